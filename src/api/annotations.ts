@@ -1,0 +1,228 @@
+/**
+ * Annotations and labels, with Kube-OVN's names.
+ *
+ * Most belong to one interface of a pod and carry its provider in front: `<provider>.kubernetes.io/<key>`. The provider
+ * is `ovn` for the pod's own interface, `<nad>.<ns>.ovn` for a further one through OVN, `<nad>.<ns>` where we give an
+ * address to another plugin, and gets the interface's name appended where one pod uses the same attachment twice.
+ */
+
+/** The provider of a pod's own interface. */
+export const OVN_PROVIDER = "ovn";
+
+/** Keys that the controller writes on a pod: the outcome of an allocation. */
+export type PodResultKey =
+  | "allocated"
+  | "routed"
+  | "ip_address"
+  | "mac_address"
+  | "cidr"
+  | "gateway"
+  | "logical_switch"
+  | "logical_router"
+  | "pod_nic_type"
+  | "vlan_id"
+  | "provider_network"
+  | "virtualmachine";
+
+/** Keys that a user writes on a pod: what the interface is to be. Some are also results. */
+export type PodRequestKey =
+  | "ip_address"
+  | "mac_address"
+  | "ip_pool"
+  | "ip_family"
+  | "logical_switch"
+  | "routes"
+  | "default_route"
+  | "port_security"
+  | "port_vips"
+  | "security_groups"
+  | "layer2_forward"
+  | "ingress_rate"
+  | "egress_rate"
+  | "ingress_burst"
+  | "egress_burst"
+  | "latency"
+  | "limit"
+  | "loss"
+  | "jitter"
+  | "mirror"
+  | "activation_strategy"
+  | "dhcp-v4-options"
+  | "dhcp-v6-options";
+
+/** Keys that the daemon writes on a pod (SR-IOV). */
+export type PodDaemonKey = "vf_representor" | "vf" | "pod_nic_type";
+
+/** Every key that exists once for each interface of a pod. */
+export type PodKey = PodResultKey | PodRequestKey | PodDaemonKey;
+
+/** The name of an annotation of one interface, for example `ovn.kubernetes.io/ip_address`. */
+export function podAnnotation(provider: string, key: PodKey): string {
+  return `${provider}.kubernetes.io/${key}`;
+}
+
+/**
+ * The user's form of a fixed address where one attachment is used for several interfaces:
+ * `<nad>.<ns>.kubernetes.io/ip_address.<interface>`.
+ */
+export function interfaceAnnotation(
+  nad: string,
+  namespace: string,
+  key: "ip_address" | "mac_address",
+  interfaceName: string,
+): string {
+  return `${nad}.${namespace}.kubernetes.io/${key}.${interfaceName}`;
+}
+
+/** The provider of a further interface through OVN: `<nad>.<ns>.ovn`, with the interface's name where it is needed. */
+export function ovnAttachmentProvider(nad: string, namespace: string, interfaceName?: string): string {
+  const provider = `${nad}.${namespace}.${OVN_PROVIDER}`;
+  return interfaceName === undefined ? provider : `${provider}.${interfaceName}`;
+}
+
+/** The provider of an attachment of another plugin that takes only its address from us: `<nad>.<ns>`. */
+export function ipamAttachmentProvider(nad: string, namespace: string): string {
+  return `${nad}.${namespace}`;
+}
+
+/** A subnet's provider is OVN's when its pods' ports are logical switch ports: `ovn` or `….ovn`. */
+export function isOvnProvider(provider: string): boolean {
+  return provider === OVN_PROVIDER || provider.endsWith(`.${OVN_PROVIDER}`);
+}
+
+/** Annotations of a pod that exist once, whatever its interfaces. */
+export const POD = {
+  /** Name of a Vip whose address the pod takes. */
+  vip: "ovn.kubernetes.io/vip",
+  /** Names of Vips, separated by commas, that the pod may also send from (allowed address pairs). */
+  aaps: "ovn.kubernetes.io/aaps",
+  eip: "ovn.kubernetes.io/eip",
+  snat: "ovn.kubernetes.io/snat",
+  northGateway: "ovn.kubernetes.io/north_gateway",
+  /** `true`, `cluster` or `local`: announce the pod's address by BGP. */
+  bgp: "ovn.kubernetes.io/bgp",
+  /** Multus: attachments of the pod. */
+  networks: "k8s.v1.cni.cncf.io/networks",
+  /** Multus: attachment that takes the place of the default network. */
+  defaultNetwork: "v1.multus-cni.io/default-network",
+  resourceName: "k8s.v1.cni.cncf.io/resourceName",
+} as const;
+
+/** Annotations of a Namespace, written by the controller. */
+export const NAMESPACE = {
+  /** Names of the namespace's subnets, separated by commas, in the order in which they are tried. */
+  logicalSwitch: "ovn.kubernetes.io/logical_switch",
+  /** Their CIDRs: dual stack by commas, subnets by semicolons. */
+  cidr: "ovn.kubernetes.io/cidr",
+  /** Their excluded addresses: one subnet's by commas, subnets by semicolons. */
+  excludeIps: "ovn.kubernetes.io/exclude_ips",
+  /** Names of the namespace's IP pools, separated by commas. */
+  ipPool: "ovn.kubernetes.io/ip_pool",
+} as const;
+
+/** Annotations of a Node: where it joins the default VPC, and what a user says about its traffic. */
+export const NODE = {
+  allocated: "ovn.kubernetes.io/allocated",
+  ipAddress: "ovn.kubernetes.io/ip_address",
+  macAddress: "ovn.kubernetes.io/mac_address",
+  cidr: "ovn.kubernetes.io/cidr",
+  gateway: "ovn.kubernetes.io/gateway",
+  /** Always the join subnet. */
+  logicalSwitch: "ovn.kubernetes.io/logical_switch",
+  /** `node-<node>`. */
+  portName: "ovn.kubernetes.io/port_name",
+  /** OVN's name of the node's chassis (`system-id`), written by the daemon. */
+  chassis: "ovn.kubernetes.io/chassis",
+  /** Interface whose address tunnels end at. */
+  tunnelInterface: "ovn.kubernetes.io/tunnel_interface",
+  /** JSON object, network name → address that its tunnels end at. */
+  nodeNetworks: "ovn.kubernetes.io/node_networks",
+  ingressRate: "ovn.kubernetes.io/ingress_rate",
+  egressRate: "ovn.kubernetes.io/egress_rate",
+} as const;
+
+/** Labels of a Node: its roles. */
+export const NODE_LABEL = {
+  icGateway: "ovn.kubernetes.io/ic-gw",
+  externalGateway: "ovn.kubernetes.io/external-gw",
+  nodeExternalGateway: "ovn.kubernetes.io/node-ext-gw",
+  /** `kernel` or `userspace`. */
+  datapathType: "ovn.kubernetes.io/ovs_dp_type",
+} as const;
+
+/** What a node says of one provider network. `err_mesg` is an annotation of the daemon's pod, the others are labels. */
+export type ProviderNetworkKey = "ready" | "interface" | "mtu" | "exclude" | "vlan_interfaces" | "err_mesg";
+
+/** A node's label (or the daemon's annotation) about a provider network: `<pn>.provider-network.kubernetes.io/<key>`. */
+export function providerNetworkLabel(providerNetwork: string, key: ProviderNetworkKey): string {
+  return `${providerNetwork}.provider-network.kubernetes.io/${key}`;
+}
+
+/** Annotations of a Service. */
+export const SERVICE = {
+  vpc: "ovn.kubernetes.io/vpc",
+  logicalSwitch: "ovn.kubernetes.io/logical_switch",
+  switchLbVip: "ovn.kubernetes.io/switch_lb_vip",
+  routerLbVip: "ovn.kubernetes.io/router_lb_vip",
+  healthCheck: "ovn.kubernetes.io/service_health_check",
+  externalIpFromSubnet: "ovn.kubernetes.io/service_external_ip_from_subnet",
+  attachmentProvider: "ovn.kubernetes.io/attachmentprovider",
+  lbImage: "ovn.kubernetes.io/lb_svc_img",
+  bgp: "ovn.kubernetes.io/bgp",
+} as const;
+
+/** Annotations of a NetworkPolicy. */
+export const NETWORK_POLICY = {
+  enableLog: "ovn.kubernetes.io/enable_log",
+  logActions: "ovn.kubernetes.io/log_acl_actions",
+  logRate: "ovn.kubernetes.io/acl_log_meter_rate",
+  /** `standard` or `lax`. */
+  enforcement: "ovn.kubernetes.io/network_policy_enforcement",
+  /** Which providers' interfaces the policy is for. */
+  policyFor: "ovn.kubernetes.io/network_policy_for",
+} as const;
+
+/** Annotations of a Subnet. */
+export const SUBNET = {
+  /** `true`, `cluster` or `local`: announce the CIDR or the pods' addresses by BGP. */
+  bgp: "ovn.kubernetes.io/bgp",
+} as const;
+
+/** Labels of our own objects. */
+export const LABEL = {
+  /** On IP and Vip: the subnet's name. */
+  subnet: "ovn.kubernetes.io/subnet",
+  /** On IP: the node's name. */
+  nodeName: "ovn.kubernetes.io/node-name",
+  /** On IP: `true` when a user made it, so that it outlives its pod; `false` when the controller did. */
+  ipReserved: "ovn.kubernetes.io/ip_reserved",
+  /** On whatever belongs to one VPC. */
+  vpc: "ovn.kubernetes.io/vpc",
+  /** On what uses an external address: that address; the IPv6 one with `-` for `:`, which a label cannot hold. */
+  eipV4: "ovn.kubernetes.io/eip_v4_ip",
+  eipV6: "ovn.kubernetes.io/eip_v6_ip",
+  vpcNatGateway: "ovn.kubernetes.io/vpc-nat-gw",
+  vpcNatGatewayName: "ovn.kubernetes.io/vpc-nat-gw-name",
+  vpcEip: "ovn.kubernetes.io/vpc_eip",
+  vpcDnatPort: "ovn.kubernetes.io/vpc_dnat_eport",
+  vpcNat: "ovn.kubernetes.io/vpc_nat",
+  ovnEipType: "ovn.kubernetes.io/ovn_eip_type",
+  qos: "ovn.kubernetes.io/qos",
+  vpcLb: "ovn.kubernetes.io/vpc_lb",
+  vpcDns: "ovn.kubernetes.io/vpc-dns",
+  vpcEgressGateway: "ovn.kubernetes.io/vpc-egress-gateway",
+  vpcExternal: "ovn.kubernetes.io/vpc_external",
+} as const;
+
+/**
+ * The labels of an `IP` object. The subnet's name is a label twice: as the value of {@link LABEL}.subnet and, as
+ * Kube-OVN's oldest tools select it, as a key without a value.
+ */
+export function ipLabels(of: { subnet: string; node: string; reserved: boolean }): Record<string, string> {
+  return {
+    [LABEL.subnet]: of.subnet,
+    [LABEL.nodeName]: of.node,
+    [of.subnet]: "",
+    [LABEL.ipReserved]: String(of.reserved),
+  };
+}

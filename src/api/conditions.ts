@@ -1,0 +1,66 @@
+/** Conditions in the status of our objects, in Kube-OVN's shape (`pkg/apis/kubeovn/v1/condition.go`). */
+
+/** What a condition is about. */
+export type ConditionType = "Ready" | "Validated" | "Init" | "Error";
+
+/** One condition. Times are RFC 3339 in UTC, whole seconds, as Kubernetes writes them. */
+export interface Condition {
+  readonly type: ConditionType;
+  readonly status: "True" | "False" | "Unknown";
+  /** One CamelCase word for programs. */
+  readonly reason?: string;
+  /** A sentence for people. */
+  readonly message?: string;
+  /** `metadata.generation` of the object that the condition was found on. */
+  readonly observedGeneration?: number;
+  /** When anything of the condition last changed. */
+  readonly lastUpdateTime: string;
+  /** When `status` last changed. */
+  readonly lastTransitionTime: string;
+}
+
+/** A condition as its finder states it; the times are {@link setCondition}'s. */
+export type ConditionUpdate = Omit<Condition, "lastUpdateTime" | "lastTransitionTime">;
+
+/**
+ * The list with `update` in it. The same array comes back when nothing but time has passed, so that a caller can see by
+ * identity that there is nothing to write. Other conditions and their order stay. `now` is RFC 3339, see {@link timestamp}.
+ */
+export function setCondition(
+  conditions: readonly Condition[],
+  update: ConditionUpdate,
+  now: string,
+): readonly Condition[] {
+  const at = conditions.findIndex((condition) => condition.type === update.type);
+  const old = conditions[at];
+  if (old === undefined) {
+    return [...conditions, { ...update, lastUpdateTime: now, lastTransitionTime: now }];
+  }
+  const same =
+    old.status === update.status &&
+    (old.reason ?? "") === (update.reason ?? "") &&
+    (old.message ?? "") === (update.message ?? "") &&
+    (old.observedGeneration ?? 0) === (update.observedGeneration ?? 0);
+  if (same) {
+    return conditions;
+  }
+  const lastTransitionTime = old.status === update.status ? old.lastTransitionTime : now;
+  return conditions.with(at, { ...update, lastUpdateTime: now, lastTransitionTime });
+}
+
+/** The list without the condition of that type; the same array when it has none. */
+export function removeCondition(conditions: readonly Condition[], type: ConditionType): readonly Condition[] {
+  return conditions.some((condition) => condition.type === type)
+    ? conditions.filter((condition) => condition.type !== type)
+    : conditions;
+}
+
+/** The condition of that type, if there is one. */
+export function findCondition(conditions: readonly Condition[], type: ConditionType): Condition | undefined {
+  return conditions.find((condition) => condition.type === type);
+}
+
+/** A time as Kubernetes' `metav1.Time` prints it, for example `2026-08-22T13:49:15Z`; fractions of a second are cut off. */
+export function timestamp(time: Date): string {
+  return `${time.toISOString().slice(0, 19)}Z`;
+}

@@ -1,0 +1,100 @@
+/**
+ * Names that Kubernetes objects and OVN rows carry. They are Kube-OVN's, because kubectl-ko, dashboards, collectors and
+ * a take-over of a running cluster look for them (`pkg/util/const.go`, `pkg/ovs/util.go`). All functions are pure; none
+ * checks its arguments, which are names that the API server has accepted.
+ */
+import { OVN_PROVIDER } from "./annotations.ts";
+
+/** API group and version of every kind of ours. */
+export const API_VERSION = "kubeovn.io/v1";
+/** Held by every object of ours while something in the northbound database depends on it. */
+export const FINALIZER = "kubeovn.io/kube-ovn-controller";
+/** The finalizer's form before Kube-OVN 1.13; taken off wherever it is met. */
+export const DEPRECATED_FINALIZER = "kube-ovn-controller";
+
+/** The key in `external_ids` that says whose row it is. */
+export const VENDOR_KEY = "vendor";
+/** Its value on every row of ours. */
+export const VENDOR = "kube-ovn";
+
+/** The VPC of everything that names none. */
+export const DEFAULT_VPC = "ovn-cluster";
+/** The subnet of pods that name none. */
+export const DEFAULT_SUBNET = "ovn-default";
+/** The subnet that joins nodes to the default VPC's router. */
+export const JOIN_SUBNET = "join";
+
+/** The node's own interface into OVN, an internal port of `br-int`. */
+export const NODE_INTERFACE = "ovn0";
+
+/** `source.component` of every Event that the controller writes. The daemon's Events carry its node's name there. */
+export const CONTROLLER_COMPONENT = "kube-ovn-controller";
+
+/**
+ * The logical switch port of one interface of a pod, and with it the `IP` object of that interface and the `iface-id`
+ * of the OVS port: `<pod>.<ns>` or `<pod>.<ns>.<provider>`. `owner` is the pod's name, or the virtual machine's where
+ * the pod belongs to one.
+ */
+export function podPortName(owner: string, namespace: string, provider: string = OVN_PROVIDER): string {
+  return provider === OVN_PROVIDER ? `${owner}.${namespace}` : `${owner}.${namespace}.${provider}`;
+}
+
+const NODE_PREFIX = "node-";
+
+/** The logical switch port of a node on the join switch, and its `IP` object: `node-<node>`. */
+export function nodePortName(node: string): string {
+  return `${NODE_PREFIX}${node}`;
+}
+
+/** The `IP` object of a subnet's underlay-to-overlay router port: `u2o-interconnection.<vpc>.<subnet>`. */
+export function u2oIpName(vpc: string, subnet: string): string {
+  return `u2o-interconnection.${vpc}.${subnet}`;
+}
+
+/** The `IP` object of a subnet's multicast querier: `mcast-querier.<subnet>`. */
+export function multicastQuerierName(subnet: string): string {
+  return `mcast-querier.${subnet}`;
+}
+
+/** The router port towards a switch: `<vpc>-<subnet>`. */
+export function routerPortName(vpc: string, subnet: string): string {
+  return `${vpc}-${subnet}`;
+}
+
+/** The switch port towards a router: `<subnet>-<vpc>`. */
+export function routerSwitchPortName(subnet: string, vpc: string): string {
+  return `${subnet}-${vpc}`;
+}
+
+/** The switch port towards a provider's network: `localnet.<subnet>`. */
+export function localnetPortName(subnet: string): string {
+  return `localnet.${subnet}`;
+}
+
+/**
+ * The port group of a node's pods: `node.<node>`, every `-` a `.`, because a group's name is used in matches, where
+ * `-` would end it (ovn-nb(5) Port_Group `name`). Two nodes whose names differ only there share a group, as in Kube-OVN.
+ */
+export function nodePortGroupName(node: string): string {
+  return nodePortName(node).replaceAll("-", ".");
+}
+
+/** The port group of a distributed subnet's pods on a node: `<subnet>.<node>`, every `-` a `.`. */
+export function subnetPortGroupName(subnet: string, node: string): string {
+  return `${subnet}.${node}`.replaceAll("-", ".");
+}
+
+/** The port group of a NetworkPolicy: `<policy>.<ns>`, every `-` a `.`. */
+export function policyPortGroupName(namespace: string, policy: string): string {
+  return `${policy}.${namespace}`.replaceAll("-", ".");
+}
+
+/** The port group of a SecurityGroup: `ovn.sg.<group>`, every `-` a `.`. */
+export function securityGroupPortGroupName(group: string): string {
+  return `ovn.sg.${group}`.replaceAll("-", ".");
+}
+
+/** The address set that northd keeps of a port group's addresses (ovn-nb(5) Port_Group): `<group>_ip4` or `_ip6`. */
+export function portGroupAddressSet(group: string, family: 4 | 6): string {
+  return `${group}_ip${family}`;
+}
