@@ -1,0 +1,32 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import { MachineError } from "./error.ts";
+
+/**
+ * Runs `action` while holding the file lock `path` (flock(1), so the lock ends with its process whatever happens).
+ * `onWait` is called once if another process holds it and we have to wait.
+ */
+export async function withFileLock<T>(path: string, action: () => Promise<T>, onWait?: () => void): Promise<T> {
+  await mkdir(dirname(path), { recursive: true });
+  // The child says that it has the lock and keeps it until its standard input closes: when we say so, or when we die.
+  const child = spawn("flock", [path, "sh", "-c", "echo locked; exec cat"], { stdio: ["pipe", "pipe", "inherit"] });
+  const ended = once(child, "exit");
+  const waiting = setTimeout(() => onWait?.(), 300);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      child.stdout.once("data", () => resolve());
+      child.once("error", (cause) =>
+        reject(new MachineError("command-missing", "flock (util-linux) is needed", { cause })),
+      );
+      child.once("exit", () => reject(new MachineError("command-failed", `cannot lock ${path}`)));
+    });
+    clearTimeout(waiting);
+    return await action();
+  } finally {
+    clearTimeout(waiting);
+    child.stdin.end();
+    await ended;
+  }
+}
