@@ -1,0 +1,36 @@
+/**
+ * weft-cni: the CNI plugin that kubelet's runtime starts once per pod and verb (installed as /opt/cni/bin/kube-ovn).
+ *
+ * It holds no logic of the network: environment and stdin become one message to weft-daemon, the answer becomes a CNI
+ * result. It is compiled to one executable, and what it imports is what it takes to start.
+ */
+import { readFileSync, writeSync } from "node:fs";
+import { post } from "./exchange.ts";
+import { runPlugin } from "./plugin.ts";
+
+/** A configuration with the results of a whole chain is a few KiB; GC's list grows with the node's pods. */
+const MAX_STDIN_BYTES = 16 * 1024 * 1024;
+
+function readStdin(): string {
+  const bytes = readFileSync(0);
+  if (bytes.length > MAX_STDIN_BYTES) throw new Error("the network configuration is longer than 16 MiB");
+  return bytes.toString("utf8");
+}
+
+function writeStdout(text: string): void {
+  // Written at once: a pipe's asynchronous write may be lost when the process exits.
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; ) at += writeSync(1, bytes, at);
+}
+
+function main(): void {
+  if (!process.env["CNI_COMMAND"]) {
+    process.stderr.write("weft-cni is a CNI plugin; a container runtime starts it (CNI SPEC 1.1)\n");
+  }
+  runPlugin({ env: process.env, readStdin, writeStdout, post }).then(
+    (code) => process.exit(code),
+    () => process.exit(1),
+  );
+}
+
+main();

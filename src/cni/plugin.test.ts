@@ -1,0 +1,214 @@
+import t from "tap";
+import { ExchangeError, type HttpAnswer } from "./exchange.ts";
+import { runPlugin } from "./plugin.ts";
+
+const CONF = { cniVersion: "1.0.0", name: "kube-ovn", type: "kube-ovn", server_socket: "/s.sock" };
+const ENV = {
+  CNI_CONTAINERID: "0123456789abcdef",
+  CNI_NETNS: "/run/netns/x",
+  CNI_IFNAME: "eth0",
+  CNI_ARGS: "IgnoreUnknown=1;K8S_POD_NAMESPACE=ns;K8S_POD_NAME=web-0;K8S_POD_UID=u-1",
+  CNI_PATH: "/opt/cni/bin",
+};
+const ANSWER = {
+  ips: [
+    { protocol: "IPv4", ip: "10.16.0.7", cidr: "10.16.0.0/16", gateway: "10.16.0.1" },
+    { protocol: "IPv6", ip: "fd00:10:16::7", cidr: "fd00:10:16::/112", gateway: "fd00:10:16::1" },
+  ],
+  mac_address: "02:00:00:00:00:07",
+  routes: [{ gw: "10.16.0.1" }, { gw: "fd00:10:16::1" }, { dst: "192.0.2.0/24", gw: "10.16.0.9" }],
+  mtu: 1400,
+  nicname: "eth0",
+};
+
+interface Run {
+  readonly exit: number;
+  readonly out: Record<string, unknown> | undefined;
+  readonly sent: { path: string; socket: string; body: Record<string, unknown> } | undefined;
+}
+
+async function run(
+  verb: string | undefined,
+  stdin: unknown,
+  answer: HttpAnswer | Error = { status: 200, body: JSON.stringify(ANSWER) },
+  env: Record<string, string | undefined> = ENV,
+): Promise<Run> {
+  let out = "";
+  let sent: Run["sent"];
+  const exit = await runPlugin({
+    env: { ...env, CNI_COMMAND: verb },
+    readStdin: () => (typeof stdin === "string" ? stdin : JSON.stringify(stdin)),
+    writeStdout: (text) => {
+      out += text;
+    },
+    post: async (socket, path, body) => {
+      sent = { socket, path, body: JSON.parse(body) as Record<string, unknown> };
+      if (answer instanceof Error) throw answer;
+      return answer;
+    },
+  });
+  return { exit, out: out === "" ? undefined : (JSON.parse(out) as Record<string, unknown>), sent };
+}
+
+t.test("ADD sends Kube-OVN's message and prints the result of the version asked", async (t) => {
+  const { exit, out, sent } = await run("ADD", CONF);
+  t.equal(exit, 0);
+  t.match(sent, {
+    socket: "/s.sock",
+    path: "/api/v1/add",
+    body: {
+      cni_type: "kube-ovn",
+      pod_name: "web-0",
+      pod_namespace: "ns",
+      pod_uid: "u-1",
+      container_id: "0123456789abcdef",
+      net_ns: "/run/netns/x",
+      if_name: "eth0",
+      provider: "ovn",
+    },
+  });
+  t.same(out, {
+    cniVersion: "1.0.0",
+    interfaces: [{ name: "eth0", mac: "02:00:00:00:00:07", sandbox: "/run/netns/x" }],
+    ips: [
+      { address: "10.16.0.7/16", gateway: "10.16.0.1", interface: 0 },
+      { address: "fd00:10:16::7/112", gateway: "fd00:10:16::1", interface: 0 },
+    ],
+    routes: [
+      { dst: "0.0.0.0/0", gw: "10.16.0.1" },
+      { dst: "::/0", gw: "fd00:10:16::1" },
+      { dst: "192.0.2.0/24", gw: "10.16.0.9" },
+    ],
+    dns: {},
+  });
+});
+
+t.test("results before 1.0.0 name an address's version, and 1.1.0 names the MTU", async (t) => {
+  for (const cniVersion of ["0.3.0", "0.3.1", "0.4.0"]) {
+    const { out } = await run("ADD", { ...CONF, cniVersion });
+    t.match(out, { cniVersion, ips: [{ version: "4" }, { version: "6" }] });
+  }
+  const { out } = await run("ADD", { ...CONF, cniVersion: "1.1.0" });
+  t.match(out, { cniVersion: "1.1.0", interfaces: [{ mtu: 1400 }] });
+  t.notMatch(out, { ips: [{ version: "4" }] });
+});
+
+t.test("what earlier plugins of the list made is passed through before our own", async (t) => {
+  const prevResult = {
+    cniVersion: "1.0.0",
+    interfaces: [{ name: "tun0", sandbox: "/run/netns/x" }],
+    ips: [{ address: "192.0.2.1/32", interface: 0 }],
+    dns: { nameservers: ["192.0.2.53"] },
+  };
+  const { out, sent } = await run("ADD", { ...CONF, prevResult });
+  t.match(out, {
+    interfaces: [{ name: "tun0" }, { name: "eth0" }],
+    ips: [{ address: "192.0.2.1/32", interface: 0 }, { interface: 1 }, { interface: 1 }],
+    dns: { nameservers: ["192.0.2.53"] },
+  });
+  t.match(sent?.body, { prev_result: prevResult });
+});
+
+t.test("as another plugin's IPAM the keys below ipam count and no interface is named", async (t) => {
+  const conf = { ...CONF, type: "macvlan", ipam: { type: "kube-ovn", server_socket: "/i.sock", provider: "nad.ns" } };
+  const { out, sent } = await run("ADD", conf);
+  t.match(sent, { socket: "/i.sock", body: { cni_type: "macvlan", provider: "nad.ns" } });
+  t.notOk(out !== undefined && "interfaces" in out);
+  t.notMatch(out, { ips: [{ interface: 0 }] });
+});
+
+t.test("DEL, CHECK, STATUS and GC print nothing when all is well", async (t) => {
+  const empty = { status: 204, body: "" };
+  const conf = { ...CONF, cniVersion: "1.1.0", prevResult: { cniVersion: "1.1.0" } };
+  const valid = [{ containerID: "0123456789abcdef", ifname: "eth0" }];
+  for (const [verb, stdin, env] of [
+    ["DEL", conf, { CNI_CONTAINERID: "0123456789abcdef", CNI_IFNAME: "eth0" }],
+    ["CHECK", conf, ENV],
+    ["STATUS", conf, {}],
+    ["GC", { ...conf, "cni.dev/valid-attachments": valid }, {}],
+  ] as const) {
+    const { exit, out, sent } = await run(verb, stdin, empty, env);
+    t.same([exit, out], [0, undefined], verb);
+    t.equal(sent?.path, `/api/v1/${verb.toLowerCase()}`);
+    if (verb === "GC") t.same(sent?.body["valid_attachments"], valid);
+  }
+});
+
+t.test("VERSION answers without the daemon, whatever is on stdin", async (t) => {
+  t.same((await run("VERSION", { cniVersion: "0.4.0" }, new Error("never asked"), {})).out, {
+    cniVersion: "0.4.0",
+    supportedVersions: ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"],
+  });
+  t.match((await run("VERSION", "")).out, { cniVersion: "1.1.0" });
+});
+
+t.test("each bad input has the specification's code", async (t) => {
+  const cases: [string, number, Promise<Run>][] = [
+    ["garbage on stdin", 6, run("ADD", "}{")],
+    ["a list on stdin", 6, run("ADD", "[]")],
+    ["an empty stdin", 6, run("DEL", "")],
+    ["an unknown version", 1, run("ADD", { ...CONF, cniVersion: "9.0.0" })],
+    ["no version, which means 0.1.0", 1, run("ADD", { ...CONF, cniVersion: undefined })],
+    ["a version that is no string", 1, run("ADD", { ...CONF, cniVersion: 1 })],
+    ["CHECK in 0.3.1", 1, run("CHECK", { ...CONF, cniVersion: "0.3.1" })],
+    ["GC in 1.0.0", 1, run("GC", CONF)],
+    ["STATUS in 1.0.0", 1, run("STATUS", CONF)],
+    ["CHECK without prevResult", 7, run("CHECK", CONF)],
+    ["GC without the list", 7, run("GC", { ...CONF, cniVersion: "1.1.0" })],
+    ["GC with a bad list", 7, run("GC", { ...CONF, cniVersion: "1.1.0", "cni.dev/valid-attachments": [{}] })],
+    ["no network name", 7, run("ADD", { ...CONF, name: undefined })],
+    ["a bad network name", 7, run("ADD", { ...CONF, name: "a/b" })],
+    ["a socket that is no path", 7, run("ADD", { ...CONF, server_socket: 7 })],
+    ["routes that are no routes", 7, run("ADD", { ...CONF, routes: "10.0.0.0/8" })],
+    ["no verb", 4, run(undefined, CONF)],
+    ["an unknown verb", 4, run("FROB", CONF)],
+    ["no netns", 4, run("ADD", CONF, undefined, { ...ENV, CNI_NETNS: "" })],
+    ["no container id", 4, run("DEL", CONF, undefined, { ...ENV, CNI_CONTAINERID: undefined })],
+    ["a bad container id", 4, run("DEL", CONF, undefined, { ...ENV, CNI_CONTAINERID: "../x" })],
+    ["a bad interface name", 4, run("DEL", CONF, undefined, { ...ENV, CNI_IFNAME: "a/b" })],
+    ["a long interface name", 4, run("DEL", CONF, undefined, { ...ENV, CNI_IFNAME: "a234567890123456" })],
+    ["no pod", 4, run("ADD", CONF, undefined, { ...ENV, CNI_ARGS: "" })],
+  ];
+  for (const [name, code, running] of cases) {
+    const { exit, out, sent } = await running;
+    t.same([exit, out?.["code"], sent], [1, code, undefined], name);
+    t.type(out?.["msg"], "string");
+    t.ok(out?.["cniVersion"]);
+  }
+});
+
+t.test("a missing variable is named", async (t) => {
+  const { out } = await run("ADD", CONF, undefined, {});
+  t.match(out, { msg: /CNI_CONTAINERID, CNI_NETNS, CNI_IFNAME/ });
+});
+
+t.test("a daemon that is down means try again later, and not available for STATUS", async (t) => {
+  const down = new ExchangeError("refused", "connect ENOENT /s.sock");
+  for (const verb of ["ADD", "DEL"]) t.match((await run(verb, CONF, down)).out, { code: 11, msg: /kube-ovn-cni/ });
+  t.match((await run("STATUS", { ...CONF, cniVersion: "1.1.0" }, down)).out, { code: 50 });
+  const hung = new ExchangeError("deadline", "no answer within 90 s");
+  t.match((await run("ADD", CONF, hung)).out, { code: 11, details: "no answer within 90 s" });
+});
+
+t.test("the daemon's error is passed on with its code", async (t) => {
+  const refusal = { status: 404, body: JSON.stringify({ error: "pod is gone", code: 3, details: "more" }) };
+  t.match(await run("ADD", CONF, refusal), { exit: 1, out: { code: 3, msg: "pod is gone", details: "more" } });
+  const kubeOvn = { status: 500, body: JSON.stringify({ error: "no address allocated" }) };
+  t.match((await run("ADD", CONF, kubeOvn)).out, { code: 11, msg: "no address allocated" });
+  t.match((await run("ADD", CONF, { status: 502, body: "<html>" })).out, { code: 11, details: "<html>" });
+  t.match((await run("ADD", CONF, { status: 200, body: "hello" })).out, { code: 6 });
+});
+
+t.test("an unreadable stdin is an I/O failure", async (t) => {
+  let out = "";
+  const exit = await runPlugin({
+    env: { ...ENV, CNI_COMMAND: "ADD" },
+    readStdin: () => Promise.reject(new Error("EIO")),
+    writeStdout: (text) => {
+      out += text;
+    },
+    post: () => Promise.reject(new Error("never asked")),
+  });
+  t.equal(exit, 1);
+  t.match(JSON.parse(out), { code: 5 });
+});

@@ -1,0 +1,157 @@
+import {
+  CNI_ERROR,
+  CNI_TYPE,
+  CNI_VERSIONS,
+  type CniErrorCode,
+  type CniFailure,
+  type CniGcRequest,
+  type CniRequest,
+  type CniResponse,
+  type CniStatusRequest,
+  type CniVerb,
+  type CniVersionResult,
+  cniPath,
+} from "../api/cni-message.ts";
+import { type Configuration, readConfiguration, versionForAnswer } from "./configuration.ts";
+import { type Invocation, readInvocation } from "./environment.ts";
+import { asPluginError, errorJson, PluginError } from "./errors.ts";
+import { ExchangeError, type HttpAnswer } from "./exchange.ts";
+import { addResult } from "./result.ts";
+
+/** All that the plugin touches, so that it runs in memory too (as pkg/skel of containernetworking/cni does). */
+export interface PluginWorld {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readStdin(): string | Promise<string>;
+  writeStdout(text: string): void;
+  post(socket: string, path: string, body: string, deadlineMs: number): Promise<HttpAnswer>;
+}
+
+/**
+ * How long each verb waits for the daemon. The daemon's own deadlines are shorter, so that its error, which says what
+ * was missing, arrives first; this one is for a daemon that hangs.
+ */
+const DEADLINE_MS: Readonly<Record<CniVerb, number>> = {
+  add: 90_000,
+  del: 60_000,
+  check: 30_000,
+  status: 10_000,
+  gc: 60_000,
+};
+
+/** Runs one CNI call and returns the exit code: 0, or 1 with an error as JSON on stdout. Never throws. */
+export async function runPlugin(world: PluginWorld): Promise<0 | 1> {
+  let stdin = "";
+  try {
+    const call = readInvocation(world.env);
+    stdin = await readAll(world);
+    const output = await perform(world, call, stdin);
+    if (output !== undefined) world.writeStdout(JSON.stringify(output));
+    return 0;
+  } catch (thrown) {
+    world.writeStdout(errorJson(asPluginError(thrown), versionForAnswer(stdin)));
+    return 1;
+  }
+}
+
+async function readAll(world: PluginWorld): Promise<string> {
+  try {
+    return await world.readStdin();
+  } catch (cause) {
+    throw new PluginError(
+      CNI_ERROR.ioFailure,
+      "cannot read the network configuration from stdin",
+      String(cause),
+      cause,
+    );
+  }
+}
+
+async function perform(world: PluginWorld, call: Invocation, stdin: string): Promise<unknown> {
+  if (call.verb === "VERSION") {
+    const answer: CniVersionResult = { cniVersion: versionForAnswer(stdin), supportedVersions: CNI_VERSIONS };
+    return answer;
+  }
+  const conf = readConfiguration(stdin, call.verb);
+  const verb = call.verb.toLowerCase() as CniVerb;
+  const answer = await ask(world, conf, verb, JSON.stringify(requestOf(conf, call)));
+  if (answer.status !== 200 && answer.status !== 204) throw refusal(answer);
+  if (verb !== "add") return undefined;
+  return addResult(conf, call, decodeResponse(answer.body), conf.type !== CNI_TYPE);
+}
+
+async function ask(world: PluginWorld, conf: Configuration, verb: CniVerb, body: string): Promise<HttpAnswer> {
+  try {
+    return await world.post(conf.serverSocket, cniPath(verb), body, DEADLINE_MS[verb]);
+  } catch (cause) {
+    const refused = cause instanceof ExchangeError && cause.code === "refused";
+    throw new PluginError(
+      verb === "status" ? CNI_ERROR.notAvailable : CNI_ERROR.tryAgainLater,
+      refused
+        ? `weft-daemon cannot be reached at ${conf.serverSocket}; is this node's pod of the DaemonSet kube-ovn-cni running?`
+        : `weft-daemon gave no answer to ${verb.toUpperCase()}`,
+      cause instanceof Error ? cause.message : String(cause),
+      cause,
+    );
+  }
+}
+
+function requestOf(conf: Configuration, call: Invocation): CniRequest | CniGcRequest | CniStatusRequest {
+  const base = { cni_type: conf.type, provider: conf.provider, cni_version: conf.cniVersion };
+  if (call.verb === "STATUS") return base;
+  if (call.verb === "GC") return { ...base, valid_attachments: conf.validAttachments ?? [] };
+  const podName = call.args["K8S_POD_NAME"] ?? "";
+  const podNamespace = call.args["K8S_POD_NAMESPACE"] ?? "";
+  if (call.verb === "ADD" && (podName === "" || podNamespace === "")) {
+    throw new PluginError(CNI_ERROR.invalidEnvironment, "CNI_ARGS must hold K8S_POD_NAME and K8S_POD_NAMESPACE");
+  }
+  return {
+    ...base,
+    pod_name: podName,
+    pod_namespace: podNamespace,
+    ...podUid(call),
+    container_id: call.containerId,
+    net_ns: call.netns,
+    if_name: call.ifName,
+    routes: conf.routes,
+    ...(conf.dns === undefined ? {} : { dns: conf.dns }),
+    ...conf.device,
+    ...(conf.prevResult === undefined ? {} : { prev_result: conf.prevResult }),
+  };
+}
+
+/** With the uid the daemon can tell a pod from an earlier one of the same name; not every runtime gives it. */
+function podUid(call: Invocation): { pod_uid?: string } {
+  const uid = call.args["K8S_POD_UID"];
+  return uid ? { pod_uid: uid } : {};
+}
+
+/** The daemon's {@link CniFailure}, or whatever else answered there. */
+function refusal(answer: HttpAnswer): PluginError {
+  try {
+    const { error, code, details } = JSON.parse(answer.body) as Partial<CniFailure>;
+    if (typeof error === "string" && error !== "") {
+      return new PluginError(isCode(code) ? code : CNI_ERROR.tryAgainLater, error, String(details ?? ""));
+    }
+  } catch {
+    // Not our JSON: reported below as it came.
+  }
+  return new PluginError(CNI_ERROR.tryAgainLater, `weft-daemon answered ${answer.status}`, answer.body.slice(0, 500));
+}
+
+function isCode(code: unknown): code is CniErrorCode {
+  return Object.values(CNI_ERROR).some((known) => known === code);
+}
+
+function decodeResponse(body: string): CniResponse {
+  try {
+    const value: unknown = JSON.parse(body);
+    if (typeof value === "object" && value !== null) return value as CniResponse;
+  } catch {
+    // Reported below.
+  }
+  throw new PluginError(
+    CNI_ERROR.decodingFailure,
+    "weft-daemon's answer to ADD is not a JSON object",
+    body.slice(0, 500),
+  );
+}
