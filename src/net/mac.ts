@@ -1,0 +1,55 @@
+const FORMS = [
+  /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/,
+  /^[0-9a-f]{2}(-[0-9a-f]{2}){5}$/,
+  // Cisco's way of writing; Go's net.ParseMAC, and with it Kube-OVN, takes it too.
+  /^[0-9a-f]{4}(\.[0-9a-f]{4}){2}$/,
+];
+
+/**
+ * Reads the MAC address of an interface and gives it as "aa:bb:cc:dd:ee:ff". Colons, hyphens and Cisco's dots are
+ * taken, in either case. `undefined` for anything else, for multicast addresses and for 00:00:00:00:00:00.
+ */
+export function parseMac(text: string): string | undefined {
+  const number = parseMacNumber(text);
+  return number === undefined ? undefined : macFromNumber(number);
+}
+
+/** Like `parseMac`, but gives the address as an unsigned 48-bit number. */
+export function parseMacNumber(text: string): number | undefined {
+  const lower = text.toLowerCase();
+  if (!FORMS.some((form) => form.test(lower))) return undefined;
+  const number = Number.parseInt(lower.replaceAll(/[:.-]/g, ""), 16);
+  const firstByte = Math.floor(number / 2 ** 40);
+  return number === 0 || (firstByte & 1) === 1 ? undefined : number;
+}
+
+/** The text of an unsigned 48-bit number. */
+export function macFromNumber(number: number): string {
+  const high = Math.floor(number / 2 ** 24);
+  const low = number % 2 ** 24;
+  return `${byte(high >>> 16)}:${byte(high >>> 8)}:${byte(high)}:${byte(low >>> 16)}:${byte(low >>> 8)}:${byte(low)}`;
+}
+
+/**
+ * Makes the address of an interface from six bytes: the first byte's lowest two bits become 10, which says locally
+ * administered and unicast (IEEE 802, clause 8), and the other 46 bits stay. Throws a `RangeError` if there are not six.
+ */
+export function macFromBytes(bytes: Uint8Array): string {
+  return macFromNumber(macNumberFromBytes(bytes));
+}
+
+/** Like `macFromBytes`, but gives the address as an unsigned 48-bit number. */
+export function macNumberFromBytes(bytes: Uint8Array): number {
+  const [a, b, c, d, e, f] = bytes;
+  if (bytes.length !== 6 || a === undefined || b === undefined || c === undefined || d === undefined) {
+    throw new RangeError(`a MAC address has six bytes, not ${bytes.length}`);
+  }
+  const high = ((((a & 0xfc) | 0x02) << 16) | (b << 8) | c) >>> 0;
+  return high * 2 ** 24 + ((d << 16) | ((e ?? 0) << 8) | (f ?? 0));
+}
+
+const BYTES: readonly string[] = Array.from({ length: 256 }, (_, value) => value.toString(16).padStart(2, "0"));
+
+function byte(value: number): string {
+  return BYTES[value & 255] ?? "";
+}

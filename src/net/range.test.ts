@@ -1,0 +1,47 @@
+import fc from "fast-check";
+import t from "tap";
+import { ipFromValue, parseIp } from "./address.ts";
+import { formatRange, intersectRanges, parseRange, rangeContains, rangeOfIp, rangeSize } from "./range.ts";
+
+const range = fc
+  .tuple(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 0, max: 300 }))
+  .map(([first, size]) => ({ family: 4 as const, first: BigInt(first), last: BigInt(first + size) }));
+
+t.test("addresses, ranges and prefixes are read", (t) => {
+  t.equal(formatRange(parseRange("10.16.0.10..10.16.0.20")!), "10.16.0.10..10.16.0.20");
+  t.equal(formatRange(parseRange("10.16.0.10")!), "10.16.0.10");
+  t.equal(formatRange(parseRange("10.16.0.10..10.16.0.10")!), "10.16.0.10");
+  t.equal(formatRange(parseRange("10.16.0.0/30")!), "10.16.0.0..10.16.0.3");
+  t.equal(formatRange(parseRange("fd00::a..fd00::ff")!), "fd00::a..fd00::ff");
+  t.equal(rangeSize(parseRange("fd00::/64")!), 1n << 64n);
+  t.end();
+});
+
+t.test("backwards, mixed, half and spaced ranges are refused", (t) => {
+  for (const text of [
+    "",
+    "10.16.0.20..10.16.0.10",
+    "10.16.0.1..fd00::1",
+    "10.16.0.1..",
+    "..10.16.0.1",
+    "10.16.0.1-10.16.0.5",
+    "10.16.0.1 .. 10.16.0.5",
+    "10.16.0.1..10.16.0.2..10.16.0.3",
+    "10.16.0.1...10.16.0.5",
+  ]) {
+    t.equal(parseRange(text), undefined, text);
+  }
+  t.end();
+});
+
+t.test("an address is in the intersection exactly when it is in both", (t) => {
+  fc.assert(
+    fc.property(range, range, fc.integer({ min: 0, max: 600 }), (a, b, value) => {
+      const ip = ipFromValue(4, BigInt(value));
+      const both = intersectRanges(a, b);
+      return (rangeContains(a, ip) && rangeContains(b, ip)) === (both !== undefined && rangeContains(both, ip));
+    }),
+  );
+  t.equal(intersectRanges(rangeOfIp(parseIp("::1")!), rangeOfIp(parseIp("0.0.0.1")!)), undefined);
+  t.end();
+});
