@@ -9,7 +9,7 @@ import { buildImage } from "./image.ts";
 import { imageArchive } from "./tar.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "weft-oci-"));
-test("an image archive", async (t) => {
+await test("an image archive", async (t) => {
   t.teardown(() => rm(folder, { recursive: true }));
   const root = join(folder, "root");
   await mkdir(join(root, "bin"), { recursive: true });

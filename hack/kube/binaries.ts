@@ -1,0 +1,159 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { access, chmod, constants, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { architecture, cacheFolder, findCommand, writeWhole } from "../machine/cache.ts";
+import { errorText, MachineError } from "../machine/error.ts";
+import { withFileLock } from "../machine/lock.ts";
+import type { Progress, Step } from "../machine/progress.ts";
+import { run } from "../machine/run.ts";
+
+/** The Kubernetes release that the lab runs; `go.mod` beside this file names the same one. */
+export const KUBERNETES_VERSION = "v1.34.4";
+
+/** What the lab needs of it: the binary's name → its package in the module `k8s.io/kubernetes`. */
+const BINARIES: Readonly<Record<string, string>> = {
+  "kube-apiserver": "cmd/kube-apiserver",
+  kubelet: "cmd/kubelet",
+  "kube-controller-manager": "cmd/kube-controller-manager",
+  "kube-scheduler": "cmd/kube-scheduler",
+  "kube-proxy": "cmd/kube-proxy",
+  kubectl: "cmd/kubectl",
+  agnhost: "test/images/agnhost",
+};
+
+/** Built in any case: released as an image only. */
+const NOT_RELEASED: ReadonlySet<string> = new Set(["agnhost"]);
+
+const RELEASE_URL = `https://dl.k8s.io/release/${KUBERNETES_VERSION}/bin/linux`;
+/** Milliseconds for an answer of the download server; where it cannot be reached, this is what the try costs. */
+const ANSWER_MS = 4_000;
+
+/**
+ * The folder with the Kubernetes binaries: `$WEFT_KUBE_BIN` if set, else one in the cache folder that all checkouts share,
+ * filled first where something is missing: from the official release with its checksum, else built from `go.mod` beside this file.
+ */
+export async function ensureKubeBinaries(progress: Progress): Promise<string> {
+  const given = process.env["WEFT_KUBE_BIN"];
+  if (given !== undefined && given !== "") {
+    const missing = await missingIn(given);
+    if (missing.length === 0) return given;
+    throw new MachineError("unsupported", `WEFT_KUBE_BIN=${given} lacks ${missing.join(", ")}`);
+  }
+  const folder = join(cacheFolder(), "kube", `${KUBERNETES_VERSION}-${architecture()}`);
+  if ((await missingIn(folder)).length === 0) return folder;
+  const wait = (): void => progress.note("another checkout is fetching the Kubernetes binaries; waiting for it");
+  await withFileLock(`${folder}.lock`, () => fill(folder, progress), wait);
+  return folder;
+}
+
+async function missingIn(folder: string): Promise<readonly string[]> {
+  const found = await Promise.all(
+    Object.keys(BINARIES).map(async (name) => {
+      const usable = await access(join(folder, name), constants.X_OK).then(
+        () => true,
+        () => false,
+      );
+      return usable ? undefined : name;
+    }),
+  );
+  return found.filter((name) => name !== undefined);
+}
+
+async function fill(folder: string, progress: Progress): Promise<void> {
+  const missing = await missingIn(folder);
+  let left: readonly string[] = missing.filter((name) => NOT_RELEASED.has(name));
+  const released = missing.filter((name) => !NOT_RELEASED.has(name));
+  try {
+    await progress.step(`downloading Kubernetes ${KUBERNETES_VERSION}`, async (step) => {
+      for (const [index, name] of released.entries()) {
+        await download(name, join(folder, name), (text) =>
+          step.update(`${index + 1} of ${released.length}, ${name} ${text}`),
+        );
+      }
+    });
+  } catch (error) {
+    progress.note(
+      `the official release could not be downloaded (${errorText(error)}); building it from source instead`,
+    );
+    left = await missingIn(folder);
+  }
+  if (left.length === 0) return;
+  const go = findCommand("go");
+  if (go === undefined) {
+    throw new MachineError(
+      "command-missing",
+      `Kubernetes ${KUBERNETES_VERSION} is missing ${left.join(", ")}, and there is no Go to build it with. Either install Go 1.24 or newer ` +
+        "(go.dev/dl; Debian 12's own golang is too old), or set WEFT_KUBE_BIN to a folder that holds all of: " +
+        Object.keys(BINARIES).join(", "),
+    );
+  }
+  await progress.step(
+    `building Kubernetes ${KUBERNETES_VERSION} with Go (10–15 minutes on two cores the first time)`,
+    async (step) => {
+      for (const [index, name] of left.entries()) {
+        await build(go, name, join(folder, name), step, `${index + 1} of ${left.length}, ${name}`);
+      }
+    },
+  );
+}
+
+async function download(name: string, path: string, onProgress: (text: string) => void): Promise<void> {
+  const url = `${RELEASE_URL}/${architecture()}/${name}`;
+  const wanted = (await (await fetchOk(`${url}.sha256`)).text()).trim().slice(0, 64);
+  await writeWhole(path, async (temporary) => {
+    const response = await fetchOk(url);
+    const total = Number(response.headers.get("content-length") ?? 0);
+    let received = 0;
+    const counted = async function* (): AsyncGenerator<Uint8Array> {
+      for await (const chunk of response.body ?? []) {
+        received += chunk.length;
+        onProgress(total === 0 ? `${received >> 20} MiB` : `${Math.floor((100 * received) / total)} %`);
+        yield chunk;
+      }
+    };
+    await writeFile(temporary, counted());
+    const hash = createHash("sha256");
+    for await (const chunk of createReadStream(temporary) as AsyncIterable<Buffer>) hash.update(chunk);
+    const found = hash.digest("hex");
+    if (found !== wanted) throw new MachineError("download", `${url} has SHA-256 ${found}, not ${wanted}`);
+    await chmod(temporary, 0o755);
+  });
+}
+
+/** The response, once its head has come within the time allowed; the body may take longer. */
+async function fetchOk(url: string): Promise<Response> {
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(new MachineError("timed-out", `no answer in ${ANSWER_MS} ms`)), ANSWER_MS);
+  try {
+    const response = await fetch(url, { signal: abort.signal });
+    if (!response.ok) throw new MachineError("download", `${url}: HTTP ${response.status}`);
+    return response;
+  } catch (cause) {
+    if (cause instanceof MachineError) throw cause;
+    const reason = cause instanceof Error && cause.cause !== undefined ? errorText(cause.cause) : errorText(cause);
+    throw new MachineError("download", `${url}: ${reason}`, { cause });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function build(go: string, name: string, path: string, step: Step, title: string): Promise<void> {
+  step.update(title);
+  // Version numbers are linked in: without them the binaries say v0.0.0 and clients refuse the skew.
+  const version = ["k8s.io/component-base", "k8s.io/client-go/pkg"].map(
+    (p) => `-X ${p}/version.gitVersion=${KUBERNETES_VERSION}`,
+  );
+  await writeWhole(path, async (temporary) => {
+    const source = `k8s.io/kubernetes/${BINARIES[name]}`;
+    await run(
+      go,
+      ["build", "-mod=readonly", "-trimpath", "-ldflags", `-s -w ${version.join(" ")}`, "-o", temporary, source],
+      {
+        cwd: import.meta.dirname,
+        env: { CGO_ENABLED: "0" },
+        onLine: (line) => step.update(`${title}: ${line.slice(0, 80)}`),
+      },
+    );
+  });
+}

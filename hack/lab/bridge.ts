@@ -1,0 +1,94 @@
+import type { Api } from "./api.ts";
+import type { LabPaths } from "./paths.ts";
+import type { LabSettings } from "./settings.ts";
+import { requireSpace, runInSpace } from "./space.ts";
+import { chosen, linksOf, nodeNames, POD_CIDR } from "./topology.ts";
+
+/** The networks of a node's pods, one for each family. */
+export type PodCidrs = ReadonlyMap<string, readonly string[]>;
+
+/**
+ * The configuration of the floor: Debian's `bridge` with `host-local`, and nothing else that a pod would wait for. Its bridge is
+ * `cni0`; `cidrs` are the node's own.
+ */
+export function bridgeConflist(cidrs: readonly string[]): unknown {
+  return {
+    cniVersion: "1.0.0",
+    name: "bridge",
+    plugins: [
+      {
+        type: "bridge",
+        bridge: "cni0",
+        isGateway: true,
+        hairpinMode: true,
+        ipam: {
+          type: "host-local",
+          ranges: cidrs.map((subnet) => [{ subnet }]),
+          routes: cidrs.map((cidr) => ({ dst: cidr.includes(":") ? "::/0" : "0.0.0.0/0" })),
+        },
+      },
+    ],
+  };
+}
+
+/** Waits until each node has its networks from the controller manager, and returns them. */
+export async function waitForPodCidrs(api: Api, nodes: readonly string[], signal: AbortSignal): Promise<PodCidrs> {
+  const found = new Map<string, readonly string[]>();
+  await api.watch("/api/v1/nodes", signal, ({ object }) => {
+    const node = object as { metadata?: { name?: string }; spec?: { podCIDRs?: readonly string[] } };
+    const { name } = node.metadata ?? {};
+    if (name !== undefined && node.spec?.podCIDRs !== undefined) found.set(name, node.spec.podCIDRs);
+    return nodes.every((wanted) => found.has(wanted));
+  });
+  return found;
+}
+
+/** Makes the floor work: each node's configuration, routes to the other nodes' pods over `eth1`, and masquerading to all else. */
+export async function ensureBridge(paths: LabPaths, settings: LabSettings, cidrs: PodCidrs): Promise<void> {
+  await Promise.all(
+    nodeNames(settings.nodes).map(async (node) => {
+      const space = requireSpace(paths, node);
+      const routes = [...cidrs]
+        .filter(([other]) => other !== node)
+        .flatMap(([other, list]) =>
+          list.map((cidr) => `route replace ${cidr} via ${tunnelAddress(other, cidr)} dev eth1`),
+        );
+      await runInSpace(paths, space, ["ip", "-batch", "-"], {
+        input: routes.join("\n"),
+      });
+      await runInSpace(paths, space, ["nft", "-f", "-"], { input: masquerade(settings, cidrs.get(node) ?? []) });
+      const conflist = JSON.stringify(bridgeConflist(cidrs.get(node) ?? []), null, 2);
+      await runInSpace(
+        paths,
+        space,
+        ["sh", "-c", "cat >/etc/cni/net.d/.new && mv /etc/cni/net.d/.new /etc/cni/net.d/10-bridge.conflist"],
+        {
+          input: conflist,
+        },
+      );
+    }),
+  );
+}
+
+function tunnelAddress(node: string, cidr: string): string {
+  const address = linksOf(node)[1]?.address;
+  return (cidr.includes(":") ? address?.v6 : address?.v4) ?? "";
+}
+
+function masquerade(settings: LabSettings, own: readonly string[]): string {
+  const all = chosen(settings.ipFamily, POD_CIDR);
+  const rules = own.map((cidr) => {
+    const ip = cidr.includes(":") ? "ip6" : "ip";
+    const cluster = all.find((other) => other.includes(":") === cidr.includes(":"));
+    return `    ${ip} saddr ${cidr} ${ip} daddr != ${cluster} masquerade`;
+  });
+  return `table inet weft-lab-bridge {}
+delete table inet weft-lab-bridge
+table inet weft-lab-bridge {
+  chain postrouting {
+    type nat hook postrouting priority 100;
+${rules.join("\n")}
+  }
+}
+`;
+}

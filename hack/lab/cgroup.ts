@@ -1,0 +1,76 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { LabPaths } from "./paths.ts";
+import { until } from "./wait.ts";
+
+/** The mount points of all cgroup hierarchies: many of version 1, one of version 2, or both (cgroups(7)). */
+export function cgroupHierarchies(): readonly { readonly path: string; readonly version: 1 | 2 }[] {
+  return readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .flatMap((line) => {
+      const [before = "", after = ""] = line.split(" - ");
+      const path = before.split(" ")[4];
+      const type = after.split(" ")[0];
+      if (path === undefined || (type !== "cgroup" && type !== "cgroup2")) return [];
+      return [{ path, version: type === "cgroup" ? (1 as const) : (2 as const) }];
+    });
+}
+
+/** Makes the cgroup that is the root of a node's pods, in every hierarchy. */
+export async function ensureNodeCgroups(paths: LabPaths, node: string): Promise<void> {
+  for (const { path, version } of cgroupHierarchies()) {
+    const chain = [path, join(path, paths.cgroup), join(path, paths.cgroup, node)];
+    for (const [index, folder] of chain.entries()) {
+      const parent = chain[index - 1];
+      if (parent === undefined) continue;
+      if (version === 2) await delegate(parent);
+      await mkdir(folder, { recursive: true });
+      // A cpuset of version 1 starts empty, and takes no process so.
+      for (const file of ["cpuset.cpus", "cpuset.mems"]) {
+        if (version === 1 && existsSync(join(folder, file)))
+          await writeFile(join(folder, file), await readFile(join(parent, file)));
+      }
+    }
+  }
+}
+
+/** Hands all controllers of a version-2 cgroup down to its children; what the kernel refuses, kubelet reports better than we could. */
+async function delegate(folder: string): Promise<void> {
+  const controllers = (await readFile(join(folder, "cgroup.controllers"), "utf8"))
+    .split(/\s+/)
+    .filter((name) => name !== "");
+  for (const name of controllers)
+    await writeFile(join(folder, "cgroup.subtree_control"), `+${name}`).catch(() => undefined);
+}
+
+/** The lab's cgroups that exist, one for each hierarchy. */
+export function labCgroups(paths: LabPaths): readonly string[] {
+  return cgroupHierarchies()
+    .map(({ path }) => join(path, paths.cgroup))
+    .filter((folder) => existsSync(folder));
+}
+
+/** Removes the lab's cgroups, once their processes are dead. */
+export async function removeCgroups(paths: LabPaths): Promise<void> {
+  for (const folder of labCgroups(paths)) {
+    // A cgroup is busy for a moment after its last process was seen to be gone.
+    await until(`cgroup ${folder} is empty`, 10_000, () => removeTree(folder));
+  }
+}
+
+async function removeTree(folder: string): Promise<boolean> {
+  let entries: readonly string[];
+  try {
+    entries = readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name);
+  } catch {
+    return true;
+  }
+  for (const name of entries) await removeTree(join(folder, name));
+  return await rmdir(folder).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code === "ENOENT",
+  );
+}

@@ -1,0 +1,52 @@
+import { readFileSync } from "node:fs";
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { withFileLock } from "../machine/lock.ts";
+import type { Progress } from "../machine/progress.ts";
+import { run } from "../machine/run.ts";
+import { removeCgroups } from "./cgroup.ts";
+import { removeHostLink } from "./links.ts";
+import type { LabPaths } from "./paths.ts";
+import { findLabProcesses, signal, stateOf } from "./process.ts";
+import { until } from "./wait.ts";
+
+/**
+ * Takes the lab down: every process, then what hung on them (namespaces, mounts and links go with the last process in them),
+ * cgroups and files. It looks for what there is, not for what should be, so that it works after any crash.
+ */
+export async function down(paths: LabPaths, progress: Progress): Promise<void> {
+  await withFileLock(paths.lock, async () => {
+    await progress.step("processes", () => killAll(paths));
+    await removeHostLink(paths);
+    await progress.step("cgroups", () => removeCgroups(paths));
+    await unmountAll(paths);
+    await progress.step("files", () => removeFiles(paths));
+  });
+}
+
+async function killAll(paths: LabPaths): Promise<void> {
+  await until("all processes of the lab are gone", 30_000, () => {
+    // Again and again: kubelet or a shim may have started another one since.
+    const found = findLabProcesses(paths.id, paths.cgroup);
+    for (const id of found) signal(id, "SIGKILL");
+    return found.every((id) => stateOf(id) === "dead");
+  });
+}
+
+/** Mounts of a lab are in its own namespaces; one that got out all the same would let the removal of files reach beyond it. */
+async function unmountAll(paths: LabPaths): Promise<void> {
+  const points = readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[4] ?? "")
+    .filter((point) => point.startsWith(`${paths.state}/`));
+  for (const point of points.reverse()) await run("umount", ["--lazy", point], { allowFailure: true });
+}
+
+async function removeFiles(paths: LabPaths): Promise<void> {
+  const names = await readdir(paths.state);
+  await Promise.all(
+    names
+      .filter((name) => join(paths.state, name) !== paths.lock)
+      .map((name) => rm(join(paths.state, name), { recursive: true, force: true })),
+  );
+}

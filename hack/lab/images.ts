@@ -1,0 +1,146 @@
+import { createHash } from "node:crypto";
+import { existsSync, statSync } from "node:fs";
+import { chmod, copyFile, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { architecture, cacheFolder, findCommand } from "../machine/cache.ts";
+import { MachineError } from "../machine/error.ts";
+import { withFileLock } from "../machine/lock.ts";
+import type { Progress } from "../machine/progress.ts";
+import { run } from "../machine/run.ts";
+import { copyProgram } from "../oci/files.ts";
+import { buildImage, type ImageOptions } from "../oci/image.ts";
+import { imageArchive } from "../oci/tar.ts";
+import { PAUSE_IMAGE } from "./node-parts.ts";
+
+/** The images that the lab makes by hand and puts into each node. */
+export const BUSYBOX_IMAGE = "weft.local/busybox:1";
+export const AGNHOST_IMAGE = "weft.local/agnhost:1";
+export const IPERF3_IMAGE = "weft.local/iperf3:1";
+export const COREDNS_IMAGE = "weft.local/coredns:1";
+
+/** The parts of the images come from these programs. */
+interface Programs {
+  readonly busybox: string;
+  readonly agnhost: string;
+  readonly coredns: string;
+  readonly iperf3: string;
+  readonly curl: string;
+}
+
+interface Recipe {
+  readonly image: Omit<ImageOptions, "layers" | "out">;
+  /** Names of layers below. */
+  readonly layers: readonly (keyof typeof LAYERS)[];
+}
+
+const RECIPES: readonly Recipe[] = [
+  // A pod's sandbox only has to stay; a shell that reaps would cost every pod a process more.
+  { image: { name: PAUSE_IMAGE, entrypoint: ["/bin/busybox", "sleep", "2147483647"] }, layers: ["busybox"] },
+  { image: { name: BUSYBOX_IMAGE, cmd: ["sh"] }, layers: ["busybox"] },
+  { image: { name: AGNHOST_IMAGE, entrypoint: ["/agnhost"], cmd: ["pause"] }, layers: ["busybox", "agnhost"] },
+  { image: { name: IPERF3_IMAGE, entrypoint: ["/usr/bin/iperf3"], cmd: ["--server"] }, layers: ["busybox", "iperf3"] },
+  { image: { name: COREDNS_IMAGE, entrypoint: ["/coredns"] }, layers: ["coredns"] },
+];
+
+/** How each layer's root is filled. */
+const LAYERS = {
+  async busybox(root: string, programs: Programs): Promise<void> {
+    for (const folder of ["bin", "etc", "root", "var", "run", "home", "usr"])
+      await mkdir(join(root, folder), { recursive: true });
+    await mkdir(join(root, "tmp"));
+    await chmod(join(root, "tmp"), 0o1777);
+    await copyFile(programs.busybox, join(root, "bin/busybox"));
+    const applets = (await run(programs.busybox, ["--list"])).stdout
+      .split("\n")
+      .filter((name) => /^[\w[.-]+$/.test(name) && name !== "busybox");
+    for (const applet of applets) await symlink("busybox", join(root, "bin", applet));
+    await symlink("../bin", join(root, "usr/bin"));
+    await writeFile(
+      join(root, "etc/passwd"),
+      "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/sh\n",
+    );
+    await writeFile(join(root, "etc/group"), "root:x:0:\nnogroup:x:65534:\n");
+  },
+  async agnhost(root: string, programs: Programs): Promise<void> {
+    await copyFile(programs.agnhost, join(root, "agnhost"));
+    // The released image has curl, and the end-to-end tests of Kubernetes call it there.
+    await copyProgram(programs.curl, root, "bin/curl");
+  },
+  async iperf3(root: string, programs: Programs): Promise<void> {
+    await copyProgram(programs.iperf3, root, "bin/iperf3");
+  },
+  async coredns(root: string, programs: Programs): Promise<void> {
+    await copyFile(programs.coredns, join(root, "coredns"));
+  },
+} as const;
+
+/**
+ * The archives of the lab's own images, made first where they are absent or their programs have changed; shared by all
+ * checkouts. `kube` and `tools` are the folders of the binaries.
+ */
+export async function ensureImages(kube: string, tools: string, progress: Progress): Promise<readonly string[]> {
+  const programs: Programs = {
+    busybox: requireCommand("busybox"),
+    agnhost: join(kube, "agnhost"),
+    coredns: join(tools, "coredns"),
+    iperf3: requireCommand("iperf3"),
+    curl: requireCommand("curl"),
+  };
+  const key = keyOf(programs);
+  const folder = join(cacheFolder(), `images-${architecture()}`);
+  const archives = RECIPES.map(({ image }) => join(folder, `${image.name.replace(/[/:]/g, "_")}-${key}.tar`));
+  if (archives.every((path) => existsSync(path))) return archives;
+  await withFileLock(`${folder}.lock`, async () => {
+    if (archives.every((path) => existsSync(path))) return;
+    await progress.step("making the lab's images", () => build(programs, archives));
+    const old = (await readdir(folder)).filter((name) => !archives.includes(join(folder, name)));
+    for (const name of old) await rm(join(folder, name), { force: true });
+  });
+  return archives;
+}
+
+function requireCommand(name: string): string {
+  const path = findCommand(name);
+  if (path === undefined) throw new MachineError("command-missing", `${name} is not installed`);
+  return path;
+}
+
+/** Changes with the recipes and with any of the programs. */
+function keyOf(programs: Programs): string {
+  const files = Object.values(programs).map((path: string) => {
+    const { size, mtimeMs } = statSync(path);
+    return [path, size, mtimeMs];
+  });
+  const layers = Object.values(LAYERS).map((fill) => fill.toString());
+  return createHash("sha256")
+    .update(JSON.stringify([RECIPES, layers, files]))
+    .digest("hex")
+    .slice(0, 12);
+}
+
+async function build(programs: Programs, archives: readonly string[]): Promise<void> {
+  const work = await mkdtemp(join(tmpdir(), "weft-images-"));
+  try {
+    const tars = Object.fromEntries(
+      await Promise.all(
+        Object.entries(LAYERS).map(async ([name, fill]) => {
+          const root = join(work, name);
+          await mkdir(root, { mode: 0o755 });
+          await fill(root, programs);
+          await imageArchive({ folder: root, out: `${root}.tar` });
+          return [name, `${root}.tar`] as const;
+        }),
+      ),
+    );
+    for (const [index, { image, layers }] of RECIPES.entries()) {
+      await buildImage({
+        ...image,
+        layers: layers.map((layer) => ({ tar: tars[layer] ?? "" })),
+        out: archives[index] ?? "",
+      });
+    }
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}

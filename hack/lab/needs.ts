@@ -1,0 +1,24 @@
+import type { Need } from "../machine/packages.ts";
+
+/** What the lab runs or calls that is not the project's own, in Debian's packages. */
+export const LAB_NEEDS: readonly Need[] = [
+  { what: "busybox", package: "busybox-static" },
+  { what: "conntrack", package: "conntrack" },
+  { what: "containerd", package: "containerd" },
+  { what: "/usr/lib/cni/bridge", package: "containernetworking-plugins" },
+  { what: "ctr", package: "containerd" },
+  { what: "curl", package: "curl" },
+  { what: "etcd", package: "etcd-server" },
+  { what: "etcdctl", package: "etcd-client" },
+  { what: "ethtool", package: "ethtool" },
+  { what: "ip", package: "iproute2" },
+  { what: "iperf3", package: "iperf3" },
+  { what: "ipset", package: "ipset" },
+  { what: "iptables", package: "iptables" },
+  { what: "nft", package: "nftables" },
+  { what: "nsenter", package: "util-linux" },
+  { what: "openssl", package: "openssl" },
+  { what: "runc", package: "runc" },
+  { what: "sysctl", package: "procps" },
+  { what: "tar", package: "tar" },
+];

@@ -1,0 +1,70 @@
+import { readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { networkInterfaces } from "node:os";
+import { writeWhole } from "../machine/cache.ts";
+import { LabError } from "./error.ts";
+import type { LabPaths } from "./paths.ts";
+import { hostLinkAddresses, type IpFamily, MAX_NODES } from "./topology.ts";
+
+/** The network plugin of the cluster: Weft, Debian's `bridge` + `host-local` (the floor of measurements), or none. */
+export type Cni = "weft" | "bridge" | "none";
+
+/** What a lab is made with; kept in `.lab/lab.json` from `up` until `down`. */
+export interface LabSettings {
+  readonly nodes: number;
+  readonly cni: Cni;
+  readonly ipFamily: IpFamily;
+  /** Which /30 of 198.18.0.0/15 joins the host with the API server. */
+  readonly hostBlock: number;
+}
+
+/** The settings of the lab that is up (or half up), or undefined. */
+export function readSettings(paths: LabPaths): LabSettings | undefined {
+  try {
+    return JSON.parse(readFileSync(paths.settings, "utf8")) as LabSettings;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT" || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** Settings a caller may choose; what is not said is as in the lab that is up, else the default. */
+export type SettingsChoice = Partial<Pick<LabSettings, "nodes" | "cni" | "ipFamily">>;
+
+/**
+ * Decides and keeps the settings. A lab that is up can grow, but its network plugin and families stay: rejects with LabError
+ * `other-settings` where `choice` contradicts them.
+ */
+export async function decideSettings(paths: LabPaths, choice: SettingsChoice): Promise<LabSettings> {
+  const old = readSettings(paths);
+  const wrong = (what: string): LabError => new LabError("other-settings", `${what}; run "npm run lab -- down" first`);
+  if (old !== undefined) {
+    if (choice.cni !== undefined && choice.cni !== old.cni) throw wrong(`the lab is up with --cni ${old.cni}`);
+    if (choice.ipFamily !== undefined && choice.ipFamily !== old.ipFamily)
+      throw wrong(`the lab is up with --ip-family ${old.ipFamily}`);
+    if (choice.nodes !== undefined && choice.nodes < old.nodes)
+      throw wrong(`the lab is up with ${old.nodes} nodes and does not shrink`);
+  }
+  const nodes = choice.nodes ?? old?.nodes ?? 2;
+  if (!Number.isInteger(nodes) || nodes < 1 || nodes > MAX_NODES) {
+    throw new LabError("other-settings", `a lab has 1 to ${MAX_NODES} nodes, not ${nodes}`);
+  }
+  const settings: LabSettings = {
+    nodes,
+    cni: choice.cni ?? old?.cni ?? "weft",
+    ipFamily: choice.ipFamily ?? old?.ipFamily ?? "ipv4",
+    hostBlock: old?.hostBlock ?? freeBlock(paths),
+  };
+  await writeWhole(paths.settings, (temporary) => writeFile(temporary, `${JSON.stringify(settings, null, 2)}\n`));
+  return settings;
+}
+
+/** The block that the lab's id names, or the next that no interface of the host uses. */
+function freeBlock(paths: LabPaths): number {
+  const used = new Set(
+    Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map((entry) => entry.address)),
+  );
+  let block = Number.parseInt(paths.id, 16) % 32_768;
+  while (used.has(hostLinkAddresses(block).host)) block = (block + 1) % 32_768;
+  return block;
+}

@@ -1,0 +1,148 @@
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, open, rm, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { cacheFolder } from "../machine/cache.ts";
+import { type RunOptions, type RunResult, run } from "../machine/run.ts";
+import { LabError } from "./error.ts";
+import { isNodeName, type LabPaths, type SpacePaths, spacePaths } from "./paths.ts";
+import { identify, LAB_MARK, type ProcessId } from "./process.ts";
+import { addressOf, CONTROL, EXTERNAL, nodeNames, OUTSIDE } from "./topology.ts";
+
+/** A machine made of namespaces (network, mount, UTS): a node, the control plane, the world outside, or the fabric between them. */
+export interface Space {
+  readonly name: string;
+  readonly paths: SpacePaths;
+  /** The process that holds the namespaces. */
+  readonly holder: ProcessId;
+}
+
+/** The PATH of everything in a space; the lab's own tools come first. */
+export function spacePath(paths: LabPaths): string {
+  return `${paths.bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
+}
+
+/** The environment of everything in a space: none of the caller's, so that a lab is the same whoever brings it up. */
+export function spaceEnvironment(paths: LabPaths): Record<string, string> {
+  return {
+    [LAB_MARK]: paths.id,
+    PATH: spacePath(paths),
+    HOME: "/root",
+    LANG: "C.UTF-8",
+    KUBECONFIG: paths.nodeKubeconfig,
+    TERM: process.env["TERM"] ?? "dumb",
+  };
+}
+
+/** The space `name`, if its namespaces are there. */
+export function findSpace(paths: LabPaths, name: string): Space | undefined {
+  const at = spacePaths(paths, name);
+  try {
+    const holder = identify(Number(readFileSync(at.pid, "utf8")));
+    if (holder === undefined || !isHolder(holder.pid, paths.id, name)) return undefined;
+    return { name, paths: at, holder };
+  } catch {
+    return undefined;
+  }
+}
+
+function isHolder(pid: number, labId: string, name: string): boolean {
+  return readFileSync(`/proc/${pid}/cmdline`, "latin1").startsWith(`weft-lab ${labId} ${name}\0`);
+}
+
+/** The space `name`; throws LabError `not-up` or `unknown-space`. */
+export function requireSpace(paths: LabPaths, name: string): Space {
+  const space = findSpace(paths, name);
+  if (space !== undefined) return space;
+  if (existsSync(spacePaths(paths, name).folder))
+    throw new LabError("not-up", `${name} is down; "npm run lab -- up" brings it up again`);
+  throw new LabError("unknown-space", `the lab has no ${name} (is it up? "npm run lab -- status")`);
+}
+
+/** Makes the namespaces of `name`; its disks (/var, /etc, /opt) are kept if they exist, as over a reboot. */
+export async function createSpace(paths: LabPaths, name: string, nodeCount: number): Promise<Space> {
+  const at = spacePaths(paths, name);
+  await rm(at.run, { recursive: true, force: true });
+  await rm(at.etcWork, { recursive: true, force: true });
+  await rm(at.parts, { recursive: true, force: true });
+  for (const folder of [at.run, at.var, at.opt, at.etc, at.etcWork, at.logs, at.parts])
+    await mkdir(folder, { recursive: true });
+  await writeFile(join(at.folder, "hosts"), hostsFile(nodeCount));
+  // Nobody answers DNS there, and the kernel says so at once: names outside the cluster fail quickly.
+  await writeFile(join(at.folder, "resolv.conf"), `nameserver ${EXTERNAL.v4}\noptions timeout:1 attempts:1\n`);
+
+  const log = await open(join(at.logs, "space.log"), "w");
+  const script = join(import.meta.dirname, "space.sh");
+  const keep = [
+    paths.root,
+    cacheFolder(),
+    process.env["WEFT_KUBE_BIN"] ?? "",
+    process.env["WEFT_TOOLS_BIN"] ?? "",
+  ].filter((path) => path !== "");
+  const args = [
+    "--net",
+    "--mount",
+    "--uts",
+    "--propagation",
+    "slave",
+    "bash",
+    script,
+    name,
+    at.folder,
+    paths.id,
+    ...keep,
+  ];
+  const child = spawn("unshare", args, {
+    detached: true,
+    stdio: ["ignore", "pipe", log.fd],
+    cwd: "/",
+    env: spaceEnvironment(paths),
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.stdout?.once("data", () => resolve());
+    child.once("error", reject);
+    child.once("exit", () => {
+      const detail = readFileSync(join(at.logs, "space.log"), "utf8").trim().slice(-1000);
+      reject(new LabError("part-failed", `cannot make the namespaces of ${name}: ${detail}`));
+    });
+  }).finally(() => log.close());
+  child.stdout?.destroy();
+  child.unref();
+  const holder = child.pid === undefined ? undefined : identify(child.pid);
+  if (holder === undefined) throw new LabError("part-failed", `the namespaces of ${name} went away`);
+  await writeFile(at.pid, `${holder.pid}`);
+  await relink(`/proc/${holder.pid}/ns/net`, at.netns);
+  if (isNodeName(name)) await relink("run/containerd/containerd.sock", at.containerdSocket);
+  return { name, paths: at, holder };
+}
+
+async function relink(target: string, path: string): Promise<void> {
+  await rm(path, { force: true });
+  await symlink(target, path);
+}
+
+function hostsFile(nodeCount: number): string {
+  const lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"];
+  for (const name of [...nodeNames(nodeCount), CONTROL, OUTSIDE]) {
+    const { v4, v6 } = addressOf(name);
+    lines.push(`${v4} ${name}`, `${v6} ${name}`);
+  }
+  lines.push(`${EXTERNAL.v4} outside`, `${EXTERNAL.v6} outside`);
+  return `${lines.join("\n")}\n`;
+}
+
+/** The command line that runs `command` in a space. It replaces itself by it, so the pid is the command's own. */
+export function inSpace(space: Space, command: readonly string[]): readonly string[] {
+  return ["nsenter", `--target=${space.holder.pid}`, "--net", "--mount", "--uts", "--", ...command];
+}
+
+/** Runs a command in a space to its end. */
+export function runInSpace(
+  paths: LabPaths,
+  space: Space,
+  command: readonly string[],
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const [program = "", ...args] = inSpace(space, command);
+  return run(program, args, { ...options, env: { ...spaceEnvironment(paths), ...options.env } });
+}

@@ -1,0 +1,171 @@
+import { existsSync } from "node:fs";
+import { cp, mkdir, readdir, rm, symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { ensureKubeBinaries } from "../kube/binaries.ts";
+import { withFileLock } from "../machine/lock.ts";
+import { ensurePackages } from "../machine/packages.ts";
+import type { Progress } from "../machine/progress.ts";
+import { ensureTools } from "../tools/tools.ts";
+import { Api } from "./api.ts";
+import { ensureBridge, waitForPodCidrs } from "./bridge.ts";
+import { ensureNodeCgroups } from "./cgroup.ts";
+import { controlPlane } from "./control-plane.ts";
+import { LabError } from "./error.ts";
+import { ensureImages } from "./images.ts";
+import { importIntoNode } from "./import.ts";
+import { writeKubeconfigs } from "./kubeconfig.ts";
+import { ensureBridges, ensureHostLink, ensureLinks, ensureOutsideAddresses } from "./links.ts";
+import { LAB_NEEDS } from "./needs.ts";
+import { nodeParts } from "./node-parts.ts";
+import { echoPart } from "./outside.ts";
+import { ensurePart, type Part, partReady } from "./part.ts";
+import type { LabPaths } from "./paths.ts";
+import { ensurePki } from "./pki.ts";
+import { decideSettings, type LabSettings, type SettingsChoice } from "./settings.ts";
+import { createSpace, findSpace, type Space } from "./space.ts";
+import { CONTROL, FABRIC, nodeNames, OUTSIDE } from "./topology.ts";
+
+/** Milliseconds for the nodes to be Ready once all parts run. */
+const NODES_READY_MS = 120_000;
+
+/** Brings the lab up, or whatever of it is missing. Rejects with LabError or MachineError. */
+export async function up(paths: LabPaths, choice: SettingsChoice, progress: Progress): Promise<LabSettings> {
+  if (process.getuid?.() !== 0) throw new LabError("not-root", "the lab makes namespaces and mounts: run it as root");
+  await ensurePackages(LAB_NEEDS, progress);
+  const kube = await ensureKubeBinaries(progress);
+  const tools = await ensureTools(progress);
+  const archives = await ensureImages(kube, tools, progress);
+  return await withFileLock(
+    paths.lock,
+    async () => {
+      const settings = await decideSettings(paths, choice);
+      await linkBinaries(paths, [kube, tools]);
+      await bringUp(paths, settings, archives, progress);
+      return settings;
+    },
+    () => progress.note("another lab command of this checkout is running; waiting for it"),
+  );
+}
+
+async function linkBinaries(paths: LabPaths, folders: readonly string[]): Promise<void> {
+  await rm(paths.bin, { recursive: true, force: true });
+  await mkdir(paths.bin, { recursive: true });
+  for (const folder of folders) {
+    for (const name of (await readdir(folder)).filter((entry) => !entry.includes(".")))
+      await symlink(join(folder, name), join(paths.bin, name));
+  }
+}
+
+async function bringUp(
+  paths: LabPaths,
+  settings: LabSettings,
+  archives: readonly string[],
+  progress: Progress,
+): Promise<void> {
+  const nodes = nodeNames(settings.nodes);
+  const [spaces] = await Promise.all([
+    progress.step("namespaces", () => ensureSpaces(paths, settings)),
+    progress.step("certificates", async () => {
+      await ensurePki(paths, nodes, settings.hostBlock);
+      await writeKubeconfigs(paths, settings, nodes);
+    }),
+  ]);
+  await progress.step("links", () => ensureNetwork(paths, settings, spaces));
+
+  const api = new Api(paths, settings);
+  const apiReady = progress.step("control plane", () => ensureControlPlane(paths, settings));
+  try {
+    await Promise.all([
+      apiReady,
+      start(paths, echoPart(paths), progress),
+      ...nodes.map((node) => ensureNode(paths, settings, node, archives, apiReady, progress)),
+    ]);
+    const signal = AbortSignal.timeout(NODES_READY_MS);
+    if (settings.cni === "bridge") {
+      await ensureBridge(paths, settings, await waitForPodCidrs(api, nodes, signal));
+      await progress.step("nodes Ready", () => waitForNodes(api, nodes, signal));
+    }
+  } finally {
+    api.close();
+  }
+}
+
+async function ensureSpaces(paths: LabPaths, settings: LabSettings): Promise<ReadonlyMap<string, Space>> {
+  const names = [FABRIC, CONTROL, OUTSIDE, ...nodeNames(settings.nodes)];
+  const spaces = await Promise.all(
+    names.map(async (name) => findSpace(paths, name) ?? (await createSpace(paths, name, settings.nodes))),
+  );
+  return new Map(spaces.map((space) => [space.name, space]));
+}
+
+async function ensureNetwork(
+  paths: LabPaths,
+  settings: LabSettings,
+  spaces: ReadonlyMap<string, Space>,
+): Promise<void> {
+  const space = (name: string): Space => {
+    const found = spaces.get(name);
+    if (found === undefined) throw new LabError("unknown-space", `there is no ${name}`);
+    return found;
+  };
+  await ensureBridges(paths, space(FABRIC));
+  await Promise.all([
+    ensureHostLink(paths, space(CONTROL), settings.hostBlock),
+    ensureOutsideAddresses(paths, space(OUTSIDE)),
+    ...[CONTROL, OUTSIDE, ...nodeNames(settings.nodes)].map((name) => ensureLinks(paths, space(FABRIC), space(name))),
+  ]);
+}
+
+async function start(paths: LabPaths, part: Part, progress: Progress): Promise<void> {
+  const repair = await ensurePart(paths, part);
+  if (repair === "resumed") progress.note(`${part.id} was paused and runs again`);
+  await partReady(paths, part);
+}
+
+async function ensureControlPlane(paths: LabPaths, settings: LabSettings): Promise<void> {
+  const [etcd, apiserver, controllerManager, scheduler] = controlPlane(paths, settings);
+  await ensurePart(paths, etcd);
+  await ensurePart(paths, apiserver);
+  await partReady(paths, apiserver);
+  await Promise.all([ensurePart(paths, controllerManager), ensurePart(paths, scheduler)]);
+}
+
+async function ensureNode(
+  paths: LabPaths,
+  settings: LabSettings,
+  node: string,
+  archives: readonly string[],
+  apiReady: Promise<void>,
+  progress: Progress,
+): Promise<void> {
+  const [containerd, kubelet, proxy] = nodeParts(paths, settings, node);
+  await ensureNodeCgroups(paths, node);
+  const space = findSpace(paths, node);
+  if (space === undefined) throw new LabError("not-up", `${node} went away`);
+  await installPlugins(space);
+  await start(paths, containerd, progress);
+  await progress.step(`images of ${node}`, () => importIntoNode(paths, space, archives));
+  await apiReady;
+  await Promise.all([start(paths, kubelet, progress), start(paths, proxy, progress)]);
+}
+
+/** Debian's CNI plugins, where containerd looks for them: copies, as a network's DaemonSet may overwrite one. */
+async function installPlugins(space: Space): Promise<void> {
+  const target = join(space.paths.opt, "cni/bin");
+  if (existsSync(join(target, "loopback"))) return;
+  await cp("/usr/lib/cni", target, { recursive: true });
+}
+
+async function waitForNodes(api: Api, nodes: readonly string[], signal: AbortSignal): Promise<void> {
+  const ready = new Set<string>();
+  await api.watch("/api/v1/nodes", signal, ({ object }) => {
+    const node = object as {
+      metadata?: { name?: string };
+      status?: { conditions?: readonly { type: string; status: string }[] };
+    };
+    const name = node.metadata?.name ?? "";
+    if (node.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True")) ready.add(name);
+    else ready.delete(name);
+    return nodes.every((wanted) => ready.has(wanted));
+  });
+}

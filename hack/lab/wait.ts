@@ -1,0 +1,22 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { LabError } from "./error.ts";
+
+/**
+ * Waits until `probe` gives a value: for what offers no event (a server of others that is starting, a process that is not our child).
+ * Tries at once, then every `everyMs` (25 by default). Rejects with LabError `timed-out` after `deadlineMs`; `probe` may throw to give up.
+ */
+export async function until<T>(
+  what: string,
+  deadlineMs: number,
+  probe: () => T | undefined | false | Promise<T | undefined | false>,
+  everyMs = 25,
+): Promise<T> {
+  const deadline = Date.now() + deadlineMs;
+  for (;;) {
+    const value = await probe();
+    if (value !== undefined && value !== false) return value;
+    if (Date.now() >= deadline)
+      throw new LabError("timed-out", `${what}: not within ${Math.round(deadlineMs / 1000)} s`);
+    await delay(everyMs);
+  }
+}

@@ -1,0 +1,62 @@
+import { access, constants, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { architecture, cacheFolder, findCommand } from "../machine/cache.ts";
+import { MachineError } from "../machine/error.ts";
+import { withFileLock } from "../machine/lock.ts";
+import type { Progress } from "../machine/progress.ts";
+import { run } from "../machine/run.ts";
+
+/** Tools that are Go programs and in no Debian release: the binary → its package and pinned version. */
+const TOOLS: Readonly<Record<string, string>> = {
+  helm: "helm.sh/helm/v3/cmd/helm@v3.22.0",
+  coredns: "github.com/coredns/coredns@v1.12.4",
+};
+
+/**
+ * The folder with helm and coredns, shared by all checkouts (`tools-ARCH` in the cache folder); what is missing is built with Go
+ * first. `WEFT_TOOLS_BIN` names a folder of one's own instead.
+ */
+export async function ensureTools(progress: Progress): Promise<string> {
+  const given = process.env["WEFT_TOOLS_BIN"];
+  const folder = given ?? join(cacheFolder(), `tools-${architecture()}`);
+  const missing = await missingIn(folder);
+  if (missing.length === 0) return folder;
+  if (given !== undefined) throw new MachineError("unsupported", `WEFT_TOOLS_BIN=${given} lacks ${missing.join(", ")}`);
+  const wait = (): void => progress.note("another checkout is building helm and coredns; waiting for it");
+  await withFileLock(`${folder}.lock`, () => build(folder, progress), wait);
+  return folder;
+}
+
+async function missingIn(folder: string): Promise<readonly string[]> {
+  const names = Object.keys(TOOLS);
+  const found = await Promise.all(
+    names.map((name) =>
+      access(join(folder, name), constants.X_OK).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  );
+  return names.filter((_, index) => found[index] !== true);
+}
+
+async function build(folder: string, progress: Progress): Promise<void> {
+  const missing = await missingIn(folder);
+  const go = findCommand("go");
+  if (go === undefined) {
+    throw new MachineError(
+      "command-missing",
+      `there is no Go to build ${missing.join(" and ")} with. Either install Go 1.24 or newer (go.dev/dl), or set WEFT_TOOLS_BIN to a folder that holds them`,
+    );
+  }
+  await progress.step("building helm and coredns with Go (3 minutes on two cores the first time)", async (step) => {
+    for (const [index, name] of missing.entries()) {
+      step.update(`${index + 1} of ${missing.length}, ${name}`);
+      const target = join(folder, `.part-${process.pid}`);
+      const env = { GOBIN: target, CGO_ENABLED: "0" };
+      await run(go, ["install", "-trimpath", "-ldflags", "-s -w", TOOLS[name] ?? name], { env });
+      await rename(join(target, name), join(folder, name));
+      await rm(target, { recursive: true });
+    }
+  });
+}
