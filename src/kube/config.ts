@@ -1,0 +1,221 @@
+import { readFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { delimiter, dirname, join, resolve } from "node:path";
+import type { Cluster, User } from "@kubernetes/client-node/dist/config_types.js";
+import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
+import { type Credentials, execCredentials, staticCredentials, tokenFileCredentials } from "./credentials.ts";
+import { KubeError } from "./errors.ts";
+
+/** TLS settings of a connection, in PEM. */
+export interface TlsMaterial {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly servername?: string;
+  /** False only where the kubeconfig says `insecure-skip-tls-verify`. */
+  readonly rejectUnauthorized: boolean;
+}
+
+/** Where the API server is, and how to show who we are. */
+export interface ClusterAccess {
+  readonly server: URL;
+  /** The namespace of the service account or of the context. */
+  readonly namespace: string | undefined;
+  readonly credentials: Credentials;
+  /** Reads the certificates; called again after a TLS failure, as their files may have been renewed. */
+  tls(): Promise<TlsMaterial>;
+}
+
+/** Where to look for the access. */
+export interface AccessOptions {
+  /** Path of a kubeconfig. Default: the files of `$KUBECONFIG`; then the service account of the pod; then `~/.kube/config`. */
+  readonly kubeconfig?: string;
+  /** Context of the kubeconfig; default: its current one. */
+  readonly context?: string;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Default `/var/run/secrets/kubernetes.io/serviceaccount`. */
+  readonly serviceAccountFolder?: string;
+  readonly clock?: Clock;
+}
+
+const SERVICE_ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/** Finds the access to the API server. Rejects with the code `config` and a message that says what was looked for. */
+export async function loadAccess(options: AccessOptions = {}): Promise<ClusterAccess> {
+  const env = options.env ?? process.env;
+  const clock = options.clock ?? SYSTEM_CLOCK;
+  if (options.kubeconfig !== undefined) return await fromKubeconfig([options.kubeconfig], options.context, clock);
+  const named = (env["KUBECONFIG"] ?? "").split(delimiter).filter((path) => path !== "");
+  if (named.length > 0) return await fromKubeconfig(named, options.context, clock);
+  const host = env["KUBERNETES_SERVICE_HOST"];
+  const port = env["KUBERNETES_SERVICE_PORT"];
+  if (host !== undefined && host !== "" && port !== undefined && port !== "") {
+    return await fromServiceAccount(host, port, options.serviceAccountFolder ?? SERVICE_ACCOUNT_FOLDER, clock);
+  }
+  return await fromKubeconfig([join(env["HOME"] ?? homedir(), ".kube", "config")], options.context, clock);
+}
+
+async function fromServiceAccount(host: string, port: string, folder: string, clock: Clock): Promise<ClusterAccess> {
+  const caFile = join(folder, "ca.crt");
+  const server = parseServer(`https://${host.includes(":") ? `[${host}]` : host}:${port}`, "KUBERNETES_SERVICE_HOST");
+  const namespace = await readFile(join(folder, "namespace"), "utf8").catch(() => "");
+  return {
+    server,
+    namespace: namespace.trim() === "" ? undefined : namespace.trim(),
+    credentials: tokenFileCredentials(join(folder, "token"), clock),
+    tls: async () => ({ ca: await readPem(caFile), rejectUnauthorized: true }),
+  };
+}
+
+/** A kubeconfig as far as client-node's readers do not know it. */
+interface Kubeconfig {
+  readonly clusters: readonly Cluster[];
+  /** name → user, with the folder that relative paths start from. */
+  readonly users: readonly { readonly user: User; readonly tokenFile: string | undefined }[];
+  readonly contexts: readonly {
+    readonly name: string;
+    readonly cluster: string;
+    readonly user?: string;
+    readonly namespace?: string;
+  }[];
+  readonly currentContext: string | undefined;
+}
+
+async function fromKubeconfig(
+  paths: readonly string[],
+  context: string | undefined,
+  clock: Clock,
+): Promise<ClusterAccess> {
+  const files: Kubeconfig[] = [];
+  const missing: unknown[] = [];
+  for (const path of paths) {
+    try {
+      files.push(await readKubeconfig(path));
+    } catch (cause) {
+      // Like kubectl: files of $KUBECONFIG that do not exist are passed over, if any exists.
+      if (!(cause instanceof Error && "code" in cause && cause.code === "ENOENT")) {
+        throw new KubeError("config", `kubeconfig ${path}: ${cause instanceof Error ? cause.message : cause}`, {
+          cause,
+        });
+      }
+      missing.push(cause);
+    }
+  }
+  if (files.length === 0) {
+    throw new KubeError("config", `no kubeconfig at ${paths.join(", ")}, and not in a pod`, { cause: missing[0] });
+  }
+  const where = paths.join(delimiter);
+  // As kubectl merges several files: the first that says something is heard.
+  const wanted = context ?? files.find((file) => file.currentContext !== undefined)?.currentContext;
+  const chosen = firstOf(files, (file) => file.contexts.find(({ name }) => name === wanted));
+  if (chosen === undefined) throw new KubeError("config", `kubeconfig ${where}: no context ${wanted ?? "is current"}`);
+  const cluster = firstOf(files, (file) => file.clusters.find(({ name }) => name === chosen.cluster));
+  if (cluster === undefined) throw new KubeError("config", `kubeconfig ${where}: no cluster ${chosen.cluster}`);
+  const entry = firstOf(files, (file) => file.users.find(({ user }) => user.name === chosen.user));
+  if (chosen.user !== undefined && entry === undefined) {
+    throw new KubeError("config", `kubeconfig ${where}: no user ${chosen.user}`);
+  }
+  if (cluster.proxyUrl) throw new KubeError("config", `kubeconfig ${where}: proxy-url is not supported`);
+  return {
+    server: parseServer(cluster.server, where),
+    namespace: chosen.namespace,
+    credentials: credentialsOf(entry?.user, entry?.tokenFile, clock),
+    tls: async () => await tlsOf(cluster, entry?.user),
+  };
+}
+
+async function readKubeconfig(path: string): Promise<Kubeconfig> {
+  const folder = dirname(resolve(path));
+  const text = await readFile(path, "utf8");
+  // YAML is loaded for kubeconfigs only: in a pod it would be 8 MiB of resident memory for nothing.
+  const document: unknown = text.trimStart().startsWith("{") ? JSON.parse(text) : (await import("yaml")).parse(text);
+  if (typeof document !== "object" || document === null) throw new Error("not a kubeconfig");
+  const { newClusters, newContexts, newUsers } = await import("@kubernetes/client-node/dist/config_types.js");
+  const raw = document as Readonly<Record<string, unknown>>;
+  const users = (Array.isArray(raw["users"]) ? raw["users"] : []) as readonly { user?: { tokenFile?: unknown } }[];
+  const current = raw["current-context"];
+  return {
+    clusters: newClusters(raw["clusters"]).map((cluster) => ({
+      ...cluster,
+      ...absolute(folder, "caFile", cluster.caFile),
+    })),
+    users: newUsers(users).map((user, index) => {
+      // client-node looks for `token-file` and reads it once; the field is `tokenFile`, and its content changes.
+      const tokenFile = users[index]?.user?.tokenFile;
+      return {
+        user: { ...user, ...absolute(folder, "certFile", user.certFile), ...absolute(folder, "keyFile", user.keyFile) },
+        tokenFile: typeof tokenFile === "string" && tokenFile !== "" ? resolve(folder, tokenFile) : undefined,
+      };
+    }),
+    contexts: newContexts(raw["contexts"]),
+    currentContext: typeof current === "string" && current !== "" ? current : undefined,
+  };
+}
+
+function absolute<K extends string>(folder: string, key: K, path: string | undefined): Partial<Record<K, string>> {
+  return path ? ({ [key]: resolve(folder, path) } as Record<K, string>) : {};
+}
+
+function firstOf<T, R>(items: readonly T[], pick: (item: T) => R | undefined): R | undefined {
+  for (const item of items) {
+    const found = pick(item);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function credentialsOf(user: User | undefined, tokenFile: string | undefined, clock: Clock): Credentials {
+  if (user === undefined) return staticCredentials({});
+  // A file beats a literal token, as in client-go: the literal one may be an old copy of it.
+  if (tokenFile !== undefined) return tokenFileCredentials(tokenFile, clock);
+  const impersonate = user.impersonateUser ? { "impersonate-user": user.impersonateUser } : {};
+  if (user.token) return staticCredentials({ authorization: `Bearer ${user.token.trim()}`, ...impersonate });
+  if (user.username) {
+    const basic = Buffer.from(`${user.username}:${user.password ?? ""}`).toString("base64");
+    return staticCredentials({ authorization: `Basic ${basic}`, ...impersonate });
+  }
+  if (user.exec) return execCredentials(user);
+  if (user.authProvider) {
+    throw new KubeError("config", `user ${user.name}: auth-provider is not supported; use exec or tokenFile`);
+  }
+  return staticCredentials(impersonate);
+}
+
+async function tlsOf(cluster: Cluster, user: User | undefined): Promise<TlsMaterial> {
+  const ca = await pemOf(cluster.caFile, cluster.caData);
+  const cert = await pemOf(user?.certFile, user?.certData);
+  const key = await pemOf(user?.keyFile, user?.keyData);
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    ...(cluster.tlsServerName ? { servername: cluster.tlsServerName } : {}),
+    rejectUnauthorized: !cluster.skipTLSVerify,
+  };
+}
+
+async function pemOf(file: string | undefined, data: string | undefined): Promise<string | undefined> {
+  // Data beats a file, as in client-go (`clientcmd`).
+  if (data) return Buffer.from(data, "base64").toString("utf8");
+  return file ? await readPem(file) : undefined;
+}
+
+async function readPem(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (cause) {
+    throw new KubeError("config", `${file}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+  }
+}
+
+function parseServer(text: string, where: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.protocol !== "https:" && url.protocol !== "http:")) {
+    throw new KubeError("config", `${where}: ${text} is not the address of an API server`);
+  }
+  const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
+  if (url.protocol === "http:" && !loopback) {
+    throw new KubeError("config", `${where}: ${text}: without TLS only loopback addresses are allowed`);
+  }
+  return url;
+}

@@ -1,0 +1,44 @@
+import { type AccessOptions, type ClusterAccess, loadAccess } from "./config.ts";
+import { type ExchangeOptions, exchangeOver } from "./exchange.ts";
+import type { Kube } from "./kube.ts";
+import { restKube } from "./rest.ts";
+import { httpTransport } from "./transport.ts";
+
+/** A connection to an API server. */
+export interface KubeConnection {
+  readonly kube: Kube;
+  /** Where it goes: for messages. */
+  readonly server: string;
+  /** The namespace of the service account or of the kubeconfig's context. */
+  readonly namespace: string | undefined;
+  /** Closes the sockets; calls and watches that run reject. */
+  close(): void;
+}
+
+/** Options of {@link connectKube}. */
+export interface ConnectOptions extends AccessOptions, ExchangeOptions {
+  /** `weft-daemon/0.1.0`: shown in the API server's audit log and metrics. */
+  readonly userAgent: string;
+}
+
+/**
+ * Finds the API server and its credentials (the kubeconfig given; `$KUBECONFIG`; the pod's service account; `~/.kube/config`) and
+ * makes a {@link Kube} of it. Nothing is sent yet. Rejects with the code `config`.
+ */
+export async function connectKube(options: ConnectOptions): Promise<KubeConnection> {
+  return connectTo(await loadAccess(options), options);
+}
+
+/** The same for an access that is known already. */
+export function connectTo(
+  access: ClusterAccess,
+  options: ExchangeOptions & { readonly userAgent: string },
+): KubeConnection {
+  const transport = httpTransport(access, options.userAgent);
+  return {
+    kube: restKube(exchangeOver(transport, options)),
+    server: access.server.href,
+    namespace: access.namespace,
+    close: () => transport.close(),
+  };
+}

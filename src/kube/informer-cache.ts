@@ -1,0 +1,103 @@
+import { type KubeObject, keyOf } from "./object.ts";
+
+/** What an informer announces: `old` absent: the object appeared; `new` absent: it is gone. */
+export interface Change<P> {
+  /** `namespace/name`, or `name` for cluster-scoped types. */
+  readonly key: string;
+  readonly old?: P;
+  readonly new?: P;
+}
+
+/** Turns an object into what is kept of it; `undefined`: the object is of no interest and is not kept. */
+export type Projection<T extends KubeObject, P> = (object: T) => P | undefined;
+
+interface Entry<P> {
+  readonly uid: string;
+  readonly version: string;
+  readonly value: P;
+}
+
+/** What an {@link InformerCache} needs. */
+export interface CacheOptions<T extends KubeObject, P> {
+  readonly project: Projection<T, P>;
+  readonly equal: ((a: P, b: P) => boolean) | undefined;
+  /** Called after the cache has changed. Must not throw. */
+  readonly announce: (change: Change<P>) => void;
+  /** What `project` or `equal` threw. The object then stays as it was known before. */
+  readonly onError: (error: unknown, key: string) => void;
+}
+
+/** The projections that an informer holds, and the rules by which reading and watching change them. */
+export interface InformerCache<T extends KubeObject, P> {
+  /** key → projection. */
+  readonly size: number;
+  get(key: string): P | undefined;
+  entries(): IterableIterator<[string, P]>;
+  /** Takes an object as it is now. Announces nothing if its version is known already. */
+  upsert(object: T): void;
+  remove(key: string): void;
+  /** After a complete list: what is not among `keys` is gone. */
+  retain(keys: ReadonlySet<string>): void;
+  clear(): void;
+}
+
+/** An empty {@link InformerCache}. */
+export function informerCache<T extends KubeObject, P>(options: CacheOptions<T, P>): InformerCache<T, P> {
+  /** key → what is kept of the object. */
+  const entries = new Map<string, Entry<P>>();
+  const remove = (key: string): void => {
+    const known = entries.get(key);
+    if (known === undefined) return;
+    entries.delete(key);
+    options.announce({ key, old: known.value });
+  };
+  return {
+    get size() {
+      return entries.size;
+    },
+    get: (key) => entries.get(key)?.value,
+    *entries() {
+      for (const [key, entry] of entries) yield [key, entry.value];
+    },
+    upsert(object) {
+      const { metadata } = object;
+      const key = keyOf(metadata);
+      let known = entries.get(key);
+      // Deleted and made anew under the same name while nobody watched: those who listen must see both.
+      if (known !== undefined && known.uid !== metadata.uid) {
+        remove(key);
+        known = undefined;
+      }
+      if (known?.version === metadata.resourceVersion) return;
+      let value: P | undefined;
+      let same = false;
+      try {
+        value = options.project(object);
+        same = known !== undefined && value !== undefined && (options.equal?.(known.value, value) ?? false);
+      } catch (error) {
+        options.onError(error, key);
+        return;
+      }
+      if (value === undefined) {
+        remove(key);
+        return;
+      }
+      const { uid, resourceVersion: version } = metadata;
+      if (known === undefined) {
+        entries.set(key, { uid, version, value });
+        options.announce({ key, new: value });
+      } else if (same) {
+        // The older of two equal values stays, so that identity tells listeners the same as equality.
+        entries.set(key, { uid, version, value: known.value });
+      } else {
+        entries.set(key, { uid, version, value });
+        options.announce({ key, old: known.value, new: value });
+      }
+    },
+    remove,
+    retain(keys) {
+      for (const key of entries.keys()) if (!keys.has(key)) remove(key);
+    },
+    clear: () => entries.clear(),
+  };
+}

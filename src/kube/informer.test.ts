@@ -1,0 +1,479 @@
+import assert from "node:assert/strict";
+import t, { type Test } from "tap";
+import { manualClock } from "./clock.ts";
+import { KubeError } from "./errors.ts";
+import { type FakeKube, fakeKube } from "./fake.ts";
+import { type Informer, type InformerOptions, informer } from "./informer.ts";
+import type { Change } from "./informer-cache.ts";
+import { PODS, SUBNETS } from "./resources.ts";
+import type { Pod } from "./types.ts";
+import { waitFor } from "./wait.ts";
+
+interface PodFact {
+  readonly node: string | undefined;
+  readonly note: string | undefined;
+}
+
+function project(pod: Pod): PodFact {
+  return { node: pod.spec?.nodeName, note: pod.metadata.annotations?.["note"] };
+}
+
+interface World {
+  readonly clock: ReturnType<typeof manualClock>;
+  readonly fake: FakeKube;
+  readonly pods: Informer<PodFact>;
+  /** `+key`, `~key`, `-key` since the last look. */
+  readonly heard: () => string[];
+  readonly errors: unknown[];
+  readonly states: string[];
+}
+
+function world(t: Test, options: Partial<InformerOptions<Pod, PodFact>> = {}): World {
+  const clock = manualClock();
+  const fake = fakeKube({ clock });
+  const errors: unknown[] = [];
+  const states: string[] = [];
+  const pods = informer<Pod, PodFact>(fake, PODS, {
+    project,
+    clock,
+    random: () => 0.5,
+    onError: (error) => errors.push(error),
+    onState: (state) => states.push(state),
+    ...options,
+  });
+  let changes: string[] = [];
+  pods.subscribe((change) => changes.push(sign(change)));
+  t.teardown(async () => {
+    await pods.stop();
+    await fake.settled();
+    assert.equal(fake.watchCount(), 0, "no watch is left");
+    assert.equal(clock.pending, 0, "no timer is left");
+  });
+  const heard = (): string[] => {
+    const seen = changes;
+    changes = [];
+    return seen;
+  };
+  return { clock, fake, pods, heard, errors, states };
+}
+
+function sign(change: Change<PodFact>): string {
+  if (change.old === undefined) return `+${change.key}`;
+  return change.new === undefined ? `-${change.key}` : `~${change.key}`;
+}
+
+async function addPod(fake: FakeKube, name: string, node = "weft-1"): Promise<void> {
+  await fake.create<Pod>(PODS, { metadata: { name, namespace: "default" }, spec: { nodeName: node } });
+}
+
+async function note(fake: FakeKube, name: string, text: string): Promise<void> {
+  const body = { metadata: { annotations: { note: text } } };
+  await fake.patch(PODS, { namespace: "default", name }, { type: "merge", body });
+}
+
+async function removePod(fake: FakeKube, name: string): Promise<void> {
+  await fake.delete(PODS, { namespace: "default", name }, { gracePeriodSeconds: 0 });
+}
+
+async function started(w: World): Promise<void> {
+  w.pods.start();
+  await w.fake.settled();
+}
+
+t.test("what is there is read in pages, and changes follow", async (t) => {
+  const w = world(t, { pageSize: 2 });
+  for (const name of ["a", "b", "c", "d", "e"]) await addPod(w.fake, name);
+  t.equal(w.pods.synced, false);
+  await started(w);
+  await w.pods.whenSynced();
+  t.same(w.heard(), ["+default/a", "+default/b", "+default/c", "+default/d", "+default/e"]);
+  t.equal(w.fake.requests.filter(({ verb }) => verb === "list").length, 3);
+  await note(w.fake, "c", "x");
+  await removePod(w.fake, "a");
+  await addPod(w.fake, "f");
+  await w.fake.settled();
+  t.same(w.heard(), ["~default/c", "-default/a", "+default/f"]);
+  t.same(w.pods.get("default/c"), { node: "weft-1", note: "x" });
+  t.equal(w.pods.get("default/a"), undefined);
+  t.same([w.pods.size, [...w.pods.values()].length, [...w.pods.entries()].length], [5, 5, 5]);
+  t.same(w.states, ["listing", "watching"]);
+  t.same(w.errors, []);
+});
+
+t.test("a watch whose connection breaks goes on from where it was, without a new list", async (t) => {
+  const w = world(t);
+  await addPod(w.fake, "a");
+  await started(w);
+  w.fake.dropWatches();
+  await w.fake.settled();
+  t.equal(w.pods.state, "waiting");
+  t.match(w.pods.lastError, { code: "unavailable" });
+  await addPod(w.fake, "b");
+  await removePod(w.fake, "a");
+  await w.clock.advance(200);
+  await w.fake.settled();
+  t.same(w.heard(), ["+default/a", "+default/b", "-default/a"]);
+  t.equal(w.fake.requests.filter(({ verb }) => verb === "list").length, 1);
+  t.equal(w.pods.state, "watching");
+  t.equal(w.pods.lastError, undefined);
+  t.equal(w.pods.synced, true, "and it stayed synced all the while");
+});
+
+t.test("after 410 everything is read anew: deletions are found, what is unchanged is not announced", async (t) => {
+  for (const how of ["as an answer", "as an event"]) {
+    const w = world(t);
+    for (const name of ["a", "b", "c"]) await addPod(w.fake, name);
+    await started(w);
+    w.heard();
+    if (how === "as an event") {
+      w.fake.expireWatches();
+    } else {
+      w.fake.dropWatches();
+    }
+    await w.fake.settled();
+    await removePod(w.fake, "a");
+    await note(w.fake, "b", "changed");
+    await addPod(w.fake, "d");
+    if (how === "as an answer") w.fake.compact();
+    await w.clock.advance(1_000);
+    await w.fake.settled();
+    t.same(w.heard(), ["~default/b", "+default/d", "-default/a"], how);
+    t.equal(w.pods.state, "watching");
+    t.equal(w.fake.requests.filter(({ verb }) => verb === "list").length, 2);
+  }
+});
+
+t.test("an object that was deleted and made anew under its name meanwhile is announced as both", async (t) => {
+  const w = world(t);
+  await addPod(w.fake, "a");
+  await started(w);
+  w.fake.dropWatches();
+  await w.fake.settled();
+  await removePod(w.fake, "a");
+  await addPod(w.fake, "a", "weft-2");
+  w.fake.compact();
+  await w.clock.advance(1_000);
+  await w.fake.settled();
+  t.same(w.heard(), ["+default/a", "-default/a", "+default/a"]);
+  t.equal(w.pods.get("default/a")?.node, "weft-2");
+});
+
+t.test("a bookmark keeps the version fresh, so that a quiet watch survives a compaction", async (t) => {
+  const w = world(t);
+  await addPod(w.fake, "a");
+  await started(w);
+  await w.fake.create(SUBNETS, { metadata: { name: "s" } });
+  w.fake.bookmark();
+  await w.fake.settled();
+  w.fake.compact();
+  w.fake.dropWatches();
+  await w.clock.advance(1_000);
+  await w.fake.settled();
+  t.equal(w.fake.requests.filter(({ verb }) => verb === "list").length, 1);
+  t.equal(w.pods.state, "watching");
+});
+
+t.test("a half-open connection is noticed by its silence; bookmarks break it", async (t) => {
+  const w = world(t, { silenceMs: 60_000 });
+  await addPod(w.fake, "a");
+  await started(w);
+  for (let minute = 0; minute < 3; minute++) {
+    await w.clock.advance(50_000);
+    w.fake.bookmark();
+    await w.fake.settled();
+  }
+  t.equal(w.fake.requests.filter(({ verb }) => verb === "watch").length, 1);
+  w.fake.stallWatches();
+  await note(w.fake, "a", "unheard");
+  await w.clock.advance(59_000);
+  t.equal(w.pods.get("default/a")?.note, undefined);
+  await w.clock.advance(2_000);
+  await w.fake.settled();
+  t.equal(w.pods.get("default/a")?.note, "unheard");
+  t.match(w.errors, [{ code: "timeout", message: /silent for 60000 ms/ }]);
+});
+
+t.test("a watch that never opens is given up as well", async (t) => {
+  const w = world(t, { silenceMs: 60_000 });
+  w.fake.fail({ verb: "watch", hang: true });
+  await started(w);
+  await addPod(w.fake, "a");
+  await w.clock.advance(61_000);
+  await w.fake.settled();
+  t.equal(w.pods.size, 1);
+});
+
+t.test("the server ends a watch in good order: it is opened again at once", async (t) => {
+  const w = world(t, { silenceMs: 3_600_000 });
+  await started(w);
+  await w.clock.advance(600_000);
+  await addPod(w.fake, "a");
+  await w.fake.settled();
+  t.same(w.heard(), ["+default/a"]);
+  t.equal(w.fake.requests.filter(({ verb }) => verb === "watch").length, 2);
+  t.same(w.errors, []);
+});
+
+t.test("a server that ends each watch at once does not make a tight loop", async (t) => {
+  const w = world(t);
+  await started(w);
+  for (let n = 0; n < 200; n++) {
+    w.fake.endWatches();
+    await w.clock.advance(100);
+  }
+  const watches = w.fake.requests.filter(({ verb }) => verb === "watch").length;
+  t.ok(watches > 3 && watches < 12, `${watches} watches in 20 s`);
+});
+
+t.test("failures are retried ever more slowly, up to the limit, and quickly again after a success", async (t) => {
+  const w = world(t, { backoff: { firstMs: 100, maxMs: 1_000 } });
+  const lift = w.fake.fail({ verb: "list", code: "unavailable", times: Number.POSITIVE_INFINITY });
+  await started(w);
+  await w.clock.advance(20_000);
+  const lists = w.fake.requests.length;
+  t.ok(lists > 20 && lists < 45, `${lists} attempts in 20 s`);
+  t.equal(w.pods.synced, false);
+  lift();
+  await w.clock.advance(1_000);
+  t.equal(w.pods.synced, true);
+  await w.clock.advance(6_000);
+  w.fake.dropWatches();
+  await w.fake.settled();
+  await w.clock.advance(100);
+  await w.fake.settled();
+  t.equal(w.pods.state, "watching", "the first pause is short again");
+});
+
+t.test("retryNow ends a pause", async (t) => {
+  const w = world(t, { backoff: { firstMs: 60_000, maxMs: 60_000 } });
+  w.fake.fail({ verb: "list", code: "forbidden" });
+  await started(w);
+  t.equal(w.pods.state, "waiting");
+  w.pods.retryNow();
+  await w.fake.settled();
+  t.equal(w.pods.state, "watching");
+});
+
+t.test("a type that is not served is waited for, or counts as empty", async (t) => {
+  for (const absent of ["wait", "empty"] as const) {
+    const clock = manualClock();
+    const fake = fakeKube({ clock });
+    fake.serveType(SUBNETS, false);
+    const subnets = informer(fake, SUBNETS, { project: (subnet) => subnet.metadata.name, absent, clock });
+    subnets.start();
+    await fake.settled();
+    t.same([subnets.synced, subnets.state], [absent === "empty", "absent"]);
+    fake.serveType(SUBNETS, true);
+    await fake.create(SUBNETS, { metadata: { name: "ovn-default" } });
+    await clock.advance(1_000);
+    await fake.settled();
+    t.same([subnets.synced, subnets.state, subnets.get("ovn-default")], [true, "watching", "ovn-default"]);
+    fake.serveType(SUBNETS, false);
+    await fake.settled();
+    await clock.advance(1_000);
+    t.same([subnets.synced, subnets.state, subnets.size], [true, "absent", 0]);
+    await subnets.stop();
+  }
+});
+
+t.test("404 alone deletes nothing: the API server may just not have read its CRDs yet", async (t) => {
+  const w = world(t, { absent: "empty" });
+  await addPod(w.fake, "a");
+  await started(w);
+  w.heard();
+  w.fake.fail({ verb: "watch", code: "not-found" });
+  w.fake.fail({ verb: "list", code: "not-found", times: 3 });
+  w.fake.dropWatches();
+  await w.fake.settled();
+  await w.clock.advance(500);
+  t.same([w.pods.state, w.pods.size], ["absent", 1]);
+  await w.clock.advance(10_000);
+  t.same([w.pods.state, w.pods.size, w.heard()], ["watching", 1, []]);
+});
+
+t.test("a list that breaks between two pages deletes nothing", async (t) => {
+  const w = world(t, { pageSize: 1 });
+  for (const name of ["a", "b", "c"]) await addPod(w.fake, name);
+  await started(w);
+  w.heard();
+  w.fake.dropWatches();
+  await w.fake.settled();
+  await removePod(w.fake, "b");
+  w.fake.compact();
+  let pages = 0;
+  const list = w.fake.list;
+  w.fake.list = async (type, options) => {
+    pages += 1;
+    // A change, and then the history is gone: the version of the first page is too old for the second.
+    if (pages === 2) {
+      await addPod(w.fake, "y");
+      w.fake.compact();
+    }
+    return await list(type, options);
+  };
+  await addPod(w.fake, "z");
+  await w.clock.advance(5_000);
+  await w.fake.settled();
+  t.same(w.heard(), ["+default/y", "+default/z", "-default/b"]);
+  t.match(w.errors.slice(-2), [{ code: "gone" }, { code: "gone" }]);
+});
+
+t.test("a page that is too large is asked for in halves", async (t) => {
+  const w = world(t, { pageSize: 4 });
+  for (const name of ["a", "b", "c", "d"]) await addPod(w.fake, name);
+  w.fake.fail({ verb: "list", code: "too-large", times: 2 });
+  await started(w);
+  await w.clock.advance(2_000);
+  await w.fake.settled();
+  t.equal(w.pods.size, 4);
+  t.equal(w.fake.requests.filter(({ verb }) => verb === "list").length, 6, "two failures, then four pages of one");
+});
+
+t.test("a listener that throws is reported, and neither it nor the others miss an event", async (t) => {
+  const w = world(t);
+  let calls = 0;
+  w.pods.subscribe(() => {
+    calls += 1;
+    throw new Error("listener");
+  });
+  const late: string[] = [];
+  const end = w.pods.subscribe((change) => late.push(sign(change)));
+  await addPod(w.fake, "a");
+  await started(w);
+  await addPod(w.fake, "b");
+  await w.fake.settled();
+  end();
+  await note(w.fake, "b", "x");
+  await w.fake.settled();
+  t.equal(calls, 3);
+  t.same(late, ["+default/a", "+default/b"]);
+  t.same(w.heard(), ["+default/a", "+default/b", "~default/b"]);
+  t.match(w.errors, [{ message: "listener" }, { message: "listener" }, { message: "listener" }]);
+  t.equal(w.pods.state, "watching");
+});
+
+t.test("a projection that throws leaves the object as it was known; the next version is tried again", async (t) => {
+  const w = world(t, {
+    project(pod) {
+      if (pod.metadata.annotations?.["note"] === "bad") throw new Error("projection");
+      return project(pod);
+    },
+  });
+  await addPod(w.fake, "a");
+  await started(w);
+  await note(w.fake, "a", "bad");
+  await w.fake.settled();
+  t.same([w.heard(), w.pods.get("default/a")?.note], [["+default/a"], undefined]);
+  t.match(w.errors, [{ message: "projection" }]);
+  await note(w.fake, "a", "good");
+  await w.fake.settled();
+  t.same([w.heard(), w.pods.get("default/a")?.note], [["~default/a"], "good"]);
+});
+
+t.test("objects of no interest are not kept, and equal projections are not announced", async (t) => {
+  const w = world(t, {
+    project: (pod) => (pod.spec?.nodeName === "weft-2" ? undefined : project(pod)),
+    equal: (a, b) => a.node === b.node && a.note === b.note,
+  });
+  await addPod(w.fake, "a");
+  await addPod(w.fake, "b", "weft-2");
+  await started(w);
+  const before = w.pods.get("default/a");
+  const body = { metadata: { labels: { app: "x" } } };
+  await w.fake.patch(PODS, { namespace: "default", name: "a" }, { type: "merge", body });
+  await w.fake.settled();
+  t.same(w.heard(), ["+default/a"]);
+  t.equal(w.pods.get("default/a"), before, "the value stays the same one");
+  const away = { spec: { nodeName: "weft-2" } };
+  await w.fake.patch(PODS, { namespace: "default", name: "a" }, { type: "merge", body: away });
+  await w.fake.settled();
+  t.same([w.heard(), w.pods.size], [["-default/a"], 0]);
+});
+
+t.test("selectors are the API server's: what ceases to match is gone", async (t) => {
+  const w = world(t, {
+    fieldSelector: "spec.nodeName=weft-1",
+    labelSelector: "app in (a, b),!hidden",
+    namespace: "default",
+  });
+  const labels = { app: "a" };
+  await w.fake.create<Pod>(PODS, {
+    metadata: { name: "in", namespace: "default", labels },
+    spec: { nodeName: "weft-1" },
+  });
+  await w.fake.create<Pod>(PODS, {
+    metadata: { name: "out", namespace: "other", labels },
+    spec: { nodeName: "weft-1" },
+  });
+  await addPod(w.fake, "unlabelled");
+  await started(w);
+  const body = { metadata: { labels: { hidden: "yes" } } };
+  await w.fake.patch(PODS, { namespace: "default", name: "in" }, { type: "merge", body });
+  await w.fake.settled();
+  t.same(w.heard(), ["+default/in", "-default/in"]);
+});
+
+t.test("stop ends waiting, pauses, lists and watches, and announces nothing more", async (t) => {
+  const w = world(t);
+  const waiting = w.pods.whenSynced();
+  await w.pods.stop();
+  await t.rejects(waiting, { code: "aborted" });
+  w.pods.start();
+  t.equal(w.fake.requests.length, 0);
+
+  const listing = world(t);
+  listing.fake.fail({ verb: "list", hang: true });
+  await started(listing);
+  await listing.pods.stop();
+
+  const pausing = world(t);
+  pausing.fake.fail({ verb: "list", code: "internal" });
+  await started(pausing);
+  await pausing.pods.stop();
+
+  const watching = world(t);
+  await addPod(watching.fake, "a");
+  await started(watching);
+  await watching.pods.stop();
+  watching.heard();
+  await addPod(watching.fake, "b");
+  await watching.fake.settled();
+  t.same([watching.heard(), watching.pods.size, watching.pods.state], [[], 0, "stopped"]);
+});
+
+t.test("whenSynced heeds the signal", async (t) => {
+  const w = world(t);
+  const controller = new AbortController();
+  const waiting = w.pods.whenSynced(controller.signal);
+  controller.abort();
+  await t.rejects(waiting, { name: "KubeError", code: "aborted" });
+});
+
+t.test("waitFor resolves by the event that brings what is looked for", async (t) => {
+  const w = world(t);
+  await addPod(w.fake, "a");
+  await started(w);
+  const controller = new AbortController();
+  const signal = controller.signal;
+  const waiting = waitFor(w.pods, "default/a", (pod) => pod?.note, signal);
+  await note(w.fake, "a", "here");
+  t.equal(await waiting, "here");
+  t.equal(await waitFor(w.pods, "default/a", (pod) => pod?.note, signal), "here", "it may be there already");
+  const gone = waitFor(w.pods, "default/a", (pod) => (pod === undefined ? "gone" : undefined), signal);
+  await removePod(w.fake, "a");
+  t.equal(await gone, "gone");
+  const never = waitFor(w.pods, "default/a", (pod) => pod?.note, signal);
+  controller.abort();
+  await t.rejects(never, { code: "aborted" });
+  await t.rejects(
+    waitFor(
+      w.pods,
+      "x",
+      () => {
+        throw new KubeError("invalid", "pick");
+      },
+      new AbortController().signal,
+    ),
+    { code: "invalid" },
+  );
+});

@@ -1,0 +1,316 @@
+import { untilAborted } from "./abort.ts";
+import { type BackoffLimits, jitteredBackoff } from "./backoff.ts";
+import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
+import { KubeError } from "./errors.ts";
+import { type Change, informerCache, type Projection } from "./informer-cache.ts";
+import type { Kube, Selection, WatchEvent } from "./kube.ts";
+import { type KubeObject, keyOf } from "./object.ts";
+import { type ResourceType, typeName } from "./resources.ts";
+
+/**
+ * - `idle`: not started
+ * - `listing`: reading everything
+ * - `watching`: up to date, as far as the API server tells
+ * - `waiting`: something failed (see `lastError`); trying again after a pause
+ * - `absent`: the API server does not serve the type; trying again after a pause
+ * - `stopped`
+ */
+export type InformerState = "idle" | "listing" | "watching" | "waiting" | "absent" | "stopped";
+
+/** Options of {@link informer}. */
+export interface InformerOptions<T extends KubeObject, P> extends Selection {
+  /** What is kept of an object. The object itself is dropped at once: do not keep it, or parts that hold much of it. */
+  readonly project: Projection<T, P>;
+  /** If given: an object whose projection equals the known one is not announced. */
+  readonly equal?: (a: P, b: P) => boolean;
+  /**
+   * What a type that the API server does not serve means: `wait` (default): not synced until it is served; `empty`: synced
+   * without objects. Both go on asking. Objects known before are kept: only a complete list deletes.
+   */
+  readonly absent?: "wait" | "empty";
+  /** Failures of list and watch (KubeError; all are retried), and what `project`, `equal` and listeners threw. Must not throw. */
+  readonly onError?: (error: unknown, context: string) => void;
+  /** Must not throw. */
+  readonly onState?: (state: InformerState) => void;
+  /** Objects a page of the list; default 500. Halved as long as a page is too large. */
+  readonly pageSize?: number;
+  /** After so many milliseconds without an event or a bookmark the watch is opened anew; default 150 s. */
+  readonly silenceMs?: number;
+  /** Pauses after failures; default 0.2 s to 15 s. */
+  readonly backoff?: BackoffLimits;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+}
+
+/** A live, projected copy of the objects of one type. */
+export interface Informer<P> {
+  /** Begins to read. Calling it again does nothing. */
+  start(): void;
+  /** True once everything has been read; stays true. */
+  readonly synced: boolean;
+  /** Resolves when synced; rejects with a `KubeError` `aborted` if `signal` fires or the informer is stopped before. */
+  whenSynced(signal?: AbortSignal): Promise<void>;
+  get(key: string): P | undefined;
+  values(): IterableIterator<P>;
+  /** Key and projection of each object. */
+  entries(): IterableIterator<[string, P]>;
+  readonly size: number;
+  readonly state: InformerState;
+  /** When the API server was last heard of (milliseconds of the clock); undefined: never. */
+  readonly lastActivity: number | undefined;
+  /** Why the last attempt failed; undefined once one has succeeded. */
+  readonly lastError: KubeError | undefined;
+  /**
+   * Calls `listener` for each change, after the copy has changed, one after the other, never within the call of `subscribe`.
+   * There is no replay. Returns the function that ends it.
+   */
+  subscribe(listener: (change: Change<P>) => void): () => void;
+  /** Ends a pause: the next attempt begins at once. For those who know that it may succeed now. */
+  retryNow(): void;
+  /** Ends everything and forgets the objects. Nothing is announced any more. Resolves when no request is left. */
+  stop(): Promise<void>;
+}
+
+const DEFAULT_PAGE = 500;
+/**
+ * kube-apiserver sends a bookmark about once a minute. A server that is frozen, or that vanished behind a middlebox which
+ * keeps answering keep-alives, sends none; opening a watch anew costs next to nothing.
+ */
+const DEFAULT_SILENCE_MS = 150_000;
+const DEFAULT_BACKOFF: BackoffLimits = { firstMs: 200, maxMs: 15_000 };
+/** The server ends a watch after a time between these, which spreads the load of opening them (as client-go does). */
+const WATCH_SECONDS = { min: 300, max: 600 } as const;
+/** A watch that lived so long counts as a success, even if nothing happened in it. */
+const STABLE_MS = 5_000;
+
+/** Makes an {@link Informer}; nothing is read before `start()`. */
+export function informer<T extends KubeObject, P = T>(
+  kube: Kube,
+  type: ResourceType,
+  options: InformerOptions<T, P>,
+): Informer<P> {
+  const clock = options.clock ?? SYSTEM_CLOCK;
+  const random = options.random ?? Math.random;
+  const backoff = jitteredBackoff(options.backoff ?? DEFAULT_BACKOFF, random);
+  const selection: Selection = {
+    ...(options.namespace === undefined ? {} : { namespace: options.namespace }),
+    ...(options.fieldSelector === undefined ? {} : { fieldSelector: options.fieldSelector }),
+    ...(options.labelSelector === undefined ? {} : { labelSelector: options.labelSelector }),
+  };
+  const name = typeName(type);
+  const listeners = new Set<{ readonly listener: (change: Change<P>) => void }>();
+  const stopping = new AbortController();
+  const firstSync = Promise.withResolvers<void>();
+  // Somebody may or may not wait for it: a stop before the first sync is no unhandled rejection.
+  firstSync.promise.catch(() => undefined);
+  let state: InformerState = "idle";
+  let synced = false;
+  let lastActivity: number | undefined;
+  let lastError: KubeError | undefined;
+  /** Where the next watch begins; undefined: everything must be read first. */
+  let version: string | undefined;
+  let pageSize = options.pageSize ?? DEFAULT_PAGE;
+  let running: Promise<void> | undefined;
+  let endPause: () => void = () => undefined;
+
+  const cache = informerCache<T, P>({
+    project: options.project,
+    equal: options.equal,
+    announce(change) {
+      // A copy: who subscribes within an announcement hears of the next change first.
+      for (const entry of [...listeners]) {
+        if (!listeners.has(entry)) continue;
+        try {
+          entry.listener(change);
+        } catch (error) {
+          options.onError?.(error, `listener of ${name}, ${change.key}`);
+        }
+      }
+    },
+    onError: (error, key) => options.onError?.(error, `projection of ${name} ${key}`),
+  });
+
+  const enter = (next: InformerState): void => {
+    if (state === next) return;
+    state = next;
+    options.onState?.(next);
+  };
+  const markSynced = (): void => {
+    synced = true;
+    firstSync.resolve();
+  };
+
+  /** Reads all pages. Only when the last one is there can it be said what is gone. */
+  async function list(): Promise<void> {
+    enter("listing");
+    const seen = new Set<string>();
+    let next: string | undefined;
+    let first: string | undefined;
+    do {
+      const page = await kube.list<T>(type, {
+        ...selection,
+        limit: pageSize,
+        ...(next === undefined ? {} : { continue: next }),
+        signal: stopping.signal,
+      });
+      // A call that was under way when the informer was stopped may still succeed.
+      stopping.signal.throwIfAborted();
+      lastActivity = clock.now();
+      for (const object of page.items) {
+        seen.add(keyOf(object.metadata));
+        cache.upsert(object);
+      }
+      first ??= page.resourceVersion;
+      next = page.continue;
+    } while (next !== undefined);
+    cache.retain(seen);
+    version = first;
+    markSynced();
+  }
+
+  /** One watch, to its end, whichever that is. */
+  async function watch(from: string): Promise<void> {
+    const controller = new AbortController();
+    const onStop = (): void => controller.abort(stopping.signal.reason);
+    stopping.signal.addEventListener("abort", onStop, { once: true });
+    const silenceMs = options.silenceMs ?? DEFAULT_SILENCE_MS;
+    const opened = clock.now();
+    lastActivity = opened;
+    let cancelSilence: () => void = () => undefined;
+    // One timer that looks at the time of the last event, rather than a timer set anew by every event.
+    const guard = (): void => {
+      const left = (lastActivity ?? opened) + silenceMs - clock.now();
+      if (left > 0) cancelSilence = clock.after(left, guard);
+      else controller.abort(new KubeError("timeout", `watch ${name}: silent for ${silenceMs} ms`));
+    };
+    guard();
+    const timeoutSeconds = Math.round(WATCH_SECONDS.min + random() * (WATCH_SECONDS.max - WATCH_SECONDS.min));
+    const onEvent = (event: WatchEvent<T>): void => {
+      if (controller.signal.aborted) return;
+      lastActivity = clock.now();
+      backoff.reset();
+      if (event.type === "BOOKMARK") {
+        version = event.resourceVersion;
+        return;
+      }
+      if (event.type === "DELETED") cache.remove(keyOf(event.object.metadata));
+      else cache.upsert(event.object);
+      version = event.object.metadata.resourceVersion;
+    };
+    const onOpen = (): void => {
+      lastActivity = clock.now();
+      lastError = undefined;
+      enter("watching");
+    };
+    try {
+      const { signal } = controller;
+      await kube.watch<T>(type, { ...selection, resourceVersion: from, timeoutSeconds, signal, onOpen }, onEvent);
+    } catch (error) {
+      throw controller.signal.aborted ? controller.signal.reason : error;
+    } finally {
+      cancelSilence();
+      stopping.signal.removeEventListener("abort", onStop);
+      if (clock.now() - opened >= STABLE_MS) backoff.reset();
+    }
+    // Ended in good order, but at once: that must not become a tight loop.
+    if (clock.now() - opened < STABLE_MS) {
+      enter("waiting");
+      await pause();
+    }
+  }
+
+  async function pause(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = clock.after(backoff.next(), resolve);
+    endPause = resolve;
+    try {
+      await untilAborted(promise, stopping.signal);
+    } finally {
+      cancel();
+    }
+  }
+
+  /** Takes note of a failure and decides from where to go on. */
+  function failed(error: KubeError): void {
+    lastError = error;
+    if (error.code === "gone" || error.code === "too-large" || error.code === "protocol") version = undefined;
+    if (error.code === "too-large") pageSize = Math.max(1, pageSize >> 1);
+    if (error.code === "not-found") {
+      // The type may come back with other objects: a version from before means nothing then.
+      version = undefined;
+      if (options.absent === "empty") markSynced();
+      enter("absent");
+    } else {
+      enter("waiting");
+    }
+    options.onError?.(error, name);
+  }
+
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      try {
+        if (version === undefined) await list();
+        if (version !== undefined) await watch(version);
+      } catch (error) {
+        if (stopping.signal.aborted) return;
+        failed(KubeError.from(error, name));
+        try {
+          await pause();
+        } catch {
+          return; // Stopped within the pause.
+        }
+      }
+    }
+  }
+
+  return {
+    start() {
+      if (running === undefined && !stopping.signal.aborted) running = run();
+    },
+    get synced() {
+      return synced;
+    },
+    async whenSynced(signal) {
+      if (signal === undefined) return await firstSync.promise;
+      try {
+        await untilAborted(firstSync.promise, signal);
+      } catch (cause) {
+        throw cause instanceof KubeError ? cause : new KubeError("aborted", `waiting for ${name}`, { cause });
+      }
+    },
+    get: (key) => cache.get(key),
+    *values() {
+      for (const [, value] of cache.entries()) yield value;
+    },
+    entries: () => cache.entries(),
+    get size() {
+      return cache.size;
+    },
+    get state() {
+      return state;
+    },
+    get lastActivity() {
+      return lastActivity;
+    },
+    get lastError() {
+      return lastError;
+    },
+    subscribe(listener) {
+      const entry = { listener };
+      listeners.add(entry);
+      return () => listeners.delete(entry);
+    },
+    retryNow: () => endPause(),
+    async stop() {
+      if (!stopping.signal.aborted) {
+        const reason = new KubeError("aborted", `the informer of ${name} is stopped`);
+        stopping.abort(reason);
+        firstSync.reject(reason);
+        listeners.clear();
+        enter("stopped");
+      }
+      await running;
+      cache.clear();
+    },
+  };
+}

@@ -1,0 +1,143 @@
+import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
+import { KubeError } from "./errors.ts";
+import type { CallOptions, Kube } from "./kube.ts";
+import { LEASES } from "./resources.ts";
+import { toMicroTime } from "./time.ts";
+import type { Lease } from "./types.ts";
+
+/** Which process leads, as the Lease tells people. The election itself is a lock in OVSDB. */
+export interface LeaseView {
+  /** Empty if nobody leads. */
+  readonly holder: string;
+  /** RFC 3339; undefined if the Lease does not say. */
+  readonly acquiredAt: string | undefined;
+  readonly renewedAt: string | undefined;
+  /** How often the leader has changed. */
+  readonly transitions: number;
+  /** After so many seconds without a renewal the holder should be thought gone. */
+  readonly durationSeconds: number | undefined;
+}
+
+/** Options of {@link publishLease}. */
+export interface LeaseOptions {
+  readonly namespace: string;
+  readonly name: string;
+  /** Who leads: the pod's name. */
+  readonly holder: string;
+  /** How often the renew time is written; default 15 s. The lease is said to last four times as long. */
+  readonly renewMs?: number;
+  /** A write failed; it is tried again at the next renewal. Must not throw. */
+  readonly onError?: (error: KubeError) => void;
+  readonly clock?: Clock;
+}
+
+/** A Lease that is kept up to date. */
+export interface PublishedLease {
+  /** Ends the renewals and, if the Lease still names us, removes the holder, so that nobody waits for us. Never rejects. */
+  stop(): Promise<void>;
+}
+
+/** Reads who leads; undefined if there is no such Lease. */
+export async function readLease(
+  kube: Kube,
+  ref: { readonly namespace: string; readonly name: string },
+  options?: CallOptions,
+): Promise<LeaseView | undefined> {
+  const lease = await find(kube, ref, options);
+  if (lease === undefined) return undefined;
+  return {
+    holder: lease.spec?.holderIdentity ?? "",
+    acquiredAt: lease.spec?.acquireTime,
+    renewedAt: lease.spec?.renewTime,
+    transitions: lease.spec?.leaseTransitions ?? 0,
+    durationSeconds: lease.spec?.leaseDurationSeconds,
+  };
+}
+
+/**
+ * Shows in a Lease (coordination.k8s.io/v1) that `holder` has been elected, from now until `stop()`. Takes the Lease over whoever
+ * holds it, once; afterwards only renews it. If another process takes it over, it is left alone: that one was elected later.
+ */
+export function publishLease(kube: Kube, options: LeaseOptions): PublishedLease {
+  const clock = options.clock ?? SYSTEM_CLOCK;
+  const renewMs = options.renewMs ?? 15_000;
+  const leaseDurationSeconds = Math.ceil((renewMs * 4) / 1_000);
+  const ref = { namespace: options.namespace, name: options.name };
+  const stopping = new AbortController();
+  let taken = false;
+  let cancelTimer: () => void = () => undefined;
+
+  async function takeOver(): Promise<void> {
+    const now = toMicroTime(clock.now());
+    const spec = { holderIdentity: options.holder, leaseDurationSeconds, acquireTime: now, renewTime: now };
+    const found = await find(kube, ref, { signal: stopping.signal });
+    if (found === undefined) {
+      const lease = { metadata: ref, spec: { ...spec, leaseTransitions: 0 } };
+      await kube.create<Lease>(LEASES, lease, { signal: stopping.signal });
+    } else {
+      const before = found.spec?.leaseTransitions ?? 0;
+      const leaseTransitions = found.spec?.holderIdentity === options.holder ? before : before + 1;
+      await write({ ...spec, leaseTransitions }, found.metadata.resourceVersion, stopping.signal);
+    }
+    taken = true;
+  }
+
+  async function renew(): Promise<void> {
+    const found = await find(kube, ref, { signal: stopping.signal });
+    if (found !== undefined && found.spec?.holderIdentity !== options.holder) return;
+    // Somebody deleted it: people still want to know.
+    if (found === undefined) return await takeOver();
+    const renewTime = toMicroTime(clock.now());
+    await write({ renewTime, leaseDurationSeconds }, found.metadata.resourceVersion, stopping.signal);
+  }
+
+  async function write(spec: object, resourceVersion: string, signal?: AbortSignal): Promise<void> {
+    const body = { metadata: { resourceVersion }, spec };
+    await kube.patch(LEASES, ref, { type: "merge", body }, signal === undefined ? {} : { signal });
+  }
+
+  async function step(): Promise<void> {
+    try {
+      await (taken ? renew() : takeOver());
+    } catch (error) {
+      if (!stopping.signal.aborted) options.onError?.(KubeError.from(error, `lease ${options.name}`));
+    }
+    if (stopping.signal.aborted) return;
+    cancelTimer = clock.after(renewMs, () => {
+      running = step();
+    });
+  }
+  let running = step();
+
+  return {
+    async stop() {
+      if (stopping.signal.aborted) return;
+      cancelTimer();
+      stopping.abort(new KubeError("aborted", `the lease ${options.name} is given up`));
+      await running;
+      if (!taken) return;
+      try {
+        const found = await find(kube, ref, { deadlineMs: 2_000 });
+        if (found?.spec?.holderIdentity === options.holder) {
+          // As client-go does it: no holder rather than an empty one.
+          await write({ holderIdentity: null }, found.metadata.resourceVersion);
+        }
+      } catch (error) {
+        options.onError?.(KubeError.from(error, `lease ${options.name}`));
+      }
+    },
+  };
+}
+
+async function find(
+  kube: Kube,
+  ref: { readonly namespace: string; readonly name: string },
+  options?: CallOptions,
+): Promise<Lease | undefined> {
+  try {
+    return await kube.get<Lease>(LEASES, ref, options);
+  } catch (error) {
+    if (error instanceof KubeError && error.code === "not-found") return undefined;
+    throw error;
+  }
+}

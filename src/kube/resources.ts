@@ -1,0 +1,72 @@
+/** One kind of object that the API server serves, and where. */
+export interface ResourceType {
+  /** The API group; empty for the core group. */
+  readonly group: string;
+  readonly version: string;
+  /** The name in paths, in lower case. */
+  readonly plural: string;
+  readonly namespaced: boolean;
+  readonly kind: string;
+}
+
+function core(plural: string, kind: string, namespaced = true): ResourceType {
+  return { group: "", version: "v1", plural, namespaced, kind };
+}
+
+function grouped(group: string, plural: string, kind: string, namespaced = true): ResourceType {
+  return { group, version: "v1", plural, namespaced, kind };
+}
+
+/** `apiVersion` of the type: `v1`, `apps/v1`, `kubeovn.io/v1` … */
+export function apiVersionOf(type: ResourceType): string {
+  return type.group === "" ? type.version : `${type.group}/${type.version}`;
+}
+
+/** The name of the type for people and for maps: `pods`, `subnets.kubeovn.io`. */
+export function typeName(type: ResourceType): string {
+  return type.group === "" ? type.plural : `${type.plural}.${type.group}`;
+}
+
+/** core/v1 Pod. */
+export const PODS: ResourceType = core("pods", "Pod");
+/** core/v1 Node. */
+export const NODES: ResourceType = core("nodes", "Node", false);
+/** core/v1 Namespace. */
+export const NAMESPACES: ResourceType = core("namespaces", "Namespace", false);
+/** core/v1 Service. */
+export const SERVICES: ResourceType = core("services", "Service");
+/** core/v1 Event. */
+export const EVENTS: ResourceType = core("events", "Event");
+/** core/v1 ConfigMap. */
+export const CONFIG_MAPS: ResourceType = core("configmaps", "ConfigMap");
+/** core/v1 ServiceAccount. */
+export const SERVICE_ACCOUNTS: ResourceType = core("serviceaccounts", "ServiceAccount");
+/** discovery.k8s.io/v1 EndpointSlice. */
+export const ENDPOINT_SLICES: ResourceType = grouped("discovery.k8s.io", "endpointslices", "EndpointSlice");
+/** apps/v1 StatefulSet. */
+export const STATEFUL_SETS: ResourceType = grouped("apps", "statefulsets", "StatefulSet");
+/** apps/v1 DaemonSet. */
+export const DAEMON_SETS: ResourceType = grouped("apps", "daemonsets", "DaemonSet");
+/** apps/v1 Deployment. */
+export const DEPLOYMENTS: ResourceType = grouped("apps", "deployments", "Deployment");
+/** networking.k8s.io/v1 NetworkPolicy. */
+export const NETWORK_POLICIES: ResourceType = grouped("networking.k8s.io", "networkpolicies", "NetworkPolicy");
+/** coordination.k8s.io/v1 Lease. */
+export const LEASES: ResourceType = grouped("coordination.k8s.io", "leases", "Lease");
+/** apiextensions.k8s.io/v1 CustomResourceDefinition. */
+export const CRDS: ResourceType = grouped(
+  "apiextensions.k8s.io",
+  "customresourcedefinitions",
+  "CustomResourceDefinition",
+  false,
+);
+/** kubeovn.io/v1 Subnet. */
+export const SUBNETS: ResourceType = grouped("kubeovn.io", "subnets", "Subnet", false);
+/** kubeovn.io/v1 Vpc. */
+export const VPCS: ResourceType = grouped("kubeovn.io", "vpcs", "Vpc", false);
+/** kubeovn.io/v1 IP. */
+export const IPS: ResourceType = grouped("kubeovn.io", "ips", "IP", false);
+/** kubeovn.io/v1 IPPool. */
+export const IP_POOLS: ResourceType = grouped("kubeovn.io", "ippools", "IPPool", false);
+/** kubeovn.io/v1 Vip. */
+export const VIPS: ResourceType = grouped("kubeovn.io", "vips", "Vip", false);

@@ -1,0 +1,102 @@
+import { KubeError } from "./errors.ts";
+import type { ApiRequest, Exchange } from "./exchange.ts";
+import type { DeleteOptions, Kube, ListOptions, Patch, SubresourceOptions, WriteOptions } from "./kube.ts";
+import type { ObjectRef } from "./object.ts";
+import { collectionPath, listQuery, objectPath, watchQuery, writeQuery } from "./paths.ts";
+import { apiVersionOf, type ResourceType, typeName } from "./resources.ts";
+import { parseList, parseObject, parseWatchLine } from "./wire.ts";
+
+const PATCH_TYPES: Readonly<Record<Patch["type"], string>> = {
+  merge: "application/merge-patch+json",
+  json: "application/json-patch+json",
+  // YAML is the only media type that API servers before 1.32 take for it; JSON is YAML.
+  apply: "application/apply-patch+yaml",
+};
+
+/** The verbs of the API as paths, queries and bodies over `exchange`. */
+export function restKube(exchange: Exchange): Kube {
+  return {
+    async get(type, ref, options = {}) {
+      const what = describe("get", type, ref);
+      return parseObject(await exchange.call({ what, method: "GET", path: pathOf(what, type, ref) }, options), what);
+    },
+    async list(type, options: ListOptions = {}) {
+      const what = describe("list", type);
+      const path = collectionPath(type, options.namespace) + listQuery(options);
+      return parseList(await exchange.call({ what, method: "GET", path }, options), what);
+    },
+    async create(type, object, options: WriteOptions = {}) {
+      const { metadata } = object;
+      const name = metadata.name ?? `${metadata.generateName ?? ""}*`;
+      const what = describe("create", type, { ...metadata, name });
+      requireNamespace(what, type, metadata.namespace);
+      const path = collectionPath(type, metadata.namespace) + writeQuery(options);
+      const body = { apiVersion: apiVersionOf(type), kind: type.kind, ...object };
+      return parseObject(await exchange.call({ what, method: "POST", path, body }, options), what);
+    },
+    async update(type, object, options: SubresourceOptions = {}) {
+      const what = describe("update", type, object.metadata, options.subresource);
+      const path = pathOf(what, type, object.metadata, options.subresource) + writeQuery(options);
+      const body = { apiVersion: apiVersionOf(type), kind: type.kind, ...object };
+      return parseObject(await exchange.call({ what, method: "PUT", path, body }, options), what);
+    },
+    async patch(type, ref, patch, options: SubresourceOptions = {}) {
+      const what = describe("patch", type, ref, options.subresource);
+      const apply = patch.type === "apply";
+      const query = apply
+        ? writeQuery({ ...options, fieldManager: patch.fieldManager }, patch.force ?? false)
+        : writeQuery(options);
+      const identity = { apiVersion: apiVersionOf(type), kind: type.kind };
+      const request: ApiRequest = {
+        what,
+        method: "PATCH",
+        path: pathOf(what, type, ref, options.subresource) + query,
+        body: apply ? { ...identity, ...patch.body } : patch.body,
+        contentType: PATCH_TYPES[patch.type],
+      };
+      return parseObject(await exchange.call(request, options), what);
+    },
+    async delete(type, ref, options: DeleteOptions = {}) {
+      const what = describe("delete", type, ref);
+      const { preconditions, gracePeriodSeconds, propagationPolicy, dryRun } = options;
+      const body = {
+        apiVersion: "v1",
+        kind: "DeleteOptions",
+        ...(preconditions === undefined ? {} : { preconditions }),
+        ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+        ...(propagationPolicy === undefined ? {} : { propagationPolicy }),
+        ...(dryRun ? { dryRun: ["All"] } : {}),
+      };
+      await exchange.call({ what, method: "DELETE", path: pathOf(what, type, ref), body }, options);
+    },
+    async watch(type, options, onEvent) {
+      const what = describe("watch", type);
+      const path = collectionPath(type, options.namespace) + watchQuery(options);
+      await exchange.follow(
+        { what, method: "GET", path },
+        options.signal,
+        options.onOpen ?? (() => undefined),
+        (line) => onEvent(parseWatchLine(line, what)),
+      );
+    },
+  };
+}
+
+function describe(verb: string, type: ResourceType, ref?: ObjectRef, subresource?: string): string {
+  const resource = subresource === undefined ? typeName(type) : `${typeName(type)}/${subresource}`;
+  if (ref === undefined) return `${verb} ${resource}`;
+  return `${verb} ${resource} ${ref.namespace ? `${ref.namespace}/` : ""}${ref.name}`;
+}
+
+function pathOf(what: string, type: ResourceType, ref: ObjectRef, subresource?: string): string {
+  requireNamespace(what, type, ref.namespace);
+  // An empty name would turn the call into one on the whole collection.
+  if (ref.name === "") throw new KubeError("invalid", `${what}: the name is empty`);
+  return objectPath(type, ref, subresource);
+}
+
+function requireNamespace(what: string, type: ResourceType, namespace: string | undefined): void {
+  if (type.namespaced && (namespace === undefined || namespace === "")) {
+    throw new KubeError("invalid", `${what}: the namespace is missing`);
+  }
+}

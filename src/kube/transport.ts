@@ -1,0 +1,200 @@
+import http from "node:http";
+import https from "node:https";
+import { untilAborted } from "./abort.ts";
+import type { ClusterAccess, TlsMaterial } from "./config.ts";
+import type { Identity } from "./credentials.ts";
+import { KubeError } from "./errors.ts";
+
+/** One HTTP request. */
+export interface HttpCall {
+  readonly method: string;
+  /** Path and query, relative to the address of the API server. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** Ends the request; its reason, a `KubeError`, is what the call then rejects with. */
+  readonly signal: AbortSignal;
+  /** What is being done, for messages: `list pods`. */
+  readonly what: string;
+}
+
+/** Sends requests over connections that are kept. */
+export interface Transport {
+  /** Resolves when the head of the answer is there, whatever its status. The body must be read or destroyed. */
+  open(call: HttpCall): Promise<http.IncomingMessage>;
+  /** The API server answered 401. True if another attempt would be made with credentials read anew. */
+  refused(): boolean;
+  /** Closes all connections; calls that run reject. */
+  close(): void;
+}
+
+/** kube-apiserver drops connections after 90 s without a request; we drop them before, so that none dies under a new one. */
+const IDLE_MS = 60_000;
+/** After so long without traffic the kernel asks whether the other side is there; libuv gives up 10 s later. */
+const KEEP_ALIVE_MS = 30_000;
+
+/** A {@link Transport} by HTTP/1.1. `node:https` rather than `fetch`, which costs 8 MiB of resident memory at its first use. */
+export function httpTransport(access: ClusterAccess, userAgent: string): Transport {
+  const secure = access.server.protocol === "https:";
+  const base = access.server.pathname.replace(/\/$/, "");
+  let agent: Promise<http.Agent> | undefined;
+  /** The client certificate that the agent was made with, where a credential plugin gave it. */
+  let agentCert: string | undefined;
+  let closed = false;
+  /** What is under way, watches included, whichever agent it started on. */
+  const running = new Set<http.ClientRequest>();
+
+  const dropAgent = (): void => {
+    const old = agent;
+    agent = undefined;
+    // Only idle connections go: calls that run on this agent may well end in good order.
+    old?.then(dropIdle, () => undefined);
+  };
+  const currentAgent = async (identity: Identity): Promise<http.Agent> => {
+    if (agent !== undefined && agentCert !== identity.cert) dropAgent();
+    if (agent === undefined) {
+      agentCert = identity.cert;
+      const made = (async () => newAgent(secure ? await access.tls() : undefined, identity))();
+      agent = made;
+      // A certificate file that could not be read now may be there at the next attempt.
+      made.catch(() => {
+        if (agent === made) agent = undefined;
+      });
+    }
+    return await agent;
+  };
+
+  return {
+    async open(call) {
+      const identity = await untilAborted(access.credentials.identity(), call.signal);
+      const used = await untilAborted(currentAgent(identity), call.signal);
+      if (closed) throw new KubeError("aborted", `${call.what}: the connection is closed`);
+      call.signal.throwIfAborted();
+      const headers: Record<string, string | number> = {
+        accept: "application/json",
+        "user-agent": userAgent,
+        ...identity.headers,
+        ...call.headers,
+      };
+      if (call.body !== undefined) headers["content-length"] = Buffer.byteLength(call.body);
+      const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
+      const request = (secure ? https : http).request({
+        agent: used,
+        host: access.server.hostname.replace(/^\[|\]$/g, ""),
+        port: access.server.port === "" ? (secure ? 443 : 80) : Number(access.server.port),
+        method: call.method,
+        path: base + call.path,
+        headers,
+      });
+      const abort = (): void => void request.destroy(call.signal.reason as Error);
+      call.signal.addEventListener("abort", abort, { once: true });
+      running.add(request);
+      request.once("close", () => {
+        running.delete(request);
+        call.signal.removeEventListener("abort", abort);
+      });
+      request.once("socket", (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS));
+      request.once("response", resolve);
+      request.on("error", (error: Error) => {
+        if (isTlsFailure(error)) dropAgent();
+        reject(networkError(error, call.what, request.reusedSocket));
+      });
+      request.end(call.body);
+      return await promise;
+    },
+    refused() {
+      return access.credentials.refused();
+    },
+    close() {
+      closed = true;
+      dropAgent();
+      for (const request of running) request.destroy(new KubeError("aborted", "the connection is closed"));
+    },
+  };
+}
+
+/** Thrown (as `cause`) when a kept connection turned out to be closed: the request most likely never arrived. */
+export class StaleConnection extends Error {
+  override readonly name = "StaleConnection";
+}
+
+/** Reads an answer to its end. Rejects with `too-large` beyond `maxBytes`, with `unavailable` if the connection breaks. */
+export async function readBody(answer: http.IncomingMessage, maxBytes: number, what: string): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  await readChunks(answer, what, (chunk) => {
+    size += chunk.length;
+    if (size > maxBytes) throw new KubeError("too-large", `${what}: the answer exceeds ${maxBytes} bytes`);
+    chunks.push(chunk);
+  });
+  return chunks.length === 1 && chunks[0] !== undefined
+    ? chunks[0].toString("utf8")
+    : Buffer.concat(chunks, size).toString("utf8");
+}
+
+/** Hands each piece of the answer to `onChunk` as it comes; what that throws ends the reading and is what this rejects with. */
+export async function readChunks(
+  answer: http.IncomingMessage,
+  what: string,
+  onChunk: (chunk: Buffer) => void,
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  answer.on("data", (chunk: Buffer) => {
+    try {
+      onChunk(chunk);
+    } catch (error) {
+      // Nothing more may reach `onChunk`, though more may be on its way already.
+      answer.removeAllListeners("data");
+      reject(error);
+      answer.destroy();
+    }
+  });
+  answer.once("end", resolve);
+  const broken = (cause?: Error): void =>
+    reject(new KubeError("unavailable", `${what}: the connection broke within the answer`, { cause }));
+  answer.once("error", broken);
+  answer.once("close", () => (answer.complete ? resolve() : broken()));
+  await promise;
+}
+
+function newAgent(tls: TlsMaterial | undefined, identity: Identity): http.Agent {
+  const options: http.AgentOptions = {
+    keepAlive: true,
+    keepAliveMsecs: KEEP_ALIVE_MS,
+    timeout: IDLE_MS,
+    maxFreeSockets: 4,
+    // The connection used last is the least likely to have been dropped by the other side.
+    scheduling: "lifo",
+  };
+  if (tls === undefined) return new http.Agent(options);
+  return new https.Agent({
+    ...options,
+    ...tls,
+    ...(identity.cert === undefined ? {} : { cert: identity.cert }),
+    ...(identity.key === undefined ? {} : { key: identity.key }),
+  });
+}
+
+function dropIdle(agent: http.Agent): void {
+  for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+}
+
+function networkError(error: Error, what: string, reused: boolean): KubeError {
+  if (error instanceof KubeError) return error;
+  const code = "code" in error ? error.code : undefined;
+  const stale = reused && (code === "ECONNRESET" || code === "EPIPE");
+  const cause = stale ? new StaleConnection(error.message, { cause: error }) : error;
+  return new KubeError("unavailable", `${what}: ${messageOf(error)}`, { cause });
+}
+
+/** A failed connect to a name with several addresses is an AggregateError without a message of its own. */
+function messageOf(error: Error): string {
+  if (error instanceof AggregateError)
+    return error.errors.map((each) => (each instanceof Error ? each.message : each)).join("; ");
+  return error.message;
+}
+
+function isTlsFailure(error: Error): boolean {
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  return /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO|DEPTH_ZERO|SELF_SIGNED|ERR_OSSL)/.test(code);
+}

@@ -1,0 +1,198 @@
+import type { KubeObject } from "./object.ts";
+
+/** A condition of a status, as the built-in types have it. */
+export interface Condition {
+  readonly type: string;
+  readonly status: "True" | "False" | "Unknown";
+  readonly reason?: string;
+  readonly message?: string;
+  readonly lastTransitionTime?: string;
+}
+
+/** A port that a container declares; policies and services may refer to it by name. */
+export interface ContainerPort {
+  readonly name?: string;
+  readonly containerPort: number;
+  readonly protocol?: "TCP" | "UDP" | "SCTP";
+}
+
+/** core/v1 Pod: the fields a network needs. */
+export interface Pod extends KubeObject {
+  readonly spec?: {
+    readonly nodeName?: string;
+    readonly hostNetwork?: boolean;
+    readonly restartPolicy?: "Always" | "OnFailure" | "Never";
+    readonly serviceAccountName?: string;
+    readonly containers?: readonly { readonly name: string; readonly ports?: readonly ContainerPort[] }[];
+    /** Init containers with restartPolicy Always are sidecars: their ports count too. */
+    readonly initContainers?: readonly {
+      readonly name: string;
+      readonly restartPolicy?: string;
+      readonly ports?: readonly ContainerPort[];
+    }[];
+  };
+  readonly status?: {
+    readonly phase?: "Pending" | "Running" | "Succeeded" | "Failed" | "Unknown";
+    readonly reason?: string;
+    readonly podIP?: string;
+    readonly podIPs?: readonly { readonly ip: string }[];
+    readonly hostIP?: string;
+    readonly hostIPs?: readonly { readonly ip: string }[];
+    readonly conditions?: readonly Condition[];
+  };
+}
+
+/** core/v1 Node. */
+export interface Node extends KubeObject {
+  readonly spec?: {
+    readonly podCIDR?: string;
+    readonly podCIDRs?: readonly string[];
+    readonly providerID?: string;
+    readonly unschedulable?: boolean;
+    readonly taints?: readonly { readonly key: string; readonly value?: string; readonly effect: string }[];
+  };
+  readonly status?: {
+    readonly addresses?: readonly { readonly type: string; readonly address: string }[];
+    readonly conditions?: readonly Condition[];
+    readonly nodeInfo?: { readonly machineID?: string; readonly systemUUID?: string; readonly kernelVersion?: string };
+  };
+}
+
+/** core/v1 Namespace. */
+export interface Namespace extends KubeObject {
+  readonly status?: { readonly phase?: "Active" | "Terminating" };
+}
+
+/** One port of a Service. `targetPort` is a number, or the name of a container's port. */
+export interface ServicePort {
+  readonly name?: string;
+  readonly protocol?: "TCP" | "UDP" | "SCTP";
+  readonly port: number;
+  readonly targetPort?: number | string;
+  readonly nodePort?: number;
+  readonly appProtocol?: string;
+}
+
+/** core/v1 Service. */
+export interface Service extends KubeObject {
+  readonly spec?: {
+    readonly type?: "ClusterIP" | "NodePort" | "LoadBalancer" | "ExternalName";
+    /** `None` for a headless service. */
+    readonly clusterIP?: string;
+    readonly clusterIPs?: readonly string[];
+    readonly ipFamilies?: readonly ("IPv4" | "IPv6")[];
+    readonly ipFamilyPolicy?: "SingleStack" | "PreferDualStack" | "RequireDualStack";
+    readonly externalIPs?: readonly string[];
+    readonly ports?: readonly ServicePort[];
+    readonly selector?: Readonly<Record<string, string>>;
+    readonly sessionAffinity?: "None" | "ClientIP";
+    readonly sessionAffinityConfig?: { readonly clientIP?: { readonly timeoutSeconds?: number } };
+    readonly internalTrafficPolicy?: "Cluster" | "Local";
+    readonly externalTrafficPolicy?: "Cluster" | "Local";
+    readonly loadBalancerClass?: string;
+    readonly publishNotReadyAddresses?: boolean;
+  };
+  readonly status?: {
+    readonly loadBalancer?: { readonly ingress?: readonly { readonly ip?: string; readonly hostname?: string }[] };
+  };
+}
+
+/** discovery.k8s.io/v1 EndpointSlice. The Service is named by the label `kubernetes.io/service-name`. */
+export interface EndpointSlice extends KubeObject {
+  readonly addressType: "IPv4" | "IPv6" | "FQDN";
+  readonly endpoints?: readonly {
+    readonly addresses: readonly string[];
+    readonly conditions?: { readonly ready?: boolean; readonly serving?: boolean; readonly terminating?: boolean };
+    readonly nodeName?: string;
+    readonly targetRef?: { readonly kind?: string; readonly name?: string; readonly namespace?: string };
+  }[];
+  readonly ports?: readonly {
+    readonly name?: string;
+    readonly protocol?: "TCP" | "UDP" | "SCTP";
+    readonly port?: number;
+    readonly appProtocol?: string;
+  }[];
+}
+
+/** apps/v1 StatefulSet: enough to tell whether a pod of it will come back under its name. */
+export interface StatefulSet extends KubeObject {
+  readonly spec?: {
+    readonly replicas?: number;
+    readonly ordinals?: { readonly start?: number };
+    readonly serviceName?: string;
+    readonly template?: { readonly metadata?: { readonly annotations?: Readonly<Record<string, string>> } };
+  };
+  readonly status?: { readonly replicas?: number };
+}
+
+/** meta/v1 LabelSelector. */
+export interface LabelSelector {
+  readonly matchLabels?: Readonly<Record<string, string>>;
+  readonly matchExpressions?: readonly {
+    readonly key: string;
+    readonly operator: "In" | "NotIn" | "Exists" | "DoesNotExist";
+    readonly values?: readonly string[];
+  }[];
+}
+
+/** The other side of a NetworkPolicy's rule. */
+export interface NetworkPolicyPeer {
+  readonly podSelector?: LabelSelector;
+  readonly namespaceSelector?: LabelSelector;
+  readonly ipBlock?: { readonly cidr: string; readonly except?: readonly string[] };
+}
+
+/** A port, or a range of ports, of a NetworkPolicy's rule. */
+export interface NetworkPolicyPort {
+  readonly protocol?: "TCP" | "UDP" | "SCTP";
+  readonly port?: number | string;
+  readonly endPort?: number;
+}
+
+/** networking.k8s.io/v1 NetworkPolicy. */
+export interface NetworkPolicy extends KubeObject {
+  readonly spec?: {
+    readonly podSelector?: LabelSelector;
+    readonly policyTypes?: readonly ("Ingress" | "Egress")[];
+    readonly ingress?: readonly {
+      readonly from?: readonly NetworkPolicyPeer[];
+      readonly ports?: readonly NetworkPolicyPort[];
+    }[];
+    readonly egress?: readonly {
+      readonly to?: readonly NetworkPolicyPeer[];
+      readonly ports?: readonly NetworkPolicyPort[];
+    }[];
+  };
+}
+
+/** core/v1 Event. */
+export interface KubeEvent extends KubeObject {
+  readonly involvedObject: {
+    readonly apiVersion?: string;
+    readonly kind?: string;
+    readonly name?: string;
+    readonly namespace?: string;
+    readonly uid?: string;
+    readonly resourceVersion?: string;
+  };
+  readonly type?: string;
+  readonly reason?: string;
+  readonly message?: string;
+  readonly count?: number;
+  readonly firstTimestamp?: string;
+  readonly lastTimestamp?: string;
+  readonly source?: { readonly component?: string; readonly host?: string };
+  readonly reportingComponent?: string;
+  readonly reportingInstance?: string;
+}
+
+/** coordination.k8s.io/v1 Lease. Its times have exactly six decimals (meta/v1 MicroTime). */
+export interface Lease extends KubeObject {
+  readonly spec?: {
+    readonly holderIdentity?: string;
+    readonly leaseDurationSeconds?: number;
+    readonly acquireTime?: string;
+    readonly renewTime?: string;
+    readonly leaseTransitions?: number;
+  };
+}
