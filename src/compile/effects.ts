@@ -1,0 +1,80 @@
+/** What units ask for outside the northbound database. Each is idempotent: carrying it out twice does no harm. */
+export type WeftEffect = AnnotateEffect | ReleaseIpEffect | FinalizersEffect | FillSpecEffect | ConditionEffect;
+
+/** Set (or, with null, remove) annotations of one object in one patch, provided that it still has this UID. */
+export interface AnnotateEffect {
+  readonly kind: "annotate";
+  readonly key: string;
+  readonly resource: "pods" | "nodes" | "namespaces";
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly annotations: Readonly<Record<string, string | null>>;
+}
+
+/** Delete an IP object and with it give its address back. */
+export interface ReleaseIpEffect {
+  readonly kind: "release-ip";
+  readonly key: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** Put our finalizer on an object, or take it off. */
+export interface FinalizersEffect {
+  readonly kind: "finalizer";
+  readonly key: string;
+  readonly resource: "subnets" | "vpcs";
+  readonly name: string;
+  readonly uid: string;
+  readonly present: boolean;
+}
+
+/** Write defaults into a Subnet's spec, as Kube-OVN does. */
+export interface FillSpecEffect {
+  readonly kind: "fill-spec";
+  readonly key: string;
+  readonly resource: "subnets";
+  readonly name: string;
+  readonly uid: string;
+  readonly spec: Readonly<Record<string, unknown>>;
+}
+
+/** State in an object's status whether it is in force, and if not, why. */
+export interface ConditionEffect {
+  readonly kind: "condition";
+  readonly key: string;
+  readonly resource: "subnets" | "vpcs";
+  readonly name: string;
+  readonly uid: string;
+  readonly generation: number;
+  readonly ready: boolean;
+  readonly reason: string;
+  readonly message: string;
+  /** Further fields of the status that follow from the spec. */
+  readonly status?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * The effect that gives an object the wanted annotations: only those that differ from what it has, and nothing where none
+ * does.
+ */
+export function annotate(
+  resource: AnnotateEffect["resource"],
+  object: {
+    readonly namespace?: string;
+    readonly name: string;
+    readonly uid: string;
+    readonly annotations: Readonly<Record<string, string>>;
+  },
+  wanted: Readonly<Record<string, string | undefined>>,
+): readonly AnnotateEffect[] {
+  const annotations: Record<string, string | null> = {};
+  for (const [key, value] of Object.entries(wanted)) {
+    if (object.annotations[key] !== value) annotations[key] = value ?? null;
+  }
+  if (Object.keys(annotations).length === 0) return [];
+  const { namespace = "", name, uid } = object;
+  const key = `annotate/${resource}/${namespace}/${name}`;
+  return [{ kind: "annotate", key, resource, namespace, name, uid, annotations }];
+}

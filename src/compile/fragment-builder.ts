@@ -1,0 +1,42 @@
+import type { OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
+import type { DesiredRow, Edge, Fragment } from "../unit/fragment.ts";
+import type { WeftEffect } from "./effects.ts";
+import { edge, row } from "./rows.ts";
+
+type Table = keyof OvnNbTables & string;
+
+/** Collects the rows and edges of one fragment. Local to one `compile`, which stays pure. */
+export class FragmentBuilder {
+  readonly #rows: DesiredRow[] = [];
+  readonly #edges: Edge[] = [];
+
+  /** A row of a root table. */
+  row<T extends Table>(table: T, ownerId: string, columns: Partial<OvnNbTables[T]>): DesiredRow {
+    const made = row(table, ownerId, columns);
+    this.#rows.push(made);
+    return made;
+  }
+
+  /** A row of a non-root table, which lives as long as `column` of the holder contains it. */
+  held<H extends Table, T extends Table>(
+    holder: H,
+    holderId: string,
+    column: keyof OvnNbTables[H] & string,
+    table: T,
+    ownerId: string,
+    columns: Partial<OvnNbTables[T]>,
+  ): DesiredRow {
+    const made = this.row(table, ownerId, columns);
+    this.#edges.push(edge(holder, holderId, column, made.uuid));
+    return made;
+  }
+
+  /** `member` is in a set of the row that another unit may own. */
+  member<H extends Table>(holder: H, holderId: string, column: keyof OvnNbTables[H] & string, member: string): void {
+    this.#edges.push(edge(holder, holderId, column, member));
+  }
+
+  finish(effects: readonly WeftEffect[] = []): Fragment<WeftEffect> {
+    return { rows: this.#rows, edges: this.#edges, effects };
+  }
+}

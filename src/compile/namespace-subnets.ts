@@ -1,0 +1,47 @@
+import type { FactReader } from "../facts/store.ts";
+import type { LabelSelectorFact, NamespaceFact, SubnetFact } from "../facts/types.ts";
+
+/**
+ * The subnets that pods of a namespace get addresses from, in the order in which they are tried: those bound to the
+ * namespace by name or by selector (by name of the subnet), else the cluster's default subnet. Subnets that are not in
+ * force, or that are being deleted, are left out.
+ */
+export function subnetsOfNamespace(reader: FactReader, namespace: string): readonly SubnetFact[] {
+  const fact = reader.get("namespaces", namespace);
+  const bound = reader
+    .all("subnets")
+    .filter((subnet) => subnet.namespaces.includes(namespace) || (fact !== undefined && selects(subnet, fact)))
+    .filter((subnet) => isOpen(reader, subnet));
+  if (bound.length > 0) return bound;
+  const fallback = reader.get("subnets", reader.get("cluster", "cluster")?.defaultSubnet ?? "");
+  return fallback !== undefined && isOpen(reader, fallback) ? [fallback] : [];
+}
+
+/** Whether a subnet gives addresses. */
+export function isOpen(reader: FactReader, subnet: SubnetFact): boolean {
+  return !subnet.deleting && reader.get("verdicts", subnet.name)?.ok === true;
+}
+
+function selects(subnet: SubnetFact, namespace: NamespaceFact): boolean {
+  return subnet.namespaceSelectors.some((selector) => matchesLabels(selector, namespace.labels));
+}
+
+/** Whether a label selector (meta/v1 LabelSelector) matches; an empty one matches all, an unknown operator nothing. */
+export function matchesLabels(selector: LabelSelectorFact, labels: Readonly<Record<string, string>>): boolean {
+  for (const [key, value] of Object.entries(selector.matchLabels ?? {})) if (labels[key] !== value) return false;
+  return (selector.matchExpressions ?? []).every(({ key, operator, values = [] }) => {
+    const value = labels[key];
+    switch (operator) {
+      case "In":
+        return value !== undefined && values.includes(value);
+      case "NotIn":
+        return value === undefined || !values.includes(value);
+      case "Exists":
+        return value !== undefined;
+      case "DoesNotExist":
+        return value === undefined;
+      default:
+        return false;
+    }
+  });
+}

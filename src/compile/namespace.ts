@@ -1,0 +1,35 @@
+import { NAMESPACE } from "../api/annotations.ts";
+import { joinDual } from "../facts/project-subnet.ts";
+import type { FactReader } from "../facts/store.ts";
+import type { NamespaceFact, SubnetFact } from "../facts/types.ts";
+import type { UnitKind } from "../unit/kind.ts";
+import { annotate, type WeftEffect } from "./effects.ts";
+import { subnetsOfNamespace } from "./namespace-subnets.ts";
+
+interface NamespaceInput {
+  readonly namespace: NamespaceFact;
+  readonly subnets: readonly Pick<SubnetFact, "name" | "cidr" | "excludeIps">[];
+}
+
+/** A namespace: no rows, only the annotations by which Kube-OVN's tools and webhooks learn its subnets. */
+export const namespaceUnit: UnitKind<FactReader, NamespaceInput, WeftEffect> = {
+  name: "namespace",
+  priority: 4,
+
+  read(reader, key) {
+    const namespace = reader.get("namespaces", key);
+    if (namespace === undefined) return undefined;
+    const subnets = subnetsOfNamespace(reader, key).map(({ name, cidr, excludeIps }) => ({ name, cidr, excludeIps }));
+    return { namespace, subnets };
+  },
+
+  compile({ namespace, subnets }) {
+    if (subnets.length === 0) return { rows: [], edges: [], effects: [] };
+    const effects = annotate("namespaces", namespace, {
+      [NAMESPACE.logicalSwitch]: subnets.map((subnet) => subnet.name).join(","),
+      [NAMESPACE.cidr]: subnets.map((subnet) => joinDual(subnet.cidr)).join(";"),
+      [NAMESPACE.excludeIps]: subnets.map((subnet) => subnet.excludeIps.join(",")).join(";"),
+    });
+    return { rows: [], edges: [], effects };
+  },
+};

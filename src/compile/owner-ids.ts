@@ -1,0 +1,22 @@
+/**
+ * The owner ids of rows that other units refer to. One owns the row; the others name it with the same function, so that
+ * a reference is known before its row exists.
+ */
+
+/** The Logical_Router of a VPC. */
+export const routerId = (vpc: string): string => vpc;
+
+/** The Logical_Switch of a subnet. */
+export const switchId = (subnet: string): string => subnet;
+
+/** The Port_Group of a node's pods. */
+export const nodeGroupId = (node: string): string => `node/${node}`;
+
+/** The Port_Group of a distributed subnet's pods on one node. */
+export const subnetNodeGroupId = (subnet: string, node: string): string => `subnet/${subnet}/${node}`;
+
+/** The Logical_Switch_Port of a pod's interface; the UID, so that a pod anew under an old name is a new port. */
+export const podPortId = (port: string, uid: string): string => `${port}/${uid}`;
+
+/** The DHCP_Options of a subnet for one family. */
+export const dhcpOptionsId = (subnet: string, family: 4 | 6): string => `${subnet}/dhcpv${family}`;

@@ -1,0 +1,98 @@
+import { OVN_PROVIDER, podAnnotation } from "../api/annotations.ts";
+import { joinDual } from "../facts/project-subnet.ts";
+import type { FactReader } from "../facts/store.ts";
+import type { IpFact, PodFact, SubnetFact } from "../facts/types.ts";
+import type { Fragment } from "../unit/fragment.ts";
+import { rowUuid } from "../unit/identity.ts";
+import type { UnitKind } from "../unit/kind.ts";
+import { annotate, type WeftEffect } from "./effects.ts";
+import { FragmentBuilder } from "./fragment-builder.ts";
+import { dhcpOptionsId, nodeGroupId, podPortId, subnetNodeGroupId, switchId } from "./owner-ids.ts";
+import { externalIds } from "./rows.ts";
+
+interface PodInput {
+  readonly pod: PodFact | undefined;
+  readonly ip: IpFact | undefined;
+  /** The subnet of its address, where it is in force. */
+  readonly subnet: SubnetFact | undefined;
+  readonly router: string;
+}
+
+/**
+ * A pod: its port with every membership in one fragment, hence in one transaction, and its annotations once that is
+ * committed. Its address is not decided here: compile reads the IP object that allocation has recorded.
+ *
+ * The unit outlives the pod for as long as an IP object names it, to give the address back after the port is gone.
+ */
+export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
+  name: "pod",
+  priority: 3,
+
+  read(reader, key) {
+    const pod = reader.get("pods", key);
+    const ip = reader.by("ips", "holder", key).find((candidate) => !candidate.reserved || pod !== undefined);
+    if (pod === undefined && ip === undefined) return undefined;
+    const named = ip === undefined ? undefined : reader.get("subnets", ip.subnet);
+    const subnet = named !== undefined && reader.get("verdicts", named.name)?.ok ? named : undefined;
+    return { pod, ip, subnet, router: reader.get("cluster", "cluster")?.router ?? "" };
+  },
+
+  compile({ pod, ip, subnet, router }): Fragment<WeftEffect> {
+    if (pod === undefined || !pod.alive) {
+      const release: WeftEffect[] =
+        ip === undefined || ip.reserved
+          ? []
+          : [{ kind: "release-ip", key: `release/${ip.name}`, name: ip.name, uid: ip.uid }];
+      return { rows: [], edges: [], effects: release };
+    }
+    const given = ip !== undefined && (ip.podUid === pod.uid || ip.podUid === "");
+    if (!given || subnet === undefined || pod.node === undefined) return { rows: [], edges: [], effects: [] };
+    return compilePort(pod, pod.node, ip, subnet, router);
+  },
+};
+
+function compilePort(pod: PodFact, node: string, ip: IpFact, subnet: SubnetFact, router: string): Fragment<WeftEffect> {
+  const build = new FragmentBuilder();
+  const wish = (key: Parameters<typeof podAnnotation>[1]): string | undefined =>
+    pod.annotations[podAnnotation(OVN_PROVIDER, key)];
+  const addresses = [ip.mac, ip.v4, ip.v6].filter((part) => part !== "").join(" ");
+  const vips = (wish("port_vips") ?? "").split(",").filter((vip) => vip !== "");
+  const dhcp = (family: 4 | 6): string | undefined =>
+    subnet.enableDhcp && subnet.cidr[family === 4 ? "v4" : "v6"] !== undefined
+      ? rowUuid("DHCP_Options", dhcpOptionsId(subnet.name, family))
+      : undefined;
+  const port = build.held(
+    "Logical_Switch",
+    switchId(subnet.name),
+    "ports",
+    "Logical_Switch_Port",
+    podPortId(ip.name, pod.uid),
+    {
+      name: ip.name,
+      type: "",
+      addresses: wish("layer2_forward") === "true" ? [addresses, "unknown"].sort() : [addresses],
+      port_security: wish("port_security") === "true" ? [[addresses, ...vips].join(" ")] : [],
+      dhcpv4_options: dhcp(4),
+      dhcpv6_options: dhcp(6),
+      external_ids: externalIds({ ls: subnet.name, pod: pod.key }),
+    },
+  );
+  build.member("Port_Group", nodeGroupId(node), "ports", port.uuid);
+  if (subnet.vpc === router && subnet.gatewayType === "distributed") {
+    build.member("Port_Group", subnetNodeGroupId(subnet.name, node), "ports", port.uuid);
+  }
+  const result = (key: Parameters<typeof podAnnotation>[1]): string => podAnnotation(OVN_PROVIDER, key);
+  return build.finish(
+    annotate("pods", pod, {
+      [result("allocated")]: "true",
+      [result("routed")]: "true",
+      [result("ip_address")]: joinDual({ ...(ip.v4 && { v4: ip.v4 }), ...(ip.v6 && { v6: ip.v6 }) }),
+      [result("mac_address")]: ip.mac,
+      [result("cidr")]: joinDual(subnet.cidr),
+      [result("gateway")]: joinDual(subnet.gateway),
+      [result("logical_switch")]: subnet.name,
+      [result("logical_router")]: subnet.vpc,
+      [result("pod_nic_type")]: "veth-pair",
+    }),
+  );
+}

@@ -1,0 +1,31 @@
+import { VENDOR, VENDOR_KEY } from "../api/names.ts";
+import type { OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
+import type { ColumnValue, DesiredRow, Edge } from "../unit/fragment.ts";
+import { rowUuid } from "../unit/identity.ts";
+
+type Table = keyof OvnNbTables & string;
+
+/** A desired row of the northbound database, its columns checked against the schema. `ownerId` also names it for people. */
+export function row<T extends Table>(table: T, ownerId: string, columns: Partial<OvnNbTables[T]>): DesiredRow {
+  return {
+    table,
+    uuid: rowUuid(table, ownerId),
+    label: ownerId,
+    columns: columns as Readonly<Record<string, ColumnValue>>,
+  };
+}
+
+/** `member` is in the set `column` of the row that `holderId` owns. */
+export function edge<T extends Table>(
+  table: T,
+  holderId: string,
+  column: keyof OvnNbTables[T] & string,
+  member: string,
+): Edge {
+  return { table, row: rowUuid(table, holderId), column, member };
+}
+
+/** `external_ids` with the vendor that Kube-OVN's tools look for. */
+export function externalIds(ids: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
+  return { ...ids, [VENDOR_KEY]: VENDOR };
+}

@@ -1,0 +1,94 @@
+import { portGroupAddressSet, subnetPortGroupName } from "../api/names.ts";
+import type { ClusterFact, SubnetFact } from "../facts/types.ts";
+import type { Dual } from "../net/dual.ts";
+import type { FragmentBuilder } from "./fragment-builder.ts";
+import { routerId, subnetNodeGroupId } from "./owner-ids.ts";
+import { externalIds } from "./rows.ts";
+
+/** A node and its addresses on the join switch. */
+export interface JoinedNode {
+  readonly name: string;
+  readonly join: Dual<string>;
+}
+
+/** Priorities of Kube-OVN's Logical_Router_Policy rows. */
+export const POLICY_PRIORITY = { subnet: 31000, node: 30000, gateway: 29000 } as const;
+
+const FAMILIES = [
+  { family: "v4", number: 4, match: "ip4" },
+  { family: "v6", number: 6, match: "ip6" },
+] as const;
+
+/**
+ * How a subnet of the default VPC reaches what is outside it. Traffic between subnets stays in the router (31000); all
+ * other traffic goes to a node's `ovn0` (29000): the pod's own node where the gateway is distributed, so that the port
+ * group `<subnet>.<node>` names the pods that leave there, or the gateway nodes where it is centralized.
+ */
+export function addGatewayPolicies(
+  build: FragmentBuilder,
+  { subnet, cluster, nodes }: { subnet: SubnetFact; cluster: ClusterFact; nodes: readonly JoinedNode[] },
+): void {
+  const { name, cidr } = subnet;
+  const router = routerId(cluster.router);
+  const policy = (
+    id: string,
+    columns: { priority: number; match: string; action: "allow" | "reroute"; nexthops?: readonly string[] },
+    ids: Readonly<Record<string, string>> = {},
+  ): void => {
+    build.held("Logical_Router", router, "policies", "Logical_Router_Policy", `${name}/${id}`, {
+      nexthops: [],
+      ...columns,
+      external_ids: externalIds({ subnet: name, ...ids }),
+    });
+  };
+  for (const { family, match } of FAMILIES) {
+    const block = cidr[family];
+    if (block === undefined) continue;
+    policy(`local/${family}`, { priority: POLICY_PRIORITY.subnet, match: `${match}.dst == ${block}`, action: "allow" });
+  }
+  if (name === cluster.joinSubnet) return;
+  if (subnet.gatewayType === "distributed") {
+    for (const node of nodes) {
+      const group = subnetPortGroupName(name, node.name);
+      build.row("Port_Group", subnetNodeGroupId(name, node.name), {
+        name: group,
+        external_ids: externalIds({ node: node.name, np: `${name}/${node.name}`, subnet: name }),
+      });
+      for (const { family, number, match } of FAMILIES) {
+        const hop = node.join[family];
+        if (cidr[family] === undefined || hop === undefined) continue;
+        policy(
+          `gateway/${node.name}/${family}`,
+          {
+            priority: POLICY_PRIORITY.gateway,
+            match: `${match}.src == $${portGroupAddressSet(group, number)}`,
+            action: "reroute",
+            nexthops: [hop],
+          },
+          { node: node.name },
+        );
+      }
+    }
+    return;
+  }
+  const gateways = subnet.gatewayNodes.flatMap((gateway) => nodes.find((node) => node.name === gateway) ?? []);
+  const active = subnet.enableEcmp ? gateways : gateways.slice(0, 1);
+  for (const { family, match } of FAMILIES) {
+    const block = cidr[family];
+    const hops = active.flatMap((node) => {
+      const hop = node.join[family];
+      return hop === undefined ? [] : [{ node: node.name, hop }];
+    });
+    if (block === undefined || hops.length === 0) continue;
+    policy(
+      `gateway/${family}`,
+      {
+        priority: POLICY_PRIORITY.gateway,
+        match: `${match}.src == ${block}`,
+        action: "reroute",
+        nexthops: hops.map(({ hop }) => hop).sort(),
+      },
+      Object.fromEntries(hops.map(({ node, hop }) => [node, hop])),
+    );
+  }
+}

@@ -1,0 +1,147 @@
+import { FINALIZER, nodePortName, routerPortName, routerSwitchPortName } from "../api/names.ts";
+import type { FactReader } from "../facts/store.ts";
+import type { ClusterFact, SubnetFact, VerdictFact } from "../facts/types.ts";
+import { EMPTY_FRAGMENT, type Fragment } from "../unit/fragment.ts";
+import { stableMac } from "../unit/identity.ts";
+import type { UnitKind } from "../unit/kind.ts";
+import type { ConditionEffect, WeftEffect } from "./effects.ts";
+import { FragmentBuilder } from "./fragment-builder.ts";
+import { routerId, switchId } from "./owner-ids.ts";
+import { externalIds } from "./rows.ts";
+import { addDhcp } from "./subnet-dhcp.ts";
+import { addGatewayPolicies, type JoinedNode } from "./subnet-gateway.ts";
+
+/** What a subnet compiles from. */
+export interface SubnetInput {
+  readonly subnet: SubnetFact;
+  readonly verdict: VerdictFact;
+  readonly cluster: ClusterFact;
+  /** The nodes with their addresses on the join switch; only for subnets of the default VPC, which leave through them. */
+  readonly nodes: readonly JoinedNode[];
+  /** The IP objects that still hold its addresses, asked for only when it is being deleted. */
+  readonly holders: readonly string[];
+}
+
+/** Nothing is known of the subnet's neighbours yet: it stays closed. */
+const UNJUDGED: VerdictFact = { key: "", ok: false, reason: "Pending", message: "it has not been checked yet" };
+
+/** A subnet: its logical switch, the pair of ports to its router, and how its traffic leaves the VPC. */
+export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
+  name: "subnet",
+  priority: 1,
+
+  read(reader, key) {
+    const subnet = reader.get("subnets", key);
+    const cluster = reader.get("cluster", "cluster");
+    if (subnet === undefined || cluster === undefined) return undefined;
+    const viaNodes = subnet.vpc === cluster.router && subnet.name !== cluster.joinSubnet;
+    return {
+      subnet,
+      verdict: reader.get("verdicts", key) ?? UNJUDGED,
+      cluster,
+      nodes: viaNodes ? joinedNodes(reader) : [],
+      holders: subnet.deleting ? reader.by("ips", "subnet", key).map((ip) => ip.name) : [],
+    };
+  },
+
+  compile(input): Fragment<WeftEffect> {
+    const { subnet, verdict, holders } = input;
+    const gone = subnet.deleting && holders.length === 0;
+    const rows = gone || !verdict.ok ? EMPTY_FRAGMENT : compileRows(input);
+    return { rows: rows.rows, edges: rows.edges, effects: gone ? finalizer(subnet, false) : compileEffects(input) };
+  },
+};
+
+/** All nodes that have an address on the join switch. */
+function joinedNodes(reader: FactReader): readonly JoinedNode[] {
+  return reader.all("nodes").flatMap((node) => {
+    const [ip] = reader.by("ips", "holder", `node:${node.name}`);
+    if (ip === undefined) return [];
+    return [{ name: node.name, join: { ...(ip.v4 && { v4: ip.v4 }), ...(ip.v6 && { v6: ip.v6 }) } }];
+  });
+}
+
+function compileRows(input: SubnetInput): Fragment<WeftEffect> {
+  const { subnet, cluster } = input;
+  const { name, vpc, cidr, gateway } = subnet;
+  const build = new FragmentBuilder();
+  build.row("Logical_Switch", switchId(name), { name, external_ids: externalIds() });
+
+  const routerPort = routerPortName(vpc, name);
+  const networks = (["v4", "v6"] as const).flatMap((family) => {
+    const [address, block] = [gateway[family], cidr[family]];
+    return address && block ? [`${address}/${block.split("/")[1]}`] : [];
+  });
+  if (networks.length > 0) {
+    const ra = subnet.enableIpv6Ra && cidr.v6 ? routerAdvertisement(subnet.ipv6RaConfigs) : {};
+    build.held("Logical_Router", routerId(vpc), "ports", "Logical_Router_Port", routerPort, {
+      name: routerPort,
+      mac: stableMac(routerPort),
+      networks: [...networks].sort(),
+      ipv6_ra_configs: ra,
+      external_ids: externalIds(),
+    });
+    const switchPort = routerSwitchPortName(name, vpc);
+    build.held("Logical_Switch", switchId(name), "ports", "Logical_Switch_Port", switchPort, {
+      name: switchPort,
+      type: "router",
+      addresses: ["router"],
+      options: { "router-port": routerPort },
+      external_ids: externalIds({ ls: name }),
+    });
+  }
+  addDhcp(build, subnet);
+  if (vpc === cluster.router) addGatewayPolicies(build, input);
+  return build.finish();
+}
+
+/** Kube-OVN's router advertisements, or what `spec.ipv6RAConfigs` says (`key=value` by commas; ovn-nb(5) ipv6_ra_configs). */
+function routerAdvertisement(text: string): Readonly<Record<string, string>> {
+  if (text === "") {
+    return { address_mode: "dhcpv6_stateful", max_interval: "30", min_interval: "5", send_periodic: "true" };
+  }
+  return Object.fromEntries(
+    text
+      .split(",")
+      .map((entry) => entry.split("="))
+      .flatMap(([key, value]) => (key && value !== undefined ? [[key.trim(), value.trim()]] : [])),
+  );
+}
+
+function compileEffects({ subnet, verdict, cluster, holders }: SubnetInput): WeftEffect[] {
+  const { name, uid, generation } = subnet;
+  const effects: WeftEffect[] = [...finalizer(subnet, true)];
+  if (Object.keys(subnet.missing).length > 0 && subnet.problem === undefined) {
+    effects.push({
+      kind: "fill-spec",
+      key: `fill/subnets/${name}`,
+      resource: "subnets",
+      name,
+      uid,
+      spec: subnet.missing,
+    });
+  }
+  const condition = (ready: boolean, reason: string, message: string): ConditionEffect => {
+    const key = `condition/subnets/${name}`;
+    return { kind: "condition", key, resource: "subnets", name, uid, generation, ready, reason, message };
+  };
+  if (!verdict.ok) effects.push(condition(false, verdict.reason, verdict.message));
+  else if (subnet.deleting) effects.push(condition(false, "InUse", inUse(holders, cluster)));
+  else effects.push(condition(true, "Ready", ""));
+  return effects;
+}
+
+function inUse(holders: readonly string[], { joinSubnet }: ClusterFact): string {
+  const shown = holders.slice(0, 5).join(", ");
+  const more = holders.length > 5 ? ` and ${holders.length - 5} more` : "";
+  const nodes = holders.some((name) => name.startsWith(nodePortName("")))
+    ? `; nodes hold theirs in "${joinSubnet}"`
+    : "";
+  return `it is deleted once no address of it is in use; in use: ${shown}${more}${nodes}`;
+}
+
+function finalizer(subnet: SubnetFact, present: boolean): WeftEffect[] {
+  const { name, uid } = subnet;
+  if (subnet.finalizers.includes(FINALIZER) === present || (present && subnet.deleting)) return [];
+  return [{ kind: "finalizer", key: `finalizer/subnets/${name}`, resource: "subnets", name, uid, present }];
+}

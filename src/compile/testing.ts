@@ -1,0 +1,106 @@
+import { projectNamespace, projectNode, projectPod } from "../facts/project-core.ts";
+import { projectIp } from "../facts/project-ip.ts";
+import { projectSubnet } from "../facts/project-subnet.ts";
+import { projectVpc } from "../facts/project-vpc.ts";
+import { FactStore } from "../facts/store.ts";
+import { judgeSubnet } from "./subnet-verdict.ts";
+
+/** A small dual-stack cluster for tests: two nodes, the default VPC, the join and the default subnet, one pod. */
+export function sampleFacts(): FactStore {
+  const facts = new FactStore();
+  facts.set("cluster", "cluster", {
+    key: "cluster",
+    router: "ovn-cluster",
+    defaultSubnet: "ovn-default",
+    joinSubnet: "join",
+    serviceCidr: { v4: "10.96.0.0/12" },
+  });
+  addVpc(facts, "ovn-cluster", {});
+  addNode(facts, "weft-1", "172.18.0.11", "fd00:172:18::11");
+  addNode(facts, "weft-2", "172.18.0.12", "fd00:172:18::12");
+  addSubnet(facts, "join", { cidrBlock: "100.64.0.0/16,fd00:100:64::/112" });
+  addSubnet(facts, "ovn-default", { cidrBlock: "10.16.0.0/16,fd00:10:16::/112", default: true, natOutgoing: true });
+  addIp(facts, "node-weft-1", {
+    podName: "weft-1",
+    nodeName: "weft-1",
+    subnet: "join",
+    v4: "100.64.0.2",
+    v6: "fd00:100:64::2",
+  });
+  addIp(facts, "node-weft-2", {
+    podName: "weft-2",
+    nodeName: "weft-2",
+    subnet: "join",
+    v4: "100.64.0.3",
+    v6: "fd00:100:64::3",
+  });
+  const namespace = { metadata: { name: "default", uid: "uid-ns", labels: { team: "a" } } };
+  facts.set("namespaces", "default", projectNamespace(namespace));
+  addPod(facts, "a", { node: "weft-1" });
+  addIp(facts, "a.default", {
+    podName: "a",
+    namespace: "default",
+    nodeName: "weft-1",
+    subnet: "ovn-default",
+    v4: "10.16.0.2",
+    v6: "fd00:10:16::2",
+  });
+  return facts;
+}
+
+/** Adds a node with its InternalIPs. */
+export function addNode(facts: FactStore, name: string, ...addresses: string[]): void {
+  const status = { addresses: addresses.map((address) => ({ type: "InternalIP", address })) };
+  facts.set("nodes", name, projectNode({ metadata: { name, uid: `uid-${name}` }, status }));
+}
+
+/** Adds a Vpc. */
+export function addVpc(
+  facts: FactStore,
+  name: string,
+  spec: NonNullable<Parameters<typeof projectVpc>[0]["spec"]>,
+): void {
+  facts.set("vpcs", name, projectVpc({ metadata: { name, uid: `uid-${name}`, generation: 1 }, spec }, "ovn-cluster"));
+}
+
+/** Adds a Subnet and judges all of them anew. */
+export function addSubnet(
+  facts: FactStore,
+  name: string,
+  spec: NonNullable<Parameters<typeof projectSubnet>[0]["spec"]>,
+  metadata: { readonly creationTimestamp?: string; readonly deletionTimestamp?: string } = {},
+): void {
+  const object = { metadata: { name, uid: `uid-${name}`, generation: 1, ...metadata }, spec };
+  facts.set("subnets", name, projectSubnet(object));
+  for (const subnet of facts.all("subnets")) facts.set("verdicts", subnet.name, judgeSubnet(facts, subnet));
+}
+
+/** Adds a pod of the namespace `default`. */
+export function addPod(
+  facts: FactStore,
+  name: string,
+  options: { readonly node?: string; readonly phase?: string; readonly annotations?: Record<string, string> } = {},
+): void {
+  const pod = {
+    metadata: { name, namespace: "default", uid: `uid-${name}`, annotations: options.annotations ?? {} },
+    spec: options.node === undefined ? {} : { nodeName: options.node },
+    status: { phase: options.phase ?? "Pending" },
+  };
+  facts.set("pods", `default/${name}`, projectPod(pod));
+}
+
+/** Adds an IP object; its MAC is made of its name's length, its pod UID of its pod's name. */
+export function addIp(
+  facts: FactStore,
+  name: string,
+  of: { podName: string; namespace?: string; nodeName: string; subnet: string; v4: string; v6: string },
+): void {
+  const { v4, v6, ...spec } = of;
+  const annotations = of.namespace === undefined ? {} : { "weft.kubeovn.io/pod-uid": `uid-${of.podName}` };
+  const macAddress = `02:00:00:00:00:${String(name.length).padStart(2, "0")}`;
+  const object = {
+    metadata: { name, uid: `uid-ip-${name}`, annotations },
+    spec: { ...spec, v4IpAddress: v4, v6IpAddress: v6, macAddress },
+  };
+  facts.set("ips", name, projectIp(object));
+}

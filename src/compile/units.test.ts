@@ -1,0 +1,232 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import t, { type Test } from "tap";
+import { projectPod } from "../facts/project-core.ts";
+import { type FactReader, FactStore } from "../facts/store.ts";
+import { formatFragment } from "../reconcile/text.ts";
+import type { AnyUnitKind } from "../unit/kind.ts";
+import type { WeftEffect } from "./effects.ts";
+import { namespaceUnit } from "./namespace.ts";
+import { nodeUnit } from "./node.ts";
+import { podUnit } from "./pod.ts";
+import { subnetUnit } from "./subnet.ts";
+import { addIp, addNode, addPod, addSubnet, addVpc, sampleFacts } from "./testing.ts";
+import { rootsOf, UNIT_KINDS } from "./units.ts";
+import { vpcUnit } from "./vpc.ts";
+
+/** The names of rows of all units, so that references in golden files are readable. */
+function namesOf(facts: FactStore): (uuid: string) => string | undefined {
+  const names = new Map<string, string>();
+  const everything: [AnyUnitKind<FactReader, WeftEffect>, string[]][] = [
+    [vpcUnit, facts.all("vpcs").map((fact) => fact.key)],
+    [subnetUnit, facts.all("subnets").map((fact) => fact.key)],
+    [nodeUnit, facts.all("nodes").map((fact) => fact.key)],
+    [podUnit, facts.all("pods").map((fact) => fact.key)],
+  ];
+  for (const [kind, keys] of everything) {
+    for (const key of keys) {
+      const input: unknown = kind.read(facts, key);
+      if (input === undefined) continue;
+      for (const row of kind.compile(input).rows) names.set(row.uuid, `${row.table} ${row.label}`);
+    }
+  }
+  return (uuid) => names.get(uuid);
+}
+
+/** Compares a unit's fragment with `units.golden/<name>.txt`; WEFT_GOLDEN=write makes the file anew. */
+function golden(t: Test, name: string, kind: AnyUnitKind<FactReader, WeftEffect>, facts: FactStore, key: string): void {
+  const input: unknown = kind.read(facts, key);
+  const text = input === undefined ? "(no unit)\n" : formatFragment(kind.compile(input), namesOf(facts));
+  const file = new URL(`./units.golden/${name}.txt`, import.meta.url);
+  if (process.env["WEFT_GOLDEN"] === "write") writeFileSync(file, text);
+  t.equal(text, existsSync(file) ? readFileSync(file, "utf8") : "", name);
+}
+
+t.test("the default VPC is a router with default routes to the join gateway", async (t) => {
+  golden(t, "vpc-default", vpcUnit, sampleFacts(), "ovn-cluster");
+});
+
+t.test("a VPC of its own has the routes and policies of its spec, equal ones once", async (t) => {
+  const facts = sampleFacts();
+  const route = { cidr: "0.0.0.0/0", nextHopIP: "10.0.1.254", policy: "policyDst" };
+  addVpc(facts, "team-a", {
+    staticRoutes: [
+      route,
+      route,
+      { cidr: "10.0.1.0/24", nextHopIP: "10.0.1.253", policy: "policySrc", routeTable: "rt" },
+    ],
+    policyRoutes: [
+      { priority: 10, match: "ip4.src == 10.0.1.5", action: "reroute", nextHopIP: "10.0.1.252,10.0.1.251" },
+      { priority: 11, match: "ip4.src == 10.0.1.6", action: "drop" },
+    ],
+  });
+  golden(t, "vpc-custom", vpcUnit, facts, "team-a");
+});
+
+t.test("a distributed subnet sends pods out through the node they are on", async (t) => {
+  golden(t, "subnet-distributed", subnetUnit, sampleFacts(), "ovn-default");
+});
+
+t.test("a centralized subnet sends pods out through its first gateway node, or through all with ECMP", async (t) => {
+  const facts = sampleFacts();
+  const spec = { cidrBlock: "10.20.0.0/24", gatewayType: "centralized", gatewayNode: "weft-2,weft-1" };
+  addSubnet(facts, "central", spec);
+  golden(t, "subnet-centralized", subnetUnit, facts, "central");
+  addSubnet(facts, "central", { ...spec, enableEcmp: true });
+  golden(t, "subnet-centralized-ecmp", subnetUnit, facts, "central");
+});
+
+t.test(
+  "a subnet of a VPC of its own has no way out by itself, and answers DHCP and router solicitations if told",
+  async (t) => {
+    const facts = sampleFacts();
+    addVpc(facts, "team-a", {});
+    addSubnet(facts, "a1", {
+      vpc: "team-a",
+      cidrBlock: "10.16.0.0/24,fd00:a::/64",
+      enableDHCP: true,
+      enableIPv6RA: true,
+    });
+    golden(t, "subnet-custom-vpc", subnetUnit, facts, "a1");
+  },
+);
+
+t.test("the younger of two overlapping subnets has no rows and says whose range it takes", async (t) => {
+  const facts = sampleFacts();
+  addSubnet(facts, "late", { cidrBlock: "10.16.128.0/24" }, { creationTimestamp: "2026-01-01T00:00:00Z" });
+  golden(t, "subnet-conflict", subnetUnit, facts, "late");
+  t.equal(facts.get("verdicts", "ovn-default")?.ok, true, "the older one is untouched");
+});
+
+t.test(
+  "a subnet over a node's address, or with nonsense in it, is refused with the value and the reason",
+  async (t) => {
+    const facts = sampleFacts();
+    addSubnet(facts, "over-node", { cidrBlock: "172.18.0.0/24" });
+    t.match(facts.get("verdicts", "over-node"), {
+      ok: false,
+      reason: "NodeConflict",
+      message: /172\.18\.0\.11.*weft-1/,
+    });
+    for (const [spec, message] of [
+      [{ cidrBlock: "10.300.0.0/16" }, /"10\.300\.0\.0\/16" is not a CIDR/],
+      [{ cidrBlock: "" }, /empty/],
+      [{ cidrBlock: "10.9.0.0/16", gateway: "10.8.0.1" }, /10\.8\.0\.1 is outside 10\.9\.0\.0\/16/],
+      [{ cidrBlock: "10.9.0.0/16", excludeIps: ["10.9.0.9..x"] }, /"10\.9\.0\.9\.\.x"/],
+      [{ cidrBlock: "10.9.0.1/32" }, /one address/],
+    ] as const) {
+      addSubnet(facts, "bad", spec);
+      t.match(facts.get("verdicts", "bad"), { ok: false, message });
+      const input = subnetUnit.read(facts, "bad");
+      t.same(input && subnetUnit.compile(input).rows, []);
+    }
+  },
+);
+
+t.test("a subnet in deletion keeps its rows and names who is in it; then it gives up its finalizer", async (t) => {
+  const facts = sampleFacts();
+  const spec = { cidrBlock: "10.20.0.0/24" };
+  addSubnet(facts, "old", spec, { deletionTimestamp: "2026-01-01T00:00:00Z" });
+  addIp(facts, "b.default", {
+    podName: "b",
+    namespace: "default",
+    nodeName: "weft-1",
+    subnet: "old",
+    v4: "10.20.0.2",
+    v6: "",
+  });
+  golden(t, "subnet-in-use", subnetUnit, facts, "old");
+  facts.set("ips", "b.default", undefined);
+  const fact = facts.get("subnets", "old");
+  if (fact) facts.set("subnets", "old", { ...fact, finalizers: ["kubeovn.io/kube-ovn-controller"] });
+  golden(t, "subnet-gone", subnetUnit, facts, "old");
+});
+
+t.test("a node has a port on the join switch, a group for its pods, and is reached by its own addresses", async (t) => {
+  golden(t, "node", nodeUnit, sampleFacts(), "weft-1");
+});
+
+t.test("a node without an address yet has its group only", async (t) => {
+  const facts = sampleFacts();
+  addNode(facts, "weft-3", "172.18.0.13");
+  golden(t, "node-unallocated", nodeUnit, facts, "weft-3");
+});
+
+t.test("a node that is gone gives its address back", async (t) => {
+  const facts = sampleFacts();
+  facts.set("nodes", "weft-2", undefined);
+  golden(t, "node-gone", nodeUnit, facts, "weft-2");
+});
+
+t.test("a pod is a port with all its memberships, and its annotations follow", async (t) => {
+  golden(t, "pod", podUnit, sampleFacts(), "default/a");
+});
+
+t.test("a pod's own wishes shape its port", async (t) => {
+  const facts = sampleFacts();
+  addPod(facts, "a", {
+    node: "weft-1",
+    annotations: {
+      "ovn.kubernetes.io/port_security": "true",
+      "ovn.kubernetes.io/port_vips": "10.16.0.200",
+      "ovn.kubernetes.io/layer2_forward": "true",
+    },
+  });
+  golden(t, "pod-wishes", podUnit, facts, "default/a");
+});
+
+t.test("a pod stays without a port as long as anything it needs is missing", async (t) => {
+  const closed = (change: (facts: FactStore) => void, why: string): void => {
+    const facts = sampleFacts();
+    change(facts);
+    const input = podUnit.read(facts, "default/a");
+    const fragment = input && podUnit.compile(input);
+    t.same([fragment?.rows, fragment?.edges, fragment?.effects], [[], [], []], why);
+  };
+  closed((facts) => facts.set("ips", "a.default", undefined), "no address");
+  closed((facts) => addPod(facts, "a"), "no node");
+  closed((facts) => facts.set("subnets", "ovn-default", undefined), "no subnet");
+  closed((facts) => facts.set("verdicts", "ovn-default", undefined), "no verdict on its subnet");
+  closed((facts) => {
+    const ip = facts.get("ips", "a.default");
+    if (ip) facts.set("ips", "a.default", { ...ip, podUid: "another" });
+  }, "the address is its namesake's");
+});
+
+t.test("a pod that has ended or is gone gives its address back, unless a user reserved it", async (t) => {
+  const facts = sampleFacts();
+  addPod(facts, "a", { node: "weft-1", phase: "Succeeded" });
+  golden(t, "pod-ended", podUnit, facts, "default/a");
+  facts.set("pods", "default/a", undefined);
+  golden(t, "pod-ended", podUnit, facts, "default/a");
+  const ip = facts.get("ips", "a.default");
+  if (ip) facts.set("ips", "a.default", { ...ip, reserved: true });
+  t.equal(podUnit.read(facts, "default/a"), undefined);
+});
+
+t.test("a namespace learns its subnets: those bound to it, else the default one", async (t) => {
+  const facts = sampleFacts();
+  golden(t, "namespace", namespaceUnit, facts, "default");
+  addSubnet(facts, "s1", { cidrBlock: "10.21.0.0/24", namespaces: ["default"] });
+  addSubnet(facts, "s2", { cidrBlock: "10.22.0.0/24", namespaceSelectors: [{ matchLabels: { team: "a" } }] });
+  addSubnet(facts, "s3", { cidrBlock: "10.23.0.0/24", namespaces: ["other"] });
+  golden(t, "namespace-bound", namespaceUnit, facts, "default");
+});
+
+t.test("pods on the host's network take no part", async (t) => {
+  t.equal(projectPod({ metadata: { name: "x", uid: "x" }, spec: { hostNetwork: true } }), undefined);
+});
+
+t.test("an IP object wakes the unit of its holder, and that of its former holder", async (t) => {
+  const facts = new FactStore();
+  const woken: string[] = [];
+  facts.subscribe((change) => woken.push(...rootsOf(change).map(({ kind, key }) => `${kind}:${key}`)));
+  addIp(facts, "node-n1", { podName: "n1", nodeName: "n1", subnet: "join", v4: "100.64.0.9", v6: "" });
+  const base = { namespace: "default", nodeName: "n1", subnet: "s", v4: "10.0.0.1", v6: "" };
+  addIp(facts, "x", { podName: "p", ...base });
+  addIp(facts, "x", { podName: "q", ...base });
+  t.same(woken, ["node:n1", "pod:default/p", "pod:default/p", "pod:default/q"]);
+});
+
+t.test("kinds of units have names of their own", async (t) => {
+  t.equal(new Set(UNIT_KINDS.map((kind) => kind.name)).size, UNIT_KINDS.length);
+});

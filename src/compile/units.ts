@@ -1,0 +1,48 @@
+import type { FactChange, FactReader } from "../facts/store.ts";
+import type { AnyUnitKind } from "../unit/kind.ts";
+import type { WeftEffect } from "./effects.ts";
+import { namespaceUnit } from "./namespace.ts";
+import { nodeUnit } from "./node.ts";
+import { podUnit } from "./pod.ts";
+import { subnetUnit } from "./subnet.ts";
+import { vpcUnit } from "./vpc.ts";
+
+/** Every kind of unit, for the engine. A new kind is added here and in {@link rootsOf}. */
+export const UNIT_KINDS: readonly AnyUnitKind<FactReader, WeftEffect>[] = [
+  vpcUnit,
+  subnetUnit,
+  nodeUnit,
+  podUnit,
+  namespaceUnit,
+];
+
+/**
+ * The units that exist because of a fact. An IP object stands for its holder, so that an address whose pod or node is gone
+ * still has a unit to give it back.
+ */
+export function rootsOf(change: FactChange): readonly { readonly kind: string; readonly key: string }[] {
+  switch (change.kind) {
+    case "vpcs":
+      return [{ kind: "vpc", key: change.key }];
+    case "subnets":
+      return [{ kind: "subnet", key: change.key }];
+    case "nodes":
+      return [{ kind: "node", key: change.key }];
+    case "pods":
+      return [{ kind: "pod", key: change.key }];
+    case "namespaces":
+      return [{ kind: "namespace", key: change.key }];
+    case "ips": {
+      const holders = [change.old, change.new].flatMap((fact) =>
+        fact !== undefined && "holder" in fact ? [fact.holder] : [],
+      );
+      return [...new Set(holders)]
+        .filter((holder) => holder !== "")
+        .map((holder) =>
+          holder.startsWith("node:") ? { kind: "node", key: holder.slice(5) } : { kind: "pod", key: holder },
+        );
+    }
+    default:
+      return [];
+  }
+}

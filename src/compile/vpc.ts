@@ -1,0 +1,119 @@
+import { FINALIZER } from "../api/names.ts";
+import type { FactReader } from "../facts/store.ts";
+import type { ClusterFact, VpcFact } from "../facts/types.ts";
+import type { Dual } from "../net/dual.ts";
+import type { DesiredRow, Edge, Fragment } from "../unit/fragment.ts";
+import type { UnitKind } from "../unit/kind.ts";
+import type { WeftEffect } from "./effects.ts";
+import { routerId } from "./owner-ids.ts";
+import { edge, externalIds, row } from "./rows.ts";
+
+interface VpcInput {
+  readonly vpc: VpcFact;
+  /** The join subnet's gateway: where the default VPC sends what no subnet holds. */
+  readonly joinGateway: Dual<string>;
+  readonly defaultSubnet: string;
+  /** Names of the VPC's subnets. */
+  readonly subnets: readonly string[];
+}
+
+/** A VPC: its logical router and the routes and policies of its spec. */
+export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
+  name: "vpc",
+  priority: 0,
+
+  read(reader, key) {
+    const vpc = reader.get("vpcs", key);
+    if (vpc === undefined) return undefined;
+    const cluster: ClusterFact | undefined = reader.get("cluster", "cluster");
+    const join = vpc.isDefault && cluster ? reader.get("subnets", cluster.joinSubnet) : undefined;
+    const subnets = reader.by("subnets", "vpc", key).map((subnet) => subnet.name);
+    const defaultSubnet = vpc.isDefault ? (cluster?.defaultSubnet ?? "") : "";
+    return { vpc, joinGateway: join?.gateway ?? {}, defaultSubnet, subnets };
+  },
+
+  compile({ vpc, joinGateway, defaultSubnet, subnets }): Fragment<WeftEffect> {
+    if (vpc.deleting && subnets.length === 0) return { rows: [], edges: [], effects: finalizer(vpc, false) };
+    const rows: DesiredRow[] = [
+      row("Logical_Router", routerId(vpc.name), {
+        name: vpc.name,
+        options: {
+          always_learn_from_arp_request: "false",
+          dynamic_neigh_routers: "true",
+          mac_binding_age_threshold: "300",
+        },
+        external_ids: externalIds(),
+      }),
+    ];
+    const edges: Edge[] = [];
+    const route = (id: string, prefix: string, nexthop: string, policy: "dst-ip" | "src-ip", table: string): void => {
+      const made = row("Logical_Router_Static_Route", `${vpc.name}/${id}`, {
+        ip_prefix: prefix,
+        nexthop,
+        policy,
+        route_table: table,
+        external_ids: externalIds(),
+      });
+      rows.push(made);
+      edges.push(edge("Logical_Router", routerId(vpc.name), "static_routes", made.uuid));
+    };
+    if (joinGateway.v4 !== undefined) route("default4", "0.0.0.0/0", joinGateway.v4, "dst-ip", "");
+    if (joinGateway.v6 !== undefined) route("default6", "::/0", joinGateway.v6, "dst-ip", "");
+    for (const { policy, cidr, nextHopIp, routeTable } of unique(vpc.staticRoutes)) {
+      const id = `route/${routeTable}/${policy}/${cidr}/${nextHopIp}`;
+      route(id, cidr, nextHopIp, policy === "policySrc" ? "src-ip" : "dst-ip", routeTable);
+    }
+    for (const { priority, match, action, nextHops } of unique(vpc.policyRoutes)) {
+      const policy = row("Logical_Router_Policy", `${vpc.name}/policy/${priority}/${match}`, {
+        priority,
+        match,
+        action,
+        nexthops: action === "reroute" ? [...nextHops].sort() : [],
+        external_ids: externalIds(),
+      });
+      if (rows.some((other) => other.uuid === policy.uuid)) continue;
+      rows.push(policy);
+      edges.push(edge("Logical_Router", routerId(vpc.name), "policies", policy.uuid));
+    }
+    const blocked = vpc.deleting
+      ? { ready: false, reason: "InUse", message: `it cannot be deleted: subnets ${subnets.join(", ")} are in it` }
+      : { ready: true, reason: "Ready", message: "" };
+    const { name, uid, generation } = vpc;
+    const status = {
+      standby: true,
+      default: vpc.isDefault,
+      router: name,
+      defaultLogicalSwitch: defaultSubnet,
+      subnets,
+    };
+    return {
+      rows,
+      edges,
+      effects: [
+        ...finalizer(vpc, true),
+        {
+          kind: "condition",
+          key: `condition/vpcs/${name}`,
+          resource: "vpcs",
+          name,
+          uid,
+          generation,
+          ...blocked,
+          status,
+        },
+      ],
+    };
+  },
+};
+
+function finalizer(vpc: VpcFact, present: boolean): WeftEffect[] {
+  if (vpc.finalizers.includes(FINALIZER) === present || (present && vpc.deleting)) return [];
+  return [
+    { kind: "finalizer", key: `finalizer/vpcs/${vpc.name}`, resource: "vpcs", name: vpc.name, uid: vpc.uid, present },
+  ];
+}
+
+/** The entries of a list without the repeated ones: equal routes are one row. */
+function unique<T>(entries: readonly T[]): T[] {
+  return [...new Map(entries.map((entry) => [JSON.stringify(entry), entry])).values()];
+}

@@ -1,0 +1,60 @@
+import { parseIp } from "../net/address.ts";
+import type { Dual } from "../net/dual.ts";
+import { type ObjectMeta, ourAnnotations } from "./meta.ts";
+import type { NamespaceFact, NodeFact, PodFact } from "./types.ts";
+
+/** What {@link projectPod} reads of a Pod. */
+export interface PodObject {
+  readonly metadata: ObjectMeta;
+  readonly spec?: { readonly nodeName?: string; readonly hostNetwork?: boolean };
+  readonly status?: { readonly phase?: string };
+}
+
+/** The fact of a pod; none for a pod on the host's network. */
+export function projectPod(pod: PodObject): PodFact | undefined {
+  if (pod.spec?.hostNetwork === true) return undefined;
+  const { name, namespace = "default", uid, ownerReferences = [] } = pod.metadata;
+  const owner = ownerReferences.find((reference) => reference.controller === true);
+  const phase = pod.status?.phase;
+  return {
+    key: `${namespace}/${name}`,
+    namespace,
+    name,
+    uid,
+    ...(pod.spec?.nodeName ? { node: pod.spec.nodeName } : {}),
+    alive: phase !== "Succeeded" && phase !== "Failed",
+    annotations: ourAnnotations(pod.metadata),
+    ...(owner === undefined ? {} : { owner: { kind: owner.kind, name: owner.name, uid: owner.uid } }),
+  };
+}
+
+/** What {@link projectNode} reads of a Node. */
+export interface NodeObject {
+  readonly metadata: ObjectMeta;
+  readonly status?: { readonly addresses?: readonly { readonly type: string; readonly address: string }[] };
+}
+
+/** The fact of a node: the first InternalIP of each family counts. */
+export function projectNode(node: NodeObject): NodeFact {
+  const internal: { v4?: string; v6?: string } = {};
+  for (const { type, address } of node.status?.addresses ?? []) {
+    if (type !== "InternalIP") continue;
+    const ip = parseIp(address);
+    if (ip?.family === 4) internal.v4 ??= ip.text;
+    if (ip?.family === 6) internal.v6 ??= ip.text;
+  }
+  const { name, uid } = node.metadata;
+  return {
+    key: name,
+    name,
+    uid,
+    internal: internal satisfies Dual<string>,
+    annotations: ourAnnotations(node.metadata),
+  };
+}
+
+/** The fact of a namespace. */
+export function projectNamespace(namespace: { readonly metadata: ObjectMeta }): NamespaceFact {
+  const { name, uid, labels = {} } = namespace.metadata;
+  return { key: name, name, uid, labels, annotations: ourAnnotations(namespace.metadata) };
+}

@@ -1,0 +1,60 @@
+import { LABEL } from "../api/annotations.ts";
+import { nodePortName } from "../api/names.ts";
+import type { ObjectMeta } from "./meta.ts";
+import type { IpFact } from "./types.ts";
+
+/**
+ * The annotation on an IP object that holds the UID of the pod it was given to. It tells a pod from its successor of the
+ * same name. Objects of Kube-OVN have none.
+ */
+export const POD_UID_ANNOTATION = "weft.kubeovn.io/pod-uid";
+
+/** What {@link projectIp} reads of an IP. */
+export interface IpObject {
+  readonly metadata: ObjectMeta;
+  readonly spec?: {
+    readonly podName?: string;
+    readonly namespace?: string;
+    readonly subnet?: string;
+    readonly nodeName?: string;
+    readonly v4IpAddress?: string;
+    readonly v6IpAddress?: string;
+    readonly ipAddress?: string;
+    readonly macAddress?: string;
+    readonly podType?: string;
+  };
+}
+
+/** The fact of an IP object. */
+export function projectIp(ip: IpObject): IpFact {
+  const { name, uid, labels = {}, annotations = {}, deletionTimestamp, finalizers = [] } = ip.metadata;
+  const spec = ip.spec ?? {};
+  // Objects of old versions have only the deprecated joined form.
+  const [first = "", second = ""] = (spec.ipAddress ?? "").split(",");
+  const joined = [first, second];
+  return {
+    key: name,
+    name,
+    uid,
+    holder: holderOf(name, spec),
+    subnet: spec.subnet ?? "",
+    node: spec.nodeName ?? "",
+    v4: spec.v4IpAddress || (joined.find((address) => address.includes(".")) ?? ""),
+    v6: spec.v6IpAddress || (joined.find((address) => address.includes(":")) ?? ""),
+    mac: (spec.macAddress ?? "").toLowerCase(),
+    podUid: annotations[POD_UID_ANNOTATION] ?? "",
+    podType: spec.podType ?? "",
+    reserved: labels[LABEL.ipReserved] === "true",
+    deleting: deletionTimestamp !== undefined,
+    finalizers,
+  };
+}
+
+/** A node's IP object has no namespace and is named after its port; every other one belongs to a pod. */
+function holderOf(name: string, spec: NonNullable<IpObject["spec"]>): string {
+  if (!spec.namespace) {
+    const node = spec.nodeName || spec.podName || "";
+    return node !== "" && name === nodePortName(node) ? `node:${node}` : "";
+  }
+  return spec.podName ? `${spec.namespace}/${spec.podName}` : "";
+}

@@ -1,0 +1,186 @@
+import { OVN_PROVIDER } from "../api/annotations.ts";
+import { DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
+import { hostPrefix, parseIp } from "../net/address.ts";
+import { type Cidr, cidrContains, gatewayOf } from "../net/cidr.ts";
+import { type Dual, formatDual, parseDualCidr, parseDualIp } from "../net/dual.ts";
+import { parseRange } from "../net/range.ts";
+import type { ObjectMeta } from "./meta.ts";
+import type { LabelSelectorFact, SubnetFact } from "./types.ts";
+
+/** What {@link projectSubnet} reads of a Subnet. */
+export interface SubnetObject {
+  readonly metadata: ObjectMeta;
+  readonly spec?: {
+    readonly default?: boolean;
+    readonly vpc?: string;
+    readonly protocol?: string;
+    readonly namespaces?: readonly string[];
+    readonly namespaceSelectors?: readonly LabelSelectorFact[];
+    readonly cidrBlock?: string;
+    readonly gateway?: string;
+    readonly excludeIps?: readonly string[];
+    readonly provider?: string;
+    readonly gatewayType?: string;
+    readonly gatewayNode?: string;
+    readonly natOutgoing?: boolean;
+    readonly mtu?: number;
+    readonly vlan?: string;
+    readonly enableDHCP?: boolean;
+    readonly dhcpV4Options?: string;
+    readonly dhcpV6Options?: string;
+    readonly enableIPv6RA?: boolean;
+    readonly ipv6RAConfigs?: string;
+    readonly enableEcmp?: boolean;
+  };
+}
+
+/** Names of the cluster's own objects, which some defaults depend on. */
+export interface SubnetDefaults {
+  readonly router: string;
+  readonly joinSubnet: string;
+}
+
+const KUBE_OVN_DEFAULTS: SubnetDefaults = { router: DEFAULT_VPC, joinSubnet: JOIN_SUBNET };
+
+type Problem = NonNullable<SubnetFact["problem"]>;
+
+/**
+ * The fact of a Subnet, its defaults filled in as Kube-OVN fills them. What the object lacks is in `missing`, to be
+ * written back; what makes it unusable is in `problem`, and then its addresses are empty: nothing is given out of a
+ * subnet that cannot be understood.
+ */
+export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = KUBE_OVN_DEFAULTS): SubnetFact {
+  const spec = subnet.spec ?? {};
+  const { name, uid, generation = 0, creationTimestamp = "", deletionTimestamp, finalizers = [] } = subnet.metadata;
+  const provider = spec.provider || OVN_PROVIDER;
+  const vpc = spec.vpc || defaults.router;
+  const addressing = projectAddressing(spec);
+  const gatewayType = spec.gatewayType === "centralized" ? "centralized" : "distributed";
+  const missing: Record<string, unknown> = { ...addressing.missing };
+  if (!spec.provider) missing["provider"] = provider;
+  if (!spec.vpc) missing["vpc"] = vpc;
+  if (!spec.gatewayType && vpc === defaults.router && name !== defaults.joinSubnet)
+    missing["gatewayType"] = gatewayType;
+  return {
+    key: name,
+    name,
+    uid,
+    generation,
+    created: creationTimestamp,
+    deleting: deletionTimestamp !== undefined,
+    finalizers,
+    isDefault: spec.default === true,
+    vpc,
+    provider,
+    protocol: addressing.protocol,
+    vlan: spec.vlan ?? "",
+    cidr: addressing.cidr,
+    gateway: addressing.gateway,
+    excludeIps: addressing.excludeIps,
+    namespaces: spec.namespaces ?? [],
+    namespaceSelectors: spec.namespaceSelectors ?? [],
+    gatewayType,
+    gatewayNodes: projectGatewayNodes(spec.gatewayNode ?? ""),
+    enableEcmp: spec.enableEcmp === true,
+    natOutgoing: spec.natOutgoing === true,
+    enableDhcp: spec.enableDHCP === true,
+    dhcpV4Options: spec.dhcpV4Options ?? "",
+    dhcpV6Options: spec.dhcpV6Options ?? "",
+    enableIpv6Ra: spec.enableIPv6RA === true,
+    ipv6RaConfigs: spec.ipv6RAConfigs ?? "",
+    mtu: spec.mtu ?? 0,
+    missing,
+    ...(addressing.problem === undefined ? {} : { problem: addressing.problem }),
+  };
+}
+
+interface Addressing {
+  readonly protocol: string;
+  readonly cidr: Dual<string>;
+  readonly gateway: Dual<string>;
+  readonly excludeIps: readonly string[];
+  readonly missing: Readonly<Record<string, unknown>>;
+  readonly problem?: Problem;
+}
+
+function projectAddressing(spec: NonNullable<SubnetObject["spec"]>): Addressing {
+  const unusable = (reason: string, message: string): Addressing => ({
+    protocol: spec.protocol ?? "",
+    cidr: {},
+    gateway: {},
+    excludeIps: [],
+    missing: {},
+    problem: { reason, message },
+  });
+  const text = spec.cidrBlock ?? "";
+  if (text === "") {
+    if (!spec.vlan) return unusable("InvalidCIDR", "spec.cidrBlock is empty; only a subnet with a vlan may have none");
+    return { protocol: "Mac", cidr: {}, gateway: {}, excludeIps: spec.excludeIps ?? [], missing: {} };
+  }
+  const cidr = parseDualCidr(text);
+  if (cidr === undefined) {
+    return unusable("InvalidCIDR", `spec.cidrBlock "${text}" is not a CIDR or a pair "IPv4 CIDR,IPv6 CIDR"`);
+  }
+  const protocol = cidr.v4 && cidr.v6 ? "Dual" : cidr.v4 ? "IPv4" : "IPv6";
+  const given = spec.gateway ? parseDualIp(spec.gateway) : {};
+  if (given === undefined) {
+    return unusable("InvalidGateway", `spec.gateway "${spec.gateway}" is not an address or a pair "IPv4,IPv6"`);
+  }
+  const gateway: { v4?: string; v6?: string } = {};
+  for (const family of ["v4", "v6"] as const) {
+    const block: Cidr | undefined = cidr[family];
+    const address = given[family];
+    if (block === undefined) continue;
+    if (address !== undefined && !cidrContains(block, address)) {
+      return unusable("InvalidGateway", `spec.gateway ${address.text} is outside ${block.text}`);
+    }
+    if (block.prefix === hostPrefix(block.family)) {
+      return unusable("InvalidCIDR", `${block.text} is one address: a gateway and a pod need at least two`);
+    }
+    gateway[family] = (address ?? gatewayOf(block)).text;
+  }
+  const excludeIps = [...(spec.excludeIps ?? [])];
+  for (const range of excludeIps) {
+    if (parseRange(range) === undefined) {
+      return unusable("InvalidExcludeIps", `spec.excludeIps has "${range}", which is not an address or a range "a..b"`);
+    }
+  }
+  for (const address of [gateway.v4, gateway.v6]) {
+    if (address !== undefined && !excludeIps.some((range) => rangeHolds(range, address))) excludeIps.push(address);
+  }
+  excludeIps.sort();
+  const canonical = { cidr: texts(cidr), gateway };
+  const missing: Record<string, unknown> = {};
+  if (text !== joinDual(canonical.cidr)) missing["cidrBlock"] = joinDual(canonical.cidr);
+  if (spec.protocol !== protocol) missing["protocol"] = protocol;
+  if (!spec.gateway || (protocol === "Dual" && !(given.v4 && given.v6))) missing["gateway"] = joinDual(gateway);
+  if (excludeIps.length !== (spec.excludeIps ?? []).length) missing["excludeIps"] = excludeIps;
+  return { protocol, ...canonical, excludeIps, missing };
+}
+
+function rangeHolds(text: string, address: string): boolean {
+  const range = parseRange(text);
+  const ip = parseIp(address);
+  if (range === undefined || ip === undefined || range.family !== ip.family) return false;
+  return range.first <= ip.value && ip.value <= range.last;
+}
+
+function texts(cidr: Dual<Cidr>): Dual<string> {
+  return { ...(cidr.v4 && { v4: cidr.v4.text }), ...(cidr.v6 && { v6: cidr.v6.text }) };
+}
+
+/** A dual value as Kube-OVN writes it: `v4`, `v6` or `v4,v6`. */
+export function joinDual(dual: Dual<string>): string {
+  return formatDual({
+    ...(dual.v4 !== undefined && { v4: { text: dual.v4 } }),
+    ...(dual.v6 !== undefined && { v6: { text: dual.v6 } }),
+  });
+}
+
+/** The node names in `spec.gatewayNode`: `n1,n2`, or `n1:ip,n2:ip` where the address is of use to an underlay only. */
+function projectGatewayNodes(text: string): readonly string[] {
+  return text
+    .split(",")
+    .map((entry) => entry.trim().split(":")[0] ?? "")
+    .filter((name) => name !== "");
+}

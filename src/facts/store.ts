@@ -1,0 +1,157 @@
+import { samePlain } from "../unit/plain.ts";
+import type { FactKind, FactTypes } from "./types.ts";
+
+/**
+ * The declared indexes: kind → index name → the values under which a fact is found. Only what some unit looks up is here;
+ * an index entry is also the grain of invalidation, so a unit that reads `ips by subnet=a` is not woken by subnet b.
+ */
+const INDEXES = {
+  pods: { node: (pod) => [pod.node] },
+  nodes: {},
+  namespaces: {},
+  subnets: { vpc: (subnet) => [subnet.vpc], namespace: (subnet) => subnet.namespaces },
+  vpcs: {},
+  ips: { holder: (ip) => [ip.holder], subnet: (ip) => [ip.subnet] },
+  verdicts: {},
+  cluster: {},
+} satisfies { [K in FactKind]: Record<string, (fact: FactTypes[K]) => readonly (string | undefined)[]> };
+
+/** The names of the indexes of one kind. */
+export type IndexName<K extends FactKind> = keyof (typeof INDEXES)[K] & string;
+
+/** How facts are looked up. Units get one that records each call as a dependency. */
+export interface FactReader {
+  get<K extends FactKind>(kind: K, key: string): FactTypes[K] | undefined;
+  /** The facts found under `value`, by key. */
+  by<K extends FactKind>(kind: K, index: IndexName<K>, value: string): readonly FactTypes[K][];
+  /** All facts of a kind, by key. Whoever calls this is woken by each change of the kind. */
+  all<K extends FactKind>(kind: K): readonly FactTypes[K][];
+}
+
+/**
+ * A change of one fact, with the dependencies it touches (see {@link dependency}). `old` or `new` is absent where the fact
+ * came or went.
+ */
+export interface FactChange<K extends FactKind = FactKind> {
+  readonly kind: K;
+  readonly key: string;
+  readonly old?: FactTypes[K];
+  readonly new?: FactTypes[K];
+  readonly touched: readonly string[];
+}
+
+/** The names of what a reader's calls depend on. */
+export const dependency = {
+  fact: (kind: string, key: string): string => `${kind}/${key}`,
+  index: (kind: string, index: string, value: string): string => `${kind}?${index}=${value}`,
+  all: (kind: string): string => `${kind}*`,
+};
+
+/**
+ * All facts with their indexes. Writing an equal fact changes nothing and tells nobody: this is the cut-off that
+ * keeps status updates and resyncs from compiling anything.
+ */
+export class FactStore implements FactReader {
+  /** kind → key → fact. */
+  readonly #facts = new Map<FactKind, Map<string, FactTypes[FactKind]>>();
+  /** index dependency → keys of the facts under it. */
+  readonly #entries = new Map<string, Set<string>>();
+  readonly #listeners = new Set<(change: FactChange) => void>();
+
+  get<K extends FactKind>(kind: K, key: string): FactTypes[K] | undefined {
+    return this.#table(kind).get(key);
+  }
+
+  by<K extends FactKind>(kind: K, index: IndexName<K>, value: string): readonly FactTypes[K][] {
+    const keys = this.#entries.get(dependency.index(kind, index, value));
+    if (keys === undefined) return [];
+    const table = this.#table(kind);
+    return [...keys].sort().flatMap((key) => table.get(key) ?? []);
+  }
+
+  all<K extends FactKind>(kind: K): readonly FactTypes[K][] {
+    return [...this.#table(kind).values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  /** How many facts of a kind there are. */
+  size(kind: FactKind): number {
+    return this.#table(kind).size;
+  }
+
+  /** Sets or, with `undefined`, removes a fact. Returns the change, or nothing where it was so already. */
+  set<K extends FactKind>(kind: K, key: string, fact: FactTypes[K] | undefined): FactChange<K> | undefined {
+    const table = this.#table(kind);
+    const old = table.get(key);
+    if (samePlain(old, fact)) return undefined;
+    const before = old === undefined ? [] : indexEntries(kind, old);
+    const after = fact === undefined ? [] : indexEntries(kind, fact);
+    if (fact === undefined) table.delete(key);
+    else table.set(key, fact);
+    for (const entry of before) if (!after.includes(entry)) this.#unindex(entry, key);
+    for (const entry of after) if (!before.includes(entry)) this.#index(entry, key);
+    const touched = [dependency.fact(kind, key), dependency.all(kind), ...new Set([...before, ...after])];
+    const change: FactChange<K> = {
+      kind,
+      key,
+      touched,
+      ...(old === undefined ? {} : { old }),
+      ...(fact === undefined ? {} : { new: fact }),
+    };
+    for (const listener of this.#listeners) listener(change as FactChange);
+    return change;
+  }
+
+  /** Calls `listener` after each change, synchronously; returns how to stop it. */
+  subscribe(listener: (change: FactChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #table<K extends FactKind>(kind: K): Map<string, FactTypes[K]> {
+    let table = this.#facts.get(kind);
+    if (table === undefined) {
+      table = new Map();
+      this.#facts.set(kind, table);
+    }
+    return table as Map<string, FactTypes[K]>;
+  }
+
+  #index(entry: string, key: string): void {
+    const keys = this.#entries.get(entry);
+    if (keys === undefined) this.#entries.set(entry, new Set([key]));
+    else keys.add(key);
+  }
+
+  #unindex(entry: string, key: string): void {
+    const keys = this.#entries.get(entry);
+    if (keys?.delete(key) && keys.size === 0) this.#entries.delete(entry);
+  }
+}
+
+function indexEntries<K extends FactKind>(kind: K, fact: FactTypes[K]): string[] {
+  const entries: string[] = [];
+  // The table's type ties each kind to its own functions; TypeScript cannot follow that through a generic K.
+  const indexes = INDEXES[kind] as unknown as Record<string, (fact: FactTypes[K]) => readonly (string | undefined)[]>;
+  for (const [index, valuesOf] of Object.entries(indexes)) {
+    for (const value of valuesOf(fact)) if (value !== undefined) entries.push(dependency.index(kind, index, value));
+  }
+  return entries;
+}
+
+/** A reader that notes every dependency of what is asked of `facts` in `seen`. */
+export function recordingReader(facts: FactReader, seen: Set<string>): FactReader {
+  return {
+    get: (kind, key) => {
+      seen.add(dependency.fact(kind, key));
+      return facts.get(kind, key);
+    },
+    by: (kind, index, value) => {
+      seen.add(dependency.index(kind, index, value));
+      return facts.by(kind, index, value);
+    },
+    all: (kind) => {
+      seen.add(dependency.all(kind));
+      return facts.all(kind);
+    },
+  };
+}

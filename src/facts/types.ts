@@ -1,0 +1,181 @@
+import type { Dual } from "../net/dual.ts";
+
+/**
+ * The facts: what compile and allocation may know of Kubernetes. Each is a narrow projection of one object, so that a
+ * change of anything else (a status, a heartbeat, somebody's annotation) is cut off before it costs anything.
+ * All addresses are canonical texts; all lists keep their order.
+ */
+
+/** One pod that takes part in the pod network (pods on the host's network never become facts). */
+export interface PodFact {
+  /** `namespace/name`. */
+  readonly key: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  /** The node it is bound to; absent until the scheduler has decided. */
+  readonly node?: string;
+  /** False once its containers have ended for good (phase Succeeded or Failed): its address may be given away. */
+  readonly alive: boolean;
+  /** The annotations under `*.kubernetes.io/` that Weft reads or writes. */
+  readonly annotations: Readonly<Record<string, string>>;
+  /** The controlling owner, for addresses that outlive a pod. */
+  readonly owner?: { readonly kind: string; readonly name: string; readonly uid: string };
+}
+
+/** One node. */
+export interface NodeFact {
+  readonly key: string;
+  readonly name: string;
+  readonly uid: string;
+  /** Its InternalIP of each family. */
+  readonly internal: Dual<string>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** One namespace. */
+export interface NamespaceFact {
+  readonly key: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** One Subnet, its defaults filled in. */
+export interface SubnetFact {
+  readonly key: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly generation: number;
+  /** RFC 3339; the older of two overlapping subnets keeps its addresses. */
+  readonly created: string;
+  readonly deleting: boolean;
+  readonly finalizers: readonly string[];
+  readonly isDefault: boolean;
+  readonly vpc: string;
+  readonly provider: string;
+  readonly protocol: string;
+  readonly vlan: string;
+  /** Canonical CIDRs. */
+  readonly cidr: Dual<string>;
+  readonly gateway: Dual<string>;
+  /** As written, the gateway added: addresses, `a..b` ranges. */
+  readonly excludeIps: readonly string[];
+  readonly namespaces: readonly string[];
+  readonly namespaceSelectors: readonly LabelSelectorFact[];
+  readonly gatewayType: "distributed" | "centralized";
+  /** Node names of a centralized gateway, in order. */
+  readonly gatewayNodes: readonly string[];
+  readonly enableEcmp: boolean;
+  readonly natOutgoing: boolean;
+  readonly enableDhcp: boolean;
+  readonly dhcpV4Options: string;
+  readonly dhcpV6Options: string;
+  readonly enableIpv6Ra: boolean;
+  readonly ipv6RaConfigs: string;
+  readonly mtu: number;
+  /** Spec fields that are empty in the object and that the controller fills in, as Kube-OVN does. */
+  readonly missing: Readonly<Record<string, unknown>>;
+  /** Why the spec cannot be used, in a sentence; absent where it can. */
+  readonly problem?: { readonly reason: string; readonly message: string };
+}
+
+/** A label selector of Kubernetes (meta/v1 LabelSelector). */
+export interface LabelSelectorFact {
+  readonly matchLabels?: Readonly<Record<string, string>>;
+  readonly matchExpressions?: readonly {
+    readonly key: string;
+    readonly operator: string;
+    readonly values?: readonly string[];
+  }[];
+}
+
+/** One VPC, its defaults filled in. */
+export interface VpcFact {
+  readonly key: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly generation: number;
+  readonly deleting: boolean;
+  readonly finalizers: readonly string[];
+  readonly isDefault: boolean;
+  readonly namespaces: readonly string[];
+  readonly staticRoutes: readonly StaticRouteFact[];
+  readonly policyRoutes: readonly PolicyRouteFact[];
+}
+
+/** One entry of `Vpc.spec.staticRoutes`. */
+export interface StaticRouteFact {
+  readonly policy: "policyDst" | "policySrc";
+  readonly cidr: string;
+  readonly nextHopIp: string;
+  readonly routeTable: string;
+}
+
+/** One entry of `Vpc.spec.policyRoutes`. */
+export interface PolicyRouteFact {
+  readonly priority: number;
+  readonly match: string;
+  readonly action: "allow" | "drop" | "reroute";
+  readonly nextHops: readonly string[];
+}
+
+/** One IP object: the record that an address is taken, and by whom. */
+export interface IpFact {
+  /** The object's name, which is also the logical port's: `<pod>.<namespace>`, `node-<node>`. */
+  readonly key: string;
+  readonly name: string;
+  readonly uid: string;
+  /** Who holds it: `namespace/pod`, or `node:<node>`, or "" for an address that a user reserved. */
+  readonly holder: string;
+  readonly subnet: string;
+  readonly node: string;
+  readonly v4: string;
+  readonly v6: string;
+  readonly mac: string;
+  /** UID of the pod it was given to; "" for objects that Kube-OVN or a user made. */
+  readonly podUid: string;
+  readonly podType: string;
+  /** True where a user keeps it although nobody uses it (`ovn.kubernetes.io/ip_reserved=true`). */
+  readonly reserved: boolean;
+  readonly deleting: boolean;
+  readonly finalizers: readonly string[];
+}
+
+/**
+ * Whether a subnet is in force; derived from the subnet, its neighbours and the nodes, and kept as a fact so that pods
+ * are woken by a change of the verdict only. A subnet that is not in force has no rows and gives no addresses.
+ */
+export interface VerdictFact {
+  readonly key: string;
+  readonly ok: boolean;
+  /** One CamelCase word. */
+  readonly reason: string;
+  /** A sentence that names the value, what it clashes with, and what would be accepted. */
+  readonly message: string;
+}
+
+/** The cluster's own settings (the controller's flags): one fact, key `cluster`. */
+export interface ClusterFact {
+  readonly key: "cluster";
+  readonly router: string;
+  readonly defaultSubnet: string;
+  readonly joinSubnet: string;
+  readonly serviceCidr: Dual<string>;
+}
+
+/** Every kind of fact by the name of its table in the store. */
+export interface FactTypes {
+  readonly pods: PodFact;
+  readonly nodes: NodeFact;
+  readonly namespaces: NamespaceFact;
+  readonly subnets: SubnetFact;
+  readonly vpcs: VpcFact;
+  readonly ips: IpFact;
+  readonly verdicts: VerdictFact;
+  readonly cluster: ClusterFact;
+}
+
+/** The name of a kind of fact. */
+export type FactKind = keyof FactTypes;

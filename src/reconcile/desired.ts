@@ -1,0 +1,136 @@
+import type { DesiredRow, Edge, Effect, Fragment } from "../unit/fragment.ts";
+import { samePlain } from "../unit/plain.ts";
+import { Touched } from "./touched.ts";
+
+/** A desired row and the unit that wants it. */
+export interface OwnedRow {
+  readonly unit: string;
+  readonly row: DesiredRow;
+}
+
+/**
+ * The desired state: the union of all fragments, indexed so that a changed fragment, or a changed row of the database, is
+ * related to what it concerns without a scan.
+ *
+ * Invariants: a row has one owner; `holders` is exactly the inverse of `members`.
+ */
+export class Desired<E extends Effect = Effect> {
+  /** unit → its fragment. */
+  readonly #fragments = new Map<string, Fragment<E>>();
+  /** row uuid → the row and its owner. */
+  readonly #rows = new Map<string, OwnedRow>();
+  /** holder row uuid → column → member → owner unit. */
+  readonly #members = new Map<string, Map<string, Map<string, string>>>();
+  /** member → edges that name it. */
+  readonly #holders = new Map<string, Set<Edge>>();
+
+  fragment(unit: string): Fragment<E> | undefined {
+    return this.#fragments.get(unit);
+  }
+
+  /** All units that have a fragment. */
+  units(): IterableIterator<string> {
+    return this.#fragments.keys();
+  }
+
+  row(uuid: string): OwnedRow | undefined {
+    return this.#rows.get(uuid);
+  }
+
+  rows(): IterableIterator<OwnedRow> {
+    return this.#rows.values();
+  }
+
+  /** The members that `column` of row `holder` must contain, each with the unit that wants it. */
+  members(holder: string, column: string): ReadonlyMap<string, string> | undefined {
+    return this.#members.get(holder)?.get(column);
+  }
+
+  /** The set-valued columns of row `holder` that edges feed. */
+  edgeColumns(holder: string): IterableIterator<string> | readonly string[] {
+    return this.#members.get(holder)?.keys() ?? [];
+  }
+
+  /** The edges that put `member` into some set. */
+  holdersOf(member: string): ReadonlySet<Edge> | undefined {
+    return this.#holders.get(member);
+  }
+
+  /**
+   * Puts `fragment` in the place of the unit's former one (or takes it away) and returns what may now differ from the
+   * database. A row already owned by another unit stays with that unit; `conflicts` names it.
+   */
+  replace(unit: string, fragment: Fragment<E> | undefined): { touched: Touched; conflicts: readonly DesiredRow[] } {
+    const touched = new Touched();
+    const conflicts: DesiredRow[] = [];
+    const old = this.#fragments.get(unit);
+    const oldRows = new Map<string, DesiredRow>();
+    for (const row of old?.rows ?? []) if (this.#rows.get(row.uuid)?.unit === unit) oldRows.set(row.uuid, row);
+
+    for (const row of fragment?.rows ?? []) {
+      const owner = this.#rows.get(row.uuid)?.unit;
+      if (owner !== undefined && owner !== unit) {
+        conflicts.push(row);
+        continue;
+      }
+      const before = oldRows.get(row.uuid);
+      oldRows.delete(row.uuid);
+      if (before !== undefined && samePlain(before, row)) continue;
+      this.#rows.set(row.uuid, { unit, row });
+      touched.row(row.table, row.uuid);
+    }
+    for (const row of oldRows.values()) {
+      this.#rows.delete(row.uuid);
+      touched.row(row.table, row.uuid);
+    }
+
+    const oldEdges = new Map((old?.edges ?? []).map((edge) => [edgeKey(edge), edge]));
+    for (const edge of fragment?.edges ?? []) {
+      if (oldEdges.delete(edgeKey(edge)) && this.members(edge.row, edge.column)?.get(edge.member) === unit) continue;
+      this.#addEdge(unit, edge);
+      touched.edge(edge);
+    }
+    for (const edge of oldEdges.values()) if (this.#removeEdge(unit, edge)) touched.edge(edge);
+
+    if (fragment === undefined) this.#fragments.delete(unit);
+    else this.#fragments.set(unit, fragment);
+    return { touched, conflicts };
+  }
+
+  #addEdge(unit: string, edge: Edge): void {
+    let columns = this.#members.get(edge.row);
+    if (columns === undefined) {
+      columns = new Map();
+      this.#members.set(edge.row, columns);
+    }
+    let members = columns.get(edge.column);
+    if (members === undefined) {
+      members = new Map();
+      columns.set(edge.column, members);
+    }
+    const taken = members.get(edge.member);
+    members.set(edge.member, unit);
+    if (taken !== undefined) return;
+    const holders = this.#holders.get(edge.member);
+    if (holders === undefined) this.#holders.set(edge.member, new Set([edge]));
+    else holders.add(edge);
+  }
+
+  #removeEdge(unit: string, edge: Edge): boolean {
+    const columns = this.#members.get(edge.row);
+    const members = columns?.get(edge.column);
+    if (columns === undefined || members === undefined || members.get(edge.member) !== unit) return false;
+    members.delete(edge.member);
+    if (members.size === 0) columns.delete(edge.column);
+    if (columns.size === 0) this.#members.delete(edge.row);
+    const holders = this.#holders.get(edge.member);
+    for (const other of holders ?? []) if (edgeKey(other) === edgeKey(edge)) holders?.delete(other);
+    if (holders?.size === 0) this.#holders.delete(edge.member);
+    return true;
+  }
+}
+
+/** Identity of an edge as a string. */
+export function edgeKey(edge: Edge): string {
+  return `${edge.row}\0${edge.column}\0${edge.member}`;
+}

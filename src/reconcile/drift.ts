@@ -1,0 +1,53 @@
+import type { ColumnValue } from "../unit/fragment.ts";
+import type { Desired } from "./desired.ts";
+import type { Touched } from "./touched.ts";
+
+/** One row of the database before and after a change. */
+export interface ObservedChange {
+  readonly table: string;
+  readonly uuid: string;
+  readonly old?: Readonly<Record<string, ColumnValue>> | undefined;
+  readonly new?: Readonly<Record<string, ColumnValue>> | undefined;
+}
+
+/**
+ * Notes what a change in the database touches of the desired state: the row itself, the members that a set lost, and,
+ * where a row came or went, everything that it holds or that holds it. Our own transactions come by here as well; they
+ * touch rows that then compare equal.
+ */
+export function noteDrift(desired: Desired, change: ObservedChange, touch: (unit: string) => Touched): void {
+  const { table, uuid } = change;
+  const owned = desired.row(uuid);
+  if (owned !== undefined) touch(owned.unit).row(table, uuid);
+  for (const column of desired.edgeColumns(uuid)) {
+    const members = desired.members(uuid, column);
+    if (members === undefined || change.new === undefined) continue;
+    if (change.old === undefined) {
+      for (const [member, unit] of members) touch(unit).edge({ table, row: uuid, column, member });
+      continue;
+    }
+    for (const member of lost(change.old[column], change.new[column])) {
+      const unit = members.get(member);
+      if (unit !== undefined) touch(unit).edge({ table, row: uuid, column, member });
+    }
+  }
+}
+
+/** The members of sorted set `before` that are not in sorted set `after`. */
+function lost(before: ColumnValue, after: ColumnValue): readonly string[] {
+  if (before === after) return [];
+  const left = asStrings(before);
+  const right = asStrings(after);
+  const gone: string[] = [];
+  let j = 0;
+  for (const value of left) {
+    while (j < right.length && (right[j] as string) < value) j++;
+    if (right[j] !== value) gone.push(value);
+  }
+  return gone;
+}
+
+function asStrings(set: ColumnValue): readonly string[] {
+  if (typeof set === "string") return [set];
+  return Array.isArray(set) ? (set as readonly string[]) : [];
+}

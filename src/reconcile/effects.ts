@@ -1,0 +1,139 @@
+import type { Effect } from "../unit/fragment.ts";
+import { samePlain } from "../unit/plain.ts";
+import type { Timers } from "./timers.ts";
+
+/** What the runner does with an effect. A rejection makes it try again later. */
+export type RunEffect<E extends Effect> = (effect: E) => Promise<void>;
+
+interface Entry<E extends Effect> {
+  wanted: E;
+  /** The effect that was carried out last; equal ones are not repeated while the unit keeps returning them. */
+  done?: E;
+  running: boolean;
+  attempts: number;
+  retry?: () => void;
+}
+
+/** Delay before attempt `n` (from 1) of something that failed: 0.5 s, doubling, at most a minute. In ms. */
+export function retryDelay(n: number): number {
+  return Math.min(60_000, 500 * 2 ** (n - 1));
+}
+
+/**
+ * Carries out the effects of committed units: one at a time per key, at most `limit` at once, the newest wish only. An
+ * effect that fails is tried again with growing delays until it succeeds or its unit no longer returns it.
+ */
+export class EffectRunner<E extends Effect> {
+  readonly #run: RunEffect<E>;
+  readonly #timers: Timers;
+  readonly #limit: number;
+  readonly #onError: (effect: E, error: unknown) => void;
+  /** unit → keys of the effects it returned last. */
+  readonly #byUnit = new Map<string, Set<string>>();
+  /** effect key → its state. */
+  readonly #entries = new Map<string, Entry<E>>();
+  /** Keys ready to run, in order. */
+  readonly #ready = new Set<string>();
+  #running = 0;
+  #stopped = false;
+
+  constructor(options: {
+    run: RunEffect<E>;
+    timers: Timers;
+    limit: number;
+    onError: (effect: E, error: unknown) => void;
+  }) {
+    this.#run = options.run;
+    this.#timers = options.timers;
+    this.#limit = options.limit;
+    this.#onError = options.onError;
+  }
+
+  /** How many effects wait or run. */
+  get pending(): number {
+    return this.#ready.size + this.#running;
+  }
+
+  /** States all that `unit` wants done now; what it wanted before and does not name any more is withdrawn. */
+  offer(unit: string, effects: readonly E[]): void {
+    if (this.#stopped) return;
+    const before = this.#byUnit.get(unit);
+    const keys = new Set(effects.map((effect) => effect.key));
+    for (const key of before ?? []) if (!keys.has(key)) this.#withdraw(key);
+    if (keys.size === 0) this.#byUnit.delete(unit);
+    else this.#byUnit.set(unit, keys);
+    for (const effect of effects) this.#want(effect);
+    this.#pump();
+  }
+
+  /** Stops starting effects; those under way end by themselves. */
+  stop(): void {
+    this.#stopped = true;
+    for (const entry of this.#entries.values()) entry.retry?.();
+    this.#entries.clear();
+    this.#ready.clear();
+    this.#byUnit.clear();
+  }
+
+  #want(effect: E): void {
+    const entry = this.#entries.get(effect.key);
+    if (entry === undefined) {
+      this.#entries.set(effect.key, { wanted: effect, running: false, attempts: 0 });
+      this.#ready.add(effect.key);
+      return;
+    }
+    if (samePlain(entry.wanted, effect)) return;
+    entry.wanted = effect;
+    entry.attempts = 0;
+    entry.retry?.();
+    delete entry.retry;
+    if (!entry.running) this.#ready.add(effect.key);
+  }
+
+  #withdraw(key: string): void {
+    const entry = this.#entries.get(key);
+    entry?.retry?.();
+    this.#ready.delete(key);
+    this.#entries.delete(key);
+  }
+
+  #pump(): void {
+    for (const key of this.#ready) {
+      if (this.#running >= this.#limit) return;
+      this.#ready.delete(key);
+      const entry = this.#entries.get(key);
+      if (entry === undefined) continue;
+      this.#running++;
+      entry.running = true;
+      void this.#attempt(key, entry);
+    }
+  }
+
+  async #attempt(key: string, entry: Entry<E>): Promise<void> {
+    const effect = entry.wanted;
+    let failure: unknown;
+    try {
+      await this.#run(effect);
+      entry.done = effect;
+    } catch (error) {
+      failure = error ?? new Error("unknown");
+    }
+    this.#running--;
+    entry.running = false;
+    if (this.#entries.get(key) === entry) {
+      if (!samePlain(entry.wanted, effect)) this.#ready.add(key);
+      else if (failure !== undefined) this.#later(key, entry);
+    }
+    if (failure !== undefined) this.#onError(effect, failure);
+    this.#pump();
+  }
+
+  #later(key: string, entry: Entry<E>): void {
+    entry.attempts++;
+    entry.retry = this.#timers.after(retryDelay(entry.attempts), () => {
+      delete entry.retry;
+      this.#ready.add(key);
+      this.#pump();
+    });
+  }
+}

@@ -1,0 +1,172 @@
+import t from "tap";
+import { FactStore } from "../facts/store.ts";
+import type { PodFact } from "../facts/types.ts";
+import { rowUuid } from "../unit/identity.ts";
+import { Engine } from "./engine.ts";
+import { OWNER_KEY } from "./sweep.ts";
+import { ManualTimers, MemoryDatabase, portKind, type SaidEffect, switchKind } from "./testing.ts";
+import { Tracker } from "./tracker.ts";
+
+function rig() {
+  const facts = new FactStore();
+  const database = new MemoryDatabase();
+  const timers = new ManualTimers();
+  const offered: string[] = [];
+  const failures: string[] = [];
+  const tracker = new Tracker<SaidEffect>([switchKind, portKind], facts, (change) => {
+    if (change.kind === "namespaces") return [{ kind: "switch", key: change.key }];
+    return change.kind === "pods" ? [{ kind: "port", key: change.key }] : [];
+  });
+  const engine = new Engine<SaidEffect>({
+    tracker,
+    view: database,
+    commit: (plan) => database.commit(plan),
+    whenReady: () => Promise.resolve(),
+    offerEffects: (_unit, effects) => offered.push(...effects.map((effect) => effect.text)),
+    timers,
+    onUnitFailure: (unit, error) => failures.push(`${unit}: ${error.message}`),
+    onDeposed: () => failures.push("deposed"),
+  });
+  database.onChanges = (changes) => engine.noteDatabase(changes);
+  facts.subscribe((change) => engine.noteFact(change));
+  const addSwitch = (name: string): unknown =>
+    facts.set("namespaces", name, { key: name, name, uid: name, labels: {}, annotations: {} });
+  const addPort = (name: string, on: string, extra: Record<string, string> = {}): unknown => {
+    const pod: PodFact = {
+      key: name,
+      namespace: "",
+      name,
+      uid: name,
+      alive: true,
+      annotations: { switch: on, ...extra },
+    };
+    return facts.set("pods", name, pod);
+  };
+  return { facts, database, timers, engine, offered, failures, addSwitch, addPort };
+}
+
+t.test("many changes before the first write become one transaction, and effects follow it", async (t) => {
+  const { engine, database, offered, addSwitch, addPort } = rig();
+  addPort("p1", "s");
+  addSwitch("s");
+  addPort("p2", "s");
+  t.same(database.names(), [], "nothing is written before start");
+  engine.start();
+  await engine.whenIdle();
+  t.same(database.names(), ["Port p1", "Port p2", "Switch s"]);
+  t.equal(engine.stats.transactions, 1);
+  t.same(offered, ["p1 is on s", "p2 is on s"]);
+});
+
+t.test("each row with external ids says which unit owns it", async (t) => {
+  const { engine, database, addSwitch } = rig();
+  addSwitch("s");
+  engine.start();
+  await engine.whenIdle();
+  t.same(database.get("Switch", rowUuid("Switch", "s"))?.["external_ids"], { [OWNER_KEY]: "switch:s" });
+});
+
+t.test("a port whose switch does not exist yet waits, without effect, until the switch comes", async (t) => {
+  const { engine, database, offered, addSwitch, addPort } = rig();
+  engine.start();
+  addPort("p1", "s");
+  await engine.whenIdle();
+  t.same(database.names(), []);
+  t.same(offered, []);
+  t.equal(engine.stats.transactions, 0, "a row that would be collected at once is not even sent");
+  addSwitch("s");
+  await engine.whenIdle();
+  t.same(database.names(), ["Port p1", "Switch s"]);
+  t.same(offered, ["p1 is on s"]);
+});
+
+t.test("what another hand deletes or changes is put back and counted", async (t) => {
+  const { engine, database, addSwitch, addPort } = rig();
+  addSwitch("s");
+  addPort("p1", "s", { mac: "a" });
+  engine.start();
+  await engine.whenIdle();
+  const port = rowUuid("Port", "p1");
+  database.tamper((set) => set("Switch", rowUuid("Switch", "s"), undefined));
+  await engine.whenIdle();
+  t.same(database.names(), ["Port p1", "Switch s"], "the switch comes back with its port");
+  database.tamper((set) => set("Port", port, { ...database.get("Port", port), mac: "forged" }));
+  await engine.whenIdle();
+  t.equal(database.get("Port", port)?.["mac"], "a");
+  database.tamper((set) => set("Switch", rowUuid("Switch", "s"), { name: "s", external_ids: {}, ports: [] }));
+  await engine.whenIdle();
+  t.same(database.names(), ["Port p1", "Switch s"], "a port taken out of its switch comes back");
+  t.ok(engine.stats.repairs >= 4);
+});
+
+t.test("a unit that the database refuses backs off alone while the rest goes on", async (t) => {
+  const { engine, database, failures, offered, timers, addSwitch, addPort } = rig();
+  addSwitch("s");
+  for (const name of ["p1", "p2", "p3", "p4", "p5"]) addPort(name, "s", name === "p3" ? { bad: "true" } : {});
+  engine.start();
+  await engine.whenIdle();
+  t.same(database.names(), ["Port p1", "Port p2", "Port p4", "Port p5", "Switch s"]);
+  t.equal(failures.length, 1);
+  t.match(failures[0], /^port:p3: constraint violation/);
+  t.notOk(offered.includes("p3 is on s"));
+  timers.advance(1000);
+  await engine.whenIdle();
+  t.equal(failures.length, 2, "it is tried again after its pause");
+  addPort("p3", "s");
+  await engine.whenIdle();
+  t.ok(database.names().includes("Port p3"), "a corrected unit does not wait for its pause");
+});
+
+t.test("after an unknown outcome the difference is planned again", async (t) => {
+  const { engine, database, addSwitch } = rig();
+  database.outcomes.push({ kind: "unknown", error: new Error("connection lost") });
+  addSwitch("s");
+  engine.start();
+  await engine.whenIdle();
+  t.same(database.names(), ["Switch s"]);
+});
+
+t.test("a deposed engine writes no more until it is started again", async (t) => {
+  const { engine, database, failures, addSwitch } = rig();
+  database.outcomes.push({ kind: "deposed" });
+  addSwitch("s");
+  engine.start();
+  await new Promise((resolve) => setImmediate(resolve));
+  t.same(failures, ["deposed"]);
+  addSwitch("s2");
+  await new Promise((resolve) => setImmediate(resolve));
+  t.same(database.names(), []);
+  engine.start();
+  await engine.whenIdle();
+  t.same(database.names(), ["Switch s", "Switch s2"]);
+});
+
+t.test("a quiet system writes nothing", async (t) => {
+  const { engine, database, facts, addSwitch, addPort } = rig();
+  addSwitch("s");
+  addPort("p1", "s");
+  engine.start();
+  await engine.whenIdle();
+  const { transactions, compiled } = engine.stats;
+  addPort("p1", "s");
+  facts.set("nodes", "n", { key: "n", name: "n", uid: "n", internal: {}, annotations: {} });
+  await engine.whenIdle();
+  t.equal(engine.stats.transactions, transactions);
+  t.equal(engine.stats.compiled, compiled);
+  t.equal(database.plans.length, transactions);
+});
+
+t.test("a unit that goes takes its rows along", async (t) => {
+  const { engine, database, facts, addSwitch, addPort } = rig();
+  addSwitch("s");
+  addPort("p1", "s");
+  addPort("p2", "s");
+  engine.start();
+  await engine.whenIdle();
+  facts.set("pods", "p1", undefined);
+  await engine.whenIdle();
+  t.same(database.names(), ["Port p2", "Switch s"]);
+  facts.set("namespaces", "s", undefined);
+  await engine.whenIdle();
+  t.same(database.names(), [], "a switch goes with all its ports");
+});

@@ -1,0 +1,311 @@
+import type { FactChange } from "../facts/store.ts";
+import type { DesiredRow, Effect, Fragment } from "../unit/fragment.ts";
+import { Desired } from "./desired.ts";
+import { noteDrift, type ObservedChange } from "./drift.ts";
+import { retryDelay } from "./effects.ts";
+import { type DatabaseView, type Plan, planChanges, planSize } from "./plan.ts";
+import { OWNER_KEY } from "./sweep.ts";
+import type { Timers } from "./timers.ts";
+import { Touched } from "./touched.ts";
+import type { Tracker } from "./tracker.ts";
+
+/**
+ * What a commit may come to. `refused`: the database refuses this very transaction, for ever. `unknown`: the connection
+ * broke or the time was up; the mirror will tell. `deposed`: somebody else leads now.
+ */
+export type CommitOutcome =
+  | { readonly kind: "committed" }
+  | { readonly kind: "refused"; readonly error: Error }
+  | { readonly kind: "unknown"; readonly error: Error }
+  | { readonly kind: "deposed" };
+
+/** What the engine is given. It knows neither OVN nor Kubernetes. */
+export interface EngineOptions<E extends Effect> {
+  readonly tracker: Tracker<E>;
+  readonly view: DatabaseView;
+  readonly commit: (plan: Plan) => Promise<CommitOutcome>;
+  /** Resolves when the view is current and writing is possible; a plan against a stale view would be refused. */
+  readonly whenReady: () => Promise<void>;
+  readonly offerEffects: (unit: string, effects: readonly E[]) => void;
+  readonly timers: Timers;
+  /** A unit whose rows the database refuses, or that wants a row of another unit; it is tried again by itself. */
+  readonly onUnitFailure: (unit: string, error: Error) => void;
+  readonly onDeposed: () => void;
+  /** Called after each committed transaction: its plan, the number of units, the repairs in it, and how long it took in ms. */
+  readonly onCommit?: (commit: { plan: Plan; units: number; repairs: number; ms: number }) => void;
+  /** Units per transaction at most. */
+  readonly batch?: number;
+}
+
+/** Counters since the start. */
+export interface EngineStats {
+  transactions: number;
+  operations: number;
+  /** Operations that undid what another hand had done. */
+  repairs: number;
+  compiled: number;
+  failures: number;
+}
+
+/**
+ * The one loop: dirty units → fragments → what they touch, compared with the database → one transaction → effects.
+ *
+ * One transaction is in flight at a time; what becomes dirty meanwhile makes the next one, so batches grow under load by
+ * themselves. A batch that the database refuses is halved until the bad unit stands alone; that one backs off while the
+ * rest goes on.
+ */
+export class Engine<E extends Effect> {
+  readonly stats: EngineStats = { transactions: 0, operations: 0, repairs: 0, compiled: 0, failures: 0 };
+  readonly desired = new Desired<E>();
+  readonly #options: EngineOptions<E>;
+  /** unit → what of it may differ from the database. */
+  readonly #pending = new Map<string, Touched>();
+  /** Units whose effects are to be offered when what is pending of them is committed. */
+  readonly #unoffered = new Set<string>();
+  /** Units with rows that wait for the row that would hold them; their effects wait as well. */
+  readonly #parked = new Set<string>();
+  /** Units that the database refused → attempts so far, and whether the next one is due. */
+  readonly #failing = new Map<string, { attempts: number; due: boolean; cancel: () => void }>();
+  /** Parts of a refused batch, to be committed on their own before anything else. */
+  #splits: string[][] = [];
+  /** Units pending only because the database changed, not because they were compiled. */
+  readonly #drifted = new Set<string>();
+  #active = false;
+  #busy = false;
+  #idle: (() => void)[] = [];
+
+  constructor(options: EngineOptions<E>) {
+    this.#options = options;
+  }
+
+  /** Whether nothing is to be done now (units that back off apart). */
+  get idle(): boolean {
+    return !this.#busy && this.#options.tracker.dirtyCount === 0 && !this.#hasPending();
+  }
+
+  /** Resolves when the engine is next idle. */
+  whenIdle(): Promise<void> {
+    if (this.idle) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** A fact has changed. */
+  noteFact(change: FactChange): void {
+    this.#options.tracker.note(change);
+    this.#kick();
+  }
+
+  /** Rows of the database have changed, by our own transactions or by another hand. */
+  noteDatabase(changes: readonly ObservedChange[]): void {
+    for (const change of changes) {
+      noteDrift(this.desired, change, (unit) => {
+        if (!this.#pending.has(unit)) this.#drifted.add(unit);
+        if (this.#parked.delete(unit)) this.#unoffered.add(unit);
+        return this.#touchedOf(unit);
+      });
+    }
+    this.#kick();
+  }
+
+  /** Begins to write. Until now everything was only noted. */
+  start(): void {
+    this.#active = true;
+    this.#kick();
+  }
+
+  /** Writes nothing more, except what is in flight. */
+  stop(): void {
+    this.#active = false;
+    for (const failing of this.#failing.values()) failing.cancel();
+    this.#failing.clear();
+  }
+
+  /** Compiles all dirty units and returns the transaction that would follow, without committing it. */
+  preview(): Plan {
+    const touched = new Touched();
+    for (let unit = this.#options.tracker.take(); unit !== undefined; unit = this.#options.tracker.take()) {
+      this.#compile(unit);
+    }
+    for (const pending of this.#pending.values()) touched.merge(pending);
+    return planChanges(this.desired, this.#options.view, touched);
+  }
+
+  #kick(): void {
+    if (!this.#active || this.#busy) return;
+    this.#busy = true;
+    // The current task may bring more changes: let it finish, then take them all together.
+    queueMicrotask(() => void this.#loop());
+  }
+
+  async #loop(): Promise<void> {
+    try {
+      while (this.#active) {
+        await this.#options.whenReady();
+        if (!this.#active) break;
+        const batch = this.#nextBatch();
+        if (batch.length === 0) break;
+        await this.#flush(batch);
+      }
+    } finally {
+      this.#busy = false;
+      if (this.idle || !this.#active) for (const resolve of this.#idle.splice(0)) resolve();
+    }
+  }
+
+  #nextBatch(): string[] {
+    const split = this.#splits.pop();
+    if (split !== undefined) return split;
+    const limit = this.#options.batch ?? 200;
+    const batch = new Set<string>();
+    while (batch.size < limit) {
+      const unit = this.#options.tracker.take();
+      if (unit === undefined) break;
+      this.#compile(unit);
+      if (this.#isReady(unit)) batch.add(unit);
+    }
+    for (const unit of this.#pending.keys()) {
+      if (batch.size >= limit) break;
+      if (this.#isReady(unit)) batch.add(unit);
+    }
+    for (const unit of this.#unoffered) {
+      if (batch.size >= limit) break;
+      if (this.#isReady(unit)) batch.add(unit);
+    }
+    return [...batch];
+  }
+
+  #compile(unit: string): void {
+    const { changed, fragment } = this.#options.tracker.compile(unit);
+    if (!changed) return;
+    this.stats.compiled++;
+    const { touched, conflicts } = this.desired.replace(
+      unit,
+      fragment === undefined ? undefined : signed(unit, fragment),
+    );
+    for (const row of conflicts) {
+      this.#options.onUnitFailure(unit, new Error(`${row.table} ${row.label} belongs to another unit`));
+    }
+    this.#drifted.delete(unit);
+    this.#parked.delete(unit);
+    if (touched.size > 0) this.#touchedOf(unit).merge(touched);
+    this.#unoffered.add(unit);
+    // A new version of a refused unit deserves a try at once.
+    const failing = this.#failing.get(unit);
+    if (failing !== undefined) failing.due = true;
+  }
+
+  async #flush(batch: readonly string[]): Promise<void> {
+    const { view, commit, offerEffects, onCommit, onDeposed } = this.#options;
+    const taken = new Map<string, Touched>();
+    const touched = new Touched();
+    for (const unit of batch) {
+      const pending = this.#pending.get(unit);
+      if (pending === undefined) continue;
+      this.#pending.delete(unit);
+      taken.set(unit, pending);
+      touched.merge(pending);
+    }
+    const plan = planChanges(this.desired, view, touched);
+    const size = planSize(plan);
+    if (size > 0) {
+      const repairs = this.#countRepairs(plan);
+      const started = performance.now();
+      const outcome = await commit(plan);
+      if (outcome.kind !== "committed") {
+        for (const [unit, pending] of taken) this.#touchedOf(unit).merge(pending);
+        if (outcome.kind === "deposed") {
+          this.stop();
+          onDeposed();
+        } else if (outcome.kind === "refused") {
+          this.#refused([...taken.keys()], outcome.error);
+        }
+        return;
+      }
+      this.stats.transactions++;
+      this.stats.operations += size;
+      this.stats.repairs += repairs;
+      onCommit?.({ plan, units: batch.length, repairs, ms: performance.now() - started });
+    }
+    const parked = this.#parkedUnits(plan);
+    for (const unit of batch) {
+      this.#drifted.delete(unit);
+      this.#failing.get(unit)?.cancel();
+      this.#failing.delete(unit);
+      if (!this.#unoffered.delete(unit)) continue;
+      // Parked rows are taken up again by noteDrift when their holder appears; until then they cost nothing.
+      if (parked.has(unit)) this.#parked.add(unit);
+      else offerEffects(unit, this.desired.fragment(unit)?.effects ?? []);
+    }
+  }
+
+  #countRepairs(plan: Plan): number {
+    let repairs = 0;
+    const count = (unit: string | undefined): void => {
+      if (unit !== undefined && this.#drifted.has(unit)) repairs++;
+    };
+    for (const row of plan.inserts) count(this.desired.row(row.uuid)?.unit);
+    for (const { row } of plan.updates) count(this.desired.row(row.uuid)?.unit);
+    for (const { row, column, insert } of plan.mutations) {
+      for (const member of insert) count(this.desired.members(row, column)?.get(member));
+    }
+    return repairs;
+  }
+
+  #refused(units: readonly string[], error: Error): void {
+    this.stats.failures++;
+    const [unit] = units;
+    if (unit === undefined) return;
+    if (units.length > 1) {
+      const half = Math.ceil(units.length / 2);
+      this.#splits.push(units.slice(half), units.slice(0, half));
+      return;
+    }
+    const attempts = (this.#failing.get(unit)?.attempts ?? 0) + 1;
+    const cancel = this.#options.timers.after(retryDelay(attempts), () => {
+      const failing = this.#failing.get(unit);
+      if (failing !== undefined) failing.due = true;
+      this.#kick();
+    });
+    this.#failing.set(unit, { attempts, due: false, cancel });
+    this.#options.onUnitFailure(unit, error);
+  }
+
+  #parkedUnits(plan: Plan): Set<string> {
+    const units = new Set<string>();
+    for (const uuid of plan.parked) {
+      const owner = this.desired.row(uuid)?.unit;
+      if (owner !== undefined) units.add(owner);
+    }
+    return units;
+  }
+
+  #isReady(unit: string): boolean {
+    return this.#failing.get(unit)?.due !== false;
+  }
+
+  #hasPending(): boolean {
+    if (this.#splits.length > 0) return true;
+    for (const unit of this.#pending.keys()) if (this.#isReady(unit)) return true;
+    for (const unit of this.#unoffered) if (this.#isReady(unit)) return true;
+    return false;
+  }
+
+  #touchedOf(unit: string): Touched {
+    let touched = this.#pending.get(unit);
+    if (touched === undefined) {
+      touched = new Touched();
+      this.#pending.set(unit, touched);
+    }
+    return touched;
+  }
+}
+
+/** The fragment with its owner written into each row that can say so (those with `external_ids`). */
+function signed<E extends Effect>(unit: string, fragment: Fragment<E>): Fragment<E> {
+  const rows = fragment.rows.map((row): DesiredRow => {
+    const ids = row.columns["external_ids"];
+    if (typeof ids !== "object" || Array.isArray(ids)) return row;
+    return { ...row, columns: { ...row.columns, external_ids: { ...ids, [OWNER_KEY]: unit } } };
+  });
+  return { ...fragment, rows };
+}

@@ -1,0 +1,203 @@
+import type { ColumnValue, DesiredRow, Edge } from "../unit/fragment.ts";
+import { samePlain } from "../unit/plain.ts";
+import type { Desired } from "./desired.ts";
+import type { Touched } from "./touched.ts";
+
+/** What a plan needs to know of the database: its present rows and which tables are roots (RFC 7047 §3.2 `isRoot`). */
+export interface DatabaseView {
+  get(table: string, uuid: string): Readonly<Record<string, ColumnValue>> | undefined;
+  isRoot(table: string): boolean;
+}
+
+/** Columns of one row that change, with what they were. */
+export interface RowUpdate {
+  readonly row: DesiredRow;
+  readonly columns: Readonly<Record<string, ColumnValue>>;
+  readonly before: Readonly<Record<string, ColumnValue>>;
+}
+
+/** Members that enter or leave one set-valued column. */
+export interface Mutation {
+  readonly table: string;
+  readonly row: string;
+  readonly column: string;
+  readonly insert: string[];
+  readonly delete: string[];
+}
+
+/** One transaction as a value: it can be printed, counted, executed, or compared with a golden file. */
+export interface Plan {
+  readonly inserts: readonly DesiredRow[];
+  readonly updates: readonly RowUpdate[];
+  readonly mutations: readonly Mutation[];
+  readonly deletes: readonly { readonly table: string; readonly uuid: string }[];
+  /**
+   * Rows that cannot be written yet, because the row that would hold them is not in the database: OVSDB would collect them
+   * as garbage in the same transaction. They are planned again when the holder appears.
+   */
+  readonly parked: ReadonlySet<string>;
+}
+
+/** How many operations a plan has. */
+export function planSize(plan: Plan): number {
+  return plan.inserts.length + plan.updates.length + plan.mutations.length + plan.deletes.length;
+}
+
+/**
+ * Compares what was touched with the database and returns the transaction that makes the two agree. Pure. Whatever is
+ * as it should be costs a lookup and adds nothing.
+ */
+export function planChanges(desired: Desired, view: DatabaseView, touched: Touched): Plan {
+  const planner = new Planner(desired, view);
+  for (const [uuid, table] of touched.rows) planner.row(table, uuid);
+  for (const edge of touched.edges.values()) planner.edge(edge);
+  return planner.finish();
+}
+
+class Planner {
+  readonly #desired: Desired;
+  readonly #view: DatabaseView;
+  readonly #inserts = new Map<string, DesiredRow>();
+  readonly #updates: RowUpdate[] = [];
+  /** uuid → table of the root rows that go. */
+  readonly #deletes = new Map<string, string>();
+  readonly #parked = new Set<string>();
+  /** Rows already looked at. */
+  readonly #seen = new Set<string>();
+  /** Edges to compare once it is known which rows are inserted. */
+  readonly #edges = new Map<string, Edge>();
+
+  constructor(desired: Desired, view: DatabaseView) {
+    this.#desired = desired;
+    this.#view = view;
+  }
+
+  row(table: string, uuid: string): void {
+    if (this.#seen.has(uuid)) return;
+    this.#seen.add(uuid);
+    const wanted = this.#desired.row(uuid)?.row;
+    const present = this.#view.get(table, uuid);
+    if (wanted === undefined) {
+      // A row of a non-root table goes by itself with its last strong reference.
+      if (present !== undefined && this.#view.isRoot(table)) this.#deletes.set(uuid, table);
+      return;
+    }
+    if (present === undefined) this.#insert(wanted);
+    else this.#compare(wanted, present);
+  }
+
+  edge(edge: Edge): void {
+    this.#compareLater(edge);
+    // A member that is itself a missing row must come in the same transaction, or the reference would dangle.
+    const member = this.#desired.row(edge.member);
+    if (member !== undefined && this.#view.get(member.row.table, edge.member) === undefined) {
+      this.row(member.row.table, edge.member);
+    }
+  }
+
+  #compareLater(edge: Edge): void {
+    this.#edges.set(`${edge.row}\0${edge.column}\0${edge.member}`, edge);
+  }
+
+  /**
+   * A new row comes with the sets that hold it and with those members that exist. It does not draw in members that are
+   * missing: they belong to other units, which may be refused, and which are planned when the row has appeared.
+   */
+  #insert(wanted: DesiredRow): void {
+    this.#inserts.set(wanted.uuid, wanted);
+    for (const edge of this.#desired.holdersOf(wanted.uuid) ?? []) this.#compareLater(edge);
+    for (const column of this.#desired.edgeColumns(wanted.uuid)) {
+      for (const member of this.#desired.members(wanted.uuid, column)?.keys() ?? []) {
+        this.#compareLater({ table: wanted.table, row: wanted.uuid, column, member });
+      }
+    }
+  }
+
+  #compare(wanted: DesiredRow, present: Readonly<Record<string, ColumnValue>>): void {
+    const columns: Record<string, ColumnValue> = {};
+    const before: Record<string, ColumnValue> = {};
+    for (const [column, value] of Object.entries(wanted.columns)) {
+      if (samePlain(present[column], value)) continue;
+      columns[column] = value;
+      before[column] = present[column];
+    }
+    if (Object.keys(columns).length > 0) this.#updates.push({ row: wanted, columns, before });
+  }
+
+  finish(): Plan {
+    this.#park();
+    const mutations = new Map<string, Mutation>();
+    const mutation = (edge: Edge): Mutation => {
+      const key = `${edge.row}\0${edge.column}`;
+      let entry = mutations.get(key);
+      if (entry === undefined) {
+        entry = { table: edge.table, row: edge.row, column: edge.column, insert: [], delete: [] };
+        mutations.set(key, entry);
+      }
+      return entry;
+    };
+    for (const edge of this.#edges.values()) {
+      const present = this.#view.get(edge.table, edge.row);
+      const has = present !== undefined && contains(present[edge.column], edge.member);
+      const wants = this.#desired.members(edge.row, edge.column)?.has(edge.member) === true;
+      if (wants && !has && this.#exists(edge.table, edge.row) && this.#isMember(edge.member)) {
+        mutation(edge).insert.push(edge.member);
+      } else if (!wants && has && !this.#deletes.has(edge.row)) {
+        mutation(edge).delete.push(edge.member);
+      }
+    }
+    return {
+      inserts: [...this.#inserts.values()].filter((row) => !this.#parked.has(row.uuid)),
+      updates: this.#updates,
+      mutations: [...mutations.values()],
+      deletes: [...this.#deletes].map(([uuid, table]) => ({ table, uuid })),
+      parked: this.#parked,
+    };
+  }
+
+  /** Parks the inserts that nothing in the database would hold, and then whatever they alone would have held. */
+  #park(): void {
+    for (let changed = true; changed; ) {
+      changed = false;
+      for (const row of this.#inserts.values()) {
+        if (this.#parked.has(row.uuid) || this.#view.isRoot(row.table) || this.#isHeld(row.uuid)) continue;
+        this.#parked.add(row.uuid);
+        changed = true;
+      }
+    }
+  }
+
+  #isHeld(uuid: string): boolean {
+    for (const edge of this.#desired.holdersOf(uuid) ?? []) {
+      if (this.#exists(edge.table, edge.row)) return true;
+    }
+    return false;
+  }
+
+  /** Whether a reference to `member` would hold: it is no row of ours, or one that exists or comes with this plan. */
+  #isMember(member: string): boolean {
+    const row = this.#desired.row(member)?.row;
+    return row === undefined || this.#exists(row.table, member);
+  }
+
+  #exists(table: string, uuid: string): boolean {
+    if (this.#inserts.has(uuid)) return !this.#parked.has(uuid);
+    return this.#view.get(table, uuid) !== undefined && !this.#deletes.has(uuid);
+  }
+}
+
+/** Whether a sorted set holds `member`. */
+export function contains(set: ColumnValue, member: string): boolean {
+  if (set === member) return true;
+  if (!Array.isArray(set)) return false;
+  let low = 0;
+  let high = set.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const value = String(set[middle]);
+    if (value === member) return true;
+    if (value < member) low = middle + 1;
+    else high = middle;
+  }
+  return false;
+}

@@ -1,0 +1,78 @@
+import type { ColumnValue } from "../unit/fragment.ts";
+import type { Desired } from "./desired.ts";
+import type { Mutation, Plan } from "./plan.ts";
+
+/** The key in a row's `external_ids` that names the unit which owns it. A row without it is not ours to delete. */
+export const OWNER_KEY = "weft-owner";
+
+/** A row as the sweep sees it. */
+export interface SweptRow {
+  readonly table: string;
+  readonly uuid: string;
+  readonly columns: Readonly<Record<string, ColumnValue>>;
+}
+
+/** What is to be swept, and of how many owned rows: the brake compares the two. */
+export interface Sweep {
+  readonly plan: Plan;
+  readonly orphans: readonly SweptRow[];
+  readonly owned: number;
+}
+
+/** A set-valued column that edges feed. */
+export interface EdgeColumn {
+  readonly column: string;
+  /**
+   * True where in a row of ours every member is ours (the ports of a port group, the addresses of an address set). False
+   * where others may add members of their own (an administrator's port on a switch): then only rows with an owner leave.
+   */
+  readonly exclusive: boolean;
+}
+
+/**
+ * Finds what an earlier run left behind: rows that carry an owner but that no unit wants, and members of our sets that no
+ * edge names. To be called only when every unit has compiled once, for before that everything looks like an orphan.
+ *
+ * Rows of non-root tables are deleted by taking them out of the columns that hold them.
+ */
+export function planSweep(
+  desired: Desired,
+  rows: Iterable<SweptRow>,
+  isRoot: (table: string) => boolean,
+  edgeColumns: ReadonlyMap<string, readonly EdgeColumn[]>,
+): Sweep {
+  const owned = new Map<string, SweptRow>();
+  const holders: SweptRow[] = [];
+  for (const row of rows) {
+    if (edgeColumns.has(row.table)) holders.push(row);
+    const ids = row.columns["external_ids"];
+    if (typeof ids === "object" && !Array.isArray(ids) && OWNER_KEY in ids) owned.set(row.uuid, row);
+  }
+  const orphans = [...owned.values()].filter((row) => desired.row(row.uuid) === undefined);
+  const deletes = orphans.filter((row) => isRoot(row.table));
+  const gone = new Set(deletes.map((row) => row.uuid));
+  const mutations: Mutation[] = [];
+  for (const holder of holders) {
+    if (gone.has(holder.uuid)) continue;
+    for (const { column, exclusive } of edgeColumns.get(holder.table) ?? []) {
+      const members = holder.columns[column];
+      if (!Array.isArray(members)) continue;
+      const wanted = desired.members(holder.uuid, column);
+      const leaving = members.filter((member) => {
+        if (wanted?.has(member)) return false;
+        return owned.has(member) || (exclusive && owned.has(holder.uuid));
+      });
+      if (leaving.length > 0)
+        mutations.push({ table: holder.table, row: holder.uuid, column, insert: [], delete: leaving });
+    }
+  }
+  return { plan: { inserts: [], updates: [], mutations, deletes, parked: new Set() }, orphans, owned: owned.size };
+}
+
+/**
+ * Whether a sweep must stop and ask: more than max(50, 5 %) of the owned rows look like orphans. That is what an empty or
+ * wrong cluster, a lost CRD or a bug looks like, and deleting is the one thing that cannot be undone.
+ */
+export function braked(sweep: Pick<Sweep, "orphans" | "owned">): boolean {
+  return sweep.orphans.length > Math.max(50, sweep.owned * 0.05);
+}

@@ -1,0 +1,56 @@
+/**
+ * What a unit compiles to. A fragment is plain immutable data: it says what must be true of the database and of
+ * Kubernetes, never how to get there.
+ */
+
+/** A value of one column in the canonical form of `src/ovsdb` (sets as sorted arrays, optional scalars as `undefined`). */
+export type ColumnValue =
+  | undefined
+  | string
+  | number
+  | boolean
+  | readonly (string | number | boolean)[]
+  | Readonly<Record<string, string | number>>;
+
+/** One row that must exist. Only the named columns are compared and repaired; all others belong to somebody else. */
+export interface DesiredRow {
+  /** The OVSDB table, for example `Logical_Switch`. */
+  readonly table: string;
+  /** The row's `_uuid`, from {@link import("./identity.ts").rowUuid}. */
+  readonly uuid: string;
+  /** A name for people, used in plans, logs and golden files. */
+  readonly label: string;
+  readonly columns: Readonly<Record<string, ColumnValue>>;
+}
+
+/**
+ * One member that a set-valued column must contain. Columns fed by several units (the ports of a switch or a port group)
+ * are never written whole: rewriting a 10,000-port column for each pod would cost about 480 KB a pod.
+ */
+export interface Edge {
+  readonly table: string;
+  /** `_uuid` of the row that holds the set. */
+  readonly row: string;
+  readonly column: string;
+  /** The member: a row's `_uuid`, or a string for columns such as `Address_Set.addresses`. */
+  readonly member: string;
+}
+
+/**
+ * Something to do outside the database once the fragment's rows are committed. It is offered again for as long as the
+ * unit's compile returns it, so a compile returns an effect only while the facts show that it is still to be done.
+ */
+export interface Effect {
+  /** Identity: a later effect with the same key replaces an earlier one. */
+  readonly key: string;
+}
+
+/** The whole output of one unit. */
+export interface Fragment<E extends Effect = Effect> {
+  readonly rows: readonly DesiredRow[];
+  readonly edges: readonly Edge[];
+  readonly effects: readonly E[];
+}
+
+/** The fragment of a unit that does not exist. */
+export const EMPTY_FRAGMENT: Fragment<never> = { rows: [], edges: [], effects: [] };

@@ -1,0 +1,29 @@
+import { createHash } from "node:crypto";
+
+/**
+ * The namespace of all row ids of Weft (a random UUID, fixed for ever: changing it would re-create every row of every
+ * cluster).
+ */
+const NAMESPACE = Buffer.from("6f1d4e0a0c5e4d0b9a54c1f0a9b7f2d3", "hex");
+
+/**
+ * The `_uuid` of a row: a UUID of version 5 (RFC 9562 §5.5) of the table and the owner id.
+ *
+ * OVSDB takes a client-chosen uuid on insert, so a reference is known before its row exists, compile stays pure, and
+ * the diff is a lookup. The owner id must contain whatever makes the row another row when it changes: a pod's UID, for
+ * instance, so that a pod created anew under an old name is a new port.
+ */
+export function rowUuid(table: string, ownerId: string): string {
+  const digest = createHash("sha1").update(NAMESPACE).update(`${table}\0${ownerId}`).digest();
+  digest[6] = ((digest[6] ?? 0) & 0x0f) | 0x50;
+  digest[8] = ((digest[8] ?? 0) & 0x3f) | 0x80;
+  const hex = digest.toString("hex", 0, 16);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/** A stable, locally administered unicast MAC address for a row that needs one (a router port), from its owner id. */
+export function stableMac(ownerId: string): string {
+  const digest = createHash("sha1").update(NAMESPACE).update(`mac\0${ownerId}`).digest();
+  digest[0] = ((digest[0] ?? 0) & 0xfc) | 0x02;
+  return [...digest.subarray(0, 6)].map((byte) => byte.toString(16).padStart(2, "0")).join(":");
+}
