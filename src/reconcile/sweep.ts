@@ -49,7 +49,7 @@ export function planSweep(
     if (typeof ids === "object" && !Array.isArray(ids) && OWNER_KEY in ids) owned.set(row.uuid, row);
   }
   const orphans = [...owned.values()].filter((row) => desired.row(row.uuid) === undefined);
-  const deletes = orphans.filter((row) => isRoot(row.table));
+  const deletes = orphans.filter((row) => isRoot(row.table)).map(({ table, uuid }) => ({ table, uuid }));
   const gone = new Set(deletes.map((row) => row.uuid));
   const mutations: Mutation[] = [];
   for (const holder of holders) {

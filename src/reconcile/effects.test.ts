@@ -1,0 +1,75 @@
+import t from "tap";
+import { EffectRunner, retryDelay } from "./effects.ts";
+import { ManualTimers, type SaidEffect } from "./testing.ts";
+
+function rig(limit = 2) {
+  const timers = new ManualTimers();
+  const done: string[] = [];
+  const errors: string[] = [];
+  const open: { text: string; end: (error?: Error) => void }[] = [];
+  const runner = new EffectRunner<SaidEffect>({
+    limit,
+    timers,
+    run: (effect) =>
+      new Promise((resolve, reject) => {
+        open.push({
+          text: effect.text,
+          end: (error) => {
+            if (error) return reject(error);
+            done.push(effect.text);
+            resolve();
+          },
+        });
+      }),
+    onError: (effect, error) => errors.push(`${effect.text}: ${(error as Error).message}`),
+  });
+  const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  return { runner, timers, done, errors, open, settle };
+}
+
+t.test("no more than the limit run at once, and each key one at a time with its newest wish", async (t) => {
+  const { runner, open, done, settle } = rig(1);
+  runner.offer("u1", [{ key: "a", text: "a1" }]);
+  runner.offer("u2", [{ key: "b", text: "b1" }]);
+  t.same(open.map(({ text }) => text), ["a1"]);
+  runner.offer("u1", [{ key: "a", text: "a2" }]);
+  runner.offer("u1", [{ key: "a", text: "a3" }]);
+  open[0]?.end();
+  await settle();
+  open[1]?.end();
+  await settle();
+  open[2]?.end();
+  await settle();
+  t.same(done, ["a1", "b1", "a3"]);
+  t.equal(runner.pending, 0);
+});
+
+t.test("what was carried out is not repeated while its unit goes on returning it", async (t) => {
+  const { runner, open, settle } = rig();
+  runner.offer("u", [{ key: "a", text: "a" }]);
+  open[0]?.end();
+  await settle();
+  runner.offer("u", [{ key: "a", text: "a" }]);
+  t.equal(open.length, 1);
+  runner.offer("u", []);
+  runner.offer("u", [{ key: "a", text: "a" }]);
+  t.equal(open.length, 2, "it is again once the unit had stopped returning it");
+});
+
+t.test("a failure is tried again after growing pauses until the unit withdraws it", async (t) => {
+  const { runner, open, errors, timers, settle } = rig();
+  runner.offer("u", [{ key: "a", text: "a" }]);
+  open[0]?.end(new Error("no"));
+  await settle();
+  t.same(errors, ["a: no"]);
+  timers.advance(499);
+  t.equal(open.length, 1);
+  timers.advance(1);
+  t.equal(open.length, 2);
+  open[1]?.end(new Error("no"));
+  await settle();
+  runner.offer("u", []);
+  timers.advance(60_000);
+  t.equal(open.length, 2);
+  t.same([1, 2, 3, 20].map(retryDelay), [500, 1000, 2000, 60_000]);
+});

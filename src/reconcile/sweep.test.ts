@@ -1,0 +1,50 @@
+import t from "tap";
+import { Desired } from "./desired.ts";
+import { braked, OWNER_KEY, planSweep, type SweptRow } from "./sweep.ts";
+
+const COLUMNS = new Map([
+  ["Switch", [{ column: "ports", exclusive: false }]],
+  ["Group", [{ column: "ports", exclusive: true }]],
+]);
+const isRoot = (table: string): boolean => table !== "Port";
+
+function row(table: string, uuid: string, columns: SweptRow["columns"] = {}, owned = true): SweptRow {
+  return { table, uuid, columns: { ...columns, external_ids: owned ? { [OWNER_KEY]: "u" } : {} } };
+}
+
+t.test("owned rows that no unit wants go: roots by themselves, others out of what holds them", async (t) => {
+  const desired = new Desired();
+  desired.replace("u", { rows: [{ table: "Switch", uuid: "s", label: "s", columns: {} }], edges: [], effects: [] });
+  const rows = [
+    row("Switch", "s", { ports: ["foreign", "left"] }),
+    row("Switch", "old", { ports: ["inside"] }),
+    row("Port", "left"),
+    row("Port", "inside"),
+    row("Port", "foreign", {}, false),
+    row("Switch", "theirs", { ports: [] }, false),
+  ];
+  const sweep = planSweep(desired, rows, isRoot, COLUMNS);
+  t.same(sweep.plan.deletes, [{ table: "Switch", uuid: "old" }]);
+  t.same(sweep.plan.mutations, [{ table: "Switch", row: "s", column: "ports", insert: [], delete: ["left"] }]);
+  t.equal(sweep.owned, 4);
+  t.equal(sweep.orphans.length, 3);
+});
+
+t.test("a membership from an earlier run leaves a group of ours, but not a switch that others also fill", async (t) => {
+  const desired = new Desired();
+  desired.replace("u", {
+    rows: ["g", "s"].map((uuid) => ({ table: uuid === "g" ? "Group" : "Switch", uuid, label: uuid, columns: {} })),
+    edges: [{ table: "Group", row: "g", column: "ports", member: "p" }],
+    effects: [],
+  });
+  const rows = [row("Group", "g", { ports: ["p", "q"] }), row("Switch", "s", { ports: ["q"] }), row("Port", "q", {}, false)];
+  const sweep = planSweep(desired, rows, isRoot, COLUMNS);
+  t.same(sweep.plan.mutations, [{ table: "Group", row: "g", column: "ports", insert: [], delete: ["q"] }]);
+});
+
+t.test("the brake stops a sweep of more than 50 rows and 5 %", async (t) => {
+  const orphans = (n: number): SweptRow[] => Array.from({ length: n }, (_, i) => row("Port", String(i)));
+  t.equal(braked({ orphans: orphans(50), owned: 50 }), false);
+  t.equal(braked({ orphans: orphans(51), owned: 100 }), true);
+  t.equal(braked({ orphans: orphans(51), owned: 10_000 }), false);
+});
