@@ -20,7 +20,7 @@ export function jitteredBackoff(limits: BackoffLimits, random: () => number = Ma
   let ceiling = limits.firstMs;
   return {
     next() {
-      const pause = ceiling * (0.5 + random() / 2);
+      const pause = Math.round(ceiling * (0.5 + random() / 2));
       ceiling = Math.min(ceiling * 2, limits.maxMs);
       return Math.min(pause, limits.maxMs);
     },

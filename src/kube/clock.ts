@@ -31,7 +31,7 @@ export function manualClock(start = Date.UTC(2025, 0, 1)): ManualClock {
   return {
     now: () => now,
     after(ms, run) {
-      const timer = { at: now + ms, run };
+      const timer = { at: now + Math.ceil(ms), run };
       timers.add(timer);
       return () => timers.delete(timer);
     },

@@ -9,7 +9,7 @@
  * - `gone` 410: the version or the list's continuation is too old
  * - `throttled` 429, after the repeats that were allowed
  * - `unavailable`: no connection, it broke, or 502, 503, 504
- * - `internal`: any other 5xx
+ * - `internal`: any other 5xx; or a fault of ours, then without a status
  * - `timeout`: the call's deadline passed
  * - `aborted`: the caller's signal
  * - `overloaded`: too many calls are waiting in this process
@@ -64,7 +64,7 @@ export class KubeError extends Error {
   static from(error: unknown, what: string): KubeError {
     if (error instanceof KubeError) return error;
     const text = error instanceof Error ? error.message : String(error);
-    return new KubeError("unavailable", `${what}: ${text}`, { cause: error });
+    return new KubeError("internal", `${what}: ${text}`, { cause: error });
   }
 
   /** From an answer with an error status. `body` is a meta/v1 Status where the API server had a say, else any text. */

@@ -91,7 +91,7 @@ export function eventRecorder(kube: Kube, options: RecorderOptions): EventRecord
   async function create(key: string, event: Pending): Promise<void> {
     const namespace = event.subject.namespace ?? "default";
     serial = (serial + 1) % 0x1000;
-    const suffix = (BigInt(clock.now()) * 0x1000n + BigInt(serial)).toString(16);
+    const suffix = (BigInt(Math.floor(clock.now())) * 0x1000n + BigInt(serial)).toString(16);
     const name = `${event.subject.name.slice(0, 230).replace(/[^a-z0-9]+$/, "")}.${suffix}`;
     const source = { component: options.component, ...(options.host === undefined ? {} : { host: options.host }) };
     const { subject } = event;

@@ -1,0 +1,68 @@
+import t from "tap";
+import { manualClock } from "./clock.ts";
+import { fakeKube } from "./fake.ts";
+import { publishLease, readLease } from "./lease.ts";
+import { LEASES } from "./resources.ts";
+import type { Lease } from "./types.ts";
+
+const REF = { namespace: "kube-system", name: "kube-ovn-controller" };
+
+t.test(
+  "the Lease shows who leads, since when and that it is alive; the next leader takes it over at once",
+  async (t) => {
+    const clock = manualClock();
+    const fake = fakeKube({ clock });
+    t.equal(await readLease(fake, REF), undefined);
+    const first = publishLease(fake, { ...REF, holder: "one", clock });
+    await fake.settled();
+    t.same(await readLease(fake, REF), {
+      holder: "one",
+      acquiredAt: "2025-01-01T00:00:00.000000Z",
+      renewedAt: "2025-01-01T00:00:00.000000Z",
+      transitions: 0,
+      durationSeconds: 60,
+    });
+    await clock.advance(15_000);
+    await fake.settled();
+    t.match(await readLease(fake, REF), { holder: "one", renewedAt: "2025-01-01T00:00:15.000000Z", transitions: 0 });
+
+    const second = publishLease(fake, { ...REF, holder: "two", clock });
+    await fake.settled();
+    t.match(await readLease(fake, REF), { holder: "two", transitions: 1 });
+    await clock.advance(60_000);
+    await fake.settled();
+    t.match(await readLease(fake, REF), { holder: "two", transitions: 1, renewedAt: "2025-01-01T00:01:15.000000Z" });
+
+    await first.stop();
+    t.match(await readLease(fake, REF), { holder: "two" }, "who was deposed leaves it alone");
+    await second.stop();
+    t.match(await readLease(fake, REF), { holder: "", transitions: 1 });
+    t.equal(fake.object<Lease>(LEASES, REF)?.spec?.holderIdentity, undefined);
+    t.equal(clock.pending, 0);
+  },
+);
+
+t.test("failures are reported and tried again; a deleted Lease is made anew", async (t) => {
+  const clock = manualClock();
+  const fake = fakeKube({ clock });
+  const errors: string[] = [];
+  fake.fail({ verb: "get", code: "unavailable" });
+  const lease = publishLease(fake, { ...REF, holder: "one", clock, onError: (error) => errors.push(error.code) });
+  await fake.settled();
+  t.same(errors, ["unavailable"]);
+  await clock.advance(15_000);
+  await fake.settled();
+  t.match(await readLease(fake, REF), { holder: "one" });
+  await fake.delete(LEASES, REF);
+  await clock.advance(15_000);
+  await fake.settled();
+  t.match(await readLease(fake, REF), { holder: "one" });
+  fake.fail({ verb: "patch", code: "conflict" });
+  await clock.advance(15_000);
+  await fake.settled();
+  t.same(errors, ["unavailable", "conflict"]);
+  fake.fail({ verb: "get", hang: true });
+  await clock.advance(15_000);
+  await lease.stop();
+  t.same(errors, ["unavailable", "conflict"], "being stopped is no failure");
+});
