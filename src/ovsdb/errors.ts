@@ -1,0 +1,127 @@
+/** What OVSDB servers answer in `error` members: RFC 7047 §3.1 and §5.2, and ovsdb-server(7) §3.1. */
+const SERVER_CODES = [
+  "referential integrity violation",
+  "constraint violation",
+  "resources exhausted",
+  "I/O error",
+  "duplicate uuid-name",
+  "duplicate uuid",
+  "domain error",
+  "range error",
+  "timed out",
+  "not supported",
+  "aborted",
+  "not owner",
+  "syntax error",
+  "unknown database",
+  "unknown table",
+  "unknown column",
+  "unknown method",
+  "unknown monitor",
+  "database not available",
+  "invalid parameters",
+  "permission error",
+  "not allowed",
+  "canceled",
+  "cluster error",
+  "ovsdb error",
+  "internal error",
+] as const;
+
+/** An error that a server reported. `timed out`: a `wait` operation was not met in its own time. */
+export type ServerErrorCode = (typeof SERVER_CODES)[number];
+
+/**
+ * An error of this side.
+ * - `not connected`: nothing was sent, as there was no connection.
+ * - `disconnected`: the connection went away before the answer came; whether the request took effect is unknown.
+ * - `timeout`: no answer within the request's time limit; whether it took effect is unknown.
+ * - `abandoned`: the caller's signal fired; whether it took effect is unknown.
+ * - `closed`: the client, mirror or lock has been closed.
+ * - `overloaded`: too many requests or bytes wait already; nothing was sent.
+ * - `too large`: a message beyond the size limit, of theirs or of ours.
+ * - `protocol`: the other side does not speak JSON-RPC or OVSDB as it should.
+ * - `invalid value`: a value does not fit its column; nothing was sent.
+ * - `connection`: a remote could not be reached, or its certificate not be trusted.
+ * - `unsuitable server`: the server answers but will not do (not the leader, cut off from its cluster, stale, other database).
+ * - `other`: the server reported an error with a name that is not in the list.
+ */
+export type ClientErrorCode =
+  | "not connected"
+  | "disconnected"
+  | "timeout"
+  | "abandoned"
+  | "closed"
+  | "overloaded"
+  | "too large"
+  | "protocol"
+  | "invalid value"
+  | "connection"
+  | "unsuitable server"
+  | "other";
+
+export type OvsdbErrorCode = ServerErrorCode | ClientErrorCode;
+
+/** Codes after which a transaction may or may not have been applied; every other code says that it was not. */
+const UNKNOWN_OUTCOME: ReadonlySet<OvsdbErrorCode> = new Set(["disconnected", "timeout", "abandoned"]);
+
+/** Codes that say nothing against the request itself: later, or elsewhere, it may succeed as it stands. */
+const PASSING: ReadonlySet<OvsdbErrorCode> = new Set([
+  "not connected",
+  "disconnected",
+  "timeout",
+  "overloaded",
+  "connection",
+  "unsuitable server",
+  "timed out",
+  "canceled",
+  "cluster error",
+  "database not available",
+  "I/O error",
+  "resources exhausted",
+  "not allowed",
+]);
+
+const KNOWN: ReadonlySet<string> = new Set(SERVER_CODES);
+
+/** Everything that `src/ovsdb` rejects or throws, except TypeErrors for misuse by the calling code. */
+export class OvsdbError extends Error {
+  override readonly name = "OvsdbError";
+  readonly code: OvsdbErrorCode;
+  /** Index of the operation that failed in its transaction; absent where it was the transaction as a whole. */
+  readonly operation: number | undefined;
+
+  constructor(code: OvsdbErrorCode, message: string, options: { cause?: unknown; operation?: number } = {}) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    this.operation = options.operation;
+  }
+
+  /** Whether the request may have taken effect in spite of the error. Where false, it has not. */
+  get mayHaveApplied(): boolean {
+    return UNKNOWN_OUTCOME.has(this.code);
+  }
+
+  /** Whether the same request may succeed later. Where false, the server has refused this very request. */
+  get retryable(): boolean {
+    return PASSING.has(this.code);
+  }
+
+  /** Any thrown value as an `OvsdbError`; those that are one already are returned as they are. */
+  static from(reason: unknown, code: ClientErrorCode): OvsdbError {
+    if (reason instanceof OvsdbError) return reason;
+    return new OvsdbError(code, reason instanceof Error ? reason.message : String(reason), { cause: reason });
+  }
+
+  /** An error object of a server: RFC 7047 §3.1 `<error>`, or the bare string that some requests are answered with. */
+  static fromServer(error: unknown, operation?: number): OvsdbError {
+    const { error: name, details } = isErrorObject(error) ? error : { error: String(error), details: undefined };
+    const code = KNOWN.has(name) ? (name as ServerErrorCode) : "other";
+    const message = typeof details === "string" && details !== "" ? `${name}: ${details}` : name;
+    return new OvsdbError(code, message, operation === undefined ? {} : { operation });
+  }
+}
+
+function isErrorObject(value: unknown): value is { error: string; details?: unknown } {
+  return typeof value === "object" && value !== null && "error" in value && typeof value.error === "string";
+}
