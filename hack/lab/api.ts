@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import { Agent, request } from "node:https";
+import { setTimeout as delay } from "node:timers/promises";
 import { LabError } from "./error.ts";
 import { hostServer } from "./kubeconfig.ts";
 import type { LabPaths } from "./paths.ts";
@@ -60,25 +61,34 @@ export class Api {
     return JSON.parse(answer.body) as T;
   }
 
-  /** Watches `path` (a collection), with what is there already as events first, until `seen` returns true or `signal` aborts. */
+  /**
+   * Watches `path` (a collection), with what is there already as events first, until `seen` returns true. A watch that the server
+   * refuses for now (429 while its caches fill, 5xx) or ends is begun anew, until `signal` aborts.
+   */
   async watch(path: string, signal: AbortSignal, seen: (event: WatchEvent) => boolean): Promise<void> {
+    // From the server's cache: a watch without a version needs an etcd of at least 3.4.25, and Debian 12 has 3.4.23.
+    const url = `${path}${path.includes("?") ? "&" : "?"}watch=1&resourceVersion=0`;
+    while (!(await this.#watchOnce(url, signal, seen))) await delay(200, undefined, { signal });
+  }
+
+  async #watchOnce(url: string, signal: AbortSignal, seen: (event: WatchEvent) => boolean): Promise<boolean> {
     const stop = new AbortController();
-    const response = await this.#open(
-      "GET",
-      `${path}${path.includes("?") ? "&" : "?"}watch=1`,
-      AbortSignal.any([signal, stop.signal]),
-    );
+    const response = await this.#open("GET", url, AbortSignal.any([signal, stop.signal]));
+    const status = response.statusCode ?? 0;
+    if (status >= 400 && status < 500 && status !== 429) throw new LabError("api", `watch of ${url}: ${status}`);
     let partial = "";
     for await (const chunk of response.setEncoding("utf8")) {
+      if (status !== 200) continue;
       const lines = (partial + String(chunk)).split("\n");
       partial = lines.pop() ?? "";
       for (const line of lines) {
-        if (!seen(JSON.parse(line) as WatchEvent)) continue;
+        const event = JSON.parse(line) as WatchEvent;
+        if (event.type === "ERROR" || !seen(event)) continue;
         stop.abort();
-        return;
+        return true;
       }
     }
-    throw new LabError("api", `the API server ended the watch of ${path}`);
+    return false;
   }
 
   /** Ends idle connections, so that the process can. */

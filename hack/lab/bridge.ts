@@ -1,11 +1,8 @@
-import type { Api } from "./api.ts";
+import type { NodeObject } from "./cluster.ts";
 import type { LabPaths } from "./paths.ts";
 import type { LabSettings } from "./settings.ts";
 import { requireSpace, runInSpace } from "./space.ts";
 import { chosen, linksOf, nodeNames, POD_CIDR } from "./topology.ts";
-
-/** The networks of a node's pods, one for each family. */
-export type PodCidrs = ReadonlyMap<string, readonly string[]>;
 
 /**
  * The configuration of the floor: Debian's `bridge` with `host-local`, and nothing else that a pod would wait for. Its bridge is
@@ -31,20 +28,13 @@ export function bridgeConflist(cidrs: readonly string[]): unknown {
   };
 }
 
-/** Waits until each node has its networks from the controller manager, and returns them. */
-export async function waitForPodCidrs(api: Api, nodes: readonly string[], signal: AbortSignal): Promise<PodCidrs> {
-  const found = new Map<string, readonly string[]>();
-  await api.watch("/api/v1/nodes", signal, ({ object }) => {
-    const node = object as { metadata?: { name?: string }; spec?: { podCIDRs?: readonly string[] } };
-    const { name } = node.metadata ?? {};
-    if (name !== undefined && node.spec?.podCIDRs !== undefined) found.set(name, node.spec.podCIDRs);
-    return nodes.every((wanted) => found.has(wanted));
-  });
-  return found;
-}
-
 /** Makes the floor work: each node's configuration, routes to the other nodes' pods over `eth1`, and masquerading to all else. */
-export async function ensureBridge(paths: LabPaths, settings: LabSettings, cidrs: PodCidrs): Promise<void> {
+export async function ensureBridge(
+  paths: LabPaths,
+  settings: LabSettings,
+  nodes: readonly NodeObject[],
+): Promise<void> {
+  const cidrs = new Map(nodes.map(({ metadata, spec }) => [metadata.name, spec.podCIDRs ?? []]));
   await Promise.all(
     nodeNames(settings.nodes).map(async (node) => {
       const space = requireSpace(paths, node);

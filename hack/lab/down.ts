@@ -7,8 +7,7 @@ import { run } from "../machine/run.ts";
 import { removeCgroups } from "./cgroup.ts";
 import { removeHostLink } from "./links.ts";
 import type { LabPaths } from "./paths.ts";
-import { findLabProcesses, signal, stateOf } from "./process.ts";
-import { until } from "./wait.ts";
+import { killAll, LAB_MARK } from "./process.ts";
 
 /**
  * Takes the lab down: every process, then what hung on them (namespaces, mounts and links go with the last process in them),
@@ -16,20 +15,11 @@ import { until } from "./wait.ts";
  */
 export async function down(paths: LabPaths, progress: Progress): Promise<void> {
   await withFileLock(paths.lock, async () => {
-    await progress.step("processes", () => killAll(paths));
+    await progress.step("processes", () => killAll({ mark: `${LAB_MARK}=${paths.id}`, cgroup: paths.cgroup }));
     await removeHostLink(paths);
     await progress.step("cgroups", () => removeCgroups(paths));
     await unmountAll(paths);
     await progress.step("files", () => removeFiles(paths));
-  });
-}
-
-async function killAll(paths: LabPaths): Promise<void> {
-  await until("all processes of the lab are gone", 30_000, () => {
-    // Again and again: kubelet or a shim may have started another one since.
-    const found = findLabProcesses(paths.id, paths.cgroup);
-    for (const id of found) signal(id, "SIGKILL");
-    return found.every((id) => stateOf(id) === "dead");
   });
 }
 

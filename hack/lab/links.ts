@@ -60,10 +60,11 @@ export async function ensureLinks(paths: LabPaths, fabric: Space, space: Space):
       `link set ${link.port} master ${link.bridge} up`,
     ]),
   );
+  const taken = broken.length === 0 ? "" : (await runInSpace(paths, space, ["ip", "-oneline", "address"])).stdout;
   await ipBatch(
     paths,
     space,
-    broken.flatMap((link) => [`link set ${link.name} up`, ...addressLines(link)]),
+    broken.flatMap((link) => [`link set ${link.name} up`, ...addressLines(link, taken)]),
   );
   if (space.name !== OUTSIDE)
     await ipBatch(paths, space, broken.some((link) => link.name === "eth0") ? defaultRoutes() : []);
@@ -80,11 +81,12 @@ export async function ensureLinks(paths: LabPaths, fabric: Space, space: Space):
   return broken.map((link) => link.name);
 }
 
-function addressLines(link: Link): readonly string[] {
-  return [
-    `address replace ${link.address.v4}/${PREFIX.v4} dev ${link.name}`,
-    `address replace ${link.address.v6}/${PREFIX.v6} dev ${link.name} nodad`,
-  ];
+/** Leaves out an address that another interface has taken over, as `br-phy` does with that of `eth1`. */
+function addressLines(link: Link, taken: string): readonly string[] {
+  return (["v4", "v6"] as const)
+    .map((family) => `${link.address[family]}/${PREFIX[family]}`)
+    .filter((address) => !taken.includes(` ${address} `))
+    .map((address) => `address replace ${address} dev ${link.name}${address.includes(":") ? " nodad" : ""}`);
 }
 
 function defaultRoutes(): readonly string[] {

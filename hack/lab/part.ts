@@ -74,7 +74,7 @@ export async function ensurePart(paths: LabPaths, part: Part): Promise<Repair> {
   await part.prepare?.();
   const log = openLog(logPath(space.paths, part.name));
   const [program = "", ...args] = inSpace(space, part.command);
-  const env = { ...spaceEnvironment(paths), ...part.env };
+  const env = { ...spaceEnvironment(paths, part.space), ...part.env };
   const child = spawn(program, args, { detached: true, stdio: ["ignore", log, log], cwd: "/", env });
   closeSync(log);
   child.on("error", () => undefined);

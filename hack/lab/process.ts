@@ -1,7 +1,22 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { until } from "./wait.ts";
 
 /** The environment variable that marks each process of a lab; its value is the lab's id. Inherited by all that it starts. */
 export const LAB_MARK = "WEFT_LAB";
+
+/** The same for one space of a lab; its value is the lab's id, a slash and the space's name. */
+export const SPACE_MARK = "WEFT_LAB_SPACE";
+
+/** How the processes of a lab, or of one of its spaces, are known. */
+export interface Mark {
+  /** `NAME=VALUE` in their environment. */
+  readonly mark: string;
+  /** A cgroup that holds those with an environment of their own (containers), as a path in any hierarchy. */
+  readonly cgroup: string;
+}
+
+/** Milliseconds for killed processes to be gone. */
+const KILL_MS = 30_000;
 
 /** One process as /proc shows it: enough to know it again when its number is used anew. */
 export interface ProcessId {
@@ -57,7 +72,7 @@ export function signal(id: ProcessId, name: NodeJS.Signals): boolean {
   }
 }
 
-function namespaceOf(pid: number | "self", kind: "net" | "mnt"): string | undefined {
+function namespaceOf(pid: number, kind: "net" | "mnt"): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/ns/${kind}`);
   } catch {
@@ -72,35 +87,23 @@ function pids(): readonly number[] {
 }
 
 /**
- * All living processes of a lab, however they came to be: those that carry its mark, those in one of its cgroups (containers,
- * whose environment is their own), and those in a network or mount namespace of either (a shell that someone opened there).
- * Never this process or one that it descends from.
+ * All living processes of a lab or a space, however they came to be: those that carry its mark, those in its cgroups, and those
+ * in a network or mount namespace of either (a shell that someone opened there). Never this process or one that it descends from.
  */
-export function findLabProcesses(labId: string, cgroup: string): readonly ProcessId[] {
+export function findProcesses({ mark, cgroup }: Mark): readonly ProcessId[] {
   const ours = new Set<number>();
   for (let pid = process.pid; pid > 1; pid = readStat(pid)?.parent ?? 0) ours.add(pid);
-  const own = new Set([
-    namespaceOf("self", "net"),
-    namespaceOf("self", "mnt"),
-    namespaceOf(1, "net"),
-    namespaceOf(1, "mnt"),
-  ]);
-  const mark = `${LAB_MARK}=${labId}`;
+  const host = new Set([process.pid, 1].flatMap((pid) => [namespaceOf(pid, "net"), namespaceOf(pid, "mnt")]));
   const inCgroup = new RegExp(`:/(.*/)?${cgroup}(/|$)`, "m");
   const all = pids()
     .filter((pid) => !ours.has(pid))
-    .map((pid) => ({ pid, net: namespaceOf(pid, "net"), mnt: namespaceOf(pid, "mnt") }));
-  const found = new Set<number>();
-  const spaces = new Set<string>();
-  for (const entry of all) {
-    if (!isMarked(entry.pid, mark, inCgroup)) continue;
-    found.add(entry.pid);
-    for (const space of [entry.net, entry.mnt]) if (space !== undefined && !own.has(space)) spaces.add(space);
-  }
-  for (const { pid, net, mnt } of all) {
-    if ((net !== undefined && spaces.has(net)) || (mnt !== undefined && spaces.has(mnt))) found.add(pid);
-  }
-  return [...found].map(identify).filter((id) => id !== undefined);
+    .map((pid) => ({ pid, spaces: [namespaceOf(pid, "net"), namespaceOf(pid, "mnt")] }));
+  const marked = all.filter(({ pid }) => isMarked(pid, mark, inCgroup));
+  const spaces = new Set(
+    marked.flatMap((entry) => entry.spaces).filter((space) => space !== undefined && !host.has(space)),
+  );
+  const found = all.filter((entry) => marked.includes(entry) || entry.spaces.some((space) => spaces.has(space)));
+  return found.map(({ pid }) => identify(pid)).filter((id) => id !== undefined);
 }
 
 function isMarked(pid: number, mark: string, inCgroup: RegExp): boolean {
@@ -110,4 +113,20 @@ function isMarked(pid: number, mark: string, inCgroup: RegExp): boolean {
   } catch {
     return false;
   }
+}
+
+/** Kills all that `findProcesses` finds and what they start meanwhile; returns when there is no more. */
+export async function killAll(mark: Mark): Promise<void> {
+  await until("killed processes are gone", KILL_MS, () => {
+    // Again and again: kubelet or a shim may have started another one since.
+    const found = findProcesses(mark);
+    for (const id of found) signal(id, "SIGKILL");
+    return found.length === 0;
+  });
+}
+
+/** Kills one process and waits until it is gone. */
+export async function killOne(id: ProcessId): Promise<void> {
+  signal(id, "SIGKILL");
+  await until(`process ${id.pid} is gone`, KILL_MS, () => stateOf(id) === "dead", 5);
 }

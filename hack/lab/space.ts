@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
-import { mkdir, open, rm, symlink, writeFile } from "node:fs/promises";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cacheFolder } from "../machine/cache.ts";
 import { type RunOptions, type RunResult, run } from "../machine/run.ts";
 import { LabError } from "./error.ts";
 import { isNodeName, type LabPaths, type SpacePaths, spacePaths } from "./paths.ts";
-import { identify, LAB_MARK, type ProcessId } from "./process.ts";
+import { identify, killAll, LAB_MARK, type ProcessId, SPACE_MARK } from "./process.ts";
 import { addressOf, CONTROL, EXTERNAL, nodeNames, OUTSIDE } from "./topology.ts";
 
 /** A machine made of namespaces (network, mount, UTS): a node, the control plane, the world outside, or the fabric between them. */
@@ -23,9 +23,10 @@ export function spacePath(paths: LabPaths): string {
 }
 
 /** The environment of everything in a space: none of the caller's, so that a lab is the same whoever brings it up. */
-export function spaceEnvironment(paths: LabPaths): Record<string, string> {
+export function spaceEnvironment(paths: LabPaths, space: string): Record<string, string> {
   return {
     [LAB_MARK]: paths.id,
+    [SPACE_MARK]: `${paths.id}/${space}`,
     PATH: spacePath(paths),
     HOME: "/root",
     LANG: "C.UTF-8",
@@ -59,8 +60,17 @@ export function requireSpace(paths: LabPaths, name: string): Space {
   throw new LabError("unknown-space", `the lab has no ${name} (is it up? "npm run lab -- status")`);
 }
 
-/** Makes the namespaces of `name`; its disks (/var, /etc, /opt) are kept if they exist, as over a reboot. */
+/** Kills every process of a space, its containers and the holder of its namespaces among them: a power cut. */
+export async function killSpace(paths: LabPaths, name: string): Promise<void> {
+  await killAll({ mark: `${SPACE_MARK}=${paths.id}/${name}`, cgroup: `${paths.cgroup}/${name}` });
+}
+
+/**
+ * Makes the namespaces of `name`; its disks (/var, /etc, /opt) are kept if they exist, as over a reboot. What is left of an
+ * earlier making is killed first.
+ */
 export async function createSpace(paths: LabPaths, name: string, nodeCount: number): Promise<Space> {
+  await killSpace(paths, name);
   const at = spacePaths(paths, name);
   await rm(at.run, { recursive: true, force: true });
   await rm(at.etcWork, { recursive: true, force: true });
@@ -71,7 +81,7 @@ export async function createSpace(paths: LabPaths, name: string, nodeCount: numb
   // Nobody answers DNS there, and the kernel says so at once: names outside the cluster fail quickly.
   await writeFile(join(at.folder, "resolv.conf"), `nameserver ${EXTERNAL.v4}\noptions timeout:1 attempts:1\n`);
 
-  const log = await open(join(at.logs, "space.log"), "w");
+  const log = openSync(join(at.logs, "space.log"), "w");
   const script = join(import.meta.dirname, "space.sh");
   const keep = [
     paths.root,
@@ -94,9 +104,9 @@ export async function createSpace(paths: LabPaths, name: string, nodeCount: numb
   ];
   const child = spawn("unshare", args, {
     detached: true,
-    stdio: ["ignore", "pipe", log.fd],
+    stdio: ["ignore", "pipe", log],
     cwd: "/",
-    env: spaceEnvironment(paths),
+    env: spaceEnvironment(paths, name),
   });
   await new Promise<void>((resolve, reject) => {
     child.stdout?.once("data", () => resolve());
@@ -105,7 +115,7 @@ export async function createSpace(paths: LabPaths, name: string, nodeCount: numb
       const detail = readFileSync(join(at.logs, "space.log"), "utf8").trim().slice(-1000);
       reject(new LabError("part-failed", `cannot make the namespaces of ${name}: ${detail}`));
     });
-  }).finally(() => log.close());
+  }).finally(() => closeSync(log));
   child.stdout?.destroy();
   child.unref();
   const holder = child.pid === undefined ? undefined : identify(child.pid);
@@ -144,5 +154,5 @@ export function runInSpace(
   options: RunOptions = {},
 ): Promise<RunResult> {
   const [program = "", ...args] = inSpace(space, command);
-  return run(program, args, { ...options, env: { ...spaceEnvironment(paths), ...options.env } });
+  return run(program, args, { ...options, env: { ...spaceEnvironment(paths, space.name), ...options.env } });
 }

@@ -7,9 +7,12 @@ import { ensurePackages } from "../machine/packages.ts";
 import type { Progress } from "../machine/progress.ts";
 import { ensureTools } from "../tools/tools.ts";
 import { Api } from "./api.ts";
-import { ensureBridge, waitForPodCidrs } from "./bridge.ts";
+import { ensureBridge } from "./bridge.ts";
 import { ensureNodeCgroups } from "./cgroup.ts";
+import { applyObjects, isReady, labelNode, type NodeObject, waitForDeployment, waitForNodes } from "./cluster.ts";
 import { controlPlane } from "./control-plane.ts";
+import { deployWeft } from "./deploy.ts";
+import { dnsObjects } from "./dns.ts";
 import { LabError } from "./error.ts";
 import { ensureImages } from "./images.ts";
 import { importIntoNode } from "./import.ts";
@@ -23,10 +26,12 @@ import type { LabPaths } from "./paths.ts";
 import { ensurePki } from "./pki.ts";
 import { decideSettings, type LabSettings, type SettingsChoice } from "./settings.ts";
 import { createSpace, findSpace, type Space } from "./space.ts";
-import { CONTROL, FABRIC, nodeNames, OUTSIDE } from "./topology.ts";
+import { CONTROL, FABRIC, nodeName, nodeNames, OUTSIDE } from "./topology.ts";
 
-/** Milliseconds for the nodes to be Ready once all parts run. */
-const NODES_READY_MS = 120_000;
+/** Milliseconds from a kubelet's start until its Node is there. */
+const REGISTERED_MS = 60_000;
+/** Milliseconds for nodes, and then the cluster's DNS, to be Ready once there is a network. */
+const READY_MS = 120_000;
 
 /** Brings the lab up, or whatever of it is missing. Rejects with LabError or MachineError. */
 export async function up(paths: LabPaths, choice: SettingsChoice, progress: Progress): Promise<LabSettings> {
@@ -73,18 +78,23 @@ async function bringUp(
   await progress.step("links", () => ensureNetwork(paths, settings, spaces));
 
   const api = new Api(paths, settings);
-  const apiReady = progress.step("control plane", () => ensureControlPlane(paths, settings));
   try {
+    const apiReady = progress.step("control plane", () => ensureControlPlane(paths, settings));
     await Promise.all([
-      apiReady,
+      apiReady.then(() => progress.step("cluster DNS", () => applyObjects(paths, dnsObjects(settings)))),
       start(paths, echoPart(paths), progress),
       ...nodes.map((node) => ensureNode(paths, settings, node, archives, apiReady, progress)),
     ]);
-    const signal = AbortSignal.timeout(NODES_READY_MS);
-    if (settings.cni === "bridge") {
-      await ensureBridge(paths, settings, await waitForPodCidrs(api, nodes, signal));
-      await progress.step("nodes Ready", () => waitForNodes(api, nodes, signal));
-    }
+    await progress.step("nodes registered", async () => {
+      const isRegistered = ({ spec }: NodeObject): boolean => settings.cni !== "bridge" || spec.podCIDRs !== undefined;
+      const found = await waitForNodes(api, nodes, "registered", REGISTERED_MS, isRegistered);
+      await labelNode(api, nodeName(1), { "node-role.kubernetes.io/control-plane": "" });
+      if (settings.cni === "bridge") await ensureBridge(paths, settings, found);
+    });
+    if (settings.cni === "none") return;
+    if (settings.cni === "weft" && !(await deployWeft(paths, progress))) return;
+    await progress.step("nodes Ready", () => waitForNodes(api, nodes, "Ready", READY_MS, isReady));
+    await progress.step("cluster DNS Ready", () => waitForDeployment(api, "kube-system", "coredns", READY_MS));
   } finally {
     api.close();
   }
@@ -154,18 +164,4 @@ async function installPlugins(space: Space): Promise<void> {
   const target = join(space.paths.opt, "cni/bin");
   if (existsSync(join(target, "loopback"))) return;
   await cp("/usr/lib/cni", target, { recursive: true });
-}
-
-async function waitForNodes(api: Api, nodes: readonly string[], signal: AbortSignal): Promise<void> {
-  const ready = new Set<string>();
-  await api.watch("/api/v1/nodes", signal, ({ object }) => {
-    const node = object as {
-      metadata?: { name?: string };
-      status?: { conditions?: readonly { type: string; status: string }[] };
-    };
-    const name = node.metadata?.name ?? "";
-    if (node.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True")) ready.add(name);
-    else ready.delete(name);
-    return nodes.every((wanted) => ready.has(wanted));
-  });
 }

@@ -1,0 +1,79 @@
+import { controlPlane } from "./control-plane.ts";
+import { LabError } from "./error.ts";
+import { nodeParts } from "./node-parts.ts";
+import { echoPart } from "./outside.ts";
+import { ensurePart, findPart, type Part, partReady } from "./part.ts";
+import type { LabPaths } from "./paths.ts";
+import { findProcesses, killOne, SPACE_MARK, signal } from "./process.ts";
+import { type LabSettings, readSettings } from "./settings.ts";
+import { killSpace } from "./space.ts";
+import { CONTROL, FABRIC, nodeNames, OUTSIDE } from "./topology.ts";
+
+/** Every process that the lab starts, in the order of their dependence. */
+export function allParts(paths: LabPaths, settings: LabSettings): readonly Part[] {
+  return [
+    ...controlPlane(paths, settings),
+    echoPart(paths),
+    ...nodeNames(settings.nodes).flatMap((node) => nodeParts(paths, settings, node)),
+  ];
+}
+
+/** Every space of the lab. */
+export function allSpaces(settings: LabSettings): readonly string[] {
+  return [FABRIC, CONTROL, OUTSIDE, ...nodeNames(settings.nodes)];
+}
+
+/** A part, or the name of a whole space; a space stands for all that runs in it, containers too. */
+type Target = Part | string;
+
+function findTarget(paths: LabPaths, id: string): Target {
+  const settings = readSettings(paths);
+  if (settings === undefined) throw new LabError("not-up", 'there is no lab here; "npm run lab -- up" makes one');
+  const parts = allParts(paths, settings);
+  const spaces = allSpaces(settings);
+  const found = parts.find((part) => part.id === id) ?? spaces.find((space) => space === id);
+  if (found !== undefined) return found;
+  throw new LabError(
+    "unknown-part",
+    `the lab has no part ${id}; it has ${[...parts.map((part) => part.id), ...spaces].join(", ")}`,
+  );
+}
+
+/** Kills a part (SIGKILL) and returns when it is gone; a space dies as in a power cut. Killing what is dead is no error. */
+export async function killPart(paths: LabPaths, id: string): Promise<void> {
+  const target = findTarget(paths, id);
+  if (typeof target === "string") {
+    await killSpace(paths, target);
+    return;
+  }
+  const found = findPart(paths, target);
+  if (found !== undefined) await killOne(found);
+}
+
+/** Stops a part in its tracks (SIGSTOP): it is there, holds its connections and answers nothing. */
+export function pausePart(paths: LabPaths, id: string): void {
+  signalTarget(paths, id, "SIGSTOP");
+}
+
+/** Lets a paused part go on. */
+export function resumePart(paths: LabPaths, id: string): void {
+  signalTarget(paths, id, "SIGCONT");
+}
+
+function signalTarget(paths: LabPaths, id: string, name: "SIGSTOP" | "SIGCONT"): void {
+  const target = findTarget(paths, id);
+  const found =
+    typeof target === "string"
+      ? findProcesses({ mark: `${SPACE_MARK}=${paths.id}/${target}`, cgroup: `${paths.cgroup}/${target}` })
+      : [findPart(paths, target)].filter((process) => process !== undefined);
+  if (found.filter((process) => signal(process, name)).length === 0) throw new LabError("not-up", `${id} does not run`);
+}
+
+/** Starts a part that is dead (or resumes it) and waits until it serves. A whole space is a matter of `up`. */
+export async function startPart(paths: LabPaths, id: string): Promise<void> {
+  const target = findTarget(paths, id);
+  if (typeof target === "string")
+    throw new LabError("unknown-part", `${id} is a whole space: "npm run lab -- up" starts it`);
+  await ensurePart(paths, target);
+  await partReady(paths, target);
+}
