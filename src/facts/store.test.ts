@@ -3,7 +3,17 @@ import { dependency, FactStore, recordingReader } from "./store.ts";
 import type { IpFact } from "./types.ts";
 
 function ip(name: string, holder: string, subnet: string): IpFact {
-  const rest = { node: "", v4: "", v6: "", mac: "", podUid: "", podType: "", reserved: false, deleting: false, finalizers: [] };
+  const rest = {
+    node: "",
+    v4: "",
+    v6: "",
+    mac: "",
+    podUid: "",
+    podType: "",
+    reserved: false,
+    deleting: false,
+    finalizers: [],
+  };
   return { key: name, name, uid: name, holder, subnet, ...rest };
 }
 
@@ -20,7 +30,10 @@ t.test("a change touches the fact, its kind, and the index entries it left and e
   const facts = new FactStore();
   facts.set("ips", "a", ip("a", "x", "s1"));
   const change = facts.set("ips", "a", ip("a", "x", "s2"));
-  t.same([...(change?.touched ?? [])].sort(), ["ips*", "ips/a", "ips?holder=x", "ips?subnet=s1", "ips?subnet=s2"].sort());
+  t.same(
+    [...(change?.touched ?? [])].sort(),
+    ["ips*", "ips/a", "ips?holder=x", "ips?subnet=s1", "ips?subnet=s2"].sort(),
+  );
   t.same(facts.by("ips", "subnet", "s1"), []);
   t.equal(facts.by("ips", "subnet", "s2").length, 1);
   facts.set("ips", "a", undefined);
@@ -30,8 +43,14 @@ t.test("a change touches the fact, its kind, and the index entries it left and e
 t.test("lookups come in the order of keys, whatever order facts came in", async (t) => {
   const facts = new FactStore();
   for (const name of ["c", "a", "b"]) facts.set("ips", name, ip(name, "", "s"));
-  t.same(facts.by("ips", "subnet", "s").map((fact) => fact.name), ["a", "b", "c"]);
-  t.same(facts.all("ips").map((fact) => fact.name), ["a", "b", "c"]);
+  t.same(
+    facts.by("ips", "subnet", "s").map((fact) => fact.name),
+    ["a", "b", "c"],
+  );
+  t.same(
+    facts.all("ips").map((fact) => fact.name),
+    ["a", "b", "c"],
+  );
 });
 
 t.test("a recording reader notes what is asked for, also where nothing is found", async (t) => {

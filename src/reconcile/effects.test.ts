@@ -31,7 +31,10 @@ t.test("no more than the limit run at once, and each key one at a time with its 
   const { runner, open, done, settle } = rig(1);
   runner.offer("u1", [{ key: "a", text: "a1" }]);
   runner.offer("u2", [{ key: "b", text: "b1" }]);
-  t.same(open.map(({ text }) => text), ["a1"]);
+  t.same(
+    open.map(({ text }) => text),
+    ["a1"],
+  );
   runner.offer("u1", [{ key: "a", text: "a2" }]);
   runner.offer("u1", [{ key: "a", text: "a3" }]);
   open[0]?.end();

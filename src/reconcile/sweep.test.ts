@@ -37,7 +37,11 @@ t.test("a membership from an earlier run leaves a group of ours, but not a switc
     edges: [{ table: "Group", row: "g", column: "ports", member: "p" }],
     effects: [],
   });
-  const rows = [row("Group", "g", { ports: ["p", "q"] }), row("Switch", "s", { ports: ["q"] }), row("Port", "q", {}, false)];
+  const rows = [
+    row("Group", "g", { ports: ["p", "q"] }),
+    row("Switch", "s", { ports: ["q"] }),
+    row("Port", "q", {}, false),
+  ];
   const sweep = planSweep(desired, rows, isRoot, COLUMNS);
   t.same(sweep.plan.mutations, [{ table: "Group", row: "g", column: "ports", insert: [], delete: ["q"] }]);
 });

@@ -1,0 +1,120 @@
+import { Command } from "commander";
+import { openLab } from "../lab/lab.ts";
+import type { IpFamily } from "../lab/topology.ts";
+import { createProgress } from "../machine/progress.ts";
+import { apply, type ProbePod, readyPods, serverPod } from "../probe/pods.ts";
+import { type Reach, reachAll } from "./reach.ts";
+
+const NAMESPACE = "weft-demo";
+const SERVICE = "web";
+
+async function main(options: { json: boolean; ipFamily: IpFamily }): Promise<void> {
+  if (process.getuid?.() !== 0) throw new Error("the demo needs root: it makes network namespaces; run it with sudo");
+  const progress = createProgress();
+  const lab = openLab(progress);
+  const { nodes, ipFamily } = await lab.up({ nodes: 2, cni: "weft", ipFamily: options.ipFamily });
+  const pods = await startPods();
+  const reaches = await reachAll({
+    lab,
+    pods,
+    ipFamily,
+    serviceName: `${SERVICE}.${NAMESPACE}.svc.cluster.local`,
+    serviceAddresses: await clusterIps(),
+  });
+  const failed = reaches.filter((reach) => !reach.ok).length;
+  if (options.json) process.stdout.write(`${JSON.stringify({ nodes, pods, reaches, failed }, null, 2)}\n`);
+  else process.stdout.write(`${podTable(pods)}\n${reachTable(reaches)}\n${farewell(failed, lab.paths.kubeconfig)}`);
+  process.exitCode = failed === 0 && reaches.length > 0 ? 0 : 1;
+
+  function startPods(): Promise<readonly ProbePod[]> {
+    return progress.step("starting pods on both nodes", async () => {
+      const names = lab.nodes.flatMap((node) => ["one", "two"].map((name) => ({ node, name: `${name}-${node}` })));
+      const service = {
+        apiVersion: "v1",
+        kind: "Service",
+        metadata: { name: SERVICE, namespace: NAMESPACE },
+        spec: {
+          selector: { demo: "weft" },
+          ipFamilyPolicy: "PreferDualStack",
+          ports: [{ port: 80, targetPort: 8080 }],
+        },
+      };
+      await apply(lab, [
+        { apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } },
+        service,
+        ...names.map(({ node, name }) => serverPod(NAMESPACE, name, { node, labels: { demo: "weft" } })),
+      ]);
+      const ready = await readyPods(lab, NAMESPACE, "demo=weft", 120_000);
+      return names.flatMap(({ name }) => ready.get(name) ?? []);
+    });
+  }
+
+  async function clusterIps(): Promise<readonly string[]> {
+    const { stdout } = await lab.kubectl([
+      "get",
+      "service",
+      "-n",
+      NAMESPACE,
+      SERVICE,
+      "-o",
+      "jsonpath={.spec.clusterIPs[*]}",
+    ]);
+    return stdout.trim().split(/\s+/);
+  }
+}
+
+function podTable(pods: readonly ProbePod[]): string {
+  return table(
+    ["POD", "NODE", "ADDRESSES"],
+    pods.map((pod) => [pod.name, pod.node, pod.addresses.join("  ")]),
+  );
+}
+
+function reachTable(reaches: readonly Reach[]): string {
+  const rows = reaches.map(({ ok, what, family, from, to, ms, detail }) => [
+    ok ? "✓" : "✗",
+    what,
+    family,
+    from,
+    to,
+    `${ms.toFixed(ms < 10 ? 2 : 0)} ms`,
+    ok ? "" : detail,
+  ]);
+  return table(["", "WHAT", "", "FROM", "TO", "TIME", ""], rows);
+}
+
+/** Columns as wide as their widest cell. */
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((cell, column) => Math.max(cell.length, ...rows.map((row) => (row[column] ?? "").length)));
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd();
+  return `${[line(head), ...rows.map(line)].join("\n")}\n`;
+}
+
+function farewell(failed: number, kubeconfig: string): string {
+  const verdict = failed === 0 ? "Everybody reaches everybody.\n" : `${failed} of these failed.\n`;
+  return `${verdict}
+Go on from here:
+  export KUBECONFIG=${kubeconfig} PATH=$PWD/.lab/bin:$PATH
+  kubectl get pods,subnets,ips -A -o wide        what there is
+  kubectl -n ${NAMESPACE} exec -it one-weft-1 -- sh     inside a pod
+  npm run lab -- node weft-1 -- ovs-vsctl show   inside a node
+  npm run lab -- kill weft-1/kubelet             break something; "npm run lab -- up" repairs it
+  npm run lab -- down                            take it all away
+`;
+}
+
+const program = new Command("demo")
+  .description(
+    "Brings a two-node cluster up on this machine, deploys Weft, starts pods, and shows who reaches whom. Needs root.",
+  )
+  .option("--json", "print the result as JSON", false)
+  .option("--ip-family <family>", "ipv4, ipv6 or dual", "dual")
+  .action((options: { json: boolean; ipFamily: IpFamily }) => main(options));
+program.parseAsync().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+});

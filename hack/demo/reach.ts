@@ -1,0 +1,137 @@
+import type { Lab } from "../lab/lab.ts";
+import { addressOf, DNS_SERVICE, EXTERNAL, type IpFamily } from "../lab/topology.ts";
+import { type ProbePod, podNetns } from "../probe/pods.ts";
+import { type Exec, http, inNetns, type ProbeResult, ping, resolve, urlHost } from "../probe/probe.ts";
+
+/** One line of the demo's table. */
+export interface Reach extends ProbeResult {
+  readonly what: string;
+  readonly family: "IPv4" | "IPv6";
+  readonly from: string;
+  readonly to: string;
+}
+
+/** What the demo has put into the cluster: on each node a pod `one` and a pod `two`, and a Service before all of them. */
+export interface DemoCluster {
+  readonly lab: Lab;
+  readonly pods: readonly ProbePod[];
+  readonly ipFamily: IpFamily;
+  readonly serviceName: string;
+  /** ClusterIPs, IPv4 first. */
+  readonly serviceAddresses: readonly string[];
+}
+
+/** Tries everything that the README promises, and says who reached whom. */
+export async function reachAll(cluster: DemoCluster): Promise<readonly Reach[]> {
+  const families =
+    cluster.ipFamily === "dual" ? ([4, 6] as const) : cluster.ipFamily === "ipv6" ? ([6] as const) : ([4] as const);
+  const results: Reach[] = [];
+  for (const family of families) {
+    for (const attempt of attempts(cluster, family)) {
+      const result = await attempt.run();
+      results.push({
+        ...result,
+        what: attempt.what,
+        family: family === 4 ? "IPv4" : "IPv6",
+        from: attempt.from,
+        to: attempt.to,
+      });
+    }
+  }
+  return results;
+}
+
+interface Attempt {
+  readonly what: string;
+  readonly from: string;
+  readonly to: string;
+  readonly run: () => Promise<ProbeResult>;
+}
+
+function* attempts({ lab, pods, serviceName, serviceAddresses }: DemoCluster, family: 4 | 6): Iterable<Attempt> {
+  const of = (addresses: readonly string[]): string =>
+    addresses.find((address) => address.includes(":") === (family === 6)) ?? "(none)";
+  const both = (pair: { v4: string; v6: string }): string => (family === 4 ? pair.v4 : pair.v6);
+  const first = pods[0];
+  const near = pods.find((pod) => pod !== first && pod.node === first?.node);
+  const far = pods.find((pod) => pod.node !== first?.node);
+  if (first === undefined || near === undefined || far === undefined) return;
+  const exec: Exec = inNetns(podNetns(first.uid));
+  const farExec: Exec = inNetns(podNetns(far.uid));
+  const node: Exec = (command) => lab.node(first.node).exec(command, { allowFailure: true, timeoutMs: 15_000 });
+  const site = (address: string, port: number, path: string): string => `http://${urlHost(address)}:${port}${path}`;
+  const mine = of(first.addresses);
+
+  for (const [what, peer] of [
+    ["pod → pod, same node", near],
+    ["pod → pod, other node", far],
+  ] as const) {
+    const to = of(peer.addresses);
+    yield { what: `${what}, ICMP`, from: first.name, to: peer.name, run: () => ping(exec, to) };
+    // The answer holds the client's address as the server saw it: between pods nothing is translated.
+    yield {
+      what: `${what}, TCP`,
+      from: first.name,
+      to: peer.name,
+      run: () => http(exec, site(to, 8080, "/clientip"), mine),
+    };
+  }
+  yield {
+    what: "node → pod on it",
+    from: first.node,
+    to: first.name,
+    run: () => http(node, site(mine, 8080, "/hostname"), first.name),
+  };
+  yield {
+    what: "node → pod on another",
+    from: first.node,
+    to: far.name,
+    run: () => http(node, site(of(far.addresses), 8080, "/hostname"), far.name),
+  };
+  yield {
+    what: "pod → its node",
+    from: first.name,
+    to: first.node,
+    run: () => ping(exec, both(addressOf(first.node))),
+  };
+  yield {
+    what: "pod → another node",
+    from: first.name,
+    to: far.node,
+    run: () => ping(exec, both(addressOf(far.node))),
+  };
+  yield {
+    // The server outside answers with the client's address: natOutgoing makes it the node's.
+    what: "pod → outside, as its node",
+    from: first.name,
+    to: both(EXTERNAL),
+    run: () => http(exec, site(both(EXTERNAL), 80, "/"), both(addressOf(first.node))),
+  };
+  yield {
+    what: "pod → outside, as its node",
+    from: far.name,
+    to: both(EXTERNAL),
+    run: () => http(farExec, site(both(EXTERNAL), 80, "/"), both(addressOf(far.node))),
+  };
+  yield {
+    what: "DNS",
+    from: first.name,
+    to: serviceName,
+    run: () => resolve(exec, serviceName, family === 4 ? "A" : "AAAA", both(DNS_SERVICE)),
+  };
+  for (const pod of [first, far]) {
+    const at = pod === first ? exec : farExec;
+    yield {
+      what: "pod → ClusterIP",
+      from: pod.name,
+      to: serviceName,
+      run: () => http(at, site(of(serviceAddresses), 80, "/hostname")),
+    };
+  }
+  yield {
+    what: "node → ClusterIP",
+    from: first.node,
+    to: serviceName,
+    run: () => http(node, site(of(serviceAddresses), 80, "/hostname")),
+  };
+}

@@ -1,0 +1,94 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { globSync } from "node:fs";
+import { Command } from "commander";
+import { down } from "../lab/down.ts";
+import { openLab } from "../lab/lab.ts";
+import { createProgress } from "../machine/progress.ts";
+
+/** What ran, as counts of assertions. */
+interface Count {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+const UNIT = ["src/**/*.test.ts", "hack/**/*.test.ts"];
+const count: Count = { passed: 0, failed: 0, skipped: 0 };
+
+/** Runs a command whose exit code is one check. */
+async function check(title: string, command: string, args: readonly string[]): Promise<void> {
+  console.log(`\n== ${title}`);
+  const child = spawn(command, args, { stdio: "inherit" });
+  const [code] = (await once(child, "exit")) as [number | null];
+  if (code === 0) count.passed++;
+  else {
+    count.failed++;
+    console.log(`!! ${title} failed (exit code ${code})`);
+  }
+}
+
+/** Runs test files with tap and adds up its summary line; output is shown as it comes. */
+async function tap(title: string, patterns: readonly string[], options: readonly string[]): Promise<void> {
+  const files = globSync(patterns).sort();
+  console.log(`\n== ${title}: ${files.length} files`);
+  if (files.length === 0) return;
+  const child = spawn("tap", ["--reporter=terse", ...options, ...files], { stdio: ["ignore", "pipe", "inherit"] });
+  let text = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    process.stdout.write(chunk);
+    text = (text + chunk).slice(-20_000);
+  });
+  const [code] = (await once(child, "close")) as [number | null];
+  const summary = /# \{([^}]*)\}\s*(?:\n# time.*)?\s*$/m.exec(stripColours(text))?.[1] ?? "";
+  const figure = (name: string): number => Number(new RegExp(`${name}: (\\d+)`).exec(summary)?.[1] ?? 0);
+  const failed = figure("fail");
+  count.passed += figure("pass");
+  count.skipped += figure("skip") + figure("todo");
+  // A file that crashes, or a run without a summary, is a failure although no assertion is.
+  count.failed += code === 0 ? failed : Math.max(1, failed);
+}
+
+function stripColours(text: string): string {
+  return text.replaceAll(new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, "g"), "");
+}
+
+/** The tests that need the lab: one lab for all of them, taken down at the end whatever happens. */
+async function onLab(title: string, pattern: string): Promise<void> {
+  if (process.getuid?.() !== 0) {
+    count.failed++;
+    console.log(`!! ${title} needs root: the lab makes network namespaces (npm run test:unit does not)`);
+    return;
+  }
+  const progress = createProgress();
+  const lab = openLab(progress);
+  try {
+    await lab.up({ nodes: 2, cni: "weft", ipFamily: "dual" });
+    await tap(title, [pattern], ["--jobs=1", "--timeout=600"]);
+  } catch (error) {
+    count.failed++;
+    console.log(`!! ${title}: the lab did not come up: ${error instanceof Error ? error.message : String(error)}`);
+  } finally {
+    if (process.env["WEFT_KEEP_LAB"] === undefined) await down(lab.paths, progress);
+  }
+}
+
+async function main(tier: string): Promise<void> {
+  await check("lint", "hack/lint", []);
+  await check("types", "tsc", ["--noEmit"]);
+  await tap("unit tests", UNIT, ["--jobs=2"]);
+  if (tier !== "unit") await onLab("smoke tests on the lab", "test/e2e/smoke/**/*.test.ts");
+  if (tier === "release") await onLab("release tests on the lab", "test/e2e/release/**/*.test.ts");
+  const { passed, failed, skipped } = count;
+  console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
+  process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+}
+
+const program = new Command("test")
+  .description("Runs lint, types and unit tests; `smoke` adds the tests on the lab, `release` the long ones.")
+  .argument("<tier>", "unit, smoke or release")
+  .action(main);
+program.parseAsync().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+});

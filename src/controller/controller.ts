@@ -1,0 +1,236 @@
+import type { Logger } from "pino";
+import { CONTROLLER_COMPONENT } from "../api/names.ts";
+import type { WeftEffect } from "../compile/effects.ts";
+import { judgeSubnet } from "../compile/subnet-verdict.ts";
+import { rootsOf, UNIT_KINDS } from "../compile/units.ts";
+import { projectIp } from "../facts/project-ip.ts";
+import { FactStore } from "../facts/store.ts";
+import type { IpFact, NodeFact, PodFact } from "../facts/types.ts";
+import { Ipam } from "../ipam/ipam.ts";
+import { hashedMacs } from "../ipam/macs.ts";
+import type { Kube } from "../kube/kube.ts";
+import { type EventRecorder, eventRecorder } from "../kube/recorder.ts";
+import { IPS, NODES, PODS, SUBNETS, VPCS } from "../kube/resources.ts";
+import { parseDualCidr } from "../net/dual.ts";
+import { EffectRunner } from "../reconcile/effects.ts";
+import { Engine } from "../reconcile/engine.ts";
+import type { Timers } from "../reconcile/timers.ts";
+import { Tracker } from "../reconcile/tracker.ts";
+import { Allocator } from "./allocator.ts";
+import { ensureDefaults } from "./defaults.ts";
+import { IpRecorder } from "./ip-recorder.ts";
+import type { Northbound } from "./northbound.ts";
+import { runEffect } from "./run-effect.ts";
+import type { Settings } from "./settings.ts";
+import { Sources } from "./sources.ts";
+import { StatusWriter } from "./status-writer.ts";
+import { sweepOnce } from "./sweep-once.ts";
+
+/** What a controller is made of. Everything that touches the world is handed to it. */
+export interface ControllerParts {
+  readonly kube: Kube;
+  readonly northbound: Northbound;
+  readonly settings: Settings;
+  readonly log: Logger;
+  readonly timers: Timers;
+  /** RFC 3339, whole seconds. */
+  readonly now: () => string;
+}
+
+/**
+ * The controller: Kubernetes → facts → units → the northbound database, and back into annotations, statuses and Events.
+ *
+ * A standby does everything but decide and write, so that its caches are warm when it becomes the leader.
+ */
+export class Controller {
+  readonly facts = new FactStore();
+  readonly engine: Engine<WeftEffect>;
+  readonly allocator: Allocator;
+  readonly #parts: ControllerParts;
+  readonly #sources: Sources;
+  readonly ipam = new Ipam({ macs: hashedMacs("weft") });
+  readonly #events: EventRecorder;
+  readonly #statuses: StatusWriter;
+  readonly #recorder: IpRecorder;
+  #effects: EffectRunner<WeftEffect>;
+  #leading = false;
+
+  constructor(parts: ControllerParts) {
+    this.#parts = parts;
+    const { kube, northbound, settings, log, timers, now } = parts;
+    this.#sources = new Sources(kube, this.facts, settings, log);
+    this.#events = eventRecorder(kube, {
+      component: CONTROLLER_COMPONENT,
+      onError: (error) => log.warn({ err: error }, "an Event could not be written"),
+    });
+    this.#statuses = new StatusWriter({
+      kube,
+      timers,
+      now,
+      current: (resource, name) => this.#sources.status(resource, name),
+      usage: (subnet) => this.ipam.usage(subnet),
+      onError: (name, error) =>
+        log.warn({ err: error, object: name }, "a status could not be written; it is tried again"),
+    });
+    this.#recorder = new IpRecorder({
+      kube,
+      timers,
+      onRecorded: (object) => {
+        const fact = projectIp(object);
+        this.facts.set("ips", fact.key, fact);
+      },
+      onDropped: (name) => this.allocator.dropped(name),
+      onError: (record, error) =>
+        log.warn({ err: error, ip: record.name }, "an IP object could not be written; it is tried again"),
+    });
+    this.allocator = new Allocator({
+      facts: this.facts,
+      ipam: this.ipam,
+      record: (record) => this.#recorder.record(record),
+      withdraw: (name) => this.#recorder.withdraw(name),
+      discard: (ip) => this.#offer(`discard:${ip.name}`, ip),
+      refused: (object, refusal) => this.#refused(object, refusal),
+      disputed: (ip, message) => this.#disputed(ip, message),
+      usageChanged: (subnet) => this.#statuses.touch("subnets", subnet),
+    });
+    this.#effects = this.#newEffects();
+    this.engine = new Engine<WeftEffect>({
+      tracker: new Tracker(UNIT_KINDS, this.facts, rootsOf),
+      view: northbound.view,
+      commit: (plan) => northbound.commit(plan),
+      whenReady: () => northbound.whenReady(),
+      offerEffects: (unit, effects) => this.#effects.offer(unit, effects),
+      timers,
+      onUnitFailure: (unit, error) =>
+        log.error({ err: error, unit }, "the northbound database refuses this unit; it is tried again"),
+      onDeposed: () => log.warn("another controller leads now"),
+      onCommit: ({ plan, units, repairs, ms }) =>
+        log.debug(
+          {
+            units,
+            repairs,
+            ms: Math.round(ms),
+            inserts: plan.inserts.length,
+            updates: plan.updates.length,
+            mutations: plan.mutations.length,
+            deletes: plan.deletes.length,
+          },
+          "committed",
+        ),
+    });
+    this.facts.subscribe((change) => {
+      // Verdicts first: whatever else a changed subnet wakes must find the new one.
+      if (change.kind === "subnets" || change.kind === "nodes") this.#judge();
+      this.engine.noteFact(change);
+      this.allocator.noteFact(change);
+    });
+    northbound.subscribe((changes) => this.engine.noteDatabase(changes));
+  }
+
+  /** How many effects and records wait to be written to Kubernetes. */
+  get pendingWrites(): number {
+    return this.#effects.pending + this.#recorder.pending;
+  }
+
+  /** How many facts of each kind there are. */
+  counts(): Readonly<Record<string, number>> {
+    return this.#sources.counts();
+  }
+
+  /** Whether this process leads. */
+  get leading(): boolean {
+    return this.#leading;
+  }
+
+  /** Reads everything, and follows it from then on. Resolves when facts and mirror are complete. */
+  async sync(signal?: AbortSignal): Promise<void> {
+    const { settings, northbound } = this.#parts;
+    this.facts.set("cluster", "cluster", {
+      key: "cluster",
+      router: settings.clusterRouter,
+      defaultSubnet: settings.defaultSubnet,
+      joinSubnet: settings.nodeSwitch,
+      serviceCidr: cidrTexts(settings.serviceCidr),
+    });
+    this.#sources.start();
+    await Promise.all([this.#sources.whenSynced(signal), northbound.whenReady(signal)]);
+  }
+
+  /** Begins to decide and to write. Call only when synced. */
+  async lead(): Promise<void> {
+    const { kube, settings, log, northbound } = this.#parts;
+    this.#leading = true;
+    this.#effects = this.#newEffects();
+    await ensureDefaults(kube, settings);
+    if (!this.#leading) return;
+    this.allocator.start();
+    this.engine.start();
+    await this.engine.whenIdle();
+    if (this.#leading) await sweepOnce({ engine: this.engine, northbound, log, allowed: settings.allowMassDelete });
+  }
+
+  /** Stops deciding and writing; goes on reading. */
+  follow(): void {
+    this.#leading = false;
+    this.engine.stop();
+    this.allocator.stop();
+    this.#recorder.clear();
+    this.#effects.stop();
+  }
+
+  /** Ends everything. */
+  async stop(): Promise<void> {
+    this.follow();
+    this.#statuses.stop();
+    await Promise.all([this.#events.stop(), this.#sources.stop()]);
+  }
+
+  #newEffects(): EffectRunner<WeftEffect> {
+    const { kube, log, timers } = this.#parts;
+    return new EffectRunner<WeftEffect>({
+      run: (effect) => runEffect({ kube, facts: this.facts, state: (state) => this.#state(state) }, effect),
+      timers,
+      limit: 24,
+      onError: (effect, error) => log.warn({ err: error, effect: effect.key }, "an effect failed; it is tried again"),
+    });
+  }
+
+  /** Recomputes all verdicts; equal ones are cut off by the store. Subnets and nodes change rarely and are few. */
+  #judge(): void {
+    const subnets = this.facts.all("subnets");
+    for (const subnet of subnets) this.facts.set("verdicts", subnet.name, judgeSubnet(this.facts, subnet));
+    if (this.facts.size("verdicts") === subnets.length) return;
+    for (const { key } of this.facts.all("verdicts")) {
+      if (this.facts.get("subnets", key) === undefined) this.facts.set("verdicts", key, undefined);
+    }
+  }
+
+  #state(effect: Extract<WeftEffect, { kind: "condition" }>): void {
+    this.#statuses.state(effect);
+    if (effect.ready) return;
+    const type = effect.resource === "subnets" ? SUBNETS : VPCS;
+    this.#events.record({ type, name: effect.name, uid: effect.uid }, "Warning", effect.reason, effect.message);
+  }
+
+  #refused(object: PodFact | NodeFact, refusal: { readonly code: string; readonly message: string }): void {
+    const { name, uid } = object;
+    const about =
+      "namespace" in object ? { type: PODS, namespace: object.namespace, name, uid } : { type: NODES, name, uid };
+    this.#events.record(about, "Warning", "AcquireAddressFailed", refusal.message);
+    this.#parts.log.warn({ object: object.key, code: refusal.code }, refusal.message);
+  }
+
+  #disputed(ip: IpFact, message: string): void {
+    this.#events.record({ type: IPS, name: ip.name, uid: ip.uid }, "Warning", "AddressConflict", message);
+    this.#parts.log.error({ ip: ip.name }, message);
+  }
+
+  #offer(unit: string, { name, uid }: IpFact): void {
+    this.#effects.offer(unit, [{ kind: "release-ip", key: `release/${name}`, name, uid }]);
+  }
+}
+
+function cidrTexts(text: string): { v4?: string; v6?: string } {
+  const { v4, v6 } = parseDualCidr(text) ?? {};
+  return { ...(v4 && { v4: v4.text }), ...(v6 && { v6: v6.text }) };
+}

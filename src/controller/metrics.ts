@@ -1,0 +1,80 @@
+import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import type { WeftEffect } from "../compile/effects.ts";
+import type { FactStore } from "../facts/store.ts";
+import type { Ipam } from "../ipam/ipam.ts";
+import type { Engine } from "../reconcile/engine.ts";
+
+/** What the metrics are read from; nothing is counted twice. */
+export interface MetricSources {
+  readonly engine: Engine<WeftEffect>;
+  readonly facts: FactStore;
+  readonly ipam: Ipam;
+  readonly leading: () => boolean;
+  readonly waiting: () => number;
+  readonly pendingWrites: () => number;
+}
+
+/** The controller's metrics. Those of subnets carry Kube-OVN's names and labels; the others are ours. */
+export function controllerMetrics({ engine, facts, ipam, leading, waiting, pendingWrites }: MetricSources): Registry {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const gauge = (name: string, help: string, read: () => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  };
+  const counter = (name: string, help: string, read: () => number): void => {
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+  };
+  gauge("weft_controller_leading", "1 while this process leads", () => (leading() ? 1 : 0));
+  gauge("weft_controller_waiting_addresses", "Pods and nodes that cannot get an address now", waiting);
+  gauge("weft_controller_pending_writes", "Writes to Kubernetes that wait or are under way", pendingWrites);
+  counter("weft_nb_transactions_total", "Northbound transactions", () => engine.stats.transactions);
+  counter("weft_nb_operations_total", "Operations in them", () => engine.stats.operations);
+  counter("weft_nb_repairs_total", "Operations that undid what another hand had done", () => engine.stats.repairs);
+  counter("weft_nb_refused_total", "Transactions that the database refused", () => engine.stats.failures);
+  counter("weft_units_compiled_total", "Units compiled", () => engine.stats.compiled);
+
+  const labelNames = ["subnet_name", "protocol", "subnet_cidr"] as const;
+  const perSubnet = (name: string, help: string, field: "available" | "using"): void => {
+    new Gauge({
+      name,
+      help,
+      labelNames,
+      registers,
+      collect() {
+        this.reset();
+        for (const subnet of facts.all("subnets")) {
+          const counts = ipam.counts(subnet.name);
+          for (const family of ["v4", "v6"] as const) {
+            const of = counts?.[family];
+            if (of === undefined) continue;
+            const labels = {
+              subnet_name: subnet.name,
+              protocol: family === "v4" ? "IPv4" : "IPv6",
+              subnet_cidr: subnet.cidr[family] ?? "",
+            };
+            this.set(labels, Number(of[field]));
+          }
+        }
+      },
+    });
+  };
+  perSubnet("subnet_available_ip_count", "Addresses of the subnet that are free", "available");
+  perSubnet("subnet_used_ip_count", "Addresses of the subnet in use", "using");
+  return registry;
+}

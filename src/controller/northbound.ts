@@ -1,0 +1,159 @@
+import type { Logger } from "pino";
+import type { OvsdbClient } from "../ovsdb/client.ts";
+import { OvsdbError } from "../ovsdb/errors.ts";
+import { OVN_NB, type OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
+import type { Lock } from "../ovsdb/lock.ts";
+import type { Mirror } from "../ovsdb/mirror.ts";
+import { openOvsdb } from "../ovsdb/open.ts";
+import { insert, mutate, type Operation, remove, update } from "../ovsdb/operation.ts";
+import type { ObservedChange } from "../reconcile/drift.ts";
+import type { CommitOutcome } from "../reconcile/engine.ts";
+import type { DatabaseView, Plan } from "../reconcile/plan.ts";
+import type { EdgeColumn, SweptRow } from "../reconcile/sweep.ts";
+import type { ColumnValue } from "../unit/fragment.ts";
+
+/** The OVSDB lock that the leader holds; each of its transactions asserts it, so a deposed leader cannot write. */
+export const LEADER_LOCK = "weft-controller";
+
+/** The tables that the controller writes, and so mirrors. */
+const TABLES = [
+  "Logical_Switch",
+  "Logical_Switch_Port",
+  "Logical_Router",
+  "Logical_Router_Port",
+  "Logical_Router_Policy",
+  "Logical_Router_Static_Route",
+  "Port_Group",
+  "Address_Set",
+  "ACL",
+  "DHCP_Options",
+] as const satisfies readonly (keyof OvnNbTables)[];
+
+type Table = (typeof TABLES)[number];
+const SELECTION = Object.fromEntries(TABLES.map((table) => [table, "all"])) as { readonly [T in Table]: "all" };
+type Mirrored = Pick<OvnNbTables, Table>;
+
+/** The set-valued columns that edges feed, see {@link EdgeColumn}. */
+export const EDGE_COLUMNS: ReadonlyMap<string, readonly EdgeColumn[]> = new Map([
+  [
+    "Logical_Switch",
+    [
+      { column: "ports", exclusive: false },
+      { column: "acls", exclusive: false },
+    ],
+  ],
+  [
+    "Logical_Router",
+    [
+      { column: "ports", exclusive: false },
+      { column: "policies", exclusive: false },
+      { column: "static_routes", exclusive: false },
+    ],
+  ],
+  [
+    "Port_Group",
+    [
+      { column: "ports", exclusive: true },
+      { column: "acls", exclusive: true },
+    ],
+  ],
+  ["Address_Set", [{ column: "addresses", exclusive: true }]],
+]);
+
+type Row = Readonly<Record<string, ColumnValue>>;
+
+/** The northbound database as the controller uses it: a mirror, transactions, and the lock that makes a leader. */
+export class Northbound {
+  readonly client: OvsdbClient;
+  readonly view: DatabaseView;
+  readonly lock: Lock;
+  readonly #mirror: Mirror<Mirrored>;
+
+  constructor(client: OvsdbClient) {
+    this.client = client;
+    this.#mirror = client.monitor(OVN_NB, SELECTION);
+    this.lock = client.lock(LEADER_LOCK);
+    this.view = {
+      get: (table, uuid) => this.#mirror.get(table as Table, uuid) as Row | undefined,
+      isRoot: (table) => OVN_NB.tables[table as Table].isRoot,
+    };
+  }
+
+  /** Whether the mirror holds the whole database. */
+  get synced(): boolean {
+    return this.#mirror.synced;
+  }
+
+  /** Resolves when the mirror is complete and current. */
+  whenReady(signal?: AbortSignal): Promise<void> {
+    return this.#mirror.whenSynced(signal);
+  }
+
+  /** Calls `listener` with each change of the database; subscribe at once, and the first reading comes by as well. */
+  subscribe(listener: (changes: readonly ObservedChange[]) => void): () => void {
+    return this.#mirror.subscribe((changes) => listener(changes as unknown as readonly ObservedChange[]));
+  }
+
+  /** Every mirrored row. */
+  *rows(): Iterable<SweptRow> {
+    for (const table of TABLES) {
+      for (const row of this.#mirror.rows(table)) yield { table, uuid: row._uuid, columns: row as unknown as Row };
+    }
+  }
+
+  /** Commits a plan as one transaction that asserts the leader's lock. Never rejects. */
+  async commit(plan: Plan): Promise<CommitOutcome> {
+    try {
+      await this.client.transact(OVN_NB.name, operationsOf(plan), { assertLock: LEADER_LOCK });
+      return { kind: "committed" };
+    } catch (error) {
+      return outcomeOf(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.client.close();
+  }
+}
+
+/** Opens the connection to the northbound database; only its raft leader will do, for that is who keeps the lock. */
+export function openNorthbound(remotes: readonly string[], log: Logger): Northbound {
+  const client = openOvsdb({
+    remotes,
+    database: OVN_NB.name,
+    leaderOnly: true,
+    onEvent: (event) => {
+      const level = event.type === "connecting" ? "debug" : event.type === "listener-error" ? "error" : "info";
+      log[level]({ ovsdb: event }, "northbound connection");
+    },
+  });
+  return new Northbound(client);
+}
+
+/** The operations of a plan. Its rows were checked against the schema where compile made them. */
+function operationsOf(plan: Plan): Operation[] {
+  const operations: Operation[] = [];
+  for (const { table, uuid, columns } of plan.inserts) {
+    operations.push(insert(OVN_NB, table as Table, uuid, columns as never));
+  }
+  for (const { row, columns } of plan.updates) {
+    operations.push(update(OVN_NB, row.table as Table, row.uuid, columns as never));
+  }
+  for (const { table, row, column, insert: come, delete: go } of plan.mutations) {
+    const mutations: unknown[] = [];
+    if (go.length > 0) mutations.push([column, "delete", go]);
+    if (come.length > 0) mutations.push([column, "insert", come]);
+    operations.push(mutate(OVN_NB, table as Table, row, mutations as never));
+  }
+  for (const { table, uuid } of plan.deletes) operations.push(remove(OVN_NB, table as Table, uuid));
+  return operations;
+}
+
+/** A refusal is an answer about the transaction itself: sent again, it would be refused again. */
+function outcomeOf(error: unknown): CommitOutcome {
+  const cause = error instanceof Error ? error : new Error(String(error));
+  if (!(error instanceof OvsdbError)) return { kind: "refused", error: cause };
+  if (error.code === "not owner") return { kind: "deposed" };
+  const passing = error.retryable || error.mayHaveApplied || error.code === "closed";
+  return { kind: passing ? "unknown" : "refused", error: cause };
+}

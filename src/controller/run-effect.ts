@@ -1,0 +1,86 @@
+import { FINALIZER } from "../api/names.ts";
+import type { ConditionEffect, FinalizersEffect, ReleaseIpEffect, WeftEffect } from "../compile/effects.ts";
+import type { FactReader } from "../facts/store.ts";
+import { KubeError } from "../kube/errors.ts";
+import type { JsonPatchStep, Kube } from "../kube/kube.ts";
+import { IPS, NAMESPACES, NODES, PODS, type ResourceType, SUBNETS, VPCS } from "../kube/resources.ts";
+
+const TYPES = { pods: PODS, nodes: NODES, namespaces: NAMESPACES, subnets: SUBNETS, vpcs: VPCS } satisfies Record<
+  string,
+  ResourceType
+>;
+
+/** What the effects are carried out with. */
+export interface EffectTools {
+  readonly kube: Kube;
+  readonly facts: FactReader;
+  /** Takes a condition to the status writer, which joins it with the counters. */
+  readonly state: (effect: ConditionEffect) => void;
+}
+
+/**
+ * Carries out one effect. An object that is gone, or that is another one under the same name, needs nothing any more: its
+ * unit is compiled again when the informer says so.
+ */
+export async function runEffect(tools: EffectTools, effect: WeftEffect): Promise<void> {
+  try {
+    await dispatch(tools, effect);
+  } catch (error) {
+    if (error instanceof KubeError && (error.code === "not-found" || isOtherObject(error))) return;
+    throw error;
+  }
+}
+
+async function dispatch(tools: EffectTools, effect: WeftEffect): Promise<void> {
+  const { kube } = tools;
+  switch (effect.kind) {
+    case "annotate": {
+      const { resource, namespace, name, uid, annotations } = effect;
+      const ref = namespace === "" ? { name } : { namespace, name };
+      await kube.patch(TYPES[resource], ref, { type: "merge", body: { metadata: { uid, annotations } } });
+      return;
+    }
+    case "fill-spec": {
+      const { name, uid, spec } = effect;
+      await kube.patch(SUBNETS, { name }, { type: "merge", body: { metadata: { uid }, spec } });
+      return;
+    }
+    case "finalizer":
+      return setFinalizer(tools, effect);
+    case "release-ip":
+      return releaseIp(tools, effect);
+    case "condition":
+      tools.state(effect);
+      return;
+  }
+}
+
+/** A patch that carries another UID than the object's is answered with a conflict. */
+function isOtherObject(error: KubeError): boolean {
+  return error.code === "conflict" && /uid/i.test(error.message);
+}
+
+/** The whole list is tested and replaced, so that a finalizer that somebody adds meanwhile is not lost. */
+async function setFinalizer({ kube, facts }: EffectTools, effect: FinalizersEffect): Promise<void> {
+  const fact = facts.get(effect.resource, effect.name);
+  if (fact === undefined || fact.uid !== effect.uid) return;
+  const old = fact.finalizers;
+  const wanted = old.filter((entry) => entry !== FINALIZER);
+  if (effect.present) wanted.push(FINALIZER);
+  const path = "/metadata/finalizers";
+  const steps: JsonPatchStep[] = [{ op: "test", path: "/metadata/uid", value: effect.uid }];
+  if (old.length > 0) steps.push({ op: "test", path, value: old });
+  if (wanted.length > 0) steps.push({ op: "add", path, value: wanted });
+  else if (old.length > 0) steps.push({ op: "remove", path });
+  await kube.patch(TYPES[effect.resource], { name: effect.name }, { type: "json", body: steps });
+}
+
+async function releaseIp({ kube, facts }: EffectTools, { name, uid }: ReleaseIpEffect): Promise<void> {
+  const fact = facts.get("ips", name);
+  if (fact === undefined || fact.uid !== uid) return;
+  const finalizers = fact.finalizers.filter((entry) => entry !== FINALIZER);
+  if (finalizers.length !== fact.finalizers.length) {
+    await kube.patch(IPS, { name }, { type: "merge", body: { metadata: { uid, finalizers } } });
+  }
+  if (!fact.deleting) await kube.delete(IPS, { name }, { preconditions: { uid } });
+}

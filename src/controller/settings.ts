@@ -1,0 +1,81 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { DEFAULT_SUBNET, DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
+import { parseDualCidr } from "../net/dual.ts";
+
+/** What the controller is told when it starts. Names of flags are Kube-OVN's where it has them. */
+export interface Settings {
+  /** Remotes of the northbound database, `tcp:[host]:port` or `ssl:` or `unix:`, by commas. */
+  readonly ovnNb: string;
+  readonly clusterRouter: string;
+  readonly defaultSubnet: string;
+  readonly defaultCidr: string;
+  readonly defaultGateway: string;
+  readonly defaultExcludeIps: string;
+  readonly nodeSwitch: string;
+  readonly nodeSwitchCidr: string;
+  readonly serviceCidr: string;
+  readonly metricsPort: number;
+  readonly logLevel: string;
+  /** Lets a sweep delete however many rows no unit wants. */
+  readonly allowMassDelete: boolean;
+  /** Identity of this process among the replicas, for the Lease. */
+  readonly identity: string;
+  readonly namespace: string;
+}
+
+function cidrs(text: string): string {
+  if (parseDualCidr(text) === undefined) {
+    throw new InvalidArgumentError(`"${text}" is not a CIDR or a pair "IPv4 CIDR,IPv6 CIDR".`);
+  }
+  return text;
+}
+
+function port(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 65_535) {
+    throw new InvalidArgumentError(`"${text}" is not a port (0 to 65535; 0 switches the server off).`);
+  }
+  return value;
+}
+
+/** Adds the controller's flags to a command. */
+export function withSettings(command: Command, environment: Readonly<Record<string, string | undefined>>): Command {
+  return command
+    .option(
+      "--ovn-nb <remotes>",
+      "northbound database, for example tcp:[10.0.0.1]:6641",
+      environment["OVN_NB_ADDR"] ?? "unix:/run/ovn/ovnnb_db.sock",
+    )
+    .option("--cluster-router <name>", "the default VPC", DEFAULT_VPC)
+    .option("--default-ls <name>", "the default subnet", DEFAULT_SUBNET)
+    .option("--default-cidr <cidr>", "CIDR of the default subnet, or a pair v4,v6", cidrs, "10.16.0.0/16")
+    .option("--default-gateway <address>", "its gateway (default: its first address)", "")
+    .option("--default-exclude-ips <list>", "addresses of it that pods do not get: a,b..c", "")
+    .option("--node-switch <name>", "the subnet that joins nodes to the default VPC", JOIN_SUBNET)
+    .option("--node-switch-cidr <cidr>", "its CIDR, or a pair v4,v6", cidrs, "100.64.0.0/16")
+    .option("--service-cluster-ip-range <cidr>", "the cluster's Service addresses", cidrs, "10.96.0.0/12")
+    .option("--metrics-port <port>", "port of /metrics, /healthz and /readyz", port, 10660)
+    .option("--log-level <level>", "trace, debug, info, warn or error", "info")
+    .option("--allow-mass-delete", "let the first sweep delete more than max(50, 5 %) of the rows Weft owns", false);
+}
+
+/** The settings that a parsed command and the environment make. */
+export function readSettings(command: Command, environment: Readonly<Record<string, string | undefined>>): Settings {
+  const flags = command.opts<Record<string, string> & { metricsPort: number; allowMassDelete: boolean }>();
+  return {
+    ovnNb: flags["ovnNb"] ?? "",
+    clusterRouter: flags["clusterRouter"] ?? DEFAULT_VPC,
+    defaultSubnet: flags["defaultLs"] ?? DEFAULT_SUBNET,
+    defaultCidr: flags["defaultCidr"] ?? "",
+    defaultGateway: flags["defaultGateway"] ?? "",
+    defaultExcludeIps: flags["defaultExcludeIps"] ?? "",
+    nodeSwitch: flags["nodeSwitch"] ?? JOIN_SUBNET,
+    nodeSwitchCidr: flags["nodeSwitchCidr"] ?? "",
+    serviceCidr: flags["serviceClusterIpRange"] ?? "",
+    metricsPort: flags.metricsPort,
+    logLevel: flags["logLevel"] ?? "info",
+    allowMassDelete: flags.allowMassDelete,
+    identity: environment["POD_NAME"] ?? environment["HOSTNAME"] ?? "weft-controller",
+    namespace: environment["POD_NAMESPACE"] ?? "kube-system",
+  };
+}

@@ -1,0 +1,38 @@
+import type { Logger } from "pino";
+import type { WeftEffect } from "../compile/effects.ts";
+import type { Engine } from "../reconcile/engine.ts";
+import { planSize } from "../reconcile/plan.ts";
+import { braked, planSweep } from "../reconcile/sweep.ts";
+import { EDGE_COLUMNS, type Northbound } from "./northbound.ts";
+
+/** What a sweep needs. */
+export interface SweepTools {
+  readonly engine: Engine<WeftEffect>;
+  readonly northbound: Northbound;
+  readonly log: Logger;
+  /** Whether the administrator has allowed a sweep of any size. */
+  readonly allowed: boolean;
+}
+
+/**
+ * Deletes what an earlier run left in the database and no unit wants any more. Called once by each new leader, after every
+ * unit has compiled; later changes leave nothing behind. Stops, and says how to go on, where it would delete too much.
+ */
+export async function sweepOnce({ engine, northbound, log, allowed }: SweepTools): Promise<void> {
+  const sweep = planSweep(engine.desired, northbound.rows(), (table) => northbound.view.isRoot(table), EDGE_COLUMNS);
+  if (planSize(sweep.plan) === 0) return;
+  const size = { orphans: sweep.orphans.length, owned: sweep.owned };
+  if (braked(sweep) && !allowed) {
+    log.error(
+      {
+        ...size,
+        examples: sweep.orphans.slice(0, 5).map((row) => `${row.table} ${String(row.columns["name"] ?? row.uuid)}`),
+      },
+      "the sweep is stopped: it would delete too many rows. See what `weft-controller plan` prints; if that is right, start the controller once with --allow-mass-delete",
+    );
+    return;
+  }
+  const outcome = await northbound.commit(sweep.plan);
+  if (outcome.kind === "committed") log.info(size, "rows that nothing wants any more are deleted");
+  else log.warn({ ...size, outcome: outcome.kind }, "the sweep could not be committed; the next leader tries again");
+}
