@@ -3,6 +3,7 @@ import { projectIp } from "../facts/project-ip.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import { projectVpc } from "../facts/project-vpc.ts";
 import { FactStore } from "../facts/store.ts";
+import { stableMac } from "../unit/identity.ts";
 import { judgeSubnet } from "./subnet-verdict.ts";
 
 /** A small dual-stack cluster for tests: two nodes, the default VPC, the join and the default subnet, one pod. */
@@ -89,7 +90,7 @@ export function addPod(
   facts.set("pods", `default/${name}`, projectPod(pod));
 }
 
-/** Adds an IP object; its MAC is made of its name's length, its pod UID of its pod's name. */
+/** Adds an IP object; its MAC and its pod UID are made of its name and its pod's. */
 export function addIp(
   facts: FactStore,
   name: string,
@@ -97,7 +98,7 @@ export function addIp(
 ): void {
   const { v4, v6, ...spec } = of;
   const annotations = of.namespace === undefined ? {} : { "weft.kubeovn.io/pod-uid": `uid-${of.podName}` };
-  const macAddress = `02:00:00:00:00:${String(name.length).padStart(2, "0")}`;
+  const macAddress = stableMac(name);
   const object = {
     metadata: { name, uid: `uid-ip-${name}`, annotations },
     spec: { ...spec, v4IpAddress: v4, v6IpAddress: v6, macAddress },

@@ -54,6 +54,8 @@ export class Allocator {
   readonly #recording = new Set<string>();
   /** Refused pods and nodes: holder → the reason that was told. */
   readonly #waiting = new Map<string, string>();
+  /** Records that name an address which is somebody else's → what was told. */
+  readonly #disputes = new Map<string, string>();
   #active = false;
 
   constructor(options: AllocatorOptions) {
@@ -81,6 +83,7 @@ export class Allocator {
     this.#active = false;
     this.#recording.clear();
     this.#waiting.clear();
+    this.#disputes.clear();
     const { ipam } = this.#options;
     for (const subnet of [...ipam.subnetNames()]) ipam.remove(subnet, { force: true });
   }
@@ -125,6 +128,7 @@ export class Allocator {
     if (fact === undefined) return;
     if (now === undefined) {
       this.#recording.delete(fact.name);
+      this.#disputes.delete(fact.name);
       const freed = ipam.release(fact.name);
       if (freed !== undefined) this.#options.usageChanged(freed.subnet);
     } else {
@@ -150,8 +154,12 @@ export class Allocator {
       ...(ip.v6 !== "" && { v6: ip.v6 }),
       ...(ip.mac !== "" && { mac: ip.mac }),
     });
-    const first = conflicts[0];
-    if (first !== undefined) disputed(ip, first.message);
+    const message = conflicts[0]?.message;
+    if (message === undefined) this.#disputes.delete(ip.name);
+    else if (this.#disputes.get(ip.name) !== message) {
+      this.#disputes.set(ip.name, message);
+      disputed(ip, message);
+    }
     usageChanged(ip.subnet);
   }
 
