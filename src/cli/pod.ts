@@ -1,0 +1,86 @@
+import { NODE, OVN_PROVIDER, podAnnotation } from "../api/annotations.ts";
+import { podPortName } from "../api/names.ts";
+import { KubeError } from "../kube/errors.ts";
+import type { Kube } from "../kube/kube.ts";
+import type { KubeObject, ObjectRef } from "../kube/object.ts";
+import { IPS, NODES, PODS, type ResourceType } from "../kube/resources.ts";
+import { formatTable } from "./table.ts";
+
+/** One step on a pod's way to its network. */
+export interface Step {
+  readonly what: string;
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+type Loose = Readonly<Record<string, unknown>>;
+
+/** Follows a pod's way to its network from object to object; the first step that is not ok is where it hangs. */
+export async function podSteps(kube: Kube, namespace: string, name: string): Promise<readonly Step[]> {
+  const pod = await find(kube, PODS, { namespace, name });
+  if (pod === undefined)
+    return [{ what: "pod", ok: false, detail: `there is no pod ${name} in namespace ${namespace}` }];
+  const spec = (pod.spec ?? {}) as Loose;
+  const annotations = pod.metadata.annotations ?? {};
+  const steps: Step[] = [{ what: "pod", ok: true, detail: `uid ${pod.metadata.uid}` }];
+  if (spec["hostNetwork"] === true)
+    return [...steps, { what: "network", ok: true, detail: "the node's own; Weft has no part in it" }];
+  const nodeName = String(spec["nodeName"] ?? "");
+  steps.push({ what: "bound to a node", ok: nodeName !== "", detail: nodeName || "the scheduler has not decided yet" });
+
+  const port = podPortName(name, namespace);
+  const ip = await find(kube, IPS, { name: port });
+  const record = (ip?.spec ?? {}) as Loose;
+  steps.push({
+    what: "address recorded",
+    ok: ip !== undefined,
+    detail:
+      ip === undefined
+        ? "no IP object: see the pod's Events (AcquireAddressFailed) and `weftctl status`"
+        : `IP ${port}: ${[record["v4IpAddress"], record["v6IpAddress"]].filter(Boolean).join(" ")} ${record["macAddress"]} in subnet ${record["subnet"]}`,
+  });
+  const committed = annotations[podAnnotation(OVN_PROVIDER, "routed")] === "true";
+  steps.push({
+    what: "port in OVN",
+    ok: committed,
+    detail: committed
+      ? `logical switch ${annotations[podAnnotation(OVN_PROVIDER, "logical_switch")]}, port ${port}`
+      : "not committed: see the controller's log and `weft-controller plan`",
+  });
+  const node = nodeName === "" ? undefined : await find(kube, NODES, { name: nodeName });
+  const chassis = node?.metadata.annotations?.[NODE.chassis];
+  steps.push({
+    what: "node in OVN",
+    ok: chassis !== undefined,
+    detail: chassis ? `chassis ${chassis}` : "the node's daemon has not reported its chassis",
+  });
+  const addresses = (((pod.status as Loose | undefined)?.["podIPs"] ?? []) as { ip: string }[]).map(
+    (entry) => entry.ip,
+  );
+  steps.push({
+    what: "network in the pod",
+    ok: addresses.length > 0,
+    detail:
+      addresses.length > 0
+        ? addresses.join(" ")
+        : `CNI ADD has not succeeded: see the log of weft-daemon on ${nodeName || "its node"}`,
+  });
+  return steps;
+}
+
+/** The steps as a table for people. */
+export function formatSteps(steps: readonly Step[]): string {
+  return formatTable(
+    ["", "STEP", "DETAIL"],
+    steps.map(({ ok, what, detail }) => [ok ? "✓" : "✗", what, detail]),
+  );
+}
+
+async function find(kube: Kube, type: ResourceType, ref: ObjectRef): Promise<KubeObject | undefined> {
+  try {
+    return await kube.get(type, ref);
+  } catch (error) {
+    if (error instanceof KubeError && error.code === "not-found") return undefined;
+    throw error;
+  }
+}
