@@ -1,0 +1,276 @@
+import type { Family, Ip } from "../net/address.ts";
+import { type Dual, dualValues, formatDual } from "../net/dual.ts";
+import { parseMacNumber } from "../net/mac.ts";
+import type { Coordinate } from "./coordinate.ts";
+import type { MacSource } from "./macs.ts";
+import { listOf, type Refusal, refuse } from "./refusal.ts";
+import {
+  addressInUse,
+  addressOutOfSubnet,
+  macInUse,
+  mostTelling,
+  neverGiven,
+  nothingAvailable,
+  wrongFamily,
+} from "./sentences.ts";
+import type { LeaseRecord, SubnetState } from "./subnet.ts";
+import type { AddressRequest, Allocation, Want } from "./types.ts";
+
+/** What a decision reads. */
+export interface View {
+  subnet(name: string): SubnetState | undefined;
+  /** The subnet of an IPPool. */
+  poolSubnet(pool: string): SubnetState | undefined;
+  lease(owner: string): LeaseRecord | undefined;
+  readonly macs: MacSource;
+}
+
+/** A decision that can be carried out: what the owner will hold. */
+export interface Plan {
+  readonly ok: true;
+  readonly how: Allocation["how"];
+  readonly subnet: SubnetState;
+  readonly v4: Coordinate | undefined;
+  readonly v6: Coordinate | undefined;
+  readonly mac: number | undefined;
+  /** What the owner holds now. */
+  readonly existing: LeaseRecord | undefined;
+}
+
+/** One place to look: a subnet, and a pool of it ("" for none). */
+interface Candidate {
+  readonly subnet: SubnetState;
+  readonly pool: string;
+}
+
+/**
+ * Decides a request: where, which addresses and which MAC; or why not. Both families or none. Takes nothing. What the
+ * owner already holds is kept wherever the request allows it.
+ */
+export function decide(view: View, request: AddressRequest): Plan | Refusal {
+  const existing = view.lease(request.owner);
+  const refusals: Refusal[] = [];
+  let candidates = findCandidates(view, request, refusals);
+  if (existing !== undefined && candidates.length > 1) {
+    const keeps = (c: Candidate): number => (keepsAddresses(c, request.want, existing) ? 0 : 1);
+    candidates = candidates.toSorted((a, b) => keeps(a) - keeps(b));
+  }
+  for (const candidate of candidates) {
+    const outcome = attempt(view, candidate, request, existing);
+    if (outcome.ok) {
+      return outcome.how === "moved" && request.move !== true ? holdsAnother(request, outcome) : outcome;
+    }
+    refusals.push(outcome);
+  }
+  return mostTelling(request, refusals);
+}
+
+function findCandidates(view: View, request: AddressRequest, refusals: Refusal[]): Candidate[] {
+  const { want, subnets } = request;
+  const candidates: Candidate[] = [];
+  if (want.kind !== "pool") {
+    for (const name of subnets) {
+      const subnet = view.subnet(name);
+      if (subnet !== undefined) candidates.push({ subnet, pool: "" });
+      else refusals.push(refuse("SubnetUnknown", `There is no subnet "${name}".`, { subnet: name, value: name }));
+    }
+    return candidates;
+  }
+  for (const pool of want.pools) {
+    const subnet = view.poolSubnet(pool);
+    if (subnet === undefined) {
+      const message = `There is no IPPool "${pool}"; create it, or name one that there is.`;
+      refusals.push(refuse("PoolUnknown", message, { value: pool }));
+    } else if (subnets.length > 0 && !subnets.includes(subnet.name)) {
+      const where = listOf(subnets.map((name) => `"${name}"`));
+      const message = `IPPool "${pool}" belongs to subnet "${subnet.name}", but the address is to come from ${where}; name an IPPool of that subnet.`;
+      refusals.push(refuse("PoolNotInSubnet", message, { subnet: subnet.name, value: pool }));
+    } else {
+      candidates.push({ subnet, pool });
+    }
+  }
+  return candidates;
+}
+
+function attempt(
+  view: View,
+  { subnet, pool }: Candidate,
+  request: AddressRequest,
+  existing: LeaseRecord | undefined,
+): Plan | Refusal {
+  const { want, family } = request;
+  const held = existing?.subnet === subnet ? existing : undefined;
+  const v4Wanted = family !== 6 && subnet.has(4);
+  const v6Wanted = family !== 4 && subnet.has(6);
+  let v4: Coordinate | undefined;
+  let v6: Coordinate | undefined;
+
+  if (!subnet.has(4) && !subnet.has(6)) {
+    if (want.kind !== "any" || family !== undefined) {
+      const message = `Subnet "${subnet.name}" has no cidrBlock: its ports get a MAC here and their addresses elsewhere; ask for none.`;
+      return refuse("SubnetHasNoAddresses", message, { subnet: subnet.name });
+    }
+  } else if (!v4Wanted && !v6Wanted) {
+    return wrongFamily(subnet, family ?? 4);
+  } else {
+    let named: Dual<Ip> | undefined;
+    if (want.kind === "static") {
+      const refusal = checkNamed(subnet, request, want.addresses);
+      if (refusal !== undefined) return refusal;
+      named = want.addresses;
+    } else if (want.kind === "choice") {
+      const chosen = choose(subnet, request, want.tuples, held);
+      if ("ok" in chosen) return chosen;
+      named = chosen;
+    }
+    if (v4Wanted) v4 = pick(subnet, 4, pool, named?.v4, want, held);
+    if (v6Wanted && (v4 !== undefined || !v4Wanted)) v6 = pick(subnet, 6, pool, named?.v6, want, held);
+    if (v4Wanted && v4 === undefined) return nothingAvailable(subnet, 4, pool, request);
+    if (v6Wanted && v6 === undefined) return nothingAvailable(subnet, 6, pool, request);
+  }
+
+  const mac = pickMac(view, subnet, request, existing);
+  if (typeof mac === "object") return mac;
+  return { ok: true, how: compare(subnet, v4, v6, mac, existing), subnet, v4, v6, mac, existing };
+}
+
+/** The address of one family: the one that was named, the one that is held, or the next. */
+function pick(
+  subnet: SubnetState,
+  family: Family,
+  pool: string,
+  named: Ip | undefined,
+  want: Want,
+  held: LeaseRecord | undefined,
+): Coordinate | undefined {
+  const space = subnet.space(family);
+  if (space === undefined) return undefined;
+  if (named !== undefined) return space.coordinate(named);
+  const current = family === 4 ? held?.v4 : held?.v6;
+  if (current !== undefined) {
+    const zone = space.zoneOf(current);
+    const usable = zone?.kind === "auto" || zone?.kind === "excluded";
+    if (usable && (want.kind !== "pool" || zone.pool === pool)) return current;
+  }
+  return space.next(pool);
+}
+
+/** Why addresses that somebody names cannot be had from this subnet, if so. */
+function checkNamed(subnet: SubnetState, request: AddressRequest, named: Dual<Ip>): Refusal | undefined {
+  for (const ip of dualValues(named)) {
+    if (request.family !== undefined && ip.family !== request.family) {
+      const message = `${ip.text} is IPv${ip.family}, but ip_family asks for IPv${request.family} alone; take one of them away.`;
+      return refuse("FamilyMismatch", message, { subnet: subnet.name, value: ip.text });
+    }
+    const space = subnet.has(ip.family) ? subnet.space(ip.family) : undefined;
+    const at = space?.coordinate(ip);
+    const zone = at === undefined ? undefined : space?.zoneOf(at);
+    if (space === undefined || at === undefined || zone === undefined) return addressOutOfSubnet(subnet, ip);
+    if (zone.kind !== "auto" && zone.kind !== "excluded") return neverGiven(subnet, ip, zone);
+    const holder = space.holder(at);
+    if (holder !== undefined && holder.owner !== request.owner) return addressInUse(subnet, ip, holder.owner);
+  }
+  return undefined;
+}
+
+/** The first of several that is free, but before that the one that the owner holds. */
+function choose(
+  subnet: SubnetState,
+  request: AddressRequest,
+  tuples: readonly Dual<Ip>[],
+  held: LeaseRecord | undefined,
+): Dual<Ip> | Refusal {
+  if (held !== undefined) {
+    const own = tuples.find((tuple) => dualValues(tuple).every((ip) => isHeld(subnet, held, ip)));
+    if (own !== undefined) return own;
+  }
+  const refusals: Refusal[] = [];
+  for (const tuple of tuples) {
+    const refusal = checkNamed(subnet, request, tuple);
+    if (refusal === undefined) return tuple;
+    refusals.push(refusal);
+  }
+  const taken = refusals.filter((refusal) => refusal.code === "AddressInUse");
+  if (taken.length === 0) {
+    return (
+      refusals[0] ?? refuse("PoolMalformed", "The list of addresses in ip_pool is empty.", { subnet: subnet.name })
+    );
+  }
+  const holders = listOf(taken.map(({ value, holder }) => `${value} is held by "${holder}"`));
+  const message = `None of the ${tuples.length} entries of ip_pool (${listOf(tuples.map(formatDual))}) is free in subnet "${subnet.name}": ${holders}; free one or add another.`;
+  return refuse("NoAvailableAddress", message, { subnet: subnet.name });
+}
+
+function pickMac(
+  view: View,
+  subnet: SubnetState,
+  request: AddressRequest,
+  existing: LeaseRecord | undefined,
+): number | undefined | Refusal {
+  if (request.mac === "none") return undefined;
+  if (request.mac === undefined) {
+    const current = existing?.subnet.macs === subnet.macs ? existing?.mac : undefined;
+    if (current !== undefined) return current;
+    const generated = subnet.macs.generate(view.macs, request.owner);
+    if (generated !== undefined) return generated;
+    const message = `No free MAC address was found for "${request.owner}" in subnet "${subnet.name}": every one that was tried is taken; name one with mac_address.`;
+    return refuse("NoAvailableMac", message, { subnet: subnet.name });
+  }
+  const mac = parseMacNumber(request.mac);
+  if (mac === undefined) {
+    const message = `"${request.mac}" is not the MAC address of one interface; write six bytes such as 00:00:5e:00:53:01, not multicast and not all zero.`;
+    return refuse("MacMalformed", message, { subnet: subnet.name, value: request.mac });
+  }
+  const holder = subnet.macs.holder(mac);
+  const taken = holder === undefined ? subnet.macs.reservedFor(mac) : holder.owner;
+  if (taken === undefined || taken === request.owner) return mac;
+  return macInUse(subnet, request.mac, taken);
+}
+
+function compare(
+  subnet: SubnetState,
+  v4: Coordinate | undefined,
+  v6: Coordinate | undefined,
+  mac: number | undefined,
+  existing: LeaseRecord | undefined,
+): Allocation["how"] {
+  if (existing === undefined) return "new";
+  const keeps =
+    existing.subnet === subnet &&
+    (existing.v4 === undefined || existing.v4 === v4) &&
+    (existing.v6 === undefined || existing.v6 === v6) &&
+    (existing.mac === undefined || existing.mac === mac);
+  if (!keeps) return "moved";
+  return existing.v4 === v4 && existing.v6 === v6 && existing.mac === mac ? "same" : "extended";
+}
+
+function isHeld(subnet: SubnetState, held: LeaseRecord, ip: Ip): boolean {
+  const at = subnet.space(ip.family)?.coordinate(ip);
+  return at !== undefined && at === (ip.family === 4 ? held.v4 : held.v6);
+}
+
+/** Whether what an owner holds is of this place. */
+function keepsAddresses({ subnet, pool }: Candidate, want: Want, existing: LeaseRecord): boolean {
+  if (existing.subnet !== subnet) return false;
+  if (want.kind !== "pool") return true;
+  const { v4, v6 } = existing;
+  return (
+    (v4 === undefined || subnet.v4?.zoneOf(v4)?.pool === pool) &&
+    (v6 === undefined || subnet.v6?.zoneOf(v6)?.pool === pool)
+  );
+}
+
+function holdsAnother(request: AddressRequest, plan: Plan): Refusal {
+  const { existing } = plan;
+  const parts = existing === undefined ? [] : [existing.v4, existing.v6];
+  const texts = parts.flatMap((at, i) =>
+    at === undefined ? [] : (existing?.subnet.space(i === 0 ? 4 : 6)?.text(at) ?? []),
+  );
+  const what = texts.length === 0 ? "a MAC address" : texts.join(" and ");
+  const message = `"${request.owner}" holds ${what} in subnet "${existing?.subnet.name}", which is not what is asked for now; it must let go of that first.`;
+  return refuse("HoldsAnother", message, {
+    subnet: existing?.subnet.name,
+    value: texts.join(","),
+    holder: request.owner,
+  });
+}

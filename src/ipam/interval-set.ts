@@ -1,0 +1,143 @@
+import { type Coordinate, lastAtOrBefore, predecessor, type Span, successor } from "./coordinate.ts";
+
+/** As many intervals as one chunk holds before it is split. Small enough that moving them is cheap. */
+const CHUNK = 256;
+
+/** Intervals in order. `first[i] <= last[i] < first[i + 1] - 1`. Never empty while it is in a set. */
+interface Chunk {
+  readonly first: Coordinate[];
+  readonly last: Coordinate[];
+}
+
+/**
+ * A set of addresses, kept as the fewest intervals in order. Finding costs O(log n) in the number of intervals, and
+ * changing that plus a move within one chunk; memory goes with the intervals and not with the addresses.
+ */
+export class IntervalSet {
+  #chunks: Chunk[] = [];
+  /** `first[0]` of every chunk: searched on every call, so kept in a row. */
+  #starts: Coordinate[] = [];
+  /** Where `#seek` stopped: the last interval that begins at or before what was sought; `#at` is -1 if there is none. */
+  #in = 0;
+  #at = -1;
+
+  /** Whether there is nothing in the set. */
+  get empty(): boolean {
+    return this.#chunks.length === 0;
+  }
+
+  /** The lowest address. */
+  first(): Coordinate | undefined {
+    return this.#chunks[0]?.first[0];
+  }
+
+  /** Whether the address is in the set. */
+  has(c: Coordinate): boolean {
+    return this.endOf(c) !== undefined;
+  }
+
+  /** The last address of the interval that holds this one; `undefined` if none does. */
+  endOf(c: Coordinate): Coordinate | undefined {
+    this.#seek(c);
+    const last = this.#chunks[this.#in]?.last[this.#at];
+    return last !== undefined && c <= last ? last : undefined;
+  }
+
+  /** Adds an address, or all from `first` to `last`. None of them may be in the set already. */
+  add(first: Coordinate, last: Coordinate = first): void {
+    this.#seek(first);
+    const chunk = this.#chunks[this.#in];
+    if (chunk === undefined) {
+      this.#chunks.push({ first: [first], last: [last] });
+      this.#starts.push(first);
+      return;
+    }
+    const at = this.#at;
+    const before = chunk.last[at];
+    const joinsBefore = before !== undefined && successor(before) === first;
+    // The next interval may be the first of the next chunk.
+    const next = at + 1 < chunk.first.length ? chunk : this.#chunks[this.#in + 1];
+    const nextAt = next === chunk ? at + 1 : 0;
+    const joinsNext = next !== undefined && next.first[nextAt] === successor(last);
+    if (joinsBefore && joinsNext) {
+      chunk.last[at] = next.last[nextAt] as Coordinate;
+      this.#drop(next === chunk ? this.#in : this.#in + 1, nextAt);
+    } else if (joinsBefore) {
+      chunk.last[at] = last;
+    } else if (joinsNext) {
+      next.first[nextAt] = first;
+      if (nextAt === 0) this.#starts[next === chunk ? this.#in : this.#in + 1] = first;
+    } else {
+      this.#insert(this.#in, at + 1, first, last);
+    }
+  }
+
+  /** Takes an address out; `false` if it was not in the set. */
+  remove(c: Coordinate): boolean {
+    const last = this.endOf(c);
+    const chunk = this.#chunks[this.#in];
+    if (last === undefined || chunk === undefined) return false;
+    const at = this.#at;
+    const isFirst = chunk.first[at] === c;
+    if (isFirst && last === c) {
+      this.#drop(this.#in, at);
+    } else if (isFirst) {
+      chunk.first[at] = successor(c);
+      if (at === 0) this.#starts[this.#in] = successor(c);
+    } else {
+      chunk.last[at] = predecessor(c);
+      if (last !== c) this.#insert(this.#in, at + 1, successor(c), last);
+    }
+    return true;
+  }
+
+  /** All intervals in order. The set must not change meanwhile. */
+  *spans(): Generator<Span, undefined, undefined> {
+    for (const { first, last } of this.#chunks) {
+      for (let i = 0; i < first.length; i++) {
+        yield { first: first[i] as Coordinate, last: last[i] as Coordinate };
+      }
+    }
+  }
+
+  #seek(c: Coordinate): void {
+    const index = lastAtOrBefore(this.#starts, c);
+    this.#in = Math.max(index, 0);
+    const chunk = this.#chunks[index];
+    this.#at = chunk === undefined ? -1 : lastAtOrBefore(chunk.first, c);
+  }
+
+  #insert(index: number, at: number, first: Coordinate, last: Coordinate): void {
+    const chunk = this.#chunks[index] as Chunk;
+    chunk.first.splice(at, 0, first);
+    chunk.last.splice(at, 0, last);
+    if (at === 0) this.#starts[index] = first;
+    if (chunk.first.length > CHUNK) {
+      const half = CHUNK >>> 1;
+      const right = { first: chunk.first.splice(half), last: chunk.last.splice(half) };
+      this.#chunks.splice(index + 1, 0, right);
+      this.#starts.splice(index + 1, 0, right.first[0] as Coordinate);
+    }
+  }
+
+  #drop(index: number, at: number): void {
+    const chunk = this.#chunks[index] as Chunk;
+    chunk.first.splice(at, 1);
+    chunk.last.splice(at, 1);
+    const start = chunk.first[0];
+    if (start === undefined) {
+      this.#chunks.splice(index, 1);
+      this.#starts.splice(index, 1);
+      return;
+    }
+    this.#starts[index] = start;
+    // A chunk that has become small joins its neighbour, so that chunks stay few.
+    const right = this.#chunks[index + 1];
+    if (right !== undefined && right.first.length + chunk.first.length <= CHUNK >>> 1) {
+      chunk.first.push(...right.first);
+      chunk.last.push(...right.last);
+      this.#chunks.splice(index + 1, 1);
+      this.#starts.splice(index + 1, 1);
+    }
+  }
+}

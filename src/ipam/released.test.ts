@@ -1,0 +1,53 @@
+import fc from "fast-check";
+import t from "tap";
+import { ReleasedQueue } from "./released.ts";
+
+t.test("what was released first is given first, and what is taken meanwhile is left out", (t) => {
+  const operation = fc.record({ at: fc.integer({ min: 0, max: 20 }), kind: fc.constantFrom("push", "delete", "give") });
+  fc.assert(
+    fc.property(fc.array(operation, { maxLength: 100 }), (operations) => {
+      const queue = new ReleasedQueue();
+      const model: number[] = [];
+      for (const [tick, { at, kind }] of operations.entries()) {
+        if (kind === "push" && !model.includes(at)) {
+          queue.push(at, tick);
+          model.push(at);
+        } else if (kind === "delete") {
+          const index = model.indexOf(at);
+          if (queue.delete(at) !== index >= 0) return false;
+          if (index >= 0) model.splice(index, 1);
+        } else if (kind === "give") {
+          const first = queue.first();
+          if (first !== model.shift()) return false;
+          if (first !== undefined) queue.delete(first);
+        }
+        if (queue.size !== model.length || queue.has(at) !== model.includes(at)) return false;
+      }
+      return [...queue.entries()].map((entry) => entry.at).join() === model.join();
+    }),
+    { numRuns: 300 },
+  );
+  t.end();
+});
+
+t.test("beyond its limit it forgets the order of the oldest, but gives them first", (t) => {
+  const queue = new ReleasedQueue(3);
+  for (const [tick, at] of [50, 10, 51, 9, 60, 61].entries()) queue.push(at, tick);
+  t.equal(queue.size, 6);
+  t.same(
+    [...queue.oldSpans()],
+    [
+      { first: 10, last: 10 },
+      { first: 50, last: 51 },
+    ],
+  );
+  const given: unknown[] = [];
+  for (let c = queue.first(); c !== undefined; c = queue.first()) {
+    given.push(c);
+    queue.delete(c);
+  }
+  t.same(given, [10, 50, 51, 9, 60, 61]);
+  t.equal(queue.size, 0);
+  t.equal(queue.delete(10), false);
+  t.end();
+});

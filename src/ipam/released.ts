@@ -1,0 +1,94 @@
+import type { Coordinate, Span } from "./coordinate.ts";
+import { IntervalSet } from "./interval-set.ts";
+
+/** How many of the latest releases are remembered in their order. What is older is remembered as a set. */
+export const REMEMBERED_RELEASES = 16_384;
+
+interface Entry {
+  readonly at: Coordinate;
+  /** When it was released, on a clock that the caller counts up. */
+  readonly tick: number;
+  previous: Entry | undefined;
+  next: Entry | undefined;
+}
+
+/**
+ * Addresses that were given back, in the order in which they came: the one that has lain longest is given again first,
+ * because somebody may still remember a young one (neighbour caches, connections). A pool of millions of addresses
+ * that pods pass through must not cost memory for each, so beyond the latest `REMEMBERED_RELEASES` only the set is kept:
+ * those go first, in address order.
+ */
+export class ReleasedQueue {
+  readonly #limit: number;
+  #old = new IntervalSet();
+  #oldCount = 0;
+  /** coordinate → its place in the queue */
+  readonly #entries = new Map<Coordinate, Entry>();
+  #head: Entry | undefined;
+  #tail: Entry | undefined;
+
+  constructor(limit: number = REMEMBERED_RELEASES) {
+    this.#limit = limit;
+  }
+
+  /** How many addresses are waiting. */
+  get size(): number {
+    return this.#oldCount + this.#entries.size;
+  }
+
+  /** Whether the address is waiting. */
+  has(c: Coordinate): boolean {
+    return this.#entries.has(c) || (this.#oldCount > 0 && this.#old.has(c));
+  }
+
+  /** The one to be given again next. It stays in the queue. */
+  first(): Coordinate | undefined {
+    return this.#oldCount > 0 ? this.#old.first() : this.#head?.at;
+  }
+
+  /** Puts an address at the end. It must not be in the queue; ticks must not run backwards. */
+  push(c: Coordinate, tick: number): void {
+    const entry: Entry = { at: c, tick, previous: this.#tail, next: undefined };
+    if (this.#tail === undefined) this.#head = entry;
+    else this.#tail.next = entry;
+    this.#tail = entry;
+    this.#entries.set(c, entry);
+    if (this.#entries.size > this.#limit && this.#head !== undefined) {
+      const oldest = this.#head.at;
+      this.delete(oldest);
+      this.pushOld({ first: oldest, last: oldest }, 1);
+    }
+  }
+
+  /** Puts addresses among those whose order is forgotten. None may be in the queue. */
+  pushOld(span: Span, count: number): void {
+    this.#old.add(span.first, span.last);
+    this.#oldCount += count;
+  }
+
+  /** Takes an address out, wherever it stands; `false` if it was not waiting. */
+  delete(c: Coordinate): boolean {
+    const entry = this.#entries.get(c);
+    if (entry === undefined) {
+      if (this.#oldCount === 0 || !this.#old.remove(c)) return false;
+      this.#oldCount--;
+      return true;
+    }
+    this.#entries.delete(c);
+    if (entry.previous === undefined) this.#head = entry.next;
+    else entry.previous.next = entry.next;
+    if (entry.next === undefined) this.#tail = entry.previous;
+    else entry.next.previous = entry.previous;
+    return true;
+  }
+
+  /** Those whose order is forgotten, in address order. */
+  oldSpans(): Iterable<Span> {
+    return this.#old.spans();
+  }
+
+  /** The rest, longest waiting first. */
+  *entries(): Generator<{ readonly at: Coordinate; readonly tick: number }, undefined, undefined> {
+    for (let entry = this.#head; entry !== undefined; entry = entry.next) yield entry;
+  }
+}

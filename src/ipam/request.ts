@@ -1,0 +1,160 @@
+import { isOvnProvider } from "../api/annotations.ts";
+import { type Family, type Ip, parseIp } from "../net/address.ts";
+import { type Dual, dualValues, parseDualIp } from "../net/dual.ts";
+import { parseMac } from "../net/mac.ts";
+import { listOf, type Refusal, refuse } from "./refusal.ts";
+import { misspelt } from "./spelling.ts";
+import type { AddressRequest, Want } from "./types.ts";
+
+/** What a pod says of the address of one of its interfaces, and where it may come from. */
+export interface RequestInput {
+  /** Name of the IP object to be. */
+  readonly owner: string;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** The interface's provider, which its annotations carry in front: `<provider>.kubernetes.io/ip_address`. */
+  readonly provider: string;
+  /** The subnets of the namespace, or of the attachment, in order. A `logical_switch` annotation takes their place. */
+  readonly subnets: readonly string[];
+  /** IPPools of the namespace, in order, if it has any: used unless the pod names an address or a pool itself. */
+  readonly namespacePools?: readonly string[] | undefined;
+  /**
+   * The pod's number, where it belongs to a StatefulSet: which entry of an address list in `ip_pool` is its own. Kube-OVN
+   * takes the number in the pod's name, whatever `.spec.ordinals.start` is.
+   */
+  readonly ordinal?: number | undefined;
+  /** For attachments: the other form of address and MAC, `<nad>.<ns>.kubernetes.io/ip_address.<interface>`, goes first. */
+  readonly attachment?:
+    | { readonly nad: string; readonly namespace: string; readonly interfaceName: string }
+    | undefined;
+}
+
+/** Reads a pod's annotations as a request. Pure; every mistake is a sentence that says what would be accepted. */
+export function requestFromAnnotations(
+  input: RequestInput,
+): { readonly ok: true; readonly request: AddressRequest } | Refusal {
+  const { annotations, provider, owner } = input;
+  const key = (name: string): string => `${provider}.kubernetes.io/${name}`;
+  const perInterface = (name: string): string | undefined =>
+    input.attachment &&
+    `${input.attachment.nad}.${input.attachment.namespace}.kubernetes.io/${name}.${input.attachment.interfaceName}`;
+  /** The first of the keys that has a value. */
+  const find = (...keys: (string | undefined)[]): { key: string; value: string } | undefined => {
+    for (const candidate of keys) {
+      const value = candidate === undefined ? undefined : annotations[candidate]?.trim();
+      if (candidate !== undefined && value !== undefined && value !== "") return { key: candidate, value };
+    }
+    return undefined;
+  };
+
+  const typo = misspelt(Object.keys(annotations), provider);
+  if (typo !== undefined) {
+    const message = `There is no annotation "${typo.key}"; "${typo.meant}" seems to be meant.`;
+    return refuse("AnnotationUnknown", message, { value: typo.key });
+  }
+
+  const family = readFamily(find(key("ip_family")));
+  if (typeof family === "object") return family;
+  const mac = readMac(find(perInterface("mac_address"), key("mac_address")), provider);
+  if (typeof mac === "object") return mac;
+
+  const named = find(key("logical_switch"));
+  const ask = (subnets: readonly string[], want: Want): { ok: true; request: AddressRequest } => ({
+    ok: true,
+    request: { owner, subnets, want, family, mac },
+  });
+  const subnets = named === undefined ? input.subnets : [named.value];
+
+  const fixed = find(perInterface("ip_address"), key("ip_address"));
+  if (fixed !== undefined) {
+    const addresses = parseDualIp(fixed.value.replaceAll(/\s*,\s*/g, ","));
+    if (addresses === undefined) return addressMalformed(fixed);
+    const wrong = family && dualValues(addresses).find((ip) => ip.family !== family);
+    if (wrong) return familyMismatch(fixed.key, wrong, family);
+    return ask(subnets, { kind: "static", addresses });
+  }
+
+  const pool = find(key("ip_pool"));
+  if (pool === undefined) {
+    const pools = input.namespacePools ?? [];
+    return ask(subnets, pools.length > 0 ? { kind: "pool", pools } : { kind: "any" });
+  }
+  if (!/[;,]/.test(pool.value) && parseIp(pool.value) === undefined) {
+    // The pool says which subnet it is of, unless the pod names one too.
+    return ask(named === undefined ? [] : subnets, { kind: "pool", pools: [pool.value] });
+  }
+  const tuples = readTuples(pool);
+  if ("ok" in tuples) return tuples;
+  for (const tuple of tuples) {
+    const wrong = family && dualValues(tuple).find((ip) => ip.family !== family);
+    if (wrong) return familyMismatch(pool.key, wrong, family);
+  }
+  if (input.ordinal === undefined) return ask(subnets, { kind: "choice", tuples });
+  const own = tuples[input.ordinal];
+  if (own !== undefined) return ask(subnets, { kind: "static", addresses: own });
+  const message = `${pool.key} lists ${tuples.length} addresses, but pod number ${input.ordinal} of a StatefulSet needs entry ${input.ordinal + 1}; add more, or scale down.`;
+  return refuse("PoolListTooShort", message, { value: pool.value });
+}
+
+interface Annotation {
+  readonly key: string;
+  readonly value: string;
+}
+
+function readFamily(annotation: Annotation | undefined): Family | undefined | Refusal {
+  if (annotation === undefined) return undefined;
+  if (annotation.value === "ipv4") return 4;
+  if (annotation.value === "ipv6") return 6;
+  const message = `${annotation.key} is "${annotation.value}"; it may be "ipv4" or "ipv6", or absent for all families of the subnet.`;
+  return refuse("FamilyMalformed", message, { value: annotation.value });
+}
+
+function readMac(annotation: Annotation | undefined, provider: string): string | undefined | Refusal {
+  // Where another plugin makes the interface, its MAC is that plugin's affair.
+  if (annotation === undefined) return isOvnProvider(provider) ? undefined : "none";
+  const mac = parseMac(annotation.value);
+  if (mac !== undefined) return mac;
+  const message = `${annotation.key} is "${annotation.value}", which is not the MAC address of one interface; write six bytes such as 00:00:5e:00:53:01, not multicast and not all zero.`;
+  return refuse("MacMalformed", message, { value: annotation.value });
+}
+
+/**
+ * The three ways in which Kube-OVN lists addresses: "v4,v6;v4,v6" are pairs, "a,b,c" are single addresses, and "v4,v6" with
+ * one of each family is one pair.
+ */
+function readTuples(annotation: Annotation): readonly Dual<Ip>[] | Refusal {
+  const { key, value } = annotation;
+  const spaced = value.replaceAll(/\s+/g, "");
+  let entries = spaced.split(";");
+  if (entries.length === 1 && parseDualIp(spaced) === undefined) entries = spaced.split(",");
+  const tuples: Dual<Ip>[] = [];
+  for (const entry of entries) {
+    const tuple = parseDualIp(entry);
+    if (tuple === undefined) {
+      const message = `"${entry}" in ${key} is neither an address nor one IPv4 and one IPv6 address with a comma; write the name of an IPPool, "10.16.0.5,10.16.0.6", or pairs with semicolons.`;
+      return refuse("PoolMalformed", message, { value: entry });
+    }
+    tuples.push(tuple);
+  }
+  const seen = new Set<string>();
+  for (const ip of tuples.flatMap(dualValues)) {
+    if (seen.has(ip.text)) {
+      const message = `${ip.text} is in ${key} twice; name each address once.`;
+      return refuse("PoolMalformed", message, { value: ip.text });
+    }
+    seen.add(ip.text);
+  }
+  return tuples;
+}
+
+function addressMalformed({ key, value }: Annotation): Refusal {
+  const bad = value.split(",").filter((part) => parseIp(part.trim()) === undefined);
+  const what =
+    bad.length === 0 ? `has more than one address of a family` : `holds ${listOf(bad.map((part) => `"${part}"`))}`;
+  const message = `${key} "${value}" ${what}; write one address without a prefix length, or one IPv4 and one IPv6 address with a comma.`;
+  return refuse("AddressMalformed", message, { value });
+}
+
+function familyMismatch(key: string, ip: Ip, family: Family): Refusal {
+  const message = `${ip.text} in ${key} is IPv${ip.family}, but ip_family asks for ipv${family}; take one of them away.`;
+  return refuse("FamilyMismatch", message, { value: ip.text });
+}

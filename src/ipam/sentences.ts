@@ -1,0 +1,129 @@
+import type { Family, Ip } from "../net/address.ts";
+import { formatDual } from "../net/dual.ts";
+import { type Refusal, refuse } from "./refusal.ts";
+import type { SubnetState } from "./subnet.ts";
+import type { AddressRequest } from "./types.ts";
+import type { Zone } from "./zones.ts";
+
+/** An address that is not in the subnet. */
+export function addressOutOfSubnet(subnet: SubnetState, ip: Ip): Refusal {
+  const cidr = formatDual(subnet.config.cidr);
+  return refuse(
+    "AddressOutOfSubnet",
+    `${ip.text} is not in subnet "${subnet.name}", which has ${cidr || "no addresses"}; name an address of that, or another subnet with the logical_switch annotation.`,
+    { subnet: subnet.name, value: ip.text },
+  );
+}
+
+/** An address that somebody else holds. */
+export function addressInUse(subnet: SubnetState, ip: Ip, holder: string): Refusal {
+  return refuse(
+    "AddressInUse",
+    `${ip.text} in subnet "${subnet.name}" is held by "${holder}" (see its IP object); name another address, or delete what holds it.`,
+    { subnet: subnet.name, value: ip.text, holder },
+  );
+}
+
+/** An address that the subnet gives to nobody. */
+export function neverGiven(subnet: SubnetState, ip: Ip, zone: Zone): Refusal {
+  const about = { subnet: subnet.name, value: ip.text };
+  const cidr = formatDual(subnet.config.cidr);
+  const other = `name another address of ${cidr}.`;
+  switch (zone.kind) {
+    case "gateway":
+      return refuse("AddressIsGateway", `${ip.text} is the gateway of subnet "${subnet.name}"; ${other}`, {
+        ...about,
+        holder: `gateway of ${subnet.name}`,
+      });
+    case "network":
+      return refuse(
+        "AddressIsNetwork",
+        `${ip.text} is the network address of subnet "${subnet.name}"; ${other}`,
+        about,
+      );
+    case "broadcast":
+      return refuse(
+        "AddressIsBroadcast",
+        ip.family === 4
+          ? `${ip.text} is the broadcast address of subnet "${subnet.name}"; ${other}`
+          : `${ip.text} is the last address of subnet "${subnet.name}" and is given to nobody; ${other}`,
+        about,
+      );
+    default:
+      return refuse(
+        "AddressOfNode",
+        `${ip.text} is an address of node "${zone.holder}" and so is not given in subnet "${subnet.name}"; ${other}`,
+        { ...about, holder: zone.holder },
+      );
+  }
+}
+
+/** A family that the subnet does not have. */
+export function wrongFamily(subnet: SubnetState, family: Family): Refusal {
+  return refuse(
+    "FamilyMismatch",
+    `ip_family asks for IPv${family}, but subnet "${subnet.name}" has only ${formatDual(subnet.config.cidr)}; take ip_family away or use a subnet with IPv${family}.`,
+    { subnet: subnet.name, value: `ipv${family}` },
+  );
+}
+
+/** A pool or subnet without room. */
+export function nothingAvailable(subnet: SubnetState, family: Family, pool: string, request: AddressRequest): Refusal {
+  const lane = subnet.space(family)?.lane(pool);
+  const about = { subnet: subnet.name, value: pool === "" ? undefined : pool };
+  const place = pool === "" ? `Subnet "${subnet.name}"` : `IPPool "${pool}" of subnet "${subnet.name}"`;
+  if (lane === undefined || lane.size === 0n) {
+    const way =
+      pool === ""
+        ? "give it a larger cidrBlock or fewer excludeIps"
+        : request.family === undefined && subnet.has(4) && subnet.has(6)
+          ? `the subnet is dual-stack, so add IPv${family} addresses to the pool's ips, or ask for one family with ip_family`
+          : "add some to its ips that the subnet does not exclude";
+    return refuse("NoAvailableAddress", `${place} has no IPv${family} addresses to give; ${way}.`, about);
+  }
+  const way =
+    pool === "" ? "free one, enlarge cidrBlock or shorten excludeIps" : "free one or add addresses to the pool's ips";
+  return refuse(
+    "NoAvailableAddress",
+    `${place} has no free IPv${family} address: all ${lane.size} are in use; ${way}.`,
+    about,
+  );
+}
+
+/** A MAC that somebody else has. */
+export function macInUse(subnet: SubnetState, mac: string, holder: string): Refusal {
+  return refuse(
+    "MacInUse",
+    `MAC address ${mac} is already that of "${holder}" in the network of subnet "${subnet.name}"; name another, or none to get a new one.`,
+    { subnet: subnet.name, value: mac, holder },
+  );
+}
+
+/** Codes that only say that one looked in the wrong place. */
+const ELSEWHERE: ReadonlySet<string> = new Set([
+  "AddressOutOfSubnet",
+  "SubnetUnknown",
+  "FamilyMismatch",
+  "PoolNotInSubnet",
+  "SubnetHasNoAddresses",
+]);
+
+/** How many refusals of one request are shown: an Event's message ends at 1,024 characters. */
+const SHOWN = 4;
+
+/** One refusal for a request that several places refused: the one that says most, or all of them together. */
+export function mostTelling(request: AddressRequest, refusals: readonly Refusal[]): Refusal {
+  const [first] = refusals;
+  if (first === undefined) {
+    return refuse("SubnetUnknown", `No subnet is named in which "${request.owner}" could get an address.`);
+  }
+  if (refusals.length === 1) return first;
+  const telling = refusals.filter((refusal) => !ELSEWHERE.has(refusal.code));
+  const [one] = telling;
+  if (one !== undefined && telling.length === 1) return one;
+  const named = telling.length > 0 ? telling : refusals;
+  const full = named.find((refusal) => refusal.code === "NoAvailableAddress") ?? named[0] ?? first;
+  const shown = named.slice(0, SHOWN).map((refusal) => refusal.message);
+  if (named.length > SHOWN) shown.push(`(And ${named.length - SHOWN} more like these.)`);
+  return { ...full, message: shown.join(" ") };
+}

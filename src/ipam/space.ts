@@ -1,0 +1,215 @@
+import type { Family, Ip } from "../net/address.ts";
+import { formatIpv4, formatIpv6, formatIpv6Groups, ipv6Groups, parseIpv4, parseIpv6 } from "../net/address.ts";
+import {
+  type Coordinate,
+  coordinateOf,
+  intersectSpans,
+  lastAtOrBefore,
+  type Span,
+  spanSize,
+  successor,
+} from "./coordinate.ts";
+import { CoordinateMap } from "./coordinate-map.ts";
+import { Lane } from "./lane.ts";
+import { buildZones, type Layout, type Overlap, type Zone } from "./zones.ts";
+
+/**
+ * The addresses of one family in one subnet: who holds which, and which is given next. `H` is what is known of a
+ * holder. Nothing is kept for addresses that nobody has or had.
+ */
+export class Space<H> {
+  readonly family: Family;
+  /** What coordinates count from. It stays when the CIDR changes, so that coordinates stay. */
+  readonly #origin: bigint;
+  readonly #originV4: number;
+  readonly #originGroups: readonly number[];
+  /** coordinate → who holds the address, also where it no longer lies in the CIDR */
+  readonly #holders = new CoordinateMap<H>();
+  #zones: readonly Zone[] = [];
+  /** `first` of every zone: searched often, so kept in a row. */
+  #starts: readonly Coordinate[] = [];
+  /** pool → its lane; "" is the rest of the subnet */
+  #lanes = new Map<string, Lane>();
+  #tick = 0;
+
+  constructor(family: Family, origin: bigint) {
+    this.family = family;
+    this.#origin = origin;
+    this.#originV4 = family === 4 ? Number(origin) : 0;
+    this.#originGroups = family === 6 ? ipv6Groups(origin) : [];
+  }
+
+  /** How many addresses are held, wherever they lie. */
+  get held(): number {
+    return this.#holders.size;
+  }
+
+  /** The zones, in order. None while the subnet has no CIDR of the family. */
+  get zones(): readonly Zone[] {
+    return this.#zones;
+  }
+
+  /** The addresses in use, in order, each run of them as one span. Sorts them: O(n log n). */
+  *usedSpans(): Generator<Span, undefined, undefined> {
+    let first: Coordinate | undefined;
+    let last: Coordinate = 0;
+    for (const c of this.#holders.sortedKeys()) {
+      if (first !== undefined && c === successor(last)) {
+        last = c;
+        continue;
+      }
+      if (first !== undefined) yield { first, last };
+      first = c;
+      last = c;
+    }
+    if (first !== undefined) yield { first, last };
+  }
+
+  /** The lanes of all pools; "" is the rest of the subnet. */
+  lanes(): Iterable<Lane> {
+    return this.#lanes.values();
+  }
+
+  /** The lane of one pool. */
+  lane(pool: string): Lane | undefined {
+    return this.#lanes.get(pool);
+  }
+
+  /** Reads an address of this family. */
+  parse(text: string): Coordinate | undefined {
+    if (this.family === 4) {
+      const value = parseIpv4(text);
+      return value === undefined ? undefined : value - this.#originV4;
+    }
+    const value = parseIpv6(text);
+    return value === undefined ? undefined : coordinateOf(value - this.#origin);
+  }
+
+  /** Where an address of this family lies. */
+  coordinate(ip: Ip): Coordinate {
+    return coordinateOf(ip.value - this.#origin);
+  }
+
+  /** Where a number of this family lies. */
+  coordinateOfValue(value: bigint): Coordinate {
+    return coordinateOf(value - this.#origin);
+  }
+
+  /** The canonical text of an address. */
+  text(c: Coordinate): string {
+    if (this.family === 4) return formatIpv4(this.#originV4 + Number(c));
+    if (typeof c === "bigint" || c < 0) return formatIpv6(this.#origin + BigInt(c));
+    const groups = this.#originGroups.slice();
+    let rest = c;
+    for (let i = 7; rest > 0 && i >= 0; i--) {
+      const sum = (groups[i] ?? 0) + (rest % 65536);
+      groups[i] = sum & 0xffff;
+      rest = Math.floor(rest / 65536) + (sum >>> 16);
+    }
+    return formatIpv6Groups(groups);
+  }
+
+  /** Who holds the address. */
+  holder(c: Coordinate): H | undefined {
+    return this.#holders.get(c);
+  }
+
+  /** The zone of an address; `undefined` outside the CIDR. */
+  zoneOf(c: Coordinate): Zone | undefined {
+    const zone = this.#zones[lastAtOrBefore(this.#starts, c)];
+    return zone !== undefined && c <= zone.last ? zone : undefined;
+  }
+
+  /** The address that the pool gives next, if it has one left; nothing is taken. */
+  next(pool: string): Coordinate | undefined {
+    return this.#lanes.get(pool)?.next(this.#holders);
+  }
+
+  /** Gives an address, which nobody may hold, to a holder. */
+  take(c: Coordinate, holder: H): void {
+    this.#holders.set(c, holder);
+    const zone = this.zoneOf(c);
+    const lane = zone && this.#lanes.get(zone.pool);
+    if (zone === undefined || lane === undefined) return;
+    if (zone.kind === "auto") {
+      lane.used++;
+      if (lane.released.size > 0) lane.released.delete(c);
+    } else {
+      lane.usedOutside++;
+    }
+  }
+
+  /** Takes an address back. It is given again after all others that are free now. */
+  release(c: Coordinate): void {
+    if (!this.#holders.delete(c)) return;
+    const zone = this.zoneOf(c);
+    const lane = zone && this.#lanes.get(zone.pool);
+    if (zone === undefined || lane === undefined) return;
+    if (zone.kind === "auto") {
+      lane.used--;
+      lane.released.push(c, this.#tick++);
+    } else {
+      lane.usedOutside--;
+    }
+  }
+
+  /**
+   * Cuts the addresses anew, after the subnet's CIDR, exclusions or pools changed. Whoever holds an address keeps it, and
+   * what was given back keeps its place in the queue. O(n log n) in the layout's lists and the addresses held.
+   */
+  rebuild(layout: Layout | undefined): readonly Overlap[] {
+    const { zones, overlaps } = layout === undefined ? { zones: [], overlaps: [] } : buildZones(layout);
+    const before = this.#lanes;
+    const autoZones = new Map<string, Zone[]>([["", []]]);
+    for (const { name } of layout?.pools ?? []) autoZones.set(name, []);
+    for (const zone of zones) if (zone.kind === "auto") autoZones.get(zone.pool)?.push(zone);
+    this.#zones = zones;
+    this.#starts = zones.map((zone) => zone.first);
+    this.#lanes = new Map();
+    if (layout !== undefined) for (const [pool, list] of autoZones) this.#lanes.set(pool, new Lane(pool, list));
+    for (const [c] of this.#holders.entries()) this.#count(c);
+    this.#keepReleased(before.values());
+    return overlaps;
+  }
+
+  /** Those who hold an address that does not lie in the CIDR. */
+  *outside(): Generator<H, undefined, undefined> {
+    for (const [c, holder] of this.#holders.entries()) if (this.zoneOf(c) === undefined) yield holder;
+  }
+
+  #count(c: Coordinate): void {
+    const zone = this.zoneOf(c);
+    const lane = zone && this.#lanes.get(zone.pool);
+    if (lane === undefined) return;
+    if (zone?.kind === "auto") lane.used++;
+    else lane.usedOutside++;
+  }
+
+  #keepReleased(lanes: Iterable<Lane>): void {
+    const waiting: { at: Coordinate; tick: number }[] = [];
+    for (const lane of lanes) {
+      for (const span of lane.released.oldSpans()) this.#keepOld(span);
+      waiting.push(...lane.released.entries());
+    }
+    waiting.sort((a, b) => a.tick - b.tick);
+    for (const { at, tick } of waiting) {
+      const zone = this.zoneOf(at);
+      // What can no longer be given to anyone is forgotten; should it come back, it counts as never given.
+      if (zone?.kind === "auto") this.#lanes.get(zone.pool)?.released.push(at, tick);
+    }
+  }
+
+  #keepOld(span: Span): void {
+    let from = span.first;
+    while (from <= span.last) {
+      const zone = this.zoneOf(from) ?? this.#zones[lastAtOrBefore(this.#starts, from) + 1];
+      if (zone === undefined || zone.first > span.last) return;
+      const part = intersectSpans(zone, { first: from, last: span.last });
+      if (part === undefined) return;
+      if (zone.kind === "auto") {
+        this.#lanes.get(zone.pool)?.released.pushOld(part, Number(spanSize(part.first, part.last)));
+      }
+      from = successor(part.last);
+    }
+  }
+}

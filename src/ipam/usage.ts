@@ -1,0 +1,91 @@
+import { type Coordinate, intersectSpans, predecessor, type Span, successor } from "./coordinate.ts";
+import type { Space } from "./space.ts";
+import type { Counts, Usage } from "./types.ts";
+
+/**
+ * How many ranges a status shows. An object in etcd may not be larger than 1.5 MB, and one subnet's four range fields
+ * share that; a subnet in more pieces than this ends its list with "...".
+ */
+export const SHOWN_RANGES = 8_192;
+
+/** The counts of one family: of a subnet, or of one of its pools. O(pools). */
+export function countsOf(space: Space<unknown>, pool?: string): Counts {
+  let available = 0n;
+  let using = 0;
+  if (pool !== undefined) {
+    const lane = space.lane(pool);
+    return { available: lane?.available ?? 0n, using: BigInt((lane?.used ?? 0) + (lane?.usedOutside ?? 0)) };
+  }
+  for (const lane of space.lanes()) {
+    available += lane.available;
+    using += lane.used;
+  }
+  return { available, using: BigInt(using) };
+}
+
+/** The counts and ranges of one family: of a subnet, or of one of its pools. O(zones + ranges in use). */
+export function usageOf(space: Space<unknown>, pool?: string, limit: number = SHOWN_RANGES): Usage {
+  const available = new RangeText(space, limit);
+  const using = new RangeText(space, limit);
+  const spans = space.usedSpans()[Symbol.iterator]();
+  let used = spans.next();
+  for (const zone of space.zones) {
+    const shown = pool === undefined ? zone.kind === "auto" : zone.pool === pool;
+    let from: Coordinate = zone.first;
+    while (used.done !== true && used.value.first <= zone.last) {
+      const span: Span = used.value;
+      const part = shown ? intersectSpans(span, { first: from, last: zone.last }) : undefined;
+      if (part !== undefined) {
+        if (part.first > from && zone.kind === "auto") available.add(from, predecessor(part.first));
+        using.add(part.first, part.last);
+        from = successor(part.last);
+      }
+      // One that reaches beyond this zone is also of the next.
+      if (span.last > zone.last) break;
+      used = spans.next();
+    }
+    if (shown && zone.kind === "auto" && from <= zone.last) available.add(from, zone.last);
+  }
+  return { ...countsOf(space, pool), availableRange: available.text(), usingRange: using.text() };
+}
+
+/** Writes ranges that come in order, joining those that touch: "a-b,c". */
+class RangeText {
+  readonly #space: Space<unknown>;
+  readonly #limit: number;
+  #parts: string[] = [];
+  #first: Coordinate | undefined;
+  #last: Coordinate = 0;
+  #cut = false;
+
+  constructor(space: Space<unknown>, limit: number) {
+    this.#space = space;
+    this.#limit = limit;
+  }
+
+  add(first: Coordinate, last: Coordinate): void {
+    if (this.#first !== undefined && successor(this.#last) === first) {
+      this.#last = last;
+      return;
+    }
+    this.#flush();
+    this.#first = first;
+    this.#last = last;
+  }
+
+  text(): string {
+    this.#flush();
+    return this.#parts.join(",") + (this.#cut ? ",..." : "");
+  }
+
+  #flush(): void {
+    if (this.#first === undefined) return;
+    if (this.#parts.length >= this.#limit) {
+      this.#cut = true;
+    } else {
+      const first = this.#space.text(this.#first);
+      this.#parts.push(this.#first === this.#last ? first : `${first}-${this.#space.text(this.#last)}`);
+    }
+    this.#first = undefined;
+  }
+}
