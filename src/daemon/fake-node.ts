@@ -1,0 +1,149 @@
+import type { Watched } from "../kube/wait.ts";
+import type { PodSource } from "./await-allocation.ts";
+import type { ObservedInterface, PodInterface, PodLinks } from "./pod-links.ts";
+import { type PodFact, podFact } from "./pods.ts";
+import { EXTERNAL_ID, type PodPort, type PortSpec, type Ports } from "./ports.ts";
+
+/** Where a fake was entered, for example `createPair`; a test throws, waits or counts there. */
+export type OnStep = (step: string) => void | Promise<void>;
+
+/** Interfaces of a node that exists in memory only. */
+export class FakeLinks implements PodLinks {
+  /** host end's name → the pod's end. */
+  readonly pairs = new Map<string, PodInterface>();
+  /** Host ends whose pod's end is configured. */
+  readonly configured = new Set<string>();
+  readonly announced: string[] = [];
+  /** Paths of namespaces that do not exist. */
+  readonly goneNetns = new Set<string>();
+  onStep: OnStep = () => undefined;
+
+  async createPair(wanted: PodInterface): Promise<void> {
+    await this.onStep("createPair");
+    if (this.goneNetns.has(wanted.netns)) throw new Error(`${wanted.netns} does not exist`);
+    this.pairs.set(wanted.hostName, wanted);
+    await this.onStep("createPair done");
+  }
+
+  async configure(wanted: PodInterface): Promise<void> {
+    await this.onStep("configure");
+    this.configured.add(wanted.hostName);
+    await this.onStep("configure done");
+  }
+
+  announce(wanted: PodInterface): void {
+    this.announced.push(wanted.hostName);
+  }
+
+  async removePair(hostName: string): Promise<void> {
+    await this.onStep("removePair");
+    this.pairs.delete(hostName);
+    this.configured.delete(hostName);
+  }
+
+  async exists(hostName: string): Promise<boolean> {
+    return this.pairs.has(hostName);
+  }
+
+  async vethNames(): Promise<readonly string[]> {
+    return [...this.pairs.keys()];
+  }
+
+  async inspect(netns: string, ifName: string): Promise<ObservedInterface | undefined> {
+    const pair = [...this.pairs.values()].find((pod) => pod.netns === netns && pod.ifName === ifName);
+    if (pair === undefined || this.goneNetns.has(netns)) return undefined;
+    return {
+      mac: pair.mac,
+      mtu: pair.mtu,
+      up: this.configured.has(pair.hostName),
+      addresses: pair.addresses.map(({ ip, cidr }) => `${ip.text}/${cidr.prefix}`),
+      routes: pair.routes.map(({ destination }) => destination.text),
+    };
+  }
+}
+
+/** An integration bridge in memory, with an ovn-controller that installs a port's flows at once unless told not to. */
+export class FakePorts implements Ports {
+  userspace = false;
+  /** port uuid → port. */
+  readonly ports = new Map<string, PodPort>();
+  /** False: `whenInstalled` waits for its signal. */
+  installs = true;
+  onStep: OnStep = () => undefined;
+
+  async attach(spec: PortSpec, signal: AbortSignal): Promise<void> {
+    await this.onStep("attach");
+    signal.throwIfAborted();
+    for (const [uuid, port] of this.ports) {
+      const same = port.externalIds[EXTERNAL_ID.ifaceId] === spec.externalIds[EXTERNAL_ID.ifaceId];
+      if (same || port.name === spec.name) this.ports.delete(uuid);
+    }
+    this.ports.set(spec.portUuid, { ...spec, error: "", installed: this.installs });
+    await this.onStep("attach done");
+  }
+
+  async whenInstalled(_interfaceUuid: string, signal: AbortSignal): Promise<void> {
+    await this.onStep("whenInstalled");
+    if (this.installs) return;
+    const { promise, reject } = Promise.withResolvers<void>();
+    signal.addEventListener("abort", () => reject(signal.reason as Error));
+    if (signal.aborted) reject(signal.reason as Error);
+    await promise;
+  }
+
+  async detach(portUuids: readonly string[]): Promise<void> {
+    await this.onStep("detach");
+    for (const uuid of portUuids) this.ports.delete(uuid);
+  }
+
+  ofContainer(containerId: string, ifName?: string): readonly PodPort[] {
+    return this.all().filter(({ externalIds }) => {
+      if (externalIds[EXTERNAL_ID.containerId] !== containerId) return false;
+      return ifName === undefined || externalIds[EXTERNAL_ID.ifName] === ifName;
+    });
+  }
+
+  byName(name: string): PodPort | undefined {
+    return this.all().find((port) => port.name === name);
+  }
+
+  all(): readonly PodPort[] {
+    return [...this.ports.values()];
+  }
+}
+
+/** The node's pods, set by the test. */
+export class FakePods implements PodSource, Watched<PodFact> {
+  synced = true;
+  readonly #pods = new Map<string, PodFact>();
+  readonly #listeners = new Set<Parameters<Watched<PodFact>["subscribe"]>[0]>();
+
+  /** Adds or replaces a pod; without annotations it is one that the controller has yet to see. */
+  set(namespace: string, name: string, uid: string, annotations: Readonly<Record<string, string>> = {}): void {
+    const metadata = { namespace, name, uid, annotations, resourceVersion: "1" };
+    this.#change(`${namespace}/${name}`, podFact({ metadata }));
+  }
+
+  remove(namespace: string, name: string): void {
+    this.#change(`${namespace}/${name}`, undefined);
+  }
+
+  get(key: string): PodFact | undefined {
+    return this.#pods.get(key);
+  }
+
+  subscribe(listener: Parameters<Watched<PodFact>["subscribe"]>[0]): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async whenSynced(): Promise<void> {}
+
+  #change(key: string, next: PodFact | undefined): void {
+    const old = this.#pods.get(key);
+    if (next === undefined) this.#pods.delete(key);
+    else this.#pods.set(key, next);
+    const change = { key, ...(old === undefined ? {} : { old }), ...(next === undefined ? {} : { new: next }) };
+    for (const listener of [...this.#listeners]) listener(change);
+  }
+}

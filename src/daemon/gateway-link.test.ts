@@ -1,0 +1,91 @@
+import { execFileSync } from "node:child_process";
+import t from "tap";
+import { parseIp } from "../net/address.ts";
+import { parseCidr } from "../net/cidr.ts";
+import { openNetlink } from "../netlink/socket.ts";
+import { type Netns, withNetns } from "../netlink/with-netns.ts";
+import { applyGateway } from "./gateway-link.ts";
+import type { GatewayPlan } from "./gateway-plan.ts";
+import { encapLink } from "./tunnel-mtu.ts";
+
+const run = (...args: string[]): string => execFileSync("ip", args, { encoding: "utf8" });
+
+function noNamespaces(): string | false {
+  try {
+    execFileSync("unshare", ["--net", "true"], { stdio: "ignore" });
+    run("-V");
+    return false;
+  } catch {
+    return "needs root and ip(8) for a network namespace of its own";
+  }
+}
+
+const PLAN: GatewayPlan = {
+  mac: "02:00:00:00:00:02",
+  mtu: 1400,
+  addresses: [
+    { ip: parseIp("100.64.0.2")!, cidr: parseCidr("100.64.0.0/16")! },
+    { ip: parseIp("fd00:100:64::2")!, cidr: parseCidr("fd00:100:64::/112")! },
+  ],
+  routes: [
+    { destination: parseCidr("10.16.0.0/16")!, gateway: parseIp("100.64.0.1")! },
+    { destination: parseCidr("fd00:10:16::/112")!, gateway: parseIp("fd00:100:64::1")! },
+  ],
+  rules: { cluster: [], natOutgoing: [] },
+};
+
+t.test("ovn0 in a real namespace", { skip: noNamespaces() }, async (t) => {
+  const name = `weft-g${process.pid}`;
+  run("netns", "add", name);
+  const path = `/run/netns/${name}`;
+  const host = openNetlink(path);
+  t.teardown(() => {
+    host.close();
+    run("netns", "del", name);
+  });
+  const ip = (...args: string[]): string => run("-n", name, ...args);
+  const apply = (plan = PLAN): readonly string[] | undefined =>
+    applyGateway(host, plan, false, (work: (ns: Netns) => void) => withNetns(path, work));
+
+  t.equal(apply(), undefined, "it waits for the interface");
+  ip("link", "add", "ovn0", "type", "bridge");
+  ip("link", "add", "eth1", "type", "bridge");
+  ip("addr", "add", "172.19.0.11/24", "dev", "eth1");
+  ip("link", "set", "eth1", "up", "mtu", "1450");
+  t.match(encapLink(host, { type: "geneve", ip: "172.19.0.11" }), { mtu: 1450 });
+  t.equal(encapLink(host, { type: "geneve", ip: "172.19.0.12" }), undefined);
+
+  await t.test("the first pass sets everything, the second nothing", async (t) => {
+    t.ok((apply() ?? []).length >= 6);
+    t.match(ip("addr", "show", "ovn0"), /mtu 1400/);
+    t.match(ip("addr", "show", "ovn0"), /inet 100\.64\.0\.2\/16/);
+    t.match(ip("addr", "show", "ovn0"), /inet6 fd00:100:64::2\/112 scope global nodad/);
+    t.match(ip("route"), /10\.16\.0\.0\/16 via 100\.64\.0\.1 dev ovn0/);
+    t.match(ip("-6", "route"), /fd00:10:16::\/112 via fd00:100:64::1 dev ovn0/);
+    t.same(apply(), []);
+  });
+
+  await t.test("what somebody takes away comes back", async (t) => {
+    ip("addr", "del", "100.64.0.2/16", "dev", "ovn0");
+    t.same(apply(), ["address", "route"], "the kernel took the route along");
+    ip("-6", "route", "del", "fd00:10:16::/112");
+    t.same(apply(), ["route"]);
+    ip("link", "set", "ovn0", "down");
+    t.ok(apply()?.includes("link"));
+    ip("link", "set", "ovn0", "address", "02:00:00:00:00:99");
+    t.same(apply(), ["link"]);
+    t.same(apply(), []);
+  });
+
+  await t.test("what is no longer wanted goes, what is an administrator's stays", async (t) => {
+    ip("route", "add", "192.0.2.0/24", "via", "100.64.0.9", "dev", "ovn0");
+    ip("addr", "add", "100.64.0.77/16", "dev", "ovn0");
+    const plan = { ...PLAN, routes: PLAN.routes.slice(1) };
+    t.same(apply(plan), ["address", "route"]);
+    t.match(ip("route"), /192\.0\.2\.0\/24 via 100\.64\.0\.9/);
+    t.notMatch(ip("route"), /10\.16\.0\.0/);
+    const moved = [{ destination: parseCidr("fd00:10:16::/112")!, gateway: parseIp("fd00:100:64::9")! }];
+    t.same(apply({ ...PLAN, routes: moved }), ["route"]);
+    t.match(ip("-6", "route"), /fd00:10:16::\/112 via fd00:100:64::9/);
+  });
+});

@@ -1,0 +1,77 @@
+import t from "tap";
+import { planGateway } from "./gateway-plan.ts";
+import { type NodeFact, nodeFact } from "./node.ts";
+import { type SubnetFact, subnetFact } from "./subnets.ts";
+
+const DUAL = {
+  "ovn.kubernetes.io/ip_address": "100.64.0.2,fd00:100:64::2",
+  "ovn.kubernetes.io/mac_address": "02:00:00:00:00:02",
+  "ovn.kubernetes.io/cidr": "100.64.0.0/16,fd00:100:64::/112",
+  "ovn.kubernetes.io/gateway": "100.64.0.1,fd00:100:64::1",
+  "ovn.kubernetes.io/port_name": "node-weft-1",
+};
+
+function node(annotations: Record<string, string>): NodeFact {
+  return nodeFact({ metadata: { name: "weft-1", uid: "n", resourceVersion: "1", annotations } });
+}
+
+function subnet(name: string, spec: Record<string, unknown>, ready = "True"): SubnetFact {
+  const metadata = { name, uid: name, resourceVersion: "1" };
+  return subnetFact({ metadata, spec, status: { conditions: [{ type: "Ready", status: ready }] } });
+}
+
+const SUBNETS = [
+  subnet("join", { cidrBlock: "100.64.0.0/16,fd00:100:64::/112" }),
+  subnet("ovn-default", { cidrBlock: "10.16.0.0/16,fd00:10:16::/112", natOutgoing: true }),
+  subnet("inside", { cidrBlock: "10.17.0.0/16", vpc: "ovn-cluster" }),
+  subnet("other-vpc", { cidrBlock: "10.18.0.0/16", vpc: "mine" }),
+  subnet("underlay", { cidrBlock: "10.19.0.0/16", vlan: "vlan7" }),
+  subnet("underlay-by-ovn", { cidrBlock: "10.20.0.0/16", vlan: "vlan8", logicalGateway: true }),
+  subnet("refused", { cidrBlock: "172.18.0.0/16", natOutgoing: true }, "False"),
+  subnet("nonsense", { cidrBlock: "10.21.0.0/33" }),
+];
+
+t.test("the node routes what is behind ovn0, by the join gateway", async (t) => {
+  const plan = planGateway(node(DUAL), SUBNETS, "join", 1400);
+  if (typeof plan === "string") throw new Error(plan);
+  t.match(plan, { mac: "02:00:00:00:00:02", mtu: 1400 });
+  t.same(
+    plan.addresses.map(({ ip, cidr }) => `${ip.text}/${cidr.prefix}`),
+    ["100.64.0.2/16", "fd00:100:64::2/112"],
+  );
+  t.same(
+    plan.routes.map(({ destination, gateway }) => `${destination.text} via ${gateway.text}`),
+    [
+      "10.16.0.0/16 via 100.64.0.1",
+      "fd00:10:16::/112 via fd00:100:64::1",
+      "10.17.0.0/16 via 100.64.0.1",
+      "10.20.0.0/16 via 100.64.0.1",
+    ],
+  );
+  t.same(
+    plan.rules.cluster.map(({ text }) => text),
+    ["100.64.0.0/16", "fd00:100:64::/112", "10.16.0.0/16", "fd00:10:16::/112", "10.17.0.0/16", "10.20.0.0/16"],
+  );
+  t.same(
+    plan.rules.natOutgoing.map(({ text }) => text),
+    ["10.16.0.0/16", "fd00:10:16::/112"],
+  );
+});
+
+t.test("a family that the join subnet lacks has no routes", async (t) => {
+  const plan = planGateway(
+    node({ ...DUAL, "ovn.kubernetes.io/ip_address": "100.64.0.2", "ovn.kubernetes.io/gateway": "100.64.0.1" }),
+    SUBNETS,
+    "join",
+    1400,
+  );
+  if (typeof plan === "string") throw new Error(plan);
+  t.notOk(plan.routes.some(({ destination }) => destination.family === 6));
+});
+
+t.test("what is missing is said", async (t) => {
+  t.match(planGateway(undefined, SUBNETS, "join", 1400), /not in the API server/);
+  t.match(planGateway(node({}), SUBNETS, "join", 1400), /not yet given/);
+  t.match(planGateway(node({ ...DUAL, "ovn.kubernetes.io/mac_address": "x" }), [], "join", 1400), /no MAC/);
+  t.match(planGateway(node({ ...DUAL, "ovn.kubernetes.io/cidr": "fd00::/64" }), [], "join", 1400), /do not fit/);
+});

@@ -1,0 +1,160 @@
+import { randomUUID } from "node:crypto";
+import { NODE } from "../api/annotations.ts";
+import { NODE_INTERFACE } from "../api/names.ts";
+import type { GatewayHost } from "./gateway-host.ts";
+import { planGateway } from "./gateway-plan.ts";
+import { compileHostRules } from "./host-rules.ts";
+import type { DaemonMetrics } from "./metrics.ts";
+import type { HostRules } from "./nft.ts";
+import type { NodeFact } from "./node.ts";
+import { ensureNodePort, nodePort } from "./ovs-node-port.ts";
+import type { OvsChange, OvsView } from "./ovs-view.ts";
+import { ReconcileLoop } from "./reconcile-loop.ts";
+import type { SubnetFact } from "./subnets.ts";
+
+/** An informer, as the gateway uses it. */
+interface Facts<P> {
+  readonly synced: boolean;
+  get(key: string): P | undefined;
+  values(): IterableIterator<P>;
+  subscribe(listener: () => void): () => void;
+  whenSynced(signal?: AbortSignal): Promise<void>;
+}
+
+/** What the gateway works with. */
+export interface GatewayWorld {
+  readonly node: string;
+  readonly joinSubnet: string;
+  /** MTU by option; 0: what the tunnels leave. */
+  readonly mtu: number;
+  readonly view: OvsView;
+  readonly host: GatewayHost;
+  readonly nodes: Facts<NodeFact>;
+  readonly subnets: Facts<SubnetFact>;
+  readonly rules: HostRules;
+  readonly metrics: Pick<DaemonMetrics, "repaired">;
+  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
+  /** Tells the API server what this node is, see node.ts. */
+  annotateChassis(chassis: string): Promise<void>;
+  setNetworkAvailable(): Promise<void>;
+  /** `notReady` has changed. */
+  onState(): void;
+}
+
+/**
+ * The node's own way into OVN: `ovn0`, its addresses, the routes to the default VPC's subnets, the packet rules. Whatever changes one
+ * of these, or what they are made from, has it looked at again at once.
+ */
+export class Gateway {
+  readonly #world: GatewayWorld;
+  readonly #loop: ReconcileLoop;
+  readonly #stops: (() => void)[] = [];
+  #notReady: string | undefined = "the host gateway has not been set up yet";
+  #mtu = 0;
+
+  constructor(world: GatewayWorld) {
+    this.#world = world;
+    this.#loop = new ReconcileLoop(
+      () => this.#reconcile(),
+      (error, retryMs) => {
+        world.log.warn({ err: error, retryMs }, "the host gateway could not be set up");
+      },
+    );
+  }
+
+  /** What keeps the gateway from working, in a sentence; undefined if nothing does. */
+  get notReady(): string | undefined {
+    return this.#notReady;
+  }
+
+  /** MTU of pods of a subnet that sets none; 0 while the tunnels' interface is not known. */
+  get mtu(): number {
+    return this.#mtu;
+  }
+
+  /** Begins; `stop` ends it. What was set up stays: pods go on without the daemon. */
+  start(): void {
+    const { view, nodes, subnets, host } = this.#world;
+    const trigger = (): void => this.#loop.trigger();
+    this.#stops.push(
+      nodes.subscribe(trigger),
+      subnets.subscribe(trigger),
+      view.mirror.onSyncedChange(trigger),
+      view.mirror.subscribe((changes) => {
+        if (changes.some(concernsNode)) trigger();
+      }),
+    );
+    host.watch(trigger);
+    // An informer that finds nothing announces nothing.
+    for (const facts of [nodes, subnets]) facts.whenSynced().then(trigger, () => undefined);
+    trigger();
+  }
+
+  async stop(): Promise<void> {
+    for (const stop of this.#stops) stop();
+    this.#world.host.close();
+    await this.#loop.stop();
+  }
+
+  async #reconcile(): Promise<void> {
+    try {
+      this.#say(await this.#ensure());
+    } catch (error) {
+      this.#say(`setting up the host gateway failed: ${error instanceof Error ? error.message : String(error)}`);
+      throw error;
+    }
+    if (this.#notReady === undefined) await this.#tell();
+  }
+
+  /** One pass. Returns what it waits for; the event that ends the wait triggers the next pass. */
+  async #ensure(): Promise<string | undefined> {
+    const { view, host, nodes, subnets, rules, metrics, log } = this.#world;
+    if (!view.synced) return "Open vSwitch's database on this node is not connected";
+    if (!nodes.synced || !subnets.synced) return "the API server has not been read yet";
+    const bridge = view.bridge();
+    if (bridge === undefined) return "ovn-controller has not made br-int yet";
+    const encap = view.encap();
+    const mtu = this.#world.mtu || (encap === undefined ? undefined : host.mtu(encap));
+    if (mtu === undefined)
+      return `no interface of this node has the tunnels' address (ovn-encap-ip ${encap?.ip ?? "unset"})`;
+    this.#mtu = mtu;
+    const plan = planGateway(nodes.get(this.#world.node), subnets.values(), this.#world.joinSubnet, mtu);
+    if (typeof plan === "string") return plan;
+
+    const port = nodePort(this.#world.node, plan);
+    const repairs: string[] = [];
+    if (await ensureNodePort(view, port, { port: randomUUID(), interface: randomUUID() })) repairs.push("port");
+    const changes = host.apply(plan, bridge.datapath_type === "netdev");
+    if (changes !== undefined) {
+      repairs.push(...changes);
+      if (await rules.ensure(compileHostRules(plan.rules))) repairs.push("rules");
+    }
+    for (const what of repairs) metrics.repaired(what);
+    if (repairs.length > 0) log.info({ repairs }, "host gateway changed");
+    return changes === undefined ? `ovs-vswitchd has not made ${NODE_INTERFACE} yet` : undefined;
+  }
+
+  async #tell(): Promise<void> {
+    const node = this.#world.nodes.get(this.#world.node);
+    const chassis = this.#world.view.systemId();
+    if (chassis !== undefined && node?.annotations[NODE.chassis] !== chassis)
+      await this.#world.annotateChassis(chassis);
+    if (node !== undefined && node.networkUnavailable !== "False") await this.#world.setNetworkAvailable();
+  }
+
+  #say(reason: string | undefined): void {
+    if (reason === this.#notReady) return;
+    this.#notReady = reason;
+    if (reason === undefined) this.#world.log.info({}, "the host gateway is set up");
+    else this.#world.log.info({ reason }, "the host gateway waits");
+    this.#world.onState();
+  }
+}
+
+/** Pods' ports come and go without concerning the node's own. */
+function concernsNode(change: OvsChange): boolean {
+  if (change.table === "Bridge")
+    return change.old?.datapath_type !== change.new?.datapath_type || !change.old || !change.new;
+  if (change.table === "Interface") return (change.new ?? change.old)?.name === NODE_INTERFACE;
+  return change.table === "Open_vSwitch";
+}

@@ -1,0 +1,72 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import t from "tap";
+import { type Cidr, parseCidr } from "../net/cidr.ts";
+import { compileHostRules, type HostRulesInput } from "./host-rules.ts";
+
+const cidrs = (...texts: string[]): Cidr[] => texts.map((text) => parseCidr(text)!);
+
+const CASES: Record<string, HostRulesInput> = {
+  empty: { cluster: [], natOutgoing: [] },
+  ipv4: { cluster: cidrs("10.16.0.0/16", "100.64.0.0/16"), natOutgoing: cidrs("10.16.0.0/16") },
+  dual: {
+    cluster: cidrs("10.16.0.0/16", "fd00:10:16::/112", "100.64.0.0/16", "fd00:100:64::/112", "10.16.4.0/24"),
+    natOutgoing: cidrs("10.16.0.0/16", "fd00:10:16::/112"),
+  },
+  "nothing-to-nat": { cluster: cidrs("fd00:10:16::/112", "fd00:100:64::/112"), natOutgoing: [] },
+};
+
+const folder = join(import.meta.dirname, "host-rules.golden");
+
+t.test("the rules are those of the golden files (WEFT_UPDATE_GOLDEN=1 writes them)", async (t) => {
+  for (const [name, input] of Object.entries(CASES)) {
+    const file = join(folder, `${name}.nft`);
+    const text = compileHostRules(input);
+    if (process.env["WEFT_UPDATE_GOLDEN"]) writeFileSync(file, text);
+    t.equal(text, readFileSync(file, "utf8"), name);
+  }
+});
+
+const cidr = fc
+  .tuple(fc.bigInt({ min: 0n, max: 0xffffffffn }), fc.integer({ min: 4, max: 32 }))
+  .map(([value, prefix]) => parseCidr(`${[24n, 16n, 8n, 0n].map((s) => (value >> s) & 0xffn).join(".")}/${prefix}`)!);
+
+t.test("the order of subnets does not matter", async () => {
+  fc.assert(
+    fc.property(
+      fc
+        .array(cidr, { maxLength: 8 })
+        .chain((list) => fc.tuple(fc.constant(list), fc.shuffledSubarray(list, { minLength: list.length }))),
+      ([list, shuffled]) =>
+        compileHostRules({ cluster: list, natOutgoing: list }) ===
+        compileHostRules({ cluster: shuffled, natOutgoing: shuffled }),
+    ),
+  );
+});
+
+/** Why nft cannot be asked here, or false. */
+function noNft(): string | false {
+  try {
+    execFileSync("unshare", ["--net", "nft", "list", "tables"], { stdio: "ignore" });
+    return false;
+  } catch {
+    return "needs root, nft and network namespaces";
+  }
+}
+
+t.test("nft takes the rules, twice over", { skip: noNft() }, async (t) => {
+  const run = (input: string, ...more: string[]): string =>
+    execFileSync("unshare", ["--net", "sh", "-c", `nft -f - && ${more.join(" ") || "true"}`], {
+      input,
+      encoding: "utf8",
+    });
+  for (const [name, input] of Object.entries(CASES)) t.doesNotThrow(() => run(compileHostRules(input)), name);
+  const twice = compileHostRules(CASES["dual"]!) + compileHostRules(CASES["ipv4"]!);
+  const listing = run(twice, "nft list ruleset");
+  t.notMatch(listing, /fd00/, "the second replaced the first");
+  t.match(listing, /ct status dnat/);
+  const samples = fc.sample(fc.array(cidr, { minLength: 1, maxLength: 12 }), 10);
+  for (const list of samples) t.doesNotThrow(() => run(compileHostRules({ cluster: list, natOutgoing: list })));
+});

@@ -1,0 +1,110 @@
+/** What a verb is to others of the same attachment. */
+export type JobKind = "add" | "del" | "check";
+
+interface Job {
+  readonly kind: JobKind;
+  readonly promise: Promise<unknown>;
+  readonly controller: AbortController;
+  /** Callers that still wait; an ADD that nobody waits for any more is stopped. */
+  waiting: number;
+}
+
+/**
+ * One request at a time for each attachment, others of it in the order in which they came.
+ *
+ * A second ADD joins the one that runs and gets its result. A DEL stops a running ADD, waits until that has taken back
+ * what it did, and then runs; a second DEL joins the first. An ADD whose callers have all gone is stopped too.
+ */
+export class Lanes {
+  /** attachment key → its jobs; the first runs, the others wait in this order. */
+  readonly #lanes = new Map<string, Job[]>();
+
+  /** Jobs that run or wait, over all attachments. */
+  get size(): number {
+    let size = 0;
+    for (const jobs of this.#lanes.values()) size += jobs.length;
+    return size;
+  }
+
+  /** Keys of the attachments that something runs or waits for. */
+  keys(): IterableIterator<string> {
+    return this.#lanes.keys();
+  }
+
+  /** Whether something runs or waits for the attachment. */
+  busy(key: string): boolean {
+    return this.#lanes.has(key);
+  }
+
+  /**
+   * Runs `work` when its turn has come and settles as it does.
+   * @param caller fires when the caller has gone; it is only told to an ADD, all else is better finished than stopped.
+   */
+  run<R>(key: string, kind: JobKind, work: (signal: AbortSignal) => Promise<R>, caller?: AbortSignal): Promise<R> {
+    const jobs = this.#lanes.get(key) ?? [];
+    if (kind === "del") for (const job of jobs) if (job.kind === "add") job.controller.abort(new Superseded());
+    const last = jobs.at(-1);
+    if (last !== undefined && last.kind === kind && kind !== "check" && !last.controller.signal.aborted) {
+      return this.#wait(last, caller) as Promise<R>;
+    }
+    const controller = new AbortController();
+    const before = last?.promise.catch(() => undefined);
+    const start = async (): Promise<R> => {
+      // The first of a lane starts at once: a turn of the event loop is not free under load.
+      if (before !== undefined) await before;
+      controller.signal.throwIfAborted();
+      return await work(controller.signal);
+    };
+    const job: Job = { kind, controller, waiting: 0, promise: start().finally(() => this.#done(key, job)) };
+    // Whoever waits sees the rejection; without this a caller that has gone would make it an unhandled one.
+    job.promise.catch(() => undefined);
+    jobs.push(job);
+    this.#lanes.set(key, jobs);
+    return this.#wait(job, caller) as Promise<R>;
+  }
+
+  /** Stops every ADD, for shutdown. */
+  abortAll(reason: Error): void {
+    for (const jobs of this.#lanes.values()) {
+      for (const job of jobs) if (job.kind === "add") job.controller.abort(reason);
+    }
+  }
+
+  #wait(job: Job, caller: AbortSignal | undefined): Promise<unknown> {
+    job.waiting += 1;
+    if (caller === undefined) return job.promise;
+    const gone = (): void => {
+      job.waiting -= 1;
+      if (job.waiting === 0 && job.kind === "add") job.controller.abort(new CallerGone());
+    };
+    if (caller.aborted) gone();
+    else {
+      caller.addEventListener("abort", gone, { once: true });
+      job.promise.finally(() => caller.removeEventListener("abort", gone)).catch(() => undefined);
+    }
+    return job.promise;
+  }
+
+  #done(key: string, job: Job): void {
+    const jobs = this.#lanes.get(key) ?? [];
+    const rest = jobs.filter((other) => other !== job);
+    if (rest.length === 0) this.#lanes.delete(key);
+    else this.#lanes.set(key, rest);
+  }
+}
+
+/** Why an ADD was stopped: a DEL of the same attachment came. */
+export class Superseded extends Error {
+  override readonly name = "Superseded";
+  constructor() {
+    super("a DEL of the same container came");
+  }
+}
+
+/** Why an ADD was stopped: the shim has closed the connection. */
+export class CallerGone extends Error {
+  override readonly name = "CallerGone";
+  constructor() {
+    super("the caller has gone");
+  }
+}

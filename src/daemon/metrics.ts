@@ -1,0 +1,86 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+
+/** Seconds; a good ADD is at 0.03, a bad one at the deadlines. */
+const BUCKETS = [0.005, 0.01, 0.02, 0.03, 0.045, 0.06, 0.1, 0.2, 0.5, 1, 2.5, 5, 10, 30, 90];
+
+/** Parts of ADD that Kube-OVN's dashboards know as counters of seconds. */
+const WAITS: Readonly<Record<string, string>> = {
+  "wait-address": "cni_wait_address_seconds_total",
+  "wait-route": "cni_wait_route_seconds_total",
+  "ovn-installed": "cni_wait_connectivity_seconds_total",
+};
+
+/** The daemon's metrics; names that Kube-OVN's daemon has are its own (`pkg/daemon/metrics.go`), with its labels. */
+export class DaemonMetrics {
+  readonly registry = new Registry();
+  readonly #node: string;
+  readonly #operations: Histogram<"node_name" | "method" | "status_code">;
+  readonly #parts: Histogram<"method" | "part">;
+  /** part → counter. */
+  readonly #waits = new Map<string, Counter<"node_name">>();
+  readonly #repairs: Counter<"what">;
+  readonly #collected: Counter<"what">;
+  readonly #ready: Gauge;
+
+  constructor(node: string, options: { readonly processMetrics: boolean } = { processMetrics: true }) {
+    this.#node = node;
+    const registers = [this.registry];
+    if (options.processMetrics) collectDefaultMetrics({ register: this.registry });
+    this.#operations = new Histogram({
+      name: "cni_op_latency_seconds",
+      help: "How long CNI requests took, by verb and HTTP status",
+      labelNames: ["node_name", "method", "status_code"],
+      buckets: BUCKETS,
+      registers,
+    });
+    this.#parts = new Histogram({
+      name: "weft_cni_part_seconds",
+      help: "How long the parts of CNI requests took",
+      labelNames: ["method", "part"],
+      buckets: BUCKETS,
+      registers,
+    });
+    for (const [part, name] of Object.entries(WAITS)) {
+      const help = `Seconds that ADD requests spent in ${part}`;
+      this.#waits.set(part, new Counter({ name, help, labelNames: ["node_name"], registers }));
+    }
+    this.#repairs = new Counter({
+      name: "weft_node_repairs_total",
+      help: "Changes made to the node's own interface, routes and rules, the first set-up included",
+      labelNames: ["what"],
+      registers,
+    });
+    this.#collected = new Counter({
+      name: "weft_collected_total",
+      help: "Leftover ports and interfaces removed",
+      labelNames: ["what"],
+      registers,
+    });
+    this.#ready = new Gauge({ name: "weft_daemon_ready", help: "1 if pods can get a network on this node", registers });
+  }
+
+  /** A CNI request has ended after `seconds`. */
+  operation(verb: string, status: number, seconds: number): void {
+    this.#operations.observe({ node_name: this.#node, method: verb, status_code: String(status) }, seconds);
+  }
+
+  /** A part of a CNI request took `seconds`. */
+  part(verb: string, part: string, seconds: number): void {
+    this.#parts.observe({ method: verb, part }, seconds);
+    this.#waits.get(part)?.inc({ node_name: this.#node }, seconds);
+  }
+
+  /** The node's own network was changed, for example `address` or `route`. */
+  repaired(what: string, count = 1): void {
+    if (count > 0) this.#repairs.inc({ what }, count);
+  }
+
+  /** A leftover was removed: `port` or `link`. */
+  collected(what: "port" | "link", count = 1): void {
+    if (count > 0) this.#collected.inc({ what }, count);
+  }
+
+  set ready(value: boolean) {
+    this.#ready.set(value ? 1 : 0);
+  }
+}

@@ -1,0 +1,122 @@
+import { execFileSync } from "node:child_process";
+import t, { type Test } from "tap";
+import { parseIp } from "../net/address.ts";
+import { parseCidr } from "../net/cidr.ts";
+import { listLinks } from "../netlink/links.ts";
+import { type NetlinkSocket, openNetlink } from "../netlink/socket.ts";
+import { NetlinkPodLinks } from "./netlink-pod-links.ts";
+import type { PodInterface } from "./pod-links.ts";
+
+const ip = (...args: string[]): string => execFileSync("ip", args, { encoding: "utf8" });
+
+/** Why namespaces cannot be made here, or false. */
+function noNamespaces(): string | false {
+  try {
+    execFileSync("unshare", ["--net", "true"], { stdio: "ignore" });
+    ip("-V");
+    return false;
+  } catch {
+    return "needs root and ip(8) for network namespaces of its own";
+  }
+}
+
+let count = 0;
+/** Two namespaces: one plays the node, the other the pod. */
+function namespaces(t: Test): {
+  host: NetlinkSocket;
+  links: NetlinkPodLinks;
+  pod: string;
+  exec: (...args: string[]) => string;
+} {
+  count += 1;
+  const name = `weft-t${process.pid}-${count}`;
+  ip("netns", "add", name);
+  const host = openNetlink();
+  t.teardown(() => {
+    host.close();
+    ip("netns", "del", name);
+  });
+  return {
+    host,
+    links: new NetlinkPodLinks(host),
+    pod: `/run/netns/${name}`,
+    exec: (...args) => ip("-n", name, ...args),
+  };
+}
+
+function pod(netns: string, hostName: string): PodInterface {
+  const address = (text: string, cidr: string, gateway: string) => ({
+    ip: parseIp(text)!,
+    cidr: parseCidr(cidr)!,
+    gateway: parseIp(gateway)!,
+  });
+  return {
+    hostName,
+    netns,
+    ifName: "eth0",
+    mac: "02:00:00:00:00:07",
+    mtu: 1400,
+    addresses: [
+      address("10.16.0.7", "10.16.0.0/16", "10.16.0.1"),
+      address("fd00:10:16::7", "fd00:10:16::/112", "fd00:10:16::1"),
+    ],
+    routes: [
+      { destination: parseCidr("0.0.0.0/0")!, gateway: parseIp("10.16.0.1")!, onlink: false },
+      { destination: parseCidr("::/0")!, gateway: parseIp("fd00:10:16::1")!, onlink: false },
+      { destination: parseCidr("192.0.2.0/24")!, gateway: parseIp("169.254.1.1")!, onlink: true },
+    ],
+    txChecksumOff: true,
+  };
+}
+
+t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t) => {
+  await t.test("a pair is made, configured, seen and removed", async (t) => {
+    const { host, links, pod: netns, exec } = namespaces(t);
+    const wanted = pod(netns, `t${process.pid % 100000}a_h`);
+    await links.createPair(wanted);
+    t.teardown(() => links.removePair(wanted.hostName));
+    await links.configure(wanted);
+    links.announce(wanted);
+    t.ok(await links.exists(wanted.hostName));
+    t.ok((await links.vethNames()).includes(wanted.hostName));
+    t.match(await links.inspect(netns, "eth0"), {
+      mac: "02:00:00:00:00:07",
+      mtu: 1400,
+      up: true,
+      addresses: ["10.16.0.7/16", "fd00:10:16::7/112"],
+    });
+    const routes = exec("route");
+    t.match(routes, /default via 10\.16\.0\.1 dev eth0/);
+    t.match(routes, /192\.0\.2\.0\/24 via 169\.254\.1\.1 dev eth0.*onlink/);
+    t.match(exec("-6", "route"), /default via fd00:10:16::1 dev eth0/);
+    t.notMatch(exec("-6", "addr", "show", "dev", "eth0"), /fd00:10:16::7.*tentative/, "no time is lost on DAD");
+    t.equal(listLinks(host).find(({ name }) => name === wanted.hostName)?.up, true);
+    await links.configure(wanted);
+    await links.removePair(wanted.hostName);
+    t.equal(await links.inspect(netns, "eth0"), undefined);
+    await links.removePair(wanted.hostName);
+  });
+
+  await t.test("a host end that an earlier life left is replaced", async (t) => {
+    const { links, pod: netns } = namespaces(t);
+    const wanted = pod(netns, `t${process.pid % 100000}b_h`);
+    await links.createPair(wanted);
+    t.teardown(() => links.removePair(wanted.hostName));
+    await links.createPair({ ...wanted, mac: "02:00:00:00:00:08" });
+    t.match(await links.inspect(netns, "eth0"), { mac: "02:00:00:00:00:08" });
+  });
+
+  await t.test("a namespace that is gone, and a name that is taken in it, are clear errors", async (t) => {
+    const { links, pod: netns, exec } = namespaces(t);
+    const wanted = pod(netns, `t${process.pid % 100000}c_h`);
+    await t.rejects(links.createPair({ ...wanted, netns: "/run/netns/absent-weft" }), {
+      code: 8,
+      message: /absent-weft/,
+    });
+    await t.rejects(links.configure({ ...wanted, netns: "/run/netns/absent-weft" }), { code: 8 });
+    t.equal(await links.inspect("/run/netns/absent-weft", "eth0"), undefined);
+    exec("link", "add", "eth0", "type", "bridge");
+    await t.rejects(links.createPair(wanted), { code: "exists" });
+    t.notOk(await links.exists(wanted.hostName), "nothing is left");
+  });
+});

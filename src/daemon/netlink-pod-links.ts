@@ -1,0 +1,154 @@
+import { CNI_ERROR } from "../api/cni-message.ts";
+import { ensureAddress, listAddresses } from "../netlink/addresses.ts";
+import { announce } from "../netlink/announce.ts";
+import { NetlinkError } from "../netlink/error.ts";
+import { setTxChecksum } from "../netlink/ethtool.ts";
+import { createVeth, deleteLink, getLink, listLinks, setLink, type VethSpec } from "../netlink/links.ts";
+import { ensureRoute, listRoutes } from "../netlink/routes.ts";
+import type { NetlinkSocket } from "../netlink/socket.ts";
+import { writeSysctl } from "../netlink/sysctl.ts";
+import { inOwnNetns, type Netns, withNetns } from "../netlink/with-netns.ts";
+import { CniError } from "./cni-error.ts";
+import type { ObservedInterface, PodInterface, PodLinks } from "./pod-links.ts";
+
+/** {@link PodLinks} over netlink. Each call is a handful of system calls, so all of them run to their end at once. */
+export class NetlinkPodLinks implements PodLinks {
+  readonly #host: NetlinkSocket;
+
+  /** @param host a socket of the node's namespace; it stays the caller's. */
+  constructor(host: NetlinkSocket) {
+    this.#host = host;
+  }
+
+  async createPair(wanted: PodInterface): Promise<void> {
+    const spec: VethSpec = {
+      name: wanted.hostName,
+      mtu: wanted.mtu,
+      peer: { name: wanted.ifName, mac: wanted.mac, mtu: wanted.mtu, netns: wanted.netns },
+    };
+    const { link } = this.#create(wanted, spec);
+    inOwnNetns((ns) => {
+      // What the host's own IPv6 would say on this end (RS, MLD, DAD) the pod would hear.
+      ignoreMissing(() => writeSysctl(ns, ["ipv6", "conf", wanted.hostName, "disable_ipv6"], 1));
+      if (wanted.txChecksumOff) setTxChecksum(ns, wanted.hostName, false);
+    });
+    setLink(this.#host, link.index, { up: true });
+  }
+
+  #create(wanted: PodInterface, spec: VethSpec): ReturnType<typeof createVeth> {
+    try {
+      return createVeth(this.#host, spec);
+    } catch (error) {
+      if (!(error instanceof NetlinkError)) throw error;
+      if (error.code === "no-netns") throw noNetns(wanted.netns, error);
+      // Either a life of this daemon ended after making the pair, or the pod has an interface of that name already.
+      if (error.code !== "exists" || !deleteLink(this.#host, wanted.hostName)) throw error;
+      return createVeth(this.#host, spec);
+    }
+  }
+
+  async configure(wanted: PodInterface): Promise<void> {
+    inNetns(wanted.netns, (ns) => configureInside(ns, wanted));
+  }
+
+  announce(wanted: PodInterface): void {
+    try {
+      withNetns(wanted.netns, (ns) => {
+        const link = getLink(ns.netlink, wanted.ifName);
+        const addresses = wanted.addresses.map(({ ip }) => ip.text);
+        if (link !== undefined) announce(ns, { index: link.index, mac: wanted.mac }, addresses);
+      });
+    } catch {
+      // Nobody depends on it: OVN answers ARP and ND for its ports by itself.
+    }
+  }
+
+  async removePair(hostName: string): Promise<void> {
+    deleteLink(this.#host, hostName);
+  }
+
+  async exists(hostName: string): Promise<boolean> {
+    return getLink(this.#host, hostName) !== undefined;
+  }
+
+  async vethNames(): Promise<readonly string[]> {
+    return listLinks(this.#host)
+      .filter(({ kind }) => kind === "veth")
+      .map(({ name }) => name);
+  }
+
+  async inspect(netns: string, ifName: string): Promise<ObservedInterface | undefined> {
+    try {
+      return withNetns(netns, (ns) => observe(ns, ifName));
+    } catch (error) {
+      if (error instanceof NetlinkError && error.code === "no-netns") return undefined;
+      throw error;
+    }
+  }
+}
+
+function configureInside(ns: Netns, wanted: PodInterface): void {
+  const link = getLink(ns.netlink, wanted.ifName);
+  if (link === undefined) throw new CniError(CNI_ERROR.internal, `${wanted.ifName} vanished from ${wanted.netns}`);
+  const families = new Set(wanted.addresses.map(({ ip }) => ip.family));
+  if (families.has(6)) {
+    // Some runtimes hand over namespaces with IPv6 off (containernetworking/cni issue 531).
+    for (const name of ["lo", wanted.ifName]) {
+      ignoreMissing(() => writeSysctl(ns, ["ipv6", "conf", name, "disable_ipv6"], 0));
+    }
+  }
+  if (wanted.txChecksumOff) setTxChecksum(ns, wanted.ifName, false);
+  setLink(ns.netlink, link.index, { up: true });
+  for (const { ip, cidr } of wanted.addresses) {
+    // The controller gives an address once; detecting duplicates would make the pod wait for a second.
+    ensureAddress(ns.netlink, { index: link.index, address: ip.text, prefix: cidr.prefix, noDad: true });
+  }
+  for (const { destination, gateway, onlink } of wanted.routes) {
+    ensureRoute(ns.netlink, {
+      destination: destination.text,
+      gateway: gateway.text,
+      device: link.index,
+      onlink,
+    });
+  }
+}
+
+function observe(ns: Netns, ifName: string): ObservedInterface | undefined {
+  const link = getLink(ns.netlink, ifName);
+  if (link === undefined) return undefined;
+  return {
+    mac: link.mac ?? "",
+    mtu: link.mtu,
+    up: link.up,
+    addresses: listAddresses(ns.netlink, { index: link.index })
+      .filter(({ family, scope }) => family === 4 || scope !== "link")
+      .map(({ address, prefix }) => `${address}/${prefix}`),
+    routes: listRoutes(ns.netlink, { device: link.index }).map(({ destination }) => destination),
+  };
+}
+
+function inNetns(path: string, work: (ns: Netns) => void): void {
+  try {
+    withNetns(path, work);
+  } catch (error) {
+    if (error instanceof NetlinkError && error.code === "no-netns") throw noNetns(path, error);
+    throw error;
+  }
+}
+
+function noNetns(path: string, cause: unknown): CniError {
+  return new CniError(CNI_ERROR.invalidNetns, `network namespace ${path} does not exist`, {
+    details:
+      "the sandbox was removed, or weft-daemon's container does not see it: /run/netns must be mounted with HostToContainer",
+    cause,
+  });
+}
+
+/** A kernel without IPv6 has none of its switches. */
+function ignoreMissing(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof NetlinkError && error.code === "not-found")) throw error;
+  }
+}

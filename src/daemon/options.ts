@@ -1,0 +1,84 @@
+import { hostname } from "node:os";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { DEFAULT_SERVER_SOCKET } from "../api/cni-message.ts";
+import { JOIN_SUBNET } from "../api/names.ts";
+
+/** What the daemon is told. */
+export interface DaemonOptions {
+  readonly nodeName: string;
+  readonly bindSocket: string;
+  readonly ovsRemote: string;
+  readonly cniConfDir: string;
+  readonly cniConfName: string;
+  /** "" where not given. Read by later rules for Services; kube-proxy serves them now. */
+  readonly serviceClusterIpRange: string;
+  /** The subnet that `ovn0` is in. */
+  readonly nodeSwitch: string;
+  /** 0: what the tunnels leave. */
+  readonly mtu: number;
+  /** 0: no metrics. */
+  readonly metricsPort: number;
+  readonly logLevel: string;
+  /** Path; undefined: in-cluster, or what kubectl uses. */
+  readonly kubeconfig: string | undefined;
+}
+
+const LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
+
+/**
+ * Reads the command line.
+ * @throws CommanderError where it is wrong, after having said so on stderr.
+ */
+export function readOptions(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): DaemonOptions {
+  const command = new Command("weft-daemon")
+    .description("The node's part of Weft: CNI server, pod interfaces, host gateway")
+    .addOption(
+      new Option("--node-name <name>", "this node's name in the API server (default: $KUBE_NODE_NAME, the host's name)")
+        .env("KUBE_NODE_NAME")
+        .default(hostname(), "host name"),
+    )
+    .option("--bind-socket <path>", "where the shim finds the daemon", DEFAULT_SERVER_SOCKET)
+    .option("--ovs-remote <remote>", "the local Open vSwitch database", "unix:/run/openvswitch/db.sock")
+    .option("--cni-conf-dir <folder>", "where the container runtime reads network configurations", "/etc/cni/net.d")
+    .option("--cni-conf-name <file>", "name of ours; runtimes take the first by name", "01-kube-ovn.conflist")
+    .option("--service-cluster-ip-range <cidrs>", "addresses of Services, IPv4 and IPv6 separated by a comma", "")
+    .option("--node-switch <subnet>", "the subnet that joins nodes to the default VPC", JOIN_SUBNET)
+    .option("--mtu <bytes>", "MTU of pods; 0: what the tunnel interface leaves", mtuOf, 0)
+    .option("--metrics-port <port>", "port of /healthz, /readyz, /metrics and /debug/adds; 0: none", portOf, 10665)
+    .addOption(
+      new Option("--log-level <level>", "least important level that is logged").choices(LEVELS).default("info"),
+    )
+    .option("--kubeconfig <file>", "how to reach the API server (default: in-cluster)")
+    .exitOverride();
+  // Commander reads an environment variable from process.env only.
+  const given = env["KUBE_NODE_NAME"];
+  if (given) command.setOptionValueWithSource("nodeName", given, "env");
+  command.parse([...argv], { from: "user" });
+  const options = command.opts<Record<string, string | number | undefined>>();
+  return {
+    nodeName: String(options["nodeName"]),
+    bindSocket: String(options["bindSocket"]),
+    ovsRemote: String(options["ovsRemote"]),
+    cniConfDir: String(options["cniConfDir"]),
+    cniConfName: String(options["cniConfName"]),
+    serviceClusterIpRange: String(options["serviceClusterIpRange"]),
+    nodeSwitch: String(options["nodeSwitch"]),
+    mtu: Number(options["mtu"]),
+    metricsPort: Number(options["metricsPort"]),
+    logLevel: String(options["logLevel"]),
+    kubeconfig: options["kubeconfig"] === undefined ? undefined : String(options["kubeconfig"]),
+  };
+}
+
+function mtuOf(text: string): number {
+  const value = Number(text);
+  // RFC 791: every host takes 68 bytes, and nothing smaller is of use; the kernel's own limit is 65535.
+  if (value === 0 || (Number.isInteger(value) && value >= 68 && value <= 65_535)) return value;
+  throw new InvalidArgumentError("must be 0 or 68 to 65535");
+}
+
+function portOf(text: string): number {
+  const value = Number(text);
+  if (text !== "" && Number.isInteger(value) && value >= 0 && value <= 65_535) return value;
+  throw new InvalidArgumentError("must be 0 to 65535");
+}

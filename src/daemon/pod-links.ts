@@ -1,0 +1,49 @@
+import type { AllocatedAddress, PodRoute } from "./allocation.ts";
+
+/** A pod's interface as it is to be. */
+export interface PodInterface {
+  /** The host end's name; it becomes the OVS port's. */
+  readonly hostName: string;
+  /** Path of the pod's network namespace. */
+  readonly netns: string;
+  readonly ifName: string;
+  readonly mac: string;
+  readonly mtu: number;
+  readonly addresses: readonly AllocatedAddress[];
+  readonly routes: readonly PodRoute[];
+  /** A userspace datapath does not finish checksums that the kernel left to a network card. */
+  readonly txChecksumOff: boolean;
+}
+
+/** A pod's interface as it is. */
+export interface ObservedInterface {
+  readonly mac: string;
+  readonly mtu: number;
+  readonly up: boolean;
+  /** `address/prefix`, without IPv6 link-local ones. */
+  readonly addresses: readonly string[];
+  /** Destinations of its routes, `0.0.0.0/0` and `::/0` for the default ones. */
+  readonly routes: readonly string[];
+}
+
+/** What the daemon does to interfaces, in the node's namespace and in pods'. Implemented over netlink, faked in tests. */
+export interface PodLinks {
+  /**
+   * Makes the pair, the pod's end at once in its namespace with its name, MAC and MTU, and sets the host's end up. A host
+   * end of that name that an earlier life left is deleted first.
+   * @throws CniError 8 where the namespace does not exist.
+   */
+  createPair(wanted: PodInterface): Promise<void>;
+  /** Inside of the pod: up, addresses, routes. */
+  configure(wanted: PodInterface): Promise<void>;
+  /** Tells the neighbours (gratuitous ARP, unsolicited neighbour advertisement). Best effort, never throws. */
+  announce(wanted: PodInterface): void;
+  /** Deletes the host's end and with it the pod's; an absent one is fine. */
+  removePair(hostName: string): Promise<void>;
+  /** Whether the host's end exists. */
+  exists(hostName: string): Promise<boolean>;
+  /** Names of all veth interfaces in the node's namespace. */
+  vethNames(): Promise<readonly string[]>;
+  /** Undefined where the namespace or the interface does not exist. */
+  inspect(netns: string, ifName: string): Promise<ObservedInterface | undefined>;
+}

@@ -1,0 +1,76 @@
+import { podAnnotation } from "../api/annotations.ts";
+import type { Informer } from "../kube/informer.ts";
+import { informer } from "../kube/informer.ts";
+import type { Kube } from "../kube/kube.ts";
+import { PODS } from "../kube/resources.ts";
+import type { Pod } from "../kube/types.ts";
+
+/** What the daemon keeps of a pod of its node. */
+export interface PodFact {
+  readonly name: string;
+  readonly namespace: string;
+  /** The uid, and for a static pod also the one that kubelet gives the runtime (its mirror object has another). */
+  readonly uids: readonly string[];
+  readonly deleting: boolean;
+  /** Annotations about interfaces: `<provider>.kubernetes.io/<key>` for the keys below. */
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** The keys that an interface is made from. */
+const KEYS = [
+  "allocated",
+  "routed",
+  "ip_address",
+  "mac_address",
+  "cidr",
+  "gateway",
+  "logical_switch",
+  "pod_nic_type",
+  "routes",
+  "default_route",
+] as const;
+
+const SUFFIXES = KEYS.map((key) => podAnnotation("", key));
+
+/** kubelet writes the static pod's own uid there; it is what CNI_ARGS holds. */
+const CONFIG_HASH = "kubernetes.io/config.hash";
+
+/** The narrow view of a pod. */
+export function podFact(pod: Pod): PodFact {
+  const all = pod.metadata.annotations ?? {};
+  const annotations: Record<string, string> = {};
+  for (const [key, value] of Object.entries(all)) {
+    if (SUFFIXES.some((suffix) => key.endsWith(suffix))) annotations[key] = value;
+  }
+  const hash = all[CONFIG_HASH];
+  return {
+    name: pod.metadata.name,
+    namespace: pod.metadata.namespace ?? "",
+    uids: hash === undefined ? [pod.metadata.uid] : [pod.metadata.uid, hash],
+    deleting: pod.metadata.deletionTimestamp !== undefined,
+    annotations,
+  };
+}
+
+/** The pods of one node that have a network of their own. */
+export function podInformer(
+  kube: Kube,
+  node: string,
+  onError: (error: unknown, context: string) => void,
+): Informer<PodFact> {
+  return informer<Pod, PodFact>(kube, PODS, {
+    fieldSelector: `spec.nodeName=${node},spec.hostNetwork=false`,
+    project: podFact,
+    equal: sameFact,
+    onError,
+  });
+}
+
+/** A pod's status changes often while it starts; none of that matters here. */
+function sameFact(a: PodFact, b: PodFact): boolean {
+  return (
+    a.deleting === b.deleting &&
+    a.uids.join() === b.uids.join() &&
+    JSON.stringify(a.annotations) === JSON.stringify(b.annotations)
+  );
+}

@@ -1,0 +1,59 @@
+/** A port of ours on the integration bridge, as the local Open vSwitch database has it. */
+export interface PodPort {
+  readonly portUuid: string;
+  readonly interfaceUuid: string;
+  /** Name of the port and of its interface. */
+  readonly name: string;
+  readonly externalIds: Readonly<Record<string, string>>;
+  /** What ovs-vswitchd says of it, for example that the device does not exist; "" if all is well. */
+  readonly error: string;
+  /** ovn-controller has installed its flows. */
+  readonly installed: boolean;
+}
+
+/** A port to be made. Its uuids are chosen beforehand, so that it can be taken back whatever became of the transaction. */
+export interface PortSpec {
+  readonly portUuid: string;
+  readonly interfaceUuid: string;
+  readonly name: string;
+  /** `external_ids`; `iface-id` among them binds it to a logical switch port. */
+  readonly externalIds: Readonly<Record<string, string>>;
+}
+
+/** What ties a port to its attachment; both sides of it are Kube-OVN's keys except the last three, which are ours. */
+export const EXTERNAL_ID = {
+  ifaceId: "iface-id",
+  vendor: "vendor",
+  podName: "pod_name",
+  podNamespace: "pod_namespace",
+  podNetns: "pod_netns",
+  ip: "ip",
+  ovnInstalled: "ovn-installed",
+  podUid: "pod_uid",
+  containerId: "container_id",
+  ifName: "if_name",
+} as const;
+
+/** The integration bridge's ports, as the verbs use them. Implemented over OVSDB. */
+export interface Ports {
+  /** The bridge's datapath is userspace (`datapath_type=netdev`). */
+  readonly userspace: boolean;
+  /**
+   * Adds the port in one transaction that also removes every port of ours with the same `iface-id` or name.
+   * @throws CniError 11 where Open vSwitch cannot be reached or has no integration bridge.
+   */
+  attach(spec: PortSpec, signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves when ovn-controller has installed the interface's flows.
+   * @throws CniError where ovs-vswitchd reports an error on it, or it is removed; the signal's reason when that fires.
+   */
+  whenInstalled(interfaceUuid: string, signal: AbortSignal): Promise<void>;
+  /** Takes ports off the bridge in one transaction, and with that out of the database; absent ones are fine. */
+  detach(portUuids: readonly string[]): Promise<void>;
+  /** Ports of one container; of one interface of it where `ifName` is given. */
+  ofContainer(containerId: string, ifName?: string): readonly PodPort[];
+  /** The port of that name, if it is ours. */
+  byName(name: string): PodPort | undefined;
+  /** Every port of a pod. */
+  all(): readonly PodPort[];
+}

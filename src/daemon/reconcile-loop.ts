@@ -1,0 +1,81 @@
+/** Pauses of a loop, in milliseconds. */
+export interface LoopLimits {
+  /** After a failure; doubles up to `maxRetryMs`. */
+  readonly firstRetryMs: number;
+  readonly maxRetryMs: number;
+  /** Between the end of a run and the next one, so that a fight with another program over one setting stays cheap. */
+  readonly restMs: number;
+}
+
+const DEFAULT_LIMITS: LoopLimits = { firstRetryMs: 500, maxRetryMs: 30_000, restMs: 50 };
+
+/**
+ * Brings something to its desired state whenever it may have left it. Triggers that come while it runs, or in one turn of the
+ * event loop, make one further run; a run that fails is repeated after a pause, or at the next trigger.
+ */
+export class ReconcileLoop {
+  readonly #run: () => Promise<void>;
+  readonly #onError: (error: unknown, retryMs: number) => void;
+  readonly #limits: LoopLimits;
+  #timer: NodeJS.Timeout | undefined;
+  #due = Number.POSITIVE_INFINITY;
+  #running: Promise<void> | undefined;
+  #again = false;
+  #stopped = false;
+  #failures = 0;
+  #ended = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    run: () => Promise<void>,
+    onError: (error: unknown, retryMs: number) => void,
+    limits: Partial<LoopLimits> = {},
+  ) {
+    this.#run = run;
+    this.#onError = onError;
+    this.#limits = { ...DEFAULT_LIMITS, ...limits };
+  }
+
+  /** Something may have changed. */
+  trigger(): void {
+    if (this.#running !== undefined) this.#again = true;
+    else this.#schedule(Math.max(0, this.#ended + this.#limits.restMs - performance.now()));
+  }
+
+  /** No further run begins; resolves when the present one has ended. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#stopped) return;
+    const due = performance.now() + delayMs;
+    if (due >= this.#due) return;
+    clearTimeout(this.#timer);
+    this.#due = due;
+    this.#timer = setTimeout(() => this.#start(), delayMs);
+  }
+
+  #start(): void {
+    this.#due = Number.POSITIVE_INFINITY;
+    this.#again = false;
+    this.#running = this.#once().finally(() => {
+      this.#running = undefined;
+      this.#ended = performance.now();
+      if (this.#again) this.trigger();
+    });
+  }
+
+  async #once(): Promise<void> {
+    try {
+      await this.#run();
+      this.#failures = 0;
+    } catch (error) {
+      const retryMs = Math.min(this.#limits.maxRetryMs, this.#limits.firstRetryMs * 2 ** Math.min(this.#failures, 16));
+      this.#failures += 1;
+      this.#onError(error, retryMs);
+      this.#schedule(retryMs);
+    }
+  }
+}

@@ -1,0 +1,122 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import t from "tap";
+import { conflist, writeAtomically } from "./conflist.ts";
+import { hostLinkName, isHostLinkName } from "./link-names.ts";
+import { HostRules } from "./nft.ts";
+import { readOptions } from "./options.ts";
+import { ReconcileLoop } from "./reconcile-loop.ts";
+import { tunnelMtu } from "./tunnel-mtu.ts";
+
+t.test("host ends are named as Kube-OVN names them, and fit", async (t) => {
+  t.equal(hostLinkName("0123456789abcdef", "eth0"), "0123456789ab_h");
+  t.equal(hostLinkName("0123456789abcdef", "net1"), "01234567_net1_h");
+  const id = fc.stringMatching(/^[0-9a-f]{16}$/);
+  const name = fc.stringMatching(/^[a-z][a-z0-9]{0,14}$/);
+  fc.assert(
+    fc.property(id, name, (containerId, ifName) => {
+      const link = hostLinkName(containerId, ifName);
+      return link.length <= 15 && isHostLinkName(link);
+    }),
+  );
+  for (const other of ["eth0", "ovn0", "br-int", "veth12345678", "_h"]) t.notOk(isHostLinkName(other), other);
+});
+
+t.test("the conflist chains portmap and lists the versions", async (t) => {
+  t.match(JSON.parse(conflist("/run/x.sock")), {
+    cniVersion: "1.0.0",
+    cniVersions: ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"],
+    plugins: [
+      { type: "kube-ovn", server_socket: "/run/x.sock" },
+      { type: "portmap", capabilities: { portMappings: true } },
+    ],
+  });
+});
+
+t.test("a file is written whole and leaves nothing beside it", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "weft-conf-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  await writeAtomically(folder, "01-kube-ovn.conflist", "old\n");
+  await writeAtomically(folder, "01-kube-ovn.conflist", "new\n");
+  t.equal(readFileSync(join(folder, "01-kube-ovn.conflist"), "utf8"), "new\n");
+  t.same(readdirSync(folder), ["01-kube-ovn.conflist"]);
+  await t.rejects(writeAtomically(join(folder, "absent"), "x", "y"), { code: "ENOENT" });
+});
+
+t.test("tunnels take their header off the MTU", async (t) => {
+  t.equal(tunnelMtu(1500, { type: "geneve", ip: "172.19.0.11" }), 1400);
+  t.equal(tunnelMtu(1500, { type: "vxlan", ip: "172.19.0.11" }), 1450);
+  t.equal(tunnelMtu(1500, { type: "geneve,vxlan", ip: "172.19.0.11" }), 1400);
+  t.equal(tunnelMtu(9000, { type: "geneve", ip: "fd00::1" }), 8880);
+});
+
+t.test("rules are applied when they differ, and again after a failure", async (t) => {
+  const applied: string[] = [];
+  let broken = false;
+  const rules = new HostRules(async (script) => {
+    if (broken) throw new Error("nft broke");
+    applied.push(script);
+  });
+  t.same([await rules.ensure("a"), await rules.ensure("a"), await rules.ensure("b")], [true, false, true]);
+  broken = true;
+  await t.rejects(rules.ensure("c"));
+  broken = false;
+  t.equal(await rules.ensure("b"), true, "nobody knows what a failure left");
+  t.same(applied, ["a", "b", "b"]);
+});
+
+t.test("a loop runs once for many triggers and again for one that came meanwhile", async (t) => {
+  let runs = 0;
+  const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const started = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const loop = new ReconcileLoop(
+    async () => {
+      runs += 1;
+      started[runs - 1]?.resolve();
+      await gates[runs - 1]?.promise;
+    },
+    () => undefined,
+    { restMs: 1 },
+  );
+  loop.trigger();
+  loop.trigger();
+  await started[0]!.promise;
+  loop.trigger();
+  loop.trigger();
+  gates[0]!.resolve();
+  await started[1]!.promise;
+  gates[1]!.resolve();
+  await loop.stop();
+  t.equal(runs, 2);
+});
+
+t.test("a loop that fails tries again, later and later", async (t) => {
+  const pauses: number[] = [];
+  const done = Promise.withResolvers<void>();
+  const loop = new ReconcileLoop(
+    async () => {
+      if (pauses.length < 4) throw new Error("not yet");
+      done.resolve();
+    },
+    (_error, retryMs) => pauses.push(retryMs),
+    { firstRetryMs: 1, maxRetryMs: 4, restMs: 0 },
+  );
+  loop.trigger();
+  await done.promise;
+  await loop.stop();
+  t.same(pauses, [1, 2, 4, 4]);
+});
+
+t.test("options have Kube-OVN's defaults and refuse nonsense", async (t) => {
+  t.match(readOptions([], { KUBE_NODE_NAME: "weft-1" }), {
+    nodeName: "weft-1",
+    bindSocket: "/run/openvswitch/kube-ovn-daemon.sock",
+    cniConfName: "01-kube-ovn.conflist",
+    nodeSwitch: "join",
+    mtu: 0,
+    metricsPort: 10665,
+  });
+  t.match(readOptions(["--node-name=x", "--mtu=1350"], { KUBE_NODE_NAME: "weft-1" }), { nodeName: "x", mtu: 1350 });
+});

@@ -1,0 +1,45 @@
+/** How long the parts of one request took. Parts may overlap, so they need not add up to the whole. */
+export class Stopwatch {
+  readonly #now: () => number;
+  readonly #started: number;
+  /** part → milliseconds. */
+  readonly #parts: Record<string, number> = {};
+  #phase: { readonly part: string; readonly from: number } | undefined;
+
+  /** @param now a monotonic clock in milliseconds. */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+    this.#started = now();
+  }
+
+  /** Runs `work` and notes its time under `part`, also when it fails; a part measured twice adds up. */
+  async measure<R>(part: string, work: () => Promise<R>): Promise<R> {
+    const from = this.#now();
+    try {
+      return await work();
+    } finally {
+      this.#add(part, from);
+    }
+  }
+
+  /** Begins a part and ends the one begun by the last call; undefined only ends that. Naming the same part again goes on with it. */
+  phase(part: string | undefined): void {
+    if (this.#phase?.part === part) return;
+    if (this.#phase !== undefined) this.#add(this.#phase.part, this.#phase.from);
+    this.#phase = part === undefined ? undefined : { part, from: this.#now() };
+  }
+
+  /** Milliseconds of each part so far. */
+  get parts(): Readonly<Record<string, number>> {
+    return this.#parts;
+  }
+
+  /** Milliseconds since the beginning. */
+  get total(): number {
+    return this.#now() - this.#started;
+  }
+
+  #add(part: string, from: number): void {
+    this.#parts[part] = (this.#parts[part] ?? 0) + this.#now() - from;
+  }
+}
