@@ -44,16 +44,16 @@ async function delegate(folder: string): Promise<void> {
     await writeFile(join(folder, "cgroup.subtree_control"), `+${name}`).catch(() => undefined);
 }
 
-/** The lab's cgroups that exist, one for each hierarchy. */
-export function labCgroups(paths: LabPaths): readonly string[] {
+/** The cgroups of the lab, or of one of its nodes, that exist: one for each hierarchy. */
+export function labCgroups(paths: LabPaths, node = ""): readonly string[] {
   return cgroupHierarchies()
-    .map(({ path }) => join(path, paths.cgroup))
+    .map(({ path }) => join(path, paths.cgroup, node))
     .filter((folder) => existsSync(folder));
 }
 
-/** Removes the lab's cgroups, once their processes are dead. */
-export async function removeCgroups(paths: LabPaths): Promise<void> {
-  for (const folder of labCgroups(paths)) {
+/** Removes the cgroups of the lab, or of one of its nodes, once their processes are dead. */
+export async function removeCgroups(paths: LabPaths, node?: string): Promise<void> {
+  for (const folder of labCgroups(paths, node)) {
     // A cgroup is busy for a moment after its last process was seen to be gone.
     await until(`cgroup ${folder} is empty`, 10_000, () => removeTree(folder));
   }

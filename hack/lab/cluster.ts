@@ -9,14 +9,20 @@ export interface NodeObject {
   readonly metadata: { readonly name: string };
   readonly spec: { readonly podCIDRs?: readonly string[] };
   readonly status?: {
-    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message?: string }[];
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly lastHeartbeatTime?: string;
+    }[];
     readonly addresses?: readonly { readonly type: string; readonly address: string }[];
   };
 }
 
-/** Whether a node says that it is Ready. */
-export function isReady(node: NodeObject): boolean {
-  return node.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
+/** Whether a node says that it is Ready, and has said so since `since` (milliseconds of the epoch). */
+export function isReady(node: NodeObject, since = 0): boolean {
+  const ready = node.status?.conditions?.find(({ type }) => type === "Ready");
+  // Heartbeats have whole seconds.
+  return ready?.status === "True" && Date.parse(ready.lastHeartbeatTime ?? "") >= since - 1000;
 }
 
 /** Watches until `accept` holds for each of the nodes named; returns them as last seen. Rejects with LabError `timed-out`. */

@@ -42,10 +42,16 @@ function recordPath(at: SpacePaths, name: string): string {
   return join(at.parts, `${name}.json`);
 }
 
+/** What is kept of a part's last start. */
+export interface PartRecord extends ProcessId {
+  /** When it was started, in milliseconds of the epoch. */
+  readonly at: number;
+}
+
 /** The process of a part as last started, dead or alive. */
-export function findPart(paths: LabPaths, part: Pick<Part, "space" | "name">): ProcessId | undefined {
+export function findPart(paths: LabPaths, part: Pick<Part, "space" | "name">): PartRecord | undefined {
   try {
-    return JSON.parse(readFileSync(recordPath(spacePaths(paths, part.space), part.name), "utf8")) as ProcessId;
+    return JSON.parse(readFileSync(recordPath(spacePaths(paths, part.space), part.name), "utf8")) as PartRecord;
   } catch {
     return undefined;
   }
@@ -81,7 +87,7 @@ export async function ensurePart(paths: LabPaths, part: Part): Promise<Repair> {
   child.unref();
   const id = child.pid === undefined ? undefined : identify(child.pid);
   if (id === undefined) throw new LabError("part-failed", `cannot start ${part.id}`);
-  writeFileSync(recordPath(space.paths, part.name), JSON.stringify(id));
+  writeFileSync(recordPath(space.paths, part.name), JSON.stringify({ ...id, at: Date.now() } satisfies PartRecord));
   return "started";
 }
 

@@ -4,6 +4,7 @@ import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cacheFolder } from "../machine/cache.ts";
 import { type RunOptions, type RunResult, run } from "../machine/run.ts";
+import { removeCgroups } from "./cgroup.ts";
 import { LabError } from "./error.ts";
 import { isNodeName, type LabPaths, type SpacePaths, spacePaths } from "./paths.ts";
 import { identify, killAll, LAB_MARK, type ProcessId, SPACE_MARK } from "./process.ts";
@@ -71,6 +72,8 @@ export async function killSpace(paths: LabPaths, name: string): Promise<void> {
  */
 export async function createSpace(paths: LabPaths, name: string, nodeCount: number): Promise<Space> {
   await killSpace(paths, name);
+  // kubelet would take the cgroups of dead pods for running ones.
+  await removeCgroups(paths, name);
   const at = spacePaths(paths, name);
   await rm(at.run, { recursive: true, force: true });
   await rm(at.etcWork, { recursive: true, force: true });

@@ -21,7 +21,7 @@ import { ensureBridges, ensureHostLink, ensureLinks, ensureOutsideAddresses } fr
 import { LAB_NEEDS } from "./needs.ts";
 import { nodeParts } from "./node-parts.ts";
 import { echoPart } from "./outside.ts";
-import { ensurePart, type Part, partReady } from "./part.ts";
+import { ensurePart, findPart, type Part, partReady } from "./part.ts";
 import type { LabPaths } from "./paths.ts";
 import { ensurePki } from "./pki.ts";
 import { decideSettings, type LabSettings, type SettingsChoice } from "./settings.ts";
@@ -93,11 +93,18 @@ async function bringUp(
     });
     if (settings.cni === "none") return;
     if (settings.cni === "weft" && !(await deployWeft(paths, progress))) return;
-    await progress.step("nodes Ready", () => waitForNodes(api, nodes, "Ready", READY_MS, isReady));
+    await progress.step("nodes Ready", () =>
+      waitForNodes(api, nodes, "Ready", READY_MS, (node) => isReady(node, kubeletStart(paths, node.metadata.name))),
+    );
     await progress.step("cluster DNS Ready", () => waitForDeployment(api, "kube-system", "coredns", READY_MS));
   } finally {
     api.close();
   }
+}
+
+/** When a node's kubelet was started: what the API server says of the node from before may be of another life. */
+function kubeletStart(paths: LabPaths, node: string): number {
+  return findPart(paths, { space: node, name: "kubelet" })?.at ?? 0;
 }
 
 async function ensureSpaces(paths: LabPaths, settings: LabSettings): Promise<ReadonlyMap<string, Space>> {
