@@ -87,7 +87,7 @@ export interface NetStatusPort {
 
 // biome-ignore lint/suspicious/noExplicitAny: a schema as YAML gives it.
 function fieldsOf(schema: any, path: string): string[] {
-  const scalar = (of: { type: string; format?: string; default?: unknown }): string =>
+  const scalar = (of: { type: string; format?: string; default?: boolean }): string =>
     of.type +
     (of.format === undefined ? "" : ` ${of.format}`) +
     (of.default === undefined ? "" : ` default ${of.default}`);

@@ -87,7 +87,9 @@ class TypeFile {
   }
 
   text(source: string): string {
-    const imports = [...this.#imports].sort().map(([type, file]) => `import type { ${type} } from "${file}";\n`);
+    const imports = [...this.#imports.entries()]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([type, file]) => `import type { ${type} } from "${file}";\n`);
     const header = `// Made from ${source} by \`npm run generate\`. Do not edit.\n`;
     return [header + imports.join(""), ...this.#interfaces].join("\n");
   }

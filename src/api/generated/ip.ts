@@ -12,7 +12,7 @@ export interface IPSpec {
   readonly subnet?: string;
   /** The node on which the pod runs. */
   readonly nodeName?: string;
-  /** The pod's sandbox */
+  /** The pod's sandbox, as the container runtime calls it. */
   readonly containerID?: string;
   /** The IPv4 address, for example `10.16.0.7`. */
   readonly v4IpAddress?: string;

@@ -1,0 +1,56 @@
+import { globSync, readFileSync } from "node:fs";
+import { join, posix } from "node:path";
+import t from "tap";
+
+/** folder → level. A folder imports lower levels only, never one of its own level. */
+const LEVELS: Readonly<Record<string, number>> = {
+  ...{ api: 0, net: 0, unit: 0 },
+  ...{ ovsdb: 1, netlink: 1, kube: 1, facts: 1 },
+  ...{ ipam: 2, compile: 2 },
+  ...{ reconcile: 3 },
+  ...{ controller: 4, daemon: 4, cni: 4, cli: 4 },
+};
+/** Folders without I/O, clock or chance: what they say depends on what they are given, and on nothing else. */
+const PURE = ["ipam", "compile"];
+const IMPURE_WORDS = /\b(Date|process|await)\b|\bMath\.random\b/;
+/** package → the one folder that may import it. */
+const OWNERS: Readonly<Record<string, string>> = { "@kubernetes/client-node": "kube", koffi: "netlink" };
+
+const IMPORT = /^\s*(?:import|export)\s+(type\s)?(?:[^;"']*?\sfrom\s+)?"([^"]+)"|\bimport\("([^"]+)"\)/gm;
+
+for (const file of globSync("**/*.ts", { cwd: import.meta.dirname }).sort()) {
+  const folder = file.split("/")[0] ?? "";
+  if (file.endsWith(".test.ts") || folder === file) continue;
+  const text = readFileSync(join(import.meta.dirname, file), "utf8").replaceAll(
+    /\/\*[\s\S]*?\*\/|(?<![:"'`])\/\/.*/g,
+    "",
+  );
+
+  t.test(`${file} imports what its level allows`, async (t) => {
+    const level = LEVELS[folder] ?? -1;
+    const wrong: string[] = [];
+    const check = (right: boolean, otherwise: string): unknown => right || wrong.push(otherwise);
+    check(level >= 0, `src/${folder} has no level: give it one in DESIGN.md and here`);
+    for (const [line, type, from = "", dynamic] of text.matchAll(IMPORT)) {
+      const name = dynamic ?? from;
+      if (!name.startsWith(".")) {
+        const owner = OWNERS[name.split("/", name.startsWith("@") ? 2 : 1).join("/")];
+        check(owner === undefined || owner === folder, `only src/${owner} may import ${name}`);
+        check(
+          folder !== "cni" || name.startsWith("node:"),
+          `the shim imports ${name}, and its imports are its latency`,
+        );
+        continue;
+      }
+      const target = posix.join(posix.dirname(file), name);
+      const other = target.split("/")[0] ?? "";
+      if (other === folder) continue;
+      const io = ["ovsdb", "netlink", "kube"].includes(other);
+      check((LEVELS[other] ?? level) < level, `level ${level} may not import ${target}: ${line.trim()}`);
+      check(folder !== "cni" || target === "api/cni-message.ts", `the shim may not import ${target}`);
+      check(!PURE.includes(folder) || !io || type !== undefined, `a pure folder may import types only of ${target}`);
+    }
+    if (PURE.includes(folder)) check(!IMPURE_WORDS.test(text), "a pure folder has no clock, chance, process or await");
+    t.strictSame(wrong, []);
+  });
+}

@@ -1,0 +1,653 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import t from "tap";
+import { readCount } from "../../../src/api/count.ts";
+import { type ApiServer, kubeBinaries, startApiServer } from "../apiserver.ts";
+
+const CRDS = join(import.meta.dirname, "../../../crds");
+const PLURALS: Readonly<Record<string, string>> = {
+  Vpc: "vpcs",
+  Subnet: "subnets",
+  IP: "ips",
+  IPPool: "ippools",
+  Vip: "vips",
+};
+
+type Kind = "Vpc" | "Subnet" | "IP" | "IPPool" | "Vip";
+type Fields = Readonly<Record<string, unknown>>;
+
+let server: ApiServer;
+let names = 0;
+
+function path(kind: Kind, name = ""): string {
+  return `/apis/kubeovn.io/v1/${PLURALS[kind]}${name === "" ? "" : `/${name}`}`;
+}
+
+function object(kind: Kind, spec: Fields, name = `t${++names}`): Fields {
+  return { apiVersion: "kubeovn.io/v1", kind, metadata: { name }, spec };
+}
+
+/** Creates an object without keeping it; unknown fields are an error. */
+function tryOut(kind: Kind, spec: Fields, name?: string) {
+  return server.call("POST", `${path(kind)}?dryRun=All&fieldValidation=Strict`, object(kind, spec, name));
+}
+
+async function create(kind: Kind, spec: Fields): Promise<string> {
+  const answer = await server.call("POST", path(kind), object(kind, spec));
+  if (answer.status !== 201) throw new Error(answer.text);
+  return answer.body.metadata.name;
+}
+
+function patch(kind: Kind, name: string, body: unknown, subresource = "") {
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  return server.call("PATCH", path(kind, name) + subresource, text, { "content-type": "application/merge-patch+json" });
+}
+
+function kubectl(...args: string[]) {
+  return promisify(execFile)(join(server.bin, "kubectl"), ["--kubeconfig", server.kubeconfig, ...args]);
+}
+
+/** Specs that work in Kube-OVN, in the shapes that its manual shows. */
+const GOOD: readonly (readonly [Kind, string, Fields])[] = [
+  ["Vpc", "an empty one", {}],
+  ["Vpc", "one with namespaces and a default subnet", { namespaces: ["ns1"], defaultSubnet: "net1" }],
+  [
+    "Vpc",
+    "peerings and routes",
+    {
+      vpcPeerings: [
+        { remoteVpc: "vpc-2", localConnectIP: "169.254.0.1/30" },
+        { remoteVpc: "vpc-3", localConnectIP: "169.254.0.5/30,fd00:169:254::1/126" },
+      ],
+      staticRoutes: [
+        { cidr: "172.31.0.0/16", nextHopIP: "169.254.0.2", policy: "policyDst" },
+        { cidr: "10.0.1.5", nextHopIP: "10.0.1.253", policy: "policySrc", routeTable: "rtb1" },
+        { cidr: "::/0", nextHopIP: "fd00::1", policy: "", ecmpMode: "ecmp_symmetric_reply", bfdId: "" },
+      ],
+    },
+  ],
+  [
+    "Vpc",
+    "policies",
+    {
+      policyRoutes: [
+        { action: "drop", match: "ip4.src==10.0.1.0/24 && ip4.dst==10.0.1.250", priority: 11 },
+        { action: "reroute", match: "ip4.src==10.0.1.0/24", nextHopIP: "10.0.1.252", priority: 10 },
+        { action: "reroute", match: "ip6", nextHopIP: "fd00::1,fd00::2,fd00::3", priority: 32767 },
+        { action: "allow", match: "ip4", nextHopIP: "" },
+      ],
+    },
+  ],
+  ["Vpc", "external networks", { enableExternal: true, enableBfd: true, extraExternalSubnets: ["extra"] }],
+  [
+    "Vpc",
+    "a BFD port",
+    { bfdPort: { enabled: true, ip: "10.255.255.255, fd00::ff", nodeSelector: { matchLabels: { a: "b" } } } },
+  ],
+  ["Vpc", "what a Go client writes for no BFD port", { bfdPort: null, staticRoutes: null }],
+  ["Subnet", "a CIDR alone", { cidrBlock: "10.0.0.0/16" }],
+  ["Subnet", "host bits in the CIDR", { cidrBlock: "10.16.0.1/16", gateway: "10.16.0.1" }],
+  ["Subnet", "a /31 and its gateway", { cidrBlock: "10.0.0.0/31", gateway: "10.0.0.0" }],
+  ["Subnet", "a /127 and its gateway", { cidrBlock: "fd00::/127", gateway: "fd00::" }],
+  ["Subnet", "the last address of an IPv6 CIDR as gateway", { cidrBlock: "fd00::/112", gateway: "fd00::ffff" }],
+  [
+    "Subnet",
+    "dual stack",
+    {
+      cidrBlock: "10.16.0.0/16,fd00:10:16::/64",
+      gateway: "10.16.0.1,fd00:10:16::1",
+      excludeIps: [
+        "10.16.0.1",
+        "fd00:10:16::1",
+        "fd00:10:16::a..fd00:10:16::1f",
+        "fd00:10:16::1:0..fd00:10:16::2:0",
+        "fd00::10.0.0.200..fd00::10.0.1.1",
+        "fd00::..fd00::5",
+      ],
+      protocol: "Dual",
+    },
+  ],
+  ["Subnet", "dual stack with the gateway of one family", { cidrBlock: "10.16.0.0/16,fd00::/64", gateway: "fd00::1" }],
+  [
+    "Subnet",
+    "distributed, for namespaces, with ranges",
+    {
+      protocol: "IPv4",
+      cidrBlock: "172.17.0.0/16",
+      excludeIps: ["172.17.0.0..172.17.0.10", "172.17.9.200..172.17.10.3", "172.17.0.7"],
+      gateway: "172.17.0.1",
+      gatewayType: "distributed",
+      natOutgoing: true,
+      routeTable: "",
+      namespaces: ["ns1", "ns2"],
+      namespaceSelectors: [{ matchExpressions: [{ key: "team", operator: "In", values: ["a"] }] }],
+    },
+  ],
+  [
+    "Subnet",
+    "centralized, by node and by selector",
+    {
+      cidrBlock: "10.166.0.0/16",
+      default: false,
+      gatewayType: "centralized",
+      gatewayNode: "node1,node2:172.18.0.2",
+      gatewayNodeSelectors: [{ matchLabels: { role: "gateway" } }],
+      enableEcmp: true,
+    },
+  ],
+  [
+    "Subnet",
+    "what a Go client writes for a subnet with little in it",
+    {
+      cidrBlock: "10.0.0.0/16",
+      default: false,
+      gatewayNode: "",
+      gatewayType: "",
+      natOutgoing: false,
+      private: false,
+      u2oFeatures: {},
+    },
+  ],
+  ["Subnet", "private", { cidrBlock: "10.69.0.0/16", private: true, allowSubnets: ["10.16.0.0/16", "fd00::/64"] }],
+  [
+    "Subnet",
+    "rules",
+    {
+      cidrBlock: "10.10.0.0/24",
+      allowEWTraffic: false,
+      acls: [
+        { action: "drop", direction: "to-lport", match: "ip4.dst == 10.10.0.2 && ip", priority: 1002 },
+        { action: "allow-related", direction: "from-lport", match: "ip4.src == 10.10.0.2 && ip", priority: 1002 },
+      ],
+    },
+  ],
+  [
+    "Subnet",
+    "an external egress gateway",
+    {
+      cidrBlock: "172.31.0.0/16",
+      gatewayType: "centralized",
+      natOutgoing: false,
+      externalEgressGateway: "192.168.0.1",
+      policyRoutingTableID: 1000,
+      policyRoutingPriority: 1500,
+    },
+  ],
+  [
+    "Subnet",
+    "an attachment of another plugin",
+    { protocol: "IPv4", provider: "macvlan.default", cidrBlock: "172.17.0.0/16" },
+  ],
+  ["Subnet", "underlay", { cidrBlock: "172.17.0.0/16", gateway: "172.17.0.254", vlan: "vlan1", logicalGateway: true }],
+  [
+    "Subnet",
+    "underlay joined with the overlay",
+    {
+      cidrBlock: "172.17.0.0/16",
+      gateway: "172.17.0.1",
+      vlan: "vlan1",
+      u2oInterconnection: true,
+      u2oInterconnectionIP: "172.17.0.20",
+      u2oFeatures: { overlayOnlyRouting: true },
+    },
+  ],
+  ["Subnet", "underlay without addresses", { vlan: "vlan1", protocol: "Mac", gateway: "", excludeIps: [] }],
+  [
+    "Subnet",
+    "DHCP",
+    {
+      cidrBlock: "10.0.0.0/24,240e::a00/120",
+      gateway: "10.0.0.1,240e::a01",
+      enableDHCP: true,
+      dhcpV4Options: "lease_time=3600,router=10.0.0.1,server_id=169.254.0.254,server_mac=00:00:00:2E:2F:B8",
+      dhcpV6Options: "server_id=00:00:00:2E:2F:C5",
+      enableIPv6RA: true,
+      ipv6RAConfigs: "address_mode=dhcpv6_stateful,max_interval=30,min_interval=5,send_periodic=true",
+      mtu: 1280,
+    },
+  ],
+  [
+    "Subnet",
+    "NAT rules",
+    {
+      cidrBlock: "10.0.0.0/24",
+      natOutgoing: true,
+      natOutgoingPolicyRules: [
+        { action: "forward", match: { srcIPs: "10.0.0.2,10.0.0.128/26", dstIPs: "114.114.114.114" } },
+        { action: "nat", match: { srcIPs: "", dstIPs: "FD00::/8,fd01::1" } },
+        { action: "nat", match: {} },
+      ],
+    },
+  ],
+  ["Subnet", "virtual addresses", { cidrBlock: "10.0.0.0/24,fd00::/112", vips: ["10.0.0.5", "fd00::5"] }],
+  [
+    "Subnet",
+    "flags without effect",
+    { cidrBlock: "10.0.0.0/24", logicalGateway: true, u2oInterconnection: true, mtu: 576 },
+  ],
+  [
+    "IP",
+    "a pod's",
+    { podName: "a", namespace: "b", subnet: "ovn-default", v4IpAddress: "10.16.0.7", macAddress: "00:00:00:8A:5e:01" },
+  ],
+  [
+    "IP",
+    "what a Go client writes",
+    {
+      podName: "a",
+      namespace: "",
+      subnet: "join",
+      attachSubnets: null,
+      attachIps: null,
+      attachMacs: null,
+      nodeName: "",
+      ipAddress: "100.64.0.2,fd00::2",
+      v4IpAddress: "100.64.0.2",
+      v6IpAddress: "fd00::2",
+      macAddress: "",
+      containerID: "",
+      podType: "",
+    },
+  ],
+  ["IP", "a reservation without addresses", { podName: "vm1", namespace: "b", subnet: "s", podType: "VirtualMachine" }],
+  [
+    "IPPool",
+    "addresses, ranges and CIDRs of both families",
+    {
+      subnet: "ovn-default",
+      ips: ["10.16.0.201", "10.16.0.210/30", "10.16.0.220..10.16.0.230", "FD00::A..fd00::1F", "fd00::/120"],
+      namespaces: ["ns-1"],
+    },
+  ],
+  [
+    "IPPool",
+    "an address set of one family",
+    { subnet: "s", ips: ["fd00::5", "fd00::a..fd00::b"], enableAddressSet: true },
+  ],
+  ["IPPool", "the same address twice", { subnet: "s", ips: ["10.0.0.5", "10.0.0.5"] }],
+  ["IPPool", "an empty one", { subnet: "s", ips: [] }],
+  ["Vip", "any free address", { subnet: "ovn-default", type: "" }],
+  [
+    "Vip",
+    "a fixed address",
+    { subnet: "ovn-default", v4ip: "10.16.0.121", v6ip: "fd00::79", macAddress: "00:00:00:53:6b:b6" },
+  ],
+  ["Vip", "one with a selector", { subnet: "ovn-default", namespace: "default", selector: ["app: aap1"] }],
+  ["Vip", "a load balancer's", { subnet: "ovn-default", type: "switch_lb_vip" }],
+  [
+    "Vip",
+    "what a Go client writes",
+    {
+      namespace: "",
+      subnet: "s",
+      type: "",
+      v4ip: "",
+      v6ip: "",
+      macAddress: "",
+      selector: null,
+      attachSubnets: null,
+    },
+  ],
+];
+
+const CIDR = { cidrBlock: "10.0.0.0/24" };
+const DUAL = { cidrBlock: "10.0.0.0/24,fd00::/112" };
+
+/** Specs that are refused, and what the answer must say: which field, which value, what is accepted. */
+const BAD: readonly (readonly [Kind, Fields, ...string[]])[] = [
+  ["Vpc", { policyRoutes: [{ action: "deny", match: "ip4" }] }, "spec.policyRoutes[0].action", '"deny"', '"reroute"'],
+  ["Vpc", { policyRoutes: [{ action: "drop", priority: 32768 }] }, "policyRoutes[0].priority", "32767"],
+  ["Vpc", { policyRoutes: [{ action: "drop", priority: -1 }] }, "policyRoutes[0].priority"],
+  [
+    "Vpc",
+    { policyRoutes: [{ action: "reroute", match: "ip4" }] },
+    "spec.policyRoutes[0]",
+    "nextHopIP is missing",
+    "10.0.1.252",
+  ],
+  ["Vpc", { policyRoutes: [{ action: "reroute", nextHopIP: "gw" }] }, 'nextHopIP "gw" is not an address'],
+  ["Vpc", { staticRoutes: [{ cidr: "10.0.0.0/33", nextHopIP: "10.0.0.1" }] }, 'cidr "10.0.0.0/33"', "172.31.0.0/16"],
+  [
+    "Vpc",
+    { staticRoutes: [{ cidr: "10.0.0.0/8", nextHopIP: "10.0.0.1,10.0.0.2" }] },
+    'nextHopIP "10.0.0.1,10.0.0.2"',
+    "one route for each",
+  ],
+  ["Vpc", { staticRoutes: [{ cidr: "10.0.0.0/8" }] }, "staticRoutes[0].nextHopIP", "Required"],
+  ["Vpc", { staticRoutes: [{ cidr: "::/0", nextHopIP: "::1", policy: "dst" }] }, '"dst"', '"policyDst"'],
+  [
+    "Vpc",
+    { vpcPeerings: [{ remoteVpc: "b", localConnectIP: "169.254.0.1" }] },
+    'localConnectIP "169.254.0.1"',
+    "169.254.0.1/30",
+  ],
+  ["Vpc", { bfdPort: { enabled: true } }, "spec.bfdPort.ip", "10.255.255.255"],
+  ["Vpc", { bfdPort: { enabled: true, ip: "x" } }, 'ip "x" is not an address'],
+  ["Subnet", {}, "spec.cidrBlock", "is missing", "10.16.0.0/16"],
+  ["Subnet", { cidrBlock: "" }, "spec.cidrBlock", "is missing"],
+  ["Subnet", { cidrBlock: "10.0.0.0" }, 'cidrBlock "10.0.0.0" is not a CIDR'],
+  ["Subnet", { cidrBlock: "10.0.0.0/33" }, 'cidrBlock "10.0.0.0/33" is not a CIDR'],
+  ["Subnet", { cidrBlock: "10.0.0.0/16,", vlan: "v" }, 'cidrBlock "10.0.0.0/16," is not a CIDR'],
+  ["Subnet", { cidrBlock: "10.0.0.0/16, fd00::/64" }, "no space"],
+  ["Subnet", { cidrBlock: "10.0.0.0/16\n" }, "has a line break in it"],
+  ["Subnet", { cidrBlock: "10.0.0.0/16,10.1.0.0/16" }, "is not an IPv4 CIDR followed by an IPv6 one"],
+  ["Subnet", { cidrBlock: "fd00::/64,10.1.0.0/16" }, "is not an IPv4 CIDR followed by an IPv6 one"],
+  ["Subnet", { cidrBlock: "10.0.0.0/16,10.1.0.0/16,fd00::/64" }, "is not a CIDR"],
+  ["Subnet", { cidrBlock: "FD00::/64" }, "upper-case letters: write fd00::/64"],
+  ["Subnet", { cidrBlock: "10.0.0.1/32" }, "room for one address only", "/31"],
+  ["Subnet", { cidrBlock: "10.0.0.0/16,fd00::/128" }, "room for one address only"],
+  ["Subnet", { cidrBlock: "127.0.0.1/8" }, 'cidrBlock "127.0.0.1/8"', "loopback"],
+  ["Subnet", { cidrBlock: "169.254.9.0/24" }, "link-local"],
+  ["Subnet", { cidrBlock: "224.0.0.0/3" }, "multicast"],
+  ["Subnet", { cidrBlock: "0.0.0.0/8" }, "unspecified"],
+  ["Subnet", { cidrBlock: "fe80::/64" }, "link-local"],
+  ["Subnet", { ...CIDR, gateway: "10.0.1.1" }, 'gateway "10.0.1.1" is not inside cidrBlock "10.0.0.0/24"'],
+  ["Subnet", { ...CIDR, gateway: "fd00::1" }, 'gateway "fd00::1" is not inside'],
+  ["Subnet", { ...DUAL, gateway: "10.0.0.1,fd01::1" }, 'gateway "10.0.0.1,fd01::1" is not inside'],
+  [
+    "Subnet",
+    { ...DUAL, gateway: "10.0.0.1,10.0.0.2" },
+    'gateway "10.0.0.1,10.0.0.2" is not an address',
+    "one of each family",
+  ],
+  ["Subnet", { ...CIDR, gateway: "gw" }, 'gateway "gw" is not an address'],
+  ["Subnet", { ...CIDR, gateway: "10.0.0.0" }, 'gateway "10.0.0.0" is the address of the network'],
+  ["Subnet", { cidrBlock: "10.0.0.9/24", gateway: "10.0.0.0" }, "is the address of the network"],
+  ["Subnet", { cidrBlock: "fd00::/64", gateway: "fd00::" }, "is the address of the network"],
+  [
+    "Subnet",
+    { ...CIDR, gateway: "10.0.0.255" },
+    'gateway "10.0.0.255" is the broadcast address of cidrBlock "10.0.0.0/24"',
+  ],
+  ["Subnet", { cidrBlock: "10.0.0.0/9,fd00::/64", gateway: "10.127.255.255,fd00::1" }, "is the broadcast address"],
+  ["Subnet", { cidrBlock: "10.0.0.0/30", gateway: "10.0.0.3" }, "is the broadcast address"],
+  ["Subnet", { cidrBlock: "fd00::/64", gateway: "FD00::1" }, "write fd00::1"],
+  [
+    "Subnet",
+    { ...CIDR, excludeIps: ["10.0.0.2", "10.0.0.x"] },
+    "spec.excludeIps[1]",
+    '"10.0.0.x" is neither an address',
+    "10.16.0.2..10.16.0.10",
+  ],
+  ["Subnet", { ...CIDR, excludeIps: ["10.0.0.9..10.0.0.2"] }, '"10.0.0.9..10.0.0.2" begins after its end'],
+  ["Subnet", { ...CIDR, excludeIps: ["10.0.2.0..10.0.0.255"] }, "begins after its end"],
+  ["Subnet", { ...CIDR, excludeIps: ["10.0.0.10..10.0.0.9"] }, "begins after its end"],
+  ["Subnet", { ...CIDR, excludeIps: ["10.0.0.1..10.0.0.3..10.0.0.5"] }, "is neither an address"],
+  ["Subnet", { ...CIDR, excludeIps: ["10.0.0.1-10.0.0.3"] }, "is neither an address"],
+  ["Subnet", { ...CIDR, excludeIps: ["10.0.0.0/30"] }, "is neither an address"],
+  ["Subnet", { ...DUAL, excludeIps: ["10.0.0.1..fd00::3"] }, "is neither an address"],
+  ["Subnet", { ...DUAL, excludeIps: ["fd00::1f..fd00::a"] }, "begins after its end"],
+  ["Subnet", { ...DUAL, excludeIps: ["FD00::1"] }, "write fd00::1"],
+  ["Subnet", { ...DUAL, excludeIps: ["fd00::1..5"] }, '"fd00::1..5" is neither an address'],
+  ["Subnet", { ...DUAL, excludeIps: [".."] }, '".." is neither an address'],
+  ["Subnet", { ...DUAL, excludeIps: ["fd00::5..10.0.0.9"] }, '"fd00::5..10.0.0.9" is neither an address'],
+  ["Subnet", { ...CIDR, excludeIps: [""] }, "is neither an address"],
+  ["Subnet", { ...CIDR, gatewayType: "central" }, "spec.gatewayType", '"central"', '"centralized"'],
+  ["Subnet", { ...CIDR, protocol: "ipv4" }, "spec.protocol", '"ipv4"', '"IPv4"'],
+  [
+    "Subnet",
+    { ...CIDR, natOutgoing: true, externalEgressGateway: "192.168.0.1" },
+    'externalEgressGateway "192.168.0.1" and natOutgoing exclude',
+  ],
+  [
+    "Subnet",
+    { ...CIDR, externalEgressGateway: "fd00::1" },
+    'externalEgressGateway "fd00::1" does not fit cidrBlock "10.0.0.0/24"',
+  ],
+  ["Subnet", { ...CIDR, externalEgressGateway: "gw" }, 'externalEgressGateway "gw" is not an address'],
+  [
+    "Subnet",
+    { ...CIDR, vlan: "v", logicalGateway: true, u2oInterconnection: true },
+    "logicalGateway and u2oInterconnection exclude",
+  ],
+  ["Subnet", { ...CIDR, u2oFeatures: { overlayOnlyRouting: true } }, "overlayOnlyRouting needs a vlan"],
+  [
+    "Subnet",
+    { ...CIDR, vlan: "v", u2oInterconnection: true, u2oInterconnectionIP: "10.0.1.1" },
+    'u2oInterconnectionIP "10.0.1.1" is not inside',
+  ],
+  [
+    "Subnet",
+    { ...CIDR, vlan: "v", gateway: "10.0.0.1", u2oInterconnection: true, u2oInterconnectionIP: "10.0.0.1" },
+    'u2oInterconnectionIP "10.0.0.1" is the gateway',
+  ],
+  ["Subnet", { ...DUAL, mtu: 1279 }, "spec.mtu", "less than 1280"],
+  ["Subnet", { ...CIDR, mtu: 70000 }, "spec.mtu", "65535"],
+  ["Subnet", { ...CIDR, mtu: -1 }, "spec.mtu"],
+  ["Subnet", { ...CIDR, vips: ["10.0.1.5"] }, "spec.vips", "is not inside cidrBlock"],
+  ["Subnet", { ...CIDR, allowSubnets: ["ovn-default"] }, '"ovn-default" is not a CIDR'],
+  ["Subnet", { ...CIDR, acls: [{ direction: "in", action: "drop" }] }, "acls[0].direction", '"to-lport"'],
+  ["Subnet", { ...CIDR, acls: [{ direction: "to-lport", action: "deny" }] }, "acls[0].action", '"drop"'],
+  [
+    "Subnet",
+    { ...CIDR, natOutgoingPolicyRules: [{ action: "nat", match: { srcIPs: "10.0.0.0/8, 10.1.0.1" } }] },
+    "natOutgoingPolicyRules[0].match.srcIPs",
+    "no spaces",
+  ],
+  [
+    "Subnet",
+    { ...CIDR, natOutgoingPolicyRules: [{ action: "nat", match: { srcIPs: "10.0.0.1,fd00::1" } }] },
+    "of one family",
+  ],
+  [
+    "Subnet",
+    { ...CIDR, natOutgoingPolicyRules: [{ action: "nat", match: { srcIPs: "10.0.0.1", dstIPs: "fd00::1" } }] },
+    "different families",
+  ],
+  ["Subnet", { ...CIDR, natOutgoingPolicyRules: [{ action: "snat" }] }, '"snat"', '"nat"'],
+  ["Subnet", { vlan: "v", gateway: "10.0.0.1" }, "MAC addresses only"],
+  ["Subnet", { vlan: "v", excludeIps: ["10.0.0.1"] }, "MAC addresses only"],
+  ["IP", { podName: "a" }, "spec.subnet", "is missing"],
+  ["IP", { subnet: "s", v4IpAddress: "fd00::1" }, 'v4IpAddress "fd00::1" is not an IPv4 address'],
+  ["IP", { subnet: "s", v4IpAddress: "10.16.0.7/16" }, "is not an IPv4 address such as 10.16.0.7"],
+  ["IP", { subnet: "s", v6IpAddress: "10.16.0.7" }, "is not an IPv6 address"],
+  ["IP", { subnet: "s", v6IpAddress: "FD00::1" }, "write fd00::1"],
+  ["IP", { subnet: "s", macAddress: "0a:58:0a:10:00" }, 'macAddress "0a:58:0a:10:00"', "six bytes"],
+  ["IP", { subnet: "s", macAddress: "01:58:0a:10:00:07" }, "the first of them even"],
+  ["IP", { subnet: "s", podType: "Deployment" }, '"Deployment"', '"StatefulSet"'],
+  ["IPPool", { subnet: "s" }, "spec.ips", "Required"],
+  ["IPPool", { ips: [] }, "spec.subnet", "Required"],
+  ["IPPool", { subnet: "", ips: [] }, "spec.subnet"],
+  [
+    "IPPool",
+    { subnet: "s", ips: ["10.0.0.5", "10.0.0.300"] },
+    "spec.ips[1]",
+    '"10.0.0.300" is neither an address',
+    "10.16.1.0/28",
+  ],
+  ["IPPool", { subnet: "s", ips: ["10.0.0.9..10.0.0.5"] }, "begins after its end"],
+  ["IPPool", { subnet: "s", ips: ["fd00::B..FD00::a"] }, "begins after its end"],
+  ["IPPool", { subnet: "s", ips: ["10.0.0.9..fd00::5"] }, "of one family"],
+  [
+    "IPPool",
+    { subnet: "s", ips: ["10.0.0.9", "fd00::5"], enableAddressSet: true },
+    "spec.ips",
+    "one pool for each family",
+  ],
+  ["Vip", {}, "spec.subnet", "is missing"],
+  ["Vip", { subnet: "s", v4ip: "10.0.0" }, 'v4ip "10.0.0" is not an IPv4 address'],
+  ["Vip", { subnet: "s", v6ip: "FD00::1" }, "write fd00::1"],
+  ["Vip", { subnet: "s", macAddress: "00-00-00-53-6b-b6" }, "six bytes such as"],
+];
+
+/** Changes: the object as it is made, a merge patch of its spec, and what the refusal says (nothing: it is accepted). */
+const CHANGES: readonly (readonly [Kind, Fields, Fields, ...string[]])[] = [
+  ["Subnet", { ...CIDR, vpc: "a" }, { vpc: "b" }, "spec.vpc", 'vpc was "a" and cannot be changed'],
+  ["Subnet", { ...CIDR, vpc: "a" }, { vpc: null }, 'vpc was "a"'],
+  ["Subnet", CIDR, { vpc: "ovn-cluster" }],
+  ["Subnet", { ...CIDR, vpc: "ovn-cluster" }, { vpc: null }],
+  ["Subnet", { ...CIDR, vlan: "v", vpc: "ovn-cluster" }, { vpc: "b" }],
+  ["Subnet", { ...CIDR, gateway: "10.0.0.1" }, { cidrBlock: "10.0.0.0/16", gateway: "10.0.0.2" }],
+  ["Subnet", CIDR, { cidrBlock: "10.0.0.0/24,fd00::/112" }],
+  ["Subnet", { vlan: "v" }, { cidrBlock: "10.0.0.0/24" }, "cannot be added to a subnet that was made without one"],
+  ["Subnet", { ...CIDR, vlan: "v" }, { cidrBlock: "" }, 'cidrBlock was "10.0.0.0/24" and cannot be taken away'],
+  ["IP", { subnet: "s" }, { podName: "a", namespace: "b", v4IpAddress: "10.0.0.5", macAddress: "00:00:00:00:00:02" }],
+  ["IP", { subnet: "s", nodeName: "n1" }, { nodeName: "n2", containerID: "c", ipAddress: "10.0.0.5" }],
+  ["IP", { subnet: "s" }, { subnet: "t" }, 'subnet was "s" and cannot be changed'],
+  ["IP", { subnet: "s", podName: "a" }, { podName: "b" }, 'podName was "a"'],
+  ["IP", { subnet: "s", namespace: "a" }, { namespace: "" }, 'namespace was "a"'],
+  ["IP", { subnet: "s", podType: "StatefulSet" }, { podType: null }, 'podType was "StatefulSet"'],
+  ["IP", { subnet: "s", v4IpAddress: "10.0.0.5" }, { v4IpAddress: "10.0.0.6" }, 'v4IpAddress was "10.0.0.5"'],
+  ["IP", { subnet: "s", v6IpAddress: "fd00::5" }, { v6IpAddress: "fd00::6" }, 'v6IpAddress was "fd00::5"'],
+  ["IP", { subnet: "s", macAddress: "00:00:00:00:00:02" }, { macAddress: "00:00:00:00:00:04" }, "macAddress was"],
+  ["IPPool", { subnet: "s", ips: ["10.0.0.5"] }, { subnet: "t" }, 'subnet was "s" and cannot be changed'],
+  ["IPPool", { subnet: "s", ips: ["10.0.0.5"] }, { ips: ["10.0.0.5..10.0.0.9"], namespaces: ["a"] }],
+  ["Vip", { subnet: "s" }, { subnet: "t" }, 'subnet was "s" and cannot be changed'],
+  ["Vip", { subnet: "s", namespace: "a" }, { namespace: "b" }, 'namespace was "a"'],
+  ["Vip", { subnet: "s", selector: ["a: b"] }, { namespace: "a", v4ip: "10.0.0.5", selector: ["a: c"] }],
+];
+
+const binaries = kubeBinaries();
+
+t.test("the CRDs on a real API server", { skip: "missing" in binaries ? binaries.missing : false }, async (t) => {
+  if ("missing" in binaries) return;
+  server = await startApiServer(binaries.folder);
+  t.teardown(() => server.stop());
+  await kubectl("apply", "--server-side", "-f", CRDS);
+  await kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", CRDS);
+
+  t.test("what works in Kube-OVN is accepted", async (t) => {
+    for (const [kind, what, spec] of GOOD) {
+      const answer = await tryOut(kind, spec);
+      t.equal(answer.status, 201, `${kind}: ${what}: ${answer.body.message}`);
+    }
+  });
+
+  t.test("what cannot work is refused with the value and what would be accepted", async (t) => {
+    for (const [kind, spec, ...says] of BAD) {
+      const answer = await tryOut(kind, spec);
+      t.equal(answer.status, 422, `${kind} ${JSON.stringify(spec)}`);
+      for (const part of says) t.match(answer.body.message, part, `${kind} ${JSON.stringify(spec)}: ${part}`);
+      t.notMatch(
+        answer.body.message,
+        /no such key|failed rule|evaluat|out of range|runtime/,
+        `${kind} ${JSON.stringify(spec)}`,
+      );
+    }
+  });
+
+  t.test("a subnet and its VPC cannot have one name", async (t) => {
+    const answer = await tryOut("Subnet", { ...CIDR, vpc: "same" }, "same");
+    t.equal(answer.status, 422);
+    t.match(answer.body.message, 'spec.vpc "same" is also the name of the subnet');
+  });
+
+  t.test("an unknown field is refused by who asks for it", async (t) => {
+    const answer = await tryOut("Subnet", { ...CIDR, cidr: "10.0.0.0/24" });
+    t.equal(answer.status, 400);
+    t.match(answer.body.message, 'unknown field "spec.cidr"');
+  });
+
+  t.test("what is fixed cannot be changed, and the rest can", async (t) => {
+    for (const [kind, spec, change, ...says] of CHANGES) {
+      const name = await create(kind, spec);
+      const answer = await patch(kind, name, { spec: change });
+      const what = `${kind} ${JSON.stringify(spec)} ${JSON.stringify(change)} ${answer.body.message}`;
+      t.equal(answer.status, says.length === 0 ? 200 : 422, what);
+      for (const part of says) t.match(answer.body.message, part, what);
+    }
+  });
+
+  t.test("a Vip takes its addresses once, and keeps them", async (t) => {
+    const name = await create("Vip", { subnet: "s", selector: ["a: b"] });
+    const given = {
+      spec: { v4ip: "10.0.0.5", macAddress: "00:00:00:00:00:02" },
+      status: { v4ip: "10.0.0.5", mac: "00:00:00:00:00:02", type: "" },
+    };
+    t.equal(
+      (await patch("Vip", name, given)).status,
+      200,
+      "spec and status go together: there is no status subresource",
+    );
+    t.equal((await patch("Vip", name, { spec: { selector: ["a: c"], namespace: "a" } })).status, 200);
+    const moved = await patch("Vip", name, { spec: { v4ip: "10.0.0.6" } });
+    t.equal(moved.status, 422);
+    t.match(moved.body.message, "cannot be changed once the addresses have been given");
+  });
+
+  t.test("defaults are Kube-OVN's and no more", async (t) => {
+    const pool = await server.call("GET", path("IPPool", await create("IPPool", { subnet: "s", ips: [] })));
+    t.strictSame(pool.body.spec, { subnet: "s", ips: [], enableAddressSet: false });
+    const vpc = await server.call("GET", path("Vpc", await create("Vpc", { bfdPort: {} })));
+    t.strictSame(vpc.body.spec, { bfdPort: { enabled: false } });
+    const subnet = await server.call("GET", path("Subnet", await create("Subnet", CIDR)));
+    t.strictSame(subnet.body.spec, CIDR);
+  });
+
+  t.test("counts beyond 2^53 stay exact, in objects and in columns", async (t) => {
+    const name = await create("Subnet", { cidrBlock: "fd00::/64" });
+    const free = "18446744073709551613";
+    const status = { v4availableIPs: 0, v6availableIPs: free, v6usingIPs: 1, v6availableIPrange: "fd00::2-fd00::ffff" };
+    t.equal((await patch("Subnet", name, { status }, "/status")).status, 200);
+    const stored = await server.call("GET", path("Subnet", name));
+    t.equal(readCount(stored.body.status.v6availableIPs), BigInt(free));
+    t.match((await kubectl("get", "subnet", name)).stdout, new RegExp(`fd00::/64 .* 0 +1 +${free} *\n`));
+    const wrong = await patch("Subnet", name, { status: { v6usingIPs: "many" } }, "/status");
+    t.equal(wrong.status, 422);
+  });
+
+  t.test("an object that Kube-OVN wrote before us can still be changed elsewhere", async (t) => {
+    // A number of 2^63 or more is stored rounded and is no integer any more: our schema would refuse it if it were new.
+    const crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/subnets.kubeovn.io";
+    const ours = (await server.call("GET", crd)).body.spec;
+    const lax = (key: string, value: unknown): unknown =>
+      key === "x-kubernetes-validations" ? undefined : key === "v6availableIPs" ? { type: "number" } : value;
+    const theirs = JSON.parse(JSON.stringify(ours, lax));
+    const change = (spec: unknown) =>
+      server.call("PATCH", crd, { spec }, { "content-type": "application/merge-patch+json" });
+    t.equal((await change(theirs)).status, 200);
+    const name = `t${++names}`;
+    const old = { cidrBlock: "fd00::/64", gateway: "fd00::", mtu: 1000 };
+    // The API server takes a new schema into use a moment after it has accepted it.
+    for (let tries = 0; ; tries++) {
+      const made = await server.call("POST", path("Subnet"), object("Subnet", old, name));
+      if (made.status === 201) break;
+      if (tries === 100) throw new Error(made.text);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    t.equal((await patch("Subnet", name, '{"status":{"v6availableIPs":18446744073709551613}}', "/status")).status, 200);
+    t.equal((await change(ours)).status, 200);
+    for (let tries = 0; tries < 100 && (await tryOut("Subnet", old)).status !== 422; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    t.equal(
+      (await patch("Subnet", name, { metadata: { finalizers: ["kubeovn.io/kube-ovn-controller"] } })).status,
+      200,
+    );
+    t.equal((await patch("Subnet", name, { status: { v6usingIPs: 3 } }, "/status")).status, 200);
+    t.equal((await patch("Subnet", name, { metadata: { finalizers: null } })).status, 200);
+  });
+
+  t.test("the largest lists are accepted, and are within the API server's budget for rules", async (t) => {
+    const hex = (value: number): string => value.toString(16);
+    const ranges = Array.from(
+      { length: 4096 },
+      (_, i) => `fd00:1:2:3:4:5:${hex(i + 1)}:0a..fd00:1:2:3:4:5:${hex(i + 1)}:00ff`,
+    );
+    const subnet = await tryOut("Subnet", { cidrBlock: "fd00:1:2:3::/64", excludeIps: ranges });
+    t.equal(subnet.status, 201, subnet.body.message);
+    const pool = await tryOut("IPPool", { subnet: "s", ips: ranges });
+    t.equal(pool.status, 201, pool.body.message);
+    const v4 = Array.from({ length: 4096 }, (_, i) => `100.100.${i >> 8}.${i & 255}..100.111.${i >> 8}.${i & 255}`);
+    t.equal((await tryOut("Subnet", { cidrBlock: "100.96.0.0/11", excludeIps: v4 })).status, 201);
+    const more = await tryOut("IPPool", { subnet: "s", ips: [...v4, "100.100.0.1"] });
+    t.match(more.body.message, "4096");
+  });
+
+  t.test("names, short names and columns are Kube-OVN's", async (t) => {
+    const columns: Readonly<Record<string, string>> = {
+      vpc: "NAME ENABLEEXTERNAL ENABLEBFD STANDBY SUBNETS EXTRAEXTERNALSUBNETS NAMESPACES DEFAULTSUBNET AGE",
+      subnet:
+        "NAME PROVIDER VPC VLAN PROTOCOL CIDR PRIVATE NAT DEFAULT GATEWAYTYPE V4USED V4AVAILABLE V6USED V6AVAILABLE EXCLUDEIPS U2OINTERCONNECTIONIP",
+      ip: "NAME V4IP V6IP MAC NODE SUBNET",
+      ippool: "NAME SUBNET ENABLEADDRESSSET IPS V4USED V4AVAILABLE V6USED V6AVAILABLE",
+      vip: "NAME NAMESPACE V4IP V6IP MAC SUBNET TYPE",
+    };
+    for (const [short, line] of Object.entries(columns)) {
+      const { stdout } = await kubectl("get", short);
+      t.equal(stdout.split("\n")[0]?.trim().split(/\s+/).join(" "), line);
+    }
+    t.match((await kubectl("explain", "subnet.spec.excludeIps")).stdout, "both ends");
+  });
+});
