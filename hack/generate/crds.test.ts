@@ -7,7 +7,7 @@ import { crdTypes, generateCrds } from "./crds.ts";
 const CRDS = join(import.meta.dirname, "../../crds");
 
 t.test("the generated types are those of crds/", async (t) => {
-  t.strictSame(await generateCrds({ check: true }), [], "stale: run `npm run generate`");
+  t.strictSame(await generateCrds({ check: true }), [], "stale: run `npm run generate -- crds`");
 });
 
 t.test("an interface is made for each object, with its description and what may be left out", async (t) => {
@@ -53,7 +53,7 @@ t.test("an interface is made for each object, with its description and what may 
   );
   t.equal(
     text,
-    `// Made from crds/nets.yaml by \`npm run generate\`. Do not edit.
+    `// Made from crds/nets.yaml by \`npm run generate -- crds\`. Do not edit.
 import type { Count } from "../count.ts";
 
 /** What it is to be. */

@@ -90,7 +90,7 @@ class TypeFile {
     const imports = [...this.#imports.entries()]
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([type, file]) => `import type { ${type} } from "${file}";\n`);
-    const header = `// Made from ${source} by \`npm run generate\`. Do not edit.\n`;
+    const header = `// Made from ${source} by \`npm run generate -- crds\`. Do not edit.\n`;
     return [header + imports.join(""), ...this.#interfaces].join("\n");
   }
 

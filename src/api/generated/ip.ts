@@ -1,4 +1,4 @@
-// Made from crds/ips.yaml by `npm run generate`. Do not edit.
+// Made from crds/ips.yaml by `npm run generate -- crds`. Do not edit.
 
 /** Whose addresses these are. What has once been set stays; only node and container may change. */
 export interface IPSpec {

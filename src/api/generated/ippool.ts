@@ -1,4 +1,4 @@
-// Made from crds/ippools.yaml by `npm run generate`. Do not edit.
+// Made from crds/ippools.yaml by `npm run generate -- crds`. Do not edit.
 import type { Condition } from "../conditions.ts";
 import type { Count } from "../count.ts";
 

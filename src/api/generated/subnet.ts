@@ -1,4 +1,4 @@
-// Made from crds/subnets.yaml by `npm run generate`. Do not edit.
+// Made from crds/subnets.yaml by `npm run generate -- crds`. Do not edit.
 import type { Condition } from "../conditions.ts";
 import type { Count } from "../count.ts";
 import type { LabelSelector } from "../label-selector.ts";

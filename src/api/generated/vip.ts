@@ -1,4 +1,4 @@
-// Made from crds/vips.yaml by `npm run generate`. Do not edit.
+// Made from crds/vips.yaml by `npm run generate -- crds`. Do not edit.
 import type { Condition } from "../conditions.ts";
 
 /** What the address is to be. The controller writes the addresses that it chose into it. */

@@ -1,4 +1,4 @@
-// Made from crds/vpcs.yaml by `npm run generate`. Do not edit.
+// Made from crds/vpcs.yaml by `npm run generate -- crds`. Do not edit.
 import type { Condition } from "../conditions.ts";
 import type { LabelSelector } from "../label-selector.ts";
 
