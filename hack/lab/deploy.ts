@@ -4,22 +4,22 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Progress } from "../machine/progress.ts";
 import { LabError } from "./error.ts";
-import type { LabPaths } from "./paths.ts";
+import { CHECKOUT, type LabPaths } from "./paths.ts";
 
 /**
  * Puts Weft into the cluster: hands over to `hack/deploy`, which builds the image, brings it into the nodes and installs the
  * chart. It shows its own progress. False where there is nothing to hand over to. Rejects with LabError `part-failed`.
  */
 export async function deployWeft(paths: LabPaths, progress: Progress): Promise<boolean> {
-  const script = join(paths.root, "hack/deploy/main.ts");
+  const script = join(CHECKOUT, "hack/deploy/main.ts");
   if (!existsSync(script)) {
     progress.note("there is no hack/deploy/main.ts, so the cluster has no network yet");
     return false;
   }
   const child = spawn(process.execPath, [script], {
     stdio: "inherit",
-    cwd: paths.root,
-    env: { ...process.env, KUBECONFIG: paths.kubeconfig },
+    cwd: CHECKOUT,
+    env: { ...process.env, KUBECONFIG: paths.kubeconfig, WEFT_LAB_ROOT: paths.root },
   });
   const [code] = (await once(child, "exit")) as [number | null];
   if (code !== 0)

@@ -51,9 +51,9 @@ export interface Lab {
   start(part: string): Promise<void>;
 }
 
-/** Opens the lab of this checkout, whether it is up or not. */
-export function openLab(progress: Progress = createProgress()): Lab {
-  const paths = labPaths();
+/** Opens the lab of this checkout (or of the folder `root`), whether it is up or not. */
+export function openLab(progress: Progress = createProgress(), root?: string): Lab {
+  const paths = labPaths(root);
   const nodes = (): readonly string[] => nodeNames(readSettings(paths)?.nodes ?? 0);
   return {
     paths,

@@ -5,7 +5,7 @@ import { accepts, type Part, partId } from "./part.ts";
 import { type LabPaths, spacePaths } from "./paths.ts";
 import { CERTIFICATE, certificatePath, keyPath, kubeletCertificate } from "./pki.ts";
 import type { LabSettings } from "./settings.ts";
-import { findSpace } from "./space.ts";
+import { findSpace, requireSpace, runInSpace } from "./space.ts";
 import { addressOf, chosen, DNS_SERVICE, POD_CIDR } from "./topology.ts";
 
 /** The image of each pod's sandbox. */
@@ -43,7 +43,8 @@ export function nodeParts(paths: LabPaths, settings: LabSettings, node: string):
     ],
   });
   const proxy = part("kube-proxy", {
-    prepare: () => writeJson(file("kube-proxy.json"), proxyConfig(paths, settings, node)),
+    prepare: async () =>
+      writeJson(file("kube-proxy.json"), proxyConfig(paths, settings, node, await proxyMode(paths, node))),
     command: [join(paths.bin, "kube-proxy"), `--config=${file("kube-proxy.json")}`],
   });
   return [containerd, kubelet, proxy];
@@ -124,13 +125,27 @@ function kubeletConfig(paths: LabPaths, settings: LabSettings, node: string): un
   };
 }
 
-function proxyConfig(paths: LabPaths, settings: LabSettings, node: string): unknown {
+/** kube-proxy's nftables mode, unless this kernel lacks an expression that its rules are made of. */
+async function proxyMode(paths: LabPaths, node: string): Promise<"nftables" | "iptables"> {
+  const rules = `table ip weft-lab-probe {
+    chain probe { type nat hook output priority -100; fib daddr type local numgen random mod 2 vmap { 0 : accept, 1 : accept }; }
+  }
+  delete table ip weft-lab-probe
+`;
+  const { code } = await runInSpace(paths, requireSpace(paths, node), ["nft", "-f", "-"], {
+    input: rules,
+    allowFailure: true,
+  });
+  return code === 0 ? "nftables" : "iptables";
+}
+
+function proxyConfig(paths: LabPaths, settings: LabSettings, node: string, mode: "nftables" | "iptables"): unknown {
   return {
     apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
     kind: "KubeProxyConfiguration",
     hostnameOverride: node,
     clientConnection: { kubeconfig: partKubeconfig(paths, CERTIFICATE.proxy) },
-    mode: "nftables",
+    mode,
     clusterCIDR: chosen(settings.ipFamily, POD_CIDR).join(","),
     detectLocalMode: "ClusterCIDR",
     oomScoreAdj: 0,

@@ -5,7 +5,7 @@ import { LabError } from "./error.ts";
 
 /** Where everything of one checkout's lab is. */
 export interface LabPaths {
-  /** The checkout. */
+  /** The checkout, or the folder that stands for it. */
   readonly root: string;
   /** Six hexadecimal digits from the checkout's path: in the name of whatever the lab makes on the host. */
   readonly id: string;
@@ -26,8 +26,14 @@ export interface LabPaths {
   readonly hostLink: string;
 }
 
-/** The paths of the lab of the checkout that this file is in. */
-export function labPaths(checkout: string = dirname(dirname(import.meta.dirname))): LabPaths {
+/** The checkout that this code is in. */
+export const CHECKOUT: string = dirname(dirname(import.meta.dirname));
+
+/**
+ * The paths of a lab: of the one in the folder `WEFT_LAB_ROOT` names (a lab of its own, for tests of the lab), else of the
+ * checkout's. Throws LabError `unsupported-path`.
+ */
+export function labPaths(checkout: string = process.env["WEFT_LAB_ROOT"] ?? CHECKOUT): LabPaths {
   const root = realpathSync(checkout);
   if (!/^[\w./@+=-]+$/.test(root)) {
     throw new LabError(

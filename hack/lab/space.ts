@@ -6,7 +6,7 @@ import { cacheFolder } from "../machine/cache.ts";
 import { type RunOptions, type RunResult, run } from "../machine/run.ts";
 import { removeCgroups } from "./cgroup.ts";
 import { LabError } from "./error.ts";
-import { isNodeName, type LabPaths, type SpacePaths, spacePaths } from "./paths.ts";
+import { CHECKOUT, isNodeName, type LabPaths, type SpacePaths, spacePaths } from "./paths.ts";
 import { identify, killAll, LAB_MARK, type ProcessId, SPACE_MARK } from "./process.ts";
 import { addressOf, CONTROL, EXTERNAL, nodeNames, OUTSIDE } from "./topology.ts";
 
@@ -88,6 +88,7 @@ export async function createSpace(paths: LabPaths, name: string, nodeCount: numb
   const script = join(import.meta.dirname, "space.sh");
   const keep = [
     paths.root,
+    CHECKOUT,
     cacheFolder(),
     process.env["WEFT_KUBE_BIN"] ?? "",
     process.env["WEFT_TOOLS_BIN"] ?? "",
@@ -127,6 +128,15 @@ export async function createSpace(paths: LabPaths, name: string, nodeCount: numb
   await relink(`/proc/${holder.pid}/ns/net`, at.netns);
   if (isNodeName(name)) await relink("run/containerd/containerd.sock", at.containerdSocket);
   return { name, paths: at, holder };
+}
+
+/** Lets a space know the nodes that have come since it was made. */
+export async function refreshHosts(paths: LabPaths, space: Space, nodeCount: number): Promise<void> {
+  const file = join(space.paths.folder, "hosts");
+  const wanted = hostsFile(nodeCount);
+  if (readFileSync(file, "utf8") === wanted) return;
+  await runInSpace(paths, space, ["sh", "-c", "cat >/etc/hosts"], { input: wanted });
+  await writeFile(file, wanted);
 }
 
 async function relink(target: string, path: string): Promise<void> {

@@ -22,10 +22,11 @@ import { LAB_NEEDS } from "./needs.ts";
 import { nodeParts } from "./node-parts.ts";
 import { echoPart } from "./outside.ts";
 import { ensurePart, findPart, type Part, partReady } from "./part.ts";
+import { allSpaces } from "./parts.ts";
 import type { LabPaths } from "./paths.ts";
 import { ensurePki } from "./pki.ts";
 import { decideSettings, type LabSettings, type SettingsChoice } from "./settings.ts";
-import { createSpace, findSpace, type Space } from "./space.ts";
+import { createSpace, findSpace, refreshHosts, type Space } from "./space.ts";
 import { CONTROL, FABRIC, nodeName, nodeNames, OUTSIDE } from "./topology.ts";
 
 /** Milliseconds from a kubelet's start until its Node is there. */
@@ -108,10 +109,13 @@ function kubeletStart(paths: LabPaths, node: string): number {
 }
 
 async function ensureSpaces(paths: LabPaths, settings: LabSettings): Promise<ReadonlyMap<string, Space>> {
-  const names = [FABRIC, CONTROL, OUTSIDE, ...nodeNames(settings.nodes)];
-  const spaces = await Promise.all(
-    names.map(async (name) => findSpace(paths, name) ?? (await createSpace(paths, name, settings.nodes))),
-  );
+  const ensure = async (name: string): Promise<Space> => {
+    const found = findSpace(paths, name);
+    if (found === undefined) return await createSpace(paths, name, settings.nodes);
+    await refreshHosts(paths, found, settings.nodes);
+    return found;
+  };
+  const spaces = await Promise.all(allSpaces(settings).map(ensure));
   return new Map(spaces.map((space) => [space.name, space]));
 }
 
