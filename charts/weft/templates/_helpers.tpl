@@ -1,0 +1,92 @@
+{{/* The image of all workloads. */}}
+{{- define "weft.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{/* One network in the families in use, as Kube-OVN writes it: "v4", "v6" or "v4,v6". Called with (dict "key" KEY "context" $). */}}
+{{- define "weft.network" -}}
+{{- $values := .context.Values -}}
+{{- $list := list -}}
+{{- if ne $values.ipFamily "ipv6" }}{{ $list = append $list (index $values.ipv4 .key) }}{{ end -}}
+{{- if ne $values.ipFamily "ipv4" }}{{ $list = append $list (index $values.ipv6 .key) }}{{ end -}}
+{{- join "," (compact $list) -}}
+{{- end }}
+
+{{/* Labels of every object; selectors use only `app`, which is Kube-OVN's. */}}
+{{- define "weft.labels" -}}
+app.kubernetes.io/part-of: weft
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{/* Labels of every pod, beside `app`. */}}
+{{- define "weft.podLabels" -}}
+component: network
+type: infra
+app.kubernetes.io/part-of: weft
+{{- end }}
+
+{{/* What every pod has: the nodes have no network before it, so no taint may keep it away. */}}
+{{- define "weft.podBasics" -}}
+hostNetwork: true
+# The node's own resolver: cluster DNS needs the network that these pods make.
+dnsPolicy: Default
+tolerations:
+  - operator: Exists
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Prometheus finds the metrics by these. */}}
+{{- define "weft.scrape" -}}
+prometheus.io/scrape: "true"
+prometheus.io/port: {{ . | quote }}
+prometheus.io/path: /metrics
+{{- end }}
+
+{{/* Where control-plane nodes are told apart, prefer them; elsewhere any node does. */}}
+{{- define "weft.preferControlPlane" -}}
+preferredDuringSchedulingIgnoredDuringExecution:
+  - weight: 100
+    preference:
+      matchExpressions:
+        - key: node-role.kubernetes.io/control-plane
+          operator: Exists
+{{- end }}
+
+{{/* The environment of every container of ours: who and where it is. */}}
+{{- define "weft.podEnv" -}}
+- name: POD_NAME
+  valueFrom: { fieldRef: { fieldPath: metadata.name } }
+- name: POD_NAMESPACE
+  valueFrom: { fieldRef: { fieldPath: metadata.namespace } }
+- name: POD_IP
+  valueFrom: { fieldRef: { fieldPath: status.podIP } }
+- name: POD_IPS
+  valueFrom: { fieldRef: { fieldPath: status.podIPs } }
+- name: KUBE_NODE_NAME
+  valueFrom: { fieldRef: { fieldPath: spec.nodeName } }
+{{- end }}
+
+{{/* Readiness and liveness of a process of ours. Called with the port. The kubelet asks the pod's address, which is the node's. */}}
+{{- define "weft.httpProbes" -}}
+startupProbe:
+  httpGet: { path: /healthz, port: {{ . }} }
+  periodSeconds: 1
+  failureThreshold: 60
+  timeoutSeconds: 5
+readinessProbe:
+  httpGet: { path: /readyz, port: {{ . }} }
+  periodSeconds: 5
+  timeoutSeconds: 5
+livenessProbe:
+  httpGet: { path: /healthz, port: {{ . }} }
+  periodSeconds: 10
+  failureThreshold: 6
+  timeoutSeconds: 5
+{{- end }}

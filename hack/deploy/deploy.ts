@@ -1,0 +1,93 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { build, DIST } from "../build/build.ts";
+import { ROOT } from "../build/npm.ts";
+import { makeImage } from "../image/image.ts";
+import type { Lab } from "../lab/lab.ts";
+import { architecture, writeWhole } from "../machine/cache.ts";
+import { MachineError } from "../machine/error.ts";
+import type { Progress } from "../machine/progress.ts";
+import { run } from "../machine/run.ts";
+import { whyNotReady } from "./diagnosis.ts";
+import { thinArchive } from "./thin.ts";
+import { labValues } from "./values.ts";
+
+/** Where the chart is installed: Kube-OVN's namespace. */
+export const NAMESPACE = "kube-system";
+
+/** The workloads of the chart, in the order in which they can become ready. */
+export const WORKLOADS: readonly string[] = [
+  "deployment/ovn-central",
+  "daemonset/ovs-ovn",
+  "deployment/kube-ovn-controller",
+  "daemonset/kube-ovn-cni",
+];
+
+/** Choices of a deployment; everything is optional. */
+export interface DeployOptions {
+  /** Further values of the chart, as `helm --set` takes them. */
+  readonly set?: readonly string[];
+  /** Until all workloads must be ready; three minutes by default. */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Brings what is in the checkout into its lab: builds what is stale, makes the image, puts it into each node, installs or
+ * upgrades the chart, and returns when all workloads are ready. Rejects with MachineError, which says what is not ready and why.
+ */
+export async function deploy(lab: Lab, progress: Progress, options: DeployOptions = {}): Promise<void> {
+  const { settings } = lab;
+  if (settings === undefined)
+    throw new MachineError("unsupported", 'there is no lab here; "npm run lab -- up" makes one');
+  await build([architecture()], progress);
+  const image = await makeImage(progress);
+  const thin = join(DIST, "image/lab.tar");
+  await thinArchive(image.archive, await presentInAllNodes(lab), thin);
+  await lab.importImage(thin);
+  const values = join(DIST, "lab-values.json");
+  await writeWhole(values, (temporary) =>
+    writeFile(temporary, `${JSON.stringify(labValues(settings, image), null, 2)}\n`),
+  );
+  await progress.step("helm upgrade --install weft", () =>
+    run(join(lab.paths.bin, "helm"), [
+      ...[`--kubeconfig=${lab.paths.kubeconfig}`, `--namespace=${NAMESPACE}`, "upgrade", "--install", "weft"],
+      ...[join(ROOT, "charts/weft"), `--values=${values}`, "--take-ownership", "--history-max=3"],
+      ...(options.set ?? []).map((set) => `--set=${set}`),
+    ]),
+  );
+  await waitUntilReady(lab, progress, options.timeoutMs ?? 180_000);
+}
+
+/** Digests of what every node's containerd has already. */
+async function presentInAllNodes(lab: Lab): Promise<ReadonlySet<string>> {
+  const lists = await Promise.all(
+    lab.nodes.map(async (name) => {
+      const { stdout } = await lab.node(name).exec(["ctr", "--namespace=k8s.io", "content", "list", "--quiet"]);
+      return new Set(stdout.split("\n").filter((line) => line !== ""));
+    }),
+  );
+  return lists.reduce((all, one) => all.intersection(one), lists[0] ?? new Set());
+}
+
+/** Waits until the workloads are rolled out, each by a watch of its own. */
+async function waitUntilReady(lab: Lab, progress: Progress, timeoutMs: number): Promise<void> {
+  const stop = performance.now() + timeoutMs;
+  await progress.step("waiting for the pods of Weft", async (step) => {
+    const waiting = new Set(WORKLOADS);
+    const show = (): void => step.update([...waiting].map((name) => name.replace(/.*\//, "")).join(", "));
+    show();
+    const results = await Promise.all(
+      WORKLOADS.map(async (workload) => {
+        const left = Math.max(1, Math.round((stop - performance.now()) / 1000));
+        const args = [`--namespace=${NAMESPACE}`, "rollout", "status", workload, `--timeout=${left}s`];
+        const { code } = await lab.kubectl(args, { allowFailure: true });
+        if (code !== 0) return workload;
+        waiting.delete(workload);
+        show();
+        return undefined;
+      }),
+    );
+    const failed = results.filter((name) => name !== undefined);
+    if (failed.length > 0) throw new MachineError("timed-out", await whyNotReady(lab, failed));
+  });
+}

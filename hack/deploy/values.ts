@@ -1,0 +1,34 @@
+import type { BuiltImage } from "../image/image.ts";
+import { IMAGE } from "../image/image.ts";
+import type { LabSettings } from "../lab/settings.ts";
+import { JOIN_CIDR, POD_CIDR, SERVICE_CIDR } from "../lab/topology.ts";
+
+/** The annotation that makes a workload roll out when, and only when, what it runs has changed under the same tag. */
+const CONTENT = "weft.local/content";
+
+/** The chart's values for a lab. */
+export function labValues(
+  settings: Pick<LabSettings, "ipFamily">,
+  image: Pick<BuiltImage, "system" | "whole">,
+): unknown {
+  const family = (version: "v4" | "v6") => ({
+    POD_CIDR: POD_CIDR[version],
+    SVC_CIDR: SERVICE_CIDR[version],
+    JOIN_CIDR: JOIN_CIDR[version],
+  });
+  // A new build of our own programs leaves OVS and the databases running.
+  const system = { podAnnotations: { [CONTENT]: image.system } };
+  const whole = { podAnnotations: { [CONTENT]: image.whole } };
+  return {
+    image: { ...IMAGE, pullPolicy: "Never" },
+    ipFamily: settings.ipFamily,
+    ipv4: family("v4"),
+    ipv6: family("v6"),
+    // eth0 is kubelet's; OVS may come and go on eth1.
+    tunnelInterface: "eth1",
+    central: system,
+    ovs: system,
+    daemon: whole,
+    controller: whole,
+  };
+}

@@ -1,0 +1,142 @@
+/**
+ * The image's base layer without Docker: Debian with the packages of packages.txt, made by debootstrap and kept as a tar in
+ * the user's cache folder. `node hack/image/base.ts` makes it, and the root file system that tests of real servers use.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { architecture, cacheFolder } from "../machine/cache.ts";
+import { MachineError } from "../machine/error.ts";
+import { withFileLock } from "../machine/lock.ts";
+import { ensurePackages } from "../machine/packages.ts";
+import { createProgress, type Progress, type Step } from "../machine/progress.ts";
+import { run } from "../machine/run.ts";
+import { imageArchive } from "../oci/tar.ts";
+
+/** The Debian release of the image; the Dockerfile builds on the same one (a test compares them). */
+export const DEBIAN_SUITE = "trixie";
+
+/** Package names from a packages.txt: one a line, `#` starts a comment. */
+export function parsePackages(text: string): readonly string[] {
+  return text
+    .split("\n")
+    .map((line) => line.replace(/#.*/, "").trim())
+    .filter((line) => line !== "");
+}
+
+/** The packages of the image. */
+export function imagePackages(): readonly string[] {
+  return parsePackages(readFileSync(join(import.meta.dirname, "packages.txt"), "utf8"));
+}
+
+/** Twelve hex digits that change when what we put into the base layer does. */
+function baseHash(): string {
+  const hash = createHash("sha256").update(DEBIAN_SUITE).update(imagePackages().join(" "));
+  return hash
+    .update(readFileSync(join(import.meta.dirname, "strip.sh")))
+    .digest("hex")
+    .slice(0, 12);
+}
+
+/** The base layer's tar for this machine's architecture, made first if the cache has none for the current list. */
+export async function ensureBaseLayer(progress: Progress): Promise<string> {
+  const cache = cacheFolder();
+  const tar = join(cache, `image-base-${baseHash()}-${architecture()}.tar`);
+  if (existsSync(tar)) return tar;
+  await ensurePackages([{ what: "debootstrap", package: "debootstrap" }], progress);
+  if (process.getuid?.() !== 0)
+    throw new MachineError("not-root", "the image's base layer is made by debootstrap, as root");
+  const wait = (): void => progress.note("another checkout is making the image's base layer; waiting for it");
+  await withFileLock(
+    join(cache, "image-base.lock"),
+    async () => {
+      if (existsSync(tar)) return;
+      const title = "image: base layer with OVS and OVN (about two minutes, once)";
+      await progress.step(title, (step) => makeBaseLayer(tar, step));
+    },
+    wait,
+  );
+  return tar;
+}
+
+async function makeBaseLayer(tar: string, step: Step): Promise<void> {
+  await removeOldWork();
+  const root = workFolder();
+  const mirror = process.env["WEFT_DEBIAN_MIRROR"] ?? "http://deb.debian.org/debian";
+  let fetched = 0;
+  let steps = 0;
+  const onLine = (line: string): void => {
+    if (line.startsWith("I: Retrieving")) fetched++;
+    if (line.startsWith("I: Unpacking") || line.startsWith("I: Configuring")) steps++;
+    step.update(steps > 0 ? `installing, step ${steps}` : `${fetched} packages fetched`);
+  };
+  try {
+    // In a mount namespace of its own, so that debootstrap's /proc and /sys go with it however it ends.
+    const options = ["--mount", "--propagation", "private", "debootstrap", "--variant=minbase"];
+    await run("unshare", [...options, `--include=${imagePackages().join(",")}`, DEBIAN_SUITE, root, mirror], {
+      onLine,
+    });
+    step.update("packing");
+    await run("sh", [join(import.meta.dirname, "strip.sh"), root]);
+    await imageArchive({ folder: root, out: tar, exclude: ["./dev/*", "./proc/*", "./sys/*"] });
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+}
+
+function workFolder(): string {
+  return join(cacheFolder(), `.image-work-${process.pid}`);
+}
+
+/** Removes folders of makers that died; one that is in use is younger than a day. */
+async function removeOldWork(): Promise<void> {
+  for (const name of await readdir(cacheFolder())) {
+    if (!name.startsWith(".image-work-")) continue;
+    const path = join(cacheFolder(), name);
+    if (Date.now() - (await stat(path)).mtimeMs > 24 * 3_600_000) await rm(path, { recursive: true, force: true });
+  }
+}
+
+/**
+ * The base layer unpacked, `trixie-base` in the cache folder: binaries and schemas of the OVS and OVN that the image holds,
+ * for tests with real servers. Made again when the list changes; a folder without our stamp was made by hand and is left.
+ */
+export async function ensureRootfs(progress: Progress): Promise<string> {
+  const root = join(cacheFolder(), "trixie-base");
+  const stamp = join(root, ".weft-base");
+  const current = (): boolean =>
+    existsSync(root) && (!existsSync(stamp) || readFileSync(stamp, "utf8").trim() === baseHash());
+  if (current()) return root;
+  const tar = await ensureBaseLayer(progress);
+  await withFileLock(`${root}.lock`, async () => {
+    if (current()) return;
+    const work = workFolder();
+    try {
+      await mkdir(work);
+      await run("tar", [
+        "--extract",
+        `--file=${tar}`,
+        `--directory=${work}`,
+        "--numeric-owner",
+        "--xattrs",
+        "--xattrs-include=*",
+      ]);
+      // The layer leaves /dev to the container runtime; under chroot the programs want these (major 1 of Linux's devices.txt).
+      for (const [name, minor] of Object.entries({ null: "3", zero: "5", random: "8", urandom: "9" })) {
+        await run("mknod", ["-m", "666", join(work, "dev", name), "c", "1", minor]);
+      }
+      await writeFile(join(work, ".weft-base"), `${baseHash()}\n`);
+      await rm(root, { recursive: true, force: true });
+      await rename(work, root);
+    } finally {
+      await rm(work, { recursive: true, force: true });
+    }
+  });
+  return root;
+}
+
+if (import.meta.main) {
+  const progress = createProgress();
+  process.stdout.write(`${await ensureBaseLayer(progress)}\n${await ensureRootfs(progress)}\n`);
+}

@@ -1,0 +1,18 @@
+/** `npm run image`: builds what is stale, then the image archive for this machine, and prints its path. */
+import { build } from "../build/build.ts";
+import { architecture } from "../machine/cache.ts";
+import { MachineError } from "../machine/error.ts";
+import { createProgress } from "../machine/progress.ts";
+import { IMAGE, makeImage } from "./image.ts";
+
+const progress = createProgress();
+try {
+  await build([architecture()], progress);
+  const { archive } = await makeImage(progress);
+  progress.note(`${IMAGE.repository}:${IMAGE.tag} is in`);
+  process.stdout.write(`${archive}\n`);
+} catch (error) {
+  if (!(error instanceof MachineError)) throw error;
+  console.error(`image: ${error.message}`);
+  process.exitCode = 1;
+}

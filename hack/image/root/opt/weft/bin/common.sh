@@ -1,0 +1,110 @@
+# shellcheck shell=bash
+# What the entry points share: logging, database files, and supervision of OVS's daemons. Sourced, not run.
+#
+# Daemons start with --detach: OVS then returns exactly when the daemon serves (or with its error), so nothing polls.
+# pidwait(1) sleeps on the process itself, so an end is seen when it happens, whoever the parent is.
+
+log() { printf '%(%Y-%m-%dT%H:%M:%SZ)T weft: %s\n' -1 "$*" >&2; }
+fail() {
+  log "$*"
+  exit 1
+}
+
+# Daemons log to this script's standard output. /proc/$$ because theirs is closed by --detach; kubelet rotates the file.
+log_options=("--log-file=/proc/$$/fd/1" -vfile:info -vconsole:off -vsyslog:off)
+
+# The process of a pid file, if it runs and is the program NAME; fails otherwise. The pid alone may be someone else's by now.
+running() { # NAME PIDFILE
+  local pid
+  pid=$(cat "$2" 2>/dev/null) && [ -n "$pid" ] && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "${1:0:15}" ] && echo "$pid"
+}
+
+# Waits until no daemon of an earlier pod is left, then removes the sockets and pid files that a crash leaves.
+wait_for_predecessor() { # NAME PIDFILE
+  local pid
+  if pid=$(running "$1" "$2"); then
+    log "waiting for $1 (pid $pid) of an earlier pod to end"
+    timeout 60 pidwait -F "$2" || true
+    if running "$1" "$2" >/dev/null; then fail "$1 (pid $pid) still runs on this node; is another Open vSwitch installed?"; fi
+  fi
+  rm -f "$2" "${2%.pid}".*.ctl
+}
+
+# Makes the database if there is none, converts it if its schema is another, and starts afresh if it is unreadable: the
+# controller and the daemons write again what belongs into it, so a broken copy is worth less than a running node.
+ensure_database() { # FILE SCHEMA
+  local file=$1 schema=$2 converts
+  mkdir -p "$(dirname "$file")"
+  if [ -s "$file" ] && ovsdb-tool db-is-clustered "$file" 2>/dev/null; then
+    log "$file was a member of a raft cluster; going on with its data as a single server"
+    if ovsdb-tool cluster-to-standalone "$file.standalone" "$file"; then
+      mv "$file" "$file.clustered"
+      mv "$file.standalone" "$file"
+    fi
+  fi
+  if [ -s "$file" ]; then
+    if converts=$(ovsdb-tool needs-conversion "$file" "$schema"); then
+      if [ "$converts" = yes ]; then
+        log "converting $file to the schema of $(basename "$schema")"
+        cp -p "$file" "$file.before-conversion"
+        ovsdb-tool convert "$file" "$schema" || fail "cannot convert $file"
+      fi
+    else
+      log "$file is unreadable; it is kept as $file.unreadable, and an empty one takes its place"
+      mv "$file" "$file.unreadable"
+    fi
+  fi
+  if [ ! -s "$file" ]; then
+    rm -f "$file"
+    ovsdb-tool create "$file" "$schema"
+  fi
+}
+
+# Pid files of the daemons that this script started.
+launched=()
+launched() { case " ${launched[*]} " in *" $1 "*) ;; *) return 1 ;; esac; } # PIDFILE
+
+# Starts a daemon and remembers it. Returns when it serves.
+launch() { # NAME PIDFILE COMMAND…
+  local name=$1 file=$2
+  shift 2
+  wait_for_predecessor "$name" "$file"
+  "$@" --detach --pidfile="$file" "${log_options[@]}" || fail "$name does not start"
+  launched+=("$file")
+}
+
+# Returns when one of the daemons launched ends, and says which.
+wait_for_any() {
+  local file waiters=()
+  for file in "${launched[@]}"; do
+    pidwait -F "$file" >/dev/null 2>&1 &
+    waiters+=($!)
+  done
+  wait -n "${waiters[@]}" || true
+  for file in "${launched[@]}"; do
+    if ! kill -0 "$(cat "$file" 2>/dev/null || echo none)" 2>/dev/null; then log "$(basename "$file" .pid) has ended"; fi
+  done
+}
+
+# Has a daemon that we launched end by the COMMAND given, waits at most 10 s, and kills it then.
+stop_daemon() { # NAME PIDFILE COMMAND…
+  local name=$1 file=$2 pid status=0
+  shift 2
+  # Never a daemon of someone else: its pid file may be the reason why we stop.
+  launched "$file" || return 0
+  pid=$(running "$name" "$file") || return 0
+  # By the pid: the pid file goes before its daemon does. pidwait's own failure means that there is nothing to wait for.
+  if timeout 5 "$@" >/dev/null 2>&1; then timeout 10 pidwait -F <(echo "$pid") >/dev/null 2>&1 || status=$?; else status=124; fi
+  if [ "$status" -eq 124 ] && kill -9 "$pid" 2>/dev/null; then log "$name (pid $pid) did not end by itself"; fi
+}
+
+# "tcp:ADDRESS:PORT" of a Service, from the variables that kubelet sets for it.
+service_remote() { # VARIABLE_PREFIX
+  local host=$1_SERVICE_HOST port=$1_SERVICE_PORT
+  # kubelet learns of Services by a watch; in the first moment of an installation a pod can be ahead of it.
+  [ -n "${!host:-}" ] || fail "$host is not set: there is no Service yet, or the pod was started before it"
+  case ${!host} in
+    *:*) printf 'tcp:[%s]:%s' "${!host}" "${!port}" ;;
+    *) printf 'tcp:%s:%s' "${!host}" "${!port}" ;;
+  esac
+}

@@ -1,0 +1,28 @@
+#!/bin/sh
+# Removes from a root file system what no container of ours reads: `strip.sh ROOT` (the Dockerfile passes /,
+# hack/image/base.ts its debootstrap folder). Also everything that would make two images, or two nodes, share an
+# identity or differ without reason.
+set -eu
+root=${1:?usage: strip.sh ROOT}
+root=${root%/}
+
+rm -rf "$root"/usr/share/doc/* "$root"/usr/share/man/* "$root"/usr/share/info/* "$root"/usr/share/locale/* \
+  "$root"/usr/share/lintian "$root"/usr/share/bug "$root"/usr/share/zsh "$root"/usr/share/bash-completion \
+  "$root"/var/cache/apt/* "$root"/var/cache/debconf/*-old "$root"/var/lib/apt/lists/* \
+  "$root"/var/lib/dpkg/*-old "$root"/var/backups/*
+find "$root/var/log" -type f -delete
+find "$root/usr/lib" -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The databases and the node's identity come from hostPath volumes; one baked in would be every node's.
+rm -rf "$root"/etc/openvswitch/* "$root"/etc/openvswitch/.conf.db.* "$root"/var/lib/openvswitch/* "$root"/etc/ovn/* "$root"/var/lib/ovn/*
+
+# Of the reference CNI plugins, keep those that the installer copies to nodes that lack them.
+if [ -d "$root/usr/lib/cni" ]; then
+  find "$root/usr/lib/cni" -type f ! -name loopback ! -name portmap -delete
+fi
+
+# Under Docker these are mounts that never reach a layer; debootstrap copies the build machine's.
+if [ -n "$root" ]; then
+  rm -rf "$root"/etc/hostname "$root"/etc/resolv.conf "$root"/debootstrap "$root"/tmp/* "$root"/run/*
+  : >"$root/etc/machine-id"
+fi
