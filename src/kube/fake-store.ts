@@ -24,12 +24,12 @@ export interface FakeStore {
   /** Like `find`, but throws `not-found`. */
   get(type: ResourceType, ref: ObjectRef): KubeObject;
   create(type: ResourceType, object: { readonly metadata: NewObjectMeta }, dryRun: boolean): KubeObject;
-  /** Puts what `change` makes of the stored object in its place, by the rules of the endpoint (the object's or its status's). */
+  /** `whole`: an update, which must name the version it replaces, rather than a patch. Puts what `change` makes of the stored object in its place, by the rules of the endpoint (the object's or its status's). */
   update(
     type: ResourceType,
     ref: ObjectRef,
     change: (stored: KubeObject) => object,
-    options: { readonly status: boolean; readonly dryRun: boolean; readonly versionRequired: boolean },
+    options: { readonly status: boolean; readonly dryRun: boolean; readonly whole: boolean },
   ): KubeObject;
   delete(type: ResourceType, ref: ObjectRef, options: DeleteOptions): void;
   /** Takes the object away, whatever finalizers it has. */
@@ -74,20 +74,22 @@ export function fakeStore(clock: Clock, onCommit: (commit: Commit) => void): Fak
     if (found === undefined) throw refusal("not-found", 404, "NotFound", type, ref, "not found");
     return found;
   };
-  const commit = (type: ResourceType, old: KubeObject | undefined, draft: Draft | undefined): KubeObject => {
+  /** Stores a new state, or removes the object, if nothing holds it back any more. */
+  const commit = (type: ResourceType, old: KubeObject | undefined, draft: Draft): KubeObject => {
     version += 1;
-    const resourceVersion = String(version);
-    if (draft === undefined) {
-      const last = deepFreeze({ ...old, metadata: { ...old?.metadata, resourceVersion } } as KubeObject);
-      objectsOf(type).delete(keyOf(last.metadata));
-      onCommit({ version, type, old: last });
-      return last;
-    }
-    draft.metadata.resourceVersion = resourceVersion;
+    draft.metadata.resourceVersion = String(version);
+    if (isOver(draft.metadata)) return remove(type, draft);
     const next = deepFreeze(draft as unknown as KubeObject);
     objectsOf(type).set(keyOf(next.metadata), next);
     onCommit({ version, type, new: next, ...(old === undefined ? {} : { old }) });
     return next;
+  };
+
+  const remove = (type: ResourceType, draft: Draft): KubeObject => {
+    const last = deepFreeze(draft as unknown as KubeObject);
+    objectsOf(type).delete(keyOf(last.metadata));
+    onCommit({ version, type, old: last });
+    return last;
   };
 
   return {
@@ -100,7 +102,8 @@ export function fakeStore(clock: Clock, onCommit: (commit: Commit) => void): Fak
     create(type, object, dryRun) {
       const { metadata } = object;
       serial += 1;
-      const name = metadata.name ?? `${metadata.generateName ?? ""}${serial.toString(36).padStart(5, "x")}`;
+      const generated = metadata.generateName && `${metadata.generateName}${serial.toString(36).padStart(5, "x")}`;
+      const name = metadata.name ?? generated ?? "";
       const ref = { name, ...(type.namespaced ? { namespace: metadata.namespace ?? "" } : {}) };
       if (name === "")
         throw refusal("invalid", 422, "Invalid", type, ref, "metadata.name: name or generateName is required");
@@ -123,7 +126,7 @@ export function fakeStore(clock: Clock, onCommit: (commit: Commit) => void): Fak
       const stored = get(type, ref);
       const wanted = structuredClone(change(stored)) as Draft;
       const given = wanted.metadata as Partial<ObjectMeta>;
-      if (options.versionRequired && !isBuiltIn(type) && !given.resourceVersion) {
+      if (options.whole && !isBuiltIn(type) && !given.resourceVersion) {
         throw refusal(
           "invalid",
           422,
@@ -144,7 +147,9 @@ export function fakeStore(clock: Clock, onCommit: (commit: Commit) => void): Fak
         );
       }
       if (given.uid && given.uid !== stored.metadata.uid) {
-        throw refusal("conflict", 409, "Conflict", type, ref, `precondition failed: UID ${given.uid}`);
+        if (options.whole)
+          throw refusal("conflict", 409, "Conflict", type, ref, `precondition failed: UID ${given.uid}`);
+        throw refusal("invalid", 422, "Invalid", type, ref, "metadata.uid: field is immutable");
       }
       const next = options.status ? statusOf(type, stored, wanted) : mainOf(type, stored, wanted);
       if (isDeepStrictEqual(next, stored)) return stored; // As in etcd3 storage: a write that changes nothing is none.
@@ -160,7 +165,7 @@ export function fakeStore(clock: Clock, onCommit: (commit: Commit) => void): Fak
         );
       }
       if (options.dryRun) return deepFreeze(next as unknown as KubeObject);
-      return isOver(next.metadata) ? commit(type, stored, undefined) : commit(type, stored, next);
+      return commit(type, stored, next);
     },
     delete(type, ref, options) {
       const stored = get(type, ref);
@@ -181,10 +186,13 @@ export function fakeStore(clock: Clock, onCommit: (commit: Commit) => void): Fak
         draft.metadata.deletionGracePeriodSeconds = grace;
         if (draft.metadata.generation !== undefined) draft.metadata.generation += 1;
       }
-      if (isOver(draft.metadata)) commit(type, stored, undefined);
-      else if (!isDeepStrictEqual(draft, stored)) commit(type, stored, draft);
+      if (!isDeepStrictEqual(draft, stored)) commit(type, stored, draft);
     },
-    remove: (type, ref) => void commit(type, get(type, ref), undefined),
+    remove(type, ref) {
+      version += 1;
+      const { metadata, ...content } = get(type, ref);
+      remove(type, { ...content, metadata: { ...metadata, resourceVersion: String(version) } });
+    },
   };
 }
 

@@ -70,10 +70,10 @@ export function fakeKube(options: FakeOptions = {}): FakeKube {
     };
   }
 
-  const rulesOf = (call: SubresourceOptions, versionRequired: boolean) => ({
+  const rulesOf = (call: SubresourceOptions, whole: boolean) => ({
     status: call.subresource === "status",
     dryRun: call.dryRun ?? false,
-    versionRequired,
+    whole,
   });
 
   const kube: Kube = {

@@ -28,13 +28,13 @@ export interface InformerOptions<T extends KubeObject, P> extends Selection {
    * without objects. Both go on asking. Objects known before are kept: only a complete list deletes.
    */
   readonly absent?: "wait" | "empty";
-  /** Failures of list and watch (KubeError; all are retried), and what `project`, `equal` and listeners threw. Must not throw. */
+  /** Failures of list and watch (KubeError; all are retried; an absent type is told once), and what `project`, `equal` and listeners threw. Must not throw. */
   readonly onError?: (error: unknown, context: string) => void;
   /** Must not throw. */
   readonly onState?: (state: InformerState) => void;
-  /** Objects a page of the list; default 500. Halved as long as a page is too large. */
+  /** Objects a page of the list; default 100. Halved as long as a page is too large. */
   readonly pageSize?: number;
-  /** After so many milliseconds without an event or a bookmark the watch is opened anew; default 150 s. */
+  /** After so many milliseconds without an event or a bookmark the watch is opened anew, quietly; default 150 s. */
   readonly silenceMs?: number;
   /** Pauses after failures; default 0.2 s to 15 s. */
   readonly backoff?: BackoffLimits;
@@ -71,12 +71,19 @@ export interface Informer<P> {
   stop(): Promise<void>;
 }
 
-const DEFAULT_PAGE = 500;
 /**
- * kube-apiserver sends a bookmark about once a minute. A server that is frozen, or that vanished behind a middlebox which
- * keeps answering keep-alives, sends none; opening a watch anew costs next to nothing.
+ * The API server's own clients ask for 500. The text of a page and the objects parsed from it are garbage at once, but V8 grows its heap by
+ * them: 10,000 pods cost 54 MiB of resident memory in pages of 100, 99 MiB in pages of 500.
+ */
+const DEFAULT_PAGE = 100;
+/**
+ * kube-apiserver sends a bookmark about once a minute, but none for a type in which nothing has happened since it started. Silence is
+ * thus no proof that the server is frozen, or gone behind a middlebox that goes on answering keep-alives; opening the watch anew
+ * is, and costs next to nothing.
  */
 const DEFAULT_SILENCE_MS = 150_000;
+/** A watch that is not open after so long has failed. */
+const OPEN_MS = 30_000;
 const DEFAULT_BACKOFF: BackoffLimits = { firstMs: 200, maxMs: 15_000 };
 /** The server ends a watch after a time between these, which spreads the load of opening them (as client-go does). */
 const WATCH_SECONDS = { min: 300, max: 600 } as const;
@@ -142,7 +149,8 @@ export function informer<T extends KubeObject, P = T>(
 
   /** Reads all pages. Only when the last one is there can it be said what is gone. */
   async function list(): Promise<void> {
-    enter("listing");
+    // While attempts fail the state goes on saying so, rather than to flicker.
+    if (state === "idle" || state === "watching") enter("listing");
     const seen = new Set<string>();
     let next: string | undefined;
     let first: string | undefined;
@@ -155,6 +163,7 @@ export function informer<T extends KubeObject, P = T>(
       });
       // A call that was under way when the informer was stopped may still succeed.
       stopping.signal.throwIfAborted();
+      enter("listing");
       lastActivity = clock.now();
       for (const object of page.items) {
         seen.add(keyOf(object.metadata));
@@ -174,20 +183,25 @@ export function informer<T extends KubeObject, P = T>(
     const onStop = (): void => controller.abort(stopping.signal.reason);
     stopping.signal.addEventListener("abort", onStop, { once: true });
     const silenceMs = options.silenceMs ?? DEFAULT_SILENCE_MS;
-    const opened = clock.now();
-    lastActivity = opened;
-    let cancelSilence: () => void = () => undefined;
+    const openMs = Math.min(silenceMs, OPEN_MS);
+    const asked = clock.now();
+    let heard = asked;
+    let open = false;
+    let silent = false;
     // One timer that looks at the time of the last event, rather than a timer set anew by every event.
     const guard = (): void => {
-      const left = (lastActivity ?? opened) + silenceMs - clock.now();
-      if (left > 0) cancelSilence = clock.after(left, guard);
-      else controller.abort(new KubeError("timeout", `watch ${name}: silent for ${silenceMs} ms`));
+      const left = heard + silenceMs - clock.now();
+      silent = left <= 0;
+      if (silent) controller.abort();
+      else cancelGuard = clock.after(left, guard);
     };
-    guard();
+    let cancelGuard = clock.after(openMs, () =>
+      controller.abort(new KubeError("timeout", `watch ${name}: not open after ${openMs} ms`)),
+    );
     const timeoutSeconds = Math.round(WATCH_SECONDS.min + random() * (WATCH_SECONDS.max - WATCH_SECONDS.min));
     const onEvent = (event: WatchEvent<T>): void => {
       if (controller.signal.aborted) return;
-      lastActivity = clock.now();
+      heard = lastActivity = clock.now();
       backoff.reset();
       if (event.type === "BOOKMARK") {
         version = event.resourceVersion;
@@ -198,22 +212,25 @@ export function informer<T extends KubeObject, P = T>(
       version = event.object.metadata.resourceVersion;
     };
     const onOpen = (): void => {
-      lastActivity = clock.now();
+      open = true;
+      heard = lastActivity = clock.now();
       lastError = undefined;
+      cancelGuard();
+      guard();
       enter("watching");
     };
     try {
       const { signal } = controller;
       await kube.watch<T>(type, { ...selection, resourceVersion: from, timeoutSeconds, signal, onOpen }, onEvent);
     } catch (error) {
-      throw controller.signal.aborted ? controller.signal.reason : error;
+      if (!silent) throw controller.signal.aborted ? controller.signal.reason : error;
     } finally {
-      cancelSilence();
+      cancelGuard();
       stopping.signal.removeEventListener("abort", onStop);
-      if (clock.now() - opened >= STABLE_MS) backoff.reset();
+      if (open && clock.now() - asked >= STABLE_MS) backoff.reset();
     }
     // Ended in good order, but at once: that must not become a tight loop.
-    if (clock.now() - opened < STABLE_MS) {
+    if (!silent && clock.now() - asked < STABLE_MS) {
       enter("waiting");
       await pause();
     }
@@ -239,6 +256,8 @@ export function informer<T extends KubeObject, P = T>(
       // The type may come back with other objects: a version from before means nothing then.
       version = undefined;
       if (options.absent === "empty") markSynced();
+      // Said once: a type may well be absent for good.
+      if (state === "absent") return;
       enter("absent");
     } else {
       enter("waiting");

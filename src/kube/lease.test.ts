@@ -63,6 +63,9 @@ t.test("failures are reported and tried again; a deleted Lease is made anew", as
   t.same(errors, ["unavailable", "conflict"]);
   fake.fail({ verb: "get", hang: true });
   await clock.advance(15_000);
-  await lease.stop();
-  t.same(errors, ["unavailable", "conflict"], "being stopped is no failure");
+  const stopped = lease.stop(1_000);
+  await clock.advance(1_000);
+  await stopped;
+  t.equal(errors.length, 4, "neither the renewal under way nor the release has got an answer");
+  t.equal(clock.pending, 0);
 });

@@ -33,8 +33,11 @@ export interface LeaseOptions {
 
 /** A Lease that is kept up to date. */
 export interface PublishedLease {
-  /** Ends the renewals and, if the Lease still names us, removes the holder, so that nobody waits for us. Never rejects. */
-  stop(): Promise<void>;
+  /**
+   * Ends the renewals and, if the Lease still names us, removes the holder, so that nobody waits for us. Takes at most `deadlineMs`
+   * (default 2 s). Never rejects.
+   */
+  stop(deadlineMs?: number): Promise<void>;
 }
 
 /** Reads who leads; undefined if there is no such Lease. */
@@ -63,46 +66,61 @@ export function publishLease(kube: Kube, options: LeaseOptions): PublishedLease 
   const renewMs = options.renewMs ?? 15_000;
   const leaseDurationSeconds = Math.ceil((renewMs * 4) / 1_000);
   const ref = { namespace: options.namespace, name: options.name };
-  const stopping = new AbortController();
+  const ending = new AbortController();
+  const { signal } = ending;
+  let stopped = false;
+  let tried = false;
   let taken = false;
   let cancelTimer: () => void = () => undefined;
 
   async function takeOver(): Promise<void> {
     const now = toMicroTime(clock.now());
     const spec = { holderIdentity: options.holder, leaseDurationSeconds, acquireTime: now, renewTime: now };
-    const found = await find(kube, ref, { signal: stopping.signal });
+    const found = await find(kube, ref, { signal });
+    tried = true;
     if (found === undefined) {
       const lease = { metadata: ref, spec: { ...spec, leaseTransitions: 0 } };
-      await kube.create<Lease>(LEASES, lease, { signal: stopping.signal });
+      await kube.create<Lease>(LEASES, lease, { signal });
     } else {
       const before = found.spec?.leaseTransitions ?? 0;
       const leaseTransitions = found.spec?.holderIdentity === options.holder ? before : before + 1;
-      await write({ ...spec, leaseTransitions }, found.metadata.resourceVersion, stopping.signal);
+      await write({ ...spec, leaseTransitions }, found.metadata.resourceVersion);
     }
     taken = true;
   }
 
   async function renew(): Promise<void> {
-    const found = await find(kube, ref, { signal: stopping.signal });
+    const found = await find(kube, ref, { signal });
     if (found !== undefined && found.spec?.holderIdentity !== options.holder) return;
     // Somebody deleted it: people still want to know.
     if (found === undefined) return await takeOver();
     const renewTime = toMicroTime(clock.now());
-    await write({ renewTime, leaseDurationSeconds }, found.metadata.resourceVersion, stopping.signal);
+    await write({ renewTime, leaseDurationSeconds }, found.metadata.resourceVersion);
   }
 
-  async function write(spec: object, resourceVersion: string, signal?: AbortSignal): Promise<void> {
+  async function write(spec: object, resourceVersion: string): Promise<void> {
     const body = { metadata: { resourceVersion }, spec };
-    await kube.patch(LEASES, ref, { type: "merge", body }, signal === undefined ? {} : { signal });
+    await kube.patch(LEASES, ref, { type: "merge", body }, { signal });
+  }
+
+  async function release(): Promise<void> {
+    const found = await find(kube, ref, { signal });
+    if (found?.spec?.holderIdentity !== options.holder) return;
+    // As client-go does it: no holder rather than an empty one.
+    await write({ holderIdentity: null }, found.metadata.resourceVersion);
+  }
+
+  async function attempt(act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      options.onError?.(KubeError.from(error, `lease ${options.name}`));
+    }
   }
 
   async function step(): Promise<void> {
-    try {
-      await (taken ? renew() : takeOver());
-    } catch (error) {
-      if (!stopping.signal.aborted) options.onError?.(KubeError.from(error, `lease ${options.name}`));
-    }
-    if (stopping.signal.aborted) return;
+    await attempt(taken ? renew : takeOver);
+    if (stopped) return;
     cancelTimer = clock.after(renewMs, () => {
       running = step();
     });
@@ -110,21 +128,17 @@ export function publishLease(kube: Kube, options: LeaseOptions): PublishedLease 
   let running = step();
 
   return {
-    async stop() {
-      if (stopping.signal.aborted) return;
+    async stop(deadlineMs = 2_000) {
+      if (stopped) return;
+      stopped = true;
       cancelTimer();
-      stopping.abort(new KubeError("aborted", `the lease ${options.name} is given up`));
+      const cancelDeadline = clock.after(deadlineMs, () =>
+        ending.abort(new KubeError("timeout", `lease ${options.name}: given up without an answer`)),
+      );
+      // What is under way must end first: it could take effect after the release.
       await running;
-      if (!taken) return;
-      try {
-        const found = await find(kube, ref, { deadlineMs: 2_000 });
-        if (found?.spec?.holderIdentity === options.holder) {
-          // As client-go does it: no holder rather than an empty one.
-          await write({ holderIdentity: null }, found.metadata.resourceVersion);
-        }
-      } catch (error) {
-        options.onError?.(KubeError.from(error, `lease ${options.name}`));
-      }
+      if (tried) await attempt(release);
+      cancelDeadline();
     },
   };
 }

@@ -46,12 +46,14 @@ export function restKube(exchange: Exchange): Kube {
       const query = apply
         ? writeQuery({ ...options, fieldManager: patch.fieldManager }, patch.force ?? false)
         : writeQuery(options);
-      const identity = { apiVersion: apiVersionOf(type), kind: type.kind };
+      const { metadata } = patch.body as { readonly metadata?: object };
+      const identity = { apiVersion: apiVersionOf(type), kind: type.kind, metadata: { ...metadata, ...refOnly(ref) } };
       const request: ApiRequest = {
         what,
         method: "PATCH",
         path: pathOf(what, type, ref, options.subresource) + query,
-        body: apply ? { ...identity, ...patch.body } : patch.body,
+        // A configuration that is applied must say itself what it is of.
+        body: apply ? { ...patch.body, ...identity } : patch.body,
         contentType: PATCH_TYPES[patch.type],
       };
       return parseObject(await exchange.call(request, options), what);
@@ -86,6 +88,10 @@ function describe(verb: string, type: ResourceType, ref?: ObjectRef, subresource
   const resource = subresource === undefined ? typeName(type) : `${typeName(type)}/${subresource}`;
   if (ref === undefined) return `${verb} ${resource}`;
   return `${verb} ${resource} ${ref.namespace ? `${ref.namespace}/` : ""}${ref.name}`;
+}
+
+function refOnly({ name, namespace }: ObjectRef): ObjectRef {
+  return namespace === undefined ? { name } : { name, namespace };
 }
 
 function pathOf(what: string, type: ResourceType, ref: ObjectRef, subresource?: string): string {

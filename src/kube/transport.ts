@@ -1,5 +1,6 @@
 import http from "node:http";
 import https from "node:https";
+import { StringDecoder } from "node:string_decoder";
 import { untilAborted } from "./abort.ts";
 import type { ClusterAccess, TlsMaterial } from "./config.ts";
 import type { Identity } from "./credentials.ts";
@@ -120,16 +121,16 @@ export class StaleConnection extends Error {
 
 /** Reads an answer to its end. Rejects with `too-large` beyond `maxBytes`, with `unavailable` if the connection breaks. */
 export async function readBody(answer: http.IncomingMessage, maxBytes: number, what: string): Promise<string> {
-  const chunks: Buffer[] = [];
+  // Decoded piece by piece: joining the buffers first would hold the answer twice, outside of what V8 counts.
+  const decoder = new StringDecoder("utf8");
+  let text = "";
   let size = 0;
   await readChunks(answer, what, (chunk) => {
     size += chunk.length;
     if (size > maxBytes) throw new KubeError("too-large", `${what}: the answer exceeds ${maxBytes} bytes`);
-    chunks.push(chunk);
+    text += decoder.write(chunk);
   });
-  return chunks.length === 1 && chunks[0] !== undefined
-    ? chunks[0].toString("utf8")
-    : Buffer.concat(chunks, size).toString("utf8");
+  return text + decoder.end();
 }
 
 /** Hands each piece of the answer to `onChunk` as it comes; what that throws ends the reading and is what this rejects with. */
