@@ -49,7 +49,8 @@ async function build(folder: string, progress: Progress): Promise<void> {
       `there is no Go to build ${missing.join(" and ")} with. Either install Go 1.24 or newer (go.dev/dl), or set WEFT_TOOLS_BIN to a folder that holds them`,
     );
   }
-  await progress.step("building helm and coredns with Go (3 minutes on two cores the first time)", async (step) => {
+  progress.note(`building ${missing.join(" and ")} with Go: about 3 minutes on two cores, once for all checkouts`);
+  await progress.step("building tools", async (step) => {
     for (const [index, name] of missing.entries()) {
       step.update(`${index + 1} of ${missing.length}, ${name}`);
       const target = join(folder, `.part-${process.pid}`);
