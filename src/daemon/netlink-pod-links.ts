@@ -3,7 +3,15 @@ import { ensureAddress, listAddresses } from "../netlink/addresses.ts";
 import { announce } from "../netlink/announce.ts";
 import { NetlinkError } from "../netlink/error.ts";
 import { setTxChecksum } from "../netlink/ethtool.ts";
-import { createVeth, deleteLink, getLink, listLinks, setLink, type VethSpec } from "../netlink/links.ts";
+import {
+  createVeth,
+  deleteLink,
+  deleteLinkAsync,
+  getLink,
+  listLinks,
+  setLink,
+  type VethSpec,
+} from "../netlink/links.ts";
 import { ensureRoute, listRoutes } from "../netlink/routes.ts";
 import type { NetlinkSocket } from "../netlink/socket.ts";
 import { writeSysctl } from "../netlink/sysctl.ts";
@@ -52,19 +60,13 @@ export class NetlinkPodLinks implements PodLinks {
   }
 
   announce(wanted: PodInterface): void {
-    try {
-      withNetns(wanted.netns, (ns) => {
-        const link = getLink(ns.netlink, wanted.ifName);
-        const addresses = wanted.addresses.map(({ ip }) => ip.text);
-        if (link !== undefined) announce(ns, { index: link.index, mac: wanted.mac }, addresses);
-      });
-    } catch {
-      // Nobody depends on it: OVN answers ARP and ND for its ports by itself.
-    }
+    // After the answer: nobody waits for it.
+    setImmediate(() => sendAnnouncement(wanted));
   }
 
   async removePair(hostName: string): Promise<void> {
-    deleteLink(this.#host, hostName);
+    // The kernel waits some 20 ms in it, which other pods' requests must not.
+    await deleteLinkAsync(this.#host, hostName);
   }
 
   async exists(hostName: string): Promise<boolean> {
@@ -110,6 +112,18 @@ function configureInside(ns: Netns, wanted: PodInterface): void {
       device: link.index,
       onlink,
     });
+  }
+}
+
+function sendAnnouncement(wanted: PodInterface): void {
+  try {
+    withNetns(wanted.netns, (ns) => {
+      const link = getLink(ns.netlink, wanted.ifName);
+      const addresses = wanted.addresses.map(({ ip }) => ip.text);
+      if (link !== undefined) announce(ns, { index: link.index, mac: wanted.mac }, addresses);
+    });
+  } catch {
+    // Nothing depends on it: OVN answers ARP and ND for its ports by itself.
   }
 }
 

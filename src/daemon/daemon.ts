@@ -1,0 +1,172 @@
+import type { Logger } from "pino";
+import { CONTROLLER_COMPONENT } from "../api/names.ts";
+import { connectKube } from "../kube/connect.ts";
+import { openNetlink } from "../netlink/socket.ts";
+import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
+import { openOvsdb } from "../ovsdb/open.ts";
+import { DEFAULT_INSTALLED_MS } from "./add.ts";
+import { DEFAULT_ALLOCATION_DEADLINES } from "./await-allocation.ts";
+import { collectLeftovers } from "./collector.ts";
+import { conflist, writeAtomically } from "./conflist.ts";
+import { explainByEvents } from "./explain.ts";
+import { Gateway } from "./gateway.ts";
+import { NetlinkGatewayHost } from "./gateway-host.ts";
+import { serveHttp } from "./http.ts";
+import { Journal } from "./journal.ts";
+import { Lanes } from "./lanes.ts";
+import { DaemonMetrics } from "./metrics.ts";
+import { NetlinkPodLinks } from "./netlink-pod-links.ts";
+import { HostRules } from "./nft.ts";
+import { annotateChassis, nodeInformer, setNetworkAvailable } from "./node.ts";
+import type { DaemonOptions } from "./options.ts";
+import { OvsPorts } from "./ovs-ports.ts";
+import { type OvsChange, OvsView } from "./ovs-view.ts";
+import { podInformer } from "./pods.ts";
+import { ReconcileLoop } from "./reconcile-loop.ts";
+import { serveCni } from "./server.ts";
+import { subnetInformer } from "./subnets.ts";
+import { cniVerbs, type VerbWorld } from "./verbs.ts";
+
+/** How long requests that run may go on after SIGTERM; kubelet kills after 30 s. */
+const DRAIN_MS = 20_000;
+
+/** A daemon that runs. */
+export interface Daemon {
+  /** Finishes what runs, takes back what does not finish in time, lets go of everything. What pods have stays. */
+  stop(): Promise<void>;
+}
+
+/** Wires the daemon together and starts it. Rejects where it cannot start at all; what may pass is waited for. */
+export async function startDaemon(options: DaemonOptions, log: Logger): Promise<Daemon> {
+  const onError = (error: unknown, context: string): void => log.warn({ err: error }, context);
+  const metrics = new DaemonMetrics(options.nodeName);
+  const host = openNetlink();
+  const ovsdb = openOvsdb({
+    remotes: [options.ovsRemote],
+    database: VSWITCH.name,
+    onEvent: (event) => log.debug({ event }, `ovsdb ${event.type}`),
+  });
+  const view = new OvsView(ovsdb);
+  const connection = await connectKube({
+    userAgent: "weft-daemon",
+    ...(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig }),
+  });
+  const { kube } = connection;
+  const pods = podInformer(kube, options.nodeName, onError);
+  const nodes = nodeInformer(kube, options.nodeName, onError);
+  const subnets = subnetInformer(kube, onError);
+
+  const ports = new OvsPorts(view);
+  const links = new NetlinkPodLinks(host);
+  const lanes = new Lanes();
+  const journal = new Journal(metrics, log);
+  const gateway = new Gateway({
+    node: options.nodeName,
+    joinSubnet: options.nodeSwitch,
+    mtu: options.mtu,
+    view,
+    host: new NetlinkGatewayHost(host),
+    nodes,
+    subnets,
+    rules: new HostRules(),
+    metrics,
+    log,
+    annotateChassis: (chassis) => annotateChassis(kube, options.nodeName, chassis),
+    setNetworkAvailable: () => setNetworkAvailable(kube, options.nodeName, new Date()),
+    onState: () => publication.trigger(),
+  });
+
+  const collection = new ReconcileLoop(
+    async () => {
+      if (view.synced && view.bridge() !== undefined)
+        await collectLeftovers({ ports, links, lanes, pods, metrics, log });
+    },
+    (error, retryMs) => log.warn({ err: error, retryMs }, "leftovers could not be removed"),
+  );
+  const notReady = (): string | undefined => {
+    if (!view.synced) return "Open vSwitch's database on this node is not connected";
+    if (!pods.synced) return "this node's pods have not been read from the API server";
+    return gateway.notReady;
+  };
+  let published = false;
+  const publication = new ReconcileLoop(
+    async () => {
+      const reason = notReady();
+      metrics.ready = reason === undefined;
+      if (reason !== undefined || published) return;
+      // From now on the runtime calls the shim; the file stays when the daemon goes, as do the pods' networks.
+      await writeAtomically(options.cniConfDir, options.cniConfName, conflist(options.bindSocket));
+      published = true;
+      log.info({ file: options.cniConfName }, "ready: the runtime may set up pods");
+    },
+    (error, retryMs) => log.warn({ err: error, retryMs }, "the network configuration could not be written"),
+  );
+
+  const world: VerbWorld = {
+    pods,
+    ports,
+    links,
+    lanes,
+    journal,
+    mtuOf: (subnet) => subnets.get(subnet)?.mtu || gateway.mtu,
+    explain: explainByEvents(kube, CONTROLLER_COMPONENT),
+    deadlines: { ...DEFAULT_ALLOCATION_DEADLINES, installedMs: DEFAULT_INSTALLED_MS },
+    onLeftover: (hostName, failures) => {
+      log.error({ hostName, failures }, "a failed ADD could not be taken back; collecting");
+      collection.trigger();
+    },
+    notReady,
+  };
+  const cni = await serveCni(options.bindSocket, cniVerbs(world));
+  const http =
+    options.metricsPort === 0
+      ? undefined
+      : await serveHttp(options.metricsPort, { registry: metrics.registry, journal, notReady });
+
+  view.mirror.subscribe((changes) => {
+    if (changes.some(isBroken)) collection.trigger();
+  });
+  view.mirror.onSyncedChange(() => {
+    publication.trigger();
+    collection.trigger();
+  });
+  pods.whenSynced().then(
+    () => {
+      publication.trigger();
+      collection.trigger();
+    },
+    () => undefined,
+  );
+  for (const informer of [pods, nodes, subnets]) informer.start();
+  gateway.start();
+  log.info({ node: options.nodeName, socket: options.bindSocket }, "weft-daemon serves");
+
+  return {
+    async stop() {
+      await drain(cni.drain(), lanes);
+      cni.close();
+      await Promise.all([collection.stop(), publication.stop(), gateway.stop()]);
+      http?.close();
+      http?.closeAllConnections();
+      await Promise.all([pods.stop(), nodes.stop(), subnets.stop()]);
+      await ovsdb.close();
+      connection.close();
+      host.close();
+    },
+  };
+}
+
+/** Waits for requests that run; those that do not end in time are stopped and taken back. */
+async function drain(drained: Promise<void>, lanes: Lanes): Promise<void> {
+  const timer = setTimeout(() => lanes.abortAll(new Error("weft-daemon is shutting down")), DRAIN_MS);
+  try {
+    await drained;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** ovs-vswitchd has lost an interface: its namespace was removed and nobody may ask for the port to be. */
+function isBroken(change: OvsChange): boolean {
+  return change.table === "Interface" && Boolean(change.new?.error) && change.old?.error !== change.new?.error;
+}
