@@ -3,7 +3,7 @@ import type { DesiredRow, Edge, Fragment } from "../unit/fragment.ts";
 import type { WeftEffect } from "./effects.ts";
 import { edge, row } from "./rows.ts";
 
-type Table = keyof OvnNbTables & string;
+type Table = keyof OvnNbTables;
 
 /** Collects the rows and edges of one fragment. Local to one `compile`, which stays pure. */
 export class FragmentBuilder {

@@ -3,7 +3,7 @@ import type { OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
 import type { ColumnValue, DesiredRow, Edge } from "../unit/fragment.ts";
 import { rowUuid } from "../unit/identity.ts";
 
-type Table = keyof OvnNbTables & string;
+type Table = keyof OvnNbTables;
 
 /** A desired row of the northbound database, its columns checked against the schema. `ownerId` also names it for people. */
 export function row<T extends Table>(table: T, ownerId: string, columns: Partial<OvnNbTables[T]>): DesiredRow {

@@ -161,7 +161,7 @@ export class Controller {
     const { kube, settings, log, northbound } = this.#parts;
     this.#leading = true;
     this.#effects = this.#newEffects();
-    await ensureDefaults(kube, settings);
+    await ensureDefaults(kube, settings, this.#sources);
     if (!this.#leading) return;
     this.allocator.start();
     this.engine.start();

@@ -5,18 +5,33 @@ import type { KubeObject, NewObject } from "../kube/object.ts";
 import { type ResourceType, SUBNETS, VPCS } from "../kube/resources.ts";
 import type { Settings } from "./settings.ts";
 
+/** What the informers know already, and how they learn of what is made here before their watch tells them. */
+export interface Known {
+  readonly has: (type: ResourceType, name: string) => boolean;
+  readonly made: (type: ResourceType, object: KubeObject) => void;
+}
+
 /**
  * Creates what every cluster needs where it is missing: the default VPC, the join subnet and the default subnet. What
  * exists is left as it is, whatever the flags say: the objects are the administrator's from then on.
  */
-export async function ensureDefaults(kube: Kube, settings: Settings): Promise<void> {
-  await ensure(kube, VPCS, { metadata: { name: settings.clusterRouter }, spec: {} });
+export async function ensureDefaults(kube: Kube, settings: Settings, known: Known): Promise<void> {
+  const ensure = async (type: ResourceType, object: NewObject<KubeObject>): Promise<void> => {
+    const { name = "" } = object.metadata;
+    if (known.has(type, name)) return;
+    try {
+      known.made(type, await kube.create(type, object));
+    } catch (error) {
+      if (!(error instanceof KubeError && error.code === "exists")) throw error;
+    }
+  };
+  await ensure(VPCS, { metadata: { name: settings.clusterRouter }, spec: {} });
   const common = { vpc: settings.clusterRouter, provider: OVN_PROVIDER };
-  await ensure(kube, SUBNETS, {
+  await ensure(SUBNETS, {
     metadata: { name: settings.nodeSwitch },
     spec: { ...common, default: false, cidrBlock: settings.nodeSwitchCidr, disableInterConnection: true },
   });
-  await ensure(kube, SUBNETS, {
+  await ensure(SUBNETS, {
     metadata: { name: settings.defaultSubnet },
     spec: {
       ...common,
@@ -28,12 +43,4 @@ export async function ensureDefaults(kube: Kube, settings: Settings): Promise<vo
       natOutgoing: true,
     },
   });
-}
-
-async function ensure(kube: Kube, type: ResourceType, object: NewObject<KubeObject>): Promise<void> {
-  try {
-    await kube.create(type, object);
-  } catch (error) {
-    if (!(error instanceof KubeError && error.code === "exists")) throw error;
-  }
 }

@@ -12,8 +12,8 @@ import type { DatabaseView, Plan } from "../reconcile/plan.ts";
 import type { EdgeColumn, SweptRow } from "../reconcile/sweep.ts";
 import type { ColumnValue } from "../unit/fragment.ts";
 
-/** The OVSDB lock that the leader holds; each of its transactions asserts it, so a deposed leader cannot write. */
-export const LEADER_LOCK = "weft-controller";
+/** The OVSDB lock that the leader holds (an RFC 7047 `<id>`: no hyphen); each of its transactions asserts it, so a deposed leader cannot write. */
+export const LEADER_LOCK = "weft_controller";
 
 /** The tables that the controller writes, and so mirrors. */
 const TABLES = [
@@ -124,7 +124,9 @@ export function openNorthbound(remotes: readonly string[], log: Logger): Northbo
     leaderOnly: true,
     onEvent: (event) => {
       const level = event.type === "connecting" ? "debug" : event.type === "listener-error" ? "error" : "info";
-      log[level]({ ovsdb: event }, "northbound connection");
+      const { type, ...rest } = event;
+      const { error, ...fields } = "error" in rest ? rest : { ...rest, error: undefined };
+      log[level]({ ...fields, ...(error === undefined ? {} : { err: error }) }, `northbound connection: ${type}`);
     },
   });
   return new Northbound(client);

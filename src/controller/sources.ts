@@ -24,9 +24,14 @@ export class Sources {
   readonly #vpcs: Informer<WithStatus<VpcFact>>;
   readonly #all: readonly Informer<unknown>[];
   readonly #facts: FactStore;
+  readonly #projectSubnet: (object: KubeObject) => SubnetFact;
+  readonly #projectVpc: (object: KubeObject) => VpcFact;
 
   constructor(kube: Kube, facts: FactStore, settings: Settings, log: Logger) {
     this.#facts = facts;
+    const defaults = { router: settings.clusterRouter, joinSubnet: settings.nodeSwitch };
+    this.#projectSubnet = (object) => projectSubnet(object as Parameters<typeof projectSubnet>[0], defaults);
+    this.#projectVpc = (object) => projectVpc(object as Parameters<typeof projectVpc>[0], settings.clusterRouter);
     const onError = (type: ResourceType) => (error: unknown, context: string) =>
       log.warn({ err: error, resource: type.plural, context }, "reading from the API server failed; it is tried again");
     const feed = <K extends FactKind>(
@@ -46,10 +51,7 @@ export class Sources {
     };
     this.#subnets = informer<KubeObject, WithStatus<SubnetFact>>(kube, SUBNETS, {
       project: (object) => ({
-        fact: projectSubnet(object as Parameters<typeof projectSubnet>[0], {
-          router: settings.clusterRouter,
-          joinSubnet: settings.nodeSwitch,
-        }),
+        fact: this.#projectSubnet(object),
         status: (object.status ?? {}) as Status,
       }),
       onError: onError(SUBNETS),
@@ -57,7 +59,7 @@ export class Sources {
     this.#subnets.subscribe(({ key, new: now }) => facts.set("subnets", key, now?.fact));
     this.#vpcs = informer<KubeObject, WithStatus<VpcFact>>(kube, VPCS, {
       project: (object) => ({
-        fact: projectVpc(object as Parameters<typeof projectVpc>[0], settings.clusterRouter),
+        fact: this.#projectVpc(object),
         status: (object.status ?? {}) as Status,
       }),
       onError: onError(VPCS),
@@ -84,6 +86,17 @@ export class Sources {
   /** Whether all have been read. */
   get synced(): boolean {
     return this.#all.every((source) => source.synced);
+  }
+
+  /** Whether the informers know a subnet or VPC. */
+  has(type: ResourceType, name: string): boolean {
+    return this.#facts.get(type === SUBNETS ? "subnets" : "vpcs", name) !== undefined;
+  }
+
+  /** Takes a subnet or VPC in that was just made; its informer will confirm it. */
+  made(type: ResourceType, object: KubeObject): void {
+    if (type === SUBNETS) this.#facts.set("subnets", object.metadata.name, this.#projectSubnet(object));
+    else this.#facts.set("vpcs", object.metadata.name, this.#projectVpc(object));
   }
 
   /** The status of a subnet or VPC as last seen. */

@@ -1,4 +1,5 @@
 import { type Condition, setCondition } from "../api/conditions.ts";
+import { writeCount } from "../api/count.ts";
 import type { ConditionEffect } from "../compile/effects.ts";
 import type { Usage } from "../ipam/types.ts";
 import type { Kube } from "../kube/kube.ts";
@@ -130,8 +131,8 @@ function counters(usage: Dual<Usage>): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
   for (const family of ["v4", "v6"] as const) {
     const of = usage[family];
-    fields[`${family}availableIPs`] = Number(of?.available ?? 0n);
-    fields[`${family}usingIPs`] = Number(of?.using ?? 0n);
+    fields[`${family}availableIPs`] = writeCount(of?.available ?? 0n);
+    fields[`${family}usingIPs`] = writeCount(of?.using ?? 0n);
     fields[`${family}availableIPrange`] = of?.availableRange ?? "";
     fields[`${family}usingIPrange`] = of?.usingRange ?? "";
   }

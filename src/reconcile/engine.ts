@@ -305,7 +305,9 @@ function signed<E extends Effect>(unit: string, fragment: Fragment<E>): Fragment
   const rows = fragment.rows.map((row): DesiredRow => {
     const ids = row.columns["external_ids"];
     if (typeof ids !== "object" || Array.isArray(ids)) return row;
-    return { ...row, columns: { ...row.columns, external_ids: { ...ids, [OWNER_KEY]: unit } } };
+    // Array.isArray does not narrow a readonly array away; only a map is left here.
+    const map = ids as Readonly<Record<string, string>>;
+    return { ...row, columns: { ...row.columns, external_ids: { ...map, [OWNER_KEY]: unit } } };
   });
   return { ...fragment, rows };
 }

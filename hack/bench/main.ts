@@ -1,0 +1,44 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { Command } from "commander";
+
+/** Where results are left, in the checkout; ignored by git. */
+const OUT = ".lab/bench";
+
+const program = new Command("bench").description("Measures Weft, each time beside what it is to be compared with.");
+
+program
+  .command("cni")
+  .description(
+    "a pod's way to its network: create → Ready and ADD, beside the bridge plugin on the same lab. Needs root; 5–10 minutes.",
+  )
+  .option("--singles <n>", "single pods, on alternating nodes", Number, 10)
+  .option("--burst <n>", "pods at once", Number, 40)
+  .option("--full <n>", "pods while memory is looked at", Number, 100)
+  .option("--json", "print the figures as JSON", false)
+  .action(async ({ json, ...options }: { json: boolean; singles: number; burst: number; full: number }) => {
+    const [{ benchCni }, { formatReport, htmlReport }] = await Promise.all([import("./cni.ts"), import("./report.ts")]);
+    const bench = await benchCni(options);
+    mkdirSync(OUT, { recursive: true });
+    writeFileSync(`${OUT}/cni.json`, `${JSON.stringify(bench, null, 2)}\n`);
+    writeFileSync(`${OUT}/cni.html`, htmlReport(bench));
+    process.stdout.write(json ? `${JSON.stringify(bench, null, 2)}\n` : formatReport(bench));
+    console.error(`\nwritten: ${OUT}/cni.json and ${OUT}/cni.html`);
+  });
+
+program
+  .command("ipam")
+  .description("address allocation by itself: time, memory, start-up. Needs no root.")
+  .option("--json", "print the figures as JSON", false)
+  .action(async ({ json }: { json: boolean }) => {
+    const { benchIpam, formatIpamBench } = await import("./ipam.ts");
+    const figures = await benchIpam();
+    process.stdout.write(json ? `${JSON.stringify(figures, null, 2)}\n` : formatIpamBench(figures));
+  });
+
+program.parseAsync().then(
+  () => process.exit(),
+  (error: unknown) => {
+    console.error(error instanceof Error ? error.message : error);
+    process.exit(1);
+  },
+);
