@@ -1,9 +1,9 @@
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { access, chmod, constants, writeFile } from "node:fs/promises";
+import { access, chmod, constants } from "node:fs/promises";
 import { join } from "node:path";
-import { architecture, cacheFolder, findCommand, writeWhole } from "../machine/cache.ts";
+import { architecture, cacheFolder, writeWhole } from "../machine/cache.ts";
+import { download, fetchText } from "../machine/download.ts";
 import { errorText, MachineError } from "../machine/error.ts";
+import { ensureGo } from "../machine/go.ts";
 import { withFileLock } from "../machine/lock.ts";
 import type { Progress, Step } from "../machine/progress.ts";
 import { run } from "../machine/run.ts";
@@ -26,8 +26,6 @@ const BINARIES: Readonly<Record<string, string>> = {
 const NOT_RELEASED: ReadonlySet<string> = new Set(["agnhost"]);
 
 const RELEASE_URL = `https://dl.k8s.io/release/${KUBERNETES_VERSION}/bin/linux`;
-/** Milliseconds for an answer of the download server; where it cannot be reached, this is what the try costs. */
-const ANSWER_MS = 4_000;
 
 /**
  * The folder with the Kubernetes binaries: `$WEFT_KUBE_BIN` if set, else one in the cache folder that all checkouts share,
@@ -67,7 +65,7 @@ async function fill(folder: string, progress: Progress): Promise<void> {
   try {
     await progress.step(`downloading Kubernetes ${KUBERNETES_VERSION}`, async (step) => {
       for (const [index, name] of released.entries()) {
-        await download(name, join(folder, name), (text) =>
+        await fetchReleased(name, join(folder, name), (text) =>
           step.update(`${index + 1} of ${released.length}, ${name} ${text}`),
         );
       }
@@ -79,15 +77,8 @@ async function fill(folder: string, progress: Progress): Promise<void> {
     left = await missingIn(folder);
   }
   if (left.length === 0) return;
-  const go = findCommand("go");
-  if (go === undefined) {
-    throw new MachineError(
-      "command-missing",
-      `Kubernetes ${KUBERNETES_VERSION} is missing ${left.join(", ")}, and there is no Go to build it with. Either install Go 1.24 or newer ` +
-        "(go.dev/dl; Debian 12's own golang is too old), or set WEFT_KUBE_BIN to a folder that holds all of: " +
-        Object.keys(BINARIES).join(", "),
-    );
-  }
+  const advice = `set WEFT_KUBE_BIN to a folder that holds all of: ${Object.keys(BINARIES).join(", ")}`;
+  const go = await ensureGo(`${left.join(", ")} of Kubernetes ${KUBERNETES_VERSION}`, advice, progress);
   progress.note(
     `building Kubernetes ${KUBERNETES_VERSION} with Go: about 6 minutes on two cores, once for all checkouts`,
   );
@@ -98,44 +89,13 @@ async function fill(folder: string, progress: Progress): Promise<void> {
   });
 }
 
-async function download(name: string, path: string, onProgress: (text: string) => void): Promise<void> {
+async function fetchReleased(name: string, path: string, onProgress: (text: string) => void): Promise<void> {
   const url = `${RELEASE_URL}/${architecture()}/${name}`;
-  const wanted = (await (await fetchOk(`${url}.sha256`)).text()).trim().slice(0, 64);
+  const sum = (await fetchText(`${url}.sha256`)).trim().slice(0, 64);
   await writeWhole(path, async (temporary) => {
-    const response = await fetchOk(url);
-    const total = Number(response.headers.get("content-length") ?? 0);
-    let received = 0;
-    const counted = async function* (): AsyncGenerator<Uint8Array> {
-      for await (const chunk of response.body ?? []) {
-        received += chunk.length;
-        onProgress(total === 0 ? `${received >> 20} MiB` : `${Math.floor((100 * received) / total)} %`);
-        yield chunk;
-      }
-    };
-    await writeFile(temporary, counted());
-    const hash = createHash("sha256");
-    for await (const chunk of createReadStream(temporary) as AsyncIterable<Buffer>) hash.update(chunk);
-    const found = hash.digest("hex");
-    if (found !== wanted) throw new MachineError("download", `${url} has SHA-256 ${found}, not ${wanted}`);
+    await download(url, temporary, sum, onProgress);
     await chmod(temporary, 0o755);
   });
-}
-
-/** The response, once its head has come within the time allowed; the body may take longer. */
-async function fetchOk(url: string): Promise<Response> {
-  const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(new MachineError("timed-out", `no answer in ${ANSWER_MS} ms`)), ANSWER_MS);
-  try {
-    const response = await fetch(url, { signal: abort.signal });
-    if (!response.ok) throw new MachineError("download", `${url}: HTTP ${response.status}`);
-    return response;
-  } catch (cause) {
-    if (cause instanceof MachineError) throw cause;
-    const reason = cause instanceof Error && cause.cause !== undefined ? errorText(cause.cause) : errorText(cause);
-    throw new MachineError("download", `${url}: ${reason}`, { cause });
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 async function build(go: string, name: string, path: string, step: Step, title: string): Promise<void> {

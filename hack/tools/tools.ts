@@ -1,7 +1,8 @@
 import { access, constants, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { architecture, cacheFolder, findCommand } from "../machine/cache.ts";
+import { architecture, cacheFolder } from "../machine/cache.ts";
 import { MachineError } from "../machine/error.ts";
+import { ensureGo } from "../machine/go.ts";
 import { withFileLock } from "../machine/lock.ts";
 import type { Progress } from "../machine/progress.ts";
 import { run } from "../machine/run.ts";
@@ -42,13 +43,7 @@ async function missingIn(folder: string): Promise<readonly string[]> {
 
 async function build(folder: string, progress: Progress): Promise<void> {
   const missing = await missingIn(folder);
-  const go = findCommand("go");
-  if (go === undefined) {
-    throw new MachineError(
-      "command-missing",
-      `there is no Go to build ${missing.join(" and ")} with. Either install Go 1.24 or newer (go.dev/dl), or set WEFT_TOOLS_BIN to a folder that holds them`,
-    );
-  }
+  const go = await ensureGo(missing.join(" and "), "set WEFT_TOOLS_BIN to a folder that holds them", progress);
   progress.note(`building ${missing.join(" and ")} with Go: about 3 minutes on two cores, once for all checkouts`);
   await progress.step("building tools", async (step) => {
     for (const [index, name] of missing.entries()) {

@@ -1,0 +1,57 @@
+import { access, mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { architecture, cacheFolder, findCommand, writeWhole } from "./cache.ts";
+import { download, fetchText } from "./download.ts";
+import { errorText, MachineError } from "./error.ts";
+import type { Progress } from "./progress.ts";
+import { run } from "./run.ts";
+
+/** What is downloaded where the machine has no Go that would do. */
+const GO_VERSION = "1.24.9";
+/** From this version on, Go fetches a newer toolchain by itself where a module asks for one. */
+const OLDEST = [1, 21] as const;
+
+/**
+ * Path of a `go` command that can build what `purpose` names: the machine's, else one downloaded into the cache folder.
+ * Rejects with MachineError `command-missing` and what to do: `advice` says what to do other than to install Go.
+ */
+export async function ensureGo(purpose: string, advice: string, progress: Progress): Promise<string> {
+  const own = findCommand("go");
+  const version = own === undefined ? undefined : await versionOf(own);
+  if (own !== undefined && version !== undefined && isEnough(version)) return own;
+  const folder = join(cacheFolder(), `go-${GO_VERSION}-${architecture()}`);
+  const go = join(folder, "go/bin/go");
+  const present = await access(go).then(
+    () => true,
+    () => false,
+  );
+  if (present) return go;
+  try {
+    await progress.step(`downloading Go ${GO_VERSION}`, async (step) => {
+      const url = `https://dl.google.com/go/go${GO_VERSION}.linux-${architecture()}.tar.gz`;
+      const sum = (await fetchText(`${url}.sha256`)).trim().slice(0, 64);
+      await writeWhole(folder, async (temporary) => {
+        await mkdir(temporary, { recursive: true });
+        const archive = join(temporary, "go.tar.gz");
+        await download(url, archive, sum, (text) => step.update(text));
+        await run("tar", ["-xzf", archive, "-C", temporary]);
+        await rm(archive);
+      });
+    });
+    return go;
+  } catch (cause) {
+    const found = version === undefined ? "there is no Go" : `the machine's Go is too old (${version})`;
+    const message = `${found} to build ${purpose} with, and none could be downloaded (${errorText(cause)}). Install Go 1.24 or newer (Debian 12's own is too old), or ${advice}`;
+    throw new MachineError("command-missing", message, { cause });
+  }
+}
+
+async function versionOf(go: string): Promise<string | undefined> {
+  const { stdout } = await run(go, ["env", "GOVERSION"], { allowFailure: true, cwd: "/" });
+  return /^go(\d+\.\d+\S*)/.exec(stdout)?.[1];
+}
+
+function isEnough(version: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1]);
+}
