@@ -80,7 +80,7 @@ function reachTable(reaches: readonly Reach[]): string {
     `${ms.toFixed(ms < 10 ? 2 : 0)} ms`,
     ok ? "" : detail,
   ]);
-  return table(["", "WHAT", "", "FROM", "TO", "TIME", ""], rows);
+  return table(["", "WHAT", "FAMILY", "FROM", "TO", "TIME", ""], rows);
 }
 
 /** Columns as wide as their widest cell. */

@@ -20,7 +20,7 @@ export function inNetns(path: string): Exec {
 /** One ICMP echo. */
 export async function ping(exec: Exec, address: string): Promise<ProbeResult> {
   const started = performance.now();
-  const { code, stdout, stderr } = await exec(["ping", "-n", "-c", "1", "-W", "3", address]);
+  const { code, stdout, stderr } = await exec(["busybox", "ping", "-c", "1", "-W", "3", address]);
   const rtt = /time=([\d.]+) ms/.exec(stdout)?.[1];
   if (code === 0 && rtt !== undefined) return { ok: true, ms: Number(rtt), detail: "echo" };
   return { ok: false, ms: performance.now() - started, detail: lastLine(stderr || stdout) };

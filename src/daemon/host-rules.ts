@@ -15,57 +15,59 @@ export const HOST_TABLE = "inet weft";
  * The node's packet rules as input of `nft -f -`, which replaces the table in one kernel transaction: the first line makes
  * sure that there is something to delete. Conntrack entries, and with them existing connections, stay. Pure; the same
  * input in any order gives the same text.
+ *
+ * There are no named sets in it: those of nft 1.1 make nft 1.0 crash on whatever it lists in that namespace, and the nft of
+ * kube-proxy is not ours to choose. Each list stands once, in a rule of its own.
  */
 export function compileHostRules(input: HostRulesInput): string {
   const families = ([4, 6] as const).filter((family) => input.cluster.some((cidr) => cidr.family === family));
-  const sets = families.flatMap((family) => [
-    ...compileSet(`cluster${family}`, family, input.cluster),
-    ...compileSet(`nat-outgoing${family}`, family, input.natOutgoing),
-  ]);
   return [
     `table ${HOST_TABLE} {}`,
     `delete table ${HOST_TABLE}`,
     `table ${HOST_TABLE} {`,
-    ...sets,
     "  # Counts only: no table can undo another one's drop.",
     "  chain forward {",
     "    type filter hook forward priority filter; policy accept;",
-    ...families.flatMap((family) => [
-      `    ${ip(family)} saddr @cluster${family} counter accept comment "from pods"`,
-      `    ${ip(family)} daddr @cluster${family} counter accept comment "to pods"`,
-    ]),
+    ...families.flatMap((family) => {
+      const cluster = addresses(family, input.cluster);
+      return [
+        `    ${ip(family)} saddr ${cluster} counter accept comment "from pods"`,
+        `    ${ip(family)} daddr ${cluster} counter accept comment "to pods"`,
+      ];
+    }),
     "  }",
+    ...families.flatMap((family) => natChain(family, input)),
     "  chain postrouting {",
     "    type nat hook postrouting priority srcnat; policy accept;",
-    ...families.flatMap(natRules),
+    ...families.map((family) => `    ${ip(family)} saddr ${addresses(family, input.cluster)} jump from-pods${family}`),
     "  }",
     "}",
     "",
   ].join("\n");
 }
 
-function natRules(family: 4 | 6): readonly string[] {
-  const saddr = `${ip(family)} saddr`;
+/** What becomes of connections that pods of one family begin, on their way out of the node. */
+function natChain(family: 4 | 6, { cluster, natOutgoing }: HostRulesInput): readonly string[] {
+  const out = natOutgoing.filter((cidr) => cidr.family === family);
   return [
+    `  chain from-pods${family} {`,
     // A pod's request to a Service's address was given a backend here, by kube-proxy. The backend would answer the pod
     // past this node, and the pod would not know the answer; with the node's address it comes back to be translated.
-    `    ${saddr} @cluster${family} ct status dnat masquerade fully-random comment "services"`,
+    '    ct status dnat masquerade fully-random comment "services"',
+    `    ${ip(family)} daddr ${addresses(family, cluster)} return`,
     // natOutgoingPolicyRules go here: per subnet, in their order, before the subnet's general rule.
-    `    ${saddr} @nat-outgoing${family} ${ip(family)} daddr != @cluster${family} masquerade fully-random comment "natOutgoing"`,
+    ...(out.length === 0
+      ? []
+      : [`    ${ip(family)} saddr ${addresses(family, out)} masquerade fully-random comment "natOutgoing"`]),
+    "  }",
   ];
 }
 
-function compileSet(name: string, family: 4 | 6, cidrs: readonly Cidr[]): readonly string[] {
-  const elements = outermost(cidrs.filter((cidr) => cidr.family === family));
-  return [
-    `  set ${name} {`,
-    `    type ${family === 4 ? "ipv4_addr" : "ipv6_addr"}`,
-    "    flags interval",
-    ...(elements.length === 0
-      ? []
-      : ["    elements = {", `      ${elements.map((c) => c.text).join(",\n      ")}`, "    }"]),
-    "  }",
-  ];
+/** The prefixes of one family as an anonymous set. */
+function addresses(family: 4 | 6, cidrs: readonly Cidr[]): string {
+  return `{ ${outermost(cidrs.filter((cidr) => cidr.family === family))
+    .map((cidr) => cidr.text)
+    .join(", ")} }`;
 }
 
 /** Sorted, without those that lie in another: an interval set refuses overlaps. */
