@@ -5,6 +5,7 @@ import { withFileLock } from "../machine/lock.ts";
 import type { Progress } from "../machine/progress.ts";
 import { run } from "../machine/run.ts";
 import { removeCgroups } from "./cgroup.ts";
+import { LabError } from "./error.ts";
 import { removeHostLink } from "./links.ts";
 import type { LabPaths } from "./paths.ts";
 import { killAll, LAB_MARK } from "./process.ts";
@@ -14,13 +15,16 @@ import { killAll, LAB_MARK } from "./process.ts";
  * cgroups and files. It looks for what there is, not for what should be, so that it works after any crash.
  */
 export async function down(paths: LabPaths, progress: Progress): Promise<void> {
-  await withFileLock(paths.lock, async () => {
+  if (process.getuid?.() !== 0) throw new LabError("not-root", "the lab belongs to root: run this as root");
+  const wait = (): void => progress.note("another lab command of this checkout is running; waiting for it");
+  const removeAll = async (): Promise<void> => {
     await progress.step("processes", () => killAll({ mark: `${LAB_MARK}=${paths.id}`, cgroup: paths.cgroup }));
     await removeHostLink(paths);
     await progress.step("cgroups", () => removeCgroups(paths));
     await unmountAll(paths);
     await progress.step("files", () => removeFiles(paths));
-  });
+  };
+  await withFileLock(paths.lock, removeAll, wait);
 }
 
 /** Mounts of a lab are in its own namespaces; one that got out all the same would let the removal of files reach beyond it. */

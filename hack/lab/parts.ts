@@ -4,9 +4,9 @@ import { nodeParts } from "./node-parts.ts";
 import { echoPart } from "./outside.ts";
 import { ensurePart, findPart, type Part, partReady } from "./part.ts";
 import type { LabPaths } from "./paths.ts";
-import { findProcesses, killOne, SPACE_MARK, signal } from "./process.ts";
+import { findProcesses, killOne, signal } from "./process.ts";
 import { type LabSettings, readSettings } from "./settings.ts";
-import { killSpace } from "./space.ts";
+import { killSpace, spaceMark } from "./space.ts";
 import { CONTROL, FABRIC, nodeNames, OUTSIDE } from "./topology.ts";
 
 /** Every process that the lab starts, in the order of their dependence. */
@@ -64,7 +64,7 @@ function signalTarget(paths: LabPaths, id: string, name: "SIGSTOP" | "SIGCONT"):
   const target = findTarget(paths, id);
   const found =
     typeof target === "string"
-      ? findProcesses({ mark: `${SPACE_MARK}=${paths.id}/${target}`, cgroup: `${paths.cgroup}/${target}` })
+      ? findProcesses(spaceMark(paths, target))
       : [findPart(paths, target)].filter((process) => process !== undefined);
   if (found.filter((process) => signal(process, name)).length === 0) throw new LabError("not-up", `${id} does not run`);
 }

@@ -7,7 +7,7 @@ import { type RunOptions, type RunResult, run } from "../machine/run.ts";
 import { removeCgroups } from "./cgroup.ts";
 import { LabError } from "./error.ts";
 import { CHECKOUT, isNodeName, type LabPaths, type SpacePaths, spacePaths } from "./paths.ts";
-import { identify, killAll, LAB_MARK, type ProcessId, SPACE_MARK } from "./process.ts";
+import { identify, killAll, LAB_MARK, type Mark, type ProcessId, SPACE_MARK } from "./process.ts";
 import { addressOf, CONTROL, EXTERNAL, nodeNames, OUTSIDE } from "./topology.ts";
 
 /** A machine made of namespaces (network, mount, UTS): a node, the control plane, the world outside, or the fabric between them. */
@@ -61,9 +61,14 @@ export function requireSpace(paths: LabPaths, name: string): Space {
   throw new LabError("unknown-space", `the lab has no ${name} (is it up? "npm run lab -- status")`);
 }
 
+/** How the processes of a space are known. */
+export function spaceMark(paths: LabPaths, name: string): Mark {
+  return { mark: `${SPACE_MARK}=${paths.id}/${name}`, cgroup: `${paths.cgroup}/${name}` };
+}
+
 /** Kills every process of a space, its containers and the holder of its namespaces among them: a power cut. */
 export async function killSpace(paths: LabPaths, name: string): Promise<void> {
-  await killAll({ mark: `${SPACE_MARK}=${paths.id}/${name}`, cgroup: `${paths.cgroup}/${name}` });
+  await killAll(spaceMark(paths, name));
 }
 
 /**

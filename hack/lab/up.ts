@@ -25,8 +25,9 @@ import { ensurePart, findPart, type Part, partReady } from "./part.ts";
 import { allSpaces } from "./parts.ts";
 import type { LabPaths } from "./paths.ts";
 import { ensurePki } from "./pki.ts";
+import { findProcesses, signal, stateOf } from "./process.ts";
 import { decideSettings, type LabSettings, type SettingsChoice } from "./settings.ts";
-import { createSpace, findSpace, refreshHosts, type Space } from "./space.ts";
+import { createSpace, findSpace, refreshHosts, type Space, spaceMark } from "./space.ts";
 import { CONTROL, FABRIC, nodeName, nodeNames, OUTSIDE } from "./topology.ts";
 
 /** Milliseconds from a kubelet's start until its Node is there. */
@@ -70,7 +71,7 @@ async function bringUp(
 ): Promise<void> {
   const nodes = nodeNames(settings.nodes);
   const [spaces] = await Promise.all([
-    progress.step("namespaces", () => ensureSpaces(paths, settings)),
+    progress.step("namespaces", () => ensureSpaces(paths, settings, progress)),
     progress.step("certificates", async () => {
       await ensurePki(paths, nodes, settings.hostBlock);
       await writeKubeconfigs(paths, settings, nodes);
@@ -108,10 +109,18 @@ function kubeletStart(paths: LabPaths, node: string): number {
   return findPart(paths, { space: node, name: "kubelet" })?.at ?? 0;
 }
 
-async function ensureSpaces(paths: LabPaths, settings: LabSettings): Promise<ReadonlyMap<string, Space>> {
+async function ensureSpaces(
+  paths: LabPaths,
+  settings: LabSettings,
+  progress: Progress,
+): Promise<ReadonlyMap<string, Space>> {
   const ensure = async (name: string): Promise<Space> => {
     const found = findSpace(paths, name);
     if (found === undefined) return await createSpace(paths, name, settings.nodes);
+    if (stateOf(found.holder) === "paused") {
+      progress.note(`${name} was paused and runs again`);
+      for (const id of findProcesses(spaceMark(paths, name))) signal(id, "SIGCONT");
+    }
     await refreshHosts(paths, found, settings.nodes);
     return found;
   };
