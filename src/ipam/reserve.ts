@@ -1,4 +1,4 @@
-import type { Family } from "../net/address.ts";
+import { type Family, parseIp } from "../net/address.ts";
 import { formatDual } from "../net/dual.ts";
 import { macFromNumber, parseMacNumber } from "../net/mac.ts";
 import type { Coordinate } from "./coordinate.ts";
@@ -50,17 +50,18 @@ function holdAddress(
 ): Coordinate | undefined {
   if (text === undefined || text === "") return held;
   const { owner } = lease;
-  const space = subnet.space(family);
-  const at = space?.parse(text);
+  // Nearly every record has a space to be in, and a text that is read without the detour over a bigint.
+  let space = subnet.space(family);
+  let at = space?.parse(text);
   if (space === undefined || at === undefined) {
-    const cidr = formatDual(subnet.config.cidr);
-    const message =
-      space === undefined
-        ? `"${owner}" is recorded with ${text}, but subnet "${subnet.name}" has no IPv${family} addresses${cidr && `, only ${cidr}`}.`
-        : `"${owner}" is recorded with "${text}", which is not an IPv${family} address.`;
-    const code = space === undefined ? "AddressOutOfSubnet" : "AddressMalformed";
-    conflicts.push(refuse(code, message, { subnet: subnet.name, value: text, holder: owner }));
-    return held;
+    const ip = parseIp(text);
+    if (ip?.family !== family) {
+      const message = `"${owner}" is recorded with "${text}", which is not an IPv${family} address.`;
+      conflicts.push(refuse("AddressMalformed", message, { subnet: subnet.name, value: text, holder: owner }));
+      return held;
+    }
+    space = subnet.spaceFor(ip);
+    at = space.coordinate(ip);
   }
   if (held === at) return held;
   if (held !== undefined) {

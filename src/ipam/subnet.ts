@@ -61,6 +61,17 @@ export class SubnetState {
     return family === 4 ? this.v4 : this.v6;
   }
 
+  /**
+   * The space of a family, made if need be: an address can be held in a subnet that has no CIDR of its family, or no
+   * longer has, and must be remembered should it come back.
+   */
+  spaceFor(ip: Ip): Space<LeaseRecord> {
+    const space = this.space(ip.family) ?? new Space<LeaseRecord>(ip.family, ip.value);
+    if (ip.family === 4) this.v4 = space;
+    else this.v6 = space;
+    return space;
+  }
+
   /** Whether the subnet has a CIDR of the family. */
   has(family: Family): boolean {
     return (family === 4 ? this.config.cidr.v4 : this.config.cidr.v6) !== undefined;

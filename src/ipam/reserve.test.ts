@@ -1,0 +1,139 @@
+import t from "tap";
+import { subnetConfig } from "./config.ts";
+import { Ipam } from "./ipam.ts";
+import { hashedMacs } from "./macs.ts";
+
+function ipamWith(...subnets: Parameters<typeof subnetConfig>[0][]): Ipam {
+  const ipam = new Ipam({ macs: hashedMacs("test") });
+  for (const subnet of subnets) {
+    const parsed = subnetConfig(subnet);
+    if (parsed.ok) ipam.configure(parsed.config);
+  }
+  return ipam;
+}
+
+const DUAL = { name: "dual", cidrBlock: "10.0.0.0/24,fd00::/64" };
+const MAC = "02:00:00:00:00:01";
+
+t.test("what is recorded is held, and the next in line is given around it", (t) => {
+  const ipam = ipamWith(DUAL);
+  const record = { owner: "web-0.default", subnet: "dual", v4: "10.0.0.2", v6: "fd00::2", mac: MAC };
+  t.same(ipam.reserve(record), { lease: record, conflicts: [] });
+  t.same(ipam.reserve(record), { lease: record, conflicts: [] }, "once more is fine");
+  t.match(ipam.allocate({ owner: "other", subnets: ["dual"], want: { kind: "any" } }), {
+    lease: { v4: "10.0.0.3", v6: "fd00::3" },
+  });
+  t.match(ipam.allocate({ owner: "web-0.default", subnets: ["dual"], want: { kind: "any" } }), {
+    how: "same",
+    lease: record,
+  });
+  t.equal(ipam.leaseCount("dual"), 2);
+  t.end();
+});
+
+t.test("empty fields, as IP objects have them, are no conflict; a second source adds what the first lacks", (t) => {
+  const ipam = ipamWith(DUAL);
+  t.match(ipam.reserve({ owner: "a", subnet: "dual", v4: "10.0.0.2", v6: "", mac: "" }), { conflicts: [] });
+  t.match(ipam.reserve({ owner: "a", subnet: "dual", v4: "10.0.0.2", v6: "fd00::9", mac: MAC }), {
+    lease: { v4: "10.0.0.2", v6: "fd00::9", mac: MAC },
+    conflicts: [],
+  });
+  t.equal(ipam.leaseCount("dual"), 1);
+  t.end();
+});
+
+t.test("of two records for one address the first counts; the rest of the second is held", (t) => {
+  const ipam = ipamWith(DUAL);
+  ipam.reserve({ owner: "first", subnet: "dual", v4: "10.0.0.2", mac: MAC });
+  const { lease, conflicts } = ipam.reserve({
+    owner: "second",
+    subnet: "dual",
+    v4: "10.0.0.2",
+    v6: "fd00::2",
+    mac: MAC,
+  });
+  t.same(lease, { owner: "second", subnet: "dual", v4: undefined, v6: "fd00::2", mac: undefined });
+  t.match(conflicts, [
+    {
+      code: "AddressInUse",
+      value: "10.0.0.2",
+      holder: "first",
+      message: /recorded for "second" and for "first"; "first" keeps it/,
+    },
+    { code: "MacInUse", value: MAC, holder: "first" },
+  ]);
+  t.equal(ipam.holderOf("dual", "10.0.0.2"), "first");
+  ipam.release("second");
+  t.equal(ipam.macHolder("dual", MAC), "first", "who did not get the MAC does not give it back either");
+  t.end();
+});
+
+t.test("two records of one owner that disagree are named, and the first counts", (t) => {
+  const ipam = ipamWith(DUAL, { name: "other", cidrBlock: "10.1.0.0/24" });
+  ipam.reserve({ owner: "a", subnet: "dual", v4: "10.0.0.2", mac: MAC });
+  t.match(ipam.reserve({ owner: "a", subnet: "dual", v4: "10.0.0.3", mac: "02:00:00:00:00:02" }), {
+    lease: { v4: "10.0.0.2", mac: MAC },
+    conflicts: [
+      { code: "HoldsAnother", value: "10.0.0.3" },
+      { code: "HoldsAnother", value: "02:00:00:00:00:02" },
+    ],
+  });
+  t.match(ipam.reserve({ owner: "a", subnet: "other", v4: "10.1.0.3" }), {
+    lease: { subnet: "dual" },
+    conflicts: [{ code: "HoldsAnother", subnet: "dual" }],
+  });
+  t.equal(ipam.holderOf("dual", "10.0.0.3"), undefined);
+  t.equal(ipam.holderOf("other", "10.1.0.3"), undefined);
+  t.end();
+});
+
+t.test("an address that could not be given today is held and named", (t) => {
+  const ipam = ipamWith({ name: "v4", cidrBlock: "10.0.0.0/24", gateway: "10.0.0.9" });
+  ipam.setNodeAddresses([{ address: "10.0.0.4", node: "weft-1" }]);
+  for (const [v4, code] of [
+    ["10.0.0.9", "AddressIsGateway"],
+    ["10.0.0.0", "AddressIsNetwork"],
+    ["10.0.0.255", "AddressIsBroadcast"],
+    ["10.0.0.4", "AddressOfNode"],
+    ["10.0.1.4", "AddressOutOfSubnet"],
+  ] as const) {
+    const { lease, conflicts } = ipam.reserve({ owner: `holder of ${v4}`, subnet: "v4", v4 });
+    t.equal(lease?.v4, v4);
+    t.match(conflicts, [{ code, value: v4, message: /keeps it, but/ }]);
+    t.equal(ipam.holderOf("v4", v4), `holder of ${v4}`);
+  }
+  t.match(ipam.reserve({ owner: "six", subnet: "v4", v6: "fd00::5" }), {
+    lease: { v6: "fd00::5" },
+    conflicts: [{ code: "AddressOutOfSubnet" }],
+  });
+  const parsed = subnetConfig(DUAL);
+  if (parsed.ok) ipam.configure({ ...parsed.config, name: "v4" });
+  t.equal(ipam.holderOf("v4", "fd00::5"), "six", "also when the family comes later");
+  t.match(ipam.usage("v4").v6, { using: 1n, usingRange: "fd00::5" });
+  t.end();
+});
+
+t.test("addresses keep their texts when a family comes after them", (t) => {
+  const ipam = ipamWith({ name: "later", cidrBlock: "10.0.0.0/24" });
+  for (const v6 of ["fd00::fffe", "fd00::1:1", "fd00::5"]) ipam.reserve({ owner: v6, subnet: "later", v6 });
+  const parsed = subnetConfig({ name: "later", cidrBlock: "10.0.0.0/24,fd00::/64" });
+  if (parsed.ok) ipam.configure(parsed.config);
+  for (const v6 of ["fd00::fffe", "fd00::1:1", "fd00::5"]) t.equal(ipam.leaseOf(v6)?.v6, v6);
+  t.equal(ipam.usage("later").v6?.usingRange, "fd00::5,fd00::fffe,fd00::1:1");
+  t.match(ipam.allocate({ owner: "new", subnets: ["later"], want: { kind: "any" } }), { lease: { v6: "fd00::2" } });
+  t.end();
+});
+
+t.test("garbage is named and nothing is held for it", (t) => {
+  const ipam = ipamWith(DUAL);
+  t.match(ipam.reserve({ owner: "a", subnet: "dual", v4: "10.0.0", v6: "10.0.0.5", mac: "zz" }), {
+    lease: undefined,
+    conflicts: [{ code: "AddressMalformed" }, { code: "AddressMalformed" }, { code: "MacMalformed" }],
+  });
+  t.match(ipam.reserve({ owner: "a", subnet: "gone", v4: "10.0.0.5" }), {
+    lease: undefined,
+    conflicts: [{ code: "SubnetUnknown" }],
+  });
+  t.equal(ipam.leaseCount("dual"), 0);
+  t.end();
+});
