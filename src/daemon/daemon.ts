@@ -139,7 +139,7 @@ export async function startDaemon(options: DaemonOptions, log: Logger): Promise<
   );
   for (const informer of [pods, nodes, subnets]) informer.start();
   gateway.start();
-  log.info({ node: options.nodeName, socket: options.bindSocket }, "weft-daemon serves");
+  log.info({ socket: options.bindSocket }, "weft-daemon serves");
 
   return {
     async stop() {

@@ -1,8 +1,10 @@
 import { CNI_ERROR, type CniAttachment } from "../api/cni-message.ts";
+import { podPortName } from "../api/names.ts";
 import { CniError } from "./cni-error.ts";
 import { hostLinkName } from "./link-names.ts";
 import type { PodLinks } from "./pod-links.ts";
 import { EXTERNAL_ID, type Ports } from "./ports.ts";
+import type { GcRequest } from "./request.ts";
 
 /** What removing works with. */
 export interface DeleteWorld {
@@ -38,16 +40,20 @@ function isOther(externalIds: Readonly<Record<string, string>>, containerId: str
   return owner !== undefined && owner !== containerId;
 }
 
-/** Attachments of ours that a runtime no longer holds: CNI SPEC 1.1 GC, `cni.dev/valid-attachments`. Pure. */
-export function staleAttachments(ports: Ports, valid: readonly CniAttachment[]): readonly CniAttachment[] {
+/**
+ * Attachments of one network that its runtime no longer holds (CNI SPEC 1.1 GC, `cni.dev/valid-attachments`). Pure.
+ * Other networks' attachments are in lists of their own: the provider, which is part of the logical port's name, tells them apart.
+ */
+export function staleAttachments(ports: Ports, { provider, valid }: GcRequest): readonly CniAttachment[] {
   const keep = new Set(valid.map(({ containerID, ifname }) => `${containerID}/${ifname}`));
   const stale: CniAttachment[] = [];
-  for (const { externalIds } of ports.all()) {
-    const containerID = externalIds[EXTERNAL_ID.containerId];
-    const ifname = externalIds[EXTERNAL_ID.ifName];
-    // A port without these is not known to be anybody's attachment; the start-up collection judges it by its pod.
+  for (const { externalIds: ids } of ports.all()) {
+    const containerID = ids[EXTERNAL_ID.containerId];
+    const ifname = ids[EXTERNAL_ID.ifName];
+    // A port without these is not known to be anybody's attachment; the collection judges it by its pod.
     if (containerID === undefined || ifname === undefined) continue;
-    if (!keep.has(`${containerID}/${ifname}`)) stale.push({ containerID, ifname });
+    const name = podPortName(ids[EXTERNAL_ID.podName] ?? "", ids[EXTERNAL_ID.podNamespace] ?? "", provider);
+    if (ids[EXTERNAL_ID.ifaceId] === name && !keep.has(`${containerID}/${ifname}`)) stale.push({ containerID, ifname });
   }
   return stale;
 }

@@ -110,7 +110,8 @@ export class Gateway {
   async #ensure(): Promise<string | undefined> {
     const { view, host, nodes, subnets, rules, metrics, log } = this.#world;
     if (!view.synced) return "Open vSwitch's database on this node is not connected";
-    if (!nodes.synced || !subnets.synced) return "the API server has not been read yet";
+    if (!nodes.synced) return "this node has not been read from the API server";
+    if (!subnets.synced) return "the subnets have not been read from the API server";
     const bridge = view.bridge();
     if (bridge === undefined) return "ovn-controller has not made br-int yet";
     const encap = view.encap();

@@ -25,7 +25,8 @@ export class DaemonMetrics {
   constructor(node: string, options: { readonly processMetrics: boolean } = { processMetrics: true }) {
     this.#node = node;
     const registers = [this.registry];
-    if (options.processMetrics) collectDefaultMetrics({ register: this.registry });
+    // The default precision of 10 ms would wake an idle node's daemon a hundred times a second.
+    if (options.processMetrics) collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: 200 });
     this.#operations = new Histogram({
       name: "cni_op_latency_seconds",
       help: "How long CNI requests took, by verb and HTTP status",

@@ -65,18 +65,26 @@ export function readPodRequest(body: unknown, verb: "add" | "del" | "check"): Po
   return request;
 }
 
+/** The body of GC, checked. */
+export interface GcRequest {
+  /** GC is about one network; attachments of other providers are other networks'. */
+  readonly provider: string;
+  readonly valid: readonly CniAttachment[];
+}
+
 /**
  * Checks the body of `gc`.
  * @throws CniError 6 or 7; a list that is absent or misread must never pass for "nothing is valid".
  */
-export function readValidAttachments(body: unknown): readonly CniAttachment[] {
+export function readGcRequest(body: unknown): GcRequest {
   const keys = objectOf(body);
   if (!Array.isArray(keys["valid_attachments"])) throw wrong("valid_attachments", "is no list");
-  return listOf(keys, "valid_attachments").map((entry) => {
+  const valid = listOf(keys, "valid_attachments").map((entry) => {
     const { containerID, ifname } = objectOf(entry);
     if (typeof containerID === "string" && typeof ifname === "string") return { containerID, ifname };
     throw wrong("valid_attachments", "has an entry that is no {containerID, ifname}");
   });
+  return { provider: textOf(keys, "provider") || "ovn", valid };
 }
 
 function routeOf(entry: unknown): CniRoute {

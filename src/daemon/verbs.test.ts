@@ -147,6 +147,8 @@ t.test("GC removes what is not in the list, and what is being made stays", async
     [...ports.ports.values()].map(({ name }) => name),
     ["bbbbbbbbbbbb_h"],
   );
+  await verbs.gc({ provider: "net1.shop.ovn", valid_attachments: [] }, here);
+  t.equal(ports.ports.size, 1, "another network's list says nothing of this one");
   ports.installs = false;
   const adding = verbs.add(BODY, here);
   await new Promise(setImmediate);

@@ -5,7 +5,7 @@ import { CniError } from "./cni-error.ts";
 import { deleteAttachment, staleAttachments } from "./delete.ts";
 import type { Journal } from "./journal.ts";
 import type { Lanes } from "./lanes.ts";
-import { attachmentKey, type PodRequest, readPodRequest, readValidAttachments } from "./request.ts";
+import { attachmentKey, type GcRequest, type PodRequest, readGcRequest, readPodRequest } from "./request.ts";
 import type { VerbHandlers } from "./server.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
@@ -41,8 +41,8 @@ export function cniVerbs(world: VerbWorld): VerbHandlers {
       });
     },
     gc: (body) => {
-      const valid = readValidAttachments(body);
-      return record(world, "gc", {}, () => collectInvalid(world, valid));
+      const request = readGcRequest(body);
+      return record(world, "gc", {}, () => collectInvalid(world, request));
     },
     status: () => record(world, "status", {}, async () => status(world)),
   };
@@ -56,9 +56,9 @@ function remove(world: VerbWorld, attachment: Attachment): Promise<void> {
   );
 }
 
-async function collectInvalid(world: VerbWorld, valid: ReturnType<typeof readValidAttachments>): Promise<void> {
+async function collectInvalid(world: VerbWorld, request: GcRequest): Promise<void> {
   const failures: string[] = [];
-  for (const { containerID, ifname } of staleAttachments(world.ports, valid)) {
+  for (const { containerID, ifname } of staleAttachments(world.ports, request)) {
     const attachment = { containerId: containerID, ifName: ifname };
     // An attachment that is being made is not in the runtime's list yet.
     if (world.lanes.busy(attachmentKey(attachment))) continue;

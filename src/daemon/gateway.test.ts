@@ -1,0 +1,172 @@
+import { randomUUID } from "node:crypto";
+import t, { type Test } from "tap";
+import { fakeOvsdb } from "../ovsdb/fake.ts";
+import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
+import { insert, mutate, update } from "../ovsdb/operation.ts";
+import { Gateway, type GatewayWorld } from "./gateway.ts";
+import type { GatewayHost } from "./gateway-host.ts";
+import type { GatewayPlan } from "./gateway-plan.ts";
+import { HostRules } from "./nft.ts";
+import { type NodeFact, nodeFact } from "./node.ts";
+import { OvsView } from "./ovs-view.ts";
+import { type SubnetFact, subnetFact } from "./subnets.ts";
+
+/** Facts that the test sets; `set` announces as an informer does. */
+class FakeFacts<P> {
+  synced = true;
+  readonly #facts = new Map<string, P>();
+  #listener: (() => void) | undefined;
+  get = (key: string): P | undefined => this.#facts.get(key);
+  values = (): IterableIterator<P> => this.#facts.values();
+  whenSynced = async (): Promise<void> => undefined;
+  subscribe = (listener: () => void): (() => void) => {
+    this.#listener = listener;
+    return () => {
+      this.#listener = undefined;
+    };
+  };
+  set(key: string, fact: P): void {
+    this.#facts.set(key, fact);
+    this.#listener?.();
+  }
+}
+
+class FakeHost implements GatewayHost {
+  exists = true;
+  tunnels: number | undefined = 1400;
+  plan: GatewayPlan | undefined;
+  #listener = (): void => undefined;
+  apply(plan: GatewayPlan): readonly string[] | undefined {
+    if (!this.exists) return undefined;
+    const changed = this.plan === undefined;
+    this.plan = plan;
+    return changed ? ["link"] : [];
+  }
+  mtu(): number | undefined {
+    return this.tunnels;
+  }
+  watch(listener: () => void): void {
+    this.#listener = listener;
+  }
+  change(): void {
+    this.#listener();
+  }
+  close(): void {
+    this.#listener = () => undefined;
+  }
+}
+
+const metadata = { name: "weft-1", uid: "n", resourceVersion: "1" };
+const ANNOTATIONS = {
+  "ovn.kubernetes.io/ip_address": "100.64.0.2",
+  "ovn.kubernetes.io/mac_address": "02:00:00:00:00:02",
+  "ovn.kubernetes.io/cidr": "100.64.0.0/16",
+  "ovn.kubernetes.io/gateway": "100.64.0.1",
+};
+const node = (more: Record<string, string> = {}): NodeFact =>
+  nodeFact({ metadata: { ...metadata, annotations: { ...ANNOTATIONS, ...more } } });
+const subnet = (cidrBlock: string): SubnetFact =>
+  subnetFact({
+    metadata,
+    spec: { cidrBlock, natOutgoing: true },
+    status: { conditions: [{ type: "Ready", status: "True" }] },
+  });
+
+async function setup(t: Test) {
+  const server = fakeOvsdb(VSWITCH);
+  const bridge = randomUUID();
+  await server.edit(VSWITCH, [
+    insert(VSWITCH, "Open_vSwitch", undefined, {
+      bridges: [bridge],
+      external_ids: { "system-id": "chassis-1", "ovn-encap-ip": "172.19.0.11" },
+    }),
+    insert(VSWITCH, "Bridge", bridge, { name: "br-int" }),
+  ]);
+  const client = server.connect();
+  const nodes = new FakeFacts<NodeFact>();
+  const subnets = new FakeFacts<SubnetFact>();
+  const host = new FakeHost();
+  const scripts: string[] = [];
+  const told: string[] = [];
+  const waiters = new Set<() => void>();
+  const world: GatewayWorld = {
+    node: "weft-1",
+    joinSubnet: "join",
+    mtu: 0,
+    view: new OvsView(client),
+    host,
+    nodes,
+    subnets,
+    rules: new HostRules(async (script) => void scripts.push(script)),
+    metrics: { repaired: () => undefined },
+    log: { info: () => undefined, warn: () => undefined },
+    annotateChassis: async (chassis) => void told.push(chassis),
+    setNetworkAvailable: async () => void told.push("available"),
+    onState: () => {
+      for (const waiter of waiters) waiter();
+    },
+  };
+  const gateway = new Gateway(world);
+  t.teardown(async () => {
+    await gateway.stop();
+    await client.close();
+  });
+  /** Resolves when the gateway's state matches; undefined is "ready". */
+  const until = (wanted: RegExp | undefined): Promise<void> =>
+    new Promise((resolve) => {
+      const look = (): void => {
+        const reason = gateway.notReady;
+        if (wanted === undefined ? reason !== undefined : reason === undefined || !wanted.test(reason)) return;
+        waiters.delete(look);
+        resolve();
+      };
+      waiters.add(look);
+      look();
+    });
+  return { server, bridge, nodes, subnets, host, scripts, told, gateway, until };
+}
+
+t.test("the gateway says what it waits for, and goes on by itself", async (t) => {
+  const { server, bridge, nodes, subnets, host, scripts, told, gateway, until } = await setup(t);
+  host.exists = false;
+  host.tunnels = undefined;
+  gateway.start();
+  await until(/no interface of this node has the tunnels' address \(ovn-encap-ip 172\.19\.0\.11\)/);
+  host.tunnels = 1400;
+  host.change();
+  await until(/not in the API server/);
+  t.equal(gateway.mtu, 1400);
+  nodes.set("weft-1", nodeFact({ metadata }));
+  await until(/has not yet given this node an address/);
+  nodes.set("weft-1", node());
+  await until(/has not made ovn0/);
+  t.match(server.rows(VSWITCH, "Interface"), [{ name: "ovn0", external_ids: { "iface-id": "node-weft-1" } }]);
+  t.same(scripts, [], "no rules for an interface that is not there");
+  host.exists = true;
+  host.change();
+  await until(undefined);
+  t.equal(scripts.length, 1);
+  while (told.length < 2) await new Promise(setImmediate);
+  t.same(told, ["chassis-1", "available"]);
+  subnets.set("ovn-default", subnet("10.16.0.0/16"));
+  while (scripts.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  t.match(host.plan?.routes, [{ destination: { text: "10.16.0.0/16" } }]);
+  await server.edit(VSWITCH, [
+    mutate(VSWITCH, "Bridge", bridge, [["ports", "delete", server.rows(VSWITCH, "Port").map(({ _uuid }) => _uuid)]]),
+  ]);
+  while (server.rows(VSWITCH, "Interface").length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  t.match(server.rows(VSWITCH, "Interface"), [{ name: "ovn0" }], "removed by hand, it is made anew");
+});
+
+t.test("a lost database is said, and is not the end", async (t) => {
+  const { server, nodes, gateway, until } = await setup(t);
+  nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
+  gateway.start();
+  await until(undefined);
+  server.stop();
+  server.cut();
+  await until(/database on this node is not connected/);
+  await server.edit(VSWITCH, [update(VSWITCH, "Bridge", [], { datapath_type: "netdev" })]);
+  server.start();
+  await until(undefined);
+});
