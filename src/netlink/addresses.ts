@@ -1,0 +1,50 @@
+import type { Family } from "../net/address.ts";
+import { absentAs } from "./absent.ts";
+import {
+  type Address,
+  type AddressKey,
+  type AddressSpec,
+  decodeAddress,
+  encodeAddressDelete,
+  encodeAddressDump,
+  encodeAddressNew,
+  RTM_NEWADDR,
+} from "./address-codec.ts";
+import type { NetlinkSocket } from "./socket.ts";
+
+export type { Address, AddressKey, AddressSpec } from "./address-codec.ts";
+
+/** The addresses of all interfaces or one, of both families or one. Empty for an interface that is not there. */
+export function listAddresses(
+  socket: NetlinkSocket,
+  filter: { readonly index?: number; readonly family?: Family } = {},
+): readonly Address[] {
+  return absentAs([], () =>
+    socket
+      .dump(encodeAddressDump(filter))
+      .filter((message) => message.type === RTM_NEWADDR)
+      .map((message) => decodeAddress(message.payload))
+      .filter((address) => address !== undefined),
+  );
+}
+
+/** Gives an address to an interface. Throws `exists` if it has it, `not-found` if the interface is not there. */
+export function addAddress(socket: NetlinkSocket, spec: AddressSpec): void {
+  socket.request(encodeAddressNew(spec, false));
+}
+
+/**
+ * Gives an address to an interface, or renews what it has of it. The kernel does not change the prefix length of an
+ * IPv6 address that is there: delete it first.
+ */
+export function ensureAddress(socket: NetlinkSocket, spec: AddressSpec): void {
+  socket.request(encodeAddressNew(spec, true));
+}
+
+/** Takes an address from an interface. `false` if it did not have it. */
+export function deleteAddress(socket: NetlinkSocket, key: AddressKey & { readonly peer?: string }): boolean {
+  return absentAs(false, () => {
+    socket.request(encodeAddressDelete(key));
+    return true;
+  });
+}

@@ -1,0 +1,41 @@
+import { close } from "node:fs";
+import { encodeAnnouncement, type Frame } from "./announce-codec.ts";
+import { AF_PACKET, openSocket, SOCK_RAW, sendTo } from "./libc.ts";
+import { macBytes, requireIndex, requireIp } from "./values.ts";
+import type { Netns } from "./with-netns.ts";
+
+/**
+ * Tells the link that these addresses are here now: one gratuitous ARP or unsolicited neighbour advertisement each.
+ * Neighbours that knew them under another MAC learn the new one, and switches their port. Does not wait, and nobody
+ * answers. The interface must be up: else throws `down`.
+ */
+export function announce(
+  ns: Netns,
+  link: { readonly index: number; readonly mac: string },
+  addresses: readonly string[],
+): void {
+  ns.assertEntered("announce");
+  const index = requireIndex("announce", link.index);
+  const mac = macBytes("announce", link.mac);
+  const frames = addresses.map((address) => encodeAnnouncement(mac, requireIp("announce", address)));
+  if (frames.length === 0) return;
+  // Protocol 0: this socket receives nothing.
+  const fd = openSocket(AF_PACKET, SOCK_RAW, 0);
+  try {
+    for (const frame of frames) sendTo(fd, frame.bytes, linkLayerAddress(index, frame));
+  } finally {
+    // On a thread of libuv's pool: the kernel closes a packet socket only after an RCU grace period (10 ms and more).
+    close(fd, () => {});
+  }
+}
+
+/** struct sockaddr_ll (packet(7)), of which sending wants family, protocol, interface and length of the address. */
+function linkLayerAddress(index: number, frame: Frame): Buffer {
+  const out = Buffer.alloc(20);
+  out.writeUInt16LE(AF_PACKET, 0);
+  out.writeUInt16BE(frame.etherType, 2);
+  out.writeInt32LE(index, 4);
+  out.writeUInt8(6, 11);
+  frame.bytes.copy(out, 12, 0, 6);
+  return out;
+}

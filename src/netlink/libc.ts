@@ -1,0 +1,235 @@
+import { endianness } from "node:os";
+import koffi from "koffi";
+import { errorFromErrno, NetlinkError } from "./error.ts";
+
+/**
+ * The system calls that Node does not have. The only file that knows koffi. Each call throws the `NetlinkError` of its
+ * errno unless it says otherwise; none blocks, so all of them run on the calling thread.
+ */
+
+export const AF_NETLINK = 16;
+export const AF_PACKET = 17;
+export const AF_INET_SOCKET = 2;
+export const SOCK_DGRAM = 2;
+export const SOCK_RAW = 3;
+/** Closed on exec, and never waiting: socket(2) flags, the same on x86-64 and arm64. */
+const SOCK_CLOEXEC_NONBLOCK = 0o2004000;
+/** recv(2): with MSG_TRUNC the result is the datagram's length, also where the buffer is shorter. */
+const MSG_TRUNC = 0x20;
+const MSG_DONTWAIT = 0x40;
+const CLONE_NEWNET = 0x4000_0000;
+/** ioctl(2) on a namespace: which kind it is (ioctl_nsfs(2), 4.11). */
+const NS_GET_NSTYPE = 0xb703;
+/** ioctl(2) on a socket: a descriptor of its network namespace (linux/sockios.h, 4.10). */
+const SIOCGSKNS = 0x894c;
+const EINTR = 4;
+const EAGAIN = 11;
+const ENOBUFS = 105;
+
+interface Libc {
+  readonly socket: (domain: number, type: number, protocol: number) => number;
+  readonly bind: (fd: number, address: Uint8Array, length: number) => number;
+  readonly setsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: number) => number;
+  readonly send: ((fd: number, data: Uint8Array, length: number, flags: number) => number) & {
+    readonly async: SendAsync;
+  };
+  readonly sendto: (
+    fd: number,
+    data: Uint8Array,
+    length: number,
+    flags: number,
+    to: Uint8Array,
+    size: number,
+  ) => number;
+  readonly recv: (fd: number, data: Uint8Array, length: number, flags: number) => number;
+  readonly setns: (fd: number, kind: number) => number;
+  readonly memcpy: (to: Uint8Array | bigint, from: Uint8Array | bigint, length: number) => bigint;
+  readonly ioctl: (fd: number, request: number, type: string, argument: unknown) => number;
+}
+
+/** koffi's way to make a call on a thread of libuv's pool. The result has no errno: that belongs to the thread. */
+type SendAsync = (
+  fd: number,
+  data: bigint,
+  length: number,
+  flags: number,
+  done: (error: Error | null, result: number) => void,
+) => void;
+
+let loaded: Libc | undefined;
+
+/** Found on first use: whoever imports only types or codecs pays for nothing, and needs no Linux. */
+function libc(): Libc {
+  if (loaded === undefined) {
+    if (endianness() !== "LE") throw new NetlinkError("unsupported", "libc", "this machine is big-endian");
+    const self = koffi.load(null);
+    loaded = {
+      socket: self.func("int socket(int domain, int type, int protocol)"),
+      bind: self.func("int bind(int fd, const uint8_t *address, uint32_t length)"),
+      setsockopt: self.func("int setsockopt(int fd, int level, int name, const uint8_t *value, uint32_t length)"),
+      send: self.func("long send(int fd, const uint8_t *data, ulong length, int flags)"),
+      sendto: self.func(
+        "long sendto(int fd, const uint8_t *data, ulong length, int flags, const uint8_t *to, uint32_t size)",
+      ),
+      recv: self.func("long recv(int fd, uint8_t *data, ulong length, int flags)"),
+      setns: self.func("int setns(int fd, int kind)"),
+      memcpy: self.func("void *memcpy(void *to, const void *from, ulong length)"),
+      ioctl: self.func("int ioctl(int fd, ulong request, ...)"),
+    };
+  }
+  return loaded;
+}
+
+function check(operation: string, result: number): number {
+  if (result < 0) throw errorFromErrno(operation, koffi.errno());
+  return result;
+}
+
+/** socket(2), never blocking, in the network namespace the thread is in. Close it with `fs.closeSync`. */
+export function openSocket(domain: number, type: number, protocol: number): number {
+  return check("socket", libc().socket(domain, type | SOCK_CLOEXEC_NONBLOCK, protocol));
+}
+
+/** bind(2) with the bytes of a struct sockaddr. */
+export function bind(fd: number, address: Uint8Array): void {
+  check("bind", libc().bind(fd, address, address.length));
+}
+
+/** setsockopt(2) with an int. */
+export function setOption(fd: number, level: number, name: number, value: number): void {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32LE(value);
+  check("setsockopt", libc().setsockopt(fd, level, name, bytes, bytes.length));
+}
+
+/** send(2). A datagram socket takes all or nothing. */
+export function send(fd: number, data: Uint8Array): void {
+  check("send", libc().send(fd, data, data.length, 0));
+}
+
+/** send(2) on a thread of libuv's pool, for what the kernel may sleep over. Rejects with `system`. */
+export function sendOnPool(fd: number, data: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    // Memory of C's own: a buffer's address is not promised to last beyond a synchronous call.
+    const memory = nativeCopy(data);
+    libc().send.async(fd, memory, data.length, 0, (error, result) => {
+      koffi.free(memory);
+      if (error === null && result === data.length) resolve();
+      else reject(new NetlinkError("system", "send", error?.message ?? "not taken", { cause: error ?? undefined }));
+    });
+  });
+}
+
+function nativeCopy(data: Uint8Array): bigint {
+  const memory: bigint = koffi.alloc("uint8_t", data.length);
+  libc().memcpy(memory, data, data.length);
+  return memory;
+}
+
+/** sendto(2) with the bytes of a struct sockaddr. */
+export function sendTo(fd: number, data: Uint8Array, to: Uint8Array): void {
+  check("sendto", libc().sendto(fd, data, data.length, 0, to, to.length));
+}
+
+/**
+ * recv(2) without waiting. Gives the datagram's length, which is more than `into.length` if it did not fit;
+ * "empty" if there is none; "overrun" if the kernel had to throw some away (ENOBUFS), which it says once.
+ */
+export function receive(fd: number, into: Uint8Array): number | "empty" | "overrun" {
+  for (;;) {
+    const result = libc().recv(fd, into, into.length, MSG_DONTWAIT | MSG_TRUNC);
+    if (result >= 0) return result;
+    const errno = koffi.errno();
+    if (errno === EAGAIN) return "empty";
+    if (errno === ENOBUFS) return "overrun";
+    if (errno !== EINTR) throw errorFromErrno("recv", errno);
+  }
+}
+
+/** setns(2): puts the calling *thread* into a network namespace. Use `withNetns`, which takes it out again. */
+export function setNetns(fd: number): void {
+  check("setns", libc().setns(fd, CLONE_NEWNET));
+}
+
+/** Whether the descriptor is of a network namespace. Does not throw. */
+export function isNetns(fd: number): boolean {
+  return libc().ioctl(fd, NS_GET_NSTYPE, "int", 0) === CLONE_NEWNET;
+}
+
+/** A new descriptor of the network namespace that a socket belongs to. */
+export function netnsOfSocket(fd: number): number {
+  return check("ioctl SIOCGSKNS", libc().ioctl(fd, SIOCGSKNS, "int", 0));
+}
+
+/**
+ * ioctl(2) whose argument is a struct with a pointer in it (struct ifreq): the address of `pointee` is put, 8 bytes,
+ * at `offset` of `argument`. Both may be written by the kernel.
+ */
+export function ioctlWithPointer(
+  operation: string,
+  fd: number,
+  request: number,
+  argument: Buffer,
+  offset: number,
+  pointee: Buffer,
+): void {
+  const memory = nativeCopy(pointee);
+  try {
+    argument.writeBigUInt64LE(memory, offset);
+    check(operation, libc().ioctl(fd, request, "uint8_t *", argument));
+    libc().memcpy(pointee, memory, pointee.length);
+  } finally {
+    koffi.free(memory);
+  }
+}
+
+/** Notices of a descriptor, until closed. */
+export interface Readiness {
+  close(): void;
+  /** Lets the process end though this is open. */
+  unref(): void;
+  /** Takes `unref` back. */
+  ref(): void;
+}
+
+/**
+ * Calls back whenever the descriptor has something to read, from Node's own event loop (libuv's uv_poll, through
+ * koffi's `node.poll`): no thread waits for it and nothing polls. `net.Socket({ fd })` refuses AF_NETLINK, and a thread
+ * blocked in recv would cost one of libuv's four.
+ *
+ * libuv calls back outside of any JavaScript frame: what is thrown there stalls the handle, and promises settled there
+ * are not followed up until something else happens. So the call is only noted, and `onReadable` runs as an immediate,
+ * which comes in the same turn of the loop. It must read until nothing is left, or it is called again.
+ */
+export function watchReadable(fd: number, onReadable: () => void): Readiness {
+  let open = true;
+  let noted = false;
+  let stopped = false;
+  // koffi's types leave out the first argument, libuv's status. It is negative when the descriptor has an error to
+  // tell (ENOBUFS after an overrun), and then libuv has stopped watching.
+  const onPoll = (status: unknown) => {
+    if (typeof status === "number" && status < 0) stopped = true;
+    if (noted || !open) return;
+    noted = true;
+    setImmediate(() => {
+      noted = false;
+      try {
+        if (open) onReadable();
+      } finally {
+        // The error has been read by now, so it will not come again at once.
+        if (open && stopped) handle.start({ readable: true }, onPoll);
+        stopped = false;
+      }
+    });
+  };
+  const handle = koffi.node.poll(fd, { readable: true }, onPoll);
+  return {
+    close: () => {
+      if (!open) return;
+      open = false;
+      handle.close();
+    },
+    unref: () => handle.unref(),
+    ref: () => handle.ref(),
+  };
+}

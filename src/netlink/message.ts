@@ -1,0 +1,124 @@
+import { align4, asBuffer, decodeAttributes } from "./attributes.ts";
+import { malformed } from "./error.ts";
+
+/** What is asked of the kernel. The socket adds NLM_F_REQUEST, NLM_F_ACK or NLM_F_DUMP, and the sequence number. */
+export interface NetlinkRequest {
+  /** RTM_* */
+  readonly type: number;
+  /** The name of `type`, for errors */
+  readonly name: string;
+  /** NLM_F_CREATE and its like; 0 if left out */
+  readonly flags?: number;
+  /** The family header (struct ifinfomsg …) and the attributes behind it */
+  readonly payload: Buffer;
+}
+
+/** A message as it came (struct nlmsghdr, linux/netlink.h). */
+export interface NetlinkMessage {
+  readonly type: number;
+  readonly flags: number;
+  readonly sequence: number;
+  readonly port: number;
+  readonly payload: Buffer;
+}
+
+/** Message types below 16 belong to netlink itself. */
+export const NLMSG_NOOP = 1;
+export const NLMSG_ERROR = 2;
+export const NLMSG_DONE = 3;
+
+export const NLM_F_REQUEST = 0x001;
+export const NLM_F_MULTI = 0x002;
+export const NLM_F_ACK = 0x004;
+/** The tables changed while they were listed: the list may miss or repeat something. */
+export const NLM_F_DUMP_INTR = 0x010;
+/** NLM_F_ROOT | NLM_F_MATCH */
+export const NLM_F_DUMP = 0x300;
+/** Of a request that makes something: replace it if it is there. */
+export const NLM_F_REPLACE = 0x100;
+/** Of a request that makes something: fail if it is there. */
+export const NLM_F_EXCL = 0x200;
+export const NLM_F_CREATE = 0x400;
+/** Of an NLMSG_ERROR: the request is not repeated in it. */
+const NLM_F_CAPPED = 0x100;
+/** Of an NLMSG_ERROR or NLMSG_DONE: attributes of the extended ACK follow. */
+const NLM_F_ACK_TLVS = 0x200;
+
+const NLMSGERR_ATTR_MSG = 1;
+const NLMSGERR_ATTR_OFFS = 2;
+const NLMSGERR_ATTR_MISS_TYPE = 5;
+
+const HEADER = 16;
+
+/** One message with its header. `port` 0 lets the kernel put in the socket's own. */
+export function encodeMessage(message: Omit<NetlinkMessage, "port">): Buffer {
+  const out = Buffer.alloc(align4(HEADER + message.payload.length));
+  out.writeUInt32LE(HEADER + message.payload.length, 0);
+  out.writeUInt16LE(message.type, 4);
+  out.writeUInt16LE(message.flags, 6);
+  out.writeUInt32LE(message.sequence, 8);
+  out.set(message.payload, HEADER);
+  return out;
+}
+
+/** The messages of one datagram. Throws `protocol` if a length does not fit. Payloads point into `datagram`. */
+export function decodeMessages(datagram: Uint8Array): NetlinkMessage[] {
+  const buffer = asBuffer(datagram);
+  const messages: NetlinkMessage[] = [];
+  let offset = 0;
+  while (offset < buffer.length) {
+    const left = buffer.length - offset;
+    if (left < HEADER) throw malformed("netlink message", `${left} bytes left of a datagram`);
+    const length = buffer.readUInt32LE(offset);
+    if (length < HEADER || length > left) {
+      throw malformed("netlink message", `a length of ${length} where ${left} bytes are left`);
+    }
+    messages.push({
+      type: buffer.readUInt16LE(offset + 4),
+      flags: buffer.readUInt16LE(offset + 6),
+      sequence: buffer.readUInt32LE(offset + 8),
+      port: buffer.readUInt32LE(offset + 12),
+      payload: buffer.subarray(offset + HEADER, offset + length),
+    });
+    offset += align4(length);
+  }
+  return messages;
+}
+
+/** What an NLMSG_ERROR or NLMSG_DONE says. */
+export interface Acknowledgement {
+  /** Positive errno(3); 0 is success */
+  readonly errno: number;
+  /** The kernel's sentence about it (NLMSGERR_ATTR_MSG); with `errno` 0 it is a warning */
+  readonly text: string | undefined;
+}
+
+/**
+ * Reads an NLMSG_ERROR (struct nlmsgerr, then the request unless capped) or an NLMSG_DONE (an int), each with the
+ * extended ACK behind it where NLM_F_ACK_TLVS says so.
+ */
+export function decodeAcknowledgement(message: NetlinkMessage): Acknowledgement {
+  const { payload } = message;
+  if (message.type === NLMSG_DONE && payload.length === 0) return { errno: 0, text: undefined };
+  if (payload.length < 4) throw malformed("netlink acknowledgement", `${payload.length} bytes`);
+  const errno = 0 - payload.readInt32LE(0);
+  if (errno < 0) throw malformed("netlink acknowledgement", `an error number of ${errno}`);
+  let end = 4;
+  if (message.type === NLMSG_ERROR) {
+    if (payload.length < 4 + HEADER) throw malformed("netlink acknowledgement", `${payload.length} bytes`);
+    const repeated = (message.flags & NLM_F_CAPPED) !== 0 ? HEADER : payload.readUInt32LE(4);
+    end = 4 + align4(repeated);
+  }
+  if ((message.flags & NLM_F_ACK_TLVS) === 0) return { errno, text: undefined };
+  if (end > payload.length) throw malformed("netlink acknowledgement", "the request in it is longer than it is");
+  const attributes = decodeAttributes(payload.subarray(end), "netlink acknowledgement");
+  const text = attributes.text(NLMSGERR_ATTR_MSG);
+  const missing = attributes.u32(NLMSGERR_ATTR_MISS_TYPE);
+  const at = attributes.u32(NLMSGERR_ATTR_OFFS);
+  const parts = [
+    text,
+    missing === undefined ? undefined : `attribute ${missing} is missing`,
+    at === undefined ? undefined : `at byte ${at} of the request`,
+  ].filter((part) => part !== undefined);
+  return { errno, text: parts.length === 0 ? undefined : parts.join(", ") };
+}

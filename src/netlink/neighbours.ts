@@ -1,0 +1,42 @@
+import type { Family } from "../net/address.ts";
+import { absentAs } from "./absent.ts";
+import {
+  decodeNeighbour,
+  encodeNeighbourDelete,
+  encodeNeighbourDump,
+  encodeNeighbourSet,
+  type Neighbour,
+  type NeighbourKey,
+  type NeighbourSpec,
+  RTM_NEWNEIGH,
+} from "./neighbour-codec.ts";
+import type { NetlinkSocket } from "./socket.ts";
+
+export type { Neighbour, NeighbourKey, NeighbourSpec, NeighbourState } from "./neighbour-codec.ts";
+
+/** The neighbours (ARP and NDP) of all interfaces or one. `proxy`: those the host answers for instead. */
+export function listNeighbours(
+  socket: NetlinkSocket,
+  filter: { readonly index?: number; readonly family?: Family; readonly proxy?: boolean } = {},
+): readonly Neighbour[] {
+  return absentAs([], () =>
+    socket
+      .dump(encodeNeighbourDump(filter))
+      .filter((message) => message.type === RTM_NEWNEIGH)
+      .map((message) => decodeNeighbour(message.payload))
+      .filter((neighbour) => neighbour !== undefined),
+  );
+}
+
+/** Sets an entry, whatever was there; permanent unless said otherwise. */
+export function ensureNeighbour(socket: NetlinkSocket, spec: NeighbourSpec): void {
+  socket.request(encodeNeighbourSet(spec));
+}
+
+/** Deletes an entry. `false` if there was none. */
+export function deleteNeighbour(socket: NetlinkSocket, key: NeighbourKey): boolean {
+  return absentAs(false, () => {
+    socket.request(encodeNeighbourDelete(key));
+    return true;
+  });
+}

@@ -1,0 +1,84 @@
+import type { Family } from "../net/address.ts";
+import { absentAs } from "./absent.ts";
+import { NetlinkError } from "./error.ts";
+import {
+  decodeRoute,
+  encodeRouteDelete,
+  encodeRouteDump,
+  encodeRouteLookup,
+  encodeRouteNew,
+  type Route,
+  type RouteSpec,
+  RTM_NEWROUTE,
+} from "./route-codec.ts";
+import type { NetlinkSocket } from "./socket.ts";
+import { requireIp } from "./values.ts";
+
+export type { NextHop, NextHopSpec } from "./next-hop-codec.ts";
+export {
+  ROUTE_PROTOCOL_BOOT,
+  ROUTE_PROTOCOL_KERNEL,
+  ROUTE_PROTOCOL_STATIC,
+  ROUTE_TABLE_MAIN,
+  type Route,
+  type RouteSpec,
+  type RouteType,
+} from "./route-codec.ts";
+export type { Scope } from "./scope.ts";
+
+/** Which routes to list; the kernel leaves out the others. */
+export interface RouteFilter {
+  readonly family?: Family;
+  readonly table?: number;
+  /** ifindex */
+  readonly device?: number;
+  /** RTPROT_* */
+  readonly protocol?: number;
+}
+
+/** The routes of both families or one. Empty for a table or interface that is not there. */
+export function listRoutes(socket: NetlinkSocket, filter: RouteFilter = {}): readonly Route[] {
+  const families: readonly Family[] = filter.family === undefined ? [4, 6] : [filter.family];
+  return families.flatMap((family) =>
+    absentAs([], () =>
+      socket
+        .dump(encodeRouteDump(family, filter))
+        .filter((message) => message.type === RTM_NEWROUTE)
+        .map((message) => decodeRoute(message.payload))
+        .filter((route) => route !== undefined),
+    ),
+  );
+}
+
+/**
+ * The route that a packet from here to the address would take, as `ip route get`: `source` is then the address it would
+ * come from. `undefined` if there is none.
+ */
+export function lookupRoute(socket: NetlinkSocket, to: string): Route | undefined {
+  const ip = requireIp("RTM_GETROUTE", to);
+  try {
+    const [message] = socket.request(encodeRouteLookup(ip));
+    return message === undefined ? undefined : decodeRoute(message.payload, true);
+  } catch (error) {
+    if (error instanceof NetlinkError && error.code === "unreachable") return undefined;
+    throw error;
+  }
+}
+
+/** Adds a route. Throws `exists`, `unreachable` for a gateway that is not on a link, `down` for a device that is. */
+export function addRoute(socket: NetlinkSocket, spec: RouteSpec): void {
+  socket.request(encodeRouteNew(spec, false));
+}
+
+/** Adds a route, or puts it in the place of the one with its destination, table and metric. */
+export function ensureRoute(socket: NetlinkSocket, spec: RouteSpec): void {
+  socket.request(encodeRouteNew(spec, true));
+}
+
+/** Deletes the first route that has everything the key names. `false` if there is none. */
+export function deleteRoute(socket: NetlinkSocket, key: RouteSpec): boolean {
+  return absentAs(false, () => {
+    socket.request(encodeRouteDelete(key));
+    return true;
+  });
+}

@@ -1,0 +1,111 @@
+import { closeSync } from "node:fs";
+import { NetlinkError } from "./error.ts";
+import { type Answer, readAnswer, readSteadily, requestBytes } from "./exchange.ts";
+import { send, sendOnPool } from "./libc.ts";
+import { type NetlinkMessage, type NetlinkRequest, NLM_F_ACK, NLM_F_DUMP } from "./message.ts";
+import { enter, type NetnsRef } from "./netns.ts";
+import { datagramsOf, openRouteFd, openRouteFdBeside } from "./route-fd.ts";
+import { type NetlinkGroup, type Notice, type Subscription, subscribeOn } from "./subscription.ts";
+
+/**
+ * A connection to the kernel's routing tables of one network namespace, whatever namespace the thread is in later. It
+ * keeps that namespace alive until closed.
+ *
+ * Calls are synchronous: the kernel works off a request within send(2), and its answer is there when send returns.
+ */
+export interface NetlinkSocket {
+  /** Sends a request and gives what came before the acknowledgement. Throws the kernel's refusal. */
+  request(request: NetlinkRequest): readonly NetlinkMessage[];
+  /**
+   * The same for a request over which the kernel sleeps (deleting an interface waits for an RCU grace period, 10 ms and
+   * more): it waits on a thread of libuv's pool, three at a time in this process. Requests made meanwhile may overtake it.
+   */
+  requestAsync(request: NetlinkRequest): Promise<readonly NetlinkMessage[]>;
+  /**
+   * Lists. A list that changed while it was read is read again, at most 8 times; then `interrupted`. Throws
+   * `no-memory` beyond 262,144 entries: let the kernel filter.
+   */
+  dump(request: NetlinkRequest): readonly NetlinkMessage[];
+  /** Hears of changes in this socket's namespace, over a connection of its own; this one may be closed before it. */
+  subscribe(groups: readonly NetlinkGroup[], listener: (notice: Notice) => void): Subscription;
+  close(): void;
+  [Symbol.dispose](): void;
+}
+
+/** Of the four threads that libuv has for files, name lookups and this: the kernel works faster on several at once. */
+const MAX_ON_POOL = 3;
+
+/** Opens a connection to a namespace, or to the one the thread is in. Throws `no-netns`, `permission`. */
+export function openNetlink(netns?: NetnsRef): NetlinkSocket {
+  return new RouteSocket(netns === undefined ? openRouteFd() : enter(netns, openRouteFd));
+}
+
+class RouteSocket implements NetlinkSocket {
+  #fd: number | undefined;
+  #sequence = 0;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  request(request: NetlinkRequest): readonly NetlinkMessage[] {
+    return this.#exchange(request, NLM_F_ACK).messages;
+  }
+
+  async requestAsync(request: NetlinkRequest): Promise<readonly NetlinkMessage[]> {
+    // A socket of its own: on this one, requests made meanwhile would read its answer.
+    const fd = openRouteFdBeside(this.#open(request.name));
+    try {
+      await withSlot(() => sendOnPool(fd, requestBytes(request, NLM_F_ACK, 1)));
+      return readAnswer(datagramsOf(fd, request.name), request.name, 1).messages;
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  dump(request: NetlinkRequest): readonly NetlinkMessage[] {
+    return readSteadily(request.name, () => this.#exchange(request, NLM_F_DUMP));
+  }
+
+  subscribe(groups: readonly NetlinkGroup[], listener: (notice: Notice) => void): Subscription {
+    return subscribeOn(openRouteFdBeside(this.#open("subscribe")), groups, listener);
+  }
+
+  close(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #open(operation: string): number {
+    if (this.#fd === undefined) throw new NetlinkError("closed", operation, "the netlink socket is closed");
+    return this.#fd;
+  }
+
+  #exchange(request: NetlinkRequest, kind: number): Answer {
+    const fd = this.#open(request.name);
+    this.#sequence = this.#sequence === 0xffff_ffff ? 1 : this.#sequence + 1;
+    send(fd, requestBytes(request, kind, this.#sequence));
+    return readAnswer(datagramsOf(fd, request.name), request.name, this.#sequence);
+  }
+}
+
+let onPool = 0;
+/** Who waits for a thread, the longest first. As many as there are callers of `requestAsync` that wait for it. */
+const waiting: (() => void)[] = [];
+
+async function withSlot<T>(fn: () => Promise<T>): Promise<T> {
+  if (onPool < MAX_ON_POOL) onPool++;
+  // Whoever ends hands its slot on, so that nobody comes in between.
+  else await new Promise<void>((resolve) => waiting.push(resolve));
+  try {
+    return await fn();
+  } finally {
+    const next = waiting.shift();
+    if (next === undefined) onPool--;
+    else next();
+  }
+}

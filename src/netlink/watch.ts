@@ -1,0 +1,88 @@
+import { type Address, decodeAddress, RTM_DELADDR, RTM_NEWADDR } from "./address-codec.ts";
+import { NetlinkError } from "./error.ts";
+import { decodeLink, type Link, RTM_DELLINK, RTM_NEWLINK } from "./link-codec.ts";
+import type { NetlinkMessage } from "./message.ts";
+import { decodeNeighbour, type Neighbour, RTM_DELNEIGH, RTM_NEWNEIGH } from "./neighbour-codec.ts";
+import { decodeRoute, type Route, RTM_DELROUTE, RTM_NEWROUTE } from "./route-codec.ts";
+import { decodeRule, RTM_DELRULE, RTM_NEWRULE, type Rule } from "./rule-codec.ts";
+import type { NetlinkSocket } from "./socket.ts";
+import type { NetlinkGroup, Subscription } from "./subscription.ts";
+
+export type { NetlinkGroup, Subscription } from "./subscription.ts";
+
+/** `set`: new or changed. The kernel also tells of changes that show nowhere in the object. */
+export type Change = "set" | "removed";
+
+/**
+ * What happened in a network namespace. After `overrun` changes were lost, and after `failed` (the watch is closed) no
+ * more will come: list again, and in the latter case watch again.
+ */
+export type NetlinkEvent =
+  | { readonly type: "link"; readonly change: Change; readonly link: Link }
+  | { readonly type: "address"; readonly change: Change; readonly address: Address }
+  | { readonly type: "route"; readonly change: Change; readonly route: Route }
+  | { readonly type: "neighbour"; readonly change: Change; readonly neighbour: Neighbour }
+  | { readonly type: "rule"; readonly change: Change; readonly rule: Rule }
+  | { readonly type: "overrun" }
+  | { readonly type: "failed"; readonly error: NetlinkError };
+
+/**
+ * Calls `listener` with what changes in the socket's namespace, from the event loop. To miss nothing, watch first and
+ * list then: what happens in between comes twice.
+ */
+export function watch(
+  socket: NetlinkSocket,
+  groups: readonly NetlinkGroup[],
+  listener: (event: NetlinkEvent) => void,
+): Subscription {
+  const subscription = socket.subscribe(groups, (notice) => {
+    if (notice.type !== "message") {
+      listener(notice);
+      return;
+    }
+    let event: NetlinkEvent | undefined;
+    try {
+      event = decodeEvent(notice.message);
+    } catch (error) {
+      if (!(error instanceof NetlinkError)) throw error;
+      subscription.close();
+      event = { type: "failed", error };
+    }
+    if (event !== undefined) listener(event);
+  });
+  return subscription;
+}
+
+/** What a notification says; `undefined` for what is none of ours (bridge tables, cached routes). Throws `protocol`. */
+export function decodeEvent(message: NetlinkMessage): NetlinkEvent | undefined {
+  const { payload } = message;
+  switch (message.type) {
+    case RTM_NEWLINK:
+    case RTM_DELLINK: {
+      const link = decodeLink(payload);
+      return link && { type: "link", change: message.type === RTM_NEWLINK ? "set" : "removed", link };
+    }
+    case RTM_NEWADDR:
+    case RTM_DELADDR: {
+      const address = decodeAddress(payload);
+      return address && { type: "address", change: message.type === RTM_NEWADDR ? "set" : "removed", address };
+    }
+    case RTM_NEWROUTE:
+    case RTM_DELROUTE: {
+      const route = decodeRoute(payload);
+      return route && { type: "route", change: message.type === RTM_NEWROUTE ? "set" : "removed", route };
+    }
+    case RTM_NEWNEIGH:
+    case RTM_DELNEIGH: {
+      const neighbour = decodeNeighbour(payload);
+      return neighbour && { type: "neighbour", change: message.type === RTM_NEWNEIGH ? "set" : "removed", neighbour };
+    }
+    case RTM_NEWRULE:
+    case RTM_DELRULE: {
+      const rule = decodeRule(payload);
+      return rule && { type: "rule", change: message.type === RTM_NEWRULE ? "set" : "removed", rule };
+    }
+    default:
+      return undefined;
+  }
+}
