@@ -399,6 +399,39 @@ t.test("a subnet that comes to another MAC domain takes its MACs along, and name
   t.end();
 });
 
+t.test("whatever may help those who were refused makes the subnet's revision grow", (t) => {
+  const ipam = ipamWith({ ...SMALL, macDomain: "vpc" }, { name: "other", cidrBlock: "10.9.0.0/24", macDomain: "vpc" });
+  let last = ipam.revision("small");
+  const grows = (what: string, change: () => unknown): void => {
+    change();
+    t.ok(ipam.revision("small") > last, what);
+    last = ipam.revision("small");
+  };
+  ipam.allocate(any("a", "small"));
+  ipam.allocate({ ...any("b", "other"), mac: "02:00:00:00:00:02" });
+  t.equal(ipam.revision("small"), last, "giving an address helps nobody");
+  grows("an address is given back", () => ipam.release("a"));
+  grows("a MAC is given back elsewhere in the network", () => ipam.release("b"));
+  grows("the subnet changes", () => ipam.configure(config({ ...SMALL, macDomain: "vpc", excludeIps: ["10.0.0.9"] })));
+  grows("the network changes", () => ipam.configure(config({ ...SMALL, macDomain: "new" })));
+  ipam.setNodeAddresses([{ address: "10.0.0.4", node: "weft-1" }]);
+  grows("a node goes", () => ipam.setNodeAddresses([]));
+  t.equal(ipam.revision("missing"), 0);
+  t.end();
+});
+
+t.test("one address may be held in several networks", (t) => {
+  const ipam = ipamWith(SMALL, { ...SMALL, name: "same" });
+  ipam.allocate(fixed("a", "10.0.0.5", "small"));
+  ipam.allocate(fixed("b", "10.0.0.5", "same"));
+  t.same(ipam.holdersOf("10.0.0.5"), [
+    { subnet: "small", owner: "a" },
+    { subnet: "same", owner: "b" },
+  ]);
+  t.same(ipam.holdersOf("garbage"), []);
+  t.end();
+});
+
 t.test("counts are exact where numbers are not", (t) => {
   const ipam = ipamWith({ name: "wide", cidrBlock: "fd00::/48" });
   ipam.allocate(any("a", "wide"));

@@ -162,6 +162,14 @@ export class Ipam {
     return at === undefined ? undefined : space?.holder(at)?.owner;
   }
 
+  /** Who holds an address, in whichever subnets: those of different VPCs may have the same ones. Looks at every subnet. */
+  holdersOf(address: string): { readonly subnet: string; readonly owner: string }[] {
+    return [...this.#subnets.keys()].flatMap((subnet) => {
+      const owner = this.holderOf(subnet, address);
+      return owner === undefined ? [] : [{ subnet, owner }];
+    });
+  }
+
   /** Who has a MAC in the broadcast domain of a subnet. */
   macHolder(subnet: string, mac: string): string | undefined {
     const number = parseMacNumber(mac);
@@ -194,9 +202,13 @@ export class Ipam {
     return this.#perFamily(subnet, (space) => usageOf(space, pool));
   }
 
-  /** A number that grows whenever a request that this subnet refused may now be met; 0 if there is no such subnet. */
-  revision(subnet: string): number {
-    return this.#subnets.get(subnet)?.revision ?? 0;
+  /**
+   * A number that grows whenever a request that this subnet refused may now be met (an address or a MAC of its network was
+   * given back, the subnet or its pools changed); 0 if there is no such subnet.
+   */
+  revision(name: string): number {
+    const subnet = this.#subnets.get(name);
+    return subnet === undefined ? 0 : subnet.revision + subnet.macs.releases;
   }
 
   #perFamily<T>(name: string, of: (space: NonNullable<SubnetState["v4"]>) => T): Dual<T> {
@@ -277,6 +289,8 @@ export class Ipam {
     this.#leaveDomain(subnet);
     const before = subnet.macs;
     subnet.macs = this.#joinDomain(name);
+    // What the new domain has counted may be less than what the old one had: `revision` must not fall.
+    subnet.revision += before.releases;
     for (const lease of this.#leases.values()) {
       if (lease.subnet !== subnet || lease.mac === undefined) continue;
       before.release(lease.mac, lease);

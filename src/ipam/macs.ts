@@ -53,6 +53,9 @@ export class MacTable<H> {
   /** 48-bit number → subnet that says nobody may have it → whose it is (its router port's) */
   readonly #reserved = new Map<number, Map<string, string>>();
 
+  /** How often a MAC was given back. */
+  releases = 0;
+
   /** Who has the MAC. */
   holder(mac: number): H | undefined {
     return this.#holders.get(mac);
@@ -79,7 +82,9 @@ export class MacTable<H> {
 
   /** Takes a MAC back, unless somebody else has it. */
   release(mac: number, holder: H): void {
-    if (this.#holders.get(mac) === holder) this.#holders.delete(mac);
+    if (this.#holders.get(mac) !== holder) return;
+    this.#holders.delete(mac);
+    this.releases++;
   }
 
   /** Says, on behalf of a subnet, that nobody may have the MAC. Whoever has it already keeps it. */
@@ -92,6 +97,8 @@ export class MacTable<H> {
   /** Takes back what `reserve` said. */
   unreserve(mac: number, subnet: string): void {
     const reservations = this.#reserved.get(mac);
-    if (reservations?.delete(subnet) === true && reservations.size === 0) this.#reserved.delete(mac);
+    if (reservations?.delete(subnet) !== true || reservations.size > 0) return;
+    this.#reserved.delete(mac);
+    this.releases++;
   }
 }

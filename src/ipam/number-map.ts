@@ -68,7 +68,7 @@ export class NumberMap<V> {
     keys[hole] = Number.NaN;
     values[hole] = undefined;
     this.#size--;
-    if (keys.length > SMALLEST && this.#size * 8 < keys.length) this.#resize(keys.length / 2);
+    if (keys.length > SMALLEST && this.#size * 5 < keys.length) this.#resize(keys.length / 2);
     return true;
   }
 

@@ -1,4 +1,4 @@
-import type { Coordinate, Span } from "./coordinate.ts";
+import { type Coordinate, mergeSpans, type Span, spanSize } from "./coordinate.ts";
 import { IntervalSet } from "./interval-set.ts";
 
 /** How many of the latest releases are remembered in their order. What is older is remembered as a set. */
@@ -15,11 +15,13 @@ interface Entry {
 /**
  * Addresses that were given back, in the order in which they came: the one that has lain longest is given again first,
  * because somebody may still remember a young one (neighbour caches, connections). A pool of millions of addresses
- * that pods pass through must not cost memory for each, so beyond the latest `REMEMBERED_RELEASES` only the set is kept:
- * those go first, in address order.
+ * that pods pass through must not cost memory for each, so the order is kept of the latest `REMEMBERED_RELEASES` (and up
+ * to an eighth more) and of those before only the set: they go first, in address order.
  */
 export class ReleasedQueue {
   readonly #limit: number;
+  /** How many are forgotten at a time: sorted, they are put into the set far faster than one by one. */
+  readonly #batch: number;
   #old = new IntervalSet();
   #oldCount = 0;
   /** coordinate → its place in the queue */
@@ -29,6 +31,7 @@ export class ReleasedQueue {
 
   constructor(limit: number = REMEMBERED_RELEASES) {
     this.#limit = limit;
+    this.#batch = Math.max(1, limit >>> 3);
   }
 
   /** How many addresses are waiting. */
@@ -53,11 +56,7 @@ export class ReleasedQueue {
     else this.#tail.next = entry;
     this.#tail = entry;
     this.#entries.set(c, entry);
-    if (this.#entries.size > this.#limit && this.#head !== undefined) {
-      const oldest = this.#head.at;
-      this.delete(oldest);
-      this.pushOld({ first: oldest, last: oldest }, 1);
-    }
+    if (this.#entries.size >= this.#limit + this.#batch) this.#forgetOldest();
   }
 
   /** Puts addresses among those whose order is forgotten. None may be in the queue. */
@@ -90,5 +89,14 @@ export class ReleasedQueue {
   /** The rest, longest waiting first. */
   *entries(): Generator<{ readonly at: Coordinate; readonly tick: number }, undefined, undefined> {
     for (let entry = this.#head; entry !== undefined; entry = entry.next) yield entry;
+  }
+
+  #forgetOldest(): void {
+    const oldest: Span[] = [];
+    for (let entry = this.#head; entry !== undefined && oldest.length < this.#batch; entry = entry.next) {
+      oldest.push({ first: entry.at, last: entry.at });
+    }
+    for (const { first } of oldest) this.delete(first);
+    for (const span of mergeSpans(oldest)) this.pushOld(span, Number(spanSize(span.first, span.last)));
   }
 }
