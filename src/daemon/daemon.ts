@@ -1,26 +1,24 @@
 import type { Logger } from "pino";
 import { CONTROLLER_COMPONENT } from "../api/names.ts";
-import { connectKube } from "../kube/connect.ts";
-import { openNetlink } from "../netlink/socket.ts";
-import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
-import { openOvsdb } from "../ovsdb/open.ts";
+import type { Kube } from "../kube/kube.ts";
+import type { OvsdbClient } from "../ovsdb/client.ts";
 import { DEFAULT_INSTALLED_MS } from "./add.ts";
 import { DEFAULT_ALLOCATION_DEADLINES } from "./await-allocation.ts";
 import { collectLeftovers } from "./collector.ts";
 import { conflist, writeAtomically } from "./conflist.ts";
 import { explainByEvents } from "./explain.ts";
 import { Gateway } from "./gateway.ts";
-import { NetlinkGatewayHost } from "./gateway-host.ts";
+import type { GatewayHost } from "./gateway-host.ts";
 import { serveHttp } from "./http.ts";
 import { Journal } from "./journal.ts";
 import { Lanes } from "./lanes.ts";
 import { DaemonMetrics } from "./metrics.ts";
-import { NetlinkPodLinks } from "./netlink-pod-links.ts";
 import { HostRules } from "./nft.ts";
 import { annotateChassis, nodeInformer, setNetworkAvailable } from "./node.ts";
 import type { DaemonOptions } from "./options.ts";
 import { OvsPorts } from "./ovs-ports.ts";
 import { type OvsChange, OvsView } from "./ovs-view.ts";
+import type { PodLinks } from "./pod-links.ts";
 import { podInformer } from "./pods.ts";
 import { ReconcileLoop } from "./reconcile-loop.ts";
 import { serveCni } from "./server.ts";
@@ -30,34 +28,42 @@ import { cniVerbs, type VerbWorld } from "./verbs.ts";
 /** How long requests that run may go on after SIGTERM; kubelet kills after 30 s. */
 const DRAIN_MS = 20_000;
 
+/** The world, as the daemon touches it; a test's is in memory. */
+export interface DaemonParts {
+  readonly kube: Kube;
+  /** The local Open vSwitch database. */
+  readonly ovsdb: OvsdbClient;
+  readonly links: PodLinks;
+  readonly gatewayHost: GatewayHost;
+  /** Applies an nftables script. */
+  runNft(script: string): Promise<void>;
+  /** See {@link import("./lost-links.ts").watchLostLinks}. */
+  watchLostLinks(onLost: (name: string | undefined) => void): { close(): void };
+}
+
+/** The part of a logger that is used here. */
+export type DaemonLog = Pick<Logger, "debug" | "info" | "warn" | "error">;
+
 /** A daemon that runs. */
 export interface Daemon {
   /** Finishes what runs, takes back what does not finish in time, lets go of everything. What pods have stays. */
   stop(): Promise<void>;
 }
 
-/** Wires the daemon together and starts it. Rejects where it cannot start at all; what may pass is waited for. */
-export async function startDaemon(options: DaemonOptions, log: Logger): Promise<Daemon> {
+/**
+ * Wires the daemon together over the world's parts and starts it. Rejects where it cannot start at all; what may pass is
+ * waited for. The parts stay the caller's to close.
+ */
+export async function startDaemon(options: DaemonOptions, parts: DaemonParts, log: DaemonLog): Promise<Daemon> {
   const onError = (error: unknown, context: string): void => log.warn({ err: error }, context);
+  const { kube, links } = parts;
   const metrics = new DaemonMetrics(options.nodeName);
-  const host = openNetlink();
-  const ovsdb = openOvsdb({
-    remotes: [options.ovsRemote],
-    database: VSWITCH.name,
-    onEvent: (event) => log.debug({ event }, `ovsdb ${event.type}`),
-  });
-  const view = new OvsView(ovsdb);
-  const connection = await connectKube({
-    userAgent: "weft-daemon",
-    ...(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig }),
-  });
-  const { kube } = connection;
+  const view = new OvsView(parts.ovsdb);
   const pods = podInformer(kube, options.nodeName, onError);
   const nodes = nodeInformer(kube, options.nodeName, onError);
   const subnets = subnetInformer(kube, onError);
 
   const ports = new OvsPorts(view);
-  const links = new NetlinkPodLinks(host);
   const lanes = new Lanes();
   const journal = new Journal(metrics, log);
   const gateway = new Gateway({
@@ -65,10 +71,10 @@ export async function startDaemon(options: DaemonOptions, log: Logger): Promise<
     joinSubnet: options.nodeSwitch,
     mtu: options.mtu,
     view,
-    host: new NetlinkGatewayHost(host),
+    host: parts.gatewayHost,
     nodes,
     subnets,
-    rules: new HostRules(),
+    rules: new HostRules(parts.runNft),
     metrics,
     log,
     annotateChassis: (chassis) => annotateChassis(kube, options.nodeName, chassis),
@@ -126,6 +132,10 @@ export async function startDaemon(options: DaemonOptions, log: Logger): Promise<
   view.mirror.subscribe((changes) => {
     if (changes.some(isBroken)) collection.trigger();
   });
+  const lost = parts.watchLostLinks((name) => {
+    // DEL takes the port before the interface, so that its own work is no loss.
+    if (name === undefined || ports.byName(name) !== undefined) collection.trigger();
+  });
   view.mirror.onSyncedChange(() => {
     publication.trigger();
     collection.trigger();
@@ -145,13 +155,12 @@ export async function startDaemon(options: DaemonOptions, log: Logger): Promise<
     async stop() {
       await drain(cni.drain(), lanes);
       cni.close();
+      lost.close();
       await Promise.all([collection.stop(), publication.stop(), gateway.stop()]);
       http?.close();
       http?.closeAllConnections();
       await Promise.all([pods.stop(), nodes.stop(), subnets.stop()]);
-      await ovsdb.close();
-      connection.close();
-      host.close();
+      view.mirror.close();
     },
   };
 }

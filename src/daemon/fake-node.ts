@@ -1,5 +1,7 @@
 import type { Watched } from "../kube/wait.ts";
 import type { PodSource } from "./await-allocation.ts";
+import type { GatewayHost } from "./gateway-host.ts";
+import type { GatewayPlan } from "./gateway-plan.ts";
 import type { ObservedInterface, PodInterface, PodLinks } from "./pod-links.ts";
 import { type PodFact, podFact } from "./pods.ts";
 import { EXTERNAL_ID, type PodPort, type PortSpec, type Ports } from "./ports.ts";
@@ -109,6 +111,41 @@ export class FakePorts implements Ports {
 
   all(): readonly PodPort[] {
     return [...this.ports.values()];
+  }
+}
+
+/** The node's kernel, as the gateway sees it, in memory. */
+export class FakeGatewayHost implements GatewayHost {
+  /** False: ovs-vswitchd has not made `ovn0`. */
+  exists = true;
+  /** undefined: no interface has the tunnels' address. */
+  tunnels: number | undefined = 1400;
+  /** What was applied last. */
+  plan: GatewayPlan | undefined;
+  #listener: () => void = () => undefined;
+
+  apply(plan: GatewayPlan): readonly string[] | undefined {
+    if (!this.exists) return undefined;
+    const first = this.plan === undefined;
+    this.plan = plan;
+    return first ? ["link"] : [];
+  }
+
+  mtu(): number | undefined {
+    return this.tunnels;
+  }
+
+  watch(listener: () => void): void {
+    this.#listener = listener;
+  }
+
+  /** Something happened to `ovn0`. */
+  change(): void {
+    this.#listener();
+  }
+
+  close(): void {
+    this.#listener = () => undefined;
   }
 }
 

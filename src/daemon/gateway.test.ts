@@ -3,9 +3,8 @@ import t, { type Test } from "tap";
 import { fakeOvsdb } from "../ovsdb/fake.ts";
 import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
 import { insert, mutate, update } from "../ovsdb/operation.ts";
+import { FakeGatewayHost } from "./fake-node.ts";
 import { Gateway, type GatewayWorld } from "./gateway.ts";
-import type { GatewayHost } from "./gateway-host.ts";
-import type { GatewayPlan } from "./gateway-plan.ts";
 import { HostRules } from "./nft.ts";
 import { type NodeFact, nodeFact } from "./node.ts";
 import { OvsView } from "./ovs-view.ts";
@@ -28,31 +27,6 @@ class FakeFacts<P> {
   set(key: string, fact: P): void {
     this.#facts.set(key, fact);
     this.#listener?.();
-  }
-}
-
-class FakeHost implements GatewayHost {
-  exists = true;
-  tunnels: number | undefined = 1400;
-  plan: GatewayPlan | undefined;
-  #listener = (): void => undefined;
-  apply(plan: GatewayPlan): readonly string[] | undefined {
-    if (!this.exists) return undefined;
-    const changed = this.plan === undefined;
-    this.plan = plan;
-    return changed ? ["link"] : [];
-  }
-  mtu(): number | undefined {
-    return this.tunnels;
-  }
-  watch(listener: () => void): void {
-    this.#listener = listener;
-  }
-  change(): void {
-    this.#listener();
-  }
-  close(): void {
-    this.#listener = () => undefined;
   }
 }
 
@@ -85,7 +59,7 @@ async function setup(t: Test) {
   const client = server.connect();
   const nodes = new FakeFacts<NodeFact>();
   const subnets = new FakeFacts<SubnetFact>();
-  const host = new FakeHost();
+  const host = new FakeGatewayHost();
   const scripts: string[] = [];
   const told: string[] = [];
   const waiters = new Set<() => void>();

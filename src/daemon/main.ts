@@ -4,6 +4,7 @@ import { CommanderError } from "commander";
 import { pino } from "pino";
 import { startDaemon } from "./daemon.ts";
 import { type DaemonOptions, readOptions } from "./options.ts";
+import { openParts } from "./parts.ts";
 
 function optionsOrExit(): DaemonOptions {
   try {
@@ -22,20 +23,24 @@ async function main(): Promise<void> {
     base: { node: options.nodeName },
     timestamp: pino.stdTimeFunctions.isoTime,
   });
-  const daemon = await startDaemon(options, log);
+  const parts = await openParts(options, log);
+  const daemon = await startDaemon(options, parts, log);
   let stopping = false;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => {
       if (stopping) return;
       stopping = true;
       log.info({ signal }, "stopping");
-      daemon.stop().then(
-        () => process.exit(0),
-        (error: unknown) => {
-          log.error({ err: error }, "stopping failed");
-          process.exit(1);
-        },
-      );
+      daemon
+        .stop()
+        .then(() => parts.close())
+        .then(
+          () => process.exit(0),
+          (error: unknown) => {
+            log.error({ err: error }, "stopping failed");
+            process.exit(1);
+          },
+        );
     });
   }
 }

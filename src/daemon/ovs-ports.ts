@@ -117,7 +117,7 @@ export class OvsPorts implements Ports {
     } catch (thrown) {
       if (!(thrown instanceof OvsdbError)) throw thrown;
       const code = thrown.retryable ? CNI_ERROR.tryAgainLater : CNI_ERROR.internal;
-      throw CniError.from(thrown, "Open vSwitch's database", code);
+      throw CniError.from(thrown, "Open vSwitch's database, changing br-int", code);
     }
   }
 

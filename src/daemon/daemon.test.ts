@@ -1,0 +1,220 @@
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import t, { type Test } from "tap";
+import { fakeKube } from "../kube/fake.ts";
+import { NODES, PODS, SUBNETS } from "../kube/resources.ts";
+import type { Node } from "../kube/types.ts";
+import { fakeOvsdb } from "../ovsdb/fake.ts";
+import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
+import { insert, mutate, type Operation } from "../ovsdb/operation.ts";
+import { startDaemon } from "./daemon.ts";
+import { FakeGatewayHost, FakeLinks } from "./fake-node.ts";
+import { readOptions } from "./options.ts";
+
+const ALLOCATED = {
+  "ovn.kubernetes.io/allocated": "true",
+  "ovn.kubernetes.io/routed": "true",
+  "ovn.kubernetes.io/ip_address": "10.16.0.7",
+  "ovn.kubernetes.io/mac_address": "02:00:00:00:00:07",
+  "ovn.kubernetes.io/cidr": "10.16.0.0/16",
+  "ovn.kubernetes.io/gateway": "10.16.0.1",
+  "ovn.kubernetes.io/logical_switch": "ovn-default",
+};
+const JOINED = {
+  "ovn.kubernetes.io/ip_address": "100.64.0.2",
+  "ovn.kubernetes.io/mac_address": "02:00:00:00:00:02",
+  "ovn.kubernetes.io/cidr": "100.64.0.0/16",
+  "ovn.kubernetes.io/gateway": "100.64.0.1",
+};
+const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** A node in memory: API server, Open vSwitch with an ovn-controller, kernel. The daemon on it is the real one. */
+async function node(t: Test) {
+  const folder = mkdtempSync(join(tmpdir(), "weft-node-"));
+  const kube = fakeKube();
+  const server = fakeOvsdb(VSWITCH);
+  const bridge = randomUUID();
+  await server.edit(VSWITCH, [
+    insert(VSWITCH, "Open_vSwitch", undefined, {
+      bridges: [bridge],
+      external_ids: { "system-id": "chassis-1", "ovn-encap-ip": "172.19.0.11" },
+    }),
+    insert(VSWITCH, "Bridge", bridge, { name: "br-int", datapath_type: "netdev" }),
+  ]);
+  const controller = server.connect();
+  const seen = controller.monitor(VSWITCH, { Interface: ["name", "external_ids"] });
+  seen.subscribe((changes) => {
+    for (const change of changes) {
+      if (change.new === undefined || change.new.external_ids["ovn-installed"] !== undefined) continue;
+      const flows = mutate(VSWITCH, "Interface", change.uuid, [
+        ["external_ids", "insert", { "ovn-installed": "true" }],
+      ]);
+      server.edit(VSWITCH, [flows]).catch(() => undefined);
+    }
+  });
+  await seen.whenSynced();
+  await kube.create(NODES, { metadata: { name: "weft-1", annotations: JOINED } });
+  for (const [name, cidrBlock] of [
+    ["join", "100.64.0.0/16"],
+    ["ovn-default", "10.16.0.0/16"],
+  ] as const) {
+    await kube.create(SUBNETS, { metadata: { name }, spec: { cidrBlock, natOutgoing: name !== "join" } });
+    const status = { conditions: [{ type: "Ready", status: "True" }] };
+    await kube.patch(SUBNETS, { name }, { type: "merge", body: { status } }, { subresource: "status" });
+  }
+  const links = new FakeLinks();
+  const lost: ((name: string | undefined) => void)[] = [];
+  const scripts: string[] = [];
+  const socket = join(folder, "cni.sock");
+  const argv = [`--node-name=weft-1`, `--bind-socket=${socket}`, `--cni-conf-dir=${folder}`, "--metrics-port=0"];
+
+  const start = async () => {
+    const client = server.connect();
+    const parts = {
+      kube,
+      ovsdb: client,
+      links,
+      gatewayHost: new FakeGatewayHost(),
+      runNft: async (script: string) => void scripts.push(script),
+      watchLostLinks: (onLost: (name: string | undefined) => void) => {
+        lost.push(onLost);
+        return { close: () => void lost.splice(lost.indexOf(onLost), 1) };
+      },
+    };
+    const daemon = await startDaemon(readOptions(argv, {}), parts, quiet);
+    return {
+      stop: async () => {
+        await daemon.stop();
+        await client.close();
+      },
+    };
+  };
+  t.teardown(async () => {
+    await server.close();
+    rmSync(folder, { recursive: true });
+  });
+  const conflist = join(folder, "01-kube-ovn.conflist");
+  return { kube, server, bridge, links, lost, scripts, socket, conflist, start };
+}
+
+function call(socketPath: string, verb: string, body: object): Promise<{ status: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    const asking = request({ socketPath, path: `/api/v1/${verb}`, method: "POST", agent: false }, (answer) => {
+      let text = "";
+      answer.setEncoding("utf8").on("data", (part: string) => {
+        text += part;
+      });
+      answer.on("end", () => resolve({ status: answer.statusCode ?? 0, body: text }));
+    });
+    asking.on("error", reject);
+    asking.end(JSON.stringify(body));
+  });
+}
+
+const request_ = (name: string, container: string) => ({
+  cni_type: "kube-ovn",
+  provider: "ovn",
+  pod_name: name,
+  pod_namespace: "shop",
+  container_id: container,
+  net_ns: `/run/netns/${name}`,
+  if_name: "eth0",
+});
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
+}
+
+t.test("a daemon sets its node up, says so, and serves pods", async (t) => {
+  const { kube, server, links, scripts, socket, conflist, start } = await node(t);
+  const daemon = await start();
+  t.notOk(existsSync(conflist), "no pod before the node is ready");
+  await until(() => existsSync(conflist));
+  t.match(JSON.parse(readFileSync(conflist, "utf8")), { plugins: [{ type: "kube-ovn", server_socket: socket }, {}] });
+  t.match(scripts[0], /10\.16\.0\.0\/16/);
+  const told = (): Node | undefined => kube.object(NODES, { name: "weft-1" }) as Node | undefined;
+  await until(() => told()?.status?.conditions !== undefined);
+  t.match(told(), {
+    metadata: { annotations: { "ovn.kubernetes.io/chassis": "chassis-1" } },
+    status: { conditions: [{ type: "NetworkUnavailable", status: "False" }] },
+  });
+  t.equal((await call(socket, "status", {})).status, 204);
+
+  const spec = { nodeName: "weft-1", hostNetwork: false };
+  const pod = await kube.create(PODS, { metadata: { name: "web-0", namespace: "shop" }, spec });
+  const adding = call(socket, "add", { ...request_("web-0", "aaaaaaaaaaaaaaaa"), pod_uid: pod.metadata.uid });
+  const ref = { name: "web-0", namespace: "shop" };
+  await kube.patch(PODS, ref, { type: "merge", body: { metadata: { annotations: ALLOCATED } } });
+  t.match(await adding, { status: 200, body: /"ip":"10\.16\.0\.7"/ });
+  t.ok(links.configured.has("aaaaaaaaaaaa_h"));
+  t.same(
+    server
+      .rows(VSWITCH, "Interface")
+      .map(({ name }) => name)
+      .sort(),
+    ["aaaaaaaaaaaa_h", "ovn0"],
+  );
+  t.equal((await call(socket, "del", request_("web-0", "aaaaaaaaaaaaaaaa"))).status, 204);
+  t.same(
+    server.rows(VSWITCH, "Interface").map(({ name }) => name),
+    ["ovn0"],
+  );
+  await daemon.stop();
+  t.ok(existsSync(conflist), "pods of a node whose daemon restarts go on");
+});
+
+t.test("a transaction that is refused, and a database that goes away, leave nothing", async (t) => {
+  const { kube, server, links, socket, conflist, start } = await node(t);
+  const daemon = await start();
+  await until(() => existsSync(conflist));
+  await kube.create(PODS, {
+    metadata: { name: "web-0", namespace: "shop", annotations: ALLOCATED },
+    spec: { nodeName: "weft-1", hostNetwork: false },
+  });
+  const isAttach = (operations: readonly Operation[]): boolean => operations[0]?.op === "insert";
+  server.onTransact = (operations) =>
+    isAttach(operations) ? { error: "constraint violation", details: "no" } : undefined;
+  t.match(await call(socket, "add", request_("web-0", "aaaaaaaaaaaaaaaa")), { status: 500, body: /br-int.*no/ });
+  t.equal(links.pairs.size, 0);
+  server.onTransact = (operations) => {
+    if (isAttach(operations)) setImmediate(() => server.cut());
+    return undefined;
+  };
+  links.onStep = async (step) => {
+    if (step === "configure") await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  const cut = await call(socket, "add", request_("web-0", "bbbbbbbbbbbbbbbb"));
+  server.onTransact = undefined;
+  if (cut.status !== 200) t.equal(links.pairs.size, 0);
+  await until(() => server.rows(VSWITCH, "Interface").every(({ name }) => name === "ovn0" || links.pairs.has(name)));
+  t.pass("what could not be taken back at once was collected");
+  await daemon.stop();
+});
+
+t.test("a daemon that starts, or sees an interface go, collects what was left", async (t) => {
+  const { kube, server, bridge, links, lost, socket, conflist, start } = await node(t);
+  const spec = { nodeName: "weft-1", hostNetwork: false };
+  await kube.create(PODS, { metadata: { name: "web-0", namespace: "shop", annotations: ALLOCATED }, spec });
+  const [port, face] = [randomUUID(), randomUUID()];
+  const ids = { "iface-id": "gone.shop", vendor: "kube-ovn", pod_name: "gone", pod_namespace: "shop" };
+  await server.edit(VSWITCH, [
+    insert(VSWITCH, "Interface", face, {
+      name: "cccccccccccc_h",
+      external_ids: { ...ids, container_id: "cccccccccccc" },
+    }),
+    insert(VSWITCH, "Port", port, { name: "cccccccccccc_h", interfaces: [face] }),
+    mutate(VSWITCH, "Bridge", bridge, [["ports", "insert", [port]]]),
+  ]);
+  const daemon = await start();
+  await until(() => existsSync(conflist));
+  await until(() => !server.rows(VSWITCH, "Interface").some(({ name }) => name === "cccccccccccc_h"));
+  t.equal((await call(socket, "add", request_("web-0", "aaaaaaaaaaaaaaaa"))).status, 200);
+  links.pairs.delete("aaaaaaaaaaaa_h");
+  for (const onLost of lost) onLost("aaaaaaaaaaaa_h");
+  await until(() => server.rows(VSWITCH, "Interface").length === 1);
+  t.match(server.rows(VSWITCH, "Interface"), [{ name: "ovn0" }]);
+  await daemon.stop();
+});

@@ -1,0 +1,43 @@
+import { connectKube } from "../kube/connect.ts";
+import { openNetlink } from "../netlink/socket.ts";
+import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
+import { openOvsdb } from "../ovsdb/open.ts";
+import type { DaemonLog, DaemonParts } from "./daemon.ts";
+import { NetlinkGatewayHost } from "./gateway-host.ts";
+import { watchLostLinks } from "./lost-links.ts";
+import { NetlinkPodLinks } from "./netlink-pod-links.ts";
+import { runNft } from "./nft.ts";
+import type { DaemonOptions } from "./options.ts";
+
+/** The real world's parts, and what lets go of them. */
+export interface OpenParts extends DaemonParts {
+  close(): Promise<void>;
+}
+
+/** Connects to the API server, to Open vSwitch and to the kernel of this node. Rejects where there is no way to the API server. */
+export async function openParts(options: DaemonOptions, log: DaemonLog): Promise<OpenParts> {
+  const connection = await connectKube({
+    userAgent: "weft-daemon",
+    ...(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig }),
+  });
+  const host = openNetlink();
+  const ovsdb = openOvsdb({
+    remotes: [options.ovsRemote],
+    database: VSWITCH.name,
+    onEvent: (event) => log.debug({ event }, `ovsdb ${event.type}`),
+  });
+  return {
+    kube: connection.kube,
+    ovsdb,
+    links: new NetlinkPodLinks(host),
+    gatewayHost: new NetlinkGatewayHost(host),
+    runNft,
+    watchLostLinks: (onLost) =>
+      watchLostLinks(host, onLost, (error) => log.warn({ err: error }, "watching interfaces broke; begun anew")),
+    async close() {
+      await ovsdb.close();
+      connection.close();
+      host.close();
+    },
+  };
+}
