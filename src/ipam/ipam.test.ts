@@ -382,6 +382,20 @@ t.test("a subnet in use is not removed unless forced", (t) => {
   t.end();
 });
 
+t.test("after clearing it is as new", (t) => {
+  const ipam = ipamWith({ ...SMALL, pools: [{ name: "p", ips: ["10.0.0.6"] }] });
+  ipam.setNodeAddresses([{ address: "10.0.0.2", node: "weft-1" }]);
+  const mac = "02:00:00:00:00:01";
+  ipam.allocate({ ...any("a", "small"), mac });
+  ipam.clear();
+  t.same([...ipam.subnetNames()], []);
+  t.equal(ipam.leaseOf("a"), undefined);
+  t.match(ipam.allocate(pool("b", "p")), { code: "PoolUnknown" });
+  ipam.configure(config(SMALL));
+  t.match(ipam.allocate({ ...any("b", "small"), mac }), { lease: { v4: "10.0.0.2", mac } });
+  t.end();
+});
+
 t.test("a subnet that comes to another MAC domain takes its MACs along, and names those that meet", (t) => {
   const mac = "02:00:00:00:00:01";
   const ipam = ipamWith({ ...SMALL, macDomain: "one" }, { name: "other", cidrBlock: "10.9.0.0/24", macDomain: "two" });

@@ -96,13 +96,25 @@ export class Ipam {
         const message = `Subnet "${name}" is in use: ${subnet.leases} of its addresses are held, one of them by "${holder}"; delete what holds them first.`;
         return refuse("SubnetInUse", message, { subnet: name, value: name, holder });
       }
-      for (const lease of this.#leases.values()) if (lease.subnet === subnet) this.#drop(lease);
+      for (const lease of this.#leases.values()) {
+        if (subnet.leases === 0) break;
+        if (lease.subnet === subnet) this.#drop(lease);
+      }
     }
     this.#disownPools(subnet);
     this.#leaveDomain(subnet);
     subnet.apply({ name, cidr: {}, gateway: {}, exclude: [], pools: [] }, []);
     this.#subnets.delete(name);
     return { ok: true };
+  }
+
+  /** Forgets everything: subnets, leases, node addresses. For one who is no longer the leader. */
+  clear(): void {
+    this.#subnets.clear();
+    this.#pools.clear();
+    this.#leases.clear();
+    this.#domains.clear();
+    this.#nodes.clear();
   }
 
   /**
