@@ -1,7 +1,7 @@
 import { encodeWhere, type Where } from "./condition.ts";
 import type { Json, JsonObject } from "./json.ts";
 import { type ColumnName, columnKind, type DatabaseSchema, type TableName, tableSchema } from "./schema.ts";
-import { columnCodec, encodeColumn, encodeColumns, encodeUuid, type Value } from "./value.ts";
+import { columnCodec, encodeColumn, encodeColumns, encodeUuid, keyAtom, type Value } from "./value.ts";
 
 /**
  * One operation of a transaction, RFC 7047 §5.2, encoded and checked against the schema: ready for the wire, and plain data
@@ -99,7 +99,8 @@ export function mutate<Tables, Table extends TableName<Tables>>(
     if (mutator !== "insert" && mutator !== "delete") return [column, mutator, value as number];
     if (columnKind(columnSchema) === "map" && Array.isArray(value)) {
       const keys = columnCodec({ key: columnSchema.key, min: 0, max: columnSchema.max });
-      return [column, mutator, keys.encode(value, `${table}.${column}`)];
+      const atoms = (value as readonly string[]).map((key) => keyAtom(columnSchema.key.type, key));
+      return [column, mutator, keys.encode(atoms, `${table}.${column}`)];
     }
     return [column, mutator, encodeColumn(described, table, column, value)];
   });

@@ -1,5 +1,7 @@
-import type { Condition } from "./condition.ts";
-import type { ColumnName, TableName } from "./schema.ts";
+import { type Condition, encodeCondition } from "./condition.ts";
+import { OvsdbError } from "./errors.ts";
+import { isJsonObject, type Json, type JsonObject } from "./json.ts";
+import { type AnyTableSchema, type ColumnName, type DatabaseSchema, type TableName, tableSchema } from "./schema.ts";
 
 /** What to mirror of one table: all columns, some columns, or some columns of the rows that meet a condition. */
 export type TableSelection<Row> =
@@ -29,3 +31,80 @@ type SelectedRow<Row, Asked> = Asked extends "all"
 export type Selected<Tables, Asked> = {
   readonly [Table in keyof Asked & keyof Tables]: SelectedRow<Tables[Table], Asked[Table]>;
 };
+
+/** What a monitor asks for of one table, with the type of its rows forgotten. */
+export interface TableRequest {
+  readonly schema: AnyTableSchema;
+  readonly columns: readonly string[];
+  /** Encoded conditions, joined by "or"; absent: every row. */
+  readonly where?: readonly Json[];
+}
+
+/** The tables of a selection, checked against the schema. Throws TypeErrors for names that do not exist. */
+export function tableRequests<Tables>(
+  schema: DatabaseSchema<Tables>,
+  selection: Selection<Tables>,
+): ReadonlyMap<string, TableRequest> {
+  const requests = new Map<string, TableRequest>();
+  for (const [table, asked] of Object.entries(
+    selection as Readonly<Record<string, TableSelection<never> | undefined>>,
+  )) {
+    if (asked === undefined) continue;
+    const described = tableSchema(schema, table);
+    const { columns, whereAny } =
+      typeof asked === "object" && "columns" in asked ? asked : { columns: asked, whereAny: undefined };
+    const names: readonly string[] = columns === "all" ? Object.keys(described.columns) : [...new Set(columns)];
+    for (const column of names) {
+      if (!Object.hasOwn(described.columns, column))
+        throw new TypeError(`${schema.name}.${table} has no column ${column}`);
+    }
+    const where = whereAny?.map((condition) => encodeCondition(described, table, condition));
+    requests.set(table, { schema: described, columns: names, ...(where === undefined ? {} : { where }) });
+  }
+  return requests;
+}
+
+/** The tables and columns that a server has, from its own schema. */
+export type ServerSchema = ReadonlyMap<string, ReadonlySet<string>>;
+
+/** Reads the tables and columns of an RFC 7047 `<database-schema>` in JSON text. Throws OvsdbError `protocol`. */
+export function parseServerSchema(text: string): ServerSchema {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new OvsdbError("protocol", "the server's schema is no JSON", { cause });
+  }
+  const tables = isJsonObject(json) ? json["tables"] : undefined;
+  if (!isJsonObject(tables)) throw new OvsdbError("protocol", "the server's schema has no tables");
+  return new Map(
+    Object.entries(tables).map(([name, table]) => {
+      const columns = isJsonObject(table) && isJsonObject(table["columns"]) ? Object.keys(table["columns"]) : [];
+      return [name, new Set(columns)];
+    }),
+  );
+}
+
+/**
+ * The `<monitor-cond-requests>` for what the server has of the tables asked for. `lacks` is called for what it has not: a server of
+ * an older version must not keep a client from working with the rest.
+ */
+export function monitorRequests(
+  requests: ReadonlyMap<string, TableRequest>,
+  server: ServerSchema | undefined,
+  lacks: (table: string, column?: string) => void,
+): JsonObject {
+  const json: Record<string, Json> = {};
+  for (const [table, { columns, where }] of requests) {
+    const present = server === undefined ? new Set(columns) : server.get(table);
+    if (present === undefined) {
+      lacks(table);
+      continue;
+    }
+    for (const column of columns) if (!present.has(column)) lacks(table, column);
+    // No condition at all would select every row; "any of none" selects no row.
+    const condition = where === undefined ? {} : { where: where.length === 0 ? [false] : where };
+    json[table] = [{ columns: columns.filter((column) => present.has(column)), ...condition }];
+  }
+  return json;
+}

@@ -225,7 +225,8 @@ function encodeAtom(base: BaseType, value: Value, where: string): Json {
   throw unfit(where, value, `of type ${base.type}`);
 }
 
-function keyAtom(type: AtomType, key: string): Atom {
+/** The atom that a property name of a map stands for. */
+export function keyAtom(type: AtomType, key: string): Atom {
   if (type === "integer" || type === "real") return Number(key);
   return type === "boolean" ? key === "true" : key;
 }

@@ -1,0 +1,325 @@
+import type { Duplex } from "node:stream";
+import { backoffDelay } from "./backoff.ts";
+import type { ClientEvent, ClientState, OvsdbClient, OvsdbOptions, TransactOptions } from "./client.ts";
+import type { Clock } from "./clock.ts";
+import type { Dial } from "./dial.ts";
+import { OvsdbError } from "./errors.ts";
+import { Gate } from "./gate.ts";
+import type { Json } from "./json.ts";
+import { Listeners } from "./listeners.ts";
+import type { Lock } from "./lock.ts";
+import { LockSet } from "./lock-set.ts";
+import type { Mirror } from "./mirror.ts";
+import { MirrorStore } from "./mirror-store.ts";
+import type { Operation, OperationResult } from "./operation.ts";
+import type { DatabaseSchema } from "./schema.ts";
+import { type Selected, type Selection, tableRequests } from "./selection.ts";
+import { ServerSession } from "./server-session.ts";
+import type { SeenIndex } from "./server-status.ts";
+import { sendTransaction } from "./transact.ts";
+
+/** What {@link Connection} does with the world. */
+export interface ConnectionWorld {
+  readonly clock: Clock;
+  readonly dial: Dial;
+}
+
+/** Where the connection stands. Each phase owns what must be undone when it is left. */
+type Phase =
+  | { readonly name: "waiting"; readonly cancel: () => void }
+  | { readonly name: "dialing"; readonly remote: string; readonly abort: AbortController }
+  /** Connected to a server, of which it is not known yet whether it will do. */
+  | { readonly name: "greeting"; readonly remote: string; readonly server: ServerSession; readonly cancel: () => void }
+  | { readonly name: "connected"; readonly remote: string; readonly server: ServerSession; readonly since: number }
+  | { readonly name: "closed" };
+
+/**
+ * The life of a connection:
+ *
+ *     dialing → greeting → connected ─┐ server unsuitable, silent or gone
+ *        ↑ next remote               │
+ *        └──────── waiting ←─────────┘ after a whole round in vain
+ *
+ * Whatever goes wrong leads back to dialing, and nothing but `close()` ends it.
+ */
+export class Connection implements OvsdbClient {
+  readonly #options: OvsdbOptions;
+  readonly #clock: Clock;
+  readonly #dial: Dial;
+  readonly #gate = new Gate();
+  readonly #states: Listeners<ClientState>;
+  readonly #locks: LockSet;
+  /** Monitor id → its mirror. */
+  readonly #mirrors = new Map<string, MirrorStore>();
+  #phase: Phase = { name: "waiting", cancel: () => {} };
+  #state: ClientState = "connecting";
+  /** Index of the remote to try next. */
+  #next: number;
+  /** Remotes tried in vain since one was connected. */
+  #failures = 0;
+  /** Pauses since a connection last proved stable. */
+  #pauses = 0;
+  #seen: SeenIndex | undefined;
+  #nextMirror = 1;
+
+  constructor(options: OvsdbOptions, world: ConnectionWorld) {
+    if (options.remotes.length === 0) throw new TypeError("no remote to connect to");
+    this.#options = options;
+    this.#clock = world.clock;
+    this.#dial = world.dial;
+    const onError = (error: unknown): void => this.#emit({ type: "listener-error", error });
+    this.#states = new Listeners(onError);
+    this.#locks = new LockSet(onError);
+    // Many clients of one cluster should not all begin with the same server.
+    this.#next = Math.floor(world.clock.random() * options.remotes.length);
+    this.#dialNext();
+  }
+
+  get state(): ClientState {
+    return this.#state;
+  }
+
+  get remote(): string | undefined {
+    return "remote" in this.#phase ? this.#phase.remote : undefined;
+  }
+
+  onStateChange(listener: (state: ClientState) => void): () => void {
+    return this.#states.add(listener);
+  }
+
+  whenConnected(signal?: AbortSignal): Promise<void> {
+    return this.#gate.wait(signal);
+  }
+
+  transact(
+    database: string,
+    operations: readonly Operation[],
+    options: TransactOptions = {},
+  ): Promise<readonly OperationResult[]> {
+    const phase = this.#phase;
+    const { assertLock: lock } = options;
+    const refuse = (error: OvsdbError): Promise<never> => Promise.reject(error);
+    if (phase.name === "closed") return refuse(closedError());
+    if (phase.name !== "connected") return refuse(new OvsdbError("not connected", "there is no connection"));
+    if (lock !== undefined && !this.#locks.isHeld(lock)) {
+      return refuse(new OvsdbError("not owner", `lock ${lock} is not held`));
+    }
+    return sendTransaction(phase.server, this.#clock, database, operations, options);
+  }
+
+  monitor<Tables, const Asked extends Selection<Tables>>(
+    schema: DatabaseSchema<Tables>,
+    selection: Asked,
+  ): Mirror<Selected<Tables, Asked>> {
+    if (this.#phase.name === "closed") throw closedError();
+    const mirror = new MirrorStore(schema.name, tableRequests(schema, selection), {
+      id: `weft-${this.#nextMirror++}`,
+      onError: (error) => this.#emit({ type: "listener-error", error }),
+      onClose: () => this.#dropMirror(mirror),
+    });
+    this.#mirrors.set(mirror.id, mirror);
+    if (this.#phase.name === "connected") this.#restoreMirror(this.#phase.server, mirror);
+    // The store knows its tables by name only; their row types are those of the schema that it was made from.
+    return mirror as unknown as Mirror<Selected<Tables, Asked>>;
+  }
+
+  lock(name: string): Lock {
+    return this.#addLock(name, false);
+  }
+
+  steal(name: string): Lock {
+    return this.#addLock(name, true);
+  }
+
+  close(): Promise<void> {
+    const phase = this.#phase;
+    if (phase.name === "closed") return Promise.resolve();
+    this.#phase = { name: "closed" };
+    const error = closedError();
+    if (phase.name === "dialing") phase.abort.abort(error);
+    if (phase.name === "waiting" || phase.name === "greeting") phase.cancel();
+    // What has been sent may be applied all the same.
+    const cut = new OvsdbError("disconnected", "the client was closed before the answer came");
+    if (phase.name === "greeting" || phase.name === "connected") phase.server.end(cut);
+    for (const mirror of this.#mirrors.values()) mirror.end(error);
+    this.#mirrors.clear();
+    this.#locks.close(error);
+    this.#setState("closed");
+    this.#gate.close(error);
+    this.#states.clear();
+    return Promise.resolve();
+  }
+
+  #addLock(name: string, steal: boolean): Lock {
+    if (this.#phase.name === "closed") throw closedError();
+    return this.#locks.add(name, steal);
+  }
+
+  #dialNext(): void {
+    const { remotes, connectTimeoutMs = 5000 } = this.#options;
+    const remote = remotes[this.#next] ?? "";
+    this.#next = (this.#next + 1) % remotes.length;
+    const abort = new AbortController();
+    const phase: Phase = { name: "dialing", remote, abort };
+    this.#phase = phase;
+    this.#emit({ type: "connecting", remote });
+    const late = new OvsdbError("connection", `not connected within ${connectTimeoutMs} ms`);
+    const started = this.#clock.now();
+    const cancel = this.#clock.after(connectTimeoutMs, () => abort.abort(late));
+    this.#dial(remote, abort.signal).then(
+      (stream) => {
+        cancel();
+        if (this.#phase !== phase) stream.destroy();
+        else this.#greet(remote, stream, connectTimeoutMs - (this.#clock.now() - started));
+      },
+      (reason) => {
+        cancel();
+        if (this.#phase === phase) this.#lost(remote, OvsdbError.from(reason, "connection"));
+      },
+    );
+  }
+
+  #greet(remote: string, stream: Duplex, ms: number): void {
+    const { database, leaderOnly = false, maxMessageBytes = 256 * 1024 * 1024 } = this.#options;
+    const { probeIntervalMs = 5000, maxRequests = 1000 } = this.#options;
+    const server = new ServerSession(stream, {
+      clock: this.#clock,
+      probeIntervalMs,
+      maxMessageBytes,
+      maxRequests,
+      database,
+      leaderOnly,
+      seen: () => this.#seen,
+      onSuitable: () => this.#greeted(remote, server),
+      onSeen: (seen) => {
+        this.#seen = seen;
+      },
+      onNotification: (method, params) => this.#notified(server, method, params),
+      onEnd: (error) => this.#ended(remote, server, error),
+    });
+    const late = new OvsdbError("connection", "the server did not answer in time");
+    const cancel = this.#clock.after(Math.max(ms, 0), () => server.fail(late));
+    this.#phase = { name: "greeting", remote, server, cancel };
+    server.greet();
+  }
+
+  #greeted(remote: string, server: ServerSession): void {
+    if (this.#phase.name !== "greeting") return;
+    this.#phase.cancel();
+    this.#phase = { name: "connected", remote, server, since: this.#clock.now() };
+    this.#failures = 0;
+    this.#emit({ type: "connected", remote, model: server.model, serverId: server.serverId });
+    this.#locks.attach(server);
+    for (const mirror of this.#mirrors.values()) this.#restoreMirror(server, mirror);
+    // The last requests may have found the connection broken again.
+    if (this.#uses(server)) this.#setState("connected");
+  }
+
+  #restoreMirror(server: ServerSession, mirror: MirrorStore): void {
+    const { database } = mirror;
+    try {
+      const params = mirror.request(server.schemaOf(database), (table, column) =>
+        this.#emit({ type: "schema-lacks", database, table, ...(column === undefined ? {} : { column }) }),
+      );
+      server.call("monitor_cond_since", params, (error, reply) => {
+        // A mirror that cannot be had is a connection that cannot be used: on to the next server, and the event says why.
+        if (error !== undefined) return server.fail(error);
+        if (this.#mirrors.get(mirror.id) !== mirror) return;
+        const { resumed, changes } = mirror.takeReply(reply);
+        this.#emit({ type: "synced", database, resumed, changes, rows: mirror.rowCount });
+      });
+    } catch (reason) {
+      server.fail(OvsdbError.from(reason, "protocol"));
+    }
+  }
+
+  #dropMirror(mirror: MirrorStore): void {
+    this.#mirrors.delete(mirror.id);
+    if (this.#phase.name !== "connected") return;
+    const { server } = this.#phase;
+    try {
+      server.call("monitor_cancel", [mirror.id], () => {});
+    } catch (reason) {
+      server.fail(OvsdbError.from(reason, "protocol"));
+    }
+  }
+
+  #notified(server: ServerSession, method: string, params: readonly Json[]): void {
+    if (!this.#uses(server)) return;
+    if (method === "update3") {
+      const [id, transaction, updates] = params;
+      // Updates that crossed our monitor_cancel have no mirror any more.
+      if (typeof id === "string") this.#mirrors.get(id)?.takeUpdate(transaction, updates);
+    } else if (method === "locked" || method === "stolen") {
+      this.#locks.notify(method, params);
+    } else if (method === "monitor_canceled") {
+      throw new OvsdbError("disconnected", "the server has cancelled a monitor");
+    }
+  }
+
+  #ended(remote: string, server: ServerSession, error: OvsdbError): void {
+    const phase = this.#phase;
+    if (phase.name === "greeting" && phase.server === server) {
+      phase.cancel();
+      this.#lost(remote, error);
+    } else if (phase.name === "connected" && phase.server === server) {
+      const stable = this.#clock.now() - phase.since >= this.#maxBackoff;
+      if (stable) this.#pauses = 0;
+      this.#phase = { name: "waiting", cancel: () => {} };
+      this.#locks.detach();
+      for (const mirror of this.#mirrors.values()) mirror.suspend();
+      this.#setState("connecting");
+      this.#lost(remote, error, stable);
+    }
+  }
+
+  #uses(server: ServerSession): boolean {
+    return this.#phase.name === "connected" && this.#phase.server === server;
+  }
+
+  /**
+   * A remote will not do, or not any more. The next one is tried at once, but after a pause when a round is complete or a connection
+   * was lost as soon as it was made (`atOnce` false): without it, a server that accepts and drops would be dialled in a loop.
+   */
+  #lost(remote: string, error: OvsdbError, atOnce?: boolean): void {
+    this.#emit({ type: "disconnected", remote, error });
+    // One of the listeners may have closed the client.
+    if (this.#state === "closed") return;
+    this.#failures++;
+    if (atOnce ?? this.#failures % this.#options.remotes.length !== 0) {
+      this.#dialNext();
+      return;
+    }
+    const attempt = this.#pauses++;
+    const delayMs = backoffDelay(attempt, this.#maxBackoff, () => this.#clock.random());
+    const cancel = this.#clock.after(delayMs, () => this.#dialNext());
+    this.#phase = { name: "waiting", cancel };
+    this.#emit({ type: "backoff", delayMs, attempt });
+  }
+
+  get #maxBackoff(): number {
+    return this.#options.maxBackoffMs ?? 5000;
+  }
+
+  #setState(state: ClientState): void {
+    if (state === this.#state || this.#state === "closed") return;
+    this.#state = state;
+    this.#gate.set(state === "connected");
+    this.#states.emit(state);
+  }
+
+  #emit(event: ClientEvent): void {
+    try {
+      this.#options.onEvent?.(event);
+    } catch (error) {
+      // There is nobody left to tell but the process.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+}
+
+function closedError(): OvsdbError {
+  return new OvsdbError("closed", "the client has been closed");
+}

@@ -1,0 +1,97 @@
+import { OvsdbError } from "./errors.ts";
+import { isJsonObject, type JsonObject } from "./json.ts";
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/**
+ * Cuts a stream of JSON objects that follow one another without any frame (RFC 7047 §4: JSON-RPC directly over a stream) into
+ * messages. Does no I/O. Bytes are looked at once each, and turned into text only when a message is whole, so that a
+ * character whose bytes came in two chunks is never torn.
+ */
+export class MessageSplitter {
+  readonly #maxBytes: number;
+  /** Chunks of the message that has begun. */
+  #parts: Uint8Array[] = [];
+  #length = 0;
+  /** Open braces outside of strings; 0 between messages. */
+  #depth = 0;
+  #inString = false;
+  #escaped = false;
+
+  /** `maxBytes`: the size that a message may have. */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /**
+   * Takes the next chunk, which it may keep, and calls `emit` for each message that is now whole, in order. Throws OvsdbError
+   * `too large` or `protocol`, after which the stream is past use; what `emit` throws goes through likewise.
+   */
+  push(chunk: Uint8Array, emit: (message: JsonObject) => void): void {
+    let start = 0;
+    for (let i = 0; i < chunk.length; i++) {
+      const byte = chunk[i] as number;
+      if (this.#inString) {
+        if (this.#escaped) this.#escaped = false;
+        else if (byte === BACKSLASH) this.#escaped = true;
+        else if (byte === QUOTE) this.#inString = false;
+      } else if (this.#depth === 0) {
+        if (byte === OPEN) {
+          this.#depth = 1;
+          start = i;
+        } else if (!isSpace(byte)) {
+          throw new OvsdbError("protocol", `byte ${byte} where a JSON object should begin`);
+        }
+      } else if (byte === QUOTE) {
+        this.#inString = true;
+      } else if (byte === OPEN) {
+        this.#depth++;
+      } else if (byte === CLOSE && --this.#depth === 0) {
+        emit(parse(this.#take(chunk.subarray(start, i + 1))));
+      }
+    }
+    if (this.#depth > 0) this.#keep(chunk.subarray(start));
+  }
+
+  #keep(part: Uint8Array): void {
+    this.#length += part.length;
+    if (this.#length > this.#maxBytes) {
+      throw new OvsdbError("too large", `a message of more than ${this.#maxBytes} bytes`);
+    }
+    this.#parts.push(part);
+  }
+
+  #take(last: Uint8Array): Uint8Array {
+    this.#keep(last);
+    const whole = this.#parts.length === 1 ? last : Buffer.concat(this.#parts, this.#length);
+    this.#parts = [];
+    this.#length = 0;
+    return whole;
+  }
+}
+
+/** A message as bytes. Throws OvsdbError `too large` where it is longer than `maxBytes`. */
+export function encodeMessage(message: JsonObject, maxBytes: number): Uint8Array {
+  const bytes = Buffer.from(JSON.stringify(message));
+  if (bytes.length > maxBytes) throw new OvsdbError("too large", `a message of ${bytes.length} bytes was not sent`);
+  return bytes;
+}
+
+function parse(bytes: Uint8Array): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(utf8.decode(bytes));
+  } catch (cause) {
+    throw new OvsdbError("protocol", "a message that is no JSON", { cause });
+  }
+  if (!isJsonObject(value)) throw new OvsdbError("protocol", "a message that is no JSON object");
+  return value;
+}
+
+function isSpace(byte: number): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+}

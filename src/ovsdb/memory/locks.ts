@@ -1,0 +1,52 @@
+/** The locks of the server, RFC 7047 §4.1.8. `Owner` is a session. */
+export class MemoryLocks<Owner extends object> {
+  /** Name → who holds it, and after that who waits, in order. */
+  readonly #lines = new Map<string, Owner[]>();
+  readonly #tell: (owner: Owner, method: "locked" | "stolen", name: string) => void;
+
+  /** `tell` sends the notification. */
+  constructor(tell: (owner: Owner, method: "locked" | "stolen", name: string) => void) {
+    this.#tell = tell;
+  }
+
+  holder(name: string): Owner | undefined {
+    return this.#lines.get(name)?.[0];
+  }
+
+  /** Whether it is held now. */
+  lock(owner: Owner, name: string): boolean {
+    const line = this.#line(name);
+    line.push(owner);
+    return line.length === 1;
+  }
+
+  steal(owner: Owner, name: string): void {
+    const line = this.#line(name);
+    const [victim] = line;
+    line.unshift(owner);
+    if (victim !== undefined) this.#tell(victim, "stolen", name);
+  }
+
+  unlock(owner: Owner, name: string): void {
+    const line = this.#line(name);
+    const at = line.indexOf(owner);
+    if (at < 0) return;
+    line.splice(at, 1);
+    const [next] = line;
+    if (at === 0 && next !== undefined) this.#tell(next, "locked", name);
+  }
+
+  /** The session is gone. */
+  drop(owner: Owner): void {
+    for (const [name, line] of this.#lines) if (line.includes(owner)) this.unlock(owner, name);
+  }
+
+  #line(name: string): Owner[] {
+    let line = this.#lines.get(name);
+    if (line === undefined) {
+      line = [];
+      this.#lines.set(name, line);
+    }
+    return line;
+  }
+}

@@ -1,0 +1,25 @@
+import type { OvsdbClient, OvsdbOptions } from "./client.ts";
+import { systemClock } from "./clock.ts";
+import { Connection } from "./connection.ts";
+import { dialRemote } from "./dial.ts";
+import { parseRemote } from "./remote.ts";
+
+/**
+ * Opens a connection to OVSDB, which keeps itself alive until `close()`. Returns at once; whether it is connected the client tells.
+ * Throws a TypeError for a remote that is no connection method, or none at all.
+ */
+export function openOvsdb(options: OvsdbOptions): OvsdbClient {
+  for (const remote of options.remotes) if (parseRemote(remote) === undefined) throw new TypeError(notARemote(remote));
+  return new Connection(options, {
+    clock: systemClock,
+    dial: async (text, signal) => {
+      const remote = parseRemote(text);
+      if (remote === undefined) throw new TypeError(notARemote(text));
+      return await dialRemote(remote, options.tls, signal);
+    },
+  });
+}
+
+function notARemote(text: string): string {
+  return `${JSON.stringify(text)} is not of the form unix:FILE, tcp:HOST:PORT or ssl:HOST:PORT`;
+}

@@ -1,0 +1,44 @@
+import t from "tap";
+import { backoffDelay } from "./backoff.ts";
+import { openOvsdb } from "./open.ts";
+import { parseRemote, splitRemotes } from "./remote.ts";
+
+t.test("connection methods are read as ovsdb(7) has them", async (t) => {
+  t.same(parseRemote("unix:/run/ovn/ovnnb_db.sock"), { kind: "unix", path: "/run/ovn/ovnnb_db.sock" });
+  t.same(parseRemote("tcp:10.0.0.1:6641"), { kind: "tcp", host: "10.0.0.1", port: 6641 });
+  t.same(parseRemote("tcp:[fd00::1]:6641"), { kind: "tcp", host: "fd00::1", port: 6641 });
+  t.same(parseRemote("ssl:ovn-nb.kube-system.svc:6641"), { kind: "ssl", host: "ovn-nb.kube-system.svc", port: 6641 });
+  t.same(parseRemote("tcp:10.0.0.1"), { kind: "tcp", host: "10.0.0.1", port: 6640 });
+});
+
+t.test("anything else is no connection method", async (t) => {
+  for (const text of [
+    "",
+    "unix:",
+    "tcp:",
+    "tcp::6641",
+    "ptcp:6641",
+    "tcp:a:0",
+    "tcp:a:70000",
+    "tcp:fd00::1:6641",
+    "http://a",
+  ]) {
+    t.equal(parseRemote(text), undefined, text);
+  }
+  t.throws(() => openOvsdb({ remotes: ["nonsense"], database: "Test" }), TypeError);
+  t.throws(() => openOvsdb({ remotes: [], database: "Test" }), TypeError);
+});
+
+t.test("a list of remotes is separated by commas", async (t) => {
+  t.same(splitRemotes("tcp:a:1, tcp:b:2,"), ["tcp:a:1", "tcp:b:2"]);
+});
+
+t.test("pauses double up to the longest, and each is shortened by up to half at random", async (t) => {
+  const longest = [0, 1, 2, 3, 10, 1000].map((attempt) => backoffDelay(attempt, 1000, () => 0));
+  t.same(longest, [100, 200, 400, 800, 1000, 1000]);
+  t.equal(
+    backoffDelay(0, 1000, () => 0.5),
+    75,
+  );
+  t.ok(backoffDelay(5, 1000, () => 0.999) >= 500);
+});

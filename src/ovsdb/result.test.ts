@@ -1,0 +1,56 @@
+import t from "tap";
+import { OvsdbError } from "./errors.ts";
+import { selectedRows, transactResults } from "./result.ts";
+import { TEST } from "./testing/schema.ts";
+
+const A = "00000000-0000-4000-8000-00000000000a";
+
+function failure(reply: unknown, operations: number): OvsdbError {
+  try {
+    transactResults(reply as never, operations);
+  } catch (error) {
+    if (error instanceof OvsdbError) return error;
+  }
+  throw new Error("no error");
+}
+
+t.test("a reply gives one result for each operation", async (t) => {
+  t.same(transactResults([{ uuid: ["uuid", A] }, { count: 2 }, {}], 3), [{ uuid: A }, { count: 2 }, {}]);
+});
+
+t.test("an error says which operation failed, or that it was the commit", async (t) => {
+  const first = failure([{}, { error: "constraint violation", details: "why" }, null], 3);
+  t.match(first, {
+    code: "constraint violation",
+    operation: 1,
+    message: "constraint violation: why",
+    mayHaveApplied: false,
+  });
+  const commit = failure([{}, {}, { error: "referential integrity violation", details: "why" }], 2);
+  t.match(commit, { code: "referential integrity violation", operation: undefined, retryable: false });
+});
+
+t.test("an error with a name that nobody knows keeps it in its message", async (t) => {
+  t.match(failure([{ error: "flux violation" }], 1), { code: "other", message: "flux violation" });
+});
+
+t.test("a reply that is none is an error of the protocol", async (t) => {
+  for (const reply of [null, {}, [null], ["x"], [{}]])
+    t.equal(failure(reply, 2).code, "protocol", JSON.stringify(reply));
+});
+
+t.test("errors tell what is known of the outcome", async (t) => {
+  for (const code of ["disconnected", "timeout", "abandoned"] as const)
+    t.ok(new OvsdbError(code, "").mayHaveApplied, code);
+  for (const code of ["not connected", "constraint violation", "not owner", "overloaded"] as const) {
+    t.notOk(new OvsdbError(code, "").mayHaveApplied, code);
+  }
+  t.ok(new OvsdbError("not connected", "").retryable);
+  t.notOk(new OvsdbError("constraint violation", "").retryable);
+});
+
+t.test("selected rows are decoded as far as they were selected", async (t) => {
+  const rows = [{ _uuid: ["uuid", A], name: "s", ids: ["map", []], mode: ["set", []] }];
+  t.same(selectedRows(TEST, "Switch", { rows }), [{ _uuid: A, name: "s", ids: {}, mode: undefined }]);
+  t.same(selectedRows(TEST, "Switch", undefined), []);
+});

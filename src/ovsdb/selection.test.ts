@@ -1,0 +1,57 @@
+import t from "tap";
+import { schemaJson } from "./schema-json.ts";
+import { monitorRequests, parseServerSchema, tableRequests } from "./selection.ts";
+import { TEST } from "./testing/schema.ts";
+
+const never = (): void => {
+  throw new Error("nothing should be lacking");
+};
+
+t.test("a selection asks for the columns and rows it names", async (t) => {
+  const requests = tableRequests(TEST, {
+    Switch: ["name", "ports"],
+    Port: {
+      columns: ["name"],
+      whereAny: [
+        ["tag", "==", 3],
+        ["up", "==", true],
+      ],
+    },
+    Group: "all",
+  });
+  t.same(monitorRequests(requests, parseServerSchema(JSON.stringify(schemaJson(TEST))), never), {
+    Switch: [{ columns: ["name", "ports"] }],
+    Port: [
+      {
+        columns: ["name"],
+        where: [
+          ["tag", "==", 3],
+          ["up", "==", true],
+        ],
+      },
+    ],
+    Group: [{ columns: ["name", "ports", "leader"] }],
+  });
+});
+
+t.test("any of no conditions is no row, and not every row", async (t) => {
+  const requests = tableRequests(TEST, { Port: { columns: ["name"], whereAny: [] } });
+  t.same(monitorRequests(requests, undefined, never), { Port: [{ columns: ["name"], where: [false] }] });
+});
+
+t.test("what an older server has not is named and left out", async (t) => {
+  const old = parseServerSchema(JSON.stringify({ tables: { Switch: { columns: { name: { type: "string" } } } } }));
+  const lacking: string[] = [];
+  const json = monitorRequests(tableRequests(TEST, { Switch: ["name", "mode"], Group: "all" }), old, (table, column) =>
+    lacking.push(column === undefined ? table : `${table}.${column}`),
+  );
+  t.same(json, { Switch: [{ columns: ["name"] }] });
+  t.same(lacking, ["Switch.mode", "Group"]);
+});
+
+t.test("names that our own schema has not are a mistake of the caller", async (t) => {
+  t.throws(() => tableRequests(TEST, { Nonsense: "all" } as never), TypeError);
+  t.throws(() => tableRequests(TEST, { Switch: ["nonsense"] } as never), TypeError);
+  t.throws(() => parseServerSchema("{}"), { code: "protocol" });
+  t.throws(() => parseServerSchema("nonsense"), { code: "protocol" });
+});

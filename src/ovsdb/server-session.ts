@@ -1,0 +1,139 @@
+import type { Duplex } from "node:stream";
+import type { Clock } from "./clock.ts";
+import { OvsdbError } from "./errors.ts";
+import type { Json } from "./json.ts";
+import { MirrorStore } from "./mirror-store.ts";
+import { parseServerSchema, type ServerSchema, tableRequests } from "./selection.ts";
+import { judgeServer, SERVER, type SeenIndex } from "./server-status.ts";
+import { type ReplyHandler, Session } from "./session.ts";
+
+/** What a {@link ServerSession} is given. */
+export interface ServerSessionOptions {
+  readonly clock: Clock;
+  readonly probeIntervalMs: number;
+  readonly maxMessageBytes: number;
+  readonly maxRequests: number;
+  readonly database: string;
+  readonly leaderOnly: boolean;
+  /** The newest state of the cluster seen so far, by this or an earlier connection. */
+  readonly seen: () => SeenIndex | undefined;
+  readonly onSeen: (seen: SeenIndex) => void;
+  /** The server has been found suitable, for the first time on this connection. */
+  readonly onSuitable: () => void;
+  /** Notifications other than those about the server itself. */
+  readonly onNotification: (method: string, params: readonly Json[]) => void;
+  readonly onEnd: (error: OvsdbError) => void;
+}
+
+/** The monitor of `_Server`; mirrors have other names. */
+const STATUS = "weft-server";
+
+/**
+ * A session with a server that is watched for being suitable, from the greeting on: the very notification that says it leads no more
+ * ends the session.
+ */
+export class ServerSession {
+  readonly #options: ServerSessionOptions;
+  readonly #session: Session;
+  readonly #status: MirrorStore;
+  /** Database → its tables and columns; parsed when first asked for. */
+  readonly #schemas = new Map<string, ServerSchema>();
+  #suitable = false;
+  #model = "";
+  #serverId: string | undefined;
+
+  constructor(stream: Duplex, options: ServerSessionOptions) {
+    this.#options = options;
+    this.#status = new MirrorStore(SERVER.name, tableRequests(SERVER, { Database: "all" }), {
+      id: STATUS,
+      onError: (error) => this.fail(OvsdbError.from(error, "protocol")),
+      onClose: () => {},
+    });
+    this.#session = new Session(stream, {
+      clock: options.clock,
+      probeIntervalMs: options.probeIntervalMs,
+      maxMessageBytes: options.maxMessageBytes,
+      maxRequests: options.maxRequests,
+      onNotification: (method, params) => this.#notified(method, params),
+      onEnd: options.onEnd,
+    });
+  }
+
+  /** `model` of the database by which the server was judged. */
+  get model(): string {
+    return this.#model;
+  }
+
+  /** The server's id in its cluster, if it is in one. */
+  get serverId(): string | undefined {
+    return this.#serverId;
+  }
+
+  /** Asks the server about itself; `onSuitable` or `onEnd` follows. */
+  greet(): void {
+    try {
+      this.call(
+        "monitor_cond_since",
+        this.#status.request(undefined, () => {}),
+        (error, reply) => {
+          if (error !== undefined) return this.fail(error);
+          this.#status.takeReply(reply);
+          this.#judge();
+        },
+      );
+    } catch (reason) {
+      this.fail(OvsdbError.from(reason, "protocol"));
+    }
+  }
+
+  /** See {@link Session.call}. */
+  call(method: string, params: readonly Json[], onReply: ReplyHandler): () => void {
+    return this.#session.call(method, params, onReply);
+  }
+
+  /** See {@link Session.fail}. */
+  fail(error: OvsdbError): void {
+    this.#session.fail(error);
+  }
+
+  /** See {@link Session.end}. */
+  end(error: OvsdbError): void {
+    this.#session.end(error);
+  }
+
+  /** The tables and columns that the server has of a database; undefined where it does not say. Throws OvsdbError `protocol`. */
+  schemaOf(database: string): ServerSchema | undefined {
+    let schema = this.#schemas.get(database);
+    if (schema !== undefined) return schema;
+    for (const row of this.#status.rows("Database")) {
+      if (row["name"] !== database || typeof row["schema"] !== "string") continue;
+      schema = parseServerSchema(row["schema"]);
+      this.#schemas.set(database, schema);
+    }
+    return schema;
+  }
+
+  #notified(method: string, params: readonly Json[]): void {
+    if (method !== "update3" || params[0] !== STATUS) {
+      this.#options.onNotification(method, params);
+      return;
+    }
+    this.#status.takeUpdate(params[1], params[2]);
+    this.#judge();
+  }
+
+  #judge(): void {
+    const { database, leaderOnly, seen, onSeen, onSuitable } = this.#options;
+    const verdict = judgeServer(this.#status.rows("Database"), database, leaderOnly, seen());
+    if (!verdict.suitable) {
+      this.fail(new OvsdbError("unsuitable server", `the server ${verdict.reason}`));
+      return;
+    }
+    if (verdict.seen !== undefined) onSeen(verdict.seen);
+    if (this.#suitable) return;
+    this.#suitable = true;
+    this.#model = verdict.row.model;
+    this.#serverId = verdict.row.sid;
+    onSuitable();
+  }
+}

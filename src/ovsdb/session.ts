@@ -1,0 +1,142 @@
+import type { Duplex } from "node:stream";
+import type { Clock } from "./clock.ts";
+import { OvsdbError } from "./errors.ts";
+import { encodeMessage, MessageSplitter } from "./framing.ts";
+import type { Json, JsonObject } from "./json.ts";
+import { type Message, notificationJson, parseMessage, replyJson, requestJson } from "./message.ts";
+import { Probe } from "./probe.ts";
+
+/** How the answer to a request is received: the result, or why there is none. Called once, or never if forgotten. */
+export type ReplyHandler = (error: OvsdbError | undefined, result: Json) => void;
+
+/** What a {@link Session} is given. */
+export interface SessionOptions {
+  readonly clock: Clock;
+  readonly probeIntervalMs: number;
+  readonly maxMessageBytes: number;
+  readonly maxRequests: number;
+  readonly onNotification: (method: string, params: readonly Json[]) => void;
+  /** Called once when the session has ended for any reason but `end()`, after all requests have been answered with the same error. */
+  readonly onEnd: (error: OvsdbError) => void;
+}
+
+/**
+ * JSON-RPC 1.0 over one connection (RFC 7047 §4). Answers echo requests, probes a silent peer, and pairs replies with requests.
+ * Replies and notifications are handed on at once in the order in which they came: a handler that has returned has
+ * taken in all that came before.
+ */
+export class Session {
+  readonly #stream: Duplex;
+  readonly #options: SessionOptions;
+  readonly #splitter: MessageSplitter;
+  readonly #probe: Probe;
+  /** Request id → its handler. */
+  readonly #pending = new Map<number, ReplyHandler>();
+  #nextId = 1;
+  #ended = false;
+
+  constructor(stream: Duplex, options: SessionOptions) {
+    this.#stream = stream;
+    this.#options = options;
+    this.#splitter = new MessageSplitter(options.maxMessageBytes);
+    this.#probe = new Probe(options.clock, options.probeIntervalMs, {
+      ask: () => this.#ask(),
+      silent: (ms) => this.fail(new OvsdbError("disconnected", `the server has not answered for ${Math.round(ms)} ms`)),
+    });
+    stream.on("data", (chunk: Uint8Array) => this.#receive(chunk));
+    stream.on("error", (cause) => this.fail(new OvsdbError("disconnected", cause.message, { cause })));
+    const closed = (): void => this.fail(new OvsdbError("disconnected", "the server closed the connection"));
+    stream.on("end", closed);
+    stream.on("close", closed);
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /**
+   * Sends a request; returns what forgets it, so that its handler is not called any more (and a `transact` that still waits on the
+   * server is cancelled there, RFC 7047 §4.1.4). Throws OvsdbError `overloaded`, `too large` or `disconnected`: nothing was sent.
+   */
+  call(method: string, params: readonly Json[], onReply: ReplyHandler): () => void {
+    if (this.#pending.size >= this.#options.maxRequests) {
+      throw new OvsdbError("overloaded", `${this.#pending.size} requests without answer`);
+    }
+    const id = this.#nextId++;
+    this.#send(requestJson(method, params, id));
+    this.#pending.set(id, onReply);
+    return () => {
+      if (this.#pending.delete(id) && method === "transact" && !this.#ended)
+        this.#send(notificationJson("cancel", [id]));
+    };
+  }
+
+  /** Ends the session: requests are answered with `error`, the connection is closed, `onEnd` is not called. */
+  end(error: OvsdbError): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#probe.stop();
+    this.#stream.destroy();
+    const handlers = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const handler of handlers) handler(error, null);
+  }
+
+  /** Any word of the server ends its silence, so nobody waits for this very reply, and it does not count as a request. */
+  #ask(): void {
+    try {
+      this.#send(requestJson("echo", [], "probe"));
+    } catch (reason) {
+      this.fail(OvsdbError.from(reason, "disconnected"));
+    }
+  }
+
+  /** Ends the session and calls `onEnd`, as a broken connection does. */
+  fail(error: OvsdbError): void {
+    if (this.#ended) return;
+    this.end(error);
+    this.#options.onEnd(error);
+  }
+
+  #send(message: JsonObject): void {
+    if (this.#ended) throw new OvsdbError("disconnected", "the connection has ended");
+    const { maxMessageBytes } = this.#options;
+    // A peer that reads slower than we write must not make us hold more than one largest message.
+    if (this.#stream.writableLength > maxMessageBytes) throw new OvsdbError("overloaded", "the server does not read");
+    this.#stream.write(encodeMessage(message, maxMessageBytes));
+  }
+
+  #receive(chunk: Uint8Array): void {
+    if (this.#ended) return;
+    this.#probe.heard();
+    try {
+      this.#splitter.push(chunk, (json) => this.#handle(parseMessage(json)));
+    } catch (reason) {
+      this.fail(OvsdbError.from(reason, "protocol"));
+    }
+  }
+
+  #handle(message: Message): void {
+    if (this.#ended) return;
+    switch (message.kind) {
+      case "reply": {
+        // Replies to requests that were given up are no news to anybody.
+        const handler = typeof message.id === "number" ? this.#pending.get(message.id) : undefined;
+        if (handler === undefined) return;
+        this.#pending.delete(message.id as number);
+        if (message.error === null) handler(undefined, message.result);
+        else handler(OvsdbError.fromServer(message.error), null);
+        return;
+      }
+      case "request":
+        this.#send(
+          message.method === "echo"
+            ? replyJson(message.id, message.params)
+            : replyJson(message.id, null, { error: "unknown method", details: message.method }),
+        );
+        return;
+      case "notification":
+        this.#options.onNotification(message.method, message.params);
+    }
+  }
+}

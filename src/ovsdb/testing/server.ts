@@ -1,0 +1,157 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, watch } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { promisify } from "node:util";
+import type { DatabaseSchema } from "../schema.ts";
+import { schemaJson } from "../schema-json.ts";
+import type { OvsTool, OvsTools } from "./ovs-tools.ts";
+
+const run = promisify(execFile);
+
+/** A folder for the servers of one test, on paths short enough for unix sockets. */
+export class TestFolder {
+  readonly path: string;
+  readonly tools: OvsTools;
+  readonly #servers: TestServer[] = [];
+
+  private constructor(path: string, tools: OvsTools) {
+    this.path = path;
+    this.tools = tools;
+  }
+
+  static async make(tools: OvsTools): Promise<TestFolder> {
+    return new TestFolder(await mkdtemp(join(tmpdir(), "ovsdb-")), tools);
+  }
+
+  /** A standalone server with an empty database, started. */
+  async standalone<Tables>(
+    schema: DatabaseSchema<Tables>,
+    options: { readonly remotes?: readonly string[] } = {},
+  ): Promise<TestServer> {
+    const server = this.#add("db", options.remotes ?? []);
+    await this.tool("ovsdb-tool", "create", server.file, await this.#schemaFile(schema));
+    await server.start();
+    return server;
+  }
+
+  /** A raft cluster with an empty database, all servers joined. */
+  async cluster<Tables>(
+    schema: DatabaseSchema<Tables>,
+    size: number,
+    electionMs: number,
+  ): Promise<readonly TestServer[]> {
+    const servers: TestServer[] = [];
+    const raft = (number: number): string => `unix:${join(this.path, `s${number}.raft`)}`;
+    for (let number = 1; number <= size; number++) {
+      const server = this.#add(`s${number}`, []);
+      servers.push(server);
+      if (number === 1) {
+        const contents = await this.#schemaFile(schema);
+        const timer = `--election-timer=${electionMs}`;
+        await this.tool("ovsdb-tool", timer, "create-cluster", server.file, contents, raft(1));
+      } else {
+        await this.tool("ovsdb-tool", "join-cluster", server.file, schema.name, raft(number), raft(1));
+      }
+      await server.start();
+    }
+    const joined = servers.map((server) => this.tool("ovsdb-client", "wait", server.remote, schema.name, "connected"));
+    await Promise.all(joined);
+    return servers;
+  }
+
+  async tool(tool: OvsTool, ...args: readonly string[]): Promise<string> {
+    const [command, ...first] = this.tools.command(tool);
+    // Without these, the tools look for folders that only an installed system has.
+    const env = { ...process.env, OVS_RUNDIR: this.path, OVS_LOGDIR: this.path, OVS_DBDIR: this.path };
+    const { stdout } = await run(command, [...first, ...args], { env, timeout: 30_000 });
+    return stdout;
+  }
+
+  /** Stops all servers and removes the folder. */
+  async close(): Promise<void> {
+    await Promise.all(this.#servers.map((server) => server.stop("SIGKILL")));
+    await rm(this.path, { recursive: true, force: true });
+  }
+
+  #add(name: string, remotes: readonly string[]): TestServer {
+    const server = new TestServer(this, name, remotes);
+    this.#servers.push(server);
+    return server;
+  }
+
+  async #schemaFile<Tables>(schema: DatabaseSchema<Tables>): Promise<string> {
+    const file = join(this.path, `${schema.name}.ovsschema`);
+    await writeFile(file, JSON.stringify(schemaJson(schema)));
+    return file;
+  }
+}
+
+/** A real ovsdb-server, run without privileges. */
+export class TestServer {
+  readonly file: string;
+  /** The connection method of its unix socket. */
+  readonly remote: string;
+  readonly #folder: TestFolder;
+  readonly #control: string;
+  readonly #remotes: readonly string[];
+  #process: ChildProcess | undefined;
+
+  constructor(folder: TestFolder, name: string, remotes: readonly string[]) {
+    this.#folder = folder;
+    this.file = join(folder.path, `${name}.db`);
+    this.remote = `unix:${join(folder.path, `${name}.sock`)}`;
+    this.#control = join(folder.path, `${name}.ctl`);
+    this.#remotes = remotes;
+  }
+
+  /** Resolves when the server listens. */
+  async start(): Promise<void> {
+    const socket = this.remote.slice("unix:".length);
+    await Promise.all([rm(socket, { force: true }), rm(this.#control, { force: true })]);
+    const [command, ...first] = this.#folder.tools.command("ovsdb-server");
+    const options = ["--no-chdir", "-vconsole:off", "-vsyslog:off", `--unixctl=${this.#control}`];
+    const remotes = [`p${this.remote}`, ...this.#remotes].map((remote) => `--remote=${remote}`);
+    const path = this.#folder.path;
+    const env = { ...process.env, OVS_RUNDIR: path, OVS_LOGDIR: path, OVS_DBDIR: path };
+    this.#process = spawn(command, [...first, ...options, ...remotes, this.file], { stdio: "ignore", env });
+    await Promise.all([fileAppears(socket), fileAppears(this.#control)]);
+  }
+
+  /** Ends the process and waits for it. */
+  async stop(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
+    const server = this.#process;
+    this.#process = undefined;
+    if (server === undefined || server.exitCode !== null || server.signalCode !== null) return;
+    const exited = once(server, "exit");
+    server.kill(signal);
+    await exited;
+  }
+
+  /** Stops the process in its tracks (SIGSTOP), connections left open; or lets it go on. */
+  freeze(frozen: boolean): void {
+    this.#process?.kill(frozen ? "SIGSTOP" : "SIGCONT");
+  }
+
+  control(...args: readonly string[]): Promise<string> {
+    return this.#folder.tool("ovs-appctl", "-t", this.#control, ...args);
+  }
+}
+
+function fileAppears(path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const watcher = watch(dirname(path));
+    const timer = setTimeout(() => settle(new Error(`${basename(path)} did not appear`)), 20_000);
+    const settle = (error?: Error): void => {
+      clearTimeout(timer);
+      watcher.close();
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    watcher.on("change", () => existsSync(path) && settle());
+    watcher.on("error", settle);
+    if (existsSync(path)) settle();
+  });
+}

@@ -1,0 +1,66 @@
+import type { TransactOptions } from "./client.ts";
+import type { Clock } from "./clock.ts";
+import { OvsdbError } from "./errors.ts";
+import { abandoned } from "./gate.ts";
+import type { Json } from "./json.ts";
+import { assertLock, type Operation, type OperationResult } from "./operation.ts";
+import { transactResults } from "./result.ts";
+import type { ReplyHandler } from "./session.ts";
+
+/** The part of a session that a transaction needs. */
+export interface TransactCaller {
+  call(method: string, params: readonly Json[], onReply: ReplyHandler): () => void;
+}
+
+/** Sends one transaction and waits for its answer, its time limit or its signal, whichever comes first. */
+export function sendTransaction(
+  caller: TransactCaller,
+  clock: Clock,
+  database: string,
+  operations: readonly Operation[],
+  { signal, timeoutMs = 30_000, assertLock: lock }: TransactOptions,
+): Promise<readonly OperationResult[]> {
+  const asserted = lock === undefined ? operations : [assertLock(lock), ...operations];
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted === true) throw abandoned(signal);
+    const forget = caller.call("transact", [database, ...asserted], (error, reply) => {
+      settled();
+      if (error !== undefined) {
+        reject(error);
+        return;
+      }
+      try {
+        resolve(resultsOf(reply, asserted.length, lock !== undefined));
+      } catch (reason) {
+        reject(OvsdbError.from(reason, "protocol"));
+      }
+    });
+    const giveUp = (error: OvsdbError): void => {
+      settled();
+      forget();
+      reject(error);
+    };
+    const onAbort = (): void => {
+      if (signal !== undefined) giveUp(abandoned(signal));
+    };
+    const late = new OvsdbError("timeout", `no answer to a transaction within ${timeoutMs} ms`);
+    const cancelTimer = clock.after(timeoutMs, () => giveUp(late));
+    const settled = (): void => {
+      cancelTimer();
+      signal?.removeEventListener("abort", onAbort);
+    };
+    signal?.addEventListener("abort", onAbort);
+  });
+}
+
+/** Results of the caller's operations: the assertion before them is ours. */
+function resultsOf(reply: Json, operations: number, asserted: boolean): readonly OperationResult[] {
+  if (!asserted) return transactResults(reply, operations);
+  try {
+    return transactResults(reply, operations).slice(1);
+  } catch (error) {
+    if (!(error instanceof OvsdbError) || error.operation === undefined) throw error;
+    const operation = error.operation === 0 ? {} : { operation: error.operation - 1 };
+    throw new OvsdbError(error.code, error.message, { cause: error, ...operation });
+  }
+}
