@@ -30,6 +30,7 @@ function setup(): Setup {
     links: new FakeLinks(),
     mtuOf: () => 1400,
     explain: async () => undefined,
+    stopping: new AbortController().signal,
     deadlines: { allocatedMs: 200, knownMs: 50, installedMs: 200 },
     onLeftover: (name, failures) => leftovers.push(name, ...failures.map(({ what }) => what)),
     leftovers,

@@ -27,6 +27,8 @@ export interface AddWorld {
   mtuOf(subnet: string): number;
   readonly explain: Explain;
   readonly deadlines: AllocationDeadlines & { readonly installedMs: number };
+  /** Fires when the daemon is to end: an ADD that has made nothing yet is stopped, others go on for a while. */
+  readonly stopping: AbortSignal;
   /** Something could not be taken back; the collector has to. */
   onLeftover(hostName: string, failures: readonly { readonly what: string; readonly error: unknown }[]): void;
 }
@@ -74,9 +76,10 @@ async function allocated(
   world: AddWorld,
   request: PodRequest,
   watch: Stopwatch,
-  signal: AbortSignal,
+  outer: AbortSignal,
 ): Promise<FoundAllocation> {
   const { deadlines, explain } = world;
+  const signal = AbortSignal.any([outer, world.stopping]);
   const onWait = (what: "address" | "route"): void => watch.phase(`wait-${what}`);
   try {
     onWait("address");

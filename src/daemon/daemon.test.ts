@@ -114,7 +114,7 @@ function call(socketPath: string, verb: string, body: object): Promise<{ status:
   });
 }
 
-const request_ = (name: string, container: string) => ({
+const body = (name: string, container: string) => ({
   cni_type: "kube-ovn",
   provider: "ovn",
   pod_name: name,
@@ -145,7 +145,7 @@ t.test("a daemon sets its node up, says so, and serves pods", async (t) => {
 
   const spec = { nodeName: "weft-1", hostNetwork: false };
   const pod = await kube.create(PODS, { metadata: { name: "web-0", namespace: "shop" }, spec });
-  const adding = call(socket, "add", { ...request_("web-0", "aaaaaaaaaaaaaaaa"), pod_uid: pod.metadata.uid });
+  const adding = call(socket, "add", { ...body("web-0", "aaaaaaaaaaaaaaaa"), pod_uid: pod.metadata.uid });
   const ref = { name: "web-0", namespace: "shop" };
   await kube.patch(PODS, ref, { type: "merge", body: { metadata: { annotations: ALLOCATED } } });
   t.match(await adding, { status: 200, body: /"ip":"10\.16\.0\.7"/ });
@@ -157,7 +157,7 @@ t.test("a daemon sets its node up, says so, and serves pods", async (t) => {
       .sort(),
     ["aaaaaaaaaaaa_h", "ovn0"],
   );
-  t.equal((await call(socket, "del", request_("web-0", "aaaaaaaaaaaaaaaa"))).status, 204);
+  t.equal((await call(socket, "del", body("web-0", "aaaaaaaaaaaaaaaa"))).status, 204);
   t.same(
     server.rows(VSWITCH, "Interface").map(({ name }) => name),
     ["ovn0"],
@@ -177,7 +177,7 @@ t.test("a transaction that is refused, and a database that goes away, leave noth
   const isAttach = (operations: readonly Operation[]): boolean => operations[0]?.op === "insert";
   server.onTransact = (operations) =>
     isAttach(operations) ? { error: "constraint violation", details: "no" } : undefined;
-  t.match(await call(socket, "add", request_("web-0", "aaaaaaaaaaaaaaaa")), { status: 500, body: /br-int.*no/ });
+  t.match(await call(socket, "add", body("web-0", "aaaaaaaaaaaaaaaa")), { status: 500, body: /br-int.*no/ });
   t.equal(links.pairs.size, 0);
   server.onTransact = (operations) => {
     if (isAttach(operations)) setImmediate(() => server.cut());
@@ -186,12 +186,44 @@ t.test("a transaction that is refused, and a database that goes away, leave noth
   links.onStep = async (step) => {
     if (step === "configure") await new Promise((resolve) => setTimeout(resolve, 20));
   };
-  const cut = await call(socket, "add", request_("web-0", "bbbbbbbbbbbbbbbb"));
+  const cut = await call(socket, "add", body("web-0", "bbbbbbbbbbbbbbbb"));
   server.onTransact = undefined;
   if (cut.status !== 200) t.equal(links.pairs.size, 0);
   await until(() => server.rows(VSWITCH, "Interface").every(({ name }) => name === "ovn0" || links.pairs.has(name)));
   t.pass("what could not be taken back at once was collected");
   await daemon.stop();
+});
+
+t.test("a daemon that ends finishes what it has begun and stops what only waits", async (t) => {
+  const { kube, server, links, socket, conflist, start } = await node(t);
+  const daemon = await start();
+  await until(() => existsSync(conflist));
+  const spec = { nodeName: "weft-1", hostNetwork: false };
+  await kube.create(PODS, { metadata: { name: "waits", namespace: "shop" }, spec });
+  await kube.create(PODS, { metadata: { name: "web-0", namespace: "shop", annotations: ALLOCATED }, spec });
+  const open = Promise.withResolvers<void>();
+  const entered = Promise.withResolvers<void>();
+  links.onStep = async (step) => {
+    if (step !== "configure") return;
+    entered.resolve();
+    await open.promise;
+  };
+  const waits = call(socket, "add", body("waits", "aaaaaaaaaaaaaaaa"));
+  const works = call(socket, "add", body("web-0", "bbbbbbbbbbbbbbbb"));
+  await entered.promise;
+  const stopped = daemon.stop();
+  t.match(await waits, { status: 503, body: /shutting down/ });
+  await t.rejects(call(socket, "status", {}), "nothing new is taken");
+  open.resolve();
+  t.equal((await works).status, 200);
+  await stopped;
+  t.same(
+    server
+      .rows(VSWITCH, "Interface")
+      .map(({ name }) => name)
+      .sort(),
+    ["bbbbbbbbbbbb_h", "ovn0"],
+  );
 });
 
 t.test("a daemon that starts, or sees an interface go, collects what was left", async (t) => {
@@ -211,7 +243,7 @@ t.test("a daemon that starts, or sees an interface go, collects what was left", 
   const daemon = await start();
   await until(() => existsSync(conflist));
   await until(() => !server.rows(VSWITCH, "Interface").some(({ name }) => name === "cccccccccccc_h"));
-  t.equal((await call(socket, "add", request_("web-0", "aaaaaaaaaaaaaaaa"))).status, 200);
+  t.equal((await call(socket, "add", body("web-0", "aaaaaaaaaaaaaaaa"))).status, 200);
   links.pairs.delete("aaaaaaaaaaaa_h");
   for (const onLost of lost) onLost("aaaaaaaaaaaa_h");
   await until(() => server.rows(VSWITCH, "Interface").length === 1);

@@ -108,6 +108,7 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
     (error, retryMs) => log.warn({ err: error, retryMs }, "the network configuration could not be written"),
   );
 
+  const stopping = new AbortController();
   const world: VerbWorld = {
     pods,
     ports,
@@ -117,6 +118,7 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
     mtuOf: (subnet) => subnets.get(subnet)?.mtu || gateway.mtu,
     explain: explainByEvents(kube, CONTROLLER_COMPONENT),
     deadlines: { ...DEFAULT_ALLOCATION_DEADLINES, installedMs: DEFAULT_INSTALLED_MS },
+    stopping: stopping.signal,
     onLeftover: (hostName, failures) => {
       log.error({ hostName, failures }, "a failed ADD could not be taken back; collecting");
       collection.trigger();
@@ -153,7 +155,9 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
 
   return {
     async stop() {
-      await drain(cni.drain(), lanes);
+      const reason = new Error("weft-daemon is shutting down");
+      stopping.abort(reason);
+      await drain(cni.drain(), lanes, reason);
       cni.close();
       lost.close();
       await Promise.all([collection.stop(), publication.stop(), gateway.stop()]);
@@ -166,8 +170,8 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
 }
 
 /** Waits for requests that run; those that do not end in time are stopped and taken back. */
-async function drain(drained: Promise<void>, lanes: Lanes): Promise<void> {
-  const timer = setTimeout(() => lanes.abortAll(new Error("weft-daemon is shutting down")), DRAIN_MS);
+async function drain(drained: Promise<void>, lanes: Lanes, reason: Error): Promise<void> {
+  const timer = setTimeout(() => lanes.abortAll(reason), DRAIN_MS);
   try {
     await drained;
   } finally {
