@@ -71,6 +71,23 @@ t.test("routes are added, replaced and deleted", { skip }, async (t) => {
   t.same(ours(), []);
 });
 
+t.test("IPv6 routes are replaced and deleted likewise", { skip }, async (t) => {
+  const { socket, index } = await withEth0(t);
+  ensureAddress(socket, { index, address: "fd00::5", prefix: 64, noDad: true });
+  const ours = () => listRoutes(socket, { family: 6, table: 254, protocol: ROUTE_PROTOCOL_STATIC });
+  for (const destination of ["::/0", "fd01::/64"]) {
+    const route = { destination, gateway: "fd00::1", device: index };
+    addRoute(socket, route);
+    throwsCode(t, () => addRoute(socket, route), "exists");
+    ensureRoute(socket, { ...route, gateway: "fd00::2" });
+    ensureRoute(socket, { ...route, gateway: "fd00::2" });
+    t.match(ours(), [{ destination, gateway: "fd00::2", metric: 1024 }]);
+    t.equal(deleteRoute(socket, { destination, gateway: "fd00::1" }), false);
+    t.equal(deleteRoute(socket, { destination }), true);
+    t.same(ours(), []);
+  }
+});
+
 t.test("a gateway on no connected network needs to be called on-link", { skip }, async (t) => {
   const { socket, index } = await withEth0(t);
   ensureAddress(socket, { index, address: "10.16.0.5", prefix: 32 });

@@ -1,0 +1,65 @@
+import t from "tap";
+import { decodeQdisc, encodeQdiscDelete, encodeQdiscSet } from "./qdisc-codec.ts";
+import { handleNumber, handleText } from "./tc-message.ts";
+import { canonical, canonicalGolden, survivesDamage, throwsCode } from "./testing.ts";
+
+const HEADER = 20;
+
+t.test("handles are written as tc writes them", async (t) => {
+  for (const handle of ["root", "ingress", "1:", "1:10", "ffff:", "a:b", "0:"]) {
+    t.equal(handleText(handleNumber("test", handle)), handle);
+  }
+  t.equal(handleNumber("test", "1:10"), 0x1_0010);
+  t.equal(handleText(handleNumber("test", "0A:0B")), "a:b");
+  for (const handle of ["", "1", ":1", "1:2:3", "10000:", "x:", "-1:"]) {
+    throwsCode(t, () => handleNumber("test", handle), "invalid", /not a handle/);
+  }
+});
+
+t.test("qdiscs are asked for as tc does", async (t) => {
+  // tc qdisc replace dev ax root handle 1: htb default 10
+  const htb =
+    "4800000024000505ae71016b00000000000000000300000000000100ffffffff0000000008000100687462001c00020018000200030000000a00" +
+    "0000100000000000000000000000";
+  const request = encodeQdiscSet({ index: 3, kind: "htb", handle: "1:", defaultClass: "1:10" });
+  t.same(canonical(request, HEADER), canonicalGolden(htb, HEADER));
+  // tc qdisc add dev ax ingress
+  const ingress = "3000000024000506ae71016b0000000000000000030000000000fffff1ffffff000000000c000100696e677265737300";
+  t.same(
+    canonical({ ...encodeQdiscSet({ index: 3, kind: "ingress" }), flags: 0x600 }, HEADER),
+    canonicalGolden(ingress, HEADER),
+  );
+  // tc qdisc del dev ax root
+  const gone = "2400000025000500af71016b00000000000000000300000000000000ffffffff00000000";
+  t.same(canonical(encodeQdiscDelete(3, "root"), HEADER), canonicalGolden(gone, HEADER));
+});
+
+t.test("what makes no sense is refused before it is sent", async (t) => {
+  const tbf = { index: 3, kind: "tbf", rate: 1e6, burst: 2000, limit: 3000 } as const;
+  throwsCode(t, () => encodeQdiscSet({ ...tbf, rate: 7 }), "invalid", /rate of 7/);
+  throwsCode(t, () => encodeQdiscSet({ ...tbf, rate: Number.NaN }), "invalid", /rate/);
+  throwsCode(t, () => encodeQdiscSet({ ...tbf, burst: 2 ** 32 }), "invalid", /burst/);
+  throwsCode(t, () => encodeQdiscSet({ ...tbf, limit: -1 }), "invalid", /limit/);
+  throwsCode(t, () => encodeQdiscSet({ ...tbf, index: 0 }), "invalid", /index/);
+});
+
+/** As kernel 6.18 tells them, their counters cut out. */
+const TBF =
+  "000000000300000000000100ffffffff03000000080001007462660038000200280001000001000000000000ffffffff0000000000000000" +
+  "0000000080f0fa02083d0000000000000c00040000dd0ee902000000";
+const HTB =
+  "000000000300000000000200ffffffff0300000008000100687462002400020018000200110003000a000000100000000000000000000000" +
+  "08000500e8030000";
+
+t.test("qdiscs are read", async (t) => {
+  const read = (hex: string) => decodeQdisc(Buffer.from(hex, "hex"));
+  const tbf = { index: 3, kind: "tbf", handle: "1:", parent: "root", rate: 100e9, limit: 50_000_000 };
+  t.same(read(TBF), { ...tbf, defaultClass: undefined });
+  t.match(read(HTB), { index: 3, kind: "htb", handle: "2:", defaultClass: "2:10" });
+  const set = encodeQdiscSet({ index: 3, kind: "tbf", handle: "1:", rate: 200e6, burst: 125_000, limit: 500_000 });
+  t.match(decodeQdisc(set.payload), { kind: "tbf", rate: 200e6, limit: 500_000 });
+});
+
+t.test("no bytes make it read outside of them", async () => {
+  for (const hex of [TBF, HTB]) survivesDamage(decodeQdisc, Buffer.from(hex, "hex"));
+});

@@ -1,0 +1,127 @@
+import { bytesAttribute, nestedAttribute, textAttribute, u32Attribute } from "./attributes.ts";
+import { type NetlinkRequest, NLM_F_CREATE, NLM_F_REPLACE } from "./message.ts";
+import { decodeRate, encodeRate, rate64 } from "./rate-codec.ts";
+import {
+  decodeTcHead,
+  handleNumber,
+  handleText,
+  TCA_KIND,
+  TCA_OPTIONS,
+  type TcHandle,
+  tcHeader,
+} from "./tc-message.ts";
+import { requireIndex, requireU32 } from "./values.ts";
+
+/** linux/rtnetlink.h */
+export const RTM_NEWQDISC = 36;
+const RTM_DELQDISC = 37;
+const RTM_GETQDISC = 38;
+
+/** linux/pkt_sched.h */
+const TCA_TBF_PARMS = 1;
+const TCA_TBF_RATE64 = 4;
+const TCA_TBF_BURST = 6;
+const TCA_HTB_INIT = 2;
+/** struct tc_tbf_qopt, struct tc_htb_glob */
+const TBF_PARMS = 36;
+const HTB_INIT = 20;
+
+/**
+ * A queueing discipline to put on an interface.
+ *
+ * - `tbf` (tc-tbf(8)) lets `rate` through, `burst` of it at once, and drops beyond `limit` of waiting bytes.
+ * - `htb` (tc-htb(8)) has classes; what no filter puts into one goes into `defaultClass`, or unhindered.
+ * - `ingress` is where filters for what comes in hang; its handle is "ffff:" and its parent "ingress".
+ */
+export type QdiscSpec = { readonly index: number; readonly parent?: TcHandle; readonly handle?: TcHandle } & (
+  | {
+      readonly kind: "tbf";
+      /** Bits per second */
+      readonly rate: number;
+      /** Bytes; at least the MTU, and at least what comes in a timer tick (`rate` / 250 / 8) */
+      readonly burst: number;
+      /** Bytes */
+      readonly limit: number;
+    }
+  | { readonly kind: "htb"; readonly defaultClass?: TcHandle }
+  | { readonly kind: "ingress" }
+);
+
+/** A queueing discipline as the kernel tells it. */
+export interface Qdisc {
+  readonly index: number;
+  readonly kind: string;
+  readonly handle: TcHandle;
+  readonly parent: TcHandle;
+  /** Of a tbf: bits per second */
+  readonly rate: number | undefined;
+  /** Of a tbf: bytes, rounded by the kernel */
+  readonly limit: number | undefined;
+  /** Of an htb, if it has one */
+  readonly defaultClass: TcHandle | undefined;
+}
+
+/** Sets the qdisc at a place, whatever was there. */
+export function encodeQdiscSet(spec: QdiscSpec): NetlinkRequest {
+  const name = "RTM_NEWQDISC";
+  const ingress = spec.kind === "ingress";
+  const parent = handleNumber(name, spec.parent ?? (ingress ? "ingress" : "root"));
+  const handle = handleNumber(name, spec.handle ?? (ingress ? "ffff:" : "0:"));
+  const parts = [tcHeader(requireIndex(name, spec.index), handle, parent), textAttribute(TCA_KIND, spec.kind)];
+  if (spec.kind === "tbf") parts.push(nestedAttribute(TCA_OPTIONS, tbfOptions(name, spec)));
+  if (spec.kind === "htb") parts.push(nestedAttribute(TCA_OPTIONS, [htbInit(name, spec.defaultClass)]));
+  // An ingress has nothing to replace, and the kernel refuses to.
+  const flags = NLM_F_CREATE | (ingress ? 0 : NLM_F_REPLACE);
+  return { type: RTM_NEWQDISC, name, flags, payload: Buffer.concat(parts) };
+}
+
+function tbfOptions(name: string, spec: { rate: number; burst: number; limit: number }): Buffer[] {
+  const parms = Buffer.alloc(TBF_PARMS);
+  encodeRate(name, spec.rate).copy(parms, 0);
+  parms.writeUInt32LE(requireU32(name, "a limit of", spec.limit), 24);
+  const parts = [bytesAttribute(TCA_TBF_PARMS, parms)];
+  const large = rate64(spec.rate);
+  if (large !== undefined) parts.push(bytesAttribute(TCA_TBF_RATE64, large));
+  // In bytes, so that the kernel's clock need not be known here.
+  parts.push(u32Attribute(TCA_TBF_BURST, requireU32(name, "a burst of", spec.burst)));
+  return parts;
+}
+
+/** struct tc_htb_glob */
+function htbInit(name: string, defaultClass: TcHandle | undefined): Buffer {
+  const init = Buffer.alloc(HTB_INIT);
+  // Version 3, and what to divide a rate by for a class's quantum: 10, as in iproute2.
+  init.writeUInt32LE(3, 0);
+  init.writeUInt32LE(10, 4);
+  // Its second number only: the class is one of its own.
+  if (defaultClass !== undefined) init.writeUInt32LE(handleNumber(name, defaultClass) & 0xffff, 8);
+  return bytesAttribute(TCA_HTB_INIT, init);
+}
+
+/** Deletes the qdisc at a place; the interface gets its default one back. */
+export function encodeQdiscDelete(index: number, parent: TcHandle): NetlinkRequest {
+  const name = "RTM_DELQDISC";
+  return { type: RTM_DELQDISC, name, payload: tcHeader(requireIndex(name, index), 0, handleNumber(name, parent)) };
+}
+
+/** Asks for the qdiscs of all interfaces: the kernel leaves out none. */
+export function encodeQdiscDump(): NetlinkRequest {
+  return { type: RTM_GETQDISC, name: "RTM_GETQDISC", payload: tcHeader(0, 0, 0) };
+}
+
+/** Reads the payload of an RTM_NEWQDISC. Throws `protocol`. */
+export function decodeQdisc(payload: Buffer): Qdisc {
+  const { index, kind, handle, parent, options } = decodeTcHead(payload, "qdisc", ["tbf", "htb"]);
+  const tbf = kind === "tbf" ? options?.struct(TCA_TBF_PARMS, TBF_PARMS) : undefined;
+  const htb = kind === "htb" ? options?.struct(TCA_HTB_INIT, HTB_INIT) : undefined;
+  const minor = (htb?.readUInt32LE(8) ?? 0) & 0xffff;
+  return {
+    index,
+    kind,
+    handle,
+    parent,
+    rate: tbf === undefined ? undefined : decodeRate(tbf, options?.struct(TCA_TBF_RATE64, 8)),
+    limit: tbf?.readUInt32LE(24),
+    defaultClass: minor === 0 ? undefined : handleText(payload.readUInt32LE(8) + minor),
+  };
+}

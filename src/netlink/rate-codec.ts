@@ -1,0 +1,32 @@
+import { invalidArgument } from "./error.ts";
+
+/** struct tc_ratespec (linux/pkt_sched.h) */
+const RATESPEC = 12;
+/** TC_LINKLAYER_ETHERNET: the kernel computes, and asks for no table of sending times. */
+const ETHERNET = 1;
+const MAX_U32 = 0xffff_ffff;
+
+/** A rate in bits per second as the kernel's struct, which has bytes per second. Throws `invalid`. */
+export function encodeRate(operation: string, bits: number): Buffer {
+  const bytes = Math.floor(bits / 8);
+  if (!Number.isSafeInteger(bytes) || bytes < 1) throw invalidArgument(operation, `a rate of ${bits} bit/s`);
+  const out = Buffer.alloc(RATESPEC);
+  out.writeUInt8(ETHERNET, 1);
+  // What does not fit stands in an attribute of its own; see `rate64`.
+  out.writeUInt32LE(Math.min(bytes, MAX_U32), 8);
+  return out;
+}
+
+/** The bytes per second that do not fit into the struct, that is from 34 Gbit/s; `undefined` for those that do. */
+export function rate64(bits: number): Buffer | undefined {
+  const bytes = Math.floor(bits / 8);
+  if (bytes < MAX_U32) return undefined;
+  const out = Buffer.alloc(8);
+  out.writeBigUInt64LE(BigInt(bytes));
+  return out;
+}
+
+/** Bits per second of the kernel's struct, at the start of `spec`, and the attribute beside it, if there is one. */
+export function decodeRate(spec: Buffer, large: Buffer | undefined): number {
+  return (large === undefined ? spec.readUInt32LE(8) : Number(large.readBigUInt64LE(0))) * 8;
+}

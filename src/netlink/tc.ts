@@ -1,0 +1,123 @@
+import { absentAs } from "./absent.ts";
+import {
+  type ClassSpec,
+  decodeClass,
+  encodeClassDelete,
+  encodeClassDump,
+  encodeClassSet,
+  RTM_NEWTCLASS,
+  type TrafficClass,
+} from "./class-codec.ts";
+import {
+  decodeFilter,
+  encodeFilterAdd,
+  encodeFilterDelete,
+  encodeFilterDump,
+  type Filter,
+  type FilterSpec,
+  RTM_NEWTFILTER,
+} from "./filter-codec.ts";
+import {
+  decodeQdisc,
+  encodeQdiscDelete,
+  encodeQdiscDump,
+  encodeQdiscSet,
+  type Qdisc,
+  type QdiscSpec,
+  RTM_NEWQDISC,
+} from "./qdisc-codec.ts";
+import type { NetlinkSocket } from "./socket.ts";
+import { handleNumber, type TcHandle } from "./tc-message.ts";
+
+export type { ClassSpec, TrafficClass } from "./class-codec.ts";
+export type { Filter, FilterSpec } from "./filter-codec.ts";
+export type { Qdisc, QdiscSpec } from "./qdisc-codec.ts";
+export type { TcHandle } from "./tc-message.ts";
+
+/** The queueing disciplines of all interfaces or one. */
+export function listQdiscs(socket: NetlinkSocket, index?: number): readonly Qdisc[] {
+  return socket
+    .dump(encodeQdiscDump())
+    .filter((message) => message.type === RTM_NEWQDISC)
+    .map((message) => decodeQdisc(message.payload))
+    .filter((qdisc) => index === undefined || qdisc.index === index);
+}
+
+/**
+ * Sets the qdisc at a place. A tbf there takes on the new values. An htb cannot be changed: one with the same handle and
+ * default class stays as it is, with its classes and filters, and any other makes way.
+ */
+export function ensureQdisc(socket: NetlinkSocket, spec: QdiscSpec): void {
+  if (spec.kind === "htb") {
+    const parent = spec.parent ?? "root";
+    const there = listQdiscs(socket, spec.index).find((qdisc) => qdisc.kind === "htb" && qdisc.parent === parent);
+    if (there !== undefined) {
+      if (isSameHtb(there, spec)) return;
+      deleteQdisc(socket, spec.index, parent);
+    }
+  }
+  socket.request(encodeQdiscSet(spec));
+}
+
+function isSameHtb(there: Qdisc, wanted: QdiscSpec & { readonly kind: "htb" }): boolean {
+  const number = (handle: TcHandle | undefined) => handleNumber("RTM_NEWQDISC", handle ?? "0:");
+  const sameHandle = wanted.handle === undefined || number(wanted.handle) === number(there.handle);
+  // Of the default class only the second number counts.
+  return sameHandle && (number(wanted.defaultClass) & 0xffff) === (number(there.defaultClass) & 0xffff);
+}
+
+/** Deletes the qdisc at a place, with its classes and filters. `false` if there was only the default one. */
+export function deleteQdisc(socket: NetlinkSocket, index: number, parent: TcHandle): boolean {
+  return deleted(() => socket.request(encodeQdiscDelete(index, parent)));
+}
+
+/** The classes of an interface. Empty for one that is not there. */
+export function listClasses(socket: NetlinkSocket, index: number): readonly TrafficClass[] {
+  return absentAs([], () =>
+    socket
+      .dump(encodeClassDump(index))
+      .filter((message) => message.type === RTM_NEWTCLASS)
+      .map((message) => decodeClass(message.payload)),
+  );
+}
+
+/** Makes a class of an htb, or changes it. Throws `not-found` if there is no such parent. */
+export function ensureClass(socket: NetlinkSocket, spec: ClassSpec): void {
+  socket.request(encodeClassSet(spec));
+}
+
+/** Deletes a class. `false` if there was none; throws `busy` while it has classes or filters under it. */
+export function deleteClass(socket: NetlinkSocket, index: number, handle: TcHandle): boolean {
+  return deleted(() => socket.request(encodeClassDelete(index, handle)));
+}
+
+/** The filters on a qdisc or class, in the order in which they are tried. */
+export function listFilters(socket: NetlinkSocket, index: number, parent: TcHandle): readonly Filter[] {
+  return absentAs([], () =>
+    socket
+      .dump(encodeFilterDump(index, parent))
+      .filter((message) => message.type === RTM_NEWTFILTER)
+      .map((message) => decodeFilter(message.payload))
+      .filter((filter) => filter !== undefined),
+  );
+}
+
+/** Adds a filter. The kernel does not look whether there is a like one. */
+export function addFilter(socket: NetlinkSocket, spec: FilterSpec): void {
+  socket.request(encodeFilterAdd(spec));
+}
+
+/** Deletes every filter of a priority. `false` if there was none. */
+export function deleteFilters(
+  socket: NetlinkSocket,
+  at: { readonly index: number; readonly parent: TcHandle; readonly priority: number },
+): boolean {
+  return deleted(() => socket.request(encodeFilterDelete(at)));
+}
+
+function deleted(fn: () => unknown): boolean {
+  return absentAs(false, () => {
+    fn();
+    return true;
+  });
+}
