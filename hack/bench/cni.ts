@@ -49,7 +49,7 @@ export interface CniBenchOptions {
 export async function benchCni({ singles, burst, full }: CniBenchOptions): Promise<CniBench> {
   const progress = createProgress();
   const lab = openLab(progress);
-  await lab.up({ nodes: 2, cni: "weft", ipFamily: "ipv4" });
+  await lab.up({ nodes: 2, cni: "weft" });
   const clock = await ReadyClock.open(lab, "weft-bench");
   const samples = {
     single: { weft: [] as number[], floor: [] as number[] },

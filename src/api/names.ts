@@ -89,6 +89,11 @@ export function policyPortGroupName(namespace: string, policy: string): string {
   return `${policy}.${namespace}`.replaceAll("-", ".");
 }
 
+/** The address set of an IPPool with `enableAddressSet`: its name, every `-` a `.`. */
+export function ipPoolAddressSetName(pool: string): string {
+  return pool.replaceAll("-", ".");
+}
+
 /** The port group of a SecurityGroup: `ovn.sg.<group>`, every `-` a `.`. */
 export function securityGroupPortGroupName(group: string): string {
   return `ovn.sg.${group}`.replaceAll("-", ".");

@@ -1,3 +1,5 @@
+import { FINALIZER } from "../api/names.ts";
+
 /** What units ask for outside the northbound database. Each is idempotent: carrying it out twice does no harm. */
 export type WeftEffect = AnnotateEffect | ReleaseIpEffect | FinalizersEffect | FillSpecEffect | ConditionEffect;
 
@@ -24,7 +26,7 @@ export interface ReleaseIpEffect {
 export interface FinalizersEffect {
   readonly kind: "finalizer";
   readonly key: string;
-  readonly resource: "subnets" | "vpcs";
+  readonly resource: "subnets" | "vpcs" | "ipPools" | "vips";
   readonly name: string;
   readonly uid: string;
   readonly present: boolean;
@@ -44,7 +46,7 @@ export interface FillSpecEffect {
 export interface ConditionEffect {
   readonly kind: "condition";
   readonly key: string;
-  readonly resource: "subnets" | "vpcs";
+  readonly resource: "subnets" | "vpcs" | "ipPools";
   readonly name: string;
   readonly uid: string;
   readonly generation: number;
@@ -77,4 +79,23 @@ export function annotate(
   const { namespace = "", name, uid } = object;
   const key = `annotate/${resource}/${namespace}/${name}`;
   return [{ kind: "annotate", key, resource, namespace, name, uid, annotations }];
+}
+
+/**
+ * The effect that puts our finalizer on an object, or takes it off; nothing where that is so already, and none is put on what
+ * is being deleted.
+ */
+export function finalizer(
+  resource: FinalizersEffect["resource"],
+  object: {
+    readonly name: string;
+    readonly uid: string;
+    readonly deleting: boolean;
+    readonly finalizers: readonly string[];
+  },
+  present: boolean,
+): readonly FinalizersEffect[] {
+  const { name, uid, deleting, finalizers } = object;
+  if (finalizers.includes(FINALIZER) === present || (present && deleting)) return [];
+  return [{ kind: "finalizer", key: `finalizer/${resource}/${name}`, resource, name, uid, present }];
 }

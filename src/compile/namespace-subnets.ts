@@ -1,19 +1,25 @@
+import { OVN_PROVIDER } from "../api/annotations.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { LabelSelectorFact, NamespaceFact, SubnetFact } from "../facts/types.ts";
 
 /**
  * The subnets that pods of a namespace get addresses from, in the order in which they are tried: those bound to the
- * namespace by name or by selector (by name of the subnet), else the cluster's default subnet. Subnets that are not in
+ * namespace by name or by selector (by name of the subnet), else the default subnet of the VPC that the namespace is bound
+ * to, else the cluster's. Subnets that are not in
  * force, or that are being deleted, are left out.
  */
 export function subnetsOfNamespace(reader: FactReader, namespace: string): readonly SubnetFact[] {
   const fact = reader.get("namespaces", namespace);
   const bound = reader
     .all("subnets")
+    .filter((subnet) => subnet.provider === OVN_PROVIDER)
     .filter((subnet) => subnet.namespaces.includes(namespace) || (fact !== undefined && selects(subnet, fact)))
     .filter((subnet) => isOpen(reader, subnet));
   if (bound.length > 0) return bound;
-  const fallback = reader.get("subnets", reader.get("cluster", "cluster")?.defaultSubnet ?? "");
+  const vpc = reader
+    .all("vpcs")
+    .find((candidate) => candidate.defaultSubnet !== "" && candidate.namespaces.includes(namespace));
+  const fallback = reader.get("subnets", vpc?.defaultSubnet ?? reader.get("cluster", "cluster")?.defaultSubnet ?? "");
   return fallback !== undefined && isOpen(reader, fallback) ? [fallback] : [];
 }
 

@@ -9,6 +9,8 @@ import { subnetsOfNamespace } from "./namespace-subnets.ts";
 interface NamespaceInput {
   readonly namespace: NamespaceFact;
   readonly subnets: readonly Pick<SubnetFact, "name" | "cidr" | "excludeIps">[];
+  /** Names of the IPPools bound to it. */
+  readonly pools: readonly string[];
 }
 
 /** A namespace: no rows, only the annotations by which Kube-OVN's tools and webhooks learn its subnets. */
@@ -20,14 +22,15 @@ export const namespaceUnit: UnitKind<FactReader, NamespaceInput, WeftEffect> = {
     const namespace = reader.get("namespaces", key);
     if (namespace === undefined) return undefined;
     const subnets = subnetsOfNamespace(reader, key).map(({ name, cidr, excludeIps }) => ({ name, cidr, excludeIps }));
-    return { namespace, subnets };
+    return { namespace, subnets, pools: reader.by("ipPools", "namespace", key).map((pool) => pool.name) };
   },
 
-  compile({ namespace, subnets }) {
+  compile({ namespace, subnets, pools }) {
     if (subnets.length === 0) return { rows: [], edges: [], effects: [] };
     const effects = annotate("namespaces", namespace, {
       [NAMESPACE.logicalSwitch]: subnets.map((subnet) => subnet.name).join(","),
       [NAMESPACE.cidr]: subnets.map((subnet) => joinDual(subnet.cidr)).join(";"),
+      [NAMESPACE.ipPool]: pools.length === 0 ? undefined : pools.join(","),
       [NAMESPACE.excludeIps]: subnets.map((subnet) => subnet.excludeIps.join(",")).join(";"),
     });
     return { rows: [], edges: [], effects };

@@ -1,4 +1,4 @@
-import { OVN_PROVIDER, podAnnotation } from "../api/annotations.ts";
+import { OVN_PROVIDER, POD, podAnnotation } from "../api/annotations.ts";
 import { joinDual } from "../facts/project-subnet.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { IpFact, PodFact, SubnetFact } from "../facts/types.ts";
@@ -8,11 +8,16 @@ import type { UnitKind } from "../unit/kind.ts";
 import { annotate, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { dhcpOptionsId, nodeGroupId, podPortId, subnetNodeGroupId, switchId } from "./owner-ids.ts";
+import { isRetained } from "./retention.ts";
 import { externalIds } from "./rows.ts";
 
 interface PodInput {
   readonly pod: PodFact | undefined;
   readonly ip: IpFact | undefined;
+  /** The address is kept although no pod uses it. */
+  readonly retained: boolean;
+  /** Names of the Vips that the pod may send from as well, with their addresses. */
+  readonly pairs: readonly string[];
   /** The subnet of its address, where it is in force. */
   readonly subnet: SubnetFact | undefined;
   readonly router: string;
@@ -22,41 +27,71 @@ interface PodInput {
  * A pod: its port with every membership in one fragment, hence in one transaction, and its annotations once that is
  * committed. Its address is not decided here: compile reads the IP object that allocation has recorded.
  *
- * The unit outlives the pod for as long as an IP object names it, to give the address back after the port is gone.
+ * Its key is the holder of the address, `namespace/pod` or `namespace/machine`. It outlives the pod for as long as an IP object
+ * names it, to give the address back after the port is gone, or to keep it where it is retained.
  */
 export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
   name: "pod",
   priority: 3,
 
   read(reader, key) {
-    const pod = reader.get("pods", key);
-    const ip = reader.by("ips", "holder", key).find((candidate) => !candidate.reserved || pod !== undefined);
-    if (pod === undefined && ip === undefined) return undefined;
+    const pods = reader.by("pods", "holder", key);
+    const ip = reader.by("ips", "holder", key).find((candidate) => !candidate.reserved || pods.length > 0);
+    if (pods.length === 0 && ip === undefined) return undefined;
+    const pod =
+      pods.find((candidate) => candidate.uid === ip?.podUid) ?? pods.find((candidate) => candidate.alive) ?? pods[0];
     const named = ip === undefined ? undefined : reader.get("subnets", ip.subnet);
-    const subnet = named !== undefined && reader.get("verdicts", named.name)?.ok ? named : undefined;
-    return { pod, ip, subnet, router: reader.get("cluster", "cluster")?.router ?? "" };
+    const open = named !== undefined && reader.get("verdicts", named.name)?.ok && !isDisputed(reader, ip);
+    return {
+      pod,
+      ip,
+      retained: ip !== undefined && (pod === undefined || !pod.alive) && isRetained(reader, ip),
+      pairs: pod === undefined ? [] : addressPairs(reader, pod),
+      subnet: open ? named : undefined,
+      router: reader.get("cluster", "cluster")?.router ?? "",
+    };
   },
 
-  compile({ pod, ip, subnet, router }): Fragment<WeftEffect> {
+  compile(input): Fragment<WeftEffect> {
+    const { pod, ip, retained, subnet } = input;
     if (pod === undefined || !pod.alive) {
-      const release: WeftEffect[] =
-        ip === undefined || ip.reserved
-          ? []
-          : [{ kind: "release-ip", key: `release/${ip.name}`, name: ip.name, uid: ip.uid }];
-      return { rows: [], edges: [], effects: release };
+      if (ip === undefined || ip.reserved || retained) return { rows: [], edges: [], effects: [] };
+      const release: WeftEffect = { kind: "release-ip", key: `release/${ip.name}`, name: ip.name, uid: ip.uid };
+      return { rows: [], edges: [], effects: [release] };
     }
     const given = ip !== undefined && (ip.podUid === pod.uid || ip.podUid === "");
     if (!given || subnet === undefined || pod.node === undefined) return { rows: [], edges: [], effects: [] };
-    return compilePort(pod, pod.node, ip, subnet, router);
+    return compilePort(pod, pod.node, ip, subnet, input);
   },
 };
 
-function compilePort(pod: PodFact, node: string, ip: IpFact, subnet: SubnetFact, router: string): Fragment<WeftEffect> {
+function isDisputed(reader: FactReader, ip: IpFact | undefined): boolean {
+  return ip !== undefined && reader.get("disputes", ip.name) !== undefined;
+}
+
+/** The addresses of the Vips of its own namespace that a pod names in its annotation. */
+function addressPairs(reader: FactReader, pod: PodFact): readonly string[] {
+  const names = (pod.annotations[POD.aaps] ?? "").split(",").map((name) => name.trim());
+  return names.flatMap((name) => {
+    const vip = name === "" ? undefined : reader.get("vips", name);
+    if (vip === undefined || vip.namespace !== pod.namespace || !vip.given) return [];
+    return [vip.v4, vip.v6].filter((address) => address !== "");
+  });
+}
+
+function compilePort(
+  pod: PodFact,
+  node: string,
+  ip: IpFact,
+  subnet: SubnetFact,
+  { router, pairs }: Pick<PodInput, "router" | "pairs">,
+): Fragment<WeftEffect> {
   const build = new FragmentBuilder();
   const wish = (key: Parameters<typeof podAnnotation>[1]): string | undefined =>
     pod.annotations[podAnnotation(OVN_PROVIDER, key)];
   const addresses = [ip.mac, ip.v4, ip.v6].filter((part) => part !== "").join(" ");
   const vips = (wish("port_vips") ?? "").split(",").filter((vip) => vip !== "");
+  const secured = wish("port_security") === "true";
   const dhcp = (family: 4 | 6): string | undefined =>
     subnet.enableDhcp && subnet.cidr[family === 4 ? "v4" : "v6"] !== undefined
       ? rowUuid("DHCP_Options", dhcpOptionsId(subnet.name, family))
@@ -71,7 +106,7 @@ function compilePort(pod: PodFact, node: string, ip: IpFact, subnet: SubnetFact,
       name: ip.name,
       type: "",
       addresses: wish("layer2_forward") === "true" ? [addresses, "unknown"].sort() : [addresses],
-      port_security: wish("port_security") === "true" ? [[addresses, ...vips].join(" ")] : [],
+      port_security: secured ? [[addresses, ...vips, ...pairs].join(" ")] : [],
       dhcpv4_options: dhcp(4),
       dhcpv6_options: dhcp(6),
       external_ids: externalIds({ ls: subnet.name, pod: pod.key }),

@@ -10,9 +10,6 @@ import { cidrContains, cidrsOverlap, parseCidr } from "../net/cidr.ts";
 export function judgeSubnet(reader: FactReader, subnet: SubnetFact): VerdictFact {
   const refuse = (reason: string, message: string): VerdictFact => ({ key: subnet.name, ok: false, reason, message });
   if (subnet.problem !== undefined) return refuse(subnet.problem.reason, subnet.problem.message);
-  if (subnet.vlan !== "") {
-    return refuse("Unsupported", "spec.vlan: underlay subnets are not built yet");
-  }
   const cluster = reader.get("cluster", "cluster");
   for (const other of reader.by("subnets", "vpc", subnet.vpc)) {
     if (other.name === subnet.name || other.vlan !== subnet.vlan || other.problem !== undefined) continue;

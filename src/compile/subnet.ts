@@ -1,10 +1,10 @@
-import { FINALIZER, nodePortName, routerPortName, routerSwitchPortName } from "../api/names.ts";
+import { nodePortName, routerPortName, routerSwitchPortName } from "../api/names.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { ClusterFact, SubnetFact, VerdictFact } from "../facts/types.ts";
 import { EMPTY_FRAGMENT, type Fragment } from "../unit/fragment.ts";
 import { stableMac } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
-import type { ConditionEffect, WeftEffect } from "./effects.ts";
+import { type ConditionEffect, finalizer, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { routerId, switchId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
@@ -21,6 +21,9 @@ export interface SubnetInput {
   /** The IP objects that still hold its addresses, asked for only when it is being deleted. */
   readonly holders: readonly string[];
 }
+
+const NO_UNDERLAY =
+  "its pods get addresses but reach nobody outside it: provider networks are not built yet (spec.vlan)";
 
 /** Nothing is known of the subnet's neighbours yet: it stays closed. */
 const UNJUDGED: VerdictFact = { key: "", ok: false, reason: "Pending", message: "it has not been checked yet" };
@@ -48,7 +51,11 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
     const { subnet, verdict, holders } = input;
     const gone = subnet.deleting && holders.length === 0;
     const rows = gone || !verdict.ok ? EMPTY_FRAGMENT : compileRows(input);
-    return { rows: rows.rows, edges: rows.edges, effects: gone ? finalizer(subnet, false) : compileEffects(input) };
+    return {
+      rows: rows.rows,
+      edges: rows.edges,
+      effects: gone ? finalizer("subnets", subnet, false) : compileEffects(input),
+    };
   },
 };
 
@@ -110,7 +117,7 @@ function routerAdvertisement(text: string): Readonly<Record<string, string>> {
 
 function compileEffects({ subnet, verdict, cluster, holders }: SubnetInput): WeftEffect[] {
   const { name, uid, generation } = subnet;
-  const effects: WeftEffect[] = [...finalizer(subnet, true)];
+  const effects: WeftEffect[] = [...finalizer("subnets", subnet, true)];
   if (Object.keys(subnet.missing).length > 0 && subnet.problem === undefined) {
     effects.push({
       kind: "fill-spec",
@@ -127,6 +134,7 @@ function compileEffects({ subnet, verdict, cluster, holders }: SubnetInput): Wef
   };
   if (!verdict.ok) effects.push(condition(false, verdict.reason, verdict.message));
   else if (subnet.deleting) effects.push(condition(false, "InUse", inUse(holders, cluster)));
+  else if (subnet.vlan !== "") effects.push(condition(false, "NoProviderNetwork", NO_UNDERLAY));
   else effects.push(condition(true, "Ready", ""));
   return effects;
 }
@@ -138,10 +146,4 @@ function inUse(holders: readonly string[], { joinSubnet }: ClusterFact): string 
     ? `; nodes hold theirs in "${joinSubnet}"`
     : "";
   return `it is deleted once no address of it is in use; in use: ${shown}${more}${nodes}`;
-}
-
-function finalizer(subnet: SubnetFact, present: boolean): WeftEffect[] {
-  const { name, uid } = subnet;
-  if (subnet.finalizers.includes(FINALIZER) === present || (present && subnet.deleting)) return [];
-  return [{ kind: "finalizer", key: `finalizer/subnets/${name}`, resource: "subnets", name, uid, present }];
 }

@@ -1,16 +1,19 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
 import { projectPod } from "../facts/project-core.ts";
+import { projectIpPool, projectVip } from "../facts/project-pool.ts";
 import { type FactReader, FactStore } from "../facts/store.ts";
 import { formatFragment } from "../reconcile/text.ts";
 import type { AnyUnitKind } from "../unit/kind.ts";
 import type { WeftEffect } from "./effects.ts";
+import { ipPoolUnit } from "./ippool.ts";
 import { namespaceUnit } from "./namespace.ts";
 import { nodeUnit } from "./node.ts";
 import { podUnit } from "./pod.ts";
 import { subnetUnit } from "./subnet.ts";
 import { addIp, addNode, addPod, addSubnet, addVpc, sampleFacts } from "./testing.ts";
 import { rootsOf, UNIT_KINDS } from "./units.ts";
+import { vipUnit } from "./vip.ts";
 import { vpcUnit } from "./vpc.ts";
 
 /** The names of rows of all units, so that references in golden files are readable. */
@@ -210,6 +213,120 @@ t.test("a namespace learns its subnets: those bound to it, else the default one"
   addSubnet(facts, "s2", { cidrBlock: "10.22.0.0/24", namespaceSelectors: [{ matchLabels: { team: "a" } }] });
   addSubnet(facts, "s3", { cidrBlock: "10.23.0.0/24", namespaces: ["other"] });
   golden(t, "namespace-bound", namespaceUnit, facts, "default");
+});
+
+t.test("a StatefulSet's addresses outlive their pods as long as the set counts them among its replicas", async (t) => {
+  const facts = sampleFacts();
+  facts.set("pods", "default/a", undefined);
+  const ip = facts.get("ips", "a.default");
+  if (ip) facts.set("ips", "a.default", { ...ip, holder: "default/web-3", podType: "StatefulSet", ownerUid: "set-1" });
+  const released = (): boolean => {
+    const input = podUnit.read(facts, "default/web-3");
+    return (input ? podUnit.compile(input).effects.length : 0) > 0;
+  };
+  const set = (fields: object): unknown =>
+    facts.set("statefulSets", "default/web", {
+      key: "default/web",
+      uid: "set-1",
+      replicas: 4,
+      start: 0,
+      deleting: false,
+      ...fields,
+    });
+  t.equal(released(), true, "the set is gone");
+  set({});
+  t.equal(released(), false);
+  set({ replicas: 3 });
+  t.equal(released(), true, "scaled below it");
+  set({ replicas: 2, start: 2 });
+  t.equal(released(), false, "ordinals 2 and 3");
+  set({ replicas: 2, start: 4 });
+  t.equal(released(), true, "ordinals 4 and 5");
+  set({ uid: "set-2" });
+  t.equal(released(), true, "another set of the same name");
+});
+
+t.test("a machine's address is its own: it outlives pods, and its port carries the machine's name", async (t) => {
+  const facts = sampleFacts();
+  const ip = facts.get("ips", "a.default");
+  const pod = facts.get("pods", "default/a");
+  if (!ip || !pod) throw new Error("no sample");
+  facts.set("ips", "a.default", undefined);
+  facts.set("ips", "vm.default", {
+    ...ip,
+    key: "vm.default",
+    name: "vm.default",
+    holder: "default/vm",
+    podType: "VirtualMachine",
+  });
+  facts.set("pods", "default/a", { ...pod, holder: "default/vm" });
+  golden(t, "pod-machine", podUnit, facts, "default/vm");
+  facts.set("pods", "default/a", undefined);
+  facts.set("machines", "default/vm", { key: "default/vm", uid: "m", deleting: false });
+  const input = podUnit.read(facts, "default/vm");
+  t.same(input && podUnit.compile(input).effects, []);
+});
+
+t.test("a disputed address makes no port", async (t) => {
+  const facts = sampleFacts();
+  facts.set("disputes", "a.default", { key: "a.default", message: "it is another one's" });
+  const input = podUnit.read(facts, "default/a");
+  t.same(input && podUnit.compile(input).rows, []);
+});
+
+t.test("a pool is an address set where it is asked for, and stays until its last address is free", async (t) => {
+  const facts = sampleFacts();
+  const pool = (metadata: object): unknown =>
+    facts.set(
+      "ipPools",
+      "team-a",
+      projectIpPool({
+        metadata: { name: "team-a", uid: "uid-pool", generation: 2, ...metadata },
+        spec: { subnet: "ovn-default", ips: ["10.16.0.2..10.16.0.5", "fd00:10:16::/120"], enableAddressSet: true },
+      }),
+    );
+  pool({});
+  facts.set("verdicts", "ippool/team-a", { key: "ippool/team-a", ok: true, reason: "Ready", message: "" });
+  golden(t, "ippool", ipPoolUnit, facts, "team-a");
+  pool({ deletionTimestamp: "2026-01-01T00:00:00Z", finalizers: ["kubeovn.io/kube-ovn-controller"] });
+  golden(t, "ippool-in-use", ipPoolUnit, facts, "team-a");
+  facts.set("ips", "a.default", undefined);
+  golden(t, "ippool-gone", ipPoolUnit, facts, "team-a");
+});
+
+t.test("a Vip is a virtual port of the pods that name it, or a port of its own", async (t) => {
+  const facts = sampleFacts();
+  const vip = (type: string): unknown =>
+    facts.set(
+      "vips",
+      "shared",
+      projectVip({
+        metadata: { name: "shared", uid: "uid-vip" },
+        spec: {
+          namespace: "default",
+          subnet: "ovn-default",
+          type,
+          v4ip: "10.16.0.9",
+          macAddress: "02:00:00:00:00:42",
+          selector: ["app: web"],
+        },
+        status: { v4ip: "10.16.0.9", mac: "02:00:00:00:00:42" },
+      }),
+    );
+  const pod = facts.get("pods", "default/a");
+  if (!pod) throw new Error("no sample");
+  const annotations = { "ovn.kubernetes.io/aaps": "shared", "ovn.kubernetes.io/port_security": "true" };
+  facts.set("pods", "default/a", { ...pod, labels: { app: "web" }, annotations });
+  vip("");
+  golden(t, "vip-virtual", vipUnit, facts, "shared");
+  golden(t, "pod-with-pair", podUnit, facts, "default/a");
+  facts.set("pods", "default/a", { ...pod, labels: { app: "other" }, annotations });
+  const input = vipUnit.read(facts, "shared");
+  t.same(input?.parents, [], "the selector leaves the pod out");
+  vip("switch_lb_vip");
+  golden(t, "vip-switch-lb", vipUnit, facts, "shared");
+  vip("kube_host_vm_vip");
+  golden(t, "vip-host-machine", vipUnit, facts, "shared");
 });
 
 t.test("pods on the host's network take no part", async (t) => {

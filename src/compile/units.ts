@@ -1,10 +1,13 @@
 import type { FactChange, FactReader } from "../facts/store.ts";
+import type { IpFact, PodFact } from "../facts/types.ts";
 import type { AnyUnitKind } from "../unit/kind.ts";
 import type { WeftEffect } from "./effects.ts";
+import { ipPoolUnit } from "./ippool.ts";
 import { namespaceUnit } from "./namespace.ts";
 import { nodeUnit } from "./node.ts";
 import { podUnit } from "./pod.ts";
 import { subnetUnit } from "./subnet.ts";
+import { vipUnit } from "./vip.ts";
 import { vpcUnit } from "./vpc.ts";
 
 /** Every kind of unit, for the engine. A new kind is added here and in {@link rootsOf}. */
@@ -14,6 +17,8 @@ export const UNIT_KINDS: readonly AnyUnitKind<FactReader, WeftEffect>[] = [
   nodeUnit,
   podUnit,
   namespaceUnit,
+  ipPoolUnit,
+  vipUnit,
 ];
 
 /**
@@ -28,14 +33,19 @@ export function rootsOf(change: FactChange): readonly { readonly kind: string; r
       return [{ kind: "subnet", key: change.key }];
     case "nodes":
       return [{ kind: "node", key: change.key }];
-    case "pods":
-      return [{ kind: "pod", key: change.key }];
+    case "pods": {
+      const holders = [change.old, change.new].flatMap((fact) => (fact === undefined ? [] : (fact as PodFact).holder));
+      return [...new Set(holders)].map((key) => ({ kind: "pod", key }));
+    }
+    case "ipPools":
+      return [{ kind: "ippool", key: change.key }];
+    case "vips":
+      return [{ kind: "vip", key: change.key }];
     case "namespaces":
       return [{ kind: "namespace", key: change.key }];
     case "ips": {
-      const holders = [change.old, change.new].flatMap((fact) =>
-        fact !== undefined && "holder" in fact ? [fact.holder] : [],
-      );
+      const facts = [change.old, change.new] as readonly (IpFact | undefined)[];
+      const holders = facts.flatMap((fact) => fact?.holder ?? []);
       return [...new Set(holders)]
         .filter((holder) => holder !== "")
         .map((holder) =>

@@ -1,10 +1,9 @@
-import { FINALIZER } from "../api/names.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { ClusterFact, VpcFact } from "../facts/types.ts";
 import type { Dual } from "../net/dual.ts";
 import type { DesiredRow, Edge, Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
-import type { WeftEffect } from "./effects.ts";
+import { finalizer, type WeftEffect } from "./effects.ts";
 import { routerId } from "./owner-ids.ts";
 import { edge, externalIds, row } from "./rows.ts";
 
@@ -33,7 +32,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
   },
 
   compile({ vpc, joinGateway, defaultSubnet, subnets }): Fragment<WeftEffect> {
-    if (vpc.deleting && subnets.length === 0) return { rows: [], edges: [], effects: finalizer(vpc, false) };
+    if (vpc.deleting && subnets.length === 0) return { rows: [], edges: [], effects: finalizer("vpcs", vpc, false) };
     const rows: DesiredRow[] = [
       row("Logical_Router", routerId(vpc.name), {
         name: vpc.name,
@@ -90,7 +89,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       rows,
       edges,
       effects: [
-        ...finalizer(vpc, true),
+        ...finalizer("vpcs", vpc, true),
         {
           kind: "condition",
           key: `condition/vpcs/${name}`,
@@ -105,13 +104,6 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     };
   },
 };
-
-function finalizer(vpc: VpcFact, present: boolean): WeftEffect[] {
-  if (vpc.finalizers.includes(FINALIZER) === present || (present && vpc.deleting)) return [];
-  return [
-    { kind: "finalizer", key: `finalizer/vpcs/${vpc.name}`, resource: "vpcs", name: vpc.name, uid: vpc.uid, present },
-  ];
-}
 
 /** The entries of a list without the repeated ones: equal routes are one row. */
 function unique<T>(entries: readonly T[]): T[] {

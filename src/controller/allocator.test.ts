@@ -1,15 +1,17 @@
 import t from "tap";
 import { addIp, addNode, addPod, addSubnet, sampleFacts } from "../compile/testing.ts";
 import { type IpObject, POD_UID_ANNOTATION, projectIp } from "../facts/project-ip.ts";
+import { projectIpPool, projectVip } from "../facts/project-pool.ts";
 import type { FactStore } from "../facts/store.ts";
 import { Ipam } from "../ipam/ipam.ts";
 import { hashedMacs } from "../ipam/macs.ts";
-import { Allocator, type IpRecord } from "./allocator.ts";
+import { type AddressRecord, Allocator } from "./allocator.ts";
+import type { CommittedPort } from "./claims.ts";
 
 /** An allocator on the sample cluster; `write` does what the recorder and the informer would do. */
-function rig(facts: FactStore = sampleFacts()) {
+function rig(facts: FactStore = sampleFacts(), ports: readonly CommittedPort[] = []) {
   const ipam = new Ipam({ macs: hashedMacs("test") });
-  const records = new Map<string, IpRecord>();
+  const records = new Map<string, AddressRecord>();
   const refused: string[] = [];
   const disputed: string[] = [];
   const discarded: string[] = [];
@@ -24,26 +26,28 @@ function rig(facts: FactStore = sampleFacts()) {
       return true;
     },
     discard: (ip) => discarded.push(ip.name),
-    refused: (object, { code }) => refused.push(`${object.key} ${code}`),
+    committedPorts: () => ports,
+    refused: (_kind, object, { code }) => refused.push(`${object.key} ${code}`),
     disputed: (ip) => disputed.push(ip.name),
     usageChanged: () => {},
   });
   facts.subscribe((change) => allocator.noteFact(change));
   const write = (name: string): void => {
     const record = records.get(name);
-    if (record === undefined) throw new Error(`nothing decided for ${name}`);
+    if (record?.kind !== "ip") throw new Error(`no IP object decided for ${name}`);
     records.delete(name);
     const { lease, pod, node } = record;
     const object: IpObject = {
       metadata: { name, uid: `uid-ip-${name}`, annotations: pod ? { [POD_UID_ANNOTATION]: pod.uid } : {} },
       spec: {
-        podName: pod?.name ?? node,
+        podName: pod === undefined ? node : pod.holder.slice(pod.namespace.length + 1),
         namespace: pod?.namespace ?? "",
         nodeName: node,
         subnet: lease.subnet,
         v4IpAddress: lease.v4 ?? "",
         v6IpAddress: lease.v6 ?? "",
         macAddress: lease.mac ?? "",
+        podType: pod?.owner?.kind ?? "",
       },
     };
     facts.set("ips", name, projectIp(object));
@@ -152,8 +156,9 @@ t.test("a pod created anew that wants another address has the old record discard
   t.match(records.get("a.default"), { lease: { v4: "10.16.9.9", v6: "fd00:10:16::99" } });
 });
 
-t.test("two records of one address are a dispute that is told", async (t) => {
-  const { facts, allocator, disputed } = rig();
+t.test("of two records of one address the later one goes, and its pod gets another address", async (t) => {
+  const { facts, allocator, disputed, discarded, records } = rig();
+  addPod(facts, "z", { node: "weft-1" });
   addIp(facts, "z.default", {
     podName: "z",
     namespace: "default",
@@ -164,6 +169,126 @@ t.test("two records of one address are a dispute that is told", async (t) => {
   });
   allocator.start();
   t.same(disputed, ["z.default"]);
+  t.same(discarded, ["z.default"]);
+  t.ok(facts.get("disputes", "z.default"), "meanwhile its pod gets no port");
+  facts.set("ips", "z.default", undefined);
+  t.equal(facts.get("disputes", "z.default"), undefined);
+  t.equal(records.get("z.default")?.lease.v4, "10.16.0.3");
+});
+
+t.test("at the start a record whose port is committed is believed before an older one without", async (t) => {
+  const facts = sampleFacts();
+  addPod(facts, "z", { node: "weft-1" });
+  const of = { namespace: "default", nodeName: "weft-1", subnet: "ovn-default", v4: "10.16.0.2", v6: "" };
+  addIp(facts, "z.default", { podName: "z", ...of });
+  const z = facts.get("ips", "z.default");
+  const { allocator, disputed } = rig(facts, [
+    { name: "z.default", subnet: "ovn-default", mac: z?.mac ?? "", v4: "10.16.0.2", v6: "" },
+  ]);
+  allocator.start();
+  t.same(disputed, ["a.default"]);
+});
+
+t.test("an address that only a port or an annotation remembers goes to its own pod and to nobody else", async (t) => {
+  const facts = sampleFacts();
+  facts.set("ips", "a.default", undefined);
+  const remembered = {
+    allocated: "true",
+    ip_address: "10.16.0.3",
+    mac_address: "02:00:00:00:00:99",
+    logical_switch: "ovn-default",
+  };
+  const annotations = Object.fromEntries(
+    Object.entries(remembered).map(([key, value]) => [`ovn.kubernetes.io/${key}`, value]),
+  );
+  addPod(facts, "0-first", { node: "weft-1" });
+  addPod(facts, "z", { node: "weft-1", annotations });
+  const { allocator, records } = rig(facts, [
+    { name: "a.default", subnet: "ovn-default", mac: "02:00:00:00:00:98", v4: "10.16.0.2", v6: "" },
+  ]);
+  allocator.start();
+  t.match(records.get("a.default")?.lease, { v4: "10.16.0.2", mac: "02:00:00:00:00:98" });
+  t.match(records.get("z.default")?.lease, { v4: "10.16.0.3", mac: "02:00:00:00:00:99" });
+  t.equal(records.get("0-first.default")?.lease.v4, "10.16.0.4");
+});
+
+t.test("a machine's second pod waits until the first is gone, and then takes its address over", async (t) => {
+  const facts = sampleFacts();
+  const { allocator, records, write } = rig(facts);
+  allocator.start();
+  const machinePod = (name: string): void => {
+    addPod(facts, name, { node: "weft-1" });
+    const pod = facts.get("pods", `default/${name}`);
+    if (pod) facts.set("pods", pod.key, { ...pod, holder: "default/vm" });
+  };
+  machinePod("launcher-1");
+  records.delete("launcher-1.default");
+  write("vm.default");
+  machinePod("launcher-2");
+  t.equal(records.has("vm.default"), false);
+  facts.set("pods", "default/launcher-1", undefined);
+  t.match(records.get("vm.default"), { kind: "ip", takeOver: { name: "vm.default" }, pod: { name: "launcher-2" } });
+});
+
+t.test("pods of a namespace with a pool get the pool's addresses, and nobody else does", async (t) => {
+  const facts = sampleFacts();
+  const pool = (name: string, ips: string[], namespaces: string[]): unknown =>
+    facts.set(
+      "ipPools",
+      name,
+      projectIpPool({ metadata: { name, uid: name }, spec: { subnet: "ovn-default", ips, namespaces } }),
+    );
+  pool("p1", ["10.16.5.1..10.16.5.2", "fd00:10:16::500..fd00:10:16::501"], ["default"]);
+  pool("p2", ["10.16.5.2..10.16.5.9"], []);
+  const { allocator, records, refused } = rig(facts);
+  allocator.start();
+  for (const name of ["b", "c", "d"]) addPod(facts, name, { node: "weft-1" });
+  t.equal(records.get("b.default")?.lease.v4, "10.16.5.1");
+  t.equal(records.get("c.default")?.lease.v4, "10.16.5.2");
+  t.same(refused, ["default/d NoAvailableAddress"]);
+  t.match(facts.get("verdicts", "ippool/p2"), { ok: false, reason: "PoolOverlap" });
+  pool("p1", ["10.16.5.1..10.16.5.9", "fd00:10:16::500..fd00:10:16::509"], ["default"]);
+  t.equal(records.get("d.default")?.lease.v4, "10.16.5.3", "a larger pool serves who waits");
+});
+
+t.test("a Vip gets an address once, and keeps it from pods", async (t) => {
+  const facts = sampleFacts();
+  const { allocator, records } = rig(facts);
+  allocator.start();
+  const vip = (spec: object, status?: object): unknown =>
+    facts.set(
+      "vips",
+      "v",
+      projectVip({
+        metadata: { name: "v", uid: "v" },
+        spec: { subnet: "ovn-default", namespace: "default", ...spec },
+        ...(status && { status }),
+      }),
+    );
+  vip({ v4ip: "10.16.0.77" });
+  const record = records.get("vip/v");
+  t.match(record, { kind: "vip", lease: { v4: "10.16.0.77" } });
+  vip(
+    { v4ip: "10.16.0.77", v6ip: record?.lease.v6, macAddress: record?.lease.mac },
+    { v4ip: "10.16.0.77", mac: record?.lease.mac },
+  );
+  addPod(facts, "b", { node: "weft-1", annotations: { "ovn.kubernetes.io/ip_address": "10.16.0.77" } });
+  t.equal(records.has("b.default"), false);
+  facts.set("vips", "v", undefined);
+  t.equal(records.get("b.default")?.lease.v4, "10.16.0.77");
+});
+
+t.test("a reservation without an address is given one", async (t) => {
+  const facts = sampleFacts();
+  const { allocator, records } = rig(facts);
+  allocator.start();
+  const labels = { "ovn.kubernetes.io/ip_reserved": "true" };
+  facts.set(
+    "ips",
+    "keep",
+    projectIp({ metadata: { name: "keep", uid: "keep", labels }, spec: { subnet: "ovn-default" } }),
+  );
+  t.match(records.get("keep"), { kind: "reservation", lease: { v4: "10.16.0.3" } });
 });
 
 t.test("a subnet that is not in force gives nothing", async (t) => {

@@ -1,81 +1,105 @@
 import { OVN_PROVIDER } from "../api/annotations.ts";
 import { nodePortName, podPortName } from "../api/names.ts";
+import { poolVerdictKey } from "../compile/ippool.ts";
 import { isOpen, subnetsOfNamespace } from "../compile/namespace-subnets.ts";
+import { ordinalOf } from "../compile/retention.ts";
 import { joinDual } from "../facts/project-subnet.ts";
 import type { FactChange, FactStore } from "../facts/store.ts";
-import type { IpFact, NodeFact, PodFact, SubnetFact } from "../facts/types.ts";
+import type { IpFact, NodeFact, PodFact, VipFact } from "../facts/types.ts";
 import { subnetConfig } from "../ipam/config.ts";
 import type { Ipam } from "../ipam/ipam.ts";
+import type { Refusal } from "../ipam/refusal.ts";
 import { requestFromAnnotations } from "../ipam/request.ts";
-import type { Decision, Lease } from "../ipam/types.ts";
+import type { AddressRequest, Decision, Lease } from "../ipam/types.ts";
+import { parseDualIp } from "../net/dual.ts";
+import { type CommittedPort, claimsAtStart } from "./claims.ts";
 
-/** A decision to be recorded as an IP object before anything uses it. */
-export interface IpRecord {
-  readonly name: string;
-  readonly lease: Lease;
-  readonly node: string;
-  /** The pod it is for; absent for a node. */
-  readonly pod?: PodFact;
-  /** The object that already has this name, to be taken over rather than created. */
-  readonly takeOver?: IpFact;
-}
+/** A decision to be recorded in Kubernetes before anything uses it. `name` is the owner in IPAM. */
+export type AddressRecord =
+  | {
+      readonly kind: "ip";
+      readonly name: string;
+      readonly lease: Lease;
+      readonly node: string;
+      /** The pod it is for; absent for a node. */
+      readonly pod?: PodFact;
+      /** UID of what keeps the address beyond the pod, see `IpFact.ownerUid`. */
+      readonly ownerUid: string;
+      /** The object that already has this name, to be taken over rather than created. */
+      readonly takeOver?: IpFact;
+    }
+  | { readonly kind: "reservation"; readonly name: string; readonly lease: Lease; readonly ip: IpFact }
+  | { readonly kind: "vip"; readonly name: string; readonly lease: Lease; readonly vip: VipFact };
+
+/** Who may be told that there is no address. */
+export type Applicant = PodFact | NodeFact | IpFact | VipFact;
 
 /** What the allocator tells. It decides; writing and speaking is for others. */
 export interface AllocatorOptions {
   readonly facts: FactStore;
   readonly ipam: Ipam;
+  /** The pod ports that the northbound database holds now, asked for when a leader starts. */
+  readonly committedPorts: () => Iterable<CommittedPort>;
   /** Record this; replaces an earlier record of the same name that is not yet written. */
-  readonly record: (record: IpRecord) => void;
+  readonly record: (record: AddressRecord) => void;
   /**
    * The record of that name is not needed any more. True where it was not yet being written; false where its outcome must
    * be awaited, for until then its address may turn out to be taken.
    */
   readonly withdraw: (name: string) => boolean;
-  /** An old object stands in the way of a new address and must go first. */
+  /** An object stands in the way of another address, or its address is another's: it must go. */
   readonly discard: (ip: IpFact) => void;
-  /** A pod or node cannot get an address; said once for each reason. */
-  readonly refused: (object: PodFact | NodeFact, refusal: { readonly code: string; readonly message: string }) => void;
-  /** Two records name one address, or one that no subnet has: said once for each record. */
+  /** Somebody cannot get an address; said once for each reason. `kind` is the fact's. */
+  readonly refused: (kind: "pods" | "nodes" | "ips" | "vips", object: Applicant, refusal: Refusal) => void;
+  /** A record and something else disagree about an address, and how that was resolved: said once for each record. */
   readonly disputed: (ip: IpFact, message: string) => void;
   /** The counters of a subnet have changed. */
   readonly usageChanged: (subnet: string) => void;
 }
 
+/** Somebody who waits: how to try again, and the reason that was told. */
+interface Waiting {
+  readonly serve: () => void;
+  readonly reason: string;
+}
+
 /**
  * Decides who gets which address: the one part of the controller that has a memory. The memory is rebuilt from the IP
- * objects when a leader starts, and follows their informer afterwards.
+ * objects, the Vips, the pods and the northbound database when a leader starts, and follows the informers afterwards.
  *
- * A pod that is refused waits for a cause (a freed address, a changed subnet, pool or namespace) and is tried once for
+ * Whoever is refused waits for a cause (a freed address, a changed subnet, pool or namespace) and is tried once for
  * each: there is no timer here.
  */
 export class Allocator {
   readonly #options: AllocatorOptions;
-  /** Owners (IP object names) decided but not yet seen as objects. */
+  /** Owners decided but not yet seen as objects. */
   readonly #recording = new Set<string>();
-  /** Refused pods and nodes: holder → the reason that was told. */
-  readonly #waiting = new Map<string, string>();
-  /** Records that name an address which is somebody else's → what was told. */
-  readonly #disputes = new Map<string, string>();
+  /** `kind/key` of those who were refused. */
+  readonly #waiting = new Map<string, Waiting>();
   #active = false;
 
   constructor(options: AllocatorOptions) {
     this.#options = options;
   }
 
-  /** How many pods and nodes wait for an address. */
+  /** How many wait for an address. */
   get waiting(): number {
     return this.#waiting.size;
   }
 
-  /** Becomes the one who decides: loads all subnets and records, then serves whoever has no address. */
+  /** Becomes the one who decides: takes in all that is held, then serves whoever has no address. */
   start(): void {
-    const { facts } = this.#options;
+    const { facts, ipam, disputed } = this.#options;
     this.#active = true;
     this.#nodeAddresses();
     for (const subnet of facts.all("subnets")) this.#configure(subnet.name);
-    for (const ip of facts.all("ips")) this.#reserve(ip);
-    for (const node of facts.all("nodes")) this.#serveNode(node);
-    for (const pod of facts.all("pods")) this.#servePod(pod);
+    const claims = claimsAtStart(facts, this.#options.committedPorts());
+    for (const ip of claims.records) this.#reserve(ip);
+    for (const { ip, message } of claims.disagreements) disputed(ip, message);
+    for (const vip of facts.all("vips")) this.#reserveVip(vip);
+    for (const claim of claims.unrecorded) ipam.reserve(claim);
+    for (const subnet of facts.all("subnets")) this.#options.usageChanged(subnet.name);
+    this.#serveAll();
   }
 
   /** Decides no more. The next leader starts from the objects. */
@@ -83,9 +107,9 @@ export class Allocator {
     this.#active = false;
     this.#recording.clear();
     this.#waiting.clear();
-    this.#disputes.clear();
-    const { ipam } = this.#options;
-    for (const subnet of [...ipam.subnetNames()]) ipam.remove(subnet, { force: true });
+    const { ipam, facts } = this.#options;
+    ipam.clear();
+    for (const { key } of facts.all("disputes")) facts.set("disputes", key, undefined);
   }
 
   /** A fact has changed. */
@@ -93,28 +117,38 @@ export class Allocator {
     if (!this.#active) return;
     const { facts } = this.#options;
     switch (change.kind) {
-      case "pods": {
-        const pod = facts.get("pods", change.key);
-        if (pod === undefined) this.#forget(change.key, change.old as PodFact | undefined);
-        else this.#servePod(pod);
+      case "pods":
+        this.#notePod(change.old as PodFact | undefined, change.new as PodFact | undefined);
         return;
-      }
       case "nodes": {
         this.#nodeAddresses();
         const node = facts.get("nodes", change.key);
-        if (node !== undefined) this.#serveNode(node);
-        else this.#waiting.delete(`node:${change.key}`);
+        if (node === undefined) this.#waiting.delete(`nodes/${change.key}`);
+        else this.#serveNode(node);
         return;
       }
       case "ips":
         this.#noteIp(change.old as IpFact | undefined, change.new as IpFact | undefined);
         return;
-      case "verdicts":
-      case "subnets":
-        this.#configure(change.key);
-        this.#serveWaiting();
+      case "vips":
+        this.#noteVip(change.old as VipFact | undefined, change.new as VipFact | undefined);
         return;
+      case "subnets":
+        this.#reconfigure(change.key);
+        return;
+      case "verdicts":
+        if (!change.key.includes("/")) this.#reconfigure(change.key);
+        return;
+      case "ipPools": {
+        const pools = [change.old, change.new].flatMap(
+          (fact) => (fact as { subnet?: string } | undefined)?.subnet ?? [],
+        );
+        if (change.new === undefined) facts.set("verdicts", poolVerdictKey(change.key), undefined);
+        for (const subnet of new Set(pools)) this.#reconfigure(subnet);
+        return;
+      }
       case "namespaces":
+      case "vpcs":
         this.#serveWaiting();
         return;
       default:
@@ -122,67 +156,136 @@ export class Allocator {
     }
   }
 
+  /** A record was given up: nothing was written, so its address is free again. */
+  dropped(name: string): void {
+    this.#recording.delete(name);
+    if (!this.#active || this.#options.facts.get("ips", name) !== undefined) return;
+    this.#release(name);
+  }
+
+  #notePod(old: PodFact | undefined, now: PodFact | undefined): void {
+    const { facts } = this.#options;
+    if (old !== undefined && (now === undefined || now.uid !== old.uid)) {
+      this.#waiting.delete(`pods/${old.key}`);
+      const owner = ownerOf(old);
+      // Gone before its address was recorded: nobody else will give it back.
+      if (this.#recording.has(owner) && facts.get("ips", owner) === undefined && this.#options.withdraw(owner)) {
+        this.dropped(owner);
+      }
+    }
+    // A machine's next pod may have waited for its last one to go.
+    for (const pod of facts.by("pods", "holder", (now ?? old)?.holder ?? "")) this.#servePod(pod);
+  }
+
   #noteIp(old: IpFact | undefined, now: IpFact | undefined): void {
-    const { ipam, facts } = this.#options;
+    const { facts } = this.#options;
     const fact = now ?? old;
     if (fact === undefined) return;
+    if (this.#recording.delete(fact.name)) this.#options.withdraw(fact.name);
     if (now === undefined) {
-      this.#recording.delete(fact.name);
-      this.#disputes.delete(fact.name);
-      const freed = ipam.release(fact.name);
-      if (freed !== undefined) this.#options.usageChanged(freed.subnet);
+      this.#waiting.delete(`ips/${fact.name}`);
+      facts.set("disputes", fact.name, undefined);
+      this.#release(fact.name);
     } else {
-      if (this.#recording.delete(now.name)) this.#options.withdraw(now.name);
       this.#reserve(now);
+      this.#serveReservation(now);
     }
-    const holder = fact.holder;
-    const pod = facts.get("pods", holder);
-    if (pod !== undefined) this.#servePod(pod);
-    if (holder.startsWith("node:")) {
-      const node = facts.get("nodes", holder.slice("node:".length));
-      if (node !== undefined) this.#serveNode(node);
+    for (const pod of facts.by("pods", "holder", fact.holder)) this.#servePod(pod);
+    const node = fact.holder.startsWith("node:") ? facts.get("nodes", fact.holder.slice("node:".length)) : undefined;
+    if (node !== undefined) this.#serveNode(node);
+  }
+
+  #noteVip(old: VipFact | undefined, now: VipFact | undefined): void {
+    const name = vipOwner((now ?? old)?.name ?? "");
+    if (now === undefined || now.deleting) {
+      this.#waiting.delete(`vips/${(now ?? old)?.name}`);
+      if (now === undefined) this.#release(name);
+      return;
     }
-    if (now === undefined) this.#serveWaiting();
+    if (now.given && this.#recording.delete(name)) this.#options.withdraw(name);
+    this.#reserveVip(now);
+    this.#serveVip(now);
+  }
+
+  #release(owner: string): void {
+    const freed = this.#options.ipam.release(owner);
+    if (freed === undefined) return;
+    this.#options.usageChanged(freed.subnet);
+    this.#serveWaiting();
   }
 
   #reserve(ip: IpFact): void {
-    const { ipam, disputed, usageChanged } = this.#options;
+    if (ip.v4 === "" && ip.v6 === "" && ip.mac === "") return;
+    const { ipam, facts, disputed, discard, usageChanged } = this.#options;
+    const { name, subnet, v4, v6, mac } = ip;
     const { conflicts } = ipam.reserve({
-      owner: ip.name,
-      subnet: ip.subnet,
-      ...(ip.v4 !== "" && { v4: ip.v4 }),
-      ...(ip.v6 !== "" && { v6: ip.v6 }),
-      ...(ip.mac !== "" && { mac: ip.mac }),
+      owner: name,
+      subnet,
+      ...(v4 !== "" && { v4 }),
+      ...(v6 !== "" && { v6 }),
+      ...(mac !== "" && { mac }),
     });
+    usageChanged(subnet);
     const message = conflicts[0]?.message;
-    if (message === undefined) this.#disputes.delete(ip.name);
-    else if (this.#disputes.get(ip.name) !== message) {
-      this.#disputes.set(ip.name, message);
-      disputed(ip, message);
-    }
-    usageChanged(ip.subnet);
+    const told = facts.get("disputes", name)?.message === message;
+    facts.set("disputes", name, message === undefined ? undefined : { key: name, message });
+    if (message === undefined || told) return;
+    disputed(ip, message);
+    // The earlier record stands. A record that the controller made itself goes, and its pod is given another address;
+    // one that a user made is left to the user.
+    if (!ip.reserved && !ip.deleting) discard(ip);
+  }
+
+  #reserveVip({ name, subnet, given, v4, v6, mac, type }: VipFact): void {
+    if (!given) return;
+    this.#options.ipam.reserve({
+      owner: vipOwner(name),
+      subnet,
+      ...(v4 !== "" && { v4 }),
+      ...(v6 !== "" && { v6 }),
+      // The address of a load balancer is answered for with the router's MAC, which is nobody's to reserve.
+      ...(mac !== "" && type !== "switch_lb_vip" && { mac }),
+    });
+  }
+
+  #reconfigure(subnet: string): void {
+    this.#configure(subnet);
+    // Records that came before their subnet could not be held until now.
+    for (const ip of this.#options.facts.by("ips", "subnet", subnet)) this.#reserve(ip);
+    this.#options.usageChanged(subnet);
+    this.#serveWaiting();
   }
 
   #configure(name: string): void {
-    const { facts, ipam, usageChanged } = this.#options;
+    const { facts, ipam } = this.#options;
     const subnet = facts.get("subnets", name);
-    if (subnet === undefined) {
-      ipam.remove(name, { force: true });
-      return;
+    const pools = facts.by("ipPools", "subnet", name).filter((pool) => !pool.deleting);
+    const parsed =
+      subnet === undefined || facts.get("verdicts", name)?.ok !== true
+        ? undefined
+        : subnetConfig({
+            name,
+            cidrBlock: joinDual(subnet.cidr),
+            gateway: joinDual(subnet.gateway),
+            excludeIps: subnet.excludeIps,
+            macDomain: `vpc/${subnet.vpc}`,
+            pools: pools.map((pool) => ({ name: pool.name, ips: pool.ips })),
+          });
+    if (subnet === undefined) ipam.remove(name, { force: true });
+    const problems =
+      parsed?.ok === true ? [...parsed.poolProblems, ...ipam.configure(parsed.config).problems] : undefined;
+    for (const pool of pools) {
+      const key = poolVerdictKey(pool.name);
+      const problem = problems?.find((candidate) => candidate.pool === pool.name);
+      if (problems === undefined) {
+        const message = `spec.subnet "${name}" is not in force; see its own conditions`;
+        facts.set("verdicts", key, { key, ok: false, reason: "SubnetNotReady", message });
+      } else if (problem !== undefined) {
+        facts.set("verdicts", key, { key, ok: false, reason: problem.code, message: problem.message });
+      } else {
+        facts.set("verdicts", key, { key, ok: true, reason: "Ready", message: "" });
+      }
     }
-    if (facts.get("verdicts", name)?.ok !== true) return;
-    const parsed = subnetConfig({
-      name,
-      cidrBlock: joinDual(subnet.cidr),
-      gateway: joinDual(subnet.gateway),
-      excludeIps: subnet.excludeIps,
-      macDomain: `vpc/${subnet.vpc}`,
-    });
-    if (!parsed.ok) return;
-    ipam.configure(parsed.config);
-    // Records that came before their subnet could not be held until now.
-    for (const ip of facts.by("ips", "subnet", name)) this.#reserve(ip);
-    usageChanged(name);
   }
 
   #nodeAddresses(): void {
@@ -194,89 +297,141 @@ export class Allocator {
     ipam.setNodeAddresses(addresses);
   }
 
-  #serveWaiting(): void {
+  #serveAll(): void {
     const { facts } = this.#options;
-    for (const holder of [...this.#waiting.keys()]) {
-      const pod = facts.get("pods", holder);
-      const node = holder.startsWith("node:") ? facts.get("nodes", holder.slice("node:".length)) : undefined;
-      if (pod !== undefined) this.#servePod(pod);
-      else if (node !== undefined) this.#serveNode(node);
-      else this.#waiting.delete(holder);
-    }
+    for (const node of facts.all("nodes")) this.#serveNode(node);
+    for (const ip of facts.all("ips")) this.#serveReservation(ip);
+    for (const vip of facts.all("vips")) this.#serveVip(vip);
+    for (const pod of facts.all("pods")) this.#servePod(pod);
+  }
+
+  #serveWaiting(): void {
+    for (const { serve } of [...this.#waiting.values()]) serve();
   }
 
   #serveNode(node: NodeFact): void {
-    const { facts, ipam } = this.#options;
-    const owner = nodePortName(node.name);
-    if (this.#recording.has(owner) || facts.get("ips", owner) !== undefined) return;
-    const join = facts.get("subnets", facts.get("cluster", "cluster")?.joinSubnet ?? "");
-    if (join === undefined || !isOpen(facts, join)) {
-      this.#waiting.set(`node:${node.name}`, "");
-      return;
-    }
-    const decision = ipam.allocate({ owner, subnets: [join.name], want: { kind: "any" } });
-    this.#decided(`node:${node.name}`, node, decision, { name: owner, node: node.name });
+    const { facts } = this.#options;
+    const name = nodePortName(node.name);
+    if (this.#recording.has(name) || facts.get("ips", name) !== undefined) return;
+    const join = facts.get("cluster", "cluster")?.joinSubnet ?? "";
+    const decision = this.#allocate({ owner: name, subnets: [join], want: { kind: "any" } });
+    this.#decided("nodes", node, decision, (lease) => ({ kind: "ip", name, lease, node: node.name, ownerUid: "" }));
+  }
+
+  #serveReservation(ip: IpFact): void {
+    if (!ip.reserved || ip.deleting || ip.v4 !== "" || ip.v6 !== "" || this.#recording.has(ip.name)) return;
+    const decision = this.#allocate({ owner: ip.name, subnets: [ip.subnet], want: { kind: "any" } });
+    this.#decided("ips", ip, decision, (lease) => ({ kind: "reservation", name: ip.name, lease, ip }));
+  }
+
+  #serveVip(vip: VipFact): void {
+    const name = vipOwner(vip.name);
+    if (vip.given || vip.deleting || this.#recording.has(name)) return;
+    const asked = vip.v4 || vip.v6 ? parseDualIp([vip.v4, vip.v6].filter((address) => address !== "").join(",")) : {};
+    const fixed = asked !== undefined && (asked.v4 !== undefined || asked.v6 !== undefined);
+    const decision = this.#allocate({
+      owner: name,
+      subnets: [vip.subnet],
+      want: fixed ? { kind: "static", addresses: asked } : { kind: "any" },
+      ...(vip.mac !== "" && { mac: vip.mac }),
+      ...(vip.type === "switch_lb_vip" && { mac: "none" }),
+    });
+    this.#decided("vips", vip, decision, (lease) => ({ kind: "vip", name, lease, vip }));
   }
 
   #servePod(pod: PodFact): void {
-    const { facts } = this.#options;
-    if (!pod.alive || pod.node === undefined) return;
-    const owner = podPortName(pod.name, pod.namespace, OVN_PROVIDER);
-    if (this.#recording.has(owner)) return;
-    const old = facts.get("ips", owner);
-    // An object on its way out frees its name first; its deletion wakes this pod again.
-    if (old?.deleting) return;
-    if (old !== undefined && (old.podUid === pod.uid || old.podUid === "")) return;
-    const subnets = subnetsOfNamespace(facts, pod.namespace);
-    const decision = this.#decide(pod, owner, subnets);
+    const { facts, ipam, discard } = this.#options;
+    const { node } = pod;
+    const name = ownerOf(pod);
+    if (!pod.alive || node === undefined || this.#recording.has(name)) return;
+    const old = facts.get("ips", name);
+    if (old !== undefined) {
+      // An object on its way out frees its name first; its deletion wakes this pod again.
+      if (old.deleting || facts.get("disputes", name) !== undefined) return;
+      if (old.podUid === pod.uid || old.podUid === "") return;
+      // A machine that migrates has two pods: the address is the first one's until that is gone.
+      const others = facts.by("pods", "holder", pod.holder);
+      if (others.some((other) => other.uid === old.podUid && other.alive)) return;
+    }
+    const decision = this.#decidePod(pod, name);
     if (old !== undefined && decision.ok && decision.how !== "same") {
       // The pod's successor wants something else than its namesake had: the record is made anew, not bent.
-      this.#options.ipam.release(owner);
-      this.#options.discard(old);
+      ipam.release(name);
+      discard(old);
       return;
     }
-    const record = { name: owner, node: pod.node, pod, ...(old === undefined ? {} : { takeOver: old }) };
-    this.#decided(pod.key, pod, decision, record);
+    const ownerUid = facts.get("machines", pod.holder)?.uid ?? (pod.owner?.kind === "StatefulSet" ? pod.owner.uid : "");
+    this.#decided("pods", pod, decision, (lease) => {
+      return { kind: "ip", name, lease, node, pod, ownerUid, ...(old === undefined ? {} : { takeOver: old }) };
+    });
   }
 
-  #decide(pod: PodFact, owner: string, subnets: readonly SubnetFact[]): Decision {
+  #decidePod(pod: PodFact, owner: string): Decision {
+    const { facts } = this.#options;
+    const pools = facts.by("ipPools", "namespace", pod.namespace).filter((pool) => !pool.deleting);
+    const place = pod.owner?.kind === "StatefulSet" ? ordinalOf(pod.name) : undefined;
     const parsed = requestFromAnnotations({
       owner,
       annotations: pod.annotations,
       provider: OVN_PROVIDER,
-      subnets: subnets.map((subnet) => subnet.name),
+      subnets: subnetsOfNamespace(facts, pod.namespace).map((subnet) => subnet.name),
+      ...(pools.length > 0 && { namespacePools: pools.map((pool) => pool.name) }),
+      ...(place !== undefined && { ordinal: place.ordinal }),
     });
-    return parsed.ok ? this.#options.ipam.allocate({ ...parsed.request, move: true }) : parsed;
+    return parsed.ok ? this.#allocate({ ...parsed.request, move: true }) : parsed;
   }
 
-  #decided(holder: string, object: PodFact | NodeFact, decision: Decision, record: Omit<IpRecord, "lease">): void {
+  /** Asks IPAM, but only for subnets that are in force: IPAM goes on knowing those that no longer are. */
+  #allocate(request: AddressRequest): Decision {
+    const { facts, ipam } = this.#options;
+    const open = request.subnets.filter((name) => {
+      const subnet = facts.get("subnets", name);
+      return subnet === undefined || isOpen(facts, subnet);
+    });
+    return ipam.allocate({ ...request, subnets: open.length > 0 ? open : request.subnets });
+  }
+
+  #decided<K extends "pods" | "nodes" | "ips" | "vips">(
+    kind: K,
+    object: Applicant,
+    decision: Decision,
+    record: (lease: Lease) => AddressRecord,
+  ): void {
+    const id = `${kind}/${object.key}`;
     if (decision.ok) {
-      this.#waiting.delete(holder);
-      this.#recording.add(record.name);
-      this.#options.record({ ...record, lease: decision.lease });
+      const made = record(decision.lease);
+      this.#waiting.delete(id);
+      this.#recording.add(made.name);
+      this.#options.record(made);
       this.#options.usageChanged(decision.lease.subnet);
       return;
     }
     const reason = `${decision.code}: ${decision.message}`;
-    const told = this.#waiting.get(holder) === reason;
-    this.#waiting.set(holder, reason);
-    if (!told) this.#options.refused(object, decision);
+    const told = this.#waiting.get(id)?.reason === reason;
+    this.#waiting.set(id, { reason, serve: () => this.#serveAgain(kind, object.key) });
+    if (!told) this.#options.refused(kind, object, decision);
   }
 
-  /** A record was given up: nothing was written, so its address is free again. */
-  dropped(name: string): void {
-    this.#recording.delete(name);
-    if (!this.#active || this.#options.facts.get("ips", name) !== undefined) return;
-    const freed = this.#options.ipam.release(name);
-    if (freed !== undefined) this.#options.usageChanged(freed.subnet);
-    this.#serveWaiting();
+  #serveAgain(kind: "pods" | "nodes" | "ips" | "vips", key: string): void {
+    const { facts } = this.#options;
+    const pod = kind === "pods" ? facts.get("pods", key) : undefined;
+    const node = kind === "nodes" ? facts.get("nodes", key) : undefined;
+    const ip = kind === "ips" ? facts.get("ips", key) : undefined;
+    const vip = kind === "vips" ? facts.get("vips", key) : undefined;
+    if (pod !== undefined) this.#servePod(pod);
+    else if (node !== undefined) this.#serveNode(node);
+    else if (ip !== undefined) this.#serveReservation(ip);
+    else if (vip !== undefined) this.#serveVip(vip);
+    else this.#waiting.delete(`${kind}/${key}`);
   }
+}
 
-  /** A pod is gone before its address was recorded: nobody else will give it back. */
-  #forget(key: string, pod: PodFact | undefined): void {
-    this.#waiting.delete(key);
-    if (pod === undefined) return;
-    const owner = podPortName(pod.name, pod.namespace, OVN_PROVIDER);
-    if (this.#recording.has(owner) && this.#options.withdraw(owner)) this.dropped(owner);
-  }
+/** The owner in IPAM of a pod's address: the name of its IP object and of its port. */
+export function ownerOf(pod: Pick<PodFact, "namespace" | "holder">): string {
+  return podPortName(pod.holder.slice(pod.namespace.length + 1), pod.namespace, OVN_PROVIDER);
+}
+
+/** The owner in IPAM of a Vip's address; no IP object's name holds a slash. */
+export function vipOwner(name: string): string {
+  return `vip/${name}`;
 }

@@ -1,24 +1,26 @@
 import type { Logger } from "pino";
+import { timestamp } from "../api/conditions.ts";
 import { CONTROLLER_COMPONENT } from "../api/names.ts";
 import type { WeftEffect } from "../compile/effects.ts";
 import { judgeSubnet } from "../compile/subnet-verdict.ts";
 import { rootsOf, UNIT_KINDS } from "../compile/units.ts";
-import { projectIp } from "../facts/project-ip.ts";
 import { FactStore } from "../facts/store.ts";
-import type { IpFact, NodeFact, PodFact } from "../facts/types.ts";
+import type { IpFact } from "../facts/types.ts";
 import { Ipam } from "../ipam/ipam.ts";
 import { hashedMacs } from "../ipam/macs.ts";
+import type { Refusal } from "../ipam/refusal.ts";
+import type { Usage } from "../ipam/types.ts";
+import type { Clock } from "../kube/clock.ts";
 import type { Kube } from "../kube/kube.ts";
 import { type EventRecorder, eventRecorder } from "../kube/recorder.ts";
-import { IPS, NODES, PODS, SUBNETS, VPCS } from "../kube/resources.ts";
-import { parseDualCidr } from "../net/dual.ts";
+import { IP_POOLS, IPS, NODES, PODS, SUBNETS, VIPS, VPCS } from "../kube/resources.ts";
+import { type Dual, parseDualCidr } from "../net/dual.ts";
 import { EffectRunner } from "../reconcile/effects.ts";
 import { Engine } from "../reconcile/engine.ts";
-import type { Timers } from "../reconcile/timers.ts";
 import { Tracker } from "../reconcile/tracker.ts";
-import { Allocator } from "./allocator.ts";
+import { AddressRecorder } from "./address-recorder.ts";
+import { Allocator, type Applicant } from "./allocator.ts";
 import { ensureDefaults } from "./defaults.ts";
-import { IpRecorder } from "./ip-recorder.ts";
 import type { Northbound } from "./northbound.ts";
 import { runEffect } from "./run-effect.ts";
 import type { Settings } from "./settings.ts";
@@ -32,9 +34,10 @@ export interface ControllerParts {
   readonly northbound: Northbound;
   readonly settings: Settings;
   readonly log: Logger;
-  readonly timers: Timers;
-  /** RFC 3339, whole seconds. */
-  readonly now: () => string;
+  /** Time and chance, so that a simulation can own them. */
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
 }
 
 /**
@@ -51,37 +54,37 @@ export class Controller {
   readonly ipam = new Ipam({ macs: hashedMacs("weft") });
   readonly #events: EventRecorder;
   readonly #statuses: StatusWriter;
-  readonly #recorder: IpRecorder;
+  readonly #recorder: AddressRecorder;
   #effects: EffectRunner<WeftEffect>;
   #leading = false;
 
   constructor(parts: ControllerParts) {
     this.#parts = parts;
-    const { kube, northbound, settings, log, timers, now } = parts;
-    this.#sources = new Sources(kube, this.facts, settings, log);
+    const { kube, northbound, log, clock, random } = parts;
+    const timers = clock;
+    this.#sources = new Sources(parts, this.facts);
     this.#events = eventRecorder(kube, {
       component: CONTROLLER_COMPONENT,
+      clock,
+      random,
       onError: (error) => log.warn({ err: error }, "an Event could not be written"),
     });
     this.#statuses = new StatusWriter({
       kube,
       timers,
-      now,
+      now: () => timestamp(new Date(clock.now())),
       current: (resource, name) => this.#sources.status(resource, name),
-      usage: (subnet) => this.ipam.usage(subnet),
+      usage: (resource, name) => this.#usage(resource, name),
       onError: (name, error) =>
         log.warn({ err: error, object: name }, "a status could not be written; it is tried again"),
     });
-    this.#recorder = new IpRecorder({
+    this.#recorder = new AddressRecorder({
       kube,
       timers,
-      onRecorded: (object) => {
-        const fact = projectIp(object);
-        this.facts.set("ips", fact.key, fact);
-      },
+      onRecorded: (kind, object) => this.#sources.made(kind, object),
       onDropped: (name) => this.allocator.dropped(name),
       onError: (record, error) =>
-        log.warn({ err: error, ip: record.name }, "an IP object could not be written; it is tried again"),
+        log.warn({ err: error, owner: record.name }, "an address could not be written; it is tried again"),
     });
     this.allocator = new Allocator({
       facts: this.facts,
@@ -89,9 +92,13 @@ export class Controller {
       record: (record) => this.#recorder.record(record),
       withdraw: (name) => this.#recorder.withdraw(name),
       discard: (ip) => this.#offer(`discard:${ip.name}`, ip),
-      refused: (object, refusal) => this.#refused(object, refusal),
+      committedPorts: () => northbound.podPorts(),
+      refused: (kind, object, refusal) => this.#refused(kind, object, refusal),
       disputed: (ip, message) => this.#disputed(ip, message),
-      usageChanged: (subnet) => this.#statuses.touch("subnets", subnet),
+      usageChanged: (subnet) => {
+        this.#statuses.touch("subnets", subnet);
+        for (const pool of this.facts.by("ipPools", "subnet", subnet)) this.#statuses.touch("ipPools", pool.name);
+      },
     });
     this.#effects = this.#newEffects();
     this.engine = new Engine<WeftEffect>({
@@ -186,10 +193,10 @@ export class Controller {
   }
 
   #newEffects(): EffectRunner<WeftEffect> {
-    const { kube, log, timers } = this.#parts;
+    const { kube, log, clock } = this.#parts;
     return new EffectRunner<WeftEffect>({
       run: (effect) => runEffect({ kube, facts: this.facts, state: (state) => this.#state(state) }, effect),
-      timers,
+      timers: clock,
       limit: 24,
       onError: (effect, error) => log.warn({ err: error, effect: effect.key }, "an effect failed; it is tried again"),
     });
@@ -199,25 +206,31 @@ export class Controller {
   #judge(): void {
     const subnets = this.facts.all("subnets");
     for (const subnet of subnets) this.facts.set("verdicts", subnet.name, judgeSubnet(this.facts, subnet));
-    if (this.facts.size("verdicts") === subnets.length) return;
     for (const { key } of this.facts.all("verdicts")) {
-      if (this.facts.get("subnets", key) === undefined) this.facts.set("verdicts", key, undefined);
+      // Verdicts on pools, which have a slash in their keys, are the allocator's.
+      if (!key.includes("/") && this.facts.get("subnets", key) === undefined)
+        this.facts.set("verdicts", key, undefined);
     }
+  }
+
+  #usage(resource: "subnets" | "ipPools", name: string): Dual<Usage> {
+    if (resource === "subnets") return this.ipam.usage(name);
+    const pool = this.facts.get("ipPools", name);
+    return pool === undefined ? {} : this.ipam.usage(pool.subnet, name);
   }
 
   #state(effect: Extract<WeftEffect, { kind: "condition" }>): void {
     this.#statuses.state(effect);
     if (effect.ready) return;
-    const type = effect.resource === "subnets" ? SUBNETS : VPCS;
+    const type = { subnets: SUBNETS, vpcs: VPCS, ipPools: IP_POOLS }[effect.resource];
     this.#events.record({ type, name: effect.name, uid: effect.uid }, "Warning", effect.reason, effect.message);
   }
 
-  #refused(object: PodFact | NodeFact, refusal: { readonly code: string; readonly message: string }): void {
-    const { name, uid } = object;
-    const about =
-      "namespace" in object ? { type: PODS, namespace: object.namespace, name, uid } : { type: NODES, name, uid };
+  #refused(kind: keyof typeof REFUSED_TYPES, { key, name, uid, ...object }: Applicant, refusal: Refusal): void {
+    const namespace = kind === "pods" && "namespace" in object ? { namespace: object.namespace } : {};
+    const about = { type: REFUSED_TYPES[kind], name, uid, ...namespace };
     this.#events.record(about, "Warning", "AcquireAddressFailed", refusal.message);
-    this.#parts.log.warn({ object: object.key, code: refusal.code }, refusal.message);
+    this.#parts.log.warn({ object: `${kind}/${key}`, code: refusal.code }, refusal.message);
   }
 
   #disputed(ip: IpFact, message: string): void {
@@ -229,6 +242,8 @@ export class Controller {
     this.#effects.offer(unit, [{ kind: "release-ip", key: `release/${name}`, name, uid }]);
   }
 }
+
+const REFUSED_TYPES = { pods: PODS, nodes: NODES, ips: IPS, vips: VIPS };
 
 function cidrTexts(text: string): { v4?: string; v6?: string } {
   const { v4, v6 } = parseDualCidr(text) ?? {};

@@ -2,13 +2,13 @@ import { OVN_PROVIDER } from "../api/annotations.ts";
 import { KubeError } from "../kube/errors.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject, NewObject } from "../kube/object.ts";
-import { type ResourceType, SUBNETS, VPCS } from "../kube/resources.ts";
+import { SUBNETS, VPCS } from "../kube/resources.ts";
 import type { Settings } from "./settings.ts";
 
 /** What the informers know already, and how they learn of what is made here before their watch tells them. */
 export interface Known {
-  readonly has: (type: ResourceType, name: string) => boolean;
-  readonly made: (type: ResourceType, object: KubeObject) => void;
+  has(kind: "vpcs" | "subnets", name: string): boolean;
+  made(kind: "vpcs" | "subnets", object: KubeObject): void;
 }
 
 /**
@@ -16,22 +16,22 @@ export interface Known {
  * exists is left as it is, whatever the flags say: the objects are the administrator's from then on.
  */
 export async function ensureDefaults(kube: Kube, settings: Settings, known: Known): Promise<void> {
-  const ensure = async (type: ResourceType, object: NewObject<KubeObject>): Promise<void> => {
+  const ensure = async (kind: "vpcs" | "subnets", object: NewObject<KubeObject>): Promise<void> => {
     const { name = "" } = object.metadata;
-    if (known.has(type, name)) return;
+    if (known.has(kind, name)) return;
     try {
-      known.made(type, await kube.create(type, object));
+      known.made(kind, await kube.create(kind === "vpcs" ? VPCS : SUBNETS, object));
     } catch (error) {
       if (!(error instanceof KubeError && error.code === "exists")) throw error;
     }
   };
-  await ensure(VPCS, { metadata: { name: settings.clusterRouter }, spec: {} });
+  await ensure("vpcs", { metadata: { name: settings.clusterRouter }, spec: {} });
   const common = { vpc: settings.clusterRouter, provider: OVN_PROVIDER };
-  await ensure(SUBNETS, {
+  await ensure("subnets", {
     metadata: { name: settings.nodeSwitch },
     spec: { ...common, default: false, cidrBlock: settings.nodeSwitchCidr, disableInterConnection: true },
   });
-  await ensure(SUBNETS, {
+  await ensure("subnets", {
     metadata: { name: settings.defaultSubnet },
     spec: {
       ...common,

@@ -1,17 +1,14 @@
 import { Command } from "commander";
 import { pino } from "pino";
-import { timestamp } from "../api/conditions.ts";
+import { SYSTEM_CLOCK } from "../kube/clock.ts";
 import { connectKube } from "../kube/connect.ts";
-import { type PublishedLease, publishLease } from "../kube/lease.ts";
-import { systemTimers } from "../reconcile/timers.ts";
 import { Controller } from "./controller.ts";
+import { Election } from "./election.ts";
 import { controllerMetrics } from "./metrics.ts";
 import { openNorthbound } from "./northbound.ts";
 import { printPlan } from "./plan.ts";
 import { serve } from "./serve.ts";
 import { readSettings, type Settings, withSettings } from "./settings.ts";
-
-const LEASE = "kube-ovn-controller";
 
 async function build(settings: Settings, logTo: number) {
   const log = pino({ level: settings.logLevel, base: null }, pino.destination({ fd: logTo, sync: true }));
@@ -22,19 +19,20 @@ async function build(settings: Settings, logTo: number) {
     northbound,
     settings,
     log,
-    timers: systemTimers,
-    now: () => timestamp(new Date()),
+    clock: SYSTEM_CLOCK,
+    random: Math.random,
   };
-  return { log, connection, northbound, controller: new Controller(parts) };
+  return { log, connection, northbound, controller: new Controller(parts), parts };
 }
 
 async function run(settings: Settings): Promise<void> {
-  const { log, connection, northbound, controller } = await build(settings, 1);
-  const stop = new AbortController();
-  let lease: PublishedLease | undefined;
-  let synced = false;
+  const { log, connection, northbound, controller, parts } = await build(settings, 1);
   const ended = new Promise<string>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
+  });
+  const election = new Election(parts, controller, () => {
+    process.exitCode = 1;
+    process.kill(process.pid, "SIGTERM");
   });
   const registry = controllerMetrics({
     engine: controller.engine,
@@ -49,46 +47,12 @@ async function run(settings: Settings): Promise<void> {
     registry,
     healthy: () => true,
     notReady: () =>
-      synced && northbound.synced ? undefined : "still reading from the API server or the northbound database",
+      election.synced && northbound.synced ? undefined : "still reading from the API server or the northbound database",
   });
-  const lead = (): void => {
-    if (!synced || northbound.lock.state !== "held" || controller.leading) return;
-    log.info("this process leads");
-    lease = publishLease(connection.kube, {
-      namespace: settings.namespace,
-      name: LEASE,
-      holder: settings.identity,
-      onError: (error) => log.warn({ err: error }, "the Lease could not be written"),
-    });
-    controller.lead().catch((error: unknown) => {
-      log.error({ err: error }, "leading could not begin; giving the process up, so that another one can");
-      process.exitCode = 1;
-      process.kill(process.pid, "SIGTERM");
-    });
-  };
-  const follow = (): void => {
-    if (!controller.leading) return;
-    log.warn("this process leads no more");
-    controller.follow();
-    void lease?.stop();
-    lease = undefined;
-  };
-  northbound.lock.onChange((state) => (state === "held" ? lead() : follow()));
-  controller.sync(stop.signal).then(
-    () => {
-      synced = true;
-      log.info({ ...controller.counts() }, "everything is read");
-      lead();
-    },
-    (error: unknown) => {
-      if (!stop.signal.aborted) log.error({ err: error }, "reading everything failed");
-    },
-  );
+  election.start();
   const signal = await ended;
   log.info({ signal }, "stopping");
-  stop.abort();
-  await controller.stop();
-  await lease?.stop();
+  await election.stop();
   await northbound.close();
   connection.close();
   server?.close();

@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { parseDualIp } from "../net/dual.ts";
 import type { OvsdbClient } from "../ovsdb/client.ts";
 import { OvsdbError } from "../ovsdb/errors.ts";
 import { OVN_NB, type OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
@@ -11,6 +12,7 @@ import type { CommitOutcome } from "../reconcile/engine.ts";
 import type { DatabaseView, Plan } from "../reconcile/plan.ts";
 import type { EdgeColumn, SweptRow } from "../reconcile/sweep.ts";
 import type { ColumnValue } from "../unit/fragment.ts";
+import type { CommittedPort } from "./claims.ts";
 
 /** The OVSDB lock that the leader holds (an RFC 7047 `<id>`: no hyphen); each of its transactions asserts it, so a deposed leader cannot write. */
 export const LEADER_LOCK = "weft_controller";
@@ -98,6 +100,17 @@ export class Northbound {
   *rows(): Iterable<SweptRow> {
     for (const table of TABLES) {
       for (const row of this.#mirror.rows(table)) yield { table, uuid: row._uuid, columns: row as unknown as Row };
+    }
+  }
+
+  /** The ports of pods, as far as they can be read: their names and addresses. */
+  *podPorts(): Iterable<CommittedPort> {
+    for (const { name, addresses, external_ids } of this.#mirror.rows("Logical_Switch_Port")) {
+      const [mac, ...ips] = (addresses.find((entry) => entry !== "unknown") ?? "").split(" ");
+      const subnet = external_ids["ls"];
+      if (external_ids["pod"] === undefined || subnet === undefined || mac === undefined) continue;
+      const { v4, v6 } = parseDualIp(ips.join(",")) ?? {};
+      yield { name, subnet, mac, v4: v4?.text ?? "", v6: v6?.text ?? "" };
     }
   }
 

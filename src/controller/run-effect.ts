@@ -3,12 +3,17 @@ import type { ConditionEffect, FinalizersEffect, ReleaseIpEffect, WeftEffect } f
 import type { FactReader } from "../facts/store.ts";
 import { KubeError } from "../kube/errors.ts";
 import type { JsonPatchStep, Kube } from "../kube/kube.ts";
-import { IPS, NAMESPACES, NODES, PODS, type ResourceType, SUBNETS, VPCS } from "../kube/resources.ts";
+import { IP_POOLS, IPS, NAMESPACES, NODES, PODS, type ResourceType, SUBNETS, VIPS, VPCS } from "../kube/resources.ts";
 
-const TYPES = { pods: PODS, nodes: NODES, namespaces: NAMESPACES, subnets: SUBNETS, vpcs: VPCS } satisfies Record<
-  string,
-  ResourceType
->;
+const TYPES = {
+  pods: PODS,
+  nodes: NODES,
+  namespaces: NAMESPACES,
+  subnets: SUBNETS,
+  vpcs: VPCS,
+  ipPools: IP_POOLS,
+  vips: VIPS,
+} satisfies Record<string, ResourceType>;
 
 /** What the effects are carried out with. */
 export interface EffectTools {

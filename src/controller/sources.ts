@@ -1,116 +1,143 @@
 import type { Logger } from "pino";
 import { projectNamespace, projectNode, projectPod } from "../facts/project-core.ts";
 import { projectIp } from "../facts/project-ip.ts";
+import { projectMachine, projectStatefulSet } from "../facts/project-owner.ts";
+import { projectIpPool, projectVip } from "../facts/project-pool.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import { projectVpc } from "../facts/project-vpc.ts";
 import type { FactStore } from "../facts/store.ts";
-import type { FactKind, FactTypes, SubnetFact, VpcFact } from "../facts/types.ts";
+import type { FactKind, FactTypes } from "../facts/types.ts";
+import type { Clock } from "../kube/clock.ts";
 import { type Informer, informer } from "../kube/informer.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { IPS, NAMESPACES, NODES, PODS, type ResourceType, SUBNETS, VPCS } from "../kube/resources.ts";
+import {
+  IP_POOLS,
+  IPS,
+  NAMESPACES,
+  NODES,
+  PODS,
+  type ResourceType,
+  STATEFUL_SETS,
+  SUBNETS,
+  VIPS,
+  VPCS,
+} from "../kube/resources.ts";
 import type { Settings } from "./settings.ts";
-import type { Status } from "./status-writer.ts";
+import type { Status, StatusResource } from "./status-writer.ts";
 
-/** A fact with the status of its object, which is none of compile's business. */
-interface WithStatus<F> {
-  readonly fact: F;
-  readonly status: Status;
+/** KubeVirt's machines; clusters without KubeVirt do not serve them. */
+const MACHINES: ResourceType = {
+  group: "kubevirt.io",
+  version: "v1",
+  plural: "virtualmachines",
+  namespaced: true,
+  kind: "VirtualMachine",
+};
+
+/** What the sources are made of. */
+export interface SourceParts {
+  readonly kube: Kube;
+  readonly settings: Settings;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+interface Feed<K extends FactKind> {
+  readonly type: ResourceType;
+  readonly project: (object: never) => FactTypes[K] | undefined;
+  readonly fieldSelector?: string;
+  /** See `InformerOptions.absent`. */
+  readonly absent?: "empty";
+}
+
+/** What the informers give for one object: its fact, and its status where that is written here. */
+interface Projected {
+  readonly fact: unknown;
+  readonly status?: Status;
 }
 
 /** The informers, each feeding one kind of fact. What a projection drops is not kept in memory. */
 export class Sources {
-  readonly #subnets: Informer<WithStatus<SubnetFact>>;
-  readonly #vpcs: Informer<WithStatus<VpcFact>>;
-  readonly #all: readonly Informer<unknown>[];
   readonly #facts: FactStore;
-  readonly #projectSubnet: (object: KubeObject) => SubnetFact;
-  readonly #projectVpc: (object: KubeObject) => VpcFact;
+  readonly #feeds: { readonly [K in FactKind]?: Feed<K> };
+  /** kind → its informer. */
+  readonly #informers = new Map<FactKind, Informer<Projected>>();
 
-  constructor(kube: Kube, facts: FactStore, settings: Settings, log: Logger) {
+  constructor({ kube, settings, log, clock, random }: SourceParts, facts: FactStore) {
     this.#facts = facts;
     const defaults = { router: settings.clusterRouter, joinSubnet: settings.nodeSwitch };
-    this.#projectSubnet = (object) => projectSubnet(object as Parameters<typeof projectSubnet>[0], defaults);
-    this.#projectVpc = (object) => projectVpc(object as Parameters<typeof projectVpc>[0], settings.clusterRouter);
-    const onError = (type: ResourceType) => (error: unknown, context: string) =>
-      log.warn({ err: error, resource: type.plural, context }, "reading from the API server failed; it is tried again");
-    const feed = <K extends FactKind>(
-      type: ResourceType,
-      kind: K,
-      project: (object: never) => FactTypes[K] | undefined,
-      fieldSelector?: string,
-    ): Informer<FactTypes[K]> => {
-      // What a projection reads of an object is its own, structural type; the API server promises the rest.
-      const made = informer<KubeObject, FactTypes[K]>(kube, type, {
-        project: (object) => project(object as never),
-        onError: onError(type),
-        ...(fieldSelector === undefined ? {} : { fieldSelector }),
-      });
-      made.subscribe(({ key, new: now }) => facts.set(kind, key, now));
-      return made;
+    this.#feeds = {
+      vpcs: { type: VPCS, project: (object) => projectVpc(object, settings.clusterRouter) },
+      subnets: { type: SUBNETS, project: (object) => projectSubnet(object, defaults) },
+      nodes: { type: NODES, project: projectNode },
+      namespaces: { type: NAMESPACES, project: projectNamespace },
+      ipPools: { type: IP_POOLS, project: projectIpPool },
+      vips: { type: VIPS, project: projectVip },
+      ips: { type: IPS, project: projectIp },
+      statefulSets: { type: STATEFUL_SETS, project: projectStatefulSet },
+      machines: { type: MACHINES, project: projectMachine, absent: "empty" },
+      pods: { type: PODS, project: projectPod, fieldSelector: "spec.hostNetwork=false" },
     };
-    this.#subnets = informer<KubeObject, WithStatus<SubnetFact>>(kube, SUBNETS, {
-      project: (object) => ({
-        fact: this.#projectSubnet(object),
-        status: (object.status ?? {}) as Status,
-      }),
-      onError: onError(SUBNETS),
-    });
-    this.#subnets.subscribe(({ key, new: now }) => facts.set("subnets", key, now?.fact));
-    this.#vpcs = informer<KubeObject, WithStatus<VpcFact>>(kube, VPCS, {
-      project: (object) => ({
-        fact: this.#projectVpc(object),
-        status: (object.status ?? {}) as Status,
-      }),
-      onError: onError(VPCS),
-    });
-    this.#vpcs.subscribe(({ key, new: now }) => facts.set("vpcs", key, now?.fact));
-    this.#all = [
-      this.#vpcs,
-      this.#subnets,
-      feed(NODES, "nodes", projectNode),
-      feed(NAMESPACES, "namespaces", projectNamespace),
-      feed(IPS, "ips", projectIp),
-      feed(PODS, "pods", projectPod, "spec.hostNetwork=false"),
-    ];
+    const withStatus: ReadonlySet<FactKind> = new Set<StatusResource>(["subnets", "vpcs", "ipPools"]);
+    for (const [kind, feed] of Object.entries(this.#feeds) as [FactKind, Feed<FactKind>][]) {
+      const { type, project, fieldSelector, absent } = feed;
+      const made = informer<KubeObject, Projected>(kube, type, {
+        // What a projection reads of an object is its own, structural type; the API server promises the rest.
+        project: (object) => {
+          const fact = project(object as never);
+          if (fact === undefined) return undefined;
+          return withStatus.has(kind) ? { fact, status: (object.status ?? {}) as Status } : { fact };
+        },
+        onError: (error, context) =>
+          log.warn(
+            { err: error, resource: type.plural, context },
+            "reading from the API server failed; it is tried again",
+          ),
+        clock,
+        random,
+        ...(fieldSelector === undefined ? {} : { fieldSelector }),
+        ...(absent === undefined ? {} : { absent }),
+      });
+      made.subscribe(({ key, new: now }) => facts.set(kind, key, now?.fact as FactTypes[FactKind] | undefined));
+      this.#informers.set(kind, made);
+    }
   }
 
+  /** Begins to read. */
   start(): void {
-    for (const source of this.#all) source.start();
+    for (const source of this.#informers.values()) source.start();
   }
 
+  /** Resolves when all have been read. */
   async whenSynced(signal?: AbortSignal): Promise<void> {
-    await Promise.all(this.#all.map((source) => source.whenSynced(signal)));
+    await Promise.all([...this.#informers.values()].map((source) => source.whenSynced(signal)));
   }
 
-  /** Whether all have been read. */
-  get synced(): boolean {
-    return this.#all.every((source) => source.synced);
+  /** Whether the informers know an object. */
+  has(kind: FactKind, key: string): boolean {
+    return this.#facts.get(kind, key) !== undefined;
   }
 
-  /** Whether the informers know a subnet or VPC. */
-  has(type: ResourceType, name: string): boolean {
-    return this.#facts.get(type === SUBNETS ? "subnets" : "vpcs", name) !== undefined;
+  /** Takes an object in that was just written; its informer will confirm it. */
+  made(kind: FactKind, object: KubeObject): void {
+    const fact = this.#feeds[kind]?.project(object as never);
+    if (fact !== undefined) this.#facts.set(kind, fact.key, fact);
   }
 
-  /** Takes a subnet or VPC in that was just made; its informer will confirm it. */
-  made(type: ResourceType, object: KubeObject): void {
-    if (type === SUBNETS) this.#facts.set("subnets", object.metadata.name, this.#projectSubnet(object));
-    else this.#facts.set("vpcs", object.metadata.name, this.#projectVpc(object));
+  /** The status of an object as last seen. */
+  status(resource: StatusResource, name: string): Status | undefined {
+    return this.#informers.get(resource)?.get(name)?.status;
   }
 
-  /** The status of a subnet or VPC as last seen. */
-  status(resource: "subnets" | "vpcs", name: string): Status | undefined {
-    return (resource === "subnets" ? this.#subnets : this.#vpcs).get(name)?.status;
-  }
-
+  /** Ends all. */
   async stop(): Promise<void> {
-    await Promise.all(this.#all.map((source) => source.stop()));
+    await Promise.all([...this.#informers.values()].map((source) => source.stop()));
   }
 
   /** How many facts of each kind there are, for the log. */
   counts(): Readonly<Record<string, number>> {
-    const kinds: FactKind[] = ["pods", "nodes", "namespaces", "subnets", "vpcs", "ips"];
-    return Object.fromEntries(kinds.map((kind) => [kind, this.#facts.size(kind)]));
+    return Object.fromEntries([...this.#informers.keys()].map((kind) => [kind, this.#facts.size(kind)]));
   }
 }

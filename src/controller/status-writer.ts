@@ -3,11 +3,14 @@ import { writeCount } from "../api/count.ts";
 import type { ConditionEffect } from "../compile/effects.ts";
 import type { Usage } from "../ipam/types.ts";
 import type { Kube } from "../kube/kube.ts";
-import { type ResourceType, SUBNETS, VPCS } from "../kube/resources.ts";
+import { IP_POOLS, type ResourceType, SUBNETS, VPCS } from "../kube/resources.ts";
 import type { Dual } from "../net/dual.ts";
 import { retryDelay } from "../reconcile/effects.ts";
 import type { Timers } from "../reconcile/timers.ts";
 import { samePlain } from "../unit/plain.ts";
+
+/** The kinds whose status is written. */
+export type StatusResource = "subnets" | "vpcs" | "ipPools";
 
 /** A status as the API server has it. */
 export type Status = Readonly<Record<string, unknown>> & { readonly conditions?: readonly Condition[] };
@@ -20,15 +23,15 @@ export interface StatusWriterOptions {
   readonly kube: Kube;
   readonly timers: Timers;
   /** The status that the informer last saw; `undefined` where the object does not exist. */
-  readonly current: (resource: "subnets" | "vpcs", name: string) => Status | undefined;
-  /** The counters of a subnet, where IPAM knows it. */
-  readonly usage: (subnet: string) => Dual<Usage>;
+  readonly current: (resource: StatusResource, name: string) => Status | undefined;
+  /** The counters of a subnet or of a pool; empty where IPAM does not know it. */
+  readonly usage: (resource: "subnets" | "ipPools", name: string) => Dual<Usage>;
   /** RFC 3339, whole seconds. */
   readonly now: () => string;
   readonly onError: (name: string, error: unknown) => void;
 }
 
-const TYPES: Record<"subnets" | "vpcs", ResourceType> = { subnets: SUBNETS, vpcs: VPCS };
+const TYPES: Record<StatusResource, ResourceType> = { subnets: SUBNETS, vpcs: VPCS, ipPools: IP_POOLS };
 
 /**
  * Writes the statuses of subnets and VPCs: conditions, joined with the counters of IPAM. It compares with what is there and
@@ -53,7 +56,7 @@ export class StatusWriter {
   }
 
   /** Something that an object's status shows has changed. */
-  touch(resource: "subnets" | "vpcs", name: string): void {
+  touch(resource: StatusResource, name: string): void {
     if (this.#stopped) return;
     const key = `${resource}/${name}`;
     const busy = this.#busy.get(key);
@@ -72,7 +75,7 @@ export class StatusWriter {
     this.#stopped = true;
   }
 
-  async #write(resource: "subnets" | "vpcs", name: string, entry: { again: boolean; failures: number }): Promise<void> {
+  async #write(resource: StatusResource, name: string, entry: { again: boolean; failures: number }): Promise<void> {
     const key = `${resource}/${name}`;
     entry.again = false;
     let delay = INTERVAL_MS;
@@ -101,7 +104,7 @@ export class StatusWriter {
   }
 
   /** What of the wanted status differs from the present one; nothing where all is as it should be. */
-  #difference(resource: "subnets" | "vpcs", name: string): Record<string, unknown> | undefined {
+  #difference(resource: StatusResource, name: string): Record<string, unknown> | undefined {
     const current = this.#options.current(resource, name);
     if (current === undefined) return undefined;
     const wanted: Record<string, unknown> = {};
@@ -110,7 +113,7 @@ export class StatusWriter {
       Object.assign(wanted, state.status);
       wanted["conditions"] = this.#conditions(current.conditions ?? [], state);
     }
-    if (resource === "subnets") Object.assign(wanted, counters(this.#options.usage(name)));
+    if (resource !== "vpcs") Object.assign(wanted, counters(FIELDS[resource], this.#options.usage(resource, name)));
     const changed = Object.entries(wanted).filter(([field, value]) => !samePlain(current[field], value));
     return changed.length === 0 ? undefined : Object.fromEntries(changed);
   }
@@ -126,15 +129,30 @@ export class StatusWriter {
   }
 }
 
-/** The counters in Kube-OVN's status fields. */
-function counters(usage: Dual<Usage>): Record<string, unknown> {
-  const fields: Record<string, unknown> = {};
+/** How the counters' fields end, after the family. Kube-OVN spells a pool's and a subnet's differently. */
+const FIELDS = {
+  subnets: {
+    available: "availableIPs",
+    using: "usingIPs",
+    availableRange: "availableIPrange",
+    usingRange: "usingIPrange",
+  },
+  ipPools: {
+    available: "AvailableIPs",
+    using: "UsingIPs",
+    availableRange: "AvailableIPRange",
+    usingRange: "UsingIPRange",
+  },
+} as const;
+
+function counters(fields: Readonly<Record<keyof Usage, string>>, usage: Dual<Usage>): Record<string, unknown> {
+  const status: Record<string, unknown> = {};
   for (const family of ["v4", "v6"] as const) {
     const of = usage[family];
-    fields[`${family}availableIPs`] = writeCount(of?.available ?? 0n);
-    fields[`${family}usingIPs`] = writeCount(of?.using ?? 0n);
-    fields[`${family}availableIPrange`] = of?.availableRange ?? "";
-    fields[`${family}usingIPrange`] = of?.usingRange ?? "";
+    status[family + fields.available] = writeCount(of?.available ?? 0n);
+    status[family + fields.using] = writeCount(of?.using ?? 0n);
+    status[family + fields.availableRange] = of?.availableRange ?? "";
+    status[family + fields.usingRange] = of?.usingRange ?? "";
   }
-  return fields;
+  return status;
 }

@@ -15,6 +15,8 @@ export function projectPod(pod: PodObject): PodFact | undefined {
   if (pod.spec?.hostNetwork === true) return undefined;
   const { name, namespace = "default", uid, ownerReferences = [] } = pod.metadata;
   const owner = ownerReferences.find((reference) => reference.controller === true);
+  // KubeVirt gives a VirtualMachineInstance the name of its machine.
+  const machine = ownerReferences.find((reference) => reference.kind === "VirtualMachineInstance");
   const phase = pod.status?.phase;
   return {
     key: `${namespace}/${name}`,
@@ -23,6 +25,8 @@ export function projectPod(pod: PodObject): PodFact | undefined {
     uid,
     ...(pod.spec?.nodeName ? { node: pod.spec.nodeName } : {}),
     alive: phase !== "Succeeded" && phase !== "Failed",
+    holder: `${namespace}/${machine?.name ?? name}`,
+    labels: pod.metadata.labels ?? {},
     annotations: ourAnnotations(pod.metadata),
     ...(owner === undefined ? {} : { owner: { kind: owner.kind, name: owner.name, uid: owner.uid } }),
   };

@@ -6,6 +6,7 @@ export interface VpcObject {
   readonly metadata: ObjectMeta;
   readonly spec?: {
     readonly namespaces?: readonly string[];
+    readonly defaultSubnet?: string;
     readonly staticRoutes?: readonly {
       readonly policy?: string;
       readonly cidr?: string;
@@ -33,6 +34,7 @@ export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
     finalizers,
     isDefault: name === defaultVpc,
     namespaces: vpc.spec?.namespaces ?? [],
+    defaultSubnet: vpc.spec?.defaultSubnet ?? "",
     staticRoutes: (vpc.spec?.staticRoutes ?? []).flatMap((route): StaticRouteFact[] => {
       if (!route.cidr || !route.nextHopIP) return [];
       const policy = route.policy === "policySrc" ? "policySrc" : "policyDst";

@@ -10,6 +10,8 @@ function ip(name: string, holder: string, subnet: string): IpFact {
     mac: "",
     podUid: "",
     podType: "",
+    ownerUid: "",
+    created: "",
     reserved: false,
     deleting: false,
     finalizers: [],

@@ -6,13 +6,18 @@ import type { FactKind, FactTypes } from "./types.ts";
  * an index entry is also the grain of invalidation, so a unit that reads `ips by subnet=a` is not woken by subnet b.
  */
 const INDEXES = {
-  pods: { node: (pod) => [pod.node] },
+  pods: { holder: (pod) => [pod.holder], namespace: (pod) => [pod.namespace] },
   nodes: {},
   namespaces: {},
   subnets: { vpc: (subnet) => [subnet.vpc], namespace: (subnet) => subnet.namespaces },
   vpcs: {},
   ips: { holder: (ip) => [ip.holder], subnet: (ip) => [ip.subnet] },
+  statefulSets: {},
+  machines: {},
+  ipPools: { subnet: (pool) => [pool.subnet], namespace: (pool) => pool.namespaces },
+  vips: { subnet: (vip) => [vip.subnet], namespace: (vip) => [vip.namespace] },
   verdicts: {},
+  disputes: {},
   cluster: {},
 } satisfies { [K in FactKind]: Record<string, (fact: FactTypes[K]) => readonly (string | undefined)[]> };
 

@@ -17,10 +17,69 @@ export interface PodFact {
   readonly node?: string;
   /** False once its containers have ended for good (phase Succeeded or Failed): its address may be given away. */
   readonly alive: boolean;
+  /**
+   * Whose address it uses: its own (`namespace/name`), or its virtual machine's (`namespace/machine`), which outlives the
+   * pods that the machine runs in.
+   */
+  readonly holder: string;
+  readonly labels: Readonly<Record<string, string>>;
   /** The annotations under `*.kubernetes.io/` that Weft reads or writes. */
   readonly annotations: Readonly<Record<string, string>>;
   /** The controlling owner, for addresses that outlive a pod. */
   readonly owner?: { readonly kind: string; readonly name: string; readonly uid: string };
+}
+
+/** One StatefulSet: which of its pods' addresses are kept while they are away. */
+export interface StatefulSetFact {
+  readonly key: string;
+  readonly uid: string;
+  readonly replicas: number;
+  /** `.spec.ordinals.start`. */
+  readonly start: number;
+  readonly deleting: boolean;
+}
+
+/** One KubeVirt VirtualMachine: its address is kept while it exists. */
+export interface MachineFact {
+  readonly key: string;
+  readonly uid: string;
+  readonly deleting: boolean;
+}
+
+/** One IPPool. */
+export interface IpPoolFact {
+  readonly key: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly generation: number;
+  readonly deleting: boolean;
+  readonly finalizers: readonly string[];
+  readonly subnet: string;
+  /** As written: addresses, `a..b` ranges, CIDRs. */
+  readonly ips: readonly string[];
+  readonly namespaces: readonly string[];
+  readonly enableAddressSet: boolean;
+}
+
+/** One Vip. */
+export interface VipFact {
+  readonly key: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly deleting: boolean;
+  readonly finalizers: readonly string[];
+  readonly namespace: string;
+  readonly subnet: string;
+  /** "" (a virtual port), `switch_lb_vip` or `kube_host_vm_vip`. */
+  readonly type: string;
+  /** What is asked for, or what was given. */
+  readonly v4: string;
+  readonly v6: string;
+  readonly mac: string;
+  /** Whether `status` says that the addresses were given. */
+  readonly given: boolean;
+  /** `key: value` labels of the pods that may be its parents; empty for all of the namespace. */
+  readonly selector: readonly string[];
 }
 
 /** One node. */
@@ -101,6 +160,8 @@ export interface VpcFact {
   readonly finalizers: readonly string[];
   readonly isDefault: boolean;
   readonly namespaces: readonly string[];
+  /** The subnet of pods in those namespaces. */
+  readonly defaultSubnet: string;
   readonly staticRoutes: readonly StaticRouteFact[];
   readonly policyRoutes: readonly PolicyRouteFact[];
 }
@@ -137,6 +198,10 @@ export interface IpFact {
   /** UID of the pod it was given to; "" for objects that Kube-OVN or a user made. */
   readonly podUid: string;
   readonly podType: string;
+  /** UID of the StatefulSet or machine that the pod belonged to; "" where there is none or it is not known. */
+  readonly ownerUid: string;
+  /** RFC 3339; of two records of one address the older one stands. */
+  readonly created: string;
   /** True where a user keeps it although nobody uses it (`ovn.kubernetes.io/ip_reserved=true`). */
   readonly reserved: boolean;
   readonly deleting: boolean;
@@ -153,6 +218,15 @@ export interface VerdictFact {
   /** One CamelCase word. */
   readonly reason: string;
   /** A sentence that names the value, what it clashes with, and what would be accepted. */
+  readonly message: string;
+}
+
+/**
+ * An IP object whose address is another one's; derived by the allocator. Its pod gets no port: that no two ports have one
+ * address holds although two records may, for the moment that it takes to give the later one up.
+ */
+export interface DisputeFact {
+  readonly key: string;
   readonly message: string;
 }
 
@@ -173,7 +247,12 @@ export interface FactTypes {
   readonly subnets: SubnetFact;
   readonly vpcs: VpcFact;
   readonly ips: IpFact;
+  readonly statefulSets: StatefulSetFact;
+  readonly machines: MachineFact;
+  readonly ipPools: IpPoolFact;
+  readonly vips: VipFact;
   readonly verdicts: VerdictFact;
+  readonly disputes: DisputeFact;
   readonly cluster: ClusterFact;
 }
 

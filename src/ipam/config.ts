@@ -140,7 +140,7 @@ function readPool(
     if (range !== undefined) ranges.push(range);
     else {
       const message = `"${text}" in ips of IPPool "${pool.name}" is not read; write an address, a range such as 10.16.0.10..10.16.0.20, or a prefix.`;
-      problems.push(refuse("PoolMalformed", message, { subnet, value: text, holder: pool.name }));
+      problems.push(refuse("PoolMalformed", message, { subnet, value: text, holder: pool.name, pool: pool.name }));
     }
   }
   return { name: pool.name, ranges };

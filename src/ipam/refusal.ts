@@ -49,13 +49,15 @@ export interface Refusal {
   readonly value?: string | undefined;
   /** Who holds the value, where somebody does. */
   readonly holder?: string | undefined;
+  /** The IPPool whose definition is at fault. */
+  readonly pool?: string | undefined;
 }
 
 /** Makes a refusal. */
 export function refuse(
   code: RefusalCode,
   message: string,
-  about: { subnet?: string | undefined; value?: string | undefined; holder?: string | undefined } = {},
+  about: Pick<Refusal, "subnet" | "value" | "holder" | "pool"> = {},
 ): Refusal {
   return { ok: false, code, message, ...about };
 }

@@ -122,7 +122,7 @@ export class SubnetState {
         refuse(
           "PoolOverlap",
           `IPPool "${pool}" names ${range}, which IPPool "${keptBy}" of subnet "${this.name}" already has and keeps; name addresses that no other pool has.`,
-          { subnet: this.name, value: range, holder: keptBy },
+          { subnet: this.name, value: range, holder: keptBy, pool },
         ),
       );
     }
@@ -171,7 +171,7 @@ export class SubnetState {
       refuse(
         "PoolOutOfSubnet",
         `IPPool "${pool}" names ${text}, which is not all in ${cidr.text} of subnet "${this.name}"; only addresses of the subnet are used.`,
-        { subnet: this.name, value: text, holder: pool },
+        { subnet: this.name, value: text, holder: pool, pool },
       ),
     );
   }

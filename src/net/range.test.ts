@@ -1,7 +1,15 @@
 import fc from "fast-check";
 import t from "tap";
 import { ipFromValue, parseIp } from "./address.ts";
-import { formatRange, intersectRanges, parseRange, rangeContains, rangeOfIp, rangeSize } from "./range.ts";
+import {
+  cidrsOfRange,
+  formatRange,
+  intersectRanges,
+  parseRange,
+  rangeContains,
+  rangeOfIp,
+  rangeSize,
+} from "./range.ts";
 
 const range = fc
   .tuple(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 0, max: 300 }))
@@ -44,4 +52,12 @@ t.test("an address is in the intersection exactly when it is in both", (t) => {
   );
   t.equal(intersectRanges(rangeOfIp(parseIp("::1")!), rangeOfIp(parseIp("0.0.0.1")!)), undefined);
   t.end();
+});
+
+t.test("a range is the fewest CIDRs that together are it", async (t) => {
+  const texts = (range: string): string[] => cidrsOfRange(parseRange(range)!).map((cidr) => cidr.text);
+  t.same(texts("10.0.0.1..10.0.0.6"), ["10.0.0.1/32", "10.0.0.2/31", "10.0.0.4/31", "10.0.0.6/32"]);
+  t.same(texts("10.0.0.0..10.0.0.255"), ["10.0.0.0/24"]);
+  t.same(texts("0.0.0.0..255.255.255.255"), ["0.0.0.0/0"]);
+  t.same(texts("fd00::1..fd00::2"), ["fd00::1/128", "fd00::2/128"]);
 });

@@ -1,5 +1,5 @@
-import { type Family, type Ip, ipFromValue, parseIp } from "./address.ts";
-import { type Cidr, cidrSize, parseCidr } from "./cidr.ts";
+import { type Family, hostPrefix, type Ip, ipFromValue, parseIp } from "./address.ts";
+import { type Cidr, cidrOf, cidrSize, parseCidr } from "./cidr.ts";
 
 /** Addresses in a row, both ends included. */
 export interface IpRange {
@@ -59,4 +59,18 @@ export function intersectRanges(a: IpRange, b: IpRange): IpRange | undefined {
 export function formatRange(range: IpRange): string {
   const first = ipFromValue(range.family, range.first).text;
   return range.first === range.last ? first : `${first}..${ipFromValue(range.family, range.last).text}`;
+}
+
+/** The fewest CIDRs that together are the range, in order. */
+export function cidrsOfRange({ family, first, last }: IpRange): Cidr[] {
+  const bits = BigInt(hostPrefix(family));
+  const cidrs: Cidr[] = [];
+  for (let at = first; at <= last; ) {
+    let size = 0n;
+    while (size < bits && (at & ((1n << (size + 1n)) - 1n)) === 0n && at + (1n << (size + 1n)) - 1n <= last) size++;
+    const cidr = cidrOf(ipFromValue(family, at), Number(bits - size));
+    if (cidr !== undefined) cidrs.push(cidr);
+    at += 1n << size;
+  }
+  return cidrs;
 }

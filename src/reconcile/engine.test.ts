@@ -38,6 +38,8 @@ function rig() {
       name,
       uid: name,
       alive: true,
+      holder: name,
+      labels: {},
       annotations: { switch: on, ...extra },
     };
     return facts.set("pods", name, pod);

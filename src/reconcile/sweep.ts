@@ -55,6 +55,8 @@ export function planSweep(
   for (const holder of holders) {
     if (gone.has(holder.uuid)) continue;
     for (const { column, exclusive } of edgeColumns.get(holder.table) ?? []) {
+      // A set that its own unit writes whole is compared with the row, not with edges.
+      if (desired.row(holder.uuid)?.row.columns[column] !== undefined) continue;
       const members = holder.columns[column];
       if (!Array.isArray(members)) continue;
       const wanted = desired.members(holder.uuid, column);

@@ -1,0 +1,86 @@
+import { ipPoolAddressSetName } from "../api/names.ts";
+import type { FactReader } from "../facts/store.ts";
+import type { IpPoolFact, VerdictFact } from "../facts/types.ts";
+import { parseIp } from "../net/address.ts";
+import { cidrsOfRange, parseRange, rangeContains } from "../net/range.ts";
+import type { Fragment } from "../unit/fragment.ts";
+import type { UnitKind } from "../unit/kind.ts";
+import { finalizer, type WeftEffect } from "./effects.ts";
+import { FragmentBuilder } from "./fragment-builder.ts";
+import { externalIds } from "./rows.ts";
+
+interface IpPoolInput {
+  readonly pool: IpPoolFact;
+  readonly verdict: VerdictFact | undefined;
+  /** The IP objects that hold its addresses, asked for only when it is being deleted. */
+  readonly holders: readonly string[];
+}
+
+/** The key of a pool's verdict among the verdicts of subnets: no subnet's name holds a slash. */
+export function poolVerdictKey(pool: string): string {
+  return `ippool/${pool}`;
+}
+
+/** An IPPool: an address set of its addresses where it is asked for, and its state. Its slice is carved out by IPAM. */
+export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
+  name: "ippool",
+  priority: 4,
+
+  read(reader, key) {
+    const pool = reader.get("ipPools", key);
+    if (pool === undefined) return undefined;
+    return {
+      pool,
+      verdict: reader.get("verdicts", poolVerdictKey(key)),
+      holders: pool.deleting ? holdersOf(reader, pool) : [],
+    };
+  },
+
+  compile({ pool, verdict, holders }): Fragment<WeftEffect> {
+    if (pool.deleting && holders.length === 0) {
+      return { rows: [], edges: [], effects: finalizer("ipPools", pool, false) };
+    }
+    const build = new FragmentBuilder();
+    if (pool.enableAddressSet && verdict?.ok === true) {
+      const addresses = pool.ips.flatMap((text) => {
+        const range = parseRange(text);
+        return range === undefined ? [] : cidrsOfRange(range).map((cidr) => cidr.text);
+      });
+      build.row("Address_Set", `ippool/${pool.name}`, {
+        name: ipPoolAddressSetName(pool.name),
+        addresses: [...new Set(addresses)].sort(),
+        external_ids: externalIds({ ippool: pool.name }),
+      });
+    }
+    const { name, uid, generation } = pool;
+    const effects: WeftEffect[] = [...finalizer("ipPools", pool, true)];
+    if (verdict !== undefined) {
+      const { ok, reason, message } = verdict;
+      const state = pool.deleting
+        ? {
+            ready: false,
+            reason: "InUse",
+            message: `it is deleted once nobody holds an address of it: ${holders.slice(0, 5).join(", ")}`,
+          }
+        : { ready: ok, reason, message };
+      effects.push({
+        kind: "condition",
+        key: `condition/ipPools/${name}`,
+        resource: "ipPools",
+        name,
+        uid,
+        generation,
+        ...state,
+      });
+    }
+    return build.finish(effects);
+  },
+};
+
+function holdersOf(reader: FactReader, pool: IpPoolFact): readonly string[] {
+  const ranges = pool.ips.flatMap((text) => parseRange(text) ?? []);
+  return reader.by("ips", "subnet", pool.subnet).flatMap((ip) => {
+    const held = [ip.v4, ip.v6].flatMap((address) => parseIp(address) ?? []);
+    return held.some((address) => ranges.some((range) => rangeContains(range, address))) ? [ip.name] : [];
+  });
+}

@@ -1,0 +1,86 @@
+import { POD } from "../api/annotations.ts";
+import { podPortName, routerPortName } from "../api/names.ts";
+import type { FactReader } from "../facts/store.ts";
+import type { SubnetFact, VipFact } from "../facts/types.ts";
+import type { Fragment } from "../unit/fragment.ts";
+import { stableMac } from "../unit/identity.ts";
+import type { UnitKind } from "../unit/kind.ts";
+import { finalizer, type WeftEffect } from "./effects.ts";
+import { FragmentBuilder } from "./fragment-builder.ts";
+import { switchId } from "./owner-ids.ts";
+import { externalIds } from "./rows.ts";
+
+interface VipInput {
+  readonly vip: VipFact;
+  /** Its subnet, where that is in force. */
+  readonly subnet: SubnetFact | undefined;
+  /** Ports of the pods that may claim a virtual address, sorted. */
+  readonly parents: readonly string[];
+}
+
+/**
+ * A Vip: its address as a port. The plain kind is a virtual port (ovn-nb(5) Logical_Switch_Port type `virtual`), which binds
+ * to whichever of its parents announces the address; the others are ports without an interface.
+ */
+export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
+  name: "vip",
+  priority: 4,
+
+  read(reader, key) {
+    const vip = reader.get("vips", key);
+    if (vip === undefined) return undefined;
+    const subnet = reader.get("verdicts", vip.subnet)?.ok === true ? reader.get("subnets", vip.subnet) : undefined;
+    return { vip, subnet, parents: vip.type === "" ? parentsOf(reader, vip) : [] };
+  },
+
+  compile({ vip, subnet, parents }): Fragment<WeftEffect> {
+    if (vip.deleting) return { rows: [], edges: [], effects: finalizer("vips", vip, false) };
+    const effects = finalizer("vips", vip, true);
+    if (subnet === undefined || !vip.given) return { rows: [], edges: [], effects };
+    const build = new FragmentBuilder();
+    if (vip.type === "") addVirtualPort(build, vip, subnet, parents);
+    else addPlainPort(build, vip, subnet);
+    return build.finish(effects);
+  },
+};
+
+function addVirtualPort(build: FragmentBuilder, vip: VipFact, subnet: SubnetFact, parents: readonly string[]): void {
+  // A virtual port has one address; without a namespace there can be no parents, and Kube-OVN makes no port.
+  const address = vip.v4 || vip.v6;
+  if (vip.namespace === "" || address === "") return;
+  build.held("Logical_Switch", switchId(subnet.name), "ports", "Logical_Switch_Port", `vip/${vip.name}`, {
+    name: vip.name,
+    type: "virtual",
+    options: { "virtual-ip": address, ...(parents.length > 0 && { "virtual-parents": parents.join(",") }) },
+    external_ids: externalIds({ ls: subnet.name }),
+  });
+}
+
+function addPlainPort(build: FragmentBuilder, vip: VipFact, subnet: SubnetFact): void {
+  const forLb = vip.type === "switch_lb_vip";
+  // A load balancer's address is answered for with the router's MAC, so that its traffic goes to the router.
+  const mac = forLb ? stableMac(routerPortName(subnet.vpc, subnet.name)) : vip.mac;
+  const name = podPortName(vip.name, vip.namespace, subnet.provider);
+  build.held("Logical_Switch", switchId(subnet.name), "ports", "Logical_Switch_Port", `vip/${vip.name}`, {
+    name,
+    type: "",
+    addresses: [[mac, vip.v4, vip.v6].filter((part) => part !== "").join(" ")],
+    options: forLb ? { arp_proxy: "true" } : {},
+    external_ids: externalIds({ ls: subnet.name, pod: `${vip.namespace}/${vip.name}` }),
+  });
+}
+
+/** Pods of the Vip's namespace, in its subnet, that its selector finds and that name it in their annotation. */
+function parentsOf(reader: FactReader, vip: VipFact): readonly string[] {
+  if (vip.namespace === "") return [];
+  const labels = vip.selector.flatMap((entry) => {
+    const [key = "", value = "", ...rest] = entry.split(":").map((part) => part.trim());
+    return key !== "" && rest.length === 0 ? [[key, value] as const] : [];
+  });
+  const names = reader.by("pods", "namespace", vip.namespace).flatMap((pod) => {
+    const named = (pod.annotations[POD.aaps] ?? "").split(",").some((name) => name.trim() === vip.name);
+    if (!named || !pod.alive || !labels.every(([key, value]) => pod.labels[key] === value)) return [];
+    return reader.by("ips", "holder", pod.holder).flatMap((ip) => (ip.subnet === vip.subnet ? [ip.name] : []));
+  });
+  return [...new Set(names)].sort();
+}

@@ -1,0 +1,28 @@
+import type { ObjectMeta } from "./meta.ts";
+import type { MachineFact, StatefulSetFact } from "./types.ts";
+
+/** What {@link projectStatefulSet} reads of a StatefulSet. */
+export interface StatefulSetObject {
+  readonly metadata: ObjectMeta;
+  readonly spec?: { readonly replicas?: number; readonly ordinals?: { readonly start?: number } };
+}
+
+/** The fact of a StatefulSet. */
+export function projectStatefulSet({ metadata, spec }: StatefulSetObject): StatefulSetFact {
+  return {
+    key: `${metadata.namespace}/${metadata.name}`,
+    uid: metadata.uid,
+    replicas: spec?.replicas ?? 1,
+    start: spec?.ordinals?.start ?? 0,
+    deleting: metadata.deletionTimestamp !== undefined,
+  };
+}
+
+/** The fact of a KubeVirt VirtualMachine. */
+export function projectMachine({ metadata }: { readonly metadata: ObjectMeta }): MachineFact {
+  return {
+    key: `${metadata.namespace}/${metadata.name}`,
+    uid: metadata.uid,
+    deleting: metadata.deletionTimestamp !== undefined,
+  };
+}
