@@ -13,10 +13,12 @@ fail() {
 # Daemons log to this script's standard output. /proc/$$ because theirs is closed by --detach; kubelet rotates the file.
 log_options=("--log-file=/proc/$$/fd/1" -vfile:info -vconsole:off -vsyslog:off)
 
-# The process of a pid file, if it runs and is the program NAME; fails otherwise. The pid alone may be someone else's by now.
+# The process of a pid file, if it runs and is the program NAME; fails otherwise. The pid alone may be someone else's by now,
+# and one that has ended may still be a zombie (state Z of proc(5)).
 running() { # NAME PIDFILE
-  local pid
-  pid=$(cat "$2" 2>/dev/null) && [ -n "$pid" ] && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "${1:0:15}" ] && echo "$pid"
+  local pid stat
+  pid=$(cat "$2" 2>/dev/null) && [ -n "$pid" ] && stat=$(cat "/proc/$pid/stat" 2>/dev/null) || return 1
+  [[ $stat == "$pid (${1:0:15}) "[!ZX]* ]] && echo "$pid"
 }
 
 # Waits until no daemon of an earlier pod is left, then removes the sockets and pid files that a crash leaves.
@@ -24,7 +26,7 @@ wait_for_predecessor() { # NAME PIDFILE
   local pid
   if pid=$(running "$1" "$2"); then
     log "waiting for $1 (pid $pid) of an earlier pod to end"
-    timeout 60 pidwait -F "$2" || true
+    timeout "${WEFT_PREDECESSOR_TIMEOUT:-60}" pidwait -F "$2" || true
     if running "$1" "$2" >/dev/null; then fail "$1 (pid $pid) still runs on this node; is another Open vSwitch installed?"; fi
   fi
   rm -f "$2" "${2%.pid}".*.ctl
@@ -60,29 +62,42 @@ ensure_database() { # FILE SCHEMA
   fi
 }
 
-# Pid files of the daemons that this script started.
-launched=()
-launched() { case " ${launched[*]} " in *" $1 "*) ;; *) return 1 ;; esac; } # PIDFILE
+# The daemons that this script started: pid file → name, command, process that waits for its end.
+declare -A launched=() commands=() waiters=()
 
-# Starts a daemon and remembers it. Returns when it serves.
+# Starts a daemon, or starts it again. Returns when it serves.
 launch() { # NAME PIDFILE COMMAND…
   local name=$1 file=$2
   shift 2
   wait_for_predecessor "$name" "$file"
   "$@" --detach --pidfile="$file" "${log_options[@]}" || fail "$name does not start"
-  launched+=("$file")
+  launched[$file]=$name
+  commands[$file]=${*@Q}
+  pidwait -F "$file" >/dev/null 2>&1 &
+  waiters[$file]=$!
 }
 
-# Returns when one of the daemons launched ends, and says which.
-wait_for_any() {
-  local file waiters=()
-  for file in "${launched[@]}"; do
-    pidwait -F "$file" >/dev/null 2>&1 &
-    waiters+=($!)
-  done
-  wait -n "${waiters[@]}" || true
-  for file in "${launched[@]}"; do
-    if ! kill -0 "$(cat "$file" 2>/dev/null || echo none)" 2>/dev/null; then log "$(basename "$file" .pid) has ended"; fi
+# Starts a daemon that ended again, by the command it was launched with. Scripts with more to do define it anew.
+relaunch() { # NAME PIDFILE
+  eval "launch $1 $2 ${commands[$2]}"
+}
+
+# Waits for daemons to end and starts them again: what the others hold (flows, connections, the databases' data) stays, and
+# kubelet's growing delays do not keep a node without network. Returns when they end too often for that to help.
+supervise() {
+  local file ends=()
+  while :; do
+    wait -n "${waiters[@]}" || true
+    for file in "${!waiters[@]}"; do
+      if kill -0 "${waiters[$file]}" 2>/dev/null; then continue; fi
+      ends+=("$SECONDS")
+      if [ ${#ends[@]} -gt 3 ] && [ $((SECONDS - ends[-4])) -lt 60 ]; then
+        log "${launched[$file]} has ended, the fourth end of a daemon within a minute"
+        return
+      fi
+      log "${launched[$file]} has ended; starting it again"
+      relaunch "${launched[$file]}" "$file"
+    done
   done
 }
 
@@ -91,7 +106,7 @@ stop_daemon() { # NAME PIDFILE COMMAND…
   local name=$1 file=$2 pid status=0
   shift 2
   # Never a daemon of someone else: its pid file may be the reason why we stop.
-  launched "$file" || return 0
+  [ -n "${launched[$file]:-}" ] || return 0
   pid=$(running "$name" "$file") || return 0
   # By the pid: the pid file goes before its daemon does. pidwait's own failure means that there is nothing to wait for.
   if timeout 5 "$@" >/dev/null 2>&1; then timeout 10 pidwait -F <(echo "$pid") >/dev/null 2>&1 || status=$?; else status=124; fi

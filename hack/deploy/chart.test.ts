@@ -1,0 +1,202 @@
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import t, { type Test } from "tap";
+import { parseAllDocuments } from "yaml";
+import * as resources from "../../src/kube/resources.ts";
+import { ROOT } from "../build/npm.ts";
+import { KUBERNETES_VERSION } from "../kube/binaries.ts";
+import { architecture, cacheFolder, findCommand } from "../machine/cache.ts";
+import { type RunResult, run } from "../machine/run.ts";
+import { labValues } from "./values.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: tests look into objects of every kind.
+type Any = any;
+
+const cached = join(cacheFolder(), `tools-${architecture()}`, "helm");
+const helm = existsSync(cached) ? cached : findCommand("helm");
+const skip = helm === undefined ? "there is no helm here; the lab builds one" : false;
+const chart = join(ROOT, "charts/weft");
+
+function template(...args: readonly string[]): Promise<RunResult> {
+  const version = `--kube-version=${KUBERNETES_VERSION}`;
+  return run(helm ?? "", ["template", "weft", chart, "--namespace=kube-system", version, ...args], {
+    allowFailure: true,
+  });
+}
+
+async function render(...args: readonly string[]): Promise<readonly Any[]> {
+  const { code, stdout, stderr } = await template(...args);
+  if (code !== 0) throw new Error(stderr);
+  return parseAllDocuments(stdout)
+    .map((document) => document.toJS())
+    .filter((object: unknown) => object !== null);
+}
+
+const find = (objects: readonly Any[], kind: string, name: string): Any =>
+  objects.find((object) => object.kind === kind && object.metadata.name === name);
+const workloads = (objects: readonly Any[]): readonly Any[] =>
+  objects.filter(({ spec }) => spec?.template?.spec !== undefined);
+const flags = (container: Any): Record<string, string> =>
+  Object.fromEntries(
+    [...(container.command ?? []), ...(container.args ?? [])]
+      .filter((word: string) => word.startsWith("--"))
+      .map((word: string) => word.slice(2).split(/=(.*)/s).slice(0, 2)),
+  );
+
+await t.test(
+  "the chart's objects have the names and labels by which Kube-OVN's tools find them",
+  { skip },
+  async (t) => {
+    const objects = await render();
+    for (const [kind, name, app] of [
+      ["DaemonSet", "ovs-ovn", "ovs"],
+      ["DaemonSet", "kube-ovn-cni", "kube-ovn-cni"],
+      ["Deployment", "kube-ovn-controller", "kube-ovn-controller"],
+      ["Deployment", "ovn-central", "ovn-central"],
+    ] as const) {
+      const { spec, metadata } = find(objects, kind, name);
+      t.equal(metadata.namespace, "kube-system");
+      t.strictSame(spec.selector.matchLabels, { app });
+      t.match(spec.template.metadata.labels, { app, component: "network", type: "infra" });
+    }
+    for (const [name, port] of [
+      ["ovn-nb", 6641],
+      ["ovn-sb", 6642],
+    ] as const) {
+      const { spec } = find(objects, "Service", name);
+      t.strictSame(spec.selector, { app: "ovn-central" });
+      t.match(spec.ports, [{ port, targetPort: port }]);
+    }
+  },
+);
+
+await t.test(
+  "nothing of the chart needs pod networking, cluster DNS, or a node without taints",
+  { skip },
+  async (t) => {
+    for (const { spec, metadata } of workloads(await render())) {
+      const pod = spec.template.spec;
+      t.match(pod, { hostNetwork: true, dnsPolicy: "Default", tolerations: [{ operator: "Exists" }] }, metadata.name);
+      t.match(pod.priorityClassName, /^system-(node|cluster)-critical$/, metadata.name);
+      for (const container of pod.containers) t.ok(container.resources.requests.memory, container.name);
+    }
+  },
+);
+
+await t.test("the controller is told each network in the families in use", { skip }, async (t) => {
+  const expected = {
+    ipv4: ["10.16.0.0/16", "100.64.0.0/16", "10.96.0.0/12"],
+    ipv6: ["fd00:10:16::/112", "fd00:100:64::/112", "fd00:10:96::/112"],
+  };
+  for (const family of ["ipv4", "ipv6", "dual"] as const) {
+    const objects = await render(`--set=ipFamily=${family}`);
+    const { template: pod, replicas } = find(objects, "Deployment", "kube-ovn-controller").spec;
+    const [controller] = pod.spec.containers;
+    const lists = family === "dual" ? expected.ipv4.map((v4, i) => `${v4},${expected.ipv6[i]}`) : expected[family];
+    t.equal(replicas, 1);
+    t.match(flags(controller), {
+      "default-cidr": lists[0],
+      "node-switch-cidr": lists[1],
+      "service-cluster-ip-range": lists[2],
+      "default-gateway": "",
+    });
+    const daemon = find(objects, "DaemonSet", "kube-ovn-cni").spec.template.spec.containers[0];
+    t.equal(flags(daemon)["service-cluster-ip-range"], lists[2]);
+    t.equal(find(objects, "Service", "ovn-sb").spec.ipFamilyPolicy, family === "dual" ? "PreferDualStack" : undefined);
+  }
+});
+
+await t.test("values that make no sense are refused before anything is installed", { skip }, async (t) => {
+  for (const value of [
+    "ipFamily=ipv5",
+    "ipv4.POD_CIDR=10.16.0.0",
+    "ipv6.JOIN_CIDR=10.16.0.0/16",
+    "mtu=100",
+    "datapath=dpdk",
+    "tunnelInterface=eth0 eth1",
+    "ovs.sbAddress=tcp:host:6642",
+    "controller.replicas=-1",
+    "daemon.cniConfName=../x.conflist",
+    "logLevel=loud",
+    "replica=3",
+    "image.tag=a b",
+  ]) {
+    const { code, stderr } = await template(`--set=${value}`);
+    t.not(code, 0, value);
+    t.match(stderr, /values don't meet the specifications/, value);
+  }
+});
+
+await t.test("a lab's values are the chart's, in each family", { skip }, async (t) => {
+  for (const ipFamily of ["ipv4", "ipv6", "dual"] as const) {
+    const values = JSON.stringify(labValues({ ipFamily }, { system: "s1", whole: "w1" }));
+    const { stdout, code, stderr } = await run(
+      helm ?? "",
+      ["template", "weft", chart, `--kube-version=${KUBERNETES_VERSION}`, "--values=-"],
+      { input: values, allowFailure: true },
+    );
+    t.equal(code, 0, stderr);
+    const objects = parseAllDocuments(stdout).map((document) => document.toJS());
+    const content = (kind: string, name: string): string =>
+      find(objects, kind, name).spec.template.metadata.annotations["weft.local/content"];
+    t.equal(content("DaemonSet", "ovs-ovn"), "s1", "our own programs' changes leave Open vSwitch running");
+    t.equal(content("DaemonSet", "kube-ovn-cni"), "w1");
+  }
+});
+
+await t.test("each CRD of crds/ is in the chart as it stands there", { skip }, async (t) => {
+  const objects = await render();
+  const files = globSync(join(ROOT, "crds/*.yaml"));
+  t.ok(files.length > 0);
+  for (const file of files) {
+    const [crd] = parseAllDocuments(readFileSync(file, "utf8")).map((document) => document.toJS() as Any);
+    t.strictSame(find(objects, "CustomResourceDefinition", crd.metadata.name), crd, basename(file));
+  }
+  t.equal(
+    (await render("--set=crds.install=false")).filter(({ kind }) => kind === "CustomResourceDefinition").length,
+    0,
+  );
+});
+
+/** The resources that the sources of a component name, by their constants in src/kube/resources.ts. */
+function usedTypes(folder: string): readonly resources.ResourceType[] {
+  const used = new Set<resources.ResourceType>();
+  for (const file of globSync(join(ROOT, "src", folder, "*.ts"))) {
+    if (file.endsWith(".test.ts")) continue;
+    for (const [, names = ""] of readFileSync(file, "utf8").matchAll(
+      /import \{([^}]*)\} from "\.\.\/kube\/resources\.ts"/g,
+    )) {
+      for (const name of names.split(",").map((word) => word.trim())) {
+        const type = (resources as Readonly<Record<string, unknown>>)[name];
+        if (typeof type === "object" && type !== null && "plural" in type) used.add(type as resources.ResourceType);
+      }
+    }
+  }
+  return [...used];
+}
+
+function grantsOf(t: Test, objects: readonly Any[], account: string): readonly Any[] {
+  const bound = objects.filter(({ kind, subjects }) => /RoleBinding$/.test(kind) && subjects[0].name === account);
+  t.ok(bound.length > 0, account);
+  return bound.flatMap(({ roleRef }) => find(objects, roleRef.kind, roleRef.name).rules);
+}
+
+await t.test("each component may reach what its sources name, and nothing else", { skip }, async (t) => {
+  const objects = await render();
+  for (const [folder, account, besides] of [
+    ["controller", "ovn", ["/events", "coordination.k8s.io/leases", "kubevirt.io/virtualmachines"]],
+    ["daemon", "kube-ovn-cni", []],
+  ] as const) {
+    const rules = grantsOf(t, objects, account);
+    const granted = new Set<string>(
+      rules.flatMap(({ apiGroups, resources: names }) =>
+        apiGroups.flatMap((group: string) => names.map((name: string) => `${group}/${name.replace(/\/.*/, "")}`)),
+      ),
+    );
+    const wanted = new Set([...usedTypes(folder).map(({ group, plural }) => `${group}/${plural}`), ...besides]);
+    t.strictSame([...granted].sort(), [...wanted].sort(), account);
+    for (const rule of rules) t.notOk(JSON.stringify(rule).includes('"*"'), JSON.stringify(rule));
+  }
+  const { spec } = find(objects, "DaemonSet", "ovs-ovn").spec.template;
+  t.equal(spec.automountServiceAccountToken, false, "ovs-ovn has no token");
+});

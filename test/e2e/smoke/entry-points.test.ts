@@ -1,0 +1,191 @@
+import t, { type Test } from "tap";
+import { inSandbox } from "../../../hack/image/sandbox.ts";
+import { createProgress } from "../../../hack/machine/progress.ts";
+
+const progress = createProgress();
+
+/** What each scenario may use: a node with two interfaces, and the image's entry points started and stopped as kubelet does. */
+const NODE = `
+ip link add eth0 type veth peer name eth0-out; ip link set eth0 up; ip link set eth0-out up
+ip link add eth1 type veth peer name eth1-out; ip link set eth1 up; ip link set eth1-out up
+ip address add 172.18.0.11/24 dev eth0; ip address add 172.19.0.11/24 dev eth1; ip address add fd00:19::11/64 dev eth1 nodad
+ip route add 10.99.0.0/16 via 172.19.0.1; ip -6 route add fd99::/64 via fd00:19::1
+export NODE_NAME=n1 NODE_IP=172.18.0.11 TUNNEL_INTERFACE=eth1 DATAPATH=userspace
+export OVN_SB_SERVICE_HOST=127.0.0.1 OVN_SB_SERVICE_PORT=6642 OVN_NB_SERVICE_HOST=::1 OVN_NB_SERVICE_PORT=6641
+# until SECONDS COMMAND…: waits for what has no event to wait for in a shell
+until_true() { local left=$(($1 * 10)); shift; until "$@" >/dev/null 2>&1; do [ $((left -= 1)) -gt 0 ] || { echo "never: $*"; return 1; }; sleep 0.1; done; }
+start() { /opt/weft/bin/$1 > >(exec cat >>/tmp/$1.log) 2>&1 & main=$!; }
+stop() { kill -TERM $main; wait $main; echo "ended with $?"; }
+says() { grep -q "$2" /tmp/$1.log && echo "said: $2"; }
+pid() { cat /run/$1.pid; }
+`;
+
+async function scenario(t: Test, script: string): Promise<string> {
+  const { stdout, stderr, code } = await inSandbox(`${NODE}\n${script}`, progress);
+  t.comment(stdout);
+  if (code !== 0 || stderr !== "") t.comment(stderr);
+  return stdout;
+}
+
+await t.test("the databases keep their content when a server or northd dies, and over a restart", async (t) => {
+  const out = await scenario(
+    t,
+    `
+    start start-central; central=$main; until_true 10 /opt/weft/bin/central-health && echo healthy
+    ovn-nbctl --wait=sb ls-add first
+    ss -ltnH | awk '{ print $4 }' | grep -E ':664[12]$' | sort
+    kill -9 $(pid ovn/ovnnb_db); until_true 10 ovn-nbctl --timeout=1 ls-add second && echo nb is back
+    kill -9 $(pid ovn/ovn-northd); until_true 10 ovn-nbctl --timeout=1 --wait=sb sync && echo northd is back
+    stop; pgrep -c 'ovsdb-server|ovn-northd'
+    start start-central; until_true 10 /opt/weft/bin/central-health; ovn-nbctl show | awk '{ print $3 }'; stop
+    `,
+  );
+  t.match(out, /healthy\n\*:6641\n\*:6642\nnb is back\nnorthd is back\nended with 0\n0\n/);
+  t.match(out, /\(first\)\n\(second\)\n|\(second\)\n\(first\)\n/);
+});
+
+await t.test(
+  "a database that cannot be read makes room for an empty one, and a raft member's data is taken over",
+  async (t) => {
+    const out = await scenario(
+      t,
+      `
+    mkdir -p /etc/ovn; head -c 5000 /dev/urandom >/etc/ovn/ovnsb_db.db
+    ovsdb-tool create-cluster /etc/ovn/ovnnb_db.db /usr/share/ovn/ovn-nb.ovsschema tcp:127.0.0.1:6643
+    ovsdb-server --detach --pidfile=/tmp/raft.pid --unixctl=/tmp/raft.ctl --remote=punix:/tmp/raft.sock /etc/ovn/ovnnb_db.db
+    until_true 10 ovn-nbctl --db=unix:/tmp/raft.sock ls-add taken-over; ovs-appctl -t /tmp/raft.ctl exit; until_true 5 test ! -e /tmp/raft.pid
+    start start-central; until_true 10 /opt/weft/bin/central-health && echo healthy
+    ovn-nbctl show; ls /etc/ovn; stop
+    `,
+    );
+    t.match(out, /healthy\nswitch .* \(taken-over\)/);
+    t.match(out, /ovnnb_db\.db\.clustered[\s\S]*ovnsb_db\.db\.unreadable/);
+  },
+);
+
+await t.test("a daemon that keeps dying ends the container with an error", async (t) => {
+  const out = await scenario(
+    t,
+    `
+    start start-central; until_true 10 /opt/weft/bin/central-health
+    for i in 1 2 3; do old=$(pid ovn/ovn-northd); kill -9 $old; until_true 10 sh -c "test $(echo '$(cat /run/ovn/ovn-northd.pid)') != $old"; done
+    kill -9 $(pid ovn/ovn-northd); wait $main; echo "ended with $?"; says start-central 'the fourth end of a daemon within a minute'
+    pgrep -c 'ovsdb-server|ovn-northd'
+    `,
+  );
+  t.match(out, /ended with 1\nsaid: the fourth end of a daemon within a minute\n0\n/);
+});
+
+await t.test(
+  "the userspace datapath takes the tunnel interface's addresses and routes, and gives them back",
+  async (t) => {
+    const out = await scenario(
+      t,
+      `
+    show() { echo "$1"; ip -br address show dev $2 | tr -s ' ' '\\n' | grep -E '^(172|fd00)'; ip route show dev $2; ip -6 route show dev $2 | grep fd99; }
+    start start-central; central=$main; start start-ovs; until_true 15 /opt/weft/bin/ovs-health ready && echo ready
+    ovn-sbctl --bare --columns=ip find encap type=geneve; ovs-vsctl get bridge br-int datapath_type
+    show taken br-phy; ethtool -k br-phy | grep tx-checksumming; nft list chain netdev weft-tunnel ingress | grep -o 'device.*'
+    identity=$(cat /etc/openvswitch/system-id.conf)
+    stop; show given-back eth1; pgrep -c 'ovs-vswitchd|ovn-controller'; nft list tables
+    start start-ovs; until_true 15 /opt/weft/bin/ovs-health ready && echo ready again
+    show taken br-phy; [ "$identity" = "$(ovs-vsctl get open . external_ids:system-id | tr -d '"')" ] && echo same chassis
+    ovn-sbctl --bare --columns=name list chassis | grep -c .
+    stop
+    `,
+    );
+    const moved =
+      "172.19.0.11/24\nfd00:19::11/64\n10.99.0.0/16 via 172.19.0.1 \n172.19.0.0/24 proto kernel scope link src 172.19.0.11 \nfd99::/64 via fd00:19::1 metric 1024 pref medium\n";
+    t.match(
+      out,
+      `ready\n172.19.0.11\nnetdev\ntaken\n${moved}tx-checksumming: off\ndevice "eth1" priority filter; policy drop;\nended with 0\n`,
+    );
+    t.match(out, `given-back\n${moved}0\nready again\ntaken\n${moved}same chassis\n1\nended with 0\n`);
+  },
+);
+
+await t.test("a switch or an ovn-controller that dies comes back without its neighbours", async (t) => {
+  const out = await scenario(
+    t,
+    `
+    start start-central; central=$main; start start-ovs; until_true 15 /opt/weft/bin/ovs-health ready && echo ready
+    controller=$(pid ovn/ovn-controller); db=$(pid openvswitch/ovsdb-server)
+    kill -9 $(pid openvswitch/ovs-vswitchd); says_again() { says start-ovs 'ovs-vswitchd has ended'; }; until_true 5 says_again
+    until_true 15 /opt/weft/bin/ovs-health ready && echo switch is back
+    ip -br address show dev br-phy | grep -o '172.19.0.11/24'
+    [ $controller = $(pid ovn/ovn-controller) ] && [ $db = $(pid openvswitch/ovsdb-server) ] && echo neighbours live
+    switch=$(pid openvswitch/ovs-vswitchd); kill -9 $controller; until_true 5 says start-ovs 'ovn-controller has ended'
+    until_true 15 /opt/weft/bin/ovs-health ready && [ $switch = $(pid openvswitch/ovs-vswitchd) ] && echo controller is back
+    kill -9 $db; until_true 5 says start-ovs 'ovsdb-server has ended'
+    until_true 15 /opt/weft/bin/ovs-health ready && [ $switch = $(pid openvswitch/ovs-vswitchd) ] && echo database is back
+    stop
+    `,
+  );
+  t.match(
+    out,
+    "ready\nswitch is back\n172.19.0.11/24\nneighbours live\ncontroller is back\ndatabase is back\nended with 0\n",
+  );
+});
+
+await t.test("after a crash of all at once the addresses are found again", async (t) => {
+  const out = await scenario(
+    t,
+    `
+    start start-central; central=$main; start start-ovs; until_true 15 /opt/weft/bin/ovs-health ready
+    kill -9 $main $(pid openvswitch/ovs-vswitchd) $(pid openvswitch/ovsdb-server) $(pid ovn/ovn-controller); wait $main
+    ip link delete br-phy; start start-ovs; until_true 15 /opt/weft/bin/ovs-health ready && echo ready again
+    ip -br address show dev br-phy | grep -o '172.19.0.11/24'; ip route show dev br-phy | grep -o '10.99.0.0/16'; stop
+    `,
+  );
+  t.match(out, "ready again\n172.19.0.11/24\n10.99.0.0/16\nended with 0\n");
+});
+
+await t.test("tunnels use the node's own address where no interface is named, in IPv6 too", async (t) => {
+  const out = await scenario(
+    t,
+    `
+    start start-central; central=$main
+    TUNNEL_INTERFACE= NODE_IP=fd00:19::11 start start-ovs; until_true 15 /opt/weft/bin/ovs-health ready
+    ovn-sbctl --bare --columns=ip find encap type=geneve; ip -br address show dev br-phy | grep -o fd00:19::11/64
+    stop; TUNNEL_INTERFACE= NODE_IP=fd00:19::11 start start-ovs; until_true 15 /opt/weft/bin/ovs-health ready && echo again; stop
+    `,
+  );
+  t.match(out, "fd00:19::11\nfd00:19::11/64\nended with 0\nagain\nended with 0\n");
+});
+
+await t.test("what cannot work is said, and nothing of someone else is stopped", async (t) => {
+  const out = await scenario(
+    t,
+    `
+    TUNNEL_INTERFACE=eth7,eth8 /opt/weft/bin/start-ovs 2>&1 | grep -o 'this node has none .*'; pgrep -c ovsdb-server
+    OVN_SB_SERVICE_HOST= /opt/weft/bin/start-ovs 2>&1 | grep -o 'OVN_SB_SERVICE_HOST is not set'
+    DATAPATH=dpdk /opt/weft/bin/start-ovs 2>&1 | grep -o 'DATAPATH is .*'
+    mkdir -p /run/openvswitch; ovsdb-tool create /tmp/other.db /usr/share/openvswitch/vswitch.ovsschema
+    ovsdb-server --detach --pidfile=/run/openvswitch/ovsdb-server.pid --remote=punix:/run/openvswitch/db.sock /tmp/other.db
+    WEFT_PREDECESSOR_TIMEOUT=1 /opt/weft/bin/start-ovs 2>&1 | grep -o 'still runs on this node.*'; pgrep -c ovsdb-server
+    `,
+  );
+  t.match(
+    out,
+    "this node has none of the tunnel interfaces eth7,eth8\n0\nOVN_SB_SERVICE_HOST is not set\n" +
+      "DATAPATH is auto, kernel or userspace, not dpdk\nstill runs on this node; is another Open vSwitch installed?\n1\n",
+  );
+});
+
+await t.test("the shim is replaced as a whole, and a node's own plugins are kept", async (t) => {
+  const out = await scenario(
+    t,
+    `
+    mkdir -p /usr/lib/cni; echo portmap >/usr/lib/cni/portmap; echo theirs >/usr/lib/cni/loopback
+    echo one >/opt/weft/bin/weft-cni; mkdir -p /opt/cni/bin; echo own >/opt/cni/bin/loopback; chmod +x /opt/cni/bin/loopback
+    touch /opt/cni/bin/.kube-ovn.abcdef; CNI_BIN_DIR=/opt/cni/bin /opt/weft/bin/install-cni; exec 5</opt/cni/bin/kube-ovn
+    /opt/weft/bin/install-cni; echo nothing to do
+    echo two >/opt/weft/bin/weft-cni; /opt/weft/bin/install-cni; cat /opt/cni/bin/kube-ovn - <&5; cat /opt/cni/bin/loopback
+    stat -c %a /opt/cni/bin/kube-ovn; ls -A /opt/cni/bin | tr '\\n' ' '
+    `,
+  );
+  t.match(
+    out,
+    "installed /opt/cni/bin/kube-ovn\ninstalled /opt/cni/bin/portmap\nnothing to do\ninstalled /opt/cni/bin/kube-ovn\ntwo\none\nown\n755\nkube-ovn loopback portmap ",
+  );
+});
