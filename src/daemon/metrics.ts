@@ -1,4 +1,5 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { collectProcessMetrics } from "./process-metrics.ts";
 
 /** Seconds; a good ADD is at 0.03, a bad one at the deadlines. */
 const BUCKETS = [0.005, 0.01, 0.02, 0.03, 0.045, 0.06, 0.1, 0.2, 0.5, 1, 2.5, 5, 10, 30, 90];
@@ -25,8 +26,7 @@ export class DaemonMetrics {
   constructor(node: string, options: { readonly processMetrics: boolean } = { processMetrics: true }) {
     this.#node = node;
     const registers = [this.registry];
-    // The default precision of 10 ms would wake an idle node's daemon a hundred times a second.
-    if (options.processMetrics) collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: 200 });
+    if (options.processMetrics) collectProcessMetrics(this.registry);
     this.#operations = new Histogram({
       name: "cni_op_latency_seconds",
       help: "How long CNI requests took, by verb and HTTP status",

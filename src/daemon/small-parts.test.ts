@@ -5,6 +5,7 @@ import fc from "fast-check";
 import t from "tap";
 import { conflist, writeAtomically } from "./conflist.ts";
 import { hostLinkName, isHostLinkName } from "./link-names.ts";
+import { DaemonMetrics } from "./metrics.ts";
 import { HostRules } from "./nft.ts";
 import { readOptions } from "./options.ts";
 import { ReconcileLoop } from "./reconcile-loop.ts";
@@ -107,6 +108,15 @@ t.test("a loop that fails tries again, later and later", async (t) => {
   await done.promise;
   await loop.stop();
   t.same(pauses, [1, 2, 4, 4]);
+});
+
+t.test("the process shows its own figures", async (t) => {
+  const { registry } = new DaemonMetrics("weft-1");
+  for (const text of [await registry.metrics(), await registry.metrics()]) {
+    t.match(text, /process_resident_memory_bytes [1-9]/);
+    t.match(text, /process_open_fds [1-9]/);
+    t.match(text, /process_cpu_seconds_total 0\.[0-9]/);
+  }
 });
 
 t.test("options have Kube-OVN's defaults and refuse nonsense", async (t) => {
