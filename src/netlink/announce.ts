@@ -1,13 +1,19 @@
 import { close } from "node:fs";
 import { encodeAnnouncement, type Frame } from "./announce-codec.ts";
-import { AF_PACKET, openSocket, SOCK_RAW, sendTo } from "./libc.ts";
+import { NetlinkError } from "./error.ts";
+import { AF_PACKET, openSocket, SOCK_RAW, sendTo, setOption } from "./libc.ts";
 import { macBytes, requireIndex, requireIp } from "./values.ts";
 import type { Netns } from "./with-netns.ts";
+
+/** packet(7) */
+const SOL_PACKET = 263;
+const PACKET_QDISC_BYPASS = 20;
+const ENOBUFS = 105;
 
 /**
  * Tells the link that these addresses are here now: one gratuitous ARP or unsolicited neighbour advertisement each.
  * Neighbours that knew them under another MAC learn the new one, and switches their port. Does not wait, and nobody
- * answers. The interface must be up: else throws `down`.
+ * answers. The interface must be up and have a carrier: else throws `down`.
  */
 export function announce(
   ns: Netns,
@@ -22,10 +28,21 @@ export function announce(
   // Protocol 0: this socket receives nothing.
   const fd = openSocket(AF_PACKET, SOCK_RAW, 0);
   try {
-    for (const frame of frames) sendTo(fd, frame.bytes, linkLayerAddress(index, frame));
+    // Past the queue: for up to a second after a veth has got its carrier, the queue still swallows what it is given.
+    setOption(fd, SOL_PACKET, PACKET_QDISC_BYPASS, 1);
+    for (const frame of frames) send(fd, index, frame);
   } finally {
     // On a thread of libuv's pool: the kernel closes a packet socket only after an RCU grace period (10 ms and more).
     close(fd, () => {});
+  }
+}
+
+function send(fd: number, index: number, frame: Frame): void {
+  try {
+    sendTo(fd, frame.bytes, linkLayerAddress(index, frame));
+  } catch (error) {
+    if (!(error instanceof NetlinkError) || error.errno !== ENOBUFS) throw error;
+    throw new NetlinkError("down", "announce", "the interface has no carrier", { errno: ENOBUFS, cause: error });
   }
 }
 

@@ -130,6 +130,8 @@ t.test("an announced address is known to the neighbours, under its new MAC", { s
       e.type === "neighbour" && e.neighbour.address === address && e.neighbour.mac === mac;
     t.ok(await far.until(known), address);
   }
+  setLink(far.socket, peer, { up: false });
+  withNetns(one, (ns) => throwsCode(t, () => announce(ns, { index: link.index, mac }, addresses), "down", /carrier/));
   setLink(near, link.index, { up: false });
   withNetns(one, (ns) => {
     throwsCode(t, () => announce(ns, { index: link.index, mac }, addresses), "down");
