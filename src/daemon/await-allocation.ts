@@ -19,6 +19,7 @@ export interface AllocationDeadlines {
   readonly knownMs: number;
 }
 
+/** Long enough for a controller that restarts, short enough that the reason for a refusal soon reaches the pod's Events. */
 export const DEFAULT_ALLOCATION_DEADLINES: AllocationDeadlines = { allocatedMs: 30_000, knownMs: 10_000 };
 
 /** Why the controller has not allocated, if it has said so, for example by an Event on the pod. Must not throw. */

@@ -116,7 +116,9 @@ t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t
     await t.rejects(links.configure({ ...wanted, netns: "/run/netns/absent-weft" }), { code: 8 });
     t.equal(await links.inspect("/run/netns/absent-weft", "eth0"), undefined);
     exec("link", "add", "eth0", "type", "bridge");
-    await t.rejects(links.createPair(wanted), { code: "exists" });
+    await t.rejects(links.createPair(wanted), { message: /has an interface eth0 already/ });
+    const own = { ...wanted, netns: "/proc/self/ns/net" };
+    await t.rejects(links.createPair(own), { code: 8, message: /node's own/ });
     t.notOk(await links.exists(wanted.hostName), "nothing is left");
   });
 });

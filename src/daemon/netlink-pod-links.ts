@@ -12,6 +12,7 @@ import {
   setLink,
   type VethSpec,
 } from "../netlink/links.ts";
+import { netnsIdentity } from "../netlink/netns.ts";
 import { ensureRoute, listRoutes } from "../netlink/routes.ts";
 import type { NetlinkSocket } from "../netlink/socket.ts";
 import { writeSysctl } from "../netlink/sysctl.ts";
@@ -44,14 +45,20 @@ export class NetlinkPodLinks implements PodLinks {
   }
 
   #create(wanted: PodInterface, spec: VethSpec): ReturnType<typeof createVeth> {
+    if (netnsIdentity(wanted.netns) === inOwnNetns((ns) => ns.identity)) {
+      throw new CniError(CNI_ERROR.invalidNetns, `${wanted.netns} is the node's own network namespace, not a pod's`);
+    }
     try {
       return createVeth(this.#host, spec);
     } catch (error) {
       if (!(error instanceof NetlinkError)) throw error;
       if (error.code === "no-netns") throw noNetns(wanted.netns, error);
+      if (error.code !== "exists") throw error;
       // Either a life of this daemon ended after making the pair, or the pod has an interface of that name already.
-      if (error.code !== "exists" || !deleteLink(this.#host, wanted.hostName)) throw error;
-      return createVeth(this.#host, spec);
+      if (deleteLink(this.#host, wanted.hostName)) return createVeth(this.#host, spec);
+      throw new CniError(CNI_ERROR.internal, `${wanted.netns} has an interface ${wanted.ifName} already`, {
+        cause: error,
+      });
     }
   }
 

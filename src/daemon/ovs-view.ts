@@ -15,8 +15,11 @@ const SELECTION = {
 } as const;
 
 type ViewTables = Selected<VswitchTables, typeof SELECTION>;
+/** One row of the view that came, went or changed. */
 export type OvsChange = RowChange<ViewTables>;
+/** A row of `Interface`, as far as it is mirrored. */
 export type InterfaceView = MirrorRow<ViewTables["Interface"]>;
+/** A row of `Bridge`, as far as it is mirrored. */
 export type BridgeView = MirrorRow<ViewTables["Bridge"]>;
 
 /** The integration bridge (ovn-controller(8), `ovn-bridge`). */

@@ -8,6 +8,7 @@ import { CniError, httpStatus } from "./cni-error.ts";
 /** A verb's implementation. `caller` fires when the shim has closed its connection. The result is the 200's body, undefined for 204. */
 export type VerbHandler = (body: unknown, caller: AbortSignal) => Promise<unknown>;
 
+/** All verbs. */
 export type VerbHandlers = Readonly<Record<CniVerb, VerbHandler>>;
 
 /** Limits of the server: a request beyond them is refused at once, with an error that says so. */
@@ -18,6 +19,7 @@ export interface ServerLimits {
   readonly maxRequests: number;
 }
 
+/** Many times what one node's runtime asks for. */
 export const DEFAULT_LIMITS: ServerLimits = { maxBodyBytes: 4 * 1024 * 1024, maxRequests: 512 };
 
 /** The server for the shims of this node. */
