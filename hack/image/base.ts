@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { architecture, cacheFolder } from "../machine/cache.ts";
 import { MachineError } from "../machine/error.ts";
@@ -43,7 +43,11 @@ function baseHash(): string {
 export async function ensureBaseLayer(progress: Progress): Promise<string> {
   const cache = cacheFolder();
   const tar = join(cache, `image-base-${baseHash()}-${architecture()}.tar`);
-  if (existsSync(tar)) return tar;
+  if (existsSync(tar)) {
+    const now = new Date();
+    await utimes(tar, now, now);
+    return tar;
+  }
   await ensurePackages([{ what: "debootstrap", package: "debootstrap" }], progress);
   if (process.getuid?.() !== 0)
     throw new MachineError("not-root", "the image's base layer is made by debootstrap, as root");
@@ -89,12 +93,20 @@ function workFolder(): string {
   return join(cacheFolder(), `.image-work-${process.pid}`);
 }
 
-/** Removes folders of makers that died; one that is in use is younger than a day. */
+/** What is left in the cache: prefix of the name → days after which it goes, counted from its last use. */
+const KEEP_DAYS: Readonly<Record<string, number>> = {
+  // Of makers that died.
+  ".image-work-": 1,
+  // Of lists of packages that no checkout has any more.
+  "image-base-": 30,
+};
+
 async function removeOldWork(): Promise<void> {
   for (const name of await readdir(cacheFolder())) {
-    if (!name.startsWith(".image-work-")) continue;
+    const days = Object.entries(KEEP_DAYS).find(([prefix]) => name.startsWith(prefix))?.[1];
     const path = join(cacheFolder(), name);
-    if (Date.now() - (await stat(path)).mtimeMs > 24 * 3_600_000) await rm(path, { recursive: true, force: true });
+    if (days === undefined || Date.now() - (await stat(path)).mtimeMs < days * 86_400_000) continue;
+    await rm(path, { recursive: true, force: true });
   }
 }
 

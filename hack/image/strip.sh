@@ -13,6 +13,11 @@ rm -rf "$root"/usr/share/doc/* "$root"/usr/share/man/* "$root"/usr/share/info/* 
 find "$root/var/log" -type f -delete
 find "$root/usr/lib" -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# Large, and serving no program here: the whole of Perl (a script of ndisc6's wants it; perl-base, which apt and dpkg use,
+# stays) and glibc's character sets.
+rm -rf "$root"/usr/share/perl "$root"/usr/lib/*-linux-gnu/perl "$root"/usr/lib/*-linux-gnu/libperl.so.* \
+  "$root"/usr/bin/perl5*-linux-gnu "$root"/usr/lib/*-linux-gnu/gconv
+
 # The databases and the node's identity come from hostPath volumes; one baked in would be every node's.
 rm -rf "$root"/etc/openvswitch/* "$root"/etc/openvswitch/.conf.db.* "$root"/var/lib/openvswitch/* "$root"/etc/ovn/* "$root"/var/lib/ovn/*
 
