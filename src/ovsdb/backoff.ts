@@ -5,6 +5,10 @@ const FIRST_MS = 100;
  * half at random, so that clients which lost one server do not come back in step.
  */
 export function backoffDelay(attempt: number, maxMs: number, random: () => number): number {
-  const full = Math.min(maxMs, FIRST_MS * 2 ** Math.min(attempt, 30));
-  return Math.round(full * (1 - random() / 2));
+  return Math.round(longestDelay(attempt, maxMs) * (1 - random() / 2));
+}
+
+/** The same before chance shortens it. */
+export function longestDelay(attempt: number, maxMs: number): number {
+  return Math.min(maxMs, FIRST_MS * 2 ** Math.min(attempt, 30));
 }

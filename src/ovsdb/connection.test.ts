@@ -171,17 +171,10 @@ t.test("a client that needs no leader stays", async (t) => {
 });
 
 t.test("a server without the database will not do", async (t) => {
-  const { client, events } = setUp(t, { database: "Other" });
-  await until(
-    (check) => client.onStateChange(check),
-    () => events.some((event) => event.type === "disconnected"),
-    "",
-    100,
-  ).catch(() => undefined);
-  t.match(
-    events.find((event) => event.type === "disconnected"),
-    { error: { code: "unsuitable server", message: /has no database Other/ } },
-  );
+  const failure = new Promise<ClientEvent>((resolve) => {
+    setUp(t, { database: "Other", onEvent: (event) => event.type === "disconnected" && resolve(event) });
+  });
+  t.match(await failure, { error: { code: "unsuitable server", message: /has no database Other/ } });
 });
 
 t.test("remotes are tried one after the other at once, and a pause follows each whole round", async (t) => {

@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import { backoffDelay } from "./backoff.ts";
+import { backoffDelay, longestDelay } from "./backoff.ts";
 import type { ClientEvent, ClientState, OvsdbClient, OvsdbOptions, TransactOptions } from "./client.ts";
 import type { Clock } from "./clock.ts";
 import type { Dial } from "./dial.ts";
@@ -57,7 +57,7 @@ export class Connection implements OvsdbClient {
   #next: number;
   /** Remotes tried in vain since one was connected. */
   #failures = 0;
-  /** Pauses since a connection last proved stable. */
+  /** Pauses since a connection last lasted. */
   #pauses = 0;
   #seen: SeenIndex | undefined;
   #nextMirror = 1;
@@ -263,7 +263,8 @@ export class Connection implements OvsdbClient {
       phase.cancel();
       this.#lost(remote, error);
     } else if (phase.name === "connected" && phase.server === server) {
-      const stable = this.#clock.now() - phase.since >= this.#maxBackoff;
+      // Whoever was connected for as long as the pause would be has paid for the next attempt already.
+      const stable = this.#clock.now() - phase.since >= longestDelay(this.#pauses, this.#maxBackoff);
       if (stable) this.#pauses = 0;
       this.#phase = { name: "waiting", cancel: () => {} };
       this.#locks.detach();

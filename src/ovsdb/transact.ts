@@ -43,8 +43,9 @@ export function sendTransaction(
     const onAbort = (): void => {
       if (signal !== undefined) giveUp(abandoned(signal));
     };
-    const late = new OvsdbError("timeout", `no answer to a transaction within ${timeoutMs} ms`);
-    const cancelTimer = clock.after(timeoutMs, () => giveUp(late));
+    const cancelTimer = clock.after(timeoutMs, () =>
+      giveUp(new OvsdbError("timeout", `no answer to a transaction within ${timeoutMs} ms`)),
+    );
     const settled = (): void => {
       cancelTimer();
       signal?.removeEventListener("abort", onAbort);

@@ -67,7 +67,7 @@ class Transaction {
       case "select":
         return { rows: this.#selected(operation).map((row) => this.#encode(operation, row)) };
       case "update":
-        return this.#change(operation, (schema, row) => ({ ...row, ...this.#columns(schema, operation["row"], true) }));
+        return this.#update(operation);
       case "mutate":
         return this.#change(operation, (schema, row) => this.#mutated(schema, row, operation["mutations"]));
       case "delete":
@@ -98,6 +98,12 @@ class Transaction {
     for (const [column, described] of Object.entries(schema.columns)) row[column] = columnCodec(described).initial;
     this.#stage(table, uuid, { ...row, ...this.#columns(schema, given, false) } as AnyRow);
     return { uuid: ["uuid", uuid] };
+  }
+
+  #update(operation: JsonObject): JsonObject {
+    // Checked before any row is looked for: a bad value is an error also where it would go nowhere.
+    const values = this.#columns(this.#table(operation)[1], operation["row"], true);
+    return this.#change(operation, (_, row) => ({ ...row, ...values }));
   }
 
   #change(operation: JsonObject, change: (schema: AnyTableSchema, row: AnyRow) => AnyRow | undefined): JsonObject {
@@ -182,13 +188,15 @@ class Transaction {
       staged = new Map();
       this.staged.set(table, staged);
     }
-    staged.set(uuid, row);
+    // A row that the transaction itself brought goes without a trace, and its uuid may be used once more.
+    if (row === undefined && this.#store.tables.get(table)?.has(uuid) !== true) staged.delete(uuid);
+    else staged.set(uuid, row);
   }
 
   #table(operation: JsonObject): readonly [string, AnyTableSchema] {
     const name = String(operation["table"] as string);
     const schema = this.#store.schemas.get(name);
-    if (schema === undefined) throw new Failure("unknown table", `No table named ${name}.`);
+    if (schema === undefined) throw new Failure("syntax error", `No table named ${name}.`);
     return [name, schema];
   }
 }

@@ -26,12 +26,9 @@ export class TestFolder {
     return new TestFolder(await mkdtemp(join(tmpdir(), "ovsdb-")), tools);
   }
 
-  /** A standalone server with an empty database, started. */
-  async standalone<Tables>(
-    schema: DatabaseSchema<Tables>,
-    options: { readonly remotes?: readonly string[] } = {},
-  ): Promise<TestServer> {
-    const server = this.#add("db", options.remotes ?? []);
+  /** A standalone server with an empty database, started; `options` are more of ovsdb-server's. */
+  async standalone<Tables>(schema: DatabaseSchema<Tables>, options: readonly string[] = []): Promise<TestServer> {
+    const server = this.#add("db", options);
     await this.tool("ovsdb-tool", "create", server.file, await this.#schemaFile(schema));
     await server.start();
     return server;
@@ -76,8 +73,8 @@ export class TestFolder {
     await rm(this.path, { recursive: true, force: true });
   }
 
-  #add(name: string, remotes: readonly string[]): TestServer {
-    const server = new TestServer(this, name, remotes);
+  #add(name: string, options: readonly string[]): TestServer {
+    const server = new TestServer(this, name, options);
     this.#servers.push(server);
     return server;
   }
@@ -96,15 +93,15 @@ export class TestServer {
   readonly remote: string;
   readonly #folder: TestFolder;
   readonly #control: string;
-  readonly #remotes: readonly string[];
+  readonly #options: readonly string[];
   #process: ChildProcess | undefined;
 
-  constructor(folder: TestFolder, name: string, remotes: readonly string[]) {
+  constructor(folder: TestFolder, name: string, options: readonly string[]) {
     this.#folder = folder;
     this.file = join(folder.path, `${name}.db`);
     this.remote = `unix:${join(folder.path, `${name}.sock`)}`;
     this.#control = join(folder.path, `${name}.ctl`);
-    this.#remotes = remotes;
+    this.#options = options;
   }
 
   /** Resolves when the server listens. */
@@ -112,11 +109,11 @@ export class TestServer {
     const socket = this.remote.slice("unix:".length);
     await Promise.all([rm(socket, { force: true }), rm(this.#control, { force: true })]);
     const [command, ...first] = this.#folder.tools.command("ovsdb-server");
-    const options = ["--no-chdir", "-vconsole:off", "-vsyslog:off", `--unixctl=${this.#control}`];
-    const remotes = [`p${this.remote}`, ...this.#remotes].map((remote) => `--remote=${remote}`);
+    const quiet = ["--no-chdir", "-vconsole:off", "-vsyslog:off"];
+    const options = [...quiet, `--unixctl=${this.#control}`, `--remote=p${this.remote}`, ...this.#options];
     const path = this.#folder.path;
     const env = { ...process.env, OVS_RUNDIR: path, OVS_LOGDIR: path, OVS_DBDIR: path };
-    this.#process = spawn(command, [...first, ...options, ...remotes, this.file], { stdio: "ignore", env });
+    this.#process = spawn(command, [...first, ...options, this.file], { stdio: "ignore", env });
     await Promise.all([fileAppears(socket), fileAppears(this.#control)]);
   }
 
