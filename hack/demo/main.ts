@@ -1,14 +1,16 @@
+import { writeFileSync } from "node:fs";
 import { Command } from "commander";
 import { openLab } from "../lab/lab.ts";
 import type { IpFamily } from "../lab/topology.ts";
 import { createProgress } from "../machine/progress.ts";
 import { apply, type ProbePod, readyPods, serverPod } from "../probe/pods.ts";
+import { pictureOf } from "./picture.ts";
 import { type Reach, reachAll } from "./reach.ts";
 
 const NAMESPACE = "weft-demo";
 const SERVICE = "web";
 
-async function main(options: { json: boolean; ipFamily: IpFamily }): Promise<void> {
+async function main(options: { json: boolean; ipFamily: IpFamily; picture?: string }): Promise<void> {
   if (process.getuid?.() !== 0) throw new Error("the demo needs root: it makes network namespaces; run it with sudo");
   const progress = createProgress();
   const lab = openLab(progress);
@@ -23,7 +25,11 @@ async function main(options: { json: boolean; ipFamily: IpFamily }): Promise<voi
   });
   const failed = reaches.filter((reach) => !reach.ok).length;
   if (options.json) process.stdout.write(`${JSON.stringify({ nodes, pods, reaches, failed }, null, 2)}\n`);
-  else process.stdout.write(`${podTable(pods)}\n${reachTable(reaches)}\n${farewell(failed, lab.paths.kubeconfig)}`);
+  if (options.picture !== undefined) {
+    writeFileSync(options.picture, pictureOf(`$ npm run demo\n\n${podTable(pods)}\n${reachTable(reaches)}`));
+  }
+  if (!options.json)
+    process.stdout.write(`${podTable(pods)}\n${reachTable(reaches)}\n${farewell(failed, lab.paths.kubeconfig)}`);
   process.exitCode = failed === 0 && reaches.length > 0 ? 0 : 1;
 
   function startPods(): Promise<readonly ProbePod[]> {
@@ -112,8 +118,9 @@ const program = new Command("demo")
     "Brings a two-node cluster up on this machine, deploys Weft, starts pods, and shows who reaches whom. Needs root.",
   )
   .option("--json", "print the result as JSON", false)
+  .option("--picture <file>", "write the tables as an SVG picture as well")
   .option("--ip-family <family>", "ipv4, ipv6 or dual", "dual")
-  .action((options: { json: boolean; ipFamily: IpFamily }) => main(options));
+  .action((options: { json: boolean; ipFamily: IpFamily; picture?: string }) => main(options));
 program.parseAsync().catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;

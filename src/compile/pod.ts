@@ -36,7 +36,9 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
 
   read(reader, key) {
     const pods = reader.by("pods", "holder", key);
-    const ip = reader.by("ips", "holder", key).find((candidate) => !candidate.reserved || pods.length > 0);
+    const ip = reader
+      .by("ips", "holder", key)
+      .find((candidate) => !candidate.reserved || candidate.deleting || pods.length > 0);
     if (pods.length === 0 && ip === undefined) return undefined;
     const pod =
       pods.find((candidate) => candidate.uid === ip?.podUid) ?? pods.find((candidate) => candidate.alive) ?? pods[0];
@@ -55,7 +57,8 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
   compile(input): Fragment<WeftEffect> {
     const { pod, ip, retained, subnet } = input;
     if (pod === undefined || !pod.alive) {
-      if (ip === undefined || ip.reserved || retained) return { rows: [], edges: [], effects: [] };
+      // What is kept is kept until a user deletes it.
+      if (ip === undefined || ((ip.reserved || retained) && !ip.deleting)) return { rows: [], edges: [], effects: [] };
       const release: WeftEffect = { kind: "release-ip", key: `release/${ip.name}`, name: ip.name, uid: ip.uid };
       return { rows: [], edges: [], effects: [release] };
     }

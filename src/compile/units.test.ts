@@ -244,6 +244,10 @@ t.test("a StatefulSet's addresses outlive their pods as long as the set counts t
   t.equal(released(), true, "ordinals 4 and 5");
   set({ uid: "set-2" });
   t.equal(released(), true, "another set of the same name");
+  set({});
+  const kept = facts.get("ips", "a.default");
+  if (kept) facts.set("ips", "a.default", { ...kept, deleting: true });
+  t.equal(released(), true, "a user deletes the record");
 });
 
 t.test("a machine's address is its own: it outlives pods, and its port carries the machine's name", async (t) => {

@@ -8,6 +8,7 @@ import { projectVpc } from "../facts/project-vpc.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { FactKind, FactTypes } from "../facts/types.ts";
 import type { Clock } from "../kube/clock.ts";
+import { KubeError } from "../kube/errors.ts";
 import { type Informer, informer } from "../kube/informer.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
@@ -90,11 +91,16 @@ export class Sources {
           if (fact === undefined) return undefined;
           return withStatus.has(kind) ? { fact, status: (object.status ?? {}) as Status } : { fact };
         },
-        onError: (error, context) =>
-          log.warn(
-            { err: error, resource: type.plural, context },
-            "reading from the API server failed; it is tried again",
-          ),
+        onError: (error, context) => {
+          const served = absent === undefined || !(error instanceof KubeError && error.code === "not-found");
+          if (served)
+            log.warn(
+              { err: error, resource: type.plural, context },
+              "reading from the API server failed; it is tried again",
+            );
+          else
+            log.info({ resource: type.plural }, "the cluster does not serve this type; it is looked for now and then");
+        },
         clock,
         random,
         ...(fieldSelector === undefined ? {} : { fieldSelector }),
