@@ -11,6 +11,9 @@ import { lockedPackage, packageFolder, ROOT } from "./npm.ts";
 /** Where all that is built goes; the Dockerfile and the lab's image take it from there. */
 export const DIST: string = join(ROOT, "dist");
 
+/** For each thing built a file with the hash of what it was built from. */
+export const INPUTS: string = join(DIST, ".inputs");
+
 /** Programs that run on Node: bundle → its entry. */
 const BUNDLES: Readonly<Record<string, string>> = {
   "weft-controller": "src/controller/main.ts",
@@ -38,8 +41,8 @@ export function shimPath(arch: Architecture): string {
 
 /**
  * Builds `dist/`: bundles of the controller, the daemon and weftctl in `lib/`, the shim in `bin/`. What is up to date is left
- * as it is. Another architecture than this machine's needs packages from the npm registry; where they cannot be had, the
- * shim for it is left out with a note, since an image for this machine is still whole.
+ * as it is. Another architecture than this machine's needs packages from the npm registry; where they cannot be had and it
+ * was not the only one asked for, it is left out with a note, since an image for this machine is still whole.
  */
 export async function build(architectures: readonly Architecture[], progress: Progress): Promise<void> {
   await mkdir(join(DIST, "lib"), { recursive: true });
@@ -50,7 +53,7 @@ export async function build(architectures: readonly Architecture[], progress: Pr
       await nativeModule(arch);
       await shim(arch, progress);
     } catch (error) {
-      if (arch === architecture() || !(error instanceof MachineError)) throw error;
+      if (arch === architecture() || architectures.length === 1 || !(error instanceof MachineError)) throw error;
       await rm(shimPath(arch), { force: true });
       progress.note(`not built for ${arch}: ${errorText(error)}`);
     }
@@ -59,7 +62,7 @@ export async function build(architectures: readonly Architecture[], progress: Pr
 
 /** Runs `make` unless `output` was made from the same inputs before. */
 async function unlessCurrent(output: string, hash: string, make: () => Promise<void>): Promise<void> {
-  const stamp = join(DIST, ".inputs", output.slice(DIST.length + 1).replaceAll("/", "+"));
+  const stamp = join(INPUTS, output.slice(DIST.length + 1).replaceAll("/", "+"));
   if (existsSync(output) && existsSync(stamp) && (await readFile(stamp, "utf8")) === hash) return;
   await make();
   await mkdir(dirname(stamp), { recursive: true });

@@ -1,9 +1,8 @@
-import { createHash } from "node:crypto";
-import { createReadStream, existsSync } from "node:fs";
-import { chmod, cp, link, mkdir, rm } from "node:fs/promises";
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { chmod, cp, link, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
-import { DIST, nodeArchitecture, shimPath } from "../build/build.ts";
+import { DIST, INPUTS, nodeArchitecture, shimPath } from "../build/build.ts";
+import { contentHash } from "../build/inputs.ts";
 import { fetchedPackage, lockedPackage, ROOT } from "../build/npm.ts";
 import { architecture, cacheFolder } from "../machine/cache.ts";
 import type { Progress } from "../machine/progress.ts";
@@ -26,32 +25,46 @@ export interface BuiltImage {
 
 /**
  * Makes the image for this machine from `dist/` without Docker: the same content as the Dockerfile's, in layers that change
- * more and more often, so that a new build costs only the last ones.
+ * more and more often, so that a new build costs only the last ones. An archive of the same content is left as it is.
  */
 export async function makeImage(progress: Progress): Promise<BuiltImage> {
   const base = await ensureBaseLayer(progress);
-  return progress.step("image: packing", async () => {
-    const work = join(DIST, "image");
+  const work = join(DIST, "image");
+  const archive = join(work, `weft-${architecture()}.tar`);
+  // The base layer's name stands for its content, and what a program was built from for the program.
+  const system = contentHash(ROOT, filesIn(ENTRY), [base]).slice(0, 16);
+  const whole = contentHash(
+    ROOT,
+    [...filesIn(INPUTS), import.meta.filename],
+    [system, lockedPackage("node").version],
+  ).slice(0, 16);
+  const stamp = join(work, "content");
+  if (existsSync(archive) && existsSync(stamp) && readFileSync(stamp, "utf8") === whole)
+    return { archive, system, whole };
+  await progress.step("image: packing", async () => {
     await rm(work, { recursive: true, force: true });
     await mkdir(work, { recursive: true });
-    const layers = {
-      base,
-      node: await nodeLayer(),
-      entry: await entryLayer(work),
-      shim: await shimLayer(work),
-      lib: await libraryLayer(work),
-    };
-    const archive = join(work, `weft-${architecture()}.tar`);
+    const layers = [base, await nodeLayer(), await entryLayer(work), await shimLayer(work), await libraryLayer(work)];
     await buildImage({
       name: `${IMAGE.repository}:${IMAGE.tag}`,
-      layers: Object.values(layers).map((tar) => ({ tar })),
+      layers: layers.map((tar) => ({ tar })),
       cmd: ["bash"],
       out: archive,
     });
-    // The base layer's name is its content.
-    const system = await digest([layers.entry], base);
-    return { archive, system, whole: await digest([layers.shim, layers.lib], `${system} ${layers.node}`) };
+    await writeFile(stamp, whole);
   });
+  return { archive, system, whole };
+}
+
+/** Entry points, as they lie in the image. */
+const ENTRY = join(import.meta.dirname, "root");
+
+function filesIn(folder: string): readonly string[] {
+  const entries = globSync("**/*", { cwd: folder, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
 }
 
 /** Node alone, as the `node` package of the lock file brings it; npm and the rest are not needed at run time. */
@@ -79,7 +92,7 @@ async function nodeLayer(): Promise<string> {
 async function entryLayer(work: string): Promise<string> {
   const folder = join(work, "entry");
   // A copy, which belongs to root whoever owns the checkout.
-  await cp(join(import.meta.dirname, "root"), folder, { recursive: true });
+  await cp(ENTRY, folder, { recursive: true });
   const out = join(work, "entry.tar");
   await imageArchive({ folder, out });
   return out;
@@ -98,10 +111,4 @@ async function libraryLayer(work: string): Promise<string> {
   const out = join(work, "lib.tar");
   await imageArchive({ folder: join(DIST, "lib"), prefix: "opt/weft/lib", out });
   return out;
-}
-
-async function digest(files: readonly string[], text: string): Promise<string> {
-  const hash = createHash("sha256").update(text);
-  for (const file of files) await pipeline(createReadStream(file), hash, { end: false });
-  return hash.digest("hex").slice(0, 16);
 }
