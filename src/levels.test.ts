@@ -5,7 +5,7 @@ import t from "tap";
 /** folder → level. A folder imports lower levels only, never one of its own level. */
 const LEVELS: Readonly<Record<string, number>> = {
   ...{ api: 0, net: 0, unit: 0 },
-  ...{ ovsdb: 1, netlink: 1, kube: 1, facts: 1 },
+  ...{ ovsdb: 1, netlink: 1, kube: 1, facts: 1, admin: 1 },
   ...{ ipam: 2, compile: 2 },
   ...{ reconcile: 3 },
   ...{ controller: 4, daemon: 4, cni: 4, cli: 4 },

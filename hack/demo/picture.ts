@@ -17,6 +17,7 @@ export function pictureOf(text: string): string {
     (colour, i) => `<circle cx="${MARGIN + i * 18}" cy="20" r="6" fill="${colour}"/>`,
   );
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${Math.ceil(width)} ${height}" font-family="ui-monospace, Menlo, Consolas, monospace" font-size="14">
+<title>npm run demo: the pods and who reaches whom</title>
 <rect width="100%" height="100%" rx="8" fill="#0d1117"/>
 ${dots.join("")}
 ${rows.join("\n")}

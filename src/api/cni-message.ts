@@ -82,6 +82,8 @@ export interface CniRequestBase {
   readonly provider: string;
   /** `cniVersion` of the network configuration; absent when Kube-OVN's own shim asks. */
   readonly cni_version?: string;
+  /** UID of the pod, where the runtime tells it (K8S_POD_UID): a stale request must not get its successor's address. */
+  readonly pod_uid?: string;
 }
 
 /** Body of `add`, `del` and `check`: one interface of one container. */

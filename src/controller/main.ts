@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { pino } from "pino";
+import { serve } from "../admin/serve.ts";
 import { SYSTEM_CLOCK } from "../kube/clock.ts";
 import { connectKube } from "../kube/connect.ts";
 import { Controller } from "./controller.ts";
@@ -7,7 +8,6 @@ import { Election } from "./election.ts";
 import { controllerMetrics } from "./metrics.ts";
 import { openNorthbound } from "./northbound.ts";
 import { printPlan } from "./plan.ts";
-import { serve } from "./serve.ts";
 import { readSettings, type Settings, withSettings } from "./settings.ts";
 
 async function build(settings: Settings, logTo: number) {
@@ -42,10 +42,8 @@ async function run(settings: Settings): Promise<void> {
     waiting: () => controller.allocator.waiting,
     pendingWrites: () => controller.pendingWrites,
   });
-  const server = await serve({
-    port: settings.metricsPort,
+  const server = await serve(settings.metricsPort, {
     registry,
-    healthy: () => true,
     notReady: () =>
       election.synced && northbound.synced ? undefined : "still reading from the API server or the northbound database",
   });

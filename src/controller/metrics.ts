@@ -1,4 +1,5 @@
-import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
+import { collectProcessMetrics } from "../admin/process-metrics.ts";
 import type { WeftEffect } from "../compile/effects.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { Ipam } from "../ipam/ipam.ts";
@@ -18,7 +19,7 @@ export interface MetricSources {
 export function controllerMetrics({ engine, facts, ipam, leading, waiting, pendingWrites }: MetricSources): Registry {
   const registry = new Registry();
   const registers = [registry];
-  collectDefaultMetrics({ register: registry });
+  collectProcessMetrics(registry);
   const gauge = (name: string, help: string, read: () => number): void => {
     new Gauge({
       name,

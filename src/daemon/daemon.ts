@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { serve } from "../admin/serve.ts";
 import { CONTROLLER_COMPONENT } from "../api/names.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { OvsdbClient } from "../ovsdb/client.ts";
@@ -9,7 +10,6 @@ import { conflist, writeAtomically } from "./conflist.ts";
 import { explainByEvents } from "./explain.ts";
 import { Gateway } from "./gateway.ts";
 import type { GatewayHost } from "./gateway-host.ts";
-import { serveHttp } from "./http.ts";
 import { Journal } from "./journal.ts";
 import { Lanes } from "./lanes.ts";
 import { DaemonMetrics } from "./metrics.ts";
@@ -126,10 +126,11 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
     notReady,
   };
   const cni = await serveCni(options.bindSocket, cniVerbs(world));
-  const http =
-    options.metricsPort === 0
-      ? undefined
-      : await serveHttp(options.metricsPort, { registry: metrics.registry, journal, notReady });
+  const http = await serve(options.metricsPort, {
+    registry: metrics.registry,
+    notReady,
+    pages: { "/debug/adds": (query) => journal.entries(query.get("verb") ?? undefined) },
+  });
 
   view.mirror.subscribe((changes) => {
     if (changes.some(isBroken)) collection.trigger();
