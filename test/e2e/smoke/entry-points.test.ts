@@ -147,10 +147,14 @@ await t.test("tunnels use the node's own address where no interface is named, in
     start start-central; central=$main
     TUNNEL_INTERFACE= NODE_IP=fd00:19::11 start start-ovs; until_true 15 /opt/weft/bin/ovs-health ready
     ovn-sbctl --bare --columns=ip find encap type=geneve; ip -br address show dev br-phy | grep -o fd00:19::11/64
+    says start-ovs "eth1 carries the node's own traffic too"
     stop; TUNNEL_INTERFACE= NODE_IP=fd00:19::11 start start-ovs; until_true 15 /opt/weft/bin/ovs-health ready && echo again; stop
     `,
   );
-  t.match(out, "fd00:19::11\nfd00:19::11/64\nended with 0\nagain\nended with 0\n");
+  t.match(
+    out,
+    "fd00:19::11\nfd00:19::11/64\nsaid: eth1 carries the node's own traffic too\nended with 0\nagain\nended with 0\n",
+  );
 });
 
 await t.test("what cannot work is said, and nothing of someone else is stopped", async (t) => {
