@@ -165,7 +165,8 @@ export class Controller {
 
   /** Begins to decide and to write. Call only when synced. */
   async lead(): Promise<void> {
-    const { kube, settings, log, northbound } = this.#parts;
+    const { kube, settings, log, northbound, clock } = this.#parts;
+    const started = clock.now();
     this.#leading = true;
     this.#effects = this.#newEffects();
     await ensureDefaults(kube, settings, this.#sources);
@@ -173,7 +174,10 @@ export class Controller {
     this.allocator.start();
     this.engine.start();
     await this.engine.whenIdle();
-    if (this.#leading) await sweepOnce({ engine: this.engine, northbound, log, allowed: settings.allowMassDelete });
+    if (!this.#leading) return;
+    await sweepOnce({ engine: this.engine, northbound, log, allowed: settings.allowMassDelete });
+    const { compiled, transactions } = this.engine.stats;
+    log.info({ ms: clock.now() - started, compiled, transactions }, "everything is compiled and in the database");
   }
 
   /** Stops deciding and writing; goes on reading. */

@@ -33,6 +33,9 @@ export async function sweepOnce({ engine, northbound, log, allowed }: SweepTools
     return;
   }
   const outcome = await northbound.commit(sweep.plan);
-  if (outcome.kind === "committed") log.info(size, "rows that nothing wants any more are deleted");
-  else log.warn({ ...size, outcome: outcome.kind }, "the sweep could not be committed; the next leader tries again");
+  if (outcome.kind === "committed") {
+    engine.stats.transactions++;
+    engine.stats.operations += planSize(sweep.plan);
+    log.info(size, "rows that nothing wants any more are deleted");
+  } else log.warn({ ...size, outcome: outcome.kind }, "the sweep could not be committed; the next leader tries again");
 }
