@@ -26,6 +26,40 @@ program
   });
 
 program
+  .command("controller")
+  .description(
+    "the controller with kubelets paused: pods/s beside the same writes by a bare client, CPU, memory, SIGKILL with a standby, a cold start. Needs root; 5–10 minutes with 1,000 pods.",
+  )
+  .option("--pods <n>", "pods in all", Number, 1_000)
+  .option("--turns <n>", "how often floor and controller take turns", Number, 4)
+  .option("--takeovers <n>", "how often the leader is killed", Number, 5)
+  .option("--profiles <folder>", "write CPU profiles of the controllers there")
+  .option("--json", "print the figures as JSON", false)
+  .action(
+    async ({
+      json,
+      ...options
+    }: {
+      json: boolean;
+      pods: number;
+      turns: number;
+      takeovers: number;
+      profiles?: string;
+    }) => {
+      const [{ benchController }, { formatController, controllerPage }] = await Promise.all([
+        import("./controller.ts"),
+        import("./controller-report.ts"),
+      ]);
+      const bench = await benchController(options);
+      mkdirSync(OUT, { recursive: true });
+      writeFileSync(`${OUT}/controller-${bench.pods}.json`, `${JSON.stringify(bench, null, 2)}\n`);
+      writeFileSync(`${OUT}/controller-${bench.pods}.html`, controllerPage(bench));
+      process.stdout.write(json ? `${JSON.stringify(bench, null, 2)}\n` : formatController(bench));
+      console.error(`\nwritten: ${OUT}/controller-${bench.pods}.json and .html`);
+    },
+  );
+
+program
   .command("ipam")
   .description("address allocation by itself: time, memory, start-up. Needs no root.")
   .option("--json", "print the figures as JSON", false)
