@@ -31,7 +31,7 @@ export async function generateOvsdb(options: GenerateOvsdbOptions): Promise<Gene
   const root = resolve(import.meta.dirname, "../..");
   const folder = options.schemaDir ?? findSchemas();
   if (folder === undefined) {
-    const reason = "no .ovsschema files: give --schema-dir, or install the openvswitch and OVN packages";
+    const reason = "no .ovsschema files: bring the lab up once, or give --schema-dir";
     if (options.check) return { stale: [], skipped: reason };
     throw new Error(reason);
   }
@@ -50,11 +50,10 @@ export async function generateOvsdb(options: GenerateOvsdbOptions): Promise<Gene
   return { stale };
 }
 
+/** Only those of the root file system that the image is made of: a host's own OVS may be of any version. */
 function findSchemas(): string | undefined {
-  // The pinned root file system first: a host's own OVS may be older.
-  return [join(cacheFolder(), "trixie-base/usr/share"), "/usr/share"].find((folder) =>
-    TARGETS.every(({ schema }) => existsSync(join(folder, schema))),
-  );
+  const folder = join(cacheFolder(), "trixie-base/usr/share");
+  return TARGETS.every(({ schema }) => existsSync(join(folder, schema))) ? folder : undefined;
 }
 
 /** The TypeScript source for one database. Pure; the same schema always gives the same text. */

@@ -41,20 +41,19 @@ export class MirrorTable {
    * is here; the table must then be read anew.
    */
   apply(update: Json, changes: AnyChange[]): void {
-    for (const [uuid, row] of rowUpdates(update)) {
-      if ("delete" in row) this.#set(uuid, undefined, changes);
-      else if ("modify" in row) this.#modify(uuid, row["modify"] ?? null, changes);
-      else this.#set(uuid, this.#codec.decode(uuid, row["insert"] ?? row["initial"] ?? null), changes);
+    const rows = objectOf(update);
+    for (const uuid in rows) {
+      const row = objectOf(rows[uuid] as Json);
+      if ("delete" in row) this.#remove(uuid, changes);
+      else if ("modify" in row) this.#modify(uuid, row["modify"] as Json, changes);
+      else this.#put(this.#codec.decode(uuid, row["insert"] ?? row["initial"] ?? null), changes);
     }
   }
 
   /** Takes in all rows that there are; adds to `changes` what differs from what was here. */
   replace(update: Json | undefined, changes: AnyChange[]): void {
-    const present = update ?? {};
-    if (!isJsonObject(present)) throw new OvsdbError("protocol", "a table update that is no object");
-    for (const uuid of this.#rows.keys()) {
-      if (!Object.hasOwn(present, uuid)) this.#set(uuid, undefined, changes);
-    }
+    const present = objectOf(update ?? {});
+    for (const uuid of this.#rows.keys()) if (!Object.hasOwn(present, uuid)) this.#remove(uuid, changes);
     this.apply(present, changes);
   }
 
@@ -66,31 +65,33 @@ export class MirrorTable {
   #modify(uuid: string, json: Json, changes: AnyChange[]): void {
     const old = this.#rows.get(uuid);
     if (old === undefined) throw new OvsdbError("protocol", `${this.name} ${uuid} was modified but is not here`);
-    this.#set(uuid, this.#codec.modify(old, json), changes);
+    const row = this.#codec.modify(old, json);
+    if (row !== old) this.#set(old, row, changes);
   }
 
-  #set(uuid: string, row: AnyRow | undefined, changes: AnyChange[]): void {
-    const old = this.#rows.get(uuid);
-    if (row === undefined) {
-      if (old === undefined) return;
-      this.#rows.delete(uuid);
-      changes.push({ table: this.name, uuid, old });
-    } else {
-      if (old === row || (old !== undefined && this.#codec.equal(old, row))) return;
-      this.#rows.set(uuid, row);
-      changes.push(
-        old === undefined ? { table: this.name, uuid, new: row } : { table: this.name, uuid, old, new: row },
-      );
-    }
+  #put(row: AnyRow, changes: AnyChange[]): void {
+    const old = this.#rows.get(row._uuid);
+    // The old object is kept where it says the same: whoever compares by identity sees that nothing has changed.
+    if (old === undefined || !this.#codec.equal(old, row)) this.#set(old, row, changes);
+  }
+
+  #set(old: AnyRow | undefined, row: AnyRow, changes: AnyChange[]): void {
+    const { _uuid: uuid } = row;
+    this.#rows.set(uuid, row);
+    changes.push(old === undefined ? { table: this.name, uuid, new: row } : { table: this.name, uuid, old, new: row });
     for (const index of this.#indexes.values()) index.update(old, row);
+  }
+
+  #remove(uuid: string, changes: AnyChange[]): void {
+    const old = this.#rows.get(uuid);
+    if (old === undefined) return;
+    this.#rows.delete(uuid);
+    changes.push({ table: this.name, uuid, old });
+    for (const index of this.#indexes.values()) index.update(old, undefined);
   }
 }
 
-function* rowUpdates(update: Json): Iterable<readonly [string, JsonObject]> {
-  if (!isJsonObject(update)) throw new OvsdbError("protocol", "a table update that is no object");
-  for (const uuid in update) {
-    const row = update[uuid];
-    if (!isJsonObject(row)) throw new OvsdbError("protocol", "a row update that is no object");
-    yield [uuid, row];
-  }
+function objectOf(json: Json): JsonObject {
+  if (isJsonObject(json)) return json;
+  throw new OvsdbError("protocol", "a table or row update that is no object");
 }

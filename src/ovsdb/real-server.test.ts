@@ -279,6 +279,29 @@ t.test("ten thousand rows are mirrored, and one change among them costs one chan
   t.equal(names.lookup("pod-0.default").length, 0);
 });
 
+t.test("a server with an older schema serves what it has, and what it lacks is named", { skip }, async (t) => {
+  const folder = await TestFolder.make(tools as OvsTools);
+  t.teardown(() => folder.close());
+  const { mode: _, groups: __, ...columns } = TEST.tables.Switch.columns;
+  const { Group: ___, ...tables } = TEST.tables;
+  const old = { ...TEST, tables: { ...tables, Switch: { ...TEST.tables.Switch, columns } } };
+  const server = await folder.standalone(old as unknown as typeof TEST);
+  const events: ClientEvent[] = [];
+  const client = openOvsdb({ remotes: [server.remote], database: TEST.name, onEvent: (event) => events.push(event) });
+  t.teardown(() => client.close());
+  const mirror = client.monitor(TEST, { Switch: ["name", "mode"], Group: "all" });
+  await mirror.whenSynced();
+  const uuid = randomUUID();
+  await client.transact(TEST.name, [insert(TEST, "Switch", uuid, { name: "s" })]);
+  t.same(mirror.get("Switch", uuid), { _uuid: uuid, name: "s", mode: undefined });
+  t.equal(mirror.size("Group"), 0);
+  const lacking = events.flatMap((event) => (event.type === "schema-lacks" ? [[event.table, event.column]] : []));
+  t.same(lacking, [
+    ["Switch", "mode"],
+    ["Group", undefined],
+  ]);
+});
+
 t.test("a server over TCP is reached by IPv4 and IPv6", { skip }, async (t) => {
   const [four, six] = [await freePort("127.0.0.1"), await freePort("::1")];
   const bench = await setUp(t, [`--remote=ptcp:${four}:127.0.0.1`, `--remote=ptcp:${six}:[::1]`]);

@@ -1,6 +1,6 @@
 import { applyDelta } from "./delta.ts";
 import { OvsdbError } from "./errors.ts";
-import { isJsonObject, type Json } from "./json.ts";
+import { isJsonObject, type Json, type JsonObject } from "./json.ts";
 import type { AnyTableSchema } from "./schema.ts";
 import { type ColumnCodec, columnCodec, type Value } from "./value.ts";
 
@@ -34,16 +34,24 @@ export class RowCodec {
 
   /** A whole row; columns that are left out have their default. Throws OvsdbError `protocol`. */
   decode(uuid: string, json: Json): AnyRow {
+    const members = membersOf(json);
     const row = { ...this.#template, _uuid: uuid } as Record<string, Value>;
-    for (const [column, codec, value] of this.#members(json)) row[column] = codec.decode(value);
+    for (const column in members) {
+      // The server sends what was asked for; anything else is not ours to judge.
+      const codec = this.#codecs.get(column);
+      if (codec !== undefined) row[column] = codec.decode(members[column] as Json);
+    }
     return row as unknown as AnyRow;
   }
 
   /** `old` with the differences of a "modify"; `old` itself where there are none. Throws OvsdbError `protocol`. */
   modify(old: AnyRow, json: Json): AnyRow {
+    const members = membersOf(json);
     let row: Record<string, Value> | undefined;
-    for (const [column, codec, delta] of this.#members(json)) {
-      const value = applyDelta(codec, old[column], codec.decode(delta));
+    for (const column in members) {
+      const codec = this.#codecs.get(column);
+      if (codec === undefined) continue;
+      const value = applyDelta(codec, old[column], codec.decode(members[column] as Json));
       if (codec.equal(old[column], value)) continue;
       row ??= { ...old };
       row[column] = value;
@@ -55,13 +63,9 @@ export class RowCodec {
     for (const [column, codec] of this.#codecs) if (!codec.equal(a[column], b[column])) return false;
     return true;
   }
+}
 
-  *#members(json: Json): Iterable<readonly [string, ColumnCodec, Json]> {
-    if (!isJsonObject(json)) throw new OvsdbError("protocol", "a row that is no object");
-    for (const column in json) {
-      const codec = this.#codecs.get(column);
-      // The server sends what was asked for; anything else is not ours to judge.
-      if (codec !== undefined) yield [column, codec, json[column] as Json];
-    }
-  }
+function membersOf(json: Json): JsonObject {
+  if (isJsonObject(json)) return json;
+  throw new OvsdbError("protocol", "a row that is no object");
 }

@@ -1,4 +1,6 @@
 import t from "tap";
+import { fakeOvsdb } from "./fake.ts";
+import { VSWITCH } from "./generated/vswitch.ts";
 import { schemaJson } from "./schema-json.ts";
 import { monitorRequests, parseServerSchema, tableRequests } from "./selection.ts";
 import { TEST } from "./testing/schema.ts";
@@ -54,4 +56,26 @@ t.test("names that our own schema has not are a mistake of the caller", async (t
   t.throws(() => tableRequests(TEST, { Switch: ["nonsense"] } as never), TypeError);
   t.throws(() => parseServerSchema("{}"), { code: "protocol" });
   t.throws(() => parseServerSchema("nonsense"), { code: "protocol" });
+});
+
+t.test("a mirror has the columns that were asked for, and the compiler knows it", async (t) => {
+  const server = fakeOvsdb(VSWITCH);
+  t.teardown(() => server.close());
+  const mirror = server.connect().monitor(VSWITCH, {
+    Interface: ["name", "external_ids", "error"],
+    Bridge: { columns: ["name"], whereAny: [["name", "==", "br-int"]] },
+  });
+  await mirror.whenSynced();
+  const read = (row: ReturnType<typeof mirror.get<"Interface">>) => [
+    row?.name,
+    row?.external_ids["iface-id"],
+    row?.error,
+  ];
+  t.same(read(undefined), [undefined, undefined, undefined]);
+  // @ts-expect-error not among the columns
+  t.equal(mirror.get("Interface", "")?.ofport, undefined);
+  // @ts-expect-error not among the columns
+  t.equal(mirror.get("Bridge", "")?.ports, undefined);
+  // @ts-expect-error not among the tables
+  t.throws(() => mirror.rows("Port"), TypeError);
 });

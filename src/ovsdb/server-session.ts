@@ -76,7 +76,7 @@ export class ServerSession {
         "monitor_cond_since",
         this.#status.request(undefined, () => {}),
         (error, reply) => {
-          if (error !== undefined) return this.fail(error);
+          if (error !== undefined) return this.fail(tooOld(error));
           this.#status.takeReply(reply);
           this.#judge();
         },
@@ -136,4 +136,10 @@ export class ServerSession {
     this.#serverId = verdict.row.sid;
     onSuitable();
   }
+}
+
+/** `_Server` came with ovsdb-server 2.9 and `monitor_cond_since` with 2.12; what is older answers that it does not know them. */
+function tooOld(error: OvsdbError): OvsdbError {
+  if (error.code !== "unknown method" && error.code !== "unknown database") return error;
+  return new OvsdbError("unsuitable server", "the server is older than ovsdb-server 2.12", { cause: error });
 }
