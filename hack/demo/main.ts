@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { Command } from "commander";
+import { formatTable } from "../../src/cli/table.ts";
 import { openLab } from "../lab/lab.ts";
 import type { IpFamily } from "../lab/topology.ts";
 import { createProgress } from "../machine/progress.ts";
@@ -70,7 +71,7 @@ async function main(options: { json: boolean; ipFamily: IpFamily; picture?: stri
 }
 
 function podTable(pods: readonly ProbePod[]): string {
-  return table(
+  return formatTable(
     ["POD", "NODE", "ADDRESSES"],
     pods.map((pod) => [pod.name, pod.node, pod.addresses.join("  ")]),
   );
@@ -86,18 +87,7 @@ function reachTable(reaches: readonly Reach[]): string {
     `${ms.toFixed(ms < 10 ? 2 : 0)} ms`,
     ok ? "" : detail,
   ]);
-  return table(["", "WHAT", "FAMILY", "FROM", "TO", "TIME", ""], rows);
-}
-
-/** Columns as wide as their widest cell. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((cell, column) => Math.max(cell.length, ...rows.map((row) => (row[column] ?? "").length)));
-  const line = (row: readonly string[]): string =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd();
-  return `${[line(head), ...rows.map(line)].join("\n")}\n`;
+  return formatTable(["", "WHAT", "FAMILY", "FROM", "TO", "TIME", ""], rows);
 }
 
 function farewell(failed: number, kubeconfig: string): string {

@@ -50,7 +50,7 @@ t.test("the default VPC is a router with default routes to the join gateway", as
 
 t.test("a VPC of its own has the routes and policies of its spec, equal ones once", async (t) => {
   const facts = sampleFacts();
-  const route = { cidr: "0.0.0.0/0", nextHopIP: "10.0.1.254", policy: "policyDst" };
+  const route = { cidr: "0.0.0.0/0", nextHopIP: "10.0.1.254", policy: "policyDst" } as const;
   addVpc(facts, "team-a", {
     staticRoutes: [
       route,
@@ -71,7 +71,7 @@ t.test("a distributed subnet sends pods out through the node they are on", async
 
 t.test("a centralized subnet sends pods out through its first gateway node, or through all with ECMP", async (t) => {
   const facts = sampleFacts();
-  const spec = { cidrBlock: "10.20.0.0/24", gatewayType: "centralized", gatewayNode: "weft-2,weft-1" };
+  const spec = { cidrBlock: "10.20.0.0/24", gatewayType: "centralized", gatewayNode: "weft-2,weft-1" } as const;
   addSubnet(facts, "central", spec);
   golden(t, "subnet-centralized", subnetUnit, facts, "central");
   addSubnet(facts, "central", { ...spec, enableEcmp: true });

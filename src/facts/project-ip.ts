@@ -1,4 +1,5 @@
 import { LABEL } from "../api/annotations.ts";
+import type { IPSpec } from "../api/generated/ip.ts";
 import { nodePortName } from "../api/names.ts";
 import type { ObjectMeta } from "./meta.ts";
 import type { IpFact } from "./types.ts";
@@ -15,17 +16,7 @@ export const OWNER_UID_ANNOTATION = "weft.kubeovn.io/owner-uid";
 /** What {@link projectIp} reads of an IP. */
 export interface IpObject {
   readonly metadata: ObjectMeta;
-  readonly spec?: {
-    readonly podName?: string;
-    readonly namespace?: string;
-    readonly subnet?: string;
-    readonly nodeName?: string;
-    readonly v4IpAddress?: string;
-    readonly v6IpAddress?: string;
-    readonly ipAddress?: string;
-    readonly macAddress?: string;
-    readonly podType?: string;
-  };
+  readonly spec?: Partial<IPSpec>;
 }
 
 /** The fact of an IP object. */

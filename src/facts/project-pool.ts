@@ -1,15 +1,12 @@
+import type { IPPoolSpec } from "../api/generated/ippool.ts";
+import type { VipSpec, VipStatus } from "../api/generated/vip.ts";
 import type { ObjectMeta } from "./meta.ts";
 import type { IpPoolFact, VipFact } from "./types.ts";
 
 /** What {@link projectIpPool} reads of an IPPool. */
 export interface IpPoolObject {
   readonly metadata: ObjectMeta;
-  readonly spec?: {
-    readonly subnet?: string;
-    readonly ips?: readonly string[];
-    readonly namespaces?: readonly string[];
-    readonly enableAddressSet?: boolean;
-  };
+  readonly spec?: Partial<IPPoolSpec>;
 }
 
 /** The fact of an IPPool. */
@@ -32,16 +29,8 @@ export function projectIpPool({ metadata, spec = {} }: IpPoolObject): IpPoolFact
 /** What {@link projectVip} reads of a Vip. */
 export interface VipObject {
   readonly metadata: ObjectMeta;
-  readonly spec?: {
-    readonly namespace?: string;
-    readonly subnet?: string;
-    readonly type?: string;
-    readonly v4ip?: string;
-    readonly v6ip?: string;
-    readonly macAddress?: string;
-    readonly selector?: readonly string[];
-  };
-  readonly status?: { readonly v4ip?: string; readonly v6ip?: string; readonly mac?: string };
+  readonly spec?: VipSpec;
+  readonly status?: VipStatus;
 }
 
 /** The fact of a Vip. */

@@ -1,37 +1,17 @@
 import { OVN_PROVIDER } from "../api/annotations.ts";
+import type { SubnetSpec } from "../api/generated/subnet.ts";
 import { DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
 import { hostPrefix, parseIp } from "../net/address.ts";
 import { type Cidr, cidrContains, gatewayOf } from "../net/cidr.ts";
 import { type Dual, formatDual, parseDualCidr, parseDualIp } from "../net/dual.ts";
 import { parseRange } from "../net/range.ts";
 import type { ObjectMeta } from "./meta.ts";
-import type { LabelSelectorFact, SubnetFact } from "./types.ts";
+import type { SubnetFact } from "./types.ts";
 
 /** What {@link projectSubnet} reads of a Subnet. */
 export interface SubnetObject {
   readonly metadata: ObjectMeta;
-  readonly spec?: {
-    readonly default?: boolean;
-    readonly vpc?: string;
-    readonly protocol?: string;
-    readonly namespaces?: readonly string[];
-    readonly namespaceSelectors?: readonly LabelSelectorFact[];
-    readonly cidrBlock?: string;
-    readonly gateway?: string;
-    readonly excludeIps?: readonly string[];
-    readonly provider?: string;
-    readonly gatewayType?: string;
-    readonly gatewayNode?: string;
-    readonly natOutgoing?: boolean;
-    readonly mtu?: number;
-    readonly vlan?: string;
-    readonly enableDHCP?: boolean;
-    readonly dhcpV4Options?: string;
-    readonly dhcpV6Options?: string;
-    readonly enableIPv6RA?: boolean;
-    readonly ipv6RAConfigs?: string;
-    readonly enableEcmp?: boolean;
-  };
+  readonly spec?: Partial<SubnetSpec>;
 }
 
 /** Names of the cluster's own objects, which some defaults depend on. */

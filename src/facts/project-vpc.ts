@@ -1,25 +1,11 @@
+import type { VpcSpec } from "../api/generated/vpc.ts";
 import type { ObjectMeta } from "./meta.ts";
 import type { PolicyRouteFact, StaticRouteFact, VpcFact } from "./types.ts";
 
 /** What {@link projectVpc} reads of a Vpc. */
 export interface VpcObject {
   readonly metadata: ObjectMeta;
-  readonly spec?: {
-    readonly namespaces?: readonly string[];
-    readonly defaultSubnet?: string;
-    readonly staticRoutes?: readonly {
-      readonly policy?: string;
-      readonly cidr?: string;
-      readonly nextHopIP?: string;
-      readonly routeTable?: string;
-    }[];
-    readonly policyRoutes?: readonly {
-      readonly priority?: number;
-      readonly match?: string;
-      readonly action?: string;
-      readonly nextHopIP?: string;
-    }[];
-  };
+  readonly spec?: VpcSpec;
 }
 
 /** The fact of a Vpc. Entries that lack what they need are left out: the CRD's rules refuse them beforehand. */
