@@ -17,10 +17,10 @@ export function inNetns(path: string): Exec {
   return (command) => run("nsenter", [`--net=${path}`, ...command], { allowFailure: true, timeoutMs: 15_000 });
 }
 
-/** One ICMP echo. */
-export async function ping(exec: Exec, address: string): Promise<ProbeResult> {
+/** One ICMP echo; an answer is waited for for so many whole seconds. */
+export async function ping(exec: Exec, address: string, seconds = 3): Promise<ProbeResult> {
   const started = performance.now();
-  const { code, stdout, stderr } = await exec(["busybox", "ping", "-c", "1", "-W", "3", address]);
+  const { code, stdout, stderr } = await exec(["busybox", "ping", "-c", "1", "-W", `${seconds}`, address]);
   const rtt = /time=([\d.]+) ms/.exec(stdout)?.[1];
   if (code === 0 && rtt !== undefined) return { ok: true, ms: Number(rtt), detail: "echo" };
   return { ok: false, ms: performance.now() - started, detail: lastLine(stderr || stdout) };

@@ -1,0 +1,107 @@
+import { readFileSync } from "node:fs";
+import t from "tap";
+import { addressOf } from "../../../hack/lab/topology.ts";
+import type { Objects, Thing } from "../objects.ts";
+import { standingPods } from "../pods.ts";
+import { PROGRAM, requireProcess } from "../processes.ts";
+import { openWorld, type World, whyNoLab } from "../world.ts";
+
+const WINDOW_MS = 20_000;
+/** The kernel's clock ticks a second (USER_HZ), on every architecture of ours. */
+const TICKS = 100;
+
+/** A figure of the controller's metrics. */
+async function figure(world: World, name: string): Promise<number> {
+  const [controller] = world.own("kube-ovn-controller");
+  const node: string = controller!.spec.nodeName;
+  const { stdout } = await world.lab
+    .node(node)
+    .exec(["curl", "-sS", "--max-time", "5", `http://${addressOf(node).v4}:10660/metrics`]);
+  return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(stdout)?.[1]);
+}
+
+/** Processor time of a process, in milliseconds. */
+function cpu(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+  return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS;
+}
+
+/** Whether a change of an object is Weft's: its newest entry of managedFields, or the source of an Event. */
+function isOurs(object: Thing): boolean {
+  const { managedFields = [] } = object.metadata as { managedFields?: readonly { manager: string; time: string }[] };
+  const [newest] = [...managedFields].sort((a, b) => (a.time < b.time ? 1 : -1));
+  return newest?.manager.startsWith("weft-") === true;
+}
+
+t.test("where nothing happens", { skip: whyNoLab() }, async (t) => {
+  const world = await openWorld(t);
+  await standingPods(world);
+  // What earlier tests took away is on its way out.
+  const { pods, namespaces, subnets, ips } = world;
+  for (const object of [...pods.values(), ...namespaces.values(), ...subnets.values()]) {
+    if (object.metadata.deletionTimestamp === undefined) continue;
+    const kind: Objects = pods.values().includes(object)
+      ? pods
+      : subnets.values().includes(object)
+        ? subnets
+        : namespaces;
+    const { namespace, name } = object.metadata;
+    await kind.gone(namespace === undefined ? name : `${namespace}/${name}`, 60_000);
+  }
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+
+  const changes: string[] = [];
+  const stops: (() => void)[] = [];
+  for (const [kind, objects] of Object.entries({
+    pods,
+    namespaces,
+    subnets,
+    ips,
+    vpcs: world.vpcs,
+    nodes: world.nodes,
+  })) {
+    const versions = new Map(objects.values().map((object) => [object.metadata.uid, object.metadata.resourceVersion]));
+    stops.push(
+      objects.subscribe(() => {
+        for (const object of objects.values()) {
+          const { uid, name, resourceVersion } = object.metadata;
+          if (versions.get(uid) === resourceVersion) continue;
+          versions.set(uid, resourceVersion);
+          if (isOurs(object)) changes.push(`${kind}/${name}`);
+        }
+      }),
+    );
+  }
+  const told = new Set(world.events.values().map(({ metadata }) => metadata.resourceVersion));
+  stops.push(world.nb.mirror.subscribe((rows) => changes.push(...rows.map(({ table }) => `northbound ${table}`))));
+  for (const node of world.lab.nodes) {
+    const { mirror } = world.ovs(node);
+    stops.push(mirror.subscribe((rows) => changes.push(...rows.map(({ table }) => `${node} ${table}`))));
+  }
+  const processes = [...world.own("kube-ovn-controller"), ...world.own("kube-ovn-cni")].map((pod) => {
+    const program = pod.metadata.labels?.["app"] === "kube-ovn-cni" ? PROGRAM.daemon : PROGRAM.controller;
+    const { pid } = requireProcess(pod.metadata.uid, program);
+    return { name: pod.metadata.name, pid, before: cpu(pid) };
+  });
+  const transactions = await figure(world, "weft_nb_transactions_total");
+
+  await new Promise((resolve) => setTimeout(resolve, WINDOW_MS));
+
+  for (const stop of stops) stop();
+  t.equal(await figure(world, "weft_nb_transactions_total"), transactions, "no northbound transaction");
+  t.strictSame(changes, [], "no row and no object was written");
+  const news = world.events
+    .values()
+    .filter(
+      ({ metadata, source }) => source?.component === "kube-ovn-controller" && !told.has(metadata.resourceVersion),
+    );
+  t.strictSame(
+    news.map(({ message }) => message),
+    [],
+    "no Event",
+  );
+  for (const { name, pid, before } of processes) {
+    const used = cpu(pid) - before;
+    t.ok(used < WINDOW_MS / 50, `${name} used ${used} ms of a processor in ${WINDOW_MS / 1000} s`);
+  }
+});

@@ -1,0 +1,146 @@
+import t from "tap";
+import { ping } from "../../../hack/probe/probe.ts";
+import { PODS, SUBNETS } from "../../../src/kube/resources.ts";
+import { sameInventory, takeInventory } from "../inventory.ts";
+import { addressesOf, idlePod, inPod, isReady, ready, remove, run, useNamespace } from "../pods.ts";
+import { judged, readiness, switchOf, useSubnet } from "../subnets.ts";
+import { timed, when } from "../when.ts";
+import { type EventThing, openWorld, type World, whyNoLab } from "../world.ts";
+
+const SMALL = "weft-small";
+
+let world: World;
+
+/** Waits for the Event of Weft's about an object whose message has `text` in it. */
+function eventAbout(kind: string, name: string, reason: string, text: string): Promise<EventThing> {
+  const isIt = ({ involvedObject, ...event }: EventThing): boolean =>
+    involvedObject.kind === kind &&
+    involvedObject.name === name &&
+    event.reason === reason &&
+    event.message.includes(text) &&
+    event.source.component === "kube-ovn-controller";
+  return when(
+    (listener) => world.events.subscribe(listener),
+    () => world.events.values().find(isIt),
+    `an Event ${reason} on ${kind} ${name} that says "${text}"`,
+    10_000,
+  );
+}
+
+t.test("what cannot be is refused where its reader looks", { skip: whyNoLab() }, async (t) => {
+  world = await openWorld(t);
+  const before = await takeInventory(world);
+  const namespace = await useNamespace(t, world, "weft-refusals");
+
+  await t.test("kubectl apply itself refuses a subnet whose CIDR is none", async (t) => {
+    const subnet = {
+      apiVersion: "kubeovn.io/v1",
+      kind: "Subnet",
+      metadata: { name: "bad" },
+      spec: { cidrBlock: "10.40.0.0/33" },
+    };
+    const { code, stderr } = await world.lab.kubectl(["apply", "-f", "-"], {
+      input: JSON.stringify(subnet),
+      allowFailure: true,
+    });
+    t.not(code, 0);
+    t.match(stderr, 'cidrBlock "10.40.0.0/33"');
+  });
+
+  await t.test("a subnet that holds a node's address is not in force, and says which", async (t) => {
+    await useSubnet(t, world, "weft-nodes", { cidrBlock: "172.18.0.0/24" });
+    const { status, message } = await judged(world, "weft-nodes", "NodeConflict");
+    t.equal(status, "False");
+    t.match(message, "172.18.0.11, the address of node weft-1");
+    t.match(await eventAbout("Subnet", "weft-nodes", "NodeConflict", "172.18.0.11"), { type: "Warning" });
+    t.equal(switchOf(world, "weft-nodes"), undefined, "it has no switch");
+  });
+
+  await t.test(
+    "of two subnets that overlap in a VPC the first one works on, and the second says why it does not",
+    async (t) => {
+      await useSubnet(t, world, "weft-first", { cidrBlock: "10.41.0.0/16" });
+      await judged(world, "weft-first");
+      const before = switchOf(world, "weft-first");
+      await useSubnet(t, world, "weft-second", { cidrBlock: "10.41.128.0/24" });
+      const { status, message } = await judged(world, "weft-second", "SubnetConflict");
+      t.equal(status, "False");
+      t.match(message, "10.41.128.0/24 overlaps 10.41.0.0/16 of subnet weft-first");
+      await eventAbout("Subnet", "weft-second", "SubnetConflict", "weft-first");
+      t.match(readiness(world.subnets.get("weft-first")), { status: "True" });
+      t.strictSame(switchOf(world, "weft-first"), before);
+      t.equal(switchOf(world, "weft-second"), undefined);
+      // Its own gateway goes with it, as it was filled in for the old range.
+      const spec = { cidrBlock: "10.42.0.0/24", gateway: "10.42.0.1", excludeIps: ["10.42.0.1"] };
+      await world.kube.patch(SUBNETS, { name: "weft-second" }, { type: "merge", body: { spec } });
+      t.match(await judged(world, "weft-second"), { status: "True" }, "put right, it is in force");
+      await world.nb.until("the second has a switch", () => switchOf(world, "weft-second"));
+    },
+  );
+
+  // The gateway takes one of its two addresses.
+  await useSubnet(t, world, SMALL, { cidrBlock: "10.43.0.0/30", namespaces: [namespace] });
+  await t.test(
+    "a pod of a subnet that is full waits, its Event says for what, and the next free address is its",
+    async (t) => {
+      await judged(world, SMALL);
+      const [first] = await run(world, [idlePod(namespace, "first", "weft-1")]);
+      t.strictSame(addressesOf(first!), ["10.43.0.2", "(none)"]);
+      await world.kube.create(PODS, idlePod(namespace, "second", "weft-1"));
+      const event = await eventAbout(
+        "Pod",
+        "second",
+        "AcquireAddressFailed",
+        `Subnet "${SMALL}" has no free IPv4 address`,
+      );
+      t.match(event, { type: "Warning", message: "enlarge cidrBlock" });
+      const waiting = world.pods.get(`${namespace}/second`);
+      t.notOk(isReady(waiting));
+      t.equal(world.nb.port(`second.${namespace}`), undefined, "it has no port");
+      await world.kube.delete(PODS, { namespace, name: "first" }, { gracePeriodSeconds: 0 });
+      const { result, took } = await timed(() => ready(world, namespace, ["second"]));
+      t.comment(`Ready ${took} after the first was deleted`);
+      t.strictSame(addressesOf(result[0]!), ["10.43.0.2", "(none)"]);
+    },
+  );
+
+  await t.test("a subnet goes when the last address of it is given back, not before", async (t) => {
+    const [pod] = await ready(world, namespace, ["second"]);
+    await world.kube.delete(SUBNETS, { name: SMALL });
+    const { message } = await judged(world, SMALL, "InUse");
+    t.match(message, `in use: second.${namespace}`);
+    await eventAbout("Subnet", SMALL, "InUse", `second.${namespace}`);
+    t.match(await ping(inPod(pod!), "10.43.0.1"), { ok: true }, "its pod works on");
+    await remove(world, namespace, ["second"]);
+    await world.subnets.gone(SMALL);
+    await world.nb.until("its switch is gone", () => switchOf(world, SMALL) === undefined);
+  });
+
+  await t.test("an annotation that makes no sense is answered by an Event that quotes it", async (t) => {
+    const cases: readonly (readonly [string, string, string, string])[] = [
+      ["no-address", "ip_address", "not-an-address", "not-an-address"],
+      ["elsewhere", "ip_address", "192.0.2.7", '192.0.2.7 is not in subnet "ovn-default"'],
+      ["gateway", "ip_address", "10.16.0.1", "10.16.0.1 is the gateway"],
+      ["no-subnet", "logical_switch", "no-such-subnet", "no-such-subnet"],
+      ["no-mac", "mac_address", "01:00:5e:00:00:01", "01:00:5e:00:00:01"],
+    ];
+    for (const [name, key, value] of cases)
+      await world.kube.create(PODS, idlePod(namespace, name, "weft-2", { [`ovn.kubernetes.io/${key}`]: value }));
+    for (const [name, key, value, says] of cases) {
+      await eventAbout("Pod", name, "AcquireAddressFailed", says);
+      t.pass(`${key}: ${value}`);
+    }
+    // The same with sense in it.
+    const fixed = { "ovn.kubernetes.io/ip_address": "10.16.77.7,fd00:10:16::777" };
+    const [pod] = await run(world, [idlePod(namespace, "fixed", "weft-2", fixed)]);
+    t.strictSame(addressesOf(pod!), ["10.16.77.7", "fd00:10:16::777"]);
+  });
+
+  const names = world.pods.values().filter(({ metadata }) => metadata.namespace === namespace);
+  await remove(
+    world,
+    namespace,
+    names.map(({ metadata }) => metadata.name),
+  );
+  await sameInventory(t, world, before, "nothing is left of any of these");
+});
