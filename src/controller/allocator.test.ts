@@ -47,7 +47,7 @@ function rig(facts: FactStore = sampleFacts(), ports: readonly CommittedPort[] =
         v4IpAddress: lease.v4 ?? "",
         v6IpAddress: lease.v6 ?? "",
         macAddress: lease.mac ?? "",
-        podType: pod?.owner?.kind ?? "",
+        podType: pod?.owner?.kind === "StatefulSet" ? "StatefulSet" : "",
       },
     };
     facts.set("ips", name, projectIp(object));
