@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build, DIST } from "../build/build.ts";
 import { ROOT } from "../build/npm.ts";
@@ -6,6 +6,7 @@ import { makeImage } from "../image/image.ts";
 import type { Lab } from "../lab/lab.ts";
 import { architecture, writeWhole } from "../machine/cache.ts";
 import { MachineError } from "../machine/error.ts";
+import { withFileLock } from "../machine/lock.ts";
 import type { Progress } from "../machine/progress.ts";
 import { run } from "../machine/run.ts";
 import { whyNotReady } from "./diagnosis.ts";
@@ -39,12 +40,21 @@ export async function deploy(lab: Lab, progress: Progress, options: DeployOption
   const { settings } = lab;
   if (settings === undefined)
     throw new MachineError("unsupported", 'there is no lab here; "npm run lab -- up" makes one');
-  await build([architecture()], progress);
-  const image = await makeImage(progress);
-  const thin = join(DIST, "image/lab.tar");
-  await thinArchive(image.archive, await presentInAllNodes(lab), thin);
+  const thin = join(lab.paths.state, "weft-image.tar");
+  // One checkout can have several labs, and people build beside a deployment.
+  const image = await withFileLock(
+    join(DIST, "lock"),
+    async () => {
+      await build([architecture()], progress);
+      const made = await makeImage(progress);
+      await thinArchive(made.archive, await presentInAllNodes(lab), thin);
+      return made;
+    },
+    () => progress.note("another deployment of this checkout is building; waiting for it"),
+  );
   await lab.importImage(thin);
-  const values = join(DIST, "lab-values.json");
+  await rm(thin);
+  const values = join(lab.paths.state, "weft-values.json");
   await writeWhole(values, (temporary) =>
     writeFile(temporary, `${JSON.stringify(labValues(settings, image), null, 2)}\n`),
   );
