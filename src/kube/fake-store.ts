@@ -39,8 +39,17 @@ export interface FakeStore {
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 type Draft = { metadata: Mutable<ObjectMeta> } & Record<string, unknown>;
 
-/** Types without a status that is written apart. All others have a status subresource, as Kube-OVN's CRDs do. */
-const PLAIN_TYPES = new Set(["configmaps", "events", "serviceaccounts", "leases", "endpointslices", "networkpolicies"]);
+/** Types without a status that is written apart. All others have a status subresource, as most of Kube-OVN's CRDs do. */
+const PLAIN_TYPES = new Set([
+  "configmaps",
+  "events",
+  "serviceaccounts",
+  "leases",
+  "endpointslices",
+  "networkpolicies",
+  "ips",
+  "vips",
+]);
 /** Types whose objects the API server numbers no generations of. */
 const WITHOUT_GENERATION = new Set([
   "configmaps",

@@ -6,7 +6,7 @@ import { applyPatch } from "./fake-patch.ts";
 import { selectorOf } from "./fake-selector.ts";
 import { informer } from "./informer.ts";
 import type { CustomObject, KubeObject } from "./object.ts";
-import { IPS, LEASES, NODES, PODS, SUBNETS } from "./resources.ts";
+import { IPS, LEASES, NODES, PODS, SUBNETS, VIPS } from "./resources.ts";
 import type { Node, Pod } from "./types.ts";
 
 type Subnet = CustomObject<{ cidrBlock?: string }, { ready?: boolean }>;
@@ -239,4 +239,11 @@ t.test("whatever is done to objects and connections, an informer ends up with wh
     { numRuns: 60 },
   );
   t.pass("held");
+});
+
+t.test("a type without a status subresource takes its status with the rest, as IP and Vip do", async (t) => {
+  const fake = fakeKube();
+  await fake.create(VIPS, { metadata: { name: "v" }, spec: {} });
+  const patched = await fake.patch(VIPS, { name: "v" }, { type: "merge", body: { status: { v4ip: "10.16.0.9" } } });
+  t.same(patched.status, { v4ip: "10.16.0.9" });
 });
