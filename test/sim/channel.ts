@@ -1,0 +1,44 @@
+import type { Scheduler } from "./scheduler.ts";
+
+/** One direction of one connection: messages are delayed, and never overtake one another. */
+export class Channel {
+  readonly #scheduler: Scheduler;
+  readonly #delay: () => number;
+  #last = 0;
+  #open = true;
+  /** Messages that arrive while the network is cut off; undefined while it is not. */
+  #held: (() => void)[] | undefined;
+
+  /** `delay`: of the next message, in ms. */
+  constructor(scheduler: Scheduler, delay: () => number) {
+    this.#scheduler = scheduler;
+    this.#delay = delay;
+  }
+
+  /** Sends a message; `arrive` is what it does where it comes to. */
+  send(arrive: () => void): void {
+    const at = Math.max(this.#last, this.#scheduler.now() + this.#delay());
+    this.#last = at;
+    this.#scheduler.after(at - this.#scheduler.now(), () => {
+      if (!this.#open) return;
+      if (this.#held !== undefined) this.#held.push(arrive);
+      else arrive();
+    });
+  }
+
+  /** Nothing gets through until `release`; nothing is lost either, as with TCP. */
+  hold(): void {
+    this.#held ??= [];
+  }
+
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const arrive of held) this.#scheduler.after(0, () => this.#open && arrive());
+  }
+
+  /** What is on its way is lost, and everything after it. */
+  close(): void {
+    this.#open = false;
+  }
+}

@@ -1,0 +1,234 @@
+import { KubeError } from "../../src/kube/errors.ts";
+import type { FakeKube } from "../../src/kube/fake.ts";
+import type { KubeObject, ObjectRef } from "../../src/kube/object.ts";
+import { NAMESPACES, NODES, PODS, type ResourceType, STATEFUL_SETS } from "../../src/kube/resources.ts";
+import { Random } from "./random.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+/** A Pod, as far as the cluster's own machinery looks at it. */
+export interface SimPod extends KubeObject {
+  readonly spec: { readonly nodeName?: string; readonly hostNetwork?: boolean };
+  readonly status?: { readonly phase?: string };
+}
+
+/** A StatefulSet; `template` stands for its pods' metadata. */
+export interface SimSet extends KubeObject {
+  readonly spec: {
+    readonly replicas: number;
+    readonly ordinals?: { readonly start?: number };
+    readonly template: Template;
+  };
+}
+
+/** What pods are made with. */
+export interface Template {
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** A Deployment, which the controller does not look at: only its pods are in the API server. */
+interface SimDeployment {
+  readonly namespace: string;
+  readonly name: string;
+  readonly replicas: number;
+  readonly template: Template;
+}
+
+/** The annotation in which a pod carries what was asked for at its creation, since results go into the same annotations. */
+export const ASKED = "sim.test/asked";
+
+/**
+ * The rest of Kubernetes, as far as it makes and unmakes pods: the scheduler, the kubelets, and the controllers of StatefulSets,
+ * Deployments and namespaces. It has no faults: those are for the one that is tested.
+ */
+export class Cluster {
+  readonly #kube: FakeKube;
+  readonly #scheduler: Scheduler;
+  readonly #seed: string;
+  /** `namespace/name` → what is to run. */
+  readonly deployments = new Map<string, SimDeployment>();
+  /** What has been planned for a pod (by uid) and is not to be planned twice. */
+  readonly #planned = new Set<string>();
+  #due = false;
+  #serial = 0;
+
+  constructor(kube: FakeKube, scheduler: Scheduler, seed: string) {
+    this.#kube = kube;
+    this.#scheduler = scheduler;
+    this.#seed = seed;
+  }
+
+  /** Begins to work. */
+  start(): void {
+    const signal = new AbortController().signal;
+    for (const type of [PODS, NODES, NAMESPACES, STATEFUL_SETS]) {
+      this.ignore(this.#kube.watch(type, { resourceVersion: "0", timeoutSeconds: 1e9, signal }, () => this.wake()));
+    }
+  }
+
+  /** Something has changed: what follows from it is done soon. */
+  wake(): void {
+    if (this.#due) return;
+    this.#due = true;
+    this.#scheduler.after(20, () => {
+      this.#due = false;
+      this.#work();
+    });
+  }
+
+  /** Creates a pod; what it asks for is kept beside its annotations. */
+  createPod(namespace: string, name: string, template: Template, more: Partial<SimPod> = {}): void {
+    const asked = { [ASKED]: JSON.stringify(template.annotations ?? {}) };
+    const owners = more.metadata?.ownerReferences;
+    const metadata = {
+      namespace,
+      name,
+      annotations: { ...template.annotations, ...asked },
+      labels: template.labels ?? {},
+      ...(owners === undefined ? {} : { ownerReferences: owners }),
+    };
+    const spec = { hostNetwork: false, ...more.spec };
+    this.ignore(this.#kube.create<SimPod>(PODS, { metadata, spec }));
+  }
+
+  /** A request of the cluster's own; that it comes too late or twice is no matter. */
+  ignore(request: Promise<unknown>): void {
+    request.catch((error: unknown) => {
+      if (!(error instanceof KubeError)) throw error;
+    });
+  }
+
+  /** Does something after `ms`. */
+  later(ms: number, act: () => void): void {
+    this.#scheduler.after(ms, act);
+  }
+
+  /** All pods. */
+  pods(): readonly SimPod[] {
+    return this.#kube.objects<SimPod>(PODS);
+  }
+
+  #work(): void {
+    const nodes = this.#kube.objects(NODES).map((node) => node.metadata.name);
+    const sets = this.#kube.objects<SimSet>(STATEFUL_SETS);
+    const pods = this.pods();
+    for (const pod of pods) this.#look(pod, nodes, sets);
+    for (const set of sets) if (set.metadata.deletionTimestamp === undefined) this.#scaleSet(set, pods);
+    for (const deployment of this.deployments.values()) this.#scaleDeployment(deployment, pods);
+    for (const namespace of this.#kube.objects(NAMESPACES)) this.#endNamespace(namespace, pods, sets);
+  }
+
+  #look(pod: SimPod, nodes: readonly string[], sets: readonly SimSet[]): void {
+    const { metadata, spec, status } = pod;
+    const owner = metadata.ownerReferences?.[0];
+    if (metadata.deletionTimestamp !== undefined) {
+      // The kubelet has shut it down.
+      this.#once(pod, "end", 100, 8_000, () => this.delete(PODS, pod, 0));
+      return;
+    }
+    if (spec.nodeName === undefined) {
+      if (nodes.length === 0) return;
+      this.#once(pod, "bind", 10, 400, (random) => {
+        this.ignore(this.#kube.patch(PODS, refOf(pod), merge({ spec: { nodeName: random.pick(nodes) } })));
+      });
+      return;
+    }
+    if (!nodes.includes(spec.nodeName)) {
+      this.#once(pod, "evict", 500, 3_000, () => this.delete(PODS, pod, 0));
+      return;
+    }
+    if (owner?.kind === "StatefulSet" && !sets.some((set) => set.metadata.uid === owner.uid)) {
+      this.#once(pod, "orphan", 100, 2_000, () => this.delete(PODS, pod));
+    }
+    if (status?.phase === undefined && metadata.annotations?.["ovn.kubernetes.io/routed"] === "true") {
+      this.#once(pod, "run", 100, 2_000, () => {
+        const patch = merge({ status: { phase: "Running" } });
+        this.ignore(this.#kube.patch(PODS, refOf(pod), patch, { subresource: "status" }));
+      });
+    }
+  }
+
+  #scaleSet(set: SimSet, pods: readonly SimPod[]): void {
+    const { namespace = "", name, uid } = set.metadata;
+    const { replicas, template, ordinals } = set.spec;
+    const start = ordinals?.start ?? 0;
+    const own = pods.filter((pod) => pod.metadata.ownerReferences?.[0]?.uid === uid);
+    for (const pod of own) {
+      const ordinal = Number(pod.metadata.name.slice(name.length + 1));
+      if (ordinal >= start && ordinal < start + replicas && pod.status?.phase !== "Failed") continue;
+      this.#once(pod, "scale", 50, 1_000, () => this.delete(PODS, pod));
+    }
+    const owner = { apiVersion: "apps/v1", kind: "StatefulSet", name, uid, controller: true };
+    for (let ordinal = start; ordinal < start + replicas; ordinal++) {
+      const pod = `${name}-${ordinal}`;
+      if (pods.some((other) => other.metadata.namespace === namespace && other.metadata.name === pod)) continue;
+      this.#onceNamed(`${uid}/${pod}`, 50, 1_500, () => {
+        const now = this.#kube.object<SimSet>(STATEFUL_SETS, { namespace, name });
+        if (now?.metadata.uid !== uid || now.metadata.deletionTimestamp !== undefined) return;
+        const first = now.spec.ordinals?.start ?? 0;
+        if (ordinal < first || ordinal >= first + now.spec.replicas) return;
+        this.createPod(namespace, pod, template, { metadata: { ownerReferences: [owner] } as never });
+      });
+    }
+  }
+
+  #scaleDeployment({ namespace, name, replicas, template }: SimDeployment, pods: readonly SimPod[]): void {
+    const own = pods.filter(
+      (pod) =>
+        pod.metadata.namespace === namespace &&
+        pod.metadata.name.startsWith(`${name}-x`) &&
+        pod.metadata.deletionTimestamp === undefined &&
+        pod.status?.phase !== "Failed",
+    );
+    for (const pod of own.slice(replicas)) this.#once(pod, "scale", 50, 1_000, () => this.delete(PODS, pod));
+    for (let i = own.length; i < replicas; i++) {
+      this.createPod(namespace, `${name}-x${this.#serial++}`, template);
+    }
+  }
+
+  #endNamespace(namespace: KubeObject, pods: readonly SimPod[], sets: readonly SimSet[]): void {
+    const { name, labels = {} } = namespace.metadata;
+    if (labels["sim.test/ending"] !== "true") return;
+    for (const [key, deployment] of this.deployments) if (deployment.namespace === name) this.deployments.delete(key);
+    for (const set of sets) if (set.metadata.namespace === name) this.delete(STATEFUL_SETS, set);
+    const left = pods.filter((pod) => pod.metadata.namespace === name);
+    for (const pod of left) this.#once(pod, "namespace", 10, 500, () => this.delete(PODS, pod));
+    if (left.length === 0) this.delete(NAMESPACES, namespace);
+  }
+
+  /** Deletes an object, provided that it is still the same one. */
+  delete(type: ResourceType, object: KubeObject, grace?: number): void {
+    const { uid } = object.metadata;
+    const period = grace === undefined ? {} : { gracePeriodSeconds: grace };
+    this.ignore(this.#kube.delete(type, refOf(object), { preconditions: { uid }, ...period }));
+  }
+
+  #once(pod: SimPod, what: string, low: number, high: number, act: (random: Random) => void): void {
+    const { namespace, name, uid } = pod.metadata;
+    const key = `${what}/${uid}`;
+    if (this.#planned.has(key)) return;
+    this.#planned.add(key);
+    const random = new Random(`${this.#seed}/cluster/${what}/${namespace}/${name}`);
+    this.#scheduler.after(random.int(low, high), () => act(random));
+  }
+
+  #onceNamed(key: string, low: number, high: number, act: () => void): void {
+    if (this.#planned.has(key)) return;
+    this.#planned.add(key);
+    const random = new Random(`${this.#seed}/cluster/${key}/${this.#serial++}`);
+    this.#scheduler.after(random.int(low, high), () => {
+      this.#planned.delete(key);
+      act();
+    });
+  }
+}
+
+/** The namespace and name of an object. */
+export function refOf({ metadata: { namespace, name } }: KubeObject): ObjectRef {
+  return namespace === undefined ? { name } : { namespace, name };
+}
+
+/** A merge patch. */
+export function merge(body: object): { readonly type: "merge"; readonly body: object } {
+  return { type: "merge", body };
+}

@@ -1,0 +1,84 @@
+import type { FakeKube } from "../../src/kube/fake.ts";
+import { annotation, type Ip, Picture, type Pod } from "./picture.ts";
+
+/** What somebody was given, and must keep. */
+interface Given {
+  readonly address: string;
+  readonly subnet: string;
+}
+
+/** Remembers who was given which address, and notices where that changes although it must not. */
+export class Historian {
+  readonly #kube: FakeKube;
+  readonly #touched: ReadonlySet<string>;
+  readonly #onViolation: (what: string) => void;
+  /** pod uid → what it was given. */
+  readonly #byPod = new Map<string, Given>();
+  /** The owner of a retained address (a place in a StatefulSet, a machine) → what it was given. */
+  readonly #byOwner = new Map<string, Given>();
+
+  constructor(kube: FakeKube, touched: ReadonlySet<string>, onViolation: (what: string) => void) {
+    this.#kube = kube;
+    this.#touched = touched;
+    this.#onViolation = onViolation;
+  }
+
+  /** Something has changed: what was given is compared, and what is not kept any more is forgotten. */
+  look(): void {
+    const picture = new Picture(this.#kube);
+    const owners = new Set<string>();
+    for (const set of picture.sets) {
+      const { namespace, name, uid, deletionTimestamp } = set.metadata;
+      const start = set.spec.ordinals?.start ?? 0;
+      if (deletionTimestamp !== undefined) continue;
+      for (let i = start; i < start + set.spec.replicas; i++) owners.add(`${namespace}/${name}-${i}/${uid}`);
+    }
+    for (const { metadata } of picture.machines) {
+      if (metadata.deletionTimestamp === undefined) owners.add(`${metadata.namespace}/${metadata.name}/machine`);
+    }
+    for (const owner of this.#byOwner.keys()) if (!owners.has(owner)) this.#byOwner.delete(owner);
+    for (const pod of picture.pods) this.#lookAt(picture, pod, owners);
+  }
+
+  #lookAt(picture: Picture, pod: Pod, owners: ReadonlySet<string>): void {
+    const address = annotation(pod, "ip_address");
+    const subnet = annotation(pod, "logical_switch");
+    // What a user has written there himself is no gift.
+    if (annotation(pod, "allocated") !== "true" || address === "" || address === "10.16.0.200" || subnet === "") return;
+    const ip = picture.ips.find((candidate) => candidate.name === pod.port);
+    const given = { address, subnet };
+    const before = this.#byPod.get(pod.uid);
+    if (before === undefined) this.#byPod.set(pod.uid, given);
+    else if (before.address !== address && this.#mustKeep(picture, pod, before)) {
+      this.#byPod.set(pod.uid, given);
+      this.#onViolation(`${pod.key} runs with ${before.address} and is told ${address}`);
+    }
+    const owner = ownerOf(pod);
+    if (owner === undefined || !owners.has(owner) || !this.#retains(ip, pod)) return;
+    const kept = this.#byOwner.get(owner);
+    if (kept === undefined) this.#byOwner.set(owner, given);
+    else if (kept.address !== address) {
+      if (this.#mustKeep(picture, pod, kept)) {
+        this.#onViolation(`${pod.key} had ${kept.address}, which was to be kept for it, and got ${address}`);
+      }
+      this.#byOwner.set(owner, given);
+    }
+  }
+
+  #retains(ip: Ip | undefined, pod: Pod): boolean {
+    return ip !== undefined && !this.#touched.has(`ips/${pod.port}`);
+  }
+
+  /** Whether nothing has happened that ends the promise: its record deleted by a user, its subnet gone or no longer its. */
+  #mustKeep(picture: Picture, pod: Pod, { subnet }: Given): boolean {
+    if (this.#touched.has(`ips/${pod.port}`)) return false;
+    if (pod.asked["ip_pool"] !== undefined) return false;
+    return picture.subnetsFor(pod).some((candidate) => candidate.name === subnet);
+  }
+}
+
+function ownerOf(pod: Pod): string | undefined {
+  if (pod.machine !== undefined) return `${pod.namespace}/${pod.machine}/machine`;
+  if (pod.set !== undefined) return `${pod.key}/${pod.set.uid}`;
+  return undefined;
+}

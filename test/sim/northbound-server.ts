@@ -1,0 +1,165 @@
+import type { Dial } from "../../src/ovsdb/dial.ts";
+import { OvsdbError } from "../../src/ovsdb/errors.ts";
+import { OVN_NB, type OvnNbTables } from "../../src/ovsdb/generated/ovn-nb.ts";
+import type { Json, JsonObject } from "../../src/ovsdb/json.ts";
+import { MemoryServer } from "../../src/ovsdb/memory/server.ts";
+import type { MirrorRow } from "../../src/ovsdb/mirror.ts";
+import type { Operation } from "../../src/ovsdb/operation.ts";
+import type { AnyRow } from "../../src/ovsdb/row-codec.ts";
+import type { AnyTableSchema, TableName } from "../../src/ovsdb/schema.ts";
+import { schemaJson } from "../../src/ovsdb/schema-json.ts";
+import { Channel } from "./channel.ts";
+import type { SimProcess } from "./process.ts";
+import { Random } from "./random.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { Weather } from "./weather.ts";
+import { Wire } from "./wire.ts";
+
+/** The whole content of the database at one time: table → uuid → row. */
+export type Backup = ReadonlyMap<string, ReadonlyMap<string, AnyRow>>;
+
+/** What the server tells the run. */
+export interface NorthboundWatcher {
+  /** Before a transaction of a process is executed. */
+  readonly onTransact: (from: SimProcess | undefined, operations: readonly JsonObject[]) => void;
+  /** After a transaction of a process has been committed. */
+  readonly onCommit: (from: SimProcess | undefined, operations: readonly JsonObject[]) => void;
+}
+
+const SCHEMA_TEXT = JSON.stringify(schemaJson(OVN_NB));
+
+/** The northbound database of the simulated cluster, and the connections to it. */
+export class NorthboundServer {
+  readonly #scheduler: Scheduler;
+  readonly #weather: Weather;
+  readonly #seed: string;
+  readonly #server: MemoryServer;
+  readonly #wires = new Set<Wire>();
+  #sender: SimProcess | undefined;
+  #dials = 0;
+  #transactions = 0;
+  /** Processes that cannot reach the server at all. */
+  readonly #unreachable = new Set<SimProcess>();
+
+  constructor(scheduler: Scheduler, weather: Weather, seed: string, watcher: NorthboundWatcher) {
+    this.#scheduler = scheduler;
+    this.#weather = weather;
+    this.#seed = seed;
+    this.#server = new MemoryServer([
+      {
+        name: OVN_NB.name,
+        schemaText: SCHEMA_TEXT,
+        tables: new Map(Object.entries(OVN_NB.tables)) as unknown as ReadonlyMap<string, AnyTableSchema>,
+      },
+    ]);
+    this.#server.onTransact = (_, operations) => {
+      watcher.onTransact(this.#sender, operations as readonly JsonObject[]);
+      return this.#refusal();
+    };
+    this.#server.onCommit = (_, operations) => watcher.onCommit(this.#sender, operations as readonly JsonObject[]);
+  }
+
+  /** How a process connects. */
+  dialer(process: SimProcess): Dial {
+    return (_, signal) =>
+      new Promise((resolve, reject) => {
+        const random = new Random(`${this.#seed}/dial/${this.#dials++}`);
+        const cancel = this.#scheduler.after(random.delay(3, 200), () =>
+          process.deliver(() => {
+            // Packets that nobody answers: the caller's own patience ends it.
+            if (this.#unreachable.has(process)) return;
+            signal.removeEventListener("abort", onAbort);
+            try {
+              resolve(this.#connect(process, random).client);
+            } catch (error) {
+              reject(error instanceof Error ? error : new Error(String(error)));
+            }
+          }),
+        );
+        const onAbort = (): void => {
+          cancel();
+          reject(new OvsdbError("connection", "given up"));
+        };
+        signal.addEventListener("abort", onAbort, { once: true });
+      });
+  }
+
+  /** The connections of a process, or all. */
+  wires(process?: SimProcess): readonly Wire[] {
+    for (const wire of this.#wires) if (!wire.open) this.#wires.delete(wire);
+    return [...this.#wires].filter((wire) => process === undefined || wire.process === process);
+  }
+
+  /** Whether a process can reach the server at all; connections that there are hold still meanwhile. */
+  setReachable(process: SimProcess, reachable: boolean): void {
+    if (reachable) this.#unreachable.delete(process);
+    else this.#unreachable.add(process);
+    for (const wire of this.wires(process)) {
+      if (reachable) wire.release();
+      else wire.hold();
+    }
+  }
+
+  /** Somebody else's transaction: a user with `ovn-nbctl`. Says why, where it is refused. */
+  edit(operations: readonly Operation[]): string | undefined {
+    let refusal: string | undefined;
+    this.#sender = undefined;
+    const store = this.#server.store(OVN_NB.name);
+    this.#server.execute(undefined, null, store, operations as unknown as readonly Json[], (results) => {
+      const failed = results.find((result) => result !== null && typeof result === "object" && "error" in result);
+      if (failed !== undefined) refusal = JSON.stringify(failed);
+    });
+    return refusal;
+  }
+
+  rows<Table extends TableName<OvnNbTables>>(table: Table): readonly MirrorRow<OvnNbTables[Table]>[] {
+    const rows = this.#server.store(OVN_NB.name).tables.get(table)?.values() ?? [];
+    return [...rows] as unknown as readonly MirrorRow<OvnNbTables[Table]>[];
+  }
+
+  /** A copy of all rows. Rows are never changed in place. */
+  backup(): Backup {
+    return new Map([...this.#server.store(OVN_NB.name).tables].map(([table, rows]) => [table, new Map(rows)]));
+  }
+
+  /** Puts an old copy in the place of the database. The server must be stopped, and forget its history when it starts. */
+  restore(backup: Backup): void {
+    for (const [table, rows] of this.#server.store(OVN_NB.name).tables) {
+      rows.clear();
+      for (const [uuid, row] of backup.get(table) ?? []) rows.set(uuid, row);
+    }
+  }
+
+  stop(): void {
+    this.#server.stop();
+  }
+
+  start(forget: boolean): void {
+    this.#server.start(forget);
+  }
+
+  setLeader(leader: boolean): void {
+    this.#server.setLeader(leader);
+  }
+
+  #connect(process: SimProcess, random: Random): Wire {
+    const channel = (): Channel =>
+      new Channel(this.#scheduler, () => {
+        const slow = this.#weather.strikes("slow-network", random, process.name.split("#")[0] ?? "");
+        return slow ? random.delay(400, 8_000) : random.delay(3, 200);
+      });
+    const wire = new Wire(process, this.#server.connect(), channel(), channel(), () => {
+      this.#sender = process;
+    });
+    this.#wires.add(wire);
+    return wire;
+  }
+
+  #refusal(): JsonObject | undefined {
+    const random = new Random(`${this.#seed}/transaction/${this.#transactions++}`);
+    if (!this.#weather.strikes("database-refuses", random, "")) return undefined;
+    return random.chance(0.5)
+      ? { error: "resources exhausted", details: "simulated" }
+      : { error: "constraint violation", details: "simulated" };
+  }
+}

@@ -1,0 +1,256 @@
+import { keyOfAddress } from "./addresses.ts";
+import type { NorthboundServer } from "./northbound-server.ts";
+import { annotation, DEFAULT_VPC, type Ip, JOIN, type Picture, type Pod } from "./picture.ts";
+import { readRanges, Supply } from "./supply.ts";
+
+/** What the oracle looks at when all is quiet. */
+export interface Evidence {
+  readonly picture: Picture;
+  readonly northbound: NorthboundServer;
+  /** `ips/<name>` … of objects that users have interfered with. */
+  readonly touched: ReadonlySet<string>;
+  /** Ports of the administrator's own. */
+  readonly foreignPorts: ReadonlySet<string>;
+}
+
+/** Everything that must hold when faults have ended and all is quiet; says what does not, in sentences. */
+export function judge(evidence: Evidence): string[] {
+  const { picture } = evidence;
+  const supply = new Supply(picture);
+  return [
+    ...sharedAddresses(evidence),
+    ...lostAddresses(picture),
+    ...podsWithoutAddress(picture, supply),
+    ...wrongPorts(evidence),
+    ...wrongGroups(evidence),
+    ...wrongAnnotations(evidence),
+    ...wrongWishes(evidence),
+    ...wrongCounters(picture, supply),
+    ...wrongNodes(evidence, supply),
+    ...leftObjects(picture),
+  ];
+}
+
+/** No address held twice. What users have reserved wrongly is their affair. */
+function sharedAddresses({ picture }: Evidence): string[] {
+  const found: string[] = [];
+  const holders = new Map<string, { readonly name: string; readonly byUser: boolean }>();
+  const vpcOf = (subnet: string): string => picture.subnet(subnet)?.vpc ?? `(no subnet ${subnet})`;
+  for (const { name, subnet, addresses, byUser } of [
+    ...picture.ips,
+    ...picture.vips.map((vip) => ({ ...vip, byUser: false })),
+  ]) {
+    for (const address of addresses) {
+      const key = `${vpcOf(subnet)} ${keyOfAddress(address)}`;
+      const other = holders.get(key);
+      if (other === undefined) holders.set(key, { name, byUser });
+      else if (!byUser && !other.byUser) found.push(`${other.name} and ${name} both hold ${address}`);
+    }
+  }
+  return found;
+}
+
+/** The pod that an IP object is for, if it is there. */
+function podOf(picture: Picture, ip: Ip): Pod | undefined {
+  const pods = picture.pods.filter((pod) => pod.port === ip.name && pod.alive);
+  return pods.find((pod) => pod.uid === ip.podUid) ?? (ip.podUid === "" ? pods[0] : undefined);
+}
+
+/** No address lost: every IP object has an owner that exists. */
+function lostAddresses(picture: Picture): string[] {
+  return picture.ips.flatMap((ip) => {
+    const nodes = picture.nodes.some((node) => ip.name === `node-${node.name}`);
+    if (ip.reserved || nodes || podOf(picture, ip) !== undefined || picture.isRetained(ip)) return [];
+    return [`${ip.name} holds ${ip.addresses.join(",")} of ${ip.subnet} for nobody`];
+  });
+}
+
+/** A pod waits only where there is no address for it. */
+function podsWithoutAddress(picture: Picture, supply: Supply): string[] {
+  return picture.pods.flatMap((pod) => {
+    if (!pod.alive || pod.node === undefined) return [];
+    const ip = picture.ips.find((candidate) => candidate.name === pod.port);
+    if (ip !== undefined && (ip.podUid === pod.uid || ip.reserved)) return [];
+    // A machine that migrates has two pods, of which one has the address.
+    if (picture.pods.some((other) => other.port === pod.port && other.alive && other.uid === ip?.podUid)) return [];
+    const kept =
+      picture.subnetsFor(pod).some((subnet) => subnet.name === ip?.subnet) && pod.asked["ip_pool"] === undefined;
+    if (ip !== undefined && !ip.deleting && kept)
+      return [`${pod.key} is there, but ${ip.name} is still its predecessor's`];
+    if (!supply.couldServe(pod)) return [];
+    return [`${pod.key} waits for an address although there is one (it asks for ${JSON.stringify(pod.asked)})`];
+  });
+}
+
+interface ExpectedPort {
+  readonly pod: Pod;
+  readonly ip: Ip;
+  readonly addresses: string;
+}
+
+/** The ports of pods that must be there. */
+function expectedPorts({ picture }: Evidence): readonly ExpectedPort[] {
+  return picture.pods.flatMap((pod) => {
+    const ip = picture.ips.find((candidate) => candidate.name === pod.port);
+    const subnet = picture.subnet(ip?.subnet ?? "");
+    if (ip === undefined || subnet === undefined || !picture.inForce(subnet)) return [];
+    if (podOf(picture, ip)?.uid !== pod.uid || !pod.alive || pod.node === undefined) return [];
+    return [{ pod, ip, addresses: [ip.mac, ...ip.addresses].join(" ") }];
+  });
+}
+
+/** No port without its pod, and no pod without its port. */
+function wrongPorts(evidence: Evidence): string[] {
+  const { picture, northbound, foreignPorts } = evidence;
+  const found: string[] = [];
+  const switchOf = new Map<string, string>();
+  for (const row of northbound.rows("Logical_Switch")) for (const port of row.ports) switchOf.set(port, row.name);
+  const ports = new Map(northbound.rows("Logical_Switch_Port").map((port) => [port.name, port]));
+  const expected = new Map(expectedPorts(evidence).map((port) => [port.pod.port, port]));
+  for (const [name, { pod, ip, addresses }] of expected) {
+    const port = ports.get(name);
+    if (port === undefined) {
+      if (!isContested(evidence, ip)) found.push(`${pod.key} has ${addresses}, but no port`);
+      continue;
+    }
+    if (port.addresses.join() !== addresses) found.push(`port ${name} has ${port.addresses.join()}, not ${addresses}`);
+    if (switchOf.get(port._uuid) !== ip.subnet) found.push(`port ${name} is not on switch ${ip.subnet}`);
+  }
+  for (const [name, port] of ports) {
+    const isNode = picture.nodes.some((node) => name === `node-${node.name}`);
+    const isVip = picture.vips.some((vip) => name === vip.name || name === `${vip.name}.${vip.namespace}`);
+    if (expected.has(name) || isNode || isVip || port.type === "router" || foreignPorts.has(name)) continue;
+    found.push(`port ${name} (${port.addresses.join()}) is there for no pod`);
+  }
+  for (const name of foreignPorts) {
+    // It may have gone with its switch, which another hand deleted.
+    const port = ports.get(name);
+    if (port !== undefined && port.addresses.length > 0) found.push(`the administrator's port ${name} was changed`);
+  }
+  return found;
+}
+
+/** Whether a user's reservation names an address of this object too, or of the other way round. */
+function isContested({ picture }: Evidence, ip: Ip): boolean {
+  const mine = ip.addresses.map(keyOfAddress);
+  const vpc = picture.subnet(ip.subnet)?.vpc;
+  return picture.ips.some(
+    (other) =>
+      other.name !== ip.name &&
+      picture.subnet(other.subnet)?.vpc === vpc &&
+      (other.byUser || ip.byUser) &&
+      other.addresses.some((address) => mine.includes(keyOfAddress(address))),
+  );
+}
+
+/** Port groups: those of nodes and of distributed subnets hold exactly the ports of their pods. */
+function wrongGroups(evidence: Evidence): string[] {
+  const { picture, northbound } = evidence;
+  const found: string[] = [];
+  const nameOf = new Map(northbound.rows("Logical_Switch_Port").map((port) => [port._uuid, port.name]));
+  const wanted = new Map<string, Set<string>>();
+  for (const node of picture.nodes) wanted.set(`node.${node.name}`, new Set());
+  const joined = picture.nodes.filter((node) => picture.ips.some((ip) => ip.name === `node-${node.name}`));
+  for (const subnet of picture.subnets) {
+    if (subnet.name === JOIN || subnet.centralized || subnet.vpc !== DEFAULT_VPC || !picture.inForce(subnet)) continue;
+    for (const node of joined) wanted.set(`${subnet.name}.${node.name}`.replaceAll("-", "."), new Set());
+  }
+  for (const { pod, ip } of expectedPorts(evidence)) {
+    if (isContested(evidence, ip)) continue;
+    wanted.get(`node.${pod.node}`)?.add(pod.port);
+    wanted.get(`${ip.subnet}.${pod.node}`.replaceAll("-", "."))?.add(pod.port);
+  }
+  const groups = new Map(northbound.rows("Port_Group").map((group) => [group.name, group]));
+  for (const [name, members] of wanted) {
+    const group = groups.get(name);
+    const actual = (group?.ports ?? []).map((uuid) => nameOf.get(uuid) ?? uuid).sort();
+    if (group === undefined) found.push(`there is no port group ${name}`);
+    else if (actual.join() !== [...members].sort().join()) {
+      found.push(`port group ${name} has ${actual.join() || "nobody"}, not ${[...members].sort().join() || "nobody"}`);
+    }
+  }
+  for (const name of groups.keys()) if (!wanted.has(name)) found.push(`port group ${name} is there for nothing`);
+  return found;
+}
+
+/** A pod is told what it was given. */
+function wrongAnnotations(evidence: Evidence): string[] {
+  return expectedPorts(evidence).flatMap(({ pod, ip }) => {
+    if (isContested(evidence, ip)) return [];
+    const wanted = {
+      allocated: "true",
+      routed: "true",
+      ip_address: ip.addresses.join(","),
+      mac_address: ip.mac,
+      logical_switch: ip.subnet,
+    };
+    return Object.entries(wanted).flatMap(([key, value]) => {
+      const actual = annotation(pod, key);
+      return actual === value ? [] : [`${pod.key}'s annotation ${key} is "${actual}", not "${value}"`];
+    });
+  });
+}
+
+/** Who asked for an address and got one got that one. */
+function wrongWishes(evidence: Evidence): string[] {
+  return expectedPorts(evidence).flatMap(({ pod, ip }) => {
+    if (ip.byUser || evidence.touched.has(`ips/${ip.name}`)) return [];
+    const { ip_address, ip_pool } = pod.asked;
+    const list = ip_pool !== undefined && /[,;]/.test(ip_pool) ? ip_pool.split(/[,;]/) : undefined;
+    const own = pod.set === undefined ? list : list?.slice(pod.set.ordinal, pod.set.ordinal + 1);
+    const allowed = ip_address === undefined ? own : [ip_address];
+    if (allowed === undefined) return [];
+    const keys = allowed.map(keyOfAddress);
+    if (ip.addresses.some((address) => keys.includes(keyOfAddress(address)))) return [];
+    return [`${pod.key} asked for ${allowed.join(" or ")} and got ${ip.addresses.join(",")}`];
+  });
+}
+
+/** The counters of a subnet's status are exact, and so are its ranges. */
+function wrongCounters(picture: Picture, supply: Supply): string[] {
+  return picture.subnets.flatMap((subnet) => {
+    if (subnet.deleting || !picture.inForce(subnet)) return [];
+    const status = (subnet.object.status ?? {}) as Readonly<Record<string, unknown>>;
+    return ([4, 6] as const).flatMap((family) => {
+      const { available, using } = supply.counts(subnet, family);
+      return (
+        [
+          ["available", available],
+          ["using", using],
+        ] as const
+      ).flatMap(([what, wanted]) => {
+        const count = String(status[`v${family}${what}IPs`] ?? "nothing");
+        const ranges = String(status[`v${family}${what}IPrange`] ?? "");
+        const said = readRanges(ranges);
+        if (count === String(wanted.size) && said.size === wanted.size && [...said].every((key) => wanted.has(key))) {
+          return [];
+        }
+        return [`subnet ${subnet.name} says v${family}${what}IPs ${count} (${ranges}), but they are ${wanted.size}`];
+      });
+    });
+  });
+}
+
+/** Each node has its address on the join switch, its port, and its annotations. */
+function wrongNodes({ picture, northbound }: Evidence, supply: Supply): string[] {
+  const join = picture.subnet(JOIN);
+  if (join === undefined || join.deleting || !picture.inForce(join)) return [];
+  const ports = new Set(northbound.rows("Logical_Switch_Port").map((port) => port.name));
+  return picture.nodes.flatMap(({ name }) => {
+    const ip = picture.ips.find((candidate) => candidate.name === `node-${name}`);
+    if (ip === undefined) return supply.hasRoom(join, "any") ? [`node ${name} has no address`] : [];
+    return ports.has(`node-${name}`) ? [] : [`node ${name} has no port`];
+  });
+}
+
+/** What is being deleted goes as soon as nobody uses it. */
+function leftObjects(picture: Picture): string[] {
+  const subnets = picture.subnets.flatMap((subnet) => {
+    if (!subnet.deleting || picture.ips.some((ip) => ip.subnet === subnet.name)) return [];
+    return [`subnet ${subnet.name} is being deleted, and nobody uses it, but it does not go`];
+  });
+  const vips = picture.vips.flatMap((vip) =>
+    vip.deleting ? [`Vip ${vip.name} is being deleted, but does not go`] : [],
+  );
+  return [...subnets, ...vips];
+}

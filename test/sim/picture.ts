@@ -1,0 +1,270 @@
+import { LABEL } from "../../src/api/annotations.ts";
+import type { FakeKube } from "../../src/kube/fake.ts";
+import type { KubeObject } from "../../src/kube/object.ts";
+import { IP_POOLS, IPS, NAMESPACES, NODES, PODS, STATEFUL_SETS, SUBNETS, VIPS } from "../../src/kube/resources.ts";
+import { type Address, type Block, isIn, meet, readAddress, readBlock, readRange } from "./addresses.ts";
+import { ASKED, type SimPod, type SimSet } from "./cluster.ts";
+import { MACHINES } from "./users.ts";
+
+/** The default VPC, subnet and join subnet: the names are part of what is promised. */
+export const DEFAULT_VPC = "ovn-cluster";
+const DEFAULT_SUBNET = "ovn-default";
+/** The subnet of the nodes' own ports. */
+export const JOIN = "join";
+
+/** A subnet as its user wrote it. */
+export interface Subnet {
+  readonly name: string;
+  readonly vpc: string;
+  readonly blocks: readonly Block[];
+  readonly gateways: readonly Address[];
+  readonly excluded: readonly Block[];
+  readonly namespaces: readonly string[];
+  readonly selectors: readonly { readonly matchLabels?: Readonly<Record<string, string>> }[];
+  readonly centralized: boolean;
+  readonly deleting: boolean;
+  readonly created: string;
+  readonly object: KubeObject;
+}
+
+/** An IP object. */
+export interface Ip {
+  readonly name: string;
+  readonly subnet: string;
+  readonly addresses: readonly string[];
+  readonly mac: string;
+  readonly podName: string;
+  readonly namespace: string;
+  readonly podUid: string;
+  readonly podType: string;
+  readonly reserved: boolean;
+  readonly deleting: boolean;
+  /** Made by a user: it has nothing of what the controller writes on its own. */
+  readonly byUser: boolean;
+}
+
+/** A Vip. */
+export interface Vip {
+  readonly name: string;
+  readonly namespace: string;
+  readonly subnet: string;
+  readonly type: string;
+  /** What its spec names; the controller writes there what it has given. */
+  readonly asked: readonly string[];
+  /** What it has been given. */
+  readonly addresses: readonly string[];
+  readonly deleting: boolean;
+}
+
+/** A pod that takes part in the pod network. */
+export interface Pod {
+  readonly key: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly node: string | undefined;
+  readonly alive: boolean;
+  /** The name of its IP object and of its port. */
+  readonly port: string;
+  /** The machine that it runs, if it runs one. */
+  readonly machine: string | undefined;
+  readonly set: { readonly name: string; readonly uid: string; readonly ordinal: number } | undefined;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** What was asked for at its creation, without `ovn.kubernetes.io/`. */
+  readonly asked: Readonly<Record<string, string>>;
+}
+
+/** An annotation of ours. */
+export function annotation(of: Pick<Pod, "annotations">, key: string): string {
+  return of.annotations[`ovn.kubernetes.io/${key}`] ?? "";
+}
+
+/** Everything that the API server holds, read without the product's help. */
+export class Picture {
+  readonly subnets: readonly Subnet[];
+  readonly ips: readonly Ip[];
+  readonly vips: readonly Vip[];
+  readonly pods: readonly Pod[];
+  readonly nodes: readonly { readonly name: string; readonly addresses: readonly Address[] }[];
+  readonly sets: readonly SimSet[];
+  readonly machines: readonly KubeObject[];
+  readonly pools: readonly {
+    readonly name: string;
+    readonly subnet: string;
+    readonly ranges: readonly Block[];
+    readonly namespaces: readonly string[];
+    readonly deleting: boolean;
+  }[];
+  readonly namespaceLabels: ReadonlyMap<string, Readonly<Record<string, string>>>;
+
+  constructor(kube: FakeKube) {
+    this.nodes = kube.objects(NODES).map((node) => ({
+      name: node.metadata.name,
+      addresses: firstOfEach((node.status as { addresses?: { address: string }[] } | undefined)?.addresses ?? []),
+    }));
+    this.subnets = kube.objects(SUBNETS).map(readSubnet);
+    this.ips = kube.objects(IPS).map(readIp);
+    this.vips = kube.objects(VIPS).map(readVip);
+    this.pods = kube.objects<SimPod>(PODS).flatMap((pod) => (pod.spec.hostNetwork === true ? [] : [readPod(pod)]));
+    this.sets = kube.objects<SimSet>(STATEFUL_SETS);
+    this.machines = kube.objects(MACHINES);
+    this.pools = kube.objects(IP_POOLS).map(({ metadata, spec }) => {
+      const {
+        subnet = "",
+        ips = [],
+        namespaces = [],
+      } = spec as { subnet?: string; ips?: string[]; namespaces?: string[] };
+      const ranges = ips.flatMap((text) => readRange(text) ?? []);
+      return { name: metadata.name, subnet, ranges, namespaces, deleting: metadata.deletionTimestamp !== undefined };
+    });
+    this.namespaceLabels = new Map(kube.objects(NAMESPACES).map((ns) => [ns.metadata.name, ns.metadata.labels ?? {}]));
+  }
+
+  subnet(name: string): Subnet | undefined {
+    return this.subnets.find((subnet) => subnet.name === name);
+  }
+
+  /** Whether a subnet's spec can be used, its neighbours considered. */
+  inForce(subnet: Subnet): boolean {
+    if (subnet.blocks.length === 0) return false;
+    for (const other of this.subnets) {
+      if (other.name === subnet.name || other.vpc !== subnet.vpc) continue;
+      const older = other.created < subnet.created || (other.created === subnet.created && other.name < subnet.name);
+      if (older && subnet.blocks.some((block) => other.blocks.some((theirs) => meet(block, theirs)))) return false;
+    }
+    const addresses = this.nodes.flatMap((node) => node.addresses);
+    return subnet.vpc !== DEFAULT_VPC || !subnet.blocks.some((block) => addresses.some((ip) => isIn(block, ip)));
+  }
+
+  /** The subnets of which a pod may get its address, in order. */
+  subnetsFor(pod: Pod): readonly Subnet[] {
+    const open = (subnet: Subnet): boolean => !subnet.deleting && this.inForce(subnet);
+    const named = pod.asked["logical_switch"];
+    if (named !== undefined) return this.subnets.filter((subnet) => subnet.name === named && open(subnet));
+    const labels = this.namespaceLabels.get(pod.namespace);
+    const bound = this.subnets.filter(
+      (subnet) =>
+        subnet.namespaces.includes(pod.namespace) ||
+        (labels !== undefined &&
+          subnet.selectors.some(({ matchLabels = {} }) =>
+            Object.entries(matchLabels).every(([key, value]) => labels[key] === value),
+          )),
+    );
+    const usable = bound.filter(open);
+    return usable.length > 0 ? usable : this.subnets.filter((subnet) => subnet.name === DEFAULT_SUBNET && open(subnet));
+  }
+
+  /** Whether an address outlives its pod: a StatefulSet's within its replicas, a machine's while that exists. */
+  isRetained(ip: Ip): boolean {
+    if (ip.podType === "VirtualMachine") {
+      return this.machines.some(
+        ({ metadata }) =>
+          metadata.namespace === ip.namespace &&
+          metadata.name === ip.podName &&
+          metadata.deletionTimestamp === undefined,
+      );
+    }
+    if (ip.podType !== "StatefulSet") return false;
+    const set = this.sets.find(
+      ({ metadata }) => metadata.namespace === ip.namespace && ip.podName.startsWith(`${metadata.name}-`),
+    );
+    if (set === undefined || set.metadata.deletionTimestamp !== undefined) return false;
+    const ordinal = Number(ip.podName.slice(set.metadata.name.length + 1));
+    const start = set.spec.ordinals?.start ?? 0;
+    return ordinal >= start && ordinal < start + set.spec.replicas;
+  }
+}
+
+/** A node's first address of each family is the one that counts. */
+function firstOfEach(addresses: readonly { readonly address: string }[]): readonly Address[] {
+  const all = addresses.flatMap(({ address }) => readAddress(address) ?? []);
+  return [4, 6].flatMap((family) => all.find((address) => address.family === family) ?? []);
+}
+
+function readSubnet(object: KubeObject): Subnet {
+  const { metadata, spec = {} } = object;
+  const fields = spec as {
+    vpc?: string;
+    cidrBlock?: string;
+    gateway?: string;
+    excludeIps?: readonly string[];
+    namespaces?: readonly string[];
+    namespaceSelectors?: Subnet["selectors"];
+    gatewayType?: string;
+  };
+  const blocks = (fields.cidrBlock ?? "").split(",").flatMap((text) => readBlock(text) ?? []);
+  const named = (fields.gateway ?? "").split(",").flatMap((text) => readAddress(text) ?? []);
+  return {
+    name: metadata.name,
+    vpc: fields.vpc || DEFAULT_VPC,
+    blocks,
+    gateways: blocks.map(
+      ({ family, first }) => named.find((address) => address.family === family) ?? { family, value: first + 1n },
+    ),
+    excluded: (fields.excludeIps ?? []).flatMap((text) => readRange(text) ?? []),
+    namespaces: fields.namespaces ?? [],
+    selectors: fields.namespaceSelectors ?? [],
+    centralized: fields.gatewayType === "centralized",
+    deleting: metadata.deletionTimestamp !== undefined,
+    created: metadata.creationTimestamp ?? "",
+    object,
+  };
+}
+
+function readIp({ metadata, spec = {} }: KubeObject): Ip {
+  const fields = spec as Readonly<Record<string, string | undefined>>;
+  const uid = metadata.annotations?.["weft.kubeovn.io/pod-uid"] ?? "";
+  const reserved = metadata.labels?.[LABEL.ipReserved] === "true";
+  return {
+    name: metadata.name,
+    subnet: fields["subnet"] ?? "",
+    addresses: [fields["v4IpAddress"], fields["v6IpAddress"]].flatMap((text) => (text ? [text] : [])),
+    mac: fields["macAddress"] ?? "",
+    podName: fields["podName"] ?? "",
+    namespace: fields["namespace"] ?? "",
+    podUid: uid,
+    podType: fields["podType"] ?? "",
+    reserved,
+    deleting: metadata.deletionTimestamp !== undefined,
+    byUser: reserved,
+  };
+}
+
+function readVip({ metadata, spec = {}, status = {} }: KubeObject): Vip {
+  const fields = spec as Readonly<Record<string, string | undefined>>;
+  const given = status as Readonly<Record<string, string | undefined>>;
+  return {
+    name: metadata.name,
+    namespace: fields["namespace"] ?? "",
+    subnet: fields["subnet"] ?? "",
+    type: fields["type"] ?? "",
+    asked: [fields["v4ip"], fields["v6ip"]].flatMap((text) => (text ? [text] : [])),
+    addresses: [given["v4ip"], given["v6ip"]].flatMap((text) => (text ? [text] : [])),
+    deleting: metadata.deletionTimestamp !== undefined,
+  };
+}
+
+function readPod(pod: SimPod): Pod {
+  const { metadata, spec, status } = pod;
+  const { namespace = "", name, uid, annotations = {} } = metadata;
+  const owner = metadata.ownerReferences?.[0];
+  const machine = owner?.kind === "VirtualMachineInstance" ? owner.name : undefined;
+  const set =
+    owner?.kind === "StatefulSet"
+      ? { name: owner.name, uid: owner.uid, ordinal: Number(name.slice(owner.name.length + 1)) }
+      : undefined;
+  const asked = JSON.parse(annotations[ASKED] ?? "{}") as Record<string, string>;
+  return {
+    key: `${namespace}/${name}`,
+    namespace,
+    name,
+    uid,
+    node: spec.nodeName,
+    alive: status?.phase !== "Succeeded" && status?.phase !== "Failed",
+    port: `${machine ?? name}.${namespace}`,
+    machine,
+    set,
+    annotations,
+    asked: Object.fromEntries(Object.entries(asked).map(([key, value]) => [key.split("/")[1] ?? "", value])),
+  };
+}

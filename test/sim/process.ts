@@ -1,0 +1,71 @@
+import type { Random } from "./random.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+/**
+ * A process of the simulated cluster: what is meant for it reaches it only while it lives, and waits while it is stopped
+ * (SIGSTOP, a machine that swaps, a virtual machine that is moved). Once dead it never acts again, although its code is still
+ * in memory: whatever it begins goes nowhere.
+ */
+export class SimProcess {
+  readonly name: string;
+  readonly #scheduler: Scheduler;
+  readonly #random: Random;
+  #alive = true;
+  /** What has come while the process was stopped; undefined while it runs. */
+  #waiting: (() => void)[] | undefined;
+
+  constructor(scheduler: Scheduler, name: string, random: Random) {
+    this.#scheduler = scheduler;
+    this.name = name;
+    this.#random = random;
+  }
+
+  get alive(): boolean {
+    return this.#alive;
+  }
+
+  get paused(): boolean {
+    return this.#waiting !== undefined;
+  }
+
+  /** Time and chance as this process sees them. */
+  readonly clock = {
+    now: (): number => this.#scheduler.now(),
+    after: (ms: number, run: () => void): (() => void) => {
+      let cancelled = false;
+      const cancel = this.#scheduler.after(ms, () =>
+        this.deliver(() => {
+          if (!cancelled) run();
+        }),
+      );
+      return () => {
+        cancelled = true;
+        cancel();
+      };
+    },
+    random: (): number => this.#random.next(),
+  };
+
+  /** Lets the process act: now, when it goes on, or never. */
+  deliver(run: () => void): void {
+    if (!this.#alive) return;
+    if (this.#waiting !== undefined) this.#waiting.push(run);
+    else run();
+  }
+
+  pause(): void {
+    this.#waiting ??= [];
+  }
+
+  /** What has waited happens at once, in order, each as an event of its own. */
+  resume(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const run of waiting) this.#scheduler.after(0, () => this.deliver(run));
+  }
+
+  kill(): void {
+    this.#alive = false;
+    this.#waiting = undefined;
+  }
+}

@@ -1,0 +1,181 @@
+import type { Logger } from "pino";
+import { Controller } from "../../src/controller/controller.ts";
+import { Election } from "../../src/controller/election.ts";
+import { Northbound } from "../../src/controller/northbound.ts";
+import type { Settings } from "../../src/controller/settings.ts";
+import type { FakeKube } from "../../src/kube/fake.ts";
+import type { ObjectRef } from "../../src/kube/object.ts";
+import type { ResourceType } from "../../src/kube/resources.ts";
+import { Connection } from "../../src/ovsdb/connection.ts";
+import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
+import { KubeLink } from "./kube-link.ts";
+import type { NorthboundServer } from "./northbound-server.ts";
+import { SimProcess } from "./process.ts";
+import { Random } from "./random.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { Weather } from "./weather.ts";
+
+/** What a replica lives in. */
+export interface Surroundings {
+  readonly scheduler: Scheduler;
+  readonly weather: Weather;
+  readonly kube: FakeKube;
+  readonly northbound: NorthboundServer;
+  readonly settings: Settings;
+  readonly seed: string;
+  readonly onWrite: (process: SimProcess, verb: string, type: ResourceType, ref: ObjectRef) => void;
+  /** A fault of the code itself, whatever the world was doing to it. */
+  readonly onBug: (what: string) => void;
+}
+
+/** One run of the controller's code: a process with its connections. */
+interface Incarnation {
+  readonly process: SimProcess;
+  readonly link: KubeLink;
+  readonly controller: Controller;
+  readonly election: Election;
+  readonly northbound: Northbound;
+}
+
+/** One replica of the controller's Deployment: it is started anew, as another process, whenever it has ended. */
+export class Replica {
+  readonly name: string;
+  readonly #world: Surroundings;
+  #generation = 0;
+  #running: Incarnation | undefined;
+
+  constructor(name: string, world: Surroundings) {
+    this.name = name;
+    this.#world = world;
+  }
+
+  get process(): SimProcess | undefined {
+    return this.#running?.process;
+  }
+
+  get link(): KubeLink | undefined {
+    return this.#running?.link;
+  }
+
+  get leading(): boolean {
+    return this.#running?.controller.leading ?? false;
+  }
+
+  /** The running controller, for what no server can show. */
+  get controller(): Controller | undefined {
+    return this.#running?.controller;
+  }
+
+  start(): void {
+    if (this.#running !== undefined) return;
+    const { scheduler, weather, kube, northbound: server, seed, settings, onWrite } = this.#world;
+    const name = `${this.name}#${this.#generation++}`;
+    const process = new SimProcess(scheduler, name, new Random(`${seed}/process/${name}`));
+    const link = new KubeLink({
+      scheduler,
+      weather,
+      server: kube,
+      process,
+      replica: this.name,
+      seed,
+      onWrite: (verb, type, ref) => onWrite(process, verb, type, ref),
+    });
+    const log = this.#logOf(process);
+    const client = new Connection(
+      {
+        remotes: ["sim"],
+        database: OVN_NB.name,
+        leaderOnly: true,
+        onEvent: (event) => {
+          if (event.type === "listener-error") this.#check(event.error);
+          scheduler.note(`${name} northbound ${event.type}`);
+        },
+      },
+      { clock: process.clock, dial: server.dialer(process) },
+    );
+    const northbound = new Northbound(client);
+    const parts = {
+      kube: link,
+      northbound,
+      settings: { ...settings, identity: name },
+      log,
+      clock: process.clock,
+      random: process.clock.random,
+    };
+    const controller = new Controller(parts);
+    const election = new Election(parts, controller, () => {
+      weather.count("controller gave itself up");
+      this.crash(1_000, "at once");
+    });
+    this.#running = { process, link, controller, election, northbound };
+    scheduler.note(`${name} starts`);
+    election.start();
+  }
+
+  /**
+   * Ends without a word, and is started anew after `downMs`. `server`: whether the database hears of it at once (the kernel closes
+   * the socket) or has to find out by its probes (the machine is gone).
+   */
+  crash(downMs: number, server: "at once" | "later"): void {
+    const { scheduler, northbound, seed } = this.#world;
+    const ended = this.#running;
+    if (ended === undefined) return;
+    this.#running = undefined;
+    const { process } = ended;
+    scheduler.note(`${process.name} crashes`);
+    const random = new Random(`${seed}/crash/${process.name}`);
+    process.kill();
+    for (const wire of northbound.wires(process)) {
+      if (server === "at once") wire.cut({ upArrives: random.chance(0.5), downArrives: false });
+      else scheduler.after(random.int(5_000, 30_000), () => wire.abandon());
+    }
+    scheduler.after(downMs, () => this.start());
+  }
+
+  /** Ends in good order, as on SIGTERM, and is started anew after `downMs`. */
+  async restart(downMs: number): Promise<void> {
+    const { scheduler } = this.#world;
+    const ending = this.#running;
+    if (ending === undefined) return;
+    scheduler.note(`${ending.process.name} stops`);
+    // Kubelet kills what does not end by itself.
+    ending.process.clock.after(30_000, () => this.#ended(ending, downMs));
+    await ending.election.stop();
+    await ending.northbound.close();
+    this.#ended(ending, downMs);
+  }
+
+  #ended(ending: Incarnation, downMs: number): void {
+    if (this.#running !== ending) return;
+    this.#running = undefined;
+    ending.process.kill();
+    for (const wire of this.#world.northbound.wires(ending.process)) wire.cut({ upArrives: true, downArrives: false });
+    this.#world.scheduler.after(downMs, () => this.start());
+  }
+
+  /** What the code says. Its complaints about the world are expected here; its complaints about itself are not. */
+  #logOf(process: SimProcess): Logger {
+    const write = (level: string) => (fields: object | string, message?: string) => {
+      if (!process.alive) return;
+      const text = typeof fields === "string" ? fields : `${message ?? ""}${briefly(fields)}`;
+      this.#world.scheduler.note(`${process.name} ${level}: ${text}`);
+      if (typeof fields !== "string") this.#check((fields as { err?: unknown }).err);
+    };
+    const quiet = (): void => {};
+    const log = { debug: quiet, trace: quiet, info: write("info"), warn: write("warn"), error: write("error") };
+    return log as unknown as Logger;
+  }
+
+  #check(error: unknown): void {
+    const kinds = [TypeError, RangeError, ReferenceError, SyntaxError];
+    if (error instanceof Error && kinds.some((kind) => error instanceof kind)) {
+      this.#world.onBug(`the code threw: ${error.stack ?? error.message}`);
+    }
+  }
+}
+
+function briefly(fields: object): string {
+  const { err, ...rest } = fields as { err?: unknown };
+  const text = Object.keys(rest).length === 0 ? "" : ` ${JSON.stringify(rest)}`;
+  return err instanceof Error ? `${text} (${err.message})` : text;
+}

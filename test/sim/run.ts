@@ -1,0 +1,192 @@
+import type { Settings } from "../../src/controller/settings.ts";
+import { fakeKube } from "../../src/kube/fake.ts";
+import { IPS, PODS, STATEFUL_SETS } from "../../src/kube/resources.ts";
+import { Cluster } from "./cluster.ts";
+import { Faults } from "./faults.ts";
+import { isFault } from "./generate.ts";
+import { Historian } from "./historian.ts";
+import { NorthboundServer } from "./northbound-server.ts";
+import { judge } from "./oracle.ts";
+import { Picture } from "./picture.ts";
+import { Replica } from "./replica.ts";
+import { Scheduler } from "./scheduler.ts";
+import type { Action, DatabaseAction, FaultAction, Script, UserAction } from "./script.ts";
+import { Tamperer } from "./tamper.ts";
+import { Trace } from "./trace.ts";
+import { Users } from "./users.ts";
+import { Watchman } from "./watchman.ts";
+import { Weather } from "./weather.ts";
+
+/** How a run ended. */
+export interface Outcome {
+  readonly seed: string;
+  /** What did not hold, each with the time at which it was seen; empty where all did. */
+  readonly violations: readonly string[];
+  /** Equal for equal runs. */
+  readonly hash: string;
+  /** What was done and injected, and how often. */
+  readonly counts: Readonly<Record<string, number>>;
+  readonly events: number;
+  /** Simulated ms. */
+  readonly simulated: number;
+}
+
+/** Options of {@link run}. */
+export interface RunOptions {
+  /** Gets every line of the trace. */
+  readonly print?: (line: string) => void;
+}
+
+/** How long all must be quiet before it counts as settled: longer than any pause after a failure, in ms. */
+const QUIET_MS = 200_000;
+/** A silent watch is noticed after 150 s, and late requests arrive within 60 s. */
+const CALM_MS = 240_000;
+const MAX_SETTLE_MS = 30 * 60_000;
+/** So many violations are kept. */
+const MAX_VIOLATIONS = 20;
+
+/** The run that is under way in this process, for what its code throws where nobody catches it. */
+let current: { readonly onBug: (what: string) => void } | undefined;
+process.on("unhandledRejection", (error) => {
+  if (current === undefined) throw error;
+  current.onBug(`nobody caught: ${error instanceof Error ? error.stack : String(error)}`);
+});
+
+/** Carries out a script, lets everything come to rest, and judges. */
+export async function run(script: Script, options: RunOptions = {}): Promise<Outcome> {
+  const scheduler = new Scheduler(new Trace(options.print));
+  const weather = new Weather();
+  const violations: string[] = [];
+  const violate = (what: string): void => {
+    const known = violations.some((other) => other.endsWith(`: ${what}`));
+    if (known || violations.length >= MAX_VIOLATIONS) return;
+    scheduler.note(`VIOLATION ${what}`);
+    violations.push(`after ${Math.round(scheduler.elapsed)} ms: ${what}`);
+  };
+  const kube = fakeKube({ clock: { now: scheduler.now, after: scheduler.after }, schedule: (deliver) => deliver() });
+  const activity = { kubeWrites: 0, commits: 0, last: 0 };
+  const cluster = new Cluster(kube, scheduler, script.seed);
+  const users = new Users(kube, cluster);
+  const northbound: NorthboundServer = new NorthboundServer(scheduler, weather, script.seed, {
+    onTransact: (from, operations) => watchman.onTransact(from, operations),
+    onCommit: (from, operations) => {
+      activity.commits++;
+      activity.last = scheduler.elapsed;
+      scheduler.note(`${from?.name ?? "somebody"} commits ${operations.length} operations`);
+      tamperer.committed(from, operations);
+      watchman.onCommit(from);
+    },
+  });
+  const tamperer = new Tamperer(northbound, scheduler, weather);
+  const watchman = new Watchman({ kube, northbound, tamperer, onViolation: violate });
+  const historian = new Historian(kube, users.touched, violate);
+  current = { onBug: violate };
+  const world = {
+    scheduler,
+    weather,
+    kube,
+    northbound,
+    settings: settingsOf(script),
+    seed: script.seed,
+    onWrite: (_process: unknown, _verb: string, type: { plural: string }) => {
+      if (type.plural === "leases" || type.plural === "events") return;
+      activity.kubeWrites++;
+      activity.last = scheduler.elapsed;
+    },
+    onBug: violate,
+  };
+  const replicas = Array.from({ length: script.replicas }, (_, i) => new Replica(`c${i}`, world));
+  const faults = new Faults(world, replicas);
+  const { signal } = new AbortController();
+  for (const type of [PODS, STATEFUL_SETS, IPS]) {
+    cluster.ignore(kube.watch(type, { resourceVersion: "0", timeoutSeconds: 1e9, signal }, () => historian.look()));
+  }
+  cluster.start();
+  for (const action of script.actions) {
+    scheduler.after(action.at, () => {
+      weather.count(action.do);
+      scheduler.note(`ACTION ${JSON.stringify(action)}`);
+      act(action, users, tamperer, faults);
+    });
+  }
+  for (const [i, replica] of replicas.entries()) scheduler.after(i * 700, () => replica.start());
+  await scheduler.run(script.length);
+  faults.end();
+  weather.clear();
+  scheduler.note("the faults end");
+  await settle(scheduler, activity, violate);
+  const before = { ...activity };
+  judgeNow("at rest");
+  // A controller that begins anew finds nothing to do: nothing was kept in memory only.
+  for (const replica of replicas) replica.crash(1, "at once");
+  await scheduler.run(60_000);
+  const { kubeWrites, commits } = activity;
+  if (kubeWrites + commits > before.kubeWrites + before.commits && violations.length === 0) {
+    violate(
+      `a fresh controller wrote ${kubeWrites - before.kubeWrites} times to Kubernetes and ${commits - before.commits} times to the database although nothing had changed`,
+    );
+  }
+  judgeNow("after a restart");
+  const leaders = replicas.filter((replica) => replica.leading).length;
+  if (leaders !== 1) violate(`${leaders} controllers lead`);
+  for (const replica of replicas) replica.process?.kill();
+  current = undefined;
+  const counts: Record<string, number> = { ...Object.fromEntries(weather.injected) };
+  counts["writes to Kubernetes"] = activity.kubeWrites;
+  counts["northbound transactions"] = activity.commits;
+  return {
+    seed: script.seed,
+    violations,
+    hash: scheduler.trace.hash,
+    counts,
+    events: scheduler.events,
+    simulated: scheduler.elapsed,
+  };
+
+  function judgeNow(when: string): void {
+    const picture = new Picture(kube);
+    const evidence = { picture, northbound, touched: users.touched, foreignPorts: tamperer.foreignPorts };
+    for (const what of judge(evidence)) violate(`${when}, ${what}`);
+  }
+}
+
+/** Lets everything come to rest: a long time without a write. */
+async function settle(
+  scheduler: Scheduler,
+  activity: { readonly last: number },
+  violate: (what: string) => void,
+): Promise<void> {
+  const began = scheduler.elapsed;
+  await scheduler.run(CALM_MS);
+  while (scheduler.elapsed - activity.last < QUIET_MS) {
+    if (scheduler.elapsed - began > MAX_SETTLE_MS) {
+      violate(`half an hour after the last fault there are still writes`);
+      return;
+    }
+    await scheduler.run(10_000);
+  }
+}
+
+function act(action: Action, users: Users, tamperer: Tamperer, faults: Faults): void {
+  if (isFault(action.do)) faults.act(action as FaultAction);
+  else if (action.do.startsWith("nb-")) tamperer.act(action as DatabaseAction);
+  else users.act(action as UserAction);
+}
+
+function settingsOf({ cidrs }: Script): Settings {
+  return {
+    ovnNb: "sim",
+    clusterRouter: "ovn-cluster",
+    defaultSubnet: "ovn-default",
+    defaultGateway: "",
+    defaultExcludeIps: "",
+    nodeSwitch: "join",
+    serviceCidr: "10.96.0.0/12",
+    metricsPort: 0,
+    logLevel: "info",
+    allowMassDelete: false,
+    identity: "",
+    namespace: "kube-system",
+    ...cidrs,
+  };
+}

@@ -1,0 +1,122 @@
+import type { Settings } from "../../src/controller/settings.ts";
+import type { WeatherKind } from "./weather.ts";
+
+/** What pods ask for, as annotations without their `ovn.kubernetes.io/`. */
+export type Wishes = Readonly<Record<string, string>>;
+
+/** What a user, an administrator or a program of theirs does. */
+export type UserAction =
+  | {
+      readonly do: "pod";
+      readonly ns: string;
+      readonly name: string;
+      readonly wishes?: Wishes;
+      readonly host?: boolean;
+    }
+  | { readonly do: "delete-pod"; readonly ns: string; readonly name: string; readonly now?: boolean }
+  | { readonly do: "end-pod"; readonly pick: number; readonly phase: "Succeeded" | "Failed" }
+  /** Deletes this share of all pods at once. */
+  | { readonly do: "kill-pods"; readonly share: number; readonly pick: number }
+  /** Takes away or spoils what the controller has written on a pod. */
+  | { readonly do: "edit-pod"; readonly pick: number; readonly how: "clear" | "unset" | "spoil" }
+  /** Creates the StatefulSet, or scales it. */
+  | {
+      readonly do: "set";
+      readonly ns: string;
+      readonly name: string;
+      readonly replicas: number;
+      readonly start?: number;
+      readonly wishes?: Wishes;
+    }
+  | { readonly do: "delete-set"; readonly ns: string; readonly name: string }
+  | {
+      readonly do: "deployment";
+      readonly ns: string;
+      readonly name: string;
+      readonly replicas: number;
+      readonly wishes?: Wishes;
+    }
+  | { readonly do: "machine"; readonly ns: string; readonly name: string }
+  | { readonly do: "migrate-machine"; readonly ns: string; readonly name: string }
+  | { readonly do: "stop-machine"; readonly ns: string; readonly name: string }
+  | { readonly do: "delete-machine"; readonly ns: string; readonly name: string }
+  | { readonly do: "namespace"; readonly name: string; readonly labels: Readonly<Record<string, string>> }
+  | { readonly do: "end-namespace"; readonly name: string }
+  /** Creates the subnet, or merges into its spec. */
+  | { readonly do: "subnet"; readonly name: string; readonly spec: Readonly<Record<string, unknown>> }
+  | { readonly do: "pool"; readonly name: string; readonly spec: Readonly<Record<string, unknown>> }
+  | { readonly do: "vip"; readonly name: string; readonly spec: Readonly<Record<string, unknown>> }
+  | { readonly do: "vpc"; readonly name: string; readonly spec: Readonly<Record<string, unknown>> }
+  /** An IP object of a user's: a reservation. */
+  | { readonly do: "reserve"; readonly name: string; readonly spec: Readonly<Record<string, unknown>> }
+  | { readonly do: "node"; readonly name: string; readonly address: string }
+  | { readonly do: "delete-node"; readonly name: string }
+  | { readonly do: "delete"; readonly type: "subnets" | "vpcs" | "ippools" | "vips"; readonly name: string }
+  /** Deletes an IP object; `force`: with its finalizers. */
+  | { readonly do: "delete-ip"; readonly pick: number; readonly force: boolean }
+  /** Takes all finalizers off an object. */
+  | { readonly do: "strip"; readonly type: "ips" | "subnets" | "ippools" | "vips" | "vpcs"; readonly pick: number };
+
+/** What somebody does to the northbound database. */
+export type DatabaseAction =
+  | { readonly do: "nb-delete-port"; readonly pick: number }
+  | { readonly do: "nb-edit-port"; readonly pick: number; readonly how: "addresses" | "owner" | "security" }
+  | { readonly do: "nb-delete-group"; readonly pick: number }
+  | { readonly do: "nb-leave-group"; readonly pick: number }
+  | { readonly do: "nb-delete-switch"; readonly pick: number }
+  | { readonly do: "nb-delete-router"; readonly pick: number }
+  /** A port of the administrator's own on a switch of ours: it must be left alone. */
+  | { readonly do: "nb-foreign-port"; readonly pick: number }
+  | { readonly do: "nb-backup" }
+  /** Stops the server, puts the last backup in place and starts it again. */
+  | { readonly do: "nb-restore"; readonly down: number };
+
+/** What goes wrong by itself. */
+export type FaultAction =
+  | {
+      readonly do: "weather";
+      readonly kind: WeatherKind;
+      readonly rate: number;
+      readonly for: number;
+      readonly replica?: string;
+    }
+  | { readonly do: "api-down"; readonly for: number }
+  /** The API server forgets its history: what was disconnected must read everything anew (410). */
+  | { readonly do: "api-compact" }
+  | {
+      readonly do: "watch-end";
+      readonly replica: string;
+      readonly plural?: string;
+      readonly code?: "unavailable" | "gone";
+    }
+  | { readonly do: "watch-stall"; readonly replica: string; readonly plural?: string }
+  | { readonly do: "crash"; readonly replica: string; readonly down: number; readonly server: "at once" | "later" }
+  | { readonly do: "crash-leader"; readonly down: number; readonly server: "at once" | "later" }
+  | { readonly do: "restart"; readonly replica: string; readonly down: number }
+  /** The process stands still; `lose`: the database gives it up meanwhile, and with it its lock. */
+  | { readonly do: "pause"; readonly replica: string; readonly for: number; readonly lose: boolean }
+  | { readonly do: "pause-leader"; readonly for: number; readonly lose: boolean }
+  | { readonly do: "nb-cut"; readonly replica: string; readonly up: boolean; readonly down: boolean }
+  | { readonly do: "nb-unreachable"; readonly replica: string; readonly for: number; readonly lose: boolean }
+  | { readonly do: "nb-down"; readonly for: number; readonly forget: boolean }
+  | { readonly do: "nb-follower"; readonly for: number }
+  /** Somebody steals the leader's lock for a while. */
+  | { readonly do: "nb-steal"; readonly for: number };
+
+/** One thing that happens, `at` so many ms after the beginning. */
+export type Action = { readonly at: number } & (UserAction | DatabaseAction | FaultAction);
+
+/** The names of all actions. */
+export type ActionName = Action["do"];
+
+/** A whole run as plain data: it can be printed, shortened and run again. */
+export interface Script {
+  /** Where all chance comes from that is not in the actions: delays, and what the weather strikes. */
+  readonly seed: string;
+  readonly replicas: number;
+  readonly cidrs: Pick<Settings, "defaultCidr" | "nodeSwitchCidr">;
+  /** Sorted by time. */
+  readonly actions: readonly Action[];
+  /** When the faults end. */
+  readonly length: number;
+}

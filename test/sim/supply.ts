@@ -1,0 +1,136 @@
+import { type Address, type Block, isIn, keyOfAddress, readAddress, readRange } from "./addresses.ts";
+import type { Picture, Pod, Subnet } from "./picture.ts";
+
+/** Which addresses a subnet has to give, counted one by one. */
+export class Supply {
+  readonly #picture: Picture;
+  /** subnet → key of an address → who holds it. */
+  readonly #held = new Map<string, Map<string, string>>();
+
+  constructor(picture: Picture) {
+    this.#picture = picture;
+    const hold = (subnet: string, address: string, holder: string): void => {
+      let held = this.#held.get(subnet);
+      if (held === undefined) {
+        held = new Map();
+        this.#held.set(subnet, held);
+      }
+      held.set(keyOfAddress(address), held.get(keyOfAddress(address)) ?? holder);
+    };
+    for (const ip of picture.ips) for (const address of ip.addresses) hold(ip.subnet, address, ip.name);
+    for (const vip of picture.vips) for (const address of vip.addresses) hold(vip.subnet, address, vip.name);
+  }
+
+  /** Who holds an address of a subnet. */
+  holder(subnet: string, address: string): string | undefined {
+    return this.#held.get(subnet)?.get(keyOfAddress(address));
+  }
+
+  /** All addresses of one family that somebody may have: not the subnet's own, nor a node's. */
+  #givable(subnet: Subnet, block: Block): bigint[] {
+    const values: bigint[] = [];
+    const nodes = this.#picture.nodes.flatMap((node) => node.addresses);
+    const whole = block.last - block.first >= 3n;
+    for (let value = block.first; value <= block.last; value++) {
+      const address: Address = { family: block.family, value };
+      if (whole && (value === block.first || value === block.last)) continue;
+      if (subnet.gateways.some((gateway) => gateway.family === block.family && gateway.value === value)) continue;
+      if (nodes.some((node) => node.family === block.family && node.value === value)) continue;
+      if (values.length > 5_000) throw new Error(`${subnet.name} is too large to be counted`);
+      values.push(address.value);
+    }
+    return values;
+  }
+
+  /** Counts of one family, as the subnet's status is to have them. */
+  counts(subnet: Subnet, family: 4 | 6): { readonly available: Set<string>; readonly using: Set<string> } {
+    const available = new Set<string>();
+    const using = new Set<string>();
+    for (const block of subnet.blocks) {
+      if (block.family !== family) continue;
+      for (const value of this.#givable(subnet, block)) {
+        if (subnet.excluded.some((range) => isIn(range, { family, value }))) continue;
+        const key = `${family}/${value}`;
+        (this.#held.get(subnet.name)?.has(key) ? using : available).add(key);
+      }
+    }
+    return { available, using };
+  }
+
+  /** Whether there is room for somebody who takes any address, in one subnet, or one of its pools. */
+  hasRoom(subnet: Subnet, family: "any" | 4 | 6, pool?: string): boolean {
+    const blocks = subnet.blocks.filter((block) => family === "any" || block.family === family);
+    if (blocks.length === 0) return false;
+    return blocks.every((block) =>
+      this.#givable(subnet, block).some((value) => {
+        const address = { family: block.family, value };
+        if (this.#held.get(subnet.name)?.has(`${block.family}/${value}`)) return false;
+        const owner = this.#picture.pools.find(
+          (candidate) =>
+            candidate.subnet === subnet.name &&
+            !candidate.deleting &&
+            candidate.ranges.some((range) => isIn(range, address)),
+        );
+        if (pool !== undefined) return owner?.name === pool;
+        return owner === undefined && !subnet.excluded.some((range) => isIn(range, address));
+      }),
+    );
+  }
+
+  /**
+   * Whether a pod that has no address could have one. Says yes only where there is no doubt, so that a yes for a pod that
+   * waits is a fault.
+   */
+  couldServe(pod: Pod): boolean {
+    const picture = this.#picture;
+    const subnets = picture.subnetsFor(pod);
+    const { ip_address, ip_pool, ip_family, mac_address, ...others } = pod.asked;
+    if (mac_address !== undefined || Object.keys(others).some((key) => key !== "logical_switch")) return false;
+    const family = ip_family === "ipv4" ? 4 : ip_family === "ipv6" ? 6 : "any";
+    if (ip_address !== undefined) {
+      return family === "any" && subnets.some((subnet) => this.#canHave(subnet, ip_address, pod.port));
+    }
+    if (ip_pool !== undefined) {
+      if (/[,;]/.test(ip_pool)) {
+        const entries = ip_pool.split(/[,;]/);
+        const mine = pod.set === undefined ? entries : entries.slice(pod.set.ordinal, pod.set.ordinal + 1);
+        return (
+          family === "any" && mine.some((entry) => subnets.some((subnet) => this.#canHave(subnet, entry, pod.port)))
+        );
+      }
+      const pool = picture.pools.find((candidate) => candidate.name === ip_pool && !candidate.deleting);
+      const subnet = picture.subnet(pool?.subnet ?? "");
+      if (pool === undefined || subnet === undefined || subnet.deleting || !picture.inForce(subnet)) return false;
+      if (pod.asked["logical_switch"] !== undefined) return false;
+      return this.hasRoom(subnet, family, pool.name);
+    }
+    const pools = picture.pools.filter((pool) => !pool.deleting && pool.namespaces.includes(pod.namespace));
+    if (pools.length > 0) return false;
+    return subnets.some((subnet) => this.hasRoom(subnet, family));
+  }
+
+  /** Whether one named address is to be had; the other family of a subnet of two is filled with any. */
+  #canHave(subnet: Subnet, text: string, owner: string): boolean {
+    const address = readAddress(text);
+    if (address === undefined) return false;
+    const block = subnet.blocks.find((candidate) => isIn(candidate, address));
+    if (block === undefined || !this.#givable(subnet, block).includes(address.value)) return false;
+    const holder = this.holder(subnet.name, text);
+    if (holder !== undefined && holder !== owner) return false;
+    return subnet.blocks.every((other) => other === block || this.hasRoom(subnet, other.family));
+  }
+}
+
+/** The addresses that a status field names: `a-b,c`. */
+export function readRanges(text: string): Set<string> {
+  const keys = new Set<string>();
+  for (const part of text.split(",").filter((entry) => entry !== "")) {
+    const range = readRange(part.replace("-", ".."));
+    if (range === undefined) {
+      keys.add(`?${part}`);
+      continue;
+    }
+    for (let value = range.first; value <= range.last; value++) keys.add(`${range.family}/${value}`);
+  }
+  return keys;
+}

@@ -1,0 +1,134 @@
+import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
+import type { JsonObject } from "../../src/ovsdb/json.ts";
+import { insert, mutate, remove, update } from "../../src/ovsdb/operation.ts";
+import { rowUuid } from "../../src/unit/identity.ts";
+import type { Backup, NorthboundServer } from "./northbound-server.ts";
+import type { SimProcess } from "./process.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { DatabaseAction } from "./script.ts";
+import { pickOf } from "./users.ts";
+import type { Weather } from "./weather.ts";
+
+/** Somebody with `ovn-nbctl`, and the administrator who restores the database. */
+export class Tamperer {
+  readonly #server: NorthboundServer;
+  readonly #scheduler: Scheduler;
+  readonly #weather: Weather;
+  #backup: Backup | undefined;
+  #foreign = 0;
+  /** uuid of ports whose addresses are not ours at the moment, because another hand wrote them. */
+  readonly touched = new Set<string>();
+  /** Names of the administrator's own ports. */
+  readonly foreignPorts = new Set<string>();
+
+  constructor(server: NorthboundServer, scheduler: Scheduler, weather: Weather) {
+    this.#server = server;
+    this.#scheduler = scheduler;
+    this.#weather = weather;
+  }
+
+  /** A controller has written ports: they are as it wants them again. */
+  committed(from: SimProcess | undefined, operations: readonly JsonObject[]): void {
+    if (from === undefined) return;
+    for (const { table, where, uuid } of operations) {
+      if (table !== "Logical_Switch_Port") continue;
+      const [, , named] = (Array.isArray(where) ? (where[0] as readonly unknown[] | undefined) : undefined) ?? [];
+      this.touched.delete(String(uuid ?? (named as readonly string[] | undefined)?.[1]));
+    }
+  }
+
+  act(action: DatabaseAction): void {
+    const server = this.#server;
+    switch (action.do) {
+      case "nb-delete-port": {
+        const port = pickOf(this.#ports(), action.pick);
+        const holder = server
+          .rows("Logical_Switch")
+          .find((row) => port !== undefined && row.ports.includes(port._uuid));
+        if (port === undefined || holder === undefined) return;
+        this.#edit([mutate(OVN_NB, "Logical_Switch", holder._uuid, [["ports", "delete", [port._uuid]]])]);
+        return;
+      }
+      case "nb-edit-port": {
+        const port = pickOf(this.#ports(), action.pick);
+        if (port === undefined) return;
+        this.touched.add(port._uuid);
+        const columns = {
+          addresses: { addresses: ["0a:00:00:00:00:99 10.16.0.3"] },
+          owner: { external_ids: {} },
+          security: { port_security: ["0a:00:00:00:00:98"] },
+        }[action.how];
+        this.#edit([update(OVN_NB, "Logical_Switch_Port", port._uuid, columns)]);
+        return;
+      }
+      case "nb-delete-group": {
+        const group = pickOf(sorted(server.rows("Port_Group")), action.pick);
+        if (group !== undefined) this.#edit([remove(OVN_NB, "Port_Group", group._uuid)]);
+        return;
+      }
+      case "nb-leave-group": {
+        const group = pickOf(sorted(server.rows("Port_Group").filter((row) => row.ports.length > 0)), action.pick);
+        const [port] = group?.ports ?? [];
+        if (group === undefined || port === undefined) return;
+        this.#edit([mutate(OVN_NB, "Port_Group", group._uuid, [["ports", "delete", [port]]])]);
+        return;
+      }
+      case "nb-delete-switch": {
+        const row = pickOf(sorted(server.rows("Logical_Switch")), action.pick);
+        if (row !== undefined) this.#edit([remove(OVN_NB, "Logical_Switch", row._uuid)]);
+        return;
+      }
+      case "nb-delete-router": {
+        const row = pickOf(sorted(server.rows("Logical_Router")), action.pick);
+        if (row !== undefined) this.#edit([remove(OVN_NB, "Logical_Router", row._uuid)]);
+        return;
+      }
+      case "nb-foreign-port": {
+        const holder = pickOf(sorted(server.rows("Logical_Switch")), action.pick);
+        if (holder === undefined) return;
+        const name = `admin-${this.#foreign++}`;
+        const uuid = rowUuid("Logical_Switch_Port", `sim/${name}`);
+        this.foreignPorts.add(name);
+        this.#edit([
+          insert(OVN_NB, "Logical_Switch_Port", uuid, { name }),
+          mutate(OVN_NB, "Logical_Switch", holder._uuid, [["ports", "insert", [uuid]]]),
+        ]);
+        return;
+      }
+      case "nb-backup":
+        this.#backup = server.backup();
+        return;
+      case "nb-restore": {
+        const backup = this.#backup;
+        if (backup === undefined) return;
+        server.stop();
+        this.#scheduler.after(action.down, () => {
+          this.#weather.count("northbound restored from a backup");
+          // Whatever of the backup does not agree with the present is another hand's until it has been put right.
+          for (const uuid of backup.get("Logical_Switch_Port")?.keys() ?? []) this.touched.add(uuid);
+          this.foreignPorts.clear();
+          for (const row of backup.get("Logical_Switch_Port")?.values() ?? []) {
+            if (String(row["name"]).startsWith("admin-")) this.foreignPorts.add(String(row["name"]));
+          }
+          server.stop();
+          server.restore(backup);
+          server.start(true);
+        });
+        return;
+      }
+    }
+  }
+
+  #ports() {
+    return sorted(this.#server.rows("Logical_Switch_Port").filter((row) => !this.foreignPorts.has(row.name)));
+  }
+
+  #edit(operations: Parameters<NorthboundServer["edit"]>[0]): void {
+    const refusal = this.#server.edit(operations);
+    if (refusal !== undefined) this.#scheduler.note(`tampering was refused: ${refusal}`);
+  }
+}
+
+function sorted<T extends { readonly name: string }>(rows: readonly T[]): readonly T[] {
+  return rows.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}

@@ -1,0 +1,37 @@
+/**
+ * What happened in a run, as a hash that two runs of one seed must share, and as lines for people where they are wanted. Says
+ * nothing that differs between equal runs: no uuid of a server's own choice, no time of the machine.
+ */
+export class Trace {
+  #low = 0x811c_9dc5;
+  #high = 0x1234_5678;
+  #count = 0;
+  readonly #print: ((line: string) => void) | undefined;
+
+  /** `print` gets each line as it comes. */
+  constructor(print?: (line: string) => void) {
+    this.#print = print;
+  }
+
+  note(time: number, text: string): void {
+    const line = `${time.toFixed(3)} ${text}`;
+    this.#count++;
+    for (let i = 0; i < line.length; i++) {
+      const code = line.charCodeAt(i);
+      this.#low = Math.imul(this.#low ^ code, 0x0100_0193);
+      this.#high = Math.imul(this.#high ^ code, 0x0100_01b3) + 0x9e37;
+    }
+    this.#print?.(line);
+  }
+
+  /** How many lines there were. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The hash of all lines so far. */
+  get hash(): string {
+    const hex = (value: number): string => (value >>> 0).toString(16).padStart(8, "0");
+    return hex(this.#low) + hex(this.#high);
+  }
+}

@@ -1,0 +1,277 @@
+import { LABEL } from "../../src/api/annotations.ts";
+import type { FakeKube } from "../../src/kube/fake.ts";
+import type { KubeObject } from "../../src/kube/object.ts";
+import {
+  IP_POOLS,
+  IPS,
+  NAMESPACES,
+  NODES,
+  PODS,
+  type ResourceType,
+  STATEFUL_SETS,
+  SUBNETS,
+  VIPS,
+  VPCS,
+} from "../../src/kube/resources.ts";
+import { type Cluster, merge, refOf, type SimPod, type SimSet, type Template } from "./cluster.ts";
+import type { UserAction, Wishes } from "./script.ts";
+
+/** KubeVirt's machines. */
+export const MACHINES: ResourceType = {
+  group: "kubevirt.io",
+  version: "v1",
+  plural: "virtualmachines",
+  namespaced: true,
+  kind: "VirtualMachine",
+};
+
+const TYPES = { subnets: SUBNETS, vpcs: VPCS, ippools: IP_POOLS, vips: VIPS, ips: IPS } as const;
+
+/** Carries out what users do. What makes no sense at the time (the object is not there) is left out, as kubectl would complain. */
+export class Users {
+  readonly #kube: FakeKube;
+  readonly #cluster: Cluster;
+  /** Names of objects that a user has interfered with: what is kept for others is not promised for them. */
+  readonly touched = new Set<string>();
+  #launchers = 0;
+
+  constructor(kube: FakeKube, cluster: Cluster) {
+    this.#kube = kube;
+    this.#cluster = cluster;
+  }
+
+  act(action: UserAction): void {
+    const kube = this.#kube;
+    const cluster = this.#cluster;
+    switch (action.do) {
+      case "pod": {
+        const { ns, name, wishes, host } = action;
+        if (!this.#namespaceLives(ns)) return;
+        cluster.createPod(ns, name, template(wishes), host ? { spec: { hostNetwork: true } } : {});
+        return;
+      }
+      case "delete-pod": {
+        const pod = kube.object<SimPod>(PODS, { namespace: action.ns, name: action.name });
+        if (pod !== undefined) cluster.delete(PODS, pod, action.now ? 0 : undefined);
+        return;
+      }
+      case "end-pod": {
+        const pod = pickOf(this.#runningPods(), action.pick);
+        if (pod !== undefined) this.#setPhase(pod, action.phase);
+        return;
+      }
+      case "kill-pods": {
+        const pods = cluster.pods().filter((pod) => pod.metadata.deletionTimestamp === undefined);
+        const first = Math.floor(action.pick * pods.length);
+        const count = Math.ceil(pods.length * action.share);
+        for (const pod of [...pods.slice(first), ...pods.slice(0, first)].slice(0, count)) cluster.delete(PODS, pod);
+        return;
+      }
+      case "edit-pod": {
+        const pod = pickOf(this.#runningPods(), action.pick);
+        if (pod !== undefined) this.#editPod(pod, action.how);
+        return;
+      }
+      case "set": {
+        const { ns, name, replicas, start, wishes } = action;
+        const ordinals = start === undefined ? {} : { ordinals: { start } };
+        if (kube.object(STATEFUL_SETS, { namespace: ns, name }) !== undefined) {
+          const patch = merge({ spec: { replicas, ...ordinals } });
+          cluster.ignore(kube.patch(STATEFUL_SETS, { namespace: ns, name }, patch));
+        } else if (this.#namespaceLives(ns)) {
+          const spec = { replicas, ...ordinals, template: template(wishes) };
+          cluster.ignore(kube.create<SimSet>(STATEFUL_SETS, { metadata: { namespace: ns, name }, spec }));
+        }
+        return;
+      }
+      case "delete-set": {
+        const set = kube.object(STATEFUL_SETS, { namespace: action.ns, name: action.name });
+        if (set !== undefined) cluster.delete(STATEFUL_SETS, set);
+        return;
+      }
+      case "deployment": {
+        const { ns, name, replicas, wishes } = action;
+        if (!this.#namespaceLives(ns)) return;
+        const made = { namespace: ns, name, replicas, template: template(wishes) };
+        cluster.deployments.set(`${ns}/${name}`, { ...(cluster.deployments.get(`${ns}/${name}`) ?? made), replicas });
+        cluster.wake();
+        return;
+      }
+      case "machine":
+      case "migrate-machine":
+        this.#runMachine(action.ns, action.name, action.do === "migrate-machine");
+        return;
+      case "stop-machine":
+        this.#stopMachine(action.ns, action.name);
+        return;
+      case "delete-machine": {
+        const machine = kube.object(MACHINES, { namespace: action.ns, name: action.name });
+        if (machine === undefined) return;
+        this.#stopMachine(action.ns, action.name);
+        cluster.delete(MACHINES, machine);
+        return;
+      }
+      case "namespace": {
+        const { name, labels } = action;
+        if (kube.object(NAMESPACES, { name }) === undefined) {
+          cluster.ignore(kube.create(NAMESPACES, { metadata: { name, labels } }));
+        } else if (this.#namespaceLives(name)) {
+          cluster.ignore(kube.patch(NAMESPACES, { name }, merge({ metadata: { labels } })));
+        }
+        return;
+      }
+      case "end-namespace": {
+        const patch = merge({ metadata: { labels: { "sim.test/ending": "true" } } });
+        cluster.ignore(kube.patch(NAMESPACES, { name: action.name }, patch));
+        return;
+      }
+      case "node":
+        this.#node(action.name, action.address.split(","));
+        return;
+      case "delete-node": {
+        const node = kube.object(NODES, { name: action.name });
+        if (node !== undefined) cluster.delete(NODES, node);
+        return;
+      }
+      case "subnet":
+        this.#apply(SUBNETS, action.name, action.spec, []);
+        return;
+      case "vpc":
+        this.#apply(VPCS, action.name, action.spec, []);
+        return;
+      case "pool":
+        // The CRD's rules let a pool's subnet be set once.
+        this.#apply(IP_POOLS, action.name, action.spec, ["subnet"]);
+        return;
+      case "vip":
+        if (kube.object(VIPS, { name: action.name }) === undefined) this.#apply(VIPS, action.name, action.spec, []);
+        return;
+      case "reserve": {
+        const { name, spec } = action;
+        if (kube.object(IPS, { name }) !== undefined) return;
+        this.touched.add(`ips/${name}`);
+        const labels = { [LABEL.ipReserved]: "true" };
+        cluster.ignore(kube.create(IPS, { metadata: { name, labels }, spec }));
+        return;
+      }
+      case "delete": {
+        const object = kube.object(TYPES[action.type], { name: action.name });
+        if (object !== undefined) cluster.delete(TYPES[action.type], object);
+        return;
+      }
+      case "delete-ip": {
+        const ip = pickOf(kube.objects(IPS), action.pick);
+        if (ip === undefined) return;
+        this.touched.add(`ips/${ip.metadata.name}`);
+        cluster.delete(IPS, ip);
+        if (action.force) this.#strip(IPS, ip);
+        return;
+      }
+      case "strip": {
+        const object = pickOf(kube.objects(TYPES[action.type]), action.pick);
+        if (object === undefined) return;
+        this.touched.add(`${action.type}/${object.metadata.name}`);
+        this.#strip(TYPES[action.type], object);
+        return;
+      }
+    }
+  }
+
+  #namespaceLives(name: string): boolean {
+    const namespace = this.#kube.object(NAMESPACES, { name });
+    return namespace !== undefined && namespace.metadata.labels?.["sim.test/ending"] !== "true";
+  }
+
+  #runningPods(): readonly SimPod[] {
+    return this.#cluster
+      .pods()
+      .filter((pod) => pod.status?.phase === "Running" && pod.metadata.deletionTimestamp === undefined);
+  }
+
+  #setPhase(pod: SimPod, phase: string): void {
+    const patch = merge({ status: { phase } });
+    this.#cluster.ignore(this.#kube.patch(PODS, refOf(pod), patch, { subresource: "status" }));
+  }
+
+  #editPod(pod: SimPod, how: "clear" | "unset" | "spoil"): void {
+    const key = (name: string): string => `ovn.kubernetes.io/${name}`;
+    const names = ["allocated", "routed", "ip_address", "mac_address", "cidr", "gateway", "logical_switch"];
+    const annotations: Record<string, string | null> = {};
+    if (how === "clear") for (const name of names) annotations[key(name)] = null;
+    if (how === "unset") annotations[key("routed")] = null;
+    if (how === "spoil") annotations[key("ip_address")] = "10.16.0.200";
+    this.#cluster.ignore(this.#kube.patch(PODS, refOf(pod), merge({ metadata: { annotations } })));
+  }
+
+  /** A machine's pods are named by chance, and belong to its instance, which has the machine's name. */
+  #runMachine(namespace: string, name: string, migrate: boolean): void {
+    if (!this.#namespaceLives(namespace)) return;
+    const machine = this.#kube.object(MACHINES, { namespace, name });
+    const pods = this.#launchersOf(namespace, name);
+    if (machine === undefined) {
+      if (migrate) return;
+      this.#cluster.ignore(this.#kube.create(MACHINES, { metadata: { namespace, name }, spec: { running: true } }));
+    }
+    const [old] = pods;
+    if (pods.length > 1 || (migrate && old === undefined) || (!migrate && old !== undefined)) return;
+    const owner = { apiVersion: "kubevirt.io/v1", kind: "VirtualMachineInstance", name, uid: `vmi-${name}` };
+    const pod = `virt-launcher-${name}-${this.#launchers++}`;
+    this.#cluster.createPod(
+      namespace,
+      pod,
+      {},
+      { metadata: { ownerReferences: [{ ...owner, controller: true }] } as never },
+    );
+    // The migration is over when the old pod has ended.
+    if (old !== undefined) this.#cluster.later(3_000, () => this.#setPhase(old, "Succeeded"));
+  }
+
+  #stopMachine(namespace: string, name: string): void {
+    for (const pod of this.#launchersOf(namespace, name)) this.#cluster.delete(PODS, pod);
+  }
+
+  #launchersOf(namespace: string, name: string): readonly SimPod[] {
+    return this.#cluster.pods().filter(({ metadata, status }) => {
+      const owner = metadata.ownerReferences?.[0];
+      const ended = status?.phase === "Succeeded" || status?.phase === "Failed";
+      return (
+        metadata.namespace === namespace && owner?.kind === "VirtualMachineInstance" && owner.name === name && !ended
+      );
+    });
+  }
+
+  #node(name: string, addresses: readonly string[]): void {
+    const status = { addresses: addresses.map((address) => ({ type: "InternalIP", address })) };
+    const set = (): void => {
+      const patch = merge({ status });
+      this.#cluster.ignore(this.#kube.patch(NODES, { name }, patch, { subresource: "status" }));
+    };
+    if (this.#kube.object(NODES, { name }) !== undefined) set();
+    else this.#cluster.ignore(this.#kube.create(NODES, { metadata: { name } }).then(set));
+  }
+
+  #apply(type: ResourceType, name: string, spec: Readonly<Record<string, unknown>>, fixed: readonly string[]): void {
+    if (this.#kube.object(type, { name }) === undefined) {
+      this.#cluster.ignore(this.#kube.create(type, { metadata: { name }, spec }));
+      return;
+    }
+    const changed = Object.fromEntries(Object.entries(spec).filter(([field]) => !fixed.includes(field)));
+    // A subnet that grows has its old gateway and its old exclusions.
+    this.#cluster.ignore(this.#kube.patch(type, { name }, merge({ spec: changed })));
+  }
+
+  #strip(type: ResourceType, object: KubeObject): void {
+    this.#cluster.ignore(this.#kube.patch(type, refOf(object), merge({ metadata: { finalizers: [] } })));
+  }
+}
+
+function template(wishes: Wishes = {}): Template {
+  return {
+    annotations: Object.fromEntries(Object.entries(wishes).map(([key, value]) => [`ovn.kubernetes.io/${key}`, value])),
+  };
+}
+
+/** The object at a place between 0 and 1 in a list. */
+export function pickOf<T>(items: readonly T[], pick: number): T | undefined {
+  return items[Math.floor(pick * items.length)];
+}

@@ -1,0 +1,59 @@
+import { LEADER_LOCK } from "../../src/controller/northbound.ts";
+import type { FakeKube } from "../../src/kube/fake.ts";
+import { SUBNETS } from "../../src/kube/resources.ts";
+import type { JsonObject } from "../../src/ovsdb/json.ts";
+import { keyOfAddress } from "./addresses.ts";
+import type { NorthboundServer } from "./northbound-server.ts";
+import { DEFAULT_VPC } from "./picture.ts";
+import type { SimProcess } from "./process.ts";
+import type { Tamperer } from "./tamper.ts";
+
+/** What he needs to see. */
+export interface Sight {
+  readonly kube: FakeKube;
+  readonly northbound: NorthboundServer;
+  readonly tamperer: Tamperer;
+  readonly onViolation: (what: string) => void;
+}
+
+/** Watches, while a run goes on, what must hold at every moment. */
+export class Watchman {
+  readonly #sight: Sight;
+
+  constructor(sight: Sight) {
+    this.#sight = sight;
+  }
+
+  /** Every transaction of a controller must assert its lock, or a deposed leader could write. */
+  onTransact(from: SimProcess | undefined, operations: readonly JsonObject[]): void {
+    const [first] = operations;
+    if (from === undefined || operations.every((operation) => operation["op"] === "select")) return;
+    if (first?.["op"] === "assert" && first["lock"] === LEADER_LOCK) return;
+    this.#sight.onViolation(`${from.name} writes to the northbound database without asserting the leader's lock`);
+  }
+
+  /** No two ports of one VPC have one address. */
+  onCommit(from: SimProcess | undefined): void {
+    const { kube, northbound, tamperer } = this.#sight;
+    const switchOf = new Map<string, string>();
+    for (const row of northbound.rows("Logical_Switch")) for (const port of row.ports) switchOf.set(port, row.name);
+    const holders = new Map<string, { name: string; uuid: string }>();
+    for (const port of northbound.rows("Logical_Switch_Port")) {
+      if (port.type !== "") continue;
+      const subnet = kube.object(SUBNETS, { name: switchOf.get(port._uuid) ?? "" });
+      const vpc = (subnet?.spec as { vpc?: string } | undefined)?.vpc || DEFAULT_VPC;
+      for (const entry of port.addresses) {
+        for (const address of entry.split(" ").slice(1)) {
+          const key = `${vpc} ${keyOfAddress(address)}`;
+          const other = holders.get(key);
+          if (other === undefined) holders.set(key, { name: port.name, uuid: port._uuid });
+          else if (!tamperer.touched.has(other.uuid) && !tamperer.touched.has(port._uuid)) {
+            this.#sight.onViolation(
+              `ports ${other.name} and ${port.name} both have ${address} in VPC ${vpc} (committed by ${from?.name ?? "nobody"})`,
+            );
+          }
+        }
+      }
+    }
+  }
+}
