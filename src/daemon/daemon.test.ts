@@ -11,7 +11,7 @@ import { fakeOvsdb } from "../ovsdb/fake.ts";
 import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
 import { insert, mutate, type Operation } from "../ovsdb/operation.ts";
 import { startDaemon } from "./daemon.ts";
-import { FakeGatewayHost, FakeLinks } from "./fake-node.ts";
+import { FakeGatewayHost, FakeLinks, FakeNftables } from "./fake-node.ts";
 import { readOptions } from "./options.ts";
 
 const ALLOCATED = {
@@ -67,7 +67,7 @@ async function node(t: Test) {
   }
   const links = new FakeLinks();
   const lost: ((name: string | undefined) => void)[] = [];
-  const scripts: string[] = [];
+  const nft = new FakeNftables();
   const socket = join(folder, "cni.sock");
   const argv = [`--node-name=weft-1`, `--bind-socket=${socket}`, `--cni-conf-dir=${folder}`, "--metrics-port=0"];
 
@@ -78,7 +78,7 @@ async function node(t: Test) {
       ovsdb: client,
       links,
       gatewayHost: new FakeGatewayHost(),
-      runNft: async (script: string) => void scripts.push(script),
+      nft,
       watchLostLinks: (onLost: (name: string | undefined) => void) => {
         lost.push(onLost);
         return { close: () => void lost.splice(lost.indexOf(onLost), 1) };
@@ -97,7 +97,7 @@ async function node(t: Test) {
     rmSync(folder, { recursive: true });
   });
   const conflist = join(folder, "01-kube-ovn.conflist");
-  return { kube, server, bridge, links, lost, scripts, socket, conflist, start };
+  return { kube, server, bridge, links, lost, scripts: nft.scripts, socket, conflist, start };
 }
 
 function call(socketPath: string, verb: string, body: object): Promise<{ status: number; body: string }> {

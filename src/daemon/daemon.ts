@@ -13,7 +13,7 @@ import type { GatewayHost } from "./gateway-host.ts";
 import { Journal } from "./journal.ts";
 import { Lanes } from "./lanes.ts";
 import { DaemonMetrics } from "./metrics.ts";
-import { HostRules } from "./nft.ts";
+import { HostRules, type Nftables } from "./nft.ts";
 import { annotateChassis, nodeInformer, setNetworkAvailable } from "./node.ts";
 import type { DaemonOptions } from "./options.ts";
 import { OvsPorts } from "./ovs-ports.ts";
@@ -35,8 +35,7 @@ export interface DaemonParts {
   readonly ovsdb: OvsdbClient;
   readonly links: PodLinks;
   readonly gatewayHost: GatewayHost;
-  /** Applies an nftables script. */
-  runNft(script: string): Promise<void>;
+  readonly nft: Nftables;
   /** See {@link import("./lost-links.ts").watchLostLinks}. */
   watchLostLinks(onLost: (name: string | undefined) => void): { close(): void };
 }
@@ -74,7 +73,7 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
     host: parts.gatewayHost,
     nodes,
     subnets,
-    rules: new HostRules(parts.runNft),
+    rules: new HostRules(parts.nft),
     metrics,
     log,
     annotateChassis: (chassis) => annotateChassis(kube, options.nodeName, chassis),

@@ -2,6 +2,7 @@ import type { Watched } from "../kube/wait.ts";
 import type { PodSource } from "./await-allocation.ts";
 import type { GatewayHost } from "./gateway-host.ts";
 import type { GatewayPlan } from "./gateway-plan.ts";
+import type { Nftables } from "./nft.ts";
 import type { ObservedInterface, PodInterface, PodLinks } from "./pod-links.ts";
 import { type PodFact, podFact } from "./pods.ts";
 import { EXTERNAL_ID, type PodPort, type PortSpec, type Ports } from "./ports.ts";
@@ -182,5 +183,36 @@ export class FakePods implements PodSource, Watched<PodFact> {
     else this.#pods.set(key, next);
     const change = { key, ...(old === undefined ? {} : { old }), ...(next === undefined ? {} : { new: next }) };
     for (const listener of [...this.#listeners]) listener(change);
+  }
+}
+
+/** nftables in memory: one table, whose listing is the script that made it. */
+export class FakeNftables implements Nftables {
+  readonly scripts: string[] = [];
+  readonly watchers = new Set<() => void>();
+  broken = false;
+  table = "";
+  lists = 0;
+
+  async apply(script: string): Promise<void> {
+    if (this.broken) throw new Error("nft broke");
+    this.scripts.push(script);
+    this.change(script);
+  }
+
+  async list(): Promise<string> {
+    this.lists += 1;
+    return this.table;
+  }
+
+  watch(listener: () => void): { close(): void } {
+    this.watchers.add(listener);
+    return { close: () => void this.watchers.delete(listener) };
+  }
+
+  /** Another hand. */
+  change(table: string): void {
+    this.table = table;
+    for (const watcher of this.watchers) watcher();
   }
 }

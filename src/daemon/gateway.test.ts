@@ -3,7 +3,7 @@ import t, { type Test } from "tap";
 import { fakeOvsdb } from "../ovsdb/fake.ts";
 import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
 import { insert, mutate, update } from "../ovsdb/operation.ts";
-import { FakeGatewayHost } from "./fake-node.ts";
+import { FakeGatewayHost, FakeNftables } from "./fake-node.ts";
 import { Gateway, type GatewayWorld } from "./gateway.ts";
 import { HostRules } from "./nft.ts";
 import { type NodeFact, nodeFact } from "./node.ts";
@@ -60,7 +60,7 @@ async function setup(t: Test) {
   const nodes = new FakeFacts<NodeFact>();
   const subnets = new FakeFacts<SubnetFact>();
   const host = new FakeGatewayHost();
-  const scripts: string[] = [];
+  const nft = new FakeNftables();
   const told: string[] = [];
   const waiters = new Set<() => void>();
   const world: GatewayWorld = {
@@ -71,7 +71,7 @@ async function setup(t: Test) {
     host,
     nodes,
     subnets,
-    rules: new HostRules(async (script) => void scripts.push(script)),
+    rules: new HostRules(nft),
     metrics: { repaired: () => undefined },
     log: { info: () => undefined, warn: () => undefined },
     annotateChassis: async (chassis) => void told.push(chassis),
@@ -97,11 +97,11 @@ async function setup(t: Test) {
       waiters.add(look);
       look();
     });
-  return { server, bridge, nodes, subnets, host, scripts, told, gateway, until };
+  return { server, bridge, nodes, subnets, host, nft, scripts: nft.scripts, told, gateway, until };
 }
 
 t.test("the gateway says what it waits for, and goes on by itself", async (t) => {
-  const { server, bridge, nodes, subnets, host, scripts, told, gateway, until } = await setup(t);
+  const { server, bridge, nodes, subnets, host, nft, scripts, told, gateway, until } = await setup(t);
   host.exists = false;
   host.tunnels = undefined;
   gateway.start();
@@ -125,6 +125,9 @@ t.test("the gateway says what it waits for, and goes on by itself", async (t) =>
   subnets.set("ovn-default", subnet("10.16.0.0/16"));
   while (scripts.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
   t.match(host.plan?.routes, [{ destination: { text: "10.16.0.0/16" } }]);
+  nft.change("");
+  while (scripts.length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+  t.equal(nft.table, scripts[1], "so are rules that another hand has deleted");
   await server.edit(VSWITCH, [
     mutate(VSWITCH, "Bridge", bridge, [["ports", "delete", server.rows(VSWITCH, "Port").map(({ _uuid }) => _uuid)]]),
   ]);

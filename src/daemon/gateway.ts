@@ -85,6 +85,7 @@ export class Gateway {
       }),
     );
     host.watch(trigger);
+    this.#world.rules.onSuspicion(trigger);
     // An informer that finds nothing announces nothing.
     for (const facts of [nodes, subnets]) facts.whenSynced().then(trigger, () => undefined);
     trigger();
@@ -94,6 +95,8 @@ export class Gateway {
     for (const stop of this.#stops) stop();
     this.#world.host.close();
     await this.#loop.stop();
+    // A run that was under way may have begun the watch.
+    this.#world.rules.close();
   }
 
   async #reconcile(): Promise<void> {

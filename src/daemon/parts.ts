@@ -6,7 +6,7 @@ import type { DaemonLog, DaemonParts } from "./daemon.ts";
 import { NetlinkGatewayHost } from "./gateway-host.ts";
 import { watchLostLinks } from "./lost-links.ts";
 import { NetlinkPodLinks } from "./netlink-pod-links.ts";
-import { runNft } from "./nft.ts";
+import { kernelNftables } from "./nft.ts";
 import type { DaemonOptions } from "./options.ts";
 
 /** The real world's parts, and what lets go of them. */
@@ -31,7 +31,7 @@ export async function openParts(options: DaemonOptions, log: DaemonLog): Promise
     ovsdb,
     links: new NetlinkPodLinks(host),
     gatewayHost: new NetlinkGatewayHost(host),
-    runNft,
+    nft: kernelNftables(host),
     watchLostLinks: (onLost) =>
       watchLostLinks(host, onLost, (error) => log.warn({ err: error }, "watching interfaces broke; begun anew")),
     async close() {

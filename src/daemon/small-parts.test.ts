@@ -4,6 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import t from "tap";
 import { conflist, writeAtomically } from "./conflist.ts";
+import { FakeNftables } from "./fake-node.ts";
 import { hostLinkName, isHostLinkName } from "./link-names.ts";
 import { DaemonMetrics } from "./metrics.ts";
 import { HostRules } from "./nft.ts";
@@ -54,19 +55,38 @@ t.test("tunnels take their header off the MTU", async (t) => {
 });
 
 t.test("rules are applied when they differ, and again after a failure", async (t) => {
-  const applied: string[] = [];
-  let broken = false;
-  const rules = new HostRules(async (script) => {
-    if (broken) throw new Error("nft broke");
-    applied.push(script);
-  });
+  const nft = new FakeNftables();
+  const rules = new HostRules(nft);
   t.same([await rules.ensure("a"), await rules.ensure("a"), await rules.ensure("b")], [true, false, true]);
-  broken = true;
+  nft.broken = true;
   await t.rejects(rules.ensure("c"));
-  broken = false;
+  nft.broken = false;
   t.equal(await rules.ensure("b"), true, "nobody knows what a failure left");
-  t.same(applied, ["a", "b", "b"]);
+  t.same(nft.scripts, ["a", "b", "b"]);
 });
+
+t.test(
+  "rules that another hand has changed are applied again, and are looked at no more often than that",
+  async (t) => {
+    const nft = new FakeNftables();
+    const rules = new HostRules(nft);
+    let calls = 0;
+    rules.onSuspicion(() => {
+      calls += 1;
+    });
+    await rules.ensure("a");
+    t.equal(calls, 1, "the kernel tells of our own change as well");
+    t.same([await rules.ensure("a"), nft.lists], [false, 2], "which turns out to be ours");
+    t.same([await rules.ensure("a"), nft.lists], [false, 2]);
+    nft.change("");
+    t.equal(calls, 2);
+    t.same([await rules.ensure("a"), nft.table], [true, "a"], "deleted");
+    nft.change("a, and more");
+    t.same([await rules.ensure("a"), nft.table], [true, "a"], "added to");
+    rules.close();
+    t.equal(nft.watchers.size, 0);
+  },
+);
 
 t.test("a loop runs once for many triggers and again for one that came meanwhile", async (t) => {
   let runs = 0;

@@ -4,7 +4,9 @@ import type { Datagrams } from "./exchange.ts";
 import { AF_NETLINK, bind, netnsOfSocket, openSocket, receive, SOCK_RAW, setOption } from "./libc.ts";
 import { enter } from "./netns.ts";
 
-const NETLINK_ROUTE = 0;
+/** Protocols of netlink(7). */
+export const NETLINK_ROUTE = 0;
+export const NETLINK_NETFILTER = 12;
 export const SOL_NETLINK = 270;
 /** The request is not sent back with an error. */
 const NETLINK_CAP_ACK = 10;
@@ -21,9 +23,9 @@ const NETLINK_GET_STRICT_CHK = 12;
 const RECEIVED = Buffer.alloc(65_536);
 const MAX_DISCARDED = 65_536;
 
-/** A descriptor of a NETLINK_ROUTE socket in the namespace that the thread is in; `fs.closeSync` closes it. */
-export function openRouteFd(): number {
-  const fd = openSocket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+/** A descriptor of a netlink socket in the namespace that the thread is in; `fs.closeSync` closes it. */
+export function openRouteFd(protocol: number = NETLINK_ROUTE): number {
+  const fd = openSocket(AF_NETLINK, SOCK_RAW, protocol);
   try {
     setOption(fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
     setOption(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
@@ -40,10 +42,12 @@ export function openRouteFd(): number {
 }
 
 /** The same in the namespace of another socket, wherever the thread is. */
-export function openRouteFdBeside(socket: number): number {
+export function openRouteFdBeside(socket: number, protocol: number = NETLINK_ROUTE): number {
   const fd = netnsOfSocket(socket);
   try {
-    return enter({ fd, path: "", identity: "", close: () => {}, [Symbol.dispose]: () => {} }, openRouteFd);
+    return enter({ fd, path: "", identity: "", close: () => {}, [Symbol.dispose]: () => {} }, () =>
+      openRouteFd(protocol),
+    );
   } finally {
     closeSync(fd);
   }

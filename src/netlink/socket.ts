@@ -5,7 +5,7 @@ import { send, sendOnPool } from "./libc.ts";
 import { type NetlinkMessage, type NetlinkRequest, NLM_F_ACK, NLM_F_DUMP } from "./message.ts";
 import { enter, type NetnsRef } from "./netns.ts";
 import { datagramsOf, openRouteFd, openRouteFdBeside } from "./route-fd.ts";
-import { type NetlinkGroup, type Notice, type Subscription, subscribeOn } from "./subscription.ts";
+import { type NetlinkGroup, type Notice, protocolOf, type Subscription, subscribeOn } from "./subscription.ts";
 
 /**
  * A connection to the kernel's routing tables of one network namespace, whatever namespace the thread is in later. It
@@ -37,7 +37,7 @@ const MAX_ON_POOL = 3;
 
 /** Opens a connection to a namespace, or to the one the thread is in. Throws `no-netns`, `permission`. */
 export function openNetlink(netns?: NetnsRef): NetlinkSocket {
-  return new RouteSocket(netns === undefined ? openRouteFd() : enter(netns, openRouteFd));
+  return new RouteSocket(netns === undefined ? openRouteFd() : enter(netns, () => openRouteFd()));
 }
 
 class RouteSocket implements NetlinkSocket {
@@ -68,7 +68,7 @@ class RouteSocket implements NetlinkSocket {
   }
 
   subscribe(groups: readonly NetlinkGroup[], listener: (notice: Notice) => void): Subscription {
-    return subscribeOn(openRouteFdBeside(this.#open("subscribe")), groups, listener);
+    return subscribeOn(openRouteFdBeside(this.#open("subscribe"), protocolOf(groups)), groups, listener);
   }
 
   close(): void {

@@ -2,9 +2,9 @@ import { closeSync } from "node:fs";
 import { NetlinkError } from "./error.ts";
 import { receive, setOption, watchReadable } from "./libc.ts";
 import { decodeMessages, type NetlinkMessage } from "./message.ts";
-import { SOL_NETLINK } from "./route-fd.ts";
+import { NETLINK_NETFILTER, NETLINK_ROUTE, SOL_NETLINK } from "./route-fd.ts";
 
-/** group → RTNLGRP_* (linux/rtnetlink.h) */
+/** group → RTNLGRP_* (linux/rtnetlink.h), NFNLGRP_* (linux/netfilter/nfnetlink.h) */
 const GROUPS = {
   link: 1,
   neighbour: 3,
@@ -14,13 +14,21 @@ const GROUPS = {
   "ipv6-address": 9,
   "ipv6-route": 11,
   "ipv6-rule": 19,
+  nftables: 7,
 } as const;
 
-/** A kind of change to hear of. */
+/** A kind of change to hear of. `nftables` (NFNLGRP_NFTABLES) comes over another protocol than the others, and so not together with them. */
 export type NetlinkGroup = keyof typeof GROUPS;
 
+/** The protocol over which changes of these kinds come. Throws a TypeError for a mixture. */
+export function protocolOf(groups: readonly NetlinkGroup[]): number {
+  const isNft = groups.map((group) => group === "nftables");
+  if (isNft.includes(true) && isNft.includes(false)) throw new TypeError("nftables is watched alone");
+  return isNft.includes(true) ? NETLINK_NETFILTER : NETLINK_ROUTE;
+}
+
 /**
- * What a subscription hears: a change (RTM_NEW*, RTM_DEL*); or that changes were lost because they came faster than
+ * What a subscription hears: a change (RTM_NEW*, RTM_DEL*, NFT_MSG_*); or that changes were lost because they came faster than
  * they were read, so that everything must be listed again; or that it is broken, and closed.
  */
 export type Notice =

@@ -7,7 +7,7 @@ import { ensureRoute } from "./routes.ts";
 import { ensureRule } from "./rules.ts";
 import { openNetlink } from "./socket.ts";
 import { throwsCode } from "./testing.ts";
-import { newNetns, noKernel } from "./testing-netns.ts";
+import { newNetns, noKernel, runIn } from "./testing-netns.ts";
 import { type NetlinkEvent, type NetlinkGroup, watch } from "./watch.ts";
 import { withNetns } from "./with-netns.ts";
 
@@ -137,4 +137,19 @@ t.test("an announced address is known to the neighbours, under its new MAC", { s
     throwsCode(t, () => announce(ns, { index: link.index, mac }, addresses), "down");
     announce(ns, { index: link.index, mac }, []);
   });
+});
+
+t.test("a change of a table of packet rules is heard with its name, whoever made it", { skip }, async (t) => {
+  const path = await newNetns(t);
+  const { events, until } = recorder(t, path, ["nftables"]);
+  const tables = () => events.flatMap((e) => (e.type === "nftables" ? [`${e.family} ${e.table}`] : []));
+  runIn(path, "nft", "add table inet ours { chain a { type filter hook forward priority 0; }; }; add table ip others");
+  await until((e) => e.type === "nftables" && e.table === "others");
+  t.same(new Set(tables()), new Set(["inet ours", "ip others"]));
+  for (const change of ["add rule inet ours a accept", "flush chain inet ours a", "delete table inet ours"]) {
+    events.length = 0;
+    runIn(path, "nft", change);
+    await until((e) => e.type === "nftables");
+    t.same(new Set(tables()), new Set(["inet ours"]), change);
+  }
 });

@@ -3,6 +3,7 @@ import { NetlinkError } from "./error.ts";
 import { decodeLink, type Link, RTM_DELLINK, RTM_NEWLINK } from "./link-codec.ts";
 import type { NetlinkMessage } from "./message.ts";
 import { decodeNeighbour, type Neighbour, RTM_DELNEIGH, RTM_NEWNEIGH } from "./neighbour-codec.ts";
+import { decodeNftChange } from "./nft-codec.ts";
 import { decodeRoute, type Route, RTM_DELROUTE, RTM_NEWROUTE } from "./route-codec.ts";
 import { decodeRule, RTM_DELRULE, RTM_NEWRULE, type Rule } from "./rule-codec.ts";
 import type { NetlinkSocket } from "./socket.ts";
@@ -23,12 +24,14 @@ export type NetlinkEvent =
   | { readonly type: "route"; readonly change: Change; readonly route: Route }
   | { readonly type: "neighbour"; readonly change: Change; readonly neighbour: Neighbour }
   | { readonly type: "rule"; readonly change: Change; readonly rule: Rule }
+  /** Something of that table of nftables, `family` as nft(8) writes it; one for each rule of a large change. */
+  | { readonly type: "nftables"; readonly family: string; readonly table: string }
   | { readonly type: "overrun" }
   | { readonly type: "failed"; readonly error: NetlinkError };
 
 /**
  * Calls `listener` with what changes in the socket's namespace, from the event loop. To miss nothing, watch first and
- * list then: what happens in between comes twice.
+ * list then: what happens in between comes twice. `nftables` cannot be asked for together with others: throws a TypeError.
  */
 export function watch(
   socket: NetlinkSocket,
@@ -82,7 +85,9 @@ export function decodeEvent(message: NetlinkMessage): NetlinkEvent | undefined {
       const rule = decodeRule(payload);
       return rule && { type: "rule", change: message.type === RTM_NEWRULE ? "set" : "removed", rule };
     }
-    default:
-      return undefined;
+    default: {
+      const change = decodeNftChange(message);
+      return change && { type: "nftables", ...change };
+    }
   }
 }
