@@ -33,21 +33,33 @@ export interface InformerCache<T extends KubeObject, P> {
   readonly size: number;
   get(key: string): P | undefined;
   entries(): IterableIterator<[string, P]>;
-  /** Takes an object as it is now. Announces nothing if its version is known already. */
-  upsert(object: T): void;
-  remove(key: string): void;
-  /** After a complete list: what is not among `keys` is gone. */
-  retain(keys: ReadonlySet<string>): void;
+  /**
+   * Takes an object as it is at version `asOf`: its own, or that of the list which it is from. Announces nothing if its version is
+   * known already. What is known and later than `asOf` stays; without `asOf` nothing does.
+   */
+  upsert(object: T, asOf: string | undefined): void;
+  /** An object is gone at version `asOf`. */
+  remove(key: string, asOf: string | undefined): void;
+  /** After a complete list of version `asOf`: what is not among `keys` is gone. */
+  retain(keys: ReadonlySet<string>, asOf: string | undefined): void;
   clear(): void;
+}
+
+/**
+ * Whether resource version `a` is later than `b`. They are decimal numbers that grow for ever, and the API promises that they
+ * can be compared within one type (KEP-5504).
+ */
+export function isLater(a: string, b: string): boolean {
+  return a.length === b.length ? a > b : a.length > b.length;
 }
 
 /** An empty {@link InformerCache}. */
 export function informerCache<T extends KubeObject, P>(options: CacheOptions<T, P>): InformerCache<T, P> {
   /** key → what is kept of the object. */
   const entries = new Map<string, Entry<P>>();
-  const remove = (key: string): void => {
+  const remove = (key: string, asOf?: string): void => {
     const known = entries.get(key);
-    if (known === undefined) return;
+    if (known === undefined || (asOf !== undefined && isLater(known.version, asOf))) return;
     entries.delete(key);
     options.announce({ key, old: known.value });
   };
@@ -59,16 +71,17 @@ export function informerCache<T extends KubeObject, P>(options: CacheOptions<T, 
     *entries() {
       for (const [key, entry] of entries) yield [key, entry.value];
     },
-    upsert(object) {
+    upsert(object, asOf) {
       const { metadata } = object;
       const key = keyOf(metadata);
       let known = entries.get(key);
+      if (known?.version === metadata.resourceVersion) return;
+      if (known !== undefined && asOf !== undefined && isLater(known.version, asOf)) return;
       // Deleted and made anew under the same name while nobody watched: those who listen must see both.
       if (known !== undefined && known.uid !== metadata.uid) {
         remove(key);
         known = undefined;
       }
-      if (known?.version === metadata.resourceVersion) return;
       let value: P | undefined;
       let same = false;
       try {
@@ -95,8 +108,8 @@ export function informerCache<T extends KubeObject, P>(options: CacheOptions<T, 
       }
     },
     remove,
-    retain(keys) {
-      for (const key of entries.keys()) if (!keys.has(key)) remove(key);
+    retain(keys, asOf) {
+      for (const key of entries.keys()) if (!keys.has(key)) remove(key, asOf);
     },
     clear: () => entries.clear(),
   };

@@ -528,3 +528,98 @@ t.test("listEach reads all pages, and no more than are asked for", async (t) => 
   for await (const pod of listEach<Pod>(w.fake, PODS, { pageSize: 2 })) if (pod.metadata.name === "b") break;
   t.equal(w.fake.requests.length, 1);
 });
+
+t.test("refresh finds what a watch that says nothing has missed", async (t) => {
+  const w = world(t);
+  await addPod(w.fake, "a");
+  await started(w);
+  w.fake.stallWatches();
+  await addPod(w.fake, "b");
+  await removePod(w.fake, "a");
+  await w.fake.settled();
+  t.same(w.heard(), ["+default/a"], "the watch has not told");
+  await w.pods.refresh();
+  t.same(w.heard(), ["+default/b", "-default/a"]);
+  await w.fake.settled();
+  t.equal(w.pods.state, "watching");
+  t.same(w.errors, []);
+});
+
+t.test("refresh does not count a list that had begun before, and goes on after failures", async (t) => {
+  const w = world(t);
+  await addPod(w.fake, "a");
+  w.fake.fail({ verb: "list", delayMs: 500, after: true });
+  w.pods.start();
+  await w.fake.settled();
+  await addPod(w.fake, "b");
+  w.fake.fail({ verb: "list", code: "unavailable" });
+  let done = false;
+  const refreshed = w.pods.refresh().then(() => {
+    done = true;
+  });
+  for (let i = 0; i < 3; i++) await w.clock.advance(200);
+  await w.fake.settled();
+  t.equal(done, false, "the list under way was from before, the next one failed");
+  await w.clock.advance(300);
+  await refreshed;
+  t.ok(w.pods.get("default/b"));
+});
+
+t.test("refresh heeds the signal, and the end of the informer", async (t) => {
+  const w = world(t);
+  await started(w);
+  w.fake.fail({ verb: "list", hang: true, times: 9 });
+  const controller = new AbortController();
+  const given = w.pods.refresh(controller.signal);
+  controller.abort();
+  await t.rejects(given, { name: "KubeError", code: "aborted" });
+  const ended = w.pods.refresh();
+  const stopped = w.pods.stop();
+  await t.rejects(ended, { code: "aborted" });
+  await stopped;
+  await t.rejects(w.pods.refresh(), { code: "aborted" });
+});
+
+t.test("an object that a write returned is known at once, and the watch says nothing new about it", async (t) => {
+  const w = world(t);
+  await started(w);
+  const made = await w.fake.create<Pod>(PODS, { metadata: { name: "a", namespace: "default" }, spec: {} });
+  w.pods.observe(made);
+  t.same(w.heard(), ["+default/a"]);
+  await w.fake.settled();
+  t.same(w.heard(), []);
+});
+
+t.test("an answer that comes late does not bring back what is gone, nor what was before", async (t) => {
+  const w = world(t);
+  await started(w);
+  const first = await w.fake.create<Pod>(PODS, { metadata: { name: "a", namespace: "default" }, spec: {} });
+  await note(w.fake, "a", "new");
+  await w.fake.settled();
+  w.pods.observe(first);
+  t.equal(w.pods.get("default/a")?.note, "new");
+  await removePod(w.fake, "a");
+  await w.fake.settled();
+  w.heard();
+  w.pods.observe(first);
+  t.same(w.heard(), []);
+  t.equal(w.pods.size, 0);
+});
+
+t.test("a list from before an observed write leaves it alone, a later one knows better", async (t) => {
+  const w = world(t);
+  await started(w);
+  w.fake.fail({ verb: "list", delayMs: 100, after: true });
+  const refreshed = w.pods.refresh();
+  await w.fake.settled();
+  const made = await w.fake.create<Pod>(PODS, { metadata: { name: "a", namespace: "default" }, spec: {} });
+  w.pods.observe(made);
+  await w.clock.advance(100);
+  await refreshed;
+  await w.fake.settled();
+  t.same(w.heard(), ["+default/a"]);
+  w.fake.stallWatches();
+  await removePod(w.fake, "a");
+  await w.pods.refresh();
+  t.same(w.heard(), ["-default/a"]);
+});

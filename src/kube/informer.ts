@@ -2,7 +2,7 @@ import { untilAborted } from "./abort.ts";
 import { type BackoffLimits, jitteredBackoff } from "./backoff.ts";
 import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import { KubeError } from "./errors.ts";
-import { type Change, informerCache, type Projection } from "./informer-cache.ts";
+import { type Change, informerCache, isLater, type Projection } from "./informer-cache.ts";
 import type { Kube, Selection, WatchEvent } from "./kube.ts";
 import { type KubeObject, keyOf } from "./object.ts";
 import { type ResourceType, typeName } from "./resources.ts";
@@ -67,6 +67,16 @@ export interface Informer<P> {
   subscribe(listener: (change: Change<P>) => void): () => void;
   /** Ends a pause: the next attempt begins at once. For those who know that it may succeed now. */
   retryNow(): void;
+  /**
+   * Reads everything anew, for as long as it takes. When it resolves, everything is known that the API server had accepted when it
+   * was called: a watch alone never proves that. Rejects with a `KubeError` `aborted` if `signal` fires or the informer is stopped.
+   */
+  refresh(signal?: AbortSignal): Promise<void>;
+  /**
+   * Takes in an object as the answer to a write shows it, ahead of the watch. Does nothing if the watch has come that far
+   * already: then it knows better, perhaps even that the object is gone again.
+   */
+  observe(object: KubeObject): void;
   /** Ends everything and forgets the objects. Nothing is announced any more. Resolves when no request is left. */
   stop(): Promise<void>;
 }
@@ -119,6 +129,11 @@ export function informer<T extends KubeObject, P = T>(
   let pageSize = options.pageSize ?? DEFAULT_PAGE;
   let running: Promise<void> | undefined;
   let endPause: () => void = () => undefined;
+  /** Up to where the server's word is known, by lists, events and bookmarks. */
+  let reached: string | undefined;
+  /** Those who wait for a list that is yet to begin. */
+  const refreshing = new Set<PromiseWithResolvers<void>>();
+  let endWatch: () => void = () => undefined;
 
   const cache = informerCache<T, P>({
     project: options.project,
@@ -151,9 +166,11 @@ export function informer<T extends KubeObject, P = T>(
   async function list(): Promise<void> {
     // While attempts fail the state goes on saying so, rather than to flicker.
     if (state === "idle" || state === "watching") enter("listing");
+    const served = [...refreshing];
     const seen = new Set<string>();
     let next: string | undefined;
     let first: string | undefined;
+    let asOf: string | undefined;
     do {
       const page = await kube.list<T>(type, {
         ...selection,
@@ -165,16 +182,24 @@ export function informer<T extends KubeObject, P = T>(
       stopping.signal.throwIfAborted();
       enter("listing");
       lastActivity = clock.now();
+      first ??= page.resourceVersion;
+      // What is newer than the list was observed. But a server that has gone back in time (restored from a backup) is right all the same.
+      asOf = reached !== undefined && isLater(reached, first) ? undefined : first;
       for (const object of page.items) {
         seen.add(keyOf(object.metadata));
-        cache.upsert(object);
+        cache.upsert(object, asOf);
       }
-      first ??= page.resourceVersion;
       next = page.continue;
     } while (next !== undefined);
-    cache.retain(seen);
-    version = first;
+    cache.retain(seen, asOf);
+    reached = first;
     markSynced();
+    for (const waiter of served) {
+      refreshing.delete(waiter);
+      waiter.resolve();
+    }
+    // Whoever came meanwhile wants another one.
+    version = refreshing.size === 0 ? first : undefined;
   }
 
   /** One watch, to its end, whichever that is. */
@@ -182,6 +207,10 @@ export function informer<T extends KubeObject, P = T>(
     const controller = new AbortController();
     const onStop = (): void => controller.abort(stopping.signal.reason);
     stopping.signal.addEventListener("abort", onStop, { once: true });
+    endWatch = () => {
+      silent = true;
+      controller.abort();
+    };
     const silenceMs = options.silenceMs ?? DEFAULT_SILENCE_MS;
     const openMs = Math.min(silenceMs, OPEN_MS);
     const asked = clock.now();
@@ -204,12 +233,13 @@ export function informer<T extends KubeObject, P = T>(
       heard = lastActivity = clock.now();
       backoff.reset();
       if (event.type === "BOOKMARK") {
-        version = event.resourceVersion;
+        version = reached = event.resourceVersion;
         return;
       }
-      if (event.type === "DELETED") cache.remove(keyOf(event.object.metadata));
-      else cache.upsert(event.object);
-      version = event.object.metadata.resourceVersion;
+      const { metadata } = event.object;
+      if (event.type === "DELETED") cache.remove(keyOf(metadata), metadata.resourceVersion);
+      else cache.upsert(event.object, metadata.resourceVersion);
+      version = reached = metadata.resourceVersion;
     };
     const onOpen = (): void => {
       open = true;
@@ -226,6 +256,7 @@ export function informer<T extends KubeObject, P = T>(
       if (!silent) throw controller.signal.aborted ? controller.signal.reason : error;
     } finally {
       cancelGuard();
+      endWatch = () => undefined;
       stopping.signal.removeEventListener("abort", onStop);
       if (open && clock.now() - asked >= STABLE_MS) backoff.reset();
     }
@@ -255,7 +286,11 @@ export function informer<T extends KubeObject, P = T>(
     if (error.code === "not-found") {
       // The type may come back with other objects: a version from before means nothing then.
       version = undefined;
-      if (options.absent === "empty") markSynced();
+      if (options.absent === "empty") {
+        markSynced();
+        for (const waiter of refreshing) waiter.resolve();
+        refreshing.clear();
+      }
       // Said once: a type may well be absent for good.
       if (state === "absent") return;
       enter("absent");
@@ -320,11 +355,32 @@ export function informer<T extends KubeObject, P = T>(
       return () => listeners.delete(entry);
     },
     retryNow: () => endPause(),
+    async refresh(signal) {
+      const waiter = Promise.withResolvers<void>();
+      if (stopping.signal.aborted) waiter.reject(stopping.signal.reason);
+      else refreshing.add(waiter);
+      version = undefined;
+      endWatch();
+      endPause();
+      try {
+        await (signal === undefined ? waiter.promise : untilAborted(waiter.promise, signal));
+      } catch (cause) {
+        throw cause instanceof KubeError ? cause : new KubeError("aborted", `refreshing ${name}`, { cause });
+      } finally {
+        refreshing.delete(waiter);
+      }
+    },
+    observe(object) {
+      const { resourceVersion } = object.metadata;
+      if (reached === undefined || !isLater(resourceVersion, reached)) return;
+      cache.upsert(object as T, resourceVersion);
+    },
     async stop() {
       if (!stopping.signal.aborted) {
         const reason = new KubeError("aborted", `the informer of ${name} is stopped`);
         stopping.abort(reason);
         firstSync.reject(reason);
+        for (const waiter of refreshing) waiter.reject(reason);
         listeners.clear();
         enter("stopped");
       }
