@@ -106,7 +106,7 @@ export class Controller {
       view: northbound.view,
       commit: (plan) => northbound.commit(plan),
       whenReady: () => northbound.whenReady(),
-      offerEffects: (unit, effects) => this.#effects.offer(unit, effects),
+      offerEffects: (unit, effects, renew) => this.#effects.offer(unit, effects, renew),
       timers,
       onUnitFailure: (unit, error) =>
         log.error({ err: error, unit }, "the northbound database refuses this unit; it is tried again"),

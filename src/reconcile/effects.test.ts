@@ -76,3 +76,22 @@ t.test("a failure is tried again after growing pauses until the unit withdraws i
   t.equal(open.length, 2);
   t.same([1, 2, 3, 20].map(retryDelay), [500, 1000, 2000, 60_000]);
 });
+
+t.test("what was carried out is done again when it is renewed, once, also while it is under way", async (t) => {
+  const { runner, open, done, settle } = rig();
+  const wish = [{ key: "a", text: "a" }];
+  runner.offer("u", wish);
+  open[0]?.end();
+  await settle();
+  runner.offer("u", wish, true);
+  t.equal(open.length, 2);
+  runner.offer("u", wish, true);
+  runner.offer("u", wish, true);
+  t.equal(open.length, 2);
+  open[1]?.end();
+  await settle();
+  open[2]?.end();
+  await settle();
+  t.same(done, ["a", "a", "a"]);
+  t.equal(runner.pending, 0);
+});

@@ -10,6 +10,8 @@ interface Entry<E extends Effect> {
   /** The effect that was carried out last; equal ones are not repeated while the unit keeps returning them. */
   done?: E;
   running: boolean;
+  /** To be carried out once more when it has been. */
+  again?: boolean;
   attempts: number;
   retry?: () => void;
 }
@@ -54,15 +56,18 @@ export class EffectRunner<E extends Effect> {
     return this.#ready.size + this.#running;
   }
 
-  /** States all that `unit` wants done now; what it wanted before and does not name any more is withdrawn. */
-  offer(unit: string, effects: readonly E[]): void {
+  /**
+   * States all that `unit` wants done now; what it wanted before and does not name any more is withdrawn. `renew`: also what has
+   * been done already is done again.
+   */
+  offer(unit: string, effects: readonly E[], renew = false): void {
     if (this.#stopped) return;
     const before = this.#byUnit.get(unit);
     const keys = new Set(effects.map((effect) => effect.key));
     for (const key of before ?? []) if (!keys.has(key)) this.#withdraw(key);
     if (keys.size === 0) this.#byUnit.delete(unit);
     else this.#byUnit.set(unit, keys);
-    for (const effect of effects) this.#want(effect);
+    for (const effect of effects) this.#want(effect, renew);
     this.#pump();
   }
 
@@ -75,14 +80,19 @@ export class EffectRunner<E extends Effect> {
     this.#byUnit.clear();
   }
 
-  #want(effect: E): void {
+  #want(effect: E, renew: boolean): void {
     const entry = this.#entries.get(effect.key);
     if (entry === undefined) {
       this.#entries.set(effect.key, { wanted: effect, running: false, attempts: 0 });
       this.#ready.add(effect.key);
       return;
     }
-    if (samePlain(entry.wanted, effect)) return;
+    if (samePlain(entry.wanted, effect)) {
+      if (!renew || entry.retry !== undefined) return;
+      if (entry.running) entry.again = true;
+      else this.#ready.add(effect.key);
+      return;
+    }
     entry.wanted = effect;
     entry.attempts = 0;
     entry.retry?.();
@@ -121,7 +131,9 @@ export class EffectRunner<E extends Effect> {
     this.#running--;
     entry.running = false;
     if (this.#entries.get(key) === entry) {
-      if (!samePlain(entry.wanted, effect)) this.#ready.add(key);
+      const again = entry.again === true || !samePlain(entry.wanted, effect);
+      delete entry.again;
+      if (again) this.#ready.add(key);
       else if (failure !== undefined) this.#later(key, entry);
     }
     if (failure !== undefined) this.#onError(effect, failure);

@@ -22,7 +22,8 @@ function rig() {
     view: database,
     commit: (plan) => database.commit(plan),
     whenReady: () => Promise.resolve(),
-    offerEffects: (_unit, effects) => offered.push(...effects.map((effect) => effect.text)),
+    offerEffects: (_unit, effects, renew) =>
+      offered.push(...effects.map((effect) => `${renew ? "again: " : ""}${effect.text}`)),
     timers,
     onUnitFailure: (unit, error) => failures.push(`${unit}: ${error.message}`),
     onDeposed: () => failures.push("deposed"),
@@ -171,4 +172,32 @@ t.test("a unit that goes takes its rows along", async (t) => {
   facts.set("namespaces", "s", undefined);
   await engine.whenIdle();
   t.same(database.names(), [], "a switch goes with all its ports");
+});
+
+t.test("a second start offers again what the first may have left undone, and writes nothing for it", async (t) => {
+  const { engine, offered, addSwitch, addPort } = rig();
+  addSwitch("s");
+  addPort("p1", "s");
+  addPort("p2", "nowhere");
+  engine.start();
+  await engine.whenIdle();
+  engine.stop();
+  offered.length = 0;
+  engine.start();
+  await engine.whenIdle();
+  t.same(offered, ["p1 is on s"], "and nothing of a row that still waits for its holder");
+  t.equal(engine.stats.transactions, 1);
+});
+
+t.test("facts that change and change back renew the effects: one may have been carried out in between", async (t) => {
+  const { engine, offered, addSwitch, addPort } = rig();
+  addSwitch("s");
+  addPort("p1", "s");
+  engine.start();
+  await engine.whenIdle();
+  offered.length = 0;
+  addPort("p1", "elsewhere");
+  addPort("p1", "s");
+  await engine.whenIdle();
+  t.same(offered, ["again: p1 is on s"]);
 });

@@ -26,7 +26,8 @@ export interface EngineOptions<E extends Effect> {
   readonly commit: (plan: Plan) => Promise<CommitOutcome>;
   /** Resolves when the view is current and writing is possible; a plan against a stale view would be refused. */
   readonly whenReady: () => Promise<void>;
-  readonly offerEffects: (unit: string, effects: readonly E[]) => void;
+  /** `renew`: what was carried out of them has been undone since. */
+  readonly offerEffects: (unit: string, effects: readonly E[], renew: boolean) => void;
   readonly timers: Timers;
   /** A unit whose rows the database refuses, or that wants a row of another unit; it is tried again by itself. */
   readonly onUnitFailure: (unit: string, error: Error) => void;
@@ -62,6 +63,8 @@ export class Engine<E extends Effect> {
   readonly #pending = new Map<string, Touched>();
   /** Units whose effects are to be offered when what is pending of them is committed. */
   readonly #unoffered = new Set<string>();
+  /** Those of them whose facts have changed and changed back, perhaps with an effect in between. */
+  readonly #renewed = new Set<string>();
   /** Units with rows that wait for the row that would hold them; their effects wait as well. */
   readonly #parked = new Set<string>();
   /** Units that the database refused → attempts so far, and whether the next one is due. */
@@ -107,9 +110,10 @@ export class Engine<E extends Effect> {
     this.#kick();
   }
 
-  /** Begins to write. Until now everything was only noted. */
+  /** Begins to write. Until now everything was only noted. What an earlier start left undone outside the database is offered again. */
   start(): void {
     this.#active = true;
+    for (const unit of this.desired.units()) this.#offerLater(unit);
     this.#kick();
   }
 
@@ -176,7 +180,10 @@ export class Engine<E extends Effect> {
 
   #compile(unit: string): void {
     const { changed, fragment } = this.#options.tracker.compile(unit);
-    if (!changed) return;
+    if (!changed) {
+      if (this.#offerLater(unit)) this.#renewed.add(unit);
+      return;
+    }
     this.stats.compiled++;
     const { touched, conflicts } = this.desired.replace(
       unit,
@@ -234,8 +241,16 @@ export class Engine<E extends Effect> {
       if (!this.#unoffered.delete(unit)) continue;
       // Parked rows are taken up again by noteDrift when their holder appears; until then they cost nothing.
       if (parked.has(unit)) this.#parked.add(unit);
-      else offerEffects(unit, this.desired.fragment(unit)?.effects ?? []);
+      else offerEffects(unit, this.desired.fragment(unit)?.effects ?? [], this.#renewed.delete(unit));
     }
+  }
+
+  /** Has the effects of a unit offered once more, if it has any. Parked units are offered when they are not that any more. */
+  #offerLater(unit: string): boolean {
+    const effects = this.desired.fragment(unit)?.effects ?? [];
+    if (effects.length === 0 || this.#parked.has(unit)) return false;
+    this.#unoffered.add(unit);
+    return true;
   }
 
   #countRepairs(plan: Plan): number {
