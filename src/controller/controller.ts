@@ -40,6 +40,16 @@ export interface ControllerParts {
   readonly random: () => number;
 }
 
+/** How long a start waits for the lock, in ms, before it reads as a standby. */
+const LOCK_MS = 300;
+
+/** What a leader writes to Kubernetes with. Each term has its own, so that nothing of an earlier one gets into it. */
+interface Term {
+  readonly recorder: AddressRecorder;
+  readonly statuses: StatusWriter;
+  readonly effects: EffectRunner<WeftEffect>;
+}
+
 /**
  * The controller: Kubernetes → facts → units → the northbound database, and back into annotations, statuses and Events.
  *
@@ -53,61 +63,44 @@ export class Controller {
   readonly #sources: Sources;
   readonly ipam = new Ipam({ macs: hashedMacs("weft") });
   readonly #events: EventRecorder;
-  readonly #statuses: StatusWriter;
-  readonly #recorder: AddressRecorder;
-  #effects: EffectRunner<WeftEffect>;
-  #leading = false;
+  #term: Term | undefined;
+  /** Everything was read after the lock had been won, and it has not been lost since. */
+  #fresh = false;
 
   constructor(parts: ControllerParts) {
     this.#parts = parts;
     const { kube, northbound, log, clock, random } = parts;
-    const timers = clock;
-    this.#sources = new Sources(parts, this.facts);
+    this.#sources = new Sources(parts, this.facts, (resource, name, gone) => {
+      if (gone) this.#term?.statuses.forget(resource, name);
+      else this.#term?.statuses.touch(resource, name);
+    });
     this.#events = eventRecorder(kube, {
       component: CONTROLLER_COMPONENT,
       clock,
       random,
       onError: (error) => log.warn({ err: error }, "an Event could not be written"),
     });
-    this.#statuses = new StatusWriter({
-      kube,
-      timers,
-      now: () => timestamp(new Date(clock.now())),
-      current: (resource, name) => this.#sources.status(resource, name),
-      usage: (resource, name) => this.#usage(resource, name),
-      onError: (name, error) =>
-        log.warn({ err: error, object: name }, "a status could not be written; it is tried again"),
-    });
-    this.#recorder = new AddressRecorder({
-      kube,
-      timers,
-      onRecorded: (kind, object) => this.#sources.made(kind, object),
-      onDropped: (name) => this.allocator.dropped(name),
-      onError: (record, error) =>
-        log.warn({ err: error, owner: record.name }, "an address could not be written; it is tried again"),
-    });
     this.allocator = new Allocator({
       facts: this.facts,
       ipam: this.ipam,
-      record: (record) => this.#recorder.record(record),
-      withdraw: (name) => this.#recorder.withdraw(name),
+      record: (record) => this.#term?.recorder.record(record),
+      withdraw: (name) => this.#term?.recorder.withdraw(name) ?? true,
       discard: (ip) => this.#offer(`discard:${ip.name}`, ip),
       committedPorts: () => northbound.podPorts(),
       refused: (kind, object, refusal) => this.#refused(kind, object, refusal),
       disputed: (ip, message) => this.#disputed(ip, message),
       usageChanged: (subnet) => {
-        this.#statuses.touch("subnets", subnet);
-        for (const pool of this.facts.by("ipPools", "subnet", subnet)) this.#statuses.touch("ipPools", pool.name);
+        this.#term?.statuses.touch("subnets", subnet);
+        for (const pool of this.facts.by("ipPools", "subnet", subnet)) this.#term?.statuses.touch("ipPools", pool.name);
       },
     });
-    this.#effects = this.#newEffects();
     this.engine = new Engine<WeftEffect>({
       tracker: new Tracker(UNIT_KINDS, this.facts, rootsOf),
       view: northbound.view,
       commit: (plan) => northbound.commit(plan),
       whenReady: () => northbound.whenReady(),
-      offerEffects: (unit, effects, renew) => this.#effects.offer(unit, effects, renew),
-      timers,
+      offerEffects: (unit, effects, renew) => this.#term?.effects.offer(unit, effects, renew),
+      timers: clock,
       onUnitFailure: (unit, error) =>
         log.error({ err: error, unit }, "the northbound database refuses this unit; it is tried again"),
       onDeposed: () => log.warn("another controller leads now"),
@@ -132,11 +125,14 @@ export class Controller {
       this.allocator.noteFact(change);
     });
     northbound.subscribe((changes) => this.engine.noteDatabase(changes));
+    northbound.lock.onChange((state) => {
+      if (state !== "held") this.#fresh = false;
+    });
   }
 
   /** How many effects and records wait to be written to Kubernetes. */
   get pendingWrites(): number {
-    return this.#effects.pending + this.#recorder.pending;
+    return this.#term === undefined ? 0 : this.#term.effects.pending + this.#term.recorder.pending;
   }
 
   /** How many facts of each kind there are. */
@@ -146,7 +142,7 @@ export class Controller {
 
   /** Whether this process leads. */
   get leading(): boolean {
-    return this.#leading;
+    return this.#term !== undefined;
   }
 
   /** Reads everything, and follows it from then on. Resolves when facts and mirror are complete. */
@@ -159,22 +155,33 @@ export class Controller {
       joinSubnet: settings.nodeSwitch,
       serviceCidr: cidrTexts(settings.serviceCidr),
     });
+    // A controller that is alone has the lock in an instant. What it reads afterwards need not be read again when it leads.
+    await until(northbound.lock.whenHeld(signal), LOCK_MS, this.#parts.clock);
+    this.#fresh = northbound.lock.state === "held";
     this.#sources.start();
     await Promise.all([this.#sources.whenSynced(signal), northbound.whenReady(signal)]);
   }
 
-  /** Begins to decide and to write. Call only when synced. */
+  /**
+   * Begins to decide and to write. Call only when synced. Everything is read once more before, for a watch that lags or is half open
+   * would hide what the last leader has done: its addresses would be given again, and its ports be swept.
+   */
   async lead(): Promise<void> {
     const { kube, settings, log, northbound, clock } = this.#parts;
     const started = clock.now();
-    this.#leading = true;
-    this.#effects = this.#newEffects();
+    const term = this.#newTerm();
+    this.#term = term;
+    const over = (): boolean => this.#term !== term;
+    if (!this.#fresh) await this.#sources.refresh();
+    this.#fresh = false;
+    await northbound.whenReady();
+    if (over()) return;
     await ensureDefaults(kube, settings, this.#sources);
-    if (!this.#leading) return;
+    if (over()) return;
     this.allocator.start();
     this.engine.start();
     await this.engine.whenIdle();
-    if (!this.#leading) return;
+    if (over()) return;
     await sweepOnce({ engine: this.engine, northbound, log, allowed: settings.allowMassDelete });
     const { compiled, transactions } = this.engine.stats;
     log.info({ ms: clock.now() - started, compiled, transactions }, "everything is compiled and in the database");
@@ -182,28 +189,49 @@ export class Controller {
 
   /** Stops deciding and writing; goes on reading. */
   follow(): void {
-    this.#leading = false;
+    const term = this.#term;
+    this.#term = undefined;
     this.engine.stop();
     this.allocator.stop();
-    this.#recorder.clear();
-    this.#effects.stop();
+    term?.recorder.clear();
+    term?.effects.stop();
+    term?.statuses.stop();
   }
 
   /** Ends everything. */
   async stop(): Promise<void> {
     this.follow();
-    this.#statuses.stop();
     await Promise.all([this.#events.stop(), this.#sources.stop()]);
   }
 
-  #newEffects(): EffectRunner<WeftEffect> {
+  #newTerm(): Term {
     const { kube, log, clock } = this.#parts;
-    return new EffectRunner<WeftEffect>({
+    const recorder = new AddressRecorder({
+      kube,
+      timers: clock,
+      onRecorded: (kind, object) => this.#sources.made(kind, object),
+      onDropped: (name) => {
+        if (this.#term?.recorder === recorder) this.allocator.dropped(name);
+      },
+      onError: (record, error) =>
+        log.warn({ err: error, owner: record.name }, "an address could not be written; it is tried again"),
+    });
+    const statuses = new StatusWriter({
+      kube,
+      timers: clock,
+      now: () => timestamp(new Date(clock.now())),
+      current: (resource, name) => this.#sources.status(resource, name),
+      usage: (resource, name) => this.#usage(resource, name),
+      onError: (name, error) =>
+        log.warn({ err: error, object: name }, "a status could not be written; it is tried again"),
+    });
+    const effects = new EffectRunner<WeftEffect>({
       run: (effect) => runEffect({ kube, facts: this.facts, state: (state) => this.#state(state) }, effect),
       timers: clock,
       limit: 24,
       onError: (effect, error) => log.warn({ err: error, effect: effect.key }, "an effect failed; it is tried again"),
     });
+    return { recorder, statuses, effects };
   }
 
   /** Recomputes all verdicts; equal ones are cut off by the store. Subnets and nodes change rarely and are few. */
@@ -224,7 +252,7 @@ export class Controller {
   }
 
   #state(effect: Extract<WeftEffect, { kind: "condition" }>): void {
-    this.#statuses.state(effect);
+    this.#term?.statuses.state(effect);
     if (effect.ready) return;
     const type = { subnets: SUBNETS, vpcs: VPCS, ipPools: IP_POOLS }[effect.resource];
     this.#events.record({ type, name: effect.name, uid: effect.uid }, "Warning", effect.reason, effect.message);
@@ -243,7 +271,7 @@ export class Controller {
   }
 
   #offer(unit: string, { name, uid }: IpFact): void {
-    this.#effects.offer(unit, [{ kind: "release-ip", key: `release/${name}`, name, uid }]);
+    this.#term?.effects.offer(unit, [{ kind: "release-ip", key: `release/${name}`, name, uid }]);
   }
 }
 
@@ -252,4 +280,12 @@ const REFUSED_TYPES = { pods: PODS, nodes: NODES, ips: IPS, vips: VIPS };
 function cidrTexts(text: string): { v4?: string; v6?: string } {
   const { v4, v6 } = parseDualCidr(text) ?? {};
   return { ...(v4 && { v4: v4.text }), ...(v6 && { v6: v6.text }) };
+}
+
+/** Resolves when `promise` does or fails, or after `ms`. */
+async function until(promise: Promise<void>, ms: number, clock: Clock): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const cancel = clock.after(ms, resolve);
+  await Promise.race([promise.catch(() => undefined), late]);
+  cancel();
 }

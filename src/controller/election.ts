@@ -63,6 +63,7 @@ export class Election {
       clock,
     });
     this.#controller.lead().catch((error: unknown) => {
+      if (this.#stop.signal.aborted) return;
       log.error({ err: error }, "leading could not begin; giving the process up, so that another one can");
       this.#onFailure();
     });

@@ -66,7 +66,12 @@ export class Sources {
   /** kind → its informer. */
   readonly #informers = new Map<FactKind, Informer<Projected>>();
 
-  constructor({ kube, settings, log, clock, random }: SourceParts, facts: FactStore) {
+  /** `onStatus` is called when a status was seen to have changed, or its object to be gone. */
+  constructor(
+    { kube, settings, log, clock, random }: SourceParts,
+    facts: FactStore,
+    onStatus: (resource: StatusResource, name: string, gone: boolean) => void,
+  ) {
     this.#facts = facts;
     const defaults = { router: settings.clusterRouter, joinSubnet: settings.nodeSwitch };
     this.#feeds = {
@@ -106,7 +111,10 @@ export class Sources {
         ...(fieldSelector === undefined ? {} : { fieldSelector }),
         ...(absent === undefined ? {} : { absent }),
       });
-      made.subscribe(({ key, new: now }) => facts.set(kind, key, now?.fact as FactTypes[FactKind] | undefined));
+      made.subscribe(({ key, new: now }) => {
+        facts.set(kind, key, now?.fact as FactTypes[FactKind] | undefined);
+        if (withStatus.has(kind)) onStatus(kind as StatusResource, key, now === undefined);
+      });
       this.#informers.set(kind, made);
     }
   }
@@ -126,10 +134,14 @@ export class Sources {
     return this.#facts.get(kind, key) !== undefined;
   }
 
-  /** Takes an object in that was just written; its informer will confirm it. */
+  /** Takes an object in as a write returned it, unless its informer knows better by now. */
   made(kind: FactKind, object: KubeObject): void {
-    const fact = this.#feeds[kind]?.project(object as never);
-    if (fact !== undefined) this.#facts.set(kind, fact.key, fact);
+    this.#informers.get(kind)?.observe(object);
+  }
+
+  /** Reads everything anew; resolves when all is known that the API server had accepted before. */
+  async refresh(): Promise<void> {
+    await Promise.all([...this.#informers.values()].map((source) => source.refresh()));
   }
 
   /** The status of an object as last seen. */

@@ -35,7 +35,8 @@ const TYPES: Record<StatusResource, ResourceType> = { subnets: SUBNETS, vpcs: VP
 
 /**
  * Writes the statuses of subnets and VPCs: conditions, joined with the counters of IPAM. It compares with what is there and
- * patches only what differs, at most once a second for each object, with the newest values.
+ * patches only what differs, at most once a second for each object, with the newest values. It must be told (`touch`) of changes on
+ * either side: what is there is seen late, and a comparison with what was there before may find nothing to do.
  */
 export class StatusWriter {
   readonly #options: StatusWriterOptions;
@@ -55,7 +56,7 @@ export class StatusWriter {
     this.touch(effect.resource, effect.name);
   }
 
-  /** Something that an object's status shows has changed. */
+  /** Something that an object's status shows has changed, or the status itself as it is seen. */
   touch(resource: StatusResource, name: string): void {
     if (this.#stopped) return;
     const key = `${resource}/${name}`;
@@ -68,6 +69,11 @@ export class StatusWriter {
     this.#busy.set(key, entry);
     // The first of a burst waits for the rest of its own task only.
     queueMicrotask(() => void this.#write(resource, name, entry));
+  }
+
+  /** An object is gone, and with it what was found of it. */
+  forget(resource: StatusResource, name: string): void {
+    this.#states.delete(`${resource}/${name}`);
   }
 
   /** Writes nothing more. */
@@ -97,7 +103,6 @@ export class StatusWriter {
       delay = retryDelay(entry.failures);
     }
     this.#options.timers.after(delay, () => {
-      if (this.#options.current(resource, name) === undefined) this.#states.delete(key);
       if (entry.again && !this.#stopped) void this.#write(resource, name, entry);
       else this.#busy.delete(key);
     });

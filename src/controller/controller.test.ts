@@ -1,0 +1,130 @@
+import type { Logger } from "pino";
+import t, { type Test } from "tap";
+import { SYSTEM_CLOCK } from "../kube/clock.ts";
+import { type FakeKube, fakeKube } from "../kube/fake.ts";
+import type { KubeObject } from "../kube/object.ts";
+import { IPS, NAMESPACES, NODES, PODS, SUBNETS } from "../kube/resources.ts";
+import type { Pod } from "../kube/types.ts";
+import { type FakeOvsdb, fakeOvsdb } from "../ovsdb/fake.ts";
+import { OVN_NB } from "../ovsdb/generated/ovn-nb.ts";
+import { Controller } from "./controller.ts";
+import { Election } from "./election.ts";
+import { Northbound } from "./northbound.ts";
+import type { Settings } from "./settings.ts";
+
+const SETTINGS: Settings = {
+  ovnNb: "",
+  clusterRouter: "ovn-cluster",
+  defaultSubnet: "ovn-default",
+  defaultCidr: "10.16.0.0/24",
+  defaultGateway: "",
+  defaultExcludeIps: "",
+  nodeSwitch: "join",
+  nodeSwitchCidr: "100.64.0.0/24",
+  serviceCidr: "10.96.0.0/12",
+  metricsPort: 0,
+  logLevel: "info",
+  allowMassDelete: false,
+  identity: "test",
+  namespace: "kube-system",
+};
+
+const quiet = (): void => {};
+const LOG = { debug: quiet, info: quiet, warn: quiet, error: quiet } as unknown as Logger;
+
+/** A candidate on a connection of its own. */
+function candidate(t: Test, kube: FakeKube, server: FakeOvsdb) {
+  const client = server.connect();
+  const northbound = new Northbound(client);
+  const parts = { kube, northbound, settings: SETTINGS, log: LOG, clock: SYSTEM_CLOCK, random: () => 0.5 };
+  const controller = new Controller(parts);
+  const election = new Election(parts, controller, () => t.fail("leading could not begin"));
+  election.start();
+  t.teardown(async () => {
+    await election.stop();
+    await client.close();
+  });
+  return { controller, election, client, northbound };
+}
+
+/** Waits until `found` gives something. */
+async function eventually<T>(what: string, found: () => T | undefined): Promise<T> {
+  for (let i = 0; i < 2_000; i++) {
+    const value = found();
+    if (value !== undefined) return value;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  throw new Error(`not within time: ${what}`);
+}
+
+function addressOf(kube: FakeKube, name: string): string | undefined {
+  return kube.object<Pod>(PODS, { namespace: "default", name })?.metadata.annotations?.["ovn.kubernetes.io/ip_address"];
+}
+
+async function addPod(kube: FakeKube, name: string): Promise<void> {
+  const spec = { nodeName: "n1", hostNetwork: false };
+  await kube.create(PODS, { metadata: { namespace: "default", name }, spec });
+}
+
+async function cluster(t: Test): Promise<{ kube: FakeKube; server: FakeOvsdb }> {
+  const kube = fakeKube();
+  const server = fakeOvsdb(OVN_NB);
+  t.teardown(() => server.close());
+  await kube.create(NODES, { metadata: { name: "n1" } });
+  await kube.create(NAMESPACES, { metadata: { name: "default" } });
+  return { kube, server };
+}
+
+t.test("a new leader whose watches have gone silent reads anew before it gives addresses or sweeps", async (t) => {
+  const { kube, server } = await cluster(t);
+  const first = candidate(t, kube, server);
+  await eventually("the first leads", () => first.controller.leading || undefined);
+  const second = candidate(t, kube, server);
+  await eventually("the second has read everything", () => second.election.synced || undefined);
+  kube.stallWatches();
+  // As the first would, if its own watches were alive.
+  const spec = { podName: "a", namespace: "default", subnet: "ovn-default", v4IpAddress: "10.16.0.2" };
+  await kube.create(IPS, { metadata: { name: "a.default" }, spec: { ...spec, macAddress: "00:00:00:00:00:0a" } });
+  await addPod(kube, "a");
+  await addPod(kube, "b");
+  await first.election.stop();
+  await first.client.close();
+  t.equal(await eventually("b has an address", () => addressOf(kube, "b")), "10.16.0.3");
+  t.equal(await eventually("a has its address", () => addressOf(kube, "a")), "10.16.0.2");
+});
+
+t.test("who leads no more writes no statuses, and who leads again writes what has been left undone", async (t) => {
+  const { kube, server } = await cluster(t);
+  const only = candidate(t, kube, server);
+  await addPod(kube, "a");
+  await eventually("a has its address", () => addressOf(kube, "a"));
+  const using = (): unknown =>
+    (kube.object<KubeObject>(SUBNETS, { name: "ovn-default" })?.status as Record<string, unknown> | undefined)?.[
+      "v4usingIPs"
+    ];
+  await eventually("it is counted", () => (using() === 1 ? true : undefined));
+  const thief = server.connect();
+  thief.steal("weft_controller");
+  await eventually("the lead is lost", () => (only.controller.leading ? undefined : true));
+  await new Promise((resolve) => setTimeout(resolve, 1_200));
+  t.equal(using(), 1, "nobody has counted anew with an empty memory");
+  await kube.delete(PODS, { namespace: "default", name: "a" }, { gracePeriodSeconds: 0 });
+  await thief.close();
+  await eventually("the address is given back", () =>
+    kube.object(IPS, { name: "a.default" }) === undefined ? true : undefined,
+  );
+  await eventually("it is counted", () => (using() === 0 ? true : undefined));
+});
+
+t.test("what somebody else writes into a status is put right", async (t) => {
+  const { kube, server } = await cluster(t);
+  candidate(t, kube, server);
+  const available = (): unknown =>
+    (kube.object<KubeObject>(SUBNETS, { name: "ovn-default" })?.status as Record<string, unknown> | undefined)?.[
+      "v4availableIPs"
+    ];
+  await eventually("it is counted", () => (available() === 253 ? true : undefined));
+  const body = { status: { v4availableIPs: 7 } };
+  await kube.patch(SUBNETS, { name: "ovn-default" }, { type: "merge", body }, { subresource: "status" });
+  await eventually("it is right again", () => (available() === 253 ? true : undefined));
+});
