@@ -83,7 +83,10 @@ export async function run(world: World, manifests: readonly Manifest[], ms = 60_
   );
 }
 
-/** Deletes pods at once and waits until they, and their addresses, are gone. */
+/**
+ * Deletes pods at once and waits until they, their addresses and their interfaces are gone. The last comes last: kubelet removes the sandbox of
+ * a pod that was deleted by force after the pod.
+ */
 export async function remove(world: World, namespace: string, names: readonly string[]): Promise<void> {
   await Promise.all(
     names.map(async (name) => {
@@ -92,6 +95,12 @@ export async function remove(world: World, namespace: string, names: readonly st
       await world.ips.gone(`${name}.${namespace}`);
     }),
   );
+  const ours = ({ external_ids: ids }: { readonly external_ids: Readonly<Record<string, string>> }): boolean =>
+    ids["pod_namespace"] === namespace && names.includes(ids["pod_name"] ?? "");
+  for (const node of world.lab.nodes) {
+    const ovs = world.ovs(node);
+    await ovs.until(`no interfaces of ${namespace} on ${node}`, () => !ovs.podInterfaces().some(ours), 60_000);
+  }
 }
 
 function unlessGone(error: unknown): void {
