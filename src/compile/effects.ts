@@ -14,12 +14,14 @@ export interface AnnotateEffect {
   readonly annotations: Readonly<Record<string, string | null>>;
 }
 
-/** Delete an IP object and with it give its address back. */
+/** Delete an IP object, provided that nobody has changed it meanwhile, and with it give its address back. */
 export interface ReleaseIpEffect {
   readonly kind: "release-ip";
   readonly key: string;
   readonly name: string;
   readonly uid: string;
+  /** Ask the API server whether the StatefulSet or machine really does not keep it: what facts say of them may be old. */
+  readonly confirm?: true;
 }
 
 /** Put our finalizer on an object, or take it off. */

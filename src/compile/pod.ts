@@ -59,14 +59,25 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
     if (pod === undefined || !pod.alive) {
       // What is kept is kept until a user deletes it.
       if (ip === undefined || ((ip.reserved || retained) && !ip.deleting)) return { rows: [], edges: [], effects: [] };
-      const release: WeftEffect = { kind: "release-ip", key: `release/${ip.name}`, name: ip.name, uid: ip.uid };
+      const release: WeftEffect = {
+        kind: "release-ip",
+        key: `release/${ip.name}`,
+        name: ip.name,
+        uid: ip.uid,
+        ...(ip.podType !== "" && !ip.deleting && { confirm: true }),
+      };
       return { rows: [], edges: [], effects: [release] };
     }
-    const given = ip !== undefined && (ip.podUid === pod.uid || ip.podUid === "");
+    // A reservation of a user's may lack its MAC or its address until the allocator has filled them in.
+    const given = ip !== undefined && isComplete(ip, subnet) && (ip.podUid === pod.uid || ip.podUid === "");
     if (!given || subnet === undefined || pod.node === undefined) return { rows: [], edges: [], effects: [] };
     return compilePort(pod, pod.node, ip, subnet, input);
   },
 };
+
+function isComplete(ip: IpFact, subnet: SubnetFact | undefined): boolean {
+  return ip.mac !== "" && (ip.v4 !== "" || ip.v6 !== "" || subnet?.protocol === "Mac");
+}
 
 function isDisputed(reader: FactReader, ip: IpFact | undefined): boolean {
   return ip !== undefined && reader.get("disputes", ip.name) !== undefined;

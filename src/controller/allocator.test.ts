@@ -304,3 +304,58 @@ t.test("a subnet that is not in force gives nothing", async (t) => {
   t.equal(records.get("b.default")?.lease.subnet, "ovn-default", "the namespace's default serves instead");
   t.same(refused, []);
 });
+
+t.test("a reservation without a MAC is given one, and keeps its address", async (t) => {
+  const facts = sampleFacts();
+  const { allocator, records } = rig(facts);
+  allocator.start();
+  const labels = { "ovn.kubernetes.io/ip_reserved": "true" };
+  const spec = { subnet: "ovn-default", v4IpAddress: "10.16.0.9" };
+  facts.set("ips", "keep", projectIp({ metadata: { name: "keep", uid: "keep", labels }, spec }));
+  const record = records.get("keep");
+  t.match(record, { kind: "reservation", lease: { v4: "10.16.0.9" } });
+  t.ok(record?.lease.mac);
+});
+
+t.test("who holds an address that is not in the subnet any more keeps it, also through a new start", async (t) => {
+  const facts = sampleFacts();
+  const { allocator, discarded, disputed } = rig(facts);
+  addSubnet(facts, "small", { cidrBlock: "10.30.0.0/28", namespaces: ["default"] });
+  addIp(facts, "z.default", {
+    podName: "z",
+    namespace: "default",
+    nodeName: "weft-1",
+    subnet: "small",
+    v4: "10.30.0.9",
+    v6: "",
+  });
+  addSubnet(facts, "small", { cidrBlock: "10.30.0.0/29", namespaces: ["default"] });
+  allocator.start();
+  t.same(disputed, ["z.default"], "it is said");
+  t.same(discarded, []);
+  t.equal(facts.get("disputes", "z.default"), undefined);
+});
+
+t.test("what a pod's namesake had is given back if the pod cannot have it", async (t) => {
+  const { facts, allocator, discarded, refused } = rig();
+  allocator.start();
+  const pod = facts.get("pods", "default/a");
+  if (!pod) throw new Error("no pod");
+  facts.set("pods", "default/a", { ...pod, uid: "uid-a2", annotations: { "ovn.kubernetes.io/ip_pool": "nowhere" } });
+  t.same(refused, ["default/a PoolUnknown"]);
+  t.same(discarded, ["a.default"]);
+});
+
+t.test("the address of a port that nobody speaks for is given to nobody until the port is gone", async (t) => {
+  const facts = sampleFacts();
+  const ports = [{ name: "gone.default", subnet: "ovn-default", mac: "", v4: "10.16.0.3", v6: "" }];
+  const { allocator, records, ipam } = rig(facts, ports);
+  allocator.start();
+  addPod(facts, "b", { node: "weft-1" });
+  t.equal(records.get("b.default")?.lease.v4, "10.16.0.4");
+  allocator.notePorts();
+  t.equal(ipam.holderOf("ovn-default", "10.16.0.3"), "port/gone.default");
+  ports.length = 0;
+  allocator.notePorts();
+  t.equal(ipam.holderOf("ovn-default", "10.16.0.3"), undefined);
+});

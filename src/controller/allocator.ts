@@ -2,7 +2,7 @@ import { OVN_PROVIDER } from "../api/annotations.ts";
 import { nodePortName, podPortName } from "../api/names.ts";
 import { poolVerdictKey } from "../compile/ippool.ts";
 import { isOpen, subnetsOfNamespace } from "../compile/namespace-subnets.ts";
-import { ordinalOf } from "../compile/retention.ts";
+import { isRetained, ordinalOf } from "../compile/retention.ts";
 import { joinDual } from "../facts/project-subnet.ts";
 import type { FactChange, FactStore } from "../facts/store.ts";
 import type { IpFact, NodeFact, PodFact, VipFact } from "../facts/types.ts";
@@ -12,7 +12,7 @@ import type { Refusal } from "../ipam/refusal.ts";
 import { requestFromAnnotations } from "../ipam/request.ts";
 import type { AddressRequest, Decision, Lease } from "../ipam/types.ts";
 import { parseDualIp } from "../net/dual.ts";
-import { type CommittedPort, claimsAtStart } from "./claims.ts";
+import { type Claim, type CommittedPort, claimsAtStart, orphanKey } from "./claims.ts";
 
 /** A decision to be recorded in Kubernetes before anything uses it. `name` is the owner in IPAM. */
 export type AddressRecord =
@@ -74,6 +74,8 @@ export class Allocator {
   readonly #options: AllocatorOptions;
   /** Owners decided but not yet seen as objects. */
   readonly #recording = new Set<string>();
+  /** Names of ports whose addresses are held although neither a record nor a pod speaks for them → those addresses. */
+  readonly #orphans = new Map<string, Claim>();
   /** `kind/key` of those who were refused. */
   readonly #waiting = new Map<string, Waiting>();
   #active = false;
@@ -98,6 +100,10 @@ export class Allocator {
     for (const { ip, message } of claims.disagreements) disputed(ip, message);
     for (const vip of facts.all("vips")) this.#reserveVip(vip);
     for (const claim of claims.unrecorded) ipam.reserve(claim);
+    // Nobody else gets the address of a port that is there, until it is swept.
+    for (const claim of claims.orphans) {
+      if (ipam.reserve(claim).lease !== undefined) this.#orphans.set(claim.owner, claim);
+    }
     for (const subnet of facts.all("subnets")) this.#options.usageChanged(subnet.name);
     this.#serveAll();
   }
@@ -107,6 +113,7 @@ export class Allocator {
     this.#active = false;
     this.#recording.clear();
     this.#waiting.clear();
+    this.#orphans.clear();
     const { ipam, facts } = this.#options;
     ipam.clear();
     for (const { key } of facts.all("disputes")) facts.set("disputes", key, undefined);
@@ -153,6 +160,17 @@ export class Allocator {
         return;
       default:
         return;
+    }
+  }
+
+  /** Ports of the northbound database have changed. */
+  notePorts(): void {
+    if (this.#orphans.size === 0) return;
+    const left = new Set([...this.#options.committedPorts()].map((port) => orphanKey(port)));
+    for (const [owner, claim] of this.#orphans) {
+      if (left.has(orphanKey(claim))) continue;
+      this.#orphans.delete(owner);
+      this.#release(owner);
     }
   }
 
@@ -226,7 +244,9 @@ export class Allocator {
       ...(mac !== "" && { mac }),
     });
     usageChanged(subnet);
-    const message = conflicts[0]?.message;
+    // Whoever holds an odd address (outside of a subnet that has shrunk, the gateway's) goes on holding it; that is only said.
+    for (const { code, message } of conflicts) if (!isClash(code)) disputed(ip, message);
+    const message = conflicts.find(({ code }) => isClash(code))?.message;
     const told = facts.get("disputes", name)?.message === message;
     facts.set("disputes", name, message === undefined ? undefined : { key: name, message });
     if (message === undefined || told) return;
@@ -319,8 +339,16 @@ export class Allocator {
   }
 
   #serveReservation(ip: IpFact): void {
-    if (!ip.reserved || ip.deleting || ip.v4 !== "" || ip.v6 !== "" || this.#recording.has(ip.name)) return;
-    const decision = this.#allocate({ owner: ip.name, subnets: [ip.subnet], want: { kind: "any" } });
+    const addresses = parseDualIp([ip.v4, ip.v6].filter((address) => address !== "").join(",")) ?? {};
+    const fixed = addresses.v4 !== undefined || addresses.v6 !== undefined;
+    if (!ip.reserved || ip.deleting || (fixed && ip.mac !== "") || this.#recording.has(ip.name)) return;
+    if (this.#options.facts.get("disputes", ip.name) !== undefined) return;
+    const decision = this.#allocate({
+      owner: ip.name,
+      subnets: [ip.subnet],
+      want: fixed ? { kind: "static", addresses } : { kind: "any" },
+      ...(ip.mac !== "" && { mac: ip.mac }),
+    });
     this.#decided("ips", ip, decision, (lease) => ({ kind: "reservation", name: ip.name, lease, ip }));
   }
 
@@ -360,6 +388,8 @@ export class Allocator {
       discard(old);
       return;
     }
+    // What its namesake had is nobody's if the successor cannot have it, unless it is kept for a better one.
+    if (old !== undefined && !decision.ok && !old.reserved && !isRetained(facts, old)) discard(old);
     const ownerUid = facts.get("machines", pod.holder)?.uid ?? (pod.owner?.kind === "StatefulSet" ? pod.owner.uid : "");
     this.#decided("pods", pod, decision, (lease) => {
       return { kind: "ip", name, lease, node, pod, ownerUid, ...(old === undefined ? {} : { takeOver: old }) };
@@ -424,6 +454,11 @@ export class Allocator {
     else if (vip !== undefined) this.#serveVip(vip);
     else this.#waiting.delete(`${kind}/${key}`);
   }
+}
+
+/** Whether a conflict is one of two records that name the same. */
+function isClash(code: Refusal["code"]): boolean {
+  return code === "AddressInUse" || code === "MacInUse";
 }
 
 /** The owner in IPAM of a pod's address: the name of its IP object and of its port. */

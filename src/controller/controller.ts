@@ -1,17 +1,18 @@
 import type { Logger } from "pino";
 import { timestamp } from "../api/conditions.ts";
 import { CONTROLLER_COMPONENT } from "../api/names.ts";
-import type { WeftEffect } from "../compile/effects.ts";
+import type { ConditionEffect, WeftEffect } from "../compile/effects.ts";
 import { judgeSubnet } from "../compile/subnet-verdict.ts";
 import { rootsOf, UNIT_KINDS } from "../compile/units.ts";
 import { FactStore } from "../facts/store.ts";
-import type { IpFact } from "../facts/types.ts";
+import type { FactKind, IpFact } from "../facts/types.ts";
 import { Ipam } from "../ipam/ipam.ts";
 import { hashedMacs } from "../ipam/macs.ts";
 import type { Refusal } from "../ipam/refusal.ts";
 import type { Usage } from "../ipam/types.ts";
 import type { Clock } from "../kube/clock.ts";
 import type { Kube } from "../kube/kube.ts";
+import type { KubeObject } from "../kube/object.ts";
 import { type EventRecorder, eventRecorder } from "../kube/recorder.ts";
 import { IP_POOLS, IPS, NODES, PODS, SUBNETS, VIPS, VPCS } from "../kube/resources.ts";
 import { type Dual, parseDualCidr } from "../net/dual.ts";
@@ -124,7 +125,10 @@ export class Controller {
       this.engine.noteFact(change);
       this.allocator.noteFact(change);
     });
-    northbound.subscribe((changes) => this.engine.noteDatabase(changes));
+    northbound.subscribe((changes) => {
+      this.engine.noteDatabase(changes);
+      if (changes.some((change) => change.table === "Logical_Switch_Port")) this.allocator.notePorts();
+    });
     northbound.lock.onChange((state) => {
       if (state !== "held") this.#fresh = false;
     });
@@ -225,8 +229,14 @@ export class Controller {
       onError: (name, error) =>
         log.warn({ err: error, object: name }, "a status could not be written; it is tried again"),
     });
+    const tools = {
+      kube,
+      facts: this.facts,
+      observed: (kind: FactKind, object: KubeObject) => this.#sources.made(kind, object),
+      state: (state: ConditionEffect) => this.#state(state),
+    };
     const effects = new EffectRunner<WeftEffect>({
-      run: (effect) => runEffect({ kube, facts: this.facts, state: (state) => this.#state(state) }, effect),
+      run: (effect) => runEffect(tools, effect),
       timers: clock,
       limit: 24,
       onError: (effect, error) => log.warn({ err: error, effect: effect.key }, "an effect failed; it is tried again"),
@@ -251,7 +261,7 @@ export class Controller {
     return pool === undefined ? {} : this.ipam.usage(pool.subnet, name);
   }
 
-  #state(effect: Extract<WeftEffect, { kind: "condition" }>): void {
+  #state(effect: ConditionEffect): void {
     this.#term?.statuses.state(effect);
     if (effect.ready) return;
     const type = { subnets: SUBNETS, vpcs: VPCS, ipPools: IP_POOLS }[effect.resource];

@@ -1,9 +1,25 @@
 import { FINALIZER } from "../api/names.ts";
 import type { ConditionEffect, FinalizersEffect, ReleaseIpEffect, WeftEffect } from "../compile/effects.ts";
+import { isRetained, ordinalOf } from "../compile/retention.ts";
+import { projectMachine, projectStatefulSet, type StatefulSetObject } from "../facts/project-owner.ts";
 import type { FactReader } from "../facts/store.ts";
+import type { IpFact } from "../facts/types.ts";
 import { KubeError } from "../kube/errors.ts";
 import type { JsonPatchStep, Kube } from "../kube/kube.ts";
-import { IP_POOLS, IPS, NAMESPACES, NODES, PODS, type ResourceType, SUBNETS, VIPS, VPCS } from "../kube/resources.ts";
+import type { KubeObject } from "../kube/object.ts";
+import {
+  IP_POOLS,
+  IPS,
+  NAMESPACES,
+  NODES,
+  PODS,
+  type ResourceType,
+  STATEFUL_SETS,
+  SUBNETS,
+  VIPS,
+  VPCS,
+} from "../kube/resources.ts";
+import { MACHINES } from "./sources.ts";
 
 const TYPES = {
   pods: PODS,
@@ -19,6 +35,8 @@ const TYPES = {
 export interface EffectTools {
   readonly kube: Kube;
   readonly facts: FactReader;
+  /** Takes in what was read ahead of the informers. */
+  readonly observed: (kind: "statefulSets" | "machines", object: KubeObject) => void;
   /** Takes a condition to the status writer, which joins it with the counters. */
   readonly state: (effect: ConditionEffect) => void;
 }
@@ -80,12 +98,39 @@ async function setFinalizer({ kube, facts }: EffectTools, effect: FinalizersEffe
   await kube.patch(TYPES[effect.resource], { name: effect.name }, { type: "json", body: steps });
 }
 
-async function releaseIp({ kube, facts }: EffectTools, { name, uid }: ReleaseIpEffect): Promise<void> {
+async function releaseIp(tools: EffectTools, { name, uid, confirm }: ReleaseIpEffect): Promise<void> {
+  const { kube, facts } = tools;
   const fact = facts.get("ips", name);
   if (fact === undefined || fact.uid !== uid) return;
+  if (confirm && (await isKept(tools, fact))) return;
+  // The versions keep a record that a new pod of the same name has just taken over from going with the old pod.
+  let resourceVersion = fact.version;
   const finalizers = fact.finalizers.filter((entry) => entry !== FINALIZER);
   if (finalizers.length !== fact.finalizers.length) {
-    await kube.patch(IPS, { name }, { type: "merge", body: { metadata: { uid, finalizers } } });
+    const body = { metadata: { uid, resourceVersion, finalizers } };
+    resourceVersion = (await kube.patch(IPS, { name }, { type: "merge", body })).metadata.resourceVersion;
   }
-  if (!fact.deleting) await kube.delete(IPS, { name }, { preconditions: { uid } });
+  if (!fact.deleting) await kube.delete(IPS, { name }, { preconditions: { uid, resourceVersion } });
+}
+
+/** Whether the owner of an address keeps it, by what the API server says now. Where that is news, the informer is told. */
+async function isKept({ kube, facts, observed }: EffectTools, ip: IpFact): Promise<boolean> {
+  const [namespace = "", podName = ""] = ip.holder.split("/");
+  const kind = ip.podType === "VirtualMachine" ? "machines" : "statefulSets";
+  const name = kind === "machines" ? podName : (ordinalOf(podName)?.set ?? podName);
+  let object: KubeObject;
+  try {
+    object = await kube.get(kind === "machines" ? MACHINES : STATEFUL_SETS, { namespace, name });
+  } catch (error) {
+    if (error instanceof KubeError && error.code === "not-found") return false;
+    throw error;
+  }
+  observed(kind, object);
+  const fresh = kind === "machines" ? projectMachine(object) : projectStatefulSet(object as StatefulSetObject);
+  const reader: FactReader = {
+    get: (other, key) => (other === kind ? (fresh as never) : facts.get(other, key)),
+    by: (other, index, value) => facts.by(other, index, value),
+    all: (other) => facts.all(other),
+  };
+  return isRetained(reader, ip);
 }

@@ -28,7 +28,7 @@ import type { Settings } from "./settings.ts";
 import type { Status, StatusResource } from "./status-writer.ts";
 
 /** KubeVirt's machines; clusters without KubeVirt do not serve them. */
-const MACHINES: ResourceType = {
+export const MACHINES: ResourceType = {
   group: "kubevirt.io",
   version: "v1",
   plural: "virtualmachines",

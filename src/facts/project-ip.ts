@@ -36,6 +36,7 @@ export function projectIp(ip: IpObject): IpFact {
     v4: spec.v4IpAddress || (joined.find((address) => address.includes(".")) ?? ""),
     v6: spec.v6IpAddress || (joined.find((address) => address.includes(":")) ?? ""),
     mac: (spec.macAddress ?? "").toLowerCase(),
+    version: ip.metadata.resourceVersion ?? "",
     podUid: annotations[POD_UID_ANNOTATION] ?? "",
     podType: spec.podType ?? "",
     ownerUid: annotations[OWNER_UID_ANNOTATION] ?? "",

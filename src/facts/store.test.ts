@@ -8,6 +8,7 @@ function ip(name: string, holder: string, subnet: string): IpFact {
     v4: "",
     v6: "",
     mac: "",
+    version: "",
     podUid: "",
     podType: "",
     ownerUid: "",

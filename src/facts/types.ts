@@ -195,6 +195,8 @@ export interface IpFact {
   readonly v4: string;
   readonly v6: string;
   readonly mac: string;
+  /** Its resource version, on which giving it back depends: it must not go where somebody has just taken it over. */
+  readonly version: string;
   /** UID of the pod it was given to; "" for objects that Kube-OVN or a user made. */
   readonly podUid: string;
   readonly podType: string;

@@ -1,0 +1,66 @@
+import t from "tap";
+import type { ReleaseIpEffect } from "../compile/effects.ts";
+import { sampleFacts } from "../compile/testing.ts";
+import { projectIp } from "../facts/project-ip.ts";
+import { projectStatefulSet } from "../facts/project-owner.ts";
+import { fakeKube } from "../kube/fake.ts";
+import type { KubeObject } from "../kube/object.ts";
+import { IPS, STATEFUL_SETS } from "../kube/resources.ts";
+import { runEffect } from "./run-effect.ts";
+
+/** An IP object of a StatefulSet's pod, known as it is stored. */
+async function rig() {
+  const kube = fakeKube();
+  const facts = sampleFacts();
+  const ip = await kube.create(IPS, {
+    metadata: { name: "web-1.default", finalizers: ["kubeovn.io/kube-ovn-controller"] },
+    spec: { podName: "web-1", namespace: "default", subnet: "ovn-default", podType: "StatefulSet" },
+  });
+  const know = (object: KubeObject): unknown => facts.set("ips", object.metadata.name, projectIp(object as never));
+  know(ip);
+  const observed: string[] = [];
+  const tools = {
+    kube,
+    facts,
+    observed: (kind: string, object: KubeObject) => void observed.push(`${kind}/${object.metadata.name}`),
+    state: () => {},
+  };
+  const release: ReleaseIpEffect = { kind: "release-ip", key: "r", name: "web-1.default", uid: ip.metadata.uid };
+  return { kube, facts, tools, release, know, observed };
+}
+
+const REF = { name: "web-1.default" };
+
+t.test("an address is given back: finalizer and object go", async (t) => {
+  const { kube, tools, release } = await rig();
+  await runEffect(tools, release);
+  t.equal(kube.object(IPS, REF), undefined);
+});
+
+t.test("a record that was taken over meanwhile stays, and the effect is to be tried again", async (t) => {
+  const { kube, tools, release, know } = await rig();
+  const body = { metadata: { annotations: { "weft.kubeovn.io/pod-uid": "the-next" } } };
+  const taken = await kube.patch(IPS, REF, { type: "merge", body });
+  await t.rejects(runEffect(tools, release), { code: "conflict" });
+  t.equal(kube.object(IPS, REF)?.metadata.finalizers?.length, 1);
+  know(taken);
+  await runEffect(tools, release);
+  t.equal(kube.object(IPS, REF), undefined);
+});
+
+t.test("a StatefulSet is asked for before the address of its pod is given back", async (t) => {
+  const { kube, tools, release, observed, facts } = await rig();
+  const set = { metadata: { namespace: "default", name: "web" }, spec: { replicas: 3 } };
+  const stored = await kube.create(STATEFUL_SETS, set as never);
+  facts.set(
+    "statefulSets",
+    "default/web",
+    projectStatefulSet({ ...(stored as object), spec: { replicas: 0 } } as never),
+  );
+  await runEffect(tools, { ...release, confirm: true });
+  t.ok(kube.object(IPS, REF), "the fact was old");
+  t.same(observed, ["statefulSets/web"]);
+  await kube.delete(STATEFUL_SETS, { namespace: "default", name: "web" });
+  await runEffect(tools, { ...release, confirm: true });
+  t.equal(kube.object(IPS, REF), undefined);
+});
