@@ -27,6 +27,7 @@ function rig(facts: FactStore = sampleFacts(), ports: readonly CommittedPort[] =
     },
     discard: (ip) => discarded.push(ip.name),
     committedPorts: () => ports,
+    committedPort: (name) => ports.find((port) => port.name === name),
     refused: (_kind, object, { code }) => refused.push(`${object.key} ${code}`),
     disputed: (ip) => disputed.push(ip.name),
     usageChanged: () => {},
@@ -358,4 +359,49 @@ t.test("the address of a port that nobody speaks for is given to nobody until th
   ports.length = 0;
   allocator.notePorts();
   t.equal(ipam.holderOf("ovn-default", "10.16.0.3"), undefined);
+});
+
+t.test("an address whose record is gone is given to nobody while its port is still there", async (t) => {
+  const facts = sampleFacts();
+  const ports: CommittedPort[] = [];
+  const { allocator, records } = rig(facts, ports);
+  addSubnet(facts, "tiny", { cidrBlock: "10.30.0.0/30", namespaces: ["default"] });
+  const of = { podName: "z", namespace: "default", nodeName: "weft-1", subnet: "tiny", v4: "10.30.0.2", v6: "" };
+  addIp(facts, "z.default", of);
+  const mac = facts.get("ips", "z.default")?.mac ?? "";
+  ports.push({ name: "z.default", subnet: "tiny", mac, v4: "10.30.0.2", v6: "" });
+  allocator.start();
+  addPod(facts, "b", { node: "weft-1" });
+  facts.set("ips", "z.default", undefined);
+  t.equal(records.has("b.default"), false);
+  ports.length = 0;
+  allocator.notePorts();
+  t.equal(records.get("b.default")?.lease.v4, "10.30.0.2");
+});
+
+t.test("a pod whose record is deleted has its address again before anybody who waits for one", async (t) => {
+  const facts = sampleFacts();
+  const { allocator, records, write } = rig(facts);
+  addSubnet(facts, "tiny", { cidrBlock: "10.30.0.0/30", namespaces: ["default"] });
+  allocator.start();
+  addPod(facts, "b", { node: "weft-1" });
+  write("b.default");
+  addPod(facts, "a0", { node: "weft-1" });
+  t.equal(records.has("a0.default"), false);
+  facts.set("ips", "b.default", undefined);
+  t.equal(records.get("b.default")?.lease.v4, "10.30.0.2");
+});
+
+t.test("a reservation that clashed with a pod's address has it as soon as the pod lets go", async (t) => {
+  const facts = sampleFacts();
+  const { allocator, disputed, ipam } = rig(facts);
+  allocator.start();
+  const labels = { "ovn.kubernetes.io/ip_reserved": "true" };
+  const spec = { subnet: "ovn-default", v4IpAddress: "10.16.0.2" };
+  facts.set("ips", "keep", projectIp({ metadata: { name: "keep", uid: "keep", labels }, spec }));
+  t.same(disputed, ["keep"]);
+  facts.set("pods", "default/a", undefined);
+  facts.set("ips", "a.default", undefined);
+  t.equal(ipam.holderOf("ovn-default", "10.16.0.2"), "keep");
+  t.equal(facts.get("disputes", "keep"), undefined);
 });

@@ -12,7 +12,7 @@ import type { Refusal } from "../ipam/refusal.ts";
 import { requestFromAnnotations } from "../ipam/request.ts";
 import type { AddressRequest, Decision, Lease } from "../ipam/types.ts";
 import { parseDualIp } from "../net/dual.ts";
-import { type Claim, type CommittedPort, claimsAtStart, orphanKey } from "./claims.ts";
+import { type CommittedPort, claimsAtStart } from "./claims.ts";
 
 /** A decision to be recorded in Kubernetes before anything uses it. `name` is the owner in IPAM. */
 export type AddressRecord =
@@ -40,6 +40,8 @@ export interface AllocatorOptions {
   readonly ipam: Ipam;
   /** The pod ports that the northbound database holds now, asked for when a leader starts. */
   readonly committedPorts: () => Iterable<CommittedPort>;
+  /** One of them, as it is now. */
+  readonly committedPort: (name: string) => CommittedPort | undefined;
   /** Record this; replaces an earlier record of the same name that is not yet written. */
   readonly record: (record: AddressRecord) => void;
   /**
@@ -75,7 +77,7 @@ export class Allocator {
   /** Owners decided but not yet seen as objects. */
   readonly #recording = new Set<string>();
   /** Names of ports whose addresses are held although neither a record nor a pod speaks for them → those addresses. */
-  readonly #orphans = new Map<string, Claim>();
+  readonly #orphans = new Map<string, CommittedPort>();
   /** `kind/key` of those who were refused. */
   readonly #waiting = new Map<string, Waiting>();
   #active = false;
@@ -99,11 +101,11 @@ export class Allocator {
     for (const ip of claims.records) this.#reserve(ip);
     for (const { ip, message } of claims.disagreements) disputed(ip, message);
     for (const vip of facts.all("vips")) this.#reserveVip(vip);
-    for (const claim of claims.unrecorded) ipam.reserve(claim);
-    // Nobody else gets the address of a port that is there, until it is swept.
-    for (const claim of claims.orphans) {
-      if (ipam.reserve(claim).lease !== undefined) this.#orphans.set(claim.owner, claim);
+    for (const claim of claims.unrecorded) {
+      // All or nothing: what is somebody else's by now, the pod cannot go on with.
+      if (ipam.reserve(claim).conflicts.some(({ code }) => isClash(code))) ipam.release(claim.owner);
     }
+    for (const port of claims.orphans) this.#holdOrphan(port);
     for (const subnet of facts.all("subnets")) this.#options.usageChanged(subnet.name);
     this.#serveAll();
   }
@@ -165,13 +167,24 @@ export class Allocator {
 
   /** Ports of the northbound database have changed. */
   notePorts(): void {
-    if (this.#orphans.size === 0) return;
-    const left = new Set([...this.#options.committedPorts()].map((port) => orphanKey(port)));
-    for (const [owner, claim] of this.#orphans) {
-      if (left.has(orphanKey(claim))) continue;
-      this.#orphans.delete(owner);
-      this.#release(owner);
+    for (const [name, held] of this.#orphans) {
+      const port = this.#options.committedPort(name);
+      if (port !== undefined && port.v4 === held.v4 && port.v6 === held.v6) continue;
+      this.#orphans.delete(name);
+      this.#release(orphanOwner(name));
     }
+  }
+
+  /** Nobody else gets the address of a port that is there. */
+  #holdOrphan(port: CommittedPort): void {
+    const { name, subnet, v4, v6 } = port;
+    const { lease } = this.#options.ipam.reserve({
+      owner: orphanOwner(name),
+      subnet,
+      ...(v4 && { v4 }),
+      ...(v6 && { v6 }),
+    });
+    if (lease !== undefined) this.#orphans.set(name, port);
   }
 
   /** A record was given up: nothing was written, so its address is free again. */
@@ -187,7 +200,7 @@ export class Allocator {
       this.#waiting.delete(`pods/${old.key}`);
       const owner = ownerOf(old);
       // Gone before its address was recorded: nobody else will give it back.
-      if (this.#recording.has(owner) && facts.get("ips", owner) === undefined && this.#options.withdraw(owner)) {
+      if (facts.get("ips", owner) === undefined && (!this.#recording.has(owner) || this.#options.withdraw(owner))) {
         this.dropped(owner);
       }
     }
@@ -196,14 +209,14 @@ export class Allocator {
   }
 
   #noteIp(old: IpFact | undefined, now: IpFact | undefined): void {
-    const { facts } = this.#options;
+    const { facts, ipam, committedPort } = this.#options;
     const fact = now ?? old;
     if (fact === undefined) return;
     if (this.#recording.delete(fact.name)) this.#options.withdraw(fact.name);
+    const freed = now === undefined ? ipam.release(fact.name) : undefined;
     if (now === undefined) {
       this.#waiting.delete(`ips/${fact.name}`);
       facts.set("disputes", fact.name, undefined);
-      this.#release(fact.name);
     } else {
       this.#reserve(now);
       this.#serveReservation(now);
@@ -211,6 +224,11 @@ export class Allocator {
     for (const pod of facts.by("pods", "holder", fact.holder)) this.#servePod(pod);
     const node = fact.holder.startsWith("node:") ? facts.get("nodes", fact.holder.slice("node:".length)) : undefined;
     if (node !== undefined) this.#serveNode(node);
+    if (freed === undefined) return;
+    // A pod that still uses the address has it again by now. Otherwise it is free when the port is gone as well.
+    const port = committedPort(fact.name);
+    if (port !== undefined) this.#holdOrphan(port);
+    this.#freed(freed.subnet);
   }
 
   #noteVip(old: VipFact | undefined, now: VipFact | undefined): void {
@@ -227,8 +245,17 @@ export class Allocator {
 
   #release(owner: string): void {
     const freed = this.#options.ipam.release(owner);
-    if (freed === undefined) return;
-    this.#options.usageChanged(freed.subnet);
+    if (freed !== undefined) this.#freed(freed.subnet);
+  }
+
+  /** An address of a subnet may be free: a reservation that was disputed comes first, then those who wait. */
+  #freed(subnet: string): void {
+    const { facts, usageChanged } = this.#options;
+    for (const { key } of facts.all("disputes")) {
+      const ip = facts.get("ips", key);
+      if (ip?.subnet === subnet) this.#reserve(ip);
+    }
+    usageChanged(subnet);
     this.#serveWaiting();
   }
 
@@ -464,6 +491,11 @@ function isClash(code: Refusal["code"]): boolean {
 /** The owner in IPAM of a pod's address: the name of its IP object and of its port. */
 export function ownerOf(pod: Pick<PodFact, "namespace" | "holder">): string {
   return podPortName(pod.holder.slice(pod.namespace.length + 1), pod.namespace, OVN_PROVIDER);
+}
+
+/** The owner in IPAM of the address of a port for which nobody speaks. */
+function orphanOwner(port: string): string {
+  return `port/${port}`;
 }
 
 /** The owner in IPAM of a Vip's address; no IP object's name holds a slash. */

@@ -30,7 +30,7 @@ export interface Claims {
   /** What pods and ports say where the record is lost: nobody else may get these addresses meanwhile. */
   readonly unrecorded: readonly Claim[];
   /** Ports that have another address than their record, or whose pod and record are gone: they are still there. */
-  readonly orphans: readonly Claim[];
+  readonly orphans: readonly CommittedPort[];
   /** Records that the database contradicts, and what becomes of it. */
   readonly disagreements: readonly { readonly ip: IpFact; readonly message: string }[];
 }
@@ -62,19 +62,11 @@ export function claimsAtStart(facts: FactReader, ports: Iterable<CommittedPort>)
     unrecorded.push({ owner, subnet, ...(mac && { mac }), ...(v4 && { v4 }), ...(v6 && { v6 }) });
   }
   const claimed = new Set(unrecorded.map((claim) => claim.owner));
-  const orphans = [...committed.values()].flatMap((port): Claim[] => {
+  const orphans = [...committed.values()].filter((port) => {
     const record = facts.get("ips", port.name);
-    if (claimed.has(port.name) || (record !== undefined && matches(record, port))) return [];
-    const { name, subnet, v4, v6 } = port;
-    return [{ owner: `port/${name}`, subnet, ...(v4 && { v4 }), ...(v6 && { v6 }) }];
+    return !claimed.has(port.name) && (record === undefined || !matches(record, port));
   });
   return { records, unrecorded, orphans, disagreements };
-}
-
-/** By this an orphaned port and its claim are known to be the same. */
-export function orphanKey(of: CommittedPort | Claim): string {
-  const owner = "owner" in of ? of.owner : `port/${of.name}`;
-  return [owner, of.v4 || "", of.v6 || ""].join(" ");
 }
 
 /** What a pod's annotations say that it was given. */

@@ -16,7 +16,7 @@ import type { KubeObject } from "../kube/object.ts";
 import { type EventRecorder, eventRecorder } from "../kube/recorder.ts";
 import { IP_POOLS, IPS, NODES, PODS, SUBNETS, VIPS, VPCS } from "../kube/resources.ts";
 import { type Dual, parseDualCidr } from "../net/dual.ts";
-import { EffectRunner } from "../reconcile/effects.ts";
+import { EffectRunner, retryDelay } from "../reconcile/effects.ts";
 import { Engine } from "../reconcile/engine.ts";
 import { Tracker } from "../reconcile/tracker.ts";
 import { AddressRecorder } from "./address-recorder.ts";
@@ -88,6 +88,7 @@ export class Controller {
       withdraw: (name) => this.#term?.recorder.withdraw(name) ?? true,
       discard: (ip) => this.#offer(`discard:${ip.name}`, ip),
       committedPorts: () => northbound.podPorts(),
+      committedPort: (name) => northbound.podPort(name),
       refused: (kind, object, refusal) => this.#refused(kind, object, refusal),
       disputed: (ip, message) => this.#disputed(ip, message),
       usageChanged: (subnet) => {
@@ -184,9 +185,13 @@ export class Controller {
     if (over()) return;
     this.allocator.start();
     this.engine.start();
-    await this.engine.whenIdle();
+    const tools = { engine: this.engine, northbound, log, allowed: settings.allowMassDelete };
+    for (let attempt = 1; ; attempt++) {
+      await this.engine.whenIdle();
+      if (over() || (await sweepOnce(tools))) break;
+      await new Promise<void>((resolve) => void clock.after(retryDelay(attempt), resolve));
+    }
     if (over()) return;
-    await sweepOnce({ engine: this.engine, northbound, log, allowed: settings.allowMassDelete });
     const { compiled, transactions } = this.engine.stats;
     log.info({ ms: clock.now() - started, compiled, transactions }, "everything is compiled and in the database");
   }

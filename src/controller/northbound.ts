@@ -4,7 +4,7 @@ import type { OvsdbClient } from "../ovsdb/client.ts";
 import { OvsdbError } from "../ovsdb/errors.ts";
 import { OVN_NB, type OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
 import type { Lock } from "../ovsdb/lock.ts";
-import type { Mirror } from "../ovsdb/mirror.ts";
+import type { Mirror, RowIndex } from "../ovsdb/mirror.ts";
 import { openOvsdb } from "../ovsdb/open.ts";
 import { insert, mutate, type Operation, remove, update } from "../ovsdb/operation.ts";
 import type { ObservedChange } from "../reconcile/drift.ts";
@@ -70,10 +70,12 @@ export class Northbound {
   readonly view: DatabaseView;
   readonly lock: Lock;
   readonly #mirror: Mirror<Mirrored>;
+  readonly #portsByName: RowIndex<OvnNbTables["Logical_Switch_Port"]>;
 
   constructor(client: OvsdbClient) {
     this.client = client;
     this.#mirror = client.monitor(OVN_NB, SELECTION);
+    this.#portsByName = this.#mirror.index("Logical_Switch_Port", "name", (row) => row.name);
     this.lock = client.lock(LEADER_LOCK);
     this.view = {
       get: (table, uuid) => this.#mirror.get(table as Table, uuid) as Row | undefined,
@@ -105,13 +107,16 @@ export class Northbound {
 
   /** The ports of pods, as far as they can be read: their names and addresses. */
   *podPorts(): Iterable<CommittedPort> {
-    for (const { name, addresses, external_ids } of this.#mirror.rows("Logical_Switch_Port")) {
-      const [mac, ...ips] = (addresses.find((entry) => entry !== "unknown") ?? "").split(" ");
-      const subnet = external_ids["ls"];
-      if (external_ids["pod"] === undefined || subnet === undefined || mac === undefined) continue;
-      const { v4, v6 } = parseDualIp(ips.join(",")) ?? {};
-      yield { name, subnet, mac, v4: v4?.text ?? "", v6: v6?.text ?? "" };
+    for (const row of this.#mirror.rows("Logical_Switch_Port")) {
+      const port = podPortOf(row);
+      if (port !== undefined) yield port;
     }
+  }
+
+  /** The port of a pod by its name. */
+  podPort(name: string): CommittedPort | undefined {
+    const [row] = this.#portsByName.lookup(name);
+    return row && podPortOf(row);
   }
 
   /** Commits a plan as one transaction that asserts the leader's lock. Never rejects. */
@@ -127,6 +132,14 @@ export class Northbound {
   async close(): Promise<void> {
     await this.client.close();
   }
+}
+
+function podPortOf({ name, addresses, external_ids }: OvnNbTables["Logical_Switch_Port"]): CommittedPort | undefined {
+  const [mac, ...ips] = (addresses.find((entry) => entry !== "unknown") ?? "").split(" ");
+  const subnet = external_ids["ls"];
+  if (external_ids["pod"] === undefined || subnet === undefined || mac === undefined) return undefined;
+  const { v4, v6 } = parseDualIp(ips.join(",")) ?? {};
+  return { name, subnet, mac, v4: v4?.text ?? "", v6: v6?.text ?? "" };
 }
 
 /** Opens the connection to the northbound database; only its raft leader will do, for that is who keeps the lock. */

@@ -15,12 +15,13 @@ export interface SweepTools {
 }
 
 /**
- * Deletes what an earlier run left in the database and no unit wants any more. Called once by each new leader, after every
- * unit has compiled; later changes leave nothing behind. Stops, and says how to go on, where it would delete too much.
+ * Deletes what an earlier run left in the database and no unit wants any more. Done once by each new leader, after every
+ * unit has compiled; later changes leave nothing behind. Stops, and says how to go on, where it would delete too much. False: it
+ * could not be committed and is to be tried again, for what is left may stand in the way of what is wanted.
  */
-export async function sweepOnce({ engine, northbound, log, allowed }: SweepTools): Promise<void> {
+export async function sweepOnce({ engine, northbound, log, allowed }: SweepTools): Promise<boolean> {
   const sweep = planSweep(engine.desired, northbound.rows(), (table) => northbound.view.isRoot(table), EDGE_COLUMNS);
-  if (planSize(sweep.plan) === 0) return;
+  if (planSize(sweep.plan) === 0) return true;
   const size = { orphans: sweep.orphans.length, owned: sweep.owned };
   if (braked(sweep) && !allowed) {
     log.error(
@@ -30,12 +31,15 @@ export async function sweepOnce({ engine, northbound, log, allowed }: SweepTools
       },
       "the sweep is stopped: it would delete too many rows. See what `weft-controller plan` prints; if that is right, start the controller once with --allow-mass-delete",
     );
-    return;
+    return true;
   }
   const outcome = await northbound.commit(sweep.plan);
-  if (outcome.kind === "committed") {
-    engine.stats.transactions++;
-    engine.stats.operations += planSize(sweep.plan);
-    log.info(size, "rows that nothing wants any more are deleted");
-  } else log.warn({ ...size, outcome: outcome.kind }, "the sweep could not be committed; the next leader tries again");
+  if (outcome.kind !== "committed") {
+    log.warn({ ...size, outcome: outcome.kind }, "the sweep could not be committed; it is tried again");
+    return false;
+  }
+  engine.stats.transactions++;
+  engine.stats.operations += planSize(sweep.plan);
+  log.info(size, "rows that nothing wants any more are deleted");
+  return true;
 }
