@@ -19,6 +19,9 @@ const SUBNETS: Readonly<Record<string, readonly string[]>> = {
   six: ["fd00:60::/125", "fd00:60::/124"],
 };
 
+/** Subnets that overlap others: the older keeps what it has. */
+const CLASHES: Readonly<Record<string, string>> = { clash: "10.30.0.0/24", large: "10.16.0.0/20" };
+
 /** How likely each action is, before a run's own taste. Sums do not matter. */
 const WEIGHTS: Readonly<Record<ActionName, number>> = {
   pod: 14,
@@ -322,11 +325,9 @@ function setWishes(random: Random): { wishes?: Wishes } {
 }
 
 function subnetOf(random: Random): { name: string; spec: Readonly<Record<string, unknown>> } {
-  const name = random.pick([...Object.keys(SUBNETS), "tiny", "clash"]);
-  if (name === "clash") {
-    // Overlaps another one; the older keeps what it has.
-    return { name, spec: { cidrBlock: random.pick(["10.30.0.0/24", "10.16.0.0/20"]), namespaces: ["green"] } };
-  }
+  const name = random.pick([...Object.keys(SUBNETS), "tiny", ...Object.keys(CLASHES)]);
+  const clash = CLASHES[name];
+  if (clash !== undefined) return { name, spec: { cidrBlock: clash, namespaces: ["green"] } };
   const cidrBlock = random.pick(SUBNETS[name] ?? []);
   const base = (cidrBlock.split("/")[0] ?? "").replace(/\.0$/, "");
   const v4 = base.includes(".");
@@ -376,6 +377,6 @@ function reservationOf(random: Random, namespace: string): { name: string; spec:
 
 function deletionOf(random: Random) {
   const type = random.pick(["subnets", "subnets", "ippools", "vips"] as const);
-  const names = { subnets: [...Object.keys(SUBNETS), "clash"], ippools: POOLS, vips: VIPS }[type];
+  const names = { subnets: [...Object.keys(SUBNETS), ...Object.keys(CLASHES)], ippools: POOLS, vips: VIPS }[type];
   return { type, name: random.pick<string>(names) };
 }

@@ -74,7 +74,9 @@ function podsWithoutAddress(picture: Picture, supply: Supply): string[] {
     // A machine that migrates has two pods, of which one has the address.
     if (picture.pods.some((other) => other.port === pod.port && other.alive && other.uid === ip?.podUid)) return [];
     const kept =
-      picture.subnetsFor(pod).some((subnet) => subnet.name === ip?.subnet) && pod.asked["ip_pool"] === undefined;
+      picture.subnetsFor(pod).some((subnet) => subnet.name === ip?.subnet) &&
+      pod.asked["ip_pool"] === undefined &&
+      !picture.pools.some((pool) => pool.namespaces.includes(pod.namespace));
     if (ip !== undefined && !ip.deleting && kept)
       return [`${pod.key} is there, but ${ip.name} is still its predecessor's`];
     if (!supply.couldServe(pod)) return [];
@@ -155,8 +157,10 @@ function wrongGroups(evidence: Evidence): string[] {
     if (subnet.name === JOIN || subnet.centralized || subnet.vpc !== DEFAULT_VPC || !picture.inForce(subnet)) continue;
     for (const node of joined) wanted.set(`${subnet.name}.${node.name}`.replaceAll("-", "."), new Set());
   }
+  /** Ports of which a user's reservation wants the address: they may be there or not. */
+  const contested = new Set<string>();
   for (const { pod, ip } of expectedPorts(evidence)) {
-    if (isContested(evidence, ip)) continue;
+    if (isContested(evidence, ip)) contested.add(pod.port);
     wanted.get(`node.${pod.node}`)?.add(pod.port);
     wanted.get(`${ip.subnet}.${pod.node}`.replaceAll("-", "."))?.add(pod.port);
   }
@@ -164,6 +168,7 @@ function wrongGroups(evidence: Evidence): string[] {
   for (const [name, members] of wanted) {
     const group = groups.get(name);
     const actual = (group?.ports ?? []).map((uuid) => nameOf.get(uuid) ?? uuid).sort();
+    for (const port of contested) if (!actual.includes(port)) members.delete(port);
     if (group === undefined) found.push(`there is no port group ${name}`);
     else if (actual.join() !== [...members].sort().join()) {
       found.push(`port group ${name} has ${actual.join() || "nobody"}, not ${[...members].sort().join() || "nobody"}`);

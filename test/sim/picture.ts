@@ -126,9 +126,9 @@ export class Picture {
 
   /** Whether a subnet's spec can be used, its neighbours considered. */
   inForce(subnet: Subnet): boolean {
-    if (subnet.blocks.length === 0) return false;
+    if (!isSound(subnet)) return false;
     for (const other of this.subnets) {
-      if (other.name === subnet.name || other.vpc !== subnet.vpc) continue;
+      if (other.name === subnet.name || other.vpc !== subnet.vpc || !isSound(other)) continue;
       const older = other.created < subnet.created || (other.created === subnet.created && other.name < subnet.name);
       if (older && subnet.blocks.some((block) => other.blocks.some((theirs) => meet(block, theirs)))) return false;
     }
@@ -173,6 +173,11 @@ export class Picture {
     const start = set.spec.ordinals?.start ?? 0;
     return ordinal >= start && ordinal < start + set.spec.replicas;
   }
+}
+
+/** Whether a subnet's spec makes sense by itself. */
+function isSound({ blocks, gateways }: Subnet): boolean {
+  return blocks.length > 0 && gateways.every((gateway) => blocks.some((block) => isIn(block, gateway)));
 }
 
 /** A node's first address of each family is the one that counts. */

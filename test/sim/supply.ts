@@ -1,5 +1,5 @@
 import { type Address, type Block, isIn, keyOfAddress, readAddress, readRange } from "./addresses.ts";
-import type { Picture, Pod, Subnet } from "./picture.ts";
+import { annotation, type Picture, type Pod, type Subnet } from "./picture.ts";
 
 /** Which addresses a subnet has to give, counted one by one. */
 export class Supply {
@@ -85,6 +85,11 @@ export class Supply {
     const picture = this.#picture;
     const subnets = picture.subnetsFor(pod);
     const { ip_address, ip_pool, ip_family, mac_address, ...others } = pod.asked;
+    // One that runs already can only go on with the address that it has.
+    if (annotation(pod, "allocated") === "true") {
+      const had = annotation(pod, "ip_address").split(",");
+      return subnets.some((subnet) => had.every((address) => this.#canHave(subnet, address, pod.port)));
+    }
     if (mac_address !== undefined || Object.keys(others).some((key) => key !== "logical_switch")) return false;
     const family = ip_family === "ipv4" ? 4 : ip_family === "ipv6" ? 6 : "any";
     if (ip_address !== undefined) {

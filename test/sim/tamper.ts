@@ -1,6 +1,7 @@
 import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
 import type { JsonObject } from "../../src/ovsdb/json.ts";
 import { insert, mutate, remove, update } from "../../src/ovsdb/operation.ts";
+import { OWNER_KEY } from "../../src/reconcile/sweep.ts";
 import { rowUuid } from "../../src/unit/identity.ts";
 import type { Backup, NorthboundServer } from "./northbound-server.ts";
 import type { SimProcess } from "./process.ts";
@@ -55,7 +56,8 @@ export class Tamperer {
         this.touched.add(port._uuid);
         const columns = {
           addresses: { addresses: ["0a:00:00:00:00:99 10.16.0.3"] },
-          owner: { external_ids: {} },
+          // All but whose it is: a port without that is an administrator's, and left alone.
+          owner: { external_ids: { [OWNER_KEY]: port.external_ids[OWNER_KEY] ?? "" } },
           security: { port_security: ["0a:00:00:00:00:98"] },
         }[action.how];
         this.#edit([update(OVN_NB, "Logical_Switch_Port", port._uuid, columns)]);
