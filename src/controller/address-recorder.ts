@@ -37,7 +37,8 @@ export interface AddressRecorderOptions {
 
 /**
  * Writes decided addresses into Kubernetes: `IP` objects and Vips, in order, some at once, each until it succeeds or is withdrawn. One write for
- * each address: the object is created complete, with its labels and finalizer.
+ * each address: the object is created complete, with its labels and finalizer. What is there already is changed only as it was known
+ * when that was decided: a leader that has been deposed without having noticed must not write over its successor's decisions.
  */
 export class AddressRecorder {
   readonly #options: AddressRecorderOptions;
@@ -144,7 +145,8 @@ function writeIp(
     ...(ownerUid !== "" && { [OWNER_UID_ANNOTATION]: ownerUid }),
   };
   if (takeOver !== undefined) {
-    const body = { metadata: { uid: takeOver.uid, labels, annotations }, spec: { nodeName: node } };
+    const { uid, version } = takeOver;
+    const body = { metadata: { uid, resourceVersion: version, labels, annotations }, spec: { nodeName: node } };
     return kube.patch(IPS, { name }, { type: "merge", body });
   }
   const spec = {
@@ -167,7 +169,7 @@ function writeReservation(
   { name, lease, ip }: Extract<AddressRecord, { kind: "reservation" }>,
 ): Promise<KubeObject> {
   const labels = ipLabels({ subnet: lease.subnet, node: ip.node, reserved: true });
-  const body = { metadata: { uid: ip.uid, labels }, spec: addressFields(lease) };
+  const body = { metadata: { uid: ip.uid, resourceVersion: ip.version, labels }, spec: addressFields(lease) };
   return kube.patch(IPS, { name }, { type: "merge", body });
 }
 
@@ -176,7 +178,7 @@ function writeVip(kube: Kube, { lease, vip }: Extract<AddressRecord, { kind: "vi
   const [v4ip, v6ip, mac] = [lease.v4 ?? "", lease.v6 ?? "", lease.mac ?? vip.mac];
   const labels = { [LABEL.subnet]: lease.subnet, [LABEL.ipReserved]: "" };
   const body = {
-    metadata: { uid: vip.uid, labels },
+    metadata: { uid: vip.uid, resourceVersion: vip.version, labels },
     spec: { v4ip, v6ip, macAddress: mac },
     status: { v4ip, v6ip, mac, type: vip.type },
   };

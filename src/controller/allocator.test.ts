@@ -405,3 +405,19 @@ t.test("a reservation that clashed with a pod's address has it as soon as the po
   t.equal(ipam.holderOf("ovn-default", "10.16.0.2"), "keep");
   t.equal(facts.get("disputes", "keep"), undefined);
 });
+
+t.test(
+  "what a pod's namesake had is taken until its record is gone, also if the pod wants something else",
+  async (t) => {
+    const { facts, allocator, ipam, discarded, records } = rig();
+    allocator.start();
+    const pod = facts.get("pods", "default/a");
+    if (!pod) throw new Error("no pod");
+    const annotations = { "ovn.kubernetes.io/ip_address": "10.16.9.9,fd00:10:16::99" };
+    facts.set("pods", "default/a", { ...pod, uid: "uid-a2", annotations });
+    t.same(discarded, ["a.default"]);
+    t.equal(ipam.holderOf("ovn-default", "10.16.0.2"), "a.default");
+    addPod(facts, "b", { node: "weft-1" });
+    t.equal(records.get("b.default")?.lease.v4, "10.16.0.3");
+  },
+);

@@ -238,7 +238,7 @@ export class Allocator {
       if (now === undefined) this.#release(name);
       return;
     }
-    if (now.given && this.#recording.delete(name)) this.#options.withdraw(name);
+    if (this.#recording.delete(name)) this.#options.withdraw(name);
     this.#reserveVip(now);
     this.#serveVip(now);
   }
@@ -253,7 +253,9 @@ export class Allocator {
     const { facts, usageChanged } = this.#options;
     for (const { key } of facts.all("disputes")) {
       const ip = facts.get("ips", key);
-      if (ip?.subnet === subnet) this.#reserve(ip);
+      if (ip?.subnet !== subnet) continue;
+      this.#reserve(ip);
+      this.#serveReservation(ip);
     }
     usageChanged(subnet);
     this.#serveWaiting();
@@ -306,7 +308,7 @@ export class Allocator {
   #configure(name: string): void {
     const { facts, ipam } = this.#options;
     const subnet = facts.get("subnets", name);
-    const pools = facts.by("ipPools", "subnet", name).filter((pool) => !pool.deleting);
+    const pools = facts.by("ipPools", "subnet", name);
     const parsed =
       subnet === undefined || facts.get("verdicts", name)?.ok !== true
         ? undefined
@@ -316,7 +318,7 @@ export class Allocator {
             gateway: joinDual(subnet.gateway),
             excludeIps: subnet.excludeIps,
             macDomain: `vpc/${subnet.vpc}`,
-            pools: pools.map((pool) => ({ name: pool.name, ips: pool.ips })),
+            pools: pools.filter((pool) => !pool.deleting).map((pool) => ({ name: pool.name, ips: pool.ips })),
           });
     if (subnet === undefined) ipam.remove(name, { force: true });
     const problems =
@@ -395,7 +397,7 @@ export class Allocator {
   }
 
   #servePod(pod: PodFact): void {
-    const { facts, ipam, discard } = this.#options;
+    const { facts, discard } = this.#options;
     const { node } = pod;
     const name = ownerOf(pod);
     if (!pod.alive || node === undefined || this.#recording.has(name)) return;
@@ -408,22 +410,30 @@ export class Allocator {
       const others = facts.by("pods", "holder", pod.holder);
       if (others.some((other) => other.uid === old.podUid && other.alive)) return;
     }
-    const decision = this.#decidePod(pod, name);
-    if (old !== undefined && decision.ok && decision.how !== "same") {
+    if (old === undefined) {
+      this.#decided("pods", pod, this.#decidePod(pod, name, true), (lease) => this.#recordOf(pod, node, lease));
+      return;
+    }
+    // Until the old record is gone its address is taken, whatever the pod is to get: nothing is taken or let go here.
+    const decision = this.#decidePod(pod, name, false);
+    if (decision.ok && decision.how !== "same") {
       // The pod's successor wants something else than its namesake had: the record is made anew, not bent.
-      ipam.release(name);
       discard(old);
       return;
     }
     // What its namesake had is nobody's if the successor cannot have it, unless it is kept for a better one.
-    if (old !== undefined && !decision.ok && !old.reserved && !isRetained(facts, old)) discard(old);
-    const ownerUid = facts.get("machines", pod.holder)?.uid ?? (pod.owner?.kind === "StatefulSet" ? pod.owner.uid : "");
-    this.#decided("pods", pod, decision, (lease) => {
-      return { kind: "ip", name, lease, node, pod, ownerUid, ...(old === undefined ? {} : { takeOver: old }) };
-    });
+    if (!decision.ok && !old.reserved && !isRetained(facts, old)) discard(old);
+    this.#decided("pods", pod, decision, (lease) => ({ ...this.#recordOf(pod, node, lease), takeOver: old }));
   }
 
-  #decidePod(pod: PodFact, owner: string): Decision {
+  #recordOf(pod: PodFact, node: string, lease: Lease): Extract<AddressRecord, { kind: "ip" }> {
+    const { facts } = this.#options;
+    const ownerUid = facts.get("machines", pod.holder)?.uid ?? (pod.owner?.kind === "StatefulSet" ? pod.owner.uid : "");
+    return { kind: "ip", name: ownerOf(pod), lease, node, pod, ownerUid };
+  }
+
+  /** `take`: holds what is decided. */
+  #decidePod(pod: PodFact, owner: string, take: boolean): Decision {
     const { facts } = this.#options;
     const pools = facts.by("ipPools", "namespace", pod.namespace).filter((pool) => !pool.deleting);
     const place = pod.owner?.kind === "StatefulSet" ? ordinalOf(pod.name) : undefined;
@@ -435,17 +445,18 @@ export class Allocator {
       ...(pools.length > 0 && { namespacePools: pools.map((pool) => pool.name) }),
       ...(place !== undefined && { ordinal: place.ordinal }),
     });
-    return parsed.ok ? this.#allocate({ ...parsed.request, move: true }) : parsed;
+    return parsed.ok ? this.#allocate({ ...parsed.request, move: true }, take) : parsed;
   }
 
   /** Asks IPAM, but only for subnets that are in force: IPAM goes on knowing those that no longer are. */
-  #allocate(request: AddressRequest): Decision {
+  #allocate(request: AddressRequest, take = true): Decision {
     const { facts, ipam } = this.#options;
     const open = request.subnets.filter((name) => {
       const subnet = facts.get("subnets", name);
       return subnet === undefined || isOpen(facts, subnet);
     });
-    return ipam.allocate({ ...request, subnets: open.length > 0 ? open : request.subnets });
+    const asked = { ...request, subnets: open.length > 0 ? open : request.subnets };
+    return take ? ipam.allocate(asked) : ipam.decide(asked);
   }
 
   #decided<K extends "pods" | "nodes" | "ips" | "vips">(

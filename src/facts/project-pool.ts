@@ -35,11 +35,12 @@ export interface VipObject {
 
 /** The fact of a Vip. */
 export function projectVip({ metadata, spec = {}, status = {} }: VipObject): VipFact {
-  const { name, uid, deletionTimestamp, finalizers = [] } = metadata;
+  const { name, uid, resourceVersion: version = "", deletionTimestamp, finalizers = [] } = metadata;
   return {
     key: name,
     name,
     uid,
+    version,
     deleting: deletionTimestamp !== undefined,
     finalizers,
     namespace: spec.namespace ?? "",

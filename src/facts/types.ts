@@ -66,6 +66,8 @@ export interface VipFact {
   readonly key: string;
   readonly name: string;
   readonly uid: string;
+  /** Its resource version. */
+  readonly version: string;
   readonly deleting: boolean;
   readonly finalizers: readonly string[];
   readonly namespace: string;
