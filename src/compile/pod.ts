@@ -58,22 +58,24 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
     const { pod, ip, retained, subnet } = input;
     if (pod === undefined || !pod.alive) {
       // What is kept is kept until a user deletes it.
-      if (ip === undefined || ((ip.reserved || retained) && !ip.deleting)) return { rows: [], edges: [], effects: [] };
-      const release: WeftEffect = {
-        kind: "release-ip",
-        key: `release/${ip.name}`,
-        name: ip.name,
-        uid: ip.uid,
-        ...(ip.podType !== "" && !ip.deleting && { confirm: true }),
-      };
-      return { rows: [], edges: [], effects: [release] };
+      const kept = ip === undefined || ((ip.reserved || retained) && !ip.deleting);
+      return { rows: [], edges: [], effects: kept ? [] : [release(ip)] };
     }
+    const own = ip !== undefined && (ip.podUid === pod.uid || ip.podUid === "");
+    // A record of its namesake's that a user deletes is in its way.
+    if (ip?.deleting && !own) return { rows: [], edges: [], effects: [release(ip)] };
     // A reservation of a user's may lack its MAC or its address until the allocator has filled them in.
-    const given = ip !== undefined && isComplete(ip, subnet) && (ip.podUid === pod.uid || ip.podUid === "");
+    const given = own && isComplete(ip, subnet);
     if (!given || subnet === undefined || pod.node === undefined) return { rows: [], edges: [], effects: [] };
     return compilePort(pod, pod.node, ip, subnet, input);
   },
 };
+
+function release(ip: IpFact): WeftEffect {
+  const { name, uid, podType, deleting } = ip;
+  const confirm = podType !== "" && !deleting ? { confirm: true as const } : {};
+  return { kind: "release-ip", key: `release/${name}`, name, uid, ...confirm };
+}
 
 function isComplete(ip: IpFact, subnet: SubnetFact | undefined): boolean {
   return ip.mac !== "" && (ip.v4 !== "" || ip.v6 !== "" || subnet?.protocol === "Mac");

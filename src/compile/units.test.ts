@@ -206,6 +206,23 @@ t.test("a pod that has ended or is gone gives its address back, unless a user re
   t.equal(podUnit.read(facts, "default/a"), undefined);
 });
 
+t.test(
+  "a record that a user deletes goes at once where it is only in the way of another pod of the name",
+  async (t) => {
+    const facts = sampleFacts();
+    const effects = (): unknown[] => {
+      const input = podUnit.read(facts, "default/a");
+      return input ? [...podUnit.compile(input).effects] : [];
+    };
+    const ip = facts.get("ips", "a.default");
+    if (!ip) throw new Error("no IP object");
+    facts.set("ips", "a.default", { ...ip, deleting: true });
+    t.match(effects(), [{ kind: "annotate" }], "its own pod keeps it as long as it runs");
+    facts.set("ips", "a.default", { ...ip, deleting: true, podUid: "its-namesake" });
+    t.match(effects(), [{ kind: "release-ip", name: "a.default" }]);
+  },
+);
+
 t.test("a namespace learns its subnets: those bound to it, else the default one", async (t) => {
   const facts = sampleFacts();
   golden(t, "namespace", namespaceUnit, facts, "default");

@@ -32,3 +32,29 @@ t.test("a record that has changed since it was decided upon is not written over"
   t.equal(recorder.pending, 0);
   t.same(recorded, []);
 });
+
+t.test("a withdrawn record that fails is dropped, but not what has followed it under its name", async (t) => {
+  const kube = fakeKube();
+  const dropped: string[] = [];
+  const recorder = new AddressRecorder({
+    kube,
+    timers: new ManualTimers(),
+    onRecorded: () => {},
+    onDropped: (name) => dropped.push(name),
+    onError: () => {},
+  });
+  const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  const record = (v4: string) =>
+    ({ kind: "ip", name: "a.b", lease: { owner: "a.b", subnet: "s", v4 }, node: "n", ownerUid: "" }) as const;
+  kube.fail({ verb: "create", code: "unavailable", times: 2 });
+  recorder.record(record("10.0.0.1"));
+  t.equal(recorder.withdraw("a.b"), false);
+  recorder.record(record("10.0.0.2"));
+  await settle();
+  t.same(dropped, []);
+  recorder.withdraw("a.b");
+  recorder.record(record("10.0.0.3"));
+  await settle();
+  t.match(kube.object(IPS, { name: "a.b" })?.spec, { v4IpAddress: "10.0.0.3" });
+  t.equal(recorder.pending, 0);
+});

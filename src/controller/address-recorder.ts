@@ -102,7 +102,9 @@ export class AddressRecorder {
     } catch (error) {
       this.#options.onError(entry.record, error);
       if (state.withdrawn) {
-        if (this.#entries.get(name) === entry) this.#entries.delete(name);
+        // Where another record of the name has followed, what it decided stands.
+        if (this.#entries.get(name) !== entry) return;
+        this.#entries.delete(name);
         this.#options.onDropped(name);
       } else {
         this.#retry(name, entry);
