@@ -1,5 +1,6 @@
 import type { FakeKube } from "../../src/kube/fake.ts";
 import { annotation, type Ip, Picture, type Pod } from "./picture.ts";
+import { Supply } from "./supply.ts";
 
 /** What somebody was given, and must keep. */
 interface Given {
@@ -54,6 +55,8 @@ export class Historian {
       this.#onViolation(`${pod.key} runs with ${before.address} and is told ${address}`);
     }
     const owner = ownerOf(pod);
+    // Of a machine's two pods only one has its address; the other still says what it had.
+    if (!pod.alive || ip?.podUid !== pod.uid) return;
     if (owner === undefined || !owners.has(owner) || !this.#retains(ip, pod)) return;
     const kept = this.#byOwner.get(owner);
     if (kept === undefined) this.#byOwner.set(owner, given);
@@ -70,10 +73,17 @@ export class Historian {
   }
 
   /** Whether nothing has happened that ends the promise: its record deleted by a user, its subnet gone or no longer its. */
-  #mustKeep(picture: Picture, pod: Pod, { subnet }: Given): boolean {
+  #mustKeep(picture: Picture, pod: Pod, { subnet, address }: Given): boolean {
     if (this.#touched.has(`ips/${pod.port}`)) return false;
     if (pod.asked["ip_pool"] !== undefined) return false;
-    return picture.subnetsFor(pod).some((candidate) => candidate.name === subnet);
+    if (picture.pools.some((pool) => pool.namespaces.includes(pod.namespace))) return false;
+    const supply = new Supply(picture);
+    return picture
+      .subnetsFor(pod)
+      .some(
+        (candidate) =>
+          candidate.name === subnet && address.split(",").every((text) => supply.canBeHeld(candidate, text)),
+      );
   }
 }
 

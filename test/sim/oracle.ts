@@ -60,7 +60,9 @@ function podOf(picture: Picture, ip: Ip): Pod | undefined {
 function lostAddresses(picture: Picture): string[] {
   return picture.ips.flatMap((ip) => {
     const nodes = picture.nodes.some((node) => ip.name === `node-${node.name}`);
-    if (ip.reserved || nodes || podOf(picture, ip) !== undefined || picture.isRetained(ip)) return [];
+    // One that is yet to be bound may take over what its namesake had.
+    const heir = picture.pods.some((pod) => pod.port === ip.name && pod.alive && pod.node === undefined);
+    if (heir || ip.reserved || nodes || podOf(picture, ip) !== undefined || picture.isRetained(ip)) return [];
     return [`${ip.name} holds ${ip.addresses.join(",")} of ${ip.subnet} for nobody`];
   });
 }

@@ -42,6 +42,13 @@ export class Supply {
     return values;
   }
 
+  /** Whether an address is one that somebody of the subnet may have. */
+  canBeHeld(subnet: Subnet, text: string): boolean {
+    const address = readAddress(text);
+    const block = address && subnet.blocks.find((candidate) => isIn(candidate, address));
+    return block !== undefined && this.#givable(subnet, block).includes(address?.value ?? 0n);
+  }
+
   /** Counts of one family, as the subnet's status is to have them. */
   counts(subnet: Subnet, family: 4 | 6): { readonly available: Set<string>; readonly using: Set<string> } {
     const available = new Set<string>();
