@@ -39,7 +39,8 @@ for (const file of readdirSync(join(ROOT, "docs")).filter((name) => name.endsWit
         allowFailure: true,
         timeoutMs: 180_000,
       });
-      if (!t.equal(code, 0, `docs/${file}:${line}`)) t.comment(`${stdout}\n${stderr}`);
+      const output = `${stdout}\n${stderr}`.trim().slice(-1500);
+      t.same(code === 0 ? "" : `exit code ${code}: ${output}`, "", `docs/${file}:${line}`);
     }
   });
 }
