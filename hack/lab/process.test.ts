@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { test } from "tap";
+import { findCommand } from "../machine/cache.ts";
 import { findProcesses, identify, killAll, killOne, LAB_MARK, signal, stateOf } from "./process.ts";
 import { until } from "./wait.ts";
 
@@ -20,6 +22,27 @@ await test("processes of a lab", async (t) => {
     t.equal(stateOf(id), "dead");
     t.equal(signal(id, "SIGCONT"), false);
   });
+
+  const skip = findCommand("python3") === undefined && "needs python3";
+  await t.test(
+    "a process whose first thread has ended is not dead while others hold its files",
+    { skip },
+    async (t) => {
+      // The kernel shows such a process as a zombie, and so one with many threads that has just been killed.
+      const script =
+        "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); ctypes.CDLL(None).pthread_exit(0)";
+      const child = spawn("python3", ["-c", script], { stdio: "ignore" });
+      await once(child, "spawn");
+      const stat = (): string => readFileSync(`/proc/${child.pid}/stat`, "latin1").split(") ")[1]?.[0] ?? "";
+      await until("its first thread has ended", 5_000, () => stat() === "Z");
+      const id = identify(child.pid ?? 0);
+      t.ok(id, "it is found");
+      t.equal(id && stateOf(id), "running");
+      if (id !== undefined) await killOne(id);
+      else child.kill("SIGKILL");
+      t.equal(id && stateOf(id), "dead");
+    },
+  );
 
   await t.test("a process with the number of another is not taken for it", async (t) => {
     const own = identify(process.pid)!;

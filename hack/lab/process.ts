@@ -31,6 +31,7 @@ export type ProcessState = "running" | "paused" | "dead";
 interface Stat extends ProcessId {
   readonly state: string;
   readonly parent: number;
+  readonly threads: number;
 }
 
 function readStat(pid: number): Stat | undefined {
@@ -38,7 +39,8 @@ function readStat(pid: number): Stat | undefined {
     const text = readFileSync(`/proc/${pid}/stat`, "latin1");
     // The command, in parentheses, may hold anything: fields count from its last one (proc(5)).
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-    return { pid, state: fields[0] ?? "", parent: Number(fields[1]), started: fields[19] ?? "" };
+    const [state = "", parent] = fields;
+    return { pid, state, parent: Number(parent), threads: Number(fields[17]), started: fields[19] ?? "" };
   } catch {
     return undefined;
   }
@@ -50,8 +52,9 @@ export function identify(pid: number): ProcessId | undefined {
   return stat === undefined || isDead(stat) ? undefined : { pid: stat.pid, started: stat.started };
 }
 
+/** A zombie with threads left is one whose first has ended: until the last has, ports and files are held. */
 function isDead(stat: Stat): boolean {
-  return stat.state === "Z" || stat.state === "X";
+  return (stat.state === "Z" && stat.threads <= 1) || stat.state === "X";
 }
 
 /** How that very process is, not another with its number. */
