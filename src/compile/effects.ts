@@ -1,4 +1,5 @@
 import { FINALIZER } from "../api/names.ts";
+import type { IpFact } from "../facts/types.ts";
 
 /** What units ask for outside the northbound database. Each is idempotent: carrying it out twice does no harm. */
 export type WeftEffect = AnnotateEffect | ReleaseIpEffect | FinalizersEffect | FillSpecEffect | ConditionEffect;
@@ -20,6 +21,8 @@ export interface ReleaseIpEffect {
   readonly key: string;
   readonly name: string;
   readonly uid: string;
+  /** The resource version on which that was decided: whoever has taken the record over since keeps it. */
+  readonly version: string;
   /** Ask the API server whether the StatefulSet or machine really does not keep it: what facts say of them may be old. */
   readonly confirm?: true;
 }
@@ -100,4 +103,10 @@ export function finalizer(
   const { name, uid, deleting, finalizers } = object;
   if (finalizers.includes(FINALIZER) === present || (present && deleting)) return [];
   return [{ kind: "finalizer", key: `finalizer/${resource}/${name}`, resource, name, uid, present }];
+}
+
+/** The effect that gives an address back, see {@link ReleaseIpEffect}. */
+export function releaseIp(ip: Pick<IpFact, "name" | "uid" | "version">, confirm = false): ReleaseIpEffect {
+  const { name, uid, version } = ip;
+  return { kind: "release-ip", key: `release/${name}`, name, uid, version, ...(confirm && { confirm }) };
 }

@@ -5,7 +5,7 @@ import type { FactReader } from "../facts/store.ts";
 import type { ClusterFact, IpFact, NodeFact, SubnetFact } from "../facts/types.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
-import { annotate, type WeftEffect } from "./effects.ts";
+import { annotate, releaseIp, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { nodeGroupId, routerId, switchId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
@@ -34,11 +34,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
 
   compile({ node, cluster, join, ip }): Fragment<WeftEffect> {
     if (node === undefined) {
-      const release: WeftEffect[] =
-        ip === undefined || ip.reserved
-          ? []
-          : [{ kind: "release-ip", key: `release/${ip.name}`, name: ip.name, uid: ip.uid }];
-      return { rows: [], edges: [], effects: release };
+      return { rows: [], edges: [], effects: ip === undefined || ip.reserved ? [] : [releaseIp(ip)] };
     }
     const build = new FragmentBuilder();
     build.row("Port_Group", nodeGroupId(node.name), {

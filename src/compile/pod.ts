@@ -5,7 +5,7 @@ import type { IpFact, PodFact, SubnetFact } from "../facts/types.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import { rowUuid } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
-import { annotate, type WeftEffect } from "./effects.ts";
+import { annotate, releaseIp, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { dhcpOptionsId, nodeGroupId, podPortId, subnetNodeGroupId, switchId } from "./owner-ids.ts";
 import { isRetained } from "./retention.ts";
@@ -59,23 +59,17 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
     if (pod === undefined || !pod.alive) {
       // What is kept is kept until a user deletes it.
       const kept = ip === undefined || ((ip.reserved || retained) && !ip.deleting);
-      return { rows: [], edges: [], effects: kept ? [] : [release(ip)] };
+      return { rows: [], edges: [], effects: kept ? [] : [releaseIp(ip, ip.podType !== "" && !ip.deleting)] };
     }
     const own = ip !== undefined && (ip.podUid === pod.uid || ip.podUid === "");
     // A record of its namesake's that a user deletes is in its way.
-    if (ip?.deleting && !own) return { rows: [], edges: [], effects: [release(ip)] };
+    if (ip?.deleting && !own) return { rows: [], edges: [], effects: [releaseIp(ip)] };
     // A reservation of a user's may lack its MAC or its address until the allocator has filled them in.
     const given = own && isComplete(ip, subnet);
     if (!given || subnet === undefined || pod.node === undefined) return { rows: [], edges: [], effects: [] };
     return compilePort(pod, pod.node, ip, subnet, input);
   },
 };
-
-function release(ip: IpFact): WeftEffect {
-  const { name, uid, podType, deleting } = ip;
-  const confirm = podType !== "" && !deleting ? { confirm: true as const } : {};
-  return { kind: "release-ip", key: `release/${name}`, name, uid, ...confirm };
-}
 
 function isComplete(ip: IpFact, subnet: SubnetFact | undefined): boolean {
   return ip.mac !== "" && (ip.v4 !== "" || ip.v6 !== "" || subnet?.protocol === "Mac");

@@ -421,3 +421,33 @@ t.test(
     t.equal(records.get("b.default")?.lease.v4, "10.16.0.3");
   },
 );
+
+t.test("a committed port of a pod that lives is believed before a record that never got so far", async (t) => {
+  const facts = sampleFacts();
+  addPod(facts, "z", { node: "weft-1" });
+  const of = { namespace: "default", nodeName: "weft-1", subnet: "ovn-default", v4: "10.16.0.5", v6: "" };
+  addIp(facts, "late.default", { podName: "late", ...of });
+  const ports = [
+    { name: "z.default", subnet: "ovn-default", mac: "02:00:00:00:00:98", v4: "10.16.0.5", v6: "fd00:10:16::5" },
+  ];
+  const { allocator, records, discarded } = rig(facts, ports);
+  allocator.start();
+  t.equal(records.get("z.default")?.lease.v4, "10.16.0.5");
+  t.same(discarded, ["late.default"]);
+});
+
+t.test(
+  "a subnet that is not in force gives nothing to who names it either, but what is held in it is held",
+  async (t) => {
+    const { facts, allocator, records, refused, ipam } = rig();
+    const made = { creationTimestamp: "2026-01-01T00:00:00Z" };
+    addSubnet(facts, "bad", { cidrBlock: "10.16.5.0/24" }, made);
+    const of = { podName: "z", namespace: "default", nodeName: "weft-1", subnet: "bad", v4: "10.16.5.9", v6: "" };
+    addIp(facts, "z.default", of);
+    allocator.start();
+    addPod(facts, "b", { node: "weft-1", annotations: { "ovn.kubernetes.io/logical_switch": "bad" } });
+    t.same(refused, ["default/b SubnetNotReady"]);
+    t.equal(records.has("b.default"), false);
+    t.equal(ipam.holderOf("bad", "10.16.5.9"), "z.default");
+  },
+);

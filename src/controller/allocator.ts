@@ -8,11 +8,11 @@ import type { FactChange, FactStore } from "../facts/store.ts";
 import type { IpFact, NodeFact, PodFact, VipFact } from "../facts/types.ts";
 import { subnetConfig } from "../ipam/config.ts";
 import type { Ipam } from "../ipam/ipam.ts";
-import type { Refusal } from "../ipam/refusal.ts";
+import { type Refusal, refuse } from "../ipam/refusal.ts";
 import { requestFromAnnotations } from "../ipam/request.ts";
 import type { AddressRequest, Decision, Lease } from "../ipam/types.ts";
 import { parseDualIp } from "../net/dual.ts";
-import { type CommittedPort, claimsAtStart } from "./claims.ts";
+import { type Claim, type CommittedPort, claimsAtStart } from "./claims.ts";
 
 /** A decision to be recorded in Kubernetes before anything uses it. `name` is the owner in IPAM. */
 export type AddressRecord =
@@ -93,18 +93,17 @@ export class Allocator {
 
   /** Becomes the one who decides: takes in all that is held, then serves whoever has no address. */
   start(): void {
-    const { facts, ipam, disputed } = this.#options;
+    const { facts, disputed } = this.#options;
     this.#active = true;
     this.#nodeAddresses();
     for (const subnet of facts.all("subnets")) this.#configure(subnet.name);
     const claims = claimsAtStart(facts, this.#options.committedPorts());
+    for (const ip of claims.settled) this.#reserve(ip);
+    for (const claim of claims.ports) this.#claim(claim);
     for (const ip of claims.records) this.#reserve(ip);
     for (const { ip, message } of claims.disagreements) disputed(ip, message);
     for (const vip of facts.all("vips")) this.#reserveVip(vip);
-    for (const claim of claims.unrecorded) {
-      // All or nothing: what is somebody else's by now, the pod cannot go on with.
-      if (ipam.reserve(claim).conflicts.some(({ code }) => isClash(code))) ipam.release(claim.owner);
-    }
+    for (const claim of claims.annotated) this.#claim(claim);
     for (const port of claims.orphans) this.#holdOrphan(port);
     for (const subnet of facts.all("subnets")) this.#options.usageChanged(subnet.name);
     this.#serveAll();
@@ -173,6 +172,12 @@ export class Allocator {
       this.#orphans.delete(name);
       this.#release(orphanOwner(name));
     }
+  }
+
+  /** All or nothing: with half of what it had a pod cannot go on. */
+  #claim(claim: Claim): void {
+    const { ipam } = this.#options;
+    if (ipam.reserve(claim).conflicts.some(({ code }) => isClash(code))) ipam.release(claim.owner);
   }
 
   /** Nobody else gets the address of a port that is there. */
@@ -309,8 +314,9 @@ export class Allocator {
     const { facts, ipam } = this.#options;
     const subnet = facts.get("subnets", name);
     const pools = facts.by("ipPools", "subnet", name);
+    // One that its neighbours keep from being in force gives nothing (see `#allocate`), but what is held in it is held.
     const parsed =
-      subnet === undefined || facts.get("verdicts", name)?.ok !== true
+      subnet === undefined || subnet.problem !== undefined
         ? undefined
         : subnetConfig({
             name,
@@ -326,7 +332,7 @@ export class Allocator {
     for (const pool of pools) {
       const key = poolVerdictKey(pool.name);
       const problem = problems?.find((candidate) => candidate.pool === pool.name);
-      if (problems === undefined) {
+      if (problems === undefined || facts.get("verdicts", name)?.ok !== true) {
         const message = `spec.subnet "${name}" is not in force; see its own conditions`;
         facts.set("verdicts", key, { key, ok: false, reason: "SubnetNotReady", message });
       } else if (problem !== undefined) {
@@ -448,14 +454,21 @@ export class Allocator {
     return parsed.ok ? this.#allocate({ ...parsed.request, move: true }, take) : parsed;
   }
 
-  /** Asks IPAM, but only for subnets that are in force: IPAM goes on knowing those that no longer are. */
+  /** Asks IPAM, but only for subnets that are in force: it knows the others as well, for what is held in them. */
   #allocate(request: AddressRequest, take = true): Decision {
     const { facts, ipam } = this.#options;
-    const open = request.subnets.filter((name) => {
+    const isClosed = (name: string): boolean => {
       const subnet = facts.get("subnets", name);
-      return subnet === undefined || isOpen(facts, subnet);
-    });
-    const asked = { ...request, subnets: open.length > 0 ? open : request.subnets };
+      return subnet !== undefined && !isOpen(facts, subnet);
+    };
+    const { want } = request;
+    const subnets = request.subnets.filter((name) => !isClosed(name));
+    const pools = want.kind === "pool" ? want.pools : [];
+    const openPools = pools.filter((pool) => !isClosed(facts.get("ipPools", pool)?.subnet ?? ""));
+    const closed = subnets.length < request.subnets.length ? request.subnets.find(isClosed) : undefined;
+    if (closed !== undefined && subnets.length === 0) return notReady(closed);
+    if (pools.length > 0 && openPools.length === 0) return notReady(facts.get("ipPools", pools[0] ?? "")?.subnet ?? "");
+    const asked = { ...request, subnets, want: want.kind === "pool" ? { ...want, pools: openPools } : want };
     return take ? ipam.allocate(asked) : ipam.decide(asked);
   }
 
@@ -492,6 +505,11 @@ export class Allocator {
     else if (vip !== undefined) this.#serveVip(vip);
     else this.#waiting.delete(`${kind}/${key}`);
   }
+}
+
+function notReady(subnet: string): Refusal {
+  const message = `Subnet "${subnet}" is not in force, or is being deleted; see its conditions, or name another one.`;
+  return refuse("SubnetNotReady", message, { subnet, value: subnet });
 }
 
 /** Whether a conflict is one of two records that name the same. */

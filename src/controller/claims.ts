@@ -23,12 +23,16 @@ export interface Claim {
   readonly v6?: string;
 }
 
-/** All that is held when a leader starts, the most trusted first. */
+/** All that is held when a leader starts, in the order in which it is to be believed, where two name one address. */
 export interface Claims {
-  /** The IP objects in the order in which they are to be believed, where two name one address. */
+  /** IP objects whose ports are committed, the older first. */
+  readonly settled: readonly IpFact[];
+  /** Committed ports of pods whose record is lost. */
+  readonly ports: readonly Claim[];
+  /** IP objects that never got so far, the older first. */
   readonly records: readonly IpFact[];
-  /** What pods and ports say where the record is lost: nobody else may get these addresses meanwhile. */
-  readonly unrecorded: readonly Claim[];
+  /** What pods say of themselves that have neither record nor port. */
+  readonly annotated: readonly Claim[];
   /** Ports that have another address than their record, or whose pod and record are gone: they are still there. */
   readonly orphans: readonly CommittedPort[];
   /** Records that the database contradicts, and what becomes of it. */
@@ -36,37 +40,37 @@ export interface Claims {
 }
 
 /**
- * Collects who holds what from IP objects, pods and the northbound database. A record whose port is committed goes before one
- * that never got so far, then the older one. Pure.
+ * Collects who holds what from IP objects, pods and the northbound database. What is committed goes before what is not: a pod runs
+ * with it, whatever a leader that was deposed without noticing has written since. Pure.
  */
-export function claimsAtStart(facts: FactReader, ports: Iterable<CommittedPort>): Claims {
-  const committed = new Map([...ports].map((port) => [port.name, port]));
-  const records = [...facts.all("ips")].sort(
-    (a, b) =>
-      Number(matches(b, committed.get(b.name))) - Number(matches(a, committed.get(a.name))) ||
-      (a.created < b.created ? -1 : a.created > b.created ? 1 : a.name < b.name ? -1 : 1),
+export function claimsAtStart(facts: FactReader, committedPorts: Iterable<CommittedPort>): Claims {
+  const committed = new Map([...committedPorts].map((port) => [port.name, port]));
+  const all = [...facts.all("ips")].sort((a, b) =>
+    a.created < b.created ? -1 : a.created > b.created ? 1 : a.name < b.name ? -1 : 1,
   );
+  const settled = all.filter((ip) => matches(ip, committed.get(ip.name)));
+  const records = all.filter((ip) => !matches(ip, committed.get(ip.name)));
   const disagreements = records.flatMap((ip) => {
     const port = committed.get(ip.name);
-    if (port === undefined || matches(ip, port) || (ip.v4 === "" && ip.v6 === "")) return [];
+    if (port === undefined || (ip.v4 === "" && ip.v6 === "")) return [];
     const message = `the northbound database had ${text(port)} for port ${ip.name}, the record says ${text(ip)}; the record stands`;
     return [{ ip, message }];
   });
-  const unrecorded: Claim[] = [];
+  const ports: Claim[] = [];
+  const said: Claim[] = [];
   for (const pod of facts.all("pods")) {
     const owner = podPortName(pod.holder.slice(pod.namespace.length + 1), pod.namespace, OVN_PROVIDER);
     if (!pod.alive || facts.get("ips", owner) !== undefined) continue;
-    const claim = committed.get(owner) ?? annotated(pod.annotations);
+    const port = committed.get(owner);
+    const claim = port ?? annotated(pod.annotations);
     if (claim === undefined) continue;
     const { subnet, mac, v4, v6 } = claim;
-    unrecorded.push({ owner, subnet, ...(mac && { mac }), ...(v4 && { v4 }), ...(v6 && { v6 }) });
+    const made = { owner, subnet, ...(mac && { mac }), ...(v4 && { v4 }), ...(v6 && { v6 }) };
+    (port === undefined ? said : ports).push(made);
   }
-  const claimed = new Set(unrecorded.map((claim) => claim.owner));
-  const orphans = [...committed.values()].filter((port) => {
-    const record = facts.get("ips", port.name);
-    return !claimed.has(port.name) && (record === undefined || !matches(record, port));
-  });
-  return { records, unrecorded, orphans, disagreements };
+  const spokenFor = new Set([...settled.map((ip) => ip.name), ...ports.map((claim) => claim.owner)]);
+  const orphans = [...committed.values()].filter((port) => !spokenFor.has(port.name));
+  return { settled, ports, records, annotated: said, orphans, disagreements };
 }
 
 /** What a pod's annotations say that it was given. */

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { timestamp } from "../api/conditions.ts";
 import { CONTROLLER_COMPONENT } from "../api/names.ts";
-import type { ConditionEffect, WeftEffect } from "../compile/effects.ts";
+import { type ConditionEffect, releaseIp, type WeftEffect } from "../compile/effects.ts";
 import { judgeSubnet } from "../compile/subnet-verdict.ts";
 import { rootsOf, UNIT_KINDS } from "../compile/units.ts";
 import { FactStore } from "../facts/store.ts";
@@ -261,7 +261,13 @@ export class Controller {
   }
 
   #usage(resource: "subnets" | "ipPools", name: string): Dual<Usage> {
-    if (resource === "subnets") return this.ipam.usage(name);
+    if (resource === "subnets") {
+      const { v4, v6 } = this.ipam.usage(name);
+      if (this.facts.get("verdicts", name)?.ok === true) return { ...(v4 && { v4 }), ...(v6 && { v6 }) };
+      // One that is not in force has addresses in use, but none to give.
+      const closed = { available: 0n, availableRange: "" };
+      return { ...(v4 && { v4: { ...v4, ...closed } }), ...(v6 && { v6: { ...v6, ...closed } }) };
+    }
     const pool = this.facts.get("ipPools", name);
     return pool === undefined ? {} : this.ipam.usage(pool.subnet, name);
   }
@@ -285,8 +291,8 @@ export class Controller {
     this.#parts.log.error({ ip: ip.name }, message);
   }
 
-  #offer(unit: string, { name, uid }: IpFact): void {
-    this.#term?.effects.offer(unit, [{ kind: "release-ip", key: `release/${name}`, name, uid }]);
+  #offer(unit: string, ip: IpFact): void {
+    this.#term?.effects.offer(unit, [releaseIp(ip)]);
   }
 }
 

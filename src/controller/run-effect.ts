@@ -98,13 +98,12 @@ async function setFinalizer({ kube, facts }: EffectTools, effect: FinalizersEffe
   await kube.patch(TYPES[effect.resource], { name: effect.name }, { type: "json", body: steps });
 }
 
-async function releaseIp(tools: EffectTools, { name, uid, confirm }: ReleaseIpEffect): Promise<void> {
+async function releaseIp(tools: EffectTools, { name, uid, version, confirm }: ReleaseIpEffect): Promise<void> {
   const { kube, facts } = tools;
   const fact = facts.get("ips", name);
   if (fact === undefined || fact.uid !== uid) return;
   if (confirm && (await isKept(tools, fact))) return;
-  // The versions keep a record that a new pod of the same name has just taken over from going with the old pod.
-  let resourceVersion = fact.version;
+  let resourceVersion = version;
   const finalizers = fact.finalizers.filter((entry) => entry !== FINALIZER);
   if (finalizers.length !== fact.finalizers.length) {
     const body = { metadata: { uid, resourceVersion, finalizers } };

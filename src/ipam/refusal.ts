@@ -27,6 +27,7 @@ export type RefusalCode =
   // about subnets
   | "SubnetUnknown"
   | "SubnetInUse"
+  | "SubnetNotReady"
   | "CidrMalformed"
   | "CidrTooSmall"
   | "CidrNotUnicast"

@@ -201,3 +201,24 @@ t.test("facts that change and change back renew the effects: one may have been c
   await engine.whenIdle();
   t.same(offered, ["again: p1 is on s"]);
 });
+
+t.test(
+  "effects of what has changed during the transaction are not offered, but those of what it has become",
+  async (t) => {
+    const { engine, database, offered, addSwitch, addPort } = rig();
+    addSwitch("s");
+    addSwitch("other");
+    engine.start();
+    await engine.whenIdle();
+    addPort("p1", "s");
+    await Promise.resolve();
+    const commit = database.commit.bind(database);
+    database.commit = async (plan) => {
+      database.commit = commit;
+      addPort("p1", "other");
+      return await commit(plan);
+    };
+    await engine.whenIdle();
+    t.same(offered, ["p1 is on other"]);
+  },
+);

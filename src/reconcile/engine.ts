@@ -202,7 +202,7 @@ export class Engine<E extends Effect> {
   }
 
   async #flush(batch: readonly string[]): Promise<void> {
-    const { view, commit, offerEffects, onCommit, onDeposed } = this.#options;
+    const { view, commit, offerEffects, onCommit, onDeposed, tracker } = this.#options;
     const taken = new Map<string, Touched>();
     const touched = new Touched();
     for (const unit of batch) {
@@ -238,7 +238,8 @@ export class Engine<E extends Effect> {
       this.#drifted.delete(unit);
       this.#failing.get(unit)?.cancel();
       this.#failing.delete(unit);
-      if (!this.#unoffered.delete(unit)) continue;
+      // What has changed since may make its effects wrong; they are offered when it has been compiled again.
+      if (tracker.isDirty(unit) || !this.#unoffered.delete(unit)) continue;
       // Parked rows are taken up again by noteDrift when their holder appears; until then they cost nothing.
       if (parked.has(unit)) this.#parked.add(unit);
       else offerEffects(unit, this.desired.fragment(unit)?.effects ?? [], this.#renewed.delete(unit));

@@ -58,6 +58,11 @@ export class Tracker<E extends Effect> {
     this.#dirtyCount++;
   }
 
+  /** Whether a unit is to be compiled. */
+  isDirty(unit: string): boolean {
+    return this.#dirtyOf(unit)?.has(unit) === true;
+  }
+
   /** Takes the next unit to compile, the most urgent first. */
   take(): string | undefined {
     for (const dirty of this.#dirty.values()) {
