@@ -1,6 +1,6 @@
 import { keyOfAddress } from "./addresses.ts";
 import type { NorthboundServer } from "./northbound-server.ts";
-import { annotation, DEFAULT_VPC, type Ip, JOIN, type Picture, type Pod } from "./picture.ts";
+import { annotation, DEFAULT_VPC, type Ip, isSound, JOIN, type Picture, type Pod } from "./picture.ts";
 import { readRanges, Supply } from "./supply.ts";
 
 /** What the oracle looks at when all is quiet. */
@@ -216,13 +216,15 @@ function wrongWishes(evidence: Evidence): string[] {
 /** The counters of a subnet's status are exact, and so are its ranges. */
 function wrongCounters(picture: Picture, supply: Supply): string[] {
   return picture.subnets.flatMap((subnet) => {
-    if (subnet.deleting || !picture.inForce(subnet)) return [];
+    // What is held in a subnet that cannot be understood is not counted.
+    if (subnet.deleting || !isSound(subnet)) return [];
+    const open = picture.inForce(subnet);
     const status = (subnet.object.status ?? {}) as Readonly<Record<string, unknown>>;
     return ([4, 6] as const).flatMap((family) => {
       const { available, using } = supply.counts(subnet, family);
       return (
         [
-          ["available", available],
+          ["available", open ? available : new Set<string>()],
           ["using", using],
         ] as const
       ).flatMap(([what, wanted]) => {

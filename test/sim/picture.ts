@@ -176,7 +176,7 @@ export class Picture {
 }
 
 /** Whether a subnet's spec makes sense by itself. */
-function isSound({ blocks, gateways }: Subnet): boolean {
+export function isSound({ blocks, gateways }: Subnet): boolean {
   return blocks.length > 0 && gateways.every((gateway) => blocks.some((block) => isIn(block, gateway)));
 }
 
