@@ -1,10 +1,12 @@
 import t from "tap";
+import { until } from "../../../hack/lab/wait.ts";
 import { LEADER_LOCK } from "../../../src/controller/northbound.ts";
-import { DEPLOYMENTS, LEASES, PODS } from "../../../src/kube/resources.ts";
+import { LEASES, PODS } from "../../../src/kube/resources.ts";
+import { controllerFigure } from "../metrics.ts";
 import { Objects } from "../objects.ts";
-import { idlePod, isReady, ready, run, useNamespace, withoutRestarts } from "../pods.ts";
+import { idlePod, ready, run, scaleController, useNamespace, withoutRestarts } from "../pods.ts";
 import { killProcess, PROGRAM } from "../processes.ts";
-import { timed, when } from "../when.ts";
+import { timed } from "../when.ts";
 import { openWorld, whyNoLab } from "../world.ts";
 
 const LEASE = "kube-system/kube-ovn-controller";
@@ -15,20 +17,9 @@ t.test("two controllers", { skip: whyNoLab() }, async (t) => {
   await leases.ready();
   t.teardown(() => leases.stop());
   const namespace = await useNamespace(t, world, "weft-leader");
-  const scale = async (replicas: number): Promise<void> => {
-    const ref = { namespace: "kube-system", name: "kube-ovn-controller" };
-    await world.kube.patch(DEPLOYMENTS, ref, { type: "merge", body: { spec: { replicas } } }, { subresource: "scale" });
-    const running = () => world.own("kube-ovn-controller");
-    await when(
-      (listener) => world.pods.subscribe(listener),
-      () => running().length === replicas && running().every((pod) => isReady(pod)),
-      `${replicas} controllers are Ready`,
-      30_000,
-    );
-  };
   await withoutRestarts(world, "kube-ovn-controller");
-  await scale(2);
-  t.teardown(() => scale(1));
+  await scaleController(world, 2);
+  t.teardown(() => scaleController(world, 1));
   const holder = (): string => leases.get(LEASE)?.spec.holderIdentity;
 
   await t.test("when the leader is killed the standby takes over, and serves the next pod", async (t) => {
@@ -51,6 +42,10 @@ t.test("two controllers", { skip: whyNoLab() }, async (t) => {
   await t.test("a leader that has lost the lock writes nothing until it has it again", async (t) => {
     const thief = world.nb.client.steal(LEADER_LOCK);
     await thief.whenHeld(AbortSignal.timeout(5_000));
+    for (const controller of world.own("kube-ovn-controller")) {
+      const follows = async () => (await controllerFigure(world, controller, "weft_controller_leading")) === 0;
+      await until(`${controller.metadata.name} knows that it does not lead`, 5_000, follows);
+    }
     let rows = 0;
     const stop = world.nb.mirror.subscribe((changes) => {
       rows += changes.length;

@@ -1,24 +1,14 @@
 import { readFileSync } from "node:fs";
 import t from "tap";
-import { addressOf } from "../../../hack/lab/topology.ts";
+import { controllerFigure } from "../metrics.ts";
 import type { Objects, Thing } from "../objects.ts";
 import { standingPods } from "../pods.ts";
 import { PROGRAM, requireProcess } from "../processes.ts";
-import { openWorld, type World, whyNoLab } from "../world.ts";
+import { openWorld, whyNoLab } from "../world.ts";
 
 const WINDOW_MS = 20_000;
 /** The kernel's clock ticks a second (USER_HZ), on every architecture of ours. */
 const TICKS = 100;
-
-/** A figure of the controller's metrics. */
-async function figure(world: World, name: string): Promise<number> {
-  const [controller] = world.own("kube-ovn-controller");
-  const node: string = controller!.spec.nodeName;
-  const { stdout } = await world.lab
-    .node(node)
-    .exec(["curl", "-sS", "--max-time", "5", `http://${addressOf(node).v4}:10660/metrics`]);
-  return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(stdout)?.[1]);
-}
 
 /** Processor time of a process, in milliseconds. */
 function cpu(pid: number): number {
@@ -83,12 +73,14 @@ t.test("where nothing happens", { skip: whyNoLab() }, async (t) => {
     const { pid } = requireProcess(pod.metadata.uid, program);
     return { name: pod.metadata.name, pid, before: cpu(pid) };
   });
-  const transactions = await figure(world, "weft_nb_transactions_total");
+  const [controller] = world.own("kube-ovn-controller");
+  const count = () => controllerFigure(world, controller!, "weft_nb_transactions_total");
+  const transactions = await count();
 
   await new Promise((resolve) => setTimeout(resolve, WINDOW_MS));
 
   for (const stop of stops) stop();
-  t.equal(await figure(world, "weft_nb_transactions_total"), transactions, "no northbound transaction");
+  t.equal(await count(), transactions, "no northbound transaction");
   t.strictSame(changes, [], "no row and no object was written");
   const news = world.events
     .values()
