@@ -92,13 +92,17 @@ async function scale(lab: Lab, replicas: number): Promise<void> {
 /** Writes a kubeconfig with a token of the controller's ServiceAccount to each node, and returns its path there. */
 async function writeKubeconfig(lab: Lab): Promise<string> {
   const { stdout } = await lab.kubectl(["create", "token", "ovn", `--namespace=${NAMESPACE}`, "--duration=6h"]);
-  const config = parse(readFileSync(lab.paths.nodeKubeconfig, "utf8")) as {
-    users: { name: string; user: Record<string, string> }[];
-  };
-  for (const entry of config.users) entry.user = { token: stdout.trim() };
+  const config = withToken(readFileSync(lab.paths.nodeKubeconfig, "utf8"), stdout.trim());
   const name = "weft-bench.kubeconfig";
   for (const node of lab.nodes) {
-    writeFileSync(join(lab.node(node).paths.run, NODE_FOLDER, name), stringify(config), { mode: 0o600 });
+    writeFileSync(join(lab.node(node).paths.run, NODE_FOLDER, name), config, { mode: 0o600 });
   }
   return `/run/${NODE_FOLDER}/${name}`;
+}
+
+/** A kubeconfig whose users identify themselves by `token`. */
+export function withToken(kubeconfig: string, token: string): string {
+  const config = parse(kubeconfig) as { users: { user: Record<string, string> }[] };
+  for (const entry of config.users) entry.user = { token };
+  return stringify(config);
 }

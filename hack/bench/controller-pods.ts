@@ -1,10 +1,14 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { ipLabels, OVN_PROVIDER, type PodResultKey, podAnnotation } from "../../src/api/annotations.ts";
-import { connectKube } from "../../src/kube/connect.ts";
+import { connectKube, type KubeConnection } from "../../src/kube/connect.ts";
 import { type Informer, informer } from "../../src/kube/informer.ts";
 import type { Kube } from "../../src/kube/kube.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
-import { CRDS, IPS, PODS, type ResourceType } from "../../src/kube/resources.ts";
+import { CRDS, IPS, NAMESPACES, PODS, type ResourceType } from "../../src/kube/resources.ts";
 import type { Lab } from "../lab/lab.ts";
+import { withToken } from "./controller-cluster.ts";
 
 /** Creations under way at once, and in the floor whole chains of writes: as many as the controller's own writes. */
 const WRITERS = 24;
@@ -44,9 +48,9 @@ export class PodMaker {
 
   /** Opens one on a namespace of its own, which it creates, as the floor's CRD. */
   static async open(lab: Lab, namespace: string): Promise<PodMaker> {
-    const { kube, close } = await connectKube({ userAgent: "weft-bench", kubeconfig: lab.paths.kubeconfig });
     await lab.kubectl(["create", "namespace", namespace]);
     await lab.kubectl(["wait", "-n", namespace, "--for=create", "serviceaccount/default", "--timeout=30s"]);
+    const { kube, close } = await connectAsAccount(lab, namespace);
     const name = `${IPS.plural}.${RECORDS.group}`;
     const crd = await kube.get<KubeObject & { readonly spec: object }>(CRDS, { name: `${IPS.plural}.${IPS.group}` });
     await kube.create(CRDS, {
@@ -102,6 +106,7 @@ export class PodMaker {
     this.#close();
     await this.#lab.kubectl(["delete", `crd/${IPS.plural}.${RECORDS.group}`, "--timeout=60s"]);
     await this.#lab.kubectl(["delete", "namespace", this.#namespace, "--wait=true", "--timeout=120s"]);
+    await this.#lab.kubectl(["delete", `clusterrolebinding/${this.#namespace}`]);
   }
 
   /** Resolves when the last of its pods' IP objects is given back. */
@@ -192,6 +197,28 @@ export class PodMaker {
         containers: [{ name: "main", image: "weft.local/none:1", imagePullPolicy: "Never" }],
       },
     } as Parameters<Kube["create"]>[1];
+  }
+}
+
+/**
+ * A connection with a token of the namespace's account, which may do everything. The administrator's client certificate would cost the API
+ * server a signature to check for each request, which the controller's token does not: the floor would be lower than it is.
+ */
+async function connectAsAccount(lab: Lab, namespace: string): Promise<KubeConnection> {
+  const account = `--serviceaccount=${namespace}:default`;
+  await lab.kubectl(["create", "clusterrolebinding", namespace, "--clusterrole=cluster-admin", account]);
+  const { stdout } = await lab.kubectl(["create", "token", "default", "-n", namespace, "--duration=6h"]);
+  const folder = await mkdtemp(join(tmpdir(), "weft-bench-"));
+  try {
+    const kubeconfig = join(folder, "kubeconfig");
+    const config = withToken(await readFile(lab.paths.kubeconfig, "utf8"), stdout.trim());
+    await writeFile(kubeconfig, config, { mode: 0o600 });
+    const connection = await connectKube({ userAgent: "weft-bench", kubeconfig });
+    // The token is read from the file at the first call.
+    await connection.kube.get(NAMESPACES, { name: namespace });
+    return connection;
+  } finally {
+    await rm(folder, { recursive: true });
   }
 }
 

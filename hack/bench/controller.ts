@@ -27,6 +27,9 @@ const OWN_WRITES: ReadonlySet<string> = new Set([
 /** How long nothing may be written after a cold start; a status is written within a second of its cause. */
 const QUIET_MS = 5_000;
 
+/** Between two single pods. */
+const ALONE_MS = 200;
+
 /** One start of a controller while all pods are in place. */
 export interface ColdStart {
   /** From the process's start until it had read everything, until it led, and until it had compiled everything; ms. */
@@ -75,8 +78,10 @@ export interface ControllerBenchOptions {
   /** The floor and Weft take turns so often, so that whatever else the machine does meets both. */
   readonly turns: number;
   readonly takeovers: number;
-  /** A folder for CPU profiles of the controllers (one for each that ends by itself). */
+  /** A folder for CPU profiles of the controllers (one for each that ends by itself). They cost time and memory themselves. */
   readonly profiles?: string;
+  /** Flags of Node.js for the controllers, besides the image's own. */
+  readonly nodeOptions?: string;
 }
 
 /** Measures the controller on the checkout's lab, beside a client that makes the same writes and decides nothing. */
@@ -129,7 +134,9 @@ class Run {
     const step = this.#progress.step.bind(this.#progress);
     const first = this.#start();
     await first.said(SAID.idle);
-    // Not counted: the first pods meet code that was never run.
+    // Not counted: the first pods meet code that was never run, here and in the API server.
+    await this.#pods.floor(100);
+    await this.#pods.clearFloor();
     await this.#pods.wave(10);
     const single = await step("single pods", () => this.#singles(20));
     const { floor, weft } = await this.#turns(first);
@@ -147,9 +154,13 @@ class Run {
     return { at: new Date().toISOString(), pods, floor, weft, single: spread(single), takeover, coldStart, releaseMs };
   }
 
+  /** One after the other, each when the last one is done with: nothing of it is left to be gathered into one transaction with the next. */
   async #singles(count: number): Promise<readonly number[]> {
     const times: number[] = [];
-    for (let i = 0; i < count; i++) times.push((await this.#pods.wave(1)).ms);
+    for (let i = 0; i < count; i++) {
+      times.push((await this.#pods.wave(1)).ms);
+      await new Promise((resolve) => setTimeout(resolve, ALONE_MS));
+    }
     return times;
   }
 
@@ -242,13 +253,15 @@ class Run {
     const index = this.#index++;
     const node = this.#lab.nodes[index % this.#lab.nodes.length] ?? "";
     const { args, kubeconfig } = this.#cluster;
+    const { profiles, nodeOptions } = this.#options;
     const { inImage } = this.#cluster.nodeFile(node, `profile-${index}`);
+    const flags = [nodeOptions, profiles && `--cpu-prof --cpu-prof-dir=${inImage}`].filter(Boolean).join(" ");
     const controller = ControllerProcess.start(this.#lab, {
       node,
       index,
       args,
       kubeconfig,
-      ...(this.#options.profiles !== undefined && { nodeOptions: `--cpu-prof --cpu-prof-dir=${inImage}` }),
+      ...(flags !== "" && { nodeOptions: flags }),
     });
     this.#running.push(controller);
     return controller;

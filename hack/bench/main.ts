@@ -34,6 +34,7 @@ program
   .option("--turns <n>", "how often floor and controller take turns", Number, 4)
   .option("--takeovers <n>", "how often the leader is killed", Number, 5)
   .option("--profiles <folder>", "write CPU profiles of the controllers there")
+  .option("--node-options <flags>", "flags of Node.js for the controllers, besides the image's own")
   .option("--json", "print the figures as JSON", false)
   .action(
     async ({
@@ -45,6 +46,7 @@ program
       turns: number;
       takeovers: number;
       profiles?: string;
+      nodeOptions?: string;
     }) => {
       const [{ benchController }, { formatController, controllerPage }] = await Promise.all([
         import("./controller.ts"),
