@@ -46,10 +46,11 @@ export async function resolve(exec: Exec, name: string, type: "A" | "AAAA", serv
   const started = performance.now();
   const { code, stdout, stderr } = await exec(["busybox", "nslookup", `-type=${type.toLowerCase()}`, name, server]);
   const ms = performance.now() - started;
-  const answers = [...stdout.matchAll(/^Address:\s+(\S+)$/gm)].map((match) => match[1] ?? "");
-  const found = answers.filter(
-    (answer) => !answer.includes(`${server}`) && !answer.includes("#") && !answer.endsWith(":53"),
-  );
+  // What stands before the first name is the server that was asked.
+  const answer = stdout.slice(Math.max(0, stdout.indexOf("Name:")));
+  const found = stdout.includes("Name:")
+    ? [...answer.matchAll(/^Address:\s+(\S+)$/gm)].map((match) => match[1] ?? "")
+    : [];
   const ok = code === 0 && found.length > 0;
   return { ok, ms, detail: ok ? found.join(" ") : lastLine(stderr || stdout) };
 }

@@ -78,6 +78,7 @@ function podsWithoutAddress(picture: Picture, supply: Supply): string[] {
     const kept =
       picture.subnetsFor(pod).some((subnet) => subnet.name === ip?.subnet) &&
       pod.asked["ip_pool"] === undefined &&
+      ip?.addresses.every((address) => supply.canBeHeld(picture.subnet(ip.subnet), address)) === true &&
       !picture.pools.some((pool) => pool.namespaces.includes(pod.namespace));
     if (ip !== undefined && !ip.deleting && kept)
       return [`${pod.key} is there, but ${ip.name} is still its predecessor's`];

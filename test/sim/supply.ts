@@ -43,10 +43,11 @@ export class Supply {
   }
 
   /** Whether an address is one that somebody of the subnet may have. */
-  canBeHeld(subnet: Subnet, text: string): boolean {
+  canBeHeld(subnet: Subnet | undefined, text: string): boolean {
     const address = readAddress(text);
-    const block = address && subnet.blocks.find((candidate) => isIn(candidate, address));
-    return block !== undefined && this.#givable(subnet, block).includes(address?.value ?? 0n);
+    const block = address && subnet?.blocks.find((candidate) => isIn(candidate, address));
+    if (subnet === undefined || block === undefined) return false;
+    return this.#givable(subnet, block).includes(address?.value ?? 0n);
   }
 
   /** Counts of one family, as the subnet's status is to have them. */
