@@ -32,11 +32,39 @@ async function check(title: string, command: string, args: readonly string[]): P
   }
 }
 
-/** Runs test files with tap and adds up its summary line; output is shown as it comes. */
+/** Runs test files with tap and adds its summary to the count. */
 async function tap(title: string, patterns: readonly string[], options: readonly string[]): Promise<void> {
   const files = globSync(patterns).sort();
   console.log(`\n== ${title}: ${files.length} files`);
-  if (files.length === 0) return;
+  if (files.length > 0) add(await runTap(files, options));
+}
+
+/**
+ * Runs the files of a pattern one by one. One that fails is run once more, and that is said: the lab has two busy cores, and what
+ * fails twice is no accident. Both outputs are shown.
+ */
+async function tapEach(title: string, pattern: string, options: readonly string[]): Promise<void> {
+  const files = globSync(pattern).sort();
+  console.log(`\n== ${title}: ${files.length} files`);
+  for (const file of files) {
+    let result = await runTap([file], options);
+    if (result.failed > 0) {
+      console.log(`!! ${file} failed (${result.failed}); it is run once more`);
+      result = await runTap([file], options);
+      console.log(`!! ${file}: the second run ${result.failed > 0 ? "failed as well" : "passed: a flaky test"}`);
+    }
+    add(result);
+  }
+}
+
+function add({ passed, failed, skipped }: Count): void {
+  count.passed += passed;
+  count.failed += failed;
+  count.skipped += skipped;
+}
+
+/** Runs test files with tap and reads its summary line; output is shown as it comes. */
+async function runTap(files: readonly string[], options: readonly string[]): Promise<Count> {
   const child = spawn("tap", ["--reporter=terse", ...options, ...files], { stdio: ["ignore", "pipe", "inherit"] });
   let text = "";
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
@@ -47,10 +75,12 @@ async function tap(title: string, patterns: readonly string[], options: readonly
   const summary = /# \{([^}]*)\}\s*(?:\n# time.*)?\s*$/m.exec(stripColours(text))?.[1] ?? "";
   const figure = (name: string): number => Number(new RegExp(`${name}: (\\d+)`).exec(summary)?.[1] ?? 0);
   const failed = figure("fail");
-  count.passed += figure("pass");
-  count.skipped += figure("skip") + figure("todo");
-  // A file that crashes, or a run without a summary, is a failure although no assertion is.
-  count.failed += code === 0 ? failed : Math.max(1, failed);
+  return {
+    passed: figure("pass"),
+    skipped: figure("skip") + figure("todo"),
+    // A file that crashes, or a run without a summary, is a failure although no assertion is.
+    failed: code === 0 ? failed : Math.max(1, failed),
+  };
 }
 
 function stripColours(text: string): string {
@@ -68,7 +98,7 @@ async function onLab(title: string, pattern: string): Promise<void> {
   const lab = openLab(progress);
   try {
     await lab.up({ nodes: 2, cni: "weft", ipFamily: "dual" });
-    await tap(title, [pattern], ["--jobs=1", "--timeout=600"]);
+    await tapEach(title, pattern, ["--jobs=1", "--timeout=600"]);
   } catch (error) {
     count.failed++;
     console.log(`!! ${title}: the lab did not come up: ${error instanceof Error ? error.message : String(error)}`);
