@@ -1,0 +1,106 @@
+import type { LabelSelectorFact } from "../facts/types.ts";
+
+/**
+ * What every kind of policy (NetworkPolicy, AdminNetworkPolicy, ClusterNetworkPolicy …) is translated to before it becomes ACLs.
+ * Values are plain and immutable; selectors are canonical (see `selector.ts`), so equal ones are one group.
+ */
+
+/** Seen from the selected pods: `ingress` is to them, `egress` is from them. */
+export type Direction = "ingress" | "egress";
+
+/**
+ * Pods by labels. Both parts must hold: the namespace (exactly one, or by its labels; all of them where both are absent) and the
+ * pod's own labels.
+ */
+export interface PodSelector {
+  readonly namespace?: string;
+  readonly namespaceSelector?: LabelSelectorFact;
+  readonly podSelector: LabelSelectorFact;
+  /** Only pods one of whose containers calls this number by this name. */
+  readonly port?: { readonly protocol: Protocol; readonly name: string; readonly number: number };
+}
+
+/** A transport protocol, as Kubernetes spells it. */
+export type Protocol = "TCP" | "UDP" | "SCTP";
+
+/** A set of addresses that ACLs refer to by name, shared by all policies that mean the same set. */
+export type Group =
+  | { readonly kind: "pods"; readonly selector: PodSelector }
+  | { readonly kind: "nodes"; readonly selector: LabelSelectorFact }
+  /** The addresses of a DNS name; `*.example.com` means every name below. */
+  | { readonly kind: "domain"; readonly domain: string };
+
+/** The other side of a rule. Several peers of a rule are alternatives. */
+export type Peer =
+  | Group
+  /** Canonical CIDRs; those of `except` lie inside. */
+  | { readonly kind: "cidr"; readonly cidr: string; readonly except: readonly string[] };
+
+/** Ports of the destination. Several of a rule are alternatives. */
+export type PortMatch =
+  /** All ports of a protocol. */
+  | { readonly kind: "any"; readonly protocol: Protocol }
+  /** `last` equals `first` for a single one. */
+  | { readonly kind: "range"; readonly protocol: Protocol; readonly first: number; readonly last: number }
+  /** Whatever number the pod at the receiving end calls so. */
+  | { readonly kind: "named"; readonly protocol: Protocol; readonly name: string };
+
+/** What an ACL does (ovn-nb(5), ACL `action`). `pass` leaves the decision to the next tier. */
+export type RuleAction = "allow-related" | "drop" | "pass";
+
+/** One rule: traffic between the subject and one of the peers at one of the ports. */
+export interface PolicyRule {
+  readonly direction: Direction;
+  /** Of the ACL, within the tier; larger wins. */
+  readonly priority: number;
+  readonly action: RuleAction;
+  /** `any`: whoever it is. An empty list matches nobody. */
+  readonly peers: "any" | readonly Peer[];
+  /** `any`: all traffic of every protocol. An empty list matches nothing. */
+  readonly ports: "any" | readonly PortMatch[];
+  /** For people: `ingress/0`, or the name that the policy's author gave. */
+  readonly name: string;
+  readonly log?: RuleLog;
+}
+
+/** What is logged of traffic that a rule decides, see ovn-nb(5) ACL `log` and `meter`. */
+export interface RuleLog {
+  readonly severity: "alert" | "warning" | "notice" | "info" | "debug";
+  /** Packets per second at most; 0 for no limit. */
+  readonly rate: number;
+}
+
+/** What happens to a subject's traffic that no rule of its policies has decided, in one direction. */
+export interface Isolation {
+  readonly direction: Direction;
+  readonly priority: number;
+  /** `lax` leaves alone what is neither TCP, UDP nor SCTP, and DHCP. */
+  readonly mode: "standard" | "lax";
+  readonly log?: RuleLog;
+}
+
+/** A policy, translated. */
+export interface Policy {
+  /** Owner of its rows: `np/<namespace>/<name>`, `anp/<name>`, `banp/<name>`, `cnp/<name>`. */
+  readonly id: string;
+  /** How people call it: `NetworkPolicy default/web`. */
+  readonly label: string;
+  /** OVN's tier of its ACLs (ovn-nb(5), ACL `tier`); smaller is decided first. */
+  readonly tier: 0 | 1 | 2 | 3;
+  /** Whom it applies to; several are alternatives. */
+  readonly subjects: readonly PodSelector[];
+  readonly rules: readonly PolicyRule[];
+  readonly isolation: readonly Isolation[];
+  /** What of it cannot be enforced as written, each a sentence; that part is closed. */
+  readonly problems: readonly PolicyProblem[];
+}
+
+/** A part of a policy that is not clear or not possible. */
+export interface PolicyProblem {
+  /** The field, as a path: `spec.ingress[0].from[1].ipBlock.cidr`. */
+  readonly path: string;
+  /** One CamelCase word, for Events and conditions. */
+  readonly reason: string;
+  /** Names the value, what is wrong, and what would be accepted. */
+  readonly message: string;
+}
