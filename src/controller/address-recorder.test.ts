@@ -58,3 +58,27 @@ t.test("a withdrawn record that fails is dropped, but not what has followed it u
   t.match(kube.object(IPS, { name: "a.b" })?.spec, { v4IpAddress: "10.0.0.3" });
   t.equal(recorder.pending, 0);
 });
+
+t.test(
+  "it says when nothing is being written, which a record that waits to be tried again does not hinder",
+  async (t) => {
+    const kube = fakeKube();
+    const recorder = new AddressRecorder({
+      kube,
+      timers: new ManualTimers(),
+      onRecorded: () => t.equal(recorder.writing, true, "until its owner has heard of it"),
+      onDropped: () => {},
+      onError: () => {},
+    });
+    const record = (name: string) =>
+      ({ kind: "ip", name, lease: { owner: name, subnet: "s", v4: "10.0.0.1" }, node: "n", ownerUid: "" }) as const;
+    t.notOk(recorder.writing);
+    await recorder.whenWritten();
+    kube.fail({ verb: "create", name: "b", code: "unavailable" });
+    for (const name of ["a", "b"]) recorder.record(record(name));
+    t.ok(recorder.writing);
+    await recorder.whenWritten();
+    t.notOk(recorder.writing);
+    t.equal(recorder.pending, 1);
+  },
+);

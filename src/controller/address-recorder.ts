@@ -46,6 +46,8 @@ export class AddressRecorder {
   readonly #entries = new Map<string, Entry>();
   readonly #queue = new Set<string>();
   #writing = 0;
+  /** Those who wait until nothing is being written. */
+  #waiting: (() => void)[] = [];
 
   constructor(options: AddressRecorderOptions) {
     this.#options = options;
@@ -54,6 +56,17 @@ export class AddressRecorder {
   /** How many records are not written yet. */
   get pending(): number {
     return this.#entries.size;
+  }
+
+  /** Whether something is being written; what failed and waits to be tried again does not count. */
+  get writing(): boolean {
+    return this.#writing > 0;
+  }
+
+  /** Resolves when nothing is being written. */
+  whenWritten(): Promise<void> {
+    if (!this.writing) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   /** Writes `record` as soon as there is room. */
@@ -112,6 +125,7 @@ export class AddressRecorder {
     } finally {
       this.#writing--;
       this.#pump();
+      if (!this.writing) for (const resolve of this.#waiting.splice(0)) resolve();
     }
   }
 

@@ -128,3 +128,24 @@ t.test("what somebody else writes into a status is put right", async (t) => {
   await kube.patch(SUBNETS, { name: "ovn-default" }, { type: "merge", body }, { subresource: "status" });
   await eventually("it is right again", () => (available() === 253 ? true : undefined));
 });
+
+t.test("pods that come together share transactions, and one that comes alone does not wait for others", async (t) => {
+  const { kube, server } = await cluster(t);
+  const { controller } = candidate(t, kube, server);
+  await addPod(kube, "first");
+  await eventually("the first has its address", () => addressOf(kube, "first"));
+  const before = controller.engine.stats.transactions;
+  const names = Array.from({ length: 60 }, (_, index) => `pod-${index}`);
+  kube.fail({ verb: "create", type: IPS, delayMs: 20, times: names.length });
+  for (const name of names) {
+    await addPod(kube, name);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  for (const name of names) await eventually(`${name} has its address`, () => addressOf(kube, name));
+  const transactions = controller.engine.stats.transactions - before;
+  t.ok(transactions <= 10, `${transactions} transactions`);
+  const started = performance.now();
+  await addPod(kube, "alone");
+  await eventually("the last has its address", () => addressOf(kube, "alone"));
+  t.ok(performance.now() - started < 150, "not held back");
+});

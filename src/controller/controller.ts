@@ -22,6 +22,7 @@ import { Tracker } from "../reconcile/tracker.ts";
 import { AddressRecorder } from "./address-recorder.ts";
 import { Allocator, type Applicant } from "./allocator.ts";
 import { ensureDefaults } from "./defaults.ts";
+import { Gather } from "./gather.ts";
 import type { Northbound } from "./northbound.ts";
 import { runEffect } from "./run-effect.ts";
 import type { Settings } from "./settings.ts";
@@ -44,6 +45,11 @@ export interface ControllerParts {
 /** How long a start waits for the lock, in ms, before it reads as a standby. */
 const LOCK_MS = 300;
 
+/** How long a transaction waits, in ms, for the pods whose addresses are being recorded just then. */
+const GATHER_MS = 200;
+/** What comes in bursts; whatever else changes (a policy, a subnet, a node) hurries the transaction that is being held back. */
+const BURSTS: ReadonlySet<FactKind> = new Set(["pods", "ips", "disputes"]);
+
 /** What a leader writes to Kubernetes with. Each term has its own, so that nothing of an earlier one gets into it. */
 interface Term {
   readonly recorder: AddressRecorder;
@@ -64,6 +70,7 @@ export class Controller {
   readonly #sources: Sources;
   readonly ipam = new Ipam({ macs: hashedMacs("weft") });
   readonly #events: EventRecorder;
+  readonly #gather: Gather;
   #term: Term | undefined;
   /** Everything was read after the lock had been won, and it has not been lost since. */
   #fresh = false;
@@ -71,6 +78,7 @@ export class Controller {
   constructor(parts: ControllerParts) {
     this.#parts = parts;
     const { kube, northbound, log, clock, random } = parts;
+    this.#gather = new Gather(clock, GATHER_MS);
     this.#sources = new Sources(parts, this.facts, (resource, name, gone) => {
       if (gone) this.#term?.statuses.forget(resource, name);
       else this.#term?.statuses.touch(resource, name);
@@ -100,7 +108,11 @@ export class Controller {
       tracker: new Tracker(UNIT_KINDS, this.facts, rootsOf),
       view: northbound.view,
       commit: (plan) => northbound.commit(plan),
-      whenReady: () => northbound.whenReady(),
+      whenReady: async () => {
+        if (this.#term !== undefined) await this.#gather.wait(this.#term.recorder);
+        // The lead may have been lost meanwhile, and the connection be closed.
+        if (this.#term !== undefined) await northbound.whenReady();
+      },
       offerEffects: (unit, effects, renew) => this.#term?.effects.offer(unit, effects, renew),
       timers: clock,
       onUnitFailure: (unit, error) =>
@@ -124,6 +136,7 @@ export class Controller {
       // Verdicts first: whatever else a changed subnet wakes must find the new one.
       if (change.kind === "subnets" || change.kind === "nodes") this.#judge();
       this.engine.noteFact(change);
+      if (!BURSTS.has(change.kind)) this.#gather.hurry();
       this.allocator.noteFact(change);
     });
     northbound.subscribe((changes) => {

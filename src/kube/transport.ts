@@ -163,7 +163,8 @@ function newAgent(tls: TlsMaterial | undefined, identity: Identity): http.Agent 
     keepAlive: true,
     keepAliveMsecs: KEEP_ALIVE_MS,
     timeout: IDLE_MS,
-    maxFreeSockets: 4,
+    // As many as an exchange has calls in flight by default: one that is dropped between two bursts costs a TLS handshake in the next.
+    maxFreeSockets: 32,
     // The connection used last is the least likely to have been dropped by the other side.
     scheduling: "lifo",
   };
