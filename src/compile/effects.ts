@@ -1,8 +1,15 @@
 import { FINALIZER } from "../api/names.ts";
 import type { IpFact } from "../facts/types.ts";
+import type { PolicyKind } from "../policy/translate.ts";
 
 /** What units ask for outside the northbound database. Each is idempotent: carrying it out twice does no harm. */
-export type WeftEffect = AnnotateEffect | ReleaseIpEffect | FinalizersEffect | FillSpecEffect | ConditionEffect;
+export type WeftEffect =
+  | AnnotateEffect
+  | ReleaseIpEffect
+  | FinalizersEffect
+  | FillSpecEffect
+  | ConditionEffect
+  | ReportEffect;
 
 /** Set (or, with null, remove) annotations of one object in one patch, provided that it still has this UID. */
 export interface AnnotateEffect {
@@ -60,6 +67,21 @@ export interface ConditionEffect {
   readonly message: string;
   /** Further fields of the status that follow from the spec. */
   readonly status?: Readonly<Record<string, unknown>>;
+}
+
+/** Say in an Event what of an object cannot be done as it is written. */
+export interface ReportEffect {
+  readonly kind: "report";
+  readonly key: string;
+  readonly about: {
+    readonly resource: PolicyKind;
+    /** "" for objects of the whole cluster. */
+    readonly namespace: string;
+    readonly name: string;
+    readonly uid: string;
+  };
+  readonly reason: string;
+  readonly message: string;
 }
 
 /**

@@ -17,6 +17,11 @@ export class FragmentBuilder {
     return made;
   }
 
+  /** Whether it has a row of this owner already. */
+  has(table: Table, ownerId: string): boolean {
+    return this.#rows.some((row) => row.table === table && row.label === ownerId);
+  }
+
   /** A row of a non-root table, which lives as long as `column` of the holder contains it. */
   held<H extends Table, T extends Table>(
     holder: H,

@@ -1,6 +1,7 @@
 import { OVN_PROVIDER } from "../api/annotations.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { LabelSelectorFact, NamespaceFact, SubnetFact } from "../facts/types.ts";
+import type { NamespaceFact, SubnetFact } from "../facts/types.ts";
+import { matchesLabels } from "../policy/labels.ts";
 
 /**
  * The subnets that pods of a namespace get addresses from, in the order in which they are tried: those bound to the
@@ -30,24 +31,4 @@ export function isOpen(reader: FactReader, subnet: SubnetFact): boolean {
 
 function selects(subnet: SubnetFact, namespace: NamespaceFact): boolean {
   return subnet.namespaceSelectors.some((selector) => matchesLabels(selector, namespace.labels));
-}
-
-/** Whether a label selector (meta/v1 LabelSelector) matches; an empty one matches all, an unknown operator nothing. */
-export function matchesLabels(selector: LabelSelectorFact, labels: Readonly<Record<string, string>>): boolean {
-  for (const [key, value] of Object.entries(selector.matchLabels ?? {})) if (labels[key] !== value) return false;
-  return (selector.matchExpressions ?? []).every(({ key, operator, values = [] }) => {
-    const value = labels[key];
-    switch (operator) {
-      case "In":
-        return value !== undefined && values.includes(value);
-      case "NotIn":
-        return value === undefined || !values.includes(value);
-      case "Exists":
-        return value !== undefined;
-      case "DoesNotExist":
-        return value === undefined;
-      default:
-        return false;
-    }
-  });
 }

@@ -17,6 +17,8 @@ interface NodeInput {
   readonly join: SubnetFact | undefined;
   /** The record of its address on the join switch; absent until one is allocated. */
   readonly ip: IpFact | undefined;
+  /** Whether there are policies, so that it must be said that the node always reaches its own pods. */
+  readonly policies: boolean;
 }
 
 /** A node: its port on the join switch, the group of its pods, and the way from pods to its own addresses. */
@@ -29,10 +31,11 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     const node = reader.get("nodes", key);
     const [ip] = reader.by("ips", "holder", `node:${key}`);
     if (cluster === undefined || (node === undefined && ip === undefined)) return undefined;
-    return { node, cluster, join: reader.get("subnets", cluster.joinSubnet), ip };
+    const policies = reader.get("policyUse", "cluster") !== undefined;
+    return { node, cluster, join: reader.get("subnets", cluster.joinSubnet), ip, policies };
   },
 
-  compile({ node, cluster, join, ip }): Fragment<WeftEffect> {
+  compile({ node, cluster, join, ip, policies }): Fragment<WeftEffect> {
     if (node === undefined) {
       return { rows: [], edges: [], effects: ip === undefined || ip.reserved ? [] : [releaseIp(ip)] };
     }
@@ -41,6 +44,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
       name: nodePortGroupName(node.name),
       external_ids: externalIds({ node: node.name, np: `node/${node.name}` }),
     });
+    if (policies) allowOwnNode(build, node, ip);
     if (ip === undefined || join === undefined) return build.finish();
     const port = nodePortName(node.name);
     const addresses = [ip.mac, ip.v4, ip.v6].filter((part) => part !== "").join(" ");
@@ -76,3 +80,36 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     return build.finish(effects);
   },
 };
+
+/**
+ * A pod's own node reaches it whatever policies say, and is reached: kubelet's probes come from there (NetworkPolicy, "The behavior
+ * of to and from selectors"). Kube-OVN's priority.
+ */
+function allowOwnNode(build: FragmentBuilder, node: NodeFact, ip: IpFact | undefined): void {
+  const group = nodePortGroupName(node.name);
+  for (const [family, word] of [
+    ["v4", "ip4"],
+    ["v6", "ip6"],
+  ] as const) {
+    const addresses = [node.internal[family] ?? "", ip?.[family] ?? ""].filter((address) => address !== "");
+    if (addresses.length === 0) continue;
+    const set = `{${[...new Set(addresses)].sort().join(", ")}}`;
+    for (const [direction, port, side] of [
+      ["to-lport", "outport", "src"],
+      ["from-lport", "inport", "dst"],
+    ] as const) {
+      build.held("Port_Group", nodeGroupId(node.name), "acls", "ACL", `node/${node.name}/${word}/${direction}`, {
+        name: `node/${node.name}`.slice(0, 63),
+        direction,
+        tier: 2,
+        priority: 3000,
+        match: `${port} == @${group} && ${word}.${side} == ${set}`,
+        action: "allow-related",
+        // As those that it is to overrule: what a pod sends is judged once, after load balancing.
+        options: direction === "from-lport" ? { "apply-after-lb": "true" } : {},
+        log: false,
+        external_ids: externalIds({ node: node.name }),
+      });
+    }
+  }
+}

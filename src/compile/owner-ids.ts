@@ -15,6 +15,9 @@ export const nodeGroupId = (node: string): string => `node/${node}`;
 /** The Port_Group of a distributed subnet's pods on one node. */
 export const subnetNodeGroupId = (subnet: string, node: string): string => `subnet/${subnet}/${node}`;
 
+/** The Port_Group (or the Address_Sets) of a group that policies refer to. */
+export const groupId = (name: string): string => `group/${name}`;
+
 /** The Logical_Switch_Port of a pod's interface; the UID, so that a pod anew under an old name is a new port. */
 export const podPortId = (port: string, uid: string): string => `${port}/${uid}`;
 

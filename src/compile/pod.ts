@@ -7,7 +7,7 @@ import { rowUuid } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import { annotate, releaseIp, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
-import { dhcpOptionsId, nodeGroupId, podPortId, subnetNodeGroupId, switchId } from "./owner-ids.ts";
+import { dhcpOptionsId, groupId, nodeGroupId, podPortId, subnetNodeGroupId, switchId } from "./owner-ids.ts";
 import { isRetained } from "./retention.ts";
 import { externalIds } from "./rows.ts";
 
@@ -21,6 +21,8 @@ interface PodInput {
   /** The subnet of its address, where it is in force. */
   readonly subnet: SubnetFact | undefined;
   readonly router: string;
+  /** Names of the groups that it is in; `undefined` while that is not known. */
+  readonly groups: readonly string[] | undefined;
 }
 
 /**
@@ -51,6 +53,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
       pairs: pod === undefined ? [] : addressPairs(reader, pod),
       subnet: open ? named : undefined,
       router: reader.get("cluster", "cluster")?.router ?? "",
+      groups: pod === undefined ? [] : reader.get("profiles", pod.profile)?.groups,
     };
   },
 
@@ -66,8 +69,11 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
     if (ip?.deleting && !own) return { rows: [], edges: [], effects: [releaseIp(ip)] };
     // A reservation of a user's may lack its MAC or its address until the allocator has filled them in.
     const given = own && isComplete(ip, subnet);
-    if (!given || subnet === undefined || pod.node === undefined) return { rows: [], edges: [], effects: [] };
-    return compilePort(pod, pod.node, ip, subnet, input);
+    const { groups } = input;
+    if (!given || subnet === undefined || pod.node === undefined || groups === undefined) {
+      return { rows: [], edges: [], effects: [] };
+    }
+    return compilePort(pod, pod.node, ip, subnet, { ...input, groups });
   },
 };
 
@@ -94,7 +100,7 @@ function compilePort(
   node: string,
   ip: IpFact,
   subnet: SubnetFact,
-  { router, pairs }: Pick<PodInput, "router" | "pairs">,
+  { router, pairs, groups }: Pick<PodInput, "router" | "pairs"> & { readonly groups: readonly string[] },
 ): Fragment<WeftEffect> {
   const build = new FragmentBuilder();
   const wish = (key: Parameters<typeof podAnnotation>[1]): string | undefined =>
@@ -126,6 +132,7 @@ function compilePort(
   if (subnet.vpc === router && subnet.gatewayType === "distributed") {
     build.member("Port_Group", subnetNodeGroupId(subnet.name, node), "ports", port.uuid);
   }
+  for (const group of groups) build.member("Port_Group", groupId(group), "ports", port.uuid);
   const result = (key: Parameters<typeof podAnnotation>[1]): string => podAnnotation(OVN_PROVIDER, key);
   return build.finish(
     annotate("pods", pod, {

@@ -1,8 +1,10 @@
 import { projectNamespace, projectNode, projectPod } from "../facts/project-core.ts";
 import { projectIp } from "../facts/project-ip.ts";
+import { projectNetworkPolicy } from "../facts/project-policy.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import { projectVpc } from "../facts/project-vpc.ts";
 import { FactStore } from "../facts/store.ts";
+import { GroupIndex } from "../policy/group-index.ts";
 import { stableMac } from "../unit/identity.ts";
 import { judgeSubnet } from "./subnet-verdict.ts";
 
@@ -37,6 +39,7 @@ export function sampleFacts(): FactStore {
   });
   const namespace = { metadata: { name: "default", uid: "uid-ns", labels: { team: "a" } } };
   facts.set("namespaces", "default", projectNamespace(namespace));
+  deriveGroups(facts);
   addPod(facts, "a", { node: "weft-1" });
   addIp(facts, "a.default", {
     podName: "a",
@@ -47,6 +50,24 @@ export function sampleFacts(): FactStore {
     v6: "fd00:10:16::2",
   });
   return facts;
+}
+
+/** Keeps what follows from policies in step with them, as the controller does. */
+export function deriveGroups(facts: FactStore): void {
+  const groups = new GroupIndex(facts);
+  groups.start();
+  facts.subscribe((change) => groups.noteFact(change));
+}
+
+/** Adds a NetworkPolicy to the namespace `default`. */
+export function addNetworkPolicy(
+  facts: FactStore,
+  name: string,
+  spec: NonNullable<Parameters<typeof projectNetworkPolicy>[0]["spec"]>,
+  annotations: Record<string, string> = {},
+): void {
+  const metadata = { name, namespace: "default", uid: `uid-np-${name}`, annotations };
+  facts.set("networkPolicies", `default/${name}`, projectNetworkPolicy({ metadata, spec }));
 }
 
 /** Adds a node with its InternalIPs. */
@@ -80,11 +101,29 @@ export function addSubnet(
 export function addPod(
   facts: FactStore,
   name: string,
-  options: { readonly node?: string; readonly phase?: string; readonly annotations?: Record<string, string> } = {},
+  options: {
+    readonly node?: string;
+    readonly phase?: string;
+    readonly annotations?: Record<string, string>;
+    readonly labels?: Record<string, string>;
+    /** Names of its container's ports → numbers. */
+    readonly ports?: Record<string, number>;
+  } = {},
 ): void {
   const pod = {
-    metadata: { name, namespace: "default", uid: `uid-${name}`, annotations: options.annotations ?? {} },
-    spec: options.node === undefined ? {} : { nodeName: options.node },
+    metadata: {
+      name,
+      namespace: "default",
+      uid: `uid-${name}`,
+      annotations: options.annotations ?? {},
+      labels: options.labels ?? {},
+    },
+    spec: {
+      ...(options.node === undefined ? {} : { nodeName: options.node }),
+      containers: [
+        { ports: Object.entries(options.ports ?? {}).map(([name, containerPort]) => ({ name, containerPort })) },
+      ],
+    },
     status: { phase: options.phase ?? "Pending" },
   };
   facts.set("pods", `default/${name}`, projectPod(pod));

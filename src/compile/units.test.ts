@@ -6,12 +6,14 @@ import { type FactReader, FactStore } from "../facts/store.ts";
 import { formatFragment } from "../reconcile/text.ts";
 import type { AnyUnitKind } from "../unit/kind.ts";
 import type { WeftEffect } from "./effects.ts";
+import { groupUnit } from "./group.ts";
 import { ipPoolUnit } from "./ippool.ts";
 import { namespaceUnit } from "./namespace.ts";
 import { nodeUnit } from "./node.ts";
 import { podUnit } from "./pod.ts";
+import { policyUnit } from "./policy.ts";
 import { subnetUnit } from "./subnet.ts";
-import { addIp, addNode, addPod, addSubnet, addVpc, sampleFacts } from "./testing.ts";
+import { addIp, addNetworkPolicy, addNode, addPod, addSubnet, addVpc, sampleFacts } from "./testing.ts";
 import { rootsOf, UNIT_KINDS } from "./units.ts";
 import { vipUnit } from "./vip.ts";
 import { vpcUnit } from "./vpc.ts";
@@ -348,6 +350,42 @@ t.test("a Vip is a virtual port of the pods that name it, or a port of its own",
   golden(t, "vip-switch-lb", vipUnit, facts, "shared");
   vip("kube_host_vm_vip");
   golden(t, "vip-host-machine", vipUnit, facts, "shared");
+});
+
+t.test(
+  "a policy is ACLs in the group of its pods; a pod is in the groups of the policies as its port is made",
+  async (t) => {
+    const facts = sampleFacts();
+    addPod(facts, "a", { node: "weft-1", labels: { app: "web" }, ports: { http: 8080 } });
+    addNetworkPolicy(
+      facts,
+      "web",
+      {
+        podSelector: { matchLabels: { app: "web" } },
+        policyTypes: ["Ingress", "Egress"],
+        ingress: [{ from: [{ namespaceSelector: {} }], ports: [{ port: "http" }] }],
+        egress: [{ to: [{ ipBlock: { cidr: "10.0.0.0/8", except: ["10.1.0.0/16"] } }] }],
+      },
+      { "ovn.kubernetes.io/enable_log": "true", "ovn.kubernetes.io/acl_log_meter_rate": "10" },
+    );
+    golden(t, "policy", policyUnit("networkpolicy", "networkPolicies"), facts, "default/web");
+    golden(t, "policy-pod", podUnit, facts, "default/a");
+    golden(t, "policy-node", nodeUnit, facts, "weft-1");
+    for (const [i, { key }] of facts.all("groups").entries()) golden(t, `policy-group-${i}`, groupUnit, facts, key);
+  },
+);
+
+t.test("a port that no pod has by that name is said, and matches nothing until one has", async (t) => {
+  const facts = sampleFacts();
+  addNetworkPolicy(facts, "web", { ingress: [{ ports: [{ port: "nope" }] }] });
+  golden(t, "policy-unknown-port", policyUnit("networkpolicy", "networkPolicies"), facts, "default/web");
+});
+
+t.test("a pod whose groups are not known has no port", async (t) => {
+  const facts = sampleFacts();
+  facts.set("profiles", facts.get("pods", "default/a")?.profile ?? "", undefined);
+  const input = podUnit.read(facts, "default/a");
+  t.same(input && podUnit.compile(input).rows, []);
 });
 
 t.test("pods on the host's network take no part", async (t) => {

@@ -2,10 +2,12 @@ import type { FactChange, FactReader } from "../facts/store.ts";
 import type { IpFact, PodFact } from "../facts/types.ts";
 import type { AnyUnitKind } from "../unit/kind.ts";
 import type { WeftEffect } from "./effects.ts";
+import { groupUnit } from "./group.ts";
 import { ipPoolUnit } from "./ippool.ts";
 import { namespaceUnit } from "./namespace.ts";
 import { nodeUnit } from "./node.ts";
 import { podUnit } from "./pod.ts";
+import { policyUnit } from "./policy.ts";
 import { subnetUnit } from "./subnet.ts";
 import { vipUnit } from "./vip.ts";
 import { vpcUnit } from "./vpc.ts";
@@ -19,6 +21,8 @@ export const UNIT_KINDS: readonly AnyUnitKind<FactReader, WeftEffect>[] = [
   namespaceUnit,
   ipPoolUnit,
   vipUnit,
+  groupUnit,
+  policyUnit("networkpolicy", "networkPolicies"),
 ];
 
 /**
@@ -41,6 +45,10 @@ export function rootsOf(change: FactChange): readonly { readonly kind: string; r
       return [{ kind: "ippool", key: change.key }];
     case "vips":
       return [{ kind: "vip", key: change.key }];
+    case "groups":
+      return [{ kind: "group", key: change.key }];
+    case "networkPolicies":
+      return [{ kind: "networkpolicy", key: change.key }];
     case "namespaces":
       return [{ kind: "namespace", key: change.key }];
     case "ips": {

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { timestamp } from "../api/conditions.ts";
 import { CONTROLLER_COMPONENT } from "../api/names.ts";
-import { type ConditionEffect, releaseIp, type WeftEffect } from "../compile/effects.ts";
+import { type ConditionEffect, type ReportEffect, releaseIp, type WeftEffect } from "../compile/effects.ts";
 import { judgeSubnet } from "../compile/subnet-verdict.ts";
 import { rootsOf, UNIT_KINDS } from "../compile/units.ts";
 import { FactStore } from "../facts/store.ts";
@@ -14,8 +14,9 @@ import type { Clock } from "../kube/clock.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { type EventRecorder, eventRecorder } from "../kube/recorder.ts";
-import { IP_POOLS, IPS, NODES, PODS, SUBNETS, VIPS, VPCS } from "../kube/resources.ts";
+import { IP_POOLS, IPS, NETWORK_POLICIES, NODES, PODS, SUBNETS, VIPS, VPCS } from "../kube/resources.ts";
 import { type Dual, parseDualCidr } from "../net/dual.ts";
+import { GroupIndex } from "../policy/group-index.ts";
 import { EffectRunner, retryDelay } from "../reconcile/effects.ts";
 import { Engine } from "../reconcile/engine.ts";
 import { Tracker } from "../reconcile/tracker.ts";
@@ -68,6 +69,7 @@ export class Controller {
   readonly allocator: Allocator;
   readonly #parts: ControllerParts;
   readonly #sources: Sources;
+  readonly #groups = new GroupIndex(this.facts);
   readonly ipam = new Ipam({ macs: hashedMacs("weft") });
   readonly #events: EventRecorder;
   readonly #gather: Gather;
@@ -135,6 +137,7 @@ export class Controller {
     this.facts.subscribe((change) => {
       // Verdicts first: whatever else a changed subnet wakes must find the new one.
       if (change.kind === "subnets" || change.kind === "nodes") this.#judge();
+      this.#groups.noteFact(change);
       this.engine.noteFact(change);
       if (!BURSTS.has(change.kind)) this.#gather.hurry();
       this.allocator.noteFact(change);
@@ -178,6 +181,7 @@ export class Controller {
     this.#fresh = northbound.lock.state === "held";
     this.#sources.start();
     await Promise.all([this.#sources.whenSynced(signal), northbound.whenReady(signal)]);
+    this.#groups.start();
   }
 
   /**
@@ -252,6 +256,7 @@ export class Controller {
       facts: this.facts,
       observed: (kind: FactKind, object: KubeObject) => this.#sources.made(kind, object),
       state: (state: ConditionEffect) => this.#state(state),
+      report: (effect: ReportEffect) => this.#report(effect),
     };
     const effects = new EffectRunner<WeftEffect>({
       run: (effect) => runEffect(tools, effect),
@@ -290,6 +295,13 @@ export class Controller {
     if (effect.ready) return;
     const type = { subnets: SUBNETS, vpcs: VPCS, ipPools: IP_POOLS }[effect.resource];
     this.#events.record({ type, name: effect.name, uid: effect.uid }, "Warning", effect.reason, effect.message);
+  }
+
+  #report({ about: { resource, namespace, name, uid }, reason, message }: ReportEffect): void {
+    const type = { networkPolicies: NETWORK_POLICIES }[resource];
+    const object = { type, name, uid, ...(namespace === "" ? {} : { namespace }) };
+    this.#events.record(object, "Warning", reason, message);
+    this.#parts.log.warn({ object: `${type.plural}/${namespace}/${name}` }, message);
   }
 
   #refused(kind: keyof typeof REFUSED_TYPES, { key, name, uid, ...object }: Applicant, refusal: Refusal): void {

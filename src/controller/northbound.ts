@@ -29,6 +29,8 @@ const TABLES = [
   "Address_Set",
   "ACL",
   "DHCP_Options",
+  "Meter",
+  "Meter_Band",
 ] as const satisfies readonly (keyof OvnNbTables)[];
 
 type Table = (typeof TABLES)[number];
@@ -60,6 +62,7 @@ export const EDGE_COLUMNS: ReadonlyMap<string, readonly EdgeColumn[]> = new Map(
     ],
   ],
   ["Address_Set", [{ column: "addresses", exclusive: true }]],
+  ["Meter", [{ column: "bands", exclusive: true }]],
 ]);
 
 type Row = Readonly<Record<string, ColumnValue>>;

@@ -23,6 +23,7 @@ async function rig() {
     kube,
     facts,
     observed: (kind: string, object: KubeObject) => void observed.push(`${kind}/${object.metadata.name}`),
+    report: () => {},
     state: () => {},
   };
   const release: ReleaseIpEffect = releaseIp(projectIp(ip as never));

@@ -1,5 +1,11 @@
 import { FINALIZER } from "../api/names.ts";
-import type { ConditionEffect, FinalizersEffect, ReleaseIpEffect, WeftEffect } from "../compile/effects.ts";
+import type {
+  ConditionEffect,
+  FinalizersEffect,
+  ReleaseIpEffect,
+  ReportEffect,
+  WeftEffect,
+} from "../compile/effects.ts";
 import { isRetained, ordinalOf } from "../compile/retention.ts";
 import { projectMachine, projectStatefulSet, type StatefulSetObject } from "../facts/project-owner.ts";
 import type { FactReader } from "../facts/store.ts";
@@ -39,6 +45,8 @@ export interface EffectTools {
   readonly observed: (kind: "statefulSets" | "machines", object: KubeObject) => void;
   /** Takes a condition to the status writer, which joins it with the counters. */
   readonly state: (effect: ConditionEffect) => void;
+  /** Says it in an Event. */
+  readonly report: (effect: ReportEffect) => void;
 }
 
 /**
@@ -74,6 +82,9 @@ async function dispatch(tools: EffectTools, effect: WeftEffect): Promise<void> {
       return releaseIp(tools, effect);
     case "condition":
       tools.state(effect);
+      return;
+    case "report":
+      tools.report(effect);
       return;
   }
 }

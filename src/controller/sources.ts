@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import { projectNamespace, projectNode, projectPod } from "../facts/project-core.ts";
 import { projectIp } from "../facts/project-ip.ts";
 import { projectMachine, projectStatefulSet } from "../facts/project-owner.ts";
+import { projectNetworkPolicy } from "../facts/project-policy.ts";
 import { projectIpPool, projectVip } from "../facts/project-pool.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import { projectVpc } from "../facts/project-vpc.ts";
@@ -16,6 +17,7 @@ import {
   IP_POOLS,
   IPS,
   NAMESPACES,
+  NETWORK_POLICIES,
   NODES,
   PODS,
   type ResourceType,
@@ -82,6 +84,7 @@ export class Sources {
       ipPools: { type: IP_POOLS, project: projectIpPool },
       vips: { type: VIPS, project: projectVip },
       ips: { type: IPS, project: projectIp },
+      networkPolicies: { type: NETWORK_POLICIES, project: projectNetworkPolicy },
       statefulSets: { type: STATEFUL_SETS, project: projectStatefulSet },
       machines: { type: MACHINES, project: projectMachine, absent: "empty" },
       pods: { type: PODS, project: projectPod, fieldSelector: "spec.hostNetwork=false" },

@@ -1,12 +1,23 @@
+import { createHash } from "node:crypto";
 import { parseIp } from "../net/address.ts";
 import type { Dual } from "../net/dual.ts";
 import { type ObjectMeta, ourAnnotations } from "./meta.ts";
-import type { NamespaceFact, NodeFact, PodFact } from "./types.ts";
+import type { NamedPortFact, NamespaceFact, NodeFact, PodFact } from "./types.ts";
+
+interface ContainerObject {
+  readonly ports?: readonly { readonly name?: string; readonly containerPort: number; readonly protocol?: string }[];
+}
 
 /** What {@link projectPod} reads of a Pod. */
 export interface PodObject {
   readonly metadata: ObjectMeta;
-  readonly spec?: { readonly nodeName?: string; readonly hostNetwork?: boolean };
+  readonly spec?: {
+    readonly nodeName?: string;
+    readonly hostNetwork?: boolean;
+    readonly containers?: readonly ContainerObject[];
+    /** Those with `restartPolicy: Always` run beside the others, and their ports count. */
+    readonly initContainers?: readonly (ContainerObject & { readonly restartPolicy?: string })[];
+  };
   readonly status?: { readonly phase?: string };
 }
 
@@ -18,6 +29,7 @@ export function projectPod(pod: PodObject): PodFact | undefined {
   // KubeVirt gives a VirtualMachineInstance the name of its machine.
   const machine = ownerReferences.find((reference) => reference.kind === "VirtualMachineInstance");
   const phase = pod.status?.phase;
+  const ports = namedPorts(pod.spec);
   return {
     key: `${namespace}/${name}`,
     namespace,
@@ -27,9 +39,36 @@ export function projectPod(pod: PodObject): PodFact | undefined {
     alive: phase !== "Succeeded" && phase !== "Failed",
     holder: `${namespace}/${machine?.name ?? name}`,
     labels: pod.metadata.labels ?? {},
+    ports,
+    profile: profileKey(namespace, pod.metadata.labels ?? {}, ports),
     annotations: ourAnnotations(pod.metadata),
     ...(owner === undefined ? {} : { owner: { kind: owner.kind, name: owner.name, uid: owner.uid } }),
   };
+}
+
+function namedPorts(spec: PodObject["spec"]): readonly NamedPortFact[] {
+  const sidecars = (spec?.initContainers ?? []).filter((container) => container.restartPolicy === "Always");
+  const found = new Map<string, NamedPortFact>();
+  for (const container of [...(spec?.containers ?? []), ...sidecars]) {
+    for (const { name, containerPort: number, protocol = "TCP" } of container.ports ?? []) {
+      if (name) found.set(`${protocol}/${name}/${number}`, { name, protocol, number });
+    }
+  }
+  return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, port]) => port);
+}
+
+/** The key of a profile: a digest, because labels may be many and pods are. */
+function profileKey(
+  namespace: string,
+  labels: Readonly<Record<string, string>>,
+  ports: readonly NamedPortFact[],
+): string {
+  const sorted = Object.keys(labels)
+    .sort()
+    .map((key) => [key, labels[key]]);
+  return createHash("sha1")
+    .update(JSON.stringify([namespace, sorted, ports.map(({ name, protocol, number }) => [name, protocol, number])]))
+    .digest("base64url");
 }
 
 /** What {@link projectNode} reads of a Node. */

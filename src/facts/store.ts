@@ -18,6 +18,11 @@ const INDEXES = {
   vips: { subnet: (vip) => [vip.subnet], namespace: (vip) => [vip.namespace] },
   verdicts: {},
   disputes: {},
+  networkPolicies: {},
+  profiles: {},
+  groups: {},
+  portNumbers: {},
+  policyUse: {},
   cluster: {},
 } satisfies { [K in FactKind]: Record<string, (fact: FactTypes[K]) => readonly (string | undefined)[]> };
 

@@ -25,8 +25,19 @@ export interface PodFact {
   readonly labels: Readonly<Record<string, string>>;
   /** The annotations under `*.kubernetes.io/` that Weft reads or writes. */
   readonly annotations: Readonly<Record<string, string>>;
+  /** The named ports of its containers, in a fixed order; policies may name them. */
+  readonly ports: readonly NamedPortFact[];
+  /** Stands for its namespace, labels and named ports: pods with the same one are the same to every selector. */
+  readonly profile: string;
   /** The controlling owner, for addresses that outlive a pod. */
   readonly owner?: { readonly kind: string; readonly name: string; readonly uid: string };
+}
+
+/** A port of a container that has a name. */
+export interface NamedPortFact {
+  readonly name: string;
+  readonly protocol: string;
+  readonly number: number;
 }
 
 /** One StatefulSet: which of its pods' addresses are kept while they are away. */
@@ -152,6 +163,91 @@ export interface LabelSelectorFact {
   }[];
 }
 
+/** One NetworkPolicy (networking.k8s.io/v1). Its spec is kept as written: `src/policy` says what it means. */
+export interface NetworkPolicyFact {
+  /** `namespace/name`. */
+  readonly key: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly spec: NetworkPolicySpec;
+}
+
+/** networking.k8s.io/v1 NetworkPolicySpec. */
+export interface NetworkPolicySpec {
+  readonly podSelector?: LabelSelectorFact;
+  readonly policyTypes?: readonly string[];
+  readonly ingress?: readonly {
+    readonly from?: readonly NetworkPolicyPeer[];
+    readonly ports?: readonly NetworkPolicyPort[];
+  }[];
+  readonly egress?: readonly {
+    readonly to?: readonly NetworkPolicyPeer[];
+    readonly ports?: readonly NetworkPolicyPort[];
+  }[];
+}
+
+/** networking.k8s.io/v1 NetworkPolicyPeer. */
+export interface NetworkPolicyPeer {
+  readonly podSelector?: LabelSelectorFact;
+  readonly namespaceSelector?: LabelSelectorFact;
+  readonly ipBlock?: { readonly cidr: string; readonly except?: readonly string[] };
+}
+
+/** networking.k8s.io/v1 NetworkPolicyPort. */
+export interface NetworkPolicyPort {
+  readonly protocol?: string;
+  readonly port?: number | string;
+  readonly endPort?: number;
+}
+
+/** Which groups the pods of one profile are in; derived from the policies. A pod without it gets no port. */
+export interface ProfileFact {
+  readonly key: string;
+  /** Sorted. */
+  readonly groups: readonly string[];
+}
+
+/** A group that some policy refers to; derived from the policies. */
+export interface GroupFact {
+  /** Its name in the northbound database. */
+  readonly key: string;
+  readonly group: GroupMeaning;
+}
+
+/** What a group consists of. */
+export type GroupMeaning =
+  | { readonly kind: "pods"; readonly selector: PodSelectorFact }
+  | { readonly kind: "nodes"; readonly selector: LabelSelectorFact }
+  /** The addresses of a DNS name; `*.example.com` means every name below. */
+  | { readonly kind: "domain"; readonly domain: string };
+
+/**
+ * Pods by labels. Both parts must hold: the namespace (exactly one, or by its labels; all of them where both are absent) and the
+ * pod's own labels.
+ */
+export interface PodSelectorFact {
+  readonly namespace?: string;
+  readonly namespaceSelector?: LabelSelectorFact;
+  readonly podSelector: LabelSelectorFact;
+  /** Only pods one of whose containers calls this number by this name. */
+  readonly port?: NamedPortFact;
+}
+
+/** The numbers that pods mean by one name of a port; derived from the pods. Its key is `TCP/http`. */
+export interface PortNumbersFact {
+  readonly key: string;
+  /** Ascending. */
+  readonly numbers: readonly number[];
+}
+
+/** Whether any policy is there, so that nodes need the ACLs by which they always reach their own pods; key `cluster`. */
+export interface PolicyUseFact {
+  readonly key: "cluster";
+  readonly any: true;
+}
+
 /** One VPC, its defaults filled in. */
 export interface VpcFact {
   readonly key: string;
@@ -257,6 +353,11 @@ export interface FactTypes {
   readonly vips: VipFact;
   readonly verdicts: VerdictFact;
   readonly disputes: DisputeFact;
+  readonly networkPolicies: NetworkPolicyFact;
+  readonly profiles: ProfileFact;
+  readonly groups: GroupFact;
+  readonly portNumbers: PortNumbersFact;
+  readonly policyUse: PolicyUseFact;
   readonly cluster: ClusterFact;
 }
 

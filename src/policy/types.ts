@@ -1,4 +1,4 @@
-import type { LabelSelectorFact } from "../facts/types.ts";
+import type { GroupMeaning, PodSelectorFact } from "../facts/types.ts";
 
 /**
  * What every kind of policy (NetworkPolicy, AdminNetworkPolicy, ClusterNetworkPolicy …) is translated to before it becomes ACLs.
@@ -8,27 +8,14 @@ import type { LabelSelectorFact } from "../facts/types.ts";
 /** Seen from the selected pods: `ingress` is to them, `egress` is from them. */
 export type Direction = "ingress" | "egress";
 
-/**
- * Pods by labels. Both parts must hold: the namespace (exactly one, or by its labels; all of them where both are absent) and the
- * pod's own labels.
- */
-export interface PodSelector {
-  readonly namespace?: string;
-  readonly namespaceSelector?: LabelSelectorFact;
-  readonly podSelector: LabelSelectorFact;
-  /** Only pods one of whose containers calls this number by this name. */
-  readonly port?: { readonly protocol: Protocol; readonly name: string; readonly number: number };
-}
-
 /** A transport protocol, as Kubernetes spells it. */
 export type Protocol = "TCP" | "UDP" | "SCTP";
 
+/** Pods by labels, see {@link PodSelectorFact}. */
+export type PodSelector = PodSelectorFact;
+
 /** A set of addresses that ACLs refer to by name, shared by all policies that mean the same set. */
-export type Group =
-  | { readonly kind: "pods"; readonly selector: PodSelector }
-  | { readonly kind: "nodes"; readonly selector: LabelSelectorFact }
-  /** The addresses of a DNS name; `*.example.com` means every name below. */
-  | { readonly kind: "domain"; readonly domain: string };
+export type Group = GroupMeaning;
 
 /** The other side of a rule. Several peers of a rule are alternatives. */
 export type Peer =

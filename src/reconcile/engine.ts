@@ -34,7 +34,11 @@ export interface EngineOptions<E extends Effect> {
   readonly onDeposed: () => void;
   /** Called after each committed transaction: its plan, the number of units, the repairs in it, and how long it took in ms. */
   readonly onCommit?: (commit: { plan: Plan; units: number; repairs: number; ms: number }) => void;
-  /** Units per transaction at most. */
+  /**
+   * Units per transaction at most; default 200. Where a kind of unit asks for it (`UnitKind.whole`), only those count that bring rows
+   * which the database does not have: a port that is not there yet carries no traffic, so it may come later, whereas what
+   * changes for the ports that are there changes all at once.
+   */
   readonly batch?: number;
 }
 
@@ -159,23 +163,36 @@ export class Engine<E extends Effect> {
   #nextBatch(): string[] {
     const split = this.#splits.pop();
     if (split !== undefined) return split;
-    const limit = this.#options.batch ?? 200;
+    const { tracker, batch: limit = 200 } = this.#options;
     const batch = new Set<string>();
-    while (batch.size < limit) {
-      const unit = this.#options.tracker.take();
+    let whole = false;
+    for (const unit of this.#pending.keys()) whole ||= tracker.isWhole(unit);
+    let counted = 0;
+    const add = (unit: string): void => {
+      if (batch.has(unit) || !this.#isReady(unit)) return;
+      batch.add(unit);
+      whole ||= tracker.isWhole(unit);
+      if (!whole || (!tracker.isWhole(unit) && this.#isNew(unit))) counted++;
+    };
+    while (counted < limit) {
+      const unit = tracker.take();
       if (unit === undefined) break;
       this.#compile(unit);
-      if (this.#isReady(unit)) batch.add(unit);
+      add(unit);
     }
-    for (const unit of this.#pending.keys()) {
-      if (batch.size >= limit) break;
-      if (this.#isReady(unit)) batch.add(unit);
-    }
-    for (const unit of this.#unoffered) {
-      if (batch.size >= limit) break;
-      if (this.#isReady(unit)) batch.add(unit);
+    for (const waiting of [this.#pending.keys(), this.#unoffered]) {
+      for (const unit of waiting) {
+        if (counted >= limit) break;
+        add(unit);
+      }
     }
     return [...batch];
+  }
+
+  /** Whether a unit has a row that the database does not have. */
+  #isNew(unit: string): boolean {
+    const rows = this.desired.fragment(unit)?.rows ?? [];
+    return rows.some((row) => this.#options.view.get(row.table, row.uuid) === undefined);
   }
 
   #compile(unit: string): void {

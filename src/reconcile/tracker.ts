@@ -63,6 +63,11 @@ export class Tracker<E extends Effect> {
     return this.#dirtyOf(unit)?.has(unit) === true;
   }
 
+  /** Whether what is dirty together with this unit must be committed together with it. */
+  isWhole(unit: string): boolean {
+    return this.#kinds.get(splitUnitId(unit).kind)?.whole === true;
+  }
+
   /** Takes the next unit to compile, the most urgent first. */
   take(): string | undefined {
     for (const dirty of this.#dirty.values()) {

@@ -1,0 +1,106 @@
+import { createHash } from "node:crypto";
+import type { FactReader } from "../facts/store.ts";
+import { type AclSpec, compileAcls } from "../policy/acl.ts";
+import { portNumbers } from "../policy/port-numbers.ts";
+import { type PolicyKind, translatePolicy } from "../policy/translate.ts";
+import type { PolicyProblem } from "../policy/types.ts";
+import type { Fragment } from "../unit/fragment.ts";
+import { rowUuid } from "../unit/identity.ts";
+import type { UnitKind } from "../unit/kind.ts";
+import type { ReportEffect, WeftEffect } from "./effects.ts";
+import { FragmentBuilder } from "./fragment-builder.ts";
+import { groupId } from "./owner-ids.ts";
+import { externalIds } from "./rows.ts";
+
+interface PolicyInput {
+  readonly id: string;
+  readonly acls: readonly AclSpec[];
+  readonly problems: readonly PolicyProblem[];
+  /** The object, for Events about it. */
+  readonly about: ReportEffect["about"];
+}
+
+/**
+ * A policy of any kind: its ACLs, held by the Port_Groups of those whom it applies to. It does not read pods, so no pod's event
+ * compiles it, and the id of an ACL is its content, so that what stays the same in a changed policy is not written.
+ */
+export function policyUnit(name: string, kind: PolicyKind): UnitKind<FactReader, PolicyInput, WeftEffect> {
+  return {
+    name,
+    priority: 1,
+    whole: true,
+
+    read(reader, key) {
+      const fact = reader.get(kind, key);
+      if (fact === undefined) return undefined;
+      const policy = translatePolicy(kind, fact);
+      const unknown: PolicyProblem[] = [];
+      const { acls } = compileAcls(policy, (port, pods) => {
+        const numbers = portNumbers(reader, port, pods);
+        if (numbers.length === 0) unknown.push(unknownPort(port.protocol, port.name, pods.namespace));
+        return numbers;
+      });
+      const about = { resource: kind, namespace: fact.namespace, name: fact.name, uid: fact.uid };
+      return { id: policy.id, acls, problems: [...policy.problems, ...unknown], about };
+    },
+
+    compile({ id, acls, problems, about }): Fragment<WeftEffect> {
+      const build = new FragmentBuilder();
+      for (const acl of acls) addAcl(build, id, acl);
+      return build.finish(problems.length === 0 ? [] : [report(about, problems)]);
+    },
+  };
+}
+
+/** Adds an ACL to the Port_Group of its group. */
+export function addAcl(build: FragmentBuilder, policy: string, spec: AclSpec): void {
+  const { holder, direction, tier, priority, match, action, rule } = spec;
+  const content = createHash("sha1").update(JSON.stringify([holder, direction, tier, priority, match, action]));
+  build.held("Port_Group", groupId(holder), "acls", "ACL", `${policy}/${rule}/${content.digest("hex").slice(0, 12)}`, {
+    name: `${policy}/${rule}`.slice(0, 63),
+    direction: direction === "ingress" ? "to-lport" : "from-lport",
+    tier,
+    priority,
+    match,
+    action,
+    // What leaves a pod is judged by where it really goes, which a load balancer may decide (ovn-nb(5), ACL options).
+    options: direction === "egress" ? { "apply-after-lb": "true" } : {},
+    log: spec.log !== undefined,
+    severity: spec.log?.severity,
+    meter: spec.log === undefined || spec.log.rate === 0 ? undefined : addMeter(build, policy, spec.log.rate),
+    external_ids: externalIds({ policy, rule }),
+  });
+}
+
+/** A limit of a policy's logging, in packets a second; returns its name (ovn-nb(5), Meter). */
+function addMeter(build: FragmentBuilder, policy: string, rate: number): string {
+  const name = `${policy}/${rate}`;
+  if (build.has("Meter", name)) return name;
+  const band = rowUuid("Meter_Band", name);
+  // `bands` must not be empty even in the row as it is inserted, so it is a column of the row as well as an edge.
+  build.row("Meter", name, { name, unit: "pktps", bands: [band], external_ids: externalIds({ policy }) });
+  build.held("Meter", name, "bands", "Meter_Band", name, {
+    action: "drop",
+    rate,
+    external_ids: externalIds({ policy }),
+  });
+  return name;
+}
+
+function unknownPort(protocol: string, name: string, namespace: string | undefined): PolicyProblem {
+  const where = namespace === undefined ? "" : ` in namespace ${namespace}`;
+  const message = `no pod${where} has a container port named ${name} (${protocol}); it matches nothing until one has`;
+  return { path: `port ${name}`, reason: "UnknownPortName", message };
+}
+
+function report(about: ReportEffect["about"], problems: readonly PolicyProblem[]): ReportEffect {
+  const [first] = problems;
+  const message = problems.map(({ path, message }) => `${path}: ${message}`).join("; ");
+  return {
+    kind: "report",
+    key: `report/${about.resource}/${about.uid}`,
+    about,
+    reason: first?.reason ?? "Invalid",
+    message,
+  };
+}

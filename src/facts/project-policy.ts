@@ -1,0 +1,24 @@
+import { type ObjectMeta, ourAnnotations } from "./meta.ts";
+import type { NetworkPolicyFact, NetworkPolicySpec } from "./types.ts";
+
+/** The fact of a NetworkPolicy. */
+export function projectNetworkPolicy(policy: {
+  readonly metadata: ObjectMeta;
+  readonly spec?: NetworkPolicySpec;
+}): NetworkPolicyFact {
+  const { name, namespace = "default", uid } = policy.metadata;
+  const { podSelector, policyTypes, ingress, egress } = policy.spec ?? {};
+  return {
+    key: `${namespace}/${name}`,
+    namespace,
+    name,
+    uid,
+    annotations: ourAnnotations(policy.metadata),
+    spec: {
+      ...(podSelector && { podSelector }),
+      ...(policyTypes && { policyTypes }),
+      ...(ingress && { ingress }),
+      ...(egress && { egress }),
+    },
+  };
+}

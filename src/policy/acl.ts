@@ -1,0 +1,207 @@
+import { cidrContainsCidr, parseCidr } from "../net/cidr.ts";
+import { canonicalGroup, groupName } from "./group.ts";
+import type {
+  Direction,
+  Group,
+  Isolation,
+  Peer,
+  PodSelector,
+  Policy,
+  PolicyRule,
+  PortMatch,
+  RuleAction,
+  RuleLog,
+} from "./types.ts";
+
+/** One ACL that a policy wants (ovn-nb(5), ACL table). */
+export interface AclSpec {
+  /** Name of the group whose Port_Group holds it. */
+  readonly holder: string;
+  readonly direction: Direction;
+  readonly tier: Policy["tier"];
+  readonly priority: number;
+  readonly match: string;
+  readonly action: RuleAction | "allow-stateless";
+  /** The rule that it comes from, see `PolicyRule.name`; `<direction>/isolation` for what no rule decides. */
+  readonly rule: string;
+  readonly log?: RuleLog;
+}
+
+/** A policy in terms of OVN: its ACLs, and the groups that they refer to by name. */
+export interface CompiledPolicy {
+  readonly acls: readonly AclSpec[];
+  /** Name → group. */
+  readonly groups: ReadonlyMap<string, Group>;
+}
+
+/** The numbers that the pods of a selector may mean by the name of a port (more than they do is harmless). */
+export type NumbersOf = (
+  port: { readonly protocol: string; readonly name: string },
+  pods: PodSelector,
+) => readonly number[];
+
+/** Both IP families, with the words of the match language (ovn-sb(5), Logical_Flow `match`). */
+const FAMILIES = [
+  { family: 4, ip: "ip4" },
+  { family: 6, ip: "ip6" },
+] as const;
+
+/** IPv6 does not work without neighbour discovery, which is no traffic that policies speak of (RFC 4861; MLD: RFC 3810). */
+const DISCOVERY = "(nd || nd_rs || nd_ra || mldv1 || mldv2)";
+
+/**
+ * The ACLs of a policy. Pure: depends on the policy and on which numbers its named ports have. A rule becomes one ACL for each IP
+ * family (one for both where any peer will do), one more for each ipBlock with exceptions, and one for each number of a named
+ * port.
+ */
+export function compileAcls(policy: Policy, numbersOf: NumbersOf): CompiledPolicy {
+  const acls = new Map<string, AclSpec>();
+  const groups = new Map<string, Group>();
+  const use = (group: Group): string => {
+    const canonical = canonicalGroup(group);
+    const name = groupName(canonical);
+    groups.set(name, canonical);
+    return name;
+  };
+  const add = (spec: AclSpec): unknown =>
+    acls.set(`${spec.holder}\0${spec.priority}\0${spec.direction}\0${spec.match}`, spec);
+  for (const selector of policy.subjects) {
+    const subject = { selector, name: use({ kind: "pods", selector }) };
+    for (const rule of policy.rules) {
+      for (const { holder, match } of matchesOf(rule, subject, use, numbersOf)) {
+        const { direction, priority, action, name, log } = rule;
+        add({ holder, direction, tier: policy.tier, priority, match, action, rule: name, ...(log && { log }) });
+      }
+    }
+    for (const isolation of policy.isolation) {
+      for (const spec of isolationAcls(isolation, subject.name, policy.tier)) add(spec);
+    }
+  }
+  return { acls: [...acls.values()], groups };
+}
+
+function isolationAcls(isolation: Isolation, holder: string, tier: Policy["tier"]): readonly AclSpec[] {
+  const { direction, priority, mode, log } = isolation;
+  const subject = subjectMatch(direction, holder);
+  const what = mode === "standard" ? "ip" : "(tcp || sctp || (udp && udp.dst != {67, 68, 546, 547}))";
+  const common = { holder, direction, tier, rule: `${direction}/isolation` };
+  return [
+    { ...common, priority, match: `${subject} && ${what}`, action: "drop", ...(log && { log }) },
+    { ...common, priority: priority + 1, match: `${subject} && ${DISCOVERY}`, action: "allow-stateless" },
+  ];
+}
+
+function subjectMatch(direction: Direction, group: string): string {
+  return direction === "ingress" ? `outport == @${group}` : `inport == @${group}`;
+}
+
+interface Subject {
+  readonly selector: PodSelector;
+  readonly name: string;
+}
+
+/** The matches of a rule, each with the group whose Port_Group holds its ACL. */
+function* matchesOf(
+  rule: PolicyRule,
+  subject: Subject,
+  use: (group: Group) => string,
+  numbersOf: NumbersOf,
+): Iterable<{ readonly holder: string; readonly match: string }> {
+  const { direction, ports } = rule;
+  const own = subjectMatch(direction, subject.name);
+  const plain = ports === "any" ? undefined : portsMatch(ports);
+  if (plain !== "") {
+    for (const peers of peerMatches(rule.peers, direction, use))
+      yield { holder: subject.name, match: all(own, peers, plain) };
+  }
+  for (const port of ports === "any" ? [] : ports) {
+    if (port.kind !== "named") continue;
+    const { protocol, name } = port;
+    const word = protocol.toLowerCase();
+    if (direction === "ingress") {
+      for (const number of numbersOf(port, subject.selector)) {
+        const holder = use({ kind: "pods", selector: { ...subject.selector, port: { protocol, name, number } } });
+        for (const peers of peerMatches(rule.peers, direction, use)) {
+          yield { holder, match: all(subjectMatch(direction, holder), peers, `${word}.dst == ${number}`) };
+        }
+      }
+      continue;
+    }
+    const receivers = rule.peers === "any" ? [EVERY_POD] : rule.peers;
+    for (const peer of receivers) {
+      // Only a pod gives a port a name, so an ipBlock stands for the pods in it.
+      const pods = peer.kind === "pods" ? peer.selector : EVERY_POD.selector;
+      for (const number of numbersOf(port, pods)) {
+        const named: Peer = { kind: "pods", selector: { ...pods, port: { protocol, name, number } } };
+        for (const [i, peers] of [...peerMatches([named], direction, use)].entries()) {
+          const within = peer.kind === "pods" ? [""] : [...peerMatches([peer], direction, use, FAMILIES[i]?.family)];
+          for (const also of within)
+            yield { holder: subject.name, match: all(own, peers, also, `${word}.dst == ${number}`) };
+        }
+      }
+    }
+  }
+}
+
+const EVERY_POD = { kind: "pods", selector: { podSelector: {} } } as const satisfies Group;
+
+function all(...parts: readonly (string | undefined)[]): string {
+  return parts.filter((part) => part !== undefined && part !== "").join(" && ");
+}
+
+/** The matches for the other side; `""` where any will do. Those of pods come in the order of {@link FAMILIES}. */
+function* peerMatches(
+  peers: PolicyRule["peers"],
+  direction: Direction,
+  use: (group: Group) => string,
+  only?: 4 | 6,
+): Iterable<string> {
+  if (peers === "any") {
+    yield "";
+    return;
+  }
+  for (const { family, ip } of FAMILIES) {
+    if (only !== undefined && only !== family) continue;
+    const field = `${ip}.${direction === "ingress" ? "src" : "dst"}`;
+    const members = new Set<string>();
+    const apart: string[] = [];
+    for (const peer of peers) {
+      if (peer.kind !== "cidr") {
+        members.add(`$${use(peer)}_${ip}`);
+        continue;
+      }
+      const cidr = parseCidr(peer.cidr);
+      if (cidr?.family !== family) continue;
+      const except = peer.except.filter((text) => {
+        const inner = parseCidr(text);
+        return inner !== undefined && cidrContainsCidr(cidr, inner);
+      });
+      if (except.length === 0) members.add(cidr.text);
+      else apart.push(`${field} == ${cidr.text} && ${field} != {${[...except].sort().join(", ")}}`);
+    }
+    if (members.size > 0) yield `${field} == {${[...members].sort().join(", ")}}`;
+    yield* apart;
+  }
+}
+
+/** The match for ports that are not named; `""` where there is none of these. */
+function portsMatch(ports: readonly PortMatch[]): string {
+  const parts: string[] = [];
+  for (const protocol of ["TCP", "UDP", "SCTP"] as const) {
+    const word = protocol.toLowerCase();
+    const own = ports.filter((port) => port.protocol === protocol);
+    if (own.some((port) => port.kind === "any")) {
+      parts.push(word);
+      continue;
+    }
+    const ranges = own.flatMap((port) => (port.kind === "range" ? [port] : []));
+    const singles = [...new Set(ranges.flatMap(({ first, last }) => (first === last ? [first] : [])))].sort(
+      (a, b) => a - b,
+    );
+    if (singles.length === 1) parts.push(`${word}.dst == ${singles[0]}`);
+    if (singles.length > 1) parts.push(`${word}.dst == {${singles.join(", ")}}`);
+    const wide = ranges.filter(({ first, last }) => first < last).sort((a, b) => a.first - b.first || a.last - b.last);
+    for (const { first, last } of wide) parts.push(`${first} <= ${word}.dst <= ${last}`);
+  }
+  return parts.length > 1 ? `(${parts.join(" || ")})` : (parts[0] ?? "");
+}

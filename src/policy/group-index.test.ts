@@ -1,0 +1,186 @@
+import fc from "fast-check";
+import t from "tap";
+import { projectNamespace, projectPod } from "../facts/project-core.ts";
+import { projectNetworkPolicy } from "../facts/project-policy.ts";
+import { FactStore } from "../facts/store.ts";
+import type { LabelSelectorFact, NetworkPolicySpec } from "../facts/types.ts";
+import { groupText } from "./group.ts";
+import { GroupIndex } from "./group-index.ts";
+
+type Labels = Readonly<Record<string, string>>;
+
+function derived(): FactStore {
+  const facts = new FactStore();
+  const index = new GroupIndex(facts);
+  index.start();
+  facts.subscribe((change) => index.noteFact(change));
+  return facts;
+}
+
+function namespace(facts: FactStore, name: string, labels: Labels = {}): void {
+  facts.set("namespaces", name, projectNamespace({ metadata: { name, uid: name, labels } }));
+}
+
+function pod(facts: FactStore, key: string, labels: Labels, ports: Readonly<Record<string, number>> = {}): void {
+  const [space = "", name = ""] = key.split("/");
+  const containers = [{ ports: Object.entries(ports).map(([name, containerPort]) => ({ name, containerPort })) }];
+  facts.set("pods", key, projectPod({ metadata: { name, namespace: space, uid: key, labels }, spec: { containers } }));
+}
+
+function policy(facts: FactStore, key: string, spec: NetworkPolicySpec): void {
+  const [space = "", name = ""] = key.split("/");
+  facts.set("networkPolicies", key, projectNetworkPolicy({ metadata: { name, namespace: space, uid: key }, spec }));
+}
+
+/** The groups of a pod, for people. */
+function groupsOf(facts: FactStore, key: string): string[] | undefined {
+  const names = facts.get("profiles", facts.get("pods", key)?.profile ?? "")?.groups;
+  return names?.map((name) => groupText(facts.get("groups", name)?.group ?? { kind: "domain", domain: "?" })).sort();
+}
+
+t.test("a pod is in the groups that select it, from the moment that it is known", async (t) => {
+  const facts = derived();
+  namespace(facts, "a", { team: "x" });
+  policy(facts, "a/p", {
+    podSelector: { matchLabels: { app: "web" } },
+    ingress: [{ from: [{ namespaceSelector: { matchLabels: { team: "x" } } }] }],
+  });
+  pod(facts, "a/web", { app: "web" });
+  pod(facts, "a/db", { app: "db" });
+  t.strictSame(groupsOf(facts, "a/web"), ["all pods in namespaces with team=x", "pods with app=web in namespace a"]);
+  t.strictSame(groupsOf(facts, "a/db"), ["all pods in namespaces with team=x"]);
+  namespace(facts, "a", { team: "y" });
+  t.strictSame(groupsOf(facts, "a/db"), [], "labels of its namespace changed");
+  pod(facts, "a/db", { app: "web" });
+  t.strictSame(groupsOf(facts, "a/db"), ["pods with app=web in namespace a"], "its own labels changed");
+});
+
+t.test("a pod whose namespace is not known is in no known groups, and so gets no port", async (t) => {
+  const facts = derived();
+  pod(facts, "a/web", {});
+  t.equal(groupsOf(facts, "a/web"), undefined);
+  namespace(facts, "a");
+  t.strictSame(groupsOf(facts, "a/web"), []);
+});
+
+t.test("selectors that mean the same are one group, which lives as long as its last user", async (t) => {
+  const facts = derived();
+  namespace(facts, "a");
+  policy(facts, "a/p", { podSelector: { matchLabels: { app: "web", tier: "1" } } });
+  policy(facts, "a/q", {
+    podSelector: {
+      matchExpressions: [
+        { key: "tier", operator: "In", values: ["1"] },
+        { key: "app", operator: "In", values: ["web"] },
+      ],
+    },
+    ingress: [
+      {
+        from: [
+          {
+            namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "a" } },
+            podSelector: { matchLabels: { tier: "1", app: "web" } },
+          },
+        ],
+      },
+    ],
+  });
+  t.equal(facts.size("groups"), 1);
+  facts.set("networkPolicies", "a/p", undefined);
+  t.equal(facts.size("groups"), 1);
+  facts.set("networkPolicies", "a/q", undefined);
+  t.equal(facts.size("groups"), 0);
+  t.equal(facts.size("policyUse"), 0);
+});
+
+t.test("pods with the same labels are looked at once, however many there are", async (t) => {
+  const facts = derived();
+  namespace(facts, "a");
+  for (let i = 0; i < 100; i++) pod(facts, `a/web-${i}`, { app: "web" });
+  let changes = 0;
+  facts.subscribe(({ kind }) => {
+    if (kind === "profiles") changes++;
+  });
+  policy(facts, "a/p", { podSelector: { matchLabels: { app: "web" } } });
+  t.equal(changes, 1);
+  t.equal(facts.size("profiles"), 1);
+});
+
+t.test("a named port is a group for each number that pods of the namespace mean by it", async (t) => {
+  const facts = derived();
+  namespace(facts, "a");
+  namespace(facts, "b");
+  policy(facts, "a/p", { podSelector: {}, ingress: [{ ports: [{ port: "http" }] }] });
+  t.equal(facts.size("groups"), 1, "only the subject: nobody has such a port");
+  pod(facts, "a/x", {}, { http: 80 });
+  pod(facts, "a/y", {}, { http: 8080 });
+  pod(facts, "b/z", {}, { http: 9090 });
+  t.strictSame(groupsOf(facts, "a/x"), [
+    "all pods in namespace a",
+    "all pods in namespace a whose port http is 80/TCP",
+  ]);
+  t.equal(facts.size("groups"), 3);
+  facts.set("pods", "a/y", undefined);
+  t.equal(facts.size("groups"), 2);
+});
+
+const labels = fc.dictionary(fc.constantFrom("app", "tier"), fc.constantFrom("a", "b"), { maxKeys: 2 });
+const requirement = fc.record({
+  key: fc.constantFrom("app", "tier"),
+  operator: fc.constantFrom("In", "NotIn", "Exists", "DoesNotExist"),
+  values: fc.uniqueArray(fc.constantFrom("a", "b"), { minLength: 1 }),
+});
+const selector: fc.Arbitrary<LabelSelectorFact> = fc.record(
+  { matchLabels: labels, matchExpressions: fc.array(requirement, { maxLength: 2 }) },
+  { requiredKeys: [] },
+);
+const peer = fc.record({ podSelector: selector, namespaceSelector: selector }, { requiredKeys: ["podSelector"] });
+const spec: fc.Arbitrary<NetworkPolicySpec> = fc.record({
+  podSelector: selector,
+  ingress: fc.array(
+    fc.record({ from: fc.array(peer, { maxLength: 2 }), ports: fc.constantFrom([], [{ port: "http" }]) }),
+    {
+      maxLength: 2,
+    },
+  ),
+  egress: fc.array(
+    fc.record({ to: fc.array(peer, { maxLength: 2 }), ports: fc.constantFrom([], [{ port: "http" }]) }),
+    {
+      maxLength: 1,
+    },
+  ),
+});
+const space = fc.constantFrom("a", "b");
+const nth = fc.constantFrom("0", "1", "2");
+const step = fc.oneof(
+  fc.record({ do: fc.constant("pod" as const), space, nth, labels, http: fc.constantFrom(0, 80, 8080) }),
+  fc.record({ do: fc.constant("policy" as const), space, nth, spec }),
+  fc.record({ do: fc.constant("namespace" as const), space, labels }),
+  fc.record({ do: fc.constantFrom("drop pod" as const, "drop policy" as const), space, nth }),
+  fc.record({ do: fc.constant("drop namespace" as const), space }),
+);
+
+t.test("what is derived step by step is what is derived from the outcome at once", async (t) => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 25 }), (steps) => {
+      const facts = derived();
+      for (const one of steps) {
+        if (one.do === "namespace") namespace(facts, one.space, one.labels);
+        else if (one.do === "drop namespace") facts.set("namespaces", one.space, undefined);
+        else if (one.do === "pod")
+          pod(facts, `${one.space}/${one.nth}`, one.labels, one.http > 0 ? { http: one.http } : {});
+        else if (one.do === "policy") policy(facts, `${one.space}/${one.nth}`, one.spec);
+        else facts.set(one.do === "drop pod" ? "pods" : "networkPolicies", `${one.space}/${one.nth}`, undefined);
+      }
+      const fresh = new FactStore();
+      for (const kind of ["networkPolicies", "pods", "namespaces"] as const) {
+        for (const fact of facts.all(kind)) fresh.set(kind, fact.key, fact);
+      }
+      new GroupIndex(fresh).start();
+      for (const kind of ["profiles", "groups", "portNumbers", "policyUse"] as const) {
+        t.strictSame(facts.all(kind), fresh.all(kind));
+      }
+    }),
+    { numRuns: 300 },
+  );
+});

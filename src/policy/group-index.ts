@@ -1,0 +1,227 @@
+import type { FactChange, FactStore } from "../facts/store.ts";
+import type { FactTypes, PodFact } from "../facts/types.ts";
+import { compileAcls } from "./acl.ts";
+import { selectsPod } from "./group.ts";
+import { portNumbersKey } from "./port-numbers.ts";
+import { anchorOf, type Profile, Profiles } from "./profiles.ts";
+import { isPolicyKind, POLICY_KINDS, type PolicyKind, translatePolicy } from "./translate.ts";
+import type { Group, PodSelector } from "./types.ts";
+
+/** A group in use. */
+interface UsedGroup {
+  readonly group: Group;
+  /** `kind/key` of the policies that refer to it. */
+  readonly users: Set<string>;
+  /** Profiles that are in it; empty for groups that are not of pods. */
+  readonly members: Set<Profile>;
+}
+
+/** What one policy refers to. */
+interface Used {
+  readonly groups: ReadonlySet<string>;
+  /** Keys of `portNumbers` facts. */
+  readonly ports: ReadonlySet<string>;
+}
+
+/**
+ * Knows which groups the policies in force refer to, and which pods are in which of them; says so in derived facts (`groups`,
+ * `profiles`, `portNumbers`, `policyUse`), synchronously with the change that makes them so. Equal selectors are one group,
+ * by reference count, and each is evaluated once for each profile, however many pods have it.
+ *
+ * It has a memory, but no history: what it says follows from the facts alone, in whatever order they came.
+ */
+export class GroupIndex {
+  readonly #facts: FactStore;
+  readonly #profiles = new Profiles();
+  /** name → group. */
+  readonly #groups = new Map<string, UsedGroup>();
+  /** anchor → names of the groups of pods whose selectors are found there. */
+  readonly #byAnchor = new Map<string, Set<string>>();
+  /** `kind/key` → what that policy refers to. */
+  readonly #policies = new Map<string, Used>();
+  /** Key of `portNumbers` → `kind/key` of the policies that asked for it. */
+  readonly #askers = new Map<string, Set<string>>();
+  /** Key of `portNumbers` → number → how many profiles mean it. */
+  readonly #numbers = new Map<string, Map<number, number>>();
+  /** Profiles whose fact is to be written. */
+  readonly #touched = new Set<Profile>();
+  #started = false;
+
+  constructor(facts: FactStore) {
+    this.#facts = facts;
+  }
+
+  /** Takes in all facts at once. Until then nothing is derived, and so no pod has a port. */
+  start(): void {
+    if (this.#started) return;
+    this.#started = true;
+    for (const pod of this.#facts.all("pods")) this.#join(pod);
+    for (const kind of POLICY_KINDS) for (const { key } of this.#facts.all(kind)) this.#renew(kind, key);
+    this.#finish();
+  }
+
+  /** A fact has changed. Call it before the units are told, so that they find what follows from it. */
+  noteFact(change: FactChange): void {
+    if (!this.#started) return;
+    const { kind } = change;
+    if (kind === "pods") this.#notePod(change.old as PodFact | undefined, change.new as PodFact | undefined);
+    else if (kind === "namespaces") this.#noteNamespace(change.key);
+    else if (isPolicyKind(kind)) this.#renew(kind, change.key);
+    else return;
+    this.#finish();
+  }
+
+  #notePod(old: PodFact | undefined, now: PodFact | undefined): void {
+    if (old?.profile === now?.profile) return;
+    if (now !== undefined) this.#join(now);
+    if (old === undefined) return;
+    const gone = this.#profiles.leave(old);
+    if (gone === undefined) return;
+    for (const name of gone.groups) this.#groups.get(name)?.members.delete(gone);
+    gone.groups.clear();
+    this.#touched.add(gone);
+    this.#count(gone, -1);
+  }
+
+  #join(pod: PodFact): void {
+    const made = this.#profiles.join(pod);
+    if (made === undefined) return;
+    this.#evaluate(made);
+    this.#count(made, 1);
+  }
+
+  #noteNamespace(namespace: string): void {
+    for (const profile of this.#profiles.inNamespace(namespace)) this.#evaluate(profile);
+  }
+
+  /** Compares a profile with all selectors that may select it. */
+  #evaluate(profile: Profile): void {
+    this.#touched.add(profile);
+    const namespace = this.#facts.get("namespaces", profile.namespace);
+    const found = new Set<string>();
+    for (const anchor of namespace === undefined ? [] : profile.anchors) {
+      for (const name of this.#byAnchor.get(anchor) ?? []) {
+        const group = this.#groups.get(name)?.group;
+        if (group?.kind === "pods" && namespace !== undefined && selectsPod(group.selector, profile, namespace)) {
+          found.add(name);
+        }
+      }
+    }
+    for (const name of profile.groups) {
+      if (found.has(name)) continue;
+      profile.groups.delete(name);
+      this.#groups.get(name)?.members.delete(profile);
+    }
+    for (const name of found) {
+      profile.groups.add(name);
+      this.#groups.get(name)?.members.add(profile);
+    }
+  }
+
+  /** The numbers of a profile's named ports count once more, or once less. */
+  #count(profile: Profile, by: 1 | -1): void {
+    for (const port of profile.ports) {
+      for (const namespace of [profile.namespace, undefined]) {
+        const key = portNumbersKey(port, namespace);
+        const numbers = this.#numbers.get(key) ?? new Map<number, number>();
+        const count = (numbers.get(port.number) ?? 0) + by;
+        if (count > 0) numbers.set(port.number, count);
+        else numbers.delete(port.number);
+        if (numbers.size > 0) this.#numbers.set(key, numbers);
+        else this.#numbers.delete(key);
+        const sorted = [...numbers.keys()].sort((a, b) => a - b);
+        const changed = this.#facts.set("portNumbers", key, sorted.length > 0 ? { key, numbers: sorted } : undefined);
+        if (changed === undefined) continue;
+        for (const policy of this.#askers.get(key) ?? []) this.#renew(...splitPolicy(policy));
+      }
+    }
+  }
+
+  /** A policy has come, changed or gone, or a named port of it has other numbers: its groups are found anew. */
+  #renew(kind: PolicyKind, key: string): void {
+    const id = `${kind}/${key}`;
+    const fact: FactTypes[PolicyKind] | undefined = this.#facts.get(kind, key);
+    const before = this.#policies.get(id);
+    const ports = new Set<string>();
+    const wanted =
+      fact === undefined
+        ? new Map<string, Group>()
+        : compileAcls(translatePolicy(kind, fact), (port, { namespace }) => {
+            const asked = portNumbersKey(port, namespace);
+            ports.add(asked);
+            return this.#facts.get("portNumbers", asked)?.numbers ?? [];
+          }).groups;
+    if (fact === undefined) this.#policies.delete(id);
+    else this.#policies.set(id, { groups: new Set(wanted.keys()), ports });
+    for (const asked of ports) addTo(this.#askers, asked, id);
+    for (const asked of before?.ports ?? []) if (!ports.has(asked)) removeFrom(this.#askers, asked, id);
+    for (const [name, group] of wanted) this.#use(name, group, id);
+    for (const name of before?.groups ?? []) if (!wanted.has(name)) this.#disuse(name, id);
+  }
+
+  #use(name: string, group: Group, user: string): void {
+    const known = this.#groups.get(name);
+    if (known !== undefined) {
+      known.users.add(user);
+      return;
+    }
+    const members = new Set<Profile>();
+    this.#groups.set(name, { group, users: new Set([user]), members });
+    this.#facts.set("groups", name, { key: name, group });
+    if (group.kind !== "pods") return;
+    addTo(this.#byAnchor, anchorOf(group.selector), name);
+    for (const profile of this.#candidates(group.selector)) {
+      const namespace = this.#facts.get("namespaces", profile.namespace);
+      if (namespace === undefined || !selectsPod(group.selector, profile, namespace)) continue;
+      members.add(profile);
+      profile.groups.add(name);
+      this.#touched.add(profile);
+    }
+  }
+
+  #candidates(selector: PodSelector): Iterable<Profile> {
+    const anchor = anchorOf(selector);
+    // Without a namespace and without an equality everything is a candidate, and every profile is under `*`.
+    return this.#profiles.under(anchor);
+  }
+
+  #disuse(name: string, user: string): void {
+    const used = this.#groups.get(name);
+    if (used === undefined || !used.users.delete(user) || used.users.size > 0) return;
+    this.#groups.delete(name);
+    this.#facts.set("groups", name, undefined);
+    if (used.group.kind === "pods") removeFrom(this.#byAnchor, anchorOf(used.group.selector), name);
+    for (const profile of used.members) {
+      profile.groups.delete(name);
+      this.#touched.add(profile);
+    }
+  }
+
+  /** Writes what has changed. A profile without its namespace has no fact: its pods' policies are not known. */
+  #finish(): void {
+    for (const profile of this.#touched) {
+      const known = profile.pods.size > 0 && this.#facts.get("namespaces", profile.namespace) !== undefined;
+      const { key } = profile;
+      this.#facts.set("profiles", key, known ? { key, groups: [...profile.groups].sort() } : undefined);
+    }
+    this.#touched.clear();
+    this.#facts.set("policyUse", "cluster", this.#policies.size > 0 ? { key: "cluster", any: true } : undefined);
+  }
+}
+
+function splitPolicy(id: string): [PolicyKind, string] {
+  const slash = id.indexOf("/");
+  // Only #renew makes these ids, and it is given a kind.
+  return [id.slice(0, slash) as PolicyKind, id.slice(slash + 1)];
+}
+
+function addTo(map: Map<string, Set<string>>, key: string, member: string): void {
+  const set = map.get(key);
+  if (set === undefined) map.set(key, new Set([member]));
+  else set.add(member);
+}
+
+function removeFrom(map: Map<string, Set<string>>, key: string, member: string): void {
+  const set = map.get(key);
+  if (set?.delete(member) && set.size === 0) map.delete(key);
+}

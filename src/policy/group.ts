@@ -1,0 +1,82 @@
+import { createHash } from "node:crypto";
+import type { NamespaceFact, PodFact } from "../facts/types.ts";
+import { canonicalSelector, matchesLabels, selectorText } from "./labels.ts";
+import type { Group, PodSelector } from "./types.ts";
+
+/** The label that the API server puts on each namespace with its own name (well-known label `kubernetes.io/metadata.name`). */
+const NAMESPACE_NAME = "kubernetes.io/metadata.name";
+
+/** The same group in its one canonical form, so that equal groups have one name whoever wrote them. */
+export function canonicalGroup(group: Group): Group {
+  switch (group.kind) {
+    case "pods":
+      return { kind: "pods", selector: canonicalPodSelector(group.selector) };
+    case "nodes":
+      return { kind: "nodes", selector: canonicalSelector(group.selector) };
+    case "domain":
+      return { kind: "domain", domain: group.domain.toLowerCase().replace(/\.$/, "") };
+  }
+}
+
+function canonicalPodSelector({ namespace, namespaceSelector, podSelector, port }: PodSelector): PodSelector {
+  const pods = canonicalSelector(podSelector);
+  const rest = { podSelector: pods, ...(port && { port }) };
+  if (namespace !== undefined) return { namespace, ...rest };
+  const namespaces = canonicalSelector(namespaceSelector ?? {});
+  const { matchLabels = {}, matchExpressions } = namespaces;
+  const named = matchLabels[NAMESPACE_NAME];
+  if (named !== undefined && Object.keys(matchLabels).length === 1 && matchExpressions === undefined) {
+    return { namespace: named, ...rest };
+  }
+  const all = matchExpressions === undefined && Object.keys(matchLabels).length === 0;
+  return all ? rest : { namespaceSelector: namespaces, ...rest };
+}
+
+/** What a canonical group consists of, for people. */
+export function groupText(group: Group): string {
+  switch (group.kind) {
+    case "pods": {
+      const { namespace, namespaceSelector, podSelector, port } = group.selector;
+      const where =
+        namespace !== undefined
+          ? `in namespace ${namespace}`
+          : namespaceSelector === undefined
+            ? "in all namespaces"
+            : `in namespaces with ${selectorText(namespaceSelector)}`;
+      const labels = selectorText(podSelector);
+      const named = port === undefined ? "" : ` whose port ${port.name} is ${port.number}/${port.protocol}`;
+      return `${labels === "" ? "all pods" : `pods with ${labels}`} ${where}${named}`;
+    }
+    case "nodes": {
+      const labels = selectorText(group.selector);
+      return labels === "" ? "all nodes" : `nodes with ${labels}`;
+    }
+    case "domain":
+      return `addresses of ${group.domain}`;
+  }
+}
+
+/**
+ * The name of a canonical group in the northbound database: that of its Port_Group, and with `_ip4` or `_ip6` behind it of its
+ * address sets (for a Port_Group, ovn-northd makes those by itself; ovn-nb(5), Port_Group `name`). A digest, because OVN's
+ * identifiers take neither the length nor the characters of selectors, and because shortened names would collide.
+ */
+export function groupName(group: Group): string {
+  return `weft.${group.kind}.${createHash("sha1").update(JSON.stringify(group)).digest("hex").slice(0, 20)}`;
+}
+
+/** What of a pod a selector looks at. */
+export type SelectedPod = Pick<PodFact, "namespace" | "labels" | "ports">;
+
+/** Whether a canonical selector selects a pod of `namespace`. */
+export function selectsPod(selector: PodSelector, pod: SelectedPod, namespace: Pick<NamespaceFact, "labels">): boolean {
+  if (selector.namespace !== undefined && selector.namespace !== pod.namespace) return false;
+  if (selector.namespaceSelector !== undefined && !matchesLabels(selector.namespaceSelector, namespace.labels))
+    return false;
+  if (!matchesLabels(selector.podSelector, pod.labels)) return false;
+  const { port } = selector;
+  return (
+    port === undefined ||
+    pod.ports.some((own) => own.name === port.name && own.protocol === port.protocol && own.number === port.number)
+  );
+}

@@ -1,0 +1,73 @@
+import type { LabelSelectorFact } from "../facts/types.ts";
+
+/** Whether a label selector (meta/v1 LabelSelector) matches; an empty one matches all, an unknown operator nothing. */
+export function matchesLabels(selector: LabelSelectorFact, labels: Readonly<Record<string, string>>): boolean {
+  for (const [key, value] of Object.entries(selector.matchLabels ?? {})) if (labels[key] !== value) return false;
+  return (selector.matchExpressions ?? []).every(({ key, operator, values = [] }) => {
+    const value = labels[key];
+    switch (operator) {
+      case "In":
+        return value !== undefined && values.includes(value);
+      case "NotIn":
+        return value === undefined || !values.includes(value);
+      case "Exists":
+        return value !== undefined;
+      case "DoesNotExist":
+        return value === undefined;
+      default:
+        return false;
+    }
+  });
+}
+
+/** The first requirement of a selector that has no meaning, as a sentence; none where all are clear. */
+export function selectorProblem(selector: LabelSelectorFact): string | undefined {
+  for (const { key, operator, values = [] } of selector.matchExpressions ?? []) {
+    const listed = operator === "In" || operator === "NotIn";
+    if (!listed && operator !== "Exists" && operator !== "DoesNotExist") {
+      return `operator ${JSON.stringify(operator)} for label ${key} is not known; In, NotIn, Exists and DoesNotExist are`;
+    }
+    if (listed && values.length === 0) return `operator ${operator} for label ${key} needs at least one value`;
+    if (!listed && values.length > 0)
+      return `operator ${operator} for label ${key} takes no values, but has ${values.join(", ")}`;
+  }
+  return undefined;
+}
+
+/**
+ * The same selector in its one canonical form: equalities in `matchLabels` by name, the rest sorted and without repetition.
+ * Selectors that differ only in how they are written become equal.
+ */
+export function canonicalSelector(selector: LabelSelectorFact): LabelSelectorFact {
+  const equal = new Map<string, string>(Object.entries(selector.matchLabels ?? {}));
+  const others = new Map<string, NonNullable<LabelSelectorFact["matchExpressions"]>[number]>();
+  for (const { key, operator, values = [] } of selector.matchExpressions ?? []) {
+    const sorted = [...new Set(values)].sort();
+    const [only] = sorted;
+    const plain = operator === "In" && sorted.length === 1 && only !== undefined;
+    // A second, different equality on the same label stays an expression: together they match nothing, as written.
+    if (plain && (equal.get(key) ?? only) === only) equal.set(key, only);
+    else
+      others.set(`${key}\0${operator}\0${sorted.join("\0")}`, {
+        key,
+        operator,
+        ...(sorted.length > 0 && { values: sorted }),
+      });
+  }
+  const matchExpressions = [...others].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, requirement]) => requirement);
+  return {
+    ...(equal.size > 0 && { matchLabels: Object.fromEntries([...equal].sort(([a], [b]) => (a < b ? -1 : 1))) }),
+    ...(matchExpressions.length > 0 && { matchExpressions }),
+  };
+}
+
+/** A selector in one line, as `kubectl -l` would take it: `app=web,tier in (a,b),!old`. Empty for one that matches all. */
+export function selectorText(selector: LabelSelectorFact): string {
+  const equal = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => `${key}=${value}`);
+  const others = (selector.matchExpressions ?? []).map(({ key, operator, values = [] }) => {
+    if (operator === "Exists") return key;
+    if (operator === "DoesNotExist") return `!${key}`;
+    return `${key} ${operator === "NotIn" ? "notin" : operator === "In" ? "in" : operator} (${values.join(",")})`;
+  });
+  return [...equal, ...others].join(",");
+}

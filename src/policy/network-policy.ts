@@ -1,0 +1,224 @@
+import { NETWORK_POLICY, OVN_PROVIDER } from "../api/annotations.ts";
+import type { NetworkPolicyFact, NetworkPolicyPeer, NetworkPolicyPort } from "../facts/types.ts";
+import { cidrContainsCidr, parseCidr } from "../net/cidr.ts";
+import { selectorProblem } from "./labels.ts";
+import type { Direction, Peer, Policy, PolicyProblem, PolicyRule, PortMatch, Protocol, RuleLog } from "./types.ts";
+
+/** The priorities of Kube-OVN's ACLs of NetworkPolicies; what is not allowed is dropped. */
+const ALLOW = 2001;
+const DROP = 2000;
+
+/**
+ * What a NetworkPolicy means (networking.k8s.io/v1). What cannot be understood of it allows nothing and is said in `problems`:
+ * a bad peer or port matches nothing; where it is not clear which pods are selected, all that it might select are isolated, and it
+ * allows them nothing.
+ */
+export function translateNetworkPolicy(fact: NetworkPolicyFact): Policy {
+  const { namespace, annotations, spec } = fact;
+  const problems: PolicyProblem[] = [];
+  const report = (path: string, reason: string, message: string): void => void problems.push({ path, reason, message });
+  const policy = { id: `np/${fact.key}`, label: `NetworkPolicy ${fact.key}`, tier: 2 as const, problems };
+  const providers = (annotations[NETWORK_POLICY.policyFor] ?? "").split(",").map((text) => text.trim());
+  const elsewhere = providers.some((text) => text !== "") && !providers.includes(OVN_PROVIDER);
+  if (elsewhere) return { ...policy, subjects: [], rules: [], isolation: [] };
+
+  const { podSelector = {} } = spec;
+  const unclear = selectorProblem(podSelector);
+  if (unclear !== undefined)
+    report("spec.podSelector", "InvalidSelector", `${unclear}; every pod that it might select is isolated`);
+  const logOf = logging(annotations, report);
+  const mode = enforcement(annotations, report);
+  const rules: PolicyRule[] = [];
+  for (const direction of unclear === undefined ? directions(fact, report) : []) {
+    const entries = direction === "ingress" ? spec.ingress : spec.egress;
+    const log = logOf("allow");
+    for (const [i, entry] of (entries ?? []).entries()) {
+      const path = `spec.${direction}[${i}]`;
+      const peers = direction === "ingress" ? "from" in entry && entry.from : "to" in entry && entry.to;
+      rules.push({
+        direction,
+        priority: ALLOW,
+        action: "allow-related",
+        peers: translatePeers(peers || [], namespace, `${path}.${direction === "ingress" ? "from" : "to"}`, report),
+        ports: translatePorts(entry.ports ?? [], `${path}.ports`, report),
+        name: `${direction}/${i}`,
+        ...(log && { log }),
+      });
+    }
+  }
+  const log = logOf("drop");
+  const isolation = directions(fact, () => undefined).map((direction) => ({
+    direction,
+    priority: DROP,
+    mode,
+    ...(log && { log }),
+  }));
+  return { ...policy, subjects: [{ namespace, podSelector: clearPart(podSelector) }], rules, isolation };
+}
+
+type Report = (path: string, reason: string, message: string) => void;
+
+/** The requirements of a selector that are understood: without the others it selects more, never less. */
+function clearPart(selector: NonNullable<NetworkPolicyFact["spec"]["podSelector"]>): typeof selector {
+  const { matchExpressions } = selector;
+  if (matchExpressions === undefined) return selector;
+  const clear = matchExpressions.filter((one) => selectorProblem({ matchExpressions: [one] }) === undefined);
+  return { ...selector, matchExpressions: clear };
+}
+
+/** `policyTypes` as it counts: ingress always, egress where there is an egress rule, unless it is spelled out. */
+function directions({ spec }: NetworkPolicyFact, report: Report): readonly Direction[] {
+  const types = spec.policyTypes ?? [];
+  if (types.length === 0) return (spec.egress ?? []).length > 0 ? ["ingress", "egress"] : ["ingress"];
+  const found = new Set<Direction>();
+  for (const [i, type] of types.entries()) {
+    if (type === "Ingress") found.add("ingress");
+    else if (type === "Egress") found.add("egress");
+    else
+      report(
+        `spec.policyTypes[${i}]`,
+        "InvalidPolicyType",
+        `${JSON.stringify(type)} is neither Ingress nor Egress; it is left out`,
+      );
+  }
+  return [...found];
+}
+
+function translatePeers(
+  peers: readonly NetworkPolicyPeer[],
+  namespace: string,
+  path: string,
+  report: Report,
+): PolicyRule["peers"] {
+  if (peers.length === 0) return "any";
+  return peers.flatMap((peer, i) => translatePeer(peer, namespace, `${path}[${i}]`, report) ?? []);
+}
+
+function translatePeer(peer: NetworkPolicyPeer, namespace: string, path: string, report: Report): Peer | undefined {
+  const { ipBlock, podSelector, namespaceSelector } = peer;
+  if (ipBlock !== undefined) {
+    if (podSelector === undefined && namespaceSelector === undefined)
+      return translateBlock(ipBlock, `${path}.ipBlock`, report);
+    report(path, "InvalidPeer", "has an ipBlock and a selector; only one of them can be meant, so it matches nobody");
+    return undefined;
+  }
+  if (podSelector === undefined && namespaceSelector === undefined) {
+    report(path, "InvalidPeer", "has none of podSelector, namespaceSelector and ipBlock, so it matches nobody");
+    return undefined;
+  }
+  for (const [field, selector] of Object.entries({ podSelector, namespaceSelector })) {
+    const unclear = selector === undefined ? undefined : selectorProblem(selector);
+    if (unclear === undefined) continue;
+    report(`${path}.${field}`, "InvalidSelector", `${unclear}; this peer matches nobody`);
+    return undefined;
+  }
+  const selector =
+    namespaceSelector === undefined
+      ? { namespace, podSelector: podSelector ?? {} }
+      : { namespaceSelector, podSelector: podSelector ?? {} };
+  return { kind: "pods", selector };
+}
+
+function translateBlock(
+  { cidr: text, except = [] }: NonNullable<NetworkPolicyPeer["ipBlock"]>,
+  path: string,
+  report: Report,
+): Peer | undefined {
+  const cidr = parseCidr(text);
+  if (cidr === undefined) {
+    report(
+      `${path}.cidr`,
+      "InvalidCIDR",
+      `${JSON.stringify(text)} is no CIDR such as 10.0.0.0/8 or fd00::/64; this peer matches nobody`,
+    );
+    return undefined;
+  }
+  const holes: string[] = [];
+  for (const [i, inner] of except.entries()) {
+    const hole = parseCidr(inner);
+    if (hole === undefined) {
+      const message = `${JSON.stringify(inner)} is no CIDR, so it is not clear what of ${cidr.text} is left; this peer matches nobody`;
+      report(`${path}.except[${i}]`, "InvalidCIDR", message);
+      return undefined;
+    }
+    if (cidrContainsCidr(cidr, hole)) holes.push(hole.text);
+    else
+      report(`${path}.except[${i}]`, "ExceptOutside", `${hole.text} is not inside ${cidr.text}; it takes nothing away`);
+  }
+  return { kind: "cidr", cidr: cidr.text, except: [...new Set(holes)].sort() };
+}
+
+function translatePorts(ports: readonly NetworkPolicyPort[], path: string, report: Report): PolicyRule["ports"] {
+  if (ports.length === 0) return "any";
+  return ports.flatMap((port, i) => translatePort(port, `${path}[${i}]`, report) ?? []);
+}
+
+function translatePort(
+  { protocol = "TCP", port, endPort }: NetworkPolicyPort,
+  path: string,
+  report: Report,
+): PortMatch | undefined {
+  if (!isProtocol(protocol)) {
+    report(
+      `${path}.protocol`,
+      "InvalidProtocol",
+      `${JSON.stringify(protocol)} is none of TCP, UDP and SCTP; this port matches nothing`,
+    );
+    return undefined;
+  }
+  if (port === undefined) {
+    if (endPort === undefined) return { kind: "any", protocol };
+    report(`${path}.endPort`, "InvalidPort", `${endPort} needs a port to begin at; this port matches nothing`);
+    return undefined;
+  }
+  if (typeof port === "string") {
+    if (endPort === undefined) return { kind: "named", protocol, name: port };
+    report(
+      `${path}.endPort`,
+      "InvalidPort",
+      `${endPort} needs a number to begin at, not the name ${port}; this port matches nothing`,
+    );
+    return undefined;
+  }
+  const last = endPort ?? port;
+  if (!isPort(port) || !isPort(last) || last < port) {
+    const text = endPort === undefined ? `${port} is no port` : `${port} to ${endPort} is no range of ports`;
+    report(`${path}.port`, "InvalidPort", `${text}; ports are 1 to 65535; this port matches nothing`);
+    return undefined;
+  }
+  return { kind: "range", protocol, first: port, last };
+}
+
+function isProtocol(text: string): text is Protocol {
+  return text === "TCP" || text === "UDP" || text === "SCTP";
+}
+
+function isPort(number: number): boolean {
+  return Number.isInteger(number) && number >= 1 && number <= 65535;
+}
+
+function enforcement(annotations: Readonly<Record<string, string>>, report: Report): "standard" | "lax" {
+  const mode = annotations[NETWORK_POLICY.enforcement] ?? "standard";
+  if (mode === "standard" || mode === "lax") return mode;
+  const path = `metadata.annotations[${NETWORK_POLICY.enforcement}]`;
+  report(path, "InvalidEnforcement", `${JSON.stringify(mode)} is neither standard nor lax; it is taken as standard`);
+  return "standard";
+}
+
+/** The logging that Kube-OVN's annotations ask for: of drops, unless they say of what. */
+function logging(
+  annotations: Readonly<Record<string, string>>,
+  report: Report,
+): (action: "allow" | "drop") => RuleLog | undefined {
+  if (annotations[NETWORK_POLICY.enableLog] !== "true") return () => undefined;
+  const actions = (annotations[NETWORK_POLICY.logActions] ?? "drop").split(",").map((text) => text.trim());
+  const text = annotations[NETWORK_POLICY.logRate] ?? "0";
+  const rate = Number(text);
+  const known = Number.isInteger(rate) && rate >= 0;
+  if (!known) {
+    const path = `metadata.annotations[${NETWORK_POLICY.logRate}]`;
+    report(path, "InvalidLogRate", `${JSON.stringify(text)} is no number of packets a second; 100 is used`);
+  }
+  const log: RuleLog = { severity: "warning", rate: known ? rate : 100 };
+  return (action) => (actions.includes(action) ? log : undefined);
+}

@@ -1,0 +1,94 @@
+import type { NamedPortFact, PodFact } from "../facts/types.ts";
+import type { PodSelector } from "./types.ts";
+
+/** Pods that are the same to every selector: one namespace, the same labels, the same named ports. */
+export interface Profile {
+  readonly key: string;
+  readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly ports: readonly NamedPortFact[];
+  /** Under which {@link anchorOf anchors} selectors that may select it are found. */
+  readonly anchors: readonly string[];
+  /** Keys of the pods that have it. */
+  readonly pods: Set<string>;
+  /** Names of the groups it is in. */
+  readonly groups: Set<string>;
+}
+
+/**
+ * Where a selector is looked for: by its namespace, and by the first label that it wants to be equal to something. A profile
+ * is compared with the selectors under its own few anchors only, and a selector with the profiles under its one anchor, so
+ * that ten thousand policies cost a pod no more than those that may concern it.
+ */
+export function anchorOf({ namespace, podSelector }: PodSelector): string {
+  const [first] = Object.entries(podSelector.matchLabels ?? {});
+  return anchor(namespace, first);
+}
+
+function anchorsOf({ namespace, labels }: Pick<PodFact, "namespace" | "labels">): readonly string[] {
+  const pairs = [undefined, ...Object.entries(labels)];
+  return pairs.flatMap((pair) => [anchor(namespace, pair), anchor(undefined, pair)]);
+}
+
+function anchor(namespace: string | undefined, pair: readonly [string, string] | undefined): string {
+  return pair === undefined ? (namespace ?? "*") : `${namespace ?? "*"}\0${pair[0]}=${pair[1]}`;
+}
+
+/** All profiles, found by key, by anchor and by namespace. */
+export class Profiles {
+  readonly #byKey = new Map<string, Profile>();
+  /** anchor → the profiles under it. */
+  readonly #byAnchor = new Map<string, Set<Profile>>();
+
+  get(key: string): Profile | undefined {
+    return this.#byKey.get(key);
+  }
+
+  /** The profiles that a selector under this anchor may select. */
+  under(anchor: string): Iterable<Profile> {
+    return this.#byAnchor.get(anchor) ?? [];
+  }
+
+  /** Those of one namespace. */
+  inNamespace(namespace: string): Iterable<Profile> {
+    return this.under(namespace);
+  }
+
+  /** A pod has come. Returns its profile where it is the first that has it. */
+  join(pod: PodFact): Profile | undefined {
+    const known = this.#byKey.get(pod.profile);
+    if (known !== undefined) {
+      known.pods.add(pod.key);
+      return undefined;
+    }
+    const { profile: key, namespace, labels, ports } = pod;
+    const made: Profile = {
+      key,
+      namespace,
+      labels,
+      ports,
+      anchors: anchorsOf(pod),
+      pods: new Set([pod.key]),
+      groups: new Set(),
+    };
+    this.#byKey.set(key, made);
+    for (const anchor of made.anchors) {
+      const others = this.#byAnchor.get(anchor);
+      if (others === undefined) this.#byAnchor.set(anchor, new Set([made]));
+      else others.add(made);
+    }
+    return made;
+  }
+
+  /** A pod has gone. Returns its profile where it was the last that had it. */
+  leave(pod: PodFact): Profile | undefined {
+    const profile = this.#byKey.get(pod.profile);
+    if (profile === undefined || !profile.pods.delete(pod.key) || profile.pods.size > 0) return undefined;
+    this.#byKey.delete(profile.key);
+    for (const anchor of profile.anchors) {
+      const others = this.#byAnchor.get(anchor);
+      if (others?.delete(profile) && others.size === 0) this.#byAnchor.delete(anchor);
+    }
+    return profile;
+  }
+}

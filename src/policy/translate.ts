@@ -1,0 +1,25 @@
+import type { FactTypes } from "../facts/types.ts";
+import { translateNetworkPolicy } from "./network-policy.ts";
+import type { Policy } from "./types.ts";
+
+/** Each kind of fact that is a policy, and what it means. A new kind is added here, and as a unit. */
+const TRANSLATORS = {
+  networkPolicies: translateNetworkPolicy,
+} as const;
+
+/** The kinds of facts that are policies. */
+export type PolicyKind = keyof typeof TRANSLATORS;
+
+/** All of them. */
+export const POLICY_KINDS = Object.keys(TRANSLATORS) as readonly PolicyKind[];
+
+/** Whether facts of this kind are policies. */
+export function isPolicyKind(kind: string): kind is PolicyKind {
+  return kind in TRANSLATORS;
+}
+
+/** What a policy means. Pure. */
+export function translatePolicy<K extends PolicyKind>(kind: K, fact: FactTypes[K]): Policy {
+  // The table's type ties each kind to its own function; TypeScript cannot follow that through a generic K.
+  return (TRANSLATORS[kind] as (fact: FactTypes[K]) => Policy)(fact);
+}
