@@ -1,27 +1,36 @@
 import { OVN_PROVIDER } from "../api/annotations.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { NamespaceFact, SubnetFact } from "../facts/types.ts";
+import type { NamespaceFact, SubnetFact, VpcFact } from "../facts/types.ts";
 import { matchesLabels } from "../policy/labels.ts";
 
 /**
- * The subnets that pods of a namespace get addresses from, in the order in which they are tried: those bound to the
- * namespace by name or by selector (by name of the subnet), else the default subnet of the VPC that the namespace is bound
- * to, else the cluster's. Subnets that are not in
- * force, or that are being deleted, are left out.
+ * The subnets that pods of a namespace get addresses from, in the order in which they are tried: the default subnet of the
+ * VPC that the namespace is bound to (`spec.defaultSubnet`, or the one in it with `spec.default`), then those bound to the
+ * namespace by name or by selector, by name of the subnet; where there is none of these, the cluster's default subnet.
+ *
+ * Subnets that are being deleted are left out. Those that are not in force are not: their pods wait, rather than come up in
+ * another network than the one that they were meant for.
  */
 export function subnetsOfNamespace(reader: FactReader, namespace: string): readonly SubnetFact[] {
   const fact = reader.get("namespaces", namespace);
+  const vpc = reader.all("vpcs").find((candidate) => !candidate.isDefault && candidate.namespaces.includes(namespace));
+  const first = vpc && defaultOfVpc(reader, vpc);
   const bound = reader
     .all("subnets")
-    .filter((subnet) => subnet.provider === OVN_PROVIDER)
-    .filter((subnet) => subnet.namespaces.includes(namespace) || (fact !== undefined && selects(subnet, fact)))
-    .filter((subnet) => isOpen(reader, subnet));
-  if (bound.length > 0) return bound;
-  const vpc = reader
-    .all("vpcs")
-    .find((candidate) => candidate.defaultSubnet !== "" && candidate.namespaces.includes(namespace));
-  const fallback = reader.get("subnets", vpc?.defaultSubnet ?? reader.get("cluster", "cluster")?.defaultSubnet ?? "");
-  return fallback !== undefined && isOpen(reader, fallback) ? [fallback] : [];
+    .filter((subnet) => subnet.provider === OVN_PROVIDER && subnet.name !== first?.name)
+    .filter((subnet) => subnet.namespaces.includes(namespace) || (fact !== undefined && selects(subnet, fact)));
+  const usable = [...(first === undefined ? [] : [first]), ...bound].filter((subnet) => !subnet.deleting);
+  // The default subnet of its VPC may still be to come.
+  if (usable.length > 0 || (vpc !== undefined && vpc.defaultSubnet !== "")) return usable;
+  const fallback = reader.get("subnets", reader.get("cluster", "cluster")?.defaultSubnet ?? "");
+  return fallback === undefined || fallback.deleting ? [] : [fallback];
+}
+
+/** The default subnet of a VPC. One that is of another VPC is none of its. */
+function defaultOfVpc(reader: FactReader, vpc: VpcFact): SubnetFact | undefined {
+  const named = vpc.defaultSubnet === "" ? undefined : reader.get("subnets", vpc.defaultSubnet);
+  if (vpc.defaultSubnet !== "") return named?.vpc === vpc.name ? named : undefined;
+  return reader.by("subnets", "vpc", vpc.name).find((subnet) => subnet.isDefault);
 }
 
 /** Whether a subnet gives addresses. */

@@ -145,6 +145,7 @@ function compilePort(
       [result("logical_switch")]: subnet.name,
       [result("logical_router")]: subnet.vpc,
       [result("pod_nic_type")]: "veth-pair",
+      ...(pod.holder !== pod.key && { [result("virtualmachine")]: pod.holder.slice(pod.namespace.length + 1) }),
     }),
   );
 }

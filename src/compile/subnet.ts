@@ -18,7 +18,7 @@ export interface SubnetInput {
   readonly cluster: ClusterFact;
   /** The nodes with their addresses on the join switch; only for subnets of the default VPC, which leave through them. */
   readonly nodes: readonly JoinedNode[];
-  /** The IP objects that still hold its addresses, asked for only when it is being deleted. */
+  /** The IP objects and Vips that still hold its addresses, asked for only when it is being deleted. */
   readonly holders: readonly string[];
 }
 
@@ -43,7 +43,7 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
       verdict: reader.get("verdicts", key) ?? UNJUDGED,
       cluster,
       nodes: viaNodes ? joinedNodes(reader) : [],
-      holders: subnet.deleting ? reader.by("ips", "subnet", key).map((ip) => ip.name) : [],
+      holders: subnet.deleting ? holdersOf(reader, key) : [],
     };
   },
 
@@ -58,6 +58,12 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
     };
   },
 };
+
+/** What is still in a subnet. */
+function holdersOf(reader: FactReader, subnet: string): readonly string[] {
+  const vips = reader.by("vips", "subnet", subnet).filter((vip) => vip.given);
+  return [...reader.by("ips", "subnet", subnet).map((ip) => ip.name), ...vips.map((vip) => `Vip ${vip.name}`)];
+}
 
 /** All nodes that have an address on the join switch. */
 function joinedNodes(reader: FactReader): readonly JoinedNode[] {

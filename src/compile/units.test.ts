@@ -141,6 +141,12 @@ t.test("a subnet in deletion keeps its rows and names who is in it; then it give
   });
   golden(t, "subnet-in-use", subnetUnit, facts, "old");
   facts.set("ips", "b.default", undefined);
+  const vip = { metadata: { name: "v", uid: "v" }, spec: { subnet: "old" }, status: { v4ip: "10.20.0.9" } };
+  facts.set("vips", "v", projectVip(vip));
+  const used = subnetUnit.read(facts, "old");
+  const said = used === undefined ? [] : subnetUnit.compile(used).effects;
+  t.ok(JSON.stringify(said).includes("in use: Vip v"), "a Vip too");
+  facts.set("vips", "v", undefined);
   const fact = facts.get("subnets", "old");
   if (fact) facts.set("subnets", "old", { ...fact, finalizers: ["kubeovn.io/kube-ovn-controller"] });
   golden(t, "subnet-gone", subnetUnit, facts, "old");

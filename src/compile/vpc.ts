@@ -26,8 +26,10 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     if (vpc === undefined) return undefined;
     const cluster: ClusterFact | undefined = reader.get("cluster", "cluster");
     const join = vpc.isDefault && cluster ? reader.get("subnets", cluster.joinSubnet) : undefined;
-    const subnets = reader.by("subnets", "vpc", key).map((subnet) => subnet.name);
-    const defaultSubnet = vpc.isDefault ? (cluster?.defaultSubnet ?? "") : "";
+    const members = reader.by("subnets", "vpc", key);
+    const subnets = members.map((subnet) => subnet.name);
+    const own = members.find((subnet) => (vpc.defaultSubnet ? subnet.name === vpc.defaultSubnet : subnet.isDefault));
+    const defaultSubnet = vpc.isDefault ? (cluster?.defaultSubnet ?? "") : (own?.name ?? "");
     return { vpc, joinGateway: join?.gateway ?? {}, defaultSubnet, subnets };
   },
 

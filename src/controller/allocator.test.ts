@@ -1,60 +1,11 @@
 import t from "tap";
 import { addIp, addNode, addPod, addSubnet, sampleFacts } from "../compile/testing.ts";
-import { type IpObject, POD_UID_ANNOTATION, projectIp } from "../facts/project-ip.ts";
+import { POD_UID_ANNOTATION, projectIp } from "../facts/project-ip.ts";
 import { projectIpPool, projectVip } from "../facts/project-pool.ts";
-import type { FactStore } from "../facts/store.ts";
 import { Ipam } from "../ipam/ipam.ts";
 import { hashedMacs } from "../ipam/macs.ts";
-import { type AddressRecord, Allocator } from "./allocator.ts";
+import { rig } from "./allocator-testing.ts";
 import type { CommittedPort } from "./claims.ts";
-
-/** An allocator on the sample cluster; `write` does what the recorder and the informer would do. */
-function rig(facts: FactStore = sampleFacts(), ports: readonly CommittedPort[] = []) {
-  const ipam = new Ipam({ macs: hashedMacs("test") });
-  const records = new Map<string, AddressRecord>();
-  const refused: string[] = [];
-  const disputed: string[] = [];
-  const discarded: string[] = [];
-  const writing = new Set<string>();
-  const allocator = new Allocator({
-    facts,
-    ipam,
-    record: (record) => records.set(record.name, record),
-    withdraw: (name) => {
-      if (writing.has(name)) return false;
-      records.delete(name);
-      return true;
-    },
-    discard: (ip) => discarded.push(ip.name),
-    committedPorts: () => ports,
-    committedPort: (name) => ports.find((port) => port.name === name),
-    refused: (_kind, object, { code }) => refused.push(`${object.key} ${code}`),
-    disputed: (ip) => disputed.push(ip.name),
-    usageChanged: () => {},
-  });
-  facts.subscribe((change) => allocator.noteFact(change));
-  const write = (name: string): void => {
-    const record = records.get(name);
-    if (record?.kind !== "ip") throw new Error(`no IP object decided for ${name}`);
-    records.delete(name);
-    const { lease, pod, node } = record;
-    const object: IpObject = {
-      metadata: { name, uid: `uid-ip-${name}`, annotations: pod ? { [POD_UID_ANNOTATION]: pod.uid } : {} },
-      spec: {
-        podName: pod === undefined ? node : pod.holder.slice(pod.namespace.length + 1),
-        namespace: pod?.namespace ?? "",
-        nodeName: node,
-        subnet: lease.subnet,
-        v4IpAddress: lease.v4 ?? "",
-        v6IpAddress: lease.v6 ?? "",
-        macAddress: lease.mac ?? "",
-        podType: pod?.owner?.kind === "StatefulSet" ? "StatefulSet" : "",
-      },
-    };
-    facts.set("ips", name, projectIp(object));
-  };
-  return { facts, ipam, allocator, records, refused, disputed, discarded, writing, write };
-}
 
 t.test("a pod bound to a node gets the next address of both families, one not bound yet gets none", async (t) => {
   const { facts, allocator, records } = rig();
@@ -204,13 +155,20 @@ t.test("an address that only a port or an annotation remembers goes to its own p
   );
   addPod(facts, "0-first", { node: "weft-1" });
   addPod(facts, "z", { node: "weft-1", annotations });
-  const { allocator, records } = rig(facts, [
+  addPod(facts, "zz", { node: "weft-1", annotations });
+  const { allocator, records, restored } = rig(facts, [
     { name: "a.default", subnet: "ovn-default", mac: "02:00:00:00:00:98", v4: "10.16.0.2", v6: "" },
   ]);
   allocator.start();
+  t.match(restored, [
+    "default/a: the IP object a.default was missing, and the northbound database had 02:00:00:00:00:98 10.16.0.2 for this pod: the pod keeps it, and the object is made anew",
+    "default/z: the IP object z.default was missing, and its annotations had 02:00:00:00:00:99 10.16.0.3 for this pod: the pod keeps it",
+    /^default\/zz: .*, but 10\.16\.0\.3 in subnet "ovn-default" is recorded for "zz\.default" and for "z\.default"; "z\.default" keeps it.*Delete the pod/,
+  ]);
   t.match(records.get("a.default")?.lease, { v4: "10.16.0.2", mac: "02:00:00:00:00:98" });
   t.match(records.get("z.default")?.lease, { v4: "10.16.0.3", mac: "02:00:00:00:00:99" });
   t.equal(records.get("0-first.default")?.lease.v4, "10.16.0.4");
+  t.equal(records.has("zz.default"), false);
 });
 
 t.test("a machine's second pod waits until the first is gone, and then takes its address over", async (t) => {
@@ -302,8 +260,8 @@ t.test("a subnet that is not in force gives nothing", async (t) => {
   );
   allocator.start();
   addPod(facts, "b", { node: "weft-1" });
-  t.equal(records.get("b.default")?.lease.subnet, "ovn-default", "the namespace's default serves instead");
-  t.same(refused, []);
+  t.same(refused, ["default/b SubnetNotReady"], "and another subnet does not serve instead");
+  t.equal(records.has("b.default"), false);
 });
 
 t.test("a reservation without a MAC is given one, and keeps its address", async (t) => {

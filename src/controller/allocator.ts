@@ -1,5 +1,5 @@
 import { OVN_PROVIDER } from "../api/annotations.ts";
-import { nodePortName, podPortName } from "../api/names.ts";
+import { nodePortName, podPortName, routerPortName } from "../api/names.ts";
 import { poolVerdictKey } from "../compile/ippool.ts";
 import { isOpen, subnetsOfNamespace } from "../compile/namespace-subnets.ts";
 import { isRetained, ordinalOf } from "../compile/retention.ts";
@@ -12,7 +12,8 @@ import { type Refusal, refuse } from "../ipam/refusal.ts";
 import { requestFromAnnotations } from "../ipam/request.ts";
 import type { AddressRequest, Decision, Lease } from "../ipam/types.ts";
 import { parseDualIp } from "../net/dual.ts";
-import { type Claim, type CommittedPort, claimsAtStart } from "./claims.ts";
+import { stableMac } from "../unit/identity.ts";
+import { type Claim, type CommittedPort, claimsAtStart, lostRecord } from "./claims.ts";
 
 /** A decision to be recorded in Kubernetes before anything uses it. `name` is the owner in IPAM. */
 export type AddressRecord =
@@ -55,6 +56,8 @@ export interface AllocatorOptions {
   readonly refused: (kind: "pods" | "nodes" | "ips" | "vips", object: Applicant, refusal: Refusal) => void;
   /** A record and something else disagree about an address, and how that was resolved: said once for each record. */
   readonly disputed: (ip: IpFact, message: string) => void;
+  /** A pod's record was lost, and what became of its address. */
+  readonly restored: (pod: PodFact, message: string) => void;
   /** The counters of a subnet have changed. */
   readonly usageChanged: (subnet: string) => void;
 }
@@ -176,8 +179,10 @@ export class Allocator {
 
   /** All or nothing: with half of what it had a pod cannot go on. */
   #claim(claim: Claim): void {
-    const { ipam } = this.#options;
-    if (ipam.reserve(claim).conflicts.some(({ code }) => isClash(code))) ipam.release(claim.owner);
+    const { ipam, restored } = this.#options;
+    const clash = ipam.reserve(claim).conflicts.find(({ code }) => isClash(code));
+    if (clash !== undefined) ipam.release(claim.owner);
+    restored(claim.pod, lostRecord(claim, clash?.message));
   }
 
   /** Nobody else gets the address of a port that is there. */
@@ -313,7 +318,10 @@ export class Allocator {
   #configure(name: string): void {
     const { facts, ipam } = this.#options;
     const subnet = facts.get("subnets", name);
-    const pools = facts.by("ipPools", "subnet", name);
+    // Of two pools that name one address the first keeps it: the one that was there first.
+    const pools = facts
+      .by("ipPools", "subnet", name)
+      .toSorted((a, b) => (a.created < b.created ? -1 : a.created > b.created ? 1 : 0));
     // One that its neighbours keep from being in force gives nothing (see `#allocate`), but what is held in it is held.
     const parsed =
       subnet === undefined || subnet.problem !== undefined
@@ -323,7 +331,8 @@ export class Allocator {
             cidrBlock: joinDual(subnet.cidr),
             gateway: joinDual(subnet.gateway),
             excludeIps: subnet.excludeIps,
-            macDomain: `vpc/${subnet.vpc}`,
+            macDomain: subnet.vlan === "" ? `vpc/${subnet.vpc}` : `vlan/${subnet.vlan}`,
+            reservedMacs: [{ mac: stableMac(routerPortName(subnet.vpc, name)), holder: `gateway/${name}` }],
             pools: pools.filter((pool) => !pool.deleting).map((pool) => ({ name: pool.name, ips: pool.ips })),
           });
     if (subnet === undefined) ipam.remove(name, { force: true });
@@ -333,7 +342,10 @@ export class Allocator {
       const key = poolVerdictKey(pool.name);
       const problem = problems?.find((candidate) => candidate.pool === pool.name);
       if (problems === undefined || facts.get("verdicts", name)?.ok !== true) {
-        const message = `spec.subnet "${name}" is not in force; see its own conditions`;
+        const message =
+          subnet === undefined
+            ? `there is no subnet "${name}" (spec.subnet); create it, or delete the pool and make one of a subnet that there is`
+            : `subnet "${name}" (spec.subnet) is not in force; see its own conditions`;
         facts.set("verdicts", key, { key, ok: false, reason: "SubnetNotReady", message });
       } else if (problem !== undefined) {
         facts.set("verdicts", key, { key, ok: false, reason: problem.code, message: problem.message });
@@ -487,7 +499,8 @@ export class Allocator {
       this.#options.usageChanged(decision.lease.subnet);
       return;
     }
-    const reason = `${decision.code}: ${decision.message}`;
+    // Not the whole sentence: who else holds addresses of a pool changes all the time.
+    const reason = [decision.code, decision.subnet, decision.value, decision.holder].join(" ");
     const told = this.#waiting.get(id)?.reason === reason;
     this.#waiting.set(id, { reason, serve: () => this.#serveAgain(kind, object.key) });
     if (!told) this.#options.refused(kind, object, decision);

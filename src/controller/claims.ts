@@ -1,7 +1,7 @@
 import { OVN_PROVIDER, podAnnotation } from "../api/annotations.ts";
 import { podPortName } from "../api/names.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { IpFact } from "../facts/types.ts";
+import type { IpFact, PodFact } from "../facts/types.ts";
 import { parseDualIp } from "../net/dual.ts";
 
 /** A pod's port as the northbound database has it. */
@@ -16,6 +16,10 @@ export interface CommittedPort {
 
 /** An address that is held although no IP object says so. */
 export interface Claim {
+  /** The pod that has it. */
+  readonly pod: PodFact;
+  /** Who says so. */
+  readonly source: "the northbound database" | "its annotations";
   readonly owner: string;
   readonly subnet: string;
   readonly mac?: string;
@@ -65,12 +69,21 @@ export function claimsAtStart(facts: FactReader, committedPorts: Iterable<Commit
     const claim = port ?? annotated(pod.annotations);
     if (claim === undefined) continue;
     const { subnet, mac, v4, v6 } = claim;
-    const made = { owner, subnet, ...(mac && { mac }), ...(v4 && { v4 }), ...(v6 && { v6 }) };
+    const source = port === undefined ? "its annotations" : "the northbound database";
+    const made: Claim = { pod, source, owner, subnet, ...(mac && { mac }), ...(v4 && { v4 }), ...(v6 && { v6 }) };
     (port === undefined ? said : ports).push(made);
   }
   const spokenFor = new Set([...settled.map((ip) => ip.name), ...ports.map((claim) => claim.owner)]);
   const orphans = [...committed.values()].filter((port) => !spokenFor.has(port.name));
   return { settled, ports, records, annotated: said, orphans, disagreements };
+}
+
+/** What is to be said of a pod whose record is lost: what it keeps, or, where that is `taken` by another, what to do. */
+export function lostRecord({ owner, source, mac = "", v4 = "", v6 = "" }: Claim, taken: string | undefined): string {
+  const had = text({ mac, v4, v6 });
+  const lost = `the IP object ${owner} was missing, and ${source} had ${had} for this pod`;
+  if (taken === undefined) return `${lost}: the pod keeps it, and the object is made anew`;
+  return `${lost}, but ${taken} Delete the pod: a new one gets an address of its own`;
 }
 
 /** What a pod's annotations say that it was given. */

@@ -5,10 +5,10 @@ import { type ConditionEffect, type ReportEffect, releaseIp, type WeftEffect } f
 import { judgeSubnet } from "../compile/subnet-verdict.ts";
 import { rootsOf, UNIT_KINDS } from "../compile/units.ts";
 import { FactStore } from "../facts/store.ts";
-import type { FactKind, IpFact } from "../facts/types.ts";
+import type { FactKind, IpFact, PodFact } from "../facts/types.ts";
 import { Ipam } from "../ipam/ipam.ts";
-import { hashedMacs } from "../ipam/macs.ts";
-import type { Refusal } from "../ipam/refusal.ts";
+import { hashedMacs, type MacSource } from "../ipam/macs.ts";
+import { eventMessage, type Refusal } from "../ipam/refusal.ts";
 import type { Usage } from "../ipam/types.ts";
 import type { Clock } from "../kube/clock.ts";
 import type { Kube } from "../kube/kube.ts";
@@ -70,9 +70,10 @@ export class Controller {
   readonly #parts: ControllerParts;
   readonly #sources: Sources;
   readonly #groups = new GroupIndex(this.facts);
-  readonly ipam = new Ipam({ macs: hashedMacs("weft") });
+  readonly ipam = new Ipam({ macs: (owner, attempt) => this.#macs(owner, attempt) });
   readonly #events: EventRecorder;
   readonly #gather: Gather;
+  #macSource: MacSource | undefined;
   #term: Term | undefined;
   /** Everything was read after the lock had been won, and it has not been lost since. */
   #fresh = false;
@@ -101,6 +102,7 @@ export class Controller {
       committedPort: (name) => northbound.podPort(name),
       refused: (kind, object, refusal) => this.#refused(kind, object, refusal),
       disputed: (ip, message) => this.#disputed(ip, message),
+      restored: (pod, message) => this.#restored(pod, message),
       usageChanged: (subnet) => {
         this.#term?.statuses.touch("subnets", subnet);
         for (const pool of this.facts.by("ipPools", "subnet", subnet)) this.#term?.statuses.touch("ipPools", pool.name);
@@ -267,6 +269,12 @@ export class Controller {
     return { recorder, statuses, effects };
   }
 
+  /** New MACs depend on the cluster, so that two clusters on one wire differ where their pods have the same names. */
+  #macs(owner: string, attempt: number): Uint8Array {
+    this.#macSource ??= hashedMacs(this.facts.get("namespaces", "kube-system")?.uid ?? "weft");
+    return this.#macSource(owner, attempt);
+  }
+
   /** Recomputes all verdicts; equal ones are cut off by the store. Subnets and nodes change rarely and are few. */
   #judge(): void {
     const subnets = this.facts.all("subnets");
@@ -307,13 +315,18 @@ export class Controller {
   #refused(kind: keyof typeof REFUSED_TYPES, { key, name, uid, ...object }: Applicant, refusal: Refusal): void {
     const namespace = kind === "pods" && "namespace" in object ? { namespace: object.namespace } : {};
     const about = { type: REFUSED_TYPES[kind], name, uid, ...namespace };
-    this.#events.record(about, "Warning", "AcquireAddressFailed", refusal.message);
+    this.#events.record(about, "Warning", "AcquireAddressFailed", eventMessage(refusal));
     this.#parts.log.warn({ object: `${kind}/${key}`, code: refusal.code }, refusal.message);
   }
 
   #disputed(ip: IpFact, message: string): void {
     this.#events.record({ type: IPS, name: ip.name, uid: ip.uid }, "Warning", "AddressConflict", message);
     this.#parts.log.error({ ip: ip.name }, message);
+  }
+
+  #restored({ name, namespace, uid, key }: PodFact, message: string): void {
+    this.#events.record({ type: PODS, name, namespace, uid }, "Warning", "AddressRestored", message);
+    this.#parts.log.warn({ pod: key }, message);
   }
 
   #offer(unit: string, ip: IpFact): void {

@@ -11,6 +11,7 @@ export interface ObjectMeta {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly finalizers?: readonly string[];
   readonly ownerReferences?: readonly {
+    readonly apiVersion?: string;
     readonly kind: string;
     readonly name: string;
     readonly uid: string;
@@ -18,11 +19,17 @@ export interface ObjectMeta {
   }[];
 }
 
-/** Those annotations that Weft reads or writes: `<provider>.kubernetes.io/…` of ours. Others must not wake a unit. */
+/**
+ * Those annotations that Weft reads or writes, `<provider>.kubernetes.io/…` of ours, and those that seem to be meant so
+ * (`ovn.kubernets.io/ip_address`), about which somebody is to be told. Others must not wake a unit.
+ */
 export function ourAnnotations(meta: ObjectMeta): Readonly<Record<string, string>> {
   const ours: Record<string, string> = {};
   for (const [key, value] of Object.entries(meta.annotations ?? {})) {
-    if (/(?:^|\.)ovn(?:\.[a-z0-9-]+)?\.kubernetes\.io\//.test(key)) ours[key] = value;
+    if (/(?:^|\.)ovn(?:\.[a-z0-9-]+)?\.kubernetes\.io\//.test(key) || LOOKS_OURS.test(key)) ours[key] = value;
   }
   return ours;
 }
+
+/** An annotation that decides an address, of a domain that other people do not have either: about `ovn.kubernetes.io`. */
+const LOOKS_OURS = /^[a-z.]{14,20}\/(?:ip_address|mac_address|ip_pool|ip_family|logical_switch)$/;

@@ -27,7 +27,9 @@ export function projectPod(pod: PodObject): PodFact | undefined {
   const { name, namespace = "default", uid, ownerReferences = [] } = pod.metadata;
   const owner = ownerReferences.find((reference) => reference.controller === true);
   // KubeVirt gives a VirtualMachineInstance the name of its machine.
-  const machine = ownerReferences.find((reference) => reference.kind === "VirtualMachineInstance");
+  const machine = ownerReferences.find(
+    ({ kind, apiVersion = "" }) => kind === "VirtualMachineInstance" && apiVersion.startsWith("kubevirt.io/"),
+  );
   const phase = pod.status?.phase;
   const ports = namedPorts(pod.spec);
   return {

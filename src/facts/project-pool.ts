@@ -11,12 +11,13 @@ export interface IpPoolObject {
 
 /** The fact of an IPPool. */
 export function projectIpPool({ metadata, spec = {} }: IpPoolObject): IpPoolFact {
-  const { name, uid, generation = 0, deletionTimestamp, finalizers = [] } = metadata;
+  const { name, uid, generation = 0, creationTimestamp = "", deletionTimestamp, finalizers = [] } = metadata;
   return {
     key: name,
     name,
     uid,
     generation,
+    created: creationTimestamp,
     deleting: deletionTimestamp !== undefined,
     finalizers,
     subnet: spec.subnet ?? "",

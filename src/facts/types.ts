@@ -63,6 +63,8 @@ export interface IpPoolFact {
   readonly name: string;
   readonly uid: string;
   readonly generation: number;
+  /** RFC 3339; of two pools that name one address the older keeps it. */
+  readonly created: string;
   readonly deleting: boolean;
   readonly finalizers: readonly string[];
   readonly subnet: string;

@@ -7,10 +7,13 @@ import { listOf, type Refusal, refuse } from "./refusal.ts";
 import {
   addressInUse,
   addressOutOfSubnet,
+  holderText,
   macInUse,
   mostTelling,
   neverGiven,
   nothingAvailable,
+  poolUnknown,
+  subnetUnknown,
   wrongFamily,
 } from "./sentences.ts";
 import type { LeaseRecord, SubnetState } from "./subnet.ts";
@@ -22,6 +25,9 @@ export interface View {
   /** The subnet of an IPPool. */
   poolSubnet(pool: string): SubnetState | undefined;
   lease(owner: string): LeaseRecord | undefined;
+  /** All there are, for a refusal that says what would be accepted. */
+  subnetNames(): Iterable<string>;
+  poolNames(): Iterable<string>;
   readonly macs: MacSource;
 }
 
@@ -72,15 +78,14 @@ function findCandidates(view: View, request: AddressRequest, refusals: Refusal[]
     for (const name of subnets) {
       const subnet = view.subnet(name);
       if (subnet !== undefined) candidates.push({ subnet, pool: "" });
-      else refusals.push(refuse("SubnetUnknown", `There is no subnet "${name}".`, { subnet: name, value: name }));
+      else refusals.push(subnetUnknown(name, view.subnetNames()));
     }
     return candidates;
   }
   for (const pool of want.pools) {
     const subnet = view.poolSubnet(pool);
     if (subnet === undefined) {
-      const message = `There is no IPPool "${pool}"; create it, or name one that there is.`;
-      refusals.push(refuse("PoolUnknown", message, { value: pool }));
+      refusals.push(poolUnknown(pool, view.poolNames()));
     } else if (subnets.length > 0 && !subnets.includes(subnet.name)) {
       const where = listOf(subnets.map((name) => `"${name}"`));
       const message = `IPPool "${pool}" belongs to subnet "${subnet.name}", but the address is to come from ${where}; name an IPPool of that subnet.`;
@@ -196,7 +201,7 @@ function choose(
       refusals[0] ?? refuse("PoolMalformed", "The list of addresses in ip_pool is empty.", { subnet: subnet.name })
     );
   }
-  const holders = listOf(taken.map(({ value, holder }) => `${value} is held by "${holder}"`));
+  const holders = listOf(taken.map(({ value, holder }) => `${value} is held by ${holderText(holder ?? "")}`));
   const message = `None of the ${tuples.length} entries of ip_pool (${listOf(tuples.map(formatDual))}) is free in subnet "${subnet.name}": ${holders}; free one or add another.`;
   return refuse("NoAvailableAddress", message, { subnet: subnet.name });
 }

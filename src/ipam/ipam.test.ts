@@ -109,7 +109,7 @@ t.test("what cannot be had is refused with a sentence that names value, holder a
   ipam.setNodeAddresses([{ address: "10.0.0.4", node: "weft-1" }]);
   ipam.allocate(fixed("web-0.default", "10.0.0.3", "small"));
   for (const [address, code, message] of [
-    ["10.0.0.3", "AddressInUse", /^10\.0\.0\.3 in subnet "small" is held by "web-0\.default".*name another/],
+    ["10.0.0.3", "AddressInUse", /^10\.0\.0\.3 in subnet "small" is held by IP "web-0\.default".*name another/],
     ["10.1.0.3", "AddressOutOfSubnet", /^10\.1\.0\.3 is not in subnet "small", which has 10\.0\.0\.0\/29/],
     ["fd00::3", "AddressOutOfSubnet", /^fd00::3 is not in subnet "small"/],
     ["10.0.0.6", "AddressIsGateway", /^10\.0\.0\.6 is the gateway of subnet "small"/],
@@ -122,6 +122,46 @@ t.test("what cannot be had is refused with a sentence that names value, holder a
     t.match(!refused.ok && refused.message, /\.$/, "a whole sentence");
   }
   t.equal(ipam.leaseOf("other"), undefined);
+  t.end();
+});
+
+t.test("a name that does not exist is refused with those that are near, or some that there are", (t) => {
+  const ipam = ipamWith({ ...SMALL, pools: [{ name: "fixed", ips: ["10.0.0.3"] }] });
+  t.match(ipam.allocate(any("a", "smal")), {
+    code: "SubnetUnknown",
+    value: "smal",
+    message: 'There is no subnet "smal"; "small" seems to be meant.',
+  });
+  t.match(ipam.allocate(any("a", "elsewhere")), {
+    message: 'There is no subnet "elsewhere"; name one that there is: "small".',
+  });
+  const pooled = (pool: string) => ({ owner: "a", subnets: [], want: { kind: "pool" as const, pools: [pool] } });
+  t.match(ipam.allocate(pooled("fxied")), {
+    code: "PoolUnknown",
+    message: 'There is no IPPool "fxied"; create it, or "fixed" seems to be meant.',
+  });
+  t.match(new Ipam({ macs: hashedMacs("t") }).allocate(any("a", "x")), {
+    message: 'There is no subnet "x"; there is no subnet yet.',
+  });
+  t.match(ipam.allocate({ owner: "a", subnets: [], want: { kind: "any" } }), {
+    code: "SubnetUnknown",
+    message: /no subnet from which "a" could get an address.*logical_switch/,
+  });
+  t.end();
+});
+
+t.test("a pool without room names who is in it, and what holds an address is called what it is", (t) => {
+  const ipam = ipamWith({ ...SMALL, pools: [{ name: "two", ips: ["10.0.0.3..10.0.0.4"] }] });
+  const pooled = (owner: string) => ({ owner, subnets: [], want: { kind: "pool" as const, pools: ["two"] } });
+  ipam.allocate(pooled("db-0.default"));
+  ipam.allocate(pooled("db-1.default"));
+  t.match(ipam.allocate(pooled("cache-0.default")), {
+    code: "NoAvailableAddress",
+    message:
+      /IPPool "two" of subnet "small" has no free IPv4 address: all 2 are in use by IP "db-0\.default", IP "db-1\.default"; free one or add/,
+  });
+  ipam.allocate(fixed("vip/web", "10.0.0.2", "small"));
+  t.match(ipam.allocate(fixed("other", "10.0.0.2", "small")), { message: /is held by Vip "web"; name another/ });
   t.end();
 });
 
@@ -208,7 +248,7 @@ t.test("a list of addresses gives the first that is free", (t) => {
   t.equal(text(ipam.allocate(choice("b"))), "10.16.0.21,fd00:10:16::21", "asking again");
   t.match(ipam.allocate(choice("c")), {
     code: "NoAvailableAddress",
-    message: /None of the 2 entries.*10\.16\.0\.20 is held by "a" and 10\.16\.0\.21 is held by "b"/,
+    message: /None of the 2 entries.*10\.16\.0\.20 is held by IP "a" and 10\.16\.0\.21 is held by IP "b"/,
   });
   ipam.release("a");
   t.equal(text(ipam.allocate(choice("c"))), "10.16.0.20,fd00:10:16::20");
@@ -220,7 +260,7 @@ t.test("MACs are new, fixed, kept, or none, and never two of one in a domain", (
     {
       ...SMALL,
       macDomain: "vpc",
-      reservedMacs: [{ mac: "02:00:00:00:00:01", holder: "router port ovn-cluster-small" }],
+      reservedMacs: [{ mac: "02:00:00:00:00:01", holder: "gateway/small" }],
     },
     { name: "other", cidrBlock: "10.9.0.0/24", macDomain: "vpc" },
     { name: "apart", cidrBlock: "10.9.0.0/24" },
@@ -232,17 +272,18 @@ t.test("MACs are new, fixed, kept, or none, and never two of one in a domain", (
     code: "MacInUse",
     holder: "a",
     value: mac,
-    message: /already that of "a"/,
+    message: /already that of IP "a"/,
   });
   t.match(ipam.allocate({ ...any("b", "apart"), mac }), { ok: true }, "another broadcast domain may have the same");
   t.match(ipam.allocate({ ...any("c", "small"), mac: "02:00:00:00:00:01" }), {
     code: "MacInUse",
-    holder: /router port/,
+    holder: "gateway/small",
+    message: /already that of the gateway of subnet "small"/,
   });
   t.match(ipam.allocate({ ...any("c", "small"), mac: "01:00:5e:00:00:01" }), { code: "MacMalformed" });
   t.match(ipam.allocate({ ...any("c", "small"), mac: "none" }), { lease: { mac: undefined } });
   t.equal(ipam.macHolder("other", mac), "a");
-  t.equal(ipam.macHolder("small", "02:00:00:00:00:01"), "router port ovn-cluster-small");
+  t.equal(ipam.macHolder("small", "02:00:00:00:00:01"), "gateway/small");
   ipam.release("a");
   t.match(ipam.allocate({ ...any("d", "other"), mac }), { ok: true });
   t.end();

@@ -48,6 +48,8 @@ export class Ipam {
       subnet: (name) => this.#subnets.get(name),
       poolSubnet: (pool) => this.#pools.get(pool),
       lease: (owner) => this.#leases.get(owner),
+      subnetNames: () => this.#subnets.keys(),
+      poolNames: () => this.#pools.keys(),
       macs: this.#macs,
     };
   }

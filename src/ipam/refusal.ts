@@ -54,6 +54,28 @@ export interface Refusal {
   readonly pool?: string | undefined;
 }
 
+/** Kube-OVN's words for what refuses an address (`pkg/ipam`): its users, and its tests, look for them in Events. */
+const KUBE_OVN_WORDS: { readonly [code in RefusalCode]?: string } = {
+  NoAvailableMac: "NoAvailableAddress",
+  PoolListTooShort: "NoAvailableAddress",
+  AddressInUse: "AddressConflict",
+  AddressIsGateway: "AddressConflict",
+  AddressOfNode: "AddressConflict",
+  HoldsAnother: "AddressConflict",
+  MacInUse: "AddressConflict",
+  AddressOutOfSubnet: "AddressOutOfRange",
+  AddressIsNetwork: "AddressOutOfRange",
+  AddressIsBroadcast: "AddressOutOfRange",
+  SubnetUnknown: "NoSubnet",
+  FamilyMismatch: "InvalidIPFamily",
+  FamilyMalformed: "InvalidIPFamily",
+};
+
+/** What an Event says of a refusal: Kube-OVN's word where it has one, and the sentence. */
+export function eventMessage({ code, message }: Refusal): string {
+  return `${KUBE_OVN_WORDS[code] ?? code}: ${message}`;
+}
+
 /** Makes a refusal. */
 export function refuse(
   code: RefusalCode,

@@ -149,6 +149,7 @@ t.test("a slip in the name of an annotation is noticed", (t) => {
     "ovn.kubernetes.io/ip_adderss",
     "ovn.kubernetes.io/IP_ADDRESS",
     "ovn.kubernets.io/ip_address",
+    "onv.kubernetes.io/ip_address",
   ]) {
     t.match(
       read({ [key]: "10.16.0.5" }),

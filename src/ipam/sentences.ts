@@ -1,6 +1,7 @@
 import type { Family, Ip } from "../net/address.ts";
 import { formatDual } from "../net/dual.ts";
-import { type Refusal, refuse } from "./refusal.ts";
+import { listOf, type Refusal, refuse } from "./refusal.ts";
+import { near } from "./spelling.ts";
 import type { SubnetState } from "./subnet.ts";
 import type { AddressRequest } from "./types.ts";
 import type { Zone } from "./zones.ts";
@@ -19,9 +20,47 @@ export function addressOutOfSubnet(subnet: SubnetState, ip: Ip): Refusal {
 export function addressInUse(subnet: SubnetState, ip: Ip, holder: string): Refusal {
   return refuse(
     "AddressInUse",
-    `${ip.text} in subnet "${subnet.name}" is held by "${holder}" (see its IP object); name another address, or delete what holds it.`,
+    `${ip.text} in subnet "${subnet.name}" is held by ${holderText(holder)}; name another address, or delete what holds it.`,
     { subnet: subnet.name, value: ip.text, holder },
   );
+}
+
+/** Owners that are no IP objects have a prefix that says what they are. */
+const HOLDERS: readonly (readonly [string, (name: string) => string])[] = [
+  ["vip/", (name) => `Vip "${name}"`],
+  ["port/", (name) => `port "${name}" of the northbound database, which nobody speaks for and which is about to go`],
+  ["gateway/", (name) => `the gateway of subnet "${name}"`],
+  ["", (name) => `IP "${name}"`],
+];
+
+/** Who holds something, in words that lead to the object. */
+export function holderText(owner: string): string {
+  for (const [prefix, text] of HOLDERS) if (owner.startsWith(prefix)) return text(owner.slice(prefix.length));
+  return owner;
+}
+
+/** A subnet that there is not. */
+export function subnetUnknown(name: string, known: Iterable<string>): Refusal {
+  return refuse("SubnetUnknown", `There is no subnet "${name}"; ${instead("subnet", name, known)}.`, {
+    subnet: name,
+    value: name,
+  });
+}
+
+/** An IPPool that there is not. */
+export function poolUnknown(name: string, known: Iterable<string>): Refusal {
+  return refuse("PoolUnknown", `There is no IPPool "${name}"; create it, or ${instead("IPPool", name, known)}.`, {
+    value: name,
+  });
+}
+
+/** What could have been meant by a name that does not exist: those that are nearly it, else some that there are. */
+function instead(kind: string, name: string, known: Iterable<string>): string {
+  const all = [...known].sort();
+  const close = all.filter((candidate) => near(candidate, name));
+  if (close.length > 0) return `${listOf(close.map((text) => `"${text}"`))} seems to be meant`;
+  if (all.length === 0) return `there is no ${kind} yet`;
+  return `name one that there is: ${listOf(all.map((text) => `"${text}"`))}`;
 }
 
 /** An address that the subnet gives to nobody. */
@@ -62,7 +101,8 @@ export function neverGiven(subnet: SubnetState, ip: Ip, zone: Zone): Refusal {
 export function wrongFamily(subnet: SubnetState, family: Family): Refusal {
   return refuse(
     "FamilyMismatch",
-    `ip_family asks for IPv${family}, but subnet "${subnet.name}" has only ${formatDual(subnet.config.cidr)}; take ip_family away or use a subnet with IPv${family}.`,
+    // The first half is Kube-OVN's, word for word: its tests look for it.
+    `requested ip family IPv${family} does not match subnet ${subnet.name} protocol IPv${family === 4 ? 6 : 4}, which has only ${formatDual(subnet.config.cidr)}; take ip_family away or use a subnet with IPv${family}.`,
     { subnet: subnet.name, value: `ipv${family}` },
   );
 }
@@ -83,18 +123,23 @@ export function nothingAvailable(subnet: SubnetState, family: Family, pool: stri
   }
   const way =
     pool === "" ? "free one, enlarge cidrBlock or shorten excludeIps" : "free one or add addresses to the pool's ips";
+  const more = lane.size > NAMED ? ` and ${lane.size - BigInt(NAMED)} more` : "";
+  const holders = pool === "" ? "" : ` by ${subnet.holdersIn(family, pool, NAMED).map(holderText).join(", ")}${more}`;
   return refuse(
     "NoAvailableAddress",
-    `${place} has no free IPv${family} address: all ${lane.size} are in use; ${way}.`,
+    `${place} has no free IPv${family} address: all ${lane.size} are in use${holders}; ${way}.`,
     about,
   );
 }
+
+/** How many holders of a pool's addresses are named. */
+const NAMED = 4;
 
 /** A MAC that somebody else has. */
 export function macInUse(subnet: SubnetState, mac: string, holder: string): Refusal {
   return refuse(
     "MacInUse",
-    `MAC address ${mac} is already that of "${holder}" in the network of subnet "${subnet.name}"; name another, or none to get a new one.`,
+    `MAC address ${mac} is already that of ${holderText(holder)} in the network of subnet "${subnet.name}"; name another, or none to get a new one.`,
     { subnet: subnet.name, value: mac, holder },
   );
 }
@@ -115,7 +160,8 @@ const SHOWN = 4;
 export function mostTelling(request: AddressRequest, refusals: readonly Refusal[]): Refusal {
   const [first] = refusals;
   if (first === undefined) {
-    return refuse("SubnetUnknown", `No subnet is named in which "${request.owner}" could get an address.`);
+    const message = `There is no subnet from which "${request.owner}" could get an address: none is bound to its namespace and in force, and no default subnet is; name one with the logical_switch annotation.`;
+    return refuse("SubnetUnknown", message);
   }
   if (refusals.length === 1) return first;
   const telling = refusals.filter((refusal) => !ELSEWHERE.has(refusal.code));

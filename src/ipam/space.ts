@@ -114,6 +114,16 @@ export class Space<H> {
     return this.#holders.get(c);
   }
 
+  /** Who holds the addresses that a pool gives, in the order of the addresses. */
+  *holdersOf(pool: string): Generator<H, undefined, undefined> {
+    for (const { first, last } of this.#lanes.get(pool)?.zones ?? []) {
+      for (let c = first; c <= last; c = successor(c)) {
+        const holder = this.#holders.get(c);
+        if (holder !== undefined) yield holder;
+      }
+    }
+  }
+
   /** The zone of an address; `undefined` outside the CIDR. */
   zoneOf(c: Coordinate): Zone | undefined {
     const zone = this.#zones[lastAtOrBefore(this.#starts, c)];

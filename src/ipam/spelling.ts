@@ -19,15 +19,20 @@ export function misspelt(keys: readonly string[], provider: string): { key: stri
       if (OURS.includes(name)) continue;
       const meant = OURS.find((own) => near(own, name.toLowerCase().replaceAll("-", "_")));
       if (meant !== undefined) return { key, meant: `${domain}/${meant}` };
-    } else if (OURS.includes(name) && !prefix.endsWith(".kubernetes.io") && near(domain, prefix)) {
+    } else if (OURS.includes(name) && !isProvider(prefix) && near(domain, prefix)) {
       return { key, meant: `${domain}/${name}` };
     }
   }
   return undefined;
 }
 
+/** Whether a domain is that of an attachment: `<nad>.<namespace>.kubernetes.io`, or a longer one. */
+function isProvider(domain: string): boolean {
+  return /^[^.]+\.[^.]+(?:\.[^.]+)*\.kubernetes\.io$/.test(domain);
+}
+
 /** Whether two words are at most `SLIPS` apart (Damerau–Levenshtein distance, neighbouring letters swapped count once). */
-function near(a: string, b: string): boolean {
+export function near(a: string, b: string): boolean {
   if (Math.abs(a.length - b.length) > SLIPS) return false;
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);

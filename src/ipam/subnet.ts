@@ -92,6 +92,17 @@ export class SubnetState {
     return problems;
   }
 
+  /** Some of those who hold addresses of a pool, at most `limit`. Looks at the pool's addresses in order until it has found them. */
+  holdersIn(family: Family, pool: string, limit: number): string[] {
+    const space = this.space(family);
+    const found: string[] = [];
+    for (const holder of space?.holdersOf(pool) ?? []) {
+      if (found.length >= limit) break;
+      found.push(holder.owner);
+    }
+    return found;
+  }
+
   /** Whether one of the addresses lies in the subnet. */
   containsAny(ips: readonly Ip[]): boolean {
     const { v4, v6 } = this.config.cidr;

@@ -16,7 +16,7 @@ export interface SubnetConfig {
   readonly pools: readonly PoolConfig[];
   /** The broadcast domain in which MACs must differ, by any name: usually the VPC's. The subnet's own name if absent. */
   readonly macDomain?: string | undefined;
-  /** MACs that nobody may have, and whose they are: the router port's. */
+  /** MACs that nobody may have, and whose they are: `gateway/<subnet>` for the router port's. */
   readonly reservedMacs?: readonly { readonly mac: string; readonly holder: string }[] | undefined;
 }
 

@@ -150,8 +150,10 @@ export class Picture {
             Object.entries(matchLabels).every(([key, value]) => labels[key] === value),
           )),
     );
-    const usable = bound.filter(open);
-    return usable.length > 0 ? usable : this.subnets.filter((subnet) => subnet.name === DEFAULT_SUBNET && open(subnet));
+    const meant = bound.filter((subnet) => !subnet.deleting);
+    // Where a subnet is bound that is not in force, its pods wait.
+    if (meant.length > 0) return meant.filter(open);
+    return this.subnets.filter((subnet) => subnet.name === DEFAULT_SUBNET && open(subnet));
   }
 
   /** Whether an address outlives its pod: a StatefulSet's within its replicas, a machine's while that exists. */

@@ -1,0 +1,142 @@
+import t from "tap";
+import { addPod, addSubnet, addVpc, sampleFacts } from "../compile/testing.ts";
+import { projectIpPool, projectVip } from "../facts/project-pool.ts";
+import type { FactStore } from "../facts/store.ts";
+import { stableMac } from "../unit/identity.ts";
+import { rig } from "./allocator-testing.ts";
+
+function addPool(facts: FactStore, name: string, ips: string[], created: string, subnet = "ovn-default"): void {
+  const metadata = { name, uid: name, creationTimestamp: created };
+  facts.set("ipPools", name, projectIpPool({ metadata, spec: { subnet, ips } }));
+}
+
+t.test("a pod of a VPC's namespace comes into the VPC's default subnet, then into those bound to it", async (t) => {
+  const facts = sampleFacts();
+  addVpc(facts, "team", { namespaces: ["default"], defaultSubnet: "team-first" });
+  const { allocator, records, refused, said } = rig(facts);
+  allocator.start();
+  addPod(facts, "early", { node: "weft-1" });
+  t.same(refused, ["default/early SubnetUnknown"], "not into the default VPC while its own subnet is to come");
+  t.match(said, [/none is bound to its namespace and in force.*logical_switch/]);
+  addSubnet(facts, "team-first", { vpc: "team", cidrBlock: "10.30.0.0/30" });
+  t.match(records.get("early.default")?.lease, { subnet: "team-first", v4: "10.30.0.2" });
+  addSubnet(facts, "bound", { vpc: "team", cidrBlock: "10.31.0.0/24", namespaces: ["default"] });
+  addPod(facts, "late", { node: "weft-1" });
+  t.match(records.get("late.default")?.lease, { subnet: "bound", v4: "10.31.0.2" }, "the first has no room");
+});
+
+t.test("a VPC's subnet with spec.default is its default subnet where none is named", async (t) => {
+  const facts = sampleFacts();
+  addVpc(facts, "team", { namespaces: ["default"] });
+  const { allocator, records } = rig(facts);
+  allocator.start();
+  addPod(facts, "b", { node: "weft-1" });
+  t.equal(records.get("b.default")?.lease.subnet, "ovn-default", "without any it is the cluster's");
+  addSubnet(facts, "theirs", { vpc: "team", cidrBlock: "10.30.0.0/24", default: true });
+  addPod(facts, "c", { node: "weft-1" });
+  t.equal(records.get("c.default")?.lease.subnet, "theirs");
+});
+
+t.test("a pod waits for the subnet that is meant for it while that is not in force", async (t) => {
+  const facts = sampleFacts();
+  addSubnet(facts, "meant", { cidrBlock: "10.16.9.0/24", namespaces: ["default"] }, { creationTimestamp: "2026" });
+  const { allocator, records, said } = rig(facts);
+  allocator.start();
+  addPod(facts, "b", { node: "weft-1" });
+  t.match(said, [/^Subnet "meant" is not in force, or is being deleted; see its conditions, or name another one\.$/]);
+  addSubnet(facts, "meant", { cidrBlock: "10.29.0.0/24", namespaces: ["default"] }, { creationTimestamp: "2026" });
+  t.match(records.get("b.default")?.lease, { subnet: "meant", v4: "10.29.0.2" });
+});
+
+t.test("labels that a namespace gets bind it to a subnet", async (t) => {
+  const facts = sampleFacts();
+  addSubnet(facts, "gold", { cidrBlock: "10.29.0.0/24", namespaceSelectors: [{ matchLabels: { tier: "gold" } }] });
+  const { allocator, records } = rig(facts);
+  allocator.start();
+  const namespace = facts.get("namespaces", "default");
+  if (namespace) facts.set("namespaces", "default", { ...namespace, labels: { tier: "gold" } });
+  addPod(facts, "b", { node: "weft-1" });
+  t.equal(records.get("b.default")?.lease.subnet, "gold");
+});
+
+t.test("nobody gets the MAC of a router's port, in any subnet of the VPC", async (t) => {
+  const facts = sampleFacts();
+  addSubnet(facts, "other", { cidrBlock: "10.29.0.0/24" });
+  const { allocator, said } = rig(facts);
+  allocator.start();
+  const mac = stableMac("ovn-cluster-ovn-default");
+  const annotations = { "ovn.kubernetes.io/mac_address": mac, "ovn.kubernetes.io/logical_switch": "other" };
+  addPod(facts, "b", { node: "weft-1", annotations });
+  t.match(said, [/is already that of the gateway of subnet "ovn-default".*name another, or none to get a new one/]);
+});
+
+t.test("of two pools that name one address the older keeps it, whatever they are called", async (t) => {
+  const facts = sampleFacts();
+  addPool(facts, "z-first", ["10.16.5.1"], "2026-01-01T00:00:00Z");
+  addPool(facts, "a-second", ["10.16.5.1..10.16.5.2"], "2026-01-02T00:00:00Z");
+  addPool(facts, "lost", ["10.9.0.1"], "2026-01-02T00:00:00Z", "no-such-subnet");
+  const { allocator } = rig(facts);
+  allocator.start();
+  t.match(facts.get("verdicts", "ippool/z-first"), { ok: true });
+  t.match(facts.get("verdicts", "ippool/a-second"), {
+    ok: false,
+    reason: "PoolOverlap",
+    message: /names 10\.16\.5\.1, which IPPool "z-first" of subnet "ovn-default" already has and keeps; name addresses/,
+  });
+});
+
+t.test("two StatefulSets that list the same addresses: the second is told who holds them", async (t) => {
+  const facts = sampleFacts();
+  const { allocator, records, said, write } = rig(facts);
+  allocator.start();
+  for (const set of ["first", "second"]) {
+    const annotations = { "ovn.kubernetes.io/ip_pool": "10.16.7.1,10.16.7.2" };
+    addPod(facts, `${set}-0`, { annotations });
+    const pod = facts.get("pods", `default/${set}-0`);
+    const owner = { kind: "StatefulSet", name: set, uid: set };
+    if (pod) facts.set("pods", pod.key, { ...pod, node: "weft-1", owner });
+    if (set === "first") write("first-0.default");
+  }
+  t.match(facts.get("ips", "first-0.default"), { v4: "10.16.7.1" });
+  t.equal(records.has("second-0.default"), false);
+  t.match(said, [
+    /^10\.16\.7\.1 in subnet "ovn-default" is held by IP "first-0\.default"; name another address, or delete what holds it\.$/,
+  ]);
+});
+
+t.test("a Vip's wish is refused like a pod's", async (t) => {
+  const facts = sampleFacts();
+  const { allocator, said, refused } = rig(facts);
+  allocator.start();
+  for (const [name, v4ip] of [
+    ["gateway", "10.16.0.1"],
+    ["outside", "10.99.0.1"],
+    ["taken", "10.16.0.2"],
+  ] as const)
+    facts.set("vips", name, projectVip({ metadata: { name, uid: name }, spec: { subnet: "ovn-default", v4ip } }));
+  t.same(refused, ["gateway AddressIsGateway", "outside AddressOutOfSubnet", "taken AddressInUse"]);
+  t.match(said, [/10\.16\.0\.1 is the gateway/, /10\.99\.0\.1 is not in subnet/, /held by IP "a\.default"/]);
+});
+
+t.test(
+  "addresses that are excluded while the cluster runs are given no more, and those that are let go of are",
+  async (t) => {
+    const facts = sampleFacts();
+    const spec = { cidrBlock: "10.29.0.0/29", namespaces: ["default"] };
+    addSubnet(facts, "small", { ...spec, excludeIps: ["10.29.0.4..10.29.0.6"] });
+    const { allocator, records, refused, write } = rig(facts);
+    allocator.start();
+    const given = (name: string): string | undefined => records.get(`${name}.default`)?.lease.v4;
+    addPod(facts, "b", { node: "weft-1" });
+    t.equal(given("b"), "10.29.0.2");
+    write("b.default");
+    addSubnet(facts, "small", { ...spec, excludeIps: ["10.29.0.2..10.29.0.5"] });
+    addPod(facts, "c", { node: "weft-1" });
+    t.equal(given("c"), "10.29.0.6", "10.29.0.3 is excluded now");
+    t.match(facts.get("ips", "b.default"), { v4: "10.29.0.2" }, "who has one keeps it");
+    addPod(facts, "d", { node: "weft-1" });
+    t.same(refused, ["default/d NoAvailableAddress"]);
+    addSubnet(facts, "small", { ...spec, excludeIps: [] });
+    t.equal(given("d"), "10.29.0.3");
+  },
+);
