@@ -1,9 +1,7 @@
 import t from "tap";
 import { addIp, addNode, addPod, addSubnet, sampleFacts } from "../compile/testing.ts";
-import { POD_UID_ANNOTATION, projectIp } from "../facts/project-ip.ts";
+import { projectIp } from "../facts/project-ip.ts";
 import { projectIpPool, projectVip } from "../facts/project-pool.ts";
-import { Ipam } from "../ipam/ipam.ts";
-import { hashedMacs } from "../ipam/macs.ts";
 import { rig } from "./allocator-testing.ts";
 import type { CommittedPort } from "./claims.ts";
 
