@@ -1,0 +1,74 @@
+import type { Ip } from "../net/address.ts";
+
+/** The first packet of a connection, as far as ACLs look at it. */
+export interface Packet {
+  /** Name of the logical switch port that it comes from; absent where it comes from outside the switch. */
+  readonly inport?: string;
+  /** Name of the logical switch port that it goes to; OVN does not know it in ACLs of direction `from-lport`. */
+  readonly outport?: string;
+  readonly source: Ip;
+  readonly destination: Ip;
+  /** An IP protocol, by name or number. */
+  readonly protocol: "TCP" | "UDP" | "SCTP" | "ICMP" | "ICMPv6" | number;
+  /** Of TCP, UDP and SCTP. Where one is absent, no comparison with it holds. */
+  readonly sourcePort?: number;
+  readonly destinationPort?: number;
+  /** Other fields by their name in the match language (`icmp4.type`, `eth.src`); no comparison with an absent one holds. */
+  readonly fields?: Readonly<Record<string, bigint>>;
+}
+
+/**
+ * What the names in matches mean. A set must be the same array or set as long as its contents are: what is made of it for looking
+ * addresses up is kept with it.
+ */
+export interface NamedSets {
+  /** The names of the ports of `@name`; `undefined` where there is no such group. */
+  portGroup(name: string): ReadonlySet<string> | undefined;
+  /** What `$name` holds, addresses and prefixes; `undefined` where there is no such set. */
+  addressSet(name: string): readonly string[] | undefined;
+}
+
+const PROTOCOLS = { TCP: 6n, UDP: 17n, SCTP: 132n, ICMP: 1n, ICMPv6: 58n } as const;
+
+/** Of the first packet of a connection, whole and untagged. */
+const DEFAULTS: Readonly<Record<string, bigint>> = {
+  ...{
+    "ct.trk": 1n,
+    "ct.new": 1n,
+    "ct.est": 0n,
+    "ct.rel": 0n,
+    "ct.rpl": 0n,
+    "ct.inv": 0n,
+    "ct.dnat": 0n,
+    "ct.snat": 0n,
+  },
+  ...{ ct_mark: 0n, ct_label: 0n, "pkt.mark": 0n, "vlan.tci": 0n, "ip.frag": 0n },
+};
+
+/** The value of a numeric field of the match language; `undefined` where the packet does not say. Prerequisites are not looked at. */
+export function numericField(name: string): (packet: Packet) => bigint | undefined {
+  switch (name) {
+    case "eth.type":
+      return (packet) => (packet.source.family === 4 ? 0x800n : 0x86ddn);
+    case "ip.proto":
+      return ({ protocol }) => (typeof protocol === "number" ? BigInt(protocol) : PROTOCOLS[protocol]);
+    case "ip4.src":
+    case "ip6.src":
+      return (packet) => packet.source.value;
+    case "ip4.dst":
+    case "ip6.dst":
+      return (packet) => packet.destination.value;
+    case "tcp.src":
+    case "udp.src":
+    case "sctp.src":
+      return ({ sourcePort }) => (sourcePort === undefined ? undefined : BigInt(sourcePort));
+    case "tcp.dst":
+    case "udp.dst":
+    case "sctp.dst":
+      return ({ destinationPort }) => (destinationPort === undefined ? undefined : BigInt(destinationPort));
+    default: {
+      const usual = DEFAULTS[name];
+      return ({ fields }) => fields?.[name] ?? usual;
+    }
+  }
+}
