@@ -12,9 +12,10 @@ const PLURALS: Readonly<Record<string, string>> = {
   IP: "ips",
   IPPool: "ippools",
   Vip: "vips",
+  SecurityGroup: "security-groups",
 };
 
-type Kind = "Vpc" | "Subnet" | "IP" | "IPPool" | "Vip";
+type Kind = "Vpc" | "Subnet" | "IP" | "IPPool" | "Vip" | "SecurityGroup";
 type Fields = Readonly<Record<string, unknown>>;
 
 let server: ApiServer;
@@ -47,6 +48,9 @@ function patch(kind: Kind, name: string, body: unknown, subresource = "") {
 function kubectl(...args: string[]) {
   return promisify(execFile)(join(server.bin, "kubectl"), ["--kubeconfig", server.kubeconfig, ...args]);
 }
+
+/** A rule of a security group that is for all of IPv4. */
+const ANY4 = { ipVersion: "ipv4", priority: 10, remoteType: "address", remoteAddress: "0.0.0.0/0", policy: "allow" };
 
 /** Specs that work in Kube-OVN, in the shapes that its manual shows. */
 const GOOD: readonly (readonly [Kind, string, Fields])[] = [
@@ -289,6 +293,37 @@ const GOOD: readonly (readonly [Kind, string, Fields])[] = [
       attachSubnets: null,
     },
   ],
+  [
+    "SecurityGroup",
+    "rules by address and by group",
+    {
+      allowSameGroupTraffic: true,
+      ingressRules: [
+        { ...ANY4, priority: 1, protocol: "icmp" },
+        { ...ANY4, priority: 16384, protocol: "tcp", portRangeMin: 80, portRangeMax: 80, remoteAddress: "10.16.0.5" },
+        { ...ANY4, remoteType: "securityGroup", remoteSecurityGroup: "web.front", policy: "drop" },
+      ],
+      egressRules: [
+        { ...ANY4, ipVersion: "ipv6", remoteAddress: "::/0", protocol: "" },
+        {
+          ...ANY4,
+          protocol: "udp",
+          portRangeMin: 1,
+          portRangeMax: 65535,
+          localAddress: "10.16.0.5",
+          sourcePortRangeMin: 1,
+          sourcePortRangeMax: 65535,
+          policy: "pass",
+        },
+      ],
+    },
+  ],
+  [
+    "SecurityGroup",
+    "what a Go client writes",
+    { tier: 1, ingressRules: [{ ...ANY4, portRangeMin: 0, localAddress: "", remoteSecurityGroup: "" }] },
+  ],
+  ["SecurityGroup", "an empty one", {}],
 ];
 
 const CIDR = { cidrBlock: "10.0.0.0/24" };
@@ -469,6 +504,56 @@ const BAD: readonly (readonly [Kind, Fields, ...string[]])[] = [
   ["Vip", { subnet: "s", v4ip: "10.0.0" }, 'v4ip "10.0.0" is not an IPv4 address'],
   ["Vip", { subnet: "s", v6ip: "FD00::1" }, "write fd00::1"],
   ["Vip", { subnet: "s", macAddress: "00-00-00-53-6b-b6" }, "six bytes such as"],
+  [
+    "SecurityGroup",
+    { ingressRules: [{ ...ANY4, priority: 0 }] },
+    "ingressRules[0].priority",
+    "greater than or equal to 1",
+  ],
+  ["SecurityGroup", { egressRules: [{ ...ANY4, priority: 16385 }] }, "egressRules[0].priority", "16384"],
+  ["SecurityGroup", { ingressRules: [{ ...ANY4, ipVersion: "IPv4" }] }, "ingressRules[0].ipVersion", '"ipv6"'],
+  ["SecurityGroup", { ingressRules: [{ ...ANY4, remoteType: "cidr" }] }, "remoteType", '"address"'],
+  ["SecurityGroup", { ingressRules: [{ ...ANY4, policy: "deny" }] }, "policy", '"drop"'],
+  ["SecurityGroup", { ingressRules: [{ ...ANY4, protocol: "sctp" }] }, "protocol", '"udp"'],
+  [
+    "SecurityGroup",
+    { ingressRules: [{ ...ANY4, remoteAddress: "10.0.0.0/33" }] },
+    'remoteAddress "10.0.0.0/33" is no address',
+    "10.16.0.0/16",
+  ],
+  [
+    "SecurityGroup",
+    { ingressRules: [{ ...ANY4, remoteAddress: "10.0.0.1,10.0.0.2" }] },
+    'remoteAddress "10.0.0.1,10.0.0.2" is no address',
+  ],
+  ["SecurityGroup", { ingressRules: [{ ...ANY4, remoteAddress: "fd00::/8" }] }, "of ipv4"],
+  ["SecurityGroup", { ingressRules: [{ ...ANY4, remoteAddress: "" }] }, "remoteAddress must say which"],
+  ["SecurityGroup", { ingressRules: [{ ...ANY4, remoteType: "securityGroup" }] }, "remoteSecurityGroup must name one"],
+  ["SecurityGroup", { ingressRules: [{ ...ANY4, localAddress: "10.0.0.256" }] }, 'localAddress "10.0.0.256"'],
+  [
+    "SecurityGroup",
+    { ingressRules: [{ ...ANY4, protocol: "tcp" }] },
+    "protocol tcp needs portRangeMin and portRangeMax",
+  ],
+  [
+    "SecurityGroup",
+    { ingressRules: [{ ...ANY4, protocol: "udp", portRangeMin: 90, portRangeMax: 80 }] },
+    "not above the second",
+  ],
+  [
+    "SecurityGroup",
+    { ingressRules: [{ ...ANY4, protocol: "tcp", portRangeMin: 1, portRangeMax: 65536 }] },
+    "portRangeMax",
+    "65535",
+  ],
+  ["SecurityGroup", { ingressRules: [{ ...ANY4, sourcePortRangeMin: 9, sourcePortRangeMax: 8 }] }, "belong together"],
+  ["SecurityGroup", { tier: 2 }, "spec.tier", "less than or equal to 1"],
+  [
+    "SecurityGroup",
+    { tier: 1, egressRules: [{ ...ANY4, policy: "pass" }] },
+    "spec.egressRules",
+    "cannot pass the decision on",
+  ],
 ];
 
 /** Changes: the object as it is made, a merge patch of its spec, and what the refusal says (nothing: it is accepted). */
@@ -573,6 +658,9 @@ t.test("the CRDs on a real API server", { skip: "missing" in binaries ? binaries
     t.strictSame(vpc.body.spec, { bfdPort: { enabled: false } });
     const subnet = await server.call("GET", path("Subnet", await create("Subnet", CIDR)));
     t.strictSame(subnet.body.spec, CIDR);
+    const rules = { ingressRules: [ANY4] };
+    const group = await server.call("GET", path("SecurityGroup", await create("SecurityGroup", rules)));
+    t.strictSame(group.body.spec, rules);
   });
 
   t.test("counts beyond 2^53 stay exact, in objects and in columns", async (t) => {
@@ -643,7 +731,9 @@ t.test("the CRDs on a real API server", { skip: "missing" in binaries ? binaries
       ip: "NAME V4IP V6IP MAC NODE SUBNET",
       ippool: "NAME SUBNET ENABLEADDRESSSET IPS V4USED V4AVAILABLE V6USED V6AVAILABLE",
       vip: "NAME NAMESPACE V4IP V6IP MAC SUBNET TYPE",
+      sg: "NAME AGE",
     };
+    await create("SecurityGroup", {});
     for (const [short, line] of Object.entries(columns)) {
       const { stdout } = await kubectl("get", short);
       t.equal(stdout.split("\n")[0]?.trim().split(/\s+/).join(" "), line);
