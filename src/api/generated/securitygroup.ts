@@ -85,7 +85,7 @@ export interface SecurityGroupEgressRule {
 export interface SecurityGroupStatus {
   /** Name of its port group in OVN. */
   readonly portGroup?: string;
-  /** `spec.allowSameGroupTraffic`, as it is in force. */
+  /** The spec's value that is in force. */
   readonly allowSameGroupTraffic?: boolean;
   /** A digest of the ingress rules in force. */
   readonly ingressMd5?: string;
