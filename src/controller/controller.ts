@@ -1,8 +1,8 @@
 import type { Logger } from "pino";
 import { timestamp } from "../api/conditions.ts";
 import { CONTROLLER_COMPONENT } from "../api/names.ts";
+import { DerivedFacts } from "../compile/derived.ts";
 import { type ConditionEffect, type ReportEffect, releaseIp, type WeftEffect } from "../compile/effects.ts";
-import { judgeSubnet } from "../compile/subnet-verdict.ts";
 import { rootsOf, UNIT_KINDS } from "../compile/units.ts";
 import { FactStore } from "../facts/store.ts";
 import type { FactKind, IpFact, PodFact } from "../facts/types.ts";
@@ -16,7 +16,6 @@ import type { KubeObject } from "../kube/object.ts";
 import { type EventRecorder, eventRecorder } from "../kube/recorder.ts";
 import { IP_POOLS, IPS, NETWORK_POLICIES, NODES, PODS, SUBNETS, VIPS, VPCS } from "../kube/resources.ts";
 import { type Dual, parseDualCidr } from "../net/dual.ts";
-import { GroupIndex } from "../policy/group-index.ts";
 import { EffectRunner, retryDelay } from "../reconcile/effects.ts";
 import { Engine } from "../reconcile/engine.ts";
 import { Tracker } from "../reconcile/tracker.ts";
@@ -69,7 +68,7 @@ export class Controller {
   readonly allocator: Allocator;
   readonly #parts: ControllerParts;
   readonly #sources: Sources;
-  readonly #groups = new GroupIndex(this.facts);
+  readonly #derived = new DerivedFacts(this.facts);
   readonly ipam = new Ipam({ macs: (owner, attempt) => this.#macs(owner, attempt) });
   readonly #events: EventRecorder;
   readonly #gather: Gather;
@@ -137,9 +136,7 @@ export class Controller {
         ),
     });
     this.facts.subscribe((change) => {
-      // Verdicts first: whatever else a changed subnet wakes must find the new one.
-      if (change.kind === "subnets" || change.kind === "nodes") this.#judge();
-      this.#groups.noteFact(change);
+      this.#derived.noteFact(change);
       this.engine.noteFact(change);
       if (!BURSTS.has(change.kind)) this.#gather.hurry();
       this.allocator.noteFact(change);
@@ -183,7 +180,7 @@ export class Controller {
     this.#fresh = northbound.lock.state === "held";
     this.#sources.start();
     await Promise.all([this.#sources.whenSynced(signal), northbound.whenReady(signal)]);
-    this.#groups.start();
+    this.#derived.start();
   }
 
   /**
@@ -273,17 +270,6 @@ export class Controller {
   #macs(owner: string, attempt: number): Uint8Array {
     this.#macSource ??= hashedMacs(this.facts.get("namespaces", "kube-system")?.uid ?? "weft");
     return this.#macSource(owner, attempt);
-  }
-
-  /** Recomputes all verdicts; equal ones are cut off by the store. Subnets and nodes change rarely and are few. */
-  #judge(): void {
-    const subnets = this.facts.all("subnets");
-    for (const subnet of subnets) this.facts.set("verdicts", subnet.name, judgeSubnet(this.facts, subnet));
-    for (const { key } of this.facts.all("verdicts")) {
-      // Verdicts on pools, which have a slash in their keys, are the allocator's.
-      if (!key.includes("/") && this.facts.get("subnets", key) === undefined)
-        this.facts.set("verdicts", key, undefined);
-    }
   }
 
   #usage(resource: "subnets" | "ipPools", name: string): Dual<Usage> {

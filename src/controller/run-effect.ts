@@ -10,6 +10,7 @@ import { isRetained, ordinalOf } from "../compile/retention.ts";
 import { projectMachine, projectStatefulSet, type StatefulSetObject } from "../facts/project-owner.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { IpFact } from "../facts/types.ts";
+import { MACHINES } from "../feed/feeds.ts";
 import { KubeError } from "../kube/errors.ts";
 import type { JsonPatchStep, Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
@@ -25,7 +26,6 @@ import {
   VIPS,
   VPCS,
 } from "../kube/resources.ts";
-import { MACHINES } from "./sources.ts";
 
 const TYPES = {
   pods: PODS,

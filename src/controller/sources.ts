@@ -1,42 +1,14 @@
 import type { Logger } from "pino";
-import { projectNamespace, projectNode, projectPod } from "../facts/project-core.ts";
-import { projectIp } from "../facts/project-ip.ts";
-import { projectMachine, projectStatefulSet } from "../facts/project-owner.ts";
-import { projectNetworkPolicy } from "../facts/project-policy.ts";
-import { projectIpPool, projectVip } from "../facts/project-pool.ts";
-import { projectSubnet } from "../facts/project-subnet.ts";
-import { projectVpc } from "../facts/project-vpc.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { FactKind, FactTypes } from "../facts/types.ts";
+import { type Feed, feedsOf } from "../feed/feeds.ts";
 import type { Clock } from "../kube/clock.ts";
 import { KubeError } from "../kube/errors.ts";
 import { type Informer, informer } from "../kube/informer.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
-import {
-  IP_POOLS,
-  IPS,
-  NAMESPACES,
-  NETWORK_POLICIES,
-  NODES,
-  PODS,
-  type ResourceType,
-  STATEFUL_SETS,
-  SUBNETS,
-  VIPS,
-  VPCS,
-} from "../kube/resources.ts";
 import type { Settings } from "./settings.ts";
 import type { Status, StatusResource } from "./status-writer.ts";
-
-/** KubeVirt's machines; clusters without KubeVirt do not serve them. */
-export const MACHINES: ResourceType = {
-  group: "kubevirt.io",
-  version: "v1",
-  plural: "virtualmachines",
-  namespaced: true,
-  kind: "VirtualMachine",
-};
 
 /** What the sources are made of. */
 export interface SourceParts {
@@ -45,14 +17,6 @@ export interface SourceParts {
   readonly log: Logger;
   readonly clock: Clock;
   readonly random: () => number;
-}
-
-interface Feed<K extends FactKind> {
-  readonly type: ResourceType;
-  readonly project: (object: never) => FactTypes[K] | undefined;
-  readonly fieldSelector?: string;
-  /** See `InformerOptions.absent`. */
-  readonly absent?: "empty";
 }
 
 /** What the informers give for one object: its fact, and its status where that is written here. */
@@ -64,7 +28,6 @@ interface Projected {
 /** The informers, each feeding one kind of fact. What a projection drops is not kept in memory. */
 export class Sources {
   readonly #facts: FactStore;
-  readonly #feeds: { readonly [K in FactKind]?: Feed<K> };
   /** kind → its informer. */
   readonly #informers = new Map<FactKind, Informer<Projected>>();
 
@@ -75,22 +38,9 @@ export class Sources {
     onStatus: (resource: StatusResource, name: string, gone: boolean) => void,
   ) {
     this.#facts = facts;
-    const defaults = { router: settings.clusterRouter, joinSubnet: settings.nodeSwitch };
-    this.#feeds = {
-      vpcs: { type: VPCS, project: (object) => projectVpc(object, settings.clusterRouter) },
-      subnets: { type: SUBNETS, project: (object) => projectSubnet(object, defaults) },
-      nodes: { type: NODES, project: projectNode },
-      namespaces: { type: NAMESPACES, project: projectNamespace },
-      ipPools: { type: IP_POOLS, project: projectIpPool },
-      vips: { type: VIPS, project: projectVip },
-      ips: { type: IPS, project: projectIp },
-      networkPolicies: { type: NETWORK_POLICIES, project: projectNetworkPolicy },
-      statefulSets: { type: STATEFUL_SETS, project: projectStatefulSet },
-      machines: { type: MACHINES, project: projectMachine, absent: "empty" },
-      pods: { type: PODS, project: projectPod, fieldSelector: "spec.hostNetwork=false" },
-    };
+    const feeds = feedsOf({ router: settings.clusterRouter, joinSubnet: settings.nodeSwitch });
     const withStatus: ReadonlySet<FactKind> = new Set<StatusResource>(["subnets", "vpcs", "ipPools"]);
-    for (const [kind, feed] of Object.entries(this.#feeds) as [FactKind, Feed<FactKind>][]) {
+    for (const [kind, feed] of Object.entries(feeds) as [FactKind, Feed][]) {
       const { type, project, fieldSelector, absent } = feed;
       const made = informer<KubeObject, Projected>(kube, type, {
         // What a projection reads of an object is its own, structural type; the API server promises the rest.

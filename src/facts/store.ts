@@ -26,6 +26,9 @@ const INDEXES = {
   cluster: {},
 } satisfies { [K in FactKind]: Record<string, (fact: FactTypes[K]) => readonly (string | undefined)[]> };
 
+/** Every kind of fact. */
+export const FACT_KINDS = Object.keys(INDEXES) as readonly FactKind[];
+
 /** The names of the indexes of one kind. */
 export type IndexName<K extends FactKind> = keyof (typeof INDEXES)[K] & string;
 

@@ -1,0 +1,23 @@
+import { FACT_KINDS, type FactReader } from "../facts/store.ts";
+import type { Fragment } from "../unit/fragment.ts";
+import { unitId } from "../unit/kind.ts";
+import type { WeftEffect } from "./effects.ts";
+import { rootsOf, UNIT_KINDS } from "./units.ts";
+
+/** Compiles every unit once: what the database must be as a whole. Unit → its fragment, in the order of the kinds of facts. */
+export function compileAll(facts: FactReader): ReadonlyMap<string, Fragment<WeftEffect>> {
+  const kinds = new Map(UNIT_KINDS.map((kind) => [kind.name, kind]));
+  const fragments = new Map<string, Fragment<WeftEffect>>();
+  for (const factKind of FACT_KINDS) {
+    for (const fact of facts.all(factKind)) {
+      for (const { kind, key } of rootsOf({ kind: factKind, key: fact.key, new: fact, touched: [] })) {
+        const unit = unitId(kind, key);
+        if (fragments.has(unit)) continue;
+        const input: unknown = kinds.get(kind)?.read(facts, key);
+        if (input !== undefined)
+          fragments.set(unit, kinds.get(kind)?.compile(input) ?? { rows: [], edges: [], effects: [] });
+      }
+    }
+  }
+  return fragments;
+}

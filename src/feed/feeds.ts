@@ -1,0 +1,64 @@
+import { projectNamespace, projectNode, projectPod } from "../facts/project-core.ts";
+import { projectIp } from "../facts/project-ip.ts";
+import { projectMachine, projectStatefulSet } from "../facts/project-owner.ts";
+import { projectNetworkPolicy } from "../facts/project-policy.ts";
+import { projectIpPool, projectVip } from "../facts/project-pool.ts";
+import { projectSubnet } from "../facts/project-subnet.ts";
+import { projectVpc } from "../facts/project-vpc.ts";
+import type { FactKind, FactTypes } from "../facts/types.ts";
+import {
+  IP_POOLS,
+  IPS,
+  NAMESPACES,
+  NETWORK_POLICIES,
+  NODES,
+  PODS,
+  type ResourceType,
+  STATEFUL_SETS,
+  SUBNETS,
+  VIPS,
+  VPCS,
+} from "../kube/resources.ts";
+
+/** KubeVirt's machines; clusters without KubeVirt do not serve them. */
+export const MACHINES: ResourceType = {
+  group: "kubevirt.io",
+  version: "v1",
+  plural: "virtualmachines",
+  namespaced: true,
+  kind: "VirtualMachine",
+};
+
+/** Which objects become one kind of fact, and how. */
+export interface Feed<K extends FactKind = FactKind> {
+  readonly type: ResourceType;
+  /** What a projection reads of an object is its own, structural type; the API server promises the rest. */
+  readonly project: (object: never) => FactTypes[K] | undefined;
+  readonly fieldSelector?: string;
+  /** A cluster that does not serve the type has none of it. */
+  readonly absent?: "empty";
+}
+
+/** Names that projections need to fill in defaults. */
+export interface FeedNames {
+  /** The default VPC. */
+  readonly router: string;
+  readonly joinSubnet: string;
+}
+
+/** Every kind of fact that comes from objects: for the controller, which follows them, and for commands, which look once. */
+export function feedsOf({ router, joinSubnet }: FeedNames): { readonly [K in FactKind]?: Feed<K> } {
+  return {
+    vpcs: { type: VPCS, project: (object) => projectVpc(object, router) },
+    subnets: { type: SUBNETS, project: (object) => projectSubnet(object, { router, joinSubnet }) },
+    nodes: { type: NODES, project: projectNode },
+    namespaces: { type: NAMESPACES, project: projectNamespace },
+    ipPools: { type: IP_POOLS, project: projectIpPool },
+    vips: { type: VIPS, project: projectVip },
+    ips: { type: IPS, project: projectIp },
+    networkPolicies: { type: NETWORK_POLICIES, project: projectNetworkPolicy },
+    statefulSets: { type: STATEFUL_SETS, project: projectStatefulSet },
+    machines: { type: MACHINES, project: projectMachine, absent: "empty" },
+    pods: { type: PODS, project: projectPod, fieldSelector: "spec.hostNetwork=false" },
+  };
+}
