@@ -62,6 +62,26 @@ program
   );
 
 program
+  .command("policy")
+  .description(
+    "policies, from the change to the commit in a real northbound database: one, a hundred, a label, 10,000 × 10,000. Needs no root; about a minute.",
+  )
+  .option("--pods <n>", "pods, for all but the last part", Number, 1_000)
+  .option("--json", "print the figures as JSON", false)
+  .action(async ({ json, pods }: { json: boolean; pods: number }) => {
+    const [{ benchPolicy }, { formatPolicy, policyPage }] = await Promise.all([
+      import("./policy.ts"),
+      import("./policy-report.ts"),
+    ]);
+    const bench = await benchPolicy(pods, (text) => console.error(text));
+    mkdirSync(OUT, { recursive: true });
+    writeFileSync(`${OUT}/policy.json`, `${JSON.stringify(bench, null, 2)}\n`);
+    writeFileSync(`${OUT}/policy.html`, policyPage(bench));
+    process.stdout.write(json ? `${JSON.stringify(bench, null, 2)}\n` : formatPolicy(bench));
+    console.error(`\nwritten: ${OUT}/policy.json and ${OUT}/policy.html`);
+  });
+
+program
   .command("ipam")
   .description("address allocation by itself: time, memory, start-up. Needs no root.")
   .option("--json", "print the figures as JSON", false)

@@ -21,7 +21,7 @@ export interface AclSpec {
   readonly tier: Policy["tier"];
   readonly priority: number;
   readonly match: string;
-  readonly action: RuleAction | "allow-stateless";
+  readonly action: RuleAction;
   /** The rule that it comes from, see `PolicyRule.name`; `<direction>/isolation` for what no rule decides. */
   readonly rule: string;
   readonly log?: RuleLog;
@@ -45,9 +45,6 @@ const FAMILIES = [
   { family: 4, ip: "ip4" },
   { family: 6, ip: "ip6" },
 ] as const;
-
-/** IPv6 does not work without neighbour discovery, which is no traffic that policies speak of (RFC 4861; MLD: RFC 3810). */
-const DISCOVERY = "(nd || nd_rs || nd_ra || mldv1 || mldv2)";
 
 /**
  * The ACLs of a policy. Pure: depends on the policy and on which numbers its named ports have. A rule becomes one ACL for each IP
@@ -73,22 +70,24 @@ export function compileAcls(policy: Policy, numbersOf: NumbersOf): CompiledPolic
         add({ holder, direction, tier: policy.tier, priority, match, action, rule: name, ...(log && { log }) });
       }
     }
-    for (const isolation of policy.isolation) {
-      for (const spec of isolationAcls(isolation, subject.name, policy.tier)) add(spec);
-    }
+    for (const isolation of policy.isolation) add(isolationAcl(isolation, subject.name, policy.tier));
   }
   return { acls: [...acls.values()], groups };
 }
 
-function isolationAcls(isolation: Isolation, holder: string, tier: Policy["tier"]): readonly AclSpec[] {
-  const { direction, priority, mode, log } = isolation;
-  const subject = subjectMatch(direction, holder);
+function isolationAcl({ direction, priority, mode, log }: Isolation, holder: string, tier: Policy["tier"]): AclSpec {
   const what = mode === "standard" ? "ip" : "(tcp || sctp || (udp && udp.dst != {67, 68, 546, 547}))";
-  const common = { holder, direction, tier, rule: `${direction}/isolation` };
-  return [
-    { ...common, priority, match: `${subject} && ${what}`, action: "drop", ...(log && { log }) },
-    { ...common, priority: priority + 1, match: `${subject} && ${DISCOVERY}`, action: "allow-stateless" },
-  ];
+  const match = `${subjectMatch(direction, holder)} && ${what}`;
+  return {
+    holder,
+    direction,
+    tier,
+    priority,
+    match,
+    action: "drop",
+    rule: `${direction}/isolation`,
+    ...(log && { log }),
+  };
 }
 
 function subjectMatch(direction: Direction, group: string): string {

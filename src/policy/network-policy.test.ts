@@ -28,15 +28,11 @@ function problems(spec: NetworkPolicySpec): string[] {
   return translateNetworkPolicy(fact).problems.map(({ path, message }) => `${path}: ${message}`);
 }
 
-const DISCOVERY = "(nd || nd_rs || nd_ra || mldv1 || mldv2)";
-const DENY = [`2000 drop outport == @<default> && ip`, `2001 allow-stateless outport == @<default> && ${DISCOVERY}`];
+const DENY = [`2000 drop outport == @<default> && ip`];
 
-t.test("a policy without rules isolates, and lets neighbour discovery through", async (t) => {
+t.test("a policy without rules isolates", async (t) => {
   t.strictSame(acls({ podSelector: {} }), DENY);
-  t.strictSame(acls({ podSelector: {}, policyTypes: ["Egress"] }), [
-    `2000 drop inport == @<default> && ip`,
-    `2001 allow-stateless inport == @<default> && ${DISCOVERY}`,
-  ]);
+  t.strictSame(acls({ podSelector: {}, policyTypes: ["Egress"] }), [`2000 drop inport == @<default> && ip`]);
 });
 
 t.test("an empty rule allows everything, a rule without peers all of its ports", async (t) => {
@@ -111,10 +107,7 @@ t.test(
   "where it is not clear whom a policy selects, all that it may select are isolated and allowed nothing",
   async (t) => {
     const podSelector = { matchLabels: { app: "a" }, matchExpressions: [{ key: "b", operator: "In" }] };
-    t.strictSame(acls({ podSelector, ingress: [{}] }), [
-      "2000 drop outport == @<default/app.a> && ip",
-      `2001 allow-stateless outport == @<default/app.a> && ${DISCOVERY}`,
-    ]);
+    t.strictSame(acls({ podSelector, ingress: [{}] }), ["2000 drop outport == @<default/app.a> && ip"]);
   },
 );
 
@@ -122,7 +115,7 @@ t.test("Kube-OVN's annotations: lax isolation, other providers, logs", async (t)
   const annotated = (key: string, value: string): string[] => acls({}, { [`ovn.kubernetes.io/${key}`]: value });
   t.match(annotated("network_policy_enforcement", "lax")[0], "(tcp || sctp || (udp && udp.dst != {67, 68, 546, 547}))");
   t.strictSame(annotated("network_policy_for", "net1.default.ovn"), []);
-  t.equal(annotated("network_policy_for", "ovn, net1.default.ovn").length, 2);
+  t.equal(annotated("network_policy_for", "ovn, net1.default.ovn").length, 1);
 });
 
 t.test("groups have names that OVN takes, and that differ where they differ", async (t) => {

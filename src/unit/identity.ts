@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 
 /**
  * The namespace of all row ids of Weft (a random UUID, fixed for ever: changing it would re-create every row of every
@@ -14,7 +14,21 @@ const NAMESPACE = Buffer.from("6f1d4e0a0c5e4d0b9a54c1f0a9b7f2d3", "hex");
  * instance, so that a pod created anew under an old name is a new port.
  */
 export function rowUuid(table: string, ownerId: string): string {
-  const digest = createHash("sha1").update(NAMESPACE).update(`${table}\0${ownerId}`).digest();
+  const name = `${table}\0${ownerId}`;
+  const known = KNOWN.get(name);
+  if (known !== undefined) return known;
+  const made = uuidOf(name);
+  if (KNOWN.size >= MAX_KNOWN) KNOWN.clear();
+  KNOWN.set(name, made);
+  return made;
+}
+
+/** Name → its UUID. The rows that many pods refer to (switches, groups) are asked for again and again. */
+const KNOWN = new Map<string, string>();
+const MAX_KNOWN = 8192;
+
+function uuidOf(name: string): string {
+  const digest = hash("sha1", Buffer.concat([NAMESPACE, Buffer.from(name)]), "buffer");
   digest[6] = ((digest[6] ?? 0) & 0x0f) | 0x50;
   digest[8] = ((digest[8] ?? 0) & 0x3f) | 0x80;
   const hex = digest.toString("hex", 0, 16);
