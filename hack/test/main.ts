@@ -122,6 +122,7 @@ async function main(tier: string): Promise<void> {
   await check("types", "tsc", ["--noEmit"]);
   await tap("unit tests", UNIT, ["--jobs=2"]);
   if (whole) await onLab("smoke tests on the lab", "test/e2e/smoke/**/*.test.ts");
+  if (tier === "release") await check("policies by the thousand", "node", ["test/policy/main.ts", "--runs", "5000"]);
   if (tier === "release") await onLab("release tests on the lab", "test/e2e/release/**/*.test.ts");
   const { passed, failed, skipped } = count;
   console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);

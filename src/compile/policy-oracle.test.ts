@@ -1,0 +1,58 @@
+import fc from "fast-check";
+import t from "tap";
+import type { NetworkPolicy, Pod, World } from "../../test/policy/api.ts";
+import { disagreement } from "../../test/policy/compare.ts";
+import { networkPolicyWorlds } from "../../test/policy/generate.ts";
+import { isAllowed } from "../../test/policy/oracle.ts";
+
+/** Enough to find what is likely to break; `node test/policy/main.ts` tries as many as asked, and the release tests thousands. */
+const BOUNDS = { numRuns: 250, interruptAfterTimeLimit: 5000, markInterruptAsFailure: false } as const;
+
+t.test("compiled NetworkPolicies allow what the specification allows, pair by pair", async () => {
+  fc.assert(
+    fc.property(networkPolicyWorlds, (world) => {
+      const found = disagreement(world);
+      if (found !== undefined) throw new Error(found);
+    }),
+    BOUNDS,
+  );
+});
+
+function pod(name: string, ip: string, labels: Readonly<Record<string, string>> = {}): Pod {
+  return {
+    metadata: { name, namespace: "x", labels },
+    spec: { nodeName: "n1", containers: [{ ports: [{ name: "web", containerPort: 80 }] }] },
+    status: { podIPs: [{ ip }] },
+  };
+}
+
+t.test("the oracle itself says what the examples of the specification say", async (t) => {
+  const [a, b] = [pod("a", "10.16.0.2", { app: "a" }), pod("b", "10.16.0.3", { app: "b" })];
+  const reaches = (spec: NetworkPolicy["spec"] | undefined, port = 80, address = "10.16.0.2") => {
+    const policies =
+      spec === undefined ? [] : [{ kind: "NetworkPolicy", metadata: { name: "p", namespace: "x" }, spec } as const];
+    const world: World = { namespaces: [{ metadata: { name: "x", labels: {} } }], pods: [a, b], nodes: [], policies };
+    return isAllowed(
+      world,
+      { address, ...(address === "10.16.0.2" && { pod: a }) },
+      { address: "10.16.0.3", pod: b },
+      {
+        protocol: "TCP",
+        port,
+      },
+    );
+  };
+  t.equal(reaches(undefined), true, "without policies everything is allowed");
+  t.equal(reaches({ podSelector: {} }), false, "a policy without rules isolates for ingress");
+  t.equal(reaches({ podSelector: {}, policyTypes: ["Egress"] }), false, "and for egress if it says so");
+  t.equal(reaches({ podSelector: { matchLabels: { app: "a" } } }), true, "ingress isolation leaves egress alone");
+  t.equal(reaches({ podSelector: {}, ingress: [{}] }), true, "an empty rule allows everything");
+  const named = { podSelector: {}, ingress: [{ ports: [{ port: "web" }] }] };
+  t.strictSame([reaches(named), reaches(named, 81)], [true, false], "a named port is the receiver's");
+  const block = {
+    podSelector: {},
+    ingress: [{ from: [{ ipBlock: { cidr: "192.0.2.0/24", except: ["192.0.2.1/32"] } }] }],
+  };
+  t.equal(reaches(block, 80, "192.0.2.2"), true, "a stranger in the block");
+  t.equal(reaches(block, 80, "192.0.2.1"), false, "a stranger in its exception");
+});

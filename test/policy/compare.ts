@@ -1,0 +1,65 @@
+import type { Pod, World } from "./api.ts";
+import { clusterOf, joinAddresses } from "./cluster.ts";
+import { PORTS, STRANGERS } from "./generate.ts";
+import { type Connection, isAllowed, type Party } from "./oracle.ts";
+import { Picture } from "./picture.ts";
+import { compileRows } from "./rows.ts";
+
+/** What is tried between each two parties. */
+export const CONNECTIONS: readonly Connection[] = [
+  ...(["TCP", "UDP", "SCTP"] as const).flatMap((protocol) => PORTS.map((port) => ({ protocol, port }))),
+  { protocol: "ICMP", port: 0 },
+];
+
+/** A pair, and what is tried between the two. */
+export interface Attempt {
+  readonly from: Party;
+  readonly to: Party;
+  readonly connection: Connection;
+}
+
+/** All that can be tried in a world: between pods, and between pods and nodes or strangers. */
+export function* attempts(world: World): Iterable<Attempt> {
+  const pods = world.pods.flatMap(partiesOfPod);
+  const others: Party[] = STRANGERS.map((address) => ({ address }));
+  for (const [i, node] of world.nodes.entries()) {
+    for (const { type, address } of node.status.addresses) if (type === "InternalIP") others.push({ address, node });
+    for (const address of Object.values(joinAddresses(i))) others.push({ address, node });
+  }
+  for (const from of [...pods, ...others]) {
+    for (const to of [...pods, ...others]) {
+      if (from.pod === undefined && to.pod === undefined) continue;
+      // What a pod sends to itself never leaves it.
+      if (from.pod === to.pod || from.address.includes(":") !== to.address.includes(":")) continue;
+      for (const connection of CONNECTIONS) yield { from, to, connection };
+    }
+  }
+}
+
+function partiesOfPod(pod: Pod): Party[] {
+  return pod.status.podIPs.map(({ ip }) => ({ address: ip, pod }));
+}
+
+/** The first attempt on which compiled rows and specifications disagree, in words; `undefined` where there is none. */
+export function disagreement(world: World): string | undefined {
+  const picture = new Picture(compileRows(clusterOf(world)));
+  for (const { from, to, connection } of attempts(world)) {
+    const specified = isAllowed(world, from, to, connection);
+    if (specified === undefined) continue;
+    const { allowed, by } = picture.trace(from, to, connection);
+    if (allowed === specified) continue;
+    return `${describe({ from, to, connection })} must be ${specified ? "allowed" : "denied"}, but is not (${by})`;
+  }
+  return undefined;
+}
+
+/** An attempt in words. */
+export function describe({ from, to, connection }: Attempt): string {
+  return `${nameOf(from)} to ${nameOf(to)}, ${connection.protocol} ${connection.port}`;
+}
+
+function nameOf({ address, pod, node }: Party): string {
+  const name =
+    pod !== undefined ? `pod ${pod.metadata.namespace}/${pod.metadata.name}` : node && `node ${node.metadata.name}`;
+  return name === undefined ? address : `${name} (${address})`;
+}

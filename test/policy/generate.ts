@@ -1,0 +1,195 @@
+import fc from "fast-check";
+import type {
+  LabelSelector,
+  Namespace,
+  NetworkPolicy,
+  NetworkPolicyPeer,
+  NetworkPolicyPort,
+  Node,
+  Pod,
+  Protocol,
+  World,
+} from "./api.ts";
+import { SUBNETS } from "./cluster.ts";
+
+/** Worlds for property tests: of so few names, labels, ports and addresses that everything collides with everything. */
+
+const NAMESPACES = ["x", "y", "x-y"] as const;
+const NODES = ["n1", "n2"] as const;
+const VALUES = ["a", "b"] as const;
+/** Numbers of ports that are probed and written of. */
+export const PORTS = [80, 81, 90] as const;
+const PORT_NAMES = ["web", "api"] as const;
+const NAME_LABEL = "kubernetes.io/metadata.name";
+
+/** Addresses that belong to nobody of the cluster; the first two are of its own ranges. */
+export const STRANGERS = ["10.16.0.200", "fd00:10:16::c8", "192.0.2.1", "2001:db8::1"] as const;
+
+/** Prefixes, each with prefixes inside. */
+const BLOCKS: Readonly<Record<string, readonly string[]>> = {
+  "0.0.0.0/0": ["10.0.0.0/8", "10.16.0.2/32", "172.18.0.0/16", "0.0.0.0/1"],
+  "10.16.0.0/16": ["10.16.0.2/32", "10.16.0.0/30", "10.16.0.3/32"],
+  "10.16.0.9/16": ["10.16.0.4/31"],
+  "10.17.0.0/24": ["10.17.0.2/31"],
+  "10.16.0.2/32": [],
+  "172.18.0.0/16": ["172.18.0.11/32"],
+  "192.0.2.0/24": ["192.0.2.1/32"],
+  "::/0": ["fd00::/8", "fd00:10:16::2/128", "2001:db8::/32"],
+  "fd00:10:16::/112": ["fd00:10:16::2/127", "fd00:10:16::4/128"],
+  "fd00:10:17::2/128": [],
+  "fd00:172:18::/64": ["fd00:172:18::12/128"],
+};
+
+const protocol = fc.constantFrom<Protocol>("TCP", "UDP", "SCTP");
+const value = fc.constantFrom(...VALUES);
+
+function labels(keys: readonly string[]): fc.Arbitrary<Readonly<Record<string, string>>> {
+  return fc.dictionary(fc.constantFrom(...keys), value, { maxKeys: 2, noNullPrototype: true });
+}
+
+function selector(keys: readonly string[], values: fc.Arbitrary<string> = value): fc.Arbitrary<LabelSelector> {
+  const key = fc.constantFrom(...keys);
+  const listed = fc.record({
+    key,
+    operator: fc.constantFrom("In" as const, "NotIn" as const),
+    values: fc.uniqueArray(values, { minLength: 1, maxLength: 2 }),
+  });
+  const bare = fc.record({ key, operator: fc.constantFrom("Exists" as const, "DoesNotExist" as const) });
+  return fc.oneof(
+    { weight: 2, arbitrary: fc.constant({}) },
+    {
+      weight: 3,
+      arbitrary: fc.record({ matchLabels: fc.dictionary(key, values, { maxKeys: 2, noNullPrototype: true }) }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({ matchExpressions: fc.array(fc.oneof(listed, bare), { minLength: 1, maxLength: 2 }) }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        matchLabels: fc.dictionary(key, values, { maxKeys: 1, noNullPrototype: true }),
+        matchExpressions: fc.array(fc.oneof(listed, bare), { maxLength: 1 }),
+      }),
+    },
+  );
+}
+
+/** Of pods. */
+export const podSelector = selector(["app", "tier"]);
+/** Of namespaces, by their labels or by the label that holds their name. */
+export const namespaceSelector = fc.oneof(
+  { weight: 4, arbitrary: selector(["team", "env"]) },
+  { weight: 1, arbitrary: selector([NAME_LABEL], fc.constantFrom(...NAMESPACES)) },
+);
+
+/** One namespace of a name. */
+export function namespace(name: string): fc.Arbitrary<Namespace> {
+  return labels(["team", "env"]).map((own) => ({ metadata: { name, labels: { ...own, [NAME_LABEL]: name } } }));
+}
+
+const containers = fc
+  .uniqueArray(
+    fc.record({ name: fc.constantFrom(...PORT_NAMES), containerPort: fc.constantFrom(...PORTS), protocol }),
+    {
+      selector: ({ name }) => name,
+      maxLength: 2,
+    },
+  )
+  .chain((ports) => fc.constantFrom([{ ports }], [...ports.map((port) => ({ ports: [port] })), {}]));
+
+/** The pod whose place in the world is `index`; its address follows from the place. */
+export function pod(index: number): fc.Arbitrary<Pod> {
+  return fc
+    .record({
+      namespace: fc.constantFrom(...NAMESPACES),
+      labels: labels(["app", "tier"]),
+      nodeName: fc.constantFrom(...NODES),
+      containers,
+      subnet: fc.constantFrom(...Object.values(SUBNETS)),
+      families: fc.constantFrom<("v4" | "v6")[][]>(["v4", "v6"], ["v4", "v6"], ["v4"], ["v6"]),
+    })
+    .map(({ namespace, labels, nodeName, containers, subnet, families }) => ({
+      metadata: { name: `p${index}`, namespace, labels },
+      spec: { nodeName, containers },
+      status: {
+        podIPs: families.map((family) => ({
+          ip: family === "v4" ? `${subnet.v4}.${index + 2}` : `${subnet.v6}:${(index + 2).toString(16)}`,
+        })),
+      },
+    }));
+}
+
+/** The nodes of every world. */
+export const nodes: fc.Arbitrary<readonly Node[]> = fc.tuple(...NODES.map(() => labels(["zone", "role"]))).map((all) =>
+  NODES.map((name, i) => ({
+    metadata: { name, labels: all[i] ?? {} },
+    status: {
+      addresses: [
+        { type: "Hostname", address: name },
+        { type: "InternalIP", address: `172.18.0.1${i + 1}` },
+        { type: "InternalIP", address: `fd00:172:18::1${i + 1}` },
+      ],
+    },
+  })),
+);
+
+const ipBlock = fc
+  .constantFrom(...Object.keys(BLOCKS))
+  .chain((cidr) =>
+    fc
+      .option(fc.subarray([...(BLOCKS[cidr] ?? [])]), { nil: undefined })
+      .map((except) => ({ cidr, ...(except !== undefined && { except }) })),
+  );
+
+const peer: fc.Arbitrary<NetworkPolicyPeer> = fc.oneof(
+  fc.record({ podSelector }),
+  fc.record({ namespaceSelector }),
+  fc.record({ podSelector, namespaceSelector }),
+  fc.record({ ipBlock }),
+);
+
+const port: fc.Arbitrary<NetworkPolicyPort> = fc.oneof(
+  fc.record({ protocol }),
+  fc.record(
+    { protocol, port: fc.constantFrom<(number | string)[]>(...PORTS, ...PORT_NAMES) },
+    { requiredKeys: ["port"] },
+  ),
+  fc
+    .tuple(protocol, fc.integer({ min: 79, max: 91 }), fc.integer({ min: 0, max: 12 }))
+    .map(([protocol, port, more]) => ({ protocol, port, endPort: port + more })),
+);
+
+const peers = fc.array(peer, { maxLength: 3 });
+const ports = fc.array(port, { maxLength: 3 });
+
+/** The NetworkPolicy whose place in the world is `index`. */
+export function networkPolicy(index: number): fc.Arbitrary<NetworkPolicy> {
+  const spec = fc.record(
+    {
+      podSelector,
+      policyTypes: fc.subarray<"Ingress" | "Egress">(["Ingress", "Egress"]),
+      ingress: fc.array(fc.record({ from: peers, ports }, { requiredKeys: [] }), { maxLength: 2 }),
+      egress: fc.array(fc.record({ to: peers, ports }, { requiredKeys: [] }), { maxLength: 2 }),
+    },
+    { requiredKeys: ["podSelector"] },
+  );
+  return fc
+    .tuple(fc.constantFrom(...NAMESPACES), spec)
+    .map(([namespace, spec]) => ({ kind: "NetworkPolicy", metadata: { name: `np${index}`, namespace }, spec }));
+}
+
+/** A list of what stands in its places. */
+export function each<T>(minimum: number, maximum: number, of: (index: number) => fc.Arbitrary<T>): fc.Arbitrary<T[]> {
+  return fc
+    .integer({ min: minimum, max: maximum })
+    .chain((count) => fc.tuple(...Array.from({ length: count }, (_, i) => of(i))));
+}
+
+/** A world with NetworkPolicies. */
+export const networkPolicyWorlds: fc.Arbitrary<World> = fc.record({
+  namespaces: fc.tuple(...NAMESPACES.map(namespace)),
+  nodes,
+  pods: each(2, 5, pod),
+  policies: each(1, 4, networkPolicy),
+});

@@ -1,0 +1,307 @@
+import { BlockList, isIPv6 } from "node:net";
+import type {
+  AdminPeer,
+  AdminPort,
+  AdminSubject,
+  ClusterProtocol,
+  LabelSelector,
+  NetworkPolicy,
+  NetworkPolicyPeer,
+  NetworkPolicyPort,
+  Node,
+  Pod,
+  Protocol,
+  World,
+} from "./api.ts";
+
+/**
+ * Who may reach whom, worked out from the texts of the specifications as slowly and plainly as possible, without anything of the
+ * product. Each function cites what it follows.
+ */
+
+/** One end of a connection: an address, and whose it is, if anybody's of the cluster. */
+export interface Party {
+  readonly address: string;
+  /** A pod of the pod network. */
+  readonly pod?: Pod;
+  readonly node?: Node;
+}
+
+/** The first packet of a connection. */
+export interface Connection {
+  readonly protocol: Protocol | "ICMP";
+  /** Of the destination; of no meaning for ICMP. */
+  readonly port: number;
+}
+
+type Direction = "ingress" | "egress";
+
+/**
+ * Whether the connection is allowed: by what the sender's policies say of egress, and by what the receiver's say of ingress.
+ * `undefined` where the specifications do not say.
+ */
+export function isAllowed(world: World, from: Party, to: Party, connection: Connection): boolean | undefined {
+  const out = from.pod === undefined ? true : verdict(world, "egress", from.pod, to, connection);
+  const into = to.pod === undefined ? true : verdict(world, "ingress", to.pod, from, connection);
+  if (out === false || into === false) return false;
+  return out && into;
+}
+
+/**
+ * Policies are asked in this order: Admin tier, NetworkPolicy, Baseline tier; if none of them decides, the connection is allowed
+ * (ClusterNetworkPolicySpec `tier`). `pod` is the side that the policies are about, `peer` the other one.
+ */
+function verdict(
+  world: World,
+  direction: Direction,
+  pod: Pod,
+  peer: Party,
+  connection: Connection,
+): boolean | undefined {
+  const receiver = direction === "ingress" ? pod : peer.pod;
+  const ownNode = peer.node !== undefined && peer.node.metadata.name === pod.spec.nodeName;
+  const admin = tierVerdict(adminRules(world, direction, "admin"), world, pod, peer, receiver, connection);
+  // Whether cluster-wide policies apply to what comes from or goes to a pod's own node is left open.
+  if (ownNode && admin === "deny") return undefined;
+  if (admin !== "undecided") return admin === "allow";
+
+  const isolating = world.policies.filter(
+    (policy): policy is NetworkPolicy => policy.kind === "NetworkPolicy" && isolates(policy, direction, pod),
+  );
+  if (isolating.length > 0) {
+    // "Traffic to and from the node where a Pod is running is always allowed" (Network Policies, "The two sorts of pod isolation").
+    return ownNode || isolating.some((policy) => allows(world, policy, direction, peer, receiver, connection));
+  }
+  const baseline = tierVerdict(adminRules(world, direction, "baseline"), world, pod, peer, receiver, connection);
+  if (ownNode && baseline === "deny") return undefined;
+  return baseline !== "deny";
+}
+
+// ---- networking.k8s.io/v1
+
+/**
+ * A pod is isolated in a direction if any policy of its namespace selects it and has that direction in `policyTypes`. Without
+ * `policyTypes`, Ingress is always in it, and Egress if there are egress rules (NetworkPolicySpec `policyTypes`). Pods on the
+ * host's network are not selected.
+ */
+function isolates({ metadata, spec }: NetworkPolicy, direction: Direction, pod: Pod): boolean {
+  if (pod.spec.hostNetwork === true || pod.metadata.namespace !== metadata.namespace) return false;
+  if (!selects(spec.podSelector, pod.metadata.labels)) return false;
+  const given = spec.policyTypes ?? [];
+  if (given.length > 0) return given.includes(direction === "ingress" ? "Ingress" : "Egress");
+  return direction === "ingress" || (spec.egress ?? []).length > 0;
+}
+
+/** Policies add up: a connection is allowed if any rule of any of them has both a peer and a port for it. */
+function allows(
+  world: World,
+  { metadata, spec }: NetworkPolicy,
+  direction: Direction,
+  peer: Party,
+  receiver: Pod | undefined,
+  connection: Connection,
+): boolean {
+  const rules =
+    direction === "ingress"
+      ? (spec.ingress ?? []).map(({ from, ports }) => ({ peers: from, ports }))
+      : (spec.egress ?? []).map(({ to, ports }) => ({ peers: to, ports }));
+  return rules.some(({ peers = [], ports = [] }) => {
+    // "If this field is empty or missing, this rule matches all sources" (`from`, `to`), and the same for `ports`.
+    const isPeer = peers.length === 0 || peers.some((one) => isPeerOf(world, metadata.namespace, one, peer));
+    const isPort = ports.length === 0 || ports.some((one) => isPortOf(one, receiver, connection));
+    return isPeer && isPort;
+  });
+}
+
+/** NetworkPolicyPeer: with both selectors, the pods in the namespaces; with one podSelector, those of the policy's namespace. */
+function isPeerOf(world: World, own: string, peer: NetworkPolicyPeer, party: Party): boolean {
+  if (peer.ipBlock !== undefined) {
+    const { cidr, except = [] } = peer.ipBlock;
+    return isIn(party.address, cidr) && !except.some((hole) => isIn(party.address, hole));
+  }
+  const { pod } = party;
+  if (pod === undefined || pod.spec.hostNetwork === true) return false;
+  const namespaceFits =
+    peer.namespaceSelector === undefined
+      ? pod.metadata.namespace === own
+      : selects(peer.namespaceSelector, labelsOfNamespace(world, pod));
+  return namespaceFits && selects(peer.podSelector ?? {}, pod.metadata.labels);
+}
+
+/** NetworkPolicyPort: TCP by default; no port means all; a name is what the receiving pod's containers call so. */
+function isPortOf(
+  { protocol = "TCP", port, endPort }: NetworkPolicyPort,
+  receiver: Pod | undefined,
+  it: Connection,
+): boolean {
+  if (it.protocol !== protocol) return false;
+  if (port === undefined) return true;
+  if (typeof port === "string") return isNamed(receiver, port, it, protocol);
+  return it.port >= port && it.port <= (endPort ?? port);
+}
+
+// ---- policy.networking.k8s.io
+
+/** A rule of any cluster-wide kind, in the order of precedence. */
+interface AdminRule {
+  readonly subject: AdminSubject;
+  readonly action: "Allow" | "Accept" | "Deny" | "Pass";
+  readonly peers: readonly AdminPeer[];
+  readonly isPort: (receiver: Pod | undefined, connection: Connection) => boolean;
+}
+
+/** "Policies with lower priority values have higher precedence"; within one, "a rule that appears at the top". */
+function adminRules(world: World, direction: Direction, tier: "admin" | "baseline"): readonly AdminRule[] {
+  const found: { readonly priority: number; readonly rules: readonly AdminRule[] }[] = [];
+  for (const policy of world.policies) {
+    if (policy.kind === "NetworkPolicy") continue;
+    const { subject } = policy.spec;
+    const { ingress = [], egress = [] } = policy.spec;
+    if (policy.kind === "ClusterNetworkPolicy") {
+      if (policy.spec.tier !== (tier === "admin" ? "Admin" : "Baseline")) continue;
+      const rules = direction === "ingress" ? policy.spec.ingress : policy.spec.egress;
+      found.push({
+        priority: policy.spec.priority,
+        rules: (rules ?? []).map((rule) => ({
+          subject,
+          action: rule.action,
+          peers: "from" in rule ? rule.from : rule.to,
+          isPort: (receiver, it) => (rule.protocols ?? [{}]).some((one) => isClusterProtocol(one, receiver, it)),
+        })),
+      });
+    } else {
+      if ((policy.kind === "AdminNetworkPolicy") !== (tier === "admin")) continue;
+      const rules = (direction === "ingress" ? ingress : egress) as readonly {
+        readonly action: AdminRule["action"];
+        readonly ports?: readonly AdminPort[];
+        readonly from?: readonly AdminPeer[];
+        readonly to?: readonly AdminPeer[];
+      }[];
+      found.push({
+        priority: policy.kind === "AdminNetworkPolicy" ? policy.spec.priority : 0,
+        rules: rules.map(({ action, ports, from, to }) => ({
+          subject,
+          action,
+          peers: from ?? to ?? [],
+          // "If Ports is not set then the rule does not filter traffic via port."
+          isPort: (receiver, it) => ports === undefined || ports.some((one) => isAdminPort(one, receiver, it)),
+        })),
+      });
+    }
+  }
+  return found.sort((a, b) => a.priority - b.priority).flatMap(({ rules }) => rules);
+}
+
+/** The first rule that matches decides; `Pass` skips the rest of the tier. */
+function tierVerdict(
+  rules: readonly AdminRule[],
+  world: World,
+  pod: Pod,
+  peer: Party,
+  receiver: Pod | undefined,
+  connection: Connection,
+): "allow" | "deny" | "undecided" {
+  for (const { subject, action, peers, isPort } of rules) {
+    if (!isSubject(world, subject, pod) || !isPort(receiver, connection)) continue;
+    if (!peers.some((one) => isAdminPeer(world, one, peer))) continue;
+    return action === "Pass" ? "undecided" : action === "Deny" ? "deny" : "allow";
+  }
+  return "undecided";
+}
+
+/** "Note that host-networked pods are not included in subject selection"; nor in peers. */
+function isSubject(world: World, { namespaces, pods }: AdminSubject, pod: Pod): boolean {
+  if (pod.spec.hostNetwork === true) return false;
+  if (namespaces !== undefined) return selects(namespaces, labelsOfNamespace(world, pod));
+  if (pods === undefined) return false;
+  return (
+    selects(pods.namespaceSelector, labelsOfNamespace(world, pod)) && selects(pods.podSelector, pod.metadata.labels)
+  );
+}
+
+/** `nodes` matches the IPs in the node's `status.addresses`; `networks` any address, pods' as well. */
+function isAdminPeer(world: World, peer: AdminPeer, party: Party): boolean {
+  if (peer.networks !== undefined) return peer.networks.some((cidr) => isIn(party.address, cidr));
+  if (peer.nodes !== undefined) {
+    const { nodes } = peer;
+    return world.nodes.some(
+      ({ metadata, status }) =>
+        selects(nodes, metadata.labels) && status.addresses.some(({ address }) => address === party.address),
+    );
+  }
+  return party.pod !== undefined && isSubject(world, peer, party.pod);
+}
+
+function isAdminPort(
+  { portNumber, portRange, namedPort }: AdminPort,
+  receiver: Pod | undefined,
+  it: Connection,
+): boolean {
+  if (portNumber !== undefined) return it.protocol === portNumber.protocol && it.port === portNumber.port;
+  if (portRange !== undefined) {
+    const { protocol = "TCP", start, end } = portRange;
+    return it.protocol === protocol && it.port >= start && it.port <= end;
+  }
+  return namedPort !== undefined && isNamed(receiver, namedPort, it);
+}
+
+/** "If unspecified, protocol-specific attributes will not be used to match traffic." */
+function isClusterProtocol(one: ClusterProtocol, receiver: Pod | undefined, it: Connection): boolean {
+  if (one.destinationNamedPort !== undefined) return isNamed(receiver, one.destinationNamedPort, it);
+  const protocols = [
+    ["TCP", one.tcp],
+    ["UDP", one.udp],
+    ["SCTP", one.sctp],
+  ] as const;
+  const set = protocols.filter(([, match]) => match !== undefined);
+  if (set.length === 0) return true;
+  return set.some(([protocol, match]) => {
+    if (it.protocol !== protocol) return false;
+    const { number, range } = match?.destinationPort ?? {};
+    if (number !== undefined) return it.port === number;
+    return range === undefined || (it.port >= range.start && it.port <= range.end);
+  });
+}
+
+// ---- what they share
+
+/** Whether one of the pod's container ports has this name, this number and this protocol (any one if not given). */
+function isNamed(pod: Pod | undefined, name: string, it: Connection, protocol?: Protocol): boolean {
+  const ports = (pod?.spec.containers ?? []).flatMap((container) => container.ports ?? []);
+  return ports.some((port) => {
+    const own = port.protocol ?? "TCP";
+    return (
+      port.name === name &&
+      port.containerPort === it.port &&
+      own === it.protocol &&
+      (protocol === undefined || own === protocol)
+    );
+  });
+}
+
+function labelsOfNamespace(world: World, pod: Pod): Readonly<Record<string, string>> {
+  return world.namespaces.find(({ metadata }) => metadata.name === pod.metadata.namespace)?.metadata.labels ?? {};
+}
+
+/** meta/v1 LabelSelector: "the result of matchLabels and matchExpressions are ANDed. An empty label selector matches all objects." */
+function selects(selector: LabelSelector, labels: Readonly<Record<string, string>>): boolean {
+  for (const [key, value] of Object.entries(selector.matchLabels ?? {})) if (labels[key] !== value) return false;
+  for (const { key, operator, values = [] } of selector.matchExpressions ?? []) {
+    const value = labels[key];
+    if (operator === "In" && (value === undefined || !values.includes(value))) return false;
+    // An object without the label is selected by NotIn.
+    if (operator === "NotIn" && value !== undefined && values.includes(value)) return false;
+    if (operator === "Exists" && value === undefined) return false;
+    if (operator === "DoesNotExist" && value !== undefined) return false;
+  }
+  return true;
+}
+
+function isIn(address: string, cidr: string): boolean {
+  const [network = "", length] = cidr.split("/");
+  const family = isIPv6(network) ? "ipv6" : "ipv4";
+  if ((family === "ipv6") !== isIPv6(address)) return false;
+  const list = new BlockList();
+  list.addSubnet(network, Number(length), family);
+  return list.check(address, family);
+}

@@ -1,0 +1,137 @@
+import { parseIp } from "../../src/net/address.ts";
+import { type AclView, type Decision, decide, type NamedSets, stageOf } from "../../src/policy/verdict.ts";
+import type { Connection, Party } from "./oracle.ts";
+import type { Row, Tables } from "./rows.ts";
+
+/** What one switch knows: ACLs by stage, and the named sets as they are there. */
+interface Switch {
+  readonly before: readonly AclView[];
+  readonly after: readonly AclView[];
+  readonly arriving: readonly AclView[];
+  readonly sets: NamedSets;
+}
+
+/** What happened to a packet, for messages. */
+export interface Trace {
+  readonly allowed: boolean;
+  readonly by: string;
+}
+
+/** A northbound database as OVN enforces it: who reaches whom by its ACLs, port groups and address sets. */
+export class Picture {
+  readonly #tables: Tables;
+  /** Port name → its switch's uuid. */
+  readonly #switchOf = new Map<string, string>();
+  readonly #switches = new Map<string, Switch>();
+  readonly #addressSets = new Map<string, readonly string[]>();
+
+  constructor(tables: Tables) {
+    this.#tables = tables;
+    for (const row of this.#rows("Address_Set")) this.#addressSets.set(String(row["name"]), members(row, "addresses"));
+    for (const row of this.#rows("Port_Group")) {
+      // ovn-northd makes these of each port group by itself (ovn-nb(5), Port_Group `name`).
+      const addresses = this.#ports(row).flatMap((port) =>
+        members(port, "addresses").flatMap((text) => text.split(" ").slice(1)),
+      );
+      this.#addressSets.set(
+        `${String(row["name"])}_ip4`,
+        addresses.filter((address) => !address.includes(":")),
+      );
+      this.#addressSets.set(
+        `${String(row["name"])}_ip6`,
+        addresses.filter((address) => address.includes(":")),
+      );
+    }
+    for (const [uuid, row] of tables.get("Logical_Switch") ?? []) this.#addSwitch(uuid, row);
+  }
+
+  /** Whether a connection gets through. Without a port a pod has no network at all. */
+  trace(from: Party, to: Party, connection: Connection): Trace {
+    const source = parseIp(from.address);
+    const destination = parseIp(to.address);
+    if (source === undefined || destination === undefined) throw new Error("not an address");
+    const protocol = connection.protocol !== "ICMP" ? connection.protocol : source.family === 4 ? "ICMP" : "ICMPv6";
+    const ports =
+      protocol === "ICMP" || protocol === "ICMPv6" ? {} : { sourcePort: 40_000, destinationPort: connection.port };
+    const packet = { source, destination, protocol, ...ports } as const;
+    const inport = portOf(from);
+    const outport = portOf(to);
+    const near = inport === undefined ? undefined : this.#switchOf.get(inport);
+    const far = outport === undefined ? undefined : this.#switchOf.get(outport);
+    if ((inport !== undefined && near === undefined) || (outport !== undefined && far === undefined)) {
+      return { allowed: false, by: "no port" };
+    }
+    const verdicts: string[] = [];
+    const stage = (uuid: string | undefined, name: "before" | "after" | "arriving", leaving: boolean): boolean => {
+      const it = uuid === undefined ? undefined : this.#switches.get(uuid);
+      if (it === undefined) return true;
+      // A port of another switch, or a router, is not known by name here.
+      const here = leaving ? { ...packet, inport } : { ...packet, outport, ...(near === far && { inport }) };
+      const decision = decide(it[name], withoutUndefined(here), it.sets);
+      verdicts.push(`${name}: ${describe(decision)}`);
+      return decision.verdict === "allow";
+    };
+    const allowed = stage(near, "before", true) && stage(near, "after", true) && stage(far, "arriving", false);
+    return { allowed, by: verdicts.join("; ") };
+  }
+
+  #addSwitch(uuid: string, row: Row): void {
+    const own = new Set<string>();
+    for (const id of members(row, "ports")) {
+      const name = String(this.#tables.get("Logical_Switch_Port")?.get(id)?.["name"]);
+      own.add(name);
+      this.#switchOf.set(name, uuid);
+    }
+    const acls = members(row, "acls").map((id) => this.#acl(id));
+    const groups = new Map<string, ReadonlySet<string>>();
+    for (const group of this.#rows("Port_Group")) {
+      const here = this.#ports(group)
+        .map((port) => String(port["name"]))
+        .filter((name) => own.has(name));
+      // On a switch without any of its ports a group does not exist, and its ACLs are not applied.
+      if (here.length === 0) continue;
+      groups.set(String(group["name"]), new Set(here));
+      acls.push(...members(group, "acls").map((id) => this.#acl(id)));
+    }
+    const of = (stage: ReturnType<typeof stageOf>): readonly AclView[] => acls.filter((acl) => stageOf(acl) === stage);
+    this.#switches.set(uuid, {
+      before: of("from-lport"),
+      after: of("from-lport-after-lb"),
+      arriving: of("to-lport"),
+      sets: { portGroup: (name) => groups.get(name), addressSet: (name) => this.#addressSets.get(name) },
+    });
+  }
+
+  #acl(uuid: string): AclView {
+    const row = this.#tables.get("ACL")?.get(uuid);
+    if (row === undefined) throw new Error(`there is no ACL ${uuid}`);
+    return row as unknown as AclView;
+  }
+
+  #ports(group: Row): readonly Row[] {
+    const rows = members(group, "ports").map((id) => this.#tables.get("Logical_Switch_Port")?.get(id));
+    return rows.filter((row) => row !== undefined);
+  }
+
+  #rows(table: string): Iterable<Row> {
+    return this.#tables.get(table)?.values() ?? [];
+  }
+}
+
+function portOf({ pod }: Party): string | undefined {
+  if (pod === undefined || pod.spec.hostNetwork === true) return undefined;
+  return `${pod.metadata.name}.${pod.metadata.namespace}`;
+}
+
+function members(row: Row, column: string): readonly string[] {
+  return (row[column] as readonly string[] | undefined) ?? [];
+}
+
+function withoutUndefined<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const entries = Object.entries(object).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> };
+}
+
+function describe({ verdict, by }: Decision): string {
+  return by === undefined ? verdict : `${verdict} (tier ${by.tier}, ${by.priority}: ${by.match})`;
+}
