@@ -35,10 +35,10 @@ export function policyVerdicts({ pods, one, hundred, label, large }: PolicyBench
       label.median <= GOALS.labelMs && label.operations <= GOALS.labelOperations,
     ),
     verdict(
-      `${size}, compiled and in an empty database`,
-      `${ms(large.totalMs)}, ${large.peakMiB.toFixed(0)} MiB at its peak`,
-      `≤ ${GOALS.compileMs} ms (for compiling alone), ≤ ${GOALS.peakMiB} MiB`,
-      large.totalMs <= GOALS.compileMs && large.peakMiB <= GOALS.peakMiB,
+      `${size}, groups found and everything compiled`,
+      `${ms(large.indexMs + large.compileMs)}, ${large.peakMiB.toFixed(0)} MiB at its peak`,
+      `≤ ${GOALS.compileMs} ms, ≤ ${GOALS.peakMiB} MiB`,
+      large.indexMs + large.compileMs <= GOALS.compileMs && large.peakMiB <= GOALS.peakMiB,
     ),
   ];
 }
@@ -48,7 +48,7 @@ export function formatPolicy(bench: PolicyBench): string {
   const { large } = bench;
   const { onePod, onePolicy, naive } = large;
   return `${formatVerdicts(policyVerdicts(bench))}
-  compiling alone: ${ms(large.indexMs)} for who is in which group, ${ms(large.compileMs)} for the rows; ${large.transactions} transactions; ${large.restMiB.toFixed(0)} MiB afterwards
+  until it all is in a database that was empty: ${ms(large.totalMs)}, ${large.transactions} transactions; ${large.restMiB.toFixed(0)} MiB afterwards
   one more pod: ${ms(onePod.ms)}, ${onePod.operations} operations; one more policy: ${ms(onePolicy.ms)}, ${onePolicy.operations} operations
   in the database: ${large.acls} ACLs, ${large.groups} groups with ${large.members} members
   each policy by itself would need: ${naive.acls} ACLs, ${naive.sets} groups and sets with ${naive.members} members

@@ -29,7 +29,7 @@ export interface LargeBench {
   readonly totalMs: number;
   /** Of that, taking the facts in and finding who is in which group. */
   readonly indexMs: number;
-  /** All units compiled once more, without writing anything. */
+  /** All units compiled, nothing written. */
   readonly compileMs: number;
   readonly transactions: number;
   /** Resident, at its peak and when all was in the database. */
