@@ -67,13 +67,19 @@ program
     "policies, from the change to the commit in a real northbound database: one, a hundred, a label, 10,000 × 10,000. Needs no root; about a minute.",
   )
   .option("--pods <n>", "pods, for all but the last part", Number, 1_000)
+  .option(
+    "--lab <rounds>",
+    "besides, on the lab: from the request to the first packet blocked and allowed (needs root)",
+    Number,
+  )
   .option("--json", "print the figures as JSON", false)
-  .action(async ({ json, pods }: { json: boolean; pods: number }) => {
+  .action(async ({ json, pods, lab }: { json: boolean; pods: number; lab?: number }) => {
     const [{ benchPolicy }, { formatPolicy, policyPage }] = await Promise.all([
       import("./policy.ts"),
       import("./policy-report.ts"),
     ]);
-    const bench = await benchPolicy(pods, (text) => console.error(text));
+    const packets = lab === undefined ? {} : { lab: await (await import("./policy-lab.ts")).benchPolicyLab(lab) };
+    const bench = { ...(await benchPolicy(pods, (text) => console.error(text))), ...packets };
     mkdirSync(OUT, { recursive: true });
     writeFileSync(`${OUT}/policy.json`, `${JSON.stringify(bench, null, 2)}\n`);
     writeFileSync(`${OUT}/policy.html`, policyPage(bench));

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import type { NetworkPolicySpec } from "../../src/facts/types.ts";
+import type { PolicyLabBench } from "./policy-lab.ts";
 import { type Change, PolicyWorld } from "./policy-world.ts";
 import { type Spread, spread } from "./statistics.ts";
 
@@ -14,6 +15,8 @@ export interface PolicyBench {
   /** A label of one pod changes while a thousand policies are in force. */
   readonly label: Series & { readonly operations: number };
   readonly large: LargeBench;
+  /** Only where it was asked for. */
+  readonly lab?: PolicyLabBench;
 }
 
 /** Measurements, and how they lie. */

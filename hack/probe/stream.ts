@@ -1,0 +1,87 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+/** What happened to one datagram. Times are ms since the epoch, with fractions, and the same on all of one machine. */
+export interface Shot {
+  readonly sent: number;
+  /** When its echo came; absent where none did. */
+  readonly echoed?: number;
+}
+
+const SCRIPT = fileURLToPath(new URL("stream-worker.ts", import.meta.url));
+
+/** Starts a program of ours in a network namespace; resolves when it says that it is ready. */
+async function start(netns: string, args: readonly string[]): Promise<ChildProcess> {
+  const child = spawn("nsenter", [`--net=${netns}`, process.execPath, SCRIPT, ...args], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const ready = new Promise<void>((resolve, reject) => {
+    child.stdout?.once("data", () => resolve());
+    child.once("exit", (code) => reject(new Error(`${args[0]} in ${netns} ended at once (exit code ${code})`)));
+  });
+  await ready;
+  return child;
+}
+
+/** Answers each datagram to `port` in a network namespace with the same datagram, until it is stopped. */
+export async function echoServer(netns: string, port: number): Promise<{ stop(): Promise<void> }> {
+  const child = await start(netns, ["echo", `${port}`]);
+  return { stop: () => end(child) };
+}
+
+/**
+ * Sends a datagram every `everyMs` from a network namespace to an echo server, until it is stopped; `stop` returns what happened to
+ * each, in order.
+ */
+export async function datagramStream(
+  netns: string,
+  address: string,
+  port: number,
+  everyMs: number,
+): Promise<{ stop(): Promise<readonly Shot[]> }> {
+  const child = await start(netns, ["stream", address, `${port}`, `${everyMs}`]);
+  return {
+    stop: async () => {
+      let text = "";
+      child.stdout?.on("data", (chunk: Buffer) => {
+        text += chunk.toString();
+      });
+      const closed = once(child, "close");
+      child.stdin?.end();
+      await closed;
+      return JSON.parse(text) as readonly Shot[];
+    },
+  };
+}
+
+/**
+ * Sends datagrams from a network namespace to all of `addresses` in turn, as fast as `perMs` a millisecond, and waits for no answer, until
+ * it is stopped; `stop` returns how many were sent.
+ */
+export async function barrage(
+  netns: string,
+  addresses: readonly string[],
+  port: number,
+  perMs: number,
+): Promise<{ stop(): Promise<number> }> {
+  const child = await start(netns, ["barrage", `${port}`, `${perMs}`, ...addresses]);
+  return {
+    stop: async () => {
+      let text = "";
+      child.stdout?.on("data", (chunk: Buffer) => {
+        text += chunk.toString();
+      });
+      const closed = once(child, "close");
+      child.stdin?.end();
+      await closed;
+      return Number(text);
+    },
+  };
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  const closed = once(child, "close");
+  child.stdin?.end();
+  await closed;
+}
