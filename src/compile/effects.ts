@@ -54,11 +54,14 @@ export interface FillSpecEffect {
   readonly spec: Readonly<Record<string, unknown>>;
 }
 
+/** Policies that have a status. */
+export type AdminPolicyResource = Exclude<PolicyKind, "networkPolicies">;
+
 /** State in an object's status whether it is in force, and if not, why. */
 export interface ConditionEffect {
   readonly kind: "condition";
   readonly key: string;
-  readonly resource: "subnets" | "vpcs" | "ipPools";
+  readonly resource: "subnets" | "vpcs" | "ipPools" | AdminPolicyResource;
   readonly name: string;
   readonly uid: string;
   readonly generation: number;

@@ -1,6 +1,8 @@
 import type { FactReader } from "../facts/store.ts";
-import type { GroupFact } from "../facts/types.ts";
+import type { GroupFact, LabelSelectorFact } from "../facts/types.ts";
+import { parseIp } from "../net/address.ts";
 import { groupText } from "../policy/group.ts";
+import { matchesLabels } from "../policy/labels.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import type { WeftEffect } from "./effects.ts";
@@ -8,22 +10,58 @@ import { FragmentBuilder } from "./fragment-builder.ts";
 import { groupId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
 
+interface GroupInput extends GroupFact {
+  /** Of nodes and domains; absent where they are not known. */
+  readonly addresses?: { readonly v4: readonly string[]; readonly v6: readonly string[] };
+}
+
 /**
- * A group that policies refer to. Its members are not its own matter: each pod adds itself, in the transaction that makes its port, so
- * that no pod is ever up without its policies.
+ * A group that policies refer to. A group of pods is a Port_Group, and its members are not its own matter: each pod adds itself,
+ * in the transaction that makes its port, so that no pod is ever up without its policies. A group of nodes or of the addresses
+ * of a domain is an Address_Set for each family.
  */
-export const groupUnit: UnitKind<FactReader, GroupFact, WeftEffect> = {
+export const groupUnit: UnitKind<FactReader, GroupInput, WeftEffect> = {
   name: "group",
   priority: 1,
   whole: true,
 
-  read: (reader, key) => reader.get("groups", key),
+  read(reader, key) {
+    const fact = reader.get("groups", key);
+    if (fact === undefined || fact.group.kind === "pods") return fact;
+    if (fact.group.kind === "nodes") return { ...fact, addresses: nodeAddresses(reader, fact.group.selector) };
+    const domain = reader.get("domains", fact.group.domain);
+    return domain === undefined ? fact : { ...fact, addresses: { v4: domain.v4, v6: domain.v6 } };
+  },
 
-  compile({ key: name, group }): Fragment<WeftEffect> {
+  compile({ key: name, group, addresses }): Fragment<WeftEffect> {
     const build = new FragmentBuilder();
+    const external_ids = externalIds({ selector: groupText(group) });
     if (group.kind === "pods") {
-      build.row("Port_Group", groupId(name), { name, external_ids: externalIds({ selector: groupText(group) }) });
+      build.row("Port_Group", groupId(name), { name, external_ids });
+      return build.finish();
+    }
+    for (const [family, word] of [
+      ["v4", "ip4"],
+      ["v6", "ip6"],
+    ] as const) {
+      // What is not known is left as it is: after a restart the addresses of a domain are, until the DNS has answered.
+      const known = addresses && { addresses: addresses[family] };
+      build.row("Address_Set", `${groupId(name)}/${word}`, { name: `${name}_${word}`, ...known, external_ids });
     }
     return build.finish();
   },
 };
+
+/** What nodes are reached by: the addresses of their own, and those that they have on the join switch. */
+function nodeAddresses(reader: FactReader, selector: LabelSelectorFact): NonNullable<GroupInput["addresses"]> {
+  const found = { v4: new Set<string>(), v6: new Set<string>() };
+  for (const node of reader.all("nodes")) {
+    if (!matchesLabels(selector, node.labels)) continue;
+    const [ip] = reader.by("ips", "holder", `node:${node.name}`);
+    for (const text of [...node.addresses, ip?.v4 ?? "", ip?.v6 ?? ""]) {
+      const address = parseIp(text);
+      if (address !== undefined) found[address.family === 4 ? "v4" : "v6"].add(address.text);
+    }
+  }
+  return { v4: [...found.v4].sort(), v6: [...found.v6].sort() };
+}

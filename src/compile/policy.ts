@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 import type { FactReader } from "../facts/store.ts";
 import { type AclSpec, compileAcls } from "../policy/acl.ts";
 import { portNumbers } from "../policy/port-numbers.ts";
-import { type PolicyKind, translatePolicy } from "../policy/translate.ts";
+import { type PolicyKind, policyInForce } from "../policy/translate.ts";
 import type { PolicyProblem } from "../policy/types.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import { rowUuid } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
-import type { ReportEffect, WeftEffect } from "./effects.ts";
+import type { ConditionEffect, ReportEffect, WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { groupId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
@@ -18,6 +18,8 @@ interface PolicyInput {
   readonly problems: readonly PolicyProblem[];
   /** The object, for Events about it. */
   readonly about: ReportEffect["about"];
+  /** Its generation, where its status says whether it is in force. */
+  readonly generation?: number;
 }
 
 /**
@@ -33,20 +35,23 @@ export function policyUnit(name: string, kind: PolicyKind): UnitKind<FactReader,
     read(reader, key) {
       const fact = reader.get(kind, key);
       if (fact === undefined) return undefined;
-      const policy = translatePolicy(kind, fact);
-      const unknown: PolicyProblem[] = [];
+      const policy = policyInForce(reader, kind, key);
+      if (policy === undefined) return undefined;
+      const ports = new PortsAsked();
       const { acls } = compileAcls(policy, (port, pods) => {
         const numbers = portNumbers(reader, port, pods);
-        if (numbers.length === 0) unknown.push(unknownPort(port.protocol, port.name, pods.namespace));
+        ports.note(port, pods.namespace, numbers.length > 0);
         return numbers;
       });
       const about = { resource: kind, namespace: fact.namespace, name: fact.name, uid: fact.uid };
-      return { id: policy.id, acls, problems: [...policy.problems, ...unknown], about };
+      const problems = [...policy.problems, ...ports.problems()];
+      return { id: policy.id, acls, problems, about, ...("generation" in fact && { generation: fact.generation }) };
     },
 
-    compile({ id, acls, problems, about }): Fragment<WeftEffect> {
+    compile({ id, acls, problems, about, generation }): Fragment<WeftEffect> {
       const build = new FragmentBuilder();
       for (const acl of acls) addAcl(build, id, acl);
+      if (generation !== undefined) return build.finish([condition(about, generation, problems)]);
       return build.finish(problems.length === 0 ? [] : [report(about, problems)]);
     },
   };
@@ -87,20 +92,68 @@ function addMeter(build: FragmentBuilder, policy: string, rate: number): string 
   return name;
 }
 
-function unknownPort(protocol: string, name: string, namespace: string | undefined): PolicyProblem {
-  const where = namespace === undefined ? "" : ` in namespace ${namespace}`;
-  const message = `no pod${where} has a container port named ${name} (${protocol}); it matches nothing until one has`;
-  return { path: `port ${name}`, reason: "UnknownPortName", message };
+/** The names of ports that a policy asks for. A name may be asked for in several protocols, and needs a pod in one of them. */
+class PortsAsked {
+  /** namespace and name → the protocols, and whether any pod has it. */
+  readonly #asked = new Map<string, { readonly text: string; readonly protocols: Set<string>; known: boolean }>();
+
+  note({ protocol, name }: { readonly protocol: string; readonly name: string }, namespace = "", known: boolean): void {
+    const key = `${namespace}/${name}`;
+    const where = namespace === "" ? "" : ` in namespace ${namespace}`;
+    const entry = this.#asked.get(key) ?? {
+      text: `no pod${where} has a container port named ${name}`,
+      protocols: new Set(),
+      known,
+    };
+    entry.protocols.add(protocol);
+    entry.known ||= known;
+    this.#asked.set(key, entry);
+  }
+
+  problems(): readonly PolicyProblem[] {
+    return [...this.#asked].flatMap(([key, { text, protocols, known }]) => {
+      const message = `${text} (${[...protocols].join(", ")}); it matches nothing until one has`;
+      return known ? [] : [{ path: `port ${key.slice(key.indexOf("/") + 1)}`, reason: "UnknownPortName", message }];
+    });
+  }
+}
+
+function condition(
+  about: ReportEffect["about"],
+  generation: number,
+  problems: readonly PolicyProblem[],
+): ConditionEffect | ReportEffect {
+  const { resource, name, uid } = about;
+  // Only they have a generation that counts here.
+  if (resource === "networkPolicies") return report(about, problems);
+  const ready = problems.length === 0;
+  return {
+    kind: "condition",
+    key: `condition/${resource}/${name}`,
+    resource,
+    name,
+    uid,
+    generation,
+    ready,
+    reason: problems[0]?.reason ?? "Enforced",
+    message: ready ? "" : messageOf(problems),
+  };
 }
 
 function report(about: ReportEffect["about"], problems: readonly PolicyProblem[]): ReportEffect {
   const [first] = problems;
-  const message = problems.map(({ path, message }) => `${path}: ${message}`).join("; ");
   return {
     kind: "report",
     key: `report/${about.resource}/${about.uid}`,
     about,
     reason: first?.reason ?? "Invalid",
-    message,
+    message: messageOf(problems),
   };
+}
+
+/** In one text; of many only the first ones, for a status takes 32 KiB and an Event 1 KiB. */
+function messageOf(problems: readonly PolicyProblem[]): string {
+  const texts = problems.slice(0, 10).map(({ path, message }) => `${path}: ${message}`);
+  if (problems.length > 10) texts.push(`and ${problems.length - 10} more`);
+  return texts.join("; ");
 }

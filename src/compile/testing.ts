@@ -1,3 +1,5 @@
+import type { AdminPolicyKind } from "../facts/admin-policy.ts";
+import { type AdminPolicyObject, projectAdminPolicy } from "../facts/project-admin-policy.ts";
 import { projectNamespace, projectNode, projectPod } from "../facts/project-core.ts";
 import { projectIp } from "../facts/project-ip.ts";
 import { projectNetworkPolicy } from "../facts/project-policy.ts";
@@ -68,6 +70,22 @@ export function addNetworkPolicy(
 ): void {
   const metadata = { name, namespace: "default", uid: `uid-np-${name}`, annotations };
   facts.set("networkPolicies", `default/${name}`, projectNetworkPolicy({ metadata, spec }));
+}
+
+/** Adds an AdminNetworkPolicy, or a policy of one of its kindred. */
+export function addAdminPolicy(
+  facts: FactStore,
+  kind: AdminPolicyKind,
+  name: string,
+  spec: NonNullable<AdminPolicyObject["spec"]>,
+): void {
+  const table = {
+    anp: "adminNetworkPolicies",
+    banp: "baselineAdminNetworkPolicies",
+    cnp: "clusterNetworkPolicies",
+  } as const;
+  const metadata = { name, uid: `uid-${kind}-${name}`, generation: 1 };
+  facts.set(table[kind], name, projectAdminPolicy(kind, { metadata, spec }));
 }
 
 /** Adds a node with its InternalIPs. */

@@ -13,7 +13,7 @@ import { nodeUnit } from "./node.ts";
 import { podUnit } from "./pod.ts";
 import { policyUnit } from "./policy.ts";
 import { subnetUnit } from "./subnet.ts";
-import { addIp, addNetworkPolicy, addNode, addPod, addSubnet, addVpc, sampleFacts } from "./testing.ts";
+import { addAdminPolicy, addIp, addNetworkPolicy, addNode, addPod, addSubnet, addVpc, sampleFacts } from "./testing.ts";
 import { rootsOf, UNIT_KINDS } from "./units.ts";
 import { vipUnit } from "./vip.ts";
 import { vpcUnit } from "./vpc.ts";
@@ -385,6 +385,41 @@ t.test("a port that no pod has by that name is said, and matches nothing until o
   const facts = sampleFacts();
   addNetworkPolicy(facts, "web", { ingress: [{ ports: [{ port: "nope" }] }] });
   golden(t, "policy-unknown-port", policyUnit("networkpolicy", "networkPolicies"), facts, "default/web");
+});
+
+t.test("a policy of the administrators is ACLs in tier 1 or 3, and says whether it is in force", async (t) => {
+  const facts = sampleFacts();
+  const subject = { namespaces: { matchLabels: { team: "a" } } };
+  addAdminPolicy(facts, "anp", "a", {
+    priority: 10,
+    subject,
+    ingress: [{ name: "from-b", action: "Pass", from: [{ namespaces: { matchLabels: { team: "b" } } }] }],
+    egress: [
+      { action: "Deny", to: [{ nodes: {} }, { networks: ["10.0.0.0/8"] }], ports: [{ portNumber: { port: 22 } }] },
+    ],
+  });
+  addAdminPolicy(facts, "cnp", "c", {
+    tier: "Baseline",
+    priority: 0,
+    subject,
+    egress: [
+      { action: "Accept", to: [{ domainNames: ["example.com"] }] },
+      { action: "Nonsense", to: [subject] },
+    ],
+  });
+  golden(t, "anp", policyUnit("adminnetworkpolicy", "adminNetworkPolicies"), facts, "a");
+  golden(t, "cnp", policyUnit("clusternetworkpolicy", "clusterNetworkPolicies"), facts, "c");
+  facts.set("domains", "example.com", { key: "example.com", v4: ["192.0.2.1", "192.0.2.2"], v6: [] });
+  for (const { key, group } of facts.all("groups"))
+    if (group.kind !== "pods") golden(t, `group-${group.kind}`, groupUnit, facts, key);
+  facts.set("domains", "example.com", undefined);
+  const key = facts.all("groups").find(({ group }) => group.kind === "domain")?.key ?? "";
+  const input = groupUnit.read(facts, key);
+  const rows = input && groupUnit.compile(input).rows;
+  t.notOk(
+    rows?.some(({ columns }) => "addresses" in columns),
+    "what is not known does not empty what was known",
+  );
 });
 
 t.test("a pod whose groups are not known has no port", async (t) => {

@@ -23,6 +23,9 @@ export const UNIT_KINDS: readonly AnyUnitKind<FactReader, WeftEffect>[] = [
   vipUnit,
   groupUnit,
   policyUnit("networkpolicy", "networkPolicies"),
+  policyUnit("adminnetworkpolicy", "adminNetworkPolicies"),
+  policyUnit("baselineadminnetworkpolicy", "baselineAdminNetworkPolicies"),
+  policyUnit("clusternetworkpolicy", "clusterNetworkPolicies"),
 ];
 
 /**
@@ -49,6 +52,12 @@ export function rootsOf(change: FactChange): readonly { readonly kind: string; r
       return [{ kind: "group", key: change.key }];
     case "networkPolicies":
       return [{ kind: "networkpolicy", key: change.key }];
+    case "adminNetworkPolicies":
+      return [{ kind: "adminnetworkpolicy", key: change.key }];
+    case "baselineAdminNetworkPolicies":
+      return [{ kind: "baselineadminnetworkpolicy", key: change.key }];
+    case "clusterNetworkPolicies":
+      return [{ kind: "clusternetworkpolicy", key: change.key }];
     case "namespaces":
       return [{ kind: "namespace", key: change.key }];
     case "ips": {

@@ -14,7 +14,7 @@ import type { Clock } from "../kube/clock.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { type EventRecorder, eventRecorder } from "../kube/recorder.ts";
-import { IP_POOLS, IPS, NETWORK_POLICIES, NODES, PODS, SUBNETS, VIPS, VPCS } from "../kube/resources.ts";
+import { IPS, NETWORK_POLICIES, NODES, PODS, VIPS } from "../kube/resources.ts";
 import { type Dual, parseDualCidr } from "../net/dual.ts";
 import { EffectRunner, retryDelay } from "../reconcile/effects.ts";
 import { Engine } from "../reconcile/engine.ts";
@@ -27,7 +27,7 @@ import type { Northbound } from "./northbound.ts";
 import { runEffect } from "./run-effect.ts";
 import type { Settings } from "./settings.ts";
 import { Sources } from "./sources.ts";
-import { StatusWriter } from "./status-writer.ts";
+import { STATUS_TYPES, StatusWriter } from "./status-writer.ts";
 import { sweepOnce } from "./sweep-once.ts";
 
 /** What a controller is made of. Everything that touches the world is handed to it. */
@@ -287,12 +287,16 @@ export class Controller {
   #state(effect: ConditionEffect): void {
     this.#term?.statuses.state(effect);
     if (effect.ready) return;
-    const type = { subnets: SUBNETS, vpcs: VPCS, ipPools: IP_POOLS }[effect.resource];
-    this.#events.record({ type, name: effect.name, uid: effect.uid }, "Warning", effect.reason, effect.message);
+    this.#events.record(
+      { type: STATUS_TYPES[effect.resource], name: effect.name, uid: effect.uid },
+      "Warning",
+      effect.reason,
+      effect.message,
+    );
   }
 
   #report({ about: { resource, namespace, name, uid }, reason, message }: ReportEffect): void {
-    const type = { networkPolicies: NETWORK_POLICIES }[resource];
+    const type = resource === "networkPolicies" ? NETWORK_POLICIES : STATUS_TYPES[resource];
     const object = { type, name, uid, ...(namespace === "" ? {} : { namespace }) };
     this.#events.record(object, "Warning", reason, message);
     this.#parts.log.warn({ object: `${type.plural}/${namespace}/${name}` }, message);

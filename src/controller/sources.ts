@@ -8,7 +8,7 @@ import { type Informer, informer } from "../kube/informer.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
 import type { Settings } from "./settings.ts";
-import type { Status, StatusResource } from "./status-writer.ts";
+import { STATUS_TYPES, type Status, type StatusResource } from "./status-writer.ts";
 
 /** What the sources are made of. */
 export interface SourceParts {
@@ -39,7 +39,7 @@ export class Sources {
   ) {
     this.#facts = facts;
     const feeds = feedsOf({ router: settings.clusterRouter, joinSubnet: settings.nodeSwitch });
-    const withStatus: ReadonlySet<FactKind> = new Set<StatusResource>(["subnets", "vpcs", "ipPools"]);
+    const withStatus: ReadonlySet<string> = new Set(Object.keys(STATUS_TYPES));
     for (const [kind, feed] of Object.entries(feeds) as [FactKind, Feed][]) {
       const { type, project, fieldSelector, absent } = feed;
       const made = informer<KubeObject, Projected>(kube, type, {

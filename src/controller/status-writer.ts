@@ -3,14 +3,22 @@ import { writeCount } from "../api/count.ts";
 import type { ConditionEffect } from "../compile/effects.ts";
 import type { Usage } from "../ipam/types.ts";
 import type { Kube } from "../kube/kube.ts";
-import { IP_POOLS, type ResourceType, SUBNETS, VPCS } from "../kube/resources.ts";
+import {
+  ADMIN_NETWORK_POLICIES,
+  BASELINE_ADMIN_NETWORK_POLICIES,
+  CLUSTER_NETWORK_POLICIES,
+  IP_POOLS,
+  type ResourceType,
+  SUBNETS,
+  VPCS,
+} from "../kube/resources.ts";
 import type { Dual } from "../net/dual.ts";
 import { retryDelay } from "../reconcile/effects.ts";
 import type { Timers } from "../reconcile/timers.ts";
 import { samePlain } from "../unit/plain.ts";
 
 /** The kinds whose status is written. */
-export type StatusResource = "subnets" | "vpcs" | "ipPools";
+export type StatusResource = ConditionEffect["resource"];
 
 /** A status as the API server has it. */
 export type Status = Readonly<Record<string, unknown>> & { readonly conditions?: readonly Condition[] };
@@ -31,10 +39,18 @@ export interface StatusWriterOptions {
   readonly onError: (name: string, error: unknown) => void;
 }
 
-const TYPES: Record<StatusResource, ResourceType> = { subnets: SUBNETS, vpcs: VPCS, ipPools: IP_POOLS };
+/** Where their statuses are. */
+export const STATUS_TYPES: Record<StatusResource, ResourceType> = {
+  subnets: SUBNETS,
+  vpcs: VPCS,
+  ipPools: IP_POOLS,
+  adminNetworkPolicies: ADMIN_NETWORK_POLICIES,
+  baselineAdminNetworkPolicies: BASELINE_ADMIN_NETWORK_POLICIES,
+  clusterNetworkPolicies: CLUSTER_NETWORK_POLICIES,
+};
 
 /**
- * Writes the statuses of subnets and VPCs: conditions, joined with the counters of IPAM. It compares with what is there and
+ * Writes the statuses of subnets, VPCs, pools and admin policies: conditions, joined with the counters of IPAM. It compares with what is there and
  * patches only what differs, at most once a second for each object, with the newest values. It must be told (`touch`) of changes on
  * either side: what is there is seen late, and a comparison with what was there before may find nothing to do.
  */
@@ -89,7 +105,7 @@ export class StatusWriter {
       const patch = this.#difference(resource, name);
       if (patch !== undefined && !this.#stopped) {
         await this.#options.kube.patch(
-          TYPES[resource],
+          STATUS_TYPES[resource],
           { name },
           { type: "merge", body: { status: patch } },
           { subresource: "status" },
@@ -118,7 +134,8 @@ export class StatusWriter {
       Object.assign(wanted, state.status);
       wanted["conditions"] = this.#conditions(current.conditions ?? [], state);
     }
-    if (resource !== "vpcs") Object.assign(wanted, counters(FIELDS[resource], this.#options.usage(resource, name)));
+    if (resource === "subnets" || resource === "ipPools")
+      Object.assign(wanted, counters(FIELDS[resource], this.#options.usage(resource, name)));
     const changed = Object.entries(wanted).filter(([field, value]) => !samePlain(current[field], value));
     return changed.length === 0 ? undefined : Object.fromEntries(changed);
   }

@@ -82,9 +82,12 @@ export interface NodeObject {
 /** The fact of a node: the first InternalIP of each family counts. */
 export function projectNode(node: NodeObject): NodeFact {
   const internal: { v4?: string; v6?: string } = {};
+  const addresses = new Set<string>();
   for (const { type, address } of node.status?.addresses ?? []) {
-    if (type !== "InternalIP") continue;
+    // Host names are among them.
     const ip = parseIp(address);
+    if (ip !== undefined) addresses.add(ip.text);
+    if (type !== "InternalIP") continue;
     if (ip?.family === 4) internal.v4 ??= ip.text;
     if (ip?.family === 6) internal.v6 ??= ip.text;
   }
@@ -94,6 +97,8 @@ export function projectNode(node: NodeObject): NodeFact {
     name,
     uid,
     internal: internal satisfies Dual<string>,
+    addresses: [...addresses].sort(),
+    labels: node.metadata.labels ?? {},
     annotations: ourAnnotations(node.metadata),
   };
 }

@@ -1,4 +1,5 @@
 import { samePlain } from "../unit/plain.ts";
+import { adminPlaces } from "./admin-policy.ts";
 import type { FactKind, FactTypes } from "./types.ts";
 
 /**
@@ -19,9 +20,14 @@ const INDEXES = {
   verdicts: {},
   disputes: {},
   networkPolicies: {},
+  adminNetworkPolicies: { place: adminPlaces },
+  baselineAdminNetworkPolicies: {},
+  clusterNetworkPolicies: { place: adminPlaces },
   profiles: {},
   groups: {},
   portNumbers: {},
+  domains: {},
+  domainStates: {},
   policyUse: {},
   cluster: {},
 } satisfies { [K in FactKind]: Record<string, (fact: FactTypes[K]) => readonly (string | undefined)[]> };

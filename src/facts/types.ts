@@ -1,4 +1,5 @@
 import type { Dual } from "../net/dual.ts";
+import type { AdminPolicyFact } from "./admin-policy.ts";
 
 /**
  * The facts: what compile and allocation may know of Kubernetes. Each is a narrow projection of one object, so that a
@@ -104,6 +105,9 @@ export interface NodeFact {
   readonly uid: string;
   /** Its InternalIP of each family. */
   readonly internal: Dual<string>;
+  /** All of its IP addresses, sorted. */
+  readonly addresses: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
 }
 
@@ -216,6 +220,25 @@ export interface GroupFact {
   /** Its name in the northbound database. */
   readonly key: string;
   readonly group: GroupMeaning;
+}
+
+/** The addresses of a DNS name as far as they are known; derived, see `src/controller/domains`. */
+export interface DomainFact {
+  /** The name in lower case, without a dot at the end; `*.example.com` for every name below. */
+  readonly key: string;
+  /** Sorted. */
+  readonly v4: readonly string[];
+  /** Sorted. */
+  readonly v6: readonly string[];
+}
+
+/** What is wrong with a DNS name that a policy has; derived. No fact: nothing is. */
+export interface DomainStateFact {
+  readonly key: string;
+  /** One CamelCase word. */
+  readonly reason: string;
+  /** A sentence. */
+  readonly message: string;
 }
 
 /** What a group consists of. */
@@ -356,9 +379,14 @@ export interface FactTypes {
   readonly verdicts: VerdictFact;
   readonly disputes: DisputeFact;
   readonly networkPolicies: NetworkPolicyFact;
+  readonly adminNetworkPolicies: AdminPolicyFact;
+  readonly baselineAdminNetworkPolicies: AdminPolicyFact;
+  readonly clusterNetworkPolicies: AdminPolicyFact;
   readonly profiles: ProfileFact;
   readonly groups: GroupFact;
   readonly portNumbers: PortNumbersFact;
+  readonly domains: DomainFact;
+  readonly domainStates: DomainStateFact;
   readonly policyUse: PolicyUseFact;
   readonly cluster: ClusterFact;
 }

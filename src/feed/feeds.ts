@@ -1,3 +1,4 @@
+import { projectAdminPolicy } from "../facts/project-admin-policy.ts";
 import { projectNamespace, projectNode, projectPod } from "../facts/project-core.ts";
 import { projectIp } from "../facts/project-ip.ts";
 import { projectMachine, projectStatefulSet } from "../facts/project-owner.ts";
@@ -7,6 +8,9 @@ import { projectSubnet } from "../facts/project-subnet.ts";
 import { projectVpc } from "../facts/project-vpc.ts";
 import type { FactKind, FactTypes } from "../facts/types.ts";
 import {
+  ADMIN_NETWORK_POLICIES,
+  BASELINE_ADMIN_NETWORK_POLICIES,
+  CLUSTER_NETWORK_POLICIES,
   IP_POOLS,
   IPS,
   NAMESPACES,
@@ -57,6 +61,21 @@ export function feedsOf({ router, joinSubnet }: FeedNames): { readonly [K in Fac
     vips: { type: VIPS, project: projectVip },
     ips: { type: IPS, project: projectIp },
     networkPolicies: { type: NETWORK_POLICIES, project: projectNetworkPolicy },
+    adminNetworkPolicies: {
+      type: ADMIN_NETWORK_POLICIES,
+      project: (object) => projectAdminPolicy("anp", object),
+      absent: "empty",
+    },
+    baselineAdminNetworkPolicies: {
+      type: BASELINE_ADMIN_NETWORK_POLICIES,
+      project: (object) => projectAdminPolicy("banp", object),
+      absent: "empty",
+    },
+    clusterNetworkPolicies: {
+      type: CLUSTER_NETWORK_POLICIES,
+      project: (object) => projectAdminPolicy("cnp", object),
+      absent: "empty",
+    },
     statefulSets: { type: STATEFUL_SETS, project: projectStatefulSet },
     machines: { type: MACHINES, project: projectMachine, absent: "empty" },
     pods: { type: PODS, project: projectPod, fieldSelector: "spec.hostNetwork=false" },

@@ -51,6 +51,21 @@ export const DAEMON_SETS: ResourceType = grouped("apps", "daemonsets", "DaemonSe
 export const DEPLOYMENTS: ResourceType = grouped("apps", "deployments", "Deployment");
 /** networking.k8s.io/v1 NetworkPolicy. */
 export const NETWORK_POLICIES: ResourceType = grouped("networking.k8s.io", "networkpolicies", "NetworkPolicy");
+/** policy.networking.k8s.io/v1alpha1 AdminNetworkPolicy. */
+export const ADMIN_NETWORK_POLICIES: ResourceType = {
+  ...grouped("policy.networking.k8s.io", "adminnetworkpolicies", "AdminNetworkPolicy", false),
+  version: "v1alpha1",
+};
+/** policy.networking.k8s.io/v1alpha1 BaselineAdminNetworkPolicy. */
+export const BASELINE_ADMIN_NETWORK_POLICIES: ResourceType = {
+  ...grouped("policy.networking.k8s.io", "baselineadminnetworkpolicies", "BaselineAdminNetworkPolicy", false),
+  version: "v1alpha1",
+};
+/** policy.networking.k8s.io/v1alpha2 ClusterNetworkPolicy. */
+export const CLUSTER_NETWORK_POLICIES: ResourceType = {
+  ...grouped("policy.networking.k8s.io", "clusternetworkpolicies", "ClusterNetworkPolicy", false),
+  version: "v1alpha2",
+};
 /** coordination.k8s.io/v1 Lease. */
 export const LEASES: ResourceType = grouped("coordination.k8s.io", "leases", "Lease");
 /** apiextensions.k8s.io/v1 CustomResourceDefinition. */

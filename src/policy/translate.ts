@@ -1,10 +1,16 @@
+import type { FactReader } from "../facts/store.ts";
 import type { FactTypes } from "../facts/types.ts";
+import { translateAdminPolicy } from "./admin-policy.ts";
+import { settleTies } from "./admin-ties.ts";
 import { translateNetworkPolicy } from "./network-policy.ts";
 import type { Policy } from "./types.ts";
 
 /** Each kind of fact that is a policy, and what it means. A new kind is added here, and as a unit. */
 const TRANSLATORS = {
   networkPolicies: translateNetworkPolicy,
+  adminNetworkPolicies: translateAdminPolicy,
+  baselineAdminNetworkPolicies: translateAdminPolicy,
+  clusterNetworkPolicies: translateAdminPolicy,
 } as const;
 
 /** The kinds of facts that are policies. */
@@ -18,8 +24,15 @@ export function isPolicyKind(kind: string): kind is PolicyKind {
   return kind in TRANSLATORS;
 }
 
-/** What a policy means. Pure. */
+/** What a policy means by itself. Pure. */
 export function translatePolicy<K extends PolicyKind>(kind: K, fact: FactTypes[K]): Policy {
   // The table's type ties each kind to its own function; TypeScript cannot follow that through a generic K.
   return (TRANSLATORS[kind] as (fact: FactTypes[K]) => Policy)(fact);
+}
+
+/** What a policy means among all others, which may want the same place; none where there is no such policy. */
+export function policyInForce(reader: FactReader, kind: PolicyKind, key: string): Policy | undefined {
+  const fact = reader.get(kind, key);
+  if (fact === undefined) return undefined;
+  return "kind" in fact ? settleTies(reader, fact) : translatePolicy(kind, fact);
 }

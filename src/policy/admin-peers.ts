@@ -1,0 +1,92 @@
+import type { AdminPeerFact, AdminPolicyKind } from "../facts/admin-policy.ts";
+import { parseCidr } from "../net/cidr.ts";
+import { selectorProblem } from "./labels.ts";
+import type { Direction, Peer, RuleAction } from "./types.ts";
+
+/** Takes a {@link PolicyProblem}. */
+export type Report = (path: string, reason: string, message: string) => void;
+
+/** The peers of a rule. */
+export interface TranslatedPeers {
+  /** Pods: they may have names for ports. */
+  readonly named: readonly Peer[];
+  /** Networks, nodes, domain names. */
+  readonly others: readonly Peer[];
+  /** Whether all of it was understood. */
+  readonly clear: boolean;
+}
+
+interface Context {
+  readonly direction: Direction;
+  readonly action: RuleAction;
+  /** Of the list. */
+  readonly path: string;
+  readonly kind: AdminPolicyKind;
+}
+
+/** The API's own pattern, with a length that a name may have (RFC 1035 §2.3.4). */
+const DOMAIN = /^(\*\.)?([a-z0-9]([-a-z0-9_]*[a-z0-9])?\.)+[a-z0-9]([-a-z0-9_]*[a-z0-9])?\.?$/i;
+const DOMAIN_LENGTH = 254;
+
+/** What the peers of a rule mean. An unclear one is left out, and said. */
+export function translatePeers(peers: readonly AdminPeerFact[], context: Context, report: Report): TranslatedPeers {
+  const named: Peer[] = [];
+  const others: Peer[] = [];
+  let clear = true;
+  const closed =
+    context.action === "allow-related" ? "this matches nobody" : "as this rule does not allow, it denies everything";
+  const unclear = (path: string, reason: string, message: string): void => {
+    clear = false;
+    report(path, reason, `${message}; ${closed}`);
+  };
+  if (peers.length === 0) unclear(context.path, "InvalidPeer", "must have at least one peer");
+  for (const [i, peer] of peers.entries()) {
+    const path = `${context.path}[${i}]`;
+    const allowed = context.direction === "ingress" ? INGRESS_FIELDS : EGRESS_FIELDS;
+    const fields = FIELDS.filter((field) => peer[field] !== undefined);
+    const [field] = fields;
+    if (field === undefined || fields.length > 1 || !allowed.includes(field)) {
+      const found = fields.length === 0 ? "no field that is known here" : fields.join(" and ");
+      unclear(path, "InvalidPeer", `has ${found}; exactly one of ${allowed.join(", ")} is understood`);
+      continue;
+    }
+    const { namespaces, pods, nodes, networks = [], domainNames = [] } = peer;
+    const namespaceSelector = namespaces ?? pods?.namespaceSelector ?? {};
+    const podSelector = pods?.podSelector ?? {};
+    for (const [key, selector] of Object.entries(
+      nodes === undefined ? { namespaceSelector, podSelector } : { nodes },
+    )) {
+      const problem = selectorProblem(selector);
+      const at = field === "pods" ? `${path}.pods.${key}` : `${path}.${field}`;
+      if (problem !== undefined) unclear(at, "InvalidSelector", problem);
+      else if (nodes !== undefined) others.push({ kind: "nodes", selector: nodes });
+    }
+    const bad = [namespaceSelector, podSelector].some((selector) => selectorProblem(selector) !== undefined);
+    if ((field === "namespaces" || field === "pods") && !bad)
+      named.push({ kind: "pods", selector: { namespaceSelector, podSelector } });
+    for (const [j, text] of networks.entries()) {
+      const cidr = parseCidr(text);
+      if (cidr === undefined || !text.includes("/")) {
+        const message = `${JSON.stringify(text)} is no CIDR such as 10.0.0.0/8 or fd00::/64`;
+        unclear(`${path}.networks[${j}]`, "InvalidCIDR", message);
+      } else others.push({ kind: "cidr", cidr: cidr.text, except: [] });
+    }
+    for (const [j, domain] of domainNames.entries()) {
+      if (DOMAIN.test(domain) && domain.length <= DOMAIN_LENGTH) others.push({ kind: "domain", domain });
+      else {
+        const message = `${JSON.stringify(domain)} is no domain name such as example.com or *.example.com`;
+        unclear(`${path}.domainNames[${j}]`, "InvalidDomainName", message);
+      }
+    }
+    if (field === "domainNames" && context.action !== "allow-related") {
+      const word = context.kind === "cnp" ? "Accept" : "Allow";
+      const message = `the API has domain names in ${word} rules only; here they match the addresses that are known of them, and no others`;
+      report(`${path}.domainNames`, "DomainNotAllowed", message);
+    }
+  }
+  return { named, others, clear };
+}
+
+const FIELDS = ["namespaces", "pods", "nodes", "networks", "domainNames"] as const;
+const INGRESS_FIELDS: readonly string[] = ["namespaces", "pods"];
+const EGRESS_FIELDS: readonly string[] = FIELDS;

@@ -1,0 +1,197 @@
+import { NETWORK_POLICY } from "../api/annotations.ts";
+import {
+  ADMIN_PRIORITIES,
+  type AdminPeerFact,
+  type AdminPolicyFact,
+  type AdminRuleFact,
+  adminSlots,
+} from "../facts/admin-policy.ts";
+import { type Report, translatePeers } from "./admin-peers.ts";
+import { translatePorts } from "./admin-ports.ts";
+import { assignPriorities, type UnplacedRule } from "./admin-priorities.ts";
+import { selectorProblem } from "./labels.ts";
+import type { Direction, PodSelector, Policy, PolicyProblem, PolicyRule, RuleAction, RuleLog } from "./types.ts";
+
+/** How the kinds are called. */
+export const KINDS = {
+  anp: "AdminNetworkPolicy",
+  banp: "BaselineAdminNetworkPolicy",
+  cnp: "ClusterNetworkPolicy",
+} as const;
+
+/**
+ * What an AdminNetworkPolicy, BaselineAdminNetworkPolicy or ClusterNetworkPolicy means (policy.networking.k8s.io). Where it is not
+ * clear it is closed, as the API asks for: an unclear part of an Allow matches nothing, a Deny or Pass with a peer that is not
+ * clear denies everything. Of a policy that is unclear as a whole (whom it is for, where it stands) only the Denies count.
+ *
+ * Priorities are those that the policy has by itself; see `settleTies` for policies that want the same.
+ */
+export function translateAdminPolicy(fact: AdminPolicyFact): Policy {
+  const { kind, name } = fact;
+  const problems: PolicyProblem[] = [];
+  const report: Report = (path, reason, message) => void problems.push({ path, reason, message });
+  const slots = adminSlots(fact);
+  const policy = { id: `${kind}/${name}`, label: `${KINDS[kind]} ${name}`, tier: slots.tier, isolation: [] };
+  if (kind === "banp" && name !== "default") {
+    report("metadata.name", "InvalidName", "only the BaselineAdminNetworkPolicy named default is in force");
+    return { ...policy, subjects: [], rules: [], problems };
+  }
+  const { subject, rules: unplaced } = understand(fact, report);
+  const rules: PolicyRule[] = [];
+  for (const direction of ["ingress", "egress"] as const) {
+    const placed = assignPriorities(unplaced[direction], slots);
+    rules.push(...placed.rules);
+    if (placed.closed > 0) {
+      const message = `the last ${placed.closed} do not fit into the ${slots.count} places that this priority has; their Allows are left out, and what they pass is denied`;
+      report(`spec.${direction}`, "TooManyRules", message);
+    }
+  }
+  return { ...policy, subjects: [subject], rules, problems };
+}
+
+/** The rules of one direction in their order, before they have their priorities. */
+export function unplacedRules(fact: AdminPolicyFact, direction: Direction): readonly UnplacedRule[] {
+  return understand(fact, () => undefined).rules[direction];
+}
+
+interface Understood {
+  readonly subject: PodSelector;
+  readonly rules: Readonly<Record<Direction, readonly UnplacedRule[]>>;
+}
+
+function understand(fact: AdminPolicyFact, report: Report): Understood {
+  const placed = checkPlace(fact, report);
+  const subject = translateSubject(fact.subject, report);
+  const rulesOf = (direction: Direction): readonly UnplacedRule[] => {
+    const all = fact[direction].flatMap((rule, i) => translateRule(fact, direction, rule, i, report));
+    return placed && subject.clear ? all : all.filter(({ action }) => action === "drop");
+  };
+  return { subject: subject.selector, rules: { ingress: rulesOf("ingress"), egress: rulesOf("egress") } };
+}
+
+/** Whether it is clear where the policy stands among others. */
+function checkPlace({ kind, tier, priority }: AdminPolicyFact, report: Report): boolean {
+  const { first, last } = ADMIN_PRIORITIES;
+  const known = kind !== "cnp" || tier === "Admin" || tier === "Baseline";
+  const only = "only its Deny rules are in force";
+  if (!known) report("spec.tier", "InvalidTier", `${JSON.stringify(tier)} is neither Admin nor Baseline; ${only}`);
+  if (kind === "banp") return known;
+  if (priority !== undefined && Number.isInteger(priority) && priority >= first && priority <= last) return known;
+  const text = priority === undefined ? "is missing" : `${priority} is no whole number from ${first} to ${last}`;
+  report("spec.priority", "InvalidPriority", `${text}; ${only}, at the nearest priority`);
+  return false;
+}
+
+function translateSubject(
+  subject: AdminPeerFact,
+  report: Report,
+): { readonly selector: PodSelector; readonly clear: boolean } {
+  const { namespaces, pods } = subject;
+  const namespaceSelector = namespaces ?? pods?.namespaceSelector ?? {};
+  const podSelector = pods?.podSelector ?? {};
+  const only = "its Deny rules apply to all pods that might be meant, the others to none";
+  let clear = true;
+  const unclear = (path: string, reason: string, message: string): void => {
+    clear = false;
+    report(path, reason, `${message}; ${only}`);
+  };
+  if ((namespaces === undefined) === (pods === undefined)) {
+    unclear("spec.subject", "InvalidSubject", "must have one of namespaces and pods");
+    return { selector: { podSelector: {} }, clear };
+  }
+  const base = namespaces === undefined ? "spec.subject.pods" : "spec.subject";
+  for (const [field, selector] of Object.entries(
+    namespaces === undefined ? { namespaceSelector, podSelector } : { namespaces },
+  )) {
+    const problem = selectorProblem(selector);
+    if (problem !== undefined) unclear(`${base}.${field}`, "InvalidSelector", problem);
+  }
+  return { selector: { namespaceSelector: clearPart(namespaceSelector), podSelector: clearPart(podSelector) }, clear };
+}
+
+/** The requirements of a selector that are understood: without the others it selects more, never less. */
+function clearPart(selector: PodSelector["podSelector"]): PodSelector["podSelector"] {
+  const { matchExpressions } = selector;
+  if (matchExpressions === undefined) return selector;
+  const clear = matchExpressions.filter((one) => selectorProblem({ matchExpressions: [one] }) === undefined);
+  return { ...selector, matchExpressions: clear };
+}
+
+/** None where the rule matches nothing; two where some of its peers have no names for ports. */
+function translateRule(
+  fact: AdminPolicyFact,
+  direction: Direction,
+  rule: AdminRuleFact,
+  index: number,
+  report: Report,
+): readonly UnplacedRule[] {
+  const path = `spec.${direction}[${index}]`;
+  const name = `${direction}/${index}${rule.name === undefined ? "" : `/${rule.name}`}`;
+  const action = actionOf(fact, rule.action);
+  const common = (action: RuleAction): Pick<UnplacedRule, "direction" | "action" | "name" | "log" | "place"> => {
+    const log = logOf(fact.annotations, action);
+    return { direction, action, name, place: index, ...(log && { log }) };
+  };
+  const denyAll: UnplacedRule = { ...common("drop"), peers: EVERYBODY, ports: "any" };
+  if (action === undefined) {
+    const accepted =
+      fact.kind === "banp" ? "Allow and Deny" : `${fact.kind === "cnp" ? "Accept" : "Allow"}, Deny and Pass`;
+    report(
+      `${path}.action`,
+      "InvalidAction",
+      `${JSON.stringify(rule.action)} is none of ${accepted}; it denies everything`,
+    );
+    return [denyAll];
+  }
+  const peersPath = `${path}.${direction === "ingress" ? "from" : "to"}`;
+  const { named, others, clear } = translatePeers(
+    rule.peers,
+    { direction, action, path: peersPath, kind: fact.kind },
+    report,
+  );
+  if (!clear && action !== "allow-related") return [denyAll];
+  const portsPath = `${path}.${fact.kind === "cnp" ? "protocols" : "ports"}`;
+  const ports = translatePorts(rule.ports, { action, path: portsPath }, report);
+  // A Pass on ports that are not clear may not pass anything.
+  const made = ports.clear || action !== "pass" ? action : "drop";
+  const rules: UnplacedRule[] = [];
+  const add = (peers: PolicyRule["peers"], match: PolicyRule["ports"]): void => {
+    if (peers !== "any" && peers.length === 0) return;
+    if (match !== "any" && match.length === 0) return;
+    rules.push({ ...common(made), peers, ports: match });
+  };
+  if (ports.names === 0 || others.length === 0) {
+    add([...named, ...others], ports.match);
+    return rules;
+  }
+  add(named, ports.match);
+  const closed = action === "allow-related";
+  report(
+    peersPath,
+    "InvalidPeer",
+    `networks, nodes and domainNames have no names for ports; for them ${closed ? "the named ports match nothing" : "all ports are denied"}`,
+  );
+  if (closed) add(others, ports.unnamed);
+  else rules.push({ ...common("drop"), peers: others, ports: "any" });
+  return rules;
+}
+
+/** All of IP, and not ARP. */
+const EVERYBODY: PolicyRule["peers"] = [
+  { kind: "cidr", cidr: "0.0.0.0/0", except: [] },
+  { kind: "cidr", cidr: "::/0", except: [] },
+];
+
+function actionOf({ kind }: AdminPolicyFact, text: string): RuleAction | undefined {
+  if (text === "Deny") return "drop";
+  if (text === (kind === "cnp" ? "Accept" : "Allow")) return "allow-related";
+  return text === "Pass" && kind !== "banp" ? "pass" : undefined;
+}
+
+/** Kube-OVN's annotation: the actions, in OVN's words, whose traffic is logged. */
+function logOf(annotations: Readonly<Record<string, string>>, action: RuleAction): RuleLog | undefined {
+  const actions = (annotations[NETWORK_POLICY.logActions] ?? "").split(",").map((text) => text.trim());
+  if (!actions.includes(action) && !(action === "allow-related" && actions.includes("allow"))) return undefined;
+  const rate = Number(annotations[NETWORK_POLICY.logRate] ?? "0");
+  return { severity: action === "drop" ? "warning" : "info", rate: Number.isInteger(rate) && rate >= 0 ? rate : 100 };
+}

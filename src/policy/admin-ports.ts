@@ -1,0 +1,57 @@
+import type { AdminPortFact } from "../facts/admin-policy.ts";
+import type { Report } from "./admin-peers.ts";
+import type { PolicyRule, PortMatch, Protocol, RuleAction } from "./types.ts";
+
+/** The ports of a rule. */
+export interface TranslatedPorts {
+  readonly match: PolicyRule["ports"];
+  /** Those without a name. */
+  readonly unnamed: PolicyRule["ports"];
+  /** How many have a name. */
+  readonly names: number;
+  /** Whether all of it was understood. */
+  readonly clear: boolean;
+}
+
+const PROTOCOLS: readonly Protocol[] = ["TCP", "UDP", "SCTP"];
+
+/** What the ports of a rule mean. Where one is not clear, an Allow does not match it, and any other rule matches all ports. */
+export function translatePorts(
+  ports: readonly AdminPortFact[] | undefined,
+  { action, path }: { readonly action: RuleAction; readonly path: string },
+  report: Report,
+): TranslatedPorts {
+  if (ports === undefined) return { match: "any", unnamed: "any", names: 0, clear: true };
+  const closed =
+    action === "allow-related" ? "this matches nothing" : "as this rule does not allow, it denies all ports";
+  const match: PortMatch[] = [];
+  let clear = true;
+  const unclear = (at: string, reason: string, message: string): void => {
+    clear = false;
+    report(at, reason, `${message}; ${closed}`);
+  };
+  if (ports.length === 0) unclear(path, "InvalidPort", "must have at least one port, or be left out");
+  for (const [i, { protocol = "TCP", first, last, name }] of ports.entries()) {
+    const at = `${path}[${i}]`;
+    if (name !== undefined) match.push(...PROTOCOLS.map((protocol) => ({ kind: "named" as const, protocol, name })));
+    else if (!isProtocol(protocol)) {
+      unclear(at, "InvalidProtocol", `${JSON.stringify(protocol)} is none of ${PROTOCOLS.join(", ")}`);
+    } else if (first === undefined || last === undefined) {
+      unclear(at, "InvalidPort", "has neither a number, nor a range, nor a name");
+    } else if (!isPort(first) || !isPort(last) || last < first) {
+      const text = first === last ? `${first} is no port` : `${first} to ${last} is no range of ports`;
+      unclear(at, "InvalidPort", `${text}; ports are 1 to 65535`);
+    } else match.push({ kind: "range", protocol, first, last });
+  }
+  if (!clear && action !== "allow-related") return { match: "any", unnamed: "any", names: 0, clear };
+  const unnamed = match.filter(({ kind }) => kind !== "named");
+  return { match, unnamed, names: match.length - unnamed.length, clear };
+}
+
+function isProtocol(text: string): text is Protocol {
+  return (PROTOCOLS as readonly string[]).includes(text);
+}
+
+function isPort(number: number): boolean {
+  return Number.isInteger(number) && number >= 1 && number <= 65535;
+}

@@ -1,0 +1,50 @@
+import type { AdminSlots } from "../facts/admin-policy.ts";
+import type { PolicyRule } from "./types.ts";
+
+/** A rule before it has its priority. */
+export interface UnplacedRule extends Omit<PolicyRule, "priority"> {
+  /** Where it stands among the rules of its direction, from 0; rules of one place are one. Never falls in a list. */
+  readonly place: number;
+}
+
+/** Rules with their priorities, and how many did not find one. */
+export interface PlacedRules {
+  readonly rules: readonly PolicyRule[];
+  readonly closed: number;
+}
+
+/**
+ * Gives rules of one direction, in their order, priorities from `slots`: one for each place, as Kube-OVN does. Where there are
+ * more places than slots, rules of one action that follow each other share one, for among them the order says nothing.
+ * What does not fit even so is closed: its Allows are left out, the rest is denied, at the last priority.
+ */
+export function assignPriorities(
+  rules: readonly UnplacedRule[],
+  { first, count }: Pick<AdminSlots, "first" | "count">,
+): PlacedRules {
+  const places = rules.map(({ place }) => place);
+  const offsets = (places.at(-1) ?? 0) < count ? places : runs(rules);
+  if ((offsets.at(-1) ?? 0) < count)
+    return { rules: rules.map((rule, i) => place(rule, first - (offsets[i] ?? 0))), closed: 0 };
+  // The last slot is for what does not fit.
+  const fit = offsets.findIndex((offset) => offset >= count - 1);
+  const placed = rules.slice(0, fit).map((rule, i) => place(rule, first - (offsets[i] ?? 0)));
+  const rest = rules.slice(fit);
+  const denied = rest.filter(({ action }) => action !== "allow-related");
+  const last = first - count + 1;
+  return { rules: [...placed, ...denied.map((rule) => place({ ...rule, action: "drop" }, last))], closed: rest.length };
+}
+
+function place(rule: UnplacedRule, priority: number): PolicyRule {
+  const { direction, action, peers, ports, name, log } = rule;
+  return { direction, action, peers, ports, name, priority, ...(log && { log }) };
+}
+
+/** For each rule how often the action has changed before it. */
+function runs(rules: readonly UnplacedRule[]): readonly number[] {
+  let run = 0;
+  return rules.map(({ action }, i) => {
+    if (i > 0 && action !== rules[i - 1]?.action) run++;
+    return run;
+  });
+}
