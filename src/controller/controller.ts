@@ -22,6 +22,7 @@ import { Tracker } from "../reconcile/tracker.ts";
 import { AddressRecorder } from "./address-recorder.ts";
 import { Allocator, type Applicant } from "./allocator.ts";
 import { ensureDefaults } from "./defaults.ts";
+import { Fence, fenced } from "./fence.ts";
 import { Gather } from "./gather.ts";
 import type { Northbound } from "./northbound.ts";
 import { runEffect } from "./run-effect.ts";
@@ -52,6 +53,8 @@ const BURSTS: ReadonlySet<FactKind> = new Set(["pods", "ips", "disputes"]);
 
 /** What a leader writes to Kubernetes with. Each term has its own, so that nothing of an earlier one gets into it. */
 interface Term {
+  readonly fence: Fence;
+  readonly kube: Kube;
   readonly recorder: AddressRecorder;
   readonly statuses: StatusWriter;
   readonly effects: EffectRunner<WeftEffect>;
@@ -188,7 +191,7 @@ export class Controller {
    * would hide what the last leader has done: its addresses would be given again, and its ports be swept.
    */
   async lead(): Promise<void> {
-    const { kube, settings, log, northbound, clock } = this.#parts;
+    const { settings, log, northbound, clock } = this.#parts;
     const started = clock.now();
     const term = this.#newTerm();
     this.#term = term;
@@ -197,7 +200,12 @@ export class Controller {
     this.#fresh = false;
     await northbound.whenReady();
     if (over()) return;
-    await ensureDefaults(kube, settings, this.#sources);
+    try {
+      await ensureDefaults(term.kube, settings, this.#sources);
+    } catch (error) {
+      // Who leads no more need not give up.
+      if (!over()) throw error;
+    }
     if (over()) return;
     this.allocator.start();
     this.engine.start();
@@ -216,6 +224,7 @@ export class Controller {
   follow(): void {
     const term = this.#term;
     this.#term = undefined;
+    term?.fence.close();
     this.engine.stop();
     this.allocator.stop();
     term?.recorder.clear();
@@ -230,7 +239,9 @@ export class Controller {
   }
 
   #newTerm(): Term {
-    const { kube, log, clock } = this.#parts;
+    const { northbound, log, clock } = this.#parts;
+    const fence = new Fence({ clock, confirm: () => northbound.confirmLock() });
+    const kube = fenced(this.#parts.kube, fence);
     const recorder = new AddressRecorder({
       kube,
       timers: clock,
@@ -263,7 +274,7 @@ export class Controller {
       limit: 24,
       onError: (effect, error) => log.warn({ err: error, effect: effect.key }, "an effect failed; it is tried again"),
     });
-    return { recorder, statuses, effects };
+    return { fence, kube, recorder, statuses, effects };
   }
 
   /** New MACs depend on the cluster, so that two clusters on one wire differ where their pods have the same names. */

@@ -132,6 +132,16 @@ export class Northbound {
     }
   }
 
+  /** Whether the database agrees that this client holds the leader's lock: a transaction that asserts it and changes nothing. Never rejects. */
+  async confirmLock(): Promise<boolean> {
+    try {
+      await this.client.transact(OVN_NB.name, [], { assertLock: LEADER_LOCK });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   async close(): Promise<void> {
     await this.client.close();
   }

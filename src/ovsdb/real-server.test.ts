@@ -221,10 +221,13 @@ t.test("a lock goes to the next in line when the process that holds it is killed
   await client.whenConnected();
   const write = (): Promise<unknown> =>
     client.transact(TEST.name, [insert(TEST, "Group", undefined, { name: "g" })], { assertLock: "l" });
+  const ask = (): Promise<unknown> => client.transact(TEST.name, [], { assertLock: "l" });
   await t.rejects(write(), { code: "not owner" });
   t.equal(lock.state, "waiting");
+  await t.rejects(ask(), { code: "not owner" });
   holder.kill("SIGKILL");
   await lock.whenHeld();
+  t.same(await ask(), [], "a transaction of nothing but the assertion is a question who holds it");
   await write();
   const thief = bench.connect().steal("l");
   await thief.whenHeld();
