@@ -1,22 +1,61 @@
-import { generateScript } from "./generate.ts";
-import { run } from "./run.ts";
+import { Command, InvalidArgumentError } from "commander";
+import { replay, search, showTrace } from "./commands.ts";
+import { PLANTS } from "./plants.ts";
+import { DEFAULT_JOBS } from "./pool.ts";
 
-const [first = "1", count = "1", verbose] = process.argv.slice(2);
-let failed = 0;
-const started = performance.now();
-for (let seed = Number(first); seed < Number(first) + Number(count); seed++) {
-  const t = performance.now();
-  const outcome = await run(generateScript(seed), verbose ? { print: (line) => console.log(line) } : {});
-  if (outcome.violations.length > 0) failed++;
-  console.log(
-    seed,
-    outcome.hash,
-    outcome.events,
-    `${Math.round(performance.now() - t)} ms`,
-    Math.round(outcome.simulated / 1000),
-    "s",
-    outcome.violations.length,
-  );
-  for (const v of outcome.violations.slice(0, 6)) console.log("    ", v.slice(0, 300));
+/** The options as commander hands them over. */
+interface Options {
+  readonly seeds: number;
+  readonly firstSeed: number;
+  readonly jobs: number;
+  readonly plant?: string;
+  readonly trace: boolean;
+  readonly replay?: string;
+  readonly minimise: boolean;
 }
-console.log(failed, "failed", Math.round(performance.now() - started), "ms");
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("a whole number from 1 on is wanted.");
+  return value;
+}
+
+function plantName(text: string): string {
+  if (text !== "all" && !PLANTS.some((plant) => plant.name === text)) {
+    throw new InvalidArgumentError(`there are: all, ${PLANTS.map((plant) => plant.name).join(", ")}.`);
+  }
+  return text;
+}
+
+const plants = PLANTS.map(({ name, bug }) => `  ${name.padEnd(24)}${bug}`).join("\n");
+
+const program = new Command("sim")
+  .description(
+    "Runs the real controller in a simulated cluster that tries to break it, once for each seed: clock, messages and chance are all the seed's. What fails is shortened and shown, and repeats itself exactly.",
+  )
+  .option("--seeds <n>", "how many seeds", wholeNumber, 100)
+  .option("--first-seed <s>", "the first of them", wholeNumber, 1)
+  .option("--jobs <n>", "runs at once", wholeNumber, DEFAULT_JOBS)
+  .option("--trace", "run the first seed only, and print all that happens", false)
+  .option("--replay <file>", "run the script of a file, as a shortened failure leaves it, and print all that happens")
+  .option("--no-minimise", "do not shorten what fails")
+  .option("--plant <name>", "plant a bug in the controller and look for it: then finding it is success", plantName)
+  .addHelpText("after", `\nBugs to plant:\n${plants}\n  ${"all".padEnd(24)}each of them in turn`)
+  .action(async ({ seeds, firstSeed, jobs, plant, trace, replay: file, minimise }: Options) => {
+    const range = { first: firstSeed, count: seeds, jobs, minimise };
+    let good: boolean;
+    if (file !== undefined) good = await replay(file, plant);
+    else if (trace) good = await showTrace(firstSeed, plant);
+    else if (plant === undefined) good = await search(range);
+    else {
+      good = true;
+      for (const name of plant === "all" ? PLANTS.map((one) => one.name) : [plant]) {
+        if (await search({ ...range, plant: name })) good = false;
+      }
+    }
+    process.exitCode = good ? 0 : 1;
+  });
+program.parseAsync().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.stack : error);
+  process.exitCode = 2;
+});

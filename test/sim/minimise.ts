@@ -1,4 +1,4 @@
-import { type Outcome, run } from "./run.ts";
+import { type Outcome, type RunOptions, run } from "./run.ts";
 import type { Action, Script } from "./script.ts";
 
 /** A script that fails, with less in it, and how it fails. */
@@ -24,13 +24,18 @@ export function kindOf(violation: string): string {
  * the same way. Everything random depends on what it is about and not on its place in the run, so what stays in goes on
  * happening much as before. Stops after `budget` runs.
  */
-export async function minimise(script: Script, outcome: Outcome, budget = 200): Promise<Minimised> {
+export async function minimise(
+  script: Script,
+  outcome: Outcome,
+  options: RunOptions = {},
+  budget = 200,
+): Promise<Minimised> {
   const kinds = new Set(outcome.violations.slice(0, 1).map(kindOf));
   let best: Minimised = { script, outcome, runs: 0 };
   let runs = 0;
   const attempt = async (candidate: Script): Promise<boolean> => {
     runs++;
-    const result = await run(candidate);
+    const result = await run(candidate, options);
     if (!result.violations.some((violation) => kinds.has(kindOf(violation)))) return false;
     best = { script: candidate, outcome: result, runs };
     return true;

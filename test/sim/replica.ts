@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { Controller } from "../../src/controller/controller.ts";
+import { Controller, type ControllerParts } from "../../src/controller/controller.ts";
 import { Election } from "../../src/controller/election.ts";
 import { Northbound } from "../../src/controller/northbound.ts";
 import type { Settings } from "../../src/controller/settings.ts";
@@ -10,6 +10,7 @@ import { Connection } from "../../src/ovsdb/connection.ts";
 import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
 import { KubeLink } from "./kube-link.ts";
 import type { NorthboundServer } from "./northbound-server.ts";
+import type { Plant } from "./plants.ts";
 import { SimProcess } from "./process.ts";
 import { Random } from "./random.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -23,6 +24,8 @@ export interface Surroundings {
   readonly northbound: NorthboundServer;
   readonly settings: Settings;
   readonly seed: string;
+  /** A bug that the controllers have. */
+  readonly plant: Plant | undefined;
   readonly onWrite: (process: SimProcess, verb: string, type: ResourceType, ref: ObjectRef) => void;
   /** A fault of the code itself, whatever the world was doing to it. */
   readonly onBug: (what: string) => void;
@@ -94,7 +97,7 @@ export class Replica {
       { clock: process.clock, dial: server.dialer(process) },
     );
     const northbound = new Northbound(client);
-    const parts = {
+    const made: ControllerParts = {
       kube: link,
       northbound,
       settings: { ...settings, identity: name },
@@ -102,7 +105,10 @@ export class Replica {
       clock: process.clock,
       random: process.clock.random,
     };
+    const { plant } = this.#world;
+    const parts = plant?.parts?.(made) ?? made;
     const controller = new Controller(parts);
+    plant?.controller?.(controller, parts);
     const election = new Election(parts, controller, () => {
       weather.count("controller gave itself up");
       this.crash(1_000, "at once");

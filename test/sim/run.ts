@@ -8,6 +8,7 @@ import { Historian } from "./historian.ts";
 import { NorthboundServer } from "./northbound-server.ts";
 import { judge } from "./oracle.ts";
 import { Picture } from "./picture.ts";
+import type { Plant } from "./plants.ts";
 import { Replica } from "./replica.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Action, DatabaseAction, FaultAction, Script, UserAction } from "./script.ts";
@@ -35,6 +36,8 @@ export interface Outcome {
 export interface RunOptions {
   /** Gets every line of the trace. */
   readonly print?: (line: string) => void;
+  /** A bug that all controllers of the run have. */
+  readonly plant?: Plant;
 }
 
 /** How long all must be quiet before it counts as settled: longer than any pause after a failure, in ms. */
@@ -52,8 +55,18 @@ process.on("unhandledRejection", (error) => {
   current.onBug(`nobody caught: ${error instanceof Error ? error.stack : String(error)}`);
 });
 
-/** Carries out a script, lets everything come to rest, and judges. */
+/** Carries out a script, lets everything come to rest, and judges. One run at a time in one thread. */
 export async function run(script: Script, options: RunOptions = {}): Promise<Outcome> {
+  const uproot = options.plant?.install?.();
+  try {
+    return await carryOut(script, options);
+  } finally {
+    current = undefined;
+    uproot?.();
+  }
+}
+
+async function carryOut(script: Script, options: RunOptions): Promise<Outcome> {
   const scheduler = new Scheduler(new Trace(options.print));
   const weather = new Weather();
   const violations: string[] = [];
@@ -88,6 +101,7 @@ export async function run(script: Script, options: RunOptions = {}): Promise<Out
     northbound,
     settings: settingsOf(script),
     seed: script.seed,
+    plant: options.plant,
     onWrite: (_process: unknown, _verb: string, type: { plural: string }) => {
       if (type.plural === "leases" || type.plural === "events") return;
       activity.kubeWrites++;
@@ -130,7 +144,6 @@ export async function run(script: Script, options: RunOptions = {}): Promise<Out
   const leaders = replicas.filter((replica) => replica.leading).length;
   if (leaders !== 1) violate(`${leaders} controllers lead`);
   for (const replica of replicas) replica.process?.kill();
-  current = undefined;
   const counts: Record<string, number> = { ...Object.fromEntries(weather.injected) };
   counts["writes to Kubernetes"] = activity.kubeWrites;
   counts["northbound transactions"] = activity.commits;

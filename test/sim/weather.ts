@@ -10,6 +10,20 @@ import type { Random } from "./random.ts";
  */
 export type KubeFault = "refused" | "lost" | "unanswered" | "late";
 
+const KINDS: Readonly<Record<WeatherKind, true>> = {
+  refused: true,
+  lost: true,
+  unanswered: true,
+  late: true,
+  "database-refuses": true,
+  "slow-network": true,
+};
+
+/** Whether that is the name of a kind of weather. */
+export function isWeather(name: string): boolean {
+  return Object.hasOwn(KINDS, name);
+}
+
 /** Kinds of bad weather; each is a probability that something goes wrong while it lasts. */
 export type WeatherKind = KubeFault | "database-refuses" | "slow-network";
 

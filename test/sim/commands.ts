@@ -1,0 +1,110 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { generateScript } from "./generate.ts";
+import { minimise } from "./minimise.ts";
+import { plantNamed } from "./plants.ts";
+import { type Job, runAll } from "./pool.ts";
+import { injectedTable, outcomeText, scriptText, Tally } from "./report.ts";
+import { type Outcome, type RunOptions, run } from "./run.ts";
+import type { Script } from "./script.ts";
+
+/** Which seeds are searched, and how. */
+export interface Range {
+  readonly first: number;
+  readonly count: number;
+  /** Runs at once. */
+  readonly jobs: number;
+  /** Whether what fails is shortened. */
+  readonly minimise: boolean;
+  /** The planted bug; with one, the first failure ends the search. */
+  readonly plant?: string;
+}
+
+/** Where shortened scripts are left, in the checkout; ignored by git. */
+const OUT = "dist/sim";
+/** So many failures are shortened: more are seldom of another kind, and each takes half a minute. */
+const MAX_SHORTENED = 5;
+/** How often the progress is told, in ms. */
+const PROGRESS_MS = 10_000;
+
+/** Runs all seeds of a range and prints what came of it. True: none failed. */
+export async function search(range: Range): Promise<boolean> {
+  const { first, count, jobs, plant } = range;
+  const seeds = Array.from({ length: count }, (_, i): Job => ({ seed: first + i, ...(plant && { plant }) }));
+  const tally = new Tally();
+  const began = performance.now();
+  const seconds = (): number => (performance.now() - began) / 1_000;
+  const rate = (): string =>
+    `${tally.runs} of ${count} seeds in ${seconds().toFixed(0)} s, ${tally.failed.length} failed`;
+  let told = began;
+  console.log(
+    plant === undefined
+      ? `seeds ${first} to ${first + count - 1}, ${jobs} at once`
+      : `planted: ${plant} (${plantNamed(plant).bug})`,
+  );
+  await runAll(seeds, jobs, ({ outcome, job }) => {
+    tally.add(outcome);
+    if (outcome.violations.length > 0) console.log(outcomeText(outcome, replayHint(job)));
+    if (performance.now() - told > PROGRESS_MS) {
+      told = performance.now();
+      console.log(`  ${rate()}`);
+    }
+    return plant === undefined || outcome.violations.length === 0;
+  });
+  if (plant !== undefined) {
+    const [found] = tally.failed;
+    if (found === undefined) console.log(`not found: ${rate()}`);
+    else console.log(`found after ${tally.runs} runs, with seed ${found.seed}`);
+  } else {
+    console.log(`\nwhat was injected and done, how often:\n${injectedTable(tally.counts)}`);
+  }
+  if (range.minimise) await shorten(tally, plant);
+  if (plant === undefined) {
+    const speed = tally.runs / seconds();
+    const days = tally.simulated / 86_400_000;
+    console.log(`\n${rate()}: ${speed.toFixed(1)} seeds/s, ${tally.events} events, ${days.toFixed(1)} simulated days`);
+  }
+  return tally.failed.length === 0;
+}
+
+/** Shortens one failing seed of each kind of violation. */
+async function shorten(tally: Tally, plant: string | undefined): Promise<void> {
+  const kinds = [...tally.kinds()];
+  for (const [kind, seeds] of kinds.slice(0, MAX_SHORTENED)) {
+    const outcome = tally.failed.find(({ seed }) => seed === seeds[0]);
+    if (outcome === undefined) continue;
+    console.log(`\n"${kind}": seeds ${seeds.join(", ")}; shortening ${outcome.seed} …`);
+    const shorter = await minimise(generateScript(Number(outcome.seed)), outcome, optionsOf(plant));
+    mkdirSync(OUT, { recursive: true });
+    const file = `${OUT}/${outcome.seed}${plant === undefined ? "" : `-${plant}`}.json`;
+    writeFileSync(file, `${JSON.stringify(shorter.script, null, 1)}\n`);
+    console.log(`${scriptText(shorter.script)}\n(${shorter.runs} runs)`);
+    const hint = `npm run sim -- --replay ${file}${plant === undefined ? "" : ` --plant ${plant}`}`;
+    console.log(outcomeText(shorter.outcome, hint));
+  }
+  if (kinds.length > MAX_SHORTENED) console.log(`\n${kinds.length - MAX_SHORTENED} more kinds are not shortened`);
+}
+
+/** Runs one seed and prints all that happens. True: nothing was wrong. */
+export function showTrace(seed: number, plant: string | undefined): Promise<boolean> {
+  return show(generateScript(seed), plant);
+}
+
+/** Runs the script of a file and prints all that happens. True: nothing was wrong. */
+export function replay(file: string, plant: string | undefined): Promise<boolean> {
+  return show(JSON.parse(readFileSync(file, "utf8")) as Script, plant);
+}
+
+async function show(script: Script, plant: string | undefined): Promise<boolean> {
+  const outcome: Outcome = await run(script, { ...optionsOf(plant), print: (line) => console.log(line) });
+  console.log(`\nhash ${outcome.hash}, ${outcome.events} events`);
+  for (const violation of outcome.violations) console.log(`  ${violation}`);
+  return outcome.violations.length === 0;
+}
+
+function optionsOf(plant: string | undefined): RunOptions {
+  return plant === undefined ? {} : { plant: plantNamed(plant) };
+}
+
+function replayHint({ seed, plant }: Job): string {
+  return `npm run sim -- --first-seed ${seed} --trace${plant === undefined ? "" : ` --plant ${plant}`}`;
+}

@@ -1,0 +1,221 @@
+import type { Controller, ControllerParts } from "../../src/controller/controller.ts";
+import { Sources } from "../../src/controller/sources.ts";
+import { StatusWriter } from "../../src/controller/status-writer.ts";
+import { projectIp } from "../../src/facts/project-ip.ts";
+import type { StatefulSetFact } from "../../src/facts/types.ts";
+import { KubeError } from "../../src/kube/errors.ts";
+import type { Kube, Patch } from "../../src/kube/kube.ts";
+import type { KubeObject } from "../../src/kube/object.ts";
+import { IPS, NODES, PODS } from "../../src/kube/resources.ts";
+
+/**
+ * A bug that is planted to see whether a simulation finds it. It is planted here, from outside: by wrapping what a controller is
+ * given, by getting in between its parts, or by replacing a method while a run lasts. The product knows nothing of it.
+ */
+export interface Plant {
+  readonly name: string;
+  /** The bug, and what it does in a real cluster. */
+  readonly bug: string;
+  /** It is found within so many seeds, counted from 1. */
+  readonly within: number;
+  /** Spoils what a controller is made of. */
+  readonly parts?: (parts: ControllerParts) => ControllerParts;
+  /** Spoils a controller that has just been made. */
+  readonly controller?: (controller: Controller, parts: ControllerParts) => void;
+  /** Spoils all controllers of this thread; what it returns undoes that. */
+  readonly install?: () => () => void;
+}
+
+/** All of them, each of another nature. */
+export const PLANTS: readonly Plant[] = [
+  {
+    name: "early-release",
+    bug: "an address is given back when its pod goes, before its port has gone: its next holder shares it for a while",
+    within: 100,
+    parts: (parts) => {
+      // The address counts as free although the port is still there.
+      parts.northbound.podPort = () => undefined;
+      return parts;
+    },
+    controller: (controller, { kube }) => {
+      controller.facts.subscribe((change) => {
+        if (change.kind !== "pods" || change.new !== undefined || !controller.leading) return;
+        for (const ip of controller.facts.by("ips", "holder", change.key)) {
+          if (ip.podType !== "") continue;
+          const body = { metadata: { uid: ip.uid, finalizers: [] } };
+          kube
+            .patch(IPS, { name: ip.name }, { type: "merge", body })
+            .then(() => kube.delete(IPS, { name: ip.name }, { preconditions: { uid: ip.uid } }))
+            .catch(() => undefined);
+        }
+      });
+    },
+  },
+  {
+    name: "ports-ignored-at-start",
+    bug: "a new leader does not look at the ports that are in the database: the address of a port whose record is lost is given again",
+    within: 100,
+    parts: (parts) => {
+      parts.northbound.podPorts = function* () {};
+      return parts;
+    },
+  },
+  {
+    name: "no-confirmation",
+    bug: "the address of a StatefulSet's or machine's pod is given back on what informers say, without asking the API server: it changes where they lag behind",
+    within: 100,
+    parts: (parts) => ({
+      ...parts,
+      kube: spoilt(parts.kube, {
+        get: (type, ref, options) =>
+          type === NODES || type === PODS || type === IPS
+            ? parts.kube.get(type, ref, options)
+            : Promise.reject(new KubeError("not-found", "planted")),
+      }),
+    }),
+  },
+  {
+    name: "stale-leader",
+    bug: "a new leader decides on what its informers happen to know, without reading everything anew: it gives what its predecessor gave",
+    within: 100,
+    install: () => replaced(Sources.prototype, "refresh", () => async () => undefined),
+  },
+  {
+    name: "unconditional-writes",
+    bug: "records are written and deleted whatever has become of them since that was decided",
+    within: 100,
+    parts: (parts) => ({ ...parts, kube: unconditional(parts.kube) }),
+  },
+  {
+    name: "unknown-is-done",
+    bug: "a transaction whose answer was lost with its connection is taken for done: its effects happen, and its rows are missing",
+    within: 100,
+    parts: (parts) => {
+      const commit = parts.northbound.commit.bind(parts.northbound);
+      parts.northbound.commit = async (plan) => {
+        const outcome = await commit(plan);
+        return outcome.kind === "unknown" ? { kind: "committed" } : outcome;
+      };
+      return parts;
+    },
+  },
+  {
+    name: "used-before-recorded",
+    bug: "an address is used as soon as it is decided, while its record is still being written: a crash in between loses it",
+    within: 100,
+    parts: (parts) => ({ ...parts, kube: spoilt(parts.kube, {}) }),
+    controller: ({ facts }, { kube, clock }) => {
+      const create = kube.create.bind(kube);
+      kube.create = async (type, object, options) => {
+        if (type !== IPS) return create(type, object, options);
+        const { name = "" } = object.metadata;
+        const metadata = { ...object.metadata, uid: "planted", resourceVersion: "0" };
+        facts.set("ips", name, projectIp({ ...object, metadata } as never));
+        await new Promise<void>((resolve) => void clock.after(100, resolve));
+        return create(type, object, options);
+      };
+    },
+  },
+  {
+    name: "ordinals-from-zero",
+    bug: "`.spec.ordinals.start` of a StatefulSet is ignored: addresses of its last places are not kept",
+    within: 100,
+    controller: ({ facts }) => {
+      const set = facts.set.bind(facts);
+      facts.set = (kind, key, fact) => {
+        if (kind !== "statefulSets" || fact === undefined) return set(kind, key, fact);
+        const spoilt: StatefulSetFact = { ...(fact as unknown as StatefulSetFact), start: 0 };
+        return set(kind, key, spoilt as unknown as typeof fact);
+      };
+    },
+  },
+  {
+    name: "effect-forgotten",
+    bug: "a write to Kubernetes that failed for want of a connection is not tried again",
+    within: 100,
+    parts: (parts) => ({
+      ...parts,
+      kube: spoilt(parts.kube, {
+        patch: async <T extends KubeObject>(...[type, ref, patch, options]: Parameters<Kube["patch"]>) => {
+          try {
+            return await parts.kube.patch<T>(type, ref, patch, options);
+          } catch (error) {
+            if (type === PODS && error instanceof KubeError && error.code === "unavailable") return {} as T;
+            throw error;
+          }
+        },
+      }),
+    }),
+  },
+  {
+    name: "counter-missed",
+    bug: "a subnet's counters that change while its status is being written stay as they were",
+    within: 100,
+    install: () =>
+      replaced(StatusWriter.prototype, "touch", (touch) => {
+        const touched = new WeakMap<StatusWriter, Set<string>>();
+        return function (this: StatusWriter, resource, name) {
+          const known = touched.get(this) ?? new Set();
+          touched.set(this, known);
+          // Every second time is taken for the echo of its own write.
+          const echo = known.delete(name);
+          if (!echo) known.add(name);
+          if (!echo || resource !== "subnets") touch.call(this, resource, name);
+        };
+      }),
+  },
+  {
+    name: "withdrawn-kept",
+    bug: "the address of a pod that was deleted before it was recorded is not given back",
+    within: 100,
+    controller: ({ allocator }) => {
+      allocator.dropped = () => undefined;
+    },
+  },
+];
+
+/** The plant of that name; throws, with all names, where there is none. */
+export function plantNamed(name: string): Plant {
+  const plant = PLANTS.find((candidate) => candidate.name === name);
+  if (plant === undefined) throw new Error(`no plant is called ${name}: ${PLANTS.map((one) => one.name).join(", ")}`);
+  return plant;
+}
+
+/** A client that is as `kube`, but for some verbs. */
+function spoilt(kube: Kube, verbs: Partial<Kube>): Kube {
+  return {
+    get: (type, ref, options) => kube.get(type, ref, options),
+    list: (type, options) => kube.list(type, options),
+    watch: (type, options, onEvent) => kube.watch(type, options, onEvent),
+    create: (type, object, options) => kube.create(type, object, options),
+    update: (type, object, options) => kube.update(type, object, options),
+    patch: (type, ref, patch, options) => kube.patch(type, ref, patch, options),
+    delete: (type, ref, options) => kube.delete(type, ref, options),
+    ...verbs,
+  };
+}
+
+/** Leaves versions and UIDs out of what it sends. */
+function unconditional(kube: Kube): Kube {
+  return spoilt(kube, {
+    patch: (type, ref, patch, options) => kube.patch(type, ref, type === IPS ? careless(patch) : patch, options),
+    delete: (type, ref, { preconditions: _, ...options } = {}) => kube.delete(type, ref, options),
+  });
+}
+
+function careless(patch: Patch): Patch {
+  if (patch.type !== "merge") return patch;
+  const { metadata: { uid: _, resourceVersion: __, ...metadata } = {}, ...body } = patch.body as {
+    metadata?: { uid?: string; resourceVersion?: string };
+  };
+  return { ...patch, body: { ...body, metadata } };
+}
+
+/** Puts another method in the place of one; the function returned puts it back. */
+function replaced<T extends object, K extends keyof T>(target: T, name: K, make: (old: T[K]) => T[K]): () => void {
+  const old = target[name];
+  target[name] = make(old);
+  return () => {
+    target[name] = old;
+  };
+}

@@ -1,0 +1,71 @@
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import type { Outcome } from "./run.ts";
+import type { Script } from "./script.ts";
+
+/** One run that a worker is asked for: by a seed, or by a script as it stands. */
+export interface Job {
+  readonly seed: number;
+  readonly script?: Script;
+  /** The planted bug, see `plants.ts`. */
+  readonly plant?: string;
+}
+
+/** How a job ended, and how long it took. */
+export interface Done {
+  readonly job: Job;
+  readonly outcome: Outcome;
+  /** ms on the machine's clock. */
+  readonly ms: number;
+}
+
+/** What a worker gets, and what it answers. */
+export type Answer = { readonly done: Done } | { readonly error: string };
+
+/** As many runs at once as the machine has processors. */
+export const DEFAULT_JOBS = availableParallelism();
+
+/**
+ * Runs jobs on worker threads, so many at once, each thread one after the other; `onDone` is called in the order in which they end,
+ * and ends everything by answering false. Rejects where a worker fails by itself: that is a fault of the harness.
+ */
+export async function runAll(jobs: Iterable<Job>, parallel: number, onDone: (done: Done) => boolean): Promise<void> {
+  const queue = jobs[Symbol.iterator]();
+  let open = true;
+  const work = async (): Promise<void> => {
+    const worker = new Worker(new URL("./worker.ts", import.meta.url));
+    try {
+      for (let next = queue.next(); open && next.done !== true; next = queue.next()) {
+        const done = await ask(worker, next.value);
+        if (open && !onDone(done)) open = false;
+      }
+    } finally {
+      await worker.terminate();
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: Math.max(1, parallel) }, work));
+  } finally {
+    open = false;
+  }
+}
+
+function ask(worker: Worker, job: Job): Promise<Done> {
+  const { promise, resolve, reject } = Promise.withResolvers<Done>();
+  const clear = (): void => {
+    worker.off("message", onMessage).off("error", onError).off("exit", onExit);
+  };
+  const onMessage = (answer: Answer): void => {
+    clear();
+    if ("done" in answer) resolve(answer.done);
+    else reject(new Error(`seed ${job.seed}: ${answer.error}`));
+  };
+  const onError = (error: Error): void => {
+    clear();
+    reject(error);
+  };
+  const onExit = (code: number): void => onError(new Error(`seed ${job.seed}: its worker ended with code ${code}`));
+  worker.on("message", onMessage).on("error", onError).on("exit", onExit);
+  worker.postMessage(job);
+  return promise;
+}

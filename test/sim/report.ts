@@ -1,0 +1,73 @@
+import { isFault, isTampering } from "./generate.ts";
+import { kindOf } from "./minimise.ts";
+import type { Outcome } from "./run.ts";
+import type { Action, ActionName, Script } from "./script.ts";
+import { isWeather } from "./weather.ts";
+
+/** What many runs came to. */
+export class Tally {
+  /** What was done or injected → how often. */
+  readonly counts = new Map<string, number>();
+  readonly failed: Outcome[] = [];
+  runs = 0;
+  events = 0;
+  /** Simulated ms. */
+  simulated = 0;
+
+  add(outcome: Outcome): void {
+    this.runs++;
+    this.events += outcome.events;
+    this.simulated += outcome.simulated;
+    if (outcome.violations.length > 0) this.failed.push(outcome);
+    for (const [name, times] of Object.entries(outcome.counts)) {
+      this.counts.set(name, (this.counts.get(name) ?? 0) + times);
+    }
+  }
+
+  /** Kinds of violation → the seeds that showed them. */
+  kinds(): ReadonlyMap<string, readonly string[]> {
+    const kinds = new Map<string, string[]>();
+    for (const { seed, violations } of this.failed) {
+      const [first] = violations;
+      if (first === undefined) continue;
+      const kind = kindOf(first);
+      kinds.set(kind, [...(kinds.get(kind) ?? []), seed]);
+    }
+    return kinds;
+  }
+}
+
+/** What was injected and done how often, as a table in parts, the most frequent first. */
+export function injectedTable(counts: ReadonlyMap<string, number>): string {
+  const partOf = (name: string): string => {
+    if (isWeather(name) || isFault(name as ActionName)) return "what went wrong";
+    if (isTampering(name as ActionName)) return "what people interfered with";
+    // Names of actions are single words; the rest are sentences.
+    return name.includes(" ") ? "what came of it" : "what users did";
+  };
+  const parts = Map.groupBy(counts, ([name]) => partOf(name));
+  const lines = [...parts].flatMap(([title, rows]) => [
+    `  ${title}:`,
+    ...rows.sort(([, a], [, b]) => b - a).map(([name, times]) => `${String(times).padStart(12)}  ${name}`),
+  ]);
+  return lines.join("\n");
+}
+
+/** How a run failed, and how to see it again. */
+export function outcomeText({ seed, hash, violations }: Outcome, hint: string): string {
+  return [`seed ${seed} fails (hash ${hash}):`, ...violations.map((what) => `    ${what}`), `    see it: ${hint}`].join(
+    "\n",
+  );
+}
+
+/** A script as people read it: a line for each action. */
+export function scriptText({ seed, replicas, cidrs, actions, length }: Script): string {
+  const action = ({ at, do: name, ...rest }: Action): string => {
+    const details = Object.entries(rest).map(
+      ([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`,
+    );
+    return `  ${(at / 1_000).toFixed(3).padStart(8)} s  ${name} ${details.join(" ")}`.trimEnd();
+  };
+  const head = `seed ${seed}, replicas ${replicas}, ${cidrs.defaultCidr}, nodes ${cidrs.nodeSwitchCidr}, ${actions.length} actions in ${length / 1_000} s`;
+  return [head, ...actions.map(action)].join("\n");
+}

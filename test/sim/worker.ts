@@ -1,0 +1,19 @@
+import { parentPort } from "node:worker_threads";
+import { generateScript } from "./generate.ts";
+import { plantNamed } from "./plants.ts";
+import type { Answer, Job } from "./pool.ts";
+import { run } from "./run.ts";
+
+/** One thread of the pool: runs what it is asked for, one after the other. */
+parentPort?.on("message", (job: Job) => {
+  const began = performance.now();
+  const plant = job.plant === undefined ? undefined : plantNamed(job.plant);
+  run(job.script ?? generateScript(job.seed), plant === undefined ? {} : { plant }).then(
+    (outcome) => answer({ done: { job, outcome, ms: performance.now() - began } }),
+    (error: unknown) => answer({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+  );
+});
+
+function answer(message: Answer): void {
+  parentPort?.postMessage(message);
+}
