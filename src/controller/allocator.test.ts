@@ -1,7 +1,9 @@
 import t from "tap";
+import { podPortId } from "../compile/owner-ids.ts";
 import { addIp, addNode, addPod, addSubnet, sampleFacts } from "../compile/testing.ts";
 import { projectIp } from "../facts/project-ip.ts";
 import { projectIpPool, projectVip } from "../facts/project-pool.ts";
+import { rowUuid } from "../unit/identity.ts";
 import { rig } from "./allocator-testing.ts";
 import type { CommittedPort } from "./claims.ts";
 
@@ -167,6 +169,33 @@ t.test("an address that only a port or an annotation remembers goes to its own p
   t.match(records.get("z.default")?.lease, { v4: "10.16.0.3", mac: "02:00:00:00:00:99" });
   t.equal(records.get("0-first.default")?.lease.v4, "10.16.0.4");
   t.equal(records.has("zz.default"), false);
+});
+
+t.test("a node whose record is lost has the address of its port again, and no other node gets it", async (t) => {
+  const facts = sampleFacts();
+  facts.set("ips", "node-weft-2", undefined);
+  addNode(facts, "a-new-one", "172.18.0.13", "fd00:172:18::13");
+  const mac = "02:00:00:00:00:97";
+  const { allocator, records } = rig(facts, [
+    { name: "node-weft-2", subnet: "join", mac, v4: "100.64.0.9", v6: "", uuid: "made-by-us" },
+    { name: "node-gone", subnet: "join", mac: "", v4: "100.64.0.2", v6: "", uuid: "made-by-us" },
+  ]);
+  allocator.start();
+  t.match(records.get("node-weft-2")?.lease, { v4: "100.64.0.9", mac });
+  t.notMatch(records.get("node-a-new-one")?.lease.v4, /^100\.64\.0\.[29]$/);
+});
+
+t.test("a port of a pod's namesake, as an old copy of the database has it, says nothing of the pod", async (t) => {
+  const facts = sampleFacts();
+  addPod(facts, "again", { node: "weft-1" });
+  addPod(facts, "settled", { node: "weft-1" });
+  const uuid = rowUuid("Logical_Switch_Port", podPortId("again.default", "uid-first"));
+  const old = { name: "again.default", subnet: "ovn-default", mac: "", v4: "10.16.0.9", v6: "", uuid };
+  const { allocator, records, restored, ipam } = rig(facts, [old]);
+  allocator.start();
+  t.same(restored, []);
+  t.not(records.get("again.default")?.lease.v4, "10.16.0.9");
+  t.equal(ipam.holderOf("ovn-default", "10.16.0.9"), "port/again.default", "it is held while the port is there");
 });
 
 t.test("a machine's second pod waits until the first is gone, and then takes its address over", async (t) => {

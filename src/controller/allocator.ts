@@ -182,7 +182,7 @@ export class Allocator {
     const { ipam, restored } = this.#options;
     const clash = ipam.reserve(claim).conflicts.find(({ code }) => isClash(code));
     if (clash !== undefined) ipam.release(claim.owner);
-    restored(claim.pod, lostRecord(claim, clash?.message));
+    if (claim.pod !== undefined) restored(claim.pod, lostRecord(claim, clash?.message));
   }
 
   /** Nobody else gets the address of a port that is there. */

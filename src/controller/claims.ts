@@ -1,10 +1,12 @@
 import { OVN_PROVIDER, podAnnotation } from "../api/annotations.ts";
-import { podPortName } from "../api/names.ts";
+import { nodePortName, podPortName } from "../api/names.ts";
+import { podPortId } from "../compile/owner-ids.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { IpFact, PodFact } from "../facts/types.ts";
 import { parseDualIp } from "../net/dual.ts";
+import { rowUuid } from "../unit/identity.ts";
 
-/** A pod's port as the northbound database has it. */
+/** A pod's or a node's port as the northbound database has it. */
 export interface CommittedPort {
   /** The port's name, which is the IP object's. */
   readonly name: string;
@@ -12,12 +14,14 @@ export interface CommittedPort {
   readonly mac: string;
   readonly v4: string;
   readonly v6: string;
+  /** The row's UUID, where this controller made the port: it says for which pod of that name. */
+  readonly uuid?: string;
 }
 
 /** An address that is held although no IP object says so. */
 export interface Claim {
-  /** The pod that has it. */
-  readonly pod: PodFact;
+  /** The pod that has it; absent for a node. */
+  readonly pod?: PodFact;
   /** Who says so. */
   readonly source: "the northbound database" | "its annotations";
   readonly owner: string;
@@ -31,7 +35,7 @@ export interface Claim {
 export interface Claims {
   /** IP objects whose ports are committed, the older first. */
   readonly settled: readonly IpFact[];
-  /** Committed ports of pods whose record is lost. */
+  /** Committed ports of nodes and pods whose record is lost. */
   readonly ports: readonly Claim[];
   /** IP objects that never got so far, the older first. */
   readonly records: readonly IpFact[];
@@ -62,20 +66,38 @@ export function claimsAtStart(facts: FactReader, committedPorts: Iterable<Commit
   });
   const ports: Claim[] = [];
   const said: Claim[] = [];
+  for (const { name } of facts.all("nodes")) {
+    const owner = nodePortName(name);
+    const port = committed.get(owner);
+    if (port === undefined || facts.get("ips", owner) !== undefined) continue;
+    ports.push(claimOf(port, { source: "the northbound database", owner }));
+  }
   for (const pod of facts.all("pods")) {
     const owner = podPortName(pod.holder.slice(pod.namespace.length + 1), pod.namespace, OVN_PROVIDER);
     if (!pod.alive || facts.get("ips", owner) !== undefined) continue;
     const port = committed.get(owner);
-    const claim = port ?? annotated(pod.annotations);
-    if (claim === undefined) continue;
-    const { subnet, mac, v4, v6 } = claim;
-    const source = port === undefined ? "its annotations" : "the northbound database";
-    const made: Claim = { pod, source, owner, subnet, ...(mac && { mac }), ...(v4 && { v4 }), ...(v6 && { v6 }) };
-    (port === undefined ? said : ports).push(made);
+    if (port !== undefined && isOf(port, pod)) {
+      ports.push(claimOf(port, { pod, source: "the northbound database", owner }));
+      continue;
+    }
+    const told = annotated(pod.annotations);
+    if (told !== undefined) said.push(claimOf(told, { pod, source: "its annotations", owner }));
   }
   const spokenFor = new Set([...settled.map((ip) => ip.name), ...ports.map((claim) => claim.owner)]);
   const orphans = [...committed.values()].filter((port) => !spokenFor.has(port.name));
   return { settled, ports, records, annotated: said, orphans, disagreements };
+}
+
+function claimOf(
+  { subnet, mac, v4, v6 }: Omit<CommittedPort, "name">,
+  of: Pick<Claim, "pod" | "source" | "owner">,
+): Claim {
+  return { ...of, subnet, ...(mac && { mac }), ...(v4 && { v4 }), ...(v6 && { v6 }) };
+}
+
+/** Whether a port is this pod's, and not a namesake's before it, as in a database that was restored from an old copy. */
+function isOf({ name, uuid }: CommittedPort, pod: PodFact): boolean {
+  return uuid === undefined || uuid === rowUuid("Logical_Switch_Port", podPortId(name, pod.uid));
 }
 
 /** What is to be said of a pod whose record is lost: what it keeps, or, where that is `taken` by another, what to do. */

@@ -4,13 +4,13 @@ import type { OvsdbClient } from "../ovsdb/client.ts";
 import { OvsdbError } from "../ovsdb/errors.ts";
 import { OVN_NB, type OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
 import type { Lock } from "../ovsdb/lock.ts";
-import type { Mirror, RowIndex } from "../ovsdb/mirror.ts";
+import type { Mirror, MirrorRow, RowIndex } from "../ovsdb/mirror.ts";
 import { openOvsdb } from "../ovsdb/open.ts";
 import { insert, mutate, type Operation, remove, update } from "../ovsdb/operation.ts";
 import type { ObservedChange } from "../reconcile/drift.ts";
 import type { CommitOutcome } from "../reconcile/engine.ts";
 import type { DatabaseView, Plan } from "../reconcile/plan.ts";
-import type { EdgeColumn, SweptRow } from "../reconcile/sweep.ts";
+import { type EdgeColumn, OWNER_KEY, type SweptRow } from "../reconcile/sweep.ts";
 import type { ColumnValue } from "../unit/fragment.ts";
 import type { CommittedPort } from "./claims.ts";
 
@@ -108,7 +108,7 @@ export class Northbound {
     }
   }
 
-  /** The ports of pods, as far as they can be read: their names and addresses. */
+  /** The ports of pods and nodes, as far as they can be read: their names and addresses. */
   *podPorts(): Iterable<CommittedPort> {
     for (const row of this.#mirror.rows("Logical_Switch_Port")) {
       const port = podPortOf(row);
@@ -116,7 +116,7 @@ export class Northbound {
     }
   }
 
-  /** The port of a pod by its name. */
+  /** The port of a pod or a node by its name. */
   podPort(name: string): CommittedPort | undefined {
     const [row] = this.#portsByName.lookup(name);
     return row && podPortOf(row);
@@ -147,12 +147,16 @@ export class Northbound {
   }
 }
 
-function podPortOf({ name, addresses, external_ids }: OvnNbTables["Logical_Switch_Port"]): CommittedPort | undefined {
+function podPortOf(row: MirrorRow<OvnNbTables["Logical_Switch_Port"]>): CommittedPort | undefined {
+  const { name, addresses, external_ids } = row;
+  const unit = external_ids[OWNER_KEY];
   const [mac, ...ips] = (addresses.find((entry) => entry !== "unknown") ?? "").split(" ");
   const subnet = external_ids["ls"];
-  if (external_ids["pod"] === undefined || subnet === undefined || mac === undefined) return undefined;
+  const isNode = unit?.startsWith("node:") === true;
+  if ((external_ids["pod"] === undefined && !isNode) || subnet === undefined || mac === undefined) return undefined;
   const { v4, v6 } = parseDualIp(ips.join(",")) ?? {};
-  return { name, subnet, mac, v4: v4?.text ?? "", v6: v6?.text ?? "" };
+  const made = unit === undefined ? {} : { uuid: row._uuid };
+  return { name, subnet, mac, v4: v4?.text ?? "", v6: v6?.text ?? "", ...made };
 }
 
 /** Opens the connection to the northbound database; only its raft leader will do, for that is who keeps the lock. */

@@ -50,8 +50,9 @@ export function projectIp(ip: IpObject): IpFact {
 /** A node's IP object has no namespace and is named after its port; every other one belongs to a pod. */
 function holderOf(name: string, spec: NonNullable<IpObject["spec"]>): string {
   if (!spec.namespace) {
-    const node = spec.nodeName || spec.podName || "";
-    return node !== "" && name === nodePortName(node) ? `node:${node}` : "";
+    // Either will do: the object goes on being the node's when somebody edits one of them.
+    const node = [spec.nodeName, spec.podName].find((candidate) => candidate && name === nodePortName(candidate));
+    return node === undefined ? "" : `node:${node}`;
   }
   return spec.podName ? `${spec.namespace}/${spec.podName}` : "";
 }
