@@ -47,6 +47,11 @@ export class Faults {
       case "crash-leader":
         this.#leader()?.crash(action.down, action.server);
         return;
+      case "crash-within": {
+        const leader = this.#leader();
+        leader?.process?.endAfter(action.steps, () => leader.crash(action.down, action.server));
+        return;
+      }
       case "restart":
         void this.#of(action.replica)?.restart(action.down);
         return;

@@ -17,7 +17,12 @@ const SUBNETS: Readonly<Record<string, readonly string[]>> = {
   small: ["10.30.0.0/28", "10.30.0.0/27"],
   both: ["10.40.0.0/28,fd00:40::/124", "10.40.0.0/27,fd00:40::/123"],
   six: ["fd00:60::/125", "fd00:60::/124"],
+  inner: ["10.30.0.0/28", "10.30.0.0/27"],
 };
+
+/** A VPC beside the default one, and its subnet, which has the same addresses as another one there. */
+const VPC = "tenant";
+const VPC_OF: Readonly<Record<string, string>> = { inner: VPC };
 
 /** Subnets that overlap others: the older keeps what it has. */
 const CLASHES: Readonly<Record<string, string>> = { clash: "10.30.0.0/24", large: "10.16.0.0/20" };
@@ -41,12 +46,14 @@ const WEIGHTS: Readonly<Record<ActionName, number>> = {
   subnet: 7,
   pool: 2,
   vip: 2,
-  vpc: 0,
+  vpc: 0.5,
   reserve: 2,
   node: 2,
   "delete-node": 1,
   delete: 2,
   "delete-ip": 3,
+  "edit-ip": 1,
+  "edit-status": 1,
   strip: 1,
   "nb-delete-port": 2,
   "nb-edit-port": 2,
@@ -61,9 +68,10 @@ const WEIGHTS: Readonly<Record<ActionName, number>> = {
   "api-down": 1,
   "api-compact": 2,
   "watch-end": 3,
-  "watch-stall": 1,
+  "watch-stall": 2,
   crash: 2,
-  "crash-leader": 4,
+  "crash-leader": 3,
+  "crash-within": 4,
   restart: 2,
   pause: 1,
   "pause-leader": 2,
@@ -133,7 +141,7 @@ export function isFault(name: ActionName): boolean {
 
 /** Whether an action is somebody's interference with what the controller has made. */
 export function isTampering(name: ActionName): boolean {
-  const others: readonly ActionName[] = ["edit-pod", "delete-ip", "strip"];
+  const others: readonly ActionName[] = ["edit-pod", "delete-ip", "edit-ip", "edit-status", "strip"];
   return (name.startsWith("nb-") && !isFault(name)) || others.includes(name);
 }
 
@@ -209,7 +217,7 @@ function makeAction(random: Random, name: ActionName, replicas: number, at: numb
     case "vip":
       return [{ at, do: name, name: random.pick(VIPS), spec: vipOf(random, ns) }];
     case "vpc":
-      return [];
+      return [{ at, do: name, name: VPC, spec: {} }];
     case "reserve":
       return [{ at, do: name, ...reservationOf(random, ns) }];
     case "node": {
@@ -222,6 +230,10 @@ function makeAction(random: Random, name: ActionName, replicas: number, at: numb
       return [{ at, do: name, ...deletionOf(random) }];
     case "delete-ip":
       return [{ at, do: name, pick, force: random.chance(0.5) }];
+    case "edit-ip":
+      return [{ at, do: name, pick, how: random.pick(["label", "node", "owner"]) }];
+    case "edit-status":
+      return [{ at, do: name, pick }];
     case "strip":
       return [{ at, do: name, type: random.pick(["ips", "ips", "subnets", "ippools", "vips", "vpcs"]), pick }];
     case "nb-edit-port":
@@ -243,6 +255,8 @@ function makeAction(random: Random, name: ActionName, replicas: number, at: numb
         lost: 3,
         unanswered: 4,
         late: 2,
+        twice: 2,
+        "repeated-event": 1,
         "database-refuses": 1,
         "slow-network": 3,
       });
@@ -263,6 +277,10 @@ function makeAction(random: Random, name: ActionName, replicas: number, at: numb
       return [{ at, do: name, replica, down: downOf(random), server: random.pick(["at once", "later"]) }];
     case "crash-leader":
       return [{ at, do: name, down: downOf(random), server: random.pick(["at once", "later"]) }];
+    case "crash-within": {
+      const steps = random.int(1, 40);
+      return [{ at, do: name, steps, down: downOf(random), server: random.pick(["at once", "at once", "later"]) }];
+    }
     case "restart":
       return [{ at, do: name, replica, down: downOf(random) }];
     case "pause":
@@ -286,7 +304,9 @@ function downOf(random: Random): number {
 }
 
 function pluralOf(random: Random): { plural?: string } {
-  return random.chance(0.3) ? {} : { plural: random.pick(["pods", "ips", "subnets", "nodes", "statefulsets"]) };
+  return random.chance(0.3)
+    ? {}
+    : { plural: random.pick(["pods", "ips", "subnets", "nodes", "statefulsets", "statefulsets"]) };
 }
 
 /** What a pod asks for: mostly nothing, sometimes what cannot be. */
@@ -332,6 +352,8 @@ function subnetOf(random: Random): { name: string; spec: Readonly<Record<string,
   const base = (cidrBlock.split("/")[0] ?? "").replace(/\.0$/, "");
   const v4 = base.includes(".");
   const spec: Record<string, unknown> = { cidrBlock };
+  const vpc = VPC_OF[name];
+  if (vpc !== undefined) spec["vpc"] = vpc;
   if (random.chance(0.6)) spec["namespaces"] = [random.pick(NAMESPACES)];
   if (random.chance(0.15)) spec["namespaceSelectors"] = [{ matchLabels: { team: random.pick(NAMESPACES) } }];
   if (v4 && random.chance(0.3)) spec["excludeIps"] = [`${base}.${random.int(2, 4)}..${base}.${random.int(4, 6)}`];

@@ -121,7 +121,10 @@ export class KubeLink implements Kube {
       const { signal } = serverSide;
       const onOpen = (): void => answer(() => options.onOpen?.());
       server
-        .watch<T>(type, { ...options, signal, onOpen }, (event) => answer(() => onEvent(event)))
+        .watch<T>(type, { ...options, signal, onOpen }, (event) => {
+          answer(() => onEvent(event));
+          if (weather.strikes("repeated-event", random, this.#options.replica)) answer(() => onEvent(event));
+        })
         .then(
           () => watch.end(),
           (error: KubeError) => {
@@ -202,6 +205,7 @@ export class KubeLink implements Kube {
     const lost = weather.strikes("lost", random, replica);
     const refused = weather.strikes("refused", random, replica);
     const unanswered = weather.strikes("unanswered", random, replica);
+    const twice = write && weather.strikes("twice", random, replica);
     const survives = random.chance(0.5);
     const answer = (outcome: string, run: () => void): void => {
       if (write || outcome !== "ok") scheduler.note(`${process.name} ${what}: ${outcome}${briefly(type, body)}`);
@@ -217,7 +221,8 @@ export class KubeLink implements Kube {
         return answer(error.code, () => reject(error));
       }
       if (write) onWrite(verb, type, ref);
-      act().then(
+      const done = twice ? act().then(act, act) : act();
+      done.then(
         (value) => (unanswered ? answer("ok, unanswered", () => reject(broken())) : answer("ok", () => resolve(value))),
         (error: KubeError) =>
           unanswered ? answer("failed, unanswered", () => reject(broken())) : answer(error.code, () => reject(error)),

@@ -31,7 +31,7 @@ export function judge(evidence: Evidence): string[] {
   ];
 }
 
-/** No address held twice. What users have reserved wrongly is their affair. */
+/** No address held twice, and no MAC in one VPC. What users have reserved wrongly is their affair. */
 function sharedAddresses({ picture }: Evidence): string[] {
   const found: string[] = [];
   const holders = new Map<string, { readonly name: string; readonly byUser: boolean }>();
@@ -46,6 +46,14 @@ function sharedAddresses({ picture }: Evidence): string[] {
       if (other === undefined) holders.set(key, { name, byUser });
       else if (!byUser && !other.byUser) found.push(`${other.name} and ${name} both hold ${address}`);
     }
+  }
+  const macs = new Map<string, string>();
+  for (const { name, subnet, mac, byUser } of picture.ips) {
+    const key = `${vpcOf(subnet)} ${mac}`;
+    if (mac === "" || byUser) continue;
+    const other = macs.get(key);
+    if (other === undefined) macs.set(key, name);
+    else found.push(`${other} and ${name} both hold ${mac}`);
   }
   return found;
 }
@@ -99,6 +107,8 @@ function expectedPorts({ picture }: Evidence): readonly ExpectedPort[] {
     const ip = picture.ips.find((candidate) => candidate.name === pod.port);
     const subnet = picture.subnet(ip?.subnet ?? "");
     if (ip === undefined || subnet === undefined || !picture.inForce(subnet)) return [];
+    // A reservation that names no address waits for one like a pod.
+    if (ip.addresses.length === 0) return [];
     if (podOf(picture, ip)?.uid !== pod.uid || !pod.alive || pod.node === undefined) return [];
     return [{ pod, ip, addresses: [ip.mac, ...ip.addresses].join(" ") }];
   });

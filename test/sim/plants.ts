@@ -199,7 +199,7 @@ function spoilt(kube: Kube, verbs: Partial<Kube>): Kube {
 function unconditional(kube: Kube): Kube {
   return spoilt(kube, {
     patch: (type, ref, patch, options) => kube.patch(type, ref, type === IPS ? careless(patch) : patch, options),
-    delete: (type, ref, { preconditions: _, ...options } = {}) => kube.delete(type, ref, options),
+    delete: (type, ref) => kube.delete(type, ref),
   });
 }
 

@@ -13,6 +13,8 @@ export class SimProcess {
   #alive = true;
   /** What has come while the process was stopped; undefined while it runs. */
   #waiting: (() => void)[] | undefined;
+  /** What ends the process, and how many more things will have reached it by then. */
+  #end: { left: number; readonly die: () => void } | undefined;
 
   constructor(scheduler: Scheduler, name: string, random: Random) {
     this.#scheduler = scheduler;
@@ -49,8 +51,20 @@ export class SimProcess {
   /** Lets the process act: now, when it goes on, or never. */
   deliver(run: () => void): void {
     if (!this.#alive) return;
-    if (this.#waiting !== undefined) this.#waiting.push(run);
-    else run();
+    if (this.#waiting !== undefined) {
+      this.#waiting.push(run);
+      return;
+    }
+    run();
+    const end = this.#end;
+    if (end === undefined || --end.left > 0) return;
+    this.#end = undefined;
+    end.die();
+  }
+
+  /** Has `die` called when so many more things have reached the process, and what follows from the last one is yet to come. */
+  endAfter(deliveries: number, die: () => void): void {
+    this.#end = { left: deliveries, die };
   }
 
   pause(): void {

@@ -54,6 +54,10 @@ export type UserAction =
   | { readonly do: "delete"; readonly type: "subnets" | "vpcs" | "ippools" | "vips"; readonly name: string }
   /** Deletes an IP object; `force`: with its finalizers. */
   | { readonly do: "delete-ip"; readonly pick: number; readonly force: boolean }
+  /** Edits what the controller has written into an IP object. */
+  | { readonly do: "edit-ip"; readonly pick: number; readonly how: "label" | "node" | "owner" }
+  /** Writes other counters into the status of a subnet. */
+  | { readonly do: "edit-status"; readonly pick: number }
   /** Takes all finalizers off an object. */
   | { readonly do: "strip"; readonly type: "ips" | "subnets" | "ippools" | "vips" | "vpcs"; readonly pick: number };
 
@@ -92,6 +96,8 @@ export type FaultAction =
   | { readonly do: "watch-stall"; readonly replica: string; readonly plural?: string }
   | { readonly do: "crash"; readonly replica: string; readonly down: number; readonly server: "at once" | "later" }
   | { readonly do: "crash-leader"; readonly down: number; readonly server: "at once" | "later" }
+  /** The leader dies between any two steps of its: when so many more answers, events or timers have reached it. */
+  | { readonly do: "crash-within"; readonly steps: number; readonly down: number; readonly server: "at once" | "later" }
   | { readonly do: "restart"; readonly replica: string; readonly down: number }
   /** The process stands still; `lose`: the database gives it up meanwhile, and with it its lock. */
   | { readonly do: "pause"; readonly replica: string; readonly for: number; readonly lose: boolean }

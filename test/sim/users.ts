@@ -167,6 +167,18 @@ export class Users {
         if (action.force) this.#strip(IPS, ip);
         return;
       }
+      case "edit-ip": {
+        const ip = pickOf(kube.objects(IPS), action.pick);
+        if (ip !== undefined) this.#editIp(ip, action.how);
+        return;
+      }
+      case "edit-status": {
+        const subnet = pickOf(kube.objects(SUBNETS), action.pick);
+        if (subnet === undefined) return;
+        const status = { v4usingIPs: 99, v4usingIPrange: "10.16.0.2", v4availableIPs: 1 };
+        cluster.ignore(kube.patch(SUBNETS, refOf(subnet), merge({ status }), { subresource: "status" }));
+        return;
+      }
       case "strip": {
         const object = pickOf(kube.objects(TYPES[action.type]), action.pick);
         if (object === undefined) return;
@@ -201,6 +213,17 @@ export class Users {
     if (how === "unset") annotations[key("routed")] = null;
     if (how === "spoil") annotations[key("ip_address")] = "10.16.0.200";
     this.#cluster.ignore(this.#kube.patch(PODS, refOf(pod), merge({ metadata: { annotations } })));
+  }
+
+  /** Nothing that says who has which address: that is for reservations. */
+  #editIp(ip: KubeObject, how: "label" | "node" | "owner"): void {
+    const body = {
+      label: { metadata: { labels: { [LABEL.subnet]: null } } },
+      node: { spec: { nodeName: "nowhere" } },
+      owner: { metadata: { annotations: { "weft.kubeovn.io/owner-uid": null } } },
+    }[how];
+    this.touched.add(`ips/${ip.metadata.name}`);
+    this.#cluster.ignore(this.#kube.patch(IPS, refOf(ip), merge(body)));
   }
 
   /** A machine's pods are named by chance, and belong to its instance, which has the machine's name. */

@@ -7,14 +7,17 @@ import type { Random } from "./random.ts";
  * - `lost`: the connection breaks before it arrives
  * - `unanswered`: it takes effect, and the connection breaks before the answer
  * - `late`: it takes effect long afterwards, when its sender may have given it up
+ * - `twice`: something on its way repeats it, as proxies do; the answer is the second one's
  */
-export type KubeFault = "refused" | "lost" | "unanswered" | "late";
+export type KubeFault = "refused" | "lost" | "unanswered" | "late" | "twice";
 
 const KINDS: Readonly<Record<WeatherKind, true>> = {
   refused: true,
   lost: true,
   unanswered: true,
   late: true,
+  twice: true,
+  "repeated-event": true,
   "database-refuses": true,
   "slow-network": true,
 };
@@ -25,7 +28,7 @@ export function isWeather(name: string): boolean {
 }
 
 /** Kinds of bad weather; each is a probability that something goes wrong while it lasts. */
-export type WeatherKind = KubeFault | "database-refuses" | "slow-network";
+export type WeatherKind = KubeFault | "repeated-event" | "database-refuses" | "slow-network";
 
 interface Spell {
   readonly kind: WeatherKind;
