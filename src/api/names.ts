@@ -3,6 +3,7 @@
  * a take-over of a running cluster look for them (`pkg/util/const.go`, `pkg/ovs/util.go`). All functions are pure; none
  * checks its arguments, which are names that the API server has accepted.
  */
+import { createHash } from "node:crypto";
 import { OVN_PROVIDER } from "./annotations.ts";
 
 /** API group and version of every kind of ours. */
@@ -94,9 +95,19 @@ export function ipPoolAddressSetName(pool: string): string {
   return pool.replaceAll("-", ".");
 }
 
-/** The port group of a SecurityGroup: `ovn.sg.<group>`, every `-` a `.`. */
+/**
+ * The security group, of no object, whose members may do nothing but what their other groups allow: everybody who names a
+ * SecurityGroup. No SecurityGroup can have the name, because of its `_`.
+ */
+export const DENY_ALL_GROUP = "kubeovn_deny_all";
+
+/**
+ * The port group of a SecurityGroup: `ovn.sg.<group>`, every `-` a `.`. Where the name has a `.` of its own, a digest follows,
+ * so that `a-b` and `a.b` are two groups (in Kube-OVN they are one).
+ */
 export function securityGroupPortGroupName(group: string): string {
-  return `ovn.sg.${group}`.replaceAll("-", ".");
+  const name = `ovn.sg.${group}`.replaceAll("-", ".");
+  return group.includes(".") ? `${name}_${createHash("sha1").update(group).digest("hex").slice(0, 8)}` : name;
 }
 
 /** The address set that northd keeps of a port group's addresses (ovn-nb(5) Port_Group): `<group>_ip4` or `_ip6`. */

@@ -1,9 +1,10 @@
 import type { FactChange, FactStore } from "../facts/store.ts";
 import { GroupIndex } from "../policy/group-index.ts";
+import { noteSecurityGroup } from "../policy/security-group-presence.ts";
 import { judgeSubnet } from "./subnet-verdict.ts";
 
 /**
- * The facts that follow from other facts alone: verdicts on subnets, and who is in which group. What they say depends on the facts,
+ * The facts that follow from other facts alone: verdicts on subnets, who is in which group, and which security groups exist. What they say depends on the facts,
  * not on the order in which these came.
  */
 export class DerivedFacts {
@@ -18,6 +19,7 @@ export class DerivedFacts {
   /** Takes in all facts at once. */
   start(): void {
     this.#judge();
+    for (const { key } of this.#facts.all("securityGroups")) noteSecurityGroup(this.#facts, key);
     this.#groups.start();
   }
 
@@ -25,6 +27,7 @@ export class DerivedFacts {
   noteFact(change: FactChange): void {
     // Verdicts first: whatever else a changed subnet wakes must find the new one.
     if (change.kind === "subnets" || change.kind === "nodes") this.#judge();
+    if (change.kind === "securityGroups") noteSecurityGroup(this.#facts, change.key);
     this.#groups.noteFact(change);
   }
 

@@ -1,6 +1,7 @@
 import { FINALIZER } from "../api/names.ts";
 import type { IpFact } from "../facts/types.ts";
 import type { PolicyKind } from "../policy/translate.ts";
+import type { PolicyProblem } from "../policy/types.ts";
 
 /** What units ask for outside the northbound database. Each is idempotent: carrying it out twice does no harm. */
 export type WeftEffect =
@@ -61,7 +62,7 @@ export type AdminPolicyResource = Exclude<PolicyKind, "networkPolicies">;
 export interface ConditionEffect {
   readonly kind: "condition";
   readonly key: string;
-  readonly resource: "subnets" | "vpcs" | "ipPools" | AdminPolicyResource;
+  readonly resource: "subnets" | "vpcs" | "ipPools" | "securityGroups" | AdminPolicyResource;
   readonly name: string;
   readonly uid: string;
   readonly generation: number;
@@ -77,7 +78,7 @@ export interface ReportEffect {
   readonly kind: "report";
   readonly key: string;
   readonly about: {
-    readonly resource: PolicyKind;
+    readonly resource: PolicyKind | "pods";
     /** "" for objects of the whole cluster. */
     readonly namespace: string;
     readonly name: string;
@@ -85,6 +86,13 @@ export interface ReportEffect {
   };
   readonly reason: string;
   readonly message: string;
+}
+
+/** The problems of an object in one text; of many only the first ones, for a status takes 32 KiB and an Event 1 KiB. */
+export function problemText(problems: readonly PolicyProblem[]): string {
+  const texts = problems.slice(0, 10).map(({ path, message }) => `${path}: ${message}`);
+  if (problems.length > 10) texts.push(`and ${problems.length - 10} more`);
+  return texts.join("; ");
 }
 
 /**

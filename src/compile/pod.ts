@@ -8,6 +8,12 @@ import type { UnitKind } from "../unit/kind.ts";
 import { annotate, releaseIp, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { dhcpOptionsId, groupId, nodeGroupId, podPortId, subnetNodeGroupId, switchId } from "./owner-ids.ts";
+import {
+  joinSecurityGroups,
+  missingSecurityGroups,
+  reportMissingGroups,
+  securityGroupIds,
+} from "./pod-security-groups.ts";
 import { isRetained } from "./retention.ts";
 import { externalIds } from "./rows.ts";
 
@@ -23,6 +29,8 @@ interface PodInput {
   readonly router: string;
   /** Names of the groups that it is in; `undefined` while that is not known. */
   readonly groups: readonly string[] | undefined;
+  /** Names of the security groups that it is to be in and that do not exist. */
+  readonly missing: readonly string[];
 }
 
 /**
@@ -54,6 +62,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
       subnet: open ? named : undefined,
       router: reader.get("cluster", "cluster")?.router ?? "",
       groups: pod === undefined ? [] : reader.get("profiles", pod.profile)?.groups,
+      missing: pod === undefined ? [] : missingSecurityGroups(reader, pod),
     };
   },
 
@@ -100,7 +109,12 @@ function compilePort(
   node: string,
   ip: IpFact,
   subnet: SubnetFact,
-  { router, pairs, groups }: Pick<PodInput, "router" | "pairs"> & { readonly groups: readonly string[] },
+  {
+    router,
+    pairs,
+    groups,
+    missing,
+  }: Pick<PodInput, "router" | "pairs" | "missing"> & { readonly groups: readonly string[] },
 ): Fragment<WeftEffect> {
   const build = new FragmentBuilder();
   const wish = (key: Parameters<typeof podAnnotation>[1]): string | undefined =>
@@ -125,7 +139,7 @@ function compilePort(
       port_security: secured ? [[addresses, ...vips, ...pairs].join(" ")] : [],
       dhcpv4_options: dhcp(4),
       dhcpv6_options: dhcp(6),
-      external_ids: externalIds({ ls: subnet.name, pod: pod.key }),
+      external_ids: externalIds({ ls: subnet.name, pod: pod.key, ...securityGroupIds(pod) }),
     },
   );
   build.member("Port_Group", nodeGroupId(node), "ports", port.uuid);
@@ -133,9 +147,10 @@ function compilePort(
     build.member("Port_Group", subnetNodeGroupId(subnet.name, node), "ports", port.uuid);
   }
   for (const group of groups) build.member("Port_Group", groupId(group), "ports", port.uuid);
+  joinSecurityGroups(build, pod, port.uuid);
   const result = (key: Parameters<typeof podAnnotation>[1]): string => podAnnotation(OVN_PROVIDER, key);
-  return build.finish(
-    annotate("pods", pod, {
+  return build.finish([
+    ...annotate("pods", pod, {
       [result("allocated")]: "true",
       [result("routed")]: "true",
       [result("ip_address")]: joinDual({ ...(ip.v4 && { v4: ip.v4 }), ...(ip.v6 && { v6: ip.v6 }) }),
@@ -147,5 +162,6 @@ function compilePort(
       [result("pod_nic_type")]: "veth-pair",
       ...(pod.holder !== pod.key && { [result("virtualmachine")]: pod.holder.slice(pod.namespace.length + 1) }),
     }),
-  );
+    ...reportMissingGroups(pod, missing),
+  ]);
 }

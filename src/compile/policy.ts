@@ -7,17 +7,19 @@ import type { PolicyProblem } from "../policy/types.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import { rowUuid } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
-import type { ConditionEffect, ReportEffect, WeftEffect } from "./effects.ts";
+import { type ConditionEffect, problemText, type ReportEffect, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { groupId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
+
+type About = ReportEffect["about"] & { readonly resource: PolicyKind };
 
 interface PolicyInput {
   readonly id: string;
   readonly acls: readonly AclSpec[];
   readonly problems: readonly PolicyProblem[];
   /** The object, for Events about it. */
-  readonly about: ReportEffect["about"];
+  readonly about: About;
   /** Its generation, where its status says whether it is in force. */
   readonly generation?: number;
 }
@@ -119,7 +121,7 @@ class PortsAsked {
 }
 
 function condition(
-  about: ReportEffect["about"],
+  about: About,
   generation: number,
   problems: readonly PolicyProblem[],
 ): ConditionEffect | ReportEffect {
@@ -136,7 +138,7 @@ function condition(
     generation,
     ready,
     reason: problems[0]?.reason ?? "Enforced",
-    message: ready ? "" : messageOf(problems),
+    message: ready ? "" : problemText(problems),
   };
 }
 
@@ -147,13 +149,6 @@ function report(about: ReportEffect["about"], problems: readonly PolicyProblem[]
     key: `report/${about.resource}/${about.uid}`,
     about,
     reason: first?.reason ?? "Invalid",
-    message: messageOf(problems),
+    message: problemText(problems),
   };
-}
-
-/** In one text; of many only the first ones, for a status takes 32 KiB and an Event 1 KiB. */
-function messageOf(problems: readonly PolicyProblem[]): string {
-  const texts = problems.slice(0, 10).map(({ path, message }) => `${path}: ${message}`);
-  if (problems.length > 10) texts.push(`and ${problems.length - 10} more`);
-  return texts.join("; ");
 }

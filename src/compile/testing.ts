@@ -3,10 +3,12 @@ import { type AdminPolicyObject, projectAdminPolicy } from "../facts/project-adm
 import { projectNamespace, projectNode, projectPod } from "../facts/project-core.ts";
 import { projectIp } from "../facts/project-ip.ts";
 import { projectNetworkPolicy } from "../facts/project-policy.ts";
+import { projectSecurityGroup } from "../facts/project-security-group.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import { projectVpc } from "../facts/project-vpc.ts";
 import { FactStore } from "../facts/store.ts";
 import { GroupIndex } from "../policy/group-index.ts";
+import { noteSecurityGroup } from "../policy/security-group-presence.ts";
 import { stableMac } from "../unit/identity.ts";
 import { judgeSubnet } from "./subnet-verdict.ts";
 
@@ -113,6 +115,17 @@ export function addSubnet(
   const object = { metadata: { name, uid: `uid-${name}`, generation: 1, ...metadata }, spec };
   facts.set("subnets", name, projectSubnet(object));
   for (const subnet of facts.all("subnets")) facts.set("verdicts", subnet.name, judgeSubnet(facts, subnet));
+}
+
+/** Adds a SecurityGroup, and says that it exists. */
+export function addSecurityGroup(
+  facts: FactStore,
+  name: string,
+  spec: NonNullable<Parameters<typeof projectSecurityGroup>[0]["spec"]>,
+): void {
+  const metadata = { name, uid: `uid-${name}`, generation: 1 };
+  facts.set("securityGroups", name, projectSecurityGroup({ metadata, spec }));
+  noteSecurityGroup(facts, name);
 }
 
 /** Adds a pod of the namespace `default`. */

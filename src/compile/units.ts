@@ -1,3 +1,4 @@
+import { DENY_ALL_GROUP } from "../api/names.ts";
 import type { FactChange, FactReader } from "../facts/store.ts";
 import type { IpFact, PodFact } from "../facts/types.ts";
 import type { AnyUnitKind } from "../unit/kind.ts";
@@ -8,6 +9,7 @@ import { namespaceUnit } from "./namespace.ts";
 import { nodeUnit } from "./node.ts";
 import { podUnit } from "./pod.ts";
 import { policyUnit } from "./policy.ts";
+import { securityGroupUnit } from "./security-group.ts";
 import { subnetUnit } from "./subnet.ts";
 import { vipUnit } from "./vip.ts";
 import { vpcUnit } from "./vpc.ts";
@@ -26,6 +28,7 @@ export const UNIT_KINDS: readonly AnyUnitKind<FactReader, WeftEffect>[] = [
   policyUnit("adminnetworkpolicy", "adminNetworkPolicies"),
   policyUnit("baselineadminnetworkpolicy", "baselineAdminNetworkPolicies"),
   policyUnit("clusternetworkpolicy", "clusterNetworkPolicies"),
+  securityGroupUnit,
 ];
 
 /**
@@ -58,6 +61,10 @@ export function rootsOf(change: FactChange): readonly { readonly kind: string; r
       return [{ kind: "baselineadminnetworkpolicy", key: change.key }];
     case "clusterNetworkPolicies":
       return [{ kind: "clusternetworkpolicy", key: change.key }];
+    case "securityGroups":
+      return [{ kind: "securitygroup", key: change.key }];
+    case "cluster":
+      return [{ kind: "securitygroup", key: DENY_ALL_GROUP }];
     case "namespaces":
       return [{ kind: "namespace", key: change.key }];
     case "ips": {

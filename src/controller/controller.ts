@@ -307,7 +307,7 @@ export class Controller {
   }
 
   #report({ about: { resource, namespace, name, uid }, reason, message }: ReportEffect): void {
-    const type = resource === "networkPolicies" ? NETWORK_POLICIES : STATUS_TYPES[resource];
+    const type = REPORTED_TYPES[resource];
     const object = { type, name, uid, ...(namespace === "" ? {} : { namespace }) };
     this.#events.record(object, "Warning", reason, message);
     this.#parts.log.warn({ object: `${type.plural}/${namespace}/${name}` }, message);
@@ -335,6 +335,7 @@ export class Controller {
   }
 }
 
+const REPORTED_TYPES = { ...STATUS_TYPES, networkPolicies: NETWORK_POLICIES, pods: PODS };
 const REFUSED_TYPES = { pods: PODS, nodes: NODES, ips: IPS, vips: VIPS };
 
 function cidrTexts(text: string): { v4?: string; v6?: string } {

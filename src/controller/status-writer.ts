@@ -9,6 +9,7 @@ import {
   CLUSTER_NETWORK_POLICIES,
   IP_POOLS,
   type ResourceType,
+  SECURITY_GROUPS,
   SUBNETS,
   VPCS,
 } from "../kube/resources.ts";
@@ -44,13 +45,14 @@ export const STATUS_TYPES: Record<StatusResource, ResourceType> = {
   subnets: SUBNETS,
   vpcs: VPCS,
   ipPools: IP_POOLS,
+  securityGroups: SECURITY_GROUPS,
   adminNetworkPolicies: ADMIN_NETWORK_POLICIES,
   baselineAdminNetworkPolicies: BASELINE_ADMIN_NETWORK_POLICIES,
   clusterNetworkPolicies: CLUSTER_NETWORK_POLICIES,
 };
 
 /**
- * Writes the statuses of subnets, VPCs, pools and admin policies: conditions, joined with the counters of IPAM. It compares with what is there and
+ * Writes the statuses of subnets, VPCs, pools, security groups and admin policies: conditions, joined with the counters of IPAM. It compares with what is there and
  * patches only what differs, at most once a second for each object, with the newest values. It must be told (`touch`) of changes on
  * either side: what is there is seen late, and a comparison with what was there before may find nothing to do.
  */

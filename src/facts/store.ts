@@ -29,6 +29,8 @@ const INDEXES = {
   domains: {},
   domainStates: {},
   policyUse: {},
+  securityGroups: {},
+  securityGroupPresence: {},
   cluster: {},
 } satisfies { [K in FactKind]: Record<string, (fact: FactTypes[K]) => readonly (string | undefined)[]> };
 

@@ -4,6 +4,7 @@ import { projectIp } from "../facts/project-ip.ts";
 import { projectMachine, projectStatefulSet } from "../facts/project-owner.ts";
 import { projectNetworkPolicy } from "../facts/project-policy.ts";
 import { projectIpPool, projectVip } from "../facts/project-pool.ts";
+import { projectSecurityGroup } from "../facts/project-security-group.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import { projectVpc } from "../facts/project-vpc.ts";
 import type { FactKind, FactTypes } from "../facts/types.ts";
@@ -18,6 +19,7 @@ import {
   NODES,
   PODS,
   type ResourceType,
+  SECURITY_GROUPS,
   STATEFUL_SETS,
   SUBNETS,
   VIPS,
@@ -76,6 +78,7 @@ export function feedsOf({ router, joinSubnet }: FeedNames): { readonly [K in Fac
       project: (object) => projectAdminPolicy("cnp", object),
       absent: "empty",
     },
+    securityGroups: { type: SECURITY_GROUPS, project: projectSecurityGroup },
     statefulSets: { type: STATEFUL_SETS, project: projectStatefulSet },
     machines: { type: MACHINES, project: projectMachine, absent: "empty" },
     pods: { type: PODS, project: projectPod, fieldSelector: "spec.hostNetwork=false" },

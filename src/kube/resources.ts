@@ -83,5 +83,7 @@ export const VPCS: ResourceType = grouped("kubeovn.io", "vpcs", "Vpc", false);
 export const IPS: ResourceType = grouped("kubeovn.io", "ips", "IP", false);
 /** kubeovn.io/v1 IPPool. */
 export const IP_POOLS: ResourceType = grouped("kubeovn.io", "ippools", "IPPool", false);
+/** kubeovn.io/v1 SecurityGroup. */
+export const SECURITY_GROUPS: ResourceType = grouped("kubeovn.io", "security-groups", "SecurityGroup", false);
 /** kubeovn.io/v1 Vip. */
 export const VIPS: ResourceType = grouped("kubeovn.io", "vips", "Vip", false);

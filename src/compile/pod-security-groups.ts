@@ -1,0 +1,52 @@
+import { OVN_PROVIDER, podAnnotation } from "../api/annotations.ts";
+import { DENY_ALL_GROUP } from "../api/names.ts";
+import type { FactReader } from "../facts/store.ts";
+import type { PodFact } from "../facts/types.ts";
+import type { ReportEffect } from "./effects.ts";
+import type { FragmentBuilder } from "./fragment-builder.ts";
+import { securityGroupId } from "./owner-ids.ts";
+
+/** The names in a pod's annotation `security_groups`, each once. */
+function namedGroups(pod: PodFact): readonly string[] {
+  const text = pod.annotations[podAnnotation(OVN_PROVIDER, "security_groups")] ?? "";
+  const names = text.split(",").map((name) => name.trim());
+  return [...new Set(names)].filter((name) => name !== "").sort();
+}
+
+/** The groups that a pod names and that do not exist. */
+export function missingSecurityGroups(reader: FactReader, pod: PodFact): readonly string[] {
+  return namedGroups(pod).filter((name) => reader.get("securityGroupPresence", name) === undefined);
+}
+
+/** What a port says of its pod's security groups: Kube-OVN's `external_ids`. */
+export function securityGroupIds(pod: PodFact): Readonly<Record<string, string>> {
+  const names = namedGroups(pod);
+  if (names.length === 0) return {};
+  const associated = Object.fromEntries(names.map((name) => [`associated_sg_${name}`, "true"]));
+  return { security_groups: names.join("/"), ...associated };
+}
+
+/**
+ * Makes a port a member of the groups that its pod names, and of the one that drops what these do not allow. A group that does not exist
+ * allows nothing; the membership is in force when it appears. (In Kube-OVN a pod is open while none of its groups exists.)
+ */
+export function joinSecurityGroups(build: FragmentBuilder, pod: PodFact, port: string): void {
+  const names = namedGroups(pod);
+  for (const name of names.length === 0 ? [] : [DENY_ALL_GROUP, ...names]) {
+    build.member("Port_Group", securityGroupId(name), "ports", port);
+  }
+}
+
+/** Says of a pod that it names groups that do not exist. */
+export function reportMissingGroups(pod: PodFact, missing: readonly string[]): readonly ReportEffect[] {
+  if (missing.length === 0) return [];
+  const { namespace, name, uid } = pod;
+  const names = missing.map((group) => `"${group}"`).join(", ");
+  const rest = namedGroups(pod).length > missing.length ? "its other groups allow what they do" : "it is cut off";
+  const message =
+    missing.length > 1
+      ? `there are no security groups ${names}; ${rest} until they exist`
+      : `there is no security group ${names}; ${rest} until it exists`;
+  const about = { resource: "pods", namespace, name, uid } as const;
+  return [{ kind: "report", key: `report/pods/${uid}`, about, reason: "SecurityGroupNotFound", message }];
+}

@@ -1,0 +1,107 @@
+import { createHash } from "node:crypto";
+import { DENY_ALL_GROUP, securityGroupPortGroupName } from "../api/names.ts";
+import type { FactReader } from "../facts/store.ts";
+import type { SecurityGroupFact } from "../facts/types.ts";
+import { denyAllAcls, type SecurityGroupAcl, translateSecurityGroup } from "../policy/security-group.ts";
+import type { Direction } from "../policy/types.ts";
+import type { Fragment } from "../unit/fragment.ts";
+import type { UnitKind } from "../unit/kind.ts";
+import { problemText, type WeftEffect } from "./effects.ts";
+import { FragmentBuilder } from "./fragment-builder.ts";
+import { securityGroupId } from "./owner-ids.ts";
+import { externalIds } from "./rows.ts";
+
+interface SecurityGroupInput {
+  /** Absent for the group of all who name any. */
+  readonly group?: SecurityGroupFact;
+  /** Names of groups that its rules refer to and that exist. */
+  readonly known: readonly string[];
+}
+
+/**
+ * A SecurityGroup: its Port_Group and its ACLs. Its members are not its own matter: each pod adds itself, in the transaction that makes its
+ * port. Rules refer to the members of a group by the address sets that OVN derives from its Port_Group (ovn-nb(5)), so Kube-OVN's
+ * `ovn.sg.<name>.associated.v4` and `.v6` are not kept: they would say the same a second time, and later.
+ */
+export const securityGroupUnit: UnitKind<FactReader, SecurityGroupInput, WeftEffect> = {
+  name: "securitygroup",
+  priority: 1,
+  whole: true,
+
+  read(reader, key) {
+    if (key === DENY_ALL_GROUP) return reader.get("cluster", "cluster") && { known: [] };
+    const group = reader.get("securityGroups", key);
+    if (group === undefined) return undefined;
+    const named = group.rules.flatMap(({ remote }) => (remote?.kind === "group" ? [remote.name] : []));
+    const known = [...new Set(named)].filter((name) => reader.get("securityGroupPresence", name) !== undefined).sort();
+    return { group, known };
+  },
+
+  compile({ group, known }): Fragment<WeftEffect> {
+    const build = new FragmentBuilder();
+    if (group === undefined) {
+      addPortGroup(build, DENY_ALL_GROUP);
+      for (const acl of denyAllAcls()) addAcl(build, DENY_ALL_GROUP, acl);
+      return build.finish();
+    }
+    const { acls, problems, clean } = translateSecurityGroup(group, (name) => known.includes(name));
+    addPortGroup(build, group.name);
+    for (const acl of acls) addAcl(build, group.name, acl);
+    const { name, uid, generation, allowSameGroupTraffic } = group;
+    const [first] = problems;
+    return build.finish([
+      {
+        kind: "condition",
+        key: `condition/securityGroups/${name}`,
+        resource: "securityGroups",
+        name,
+        uid,
+        generation,
+        ready: first === undefined,
+        reason: first?.reason ?? "Ready",
+        message: problemText(problems),
+        status: {
+          portGroup: securityGroupPortGroupName(name),
+          allowSameGroupTraffic,
+          ingressMd5: digest(acls, "ingress"),
+          egressMd5: digest(acls, "egress"),
+          ingressLastSyncSuccess: clean.includes("ingress"),
+          egressLastSyncSuccess: clean.includes("egress"),
+        },
+      },
+    ]);
+  },
+};
+
+function addPortGroup(build: FragmentBuilder, name: string): void {
+  build.row("Port_Group", securityGroupId(name), {
+    name: securityGroupPortGroupName(name),
+    external_ids: externalIds({ type: "security_group", sg: name }),
+  });
+}
+
+/** The id of an ACL is its content, so that what stays the same in a changed group is not written; equal ones are one. */
+function addAcl(build: FragmentBuilder, name: string, acl: SecurityGroupAcl): void {
+  const { direction, tier, priority, match, action, rule } = acl;
+  const content = createHash("sha1").update(JSON.stringify([direction, tier, priority, match, action]));
+  const id = `sg/${name}/${content.digest("hex").slice(0, 16)}`;
+  if (build.has("ACL", id)) return;
+  build.held("Port_Group", securityGroupId(name), "acls", "ACL", id, {
+    name: `sg/${name}/${rule}`.slice(0, 63),
+    direction: direction === "ingress" ? "to-lport" : "from-lport",
+    tier,
+    priority,
+    match,
+    action,
+    // As in Kube-OVN, what leaves a pod is judged by where it says it goes: a rule for a Service is one for the Service's address.
+    options: {},
+    log: false,
+    external_ids: externalIds({ policy: `sg/${name}`, rule }),
+  });
+}
+
+/** Kube-OVN has the MD5 of the rules there, to see changes by; here it is that of the ACLs of one direction. */
+function digest(acls: readonly SecurityGroupAcl[], direction: Direction): string {
+  const own = acls.filter((acl) => acl.direction === direction);
+  return createHash("md5").update(JSON.stringify(own)).digest("hex");
+}

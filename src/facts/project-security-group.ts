@@ -1,0 +1,164 @@
+import type { SecurityGroupIngressRule, SecurityGroupSpec } from "../api/generated/securitygroup.ts";
+import { type Family, parseIp } from "../net/address.ts";
+import { hostCidr, parseCidr } from "../net/cidr.ts";
+import type { ObjectMeta } from "./meta.ts";
+import type { PortRangeFact, SecurityGroupFact, SecurityGroupRuleFact } from "./types.ts";
+
+/** What {@link projectSecurityGroup} reads of a SecurityGroup. */
+export interface SecurityGroupObject {
+  readonly metadata: ObjectMeta;
+  readonly spec?: SecurityGroupSpec;
+}
+
+type Rule = Partial<SecurityGroupIngressRule>;
+/** A part of a rule that is wrong: what is said of it. */
+type Complain = (message: string) => undefined;
+
+/** Kube-OVN's limits; 1 is decided first. */
+const FIRST_PRIORITY = 1;
+const LAST_PRIORITY = 16384;
+
+/**
+ * The fact of a SecurityGroup. A part of a rule that cannot be understood is absent from the rule's fact, and `problems` says so in a
+ * sentence: `src/policy/security-group.ts` closes what that leaves open. The API server refuses most of these, but not in
+ * objects that are older than the schema.
+ */
+export function projectSecurityGroup({ metadata, spec = {} }: SecurityGroupObject): SecurityGroupFact {
+  const { name, uid, generation = 0 } = metadata;
+  const tier = spec.tier ?? 0;
+  return {
+    key: name,
+    name,
+    uid,
+    generation,
+    allowSameGroupTraffic: spec.allowSameGroupTraffic === true,
+    ...(tier === 0 || tier === 1 ? { tier } : {}),
+    rules: [
+      ...(spec.ingressRules ?? []).map((rule, i) => projectRule(rule, "ingress", i)),
+      ...(spec.egressRules ?? []).map((rule, i) => projectRule(rule, "egress", i)),
+    ],
+    problems:
+      tier === 0 || tier === 1
+        ? []
+        : [{ path: "spec.tier", reason: "InvalidTier", message: `${tier} is neither 0 nor 1; nothing is allowed` }],
+  };
+}
+
+function projectRule(rule: Rule, direction: "ingress" | "egress", index: number): SecurityGroupRuleFact {
+  const problems: string[] = [];
+  const complain: Complain = (message) => void problems.push(message);
+  const family = familyOf(rule.ipVersion, complain);
+  const protocol = protocolOf(rule.protocol, complain);
+  const policy = policyOf(rule.policy, complain);
+  const remote = remoteOf(rule, family, complain);
+  const local = rule.localAddress ? addressOf("localAddress", rule.localAddress, family, complain) : "any";
+  const ports = portsOf(rule, protocol, complain);
+  const sourcePorts = sourcePortsOf(rule, protocol, complain);
+  return {
+    direction,
+    index,
+    priority: priorityOf(rule.priority, complain),
+    ...(family && { family }),
+    ...(protocol && { protocol }),
+    ...(policy && { policy }),
+    ...(remote && { remote }),
+    ...(local && { local }),
+    ...(ports && { ports }),
+    ...(sourcePorts && { sourcePorts }),
+    problems,
+  };
+}
+
+function familyOf(text: string | undefined, complain: Complain): Family | undefined {
+  if (text === "ipv4") return 4;
+  if (text === "ipv6") return 6;
+  return complain(`ipVersion "${text ?? ""}" is neither ipv4 nor ipv6`);
+}
+
+function protocolOf(text: string | undefined, complain: Complain): SecurityGroupRuleFact["protocol"] {
+  if (text === undefined || text === "" || text === "all") return "all";
+  if (text === "icmp" || text === "tcp" || text === "udp") return text;
+  return complain(`protocol "${text}" is none of all, icmp, tcp and udp`);
+}
+
+function policyOf(text: string | undefined, complain: Complain): SecurityGroupRuleFact["policy"] {
+  if (text === "allow" || text === "drop" || text === "pass") return text;
+  return complain(`policy "${text ?? ""}" is none of allow, drop and pass`);
+}
+
+/** The nearest priority there is, so that what is closed because of it is closed where the author thought. */
+function priorityOf(priority: number | undefined, complain: Complain): number {
+  const given = Number(priority ?? 0);
+  if (Number.isInteger(given) && given >= FIRST_PRIORITY && given <= LAST_PRIORITY) return given;
+  complain(`priority ${given} is outside ${FIRST_PRIORITY} to ${LAST_PRIORITY}`);
+  return given > LAST_PRIORITY ? LAST_PRIORITY : FIRST_PRIORITY;
+}
+
+function remoteOf(rule: Rule, family: Family | undefined, complain: Complain): SecurityGroupRuleFact["remote"] {
+  const { remoteType, remoteAddress = "", remoteSecurityGroup = "" } = rule;
+  if (remoteType === "securityGroup") {
+    if (remoteSecurityGroup !== "") return { kind: "group", name: remoteSecurityGroup };
+    return complain('remoteType is "securityGroup", but remoteSecurityGroup names none');
+  }
+  if (remoteType !== "address") {
+    return complain(`remoteType "${remoteType ?? ""}" is neither address nor securityGroup`);
+  }
+  const cidr = addressOf("remoteAddress", remoteAddress, family, complain);
+  return cidr === undefined ? undefined : { kind: "cidr", cidr };
+}
+
+function addressOf(field: string, text: string, family: Family | undefined, complain: Complain): string | undefined {
+  const ip = parseIp(text);
+  const cidr = ip === undefined ? parseCidr(text) : hostCidr(ip);
+  if (cidr === undefined) return complain(`${field} "${text}" is not an address or a CIDR`);
+  if (family !== undefined && cidr.family !== family) {
+    return complain(`${field} "${text}" is not of the rule's family, ipv${family}`);
+  }
+  return cidr.text;
+}
+
+function portsOf(
+  rule: Rule,
+  protocol: SecurityGroupRuleFact["protocol"],
+  complain: Complain,
+): SecurityGroupRuleFact["ports"] {
+  const { portRangeMin: first = 0, portRangeMax: last = 0 } = rule;
+  if (protocol === "tcp" || protocol === "udp") {
+    const range = rangeOf(first, last);
+    if (range !== undefined) return range;
+    return complain(`portRangeMin ${first} and portRangeMax ${last} are no range of ports for ${protocol}: 1 to 65535`);
+  }
+  return withoutPorts("portRange", first, last, protocol, complain);
+}
+
+function sourcePortsOf(
+  rule: Rule,
+  protocol: SecurityGroupRuleFact["protocol"],
+  complain: Complain,
+): SecurityGroupRuleFact["sourcePorts"] {
+  const { sourcePortRangeMin: first = 0, sourcePortRangeMax: last = 0 } = rule;
+  if (protocol === "tcp" || protocol === "udp") {
+    const range = first === 0 && last === 0 ? "any" : rangeOf(first, last);
+    if (range !== undefined) return range;
+    return complain(`sourcePortRangeMin ${first} and sourcePortRangeMax ${last} are no range of ports: 1 to 65535`);
+  }
+  return withoutPorts("sourcePortRange", first, last, protocol, complain);
+}
+
+/** What has no ports may come with the range of all of them, which some tools write everywhere. */
+function withoutPorts(
+  field: string,
+  first: number,
+  last: number,
+  protocol: SecurityGroupRuleFact["protocol"],
+  complain: Complain,
+): "any" | undefined {
+  if (protocol === undefined || protocol === "icmp" || (first === 0 && last === 0)) return "any";
+  if (first === 1 && last === 65535) return "any";
+  return complain(`${field} ${first} to ${last} needs protocol tcp or udp, not all`);
+}
+
+function rangeOf(first: number, last: number): PortRangeFact | undefined {
+  const port = (value: number): boolean => Number.isInteger(value) && value >= 1 && value <= 65535;
+  return port(first) && port(last) && first <= last ? { first, last } : undefined;
+}

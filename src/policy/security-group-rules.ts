@@ -1,0 +1,146 @@
+import type { PortRangeFact, SecurityGroupFact, SecurityGroupRuleFact } from "../facts/types.ts";
+import { type Cidr, cidrsOverlap, parseCidr } from "../net/cidr.ts";
+import type { Direction, PolicyProblem, RuleAction } from "./types.ts";
+
+/** A rule as it is enforced: without doubts. */
+export interface ClosedRule {
+  readonly index: number;
+  readonly priority: number;
+  readonly action: RuleAction;
+  readonly families: readonly (4 | 6)[];
+  /** Absent: whoever it is. */
+  readonly remote?: NonNullable<SecurityGroupRuleFact["remote"]>;
+  /** A canonical CIDR, or `any`. */
+  readonly local: string;
+  readonly protocol: NonNullable<SecurityGroupRuleFact["protocol"]>;
+  readonly ports: "any" | PortRangeFact;
+  readonly sourcePorts: "any" | PortRangeFact;
+}
+
+/** Smaller is stricter: of two rules that contradict each other the stricter one stands. */
+const STRICTNESS: Readonly<Record<RuleAction, number>> = { drop: 0, pass: 1, "allow-related": 2 };
+const SPELLING: Readonly<Record<RuleAction, string>> = { drop: "drop", pass: "pass", "allow-related": "allow" };
+
+/**
+ * The rules of one direction as they are enforced, and what of them is not as it is written. What is not clear is closed: an unclear rule
+ * that allows is left out, and one that drops or passes drops, whatever its unclear part may have been meant to be. Of
+ * rules that contradict each other, because they have one priority and some packets in common, the strictest stands.
+ */
+export function closeRules(
+  group: SecurityGroupFact,
+  direction: Direction,
+  exists: (name: string) => boolean,
+): { readonly rules: readonly ClosedRule[]; readonly problems: readonly PolicyProblem[] } {
+  const rules: ClosedRule[] = [];
+  const problems: PolicyProblem[] = [];
+  for (const fact of group.rules) {
+    if (fact.direction !== direction) continue;
+    const doubts = doubtsOf(fact, group, exists);
+    for (const { reason, message } of doubts) {
+      const closed = fact.policy === "allow" ? "the rule allows nothing" : "the rule drops whatever else it matches";
+      problems.push({ path: pathOf(direction, fact.index), reason, message: `${message}; ${closed}` });
+    }
+    // That the group's tier is not known is said once, and not for each rule.
+    const action = actionOf(fact, doubts.length > 0 || group.tier === undefined);
+    if (action !== undefined) rules.push(closedRule(fact, action, exists));
+  }
+  const settled = settleTies(rules, direction);
+  return { rules: settled.rules, problems: [...problems, ...settled.problems] };
+}
+
+function pathOf(direction: Direction, index: number): string {
+  return `spec.${direction}Rules[${index}]`;
+}
+
+function doubtsOf(
+  { problems, remote, policy }: SecurityGroupRuleFact,
+  { tier }: SecurityGroupFact,
+  exists: (name: string) => boolean,
+): readonly { readonly reason: string; readonly message: string }[] {
+  const doubts = problems.map((message) => ({ reason: "InvalidRule", message }));
+  if (remote?.kind === "group" && !exists(remote.name)) {
+    doubts.push({ reason: "SecurityGroupNotFound", message: `there is no security group "${remote.name}"` });
+  }
+  if (policy === "pass" && tier === 1) {
+    doubts.push({ reason: "InvalidRule", message: "policy pass leads nowhere in a group of tier 1" });
+  }
+  return doubts;
+}
+
+/** What a rule does; nothing for one that is left out. */
+function actionOf({ policy }: SecurityGroupRuleFact, unclear: boolean): RuleAction | undefined {
+  if (policy === "allow") return unclear ? undefined : "allow-related";
+  return policy === "pass" && !unclear ? "pass" : "drop";
+}
+
+/** A part that is not known does not narrow what the rule matches. */
+function closedRule(fact: SecurityGroupRuleFact, action: RuleAction, exists: (name: string) => boolean): ClosedRule {
+  const { index, priority, family, remote, local = "any", protocol = "all", ports = "any", sourcePorts = "any" } = fact;
+  const known = remote !== undefined && (remote.kind === "cidr" || exists(remote.name)) ? remote : undefined;
+  const addresses = [known?.kind === "cidr" ? known.cidr : "any", local].filter((text) => text !== "any");
+  const families = ([4, 6] as const).filter(
+    (candidate) =>
+      (family ?? candidate) === candidate && addresses.every((text) => parseCidr(text)?.family === candidate),
+  );
+  return { index, priority, action, families, local, protocol, ports, sourcePorts, ...(known && { remote: known }) };
+}
+
+/**
+ * Takes the rules apart that contradict each other: OVN does not say which of two ACLs of one tier and priority decides (ovn-nb(5), ACL
+ * `priority`). One that allows is left out, and one that passes drops, where another one is stricter.
+ */
+function settleTies(
+  rules: readonly ClosedRule[],
+  direction: Direction,
+): { readonly rules: readonly ClosedRule[]; readonly problems: readonly PolicyProblem[] } {
+  /** priority → its rules. */
+  const byPriority = new Map<number, ClosedRule[]>();
+  for (const rule of rules) {
+    const same = byPriority.get(rule.priority);
+    if (same === undefined) byPriority.set(rule.priority, [rule]);
+    else same.push(rule);
+  }
+  const kept: ClosedRule[] = [];
+  const problems: PolicyProblem[] = [];
+  const overlap = overlaps();
+  for (const rule of rules) {
+    const stricter = (byPriority.get(rule.priority) ?? []).find(
+      (other) => STRICTNESS[other.action] < STRICTNESS[rule.action] && overlap(rule, other),
+    );
+    if (stricter === undefined) {
+      kept.push(rule);
+      continue;
+    }
+    const both = `priority ${rule.priority} is also that of ${pathOf(direction, stricter.index)}, which says ${SPELLING[stricter.action]}`;
+    const closed = rule.action === "pass" ? "the rule drops what it matches" : "the rule allows nothing";
+    const message = `${both} for some of the same packets; ${closed}: give one of them another priority`;
+    problems.push({ path: pathOf(direction, rule.index), reason: "PriorityConflict", message });
+    if (rule.action === "pass") kept.push({ ...rule, action: "drop" });
+  }
+  return { rules: kept, problems };
+}
+
+/** Tells whether some packet may be matched by both of two rules; groups may have members in common. Reads each CIDR once. */
+function overlaps(): (a: ClosedRule, b: ClosedRule) => boolean {
+  /** text → CIDR. */
+  const known = new Map<string, Cidr | undefined>();
+  const read = (text: string): Cidr | undefined => {
+    if (!known.has(text)) known.set(text, parseCidr(text));
+    return known.get(text);
+  };
+  const meet = (a: string, b: string): boolean => {
+    const [one, other] = [read(a), read(b)];
+    return one === undefined || other === undefined || cidrsOverlap(one, other);
+  };
+  return (a, b) =>
+    a.families.some((family) => b.families.includes(family)) &&
+    (a.protocol === b.protocol || a.protocol === "all" || b.protocol === "all") &&
+    portsOverlap(a.ports, b.ports) &&
+    portsOverlap(a.sourcePorts, b.sourcePorts) &&
+    (a.remote?.kind !== "cidr" || b.remote?.kind !== "cidr" || meet(a.remote.cidr, b.remote.cidr)) &&
+    (a.local === "any" || b.local === "any" || meet(a.local, b.local));
+}
+
+function portsOverlap(a: ClosedRule["ports"], b: ClosedRule["ports"]): boolean {
+  return a === "any" || b === "any" || (a.first <= b.last && b.first <= a.last);
+}
