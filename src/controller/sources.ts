@@ -7,6 +7,7 @@ import { KubeError } from "../kube/errors.ts";
 import { type Informer, informer } from "../kube/informer.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
+import { AwaitedType } from "./awaited-type.ts";
 import type { Settings } from "./settings.ts";
 import { STATUS_TYPES, type Status, type StatusResource } from "./status-writer.ts";
 
@@ -25,11 +26,20 @@ interface Projected {
   readonly status?: Status;
 }
 
+/**
+ * A type that is not served is asked for once in so many ms, although its definition is watched: what serves it need not be a
+ * definition, and the watch may be forbidden.
+ */
+const ABSENT_MS = 60_000;
+
 /** The informers, each feeding one kind of fact. What a projection drops is not kept in memory. */
 export class Sources {
   readonly #facts: FactStore;
   /** kind → its informer. */
   readonly #informers = new Map<FactKind, Informer<Projected>>();
+
+  /** Watch for the types that the cluster does not serve. */
+  readonly #awaited: AwaitedType[] = [];
 
   /** `onStatus` is called when a status was seen to have changed, or its object to be gone. */
   constructor(
@@ -56,14 +66,17 @@ export class Sources {
               { err: error, resource: type.plural, context },
               "reading from the API server failed; it is tried again",
             );
-          else
-            log.info({ resource: type.plural }, "the cluster does not serve this type; it is looked for now and then");
+          else log.info({ resource: type.plural }, "the cluster does not serve this type yet");
         },
         clock,
         random,
         ...(fieldSelector === undefined ? {} : { fieldSelector }),
-        ...(absent === undefined ? {} : { absent }),
+        ...(absent === undefined
+          ? {}
+          : { absent, absentPauseMs: ABSENT_MS, onState: (state) => awaited?.note(state === "absent") }),
       });
+      const awaited = absent && new AwaitedType({ kube, clock, random, log }, type, () => made.retryNow());
+      if (awaited !== undefined) this.#awaited.push(awaited);
       made.subscribe(({ key, new: now }) => {
         facts.set(kind, key, now?.fact as FactTypes[FactKind] | undefined);
         if (withStatus.has(kind)) onStatus(kind as StatusResource, key, now === undefined);
@@ -104,6 +117,7 @@ export class Sources {
 
   /** Ends all. */
   async stop(): Promise<void> {
+    await Promise.all(this.#awaited.map((type) => type.stop()));
     await Promise.all([...this.#informers.values()].map((source) => source.stop()));
   }
 

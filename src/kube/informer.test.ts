@@ -282,6 +282,28 @@ t.test("a type that is not served is waited for, or counts as empty", async (t) 
   }
 });
 
+t.test(
+  "a type that is absent is asked for rarely where somebody says when it may be there, and then promptly",
+  async (t) => {
+    const clock = manualClock();
+    const fake = fakeKube({ clock });
+    fake.serveType(SUBNETS, false);
+    const project = (subnet: KubeObject): string => subnet.metadata.name;
+    const subnets = informer(fake, SUBNETS, { project, absent: "empty", absentPauseMs: 60_000, clock });
+    subnets.start();
+    await fake.settled();
+    await clock.advance(59_000);
+    t.equal(fake.requests.length, 1);
+    subnets.retryNow();
+    await clock.advance(1_000);
+    t.ok(fake.requests.length > 2, "it may take a moment until it is served");
+    fake.serveType(SUBNETS, true);
+    await clock.advance(2_000);
+    t.equal(subnets.state, "watching");
+    await subnets.stop();
+  },
+);
+
 t.test("404 alone deletes nothing: the API server may just not have read its CRDs yet", async (t) => {
   const w = world(t, { absent: "empty" });
   await addPod(w.fake, "a");

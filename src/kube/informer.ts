@@ -28,6 +28,12 @@ export interface InformerOptions<T extends KubeObject, P> extends Selection {
    * without objects. Both go on asking. Objects known before are kept: only a complete list deletes.
    */
   readonly absent?: "wait" | "empty";
+  /**
+   * The pause between two questions for a type that is not served, for those who say with `retryNow` when it may be; default: as
+   * after other failures. After `retryNow` some questions follow each other as after other failures, for a type that has just been
+   * made is not served at once.
+   */
+  readonly absentPauseMs?: number;
   /** Failures of list and watch (KubeError; all are retried; an absent type is told once), and what `project`, `equal` and listeners threw. Must not throw. */
   readonly onError?: (error: unknown, context: string) => void;
   /** Must not throw. */
@@ -97,6 +103,8 @@ const OPEN_MS = 30_000;
 const DEFAULT_BACKOFF: BackoffLimits = { firstMs: 200, maxMs: 15_000 };
 /** The server ends a watch after a time between these, which spreads the load of opening them (as client-go does). */
 const WATCH_SECONDS = { min: 300, max: 600 } as const;
+/** How many questions follow `retryNow` without the long pause for absent types: about a minute's. */
+const EAGER = 10;
 /** A watch that lived so long counts as a success, even if nothing happened in it. */
 const STABLE_MS = 5_000;
 
@@ -129,6 +137,8 @@ export function informer<T extends KubeObject, P = T>(
   let pageSize = options.pageSize ?? DEFAULT_PAGE;
   let running: Promise<void> | undefined;
   let endPause: () => void = () => undefined;
+  /** Questions to come that do not wait for `absentPauseMs`. */
+  let eager = 0;
   /** Up to where the server's word is known, by lists, events and bookmarks. */
   let reached: string | undefined;
   /** Those who wait for a list that is yet to begin. */
@@ -269,7 +279,9 @@ export function informer<T extends KubeObject, P = T>(
 
   async function pause(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const cancel = clock.after(backoff.next(), resolve);
+    const patient = state === "absent" && eager === 0 ? options.absentPauseMs : undefined;
+    eager = Math.max(0, eager - 1);
+    const cancel = clock.after(patient ?? backoff.next(), resolve);
     endPause = resolve;
     try {
       await untilAborted(promise, stopping.signal);
@@ -354,7 +366,11 @@ export function informer<T extends KubeObject, P = T>(
       listeners.add(entry);
       return () => listeners.delete(entry);
     },
-    retryNow: () => endPause(),
+    retryNow() {
+      backoff.reset();
+      eager = EAGER;
+      endPause();
+    },
     async refresh(signal) {
       const waiter = Promise.withResolvers<void>();
       if (stopping.signal.aborted) waiter.reject(stopping.signal.reason);

@@ -1,0 +1,59 @@
+import type { Logger } from "pino";
+import t from "tap";
+import { manualClock } from "../kube/clock.ts";
+import { fakeKube } from "../kube/fake.ts";
+import { ADMIN_NETWORK_POLICIES, CRDS, SUBNETS, typeName } from "../kube/resources.ts";
+import { AwaitedType } from "./awaited-type.ts";
+
+const quiet = (): void => {};
+const LOG = { debug: quiet, info: quiet, warn: quiet, error: quiet } as unknown as Logger;
+
+t.test(
+  "a definition that becomes effective is heard of at once, and watched only while the type is absent",
+  async (t) => {
+    const clock = manualClock();
+    const kube = fakeKube({ clock });
+    let served = 0;
+    const parts = { kube, clock, random: () => 0.5, log: LOG };
+    const awaited = new AwaitedType(parts, ADMIN_NETWORK_POLICIES, () => served++);
+    t.equal(kube.watchCount(CRDS), 0);
+    awaited.note(true);
+    awaited.note(true);
+    await kube.settled();
+    t.equal(kube.watchCount(CRDS), 1);
+    const name = typeName(ADMIN_NETWORK_POLICIES);
+    const spec = { versions: [{ name: "v1alpha1", served: true }] };
+    await kube.create(CRDS, { metadata: { name: typeName(SUBNETS) }, spec });
+    await kube.create(CRDS, { metadata: { name }, spec });
+    await kube.settled();
+    t.equal(served, 0, "it is made, and not effective yet");
+    const conditions = [{ type: "Established", status: "True" }];
+    await kube.patch(CRDS, { name }, { type: "merge", body: { status: { conditions } } }, { subresource: "status" });
+    await kube.settled();
+    t.equal(served, 1);
+    awaited.note(false);
+    await kube.settled();
+    t.equal(kube.watchCount(CRDS), 0);
+    awaited.note(true);
+    await kube.settled();
+    t.equal(served, 2, "a definition that was there before counts too");
+    await awaited.stop();
+    t.equal(kube.watchCount(CRDS), 0);
+    t.equal(clock.pending, 0);
+  },
+);
+
+t.test("another version of the type is not the type", async (t) => {
+  const kube = fakeKube();
+  const status = { conditions: [{ type: "Established", status: "True" }] };
+  const metadata = { name: typeName(ADMIN_NETWORK_POLICIES) };
+  await kube.create(CRDS, { metadata, spec: { versions: [{ name: "v9", served: true }] } });
+  await kube.patch(CRDS, metadata, { type: "merge", body: { status } }, { subresource: "status" });
+  let served = 0;
+  const parts = { kube, clock: manualClock(), random: () => 0.5, log: LOG };
+  const awaited = new AwaitedType(parts, ADMIN_NETWORK_POLICIES, () => served++);
+  awaited.note(true);
+  await kube.settled();
+  t.equal(served, 0);
+  await awaited.stop();
+});

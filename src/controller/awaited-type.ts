@@ -1,0 +1,74 @@
+import type { Logger } from "pino";
+import type { Clock } from "../kube/clock.ts";
+import { type Informer, informer } from "../kube/informer.ts";
+import type { Kube } from "../kube/kube.ts";
+import type { KubeObject } from "../kube/object.ts";
+import { CRDS, type ResourceType, typeName } from "../kube/resources.ts";
+
+/** What of a CustomResourceDefinition says that a version of it is served. */
+interface Definition extends KubeObject {
+  readonly spec?: { readonly versions?: readonly { readonly name: string; readonly served: boolean }[] };
+  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}
+
+/**
+ * Watches for the definition of a type that the cluster does not serve, and says when it does. While the type is there, nothing
+ * is watched: definitions are large, and most clusters have the types that they will ever have.
+ */
+export class AwaitedType {
+  readonly #type: ResourceType;
+  readonly #make: () => Informer<boolean>;
+  readonly #onServed: () => void;
+  #watch: Informer<boolean> | undefined;
+  #stopping: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  /** `onServed` is called whenever the definition is seen to have become effective. */
+  constructor(
+    parts: { readonly kube: Kube; readonly clock: Clock; readonly random: () => number; readonly log: Logger },
+    type: ResourceType,
+    onServed: () => void,
+  ) {
+    this.#type = type;
+    this.#onServed = onServed;
+    const { kube, clock, random, log } = parts;
+    this.#make = () =>
+      informer<Definition, boolean>(kube, CRDS, {
+        fieldSelector: `metadata.name=${typeName(type)}`,
+        project: ({ spec, status }) =>
+          spec?.versions?.some(({ name, served }) => name === type.version && served) === true &&
+          status?.conditions?.some((one) => one.type === "Established" && one.status === "True") === true,
+        clock,
+        random,
+        onError: (error) =>
+          log.warn(
+            { err: error, type: typeName(type) },
+            "its definition cannot be watched; the type is asked for instead",
+          ),
+      });
+  }
+
+  /** Whether the type was found absent. */
+  note(absent: boolean): void {
+    if (this.#stopped || absent === (this.#watch !== undefined)) return;
+    const old = this.#watch;
+    this.#watch = undefined;
+    if (old !== undefined) {
+      this.#stopping = this.#stopping.then(() => old.stop());
+      return;
+    }
+    const made = this.#make();
+    this.#watch = made;
+    made.subscribe(({ key, new: served }) => {
+      if (key === typeName(this.#type) && served === true) this.#onServed();
+    });
+    made.start();
+  }
+
+  /** Ends it. */
+  async stop(): Promise<void> {
+    this.note(false);
+    this.#stopped = true;
+    await this.#stopping;
+  }
+}
