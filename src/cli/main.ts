@@ -1,6 +1,7 @@
-import { Command } from "commander";
+import { Command, CommanderError } from "commander";
 import { connectKube } from "../kube/connect.ts";
 import type { Kube } from "../kube/kube.ts";
+import { explainCommand, type Report } from "./explain.ts";
 import { formatSteps, podSteps } from "./pod.ts";
 import { formatStatus, readStatus } from "./status.ts";
 
@@ -11,18 +12,21 @@ interface Options {
   readonly namespace: string;
 }
 
+const EXIT_CODES = `
+Exit codes: 0 as it should be (allowed), 1 not so (denied), 2 the question could not be answered.`;
+
 const program = new Command("weftctl")
   .description("Looks inside a cluster's Weft network. Also runs as `kubectl weft` when linked as kubectl-weft.")
   .option("--kubeconfig <file>", "kubeconfig to use (default: $KUBECONFIG, ~/.kube/config, or the pod's own account)")
   .option("--context <name>", "context of the kubeconfig")
-  .option("-o, --output <form>", "table or json", "table");
+  .option("-o, --output <form>", "table or json", "table")
+  .addHelpText("after", EXIT_CODES)
+  .exitOverride();
 
 /** Runs an action with a connection, prints what it returns, and ends the connection. */
-async function withKube(
-  options: Options,
-  action: (kube: Kube) => Promise<{ data: unknown; text: string; ok: boolean }>,
-): Promise<void> {
-  const { kubeconfig, context } = options;
+async function withKube(options: Options, action: (kube: Kube) => Promise<Report>): Promise<void> {
+  const { kubeconfig, context, output } = options;
+  if (output !== "table" && output !== "json") throw new Error(`-o ${String(output)}: the forms are table and json`);
   const connection = await connectKube({
     userAgent: "weftctl",
     ...(kubeconfig === undefined ? {} : { kubeconfig }),
@@ -30,7 +34,7 @@ async function withKube(
   });
   try {
     const { data, text, ok } = await action(connection.kube);
-    process.stdout.write(options.output === "json" ? `${JSON.stringify(data, null, 2)}\n` : text);
+    process.stdout.write(output === "json" ? `${JSON.stringify(data, null, 2)}\n` : text);
     if (!ok) process.exitCode = 1;
   } finally {
     connection.close();
@@ -64,7 +68,42 @@ program
     });
   });
 
+const policy = program
+  .command("policy")
+  .description(
+    "what policies do: answered from what the controller would make of the objects; nothing is sent or written",
+  );
+
+policy
+  .command("explain")
+  .description("whether FROM reaches TO, and which policy, rule and ACL decides at either end")
+  .argument("<from>", "NAMESPACE/POD, POD, svc/NAMESPACE/NAME, node/NAME or an IP address")
+  .argument("<to>", "the same; a Service, by name or address, means each of its backends")
+  .argument("<port>", "tcp/80, udp/53, sctp/9, 80 (TCP), icmp, or the name of a port of the pod or Service")
+  .option("-n, --namespace <namespace>", "of names without one", "default")
+  .addHelpText(
+    "after",
+    `
+Examples:
+  weftctl policy explain shop/cart shop/db tcp/5432
+  weftctl policy explain -n shop cart svc/db postgres
+  weftctl policy explain 203.0.113.9 shop/web http
+  weftctl policy explain shop/web 198.51.100.1 udp/53
+  weftctl policy explain node/worker-1 shop/web icmp -o json
+${EXIT_CODES}
+A Service is allowed where all of its backends are, and a dual-stack pod where both IP families are.`,
+  )
+  .action((from: string, to: string, port: string, _, command: Command) => {
+    const options = command.optsWithGlobals<Options>();
+    return withKube(options, (kube) => explainCommand(kube, options.namespace, [from, to, port]));
+  });
+
 program.parseAsync().catch((error: unknown) => {
+  // Commander has printed its own; asking for help is no error.
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+    return;
+  }
   console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
+  process.exitCode = 2;
 });

@@ -1,0 +1,117 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import t, { type Test } from "tap";
+import { PODS, VPCS } from "../kube/resources.ts";
+import { explainCommand } from "./explain.ts";
+import { SampleCluster } from "./testing.ts";
+
+/** Compares with `explain.golden/<name>.txt`; WEFT_GOLDEN=write makes the file anew. */
+async function golden(
+  t: Test,
+  name: string,
+  cluster: SampleCluster,
+  asked: readonly [string, string, string],
+  ok: boolean,
+): Promise<void> {
+  const report = await explainCommand(cluster.kube, "default", asked);
+  const file = new URL(`./explain.golden/${name}.txt`, import.meta.url);
+  if (process.env["WEFT_GOLDEN"] === "write") writeFileSync(file, report.text);
+  t.equal(report.text, existsSync(file) ? readFileSync(file, "utf8") : "", name);
+  t.equal(report.ok, ok);
+}
+
+t.test("without policies everything is allowed, and that is said", async (t) => {
+  const cluster = await SampleCluster.make();
+  await cluster.pod("default/a");
+  await cluster.pod("other/b");
+  await golden(t, "no-policies", cluster, ["a", "other/b", "80"], true);
+});
+
+t.test("an allowing rule is named with its path, what it allows, and the ACL that carries it", async (t) => {
+  const cluster = await SampleCluster.make();
+  await cluster.pod("default/web", { app: "web" }, { ports: { http: 8080 }, node: "weft-2" });
+  await cluster.pod("other/client", { app: "client" });
+  await cluster.policy("default/web", {
+    podSelector: { matchLabels: { app: "web" } },
+    ingress: [
+      { from: [{ ipBlock: { cidr: "192.0.2.0/24" } }] },
+      { from: [{ namespaceSelector: {}, podSelector: { matchLabels: { app: "client" } } }], ports: [{ port: "http" }] },
+    ],
+  });
+  await golden(t, "allowed-by-rule", cluster, ["other/client", "web", "http"], true);
+  await golden(t, "denied-wrong-port", cluster, ["other/client", "web", "tcp/81"], false);
+});
+
+t.test("a denial names everything that isolates, and the rules that come nearest", async (t) => {
+  const cluster = await SampleCluster.make();
+  await cluster.pod("default/web", { app: "web" });
+  await cluster.pod("default/stranger", { app: "stranger" });
+  const selector = { podSelector: { matchLabels: { app: "web" } } };
+  await cluster.policy("default/web", {
+    ...selector,
+    ingress: [{ from: [{ podSelector: { matchLabels: { app: "client" } } }], ports: [{ port: 80 }] }],
+  });
+  await cluster.policy("default/deny-all", { podSelector: {}, policyTypes: ["Ingress"] });
+  await golden(t, "denied-nearest", cluster, ["stranger", "web", "80"], false);
+});
+
+t.test("egress is judged first, and what it denies goes no further", async (t) => {
+  const cluster = await SampleCluster.make();
+  await cluster.pod("default/a", { app: "a" });
+  await cluster.pod("default/b");
+  await cluster.policy("default/no-egress", { podSelector: { matchLabels: { app: "a" } }, policyTypes: ["Egress"] });
+  await golden(t, "denied-egress", cluster, ["a", "b", "icmp"], false);
+  await golden(t, "denied-outside", cluster, ["a", "198.51.100.1", "443"], false);
+  await golden(t, "allowed-outside", cluster, ["b", "198.51.100.1", "443"], true);
+});
+
+t.test("a pod's own node always reaches it, another node does not", async (t) => {
+  const cluster = await SampleCluster.make();
+  await cluster.pod("default/web", { app: "web" });
+  await cluster.policy("default/deny-all", { podSelector: {}, policyTypes: ["Ingress"] });
+  await golden(t, "own-node", cluster, ["node/weft-1", "web", "80"], true);
+  await golden(t, "other-node", cluster, ["node/weft-2", "web", "80"], false);
+});
+
+t.test("a Service is allowed where all of its backends are reached", async (t) => {
+  const cluster = await SampleCluster.make();
+  await cluster.pod("default/client", { app: "client" });
+  const [one, two] = [
+    await cluster.pod("default/web-1", { app: "web" }),
+    await cluster.pod("default/web-2", { app: "web", closed: "yes" }, { node: "weft-2" }),
+  ];
+  await cluster.service("default/web", "10.96.0.10", 80, 8080, [one, two]);
+  await golden(t, "service-allowed", cluster, ["client", "svc/web", "80"], true);
+  await cluster.policy("default/closed", { podSelector: { matchLabels: { closed: "yes" } } });
+  await golden(t, "service-one-closed", cluster, ["client", "10.96.0.10", "tcp/80"], false);
+});
+
+t.test("pods of different VPCs do not reach each other, and why is said", async (t) => {
+  const cluster = await SampleCluster.make();
+  await cluster.pod("default/a");
+  await cluster.add(VPCS, { metadata: { name: "island" }, spec: {} });
+  await cluster.subnet("island-net", "10.77.0.0/24", { vpc: "island" });
+  const made = await cluster.add(PODS, {
+    metadata: { namespace: "default", name: "far" },
+    spec: { nodeName: "weft-1" },
+  });
+  const of = { podName: "far", namespace: "default", nodeName: "weft-1", subnet: "island-net" };
+  await cluster.ip("far.default", of, "10.77.0.5", "", made.metadata.uid);
+  await golden(t, "other-vpc", cluster, ["a", "far", "80"], false);
+  await golden(t, "into-vpc-from-outside", cluster, ["198.51.100.1", "far", "80"], false);
+});
+
+t.test("what cannot be understood or found is refused with what would be accepted", async (t) => {
+  const cluster = await SampleCluster.make();
+  await cluster.pod("default/a");
+  for (const [asked, message] of [
+    [["a", "b", "80"], /no pod default\/b .*; namespace default has a/],
+    [["a", "nowhere/b", "80"], /no namespace nowhere; the namespaces are default, other/],
+    [["a", "node/x", "80"], /no node x; the nodes are weft-1, weft-2/],
+    [["a", "a", "tcp/99999"], /ports are 1 to 65535/],
+    [["a", "a", "quic/1"], /"quic" is no protocol with ports/],
+    [["a/b/c", "a", "80"], /"a\/b\/c" is neither an address nor a name/],
+    [["a", "svc/x", "80"], /no service x in namespace default; it has none/],
+  ] as const) {
+    await t.rejects(explainCommand(cluster.kube, "default", asked), { name: "EndpointError", message });
+  }
+});

@@ -1,0 +1,46 @@
+import type { Kube } from "../kube/kube.ts";
+import { EndpointError } from "../reach/endpoint.ts";
+import { type Explanation, explain } from "../reach/explain.ts";
+import { formatExplanation, formatServiceExplanation } from "../reach/explain-text.ts";
+import { parsePort } from "../reach/port.ts";
+import { explainService, type ServiceExplanation } from "../reach/service.ts";
+import { findSources, findTarget, parseEnd } from "./ends.ts";
+import { buildWorld, readObjects } from "./world.ts";
+
+/** What a command hands back: data for programs, text for people, and whether all is well. */
+export interface Report {
+  readonly data: unknown;
+  readonly text: string;
+  readonly ok: boolean;
+}
+
+/** Answers `policy explain FROM TO PORT`. Rejects with an `EndpointError` or a `KubeError`. */
+export async function explainCommand(
+  kube: Kube,
+  namespace: string,
+  [from, to, portText]: readonly [string, string, string],
+): Promise<Report> {
+  const port = parsePort(portText);
+  if (typeof port === "string") throw new EndpointError(port);
+  const [fromEnd, toEnd] = [parseEnd(from, namespace), parseEnd(to, namespace)];
+  const { network, book } = buildWorld(await readObjects(kube));
+  const [sources, target] = await Promise.all([
+    findSources(kube, network, fromEnd),
+    findTarget(kube, network, toEnd, port),
+  ]);
+  const answers: (Explanation | ServiceExplanation)[] = [];
+  const texts: string[] = [];
+  for (const source of sources) {
+    if ("service" in target) {
+      const answer = explainService(network, book, source, target.service);
+      answers.push(answer);
+      texts.push(formatServiceExplanation(answer));
+    } else {
+      const answer = explain(network, book, { from: source, to: target.endpoint, port });
+      answers.push(answer);
+      texts.push(formatExplanation(answer));
+    }
+  }
+  const ok = answers.every(({ verdict }) => verdict === "allowed");
+  return { data: answers.length === 1 ? answers[0] : answers, text: texts.join("\n"), ok };
+}

@@ -1,0 +1,91 @@
+import { NODE } from "../api/annotations.ts";
+import { DEFAULT_SUBNET, DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
+import { DerivedFacts } from "../compile/derived.ts";
+import type { WeftEffect } from "../compile/effects.ts";
+import { compileAll } from "../compile/whole.ts";
+import { FactStore } from "../facts/store.ts";
+import type { ClusterFact, FactKind, FactTypes } from "../facts/types.ts";
+import { type Feed, feedsOf } from "../feed/feeds.ts";
+import { KubeError } from "../kube/errors.ts";
+import type { Kube } from "../kube/kube.ts";
+import { listEach } from "../kube/list-each.ts";
+import { type KubeObject, keyOf } from "../kube/object.ts";
+import { Network } from "../reach/network.ts";
+import { PolicyBook } from "../reach/policy-book.ts";
+import type { Fragment } from "../unit/fragment.ts";
+
+/** Kind of fact → key → the object that it comes from. */
+export type ClusterObjects = ReadonlyMap<FactKind, ReadonlyMap<string, KubeObject>>;
+
+/** A cluster as the controller would see it at one moment, and what it would make of it. Nothing of it changes. */
+export interface World {
+  readonly facts: FactStore;
+  /** Unit → what it compiles to. */
+  readonly fragments: ReadonlyMap<string, Fragment<WeftEffect>>;
+  readonly network: Network;
+  readonly book: PolicyBook;
+}
+
+/** The feeds by kind, with names that decide nothing about which objects are read. */
+export function feeds(names: { router: string; joinSubnet: string }): readonly (readonly [FactKind, Feed])[] {
+  return Object.entries(feedsOf(names)) as [FactKind, Feed][];
+}
+
+/** Lists, once, all objects that facts are made of. Writes nothing. Rejects with a `KubeError`. */
+export async function readObjects(kube: Kube): Promise<ClusterObjects> {
+  const lists = feeds({ router: DEFAULT_VPC, joinSubnet: JOIN_SUBNET }).map(async ([kind, feed]) => {
+    const found = new Map<string, KubeObject>();
+    const { type, fieldSelector, absent } = feed;
+    try {
+      const query = { pageSize: 500, ...(fieldSelector === undefined ? {} : { fieldSelector }) };
+      for await (const object of listEach(kube, type, query)) found.set(keyOf(object.metadata), slim(object));
+    } catch (error) {
+      if (absent === undefined || !(error instanceof KubeError) || error.code !== "not-found") throw error;
+    }
+    return [kind, found] as const;
+  });
+  return new Map(await Promise.all(lists));
+}
+
+/** The objects in one world, from scratch. Pure: equal objects make equal worlds. */
+export function buildWorld(objects: ClusterObjects): World {
+  const cluster = clusterOf(objects);
+  const facts = new FactStore();
+  facts.set("cluster", "cluster", cluster);
+  for (const [kind, { project }] of feeds(cluster)) {
+    for (const [key, object] of objects.get(kind) ?? []) {
+      facts.set(kind, key, project(object as never) as FactTypes[FactKind] | undefined);
+    }
+  }
+  new DerivedFacts(facts).start();
+  const fragments = compileAll(facts);
+  return { facts, fragments, network: new Network(facts, fragments.values()), book: new PolicyBook(facts) };
+}
+
+/**
+ * The settings of the controller that matter to reachability, as the objects show them: the default subnet says so of itself, and the
+ * nodes name the subnet that joins them.
+ */
+function clusterOf(objects: ClusterObjects): ClusterFact {
+  const specs = [...(objects.get("subnets")?.values() ?? [])].map(({ metadata, spec }) => ({
+    name: metadata.name,
+    ...(spec as { readonly default?: boolean; readonly vpc?: string } | undefined),
+  }));
+  const chosen = specs.find((subnet) => subnet.default === true);
+  const joins = [...(objects.get("nodes")?.values() ?? [])].flatMap(
+    ({ metadata }) => metadata.annotations?.[NODE.logicalSwitch] ?? [],
+  );
+  return {
+    key: "cluster",
+    router: chosen?.vpc || DEFAULT_VPC,
+    defaultSubnet: chosen?.name ?? DEFAULT_SUBNET,
+    joinSubnet: joins[0] ?? JOIN_SUBNET,
+    serviceCidr: {},
+  };
+}
+
+/** An object without what no projection reads and what is half of it. */
+function slim(object: KubeObject): KubeObject {
+  const { managedFields: _, ...metadata } = object.metadata as KubeObject["metadata"] & { managedFields?: unknown };
+  return { ...object, metadata };
+}

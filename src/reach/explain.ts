@@ -1,0 +1,248 @@
+import type { Ip } from "../net/address.ts";
+import { groupText } from "../policy/group.ts";
+import type { Direction } from "../policy/types.ts";
+import type { Decision } from "../policy/verdict.ts";
+import type { Acl } from "./acls.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { judge, type Place, type Step } from "./judge.ts";
+import { type NearMiss, nearMisses } from "./nearest.ts";
+import type { Network } from "./network.ts";
+import { type PolicyBook, rulePath, ruleText } from "./policy-book.ts";
+import { type PacketPort, type PortQuestion, packetPort, portQuestionText, resolvePort } from "./port.ts";
+
+/** An ACL that had a say, as it stands in the northbound database. */
+export interface ExplainedAcl {
+  readonly uuid: string;
+  readonly name: string;
+  readonly direction: Acl["direction"];
+  readonly tier: number;
+  readonly priority: number;
+  readonly action: Acl["action"];
+  readonly match: string;
+  /** The policy that it is of, for people; absent where it is of none. */
+  readonly policy?: string;
+  /** Where in the policy: `spec.ingress[0]`. */
+  readonly rule?: string;
+  /** The groups that the match names → what they consist of. */
+  readonly groups: Readonly<Record<string, string>>;
+}
+
+/** What one place on the way makes of the packet. */
+export interface ExplainedStep {
+  readonly what: "egress" | "ingress" | "route";
+  /** Where: `default/web`, `node weft-1`, `router ovn-cluster`. */
+  readonly at: string;
+  readonly verdict: "allowed" | "denied";
+  /** A sentence that names who decided. */
+  readonly because: string;
+  readonly acl?: ExplainedAcl;
+  /** The ACLs that left the decision to a later tier. */
+  readonly passed: readonly ExplainedAcl[];
+  /** The policies that apply to the pod in this direction. */
+  readonly policies: readonly string[];
+  /** Rules that would have allowed it, had one thing been otherwise; only where it was denied for want of a rule. */
+  readonly nearest: readonly NearMiss[];
+}
+
+/** One packet's way. */
+export interface ExplainedPath {
+  readonly family: "IPv4" | "IPv6";
+  readonly source: string;
+  readonly destination: string;
+  readonly port: string;
+  readonly verdict: "allowed" | "denied";
+  readonly steps: readonly ExplainedStep[];
+}
+
+/** The answer for two ends: a path for each IP family that both have. */
+export interface Explanation {
+  readonly from: string;
+  readonly to: string;
+  readonly port: string;
+  readonly verdict: "allowed" | "denied";
+  readonly paths: readonly ExplainedPath[];
+  /** Why there is nothing to follow, where that is so. */
+  readonly problem?: string;
+}
+
+/** What a question is asked about. */
+export interface ExplainRequest {
+  readonly from: Endpoint;
+  readonly to: Endpoint;
+  readonly port: PortQuestion;
+}
+
+/**
+ * Whether one end reaches the other, and why, by the desired state alone: nothing is sent. Pure. All families that both ends have must
+ * be allowed for the whole to be.
+ */
+export function explain(network: Network, book: PolicyBook, { from, to, port: asked }: ExplainRequest): Explanation {
+  const port = resolvePort(asked, to.pod);
+  const head = { from: from.label, to: to.label, port: portQuestionText(typeof port === "string" ? asked : port) };
+  const denied = (problem: string): Explanation => ({ ...head, verdict: "denied", paths: [], problem });
+  if (typeof port === "string") return denied(port);
+  if (to.vacant !== undefined) return denied(`no pod has ${to.label}; it is an address of subnet ${to.vacant}`);
+  const paths = (["v4", "v6"] as const).flatMap((family) => {
+    const [source, destination] = [from.source[family], to.destination[family]];
+    if (source === undefined || destination === undefined) return [];
+    return explainPath(network, book, { from, to, source, destination }, packetPort(port, source.family), head.port);
+  });
+  if (paths.length === 0) return denied(`${from.label} and ${to.label} have no IP family in common`);
+  const allowed = paths.every((path) => path.verdict === "allowed");
+  return { ...head, verdict: allowed ? "allowed" : "denied", paths };
+}
+
+interface Ends {
+  readonly from: Endpoint;
+  readonly to: Endpoint;
+  readonly source: Ip;
+  readonly destination: Ip;
+}
+
+/** One packet's way, explained. */
+export function explainPath(
+  network: Network,
+  book: PolicyBook,
+  ends: Ends,
+  packet: PacketPort,
+  port: string,
+): ExplainedPath {
+  const { from, to, source, destination } = ends;
+  const { allowed, steps } = judge(network, { from: from.place, to: to.place, source, destination, ...packet });
+  const explained = combine(steps).flatMap((step) => explainStep(network, book, step, ends, packet) ?? []);
+  return {
+    family: source.family === 4 ? "IPv4" : "IPv6",
+    source: source.text,
+    destination: destination.text,
+    port,
+    verdict: allowed ? "allowed" : "denied",
+    steps: explained,
+  };
+}
+
+/** One decision for each port and direction: what leaves is looked at twice, and either look may deny. */
+function combine(steps: readonly Step[]): readonly Step[] {
+  const combined: Step[] = [];
+  for (const step of steps) {
+    const last = combined.at(-1);
+    const again = step.kind === "acls" && last?.kind === "acls" && last.port === step.port;
+    if (!again || last.stage === "to-lport" || step.stage === "to-lport") combined.push(step);
+    else {
+      const passedBy = [...last.decision.passedBy, ...step.decision.passedBy];
+      const decided = step.decision.by === undefined ? last : step;
+      combined[combined.length - 1] = { ...decided, decision: { ...decided.decision, passedBy } };
+    }
+  }
+  return combined;
+}
+
+function explainStep(
+  network: Network,
+  book: PolicyBook,
+  step: Step,
+  ends: Ends,
+  packet: PacketPort,
+): ExplainedStep | undefined {
+  if (step.kind === "no-route") return { ...ROUTE, at: "the network", verdict: "denied", because: step.message };
+  if (step.kind === "route") {
+    const { nexthops, action } = step.by;
+    const node = nexthops.flatMap((hop) => network.withAddress(hop)).find((port) => port.pod === undefined);
+    const towards = node?.name.startsWith("node-") ? `by node ${node.name.slice("node-".length)}` : nexthops.join(", ");
+    const because =
+      action === "drop"
+        ? `dropped by policy route ${step.by.label} (priority ${step.by.priority})`
+        : `leaves ${towards} (policy route ${step.by.label})`;
+    return { ...ROUTE, at: `router ${step.router}`, verdict: step.allowed ? "allowed" : "denied", because };
+  }
+  const what: Direction = step.stage === "to-lport" ? "ingress" : "egress";
+  const end = endAt(ends, step.port);
+  const { decision } = step;
+  const { by } = decision;
+  // At a router's port nothing is worth saying unless something decides there.
+  if (end === undefined && by === undefined) return undefined;
+  const applying = end?.pod === undefined ? [] : book.applyingTo(end.pod, what);
+  const denied = decision.verdict !== "allow";
+  const other = what === "egress" ? ends.destination : ends.source;
+  const unruled = denied && by?.externalIds["rule"] === `${what}/isolation`;
+  return {
+    what,
+    at: end?.label ?? `port ${step.port.name}`,
+    verdict: denied ? "denied" : "allowed",
+    because: sentence(
+      book,
+      what,
+      decision,
+      applying.map(({ label }) => label),
+      end,
+    ),
+    ...(by !== undefined && { acl: explainAcl(network, book, by) }),
+    passed: decision.passedBy.map((acl) => explainAcl(network, book, acl)),
+    policies: applying.map(({ label }) => label),
+    nearest: unruled ? nearMisses(network, applying, { direction: what, packet, other, receiver: ends.to.pod }) : [],
+  };
+}
+
+const ROUTE = { what: "route", passed: [], policies: [], nearest: [] } as const;
+
+function endAt({ from, to }: Ends, port: Place): Endpoint | undefined {
+  return port === from.place ? from : port === to.place ? to : undefined;
+}
+
+function sentence(
+  book: PolicyBook,
+  what: Direction,
+  { verdict, by }: Decision<Acl>,
+  applying: readonly string[],
+  end: Endpoint | undefined,
+): string {
+  if (by === undefined) {
+    if (applying.length === 0) return `no policy applies to its ${what}`;
+    return `no rule of ${applying.join(", ")} decides this, and nothing isolates its ${what}`;
+  }
+  const verb = verdict === "allow" ? "allowed" : verdict === "reject" ? "rejected" : "dropped";
+  const { policy: id, rule, node } = by.externalIds;
+  const policy = id === undefined ? undefined : book.policy(id);
+  if (rule === `${what}/isolation`) {
+    const isolating = applying.filter((label) => label === policy?.label || isIsolating(book, label, what));
+    return `isolated by ${[...new Set(isolating)].join(", ") || (policy?.label ?? id)}, and no rule allows this`;
+  }
+  const found = policy?.rules.find((each) => each.name === rule && each.direction === what);
+  if (found !== undefined && policy !== undefined) {
+    return `${verb} by ${policy.label}, ${rulePath(found.name)}: ${ruleText(found)}`;
+  }
+  if (node !== undefined && end !== undefined) return `${verb}: a pod and its own node always reach each other`;
+  return `${verb} by ${aclOwner(book, by).policy ?? `ACL ${by.name || by.uuid}`}`;
+}
+
+function isIsolating(book: PolicyBook, label: string, what: Direction): boolean {
+  return book.byLabel(label)?.isolation.some(({ direction }) => direction === what) === true;
+}
+
+function aclOwner(book: PolicyBook, { externalIds }: Acl): { readonly policy?: string; readonly rule?: string } {
+  const { policy: id, rule, sg, node } = externalIds;
+  if (id !== undefined) {
+    return { policy: book.policy(id)?.label ?? id, ...(rule !== undefined && { rule: rulePath(rule) }) };
+  }
+  if (sg !== undefined) return { policy: `SecurityGroup ${sg}`, ...(rule !== undefined && { rule: rulePath(rule) }) };
+  return node === undefined ? {} : { policy: `node ${node}` };
+}
+
+function explainAcl(network: Network, book: PolicyBook, acl: Acl): ExplainedAcl {
+  const { uuid, name, direction, tier, priority, action, match } = acl;
+  const names = [...new Set(match.match(/weft\.[a-z]+\.[0-9a-f]+/g) ?? [])].sort();
+  const groups = names.flatMap((group) => {
+    const meaning = network.facts.get("groups", group)?.group;
+    return meaning === undefined ? [] : [[group, groupText(meaning)] as const];
+  });
+  return {
+    uuid,
+    name,
+    direction,
+    tier,
+    priority,
+    action,
+    match,
+    groups: Object.fromEntries(groups),
+    ...aclOwner(book, acl),
+  };
+}

@@ -1,0 +1,121 @@
+import type { Ip } from "../net/address.ts";
+import { evaluateMatch, parseMatch } from "../policy/match.ts";
+import { MatchError } from "../policy/match-error.ts";
+import type { Packet } from "../policy/packet.ts";
+import { type AclStage, type Decision, decide } from "../policy/verdict.ts";
+import type { Acl } from "./acls.ts";
+import type { Network, NetworkPort, RouterPolicy } from "./network.ts";
+
+/** Where a packet begins or ends: at a port, or `undefined` for outside of all networks that Weft knows. */
+export type Place = NetworkPort | undefined;
+
+/** What is asked of the network: one packet, the first of a connection. */
+export interface Question extends Omit<Packet, "inport" | "outport"> {
+  readonly from: Place;
+  readonly to: Place;
+}
+
+/** One thing on the packet's way that had a say. */
+export type Step =
+  | { readonly kind: "acls"; readonly stage: AclStage; readonly port: NetworkPort; readonly decision: Decision<Acl> }
+  /** A router's policy that drops, or sends elsewhere. */
+  | { readonly kind: "route"; readonly router: string; readonly allowed: boolean; readonly by: RouterPolicy }
+  | { readonly kind: "no-route"; readonly message: string };
+
+/** The packet's way, up to where it is dropped. */
+export interface Judgement {
+  readonly allowed: boolean;
+  readonly steps: readonly Step[];
+}
+
+interface Pass {
+  readonly in: NetworkPort;
+  readonly out: NetworkPort;
+}
+
+/**
+ * What becomes of a packet, by the desired state alone: the way through switches and routers, and what the ACLs of each switch make of
+ * it. Pure.
+ */
+export function judge(network: Network, { from, to, ...packet }: Question): Judgement {
+  if (from !== undefined && from === to) return { allowed: true, steps: [] };
+  const steps: Step[] = [];
+  const deny = (step?: Step): Judgement => ({ allowed: false, steps: step === undefined ? steps : [...steps, step] });
+  const way = wayOf(network, from, to, packet.destination);
+  if (typeof way === "string") return deny({ kind: "no-route", message: way });
+  for (const [i, pass] of way.passes.entries()) {
+    const { in: inport, out: outport } = pass;
+    const leaving = { ...packet, inport: inport.name };
+    const entering = { ...leaving, outport: outport.name };
+    const sender = network.listsOf(inport);
+    for (const stage of ["from-lport", "from-lport-after-lb"] as const) {
+      if (sender[stage].length === 0) continue;
+      const decision = decide(sender[stage], leaving, network);
+      steps.push({ kind: "acls", stage, port: inport, decision });
+      if (decision.verdict !== "allow") return deny();
+    }
+    const receiver = network.listsOf(outport)["to-lport"];
+    if (receiver.length > 0) {
+      const decision = decide(receiver, entering, network);
+      steps.push({ kind: "acls", stage: "to-lport", port: outport, decision });
+      if (decision.verdict !== "allow") return deny();
+    }
+    if (i !== 0 || way.router === undefined) continue;
+    const by = routerPolicy(network, way.router, packet);
+    if (by === undefined) continue;
+    const step: Step = { kind: "route", router: way.router, allowed: by.action !== "drop", by };
+    if (!step.allowed) return deny(step);
+    if (by.action === "reroute") steps.push(step);
+  }
+  return { allowed: true, steps };
+}
+
+/** The ports by which a packet comes into and goes out of each switch, or why there is no way. */
+function wayOf(
+  network: Network,
+  from: Place,
+  to: Place,
+  destination: Ip,
+): { readonly passes: readonly Pass[]; readonly router?: string } | string {
+  if (from !== undefined && to !== undefined && from.switch === to.switch) return { passes: [{ in: from, out: to }] };
+  const start = from === undefined ? undefined : uplinkPort(network, from.switch);
+  const end = to === undefined ? undefined : uplinkPort(network, to.switch);
+  if (from !== undefined && start === undefined) return `subnet ${from.switch} has no router`;
+  if (to !== undefined && end === undefined) return `subnet ${to.switch} has no router`;
+  const router = start?.router ?? end?.router;
+  if (start !== undefined && end !== undefined && start.router !== end.router) {
+    return `${from?.switch} is in VPC ${start.router} and ${to?.switch} in VPC ${end.router}, and nothing joins them`;
+  }
+  if (router === undefined) return "neither end is in a network of Weft's";
+  if (to === undefined && !network.hasRoute(router, destination)) {
+    return `VPC ${router} has no route to ${destination.text}`;
+  }
+  if (from === undefined && end !== undefined && !network.isJoined(end.router)) {
+    return `nothing from outside gets into VPC ${router}: its subnets have no way to the nodes`;
+  }
+  const passes: Pass[] = [];
+  if (from !== undefined && start !== undefined) passes.push({ in: from, out: start.port });
+  if (to !== undefined && end !== undefined) passes.push({ in: end.port, out: to });
+  return { passes, router };
+}
+
+function uplinkPort(
+  network: Network,
+  name: string,
+): { readonly router: string; readonly port: NetworkPort } | undefined {
+  const uplink = network.uplink(name);
+  const port = uplink && network.ports.get(uplink.port);
+  return uplink === undefined || port === undefined ? undefined : { router: uplink.router, port };
+}
+
+/** The router's policy that decides (ovn-nb(5), Logical_Router_Policy `priority`). */
+function routerPolicy(network: Network, router: string, packet: Packet): RouterPolicy | undefined {
+  return network.routerPolicies(router).find(({ match }) => {
+    try {
+      return evaluateMatch(parseMatch(match), packet, network);
+    } catch (error) {
+      if (error instanceof MatchError) return false;
+      throw error;
+    }
+  });
+}

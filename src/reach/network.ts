@@ -1,0 +1,274 @@
+import type { FactReader } from "../facts/store.ts";
+import type { PodFact } from "../facts/types.ts";
+import { type Ip, parseIp } from "../net/address.ts";
+import { type Cidr, cidrContains, parseCidr } from "../net/cidr.ts";
+import type { Dual } from "../net/dual.ts";
+import type { NamedSets } from "../policy/packet.ts";
+import type { ColumnValue, Fragment } from "../unit/fragment.ts";
+import { AclIndex, type AclLists } from "./acls.ts";
+import { readTables, type Tables, texts } from "./tables.ts";
+
+/** A port of a logical switch, with what ACLs know of it. */
+export interface NetworkPort {
+  readonly name: string;
+  /** Name of its switch, which is the Subnet's. */
+  readonly switch: string;
+  readonly addresses: Dual<Ip>;
+  /** Names of the port groups it is in, sorted. */
+  readonly groups: readonly string[];
+  /** `namespace/pod` of a pod's port. */
+  readonly pod?: string;
+}
+
+/** One policy of a router's (ovn-nb(5), Logical_Router_Policy). */
+export interface RouterPolicy {
+  readonly priority: number;
+  readonly match: string;
+  readonly action: string;
+  readonly nexthops: readonly string[];
+  readonly label: string;
+}
+
+/** Where a switch's traffic goes that is not for its own ports. */
+export interface Uplink {
+  readonly router: string;
+  /** The switch's port towards the router. */
+  readonly port: string;
+}
+
+/**
+ * What the northbound database would hold, as questions about reachability see it: ports with their addresses, groups, address sets
+ * and ACLs. Made of what all units compile to, so it says what is wanted, not what has been committed. Immutable.
+ */
+export class Network implements NamedSets {
+  readonly facts: FactReader;
+  readonly acls: AclIndex;
+  /** Name → port. */
+  readonly ports: ReadonlyMap<string, NetworkPort>;
+  /** `namespace/pod` → its port. */
+  readonly #podPorts = new Map<string, NetworkPort>();
+  /** Address → the ports that have it; VPCs may overlap. */
+  readonly #byAddress = new Map<string, NetworkPort[]>();
+  /** Name of a port group → the names of its ports. */
+  readonly #groups: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Name of an address set → what it holds. */
+  readonly #addressSets: ReadonlyMap<string, readonly string[]>;
+  /** Switch → its way to a router. */
+  readonly #uplinks: ReadonlyMap<string, Uplink>;
+  /** Router → its policies, the one that decides first in front. */
+  readonly #routerPolicies: ReadonlyMap<string, readonly RouterPolicy[]>;
+  /** Router → the prefixes for which it has a route beside its own networks. */
+  readonly #routes: ReadonlyMap<string, readonly Cidr[]>;
+
+  /** `tcp address:port` of every load balancer. */
+  readonly #balanced: ReadonlySet<string>;
+
+  constructor(facts: FactReader, fragments: Iterable<Pick<Fragment, "rows" | "edges">>) {
+    this.facts = facts;
+    const tables = readTables(fragments);
+    const { ports, groups } = readPorts(tables);
+    this.ports = ports;
+    this.#groups = groups;
+    for (const port of ports.values()) {
+      if (port.pod !== undefined) this.#podPorts.set(port.pod, port);
+      for (const ip of Object.values(port.addresses) as Ip[]) {
+        const known = this.#byAddress.get(ip.text);
+        if (known === undefined) this.#byAddress.set(ip.text, [port]);
+        else known.push(port);
+      }
+    }
+    this.#addressSets = readAddressSets(tables, ports, groups);
+    this.#uplinks = readUplinks(tables);
+    this.#routerPolicies = readRouterPolicies(tables);
+    this.#routes = readRoutes(tables);
+    this.#balanced = readBalanced(tables);
+    this.acls = new AclIndex(tables, ports.values());
+  }
+
+  portGroup(name: string): ReadonlySet<string> | undefined {
+    return this.#groups.get(name);
+  }
+
+  addressSet(name: string): readonly string[] | undefined {
+    return this.#addressSets.get(name);
+  }
+
+  /** The names of all address sets. */
+  addressSetNames(): Iterable<string> {
+    return this.#addressSets.keys();
+  }
+
+  /** The port of a pod, where it has one. */
+  podPort(pod: Pick<PodFact, "key">): NetworkPort | undefined {
+    return this.#podPorts.get(pod.key);
+  }
+
+  /** The ports that have an address, those of pods and of nodes. */
+  withAddress(address: string): readonly NetworkPort[] {
+    return this.#byAddress.get(address) ?? [];
+  }
+
+  uplink(switchName: string): Uplink | undefined {
+    return this.#uplinks.get(switchName);
+  }
+
+  routerPolicies(router: string): readonly RouterPolicy[] {
+    return this.#routerPolicies.get(router) ?? [];
+  }
+
+  /** Whether OVN itself balances what is sent to an address and port. */
+  isBalanced(protocol: string, address: Ip, port: number): boolean {
+    const host = address.family === 4 ? address.text : `[${address.text}]`;
+    return this.#balanced.has(`${protocol.toLowerCase()} ${host}:${port}`);
+  }
+
+  /** Whether the nodes are joined to a router. */
+  isJoined(router: string): boolean {
+    const cluster = this.facts.get("cluster", "cluster");
+    return cluster !== undefined && this.#uplinks.get(cluster.joinSubnet)?.router === router;
+  }
+
+  /** Whether a router knows a way to an address that is not of its switches. */
+  hasRoute(router: string, address: Ip): boolean {
+    return (this.#routes.get(router) ?? []).some((prefix) => cidrContains(prefix, address));
+  }
+
+  /** The ACLs that may concern what comes from, or goes to, a port. */
+  listsOf(port: NetworkPort): AclLists {
+    return this.acls.listsOf(port.switch, port.groups);
+  }
+}
+
+function readPorts(tables: Tables): {
+  ports: ReadonlyMap<string, NetworkPort>;
+  groups: ReadonlyMap<string, ReadonlySet<string>>;
+} {
+  const switchOf = new Map<string, string>();
+  for (const [uuid, { columns }] of tables.rows("Logical_Switch")) {
+    for (const port of tables.members(uuid, "ports")) switchOf.set(port, String(columns["name"]));
+  }
+  const groupsOf = new Map<string, string[]>();
+  const members = new Map<string, Set<string>>();
+  for (const [uuid, { columns }] of tables.rows("Port_Group")) {
+    const group = String(columns["name"]);
+    const names = members.get(group) ?? new Set<string>();
+    members.set(group, names);
+    for (const port of tables.members(uuid, "ports")) {
+      const name = tables.row("Logical_Switch_Port", port)?.columns["name"];
+      if (name === undefined) continue;
+      names.add(String(name));
+      const known = groupsOf.get(port);
+      if (known === undefined) groupsOf.set(port, [group]);
+      else known.push(group);
+    }
+  }
+  const ports = new Map<string, NetworkPort>();
+  for (const [uuid, { columns }] of tables.rows("Logical_Switch_Port")) {
+    const name = String(columns["name"]);
+    const pod = (columns["external_ids"] as Readonly<Record<string, string>> | undefined)?.["pod"];
+    ports.set(name, {
+      name,
+      switch: switchOf.get(uuid) ?? "",
+      addresses: addressesOf(columns["addresses"]),
+      groups: (groupsOf.get(uuid) ?? []).sort(),
+      ...(pod !== undefined && { pod }),
+    });
+  }
+  return { ports, groups: members };
+}
+
+/** The first address of each family (ovn-nb(5), Logical_Switch_Port `addresses`: a MAC, then addresses). */
+function addressesOf(column: ColumnValue): Dual<Ip> {
+  const found: { v4?: Ip; v6?: Ip } = {};
+  for (const word of texts(column).flatMap((entry) => entry.split(" "))) {
+    const ip = parseIp(word);
+    if (ip?.family === 4) found.v4 ??= ip;
+    if (ip?.family === 6) found.v6 ??= ip;
+  }
+  return found;
+}
+
+/** The address sets there are, and those that northd makes of port groups (ovn-nb(5), Port_Group `name`). */
+function readAddressSets(
+  tables: Tables,
+  ports: ReadonlyMap<string, NetworkPort>,
+  groups: ReadonlyMap<string, ReadonlySet<string>>,
+): ReadonlyMap<string, readonly string[]> {
+  const sets = new Map<string, readonly string[]>();
+  for (const [uuid, { columns }] of tables.rows("Address_Set")) {
+    sets.set(String(columns["name"]), tables.members(uuid, "addresses"));
+  }
+  for (const [group, names] of groups) {
+    for (const family of ["v4", "v6"] as const) {
+      const addresses = [...names].flatMap((name) => ports.get(name)?.addresses[family]?.text ?? []);
+      sets.set(`${group}_${family === "v4" ? "ip4" : "ip6"}`, addresses.sort());
+    }
+  }
+  return sets;
+}
+
+function readUplinks(tables: Tables): ReadonlyMap<string, Uplink> {
+  const routerOf = new Map<string, string>();
+  for (const [uuid, { columns }] of tables.rows("Logical_Router")) {
+    for (const port of tables.members(uuid, "ports")) {
+      const name = tables.row("Logical_Router_Port", port)?.columns["name"];
+      if (name !== undefined) routerOf.set(String(name), String(columns["name"]));
+    }
+  }
+  const uplinks = new Map<string, Uplink>();
+  for (const [uuid, { columns }] of tables.rows("Logical_Switch")) {
+    for (const member of tables.members(uuid, "ports")) {
+      const port = tables.row("Logical_Switch_Port", member)?.columns;
+      if (port?.["type"] !== "router") continue;
+      const options = port["options"] as Readonly<Record<string, string>> | undefined;
+      const router = routerOf.get(options?.["router-port"] ?? "");
+      if (router !== undefined) uplinks.set(String(columns["name"]), { router, port: String(port["name"]) });
+    }
+  }
+  return uplinks;
+}
+
+function readRouterPolicies(tables: Tables): ReadonlyMap<string, readonly RouterPolicy[]> {
+  const policies = new Map<string, RouterPolicy[]>();
+  for (const [uuid, { columns }] of tables.rows("Logical_Router")) {
+    const own = tables.members(uuid, "policies").flatMap((member) => {
+      const row = tables.row("Logical_Router_Policy", member);
+      if (row === undefined) return [];
+      const { priority, match, action, nexthops } = row.columns;
+      return {
+        priority: Number(priority),
+        match: String(match),
+        action: String(action),
+        nexthops: texts(nexthops),
+        label: row.label,
+      };
+    });
+    policies.set(
+      String(columns["name"]),
+      own.sort((a, b) => b.priority - a.priority),
+    );
+  }
+  return policies;
+}
+
+/** Static routes by destination (ovn-nb(5), Logical_Router_Static_Route). */
+function readRoutes(tables: Tables): ReadonlyMap<string, readonly Cidr[]> {
+  const routes = new Map<string, readonly Cidr[]>();
+  for (const [uuid, { columns }] of tables.rows("Logical_Router")) {
+    const own = tables.members(uuid, "static_routes").flatMap((member) => {
+      const route = tables.row("Logical_Router_Static_Route", member)?.columns;
+      return route?.["policy"] === "src-ip" ? [] : (parseCidr(String(route?.["ip_prefix"])) ?? []);
+    });
+    routes.set(String(columns["name"]), own);
+  }
+  return routes;
+}
+
+/** What load balancers answer to (ovn-nb(5), Load_Balancer `vips` and `protocol`). */
+function readBalanced(tables: Tables): ReadonlySet<string> {
+  return new Set(
+    [...tables.rows("Load_Balancer")].flatMap(([, { columns }]) =>
+      Object.keys((columns["vips"] ?? {}) as object).map((vip) => `${String(columns["protocol"] ?? "tcp")} ${vip}`),
+    ),
+  );
+}
