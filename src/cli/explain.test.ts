@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
-import { PODS, VPCS } from "../kube/resources.ts";
+import { ADMIN_NETWORK_POLICIES, PODS, SECURITY_GROUPS, VPCS } from "../kube/resources.ts";
 import { explainCommand } from "./explain.ts";
 import { SampleCluster } from "./testing.ts";
 
@@ -114,4 +114,59 @@ t.test("what cannot be understood or found is refused with what would be accepte
   ] as const) {
     await t.rejects(explainCommand(cluster.kube, "default", asked), { name: "EndpointError", message });
   }
+});
+
+t.test("rules of administrators are named as they are, and what they pass on is shown", async (t) => {
+  const cluster = await SampleCluster.make();
+  await cluster.pod("default/web", { app: "web" });
+  await cluster.pod("other/client", { app: "client" });
+  await cluster.add(ADMIN_NETWORK_POLICIES, {
+    metadata: { name: "guard" },
+    spec: {
+      priority: 10,
+      subject: { namespaces: { matchLabels: { "kubernetes.io/metadata.name": "default" } } },
+      ingress: [
+        {
+          name: "ask-owner",
+          action: "Pass",
+          from: [{ namespaces: {} }],
+          ports: [{ portNumber: { protocol: "TCP", port: 80 } }],
+        },
+        {
+          name: "no-ssh",
+          action: "Deny",
+          from: [{ namespaces: {} }],
+          ports: [{ portNumber: { protocol: "TCP", port: 22 } }],
+        },
+      ],
+    },
+  });
+  await cluster.policy("default/closed", { podSelector: {} });
+  await golden(t, "admin-pass", cluster, ["other/client", "web", "80"], false);
+  await golden(t, "admin-deny", cluster, ["other/client", "web", "22"], false);
+});
+
+t.test("what SecurityGroups decide is said with the group and the rule", async (t) => {
+  const cluster = await SampleCluster.make();
+  await cluster.pod("default/client");
+  await cluster.pod("default/db", {}, { annotations: { "ovn.kubernetes.io/security_groups": "db" } });
+  await cluster.add(SECURITY_GROUPS, {
+    metadata: { name: "db" },
+    spec: {
+      ingressRules: [
+        {
+          ipVersion: "ipv4",
+          protocol: "tcp",
+          priority: 10,
+          remoteType: "address",
+          remoteAddress: "10.16.0.0/16",
+          portRangeMin: 5432,
+          portRangeMax: 5432,
+          policy: "allow",
+        },
+      ],
+    },
+  });
+  await golden(t, "group-allows", cluster, ["client", "db", "5432"], false);
+  await golden(t, "group-denies", cluster, ["client", "db", "5433"], false);
 });

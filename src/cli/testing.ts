@@ -61,13 +61,21 @@ export class SampleCluster {
   async pod(
     key: string,
     labels: Record<string, string> = {},
-    { node = "weft-1", ports = {} }: { readonly node?: string; readonly ports?: Record<string, number> } = {},
+    options: {
+      readonly node?: string;
+      readonly ports?: Record<string, number>;
+      readonly annotations?: Record<string, string>;
+    } = {},
   ): Promise<string> {
     const [namespace = "default", name = ""] = key.split("/");
+    const { node = "weft-1", ports = {}, annotations = {} } = options;
     const containers = [
       { name: "c", ports: Object.entries(ports).map(([name, containerPort]) => ({ name, containerPort })) },
     ];
-    const made = await this.add(PODS, { metadata: { namespace, name, labels }, spec: { nodeName: node, containers } });
+    const made = await this.add(PODS, {
+      metadata: { namespace, name, labels, annotations },
+      spec: { nodeName: node, containers },
+    });
     const last = ++this.#addresses;
     const v4 = `10.16.${last >> 8}.${last & 255}`;
     const of = { podName: name, namespace, nodeName: node, subnet: "ovn-default" };

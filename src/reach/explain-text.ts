@@ -7,8 +7,14 @@ const SHOWN = 5;
 
 /** An answer for people, whole lines. */
 export function formatExplanation(answer: Explanation): string {
-  const head = `${answer.verdict.toUpperCase()}  ${answer.from} → ${answer.to}  ${answer.port}`;
+  const head = `${headline(answer)}  ${answer.from} → ${answer.to}  ${answer.port}`;
   return `${[head, ...body(answer)].join("\n")}\n`;
+}
+
+function headline({ verdict, paths }: Explanation): string {
+  const families = paths.filter((path) => path.verdict === "allowed").map((path) => path.family);
+  const partly = verdict === "denied" && families.length > 0;
+  return partly ? `DENIED (allowed over ${families.join(" and ")} only)` : verdict.toUpperCase();
 }
 
 /** The same for a Service. */

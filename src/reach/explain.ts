@@ -1,3 +1,4 @@
+import { DENY_ALL_GROUP } from "../api/names.ts";
 import type { Ip } from "../net/address.ts";
 import { groupText } from "../policy/group.ts";
 import type { Direction } from "../policy/types.ts";
@@ -161,6 +162,8 @@ function explainStep(
   // At a router's port nothing is worth saying unless something decides there.
   if (end === undefined && by === undefined) return undefined;
   const applying = end?.pod === undefined ? [] : book.applyingTo(end.pod, what);
+  const groups = network.securityGroups(step.port).map((name) => `SecurityGroup ${name}`);
+  const labels = [...applying.map(({ label }) => label), ...groups];
   const denied = decision.verdict !== "allow";
   const other = what === "egress" ? ends.destination : ends.source;
   const unruled = denied && by?.externalIds["rule"] === `${what}/isolation`;
@@ -168,16 +171,10 @@ function explainStep(
     what,
     at: end?.label ?? `port ${step.port.name}`,
     verdict: denied ? "denied" : "allowed",
-    because: sentence(
-      book,
-      what,
-      decision,
-      applying.map(({ label }) => label),
-      end,
-    ),
+    because: sentence(book, what, decision, labels, end),
     ...(by !== undefined && { acl: explainAcl(network, book, by) }),
     passed: decision.passedBy.map((acl) => explainAcl(network, book, acl)),
-    policies: applying.map(({ label }) => label),
+    policies: labels,
     nearest: unruled ? nearMisses(network, applying, { direction: what, packet, other, receiver: ends.to.pod }) : [],
   };
 }
@@ -202,29 +199,40 @@ function sentence(
   const verb = verdict === "allow" ? "allowed" : verdict === "reject" ? "rejected" : "dropped";
   const { policy: id, rule, node } = by.externalIds;
   const policy = id === undefined ? undefined : book.policy(id);
+  if (id === DENY_ALL_ID && verdict !== "allow") {
+    const groups = applying.filter((label) => label.startsWith("SecurityGroup "));
+    return `no rule of ${groups.join(", ") || "its SecurityGroups"} allows this`;
+  }
   if (rule === `${what}/isolation`) {
     const isolating = applying.filter((label) => label === policy?.label || isIsolating(book, label, what));
-    return `isolated by ${[...new Set(isolating)].join(", ") || (policy?.label ?? id)}, and no rule allows this`;
+    return `isolated by ${isolating.join(", ") || (policy?.label ?? id)}, and no rule allows this`;
   }
-  const found = policy?.rules.find((each) => each.name === rule && each.direction === what);
+  const named = policy?.rules.filter((each) => each.name === rule && each.direction === what);
+  const found = named?.find((each) => each.priority === by.priority) ?? named?.[0];
   if (found !== undefined && policy !== undefined) {
     return `${verb} by ${policy.label}, ${rulePath(found.name)}: ${ruleText(found)}`;
   }
   if (node !== undefined && end !== undefined) return `${verb}: a pod and its own node always reach each other`;
-  return `${verb} by ${aclOwner(book, by).policy ?? `ACL ${by.name || by.uuid}`}`;
+  const owner = aclOwner(book, by);
+  const where = owner.rule === undefined ? "" : `, ${owner.rule}`;
+  return `${verb} by ${owner.policy === undefined ? `ACL ${by.name || by.uuid}` : `${owner.policy}${where}`}`;
 }
+
+const DENY_ALL_ID = `sg/${DENY_ALL_GROUP}`;
 
 function isIsolating(book: PolicyBook, label: string, what: Direction): boolean {
   return book.byLabel(label)?.isolation.some(({ direction }) => direction === what) === true;
 }
 
 function aclOwner(book: PolicyBook, { externalIds }: Acl): { readonly policy?: string; readonly rule?: string } {
-  const { policy: id, rule, sg, node } = externalIds;
-  if (id !== undefined) {
-    return { policy: book.policy(id)?.label ?? id, ...(rule !== undefined && { rule: rulePath(rule) }) };
-  }
-  if (sg !== undefined) return { policy: `SecurityGroup ${sg}`, ...(rule !== undefined && { rule: rulePath(rule) }) };
-  return node === undefined ? {} : { policy: `node ${node}` };
+  const { policy: id, rule, node } = externalIds;
+  if (id === undefined) return node === undefined ? {} : { policy: `node ${node}` };
+  const group = id.startsWith("sg/") ? id.slice("sg/".length) : undefined;
+  const policy = book.policy(id)?.label ?? (group === undefined ? id : `SecurityGroup ${group}`);
+  if (rule === undefined) return { policy };
+  // A SecurityGroup calls its lists of rules otherwise.
+  const path = rulePath(rule);
+  return { policy, rule: group === undefined ? path : path.replace(/^spec\.(ingress|egress)\[/, "spec.$1Rules[") };
 }
 
 function explainAcl(network: Network, book: PolicyBook, acl: Acl): ExplainedAcl {

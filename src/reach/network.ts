@@ -1,3 +1,4 @@
+import { DENY_ALL_GROUP } from "../api/names.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { PodFact } from "../facts/types.ts";
 import { type Ip, parseIp } from "../net/address.ts";
@@ -60,6 +61,8 @@ export class Network implements NamedSets {
   /** Router → the prefixes for which it has a route beside its own networks. */
   readonly #routes: ReadonlyMap<string, readonly Cidr[]>;
 
+  /** Name of a port group → the SecurityGroup that it is of. */
+  readonly #securityGroups: ReadonlyMap<string, string>;
   /** `tcp address:port` of every load balancer. */
   readonly #balanced: ReadonlySet<string>;
 
@@ -82,6 +85,7 @@ export class Network implements NamedSets {
     this.#routerPolicies = readRouterPolicies(tables);
     this.#routes = readRoutes(tables);
     this.#balanced = readBalanced(tables);
+    this.#securityGroups = readSecurityGroups(tables);
     this.acls = new AclIndex(tables, ports.values());
   }
 
@@ -114,6 +118,11 @@ export class Network implements NamedSets {
 
   routerPolicies(router: string): readonly RouterPolicy[] {
     return this.#routerPolicies.get(router) ?? [];
+  }
+
+  /** The SecurityGroups that a port is in. */
+  securityGroups(port: NetworkPort): readonly string[] {
+    return port.groups.flatMap((group) => this.#securityGroups.get(group) ?? []);
   }
 
   /** Whether OVN itself balances what is sent to an address and port. */
@@ -270,5 +279,15 @@ function readBalanced(tables: Tables): ReadonlySet<string> {
     [...tables.rows("Load_Balancer")].flatMap(([, { columns }]) =>
       Object.keys((columns["vips"] ?? {}) as object).map((vip) => `${String(columns["protocol"] ?? "tcp")} ${vip}`),
     ),
+  );
+}
+
+/** The port groups of SecurityGroups say so; the one that drops what none of them allows is nobody's. */
+function readSecurityGroups(tables: Tables): ReadonlyMap<string, string> {
+  return new Map(
+    [...tables.rows("Port_Group")].flatMap(([, { columns }]) => {
+      const sg = (columns["external_ids"] as Readonly<Record<string, string>> | undefined)?.["sg"];
+      return sg === undefined || sg === DENY_ALL_GROUP ? [] : [[String(columns["name"]), sg] as const];
+    }),
   );
 }

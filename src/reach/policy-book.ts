@@ -1,7 +1,7 @@
 import type { FactReader } from "../facts/store.ts";
 import type { PodFact } from "../facts/types.ts";
 import { canonicalGroup, groupName, groupText } from "../policy/group.ts";
-import { POLICY_KINDS, translatePolicy } from "../policy/translate.ts";
+import { POLICY_KINDS, policyInForce } from "../policy/translate.ts";
 import type { Direction, Group, Peer, Policy, PolicyRule, PortMatch } from "../policy/types.ts";
 
 /** The policies in force, as their authors know them: for saying who decided what. */
@@ -17,8 +17,9 @@ export class PolicyBook {
   constructor(facts: FactReader) {
     this.#facts = facts;
     for (const kind of POLICY_KINDS) {
-      for (const fact of facts.all(kind)) {
-        const policy = translatePolicy(kind, fact as never);
+      for (const { key } of facts.all(kind)) {
+        const policy = policyInForce(facts, kind, key);
+        if (policy === undefined) continue;
         this.#policies.set(policy.id, policy);
         this.#byLabel.set(policy.label, policy);
         for (const selector of policy.subjects) {
@@ -60,11 +61,12 @@ export function peerGroupName(peer: Peer): string | undefined {
   return peer.kind === "cidr" ? undefined : nameOf(peer);
 }
 
-/** Where in the object a rule stands: `spec.ingress[0]`, or `rule "allow-dns"` where its author gave it a name. */
+/** Where in the object a rule stands: `spec.ingress[0]`, with the name that its author gave it. */
 export function rulePath(rule: string): string {
-  const [, direction, index] = /^(ingress|egress)\/(\d+)$/.exec(rule) ?? [];
-  if (direction !== undefined) return `spec.${direction}[${index}]`;
-  return /^(ingress|egress)\/isolation$/.test(rule) ? "isolation" : `rule ${JSON.stringify(rule)}`;
+  const [, direction, index, name] = /^(ingress|egress)\/(\d+)(?:\/(.*))?$/.exec(rule) ?? [];
+  if (direction !== undefined)
+    return `spec.${direction}[${index}]${name === undefined ? "" : ` ${JSON.stringify(name)}`}`;
+  return /^(ingress|egress)\/isolation$/.test(rule) ? "isolation" : rule;
 }
 
 /** What a rule is about, in words: `TCP 80 from pods with app=client in namespace default`. */
