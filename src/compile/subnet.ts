@@ -1,3 +1,4 @@
+import { isOvnProvider, OVN_PROVIDER } from "../api/annotations.ts";
 import { nodePortName, routerPortName, routerSwitchPortName } from "../api/names.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { ClusterFact, SubnetFact, VerdictFact } from "../facts/types.ts";
@@ -22,8 +23,17 @@ export interface SubnetInput {
   readonly holders: readonly string[];
 }
 
-const NO_UNDERLAY =
-  "its pods get addresses but reach nobody outside it: provider networks are not built yet (spec.vlan)";
+/** What of a subnet in force is not acted on yet; nothing where all is. */
+function notBuilt({ provider, vlan, protocol }: SubnetFact): { reason: string; message: string } | undefined {
+  if (provider !== OVN_PROVIDER) {
+    const message = `no pod gets an address of it: further interfaces of pods (spec.provider "${provider}") are not built yet; for pods' own interfaces leave provider out`;
+    return { reason: "NoAttachments", message };
+  }
+  if (vlan === "") return undefined;
+  const what = protocol === "Mac" ? "MAC addresses" : "addresses";
+  const message = `its pods get ${what} but reach nobody outside it: provider networks (spec.vlan "${vlan}") are not built yet`;
+  return { reason: "NoProviderNetwork", message };
+}
 
 /** Nothing is known of the subnet's neighbours yet: it stays closed. */
 const UNJUDGED: VerdictFact = { key: "", ok: false, reason: "Pending", message: "it has not been checked yet" };
@@ -50,7 +60,8 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
   compile(input): Fragment<WeftEffect> {
     const { subnet, verdict, holders } = input;
     const gone = subnet.deleting && holders.length === 0;
-    const rows = gone || !verdict.ok ? EMPTY_FRAGMENT : compileRows(input);
+    // A subnet whose addresses another plugin's interfaces get has no switch.
+    const rows = gone || !verdict.ok || !isOvnProvider(subnet.provider) ? EMPTY_FRAGMENT : compileRows(input);
     return {
       rows: rows.rows,
       edges: rows.edges,
@@ -140,8 +151,10 @@ function compileEffects({ subnet, verdict, cluster, holders }: SubnetInput): Wef
   };
   if (!verdict.ok) effects.push(condition(false, verdict.reason, verdict.message));
   else if (subnet.deleting) effects.push(condition(false, "InUse", inUse(holders, cluster)));
-  else if (subnet.vlan !== "") effects.push(condition(false, "NoProviderNetwork", NO_UNDERLAY));
-  else effects.push(condition(true, "Ready", ""));
+  else {
+    const lack = notBuilt(subnet);
+    effects.push(lack === undefined ? condition(true, "Ready", "") : condition(false, lack.reason, lack.message));
+  }
   return effects;
 }
 

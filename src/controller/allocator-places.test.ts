@@ -1,4 +1,5 @@
 import t from "tap";
+import { subnetUnit } from "../compile/subnet.ts";
 import { addPod, addSubnet, addVpc, sampleFacts } from "../compile/testing.ts";
 import { projectIpPool, projectVip } from "../facts/project-pool.ts";
 import type { FactStore } from "../facts/store.ts";
@@ -46,6 +47,52 @@ t.test("a pod waits for the subnet that is meant for it while that is not in for
   t.match(said, [/^Subnet "meant" is not in force, or is being deleted; see its conditions, or name another one\.$/]);
   addSubnet(facts, "meant", { cidrBlock: "10.29.0.0/24", namespaces: ["default"] }, { creationTimestamp: "2026" });
   t.match(records.get("b.default")?.lease, { subnet: "meant", v4: "10.29.0.2" });
+});
+
+t.test(
+  "a subnet of another provider gives nothing to a pod's own interface, and has no switch where it is not OVN's",
+  async (t) => {
+    const facts = sampleFacts();
+    addSubnet(facts, "macvlan", { cidrBlock: "10.28.0.0/24", provider: "net.default", namespaces: ["default"] });
+    const { allocator, records, said } = rig(facts);
+    allocator.start();
+    addPod(facts, "b", { node: "weft-1" });
+    t.equal(records.get("b.default")?.lease.subnet, "ovn-default", "it is not one of the namespace's");
+    addPod(facts, "c", { node: "weft-1", annotations: { "ovn.kubernetes.io/logical_switch": "macvlan" } });
+    t.match(said, [
+      /^Subnet "macvlan" is for further interfaces, of provider "net\.default".*name one of provider "ovn"\.$/,
+    ]);
+    const input = subnetUnit.read(facts, "macvlan");
+    const fragment = input && subnetUnit.compile(input);
+    t.same(fragment?.rows, []);
+    t.match(fragment?.effects.at(-1), {
+      ready: false,
+      reason: "NoAttachments",
+      message: /spec\.provider "net\.default"/,
+    });
+  },
+);
+
+t.test("a subnet with a vlan and no addresses gives MACs, one holder each on the same wire", async (t) => {
+  const facts = sampleFacts();
+  addSubnet(facts, "l2", { vlan: "v100" });
+  addSubnet(facts, "l2-too", { vlan: "v100" });
+  const { allocator, records, said } = rig(facts);
+  allocator.start();
+  const wish = (subnet: string) => ({
+    "ovn.kubernetes.io/logical_switch": subnet,
+    "ovn.kubernetes.io/mac_address": "02:00:00:00:77:01",
+  });
+  addPod(facts, "b", { node: "weft-1", annotations: wish("l2") });
+  t.match(records.get("b.default")?.lease, { mac: "02:00:00:00:77:01", v4: undefined, v6: undefined });
+  addPod(facts, "c", { node: "weft-1", annotations: wish("l2-too") });
+  t.match(said, [/02:00:00:00:77:01 is already that of IP "b\.default"/]);
+  const fixed = { ...wish("l2"), "ovn.kubernetes.io/ip_address": "10.0.0.5" };
+  addPod(facts, "d", { node: "weft-1", annotations: fixed });
+  t.match(said.at(-1), /has no cidrBlock.*ask for none/);
+  const input = subnetUnit.read(facts, "l2");
+  const state = input && subnetUnit.compile(input).effects.at(-1);
+  t.match(state, { ready: false, reason: "NoProviderNetwork", message: /MAC addresses.*spec\.vlan "v100"/ });
 });
 
 t.test("labels that a namespace gets bind it to a subnet", async (t) => {

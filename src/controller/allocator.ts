@@ -5,7 +5,7 @@ import { isOpen, subnetsOfNamespace } from "../compile/namespace-subnets.ts";
 import { isRetained, ordinalOf } from "../compile/retention.ts";
 import { joinDual } from "../facts/project-subnet.ts";
 import type { FactChange, FactStore } from "../facts/store.ts";
-import type { IpFact, NodeFact, PodFact, VipFact } from "../facts/types.ts";
+import type { IpFact, NodeFact, PodFact, SubnetFact, VipFact } from "../facts/types.ts";
 import { subnetConfig } from "../ipam/config.ts";
 import type { Ipam } from "../ipam/ipam.ts";
 import { type Refusal, refuse } from "../ipam/refusal.ts";
@@ -471,15 +471,18 @@ export class Allocator {
     const { facts, ipam } = this.#options;
     const isClosed = (name: string): boolean => {
       const subnet = facts.get("subnets", name);
-      return subnet !== undefined && !isOpen(facts, subnet);
+      return subnet !== undefined && (!isOpen(facts, subnet) || subnet.provider !== OVN_PROVIDER);
     };
     const { want } = request;
     const subnets = request.subnets.filter((name) => !isClosed(name));
     const pools = want.kind === "pool" ? want.pools : [];
     const openPools = pools.filter((pool) => !isClosed(facts.get("ipPools", pool)?.subnet ?? ""));
     const closed = subnets.length < request.subnets.length ? request.subnets.find(isClosed) : undefined;
-    if (closed !== undefined && subnets.length === 0) return notReady(closed);
-    if (pools.length > 0 && openPools.length === 0) return notReady(facts.get("ipPools", pools[0] ?? "")?.subnet ?? "");
+    if (closed !== undefined && subnets.length === 0) return notReady(facts.get("subnets", closed), closed);
+    if (pools.length > 0 && openPools.length === 0) {
+      const name = facts.get("ipPools", pools[0] ?? "")?.subnet ?? "";
+      return notReady(facts.get("subnets", name), name);
+    }
     const asked = { ...request, subnets, want: want.kind === "pool" ? { ...want, pools: openPools } : want };
     return take ? ipam.allocate(asked) : ipam.decide(asked);
   }
@@ -520,9 +523,12 @@ export class Allocator {
   }
 }
 
-function notReady(subnet: string): Refusal {
-  const message = `Subnet "${subnet}" is not in force, or is being deleted; see its conditions, or name another one.`;
-  return refuse("SubnetNotReady", message, { subnet, value: subnet });
+function notReady(fact: SubnetFact | undefined, subnet: string): Refusal {
+  const why =
+    fact !== undefined && fact.provider !== OVN_PROVIDER
+      ? `is for further interfaces, of provider "${fact.provider}", and not for a pod's own; name one of provider "${OVN_PROVIDER}"`
+      : "is not in force, or is being deleted; see its conditions, or name another one";
+  return refuse("SubnetNotReady", `Subnet "${subnet}" ${why}.`, { subnet, value: subnet });
 }
 
 /** Whether a conflict is one of two records that name the same. */

@@ -146,12 +146,15 @@ export class StatusWriter {
     const { ready, reason, message, generation } = state;
     const now = this.#options.now();
     const status = ready ? "True" : "False";
-    const valid = ready || reason === "InUse" ? "True" : "False";
+    const valid = ready || SOUND.has(reason) ? "True" : "False";
     const common = { reason, message, observedGeneration: generation };
     const validated = setCondition(current, { type: "Validated", status: valid, ...common }, now);
     return setCondition(validated, { type: "Ready", status, ...common }, now);
   }
 }
+
+/** Reasons for which an object is not ready although there is nothing wrong with its spec. */
+const SOUND: ReadonlySet<string> = new Set(["InUse", "NoProviderNetwork", "NoAttachments"]);
 
 /** How the counters' fields end, after the family. Kube-OVN spells a pool's and a subnet's differently. */
 const FIELDS = {

@@ -2,7 +2,7 @@ import t from "tap";
 import { ping } from "../../../hack/probe/probe.ts";
 import { PODS, SUBNETS } from "../../../src/kube/resources.ts";
 import { sameInventory, takeInventory } from "../inventory.ts";
-import { addressesOf, idlePod, inPod, isReady, ready, remove, run, useNamespace } from "../pods.ts";
+import { addressesOf, idlePod, inPod, isReady, ready, remove, run, standingPods, useNamespace } from "../pods.ts";
 import { judged, readiness, switchOf, useSubnet } from "../subnets.ts";
 import { timed, when } from "../when.ts";
 import { type EventThing, openWorld, type World, whyNoLab } from "../world.ts";
@@ -117,19 +117,55 @@ t.test("what cannot be is refused where its reader looks", { skip: whyNoLab() },
   });
 
   await t.test("an annotation that makes no sense is answered by an Event that quotes it", async (t) => {
-    const cases: readonly (readonly [string, string, string, string])[] = [
-      ["no-address", "ip_address", "not-an-address", "not-an-address"],
-      ["elsewhere", "ip_address", "192.0.2.7", '192.0.2.7 is not in subnet "ovn-default"'],
-      ["gateway", "ip_address", "10.16.0.1", "10.16.0.1 is the gateway"],
-      ["no-subnet", "logical_switch", "no-such-subnet", "no-such-subnet"],
-      ["no-mac", "mac_address", "01:00:5e:00:00:01", "01:00:5e:00:00:01"],
-    ];
-    for (const [name, key, value] of cases)
-      await world.kube.create(PODS, idlePod(namespace, name, "weft-2", { [`ovn.kubernetes.io/${key}`]: value }));
-    for (const [name, key, value, says] of cases) {
-      await eventAbout("Pod", name, "AcquireAddressFailed", says);
-      t.pass(`${key}: ${value}`);
+    const [taken] = await standingPods(world);
+    const [held] = addressesOf(taken!);
+    const holder = `IP "${taken!.metadata.name}.${taken!.metadata.namespace}"`;
+    const heldMac = taken!.metadata.annotations?.["ovn.kubernetes.io/mac_address"] ?? "";
+    const router = [...world.nb.mirror.rows("Logical_Router_Port")].find((row) => row.name === "ovn-cluster-join");
+    // Pod → its annotations → what its Event says: the value, who holds it, and what would be accepted.
+    const cases: Readonly<Record<string, readonly [Record<string, string>, ...string[]]>> = {
+      "no-address": [{ ip_address: "not-an-address" }, '"not-an-address"', "write one address"],
+      elsewhere: [
+        { ip_address: "192.0.2.7" },
+        'AddressOutOfRange: 192.0.2.7 is not in subnet "ovn-default"',
+        "which has 10.16.0.0/16",
+        "name an address of that",
+      ],
+      gateway: [{ ip_address: "10.16.0.1" }, "AddressConflict: 10.16.0.1 is the gateway of subnet", "name another"],
+      network: [
+        { ip_address: "10.16.0.0" },
+        "10.16.0.0 is the network address",
+        "name another address of 10.16.0.0/16",
+      ],
+      broadcast: [{ ip_address: "10.16.255.255" }, "10.16.255.255 is the broadcast address", "name another address"],
+      held: [
+        { ip_address: held },
+        `AddressConflict: ${held} in subnet "ovn-default" is held by ${holder}`,
+        "name another",
+      ],
+      family: [{ ip_address: "10.16.0.77", ip_family: "ipv6" }, "10.16.0.77", "is IPv4, but ip_family asks for ipv6"],
+      "no-subnet": [{ logical_switch: "ovn-defualt" }, 'no subnet "ovn-defualt"', '"ovn-default" seems to be meant'],
+      "no-pool": [{ ip_pool: "no-such-pool" }, 'There is no IPPool "no-such-pool"', "create it"],
+      "short-list": [{ ip_pool: `${held},10.16.0.1` }, `${held} is held by ${holder}`, "free one or add another"],
+      "no-mac": [{ mac_address: "01:00:5e:00:00:01" }, '"01:00:5e:00:00:01"', "write six bytes"],
+      "held-mac": [{ mac_address: heldMac }, `AddressConflict: MAC address ${heldMac} is already that of ${holder}`],
+      "router-mac": [{ mac_address: router!.mac }, `${router!.mac} is already that of the gateway of subnet "join"`],
+      typo: [
+        { ip_adress: "10.16.0.77" },
+        '"ovn.kubernetes.io/ip_adress"',
+        '"ovn.kubernetes.io/ip_address" seems to be meant',
+      ],
+    };
+    const ours = (annotations: Record<string, string>): Record<string, string> =>
+      Object.fromEntries(Object.entries(annotations).map(([key, value]) => [`ovn.kubernetes.io/${key}`, value]));
+    const pods = Object.entries(cases).map(([name, [wish]]) => idlePod(namespace, name, "weft-2", ours(wish)));
+    const slip = { "ovn.kubernets.io/ip_address": "10.16.0.77" };
+    for (const pod of [...pods, idlePod(namespace, "slip", "weft-2", slip)]) await world.kube.create(PODS, pod);
+    for (const [name, [wish, ...says]] of Object.entries(cases)) {
+      for (const text of says) await eventAbout("Pod", name, "AcquireAddressFailed", text);
+      t.pass(JSON.stringify(wish));
     }
+    await eventAbout("Pod", "slip", "AcquireAddressFailed", 'There is no annotation "ovn.kubernets.io/ip_address"');
     // The same with sense in it.
     const fixed = { "ovn.kubernetes.io/ip_address": "10.16.77.7,fd00:10:16::777" };
     const [pod] = await run(world, [idlePod(namespace, "fixed", "weft-2", fixed)]);

@@ -1,0 +1,256 @@
+import t from "tap";
+import { addressOf, EXTERNAL } from "../../../hack/lab/topology.ts";
+import { until } from "../../../hack/lab/wait.ts";
+import { http, ping, urlHost } from "../../../hack/probe/probe.ts";
+import { NAMESPACES, PODS, SUBNETS, VIPS } from "../../../src/kube/resources.ts";
+import type { Thing } from "../objects.ts";
+import { callPlugin, configuration, makeNetns } from "../plugin.ts";
+import {
+  addressesOf,
+  idlePod,
+  inNode,
+  inPod,
+  ready,
+  remove,
+  run,
+  sandboxlessPod,
+  standingPods,
+  useNamespace,
+} from "../pods.ts";
+import { reachable } from "../reachable.ts";
+import { judged, useSubnet } from "../subnets.ts";
+import { openWorld, type World, whyNoLab } from "../world.ts";
+
+const GROW = "weft-grow";
+
+let world: World;
+
+function change(name: string, spec: object): Promise<unknown> {
+  return world.kube.patch(SUBNETS, { name }, { type: "merge", body: { spec } });
+}
+
+/** In a subnet of the test's choice. */
+function within(subnet: string, more: Record<string, string> = {}): Record<string, string> {
+  const annotations = { logical_switch: subnet, ...more };
+  return Object.fromEntries(Object.entries(annotations).map(([key, value]) => [`ovn.kubernetes.io/${key}`, value]));
+}
+
+/** Waits until the Event comes that says why a pod has no address. */
+function refusal(name: string, text: string): Promise<Thing> {
+  return until(`an Event on ${name} that says "${text}"`, 10_000, async () =>
+    world.events
+      .values()
+      .find(
+        ({ involvedObject, reason, message }) =>
+          involvedObject.name === name && reason === "AcquireAddressFailed" && message.includes(text),
+      ),
+  ) as Promise<Thing>;
+}
+
+t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (t) => {
+  world = await openWorld(t);
+  const standing = await standingPods(world);
+  const namespace = await useNamespace(t, world, "weft-subnets");
+
+  await t.test("a subnet of one family in a dual-stack cluster", async (t) => {
+    for (const [name, cidrBlock, side, external] of [
+      ["weft-four", "10.70.0.0/24", 0, EXTERNAL.v4],
+      ["weft-six", "fd00:10:70::/120", 1, EXTERNAL.v6],
+    ] as const) {
+      await useSubnet(t, world, name, { cidrBlock, natOutgoing: true });
+      await judged(world, name);
+      const [here, there] = await run(world, [
+        idlePod(namespace, `${name}-1`, "weft-1", within(name)),
+        idlePod(namespace, `${name}-2`, "weft-2", within(name)),
+      ]);
+      t.equal(addressesOf(here!)[1 - side], "(none)", `${name} has no address of the other family`);
+      for (const to of [addressesOf(there!)[side]!, addressesOf(standing[3]!)[side]!])
+        await until(`${to} answers`, 10_000, async () => (await ping(inPod(here!), to, 1)).ok);
+      const as = side === 0 ? addressOf("weft-1").v4 : addressOf("weft-1").v6;
+      t.match(
+        await http(inPod(here!), `http://${urlHost(external)}/`, as),
+        { ok: true },
+        `${name} reaches ${external}`,
+      );
+      await remove(world, namespace, [`${name}-1`, `${name}-2`]);
+    }
+  });
+
+  await t.test(
+    "a subnet that grows in place: its pods go on, its new room is used and reached from everywhere",
+    async (t) => {
+      // Room for one pod beside the gateway.
+      await useSubnet(t, world, GROW, { cidrBlock: "10.71.0.0/30", natOutgoing: true });
+      await judged(world, GROW);
+      const [old] = await run(world, [idlePod(namespace, "old", "weft-1", within(GROW))]);
+      t.equal(addressesOf(old!)[0], "10.71.0.2");
+      const port = world.nb.port(`old.${namespace}`)!;
+      const before = { uuid: port._uuid, addresses: port.addresses, sandbox: old!.status.startTime };
+      await world.kube.create(PODS, idlePod(namespace, "next", "weft-2", within(GROW)));
+      await refusal("next", `NoAvailableAddress: Subnet "${GROW}" has no free IPv4 address: all 1 are in use`);
+
+      await change(GROW, { cidrBlock: "10.71.0.0/23" });
+      const [next] = await ready(world, namespace, ["next"]);
+      t.equal(addressesOf(next!)[0], "10.71.0.3", "who waited has its address without anybody's help");
+      const [far] = await run(world, [
+        idlePod(namespace, "far", "weft-2", within(GROW, { ip_address: "10.71.1.200" })),
+      ]);
+      const now = world.nb.port(`old.${namespace}`)!;
+      t.strictSame({ uuid: now._uuid, addresses: now.addresses }, { uuid: before.uuid, addresses: before.addresses });
+      t.equal(
+        world.pods.get(`${namespace}/old`)?.status.startTime,
+        before.sandbox,
+        "the pod that was there is the same",
+      );
+      for (const [from, to] of [
+        [old!, far!],
+        [far!, old!],
+        [next!, far!],
+        [standing[0]!, far!],
+        [far!, standing[0]!],
+      ] as const) {
+        const [address] = addressesOf(to);
+        await until(
+          `${from.metadata.name} reaches ${address}`,
+          10_000,
+          async () => (await ping(inPod(from), address, 1)).ok,
+        );
+      }
+      for (const node of world.lab.nodes)
+        await until(
+          `${node} reaches the new range`,
+          10_000,
+          async () => (await ping(inNode(world, node), "10.71.1.200", 1)).ok,
+        );
+      const leaves = async () => (await http(inPod(far!), `http://${EXTERNAL.v4}/`, addressOf("weft-2").v4)).ok;
+      await until("a pod of the new range leaves as its node", 10_000, leaves);
+      const status = await world.subnets.until(GROW, "counts the new room", (subnet) =>
+        subnet?.status?.v4usingIPs === 3 && subnet.status.v4availableIPs === 506 ? subnet.status : false,
+      );
+      t.match(status, {
+        v4usingIPrange: "10.71.0.2-10.71.0.3,10.71.1.200",
+        v4availableIPrange: "10.71.0.4-10.71.1.199,10.71.1.201-10.71.1.254",
+      });
+      const annotated = await world.pods.until(`${namespace}/old`, "knows its larger subnet", (pod) =>
+        pod?.metadata.annotations?.["ovn.kubernetes.io/cidr"] === "10.71.0.0/23" ? pod : false,
+      );
+      t.equal(annotated.metadata.annotations?.["ovn.kubernetes.io/ip_address"], "10.71.0.2");
+    },
+  );
+
+  await t.test("addresses are excluded and let go of while pods run", async (t) => {
+    await change(GROW, { excludeIps: ["10.71.0.4..10.71.1.199", "10.71.1.201..10.71.1.254"] });
+    await world.subnets.until(GROW, "has nothing left", (subnet) => subnet?.status?.v4availableIPs === 0);
+    await world.kube.create(PODS, idlePod(namespace, "excluded", "weft-1", within(GROW)));
+    await refusal("excluded", "shorten excludeIps");
+    const byName = within(GROW, { ip_address: "10.71.1.5" });
+    const [named] = await run(world, [idlePod(namespace, "named", "weft-1", byName)]);
+    t.equal(addressesOf(named!)[0], "10.71.1.5", "who asks for an excluded one by name has it");
+    await change(GROW, { excludeIps: ["10.71.0.4..10.71.1.253"] });
+    const [pod] = await ready(world, namespace, ["excluded"]);
+    t.equal(addressesOf(pod!)[0], "10.71.1.254");
+    await world.subnets.until(GROW, "has its gateway among the excluded", (subnet) =>
+      subnet?.spec.excludeIps.includes("10.71.0.1"),
+    );
+  });
+
+  await t.test("a namespace with several subnets fills the first first; a label binds it to one more", async (t) => {
+    const several = await useNamespace(t, world, "weft-several");
+    await useSubnet(t, world, "weft-s1", { cidrBlock: "10.72.1.0/30", namespaces: [several] });
+    await useSubnet(t, world, "weft-s2", { cidrBlock: "10.72.2.0/30", namespaces: [several] });
+    await useSubnet(t, world, "weft-s3", {
+      cidrBlock: "10.72.3.0/30",
+      namespaceSelectors: [{ matchLabels: { tier: "gold" } }],
+    });
+    for (const name of ["weft-s1", "weft-s2", "weft-s3"]) await judged(world, name);
+    const [first] = await run(world, [idlePod(several, "first", "weft-1")]);
+    const [second] = await run(world, [idlePod(several, "second", "weft-2")]);
+    t.strictSame(
+      [first!, second!].map((pod) => addressesOf(pod)[0]),
+      ["10.72.1.2", "10.72.2.2"],
+    );
+    await world.kube.create(PODS, idlePod(several, "third", "weft-1"));
+    const full = await refusal("third", 'Subnet "weft-s2" has no free IPv4 address');
+    t.match((full as unknown as { message: string }).message, 'Subnet "weft-s1" has no free');
+    const labels = { metadata: { labels: { tier: "gold" } } };
+    await world.kube.patch(NAMESPACES, { name: several }, { type: "merge", body: labels });
+    const [third] = await ready(world, several, ["third"]);
+    t.equal(addressesOf(third!)[0], "10.72.3.2");
+    const annotation = await world.namespaces.until(several, "names its subnets", (object) => {
+      const text = object?.metadata.annotations?.["ovn.kubernetes.io/logical_switch"];
+      return text === "weft-s1,weft-s2,weft-s3" && text;
+    });
+    t.ok(annotation);
+    await remove(world, several, ["first", "second", "third"]);
+  });
+
+  await t.test(
+    "a subnet of MACs: its ports have no address, and its condition says what does not work yet",
+    async (t) => {
+      await useSubnet(t, world, "weft-macs", { vlan: "no-such-vlan" });
+      const condition = await judged(world, "weft-macs", "NoProviderNetwork");
+      t.equal(condition.status, "False");
+      t.match(condition.message, "spec.vlan");
+      const subnet = await world.subnets.until(
+        "weft-macs",
+        "has its protocol",
+        (object) => object?.spec.protocol && object,
+      );
+      t.equal(subnet.spec.protocol, "Mac");
+      // The container runtime takes no pod without an address of its own, so that the plugin is called here by hand.
+      const manifest = sandboxlessPod(namespace, "macs", "weft-1");
+      await world.kube.create(PODS, {
+        ...manifest,
+        metadata: { ...manifest.metadata, annotations: within("weft-macs", { mac_address: "02:00:00:00:77:01" }) },
+      });
+      const pod = await world.pods.until(`${namespace}/macs`, "has its network", (object) =>
+        object?.metadata.annotations?.["ovn.kubernetes.io/routed"] === "true" ? object : false,
+      );
+      t.match(world.ips.get(`macs.${namespace}`)?.spec, {
+        subnet: "weft-macs",
+        macAddress: "02:00:00:00:77:01",
+        v4IpAddress: "",
+        v6IpAddress: "",
+      });
+      t.strictSame(world.nb.port(`macs.${namespace}`)?.addresses, ["02:00:00:00:77:01"]);
+      const netns = await makeNetns(t, world, "weft-1", "weft-macs");
+      const { name, uid } = pod.metadata;
+      const attachment = { container: "macs-0123456789abcdef", netns, ifName: "eth0", pod: { namespace, name, uid } };
+      const added = await callPlugin(world, "weft-1", "ADD", configuration("1.1.0"), attachment);
+      t.match(added, { code: 0, out: { interfaces: [{ name: "eth0", mac: "02:00:00:00:77:01" }] } });
+      t.notOk(added.out.ips?.length, "and no address");
+      await callPlugin(world, "weft-1", "DEL", configuration("1.1.0"), attachment);
+      const taken = within("weft-macs", { mac_address: "02:00:00:00:77:01" });
+      await world.kube.create(PODS, idlePod(namespace, "macs-too", "weft-1", taken));
+      await refusal(
+        "macs-too",
+        `AddressConflict: MAC address 02:00:00:00:77:01 is already that of IP "macs.${namespace}"`,
+      );
+      await remove(world, namespace, ["macs", "macs-too"]);
+    },
+  );
+
+  await t.test("a Vip keeps its subnet from going", async (t) => {
+    await useSubnet(t, world, "weft-kept", { cidrBlock: "10.73.0.0/28" });
+    await judged(world, "weft-kept");
+    await world.kube.create<Thing>(VIPS, {
+      metadata: { name: "weft-kept" },
+      spec: { subnet: "weft-kept" },
+      status: {},
+    });
+    await world.subnets.until("weft-kept", "has it counted", (subnet) => subnet?.status?.v4usingIPs === 1);
+    await world.kube.delete(SUBNETS, { name: "weft-kept" });
+    t.match((await judged(world, "weft-kept", "InUse")).message, "in use: Vip weft-kept");
+    await world.kube.delete(VIPS, { name: "weft-kept" });
+    await world.subnets.gone("weft-kept");
+  });
+
+  const left = world.pods.values().filter(({ metadata }) => metadata.namespace === namespace);
+  await remove(
+    world,
+    namespace,
+    left.map(({ metadata }) => metadata.name),
+  );
+  // What is shared with the other files is as it was.
+  await reachable(standing[0]!, standing[3]!);
+});
