@@ -28,7 +28,9 @@ export async function podSteps(kube: Kube, namespace: string, name: string): Pro
   const nodeName = String(spec["nodeName"] ?? "");
   steps.push({ what: "bound to a node", ok: nodeName !== "", detail: nodeName || "the scheduler has not decided yet" });
 
-  const port = podPortName(name, namespace);
+  // A virtual machine's pod has the machine's address.
+  const machine = annotations[podAnnotation(OVN_PROVIDER, "virtualmachine")];
+  const port = podPortName(machine ?? name, namespace);
   const ip = await find(kube, IPS, { name: port });
   const record = (ip?.spec ?? {}) as Loose;
   steps.push({

@@ -67,7 +67,7 @@ export function buildWorld(objects: ClusterObjects): World {
  * nodes name the subnet that joins them.
  */
 function clusterOf(objects: ClusterObjects): ClusterFact {
-  const specs = [...(objects.get("subnets")?.values() ?? [])].map(({ metadata, spec }) => ({
+  const specs = [...(objects.get("subnetSpecs")?.values() ?? [])].map(({ metadata, spec }) => ({
     name: metadata.name,
     ...(spec as { readonly default?: boolean; readonly vpc?: string } | undefined),
   }));

@@ -1,7 +1,9 @@
 import type { FactChange, FactStore } from "../facts/store.ts";
+import type { SubnetFact, VerdictFact } from "../facts/types.ts";
 import { GroupIndex } from "../policy/group-index.ts";
 import { noteSecurityGroup } from "../policy/security-group-presence.ts";
-import { judgeSubnet } from "./subnet-verdict.ts";
+import { samePlain } from "../unit/plain.ts";
+import { ADDRESSES_IN_USE, settleSubnet } from "./subnet-verdict.ts";
 
 /**
  * The facts that follow from other facts alone: verdicts on subnets, who is in which group, and which security groups exist. What they say depends on the facts,
@@ -18,27 +20,55 @@ export class DerivedFacts {
 
   /** Takes in all facts at once. */
   start(): void {
-    this.#judge();
+    this.#settle();
     for (const { key } of this.#facts.all("securityGroups")) noteSecurityGroup(this.#facts, key);
     this.#groups.start();
   }
 
   /** A fact has changed. Call it before the units are told, so that they find what follows from it. */
   noteFact(change: FactChange): void {
-    // Verdicts first: whatever else a changed subnet wakes must find the new one.
-    if (change.kind === "subnets" || change.kind === "nodes") this.#judge();
+    // Subnets first: whatever else a change wakes must find what is in force now.
+    if (change.kind === "subnetSpecs" || change.kind === "nodes") this.#settle();
+    else if (change.kind === "ips" || change.kind === "vips") this.#noteHolder(change as FactChange<"ips" | "vips">);
     if (change.kind === "securityGroups") noteSecurityGroup(this.#facts, change.key);
     this.#groups.noteFact(change);
   }
 
-  /** Recomputes all verdicts; equal ones are cut off by the store. Subnets and nodes change rarely and are few. */
-  #judge(): void {
-    const subnets = this.#facts.all("subnets");
-    for (const subnet of subnets) this.#facts.set("verdicts", subnet.name, judgeSubnet(this.#facts, subnet));
-    for (const { key } of this.#facts.all("verdicts")) {
-      // Verdicts on pools, which have a slash in their keys, are the allocator's.
-      if (!key.includes("/") && this.#facts.get("subnets", key) === undefined)
-        this.#facts.set("verdicts", key, undefined);
-    }
+  /** An address may have been given back for which a subnet's new addresses wait. */
+  #noteHolder({ old }: FactChange<"ips" | "vips">): void {
+    if (old === undefined) return;
+    if (this.#facts.get("verdicts", old.subnet)?.refused?.reason === ADDRESSES_IN_USE) this.#settle();
   }
+
+  /**
+   * Settles all subnets anew; what is equal is cut off by the store. Subnets and nodes change rarely and are few. What closes comes first
+   * and what opens last, so that nobody is given an address of two subnets while some have changed and some have not.
+   */
+  #settle(): void {
+    const facts = this.#facts;
+    const settled = facts.all("subnetSpecs").map((spec) => settleSubnet(facts, spec));
+    for (const { subnet, verdict } of settled) {
+      const known = facts.get("verdicts", subnet.name);
+      if (known?.ok !== true) continue;
+      if (!verdict.ok) facts.set("verdicts", subnet.name, verdict);
+      else if (!sameAddresses(facts.get("subnets", subnet.name), subnet))
+        facts.set("verdicts", subnet.name, changing(subnet.name));
+    }
+    for (const { name } of facts.all("subnets")) {
+      if (facts.get("subnetSpecs", name) !== undefined) continue;
+      facts.set("verdicts", name, undefined);
+      facts.set("subnets", name, undefined);
+    }
+    for (const { subnet } of settled) facts.set("subnets", subnet.name, subnet);
+    for (const { subnet, verdict } of settled) facts.set("verdicts", subnet.name, verdict);
+  }
+}
+
+function sameAddresses(a: SubnetFact | undefined, b: SubnetFact): boolean {
+  return a !== undefined && a.vpc === b.vpc && samePlain(a.cidr, b.cidr) && samePlain(a.gateway, b.gateway);
+}
+
+/** Nothing is given while a subnet gets other addresses; it is over before anything else happens. */
+function changing(key: string): VerdictFact {
+  return { key, ok: false, reason: "Changing", message: "its addresses are being changed" };
 }

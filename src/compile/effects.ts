@@ -16,7 +16,7 @@ export type WeftEffect =
 export interface AnnotateEffect {
   readonly kind: "annotate";
   readonly key: string;
-  readonly resource: "pods" | "nodes" | "namespaces";
+  readonly resource: "pods" | "nodes" | "namespaces" | "subnets";
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
@@ -69,6 +69,8 @@ export interface ConditionEffect {
   readonly ready: boolean;
   readonly reason: string;
   readonly message: string;
+  /** Where it is in force with former addresses: why those of its spec are not. */
+  readonly refused?: { readonly reason: string; readonly message: string };
   /** Further fields of the status that follow from the spec. */
   readonly status?: Readonly<Record<string, unknown>>;
 }

@@ -1,38 +1,115 @@
+import { withAccepted } from "../facts/project-subnet.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { SubnetFact, VerdictFact } from "../facts/types.ts";
+import type { SubnetFact, SubnetSpecFact, VerdictFact } from "../facts/types.ts";
 import { parseIp } from "../net/address.ts";
 import { cidrContains, cidrsOverlap, parseCidr } from "../net/cidr.ts";
+import { samePlain } from "../unit/plain.ts";
 
-/**
- * Judges a subnet together with its neighbours. Of two that overlap in one VPC the older one stays in force (by creation
- * time, then by name), so that a mistaken `kubectl apply` cannot take a working subnet down.
- */
-export function judgeSubnet(reader: FactReader, subnet: SubnetFact): VerdictFact {
-  const refuse = (reason: string, message: string): VerdictFact => ({ key: subnet.name, ok: false, reason, message });
-  if (subnet.problem !== undefined) return refuse(subnet.problem.reason, subnet.problem.message);
-  const cluster = reader.get("cluster", "cluster");
-  for (const other of reader.by("subnets", "vpc", subnet.vpc)) {
-    if (other.name === subnet.name || other.vlan !== subnet.vlan || other.problem !== undefined) continue;
-    const clash = overlap(subnet, other);
-    if (clash === undefined || !isOlder(other, subnet)) continue;
-    const message = `spec.cidrBlock ${clash.mine} overlaps ${clash.theirs} of subnet ${other.name} in VPC ${subnet.vpc}`;
-    return refuse("SubnetConflict", `${message}; choose a range that no other subnet has`);
-  }
-  if (subnet.vpc === cluster?.router) {
-    for (const node of reader.all("nodes")) {
-      for (const family of ["v4", "v6"] as const) {
-        const block = parseCidr(subnet.cidr[family] ?? "");
-        const address = parseIp(node.internal[family] ?? "");
-        if (block === undefined || address === undefined || !cidrContains(block, address)) continue;
-        const message = `spec.cidrBlock ${block.text} contains ${address.text}, the address of node ${node.name}`;
-        return refuse("NodeConflict", message);
-      }
-    }
-  }
-  return { key: subnet.name, ok: true, reason: "Ready", message: "" };
+/** A subnet as it is in force, or would be, and whether it is. */
+export interface Settled {
+  readonly subnet: SubnetFact;
+  readonly verdict: VerdictFact;
 }
 
-function overlap(a: SubnetFact, b: SubnetFact): { mine: string; theirs: string } | undefined {
+interface Problem {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** The reason of a refusal that ends when addresses are given back. */
+export const ADDRESSES_IN_USE = "AddressesInUse";
+
+/**
+ * Settles with which addresses a subnet is in force, together with its neighbours. What is in force stays so: new addresses
+ * in its spec that cannot be are refused, and it goes on with the former ones, so that a mistaken `kubectl apply` takes down
+ * neither this subnet nor another. Of two that are new and overlap in one VPC the older counts (by creation time, then by name).
+ */
+export function settleSubnet(reader: FactReader, spec: SubnetSpecFact): Settled {
+  const { accepted, ...written } = spec;
+  const key = spec.name;
+  const settled = isAccepted(spec);
+  const problem =
+    written.problem ?? clash(reader, written, settled) ?? nodeInside(reader, written) ?? inUse(reader, spec);
+  if (problem === undefined) return { subnet: written, verdict: { key, ok: true, reason: "Ready", message: "" } };
+  const former = withAccepted(spec);
+  if (accepted !== undefined && clash(reader, former, true) === undefined) {
+    return { subnet: former, verdict: { key, ok: true, reason: "Ready", message: "", refused: problem } };
+  }
+  return { subnet: written, verdict: { key, ok: false, ...problem } };
+}
+
+/** Whether the addresses of the spec are those in force. */
+function isAccepted({ accepted, cidr, gateway }: SubnetSpecFact): boolean {
+  return accepted !== undefined && samePlain(accepted, { cidr, gateway });
+}
+
+/** The neighbour that keeps a subnet from having its addresses. `settled`: they are in force already. */
+function clash(reader: FactReader, subnet: SubnetFact, settled: boolean): Problem | undefined {
+  for (const other of reader.by("subnetSpecs", "vpc", subnet.vpc)) {
+    if (other.name === subnet.name || other.vlan !== subnet.vlan) continue;
+    const former = other.accepted && overlap(subnet, other.accepted);
+    const wanted = other.problem === undefined && !isAccepted(other) ? overlap(subnet, other) : undefined;
+    const older = isOlder(other, subnet);
+    // What is in force goes before what is not, and otherwise the older.
+    const lost = (former !== undefined && (!settled || older)) || (wanted !== undefined && !settled && older);
+    const shared = former ?? wanted;
+    if (!lost || shared === undefined) continue;
+    const { mine, theirs } = shared;
+    const message = `spec.cidrBlock ${mine} overlaps ${theirs} of subnet ${other.name} in VPC ${subnet.vpc}; choose a range that no other subnet has`;
+    return { reason: "SubnetConflict", message };
+  }
+  return undefined;
+}
+
+function nodeInside(reader: FactReader, subnet: SubnetFact): Problem | undefined {
+  if (subnet.vpc !== reader.get("cluster", "cluster")?.router) return undefined;
+  for (const node of reader.all("nodes")) {
+    for (const family of ["v4", "v6"] as const) {
+      const block = parseCidr(subnet.cidr[family] ?? "");
+      const address = parseIp(node.internal[family] ?? "");
+      if (block === undefined || address === undefined || !cidrContains(block, address)) continue;
+      const message = `spec.cidrBlock ${block.text} contains ${address.text}, the address of node ${node.name}; choose a range without addresses of nodes`;
+      return { reason: "NodeConflict", message };
+    }
+  }
+  return undefined;
+}
+
+/** Who holds an address that new addresses in the spec would take away: asked for only where they are new. */
+function inUse(reader: FactReader, spec: SubnetSpecFact): Problem | undefined {
+  const { accepted, cidr, gateway, name } = spec;
+  if (accepted === undefined || isAccepted(spec)) return undefined;
+  const holders = [
+    ...reader.by("ips", "subnet", name).map((ip) => ({ who: `IP ${ip.name}`, v4: ip.v4, v6: ip.v6 })),
+    ...reader.by("vips", "subnet", name).flatMap((vip) => (vip.given ? { ...vip, who: `Vip ${vip.name}` } : [])),
+  ];
+  const out: { readonly text: string; readonly who: string }[] = [];
+  for (const holder of holders) {
+    for (const family of ["v4", "v6"] as const) {
+      const text = holder[family];
+      if (text === "") continue;
+      if (text === gateway[family]) {
+        const message = `spec.gateway ${text} is held by ${holder.who}; name an address that nobody holds`;
+        return { reason: ADDRESSES_IN_USE, message };
+      }
+      const address = parseIp(text);
+      const [now, was] = [parseCidr(cidr[family] ?? ""), parseCidr(accepted.cidr[family] ?? "")];
+      if (address === undefined || was === undefined || !cidrContains(was, address)) continue;
+      if (now === undefined || !cidrContains(now, address)) out.push({ text, who: holder.who });
+    }
+  }
+  const [first] = out;
+  if (first === undefined) return undefined;
+  const more = out.length > 1 ? ` (and ${out.length - 1} more addresses are held)` : "";
+  const blocks = Object.values(cidr).join(",");
+  const message = `spec.cidrBlock ${blocks} leaves out ${first.text}, which ${first.who} holds${more}; choose a range that has all of them, or delete what holds them`;
+  return { reason: ADDRESSES_IN_USE, message };
+}
+
+function overlap(
+  a: Pick<SubnetFact, "cidr">,
+  b: Pick<SubnetFact, "cidr">,
+): { mine: string; theirs: string } | undefined {
   for (const family of ["v4", "v6"] as const) {
     const mine = parseCidr(a.cidr[family] ?? "");
     const theirs = parseCidr(b.cidr[family] ?? "");

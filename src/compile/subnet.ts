@@ -1,11 +1,13 @@
 import { isOvnProvider, OVN_PROVIDER } from "../api/annotations.ts";
 import { nodePortName, routerPortName, routerSwitchPortName } from "../api/names.ts";
+import { IN_FORCE_ANNOTATION, writeInForce } from "../facts/in-force.ts";
+import { joinDual } from "../facts/project-subnet.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { ClusterFact, SubnetFact, VerdictFact } from "../facts/types.ts";
+import type { ClusterFact, SubnetFact, SubnetSpecFact, VerdictFact } from "../facts/types.ts";
 import { EMPTY_FRAGMENT, type Fragment } from "../unit/fragment.ts";
 import { stableMac } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
-import { type ConditionEffect, finalizer, type WeftEffect } from "./effects.ts";
+import { annotate, type ConditionEffect, finalizer, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { routerId, switchId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
@@ -16,6 +18,8 @@ import { addGatewayPolicies, type JoinedNode } from "./subnet-gateway.ts";
 export interface SubnetInput {
   readonly subnet: SubnetFact;
   readonly verdict: VerdictFact;
+  /** What its annotation says is in force. */
+  readonly accepted: SubnetSpecFact["accepted"];
   readonly cluster: ClusterFact;
   /** The nodes with their addresses on the join switch; only for subnets of the default VPC, which leave through them. */
   readonly nodes: readonly JoinedNode[];
@@ -51,6 +55,7 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
     return {
       subnet,
       verdict: reader.get("verdicts", key) ?? UNJUDGED,
+      accepted: reader.get("subnetSpecs", key)?.accepted,
       cluster,
       nodes: viaNodes ? joinedNodes(reader) : [],
       holders: subnet.deleting ? holdersOf(reader, key) : [],
@@ -132,7 +137,7 @@ function routerAdvertisement(text: string): Readonly<Record<string, string>> {
   );
 }
 
-function compileEffects({ subnet, verdict, cluster, holders }: SubnetInput): WeftEffect[] {
+function compileEffects({ subnet, verdict, accepted, cluster, holders }: SubnetInput): WeftEffect[] {
   const { name, uid, generation } = subnet;
   const effects: WeftEffect[] = [...finalizer("subnets", subnet, true)];
   if (Object.keys(subnet.missing).length > 0 && subnet.problem === undefined) {
@@ -145,17 +150,43 @@ function compileEffects({ subnet, verdict, cluster, holders }: SubnetInput): Wef
       spec: subnet.missing,
     });
   }
+  if (verdict.ok && verdict.refused === undefined && subnet.protocol !== "Mac") {
+    const annotations = accepted === undefined ? {} : { [IN_FORCE_ANNOTATION]: writeInForce(accepted) };
+    effects.push(...annotate("subnets", { name, uid, annotations }, { [IN_FORCE_ANNOTATION]: writeInForce(subnet) }));
+  }
   const condition = (ready: boolean, reason: string, message: string): ConditionEffect => {
     const key = `condition/subnets/${name}`;
-    return { kind: "condition", key, resource: "subnets", name, uid, generation, ready, reason, message };
+    const { refused } = verdict;
+    const state = {
+      kind: "condition",
+      key,
+      resource: "subnets",
+      name,
+      uid,
+      generation,
+      ready,
+      reason,
+      message,
+    } as const;
+    return refused === undefined ? state : { ...state, refused };
   };
   if (!verdict.ok) effects.push(condition(false, verdict.reason, verdict.message));
   else if (subnet.deleting) effects.push(condition(false, "InUse", inUse(holders, cluster)));
   else {
     const lack = notBuilt(subnet);
-    effects.push(lack === undefined ? condition(true, "Ready", "") : condition(false, lack.reason, lack.message));
+    effects.push(
+      lack === undefined
+        ? condition(true, "Ready", former(subnet, verdict))
+        : condition(false, lack.reason, lack.message),
+    );
   }
   return effects;
+}
+
+/** What it goes on with, where what is in its spec is refused. */
+function former({ cidr, gateway }: SubnetFact, { refused }: VerdictFact): string {
+  if (refused === undefined) return "";
+  return `it goes on with cidrBlock ${joinDual(cidr)} and gateway ${joinDual(gateway)}; condition Validated says why not with those of its spec`;
 }
 
 function inUse(holders: readonly string[], { joinSubnet }: ClusterFact): string {

@@ -10,7 +10,7 @@ import { FactStore } from "../facts/store.ts";
 import { GroupIndex } from "../policy/group-index.ts";
 import { noteSecurityGroup } from "../policy/security-group-presence.ts";
 import { stableMac } from "../unit/identity.ts";
-import { judgeSubnet } from "./subnet-verdict.ts";
+import { settleSubnet } from "./subnet-verdict.ts";
 
 /** A small dual-stack cluster for tests: two nodes, the default VPC, the join and the default subnet, one pod. */
 export function sampleFacts(): FactStore {
@@ -113,8 +113,24 @@ export function addSubnet(
   metadata: { readonly creationTimestamp?: string; readonly deletionTimestamp?: string } = {},
 ): void {
   const object = { metadata: { name, uid: `uid-${name}`, generation: 1, ...metadata }, spec };
-  facts.set("subnets", name, projectSubnet(object));
-  for (const subnet of facts.all("subnets")) facts.set("verdicts", subnet.name, judgeSubnet(facts, subnet));
+  const accepted = facts.get("subnetSpecs", name)?.accepted;
+  facts.set("subnetSpecs", name, { ...projectSubnet(object), ...(accepted && { accepted }) });
+  settleSubnets(facts);
+  // As the controller's annotation, which follows the commit.
+  for (const fact of facts.all("subnetSpecs")) {
+    const { ok, refused } = facts.get("verdicts", fact.name) ?? { ok: false };
+    if (!ok || refused !== undefined || fact.protocol === "Mac") continue;
+    const { cidr, gateway } = fact;
+    facts.set("subnetSpecs", fact.name, { ...fact, accepted: { cidr, gateway } });
+  }
+  settleSubnets(facts);
+}
+
+/** Sets which subnets are in force, by what is written of them. */
+export function settleSubnets(facts: FactStore): void {
+  const settled = facts.all("subnetSpecs").map((spec) => settleSubnet(facts, spec));
+  for (const { subnet } of settled) facts.set("subnets", subnet.name, subnet);
+  for (const { subnet, verdict } of settled) facts.set("verdicts", subnet.name, verdict);
 }
 
 /** Adds a SecurityGroup, and says that it exists. */

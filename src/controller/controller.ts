@@ -297,13 +297,10 @@ export class Controller {
 
   #state(effect: ConditionEffect): void {
     this.#term?.statuses.state(effect);
-    if (effect.ready) return;
-    this.#events.record(
-      { type: STATUS_TYPES[effect.resource], name: effect.name, uid: effect.uid },
-      "Warning",
-      effect.reason,
-      effect.message,
-    );
+    const problem = effect.refused ?? (effect.ready ? undefined : effect);
+    if (problem === undefined) return;
+    const { resource, name, uid } = effect;
+    this.#events.record({ type: STATUS_TYPES[resource], name, uid }, "Warning", problem.reason, problem.message);
   }
 
   #report({ about: { resource, namespace, name, uid }, reason, message }: ReportEffect): void {

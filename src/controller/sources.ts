@@ -32,10 +32,16 @@ interface Projected {
  */
 const ABSENT_MS = 60_000;
 
+/** Of which kind of fact a status is. What is in force of a Subnet is another fact than what is written. */
+function resourceOf(kind: FactKind): StatusResource | undefined {
+  if (kind === "subnetSpecs") return "subnets";
+  return kind in STATUS_TYPES ? (kind as StatusResource) : undefined;
+}
+
 /** The informers, each feeding one kind of fact. What a projection drops is not kept in memory. */
 export class Sources {
   readonly #facts: FactStore;
-  /** kind → its informer. */
+  /** kind → its informer; "subnets" for what is written of subnets. */
   readonly #informers = new Map<FactKind, Informer<Projected>>();
 
   /** Watch for the types that the cluster does not serve. */
@@ -49,15 +55,15 @@ export class Sources {
   ) {
     this.#facts = facts;
     const feeds = feedsOf({ router: settings.clusterRouter, joinSubnet: settings.nodeSwitch });
-    const withStatus: ReadonlySet<string> = new Set(Object.keys(STATUS_TYPES));
     for (const [kind, feed] of Object.entries(feeds) as [FactKind, Feed][]) {
       const { type, project, fieldSelector, absent } = feed;
+      const resource = resourceOf(kind);
       const made = informer<KubeObject, Projected>(kube, type, {
         // What a projection reads of an object is its own, structural type; the API server promises the rest.
         project: (object) => {
           const fact = project(object as never);
           if (fact === undefined) return undefined;
-          return withStatus.has(kind) ? { fact, status: (object.status ?? {}) as Status } : { fact };
+          return resource !== undefined ? { fact, status: (object.status ?? {}) as Status } : { fact };
         },
         onError: (error, context) => {
           const served = absent === undefined || !(error instanceof KubeError && error.code === "not-found");
@@ -79,9 +85,9 @@ export class Sources {
       if (awaited !== undefined) this.#awaited.push(awaited);
       made.subscribe(({ key, new: now }) => {
         facts.set(kind, key, now?.fact as FactTypes[FactKind] | undefined);
-        if (withStatus.has(kind)) onStatus(kind as StatusResource, key, now === undefined);
+        if (resource !== undefined) onStatus(resource, key, now === undefined);
       });
-      this.#informers.set(kind, made);
+      this.#informers.set(resource ?? kind, made);
     }
   }
 

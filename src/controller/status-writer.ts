@@ -143,12 +143,12 @@ export class StatusWriter {
   }
 
   #conditions(current: readonly Condition[], state: ConditionEffect): readonly Condition[] {
-    const { ready, reason, message, generation } = state;
+    const { ready, reason, message, generation, refused } = state;
     const now = this.#options.now();
     const status = ready ? "True" : "False";
-    const valid = ready || SOUND.has(reason) ? "True" : "False";
+    const valid = refused === undefined && (ready || SOUND.has(reason)) ? "True" : "False";
     const common = { reason, message, observedGeneration: generation };
-    const validated = setCondition(current, { type: "Validated", status: valid, ...common }, now);
+    const validated = setCondition(current, { type: "Validated", status: valid, ...common, ...refused }, now);
     return setCondition(validated, { type: "Ready", status, ...common }, now);
   }
 }

@@ -100,6 +100,14 @@ t.test("a pod that is allocated gets its interface, its port and an answer", asy
   t.same(Object.keys(watch.parts).sort(), ["netns", "ovn-installed", "ovsdb", "veth", "wait-address"]);
 });
 
+t.test("a machine's pod gets the machine's port, by which OVN knows its address", async (t) => {
+  const world = setup();
+  world.pods.set("shop", "web-0", "u-1", { ...ALLOCATED, "ovn.kubernetes.io/virtualmachine": "vm" });
+  await addPod(world, request(), new Stopwatch(), quiet);
+  const ids = { "iface-id": "vm.shop", pod_name: "web-0", vm_name: "vm" };
+  t.match([...world.ports.ports.values()], [{ externalIds: ids }]);
+});
+
 t.test("the request waits for the controller by event", async (t) => {
   const world = setup();
   const watch = new Stopwatch();

@@ -156,7 +156,8 @@ function portFor(request: PodRequest, found: FoundAllocation, wanted: PodInterfa
     interfaceUuid: randomUUID(),
     name: wanted.hostName,
     externalIds: {
-      [EXTERNAL_ID.ifaceId]: podPortName(pod.name, pod.namespace, request.provider),
+      [EXTERNAL_ID.ifaceId]: podPortName(allocation.machine ?? pod.name, pod.namespace, request.provider),
+      ...(allocation.machine !== undefined && { [EXTERNAL_ID.machine]: allocation.machine }),
       [EXTERNAL_ID.vendor]: VENDOR,
       [EXTERNAL_ID.podName]: pod.name,
       [EXTERNAL_ID.podNamespace]: pod.namespace,

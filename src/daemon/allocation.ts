@@ -26,6 +26,8 @@ export interface Allocation {
   readonly addresses: readonly AllocatedAddress[];
   readonly mac: string;
   readonly subnet: string;
+  /** The KubeVirt machine whose address and port it is; absent where they are the pod's own. */
+  readonly machine?: string;
   readonly routes: readonly PodRoute[];
 }
 
@@ -85,10 +87,9 @@ export function readAllocation(pod: PodFact, provider: string, extra: readonly C
   const routes = wanted.map((route) =>
     podRoute(route, addresses, () => fail("routes", `has a bad route ${JSON.stringify(route)}`)),
   );
-  return {
-    state: "ready",
-    allocation: { addresses, mac, subnet: get("logical_switch"), routes: withoutDoubles(routes) },
-  };
+  const machine = get("virtualmachine");
+  const allocation = { addresses, mac, subnet: get("logical_switch"), routes: withoutDoubles(routes) };
+  return { state: "ready", allocation: { ...allocation, ...(machine !== "" && { machine }) } };
 }
 
 /** A route as the message and the annotation have it: no destination means the default route of the gateway's family. */

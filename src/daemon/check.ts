@@ -36,7 +36,8 @@ export async function checkAttachment(world: CheckWorld, request: PodRequest): P
 
 function portComplaints(port: PodPort | undefined, request: PodRequest): readonly string[] {
   if (port === undefined) return ["no port on br-int"];
-  const want = podPortName(request.podName, request.podNamespace, request.provider);
+  const owner = port.externalIds[EXTERNAL_ID.machine] ?? request.podName;
+  const want = podPortName(owner, request.podNamespace, request.provider);
   const has = port.externalIds[EXTERNAL_ID.ifaceId];
   return [
     ...(has === want ? [] : [`port ${port.name} is bound to ${has}, not ${want}`]),

@@ -52,7 +52,8 @@ export function staleAttachments(ports: Ports, { provider, valid }: GcRequest): 
     const ifname = ids[EXTERNAL_ID.ifName];
     // A port without these is not known to be anybody's attachment; the collection judges it by its pod.
     if (containerID === undefined || ifname === undefined) continue;
-    const name = podPortName(ids[EXTERNAL_ID.podName] ?? "", ids[EXTERNAL_ID.podNamespace] ?? "", provider);
+    const owner = ids[EXTERNAL_ID.machine] ?? ids[EXTERNAL_ID.podName] ?? "";
+    const name = podPortName(owner, ids[EXTERNAL_ID.podNamespace] ?? "", provider);
     if (ids[EXTERNAL_ID.ifaceId] === name && !keep.has(`${containerID}/${ifname}`)) stale.push({ containerID, ifname });
   }
   return stale;

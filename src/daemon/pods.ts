@@ -26,6 +26,7 @@ const KEYS = [
   "gateway",
   "logical_switch",
   "pod_nic_type",
+  "virtualmachine",
   "routes",
   "default_route",
 ] as const;

@@ -23,6 +23,8 @@ export interface PortSpec {
 /** What ties a port to its attachment; both sides of it are Kube-OVN's keys except the last three, which are ours. */
 export const EXTERNAL_ID = {
   ifaceId: "iface-id",
+  /** The KubeVirt machine whose port it is, where it is one's: the port then has the machine's name. */
+  machine: "vm_name",
   vendor: "vendor",
   podName: "pod_name",
   podNamespace: "pod_namespace",

@@ -1,4 +1,5 @@
 import { DEFAULT_VPC } from "../api/names.ts";
+import { IN_FORCE_ANNOTATION, readInForce } from "../facts/in-force.ts";
 import { type Informer, informer } from "../kube/informer.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { CustomObject } from "../kube/object.ts";
@@ -35,7 +36,10 @@ type Subnet = CustomObject<SubnetSpec, SubnetStatus>;
 /** The narrow view of a subnet. A CIDR that is none is left out; the controller says so on the object. */
 export function subnetFact(subnet: Subnet): SubnetFact {
   const { spec, status, metadata } = subnet;
-  const texts = (spec.cidrBlock ?? "").split(",").map((text) => text.trim());
+  // What is in force may be another range than what was written last: see `IN_FORCE_ANNOTATION`.
+  const inForce = readInForce(metadata.annotations?.[IN_FORCE_ANNOTATION] ?? "");
+  const written = (spec.cidrBlock ?? "").split(",").map((text) => text.trim());
+  const texts = inForce === undefined ? written : Object.values(inForce.cidr);
   const cidrs = texts.map(parseCidr).filter((cidr) => cidr !== undefined);
   // A subnet that overlaps another, or the nodes' own network, is not accepted: a route to it would cut the node off.
   const accepted = status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false;

@@ -138,6 +138,18 @@ t.test("CHECK is content with what ADD made and names what differs", async (t) =
   await t.rejects(verbs.check({ ...BODY, container_id: "other", prev_result }, here), /no port on br-int/);
 });
 
+t.test("CHECK and GC know the port of a machine's pod", async (t) => {
+  const { verbs, pods, ports } = setup();
+  pods.set("shop", "launcher", "u-9", { ...ALLOCATED, "ovn.kubernetes.io/virtualmachine": "vm" });
+  const body = { ...BODY, pod_name: "launcher", pod_uid: "u-9" };
+  await verbs.add(body, here);
+  await verbs.check(body, here);
+  await verbs.gc({ valid_attachments: [{ containerID: body.container_id, ifname: "eth0" }] }, here);
+  t.equal(ports.ports.size, 1);
+  await verbs.gc({ valid_attachments: [] }, here);
+  t.equal(ports.ports.size, 0);
+});
+
 t.test("GC removes what is not in the list, and what is being made stays", async (t) => {
   const { verbs, pods, ports } = setup();
   await verbs.add(BODY, here);

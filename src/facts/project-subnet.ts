@@ -5,8 +5,9 @@ import { hostPrefix, parseIp } from "../net/address.ts";
 import { type Cidr, cidrContains, gatewayOf } from "../net/cidr.ts";
 import { type Dual, formatDual, parseDualCidr, parseDualIp } from "../net/dual.ts";
 import { parseRange } from "../net/range.ts";
+import { IN_FORCE_ANNOTATION, readInForce } from "./in-force.ts";
 import type { ObjectMeta } from "./meta.ts";
-import type { SubnetFact } from "./types.ts";
+import type { SubnetFact, SubnetSpecFact } from "./types.ts";
 
 /** What {@link projectSubnet} reads of a Subnet. */
 export interface SubnetObject {
@@ -29,8 +30,9 @@ type Problem = NonNullable<SubnetFact["problem"]>;
  * written back; what makes it unusable is in `problem`, and then its addresses are empty: nothing is given out of a
  * subnet that cannot be understood.
  */
-export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = KUBE_OVN_DEFAULTS): SubnetFact {
+export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = KUBE_OVN_DEFAULTS): SubnetSpecFact {
   const spec = subnet.spec ?? {};
+  const accepted = readInForce(subnet.metadata.annotations?.[IN_FORCE_ANNOTATION] ?? "");
   const { name, uid, generation = 0, creationTimestamp = "", deletionTimestamp, finalizers = [] } = subnet.metadata;
   const provider = spec.provider || OVN_PROVIDER;
   const vpc = spec.vpc || defaults.router;
@@ -71,7 +73,18 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
     mtu: spec.mtu ?? 0,
     missing,
     ...(addressing.problem === undefined ? {} : { problem: addressing.problem }),
+    ...(accepted === undefined ? {} : { accepted }),
   };
+}
+
+/** The subnet with its former addresses in place of those of its spec. */
+export function withAccepted(subnet: SubnetSpecFact): SubnetFact {
+  const { accepted, problem: _, ...rest } = subnet;
+  if (accepted === undefined) return rest;
+  const { cidr, gateway } = accepted;
+  const protocol = cidr.v4 && cidr.v6 ? "Dual" : cidr.v4 ? "IPv4" : "IPv6";
+  // Nothing is filled into a spec that does not count.
+  return { ...rest, protocol, cidr, gateway, missing: {} };
 }
 
 interface Addressing {
@@ -95,7 +108,8 @@ function projectAddressing(spec: NonNullable<SubnetObject["spec"]>): Addressing 
   const text = spec.cidrBlock ?? "";
   if (text === "") {
     if (!spec.vlan) return unusable("InvalidCIDR", "spec.cidrBlock is empty; only a subnet with a vlan may have none");
-    return { protocol: "Mac", cidr: {}, gateway: {}, excludeIps: spec.excludeIps ?? [], missing: {} };
+    const missing = spec.protocol === "Mac" ? {} : { protocol: "Mac" };
+    return { protocol: "Mac", cidr: {}, gateway: {}, excludeIps: spec.excludeIps ?? [], missing };
   }
   const cidr = parseDualCidr(text);
   if (cidr === undefined) {

@@ -10,6 +10,7 @@ const INDEXES = {
   pods: { holder: (pod) => [pod.holder], namespace: (pod) => [pod.namespace] },
   nodes: {},
   namespaces: {},
+  subnetSpecs: { vpc: (subnet) => [subnet.vpc] },
   subnets: { vpc: (subnet) => [subnet.vpc], namespace: (subnet) => subnet.namespaces },
   vpcs: {},
   ips: { holder: (ip) => [ip.holder], subnet: (ip) => [ip.subnet] },

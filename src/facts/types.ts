@@ -1,5 +1,6 @@
 import type { Dual } from "../net/dual.ts";
 import type { AdminPolicyFact } from "./admin-policy.ts";
+import type { InForce } from "./in-force.ts";
 
 /**
  * The facts: what compile and allocation may know of Kubernetes. Each is a narrow projection of one object, so that a
@@ -157,6 +158,12 @@ export interface SubnetFact {
   readonly missing: Readonly<Record<string, unknown>>;
   /** Why the spec cannot be used, in a sentence; absent where it can. */
   readonly problem?: { readonly reason: string; readonly message: string };
+}
+
+/** A Subnet as its user has written it, with the addresses that were last in force. `SubnetFact` is what is in force. */
+export interface SubnetSpecFact extends SubnetFact {
+  /** See `IN_FORCE_ANNOTATION`; absent where it never was in force. */
+  readonly accepted?: InForce;
 }
 
 /** A label selector of Kubernetes (meta/v1 LabelSelector). */
@@ -392,6 +399,8 @@ export interface VerdictFact {
   readonly reason: string;
   /** A sentence that names the value, what it clashes with, and what would be accepted. */
   readonly message: string;
+  /** Of a subnet that is in force with its former addresses: why its new ones are not. */
+  readonly refused?: { readonly reason: string; readonly message: string };
 }
 
 /**
@@ -417,6 +426,7 @@ export interface FactTypes {
   readonly pods: PodFact;
   readonly nodes: NodeFact;
   readonly namespaces: NamespaceFact;
+  readonly subnetSpecs: SubnetSpecFact;
   readonly subnets: SubnetFact;
   readonly vpcs: VpcFact;
   readonly ips: IpFact;

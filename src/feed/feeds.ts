@@ -56,7 +56,7 @@ export interface FeedNames {
 export function feedsOf({ router, joinSubnet }: FeedNames): { readonly [K in FactKind]?: Feed<K> } {
   return {
     vpcs: { type: VPCS, project: (object) => projectVpc(object, router) },
-    subnets: { type: SUBNETS, project: (object) => projectSubnet(object, { router, joinSubnet }) },
+    subnetSpecs: { type: SUBNETS, project: (object) => projectSubnet(object, { router, joinSubnet }) },
     nodes: { type: NODES, project: projectNode },
     namespaces: { type: NAMESPACES, project: projectNamespace },
     ipPools: { type: IP_POOLS, project: projectIpPool },

@@ -1,4 +1,4 @@
-import { judgeSubnet } from "../../src/compile/subnet-verdict.ts";
+import { settleSubnets } from "../../src/compile/testing.ts";
 import { projectNamespace, projectNode, projectPod } from "../../src/facts/project-core.ts";
 import { POD_UID_ANNOTATION, projectIp } from "../../src/facts/project-ip.ts";
 import { projectNetworkPolicy } from "../../src/facts/project-policy.ts";
@@ -38,9 +38,9 @@ export function emptyCluster(): FactStore {
   const subnets = { join: "100.64.0.0/16,fd00:100:64::/112", ...mapValues(SUBNETS, ({ cidrBlock }) => cidrBlock) };
   for (const [name, cidrBlock] of Object.entries(subnets)) {
     const spec = { cidrBlock, default: name === "ovn-default" };
-    facts.set("subnets", name, projectSubnet({ metadata: { name, uid: `uid-${name}`, generation: 1 }, spec }));
+    facts.set("subnetSpecs", name, projectSubnet({ metadata: { name, uid: `uid-${name}`, generation: 1 }, spec }));
   }
-  for (const subnet of facts.all("subnets")) facts.set("verdicts", subnet.name, judgeSubnet(facts, subnet));
+  settleSubnets(facts);
   const groups = new GroupIndex(facts);
   groups.start();
   facts.subscribe((change) => groups.noteFact(change));

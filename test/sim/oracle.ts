@@ -1,6 +1,6 @@
-import { keyOfAddress } from "./addresses.ts";
+import { keyOfAddress, meet } from "./addresses.ts";
 import type { NorthboundServer } from "./northbound-server.ts";
-import { annotation, DEFAULT_VPC, type Ip, isSound, JOIN, type Picture, type Pod } from "./picture.ts";
+import { annotation, DEFAULT_VPC, type Ip, isSound, JOIN, type Picture, type Pod, type Subnet } from "./picture.ts";
 import { readRanges, Supply } from "./supply.ts";
 
 /** What the oracle looks at when all is quiet. */
@@ -26,6 +26,7 @@ export function judge(evidence: Evidence): string[] {
     ...wrongAnnotations(evidence),
     ...wrongWishes(evidence),
     ...wrongCounters(picture, supply),
+    ...wrongSubnets(picture),
     ...wrongNodes(evidence, supply),
     ...leftObjects(picture),
   ];
@@ -251,6 +252,26 @@ function wrongCounters(picture: Picture, supply: Supply): string[] {
   });
 }
 
+/** What a user wrote into a subnet is in force unless something is in its way; and no two in force overlap. */
+function wrongSubnets(picture: Picture): string[] {
+  const found: string[] = [];
+  for (const subnet of picture.subnets) {
+    const { wanted, blocks, gateways, accepted, name, vpc } = subnet;
+    if (subnet.deleting) continue;
+    const text = (of: Subnet["wanted"]): string =>
+      JSON.stringify(of, (_, value) => (typeof value === "bigint" ? `${value}` : value));
+    const asWanted = accepted && text(wanted) === text({ blocks, gateways });
+    if (!asWanted && picture.refusalOf(subnet) === undefined)
+      found.push(`subnet ${name} has not what its spec says, and nothing is in its way`);
+    for (const other of picture.subnets) {
+      if (!accepted || !other.accepted || other.name >= name || other.vpc !== vpc) continue;
+      if (blocks.some((block) => other.blocks.some((theirs) => meet(block, theirs))))
+        found.push(`subnets ${other.name} and ${name} overlap, and both are in force`);
+    }
+  }
+  return found;
+}
+
 /** Each node has its address on the join switch, its port, and its annotations. */
 function wrongNodes({ picture, northbound }: Evidence, supply: Supply): string[] {
   const join = picture.subnet(JOIN);
@@ -266,7 +287,10 @@ function wrongNodes({ picture, northbound }: Evidence, supply: Supply): string[]
 /** What is being deleted goes as soon as nobody uses it. */
 function leftObjects(picture: Picture): string[] {
   const subnets = picture.subnets.flatMap((subnet) => {
-    if (!subnet.deleting || picture.ips.some((ip) => ip.subnet === subnet.name)) return [];
+    const used =
+      picture.ips.some((ip) => ip.subnet === subnet.name) ||
+      picture.vips.some((vip) => vip.subnet === subnet.name && vip.addresses.length > 0);
+    if (!subnet.deleting || used) return [];
     return [`subnet ${subnet.name} is being deleted, and nobody uses it, but it does not go`];
   });
   const vips = picture.vips.flatMap((vip) =>

@@ -12,7 +12,7 @@ const DEFAULT_SUBNET = "ovn-default";
 /** The subnet of the nodes' own ports. */
 export const JOIN = "join";
 
-/** A subnet as its user wrote it. */
+/** A subnet: as its user wrote it, but with the addresses that the controller says are in force. */
 export interface Subnet {
   readonly name: string;
   readonly vpc: string;
@@ -24,6 +24,10 @@ export interface Subnet {
   readonly centralized: boolean;
   readonly deleting: boolean;
   readonly created: string;
+  /** What its user wrote last, where the addresses above are those that are in force. */
+  readonly wanted: { readonly blocks: readonly Block[]; readonly gateways: readonly Address[] };
+  /** The controller has said with which addresses it is in force. */
+  readonly accepted: boolean;
   readonly object: KubeObject;
 }
 
@@ -124,16 +128,34 @@ export class Picture {
     return this.subnets.find((subnet) => subnet.name === name);
   }
 
-  /** Whether a subnet's spec can be used, its neighbours considered. */
+  /** Whether a subnet is in force. That it is so rightly is for `refusalOf` and the oracle. */
   inForce(subnet: Subnet): boolean {
-    if (!isSound(subnet)) return false;
+    return subnet.accepted;
+  }
+
+  /** Why what a user wrote into a subnet cannot be; nothing where it can. */
+  refusalOf(subnet: Subnet): string | undefined {
+    const { wanted, vpc, name, created } = subnet;
+    if (!isSound(wanted)) return "it makes no sense";
+    const meets = (blocks: readonly Block[]): boolean =>
+      wanted.blocks.some((block) => blocks.some((theirs) => meet(block, theirs)));
     for (const other of this.subnets) {
-      if (other.name === subnet.name || other.vpc !== subnet.vpc || !isSound(other)) continue;
-      const older = other.created < subnet.created || (other.created === subnet.created && other.name < subnet.name);
-      if (older && subnet.blocks.some((block) => other.blocks.some((theirs) => meet(block, theirs)))) return false;
+      if (other.name === name || other.vpc !== vpc) continue;
+      if (other.accepted && meets(other.blocks)) return `it overlaps ${other.name}`;
+      const older = other.created < created || (other.created === created && other.name < name);
+      if (older && isSound(other.wanted) && meets(other.wanted.blocks))
+        return `${other.name}, which is older, wants it as well`;
     }
     const addresses = this.nodes.flatMap((node) => node.addresses);
-    return subnet.vpc !== DEFAULT_VPC || !subnet.blocks.some((block) => addresses.some((ip) => isIn(block, ip)));
+    if (vpc === DEFAULT_VPC && wanted.blocks.some((block) => addresses.some((ip) => isIn(block, ip))))
+      return "it has a node's address";
+    const held = [...this.ips, ...this.vips].filter((holder) => holder.subnet === name);
+    for (const address of held.flatMap((holder) => holder.addresses.flatMap((text) => readAddress(text) ?? []))) {
+      if (!wanted.blocks.some((block) => isIn(block, address))) return "somebody would be left outside";
+      if (wanted.gateways.some(({ family, value }) => family === address.family && value === address.value))
+        return "somebody has the gateway's address";
+    }
+    return undefined;
   }
 
   /** The subnets of which a pod may get its address, in order. */
@@ -178,7 +200,7 @@ export class Picture {
 }
 
 /** Whether a subnet's spec makes sense by itself. */
-export function isSound({ blocks, gateways }: Subnet): boolean {
+export function isSound({ blocks, gateways }: Pick<Subnet, "blocks" | "gateways">): boolean {
   return blocks.length > 0 && gateways.every((gateway) => blocks.some((block) => isIn(block, gateway)));
 }
 
@@ -199,15 +221,15 @@ function readSubnet(object: KubeObject): Subnet {
     namespaceSelectors?: Subnet["selectors"];
     gatewayType?: string;
   };
-  const blocks = (fields.cidrBlock ?? "").split(",").flatMap((text) => readBlock(text) ?? []);
-  const named = (fields.gateway ?? "").split(",").flatMap((text) => readAddress(text) ?? []);
+  const wanted = readAddresses(fields.cidrBlock ?? "", fields.gateway ?? "");
+  const [inForce = "", gateways = ""] = (metadata.annotations?.["weft.kubeovn.io/in-force"] ?? "").split(" ");
+  const accepted = inForce !== "";
   return {
     name: metadata.name,
     vpc: fields.vpc || DEFAULT_VPC,
-    blocks,
-    gateways: blocks.map(
-      ({ family, first }) => named.find((address) => address.family === family) ?? { family, value: first + 1n },
-    ),
+    ...(accepted ? readAddresses(inForce, gateways) : wanted),
+    wanted,
+    accepted,
     excluded: (fields.excludeIps ?? []).flatMap((text) => readRange(text) ?? []),
     namespaces: fields.namespaces ?? [],
     selectors: fields.namespaceSelectors ?? [],
@@ -216,6 +238,15 @@ function readSubnet(object: KubeObject): Subnet {
     created: metadata.creationTimestamp ?? "",
     object,
   };
+}
+
+function readAddresses(cidrs: string, named: string): Subnet["wanted"] {
+  const blocks = cidrs.split(",").flatMap((text) => readBlock(text) ?? []);
+  const addresses = named.split(",").flatMap((text) => readAddress(text) ?? []);
+  const gateways = blocks.map(
+    ({ family, first }) => addresses.find((address) => address.family === family) ?? { family, value: first + 1n },
+  );
+  return { blocks, gateways };
 }
 
 function readIp({ metadata, spec = {} }: KubeObject): Ip {

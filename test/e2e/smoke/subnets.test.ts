@@ -47,7 +47,8 @@ function refusal(name: string, text: string): Promise<Thing> {
   ) as Promise<Thing>;
 }
 
-t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (t) => {
+t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (whole) => {
+  const t = whole;
   world = await openWorld(t);
   const standing = await standingPods(world);
   const namespace = await useNamespace(t, world, "weft-subnets");
@@ -80,7 +81,7 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (t) 
     "a subnet that grows in place: its pods go on, its new room is used and reached from everywhere",
     async (t) => {
       // Room for one pod beside the gateway.
-      await useSubnet(t, world, GROW, { cidrBlock: "10.71.0.0/30", natOutgoing: true });
+      await useSubnet(whole, world, GROW, { cidrBlock: "10.71.0.0/30", natOutgoing: true });
       await judged(world, GROW);
       const [old] = await run(world, [idlePod(namespace, "old", "weft-1", within(GROW))]);
       t.equal(addressesOf(old!)[0], "10.71.0.2");

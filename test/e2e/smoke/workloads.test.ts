@@ -99,8 +99,8 @@ t.test("addresses of workloads", { skip: whyNoLab() }, async (t) => {
       `${first}`,
     );
     t.equal(new Set(first).size, 2);
-    await world.lab.kubectl(["-n", namespace, "rollout", "restart", "deployment/web"]);
     const gone = podsOf("web").map(({ metadata }) => metadata.uid);
+    await world.lab.kubectl(["-n", namespace, "rollout", "restart", "deployment/web"]);
     await when(
       (listener) => world.pods.subscribe(listener),
       () =>

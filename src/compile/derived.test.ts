@@ -1,0 +1,175 @@
+import t from "tap";
+import { IN_FORCE_ANNOTATION, readInForce, writeInForce } from "../facts/in-force.ts";
+import { projectSubnet } from "../facts/project-subnet.ts";
+import type { FactStore } from "../facts/store.ts";
+import type { SubnetSpecFact } from "../facts/types.ts";
+import { DerivedFacts } from "./derived.ts";
+import { subnetUnit } from "./subnet.ts";
+import { addIp, addNode, sampleFacts } from "./testing.ts";
+
+/** A cluster whose subnets follow what is written into their specs, and the controller's annotation, as when it runs. */
+function cluster() {
+  const facts = sampleFacts();
+  const derived = new DerivedFacts(facts);
+  facts.subscribe((change) => derived.noteFact(change));
+  derived.start();
+  const annotations = new Map<string, string>();
+  const specs = new Map<string, NonNullable<Parameters<typeof projectSubnet>[0]["spec"]>>();
+  const seen = (name: string): void => {
+    const text = annotations.get(name);
+    const metadata = { name, uid: name, generation: 1, creationTimestamp: name };
+    const object = { ...metadata, ...(text !== undefined && { annotations: { [IN_FORCE_ANNOTATION]: text } }) };
+    facts.set("subnetSpecs", name, projectSubnet({ metadata: object, spec: specs.get(name) ?? {} }));
+  };
+  /** `kubectl apply`, and what the controller does after the commit. */
+  const apply = (name: string, spec: NonNullable<Parameters<typeof projectSubnet>[0]["spec"]>): void => {
+    specs.set(name, spec);
+    seen(name);
+    const input = subnetUnit.read(facts, name);
+    for (const effect of input === undefined ? [] : subnetUnit.compile(input).effects) {
+      if (effect.kind === "annotate") annotations.set(name, effect.annotations[IN_FORCE_ANNOTATION] ?? "");
+    }
+    seen(name);
+  };
+  return { facts, apply, annotations };
+}
+
+function inForce(facts: FactStore, name: string): readonly (string | undefined)[] {
+  const { cidr, gateway } = facts.get("subnets", name) ?? {};
+  return [cidr?.v4, gateway?.v4];
+}
+
+function condition(facts: FactStore, name: string): object | undefined {
+  const input = subnetUnit.read(facts, name);
+  return input && subnetUnit.compile(input).effects.find(({ kind }) => kind === "condition");
+}
+
+const hold = (facts: FactStore, subnet: string, v4: string): void =>
+  addIp(facts, "x.default", { podName: "x", namespace: "default", nodeName: "weft-1", subnet, v4, v6: "" });
+
+t.test("a subnet that is in force says so in its annotation, and grows where there is room", async (t) => {
+  const { facts, apply, annotations } = cluster();
+  apply("s", { cidrBlock: "10.20.0.0/24" });
+  t.equal(annotations.get("s"), "10.20.0.0/24 10.20.0.1");
+  apply("s", { cidrBlock: "10.20.0.0/23" });
+  t.equal(annotations.get("s"), "10.20.0.0/23 10.20.0.1");
+  t.same(inForce(facts, "s"), ["10.20.0.0/23", "10.20.0.1"]);
+  t.match(condition(facts, "s"), { ready: true, message: "", refused: undefined });
+});
+
+t.test(
+  "one that would grow over its neighbour, older or younger, goes on with what it has, and so does that",
+  async (t) => {
+    for (const [grows, other] of [
+      ["1-older", "2-younger"],
+      ["2-younger", "1-older"],
+    ] as const) {
+      const { facts, apply, annotations } = cluster();
+      apply(grows, { cidrBlock: "10.20.0.0/24" });
+      apply(other, { cidrBlock: "10.20.1.0/24" });
+      apply(grows, { cidrBlock: "10.20.0.0/23" });
+      t.same(inForce(facts, grows), ["10.20.0.0/24", "10.20.0.1"]);
+      t.same(inForce(facts, other), ["10.20.1.0/24", "10.20.1.1"]);
+      t.match(facts.get("verdicts", other), { ok: true, refused: undefined });
+      t.match(condition(facts, grows), {
+        ready: true,
+        message: /goes on with cidrBlock 10\.20\.0\.0\/24 and gateway 10\.20\.0\.1/,
+        refused: {
+          reason: "SubnetConflict",
+          message: `spec.cidrBlock 10.20.0.0/23 overlaps 10.20.1.0/24 of subnet ${other} in VPC ovn-cluster; choose a range that no other subnet has`,
+        },
+      });
+      t.equal(annotations.get(grows), "10.20.0.0/24 10.20.0.1");
+      facts.set("subnetSpecs", other, undefined);
+      t.same(inForce(facts, grows), ["10.20.0.0/23", "10.20.0.1"], "as soon as the other is gone");
+      t.equal(facts.get("subnets", other), undefined);
+      t.equal(facts.get("verdicts", other), undefined);
+    }
+  },
+);
+
+t.test("who holds an address is not left outside: the new range waits until it is given back", async (t) => {
+  const { facts, apply } = cluster();
+  apply("s", { cidrBlock: "10.20.0.0/24" });
+  hold(facts, "s", "10.20.0.200");
+  apply("s", { cidrBlock: "10.20.0.0/25" });
+  t.same(inForce(facts, "s"), ["10.20.0.0/24", "10.20.0.1"]);
+  t.match(condition(facts, "s"), {
+    refused: {
+      reason: "AddressesInUse",
+      message:
+        "spec.cidrBlock 10.20.0.0/25 leaves out 10.20.0.200, which IP x.default holds; choose a range that has all of them, or delete what holds them",
+    },
+  });
+  facts.set("ips", "x.default", undefined);
+  t.same(inForce(facts, "s"), ["10.20.0.0/25", "10.20.0.1"]);
+});
+
+t.test("a gateway does not take a pod's address", async (t) => {
+  const { facts, apply } = cluster();
+  apply("s", { cidrBlock: "10.20.0.0/24" });
+  hold(facts, "s", "10.20.0.9");
+  apply("s", { cidrBlock: "10.20.0.0/24", gateway: "10.20.0.9" });
+  t.same(inForce(facts, "s"), ["10.20.0.0/24", "10.20.0.1"]);
+  t.match(condition(facts, "s"), {
+    refused: { message: "spec.gateway 10.20.0.9 is held by IP x.default; name an address that nobody holds" },
+  });
+  apply("s", { cidrBlock: "10.20.0.0/24", gateway: "10.20.0.8" });
+  t.same(inForce(facts, "s"), ["10.20.0.0/24", "10.20.0.8"]);
+});
+
+t.test("a node that comes with an address of a subnet does not take the subnet down", async (t) => {
+  const { facts, apply } = cluster();
+  apply("s", { cidrBlock: "10.20.0.0/24" });
+  addNode(facts, "late", "10.20.0.77");
+  t.same(inForce(facts, "s"), ["10.20.0.0/24", "10.20.0.1"]);
+  t.match(condition(facts, "s"), { ready: true, refused: { reason: "NodeConflict", message: /10\.20\.0\.77.*late/ } });
+});
+
+t.test("nonsense in a spec does not count either, and what was refused counts when it is put right", async (t) => {
+  const { facts, apply } = cluster();
+  apply("s", { cidrBlock: "10.20.0.0/24", excludeIps: ["10.20.0.5"] });
+  apply("s", { cidrBlock: "10.20.0.0/240" });
+  t.same(inForce(facts, "s"), ["10.20.0.0/24", "10.20.0.1"]);
+  t.match(condition(facts, "s"), { ready: true, refused: { reason: "InvalidCIDR" } });
+  const input = subnetUnit.read(facts, "s");
+  t.notOk(input && subnetUnit.compile(input).effects.some(({ kind }) => kind === "fill-spec"), "nothing is filled in");
+  apply("s", { cidrBlock: "10.20.0.0/22" });
+  t.same(inForce(facts, "s"), ["10.20.0.0/22", "10.20.0.1"]);
+});
+
+t.test("nothing is given while subnets change: what closes comes first, what opens last", async (t) => {
+  const { facts, apply } = cluster();
+  apply("1-first", { cidrBlock: "10.20.0.0/24" });
+  apply("2-second", { cidrBlock: "10.20.1.0/24" });
+  apply("1-first", { cidrBlock: "10.20.0.0/23" });
+  // The second moves away, and in the same instant the first grows into its place.
+  const both: string[] = [];
+  facts.subscribe(() => {
+    const open = facts.all("subnets").filter((subnet) => facts.get("verdicts", subnet.name)?.ok);
+    const [a, b] = ["1-first", "2-second"].map((name) => open.find((subnet) => subnet.name === name)?.cidr.v4);
+    if (a === "10.20.0.0/23" && b === "10.20.1.0/24") both.push("both have 10.20.1.0/24");
+  });
+  apply("2-second", { cidrBlock: "10.20.9.0/24" });
+  t.same(inForce(facts, "1-first"), ["10.20.0.0/23", "10.20.0.1"]);
+  t.same(both, []);
+});
+
+t.test("the annotation is read as it was written, and anything else is as none", async (t) => {
+  const fact = projectSubnet({
+    metadata: { name: "s", uid: "s" },
+    spec: { cidrBlock: "10.20.0.0/24,fd00:20::/112" },
+  }) satisfies SubnetSpecFact;
+  const { cidr, gateway } = fact;
+  t.equal(writeInForce(fact), "10.20.0.0/24,fd00:20::/112 10.20.0.1,fd00:20::1");
+  t.same(readInForce(writeInForce(fact)), { cidr, gateway });
+  for (const text of [
+    "",
+    "x",
+    "10.20.0.0/24",
+    "10.20.0.0/24 fd00::1",
+    "10.20.0.0/24 10.20.0.1 more",
+    "10.20.0.0/24,fd00::/64 10.20.0.1",
+  ])
+    t.equal(readInForce(text), undefined, text);
+});
