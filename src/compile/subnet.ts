@@ -4,13 +4,16 @@ import { IN_FORCE_ANNOTATION, writeInForce } from "../facts/in-force.ts";
 import { joinDual } from "../facts/project-subnet.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { ClusterFact, SubnetFact, SubnetSpecFact, VerdictFact } from "../facts/types.ts";
+import type { Dual } from "../net/dual.ts";
+import { translateSubnetRules } from "../policy/subnet-rules.ts";
 import { EMPTY_FRAGMENT, type Fragment } from "../unit/fragment.ts";
 import { stableMac } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
-import { annotate, type ConditionEffect, finalizer, type WeftEffect } from "./effects.ts";
+import { annotate, type ConditionEffect, finalizer, problemText, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { routerId, switchId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
+import { addAcls } from "./subnet-acls.ts";
 import { addDhcp } from "./subnet-dhcp.ts";
 import { addGatewayPolicies, type JoinedNode } from "./subnet-gateway.ts";
 
@@ -25,6 +28,8 @@ export interface SubnetInput {
   readonly nodes: readonly JoinedNode[];
   /** The IP objects and Vips that still hold its addresses, asked for only when it is being deleted. */
   readonly holders: readonly string[];
+  /** The join subnet's addresses, from which nodes reach pods; only for private subnets that have a way from there. */
+  readonly joinCidr: Dual<string>;
 }
 
 /** What of a subnet in force is not acted on yet; nothing where all is. */
@@ -58,6 +63,8 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
       accepted: reader.get("subnetSpecs", key)?.accepted,
       cluster,
       nodes: viaNodes ? joinedNodes(reader) : [],
+      joinCidr:
+        subnet.private && subnet.vpc === cluster.router ? (reader.get("subnets", cluster.joinSubnet)?.cidr ?? {}) : {},
       holders: subnet.deleting ? holdersOf(reader, key) : [],
     };
   },
@@ -120,6 +127,7 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
     });
   }
   addDhcp(build, subnet);
+  addAcls(build, subnet, input.joinCidr);
   if (vpc === cluster.router) addGatewayPolicies(build, input);
   return build.finish();
 }
@@ -137,7 +145,7 @@ function routerAdvertisement(text: string): Readonly<Record<string, string>> {
   );
 }
 
-function compileEffects({ subnet, verdict, accepted, cluster, holders }: SubnetInput): WeftEffect[] {
+function compileEffects({ subnet, verdict, accepted, cluster, holders, joinCidr }: SubnetInput): WeftEffect[] {
   const { name, uid, generation } = subnet;
   const effects: WeftEffect[] = [...finalizer("subnets", subnet, true)];
   if (Object.keys(subnet.missing).length > 0 && subnet.problem === undefined) {
@@ -174,11 +182,11 @@ function compileEffects({ subnet, verdict, accepted, cluster, holders }: SubnetI
   else if (subnet.deleting) effects.push(condition(false, "InUse", inUse(holders, cluster)));
   else {
     const lack = notBuilt(subnet);
-    effects.push(
-      lack === undefined
-        ? condition(true, "Ready", former(subnet, verdict))
-        : condition(false, lack.reason, lack.message),
-    );
+    const { problems } = translateSubnetRules(subnet, joinCidr);
+    const [problem] = problems;
+    if (lack !== undefined) effects.push(condition(false, lack.reason, lack.message));
+    else if (problem !== undefined) effects.push(condition(false, problem.reason, problemText(problems)));
+    else effects.push(condition(true, "Ready", former(subnet, verdict)));
   }
   return effects;
 }

@@ -95,6 +95,22 @@ t.test(
   },
 );
 
+t.test("a subnet's own rules are ACLs of its switch, and what is wrong in them is in its condition", async (t) => {
+  const facts = sampleFacts();
+  addSubnet(facts, "vault", {
+    cidrBlock: "10.20.0.0/24,fd00:20::/112",
+    private: true,
+    allowSubnets: ["10.16.0.0/16"],
+    allowEWTraffic: true,
+    acls: [
+      { direction: "from-lport", priority: 2, match: "ip4.dst == 169.254.169.254", action: "drop" },
+      { direction: "from-lport", priority: 2, match: "ip4.dst == 169.254.169.254", action: "drop" },
+      { direction: "to-lport", priority: 1002, match: "tcp.dst == 70000", action: "allow" },
+    ],
+  });
+  golden(t, "subnet-rules", subnetUnit, facts, "vault");
+});
+
 t.test("the younger of two overlapping subnets has no rows and says whose range it takes", async (t) => {
   const facts = sampleFacts();
   addSubnet(facts, "late", { cidrBlock: "10.16.128.0/24" }, { creationTimestamp: "2026-01-01T00:00:00Z" });

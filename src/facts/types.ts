@@ -154,6 +154,12 @@ export interface SubnetFact {
   readonly enableIpv6Ra: boolean;
   readonly ipv6RaConfigs: string;
   readonly mtu: number;
+  /** Only its own pods, the nodes and `allowSubnets` reach its pods. */
+  readonly private: boolean;
+  /** As written. */
+  readonly allowSubnets: readonly string[];
+  readonly allowEwTraffic: boolean;
+  readonly acls: readonly SubnetAclFact[];
   /** Spec fields that are empty in the object and that the controller fills in, as Kube-OVN does. */
   readonly missing: Readonly<Record<string, unknown>>;
   /** Why the spec cannot be used, in a sentence; absent where it can. */
@@ -164,6 +170,14 @@ export interface SubnetFact {
 export interface SubnetSpecFact extends SubnetFact {
   /** See `IN_FORCE_ANNOTATION`; absent where it never was in force. */
   readonly accepted?: InForce;
+}
+
+/** One entry of `Subnet.spec.acls`, as written; the API server vouches for direction and action. */
+export interface SubnetAclFact {
+  readonly direction: "from-lport" | "to-lport";
+  readonly priority: number;
+  readonly match: string;
+  readonly action: "allow" | "allow-related" | "allow-stateless" | "drop" | "reject" | "pass";
 }
 
 /** A label selector of Kubernetes (meta/v1 LabelSelector). */

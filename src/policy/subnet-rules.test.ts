@@ -1,0 +1,90 @@
+import t from "tap";
+import { projectSubnet } from "../facts/project-subnet.ts";
+import { parseMatch } from "./match.ts";
+import { translateSubnetRules } from "./subnet-rules.ts";
+
+type Spec = NonNullable<Parameters<typeof projectSubnet>[0]["spec"]>;
+
+const JOIN = { v4: "100.64.0.0/16", v6: "fd00:100:64::/112" };
+
+/** A subnet's ACLs as short lines, and its problems. */
+function translate(spec: Spec, join = JOIN) {
+  const cidrBlock = "10.20.0.0/24,fd00:20::/112";
+  const fact = projectSubnet({ metadata: { name: "s", uid: "u" }, spec: { cidrBlock, ...spec } });
+  const { acls, problems } = translateSubnetRules(fact, join);
+  for (const { match } of acls) t.ok(parseMatch(match), match);
+  return {
+    acls: acls.map(
+      ({ direction, priority, match, action, log }) =>
+        `${direction} ${priority} ${match}: ${action}${log ? ", logged" : ""}`,
+    ),
+    problems: problems.map(({ path, reason, message }) => `${path} ${reason} ${message}`),
+  };
+}
+
+t.test("a subnet that asks for nothing has no ACL, so that its switch tracks no connections", async (t) => {
+  t.same(translate({}), { acls: [], problems: [] });
+  t.same(translate({ allowEWTraffic: true, allowSubnets: ["10.21.0.0/24"] }), { acls: [], problems: [] });
+});
+
+t.test("a private subnet lets itself, the nodes and the named ones in, and logs what it drops", async (t) => {
+  const { acls, problems } = translate({ private: true, allowSubnets: ["10.21.0.9/24", "fd00:21::/64"] });
+  t.same(acls, [
+    "to-lport 1000 ip: drop, logged",
+    "to-lport 1001 ip4.src == 10.20.0.0/24 && ip4.dst == 10.20.0.0/24: allow-related",
+    "to-lport 3000 ip4.src == 100.64.0.0/16: allow-related",
+    "to-lport 1001 (ip4.src == 10.21.0.0/24 && ip4.dst == 10.20.0.0/24) || (ip4.src == 10.20.0.0/24 && ip4.dst == 10.21.0.0/24): allow-related",
+    "to-lport 1001 ip6.src == fd00:20::/112 && ip6.dst == fd00:20::/112: allow-related",
+    "to-lport 3000 ip6.src == fd00:100:64::/112: allow-related",
+    "to-lport 1001 (ip6.src == fd00:21::/64 && ip6.dst == fd00:20::/112) || (ip6.src == fd00:20::/112 && ip6.dst == fd00:21::/64): allow-related",
+  ]);
+  t.same(problems, []);
+});
+
+t.test("where there is no way from nodes, their addresses are anybody's and are not let in", async (t) => {
+  const { acls } = translate({ private: true }, {} as typeof JOIN);
+  t.notOk(acls.some((line) => line.includes("3000")));
+});
+
+t.test("an entry of allowSubnets that is no CIDR allows nobody, and is named", async (t) => {
+  const { acls, problems } = translate({ private: true, allowSubnets: ["ovn-default"] });
+  t.equal(acls.length, 5);
+  t.match(problems, [/^spec\.allowSubnets\[0\] InvalidCIDR "ovn-default" is not a CIDR/]);
+});
+
+t.test(
+  "rules are taken as they are written, and pods of the subnet speak to each other in spite of them if told",
+  async (t) => {
+    const acls = [
+      { direction: "to-lport", priority: 1002, match: "ip4.dst == 10.20.0.2 && tcp", action: "drop" },
+      { direction: "from-lport", match: "ip6", action: "allow-related" },
+    ] as const;
+    t.same(translate({ acls }).acls, [
+      "to-lport 1002 ip4.dst == 10.20.0.2 && tcp: drop",
+      "from-lport 0 ip6: allow-related",
+    ]);
+    t.same(translate({ acls, allowEWTraffic: true }).acls.slice(0, 4), [
+      "to-lport 1900 ip4.src == 10.20.0.0/24 && ip4.dst == 10.20.0.0/24: allow",
+      "from-lport 1900 ip4.src == 10.20.0.0/24 && ip4.dst == 10.20.0.0/24: allow",
+      "to-lport 1900 ip6.src == fd00:20::/112 && ip6.dst == fd00:20::/112: allow",
+      "from-lport 1900 ip6.src == fd00:20::/112 && ip6.dst == fd00:20::/112: allow",
+    ]);
+  },
+);
+
+t.test("a rule whose match OVN cannot read is closed, and is named with what is wrong", async (t) => {
+  for (const match of ["", " ", "ip4.src == 10.0.0.0/33", "ip4.src = 10.0.0.1", "(ip4", "tcp.port == 80", "$"]) {
+    const written = (action: "allow" | "allow-related" | "drop" | "reject" | "pass") =>
+      translate({ acls: [{ direction: "from-lport", priority: 7, match, action }] });
+    for (const action of ["allow", "allow-related"] as const) {
+      const { acls, problems } = written(action);
+      t.same(acls, [], match);
+      t.match(problems, [/^spec\.acls\[0\]\.match InvalidMatch .*; the rule allows nothing$/]);
+    }
+    for (const action of ["drop", "reject", "pass"] as const) {
+      const { acls, problems } = written(action);
+      t.same(acls, ["from-lport 7 ip: drop"], match);
+      t.match(problems, [/^spec\.acls\[0\]\.match InvalidMatch .*; the rule drops all IP traffic of from-lport$/]);
+    }
+  }
+});

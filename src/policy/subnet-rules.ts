@@ -1,0 +1,131 @@
+import type { SubnetAclFact, SubnetFact } from "../facts/types.ts";
+import { parseCidr } from "../net/cidr.ts";
+import type { Dual } from "../net/dual.ts";
+import { parseMatch } from "./match.ts";
+import { MatchError } from "./match-error.ts";
+import type { PolicyProblem } from "./types.ts";
+
+/** One ACL of a subnet's logical switch (ovn-nb(5), ACL table); all are in tier 2. */
+export interface SubnetAcl {
+  readonly direction: SubnetAclFact["direction"];
+  readonly priority: number;
+  readonly match: string;
+  readonly action: SubnetAclFact["action"];
+  /** `acls/0` for an entry of the spec; otherwise what it is for. */
+  readonly rule: string;
+  readonly log: boolean;
+}
+
+/** A subnet's own rules in terms of OVN, and what of them is not in force as it is written. */
+export interface TranslatedSubnet {
+  readonly acls: readonly SubnetAcl[];
+  readonly problems: readonly PolicyProblem[];
+}
+
+/** Kube-OVN's priorities (`pkg/util/const.go`). */
+const PRIORITY = { node: 3000, eastWest: 1900, allow: 1001, drop: 1000 } as const;
+const MAX_PRIORITY = 32767;
+
+const FAMILIES = [
+  { key: "v4", family: 4, ip: "ip4" },
+  { key: "v6", family: 6, ip: "ip6" },
+] as const;
+
+/**
+ * What `private`, `allowSubnets`, `allowEWTraffic` and `acls` of a subnet mean. Pure. `joinCidr`: where nodes speak to pods from; empty where
+ * there is no way from there.
+ */
+export function translateSubnetRules(subnet: SubnetFact, joinCidr: Dual<string>): TranslatedSubnet {
+  const problems: PolicyProblem[] = [];
+  const acls = [
+    ...(subnet.private ? privateAcls(subnet, joinCidr, problems) : []),
+    ...(subnet.allowEwTraffic && subnet.acls.length > 0 ? eastWestAcls(subnet) : []),
+    ...subnet.acls.flatMap((acl, i) => userAcl(acl, i, problems)),
+  ];
+  return { acls, problems };
+}
+
+/** All that is sent to a port of the switch is dropped but for the pairs that are let through; answers always pass. */
+function privateAcls(
+  { cidr, allowSubnets }: SubnetFact,
+  joinCidr: Dual<string>,
+  problems: PolicyProblem[],
+): SubnetAcl[] {
+  const allow = (priority: number, match: string, rule: string): SubnetAcl => ({
+    direction: "to-lport",
+    priority,
+    match,
+    action: "allow-related",
+    rule,
+    log: false,
+  });
+  const others = allowSubnets.flatMap((text, i) => {
+    const block = parseCidr(text);
+    if (block !== undefined) return [{ block, rule: `allowSubnets/${i}` }];
+    const message = `"${text}" is not a CIDR such as 10.17.0.0/16; it allows nobody`;
+    problems.push({ path: `spec.allowSubnets[${i}]`, reason: "InvalidCIDR", message });
+    return [];
+  });
+  const acls: SubnetAcl[] = [
+    { direction: "to-lport", priority: PRIORITY.drop, match: "ip", action: "drop", rule: "private", log: true },
+  ];
+  for (const { key, family, ip } of FAMILIES) {
+    const own = cidr[key];
+    if (own === undefined) continue;
+    acls.push(allow(PRIORITY.allow, `${ip}.src == ${own} && ${ip}.dst == ${own}`, "private/own"));
+    const nodes = joinCidr[key];
+    if (nodes !== undefined) acls.push(allow(PRIORITY.node, `${ip}.src == ${nodes}`, "private/nodes"));
+    for (const { block, rule } of others) {
+      if (block.family !== family) continue;
+      const to = `${ip}.src == ${block.text} && ${ip}.dst == ${own}`;
+      const from = `${ip}.src == ${own} && ${ip}.dst == ${block.text}`;
+      acls.push(allow(PRIORITY.allow, `(${to}) || (${from})`, rule));
+    }
+  }
+  return acls;
+}
+
+function eastWestAcls({ cidr }: SubnetFact): SubnetAcl[] {
+  return FAMILIES.flatMap(({ key, ip }) => {
+    const own = cidr[key];
+    if (own === undefined) return [];
+    const match = `${ip}.src == ${own} && ${ip}.dst == ${own}`;
+    return (["to-lport", "from-lport"] as const).map((direction) => ({
+      direction,
+      priority: PRIORITY.eastWest,
+      match,
+      action: "allow",
+      rule: "allowEWTraffic",
+      log: false,
+    }));
+  });
+}
+
+/**
+ * An entry of `acls`. OVN installs nothing for a match that it cannot read, so such a rule is closed here: one that allows is left out, and any
+ * other drops all IP traffic of its direction at its priority.
+ */
+function userAcl(acl: SubnetAclFact, index: number, problems: PolicyProblem[]): SubnetAcl[] {
+  const path = `spec.acls[${index}]`;
+  const rule = `acls/${index}`;
+  const wrong = matchProblem(acl.match);
+  const priority = Math.min(Math.max(Math.trunc(acl.priority), 0), MAX_PRIORITY);
+  if (wrong === undefined) return [{ ...acl, priority, rule, log: false }];
+  const allows = acl.action.startsWith("allow");
+  const closed = allows ? "the rule allows nothing" : `the rule drops all IP traffic of ${acl.direction}`;
+  problems.push({ path: `${path}.match`, reason: "InvalidMatch", message: `${wrong}; ${closed}` });
+  if (allows) return [];
+  return [{ direction: acl.direction, priority, match: "ip", action: "drop", rule, log: false }];
+}
+
+/** Why a text is no match of OVN's; nothing where it is one. */
+function matchProblem(text: string): string | undefined {
+  if (text.trim() === "") return "it is empty, and says nothing; ip stands for all IP traffic";
+  try {
+    parseMatch(text);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof MatchError)) throw error;
+    return `"${text.length > 80 ? `${text.slice(0, 80)}…` : text}" is not of OVN's language: ${error.message}`;
+  }
+}
