@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { connectKube } from "../kube/connect.ts";
 import type { Kube } from "../kube/kube.ts";
 import { explainCommand, type Report } from "./explain.ts";
+import { type MatrixOptions, matrixCommand } from "./matrix.ts";
 import { formatSteps, podSteps } from "./pod.ts";
 import { formatStatus, readStatus } from "./status.ts";
 
@@ -96,6 +97,27 @@ A Service is allowed where all of its backends are, and a dual-stack pod where b
   .action((from: string, to: string, port: string, _, command: Command) => {
     const options = command.optsWithGlobals<Options>();
     return withKube(options, (kube) => explainCommand(kube, options.namespace, [from, to, port]));
+  });
+
+policy
+  .command("matrix")
+  .description("who may reach whom among the pods of a namespace; pods that no policy can tell apart are one row")
+  .option("-n, --namespace <namespace>", "of the pods that send, * for all", "default")
+  .option("--to <namespace>", "of the pods that receive, * for all (default: the same)")
+  .option("--port <port>", "only this one: tcp/80, udp/53, 80 (TCP), icmp (default: all, each pair with what is open)")
+  .option("--html <file>", "write a page as well, on which each cell says why")
+  .addHelpText(
+    "after",
+    `
+Examples:
+  weftctl policy matrix -n shop
+  weftctl policy matrix -n shop --to data --port tcp/5432
+  weftctl policy matrix -n '*' --html reach.html
+  weftctl policy matrix -n shop -o json`,
+  )
+  .action((_, command: Command) => {
+    const options = command.optsWithGlobals<Options & MatrixOptions>();
+    return withKube(options, (kube) => matrixCommand(kube, options));
   });
 
 program.parseAsync().catch((error: unknown) => {

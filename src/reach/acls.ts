@@ -10,6 +10,8 @@ export interface Acl extends AclView {
   readonly uuid: string;
   readonly name: string;
   readonly externalIds: Readonly<Record<string, string>>;
+  /** The port group that its match asks for, where it asks for one that holds it. */
+  readonly group?: string;
 }
 
 /** The ACLs that may concern one port, by stage. The same port groups on the same switch have the same arrays. */
@@ -53,10 +55,13 @@ export class AclIndex {
     for (const [uuid, { columns }] of tables.rows("Port_Group")) {
       const holder = String(columns["name"]);
       for (const member of tables.members(uuid, "acls")) {
-        const acl = read(member);
-        if (acl === undefined) continue;
+        const plain = read(member);
+        if (plain === undefined) continue;
+        const asksHolder = groupAskedFor(plain) === holder;
+        const acl = asksHolder ? { ...plain, group: holder } : plain;
+        all.set(member, acl);
         // OVN applies it on the switches that have a port of the holder.
-        if (groupAskedFor(acl) === holder) addTo(this.#ofGroup, holder, acl);
+        if (asksHolder) addTo(this.#ofGroup, holder, acl);
         else for (const name of switchesOf.get(holder) ?? []) addTo(this.#ofSwitch, name, acl);
       }
     }

@@ -97,9 +97,9 @@ export class Network implements NamedSets {
     return this.#addressSets.get(name);
   }
 
-  /** The names of all address sets. */
-  addressSetNames(): Iterable<string> {
-    return this.#addressSets.keys();
+  /** The policies of all routers. */
+  allRouterPolicies(): Iterable<RouterPolicy> {
+    return [...this.#routerPolicies.values()].flat();
   }
 
   /** The port of a pod, where it has one. */
@@ -145,6 +145,11 @@ export class Network implements NamedSets {
   /** The ACLs that may concern what comes from, or goes to, a port. */
   listsOf(port: NetworkPort): AclLists {
     return this.acls.listsOf(port.switch, port.groups);
+  }
+
+  /** The ACLs that concern every port of a switch. */
+  switchLists(name: string): AclLists {
+    return this.acls.listsOf(name, []);
   }
 }
 

@@ -1,0 +1,73 @@
+import { mkdtemp, readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import t from "tap";
+import type { Matrix } from "../reach/matrix.ts";
+import { matrixCommand } from "./matrix.ts";
+import { SampleCluster } from "./testing.ts";
+
+async function shop(): Promise<SampleCluster> {
+  const cluster = await SampleCluster.make();
+  for (const name of ["web-1", "web-2"])
+    await cluster.pod(`default/${name}`, { app: "web" }, { node: `weft-${name.slice(4)}` });
+  await cluster.pod("default/db", { app: "db" });
+  await cluster.pod("other/stranger");
+  await cluster.policy("default/db", {
+    podSelector: { matchLabels: { app: "db" } },
+    ingress: [{ from: [{ podSelector: { matchLabels: { app: "web" } } }], ports: [{ port: 5432 }] }],
+  });
+  return cluster;
+}
+
+t.test("a matrix has a row for each kind of pod and says what is open in part", async (t) => {
+  const { text, ok } = await matrixCommand((await shop()).kube, { namespace: "default" });
+  t.equal(
+    text,
+    `From the row to the column, all ports and protocols:
+
+                     1 2
+1 default/db         - ●
+2 default/web-* (2)  ◐ ●
+
+◐ open in part:
+  default/web-* (2) → default/db: TCP 5432
+
+6 pairs of pods: 4 ● open, 2 ◐ open in part, 0 · closed.
+`,
+  );
+  t.ok(ok);
+});
+
+t.test("a matrix for one port and another namespace", async (t) => {
+  const { data } = await matrixCommand((await shop()).kube, { namespace: "other", to: "default", port: "5432" });
+  const { cells, totals, columns } = data as Matrix;
+  t.same(
+    columns.map(({ name }) => name),
+    ["default/db", "default/web-* (2)"],
+  );
+  t.same(
+    cells[0]?.map(({ reach }) => reach),
+    ["none", "all"],
+  );
+  t.match(cells[0]?.[0]?.why, /ingress default\/db: isolated by NetworkPolicy default\/db/);
+  t.same(totals, { pairs: 3, all: 2, some: 0, none: 1 });
+});
+
+t.test("the page is whole in itself, and says why in the title of a cell", async (t) => {
+  const file = join(await mkdtemp(join(tmpdir(), "weft-")), "reach.html");
+  await matrixCommand((await shop()).kube, { namespace: "*", html: file });
+  const page = await readFile(file, "utf8");
+  t.notMatch(page, /<script|<link|src=|href=|url\(/);
+  t.match(
+    page,
+    /<td class="none" title="other\/stranger → default\/db: nothing\ningress default\/db: isolated by NetworkPolicy/,
+  );
+});
+
+t.test("a namespace that does not exist, or a port by name, is refused with what would do", async (t) => {
+  const { kube } = await shop();
+  await t.rejects(matrixCommand(kube, { namespace: "nope" }), {
+    message: /no namespace nope; there are default, other/,
+  });
+  await t.rejects(matrixCommand(kube, { namespace: "default", port: "http" }), { message: /give a number/ });
+});

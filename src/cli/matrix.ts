@@ -1,0 +1,53 @@
+import { writeFile } from "node:fs/promises";
+import type { Kube } from "../kube/kube.ts";
+import { EndpointError } from "../reach/endpoint.ts";
+import type { ProbePoint } from "../reach/match-uses.ts";
+import { matrix } from "../reach/matrix.ts";
+import { matrixHtml } from "../reach/matrix-html.ts";
+import { formatMatrix } from "../reach/matrix-text.ts";
+import { parsePort, portQuestionText } from "../reach/port.ts";
+import type { Report } from "./explain.ts";
+import { buildWorld, readObjects, type World } from "./world.ts";
+
+/** What `policy matrix` is asked. */
+export interface MatrixOptions {
+  readonly namespace: string;
+  /** Another namespace for the columns; `*` for all. */
+  readonly to?: string;
+  readonly port?: string;
+  /** Where to write a page to. */
+  readonly html?: string;
+}
+
+/** Answers `policy matrix`. Rejects with an `EndpointError`, a `KubeError`, or what writing the page rejects with. */
+export async function matrixCommand(kube: Kube, options: MatrixOptions): Promise<Report> {
+  const { namespace, to = namespace, port: portText, html } = options;
+  const asked = portText === undefined ? undefined : parsePort(portText);
+  if (typeof asked === "string") throw new EndpointError(asked);
+  if (asked !== undefined && "name" in asked) {
+    throw new EndpointError(
+      `--port ${portText}: a name means another number in each pod; give a number such as tcp/80`,
+    );
+  }
+  const world = buildWorld(await readObjects(kube));
+  const point = (asked: { protocol: ProbePoint["protocol"]; port?: number }): ProbePoint => {
+    const { protocol, port = 0 } = asked;
+    return { protocol, first: port, last: port };
+  };
+  const only = asked === undefined ? {} : { only: point(asked), portText: portQuestionText(asked) };
+  const data = matrix(world.network, world.book, { from: podsOf(world, namespace), to: podsOf(world, to), ...only });
+  const text = formatMatrix(data);
+  if (html === undefined) return { data, text, ok: true };
+  const title = `Who may reach whom: ${namespace}${to === namespace ? "" : ` → ${to === "*" ? "all namespaces" : to}`}`;
+  await writeFile(html, matrixHtml(data, title));
+  return { data, text: `${text}Written to ${html}.\n`, ok: true };
+}
+
+function podsOf({ facts }: World, namespace: string): ReturnType<typeof facts.all<"pods">> {
+  if (namespace === "*") return facts.all("pods").filter(({ alive }) => alive);
+  if (facts.get("namespaces", namespace) === undefined) {
+    const names = facts.all("namespaces").map(({ name }) => name);
+    throw new EndpointError(`there is no namespace ${namespace}; there are ${names.slice(0, 12).join(", ")}`);
+  }
+  return facts.by("pods", "namespace", namespace).filter(({ alive }) => alive);
+}

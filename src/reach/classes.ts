@@ -1,0 +1,114 @@
+import type { PodFact } from "../facts/types.ts";
+import { isWithin, type Literal, usesOf } from "./match-uses.ts";
+import type { Network, NetworkPort } from "./network.ts";
+
+/** Pods that no policy can tell apart, when they speak with pods: what one reaches, all reach. */
+export interface PodClass {
+  /** By key; at least one. */
+  readonly pods: readonly PodFact[];
+}
+
+/** What of a pod ACLs look at, as a text: pods of one signature are the same to all ACLs that may concern traffic between pods. */
+export type SignatureOf = (port: NetworkPort) => string;
+
+/**
+ * Makes the signatures of a network's pods. A thousand pods have some dozen signatures, so that who reaches whom is a question about
+ * pairs of these. Groups whose ACLs say the same of their own ports, such as those of nodes, do not tell pods apart.
+ */
+export function signatures(network: Network): SignatureOf {
+  const pods = [...network.ports.values()].filter((port) => port.pod !== undefined);
+  /** Port groups that are named as the other side, or by ACLs of others. */
+  const groups = new Set<string>();
+  const names = new Set<string>();
+  const literals = new Map<string, Literal>();
+  const sets = new Map<string, ReadonlySet<string>>();
+  /** Port group → what its ACLs say of its own ports. */
+  const contents = new Map<string, string[]>();
+  const take = (match: string, own?: string): void => {
+    const uses = usesOf(match);
+    for (const port of uses.ports) names.add(port);
+    for (const literal of uses.literals) literals.set(`${literal.family}/${literal.value}/${literal.mask}`, literal);
+    for (const name of uses.sets) {
+      const group = name.replace(/_ip[46]$/, "");
+      if (name === own) continue;
+      if (network.portGroup(group) !== undefined) groups.add(group);
+      else sets.set(name, new Set(network.addressSet(name)));
+    }
+  };
+  for (const { group, match, direction, tier, priority, action, options } of network.acls.all.values()) {
+    // That a node reaches its own pods is not about pods.
+    if (group !== undefined && !isAboutPods(match, group, pods)) continue;
+    take(match, group);
+    if (group === undefined) continue;
+    const said = JSON.stringify([direction, tier, priority, action, options, match.replaceAll(`@${group} `, "@ ")]);
+    const known = contents.get(group);
+    if (known === undefined) contents.set(group, [said]);
+    else known.push(said);
+  }
+  for (const policy of network.allRouterPolicies()) if (policy.action === "drop") take(policy.match);
+  /** What a group's ACLs say → a short name for it. */
+  const sayings = new Map<string, number>();
+  const sayingOf = new Map<string, number>();
+  for (const [group, said] of contents) {
+    const key = said.sort().join("\n");
+    if (!sayings.has(key)) sayings.set(key, sayings.size);
+    sayingOf.set(group, sayings.get(key) ?? 0);
+  }
+  return (port) => {
+    const addresses = Object.values(port.addresses);
+    const within = [...literals.values()].map((literal) => addresses.some((ip) => isWithin(literal, ip)));
+    const inSets = [...sets.values()].map((set) => addresses.some((ip) => set.has(ip.text)));
+    return JSON.stringify([
+      port.switch,
+      Object.keys(port.addresses).sort(),
+      port.groups.filter((group) => groups.has(group)),
+      [...new Set(port.groups.flatMap((group) => sayingOf.get(group) ?? []))].sort((a, b) => a - b),
+      [...within, ...inSets].map(Number).join(""),
+      names.has(port.name) ? port.name : "",
+    ]);
+  };
+}
+
+/** Whether a match that asks for a port in `group` may hold for traffic with some other pod. */
+function isAboutPods(match: string, group: string, pods: readonly NetworkPort[]): boolean {
+  const { sets, literals } = usesOf(match);
+  const others = [...sets].some((name) => name !== group);
+  if (others || literals.length === 0) return true;
+  return pods.some((port) => Object.values(port.addresses).some((ip) => literals.some((one) => isWithin(one, ip))));
+}
+
+/** Pods that have a port, in classes: of each, all pods have one signature in each of the networks. By the first pod's key. */
+export function classesOf(
+  pods: readonly PodFact[],
+  signatureOf: (pod: PodFact) => string | undefined,
+): readonly PodClass[] {
+  const bySignature = new Map<string, PodFact[]>();
+  for (const pod of [...pods].sort((a, b) => (a.key < b.key ? -1 : 1))) {
+    const signature = signatureOf(pod);
+    if (signature === undefined) continue;
+    const known = bySignature.get(signature);
+    if (known === undefined) bySignature.set(signature, [pod]);
+    else known.push(pod);
+  }
+  return [...bySignature.values()].map((members) => ({ pods: members }));
+}
+
+/** A class in a few words: `shop/web-1`, `shop/web-* (12)`, `shop/a, shop/b (2)`. */
+export function className({ pods }: PodClass): string {
+  const [first, second] = pods;
+  if (first === undefined) return "";
+  if (second === undefined) return first.key;
+  const keys = pods.map(({ key }) => key);
+  const common = commonPrefix(keys);
+  // Half a word is no name: only what ends where a generated part begins.
+  const stem = common.slice(0, Math.max(common.lastIndexOf("-"), common.lastIndexOf("/")) + 1);
+  if (stem.length > first.namespace.length + 1) return `${stem}* (${pods.length})`;
+  return pods.length === 2 ? `${first.key}, ${second.key}` : `${first.key} and ${pods.length - 1} more`;
+}
+
+function commonPrefix(texts: readonly string[]): string {
+  const [first = "", ...rest] = texts;
+  let length = first.length;
+  for (const text of rest) while (!text.startsWith(first.slice(0, length))) length--;
+  return first.slice(0, length);
+}

@@ -1,0 +1,103 @@
+import type { Ip } from "../net/address.ts";
+import type { Dual } from "../net/dual.ts";
+import type { AclLists } from "./acls.ts";
+import { judge } from "./judge.ts";
+import { type MatchUses, type ProbePoint, packetAt, probePoints, usesOf } from "./match-uses.ts";
+import type { Network, NetworkPort } from "./network.ts";
+
+/** What of all traffic gets from one port to another: runs of ports, in order. Of two IP families only what both let pass. */
+export interface ReachSet {
+  readonly open: readonly ProbePoint[];
+  /** Whether that is everything. */
+  readonly all: boolean;
+}
+
+/** What gets through. Pure. With `only`, nothing but that is asked. */
+export function reachBetween(network: Network, from: NetworkPort, to: NetworkPort, only?: ProbePoint): ReachSet {
+  const points = only === undefined ? pointsFor(network, from, to) : [only];
+  const families = commonFamilies(from.addresses, to.addresses);
+  const open = points.filter(
+    (point) =>
+      families.length > 0 &&
+      families.every(
+        ([source, destination]) =>
+          judge(network, { from, to, source, destination, ...packetAt(point, source.family) }).allowed,
+      ),
+  );
+  return { open: merged(open), all: open.length === points.length };
+}
+
+/** The pairs of addresses of the families that both have. */
+export function commonFamilies(from: Dual<Ip>, to: Dual<Ip>): readonly (readonly [Ip, Ip])[] {
+  return (["v4", "v6"] as const).flatMap((family) => {
+    const [source, destination] = [from[family], to[family]];
+    return source === undefined || destination === undefined ? [] : [[source, destination] as const];
+  });
+}
+
+/** Lists of ACLs → the points to ask at. */
+const POINTS = new WeakMap<AclLists, WeakMap<AclLists, readonly ProbePoint[]>>();
+
+function pointsFor(network: Network, from: NetworkPort, to: NetworkPort): readonly ProbePoint[] {
+  const [sending, receiving] = [network.listsOf(from), network.listsOf(to)];
+  let known = POINTS.get(sending);
+  if (known === undefined) {
+    known = new WeakMap();
+    POINTS.set(sending, known);
+  }
+  let points = known.get(receiving);
+  if (points === undefined) {
+    const acls = [...sending["from-lport"], ...sending["from-lport-after-lb"], ...receiving["to-lport"]];
+    // What asks for no port in a group is looked at on the way as well: at the ports to and from the router.
+    for (const name of new Set([from.switch, to.switch])) acls.push(...Object.values(network.switchLists(name)).flat());
+    points = probePoints(new Set(acls.map(({ match }): MatchUses => usesOf(match))));
+    known.set(receiving, points);
+  }
+  return points;
+}
+
+/** Runs that follow each other as one. */
+function merged(points: readonly ProbePoint[]): readonly ProbePoint[] {
+  const runs: ProbePoint[] = [];
+  for (const point of points) {
+    const last = runs.at(-1);
+    if (last !== undefined && last.protocol === point.protocol && last.last + 1 === point.first) {
+      runs[runs.length - 1] = { ...last, last: point.last };
+    } else runs.push(point);
+  }
+  return runs;
+}
+
+/** At most so many runs are spelled out. */
+const SHOWN = 8;
+
+/** What gets through, in words: `everything`, `nothing`, `ICMP, TCP 80, UDP 8000-8080`. */
+export function reachText({ open, all }: ReachSet): string {
+  if (all) return "everything";
+  if (open.length === 0) return "nothing";
+  const texts = open.map(({ protocol, first, last }) => {
+    if (protocol === "ICMP") return protocol;
+    if (first <= 1 && last === 65_535) return `all ${protocol}`;
+    return `${protocol} ${first}${last === first ? "" : `-${last}`}`;
+  });
+  return texts.length > SHOWN
+    ? `${texts.slice(0, SHOWN).join(", ")} and ${texts.length - SHOWN} more`
+    : texts.join(", ");
+}
+
+/** What is in one and not in the other. */
+export function reachMinus(a: ReachSet, b: ReachSet): readonly ProbePoint[] {
+  return a.open.flatMap((run) => {
+    let rest = [run];
+    for (const other of b.open) {
+      if (other.protocol !== run.protocol) continue;
+      rest = rest.flatMap((part) => {
+        if (other.last < part.first || other.first > part.last) return [part];
+        const before = { ...part, last: other.first - 1 };
+        const behind = { ...part, first: other.last + 1 };
+        return [before, behind].filter(({ first, last }) => first <= last);
+      });
+    }
+    return rest;
+  });
+}
