@@ -39,7 +39,12 @@ t.test("a matrix has a row for each kind of pod and says what is open in part", 
 });
 
 t.test("a matrix for one port and another namespace", async (t) => {
-  const { data } = await matrixCommand((await shop()).kube, { namespace: "other", to: "default", port: "5432" });
+  const { data } = await matrixCommand((await shop()).kube, {
+    namespace: "other",
+    to: "default",
+    port: "5432",
+    output: "json",
+  });
   const { cells, totals, columns } = data as Matrix;
   t.same(
     columns.map(({ name }) => name),

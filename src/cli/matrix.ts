@@ -17,11 +17,12 @@ export interface MatrixOptions {
   readonly port?: string;
   /** Where to write a page to. */
   readonly html?: string;
+  readonly output?: "table" | "json";
 }
 
 /** Answers `policy matrix`. Rejects with an `EndpointError`, a `KubeError`, or what writing the page rejects with. */
 export async function matrixCommand(kube: Kube, options: MatrixOptions): Promise<Report> {
-  const { namespace, to = namespace, port: portText, html } = options;
+  const { namespace, to = namespace, port: portText, html, output } = options;
   const asked = portText === undefined ? undefined : parsePort(portText);
   if (typeof asked === "string") throw new EndpointError(asked);
   if (asked !== undefined && "name" in asked) {
@@ -35,7 +36,13 @@ export async function matrixCommand(kube: Kube, options: MatrixOptions): Promise
     return { protocol, first: port, last: port };
   };
   const only = asked === undefined ? {} : { only: point(asked), portText: portQuestionText(asked) };
-  const data = matrix(world.network, world.book, { from: podsOf(world, namespace), to: podsOf(world, to), ...only });
+  const data = matrix(world.network, world.book, {
+    from: podsOf(world, namespace),
+    to: podsOf(world, to),
+    ...only,
+    // The table has no room for them.
+    reasons: html !== undefined || output === "json",
+  });
   const text = formatMatrix(data);
   if (html === undefined) return { data, text, ok: true };
   const title = `Who may reach whom: ${namespace}${to === namespace ? "" : ` → ${to === "*" ? "all namespaces" : to}`}`;

@@ -19,7 +19,7 @@ export interface MatrixCell {
   readonly reach: "all" | "some" | "none" | "self";
   /** What gets through, in words. */
   readonly open: string;
-  /** Why not all does: who denies, or which families differ; absent where all does. */
+  /** Why not all does, where that was asked for: who denies. */
   readonly why?: string;
 }
 
@@ -44,10 +44,16 @@ export interface MatrixRequest {
   /** Only this port; otherwise all ports of all protocols. */
   readonly only?: ProbePoint;
   readonly portText?: string;
+  /** Whether each cell says why not all gets through, which takes longer. */
+  readonly reasons?: boolean;
 }
 
 /** Answers for all pairs by one pair of each two classes. Pure. */
-export function matrix(network: Network, book: PolicyBook, { from, to, only, portText }: MatrixRequest): Matrix {
+export function matrix(
+  network: Network,
+  book: PolicyBook,
+  { from, to, only, portText, reasons = false }: MatrixRequest,
+): Matrix {
   const signatureOf = signatures(network);
   const sign = (pod: PodFact): string | undefined => {
     const port = network.podPort(pod);
@@ -62,7 +68,7 @@ export function matrix(network: Network, book: PolicyBook, { from, to, only, por
       const pairs = row.pods.length * column.pods.length - shared;
       const pair = twoOf(row, column);
       if (pair === undefined || pairs === 0) return { reach: "self", open: "itself" };
-      const cell = cellOf(network, book, pair[0], pair[1], only);
+      const cell = cellOf(network, pair, only, reasons ? book : undefined);
       totals.pairs += pairs;
       if (cell.reach !== "self") totals[cell.reach] += pairs;
       return cell;
@@ -89,18 +95,23 @@ export function twoOf(a: PodClass, b: PodClass): readonly [PodFact, PodFact] | u
   return undefined;
 }
 
-function cellOf(network: Network, book: PolicyBook, from: PodFact, to: PodFact, only?: ProbePoint): MatrixCell {
+function cellOf(
+  network: Network,
+  [from, to]: readonly [PodFact, PodFact],
+  only: ProbePoint | undefined,
+  book: PolicyBook | undefined,
+): MatrixCell {
   const [sender, receiver] = [network.podPort(from), network.podPort(to)];
-  if (sender === undefined || receiver === undefined)
-    return { reach: "none", open: "nothing", why: "there is no port" };
+  if (sender === undefined || receiver === undefined) return { reach: "none", open: "nothing" };
   const set = reachBetween(network, sender, receiver, only);
   if (set.all) return { reach: "all", open: "everything" };
-  const reach = set.open.length === 0 ? "none" : "some";
-  return { reach, open: reachText(set), why: whyNot(network, book, [from, sender], [to, receiver], set, only) };
+  const cell: MatrixCell = { reach: set.open.length === 0 ? "none" : "some", open: reachText(set) };
+  if (book === undefined) return cell;
+  return { ...cell, why: whyNot(network, book, [from, sender], [to, receiver], set, only) };
 }
 
 /** The sentence for the first thing that does not get through. */
-export function whyNot(
+function whyNot(
   network: Network,
   book: PolicyBook,
   [fromPod, sender]: readonly [PodFact, NetworkPort],

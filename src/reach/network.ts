@@ -61,6 +61,8 @@ export class Network implements NamedSets {
   /** Router → the prefixes for which it has a route beside its own networks. */
   readonly #routes: ReadonlyMap<string, readonly Cidr[]>;
 
+  /** Port → its ACLs, as far as they were asked for. */
+  readonly #lists = new Map<NetworkPort, AclLists>();
   /** Name of a port group → the SecurityGroup that it is of. */
   readonly #securityGroups: ReadonlyMap<string, string>;
   /** `tcp address:port` of every load balancer. */
@@ -144,7 +146,12 @@ export class Network implements NamedSets {
 
   /** The ACLs that may concern what comes from, or goes to, a port. */
   listsOf(port: NetworkPort): AclLists {
-    return this.acls.listsOf(port.switch, port.groups);
+    let lists = this.#lists.get(port);
+    if (lists === undefined) {
+      lists = this.acls.listsOf(port.switch, port.groups);
+      this.#lists.set(port, lists);
+    }
+    return lists;
   }
 
   /** The ACLs that concern every port of a switch. */
