@@ -10,7 +10,9 @@ export type WeftEffect =
   | FinalizersEffect
   | FillSpecEffect
   | ConditionEffect
-  | ReportEffect;
+  | ReportEffect
+  | MakeResolverEffect
+  | DropResolverEffect;
 
 /** Set (or, with null, remove) annotations of one object in one patch, provided that it still has this UID. */
 export interface AnnotateEffect {
@@ -73,6 +75,25 @@ export interface ConditionEffect {
   readonly refused?: { readonly reason: string; readonly message: string };
   /** Further fields of the status that follow from the spec. */
   readonly status?: Readonly<Record<string, unknown>>;
+}
+
+/** Make a DNSNameResolver, unless there is one of its name. */
+export interface MakeResolverEffect {
+  readonly kind: "make-resolver";
+  readonly key: string;
+  readonly name: string;
+  /** The label that says for which policy. */
+  readonly policy: string;
+  /** With a dot at the end. */
+  readonly domain: string;
+}
+
+/** Delete a DNSNameResolver that was made for a policy. */
+export interface DropResolverEffect {
+  readonly kind: "drop-resolver";
+  readonly key: string;
+  readonly name: string;
+  readonly uid: string;
 }
 
 /** Say in an Event what of an object cannot be done as it is written. */

@@ -29,8 +29,12 @@ export const groupUnit: UnitKind<FactReader, GroupInput, WeftEffect> = {
     const fact = reader.get("groups", key);
     if (fact === undefined || fact.group.kind === "pods") return fact;
     if (fact.group.kind === "nodes") return { ...fact, addresses: nodeAddresses(reader, fact.group.selector) };
-    const domain = reader.get("domains", fact.group.domain);
-    return domain === undefined ? fact : { ...fact, addresses: { v4: domain.v4, v6: domain.v6 } };
+    const asked = reader.get("domains", fact.group.domain);
+    const seen = reader.by("nameResolvers", "domain", fact.group.domain);
+    if (asked === undefined && seen.length === 0) return fact;
+    const all = (family: "v4" | "v6"): readonly string[] =>
+      [...new Set([...(asked?.[family] ?? []), ...seen.flatMap((resolver) => resolver[family])])].sort();
+    return { ...fact, addresses: { v4: all("v4"), v6: all("v6") } };
   },
 
   compile({ key: name, group, addresses }): Fragment<WeftEffect> {

@@ -7,8 +7,15 @@ import type { PolicyProblem } from "../policy/types.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import { rowUuid } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
-import { type ConditionEffect, problemText, type ReportEffect, type WeftEffect } from "./effects.ts";
+import {
+  type ConditionEffect,
+  type MakeResolverEffect,
+  problemText,
+  type ReportEffect,
+  type WeftEffect,
+} from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
+import { domainProblems, wantedResolvers } from "./name-resolver.ts";
 import { groupId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
 
@@ -22,6 +29,8 @@ interface PolicyInput {
   readonly about: About;
   /** Its generation, where its status says whether it is in force. */
   readonly generation?: number;
+  /** What is to be made so that its domain names are learned. */
+  readonly resolvers: readonly MakeResolverEffect[];
 }
 
 /**
@@ -40,20 +49,23 @@ export function policyUnit(name: string, kind: PolicyKind): UnitKind<FactReader,
       const policy = policyInForce(reader, kind, key);
       if (policy === undefined) return undefined;
       const ports = new PortsAsked();
-      const { acls } = compileAcls(policy, (port, pods) => {
+      const { acls, groups } = compileAcls(policy, (port, pods) => {
         const numbers = portNumbers(reader, port, pods);
         ports.note(port, pods.namespace, numbers.length > 0);
         return numbers;
       });
       const about = { resource: kind, namespace: fact.namespace, name: fact.name, uid: fact.uid };
-      const problems = [...policy.problems, ...ports.problems()];
-      return { id: policy.id, acls, problems, about, ...("generation" in fact && { generation: fact.generation }) };
+      const domains = [...groups.values()].flatMap((group) => (group.kind === "domain" ? [group.domain] : []));
+      const problems = [...policy.problems, ...ports.problems(), ...domainProblems(reader, domains)];
+      const input = { id: policy.id, acls, problems, about, resolvers: [] };
+      if (!("kind" in fact)) return input;
+      return { ...input, generation: fact.generation, resolvers: wantedResolvers(reader, fact) };
     },
 
-    compile({ id, acls, problems, about, generation }): Fragment<WeftEffect> {
+    compile({ id, acls, problems, about, generation, resolvers }): Fragment<WeftEffect> {
       const build = new FragmentBuilder();
       for (const acl of acls) addAcl(build, id, acl);
-      if (generation !== undefined) return build.finish([condition(about, generation, problems)]);
+      if (generation !== undefined) return build.finish([condition(about, generation, problems), ...resolvers]);
       return build.finish(problems.length === 0 ? [] : [report(about, problems)]);
     },
   };

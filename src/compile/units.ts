@@ -5,6 +5,7 @@ import type { AnyUnitKind } from "../unit/kind.ts";
 import type { WeftEffect } from "./effects.ts";
 import { groupUnit } from "./group.ts";
 import { ipPoolUnit } from "./ippool.ts";
+import { nameResolverUnit } from "./name-resolver.ts";
 import { namespaceUnit } from "./namespace.ts";
 import { nodeUnit } from "./node.ts";
 import { podUnit } from "./pod.ts";
@@ -25,6 +26,7 @@ export const UNIT_KINDS: readonly AnyUnitKind<FactReader, WeftEffect>[] = [
   vipUnit,
   groupUnit,
   policyUnit("networkpolicy", "networkPolicies"),
+  nameResolverUnit,
   policyUnit("adminnetworkpolicy", "adminNetworkPolicies"),
   policyUnit("baselineadminnetworkpolicy", "baselineAdminNetworkPolicies"),
   policyUnit("clusternetworkpolicy", "clusterNetworkPolicies"),
@@ -55,6 +57,8 @@ export function rootsOf(change: FactChange): readonly { readonly kind: string; r
       return [{ kind: "group", key: change.key }];
     case "networkPolicies":
       return [{ kind: "networkpolicy", key: change.key }];
+    case "nameResolvers":
+      return [{ kind: "nameresolver", key: change.key }];
     case "adminNetworkPolicies":
       return [{ kind: "adminnetworkpolicy", key: change.key }];
     case "baselineAdminNetworkPolicies":

@@ -22,6 +22,8 @@ import { Tracker } from "../reconcile/tracker.ts";
 import { AddressRecorder } from "./address-recorder.ts";
 import { Allocator, type Applicant } from "./allocator.ts";
 import { ensureDefaults } from "./defaults.ts";
+import type { DnsClient } from "./domains/dns-client.ts";
+import { Domains } from "./domains/domains.ts";
 import { Fence, fenced } from "./fence.ts";
 import { Gather } from "./gather.ts";
 import type { Northbound } from "./northbound.ts";
@@ -41,6 +43,8 @@ export interface ControllerParts {
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
+  /** Asks the cluster's DNS for the names that policies have; none: nobody does. */
+  readonly dns?: DnsClient;
 }
 
 /** How long a start waits for the lock, in ms, before it reads as a standby. */
@@ -50,6 +54,9 @@ const LOCK_MS = 300;
 const GATHER_MS = 200;
 /** What comes in bursts; whatever else changes (a policy, a subnet, a node) hurries the transaction that is being held back. */
 const BURSTS: ReadonlySet<FactKind> = new Set(["pods", "ips", "disputes"]);
+
+/** Addresses of a domain name and family; ms between two questions for it. */
+const DOMAIN_LIMITS = { addresses: 128, minPauseMs: 1000, maxPauseMs: 300_000 };
 
 /** What a leader writes to Kubernetes with. Each term has its own, so that nothing of an earlier one gets into it. */
 interface Term {
@@ -75,6 +82,7 @@ export class Controller {
   readonly ipam = new Ipam({ macs: (owner, attempt) => this.#macs(owner, attempt) });
   readonly #events: EventRecorder;
   readonly #gather: Gather;
+  readonly #domains: Domains;
   #macSource: MacSource | undefined;
   #term: Term | undefined;
   /** Everything was read after the lock had been won, and it has not been lost since. */
@@ -93,6 +101,14 @@ export class Controller {
       clock,
       random,
       onError: (error) => log.warn({ err: error }, "an Event could not be written"),
+    });
+    this.#domains = new Domains({
+      ...parts,
+      facts: this.facts,
+      view: northbound.view,
+      dns: parts.dns,
+      where: { servers: parts.settings.dnsServers, service: parts.settings.dnsService },
+      limits: { ...DOMAIN_LIMITS, graceMs: parts.settings.domainGraceS * 1000 },
     });
     this.allocator = new Allocator({
       facts: this.facts,
@@ -140,6 +156,7 @@ export class Controller {
     });
     this.facts.subscribe((change) => {
       this.#derived.noteFact(change);
+      this.#domains.noteFact(change);
       this.engine.noteFact(change);
       if (!BURSTS.has(change.kind)) this.#gather.hurry();
       this.allocator.noteFact(change);
@@ -208,6 +225,7 @@ export class Controller {
     }
     if (over()) return;
     this.allocator.start();
+    this.#domains.lead();
     this.engine.start();
     const tools = { engine: this.engine, northbound, log, allowed: settings.allowMassDelete };
     for (let attempt = 1; ; attempt++) {
@@ -226,6 +244,7 @@ export class Controller {
     this.#term = undefined;
     term?.fence.close();
     this.engine.stop();
+    this.#domains.follow();
     this.allocator.stop();
     term?.recorder.clear();
     term?.effects.stop();
@@ -235,7 +254,7 @@ export class Controller {
   /** Ends everything. */
   async stop(): Promise<void> {
     this.follow();
-    await Promise.all([this.#events.stop(), this.#sources.stop()]);
+    await Promise.all([this.#events.stop(), this.#domains.stop(), this.#sources.stop()]);
   }
 
   #newTerm(): Term {

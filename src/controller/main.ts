@@ -4,6 +4,7 @@ import { serve } from "../admin/serve.ts";
 import { SYSTEM_CLOCK } from "../kube/clock.ts";
 import { connectKube } from "../kube/connect.ts";
 import { Controller } from "./controller.ts";
+import { dnsClient } from "./domains/dns-client.ts";
 import { Election } from "./election.ts";
 import { controllerMetrics } from "./metrics.ts";
 import { openNorthbound } from "./northbound.ts";
@@ -21,6 +22,7 @@ async function build(settings: Settings, logTo: number) {
     log,
     clock: SYSTEM_CLOCK,
     random: Math.random,
+    dns: dnsClient(),
   };
   return { log, connection, northbound, controller: new Controller(parts), parts };
 }

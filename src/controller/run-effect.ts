@@ -7,6 +7,7 @@ import type {
   WeftEffect,
 } from "../compile/effects.ts";
 import { isRetained, ordinalOf } from "../compile/retention.ts";
+import { RESOLVER_POLICY_LABEL } from "../facts/project-name-resolver.ts";
 import { projectMachine, projectStatefulSet, type StatefulSetObject } from "../facts/project-owner.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { IpFact } from "../facts/types.ts";
@@ -15,6 +16,7 @@ import { KubeError } from "../kube/errors.ts";
 import type { JsonPatchStep, Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
 import {
+  DNS_NAME_RESOLVERS,
   IP_POOLS,
   IPS,
   NAMESPACES,
@@ -85,6 +87,19 @@ async function dispatch(tools: EffectTools, effect: WeftEffect): Promise<void> {
       return;
     case "report":
       tools.report(effect);
+      return;
+    case "make-resolver": {
+      const { name, policy, domain } = effect;
+      const metadata = { name, labels: { [RESOLVER_POLICY_LABEL]: policy } };
+      try {
+        await kube.create(DNS_NAME_RESOLVERS, { metadata, spec: { name: domain } });
+      } catch (error) {
+        if (!(error instanceof KubeError && error.code === "exists")) throw error;
+      }
+      return;
+    }
+    case "drop-resolver":
+      await kube.delete(DNS_NAME_RESOLVERS, { name: effect.name }, { preconditions: { uid: effect.uid } });
       return;
   }
 }

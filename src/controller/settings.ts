@@ -14,6 +14,12 @@ export interface Settings {
   readonly nodeSwitch: string;
   readonly nodeSwitchCidr: string;
   readonly serviceCidr: string;
+  /** The cluster's DNS, `address` or `address:port` by commas; empty: the ClusterIPs of `dnsService`. */
+  readonly dnsServers: string;
+  /** `namespace/name`. */
+  readonly dnsService: string;
+  /** For so many seconds after its TTL an address of a domain name still counts. */
+  readonly domainGraceS: number;
   readonly metricsPort: number;
   readonly logLevel: string;
   /** Lets a sweep delete however many rows no unit wants. */
@@ -38,6 +44,14 @@ function port(text: string): number {
   return value;
 }
 
+function seconds(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 86_400) {
+    throw new InvalidArgumentError(`"${text}" is not a number of seconds up to a day.`);
+  }
+  return value;
+}
+
 /** Adds the controller's flags to a command. */
 export function withSettings(command: Command, environment: Readonly<Record<string, string | undefined>>): Command {
   return command
@@ -54,6 +68,13 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
     .option("--node-switch <name>", "the subnet that joins nodes to the default VPC", JOIN_SUBNET)
     .option("--node-switch-cidr <cidr>", "its CIDR, or a pair v4,v6", cidrs, "100.64.0.0/16")
     .option("--service-cluster-ip-range <cidr>", "the cluster's Service addresses", cidrs, "10.96.0.0/12")
+    .option(
+      "--dns-servers <list>",
+      "the cluster's DNS, for domain names in policies: a:port,b (default: --dns-service)",
+      "",
+    )
+    .option("--dns-service <namespace/name>", "the Service of the cluster's DNS", "kube-system/kube-dns")
+    .option("--domain-grace <seconds>", "how long after its TTL an address of a domain name still counts", seconds, 600)
     .option("--metrics-port <port>", "port of /metrics, /healthz and /readyz", port, 10660)
     .option("--log-level <level>", "trace, debug, info, warn or error", "info")
     .option("--allow-mass-delete", "let the first sweep delete more than max(50, 5 %) of the rows Weft owns", false);
@@ -61,7 +82,9 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
 
 /** The settings that a parsed command and the environment make. */
 export function readSettings(command: Command, environment: Readonly<Record<string, string | undefined>>): Settings {
-  const flags = command.opts<Record<string, string> & { metricsPort: number; allowMassDelete: boolean }>();
+  const flags = command.opts<
+    Record<string, string> & { metricsPort: number; domainGrace: number; allowMassDelete: boolean }
+  >();
   return {
     ovnNb: flags["ovnNb"] ?? "",
     clusterRouter: flags["clusterRouter"] ?? DEFAULT_VPC,
@@ -72,6 +95,9 @@ export function readSettings(command: Command, environment: Readonly<Record<stri
     nodeSwitch: flags["nodeSwitch"] ?? JOIN_SUBNET,
     nodeSwitchCidr: flags["nodeSwitchCidr"] ?? "",
     serviceCidr: flags["serviceClusterIpRange"] ?? "",
+    dnsServers: flags["dnsServers"] ?? "",
+    dnsService: flags["dnsService"] ?? "",
+    domainGraceS: flags.domainGrace,
     metricsPort: flags.metricsPort,
     logLevel: flags["logLevel"] ?? "info",
     allowMassDelete: flags.allowMassDelete,

@@ -4,7 +4,7 @@ import type { FactKind, FactTypes } from "../facts/types.ts";
 import { type Feed, feedsOf } from "../feed/feeds.ts";
 import type { Clock } from "../kube/clock.ts";
 import { KubeError } from "../kube/errors.ts";
-import { type Informer, informer } from "../kube/informer.ts";
+import { type Informer, type InformerState, informer } from "../kube/informer.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { AwaitedType } from "./awaited-type.ts";
@@ -77,10 +77,13 @@ export class Sources {
         clock,
         random,
         ...(fieldSelector === undefined ? {} : { fieldSelector }),
-        ...(absent === undefined
-          ? {}
-          : { absent, absentPauseMs: ABSENT_MS, onState: (state) => awaited?.note(state === "absent") }),
+        ...(absent === undefined ? {} : { absent, absentPauseMs: ABSENT_MS, onState: (state) => noteState(state) }),
       });
+      const noteState = (state: InformerState): void => {
+        awaited?.note(state === "absent");
+        if (state === "absent") facts.set("served", kind, undefined);
+        if (state === "watching") facts.set("served", kind, { key: kind });
+      };
       const awaited = absent && new AwaitedType({ kube, clock, random, log }, type, () => made.retryNow());
       if (awaited !== undefined) this.#awaited.push(awaited);
       made.subscribe(({ key, new: now }) => {

@@ -29,6 +29,8 @@ const INDEXES = {
   portNumbers: {},
   domains: {},
   domainStates: {},
+  nameResolvers: { domain: (resolver) => [resolver.domain] },
+  served: {},
   policyUse: {},
   securityGroups: {},
   securityGroupPresence: {},

@@ -262,6 +262,26 @@ export interface DomainStateFact {
   readonly message: string;
 }
 
+/** One DNSNameResolver (Kube-OVN's copy of OpenShift's): what a plugin of CoreDNS has seen a name resolve to. */
+export interface NameResolverFact {
+  readonly key: string;
+  readonly name: string;
+  readonly uid: string;
+  /** The name that it is about, as {@link DomainFact} has it. */
+  readonly domain: string;
+  /** The policy for which it was made; "" where a user made it. */
+  readonly policy: string;
+  /** Sorted. */
+  readonly v4: readonly string[];
+  /** Sorted. */
+  readonly v6: readonly string[];
+}
+
+/** That the cluster serves a type which need not be there; the key is the kind of its fact. */
+export interface ServedFact {
+  readonly key: string;
+}
+
 /** What a group consists of. */
 export type GroupMeaning =
   | { readonly kind: "pods"; readonly selector: PodSelectorFact }
@@ -459,6 +479,8 @@ export interface FactTypes {
   readonly portNumbers: PortNumbersFact;
   readonly domains: DomainFact;
   readonly domainStates: DomainStateFact;
+  readonly nameResolvers: NameResolverFact;
+  readonly served: ServedFact;
   readonly policyUse: PolicyUseFact;
   readonly securityGroups: SecurityGroupFact;
   readonly securityGroupPresence: SecurityGroupPresenceFact;

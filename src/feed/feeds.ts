@@ -1,6 +1,7 @@
 import { projectAdminPolicy } from "../facts/project-admin-policy.ts";
 import { projectNamespace, projectNode, projectPod } from "../facts/project-core.ts";
 import { projectIp } from "../facts/project-ip.ts";
+import { projectNameResolver } from "../facts/project-name-resolver.ts";
 import { projectMachine, projectStatefulSet } from "../facts/project-owner.ts";
 import { projectNetworkPolicy } from "../facts/project-policy.ts";
 import { projectIpPool, projectVip } from "../facts/project-pool.ts";
@@ -12,6 +13,7 @@ import {
   ADMIN_NETWORK_POLICIES,
   BASELINE_ADMIN_NETWORK_POLICIES,
   CLUSTER_NETWORK_POLICIES,
+  DNS_NAME_RESOLVERS,
   IP_POOLS,
   IPS,
   NAMESPACES,
@@ -79,6 +81,7 @@ export function feedsOf({ router, joinSubnet }: FeedNames): { readonly [K in Fac
       absent: "empty",
     },
     securityGroups: { type: SECURITY_GROUPS, project: projectSecurityGroup },
+    nameResolvers: { type: DNS_NAME_RESOLVERS, project: projectNameResolver, absent: "empty" },
     statefulSets: { type: STATEFUL_SETS, project: projectStatefulSet },
     machines: { type: MACHINES, project: projectMachine, absent: "empty" },
     pods: { type: PODS, project: projectPod, fieldSelector: "spec.hostNetwork=false" },

@@ -85,5 +85,7 @@ export const IPS: ResourceType = grouped("kubeovn.io", "ips", "IP", false);
 export const IP_POOLS: ResourceType = grouped("kubeovn.io", "ippools", "IPPool", false);
 /** kubeovn.io/v1 SecurityGroup. */
 export const SECURITY_GROUPS: ResourceType = grouped("kubeovn.io", "security-groups", "SecurityGroup", false);
+/** kubeovn.io/v1 DNSNameResolver. */
+export const DNS_NAME_RESOLVERS: ResourceType = grouped("kubeovn.io", "dnsnameresolvers", "DNSNameResolver", false);
 /** kubeovn.io/v1 Vip. */
 export const VIPS: ResourceType = grouped("kubeovn.io", "vips", "Vip", false);

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { canonicalDomain } from "../facts/project-name-resolver.ts";
 import type { NamespaceFact, PodFact } from "../facts/types.ts";
 import { canonicalSelector, matchesLabels, selectorText } from "./labels.ts";
 import type { Group, PodSelector } from "./types.ts";
@@ -14,7 +15,7 @@ export function canonicalGroup(group: Group): Group {
     case "nodes":
       return { kind: "nodes", selector: canonicalSelector(group.selector) };
     case "domain":
-      return { kind: "domain", domain: group.domain.toLowerCase().replace(/\.$/, "") };
+      return { kind: "domain", domain: canonicalDomain(group.domain) };
   }
 }
 

@@ -1,0 +1,101 @@
+import { createHash } from "node:crypto";
+import type { AdminPolicyFact } from "../facts/admin-policy.ts";
+import { canonicalDomain } from "../facts/project-name-resolver.ts";
+import type { FactReader } from "../facts/store.ts";
+import type { NameResolverFact } from "../facts/types.ts";
+import type { PolicyProblem } from "../policy/types.ts";
+import type { UnitKind } from "../unit/kind.ts";
+import type { MakeResolverEffect, WeftEffect } from "./effects.ts";
+
+/** What the API server takes for `DNSNameResolver.spec.name`. */
+const RESOLVABLE = /^(\*\.)?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.){2,}$/;
+
+/** The domain names in the rules of a policy, in their canonical form. */
+function domainsOf({ egress }: AdminPolicyFact): ReadonlySet<string> {
+  return new Set(egress.flatMap(({ peers }) => peers.flatMap((peer) => (peer.domainNames ?? []).map(canonicalDomain))));
+}
+
+/** The name that Kube-OVN gives the DNSNameResolver of a policy and a domain. */
+export function resolverName({ kind, name }: Pick<AdminPolicyFact, "kind" | "name">, domain: string): string {
+  const policy = policyLabel(kind, name);
+  return `anp-${policy}-${createHash("sha256").update(`${domain}.`).digest("hex").slice(0, 8)}`;
+}
+
+/** How Kube-OVN calls a policy: names of its port groups begin with a letter. */
+function policyLabel(kind: "anp" | "banp" | "cnp", name: string): string {
+  return /^[a-z]/i.test(name) ? name : `${kind}${name}`;
+}
+
+/**
+ * The DNSNameResolvers that a policy's domain names need and that are not there; a plugin of CoreDNS, if there is one, writes into
+ * their status what names resolve to as pods ask. None where the cluster does not serve the type.
+ */
+export function wantedResolvers(reader: FactReader, policy: AdminPolicyFact): readonly MakeResolverEffect[] {
+  if (policy.kind === "banp") return [];
+  const domains = domainsOf(policy);
+  if (domains.size === 0 || reader.get("served", "nameResolvers") === undefined) return [];
+  return [...domains].flatMap((domain) => {
+    const name = resolverName(policy, domain);
+    const made = reader.get("nameResolvers", name) !== undefined;
+    if (made || !RESOLVABLE.test(`${domain}.`)) return [];
+    const label = policyLabel(policy.kind, policy.name);
+    return { kind: "make-resolver" as const, key: `make-resolver/${name}`, name, policy: label, domain: `${domain}.` };
+  });
+}
+
+/** What is wrong with the domain names of a policy, so that they may match less than they say. */
+export function domainProblems(reader: FactReader, domains: Iterable<string>): readonly PolicyProblem[] {
+  return [...domains].flatMap((domain) => {
+    const path = `domain ${domain}`;
+    const seen = reader.by("nameResolvers", "domain", domain).some(({ v4, v6 }) => v4.length + v6.length > 0);
+    if (domain.startsWith("*.")) {
+      const message =
+        "a DNS server cannot be asked for all names below a name; it matches what DNSNameResolvers have seen pods resolve, and that is nothing so far";
+      return seen ? [] : [{ path, reason: "WildcardNotResolved", message }];
+    }
+    const state = reader.get("domainStates", domain);
+    return state === undefined || (seen && state.reason === "DomainNotFound") ? [] : [{ path, ...problemOf(state) }];
+  });
+}
+
+function problemOf({
+  reason,
+  message,
+}: {
+  readonly reason: string;
+  readonly message: string;
+}): Omit<PolicyProblem, "path"> {
+  return { reason, message };
+}
+
+interface ResolverInput {
+  readonly resolver: NameResolverFact;
+  /** Whether a policy has its name. */
+  readonly wanted: boolean;
+}
+
+/** A DNSNameResolver that was made for a policy: it goes when the policy wants it no more. */
+export const nameResolverUnit: UnitKind<FactReader, ResolverInput, WeftEffect> = {
+  name: "nameresolver",
+  priority: 5,
+
+  read(reader, key) {
+    const resolver = reader.get("nameResolvers", key);
+    // Users may make some of their own.
+    if (resolver === undefined || resolver.policy === "" || !key.startsWith("anp-")) return undefined;
+    const { policy, domain } = resolver;
+    const wanted = (["anp", "cnp"] as const).some((kind) => {
+      const names = policy.startsWith(kind) ? [policy, policy.slice(3)] : [policy];
+      return names.some((name) => {
+        const fact = reader.get(kind === "anp" ? "adminNetworkPolicies" : "clusterNetworkPolicies", name);
+        return fact !== undefined && resolverName(fact, domain) === key && domainsOf(fact).has(domain);
+      });
+    });
+    return { resolver, wanted };
+  },
+
+  compile({ resolver: { name, uid }, wanted }) {
+    const effects = wanted ? [] : [{ kind: "drop-resolver" as const, key: `drop-resolver/${name}`, name, uid }];
+    return { rows: [], edges: [], effects };
+  },
+};

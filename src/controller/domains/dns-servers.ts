@@ -1,0 +1,77 @@
+import type { Logger } from "pino";
+import type { Clock } from "../../kube/clock.ts";
+import { type Informer, informer } from "../../kube/informer.ts";
+import type { Kube } from "../../kube/kube.ts";
+import type { KubeObject } from "../../kube/object.ts";
+import { SERVICES } from "../../kube/resources.ts";
+import { parseIp } from "../../net/address.ts";
+
+/** What is read of the Service of the cluster's DNS. */
+interface DnsService extends KubeObject {
+  readonly spec?: {
+    readonly clusterIP?: string;
+    readonly clusterIPs?: readonly string[];
+    readonly ports?: readonly { readonly port: number; readonly protocol?: string; readonly name?: string }[];
+  };
+}
+
+/** Where the cluster's DNS is: by setting, or by the addresses of its Service, which are followed. */
+export class DnsServers {
+  readonly #fixed: readonly string[];
+  readonly #informer: Informer<readonly string[]> | undefined;
+
+  /**
+   * `servers` are `address` or `address:port`, by commas; empty: those of the Service `service` (`namespace/name`). `onChange` is called
+   * when they have changed.
+   */
+  constructor(
+    {
+      kube,
+      clock,
+      random,
+      log,
+    }: { readonly kube: Kube; readonly clock: Clock; readonly random: () => number; readonly log: Logger },
+    { servers, service }: { readonly servers: string; readonly service: string },
+    onChange: () => void,
+  ) {
+    this.#fixed = servers.split(",").filter((server) => server !== "");
+    if (this.#fixed.length > 0) return;
+    const [namespace = "", name = ""] = service.split("/");
+    this.#informer = informer<DnsService, readonly string[]>(kube, SERVICES, {
+      namespace,
+      fieldSelector: `metadata.name=${name}`,
+      project: addressesOf,
+      equal: (a, b) => a.join() === b.join(),
+      onError: (error) =>
+        log.warn({ err: error, service }, "where the cluster's DNS is cannot be read; it is tried again"),
+      clock,
+      random,
+    });
+    this.#informer.subscribe(onChange);
+  }
+
+  /** As node:dns takes them; none while they are not known. */
+  get addresses(): readonly string[] {
+    return this.#informer === undefined ? this.#fixed : [...this.#informer.values()].flat();
+  }
+
+  /** Begins to follow the Service. */
+  start(): void {
+    this.#informer?.start();
+  }
+
+  /** Ends that. */
+  async stop(): Promise<void> {
+    await this.#informer?.stop();
+  }
+}
+
+function addressesOf({ spec }: DnsService): readonly string[] {
+  const port =
+    spec?.ports?.find(({ protocol, name }) => protocol === "UDP" && (name ?? "dns").startsWith("dns"))?.port ?? 53;
+  return (spec?.clusterIPs ?? [spec?.clusterIP ?? ""]).flatMap((text) => {
+    const ip = parseIp(text);
+    if (ip === undefined) return [];
+    return `${ip.family === 4 ? ip.text : `[${ip.text}]`}:${port}`;
+  });
+}

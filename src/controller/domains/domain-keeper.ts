@@ -1,0 +1,167 @@
+import type { DomainFact, DomainStateFact } from "../../facts/types.ts";
+import type { Clock } from "../../kube/clock.ts";
+import type { DnsClient } from "./dns-client.ts";
+import { DomainMemory, type MemoryLimits } from "./domain-memory.ts";
+
+/** What the keeper is given. */
+export interface DomainKeeperOptions {
+  readonly client: DnsClient;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly limits: MemoryLimits;
+  /** `address` or `address:port` of the cluster's DNS; none while it is not known. */
+  readonly servers: () => readonly string[];
+  /** What is known of a name has changed; `undefined`: nobody wants to know any more. */
+  readonly publish: (name: string, fact: DomainFact | undefined) => void;
+  /** Something is wrong with a name, or not any more. */
+  readonly state: (name: string, fact: DomainStateFact | undefined) => void;
+}
+
+/** Questions under way at a time. */
+const AT_ONCE = 32;
+/** A name is said to be in trouble after so many failures in a row. */
+const TROUBLE = 3;
+
+interface Family {
+  readonly memory: DomainMemory;
+  /** Ends the pause before the next question; none while one is under way or waits for its turn. */
+  cancel: (() => void) | undefined;
+}
+
+/**
+ * Keeps in step what is known of DNS names and what the cluster's DNS answers: each is asked for again when the shortest TTL of
+ * its last answer has run out. Wildcards cannot be asked for; they are left to others.
+ */
+export class DomainKeeper {
+  readonly #options: DomainKeeperOptions;
+  /** name → what is known of it. */
+  readonly #names = new Map<string, { readonly v4: Family; readonly v6: Family }>();
+  readonly #queue: (() => Promise<void>)[] = [];
+  #busy = 0;
+
+  constructor(options: DomainKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** How many names are kept. */
+  get size(): number {
+    return this.#names.size;
+  }
+
+  /** Begins to keep a name; `before` are the addresses that were known last. */
+  add(name: string, before: readonly string[] = []): void {
+    if (name.startsWith("*.") || this.#names.has(name)) return;
+    const { limits, clock } = this.#options;
+    const family = (number: 4 | 6): Family => {
+      const memory = new DomainMemory(number, limits);
+      memory.seed(before, clock.now());
+      return { memory, cancel: undefined };
+    };
+    const kept = { v4: family(4), v6: family(6) };
+    this.#names.set(name, kept);
+    this.#publish(name);
+    this.#ask(name, kept.v4, 4);
+    this.#ask(name, kept.v6, 6);
+  }
+
+  /** Nobody wants a name any more. */
+  remove(name: string): void {
+    const kept = this.#names.get(name);
+    if (kept === undefined) return;
+    this.#names.delete(name);
+    kept.v4.cancel?.();
+    kept.v6.cancel?.();
+    this.#options.publish(name, undefined);
+    this.#options.state(name, undefined);
+  }
+
+  /** There is another server to ask: what failed is asked for at once. */
+  hurry(): void {
+    for (const [name, { v4, v6 }] of this.#names) {
+      for (const [family, number] of [
+        [v4, 4],
+        [v6, 6],
+      ] as const) {
+        if (family.cancel === undefined || family.memory.failures === 0) continue;
+        family.cancel();
+        this.#ask(name, family, number);
+      }
+    }
+  }
+
+  /** Asks no more. What was published stays. */
+  stop(): void {
+    for (const { v4, v6 } of this.#names.values()) {
+      v4.cancel?.();
+      v6.cancel?.();
+    }
+    this.#names.clear();
+    this.#queue.length = 0;
+  }
+
+  #ask(name: string, family: Family, number: 4 | 6): void {
+    family.cancel = undefined;
+    this.#queue.push(async () => {
+      if (!this.#keeps(name, family)) return;
+      const { client, servers, clock, random } = this.#options;
+      const outcome = await client.ask(servers(), name, number);
+      if (!this.#keeps(name, family)) return;
+      const pause = family.memory.note(outcome, clock.now());
+      // Failures are spread, so that a server that comes back is not asked everything at once. A TTL is a promise.
+      const spread = outcome.kind === "failed" ? 0.5 + random() / 2 : 1;
+      family.cancel = clock.after(Math.ceil(pause * spread), () => this.#ask(name, family, number));
+      this.#publish(name);
+    });
+    this.#work();
+  }
+
+  #work(): void {
+    while (this.#busy < AT_ONCE) {
+      const next = this.#queue.shift();
+      if (next === undefined) return;
+      this.#busy++;
+      void next().finally(() => {
+        this.#busy--;
+        this.#work();
+      });
+    }
+  }
+
+  #keeps(name: string, family: Family): boolean {
+    const kept = this.#names.get(name);
+    return kept?.v4 === family || kept?.v6 === family;
+  }
+
+  #publish(name: string): void {
+    const kept = this.#names.get(name);
+    if (kept === undefined) return;
+    const { v4, v6 } = { v4: kept.v4.memory, v6: kept.v6.memory };
+    if (v4.known || v6.known) this.#options.publish(name, { key: name, v4: v4.addresses, v6: v6.addresses });
+    const trouble = troubleOf(name, v4, v6);
+    if (trouble !== "unchanged") this.#options.state(name, trouble && { key: name, ...trouble });
+  }
+}
+
+/** What is wrong with a name. `unchanged` while that is not clear: it has not been asked for, or has failed a few times only. */
+function troubleOf(
+  name: string,
+  v4: DomainMemory,
+  v6: DomainMemory,
+): { readonly reason: string; readonly message: string } | "unchanged" | undefined {
+  const dropped = v4.dropped + v6.dropped;
+  if (dropped > 0) {
+    const message = `the DNS gives more addresses for ${name} than are taken in; ${dropped} are left out`;
+    return { reason: "TooManyAddresses", message };
+  }
+  const failed = [v4, v6].find(({ failures }) => failures >= TROUBLE);
+  if (failed?.last?.kind === "failed") {
+    const message = `the cluster's DNS does not answer for ${name} (${failed.last.reason}); the addresses that were known stay`;
+    return { reason: "DomainNotResolved", message };
+  }
+  const answered = [v4, v6].every(({ last }) => last !== undefined && last.kind !== "failed");
+  if (!answered) return "unchanged";
+  if (v4.addresses.length + v6.addresses.length > 0) return undefined;
+  const message = `the cluster's DNS knows no address of ${name}; it matches nothing until it does`;
+  return { reason: "DomainNotFound", message };
+}

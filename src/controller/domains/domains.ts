@@ -1,0 +1,110 @@
+import type { Logger } from "pino";
+import { groupId } from "../../compile/owner-ids.ts";
+import type { FactChange, FactStore } from "../../facts/store.ts";
+import type { GroupFact } from "../../facts/types.ts";
+import type { Clock } from "../../kube/clock.ts";
+import type { Kube } from "../../kube/kube.ts";
+import type { DatabaseView } from "../../reconcile/plan.ts";
+import { rowUuid } from "../../unit/identity.ts";
+import type { DnsClient } from "./dns-client.ts";
+import { DnsServers } from "./dns-servers.ts";
+import { DomainKeeper } from "./domain-keeper.ts";
+import type { MemoryLimits } from "./domain-memory.ts";
+
+/** What it is made of. */
+export interface DomainsParts {
+  readonly facts: FactStore;
+  readonly kube: Kube;
+  /** The northbound database, which remembers addresses through a restart. */
+  readonly view: DatabaseView;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Logger;
+  /** None: no name is asked for. */
+  readonly dns: DnsClient | undefined;
+  readonly where: { readonly servers: string; readonly service: string };
+  readonly limits: MemoryLimits;
+}
+
+/**
+ * The domain names that policies have, kept as facts (`domains`, `domainStates`) while this process leads. The DNS is looked for and
+ * asked only while there is such a name.
+ */
+export class Domains {
+  readonly #parts: DomainsParts;
+  #keeper: DomainKeeper | undefined;
+  #servers: DnsServers | undefined;
+
+  constructor(parts: DomainsParts) {
+    this.#parts = parts;
+  }
+
+  /** Begins to ask; call it before anything is compiled, so that the addresses of old are known by then. */
+  lead(): void {
+    const { dns, facts, clock, random, limits } = this.#parts;
+    if (dns === undefined) return;
+    this.#keeper = new DomainKeeper({
+      client: dns,
+      clock,
+      random,
+      limits,
+      servers: () => this.#servers?.addresses ?? [],
+      publish: (name, fact) => void facts.set("domains", name, fact),
+      state: (name, fact) => void facts.set("domainStates", name, fact),
+    });
+    for (const group of facts.all("groups")) this.#add(group);
+  }
+
+  /** Asks no more. What is known by then is what the database has: the next leader begins with that. */
+  follow(): void {
+    this.#keeper?.stop();
+    this.#keeper = undefined;
+    const { facts } = this.#parts;
+    for (const { key } of facts.all("domains")) facts.set("domains", key, undefined);
+    for (const { key } of facts.all("domainStates")) facts.set("domainStates", key, undefined);
+    void this.#forgetServers();
+  }
+
+  /** A fact has changed: a policy may have come that has another name, or gone. */
+  noteFact({ kind, old, new: now }: FactChange): void {
+    if (kind !== "groups" || this.#keeper === undefined) return;
+    if (now !== undefined) this.#add(now as GroupFact);
+    else if (old !== undefined) this.#remove(old as GroupFact);
+  }
+
+  /** Ends everything. */
+  async stop(): Promise<void> {
+    this.#keeper?.stop();
+    this.#keeper = undefined;
+    await this.#forgetServers();
+  }
+
+  #add({ key, group }: GroupFact): void {
+    if (group.kind !== "domain" || this.#keeper === undefined) return;
+    const before = ["ip4", "ip6"].flatMap((word) => {
+      const row = this.#parts.view.get("Address_Set", rowUuid("Address_Set", `${groupId(key)}/${word}`));
+      const addresses = row?.["addresses"];
+      return Array.isArray(addresses) ? (addresses as readonly string[]) : [];
+    });
+    this.#keeper.add(group.domain, before);
+    if (this.#keeper.size > 0) this.#findServers();
+  }
+
+  #remove({ group }: GroupFact): void {
+    if (group.kind !== "domain") return;
+    this.#keeper?.remove(group.domain);
+    if (this.#keeper?.size === 0) void this.#forgetServers();
+  }
+
+  #findServers(): void {
+    if (this.#servers !== undefined) return;
+    this.#servers = new DnsServers(this.#parts, this.#parts.where, () => this.#keeper?.hurry());
+    this.#servers.start();
+  }
+
+  async #forgetServers(): Promise<void> {
+    const servers = this.#servers;
+    this.#servers = undefined;
+    await servers?.stop();
+  }
+}
