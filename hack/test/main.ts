@@ -121,6 +121,8 @@ async function main(tier: string): Promise<void> {
   await check("lint", "hack/lint", []);
   await check("types", "tsc", ["--noEmit"]);
   await tap("unit tests", UNIT, ["--jobs=2"]);
+  // By itself: it uses all processors.
+  await tap("simulation", ["test/sim/**/*.test.ts"], ["--jobs=1", "--timeout=600"]);
   if (whole) await onLab("smoke tests on the lab", "test/e2e/smoke/**/*.test.ts");
   if (tier === "release") await check("policies by the thousand", "node", ["test/policy/main.ts", "--runs", "5000"]);
   if (tier === "release") await onLab("release tests on the lab", "test/e2e/release/**/*.test.ts");

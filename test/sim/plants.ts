@@ -1,4 +1,5 @@
 import type { Controller, ControllerParts } from "../../src/controller/controller.ts";
+import { Fence } from "../../src/controller/fence.ts";
 import { Sources } from "../../src/controller/sources.ts";
 import { StatusWriter } from "../../src/controller/status-writer.ts";
 import { projectIp } from "../../src/facts/project-ip.ts";
@@ -16,8 +17,8 @@ export interface Plant {
   readonly name: string;
   /** The bug, and what it does in a real cluster. */
   readonly bug: string;
-  /** It is found within so many seeds, counted from 1. */
-  readonly within: number;
+  /** A seed that showed it when this was written: a search that begins there soon finds it, a search from 1 on finds it by then. */
+  readonly shown: number;
   /** Spoils what a controller is made of. */
   readonly parts?: (parts: ControllerParts) => ControllerParts;
   /** Spoils a controller that has just been made. */
@@ -31,7 +32,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "early-release",
     bug: "an address is given back when its pod goes, before its port has gone: its next holder shares it for a while",
-    within: 100,
+    shown: 45,
     parts: (parts) => {
       // The address counts as free although the port is still there.
       parts.northbound.podPort = () => undefined;
@@ -54,7 +55,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "ports-ignored-at-start",
     bug: "a new leader does not look at the ports that are in the database: the address of a port whose record is lost is given again",
-    within: 100,
+    shown: 85,
     parts: (parts) => {
       parts.northbound.podPorts = function* () {};
       return parts;
@@ -63,7 +64,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "no-confirmation",
     bug: "the address of a StatefulSet's or machine's pod is given back on what informers say, without asking the API server: it changes where they lag behind",
-    within: 100,
+    shown: 7,
     parts: (parts) => ({
       ...parts,
       kube: spoilt(parts.kube, {
@@ -77,19 +78,19 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "stale-leader",
     bug: "a new leader decides on what its informers happen to know, without reading everything anew: it gives what its predecessor gave",
-    within: 100,
+    shown: 38,
     install: () => replaced(Sources.prototype, "refresh", () => async () => undefined),
   },
   {
     name: "unconditional-writes",
     bug: "records are written and deleted whatever has become of them since that was decided",
-    within: 100,
+    shown: 31,
     parts: (parts) => ({ ...parts, kube: unconditional(parts.kube) }),
   },
   {
     name: "unknown-is-done",
     bug: "a transaction whose answer was lost with its connection is taken for done: its effects happen, and its rows are missing",
-    within: 100,
+    shown: 19,
     parts: (parts) => {
       const commit = parts.northbound.commit.bind(parts.northbound);
       parts.northbound.commit = async (plan) => {
@@ -102,7 +103,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "used-before-recorded",
     bug: "an address is used as soon as it is decided, while its record is still being written: a crash in between loses it",
-    within: 100,
+    shown: 19,
     parts: (parts) => ({ ...parts, kube: spoilt(parts.kube, {}) }),
     controller: ({ facts }, { kube, clock }) => {
       const create = kube.create.bind(kube);
@@ -119,7 +120,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "ordinals-from-zero",
     bug: "`.spec.ordinals.start` of a StatefulSet is ignored: addresses of its last places are not kept",
-    within: 100,
+    shown: 10,
     controller: ({ facts }) => {
       const set = facts.set.bind(facts);
       facts.set = (kind, key, fact) => {
@@ -132,7 +133,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "effect-forgotten",
     bug: "a write to Kubernetes that failed for want of a connection is not tried again",
-    within: 100,
+    shown: 19,
     parts: (parts) => ({
       ...parts,
       kube: spoilt(parts.kube, {
@@ -150,7 +151,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "counter-missed",
     bug: "a subnet's counters that change while its status is being written stay as they were",
-    within: 100,
+    shown: 7,
     install: () =>
       replaced(StatusWriter.prototype, "touch", (touch) => {
         const touched = new WeakMap<StatusWriter, Set<string>>();
@@ -165,9 +166,15 @@ export const PLANTS: readonly Plant[] = [
       }),
   },
   {
+    name: "unfenced",
+    bug: "a leader that is deposed without noticing goes on writing to Kubernetes, and deletes what its successor records",
+    shown: 300,
+    install: () => replaced(Fence.prototype, "pass", () => () => Promise.resolve(true)),
+  },
+  {
     name: "withdrawn-kept",
     bug: "the address of a pod that was deleted before it was recorded is not given back",
-    within: 100,
+    shown: 19,
     controller: ({ allocator }) => {
       allocator.dropped = () => undefined;
     },
