@@ -260,8 +260,9 @@ t.test(
     t.ok(database.plans.length >= 4, "ten new ports, three at a time");
     const before = database.plans.length;
     add("two");
-    for (let i = 0; i < 10; i++) port(i, "two");
+    // Also where more that is new was told of before.
     for (let i = 10; i < 15; i++) port(i, "two");
+    for (let i = 0; i < 10; i++) port(i, "two");
     await engine.whenIdle();
     const first = database.plans[before];
     const moved = first?.mutations.flatMap((mutation) => mutation.insert) ?? [];
@@ -269,3 +270,46 @@ t.test(
     t.equal(first?.inserts.filter((row) => row.table === "Port").length, 3);
   },
 );
+
+t.test("what must be whole and was not answered goes ahead of what is new", async (t) => {
+  const facts = new FactStore();
+  const database = new MemoryDatabase();
+  const kinds = [{ ...switchKind, whole: true as const }, portKind];
+  const tracker = new Tracker<SaidEffect>(kinds, facts, (change) => {
+    if (change.kind === "namespaces") return [{ kind: "switch", key: change.key }];
+    return change.kind === "pods" ? [{ kind: "port", key: change.key }] : [];
+  });
+  const add = (name: string): unknown =>
+    facts.set("namespaces", name, { key: name, name, uid: name, labels: {}, annotations: {} });
+  const engine: Engine<SaidEffect> = new Engine<SaidEffect>({
+    tracker,
+    view: database,
+    commit: (plan) => {
+      // While the transaction with the second switch is under way, more ports come than one transaction takes.
+      if (plan.inserts.some(({ label }) => label === "two") && facts.size("pods") === 0) {
+        for (let i = 0; i < 5; i++) {
+          facts.set("pods", `p${i}`, { ...SAMPLE_POD, key: `p${i}`, annotations: { switch: "one" } });
+        }
+      }
+      return database.commit(plan);
+    },
+    whenReady: () => Promise.resolve(),
+    offerEffects: () => {},
+    timers: new ManualTimers(),
+    onUnitFailure: () => t.fail("nothing is refused"),
+    onDeposed: () => t.fail("nobody is deposed"),
+    batch: 3,
+  });
+  database.onChanges = (changes) => engine.noteDatabase(changes);
+  facts.subscribe((change) => engine.noteFact(change));
+  add("one");
+  engine.start();
+  await engine.whenIdle();
+  database.outcomes.push({ kind: "unknown", error: new Error("the connection broke") });
+  const before = database.plans.length;
+  add("two");
+  await engine.whenIdle();
+  const labels = database.plans.slice(before).map((plan) => plan.inserts.map(({ label }) => label));
+  t.strictSame(labels[0]?.includes("two"), true, JSON.stringify(labels));
+  t.equal(labels.flat().length, 6, "and everything comes");
+});

@@ -170,11 +170,17 @@ export class Engine<E extends Effect> {
     let counted = 0;
     const add = (unit: string): void => {
       if (batch.has(unit) || !this.#isReady(unit)) return;
-      batch.add(unit);
       whole ||= tracker.isWhole(unit);
-      if (!whole || (!tracker.isWhole(unit) && this.#isNew(unit))) counted++;
+      const counts = !whole || (!tracker.isWhole(unit) && this.#isNew(unit));
+      // What does not fit stays pending.
+      if (counts && counted >= limit) return;
+      batch.add(unit);
+      if (counts) counted++;
     };
-    while (counted < limit) {
+    // First what an earlier transaction did not bring about: a pod that is new must not get ahead of the policies for it.
+    for (const unit of this.#pending.keys()) if (tracker.isWhole(unit)) add(unit);
+    // Behind more new ports than fit there may be ports that are there, and they must not be left out.
+    while (whole || counted < limit) {
       const unit = tracker.take();
       if (unit === undefined) break;
       this.#compile(unit);
@@ -182,7 +188,7 @@ export class Engine<E extends Effect> {
     }
     for (const waiting of [this.#pending.keys(), this.#unoffered]) {
       for (const unit of waiting) {
-        if (counted >= limit) break;
+        if (!whole && counted >= limit) break;
         add(unit);
       }
     }

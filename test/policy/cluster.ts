@@ -1,11 +1,10 @@
-import { settleSubnets } from "../../src/compile/testing.ts";
+import { DerivedFacts } from "../../src/compile/derived.ts";
 import { projectNamespace, projectNode, projectPod } from "../../src/facts/project-core.ts";
 import { POD_UID_ANNOTATION, projectIp } from "../../src/facts/project-ip.ts";
 import { projectNetworkPolicy } from "../../src/facts/project-policy.ts";
 import { projectSubnet } from "../../src/facts/project-subnet.ts";
 import { projectVpc } from "../../src/facts/project-vpc.ts";
 import { FactStore } from "../../src/facts/store.ts";
-import { GroupIndex } from "../../src/policy/group-index.ts";
 import { stableMac } from "../../src/unit/identity.ts";
 import type { Node, Pod, Policy, World } from "./api.ts";
 
@@ -40,10 +39,9 @@ export function emptyCluster(): FactStore {
     const spec = { cidrBlock, default: name === "ovn-default" };
     facts.set("subnetSpecs", name, projectSubnet({ metadata: { name, uid: `uid-${name}`, generation: 1 }, spec }));
   }
-  settleSubnets(facts);
-  const groups = new GroupIndex(facts);
-  groups.start();
-  facts.subscribe((change) => groups.noteFact(change));
+  const derived = new DerivedFacts(facts);
+  derived.start();
+  facts.subscribe((change) => derived.noteFact(change));
   return facts;
 }
 
@@ -71,10 +69,15 @@ export function putNode(facts: FactStore, { metadata, status }: Node, index: num
   putIp(facts, `node-${name}`, { podName: name, nodeName: name, subnet: "join" }, joinAddresses(index), "");
 }
 
+/** A pod keeps its node and its addresses for life; with others it is another pod. */
+export function uidOf({ metadata: { name, namespace }, spec, status }: Pod): string {
+  return ["uid", namespace, name, spec.nodeName, ...status.podIPs.map(({ ip }) => ip)].join("-");
+}
+
 /** Sets a pod and the record of its address; one on the host's network leaves nothing. */
 export function putPod(facts: FactStore, { metadata, spec, status }: Pod): void {
   const { name, namespace } = metadata;
-  const uid = `uid-${namespace}-${name}`;
+  const uid = uidOf({ metadata, spec, status });
   const addresses = status.podIPs.map(({ ip }) => ip);
   const v4 = addresses.find((address) => !address.includes(":")) ?? "";
   const v6 = addresses.find((address) => address.includes(":")) ?? "";

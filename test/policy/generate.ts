@@ -14,7 +14,8 @@ import { SUBNETS } from "./cluster.ts";
 
 /** Worlds for property tests: of so few names, labels, ports and addresses that everything collides with everything. */
 
-const NAMESPACES = ["x", "y", "x-y"] as const;
+/** Names of namespaces; two of them are easily taken for each other. */
+export const NAMESPACES = ["x", "y", "x-y"] as const;
 const NODES = ["n1", "n2"] as const;
 const VALUES = ["a", "b"] as const;
 /** Numbers of ports that are probed and written of. */

@@ -2,38 +2,63 @@ import { Command } from "commander";
 import fc from "fast-check";
 import type { World } from "./api.ts";
 import { disagreement } from "./compare.ts";
+import { type Conditions, conditions, firstFault } from "./expand.ts";
 import { networkPolicyWorlds } from "./generate.ts";
+import { networkPolicySteps, type Step } from "./steps.ts";
 
-/** Kinds of worlds by name. */
-const WORLDS: Readonly<Record<string, fc.Arbitrary<World>>> = { networkpolicy: networkPolicyWorlds };
+/** What can be checked: a property of generated values, which says what is wrong, if anything is. */
+interface Check<T> {
+  readonly values: fc.Arbitrary<T>;
+  readonly fault: (value: T) => string | undefined | Promise<string | undefined>;
+}
 
-function main(options: { readonly runs: string; readonly seed?: string; readonly worlds?: string }): void {
-  for (const [name, worlds] of Object.entries(WORLDS)) {
-    if (options.worlds !== undefined && options.worlds !== name) continue;
-    const seed = options.seed === undefined ? Date.now() & 0x7fff_ffff : Number(options.seed);
-    const started = performance.now();
-    const result = fc.check(
-      fc.property(worlds, (world) => {
-        const found = disagreement(world);
-        if (found !== undefined) throw new Error(found);
-      }),
-      { numRuns: Number(options.runs), seed },
-    );
-    const seconds = ((performance.now() - started) / 1000).toFixed(1);
-    console.log(
-      `${name}: ${result.numRuns} worlds in ${seconds} s, seed ${seed}: ${result.failed ? "a disagreement" : "all agree"}`,
-    );
-    if (!result.failed) continue;
-    process.exitCode = 1;
-    console.log(result.errorInstance instanceof Error ? result.errorInstance.message : String(result.errorInstance));
-    console.log(JSON.stringify(result.counterexample?.[0], undefined, 1));
+const CHECKS = {
+  networkpolicy: { values: networkPolicyWorlds, fault: disagreement } satisfies Check<World>,
+  "networkpolicy-steps": {
+    values: fc.tuple(networkPolicySteps, conditions),
+    fault: ([steps, circumstances]) => firstFault(steps, circumstances),
+  } satisfies Check<[readonly Step[], Conditions]>,
+};
+
+async function check<T>(name: string, { values, fault }: Check<T>, runs: number, seed: number): Promise<void> {
+  const started = performance.now();
+  const property = fc.asyncProperty(values, async (value) => {
+    const found = await fault(value);
+    if (found !== undefined) throw new Error(found);
+  });
+  const result = await fc.check(property, { numRuns: runs, seed });
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  console.log(
+    `${name}: ${result.numRuns} in ${seconds} s, seed ${seed}: ${result.failed ? "a fault" : "none has a fault"}`,
+  );
+  if (!result.failed) return;
+  process.exitCode = 1;
+  console.log(result.errorInstance instanceof Error ? result.errorInstance.message : String(result.errorInstance));
+  console.log(JSON.stringify(result.counterexample?.[0]));
+}
+
+async function main(options: {
+  readonly runs: string;
+  readonly seed?: string;
+  readonly check?: string;
+}): Promise<void> {
+  const seed = options.seed === undefined ? Date.now() & 0x7fff_ffff : Number(options.seed);
+  for (const [name, one] of Object.entries(CHECKS)) {
+    if (options.check === undefined || options.check === name)
+      await check(name, one as Check<unknown>, Number(options.runs), seed);
   }
 }
 
 new Command("policies")
-  .description("Compares the ACLs of generated clusters with the specifications, pair by pair.")
-  .option("--runs <number>", "how many clusters", "1000")
+  .description(
+    "Compares the ACLs of generated clusters with the specifications, pair by pair; and takes clusters through changes, asking at each instant that nothing is open that may not be.",
+  )
+  .option("--runs <number>", "how many of each", "1000")
   .option("--seed <number>", "of the generator; the time, if not given")
-  .option("--worlds <kind>", `one of ${Object.keys(WORLDS).join(", ")}; all, if not given`)
+  .option("--check <name>", `one of ${Object.keys(CHECKS).join(", ")}; all, if not given`)
   .action(main)
-  .parse();
+  .parseAsync()
+  .catch((error: unknown) => {
+    console.error(error);
+    process.exitCode = 1;
+  });

@@ -1,5 +1,5 @@
 import { parseIp } from "../../src/net/address.ts";
-import { type AclView, type Decision, decide, type NamedSets, stageOf } from "../../src/policy/verdict.ts";
+import { type AclView, type Decision, decide, type NamedSets, type Packet, stageOf } from "../../src/policy/verdict.ts";
 import type { Connection, Party } from "./oracle.ts";
 import type { Row, Tables } from "./rows.ts";
 
@@ -13,6 +13,9 @@ interface Switch {
 
 /** What happened to a packet, for messages. */
 export interface Trace {
+  /** What the sender's side says, and what the receiver's; `undefined` for a pod without a port. */
+  readonly leaves: boolean | undefined;
+  readonly arrives: boolean | undefined;
   readonly allowed: boolean;
   readonly by: string;
 }
@@ -20,7 +23,7 @@ export interface Trace {
 /** A northbound database as OVN enforces it: who reaches whom by its ACLs, port groups and address sets. */
 export class Picture {
   readonly #tables: Tables;
-  /** Port name → its switch's uuid. */
+  /** Port name and address → its switch's uuid. */
   readonly #switchOf = new Map<string, string>();
   readonly #switches = new Map<string, Switch>();
   readonly #addressSets = new Map<string, readonly string[]>();
@@ -30,9 +33,7 @@ export class Picture {
     for (const row of this.#rows("Address_Set")) this.#addressSets.set(String(row["name"]), members(row, "addresses"));
     for (const row of this.#rows("Port_Group")) {
       // ovn-northd makes these of each port group by itself (ovn-nb(5), Port_Group `name`).
-      const addresses = this.#ports(row).flatMap((port) =>
-        members(port, "addresses").flatMap((text) => text.split(" ").slice(1)),
-      );
+      const addresses = this.#ports(row).flatMap(addressesOf);
       this.#addressSets.set(
         `${String(row["name"])}_ip4`,
         addresses.filter((address) => !address.includes(":")),
@@ -47,20 +48,10 @@ export class Picture {
 
   /** Whether a connection gets through. Without a port a pod has no network at all. */
   trace(from: Party, to: Party, connection: Connection): Trace {
-    const source = parseIp(from.address);
-    const destination = parseIp(to.address);
-    if (source === undefined || destination === undefined) throw new Error("not an address");
-    const protocol = connection.protocol !== "ICMP" ? connection.protocol : source.family === 4 ? "ICMP" : "ICMPv6";
-    const ports =
-      protocol === "ICMP" || protocol === "ICMPv6" ? {} : { sourcePort: 40_000, destinationPort: connection.port };
-    const packet = { source, destination, protocol, ...ports } as const;
-    const inport = portOf(from);
-    const outport = portOf(to);
-    const near = inport === undefined ? undefined : this.#switchOf.get(inport);
-    const far = outport === undefined ? undefined : this.#switchOf.get(outport);
-    if ((inport !== undefined && near === undefined) || (outport !== undefined && far === undefined)) {
-      return { allowed: false, by: "no port" };
-    }
+    const packet = packetOf(from, to, connection);
+    const [inport, outport] = [portOf(from), portOf(to)];
+    const near = this.#switchWith(inport, from.address);
+    const far = this.#switchWith(outport, to.address);
     const verdicts: string[] = [];
     const stage = (uuid: string | undefined, name: "before" | "after" | "arriving", leaving: boolean): boolean => {
       const it = uuid === undefined ? undefined : this.#switches.get(uuid);
@@ -71,16 +62,25 @@ export class Picture {
       verdicts.push(`${name}: ${describe(decision)}`);
       return decision.verdict === "allow";
     };
-    const allowed = stage(near, "before", true) && stage(near, "after", true) && stage(far, "arriving", false);
-    return { allowed, by: verdicts.join("; ") };
+    const missing = (port: string | undefined, uuid: string | undefined): boolean =>
+      port !== undefined && uuid === undefined;
+    const leaves = missing(inport, near) ? undefined : stage(near, "before", true) && stage(near, "after", true);
+    const arrives = missing(outport, far) ? undefined : stage(far, "arriving", false);
+    return { leaves, arrives, allowed: leaves === true && arrives === true, by: verdicts.join("; ") };
+  }
+
+  #switchWith(port: string | undefined, address: string): string | undefined {
+    return port === undefined ? undefined : this.#switchOf.get(`${port} ${address}`);
   }
 
   #addSwitch(uuid: string, row: Row): void {
     const own = new Set<string>();
     for (const id of members(row, "ports")) {
-      const name = String(this.#tables.get("Logical_Switch_Port")?.get(id)?.["name"]);
+      const port = this.#tables.get("Logical_Switch_Port")?.get(id);
+      if (port === undefined) continue;
+      const name = String(port["name"]);
       own.add(name);
-      this.#switchOf.set(name, uuid);
+      for (const address of addressesOf(port)) this.#switchOf.set(`${name} ${address}`, uuid);
     }
     const acls = members(row, "acls").map((id) => this.#acl(id));
     const groups = new Map<string, ReadonlySet<string>>();
@@ -118,9 +118,22 @@ export class Picture {
   }
 }
 
+function packetOf(from: Party, to: Party, { protocol, port }: Connection): Packet {
+  const source = parseIp(from.address);
+  const destination = parseIp(to.address);
+  if (source === undefined || destination === undefined) throw new Error("not an address");
+  if (protocol === "ICMP") return { source, destination, protocol: source.family === 4 ? "ICMP" : "ICMPv6" };
+  return { source, destination, protocol, sourcePort: 40_000, destinationPort: port };
+}
+
 function portOf({ pod }: Party): string | undefined {
   if (pod === undefined || pod.spec.hostNetwork === true) return undefined;
   return `${pod.metadata.name}.${pod.metadata.namespace}`;
+}
+
+/** The IP addresses of a port (ovn-nb(5), Logical_Switch_Port `addresses`: a MAC and what follows). */
+function addressesOf(port: Row): readonly string[] {
+  return members(port, "addresses").flatMap((text) => text.split(" ").slice(1));
 }
 
 function members(row: Row, column: string): readonly string[] {

@@ -1,6 +1,5 @@
-import { rootsOf, UNIT_KINDS } from "../../src/compile/units.ts";
+import { compileAll } from "../../src/compile/whole.ts";
 import type { FactStore } from "../../src/facts/store.ts";
-import type { FactKind } from "../../src/facts/types.ts";
 import type { ColumnValue } from "../../src/unit/fragment.ts";
 
 /** One row, as far as its columns are set. */
@@ -13,16 +12,12 @@ export type Tables = ReadonlyMap<string, ReadonlyMap<string, Row>>;
 export function compileRows(facts: FactStore): Tables {
   const tables = new Map<string, Map<string, Record<string, ColumnValue>>>();
   const members = new Map<string, { table: string; row: string; column: string; set: Set<string> }>();
-  const rowOf = (table: string, uuid: string): Record<string, ColumnValue> | undefined => tables.get(table)?.get(uuid);
-  for (const unit of unitsOf(facts)) {
-    const kind = UNIT_KINDS.find((candidate) => candidate.name === unit.kind);
-    const input: unknown = kind?.read(facts, unit.key);
-    if (kind === undefined || input === undefined) continue;
-    const { rows, edges } = kind.compile(input);
+  for (const [unit, { rows, edges }] of compileAll(facts)) {
     for (const { table, uuid, columns } of rows) {
-      if (!tables.has(table)) tables.set(table, new Map());
-      if (rowOf(table, uuid) !== undefined) throw new Error(`two units want the row ${table} ${uuid}`);
-      tables.get(table)?.set(uuid, { ...columns });
+      const known = tables.get(table) ?? new Map<string, Record<string, ColumnValue>>();
+      tables.set(table, known);
+      if (known.has(uuid)) throw new Error(`${unit} wants a row that another unit wants: ${table} ${uuid}`);
+      known.set(uuid, { ...columns });
     }
     for (const { table, row, column, member } of edges) {
       const key = `${row} ${column}`;
@@ -32,23 +27,8 @@ export function compileRows(facts: FactStore): Tables {
     }
   }
   for (const { table, row, column, set } of members.values()) {
-    const holder = rowOf(table, row);
+    const holder = tables.get(table)?.get(row);
     if (holder !== undefined) holder[column] = [...set].sort();
   }
   return tables;
-}
-
-const ROOT_KINDS: readonly FactKind[] = [
-  ...(["vpcs", "subnets", "nodes", "namespaces", "pods", "ips", "groups", "networkPolicies"] as const),
-];
-
-function unitsOf(facts: FactStore): readonly { readonly kind: string; readonly key: string }[] {
-  const units = new Map<string, { readonly kind: string; readonly key: string }>();
-  for (const kind of ROOT_KINDS) {
-    for (const fact of facts.all(kind)) {
-      for (const unit of rootsOf({ kind, key: fact.key, new: fact, touched: [] }))
-        units.set(`${unit.kind}:${unit.key}`, unit);
-    }
-  }
-  return [...units.values()];
 }

@@ -1,0 +1,174 @@
+import { isDeepStrictEqual } from "node:util";
+import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
+import type { ColumnSchema } from "../../src/ovsdb/schema.ts";
+import type { ObservedChange } from "../../src/reconcile/drift.ts";
+import type { CommitOutcome } from "../../src/reconcile/engine.ts";
+import type { DatabaseView, Plan } from "../../src/reconcile/plan.ts";
+import type { Row, Tables } from "./rows.ts";
+
+/** What becomes of a transaction: `lost` and `unanswered` end without an answer, the latter after it has been carried out. */
+export type Fate = "committed" | "lost" | "unanswered";
+
+/**
+ * A northbound database in memory, with the rules of OVSDB that plans depend on: references must hold, indexes are unique, and rows
+ * that nothing holds are collected (RFC 7047 §3.2).
+ */
+export class MemoryNorthbound implements DatabaseView {
+  #tables: Map<string, Map<string, Row>> = new Map();
+  readonly #onChanges: (changes: readonly ObservedChange[]) => void;
+  readonly #onCommit: (plan: Plan) => void;
+  readonly #fate: () => Fate;
+
+  /** `onCommit` is called after each transaction that was carried out, `onChanges` as a monitor would be, before the answer. */
+  constructor(options: {
+    readonly onChanges: (changes: readonly ObservedChange[]) => void;
+    readonly onCommit: (plan: Plan) => void;
+    readonly fate?: () => Fate;
+  }) {
+    this.#onChanges = options.onChanges;
+    this.#onCommit = options.onCommit;
+    this.#fate = options.fate ?? (() => "committed");
+  }
+
+  get tables(): Tables {
+    return this.#tables;
+  }
+
+  isRoot(table: string): boolean {
+    return schemaOf(table).isRoot;
+  }
+
+  get(table: string, uuid: string): Row | undefined {
+    return this.#tables.get(table)?.get(uuid);
+  }
+
+  async commit(plan: Plan): Promise<CommitOutcome> {
+    await Promise.resolve();
+    const fate = this.#fate();
+    const error = new Error("the connection broke");
+    if (fate === "lost") return { kind: "unknown", error };
+    const before = this.#tables;
+    this.#tables = new Map([...before].map(([table, rows]) => [table, new Map(rows)]));
+    try {
+      this.#apply(plan);
+      this.#collect();
+      this.#check();
+    } catch (cause) {
+      this.#tables = before;
+      return { kind: "refused", error: cause instanceof Error ? cause : new Error(String(cause)) };
+    }
+    this.#onCommit(plan);
+    this.#tell(before);
+    return fate === "unanswered" ? { kind: "unknown", error } : { kind: "committed" };
+  }
+
+  #apply({ inserts, updates, mutations, deletes }: Plan): void {
+    for (const { table, uuid, columns } of inserts) {
+      if (this.get(table, uuid) !== undefined) throw new Error(`duplicate uuid in ${table}`);
+      this.#table(table).set(uuid, columns);
+    }
+    for (const { row, columns } of updates) {
+      const present = this.get(row.table, row.uuid);
+      if (present !== undefined) this.#table(row.table).set(row.uuid, { ...present, ...columns });
+    }
+    for (const { table, row, column, insert, delete: gone } of mutations) {
+      const present = this.get(table, row);
+      if (present === undefined) continue;
+      const members = new Set(asList(present[column]));
+      for (const member of gone) members.delete(member);
+      for (const member of insert) members.add(member);
+      this.#table(table).set(row, { ...present, [column]: [...members].sort() });
+    }
+    for (const { table, uuid } of deletes) this.#tables.get(table)?.delete(uuid);
+  }
+
+  /** Collects rows without a strong reference, then drops weak references to rows that are gone. */
+  #collect(): void {
+    for (let again = true; again; ) {
+      again = false;
+      const held = new Set<string>();
+      this.#eachReference((_table, _uuid, _column, reference, members) => {
+        if (reference.refType === "strong") for (const member of members) held.add(member);
+      });
+      for (const [table, rows] of this.#tables) {
+        if (this.isRoot(table)) continue;
+        for (const uuid of rows.keys()) if (!held.has(uuid)) again = rows.delete(uuid) || again;
+      }
+    }
+    this.#eachReference((table, uuid, column, { refTable = "", refType }, members) => {
+      if (refType !== "weak") return;
+      const left = members.filter((member) => this.get(refTable, member) !== undefined);
+      if (left.length === members.length) return;
+      const present = this.get(table, uuid);
+      const isSet = Array.isArray(present?.[column]);
+      this.#table(table).set(uuid, { ...present, [column]: isSet ? left : left[0] });
+    });
+  }
+
+  #check(): void {
+    this.#eachReference((table, _uuid, column, { refTable = "" }, members) => {
+      for (const member of members) {
+        if (this.get(refTable, member) === undefined)
+          throw new Error(`${table}.${column} refers to a row that is not there`);
+      }
+    });
+    for (const [table, rows] of this.#tables) {
+      for (const index of schemaOf(table).indexes) {
+        const seen = new Set<string>();
+        for (const row of rows.values()) {
+          const key = JSON.stringify(index.map((column) => row[column]));
+          if (seen.has(key)) throw new Error(`two rows of ${table} have ${index.join(", ")} ${key}`);
+          seen.add(key);
+        }
+      }
+    }
+  }
+
+  #eachReference(
+    visit: (table: string, uuid: string, column: string, reference: ColumnSchema["key"], members: string[]) => void,
+  ): void {
+    for (const [table, rows] of this.#tables) {
+      for (const [column, { key, value }] of Object.entries(schemaOf(table).columns)) {
+        if (key.refTable === undefined || value !== undefined) continue;
+        for (const [uuid, row] of rows) {
+          const members = asList(row[column]);
+          if (members.length > 0) visit(table, uuid, column, key, members);
+        }
+      }
+    }
+  }
+
+  #table(table: string): Map<string, Row> {
+    const known = this.#tables.get(table) ?? new Map<string, Row>();
+    this.#tables.set(table, known);
+    return known;
+  }
+
+  #tell(before: Tables): void {
+    const changes: ObservedChange[] = [];
+    for (const table of new Set([...before.keys(), ...this.#tables.keys()])) {
+      const old = before.get(table);
+      const now = this.#tables.get(table);
+      for (const uuid of new Set([...(old?.keys() ?? []), ...(now?.keys() ?? [])])) {
+        const [was, is] = [old?.get(uuid), now?.get(uuid)];
+        if (was !== is && !isDeepStrictEqual(was, is)) changes.push({ table, uuid, old: was, new: is });
+      }
+    }
+    if (changes.length > 0) this.#onChanges(changes);
+  }
+}
+
+function asList(value: Row[string]): string[] {
+  if (value === undefined) return [];
+  return Array.isArray(value) ? value.map(String) : [String(value)];
+}
+
+function schemaOf(table: string): {
+  readonly isRoot: boolean;
+  readonly indexes: readonly (readonly string[])[];
+  readonly columns: Readonly<Record<string, ColumnSchema>>;
+} {
+  const schema = Object.entries(OVN_NB.tables).find(([name]) => name === table)?.[1];
+  if (schema === undefined) throw new Error(`the northbound database has no table ${table}`);
+  return schema;
+}

@@ -1,0 +1,129 @@
+import fc from "fast-check";
+import type { Namespace, Node, Pod, Policy, World } from "./api.ts";
+import { dropPod, dropPolicy, emptyCluster, putNamespace, putNode, putPod, putPolicy, uidOf } from "./cluster.ts";
+import { NAMESPACES, namespace, networkPolicy, nodes, pod } from "./generate.ts";
+
+/** One change that a user makes. What stands in the same place replaces what was there. */
+export type Change =
+  | { readonly kind: "pod"; readonly place: number; readonly pod?: Pod }
+  | { readonly kind: "namespace"; readonly namespace: Namespace }
+  | { readonly kind: "nodes"; readonly nodes: readonly Node[] }
+  | { readonly kind: "policy"; readonly place: number; readonly policy?: Policy };
+
+/** Changes, and when the controller gets to work: `pause` microtasks after them, or until it is done. */
+export interface Step {
+  readonly changes: readonly Change[];
+  readonly pause: number | "done";
+}
+
+const PODS = 4;
+const POLICIES = 3;
+
+function changeOf(policy: (place: number) => fc.Arbitrary<Policy>): fc.Arbitrary<Change> {
+  const place = (count: number): fc.Arbitrary<number> => fc.integer({ min: 0, max: count - 1 });
+  return fc.oneof(
+    {
+      weight: 5,
+      arbitrary: place(PODS).chain((at) =>
+        fc
+          .option(pod(at), { nil: undefined, freq: 4 })
+          .map((pod): Change => ({ kind: "pod", place: at, ...(pod && { pod }) })),
+      ),
+    },
+    {
+      weight: 1,
+      arbitrary: fc
+        .constantFrom(...NAMESPACES)
+        .chain(namespace)
+        .map((namespace): Change => ({ kind: "namespace", namespace })),
+    },
+    { weight: 1, arbitrary: nodes.map((nodes): Change => ({ kind: "nodes", nodes })) },
+    {
+      weight: 4,
+      arbitrary: place(POLICIES).chain((at) =>
+        fc
+          .option(policy(at), { nil: undefined, freq: 4 })
+          .map((policy): Change => ({ kind: "policy", place: at, ...(policy && { policy }) })),
+      ),
+    },
+  );
+}
+
+/** What users do to a cluster, in batches of any size. */
+export function stepsOf(policy: (place: number) => fc.Arbitrary<Policy>): fc.Arbitrary<readonly Step[]> {
+  const step = fc.record({
+    changes: fc.array(changeOf(policy), { minLength: 1, maxLength: 6 }),
+    pause: fc.constantFrom<(number | "done")[]>(0, 1, 3, 7, "done", "done"),
+  });
+  // Without namespaces and nodes there is little to see.
+  const start = fc.tuple(fc.tuple(...NAMESPACES.map(namespace)), nodes).map(([namespaces, nodes]): Step => {
+    const all = namespaces.map((namespace): Change => ({ kind: "namespace", namespace }));
+    return { changes: [...all, { kind: "nodes", nodes }], pause: 0 };
+  });
+  return fc.tuple(start, fc.array(step, { minLength: 1, maxLength: 6 })).map(([first, rest]) => [first, ...rest]);
+}
+
+export const networkPolicySteps: fc.Arbitrary<readonly Step[]> = stepsOf(networkPolicy);
+
+/** A cluster that users change, as facts and as the objects that they are of. */
+export class ChangingCluster {
+  readonly facts = emptyCluster();
+  readonly #namespaces = new Map<string, Namespace>();
+  readonly #pods = new Map<number, Pod>();
+  readonly #policies = new Map<number, Policy>();
+  #nodes: readonly Node[] = [];
+
+  get world(): World {
+    return {
+      namespaces: [...this.#namespaces.values()],
+      nodes: this.#nodes,
+      pods: [...this.#pods.values()],
+      policies: [...this.#policies.values()],
+    };
+  }
+
+  apply(change: Change): void {
+    switch (change.kind) {
+      case "namespace": {
+        const { metadata } = change.namespace;
+        this.#namespaces.set(metadata.name, change.namespace);
+        putNamespace(this.facts, metadata.name, metadata.labels);
+        break;
+      }
+      case "nodes":
+        this.#nodes = change.nodes;
+        for (const [i, node] of change.nodes.entries()) putNode(this.facts, node, i);
+        break;
+      case "pod": {
+        const { place, pod } = change;
+        const old = this.#pods.get(place);
+        // A pod keeps its node and addresses for life; in another namespace it is another one.
+        if (old !== undefined && (pod === undefined || !isSamePod(old, pod))) dropPod(this.facts, old);
+        if (pod === undefined) this.#pods.delete(place);
+        else {
+          this.#pods.set(place, pod);
+          putPod(this.facts, pod);
+        }
+        break;
+      }
+      case "policy": {
+        const { place, policy } = change;
+        const old = this.#policies.get(place);
+        if (old !== undefined && (policy === undefined || !isSamePolicy(old, policy))) dropPolicy(this.facts, old);
+        if (policy === undefined) this.#policies.delete(place);
+        else {
+          this.#policies.set(place, policy);
+          putPolicy(this.facts, policy);
+        }
+      }
+    }
+  }
+}
+
+function isSamePod(a: Pod, b: Pod): boolean {
+  return a.metadata.namespace === b.metadata.namespace && uidOf(a) === uidOf(b);
+}
+
+function isSamePolicy(a: Policy, b: Policy): boolean {
+  return a.kind === b.kind && JSON.stringify(a.metadata) === JSON.stringify(b.metadata);
+}
