@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { rootsOf, UNIT_KINDS } from "../../src/compile/units.ts";
+import { FACT_KINDS } from "../../src/facts/store.ts";
 import { Engine } from "../../src/reconcile/engine.ts";
 import { OWNER_KEY } from "../../src/reconcile/sweep.ts";
 import { ManualTimers } from "../../src/reconcile/testing.ts";
@@ -39,7 +40,7 @@ export async function firstFault(steps: readonly Step[], { batch, fates }: Condi
   const faults: string[] = [];
   const remaining = [...fates];
   /** Each fresh compile since the engine was last done, and all that can be tried in those worlds. */
-  let wanted: Tables[] = [compileRows(cluster.facts)];
+  let wanted: Tables[] = [new Map(), compileRows(cluster.facts)];
   let tried = new Map<string, Attempt>();
   /** The database after each transaction since then. */
   let instants: Tables[] = [];
@@ -74,7 +75,7 @@ export async function firstFault(steps: readonly Step[], { batch, fates }: Condi
     for (const attempt of tryable(cluster)) tried.set(describe(attempt), attempt);
   };
   cluster.facts.subscribe((change) => engine.noteFact(change));
-  for (const kind of ["vpcs", "subnets"] as const) {
+  for (const kind of FACT_KINDS) {
     for (const fact of cluster.facts.all(kind)) engine.noteFact({ kind, key: fact.key, new: fact, touched: [] });
   }
   engine.start();
