@@ -5,7 +5,7 @@ import type { FactStore } from "../facts/store.ts";
 import type { SubnetSpecFact } from "../facts/types.ts";
 import { DerivedFacts } from "./derived.ts";
 import { subnetUnit } from "./subnet.ts";
-import { addIp, addNode, sampleFacts } from "./testing.ts";
+import { addIp, addNode, addVpc, sampleFacts } from "./testing.ts";
 
 /** A cluster whose subnets follow what is written into their specs, and the controller's annotation, as when it runs. */
 function cluster() {
@@ -124,6 +124,18 @@ t.test("a node that comes with an address of a subnet does not take the subnet d
   addNode(facts, "late", "10.20.0.77");
   t.same(inForce(facts, "s"), ["10.20.0.0/24", "10.20.0.1"]);
   t.match(condition(facts, "s"), { ready: true, refused: { reason: "NodeConflict", message: /10\.20\.0\.77.*late/ } });
+});
+
+t.test("a subnet of a VPC that is not there waits for it, and says so", async (t) => {
+  const { facts, apply } = cluster();
+  apply("s", { cidrBlock: "10.20.0.0/24", vpc: "team" });
+  t.match(condition(facts, "s"), {
+    ready: false,
+    reason: "VpcUnknown",
+    message: 'there is no VPC "team" (spec.vpc); create it, or make the subnet anew in one that there is',
+  });
+  addVpc(facts, "team", {});
+  t.match(condition(facts, "s"), { ready: true });
 });
 
 t.test("nonsense in a spec does not count either, and what was refused counts when it is put right", async (t) => {

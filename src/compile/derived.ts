@@ -1,5 +1,5 @@
 import type { FactChange, FactStore } from "../facts/store.ts";
-import type { SubnetFact, VerdictFact } from "../facts/types.ts";
+import type { FactKind, SubnetFact, VerdictFact } from "../facts/types.ts";
 import { GroupIndex } from "../policy/group-index.ts";
 import { noteSecurityGroup } from "../policy/security-group-presence.ts";
 import { samePlain } from "../unit/plain.ts";
@@ -28,7 +28,7 @@ export class DerivedFacts {
   /** A fact has changed. Call it before the units are told, so that they find what follows from it. */
   noteFact(change: FactChange): void {
     // Subnets first: whatever else a change wakes must find what is in force now.
-    if (change.kind === "subnetSpecs" || change.kind === "nodes") this.#settle();
+    if (SETTLING.has(change.kind)) this.#settle();
     else if (change.kind === "ips" || change.kind === "vips") this.#noteHolder(change as FactChange<"ips" | "vips">);
     if (change.kind === "securityGroups") noteSecurityGroup(this.#facts, change.key);
     this.#groups.noteFact(change);
@@ -63,6 +63,9 @@ export class DerivedFacts {
     for (const { subnet, verdict } of settled) facts.set("verdicts", subnet.name, verdict);
   }
 }
+
+/** What subnets are settled by. */
+const SETTLING: ReadonlySet<FactKind> = new Set(["subnetSpecs", "vpcs", "nodes"]);
 
 function sameAddresses(a: SubnetFact | undefined, b: SubnetFact): boolean {
   return a !== undefined && a.vpc === b.vpc && samePlain(a.cidr, b.cidr) && samePlain(a.gateway, b.gateway);

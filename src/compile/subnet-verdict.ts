@@ -1,3 +1,4 @@
+import { isOvnProvider } from "../api/annotations.ts";
 import { withAccepted } from "../facts/project-subnet.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { SubnetFact, SubnetSpecFact, VerdictFact } from "../facts/types.ts";
@@ -29,13 +30,23 @@ export function settleSubnet(reader: FactReader, spec: SubnetSpecFact): Settled 
   const key = spec.name;
   const settled = isAccepted(spec);
   const problem =
-    written.problem ?? clash(reader, written, settled) ?? nodeInside(reader, written) ?? inUse(reader, spec);
+    written.problem ??
+    withoutVpc(reader, written) ??
+    clash(reader, written, settled) ??
+    nodeInside(reader, written) ??
+    inUse(reader, spec);
   if (problem === undefined) return { subnet: written, verdict: { key, ok: true, reason: "Ready", message: "" } };
   const former = withAccepted(spec);
   if (accepted !== undefined && clash(reader, former, true) === undefined) {
     return { subnet: former, verdict: { key, ok: true, reason: "Ready", message: "", refused: problem } };
   }
   return { subnet: written, verdict: { key, ok: false, ...problem } };
+}
+
+function withoutVpc(reader: FactReader, { vpc, provider }: SubnetFact): Problem | undefined {
+  if (!isOvnProvider(provider) || reader.get("vpcs", vpc) !== undefined) return undefined;
+  const message = `there is no VPC "${vpc}" (spec.vpc); create it, or make the subnet anew in one that there is`;
+  return { reason: "VpcUnknown", message };
 }
 
 /** Whether the addresses of the spec are those in force. */

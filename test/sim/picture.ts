@@ -1,7 +1,17 @@
 import { LABEL } from "../../src/api/annotations.ts";
 import type { FakeKube } from "../../src/kube/fake.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
-import { IP_POOLS, IPS, NAMESPACES, NODES, PODS, STATEFUL_SETS, SUBNETS, VIPS } from "../../src/kube/resources.ts";
+import {
+  IP_POOLS,
+  IPS,
+  NAMESPACES,
+  NODES,
+  PODS,
+  STATEFUL_SETS,
+  SUBNETS,
+  VIPS,
+  VPCS,
+} from "../../src/kube/resources.ts";
 import { type Address, type Block, isIn, meet, readAddress, readBlock, readRange } from "./addresses.ts";
 import { ASKED, type SimPod, type SimSet } from "./cluster.ts";
 import { MACHINES } from "./users.ts";
@@ -92,6 +102,8 @@ export class Picture {
   readonly nodes: readonly { readonly name: string; readonly addresses: readonly Address[] }[];
   readonly sets: readonly SimSet[];
   readonly machines: readonly KubeObject[];
+  /** Names of VPCs. */
+  readonly vpcs: ReadonlySet<string>;
   readonly pools: readonly {
     readonly name: string;
     readonly subnet: string;
@@ -111,6 +123,7 @@ export class Picture {
     this.vips = kube.objects(VIPS).map(readVip);
     this.pods = kube.objects<SimPod>(PODS).flatMap((pod) => (pod.spec.hostNetwork === true ? [] : [readPod(pod)]));
     this.sets = kube.objects<SimSet>(STATEFUL_SETS);
+    this.vpcs = new Set(kube.objects(VPCS).map(({ metadata }) => metadata.name));
     this.machines = kube.objects(MACHINES);
     this.pools = kube.objects(IP_POOLS).map(({ metadata, spec }) => {
       const {
@@ -137,6 +150,7 @@ export class Picture {
   refusalOf(subnet: Subnet): string | undefined {
     const { wanted, vpc, name, created } = subnet;
     if (!isSound(wanted)) return "it makes no sense";
+    if (!this.vpcs.has(vpc)) return "its VPC does not exist";
     const meets = (blocks: readonly Block[]): boolean =>
       wanted.blocks.some((block) => blocks.some((theirs) => meet(block, theirs)));
     for (const other of this.subnets) {
