@@ -3,6 +3,7 @@ import { connectKube } from "../kube/connect.ts";
 import type { Kube } from "../kube/kube.ts";
 import { explainCommand, type Report } from "./explain.ts";
 import { type MatrixOptions, matrixCommand } from "./matrix.ts";
+import { type PlanOptions, planCommand } from "./plan.ts";
 import { formatSteps, podSteps } from "./pod.ts";
 import { formatStatus, readStatus } from "./status.ts";
 
@@ -118,6 +119,34 @@ Examples:
   .action((_, command: Command) => {
     const options = command.optsWithGlobals<Options & MatrixOptions>();
     return withKube(options, (kube) => matrixCommand(kube, options));
+  });
+
+program
+  .command("plan")
+  .description(
+    "what applying (or deleting) objects would change: who gains or loses what, and the northbound rows; writes nothing",
+  )
+  .requiredOption(
+    "-f, --file <file...>",
+    "manifests, - for standard input; policies, Subnets, Vpcs, Namespaces, Pods …",
+  )
+  .option("-n, --namespace <namespace>", "of objects that name none", "default")
+  .option("--delete", "as if the objects were deleted instead")
+  .option("--all-rows", "print all rows, however many")
+  .option("--exit-code", "exit with 1 if anybody gains or loses something")
+  .addHelpText(
+    "after",
+    `
+Examples:
+  weftctl plan -f policy.yaml
+  weftctl plan -f policy.yaml --delete
+  kubectl kustomize overlays/production | weftctl plan -f - --exit-code
+
+The API server checks the objects by dry runs, where the account may do that; nothing is stored.`,
+  )
+  .action((_, command: Command) => {
+    const options = command.optsWithGlobals<Options & PlanOptions>();
+    return withKube(options, (kube) => planCommand(kube, options));
   });
 
 program.parseAsync().catch((error: unknown) => {

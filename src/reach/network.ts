@@ -99,6 +99,12 @@ export class Network implements NamedSets {
     return this.#addressSets.get(name);
   }
 
+  /** The address sets that are not of port groups, by name. */
+  plainAddressSets(): Readonly<Record<string, readonly string[]>> {
+    const plain = [...this.#addressSets].filter(([name]) => !this.#groups.has(name.replace(/_ip[46]$/, "")));
+    return Object.fromEntries(plain.sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
   /** The policies of all routers. */
   allRouterPolicies(): Iterable<RouterPolicy> {
     return [...this.#routerPolicies.values()].flat();

@@ -1,7 +1,8 @@
 import type { Ip } from "../net/address.ts";
 import type { Dual } from "../net/dual.ts";
 import type { AclLists } from "./acls.ts";
-import { judge } from "./judge.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { judge, type Place } from "./judge.ts";
 import { type MatchUses, type ProbePoint, packetAt, probePoints, usesOf } from "./match-uses.ts";
 import type { Network, NetworkPort } from "./network.ts";
 
@@ -12,10 +13,21 @@ export interface ReachSet {
   readonly all: boolean;
 }
 
-/** What gets through. Pure. With `only`, nothing but that is asked. */
+/** What gets through between two ports. Pure. With `only`, nothing but that is asked. */
 export function reachBetween(network: Network, from: NetworkPort, to: NetworkPort, only?: ProbePoint): ReachSet {
+  const [source, destination] = [from.addresses, to.addresses];
+  return reachOf(network, { place: from, source }, { place: to, destination }, only);
+}
+
+/** The same between any two ends. */
+export function reachOf(
+  network: Network,
+  { place: from, source: sources }: Pick<Endpoint, "place" | "source">,
+  { place: to, destination: destinations }: Pick<Endpoint, "place" | "destination">,
+  only?: ProbePoint,
+): ReachSet {
   const points = only === undefined ? pointsFor(network, from, to) : [only];
-  const families = commonFamilies(from.addresses, to.addresses);
+  const families = commonFamilies(sources, destinations);
   const open = points.filter(
     (point) =>
       families.length > 0 &&
@@ -38,8 +50,8 @@ export function commonFamilies(from: Dual<Ip>, to: Dual<Ip>): readonly (readonly
 /** Lists of ACLs → the points to ask at. */
 const POINTS = new WeakMap<AclLists, WeakMap<AclLists, readonly ProbePoint[]>>();
 
-function pointsFor(network: Network, from: NetworkPort, to: NetworkPort): readonly ProbePoint[] {
-  const [sending, receiving] = [network.listsOf(from), network.listsOf(to)];
+function pointsFor(network: Network, from: Place, to: Place): readonly ProbePoint[] {
+  const [sending, receiving] = [listsAt(network, from), listsAt(network, to)];
   let known = POINTS.get(sending);
   if (known === undefined) {
     known = new WeakMap();
@@ -49,11 +61,19 @@ function pointsFor(network: Network, from: NetworkPort, to: NetworkPort): readon
   if (points === undefined) {
     const acls = [...sending["from-lport"], ...sending["from-lport-after-lb"], ...receiving["to-lport"]];
     // What asks for no port in a group is looked at on the way as well: at the ports to and from the router.
-    for (const name of new Set([from.switch, to.switch])) acls.push(...Object.values(network.switchLists(name)).flat());
+    for (const place of new Set([from?.switch, to?.switch])) {
+      if (place !== undefined) acls.push(...Object.values(network.switchLists(place)).flat());
+    }
     points = probePoints(new Set(acls.map(({ match }): MatchUses => usesOf(match))));
     known.set(receiving, points);
   }
   return points;
+}
+
+const NO_LISTS: AclLists = { "from-lport": [], "from-lport-after-lb": [], "to-lport": [] };
+
+function listsAt(network: Network, place: Place): AclLists {
+  return place === undefined ? NO_LISTS : network.listsOf(place);
 }
 
 /** Runs that follow each other as one. */
@@ -77,13 +97,23 @@ export function reachText({ open, all }: ReachSet): string {
   if (open.length === 0) return "nothing";
   const texts = open.map(({ protocol, first, last }) => {
     if (protocol === "ICMP") return protocol;
-    if (first <= 1 && last === 65_535) return `all ${protocol}`;
+    if (first <= 1 && last === LAST_PORT) return `all ${protocol}`;
     return `${protocol} ${first}${last === first ? "" : `-${last}`}`;
   });
   return texts.length > SHOWN
     ? `${texts.slice(0, SHOWN).join(", ")} and ${texts.length - SHOWN} more`
     : texts.join(", ");
 }
+
+/** Whether runs are all ports of all protocols. */
+export function isWhole(open: readonly ProbePoint[]): boolean {
+  const protocols = ["TCP", "UDP", "SCTP"].every((protocol) =>
+    open.some((run) => run.protocol === protocol && run.first <= 1 && run.last === LAST_PORT),
+  );
+  return protocols && open.some((run) => run.protocol === "ICMP");
+}
+
+const LAST_PORT = 65_535;
 
 /** What is in one and not in the other. */
 export function reachMinus(a: ReachSet, b: ReachSet): readonly ProbePoint[] {

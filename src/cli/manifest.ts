@@ -1,0 +1,105 @@
+import { parseAllDocuments } from "yaml";
+import type { FactKind } from "../facts/types.ts";
+import { apiVersionOf, type ResourceType } from "../kube/resources.ts";
+import { feeds } from "./world.ts";
+
+/** What cannot be used of a manifest; the message says where and what would do. */
+export class ManifestError extends Error {
+  override readonly name = "ManifestError";
+}
+
+/** One object of a manifest that matters to the network. */
+export interface ManifestObject {
+  /** Of which kind of fact it is. */
+  readonly kind: FactKind;
+  readonly type: ResourceType;
+  readonly name: string;
+  readonly namespace?: string;
+  /** `NetworkPolicy shop/web`, for messages. */
+  readonly label: string;
+  /** As it is written, its namespace filled in. */
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** A manifest, read. */
+export interface Manifest {
+  readonly objects: readonly ManifestObject[];
+  /** What is in it and does not matter, one sentence each. */
+  readonly ignored: readonly string[];
+}
+
+type Loose = Readonly<Record<string, unknown>>;
+
+/** Types that can be planned, by `apiVersion kind`. */
+const TYPES = new Map(
+  feeds({ router: "", joinSubnet: "" }).map(
+    ([kind, { type }]) => [`${apiVersionOf(type)} ${type.kind}`, { kind, type }] as const,
+  ),
+);
+
+/** What may stand in a manifest beside what it is about. */
+const WITHOUT_BEARING = "has no bearing on who reaches whom by itself";
+
+/**
+ * Reads a manifest: YAML or JSON, several documents, `List`s. Objects without a namespace are of `namespace`. Throws
+ * {@link ManifestError} for what is no manifest, naming `source` and the line.
+ */
+export function readManifest(text: string, source: string, namespace: string): Manifest {
+  const objects: ManifestObject[] = [];
+  const ignored: string[] = [];
+  for (const document of parseAllDocuments(text, { prettyErrors: true })) {
+    const [error] = document.errors;
+    if (error !== undefined) throw new ManifestError(`${source}: ${error.message}`);
+    const line = text.slice(0, document.contents?.range?.[0] ?? 0).split("\n").length;
+    const value: unknown = document.toJS();
+    if (value === null || value === undefined) continue;
+    for (const [i, item] of itemsOf(value).entries()) {
+      const where = `${source}:${line}${i === 0 ? "" : ` (item ${i})`}`;
+      const read = readObject(item, where, namespace);
+      if (typeof read === "string") ignored.push(read);
+      else objects.push(read);
+    }
+  }
+  if (objects.length === 0 && ignored.length === 0) throw new ManifestError(`${source}: there is no object in it`);
+  return { objects, ignored };
+}
+
+function itemsOf(value: unknown): readonly unknown[] {
+  const { kind, items } = value as { readonly kind?: unknown; readonly items?: unknown };
+  return kind === "List" && Array.isArray(items) ? items : [value];
+}
+
+function readObject(value: unknown, where: string, defaultNamespace: string): ManifestObject | string {
+  if (!isRecord(value)) throw new ManifestError(`${where}: an object with apiVersion, kind and metadata is expected`);
+  const { apiVersion, kind, metadata } = value;
+  if (typeof apiVersion !== "string" || typeof kind !== "string") {
+    throw new ManifestError(`${where}: apiVersion or kind is missing`);
+  }
+  const meta = isRecord(metadata) ? metadata : {};
+  const { name } = meta;
+  if (typeof name !== "string" || name === "") {
+    throw new ManifestError(`${where}: metadata.name of this ${kind} is missing (generateName cannot be planned)`);
+  }
+  const known = TYPES.get(`${apiVersion} ${kind}`);
+  if (known === undefined) {
+    const other = [...TYPES.keys()].find((each) => each.endsWith(` ${kind}`));
+    // A policy of another version would be passed over in silence otherwise.
+    if (other !== undefined) {
+      throw new ManifestError(`${where}: ${kind} is known as ${other.split(" ")[0]}, not as ${apiVersion}`);
+    }
+    return `${where}: ${kind} ${name} ${WITHOUT_BEARING}`;
+  }
+  const namespace = known.type.namespaced
+    ? typeof meta["namespace"] === "string"
+      ? meta["namespace"]
+      : defaultNamespace
+    : undefined;
+  const label = `${kind} ${namespace === undefined ? name : `${namespace}/${name}`}`;
+  const own = namespace === undefined ? {} : { namespace };
+  return { ...known, name, ...own, label, body: { ...value, metadata: { ...meta, ...own } } };
+}
+
+/** Whether a value is an object with keys. */
+export function isRecord(value: unknown): value is Loose {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,158 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import t, { type Test } from "tap";
+import { NETWORK_POLICIES } from "../kube/resources.ts";
+import type { ReachChanges } from "../reach/change.ts";
+import { readManifest } from "./manifest.ts";
+import { type PlanOptions, planCommand } from "./plan.ts";
+import { SampleCluster } from "./testing.ts";
+
+async function plan(cluster: SampleCluster, manifest: string, options: Partial<PlanOptions> = {}) {
+  const file = join(await mkdtemp(join(tmpdir(), "weft-")), "manifest.yaml");
+  await writeFile(file, manifest);
+  const report = await planCommand(cluster.kube, { file: [file], namespace: "default", allRows: true, ...options });
+  return {
+    ...report,
+    text: report.text.replaceAll(file, "manifest.yaml"),
+    reach: (report.data as { reachability: ReachChanges }).reachability,
+  };
+}
+
+/** Compares what comes before the rows with `plan.golden/<name>.txt`; WEFT_GOLDEN=write makes the file anew. */
+function golden(t: Test, name: string, whole: string): void {
+  const [text = ""] = whole.split("\nNorthbound rows:");
+  const file = new URL(`./plan.golden/${name}.txt`, import.meta.url);
+  if (process.env["WEFT_GOLDEN"] === "write") writeFileSync(file, text);
+  t.equal(text, existsSync(file) ? readFileSync(file, "utf8") : "", name);
+}
+
+async function shop(): Promise<SampleCluster> {
+  const cluster = await SampleCluster.make();
+  for (const name of ["web-1", "web-2"])
+    await cluster.pod(`default/${name}`, { app: "web" }, { node: `weft-${name.slice(4)}` });
+  await cluster.pod("default/db", { app: "db" });
+  await cluster.pod("other/stranger");
+  return cluster;
+}
+
+const DB = `
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  ingress:
+    - from: [{podSelector: {matchLabels: {app: web}}}]
+      ports: [{port: 5432}]
+`;
+
+t.test("a new policy: who loses what, why, and the rows; nothing is stored", async (t) => {
+  const cluster = await shop();
+  const { text, ok, reach } = await plan(cluster, DB);
+  golden(t, "new-policy", text);
+  t.match(text, /\nNorthbound rows:\n(.|\n)*\n\+ ACL np\/default\/db\/ingress\/0\/.*\n {4}action: "allow-related"\n/);
+  t.match(text, /\n~ Port_Group group\/weft.pods.* ports\n {4}\+ Logical_Switch_Port db.default\//);
+  t.ok(ok, "changes are no failure");
+  t.same(reach.totals, { gaining: 0, losing: 3, pairs: 12 });
+  t.same(cluster.kube.objects(NETWORK_POLICIES), []);
+});
+
+t.test("deleting it gives back what it took", async (t) => {
+  const cluster = await shop();
+  await plan(cluster, DB);
+  await cluster.policy("default/db", {
+    podSelector: { matchLabels: { app: "db" } },
+    ingress: [{ from: [{ podSelector: { matchLabels: { app: "web" } } }], ports: [{ port: 5432 }] }],
+  });
+  const same = await plan(cluster, DB);
+  t.match(same.text, /nobody gains or loses anything(.|\n)*no change/, "applying what is there changes nothing");
+  const { text, ok } = await plan(cluster, DB, { delete: true, exitCode: true });
+  golden(t, "deleted-policy", text);
+  t.notOk(ok, "--exit-code tells that something changes");
+  t.equal(cluster.kube.objects(NETWORK_POLICIES).length, 1);
+});
+
+t.test("labels of a pod and of a namespace count too, and several documents are one change", async (t) => {
+  const cluster = await shop();
+  await cluster.policy("default/by-team", {
+    podSelector: { matchLabels: { app: "db" } },
+    ingress: [{ from: [{ namespaceSelector: { matchLabels: { team: "blue" } } }] }],
+  });
+  const { text, reach } = await plan(
+    cluster,
+    `{apiVersion: v1, kind: Namespace, metadata: {name: other, labels: {team: blue}}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: web-1, labels: {app: db}}}
+---
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: front}}`,
+  );
+  golden(t, "labels", text);
+  t.match(text, /Notes:\n {2}manifest.yaml:5: Deployment front has no bearing/);
+  t.same(
+    reach.changes.map(({ change, from, to }) => [change, from, to]),
+    [
+      ["loses", "default/db", "default/web-1"],
+      ["loses", "default/web-2", "default/web-1"],
+      ["loses", "outside", "default/web-1"],
+      ["gains", "other/stranger", "default/db"],
+    ],
+  );
+});
+
+t.test("what apply would take away goes, what others have set stays", async (t) => {
+  const cluster = await shop();
+  const spec = { podSelector: {}, policyTypes: ["Ingress", "Egress"], egress: [{}] };
+  const before = {
+    apiVersion: "networking.k8s.io/v1",
+    kind: "NetworkPolicy",
+    metadata: { name: "all", namespace: "default" },
+    spec,
+  };
+  const annotations = { "kubectl.kubernetes.io/last-applied-configuration": JSON.stringify(before) };
+  await cluster.add(NETWORK_POLICIES, { metadata: { ...before.metadata, annotations }, spec });
+  const { egress: _, ...without } = spec;
+  const { reach } = await plan(cluster, JSON.stringify({ ...before, spec: without }));
+  t.ok(
+    reach.changes.some(({ change, to }) => change === "loses" && to === "outside"),
+    "the egress rule is gone",
+  );
+});
+
+t.test("what the API server refuses is said of every object, and what it may not be asked is noted", async (t) => {
+  const cluster = await shop();
+  cluster.kube.fail({ verb: "create", code: "invalid" });
+  await t.rejects(plan(cluster, DB), {
+    name: "ManifestError",
+    message: /would refuse this:\n {2}NetworkPolicy default\/db: /,
+  });
+  const other = await shop();
+  other.kube.fail({ verb: "create", code: "forbidden" });
+  const { text, reach } = await plan(other, DB);
+  t.match(text, /NetworkPolicy default\/db was not checked by the API server/);
+  t.equal(reach.totals.losing, 3);
+});
+
+t.test("what of a policy is not enforced as written is said", async (t) => {
+  const { text } = await plan(await shop(), DB.replace("5432", "postgres"));
+  t.match(text, /Notes:\n {2}NetworkPolicy default\/db: port postgres: no pod/);
+});
+
+t.test("a manifest that is none is refused with the place", async (t) => {
+  for (const [text, message] of [
+    ["", /m\.yaml: there is no object in it/],
+    ["a: [", /m\.yaml: .*line 1/],
+    ["kind: Pod", /m\.yaml:1: apiVersion or kind is missing/],
+    ["apiVersion: v1\nkind: Pod\nmetadata: {generateName: x-}", /m\.yaml:1: metadata\.name of this Pod is missing/],
+    ["a: 1\napiVersion: v1\nkind: Namespace", /metadata\.name of this Namespace/],
+    [
+      "{apiVersion: extensions/v1beta1, kind: NetworkPolicy, metadata: {name: x}}",
+      /NetworkPolicy is known as networking\.k8s\.io\/v1/,
+    ],
+  ] as const) {
+    t.throws(() => readManifest(text, "m.yaml", "default"), { name: "ManifestError", message });
+  }
+  const list = `{apiVersion: v1, kind: List, items: [${"{apiVersion: v1, kind: Namespace, metadata: {name: a}}"}]}`;
+  t.equal(readManifest(list, "m.yaml", "default").objects[0]?.label, "Namespace a");
+});

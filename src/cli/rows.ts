@@ -1,0 +1,36 @@
+import { OVN_NB, type OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
+import { Desired } from "../reconcile/desired.ts";
+import { type DatabaseView, type Plan, planChanges } from "../reconcile/plan.ts";
+import { formatPlan } from "../reconcile/text.ts";
+import { Touched } from "../reconcile/touched.ts";
+import type { ColumnValue, Fragment } from "../unit/fragment.ts";
+
+type Fragments = ReadonlyMap<string, Fragment>;
+
+/** The transaction that takes the northbound database from what one state wants to what another wants. Pure. */
+export function planRows(before: Fragments, after: Fragments): { readonly plan: Plan; readonly text: string } {
+  const [old, desired, touched] = [new Desired(), new Desired(), new Touched()];
+  for (const [unit, fragment] of before) touched.merge(old.replace(unit, fragment).touched);
+  for (const [unit, fragment] of after) touched.merge(desired.replace(unit, fragment).touched);
+  const names = new Map<string, string>();
+  for (const each of [old, desired])
+    for (const { row } of each.rows()) names.set(row.uuid, `${row.table} ${row.label}`);
+  const plan = planChanges(desired, viewOf(old), touched);
+  return { plan, text: formatPlan(plan, (uuid) => names.get(uuid)) };
+}
+
+/** What is wanted, as if it were all in the database. */
+function viewOf(desired: Desired): DatabaseView {
+  return {
+    get(table, uuid): Readonly<Record<string, ColumnValue>> | undefined {
+      const row = desired.row(uuid)?.row;
+      if (row === undefined || row.table !== table) return undefined;
+      const columns: Record<string, ColumnValue> = { ...row.columns };
+      for (const column of desired.edgeColumns(uuid)) {
+        columns[column] = [...(desired.members(uuid, column)?.keys() ?? [])].sort();
+      }
+      return columns;
+    },
+    isRoot: (table) => OVN_NB.tables[table as keyof OvnNbTables].isRoot,
+  };
+}
