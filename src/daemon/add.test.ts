@@ -108,6 +108,19 @@ t.test("a machine's pod gets the machine's port, by which OVN knows its address"
   t.match([...world.ports.ports.values()], [{ externalIds: ids }]);
 });
 
+t.test("an ADD that is repeated lets ovs-vswitchd forget the first interface before it makes another", async (t) => {
+  const world = setup();
+  world.pods.set("shop", "web-0", "u-1", ALLOCATED);
+  await addPod(world, request(), new Stopwatch(), quiet);
+  const steps: string[] = [];
+  const note = (step: string): void => void steps.push(step);
+  world.ports.onStep = note;
+  world.links.onStep = note;
+  await addPod(world, request(), new Stopwatch(), quiet);
+  t.same(steps.slice(0, 2), ["vacate", "createPair"]);
+  t.equal(world.ports.ports.size, 1);
+});
+
 t.test("the request waits for the controller by event", async (t) => {
   const world = setup();
   const watch = new Stopwatch();

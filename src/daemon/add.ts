@@ -55,6 +55,8 @@ export async function addPod(
   const spec = portFor(request, found, wanted);
   const undo = new Undo();
   try {
+    // There is one if a runtime repeats an ADD, or a life of this daemon ended within one.
+    await step("removing the pod's earlier port", vacated(world, spec, signal));
     undo.push(`interface ${wanted.hostName}`, () => world.links.removePair(wanted.hostName));
     await watch.measure("veth", () => step("making the pod's interface", world.links.createPair(wanted)));
     signal.throwIfAborted();
@@ -112,6 +114,15 @@ async function connect(
   for (const task of tasks) task.catch((error) => failed.abort(error));
   await Promise.allSettled(tasks);
   if (failed.signal.aborted) throw failed.signal.reason;
+}
+
+async function vacated(world: AddWorld, { name }: PortSpec, outer: AbortSignal): Promise<void> {
+  const ms = world.deadlines.installedMs;
+  const late = (): CniError =>
+    new CniError(CNI_ERROR.tryAgainLater, `ovs-vswitchd has not let go of ${name} within ${ms / 1000} s`, {
+      details: "does ovs-vswitchd of this node (DaemonSet ovs-ovn) run?",
+    });
+  await withDeadline(ms, outer, (signal) => world.ports.vacate(name, signal), late);
 }
 
 async function installed(world: AddWorld, spec: PortSpec, outer: AbortSignal): Promise<void> {

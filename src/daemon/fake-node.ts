@@ -85,6 +85,11 @@ export class FakePorts implements Ports {
     await this.onStep("attach done");
   }
 
+  async vacate(name: string): Promise<void> {
+    await this.onStep("vacate");
+    for (const [uuid, port] of this.ports) if (port.name === name) this.ports.delete(uuid);
+  }
+
   async whenInstalled(_interfaceUuid: string, signal: AbortSignal): Promise<void> {
     await this.onStep("whenInstalled");
     if (this.installs) return;

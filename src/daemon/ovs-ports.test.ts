@@ -106,6 +106,30 @@ t.test("a stale port of the same logical port or name goes in the same transacti
   );
 });
 
+t.test("a name is free when ovs-vswitchd has done what the database says", async (t) => {
+  const { server, ports, view, edit } = await setup(t);
+  const root = view.root()?._uuid ?? "";
+  await ports.vacate("c1_h", here);
+  t.match(server.rows(VSWITCH, "Open_vSwitch"), [{ next_cfg: 0 }], "nothing is asked where there is no such port");
+  await ports.attach(spec("c1_h"), here);
+  let free = false;
+  const vacated = ports.vacate("c1_h", here).then(() => {
+    free = true;
+  });
+  await edit(update(VSWITCH, "Open_vSwitch", root, { external_ids: {} }));
+  t.match(server.rows(VSWITCH, "Open_vSwitch"), [{ next_cfg: 1 }]);
+  t.equal(ports.byName("c1_h"), undefined);
+  t.notOk(free, "the database alone does not make it so");
+  await edit(update(VSWITCH, "Open_vSwitch", root, { cur_cfg: 1 }));
+  await vacated;
+  await ports.attach(spec("c1_h"), here);
+  const giveUp = new AbortController();
+  const waiting = ports.vacate("c1_h", giveUp.signal);
+  await edit(update(VSWITCH, "Open_vSwitch", root, { external_ids: { a: "b" } }));
+  giveUp.abort(new Error("enough"));
+  await t.rejects(waiting, { message: "enough" });
+});
+
 t.test("others' ports are not ours", async (t) => {
   const { ports, bridge, edit } = await setup(t);
   const [port, face] = [randomUUID(), randomUUID()];

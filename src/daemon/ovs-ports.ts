@@ -1,7 +1,9 @@
 import { CNI_ERROR } from "../api/cni-message.ts";
+import { untilAborted } from "../kube/abort.ts";
 import { OvsdbError } from "../ovsdb/errors.ts";
 import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
-import { insert, mutate, type Operation } from "../ovsdb/operation.ts";
+import { insert, mutate, type Operation, type OperationResult, select } from "../ovsdb/operation.ts";
+import { selectedRows } from "../ovsdb/result.ts";
 import { CniError } from "./cni-error.ts";
 import { INTEGRATION_BRIDGE, type OvsChange, type OvsView } from "./ovs-view.ts";
 import { EXTERNAL_ID, type PodPort, type PortSpec, type Ports } from "./ports.ts";
@@ -14,6 +16,8 @@ export class OvsPorts implements Ports {
   readonly #view: OvsView;
   /** interface uuid → who waits for a change of it. */
   readonly #waiting = new Map<string, Set<() => void>>();
+  /** Who waits until ovs-vswitchd has done something. */
+  readonly #waitingForDone = new Set<() => void>();
 
   constructor(view: OvsView) {
     this.#view = view;
@@ -38,6 +42,20 @@ export class OvsPorts implements Ports {
     // Also with nothing to do: "there is no port" is only known while the mirror is current.
     const bridge = this.#bridge();
     if (portUuids.length > 0) await this.#transact([detachOperation(bridge, portUuids)]);
+  }
+
+  async vacate(name: string, signal: AbortSignal): Promise<void> {
+    const [root, port] = [this.#view.root(), this.byName(name)];
+    if (port === undefined || root === undefined) return;
+    const bridge = this.#bridge();
+    const operations = [
+      mutate(VSWITCH, "Open_vSwitch", root._uuid, [["next_cfg", "+=", 1]]),
+      select(VSWITCH, "Open_vSwitch", root._uuid, ["next_cfg"]),
+      detachOperation(bridge, [port.portUuid]),
+    ];
+    const results = await this.#transact(operations, signal);
+    const [asked] = selectedRows(VSWITCH, "Open_vSwitch", results[1]);
+    await this.#whenDone(asked?.next_cfg ?? 0, signal);
   }
 
   whenInstalled(interfaceUuid: string, signal: AbortSignal): Promise<void> {
@@ -95,6 +113,21 @@ export class OvsPorts implements Ports {
     return row.external_ids[EXTERNAL_ID.ovnInstalled] === "true";
   }
 
+  /** Resolves when ovs-vswitchd has done what the database said at `next_cfg`. */
+  async #whenDone(nextCfg: number, signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const look = (): void => {
+      if ((this.#view.root()?.cur_cfg ?? 0) >= nextCfg) resolve();
+    };
+    this.#waitingForDone.add(look);
+    try {
+      look();
+      await untilAborted(promise, signal);
+    } finally {
+      this.#waitingForDone.delete(look);
+    }
+  }
+
   #bridge(): string {
     if (!this.#view.synced) {
       throw new CniError(CNI_ERROR.tryAgainLater, "Open vSwitch's database on this node is not connected", {
@@ -108,12 +141,13 @@ export class OvsPorts implements Ports {
     });
   }
 
-  async #transact(operations: readonly Operation[], signal?: AbortSignal): Promise<void> {
+  async #transact(operations: readonly Operation[], signal?: AbortSignal): Promise<readonly OperationResult[]> {
     const options = { timeoutMs: TRANSACTION_MS, ...(signal === undefined ? {} : { signal }) };
     try {
       const results = await this.#view.client.transact(VSWITCH.name, operations, options);
       // A bridge that was made anew meanwhile has another uuid: nothing was selected, and nothing was kept.
       if (results.at(-1)?.count === 0) throw new CniError(CNI_ERROR.tryAgainLater, "br-int was replaced meanwhile");
+      return results;
     } catch (thrown) {
       if (!(thrown instanceof OvsdbError)) throw thrown;
       const code = thrown.retryable ? CNI_ERROR.tryAgainLater : CNI_ERROR.internal;
@@ -123,6 +157,7 @@ export class OvsPorts implements Ports {
 
   #wake(changes: readonly OvsChange[]): void {
     for (const change of changes) {
+      if (change.table === "Open_vSwitch") for (const look of [...this.#waitingForDone]) look();
       if (change.table !== "Interface") continue;
       for (const look of [...(this.#waiting.get(change.uuid) ?? [])]) look();
     }

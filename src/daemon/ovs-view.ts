@@ -8,7 +8,7 @@ import type { Encap } from "./tunnel-mtu.ts";
 
 /** What the daemon reads of the local Open vSwitch database; statistics, which change every few seconds, are not among it. */
 const SELECTION = {
-  Open_vSwitch: ["external_ids"],
+  Open_vSwitch: ["external_ids", "cur_cfg"],
   Bridge: ["name", "ports", "datapath_type"],
   Port: ["name", "interfaces"],
   Interface: ["name", "type", "mac", "mtu_request", "external_ids", "error"],
@@ -65,6 +65,12 @@ export class OvsView {
     const ids = this.#externalIds();
     const ip = ids["ovn-encap-ip"];
     return ip ? { type: ids["ovn-encap-type"] ?? "geneve", ip } : undefined;
+  }
+
+  /** The root row's uuid, and up to which `next_cfg` ovs-vswitchd has done what the database says (ovs-vswitchd.conf.db(5)). */
+  root(): { readonly _uuid: string; readonly cur_cfg: number } | undefined {
+    for (const row of this.mirror.rows("Open_vSwitch")) return row;
+    return undefined;
   }
 
   interfaceNamed(name: string): InterfaceView | undefined {

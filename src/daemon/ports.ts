@@ -50,6 +50,12 @@ export interface Ports {
    * @throws CniError where ovs-vswitchd reports an error on it, or it is removed; the signal's reason when that fires.
    */
   whenInstalled(interfaceUuid: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Takes the port of that name off the bridge and resolves when ovs-vswitchd has let go of its device; at once where there is none.
+   * Without that, a device that takes the place of another under the same name is not noticed: ovs-vswitchd goes on reading the old one.
+   * @throws CniError 11 where Open vSwitch cannot be reached; the signal's reason when that fires.
+   */
+  vacate(name: string, signal: AbortSignal): Promise<void>;
   /** Takes ports off the bridge in one transaction, and with that out of the database; absent ones are fine. */
   detach(portUuids: readonly string[]): Promise<void>;
   /** Ports of one container; of one interface of it where `ifName` is given. */

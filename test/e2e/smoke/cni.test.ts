@@ -135,36 +135,33 @@ t.test("the shim and the daemon on a node", { skip: whyNoLab() }, async (t) => {
     t.equal(faults(), before);
   });
 
-  await t.test("two ADDs of one container at once are one, and its network carries packets", async (t) => {
-    const both = await Promise.all([call("ADD", V11, attachment), call("ADD", V11, attachment)]);
-    t.strictSame(both, [
-      { code: 0, out: result("1.1.0") },
-      { code: 0, out: result("1.1.0") },
-    ]);
-    const exec = (command: readonly string[]) =>
-      world.lab.node(NODE).exec(["nsenter", `--net=${attachment.netns}`, ...command], { allowFailure: true });
-    // The other node learns of the new port a moment after this one: ovn-installed speaks of this node only.
-    for (const address of addressesOf(far)) {
-      let answer = await ping(exec, address);
-      for (let again = 0; again < 4 && !answer.ok; again++) answer = await ping(exec, address);
-      t.match(answer, { ok: true }, address);
-    }
-    const [port, ...more] = world
-      .ovs(NODE)
-      .podInterfaces()
-      .filter(({ external_ids }) => external_ids["iface-id"] === `hand.${namespace}`);
-    t.equal(more.length, 0);
-    t.match(port?.external_ids, {
-      vendor: "kube-ovn",
-      pod_name: "hand",
-      pod_namespace: namespace,
-      pod_netns: attachment.netns,
-      ip: `${v4},${v6}`,
-      pod_uid: pod.metadata.uid,
-      container_id: attachment.container,
-      "ovn-installed": "true",
-    });
-  });
+  await t.test(
+    "two ADDs of one container at once and another one later are one, and its network carries packets",
+    async (t) => {
+      const answers = await Promise.all([call("ADD", V11, attachment), call("ADD", V11, attachment)]);
+      // Those may have been one for the daemon, too; this one makes the interface anew.
+      answers.push(await call("ADD", V11, attachment));
+      for (const answer of answers) t.strictSame(answer, { code: 0, out: result("1.1.0") });
+      const exec = (command: readonly string[]) =>
+        world.lab.node(NODE).exec(["nsenter", `--net=${attachment.netns}`, ...command], { allowFailure: true });
+      for (const address of addressesOf(far)) t.match(await ping(exec, address), { ok: true }, address);
+      const [port, ...more] = world
+        .ovs(NODE)
+        .podInterfaces()
+        .filter(({ external_ids }) => external_ids["iface-id"] === `hand.${namespace}`);
+      t.equal(more.length, 0);
+      t.match(port?.external_ids, {
+        vendor: "kube-ovn",
+        pod_name: "hand",
+        pod_namespace: namespace,
+        pod_netns: attachment.netns,
+        ip: `${v4},${v6}`,
+        pod_uid: pod.metadata.uid,
+        container_id: attachment.container,
+        "ovn-installed": "true",
+      });
+    },
+  );
 
   await t.test("CHECK passes while all is as ADD made it, and names what is not", async (t) => {
     const check = (): Promise<PluginRun> =>
