@@ -52,8 +52,11 @@ const LOCK_MS = 300;
 
 /** How long a transaction waits, in ms, for the pods whose addresses are being recorded just then. */
 const GATHER_MS = 200;
-/** What comes in bursts; whatever else changes (a policy, a subnet, a node) hurries the transaction that is being held back. */
-const BURSTS: ReadonlySet<FactKind> = new Set(["pods", "ips", "disputes"]);
+/**
+ * What comes in bursts, with what is derived from it; whatever else changes (a policy, a subnet, a node) hurries the transaction that is being
+ * held back.
+ */
+const BURSTS: ReadonlySet<FactKind> = new Set(["pods", "ips", "disputes", "profiles", "portNumbers"]);
 
 /** Addresses of a domain name and family; ms between two questions for it. */
 const DOMAIN_LIMITS = { addresses: 128, minPauseMs: 1000, maxPauseMs: 300_000 };
