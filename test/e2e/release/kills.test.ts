@@ -96,7 +96,7 @@ function watchAddresses(world: World, onWrong: (what: string) => void): () => vo
 
 t.test(
   `${KILLS} times SIGKILL to the controller while ${4 * EACH} pods come and go`,
-  { skip: whyNoLab() },
+  { skip: whyNoLab(), timeout: 600_000 },
   async (t) => {
     const world = await openWorld(t);
     const leases = new Objects(world.kube, LEASES, { namespace: "kube-system" });
