@@ -20,7 +20,7 @@ const PORT = 9000;
 /** How often a datagram is sent, in ms: the grain of what is measured. */
 const EVERY_MS = 2;
 /** How long the network has to follow before the next change, in ms. */
-const PAUSE_MS = 600;
+const PAUSE_MS = 1_000;
 
 /**
  * On the lab: a pod on one node sends datagrams to one on the other without pause, while a policy that keeps it out comes and goes
@@ -38,6 +38,12 @@ export async function benchPolicyLab(rounds: number): Promise<PolicyLabBench> {
     const pods: readonly { metadata: { uid: string }; status: { podIP: string } }[] = JSON.parse(stdout).items;
     const [from, to] = pods;
     if (from === undefined || to === undefined) throw new Error("the two pods of the bench are not there");
+    // As in any cluster that uses policies: with none at all, connections are not tracked before the first one comes.
+    const standing = {
+      metadata: { namespace: NAMESPACE, name: "standing" },
+      spec: { podSelector: { matchLabels: { no: "pod" } } },
+    };
+    await connection.kube.create(NETWORK_POLICIES, standing as never);
     const server = await echoServer(podNetns(to.metadata.uid), PORT);
     const stream = await datagramStream(podNetns(from.metadata.uid), to.status.podIP, PORT, EVERY_MS);
     const changes: { readonly at: number; readonly to: "blocked" | "allowed" }[] = [];
@@ -69,9 +75,8 @@ export async function benchPolicyLab(rounds: number): Promise<PolicyLabBench> {
 function tookEffect(shots: readonly Shot[], from: number, until: number, to: "blocked" | "allowed"): number {
   const own = shots.filter(({ sent }) => sent >= from && sent < until);
   const old = own.findLastIndex(({ echoed }) => (echoed === undefined) === (to === "allowed"));
-  const first = own[old + 1];
-  if (first === undefined) throw new Error(`a change was not in force ${PAUSE_MS} ms after it was made`);
-  return first.sent;
+  // Not in force before the next change: it took at least that long.
+  return own[old + 1]?.sent ?? until;
 }
 
 function change(kube: Kube, to: "blocked" | "allowed"): Promise<unknown> {

@@ -7,6 +7,7 @@ import type { Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import { annotate, releaseIp, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
+import { compileNodeAcls } from "./node-acls.ts";
 import { nodeGroupId, routerId, switchId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
 import { POLICY_PRIORITY } from "./subnet-gateway.ts";
@@ -45,7 +46,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
       name: nodePortGroupName(node.name),
       external_ids: externalIds({ node: node.name, np: `node/${node.name}` }),
     });
-    if (policies) allowOwnNode(build, node, ip);
+    if (policies) compileNodeAcls(build, node, ip);
     if (ip === undefined || join === undefined) return build.finish();
     const port = nodePortName(node.name);
     const addresses = [ip.mac, ip.v4, ip.v6].filter((part) => part !== "").join(" ");
@@ -81,47 +82,3 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     return build.finish(effects);
   },
 };
-
-/** IPv6 does not work without neighbour discovery, which is no traffic that policies speak of (RFC 4861; MLD: RFC 3810). */
-const DISCOVERY = "(nd || nd_rs || nd_ra || mldv1 || mldv2)";
-
-/**
- * A pod's own node reaches it whatever policies say, and is reached: kubelet's probes come from there (NetworkPolicy, "The behavior
- * of to and from selectors"). Kube-OVN's priority.
- */
-function allowOwnNode(build: FragmentBuilder, node: NodeFact, ip: IpFact | undefined): void {
-  const group = nodePortGroupName(node.name);
-  const allow = (
-    name: string,
-    direction: "to-lport" | "from-lport",
-    match: string,
-    action: "allow-related" | "allow-stateless",
-  ): void => {
-    const port = direction === "to-lport" ? "outport" : "inport";
-    build.held("Port_Group", nodeGroupId(node.name), "acls", "ACL", `node/${node.name}/${name}/${direction}`, {
-      name: `node/${node.name}`.slice(0, 63),
-      direction,
-      tier: 2,
-      priority: 3000,
-      match: `${port} == @${group} && ${match}`,
-      action,
-      // As those that it is to overrule: what a pod sends is judged once, after load balancing.
-      options: direction === "from-lport" ? { "apply-after-lb": "true" } : {},
-      log: false,
-      external_ids: externalIds({ node: node.name }),
-    });
-  };
-  for (const direction of ["to-lport", "from-lport"] as const) {
-    allow("discovery", direction, DISCOVERY, "allow-stateless");
-  }
-  for (const [family, word] of [
-    ["v4", "ip4"],
-    ["v6", "ip6"],
-  ] as const) {
-    const addresses = [node.internal[family] ?? "", ip?.[family] ?? ""].filter((address) => address !== "");
-    if (addresses.length === 0) continue;
-    const set = `{${[...new Set(addresses)].sort().join(", ")}}`;
-    allow(word, "to-lport", `${word}.src == ${set}`, "allow-related");
-    allow(word, "from-lport", `${word}.dst == ${set}`, "allow-related");
-  }
-}

@@ -109,7 +109,7 @@ t.test("what policies say is what packets do", { skip: whyNoLab() }, async (t) =
         { namespace: NAMESPACE, name: "echo" },
         { type: "merge", body: { spec } },
       );
-      await new Promise((resolve) => setTimeout(resolve, 1500));
+      await new Promise((resolve) => setTimeout(resolve, 6000));
       const [kept, cut] = await Promise.all(streams.map((stream) => stream.stop()));
       await server.stop();
       const after = (kept ?? []).filter(({ sent }) => sent > changed - 100);
@@ -117,7 +117,7 @@ t.test("what policies say is what packets do", { skip: whyNoLab() }, async (t) =
       t.ok(after.length > 100, `${after.length} datagrams since the change`);
       t.ok(lost <= 2, `of those that stay allowed ${lost} were lost`);
       const last = cut?.findLast(({ echoed }) => echoed !== undefined);
-      t.ok(last !== undefined && last.sent < changed + 1500, "the other flow was echoed, and is not any more");
+      t.ok(last !== undefined && last.sent < changed + 5000, "the other flow was echoed, and is not any more");
       t.comment(`cut ${((last?.sent ?? changed) - changed).toFixed(0)} ms after the change`);
       await deletePolicy(world, NAMESPACE, "echo");
     },

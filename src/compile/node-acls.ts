@@ -1,0 +1,60 @@
+import { nodePortGroupName } from "../api/names.ts";
+import type { IpFact, NodeFact } from "../facts/types.ts";
+import type { FragmentBuilder } from "./fragment-builder.ts";
+import { nodeGroupId } from "./owner-ids.ts";
+import { externalIds } from "./rows.ts";
+
+type Direction = "to-lport" | "from-lport";
+
+/** The tiers that are followed by another one: OVN has four (ovn-nb(5), ACL `tier`). */
+const TIERS_BEFORE_LAST = [0, 1, 2] as const;
+
+/**
+ * What holds for all pods of a node while there are policies, as ACLs of the node's group.
+ *
+ * **Their own node reaches them** whatever policies say, and is reached: kubelet's probes come from there (NetworkPolicy, "The behavior of to
+ * and from selectors"). Kube-OVN's priority. IPv6's neighbour discovery needs no such rule: ovn-northd lets it through where there is
+ * any `allow-related`.
+ *
+ * **What a tier does not decide is left to the next one**, in so many words. Where no ACL of the first tier matches, OVN's own flow of priority 1
+ * takes a packet of a connection that an ACL has blocked before for one that nothing forbids any more, and lets it through, although
+ * the drop is in a later tier: every other packet of a connection that was cut gets through (northd 25.03, `ls_out_acl_eval`). A `pass` of
+ * priority 0 comes before that flow. It must not be in the last tier, where that flow is right, so there is always a rule in
+ * the fourth. Only what comes to a pod needs this: what it sends is judged after load balancing, where that flow is not.
+ */
+export function compileNodeAcls(build: FragmentBuilder, node: NodeFact, ip: IpFact | undefined): void {
+  const group = nodePortGroupName(node.name);
+  const add = (
+    name: string,
+    direction: Direction,
+    tier: 0 | 1 | 2 | 3,
+    priority: number,
+    match: string,
+    action: "allow-related" | "pass",
+  ): void => {
+    const port = direction === "to-lport" ? "outport" : "inport";
+    build.held("Port_Group", nodeGroupId(node.name), "acls", "ACL", `node/${node.name}/${name}/${direction}/${tier}`, {
+      name: `node/${node.name}`.slice(0, 63),
+      direction,
+      tier,
+      priority,
+      match: `${port} == @${group} && ${match}`,
+      action,
+      // As those that it is to overrule: what a pod sends is judged once, after load balancing.
+      options: direction === "from-lport" ? { "apply-after-lb": "true" } : {},
+      log: false,
+      external_ids: externalIds({ node: node.name }),
+    });
+  };
+  for (const [family, word] of [
+    ["v4", "ip4"],
+    ["v6", "ip6"],
+  ] as const) {
+    const addresses = [node.internal[family] ?? "", ip?.[family] ?? ""].filter((address) => address !== "");
+    if (addresses.length === 0) continue;
+    const set = `{${[...new Set(addresses)].sort().join(", ")}}`;
+    add(word, "from-lport", 2, 3000, `${word}.dst == ${set}`, "allow-related");
+    for (const tier of [2, 3] as const) add(word, "to-lport", tier, 3000, `${word}.src == ${set}`, "allow-related");
+  }
+  for (const tier of TIERS_BEFORE_LAST) add("pass", "to-lport", tier, 0, "ip", "pass");
+}
