@@ -211,7 +211,7 @@ function makeAction(random: Random, name: ActionName, replicas: number, at: numb
         { at: at + random.int(2_000, 20_000), do: "namespace", name: "green", labels: { team: "green" } },
       ];
     case "subnet":
-      return [{ at, do: name, ...subnetOf(random) }];
+      return subnetWithVpc(at, random);
     case "pool":
       return [{ at, do: name, name: random.pick(POOLS), spec: poolOf(random) }];
     case "vip":
@@ -342,6 +342,13 @@ function setWishes(random: Random): { wishes?: Wishes } {
     { logical_switch: "small" },
   ]);
   return { wishes };
+}
+
+/** A subnet of another VPC mostly brings that along. */
+function subnetWithVpc(at: number, random: Random): Action[] {
+  const made: Action = { at, do: "subnet", ...subnetOf(random) };
+  const vpc = VPC_OF[made.name];
+  return vpc !== undefined && random.chance(0.8) ? [{ at, do: "vpc", name: vpc, spec: {} }, made] : [made];
 }
 
 function subnetOf(random: Random): { name: string; spec: Readonly<Record<string, unknown>> } {

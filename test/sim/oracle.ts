@@ -3,6 +3,9 @@ import type { NorthboundServer } from "./northbound-server.ts";
 import { annotation, DEFAULT_VPC, type Ip, isSound, JOIN, type Picture, type Pod, type Subnet } from "./picture.ts";
 import { readRanges, Supply } from "./supply.ts";
 
+/** The port group of pods that ask for a SecurityGroup that is not there; Kube-OVN has it always. */
+const NOBODYS_GROUP = "ovn.sg.kubeovn_deny_all";
+
 /** What the oracle looks at when all is quiet. */
 export interface Evidence {
   readonly picture: Picture;
@@ -188,7 +191,9 @@ function wrongGroups(evidence: Evidence): string[] {
       found.push(`port group ${name} has ${actual.join() || "nobody"}, not ${[...members].sort().join() || "nobody"}`);
     }
   }
-  for (const name of groups.keys()) if (!wanted.has(name)) found.push(`port group ${name} is there for nothing`);
+  for (const name of groups.keys()) {
+    if (!wanted.has(name) && name !== NOBODYS_GROUP) found.push(`port group ${name} is there for nothing`);
+  }
   return found;
 }
 
