@@ -95,6 +95,33 @@ t.test("a subnet with a vlan and no addresses gives MACs, one holder each on the
   t.match(state, { ready: false, reason: "NoProviderNetwork", message: /MAC addresses.*spec\.vlan "v100"/ });
 });
 
+t.test("of a thousand who wait for one address one is tried, and those who want something else as well", async (t) => {
+  const facts = sampleFacts();
+  addSubnet(facts, "small", { cidrBlock: "10.29.0.0/30", namespaces: ["default"] });
+  addSubnet(facts, "other", { cidrBlock: "10.29.1.0/30" });
+  const { allocator, records, ipam, write } = rig(facts);
+  allocator.start();
+  const elsewhere = { "ovn.kubernetes.io/logical_switch": "other" };
+  addPod(facts, "first", { node: "weft-1" });
+  addPod(facts, "far", { node: "weft-1", annotations: elsewhere });
+  write("first.default");
+  write("far.default");
+  for (let i = 0; i < 1000; i++) addPod(facts, `w${i}`, { node: "weft-1" });
+  addPod(facts, "x", { node: "weft-1", annotations: elsewhere });
+  t.equal(allocator.waiting, 1001);
+  let asked = 0;
+  const allocate = ipam.allocate.bind(ipam);
+  ipam.allocate = (request) => {
+    asked++;
+    return allocate(request);
+  };
+  facts.set("pods", "default/first", undefined);
+  facts.set("ips", "first.default", undefined);
+  t.equal(records.get("w0.default")?.lease.v4, "10.29.0.2", "the one that has waited longest");
+  t.equal(allocator.waiting, 1000);
+  t.equal(asked, 3, "the one that got it, the next, and the one that waits elsewhere");
+});
+
 t.test("labels that a namespace gets bind it to a subnet", async (t) => {
   const facts = sampleFacts();
   addSubnet(facts, "gold", { cidrBlock: "10.29.0.0/24", namespaceSelectors: [{ matchLabels: { tier: "gold" } }] });

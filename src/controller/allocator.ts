@@ -1,4 +1,4 @@
-import { OVN_PROVIDER } from "../api/annotations.ts";
+import { OVN_PROVIDER, type PodRequestKey, podAnnotation } from "../api/annotations.ts";
 import { nodePortName, podPortName, routerPortName } from "../api/names.ts";
 import { poolVerdictKey } from "../compile/ippool.ts";
 import { isOpen, subnetsOfNamespace } from "../compile/namespace-subnets.ts";
@@ -66,6 +66,8 @@ export interface AllocatorOptions {
 interface Waiting {
   readonly serve: () => void;
   readonly reason: string;
+  /** What is the same for all who would be refused if one of them is: that there is no address left of the kind that they want. */
+  readonly alike: string | undefined;
 }
 
 /**
@@ -96,7 +98,7 @@ export class Allocator {
 
   /** Becomes the one who decides: takes in all that is held, then serves whoever has no address. */
   start(): void {
-    const { facts, disputed } = this.#options;
+    const { facts, ipam, disputed } = this.#options;
     this.#active = true;
     this.#nodeAddresses();
     for (const subnet of facts.all("subnets")) this.#configure(subnet.name);
@@ -108,6 +110,7 @@ export class Allocator {
     for (const vip of facts.all("vips")) this.#reserveVip(vip);
     for (const claim of claims.annotated) this.#claim(claim);
     for (const port of claims.orphans) this.#holdOrphan(port);
+    ipam.loaded();
     for (const subnet of facts.all("subnets")) this.#options.usageChanged(subnet.name);
     this.#serveAll();
   }
@@ -372,8 +375,18 @@ export class Allocator {
     for (const pod of facts.all("pods")) this.#servePod(pod);
   }
 
+  /**
+   * Something that was refused may now be met. Those who wait are served in the order in which they came; where one finds nothing left,
+   * the others who want the same are not tried: addresses are only taken here, and a thousand may wait for the one that has come free.
+   */
   #serveWaiting(): void {
-    for (const { serve } of [...this.#waiting.values()]) serve();
+    const nothingLeft = new Set<string>();
+    for (const [id, { serve, alike }] of [...this.#waiting]) {
+      if (alike !== undefined && nothingLeft.has(alike)) continue;
+      serve();
+      const still = this.#waiting.get(id)?.alike;
+      if (still !== undefined) nothingLeft.add(still);
+    }
   }
 
   #serveNode(node: NodeFact): void {
@@ -505,8 +518,19 @@ export class Allocator {
     // Not the whole sentence: who else holds addresses of a pool changes all the time.
     const reason = [decision.code, decision.subnet, decision.value, decision.holder].join(" ");
     const told = this.#waiting.get(id)?.reason === reason;
-    this.#waiting.set(id, { reason, serve: () => this.#serveAgain(kind, object.key) });
+    const alike = decision.code === "NoAvailableAddress" ? this.#likeness(object) : undefined;
+    this.#waiting.set(id, { reason, alike, serve: () => this.#serveAgain(kind, object.key) });
     if (!told) this.#options.refused(kind, object, decision);
+  }
+
+  /** What decides where a pod's address may come from; nothing where it names addresses of its own choice, or a MAC, or has a record. */
+  #likeness(object: Applicant): string | undefined {
+    if (!("holder" in object && "annotations" in object)) return undefined;
+    const wish = (key: PodRequestKey): string => object.annotations[podAnnotation(OVN_PROVIDER, key)]?.trim() ?? "";
+    const pool = wish("ip_pool");
+    if (wish("ip_address") !== "" || wish("mac_address") !== "" || /[;,.:]/.test(pool)) return undefined;
+    if (this.#options.facts.get("ips", ownerOf(object)) !== undefined) return undefined;
+    return [object.namespace, wish("logical_switch"), pool, wish("ip_family")].join(" ");
   }
 
   #serveAgain(kind: "pods" | "nodes" | "ips" | "vips", key: string): void {

@@ -139,6 +139,14 @@ export class Ipam {
     return { lease: lease && leaseView(lease), conflicts };
   }
 
+  /** All that is held has been loaded: the gaps in it are given last. See `Space.ageFree`. */
+  loaded(): void {
+    for (const { v4, v6 } of this.#subnets.values()) {
+      v4?.ageFree();
+      v6?.ageFree();
+    }
+  }
+
   /** What `allocate` would answer. Takes nothing. */
   decide(request: AddressRequest): Decision {
     const plan = decide(this.#view, request);

@@ -1,4 +1,5 @@
 import t from "tap";
+import { parseIp } from "../net/address.ts";
 import { subnetConfig } from "./config.ts";
 import { Ipam } from "./ipam.ts";
 import { hashedMacs } from "./macs.ts";
@@ -110,6 +111,58 @@ t.test("an address that could not be given today is held and named", (t) => {
   if (parsed.ok) ipam.configure({ ...parsed.config, name: "v4" });
   t.equal(ipam.holderOf("v4", "fd00::5"), "six", "also when the family comes later");
   t.match(ipam.usage("v4").v6, { using: 1n, usingRange: "fd00::5" });
+  t.end();
+});
+
+t.test("after a start the gaps among the addresses in use are given last, in order, and counted as free", (t) => {
+  const ipam = new Ipam({ macs: hashedMacs("t") });
+  const parsed = subnetConfig({
+    name: "s",
+    cidrBlock: "10.0.0.0/16,fd00::/64",
+    excludeIps: ["10.0.0.7"],
+    pools: [{ name: "p", ips: ["10.0.0.4..10.0.0.5"] }],
+  });
+  if (!parsed.ok) throw new Error("bad subnet");
+  ipam.configure(parsed.config);
+  for (const [owner, v4, v6] of [
+    ["a", "10.0.0.3", "fd00::2"],
+    ["b", "10.0.0.9", "fd00::4"],
+    // By name, far away: what lies between was never given.
+    ["c", "10.0.200.1", "fd00::ffff:ffff:ffff:1"],
+  ] as const)
+    ipam.reserve({ owner, subnet: "s", v4, v6 });
+  const before = ipam.counts("s");
+  ipam.loaded();
+  t.same(ipam.counts("s"), before);
+  t.match(ipam.allocate({ owner: "n1", subnets: ["s"], want: { kind: "any" } }), {
+    lease: { v4: "10.0.0.10", v6: "fd00::5" },
+  });
+  const pooled = { owner: "n2", subnets: ["s"], want: { kind: "pool" as const, pools: ["p"] }, family: 4 as const };
+  t.match(
+    ipam.allocate(pooled),
+    { lease: { v4: "10.0.0.4" } },
+    "a pool of which nobody has anything begins at its begin",
+  );
+  t.match(
+    ipam.allocate({ owner: "n3", subnets: ["s"], want: { kind: "static", addresses: { v4: parseIp("10.0.0.2")! } } }),
+    { lease: { v4: "10.0.0.2" } },
+    "who asks for one of the gaps has it",
+  );
+  t.end();
+});
+
+t.test("when nothing else is left, the gaps are given", (t) => {
+  const ipam = new Ipam({ macs: hashedMacs("t") });
+  const parsed = subnetConfig({ name: "s", cidrBlock: "10.0.0.0/29" });
+  if (!parsed.ok) throw new Error("bad subnet");
+  ipam.configure(parsed.config);
+  ipam.reserve({ owner: "a", subnet: "s", v4: "10.0.0.4" });
+  ipam.loaded();
+  const given = ["b", "c", "d", "e", "f"].map((owner) => {
+    const decision = ipam.allocate({ owner, subnets: ["s"], want: { kind: "any" } });
+    return decision.ok ? decision.lease.v4 : decision.code;
+  });
+  t.same(given, ["10.0.0.5", "10.0.0.6", "10.0.0.2", "10.0.0.3", "NoAvailableAddress"]);
   t.end();
 });
 

@@ -5,6 +5,7 @@ import {
   coordinateOf,
   intersectSpans,
   lastAtOrBefore,
+  predecessor,
   type Span,
   spanSize,
   successor,
@@ -12,6 +13,9 @@ import {
 import { CoordinateMap } from "./coordinate-map.ts";
 import { Lane } from "./lane.ts";
 import { buildZones, type Layout, type Overlap, type Zone } from "./zones.ts";
+
+/** See `Space.ageFree`. */
+export const LARGE_GAP = 4_096n;
 
 /**
  * The addresses of one family in one subnet: who holds which, and which is given next. `H` is what is known of a
@@ -180,6 +184,42 @@ export class Space<H> {
     for (const [c] of this.#holders.entries()) this.#count(c);
     this.#keepReleased(before.values());
     return overlaps;
+  }
+
+  /**
+   * Takes the free addresses among those in use for given back: after a start nobody knows which of them somebody had a moment
+   * ago, and what was never given is better. A gap of more than `LARGE_GAP` addresses ends it: beyond are the ones that somebody
+   * asked for by name. For start, when nothing was given back yet. O(n log n) in the addresses held.
+   */
+  ageFree(): void {
+    const lanes = new Map<string, { gaps: Span[]; known: number; ended: boolean }>();
+    const spans = this.usedSpans()[Symbol.iterator]();
+    let used = spans.next();
+    for (const zone of this.#zones) {
+      const lane = lanes.get(zone.pool) ?? { gaps: [], known: 0, ended: false };
+      lanes.set(zone.pool, lane);
+      const gap = (first: Coordinate, last: Coordinate): void => {
+        if (zone.kind !== "auto" || first > last) return;
+        if (spanSize(first, last) > LARGE_GAP) lane.ended = true;
+        if (!lane.ended) lane.gaps.push({ first, last });
+      };
+      let from: Coordinate = zone.first;
+      while (used.done !== true && used.value.first <= zone.last) {
+        const part: Span = used.value;
+        if (part.first > from) gap(from, predecessor(part.first));
+        // Only what has somebody behind it counts.
+        if (zone.kind === "auto" && !lane.ended) lane.known = lane.gaps.length;
+        from = successor(part.last);
+        if (part.last > zone.last) break;
+        used = spans.next();
+      }
+      gap(from, zone.last);
+    }
+    for (const [pool, { gaps, known }] of lanes) {
+      const released = this.#lanes.get(pool)?.released;
+      if (released === undefined || released.size > 0) continue;
+      for (const span of gaps.slice(0, known)) released.pushOld(span, Number(spanSize(span.first, span.last)));
+    }
   }
 
   /** Those who hold an address that does not lie in the CIDR. */
