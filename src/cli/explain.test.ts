@@ -181,3 +181,34 @@ t.test("what SecurityGroups decide is said with the group and the rule", async (
   await golden(t, "group-allows", cluster, ["client", "db", "5432"], false);
   await golden(t, "group-denies", cluster, ["client", "db", "5433"], false);
 });
+
+t.test("what a private subnet keeps out is said of the subnet", async (t) => {
+  const cluster = await SampleCluster.make();
+  await cluster.pod("default/a");
+  await cluster.subnet("vault", "10.88.0.0/24", { private: true, allowSubnets: ["10.99.0.0/24"] });
+  const made = await cluster.add(PODS, {
+    metadata: { namespace: "default", name: "safe" },
+    spec: { nodeName: "weft-1" },
+  });
+  const of = { podName: "safe", namespace: "default", nodeName: "weft-1", subnet: "vault" };
+  await cluster.ip("safe.default", of, "10.88.0.5", "", made.metadata.uid);
+  await golden(t, "private-subnet", cluster, ["a", "safe", "80"], false);
+  await golden(t, "private-subnet-node", cluster, ["node/weft-2", "safe", "80"], true);
+  await golden(t, "private-subnet-out", cluster, ["safe", "a", "80"], false);
+});
+
+t.test("names that only the controller can resolve are warned of", async (t) => {
+  const cluster = await SampleCluster.make();
+  await cluster.pod("default/a");
+  await cluster.pod("default/b");
+  await cluster.add(ADMIN_NETWORK_POLICIES, {
+    metadata: { name: "out" },
+    spec: {
+      priority: 10,
+      subject: { namespaces: {} },
+      egress: [{ action: "Allow", to: [{ domainNames: ["example.com"] }] }],
+    },
+  });
+  const { warnings } = await explainCommand(cluster.kube, "default", ["a", "b", "80"]);
+  t.match(warnings, [/rules for example\.com count as if they matched nobody/]);
+});

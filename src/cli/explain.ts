@@ -12,6 +12,8 @@ export interface Report {
   readonly data: unknown;
   readonly text: string;
   readonly ok: boolean;
+  /** What the answer does not take into account, one sentence each. */
+  readonly warnings?: readonly string[];
 }
 
 /** Answers `policy explain FROM TO PORT`. Rejects with an `EndpointError` or a `KubeError`. */
@@ -23,7 +25,7 @@ export async function explainCommand(
   const port = parsePort(portText);
   if (typeof port === "string") throw new EndpointError(port);
   const [fromEnd, toEnd] = [parseEnd(from, namespace), parseEnd(to, namespace)];
-  const { network, book } = buildWorld(await readObjects(kube));
+  const { network, book, warnings } = buildWorld(await readObjects(kube));
   const [sources, target] = await Promise.all([
     findSources(kube, network, fromEnd),
     findTarget(kube, network, toEnd, port),
@@ -42,5 +44,5 @@ export async function explainCommand(
     }
   }
   const ok = answers.every(({ verdict }) => verdict === "allowed");
-  return { data: answers.length === 1 ? answers[0] : answers, text: texts.join("\n"), ok };
+  return { data: answers.length === 1 ? answers[0] : answers, text: texts.join("\n"), ok, warnings };
 }

@@ -35,7 +35,8 @@ async function withKube(options: Options, action: (kube: Kube) => Promise<Report
     ...(context === undefined ? {} : { context }),
   });
   try {
-    const { data, text, ok } = await action(connection.kube);
+    const { data, text, ok, warnings = [] } = await action(connection.kube);
+    for (const warning of warnings) console.error(`Warning: ${warning}`);
     process.stdout.write(output === "json" ? `${JSON.stringify(data, null, 2)}\n` : text);
     if (!ok) process.exitCode = 1;
   } finally {

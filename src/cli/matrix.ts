@@ -44,10 +44,11 @@ export async function matrixCommand(kube: Kube, options: MatrixOptions): Promise
     reasons: html !== undefined || output === "json",
   });
   const text = formatMatrix(data);
-  if (html === undefined) return { data, text, ok: true };
+  const { warnings } = world;
+  if (html === undefined) return { data, text, ok: true, warnings };
   const title = `Who may reach whom: ${namespace}${to === namespace ? "" : ` → ${to === "*" ? "all namespaces" : to}`}`;
   await writeFile(html, matrixHtml(data, title));
-  return { data, text: `${text}Written to ${html}.\n`, ok: true };
+  return { data, text: `${text}Written to ${html}.\n`, ok: true, warnings };
 }
 
 function podsOf({ facts }: World, namespace: string): ReturnType<typeof facts.all<"pods">> {

@@ -46,7 +46,7 @@ export async function planCommand(kube: Kube, options: PlanOptions): Promise<Rep
   const { parked: _, ...plan } = rows.plan;
   const data = { reachability: reach, notes: remarks, rows: plan };
   const text = [reachPart(reach), rowsPart(rows.text, allRows), notesPart(remarks)].filter((part) => part !== "");
-  return { data, text: text.join("\n"), ok: !exitCode || reach.changes.length === 0 };
+  return { data, text: text.join("\n"), ok: !exitCode || reach.changes.length === 0, warnings: after.warnings };
 }
 
 async function readInput(file: string): Promise<string> {

@@ -24,6 +24,8 @@ export interface World {
   readonly fragments: ReadonlyMap<string, Fragment<WeftEffect>>;
   readonly network: Network;
   readonly book: PolicyBook;
+  /** What is not known here and so not taken into account, one sentence each. */
+  readonly warnings: readonly string[];
 }
 
 /** The feeds by kind, with names that decide nothing about which objects are read. */
@@ -59,7 +61,18 @@ export function buildWorld(objects: ClusterObjects): World {
   }
   new DerivedFacts(facts).start();
   const fragments = compileAll(facts);
-  return { facts, fragments, network: new Network(facts, fragments.values()), book: new PolicyBook(facts) };
+  const network = new Network(facts, fragments.values());
+  return { facts, fragments, network, book: new PolicyBook(facts), warnings: unknownDomains(facts) };
+}
+
+/** The domain names in policies whose addresses only the controller knows, from the cluster's DNS. */
+function unknownDomains(facts: FactStore): readonly string[] {
+  const names = facts.all("groups").flatMap(({ group }) => (group.kind === "domain" ? [group.domain] : []));
+  const unknown = names.filter((name) => facts.by("nameResolvers", "domain", name).length === 0);
+  if (unknown.length === 0) return [];
+  return [
+    `rules for ${unknown.join(", ")} count as if they matched nobody: what the DNS answers is known to the controller only (Address_Set rows named weft.domain.*)`,
+  ];
 }
 
 /**

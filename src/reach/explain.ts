@@ -169,7 +169,7 @@ function explainStep(
   const unruled = denied && by?.externalIds["rule"] === `${what}/isolation`;
   return {
     what,
-    at: end?.label ?? `port ${step.port.name}`,
+    at: end?.label ?? `the router of subnet ${step.port.switch}`,
     verdict: denied ? "denied" : "allowed",
     because: sentence(book, what, decision, labels, end),
     ...(by !== undefined && { acl: explainAcl(network, book, by) }),
@@ -224,15 +224,19 @@ function isIsolating(book: PolicyBook, label: string, what: Direction): boolean 
   return book.byLabel(label)?.isolation.some(({ direction }) => direction === what) === true;
 }
 
+/** What else has ACLs, by the first part of its id. */
+const OTHER_KINDS: Readonly<Record<string, string>> = { sg: "SecurityGroup", subnet: "Subnet" };
+
 function aclOwner(book: PolicyBook, { externalIds }: Acl): { readonly policy?: string; readonly rule?: string } {
   const { policy: id, rule, node } = externalIds;
   if (id === undefined) return node === undefined ? {} : { policy: `node ${node}` };
-  const group = id.startsWith("sg/") ? id.slice("sg/".length) : undefined;
-  const policy = book.policy(id)?.label ?? (group === undefined ? id : `SecurityGroup ${group}`);
+  const [prefix = "", name = ""] = id.split("/", 2);
+  const kind = OTHER_KINDS[prefix];
+  const policy = book.policy(id)?.label ?? (kind === undefined ? id : `${kind} ${name}`);
   if (rule === undefined) return { policy };
   // A SecurityGroup calls its lists of rules otherwise.
   const path = rulePath(rule);
-  return { policy, rule: group === undefined ? path : path.replace(/^spec\.(ingress|egress)\[/, "spec.$1Rules[") };
+  return { policy, rule: prefix === "sg" ? path.replace(/^spec\.(ingress|egress)\[/, "spec.$1Rules[") : path };
 }
 
 function explainAcl(network: Network, book: PolicyBook, acl: Acl): ExplainedAcl {

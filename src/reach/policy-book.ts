@@ -63,9 +63,9 @@ export function peerGroupName(peer: Peer): string | undefined {
 
 /** Where in the object a rule stands: `spec.ingress[0]`, with the name that its author gave it. */
 export function rulePath(rule: string): string {
-  const [, direction, index, name] = /^(ingress|egress)\/(\d+)(?:\/(.*))?$/.exec(rule) ?? [];
-  if (direction !== undefined)
-    return `spec.${direction}[${index}]${name === undefined ? "" : ` ${JSON.stringify(name)}`}`;
+  const [, list, index, name] = /^(\w+)\/(\d+)(?:\/(.*))?$/.exec(rule) ?? [];
+  if (list !== undefined) return `spec.${list}[${index}]${name === undefined ? "" : ` ${JSON.stringify(name)}`}`;
+  if (/^private\b/.test(rule)) return "spec.private";
   return /^(ingress|egress)\/isolation$/.test(rule) ? "isolation" : rule;
 }
 
