@@ -161,10 +161,10 @@ await t.test("each CRD of crds/ is in the chart as it stands there", { skip }, a
 /** The resources that the sources of a component name, by their constants in src/kube/resources.ts. */
 function usedTypes(folder: string): readonly resources.ResourceType[] {
   const used = new Set<resources.ResourceType>();
-  for (const file of globSync(join(ROOT, "src", folder, "*.ts"))) {
+  for (const file of globSync(join(ROOT, "src", folder, "**/*.ts"))) {
     if (file.endsWith(".test.ts")) continue;
     for (const [, names = ""] of readFileSync(file, "utf8").matchAll(
-      /import \{([^}]*)\} from "\.\.\/kube\/resources\.ts"/g,
+      /import \{([^}]*)\} from "(?:\.\.\/)+kube\/resources\.ts"/g,
     )) {
       for (const name of names.split(",").map((word) => word.trim())) {
         const type = (resources as Readonly<Record<string, unknown>>)[name];
@@ -184,7 +184,12 @@ function grantsOf(t: Test, objects: readonly Any[], account: string): readonly A
 await t.test("each component may reach what its sources name, and nothing else", { skip }, async (t) => {
   const objects = await render();
   for (const [folder, account, besides] of [
-    ["controller", "ovn", ["/events", "coordination.k8s.io/leases", "kubevirt.io/virtualmachines"]],
+    [
+      "controller",
+      "ovn",
+      // The last are weftctl's, which runs in the controller's pod.
+      ["/events", "coordination.k8s.io/leases", "kubevirt.io/virtualmachines", "discovery.k8s.io/endpointslices"],
+    ],
     ["daemon", "kube-ovn-cni", []],
   ] as const) {
     const rules = grantsOf(t, objects, account);
