@@ -1,4 +1,5 @@
 import { DerivedFacts } from "../../src/compile/derived.ts";
+import { projectAdminPolicy } from "../../src/facts/project-admin-policy.ts";
 import { projectNamespace, projectNode, projectPod } from "../../src/facts/project-core.ts";
 import { POD_UID_ANNOTATION, projectIp } from "../../src/facts/project-ip.ts";
 import { projectNetworkPolicy } from "../../src/facts/project-policy.ts";
@@ -103,24 +104,37 @@ export function dropPod(facts: FactStore, { metadata: { name, namespace } }: Pod
 
 /** Sets a policy of any kind. */
 export function putPolicy(facts: FactStore, policy: Policy): void {
-  const { metadata } = policy;
+  const metadata = { ...policy.metadata, uid: `uid-${policy.kind}-${keyOf(policy)}` };
+  const key = keyOf(policy);
   switch (policy.kind) {
-    case "NetworkPolicy": {
-      const key = `${policy.metadata.namespace}/${metadata.name}`;
-      const object = { metadata: { ...policy.metadata, uid: `uid-np-${key}` }, spec: policy.spec };
-      facts.set("networkPolicies", key, projectNetworkPolicy(object));
+    case "NetworkPolicy":
+      facts.set("networkPolicies", key, projectNetworkPolicy({ metadata, spec: policy.spec }));
       break;
-    }
-    default:
-      throw new Error(`${policy.kind} is not taken in yet`);
+    case "AdminNetworkPolicy":
+      facts.set("adminNetworkPolicies", key, projectAdminPolicy("anp", { metadata, spec: policy.spec }));
+      break;
+    case "BaselineAdminNetworkPolicy":
+      facts.set("baselineAdminNetworkPolicies", key, projectAdminPolicy("banp", { metadata, spec: policy.spec }));
+      break;
+    case "ClusterNetworkPolicy":
+      facts.set("clusterNetworkPolicies", key, projectAdminPolicy("cnp", { metadata, spec: policy.spec }));
   }
 }
 
 /** Takes a policy away. */
 export function dropPolicy(facts: FactStore, policy: Policy): void {
-  if (policy.kind === "NetworkPolicy") {
-    facts.set("networkPolicies", `${policy.metadata.namespace}/${policy.metadata.name}`, undefined);
-  }
+  facts.set(FACT_KINDS[policy.kind], keyOf(policy), undefined);
+}
+
+const FACT_KINDS = {
+  NetworkPolicy: "networkPolicies",
+  AdminNetworkPolicy: "adminNetworkPolicies",
+  BaselineAdminNetworkPolicy: "baselineAdminNetworkPolicies",
+  ClusterNetworkPolicy: "clusterNetworkPolicies",
+} as const;
+
+function keyOf({ kind, metadata }: Policy): string {
+  return kind === "NetworkPolicy" && "namespace" in metadata ? `${metadata.namespace}/${metadata.name}` : metadata.name;
 }
 
 function putIp(

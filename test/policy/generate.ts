@@ -1,5 +1,13 @@
 import fc from "fast-check";
 import type {
+  AdminNetworkPolicy,
+  AdminPeer,
+  AdminPort,
+  AdminSubject,
+  BaselineAdminNetworkPolicy,
+  ClusterNetworkPolicy,
+  ClusterPort,
+  ClusterProtocol,
   LabelSelector,
   Namespace,
   NetworkPolicy,
@@ -7,6 +15,7 @@ import type {
   NetworkPolicyPort,
   Node,
   Pod,
+  Policy,
   Protocol,
   World,
 } from "./api.ts";
@@ -194,3 +203,131 @@ export const networkPolicyWorlds: fc.Arbitrary<World> = fc.record({
   pods: each(2, 5, pod),
   policies: each(1, 4, networkPolicy),
 });
+
+// ---- policy.networking.k8s.io
+
+const subject: fc.Arbitrary<AdminSubject> = fc.oneof(
+  fc.record({ namespaces: namespaceSelector }),
+  fc.record({ pods: fc.record({ namespaceSelector, podSelector }) }),
+);
+
+const nodeSelector = selector(["zone", "role"]);
+const outside: fc.Arbitrary<AdminPeer> = fc.oneof(
+  fc.record({ nodes: nodeSelector }),
+  fc.record({ networks: fc.uniqueArray(fc.constantFrom(...Object.keys(BLOCKS)), { minLength: 1, maxLength: 2 }) }),
+);
+
+const adminPort: fc.Arbitrary<AdminPort> = fc.oneof(
+  fc.record({ portNumber: fc.record({ protocol, port: fc.constantFrom(...PORTS) }) }),
+  fc
+    .tuple(protocol, fc.integer({ min: 79, max: 90 }), fc.integer({ min: 1, max: 12 }))
+    .map(([protocol, start, more]) => ({ portRange: { protocol, start, end: start + more } })),
+  fc.record({ namedPort: fc.constantFrom(...PORT_NAMES) }),
+);
+
+const clusterPort: fc.Arbitrary<ClusterPort> = fc.oneof(
+  fc.constantFrom(...PORTS).map((number) => ({ number })),
+  fc
+    .tuple(fc.integer({ min: 79, max: 90 }), fc.integer({ min: 1, max: 12 }))
+    .map(([start, more]) => ({ range: { start, end: start + more } })),
+);
+
+const clusterProtocol: fc.Arbitrary<ClusterProtocol> = fc.oneof(
+  clusterPort.map((destinationPort) => ({ tcp: { destinationPort } })),
+  clusterPort.map((destinationPort) => ({ udp: { destinationPort } })),
+  clusterPort.map((destinationPort) => ({ sctp: { destinationPort } })),
+  fc.constantFrom(...PORT_NAMES).map((destinationNamedPort) => ({ destinationNamedPort })),
+);
+
+/** The rules of a policy: the API refuses names of ports beside peers that have none. */
+function rules<Action extends string, Port extends object>(
+  actions: readonly Action[],
+  port: fc.Arbitrary<Port>,
+  field: "ports" | "protocols",
+  isNamed: (port: Port) => boolean,
+) {
+  const ports = fc.option(fc.array(port, { minLength: 1, maxLength: 2 }), { nil: undefined });
+  const common = fc
+    .record({ action: fc.constantFrom(...actions), ports })
+    .map(({ action, ports }) => ({ action, ...(ports && { [field]: ports }) }));
+  const from = fc.array(subject, { minLength: 1, maxLength: 2 });
+  const to = fc.array(fc.oneof({ weight: 2, arbitrary: subject }, { weight: 1, arbitrary: outside }), {
+    minLength: 1,
+    maxLength: 3,
+  });
+  const isOutside = (peer: AdminPeer): boolean => peer.nodes !== undefined || peer.networks !== undefined;
+  const ingress = fc.tuple(common, from).map(([rule, from]) => ({ ...rule, from }));
+  const egress = fc
+    .tuple(common, to)
+    .map(([rule, to]) => ({ ...rule, to }))
+    .filter(
+      (rule) =>
+        !((rule as { [key: string]: unknown })[field] as Port[] | undefined)?.some(isNamed) || !rule.to.some(isOutside),
+    );
+  const lists = { ingress: fc.array(ingress, { maxLength: 3 }), egress: fc.array(egress, { maxLength: 3 }) };
+  return fc.record({ subject, ...lists }, { requiredKeys: ["subject"] });
+}
+
+/** Those of Kube-OVN's range, and those beyond; few, so that some are tied. */
+const priority = fc.constantFrom(0, 1, 2, 50, 99, 100, 101, 1000);
+
+/** The AdminNetworkPolicy whose place in the world is `index`. */
+export function adminNetworkPolicy(index: number): fc.Arbitrary<AdminNetworkPolicy> {
+  return fc
+    .tuple(
+      priority,
+      rules(["Allow", "Deny", "Pass"], adminPort, "ports", ({ namedPort }) => namedPort !== undefined),
+    )
+    .map(([priority, spec]) => ({
+      kind: "AdminNetworkPolicy",
+      metadata: { name: `anp${index}` },
+      spec: { ...spec, priority },
+    }));
+}
+
+/** The one BaselineAdminNetworkPolicy that there may be. */
+export const baselineAdminNetworkPolicy: fc.Arbitrary<BaselineAdminNetworkPolicy> = rules(
+  ["Allow", "Deny"],
+  adminPort,
+  "ports",
+  ({ namedPort }) => namedPort !== undefined,
+).map((spec) => ({ kind: "BaselineAdminNetworkPolicy", metadata: { name: "default" }, spec }));
+
+/** The ClusterNetworkPolicy whose place in the world is `index`. */
+export function clusterNetworkPolicy(index: number): fc.Arbitrary<ClusterNetworkPolicy> {
+  const isNamed = ({ destinationNamedPort }: ClusterProtocol): boolean => destinationNamedPort !== undefined;
+  return fc
+    .tuple(
+      fc.constantFrom("Admin" as const, "Baseline" as const),
+      priority,
+      rules(["Accept", "Deny", "Pass"], clusterProtocol, "protocols", isNamed),
+    )
+    .map(([tier, priority, spec]) => ({
+      kind: "ClusterNetworkPolicy",
+      metadata: { name: `cnp${index}` },
+      spec: { ...spec, tier, priority },
+    }));
+}
+
+/** A policy of any kind whose place in the world is `index`; the baseline has its own place, 0. */
+export function anyPolicy(index: number): fc.Arbitrary<Policy> {
+  const others = [networkPolicy(index), adminNetworkPolicy(index), clusterNetworkPolicy(index)];
+  return index === 0 ? fc.oneof(...others, baselineAdminNetworkPolicy) : fc.oneof(...others);
+}
+
+/** A world with NetworkPolicies and cluster-wide ones of one version of their API: between versions it defines no order. */
+export const anyPolicyWorlds: fc.Arbitrary<World> = fc
+  .constantFrom<Policy["kind"][]>("AdminNetworkPolicy", "ClusterNetworkPolicy")
+  .chain((kind) => {
+    const policy = (index: number): fc.Arbitrary<Policy> => {
+      if (kind === "ClusterNetworkPolicy") return fc.oneof(networkPolicy(index), clusterNetworkPolicy(index));
+      const others = [networkPolicy(index), adminNetworkPolicy(index)];
+      return index === 0 ? fc.oneof(...others, baselineAdminNetworkPolicy) : fc.oneof(...others);
+    };
+    return fc.record({
+      namespaces: fc.tuple(...NAMESPACES.map(namespace)),
+      nodes,
+      pods: each(2, 5, pod),
+      policies: each(1, 5, policy),
+    });
+  });

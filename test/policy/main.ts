@@ -3,8 +3,8 @@ import fc from "fast-check";
 import type { World } from "./api.ts";
 import { disagreement } from "./compare.ts";
 import { type Conditions, conditions, firstFault } from "./expand.ts";
-import { networkPolicyWorlds } from "./generate.ts";
-import { networkPolicySteps, type Step } from "./steps.ts";
+import { anyPolicyWorlds, networkPolicyWorlds } from "./generate.ts";
+import { anyPolicySteps, networkPolicySteps, type Step } from "./steps.ts";
 
 /** What can be checked: a property of generated values, which says what is wrong, if anything is. */
 interface Check<T> {
@@ -14,6 +14,11 @@ interface Check<T> {
 
 const CHECKS = {
   networkpolicy: { values: networkPolicyWorlds, fault: disagreement } satisfies Check<World>,
+  all: { values: anyPolicyWorlds, fault: disagreement } satisfies Check<World>,
+  "all-steps": {
+    values: fc.tuple(anyPolicySteps, conditions),
+    fault: ([steps, circumstances]) => firstFault(steps, circumstances),
+  } satisfies Check<[readonly Step[], Conditions]>,
   "networkpolicy-steps": {
     values: fc.tuple(networkPolicySteps, conditions),
     fault: ([steps, circumstances]) => firstFault(steps, circumstances),

@@ -60,9 +60,9 @@ function verdict(
 ): boolean | undefined {
   const receiver = direction === "ingress" ? pod : peer.pod;
   const ownNode = peer.node !== undefined && peer.node.metadata.name === pod.spec.nodeName;
-  const admin = tierVerdict(adminRules(world, direction, "admin"), world, pod, peer, receiver, connection);
+  const admin = tierVerdict(adminPolicies(world, direction, "admin"), world, pod, peer, receiver, connection);
   // Whether cluster-wide policies apply to what comes from or goes to a pod's own node is left open.
-  if (ownNode && admin === "deny") return undefined;
+  if (admin === "open" || (ownNode && admin === "deny")) return undefined;
   if (admin !== "undecided") return admin === "allow";
 
   const isolating = world.policies.filter(
@@ -72,8 +72,8 @@ function verdict(
     // "Traffic to and from the node where a Pod is running is always allowed" (Network Policies, "The two sorts of pod isolation").
     return ownNode || isolating.some((policy) => allows(world, policy, direction, peer, receiver, connection));
   }
-  const baseline = tierVerdict(adminRules(world, direction, "baseline"), world, pod, peer, receiver, connection);
-  if (ownNode && baseline === "deny") return undefined;
+  const baseline = tierVerdict(adminPolicies(world, direction, "baseline"), world, pod, peer, receiver, connection);
+  if (baseline === "open" || (ownNode && baseline === "deny")) return undefined;
   return baseline !== "deny";
 }
 
@@ -142,69 +142,77 @@ function isPortOf(
 
 // ---- policy.networking.k8s.io
 
-/** A rule of any cluster-wide kind, in the order of precedence. */
+/** A rule of any cluster-wide kind. */
 interface AdminRule {
-  readonly subject: AdminSubject;
   readonly action: "Allow" | "Accept" | "Deny" | "Pass";
   readonly peers: readonly AdminPeer[];
   readonly isPort: (receiver: Pod | undefined, connection: Connection) => boolean;
 }
 
-/** "Policies with lower priority values have higher precedence"; within one, "a rule that appears at the top". */
-function adminRules(world: World, direction: Direction, tier: "admin" | "baseline"): readonly AdminRule[] {
-  const found: { readonly priority: number; readonly rules: readonly AdminRule[] }[] = [];
+/** A policy of any of these kinds: its rules of one direction, in their order. */
+interface AdminPolicy {
+  readonly priority: number;
+  readonly subject: AdminSubject;
+  readonly rules: readonly AdminRule[];
+}
+
+function adminPolicies(world: World, direction: Direction, tier: "admin" | "baseline"): readonly AdminPolicy[] {
+  const found: AdminPolicy[] = [];
   for (const policy of world.policies) {
     if (policy.kind === "NetworkPolicy") continue;
     const { subject } = policy.spec;
-    const { ingress = [], egress = [] } = policy.spec;
     if (policy.kind === "ClusterNetworkPolicy") {
+      const { priority, ingress = [], egress = [] } = policy.spec;
       if (policy.spec.tier !== (tier === "admin" ? "Admin" : "Baseline")) continue;
-      const rules = direction === "ingress" ? policy.spec.ingress : policy.spec.egress;
-      found.push({
-        priority: policy.spec.priority,
-        rules: (rules ?? []).map((rule) => ({
-          subject,
-          action: rule.action,
-          peers: "from" in rule ? rule.from : rule.to,
-          isPort: (receiver, it) => (rule.protocols ?? [{}]).some((one) => isClusterProtocol(one, receiver, it)),
-        })),
+      const rules = (direction === "ingress" ? ingress : egress).map((rule): AdminRule => {
+        // "If unspecified, protocol-specific attributes will not be used to match traffic."
+        const { action, protocols } = rule;
+        const isPort: AdminRule["isPort"] = (receiver, it) =>
+          protocols === undefined || protocols.some((one) => isClusterProtocol(one, receiver, it));
+        return { action, peers: "from" in rule ? rule.from : rule.to, isPort };
       });
+      found.push({ priority, subject, rules });
     } else {
       if ((policy.kind === "AdminNetworkPolicy") !== (tier === "admin")) continue;
-      const rules = (direction === "ingress" ? ingress : egress) as readonly {
-        readonly action: AdminRule["action"];
-        readonly ports?: readonly AdminPort[];
-        readonly from?: readonly AdminPeer[];
-        readonly to?: readonly AdminPeer[];
-      }[];
-      found.push({
-        priority: policy.kind === "AdminNetworkPolicy" ? policy.spec.priority : 0,
-        rules: rules.map(({ action, ports, from, to }) => ({
-          subject,
-          action,
-          peers: from ?? to ?? [],
-          // "If Ports is not set then the rule does not filter traffic via port."
-          isPort: (receiver, it) => ports === undefined || ports.some((one) => isAdminPort(one, receiver, it)),
-        })),
+      const { ingress = [], egress = [] } = policy.spec;
+      const rules = (direction === "ingress" ? ingress : egress).map((rule): AdminRule => {
+        // "If Ports is not set then the rule does not filter traffic via port."
+        const { action, ports } = rule;
+        const isPort: AdminRule["isPort"] = (receiver, it) =>
+          ports === undefined || ports.some((one) => isAdminPort(one, receiver, it));
+        return { action, peers: "from" in rule ? rule.from : rule.to, isPort };
       });
+      found.push({ priority: policy.kind === "AdminNetworkPolicy" ? policy.spec.priority : 0, subject, rules });
     }
   }
-  return found.sort((a, b) => a.priority - b.priority).flatMap(({ rules }) => rules);
+  return found;
 }
 
-/** The first rule that matches decides; `Pass` skips the rest of the tier. */
+/**
+ * "Policies with lower priority values have higher precedence"; within one, "a rule that appears at the top"; the first rule that
+ * matches decides, and `Pass` skips the rest of the tier. Of several policies with one priority "the implementation can apply any of
+ * the matching policies": where these differ the outcome is `open`.
+ */
 function tierVerdict(
-  rules: readonly AdminRule[],
+  policies: readonly AdminPolicy[],
   world: World,
   pod: Pod,
   peer: Party,
   receiver: Pod | undefined,
   connection: Connection,
-): "allow" | "deny" | "undecided" {
-  for (const { subject, action, peers, isPort } of rules) {
-    if (!isSubject(world, subject, pod) || !isPort(receiver, connection)) continue;
-    if (!peers.some((one) => isAdminPeer(world, one, peer))) continue;
-    return action === "Pass" ? "undecided" : action === "Deny" ? "deny" : "allow";
+): "allow" | "deny" | "undecided" | "open" {
+  for (const priority of [...new Set(policies.map((policy) => policy.priority))].sort((a, b) => a - b)) {
+    const outcomes = new Set<"allow" | "deny" | "undecided">();
+    for (const policy of policies) {
+      if (policy.priority !== priority || !isSubject(world, policy.subject, pod)) continue;
+      const first = policy.rules.find(
+        ({ peers, isPort }) => isPort(receiver, connection) && peers.some((one) => isAdminPeer(world, one, peer)),
+      );
+      if (first === undefined) continue;
+      outcomes.add(first.action === "Pass" ? "undecided" : first.action === "Deny" ? "deny" : "allow");
+    }
+    const [outcome] = outcomes;
+    if (outcome !== undefined) return outcomes.size > 1 ? "open" : outcome;
   }
   return "undecided";
 }
@@ -219,14 +227,19 @@ function isSubject(world: World, { namespaces, pods }: AdminSubject, pod: Pod): 
   );
 }
 
-/** `nodes` matches the IPs in the node's `status.addresses`; `networks` any address, pods' as well. */
+/**
+ * `nodes` matches the IPs in the node's `status.addresses`, and here those that the node has in the pod network as well, for it sends
+ * from these; `networks` matches any address, pods' as well.
+ */
 function isAdminPeer(world: World, peer: AdminPeer, party: Party): boolean {
   if (peer.networks !== undefined) return peer.networks.some((cidr) => isIn(party.address, cidr));
   if (peer.nodes !== undefined) {
     const { nodes } = peer;
     return world.nodes.some(
       ({ metadata, status }) =>
-        selects(nodes, metadata.labels) && status.addresses.some(({ address }) => address === party.address),
+        selects(nodes, metadata.labels) &&
+        (party.node?.metadata.name === metadata.name ||
+          status.addresses.some(({ address }) => address === party.address)),
     );
   }
   return party.pod !== undefined && isSubject(world, peer, party.pod);
@@ -245,7 +258,6 @@ function isAdminPort(
   return namedPort !== undefined && isNamed(receiver, namedPort, it);
 }
 
-/** "If unspecified, protocol-specific attributes will not be used to match traffic." */
 function isClusterProtocol(one: ClusterProtocol, receiver: Pod | undefined, it: Connection): boolean {
   if (one.destinationNamedPort !== undefined) return isNamed(receiver, one.destinationNamedPort, it);
   const protocols = [
@@ -253,11 +265,9 @@ function isClusterProtocol(one: ClusterProtocol, receiver: Pod | undefined, it: 
     ["UDP", one.udp],
     ["SCTP", one.sctp],
   ] as const;
-  const set = protocols.filter(([, match]) => match !== undefined);
-  if (set.length === 0) return true;
-  return set.some(([protocol, match]) => {
-    if (it.protocol !== protocol) return false;
-    const { number, range } = match?.destinationPort ?? {};
+  return protocols.some(([protocol, match]) => {
+    if (match === undefined || it.protocol !== protocol) return false;
+    const { number, range } = match.destinationPort ?? {};
     if (number !== undefined) return it.port === number;
     return range === undefined || (it.port >= range.start && it.port <= range.end);
   });

@@ -1,4 +1,4 @@
-import { parseIp } from "../../src/net/address.ts";
+import { type Ip, parseIp } from "../../src/net/address.ts";
 import { type AclView, type Decision, decide, type NamedSets, type Packet, stageOf } from "../../src/policy/verdict.ts";
 import type { Connection, Party } from "./oracle.ts";
 import type { Row, Tables } from "./rows.ts";
@@ -57,8 +57,9 @@ export class Picture {
       const it = uuid === undefined ? undefined : this.#switches.get(uuid);
       if (it === undefined) return true;
       // A port of another switch, or a router, is not known by name here.
-      const here = leaving ? { ...packet, inport } : { ...packet, outport, ...(near === far && { inport }) };
-      const decision = decide(it[name], withoutUndefined(here), it.sets);
+      const known = inport !== undefined && (leaving || near === far) ? { inport } : {};
+      const here = leaving || outport === undefined ? { ...packet, ...known } : { ...packet, ...known, outport };
+      const decision = decide(it[name], here, it.sets);
       verdicts.push(`${name}: ${describe(decision)}`);
       return decision.verdict === "allow";
     };
@@ -119,11 +120,20 @@ export class Picture {
 }
 
 function packetOf(from: Party, to: Party, { protocol, port }: Connection): Packet {
-  const source = parseIp(from.address);
-  const destination = parseIp(to.address);
-  if (source === undefined || destination === undefined) throw new Error("not an address");
+  const source = addressOf(from);
+  const destination = addressOf(to);
   if (protocol === "ICMP") return { source, destination, protocol: source.family === 4 ? "ICMP" : "ICMPv6" };
   return { source, destination, protocol, sourcePort: 40_000, destinationPort: port };
+}
+
+/** Address → the same, read. There are few. */
+const READ = new Map<string, Ip>();
+
+function addressOf({ address }: Party): Ip {
+  const known = READ.get(address) ?? parseIp(address);
+  if (known === undefined) throw new Error(`${address} is no address`);
+  READ.set(address, known);
+  return known;
 }
 
 function portOf({ pod }: Party): string | undefined {
@@ -138,11 +148,6 @@ function addressesOf(port: Row): readonly string[] {
 
 function members(row: Row, column: string): readonly string[] {
   return (row[column] as readonly string[] | undefined) ?? [];
-}
-
-function withoutUndefined<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  const entries = Object.entries(object).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> };
 }
 
 function describe({ verdict, by }: Decision): string {

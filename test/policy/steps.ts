@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import type { Namespace, Node, Pod, Policy, World } from "./api.ts";
 import { dropPod, dropPolicy, emptyCluster, putNamespace, putNode, putPod, putPolicy, uidOf } from "./cluster.ts";
-import { NAMESPACES, namespace, networkPolicy, nodes, pod } from "./generate.ts";
+import { anyPolicy, NAMESPACES, namespace, networkPolicy, nodes, pod } from "./generate.ts";
 
 /** One change that a user makes. What stands in the same place replaces what was there. */
 export type Change =
@@ -64,6 +64,8 @@ export function stepsOf(policy: (place: number) => fc.Arbitrary<Policy>): fc.Arb
 }
 
 export const networkPolicySteps: fc.Arbitrary<readonly Step[]> = stepsOf(networkPolicy);
+
+export const anyPolicySteps: fc.Arbitrary<readonly Step[]> = stepsOf(anyPolicy);
 
 /** A cluster that users change, as facts and as the objects that they are of. */
 export class ChangingCluster {
