@@ -61,6 +61,8 @@ export class DerivedFacts {
     }
     for (const { subnet } of settled) facts.set("subnets", subnet.name, subnet);
     for (const { subnet, verdict } of settled) facts.set("verdicts", subnet.name, verdict);
+    const any = settled.some(({ subnet }) => subnet.private || subnet.acls.length > 0);
+    facts.set("policyUse", "subnets", any ? { key: "subnets", any } : undefined);
   }
 }
 

@@ -4,7 +4,8 @@ import type { FragmentBuilder } from "./fragment-builder.ts";
 import { nodeGroupId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
 
-type Direction = "to-lport" | "from-lport";
+/** Where an ACL is evaluated: what comes to a pod, and what it sends, before and after load balancing (ovn-nb(5), ACL `apply-after-lb`). */
+type Stage = "to-lport" | "from-lport" | "from-lport-after-lb";
 
 /** The tiers that are followed by another one: OVN has four (ovn-nb(5), ACL `tier`). */
 const TIERS_BEFORE_LAST = [0, 1, 2] as const;
@@ -20,28 +21,27 @@ const TIERS_BEFORE_LAST = [0, 1, 2] as const;
  * takes a packet of a connection that an ACL has blocked before for one that nothing forbids any more, and lets it through, although
  * the drop is in a later tier: every other packet of a connection that was cut gets through (northd 25.03, `ls_out_acl_eval`). A `pass` of
  * priority 0 comes before that flow. It must not be in the last tier, where that flow is right, so there is always a rule in
- * the fourth. Only what comes to a pod needs this: what it sends is judged after load balancing, where that flow is not.
+ * the fourth. After load balancing there is no such flow.
  */
 export function compileNodeAcls(build: FragmentBuilder, node: NodeFact, ip: IpFact | undefined): void {
   const group = nodePortGroupName(node.name);
   const add = (
     name: string,
-    direction: Direction,
+    stage: Stage,
     tier: 0 | 1 | 2 | 3,
     priority: number,
     match: string,
     action: "allow-related" | "pass",
   ): void => {
-    const port = direction === "to-lport" ? "outport" : "inport";
-    build.held("Port_Group", nodeGroupId(node.name), "acls", "ACL", `node/${node.name}/${name}/${direction}/${tier}`, {
+    const port = stage === "to-lport" ? "outport" : "inport";
+    build.held("Port_Group", nodeGroupId(node.name), "acls", "ACL", `node/${node.name}/${name}/${stage}/${tier}`, {
       name: `node/${node.name}`.slice(0, 63),
-      direction,
+      direction: stage === "to-lport" ? "to-lport" : "from-lport",
       tier,
       priority,
       match: `${port} == @${group} && ${match}`,
       action,
-      // As those that it is to overrule: what a pod sends is judged once, after load balancing.
-      options: direction === "from-lport" ? { "apply-after-lb": "true" } : {},
+      options: stage === "from-lport-after-lb" ? { "apply-after-lb": "true" } : {},
       log: false,
       external_ids: externalIds({ node: node.name }),
     });
@@ -53,8 +53,14 @@ export function compileNodeAcls(build: FragmentBuilder, node: NodeFact, ip: IpFa
     const addresses = [node.internal[family] ?? "", ip?.[family] ?? ""].filter((address) => address !== "");
     if (addresses.length === 0) continue;
     const set = `{${[...new Set(addresses)].sort().join(", ")}}`;
-    add(word, "from-lport", 2, 3000, `${word}.dst == ${set}`, "allow-related");
-    for (const tier of [2, 3] as const) add(word, "to-lport", tier, 3000, `${word}.src == ${set}`, "allow-related");
+    add(word, "from-lport-after-lb", 2, 3000, `${word}.dst == ${set}`, "allow-related");
+    for (const tier of [2, 3] as const) {
+      add(word, "to-lport", tier, 3000, `${word}.src == ${set}`, "allow-related");
+      add(word, "from-lport", tier, 3000, `${word}.dst == ${set}`, "allow-related");
+    }
   }
-  for (const tier of TIERS_BEFORE_LAST) add("pass", "to-lport", tier, 0, "ip", "pass");
+  for (const tier of TIERS_BEFORE_LAST) {
+    add("pass", "to-lport", tier, 0, "ip", "pass");
+    add("pass", "from-lport", tier, 0, "ip", "pass");
+  }
 }

@@ -313,7 +313,7 @@ export interface PortNumbersFact {
  * selects pods; key `securityGroups`: a SecurityGroup.
  */
 export interface PolicyUseFact {
-  readonly key: "cluster" | "securityGroups";
+  readonly key: "cluster" | "securityGroups" | "subnets";
   readonly any: true;
 }
 
