@@ -101,6 +101,11 @@ t.test("who holds an address is not left outside: the new range waits until it i
         "spec.cidrBlock 10.20.0.0/25 leaves out 10.20.0.200, which IP x.default holds; choose a range that has all of them, or delete what holds them",
     },
   });
+  const another = { podName: "a", namespace: "default", nodeName: "weft-1", subnet: "s", v6: "" };
+  addIp(facts, "a.default", { ...another, v4: "10.20.0.201" });
+  const message = /leaves out 10\.20\.0\.201, which IP a\.default holds \(and 1 more/;
+  t.match(condition(facts, "s"), { refused: { message } }, "what is said is what a fresh controller would say");
+  facts.set("ips", "a.default", undefined);
   facts.set("ips", "x.default", undefined);
   t.same(inForce(facts, "s"), ["10.20.0.0/25", "10.20.0.1"]);
 });

@@ -34,10 +34,11 @@ export class DerivedFacts {
     this.#groups.noteFact(change);
   }
 
-  /** An address may have been given back for which a subnet's new addresses wait. */
-  #noteHolder({ old }: FactChange<"ips" | "vips">): void {
-    if (old === undefined) return;
-    if (this.#facts.get("verdicts", old.subnet)?.refused?.reason === ADDRESSES_IN_USE) this.#settle();
+  /** An address may have been given back for which a subnet's new addresses wait, or be held that is in their way as well. */
+  #noteHolder({ old, new: now }: FactChange<"ips" | "vips">): void {
+    const isWaitedFor = (subnet = ""): boolean =>
+      this.#facts.get("verdicts", subnet)?.refused?.reason === ADDRESSES_IN_USE;
+    if (isWaitedFor(old?.subnet) || isWaitedFor(now?.subnet)) this.#settle();
   }
 
   /**
