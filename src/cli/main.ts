@@ -107,7 +107,7 @@ policy
   .option("-n, --namespace <namespace>", "of the pods that send, * for all", "default")
   .option("--to <namespace>", "of the pods that receive, * for all (default: the same)")
   .option("--port <port>", "only this one: tcp/80, udp/53, 80 (TCP), icmp (default: all, each pair with what is open)")
-  .option("--html <file>", "write a page as well, on which each cell says why")
+  .option("--html <file>", "write a page as well, on which each cell says why; - prints it instead")
   .addHelpText(
     "after",
     `

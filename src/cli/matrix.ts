@@ -15,7 +15,7 @@ export interface MatrixOptions {
   /** Another namespace for the columns; `*` for all. */
   readonly to?: string;
   readonly port?: string;
-  /** Where to write a page to. */
+  /** Where to write a page to; `-` to print it in place of the table. */
   readonly html?: string;
   readonly output?: "table" | "json";
 }
@@ -47,7 +47,9 @@ export async function matrixCommand(kube: Kube, options: MatrixOptions): Promise
   const { warnings } = world;
   if (html === undefined) return { data, text, ok: true, warnings };
   const title = `Who may reach whom: ${namespace}${to === namespace ? "" : ` → ${to === "*" ? "all namespaces" : to}`}`;
-  await writeFile(html, matrixHtml(data, title));
+  const page = matrixHtml(data, title);
+  if (html === "-") return { data, text: page, ok: true, warnings };
+  await writeFile(html, page);
   return { data, text: `${text}Written to ${html}.\n`, ok: true, warnings };
 }
 
