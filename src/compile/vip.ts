@@ -16,6 +16,8 @@ interface VipInput {
   readonly subnet: SubnetFact | undefined;
   /** Ports of the pods that may claim a virtual address, sorted. */
   readonly parents: readonly string[];
+  /** A pod has taken the address for its own: the port is the pod's. */
+  readonly taken: boolean;
 }
 
 /**
@@ -30,13 +32,13 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
     const vip = reader.get("vips", key);
     if (vip === undefined) return undefined;
     const subnet = reader.get("verdicts", vip.subnet)?.ok === true ? reader.get("subnets", vip.subnet) : undefined;
-    return { vip, subnet, parents: vip.type === "" ? parentsOf(reader, vip) : [] };
+    return { vip, subnet, parents: vip.type === "" ? parentsOf(reader, vip) : [], taken: isTaken(reader, vip) };
   },
 
-  compile({ vip, subnet, parents }): Fragment<WeftEffect> {
+  compile({ vip, subnet, parents, taken }): Fragment<WeftEffect> {
     if (vip.deleting) return { rows: [], edges: [], effects: finalizer("vips", vip, false) };
     const effects = finalizer("vips", vip, true);
-    if (subnet === undefined || !vip.given) return { rows: [], edges: [], effects };
+    if (subnet === undefined || !vip.given || taken) return { rows: [], edges: [], effects };
     const build = new FragmentBuilder();
     if (vip.type === "") addVirtualPort(build, vip, subnet, parents);
     else addPlainPort(build, vip, subnet);
@@ -68,6 +70,14 @@ function addPlainPort(build: FragmentBuilder, vip: VipFact, subnet: SubnetFact):
     options: forLb ? { arp_proxy: "true" } : {},
     external_ids: externalIds({ ls: subnet.name, pod: `${vip.namespace}/${vip.name}` }),
   });
+}
+
+/** Whether a pod names the Vip for its own address. Without a namespace a plain Vip has no port anyway. */
+function isTaken(reader: FactReader, { name, type, namespace }: VipFact): boolean {
+  if (type !== "" || namespace === "") return false;
+  return reader
+    .by("pods", "namespace", namespace)
+    .some((pod) => pod.alive && pod.annotations[POD.vip]?.trim() === name);
 }
 
 /** Pods of the Vip's namespace, in its subnet, that its selector finds and that name it in their annotation. */

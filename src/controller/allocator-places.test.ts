@@ -178,6 +178,51 @@ t.test("two StatefulSets that list the same addresses: the second is told who ho
   ]);
 });
 
+t.test("a pod takes a Vip's addresses and MAC, and gives them back to the Vip alone", async (t) => {
+  const facts = sampleFacts();
+  const { allocator, records, said, ipam, write } = rig(facts);
+  const vip = (given: boolean, more: object = {}): unknown => {
+    const spec = { subnet: "ovn-default", namespace: "default", v4ip: "10.16.0.77", v6ip: "fd00:10:16::77", ...more };
+    const mac = { macAddress: "02:00:00:00:00:77" };
+    const status = given ? { status: { v4ip: "10.16.0.77", mac: "02:00:00:00:00:77" } } : {};
+    return facts.set(
+      "vips",
+      "v",
+      projectVip({ metadata: { name: "v", uid: "v" }, spec: { ...spec, ...mac }, ...status }),
+    );
+  };
+  const annotations = { "ovn.kubernetes.io/vip": "v" };
+  allocator.start();
+  addPod(facts, "b", { node: "weft-1", annotations });
+  t.match(said, ['There is no Vip "v"; create it, or there is no Vip yet.']);
+  vip(false);
+  vip(true);
+  t.match(records.get("b.default"), {
+    lease: { v4: "10.16.0.77", v6: "fd00:10:16::77", mac: "02:00:00:00:00:77", subnet: "ovn-default" },
+  });
+  write("b.default");
+  addPod(facts, "c", { node: "weft-1", annotations });
+  t.match(said.at(-1), /10\.16\.0\.77 in subnet "ovn-default" is held by IP "b\.default"/);
+  facts.set("pods", "default/b", undefined);
+  facts.set("ips", "b.default", undefined);
+  t.match(records.get("c.default")?.lease, { v4: "10.16.0.77" }, "the next who names the Vip has it");
+  write("c.default");
+  facts.set("pods", "default/c", undefined);
+  facts.set("ips", "c.default", undefined);
+  t.equal(ipam.holderOf("ovn-default", "10.16.0.77"), "vip/v", "and then the Vip itself");
+  addPod(facts, "d", { node: "weft-1", annotations: { "ovn.kubernetes.io/ip_address": "10.16.0.77" } });
+  t.match(said.at(-1), /is held by Vip "v"/);
+  allocator.stop();
+  allocator.start();
+  t.equal(ipam.holderOf("ovn-default", "10.16.0.77"), "vip/v");
+  vip(true, { namespace: "other" });
+  addPod(facts, "e", { node: "weft-1", annotations });
+  t.match(said.at(-1), 'Vip "v" is for pods of namespace "other", not of "default"');
+  vip(true, { type: "switch_lb_vip" });
+  addPod(facts, "f", { node: "weft-1", annotations });
+  t.match(said.at(-1), 'Vip "v" is of type "switch_lb_vip", and no pod can take it');
+});
+
 t.test("a Vip's wish is refused like a pod's", async (t) => {
   const facts = sampleFacts();
   const { allocator, said, refused } = rig(facts);

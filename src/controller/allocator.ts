@@ -1,4 +1,4 @@
-import { OVN_PROVIDER, type PodRequestKey, podAnnotation } from "../api/annotations.ts";
+import { OVN_PROVIDER, POD, type PodRequestKey, podAnnotation } from "../api/annotations.ts";
 import { nodePortName, podPortName, routerPortName } from "../api/names.ts";
 import { poolVerdictKey } from "../compile/ippool.ts";
 import { isOpen, subnetsOfNamespace } from "../compile/namespace-subnets.ts";
@@ -10,6 +10,7 @@ import { subnetConfig } from "../ipam/config.ts";
 import type { Ipam } from "../ipam/ipam.ts";
 import { type Refusal, refuse } from "../ipam/refusal.ts";
 import { requestFromAnnotations } from "../ipam/request.ts";
+import { vipUnknown } from "../ipam/sentences.ts";
 import type { AddressRequest, Decision, Lease } from "../ipam/types.ts";
 import { parseDualIp } from "../net/dual.ts";
 import { stableMac } from "../unit/identity.ts";
@@ -241,6 +242,8 @@ export class Allocator {
     // A pod that still uses the address has it again by now. Otherwise it is free when the port is gone as well.
     const port = committedPort(fact.name);
     if (port !== undefined) this.#holdOrphan(port);
+    // A Vip has its addresses again that a pod had taken.
+    for (const vip of facts.by("vips", "subnet", freed.subnet)) this.#reserveVip(vip);
     this.#freed(freed.subnet);
   }
 
@@ -254,6 +257,7 @@ export class Allocator {
     if (this.#recording.delete(name)) this.#options.withdraw(name);
     this.#reserveVip(now);
     this.#serveVip(now);
+    if (now.given && old?.given !== true) this.#serveWaiting();
   }
 
   #release(owner: string): void {
@@ -466,6 +470,8 @@ export class Allocator {
   /** `take`: holds what is decided. */
   #decidePod(pod: PodFact, owner: string, take: boolean): Decision {
     const { facts } = this.#options;
+    const vip = (pod.annotations[POD.vip] ?? "").trim();
+    if (vip !== "") return this.#decideVip(pod, owner, vip, take);
     const pools = facts.by("ipPools", "namespace", pod.namespace).filter((pool) => !pool.deleting);
     const place = pod.owner?.kind === "StatefulSet" ? ordinalOf(pod.name) : undefined;
     const parsed = requestFromAnnotations({
@@ -477,6 +483,24 @@ export class Allocator {
       ...(place !== undefined && { ordinal: place.ordinal }),
     });
     return parsed.ok ? this.#allocate({ ...parsed.request, move: true }, take) : parsed;
+  }
+
+  /** A pod that takes a Vip's addresses, and its MAC, for as long as it is there. */
+  #decideVip(pod: PodFact, owner: string, name: string, take: boolean): Decision {
+    const { facts } = this.#options;
+    const vip = facts.get("vips", name);
+    if (vip === undefined)
+      return vipUnknown(
+        name,
+        facts.all("vips").map((other) => other.name),
+      );
+    const refusal = vipRefusal(pod, vip);
+    if (refusal !== undefined) return refusal;
+    const addresses = parseDualIp([vip.v4, vip.v6].filter((address) => address !== "").join(",")) ?? {};
+    const from = vipOwner(name);
+    const mac = vip.mac === "" ? {} : { mac: vip.mac };
+    const want = { kind: "static" as const, addresses };
+    return this.#allocate({ owner, subnets: [vip.subnet], want, ...mac, from, move: true }, take);
   }
 
   /** Asks IPAM, but only for subnets that are in force: it knows the others as well, for what is held in them. */
@@ -545,6 +569,19 @@ export class Allocator {
     else if (vip !== undefined) this.#serveVip(vip);
     else this.#waiting.delete(`${kind}/${key}`);
   }
+}
+
+/** Why a pod cannot take a Vip's addresses, if so. */
+function vipRefusal(pod: PodFact, { name, given, type, namespace }: VipFact): Refusal | undefined {
+  const say = (code: Refusal["code"], message: string): Refusal => refuse(code, message, { value: name, holder: name });
+  if (type !== "") {
+    return say("VipNotForPods", `Vip "${name}" is of type "${type}", and no pod can take it; name one without a type.`);
+  }
+  if (namespace !== "" && namespace !== pod.namespace) {
+    const message = `Vip "${name}" is for pods of namespace "${namespace}", not of "${pod.namespace}"; name one of that, or one without a namespace.`;
+    return say("VipNotForPods", message);
+  }
+  return given ? undefined : say("VipNotReady", `Vip "${name}" has no address yet; see its Events.`);
 }
 
 function notReady(fact: SubnetFact | undefined, subnet: string): Refusal {

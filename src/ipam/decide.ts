@@ -173,7 +173,8 @@ function checkNamed(subnet: SubnetState, request: AddressRequest, named: Dual<Ip
     if (space === undefined || at === undefined || zone === undefined) return addressOutOfSubnet(subnet, ip);
     if (zone.kind !== "auto" && zone.kind !== "excluded") return neverGiven(subnet, ip, zone);
     const holder = space.holder(at);
-    if (holder !== undefined && holder.owner !== request.owner) return addressInUse(subnet, ip, holder.owner);
+    if (holder !== undefined && holder.owner !== request.owner && holder.owner !== request.from)
+      return addressInUse(subnet, ip, holder.owner);
   }
   return undefined;
 }
@@ -228,7 +229,7 @@ function pickMac(
   }
   const holder = subnet.macs.holder(mac);
   const taken = holder === undefined ? subnet.macs.reservedFor(mac) : holder.owner;
-  if (taken === undefined || taken === request.owner) return mac;
+  if (taken === undefined || taken === request.owner || (holder !== undefined && taken === request.from)) return mac;
   return macInUse(subnet, request.mac, taken);
 }
 

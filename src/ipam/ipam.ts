@@ -157,7 +157,10 @@ export class Ipam {
   allocate(request: AddressRequest): Decision {
     const plan = decide(this.#view, request);
     if (!plan.ok) return plan;
-    if (plan.how !== "same") this.#carryOut(request.owner, plan);
+    if (plan.how !== "same") {
+      if (request.from !== undefined) this.release(request.from);
+      this.#carryOut(request.owner, plan);
+    }
     return { ok: true, how: plan.how, lease: planView(request.owner, plan) };
   }
 

@@ -35,6 +35,10 @@ export type RefusalCode =
   | "GatewayOutOfSubnet"
   | "GatewayIsReserved"
   | "ExcludeMalformed"
+  // about Vips
+  | "VipUnknown"
+  | "VipNotReady"
+  | "VipNotForPods"
   // about annotations
   | "AnnotationUnknown";
 

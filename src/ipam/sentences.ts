@@ -54,6 +54,13 @@ export function poolUnknown(name: string, known: Iterable<string>): Refusal {
   });
 }
 
+/** A Vip that there is not. */
+export function vipUnknown(name: string, known: Iterable<string>): Refusal {
+  return refuse("VipUnknown", `There is no Vip "${name}"; create it, or ${instead("Vip", name, known)}.`, {
+    value: name,
+  });
+}
+
 /** What could have been meant by a name that does not exist: those that are nearly it, else some that there are. */
 function instead(kind: string, name: string, known: Iterable<string>): string {
   const all = [...known].sort();

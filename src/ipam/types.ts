@@ -55,6 +55,8 @@ export interface AddressRequest {
   readonly family?: Family | undefined;
   /** A MAC of the caller's choice, canonical; "none" for ports that get theirs elsewhere. A new one if absent. */
   readonly mac?: string | undefined;
+  /** An owner that gives up what it holds if that is what is asked for: a Vip for the pod that takes it. */
+  readonly from?: string | undefined;
   /** Whether an owner that holds something else lets go of that, once the new is found. Otherwise that is refused. */
   readonly move?: boolean | undefined;
 }

@@ -18,7 +18,7 @@ import {
   useNamespace,
 } from "../pods.ts";
 import { reachable } from "../reachable.ts";
-import { judged, useSubnet } from "../subnets.ts";
+import { judged, switchOf, useSubnet } from "../subnets.ts";
 import { openWorld, type World, whyNoLab } from "../world.ts";
 
 const GROW = "weft-grow";
@@ -138,6 +138,37 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (who
       t.equal(annotated.metadata.annotations?.["ovn.kubernetes.io/ip_address"], "10.71.0.2");
     },
   );
+
+  await t.test("a range that cannot be is refused, and everybody's pods go on as before", async (t) => {
+    await useSubnet(t, world, "weft-beside", { cidrBlock: "10.71.2.0/24" });
+    await judged(world, "weft-beside");
+    const beside = switchOf(world, "weft-beside");
+    const [old, far] = ["old", "far"].map((name) => world.pods.get(`${namespace}/${name}`)!);
+    for (const [cidrBlock, reason, says] of [
+      ["10.71.0.0/22", "SubnetConflict", "overlaps 10.71.2.0/24 of subnet weft-beside"],
+      ["10.71.0.0/24", "AddressesInUse", `leaves out 10.71.1.200, which IP far.${namespace} holds`],
+    ] as const) {
+      await change(GROW, { cidrBlock });
+      const conditions = await world.subnets.until(GROW, `says ${reason}`, (subnet) => {
+        const list: readonly { type: string; status: string; reason: string; message: string }[] =
+          subnet?.status?.conditions ?? [];
+        return list.some((condition) => condition.reason === reason) && list;
+      });
+      t.match(
+        conditions.find(({ type }) => type === "Validated"),
+        { status: "False", message: says },
+      );
+      t.match(
+        conditions.find(({ type }) => type === "Ready"),
+        { status: "True", message: "goes on with cidrBlock 10.71.0.0/23" },
+      );
+      t.match(await ping(inPod(old!), addressesOf(far!)[0]), { ok: true }, `${cidrBlock}: its pods reach each other`);
+      t.match(await ping(inNode(world, "weft-1"), addressesOf(far!)[0]), { ok: true }, "and nodes reach them");
+      t.strictSame(switchOf(world, "weft-beside"), beside, "its neighbour is as it was");
+    }
+    await change(GROW, { cidrBlock: "10.71.0.0/23" });
+    await judged(world, GROW);
+  });
 
   await t.test("addresses are excluded and let go of while pods run", async (t) => {
     await change(GROW, { excludeIps: ["10.71.0.4..10.71.1.199", "10.71.1.201..10.71.1.254"] });

@@ -355,6 +355,30 @@ t.test("addresses of workloads", { skip: whyNoLab() }, async (t) => {
     },
   );
 
+  await t.test("a pod takes a Vip's address for its own, and leaves it to the Vip", async (t) => {
+    const vips = new Objects(world.kube, VIPS);
+    await vips.ready();
+    t.teardown(() => vips.stop());
+    const spec = { subnet: "ovn-default", namespace, v4ip: "10.16.95.1" };
+    await world.kube.create<Thing>(VIPS, { metadata: { name: "weft-own" }, spec, status: {} });
+    const { v4ip, v6ip, mac } = await vips.until(
+      "weft-own",
+      "has its addresses",
+      (vip) => vip?.status?.mac && vip.status,
+    );
+    const own = { "ovn.kubernetes.io/vip": "weft-own" };
+    const [pod] = await run(world, [idlePod(namespace, "own", "weft-1", own)]);
+    t.strictSame(addressesOf(pod!), [v4ip, v6ip]);
+    t.equal(pod!.metadata.annotations?.["ovn.kubernetes.io/mac_address"], mac);
+    for (const address of addressesOf(pod!)) t.match(await ping(inPod(client!), address), { ok: true }, address);
+    await remove(world, namespace, ["own"]);
+    const [again] = await run(world, [idlePod(namespace, "heir", "weft-2", own)]);
+    t.strictSame(addressesOf(again!), [v4ip, v6ip]);
+    await remove(world, namespace, ["heir"]);
+    await world.kube.delete(VIPS, { name: "weft-own" });
+    await vips.gone("weft-own");
+  });
+
   await t.test("an IPPool's address set follows it", async () => {
     const set = () => [...world.nb.mirror.rows("Address_Set")].find(({ name }) => name === "weft.set")?.addresses;
     const spec = { subnet: "ovn-default", ips: ["10.16.94.0/30", "10.16.94.9"], enableAddressSet: true };
