@@ -210,6 +210,27 @@ t.test("a pool's addresses go only to those who name the pool or the address", (
   t.end();
 });
 
+t.test(
+  "addresses of a pool that the subnet excludes are given to who names them only, and not counted as free",
+  (t) => {
+    const pools = [{ name: "p", ips: ["10.0.0.3..10.0.0.4"] }];
+    const ipam = ipamWith({ ...SMALL, pools });
+    const pooled = (owner: string) => ({ owner, subnets: [], want: { kind: "pool" as const, pools: ["p"] } });
+    t.match(ipam.allocate(pooled("a")), { lease: { v4: "10.0.0.3" } });
+    ipam.configure(config({ ...SMALL, pools, excludeIps: ["10.0.0.3..10.0.0.4"] }));
+    t.same(ipam.counts("small", "p").v4, { available: 0n, using: 1n });
+    t.match(ipam.allocate(pooled("b")), { code: "NoAvailableAddress", message: /that the subnet does not exclude/ });
+    t.match(ipam.allocate(fixed("b", "10.0.0.4", "small")), { lease: { v4: "10.0.0.4" } });
+    ipam.release("a");
+    ipam.release("b");
+    t.same(ipam.counts("small", "p").v4, { available: 0n, using: 0n }, "nor are they free when they are given back");
+    t.equal(ipam.usage("small", "p").v4?.availableRange, "");
+    ipam.configure(config({ ...SMALL, excludeIps: [] }));
+    t.match(ipam.allocate(fixed("c", "10.0.0.3", "small")), { ok: true }, "without the pool they are the subnet's");
+    t.end();
+  },
+);
+
 t.test("of several pools the first with room wins, and an unknown one is named", (t) => {
   const ipam = ipamWith(
     {

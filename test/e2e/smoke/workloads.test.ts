@@ -289,6 +289,20 @@ t.test("addresses of workloads", { skip: whyNoLab() }, async (t) => {
     await world.ips.gone(`vm.${namespace}`, 60_000);
   });
 
+  await t.test("a pod that wants one family has that alone, also in a dual-stack subnet", async (t) => {
+    const wish = (family: string) => ({ "ovn.kubernetes.io/ip_family": family });
+    const [four, six] = await run(world, [
+      idlePod(namespace, "four", "weft-1", wish("ipv4")),
+      idlePod(namespace, "six", "weft-2", wish("ipv6")),
+    ]);
+    t.equal(addressesOf(four!)[1], "(none)");
+    t.equal(addressesOf(six!)[0], "(none)");
+    t.match(await ping(inPod(client!), addressesOf(four!)[0]), { ok: true });
+    t.match(await ping(inPod(client!), addressesOf(six!)[1]), { ok: true });
+    t.match(world.ips.get(`six.${namespace}`)?.spec, { v4IpAddress: "", v6IpAddress: addressesOf(six!)[1] });
+    await remove(world, namespace, ["four", "six"]);
+  });
+
   await t.test("a user's reservation waits for its pod, and outlives it", async (t) => {
     const labels = { "ovn.kubernetes.io/ip_reserved": "true" };
     const spec = { subnet: "ovn-default", podName: "kept", namespace, v4IpAddress: "10.16.93.1" };
