@@ -237,6 +237,31 @@ t.test("pods of a namespace with a pool get the pool's addresses, and nobody els
   t.equal(records.get("d.default")?.lease.v4, "10.16.5.3", "a larger pool serves who waits");
 });
 
+t.test("a node whose port another hand has given an address of elsewhere gets one of the join subnet", async (t) => {
+  const facts = sampleFacts();
+  facts.set("ips", "node-weft-2", undefined);
+  const port = { name: "node-weft-2", subnet: "join", mac: "", v4: "10.16.0.9", v6: "", uuid: "made-by-us" };
+  const { allocator, records, refused } = rig(facts, [port]);
+  allocator.start();
+  t.same(refused, []);
+  t.match(records.get("node-weft-2")?.lease, { subnet: "join", v4: /^100\.64\./ });
+});
+
+t.test("a Vip keeps its address through a new start when a user has reserved it meanwhile", async (t) => {
+  const facts = sampleFacts();
+  const given = { v4ip: "10.16.0.77", macAddress: "02:00:00:00:00:77" };
+  const metadata = { name: "v", uid: "v" };
+  const status = { v4ip: given.v4ip, mac: given.macAddress };
+  facts.set("vips", "v", projectVip({ metadata, spec: { subnet: "ovn-default", ...given }, status }));
+  const reserved = { name: "late.default", uid: "r", labels: { "ovn.kubernetes.io/ip_reserved": "true" } };
+  const spec = { subnet: "ovn-default", namespace: "default", podName: "late", v4IpAddress: "10.16.0.77" };
+  facts.set("ips", "late.default", projectIp({ metadata: reserved, spec }));
+  const { allocator, disputed, ipam } = rig(facts);
+  allocator.start();
+  t.same(disputed, ["late.default"]);
+  t.equal(ipam.holderOf("ovn-default", "10.16.0.77"), "vip/v");
+});
+
 t.test("a Vip gets an address once, and keeps it from pods", async (t) => {
   const facts = sampleFacts();
   const { allocator, records } = rig(facts);

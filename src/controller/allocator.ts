@@ -106,9 +106,10 @@ export class Allocator {
     const claims = claimsAtStart(facts, this.#options.committedPorts());
     for (const ip of claims.settled) this.#reserve(ip);
     for (const claim of claims.ports) this.#claim(claim);
+    // A Vip was given what was free then: it goes before a record that names its address and never got a port.
+    for (const vip of facts.all("vips")) this.#reserveVip(vip);
     for (const ip of claims.records) this.#reserve(ip);
     for (const { ip, message } of claims.disagreements) disputed(ip, message);
-    for (const vip of facts.all("vips")) this.#reserveVip(vip);
     for (const claim of claims.annotated) this.#claim(claim);
     for (const port of claims.orphans) this.#holdOrphan(port);
     ipam.loaded();
@@ -398,7 +399,7 @@ export class Allocator {
     const name = nodePortName(node.name);
     if (this.#recording.has(name) || facts.get("ips", name) !== undefined) return;
     const join = facts.get("cluster", "cluster")?.joinSubnet ?? "";
-    const decision = this.#allocate({ owner: name, subnets: [join], want: { kind: "any" } });
+    const decision = this.#allocate({ owner: name, subnets: [join], want: { kind: "any" }, move: true });
     this.#decided("nodes", node, decision, (lease) => ({ kind: "ip", name, lease, node: node.name, ownerUid: "" }));
   }
 

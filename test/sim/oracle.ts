@@ -153,7 +153,8 @@ function wrongPorts(evidence: Evidence): string[] {
 function isContested({ picture }: Evidence, ip: Ip): boolean {
   const mine = ip.addresses.map(keyOfAddress);
   const vpc = picture.subnet(ip.subnet)?.vpc;
-  return picture.ips.some(
+  const others = [...picture.ips, ...picture.vips.map((vip) => ({ ...vip, byUser: false }))];
+  return others.some(
     (other) =>
       other.name !== ip.name &&
       picture.subnet(other.subnet)?.vpc === vpc &&
