@@ -173,7 +173,10 @@ function explainStep(
     verdict: denied ? "denied" : "allowed",
     because: sentence(book, what, decision, labels, end),
     ...(by !== undefined && { acl: explainAcl(network, book, by) }),
-    passed: decision.passedBy.map((acl) => explainAcl(network, book, acl)),
+    // That a tier without a decision leaves it to the next is nobody's rule.
+    passed: decision.passedBy.flatMap((acl) =>
+      acl.externalIds["policy"] === undefined ? [] : explainAcl(network, book, acl),
+    ),
     policies: labels,
     nearest: unruled ? nearMisses(network, applying, { direction: what, packet, other, receiver: ends.to.pod }) : [],
   };
