@@ -1,0 +1,199 @@
+import t from "tap";
+import { PODS, SECURITY_GROUPS, SUBNETS } from "../../../src/kube/resources.ts";
+import { Objects, type Thing } from "../objects.ts";
+import { addressesOf, inNode, run, useNamespace, webPod } from "../pods.ts";
+import { connects, settles } from "../policies.ts";
+import { judged, readiness, switchOf, useSubnet } from "../subnets.ts";
+import { when } from "../when.ts";
+import { openWorld, whyNoLab } from "../world.ts";
+
+const NAMESPACE = "weft-sg";
+const FRONT = "weft-front";
+const BACK = "weft-back";
+/** With a `.`, so that its name in OVN has a digest. */
+const LATE = "weft.late";
+const LOWER = "weft-lower";
+const SUBNET = "weft-private";
+const GROUPS = "ovn.kubernetes.io/security_groups";
+
+/** One rule for each family. */
+function both(rule: object, v4 = "0.0.0.0/0", v6 = "::/0"): readonly object[] {
+  const common = { priority: 10, policy: "allow", remoteType: "address", ...rule };
+  return [
+    { ...common, ipVersion: "ipv4", ...(common.remoteType === "address" && { remoteAddress: v4 }) },
+    { ...common, ipVersion: "ipv6", ...(common.remoteType === "address" && { remoteAddress: v6 }) },
+  ];
+}
+
+const HTTP = { protocol: "tcp", portRangeMin: 8080, portRangeMax: 8080 };
+
+t.test("what security groups say is what packets do", { skip: whyNoLab() }, async (t) => {
+  const world = await openWorld(t);
+  const groups = new Objects(world.kube, SECURITY_GROUPS);
+  await groups.ready();
+  t.teardown(() => groups.stop());
+  const removeGroups = async (): Promise<void> => {
+    for (const name of [FRONT, BACK, LATE, LOWER]) {
+      if (groups.get(name) === undefined) continue;
+      await world.kube.delete(SECURITY_GROUPS, { name });
+      await groups.gone(name);
+    }
+  };
+  await removeGroups();
+  t.teardown(removeGroups);
+  const create = (name: string, spec: object): Promise<unknown> =>
+    world.kube.create(SECURITY_GROUPS, { metadata: { name }, spec });
+  const change = (name: string, spec: object): Promise<unknown> =>
+    world.kube.patch(SECURITY_GROUPS, { name }, { type: "merge", body: { spec } });
+  const said = (name: string, reason: string): Promise<string> =>
+    groups.until(name, `is ${reason}`, (group) => {
+      const condition = readiness(group);
+      return condition?.reason === reason && condition.message;
+    });
+
+  await useNamespace(t, world, NAMESPACE);
+  await create(FRONT, { egressRules: both({}) });
+  await create(BACK, { ingressRules: both({ ...HTTP, remoteType: "securityGroup", remoteSecurityGroup: FRONT }) });
+  await Promise.all([said(FRONT, "Ready"), said(BACK, "Ready")]);
+  const [front, back, late, plain] = (await run(world, [
+    webPod(NAMESPACE, "front", "weft-1", { [GROUPS]: FRONT }),
+    webPod(NAMESPACE, "back", "weft-2", { [GROUPS]: BACK }),
+    webPod(NAMESPACE, "late", "weft-1", { [GROUPS]: LATE }),
+    webPod(NAMESPACE, "plain", "weft-2"),
+  ])) as readonly [Thing, Thing, Thing, Thing];
+
+  await t.test("members of the group that a rule names get in, and nobody else", async (t) => {
+    await settles(front, back, 8080, true);
+    await settles(plain, back, 8080, false);
+    await settles(back, plain, 8080, false);
+    await settles(plain, front, 8080, false);
+    for (const address of addressesOf(back)) {
+      t.ok(await connects(inNode(world, "weft-2"), address, 8080), `its own node reaches ${address}, as probes do`);
+    }
+    const { portGroup, ingressLastSyncSuccess } = groups.get(BACK)?.status ?? {};
+    t.same([portGroup, ingressLastSyncSuccess], ["ovn.sg.weft.back", true]);
+  });
+
+  await t.test(
+    "a pod whose group does not exist is closed and told so, and open as soon as the group is there",
+    async (t) => {
+      await settles(plain, late, 8080, false);
+      await settles(late, plain, 8080, false);
+      const event = await when(
+        (listener) => world.events.subscribe(listener),
+        () =>
+          world.events
+            .values()
+            .find(({ involvedObject: { name }, reason }) => name === "late" && reason === "SecurityGroupNotFound"),
+        "an Event about the pod",
+        20_000,
+      );
+      t.match(event.message, `there is no security group "${LATE}"; it is cut off until it exists`);
+      await create(LATE, { ingressRules: both(HTTP) });
+      await settles(plain, late, 8080, true);
+      await settles(late, plain, 8080, false);
+    },
+  );
+
+  await t.test("rules that come and go count at once, also for pods that run", async () => {
+    await change(BACK, { ingressRules: [] });
+    await settles(front, back, 8080, false);
+    const [v4, v6] = addressesOf(plain);
+    await change(BACK, { ingressRules: both(HTTP, v4, v6) });
+    await settles(plain, back, 8080, true);
+    await settles(front, back, 8080, false);
+    await change(BACK, {
+      ingressRules: [...both(HTTP, v4, v6), ...both({ ...HTTP, priority: 9, policy: "drop" }, v4, v6)],
+    });
+    await settles(plain, back, 8080, false);
+  });
+
+  await t.test("what the upper tier passes on the lower one decides", async () => {
+    await change(BACK, { ingressRules: both({ policy: "pass" }) });
+    await create(LOWER, { tier: 1, ingressRules: both(HTTP) });
+    await settles(plain, back, 8080, false);
+    const annotations = { [GROUPS]: `${BACK},${LOWER}` };
+    await world.kube.patch(
+      PODS,
+      { namespace: NAMESPACE, name: "back" },
+      { type: "merge", body: { metadata: { annotations } } },
+    );
+    await settles(plain, back, 8080, true);
+  });
+
+  await t.test(
+    "a pod that runs joins and leaves groups by its annotation, and members speak to each other if told",
+    async () => {
+      const name = (names: string | null): Promise<unknown> =>
+        world.kube.patch(
+          PODS,
+          { namespace: NAMESPACE, name: "plain" },
+          { type: "merge", body: { metadata: { annotations: { [GROUPS]: names } } } },
+        );
+      await settles(plain, late, 8080, true);
+      await name(FRONT);
+      await settles(late, plain, 8080, false);
+      await settles(front, plain, 8080, false);
+      await change(FRONT, { allowSameGroupTraffic: true });
+      await settles(front, plain, 8080, true);
+      await name(null);
+      await change(LATE, { egressRules: both({}) });
+      await settles(late, plain, 8080, true);
+    },
+  );
+
+  await t.test("a rule that names nobody is closed, and the group says which", async (t) => {
+    await change(LATE, {
+      ingressRules: both({ ...HTTP, remoteType: "securityGroup", remoteSecurityGroup: "weft-ghost" }),
+    });
+    t.match(
+      await said(LATE, "SecurityGroupNotFound"),
+      'spec.ingressRules[0]: there is no security group "weft-ghost"; the rule allows nothing',
+    );
+    await settles(plain, late, 8080, false);
+  });
+
+  await t.test("a private subnet has to do with its own pods, nodes and whom it names only", async (t) => {
+    const cidrs = ["10.49.0.0/24", "fd00:10:49::/120"];
+    await useSubnet(t, world, SUBNET, { cidrBlock: cidrs.join(","), private: true });
+    await judged(world, SUBNET);
+    const inside = { "ovn.kubernetes.io/logical_switch": SUBNET };
+    const [near, far] = (await run(world, [
+      webPod(NAMESPACE, "near", "weft-1", inside),
+      webPod(NAMESPACE, "far", "weft-2", inside),
+    ])) as readonly [Thing, Thing];
+    await settles(near, far, 8080, true);
+    await settles(plain, far, 8080, false);
+    await settles(near, plain, 8080, false);
+    for (const node of ["weft-1", "weft-2"]) {
+      for (const address of addressesOf(far))
+        t.ok(await connects(inNode(world, node), address, 8080), `${node} reaches ${address}`);
+    }
+    const update = (spec: object): Promise<unknown> =>
+      world.kube.patch(SUBNETS, { name: SUBNET }, { type: "merge", body: { spec } });
+    const allowSubnets = addressesOf(plain).map((address) => `${address}/${address.includes(":") ? 128 : 32}`);
+    await update({ allowSubnets });
+    await settles(plain, far, 8080, true);
+    await settles(near, plain, 8080, true);
+    await update({
+      allowSubnets,
+      acls: [{ direction: "to-lport", priority: 1002, match: "tcp.dst == 8080", action: "drop" }],
+    });
+    await settles(plain, far, 8080, false);
+    await settles(near, far, 8080, false);
+    await update({ allowEWTraffic: true });
+    await settles(near, far, 8080, true);
+    await settles(plain, far, 8080, false);
+    await update({ acls: [{ direction: "to-lport", priority: 1002, match: "tcp.dst = 8080", action: "drop" }] });
+    const { message } = await judged(world, SUBNET, "InvalidMatch");
+    t.match(
+      message,
+      /^spec\.acls\[0\]\.match: "tcp\.dst = 8080" is not of OVN's language: .*; the rule drops all IP traffic of to-lport$/,
+    );
+    await settles(plain, far, 8080, false);
+    await update({ acls: [], private: false, allowEWTraffic: false });
+    await judged(world, SUBNET);
+    await settles(plain, far, 8080, true);
+    t.same(switchOf(world, SUBNET)?.acls, [], "and nothing is left on its switch");
+  });
+});
