@@ -1,27 +1,29 @@
 import type { FactChange, FactStore } from "../facts/store.ts";
 import type { FactKind, SubnetFact, VerdictFact } from "../facts/types.ts";
 import { GroupIndex } from "../policy/group-index.ts";
-import { noteSecurityGroup } from "../policy/security-group-presence.ts";
+import { SecurityGroupIndex } from "../policy/security-group-index.ts";
 import { samePlain } from "../unit/plain.ts";
 import { ADDRESSES_IN_USE, settleSubnet } from "./subnet-verdict.ts";
 
 /**
- * The facts that follow from other facts alone: verdicts on subnets, who is in which group, and which security groups exist. What they say depends on the facts,
- * not on the order in which these came.
+ * The facts that follow from other facts alone: verdicts on subnets, who is in which group, and which security groups exist. What they
+ * say depends on the facts, not on the order in which these came.
  */
 export class DerivedFacts {
   readonly #facts: FactStore;
   readonly #groups: GroupIndex;
+  readonly #securityGroups: SecurityGroupIndex;
 
   constructor(facts: FactStore) {
     this.#facts = facts;
     this.#groups = new GroupIndex(facts);
+    this.#securityGroups = new SecurityGroupIndex(facts);
   }
 
   /** Takes in all facts at once. */
   start(): void {
     this.#settle();
-    for (const { key } of this.#facts.all("securityGroups")) noteSecurityGroup(this.#facts, key);
+    this.#securityGroups.start();
     this.#groups.start();
   }
 
@@ -30,7 +32,7 @@ export class DerivedFacts {
     // Subnets first: whatever else a change wakes must find what is in force now.
     if (SETTLING.has(change.kind)) this.#settle();
     else if (change.kind === "ips" || change.kind === "vips") this.#noteHolder(change as FactChange<"ips" | "vips">);
-    if (change.kind === "securityGroups") noteSecurityGroup(this.#facts, change.key);
+    this.#securityGroups.noteFact(change);
     this.#groups.noteFact(change);
   }
 

@@ -1,26 +1,19 @@
-import { OVN_PROVIDER, podAnnotation } from "../api/annotations.ts";
 import { DENY_ALL_GROUP } from "../api/names.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { PodFact } from "../facts/types.ts";
+import { namedSecurityGroups } from "../policy/security-group-index.ts";
 import type { ReportEffect } from "./effects.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
 import { securityGroupId } from "./owner-ids.ts";
 
-/** The names in a pod's annotation `security_groups`, each once. */
-function namedGroups(pod: PodFact): readonly string[] {
-  const text = pod.annotations[podAnnotation(OVN_PROVIDER, "security_groups")] ?? "";
-  const names = text.split(",").map((name) => name.trim());
-  return [...new Set(names)].filter((name) => name !== "").sort();
-}
-
 /** The groups that a pod names and that do not exist. */
 export function missingSecurityGroups(reader: FactReader, pod: PodFact): readonly string[] {
-  return namedGroups(pod).filter((name) => reader.get("securityGroupPresence", name) === undefined);
+  return namedSecurityGroups(pod).filter((name) => reader.get("securityGroupPresence", name) === undefined);
 }
 
 /** What a port says of its pod's security groups: Kube-OVN's `external_ids`. */
 export function securityGroupIds(pod: PodFact): Readonly<Record<string, string>> {
-  const names = namedGroups(pod);
+  const names = namedSecurityGroups(pod);
   if (names.length === 0) return {};
   const associated = Object.fromEntries(names.map((name) => [`associated_sg_${name}`, "true"]));
   return { security_groups: names.join("/"), ...associated };
@@ -31,7 +24,7 @@ export function securityGroupIds(pod: PodFact): Readonly<Record<string, string>>
  * allows nothing; the membership is in force when it appears. (In Kube-OVN a pod is open while none of its groups exists.)
  */
 export function joinSecurityGroups(build: FragmentBuilder, pod: PodFact, port: string): void {
-  const names = namedGroups(pod);
+  const names = namedSecurityGroups(pod);
   for (const name of names.length === 0 ? [] : [DENY_ALL_GROUP, ...names]) {
     build.member("Port_Group", securityGroupId(name), "ports", port);
   }
@@ -42,7 +35,8 @@ export function reportMissingGroups(pod: PodFact, missing: readonly string[]): r
   if (missing.length === 0) return [];
   const { namespace, name, uid } = pod;
   const names = missing.map((group) => `"${group}"`).join(", ");
-  const rest = namedGroups(pod).length > missing.length ? "its other groups allow what they do" : "it is cut off";
+  const rest =
+    namedSecurityGroups(pod).length > missing.length ? "its other groups allow what they do" : "it is cut off";
   const message =
     missing.length > 1
       ? `there are no security groups ${names}; ${rest} until they exist`

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
 import { DENY_ALL_GROUP } from "../api/names.ts";
 import { type FactReader, FactStore } from "../facts/store.ts";
+import { SecurityGroupIndex } from "../policy/security-group-index.ts";
 import { formatFragment } from "../reconcile/text.ts";
 import { rowUuid } from "../unit/identity.ts";
 import type { AnyUnitKind } from "../unit/kind.ts";
@@ -144,13 +145,20 @@ t.test("a change of rules does not wake the group's members, its coming and goin
   t.same(changes, ["securityGroups"]);
 });
 
-t.test("nodes reach their own pods as soon as there is a security group", async (t) => {
+t.test("nodes reach their own pods as soon as there is a security group, or a pod that names one", async (t) => {
   const facts = sampleFacts();
+  const index = new SecurityGroupIndex(facts);
+  index.start();
+  facts.subscribe((change) => index.noteFact(change));
   const acls = (): number => {
     const input = nodeUnit.read(facts, "weft-1");
     return (input ? nodeUnit.compile(input).rows : []).filter(({ table }) => table === "ACL").length;
   };
   t.equal(acls(), 0, "none before");
+  addPod(facts, "a", { node: "weft-1", annotations: { [GROUPS]: "web" } });
+  t.ok(acls() > 0, "the group is yet to come");
+  addPod(facts, "a", { node: "weft-1" });
+  t.equal(acls(), 0);
   addSecurityGroup(facts, "web", {});
   t.ok(acls() > 0);
 });

@@ -8,7 +8,7 @@ import { projectSubnet } from "../facts/project-subnet.ts";
 import { projectVpc } from "../facts/project-vpc.ts";
 import { FactStore } from "../facts/store.ts";
 import { GroupIndex } from "../policy/group-index.ts";
-import { noteSecurityGroup } from "../policy/security-group-presence.ts";
+import { SecurityGroupIndex } from "../policy/security-group-index.ts";
 import { stableMac } from "../unit/identity.ts";
 import { settleSubnet } from "./subnet-verdict.ts";
 
@@ -141,7 +141,7 @@ export function addSecurityGroup(
 ): void {
   const metadata = { name, uid: `uid-${name}`, generation: 1 };
   facts.set("securityGroups", name, projectSecurityGroup({ metadata, spec }));
-  noteSecurityGroup(facts, name);
+  new SecurityGroupIndex(facts).start();
 }
 
 /** Adds a pod of the namespace `default`. */

@@ -1,4 +1,6 @@
-import t from "tap";
+import t, { type Test } from "tap";
+import { podNetns } from "../../../hack/probe/pods.ts";
+import { datagramStream, echoServer } from "../../../hack/probe/stream.ts";
 import { PODS, SECURITY_GROUPS, SUBNETS } from "../../../src/kube/resources.ts";
 import { Objects, type Thing } from "../objects.ts";
 import { addressesOf, inNode, run, useNamespace, webPod } from "../pods.ts";
@@ -23,6 +25,23 @@ function both(rule: object, v4 = "0.0.0.0/0", v6 = "::/0"): readonly object[] {
     { ...common, ipVersion: "ipv4", ...(common.remoteType === "address" && { remoteAddress: v4 }) },
     { ...common, ipVersion: "ipv6", ...(common.remoteType === "address" && { remoteAddress: v6 }) },
   ];
+}
+
+/** Sees to it that a flow of datagrams is echoed until `change` is in force, and not at all from then on. */
+async function endsWith(t: Test, from: Thing, to: Thing, change: () => Promise<unknown>): Promise<void> {
+  const netns = (pod: Thing): string => podNetns(pod.metadata.uid);
+  const server = await echoServer(netns(to), 9000);
+  const stream = await datagramStream(netns(from), addressesOf(to)[0], 9000, 5);
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  const changed = Date.now();
+  await change();
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  const shots = await stream.stop();
+  await server.stop();
+  const last = shots.findLast(({ echoed }) => echoed !== undefined);
+  t.ok(last !== undefined && last.sent > changed - 100, "it was echoed until the change");
+  t.ok(last !== undefined && last.sent < changed + 1000, "and is not any more");
+  t.comment(`cut ${((last?.sent ?? changed) - changed).toFixed(0)} ms after the change`);
 }
 
 const HTTP = { protocol: "tcp", portRangeMin: 8080, portRangeMax: 8080 };
@@ -108,6 +127,17 @@ t.test("what security groups say is what packets do", { skip: whyNoLab() }, asyn
     await settles(plain, back, 8080, false);
   });
 
+  await t.test("an established flow ends with the rule that let it pass, on either side", async (t) => {
+    const udp = { protocol: "udp", portRangeMin: 9000, portRangeMax: 9000 };
+    const open = (): Promise<unknown> =>
+      change(BACK, { ingressRules: both({ ...udp, remoteType: "securityGroup", remoteSecurityGroup: FRONT }) });
+    await open();
+    await endsWith(t, front, back, () => change(BACK, { ingressRules: [] }));
+    await open();
+    await endsWith(t, front, back, () => change(FRONT, { egressRules: [] }));
+    await change(FRONT, { egressRules: both({}) });
+  });
+
   await t.test("what the upper tier passes on the lower one decides", async () => {
     await change(BACK, { ingressRules: both({ policy: "pass" }) });
     await create(LOWER, { tier: 1, ingressRules: both(HTTP) });
@@ -175,6 +205,7 @@ t.test("what security groups say is what packets do", { skip: whyNoLab() }, asyn
     await update({ allowSubnets });
     await settles(plain, far, 8080, true);
     await settles(near, plain, 8080, true);
+    await endsWith(t, plain, far, () => update({ allowSubnets: [] }));
     await update({
       allowSubnets,
       acls: [{ direction: "to-lport", priority: 1002, match: "tcp.dst == 8080", action: "drop" }],

@@ -1,0 +1,56 @@
+import { OVN_PROVIDER, podAnnotation } from "../api/annotations.ts";
+import type { FactChange, FactStore } from "../facts/store.ts";
+import type { PodFact } from "../facts/types.ts";
+
+const ANNOTATION = podAnnotation(OVN_PROVIDER, "security_groups");
+
+/** The names in a pod's annotation `security_groups`, each once. */
+export function namedSecurityGroups(pod: PodFact): readonly string[] {
+  const text = pod.annotations[ANNOTATION];
+  if (text === undefined) return [];
+  const names = text.split(",").map((name) => name.trim());
+  return [...new Set(names)].filter((name) => name !== "").sort();
+}
+
+/**
+ * Says in derived facts which SecurityGroups exist (`securityGroupPresence`), so that pods are not woken by a change of rules, and
+ * whether there are any, or pods that name one (`policyUse`), so that nodes know that they must say what they reach.
+ */
+export class SecurityGroupIndex {
+  readonly #facts: FactStore;
+  /** Keys of the pods that name a group. */
+  readonly #members = new Set<string>();
+
+  constructor(facts: FactStore) {
+    this.#facts = facts;
+  }
+
+  /** Takes in all facts at once. */
+  start(): void {
+    for (const { key } of this.#facts.all("securityGroups")) this.#note(key);
+    for (const pod of this.#facts.all("pods")) this.#notePod(pod.key, pod);
+    this.#finish();
+  }
+
+  /** A fact has changed. Call it before the units are told, so that they find what follows from it. */
+  noteFact({ kind, key, new: now }: FactChange): void {
+    if (kind === "securityGroups") this.#note(key);
+    else if (kind === "pods") this.#notePod(key, now as PodFact | undefined);
+    else return;
+    this.#finish();
+  }
+
+  #note(key: string): void {
+    this.#facts.set("securityGroupPresence", key, this.#facts.get("securityGroups", key) && { key });
+  }
+
+  #notePod(key: string, pod: PodFact | undefined): void {
+    if (pod !== undefined && namedSecurityGroups(pod).length > 0) this.#members.add(key);
+    else this.#members.delete(key);
+  }
+
+  #finish(): void {
+    const any = this.#facts.size("securityGroups") > 0 || this.#members.size > 0;
+    this.#facts.set("policyUse", "securityGroups", any ? { key: "securityGroups", any } : undefined);
+  }
+}
