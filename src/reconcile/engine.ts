@@ -56,7 +56,7 @@ export interface EngineStats {
  * The one loop: dirty units → fragments → what they touch, compared with the database → one transaction → effects.
  *
  * One transaction is in flight at a time; what becomes dirty meanwhile makes the next one, so batches grow under load by
- * themselves. A batch that the database refuses is halved until the bad unit stands alone; that one backs off while the
+ * themselves. A batch that the database refuses is divided until the bad unit stands alone; that one backs off while the
  * rest goes on.
  */
 export class Engine<E extends Effect> {
@@ -248,6 +248,9 @@ export class Engine<E extends Effect> {
           onDeposed();
         } else if (outcome.kind === "refused") {
           this.#refused([...taken.keys()], outcome.error);
+        } else {
+          // What was to follow this part must not get ahead of it; all of it is pending still.
+          this.#splits = [];
         }
         return;
       }
@@ -295,8 +298,7 @@ export class Engine<E extends Effect> {
     const [unit] = units;
     if (unit === undefined) return;
     if (units.length > 1) {
-      const half = Math.ceil(units.length / 2);
-      this.#splits.push(units.slice(half), units.slice(0, half));
+      this.#splits.push(...this.#split(units));
       return;
     }
     const attempts = (this.#failing.get(unit)?.attempts ?? 0) + 1;
@@ -307,6 +309,21 @@ export class Engine<E extends Effect> {
     });
     this.#failing.set(unit, { attempts, due: false, cancel });
     this.#options.onUnitFailure(unit, error);
+  }
+
+  /**
+   * Two parts of a refused batch, the one to begin with last. What must be whole and all that is there already stay together once more, for
+   * most likely something new is wrong; only where nothing is new, or everything, it is halved.
+   */
+  #split(units: readonly string[]): string[][] {
+    const { tracker } = this.#options;
+    const fresh = units.filter((unit) => !tracker.isWhole(unit) && this.#isNew(unit));
+    if (fresh.length > 0 && fresh.length < units.length) {
+      const apart = new Set(fresh);
+      return [fresh, units.filter((unit) => !apart.has(unit))];
+    }
+    const half = Math.ceil(units.length / 2);
+    return [units.slice(half), units.slice(0, half)];
   }
 
   #parkedUnits(plan: Plan): Set<string> {

@@ -72,7 +72,9 @@ export function putNode(facts: FactStore, { metadata, status }: Node, index: num
 
 /** A pod keeps its node and its addresses for life; with others it is another pod. */
 export function uidOf({ metadata: { name, namespace }, spec, status }: Pod): string {
-  return ["uid", namespace, name, spec.nodeName, ...status.podIPs.map(({ ip }) => ip)].join("-");
+  return ["uid", namespace, name, spec.nodeName, String(spec.hostNetwork), ...status.podIPs.map(({ ip }) => ip)].join(
+    "-",
+  );
 }
 
 /** Sets a pod and the record of its address; one on the host's network leaves nothing. */
@@ -92,6 +94,7 @@ export function putPod(facts: FactStore, { metadata, spec, status }: Pod): void 
       uid,
     );
   }
+  // Such a pod does not become a fact.
   const fact = projectPod({ metadata: { ...metadata, uid }, spec, status: { phase: "Running" } });
   facts.set("pods", `${namespace}/${name}`, fact);
 }

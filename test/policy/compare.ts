@@ -36,7 +36,9 @@ export function* attempts(world: World): Iterable<Attempt> {
   }
 }
 
+/** A pod on the host's network is its node, which is a party anyway. */
 function partiesOfPod(pod: Pod): Party[] {
+  if (pod.spec.hostNetwork === true) return [];
   return pod.status.podIPs.map(({ ip }) => ({ address: ip, pod }));
 }
 

@@ -6,8 +6,14 @@ import type { CommitOutcome } from "../../src/reconcile/engine.ts";
 import type { DatabaseView, Plan } from "../../src/reconcile/plan.ts";
 import type { Row, Tables } from "./rows.ts";
 
-/** What becomes of a transaction: `lost` and `unanswered` end without an answer, the latter after it has been carried out. */
-export type Fate = "committed" | "lost" | "unanswered";
+/**
+ * What becomes of a transaction: `lost` and `unanswered` end without an answer, the latter after it has been carried out; `refused` for
+ * no reason that the one who sent it could see.
+ */
+export type Fate = "committed" | "lost" | "unanswered" | "refused";
+
+/** Why a transaction was refused that had this fate. */
+export const FATE = "it was to be refused";
 
 /**
  * A northbound database in memory, with the rules of OVSDB that plans depend on: references must hold, indexes are unique, and rows
@@ -47,6 +53,7 @@ export class MemoryNorthbound implements DatabaseView {
     const fate = this.#fate();
     const error = new Error("the connection broke");
     if (fate === "lost") return { kind: "unknown", error };
+    if (fate === "refused") return { kind: "refused", error: new Error(FATE) };
     const before = this.#tables;
     this.#tables = new Map([...before].map(([table, rows]) => [table, new Map(rows)]));
     try {

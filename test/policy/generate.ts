@@ -118,10 +118,12 @@ export function pod(index: number): fc.Arbitrary<Pod> {
       containers,
       subnet: fc.constantFrom(...Object.values(SUBNETS)),
       families: fc.constantFrom<("v4" | "v6")[][]>(["v4", "v6"], ["v4", "v6"], ["v4"], ["v6"]),
+      // Like its node, whatever its labels are.
+      hostNetwork: fc.constantFrom(false, false, false, false, false, false, true),
     })
-    .map(({ namespace, labels, nodeName, containers, subnet, families }) => ({
+    .map(({ namespace, labels, nodeName, containers, subnet, families, hostNetwork }) => ({
       metadata: { name: `p${index}`, namespace, labels },
-      spec: { nodeName, containers },
+      spec: { nodeName, containers, ...(hostNetwork && { hostNetwork }) },
       status: {
         podIPs: families.map((family) => ({
           ip: family === "v4" ? `${subnet.v4}.${index + 2}` : `${subnet.v6}:${(index + 2).toString(16)}`,

@@ -1,0 +1,107 @@
+import t, { type Test } from "tap";
+import { FactStore } from "../facts/store.ts";
+import type { PodFact } from "../facts/types.ts";
+import { Engine } from "./engine.ts";
+import { ManualTimers, MemoryDatabase, portKind, type SaidEffect, switchKind } from "./testing.ts";
+import { Tracker } from "./tracker.ts";
+
+const SAMPLE_POD: PodFact = {
+  key: "",
+  namespace: "",
+  name: "",
+  uid: "",
+  alive: true,
+  holder: "",
+  labels: {},
+  ports: [],
+  profile: "",
+  annotations: {},
+};
+
+/** An engine whose switches must be whole, on an empty database. */
+function wholeEngine(t: Test, batch: number) {
+  const facts = new FactStore();
+  const database = new MemoryDatabase();
+  const kinds = [{ ...switchKind, whole: true as const }, portKind];
+  const tracker = new Tracker<SaidEffect>(kinds, facts, (change) => {
+    if (change.kind === "namespaces") return [{ kind: "switch", key: change.key }];
+    return change.kind === "pods" ? [{ kind: "port", key: change.key }] : [];
+  });
+  const refused: string[] = [];
+  const hooks = { beforeCommit: (): void => {} };
+  const engine: Engine<SaidEffect> = new Engine<SaidEffect>({
+    tracker,
+    view: database,
+    commit: (plan) => {
+      hooks.beforeCommit();
+      return database.commit(plan);
+    },
+    whenReady: () => Promise.resolve(),
+    offerEffects: () => {},
+    timers: new ManualTimers(),
+    onUnitFailure: (unit) => refused.push(unit),
+    onDeposed: () => t.fail("nobody is deposed"),
+    batch,
+  });
+  database.onChanges = (changes) => engine.noteDatabase(changes);
+  facts.subscribe((change) => engine.noteFact(change));
+  return {
+    ...{ facts, database, engine, refused, hooks },
+    addSwitch: (name: string): unknown =>
+      facts.set("namespaces", name, { key: name, name, uid: name, labels: {}, annotations: {} }),
+    setPort: (name: string, annotations: Record<string, string>): unknown =>
+      facts.set("pods", name, { ...SAMPLE_POD, key: name, annotations }),
+    /** Names of the rows that each committed transaction from the one of this number on brought. */
+    inserted: (from: number): string[][] =>
+      database.plans.slice(from).map((plan) => plan.inserts.map(({ label }) => label)),
+  };
+}
+
+t.test("what must be whole and was not answered goes ahead of what is new", async (t) => {
+  const { facts, database, engine, hooks, addSwitch, setPort, inserted } = wholeEngine(t, 3);
+  addSwitch("one");
+  engine.start();
+  await engine.whenIdle();
+  database.outcomes.push({ kind: "unknown", error: new Error("the connection broke") });
+  const before = database.plans.length;
+  // While the transaction with the second switch is under way, more ports come than one transaction takes.
+  hooks.beforeCommit = () => {
+    if (facts.size("pods") === 0) for (let i = 0; i < 5; i++) setPort(`p${i}`, { switch: "one" });
+  };
+  addSwitch("two");
+  await engine.whenIdle();
+  const [first, ...others] = inserted(before);
+  t.ok(first?.includes("two"), JSON.stringify([first, ...others]));
+  t.equal([first, ...others].flat().length, 6, "and everything comes");
+});
+
+t.test("what changes together stays together when something new beside it is refused", async (t) => {
+  const { database, engine, refused, addSwitch, setPort, inserted } = wholeEngine(t, 200);
+  addSwitch("one");
+  for (let i = 0; i < 4; i++) setPort(`p${i}`, { switch: "one" });
+  engine.start();
+  await engine.whenIdle();
+  const before = database.plans.length;
+  setPort("bad", { switch: "one", bad: "true" });
+  addSwitch("two");
+  for (let i = 0; i < 4; i++) setPort(`p${i}`, { switch: "two" });
+  await engine.whenIdle();
+  t.strictSame(refused, ["port:bad"]);
+  const moved = database.plans[before]?.mutations.flatMap(({ insert }) => insert);
+  t.strictSame(inserted(before), [["two"]]);
+  t.equal(moved?.length, 4, "all ports move in the transaction that brings their switch");
+});
+
+t.test("no later part of a refused batch gets ahead of one that was not answered", async (t) => {
+  const { database, engine, addSwitch, setPort, inserted } = wholeEngine(t, 200);
+  addSwitch("one");
+  engine.start();
+  await engine.whenIdle();
+  const before = database.plans.length;
+  database.outcomes.push({ kind: "refused", error: new Error("constraint violation") });
+  database.outcomes.push({ kind: "unknown", error: new Error("the connection broke") });
+  addSwitch("two");
+  for (let i = 0; i < 4; i++) setPort(`p${i}`, { switch: "one" });
+  await engine.whenIdle();
+  t.ok(inserted(before)[0]?.includes("two"), JSON.stringify(inserted(before)));
+});
