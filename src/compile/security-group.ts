@@ -47,7 +47,7 @@ export const securityGroupUnit: UnitKind<FactReader, SecurityGroupInput, WeftEff
     const { acls, problems, clean } = translateSecurityGroup(group, (name) => known.includes(name));
     addPortGroup(build, group.name);
     for (const acl of acls) addAcl(build, group.name, acl);
-    const { name, uid, generation, allowSameGroupTraffic } = group;
+    const { name, uid, generation, tier } = group;
     const [first] = problems;
     return build.finish([
       {
@@ -62,7 +62,7 @@ export const securityGroupUnit: UnitKind<FactReader, SecurityGroupInput, WeftEff
         message: problemText(problems),
         status: {
           portGroup: securityGroupPortGroupName(name),
-          allowSameGroupTraffic,
+          allowSameGroupTraffic: group.allowSameGroupTraffic && tier !== undefined,
           ingressMd5: digest(acls, "ingress"),
           egressMd5: digest(acls, "egress"),
           ingressLastSyncSuccess: clean.includes("ingress"),
