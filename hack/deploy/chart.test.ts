@@ -183,14 +183,9 @@ function grantsOf(t: Test, objects: readonly Any[], account: string): readonly A
 
 await t.test("each component may reach what its sources name, and nothing else", { skip }, async (t) => {
   const objects = await render();
-  for (const [folder, account, besides] of [
-    [
-      "controller",
-      "ovn",
-      // The last are weftctl's, which runs in the controller's pod.
-      ["/events", "coordination.k8s.io/leases", "kubevirt.io/virtualmachines", "discovery.k8s.io/endpointslices"],
-    ],
-    ["daemon", "kube-ovn-cni", []],
+  for (const [folders, account, besides] of [
+    [["controller", "feed"], "ovn", ["/events", "coordination.k8s.io/leases", "kubevirt.io/virtualmachines"]],
+    [["daemon"], "kube-ovn-cni", []],
   ] as const) {
     const rules = grantsOf(t, objects, account);
     const granted = new Set<string>(
@@ -198,7 +193,8 @@ await t.test("each component may reach what its sources name, and nothing else",
         apiGroups.flatMap((group: string) => names.map((name: string) => `${group}/${name.replace(/\/.*/, "")}`)),
       ),
     );
-    const wanted = new Set([...usedTypes(folder).map(({ group, plural }) => `${group}/${plural}`), ...besides]);
+    const used = folders.flatMap((folder) => usedTypes(folder));
+    const wanted = new Set([...used.map(({ group, plural }) => `${group}/${plural}`), ...besides]);
     t.strictSame([...granted].sort(), [...wanted].sort(), account);
     for (const rule of rules) t.notOk(JSON.stringify(rule).includes('"*"'), JSON.stringify(rule));
   }

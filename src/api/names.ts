@@ -114,3 +114,26 @@ export function securityGroupPortGroupName(group: string): string {
 export function portGroupAddressSet(group: string, family: 4 | 6): string {
   return `${group}_ip${family}`;
 }
+
+const LOAD_BALANCER_GROUP_PREFIX = "weft/vpc/";
+
+/** The group of a VPC's load balancers. The table has no `external_ids`: the prefix is what makes such a row ours. */
+export function loadBalancerGroupName(vpc: string): string {
+  return `${LOAD_BALANCER_GROUP_PREFIX}${vpc}`;
+}
+
+/** Whether a Load_Balancer_Group is ours, by its name. */
+export function isLoadBalancerGroupName(name: string): boolean {
+  return name.startsWith(LOAD_BALANCER_GROUP_PREFIX);
+}
+
+/** The load balancer of a Service's ports of one protocol: `<namespace>/<service>/<protocol>`. */
+export function loadBalancerName(service: string, protocol: "TCP" | "UDP" | "SCTP"): string {
+  return `${service}/${protocol.toLowerCase()}`;
+}
+
+/**
+ * The address that a pod sees as the client's when it reaches itself through a Service (ovn-nb(5), Load_Balancer
+ * `hairpin_snat_ip`). It is the same for all, so that policies can let it in; nothing else has it.
+ */
+export const HAIRPIN_SOURCE = { v4: "169.254.169.5", v6: "fd69::5" } as const;

@@ -1,4 +1,4 @@
-import { nodePortGroupName } from "../api/names.ts";
+import { HAIRPIN_SOURCE, nodePortGroupName } from "../api/names.ts";
 import type { IpFact, NodeFact } from "../facts/types.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
 import { nodeGroupId } from "./owner-ids.ts";
@@ -15,7 +15,8 @@ const TIERS_BEFORE_LAST = [0, 1, 2] as const;
  *
  * **Their own node reaches them** whatever policies say, and is reached: kubelet's probes come from there (NetworkPolicy, "The behavior of to
  * and from selectors"). Kube-OVN's priority. IPv6's neighbour discovery needs no such rule: ovn-northd lets it through where there is
- * any `allow-related`.
+ * any `allow-related`. **So do they themselves** through a Service; on its way out such a packet is turned back before ACLs that apply after load
+ * balancing.
  *
  * **What a tier does not decide is left to the next one**, in so many words. Where no ACL of the first tier matches, OVN's own flow of priority 1
  * takes a packet of a connection that an ACL has blocked before for one that nothing forbids any more, and lets it through, although
@@ -52,11 +53,13 @@ export function compileNodeAcls(build: FragmentBuilder, node: NodeFact, ip: IpFa
   ] as const) {
     const addresses = [node.internal[family] ?? "", ip?.[family] ?? ""].filter((address) => address !== "");
     if (addresses.length === 0) continue;
-    const set = `{${[...new Set(addresses)].sort().join(", ")}}`;
-    add(word, "from-lport-after-lb", 2, 3000, `${word}.dst == ${set}`, "allow-related");
+    const set = (members: readonly string[]): string => `{${[...new Set(members)].sort().join(", ")}}`;
+    const nodes = set(addresses);
+    const senders = set([...addresses, HAIRPIN_SOURCE[family]]);
+    add(word, "from-lport-after-lb", 2, 3000, `${word}.dst == ${nodes}`, "allow-related");
     for (const tier of [2, 3] as const) {
-      add(word, "to-lport", tier, 3000, `${word}.src == ${set}`, "allow-related");
-      add(word, "from-lport", tier, 3000, `${word}.dst == ${set}`, "allow-related");
+      add(word, "to-lport", tier, 3000, `${word}.src == ${senders}`, "allow-related");
+      add(word, "from-lport", tier, 3000, `${word}.dst == ${nodes}`, "allow-related");
     }
   }
   for (const tier of TIERS_BEFORE_LAST) {

@@ -21,6 +21,9 @@ export const groupId = (name: string): string => `group/${name}`;
 /** The Port_Group of a SecurityGroup, or of those who name any (`DENY_ALL_GROUP`). */
 export const securityGroupId = (name: string): string => `sg/${name}`;
 
+/** The Load_Balancer_Group of a VPC. */
+export const loadBalancerGroupId = (vpc: string): string => `vpc/${vpc}`;
+
 /** The Logical_Switch_Port of a pod's interface; the UID, so that a pod anew under an old name is a new port. */
 export const podPortId = (port: string, uid: string): string => `${port}/${uid}`;
 

@@ -7,11 +7,11 @@ import type { ClusterFact, SubnetFact, SubnetSpecFact, VerdictFact } from "../fa
 import type { Dual } from "../net/dual.ts";
 import { translateSubnetRules } from "../policy/subnet-rules.ts";
 import { EMPTY_FRAGMENT, type Fragment } from "../unit/fragment.ts";
-import { stableMac } from "../unit/identity.ts";
+import { rowUuid, stableMac } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import { annotate, type ConditionEffect, finalizer, problemText, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
-import { routerId, switchId } from "./owner-ids.ts";
+import { loadBalancerGroupId, routerId, switchId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
 import { addAcls } from "./subnet-acls.ts";
 import { addDhcp } from "./subnet-dhcp.ts";
@@ -24,6 +24,8 @@ export interface SubnetInput {
   /** What its annotation says is in force. */
   readonly accepted: SubnetSpecFact["accepted"];
   readonly cluster: ClusterFact;
+  /** Whether its switch has the load balancers of its VPC. */
+  readonly balanced: boolean;
   /** The nodes with their addresses on the join switch; only for subnets of the default VPC, which leave through them. */
   readonly nodes: readonly JoinedNode[];
   /** The IP objects and Vips that still hold its addresses, asked for only when it is being deleted. */
@@ -62,6 +64,7 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
       verdict: reader.get("verdicts", key) ?? UNJUDGED,
       accepted: reader.get("subnetSpecs", key)?.accepted,
       cluster,
+      balanced: subnet.enableLb && reader.get("vpcs", subnet.vpc) !== undefined,
       nodes: viaNodes ? joinedNodes(reader) : [],
       joinCidr:
         subnet.private && subnet.vpc === cluster.router ? (reader.get("subnets", cluster.joinSubnet)?.cidr ?? {}) : {},
@@ -102,6 +105,10 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
   const { name, vpc, cidr, gateway } = subnet;
   const build = new FragmentBuilder();
   build.row("Logical_Switch", switchId(name), { name, external_ids: externalIds() });
+  if (input.balanced) {
+    const group = rowUuid("Load_Balancer_Group", loadBalancerGroupId(vpc));
+    build.member("Logical_Switch", switchId(name), "load_balancer_group", group);
+  }
 
   const routerPort = routerPortName(vpc, name);
   const networks = (["v4", "v6"] as const).flatMap((family) => {

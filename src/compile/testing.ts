@@ -4,6 +4,7 @@ import { projectNamespace, projectNode, projectPod } from "../facts/project-core
 import { projectIp } from "../facts/project-ip.ts";
 import { projectNetworkPolicy } from "../facts/project-policy.ts";
 import { projectSecurityGroup } from "../facts/project-security-group.ts";
+import { projectEndpointSlice, projectService } from "../facts/project-service.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import { projectVpc } from "../facts/project-vpc.ts";
 import { FactStore } from "../facts/store.ts";
@@ -88,6 +89,29 @@ export function addAdminPolicy(
   } as const;
   const metadata = { name, uid: `uid-${kind}-${name}`, generation: 1 };
   facts.set(table[kind], name, projectAdminPolicy(kind, { metadata, spec }));
+}
+
+/** Adds a Service of the namespace `default` with its spec. */
+export function addService(
+  facts: FactStore,
+  name: string,
+  spec: NonNullable<Parameters<typeof projectService>[0]["spec"]>,
+  metadata: Partial<Parameters<typeof projectService>[0]["metadata"]> = {},
+): void {
+  const object = { metadata: { name, namespace: "default", uid: `uid-${name}`, ...metadata }, spec };
+  facts.set("services", `default/${name}`, projectService(object));
+}
+
+/** Adds an EndpointSlice of a Service of the namespace `default`. */
+export function addEndpoints(
+  facts: FactStore,
+  service: string,
+  slice: string,
+  of: Omit<Parameters<typeof projectEndpointSlice>[0], "metadata">,
+): void {
+  const labels = { "kubernetes.io/service-name": service };
+  const metadata = { name: slice, namespace: "default", uid: `uid-${slice}`, labels };
+  facts.set("endpointSlices", `default/${slice}`, projectEndpointSlice({ metadata, ...of }));
 }
 
 /** Adds a node with its InternalIPs. */

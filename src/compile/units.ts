@@ -11,6 +11,7 @@ import { nodeUnit } from "./node.ts";
 import { podUnit } from "./pod.ts";
 import { policyUnit } from "./policy.ts";
 import { securityGroupUnit } from "./security-group.ts";
+import { serviceUnit } from "./service.ts";
 import { subnetUnit } from "./subnet.ts";
 import { vipUnit } from "./vip.ts";
 import { vpcUnit } from "./vpc.ts";
@@ -31,6 +32,7 @@ export const UNIT_KINDS: readonly AnyUnitKind<FactReader, WeftEffect>[] = [
   policyUnit("baselineadminnetworkpolicy", "baselineAdminNetworkPolicies"),
   policyUnit("clusternetworkpolicy", "clusterNetworkPolicies"),
   securityGroupUnit,
+  serviceUnit,
 ];
 
 /**
@@ -69,6 +71,8 @@ export function rootsOf(change: FactChange): readonly { readonly kind: string; r
       return [{ kind: "securitygroup", key: change.key }];
     case "cluster":
       return [{ kind: "securitygroup", key: DENY_ALL_GROUP }];
+    case "services":
+      return [{ kind: "service", key: change.key }];
     case "namespaces":
       return [{ kind: "namespace", key: change.key }];
     case "ips": {

@@ -1,10 +1,11 @@
+import { loadBalancerGroupName } from "../api/names.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { ClusterFact, VpcFact } from "../facts/types.ts";
 import type { Dual } from "../net/dual.ts";
 import type { DesiredRow, Edge, Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import { finalizer, type WeftEffect } from "./effects.ts";
-import { routerId } from "./owner-ids.ts";
+import { loadBalancerGroupId, routerId } from "./owner-ids.ts";
 import { edge, externalIds, row } from "./rows.ts";
 
 interface VpcInput {
@@ -45,6 +46,8 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
         },
         external_ids: externalIds(),
       }),
+      // What balances the VPC's Services: each Service adds its own, each switch takes all.
+      row("Load_Balancer_Group", loadBalancerGroupId(vpc.name), { name: loadBalancerGroupName(vpc.name) }),
     ];
     const edges: Edge[] = [];
     const route = (id: string, prefix: string, nexthop: string, policy: "dst-ip" | "src-ip", table: string): void => {

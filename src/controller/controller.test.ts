@@ -21,6 +21,7 @@ const SETTINGS: Settings = {
   defaultExcludeIps: "",
   nodeSwitch: "join",
   nodeSwitchCidr: "100.64.0.0/24",
+  enableLb: true,
   serviceCidr: "10.96.0.0/12",
   dnsServers: "",
   dnsService: "kube-system/kube-dns",

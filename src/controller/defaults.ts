@@ -41,6 +41,7 @@ export async function ensureDefaults(kube: Kube, settings: Settings, known: Know
       ...(settings.defaultExcludeIps !== "" && { excludeIps: settings.defaultExcludeIps.split(",") }),
       gatewayType: "distributed",
       natOutgoing: true,
+      enableLb: settings.enableLb,
     },
   });
 }

@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { isLoadBalancerGroupName } from "../api/names.ts";
 import { parseDualIp } from "../net/dual.ts";
 import type { OvsdbClient } from "../ovsdb/client.ts";
 import { OvsdbError } from "../ovsdb/errors.ts";
@@ -31,6 +32,8 @@ const TABLES = [
   "DHCP_Options",
   "Meter",
   "Meter_Band",
+  "Load_Balancer",
+  "Load_Balancer_Group",
 ] as const satisfies readonly (keyof OvnNbTables)[];
 
 type Table = (typeof TABLES)[number];
@@ -44,6 +47,7 @@ export const EDGE_COLUMNS: ReadonlyMap<string, readonly EdgeColumn[]> = new Map(
     [
       { column: "ports", exclusive: false },
       { column: "acls", exclusive: false },
+      { column: "load_balancer_group", exclusive: false },
     ],
   ],
   [
@@ -62,6 +66,7 @@ export const EDGE_COLUMNS: ReadonlyMap<string, readonly EdgeColumn[]> = new Map(
     ],
   ],
   ["Address_Set", [{ column: "addresses", exclusive: true }]],
+  ["Load_Balancer_Group", [{ column: "load_balancer", exclusive: true }]],
   ["Meter", [{ column: "bands", exclusive: true }]],
 ]);
 
@@ -104,7 +109,11 @@ export class Northbound {
   /** Every mirrored row. */
   *rows(): Iterable<SweptRow> {
     for (const table of TABLES) {
-      for (const row of this.#mirror.rows(table)) yield { table, uuid: row._uuid, columns: row as unknown as Row };
+      for (const row of this.#mirror.rows(table)) {
+        const columns = row as unknown as Row;
+        const ours = table === "Load_Balancer_Group" && isLoadBalancerGroupName(String(columns["name"]));
+        yield { table, uuid: row._uuid, columns, ours };
+      }
     }
   }
 

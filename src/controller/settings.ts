@@ -20,6 +20,8 @@ export interface Settings {
   readonly dnsService: string;
   /** For so many seconds after its TTL an address of a domain name still counts. */
   readonly domainGraceS: number;
+  /** Whether subnets that do not say (`spec.enableLb`) have what their pods send to Services balanced by OVN. */
+  readonly enableLb: boolean;
   readonly metricsPort: number;
   readonly logLevel: string;
   /** Lets a sweep delete however many rows no unit wants. */
@@ -52,6 +54,11 @@ function seconds(text: string): number {
   return value;
 }
 
+function boolean(text: string): boolean {
+  if (text !== "true" && text !== "false") throw new InvalidArgumentError(`"${text}" is neither true nor false.`);
+  return text === "true";
+}
+
 /** Adds the controller's flags to a command. */
 export function withSettings(command: Command, environment: Readonly<Record<string, string | undefined>>): Command {
   return command
@@ -75,16 +82,23 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
     )
     .option("--dns-service <namespace/name>", "the Service of the cluster's DNS", "kube-system/kube-dns")
     .option("--domain-grace <seconds>", "how long after its TTL an address of a domain name still counts", seconds, 600)
+    .option("--enable-lb <boolean>", "have OVN balance what pods of new subnets send to Services", boolean, true)
     .option("--metrics-port <port>", "port of /metrics, /healthz and /readyz", port, 10660)
     .option("--log-level <level>", "trace, debug, info, warn or error", "info")
     .option("--allow-mass-delete", "let the first sweep delete more than max(50, 5 %) of the rows Weft owns", false);
 }
 
+/** The flags that are not texts. */
+interface Flags {
+  readonly metricsPort: number;
+  readonly enableLb: boolean;
+  readonly domainGrace: number;
+  readonly allowMassDelete: boolean;
+}
+
 /** The settings that a parsed command and the environment make. */
 export function readSettings(command: Command, environment: Readonly<Record<string, string | undefined>>): Settings {
-  const flags = command.opts<
-    Record<string, string> & { metricsPort: number; domainGrace: number; allowMassDelete: boolean }
-  >();
+  const flags = command.opts<Record<string, string> & Flags>();
   return {
     ovnNb: flags["ovnNb"] ?? "",
     clusterRouter: flags["clusterRouter"] ?? DEFAULT_VPC,
@@ -98,6 +112,7 @@ export function readSettings(command: Command, environment: Readonly<Record<stri
     dnsServers: flags["dnsServers"] ?? "",
     dnsService: flags["dnsService"] ?? "",
     domainGraceS: flags.domainGrace,
+    enableLb: flags.enableLb,
     metricsPort: flags.metricsPort,
     logLevel: flags["logLevel"] ?? "info",
     allowMassDelete: flags.allowMassDelete,

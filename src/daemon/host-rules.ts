@@ -51,8 +51,9 @@ function natChain(family: 4 | 6, { cluster, natOutgoing }: HostRulesInput): read
   const out = natOutgoing.filter((cidr) => cidr.family === family);
   return [
     `  chain from-pods${family} {`,
-    // A pod's request to a Service's address was given a backend here, by kube-proxy. The backend would answer the pod
-    // past this node, and the pod would not know the answer; with the node's address it comes back to be translated.
+    // A pod's request was given a backend here, by kube-proxy: a node port's, an external address's, or that of a Service that
+    // OVN does not balance. The backend would answer the pod past this node, and the pod would not know the answer; with the
+    // node's address it comes back to be translated.
     '    ct status dnat masquerade fully-random comment "services"',
     `    ${ip(family)} daddr ${addresses(family, cluster)} return`,
     // natOutgoingPolicyRules go here: per subnet, in their order, before the subnet's general rule.

@@ -15,10 +15,12 @@ export interface SubnetObject {
   readonly spec?: Partial<SubnetSpec>;
 }
 
-/** Names of the cluster's own objects, which some defaults depend on. */
+/** What some defaults depend on: names of the cluster's own objects, and the controller's flags. */
 export interface SubnetDefaults {
   readonly router: string;
   readonly joinSubnet: string;
+  /** What `spec.enableLb` is where a subnet does not say; true if this does not say either. */
+  readonly enableLb?: boolean;
 }
 
 const KUBE_OVN_DEFAULTS: SubnetDefaults = { router: DEFAULT_VPC, joinSubnet: JOIN_SUBNET };
@@ -43,6 +45,10 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
   if (!spec.vpc) missing["vpc"] = vpc;
   if (!spec.gatewayType && vpc === defaults.router && name !== defaults.joinSubnet)
     missing["gatewayType"] = gatewayType;
+  // The join subnet has nodes only, whose traffic kube-proxy has translated before.
+  const joins = name === defaults.joinSubnet;
+  const enableLb = spec.enableLb ?? defaults.enableLb ?? true;
+  if (spec.enableLb === undefined && !joins) missing["enableLb"] = enableLb;
   return {
     key: name,
     name,
@@ -70,6 +76,7 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
     dhcpV6Options: spec.dhcpV6Options ?? "",
     enableIpv6Ra: spec.enableIPv6RA === true,
     ipv6RaConfigs: spec.ipv6RAConfigs ?? "",
+    enableLb: enableLb && !joins,
     mtu: spec.mtu ?? 0,
     private: spec.private === true,
     allowSubnets: spec.allowSubnets ?? [],

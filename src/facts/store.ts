@@ -34,6 +34,8 @@ const INDEXES = {
   policyUse: {},
   securityGroups: {},
   securityGroupPresence: {},
+  services: {},
+  endpointSlices: { service: (slice) => [slice.service] },
   cluster: {},
 } satisfies { [K in FactKind]: Record<string, (fact: FactTypes[K]) => readonly (string | undefined)[]> };
 

@@ -153,6 +153,8 @@ export interface SubnetFact {
   readonly dhcpV6Options: string;
   readonly enableIpv6Ra: boolean;
   readonly ipv6RaConfigs: string;
+  /** Whether OVN balances what its pods send to Services. */
+  readonly enableLb: boolean;
   readonly mtu: number;
   /** Only its own pods, the nodes and `allowSubnets` reach its pods. */
   readonly private: boolean;
@@ -422,6 +424,45 @@ export interface IpFact {
   readonly finalizers: readonly string[];
 }
 
+/** One port of a Service, or of its endpoints. */
+export interface ServicePortFact {
+  /** What a Service's port and its endpoints' have in common; "" for the only one of a Service. */
+  readonly name: string;
+  readonly protocol: "TCP" | "UDP" | "SCTP";
+  readonly port: number;
+}
+
+/** One Service that has cluster addresses. */
+export interface ServiceFact {
+  readonly key: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** Its `clusterIPs`, one of each family at most. */
+  readonly addresses: readonly string[];
+  readonly ports: readonly ServicePortFact[];
+  /** `sessionAffinity: ClientIP`: a client keeps its endpoint. For how long is not here: OVN cannot keep to it. */
+  readonly sticky: boolean;
+  /** `internalTrafficPolicy: Local`: only endpoints on the client's node. */
+  readonly nodeLocal: boolean;
+  /** Label `service.kubernetes.io/service-proxy-name`: whose it is, if not the cluster's proxy's. */
+  readonly proxy: string;
+  /** The VPC that its annotation names; "" for the default one. */
+  readonly vpc: string;
+}
+
+/** One EndpointSlice of a Service. */
+export interface EndpointSliceFact {
+  readonly key: string;
+  /** Key of the Service. */
+  readonly service: string;
+  /** With the numbers of its own endpoints: a named target port may have another one in each slice. */
+  readonly ports: readonly ServicePortFact[];
+  /** Addresses of the ready endpoints, sorted. */
+  readonly ready: readonly string[];
+  /** Addresses of those that end but still serve, sorted. */
+  readonly draining: readonly string[];
+}
+
 /**
  * Whether a subnet is in force; derived from the subnet, its neighbours and the nodes, and kept as a fact so that pods
  * are woken by a change of the verdict only. A subnet that is not in force has no rows and gives no addresses.
@@ -484,6 +525,8 @@ export interface FactTypes {
   readonly policyUse: PolicyUseFact;
   readonly securityGroups: SecurityGroupFact;
   readonly securityGroupPresence: SecurityGroupPresenceFact;
+  readonly services: ServiceFact;
+  readonly endpointSlices: EndpointSliceFact;
   readonly cluster: ClusterFact;
 }
 

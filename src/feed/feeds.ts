@@ -6,6 +6,7 @@ import { projectMachine, projectStatefulSet } from "../facts/project-owner.ts";
 import { projectNetworkPolicy } from "../facts/project-policy.ts";
 import { projectIpPool, projectVip } from "../facts/project-pool.ts";
 import { projectSecurityGroup } from "../facts/project-security-group.ts";
+import { projectEndpointSlice, projectService } from "../facts/project-service.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import { projectVpc } from "../facts/project-vpc.ts";
 import type { FactKind, FactTypes } from "../facts/types.ts";
@@ -14,6 +15,7 @@ import {
   BASELINE_ADMIN_NETWORK_POLICIES,
   CLUSTER_NETWORK_POLICIES,
   DNS_NAME_RESOLVERS,
+  ENDPOINT_SLICES,
   IP_POOLS,
   IPS,
   NAMESPACES,
@@ -22,6 +24,7 @@ import {
   PODS,
   type ResourceType,
   SECURITY_GROUPS,
+  SERVICES,
   STATEFUL_SETS,
   SUBNETS,
   VIPS,
@@ -47,18 +50,20 @@ export interface Feed<K extends FactKind = FactKind> {
   readonly absent?: "empty";
 }
 
-/** Names that projections need to fill in defaults. */
+/** What projections need to fill in defaults. */
 export interface FeedNames {
   /** The default VPC. */
   readonly router: string;
   readonly joinSubnet: string;
+  /** See `SubnetDefaults`. */
+  readonly enableLb?: boolean;
 }
 
 /** Every kind of fact that comes from objects: for the controller, which follows them, and for commands, which look once. */
-export function feedsOf({ router, joinSubnet }: FeedNames): { readonly [K in FactKind]?: Feed<K> } {
+export function feedsOf(names: FeedNames): { readonly [K in FactKind]?: Feed<K> } {
   return {
-    vpcs: { type: VPCS, project: (object) => projectVpc(object, router) },
-    subnetSpecs: { type: SUBNETS, project: (object) => projectSubnet(object, { router, joinSubnet }) },
+    vpcs: { type: VPCS, project: (object) => projectVpc(object, names.router) },
+    subnetSpecs: { type: SUBNETS, project: (object) => projectSubnet(object, names) },
     nodes: { type: NODES, project: projectNode },
     namespaces: { type: NAMESPACES, project: projectNamespace },
     ipPools: { type: IP_POOLS, project: projectIpPool },
@@ -82,6 +87,8 @@ export function feedsOf({ router, joinSubnet }: FeedNames): { readonly [K in Fac
     },
     securityGroups: { type: SECURITY_GROUPS, project: projectSecurityGroup },
     nameResolvers: { type: DNS_NAME_RESOLVERS, project: projectNameResolver, absent: "empty" },
+    services: { type: SERVICES, project: projectService },
+    endpointSlices: { type: ENDPOINT_SLICES, project: projectEndpointSlice },
     statefulSets: { type: STATEFUL_SETS, project: projectStatefulSet },
     machines: { type: MACHINES, project: projectMachine, absent: "empty" },
     pods: { type: PODS, project: projectPod, fieldSelector: "spec.hostNetwork=false" },

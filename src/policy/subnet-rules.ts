@@ -1,3 +1,4 @@
+import { HAIRPIN_SOURCE } from "../api/names.ts";
 import type { SubnetAclFact, SubnetFact } from "../facts/types.ts";
 import { parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";
@@ -75,6 +76,8 @@ function privateAcls(
     acls.push(allow(PRIORITY.allow, `${ip}.src == ${own} && ${ip}.dst == ${own}`, "private/own"));
     const nodes = joinCidr[key];
     if (nodes !== undefined) acls.push(allow(PRIORITY.node, `${ip}.src == ${nodes}`, "private/nodes"));
+    // A pod of it that reaches itself through a Service.
+    acls.push(allow(PRIORITY.allow, `${ip}.src == ${HAIRPIN_SOURCE[key]}`, "private/itself"));
     for (const { block, rule } of others) {
       if (block.family !== family) continue;
       const to = `${ip}.src == ${block.text} && ${ip}.dst == ${own}`;

@@ -30,6 +30,14 @@ t.test("owned rows that no unit wants go: roots by themselves, others out of wha
   t.equal(sweep.orphans.length, 3);
 });
 
+t.test("a row that something else than its external_ids makes ours goes as well", async (t) => {
+  const rows = [
+    { table: "Group", uuid: "old", columns: { name: "weft/vpc/old" }, ours: true },
+    { table: "Group", uuid: "theirs", columns: { name: "theirs" }, ours: false },
+  ];
+  t.same(planSweep(new Desired(), rows, isRoot, COLUMNS).plan.deletes, [{ table: "Group", uuid: "old" }]);
+});
+
 t.test("a membership from an earlier run leaves a group of ours, but not a switch that others also fill", async (t) => {
   const desired = new Desired();
   desired.replace("u", {

@@ -2,7 +2,7 @@ import type { ColumnValue } from "../unit/fragment.ts";
 import type { Desired } from "./desired.ts";
 import type { Mutation, Plan } from "./plan.ts";
 
-/** The key in a row's `external_ids` that names the unit which owns it. A row without it is not ours to delete. */
+/** The key in a row's `external_ids` that names the unit which owns it. A row without it is not ours to delete (but see `SweptRow.ours`). */
 export const OWNER_KEY = "weft-owner";
 
 /** A row as the sweep sees it. */
@@ -10,6 +10,8 @@ export interface SweptRow {
   readonly table: string;
   readonly uuid: string;
   readonly columns: Readonly<Record<string, ColumnValue>>;
+  /** True where something else than {@link OWNER_KEY} says that the row is ours: some tables have no `external_ids`. */
+  readonly ours?: boolean;
 }
 
 /** What is to be swept, and of how many owned rows: the brake compares the two. */
@@ -46,7 +48,8 @@ export function planSweep(
   for (const row of rows) {
     if (edgeColumns.has(row.table)) holders.push(row);
     const ids = row.columns["external_ids"];
-    if (typeof ids === "object" && !Array.isArray(ids) && OWNER_KEY in ids) owned.set(row.uuid, row);
+    const named = typeof ids === "object" && !Array.isArray(ids) && OWNER_KEY in ids;
+    if (named || row.ours) owned.set(row.uuid, row);
   }
   const orphans = [...owned.values()].filter((row) => desired.row(row.uuid) === undefined);
   const deletes = orphans.filter((row) => isRoot(row.table)).map(({ table, uuid }) => ({ table, uuid }));

@@ -14,6 +14,7 @@ const NB = {
   Address_Set: "all",
   ACL: "all",
   DHCP_Options: "all",
+  Load_Balancer: "all",
 } as const;
 
 const VSWITCHD = {

@@ -200,6 +200,7 @@ function settingsOf({ cidrs }: Script): Settings {
     dnsServers: "",
     dnsService: "kube-system/kube-dns",
     domainGraceS: 600,
+    enableLb: true,
     metricsPort: 0,
     logLevel: "info",
     allowMassDelete: false,

@@ -102,17 +102,17 @@ export interface VpcStatus {
   readonly defaultLogicalSwitch?: string;
   /** Name of the logical router. */
   readonly router?: string;
-  /** Name of the load balancer for TCP. */
+  /** In Kube-OVN the name of the load balancer for TCP. Empty: each Service has its own. */
   readonly tcpLoadBalancer?: string;
-  /** Name of that for TCP with session affinity. */
+  /** The same for TCP with session affinity. */
   readonly tcpSessionLoadBalancer?: string;
-  /** Name of that for UDP. */
+  /** The same for UDP. */
   readonly udpLoadBalancer?: string;
-  /** Name of that for UDP with session affinity. */
+  /** The same for UDP with session affinity. */
   readonly udpSessionLoadBalancer?: string;
-  /** Name of that for SCTP. */
+  /** The same for SCTP. */
   readonly sctpLoadBalancer?: string;
-  /** Name of that for SCTP with session affinity. */
+  /** The same for SCTP with session affinity. */
   readonly sctpSessionLoadBalancer?: string;
   /** Names of the VPC's subnets. */
   readonly subnets?: readonly string[];

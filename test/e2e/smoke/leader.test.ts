@@ -65,8 +65,10 @@ t.test("two controllers", { skip: whyNoLab() }, async (t) => {
   await t.test("a controller that starts again finds nothing to change", async (t) => {
     const leader = world.own("kube-ovn-controller").find(({ metadata }) => metadata.name === holder())!;
     let rows = 0;
+    // Ports change as pods come up, and the load balancer of the controllers' own Service as they come and go.
+    const busy = ["Logical_Switch_Port", "Load_Balancer"];
     const stop = world.nb.mirror.subscribe((changes) => {
-      rows += changes.filter(({ table }) => table !== "Logical_Switch_Port").length;
+      rows += changes.filter(({ table }) => !busy.includes(table)).length;
     });
     await killProcess(leader.metadata.uid, PROGRAM.controller);
     await leases.until(LEASE, "shows another", () => holder() !== leader.metadata.name, 30_000);
