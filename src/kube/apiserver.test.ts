@@ -154,6 +154,10 @@ async function transcript(kube: Kube): Promise<string[]> {
     return undefined;
   };
   const body = { metadata: { ...S, finalizers, labels: {} }, spec: { a: 1 }, status: { b: 1 } };
+  await step(
+    "create as a dry run",
+    async () => await kube.create<CustomObject<object>>(SUBNETS, body, { dryRun: true }),
+  );
   await step("create", async () => {
     stale = await kube.create<CustomObject<object>>(SUBNETS, body);
     return stale;

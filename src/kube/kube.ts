@@ -95,7 +95,10 @@ export interface Kube {
   get<T extends KubeObject>(type: ResourceType, ref: ObjectRef, options?: CallOptions): Promise<T>;
   /** Reads one page of objects; `not-found` if the API server does not serve the type (the CRD is absent). */
   list<T extends KubeObject>(type: ResourceType, options?: ListOptions): Promise<ObjectList<T>>;
-  /** Creates the object in the namespace that its metadata names; `exists` if the name is taken. */
+  /**
+   * Creates the object in the namespace that its metadata names; `exists` if the name is taken. What a dry run would create has no
+   * resource version.
+   */
   create<T extends KubeObject>(type: ResourceType, object: NewObject<T>, options?: WriteOptions): Promise<T>;
   /** Replaces the object if its `resourceVersion` is still current; otherwise `conflict`. */
   update<T extends KubeObject>(type: ResourceType, object: T, options?: SubresourceOptions): Promise<T>;

@@ -32,7 +32,7 @@ export function restKube(exchange: Exchange): Kube {
       requireNamespace(what, type, metadata.namespace);
       const path = collectionPath(type, metadata.namespace) + writeQuery(options);
       const body = { apiVersion: apiVersionOf(type), kind: type.kind, ...object };
-      return parseObject(await exchange.call({ what, method: "POST", path, body }, options), what);
+      return parseObject(await exchange.call({ what, method: "POST", path, body }, options), what, !options.dryRun);
     },
     async update(type, object, options: SubresourceOptions = {}) {
       const what = describe("update", type, object.metadata, options.subresource);

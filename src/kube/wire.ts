@@ -2,10 +2,14 @@ import { KubeError } from "./errors.ts";
 import type { ObjectList, WatchEvent } from "./kube.ts";
 import type { KubeObject } from "./object.ts";
 
-/** Reads the answer of a verb on one object. Throws `protocol` if it is none. */
-export function parseObject<T extends KubeObject>(text: string, what: string): T {
+/**
+ * Reads the answer of a verb on one object. Throws `protocol` if it is none. What a dry run would have created was not `stored`: it has
+ * no version.
+ */
+export function parseObject<T extends KubeObject>(text: string, what: string, stored = true): T {
   const value = parseJson(text, what);
-  if (!isObject(value)) throw new KubeError("protocol", `${what}: the answer is not an object of the API`);
+  if (stored ? !isObject(value) : !isNamed(value))
+    throw new KubeError("protocol", `${what}: the answer is not an object of the API`);
   return value as unknown as T;
 }
 
@@ -71,6 +75,11 @@ function parseJson(text: string, what: string): object {
 }
 
 function isObject(value: unknown): boolean {
-  const metadata = (value as { metadata?: { name?: unknown; resourceVersion?: unknown } } | null | undefined)?.metadata;
-  return typeof metadata?.name === "string" && typeof metadata.resourceVersion === "string";
+  const metadata = (value as { metadata?: { resourceVersion?: unknown } } | null | undefined)?.metadata;
+  return isNamed(value) && typeof metadata?.resourceVersion === "string";
+}
+
+function isNamed(value: unknown): boolean {
+  const metadata = (value as { metadata?: { name?: unknown } } | null | undefined)?.metadata;
+  return typeof metadata?.name === "string";
 }

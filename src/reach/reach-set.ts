@@ -5,6 +5,7 @@ import type { Endpoint } from "./endpoint.ts";
 import { judge, type Place } from "./judge.ts";
 import { type MatchUses, type ProbePoint, packetAt, probePoints, usesOf } from "./match-uses.ts";
 import type { Network, NetworkPort } from "./network.ts";
+import { intersect, ReachParts } from "./reach-parts.ts";
 
 /** What of all traffic gets from one port to another: runs of ports, in order. Of two IP families only what both let pass. */
 export interface ReachSet {
@@ -26,8 +27,12 @@ export function reachOf(
   { place: to, destination: destinations }: Pick<Endpoint, "place" | "destination">,
   only?: ProbePoint,
 ): ReachSet {
-  const points = only === undefined ? pointsFor(network, from, to) : [only];
   const families = commonFamilies(sources, destinations);
+  if (from !== undefined && to !== undefined && isPlain(network, from, to)) {
+    if (families.length === 0) return { open: [], all: false };
+    return plainReach(network, from, to, families, only);
+  }
+  const points = only === undefined ? pointsFor(network, from, to) : [only];
   const open = points.filter(
     (point) =>
       families.length > 0 &&
@@ -37,6 +42,63 @@ export function reachOf(
       ),
   );
   return { open: merged(open), all: open.length === points.length };
+}
+
+/** What is remembered of a network. */
+interface Remembered {
+  readonly parts: ReachParts;
+  /** Two switches → whether ports of the two are a plain pair. */
+  readonly plain: Map<string, boolean>;
+}
+
+const REMEMBERED = new WeakMap<Network, Remembered>();
+
+function remembered(network: Network): Remembered {
+  let known = REMEMBERED.get(network);
+  if (known === undefined) {
+    known = { parts: new ReachParts(network), plain: new Map() };
+    REMEMBERED.set(network, known);
+  }
+  return known;
+}
+
+/** Whether a pair is connected, and nothing but the ACLs of its two ports has a say. */
+function isPlain(network: Network, from: NetworkPort, to: NetworkPort): boolean {
+  const { plain } = remembered(network);
+  const key = `${from.switch} ${to.switch}`;
+  let answer = plain.get(key);
+  if (answer === undefined) {
+    const [start, end] = [network.uplink(from.switch), network.uplink(to.switch)];
+    const connected = from.switch === to.switch || (start !== undefined && start.router === end?.router);
+    const silent = [from.switch, to.switch].every((name) =>
+      Object.values(network.switchLists(name)).every((list) => list.length === 0),
+    );
+    const drops = network.routerPolicies(start?.router ?? "").some(({ action }) => action === "drop");
+    answer = connected && silent && !drops;
+    plain.set(key, answer);
+  }
+  return answer;
+}
+
+function plainReach(
+  network: Network,
+  from: NetworkPort,
+  to: NetworkPort,
+  families: readonly (readonly [Ip, Ip])[],
+  only: ProbePoint | undefined,
+): ReachSet {
+  const { parts } = remembered(network);
+  const sent = parts.open(["from-lport", "from-lport-after-lb"], network.listsOf(from), from, to, families);
+  const got = parts.open(["to-lport"], network.listsOf(to), from, to, families);
+  const open = intersect(sent, got);
+  if (only !== undefined) {
+    const within = open.some(
+      ({ protocol, first, last }) => protocol === only.protocol && first <= only.first && only.last <= last,
+    );
+    return { open: within ? [only] : [], all: within };
+  }
+  const runs = merged(open);
+  return { open: runs, all: isWhole(runs) };
 }
 
 /** The pairs of addresses of the families that both have. */

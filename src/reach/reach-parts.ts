@@ -1,0 +1,134 @@
+import type { Ip } from "../net/address.ts";
+import { type AclStage, decide } from "../policy/verdict.ts";
+import type { Acl, AclLists } from "./acls.ts";
+import { isWithin, type MatchUses, type ProbePoint, packetAt, probePoints, usesOf } from "./match-uses.ts";
+import type { Network, NetworkPort } from "./network.ts";
+
+/** Which points are open at one end, as far as this end's ACLs go. */
+export type OpenPoints = readonly ProbePoint[];
+
+/** What a list of ACLs looks at, all together. */
+interface ListUses {
+  readonly id: number;
+  readonly sets: readonly string[];
+  readonly ports: readonly string[];
+  readonly uses: readonly MatchUses[];
+  readonly points: readonly ProbePoint[];
+}
+
+/**
+ * What gets through at each end of a pair, remembered by what that end's ACLs can tell of the pair: a thousand senders are a few kinds
+ * to the rules of one receiver. For one network.
+ */
+export class ReachParts {
+  readonly #network: Network;
+  readonly #uses = new Map<readonly Acl[], ListUses>();
+  /** List, and what it can tell of a pair → what it lets through. */
+  readonly #open = new Map<string, OpenPoints>();
+  readonly #sets = new Map<string, ReadonlySet<string>>();
+
+  constructor(network: Network) {
+    this.#network = network;
+  }
+
+  /** What the ACLs of the stages let a sender send to a receiver, or a receiver get. */
+  open(
+    stages: readonly AclStage[],
+    lists: AclLists,
+    from: NetworkPort,
+    to: NetworkPort,
+    families: readonly (readonly [Ip, Ip])[],
+  ): OpenPoints {
+    return stages
+      .map((stage) => this.#stage(stage, lists[stage], from, to, families))
+      .reduce((all, each) => intersect(all, each));
+  }
+
+  #stage(
+    stage: AclStage,
+    acls: readonly Acl[],
+    from: NetworkPort,
+    to: NetworkPort,
+    families: readonly (readonly [Ip, Ip])[],
+  ): OpenPoints {
+    if (acls.length === 0) return EVERYTHING;
+    const uses = this.#usesOf(acls);
+    const key = `${uses.id} ${this.#tell(uses, from, families, 0)} ${this.#tell(uses, to, families, 1)}`;
+    let open = this.#open.get(key);
+    if (open === undefined) {
+      open = uses.points.filter((point) =>
+        families.every(([source, destination]) => {
+          const ends = stage === "to-lport" ? { inport: from.name, outport: to.name } : { inport: from.name };
+          const packet = { ...ends, source, destination, ...packetAt(point, source.family) };
+          return decide(acls, packet, this.#network).verdict === "allow";
+        }),
+      );
+      this.#open.set(key, open);
+    }
+    return open;
+  }
+
+  /** All that a list can tell of one end, as a text. */
+  #tell(
+    { sets, ports, uses }: ListUses,
+    { name, groups }: NetworkPort,
+    families: readonly (readonly [Ip, Ip])[],
+    side: 0 | 1,
+  ): string {
+    let text = "";
+    for (const set of sets) {
+      if (this.#network.portGroup(set) !== undefined) text += groups.includes(set) ? "1" : "0";
+      else for (const pair of families) text += this.#setOf(set).has(pair[side].text) ? "1" : "0";
+    }
+    for (const port of ports) text += port === name ? "1" : "0";
+    for (const { literals } of uses) {
+      for (const literal of literals) text += families.some((pair) => isWithin(literal, pair[side])) ? "1" : "0";
+    }
+    return `${text}/${families.map(([ip]) => ip.family).join("")}`;
+  }
+
+  #usesOf(acls: readonly Acl[]): ListUses {
+    let known = this.#uses.get(acls);
+    if (known === undefined) {
+      const uses = [...new Set(acls.map(({ match }) => usesOf(match)))];
+      known = {
+        id: this.#uses.size,
+        sets: [...new Set(uses.flatMap(({ sets }) => [...sets]))],
+        ports: [...new Set(uses.flatMap(({ ports }) => [...ports]))],
+        uses,
+        points: probePoints(uses),
+      };
+      this.#uses.set(acls, known);
+    }
+    return known;
+  }
+
+  #setOf(name: string): ReadonlySet<string> {
+    let set = this.#sets.get(name);
+    if (set === undefined) {
+      set = new Set(this.#network.addressSet(name));
+      this.#sets.set(name, set);
+    }
+    return set;
+  }
+}
+
+const EVERYTHING: OpenPoints = probePoints([]);
+const KNOWN = new WeakMap<OpenPoints, WeakMap<OpenPoints, OpenPoints>>();
+
+/** What is in both. The same for the same two arrays. */
+export function intersect(a: OpenPoints, b: OpenPoints): OpenPoints {
+  if (a === b || b === EVERYTHING) return a;
+  if (a === EVERYTHING) return b;
+  const known = KNOWN.get(a)?.get(b);
+  if (known !== undefined) return known;
+  const common = a.flatMap((run) =>
+    b.flatMap(({ protocol, first, last }): readonly ProbePoint[] => {
+      if (protocol !== run.protocol || last < run.first || first > run.last) return [];
+      return [{ protocol, first: Math.max(first, run.first), last: Math.min(last, run.last) }];
+    }),
+  );
+  const inner = KNOWN.get(a) ?? new WeakMap<OpenPoints, OpenPoints>();
+  KNOWN.set(a, inner.set(b, common));
+  return common;
+}
