@@ -3,7 +3,7 @@ import type { FactKind, SubnetFact, VerdictFact } from "../facts/types.ts";
 import { GroupIndex } from "../policy/group-index.ts";
 import { SecurityGroupIndex } from "../policy/security-group-index.ts";
 import { samePlain } from "../unit/plain.ts";
-import { ADDRESSES_IN_USE, settleSubnet } from "./subnet-verdict.ts";
+import { ADDRESSES_IN_USE, type Settled, settleSubnets } from "./subnet-verdict.ts";
 
 /**
  * The facts that follow from other facts alone: verdicts on subnets, who is in which group, and which security groups exist. What they
@@ -12,6 +12,9 @@ import { ADDRESSES_IN_USE, settleSubnet } from "./subnet-verdict.ts";
 export class DerivedFacts {
   readonly #facts: FactStore;
   readonly #groups: GroupIndex;
+  /** Subnet → how it was settled last. */
+  readonly #settled = new Map<string, Settled>();
+  #started = false;
   readonly #securityGroups: SecurityGroupIndex;
 
   constructor(facts: FactStore) {
@@ -22,6 +25,7 @@ export class DerivedFacts {
 
   /** Takes in all facts at once. */
   start(): void {
+    this.#started = true;
     this.#settle();
     this.#securityGroups.start();
     this.#groups.start();
@@ -48,8 +52,10 @@ export class DerivedFacts {
    * and what opens last, so that nobody is given an address of two subnets while some have changed and some have not.
    */
   #settle(): void {
+    if (!this.#started) return;
     const facts = this.#facts;
-    const settled = facts.all("subnetSpecs").map((spec) => settleSubnet(facts, spec));
+    const all = settleSubnets(facts);
+    const settled = all.filter((outcome) => this.#isNew(outcome));
     for (const { subnet, verdict } of settled) {
       const known = facts.get("verdicts", subnet.name);
       if (known?.ok !== true) continue;
@@ -61,11 +67,21 @@ export class DerivedFacts {
       if (facts.get("subnetSpecs", name) !== undefined) continue;
       facts.set("verdicts", name, undefined);
       facts.set("subnets", name, undefined);
+      this.#settled.delete(name);
     }
     for (const { subnet } of settled) facts.set("subnets", subnet.name, subnet);
     for (const { subnet, verdict } of settled) facts.set("verdicts", subnet.name, verdict);
-    const any = settled.some(({ subnet }) => subnet.private || subnet.acls.length > 0);
+    const any = all.some(({ subnet }) => subnet.private || subnet.acls.length > 0);
     facts.set("policyUse", "subnets", any ? { key: "subnets", any } : undefined);
+  }
+
+  /** Nearly all are as they were, which is cheaper to see here than field by field in the store. */
+  #isNew(outcome: Settled): boolean {
+    const { name } = outcome.spec;
+    const before = this.#settled.get(name);
+    if (before?.spec === outcome.spec && samePlain(before.verdict, outcome.verdict)) return false;
+    this.#settled.set(name, outcome);
+    return true;
   }
 }
 

@@ -5,9 +5,11 @@ import type { SubnetFact, SubnetSpecFact, VerdictFact } from "../facts/types.ts"
 import { parseIp } from "../net/address.ts";
 import { cidrContains, cidrsOverlap, parseCidr } from "../net/cidr.ts";
 import { samePlain } from "../unit/plain.ts";
+import { findNeighbours, nodeFinder } from "./subnet-neighbours.ts";
 
 /** A subnet as it is in force, or would be, and whether it is. */
 export interface Settled {
+  readonly spec: SubnetSpecFact;
   readonly subnet: SubnetFact;
   readonly verdict: VerdictFact;
 }
@@ -21,26 +23,42 @@ interface Problem {
 export const ADDRESSES_IN_USE = "AddressesInUse";
 
 /**
- * Settles with which addresses a subnet is in force, together with its neighbours. What is in force stays so: new addresses
- * in its spec that cannot be are refused, and it goes on with the former ones, so that a mistaken `kubectl apply` takes down
+ * Settles with which addresses subnets are in force, each together with its neighbours. What is in force stays so: new addresses
+ * in a spec that cannot be are refused, and the subnet goes on with the former ones, so that a mistaken `kubectl apply` takes down
  * neither this subnet nor another. Of two that are new and overlap in one VPC the older counts (by creation time, then by name).
  */
-export function settleSubnet(reader: FactReader, spec: SubnetSpecFact): Settled {
+export function settleSubnets(reader: FactReader): readonly Settled[] {
+  const specs = reader.all("subnetSpecs");
+  const neighbours = findNeighbours(specs);
+  const nodeIn = nodeFinder(reader.all("nodes"));
+  const router = reader.get("cluster", "cluster")?.router;
+  return specs.map((spec) => {
+    const others = neighbours.get(spec.name) ?? [];
+    const node = spec.vpc === router ? nodeIn(spec.cidr) : undefined;
+    return settle(reader, spec, others, node);
+  });
+}
+
+function settle(
+  reader: FactReader,
+  spec: SubnetSpecFact,
+  others: readonly SubnetSpecFact[],
+  node: { readonly node: string; readonly address: string } | undefined,
+): Settled {
   const { accepted, ...written } = spec;
   const key = spec.name;
-  const settled = isAccepted(spec);
   const problem =
     written.problem ??
     withoutVpc(reader, written) ??
-    clash(reader, written, settled) ??
-    nodeInside(reader, written) ??
+    clash(written, others, isAccepted(spec)) ??
+    nodeInside(written, node) ??
     inUse(reader, spec);
-  if (problem === undefined) return { subnet: written, verdict: { key, ok: true, reason: "Ready", message: "" } };
+  if (problem === undefined) return { spec, subnet: written, verdict: { key, ok: true, reason: "Ready", message: "" } };
   const former = withAccepted(spec);
-  if (accepted !== undefined && clash(reader, former, true) === undefined) {
-    return { subnet: former, verdict: { key, ok: true, reason: "Ready", message: "", refused: problem } };
+  if (accepted !== undefined && clash(former, others, true) === undefined) {
+    return { spec, subnet: former, verdict: { key, ok: true, reason: "Ready", message: "", refused: problem } };
   }
-  return { subnet: written, verdict: { key, ok: false, ...problem } };
+  return { spec, subnet: written, verdict: { key, ok: false, ...problem } };
 }
 
 function withoutVpc(reader: FactReader, { vpc, provider }: SubnetFact): Problem | undefined {
@@ -55,9 +73,8 @@ function isAccepted({ accepted, cidr, gateway }: SubnetSpecFact): boolean {
 }
 
 /** The neighbour that keeps a subnet from having its addresses. `settled`: they are in force already. */
-function clash(reader: FactReader, subnet: SubnetFact, settled: boolean): Problem | undefined {
-  for (const other of reader.by("subnetSpecs", "vpc", subnet.vpc)) {
-    if (other.name === subnet.name || other.vlan !== subnet.vlan) continue;
+function clash(subnet: SubnetFact, others: readonly SubnetSpecFact[], settled: boolean): Problem | undefined {
+  for (const other of others) {
     const former = other.accepted && overlap(subnet, other.accepted);
     const wanted = other.problem === undefined && !isAccepted(other) ? overlap(subnet, other) : undefined;
     const older = isOlder(other, subnet);
@@ -72,18 +89,15 @@ function clash(reader: FactReader, subnet: SubnetFact, settled: boolean): Proble
   return undefined;
 }
 
-function nodeInside(reader: FactReader, subnet: SubnetFact): Problem | undefined {
-  if (subnet.vpc !== reader.get("cluster", "cluster")?.router) return undefined;
-  for (const node of reader.all("nodes")) {
-    for (const family of ["v4", "v6"] as const) {
-      const block = parseCidr(subnet.cidr[family] ?? "");
-      const address = parseIp(node.internal[family] ?? "");
-      if (block === undefined || address === undefined || !cidrContains(block, address)) continue;
-      const message = `spec.cidrBlock ${block.text} contains ${address.text}, the address of node ${node.name}; choose a range without addresses of nodes`;
-      return { reason: "NodeConflict", message };
-    }
-  }
-  return undefined;
+function nodeInside(
+  { cidr }: SubnetFact,
+  found: { readonly node: string; readonly address: string } | undefined,
+): Problem | undefined {
+  if (found === undefined) return undefined;
+  const { node, address } = found;
+  const block = cidr[address.includes(":") ? "v6" : "v4"];
+  const message = `spec.cidrBlock ${block} contains ${address}, the address of node ${node}; choose a range without addresses of nodes`;
+  return { reason: "NodeConflict", message };
 }
 
 /** Who holds an address that new addresses in the spec would take away: asked for only where they are new. */

@@ -11,7 +11,7 @@ import { FactStore } from "../facts/store.ts";
 import { GroupIndex } from "../policy/group-index.ts";
 import { SecurityGroupIndex } from "../policy/security-group-index.ts";
 import { stableMac } from "../unit/identity.ts";
-import { settleSubnet } from "./subnet-verdict.ts";
+import { settleSubnets as settleAll } from "./subnet-verdict.ts";
 
 /** A small dual-stack cluster for tests: two nodes, the default VPC, the join and the default subnet, one pod. */
 export function sampleFacts(): FactStore {
@@ -152,7 +152,7 @@ export function addSubnet(
 
 /** Sets which subnets are in force, by what is written of them. */
 export function settleSubnets(facts: FactStore): void {
-  const settled = facts.all("subnetSpecs").map((spec) => settleSubnet(facts, spec));
+  const settled = settleAll(facts);
   for (const { subnet } of settled) facts.set("subnets", subnet.name, subnet);
   for (const { subnet, verdict } of settled) facts.set("verdicts", subnet.name, verdict);
 }
