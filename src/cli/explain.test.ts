@@ -92,8 +92,38 @@ t.test("a Service is allowed where all of its backends are reached", async (t) =
   ];
   await cluster.service("default/web", "10.96.0.10", 80, 8080, [one, two]);
   await golden(t, "service-allowed", cluster, ["client", "svc/web", "80"], true);
+  await golden(t, "service-from-itself", cluster, ["web-1", "svc/web", "80"], true);
   await cluster.policy("default/closed", { podSelector: { matchLabels: { closed: "yes" } } });
   await golden(t, "service-one-closed", cluster, ["client", "10.96.0.10", "tcp/80"], false);
+  await golden(t, "service-from-node", cluster, ["node/weft-2", "svc/web", "80"], true);
+});
+
+t.test(
+  "of a Service that the node translates, the pod's rules see its address, and backends see the node",
+  async (t) => {
+    const cluster = await SampleCluster.make();
+    await cluster.pod("default/client", { app: "client" });
+    const web = await cluster.pod("default/web", { app: "web" }, { node: "weft-2" });
+    await cluster.service("default/web", "10.96.0.10", 80, 8080, [web], { internalTrafficPolicy: "Local" });
+    await cluster.policy("default/out", {
+      podSelector: { matchLabels: { app: "client" } },
+      policyTypes: ["Egress"],
+      egress: [{ to: [{ podSelector: { matchLabels: { app: "web" } } }] }],
+    });
+    await golden(t, "service-by-node", cluster, ["client", "svc/web", "80"], false);
+  },
+);
+
+t.test("SecurityGroups see a Service's own address", async (t) => {
+  const cluster = await SampleCluster.make();
+  await cluster.pod("default/client", {}, { annotations: { "ovn.kubernetes.io/security_groups": "out" } });
+  const web = await cluster.pod("default/web");
+  await cluster.service("default/web", "10.96.0.10", 80, 8080, [web]);
+  const rule = { ipVersion: "ipv4", protocol: "tcp", priority: 10, remoteType: "address", policy: "allow" };
+  const ports = { portRangeMin: 80, portRangeMax: 80 };
+  const egressRules = [{ ...rule, ...ports, remoteAddress: "10.96.0.10" }];
+  await cluster.add(SECURITY_GROUPS, { metadata: { name: "out" }, spec: { egressRules } });
+  await golden(t, "service-group", cluster, ["client", "svc/web", "80"], true);
 });
 
 t.test("pods of different VPCs do not reach each other, and why is said", async (t) => {

@@ -104,11 +104,12 @@ export class SampleCluster {
     port: number,
     targetPort: number,
     backends: readonly string[],
+    more: object = {},
   ): Promise<void> {
     const [namespace = "default", name = ""] = key.split("/");
     await this.add(SERVICES, {
       metadata: { namespace, name },
-      spec: { clusterIP, clusterIPs: [clusterIP], ports: [{ port }] },
+      spec: { clusterIP, clusterIPs: [clusterIP], ports: [{ port }], ...more },
     });
     await this.add(ENDPOINT_SLICES, {
       metadata: { namespace, name: `${name}-1`, labels: { "kubernetes.io/service-name": name } },

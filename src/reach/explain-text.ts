@@ -23,7 +23,10 @@ export function formatServiceExplanation(answer: ServiceExplanation): string {
   const reached = backends.filter((one) => one.verdict === "allowed").length;
   const lines = [`${verdict.toUpperCase()}  ${from} → ${to}  ${port}`];
   if (problem !== undefined) lines.push("", problem);
-  else lines.push("", `${reached} of ${backends.length} backends can be reached; ${TRANSLATION[translatedBy]}`);
+  else {
+    const closed = virtual?.verdict === "denied" ? "the Service's own address is denied; behind it, " : "";
+    lines.push("", `${closed}${reached} of ${backends.length} backends can be reached; ${TRANSLATION[translatedBy]}`);
+  }
   const parts = virtual === undefined ? backends : [virtual, ...backends];
   for (const part of parts) {
     lines.push("", `${mark(part.verdict)} ${part.from} → ${part.to}  ${part.port}`, ...indented(body(part)));
@@ -33,6 +36,7 @@ export function formatServiceExplanation(answer: ServiceExplanation): string {
 
 const TRANSLATION = {
   OVN: "OVN balances the load, and policies see each backend's own address",
+  nobody: "it has no address of its own, and clients choose a backend by name",
   node: "the node balances the load: what leaves the pod is judged by the Service's address, and backends see the node's",
 };
 

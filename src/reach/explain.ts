@@ -1,11 +1,12 @@
 import { DENY_ALL_GROUP } from "../api/names.ts";
 import type { Ip } from "../net/address.ts";
+import type { Dual } from "../net/dual.ts";
 import { groupText } from "../policy/group.ts";
 import type { Direction } from "../policy/types.ts";
 import type { Decision } from "../policy/verdict.ts";
 import type { Acl } from "./acls.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { judge, type Place, type Step } from "./judge.ts";
+import { judge, type Place, type Question, type Step } from "./judge.ts";
 import { type NearMiss, nearMisses } from "./nearest.ts";
 import type { Network } from "./network.ts";
 import { type PolicyBook, rulePath, ruleText } from "./policy-book.ts";
@@ -71,13 +72,16 @@ export interface ExplainRequest {
   readonly from: Endpoint;
   readonly to: Endpoint;
   readonly port: PortQuestion;
+  /** The Service's addresses and port, where OVN has turned them into `to` and `port`. */
+  readonly dialled?: { readonly virtual: Dual<Ip>; readonly port: PortQuestion };
 }
 
 /**
  * Whether one end reaches the other, and why, by the desired state alone: nothing is sent. Pure. All families that both ends have must
  * be allowed for the whole to be.
  */
-export function explain(network: Network, book: PolicyBook, { from, to, port: asked }: ExplainRequest): Explanation {
+export function explain(network: Network, book: PolicyBook, request: ExplainRequest): Explanation {
+  const { from, to, port: asked, dialled } = request;
   const port = resolvePort(asked, to.pod);
   const head = { from: from.label, to: to.label, port: portQuestionText(typeof port === "string" ? asked : port) };
   const denied = (problem: string): Explanation => ({ ...head, verdict: "denied", paths: [], problem });
@@ -86,7 +90,10 @@ export function explain(network: Network, book: PolicyBook, { from, to, port: as
   const paths = (["v4", "v6"] as const).flatMap((family) => {
     const [source, destination] = [from.source[family], to.destination[family]];
     if (source === undefined || destination === undefined) return [];
-    return explainPath(network, book, { from, to, source, destination }, packetPort(port, source.family), head.port);
+    const virtual = dialled?.virtual[family];
+    const sentTo = virtual && dialled && { destination: virtual, ...packetPort(dialled.port, source.family) };
+    const ends = { from, to, source, destination, ...(sentTo && { dialled: sentTo }) };
+    return explainPath(network, book, ends, packetPort(port, source.family), head.port);
   });
   if (paths.length === 0) return denied(`${from.label} and ${to.label} have no IP family in common`);
   const allowed = paths.every((path) => path.verdict === "allowed");
@@ -98,6 +105,7 @@ interface Ends {
   readonly to: Endpoint;
   readonly source: Ip;
   readonly destination: Ip;
+  readonly dialled?: NonNullable<Question["dialled"]>;
 }
 
 /** One packet's way, explained. */
@@ -108,8 +116,9 @@ export function explainPath(
   packet: PacketPort,
   port: string,
 ): ExplainedPath {
-  const { from, to, source, destination } = ends;
-  const { allowed, steps } = judge(network, { from: from.place, to: to.place, source, destination, ...packet });
+  const { from, to, source, destination, dialled } = ends;
+  const question = { from: from.place, to: to.place, source, destination, ...packet, ...(dialled && { dialled }) };
+  const { allowed, steps } = judge(network, question);
   const explained = combine(steps).flatMap((step) => explainStep(network, book, step, ends, packet) ?? []);
   return {
     family: source.family === 4 ? "IPv4" : "IPv6",

@@ -13,6 +13,8 @@ export type Place = NetworkPort | undefined;
 export interface Question extends Omit<Packet, "inport" | "outport"> {
   readonly from: Place;
   readonly to: Place;
+  /** Where the packet was sent to, where a load balancer of the sender's switch has chosen the destination. */
+  readonly dialled?: Pick<Packet, "destination" | "destinationPort">;
 }
 
 /** One thing on the packet's way that had a say. */
@@ -37,23 +39,29 @@ interface Pass {
  * What becomes of a packet, by the desired state alone: the way through switches and routers, and what the ACLs of each switch make of
  * it. Pure.
  */
-export function judge(network: Network, { from, to, ...packet }: Question): Judgement {
-  if (from !== undefined && from === to) return { allowed: true, steps: [] };
+export function judge(network: Network, { from, to, dialled, ...packet }: Question): Judgement {
   const steps: Step[] = [];
   const deny = (step?: Step): Judgement => ({ allowed: false, steps: step === undefined ? steps : [...steps, step] });
+  const leave = (port: NetworkPort, stage: AclStage, first: boolean): boolean => {
+    const acls = network.listsOf(port)[stage];
+    if (acls.length === 0) return true;
+    // Before load balancing it is still on its way to where it was sent.
+    const sent = first && stage === "from-lport" ? { ...packet, ...dialled } : packet;
+    const decision = decide(acls, { ...sent, inport: port.name }, network);
+    steps.push({ kind: "acls", stage, port, decision });
+    return decision.verdict === "allow";
+  };
+  if (from !== undefined && from === to) {
+    // What a pod sends to itself does not leave it; by way of a load balancer it does, and is turned back after the first stage.
+    return dialled === undefined || leave(from, "from-lport", true) ? { allowed: true, steps } : deny();
+  }
   const way = wayOf(network, from, to, packet.destination);
   if (typeof way === "string") return deny({ kind: "no-route", message: way });
   for (const [i, pass] of way.passes.entries()) {
     const { in: inport, out: outport } = pass;
-    const leaving = { ...packet, inport: inport.name };
-    const entering = { ...leaving, outport: outport.name };
-    const sender = network.listsOf(inport);
-    for (const stage of ["from-lport", "from-lport-after-lb"] as const) {
-      if (sender[stage].length === 0) continue;
-      const decision = decide(sender[stage], leaving, network);
-      steps.push({ kind: "acls", stage, port: inport, decision });
-      if (decision.verdict !== "allow") return deny();
-    }
+    const entering = { ...packet, inport: inport.name, outport: outport.name };
+    for (const stage of ["from-lport", "from-lport-after-lb"] as const)
+      if (!leave(inport, stage, i === 0)) return deny();
     const receiver = network.listsOf(outport)["to-lport"];
     if (receiver.length > 0) {
       const decision = decide(receiver, entering, network);

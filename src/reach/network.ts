@@ -65,8 +65,8 @@ export class Network implements NamedSets {
   readonly #lists = new Map<NetworkPort, AclLists>();
   /** Name of a port group → the SecurityGroup that it is of. */
   readonly #securityGroups: ReadonlyMap<string, string>;
-  /** `tcp address:port` of every load balancer. */
-  readonly #balanced: ReadonlySet<string>;
+  /** Switch → `tcp address:port` of each of its load balancers. */
+  readonly #balanced: ReadonlyMap<string, ReadonlySet<string>>;
 
   constructor(facts: FactReader, fragments: Iterable<Pick<Fragment, "rows" | "edges">>) {
     this.facts = facts;
@@ -133,10 +133,10 @@ export class Network implements NamedSets {
     return port.groups.flatMap((group) => this.#securityGroups.get(group) ?? []);
   }
 
-  /** Whether OVN itself balances what is sent to an address and port. */
-  isBalanced(protocol: string, address: Ip, port: number): boolean {
+  /** Whether OVN itself balances what ports of a switch send to an address and port. */
+  isBalanced(switchName: string, protocol: string, address: Ip, port: number): boolean {
     const host = address.family === 4 ? address.text : `[${address.text}]`;
-    return this.#balanced.has(`${protocol.toLowerCase()} ${host}:${port}`);
+    return this.#balanced.get(switchName)?.has(`${protocol.toLowerCase()} ${host}:${port}`) === true;
   }
 
   /** Whether the nodes are joined to a router. */
@@ -291,13 +291,24 @@ function readRoutes(tables: Tables): ReadonlyMap<string, readonly Cidr[]> {
   return routes;
 }
 
-/** What load balancers answer to (ovn-nb(5), Load_Balancer `vips` and `protocol`). */
-function readBalanced(tables: Tables): ReadonlySet<string> {
-  return new Set(
-    [...tables.rows("Load_Balancer")].flatMap(([, { columns }]) =>
-      Object.keys((columns["vips"] ?? {}) as object).map((vip) => `${String(columns["protocol"] ?? "tcp")} ${vip}`),
-    ),
-  );
+/** What the load balancers of each switch answer to (ovn-nb(5), Load_Balancer `vips`, Logical_Switch `load_balancer_group`). */
+function readBalanced(tables: Tables): ReadonlyMap<string, ReadonlySet<string>> {
+  const ofGroup = new Map<string, readonly string[]>();
+  for (const [uuid] of tables.rows("Load_Balancer_Group")) {
+    const own = tables.members(uuid, "load_balancer").flatMap((member) => {
+      const columns = tables.row("Load_Balancer", member)?.columns ?? {};
+      return Object.keys((columns["vips"] ?? {}) as object).map(
+        (vip) => `${String(columns["protocol"] ?? "tcp")} ${vip}`,
+      );
+    });
+    ofGroup.set(uuid, own);
+  }
+  const ofSwitch = new Map<string, ReadonlySet<string>>();
+  for (const [uuid, { columns }] of tables.rows("Logical_Switch")) {
+    const groups = tables.members(uuid, "load_balancer_group");
+    ofSwitch.set(String(columns["name"]), new Set(groups.flatMap((group) => ofGroup.get(group) ?? [])));
+  }
+  return ofSwitch;
 }
 
 /** The port groups of SecurityGroups say so; the one that drops what none of them allows is nobody's. */

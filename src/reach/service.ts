@@ -82,8 +82,8 @@ export interface ServiceExplanation {
   readonly to: string;
   readonly port: string;
   readonly verdict: "allowed" | "denied";
-  /** Who turns the Service's address into a backend's: OVN, inside the pod's switch, or the node that the pod sends it to. */
-  readonly translatedBy: "OVN" | "node";
+  /** Who turns the Service's address into a backend's: OVN in the pod's switch, the node; nobody where it has no address. */
+  readonly translatedBy: "OVN" | "node" | "nobody";
   /** The way to the Service's own address, where a node translates it and what leaves the pod is judged by it. */
   readonly virtual?: Explanation;
   /** The way to each backend, as it is after translation. */
@@ -92,8 +92,9 @@ export interface ServiceExplanation {
 }
 
 /**
- * Whether one end reaches a Service through its address. Where OVN balances the load, policies see the backend's address and port; where
- * the node does, what leaves a pod is judged by the Service's address, and what comes to a backend comes from the node.
+ * Whether one end reaches a Service through its address. Where OVN balances the load, policies see the backend's address and port (only
+ * SecurityGroups see the Service's); where the node does, what leaves a pod is judged by the Service's address, and what comes to a
+ * backend comes from the node.
  */
 export function explainService(
   network: Network,
@@ -103,22 +104,27 @@ export function explainService(
 ): ServiceExplanation {
   const vips = Object.values(virtual) as Ip[];
   const head = { from: from.label, to: label, port: portQuestionText(port) };
-  const balanced =
-    vips.length === 0 || vips.some((vip) => "port" in port && network.isBalanced(port.protocol, vip, port.port));
-  const translatedBy = balanced ? "OVN" : "node";
+  const balanced = vips.filter(
+    (vip) =>
+      from.place !== undefined &&
+      "port" in port &&
+      network.isBalanced(from.place.switch, port.protocol, vip, port.port),
+  );
+  const translatedBy = vips.length === 0 ? "nobody" : balanced.length > 0 ? "OVN" : "node";
   if (backends.length === 0) {
     return { ...head, verdict: "denied", translatedBy, backends: [], problem: `${label} has no ready endpoint` };
   }
   let sender = from;
   let first: Explanation | undefined;
-  if (!balanced && from.kind === "pod") {
+  if (translatedBy === "node" && from.kind === "pod") {
     const place = { kind: "address", place: undefined, source: virtual, destination: virtual } as const;
     first = explain(network, book, { from, to: { ...place, label: vips.map((vip) => vip.text).join(",") }, port });
     if (from.node !== undefined) sender = nodeEndpoint(network, from.node);
   }
   const answers = backends.map((backend) => {
     const to = addressEndpoint(network, backend.address);
-    return explain(network, book, { from: sender, to, port: backend.port });
+    const dialled = translatedBy === "OVN" ? { dialled: { virtual, port } } : {};
+    return explain(network, book, { from: sender, to, port: backend.port, ...dialled });
   });
   const allowed = [...(first === undefined ? [] : [first]), ...answers].every(({ verdict }) => verdict === "allowed");
   const verdict = allowed ? "allowed" : "denied";
