@@ -4,6 +4,7 @@ import type { NetworkPolicy, Pod, World } from "../../test/policy/api.ts";
 import { disagreement } from "../../test/policy/compare.ts";
 import { anyPolicyWorlds, networkPolicyWorlds } from "../../test/policy/generate.ts";
 import { isAllowed } from "../../test/policy/oracle.ts";
+import { tiedDisagreement, tiedWorlds } from "../../test/policy/ties.ts";
 
 /** Enough to find what is likely to break; `node test/policy/main.ts` tries as many as asked, and the release tests thousands. */
 const BOUNDS = { numRuns: 150, interruptAfterTimeLimit: 3000, markInterruptAsFailure: false } as const;
@@ -22,6 +23,16 @@ for (const [kinds, worlds] of Object.entries({
     );
   });
 }
+
+t.test("policies that tie decide as one of them does", async () => {
+  fc.assert(
+    fc.property(tiedWorlds, (world) => {
+      const found = tiedDisagreement(world);
+      if (found !== undefined) throw new Error(found);
+    }),
+    { ...BOUNDS, numRuns: 50 },
+  );
+});
 
 function pod(name: string, ip: string, labels: Readonly<Record<string, string>> = {}): Pod {
   return {

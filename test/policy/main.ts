@@ -5,6 +5,7 @@ import { disagreement } from "./compare.ts";
 import { type Conditions, conditions, firstFault } from "./expand.ts";
 import { anyPolicyWorlds, networkPolicyWorlds } from "./generate.ts";
 import { anyPolicySteps, networkPolicySteps, type Step } from "./steps.ts";
+import { tiedDisagreement, tiedWorlds } from "./ties.ts";
 
 /** What can be checked: a property of generated values, which says what is wrong, if anything is. */
 interface Check<T> {
@@ -14,6 +15,7 @@ interface Check<T> {
 
 const CHECKS = {
   networkpolicy: { values: networkPolicyWorlds, fault: disagreement } satisfies Check<World>,
+  ties: { values: tiedWorlds, fault: tiedDisagreement } satisfies Check<World>,
   all: { values: anyPolicyWorlds, fault: disagreement } satisfies Check<World>,
   "all-steps": {
     values: fc.tuple(anyPolicySteps, conditions),

@@ -1,0 +1,45 @@
+import fc from "fast-check";
+import type { Policy, World } from "./api.ts";
+import { clusterOf } from "./cluster.ts";
+import { attempts, describe } from "./compare.ts";
+import { anyPolicyWorlds } from "./generate.ts";
+import { isAllowed } from "./oracle.ts";
+import { Picture } from "./picture.ts";
+import { compileRows } from "./rows.ts";
+
+/** Worlds whose policies have two priorities between them, so that most are tied with others. */
+export const tiedWorlds: fc.Arbitrary<World> = fc
+  .tuple(anyPolicyWorlds, fc.constantFrom(0, 99, 100, 999))
+  .map(([world, base]) => ({ ...world, policies: world.policies.map((policy) => crowd(policy, base)) }));
+
+function crowd(policy: Policy, base: number): Policy {
+  if (policy.kind === "NetworkPolicy" || policy.kind === "BaselineAdminNetworkPolicy") return policy;
+  const priority = base + (policy.spec.priority % 2);
+  return { ...policy, spec: { ...policy.spec, priority } } as Policy;
+}
+
+/**
+ * The first attempt on which every order of the tied policies says the same and compiled rows do not. Which of the tied policies
+ * applies to a connection is left open by the specifications; that one of them does is not.
+ */
+export function tiedDisagreement(world: World): string | undefined {
+  const picture = new Picture(compileRows(clusterOf(world)));
+  // The oracle takes policies of one priority in the order in which they stand.
+  const own = world.policies.filter(({ kind }) => kind === "NetworkPolicy");
+  const admin = world.policies.filter(({ kind }) => kind !== "NetworkPolicy");
+  const orders = permutations(admin).map((order) => ({ ...world, policies: [...own, ...order] }));
+  for (const { from, to, connection } of attempts(world)) {
+    const said = new Set(orders.map((order) => isAllowed(order, from, to, connection)));
+    const [specified] = said;
+    if (said.size > 1 || specified === undefined) continue;
+    const { allowed, by } = picture.trace(from, to, connection);
+    if (allowed !== specified)
+      return `${describe({ from, to, connection })} must be ${specified ? "allowed" : "denied"} in any order, but is not (${by})`;
+  }
+  return undefined;
+}
+
+function permutations<T>(list: readonly T[]): readonly (readonly T[])[] {
+  if (list.length <= 1) return [list];
+  return list.flatMap((first, i) => permutations(list.filter((_, j) => j !== i)).map((rest) => [first, ...rest]));
+}
