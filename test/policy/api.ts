@@ -21,7 +21,12 @@ export interface Namespace {
 }
 
 export interface Pod {
-  readonly metadata: { readonly name: string; readonly namespace: string; readonly labels: Labels };
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly labels: Labels;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
   readonly spec: {
     readonly nodeName: string;
     readonly hostNetwork?: boolean;

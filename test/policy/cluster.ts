@@ -1,8 +1,10 @@
+import type { SecurityGroupSpec } from "../../src/api/generated/securitygroup.ts";
 import { DerivedFacts } from "../../src/compile/derived.ts";
 import { projectAdminPolicy } from "../../src/facts/project-admin-policy.ts";
 import { projectNamespace, projectNode, projectPod } from "../../src/facts/project-core.ts";
 import { POD_UID_ANNOTATION, projectIp } from "../../src/facts/project-ip.ts";
 import { projectNetworkPolicy } from "../../src/facts/project-policy.ts";
+import { projectSecurityGroup } from "../../src/facts/project-security-group.ts";
 import { projectSubnet } from "../../src/facts/project-subnet.ts";
 import { projectVpc } from "../../src/facts/project-vpc.ts";
 import { FactStore } from "../../src/facts/store.ts";
@@ -127,6 +129,12 @@ export function putPolicy(facts: FactStore, policy: Policy): void {
 /** Takes a policy away. */
 export function dropPolicy(facts: FactStore, policy: Policy): void {
   facts.set(FACT_KINDS[policy.kind], keyOf(policy), undefined);
+}
+
+/** Sets a SecurityGroup, or takes it away. */
+export function putSecurityGroup(facts: FactStore, name: string, spec: SecurityGroupSpec | undefined): void {
+  const metadata = { name, uid: `uid-sg-${name}`, generation: 1 };
+  facts.set("securityGroups", name, spec && projectSecurityGroup({ metadata, spec }));
 }
 
 const FACT_KINDS = {

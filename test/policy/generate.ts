@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import type { SecurityGroupIngressRule, SecurityGroupSpec } from "../../src/api/generated/securitygroup.ts";
 import type {
   AdminNetworkPolicy,
   AdminPeer,
@@ -333,3 +334,52 @@ export const anyPolicyWorlds: fc.Arbitrary<World> = fc
       policies: each(1, 5, policy),
     });
   });
+
+// ---- kubeovn.io
+
+/** A SecurityGroup, by its name. */
+export interface SecurityGroup {
+  readonly name: string;
+  readonly spec: SecurityGroupSpec;
+}
+
+const SECURITY_GROUPS = ["sg-a", "sg-b"] as const;
+
+const securityGroupRule: fc.Arbitrary<SecurityGroupIngressRule> = fc
+  .record({
+    ipVersion: fc.constantFrom("ipv4" as const, "ipv6" as const),
+    protocol: fc.constantFrom("all" as const, "icmp" as const, "tcp" as const, "udp" as const),
+    priority: fc.constantFrom(1, 2, 16384),
+    remote: fc.constantFrom(undefined, ...SECURITY_GROUPS),
+    ports: fc.tuple(fc.constantFrom(...PORTS), fc.integer({ min: 0, max: 10 })),
+    policy: fc.constantFrom("allow" as const, "allow" as const, "drop" as const, "pass" as const),
+  })
+  .map(({ ipVersion, protocol, priority, remote, ports: [first, more], policy }) => ({
+    ...{ ipVersion, protocol, priority, policy },
+    ...(remote === undefined
+      ? { remoteType: "address" as const, remoteAddress: ipVersion === "ipv4" ? "10.16.0.0/16" : "::/0" }
+      : { remoteType: "securityGroup" as const, remoteSecurityGroup: remote }),
+    ...((protocol === "tcp" || protocol === "udp") && { portRangeMin: first, portRangeMax: first + more }),
+  }));
+
+/** The SecurityGroup whose place is `index`. */
+export function securityGroup(index: number): fc.Arbitrary<SecurityGroup> {
+  const rules = fc.array(securityGroupRule, { maxLength: 3 });
+  return fc
+    .record({
+      ingressRules: rules,
+      egressRules: rules,
+      allowSameGroupTraffic: fc.boolean(),
+      tier: fc.constantFrom(0, 1),
+    })
+    .map((spec) => ({ name: SECURITY_GROUPS[index] ?? "", spec }));
+}
+
+/** A pod that may name security groups. */
+export function securedPod(index: number): fc.Arbitrary<Pod> {
+  return fc.tuple(pod(index), fc.subarray([...SECURITY_GROUPS])).map(([pod, groups]) => {
+    if (groups.length === 0) return pod;
+    const annotations = { "ovn.kubernetes.io/security_groups": groups.join(",") };
+    return { ...pod, metadata: { ...pod.metadata, annotations } };
+  });
+}

@@ -1,14 +1,35 @@
 import fc from "fast-check";
 import type { Namespace, Node, Pod, Policy, World } from "./api.ts";
-import { dropPod, dropPolicy, emptyCluster, putNamespace, putNode, putPod, putPolicy, uidOf } from "./cluster.ts";
-import { anyPolicy, NAMESPACES, namespace, networkPolicy, nodes, pod } from "./generate.ts";
+import {
+  dropPod,
+  dropPolicy,
+  emptyCluster,
+  putNamespace,
+  putNode,
+  putPod,
+  putPolicy,
+  putSecurityGroup,
+  uidOf,
+} from "./cluster.ts";
+import {
+  anyPolicy,
+  NAMESPACES,
+  namespace,
+  networkPolicy,
+  nodes,
+  pod,
+  type SecurityGroup,
+  securedPod,
+  securityGroup,
+} from "./generate.ts";
 
 /** One change that a user makes. What stands in the same place replaces what was there. */
 export type Change =
   | { readonly kind: "pod"; readonly place: number; readonly pod?: Pod }
   | { readonly kind: "namespace"; readonly namespace: Namespace }
   | { readonly kind: "nodes"; readonly nodes: readonly Node[] }
-  | { readonly kind: "policy"; readonly place: number; readonly policy?: Policy };
+  | { readonly kind: "policy"; readonly place: number; readonly policy?: Policy }
+  | { readonly kind: "security group"; readonly group: SecurityGroup; readonly gone: boolean };
 
 /** Changes, and when the controller gets to work: `pause` microtasks after them, or until it is done. */
 export interface Step {
@@ -19,7 +40,15 @@ export interface Step {
 const PODS = 4;
 const POLICIES = 3;
 
-function changeOf(policy: (place: number) => fc.Arbitrary<Policy>): fc.Arbitrary<Change> {
+/** What the changes are of. */
+interface Material {
+  readonly policy: (place: number) => fc.Arbitrary<Policy>;
+  readonly pod: (place: number) => fc.Arbitrary<Pod>;
+  /** How often, beside 11 others. */
+  readonly securityGroups: number;
+}
+
+function changeOf({ policy, pod, securityGroups }: Material): fc.Arbitrary<Change> {
   const place = (count: number): fc.Arbitrary<number> => fc.integer({ min: 0, max: count - 1 });
   return fc.oneof(
     {
@@ -39,6 +68,12 @@ function changeOf(policy: (place: number) => fc.Arbitrary<Policy>): fc.Arbitrary
     },
     { weight: 1, arbitrary: nodes.map((nodes): Change => ({ kind: "nodes", nodes })) },
     {
+      weight: securityGroups,
+      arbitrary: fc
+        .tuple(place(2).chain(securityGroup), fc.constantFrom(false, false, true))
+        .map(([group, gone]): Change => ({ kind: "security group", group, gone })),
+    },
+    {
       weight: 4,
       arbitrary: place(POLICIES).chain((at) =>
         fc
@@ -50,9 +85,9 @@ function changeOf(policy: (place: number) => fc.Arbitrary<Policy>): fc.Arbitrary
 }
 
 /** What users do to a cluster, in batches of any size. */
-export function stepsOf(policy: (place: number) => fc.Arbitrary<Policy>): fc.Arbitrary<readonly Step[]> {
+function stepsOf(material: Material): fc.Arbitrary<readonly Step[]> {
   const step = fc.record({
-    changes: fc.array(changeOf(policy), { minLength: 1, maxLength: 6 }),
+    changes: fc.array(changeOf(material), { minLength: 1, maxLength: 6 }),
     pause: fc.constantFrom<(number | "done")[]>(0, 1, 3, 7, "done", "done"),
   });
   // Without namespaces and nodes there is little to see.
@@ -63,9 +98,19 @@ export function stepsOf(policy: (place: number) => fc.Arbitrary<Policy>): fc.Arb
   return fc.tuple(start, fc.array(step, { minLength: 1, maxLength: 6 })).map(([first, rest]) => [first, ...rest]);
 }
 
-export const networkPolicySteps: fc.Arbitrary<readonly Step[]> = stepsOf(networkPolicy);
+/** With NetworkPolicies only. */
+export const networkPolicySteps: fc.Arbitrary<readonly Step[]> = stepsOf({
+  policy: networkPolicy,
+  pod,
+  securityGroups: 0,
+});
 
-export const anyPolicySteps: fc.Arbitrary<readonly Step[]> = stepsOf(anyPolicy);
+/** With policies of all kinds, and SecurityGroups. */
+export const anyPolicySteps: fc.Arbitrary<readonly Step[]> = stepsOf({
+  policy: anyPolicy,
+  pod: securedPod,
+  securityGroups: 3,
+});
 
 /** A cluster that users change, as facts and as the objects that they are of. */
 export class ChangingCluster {
@@ -108,6 +153,9 @@ export class ChangingCluster {
         }
         break;
       }
+      case "security group":
+        putSecurityGroup(this.facts, change.group.name, change.gone ? undefined : change.group.spec);
+        break;
       case "policy": {
         const { place, policy } = change;
         const old = this.#policies.get(place);
