@@ -73,14 +73,15 @@ export class Supply {
       this.#givable(subnet, block).some((value) => {
         const address = { family: block.family, value };
         if (this.#held.get(subnet.name)?.has(`${block.family}/${value}`)) return false;
-        const owner = this.#picture.pools.find(
+        if (subnet.excluded.some((range) => isIn(range, address))) return false;
+        const owners = this.#picture.pools.filter(
           (candidate) =>
             candidate.subnet === subnet.name &&
             !candidate.deleting &&
             candidate.ranges.some((range) => isIn(range, address)),
         );
-        if (pool !== undefined) return owner?.name === pool;
-        return owner === undefined && !subnet.excluded.some((range) => isIn(range, address));
+        // Of several pools that name an address the first has it: which one that is, is not decided here.
+        return pool === undefined ? owners.length === 0 : owners.length === 1 && owners[0]?.name === pool;
       }),
     );
   }
