@@ -7,7 +7,7 @@ import type { Decision } from "../policy/verdict.ts";
 import type { Acl } from "./acls.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { judge, type Place, type Question, type Step } from "./judge.ts";
-import { type NearMiss, nearMisses } from "./nearest.ts";
+import { type NearMiss, nearAcls, nearMisses } from "./nearest.ts";
 import type { Network } from "./network.ts";
 import { type PolicyBook, rulePath, ruleText } from "./policy-book.ts";
 import { type PacketPort, type PortQuestion, packetPort, portQuestionText, resolvePort } from "./port.ts";
@@ -176,6 +176,18 @@ function explainStep(
   const denied = decision.verdict !== "allow";
   const other = what === "egress" ? ends.destination : ends.source;
   const unruled = denied && by?.externalIds["rule"] === `${what}/isolation`;
+  const nearest = (): readonly NearMiss[] => {
+    if (by?.externalIds["policy"] !== DENY_ALL_ID) {
+      return nearMisses(network, applying, { direction: what, packet, other, receiver: ends.to.pod });
+    }
+    const { source, destination, dialled } = ends;
+    const sent = { inport: ends.from.place?.name ?? "", source, destination, ...packet };
+    const whole = what === "egress" ? { ...sent, ...dialled } : { ...sent, outport: step.port.name };
+    return nearAcls(network, network.listsOf(step.port)[step.stage], whole, (acl) => {
+      const { policy, rule } = aclOwner(book, acl);
+      return policy?.startsWith("SecurityGroup ") && rule?.startsWith("spec.") ? { policy, rule } : undefined;
+    });
+  };
   return {
     what,
     at: end?.label ?? `the router of subnet ${step.port.switch}`,
@@ -187,7 +199,7 @@ function explainStep(
       acl.externalIds["policy"] === undefined ? [] : explainAcl(network, book, acl),
     ),
     policies: labels,
-    nearest: unruled ? nearMisses(network, applying, { direction: what, packet, other, receiver: ends.to.pod }) : [],
+    nearest: unruled ? nearest() : [],
   };
 }
 

@@ -1,8 +1,12 @@
 import type { PodFact } from "../facts/types.ts";
 import type { Ip } from "../net/address.ts";
 import { cidrContains, parseCidr } from "../net/cidr.ts";
+import { evaluateMatch, parseMatch } from "../policy/match.ts";
+import { MatchError } from "../policy/match-error.ts";
+import { formatMatch, type MatchExpression } from "../policy/match-expression.ts";
 import type { Packet } from "../policy/packet.ts";
 import type { Direction, Peer, Policy, PolicyRule, PortMatch } from "../policy/types.ts";
+import type { Acl } from "./acls.ts";
 import type { Network } from "./network.ts";
 import { peerGroupName, rulePath, ruleText } from "./policy-book.ts";
 
@@ -38,6 +42,53 @@ export function nearMisses(network: Network, policies: readonly Policy[], candid
       return [{ policy: label, rule: rulePath(rule.name), allows: ruleText(rule), misses: peer ? "port" : "peer" }];
     }),
   );
+}
+
+/** The fields by which a match asks for protocols and ports. */
+const PORT_FIELD = /^(tcp|udp|sctp|icmp4|icmp6|icmp)(\.|$)|^ip\.proto$/;
+
+/**
+ * The same for rules that are known by their ACLs only, as those of SecurityGroups are: what of an ACL's match asks for ports, and what
+ * asks for anything else, are tried apart.
+ */
+export function nearAcls(network: Network, acls: readonly Acl[], packet: Packet, name: NameRule): readonly NearMiss[] {
+  return acls.flatMap((acl): readonly NearMiss[] => {
+    const named = acl.action === "allow-related" ? name(acl) : undefined;
+    const expression = named && readMatch(acl.match);
+    if (named === undefined || expression?.kind !== "and") return [];
+    const asksPort = (term: MatchExpression): boolean => "field" in term && PORT_FIELD.test(term.field.name);
+    const holds = (terms: readonly MatchExpression[]): boolean => terms.every((term) => isTrue(term, packet, network));
+    const port = holds(expression.terms.filter(asksPort));
+    const peer = holds(expression.terms.filter((term) => !asksPort(term)));
+    if (peer === port) return [];
+    const asked = expression.terms.filter((term) => !isSubject(term));
+    return [{ ...named, allows: formatMatch({ kind: "and", terms: asked }), misses: peer ? "port" : "peer" }];
+  });
+}
+
+/** How people call the rule of an ACL; none where it is no rule of theirs. */
+type NameRule = (acl: Acl) => Pick<NearMiss, "policy" | "rule"> | undefined;
+
+function isSubject(term: MatchExpression): boolean {
+  return term.kind === "compare" && (term.field.name === "inport" || term.field.name === "outport");
+}
+
+function isTrue(expression: MatchExpression, packet: Packet, network: Network): boolean {
+  try {
+    return evaluateMatch(expression, packet, network);
+  } catch (error) {
+    if (error instanceof MatchError) return false;
+    throw error;
+  }
+}
+
+function readMatch(match: string): MatchExpression | undefined {
+  try {
+    return parseMatch(match);
+  } catch (error) {
+    if (error instanceof MatchError) return undefined;
+    throw error;
+  }
 }
 
 /** A rule whose parts could not be understood matches nothing, however near it looks. */
