@@ -125,6 +125,23 @@ t.test("what cannot be had is refused with a sentence that names value, holder a
   t.end();
 });
 
+t.test("a family that the subnet does not have is refused in Kube-OVN's words, and with a way out", (t) => {
+  const ipam = ipamWith(SMALL, { name: "six", cidrBlock: "fd00::/120" });
+  t.match(ipam.allocate({ ...any("a", "small"), family: 6 }), {
+    code: "FamilyMismatch",
+    value: "ipv6",
+    message:
+      "requested ip family IPv6 does not match subnet small protocol IPv4, which has only 10.0.0.0/29; take ip_family away or use a subnet with IPv6.",
+  });
+  t.match(ipam.allocate({ ...any("a", "six"), family: 4 }), {
+    message: /^requested ip family IPv4 does not match subnet six protocol IPv6, which has only fd00::\/120/,
+  });
+  t.match(ipam.allocate(fixed("a", "fd00::5", "small")), {
+    message: /^fd00::5 is not in subnet "small", which has 10\.0\.0\.0\/29; name an address of that/,
+  });
+  t.end();
+});
+
 t.test("a name that does not exist is refused with those that are near, or some that there are", (t) => {
   const ipam = ipamWith({ ...SMALL, pools: [{ name: "fixed", ips: ["10.0.0.3"] }] });
   t.match(ipam.allocate(any("a", "smal")), {
