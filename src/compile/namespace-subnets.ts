@@ -15,10 +15,12 @@ export function subnetsOfNamespace(reader: FactReader, namespace: string): reado
   const fact = reader.get("namespaces", namespace);
   const vpc = reader.all("vpcs").find((candidate) => !candidate.isDefault && candidate.namespaces.includes(namespace));
   const first = vpc && defaultOfVpc(reader, vpc);
-  const bound = reader
-    .all("subnets")
+  const selecting = reader.by("subnets", "selects", "any");
+  const named = reader.by("subnets", "namespace", namespace);
+  const bound = [...named, ...selecting.filter((subnet) => fact !== undefined && selects(subnet, fact))]
     .filter((subnet) => subnet.provider === OVN_PROVIDER && subnet.name !== first?.name)
-    .filter((subnet) => subnet.namespaces.includes(namespace) || (fact !== undefined && selects(subnet, fact)));
+    .filter((subnet, i, all) => all.indexOf(subnet) === i)
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
   const usable = [...(first === undefined ? [] : [first]), ...bound].filter((subnet) => !subnet.deleting);
   // The default subnet of its VPC may still be to come.
   if (usable.length > 0 || (vpc !== undefined && vpc.defaultSubnet !== "")) return usable;

@@ -11,7 +11,12 @@ const INDEXES = {
   nodes: {},
   namespaces: {},
   subnetSpecs: { vpc: (subnet) => [subnet.vpc] },
-  subnets: { vpc: (subnet) => [subnet.vpc], namespace: (subnet) => subnet.namespaces },
+  subnets: {
+    vpc: (subnet) => [subnet.vpc],
+    namespace: (subnet) => subnet.namespaces,
+    // Those that any namespace may be bound to by its labels.
+    selects: (subnet) => (subnet.namespaceSelectors.length > 0 ? ["any"] : []),
+  },
   vpcs: {},
   ips: { holder: (ip) => [ip.holder], subnet: (ip) => [ip.subnet] },
   statefulSets: {},
