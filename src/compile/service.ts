@@ -24,7 +24,7 @@ interface ServiceInput {
  */
 export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
   name: "service",
-  priority: 2,
+  priority: 4,
 
   read(reader, key) {
     const service = reader.get("services", key);
