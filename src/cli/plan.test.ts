@@ -156,3 +156,37 @@ t.test("a manifest that is none is refused with the place", async (t) => {
   const list = `{apiVersion: v1, kind: List, items: [${"{apiVersion: v1, kind: Namespace, metadata: {name: a}}"}]}`;
   t.equal(readManifest(list, "m.yaml", "default").objects[0]?.label, "Namespace a");
 });
+
+t.test("a Subnet that becomes private and a SecurityGroup that opens are changes like those of policies", async (t) => {
+  const cluster = await shop();
+  const subnet = "{apiVersion: kubeovn.io/v1, kind: Subnet, metadata: {name: ovn-default}, spec: {private: true}}";
+  const { text, reach } = await plan(cluster, subnet);
+  t.same(
+    reach.changes.filter(({ from }) => from === "outside").map(({ change, what }) => [change, what]),
+    [["loses", "everything"]],
+    "pods of the subnet are one class, which nobody from outside reaches",
+  );
+  t.match(text, /ingress .*: dropped by Subnet ovn-default, spec\.private/);
+  t.equal(reach.totals.losing, 0, "its own pods still reach each other");
+
+  const guarded = await SampleCluster.make();
+  await guarded.pod("default/client");
+  await guarded.pod("default/db", {}, { annotations: { "ovn.kubernetes.io/security_groups": "db" } });
+  const group = `
+apiVersion: kubeovn.io/v1
+kind: SecurityGroup
+metadata: {name: db}
+spec:
+  ingressRules:
+    - {ipVersion: ipv4, protocol: tcp, priority: 10, remoteType: address, remoteAddress: 0.0.0.0/0, portRangeMin: 5432, portRangeMax: 5432, policy: allow}
+    - {ipVersion: ipv6, protocol: tcp, priority: 10, remoteType: address, remoteAddress: "::/0", portRangeMin: 5432, portRangeMax: 5432, policy: allow}
+`;
+  const opened = await plan(guarded, group);
+  t.same(
+    opened.reach.changes.map(({ change, from, to, what }) => [change, from, to, what]),
+    [
+      ["gains", "default/client", "default/db", "TCP 5432"],
+      ["gains", "outside", "default/db", "TCP 5432"],
+    ],
+  );
+});
