@@ -32,7 +32,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "early-release",
     bug: "an address is given back when its pod goes, before its port has gone: its next holder shares it for a while",
-    shown: 45,
+    shown: 12,
     parts: (parts) => {
       // The address counts as free although the port is still there.
       parts.northbound.podPort = () => undefined;
@@ -55,7 +55,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "ports-ignored-at-start",
     bug: "a new leader does not look at the ports that are in the database: the address of a port whose record is lost is given again",
-    shown: 85,
+    shown: 160,
     parts: (parts) => {
       parts.northbound.podPorts = function* () {};
       return parts;
@@ -78,13 +78,13 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "stale-leader",
     bug: "a new leader decides on what its informers happen to know, without reading everything anew: it gives what its predecessor gave",
-    shown: 38,
+    shown: 10,
     install: () => replaced(Sources.prototype, "refresh", () => async () => undefined),
   },
   {
     name: "unconditional-writes",
     bug: "records are written and deleted whatever has become of them since that was decided",
-    shown: 31,
+    shown: 153,
     parts: (parts) => ({ ...parts, kube: unconditional(parts.kube) }),
   },
   {
@@ -168,7 +168,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "unfenced",
     bug: "a leader that is deposed without noticing goes on writing to Kubernetes, and deletes what its successor records",
-    shown: 300,
+    shown: 161,
     install: () => replaced(Fence.prototype, "pass", () => () => Promise.resolve(true)),
   },
   {
