@@ -92,7 +92,10 @@ function sameAddresses(a: SubnetFact | undefined, b: SubnetFact): boolean {
   return a !== undefined && a.vpc === b.vpc && samePlain(a.cidr, b.cidr) && samePlain(a.gateway, b.gateway);
 }
 
+/** The reason of a subnet that is about to get other addresses: never seen when all that follows from a change has been derived. */
+export const CHANGING = "Changing";
+
 /** Nothing is given while a subnet gets other addresses; it is over before anything else happens. */
 function changing(key: string): VerdictFact {
-  return { key, ok: false, reason: "Changing", message: "its addresses are being changed" };
+  return { key, ok: false, reason: CHANGING, message: "its addresses are being changed" };
 }

@@ -1,7 +1,9 @@
 import t from "tap";
+import { DerivedFacts } from "../compile/derived.ts";
 import { subnetUnit } from "../compile/subnet.ts";
 import { addPod, addSubnet, addVpc, sampleFacts } from "../compile/testing.ts";
 import { projectIpPool, projectVip } from "../facts/project-pool.ts";
+import { projectSubnet } from "../facts/project-subnet.ts";
 import type { FactStore } from "../facts/store.ts";
 import { stableMac } from "../unit/identity.ts";
 import { rig } from "./allocator-testing.ts";
@@ -120,6 +122,29 @@ t.test("of a thousand who wait for one address one is tried, and those who want 
   t.equal(records.get("w0.default")?.lease.v4, "10.29.0.2", "the one that has waited longest");
   t.equal(allocator.waiting, 1000);
   t.equal(asked, 3, "the one that got it, the next, and the one that waits elsewhere");
+});
+
+t.test("who waits for a subnet that grows is served, and told nothing of the moment in which it changes", async (t) => {
+  const facts = sampleFacts();
+  const derived = new DerivedFacts(facts);
+  facts.subscribe((change) => derived.noteFact(change));
+  derived.start();
+  const grow = (cidrBlock: string): unknown => {
+    const spec = { cidrBlock, gateway: "10.29.0.1", namespaces: ["default"] };
+    return facts.set("subnetSpecs", "small", projectSubnet({ metadata: { name: "small", uid: "s" }, spec }));
+  };
+  grow("10.29.0.0/30");
+  const { allocator, records, refused, write } = rig(facts);
+  allocator.start();
+  addPod(facts, "first", { node: "weft-1" });
+  write("first.default");
+  addPod(facts, "second", { node: "weft-1" });
+  addPod(facts, "third", { node: "weft-1" });
+  t.same(refused, ["default/second NoAvailableAddress", "default/third NoAvailableAddress"]);
+  grow("10.29.0.0/29");
+  t.equal(records.get("second.default")?.lease.v4, "10.29.0.3");
+  t.equal(records.get("third.default")?.lease.v4, "10.29.0.4");
+  t.equal(refused.length, 2, refused.join());
 });
 
 t.test("labels that a namespace gets bind it to a subnet", async (t) => {

@@ -1,5 +1,6 @@
 import { OVN_PROVIDER, POD, type PodRequestKey, podAnnotation } from "../api/annotations.ts";
 import { nodePortName, podPortName, routerPortName } from "../api/names.ts";
+import { CHANGING } from "../compile/derived.ts";
 import { poolVerdictKey } from "../compile/ippool.ts";
 import { isOpen, subnetsOfNamespace } from "../compile/namespace-subnets.ts";
 import { isRetained, ordinalOf } from "../compile/retention.ts";
@@ -542,7 +543,14 @@ export class Allocator {
     }
     // Not the whole sentence: who else holds addresses of a pool changes all the time.
     const reason = [decision.code, decision.subnet, decision.value, decision.holder].join(" ");
-    const told = this.#waiting.get(id)?.reason === reason;
+    const before = this.#waiting.get(id);
+    // A subnet that changes is closed until all have changed: in the same instant those who wait are tried again.
+    if (this.#options.facts.get("verdicts", decision.subnet ?? "")?.reason === CHANGING) {
+      const serve = (): void => this.#serveAgain(kind, object.key);
+      if (before === undefined) this.#waiting.set(id, { reason: "", alike: undefined, serve });
+      return;
+    }
+    const told = before?.reason === reason;
     const alike = decision.code === "NoAvailableAddress" ? this.#likeness(object) : undefined;
     this.#waiting.set(id, { reason, alike, serve: () => this.#serveAgain(kind, object.key) });
     if (!told) this.#options.refused(kind, object, decision);

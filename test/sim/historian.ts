@@ -42,6 +42,12 @@ export class Historian {
   }
 
   #lookAt(picture: Picture, pod: Pod, owners: ReadonlySet<string>): void {
+    const named = ownerOf(pod);
+    const promised = named === undefined ? undefined : this.#byOwner.get(named);
+    // Its namespace was bound to another subnet: what it had is not kept for it, even if that is taken back later.
+    if (named !== undefined && promised !== undefined) {
+      if (!picture.subnetsFor(pod).some((subnet) => subnet.name === promised.subnet)) this.#byOwner.delete(named);
+    }
     const address = annotation(pod, "ip_address");
     const subnet = annotation(pod, "logical_switch");
     // What a user has written there himself is no gift.
