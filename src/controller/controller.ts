@@ -26,7 +26,7 @@ import type { DnsClient } from "./domains/dns-client.ts";
 import { Domains } from "./domains/domains.ts";
 import { Fence, fenced } from "./fence.ts";
 import { Gather } from "./gather.ts";
-import type { Northbound } from "./northbound.ts";
+import { type Northbound, OWN_COLUMNS } from "./northbound.ts";
 import { runEffect } from "./run-effect.ts";
 import type { Settings } from "./settings.ts";
 import { Sources } from "./sources.ts";
@@ -132,6 +132,7 @@ export class Controller {
     this.engine = new Engine<WeftEffect>({
       tracker: new Tracker(UNIT_KINDS, this.facts, rootsOf),
       view: northbound.view,
+      ownColumns: OWN_COLUMNS,
       commit: (plan) => northbound.commit(plan),
       whenReady: async () => {
         if (this.#term !== undefined) await this.#gather.wait(this.#term.recorder);

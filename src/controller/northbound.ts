@@ -10,6 +10,7 @@ import { openOvsdb } from "../ovsdb/open.ts";
 import { insert, mutate, type Operation, remove, update } from "../ovsdb/operation.ts";
 import type { ObservedChange } from "../reconcile/drift.ts";
 import type { CommitOutcome } from "../reconcile/engine.ts";
+import type { OwnColumn } from "../reconcile/leftovers.ts";
 import type { DatabaseView, Plan } from "../reconcile/plan.ts";
 import { type EdgeColumn, OWNER_KEY, type SweptRow } from "../reconcile/sweep.ts";
 import type { ColumnValue } from "../unit/fragment.ts";
@@ -69,6 +70,9 @@ export const EDGE_COLUMNS: ReadonlyMap<string, readonly EdgeColumn[]> = new Map(
   ["Load_Balancer_Group", [{ column: "load_balancer", exclusive: true }]],
   ["Meter", [{ column: "bands", exclusive: true }]],
 ]);
+
+/** What a leader puts right before all else: an ACL that is no policy's any more would be in force for pods that come now. */
+export const OWN_COLUMNS: readonly OwnColumn[] = [{ table: "Port_Group", column: "acls" }];
 
 type Row = Readonly<Record<string, ColumnValue>>;
 

@@ -78,6 +78,8 @@ export class Desired<E extends Effect = Effect> {
       if (before !== undefined && samePlain(before, row)) continue;
       this.#rows.set(row.uuid, { unit, row });
       touched.row(row.table, row.uuid);
+      // The database may have it of an earlier run, without the members that it is to have.
+      if (before === undefined) this.#touchMembers(row, touched);
     }
     for (const row of oldRows.values()) {
       this.#rows.delete(row.uuid);
@@ -95,6 +97,12 @@ export class Desired<E extends Effect = Effect> {
     if (fragment === undefined) this.#fragments.delete(unit);
     else this.#fragments.set(unit, fragment);
     return { touched, conflicts };
+  }
+
+  #touchMembers({ table, uuid }: DesiredRow, touched: Touched): void {
+    for (const [column, members] of this.#members.get(uuid) ?? []) {
+      for (const member of members.keys()) touched.edge({ table, row: uuid, column, member });
+    }
   }
 
   #addEdge(unit: string, edge: Edge): void {

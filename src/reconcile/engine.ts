@@ -3,6 +3,7 @@ import type { DesiredRow, Effect, Fragment } from "../unit/fragment.ts";
 import { Desired } from "./desired.ts";
 import { noteDrift, type ObservedChange } from "./drift.ts";
 import { retryDelay } from "./effects.ts";
+import { findLeftovers, type OwnColumn } from "./leftovers.ts";
 import { type DatabaseView, type Plan, planChanges, planSize } from "./plan.ts";
 import { OWNER_KEY } from "./sweep.ts";
 import type { Timers } from "./timers.ts";
@@ -40,6 +41,8 @@ export interface EngineOptions<E extends Effect> {
    * changes for the ports that are there changes all at once.
    */
   readonly batch?: number;
+  /** Sets that are put right in the first transaction after every unit has compiled; see {@link findLeftovers}. */
+  readonly ownColumns?: readonly OwnColumn[];
 }
 
 /** Counters since the start. */
@@ -77,6 +80,8 @@ export class Engine<E extends Effect> {
   #splits: string[][] = [];
   /** Units pending only because the database changed, not because they were compiled. */
   readonly #drifted = new Set<string>();
+  /** Whether what an earlier run left behind in our sets has been looked for. */
+  #cleared = false;
   #active = false;
   #busy = false;
   #idle: (() => void)[] = [];
@@ -117,6 +122,7 @@ export class Engine<E extends Effect> {
   /** Begins to write. Until now everything was only noted. What an earlier start left undone outside the database is offered again. */
   start(): void {
     this.#active = true;
+    this.#cleared = false;
     for (const unit of this.desired.units()) this.#offerLater(unit);
     this.#kick();
   }
@@ -186,6 +192,7 @@ export class Engine<E extends Effect> {
       this.#compile(unit);
       add(unit);
     }
+    if (!this.#cleared && tracker.dirtyCount === 0) this.#touchLeftovers();
     for (const waiting of [this.#pending.keys(), this.#unoffered]) {
       for (const unit of waiting) {
         if (!whole && counted >= limit) break;
@@ -193,6 +200,12 @@ export class Engine<E extends Effect> {
       }
     }
     return [...batch];
+  }
+
+  #touchLeftovers(): void {
+    this.#cleared = true;
+    const { view, ownColumns = [] } = this.#options;
+    for (const { unit, edge } of findLeftovers(this.desired, view, ownColumns)) this.#touchedOf(unit).edge(edge);
   }
 
   /** Whether a unit has a row that the database does not have. */

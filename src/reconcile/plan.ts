@@ -1,6 +1,7 @@
 import type { ColumnValue, DesiredRow, Edge } from "../unit/fragment.ts";
 import { samePlain } from "../unit/plain.ts";
 import type { Desired } from "./desired.ts";
+import { OWNER_KEY } from "./sweep.ts";
 import type { Touched } from "./touched.ts";
 
 /** What a plan needs to know of the database: its present rows and which tables are roots (RFC 7047 §3.2 `isRoot`). */
@@ -140,7 +141,7 @@ class Planner {
       const present = this.#view.get(edge.table, edge.row);
       const has = present !== undefined && contains(present[edge.column], edge.member);
       const wants = this.#desired.members(edge.row, edge.column)?.has(edge.member) === true;
-      if (wants && !has && this.#exists(edge.table, edge.row) && this.#isMember(edge.member)) {
+      if (wants && !has && this.#takesMembers(edge) && this.#isMember(edge.member)) {
         mutation(edge).insert.push(edge.member);
       } else if (!wants && has && !this.#deletes.has(edge.row)) {
         mutation(edge).delete.push(edge.member);
@@ -172,6 +173,14 @@ class Planner {
       if (this.#exists(edge.table, edge.row)) return true;
     }
     return false;
+  }
+
+  /** Whether the row of an edge is there and to stay: what an earlier run left for the sweep is to gain nothing. */
+  #takesMembers({ table, row }: Edge): boolean {
+    if (!this.#exists(table, row)) return false;
+    if (this.#desired.row(row) !== undefined) return true;
+    const ids = this.#view.get(table, row)?.["external_ids"];
+    return typeof ids !== "object" || Array.isArray(ids) || !(OWNER_KEY in ids);
   }
 
   /** Whether a reference to `member` would hold: it is no row of ours, or one that exists or comes with this plan. */

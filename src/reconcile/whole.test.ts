@@ -1,7 +1,10 @@
 import t, { type Test } from "tap";
 import { FactStore } from "../facts/store.ts";
 import type { PodFact } from "../facts/types.ts";
+import { rowUuid } from "../unit/identity.ts";
 import { Engine } from "./engine.ts";
+import type { OwnColumn } from "./leftovers.ts";
+import { OWNER_KEY } from "./sweep.ts";
 import { ManualTimers, MemoryDatabase, portKind, type SaidEffect, switchKind } from "./testing.ts";
 import { Tracker } from "./tracker.ts";
 
@@ -19,7 +22,7 @@ const SAMPLE_POD: PodFact = {
 };
 
 /** An engine whose switches must be whole, on an empty database. */
-function wholeEngine(t: Test, batch: number) {
+function wholeEngine(t: Test, batch: number, ownColumns: readonly OwnColumn[] = []) {
   const facts = new FactStore();
   const database = new MemoryDatabase();
   const kinds = [{ ...switchKind, whole: true as const }, portKind];
@@ -42,6 +45,7 @@ function wholeEngine(t: Test, batch: number) {
     onUnitFailure: (unit) => refused.push(unit),
     onDeposed: () => t.fail("nobody is deposed"),
     batch,
+    ownColumns,
   });
   database.onChanges = (changes) => engine.noteDatabase(changes);
   facts.subscribe((change) => engine.noteFact(change));
@@ -104,4 +108,34 @@ t.test("no later part of a refused batch gets ahead of one that was not answered
   for (let i = 0; i < 4; i++) setPort(`p${i}`, { switch: "one" });
   await engine.whenIdle();
   t.ok(inserted(before)[0]?.includes("two"), JSON.stringify(inserted(before)));
+});
+
+t.test("what an earlier run left in a set is gone before anything new is held by it", async (t) => {
+  const { database, engine, addSwitch, setPort } = wholeEngine(t, 1, [{ table: "Switch", column: "ports" }]);
+  const one = rowUuid("Switch", "one");
+  database.tamper((set) => {
+    set("Switch", one, { name: "one", ports: ["left"], external_ids: {} });
+    set("Port", "left", { name: "left", bad: false, mac: "", external_ids: {} });
+  });
+  addSwitch("one");
+  for (let i = 0; i < 3; i++) setPort(`p${i}`, { switch: "one" });
+  engine.start();
+  await engine.whenIdle();
+  t.strictSame(database.plans[0]?.mutations.find(({ row }) => row === one)?.delete, ["left"]);
+  t.equal(database.plans.flatMap(({ mutations }) => mutations.flatMap((mutation) => mutation.delete)).length, 1);
+});
+
+t.test("a row that an earlier run left for the sweep gains no members", async (t) => {
+  const { database, engine, addSwitch, setPort } = wholeEngine(t, 200);
+  const two = rowUuid("Switch", "two");
+  const left = { name: "two", ports: [], external_ids: { [OWNER_KEY]: "switch:two" } };
+  database.tamper((set) => set("Switch", two, left));
+  addSwitch("one");
+  setPort("p0", { switch: "two" });
+  engine.start();
+  await engine.whenIdle();
+  t.strictSame(database.get("Switch", two), left);
+  addSwitch("two");
+  await engine.whenIdle();
+  t.strictSame(database.get("Switch", two)?.["ports"], [rowUuid("Port", "p0")], "until it is wanted again");
 });

@@ -4,6 +4,7 @@ import type { ColumnSchema } from "../../src/ovsdb/schema.ts";
 import type { ObservedChange } from "../../src/reconcile/drift.ts";
 import type { CommitOutcome } from "../../src/reconcile/engine.ts";
 import type { DatabaseView, Plan } from "../../src/reconcile/plan.ts";
+import type { SweptRow } from "../../src/reconcile/sweep.ts";
 import type { Row, Tables } from "./rows.ts";
 
 /**
@@ -46,6 +47,11 @@ export class MemoryNorthbound implements DatabaseView {
 
   get(table: string, uuid: string): Row | undefined {
     return this.#tables.get(table)?.get(uuid);
+  }
+
+  /** All rows, as a sweep looks at them. */
+  *rows(): Iterable<SweptRow> {
+    for (const [table, rows] of this.#tables) for (const [uuid, columns] of rows) yield { table, uuid, columns };
   }
 
   async commit(plan: Plan): Promise<CommitOutcome> {

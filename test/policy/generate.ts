@@ -122,15 +122,19 @@ export function pod(index: number): fc.Arbitrary<Pod> {
       // Like its node, whatever its labels are.
       hostNetwork: fc.constantFrom(false, false, false, false, false, false, true),
     })
-    .map(({ namespace, labels, nodeName, containers, subnet, families, hostNetwork }) => ({
-      metadata: { name: `p${index}`, namespace, labels },
-      spec: { nodeName, containers, ...(hostNetwork && { hostNetwork }) },
-      status: {
-        podIPs: families.map((family) => ({
-          ip: family === "v4" ? `${subnet.v4}.${index + 2}` : `${subnet.v6}:${(index + 2).toString(16)}`,
-        })),
-      },
-    }));
+    .map(({ namespace, labels, nodeName, containers, subnet, families, hostNetwork }) => {
+      // No other pod of any place or namespace has it, as none gets an address that another one's port may still have.
+      const host = 2 + index + 6 * NAMESPACES.indexOf(namespace);
+      return {
+        metadata: { name: `p${index}`, namespace, labels },
+        spec: { nodeName, containers, ...(hostNetwork && { hostNetwork }) },
+        status: {
+          podIPs: families.map((family) => ({
+            ip: family === "v4" ? `${subnet.v4}.${host}` : `${subnet.v6}:${host.toString(16)}`,
+          })),
+        },
+      };
+    });
 }
 
 /** The nodes of every world. */

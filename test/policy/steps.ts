@@ -31,10 +31,11 @@ export type Change =
   | { readonly kind: "policy"; readonly place: number; readonly policy?: Policy }
   | { readonly kind: "security group"; readonly group: SecurityGroup; readonly gone: boolean };
 
-/** Changes, and when the controller gets to work: `pause` microtasks after them, or until it is done. */
+/** Changes, and when the controller gets to work: `pause` microtasks after them, or until it is done, or not before it has been killed and the next
+ * step is over. */
 export interface Step {
   readonly changes: readonly Change[];
-  readonly pause: number | "done";
+  readonly pause: number | "done" | "killed";
 }
 
 const PODS = 4;
@@ -46,6 +47,8 @@ interface Material {
   readonly pod: (place: number) => fc.Arbitrary<Pod>;
   /** How often, beside 11 others. */
   readonly securityGroups: number;
+  /** Whether controllers are killed. */
+  readonly kills: boolean;
 }
 
 function changeOf({ policy, pod, securityGroups }: Material): fc.Arbitrary<Change> {
@@ -88,7 +91,7 @@ function changeOf({ policy, pod, securityGroups }: Material): fc.Arbitrary<Chang
 function stepsOf(material: Material): fc.Arbitrary<readonly Step[]> {
   const step = fc.record({
     changes: fc.array(changeOf(material), { minLength: 1, maxLength: 6 }),
-    pause: fc.constantFrom<(number | "done")[]>(0, 1, 3, 7, "done", "done"),
+    pause: fc.constantFrom<Step["pause"][]>(0, 1, 3, 7, "done", "done", material.kills ? "killed" : "done"),
   });
   // Without namespaces and nodes there is little to see.
   const start = fc.tuple(fc.tuple(...NAMESPACES.map(namespace)), nodes).map(([namespaces, nodes]): Step => {
@@ -103,6 +106,7 @@ export const networkPolicySteps: fc.Arbitrary<readonly Step[]> = stepsOf({
   policy: networkPolicy,
   pod,
   securityGroups: 0,
+  kills: true,
 });
 
 /** With policies of all kinds, and SecurityGroups. */
@@ -110,6 +114,8 @@ export const anyPolicySteps: fc.Arbitrary<readonly Step[]> = stepsOf({
   policy: anyPolicy,
   pod: securedPod,
   securityGroups: 3,
+  // What a killed one left of one kind and what has come of another may together allow more, until the next one has swept.
+  kills: false,
 });
 
 /** A cluster that users change, as facts and as the objects that they are of. */
