@@ -64,7 +64,7 @@ function reachPart({ changes, totals }: ReachChanges): string {
   if (changes.length === 0) return "Reachability: nobody gains or loses anything.\n";
   const rows = changes
     .slice(0, SHOWN.changes)
-    .map(({ change, from, to, what, open, because }: ReachChange) => [
+    .map(({ change, from, to, what, open, because = "" }: ReachChange) => [
       change === "loses" ? "-" : "+",
       `${from} → ${to}`,
       `${change} ${what}`,

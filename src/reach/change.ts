@@ -1,7 +1,7 @@
 import type { PodFact } from "../facts/types.ts";
 import { type Ip, parseIp } from "../net/address.ts";
 import type { Dual } from "../net/dual.ts";
-import { classesOf, className, type PodClass, signatures } from "./classes.ts";
+import { classesOf, classNames, type PodClass, signatures } from "./classes.ts";
 import { type Endpoint, podEndpointOf } from "./endpoint.ts";
 import { explainPath } from "./explain.ts";
 import { type ProbePoint, packetAt } from "./match-uses.ts";
@@ -27,8 +27,8 @@ export interface ReachChange {
   readonly what: string;
   /** What gets through afterwards, in words. */
   readonly open: string;
-  /** Who decides it afterwards. */
-  readonly because: string;
+  /** Who decides it afterwards; of very many changes, only the first say so. */
+  readonly because?: string;
 }
 
 /** All that changes between pods, and between pods and outside. */
@@ -56,7 +56,9 @@ export function reachChanges(before: Side, after: Side, pods: readonly PodFact[]
   });
   const everything = sharedParts(before.network) !== sharedParts(after.network);
   const touched = new Set(classes.filter((one) => everything || concerns(before, one) !== concerns(after, one)));
-  const changes: ReachChange[] = [];
+  const names = classNames(classes);
+  const nameOf = (one: PodClass): string => names.get(one) ?? "";
+  const changes: Found[] = [];
   const totals = { gaining: 0, losing: 0, pairs: 0 };
   const known = pods.filter(
     (pod) => before.network.podPort(pod) !== undefined && after.network.podPort(pod) !== undefined,
@@ -68,7 +70,7 @@ export function reachChanges(before: Side, after: Side, pods: readonly PodFact[]
       const pair = twoOf(from, to);
       if (pair === undefined) continue;
       const pairs = from === to ? from.pods.length * (from.pods.length - 1) : from.pods.length * to.pods.length;
-      const found = compare(before, after, [pair[0], pair[1]], [className(from), className(to), pairs]);
+      const found = compare(before, after, [pair[0], pair[1]], [nameOf(from), nameOf(to), pairs]);
       if (found.some(({ change }) => change === "gains")) totals.gaining += pairs;
       if (found.some(({ change }) => change === "loses")) totals.losing += pairs;
       changes.push(...found);
@@ -77,13 +79,22 @@ export function reachChanges(before: Side, after: Side, pods: readonly PodFact[]
   for (const one of touched) {
     const [pod] = one.pods;
     if (pod === undefined) continue;
-    changes.push(...compare(before, after, [undefined, pod], ["outside", className(one), one.pods.length]));
-    changes.push(...compare(before, after, [pod, undefined], [className(one), "outside", one.pods.length]));
+    changes.push(...compare(before, after, [undefined, pod], ["outside", nameOf(one), one.pods.length]));
+    changes.push(...compare(before, after, [pod, undefined], [nameOf(one), "outside", one.pods.length]));
   }
   // What is lost first: that is what one wants to know before applying.
   changes.sort((a, b) => (a.change === b.change ? 0 : a.change === "loses" ? -1 : 1));
-  return { changes, totals };
+  return {
+    changes: changes.map(({ why, ...change }, i) => (i < EXPLAINED ? { ...change, because: why() } : change)),
+    totals,
+  };
 }
+
+/** A change, and how to find out who decides. */
+type Found = Omit<ReachChange, "because"> & { readonly why: () => string };
+
+/** So many changes say why. */
+const EXPLAINED = 1000;
 
 function outside(four: string, six: string): Dual<Ip> {
   const [v4, v6] = [parseIp(four), parseIp(six)];
@@ -103,16 +114,16 @@ function compare(
   after: Side,
   [fromPod, toPod]: readonly [PodFact | undefined, PodFact | undefined],
   [from, to, pairs]: readonly [string, string, number],
-): readonly ReachChange[] {
+): readonly Found[] {
   const [a, b] = [before, after].map((side) => {
     const [source, target] = [endOf(side, fromPod), endOf(side, toPod)];
     return source && target && { side, source, target, set: reachOf(side.network, source, target) };
   });
   if (a === undefined || b === undefined) return [];
-  const changeOf = (change: ReachChange["change"], points: readonly ProbePoint[]): readonly ReachChange[] => {
+  const changeOf = (change: ReachChange["change"], points: readonly ProbePoint[]): readonly Found[] => {
     const [point] = [...points].sort((x, y) => Number(y.protocol === "TCP") - Number(x.protocol === "TCP"));
     if (point === undefined) return [];
-    const because = whyAt(b.side, b.source, b.target, point);
+    const why = (): string => whyAt(b.side, b.source, b.target, point);
     return [
       {
         change,
@@ -121,7 +132,7 @@ function compare(
         pairs,
         what: reachText({ open: points, all: isWhole(points) }),
         open: reachText(b.set),
-        because,
+        why,
       },
     ];
   };

@@ -93,8 +93,24 @@ export function classesOf(
   return [...bySignature.values()].map((members) => ({ pods: members }));
 }
 
-/** A class in a few words: `shop/web-1`, `shop/web-* (12)`, `shop/a, shop/b (2)`. */
-export function className({ pods }: PodClass): string {
+/** Each class in a few words, no two in the same: `shop/web-1`, `shop/web-* (12)`, `shop/a, shop/b`, `shop/a and 11 more`. */
+export function classNames(classes: readonly PodClass[]): ReadonlyMap<PodClass, string> {
+  const uses = new Map<string, number>();
+  for (const one of classes) uses.set(className(one), (uses.get(className(one)) ?? 0) + 1);
+  return new Map(
+    classes.map((one) => {
+      const name = className(one);
+      return [one, uses.get(name) === 1 ? name : plainName(one)];
+    }),
+  );
+}
+
+function plainName({ pods }: PodClass): string {
+  const [first] = pods;
+  return pods.length < 2 ? (first?.key ?? "") : `${first?.key} and ${pods.length - 1} more`;
+}
+
+function className({ pods }: PodClass): string {
   const [first, second] = pods;
   if (first === undefined) return "";
   if (second === undefined) return first.key;
@@ -103,7 +119,7 @@ export function className({ pods }: PodClass): string {
   // Half a word is no name: only what ends where a generated part begins.
   const stem = common.slice(0, Math.max(common.lastIndexOf("-"), common.lastIndexOf("/")) + 1);
   if (stem.length > first.namespace.length + 1) return `${stem}* (${pods.length})`;
-  return pods.length === 2 ? `${first.key}, ${second.key}` : `${first.key} and ${pods.length - 1} more`;
+  return pods.length === 2 ? `${first.key}, ${second.key}` : plainName({ pods });
 }
 
 function commonPrefix(texts: readonly string[]): string {

@@ -1,5 +1,5 @@
 import type { PodFact } from "../facts/types.ts";
-import { classesOf, className, type PodClass, signatures } from "./classes.ts";
+import { classesOf, classNames, type PodClass, signatures } from "./classes.ts";
 import { podEndpointOf } from "./endpoint.ts";
 import { explainPath } from "./explain.ts";
 import { type ProbePoint, packetAt } from "./match-uses.ts";
@@ -19,7 +19,7 @@ export interface MatrixCell {
   readonly reach: "all" | "some" | "none" | "self";
   /** What gets through, in words. */
   readonly open: string;
-  /** Why not all does, where that was asked for: who denies. */
+  /** Why not all does, where that was asked for and the matrix is not too large: who denies. */
   readonly why?: string;
 }
 
@@ -48,6 +48,9 @@ export interface MatrixRequest {
   readonly reasons?: boolean;
 }
 
+/** Cells of at most so large a matrix say why. */
+const REASONS = 40_000;
+
 /** Answers for all pairs by one pair of each two classes. Pure. */
 export function matrix(
   network: Network,
@@ -61,6 +64,8 @@ export function matrix(
   };
   const [rows, columns] = [classesOf(from, sign), classesOf(to, sign)];
   const totals = { pairs: 0, all: 0, some: 0, none: 0 };
+  // Of so many that nobody reads them all, none is explained.
+  const explained = reasons && rows.length * columns.length <= REASONS ? book : undefined;
   const columnOf = new Map(columns.flatMap((column) => column.pods.map((pod) => [pod, column] as const)));
   const cells = rows.map((row) =>
     columns.map((column): MatrixCell => {
@@ -68,7 +73,7 @@ export function matrix(
       const pairs = row.pods.length * column.pods.length - shared;
       const pair = twoOf(row, column);
       if (pair === undefined || pairs === 0) return { reach: "self", open: "itself" };
-      const cell = cellOf(network, pair, only, reasons ? book : undefined);
+      const cell = cellOf(network, pair, only, explained);
       totals.pairs += pairs;
       if (cell.reach !== "self") totals[cell.reach] += pairs;
       return cell;
@@ -76,8 +81,8 @@ export function matrix(
   );
   const absent = [...new Set([...from, ...to])].filter((pod) => network.podPort(pod) === undefined);
   return {
-    rows: rows.map(groupOf),
-    columns: columns.map(groupOf),
+    rows: groupsOf(rows),
+    columns: groupsOf(columns),
     cells,
     ...(portText !== undefined && { port: portText }),
     totals,
@@ -85,8 +90,9 @@ export function matrix(
   };
 }
 
-function groupOf(group: PodClass): MatrixGroup {
-  return { name: className(group), pods: group.pods.map(({ key }) => key) };
+function groupsOf(classes: readonly PodClass[]): readonly MatrixGroup[] {
+  const names = classNames(classes);
+  return classes.map((one) => ({ name: names.get(one) ?? "", pods: one.pods.map(({ key }) => key) }));
 }
 
 /** Two different pods, one of each class. */
