@@ -10,6 +10,7 @@ import {
   BASELINE_ADMIN_NETWORK_POLICIES,
   CLUSTER_NETWORK_POLICIES,
   CRDS,
+  DNS_NAME_RESOLVERS,
   ENDPOINT_SLICES,
   type ResourceType,
   SERVICES,
@@ -18,7 +19,7 @@ import {
 import { Objects, type Thing } from "../objects.ts";
 import { addressesOf, inNode, inPod, run, useNamespace, webPod } from "../pods.ts";
 import { connects, createPolicy, deletePolicy, settles } from "../policies.ts";
-import { timed } from "../when.ts";
+import { timed, when } from "../when.ts";
 import { openWorld, whyNoLab } from "../world.ts";
 
 const HOME = "weft-admin";
@@ -28,8 +29,8 @@ const IN_HOME = { namespaces: { matchLabels: { "kubernetes.io/metadata.name": HO
 const IN_OTHER = { namespaces: { matchLabels: { "kubernetes.io/metadata.name": OTHER } } };
 
 /** The definitions that the test installs, as the manifest has them. */
-function definitions(): readonly NewObject<KubeObject>[] {
-  const text = readFileSync(join(import.meta.dirname, "../crds/policy.networking.k8s.io.yaml"), "utf8");
+function definitions(file: string): readonly NewObject<KubeObject>[] {
+  const text = readFileSync(join(import.meta.dirname, "../crds", file), "utf8");
   return parseAllDocuments(text).map((document) => document.toJS() as NewObject<KubeObject>);
 }
 
@@ -46,8 +47,9 @@ t.test("what administrators say is what packets do", { skip: whyNoLab() }, async
   const crds = new Objects(kube, CRDS);
   await crds.ready();
   t.teardown(async () => {
-    for (const type of TYPES) if (crds.get(typeName(type))) await kube.delete(CRDS, { name: typeName(type) });
-    for (const type of TYPES) await crds.gone(typeName(type));
+    const all = [...TYPES, DNS_NAME_RESOLVERS];
+    for (const type of all) if (crds.get(typeName(type))) await kube.delete(CRDS, { name: typeName(type) });
+    for (const type of all) await crds.gone(typeName(type));
     await crds.stop();
   });
   const create = (type: ResourceType, name: string, spec: object): Promise<unknown> =>
@@ -59,10 +61,13 @@ t.test("what administrators say is what packets do", { skip: whyNoLab() }, async
       return conditions.some((one) => one.type === "Established" && one.status === "True");
     });
 
+  const outside = (): Promise<readonly boolean[]> =>
+    Promise.all([EXTERNAL.v4, EXTERNAL.v6].map((address) => connects(inPod(client), address, EXTERNAL_PORT)));
+
   await t.test("types that come later count at once", async (t) => {
     for (const type of TYPES) t.equal(crds.get(typeName(type)), undefined, `${type.kind} is not there yet`);
     await settles(other, web, 8080, true);
-    for (const crd of definitions()) await kube.create(CRDS, crd);
+    for (const crd of definitions("policy.networking.k8s.io.yaml")) await kube.create(CRDS, crd);
     await Promise.all(TYPES.map(established));
     const deny = { priority: 20, subject: IN_HOME, ingress: [{ name: "others", action: "Deny", from: [IN_OTHER] }] };
     const made = (): Promise<unknown> => create(ADMIN_NETWORK_POLICIES, "weft-deny", deny);
@@ -150,8 +155,6 @@ t.test("what administrators say is what packets do", { skip: whyNoLab() }, async
       const slice = { metadata, addressType, endpoints: [{ addresses: [address] }], ports: [{ port: EXTERNAL_PORT }] };
       await kube.create(ENDPOINT_SLICES, slice as never);
     }
-    const outside = (): Promise<readonly boolean[]> =>
-      Promise.all([EXTERNAL.v4, EXTERNAL.v6].map((address) => connects(inPod(client), address, EXTERNAL_PORT)));
     await until("the world outside is reached", 10_000, async () => (await outside()).every(Boolean));
     const egress = [
       {
@@ -178,6 +181,35 @@ t.test("what administrators say is what packets do", { skip: whyNoLab() }, async
     await until("the domain is not reached any more", 10_000, async () => (await outside()).every((open) => !open));
     await drop(CLUSTER_NETWORK_POLICIES, "weft-out");
     await settles(client, web, 8080, true);
+  });
+
+  await t.test("a wildcard is what DNSNameResolvers have seen", async (t) => {
+    for (const crd of definitions("dnsnameresolvers.kubeovn.io.yaml")) await kube.create(CRDS, crd);
+    await established(DNS_NAME_RESOLVERS);
+    const resolvers = new Objects(kube, DNS_NAME_RESOLVERS);
+    await resolvers.ready();
+    const egress = [
+      { action: "Accept", to: [{ domainNames: ["*.weft.example"] }] },
+      { action: "Deny", to: [{ networks: ["0.0.0.0/0", "::/0"] }] },
+    ];
+    await create(CLUSTER_NETWORK_POLICIES, "weft-wild", { tier: "Admin", priority: 100, subject: IN_HOME, egress });
+    await until("nothing is let out", 10_000, async () => (await outside()).every((open) => !open));
+    const made = await when(
+      (listener) => resolvers.subscribe(listener),
+      () => resolvers.values().find(({ metadata }) => metadata.labels?.["anp"] === "weft-wild"),
+      "a DNSNameResolver for the policy",
+      20_000,
+    );
+    t.equal(made.spec.name, "*.weft.example.");
+    const resolvedAddresses = [EXTERNAL.v4, EXTERNAL.v6].map((ip) => ({ ip, ttlSeconds: 30 }));
+    const body = { status: { resolvedNames: [{ dnsName: "www.weft.example.", resolvedAddresses }] } };
+    const { name } = made.metadata;
+    await kube.patch(DNS_NAME_RESOLVERS, { name }, { type: "merge", body }, { subresource: "status" });
+    await until("what it has seen is let out to", 10_000, async () => (await outside()).every(Boolean));
+    await drop(CLUSTER_NETWORK_POLICIES, "weft-wild");
+    await resolvers.gone(name);
+    await resolvers.stop();
+    await kube.delete(CRDS, { name: typeName(DNS_NAME_RESOLVERS) });
   });
 
   await t.test("what cannot be enforced as written is closed, and said", async (t) => {
