@@ -461,3 +461,21 @@ t.test(
     t.equal(ipam.holderOf("bad", "10.16.5.9"), "z.default");
   },
 );
+
+t.test(
+  "a pod that asks for what it cannot have does not keep the address of its port, once that is gone",
+  async (t) => {
+    const facts = sampleFacts();
+    const ports: CommittedPort[] = [
+      { name: "b.default", subnet: "ovn-default", mac: "02:00:00:00:00:0b", v4: "10.16.0.9", v6: "fd00:10:16::9" },
+    ];
+    addPod(facts, "b", { node: "weft-1", annotations: { "ovn.kubernetes.io/ip_address": "10.16.0.999" } });
+    const { allocator, ipam, refused } = rig(facts, ports);
+    allocator.start();
+    t.same(refused, ["default/b AddressMalformed"]);
+    t.ok(ipam.holderOf("ovn-default", "10.16.0.9"), "its port is still there");
+    ports.length = 0;
+    allocator.notePorts();
+    t.equal(ipam.holderOf("ovn-default", "10.16.0.9"), undefined);
+  },
+);

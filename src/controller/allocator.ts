@@ -262,6 +262,15 @@ export class Allocator {
     if (now.given && old?.given !== true) this.#serveWaiting();
   }
 
+  /** An address that no record speaks for is free, as soon as no port has it. */
+  #letGo(owner: string): void {
+    const freed = this.#options.ipam.release(owner);
+    if (freed === undefined) return;
+    const port = this.#options.committedPort(owner);
+    if (port !== undefined) this.#holdOrphan(port);
+    this.#freed(freed.subnet);
+  }
+
   #release(owner: string): void {
     const freed = this.#options.ipam.release(owner);
     if (freed !== undefined) this.#freed(freed.subnet);
@@ -448,7 +457,10 @@ export class Allocator {
       if (others.some((other) => other.uid === old.podUid && other.alive)) return;
     }
     if (old === undefined) {
-      this.#decided("pods", pod, this.#decidePod(pod, name, true), (lease) => this.#recordOf(pod, node, lease));
+      const decision = this.#decidePod(pod, name, true);
+      this.#decided("pods", pod, decision, (lease) => this.#recordOf(pod, node, lease));
+      // What its port had when this leader started is not kept for a pod that asks for what it cannot have; a closed subnet opens again.
+      if (!decision.ok && decision.code !== "SubnetNotReady") this.#letGo(name);
       return;
     }
     // Until the old record is gone its address is taken, whatever the pod is to get: nothing is taken or let go here.
