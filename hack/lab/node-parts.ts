@@ -118,6 +118,8 @@ function kubeletConfig(paths: LabPaths, settings: LabSettings, node: string): un
       "imagefs.available": "1%",
       "nodefs.inodesFree": "1%",
     },
+    // The default, 110, is less than what two nodes are to bear in tests.
+    maxPods: 250,
     imageGCHighThresholdPercent: 100,
     serializeImagePulls: false,
     // Its default is below /usr, which is the host's.
