@@ -27,7 +27,7 @@ async function start(netns: string, args: readonly string[]): Promise<ChildProce
 /** Answers each datagram to `port` in a network namespace with the same datagram, until it is stopped. */
 export async function echoServer(netns: string, port: number): Promise<{ stop(): Promise<void> }> {
   const child = await start(netns, ["echo", `${port}`]);
-  return { stop: () => end(child) };
+  return { stop: async () => void (await end(child)) };
 }
 
 /**
@@ -42,16 +42,7 @@ export async function datagramStream(
 ): Promise<{ stop(): Promise<readonly Shot[]> }> {
   const child = await start(netns, ["stream", address, `${port}`, `${everyMs}`]);
   return {
-    stop: async () => {
-      let text = "";
-      child.stdout?.on("data", (chunk: Buffer) => {
-        text += chunk.toString();
-      });
-      const closed = once(child, "close");
-      child.stdin?.end();
-      await closed;
-      return JSON.parse(text) as readonly Shot[];
-    },
+    stop: async () => JSON.parse(await end(child)) as readonly Shot[],
   };
 }
 
@@ -67,21 +58,18 @@ export async function barrage(
 ): Promise<{ stop(): Promise<number> }> {
   const child = await start(netns, ["barrage", `${port}`, `${perMs}`, ...addresses]);
   return {
-    stop: async () => {
-      let text = "";
-      child.stdout?.on("data", (chunk: Buffer) => {
-        text += chunk.toString();
-      });
-      const closed = once(child, "close");
-      child.stdin?.end();
-      await closed;
-      return Number(text);
-    },
+    stop: async () => Number(await end(child)),
   };
 }
 
-async function end(child: ChildProcess): Promise<void> {
+/** Ends a program by closing its standard input; returns what it says at its end. */
+async function end(child: ChildProcess): Promise<string> {
+  let text = "";
+  child.stdout?.on("data", (chunk: Buffer) => {
+    text += chunk.toString();
+  });
   const closed = once(child, "close");
   child.stdin?.end();
   await closed;
+  return text;
 }

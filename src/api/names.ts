@@ -85,11 +85,6 @@ export function subnetPortGroupName(subnet: string, node: string): string {
   return `${subnet}.${node}`.replaceAll("-", ".");
 }
 
-/** The port group of a NetworkPolicy: `<policy>.<ns>`, every `-` a `.`. */
-export function policyPortGroupName(namespace: string, policy: string): string {
-  return `${policy}.${namespace}`.replaceAll("-", ".");
-}
-
 /** The address set of an IPPool with `enableAddressSet`: its name, every `-` a `.`. */
 export function ipPoolAddressSetName(pool: string): string {
   return pool.replaceAll("-", ".");

@@ -32,8 +32,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     const node = reader.get("nodes", key);
     const [ip] = reader.by("ips", "holder", `node:${key}`);
     if (cluster === undefined || (node === undefined && ip === undefined)) return undefined;
-    const uses = (["cluster", "securityGroups", "subnets"] as const).map((use) => reader.get("policyUse", use));
-    const policies = uses.some((use) => use !== undefined);
+    const policies = reader.all("policyUse").length > 0;
     return { node, cluster, join: reader.get("subnets", cluster.joinSubnet), ip, policies };
   },
 

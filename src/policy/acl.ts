@@ -1,3 +1,4 @@
+import { portGroupAddressSet } from "../api/names.ts";
 import { cidrContainsCidr, parseCidr } from "../net/cidr.ts";
 import { canonicalGroup, groupName } from "./group.ts";
 import type {
@@ -166,7 +167,7 @@ function* peerMatches(
     const apart: string[] = [];
     for (const peer of peers) {
       if (peer.kind !== "cidr") {
-        members.add(`$${use(peer)}_${ip}`);
+        members.add(`$${portGroupAddressSet(use(peer), family)}`);
         continue;
       }
       const cidr = parseCidr(peer.cidr);

@@ -5,7 +5,7 @@ import { selectsPod } from "./group.ts";
 import { portNumbersKey } from "./port-numbers.ts";
 import { anchorOf, type Profile, Profiles } from "./profiles.ts";
 import { isPolicyKind, POLICY_KINDS, type PolicyKind, translatePolicy } from "./translate.ts";
-import type { Group, PodSelector } from "./types.ts";
+import type { Group } from "./types.ts";
 
 /** A group in use. */
 interface UsedGroup {
@@ -170,19 +170,13 @@ export class GroupIndex {
     this.#facts.set("groups", name, { key: name, group });
     if (group.kind !== "pods") return;
     addTo(this.#byAnchor, anchorOf(group.selector), name);
-    for (const profile of this.#candidates(group.selector)) {
+    for (const profile of this.#profiles.under(anchorOf(group.selector))) {
       const namespace = this.#facts.get("namespaces", profile.namespace);
       if (namespace === undefined || !selectsPod(group.selector, profile, namespace)) continue;
       members.add(profile);
       profile.groups.add(name);
       this.#touched.add(profile);
     }
-  }
-
-  #candidates(selector: PodSelector): Iterable<Profile> {
-    const anchor = anchorOf(selector);
-    // Without a namespace and without an equality everything is a candidate, and every profile is under `*`.
-    return this.#profiles.under(anchor);
   }
 
   #disuse(name: string, user: string): void {

@@ -40,10 +40,6 @@ export class Profiles {
   /** anchor → the profiles under it. */
   readonly #byAnchor = new Map<string, Set<Profile>>();
 
-  get(key: string): Profile | undefined {
-    return this.#byKey.get(key);
-  }
-
   /** The profiles that a selector under this anchor may select. */
   under(anchor: string): Iterable<Profile> {
     return this.#byAnchor.get(anchor) ?? [];
