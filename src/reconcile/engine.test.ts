@@ -1,24 +1,19 @@
 import t from "tap";
 import { FactStore } from "../facts/store.ts";
-import type { PodFact } from "../facts/types.ts";
 import { rowUuid } from "../unit/identity.ts";
 import { Engine } from "./engine.ts";
 import { OWNER_KEY } from "./sweep.ts";
-import { ManualTimers, MemoryDatabase, portKind, type SaidEffect, switchKind } from "./testing.ts";
+import {
+  ManualTimers,
+  MemoryDatabase,
+  portKind,
+  type SaidEffect,
+  setPort,
+  setSwitch,
+  switchesAndPorts,
+  switchKind,
+} from "./testing.ts";
 import { Tracker } from "./tracker.ts";
-
-const SAMPLE_POD: PodFact = {
-  key: "",
-  namespace: "",
-  name: "",
-  uid: "",
-  alive: true,
-  holder: "",
-  labels: {},
-  ports: [],
-  profile: "",
-  annotations: {},
-};
 
 function rig() {
   const facts = new FactStore();
@@ -26,10 +21,7 @@ function rig() {
   const timers = new ManualTimers();
   const offered: string[] = [];
   const failures: string[] = [];
-  const tracker = new Tracker<SaidEffect>([switchKind, portKind], facts, (change) => {
-    if (change.kind === "namespaces") return [{ kind: "switch", key: change.key }];
-    return change.kind === "pods" ? [{ kind: "port", key: change.key }] : [];
-  });
+  const tracker = new Tracker<SaidEffect>([switchKind, portKind], facts, switchesAndPorts);
   const engine = new Engine<SaidEffect>({
     tracker,
     view: database,
@@ -43,11 +35,9 @@ function rig() {
   });
   database.onChanges = (changes) => engine.noteDatabase(changes);
   facts.subscribe((change) => engine.noteFact(change));
-  const addSwitch = (name: string): unknown =>
-    facts.set("namespaces", name, { key: name, name, uid: name, labels: {}, annotations: {} });
-  const addPort = (name: string, on: string, extra: Record<string, string> = {}): unknown => {
-    return facts.set("pods", name, { ...SAMPLE_POD, key: name, annotations: { switch: on, ...extra } });
-  };
+  const addSwitch = (name: string): unknown => setSwitch(facts, name);
+  const addPort = (name: string, on: string, extra: Record<string, string> = {}): unknown =>
+    setPort(facts, name, { switch: on, ...extra });
   return { facts, database, timers, engine, offered, failures, addSwitch, addPort };
 }
 
@@ -223,50 +213,5 @@ t.test(
     };
     await engine.whenIdle();
     t.same(offered, ["p1 is on other"]);
-  },
-);
-
-t.test(
-  "what changes together with a unit that must be whole goes in one transaction; only what is new is put off",
-  async (t) => {
-    const facts = new FactStore();
-    const database = new MemoryDatabase();
-    const kinds = [{ ...switchKind, whole: true as const }, portKind];
-    const tracker = new Tracker<SaidEffect>(kinds, facts, (change) => {
-      if (change.kind === "namespaces") return [{ kind: "switch", key: change.key }];
-      return change.kind === "pods" ? [{ kind: "port", key: change.key }] : [];
-    });
-    const engine = new Engine<SaidEffect>({
-      tracker,
-      view: database,
-      commit: (plan) => database.commit(plan),
-      whenReady: () => Promise.resolve(),
-      offerEffects: () => {},
-      timers: new ManualTimers(),
-      onUnitFailure: () => t.fail("nothing is refused"),
-      onDeposed: () => t.fail("nobody is deposed"),
-      batch: 3,
-    });
-    database.onChanges = (changes) => engine.noteDatabase(changes);
-    facts.subscribe((change) => engine.noteFact(change));
-    const port = (i: number, on: string): unknown =>
-      facts.set("pods", `p${i}`, { ...SAMPLE_POD, key: `p${i}`, annotations: { switch: on } });
-    const add = (name: string): unknown =>
-      facts.set("namespaces", name, { key: name, name, uid: name, labels: {}, annotations: {} });
-    add("one");
-    for (let i = 0; i < 10; i++) port(i, "one");
-    engine.start();
-    await engine.whenIdle();
-    t.ok(database.plans.length >= 4, "ten new ports, three at a time");
-    const before = database.plans.length;
-    add("two");
-    // Also where more that is new was told of before.
-    for (let i = 10; i < 15; i++) port(i, "two");
-    for (let i = 0; i < 10; i++) port(i, "two");
-    await engine.whenIdle();
-    const first = database.plans[before];
-    const moved = first?.mutations.flatMap((mutation) => mutation.insert) ?? [];
-    for (let i = 0; i < 10; i++) t.ok(moved.includes(rowUuid("Port", `p${i}`)), `p${i} moves with the first`);
-    t.equal(first?.inserts.filter((row) => row.table === "Port").length, 3);
   },
 );

@@ -1,4 +1,4 @@
-import type { FactReader } from "../facts/store.ts";
+import type { FactReader, FactStore } from "../facts/store.ts";
 import type { ColumnValue, Effect, Fragment } from "../unit/fragment.ts";
 import { rowUuid } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
@@ -6,6 +6,7 @@ import type { ObservedChange } from "./drift.ts";
 import type { CommitOutcome } from "./engine.ts";
 import type { DatabaseView, Plan } from "./plan.ts";
 import type { Timers } from "./timers.ts";
+import type { RootsOf } from "./tracker.ts";
 
 /** Tables of the small database of the engine's tests: switches are roots, ports live in a switch. */
 const ROOTS = new Set(["Switch", "Group"]);
@@ -196,3 +197,20 @@ export const portKind: UnitKind<FactReader, { name: string; on: string; bad: boo
     };
   },
 };
+
+/** Namespaces make switches, pods make ports. */
+export const switchesAndPorts: RootsOf = ({ kind, key }) => {
+  if (kind === "namespaces") return [{ kind: "switch", key }];
+  return kind === "pods" ? [{ kind: "port", key }] : [];
+};
+
+/** Makes a switch be wanted. */
+export function setSwitch(facts: FactStore, name: string): unknown {
+  return facts.set("namespaces", name, { key: name, name, uid: name, labels: {}, annotations: {} });
+}
+
+/** Makes a port be wanted, on the switch that the annotation `switch` names. */
+export function setPort(facts: FactStore, key: string, annotations: Record<string, string>): unknown {
+  const empty = { namespace: "", name: "", uid: "", holder: "", labels: {}, ports: [], profile: "" };
+  return facts.set("pods", key, { ...empty, alive: true, key, annotations });
+}

@@ -1,35 +1,27 @@
 import t, { type Test } from "tap";
 import { FactStore } from "../facts/store.ts";
-import type { PodFact } from "../facts/types.ts";
 import { rowUuid } from "../unit/identity.ts";
 import { Engine } from "./engine.ts";
 import type { OwnColumn } from "./leftovers.ts";
 import { OWNER_KEY } from "./sweep.ts";
-import { ManualTimers, MemoryDatabase, portKind, type SaidEffect, switchKind } from "./testing.ts";
+import {
+  ManualTimers,
+  MemoryDatabase,
+  portKind,
+  type SaidEffect,
+  setPort,
+  setSwitch,
+  switchesAndPorts,
+  switchKind,
+} from "./testing.ts";
 import { Tracker } from "./tracker.ts";
-
-const SAMPLE_POD: PodFact = {
-  key: "",
-  namespace: "",
-  name: "",
-  uid: "",
-  alive: true,
-  holder: "",
-  labels: {},
-  ports: [],
-  profile: "",
-  annotations: {},
-};
 
 /** An engine whose switches must be whole, on an empty database. */
 function wholeEngine(t: Test, batch: number, ownColumns: readonly OwnColumn[] = []) {
   const facts = new FactStore();
   const database = new MemoryDatabase();
   const kinds = [{ ...switchKind, whole: true as const }, portKind];
-  const tracker = new Tracker<SaidEffect>(kinds, facts, (change) => {
-    if (change.kind === "namespaces") return [{ kind: "switch", key: change.key }];
-    return change.kind === "pods" ? [{ kind: "port", key: change.key }] : [];
-  });
+  const tracker = new Tracker<SaidEffect>(kinds, facts, switchesAndPorts);
   const refused: string[] = [];
   const hooks = { beforeCommit: (): void => {} };
   const engine: Engine<SaidEffect> = new Engine<SaidEffect>({
@@ -51,10 +43,8 @@ function wholeEngine(t: Test, batch: number, ownColumns: readonly OwnColumn[] = 
   facts.subscribe((change) => engine.noteFact(change));
   return {
     ...{ facts, database, engine, refused, hooks },
-    addSwitch: (name: string): unknown =>
-      facts.set("namespaces", name, { key: name, name, uid: name, labels: {}, annotations: {} }),
-    setPort: (name: string, annotations: Record<string, string>): unknown =>
-      facts.set("pods", name, { ...SAMPLE_POD, key: name, annotations }),
+    addSwitch: (name: string): unknown => setSwitch(facts, name),
+    setPort: (name: string, annotations: Record<string, string>): unknown => setPort(facts, name, annotations),
     /** Names of the rows that each committed transaction from the one of this number on brought. */
     inserted: (from: number): string[][] =>
       database.plans.slice(from).map((plan) => plan.inserts.map(({ label }) => label)),
@@ -139,3 +129,27 @@ t.test("a row that an earlier run left for the sweep gains no members", async (t
   await engine.whenIdle();
   t.strictSame(database.get("Switch", two)?.["ports"], [rowUuid("Port", "p0")], "until it is wanted again");
 });
+
+t.test(
+  "what changes together with a unit that must be whole goes in one transaction; only what is new is put off",
+  async (t) => {
+    const { database, engine, refused, addSwitch, setPort } = wholeEngine(t, 3);
+    const port = (i: number, on: string): unknown => setPort(`p${i}`, { switch: on });
+    addSwitch("one");
+    for (let i = 0; i < 10; i++) port(i, "one");
+    engine.start();
+    await engine.whenIdle();
+    t.ok(database.plans.length >= 4, "ten new ports, three at a time");
+    const before = database.plans.length;
+    addSwitch("two");
+    // Also where more that is new was told of before.
+    for (let i = 10; i < 15; i++) port(i, "two");
+    for (let i = 0; i < 10; i++) port(i, "two");
+    await engine.whenIdle();
+    const first = database.plans[before];
+    const moved = first?.mutations.flatMap((mutation) => mutation.insert) ?? [];
+    for (let i = 0; i < 10; i++) t.ok(moved.includes(rowUuid("Port", `p${i}`)), `p${i} moves with the first`);
+    t.equal(first?.inserts.filter((row) => row.table === "Port").length, 3);
+    t.strictSame(refused, [], "nothing is refused");
+  },
+);
