@@ -1,11 +1,10 @@
 import { HAIRPIN_SOURCE, nodePortGroupName } from "../api/names.ts";
 import type { IpFact, NodeFact } from "../facts/types.ts";
+import type { AclStage } from "../policy/verdict.ts";
+import { holdAcl } from "./acl-row.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
 import { nodeGroupId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
-
-/** Where an ACL is evaluated: what comes to a pod, and what it sends, before and after load balancing (ovn-nb(5), ACL `apply-after-lb`). */
-type Stage = "to-lport" | "from-lport" | "from-lport-after-lb";
 
 /** The tiers that are followed by another one: OVN has four (ovn-nb(5), ACL `tier`). */
 const TIERS_BEFORE_LAST = [0, 1, 2] as const;
@@ -28,22 +27,20 @@ export function compileNodeAcls(build: FragmentBuilder, node: NodeFact, ip: IpFa
   const group = nodePortGroupName(node.name);
   const add = (
     name: string,
-    stage: Stage,
+    stage: AclStage,
     tier: 0 | 1 | 2 | 3,
     priority: number,
     match: string,
     action: "allow-related" | "pass",
   ): void => {
     const port = stage === "to-lport" ? "outport" : "inport";
-    build.held("Port_Group", nodeGroupId(node.name), "acls", "ACL", `node/${node.name}/${name}/${stage}/${tier}`, {
-      name: `node/${node.name}`.slice(0, 63),
-      direction: stage === "to-lport" ? "to-lport" : "from-lport",
+    holdAcl(build, "Port_Group", nodeGroupId(node.name), `node/${node.name}/${name}/${stage}/${tier}`, {
+      name: `node/${node.name}`,
+      stage,
       tier,
       priority,
       match: `${port} == @${group} && ${match}`,
       action,
-      options: stage === "from-lport-after-lb" ? { "apply-after-lb": "true" } : {},
-      log: false,
       external_ids: externalIds({ node: node.name }),
     });
   };

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { FactReader } from "../facts/store.ts";
 import { type AclSpec, compileAcls } from "../policy/acl.ts";
 import { portNumbers } from "../policy/port-numbers.ts";
@@ -7,6 +6,7 @@ import type { PolicyProblem } from "../policy/types.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import { rowUuid } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
+import { aclContent, holdAcl } from "./acl-row.ts";
 import {
   type ConditionEffect,
   type MakeResolverEffect,
@@ -74,16 +74,15 @@ export function policyUnit(name: string, kind: PolicyKind): UnitKind<FactReader,
 /** Adds an ACL to the Port_Group of its group. */
 export function addAcl(build: FragmentBuilder, policy: string, spec: AclSpec): void {
   const { holder, direction, tier, priority, match, action, rule } = spec;
-  const content = createHash("sha1").update(JSON.stringify([holder, direction, tier, priority, match, action]));
-  build.held("Port_Group", groupId(holder), "acls", "ACL", `${policy}/${rule}/${content.digest("hex").slice(0, 12)}`, {
-    name: `${policy}/${rule}`.slice(0, 63),
-    direction: direction === "ingress" ? "to-lport" : "from-lport",
+  const content = aclContent([holder, direction, tier, priority, match, action], 12);
+  holdAcl(build, "Port_Group", groupId(holder), `${policy}/${rule}/${content}`, {
+    name: `${policy}/${rule}`,
+    // What leaves a pod is judged by where it really goes, which a load balancer may decide (ovn-nb(5), ACL options).
+    stage: direction === "ingress" ? "to-lport" : "from-lport-after-lb",
     tier,
     priority,
     match,
     action,
-    // What leaves a pod is judged by where it really goes, which a load balancer may decide (ovn-nb(5), ACL options).
-    options: direction === "egress" ? { "apply-after-lb": "true" } : {},
     log: spec.log !== undefined,
     severity: spec.log?.severity,
     meter: spec.log === undefined || spec.log.rate === 0 ? undefined : addMeter(build, policy, spec.log.rate),

@@ -6,6 +6,7 @@ import { denyAllAcls, type SecurityGroupAcl, translateSecurityGroup } from "../p
 import type { Direction } from "../policy/types.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
+import { aclContent, holdAcl } from "./acl-row.ts";
 import { problemText, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { securityGroupId } from "./owner-ids.ts";
@@ -83,19 +84,16 @@ function addPortGroup(build: FragmentBuilder, name: string): void {
 /** The id of an ACL is its content, so that what stays the same in a changed group is not written; equal ones are one. */
 function addAcl(build: FragmentBuilder, name: string, acl: SecurityGroupAcl): void {
   const { direction, tier, priority, match, action, rule } = acl;
-  const content = createHash("sha1").update(JSON.stringify([direction, tier, priority, match, action]));
-  const id = `sg/${name}/${content.digest("hex").slice(0, 16)}`;
+  const id = `sg/${name}/${aclContent([direction, tier, priority, match, action], 16)}`;
   if (build.has("ACL", id)) return;
-  build.held("Port_Group", securityGroupId(name), "acls", "ACL", id, {
-    name: `sg/${name}/${rule}`.slice(0, 63),
-    direction: direction === "ingress" ? "to-lport" : "from-lport",
+  holdAcl(build, "Port_Group", securityGroupId(name), id, {
+    name: `sg/${name}/${rule}`,
+    // As in Kube-OVN, what leaves a pod is judged by where it says it goes: a rule for a Service is one for the Service's address.
+    stage: direction === "ingress" ? "to-lport" : "from-lport",
     tier,
     priority,
     match,
     action,
-    // As in Kube-OVN, what leaves a pod is judged by where it says it goes: a rule for a Service is one for the Service's address.
-    options: {},
-    log: false,
     external_ids: externalIds({ policy: `sg/${name}`, rule }),
   });
 }
