@@ -22,7 +22,7 @@ export class NumberMap<V> {
   get(key: number): V | undefined {
     const keys = this.#keys;
     const mask = keys.length - 1;
-    for (let i = hash(key) >>> this.#shift; ; i = (i + 1) & mask) {
+    for (let i = home(key, this.#shift); ; i = (i + 1) & mask) {
       const found = keys[i] as number;
       if (found === key) return this.#values[i];
       if (Number.isNaN(found)) return undefined;
@@ -34,7 +34,7 @@ export class NumberMap<V> {
     if (this.#size * 5 >= this.#keys.length * 3) this.#resize(this.#keys.length * 2);
     const keys = this.#keys;
     const mask = keys.length - 1;
-    let i = hash(key) >>> this.#shift;
+    let i = home(key, this.#shift);
     for (; !Number.isNaN(keys[i] as number); i = (i + 1) & mask) {
       if (keys[i] === key) {
         this.#values[i] = value;
@@ -51,15 +51,15 @@ export class NumberMap<V> {
     const keys = this.#keys;
     const values = this.#values;
     const mask = keys.length - 1;
-    let hole = hash(key) >>> this.#shift;
+    let hole = home(key, this.#shift);
     while (keys[hole] !== key) {
       if (Number.isNaN(keys[hole] as number)) return false;
       hole = (hole + 1) & mask;
     }
     // Whatever stands behind the hole and would be found through it moves into it.
     for (let i = (hole + 1) & mask; !Number.isNaN(keys[i] as number); i = (i + 1) & mask) {
-      const home = hash(keys[i] as number) >>> this.#shift;
-      if (((i - home) & mask) >= ((i - hole) & mask)) {
+      const wanted = home(keys[i] as number, this.#shift);
+      if (((i - wanted) & mask) >= ((i - hole) & mask)) {
         keys[hole] = keys[i] as number;
         values[hole] = values[i];
         hole = i;
@@ -95,7 +95,7 @@ export class NumberMap<V> {
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] as number;
       if (Number.isNaN(key)) continue;
-      let at = hash(key) >>> this.#shift;
+      let at = home(key, this.#shift);
       while (!Number.isNaN(this.#keys[at] as number)) at = (at + 1) & mask;
       this.#keys[at] = key;
       this.#values[at] = values[i];
@@ -107,8 +107,12 @@ function emptyKeys(slots: number): Float64Array {
   return new Float64Array(slots).fill(Number.NaN);
 }
 
-/** 32 bits of which the highest are the best (Fibonacci hashing); addresses in a row land far apart, and evenly. */
-function hash(key: number): number {
+/**
+ * Where a key belongs. Eight keys in a row lie in a row, which is a line of the processor's cache: addresses are mostly given in
+ * order, and the next one is then at hand. Such rows land far apart and evenly (Fibonacci hashing: the highest bits are the best).
+ */
+function home(key: number, shift: number): number {
   const high = Math.floor(key / 2 ** 32) | 0;
-  return Math.imul(Math.imul(high, 0x85ebca6b) ^ (key | 0), 0x9e3779b1);
+  const hash = Math.imul(Math.imul(high, 0x85ebca6b) ^ ((key | 0) >>> 3), 0x9e3779b1);
+  return ((hash >>> shift) & ~7) | (key & 7);
 }

@@ -28,6 +28,8 @@ export class ReleasedQueue {
   readonly #entries = new Map<Coordinate, Entry>();
   #head: Entry | undefined;
   #tail: Entry | undefined;
+  /** No address that waits or has ever waited lies beyond this one: what was never given is told from it by one comparison. */
+  #highest: Coordinate = Number.NEGATIVE_INFINITY;
 
   constructor(limit: number = REMEMBERED_RELEASES) {
     this.#limit = limit;
@@ -41,6 +43,7 @@ export class ReleasedQueue {
 
   /** Whether the address is waiting. */
   has(c: Coordinate): boolean {
+    if (c > this.#highest) return false;
     return this.#entries.has(c) || (this.#oldCount > 0 && this.#old.has(c));
   }
 
@@ -56,6 +59,7 @@ export class ReleasedQueue {
     else this.#tail.next = entry;
     this.#tail = entry;
     this.#entries.set(c, entry);
+    if (c > this.#highest) this.#highest = c;
     if (this.#entries.size >= this.#limit + this.#batch) this.#forgetOldest();
   }
 
@@ -63,10 +67,12 @@ export class ReleasedQueue {
   pushOld(span: Span, count: number): void {
     this.#old.add(span.first, span.last);
     this.#oldCount += count;
+    if (span.last > this.#highest) this.#highest = span.last;
   }
 
   /** Takes an address out, wherever it stands; `false` if it was not waiting. */
   delete(c: Coordinate): boolean {
+    if (c > this.#highest) return false;
     const entry = this.#entries.get(c);
     if (entry === undefined) {
       if (this.#oldCount === 0 || !this.#old.remove(c)) return false;
