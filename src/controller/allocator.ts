@@ -1,21 +1,17 @@
-import { OVN_PROVIDER, POD, type PodRequestKey, podAnnotation } from "../api/annotations.ts";
-import { nodePortName, podPortName, routerPortName } from "../api/names.ts";
+import { OVN_PROVIDER } from "../api/annotations.ts";
+import { nodePortName, podPortName } from "../api/names.ts";
 import { CHANGING } from "../compile/derived.ts";
 import { poolVerdictKey } from "../compile/ippool.ts";
-import { isOpen, subnetsOfNamespace } from "../compile/namespace-subnets.ts";
-import { isRetained, ordinalOf } from "../compile/retention.ts";
-import { joinDual } from "../facts/project-subnet.ts";
-import type { FactChange, FactStore } from "../facts/store.ts";
-import type { IpFact, NodeFact, PodFact, SubnetFact, VipFact } from "../facts/types.ts";
-import { subnetConfig } from "../ipam/config.ts";
-import type { Ipam } from "../ipam/ipam.ts";
-import { type Refusal, refuse } from "../ipam/refusal.ts";
-import { requestFromAnnotations } from "../ipam/request.ts";
-import { vipUnknown } from "../ipam/sentences.ts";
+import { isRetained } from "../compile/retention.ts";
+import type { FactChange } from "../facts/store.ts";
+import type { IpFact, NodeFact, PodFact, VipFact } from "../facts/types.ts";
+import type { Refusal } from "../ipam/refusal.ts";
 import type { AddressRequest, Decision, Lease } from "../ipam/types.ts";
 import { parseDualIp } from "../net/dual.ts";
-import { stableMac } from "../unit/identity.ts";
-import { type Claim, type CommittedPort, claimsAtStart, lostRecord } from "./claims.ts";
+import { Holdings, type HoldingsOptions } from "./holdings.ts";
+import { likeness, openPart, podWish, vipOwner } from "./pod-wish.ts";
+import { configureNodes, configureSubnet } from "./subnet-configuration.ts";
+import { WaitingList } from "./waiting.ts";
 
 /** A decision to be recorded in Kubernetes before anything uses it. `name` is the owner in IPAM. */
 export type AddressRecord =
@@ -38,13 +34,7 @@ export type AddressRecord =
 export type Applicant = PodFact | NodeFact | IpFact | VipFact;
 
 /** What the allocator tells. It decides; writing and speaking is for others. */
-export interface AllocatorOptions {
-  readonly facts: FactStore;
-  readonly ipam: Ipam;
-  /** The pod ports that the northbound database holds now, asked for when a leader starts. */
-  readonly committedPorts: () => Iterable<CommittedPort>;
-  /** One of them, as it is now. */
-  readonly committedPort: (name: string) => CommittedPort | undefined;
+export interface AllocatorOptions extends HoldingsOptions {
   /** Record this; replaces an earlier record of the same name that is not yet written. */
   readonly record: (record: AddressRecord) => void;
   /**
@@ -52,24 +42,8 @@ export interface AllocatorOptions {
    * be awaited, for until then its address may turn out to be taken.
    */
   readonly withdraw: (name: string) => boolean;
-  /** An object stands in the way of another address, or its address is another's: it must go. */
-  readonly discard: (ip: IpFact) => void;
   /** Somebody cannot get an address; said once for each reason. `kind` is the fact's. */
   readonly refused: (kind: "pods" | "nodes" | "ips" | "vips", object: Applicant, refusal: Refusal) => void;
-  /** A record and something else disagree about an address, and how that was resolved: said once for each record. */
-  readonly disputed: (ip: IpFact, message: string) => void;
-  /** A pod's record was lost, and what became of its address. */
-  readonly restored: (pod: PodFact, message: string) => void;
-  /** The counters of a subnet have changed. */
-  readonly usageChanged: (subnet: string) => void;
-}
-
-/** Somebody who waits: how to try again, and the reason that was told. */
-interface Waiting {
-  readonly serve: () => void;
-  readonly reason: string;
-  /** What is the same for all who would be refused if one of them is: that there is no address left of the kind that they want. */
-  readonly alike: string | undefined;
 }
 
 /**
@@ -83,14 +57,14 @@ export class Allocator {
   readonly #options: AllocatorOptions;
   /** Owners decided but not yet seen as objects. */
   readonly #recording = new Set<string>();
-  /** Names of ports whose addresses are held although neither a record nor a pod speaks for them → those addresses. */
-  readonly #orphans = new Map<string, CommittedPort>();
-  /** `kind/key` of those who were refused. */
-  readonly #waiting = new Map<string, Waiting>();
+  readonly #holdings: Holdings;
+  /** By `kind/key` of the facts. */
+  readonly #waiting = new WaitingList();
   #active = false;
 
   constructor(options: AllocatorOptions) {
     this.#options = options;
+    this.#holdings = new Holdings(options);
   }
 
   /** How many wait for an address. */
@@ -100,21 +74,12 @@ export class Allocator {
 
   /** Becomes the one who decides: takes in all that is held, then serves whoever has no address. */
   start(): void {
-    const { facts, ipam, disputed } = this.#options;
+    const { facts, ipam, usageChanged } = this.#options;
     this.#active = true;
-    this.#nodeAddresses();
-    for (const subnet of facts.all("subnets")) this.#configure(subnet.name);
-    const claims = claimsAtStart(facts, this.#options.committedPorts());
-    for (const ip of claims.settled) this.#reserve(ip);
-    for (const claim of claims.ports) this.#claim(claim);
-    // A Vip was given what was free then: it goes before a record that names its address and never got a port.
-    for (const vip of facts.all("vips")) this.#reserveVip(vip);
-    for (const ip of claims.records) this.#reserve(ip);
-    for (const { ip, message } of claims.disagreements) disputed(ip, message);
-    for (const claim of claims.annotated) this.#claim(claim);
-    for (const port of claims.orphans) this.#holdOrphan(port);
-    ipam.loaded();
-    for (const subnet of facts.all("subnets")) this.#options.usageChanged(subnet.name);
+    configureNodes(facts, ipam);
+    for (const subnet of facts.all("subnets")) configureSubnet(facts, ipam, subnet.name);
+    this.#holdings.start();
+    for (const subnet of facts.all("subnets")) usageChanged(subnet.name);
     this.#serveAll();
   }
 
@@ -123,10 +88,7 @@ export class Allocator {
     this.#active = false;
     this.#recording.clear();
     this.#waiting.clear();
-    this.#orphans.clear();
-    const { ipam, facts } = this.#options;
-    ipam.clear();
-    for (const { key } of facts.all("disputes")) facts.set("disputes", key, undefined);
+    this.#holdings.stop();
   }
 
   /** A fact has changed. */
@@ -138,7 +100,7 @@ export class Allocator {
         this.#notePod(change.old as PodFact | undefined, change.new as PodFact | undefined);
         return;
       case "nodes": {
-        this.#nodeAddresses();
+        configureNodes(facts, this.#options.ipam);
         const node = facts.get("nodes", change.key);
         if (node === undefined) this.#waiting.delete(`nodes/${change.key}`);
         else this.#serveNode(node);
@@ -166,7 +128,7 @@ export class Allocator {
       }
       case "namespaces":
       case "vpcs":
-        this.#serveWaiting();
+        this.#waiting.serveAll();
         return;
       default:
         return;
@@ -175,32 +137,7 @@ export class Allocator {
 
   /** Ports of the northbound database have changed. */
   notePorts(): void {
-    for (const [name, held] of this.#orphans) {
-      const port = this.#options.committedPort(name);
-      if (port !== undefined && port.v4 === held.v4 && port.v6 === held.v6) continue;
-      this.#orphans.delete(name);
-      this.#release(orphanOwner(name));
-    }
-  }
-
-  /** All or nothing: with half of what it had a pod cannot go on. */
-  #claim(claim: Claim): void {
-    const { ipam, restored } = this.#options;
-    const clash = ipam.reserve(claim).conflicts.find(({ code }) => isClash(code));
-    if (clash !== undefined) ipam.release(claim.owner);
-    if (claim.pod !== undefined) restored(claim.pod, lostRecord(claim, clash?.message));
-  }
-
-  /** Nobody else gets the address of a port that is there. */
-  #holdOrphan(port: CommittedPort): void {
-    const { name, subnet, v4, v6 } = port;
-    const { lease } = this.#options.ipam.reserve({
-      owner: orphanOwner(name),
-      subnet,
-      ...(v4 && { v4 }),
-      ...(v6 && { v6 }),
-    });
-    if (lease !== undefined) this.#orphans.set(name, port);
+    for (const subnet of this.#holdings.notePorts()) this.#freed(subnet);
   }
 
   /** A record was given up: nothing was written, so its address is free again. */
@@ -225,16 +162,16 @@ export class Allocator {
   }
 
   #noteIp(old: IpFact | undefined, now: IpFact | undefined): void {
-    const { facts, ipam, committedPort } = this.#options;
+    const { facts } = this.#options;
     const fact = now ?? old;
     if (fact === undefined) return;
     if (this.#recording.delete(fact.name)) this.#options.withdraw(fact.name);
-    const freed = now === undefined ? ipam.release(fact.name) : undefined;
+    const freed = now === undefined ? this.#holdings.release(fact.name) : undefined;
     if (now === undefined) {
       this.#waiting.delete(`ips/${fact.name}`);
       facts.set("disputes", fact.name, undefined);
     } else {
-      this.#reserve(now);
+      this.#holdings.reserve(now);
       this.#serveReservation(now);
     }
     for (const pod of facts.by("pods", "holder", fact.holder)) this.#servePod(pod);
@@ -242,11 +179,10 @@ export class Allocator {
     if (node !== undefined) this.#serveNode(node);
     if (freed === undefined) return;
     // A pod that still uses the address has it again by now. Otherwise it is free when the port is gone as well.
-    const port = committedPort(fact.name);
-    if (port !== undefined) this.#holdOrphan(port);
+    this.#holdings.holdPort(fact.name);
     // A Vip has its addresses again that a pod had taken.
-    for (const vip of facts.by("vips", "subnet", freed.subnet)) this.#reserveVip(vip);
-    this.#freed(freed.subnet);
+    for (const vip of facts.by("vips", "subnet", freed)) this.#holdings.reserveVip(vip);
+    this.#freed(freed);
   }
 
   #noteVip(old: VipFact | undefined, now: VipFact | undefined): void {
@@ -257,23 +193,22 @@ export class Allocator {
       return;
     }
     if (this.#recording.delete(name)) this.#options.withdraw(name);
-    this.#reserveVip(now);
+    this.#holdings.reserveVip(now);
     this.#serveVip(now);
-    if (now.given && old?.given !== true) this.#serveWaiting();
+    if (now.given && old?.given !== true) this.#waiting.serveAll();
   }
 
   /** An address that no record speaks for is free, as soon as no port has it. */
   #letGo(owner: string): void {
-    const freed = this.#options.ipam.release(owner);
+    const freed = this.#holdings.release(owner);
     if (freed === undefined) return;
-    const port = this.#options.committedPort(owner);
-    if (port !== undefined) this.#holdOrphan(port);
-    this.#freed(freed.subnet);
+    this.#holdings.holdPort(owner);
+    this.#freed(freed);
   }
 
   #release(owner: string): void {
-    const freed = this.#options.ipam.release(owner);
-    if (freed !== undefined) this.#freed(freed.subnet);
+    const freed = this.#holdings.release(owner);
+    if (freed !== undefined) this.#freed(freed);
   }
 
   /** An address of a subnet may be free: a reservation that was disputed comes first, then those who wait. */
@@ -282,104 +217,20 @@ export class Allocator {
     for (const { key } of facts.all("disputes")) {
       const ip = facts.get("ips", key);
       if (ip?.subnet !== subnet) continue;
-      this.#reserve(ip);
+      this.#holdings.reserve(ip);
       this.#serveReservation(ip);
     }
     usageChanged(subnet);
-    this.#serveWaiting();
-  }
-
-  #reserve(ip: IpFact): void {
-    if (ip.v4 === "" && ip.v6 === "" && ip.mac === "") return;
-    const { ipam, facts, disputed, discard, usageChanged } = this.#options;
-    const { name, subnet, v4, v6, mac } = ip;
-    const { conflicts } = ipam.reserve({
-      owner: name,
-      subnet,
-      ...(v4 !== "" && { v4 }),
-      ...(v6 !== "" && { v6 }),
-      ...(mac !== "" && { mac }),
-    });
-    usageChanged(subnet);
-    // Whoever holds an odd address (outside of a subnet that has shrunk, the gateway's) goes on holding it; that is only said.
-    for (const { code, message } of conflicts) if (!isClash(code)) disputed(ip, message);
-    const message = conflicts.find(({ code }) => isClash(code))?.message;
-    const told = facts.get("disputes", name)?.message === message;
-    facts.set("disputes", name, message === undefined ? undefined : { key: name, message });
-    if (message === undefined || told) return;
-    disputed(ip, message);
-    // The earlier record stands. A record that the controller made itself goes, and its pod is given another address;
-    // one that a user made is left to the user.
-    if (!ip.reserved && !ip.deleting) discard(ip);
-  }
-
-  #reserveVip({ name, subnet, given, v4, v6, mac, type }: VipFact): void {
-    if (!given) return;
-    this.#options.ipam.reserve({
-      owner: vipOwner(name),
-      subnet,
-      ...(v4 !== "" && { v4 }),
-      ...(v6 !== "" && { v6 }),
-      // The address of a load balancer is answered for with the router's MAC, which is nobody's to reserve.
-      ...(mac !== "" && type !== "switch_lb_vip" && { mac }),
-    });
+    this.#waiting.serveAll();
   }
 
   #reconfigure(subnet: string): void {
-    this.#configure(subnet);
+    const { facts, ipam, usageChanged } = this.#options;
+    configureSubnet(facts, ipam, subnet);
     // Records that came before their subnet could not be held until now.
-    for (const ip of this.#options.facts.by("ips", "subnet", subnet)) this.#reserve(ip);
-    this.#options.usageChanged(subnet);
-    this.#serveWaiting();
-  }
-
-  #configure(name: string): void {
-    const { facts, ipam } = this.#options;
-    const subnet = facts.get("subnets", name);
-    // Of two pools that name one address the first keeps it: the one that was there first.
-    const pools = facts
-      .by("ipPools", "subnet", name)
-      .toSorted((a, b) => (a.created < b.created ? -1 : a.created > b.created ? 1 : 0));
-    // One that its neighbours keep from being in force gives nothing (see `#allocate`), but what is held in it is held.
-    const parsed =
-      subnet === undefined || subnet.problem !== undefined
-        ? undefined
-        : subnetConfig({
-            name,
-            cidrBlock: joinDual(subnet.cidr),
-            gateway: joinDual(subnet.gateway),
-            excludeIps: subnet.excludeIps,
-            macDomain: subnet.vlan === "" ? `vpc/${subnet.vpc}` : `vlan/${subnet.vlan}`,
-            reservedMacs: [{ mac: stableMac(routerPortName(subnet.vpc, name)), holder: `gateway/${name}` }],
-            pools: pools.filter((pool) => !pool.deleting).map((pool) => ({ name: pool.name, ips: pool.ips })),
-          });
-    if (subnet === undefined) ipam.remove(name, { force: true });
-    const problems =
-      parsed?.ok === true ? [...parsed.poolProblems, ...ipam.configure(parsed.config).problems] : undefined;
-    for (const pool of pools) {
-      const key = poolVerdictKey(pool.name);
-      const problem = problems?.find((candidate) => candidate.pool === pool.name);
-      if (problems === undefined || facts.get("verdicts", name)?.ok !== true) {
-        const message =
-          subnet === undefined
-            ? `there is no subnet "${name}" (spec.subnet); create it, or delete the pool and make one of a subnet that there is`
-            : `subnet "${name}" (spec.subnet) is not in force; see its own conditions`;
-        facts.set("verdicts", key, { key, ok: false, reason: "SubnetNotReady", message });
-      } else if (problem !== undefined) {
-        facts.set("verdicts", key, { key, ok: false, reason: problem.code, message: problem.message });
-      } else {
-        facts.set("verdicts", key, { key, ok: true, reason: "Ready", message: "" });
-      }
-    }
-  }
-
-  #nodeAddresses(): void {
-    const { facts, ipam } = this.#options;
-    const addresses = facts.all("nodes").flatMap((node) => {
-      const { v4, v6 } = node.internal;
-      return [v4, v6].flatMap((address) => (address === undefined ? [] : [{ address, node: node.name }]));
-    });
-    ipam.setNodeAddresses(addresses);
+    for (const ip of facts.by("ips", "subnet", subnet)) this.#holdings.reserve(ip);
+    usageChanged(subnet);
+    this.#waiting.serveAll();
   }
 
   #serveAll(): void {
@@ -388,20 +239,6 @@ export class Allocator {
     for (const ip of facts.all("ips")) this.#serveReservation(ip);
     for (const vip of facts.all("vips")) this.#serveVip(vip);
     for (const pod of facts.all("pods")) this.#servePod(pod);
-  }
-
-  /**
-   * Something that was refused may now be met. Those who wait are served in the order in which they came; where one finds nothing left,
-   * the others who want the same are not tried: addresses are only taken here, and a thousand may wait for the one that has come free.
-   */
-  #serveWaiting(): void {
-    const nothingLeft = new Set<string>();
-    for (const [id, { serve, alike }] of [...this.#waiting]) {
-      if (alike !== undefined && nothingLeft.has(alike)) continue;
-      serve();
-      const still = this.#waiting.get(id)?.alike;
-      if (still !== undefined) nothingLeft.add(still);
-    }
   }
 
   #serveNode(node: NodeFact): void {
@@ -483,59 +320,16 @@ export class Allocator {
 
   /** `take`: holds what is decided. */
   #decidePod(pod: PodFact, owner: string, take: boolean): Decision {
-    const { facts } = this.#options;
-    const vip = (pod.annotations[POD.vip] ?? "").trim();
-    if (vip !== "") return this.#decideVip(pod, owner, vip, take);
-    const pools = facts.by("ipPools", "namespace", pod.namespace).filter((pool) => !pool.deleting);
-    const place = pod.owner?.kind === "StatefulSet" ? ordinalOf(pod.name) : undefined;
-    const parsed = requestFromAnnotations({
-      owner,
-      annotations: pod.annotations,
-      provider: OVN_PROVIDER,
-      subnets: subnetsOfNamespace(facts, pod.namespace).map((subnet) => subnet.name),
-      ...(pools.length > 0 && { namespacePools: pools.map((pool) => pool.name) }),
-      ...(place !== undefined && { ordinal: place.ordinal }),
-    });
-    return parsed.ok ? this.#allocate({ ...parsed.request, move: true }, take) : parsed;
+    const wish = podWish(this.#options.facts, pod, owner);
+    return wish.ok ? this.#allocate(wish.request, take) : wish;
   }
 
-  /** A pod that takes a Vip's addresses, and its MAC, for as long as it is there. */
-  #decideVip(pod: PodFact, owner: string, name: string, take: boolean): Decision {
-    const { facts } = this.#options;
-    const vip = facts.get("vips", name);
-    if (vip === undefined)
-      return vipUnknown(
-        name,
-        facts.all("vips").map((other) => other.name),
-      );
-    const refusal = vipRefusal(pod, vip);
-    if (refusal !== undefined) return refusal;
-    const addresses = parseDualIp([vip.v4, vip.v6].filter((address) => address !== "").join(",")) ?? {};
-    const from = vipOwner(name);
-    const mac = vip.mac === "" ? {} : { mac: vip.mac };
-    const want = { kind: "static" as const, addresses };
-    return this.#allocate({ owner, subnets: [vip.subnet], want, ...mac, from, move: true }, take);
-  }
-
-  /** Asks IPAM, but only for subnets that are in force: it knows the others as well, for what is held in them. */
+  /** Asks IPAM, but only for subnets that are in force. */
   #allocate(request: AddressRequest, take = true): Decision {
     const { facts, ipam } = this.#options;
-    const isClosed = (name: string): boolean => {
-      const subnet = facts.get("subnets", name);
-      return subnet !== undefined && (!isOpen(facts, subnet) || subnet.provider !== OVN_PROVIDER);
-    };
-    const { want } = request;
-    const subnets = request.subnets.filter((name) => !isClosed(name));
-    const pools = want.kind === "pool" ? want.pools : [];
-    const openPools = pools.filter((pool) => !isClosed(facts.get("ipPools", pool)?.subnet ?? ""));
-    const closed = subnets.length < request.subnets.length ? request.subnets.find(isClosed) : undefined;
-    if (closed !== undefined && subnets.length === 0) return notReady(facts.get("subnets", closed), closed);
-    if (pools.length > 0 && openPools.length === 0) {
-      const name = facts.get("ipPools", pools[0] ?? "")?.subnet ?? "";
-      return notReady(facts.get("subnets", name), name);
-    }
-    const asked = { ...request, subnets, want: want.kind === "pool" ? { ...want, pools: openPools } : want };
-    return take ? ipam.allocate(asked) : ipam.decide(asked);
+    const open = openPart(facts, request);
+    if (!open.ok) return open;
+    return take ? ipam.allocate(open.request) : ipam.decide(open.request);
   }
 
   #decided<K extends "pods" | "nodes" | "ips" | "vips">(
@@ -553,29 +347,20 @@ export class Allocator {
       this.#options.usageChanged(decision.lease.subnet);
       return;
     }
-    // Not the whole sentence: who else holds addresses of a pool changes all the time.
-    const reason = [decision.code, decision.subnet, decision.value, decision.holder].join(" ");
-    const before = this.#waiting.get(id);
+    const serve = (): void => this.#serveAgain(kind, object.key);
     // A subnet that changes is closed until all have changed: in the same instant those who wait are tried again.
     if (this.#options.facts.get("verdicts", decision.subnet ?? "")?.reason === CHANGING) {
-      const serve = (): void => this.#serveAgain(kind, object.key);
-      if (before === undefined) this.#waiting.set(id, { reason: "", alike: undefined, serve });
+      this.#waiting.briefly(id, serve);
       return;
     }
-    const told = before?.reason === reason;
-    const alike = decision.code === "NoAvailableAddress" ? this.#likeness(object) : undefined;
-    this.#waiting.set(id, { reason, alike, serve: () => this.#serveAgain(kind, object.key) });
-    if (!told) this.#options.refused(kind, object, decision);
+    if (this.#waiting.refused(id, decision, this.#likeness(object), serve))
+      this.#options.refused(kind, object, decision);
   }
 
-  /** What decides where a pod's address may come from; nothing where it names addresses of its own choice, or a MAC, or has a record. */
+  /** Those who are alike find the same left; who has a record is like nobody else. */
   #likeness(object: Applicant): string | undefined {
     if (!("holder" in object && "annotations" in object)) return undefined;
-    const wish = (key: PodRequestKey): string => object.annotations[podAnnotation(OVN_PROVIDER, key)]?.trim() ?? "";
-    const pool = wish("ip_pool");
-    if (wish("ip_address") !== "" || wish("mac_address") !== "" || /[;,.:]/.test(pool)) return undefined;
-    if (this.#options.facts.get("ips", ownerOf(object)) !== undefined) return undefined;
-    return [object.namespace, wish("logical_switch"), pool, wish("ip_family")].join(" ");
+    return this.#options.facts.get("ips", ownerOf(object)) === undefined ? likeness(object) : undefined;
   }
 
   #serveAgain(kind: "pods" | "nodes" | "ips" | "vips", key: string): void {
@@ -592,43 +377,7 @@ export class Allocator {
   }
 }
 
-/** Why a pod cannot take a Vip's addresses, if so. */
-function vipRefusal(pod: PodFact, { name, given, type, namespace }: VipFact): Refusal | undefined {
-  const say = (code: Refusal["code"], message: string): Refusal => refuse(code, message, { value: name, holder: name });
-  if (type !== "") {
-    return say("VipNotForPods", `Vip "${name}" is of type "${type}", and no pod can take it; name one without a type.`);
-  }
-  if (namespace !== "" && namespace !== pod.namespace) {
-    const message = `Vip "${name}" is for pods of namespace "${namespace}", not of "${pod.namespace}"; name one of that, or one without a namespace.`;
-    return say("VipNotForPods", message);
-  }
-  return given ? undefined : say("VipNotReady", `Vip "${name}" has no address yet; see its Events.`);
-}
-
-function notReady(fact: SubnetFact | undefined, subnet: string): Refusal {
-  const why =
-    fact !== undefined && fact.provider !== OVN_PROVIDER
-      ? `is for further interfaces, of provider "${fact.provider}", and not for a pod's own; name one of provider "${OVN_PROVIDER}"`
-      : "is not in force, or is being deleted; see its conditions, or name another one";
-  return refuse("SubnetNotReady", `Subnet "${subnet}" ${why}.`, { subnet, value: subnet });
-}
-
-/** Whether a conflict is one of two records that name the same. */
-function isClash(code: Refusal["code"]): boolean {
-  return code === "AddressInUse" || code === "MacInUse";
-}
-
 /** The owner in IPAM of a pod's address: the name of its IP object and of its port. */
 export function ownerOf(pod: Pick<PodFact, "namespace" | "holder">): string {
   return podPortName(pod.holder.slice(pod.namespace.length + 1), pod.namespace, OVN_PROVIDER);
-}
-
-/** The owner in IPAM of the address of a port for which nobody speaks. */
-function orphanOwner(port: string): string {
-  return `port/${port}`;
-}
-
-/** The owner in IPAM of a Vip's address; no IP object's name holds a slash. */
-export function vipOwner(name: string): string {
-  return `vip/${name}`;
 }

@@ -1,0 +1,56 @@
+import { routerPortName } from "../api/names.ts";
+import { poolVerdictKey } from "../compile/ippool.ts";
+import { joinDual } from "../facts/project-subnet.ts";
+import type { FactStore } from "../facts/store.ts";
+import { subnetConfig } from "../ipam/config.ts";
+import type { Ipam } from "../ipam/ipam.ts";
+import { stableMac } from "../unit/identity.ts";
+
+/** Tells IPAM what there is to know of a subnet and its pools, and derives which of the pools are in force. */
+export function configureSubnet(facts: FactStore, ipam: Ipam, name: string): void {
+  const subnet = facts.get("subnets", name);
+  // Of two pools that name one address the first keeps it: the one that was there first.
+  const pools = facts
+    .by("ipPools", "subnet", name)
+    .toSorted((a, b) => (a.created < b.created ? -1 : a.created > b.created ? 1 : 0));
+  // One that its neighbours keep from being in force gives nothing (see `openPart`), but what is held in it is held.
+  const parsed =
+    subnet === undefined || subnet.problem !== undefined
+      ? undefined
+      : subnetConfig({
+          name,
+          cidrBlock: joinDual(subnet.cidr),
+          gateway: joinDual(subnet.gateway),
+          excludeIps: subnet.excludeIps,
+          macDomain: subnet.vlan === "" ? `vpc/${subnet.vpc}` : `vlan/${subnet.vlan}`,
+          reservedMacs: [{ mac: stableMac(routerPortName(subnet.vpc, name)), holder: `gateway/${name}` }],
+          pools: pools.filter((pool) => !pool.deleting).map((pool) => ({ name: pool.name, ips: pool.ips })),
+        });
+  if (subnet === undefined) ipam.remove(name, { force: true });
+  const problems =
+    parsed?.ok === true ? [...parsed.poolProblems, ...ipam.configure(parsed.config).problems] : undefined;
+  for (const pool of pools) {
+    const key = poolVerdictKey(pool.name);
+    const problem = problems?.find((candidate) => candidate.pool === pool.name);
+    if (problems === undefined || facts.get("verdicts", name)?.ok !== true) {
+      const message =
+        subnet === undefined
+          ? `there is no subnet "${name}" (spec.subnet); create it, or delete the pool and make one of a subnet that there is`
+          : `subnet "${name}" (spec.subnet) is not in force; see its own conditions`;
+      facts.set("verdicts", key, { key, ok: false, reason: "SubnetNotReady", message });
+    } else if (problem !== undefined) {
+      facts.set("verdicts", key, { key, ok: false, reason: problem.code, message: problem.message });
+    } else {
+      facts.set("verdicts", key, { key, ok: true, reason: "Ready", message: "" });
+    }
+  }
+}
+
+/** Tells IPAM which addresses nodes have. */
+export function configureNodes(facts: FactStore, ipam: Ipam): void {
+  const addresses = facts.all("nodes").flatMap((node) => {
+    const { v4, v6 } = node.internal;
+    return [v4, v6].flatMap((address) => (address === undefined ? [] : [{ address, node: node.name }]));
+  });
+  ipam.setNodeAddresses(addresses);
+}
