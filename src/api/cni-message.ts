@@ -3,7 +3,7 @@
  *
  * The shim is a process per pod verb and its imports are its latency: this is the only file of the project that it may
  * import, and this file imports nothing. Message keys are Kube-OVN's (`pkg/request`), so either side can be exchanged
- * for Kube-OVN's; `cni_version`, `valid_attachments`, `prev_result`, `code` and `details` are ours. Both sides ignore
+ * for Kube-OVN's; `cni_version`, `network_name`, `valid_attachments`, `prev_result`, `code` and `details` are ours. Both sides ignore
  * keys they do not know.
  *
  * HTTP/1.1 over the unix socket, `POST` to {@link cniPath}. The answer to `add` is 200 with a {@link CniResponse};
@@ -82,6 +82,8 @@ export interface CniRequestBase {
   readonly provider: string;
   /** `cniVersion` of the network configuration; absent when Kube-OVN's own shim asks. */
   readonly cni_version?: string;
+  /** `name` of the network configuration; absent when Kube-OVN's own shim asks. Two networks may have one provider. */
+  readonly network_name?: string;
   /** UID of the pod, where the runtime tells it (K8S_POD_UID): a stale request must not get its successor's address. */
   readonly pod_uid?: string;
 }
@@ -130,6 +132,7 @@ export interface CniAddress {
   readonly ip: string;
   /** The subnet, whose prefix length is the address's. */
   readonly cidr: string;
+  /** Only where the interface has the default route: without `routes` the shim makes one of it. */
   readonly gateway?: string;
 }
 

@@ -15,6 +15,8 @@ import { PluginError } from "./errors.ts";
 /** The network configuration on stdin, as far as the shim looks into it. */
 export interface Configuration {
   readonly cniVersion: CniVersion;
+  /** The network's name. */
+  readonly name: string;
   readonly type: string;
   readonly serverSocket: string;
   readonly provider: string;
@@ -82,6 +84,7 @@ export function readConfiguration(text: string, verb: Verb): Configuration {
   const source = ipam !== undefined && type !== CNI_TYPE && ipam["type"] === CNI_TYPE ? ipam : conf;
   return {
     cniVersion,
+    name,
     type,
     serverSocket: textOf(source, "server_socket") || DEFAULT_SERVER_SOCKET,
     provider: textOf(source, "provider") || "ovn",

@@ -65,6 +65,7 @@ t.test("ADD sends Kube-OVN's message and prints the result of the version asked"
       net_ns: "/run/netns/x",
       if_name: "eth0",
       provider: "ovn",
+      network_name: "kube-ovn",
     },
   });
   t.same(out, {
@@ -116,6 +117,48 @@ t.test("as another plugin's IPAM the keys below ipam count and no interface is n
   t.notOk(out !== undefined && "interfaces" in out);
   t.notMatch(out, { ips: [{ interface: 0 }] });
 });
+
+t.test("an IPAM answer has the version asked, and nothing of what other plugins have made", async (t) => {
+  const ipam = { type: "kube-ovn", provider: "nad.ns" };
+  const prevResult = { cniVersion: "0.3.1", interfaces: [{ name: "tun0" }], ips: [{ address: "192.0.2.1/32" }] };
+  for (const cniVersion of ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]) {
+    const { out } = await run("ADD", { ...CONF, cniVersion, type: "macvlan", ipam, prevResult });
+    const [four, six] = cniVersion.startsWith("0.") ? [{ version: "4" }, { version: "6" }] : [{}, {}];
+    t.same(out, {
+      cniVersion,
+      ips: [
+        { ...four, address: "10.16.0.7/16", gateway: "10.16.0.1" },
+        { ...six, address: "fd00:10:16::7/112", gateway: "fd00:10:16::1" },
+      ],
+      routes: [
+        { dst: "0.0.0.0/0", gw: "10.16.0.1" },
+        { dst: "::/0", gw: "fd00:10:16::1" },
+        { dst: "192.0.2.0/24", gw: "10.16.0.9" },
+      ],
+      dns: {},
+    });
+  }
+});
+
+t.test(
+  "a network without the default route has none in its result, and one of MACs alone has an interface",
+  async (t) => {
+    const [four] = ANSWER.ips;
+    const without = { ...ANSWER, ips: [{ ...four, gateway: undefined }], routes: [] };
+    const further = { ...CONF, name: "lan", provider: "lan.shop.ovn" };
+    const { out } = await run("ADD", further, { status: 200, body: JSON.stringify(without) });
+    t.match(out, { ips: [{ address: "10.16.0.7/16", interface: 0 }], routes: [] });
+    t.same(out?.["routes"], []);
+    const macOnly = { ...ANSWER, ips: [], routes: [], nicname: "net1" };
+    t.same((await run("ADD", further, { status: 200, body: JSON.stringify(macOnly) })).out, {
+      cniVersion: "1.0.0",
+      interfaces: [{ name: "net1", mac: "02:00:00:00:00:07", sandbox: "/run/netns/x" }],
+      ips: [],
+      routes: [],
+      dns: {},
+    });
+  },
+);
 
 t.test("DEL, CHECK, STATUS and GC print nothing when all is well", async (t) => {
   const empty = { status: 204, body: "" };

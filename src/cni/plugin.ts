@@ -96,7 +96,12 @@ async function ask(world: PluginWorld, conf: Configuration, verb: CniVerb, body:
 }
 
 function requestOf(conf: Configuration, call: Invocation): CniRequest | CniGcRequest | CniStatusRequest {
-  const base = { cni_type: conf.type, provider: conf.provider, cni_version: conf.cniVersion };
+  const base = {
+    cni_type: conf.type,
+    provider: conf.provider,
+    cni_version: conf.cniVersion,
+    network_name: conf.name,
+  };
   if (call.verb === "STATUS") return base;
   if (call.verb === "GC") return { ...base, valid_attachments: conf.validAttachments ?? [] };
   const podName = call.args["K8S_POD_NAME"] ?? "";

@@ -6,10 +6,11 @@ import type { Invocation } from "./environment.ts";
  * The result of ADD in the version that the configuration asks for (CNI SPEC "ADD Success" of 0.3.0 to 1.1.0).
  *
  * Where the plugin is not the first of its list, what the earlier ones made comes first, unchanged. An IPAM answer
- * (the configuration is another plugin's) names no interface, as CNI SPEC 1.1 "Delegated plugins (IPAM)" asks.
+ * (the configuration is another plugin's) names no interface, nor what others have made: CNI SPEC 1.1, section 5, lets it
+ * hold nothing but `ips`, `routes` and `dns`, which the plugin that asked makes its own result of.
  */
 export function addResult(conf: Configuration, call: Invocation, answer: CniResponse, ipamOnly: boolean): CniResult {
-  const before = conf.prevResult;
+  const before = ipamOnly ? undefined : conf.prevResult;
   const interfaces = [...(before?.interfaces ?? [])];
   const index = interfaces.length;
   if (!ipamOnly) {

@@ -241,14 +241,3 @@ t.test("what could not be taken back is handed to the collector", async (t) => {
   t.same(world.leftovers, ["0123456789ab_h", "port 0123456789ab_h"]);
   t.equal(world.links.pairs.size, 0, "the other step was taken back all the same");
 });
-
-t.test("as another plugin's IPAM only the address is given", async (t) => {
-  const world = setup();
-  const prefixed = Object.fromEntries(
-    Object.entries(ALLOCATED).map(([key, value]) => [key.replace(/^ovn/, "net1.shop"), value]),
-  );
-  world.pods.set("shop", "web-0", "u-1", prefixed);
-  const answer = await addPod(world, request({ cni_type: "macvlan", provider: "net1.shop" }), new Stopwatch(), quiet);
-  t.match(answer, { ips: [{ ip: "10.16.0.7" }, {}], mtu: 0 });
-  nothingLeft(t, world);
-});

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { CNI_ERROR, type CniResponse } from "../api/cni-message.ts";
 import { podPortName, VENDOR } from "../api/names.ts";
 import type { Allocation } from "./allocation.ts";
+import { isOfProvider } from "./attachment.ts";
 import {
   type AllocationDeadlines,
   awaitAllocation,
@@ -49,10 +50,11 @@ export async function addPod(
   signal: AbortSignal,
 ): Promise<CniResponse> {
   const found = await allocated(world, request, watch, signal);
-  if (request.ipamOnly) return response(request, found.allocation, 0);
+  if (request.ipamOnly) return await addresses(world, request, found.allocation);
 
   const wanted = interfaceFor(world, request, found.allocation);
   const spec = portFor(request, found, wanted);
+  refuseConfusion(world.ports, request, spec);
   const undo = new Undo();
   try {
     // There is one if a runtime repeats an ADD, or a life of this daemon ended within one.
@@ -71,6 +73,42 @@ export async function addPod(
   }
   world.links.announce(wanted);
   return response(request, found.allocation, wanted.mtu);
+}
+
+/**
+ * The answer to another plugin, which makes the interface. It adds routes and replaces none: a default route that the pod has already would
+ * keep the new one out.
+ */
+async function addresses(world: AddWorld, request: PodRequest, allocation: Allocation): Promise<CniResponse> {
+  const defaults = allocation.routes.filter(({ destination }) => destination.prefix === 0);
+  if (defaults.length > 0 && request.netns !== "") {
+    const families = defaults.map(({ destination }) => destination.family);
+    await step(
+      "taking the pod's default route",
+      world.links.removeDefaultRoutes(request.netns, request.ifName, families),
+    );
+  }
+  return response(request, allocation, 0);
+}
+
+/**
+ * A port of one name, and a port of one logical port, take the place of an earlier one, so that an ADD can be repeated. Two networks that mean
+ * the same by mistake would take each other's interface that way.
+ */
+function refuseConfusion(ports: Ports, request: PodRequest, { externalIds }: PortSpec): void {
+  const refuse = (why: string): CniError =>
+    new CniError(CNI_ERROR.invalidConfig, `pod ${request.podNamespace}/${request.podName}: ${why}`, {
+      details: `the network configuration ${request.network ?? ""} has provider ${request.provider}; each network of a pod has a provider of its own, <name>.<namespace>.ovn, and each of its interfaces a name of its own`,
+    });
+  for (const port of ports.ofContainer(request.containerId)) {
+    const [logicalPort, ifName] = [port.externalIds[EXTERNAL_ID.ifaceId], port.externalIds[EXTERNAL_ID.ifName]];
+    if (ifName === request.ifName && !isOfProvider(port, request.provider)) {
+      throw refuse(`${ifName} is already the interface of logical port ${logicalPort}`);
+    }
+    if (ifName !== request.ifName && logicalPort === externalIds[EXTERNAL_ID.ifaceId]) {
+      throw refuse(`logical port ${logicalPort} is already its ${ifName}, and cannot be ${request.ifName} too`);
+    }
+  }
 }
 
 /** Waits for the controller; the time until the address and the time from it to the route are told apart, as in Kube-OVN's metrics. */
@@ -167,16 +205,19 @@ function portFor(request: PodRequest, found: FoundAllocation, wanted: PodInterfa
     interfaceUuid: randomUUID(),
     name: wanted.hostName,
     externalIds: {
-      [EXTERNAL_ID.ifaceId]: podPortName(allocation.machine ?? pod.name, pod.namespace, request.provider),
+      [EXTERNAL_ID.ifaceId]: podPortName(allocation.machine ?? pod.name, pod.namespace, allocation.provider),
       ...(allocation.machine !== undefined && { [EXTERNAL_ID.machine]: allocation.machine }),
       [EXTERNAL_ID.vendor]: VENDOR,
       [EXTERNAL_ID.podName]: pod.name,
       [EXTERNAL_ID.podNamespace]: pod.namespace,
       [EXTERNAL_ID.podNetns]: request.netns,
-      [EXTERNAL_ID.ip]: allocation.addresses.map(({ ip }) => ip.text).join(","),
+      ...(allocation.addresses.length > 0 && {
+        [EXTERNAL_ID.ip]: allocation.addresses.map(({ ip }) => ip.text).join(","),
+      }),
       [EXTERNAL_ID.podUid]: request.podUid ?? pod.uids[0] ?? "",
       [EXTERNAL_ID.containerId]: request.containerId,
       [EXTERNAL_ID.ifName]: request.ifName,
+      ...(request.network !== undefined && { [EXTERNAL_ID.network]: request.network }),
     },
   };
 }
@@ -187,7 +228,7 @@ function response(request: PodRequest, allocation: Allocation, mtu: number): Cni
       protocol: ip.family === 4 ? "IPv4" : "IPv6",
       ip: ip.text,
       cidr: cidr.text,
-      ...(gateway === undefined ? {} : { gateway: gateway.text }),
+      ...(gateway === undefined || !allocation.isDefault ? {} : { gateway: gateway.text }),
     })),
     mac_address: allocation.mac,
     routes: allocation.routes.map(({ destination, gateway }) => ({ dst: destination.text, gw: gateway.text })),

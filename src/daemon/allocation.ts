@@ -5,6 +5,7 @@ import { type Cidr, cidrContains, parseCidr } from "../net/cidr.ts";
 import { parseMac } from "../net/mac.ts";
 import { CniError } from "./cni-error.ts";
 import type { PodFact } from "./pods.ts";
+import type { PodRequest } from "./request.ts";
 
 /** One address of an interface, with the subnet that it is from. */
 export interface AllocatedAddress {
@@ -22,6 +23,10 @@ export interface PodRoute {
 
 /** What the controller has decided for one interface of a pod. */
 export interface Allocation {
+  /** The network's provider, with the interface's name behind it where the pod uses the network more than once: so its port is named. */
+  readonly provider: string;
+  /** The interface has the pod's default route. */
+  readonly isDefault: boolean;
   /** IPv4 before IPv6; empty where the subnet hands out MAC addresses only. */
   readonly addresses: readonly AllocatedAddress[];
   readonly mac: string;
@@ -36,14 +41,23 @@ export type AllocationState =
   | { readonly state: "ready"; readonly allocation: Allocation }
   | { readonly state: "waiting"; readonly missing: "address" | "route" };
 
+/** Annotations that the controller leaves to users. */
+const USERS_KEYS: ReadonlySet<PodKey> = new Set<PodKey>(["routes", "default_route"]);
+
 const EVERYWHERE: Readonly<Record<4 | 6, Cidr | undefined>> = { 4: parseCidr("0.0.0.0/0"), 6: parseCidr("::/0") };
 
 /**
- * Reads the controller's decision from a pod's annotations.
- * @param extra routes of the network configuration, besides the pod's own.
+ * Reads the controller's decision about the interface that a request is about from a pod's annotations. The configuration's routes come
+ * to the pod's own.
  * @throws CniError where an annotation is malformed, or asks for an interface that this daemon cannot make.
  */
-export function readAllocation(pod: PodFact, provider: string, extra: readonly CniRoute[]): AllocationState {
+export function readAllocation(
+  pod: PodFact,
+  request: Pick<PodRequest, "provider" | "ifName" | "routes">,
+): AllocationState {
+  const ofInterface = `${request.provider}.${request.ifName}`;
+  const isTwice = pod.annotations[podAnnotation(ofInterface, "allocated")] === "true";
+  const provider = isTwice ? ofInterface : request.provider;
   const get = (key: PodKey): string => pod.annotations[podAnnotation(provider, key)] ?? "";
   if (get("allocated") !== "true") return { state: "waiting", missing: "address" };
   // Only the pod's own interface is written in two steps; `routed` says that policies and routes are in place too.
@@ -53,7 +67,11 @@ export function readAllocation(pod: PodFact, provider: string, extra: readonly C
     new CniError(
       CNI_ERROR.internal,
       `annotation ${podAnnotation(provider, key)}=${JSON.stringify(get(key))} of pod ${pod.namespace}/${pod.name} ${why}`,
-      { details: "the controller writes it; delete the pod to have it allocated anew" },
+      {
+        details: USERS_KEYS.has(key)
+          ? "correct it; what the network configuration says of routes counts here too"
+          : "the controller writes it; delete the pod to have it allocated anew",
+      },
     );
   const nicType = get("pod_nic_type");
   if (nicType !== "" && nicType !== "veth-pair") {
@@ -76,19 +94,29 @@ export function readAllocation(pod: PodFact, provider: string, extra: readonly C
     if (cidr === undefined) throw fail("cidr", `has no subnet of the family of ${ip.text}`);
     return { ip, cidr, gateway: gateways.find((candidate) => candidate?.family === ip.family) };
   });
+  if (addresses.length === 0 && cidrs.length > 0) {
+    throw fail(
+      "ip_address",
+      `has no address, but ${podAnnotation(provider, "cidr")} is ${JSON.stringify(get("cidr"))}`,
+    );
+  }
   addresses.sort((a, b) => a.ip.family - b.ip.family);
 
-  const isDefault = get("default_route") === "" ? provider === OVN_PROVIDER : get("default_route") === "true";
+  const stated = get("default_route");
+  if (!["", "true", "false"].includes(stated)) throw fail("default_route", "is neither true nor false");
+  // Multus can put another network in the place of the pod's own; it is eth0 then.
+  const isDefault = stated === "" ? provider === OVN_PROVIDER || request.ifName === "eth0" : stated === "true";
   const wanted: CniRoute[] = [
     ...(isDefault ? addresses.flatMap(({ gateway }) => (gateway === undefined ? [] : [{ gw: gateway.text }])) : []),
     ...readRoutes(get("routes"), () => fail("routes", "is no JSON list of {dst, gw}")),
-    ...extra,
+    ...request.routes,
   ];
   const routes = wanted.map((route) =>
     podRoute(route, addresses, () => fail("routes", `has a bad route ${JSON.stringify(route)}`)),
   );
   const machine = get("virtualmachine");
-  const allocation = { addresses, mac, subnet: get("logical_switch"), routes: withoutDoubles(routes) };
+  const subnet = get("logical_switch");
+  const allocation = { provider, isDefault, addresses, mac, subnet, routes: withoutDoubles(routes) };
   return { state: "ready", allocation: { ...allocation, ...(machine !== "" && { machine }) } };
 }
 

@@ -1,3 +1,4 @@
+import { OVN_PROVIDER, podAnnotation } from "../api/annotations.ts";
 import { CNI_ERROR } from "../api/cni-message.ts";
 import { type Watched, waitFor } from "../kube/wait.ts";
 import { type Allocation, readAllocation } from "./allocation.ts";
@@ -57,7 +58,7 @@ export async function awaitAllocation(
       throw new CniError(CNI_ERROR.unknownContainer, `pod ${name} was deleted while its network was being set up`);
     }
     last = fact;
-    const state = readAllocation(fact, request.provider, request.routes);
+    const state = readAllocation(fact, request);
     if (state.state === "ready") return { pod: fact, allocation: state.allocation };
     missing = state.missing;
     options.onWait(missing);
@@ -78,35 +79,52 @@ export async function awaitAllocation(
     return await waitFor(pods, name, pick, signal);
   } catch (thrown) {
     if (!deadline.signal.aborted || options.signal.aborted) throw thrown;
-    if (last !== undefined) throw await notAllocated(last, missing, options);
+    if (last !== undefined) throw await notAllocated(last, request, missing, options);
     throw pods.synced ? notKnown(name, pods.get(name), request) : notSynced();
   } finally {
     for (const timer of timers) clearTimeout(timer);
   }
 }
 
-function isAsked(fact: PodFact, request: PodRequest): boolean {
+/** Whether it is the pod that a request is about, and not another one of its name. */
+export function isAsked(fact: PodFact, request: PodRequest): boolean {
   return request.podUid === undefined || fact.uids.includes(request.podUid);
 }
 
 async function notAllocated(
   pod: PodFact,
+  { provider }: PodRequest,
   missing: "address" | "route",
   options: { deadlines: AllocationDeadlines; explain: Explain },
 ): Promise<CniError> {
   const reason = await options.explain(pod);
   const seconds = options.deadlines.allocatedMs / 1000;
   const what = missing === "address" ? "no address" : "an address but no route";
+  const network = provider === OVN_PROVIDER ? "" : ` for provider ${provider}`;
+  const see = `see "kubectl describe pod -n ${pod.namespace} ${pod.name}" and the log of Deployment kube-ovn-controller`;
   return new CniError(
     CNI_ERROR.tryAgainLater,
-    `pod ${pod.namespace}/${pod.name} got ${what} from the controller within ${seconds} s${reason === undefined ? "" : `: ${reason}`}`,
-    {
-      details: `see "kubectl describe pod -n ${pod.namespace} ${pod.name}" and the log of Deployment kube-ovn-controller`,
-    },
+    `pod ${pod.namespace}/${pod.name} got ${what}${network} from the controller within ${seconds} s${reason === undefined ? "" : `: ${reason}`}`,
+    { details: provider === OVN_PROVIDER ? see : `${whatNetworksNeed(pod, provider)}; ${see}` },
   );
 }
 
-function notKnown(name: string, other: PodFact | undefined, request: PodRequest): CniError {
+/** The usual mistake is a provider that is not written alike in all of its places. */
+function whatNetworksNeed(pod: PodFact, provider: string): string {
+  const suffix = podAnnotation("", "allocated");
+  const has = Object.keys(pod.annotations)
+    .filter((key) => key.endsWith(suffix))
+    .map((key) => key.slice(0, -suffix.length));
+  return [
+    `the annotation ${podAnnotation(provider, "allocated")} is not there`,
+    "the pod must name the NetworkAttachmentDefinition in k8s.v1.cni.cncf.io/networks",
+    `its configuration and a Subnet's spec.provider must both say ${provider}`,
+    `the pod has networks of providers ${has.length === 0 ? "(none)" : has.toSorted().join(", ")}`,
+  ].join("; ");
+}
+
+/** The pod that a request is about is not there, or another one is. */
+export function notKnown(name: string, other: PodFact | undefined, request: PodRequest): CniError {
   const why =
     other === undefined
       ? "it does not exist on this node (any more)"
@@ -114,7 +132,8 @@ function notKnown(name: string, other: PodFact | undefined, request: PodRequest)
   return new CniError(CNI_ERROR.unknownContainer, `pod ${name} is unknown: ${why}`);
 }
 
-function notSynced(): CniError {
+/** Nothing can be said of any pod yet. */
+export function notSynced(): CniError {
   return new CniError(CNI_ERROR.tryAgainLater, "weft-daemon has not yet read this node's pods from the API server", {
     details: "see the log of this node's pod of DaemonSet kube-ovn-cni",
   });

@@ -1,6 +1,7 @@
 import { CNI_ERROR, type CniResult } from "../api/cni-message.ts";
-import { podPortName } from "../api/names.ts";
-import { parseIp } from "../net/address.ts";
+import { isOfProvider } from "./attachment.ts";
+import type { PodSource } from "./await-allocation.ts";
+import { allocatedAddresses, canonical } from "./check-addresses.ts";
 import { CniError } from "./cni-error.ts";
 import { hostLinkName } from "./link-names.ts";
 import type { ObservedInterface, PodLinks } from "./pod-links.ts";
@@ -9,12 +10,13 @@ import type { PodRequest } from "./request.ts";
 
 /** What CHECK looks at. */
 export interface CheckWorld {
+  readonly pods: PodSource;
   readonly ports: Ports;
   readonly links: PodLinks;
 }
 
 /**
- * CNI SPEC 1.1 CHECK: compares what is there with what ADD made and said.
+ * CNI SPEC 1.1 CHECK: compares what is there with what ADD made and said, and with what the controller says now.
  * @throws CniError naming everything that differs.
  */
 export async function checkAttachment(world: CheckWorld, request: PodRequest): Promise<void> {
@@ -25,6 +27,7 @@ export async function checkAttachment(world: CheckWorld, request: PodRequest): P
     ...portComplaints(port, request),
     ...(hostEnd ? [] : ["the host's end of the veth pair is gone"]),
     ...insideComplaints(inside, port, request),
+    ...(inside === undefined ? [] : allocationComplaints(inside, allocatedAddresses(world.pods, request), request)),
   ];
   if (complaints.length === 0) return;
   throw new CniError(
@@ -36,11 +39,11 @@ export async function checkAttachment(world: CheckWorld, request: PodRequest): P
 
 function portComplaints(port: PodPort | undefined, request: PodRequest): readonly string[] {
   if (port === undefined) return ["no port on br-int"];
-  const owner = port.externalIds[EXTERNAL_ID.machine] ?? request.podName;
-  const want = podPortName(owner, request.podNamespace, request.provider);
   const has = port.externalIds[EXTERNAL_ID.ifaceId];
   return [
-    ...(has === want ? [] : [`port ${port.name} is bound to ${has}, not ${want}`]),
+    ...(isOfProvider(port, request.provider)
+      ? []
+      : [`port ${port.name} is bound to ${has}, which is none of provider ${request.provider}`]),
     ...(port.error === "" ? [] : [`ovs-vswitchd says of port ${port.name}: ${port.error}`]),
     ...(port.installed ? [] : [`ovn-controller has not installed the flows of port ${port.name}`]),
   ];
@@ -66,9 +69,21 @@ function insideComplaints(
     }
   }
   for (const destination of expected.routes) {
-    if (!inside.routes.includes(destination)) complaints.push(`no route to ${destination}`);
+    // A network that was attached later may have taken the default route, as its annotation `default_route` asks.
+    if (inside.routes.includes(destination) || inside.defaultsOfOthers.includes(destination)) continue;
+    complaints.push(`no route to ${destination}`);
   }
   return complaints;
+}
+
+function allocationComplaints(
+  inside: ObservedInterface,
+  allocated: readonly string[] | undefined,
+  { ifName }: PodRequest,
+): readonly string[] {
+  return (allocated ?? [])
+    .filter((address) => !inside.addresses.includes(address))
+    .map((address) => `${ifName} has no address ${address}, which the pod has been given`);
 }
 
 /** What the result of ADD says of our interface. Routes of other plugins' interfaces cannot be told apart: only default ones are expected. */
@@ -86,10 +101,4 @@ function expectation(
     addresses: ours.map(({ address }) => canonical(address)),
     routes: ours.some(({ gateway }) => gateway) ? routes : [],
   };
-}
-
-/** `address/prefix` in the kernel's spelling. */
-function canonical(address: string): string {
-  const [ip = "", prefix = ""] = address.split("/");
-  return `${parseIp(ip)?.text ?? ip}/${prefix}`;
 }

@@ -53,7 +53,7 @@ async function removePort(world: CollectorWorld, port: PodPort): Promise<void> {
     return;
   }
   await world.lanes.run(attachmentKey({ containerId, ifName }), "del", () =>
-    deleteAttachment(world, containerId, ifName),
+    deleteAttachment(world, { containerId, ifName }),
   );
 }
 

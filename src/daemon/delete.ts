@@ -1,10 +1,10 @@
 import { CNI_ERROR, type CniAttachment } from "../api/cni-message.ts";
-import { podPortName } from "../api/names.ts";
+import { isOfProvider } from "./attachment.ts";
 import { CniError } from "./cni-error.ts";
 import { hostLinkName } from "./link-names.ts";
 import type { PodLinks } from "./pod-links.ts";
 import { EXTERNAL_ID, type Ports } from "./ports.ts";
-import type { GcRequest } from "./request.ts";
+import type { GcRequest, PodRequest } from "./request.ts";
 
 /** What removing works with. */
 export interface DeleteWorld {
@@ -14,18 +14,25 @@ export interface DeleteWorld {
 
 /**
  * CNI SPEC 1.1 DEL: removes what ADD made for one interface of one container. Needs neither the pod nor its namespace nor the
- * result of ADD, and is content when there is nothing (any more).
+ * result of ADD, and is content when there is nothing (any more). An interface of that name that another network has made stays.
+ * @param attachment without a provider, whichever network's interface it is.
  *
  * The port goes first: a port whose interface is gone makes ovs-vswitchd complain until it is removed.
  */
-export async function deleteAttachment(world: DeleteWorld, containerId: string, ifName: string): Promise<void> {
+export async function deleteAttachment(
+  world: DeleteWorld,
+  attachment: Pick<PodRequest, "containerId" | "ifName"> & { readonly provider?: string },
+): Promise<void> {
+  const { containerId, ifName, provider } = attachment;
   const hostName = hostLinkName(containerId, ifName);
   const known = world.ports.ofContainer(containerId, ifName);
   // A port that an earlier version made carries no container id, but its name comes from it.
   const named = world.ports.byName(hostName);
   const others = named !== undefined && isOther(named.externalIds, containerId);
-  const ports = named === undefined || others ? known : [...known, named];
-  const links = new Set([...(others ? [] : [hostName]), ...ports.map((port) => port.name)]);
+  const all = named === undefined || others ? known : [...known, named];
+  const ports = provider === undefined ? all : all.filter((port) => isOfProvider(port, provider));
+  const spared = new Set(all.filter((port) => !ports.includes(port)).map((port) => port.name));
+  const links = new Set([...(others ? [] : [hostName]), ...ports.map((port) => port.name)]).difference(spared);
   try {
     await world.ports.detach([...new Set(ports.map((port) => port.portUuid))]);
     for (const name of links) await world.links.removePair(name);
@@ -42,19 +49,19 @@ function isOther(externalIds: Readonly<Record<string, string>>, containerId: str
 
 /**
  * Attachments of one network that its runtime no longer holds (CNI SPEC 1.1 GC, `cni.dev/valid-attachments`). Pure.
- * Other networks' attachments are in lists of their own: the provider, which is part of the logical port's name, tells them apart.
+ * Other networks' attachments are in lists of their own: provider and, where two networks have one, the network's name tell them apart.
  */
-export function staleAttachments(ports: Ports, { provider, valid }: GcRequest): readonly CniAttachment[] {
+export function staleAttachments(ports: Ports, { provider, network, valid }: GcRequest): readonly CniAttachment[] {
   const keep = new Set(valid.map(({ containerID, ifname }) => `${containerID}/${ifname}`));
   const stale: CniAttachment[] = [];
-  for (const { externalIds: ids } of ports.all()) {
+  for (const port of ports.all()) {
+    const ids = port.externalIds;
     const containerID = ids[EXTERNAL_ID.containerId];
     const ifname = ids[EXTERNAL_ID.ifName];
     // A port without these is not known to be anybody's attachment; the collection judges it by its pod.
-    if (containerID === undefined || ifname === undefined) continue;
-    const owner = ids[EXTERNAL_ID.machine] ?? ids[EXTERNAL_ID.podName] ?? "";
-    const name = podPortName(owner, ids[EXTERNAL_ID.podNamespace] ?? "", provider);
-    if (ids[EXTERNAL_ID.ifaceId] === name && !keep.has(`${containerID}/${ifname}`)) stale.push({ containerID, ifname });
+    if (containerID === undefined || ifname === undefined || keep.has(`${containerID}/${ifname}`)) continue;
+    const madeFor = ids[EXTERNAL_ID.network] ?? network;
+    if (isOfProvider(port, provider) && madeFor === (network ?? madeFor)) stale.push({ containerID, ifname });
   }
   return stale;
 }

@@ -1,4 +1,5 @@
 import type { Watched } from "../kube/wait.ts";
+import type { PodRoute } from "./allocation.ts";
 import type { PodSource } from "./await-allocation.ts";
 import type { GatewayHost } from "./gateway-host.ts";
 import type { GatewayPlan } from "./gateway-plan.ts";
@@ -31,7 +32,22 @@ export class FakeLinks implements PodLinks {
   async configure(wanted: PodInterface): Promise<void> {
     await this.onStep("configure");
     this.configured.add(wanted.hostName);
+    // As in the kernel: a route takes the place of the one to its destination.
+    const destinations = wanted.routes.map(({ destination }) => destination.text);
+    this.#loseRoutes(wanted.netns, wanted.ifName, (destination) => destinations.includes(destination.text));
     await this.onStep("configure done");
+  }
+
+  async removeDefaultRoutes(netns: string, ifName: string, families: readonly (4 | 6)[]): Promise<void> {
+    await this.onStep("removeDefaultRoutes");
+    this.#loseRoutes(netns, ifName, ({ prefix, family }) => prefix === 0 && families.includes(family));
+  }
+
+  #loseRoutes(netns: string, except: string, which: (destination: PodRoute["destination"]) => boolean): void {
+    for (const [name, pair] of this.pairs) {
+      if (pair.netns !== netns || pair.ifName === except) continue;
+      this.pairs.set(name, { ...pair, routes: pair.routes.filter(({ destination }) => !which(destination)) });
+    }
   }
 
   announce(wanted: PodInterface): void {
@@ -61,6 +77,10 @@ export class FakeLinks implements PodLinks {
       up: this.configured.has(pair.hostName),
       addresses: pair.addresses.map(({ ip, cidr }) => `${ip.text}/${cidr.prefix}`),
       routes: pair.routes.map(({ destination }) => destination.text),
+      defaultsOfOthers: [...this.pairs.values()]
+        .filter((other) => other.netns === netns && other.ifName !== ifName)
+        .flatMap(({ routes }) => routes.filter(({ destination }) => destination.prefix === 0))
+        .map(({ destination }) => destination.text),
     };
   }
 }

@@ -1,3 +1,4 @@
+import { OVN_PROVIDER } from "../api/annotations.ts";
 import type { CniVerb } from "../api/cni-message.ts";
 import { type CniError, httpStatus } from "./cni-error.ts";
 import type { DaemonMetrics } from "./metrics.ts";
@@ -11,6 +12,8 @@ export interface JournalEntry {
   readonly pod?: string;
   readonly container?: string;
   readonly ifName?: string;
+  /** Of a further interface. */
+  readonly provider?: string;
   readonly total: number;
   readonly parts: Readonly<Record<string, number>>;
   readonly error?: string;
@@ -52,6 +55,7 @@ export class Journal {
       ...(about.podName ? { pod: `${about.podNamespace}/${about.podName}` } : {}),
       ...(about.containerId ? { container: about.containerId } : {}),
       ...(about.ifName ? { ifName: about.ifName } : {}),
+      ...(about.provider && about.provider !== OVN_PROVIDER ? { provider: about.provider } : {}),
       total: round(watch.total),
       parts: Object.fromEntries(Object.entries(watch.parts).map(([part, ms]) => [part, round(ms)])),
       ...(error === undefined ? {} : { error: error.message, code: error.code }),

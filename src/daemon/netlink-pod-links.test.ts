@@ -106,6 +106,38 @@ t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t
     t.match(await links.inspect(netns, "eth0"), { mac: "02:00:00:00:00:08" });
   });
 
+  await t.test("a further interface takes the default route only where it is to have it", async (t) => {
+    const { links, pod: netns, exec } = namespaces(t);
+    const first = pod(netns, `t${process.pid % 100000}d_h`);
+    const address = { ip: parseIp("10.17.0.7")!, cidr: parseCidr("10.17.0.0/16")!, gateway: parseIp("10.17.0.1")! };
+    const second = { ...first, hostName: `t${process.pid % 100000}e_h`, ifName: "net1", mac: "02:00:00:00:01:07" };
+    const route = { destination: parseCidr("0.0.0.0/0")!, gateway: parseIp("10.17.0.1")!, onlink: false };
+    for (const wanted of [first, { ...second, addresses: [address], routes: [] }]) {
+      await links.createPair(wanted);
+      t.teardown(() => links.removePair(wanted.hostName));
+      await links.configure(wanted);
+    }
+    const defaults = (family: string): string[] =>
+      exec(family, "route", "show", "default").trim().split("\n").filter(Boolean);
+    t.match(defaults("-4"), [/via 10\.16\.0\.1 dev eth0/]);
+    await links.configure({ ...second, addresses: [address], routes: [route] });
+    t.match(defaults("-4"), [/via 10\.17\.0\.1 dev net1/], "a pod has one default route of a family");
+    t.equal(defaults("-4").length, 1);
+    t.match(defaults("-6"), [/via fd00:10:16::1 dev eth0/], "the other family's stays");
+    t.match(await links.inspect(netns, "eth0"), { defaultsOfOthers: ["0.0.0.0/0"] });
+    const six = { destination: parseCidr("::/0")!, gateway: parseIp("fd00:10:17::1")!, onlink: true };
+    await links.configure({ ...second, addresses: [], routes: [six] });
+    t.match(defaults("-6"), [/via fd00:10:17::1 dev net1/]);
+    t.equal(defaults("-6").length, 1);
+    await links.removeDefaultRoutes(netns, "net2", [6]);
+    t.same([defaults("-4").length, defaults("-6").length], [1, 0]);
+    await links.removeDefaultRoutes(netns, "net1", [4, 6]);
+    t.equal(defaults("-4").length, 1, "its own stay");
+    await links.removeDefaultRoutes(netns, "net2", [4, 6]);
+    t.equal(defaults("-4").length, 0);
+    await t.rejects(links.removeDefaultRoutes("/run/netns/absent-weft", "net1", [4]), { code: 8 });
+  });
+
   await t.test("a namespace that is gone, and a name that is taken in it, are clear errors", async (t) => {
     const { links, pod: netns, exec } = namespaces(t);
     const wanted = pod(netns, `t${process.pid % 100000}c_h`);

@@ -13,7 +13,7 @@ import {
   type VethSpec,
 } from "../netlink/links.ts";
 import { netnsIdentity } from "../netlink/netns.ts";
-import { ensureRoute, listRoutes } from "../netlink/routes.ts";
+import { deleteRoute, ensureRoute, listRoutes, ROUTE_TABLE_MAIN, type Route } from "../netlink/routes.ts";
 import type { NetlinkSocket } from "../netlink/socket.ts";
 import { writeSysctl } from "../netlink/sysctl.ts";
 import { inOwnNetns, type Netns, withNetns } from "../netlink/with-netns.ts";
@@ -64,6 +64,17 @@ export class NetlinkPodLinks implements PodLinks {
 
   async configure(wanted: PodInterface): Promise<void> {
     inNetns(wanted.netns, (ns) => configureInside(ns, wanted));
+  }
+
+  async removeDefaultRoutes(netns: string, ifName: string, families: readonly (4 | 6)[]): Promise<void> {
+    inNetns(netns, (ns) => {
+      const own = getLink(ns.netlink, ifName)?.index;
+      for (const { destination, device, metric } of defaultRoutes(ns)) {
+        const family = destination.includes(":") ? 6 : 4;
+        if (!families.includes(family) || device === undefined || device === own) continue;
+        deleteRoute(ns.netlink, { destination, device, metric });
+      }
+    });
   }
 
   announce(wanted: PodInterface): void {
@@ -145,7 +156,17 @@ function observe(ns: Netns, ifName: string): ObservedInterface | undefined {
       .filter(({ family, scope }) => family === 4 || scope !== "link")
       .map(({ address, prefix }) => `${address}/${prefix}`),
     routes: listRoutes(ns.netlink, { device: link.index }).map(({ destination }) => destination),
+    defaultsOfOthers: defaultRoutes(ns)
+      .filter(({ device }) => device !== link.index)
+      .map(({ destination }) => destination),
   };
+}
+
+/** The default routes of a namespace, of the table that they count in. */
+function defaultRoutes(ns: Netns): readonly Route[] {
+  return listRoutes(ns.netlink, { table: ROUTE_TABLE_MAIN }).filter(
+    ({ destination, type }) => type === "unicast" && (destination === "0.0.0.0/0" || destination === "::/0"),
+  );
 }
 
 function inNetns(path: string, work: (ns: Netns) => void): void {

@@ -24,6 +24,8 @@ export interface ObservedInterface {
   readonly addresses: readonly string[];
   /** Destinations of its routes, `0.0.0.0/0` and `::/0` for the default ones. */
   readonly routes: readonly string[];
+  /** The default routes that are other interfaces' of the same namespace. */
+  readonly defaultsOfOthers: readonly string[];
 }
 
 /** What the daemon does to interfaces, in the node's namespace and in pods'. Implemented over netlink, faked in tests. */
@@ -36,6 +38,8 @@ export interface PodLinks {
   createPair(wanted: PodInterface): Promise<void>;
   /** Inside of the pod: up, addresses, routes. */
   configure(wanted: PodInterface): Promise<void>;
+  /** Takes the default routes of these families away from all interfaces of the namespace but `ifName`, which is to have them. */
+  removeDefaultRoutes(netns: string, ifName: string, families: readonly (4 | 6)[]): Promise<void>;
   /** Tells the neighbours (gratuitous ARP, unsolicited neighbour advertisement). Best effort, never throws. */
   announce(wanted: PodInterface): void;
   /** Deletes the host's end and with it the pod's; an absent one is fine. */

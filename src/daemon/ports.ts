@@ -20,7 +20,7 @@ export interface PortSpec {
   readonly externalIds: Readonly<Record<string, string>>;
 }
 
-/** What ties a port to its attachment; both sides of it are Kube-OVN's keys except the last three, which are ours. */
+/** What ties a port to its attachment. The keys are Kube-OVN's except the last four, which are ours. */
 export const EXTERNAL_ID = {
   ifaceId: "iface-id",
   /** The KubeVirt machine whose port it is, where it is one's: the port then has the machine's name. */
@@ -34,6 +34,8 @@ export const EXTERNAL_ID = {
   podUid: "pod_uid",
   containerId: "container_id",
   ifName: "if_name",
+  /** The network's name, as CNI has it. */
+  network: "network_name",
 } as const;
 
 /** The integration bridge's ports, as the verbs use them. Implemented over OVSDB. */

@@ -1,3 +1,4 @@
+import { isOvnProvider, OVN_PROVIDER } from "../api/annotations.ts";
 import {
   CNI_ERROR,
   CNI_TYPE,
@@ -13,6 +14,8 @@ export interface PodRequest {
   /** The configuration is another plugin's and wants an address only. */
   readonly ipamOnly: boolean;
   readonly provider: string;
+  /** The network's name; undefined where Kube-OVN's shim asks. */
+  readonly network: string | undefined;
   /** "" where a DEL came without CNI_ARGS. */
   readonly podName: string;
   readonly podNamespace: string;
@@ -43,8 +46,7 @@ const IF_NAME = /^(?!\.{1,2}$)[^/:\s]{1,15}$/;
 export function readPodRequest(body: unknown, verb: "add" | "del" | "check"): PodRequest {
   const keys = objectOf(body);
   const request: PodRequest = {
-    ipamOnly: (textOf(keys, "cni_type") || CNI_TYPE) !== CNI_TYPE,
-    provider: textOf(keys, "provider") || "ovn",
+    ...readNetwork(keys),
     podName: textOf(keys, "pod_name"),
     podNamespace: textOf(keys, "pod_namespace"),
     podUid: textOf(keys, "pod_uid") || undefined,
@@ -59,16 +61,62 @@ export function readPodRequest(body: unknown, verb: "add" | "del" | "check"): Po
   if (!CONTAINER_ID.test(request.containerId)) throw wrong("container_id", "is missing or no container id");
   if (!IF_NAME.test(request.ifName)) throw wrong("if_name", "is no interface name");
   if (verb !== "del") {
+    requireProvider(keys);
     if (request.podName === "" || request.podNamespace === "") throw wrong("pod_name", "or pod_namespace is missing");
     if (!request.ipamOnly && request.netns === "") throw wrong("net_ns", "is missing");
   }
   return request;
 }
 
-/** The body of GC, checked. */
-export interface GcRequest {
-  /** GC is about one network; attachments of other providers are other networks'. */
-  readonly provider: string;
+/** The network that a request is about. */
+export type NetworkOf = Pick<PodRequest, "ipamOnly" | "provider" | "network">;
+
+function readNetwork(keys: Readonly<Record<string, unknown>>): NetworkOf {
+  return {
+    ipamOnly: typeOf(keys) !== CNI_TYPE,
+    provider: textOf(keys, "provider") || OVN_PROVIDER,
+    network: textOf(keys, "network_name") || undefined,
+  };
+}
+
+function typeOf(keys: Readonly<Record<string, unknown>>): string {
+  return textOf(keys, "cni_type") || CNI_TYPE;
+}
+
+/** It is the beginning of annotations' names, so it has the form of a DNS subdomain. */
+const PROVIDER = /^[a-z0-9]([-a-z0-9.]{0,200}[a-z0-9])?$/;
+
+/**
+ * A provider that cannot be right would be waited for in vain, or, worse, be another interface's: an IPAM without a provider would give
+ * the pod's own address to a second interface. DEL and GC are content with any: nothing was made for it.
+ */
+function requireProvider(keys: Readonly<Record<string, unknown>>): void {
+  const { ipamOnly, provider } = readNetwork(keys);
+  const quoted = JSON.stringify(provider);
+  if (!PROVIDER.test(provider)) {
+    throw wrong("provider", `${quoted} cannot begin an annotation's name; it is <name>.<namespace> of a network`);
+  }
+  if (!ipamOnly && !isOvnProvider(provider)) {
+    const advice = `name the network's provider "${provider}.ovn", or let another plugin make the interface and have it ask for addresses with "ipam": {"type": "${CNI_TYPE}", "provider": "${provider}"}`;
+    throw wrong("provider", `${quoted} does not end in .ovn, as one of plugin ${CNI_TYPE} does`, advice);
+  }
+  if (ipamOnly && isOvnProvider(provider)) {
+    const advice = `"ipam": {"type": "${CNI_TYPE}", "provider": "<name>.<namespace>"}, with name and namespace of the NetworkAttachmentDefinition`;
+    const why = `${provider === OVN_PROVIDER ? "is missing" : quoted}: OVN's interfaces end in .ovn, and plugin ${typeOf(keys)} makes another kind`;
+    throw wrong("provider", why, advice);
+  }
+}
+
+/**
+ * Checks the body of `status`.
+ * @throws CniError 6 or 7: an ADD of that network would be refused.
+ */
+export function checkStatusRequest(body: unknown): void {
+  requireProvider(objectOf(body));
+}
+
+/** The body of GC, checked. It is about one network; attachments of others are in lists of their own. */
+export interface GcRequest extends NetworkOf {
   readonly valid: readonly CniAttachment[];
 }
 
@@ -84,7 +132,7 @@ export function readGcRequest(body: unknown): GcRequest {
     if (typeof containerID === "string" && typeof ifname === "string") return { containerID, ifname };
     throw wrong("valid_attachments", "has an entry that is no {containerID, ifname}");
   });
-  return { provider: textOf(keys, "provider") || "ovn", valid };
+  return { ...readNetwork(keys), valid };
 }
 
 function routeOf(entry: unknown): CniRoute {
@@ -123,6 +171,6 @@ function textOf(keys: Readonly<Record<string, unknown>>, key: string): string {
   throw wrong(key, "is not a string");
 }
 
-function wrong(key: string, why: string): CniError {
-  return new CniError(CNI_ERROR.invalidConfig, `bad request: ${key} ${why}`);
+function wrong(key: string, why: string, details = ""): CniError {
+  return new CniError(CNI_ERROR.invalidConfig, `bad request: ${key} ${why}`, { details });
 }

@@ -23,6 +23,10 @@ t.test("host ends are named as Kube-OVN names them, and fit", async (t) => {
       return link.length <= 15 && isHostLinkName(link);
     }),
   );
+  // KubeVirt names a network's interface alike in all pods, so that next to nothing of the container's id would be left.
+  const kubeVirt = "pod16367aacb67";
+  t.not(hostLinkName("0123456789abcdef", kubeVirt), hostLinkName("0123456789abcdee", kubeVirt));
+  t.not(hostLinkName("0123456789abcdef", kubeVirt), hostLinkName("0123456789abcdef", "pod26367aacb67"));
   for (const other of ["eth0", "ovn0", "br-int", "veth12345678", "_h"]) t.notOk(isHostLinkName(other), other);
 });
 

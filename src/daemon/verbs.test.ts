@@ -73,7 +73,8 @@ t.test("DEL removes port and interface, and is content to find nothing", async (
 
 t.test("DEL removes a port that carries no container id by its name", async (t) => {
   const { verbs, ports } = setup();
-  const externalIds = { "iface-id": "web-0.shop", vendor: "kube-ovn" };
+  const pod = { pod_name: "web-0", pod_namespace: "shop" };
+  const externalIds = { "iface-id": "web-0.shop", vendor: "kube-ovn", ...pod };
   const port = { name: "0123456789ab_h", externalIds, error: "", installed: true };
   ports.ports.set("p", { ...port, portUuid: "p", interfaceUuid: "i" });
   await verbs.del(BODY, here);

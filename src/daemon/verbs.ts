@@ -1,11 +1,19 @@
 import { CNI_ERROR, type CniVerb } from "../api/cni-message.ts";
 import { type AddWorld, addPod } from "./add.ts";
 import { checkAttachment } from "./check.ts";
+import { checkAddresses } from "./check-addresses.ts";
 import { CniError } from "./cni-error.ts";
 import { deleteAttachment, staleAttachments } from "./delete.ts";
 import type { Journal } from "./journal.ts";
 import type { Lanes } from "./lanes.ts";
-import { attachmentKey, type GcRequest, type PodRequest, readGcRequest, readPodRequest } from "./request.ts";
+import {
+  attachmentKey,
+  checkStatusRequest,
+  type GcRequest,
+  type PodRequest,
+  readGcRequest,
+  readPodRequest,
+} from "./request.ts";
 import type { VerbHandlers } from "./server.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
@@ -36,30 +44,34 @@ export function cniVerbs(world: VerbWorld): VerbHandlers {
     check: (body) => {
       const request = readPodRequest(body, "check");
       return record(world, "check", request, async () => {
-        if (request.ipamOnly) return;
-        await world.lanes.run(attachmentKey(request), "check", () => checkAttachment(world, request));
+        if (request.ipamOnly) checkAddresses(world.pods, request);
+        else await world.lanes.run(attachmentKey(request), "check", () => checkAttachment(world, request));
       });
     },
     gc: (body) => {
       const request = readGcRequest(body);
       return record(world, "gc", {}, () => collectInvalid(world, request));
     },
-    status: () => record(world, "status", {}, async () => status(world)),
+    status: (body) =>
+      record(world, "status", {}, async () => {
+        checkStatusRequest(body);
+        status(world);
+      }),
   };
 }
 
-type Attachment = Pick<PodRequest, "containerId" | "ifName">;
+type Attachment = Pick<PodRequest, "containerId" | "ifName" | "provider">;
 
 function remove(world: VerbWorld, attachment: Attachment): Promise<void> {
-  return world.lanes.run(attachmentKey(attachment), "del", () =>
-    deleteAttachment(world, attachment.containerId, attachment.ifName),
-  );
+  return world.lanes.run(attachmentKey(attachment), "del", () => deleteAttachment(world, attachment));
 }
 
 async function collectInvalid(world: VerbWorld, request: GcRequest): Promise<void> {
+  // As IPAM nothing was made here.
+  if (request.ipamOnly) return;
   const failures: string[] = [];
   for (const { containerID, ifname } of staleAttachments(world.ports, request)) {
-    const attachment = { containerId: containerID, ifName: ifname };
+    const attachment = { containerId: containerID, ifName: ifname, provider: request.provider };
     // An attachment that is being made is not in the runtime's list yet.
     if (world.lanes.busy(attachmentKey(attachment))) continue;
     try {
