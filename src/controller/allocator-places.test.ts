@@ -184,25 +184,6 @@ t.test("of two pools that name one address the older keeps it, whatever they are
   });
 });
 
-t.test("two StatefulSets that list the same addresses: the second is told who holds them", async (t) => {
-  const facts = sampleFacts();
-  const { allocator, records, said, write } = rig(facts);
-  allocator.start();
-  for (const set of ["first", "second"]) {
-    const annotations = { "ovn.kubernetes.io/ip_pool": "10.16.7.1,10.16.7.2" };
-    addPod(facts, `${set}-0`, { annotations });
-    const pod = facts.get("pods", `default/${set}-0`);
-    const owner = { kind: "StatefulSet", name: set, uid: set };
-    if (pod) facts.set("pods", pod.key, { ...pod, node: "weft-1", owner });
-    if (set === "first") write("first-0.default");
-  }
-  t.match(facts.get("ips", "first-0.default"), { v4: "10.16.7.1" });
-  t.equal(records.has("second-0.default"), false);
-  t.match(said, [
-    /^10\.16\.7\.1 in subnet "ovn-default" is held by IP "first-0\.default"; name another address, or delete what holds it\.$/,
-  ]);
-});
-
 t.test("a pod takes a Vip's addresses and MAC, and gives them back to the Vip alone", async (t) => {
   const facts = sampleFacts();
   const { allocator, records, said, ipam, write } = rig(facts);

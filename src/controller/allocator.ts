@@ -9,6 +9,7 @@ import type { Refusal } from "../ipam/refusal.ts";
 import type { AddressRequest, Decision, Lease } from "../ipam/types.ts";
 import { parseDualIp } from "../net/dual.ts";
 import { Holdings, type HoldingsOptions } from "./holdings.ts";
+import { namingOtherList } from "./listed-twice.ts";
 import { likeness, openPart, podWish, vipOwner } from "./pod-wish.ts";
 import { configureNodes, configureSubnet } from "./subnet-configuration.ts";
 import { WaitingList } from "./waiting.ts";
@@ -321,7 +322,9 @@ export class Allocator {
   /** `take`: holds what is decided. */
   #decidePod(pod: PodFact, owner: string, take: boolean): Decision {
     const wish = podWish(this.#options.facts, pod, owner);
-    return wish.ok ? this.#allocate(wish.request, take) : wish;
+    if (!wish.ok) return wish;
+    const decision = this.#allocate(wish.request, take);
+    return decision.ok ? decision : namingOtherList(this.#options.facts, pod, decision);
   }
 
   /** Asks IPAM, but only for subnets that are in force. */

@@ -149,7 +149,11 @@ function readTuples(annotation: Annotation): readonly Dual<Ip>[] | Refusal {
 function addressMalformed({ key, value }: Annotation): Refusal {
   const bad = value.split(",").filter((part) => parseIp(part.trim()) === undefined);
   const what =
-    bad.length === 0 ? `has more than one address of a family` : `holds ${listOf(bad.map((part) => `"${part}"`))}`;
+    bad.length === 0
+      ? "has more than one address of a family"
+      : bad[0] === value
+        ? "is not an address"
+        : `has ${listOf(bad.map((part) => `"${part}"`))} in it, which is no address`;
   const message = `${key} "${value}" ${what}; write one address without a prefix length, or one IPv4 and one IPv6 address with a comma.`;
   return refuse("AddressMalformed", message, { value });
 }
