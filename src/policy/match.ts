@@ -27,6 +27,16 @@ export function parseMatch(text: string): MatchExpression {
   return expression;
 }
 
+/** The match of an ACL; nothing where OVN refuses it, and so installs no flow for the ACL. */
+export function readMatch(text: string): MatchExpression | undefined {
+  try {
+    return parseMatch(text);
+  } catch (error) {
+    if (error instanceof MatchError) return undefined;
+    throw error;
+  }
+}
+
 type Test = (packet: Packet, sets: NamedSets) => boolean;
 
 /** A match made ready. */
@@ -55,6 +65,16 @@ export function evaluateMatch(expression: MatchExpression, packet: Packet, sets:
   // Alternatives that were not looked at can keep OVN from installing the match as a whole.
   ready.verify(sets);
   return true;
+}
+
+/** The same as OVN's flows have it: a match that cannot be installed, for want of a set or for what is in one, matches nothing. */
+export function isMatch(expression: MatchExpression, packet: Packet, sets: NamedSets): boolean {
+  try {
+    return evaluateMatch(expression, packet, sets);
+  } catch (error) {
+    if (error instanceof MatchError) return false;
+    throw error;
+  }
 }
 
 /** The test of an expression or of its opposite: a negation is carried down to the comparisons (ovn lib/expr.c, `expr_not`). */

@@ -1,5 +1,4 @@
-import { evaluateMatch, parseMatch } from "./match.ts";
-import { MatchError } from "./match-error.ts";
+import { isMatch, readMatch } from "./match.ts";
 import type { MatchExpression } from "./match-expression.ts";
 import type { NamedSets, Packet } from "./packet.ts";
 
@@ -39,6 +38,19 @@ export function stageOf(acl: AclView): AclStage {
   return acl.options?.["apply-after-lb"] === "true" ? "from-lport-after-lb" : "from-lport";
 }
 
+/** ACLs by the stage in which they are looked at. */
+export type AclStages<A extends AclView> = Readonly<Record<AclStage, readonly A[]>>;
+
+/** Sorts ACLs by stage; their order stays. */
+export function byStage<A extends AclView>(acls: readonly A[]): AclStages<A> {
+  const of = (stage: AclStage): readonly A[] => acls.filter((acl) => stageOf(acl) === stage);
+  return {
+    "from-lport": of("from-lport"),
+    "from-lport-after-lb": of("from-lport-after-lb"),
+    "to-lport": of("to-lport"),
+  };
+}
+
 /**
  * What the ACLs of one stage make of a packet: the lowest tier is decided first; within it the highest priority that matches; `pass`
  * goes on to the next tier, and so does a tier in which nothing matches; after the last one, the packet is allowed. Where two of one
@@ -49,7 +61,7 @@ export function decide<A extends AclView>(acls: readonly A[], packet: Packet, se
   const passedBy: A[] = [];
   let passedTier = -1;
   for (const { acl, match } of ready(acls) as readonly Ready<A>[]) {
-    if (acl.tier === passedTier || !holds(match, packet, sets)) continue;
+    if (acl.tier === passedTier || !isMatch(match, packet, sets)) continue;
     if (acl.action === "pass") {
       passedBy.push(acl);
       passedTier = acl.tier;
@@ -71,15 +83,6 @@ export function decideAll<A extends AclView>(acls: readonly A[], packet: Packet,
   const second = decide(stages["from-lport-after-lb"] as readonly A[], leaving, sets);
   if (second.verdict !== "allow") return { ...second, stage: "from-lport-after-lb" };
   return { ...decide(stages["to-lport"] as readonly A[], packet, sets), stage: "to-lport" };
-}
-
-function holds(match: MatchExpression, packet: Packet, sets: NamedSets): boolean {
-  try {
-    return evaluateMatch(match, packet, sets);
-  } catch (error) {
-    if (error instanceof MatchError) return false;
-    throw error;
-  }
 }
 
 const STRICTNESS: readonly AclView["action"][] = [
@@ -117,27 +120,13 @@ function ready(acls: readonly AclView[]): readonly Ready[] {
   return known;
 }
 
-function readMatch(text: string): MatchExpression | undefined {
-  try {
-    return parseMatch(text);
-  } catch (error) {
-    if (error instanceof MatchError) return undefined;
-    throw error;
-  }
-}
-
 /** A list of ACLs → the same by stage. */
-const STAGED = new WeakMap<readonly AclView[], Readonly<Record<AclStage, readonly AclView[]>>>();
+const STAGED = new WeakMap<readonly AclView[], AclStages<AclView>>();
 
-function staged(acls: readonly AclView[]): Readonly<Record<AclStage, readonly AclView[]>> {
+function staged(acls: readonly AclView[]): AclStages<AclView> {
   let known = STAGED.get(acls);
   if (known === undefined) {
-    const of = (stage: AclStage): readonly AclView[] => acls.filter((acl) => stageOf(acl) === stage);
-    known = {
-      "from-lport": of("from-lport"),
-      "from-lport-after-lb": of("from-lport-after-lb"),
-      "to-lport": of("to-lport"),
-    };
+    known = byStage(acls);
     STAGED.set(acls, known);
   }
   return known;

@@ -1,7 +1,5 @@
-import { parseMatch } from "../policy/match.ts";
-import { MatchError } from "../policy/match-error.ts";
-import type { MatchExpression } from "../policy/match-expression.ts";
-import { type AclStage, type AclView, stageOf } from "../policy/verdict.ts";
+import { readMatch } from "../policy/match.ts";
+import { type AclStages, type AclView, byStage } from "../policy/verdict.ts";
 import type { NetworkPort } from "./network.ts";
 import type { Tables } from "./tables.ts";
 
@@ -15,7 +13,7 @@ export interface Acl extends AclView {
 }
 
 /** The ACLs that may concern one port, by stage. The same port groups on the same switch have the same arrays. */
-export type AclLists = Readonly<Record<AclStage, readonly Acl[]>>;
+export type AclLists = AclStages<Acl>;
 
 /**
  * All ACLs, found by whom they may concern. Most begin with `inport == @group` or `outport == @group` and so concern that group only;
@@ -74,12 +72,7 @@ export class AclIndex {
     const known = this.#lists.get(key);
     if (known !== undefined) return known;
     const acls = new Set([...concerned, undefined].flatMap((group) => this.#of(switchName, group)));
-    const of = (stage: AclStage): readonly Acl[] => [...acls].filter((acl) => stageOf(acl) === stage);
-    const lists: AclLists = {
-      "from-lport": of("from-lport"),
-      "from-lport-after-lb": of("from-lport-after-lb"),
-      "to-lport": of("to-lport"),
-    };
+    const lists = byStage([...acls]);
     this.#lists.set(key, lists);
     return lists;
   }
@@ -108,7 +101,8 @@ function readAcl(tables: Tables, uuid: string): Acl | undefined {
 
 /** The group that a match asks its port to be in, whatever else it asks. */
 function groupAskedFor({ match, direction }: Acl): string | undefined {
-  const expression = read(match);
+  // One that OVN refuses concerns nobody; `decide` passes over it.
+  const expression = readMatch(match);
   if (expression === undefined) return undefined;
   const terms = expression.kind === "and" ? expression.terms : [expression];
   for (const term of terms) {
@@ -118,16 +112,6 @@ function groupAskedFor({ match, direction }: Acl): string | undefined {
     if (constant?.kind === "portGroup" && another === undefined) return constant.name;
   }
   return undefined;
-}
-
-function read(match: string): MatchExpression | undefined {
-  try {
-    return parseMatch(match);
-  } catch (error) {
-    // OVN installs no flow for such an ACL, so it concerns nobody; `decide` passes over it.
-    if (error instanceof MatchError) return undefined;
-    throw error;
-  }
 }
 
 function addTo<T>(map: Map<string, T[]>, key: string, item: T): void {

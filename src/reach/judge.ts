@@ -1,6 +1,5 @@
 import type { Ip } from "../net/address.ts";
-import { evaluateMatch, parseMatch } from "../policy/match.ts";
-import { MatchError } from "../policy/match-error.ts";
+import { isMatch, readMatch } from "../policy/match.ts";
 import type { Packet } from "../policy/packet.ts";
 import { type AclStage, type Decision, decide } from "../policy/verdict.ts";
 import type { Acl } from "./acls.ts";
@@ -119,11 +118,7 @@ function uplinkPort(
 /** The router's policy that decides (ovn-nb(5), Logical_Router_Policy `priority`). */
 function routerPolicy(network: Network, router: string, packet: Packet): RouterPolicy | undefined {
   return network.routerPolicies(router).find(({ match }) => {
-    try {
-      return evaluateMatch(parseMatch(match), packet, network);
-    } catch (error) {
-      if (error instanceof MatchError) return false;
-      throw error;
-    }
+    const expression = readMatch(match);
+    return expression !== undefined && isMatch(expression, packet, network);
   });
 }

@@ -1,6 +1,5 @@
 import type { Ip } from "../net/address.ts";
-import { parseMatch } from "../policy/match.ts";
-import { MatchError } from "../policy/match-error.ts";
+import { readMatch } from "../policy/match.ts";
 import type { MatchConstant, MatchExpression } from "../policy/match-expression.ts";
 import type { Packet } from "../policy/packet.ts";
 
@@ -30,13 +29,8 @@ const KNOWN = new WeakMap<MatchExpression, MatchUses>();
 
 /** What a match looks at; nothing where OVN would not take it. */
 export function usesOf(match: string): MatchUses {
-  let expression: MatchExpression;
-  try {
-    expression = parseMatch(match);
-  } catch (error) {
-    if (error instanceof MatchError) return NOTHING;
-    throw error;
-  }
+  const expression = readMatch(match);
+  if (expression === undefined) return NOTHING;
   let uses = KNOWN.get(expression);
   if (uses === undefined) {
     uses = new Collector().collect(expression);

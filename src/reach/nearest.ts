@@ -1,8 +1,7 @@
 import type { PodFact } from "../facts/types.ts";
 import type { Ip } from "../net/address.ts";
 import { cidrContains, parseCidr } from "../net/cidr.ts";
-import { evaluateMatch, parseMatch } from "../policy/match.ts";
-import { MatchError } from "../policy/match-error.ts";
+import { isMatch, readMatch } from "../policy/match.ts";
 import { formatMatch, type MatchExpression } from "../policy/match-expression.ts";
 import type { Packet } from "../policy/packet.ts";
 import type { Direction, Peer, Policy, PolicyRule, PortMatch } from "../policy/types.ts";
@@ -57,7 +56,7 @@ export function nearAcls(network: Network, acls: readonly Acl[], packet: Packet,
     const expression = named && readMatch(acl.match);
     if (named === undefined || expression?.kind !== "and") return [];
     const asksPort = (term: MatchExpression): boolean => "field" in term && PORT_FIELD.test(term.field.name);
-    const holds = (terms: readonly MatchExpression[]): boolean => terms.every((term) => isTrue(term, packet, network));
+    const holds = (terms: readonly MatchExpression[]): boolean => terms.every((term) => isMatch(term, packet, network));
     const port = holds(expression.terms.filter(asksPort));
     const peer = holds(expression.terms.filter((term) => !asksPort(term)));
     if (peer === port) return [];
@@ -71,24 +70,6 @@ type NameRule = (acl: Acl) => Pick<NearMiss, "policy" | "rule"> | undefined;
 
 function isSubject(term: MatchExpression): boolean {
   return term.kind === "compare" && (term.field.name === "inport" || term.field.name === "outport");
-}
-
-function isTrue(expression: MatchExpression, packet: Packet, network: Network): boolean {
-  try {
-    return evaluateMatch(expression, packet, network);
-  } catch (error) {
-    if (error instanceof MatchError) return false;
-    throw error;
-  }
-}
-
-function readMatch(match: string): MatchExpression | undefined {
-  try {
-    return parseMatch(match);
-  } catch (error) {
-    if (error instanceof MatchError) return undefined;
-    throw error;
-  }
 }
 
 /** A rule whose parts could not be understood matches nothing, however near it looks. */
