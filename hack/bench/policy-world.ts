@@ -5,8 +5,9 @@ import { LEADER_LOCK, Northbound } from "../../src/controller/northbound.ts";
 import { projectNamespace, projectPod } from "../../src/facts/project-core.ts";
 import { projectIp } from "../../src/facts/project-ip.ts";
 import { projectNetworkPolicy } from "../../src/facts/project-policy.ts";
-import type { FactStore } from "../../src/facts/store.ts";
+import { everyFact, type FactStore } from "../../src/facts/store.ts";
 import type { NetworkPolicySpec } from "../../src/facts/types.ts";
+import { SYSTEM_CLOCK } from "../../src/kube/clock.ts";
 import { ipFromValue } from "../../src/net/address.ts";
 import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
 import { openOvsdb } from "../../src/ovsdb/open.ts";
@@ -42,13 +43,7 @@ export class PolicyWorld {
       commit: (plan) => northbound.commit(plan),
       whenReady: () => northbound.whenReady(),
       offerEffects: () => {},
-      timers: {
-        after: (ms, action) =>
-          (
-            (timer) => () =>
-              clearTimeout(timer)
-          )(setTimeout(action, ms)),
-      },
+      timers: SYSTEM_CLOCK,
       onUnitFailure: (unit, error) => {
         throw new Error(`the database refuses ${unit}`, { cause: error });
       },
@@ -76,9 +71,7 @@ export class PolicyWorld {
   /** Begins to write; resolves when everything is committed. */
   async start(): Promise<void> {
     // What was there before the engine listened has to be marked by hand.
-    for (const kind of ["vpcs", "subnets", "nodes", "namespaces", "ips", "pods"] as const) {
-      for (const fact of this.facts.all(kind)) this.engine.noteFact({ kind, key: fact.key, new: fact, touched: [] });
-    }
+    for (const change of everyFact(this.facts)) this.engine.noteFact(change);
     this.engine.start();
     await this.engine.whenIdle();
   }

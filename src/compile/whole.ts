@@ -1,4 +1,4 @@
-import { FACT_KINDS, type FactReader } from "../facts/store.ts";
+import { everyFact, type FactReader } from "../facts/store.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import { unitId } from "../unit/kind.ts";
 import type { WeftEffect } from "./effects.ts";
@@ -8,15 +8,13 @@ import { rootsOf, UNIT_KINDS } from "./units.ts";
 export function compileAll(facts: FactReader): ReadonlyMap<string, Fragment<WeftEffect>> {
   const kinds = new Map(UNIT_KINDS.map((kind) => [kind.name, kind]));
   const fragments = new Map<string, Fragment<WeftEffect>>();
-  for (const factKind of FACT_KINDS) {
-    for (const fact of facts.all(factKind)) {
-      for (const { kind, key } of rootsOf({ kind: factKind, key: fact.key, new: fact, touched: [] })) {
-        const unit = unitId(kind, key);
-        if (fragments.has(unit)) continue;
-        const input: unknown = kinds.get(kind)?.read(facts, key);
-        if (input !== undefined)
-          fragments.set(unit, kinds.get(kind)?.compile(input) ?? { rows: [], edges: [], effects: [] });
-      }
+  for (const change of everyFact(facts)) {
+    for (const { kind, key } of rootsOf(change)) {
+      const unit = unitId(kind, key);
+      if (fragments.has(unit)) continue;
+      const input: unknown = kinds.get(kind)?.read(facts, key);
+      if (input !== undefined)
+        fragments.set(unit, kinds.get(kind)?.compile(input) ?? { rows: [], edges: [], effects: [] });
     }
   }
   return fragments;

@@ -2,6 +2,7 @@ import t from "tap";
 import type { WeftEffect } from "../compile/effects.ts";
 import { addEndpoints, addService, sampleFacts } from "../compile/testing.ts";
 import { rootsOf, UNIT_KINDS } from "../compile/units.ts";
+import { everyFact } from "../facts/store.ts";
 import { SYSTEM_CLOCK } from "../kube/clock.ts";
 import { fakeOvsdb } from "../ovsdb/fake.ts";
 import { OVN_NB } from "../ovsdb/generated/ovn-nb.ts";
@@ -49,9 +50,7 @@ t.test("with 5,000 Services, one more or one changed endpoint writes one small r
   });
   northbound.subscribe((changes) => engine.noteDatabase(changes));
   facts.subscribe((change) => engine.noteFact(change));
-  for (const kind of ["vpcs", "subnets", "services"] as const) {
-    for (const fact of facts.all(kind)) engine.noteFact({ kind, key: fact.key, new: fact, touched: [] });
-  }
+  for (const change of everyFact(facts)) engine.noteFact(change);
   await northbound.whenReady();
   engine.start();
   await engine.whenIdle();

@@ -71,6 +71,13 @@ export interface FactChange<K extends FactKind = FactKind> {
   readonly touched: readonly string[];
 }
 
+/** All facts that there are as if each had just come: for one who follows changes, and was not there when they came. */
+export function* everyFact(facts: FactReader): Generator<FactChange, void, undefined> {
+  for (const kind of FACT_KINDS) {
+    for (const fact of facts.all(kind)) yield { kind, key: fact.key, new: fact, touched: [] };
+  }
+}
+
 /** The names of what a reader's calls depend on. */
 export const dependency = {
   fact: (kind: string, key: string): string => `${kind}/${key}`,

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { rootsOf, UNIT_KINDS } from "../../src/compile/units.ts";
 import { EDGE_COLUMNS, OWN_COLUMNS } from "../../src/controller/northbound.ts";
-import { FACT_KINDS } from "../../src/facts/store.ts";
+import { everyFact } from "../../src/facts/store.ts";
 import { Engine } from "../../src/reconcile/engine.ts";
 import { planSize } from "../../src/reconcile/plan.ts";
 import { OWNER_KEY, planSweep } from "../../src/reconcile/sweep.ts";
@@ -78,9 +78,7 @@ export async function firstFault(steps: readonly Step[], { batch, fates }: Condi
       onDeposed: () => faults.push("deposed"),
       batch,
     });
-    for (const kind of FACT_KINDS) {
-      for (const fact of cluster.facts.all(kind)) made.noteFact({ kind, key: fact.key, new: fact, touched: [] });
-    }
+    for (const change of everyFact(cluster.facts)) made.noteFact(change);
     made.start();
     return made;
   };
