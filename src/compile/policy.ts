@@ -8,6 +8,7 @@ import { rowUuid } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import { aclContent, holdAcl } from "./acl-row.ts";
 import {
+  type AdminPolicyResource,
   type ConditionEffect,
   type MakeResolverEffect,
   problemText,
@@ -19,16 +20,14 @@ import { domainProblems, wantedResolvers } from "./name-resolver.ts";
 import { groupId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
 
-type About = ReportEffect["about"] & { readonly resource: PolicyKind };
-
 interface PolicyInput {
   readonly id: string;
   readonly acls: readonly AclSpec[];
   readonly problems: readonly PolicyProblem[];
   /** The object, for Events about it. */
-  readonly about: About;
-  /** Its generation, where its status says whether it is in force. */
-  readonly generation?: number;
+  readonly about: ReportEffect["about"];
+  /** Where its status says whether it is in force: which that is, and the generation it is of. */
+  readonly status?: Pick<ConditionEffect, "generation"> & { readonly resource: AdminPolicyResource };
   /** What is to be made so that its domain names are learned. */
   readonly resolvers: readonly MakeResolverEffect[];
 }
@@ -58,14 +57,15 @@ export function policyUnit(name: string, kind: PolicyKind): UnitKind<FactReader,
       const domains = [...groups.values()].flatMap((group) => (group.kind === "domain" ? [group.domain] : []));
       const problems = [...policy.problems, ...ports.problems(), ...domainProblems(reader, domains)];
       const input = { id: policy.id, acls, problems, about, resolvers: [] };
-      if (!("kind" in fact)) return input;
-      return { ...input, generation: fact.generation, resolvers: wantedResolvers(reader, fact) };
+      if (kind === "networkPolicies" || !("kind" in fact)) return input;
+      const status = { resource: kind, generation: fact.generation };
+      return { ...input, status, resolvers: wantedResolvers(reader, fact) };
     },
 
-    compile({ id, acls, problems, about, generation, resolvers }): Fragment<WeftEffect> {
+    compile({ id, acls, problems, about, status, resolvers }): Fragment<WeftEffect> {
       const build = new FragmentBuilder();
       for (const acl of acls) addAcl(build, id, acl);
-      if (generation !== undefined) return build.finish([condition(about, generation, problems), ...resolvers]);
+      if (status !== undefined) return build.finish([condition(about, status, problems), ...resolvers]);
       return build.finish(problems.length === 0 ? [] : [report(about, problems)]);
     },
   };
@@ -132,13 +132,10 @@ class PortsAsked {
 }
 
 function condition(
-  about: About,
-  generation: number,
+  { name, uid }: ReportEffect["about"],
+  { resource, generation }: NonNullable<PolicyInput["status"]>,
   problems: readonly PolicyProblem[],
-): ConditionEffect | ReportEffect {
-  const { resource, name, uid } = about;
-  // Only they have a generation that counts here.
-  if (resource === "networkPolicies") return report(about, problems);
+): ConditionEffect {
   const ready = problems.length === 0;
   return {
     kind: "condition",
