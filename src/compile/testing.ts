@@ -8,21 +8,25 @@ import { projectEndpointSlice, projectService } from "../facts/project-service.t
 import { projectSubnet } from "../facts/project-subnet.ts";
 import { projectVpc } from "../facts/project-vpc.ts";
 import { FactStore } from "../facts/store.ts";
+import type { ClusterFact } from "../facts/types.ts";
 import { GroupIndex } from "../policy/group-index.ts";
 import { SecurityGroupIndex } from "../policy/security-group-index.ts";
 import { stableMac } from "../unit/identity.ts";
 import { settleSubnets as settleAll } from "./subnet-verdict.ts";
 
+/** The settings of a controller that was told nothing. */
+export const SAMPLE_CLUSTER: ClusterFact = {
+  key: "cluster",
+  router: "ovn-cluster",
+  defaultSubnet: "ovn-default",
+  joinSubnet: "join",
+  serviceCidr: { v4: "10.96.0.0/12" },
+};
+
 /** A small dual-stack cluster for tests: two nodes, the default VPC, the join and the default subnet, one pod. */
 export function sampleFacts(): FactStore {
   const facts = new FactStore();
-  facts.set("cluster", "cluster", {
-    key: "cluster",
-    router: "ovn-cluster",
-    defaultSubnet: "ovn-default",
-    joinSubnet: "join",
-    serviceCidr: { v4: "10.96.0.0/12" },
-  });
+  facts.set("cluster", "cluster", SAMPLE_CLUSTER);
   addVpc(facts, "ovn-cluster", {});
   addNode(facts, "weft-1", "172.18.0.11", "fd00:172:18::11");
   addNode(facts, "weft-2", "172.18.0.12", "fd00:172:18::12");

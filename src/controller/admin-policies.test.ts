@@ -1,90 +1,36 @@
-import type { Logger } from "pino";
 import t, { type Test } from "tap";
-import { SYSTEM_CLOCK } from "../kube/clock.ts";
-import { type FakeKube, fakeKube } from "../kube/fake.ts";
+import type { FakeKube } from "../kube/fake.ts";
 import type { KubeObject } from "../kube/object.ts";
 import {
   ADMIN_NETWORK_POLICIES,
   CRDS,
   DNS_NAME_RESOLVERS,
-  NAMESPACES,
-  NODES,
   type ResourceType,
   SERVICES,
   typeName,
 } from "../kube/resources.ts";
-import { type FakeOvsdb, fakeOvsdb } from "../ovsdb/fake.ts";
-import { OVN_NB } from "../ovsdb/generated/ovn-nb.ts";
-import { Controller } from "./controller.ts";
+import type { FakeOvsdb } from "../ovsdb/fake.ts";
+import { candidate, cluster, eventually } from "./controller-testing.ts";
 import { answer, type FakeDns, fakeDns } from "./domains/testing.ts";
-import { Election } from "./election.ts";
-import { Northbound } from "./northbound.ts";
-import type { Settings } from "./settings.ts";
 
-const SETTINGS: Settings = {
-  ovnNb: "",
-  clusterRouter: "ovn-cluster",
-  defaultSubnet: "ovn-default",
-  defaultCidr: "10.16.0.0/24",
-  defaultGateway: "",
-  defaultExcludeIps: "",
-  nodeSwitch: "join",
-  nodeSwitchCidr: "100.64.0.0/24",
-  enableLb: true,
-  serviceCidr: "10.96.0.0/12",
-  dnsServers: "",
-  dnsService: "kube-system/kube-dns",
-  domainGraceS: 600,
-  metricsPort: 0,
-  logLevel: "info",
-  allowMassDelete: false,
-  identity: "test",
-  namespace: "kube-system",
-};
-
-const quiet = (): void => {};
-const LOG = { debug: quiet, info: quiet, warn: quiet, error: quiet } as unknown as Logger;
-
-function candidate(t: Test, kube: FakeKube, server: FakeOvsdb, dns: FakeDns) {
-  const client = server.connect();
-  const northbound = new Northbound(client);
-  const parts = { kube, northbound, settings: SETTINGS, log: LOG, clock: SYSTEM_CLOCK, random: () => 0.5, dns };
-  const controller = new Controller(parts);
-  const election = new Election(parts, controller, () => t.fail("leading could not begin"));
-  election.start();
-  const stop = async (): Promise<void> => {
-    await election.stop();
-    await client.close();
-  };
-  t.teardown(stop);
+/** A controller that asks a DNS of the test's. */
+function asking(t: Test, kube: FakeKube, server: FakeOvsdb, dns: FakeDns) {
+  const made = candidate(t, kube, server, { dns });
   const addresses = (): readonly string[] | undefined => {
-    const sets = [...northbound.rows()].filter(({ table }) => table === "Address_Set");
+    const sets = [...made.northbound.rows()].filter(({ table }) => table === "Address_Set");
     return sets.length === 0
       ? undefined
       : sets.flatMap(({ columns }) => columns["addresses"] as readonly string[]).sort();
   };
-  return { controller, northbound, stop, addresses };
+  return { ...made, addresses };
 }
 
-async function eventually<T>(what: string, found: () => T | undefined): Promise<T> {
-  for (let i = 0; i < 2_000; i++) {
-    const value = found();
-    if (value !== undefined) return value;
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-  throw new Error(`not within time: ${what}`);
-}
-
-async function cluster(t: Test): Promise<{ kube: FakeKube; server: FakeOvsdb; dns: FakeDns }> {
-  const kube = fakeKube();
-  const server = fakeOvsdb(OVN_NB);
-  t.teardown(() => server.close());
-  await kube.create(NODES, { metadata: { name: "n1" } });
-  await kube.create(NAMESPACES, { metadata: { name: "default" } });
+/** A cluster with a DNS. */
+async function clusterWithDns(t: Test): Promise<{ kube: FakeKube; server: FakeOvsdb; dns: FakeDns }> {
+  const { kube, server } = await cluster(t);
   const spec = { clusterIPs: ["10.96.0.10"], ports: [{ name: "dns", port: 53, protocol: "UDP" }] };
   await kube.create(SERVICES, { metadata: { namespace: "kube-system", name: "kube-dns" }, spec });
-  const dns = fakeDns();
-  return { kube, server, dns };
+  return { kube, server, dns: fakeDns() };
 }
 
 function policy(kube: FakeKube, name: string, ...domainNames: string[]) {
@@ -108,10 +54,10 @@ function ready(kube: FakeKube, name: string): string | undefined {
 }
 
 t.test("a domain name in a policy is the addresses that the cluster's DNS has for it", async (t) => {
-  const { kube, server, dns } = await cluster(t);
+  const { kube, server, dns } = await clusterWithDns(t);
   dns.zone.set("a.test/4", answer(30, "192.0.2.1"));
   dns.zone.set("a.test/6", answer(30, "2001:db8::1"));
-  const { addresses } = candidate(t, kube, server, dns);
+  const { addresses } = asking(t, kube, server, dns);
   await policy(kube, "p", "a.test");
   await eventually("it has them", () => (addresses()?.length === 2 ? true : undefined));
   t.same(addresses(), ["192.0.2.1", "2001:db8::1"]);
@@ -126,15 +72,15 @@ t.test("a domain name in a policy is the addresses that the cluster's DNS has fo
 });
 
 t.test("a controller that starts while the DNS is down leaves the addresses that are there", async (t) => {
-  const { kube, server, dns } = await cluster(t);
+  const { kube, server, dns } = await clusterWithDns(t);
   dns.zone.set("a.test/4", answer(30, "192.0.2.1"));
   dns.zone.set("a.test/6", answer(30));
-  const first = candidate(t, kube, server, dns);
+  const first = asking(t, kube, server, dns);
   await policy(kube, "p", "a.test");
   await eventually("it has them", () => (first.addresses()?.length === 1 ? true : undefined));
   dns.down = "ETIMEOUT";
   await first.stop();
-  const second = candidate(t, kube, server, dns);
+  const second = asking(t, kube, server, dns);
   let least = 9;
   const stop = second.northbound.subscribe(() => {
     least = Math.min(least, second.addresses()?.length ?? 0);
@@ -151,9 +97,9 @@ t.test("a controller that starts while the DNS is down leaves the addresses that
 t.test(
   "types that are installed later are taken into use at once, and policies that were there are enforced",
   async (t) => {
-    const { kube, server, dns } = await cluster(t);
+    const { kube, server, dns } = await clusterWithDns(t);
     for (const type of [ADMIN_NETWORK_POLICIES, DNS_NAME_RESOLVERS]) kube.serveType(type, false);
-    const { controller, northbound } = candidate(t, kube, server, dns);
+    const { controller, northbound } = asking(t, kube, server, dns);
     await eventually("it leads without them", () => controller.leading || undefined);
     await new Promise((resolve) => setTimeout(resolve, 500));
     dns.zone.set("a.test/4", answer(30, "192.0.2.1"));

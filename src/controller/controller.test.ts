@@ -1,65 +1,9 @@
-import type { Logger } from "pino";
-import t, { type Test } from "tap";
-import { SYSTEM_CLOCK } from "../kube/clock.ts";
-import { type FakeKube, fakeKube } from "../kube/fake.ts";
+import t from "tap";
+import type { FakeKube } from "../kube/fake.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { IPS, NAMESPACES, NODES, PODS, SUBNETS } from "../kube/resources.ts";
+import { IPS, PODS, SUBNETS } from "../kube/resources.ts";
 import type { Pod } from "../kube/types.ts";
-import { type FakeOvsdb, fakeOvsdb } from "../ovsdb/fake.ts";
-import { OVN_NB } from "../ovsdb/generated/ovn-nb.ts";
-import { Controller } from "./controller.ts";
-import { Election } from "./election.ts";
-import { Northbound } from "./northbound.ts";
-import type { Settings } from "./settings.ts";
-
-const SETTINGS: Settings = {
-  ovnNb: "",
-  clusterRouter: "ovn-cluster",
-  defaultSubnet: "ovn-default",
-  defaultCidr: "10.16.0.0/24",
-  defaultGateway: "",
-  defaultExcludeIps: "",
-  nodeSwitch: "join",
-  nodeSwitchCidr: "100.64.0.0/24",
-  enableLb: true,
-  serviceCidr: "10.96.0.0/12",
-  dnsServers: "",
-  dnsService: "kube-system/kube-dns",
-  domainGraceS: 600,
-  metricsPort: 0,
-  logLevel: "info",
-  allowMassDelete: false,
-  identity: "test",
-  namespace: "kube-system",
-};
-
-const quiet = (): void => {};
-const LOG = { debug: quiet, info: quiet, warn: quiet, error: quiet } as unknown as Logger;
-
-/** A candidate on a connection of its own. */
-function candidate(t: Test, kube: FakeKube, server: FakeOvsdb) {
-  const client = server.connect();
-  const northbound = new Northbound(client);
-  const parts = { kube, northbound, settings: SETTINGS, log: LOG, clock: SYSTEM_CLOCK, random: () => 0.5 };
-  const controller = new Controller(parts);
-  const election = new Election(parts, controller, () => t.fail("leading could not begin"));
-  election.start();
-  t.teardown(async () => {
-    await election.stop();
-    await client.close();
-  });
-  return { controller, election, client, northbound };
-}
-
-/** Waits until `found` gives something. */
-async function eventually<T>(what: string, found: () => T | undefined): Promise<T> {
-  for (let i = 0; i < 2_000; i++) {
-    const value = found();
-    if (value !== undefined) return value;
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-  throw new Error(`not within time: ${what}`);
-}
+import { candidate, cluster, eventually } from "./controller-testing.ts";
 
 function addressOf(kube: FakeKube, name: string): string | undefined {
   return kube.object<Pod>(PODS, { namespace: "default", name })?.metadata.annotations?.["ovn.kubernetes.io/ip_address"];
@@ -68,15 +12,6 @@ function addressOf(kube: FakeKube, name: string): string | undefined {
 async function addPod(kube: FakeKube, name: string): Promise<void> {
   const spec = { nodeName: "n1", hostNetwork: false };
   await kube.create(PODS, { metadata: { namespace: "default", name }, spec });
-}
-
-async function cluster(t: Test): Promise<{ kube: FakeKube; server: FakeOvsdb }> {
-  const kube = fakeKube();
-  const server = fakeOvsdb(OVN_NB);
-  t.teardown(() => server.close());
-  await kube.create(NODES, { metadata: { name: "n1" } });
-  await kube.create(NAMESPACES, { metadata: { name: "default" } });
-  return { kube, server };
 }
 
 t.test("a new leader whose watches have gone silent reads anew before it gives addresses or sweeps", async (t) => {

@@ -1,5 +1,6 @@
 import type { SecurityGroupSpec } from "../../src/api/generated/securitygroup.ts";
 import { DerivedFacts } from "../../src/compile/derived.ts";
+import { SAMPLE_CLUSTER } from "../../src/compile/testing.ts";
 import { projectAdminPolicy } from "../../src/facts/project-admin-policy.ts";
 import { projectNamespace, projectNode, projectPod } from "../../src/facts/project-core.ts";
 import { POD_UID_ANNOTATION, projectIp } from "../../src/facts/project-ip.ts";
@@ -25,13 +26,7 @@ export function joinAddresses(index: number): { readonly v4: string; readonly v6
 /** Facts of a cluster that has nothing yet but its subnets, with what is derived from policies kept in step. */
 export function emptyCluster(): FactStore {
   const facts = new FactStore();
-  facts.set("cluster", "cluster", {
-    key: "cluster",
-    router: "ovn-cluster",
-    defaultSubnet: "ovn-default",
-    joinSubnet: "join",
-    serviceCidr: { v4: "10.96.0.0/12" },
-  });
+  facts.set("cluster", "cluster", SAMPLE_CLUSTER);
   facts.set(
     "vpcs",
     "ovn-cluster",

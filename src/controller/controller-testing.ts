@@ -1,0 +1,72 @@
+import type { Logger } from "pino";
+import type { Test } from "tap";
+import { SYSTEM_CLOCK } from "../kube/clock.ts";
+import { type FakeKube, fakeKube } from "../kube/fake.ts";
+import { NAMESPACES, NODES } from "../kube/resources.ts";
+import { type FakeOvsdb, fakeOvsdb } from "../ovsdb/fake.ts";
+import { OVN_NB } from "../ovsdb/generated/ovn-nb.ts";
+import { Controller, type ControllerParts } from "./controller.ts";
+import { Election } from "./election.ts";
+import { Northbound } from "./northbound.ts";
+import type { Settings } from "./settings.ts";
+
+/** A small cluster of one family. */
+export const SETTINGS: Settings = {
+  ovnNb: "",
+  clusterRouter: "ovn-cluster",
+  defaultSubnet: "ovn-default",
+  defaultCidr: "10.16.0.0/24",
+  defaultGateway: "",
+  defaultExcludeIps: "",
+  nodeSwitch: "join",
+  nodeSwitchCidr: "100.64.0.0/24",
+  enableLb: true,
+  serviceCidr: "10.96.0.0/12",
+  dnsServers: "",
+  dnsService: "kube-system/kube-dns",
+  domainGraceS: 600,
+  metricsPort: 0,
+  logLevel: "info",
+  allowMassDelete: false,
+  identity: "test",
+  namespace: "kube-system",
+};
+
+const quiet = (): void => {};
+const LOG = { debug: quiet, info: quiet, warn: quiet, error: quiet } as unknown as Logger;
+
+/** A fake API server with a node and a namespace, and a fake northbound database. */
+export async function cluster(t: Test): Promise<{ kube: FakeKube; server: FakeOvsdb }> {
+  const kube = fakeKube();
+  const server = fakeOvsdb(OVN_NB);
+  t.teardown(() => server.close());
+  await kube.create(NODES, { metadata: { name: "n1" } });
+  await kube.create(NAMESPACES, { metadata: { name: "default" } });
+  return { kube, server };
+}
+
+/** A controller that stands for election, on a connection of its own. It is stopped when the test ends. */
+export function candidate(t: Test, kube: FakeKube, server: FakeOvsdb, more: Partial<ControllerParts> = {}) {
+  const client = server.connect();
+  const northbound = new Northbound(client);
+  const parts = { kube, northbound, settings: SETTINGS, log: LOG, clock: SYSTEM_CLOCK, random: () => 0.5, ...more };
+  const controller = new Controller(parts);
+  const election = new Election(parts, controller, () => t.fail("leading could not begin"));
+  election.start();
+  const stop = async (): Promise<void> => {
+    await election.stop();
+    await client.close();
+  };
+  t.teardown(stop);
+  return { controller, election, client, northbound, stop };
+}
+
+/** Waits until `found` gives something. */
+export async function eventually<T>(what: string, found: () => T | undefined): Promise<T> {
+  for (let i = 0; i < 2_000; i++) {
+    const value = found();
+    if (value !== undefined) return value;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  throw new Error(`not within time: ${what}`);
+}
