@@ -56,6 +56,44 @@ export type PodDaemonKey = "vf_representor" | "vf" | "pod_nic_type";
 /** Every key that exists once for each interface of a pod. */
 export type PodKey = PodResultKey | PodRequestKey | PodDaemonKey;
 
+/** The {@link PodKey}s: what an annotation `<provider>.kubernetes.io/<key>` of ours may end in. */
+export const POD_KEYS: ReadonlySet<string> = new Set<PodKey>([
+  "allocated",
+  "routed",
+  "ip_address",
+  "mac_address",
+  "cidr",
+  "gateway",
+  "logical_switch",
+  "logical_router",
+  "pod_nic_type",
+  "vlan_id",
+  "provider_network",
+  "virtualmachine",
+  "ip_pool",
+  "ip_family",
+  "routes",
+  "default_route",
+  "port_security",
+  "port_vips",
+  "security_groups",
+  "layer2_forward",
+  "ingress_rate",
+  "egress_rate",
+  "ingress_burst",
+  "egress_burst",
+  "latency",
+  "limit",
+  "loss",
+  "jitter",
+  "mirror",
+  "activation_strategy",
+  "dhcp-v4-options",
+  "dhcp-v6-options",
+  "vf_representor",
+  "vf",
+]);
+
 /** The name of an annotation of one interface, for example `ovn.kubernetes.io/ip_address`. */
 export function podAnnotation(provider: string, key: PodKey): string {
   return `${provider}.kubernetes.io/${key}`;

@@ -1,3 +1,4 @@
+import { OVN_PROVIDER } from "../api/annotations.ts";
 import { DENY_ALL_GROUP } from "../api/names.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { PodFact } from "../facts/types.ts";
@@ -6,41 +7,50 @@ import type { ReportEffect } from "./effects.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
 import { securityGroupId } from "./owner-ids.ts";
 
-/** The groups that a pod names and that do not exist. */
-export function missingSecurityGroups(reader: FactReader, pod: PodFact): readonly string[] {
-  return namedSecurityGroups(pod).filter((name) => reader.get("securityGroupPresence", name) === undefined);
+/** The groups that a pod names for an interface and that do not exist. */
+export function missingSecurityGroups(reader: FactReader, pod: PodFact, provider: string): readonly string[] {
+  return namedSecurityGroups(pod, provider).filter((name) => reader.get("securityGroupPresence", name) === undefined);
 }
 
-/** What a port says of its pod's security groups: Kube-OVN's `external_ids`. */
-export function securityGroupIds(pod: PodFact): Readonly<Record<string, string>> {
-  const names = namedSecurityGroups(pod);
+/** What a port says of its security groups: Kube-OVN's `external_ids`. */
+export function securityGroupIds(pod: PodFact, provider: string): Readonly<Record<string, string>> {
+  const names = namedSecurityGroups(pod, provider);
   if (names.length === 0) return {};
   const associated = Object.fromEntries(names.map((name) => [`associated_sg_${name}`, "true"]));
   return { security_groups: names.join("/"), ...associated };
 }
 
 /**
- * Makes a port a member of the groups that its pod names, and of the one that drops what these do not allow. A group that does not exist
+ * Makes a port a member of the groups that its pod names for it, and of the one that drops what these do not allow. A group that does not exist
  * allows nothing; the membership is in force when it appears. (In Kube-OVN a pod is open while none of its groups exists.)
  */
-export function joinSecurityGroups(build: FragmentBuilder, pod: PodFact, port: string): void {
-  const names = namedSecurityGroups(pod);
+export function joinSecurityGroups(build: FragmentBuilder, pod: PodFact, provider: string, port: string): void {
+  const names = namedSecurityGroups(pod, provider);
   for (const name of names.length === 0 ? [] : [DENY_ALL_GROUP, ...names]) {
     build.member("Port_Group", securityGroupId(name), "ports", port);
   }
 }
 
-/** Says of a pod that it names groups that do not exist. */
-export function reportMissingGroups(pod: PodFact, missing: readonly string[]): readonly ReportEffect[] {
+/** Says of a pod that it names groups for an interface that do not exist. */
+export function reportMissingGroups(
+  pod: PodFact,
+  provider: string,
+  missing: readonly string[],
+): readonly ReportEffect[] {
   if (missing.length === 0) return [];
   const { namespace, name, uid } = pod;
   const names = missing.map((group) => `"${group}"`).join(", ");
   const rest =
-    namedSecurityGroups(pod).length > missing.length ? "its other groups allow what they do" : "it is cut off";
+    namedSecurityGroups(pod, provider).length > missing.length
+      ? "its other groups allow what they do"
+      : "it is cut off";
   const message =
     missing.length > 1
       ? `there are no security groups ${names}; ${rest} until they exist`
       : `there is no security group ${names}; ${rest} until it exists`;
   const about = { resource: "pods", namespace, name, uid } as const;
-  return [{ kind: "report", key: `report/pods/${uid}`, about, reason: "SecurityGroupNotFound", message }];
+  const own = provider === OVN_PROVIDER;
+  const key = own ? `report/pods/${uid}` : `report/pods/${uid}/${provider}`;
+  const said = own ? message : `interface "${provider}": ${message}`;
+  return [{ kind: "report", key, about, reason: "SecurityGroupNotFound", message: said }];
 }

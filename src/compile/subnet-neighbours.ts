@@ -1,3 +1,4 @@
+import { isOvnProvider } from "../api/annotations.ts";
 import type { NodeFact, SubnetSpecFact } from "../facts/types.ts";
 import { parseIp } from "../net/address.ts";
 import { cidrSize, parseCidr } from "../net/cidr.ts";
@@ -29,7 +30,7 @@ function rangesOf(cidr: Dual<string>): readonly (Omit<Interval<unknown>, "of"> |
 
 /**
  * Which subnets of one network name addresses of each other, in their specs or in what is in force: subnet → the others, by name.
- * A network is a VPC, and within it a vlan. O(n log n) where few overlap. Pure.
+ * A network is a VPC, and within it a vlan; other plugins' networks are told apart by their providers. O(n log n) where few overlap. Pure.
  */
 export function findNeighbours(specs: readonly SubnetSpecFact[]): ReadonlyMap<string, readonly SubnetSpecFact[]> {
   /** Network and family → what its subnets name. */
@@ -39,7 +40,7 @@ export function findNeighbours(specs: readonly SubnetSpecFact[]): ReadonlyMap<st
     for (const cidr of spec.accepted === undefined ? own : [...own, spec.accepted.cidr]) {
       for (const [i, range] of rangesOf(cidr).entries()) {
         if (range === undefined) continue;
-        const key = JSON.stringify([spec.vpc, spec.vlan, i]);
+        const key = JSON.stringify(isOvnProvider(spec.provider) ? [spec.vpc, spec.vlan, i] : [spec.provider, i]);
         const intervals = networks.get(key);
         if (intervals === undefined) networks.set(key, [{ ...range, of: spec }]);
         else intervals.push({ ...range, of: spec });

@@ -34,7 +34,8 @@ export function settleSubnets(reader: FactReader): readonly Settled[] {
   const router = reader.get("cluster", "cluster")?.router;
   return specs.map((spec) => {
     const others = neighbours.get(spec.name) ?? [];
-    const node = spec.vpc === router ? nodeIn(spec.cidr) : undefined;
+    // Another plugin's network may well be the nodes' own.
+    const node = spec.vpc === router && isOvnProvider(spec.provider) ? nodeIn(spec.cidr) : undefined;
     return settle(reader, spec, others, node);
   });
 }
@@ -83,7 +84,7 @@ function clash(subnet: SubnetFact, others: readonly SubnetSpecFact[], settled: b
     const shared = former ?? wanted;
     if (!lost || shared === undefined) continue;
     const { mine, theirs } = shared;
-    const message = `spec.cidrBlock ${mine} overlaps ${theirs} of subnet ${other.name} in VPC ${subnet.vpc}; choose a range that no other subnet has`;
+    const message = `spec.cidrBlock ${mine} overlaps ${theirs} of subnet ${other.name} ${isOvnProvider(subnet.provider) ? `in VPC ${subnet.vpc}` : `of provider ${subnet.provider}`}; choose a range that no other subnet has`;
     return { reason: "SubnetConflict", message };
   }
   return undefined;

@@ -1,4 +1,4 @@
-import { isOvnProvider, OVN_PROVIDER } from "../api/annotations.ts";
+import { isOvnProvider } from "../api/annotations.ts";
 import { nodePortName, routerPortName, routerSwitchPortName } from "../api/names.ts";
 import { IN_FORCE_ANNOTATION, writeInForce } from "../facts/in-force.ts";
 import { joinDual } from "../facts/project-subnet.ts";
@@ -36,11 +36,8 @@ export interface SubnetInput {
 
 /** What of a subnet in force is not acted on yet; nothing where all is. */
 function notBuilt({ provider, vlan, protocol }: SubnetFact): { reason: string; message: string } | undefined {
-  if (provider !== OVN_PROVIDER) {
-    const message = `no pod gets an address of it: further interfaces of pods (spec.provider "${provider}") are not built yet; for pods' own interfaces leave provider out`;
-    return { reason: "NoAttachments", message };
-  }
-  if (vlan === "") return undefined;
+  // What is made of the vlan of another plugin's interfaces is that plugin's affair.
+  if (vlan === "" || !isOvnProvider(provider)) return undefined;
   const what = protocol === "Mac" ? "MAC addresses" : "addresses";
   const message = `its pods get ${what} but reach nobody outside it: provider networks (spec.vlan "${vlan}") are not built yet`;
   return { reason: "NoProviderNetwork", message };

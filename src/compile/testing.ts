@@ -1,5 +1,6 @@
 import type { AdminPolicyKind } from "../facts/admin-policy.ts";
 import { type AdminPolicyObject, projectAdminPolicy } from "../facts/project-admin-policy.ts";
+import { projectAttachment } from "../facts/project-attachment.ts";
 import { projectNamespace, projectNode, projectPod } from "../facts/project-core.ts";
 import { projectIp } from "../facts/project-ip.ts";
 import { projectNetworkPolicy } from "../facts/project-policy.ts";
@@ -203,6 +204,24 @@ export function addPod(
   };
   facts.set("pods", `default/${name}`, projectPod(pod));
 }
+
+/** Adds a NetworkAttachmentDefinition of the namespace `default` with its configuration. */
+export function addNetwork(facts: FactStore, name: string, config: object | string): void {
+  const spec = { config: typeof config === "string" ? config : JSON.stringify(config) };
+  const metadata = { name, namespace: "default", uid: `uid-${name}` };
+  facts.set("attachments", `default/${name}`, projectAttachment({ metadata, spec }));
+}
+
+/** Configurations of networks of the namespace `default`: of interfaces on OVN, and of ones that only get their addresses here. */
+export const NETWORK_CONFIG = {
+  ovn: (name: string) => ({ cniVersion: "0.3.1", type: "kube-ovn", provider: `${name}.default.ovn` }),
+  ipam: (name: string) => ({
+    cniVersion: "0.3.1",
+    type: "macvlan",
+    master: "eth0",
+    ipam: { type: "kube-ovn", provider: `${name}.default` },
+  }),
+} as const;
 
 /** Adds an IP object; its MAC and its pod UID are made of its name and its pod's. */
 export function addIp(

@@ -13,7 +13,18 @@ import { nodeUnit } from "./node.ts";
 import { podUnit } from "./pod.ts";
 import { policyUnit } from "./policy.ts";
 import { subnetUnit } from "./subnet.ts";
-import { addAdminPolicy, addIp, addNetworkPolicy, addNode, addPod, addSubnet, addVpc, sampleFacts } from "./testing.ts";
+import {
+  addAdminPolicy,
+  addIp,
+  addNetwork,
+  addNetworkPolicy,
+  addNode,
+  addPod,
+  addSubnet,
+  addVpc,
+  NETWORK_CONFIG,
+  sampleFacts,
+} from "./testing.ts";
 import { rootsOf, UNIT_KINDS } from "./units.ts";
 import { vipUnit } from "./vip.ts";
 import { vpcUnit } from "./vpc.ts";
@@ -199,6 +210,27 @@ t.test("a pod's own wishes shape its port", async (t) => {
     },
   });
   golden(t, "pod-wishes", podUnit, facts, "default/a");
+});
+
+t.test("a pod's further interfaces are ports beside its own one, or only told of, all in one patch", async (t) => {
+  const facts = sampleFacts();
+  addNetwork(facts, "net1", NETWORK_CONFIG.ovn("net1"));
+  addNetwork(facts, "lan", NETWORK_CONFIG.ipam("lan"));
+  addSubnet(facts, "net1", { cidrBlock: "10.30.0.0/24", provider: "net1.default.ovn" });
+  addSubnet(facts, "lan", { cidrBlock: "10.31.0.0/24", provider: "lan.default" });
+  const annotations = {
+    "k8s.v1.cni.cncf.io/networks": "net1,lan",
+    "net1.default.ovn.kubernetes.io/port_security": "true",
+  };
+  addPod(facts, "a", { node: "weft-1", annotations });
+  const common = { podName: "a", namespace: "default", nodeName: "weft-1", v6: "" };
+  addIp(facts, "a.default.net1.default.ovn", { ...common, subnet: "net1", v4: "10.30.0.2" });
+  addIp(facts, "a.default.lan.default", { ...common, subnet: "lan", v4: "10.31.0.2" });
+  const lan = facts.get("ips", "a.default.lan.default");
+  if (lan) facts.set("ips", lan.name, { ...lan, mac: "" });
+  golden(t, "pod-further", podUnit, facts, "default/a");
+  golden(t, "subnet-further", subnetUnit, facts, "net1");
+  golden(t, "subnet-address-only", subnetUnit, facts, "lan");
 });
 
 t.test("a pod stays without a port as long as anything it needs is missing", async (t) => {

@@ -1,4 +1,4 @@
-import { POD } from "../api/annotations.ts";
+import { isOvnProvider, POD } from "../api/annotations.ts";
 import { podPortName, routerPortName } from "../api/names.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { SubnetFact, VipFact } from "../facts/types.ts";
@@ -38,7 +38,9 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
   compile({ vip, subnet, parents, taken }): Fragment<WeftEffect> {
     if (vip.deleting) return { rows: [], edges: [], effects: finalizer("vips", vip, false) };
     const effects = finalizer("vips", vip, true);
-    if (subnet === undefined || !vip.given || taken) return { rows: [], edges: [], effects };
+    // Where there is no switch the address is only kept.
+    if (subnet === undefined || !vip.given || taken || !isOvnProvider(subnet.provider))
+      return { rows: [], edges: [], effects };
     const build = new FragmentBuilder();
     if (vip.type === "") addVirtualPort(build, vip, subnet, parents);
     else addPlainPort(build, vip, subnet);

@@ -1,16 +1,17 @@
-import { OVN_PROVIDER } from "../api/annotations.ts";
-import { nodePortName, podPortName } from "../api/names.ts";
+import { isOvnProvider } from "../api/annotations.ts";
+import { nodePortName } from "../api/names.ts";
 import { CHANGING } from "../compile/derived.ts";
 import { poolVerdictKey } from "../compile/ippool.ts";
+import { furtherInterfaces, interfaceOf, OWN_INTERFACE, type PodInterface, portOf } from "../compile/pod-interfaces.ts";
 import { isRetained } from "../compile/retention.ts";
 import type { FactChange } from "../facts/store.ts";
 import type { IpFact, NodeFact, PodFact, VipFact } from "../facts/types.ts";
-import type { Refusal } from "../ipam/refusal.ts";
+import { type Refusal, refuse } from "../ipam/refusal.ts";
 import type { AddressRequest, Decision, Lease } from "../ipam/types.ts";
 import { parseDualIp } from "../net/dual.ts";
 import { Holdings, type HoldingsOptions } from "./holdings.ts";
 import { namingOtherList } from "./listed-twice.ts";
-import { likeness, openPart, podWish, vipOwner } from "./pod-wish.ts";
+import { ANY_PURPOSE, likeness, openPart, type Purpose, podWish, purposeOf, vipOwner } from "./pod-wish.ts";
 import { configureNodes, configureSubnet } from "./subnet-configuration.ts";
 import { WaitingList } from "./waiting.ts";
 
@@ -59,8 +60,10 @@ export class Allocator {
   /** Owners decided but not yet seen as objects. */
   readonly #recording = new Set<string>();
   readonly #holdings: Holdings;
-  /** By `kind/key` of the facts. */
+  /** By `kind/key` of the facts, and for a pod's further interfaces what tells them apart behind that. */
   readonly #waiting = new WaitingList();
+  /** Key of a pod → what tells its further interfaces apart, as they were served last; pods without any are not in it. */
+  readonly #further = new Map<string, ReadonlySet<string>>();
   #active = false;
 
   constructor(options: AllocatorOptions) {
@@ -89,6 +92,7 @@ export class Allocator {
     this.#active = false;
     this.#recording.clear();
     this.#waiting.clear();
+    this.#further.clear();
     this.#holdings.stop();
   }
 
@@ -99,6 +103,9 @@ export class Allocator {
     switch (change.kind) {
       case "pods":
         this.#notePod(change.old as PodFact | undefined, change.new as PodFact | undefined);
+        return;
+      case "attachments":
+        for (const pod of facts.by("pods", "network", change.key)) this.#servePod(pod);
         return;
       case "nodes": {
         configureNodes(facts, this.#options.ipam);
@@ -151,15 +158,33 @@ export class Allocator {
   #notePod(old: PodFact | undefined, now: PodFact | undefined): void {
     const { facts } = this.#options;
     if (old !== undefined && (now === undefined || now.uid !== old.uid)) {
-      this.#waiting.delete(`pods/${old.key}`);
-      const owner = ownerOf(old);
-      // Gone before its address was recorded: nobody else will give it back.
-      if (facts.get("ips", owner) === undefined && (!this.#recording.has(owner) || this.#options.withdraw(owner))) {
-        this.dropped(owner);
-      }
+      this.#waiting.delete(waitingId("pods", old.key));
+      this.#giveUp(portOf(old, OWN_INTERFACE.provider));
+      this.#keepFurther(old, new Set());
     }
     // A machine's next pod may have waited for its last one to go.
     for (const pod of facts.by("pods", "holder", (now ?? old)?.holder ?? "")) this.#servePod(pod);
+  }
+
+  /** Nobody wants an address any more that may not have been recorded yet: then nobody else will give it back. */
+  #giveUp(owner: string): void {
+    if (this.#options.facts.get("ips", owner) !== undefined) return;
+    if (!this.#recording.has(owner) || this.#options.withdraw(owner)) this.dropped(owner);
+  }
+
+  /** A pod is to have these further interfaces, and no others that it had or waited for. */
+  #keepFurther(pod: PodFact, subjects: ReadonlySet<string>): void {
+    const before = this.#further.get(pod.key) ?? new Set();
+    if (subjects.size === 0) this.#further.delete(pod.key);
+    else this.#further.set(pod.key, subjects);
+    const { facts } = this.#options;
+    for (const subject of before) {
+      if (subjects.has(subject)) continue;
+      this.#waiting.delete(waitingId("pods", pod.key, subject));
+      const others = facts.by("pods", "holder", pod.holder).filter((other) => other.uid !== pod.uid && other.alive);
+      if (others.some((other) => interfaceOf(facts, other, subject) !== undefined)) continue;
+      this.#giveUp(portOf(pod, subject));
+    }
   }
 
   #noteIp(old: IpFact | undefined, now: IpFact | undefined): void {
@@ -252,17 +277,28 @@ export class Allocator {
   }
 
   #serveReservation(ip: IpFact): void {
+    const { facts } = this.#options;
     const addresses = parseDualIp([ip.v4, ip.v6].filter((address) => address !== "").join(",")) ?? {};
     const fixed = addresses.v4 !== undefined || addresses.v6 !== undefined;
-    if (!ip.reserved || ip.deleting || (fixed && ip.mac !== "") || this.#recording.has(ip.name)) return;
-    if (this.#options.facts.get("disputes", ip.name) !== undefined) return;
-    const decision = this.#allocate({
+    const provider = facts.get("subnets", ip.subnet)?.provider;
+    // Where another plugin makes the interface its MAC is that plugin's affair.
+    const addressOnly = provider !== undefined && !isOvnProvider(provider);
+    if (!ip.reserved || ip.deleting || (fixed && (ip.mac !== "" || addressOnly)) || this.#recording.has(ip.name))
+      return;
+    if (facts.get("disputes", ip.name) !== undefined) return;
+    const request: AddressRequest = {
       owner: ip.name,
       subnets: [ip.subnet],
       want: fixed ? { kind: "static", addresses } : { kind: "any" },
+      ...(addressOnly && { mac: "none" }),
       ...(ip.mac !== "" && { mac: ip.mac }),
-    });
-    this.#decided("ips", ip, decision, (lease) => ({ kind: "reservation", name: ip.name, lease, ip }));
+    };
+    this.#decided("ips", ip, this.#allocate(request, ANY_PURPOSE), (lease) => ({
+      kind: "reservation",
+      name: ip.name,
+      lease,
+      ip,
+    }));
   }
 
   #serveVip(vip: VipFact): void {
@@ -270,39 +306,68 @@ export class Allocator {
     if (vip.given || vip.deleting || this.#recording.has(name)) return;
     const asked = vip.v4 || vip.v6 ? parseDualIp([vip.v4, vip.v6].filter((address) => address !== "").join(",")) : {};
     const fixed = asked !== undefined && (asked.v4 !== undefined || asked.v6 !== undefined);
-    const decision = this.#allocate({
+    const request: AddressRequest = {
       owner: name,
       subnets: [vip.subnet],
       want: fixed ? { kind: "static", addresses: asked } : { kind: "any" },
       ...(vip.mac !== "" && { mac: vip.mac }),
       ...(vip.type === "switch_lb_vip" && { mac: "none" }),
-    });
+    };
+    const decision = this.#allocate(request, ANY_PURPOSE);
     this.#decided("vips", vip, decision, (lease) => ({ kind: "vip", name, lease, vip }));
   }
 
   #servePod(pod: PodFact): void {
+    this.#serveInterface(pod, OWN_INTERFACE);
+    const { facts } = this.#options;
+    const none = pod.networks === undefined && pod.networksProblem === undefined;
+    if (none && !this.#further.has(pod.key)) return;
+    const { interfaces, unclear } = pod.alive ? furtherInterfaces(facts, pod) : { interfaces: [], unclear: [] };
+    const subjects = [...interfaces.map(({ provider }) => provider), ...unclear.map(({ id }) => id)];
+    this.#keepFurther(pod, new Set(subjects));
+    for (const one of interfaces) this.#serveInterface(pod, one);
+    for (const { id, code, message, value } of unclear) {
+      this.#refused("pods", pod, refuse(code, message, { value }), { subject: id });
+    }
+  }
+
+  #serveInterface(pod: PodFact, own: PodInterface): void {
     const { facts, discard } = this.#options;
     const { node } = pod;
-    const name = ownerOf(pod);
+    const name = portOf(pod, own.provider);
     if (!pod.alive || node === undefined || this.#recording.has(name)) return;
     const old = facts.get("ips", name);
+    const about = own.provider === OWN_INTERFACE.provider ? {} : { subject: own.provider };
     if (old !== undefined) {
       // An object on its way out frees its name first; its deletion wakes this pod again.
       if (old.deleting || facts.get("disputes", name) !== undefined) return;
+      if (old.holder !== "" && old.provider !== own.provider) {
+        this.#refused("pods", pod, nameTaken(old, own), about);
+        return;
+      }
       if (old.podUid === pod.uid || old.podUid === "") return;
       // A machine that migrates has two pods: the address is the first one's until that is gone.
       const others = facts.by("pods", "holder", pod.holder);
       if (others.some((other) => other.uid === old.podUid && other.alive)) return;
     }
+    const made = (lease: Lease): AddressRecord & { kind: "ip" } => ({
+      kind: "ip",
+      name,
+      lease,
+      node,
+      pod,
+      ownerUid: this.#ownerUid(pod),
+    });
     if (old === undefined) {
-      const decision = this.#decidePod(pod, name, true);
-      this.#decided("pods", pod, decision, (lease) => this.#recordOf(pod, node, lease));
+      const alike = likeness(pod, own);
+      const decision = this.#decidePod(pod, own, true);
+      this.#decided("pods", pod, decision, made, { ...about, ...(alike !== undefined && { alike }) });
       // What its port had when this leader started is not kept for a pod that asks for what it cannot have; a closed subnet opens again.
       if (!decision.ok && decision.code !== "SubnetNotReady") this.#letGo(name);
       return;
     }
     // Until the old record is gone its address is taken, whatever the pod is to get: nothing is taken or let go here.
-    const decision = this.#decidePod(pod, name, false);
+    const decision = this.#decidePod(pod, own, false);
     if (decision.ok && decision.how !== "same") {
       // The pod's successor wants something else than its namesake had: the record is made anew, not bent.
       discard(old);
@@ -310,77 +375,104 @@ export class Allocator {
     }
     // What its namesake had is nobody's if the successor cannot have it, unless it is kept for a better one.
     if (!decision.ok && !old.reserved && !isRetained(facts, old)) discard(old);
-    this.#decided("pods", pod, decision, (lease) => ({ ...this.#recordOf(pod, node, lease), takeOver: old }));
+    this.#decided("pods", pod, decision, (lease) => ({ ...made(lease), takeOver: old }), about);
   }
 
-  #recordOf(pod: PodFact, node: string, lease: Lease): Extract<AddressRecord, { kind: "ip" }> {
-    const { facts } = this.#options;
-    const ownerUid = facts.get("machines", pod.holder)?.uid ?? (pod.owner?.kind === "StatefulSet" ? pod.owner.uid : "");
-    return { kind: "ip", name: ownerOf(pod), lease, node, pod, ownerUid };
+  #ownerUid(pod: PodFact): string {
+    const machine = this.#options.facts.get("machines", pod.holder);
+    return machine?.uid ?? (pod.owner?.kind === "StatefulSet" ? pod.owner.uid : "");
   }
 
   /** `take`: holds what is decided. */
-  #decidePod(pod: PodFact, owner: string, take: boolean): Decision {
-    const wish = podWish(this.#options.facts, pod, owner);
+  #decidePod(pod: PodFact, own: PodInterface, take: boolean): Decision {
+    const { facts } = this.#options;
+    const wish = podWish(facts, pod, own);
     if (!wish.ok) return wish;
-    const decision = this.#allocate(wish.request, take);
-    return decision.ok ? decision : namingOtherList(this.#options.facts, pod, decision);
+    const decision = this.#allocate(wish.request, purposeOf(own), take);
+    return decision.ok ? decision : namingOtherList(facts, pod, own.provider, decision);
   }
 
   /** Asks IPAM, but only for subnets that are in force. */
-  #allocate(request: AddressRequest, take = true): Decision {
+  #allocate(request: AddressRequest, purpose?: Purpose, take = true): Decision {
     const { facts, ipam } = this.#options;
-    const open = openPart(facts, request);
+    const open = openPart(facts, request, purpose);
     if (!open.ok) return open;
     return take ? ipam.allocate(open.request) : ipam.decide(open.request);
   }
 
-  #decided<K extends "pods" | "nodes" | "ips" | "vips">(
-    kind: K,
+  #decided(
+    kind: ApplicantKind,
     object: Applicant,
     decision: Decision,
     record: (lease: Lease) => AddressRecord,
+    about: About = {},
   ): void {
-    const id = `${kind}/${object.key}`;
-    if (decision.ok) {
-      const made = record(decision.lease);
-      this.#waiting.delete(id);
-      this.#recording.add(made.name);
-      this.#options.record(made);
-      this.#options.usageChanged(decision.lease.subnet);
+    if (!decision.ok) {
+      this.#refused(kind, object, decision, about);
       return;
     }
-    const serve = (): void => this.#serveAgain(kind, object.key);
-    // A subnet that changes is closed until all have changed: in the same instant those who wait are tried again.
-    if (this.#options.facts.get("verdicts", decision.subnet ?? "")?.reason === CHANGING) {
+    const made = record(decision.lease);
+    this.#waiting.delete(waitingId(kind, object.key, about.subject));
+    this.#recording.add(made.name);
+    this.#options.record(made);
+    this.#options.usageChanged(decision.lease.subnet);
+  }
+
+  #refused(kind: ApplicantKind, object: Applicant, refusal: Refusal, { subject, alike }: About): void {
+    const { key } = object;
+    const id = waitingId(kind, key, subject);
+    const serve = (): void => this.#serveAgain(kind, key, subject);
+    // A subnet that comes or changes is closed until all are judged: in the same instant those who wait are tried again.
+    if (this.#isBeingJudged(refusal.subnet)) {
       this.#waiting.briefly(id, serve);
       return;
     }
-    if (this.#waiting.refused(id, decision, this.#likeness(object), serve))
-      this.#options.refused(kind, object, decision);
+    if (!this.#waiting.refused(id, refusal, alike, serve)) return;
+    // Of which of a pod's interfaces it is said, where it is not its own.
+    const said =
+      subject === undefined ? refusal : { ...refusal, message: `Interface "${subject}": ${refusal.message}` };
+    this.#options.refused(kind, object, said);
   }
 
-  /** Those who are alike find the same left; who has a record is like nobody else. */
-  #likeness(object: Applicant): string | undefined {
-    if (!("holder" in object && "annotations" in object)) return undefined;
-    return this.#options.facts.get("ips", ownerOf(object)) === undefined ? likeness(object) : undefined;
+  #isBeingJudged(subnet = ""): boolean {
+    const { facts } = this.#options;
+    const verdict = facts.get("verdicts", subnet);
+    return verdict === undefined ? facts.get("subnets", subnet) !== undefined : verdict.reason === CHANGING;
   }
 
-  #serveAgain(kind: "pods" | "nodes" | "ips" | "vips", key: string): void {
+  #serveAgain(kind: ApplicantKind, key: string, subject: string | undefined): void {
     const { facts } = this.#options;
     const pod = kind === "pods" ? facts.get("pods", key) : undefined;
+    const own = subject === undefined ? OWN_INTERFACE : pod && interfaceOf(facts, pod, subject);
     const node = kind === "nodes" ? facts.get("nodes", key) : undefined;
     const ip = kind === "ips" ? facts.get("ips", key) : undefined;
     const vip = kind === "vips" ? facts.get("vips", key) : undefined;
-    if (pod !== undefined) this.#servePod(pod);
-    else if (node !== undefined) this.#serveNode(node);
+    if (pod !== undefined) {
+      // What is unclear waits for its definition or for another annotation, not for an address.
+      if (own !== undefined) this.#serveInterface(pod, own);
+    } else if (node !== undefined) this.#serveNode(node);
     else if (ip !== undefined) this.#serveReservation(ip);
     else if (vip !== undefined) this.#serveVip(vip);
-    else this.#waiting.delete(`${kind}/${key}`);
+    else this.#waiting.delete(waitingId(kind, key, subject));
   }
 }
 
-/** The owner in IPAM of a pod's address: the name of its IP object and of its port. */
-export function ownerOf(pod: Pick<PodFact, "namespace" | "holder">): string {
-  return podPortName(pod.holder.slice(pod.namespace.length + 1), pod.namespace, OVN_PROVIDER);
+type ApplicantKind = "pods" | "nodes" | "ips" | "vips";
+
+/** What else there is to say of somebody who is refused. */
+interface About {
+  /** Which of a pod's further interfaces, or networks. */
+  readonly subject?: string;
+  /** See `WaitingList.refused`. */
+  readonly alike?: string;
+}
+
+function waitingId(kind: ApplicantKind, key: string, subject?: string): string {
+  return subject === undefined ? `${kind}/${key}` : `${kind}/${key}/${subject}`;
+}
+
+/** Names of pods, namespaces and networks may be such that two interfaces come to one name. */
+function nameTaken(ip: IpFact, own: PodInterface): Refusal {
+  const message = `IP object "${ip.name}" is that of ${ip.holder}, interface "${ip.provider}", and the name of this one is the same; name the pod or its network otherwise.`;
+  return refuse("NameTaken", message, { value: own.provider, holder: ip.holder });
 }

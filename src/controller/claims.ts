@@ -1,6 +1,7 @@
-import { OVN_PROVIDER, podAnnotation } from "../api/annotations.ts";
-import { nodePortName, podPortName } from "../api/names.ts";
+import { podAnnotation } from "../api/annotations.ts";
+import { nodePortName } from "../api/names.ts";
 import { podPortId } from "../compile/owner-ids.ts";
+import { furtherInterfaces, OWN_INTERFACE, portOf } from "../compile/pod-interfaces.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { IpFact, PodFact } from "../facts/types.ts";
 import { parseDualIp } from "../net/dual.ts";
@@ -73,15 +74,18 @@ export function claimsAtStart(facts: FactReader, committedPorts: Iterable<Commit
     ports.push(claimOf(port, { source: "the northbound database", owner }));
   }
   for (const pod of facts.all("pods")) {
-    const owner = podPortName(pod.holder.slice(pod.namespace.length + 1), pod.namespace, OVN_PROVIDER);
-    if (!pod.alive || facts.get("ips", owner) !== undefined) continue;
-    const port = committed.get(owner);
-    if (port !== undefined && isOf(port, pod)) {
-      ports.push(claimOf(port, { pod, source: "the northbound database", owner }));
-      continue;
+    if (!pod.alive) continue;
+    for (const { provider } of [OWN_INTERFACE, ...furtherInterfaces(facts, pod).interfaces]) {
+      const owner = portOf(pod, provider);
+      if (facts.get("ips", owner) !== undefined) continue;
+      const port = committed.get(owner);
+      if (port !== undefined && isOf(port, pod)) {
+        ports.push(claimOf(port, { pod, source: "the northbound database", owner }));
+        continue;
+      }
+      const told = annotated(pod.annotations, provider);
+      if (told !== undefined) said.push(claimOf(told, { pod, source: "its annotations", owner }));
     }
-    const told = annotated(pod.annotations);
-    if (told !== undefined) said.push(claimOf(told, { pod, source: "its annotations", owner }));
   }
   const spokenFor = new Set([...settled.map((ip) => ip.name), ...ports.map((claim) => claim.owner)]);
   const orphans = [...committed.values()].filter((port) => !spokenFor.has(port.name));
@@ -109,9 +113,11 @@ export function lostRecord({ owner, source, mac = "", v4 = "", v6 = "" }: Claim,
 }
 
 /** What a pod's annotations say that it was given. */
-function annotated(annotations: Readonly<Record<string, string>>): Omit<CommittedPort, "name"> | undefined {
-  const said = (key: Parameters<typeof podAnnotation>[1]): string =>
-    annotations[podAnnotation(OVN_PROVIDER, key)] ?? "";
+function annotated(
+  annotations: Readonly<Record<string, string>>,
+  provider: string,
+): Omit<CommittedPort, "name"> | undefined {
+  const said = (key: Parameters<typeof podAnnotation>[1]): string => annotations[podAnnotation(provider, key)] ?? "";
   if (said("allocated") !== "true") return undefined;
   const { v4, v6 } = parseDualIp(said("ip_address")) ?? {};
   return { subnet: said("logical_switch"), mac: said("mac_address"), v4: v4?.text ?? "", v6: v6?.text ?? "" };

@@ -1,22 +1,24 @@
-import { OVN_PROVIDER, podAnnotation } from "../api/annotations.ts";
+import { podAnnotation } from "../api/annotations.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { PodFact } from "../facts/types.ts";
 import type { Refusal } from "../ipam/refusal.ts";
 import { parseIp } from "../net/address.ts";
 
-/** The refusal of an entry of a pod's `ip_pool` list, with a word on the other workload whose list has it as well, if there is one. */
-export function namingOtherList(facts: FactReader, pod: PodFact, refusal: Refusal): Refusal {
+/** The refusal of an entry of the `ip_pool` list of a pod's interface, with a word on the other workload whose list has it as well, if there is one. */
+export function namingOtherList(facts: FactReader, pod: PodFact, provider: string, refusal: Refusal): Refusal {
   const { code, value, holder } = refusal;
-  if (code !== "AddressInUse" || value === undefined || holder === undefined || !lists(pod, value)) return refusal;
+  if (code !== "AddressInUse" || value === undefined || holder === undefined || !lists(pod, provider, value))
+    return refusal;
+  const record = facts.get("ips", holder);
   const owner = facts
-    .by("pods", "holder", facts.get("ips", holder)?.holder ?? "")
-    .find((other) => other.owner?.uid !== pod.owner?.uid && lists(other, value))?.owner;
+    .by("pods", "holder", record?.holder ?? "")
+    .find((other) => other.owner?.uid !== pod.owner?.uid && lists(other, record?.provider ?? "", value))?.owner;
   if (owner === undefined) return refusal;
   const message = `${refusal.message} It is in ip_pool of ${owner.kind} "${owner.name}" too: list it in one of them only, or give both the name of one IPPool.`;
   return { ...refusal, message };
 }
 
-function lists({ annotations }: PodFact, address: string): boolean {
-  const entries = (annotations[podAnnotation(OVN_PROVIDER, "ip_pool")] ?? "").split(/[;,\s]+/);
+function lists({ annotations }: PodFact, provider: string, address: string): boolean {
+  const entries = (annotations[podAnnotation(provider, "ip_pool")] ?? "").split(/[;,\s]+/);
   return entries.some((entry) => parseIp(entry)?.text === address);
 }

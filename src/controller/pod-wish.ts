@@ -1,8 +1,9 @@
-import { OVN_PROVIDER, POD, type PodRequestKey, podAnnotation } from "../api/annotations.ts";
+import { isOvnProvider, OVN_PROVIDER, POD, type PodRequestKey, podAnnotation } from "../api/annotations.ts";
 import { isOpen, subnetsOfNamespace } from "../compile/namespace-subnets.ts";
+import { type PodInterface, portOf } from "../compile/pod-interfaces.ts";
 import { ordinalOf } from "../compile/retention.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { PodFact, SubnetFact, VipFact } from "../facts/types.ts";
+import type { NetworkSelectionFact, PodFact, SubnetFact, VipFact } from "../facts/types.ts";
 import { type Refusal, refuse } from "../ipam/refusal.ts";
 import { requestFromAnnotations } from "../ipam/request.ts";
 import { vipUnknown } from "../ipam/sentences.ts";
@@ -12,21 +13,55 @@ import { parseDualIp } from "../net/dual.ts";
 /** A request, or why there is none. */
 export type Wish = { readonly ok: true; readonly request: AddressRequest } | Refusal;
 
-/** What a pod wants to have for its address: of its annotations, its namespace and its owner. */
-export function podWish(facts: FactReader, pod: PodFact, owner: string): Wish {
+/** What a pod wants to have for the address of one of its interfaces: by its annotations, its namespace and its owner. */
+export function podWish(facts: FactReader, pod: PodFact, { provider, onOvn, network }: PodInterface): Wish {
+  const owner = portOf(pod, provider);
+  const place = pod.owner?.kind === "StatefulSet" ? ordinalOf(pod.name) : undefined;
+  const common = {
+    owner,
+    annotations: pod.annotations,
+    provider,
+    ...(place !== undefined && { ordinal: place.ordinal }),
+  };
+  if (provider !== OVN_PROVIDER) {
+    const attachment = {
+      nad: network?.name ?? "",
+      namespace: network?.namespace ?? "",
+      interfaceName: network?.interface ?? "",
+      ips: network?.ips ?? "",
+      mac: network?.mac ?? "",
+      addressOnly: !onOvn,
+    };
+    const bound = boundProvider(provider, network);
+    const subnets = facts.by("subnets", "provider", bound).filter((subnet) => !subnet.deleting);
+    const parsed = requestFromAnnotations({ ...common, subnets: subnets.map(({ name }) => name), attachment });
+    if (!parsed.ok) return parsed;
+    const { request } = parsed;
+    if (request.subnets.length === 0 && request.want.kind !== "pool") return noSubnet(provider, bound);
+    return { ok: true, request: { ...request, move: true } };
+  }
   const vip = (pod.annotations[POD.vip] ?? "").trim();
   if (vip !== "") return vipWish(facts, pod, owner, vip);
   const pools = facts.by("ipPools", "namespace", pod.namespace).filter((pool) => !pool.deleting);
-  const place = pod.owner?.kind === "StatefulSet" ? ordinalOf(pod.name) : undefined;
   const parsed = requestFromAnnotations({
-    owner,
-    annotations: pod.annotations,
-    provider: OVN_PROVIDER,
+    ...common,
     subnets: subnetsOfNamespace(facts, pod.namespace).map((subnet) => subnet.name),
     ...(pools.length > 0 && { namespacePools: pools.map((pool) => pool.name) }),
-    ...(place !== undefined && { ordinal: place.ordinal }),
   });
   return parsed.ok ? { ok: true, request: { ...parsed.request, move: true } } : parsed;
+}
+
+/** The provider that Subnets have for an interface: the name that tells one of several on a network apart is not part of it. */
+function boundProvider(provider: string, network: NetworkSelectionFact | undefined): string {
+  const suffix = `.${OVN_PROVIDER}.${network?.interface ?? ""}`;
+  return network !== undefined && network.interface !== "" && provider.endsWith(suffix)
+    ? provider.slice(0, -network.interface.length - 1)
+    : provider;
+}
+
+function noSubnet(provider: string, bound: string): Refusal {
+  const message = `No subnet has the provider "${bound}", of which the pod names a network; make one with that in spec.provider, or name a subnet in ${podAnnotation(provider, "logical_switch")}.`;
+  return refuse("SubnetUnknown", message, { value: bound });
 }
 
 /** A pod that takes a Vip's addresses, and its MAC, for as long as it is there. */
@@ -58,40 +93,73 @@ function vipRefusal(pod: PodFact, { name, given, type, namespace }: VipFact): Re
   return given ? undefined : say("VipNotReady", `Vip "${name}" has no address yet; see its Events.`);
 }
 
+/** Which subnets may give an address, by their provider: those of pods' own interfaces, of any on OVN, or others as well. */
+export interface Purpose {
+  readonly accepts: (provider: string) => boolean;
+  /** Why not, and what would do. */
+  readonly refusal: (provider: string) => string;
+}
+
+/** For pods' own interfaces, and for nodes. */
+const OWN_PURPOSE: Purpose = {
+  accepts: (provider) => provider === OVN_PROVIDER,
+  refusal: (provider) =>
+    `is for further interfaces, of provider "${provider}", and not for a pod's own; name one of provider "${OVN_PROVIDER}"`,
+};
+
+/** For what a user keeps free. */
+export const ANY_PURPOSE: Purpose = { accepts: () => true, refusal: () => "" };
+
+/** For one interface of a pod. */
+export function purposeOf({ provider: own, onOvn, network }: PodInterface): Purpose {
+  if (own === OVN_PROVIDER) return OWN_PURPOSE;
+  const bound = boundProvider(own, network);
+  return {
+    accepts: (provider) => provider === bound || isOvnProvider(provider) === onOvn,
+    refusal: (provider) =>
+      onOvn
+        ? `is of provider "${provider}" and has no switch in OVN for interface "${own}"; name one of provider "${bound}" or "${OVN_PROVIDER}"`
+        : `is of provider "${provider}", for ports of OVN, and interface "${own}" is none; name one of provider "${bound}"`,
+  };
+}
+
 /** What of a request asks subnets that are in force: IPAM knows the others as well, for what is held in them. A refusal where none is. */
-export function openPart(facts: FactReader, request: AddressRequest): Wish {
+export function openPart(facts: FactReader, request: AddressRequest, purpose = OWN_PURPOSE): Wish {
   const isClosed = (name: string): boolean => {
     const subnet = facts.get("subnets", name);
-    return subnet !== undefined && (!isOpen(facts, subnet) || subnet.provider !== OVN_PROVIDER);
+    return subnet !== undefined && (!isOpen(facts, subnet) || !purpose.accepts(subnet.provider));
   };
   const { want } = request;
   const subnets = request.subnets.filter((name) => !isClosed(name));
   const pools = want.kind === "pool" ? want.pools : [];
   const openPools = pools.filter((pool) => !isClosed(facts.get("ipPools", pool)?.subnet ?? ""));
   const closed = subnets.length < request.subnets.length ? request.subnets.find(isClosed) : undefined;
-  if (closed !== undefined && subnets.length === 0) return notReady(facts.get("subnets", closed), closed);
+  if (closed !== undefined && subnets.length === 0) return notReady(facts.get("subnets", closed), closed, purpose);
   if (pools.length > 0 && openPools.length === 0) {
     const name = facts.get("ipPools", pools[0] ?? "")?.subnet ?? "";
-    return notReady(facts.get("subnets", name), name);
+    return notReady(facts.get("subnets", name), name, purpose);
   }
   const asked = { ...request, subnets, want: want.kind === "pool" ? { ...want, pools: openPools } : want };
   return { ok: true, request: asked };
 }
 
-function notReady(fact: SubnetFact | undefined, subnet: string): Refusal {
+function notReady(fact: SubnetFact | undefined, subnet: string, { accepts, refusal }: Purpose): Refusal {
   const why =
-    fact !== undefined && fact.provider !== OVN_PROVIDER
-      ? `is for further interfaces, of provider "${fact.provider}", and not for a pod's own; name one of provider "${OVN_PROVIDER}"`
+    fact !== undefined && !accepts(fact.provider)
+      ? refusal(fact.provider)
       : "is not in force, or is being deleted; see its conditions, or name another one";
   return refuse("SubnetNotReady", `Subnet "${subnet}" ${why}.`, { subnet, value: subnet });
 }
 
-/** What decides where a pod's address may come from; nothing where it names addresses of its own choice, or a MAC. */
-export function likeness(pod: PodFact): string | undefined {
-  const wish = (key: PodRequestKey): string => pod.annotations[podAnnotation(OVN_PROVIDER, key)]?.trim() ?? "";
+/** What decides where an interface's address may come from; nothing where it names addresses of its own choice, or a MAC. */
+export function likeness(pod: PodFact, { provider, network }: PodInterface): string | undefined {
+  const wish = (key: PodRequestKey): string => pod.annotations[podAnnotation(provider, key)]?.trim() ?? "";
   const pool = wish("ip_pool");
   if (wish("ip_address") !== "" || wish("mac_address") !== "" || /[;,.:]/.test(pool)) return undefined;
-  return [pod.namespace, wish("logical_switch"), pool, wish("ip_family")].join(" ");
+  // The other forms of asking for an address have the interface's name in them.
+  if (network !== undefined && (network.ips !== "" || network.mac !== "" || network.interface !== "")) return undefined;
+  const from = provider === OVN_PROVIDER ? pod.namespace : provider;
+  return [from, wish("logical_switch"), pool, wish("ip_family")].join(" ");
 }
 
 /** The owner in IPAM of a Vip's address; no IP object's name holds a slash. */

@@ -154,7 +154,7 @@ export class StatusWriter {
 }
 
 /** Reasons for which an object is not ready although there is nothing wrong with its spec. */
-const SOUND: ReadonlySet<string> = new Set(["InUse", "NoProviderNetwork", "NoAttachments"]);
+const SOUND: ReadonlySet<string> = new Set(["InUse", "NoProviderNetwork"]);
 
 /** How the counters' fields end, after the family. Kube-OVN spells a pool's and a subnet's differently. */
 const FIELDS = {

@@ -1,7 +1,9 @@
+import { isOvnProvider } from "../api/annotations.ts";
 import { routerPortName } from "../api/names.ts";
 import { poolVerdictKey } from "../compile/ippool.ts";
 import { joinDual } from "../facts/project-subnet.ts";
 import type { FactStore } from "../facts/store.ts";
+import type { SubnetFact } from "../facts/types.ts";
 import { subnetConfig } from "../ipam/config.ts";
 import type { Ipam } from "../ipam/ipam.ts";
 import { stableMac } from "../unit/identity.ts";
@@ -22,8 +24,10 @@ export function configureSubnet(facts: FactStore, ipam: Ipam, name: string): voi
           cidrBlock: joinDual(subnet.cidr),
           gateway: joinDual(subnet.gateway),
           excludeIps: subnet.excludeIps,
-          macDomain: subnet.vlan === "" ? `vpc/${subnet.vpc}` : `vlan/${subnet.vlan}`,
-          reservedMacs: [{ mac: stableMac(routerPortName(subnet.vpc, name)), holder: `gateway/${name}` }],
+          macDomain: macDomain(subnet),
+          reservedMacs: isOvnProvider(subnet.provider)
+            ? [{ mac: stableMac(routerPortName(subnet.vpc, name)), holder: `gateway/${name}` }]
+            : [],
           pools: pools.filter((pool) => !pool.deleting).map((pool) => ({ name: pool.name, ips: pool.ips })),
         });
   if (subnet === undefined) ipam.remove(name, { force: true });
@@ -44,6 +48,12 @@ export function configureSubnet(facts: FactStore, ipam: Ipam, name: string): voi
       facts.set("verdicts", key, { key, ok: true, reason: "Ready", message: "" });
     }
   }
+}
+
+/** The broadcast domain of a subnet. */
+function macDomain({ vlan, vpc, provider }: SubnetFact): string {
+  if (!isOvnProvider(provider)) return `provider/${provider}`;
+  return vlan === "" ? `vpc/${vpc}` : `vlan/${vlan}`;
 }
 
 /** Tells IPAM which addresses nodes have. */

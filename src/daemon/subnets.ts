@@ -1,3 +1,4 @@
+import { isOvnProvider, OVN_PROVIDER } from "../api/annotations.ts";
 import { DEFAULT_VPC } from "../api/names.ts";
 import { IN_FORCE_ANNOTATION, readInForce } from "../facts/in-force.ts";
 import { type Informer, informer } from "../kube/informer.ts";
@@ -20,6 +21,7 @@ export interface SubnetFact {
 /** The fields of kubeovn.io/v1 Subnet that are read here. */
 interface SubnetSpec {
   readonly vpc?: string;
+  readonly provider?: string;
   readonly cidrBlock?: string;
   readonly vlan?: string;
   readonly logicalGateway?: boolean;
@@ -43,7 +45,8 @@ export function subnetFact(subnet: Subnet): SubnetFact {
   const cidrs = texts.map(parseCidr).filter((cidr) => cidr !== undefined);
   // A subnet that overlaps another, or the nodes' own network, is not accepted: a route to it would cut the node off.
   const accepted = status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false;
-  const overlay = !spec.vlan || spec.logicalGateway === true;
+  // Other plugins' networks are not behind OVN, whatever they are called.
+  const overlay = (!spec.vlan || spec.logicalGateway === true) && isOvnProvider(spec.provider || OVN_PROVIDER);
   return {
     name: metadata.name,
     behindNode: accepted && overlay && (spec.vpc || DEFAULT_VPC) === DEFAULT_VPC,

@@ -1,3 +1,5 @@
+import { POD_KEYS } from "../api/annotations.ts";
+
 /** The metadata that projections read, as the API server gives it. */
 export interface ObjectMeta {
   readonly name: string;
@@ -26,9 +28,16 @@ export interface ObjectMeta {
 export function ourAnnotations(meta: ObjectMeta): Readonly<Record<string, string>> {
   const ours: Record<string, string> = {};
   for (const [key, value] of Object.entries(meta.annotations ?? {})) {
-    if (/(?:^|\.)ovn(?:\.[a-z0-9-]+)?\.kubernetes\.io\//.test(key) || LOOKS_OURS.test(key)) ours[key] = value;
+    if (/(?:^|\.)ovn(?:\.[a-z0-9-]+)?\.kubernetes\.io\//.test(key) || LOOKS_OURS.test(key) || isOfAttachment(key))
+      ours[key] = value;
   }
   return ours;
+}
+
+/** An annotation of a further interface: `<nad>.<namespace>.kubernetes.io/ip_address`, or with `.<interface>` behind that. */
+function isOfAttachment(key: string): boolean {
+  const parts = /^[^./]+\..+\.kubernetes\.io\/([^.]+)(?:\..+)?$/.exec(key);
+  return parts?.[1] !== undefined && POD_KEYS.has(parts[1]);
 }
 
 /** An annotation that decides an address, of a domain that other people do not have either: about `ovn.kubernetes.io`. */

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { parseIp } from "../net/address.ts";
 import type { Dual } from "../net/dual.ts";
 import { type ObjectMeta, ourAnnotations } from "./meta.ts";
+import { projectNetworks } from "./project-networks.ts";
 import type { NamedPortFact, NamespaceFact, NodeFact, PodFact } from "./types.ts";
 
 interface ContainerObject {
@@ -44,6 +45,7 @@ export function projectPod(pod: PodObject): PodFact | undefined {
     ports,
     profile: profileKey(namespace, pod.metadata.labels ?? {}, ports),
     annotations: ourAnnotations(pod.metadata),
+    ...projectNetworks(pod.metadata),
     ...(owner === undefined ? {} : { owner: { kind: owner.kind, name: owner.name, uid: owner.uid } }),
   };
 }

@@ -1,6 +1,6 @@
-import { LABEL } from "../api/annotations.ts";
+import { LABEL, OVN_PROVIDER } from "../api/annotations.ts";
 import type { IPSpec } from "../api/generated/ip.ts";
-import { nodePortName } from "../api/names.ts";
+import { nodePortName, podPortName } from "../api/names.ts";
 import type { ObjectMeta } from "./meta.ts";
 import type { IpFact } from "./types.ts";
 
@@ -31,6 +31,7 @@ export function projectIp(ip: IpObject): IpFact {
     name,
     uid,
     holder: holderOf(name, spec),
+    provider: providerOf(name, spec),
     subnet: spec.subnet ?? "",
     node: spec.nodeName ?? "",
     v4: spec.v4IpAddress || (joined.find((address) => address.includes(".")) ?? ""),
@@ -45,6 +46,12 @@ export function projectIp(ip: IpObject): IpFact {
     deleting: deletionTimestamp !== undefined,
     finalizers,
   };
+}
+
+/** An object is named after the port: `<pod>.<namespace>`, and for a further interface `.<provider>` behind that. */
+function providerOf(name: string, { podName, namespace }: NonNullable<IpObject["spec"]>): string {
+  const own = podName && namespace ? `${podPortName(podName, namespace)}.` : undefined;
+  return own !== undefined && name.startsWith(own) ? name.slice(own.length) : OVN_PROVIDER;
 }
 
 /** A node's IP object has no namespace and is named after its port; every other one belongs to a pod. */

@@ -4,6 +4,7 @@ import type { IpFact } from "./types.ts";
 
 function ip(name: string, holder: string, subnet: string): IpFact {
   const rest = {
+    provider: "ovn",
     node: "",
     v4: "",
     v6: "",

@@ -1,3 +1,4 @@
+import { OVN_PROVIDER } from "../api/annotations.ts";
 import { samePlain } from "../unit/plain.ts";
 import { adminPlaces } from "./admin-policy.ts";
 import type { FactKind, FactTypes } from "./types.ts";
@@ -7,12 +8,20 @@ import type { FactKind, FactTypes } from "./types.ts";
  * an index entry is also the grain of invalidation, so a unit that reads `ips by subnet=a` is not woken by subnet b.
  */
 const INDEXES = {
-  pods: { holder: (pod) => [pod.holder], namespace: (pod) => [pod.namespace] },
+  pods: {
+    holder: (pod) => [pod.holder],
+    namespace: (pod) => [pod.namespace],
+    // The networks that it names, by `namespace/name`.
+    network: (pod) => pod.networks?.map(({ namespace, name }) => `${namespace}/${name}`) ?? [],
+  },
+  attachments: {},
   nodes: {},
   namespaces: {},
   subnetSpecs: { vpc: (subnet) => [subnet.vpc] },
   subnets: {
     vpc: (subnet) => [subnet.vpc],
+    // Those of pods' own interfaces are looked for otherwise.
+    provider: (subnet) => (subnet.provider === OVN_PROVIDER ? [] : [subnet.provider]),
     namespace: (subnet) => subnet.namespaces,
     // Those that any namespace may be bound to by its labels.
     selects: (subnet) => (subnet.namespaceSelectors.length > 0 ? ["any"] : []),

@@ -31,8 +31,39 @@ export interface PodFact {
   readonly ports: readonly NamedPortFact[];
   /** Stands for its namespace, labels and named ports: pods with the same one are the same to every selector. */
   readonly profile: string;
+  /** The networks that it names beside its own one, in order; absent where it names none, as most do. */
+  readonly networks?: readonly NetworkSelectionFact[];
+  /** Why what it says of networks cannot be read, in a sentence; then `networks` is absent. */
+  readonly networksProblem?: string;
   /** The controlling owner, for addresses that outlive a pod. */
   readonly owner?: { readonly kind: string; readonly name: string; readonly uid: string };
+}
+
+/** One network that a pod names (Network Plumbing Working Group, "Kubernetes Network Custom Resource Definition", 4.1). */
+export interface NetworkSelectionFact {
+  readonly namespace: string;
+  /** Of the NetworkAttachmentDefinition. */
+  readonly name: string;
+  /** What the interface is to be called; "" where the pod does not say. */
+  readonly interface: string;
+  /** The addresses that it asks for, without prefix lengths, by commas; "" for none. */
+  readonly ips: string;
+  /** The MAC that it asks for; "" for none. */
+  readonly mac: string;
+}
+
+/** One NetworkAttachmentDefinition: what its configuration wants of us. */
+export interface NetworkAttachmentFact {
+  /** `namespace/name`. */
+  readonly key: string;
+  readonly namespace: string;
+  readonly name: string;
+  /**
+   * `ovn`: an interface on OVN; `ipam`: another plugin makes it and gets its address here; `other`: nothing; `unclear`: see `problem`.
+   */
+  readonly wants: "ovn" | "ipam" | "other" | "unclear";
+  /** What is wrong with the configuration, in a sentence; "" where nothing is. */
+  readonly problem: string;
 }
 
 /** A port of a container that has a name. */
@@ -404,6 +435,8 @@ export interface IpFact {
   readonly uid: string;
   /** Who holds it: `namespace/pod`, or `node:<node>`, or "" for an address that a user reserved. */
   readonly holder: string;
+  /** Of which interface of a pod, by its name: `ovn` for the pod's own. */
+  readonly provider: string;
   readonly subnet: string;
   readonly node: string;
   readonly v4: string;
@@ -499,6 +532,7 @@ export interface ClusterFact {
 /** Every kind of fact by the name of its table in the store. */
 export interface FactTypes {
   readonly pods: PodFact;
+  readonly attachments: NetworkAttachmentFact;
   readonly nodes: NodeFact;
   readonly namespaces: NamespaceFact;
   readonly subnetSpecs: SubnetSpecFact;

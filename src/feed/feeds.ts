@@ -1,4 +1,5 @@
 import { projectAdminPolicy } from "../facts/project-admin-policy.ts";
+import { projectAttachment } from "../facts/project-attachment.ts";
 import { projectNamespace, projectNode, projectPod } from "../facts/project-core.ts";
 import { projectIp } from "../facts/project-ip.ts";
 import { projectNameResolver } from "../facts/project-name-resolver.ts";
@@ -19,6 +20,7 @@ import {
   IP_POOLS,
   IPS,
   NAMESPACES,
+  NETWORK_ATTACHMENTS,
   NETWORK_POLICIES,
   NODES,
   PODS,
@@ -89,6 +91,7 @@ export function feedsOf(names: FeedNames): { readonly [K in FactKind]?: Feed<K> 
     nameResolvers: { type: DNS_NAME_RESOLVERS, project: projectNameResolver, absent: "empty" },
     services: { type: SERVICES, project: projectService },
     endpointSlices: { type: ENDPOINT_SLICES, project: projectEndpointSlice },
+    attachments: { type: NETWORK_ATTACHMENTS, project: projectAttachment, absent: "empty" },
     statefulSets: { type: STATEFUL_SETS, project: projectStatefulSet },
     machines: { type: MACHINES, project: projectMachine, absent: "empty" },
     pods: { type: PODS, project: projectPod, fieldSelector: "spec.hostNetwork=false" },

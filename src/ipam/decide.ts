@@ -213,8 +213,9 @@ function pickMac(
   request: AddressRequest,
   existing: LeaseRecord | undefined,
 ): number | undefined | Refusal {
-  if (request.mac === "none") return undefined;
-  if (request.mac === undefined) {
+  // Where there are no addresses to be had the MAC is all there is.
+  if (request.mac === "none" && (subnet.has(4) || subnet.has(6))) return undefined;
+  if (request.mac === undefined || request.mac === "none") {
     const current = existing?.subnet.macs === subnet.macs ? existing?.mac : undefined;
     if (current !== undefined) return current;
     const generated = subnet.macs.generate(view.macs, request.owner);

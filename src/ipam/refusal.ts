@@ -39,6 +39,10 @@ export type RefusalCode =
   | "VipUnknown"
   | "VipNotReady"
   | "VipNotForPods"
+  // about networks
+  | "NetworkUnknown"
+  | "NetworkUnclear"
+  | "NameTaken"
   // about annotations
   | "AnnotationUnknown";
 

@@ -98,7 +98,8 @@ t.test("a StatefulSet's pods take the entries of a list by their number", (t) =>
 });
 
 t.test("an attachment's own form goes before the provider's", (t) => {
-  const more = { provider: "net.default.ovn", attachment: { nad: "net", namespace: "default", interfaceName: "net1" } };
+  const network = { nad: "net", namespace: "default", interfaceName: "net1", ips: "", mac: "", addressOnly: false };
+  const more = { provider: "net.default.ovn", attachment: network };
   const annotations = {
     "ovn.kubernetes.io/ip_address": "10.16.0.5",
     "net.default.ovn.kubernetes.io/ip_address": "10.17.0.5",
@@ -109,10 +110,15 @@ t.test("an attachment's own form goes before the provider's", (t) => {
   t.match(read(annotations, more), { request: { mac: "02:00:00:00:00:06" } });
   t.equal(want(read(annotations, { provider: "net.default.ovn" })), "10.17.0.5");
   t.match(
-    read({}, { provider: "net.default" }),
+    read({}, { provider: "net.default", attachment: { ...network, addressOnly: true } }),
     { request: { mac: "none" } },
     "another plugin's interface has its own MAC",
   );
+  const listed = { ...more, attachment: { ...network, interfaceName: "", ips: "10.17.0.7", mac: "02:00:00:00:00:07" } };
+  t.equal(want(read(annotations, listed)), "10.17.0.7", "the list of networks goes before the provider's annotations");
+  t.match(read(annotations, listed), { request: { mac: "02:00:00:00:00:07" } });
+  const bad = { ...listed, attachment: { ...listed.attachment, ips: "oops" } };
+  t.match(read(annotations, bad), { code: "AddressMalformed", message: /"ips" in k8s\.v1\.cni\.cncf\.io\/networks/ });
   t.end();
 });
 

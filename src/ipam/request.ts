@@ -1,4 +1,4 @@
-import { isOvnProvider } from "../api/annotations.ts";
+import { POD } from "../api/annotations.ts";
 import { type Family, type Ip, parseIp } from "../net/address.ts";
 import { type Dual, dualValues, parseDualIp } from "../net/dual.ts";
 import { parseMac } from "../net/mac.ts";
@@ -22,28 +22,41 @@ export interface RequestInput {
    * takes the number in the pod's name, whatever `.spec.ordinals.start` is.
    */
   readonly ordinal?: number | undefined;
-  /** For attachments: the other form of address and MAC, `<nad>.<ns>.kubernetes.io/ip_address.<interface>`, goes first. */
-  readonly attachment?:
-    | { readonly nad: string; readonly namespace: string; readonly interfaceName: string }
-    | undefined;
+  /** Where it is a further interface: the network that the pod names for it. */
+  readonly attachment?: Attachment | undefined;
+}
+
+/** What else says what a further interface is to have. */
+export interface Attachment {
+  /** Another form of address and MAC, `<nad>.<ns>.kubernetes.io/ip_address.<interface>`, goes first. */
+  readonly nad: string;
+  readonly namespace: string;
+  /** "" where the pod does not name it. */
+  readonly interfaceName: string;
+  /** What the pod's list of networks asks for goes before the annotations of the provider; "" where it asks for nothing. */
+  readonly ips: string;
+  readonly mac: string;
+  /** Another plugin makes it: its MAC is no affair of ours. */
+  readonly addressOnly: boolean;
 }
 
 /** Reads a pod's annotations as a request. Pure; every mistake is a sentence that says what would be accepted. */
 export function requestFromAnnotations(
   input: RequestInput,
 ): { readonly ok: true; readonly request: AddressRequest } | Refusal {
-  const { annotations, provider, owner } = input;
+  const { annotations, provider, owner, attachment } = input;
   const key = (name: string): string => `${provider}.kubernetes.io/${name}`;
-  const perInterface = (name: string): string | undefined =>
-    input.attachment &&
-    `${input.attachment.nad}.${input.attachment.namespace}.kubernetes.io/${name}.${input.attachment.interfaceName}`;
-  /** The first of the keys that has a value. */
-  const find = (...keys: (string | undefined)[]): { key: string; value: string } | undefined => {
-    for (const candidate of keys) {
-      const value = candidate === undefined ? undefined : annotations[candidate]?.trim();
-      if (candidate !== undefined && value !== undefined && value !== "") return { key: candidate, value };
-    }
-    return undefined;
+  const find = (key: string): Annotation | undefined => {
+    const value = annotations[key]?.trim();
+    return value === undefined || value === "" ? undefined : { key, value };
+  };
+  /** The first that says something of an interface's address or MAC. */
+  const findFixed = (name: "ip_address" | "mac_address"): Annotation | undefined => {
+    if (attachment === undefined) return find(key(name));
+    const { nad, namespace, interfaceName, ips, mac } = attachment;
+    const own = interfaceName === "" ? undefined : find(`${nad}.${namespace}.kubernetes.io/${name}.${interfaceName}`);
+    const [field, listed] = name === "ip_address" ? ["ips", ips] : ["mac", mac];
+    return own ?? (listed === "" ? find(key(name)) : { key: `"${field}" in ${POD.networks}`, value: listed });
   };
 
   const typo = misspelt(Object.keys(annotations), provider);
@@ -54,7 +67,7 @@ export function requestFromAnnotations(
 
   const family = readFamily(find(key("ip_family")));
   if (typeof family === "object") return family;
-  const mac = readMac(find(perInterface("mac_address"), key("mac_address")), provider);
+  const mac = readMac(findFixed("mac_address"), attachment?.addressOnly === true);
   if (typeof mac === "object") return mac;
 
   const named = find(key("logical_switch"));
@@ -64,7 +77,7 @@ export function requestFromAnnotations(
   });
   const subnets = named === undefined ? input.subnets : [named.value];
 
-  const fixed = find(perInterface("ip_address"), key("ip_address"));
+  const fixed = findFixed("ip_address");
   if (fixed !== undefined) {
     const addresses = parseDualIp(fixed.value.replaceAll(/\s*,\s*/g, ","));
     if (addresses === undefined) return addressMalformed(fixed);
@@ -108,9 +121,9 @@ function readFamily(annotation: Annotation | undefined): Family | undefined | Re
   return refuse("FamilyMalformed", message, { value: annotation.value });
 }
 
-function readMac(annotation: Annotation | undefined, provider: string): string | undefined | Refusal {
+function readMac(annotation: Annotation | undefined, addressOnly: boolean): string | undefined | Refusal {
   // Where another plugin makes the interface, its MAC is that plugin's affair.
-  if (annotation === undefined) return isOvnProvider(provider) ? undefined : "none";
+  if (annotation === undefined) return addressOnly ? "none" : undefined;
   const mac = parseMac(annotation.value);
   if (mac !== undefined) return mac;
   const message = `${annotation.key} is "${annotation.value}", which is not the MAC address of one interface; write six bytes such as 00:00:5e:00:53:01, not multicast and not all zero.`;

@@ -16,7 +16,8 @@ export function misspelt(keys: readonly string[], provider: string): { key: stri
     const prefix = key.slice(0, slash);
     const name = key.slice(slash + 1);
     if (prefix === domain) {
-      if (OURS.includes(name)) continue;
+      // With an interface behind it, it is another form.
+      if (OURS.includes(name) || /^(?:ip|mac)_address\./.test(name)) continue;
       const meant = OURS.find((own) => near(own, name.toLowerCase().replaceAll("-", "_")));
       if (meant !== undefined) return { key, meant: `${domain}/${meant}` };
     } else if (OURS.includes(name) && !isProvider(prefix) && near(domain, prefix)) {

@@ -49,6 +49,12 @@ export const STATEFUL_SETS: ResourceType = grouped("apps", "statefulsets", "Stat
 export const DAEMON_SETS: ResourceType = grouped("apps", "daemonsets", "DaemonSet");
 /** apps/v1 Deployment. */
 export const DEPLOYMENTS: ResourceType = grouped("apps", "deployments", "Deployment");
+/** k8s.cni.cncf.io/v1 NetworkAttachmentDefinition, Multus'. */
+export const NETWORK_ATTACHMENTS: ResourceType = grouped(
+  "k8s.cni.cncf.io",
+  "network-attachment-definitions",
+  "NetworkAttachmentDefinition",
+);
 /** networking.k8s.io/v1 NetworkPolicy. */
 export const NETWORK_POLICIES: ResourceType = grouped("networking.k8s.io", "networkpolicies", "NetworkPolicy");
 /** policy.networking.k8s.io/v1alpha1 AdminNetworkPolicy. */

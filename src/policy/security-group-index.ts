@@ -2,14 +2,18 @@ import { OVN_PROVIDER, podAnnotation } from "../api/annotations.ts";
 import type { FactChange, FactStore } from "../facts/store.ts";
 import type { PodFact } from "../facts/types.ts";
 
-const ANNOTATION = podAnnotation(OVN_PROVIDER, "security_groups");
-
-/** The names in a pod's annotation `security_groups`, each once. */
-export function namedSecurityGroups(pod: PodFact): readonly string[] {
-  const text = pod.annotations[ANNOTATION];
+/** The names in a pod's annotation `security_groups` of one interface, each once. */
+export function namedSecurityGroups(pod: PodFact, provider: string = OVN_PROVIDER): readonly string[] {
+  const text = pod.annotations[podAnnotation(provider, "security_groups")];
   if (text === undefined) return [];
   const names = text.split(",").map((name) => name.trim());
   return [...new Set(names)].filter((name) => name !== "").sort();
+}
+
+/** Whether a pod names a group for any of its interfaces. */
+function namesAny(pod: PodFact): boolean {
+  if (pod.networks === undefined && pod.networksProblem === undefined) return namedSecurityGroups(pod).length > 0;
+  return Object.keys(pod.annotations).some((key) => key.endsWith(".kubernetes.io/security_groups"));
 }
 
 /**
@@ -45,7 +49,7 @@ export class SecurityGroupIndex {
   }
 
   #notePod(key: string, pod: PodFact | undefined): void {
-    if (pod !== undefined && namedSecurityGroups(pod).length > 0) this.#members.add(key);
+    if (pod !== undefined && namesAny(pod)) this.#members.add(key);
     else this.#members.delete(key);
   }
 

@@ -19,6 +19,8 @@ export interface NetworkPort {
   readonly groups: readonly string[];
   /** `namespace/pod` of a pod's port. */
   readonly pod?: string;
+  /** Of a pod's further interface: its provider. */
+  readonly provider?: string;
 }
 
 /** One policy of a router's (ovn-nb(5), Logical_Router_Policy). */
@@ -46,7 +48,7 @@ export class Network implements NamedSets {
   readonly acls: AclIndex;
   /** Name → port. */
   readonly ports: ReadonlyMap<string, NetworkPort>;
-  /** `namespace/pod` → its port. */
+  /** `namespace/pod` → the port of its own interface. */
   readonly #podPorts = new Map<string, NetworkPort>();
   /** Address → the ports that have it; VPCs may overlap. */
   readonly #byAddress = new Map<string, NetworkPort[]>();
@@ -75,7 +77,7 @@ export class Network implements NamedSets {
     this.ports = ports;
     this.#groups = groups;
     for (const port of ports.values()) {
-      if (port.pod !== undefined) this.#podPorts.set(port.pod, port);
+      if (port.pod !== undefined && port.provider === undefined) this.#podPorts.set(port.pod, port);
       for (const ip of Object.values(port.addresses) as Ip[]) {
         const known = this.#byAddress.get(ip.text);
         if (known === undefined) this.#byAddress.set(ip.text, [port]);
@@ -110,7 +112,7 @@ export class Network implements NamedSets {
     return [...this.#routerPolicies.values()].flat();
   }
 
-  /** The port of a pod, where it has one. */
+  /** The port of a pod's own interface, where it has one. */
   podPort(pod: Pick<PodFact, "key">): NetworkPort | undefined {
     return this.#podPorts.get(pod.key);
   }
@@ -192,13 +194,15 @@ function readPorts(tables: Tables): {
   const ports = new Map<string, NetworkPort>();
   for (const [uuid, { columns }] of tables.rows("Logical_Switch_Port")) {
     const name = String(columns["name"]);
-    const pod = (columns["external_ids"] as Readonly<Record<string, string>> | undefined)?.["pod"];
+    const ids = columns["external_ids"] as Readonly<Record<string, string>> | undefined;
+    const { pod, provider } = ids ?? {};
     ports.set(name, {
       name,
       switch: switchOf.get(uuid) ?? "",
       addresses: addressesOf(columns["addresses"]),
       groups: (groupsOf.get(uuid) ?? []).sort(),
       ...(pod !== undefined && { pod }),
+      ...(provider !== undefined && { provider }),
     });
   }
   return { ports, groups: members };

@@ -1,0 +1,141 @@
+import { ipamAttachmentProvider, OVN_PROVIDER, ovnAttachmentProvider, podAnnotation } from "../api/annotations.ts";
+import { podPortName } from "../api/names.ts";
+import type { FactReader } from "../facts/store.ts";
+import type { NetworkSelectionFact, PodFact } from "../facts/types.ts";
+
+/** One interface of a pod that gets its address here. */
+export interface PodInterface {
+  /** In front of its annotations, and at the end of its name. */
+  readonly provider: string;
+  /** Whether it is a port of OVN. Otherwise another plugin makes it, and it only has an address. */
+  readonly onOvn: boolean;
+  /** The network that the pod names for it; absent for its own interface, and where the name cannot be read any more. */
+  readonly network?: NetworkSelectionFact;
+}
+
+/** A network that a pod names and that it cannot have as things are. */
+export interface UnclearNetwork {
+  /** Tells it from the pod's others. */
+  readonly id: string;
+  /** What is wrong, in a word and in a sentence. */
+  readonly code: "NetworkUnknown" | "NetworkUnclear";
+  readonly message: string;
+  readonly value: string;
+}
+
+/** The interfaces that a pod is to have beside its own. */
+export interface FurtherInterfaces {
+  readonly interfaces: readonly PodInterface[];
+  readonly unclear: readonly UnclearNetwork[];
+}
+
+/** A pod's own interface. */
+export const OWN_INTERFACE: PodInterface = { provider: OVN_PROVIDER, onOvn: true };
+
+const NONE: FurtherInterfaces = { interfaces: [], unclear: [] };
+
+/** DNS-1123 label: what an interface's name must be where it becomes a part of an annotation and of an object's name. */
+const LABEL = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
+/** RFC 1123 subdomain: the name of an object, and what is in front of an annotation. */
+const NAME_LIMIT = 253;
+
+/**
+ * The interfaces that a pod is to have beside its own, by the networks that it names and their definitions. What the pod has already
+ * it keeps where a definition is gone or has become unclear, or its own annotation has: a mistaken edit cuts nobody off.
+ */
+export function furtherInterfaces(reader: FactReader, pod: PodFact): FurtherInterfaces {
+  const { networks = [], networksProblem } = pod;
+  if (networksProblem !== undefined) {
+    const unclear = { id: "networks", code: "NetworkUnclear", message: networksProblem, value: "networks" } as const;
+    const interfaces = remembered(reader, pod).map((provider) => ({ provider, onOvn: looksOnOvn(provider) }));
+    return { interfaces, unclear: [unclear] };
+  }
+  if (networks.length === 0) return NONE;
+  const interfaces: PodInterface[] = [];
+  const unclear: UnclearNetwork[] = [];
+  for (const network of networks) {
+    const key = `${network.namespace}/${network.name}`;
+    const say = (code: UnclearNetwork["code"], message: string): void =>
+      void unclear.push({ id: `${key}@${network.interface}`, code, message, value: key });
+    const definition = reader.get("attachments", key);
+    if (definition?.wants === "other") continue;
+    const several = networks.filter((other) => other.namespace === network.namespace && other.name === network.name);
+    // Kube-OVN tells several interfaces on one network apart by their names, where it is OVN's.
+    const named = several.length > 1 && network.interface !== "" ? network.interface : undefined;
+    const onOvn: PodInterface = {
+      provider: ovnAttachmentProvider(network.name, network.namespace, named),
+      onOvn: true,
+      network,
+    };
+    const besides: PodInterface = {
+      provider: ipamAttachmentProvider(network.name, network.namespace),
+      onOvn: false,
+      network,
+    };
+    if (definition === undefined || definition.wants === "unclear") {
+      const known = remembered(reader, pod);
+      const kept = [onOvn, besides].find(({ provider }) => known.includes(provider));
+      if (kept !== undefined) interfaces.push(kept);
+      else if (definition === undefined)
+        say("NetworkUnknown", `There is no NetworkAttachmentDefinition "${key}", which the pod names; create it.`);
+      else say("NetworkUnclear", `NetworkAttachmentDefinition "${key}": ${definition.problem}.`);
+      continue;
+    }
+    const made = definition.wants === "ovn" ? onOvn : besides;
+    const problem = unusable(pod, made, named, interfaces);
+    if (problem === undefined) interfaces.push(made);
+    else say("NetworkUnclear", `Network "${key}" ${problem}.`);
+  }
+  return { interfaces, unclear };
+}
+
+/** Why a pod cannot have this interface, whatever there is room for. */
+function unusable(
+  pod: PodFact,
+  { provider, onOvn }: PodInterface,
+  named: string | undefined,
+  others: readonly PodInterface[],
+): string | undefined {
+  if (named !== undefined && onOvn && !LABEL.test(named))
+    return `has an interface "${named}" that is to be part of an annotation's name; use small letters, digits and "-"`;
+  if (others.some((other) => other.provider === provider)) {
+    const how = onOvn ? 'give each an "interface"' : "one that only gets its address here can be had once";
+    return `is named more than once; ${how}`;
+  }
+  const names = [portOf(pod, provider), podAnnotation(provider, "allocated").split("/")[0] ?? ""];
+  const long = names.find((name) => name.length > NAME_LIMIT);
+  return long && `makes the name "${long.slice(0, 60)}…" of ${long.length} characters; ${NAME_LIMIT} are allowed`;
+}
+
+/** The interface of a pod that has this provider, if it is to have it. */
+export function interfaceOf(reader: FactReader, pod: PodFact, provider: string): PodInterface | undefined {
+  if (provider === OVN_PROVIDER) return OWN_INTERFACE;
+  return furtherInterfaces(reader, pod).interfaces.find((candidate) => candidate.provider === provider);
+}
+
+/** The name of an interface's port, of its IP object, and of its owner in IPAM. */
+export function portOf(pod: Pick<PodFact, "namespace" | "holder">, provider: string): string {
+  return podPortName(pod.holder.slice(pod.namespace.length + 1), pod.namespace, provider);
+}
+
+/** The providers beside its own of which a pod's annotations say that it was given something. */
+export function toldProviders(pod: PodFact): readonly string[] {
+  const told = Object.keys(pod.annotations).flatMap((key) => {
+    const provider = /^(.+)\.kubernetes\.io\/allocated$/.exec(key)?.[1];
+    return provider === undefined || provider === OVN_PROVIDER || pod.annotations[key] !== "true" ? [] : provider;
+  });
+  return told.sort();
+}
+
+/** The providers of what a pod has already beside its own interface: by its records, and by what it was told. */
+function remembered(reader: FactReader, pod: PodFact): readonly string[] {
+  const recorded = reader
+    .by("ips", "holder", pod.holder)
+    .flatMap((ip) => (ip.provider !== OVN_PROVIDER && ip.podUid === pod.uid ? ip.provider : []));
+  return [...new Set([...recorded, ...toldProviders(pod)])].sort();
+}
+
+/** What kind an interface is of which only the provider is known: `<nad>.<namespace>.ovn`, perhaps with `.<interface>` behind that. */
+function looksOnOvn(provider: string): boolean {
+  return /^[^.]+\..+\.ovn(?:\.[^.]+)?$/.test(provider);
+}

@@ -1,0 +1,83 @@
+import { OVN_PROVIDER, type PodKey, podAnnotation } from "../api/annotations.ts";
+import { joinDual } from "../facts/project-subnet.ts";
+import type { IpFact, PodFact, SubnetFact } from "../facts/types.ts";
+import { rowUuid } from "../unit/identity.ts";
+import type { FragmentBuilder } from "./fragment-builder.ts";
+import { dhcpOptionsId, groupId, nodeGroupId, podPortId, subnetNodeGroupId, switchId } from "./owner-ids.ts";
+import { joinSecurityGroups, securityGroupIds } from "./pod-security-groups.ts";
+import { externalIds } from "./rows.ts";
+
+/** An interface that has an address. */
+export interface PortInput {
+  readonly pod: PodFact;
+  readonly node: string;
+  /** The record of its address, whose `provider` is the interface's. */
+  readonly ip: IpFact;
+  /** Whether it is a port of OVN; otherwise it has an address, and nothing else here. */
+  readonly onOvn: boolean;
+  /** The subnet of its address, which is in force. */
+  readonly subnet: SubnetFact;
+  readonly router: string;
+  /** Addresses of the Vips that the pod may send from as well. */
+  readonly pairs: readonly string[];
+  /** Names of the groups that it is in. */
+  readonly groups: readonly string[];
+}
+
+/** The port of an interface, with its memberships: policies hold for each of a pod's ports, as in Kube-OVN. */
+export function addPort(build: FragmentBuilder, input: PortInput): void {
+  const { pod, node, ip, subnet, router, pairs, groups } = input;
+  const { provider } = ip;
+  const wish = (key: PodKey): string | undefined => pod.annotations[podAnnotation(provider, key)];
+  const addresses = [ip.mac, ip.v4, ip.v6].filter((part) => part !== "").join(" ");
+  const vips = (wish("port_vips") ?? "").split(",").filter((vip) => vip !== "");
+  const secured = wish("port_security") === "true";
+  const dhcp = (family: 4 | 6): string | undefined =>
+    subnet.enableDhcp && subnet.cidr[family === 4 ? "v4" : "v6"] !== undefined
+      ? rowUuid("DHCP_Options", dhcpOptionsId(subnet.name, family))
+      : undefined;
+  const port = build.held(
+    "Logical_Switch",
+    switchId(subnet.name),
+    "ports",
+    "Logical_Switch_Port",
+    podPortId(ip.name, pod.uid),
+    {
+      name: ip.name,
+      type: "",
+      addresses: wish("layer2_forward") === "true" ? [addresses, "unknown"].sort() : [addresses],
+      port_security: secured ? [[addresses, ...vips, ...pairs].join(" ")] : [],
+      dhcpv4_options: dhcp(4),
+      dhcpv6_options: dhcp(6),
+      external_ids: externalIds({
+        ls: subnet.name,
+        pod: pod.key,
+        ...(provider !== OVN_PROVIDER && { provider }),
+        ...securityGroupIds(pod, provider),
+      }),
+    },
+  );
+  build.member("Port_Group", nodeGroupId(node), "ports", port.uuid);
+  if (subnet.vpc === router && subnet.gatewayType === "distributed") {
+    build.member("Port_Group", subnetNodeGroupId(subnet.name, node), "ports", port.uuid);
+  }
+  for (const group of groups) build.member("Port_Group", groupId(group), "ports", port.uuid);
+  joinSecurityGroups(build, pod, provider, port.uuid);
+}
+
+/** What a pod's annotations are to say of an interface; `undefined`: nothing. */
+export function resultsOf({ pod, ip, subnet, onOvn }: PortInput): Readonly<Record<string, string | undefined>> {
+  const result = (key: PodKey): string => podAnnotation(ip.provider, key);
+  return {
+    [result("allocated")]: "true",
+    ...(onOvn && { [result("routed")]: "true" }),
+    [result("ip_address")]: joinDual({ ...(ip.v4 && { v4: ip.v4 }), ...(ip.v6 && { v6: ip.v6 }) }),
+    [result("mac_address")]: ip.mac === "" ? undefined : ip.mac,
+    [result("cidr")]: joinDual(subnet.cidr),
+    [result("gateway")]: joinDual(subnet.gateway),
+    [result("logical_switch")]: subnet.name,
+    ...(onOvn && { [result("logical_router")]: subnet.vpc }),
+    [result("pod_nic_type")]: "veth-pair",
+    ...(pod.holder !== pod.key && { [result("virtualmachine")]: pod.holder.slice(pod.namespace.length + 1) }),
+  };
+}

@@ -1,0 +1,59 @@
+import { ipamAttachmentProvider, ovnAttachmentProvider } from "../api/annotations.ts";
+import type { ObjectMeta } from "./meta.ts";
+import type { NetworkAttachmentFact } from "./types.ts";
+
+/** The name of our plugin, as `type` of an interface or of its `ipam`. */
+const PLUGIN = "kube-ovn";
+
+/** What {@link projectAttachment} reads of a NetworkAttachmentDefinition. */
+export interface AttachmentObject {
+  readonly metadata: ObjectMeta;
+  readonly spec?: { readonly config?: string };
+}
+
+type Meaning = Pick<NetworkAttachmentFact, "wants" | "problem">;
+type Loose = Readonly<Record<string, unknown>>;
+
+/**
+ * The fact of a NetworkAttachmentDefinition: whether its configuration (of one CNI plugin, or a list with `plugins`) is for us, and how.
+ * The provider in it must be the one that Kube-OVN makes of the definition's name: pods' annotations and Subnets go by that.
+ */
+export function projectAttachment({ metadata, spec }: AttachmentObject): NetworkAttachmentFact {
+  const { name, namespace = "default" } = metadata;
+  return { key: `${namespace}/${name}`, namespace, name, ...meaningOf(spec?.config ?? "", name, namespace) };
+}
+
+function meaningOf(text: string, name: string, namespace: string): Meaning {
+  // Without a configuration its name is that of a file on the node.
+  if (text.trim() === "") return { wants: "other", problem: "" };
+  let config: unknown;
+  try {
+    config = JSON.parse(text);
+  } catch {
+    return unclear("spec.config is not JSON; write a CNI configuration, or a list of them with plugins");
+  }
+  if (!isObject(config)) return unclear("spec.config is not a JSON object; write a CNI configuration");
+  const list = config["plugins"];
+  if (list !== undefined && !(Array.isArray(list) && list.every(isObject)))
+    return unclear("plugins in spec.config is not a list of objects; write one CNI configuration each");
+  const plugins: readonly Loose[] = list === undefined ? [config] : list;
+  const own = plugins.find(({ type }) => type === PLUGIN);
+  if (own !== undefined) return known("ovn", "spec.config", own, ovnAttachmentProvider(name, namespace));
+  const ipam = plugins.map((plugin) => plugin["ipam"]).find((part) => isObject(part) && part["type"] === PLUGIN);
+  if (isObject(ipam)) return known("ipam", "ipam in spec.config", ipam, ipamAttachmentProvider(name, namespace));
+  return { wants: "other", problem: "" };
+}
+
+function known(wants: "ovn" | "ipam", where: string, part: Loose, provider: string): Meaning {
+  if (part["provider"] === provider) return { wants, problem: "" };
+  const found = part["provider"] === undefined ? "no provider" : `the provider ${JSON.stringify(part["provider"])}`;
+  return unclear(`${where} has ${found.slice(0, 300)}; it must be "${provider}"`);
+}
+
+function unclear(problem: string): Meaning {
+  return { wants: "unclear", problem };
+}
+
+function isObject(value: unknown): value is Loose {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

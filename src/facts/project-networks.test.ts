@@ -1,0 +1,105 @@
+import fc from "fast-check";
+import t from "tap";
+import { projectAttachment } from "./project-attachment.ts";
+import { projectPod } from "./project-core.ts";
+import { projectNetworks } from "./project-networks.ts";
+
+const read = (text: string | undefined) =>
+  projectNetworks({
+    name: "web",
+    namespace: "shop",
+    uid: "u",
+    ...(text === undefined ? {} : { annotations: { "k8s.v1.cni.cncf.io/networks": text } }),
+  });
+
+t.test("networks are named in a line, or in a list that says more of each", async (t) => {
+  const plain = { interface: "", ips: "", mac: "" };
+  t.same(read("net1, tenant/net2@eth1"), {
+    networks: [
+      { namespace: "shop", name: "net1", ...plain },
+      { namespace: "tenant", name: "net2", ...plain, interface: "eth1" },
+    ],
+  });
+  const list = [{ name: "net1" }, { name: "net2", namespace: "tenant", interface: "eth1" }];
+  t.same(read(JSON.stringify(list)), read("net1,tenant/net2@eth1"), "the same in both forms");
+  const asking = [{ name: "net1", ips: ["10.0.0.5/24", "fd00::5"], mac: "02:00:00:00:00:05", "cni-args": { x: 1 } }];
+  t.match(read(JSON.stringify(asking)), { networks: [{ ips: "10.0.0.5,fd00::5", mac: "02:00:00:00:00:05" }] });
+});
+
+t.test("a pod that names no network has no field for it", async (t) => {
+  for (const text of [undefined, "", "  ", "[]"]) t.same(read(text), {}, JSON.stringify(text));
+  const pod = projectPod({ metadata: { name: "a", uid: "u" } });
+  t.notOk(Object.keys(pod ?? {}).some((key) => key.startsWith("networks")));
+});
+
+t.test("what cannot be read is said, with the value and what is accepted", async (t) => {
+  for (const [text, why] of [
+    ["net1,,net2", /has "" for a name/],
+    ["a/b/c", /has "a\/b\/c", which is no name/],
+    ["Net1", /has "Net1" for a name/],
+    ["net1@", /has "" for an interface/],
+    ["net1@far-too-long-a-name", /15 characters/],
+    ["[{]", /looks like JSON, but is none/],
+    ['{"name":"net1"}', /is no list/],
+    ["[1]", /no object/],
+    ['[{"name":1}]', /"name" that is no text/],
+    ['[{"name":"net1","ips":"10.0.0.5"}]', /"ips" that are no list/],
+    [Array.from({ length: 65 }, (_, i) => `net${i}`).join(), /names 65 networks; at most 64/],
+  ] as const) {
+    const { networks, networksProblem } = read(text);
+    t.equal(networks, undefined, text);
+    t.match(networksProblem, why);
+    t.match(networksProblem, /^Annotation k8s\.v1\.cni\.cncf\.io\/networks \(.*\.$/);
+  }
+});
+
+t.test("whatever is written there, it is read or refused", async () => {
+  const anything = fc.oneof(
+    fc.string(),
+    fc.json(),
+    fc.array(fc.anything()).map((list) => JSON.stringify(list) ?? ""),
+  );
+  fc.assert(
+    fc.property(anything, (text) => {
+      const { networks, networksProblem } = read(text);
+      return networks === undefined || (networksProblem === undefined && networks.length > 0);
+    }),
+  );
+});
+
+t.test("annotations of further interfaces are among a pod's facts, those of others are not", async (t) => {
+  const annotations = {
+    "net1.shop.ovn.kubernetes.io/ip_address": "10.0.0.5",
+    "net1.shop.kubernetes.io/ip_address.eth1": "10.0.0.6",
+    "macvlan.shop.kubernetes.io/allocated": "true",
+    "cluster-autoscaler.kubernetes.io/safe-to-evict": "true",
+    "scheduler.alpha.kubernetes.io/node-selector": "x",
+  };
+  const pod = projectPod({ metadata: { name: "a", namespace: "shop", uid: "u", annotations } });
+  t.same(Object.keys(pod?.annotations ?? {}).length, 3);
+});
+
+t.test("a definition says whether its interfaces are OVN's, or only get their addresses here", async (t) => {
+  const meaning = (config: unknown) =>
+    projectAttachment({
+      metadata: { name: "net1", namespace: "shop", uid: "u" },
+      spec: { config: typeof config === "string" ? config : JSON.stringify(config) },
+    });
+  const own = { type: "kube-ovn", provider: "net1.shop.ovn" };
+  const ipam = { type: "kube-ovn", provider: "net1.shop" };
+  t.match(meaning(own), { key: "shop/net1", wants: "ovn", problem: "" });
+  t.match(meaning({ plugins: [own, { type: "tuning" }] }), { wants: "ovn", problem: "" });
+  t.match(meaning({ type: "macvlan", ipam }), { wants: "ipam", problem: "" });
+  t.match(meaning({ plugins: [{ type: "ipvlan", ipam }, { type: "tuning" }] }), { wants: "ipam", problem: "" });
+  for (const other of ["", {}, { type: "bridge", ipam: { type: "host-local" } }, { plugins: [] }])
+    t.match(meaning(other), { wants: "other", problem: "" });
+  for (const [config, why] of [
+    ["{", /^spec\.config is not JSON/],
+    ["[]", /not a JSON object/],
+    [{ plugins: [1] }, /plugins in spec\.config/],
+    [{ ...own, provider: "net2.shop.ovn" }, /has the provider "net2\.shop\.ovn"; it must be "net1\.shop\.ovn"/],
+    [{ type: "kube-ovn" }, /has no provider; it must be "net1\.shop\.ovn"/],
+    [{ type: "macvlan", ipam: { type: "kube-ovn" } }, /^ipam in spec\.config has no provider; it must be "net1\.shop"/],
+  ] as const)
+    t.match(meaning(config), { wants: "unclear", problem: why });
+});

@@ -1,0 +1,87 @@
+import { POD } from "../api/annotations.ts";
+import type { ObjectMeta } from "./meta.ts";
+import type { NetworkSelectionFact, PodFact } from "./types.ts";
+
+/** More than anybody has; a pod that names a thousand networks is a mistake. */
+const LIMIT = 64;
+
+const FORMS = `write names such as "net1,tenant/net2@eth1", or a list such as [{"name":"net1","namespace":"tenant","interface":"eth1"}]`;
+/** A name of Kubernetes (RFC 1123 subdomain). */
+const NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
+/** IFNAMSIZ of linux/if.h allows 15 bytes. */
+const INTERFACE = /^[^\s/:]{1,15}$/;
+
+/** Thrown and caught here: a sentence. */
+class Unreadable extends Error {}
+
+/**
+ * What a pod says of further networks, in either of the two forms of its annotation (NPWG "Kubernetes Network Custom Resource
+ * Definition" 4.1.2): all of it, or why it cannot be read. Nothing where it says nothing.
+ */
+export function projectNetworks(meta: ObjectMeta): Pick<PodFact, "networks" | "networksProblem"> {
+  const text = meta.annotations?.[POD.networks]?.trim();
+  if (text === undefined || text === "") return {};
+  try {
+    const namespace = meta.namespace ?? "default";
+    const networks = /[[{"]/.test(text) ? fromList(text, namespace) : fromText(text, namespace);
+    if (networks.length > LIMIT) throw new Unreadable(`names ${networks.length} networks; at most ${LIMIT} are read`);
+    return networks.length === 0 ? {} : { networks };
+  } catch (error) {
+    if (!(error instanceof Unreadable)) throw error;
+    const value = text.length > 200 ? `${text.slice(0, 200)}…` : text;
+    return { networksProblem: `Annotation ${POD.networks} (${value}) ${error.message}.` };
+  }
+}
+
+function fromText(text: string, namespace: string): readonly NetworkSelectionFact[] {
+  return text.split(",").map((part) => {
+    const entry = part.trim();
+    const parts = /^(?:([^/@]*)\/)?([^/@]*)(?:@([^/@]*))?$/.exec(entry);
+    if (parts === null) throw new Unreadable(`has "${entry}", which is no name of a network; ${FORMS}`);
+    const [, ns = namespace, name = "", given] = parts;
+    return checked({ namespace: ns, name, interface: given ?? "", ips: "", mac: "" }, given !== undefined);
+  });
+}
+
+function fromList(text: string, namespace: string): readonly NetworkSelectionFact[] {
+  let list: unknown;
+  try {
+    list = JSON.parse(text);
+  } catch {
+    throw new Unreadable(`looks like JSON, but is none; ${FORMS}`);
+  }
+  if (!Array.isArray(list)) throw new Unreadable(`is no list; ${FORMS}`);
+  return list.map((entry: unknown) => {
+    if (typeof entry !== "object" || entry === null) throw new Unreadable(`has an entry that is no object; ${FORMS}`);
+    const of = entry as Readonly<Record<string, unknown>>;
+    const textOf = (key: string): string => {
+      const value = of[key] ?? "";
+      if (typeof value !== "string") throw new Unreadable(`has a "${key}" that is no text; ${FORMS}`);
+      return value;
+    };
+    const ips: unknown = of["ips"] ?? [];
+    if (!Array.isArray(ips) || !ips.every((ip) => typeof ip === "string"))
+      throw new Unreadable(`has "ips" that are no list of addresses; ${FORMS}`);
+    const name = textOf("interface");
+    const made = {
+      namespace: textOf("namespace") || namespace,
+      name: textOf("name"),
+      interface: name,
+      // A prefix length is of no use here: the Subnet has it.
+      ips: ips.map((ip: string) => ip.trim().replace(/\/\d+$/, "")).join(","),
+      mac: textOf("mac"),
+    };
+    return checked(made, name !== "");
+  });
+}
+
+function checked(made: NetworkSelectionFact, named: boolean): NetworkSelectionFact {
+  for (const part of [made.namespace, made.name]) {
+    if (!NAME.test(part)) throw new Unreadable(`has "${part}" for a name, which none can be; ${FORMS}`);
+  }
+  if (named && !INTERFACE.test(made.interface))
+    throw new Unreadable(
+      `has "${made.interface}" for an interface; its name may have 15 characters, and no "/", ":" or blank`,
+    );
+  return made;
+}
