@@ -68,6 +68,21 @@ t.test("an address whose record is being written stays taken until the outcome i
   t.equal(records.get("c.default")?.lease.v4, "10.30.0.2");
 });
 
+t.test("a reservation that takes a pod's name before the pod is recorded is what counts", async (t) => {
+  const { facts, allocator, ipam, refused } = rig();
+  addSubnet(facts, "tiny", { cidrBlock: "10.30.0.0/30", namespaces: ["default"] });
+  allocator.start();
+  addPod(facts, "b", { node: "weft-1" });
+  t.equal(ipam.leaseOf("b.default")?.v4, "10.30.0.2");
+  const spec = { podName: "b", namespace: "default", subnet: "ovn-default", v4IpAddress: "10.16.0.200" };
+  const labels = { "ovn.kubernetes.io/ip_reserved": "true" };
+  facts.set("ips", "b.default", projectIp({ metadata: { name: "b.default", uid: "uid-r", labels }, spec }));
+  t.match(ipam.leaseOf("b.default"), { subnet: "ovn-default", v4: "10.16.0.200" });
+  addPod(facts, "c", { node: "weft-1" });
+  t.equal(ipam.leaseOf("c.default")?.v4, "10.30.0.2", "what was decided for the pod before is free again");
+  t.same(refused, []);
+});
+
 t.test("a larger subnet serves those who wait", async (t) => {
   const { facts, allocator, records } = rig();
   addSubnet(facts, "tiny", { cidrBlock: "10.30.0.0/30", namespaces: ["default"] });
@@ -245,6 +260,21 @@ t.test("a node whose port another hand has given an address of elsewhere gets on
   allocator.start();
   t.same(refused, []);
   t.match(records.get("node-weft-2")?.lease, { subnet: "join", v4: /^100\.64\./ });
+});
+
+t.test("a Vip that is changed before it has been given its address gets what it asks for then", (t) => {
+  const { facts, allocator, ipam, refused } = rig();
+  allocator.start();
+  const ask = (v4ip: string): void => {
+    const metadata = { name: "v", uid: "v" };
+    facts.set("vips", "v", projectVip({ metadata, spec: { subnet: "ovn-default", v4ip } }));
+  };
+  ask("10.16.0.200");
+  t.equal(ipam.leaseOf("vip/v")?.v4, "10.16.0.200");
+  ask("10.16.0.201");
+  t.equal(ipam.leaseOf("vip/v")?.v4, "10.16.0.201");
+  t.same(refused, []);
+  t.end();
 });
 
 t.test("a Vip keeps its address through a new start when a user has reserved it meanwhile", async (t) => {

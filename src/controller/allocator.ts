@@ -191,7 +191,7 @@ export class Allocator {
     const { facts } = this.#options;
     const fact = now ?? old;
     if (fact === undefined) return;
-    if (this.#recording.delete(fact.name)) this.#options.withdraw(fact.name);
+    const undone = this.#stopRecording(fact.name) && now !== undefined ? this.#undo(fact.name, now) : undefined;
     const freed = now === undefined ? this.#holdings.release(fact.name) : undefined;
     if (now === undefined) {
       this.#waiting.delete(`ips/${fact.name}`);
@@ -199,6 +199,7 @@ export class Allocator {
     } else {
       this.#holdings.reserve(now);
       this.#serveReservation(now);
+      if (undone !== undefined) this.#freed(undone);
     }
     for (const pod of facts.by("pods", "holder", fact.holder)) this.#servePod(pod);
     const node = fact.holder.startsWith("node:") ? facts.get("nodes", fact.holder.slice("node:".length)) : undefined;
@@ -211,6 +212,23 @@ export class Allocator {
     this.#freed(freed);
   }
 
+  /** True where something was to be recorded under that name. */
+  #stopRecording(name: string): boolean {
+    const recording = this.#recording.delete(name);
+    if (recording) this.#options.withdraw(name);
+    return recording;
+  }
+
+  /**
+   * An object has come while an address was to be recorded in it: as a rule that record. Where another hand was first, what was decided
+   * is not recorded and never will be, and is let go; what the object says counts. Returns the subnet of which an address is free then.
+   */
+  #undo(owner: string, { subnet, v4, v6 }: Pick<IpFact, "subnet" | "v4" | "v6">): string | undefined {
+    const lease = this.#options.ipam.leaseOf(owner);
+    const same = lease?.subnet === subnet && (lease.v4 ?? "") === v4 && (lease.v6 ?? "") === v6;
+    return same ? undefined : this.#holdings.release(owner);
+  }
+
   #noteVip(old: VipFact | undefined, now: VipFact | undefined): void {
     const name = vipOwner((now ?? old)?.name ?? "");
     if (now === undefined || now.deleting) {
@@ -218,9 +236,10 @@ export class Allocator {
       if (now === undefined) this.#release(name);
       return;
     }
-    if (this.#recording.delete(name)) this.#options.withdraw(name);
+    const undone = this.#stopRecording(name) ? this.#undo(name, now) : undefined;
     this.#holdings.reserveVip(now);
     this.#serveVip(now);
+    if (undone !== undefined) this.#freed(undone);
     if (now.given && old?.given !== true) this.#waiting.serveAll();
   }
 
