@@ -51,7 +51,7 @@ export interface ControllerParts {
 const LOCK_MS = 300;
 
 /** How long a transaction waits, in ms, for the pods whose addresses are being recorded just then. */
-const GATHER_MS = 200;
+const GATHER_MS = 400;
 /**
  * What comes in bursts, with what is derived from it; whatever else changes (a policy, a subnet, a node) hurries the transaction that is being
  * held back.

@@ -17,7 +17,7 @@ function rig() {
 t.test(
   "each write is confirmed after it was decided, and those that come meanwhile share the next question",
   async (t) => {
-    const { answers, fence, turn } = rig();
+    const { answers, clock, fence, turn } = rig();
     const first = [fence.pass(), fence.pass()];
     await turn();
     t.equal(answers.length, 1);
@@ -27,6 +27,8 @@ t.test(
     answers[0]?.(true);
     t.same(await Promise.all(first), [true, true]);
     await turn();
+    t.equal(answers.length, 1, "in a burst the next question waits for more to come");
+    await clock.advance(10);
     t.equal(answers.length, 2, "what was decided after the first question was sent is not proved by its answer");
     answers[1]?.(false);
     t.same(await Promise.all(later), [false, false]);
@@ -34,13 +36,14 @@ t.test(
 );
 
 t.test("who is not confirmed writes nothing, and reads freely", async (t) => {
-  const { answers, inner, turn, kube } = rig();
+  const { answers, clock, inner, turn, kube } = rig();
   const refused = kube.create(NAMESPACES, { metadata: { name: "a" } });
   await turn();
   answers[0]?.(false);
   await t.rejects(refused, { code: "unavailable" });
   t.equal(inner.object(NAMESPACES, { name: "a" }), undefined);
   t.equal((await kube.list(NAMESPACES)).items.length, 0);
+  await clock.advance(10);
   const written = kube.create(NAMESPACES, { metadata: { name: "a" } });
   await turn();
   answers[1]?.(true);
