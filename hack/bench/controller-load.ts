@@ -57,6 +57,25 @@ export function loadBetween(before: LoadReading, after: LoadReading): Load {
   };
 }
 
+/** The lab is calm when its processes together used less than this share of one CPU, over as many looks in a row. */
+const CALM = { share: 0.15, looks: 4, everyMs: 250, mostMs: 60_000 } as const;
+
+/**
+ * Returns when what was done before is over, also what nobody waits for: garbage that the API server collects, objects that controllers
+ * see disappear. Otherwise whoever comes next pays for it. Gives up waiting after a minute.
+ */
+export async function calm(lab: Lab): Promise<void> {
+  const until = performance.now() + CALM.mostMs;
+  let before = readLoad(lab);
+  for (let looks = 0; looks < CALM.looks && performance.now() < until; ) {
+    await new Promise((resolve) => setTimeout(resolve, CALM.everyMs));
+    const now = readLoad(lab);
+    const usedMs = Object.values(loadBetween(before, now).programs).reduce((sum, ms) => sum + ms, 0);
+    looks = usedMs < CALM.share * (now.at - before.at) ? looks + 1 : 0;
+    before = now;
+  }
+}
+
 /** Sums of some loads; `foreign` is their mean. */
 export function sumLoads(loads: readonly Load[]): Load {
   const programs = new Map<string, number>();

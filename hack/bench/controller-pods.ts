@@ -83,6 +83,8 @@ export class PodMaker {
         PODS,
         { namespace: this.#namespace, name },
         { type: "merge", body: { metadata: { uid: metadata.uid, annotations: annotations() } } },
+        // As in a cluster, where pods are made by others: the API server keeps account of either.
+        { fieldManager: "weft-controller" },
       );
     });
   }

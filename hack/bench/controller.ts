@@ -3,7 +3,7 @@ import { cp, readdir } from "node:fs/promises";
 import { type Lab, openLab } from "../lab/lab.ts";
 import { createProgress, type Progress } from "../machine/progress.ts";
 import { type QuietCluster, quietCluster } from "./controller-cluster.ts";
-import { type Load, loadBetween, readLoad, sumLoads } from "./controller-load.ts";
+import { calm, type Load, loadBetween, readLoad, sumLoads } from "./controller-load.ts";
 import { PodMaker, type Wave } from "./controller-pods.ts";
 import { ControllerProcess, type ProcessUse } from "./controller-process.ts";
 import { apiWrites, writesBetween } from "./controller-writes.ts";
@@ -169,6 +169,12 @@ class Run {
     return times;
   }
 
+  /** Neither may pay for what was done before its turn. */
+  async #calm(): Promise<void> {
+    await this.#cluster.settled();
+    await calm(this.#lab);
+  }
+
   async #turns(controller: ControllerProcess): Promise<Pick<ControllerBench, "floor" | "weft">> {
     const { pods, turns } = this.#options;
     const floor = { waves: [] as Wave[], loads: [] as Load[] };
@@ -179,9 +185,10 @@ class Run {
     const before = await controller.metrics();
     for (let turn = 0; turn < turns; turn++) {
       const count = Math.round((pods * (turn + 1)) / turns) - Math.round((pods * turn) / turns);
-      await this.#cluster.settled();
+      await this.#calm();
       await this.#progress.step(`floor: ${count} pods`, () => this.#turn(floor, () => this.#pods.floor(count)));
       await this.#pods.clearFloor();
+      await this.#calm();
       const [writesBefore, cpuBefore] = [await apiWrites(this.#lab), controller.use().cpuMs];
       await this.#progress.step(`weft: ${count} pods`, () => this.#turn(weft, () => this.#pods.wave(count)));
       await this.#cluster.settled();
