@@ -4,6 +4,7 @@ import { CHANGING } from "../compile/derived.ts";
 import { poolVerdictKey } from "../compile/ippool.ts";
 import { furtherInterfaces, interfaceOf, OWN_INTERFACE, type PodInterface, portOf } from "../compile/pod-interfaces.ts";
 import { isRetained } from "../compile/retention.ts";
+import { vipVerdictKey } from "../compile/vip.ts";
 import type { FactChange } from "../facts/store.ts";
 import type { IpFact, NodeFact, PodFact, VipFact } from "../facts/types.ts";
 import { type Refusal, refuse } from "../ipam/refusal.ts";
@@ -231,6 +232,7 @@ export class Allocator {
 
   #noteVip(old: VipFact | undefined, now: VipFact | undefined): void {
     const name = vipOwner((now ?? old)?.name ?? "");
+    if (now?.given !== false) this.#options.facts.set("verdicts", vipVerdictKey((now ?? old)?.name ?? ""), undefined);
     if (now === undefined || now.deleting) {
       this.#waiting.delete(`vips/${(now ?? old)?.name}`);
       if (now === undefined) this.#release(name);
@@ -445,6 +447,10 @@ export class Allocator {
     if (this.#isBeingJudged(refusal.subnet)) {
       this.#waiting.briefly(id, serve);
       return;
+    }
+    if (kind === "vips") {
+      const key = vipVerdictKey(object.name);
+      this.#options.facts.set("verdicts", key, { key, ok: false, reason: refusal.code, message: refusal.message });
     }
     if (!this.#waiting.refused(id, refusal, alike, serve)) return;
     // Of which of a pod's interfaces it is said, where it is not its own.

@@ -1,7 +1,7 @@
 import t from "tap";
 import type { FakeKube } from "../kube/fake.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { IPS, PODS, SUBNETS } from "../kube/resources.ts";
+import { IPS, PODS, SUBNETS, VIPS } from "../kube/resources.ts";
 import type { Pod } from "../kube/types.ts";
 import { candidate, cluster, eventually } from "./controller-testing.ts";
 
@@ -66,6 +66,32 @@ t.test("what somebody else writes into a status is put right", async (t) => {
   const body = { status: { v4availableIPs: 7 } };
   await kube.patch(SUBNETS, { name: "ovn-default" }, { type: "merge", body }, { subresource: "status" });
   await eventually("it is right again", () => (available() === 253 ? true : undefined));
+});
+
+t.test("a Vip says of itself what it was given, or why it was not, and is then left alone", async (t) => {
+  const { kube, server } = await cluster(t);
+  candidate(t, kube, server);
+  const vip = (name: string) => kube.object<KubeObject & { status?: { conditions?: unknown[] } }>(VIPS, { name });
+  const conditions = (name: string, reason: string) =>
+    eventually(`${name} says ${reason}`, () => {
+      const found = vip(name)?.status?.conditions;
+      return JSON.stringify(found)?.includes(`"reason":"${reason}"`) ? found : undefined;
+    });
+  await kube.create(VIPS, { metadata: { name: "door" }, spec: { subnet: "ovn-default", v4ip: "10.16.0.1" } });
+  t.match(await conditions("door", "AddressIsGateway"), [
+    { type: "Validated", status: "False" },
+    { type: "Ready", status: "False", message: /^10\.16\.0\.1 is the gateway of subnet "ovn-default"/ },
+  ]);
+  const body = { spec: { v4ip: "10.16.0.9", macAddress: "02:00:00:00:00:09" } };
+  await kube.patch(VIPS, { name: "door" }, { type: "merge", body });
+  t.match(await conditions("door", "Ready"), [
+    { type: "Validated", status: "True" },
+    { type: "Ready", status: "True", message: "it has 10.16.0.9, 02:00:00:00:00:09" },
+  ]);
+  const { metadata } = vip("door") ?? {};
+  await new Promise((resolve) => setTimeout(resolve, 1_200));
+  t.equal(vip("door")?.metadata.resourceVersion, metadata?.resourceVersion, "nothing more is written");
+  t.notMatch(JSON.stringify(vip("door")?.status), /observedGeneration/, "each status is a new generation of a Vip");
 });
 
 t.test("pods that come together share transactions, and one that comes alone does not wait for others", async (t) => {

@@ -321,7 +321,8 @@ export class Controller {
   #state(effect: ConditionEffect): void {
     this.#term?.statuses.state(effect);
     const problem = effect.refused ?? (effect.ready ? undefined : effect);
-    if (problem === undefined) return;
+    // Why a Vip has no address was said when that was decided.
+    if (problem === undefined || effect.resource === "vips") return;
     const { resource, name, uid } = effect;
     this.#events.record({ type: STATUS_TYPES[resource], name, uid }, "Warning", problem.reason, problem.message);
   }
