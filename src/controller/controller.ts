@@ -198,6 +198,7 @@ export class Controller {
       defaultSubnet: settings.defaultSubnet,
       joinSubnet: settings.nodeSwitch,
       serviceCidr: cidrTexts(settings.serviceCidr),
+      keepVmIp: settings.keepVmIp,
     });
     // A controller that is alone has the lock in an instant. What it reads afterwards need not be read again when it leads.
     await until(northbound.lock.whenHeld(signal), LOCK_MS, this.#parts.clock);
