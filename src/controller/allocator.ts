@@ -10,6 +10,7 @@ import type { IpFact, NodeFact, PodFact, VipFact } from "../facts/types.ts";
 import { type Refusal, refuse } from "../ipam/refusal.ts";
 import type { AddressRequest, Decision, Lease } from "../ipam/types.ts";
 import { parseDualIp } from "../net/dual.ts";
+import { byAge } from "./claims.ts";
 import { Holdings, type HoldingsOptions } from "./holdings.ts";
 import { namingOtherList } from "./listed-twice.ts";
 import { ANY_PURPOSE, likeness, openPart, type Purpose, podWish, purposeOf, vipOwner } from "./pod-wish.ts";
@@ -266,6 +267,8 @@ export class Allocator {
       if (ip?.subnet !== subnet) continue;
       this.#holdings.reserve(ip);
       this.#serveReservation(ip);
+      if (facts.get("disputes", key) !== undefined) continue;
+      for (const pod of facts.by("pods", "holder", ip.holder)) this.#servePod(pod);
     }
     usageChanged(subnet);
     this.#waiting.serveAll();
@@ -275,7 +278,7 @@ export class Allocator {
     const { facts, ipam, usageChanged } = this.#options;
     configureSubnet(facts, ipam, subnet);
     // Records that came before their subnet could not be held until now.
-    for (const ip of facts.by("ips", "subnet", subnet)) this.#holdings.reserve(ip);
+    for (const ip of byAge(facts.by("ips", "subnet", subnet))) this.#holdings.reserve(ip);
     usageChanged(subnet);
     this.#waiting.serveAll();
   }
