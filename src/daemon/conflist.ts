@@ -2,15 +2,20 @@ import { open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CNI_TYPE, CNI_VERSIONS } from "../api/cni-message.ts";
 
+/** What every portmap of the last years speaks. */
+const USUAL = CNI_VERSIONS.filter((version) => version <= "1.0.0");
+
 /**
  * The network configuration that makes the container runtime call our shim (CNI SPEC 1.1 "Network configuration format").
  * Runtimes that know `cniVersions` take the newest they speak; older ones take `cniVersion`. `portmap` gives hostPort.
+ * @param portmap versions that the node's portmap speaks: a version that one plugin of the list does not speak fails for every pod.
  */
-export function conflist(serverSocket: string): string {
+export function conflist(serverSocket: string, portmap: readonly string[] = USUAL): string {
+  const versions = CNI_VERSIONS.filter((version) => portmap.includes(version));
   const configuration = {
     name: CNI_TYPE,
-    cniVersion: "1.0.0",
-    cniVersions: CNI_VERSIONS,
+    cniVersion: versions.includes("1.0.0") ? "1.0.0" : (versions.at(-1) ?? "1.0.0"),
+    ...(versions.length > 0 && { cniVersions: versions }),
     plugins: [
       { type: CNI_TYPE, server_socket: serverSocket },
       { type: "portmap", capabilities: { portMappings: true } },

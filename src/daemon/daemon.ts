@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { Logger } from "pino";
 import { serve } from "../admin/serve.ts";
 import { CONTROLLER_COMPONENT } from "../api/names.ts";
@@ -18,6 +19,7 @@ import { annotateChassis, nodeInformer, setNetworkAvailable } from "./node.ts";
 import type { DaemonOptions } from "./options.ts";
 import { OvsPorts } from "./ovs-ports.ts";
 import { type OvsChange, OvsView } from "./ovs-view.ts";
+import { pluginVersions } from "./plugin-versions.ts";
 import type { PodLinks } from "./pod-links.ts";
 import { podInformer } from "./pods.ts";
 import { ReconcileLoop } from "./reconcile-loop.ts";
@@ -100,7 +102,8 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
       metrics.ready = reason === undefined;
       if (reason !== undefined || published) return;
       // From now on the runtime calls the shim; the file stays when the daemon goes, as do the pods' networks.
-      await writeAtomically(options.cniConfDir, options.cniConfName, conflist(options.bindSocket));
+      const portmap = await pluginVersions(join(options.cniBinDir, "portmap"));
+      await writeAtomically(options.cniConfDir, options.cniConfName, conflist(options.bindSocket, portmap));
       published = true;
       log.info({ file: options.cniConfName }, "ready: the runtime may set up pods");
     },

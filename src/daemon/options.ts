@@ -10,6 +10,8 @@ export interface DaemonOptions {
   readonly ovsRemote: string;
   readonly cniConfDir: string;
   readonly cniConfName: string;
+  /** Where the plugins are that our configuration chains. */
+  readonly cniBinDir: string;
   /** "" where not given. Read by later rules for Services; kube-proxy serves them now. */
   readonly serviceClusterIpRange: string;
   /** The subnet that `ovn0` is in. */
@@ -41,6 +43,7 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
     .option("--ovs-remote <remote>", "the local Open vSwitch database", "unix:/run/openvswitch/db.sock")
     .option("--cni-conf-dir <folder>", "where the container runtime reads network configurations", "/etc/cni/net.d")
     .option("--cni-conf-name <file>", "name of ours; runtimes take the first by name", "01-kube-ovn.conflist")
+    .option("--cni-bin-dir <folder>", "where the container runtime finds plugins", "/opt/cni/bin")
     .option("--service-cluster-ip-range <cidrs>", "addresses of Services, IPv4 and IPv6 separated by a comma", "")
     .option("--node-switch <subnet>", "the subnet that joins nodes to the default VPC", JOIN_SUBNET)
     .option("--mtu <bytes>", "MTU of pods; 0: what the tunnel interface leaves", mtuOf, 0)
@@ -61,6 +64,7 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
     ovsRemote: String(options["ovsRemote"]),
     cniConfDir: String(options["cniConfDir"]),
     cniConfName: String(options["cniConfName"]),
+    cniBinDir: String(options["cniBinDir"]),
     serviceClusterIpRange: String(options["serviceClusterIpRange"]),
     nodeSwitch: String(options["nodeSwitch"]),
     mtu: Number(options["mtu"]),

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -9,6 +9,7 @@ import { hostLinkName, isHostLinkName } from "./link-names.ts";
 import { DaemonMetrics } from "./metrics.ts";
 import { HostRules } from "./nft.ts";
 import { readOptions } from "./options.ts";
+import { pluginVersions } from "./plugin-versions.ts";
 import { ReconcileLoop } from "./reconcile-loop.ts";
 import { tunnelMtu } from "./tunnel-mtu.ts";
 
@@ -30,15 +31,38 @@ t.test("host ends are named as Kube-OVN names them, and fit", async (t) => {
   for (const other of ["eth0", "ovn0", "br-int", "veth12345678", "_h"]) t.notOk(isHostLinkName(other), other);
 });
 
-t.test("the conflist chains portmap and lists the versions", async (t) => {
+t.test("the conflist chains portmap and lists the versions that it speaks", async (t) => {
+  const versions = (portmap?: readonly string[]) => {
+    const { cniVersion, cniVersions } = JSON.parse(conflist("/run/x.sock", portmap));
+    return [cniVersion, ...(cniVersions ?? [])];
+  };
+  const old = ["0.3.0", "0.3.1", "0.4.0"];
+  t.same(versions(["0.1.0", ...old, "1.0.0", "1.1.0"]), ["1.0.0", ...old, "1.0.0", "1.1.0"]);
+  t.same(versions(["0.1.0", ...old, "1.0.0"]), ["1.0.0", ...old, "1.0.0"]);
+  t.same(versions(["0.1.0", "0.2.0", ...old]), ["0.4.0", ...old]);
+  t.same(versions(["9.0.0"]), ["1.0.0"], "the runtime then says what is wrong");
+  t.same(versions(), ["1.0.0", ...old, "1.0.0"], "one that does not answer is taken for a usual one");
   t.match(JSON.parse(conflist("/run/x.sock")), {
-    cniVersion: "1.0.0",
-    cniVersions: ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"],
     plugins: [
       { type: "kube-ovn", server_socket: "/run/x.sock" },
       { type: "portmap", capabilities: { portMappings: true } },
     ],
   });
+});
+
+t.test("a plugin says which versions it speaks", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "weft-bin-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const plugin = (name: string, script: string): string => {
+    writeFileSync(join(folder, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    return join(folder, name);
+  };
+  const answer = `cat >/dev/null; test "$CNI_COMMAND" = VERSION && echo '{"supportedVersions":["0.4.0","1.0.0"]}'`;
+  t.same(await pluginVersions(plugin("good", answer)), ["0.4.0", "1.0.0"]);
+  t.equal(await pluginVersions(plugin("silent", "exit 0")), undefined);
+  t.equal(await pluginVersions(plugin("broken", "exit 1")), undefined);
+  t.equal(await pluginVersions(plugin("odd", "echo null")), undefined);
+  t.equal(await pluginVersions(join(folder, "absent")), undefined);
 });
 
 t.test("a file is written whole and leaves nothing beside it", async (t) => {
