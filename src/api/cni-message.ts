@@ -140,7 +140,7 @@ export interface CniAddress {
 export interface CniResponse {
   /** IPv4 before IPv6; empty when the subnet hands out MAC addresses only. */
   readonly ips: readonly CniAddress[] | null;
-  /** The interface's MAC inside the pod. */
+  /** The interface's MAC inside the pod; "" when we gave only an address. */
   readonly mac_address: string;
   /** Routes that were set in the pod; empty means one default route for each gateway of `ips`. */
   readonly routes: readonly CniRoute[] | null;

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { CNI_ERROR, type CniResponse } from "../api/cni-message.ts";
 import { podPortName, VENDOR } from "../api/names.ts";
 import type { Allocation } from "./allocation.ts";
-import { isOfProvider } from "./attachment.ts";
+import { refuseConfusion } from "./attachment.ts";
 import {
   type AllocationDeadlines,
   awaitAllocation,
@@ -54,7 +54,7 @@ export async function addPod(
 
   const wanted = interfaceFor(world, request, found.allocation);
   const spec = portFor(request, found, wanted);
-  refuseConfusion(world.ports, request, spec);
+  refuseConfusion(world.ports, request, spec.externalIds[EXTERNAL_ID.ifaceId] ?? "");
   const undo = new Undo();
   try {
     // There is one if a runtime repeats an ADD, or a life of this daemon ended within one.
@@ -89,26 +89,6 @@ async function addresses(world: AddWorld, request: PodRequest, allocation: Alloc
     );
   }
   return response(request, allocation, 0);
-}
-
-/**
- * A port of one name, and a port of one logical port, take the place of an earlier one, so that an ADD can be repeated. Two networks that mean
- * the same by mistake would take each other's interface that way.
- */
-function refuseConfusion(ports: Ports, request: PodRequest, { externalIds }: PortSpec): void {
-  const refuse = (why: string): CniError =>
-    new CniError(CNI_ERROR.invalidConfig, `pod ${request.podNamespace}/${request.podName}: ${why}`, {
-      details: `the network configuration ${request.network ?? ""} has provider ${request.provider}; each network of a pod has a provider of its own, <name>.<namespace>.ovn, and each of its interfaces a name of its own`,
-    });
-  for (const port of ports.ofContainer(request.containerId)) {
-    const [logicalPort, ifName] = [port.externalIds[EXTERNAL_ID.ifaceId], port.externalIds[EXTERNAL_ID.ifName]];
-    if (ifName === request.ifName && !isOfProvider(port, request.provider)) {
-      throw refuse(`${ifName} is already the interface of logical port ${logicalPort}`);
-    }
-    if (ifName !== request.ifName && logicalPort === externalIds[EXTERNAL_ID.ifaceId]) {
-      throw refuse(`logical port ${logicalPort} is already its ${ifName}, and cannot be ${request.ifName} too`);
-    }
-  }
 }
 
 /** Waits for the controller; the time until the address and the time from it to the route are told apart, as in Kube-OVN's metrics. */

@@ -29,6 +29,7 @@ export interface Allocation {
   readonly isDefault: boolean;
   /** IPv4 before IPv6; empty where the subnet hands out MAC addresses only. */
   readonly addresses: readonly AllocatedAddress[];
+  /** "" where another plugin makes the interface, and chooses. */
   readonly mac: string;
   readonly subnet: string;
   /** The KubeVirt machine whose address and port it is; absent where they are the pod's own. */
@@ -53,7 +54,7 @@ const EVERYWHERE: Readonly<Record<4 | 6, Cidr | undefined>> = { 4: parseCidr("0.
  */
 export function readAllocation(
   pod: PodFact,
-  request: Pick<PodRequest, "provider" | "ifName" | "routes">,
+  request: Pick<PodRequest, "ipamOnly" | "provider" | "ifName" | "routes">,
 ): AllocationState {
   const ofInterface = `${request.provider}.${request.ifName}`;
   const isTwice = pod.annotations[podAnnotation(ofInterface, "allocated")] === "true";
@@ -80,7 +81,7 @@ export function readAllocation(
       `pod ${pod.namespace}/${pod.name} asks for an interface of type ${JSON.stringify(nicType)}; only veth-pair is supported`,
     );
   }
-  const mac = parseMac(get("mac_address"));
+  const mac = request.ipamOnly && get("mac_address") === "" ? "" : parseMac(get("mac_address"));
   if (mac === undefined) throw fail("mac_address", "is no MAC address");
 
   const cidrs = split(get("cidr")).map(parseCidr);

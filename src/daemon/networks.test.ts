@@ -27,7 +27,8 @@ function annotations(provider: string, ip: string, more: Record<string, string> 
 
 const OWN = annotations("ovn", "10.16.0.7");
 const LAN = annotations("lan.shop.ovn", "10.17.0.7");
-const WIFI = annotations("wifi.shop", "10.18.0.7");
+/** Which MAC the interface has is the other plugin's to say. */
+const WIFI = annotations("wifi.shop", "10.18.0.7", { mac_address: "" });
 
 const POD = {
   pod_name: "web-0",

@@ -23,13 +23,17 @@ export function configuration(cniVersion: string, more: object = {}): object {
   return { cniVersion, name: "kube-ovn", type: "kube-ovn", server_socket: DEFAULT_SERVER_SOCKET, ...more };
 }
 
-/** Runs the node's installed shim as a runtime does; `stdin` is a configuration, or text that is written as it stands. */
+/**
+ * Runs the node's installed shim as a runtime does, or the plugin that `program` names; `stdin` is a configuration, or text that is written as
+ * it stands.
+ */
 export async function callPlugin(
   world: World,
   node: string,
   verb: string,
   stdin: object | string,
   { container, netns, ifName = "eth0", pod }: Attachment = {},
+  program = "kube-ovn",
 ): Promise<PluginRun> {
   const environment = {
     CNI_COMMAND: verb,
@@ -44,7 +48,7 @@ export async function callPlugin(
         }),
   };
   const assignments = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-  const { code, stdout } = await world.lab.node(node).exec(["env", ...assignments, "/opt/cni/bin/kube-ovn"], {
+  const { code, stdout } = await world.lab.node(node).exec(["env", ...assignments, `/opt/cni/bin/${program}`], {
     input: typeof stdin === "string" ? stdin : JSON.stringify(stdin),
     allowFailure: true,
     timeoutMs: 120_000,

@@ -201,7 +201,6 @@ function settingsOf({ cidrs }: Script): Settings {
     dnsService: "kube-system/kube-dns",
     domainGraceS: 600,
     enableLb: true,
-    keepVmIp: true,
     metricsPort: 0,
     logLevel: "info",
     allowMassDelete: false,

@@ -1,0 +1,54 @@
+import { access, constants, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { architecture, cacheFolder } from "../machine/cache.ts";
+import { ensureGo } from "../machine/go.ts";
+import { withFileLock } from "../machine/lock.ts";
+import type { Progress } from "../machine/progress.ts";
+import { run } from "../machine/run.ts";
+
+const VERSION = "v4.2.3";
+const MODULE = "gopkg.in/k8snetworkplumbingwg/multus-cni.v4";
+
+/**
+ * Path of the plugin `multus` ("thin": it needs no daemon), which the tests of several networks install; built with Go where the cache folder
+ * lacks it. `WEFT_MULTUS` names one of one's own instead. Rejects with MachineError.
+ */
+export async function ensureMultus(progress: Progress): Promise<string> {
+  const given = process.env["WEFT_MULTUS"];
+  if (given !== undefined) return given;
+  const target = join(cacheFolder(), `multus-${VERSION}-${architecture()}`);
+  const wait = (): void => progress.note("another checkout is building Multus; waiting for it");
+  await withFileLock(
+    `${target}.lock`,
+    async () => {
+      if (!(await isThere(target))) await build(target, progress);
+    },
+    wait,
+  );
+  return target;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** As a module that requires it: `go install` asks for the list of versions, which a proxy need not have. */
+async function build(target: string, progress: Progress): Promise<void> {
+  const go = await ensureGo("Multus", "set WEFT_MULTUS to its plugin", progress);
+  progress.note("building Multus with Go: about 2 minutes on two cores, once for all checkouts");
+  const folder = await mkdtemp(join(tmpdir(), "weft-multus-"));
+  const part = `${target}.${process.pid}.part`;
+  try {
+    await writeFile(join(folder, "go.mod"), `module weft.local/multus\n\ngo 1.24\n\nrequire ${MODULE} ${VERSION}\n`);
+    const args = ["build", "-mod=mod", "-trimpath", "-ldflags", "-s -w", "-o", part, `${MODULE}/cmd/multus`];
+    await progress.step("building Multus", () => run(go, args, { cwd: folder, env: { CGO_ENABLED: "0" } }));
+    await rename(part, target);
+  } finally {
+    await rm(part, { force: true });
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,93 @@
+import { cp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import t, { type Test } from "tap";
+import { createProgress } from "../../../hack/machine/progress.ts";
+import { ping } from "../../../hack/probe/probe.ts";
+import { ensureMultus } from "../../../hack/tools/multus.ts";
+import { runExamples } from "../examples.ts";
+import { sameInventory, takeInventory } from "../inventory.ts";
+import { createNetwork, lookInside, macvlanNetwork, ovnNetwork, useNetworkType } from "../networks.ts";
+import type { Thing } from "../objects.ts";
+import { inPod, remove, run, useNamespace, webPod } from "../pods.ts";
+import { connects } from "../policies.ts";
+import { judged, useSubnet } from "../subnets.ts";
+import { openWorld, type World, whyNoLab } from "../world.ts";
+
+const HOME = "weft-multus";
+const FOLDER = "/etc/cni/net.d";
+/** The runtime takes the first file of the folder. */
+const FILE = `${FOLDER}/00-multus.conf`;
+
+/** Puts Multus between the runtimes and Weft for the length of a test. */
+async function useMultus(t: Test, world: World): Promise<void> {
+  const binary = await ensureMultus(createProgress());
+  const config = {
+    cniVersion: "1.0.0",
+    name: "multus-cni-network",
+    type: "multus",
+    kubeconfig: world.lab.paths.nodeKubeconfig,
+    clusterNetwork: `${FOLDER}/01-kube-ovn.conflist`,
+  };
+  for (const name of world.lab.nodes) {
+    const node = world.lab.node(name);
+    const target = join(node.paths.opt, "cni/bin/multus");
+    await cp(binary, target);
+    t.teardown(async () => {
+      await node.exec(["rm", "-f", FILE]);
+      await rm(target, { force: true });
+    });
+    const script = `cat >${FOLDER}/.new && mv ${FOLDER}/.new ${FILE}`;
+    await node.exec(["sh", "-c", script], { input: JSON.stringify(config) });
+  }
+}
+
+/** What Multus says of a pod's networks: interface → its addresses. */
+function networkStatus(pod: Thing): Readonly<Record<string, readonly string[]>> {
+  const text = pod.metadata.annotations?.["k8s.v1.cni.cncf.io/network-status"] ?? "[]";
+  const list = JSON.parse(text) as readonly { interface?: string; ips?: readonly string[] }[];
+  return Object.fromEntries(list.map((network) => [network.interface ?? "", network.ips ?? []]));
+}
+
+t.test("pods with several networks through Multus", { skip: whyNoLab(), timeout: 400_000 }, async (t) => {
+  const world = await openWorld(t);
+  await useNetworkType(t, world);
+  await useMultus(t, world);
+  await useNamespace(t, world, HOME);
+
+  await t.test("kubelet's pods have them from their start, and are rid of them at their end", async (t) => {
+    const [lan, wire] = [`lan.${HOME}.ovn`, `wire.${HOME}`];
+    await useSubnet(t, world, "multus-lan", { provider: lan, cidrBlock: "10.52.0.0/24,fd00:10:52::/120" });
+    await useSubnet(t, world, "multus-wire", { provider: wire, cidrBlock: "172.30.52.0/24" });
+    for (const name of ["multus-lan", "multus-wire"]) await judged(world, name);
+    const before = await takeInventory(world);
+    await createNetwork(world, HOME, "lan", ovnNetwork("lan", HOME));
+    await createNetwork(world, HOME, "wire", macvlanNetwork("wire", HOME));
+    const networks = { "k8s.v1.cni.cncf.io/networks": "lan,wire@macvlan0" };
+    const [one, two] = (await run(world, [
+      webPod(HOME, "one", "weft-1", networks),
+      webPod(HOME, "two", "weft-2", networks),
+    ])) as readonly [Thing, Thing];
+    for (const [provider, ifName] of [
+      [lan, "net1"],
+      [wire, "macvlan0"],
+    ] as const) {
+      const spec = world.ips.get(`two.${HOME}.${provider}`)?.spec;
+      const addresses = [spec.v4IpAddress, spec.v6IpAddress].filter((text: string | undefined) => text);
+      t.same(networkStatus(two)[ifName], addresses, `${ifName} as Multus saw it`);
+      t.match(
+        (await lookInside(two, ifName))?.addresses.map((text) => text.split("/")[0]),
+        addresses,
+      );
+      for (const address of addresses) {
+        t.match(await ping(inPod(one), address), { ok: true }, address);
+        t.ok(await connects(inPod(one), address, 8080), `a connection to ${address}`);
+      }
+    }
+    await remove(world, HOME, ["one", "two"]);
+    await sameInventory(t, world, before, "nothing is left");
+  });
+
+  await t.test("every example of docs/attachments.md works as it stands", (t) =>
+    runExamples(t, world.lab, "attachments.md", true),
+  );
+});
