@@ -113,8 +113,9 @@ export class IntervalSet {
     chunk.last.splice(at, 0, last);
     if (at === 0) this.#starts[index] = first;
     if (chunk.first.length > CHUNK) {
-      const half = CHUNK >>> 1;
-      const right = { first: chunk.first.splice(half), last: chunk.last.splice(half) };
+      // What comes in order is not split in the middle: it would leave half of every chunk empty.
+      const cut = at === CHUNK ? CHUNK : CHUNK >>> 1;
+      const right = { first: chunk.first.splice(cut), last: chunk.last.splice(cut) };
       this.#chunks.splice(index + 1, 0, right);
       this.#starts.splice(index + 1, 0, right.first[0] as Coordinate);
     }
