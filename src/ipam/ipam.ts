@@ -4,6 +4,7 @@ import type { Dual } from "../net/dual.ts";
 import { macFromNumber, parseMacNumber } from "../net/mac.ts";
 import { decide, type Plan, type View } from "./decide.ts";
 import { type MacSource, MacTable } from "./macs.ts";
+import { OwnerMap } from "./owner-map.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { hold, type IpRecord } from "./reserve.ts";
 import { LeaseRecord, type NodeIp, SubnetState } from "./subnet.ts";
@@ -35,7 +36,7 @@ export class Ipam {
   /** IPPool → its subnet */
   readonly #pools = new Map<string, SubnetState>();
   /** owner → what it holds */
-  readonly #leases = new Map<string, LeaseRecord>();
+  #leases = new OwnerMap<LeaseRecord>();
   /** MAC domain → its MACs, and how many subnets share it */
   readonly #domains = new Map<string, { readonly table: MacTable<LeaseRecord>; subnets: number }>();
   /** address → the node that has it */
@@ -98,7 +99,7 @@ export class Ipam {
         const message = `Subnet "${name}" is in use: ${subnet.leases} of its addresses are held, one of them by "${holder}"; delete what holds them first.`;
         return refuse("SubnetInUse", message, { subnet: name, value: name, holder });
       }
-      for (const lease of this.#leases.values()) {
+      for (const lease of [...this.#leases.values()]) {
         if (subnet.leases === 0) break;
         if (lease.subnet === subnet) this.#drop(lease);
       }
@@ -114,7 +115,7 @@ export class Ipam {
   clear(): void {
     this.#subnets.clear();
     this.#pools.clear();
-    this.#leases.clear();
+    this.#leases = new OwnerMap();
     this.#domains.clear();
     this.#nodes.clear();
   }
@@ -133,7 +134,7 @@ export class Ipam {
     const existing = this.#leases.get(record.owner);
     const { lease, conflicts } = hold(subnet, record, existing);
     if (lease !== undefined && existing === undefined) {
-      this.#leases.set(lease.owner, lease);
+      this.#leases.add(lease);
       subnet.leases++;
     }
     return { lease: lease && leaseView(lease), conflicts };
@@ -253,7 +254,7 @@ export class Ipam {
     }
     if (lease === undefined) {
       lease = new LeaseRecord(owner, subnet, undefined, undefined, undefined);
-      this.#leases.set(owner, lease);
+      this.#leases.add(lease);
       subnet.leases++;
     }
     if (lease.v4 !== v4) {
