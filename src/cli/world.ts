@@ -1,5 +1,5 @@
-import { NODE } from "../api/annotations.ts";
-import { DEFAULT_SUBNET, DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
+import { NODE, OVN_PROVIDER } from "../api/annotations.ts";
+import { DEFAULT_SUBNET, DEFAULT_VPC, JOIN_SUBNET, podPortName } from "../api/names.ts";
 import { DerivedFacts } from "../compile/derived.ts";
 import type { WeftEffect } from "../compile/effects.ts";
 import { compileAll } from "../compile/whole.ts";
@@ -94,7 +94,17 @@ function clusterOf(objects: ClusterObjects): ClusterFact {
     defaultSubnet: chosen?.name ?? DEFAULT_SUBNET,
     joinSubnet: joins[0] ?? JOIN_SUBNET,
     serviceCidr: {},
+    keepVmIp: keepsVmIps(objects),
   };
+}
+
+/** Whether KubeVirt's machines keep addresses: where they do not, records are named after their pods. */
+function keepsVmIps(objects: ClusterObjects): boolean {
+  const pods = [...(objects.get("pods")?.values() ?? [])];
+  return !pods.some(({ metadata: { name, namespace = "default", ownerReferences = [] } }) => {
+    const ofMachine = ownerReferences.some(({ kind }) => kind === "VirtualMachineInstance");
+    return ofMachine && objects.get("ips")?.has(podPortName(name, namespace, OVN_PROVIDER));
+  });
 }
 
 /** An object without what no projection reads and what is half of it. */

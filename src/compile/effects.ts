@@ -64,10 +64,11 @@ export type AdminPolicyResource = Exclude<PolicyKind, "networkPolicies">;
 export interface ConditionEffect {
   readonly kind: "condition";
   readonly key: string;
-  readonly resource: "subnets" | "vpcs" | "ipPools" | "securityGroups" | AdminPolicyResource;
+  readonly resource: "subnets" | "vpcs" | "ipPools" | "vips" | "securityGroups" | AdminPolicyResource;
   readonly name: string;
   readonly uid: string;
-  readonly generation: number;
+  /** `metadata.generation` of what was looked at; absent where statuses count as generations too. */
+  readonly generation?: number;
   readonly ready: boolean;
   readonly reason: string;
   readonly message: string;

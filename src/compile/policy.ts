@@ -27,7 +27,7 @@ interface PolicyInput {
   /** The object, for Events about it. */
   readonly about: ReportEffect["about"];
   /** Where its status says whether it is in force: which that is, and the generation it is of. */
-  readonly status?: Pick<ConditionEffect, "generation"> & { readonly resource: AdminPolicyResource };
+  readonly status?: { readonly resource: AdminPolicyResource; readonly generation: number };
   /** What is to be made so that its domain names are learned. */
   readonly resolvers: readonly MakeResolverEffect[];
 }

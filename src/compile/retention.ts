@@ -9,12 +9,13 @@ export function ordinalOf(podName: string): { readonly set: string; readonly ord
 
 /**
  * Whether an address is kept although no pod uses it: a StatefulSet pod's, as long as the set exists and still counts it
- * among its replicas, and a virtual machine's, as long as the machine exists. A set or machine made anew under an old name is
- * another one. Addresses that a user reserved are never given back and are no business of this.
+ * among its replicas, and a virtual machine's, as long as the machine exists (`ClusterFact` may say that they keep none). A set
+ * or machine made anew under an old name is another one. Addresses that a user reserved are never given back and are no business of this.
  */
 export function isRetained(reader: FactReader, ip: IpFact): boolean {
   const [namespace = "", podName = ""] = ip.holder.split("/");
   if (ip.podType === "VirtualMachine") {
+    if (reader.get("cluster", "cluster")?.keepVmIp === false) return false;
     const machine = reader.get("machines", ip.holder);
     return machine !== undefined && !machine.deleting && isSame(ip, machine.uid);
   }

@@ -340,8 +340,14 @@ t.test("a machine's address is its own: it outlives pods, and its port carries t
   golden(t, "pod-machine", podUnit, facts, "default/vm");
   facts.set("pods", "default/a", undefined);
   facts.set("machines", "default/vm", { key: "default/vm", uid: "m", deleting: false });
-  const input = podUnit.read(facts, "default/vm");
-  t.same(input && podUnit.compile(input).effects, []);
+  const effects = (): unknown => {
+    const input = podUnit.read(facts, "default/vm");
+    return input && podUnit.compile(input).effects;
+  };
+  t.same(effects(), []);
+  const cluster = facts.get("cluster", "cluster");
+  if (cluster) facts.set("cluster", "cluster", { ...cluster, keepVmIp: false });
+  t.match(effects(), [{ kind: "release-ip", name: "vm.default" }], "machines keep none: a record of before goes");
 });
 
 t.test("a disputed address makes no port", async (t) => {

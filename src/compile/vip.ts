@@ -1,11 +1,11 @@
 import { isOvnProvider, POD } from "../api/annotations.ts";
 import { podPortName, routerPortName } from "../api/names.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { SubnetFact, VipFact } from "../facts/types.ts";
+import type { SubnetFact, VerdictFact, VipFact } from "../facts/types.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import { stableMac } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
-import { finalizer, type WeftEffect } from "./effects.ts";
+import { type ConditionEffect, finalizer, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { switchId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
@@ -18,6 +18,13 @@ interface VipInput {
   readonly parents: readonly string[];
   /** A pod has taken the address for its own: the port is the pod's. */
   readonly taken: boolean;
+  /** Why it was given no address. */
+  readonly refusal: VerdictFact | undefined;
+}
+
+/** The key, among the verdicts of subnets, of why a Vip was given no address: no subnet's name holds a slash. */
+export function vipVerdictKey(vip: string): string {
+  return `vip/${vip}`;
 }
 
 /**
@@ -32,12 +39,18 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
     const vip = reader.get("vips", key);
     if (vip === undefined) return undefined;
     const subnet = reader.get("verdicts", vip.subnet)?.ok === true ? reader.get("subnets", vip.subnet) : undefined;
-    return { vip, subnet, parents: vip.type === "" ? parentsOf(reader, vip) : [], taken: isTaken(reader, vip) };
+    return {
+      vip,
+      subnet,
+      parents: vip.type === "" ? parentsOf(reader, vip) : [],
+      taken: isTaken(reader, vip),
+      refusal: vip.given ? undefined : reader.get("verdicts", vipVerdictKey(key)),
+    };
   },
 
-  compile({ vip, subnet, parents, taken }): Fragment<WeftEffect> {
+  compile({ vip, subnet, parents, taken, refusal }): Fragment<WeftEffect> {
     if (vip.deleting) return { rows: [], edges: [], effects: finalizer("vips", vip, false) };
-    const effects = finalizer("vips", vip, true);
+    const effects: WeftEffect[] = [...finalizer("vips", vip, true), ...stateOf(vip, subnet, refusal)];
     // Where there is no switch the address is only kept.
     if (subnet === undefined || !vip.given || taken || !isOvnProvider(subnet.provider))
       return { rows: [], edges: [], effects };
@@ -47,6 +60,22 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
     return build.finish(effects);
   },
 };
+
+/** Nothing as long as nothing has been decided. No generation: without a status subresource the API server counts statuses too. */
+function stateOf(
+  { name, uid, given, subnet: of, v4, v6, mac }: VipFact,
+  subnet: SubnetFact | undefined,
+  refusal: VerdictFact | undefined,
+): readonly ConditionEffect[] {
+  const say = (ready: boolean, reason: string, message: string): readonly ConditionEffect[] => [
+    { kind: "condition", key: `condition/vips/${name}`, resource: "vips", name, uid, ready, reason, message },
+  ];
+  if (!given) return refusal === undefined ? [] : say(false, refusal.reason, refusal.message);
+  if (subnet === undefined) {
+    return say(false, "SubnetNotReady", `subnet "${of}" (spec.subnet) is not in force; see its own conditions`);
+  }
+  return say(true, "Ready", `it has ${[v4, v6, mac].filter((part) => part !== "").join(", ")}`);
+}
 
 function addVirtualPort(build: FragmentBuilder, vip: VipFact, subnet: SubnetFact, parents: readonly string[]): void {
   // A virtual port has one address; without a namespace there can be no parents, and Kube-OVN makes no port.

@@ -237,6 +237,9 @@ t.test("a Vip's wish is refused like a pod's", async (t) => {
     facts.set("vips", name, projectVip({ metadata: { name, uid: name }, spec: { subnet: "ovn-default", v4ip } }));
   t.same(refused, ["gateway AddressIsGateway", "outside AddressOutOfSubnet", "taken AddressInUse"]);
   t.match(said, [/10\.16\.0\.1 is the gateway/, /10\.99\.0\.1 is not in subnet/, /held by IP "a\.default"/]);
+  t.match(facts.get("verdicts", "vip/taken"), { ok: false, reason: "AddressInUse", message: said[2] });
+  facts.set("vips", "taken", undefined);
+  t.equal(facts.get("verdicts", "vip/taken"), undefined, "what was said of it goes with it");
 });
 
 t.test(

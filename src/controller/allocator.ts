@@ -4,11 +4,13 @@ import { CHANGING } from "../compile/derived.ts";
 import { poolVerdictKey } from "../compile/ippool.ts";
 import { furtherInterfaces, interfaceOf, OWN_INTERFACE, type PodInterface, portOf } from "../compile/pod-interfaces.ts";
 import { isRetained } from "../compile/retention.ts";
+import { vipVerdictKey } from "../compile/vip.ts";
 import type { FactChange } from "../facts/store.ts";
 import type { IpFact, NodeFact, PodFact, VipFact } from "../facts/types.ts";
 import { type Refusal, refuse } from "../ipam/refusal.ts";
 import type { AddressRequest, Decision, Lease } from "../ipam/types.ts";
 import { parseDualIp } from "../net/dual.ts";
+import { byAge } from "./claims.ts";
 import { Holdings, type HoldingsOptions } from "./holdings.ts";
 import { namingOtherList } from "./listed-twice.ts";
 import { ANY_PURPOSE, likeness, openPart, type Purpose, podWish, purposeOf, vipOwner } from "./pod-wish.ts";
@@ -231,6 +233,7 @@ export class Allocator {
 
   #noteVip(old: VipFact | undefined, now: VipFact | undefined): void {
     const name = vipOwner((now ?? old)?.name ?? "");
+    if (now?.given !== false) this.#options.facts.set("verdicts", vipVerdictKey((now ?? old)?.name ?? ""), undefined);
     if (now === undefined || now.deleting) {
       this.#waiting.delete(`vips/${(now ?? old)?.name}`);
       if (now === undefined) this.#release(name);
@@ -264,6 +267,8 @@ export class Allocator {
       if (ip?.subnet !== subnet) continue;
       this.#holdings.reserve(ip);
       this.#serveReservation(ip);
+      if (facts.get("disputes", key) !== undefined) continue;
+      for (const pod of facts.by("pods", "holder", ip.holder)) this.#servePod(pod);
     }
     usageChanged(subnet);
     this.#waiting.serveAll();
@@ -273,7 +278,7 @@ export class Allocator {
     const { facts, ipam, usageChanged } = this.#options;
     configureSubnet(facts, ipam, subnet);
     // Records that came before their subnet could not be held until now.
-    for (const ip of facts.by("ips", "subnet", subnet)) this.#holdings.reserve(ip);
+    for (const ip of byAge(facts.by("ips", "subnet", subnet))) this.#holdings.reserve(ip);
     usageChanged(subnet);
     this.#waiting.serveAll();
   }
@@ -445,6 +450,10 @@ export class Allocator {
     if (this.#isBeingJudged(refusal.subnet)) {
       this.#waiting.briefly(id, serve);
       return;
+    }
+    if (kind === "vips") {
+      const key = vipVerdictKey(object.name);
+      this.#options.facts.set("verdicts", key, { key, ok: false, reason: refusal.code, message: refusal.message });
     }
     if (!this.#waiting.refused(id, refusal, alike, serve)) return;
     // Of which of a pod's interfaces it is said, where it is not its own.

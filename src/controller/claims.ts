@@ -38,14 +38,23 @@ export interface Claims {
   readonly settled: readonly IpFact[];
   /** Committed ports of nodes and pods whose record is lost. */
   readonly ports: readonly Claim[];
+  /** IP objects without their port whose pods or nodes run with the address (the database is an old copy), the older first. */
+  readonly running: readonly IpFact[];
+  /** Ports that are nobody's: no record has their name, no pod that runs has their address. They are there until they are swept. */
+  readonly ghosts: readonly CommittedPort[];
   /** IP objects that never got so far, the older first. */
   readonly records: readonly IpFact[];
   /** What pods say of themselves that have neither record nor port. */
   readonly annotated: readonly Claim[];
-  /** Ports that have another address than their record, or whose pod and record are gone: they are still there. */
+  /** Ports that have another address than their record or than their pod: they are still there. */
   readonly orphans: readonly CommittedPort[];
   /** Records that the database contradicts, and what becomes of it. */
   readonly disagreements: readonly { readonly ip: IpFact; readonly message: string }[];
+}
+
+/** IP objects in the order in which they were made: where two name one address the older one has it, whenever that is asked. */
+export function byAge(ips: readonly IpFact[]): readonly IpFact[] {
+  return ips.toSorted((a, b) => (a.created < b.created ? -1 : a.created > b.created ? 1 : a.name < b.name ? -1 : 1));
 }
 
 /**
@@ -54,12 +63,12 @@ export interface Claims {
  */
 export function claimsAtStart(facts: FactReader, committedPorts: Iterable<CommittedPort>): Claims {
   const committed = new Map([...committedPorts].map((port) => [port.name, port]));
-  const all = [...facts.all("ips")].sort((a, b) =>
-    a.created < b.created ? -1 : a.created > b.created ? 1 : a.name < b.name ? -1 : 1,
-  );
+  const all = byAge(facts.all("ips"));
   const settled = all.filter((ip) => matches(ip, committed.get(ip.name)));
-  const records = all.filter((ip) => !matches(ip, committed.get(ip.name)));
-  const disagreements = records.flatMap((ip) => {
+  const portless = all.filter((ip) => !matches(ip, committed.get(ip.name)));
+  const running = portless.filter((ip) => isRunning(facts, ip));
+  const records = portless.filter((ip) => !isRunning(facts, ip));
+  const disagreements = portless.flatMap((ip) => {
     const port = committed.get(ip.name);
     if (port === undefined || (ip.v4 === "" && ip.v6 === "")) return [];
     const message = `the northbound database had ${text(port)} for port ${ip.name}, the record says ${text(ip)}; the record stands`;
@@ -88,8 +97,24 @@ export function claimsAtStart(facts: FactReader, committedPorts: Iterable<Commit
     }
   }
   const spokenFor = new Set([...settled.map((ip) => ip.name), ...ports.map((claim) => claim.owner)]);
-  const orphans = [...committed.values()].filter((port) => !spokenFor.has(port.name));
-  return { settled, ports, records, annotated: said, orphans, disagreements };
+  const told = new Set(said.flatMap(({ v4, v6 }) => [v4, v6]));
+  const isGhost = ({ name, v4, v6 }: CommittedPort): boolean =>
+    facts.get("ips", name) === undefined && !told.has(v4) && !told.has(v6);
+  const unspoken = [...committed.values()].filter((port) => !spokenFor.has(port.name));
+  const ghosts = unspoken.filter(isGhost);
+  const orphans = unspoken.filter((port) => !isGhost(port));
+  return { settled, ports, running, ghosts, records, annotated: said, orphans, disagreements };
+}
+
+/** Whether somebody goes on with the address of a record, port or no port: a node, or a pod that was told. */
+function isRunning(facts: FactReader, ip: IpFact): boolean {
+  if (ip.holder.startsWith("node:")) return true;
+  return facts.by("pods", "holder", ip.holder).some((pod) => {
+    if (!pod.alive || pod.uid !== ip.podUid) return false;
+    const interfaces = [OWN_INTERFACE, ...furtherInterfaces(facts, pod).interfaces];
+    const own = interfaces.find(({ provider }) => portOf(pod, provider) === ip.name);
+    return own !== undefined && annotated(pod.annotations, own.provider) !== undefined;
+  });
 }
 
 function claimOf(

@@ -21,6 +21,7 @@ export const SETTINGS: Settings = {
   nodeSwitch: "join",
   nodeSwitchCidr: "100.64.0.0/24",
   enableLb: true,
+  keepVmIp: true,
   serviceCidr: "10.96.0.0/12",
   dnsServers: "",
   dnsService: "kube-system/kube-dns",

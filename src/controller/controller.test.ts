@@ -1,9 +1,10 @@
 import t from "tap";
+import { MACHINES } from "../feed/feeds.ts";
 import type { FakeKube } from "../kube/fake.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { IPS, PODS, SUBNETS } from "../kube/resources.ts";
+import { IPS, PODS, SUBNETS, VIPS } from "../kube/resources.ts";
 import type { Pod } from "../kube/types.ts";
-import { candidate, cluster, eventually } from "./controller-testing.ts";
+import { candidate, cluster, eventually, SETTINGS } from "./controller-testing.ts";
 
 function addressOf(kube: FakeKube, name: string): string | undefined {
   return kube.object<Pod>(PODS, { namespace: "default", name })?.metadata.annotations?.["ovn.kubernetes.io/ip_address"];
@@ -68,6 +69,32 @@ t.test("what somebody else writes into a status is put right", async (t) => {
   await eventually("it is right again", () => (available() === 253 ? true : undefined));
 });
 
+t.test("a Vip says of itself what it was given, or why it was not, and is then left alone", async (t) => {
+  const { kube, server } = await cluster(t);
+  candidate(t, kube, server);
+  const vip = (name: string) => kube.object<KubeObject & { status?: { conditions?: unknown[] } }>(VIPS, { name });
+  const conditions = (name: string, reason: string) =>
+    eventually(`${name} says ${reason}`, () => {
+      const found = vip(name)?.status?.conditions;
+      return JSON.stringify(found)?.includes(`"reason":"${reason}"`) ? found : undefined;
+    });
+  await kube.create(VIPS, { metadata: { name: "door" }, spec: { subnet: "ovn-default", v4ip: "10.16.0.1" } });
+  t.match(await conditions("door", "AddressIsGateway"), [
+    { type: "Validated", status: "False" },
+    { type: "Ready", status: "False", message: /^10\.16\.0\.1 is the gateway of subnet "ovn-default"/ },
+  ]);
+  const body = { spec: { v4ip: "10.16.0.9", macAddress: "02:00:00:00:00:09" } };
+  await kube.patch(VIPS, { name: "door" }, { type: "merge", body });
+  t.match(await conditions("door", "Ready"), [
+    { type: "Validated", status: "True" },
+    { type: "Ready", status: "True", message: "it has 10.16.0.9, 02:00:00:00:00:09" },
+  ]);
+  const { metadata } = vip("door") ?? {};
+  await new Promise((resolve) => setTimeout(resolve, 1_200));
+  t.equal(vip("door")?.metadata.resourceVersion, metadata?.resourceVersion, "nothing more is written");
+  t.notMatch(JSON.stringify(vip("door")?.status), /observedGeneration/, "each status is a new generation of a Vip");
+});
+
 t.test("pods that come together share transactions, and one that comes alone does not wait for others", async (t) => {
   const { kube, server } = await cluster(t);
   const { controller } = candidate(t, kube, server);
@@ -87,4 +114,30 @@ t.test("pods that come together share transactions, and one that comes alone doe
   await addPod(kube, "alone");
   await eventually("the last has its address", () => addressOf(kube, "alone"));
   t.ok(performance.now() - started < 150, "not held back");
+});
+
+t.test("a machine's address is kept beyond its pods, or given back with them", async (t) => {
+  for (const keepVmIp of [true, false]) {
+    const { kube, server } = await cluster(t);
+    candidate(t, kube, server, { settings: { ...SETTINGS, keepVmIp } });
+    await kube.create(MACHINES, { metadata: { namespace: "default", name: "vm" } });
+    const vmi = {
+      apiVersion: "kubevirt.io/v1",
+      kind: "VirtualMachineInstance",
+      name: "vm",
+      uid: "i",
+      controller: true,
+    };
+    const metadata = { namespace: "default", name: "launcher", ownerReferences: [vmi] };
+    await kube.create(PODS, { metadata, spec: { nodeName: "n1", hostNetwork: false } });
+    await eventually("it has its address", () => addressOf(kube, "launcher"));
+    const record = keepVmIp ? "vm.default" : "launcher.default";
+    t.ok(kube.object(IPS, { name: record }), record);
+    await kube.delete(PODS, { namespace: "default", name: "launcher" }, { gracePeriodSeconds: 0 });
+    await addPod(kube, "after");
+    await eventually("what comes after it is served", () => addressOf(kube, "after"));
+    if (keepVmIp) t.ok(kube.object(IPS, { name: record }), "it is kept");
+    else
+      await eventually("it is given back", () => (kube.object(IPS, { name: record }) === undefined ? true : undefined));
+  }
 });

@@ -198,6 +198,7 @@ export class Controller {
       defaultSubnet: settings.defaultSubnet,
       joinSubnet: settings.nodeSwitch,
       serviceCidr: cidrTexts(settings.serviceCidr),
+      keepVmIp: settings.keepVmIp,
     });
     // A controller that is alone has the lock in an instant. What it reads afterwards need not be read again when it leads.
     await until(northbound.lock.whenHeld(signal), LOCK_MS, this.#parts.clock);
@@ -321,7 +322,8 @@ export class Controller {
   #state(effect: ConditionEffect): void {
     this.#term?.statuses.state(effect);
     const problem = effect.refused ?? (effect.ready ? undefined : effect);
-    if (problem === undefined) return;
+    // Why a Vip has no address was said when that was decided.
+    if (problem === undefined || effect.resource === "vips") return;
     const { resource, name, uid } = effect;
     this.#events.record({ type: STATUS_TYPES[resource], name, uid }, "Warning", problem.reason, problem.message);
   }

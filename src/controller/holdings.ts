@@ -2,6 +2,7 @@ import type { FactStore } from "../facts/store.ts";
 import type { IpFact, PodFact, VipFact } from "../facts/types.ts";
 import type { Ipam } from "../ipam/ipam.ts";
 import type { Refusal } from "../ipam/refusal.ts";
+import { holderText } from "../ipam/sentences.ts";
 import { type Claim, type CommittedPort, claimsAtStart, lostRecord } from "./claims.ts";
 import { vipOwner } from "./pod-wish.ts";
 
@@ -43,6 +44,9 @@ export class Holdings {
     for (const claim of claims.ports) this.#claim(claim);
     // A Vip was given what was free then: it goes before a record that names its address and never got a port.
     for (const vip of facts.all("vips")) this.reserveVip(vip);
+    for (const ip of claims.running) this.reserve(ip);
+    // Before those who can wait: two ports with one address would be in the database at once.
+    for (const port of claims.ghosts) this.#holdOrphan(port);
     for (const ip of claims.records) this.reserve(ip);
     for (const { ip, message } of claims.disagreements) disputed(ip, message);
     for (const claim of claims.annotated) this.#claim(claim);
@@ -95,14 +99,17 @@ export class Holdings {
     usageChanged(subnet);
     // Whoever holds an odd address (outside of a subnet that has shrunk, the gateway's) goes on holding it; that is only said.
     for (const { code, message } of conflicts) if (!isClash(code)) disputed(ip, message);
-    const message = conflicts.find(({ code }) => isClash(code))?.message;
+    const clash = conflicts.find(({ code }) => isClash(code));
+    const ghost = clash?.holder?.startsWith(ORPHAN) === true ? holderText(clash.holder) : undefined;
+    const message =
+      clash && ghost !== undefined ? `${clash.value} is still that of ${ghost}: "${name}" has it then` : clash?.message;
     const told = facts.get("disputes", name)?.message === message;
     facts.set("disputes", name, message === undefined ? undefined : { key: name, message });
     if (message === undefined || told) return;
     disputed(ip, message);
-    // The earlier record stands. A record that the controller made itself goes, and its pod is given another address;
-    // one that a user made is left to the user.
-    if (!ip.reserved && !ip.deleting) discard(ip);
+    // What only a port stands in the way of waits for that to go. Otherwise the earlier record stands: a record that the controller
+    // made itself goes, and its pod is given another address; one that a user made is left to the user.
+    if (!ip.reserved && !ip.deleting && ghost === undefined) discard(ip);
   }
 
   /** A Vip holds what it was given. */
@@ -144,7 +151,9 @@ function isClash(code: Refusal["code"]): boolean {
   return code === "AddressInUse" || code === "MacInUse";
 }
 
+const ORPHAN = "port/";
+
 /** The owner in IPAM of the address of a port for which nobody speaks. */
 function orphanOwner(port: string): string {
-  return `port/${port}`;
+  return `${ORPHAN}${port}`;
 }

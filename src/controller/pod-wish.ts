@@ -90,7 +90,7 @@ function vipRefusal(pod: PodFact, { name, given, type, namespace }: VipFact): Re
     const message = `Vip "${name}" is for pods of namespace "${namespace}", not of "${pod.namespace}"; name one of that, or one without a namespace.`;
     return say("VipNotForPods", message);
   }
-  return given ? undefined : say("VipNotReady", `Vip "${name}" has no address yet; see its Events.`);
+  return given ? undefined : say("VipNotReady", `Vip "${name}" has no address yet; see its conditions.`);
 }
 
 /** Which subnets may give an address, by their provider: those of pods' own interfaces, of any on OVN, or others as well. */

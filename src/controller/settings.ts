@@ -22,6 +22,8 @@ export interface Settings {
   readonly domainGraceS: number;
   /** Whether subnets that do not say (`spec.enableLb`) have what their pods send to Services balanced by OVN. */
   readonly enableLb: boolean;
+  /** Whether a KubeVirt machine has an address as long as it exists, or each of its pods one of its own. */
+  readonly keepVmIp: boolean;
   readonly metricsPort: number;
   readonly logLevel: string;
   /** Lets a sweep delete however many rows no unit wants. */
@@ -83,6 +85,7 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
     .option("--dns-service <namespace/name>", "the Service of the cluster's DNS", "kube-system/kube-dns")
     .option("--domain-grace <seconds>", "how long after its TTL an address of a domain name still counts", seconds, 600)
     .option("--enable-lb <boolean>", "have OVN balance what pods of new subnets send to Services", boolean, true)
+    .option("--keep-vm-ip <boolean>", "keep the address of a KubeVirt machine beyond its pods", boolean, true)
     .option("--metrics-port <port>", "port of /metrics, /healthz and /readyz", port, 10660)
     .option("--log-level <level>", "trace, debug, info, warn or error", "info")
     .option("--allow-mass-delete", "let the first sweep delete more than max(50, 5 %) of the rows Weft owns", false);
@@ -92,6 +95,7 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
 interface Flags {
   readonly metricsPort: number;
   readonly enableLb: boolean;
+  readonly keepVmIp: boolean;
   readonly domainGrace: number;
   readonly allowMassDelete: boolean;
 }
@@ -113,6 +117,7 @@ export function readSettings(command: Command, environment: Readonly<Record<stri
     dnsService: flags["dnsService"] ?? "",
     domainGraceS: flags.domainGrace,
     enableLb: flags.enableLb,
+    keepVmIp: flags.keepVmIp,
     metricsPort: flags.metricsPort,
     logLevel: flags["logLevel"] ?? "info",
     allowMassDelete: flags.allowMassDelete,

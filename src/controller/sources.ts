@@ -54,8 +54,8 @@ export class Sources {
     onStatus: (resource: StatusResource, name: string, gone: boolean) => void,
   ) {
     this.#facts = facts;
-    const { clusterRouter: router, nodeSwitch: joinSubnet, enableLb } = settings;
-    const feeds = feedsOf({ router, joinSubnet, enableLb });
+    const { clusterRouter: router, nodeSwitch: joinSubnet, enableLb, keepVmIp } = settings;
+    const feeds = feedsOf({ router, joinSubnet, enableLb, keepVmIp });
     for (const [kind, feed] of Object.entries(feeds) as [FactKind, Feed][]) {
       const { type, project, fieldSelector, absent } = feed;
       const resource = resourceOf(kind);

@@ -11,6 +11,7 @@ import {
   type ResourceType,
   SECURITY_GROUPS,
   SUBNETS,
+  VIPS,
   VPCS,
 } from "../kube/resources.ts";
 import type { Dual } from "../net/dual.ts";
@@ -45,14 +46,18 @@ export const STATUS_TYPES: Record<StatusResource, ResourceType> = {
   subnets: SUBNETS,
   vpcs: VPCS,
   ipPools: IP_POOLS,
+  vips: VIPS,
   securityGroups: SECURITY_GROUPS,
   adminNetworkPolicies: ADMIN_NETWORK_POLICIES,
   baselineAdminNetworkPolicies: BASELINE_ADMIN_NETWORK_POLICIES,
   clusterNetworkPolicies: CLUSTER_NETWORK_POLICIES,
 };
 
+/** Kinds whose status is written with the object and not beside it, as Kube-OVN has it. */
+const WITHOUT_SUBRESOURCE: ReadonlySet<StatusResource> = new Set(["vips"]);
+
 /**
- * Writes the statuses of subnets, VPCs, pools, security groups and admin policies: conditions, joined with the counters of IPAM. It compares with what is there and
+ * Writes the statuses of subnets, VPCs, pools, Vips, security groups and admin policies: conditions, joined with the counters of IPAM. It compares with what is there and
  * patches only what differs, at most once a second for each object, with the newest values. It must be told (`touch`) of changes on
  * either side: what is there is seen late, and a comparison with what was there before may find nothing to do.
  */
@@ -110,7 +115,7 @@ export class StatusWriter {
           STATUS_TYPES[resource],
           { name },
           { type: "merge", body: { status: patch } },
-          { subresource: "status" },
+          WITHOUT_SUBRESOURCE.has(resource) ? {} : { subresource: "status" },
         );
       }
       entry.failures = 0;
@@ -147,14 +152,14 @@ export class StatusWriter {
     const now = this.#options.now();
     const status = ready ? "True" : "False";
     const valid = refused === undefined && (ready || SOUND.has(reason)) ? "True" : "False";
-    const common = { reason, message, observedGeneration: generation };
+    const common = { reason, message, ...(generation !== undefined && { observedGeneration: generation }) };
     const validated = setCondition(current, { type: "Validated", status: valid, ...common, ...refused }, now);
     return setCondition(validated, { type: "Ready", status, ...common }, now);
   }
 }
 
 /** Reasons for which an object is not ready although there is nothing wrong with its spec. */
-const SOUND: ReadonlySet<string> = new Set(["InUse", "NoProviderNetwork"]);
+const SOUND: ReadonlySet<string> = new Set(["InUse", "NoProviderNetwork", "NoAvailableAddress"]);
 
 /** How the counters' fields end, after the family. Kube-OVN spells a pool's and a subnet's differently. */
 const FIELDS = {

@@ -20,3 +20,10 @@ t.test("a pod's annotations are those of ours, and those that are nearly ours", 
     "ovn.kubernets.io/ip_address",
   ]);
 });
+
+t.test("a machine's pods hold the machine's address, or each its own where machines keep none", async (t) => {
+  const vmi = { apiVersion: "kubevirt.io/v1", kind: "VirtualMachineInstance", name: "vm", uid: "v", controller: true };
+  const pod = { metadata: { name: "launcher", namespace: "default", uid: "u", ownerReferences: [vmi] } };
+  t.equal(projectPod(pod)?.holder, "default/vm");
+  t.equal(projectPod(pod, false)?.holder, "default/launcher");
+});

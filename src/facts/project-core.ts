@@ -22,14 +22,15 @@ export interface PodObject {
   readonly status?: { readonly phase?: string };
 }
 
-/** The fact of a pod; none for a pod on the host's network. */
-export function projectPod(pod: PodObject): PodFact | undefined {
+/** The fact of a pod; none for a pod on the host's network. `keepVmIp`: see {@link ClusterFact}. */
+export function projectPod(pod: PodObject, keepVmIp = true): PodFact | undefined {
   if (pod.spec?.hostNetwork === true) return undefined;
   const { name, namespace = "default", uid, ownerReferences = [] } = pod.metadata;
   const owner = ownerReferences.find((reference) => reference.controller === true);
   // KubeVirt gives a VirtualMachineInstance the name of its machine.
   const machine = ownerReferences.find(
-    ({ kind, apiVersion = "" }) => kind === "VirtualMachineInstance" && apiVersion.startsWith("kubevirt.io/"),
+    ({ kind, apiVersion = "" }) =>
+      keepVmIp && kind === "VirtualMachineInstance" && apiVersion.startsWith("kubevirt.io/"),
   );
   const phase = pod.status?.phase;
   const ports = namedPorts(pod.spec);

@@ -527,6 +527,8 @@ export interface ClusterFact {
   readonly defaultSubnet: string;
   readonly joinSubnet: string;
   readonly serviceCidr: Dual<string>;
+  /** Whether a KubeVirt machine has an address as long as it exists; otherwise each of its pods has one of its own. Absent: it has. */
+  readonly keepVmIp?: boolean;
 }
 
 /** Every kind of fact by the name of its table in the store. */

@@ -59,6 +59,8 @@ export interface FeedNames {
   readonly joinSubnet: string;
   /** See `SubnetDefaults`. */
   readonly enableLb?: boolean;
+  /** See `ClusterFact`. */
+  readonly keepVmIp?: boolean;
 }
 
 /** Every kind of fact that comes from objects: for the controller, which follows them, and for commands, which look once. */
@@ -94,6 +96,10 @@ export function feedsOf(names: FeedNames): { readonly [K in FactKind]?: Feed<K> 
     attachments: { type: NETWORK_ATTACHMENTS, project: projectAttachment, absent: "empty" },
     statefulSets: { type: STATEFUL_SETS, project: projectStatefulSet },
     machines: { type: MACHINES, project: projectMachine, absent: "empty" },
-    pods: { type: PODS, project: projectPod, fieldSelector: "spec.hostNetwork=false" },
+    pods: {
+      type: PODS,
+      project: (object) => projectPod(object, names.keepVmIp),
+      fieldSelector: "spec.hostNetwork=false",
+    },
   };
 }

@@ -201,6 +201,7 @@ function settingsOf({ cidrs }: Script): Settings {
     dnsService: "kube-system/kube-dns",
     domainGraceS: 600,
     enableLb: true,
+    keepVmIp: true,
     metricsPort: 0,
     logLevel: "info",
     allowMassDelete: false,
