@@ -54,14 +54,15 @@ t.test("pods with several networks through Multus", { skip: whyNoLab(), timeout:
   await useMultus(t, world);
   await useNamespace(t, world, HOME);
 
+  const [lan, wire] = [`lan.${HOME}.ovn`, `wire.${HOME}`];
+  await useSubnet(t, world, "multus-lan", { provider: lan, cidrBlock: "10.52.0.0/24,fd00:10:52::/120" });
+  await useSubnet(t, world, "multus-wire", { provider: wire, cidrBlock: "172.30.52.0/24" });
+  for (const name of ["multus-lan", "multus-wire"]) await judged(world, name);
+  const before = await takeInventory(world);
+  await createNetwork(world, HOME, "lan", ovnNetwork("lan", HOME));
+  await createNetwork(world, HOME, "wire", macvlanNetwork("wire", HOME));
+
   await t.test("kubelet's pods have them from their start, and are rid of them at their end", async (t) => {
-    const [lan, wire] = [`lan.${HOME}.ovn`, `wire.${HOME}`];
-    await useSubnet(t, world, "multus-lan", { provider: lan, cidrBlock: "10.52.0.0/24,fd00:10:52::/120" });
-    await useSubnet(t, world, "multus-wire", { provider: wire, cidrBlock: "172.30.52.0/24" });
-    for (const name of ["multus-lan", "multus-wire"]) await judged(world, name);
-    const before = await takeInventory(world);
-    await createNetwork(world, HOME, "lan", ovnNetwork("lan", HOME));
-    await createNetwork(world, HOME, "wire", macvlanNetwork("wire", HOME));
     const networks = { "k8s.v1.cni.cncf.io/networks": "lan,wire@macvlan0" };
     const [one, two] = (await run(world, [
       webPod(HOME, "one", "weft-1", networks),
@@ -86,6 +87,41 @@ t.test("pods with several networks through Multus", { skip: whyNoLab(), timeout:
     await remove(world, HOME, ["one", "two"]);
     await sameInventory(t, world, before, "nothing is left");
   });
+
+  await t.test(
+    "one network twice, an address and a MAC of one's choice, the default route through macvlan",
+    async (t) => {
+      const networks = [
+        { name: "lan", interface: "lan0", ips: ["10.52.0.50"], mac: "02:00:00:00:52:50" },
+        { name: "lan", interface: "lan1" },
+        { name: "wire", interface: "wire0" },
+      ];
+      const [pod] = (await run(world, [
+        webPod(HOME, "three", "weft-1", {
+          "k8s.v1.cni.cncf.io/networks": JSON.stringify(networks),
+          [`${wire}.kubernetes.io/default_route`]: "true",
+        }),
+      ])) as readonly [Thing];
+      const specOf = (provider: string) => world.ips.get(`three.${HOME}.${provider}`)?.spec;
+      t.match(specOf(`${lan}.lan0`), { v4IpAddress: "10.52.0.50", macAddress: "02:00:00:00:52:50" });
+      const second = specOf(`${lan}.lan1`);
+      t.match(await lookInside(pod, "lan0"), { mac: "02:00:00:00:52:50", addresses: ["10.52.0.50/24", String] });
+      t.match(await lookInside(pod, "lan1"), {
+        mac: second.macAddress,
+        addresses: [`${second.v4IpAddress}/24`, `${second.v6IpAddress}/120`],
+      });
+      t.match(await lookInside(pod, "wire0"), { addresses: [`${specOf(wire).v4IpAddress}/24`] });
+      const defaults = async (family: string): Promise<readonly string[]> => {
+        const { stdout } = await inPod(pod)(["ip", family, "route", "show", "default"]);
+        return stdout.split("\n").filter((line) => line !== "");
+      };
+      t.match(await defaults("-4"), [/^default via 172\.30\.52\.1 dev wire0/]);
+      t.equal((await defaults("-4")).length, 1);
+      t.match(await defaults("-6"), [/ dev eth0/], "the network has no IPv6, so that stays");
+      await remove(world, HOME, ["three"]);
+      await sameInventory(t, world, before, "nothing is left");
+    },
+  );
 
   await t.test("every example of docs/attachments.md works as it stands", (t) =>
     runExamples(t, world.lab, "attachments.md", true),
