@@ -100,6 +100,25 @@ t.test("the addresses of all interfaces are given back with the pod, and kept wh
   );
 });
 
+t.test("what is kept for a pod's place outlives that its network is not known for a while", async (t) => {
+  const facts = sample();
+  const name = "a.default.net1.default.ovn";
+  const ip = facts.get("ips", name);
+  if (ip) facts.set("ips", name, { ...ip, podUid: "its-predecessor", podType: "VirtualMachine", ownerUid: "vm-1" });
+  facts.set("machines", "default/a", { key: "default/a", uid: "vm-1", deleting: false });
+  addPod(facts, "a", { node: "weft-1", annotations: { [NETWORKS]: "net1" } });
+  for (const definition of [undefined, "{"]) {
+    if (definition === undefined) facts.set("attachments", "default/net1", undefined);
+    else addNetwork(facts, "net1", definition);
+    t.same(released(facts), ["a.default.lan.default"]);
+    t.same(ports(facts), ["a.default"]);
+  }
+  addPod(facts, "a", { node: "weft-1", annotations: { [NETWORKS]: "net1,," } });
+  t.notOk(released(facts).includes(name));
+  addPod(facts, "a", { node: "weft-1", annotations: { [NETWORKS]: "lan" } });
+  t.ok(released(facts).includes(name), "it is not among those that the pod names");
+});
+
 t.test("each interface goes by itself", async (t) => {
   const facts = sample();
   facts.set("ips", "a.default", undefined);

@@ -21,6 +21,8 @@ export interface UnclearNetwork {
   readonly code: "NetworkUnknown" | "NetworkUnclear";
   readonly message: string;
   readonly value: string;
+  /** The providers of what it may turn out to be; absent where that may be any. */
+  readonly providers?: readonly string[];
 }
 
 /** The interfaces that a pod is to have beside its own. */
@@ -55,8 +57,9 @@ export function furtherInterfaces(reader: FactReader, pod: PodFact): FurtherInte
   const unclear: UnclearNetwork[] = [];
   for (const network of networks) {
     const key = `${network.namespace}/${network.name}`;
-    const say = (code: UnclearNetwork["code"], message: string): void =>
-      void unclear.push({ id: `${key}@${network.interface}`, code, message, value: key });
+    const id = `${key}@${network.interface}`;
+    const say = (code: UnclearNetwork["code"], message: string, providers: readonly string[] = []): void =>
+      void unclear.push({ id, code, message, value: key, providers });
     const definition = reader.get("attachments", key);
     if (definition?.wants === "other") continue;
     const several = networks.filter((other) => other.namespace === network.namespace && other.name === network.name);
@@ -75,10 +78,14 @@ export function furtherInterfaces(reader: FactReader, pod: PodFact): FurtherInte
     if (definition === undefined || definition.wants === "unclear") {
       const known = remembered(reader, pod);
       const kept = [onOvn, besides].find(({ provider }) => known.includes(provider));
+      const either = [onOvn.provider, besides.provider];
       if (kept !== undefined) interfaces.push(kept);
-      else if (definition === undefined)
-        say("NetworkUnknown", `There is no NetworkAttachmentDefinition "${key}", which the pod names; create it.`);
-      else say("NetworkUnclear", `NetworkAttachmentDefinition "${key}": ${definition.problem}.`);
+      else if (definition !== undefined)
+        say("NetworkUnclear", `NetworkAttachmentDefinition "${key}": ${definition.problem}.`, either);
+      else {
+        const message = `There is no NetworkAttachmentDefinition "${key}", which the pod names; create it.`;
+        say("NetworkUnknown", message, either);
+      }
       continue;
     }
     const made = definition.wants === "ovn" ? onOvn : besides;
@@ -111,6 +118,15 @@ function unusable(
 export function interfaceOf(reader: FactReader, pod: PodFact, provider: string): PodInterface | undefined {
   if (provider === OVN_PROVIDER) return OWN_INTERFACE;
   return furtherInterfaces(reader, pod).interfaces.find((candidate) => candidate.provider === provider);
+}
+
+/** Whether a pod may yet turn out to have an interface of this provider. */
+export function mayHave(reader: FactReader, pod: PodFact, provider: string): boolean {
+  const { interfaces, unclear } = furtherInterfaces(reader, pod);
+  return (
+    interfaces.some((candidate) => candidate.provider === provider) ||
+    unclear.some(({ providers }) => providers === undefined || providers.includes(provider))
+  );
 }
 
 /** The name of an interface's port, of its IP object, and of its owner in IPAM. */

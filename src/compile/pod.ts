@@ -6,7 +6,7 @@ import type { Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import { annotate, releaseIp, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
-import { interfaceOf, toldProviders } from "./pod-interfaces.ts";
+import { interfaceOf, mayHave, toldProviders } from "./pod-interfaces.ts";
 import { addPort, type PortInput, resultsOf } from "./pod-port.ts";
 import { missingSecurityGroups, reportMissingGroups } from "./pod-security-groups.ts";
 import { isRetained } from "./retention.ts";
@@ -111,9 +111,11 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
     const found = interfaceOf(reader, pod, provider);
     return found === undefined ? [] : { pod, found };
   });
-  const dropped = alive.length > 0 && ofThose.length === 0;
+  // What it may have when its network is known is kept as if it were not there.
+  const without = alive.length > 0 && ofThose.length === 0;
+  const dropped = without && !alive.some((pod) => mayHave(reader, pod, provider));
   const having = pods.filter((pod) => !pod.alive || ofThose.some((one) => one.pod === pod));
-  const pod = dropped
+  const pod = without
     ? undefined
     : (having.find((candidate) => candidate.uid === ip.podUid) ?? having.find(({ alive }) => alive) ?? having[0]);
   const own = ofThose.find((one) => one.pod === pod)?.found;
