@@ -1,10 +1,12 @@
 import t from "tap";
 import type { FactStore } from "../facts/store.ts";
 import type { Fragment } from "../unit/fragment.ts";
+import { rowUuid } from "../unit/identity.ts";
 import type { AnnotateEffect, WeftEffect } from "./effects.ts";
+import { groupId } from "./owner-ids.ts";
 import { podUnit } from "./pod.ts";
 import { furtherInterfaces } from "./pod-interfaces.ts";
-import { addIp, addNetwork, addPod, addSubnet, NETWORK_CONFIG, sampleFacts } from "./testing.ts";
+import { addIp, addNetwork, addNetworkPolicy, addPod, addSubnet, NETWORK_CONFIG, sampleFacts } from "./testing.ts";
 
 const NETWORKS = "k8s.v1.cni.cncf.io/networks";
 
@@ -126,6 +128,33 @@ t.test("each interface goes by itself", async (t) => {
   facts.set("verdicts", "net1", undefined);
   t.same(ports(facts), []);
   t.same(compile(facts).effects, [], "what has been told stays");
+});
+
+t.test("a policy holds for every port of a pod, or for the interfaces that it names", async (t) => {
+  const facts = sample();
+  const policies: Record<string, string | undefined> = {
+    all: undefined,
+    own: "ovn",
+    net1: "default/net1",
+    lan: "default/lan",
+  };
+  for (const [policy, interfaces] of Object.entries(policies)) {
+    const annotations = interfaces === undefined ? {} : { "ovn.kubernetes.io/network_policy_for": interfaces };
+    addNetworkPolicy(facts, policy, { podSelector: {}, ingress: [{ from: [{ podSelector: {} }] }] }, annotations);
+  }
+  const profile = facts.get("profiles", facts.get("pods", "default/a")?.profile ?? "");
+  t.equal(profile?.groups.length, 4, "subjects and peers of one policy are one group");
+  const { rows, edges } = compile(facts);
+  const groupsOf = (port: string) => {
+    const row = rows.find(({ columns }) => columns["name"] === port);
+    const rowOf = (group: string) => rowUuid("Port_Group", groupId(group));
+    const found = profile?.groups.filter((group) =>
+      edges.some((edge) => edge.row === rowOf(group) && edge.member === row?.uuid),
+    );
+    return found?.map((group) => profile?.limited?.[group]?.join() ?? "all").sort();
+  };
+  t.same(groupsOf("a.default"), ["all", "ovn"]);
+  t.same(groupsOf("a.default.net1.default.ovn"), ["all", "net1.default.ovn"]);
 });
 
 t.test("security groups and other wishes are those of the interface", async (t) => {

@@ -1,12 +1,13 @@
-import { OVN_PROVIDER, POD, podAnnotation } from "../api/annotations.ts";
+import { OVN_PROVIDER, ovnAttachmentProvider, POD, podAnnotation } from "../api/annotations.ts";
 import { podPortName } from "../api/names.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { IpFact, PodFact, SubnetFact } from "../facts/types.ts";
+import { groupsOfInterface } from "../policy/group.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import { annotate, releaseIp, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
-import { interfaceOf, mayHave, toldProviders } from "./pod-interfaces.ts";
+import { interfaceOf, mayHave, type PodInterface, toldProviders } from "./pod-interfaces.ts";
 import { addPort, type PortInput, resultsOf } from "./pod-port.ts";
 import { missingSecurityGroups, reportMissingGroups } from "./pod-security-groups.ts";
 import { isRetained } from "./retention.ts";
@@ -131,9 +132,21 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
     pairs: pod === undefined ? [] : addressPairs(reader, pod, ip.subnet),
     subnet: open ? named : undefined,
     router: reader.get("cluster", "cluster")?.router ?? "",
-    groups: pod === undefined || !onOvn ? [] : reader.get("profiles", pod.profile)?.groups,
+    groups: pod === undefined || own === undefined || !onOvn ? [] : groupsOf(reader, pod, own),
     missing: pod === undefined || !onOvn ? [] : missingSecurityGroups(reader, pod, provider),
   };
+}
+
+/** The groups in which a port is; `undefined` while that is not known. */
+function groupsOf(
+  reader: FactReader,
+  pod: PodFact,
+  { provider, network }: PodInterface,
+): readonly string[] | undefined {
+  const profile = reader.get("profiles", pod.profile);
+  // Policies name networks, whichever of several interfaces on one it is.
+  const named = network === undefined ? provider : ovnAttachmentProvider(network.name, network.namespace);
+  return profile && groupsOfInterface(profile, named);
 }
 
 /** Whether an IP object has the name that the allocator gives. */

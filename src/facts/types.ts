@@ -267,6 +267,8 @@ export interface ProfileFact {
   readonly key: string;
   /** Sorted. */
   readonly groups: readonly string[];
+  /** Those of the groups that not all of a pod's interfaces are in → the providers of those that are; absent where there is none. */
+  readonly limited?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** A group that some policy refers to; derived from the policies. */
@@ -332,6 +334,8 @@ export interface PodSelectorFact {
   readonly podSelector: LabelSelectorFact;
   /** Only pods one of whose containers calls this number by this name. */
   readonly port?: NamedPortFact;
+  /** Of pods with several interfaces only those with one of these providers, sorted; all of them where it is absent. */
+  readonly providers?: readonly string[];
 }
 
 /** The numbers that pods mean by one name of a port; derived from the pods. Its key is `TCP/http`. */

@@ -1,5 +1,5 @@
 import type { FactChange, FactStore } from "../facts/store.ts";
-import type { FactTypes, PodFact } from "../facts/types.ts";
+import type { FactTypes, PodFact, ProfileFact } from "../facts/types.ts";
 import { compileAcls } from "./acl.ts";
 import { selectsPod } from "./group.ts";
 import { portNumbersKey } from "./port-numbers.ts";
@@ -191,12 +191,23 @@ export class GroupIndex {
     }
   }
 
+  #factOf({ key, groups }: Profile): ProfileFact {
+    const limited = [...groups].flatMap((name) => {
+      const group = this.#groups.get(name)?.group;
+      return group?.kind === "pods" && group.selector.providers !== undefined
+        ? [[name, group.selector.providers] as const]
+        : [];
+    });
+    const sorted = { key, groups: [...groups].sort() };
+    return limited.length === 0 ? sorted : { ...sorted, limited: Object.fromEntries(limited) };
+  }
+
   /** Writes what has changed. A profile without its namespace has no fact: its pods' policies are not known. */
   #finish(): void {
     for (const profile of this.#touched) {
       const known = profile.pods.size > 0 && this.#facts.get("namespaces", profile.namespace) !== undefined;
       const { key } = profile;
-      this.#facts.set("profiles", key, known ? { key, groups: [...profile.groups].sort() } : undefined);
+      this.#facts.set("profiles", key, known ? this.#factOf(profile) : undefined);
     }
     this.#touched.clear();
     this.#facts.set("policyUse", "cluster", this.#policies.size > 0 ? { key: "cluster", any: true } : undefined);

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { canonicalDomain } from "../facts/project-name-resolver.ts";
-import type { NamespaceFact, PodFact } from "../facts/types.ts";
+import type { NamespaceFact, PodFact, ProfileFact } from "../facts/types.ts";
 import { canonicalSelector, matchesLabels, selectorText } from "./labels.ts";
 import type { Group, PodSelector } from "./types.ts";
 
@@ -19,9 +19,15 @@ export function canonicalGroup(group: Group): Group {
   }
 }
 
-function canonicalPodSelector({ namespace, namespaceSelector, podSelector, port }: PodSelector): PodSelector {
+function canonicalPodSelector({
+  namespace,
+  namespaceSelector,
+  podSelector,
+  port,
+  providers,
+}: PodSelector): PodSelector {
   const pods = canonicalSelector(podSelector);
-  const rest = { podSelector: pods, ...(port && { port }) };
+  const rest = { podSelector: pods, ...(port && { port }), ...(providers && { providers }) };
   if (namespace !== undefined) return { namespace, ...rest };
   const namespaces = canonicalSelector(namespaceSelector ?? {});
   const { matchLabels = {}, matchExpressions } = namespaces;
@@ -37,7 +43,7 @@ function canonicalPodSelector({ namespace, namespaceSelector, podSelector, port 
 export function groupText(group: Group): string {
   switch (group.kind) {
     case "pods": {
-      const { namespace, namespaceSelector, podSelector, port } = group.selector;
+      const { namespace, namespaceSelector, podSelector, port, providers } = group.selector;
       const where =
         namespace !== undefined
           ? `in namespace ${namespace}`
@@ -46,7 +52,8 @@ export function groupText(group: Group): string {
             : `in namespaces with ${selectorText(namespaceSelector)}`;
       const labels = selectorText(podSelector);
       const named = port === undefined ? "" : ` whose port ${port.name} is ${port.number}/${port.protocol}`;
-      return `${labels === "" ? "all pods" : `pods with ${labels}`} ${where}${named}`;
+      const only = providers === undefined ? "" : `, interfaces ${providers.join(" ")}`;
+      return `${labels === "" ? "all pods" : `pods with ${labels}`} ${where}${named}${only}`;
     }
     case "nodes": {
       const labels = selectorText(group.selector);
@@ -64,6 +71,11 @@ export function groupText(group: Group): string {
  */
 export function groupName(group: Group): string {
   return `weft.${group.kind}.${createHash("sha1").update(JSON.stringify(group)).digest("hex").slice(0, 20)}`;
+}
+
+/** The groups of a profile in which a pod's interface is. */
+export function groupsOfInterface({ groups, limited }: ProfileFact, provider: string): readonly string[] {
+  return limited === undefined ? groups : groups.filter((name) => limited[name]?.includes(provider) !== false);
 }
 
 /** What of a pod a selector looks at. */

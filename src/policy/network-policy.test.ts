@@ -116,6 +116,7 @@ t.test("Kube-OVN's annotations: lax isolation, other providers, logs", async (t)
   t.match(annotated("network_policy_enforcement", "lax")[0], "(tcp || sctp || (udp && udp.dst != {67, 68, 546, 547}))");
   t.strictSame(annotated("network_policy_for", "net1.default.ovn"), []);
   t.equal(annotated("network_policy_for", "ovn, net1.default.ovn").length, 1);
+  t.equal(annotated("network_policy_for", "default/net1").length, 1);
 });
 
 t.test("groups have names that OVN takes, and that differ where they differ", async (t) => {

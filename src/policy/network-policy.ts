@@ -1,4 +1,4 @@
-import { NETWORK_POLICY, OVN_PROVIDER } from "../api/annotations.ts";
+import { NETWORK_POLICY, OVN_PROVIDER, ovnAttachmentProvider } from "../api/annotations.ts";
 import type { NetworkPolicyFact, NetworkPolicyPeer, NetworkPolicyPort } from "../facts/types.ts";
 import { cidrContainsCidr, parseCidr } from "../net/cidr.ts";
 import { selectorProblem } from "./labels.ts";
@@ -18,9 +18,8 @@ export function translateNetworkPolicy(fact: NetworkPolicyFact): Policy {
   const problems: PolicyProblem[] = [];
   const report = (path: string, reason: string, message: string): void => void problems.push({ path, reason, message });
   const policy = { id: `np/${fact.key}`, label: `NetworkPolicy ${fact.key}`, tier: 2 as const, problems };
-  const providers = (annotations[NETWORK_POLICY.policyFor] ?? "").split(",").map((text) => text.trim());
-  const elsewhere = providers.some((text) => text !== "") && !providers.includes(OVN_PROVIDER);
-  if (elsewhere) return { ...policy, subjects: [], rules: [], isolation: [] };
+  const providers = interfacesOf(annotations, report);
+  if (providers?.length === 0) return { ...policy, subjects: [], rules: [], isolation: [] };
 
   const { podSelector = {} } = spec;
   const unclear = selectorProblem(podSelector);
@@ -39,7 +38,10 @@ export function translateNetworkPolicy(fact: NetworkPolicyFact): Policy {
         direction,
         priority: ALLOW,
         action: "allow-related",
-        peers: translatePeers(peers || [], namespace, `${path}.${direction === "ingress" ? "from" : "to"}`, report),
+        peers: ofInterfaces(
+          translatePeers(peers || [], namespace, `${path}.${direction === "ingress" ? "from" : "to"}`, report),
+          providers,
+        ),
         ports: translatePorts(entry.ports ?? [], `${path}.ports`, report),
         name: `${direction}/${i}`,
         ...(log && { log }),
@@ -53,10 +55,43 @@ export function translateNetworkPolicy(fact: NetworkPolicyFact): Policy {
     mode,
     ...(log && { log }),
   }));
-  return { ...policy, subjects: [{ namespace, podSelector: clearPart(podSelector) }], rules, isolation };
+  const subject = { namespace, podSelector: clearPart(podSelector), ...(providers && { providers }) };
+  return { ...policy, subjects: [subject], rules, isolation };
 }
 
 type Report = (path: string, reason: string, message: string) => void;
+
+/**
+ * The providers of the interfaces that a policy is for, subjects and peers alike: `ovn` for pods' own, `namespace/name` for those on a network,
+ * by commas (Kube-OVN's `parsePolicyFor`). Nothing where it does not say; none where nothing of it can be read.
+ */
+function interfacesOf(annotations: Readonly<Record<string, string>>, report: Report): readonly string[] | undefined {
+  const text = annotations[NETWORK_POLICY.policyFor]?.trim() ?? "";
+  if (text === "") return undefined;
+  const found = new Set<string>();
+  for (const entry of text.split(",").map((part) => part.trim())) {
+    const [, namespace, name] = /^([^/\s]+)\/([^/\s]+)$/.exec(entry) ?? [];
+    if (entry.toLowerCase() === OVN_PROVIDER) found.add(OVN_PROVIDER);
+    else if (namespace !== undefined && name !== undefined) found.add(ovnAttachmentProvider(name, namespace));
+    else if (entry !== "") {
+      const path = `metadata.annotations[${NETWORK_POLICY.policyFor}]`;
+      report(
+        path,
+        "InvalidNetwork",
+        `${JSON.stringify(entry)} is neither ovn nor namespace/name of a network; it is left out`,
+      );
+    }
+  }
+  return [...found].sort();
+}
+
+/** Peers that are pods, with these of their interfaces only. */
+function ofInterfaces(peers: PolicyRule["peers"], providers: readonly string[] | undefined): PolicyRule["peers"] {
+  if (peers === "any" || providers === undefined) return peers;
+  return peers.map((peer) =>
+    peer.kind === "pods" ? { kind: "pods", selector: { ...peer.selector, providers } } : peer,
+  );
+}
 
 /** The requirements of a selector that are understood: without the others it selects more, never less. */
 function clearPart(selector: NonNullable<NetworkPolicyFact["spec"]["podSelector"]>): typeof selector {

@@ -1,6 +1,7 @@
+import { OVN_PROVIDER } from "../api/annotations.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { PodFact } from "../facts/types.ts";
-import { canonicalGroup, groupName, groupText } from "../policy/group.ts";
+import { canonicalGroup, groupName, groupsOfInterface, groupText } from "../policy/group.ts";
 import { POLICY_KINDS, policyInForce } from "../policy/translate.ts";
 import type { Direction, Group, Peer, Policy, PolicyRule, PortMatch } from "../policy/types.ts";
 
@@ -42,9 +43,10 @@ export class PolicyBook {
     return this.#byLabel.get(label);
   }
 
-  /** The policies that apply to a pod in one direction, by label. */
+  /** The policies that apply to a pod's own interface in one direction, by label. */
   applyingTo(pod: PodFact, direction: Direction): readonly Policy[] {
-    const groups = this.#facts.get("profiles", pod.profile)?.groups ?? [];
+    const profile = this.#facts.get("profiles", pod.profile);
+    const groups = profile === undefined ? [] : groupsOfInterface(profile, OVN_PROVIDER);
     const found = new Set(groups.flatMap((group) => this.#bySubject.get(group) ?? []));
     return [...found]
       .filter(({ rules, isolation }) => [...rules, ...isolation].some((part) => part.direction === direction))
