@@ -1,5 +1,5 @@
 import { Random } from "./random.ts";
-import type { Action, ActionName, Script, Wishes } from "./script.ts";
+import type { Action, ActionName, NetworkWant, Script, Wishes } from "./script.ts";
 import type { WeatherKind } from "./weather.ts";
 
 const NAMESPACES = ["default", "blue", "green"] as const;
@@ -10,6 +10,9 @@ const MACHINES = ["vm1", "vm2"] as const;
 const NODES = ["n1", "n2", "n3", "n4"] as const;
 const POOLS = ["pool-a", "pool-b"] as const;
 const VIPS = ["vip-a", "vip-b"] as const;
+/** Networks of the namespace `default`, with what they are meant for, and the providers of their subnets. */
+const NETWORKS = { fast: "ovn", lan: "ipam" } as const;
+const PROVIDERS: Readonly<Record<string, string>> = { fast: "fast.default.ovn", lan: "lan.default" };
 
 /** Subnets that come and go, with the steps in which they grow. */
 const SUBNETS: Readonly<Record<string, readonly string[]>> = {
@@ -18,6 +21,9 @@ const SUBNETS: Readonly<Record<string, readonly string[]>> = {
   both: ["10.40.0.0/28,fd00:40::/124", "10.40.0.0/27,fd00:40::/123"],
   six: ["fd00:60::/125", "fd00:60::/124"],
   inner: ["10.30.0.0/28", "10.30.0.0/27"],
+  fast: ["10.50.0.0/29,fd00:50::/125", "10.50.0.0/28,fd00:50::/124"],
+  // The same addresses as the default subnet's, and a node's: it is another plugin's network.
+  lan: ["10.16.0.0/29", "10.16.0.0/28"],
 };
 
 /** A VPC beside the default one, and its subnet, which has the same addresses as another one there. */
@@ -41,6 +47,10 @@ const WEIGHTS: Readonly<Record<ActionName, number>> = {
   "migrate-machine": 1.5,
   "stop-machine": 1,
   "delete-machine": 1,
+  network: 4,
+  "delete-network": 1.5,
+  "network-type": 0.5,
+  "edit-networks": 2,
   namespace: 2,
   "end-namespace": 1,
   subnet: 7,
@@ -141,7 +151,7 @@ export function isFault(name: ActionName): boolean {
 
 /** Whether an action is somebody's interference with what the controller has made. */
 export function isTampering(name: ActionName): boolean {
-  const others: readonly ActionName[] = ["edit-pod", "delete-ip", "edit-ip", "edit-status", "strip"];
+  const others: readonly ActionName[] = ["edit-pod", "edit-networks", "delete-ip", "edit-ip", "edit-status", "strip"];
   return (name.startsWith("nb-") && !isFault(name)) || others.includes(name);
 }
 
@@ -151,6 +161,13 @@ function beginning(random: Random, dual: boolean): Action[] {
   for (const name of NAMESPACES) actions.push({ at: 0, do: "namespace", name, labels: { team: name } });
   const nodes = NODES.slice(0, random.int(1, 3));
   for (const [i, name] of nodes.entries()) actions.push({ at: 0, do: "node", name, address: nodeAddress(i + 1, dual) });
+  if (random.chance(0.2)) actions.push({ at: 0, do: "network-type", served: false });
+  else if (random.chance(0.6)) {
+    for (const [name, wants] of Object.entries(NETWORKS)) {
+      actions.push({ at: random.int(0, 3_000), do: "network", name, wants });
+      actions.push({ at: random.int(0, 6_000), do: "subnet", ...subnetOf(random, name) });
+    }
+  }
   if (random.chance(0.6)) {
     actions.push({ at: random.int(0, 4_000), do: "set", ns: "default", name: "web", replicas: random.int(1, 4) });
   }
@@ -199,10 +216,31 @@ function makeAction(random: Random, name: ActionName, replicas: number, at: numb
     case "deployment":
       return [{ at, do: name, ns, name: random.pick(DEPLOYMENTS), replicas: random.int(0, 6), ...asking }];
     case "machine":
+      return [{ at, do: name, ns, name: random.pick(MACHINES), ...asking }];
     case "migrate-machine":
     case "stop-machine":
     case "delete-machine":
       return [{ at, do: name, ns, name: random.pick(MACHINES) }];
+    case "network": {
+      const network = random.pick(Object.keys(NETWORKS) as (keyof typeof NETWORKS)[]);
+      const wants = random.weighted({ [NETWORKS[network]]: 8, ovn: 1, ipam: 1, other: 0.5, spoilt: 1 });
+      const made: Action = { at, do: name, name: network, wants: wants as NetworkWant };
+      return random.chance(0.5) ? [made] : [made, { at: at + 1_000, do: "subnet", ...subnetOf(random, network) }];
+    }
+    case "delete-network":
+      return [{ at, do: name, name: random.pick(Object.keys(NETWORKS)) }];
+    case "network-type": {
+      const later = at + random.int(1_000, 30_000);
+      return [
+        { at, do: name, served: false },
+        { at: later, do: name, served: true },
+        ...Object.entries(NETWORKS).map(
+          ([network, wants]): Action => ({ at: later + random.int(1, 9_000), do: "network", name: network, wants }),
+        ),
+      ];
+    }
+    case "edit-networks":
+      return [{ at, do: name, pick, networks: random.pick(["", "", networksOf(random), "default/fast,,"]) }];
     case "namespace":
       return [{ at, do: name, name: ns, labels: { team: random.pick(NAMESPACES) } }];
     case "end-namespace":
@@ -309,8 +347,37 @@ function pluralOf(random: Random): { plural?: string } {
     : { plural: random.pick(["pods", "ips", "subnets", "nodes", "statefulsets", "statefulsets"]) };
 }
 
-/** What a pod asks for: mostly nothing, sometimes what cannot be. */
+/** Which networks a pod names, in either form. */
+function networksOf(random: Random): string {
+  const names = random.pick([["fast"], ["lan"], ["fast", "lan"], ["fast", "nowhere"]]);
+  if (random.chance(0.6)) return names.map((name) => `default/${name}`).join(", ");
+  const list = names.map((name) => {
+    const base = { fast: "10.50.0", lan: "10.16.0" }[name];
+    const ips = base !== undefined && random.chance(0.4) ? { ips: [`${base}.${random.int(2, 6)}/24`] } : {};
+    return { name, namespace: "default", ...ips };
+  });
+  return JSON.stringify(list);
+}
+
+/** What a pod asks for: mostly nothing, sometimes what cannot be; a third of those that are asked want further interfaces. */
 function wishesOf(random: Random): Wishes {
+  const own = ownWishesOf(random);
+  if (!random.chance(0.3)) return own;
+  const low = random.int(2, 6);
+  const further = random.weighted({ none: 6, fixed: 2, list: 1, subnet: 1, family: 0.5, wrong: 0.5 });
+  const key = (name: string): string => `fast.default.ovn.kubernetes.io/${name}`;
+  const more: Wishes = {
+    none: {},
+    fixed: { [key("ip_address")]: `10.50.0.${low}`, "lan.default.kubernetes.io/ip_address": `10.16.0.${low}` },
+    list: { [key("ip_pool")]: `10.50.0.${low},10.50.0.${low + 1}` },
+    subnet: { [key("logical_switch")]: random.pick(["small", "lan", "ovn-default", "fast"]) },
+    family: { [key("ip_family")]: random.pick(["ipv4", "ipv6"]) },
+    wrong: { [key("ip_address")]: "10.50.0.1", "lan.default.kubernetes.io/ip_address": "192.0.2.1" },
+  }[further];
+  return { ...own, ...more, "k8s.v1.cni.cncf.io/networks": networksOf(random) };
+}
+
+function ownWishesOf(random: Random): Wishes {
   const kind = random.weighted({ none: 8, fixed: 3, list: 1, subnet: 1, pool: 1, mac: 0.5, family: 0.5, wrong: 0.5 });
   const low = random.int(1, 9);
   switch (kind) {
@@ -334,14 +401,15 @@ function wishesOf(random: Random): Wishes {
 }
 
 function setWishes(random: Random): { wishes?: Wishes } {
-  if (random.chance(0.75)) return {};
+  const networks = random.chance(0.25) ? { "k8s.v1.cni.cncf.io/networks": "default/fast,default/lan" } : undefined;
+  if (random.chance(0.75)) return networks === undefined ? {} : { wishes: networks };
   const wishes = random.pick<Wishes>([
     { ip_pool: "10.16.0.5,10.16.0.6,10.16.0.7" },
     { ip_pool: "10.16.0.9;10.16.0.8" },
     { ip_pool: random.pick(POOLS) },
     { logical_switch: "small" },
   ]);
-  return { wishes };
+  return { wishes: { ...wishes, ...networks } };
 }
 
 /** A subnet of another VPC mostly brings that along. */
@@ -351,8 +419,10 @@ function subnetWithVpc(at: number, random: Random): Action[] {
   return vpc !== undefined && random.chance(0.8) ? [{ at, do: "vpc", name: vpc, spec: {} }, made] : [made];
 }
 
-function subnetOf(random: Random): { name: string; spec: Readonly<Record<string, unknown>> } {
-  const name = random.pick([...Object.keys(SUBNETS), "tiny", ...Object.keys(CLASHES)]);
+function subnetOf(
+  random: Random,
+  name = random.pick([...Object.keys(SUBNETS), "tiny", ...Object.keys(CLASHES)]),
+): { name: string; spec: Readonly<Record<string, unknown>> } {
   const clash = CLASHES[name];
   if (clash !== undefined) return { name, spec: { cidrBlock: clash, namespaces: ["green"] } };
   const cidrBlock = random.pick(SUBNETS[name] ?? []);
@@ -361,6 +431,8 @@ function subnetOf(random: Random): { name: string; spec: Readonly<Record<string,
   const spec: Record<string, unknown> = { cidrBlock };
   const vpc = VPC_OF[name];
   if (vpc !== undefined) spec["vpc"] = vpc;
+  const provider = PROVIDERS[name];
+  if (provider !== undefined) spec["provider"] = provider;
   if (random.chance(0.6)) spec["namespaces"] = [random.pick(NAMESPACES)];
   if (random.chance(0.15)) spec["namespaceSelectors"] = [{ matchLabels: { team: random.pick(NAMESPACES) } }];
   if (v4 && random.chance(0.3)) spec["excludeIps"] = [`${base}.${random.int(2, 4)}..${base}.${random.int(4, 6)}`];
@@ -398,6 +470,11 @@ function reservationOf(random: Random, namespace: string): { name: string; spec:
   const subnet = random.pick(["ovn-default", "small"]);
   const base = { "ovn-default": "10.16.0", small: "10.30.0" }[subnet];
   const v4IpAddress = random.chance(0.7) ? `${base}.${random.int(2, 12)}` : "";
+  if (random.chance(0.2)) {
+    const podName = random.pick(BARE);
+    const further = { namespace, podName, subnet: "fast", v4IpAddress: `10.50.0.${random.int(2, 6)}` };
+    return { name: `${podName}.${namespace}.fast.default.ovn`, spec: further };
+  }
   // For a pod that is to come, or for nobody in particular.
   const podName = random.chance(0.5) ? random.pick(BARE) : undefined;
   if (podName === undefined) return { name: `keep-${random.int(1, 3)}`, spec: { subnet, v4IpAddress } };

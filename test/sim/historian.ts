@@ -1,5 +1,5 @@
 import type { FakeKube } from "../../src/kube/fake.ts";
-import { annotation, type Ip, Picture, type Pod } from "./picture.ts";
+import { annotation, type Ip, OWN, Picture, type Pod } from "./picture.ts";
 import { Supply } from "./supply.ts";
 
 /** What somebody was given, and must keep. */
@@ -13,7 +13,7 @@ export class Historian {
   readonly #kube: FakeKube;
   readonly #touched: ReadonlySet<string>;
   readonly #onViolation: (what: string) => void;
-  /** pod uid → what it was given. */
+  /** pod uid, and the provider of a further interface → what it was given. */
   readonly #byPod = new Map<string, Given>();
   /** The owner of a retained address (a place in a StatefulSet, a machine) → what it was given. */
   readonly #byOwner = new Map<string, Given>();
@@ -37,8 +37,31 @@ export class Historian {
     for (const { metadata } of picture.machines) {
       if (metadata.deletionTimestamp === undefined) owners.add(`${metadata.namespace}/${metadata.name}/machine`);
     }
-    for (const owner of this.#byOwner.keys()) if (!owners.has(owner)) this.#byOwner.delete(owner);
+    for (const owner of this.#byOwner.keys()) if (!owners.has(owner.split(" ")[0] ?? "")) this.#byOwner.delete(owner);
+    this.#forgetDropped(picture);
     for (const pod of picture.pods) this.#lookAt(picture, pod, owners);
+  }
+
+  /** What a pod has not any more is not kept for it: neither for itself, nor for its place. */
+  #forgetDropped(picture: Picture): void {
+    for (const pod of picture.pods) {
+      if (pod.provider !== OWN || !pod.alive) continue;
+      const own = picture.pods.filter((other) => other.uid === pod.uid);
+      const owner = ownerOf(pod);
+      for (const provider of FURTHER) {
+        if (own.some((other) => other.provider === provider)) continue;
+        const self = `${pod.uid} ${provider}`;
+        const port = `${pod.port}.${provider}`;
+        if (pod.mayHave(provider)) {
+          // What its network is cannot be read, for now: that takes nothing away from it.
+          if (this.#byPod.delete(self) && !this.#touched.has(`ips/${port}`))
+            this.#onViolation(`${pod.key} has lost its interface ${provider}, although it names its network still`);
+          continue;
+        }
+        this.#byPod.delete(self);
+        if (owner !== undefined) this.#byOwner.delete(`${owner} ${provider}`);
+      }
+    }
   }
 
   #lookAt(picture: Picture, pod: Pod, owners: ReadonlySet<string>): void {
@@ -54,16 +77,17 @@ export class Historian {
     if (annotation(pod, "allocated") !== "true" || address === "" || address === "10.16.0.200" || subnet === "") return;
     const ip = picture.ips.find((candidate) => candidate.name === pod.port);
     const given = { address, subnet };
-    const before = this.#byPod.get(pod.uid);
-    if (before === undefined) this.#byPod.set(pod.uid, given);
+    const self = pod.provider === OWN ? pod.uid : `${pod.uid} ${pod.provider}`;
+    const before = this.#byPod.get(self);
+    if (before === undefined) this.#byPod.set(self, given);
     else if (before.address !== address && this.#mustKeep(picture, pod, before)) {
-      this.#byPod.set(pod.uid, given);
+      this.#byPod.set(self, given);
       this.#onViolation(`${pod.key} runs with ${before.address} and is told ${address}`);
     }
     const owner = ownerOf(pod);
     // Of a machine's two pods only one has its address; the other still says what it had.
     if (!pod.alive || ip?.podUid !== pod.uid) return;
-    if (owner === undefined || !owners.has(owner) || !this.#retains(ip, pod)) return;
+    if (owner === undefined || !owners.has(owner.split(" ")[0] ?? "") || !this.#retains(ip, pod)) return;
     const kept = this.#byOwner.get(owner);
     if (kept === undefined) this.#byOwner.set(owner, given);
     else if (kept.address !== address) {
@@ -82,7 +106,7 @@ export class Historian {
   #mustKeep(picture: Picture, pod: Pod, { subnet, address }: Given): boolean {
     if (this.#touched.has(`ips/${pod.port}`)) return false;
     if (pod.asked["ip_pool"] !== undefined) return false;
-    if (picture.pools.some((pool) => pool.namespaces.includes(pod.namespace))) return false;
+    if (pod.provider === OWN && picture.pools.some((pool) => pool.namespaces.includes(pod.namespace))) return false;
     const supply = new Supply(picture);
     return picture
       .subnetsFor(pod)
@@ -93,8 +117,13 @@ export class Historian {
   }
 }
 
-function ownerOf(pod: Pod): string | undefined {
-  if (pod.machine !== undefined) return `${pod.namespace}/${pod.machine}/machine`;
-  if (pod.set !== undefined) return `${pod.key}/${pod.set.uid}`;
+/** The owner of a retained address, and the provider of a further interface. */
+function ownerOf({ machine, set, namespace, name, provider }: Pod): string | undefined {
+  const further = provider === OWN ? "" : ` ${provider}`;
+  if (machine !== undefined) return `${namespace}/${machine}/machine${further}`;
+  if (set !== undefined) return `${namespace}/${name}/${set.uid}${further}`;
   return undefined;
 }
+
+/** The providers of all networks that there may be. */
+const FURTHER = ["fast.default.ovn", "fast.default", "lan.default.ovn", "lan.default"];

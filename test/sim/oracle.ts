@@ -1,6 +1,16 @@
 import { keyOfAddress, meet } from "./addresses.ts";
 import type { NorthboundServer } from "./northbound-server.ts";
-import { annotation, DEFAULT_VPC, type Ip, isSound, JOIN, type Picture, type Pod, type Subnet } from "./picture.ts";
+import {
+  annotation,
+  DEFAULT_VPC,
+  type Ip,
+  isSound,
+  JOIN,
+  OWN,
+  type Picture,
+  type Pod,
+  type Subnet,
+} from "./picture.ts";
 import { readRanges, Supply } from "./supply.ts";
 
 /** The port group of pods that ask for a SecurityGroup that is not there; Kube-OVN has it always. */
@@ -35,11 +45,11 @@ export function judge(evidence: Evidence): string[] {
   ];
 }
 
-/** No address held twice, and no MAC in one VPC. What users have reserved wrongly is their affair. */
+/** No address held twice, and no MAC in one VPC or other network. What users have reserved wrongly is their affair. */
 function sharedAddresses({ picture }: Evidence): string[] {
   const found: string[] = [];
   const holders = new Map<string, { readonly name: string; readonly byUser: boolean }>();
-  const vpcOf = (subnet: string): string => picture.subnet(subnet)?.vpc ?? `(no subnet ${subnet})`;
+  const vpcOf = (subnet: string): string => picture.subnet(subnet)?.domain ?? `(no subnet ${subnet})`;
   for (const { name, subnet, addresses, byUser } of [
     ...picture.ips,
     ...picture.vips.map((vip) => ({ ...vip, byUser: false })),
@@ -91,7 +101,7 @@ function podsWithoutAddress(picture: Picture, supply: Supply): string[] {
       picture.subnetsFor(pod).some((subnet) => subnet.name === ip?.subnet) &&
       pod.asked["ip_pool"] === undefined &&
       ip?.addresses.every((address) => supply.canBeHeld(picture.subnet(ip.subnet), address)) === true &&
-      !picture.pools.some((pool) => pool.namespaces.includes(pod.namespace));
+      (pod.provider !== OWN || !picture.pools.some((pool) => pool.namespaces.includes(pod.namespace)));
     if (ip !== undefined && !ip.deleting && kept)
       return [`${pod.key} is there, but ${ip.name} is still its predecessor's`];
     if (!supply.couldServe(pod)) return [];
@@ -106,7 +116,12 @@ interface ExpectedPort {
 }
 
 /** The ports of pods that must be there. */
-function expectedPorts({ picture }: Evidence): readonly ExpectedPort[] {
+function expectedPorts(evidence: Evidence): readonly ExpectedPort[] {
+  return servedInterfaces(evidence).filter(({ pod }) => pod.onOvn);
+}
+
+/** The interfaces of pods that must have been told their addresses. */
+function servedInterfaces({ picture }: Evidence): readonly ExpectedPort[] {
   return picture.pods.flatMap((pod) => {
     const ip = picture.ips.find((candidate) => candidate.name === pod.port);
     const subnet = picture.subnet(ip?.subnet ?? "");
@@ -152,12 +167,12 @@ function wrongPorts(evidence: Evidence): string[] {
 /** Whether a user's reservation names an address of this object too, or of the other way round. */
 function isContested({ picture }: Evidence, ip: Ip): boolean {
   const mine = ip.addresses.map(keyOfAddress);
-  const vpc = picture.subnet(ip.subnet)?.vpc;
+  const vpc = picture.subnet(ip.subnet)?.domain;
   const others = [...picture.ips, ...picture.vips.map((vip) => ({ ...vip, byUser: false }))];
   return others.some(
     (other) =>
       other.name !== ip.name &&
-      picture.subnet(other.subnet)?.vpc === vpc &&
+      picture.subnet(other.subnet)?.domain === vpc &&
       (other.byUser || ip.byUser) &&
       other.addresses.some((address) => mine.includes(keyOfAddress(address))),
   );
@@ -172,7 +187,14 @@ function wrongGroups(evidence: Evidence): string[] {
   for (const node of picture.nodes) wanted.set(`node.${node.name}`, new Set());
   const joined = picture.nodes.filter((node) => picture.ips.some((ip) => ip.name === `node-${node.name}`));
   for (const subnet of picture.subnets) {
-    if (subnet.name === JOIN || subnet.centralized || subnet.vpc !== DEFAULT_VPC || !picture.inForce(subnet)) continue;
+    if (
+      !subnet.onOvn ||
+      subnet.name === JOIN ||
+      subnet.centralized ||
+      subnet.vpc !== DEFAULT_VPC ||
+      !picture.inForce(subnet)
+    )
+      continue;
     for (const node of joined) wanted.set(`${subnet.name}.${node.name}`.replaceAll("-", "."), new Set());
   }
   /** Ports of which a user's reservation wants the address: they may be there or not. */
@@ -200,11 +222,14 @@ function wrongGroups(evidence: Evidence): string[] {
 
 /** A pod is told what it was given. */
 function wrongAnnotations(evidence: Evidence): string[] {
-  return expectedPorts(evidence).flatMap(({ pod, ip }) => {
+  const stale = evidence.picture.pods.flatMap((pod) =>
+    pod.provider === OWN && pod.alive ? staleOf(evidence, pod) : [],
+  );
+  const wrong = servedInterfaces(evidence).flatMap(({ pod, ip }) => {
     if (isContested(evidence, ip)) return [];
     const wanted = {
       allocated: "true",
-      routed: "true",
+      routed: pod.onOvn ? "true" : "",
       ip_address: ip.addresses.join(","),
       mac_address: ip.mac,
       logical_switch: ip.subnet,
@@ -214,12 +239,26 @@ function wrongAnnotations(evidence: Evidence): string[] {
       return actual === value ? [] : [`${pod.key}'s annotation ${key} is "${actual}", not "${value}"`];
     });
   });
+  return [...stale, ...wrong];
+}
+
+/** What a pod was told of interfaces that it does not have. */
+function staleOf({ picture }: Evidence, pod: Pod): string[] {
+  const own = picture.pods.filter((other) => other.uid === pod.uid).map(({ provider }) => provider);
+  return Object.keys(pod.annotations).flatMap((key) => {
+    const provider = /^(.+)\.kubernetes\.io\/allocated$/.exec(key)?.[1];
+    return provider === undefined || own.includes(provider)
+      ? []
+      : [`${pod.key} is told of an interface "${provider}", which it has not`];
+  });
 }
 
 /** Who asked for an address and got one got that one. */
 function wrongWishes(evidence: Evidence): string[] {
-  return expectedPorts(evidence).flatMap(({ pod, ip }) => {
+  return servedInterfaces(evidence).flatMap(({ pod, ip }) => {
     if (ip.byUser || evidence.touched.has(`ips/${ip.name}`)) return [];
+    // What was asked for an interface that it did not have for a while is gone with that.
+    if (pod.provider !== OWN && evidence.touched.has(`networks/${pod.uid}`)) return [];
     const { ip_address, ip_pool } = pod.asked;
     const list = ip_pool !== undefined && /[,;]/.test(ip_pool) ? ip_pool.split(/[,;]/) : undefined;
     const own = pod.set === undefined ? list : list?.slice(pod.set.ordinal, pod.set.ordinal + 1);
@@ -262,7 +301,7 @@ function wrongCounters(picture: Picture, supply: Supply): string[] {
 function wrongSubnets(picture: Picture): string[] {
   const found: string[] = [];
   for (const subnet of picture.subnets) {
-    const { wanted, blocks, gateways, accepted, name, vpc } = subnet;
+    const { wanted, blocks, gateways, accepted, name } = subnet;
     if (subnet.deleting) continue;
     const text = (of: Subnet["wanted"]): string =>
       JSON.stringify(of, (_, value) => (typeof value === "bigint" ? `${value}` : value));
@@ -270,7 +309,7 @@ function wrongSubnets(picture: Picture): string[] {
     if (!asWanted && picture.refusalOf(subnet) === undefined)
       found.push(`subnet ${name} has not what its spec says, and nothing is in its way`);
     for (const other of picture.subnets) {
-      if (!accepted || !other.accepted || other.name >= name || other.vpc !== vpc) continue;
+      if (!accepted || !other.accepted || other.name >= name || other.domain !== subnet.domain) continue;
       if (blocks.some((block) => other.blocks.some((theirs) => meet(block, theirs))))
         found.push(`subnets ${other.name} and ${name} overlap, and both are in force`);
     }

@@ -5,6 +5,7 @@ import {
   IP_POOLS,
   IPS,
   NAMESPACES,
+  NETWORK_ATTACHMENTS,
   NODES,
   PODS,
   STATEFUL_SETS,
@@ -14,7 +15,7 @@ import {
 } from "../../src/kube/resources.ts";
 import { type Address, type Block, isIn, meet, readAddress, readBlock, readRange } from "./addresses.ts";
 import { ASKED, type SimPod, type SimSet } from "./cluster.ts";
-import { MACHINES } from "./users.ts";
+import { MACHINES, NETWORKS } from "./users.ts";
 
 /** The default VPC, subnet and join subnet: the names are part of what is promised. */
 export const DEFAULT_VPC = "ovn-cluster";
@@ -26,6 +27,11 @@ export const JOIN = "join";
 export interface Subnet {
   readonly name: string;
   readonly vpc: string;
+  readonly provider: string;
+  /** Those of other plugins' networks have nothing in OVN. */
+  readonly onOvn: boolean;
+  /** Within one no address is held twice: its VPC, or another plugin's network. */
+  readonly domain: string;
   readonly blocks: readonly Block[];
   readonly gateways: readonly Address[];
   readonly excluded: readonly Block[];
@@ -70,9 +76,16 @@ export interface Vip {
   readonly deleting: boolean;
 }
 
-/** A pod that takes part in the pod network. */
+/** One interface of a pod that takes part in the pod network: its own, or a further one that it is to have. */
 export interface Pod {
+  /** For people: `namespace/pod`, with the provider of a further interface behind that. */
   readonly key: string;
+  /** In front of its annotations. */
+  readonly provider: string;
+  /** Whether it is a port of OVN. */
+  readonly onOvn: boolean;
+  /** Of a pod's own interface: whether it may yet turn out to have one of this provider, when what it names is known. */
+  readonly mayHave: (provider: string) => boolean;
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
@@ -84,14 +97,17 @@ export interface Pod {
   readonly machine: string | undefined;
   readonly set: { readonly name: string; readonly uid: string; readonly ordinal: number } | undefined;
   readonly annotations: Readonly<Record<string, string>>;
-  /** What was asked for at its creation, without `ovn.kubernetes.io/`. */
+  /** What was asked for at its creation, without `<provider>.kubernetes.io/`. */
   readonly asked: Readonly<Record<string, string>>;
 }
 
 /** An annotation of ours. */
-export function annotation(of: Pick<Pod, "annotations">, key: string): string {
-  return of.annotations[`ovn.kubernetes.io/${key}`] ?? "";
+export function annotation(of: Pick<Pod, "annotations" | "provider">, key: string): string {
+  return of.annotations[`${of.provider}.kubernetes.io/${key}`] ?? "";
 }
+
+/** A pod's own interface. */
+export const OWN = "ovn";
 
 /** Everything that the API server holds, read without the product's help. */
 export class Picture {
@@ -121,7 +137,10 @@ export class Picture {
     this.subnets = kube.objects(SUBNETS).map(readSubnet);
     this.ips = kube.objects(IPS).map(readIp);
     this.vips = kube.objects(VIPS).map(readVip);
-    this.pods = kube.objects<SimPod>(PODS).flatMap((pod) => (pod.spec.hostNetwork === true ? [] : [readPod(pod)]));
+    const networks = readNetworks(kube);
+    this.pods = kube
+      .objects<SimPod>(PODS)
+      .flatMap((pod) => (pod.spec.hostNetwork === true ? [] : readInterfaces(pod, networks, this.ips)));
     this.sets = kube.objects<SimSet>(STATEFUL_SETS);
     this.vpcs = new Set(kube.objects(VPCS).map(({ metadata }) => metadata.name));
     this.machines = kube.objects(MACHINES);
@@ -150,18 +169,18 @@ export class Picture {
   refusalOf(subnet: Subnet): string | undefined {
     const { wanted, vpc, name, created } = subnet;
     if (!isSound(wanted)) return "it makes no sense";
-    if (!this.vpcs.has(vpc)) return "its VPC does not exist";
+    if (subnet.onOvn && !this.vpcs.has(vpc)) return "its VPC does not exist";
     const meets = (blocks: readonly Block[]): boolean =>
       wanted.blocks.some((block) => blocks.some((theirs) => meet(block, theirs)));
     for (const other of this.subnets) {
-      if (other.name === name || other.vpc !== vpc) continue;
+      if (other.name === name || other.domain !== subnet.domain) continue;
       if (other.accepted && meets(other.blocks)) return `it overlaps ${other.name}`;
       const older = other.created < created || (other.created === created && other.name < name);
       if (older && isSound(other.wanted) && meets(other.wanted.blocks))
         return `${other.name}, which is older, wants it as well`;
     }
     const addresses = this.nodes.flatMap((node) => node.addresses);
-    if (vpc === DEFAULT_VPC && wanted.blocks.some((block) => addresses.some((ip) => isIn(block, ip))))
+    if (subnet.onOvn && vpc === DEFAULT_VPC && wanted.blocks.some((block) => addresses.some((ip) => isIn(block, ip))))
       return "it has a node's address";
     const held = [...this.ips, ...this.vips].filter((holder) => holder.subnet === name);
     for (const address of held.flatMap((holder) => holder.addresses.flatMap((text) => readAddress(text) ?? []))) {
@@ -176,16 +195,22 @@ export class Picture {
   subnetsFor(pod: Pod): readonly Subnet[] {
     const open = (subnet: Subnet): boolean => !subnet.deleting && this.inForce(subnet);
     const named = pod.asked["logical_switch"];
-    if (named !== undefined) return this.subnets.filter((subnet) => subnet.name === named && open(subnet));
+    const fits = ({ provider, onOvn }: Subnet): boolean =>
+      pod.provider === OWN ? provider === OWN : provider === pod.provider || onOvn === pod.onOvn;
+    if (named !== undefined)
+      return this.subnets.filter((subnet) => subnet.name === named && fits(subnet) && open(subnet));
+    if (pod.provider !== OWN) return this.subnets.filter((subnet) => subnet.provider === pod.provider && open(subnet));
     const labels = this.namespaceLabels.get(pod.namespace);
-    const bound = this.subnets.filter(
-      (subnet) =>
-        subnet.namespaces.includes(pod.namespace) ||
-        (labels !== undefined &&
-          subnet.selectors.some(({ matchLabels = {} }) =>
-            Object.entries(matchLabels).every(([key, value]) => labels[key] === value),
-          )),
-    );
+    const bound = this.subnets
+      .filter(fits)
+      .filter(
+        (subnet) =>
+          subnet.namespaces.includes(pod.namespace) ||
+          (labels !== undefined &&
+            subnet.selectors.some(({ matchLabels = {} }) =>
+              Object.entries(matchLabels).every(([key, value]) => labels[key] === value),
+            )),
+      );
     const meant = bound.filter((subnet) => !subnet.deleting);
     // Where a subnet is bound that is not in force, its pods wait.
     if (meant.length > 0) return meant.filter(open);
@@ -194,6 +219,12 @@ export class Picture {
 
   /** Whether an address outlives its pod: a StatefulSet's within its replicas, a machine's while that exists. */
   isRetained(ip: Ip): boolean {
+    const own = `${ip.podName}.${ip.namespace}`;
+    const there = this.pods.filter((pod) => pod.provider === OWN && pod.port === own && pod.alive);
+    // Its pod is there and has no such interface.
+    if (ip.name !== own && there.length > 0 && !this.pods.some((pod) => pod.port === ip.name && pod.alive)) {
+      if (!there.some((pod) => pod.mayHave(ip.name.slice(own.length + 1)))) return false;
+    }
     if (ip.podType === "VirtualMachine") {
       return this.machines.some(
         ({ metadata }) =>
@@ -228,6 +259,7 @@ function readSubnet(object: KubeObject): Subnet {
   const { metadata, spec = {} } = object;
   const fields = spec as {
     vpc?: string;
+    provider?: string;
     cidrBlock?: string;
     gateway?: string;
     excludeIps?: readonly string[];
@@ -238,9 +270,15 @@ function readSubnet(object: KubeObject): Subnet {
   const wanted = readAddresses(fields.cidrBlock ?? "", fields.gateway ?? "");
   const [inForce = "", gateways = ""] = (metadata.annotations?.["weft.kubeovn.io/in-force"] ?? "").split(" ");
   const accepted = inForce !== "";
+  const provider = fields.provider || OWN;
+  const vpc = fields.vpc || DEFAULT_VPC;
+  const onOvn = provider === OWN || provider.endsWith(".ovn");
   return {
     name: metadata.name,
-    vpc: fields.vpc || DEFAULT_VPC,
+    vpc,
+    provider,
+    onOvn,
+    domain: onOvn ? vpc : `(${provider})`,
     ...(accepted ? readAddresses(inForce, gateways) : wanted),
     wanted,
     accepted,
@@ -296,7 +334,22 @@ function readVip({ metadata, spec = {}, status = {} }: KubeObject): Vip {
   };
 }
 
-function readPod(pod: SimPod): Pod {
+/** What a network of the namespace `default` is, by its name; "unknown": it is there, but cannot be read. */
+type Networks = ReadonlyMap<string, "ovn" | "ipam" | "other" | "unknown">;
+
+function readNetworks(kube: FakeKube): Networks {
+  return new Map(
+    kube.objects(NETWORK_ATTACHMENTS).map(({ metadata, spec }) => {
+      const { config = "" } = spec as { config?: string };
+      if (config.includes("somebody.else")) return [metadata.name, "unknown"] as const;
+      if (config.includes("macvlan")) return [metadata.name, "ipam"] as const;
+      return [metadata.name, config.includes("host-local") ? "other" : "ovn"] as const;
+    }),
+  );
+}
+
+/** A pod's interfaces, its own first. */
+function readInterfaces(pod: SimPod, networks: Networks, ips: readonly Ip[]): readonly Pod[] {
   const { metadata, spec, status } = pod;
   const { namespace = "", name, uid, annotations = {} } = metadata;
   const owner = metadata.ownerReferences?.[0];
@@ -306,17 +359,60 @@ function readPod(pod: SimPod): Pod {
       ? { name: owner.name, uid: owner.uid, ordinal: Number(name.slice(owner.name.length + 1)) }
       : undefined;
   const asked = JSON.parse(annotations[ASKED] ?? "{}") as Record<string, string>;
-  return {
-    key: `${namespace}/${name}`,
-    namespace,
-    name,
-    uid,
-    node: spec.nodeName,
-    alive: status?.phase !== "Succeeded" && status?.phase !== "Failed",
-    port: `${machine ?? name}.${namespace}`,
-    machine,
-    set,
-    annotations,
-    asked: Object.fromEntries(Object.entries(asked).map(([key, value]) => [key.split("/")[1] ?? "", value])),
+  const port = `${machine ?? name}.${namespace}`;
+  /** It was told so, or its record is there: what cannot be read does not take it away. */
+  const has = (provider: string): boolean =>
+    annotations[`${provider}.kubernetes.io/allocated`] === "true" ||
+    ips.some((ip) => ip.name === `${port}.${provider}` && ip.podUid === uid);
+  const named = readNamed(annotations[NETWORKS] ?? "");
+  const known = [...(named?.keys() ?? ["fast", "lan"])].flatMap((network) => {
+    const wants = named === undefined ? "unknown" : (networks.get(network) ?? "unknown");
+    const providers = { ovn: `${network}.default.ovn`, ipam: `${network}.default` };
+    if (wants === "other") return [];
+    if (wants !== "unknown") return [{ provider: providers[wants], onOvn: wants === "ovn", ips: named?.get(network) }];
+    return [
+      { provider: providers.ovn, onOvn: true, ips: named?.get(network) },
+      { provider: providers.ipam, onOvn: false, ips: named?.get(network) },
+    ].filter(({ provider }) => has(provider));
+  });
+  const unclear = [...(named?.keys() ?? ["fast", "lan"])].filter(
+    (network) => named === undefined || (networks.get(network) ?? "unknown") === "unknown",
+  );
+  const mayHave = (provider: string): boolean =>
+    unclear.some((network) => provider === `${network}.default.ovn` || provider === `${network}.default`);
+  const one = (provider: string, onOvn: boolean, listed?: string): Pod => {
+    const wishes = Object.entries(asked).flatMap(([key, value]) => {
+      const [prefix, wish = ""] = key.split("/");
+      return prefix === `${provider}.kubernetes.io` ? [[wish, value] as const] : [];
+    });
+    return {
+      key: provider === OWN ? `${namespace}/${name}` : `${namespace}/${name} ${provider}`,
+      provider,
+      onOvn,
+      mayHave,
+      namespace,
+      name,
+      uid,
+      node: spec.nodeName,
+      alive: status?.phase !== "Succeeded" && status?.phase !== "Failed",
+      port: provider === OWN ? port : `${port}.${provider}`,
+      machine,
+      set,
+      annotations,
+      asked: { ...Object.fromEntries(wishes), ...(listed && { ip_address: listed }) },
+    };
   };
+  return [one(OWN, true), ...known.map(({ provider, onOvn, ips: listed }) => one(provider, onOvn, listed))];
+}
+
+/** The networks of the namespace `default` that an annotation names, with the addresses that it lists; undefined where it cannot be read. */
+function readNamed(text: string): ReadonlyMap<string, string> | undefined {
+  if (text === "") return new Map();
+  if (text.startsWith("[")) {
+    const list = JSON.parse(text) as readonly { readonly name: string; readonly ips?: readonly string[] }[];
+    return new Map(list.map(({ name, ips = [] }) => [name, ips.map((ip) => ip.replace(/\/.*/, "")).join()]));
+  }
+  const names = text.split(",").map((entry) => entry.trim());
+  if (names.includes("")) return undefined;
+  return new Map(names.map((entry) => [entry.replace("default/", ""), ""]));
 }

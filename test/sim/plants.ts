@@ -3,7 +3,7 @@ import { Fence } from "../../src/controller/fence.ts";
 import { Sources } from "../../src/controller/sources.ts";
 import { StatusWriter } from "../../src/controller/status-writer.ts";
 import { projectIp } from "../../src/facts/project-ip.ts";
-import type { StatefulSetFact } from "../../src/facts/types.ts";
+import type { PodFact, StatefulSetFact } from "../../src/facts/types.ts";
 import { KubeError } from "../../src/kube/errors.ts";
 import type { Kube, Patch } from "../../src/kube/kube.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
@@ -170,6 +170,19 @@ export const PLANTS: readonly Plant[] = [
     bug: "a leader that is deposed without noticing goes on writing to Kubernetes, and deletes what its successor records",
     shown: 161,
     install: () => replaced(Fence.prototype, "pass", () => () => Promise.resolve(true)),
+  },
+  {
+    name: "unreadable-is-none",
+    bug: "what a pod says of networks and cannot be read counts as nothing: a slip in an annotation cuts off what the pod has",
+    shown: 1,
+    controller: ({ facts }) => {
+      const set = facts.set.bind(facts);
+      facts.set = (kind, key, fact) => {
+        if (kind !== "pods" || fact === undefined) return set(kind, key, fact);
+        const { networksProblem: _, ...spoilt } = fact as unknown as PodFact;
+        return set(kind, key, spoilt as unknown as typeof fact);
+      };
+    },
   },
   {
     name: "withdrawn-kept",

@@ -79,7 +79,7 @@ async function carryOut(script: Script, options: RunOptions): Promise<Outcome> {
   const kube = fakeKube({ clock: { now: scheduler.now, after: scheduler.after }, schedule: (deliver) => deliver() });
   const activity = { kubeWrites: 0, commits: 0, last: 0 };
   const cluster = new Cluster(kube, scheduler, script.seed);
-  const users = new Users(kube, cluster);
+  const users: Users = new Users(kube, cluster, () => historian.look());
   const northbound: NorthboundServer = new NorthboundServer(scheduler, weather, script.seed, {
     onTransact: (from, operations) => watchman.onTransact(from, operations),
     onCommit: (from, operations) => {
@@ -94,7 +94,7 @@ async function carryOut(script: Script, options: RunOptions): Promise<Outcome> {
   });
   const tamperer = new Tamperer(northbound, scheduler, weather);
   const watchman = new Watchman({ kube, northbound, tamperer, onViolation: violate });
-  const historian = new Historian(kube, users.touched, violate);
+  const historian: Historian = new Historian(kube, users.touched, violate);
   current = { onBug: violate };
   const world = {
     scheduler,

@@ -1,8 +1,11 @@
 import type { Settings } from "../../src/controller/settings.ts";
 import type { WeatherKind } from "./weather.ts";
 
-/** What pods ask for, as annotations without their `ovn.kubernetes.io/`. */
+/** What pods ask for, as annotations without their `ovn.kubernetes.io/`; with a slash in them they are whole. */
 export type Wishes = Readonly<Record<string, string>>;
+
+/** What a network is: of interfaces on OVN, of another plugin's that get their addresses here, of none of our affair, or unreadable. */
+export type NetworkWant = "ovn" | "ipam" | "other" | "spoilt";
 
 /** What a user, an administrator or a program of theirs does. */
 export type UserAction =
@@ -36,10 +39,17 @@ export type UserAction =
       readonly replicas: number;
       readonly wishes?: Wishes;
     }
-  | { readonly do: "machine"; readonly ns: string; readonly name: string }
+  | { readonly do: "machine"; readonly ns: string; readonly name: string; readonly wishes?: Wishes }
   | { readonly do: "migrate-machine"; readonly ns: string; readonly name: string }
   | { readonly do: "stop-machine"; readonly ns: string; readonly name: string }
   | { readonly do: "delete-machine"; readonly ns: string; readonly name: string }
+  /** Creates a NetworkAttachmentDefinition of the namespace `default`, or gives it another meaning. */
+  | { readonly do: "network"; readonly name: string; readonly wants: NetworkWant }
+  | { readonly do: "delete-network"; readonly name: string }
+  /** The type of these definitions comes, or goes with all of them. */
+  | { readonly do: "network-type"; readonly served: boolean }
+  /** A pod that is there is to have other networks. */
+  | { readonly do: "edit-networks"; readonly pick: number; readonly networks: string }
   | { readonly do: "namespace"; readonly name: string; readonly labels: Readonly<Record<string, string>> }
   | { readonly do: "end-namespace"; readonly name: string }
   /** Creates the subnet, or merges into its spec. */

@@ -1,5 +1,5 @@
 import { type Address, type Block, isIn, keyOfAddress, readAddress, readRange } from "./addresses.ts";
-import { annotation, type Picture, type Pod, type Subnet } from "./picture.ts";
+import { annotation, OWN, type Picture, type Pod, type Subnet } from "./picture.ts";
 
 /** Which addresses a subnet has to give, counted one by one. */
 export class Supply {
@@ -118,7 +118,9 @@ export class Supply {
       if (pod.asked["logical_switch"] !== undefined) return false;
       return this.hasRoom(subnet, family, pool.name);
     }
-    const pools = picture.pools.filter((pool) => !pool.deleting && pool.namespaces.includes(pod.namespace));
+    const pools = picture.pools.filter(
+      (pool) => pod.provider === OWN && !pool.deleting && pool.namespaces.includes(pod.namespace),
+    );
     if (pools.length > 0) return false;
     return subnets.some((subnet) => this.hasRoom(subnet, family));
   }

@@ -2,19 +2,25 @@ import { LABEL } from "../../src/api/annotations.ts";
 import type { FakeKube } from "../../src/kube/fake.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import {
+  CRDS,
   IP_POOLS,
   IPS,
   NAMESPACES,
+  NETWORK_ATTACHMENTS,
   NODES,
   PODS,
   type ResourceType,
   STATEFUL_SETS,
   SUBNETS,
+  typeName,
   VIPS,
   VPCS,
 } from "../../src/kube/resources.ts";
 import { type Cluster, merge, refOf, type SimPod, type SimSet, type Template } from "./cluster.ts";
-import type { UserAction, Wishes } from "./script.ts";
+import type { NetworkWant, UserAction, Wishes } from "./script.ts";
+
+/** The annotation by which pods name networks. */
+export const NETWORKS = "k8s.v1.cni.cncf.io/networks";
 
 /** KubeVirt's machines. */
 export const MACHINES: ResourceType = {
@@ -33,11 +39,14 @@ export class Users {
   readonly #cluster: Cluster;
   /** Names of objects that a user has interfered with: what is kept for others is not promised for them. */
   readonly touched = new Set<string>();
+  readonly #onNetworks: () => void;
   #launchers = 0;
 
-  constructor(kube: FakeKube, cluster: Cluster) {
+  /** `onNetworks` is called when the definitions of networks have changed. */
+  constructor(kube: FakeKube, cluster: Cluster, onNetworks: () => void) {
     this.#kube = kube;
     this.#cluster = cluster;
+    this.#onNetworks = onNetworks;
   }
 
   act(action: UserAction): void {
@@ -99,7 +108,7 @@ export class Users {
       }
       case "machine":
       case "migrate-machine":
-        this.#runMachine(action.ns, action.name, action.do === "migrate-machine");
+        this.#runMachine(action);
         return;
       case "stop-machine":
         this.#stopMachine(action.ns, action.name);
@@ -109,6 +118,28 @@ export class Users {
         if (machine === undefined) return;
         this.#stopMachine(action.ns, action.name);
         cluster.delete(MACHINES, machine);
+        return;
+      }
+      case "network":
+        this.#network(action.name, configOf(action.name, action.wants));
+        return;
+      case "delete-network": {
+        const network = kube.object(NETWORK_ATTACHMENTS, { namespace: "default", name: action.name });
+        if (network !== undefined) cluster.delete(NETWORK_ATTACHMENTS, network);
+        cluster.ignore(Promise.resolve().then(this.#onNetworks));
+        return;
+      }
+      case "network-type":
+        this.#serveNetworks(action.served);
+        return;
+      case "edit-networks": {
+        const pods = this.#runningPods();
+        const naming = pods.filter(({ metadata }) => metadata.annotations?.[NETWORKS] !== undefined);
+        const pod = pickOf(naming.length > 0 ? naming : pods, action.pick);
+        if (pod === undefined) return;
+        this.touched.add(`networks/${pod.metadata.uid}`);
+        const annotations = { [NETWORKS]: action.networks === "" ? null : action.networks };
+        cluster.ignore(kube.patch(PODS, refOf(pod), merge({ metadata: { annotations } })));
         return;
       }
       case "namespace": {
@@ -209,7 +240,12 @@ export class Users {
     const key = (name: string): string => `ovn.kubernetes.io/${name}`;
     const names = ["allocated", "routed", "ip_address", "mac_address", "cidr", "gateway", "logical_switch"];
     const annotations: Record<string, string | null> = {};
-    if (how === "clear") for (const name of names) annotations[key(name)] = null;
+    if (how === "clear") {
+      for (const name of names) annotations[key(name)] = null;
+      for (const name of Object.keys(pod.metadata.annotations ?? {}))
+        if (/\.default(?:\.ovn)?\.kubernetes\.io\/(?:allocated|routed|mac_address|cidr)$/.test(name))
+          annotations[name] = null;
+    }
     if (how === "unset") annotations[key("routed")] = null;
     if (how === "spoil") annotations[key("ip_address")] = "10.16.0.200";
     this.#cluster.ignore(this.#kube.patch(PODS, refOf(pod), merge({ metadata: { annotations } })));
@@ -227,24 +263,27 @@ export class Users {
   }
 
   /** A machine's pods are named by chance, and belong to its instance, which has the machine's name. */
-  #runMachine(namespace: string, name: string, migrate: boolean): void {
+  #runMachine(action: Extract<UserAction, { do: "machine" | "migrate-machine" }>): void {
+    const { ns: namespace, name } = action;
+    const migrate = action.do === "migrate-machine";
     if (!this.#namespaceLives(namespace)) return;
     const machine = this.#kube.object(MACHINES, { namespace, name });
+    const asked = migrate ? {} : (action.wishes ?? {});
+    const { wishes = asked } = (machine?.spec ?? {}) as { wishes?: Wishes };
     const pods = this.#launchersOf(namespace, name);
     if (machine === undefined) {
       if (migrate) return;
-      this.#cluster.ignore(this.#kube.create(MACHINES, { metadata: { namespace, name }, spec: { running: true } }));
+      this.#cluster.ignore(
+        this.#kube.create(MACHINES, { metadata: { namespace, name }, spec: { running: true, wishes } }),
+      );
     }
     const [old] = pods;
     if (pods.length > 1 || (migrate && old === undefined) || (!migrate && old !== undefined)) return;
     const owner = { apiVersion: "kubevirt.io/v1", kind: "VirtualMachineInstance", name, uid: `vmi-${name}` };
     const pod = `virt-launcher-${name}-${this.#launchers++}`;
-    this.#cluster.createPod(
-      namespace,
-      pod,
-      {},
-      { metadata: { ownerReferences: [{ ...owner, controller: true }] } as never },
-    );
+    this.#cluster.createPod(namespace, pod, template(wishes), {
+      metadata: { ownerReferences: [{ ...owner, controller: true }] } as never,
+    });
     // The migration is over when the old pod has ended.
     if (old !== undefined) this.#cluster.later(3_000, () => this.#setPhase(old, "Succeeded"));
   }
@@ -261,6 +300,36 @@ export class Users {
         metadata.namespace === namespace && owner?.kind === "VirtualMachineInstance" && owner.name === name && !ended
       );
     });
+  }
+
+  #network(name: string, config: string): void {
+    const ref = { namespace: "default", name };
+    const spec = { config };
+    // A pod may lose an interface by that, and what it asked for with it.
+    for (const { metadata } of this.#cluster.pods())
+      if (metadata.annotations?.[NETWORKS] !== undefined) this.touched.add(`networks/${metadata.uid}`);
+    const done =
+      this.#kube.object(NETWORK_ATTACHMENTS, ref) === undefined
+        ? this.#kube.create(NETWORK_ATTACHMENTS, { metadata: ref, spec })
+        : this.#kube.patch(NETWORK_ATTACHMENTS, ref, merge({ spec }));
+    this.#cluster.ignore(done.then(this.#onNetworks));
+  }
+
+  #serveNetworks(served: boolean): void {
+    const name = typeName(NETWORK_ATTACHMENTS);
+    const definition = this.#kube.object(CRDS, { name });
+    this.#kube.serveType(NETWORK_ATTACHMENTS, served);
+    this.#onNetworks();
+    if (!served) {
+      if (definition !== undefined) this.#cluster.delete(CRDS, definition);
+      return;
+    }
+    const spec = { versions: [{ name: "v1", served: true }] };
+    const status = { conditions: [{ type: "Established", status: "True" }] };
+    const made = definition === undefined ? this.#kube.create(CRDS, { metadata: { name }, spec }) : Promise.resolve();
+    this.#cluster.ignore(
+      made.then(() => this.#kube.patch(CRDS, { name }, merge({ status }), { subresource: "status" })),
+    );
   }
 
   #node(name: string, addresses: readonly string[]): void {
@@ -290,8 +359,27 @@ export class Users {
 
 function template(wishes: Wishes = {}): Template {
   return {
-    annotations: Object.fromEntries(Object.entries(wishes).map(([key, value]) => [`ovn.kubernetes.io/${key}`, value])),
+    annotations: Object.fromEntries(
+      Object.entries(wishes).map(([key, value]) => [key.includes("/") ? key : `ovn.kubernetes.io/${key}`, value]),
+    ),
   };
+}
+
+/** A CNI configuration, as a NetworkAttachmentDefinition of the namespace `default` has it. */
+function configOf(name: string, wants: NetworkWant): string {
+  const ipam = {
+    type: "kube-ovn",
+    server_socket: "/run/openvswitch/kube-ovn-daemon.sock",
+    provider: `${name}.default`,
+  };
+  const own = { ...ipam, provider: `${name}.default.ovn` };
+  const config = {
+    ovn: { cniVersion: "0.3.1", ...own },
+    ipam: { cniVersion: "0.3.1", plugins: [{ type: "macvlan", master: "eth0", ipam }, { type: "tuning" }] },
+    other: { type: "bridge", ipam: { type: "host-local" } },
+    spoilt: { ...own, provider: "somebody.else.ovn" },
+  }[wants];
+  return JSON.stringify(config);
 }
 
 /** The object at a place between 0 and 1 in a list. */
