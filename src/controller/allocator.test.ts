@@ -83,6 +83,16 @@ t.test("a reservation that takes a pod's name before the pod is recorded is what
   t.same(refused, []);
 });
 
+t.test("a pod that asks for an address of a node gets it when the node has it no more", async (t) => {
+  const { facts, allocator, records, refused } = rig();
+  addNode(facts, "weft-3", "10.16.0.77");
+  allocator.start();
+  addPod(facts, "b", { node: "weft-1", annotations: { "ovn.kubernetes.io/ip_address": "10.16.0.77" } });
+  t.equal(refused.length, 1);
+  addNode(facts, "weft-3", "172.18.0.13");
+  t.equal(records.get("b.default")?.lease.v4, "10.16.0.77");
+});
+
 t.test("a larger subnet serves those who wait", async (t) => {
   const { facts, allocator, records } = rig();
   addSubnet(facts, "tiny", { cidrBlock: "10.30.0.0/30", namespaces: ["default"] });

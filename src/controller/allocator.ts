@@ -114,6 +114,11 @@ export class Allocator {
         const node = facts.get("nodes", change.key);
         if (node === undefined) this.#waiting.delete(`nodes/${change.key}`);
         else this.#serveNode(node);
+        const { v4, v6 } = (change.old as NodeFact | undefined)?.internal ?? {};
+        const gone = [v4, v6].some(
+          (was) => was !== undefined && was !== node?.internal.v4 && was !== node?.internal.v6,
+        );
+        if (gone) this.#waiting.serveAll();
         return;
       }
       case "ips":
