@@ -1,14 +1,16 @@
 import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import t, { type Test } from "tap";
+import { JOIN_CIDR } from "../../../hack/lab/topology.ts";
 import { createProgress } from "../../../hack/machine/progress.ts";
+import { serverPod } from "../../../hack/probe/pods.ts";
 import { ping } from "../../../hack/probe/probe.ts";
 import { ensureMultus } from "../../../hack/tools/multus.ts";
 import { runExamples } from "../examples.ts";
 import { sameInventory, takeInventory } from "../inventory.ts";
 import { createNetwork, lookInside, macvlanNetwork, ovnNetwork, useNetworkType } from "../networks.ts";
 import type { Thing } from "../objects.ts";
-import { inPod, remove, run, useNamespace, webPod } from "../pods.ts";
+import { inPod, type Manifest, remove, run, useNamespace, webPod } from "../pods.ts";
 import { connects } from "../policies.ts";
 import { judged, useSubnet } from "../subnets.ts";
 import { openWorld, type World, whyNoLab } from "../world.ts";
@@ -96,12 +98,16 @@ t.test("pods with several networks through Multus", { skip: whyNoLab(), timeout:
         { name: "lan", interface: "lan1" },
         { name: "wire", interface: "wire0" },
       ];
-      const [pod] = (await run(world, [
-        webPod(HOME, "three", "weft-1", {
+      // Its readiness probe: the answers find back to the node by the route that eth0 has for them.
+      const manifest = serverPod(HOME, "three", {
+        node: "weft-1",
+        annotations: {
           "k8s.v1.cni.cncf.io/networks": JSON.stringify(networks),
           [`${wire}.kubernetes.io/default_route`]: "true",
-        }),
-      ])) as readonly [Thing];
+          "ovn.kubernetes.io/routes": JSON.stringify([{ dst: JOIN_CIDR.v4, gw: "10.16.0.1" }]),
+        },
+      });
+      const [pod] = (await run(world, [manifest as Manifest])) as readonly [Thing];
       const specOf = (provider: string) => world.ips.get(`three.${HOME}.${provider}`)?.spec;
       t.match(specOf(`${lan}.lan0`), { v4IpAddress: "10.52.0.50", macAddress: "02:00:00:00:52:50" });
       const second = specOf(`${lan}.lan1`);
