@@ -1,9 +1,18 @@
-import { NODE, OVN_PROVIDER, podAnnotation } from "../api/annotations.ts";
+import {
+  ipamAttachmentProvider,
+  NODE,
+  OVN_PROVIDER,
+  ovnAttachmentProvider,
+  type PodKey,
+  podAnnotation,
+} from "../api/annotations.ts";
 import { podPortName } from "../api/names.ts";
+import { type AttachmentObject, projectAttachment } from "../facts/project-attachment.ts";
+import { projectNetworks } from "../facts/project-networks.ts";
 import { KubeError } from "../kube/errors.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject, ObjectRef } from "../kube/object.ts";
-import { IPS, NODES, PODS, type ResourceType } from "../kube/resources.ts";
+import { IPS, NETWORK_ATTACHMENTS, NODES, PODS, type ResourceType } from "../kube/resources.ts";
 import { formatTable } from "./table.ts";
 
 /** One step on a pod's way to its network. */
@@ -67,8 +76,40 @@ export async function podSteps(kube: Kube, namespace: string, name: string): Pro
         ? addresses.join(" ")
         : `CNI ADD has not succeeded: see the log of weft-daemon on ${nodeName || "its node"}`,
   });
+  return [...steps, ...(await networkSteps(kube, pod))];
+}
+
+/** What became of the networks that a pod names beside its own one. */
+async function networkSteps(kube: Kube, { metadata }: KubeObject): Promise<readonly Step[]> {
+  const { annotations = {} } = metadata;
+  const { networks = [], networksProblem } = projectNetworks(metadata);
+  if (networksProblem !== undefined) return [{ what: "further networks", ok: false, detail: networksProblem }];
+  const steps: Step[] = [];
+  for (const { namespace, name, interface: called } of networks) {
+    const what = `network ${namespace}/${name}${called && ` (${called})`}`;
+    const named = called === "" ? [] : [ovnAttachmentProvider(name, namespace, called)];
+    const providers = [...named, ovnAttachmentProvider(name, namespace), ipamAttachmentProvider(name, namespace)];
+    const provider = providers.find((one) => annotations[podAnnotation(one, "allocated")] === "true");
+    if (provider !== undefined) {
+      const told = (key: PodKey): string => annotations[podAnnotation(provider, key)] ?? "";
+      const has = [told("ip_address"), told("mac_address")].filter((part) => part !== "").join(" ");
+      steps.push({ what, ok: true, detail: `${provider}: ${has} in subnet ${told("logical_switch")}` });
+      continue;
+    }
+    const definition = await find(kube, NETWORK_ATTACHMENTS, { namespace, name });
+    const { wants, problem } =
+      definition === undefined ? NO_DEFINITION : projectAttachment(definition as AttachmentObject);
+    const missing = problem || "no address: see the pod's Events (AcquireAddressFailed)";
+    steps.push({
+      what,
+      ok: wants === "other",
+      detail: wants === "other" ? "another plugin's; Weft has no part in it" : missing,
+    });
+  }
   return steps;
 }
+
+const NO_DEFINITION = { wants: "unclear", problem: "there is no such NetworkAttachmentDefinition" } as const;
 
 /** The steps as a table for people. */
 export function formatSteps(steps: readonly Step[]): string {

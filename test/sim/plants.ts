@@ -64,7 +64,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "no-confirmation",
     bug: "the address of a StatefulSet's or machine's pod is given back on what informers say, without asking the API server: it changes where they lag behind",
-    shown: 7,
+    shown: 142,
     parts: (parts) => ({
       ...parts,
       kube: spoilt(parts.kube, {
@@ -90,7 +90,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "unknown-is-done",
     bug: "a transaction whose answer was lost with its connection is taken for done: its effects happen, and its rows are missing",
-    shown: 19,
+    shown: 12,
     parts: (parts) => {
       const commit = parts.northbound.commit.bind(parts.northbound);
       parts.northbound.commit = async (plan) => {
@@ -103,7 +103,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "used-before-recorded",
     bug: "an address is used as soon as it is decided, while its record is still being written: a crash in between loses it",
-    shown: 19,
+    shown: 3,
     parts: (parts) => ({ ...parts, kube: spoilt(parts.kube, {}) }),
     controller: ({ facts }, { kube, clock }) => {
       const create = kube.create.bind(kube);
@@ -120,7 +120,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "ordinals-from-zero",
     bug: "`.spec.ordinals.start` of a StatefulSet is ignored: addresses of its last places are not kept",
-    shown: 10,
+    shown: 26,
     controller: ({ facts }) => {
       const set = facts.set.bind(facts);
       facts.set = (kind, key, fact) => {
@@ -151,7 +151,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "counter-missed",
     bug: "a subnet's counters that change while its status is being written stay as they were",
-    shown: 7,
+    shown: 5,
     install: () =>
       replaced(StatusWriter.prototype, "touch", (touch) => {
         const touched = new WeakMap<StatusWriter, Set<string>>();
@@ -174,7 +174,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "unreadable-is-none",
     bug: "what a pod says of networks and cannot be read counts as nothing: a slip in an annotation cuts off what the pod has",
-    shown: 1,
+    shown: 77,
     controller: ({ facts }) => {
       const set = facts.set.bind(facts);
       facts.set = (kind, key, fact) => {

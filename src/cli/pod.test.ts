@@ -1,0 +1,39 @@
+import t from "tap";
+import { NETWORK_CONFIG } from "../compile/testing.ts";
+import { fakeKube } from "../kube/fake.ts";
+import { NETWORK_ATTACHMENTS, PODS } from "../kube/resources.ts";
+import { podSteps } from "./pod.ts";
+
+t.test("the way of a pod to its network ends with what became of its further networks", async (t) => {
+  const kube = fakeKube();
+  const networks = "net1,lan,bridge,nowhere";
+  const annotations = {
+    "k8s.v1.cni.cncf.io/networks": networks,
+    "net1.default.ovn.kubernetes.io/allocated": "true",
+    "net1.default.ovn.kubernetes.io/ip_address": "10.30.0.2",
+    "net1.default.ovn.kubernetes.io/mac_address": "02:00:00:00:00:01",
+    "net1.default.ovn.kubernetes.io/logical_switch": "net1",
+  };
+  await kube.create(PODS, { metadata: { namespace: "default", name: "a", annotations }, spec: {} });
+  const define = (name: string, config: object) =>
+    kube.create(NETWORK_ATTACHMENTS, {
+      metadata: { namespace: "default", name },
+      spec: { config: JSON.stringify(config) },
+    });
+  await define("net1", NETWORK_CONFIG.ovn("net1"));
+  await define("lan", NETWORK_CONFIG.ipam("lan"));
+  await define("bridge", { type: "bridge" });
+  const about = async () =>
+    (await podSteps(kube, "default", "a"))
+      .filter(({ what }) => what.includes("network "))
+      .map(({ ok, detail }) => [ok, detail]);
+  t.match((await about()).slice(1), [
+    [true, "net1.default.ovn: 10.30.0.2 02:00:00:00:00:01 in subnet net1"],
+    [false, /AcquireAddressFailed/],
+    [true, /another plugin's/],
+    [false, /no such NetworkAttachmentDefinition/],
+  ]);
+  const body = { metadata: { annotations: { "k8s.v1.cni.cncf.io/networks": "net1,," } } };
+  await kube.patch(PODS, { namespace: "default", name: "a" }, { type: "merge", body });
+  t.match((await podSteps(kube, "default", "a")).at(-1), { what: "further networks", ok: false, detail: /net1,,/ });
+});
