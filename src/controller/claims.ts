@@ -67,7 +67,10 @@ export function claimsAtStart(facts: FactReader, committedPorts: Iterable<Commit
   const settled = all.filter((ip) => matches(ip, committed.get(ip.name)));
   const portless = all.filter((ip) => !matches(ip, committed.get(ip.name)));
   const running = portless.filter((ip) => isRunning(facts, ip));
-  const records = portless.filter((ip) => !isRunning(facts, ip));
+  // Of two reservations of one address the one has it that was completed: ages are of whole seconds, and it may have come free for the younger.
+  const records = portless
+    .filter((ip) => !isRunning(facts, ip))
+    .toSorted((a, b) => Number(isIncomplete(a)) - Number(isIncomplete(b)));
   const disagreements = portless.flatMap((ip) => {
     const port = committed.get(ip.name);
     if (port === undefined || (ip.v4 === "" && ip.v6 === "")) return [];
@@ -104,6 +107,11 @@ export function claimsAtStart(facts: FactReader, committedPorts: Iterable<Commit
   const ghosts = unspoken.filter(isGhost);
   const orphans = unspoken.filter((port) => !isGhost(port));
   return { settled, ports, running, ghosts, records, annotated: said, orphans, disagreements };
+}
+
+/** Whether a user's reservation has not been given its MAC yet. */
+function isIncomplete({ reserved, mac }: IpFact): boolean {
+  return reserved && mac === "";
 }
 
 /** Whether somebody goes on with the address of a record, port or no port: a node, or a pod that was told. */

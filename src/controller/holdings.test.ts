@@ -82,3 +82,22 @@ t.test("of two reservations of one address the older has it, also where they cam
   allocator.start();
   t.equal(ipam.holderOf("late", "10.30.0.4"), "z-first");
 });
+
+t.test(
+  "of two reservations of one address the completed one has it after a restart too, whatever their ages say",
+  async (t) => {
+    const facts = sampleFacts();
+    for (const [name, mac] of [
+      ["keep-a", ""],
+      ["keep-b", "02:00:00:00:00:0b"],
+    ] as const) {
+      addIp(facts, name, { ...of, podName: "", namespace: "" });
+      const ip = facts.get("ips", name);
+      if (ip) facts.set("ips", name, { ...ip, reserved: true, mac, holder: "", podUid: "" });
+    }
+    const { allocator, ipam, disputed } = rig(facts);
+    allocator.start();
+    t.equal(ipam.holderOf("ovn-default", "10.16.0.9"), "keep-b");
+    t.same(disputed, ["keep-a"]);
+  },
+);
