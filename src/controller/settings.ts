@@ -88,7 +88,11 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
     .option("--keep-vm-ip <boolean>", "keep the address of a KubeVirt machine beyond its pods", boolean, true)
     .option("--metrics-port <port>", "port of /metrics, /healthz and /readyz", port, 10660)
     .option("--log-level <level>", "trace, debug, info, warn or error", "info")
-    .option("--allow-mass-delete", "let the first sweep delete more than max(50, 5 %) of the rows Weft owns", false);
+    .option(
+      "--allow-mass-delete",
+      "let the first sweep delete more than 50 rows and half of what one kind of object has in OVN",
+      false,
+    );
 }
 
 /** The flags that are not texts. */

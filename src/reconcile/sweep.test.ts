@@ -8,8 +8,8 @@ const COLUMNS = new Map([
 ]);
 const isRoot = (table: string): boolean => table !== "Port";
 
-function row(table: string, uuid: string, columns: SweptRow["columns"] = {}, owned = true): SweptRow {
-  return { table, uuid, columns: { ...columns, external_ids: owned ? { [OWNER_KEY]: "u" } : {} } };
+function row(table: string, uuid: string, columns: SweptRow["columns"] = {}, owned: string | false = "u"): SweptRow {
+  return { table, uuid, columns: { ...columns, external_ids: owned ? { [OWNER_KEY]: owned } : {} } };
 }
 
 t.test("owned rows that no unit wants go: roots by themselves, others out of what holds them", async (t) => {
@@ -54,9 +54,35 @@ t.test("a membership from an earlier run leaves a group of ours, but not a switc
   t.same(sweep.plan.mutations, [{ table: "Group", row: "g", column: "ports", insert: [], delete: ["q"] }]);
 });
 
-t.test("the brake stops a sweep of more than 50 rows and 5 %", async (t) => {
-  const orphans = (n: number): SweptRow[] => Array.from({ length: n }, (_, i) => row("Port", String(i)));
-  t.equal(braked({ orphans: orphans(50), owned: 50 }), false);
-  t.equal(braked({ orphans: orphans(51), owned: 100 }), true);
-  t.equal(braked({ orphans: orphans(51), owned: 10_000 }), false);
+t.test("the brake stops a sweep of more than 50 rows and half of what a kind of unit owns", async (t) => {
+  const desired = new Desired();
+  const keep = (unit: string, uuid: string): void =>
+    void desired.replace(unit, {
+      rows: [{ table: "Port", uuid, label: uuid, columns: {} }],
+      edges: [],
+      effects: [],
+    });
+  const sweep = (gone: number, there: number, kind = "pod"): boolean => {
+    const rows = Array.from({ length: gone + there }, (_, i) => row("Port", `${kind}${i}`, {}, `${kind}:${i}`));
+    for (let i = gone; i < gone + there; i++) keep(`${kind}:${i}`, `${kind}${i}`);
+    const others = Array.from({ length: 1_000 }, (_, i) => row("Port", `other${i}`, {}, `other:${i}`));
+    for (let i = 0; i < 1_000; i++) keep(`other:${i}`, `other${i}`);
+    return braked(planSweep(desired, [...rows, ...others], isRoot, COLUMNS));
+  };
+  t.equal(sweep(50, 0), false);
+  t.equal(sweep(51, 0, "group"), true, "all of a kind, however many there are of others");
+  t.equal(sweep(60, 61, "node"), false);
+  t.equal(sweep(61, 60, "vpc"), true);
+});
+
+t.test("pods that were made anew under their names while nobody looked are no reason to stop", async (t) => {
+  const desired = new Desired();
+  const rows = Array.from({ length: 200 }, (_, i) => {
+    const fragment = { rows: [{ table: "Port", uuid: `new${i}`, label: "", columns: {} }], edges: [], effects: [] };
+    desired.replace(`pod:${i}`, fragment);
+    return row("Port", `old${i}`, {}, `pod:${i}`);
+  });
+  const sweep = planSweep(desired, rows, isRoot, COLUMNS);
+  t.equal(sweep.orphans.length, 200);
+  t.equal(braked(sweep), false);
 });

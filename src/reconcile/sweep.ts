@@ -1,4 +1,5 @@
 import type { ColumnValue } from "../unit/fragment.ts";
+import { splitUnitId } from "../unit/kind.ts";
 import type { Desired } from "./desired.ts";
 import type { Mutation, Plan } from "./plan.ts";
 
@@ -14,11 +15,14 @@ export interface SweptRow {
   readonly ours?: boolean;
 }
 
-/** What is to be swept, and of how many owned rows: the brake compares the two. */
+/** What is to be swept, and what the brake goes by. */
 export interface Sweep {
   readonly plan: Plan;
   readonly orphans: readonly SweptRow[];
+  /** How many rows are owned. */
   readonly owned: number;
+  /** Kind of unit → how many rows its units own, and how many of these belong to units that there are no more. */
+  readonly kinds: ReadonlyMap<string, { readonly owned: number; readonly gone: number }>;
 }
 
 /** A set-valued column that edges feed. */
@@ -44,12 +48,19 @@ export function planSweep(
   edgeColumns: ReadonlyMap<string, readonly EdgeColumn[]>,
 ): Sweep {
   const owned = new Map<string, SweptRow>();
+  const kinds = new Map<string, { owned: number; gone: number }>();
   const holders: SweptRow[] = [];
   for (const row of rows) {
     if (edgeColumns.has(row.table)) holders.push(row);
-    const ids = row.columns["external_ids"];
-    const named = typeof ids === "object" && !Array.isArray(ids) && OWNER_KEY in ids;
-    if (named || row.ours) owned.set(row.uuid, row);
+    const unit = ownerOf(row);
+    if (unit === undefined && !row.ours) continue;
+    owned.set(row.uuid, row);
+    const kind = unit === undefined ? "" : splitUnitId(unit).kind;
+    const counts = kinds.get(kind) ?? { owned: 0, gone: 0 };
+    counts.owned++;
+    // A unit that is there and wants other rows has changed while nobody looked: a pod that was made anew under its name.
+    if (unit === undefined ? desired.row(row.uuid) === undefined : !wantsRows(desired, unit)) counts.gone++;
+    kinds.set(kind, counts);
   }
   const orphans = [...owned.values()].filter((row) => desired.row(row.uuid) === undefined);
   const deletes = orphans.filter((row) => isRoot(row.table)).map(({ table, uuid }) => ({ table, uuid }));
@@ -71,13 +82,32 @@ export function planSweep(
         mutations.push({ table: holder.table, row: holder.uuid, column, insert: [], delete: leaving });
     }
   }
-  return { plan: { inserts: [], updates: [], mutations, deletes, parked: new Set() }, orphans, owned: owned.size };
+  return {
+    plan: { inserts: [], updates: [], mutations, deletes, parked: new Set() },
+    orphans,
+    owned: owned.size,
+    kinds,
+  };
 }
 
+function ownerOf({ columns }: SweptRow): string | undefined {
+  const ids = columns["external_ids"];
+  if (typeof ids !== "object" || Array.isArray(ids)) return undefined;
+  return (ids as Readonly<Record<string, string>>)[OWNER_KEY];
+}
+
+function wantsRows(desired: Desired, unit: string): boolean {
+  return (desired.fragment(unit)?.rows.length ?? 0) > 0;
+}
+
+/** So many units' rows may go in any case. */
+const FEW = 50;
+
 /**
- * Whether a sweep must stop and ask: more than max(50, 5 %) of the owned rows look like orphans. That is what an empty or
- * wrong cluster, a lost CRD or a bug looks like, and deleting is the one thing that cannot be undone.
+ * Whether a sweep must stop and ask: of the rows of one kind of unit more than 50, and more than half, are of units that there are no
+ * more. That is what an empty or wrong cluster, a lost CRD or a bug looks like, and deleting is the one thing that cannot be undone.
+ * It is not what the pods look like that went while no controller ran.
  */
-export function braked(sweep: Pick<Sweep, "orphans" | "owned">): boolean {
-  return sweep.orphans.length > Math.max(50, sweep.owned * 0.05);
+export function braked({ kinds }: Pick<Sweep, "kinds">): boolean {
+  return [...kinds.values()].some(({ owned, gone }) => gone > Math.max(FEW, owned / 2));
 }
