@@ -162,7 +162,10 @@ function writeIp(
   };
   if (takeOver !== undefined) {
     const { uid, version } = takeOver;
-    const body = { metadata: { uid, resourceVersion: version, labels, annotations }, spec: { nodeName: node } };
+    const { v4 = "", v6 = "", mac = "" } = lease;
+    const grown = v4 !== takeOver.v4 || v6 !== takeOver.v6 || mac !== takeOver.mac;
+    const spec = { nodeName: node, ...(grown && addressFields(lease)) };
+    const body = { metadata: { uid, resourceVersion: version, labels, annotations }, spec };
     return kube.patch(IPS, { name }, { type: "merge", body });
   }
   const spec = {

@@ -396,8 +396,10 @@ export class Allocator {
       return;
     }
     // Until the old record is gone its address is taken, whatever the pod is to get: nothing is taken or let go here.
-    const decision = this.#decidePod(pod, own, false);
-    if (decision.ok && decision.how !== "same") {
+    let decision = this.#decidePod(pod, own, false);
+    // What it keeps is the same, but there is more: its subnet has got another family.
+    if (decision.ok && decision.how === "extended") decision = this.#decidePod(pod, own, true);
+    else if (decision.ok && decision.how !== "same") {
       // The pod's successor wants something else than its namesake had: the record is made anew, not bent.
       discard(old);
       return;

@@ -183,3 +183,19 @@ t.test("a subnet without addresses gives MACs to both kinds", async (t) => {
     t.match(records.get(`b.default.${network}`)?.lease, { mac: String, v4: undefined, v6: undefined });
   t.same(refused, []);
 });
+
+t.test(
+  "what is kept for a pod's place is kept when the subnet gets another family, and the other is added",
+  async (t) => {
+    const { allocator, facts, records, discarded, write } = rig(networks());
+    allocator.start();
+    addPod(facts, "b", naming("net1"));
+    const name = "b.default.net1.default.ovn";
+    write(name);
+    const ip = facts.get("ips", name);
+    addSubnet(facts, "net1", { cidrBlock: "10.30.0.0/24,fd00:30::/120", provider: "net1.default.ovn" });
+    if (ip) facts.set("ips", name, { ...ip, podUid: "its-predecessor", podType: "VirtualMachine" });
+    t.same(discarded, []);
+    t.match(records.get(name), { takeOver: { name }, lease: { v4: ip?.v4, v6: "fd00:30::2", mac: ip?.mac } });
+  },
+);

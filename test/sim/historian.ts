@@ -80,7 +80,7 @@ export class Historian {
     const self = pod.provider === OWN ? pod.uid : `${pod.uid} ${pod.provider}`;
     const before = this.#byPod.get(self);
     if (before === undefined) this.#byPod.set(self, given);
-    else if (before.address !== address && this.#mustKeep(picture, pod, before)) {
+    else if (!keeps(address, before.address) && this.#mustKeep(picture, pod, before)) {
       this.#byPod.set(self, given);
       this.#onViolation(`${pod.key} runs with ${before.address} and is told ${address}`);
     }
@@ -91,7 +91,7 @@ export class Historian {
     const kept = this.#byOwner.get(owner);
     if (kept === undefined) this.#byOwner.set(owner, given);
     else if (kept.address !== address) {
-      if (this.#mustKeep(picture, pod, kept)) {
+      if (!keeps(address, kept.address) && this.#mustKeep(picture, pod, kept)) {
         this.#onViolation(`${pod.key} had ${kept.address}, which was to be kept for it, and got ${address}`);
       }
       this.#byOwner.set(owner, given);
@@ -115,6 +115,12 @@ export class Historian {
           candidate.name === subnet && address.split(",").every((text) => supply.canBeHeld(candidate, text)),
       );
   }
+}
+
+/** Whether somebody has all that he had; a subnet may have got another family. */
+function keeps(now: string, before: string): boolean {
+  const has = now.split(",");
+  return before.split(",").every((address) => has.includes(address));
 }
 
 /** The owner of a retained address, and the provider of a further interface. */
