@@ -32,7 +32,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "early-release",
     bug: "an address is given back when its pod goes, before its port has gone: its next holder shares it for a while",
-    shown: 12,
+    shown: 85,
     parts: (parts) => {
       // The address counts as free although the port is still there.
       parts.northbound.podPort = () => undefined;
@@ -55,7 +55,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "ports-ignored-at-start",
     bug: "a new leader does not look at the ports that are in the database: the address of a port whose record is lost is given again",
-    shown: 160,
+    shown: 85,
     parts: (parts) => {
       parts.northbound.podPorts = function* () {};
       return parts;
@@ -78,13 +78,13 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "stale-leader",
     bug: "a new leader decides on what its informers happen to know, without reading everything anew: it gives what its predecessor gave",
-    shown: 10,
+    shown: 5,
     install: () => replaced(Sources.prototype, "refresh", () => async () => undefined),
   },
   {
     name: "unconditional-writes",
     bug: "records are written and deleted whatever has become of them since that was decided",
-    shown: 153,
+    shown: 1174,
     parts: (parts) => ({ ...parts, kube: unconditional(parts.kube) }),
   },
   {
@@ -133,7 +133,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "effect-forgotten",
     bug: "a write to Kubernetes that failed for want of a connection is not tried again",
-    shown: 19,
+    shown: 3,
     parts: (parts) => ({
       ...parts,
       kube: spoilt(parts.kube, {
@@ -151,7 +151,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "counter-missed",
     bug: "a subnet's counters that change while its status is being written stay as they were",
-    shown: 5,
+    shown: 6,
     install: () =>
       replaced(StatusWriter.prototype, "touch", (touch) => {
         const touched = new WeakMap<StatusWriter, Set<string>>();
@@ -168,7 +168,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "unfenced",
     bug: "a leader that is deposed without noticing goes on writing to Kubernetes, and deletes what its successor records",
-    shown: 161,
+    shown: 13,
     install: () => replaced(Fence.prototype, "pass", () => () => Promise.resolve(true)),
   },
   {
@@ -187,7 +187,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "withdrawn-kept",
     bug: "the address of a pod that was deleted before it was recorded is not given back",
-    shown: 19,
+    shown: 3,
     controller: ({ allocator }) => {
       allocator.dropped = () => undefined;
     },
