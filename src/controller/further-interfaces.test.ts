@@ -174,7 +174,7 @@ t.test("a subnet without addresses gives MACs to both kinds", async (t) => {
   const facts = sampleFacts();
   addNetwork(facts, "net1", NETWORK_CONFIG.ovn("net1"));
   addNetwork(facts, "lan", NETWORK_CONFIG.ipam("lan"));
-  addSubnet(facts, "net1", { provider: "net1.default.ovn" });
+  addSubnet(facts, "net1", { provider: "net1.default.ovn", vlan: "v100" });
   addSubnet(facts, "lan", { provider: "lan.default", vlan: "v100" });
   const { allocator, records, refused } = rig(facts);
   allocator.start();

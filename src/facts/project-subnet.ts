@@ -123,11 +123,7 @@ function projectAddressing(spec: NonNullable<SubnetObject["spec"]>): Addressing 
   });
   const text = spec.cidrBlock ?? "";
   if (text === "") {
-    if (!spec.vlan && (spec.provider || OVN_PROVIDER) === OVN_PROVIDER)
-      return unusable(
-        "InvalidCIDR",
-        "spec.cidrBlock is empty; only a subnet with a vlan, or of another provider, may have none",
-      );
+    if (!spec.vlan) return unusable("InvalidCIDR", "spec.cidrBlock is empty; only a subnet with a vlan may have none");
     const missing = spec.protocol === "Mac" ? {} : { protocol: "Mac" };
     return { protocol: "Mac", cidr: {}, gateway: {}, excludeIps: spec.excludeIps ?? [], missing };
   }
