@@ -199,7 +199,7 @@ export class Allocator {
     const fact = now ?? old;
     if (fact === undefined) return;
     const undone = this.#stopRecording(fact.name) && now !== undefined ? this.#undo(fact.name, now) : undefined;
-    const freed = now === undefined ? this.#holdings.release(fact.name) : undefined;
+    const freed = now === undefined ? this.#holdings.releaseRecord(fact) : undefined;
     if (now === undefined) {
       this.#waiting.delete(`ips/${fact.name}`);
       facts.set("disputes", fact.name, undefined);

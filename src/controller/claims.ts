@@ -115,7 +115,7 @@ function isIncomplete({ reserved, mac }: IpFact): boolean {
 }
 
 /** Whether somebody goes on with the address of a record, port or no port: a node, or a pod that was told. */
-function isRunning(facts: FactReader, ip: IpFact): boolean {
+export function isRunning(facts: FactReader, ip: IpFact): boolean {
   if (ip.holder.startsWith("node:")) return true;
   return facts.by("pods", "holder", ip.holder).some((pod) => {
     if (!pod.alive || pod.uid !== ip.podUid) return false;

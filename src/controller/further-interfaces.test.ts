@@ -31,6 +31,28 @@ t.test("each interface of a pod gets its own address, of a subnet with its provi
   t.same(refused, []);
 });
 
+t.test(
+  "an address that another plugin's interface has stays its own when its record is deleted, also while its subnet is closed",
+  async (t) => {
+    const { allocator, facts, records, ipam, write } = rig(networks());
+    allocator.start();
+    const told = { allocated: "true", ip_address: "10.31.0.2", logical_switch: "lan" };
+    const annotations = Object.entries(told).map(([key, value]) => [`lan.default.kubernetes.io/${key}`, value]);
+    addPod(facts, "b", naming("lan", Object.fromEntries(annotations)));
+    write("b.default.lan.default");
+    const verdict = facts.get("verdicts", "lan");
+    facts.set("verdicts", "lan", { key: "lan", ok: false, reason: "Deleting", message: "" });
+    facts.set("ips", "b.default.lan.default", undefined);
+    t.equal(ipam.holderOf("lan", "10.31.0.2"), "b.default.lan.default");
+    facts.set("verdicts", "lan", verdict);
+    t.match(records.get("b.default.lan.default")?.lease, { subnet: "lan", v4: "10.31.0.2" });
+    write("b.default.lan.default");
+    facts.set("pods", "default/b", undefined);
+    facts.set("ips", "b.default.lan.default", undefined);
+    t.equal(ipam.holderOf("lan", "10.31.0.2"), undefined, "and is free when the pod is gone");
+  },
+);
+
 t.test("a pod waits for what its further interface lacks, and has its own one meanwhile", async (t) => {
   const { allocator, facts, records, refused, said } = rig();
   allocator.start();

@@ -3,7 +3,7 @@ import type { IpFact, PodFact, VipFact } from "../facts/types.ts";
 import type { Ipam } from "../ipam/ipam.ts";
 import type { Refusal } from "../ipam/refusal.ts";
 import { holderText } from "../ipam/sentences.ts";
-import { type Claim, type CommittedPort, claimsAtStart, lostRecord } from "./claims.ts";
+import { type Claim, type CommittedPort, claimsAtStart, isRunning, lostRecord } from "./claims.ts";
 import { vipOwner } from "./pod-wish.ts";
 
 /** What holdings follow, and what they tell. */
@@ -76,6 +76,17 @@ export class Holdings {
   /** Nothing speaks for an owner's address any more. Returns the subnet of which it was, if there was one. */
   release(owner: string): string | undefined {
     return this.#options.ipam.release(owner)?.subnet;
+  }
+
+  /**
+   * The record of an address has been deleted. Without a port the address is still its pod's where the pod was told of it, as it is when
+   * a leader starts. Returns the subnet of which the address is free otherwise.
+   */
+  releaseRecord(ip: IpFact): string | undefined {
+    const { facts, committedPort } = this.#options;
+    const pods = !ip.holder.startsWith("node:");
+    if (pods && committedPort(ip.name) === undefined && isRunning(facts, ip)) return undefined;
+    return this.release(ip.name);
   }
 
   /** As long as a port has the address that its owner gave up, nobody else gets it. */
