@@ -383,7 +383,9 @@ function readInterfaces(pod: SimPod, networks: Networks, ips: readonly Ip[]): re
   const one = (provider: string, onOvn: boolean, listed?: string): Pod => {
     const wishes = Object.entries(asked).flatMap(([key, value]) => {
       const [prefix, wish = ""] = key.split("/");
-      return prefix === `${provider}.kubernetes.io` ? [[wish, value] as const] : [];
+      // With an interface that is taken away goes what was wished for it: should it come again, it is wished for no more.
+      const stands = provider === OWN || annotations[key] !== undefined;
+      return prefix === `${provider}.kubernetes.io` && stands ? [[wish, value] as const] : [];
     });
     return {
       key: provider === OWN ? `${namespace}/${name}` : `${namespace}/${name} ${provider}`,
