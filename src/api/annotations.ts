@@ -9,55 +9,7 @@
 /** The provider of a pod's own interface. */
 export const OVN_PROVIDER = "ovn";
 
-/** Keys that the controller writes on a pod: the outcome of an allocation. */
-export type PodResultKey =
-  | "allocated"
-  | "routed"
-  | "ip_address"
-  | "mac_address"
-  | "cidr"
-  | "gateway"
-  | "logical_switch"
-  | "logical_router"
-  | "pod_nic_type"
-  | "vlan_id"
-  | "provider_network"
-  | "virtualmachine";
-
-/** Keys that a user writes on a pod: what the interface is to be. Some are also results. */
-export type PodRequestKey =
-  | "ip_address"
-  | "mac_address"
-  | "ip_pool"
-  | "ip_family"
-  | "logical_switch"
-  | "routes"
-  | "default_route"
-  | "port_security"
-  | "port_vips"
-  | "security_groups"
-  | "layer2_forward"
-  | "ingress_rate"
-  | "egress_rate"
-  | "ingress_burst"
-  | "egress_burst"
-  | "latency"
-  | "limit"
-  | "loss"
-  | "jitter"
-  | "mirror"
-  | "activation_strategy"
-  | "dhcp-v4-options"
-  | "dhcp-v6-options";
-
-/** Keys that the daemon writes on a pod (SR-IOV). */
-export type PodDaemonKey = "vf_representor" | "vf" | "pod_nic_type";
-
-/** Every key that exists once for each interface of a pod. */
-export type PodKey = PodResultKey | PodRequestKey | PodDaemonKey;
-
-/** The {@link PodKey}s: what an annotation `<provider>.kubernetes.io/<key>` of ours may end in. */
-export const POD_KEYS: ReadonlySet<string> = new Set<PodKey>([
+const RESULT_KEYS = [
   "allocated",
   "routed",
   "ip_address",
@@ -70,8 +22,13 @@ export const POD_KEYS: ReadonlySet<string> = new Set<PodKey>([
   "vlan_id",
   "provider_network",
   "virtualmachine",
+] as const;
+const REQUEST_KEYS = [
+  "ip_address",
+  "mac_address",
   "ip_pool",
   "ip_family",
+  "logical_switch",
   "routes",
   "default_route",
   "port_security",
@@ -90,13 +47,32 @@ export const POD_KEYS: ReadonlySet<string> = new Set<PodKey>([
   "activation_strategy",
   "dhcp-v4-options",
   "dhcp-v6-options",
-  "vf_representor",
-  "vf",
-]);
+] as const;
+const DAEMON_KEYS = ["vf_representor", "vf", "pod_nic_type"] as const;
+
+/** Keys that the controller writes on a pod: the outcome of an allocation. */
+export type PodResultKey = (typeof RESULT_KEYS)[number];
+
+/** Keys that a user writes on a pod: what the interface is to be. Some are also results. */
+export type PodRequestKey = (typeof REQUEST_KEYS)[number];
+
+/** Keys that the daemon writes on a pod (SR-IOV). */
+export type PodDaemonKey = (typeof DAEMON_KEYS)[number];
+
+/** Every key that exists once for each interface of a pod. */
+export type PodKey = PodResultKey | PodRequestKey | PodDaemonKey;
+
+/** The {@link PodKey}s: what an annotation `<provider>.kubernetes.io/<key>` of ours may end in. */
+export const POD_KEYS: ReadonlySet<string> = new Set<PodKey>([...RESULT_KEYS, ...REQUEST_KEYS, ...DAEMON_KEYS]);
+
+/** What all annotations of one interface have in front of the slash. */
+export function annotationDomain(provider: string): string {
+  return `${provider}.kubernetes.io`;
+}
 
 /** The name of an annotation of one interface, for example `ovn.kubernetes.io/ip_address`. */
 export function podAnnotation(provider: string, key: PodKey): string {
-  return `${provider}.kubernetes.io/${key}`;
+  return `${annotationDomain(provider)}/${key}`;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { ipamAttachmentProvider, OVN_PROVIDER, ovnAttachmentProvider, podAnnotation } from "../api/annotations.ts";
+import { annotationDomain, ipamAttachmentProvider, OVN_PROVIDER, ovnAttachmentProvider } from "../api/annotations.ts";
 import { podPortName } from "../api/names.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { NetworkSelectionFact, PodFact } from "../facts/types.ts";
@@ -109,7 +109,7 @@ function unusable(
     const how = onOvn ? 'give each an "interface"' : "one that only gets its address here can be had once";
     return `is named more than once; ${how}`;
   }
-  const names = [portOf(pod, provider), podAnnotation(provider, "allocated").split("/")[0] ?? ""];
+  const names = [portOf(pod, provider), annotationDomain(provider)];
   const long = names.find((name) => name.length > NAME_LIMIT);
   return long && `makes the name "${long.slice(0, 60)}…" of ${long.length} characters; ${NAME_LIMIT} are allowed`;
 }
@@ -129,9 +129,14 @@ export function mayHave(reader: FactReader, pod: PodFact, provider: string): boo
   );
 }
 
+/** Under which name a pod's addresses are held: its own, or its machine's. */
+export function holderName({ namespace, holder }: Pick<PodFact, "namespace" | "holder">): string {
+  return holder.slice(namespace.length + 1);
+}
+
 /** The name of an interface's port, of its IP object, and of its owner in IPAM. */
 export function portOf(pod: Pick<PodFact, "namespace" | "holder">, provider: string): string {
-  return podPortName(pod.holder.slice(pod.namespace.length + 1), pod.namespace, provider);
+  return podPortName(holderName(pod), pod.namespace, provider);
 }
 
 /** The providers beside its own of which a pod's annotations say that it was given something. */

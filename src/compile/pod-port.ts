@@ -4,6 +4,7 @@ import type { IpFact, PodFact, SubnetFact } from "../facts/types.ts";
 import { rowUuid } from "../unit/identity.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
 import { dhcpOptionsId, groupId, nodeGroupId, podPortId, subnetNodeGroupId, switchId } from "./owner-ids.ts";
+import { holderName } from "./pod-interfaces.ts";
 import { joinSecurityGroups, securityGroupIds } from "./pod-security-groups.ts";
 import { externalIds } from "./rows.ts";
 
@@ -78,6 +79,6 @@ export function resultsOf({ pod, ip, subnet, onOvn }: PortInput): Readonly<Recor
     [result("logical_switch")]: subnet.name,
     ...(onOvn && { [result("logical_router")]: subnet.vpc }),
     [result("pod_nic_type")]: "veth-pair",
-    ...(pod.holder !== pod.key && { [result("virtualmachine")]: pod.holder.slice(pod.namespace.length + 1) }),
+    ...(pod.holder !== pod.key && { [result("virtualmachine")]: holderName(pod) }),
   };
 }

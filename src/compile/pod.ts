@@ -1,4 +1,4 @@
-import { OVN_PROVIDER, ovnAttachmentProvider, POD, podAnnotation } from "../api/annotations.ts";
+import { annotationDomain, OVN_PROVIDER, ovnAttachmentProvider, POD } from "../api/annotations.ts";
 import { podPortName } from "../api/names.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { IpFact, PodFact, SubnetFact } from "../facts/types.ts";
@@ -71,7 +71,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
     const reports: WeftEffect[] = [];
     for (const { pod, providers } of stale) {
       const keys = Object.keys(pod.annotations).filter((key) =>
-        providers.some((provider) => key.startsWith(podAnnotation(provider, "allocated").replace("allocated", ""))),
+        providers.some((provider) => key.startsWith(`${annotationDomain(provider)}/`)),
       );
       tell(pod, Object.fromEntries(keys.map((key) => [key, undefined])));
     }

@@ -1,5 +1,6 @@
 import { ipLabels, LABEL } from "../api/annotations.ts";
 import { FINALIZER } from "../api/names.ts";
+import { holderName } from "../compile/pod-interfaces.ts";
 import { OWNER_UID_ANNOTATION, POD_UID_ANNOTATION } from "../facts/project-ip.ts";
 import type { PodFact } from "../facts/types.ts";
 import type { Lease } from "../ipam/types.ts";
@@ -169,7 +170,7 @@ function writeIp(
     return kube.patch(IPS, { name }, { type: "merge", body });
   }
   const spec = {
-    podName: pod === undefined ? node : pod.holder.slice(pod.namespace.length + 1),
+    podName: pod === undefined ? node : holderName(pod),
     namespace: pod?.namespace ?? "",
     subnet: lease.subnet,
     nodeName: node,

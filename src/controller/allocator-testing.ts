@@ -1,3 +1,4 @@
+import { holderName } from "../compile/pod-interfaces.ts";
 import { sampleFacts } from "../compile/testing.ts";
 import { type IpObject, POD_UID_ANNOTATION, projectIp } from "../facts/project-ip.ts";
 import type { FactStore } from "../facts/store.ts";
@@ -45,7 +46,7 @@ export function rig(facts: FactStore = sampleFacts(), ports: readonly CommittedP
     const object: IpObject = {
       metadata: { name, uid: `uid-ip-${name}`, annotations: pod ? { [POD_UID_ANNOTATION]: pod.uid } : {} },
       spec: {
-        podName: pod === undefined ? node : pod.holder.slice(pod.namespace.length + 1),
+        podName: pod === undefined ? node : holderName(pod),
         namespace: pod?.namespace ?? "",
         nodeName: node,
         subnet: lease.subnet,

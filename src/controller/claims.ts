@@ -1,7 +1,7 @@
 import { podAnnotation } from "../api/annotations.ts";
 import { nodePortName } from "../api/names.ts";
 import { podPortId } from "../compile/owner-ids.ts";
-import { furtherInterfaces, OWN_INTERFACE, portOf } from "../compile/pod-interfaces.ts";
+import { furtherInterfaces, interfaceOf, OWN_INTERFACE, portOf } from "../compile/pod-interfaces.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { IpFact, PodFact } from "../facts/types.ts";
 import { parseDualIp } from "../net/dual.ts";
@@ -64,13 +64,12 @@ export function byAge(ips: readonly IpFact[]): readonly IpFact[] {
 export function claimsAtStart(facts: FactReader, committedPorts: Iterable<CommittedPort>): Claims {
   const committed = new Map([...committedPorts].map((port) => [port.name, port]));
   const all = byAge(facts.all("ips"));
-  const settled = all.filter((ip) => matches(ip, committed.get(ip.name)));
-  const portless = all.filter((ip) => !matches(ip, committed.get(ip.name)));
-  const running = portless.filter((ip) => isRunning(facts, ip));
+  const { settled = [], portless = [] } = Object.groupBy(all, (ip) =>
+    matches(ip, committed.get(ip.name)) ? "settled" : "portless",
+  );
+  const { running = [], idle = [] } = Object.groupBy(portless, (ip) => (isRunning(facts, ip) ? "running" : "idle"));
   // Of two reservations of one address the one has it that was completed: ages are of whole seconds, and it may have come free for the younger.
-  const records = portless
-    .filter((ip) => !isRunning(facts, ip))
-    .toSorted((a, b) => Number(isIncomplete(a)) - Number(isIncomplete(b)));
+  const records = idle.toSorted((a, b) => Number(isIncomplete(a)) - Number(isIncomplete(b)));
   const disagreements = portless.flatMap((ip) => {
     const port = committed.get(ip.name);
     if (port === undefined || (ip.v4 === "" && ip.v6 === "")) return [];
@@ -119,9 +118,9 @@ export function isRunning(facts: FactReader, ip: IpFact): boolean {
   if (ip.holder.startsWith("node:")) return true;
   return facts.by("pods", "holder", ip.holder).some((pod) => {
     if (!pod.alive || pod.uid !== ip.podUid) return false;
-    const interfaces = [OWN_INTERFACE, ...furtherInterfaces(facts, pod).interfaces];
-    const own = interfaces.find(({ provider }) => portOf(pod, provider) === ip.name);
-    return own !== undefined && annotated(pod.annotations, own.provider) !== undefined;
+    const { name, provider } = ip;
+    const own = portOf(pod, provider) === name && interfaceOf(facts, pod, provider) !== undefined;
+    return own && annotated(pod.annotations, provider) !== undefined;
   });
 }
 

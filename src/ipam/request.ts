@@ -1,4 +1,4 @@
-import { POD } from "../api/annotations.ts";
+import { interfaceAnnotation, POD, type PodRequestKey, podAnnotation } from "../api/annotations.ts";
 import { type Family, type Ip, parseIp } from "../net/address.ts";
 import { type Dual, dualValues, parseDualIp } from "../net/dual.ts";
 import { parseMac } from "../net/mac.ts";
@@ -45,7 +45,7 @@ export function requestFromAnnotations(
   input: RequestInput,
 ): { readonly ok: true; readonly request: AddressRequest } | Refusal {
   const { annotations, provider, owner, attachment } = input;
-  const key = (name: string): string => `${provider}.kubernetes.io/${name}`;
+  const key = (name: PodRequestKey): string => podAnnotation(provider, name);
   const find = (key: string): Annotation | undefined => {
     const value = annotations[key]?.trim();
     return value === undefined || value === "" ? undefined : { key, value };
@@ -54,7 +54,7 @@ export function requestFromAnnotations(
   const findFixed = (name: "ip_address" | "mac_address"): Annotation | undefined => {
     if (attachment === undefined) return find(key(name));
     const { nad, namespace, interfaceName, ips, mac } = attachment;
-    const own = interfaceName === "" ? undefined : find(`${nad}.${namespace}.kubernetes.io/${name}.${interfaceName}`);
+    const own = interfaceName === "" ? undefined : find(interfaceAnnotation(nad, namespace, name, interfaceName));
     const [field, listed] = name === "ip_address" ? ["ips", ips] : ["mac", mac];
     return own ?? (listed === "" ? find(key(name)) : { key: `"${field}" in ${POD.networks}`, value: listed });
   };

@@ -1,7 +1,7 @@
 import type { ColumnValue, DesiredRow, Edge } from "../unit/fragment.ts";
 import { samePlain } from "../unit/plain.ts";
 import type { Desired } from "./desired.ts";
-import { OWNER_KEY } from "./sweep.ts";
+import { ownerOf } from "./sweep.ts";
 import type { Touched } from "./touched.ts";
 
 /** What a plan needs to know of the database: its present rows and which tables are roots (RFC 7047 §3.2 `isRoot`). */
@@ -179,8 +179,7 @@ class Planner {
   #takesMembers({ table, row }: Edge): boolean {
     if (!this.#exists(table, row)) return false;
     if (this.#desired.row(row) !== undefined) return true;
-    const ids = this.#view.get(table, row)?.["external_ids"];
-    return typeof ids !== "object" || Array.isArray(ids) || !(OWNER_KEY in ids);
+    return ownerOf(this.#view.get(table, row) ?? {}) === undefined;
   }
 
   /** Whether a reference to `member` would hold: it is no row of ours, or one that exists or comes with this plan. */

@@ -52,7 +52,7 @@ export function planSweep(
   const holders: SweptRow[] = [];
   for (const row of rows) {
     if (edgeColumns.has(row.table)) holders.push(row);
-    const unit = ownerOf(row);
+    const unit = ownerOf(row.columns);
     if (unit === undefined && !row.ours) continue;
     owned.set(row.uuid, row);
     const kind = unit === undefined ? "" : splitUnitId(unit).kind;
@@ -90,7 +90,8 @@ export function planSweep(
   };
 }
 
-function ownerOf({ columns }: SweptRow): string | undefined {
+/** The unit that owns a row, as the row says itself. */
+export function ownerOf(columns: SweptRow["columns"]): string | undefined {
   const ids = columns["external_ids"];
   if (typeof ids !== "object" || Array.isArray(ids)) return undefined;
   return (ids as Readonly<Record<string, string>>)[OWNER_KEY];
