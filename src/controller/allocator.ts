@@ -9,11 +9,10 @@ import type { FactChange } from "../facts/store.ts";
 import type { IpFact, NodeFact, PodFact, VipFact } from "../facts/types.ts";
 import { type Refusal, refuse } from "../ipam/refusal.ts";
 import type { AddressRequest, Decision, Lease } from "../ipam/types.ts";
-import { parseDualIp } from "../net/dual.ts";
 import { byAge } from "./claims.ts";
 import { Holdings, type HoldingsOptions } from "./holdings.ts";
 import { namingOtherList } from "./listed-twice.ts";
-import { ANY_PURPOSE, likeness, openPart, type Purpose, podWish, purposeOf, vipOwner } from "./pod-wish.ts";
+import { ANY_PURPOSE, likeness, openPart, type Purpose, podWish, purposeOf, vipOwner, wantOf } from "./pod-wish.ts";
 import { configureNodes, configureSubnet } from "./subnet-configuration.ts";
 import { WaitingList } from "./waiting.ts";
 
@@ -307,8 +306,8 @@ export class Allocator {
 
   #serveReservation(ip: IpFact): void {
     const { facts } = this.#options;
-    const addresses = parseDualIp([ip.v4, ip.v6].filter((address) => address !== "").join(",")) ?? {};
-    const fixed = addresses.v4 !== undefined || addresses.v6 !== undefined;
+    const want = wantOf(ip);
+    const fixed = want.kind === "static";
     const provider = facts.get("subnets", ip.subnet)?.provider;
     // Where another plugin makes the interface its MAC is that plugin's affair.
     const addressOnly = provider !== undefined && !isOvnProvider(provider);
@@ -318,7 +317,7 @@ export class Allocator {
     const request: AddressRequest = {
       owner: ip.name,
       subnets: [ip.subnet],
-      want: fixed ? { kind: "static", addresses } : { kind: "any" },
+      want,
       ...(addressOnly && { mac: "none" }),
       ...(ip.mac !== "" && { mac: ip.mac }),
     };
@@ -333,12 +332,10 @@ export class Allocator {
   #serveVip(vip: VipFact): void {
     const name = vipOwner(vip.name);
     if (vip.given || vip.deleting || this.#recording.has(name)) return;
-    const asked = vip.v4 || vip.v6 ? parseDualIp([vip.v4, vip.v6].filter((address) => address !== "").join(",")) : {};
-    const fixed = asked !== undefined && (asked.v4 !== undefined || asked.v6 !== undefined);
     const request: AddressRequest = {
       owner: name,
       subnets: [vip.subnet],
-      want: fixed ? { kind: "static", addresses: asked } : { kind: "any" },
+      want: wantOf(vip),
       ...(vip.mac !== "" && { mac: vip.mac }),
       ...(vip.type === "switch_lb_vip" && { mac: "none" }),
     };

@@ -3,12 +3,13 @@ import { isOpen, subnetsOfNamespace } from "../compile/namespace-subnets.ts";
 import { type PodInterface, portOf } from "../compile/pod-interfaces.ts";
 import { ordinalOf } from "../compile/retention.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { NetworkSelectionFact, PodFact, SubnetFact, VipFact } from "../facts/types.ts";
+import type { IpFact, NetworkSelectionFact, PodFact, SubnetFact, VipFact } from "../facts/types.ts";
 import { type Refusal, refuse } from "../ipam/refusal.ts";
 import { requestFromAnnotations } from "../ipam/request.ts";
 import { vipUnknown } from "../ipam/sentences.ts";
-import type { AddressRequest } from "../ipam/types.ts";
-import { parseDualIp } from "../net/dual.ts";
+import type { AddressRequest, Want } from "../ipam/types.ts";
+import type { Ip } from "../net/address.ts";
+import { type Dual, parseDualIp } from "../net/dual.ts";
 
 /** A request, or why there is none. */
 export type Wish = { readonly ok: true; readonly request: AddressRequest } | Refusal;
@@ -74,10 +75,20 @@ function vipWish(facts: FactReader, pod: PodFact, owner: string, name: string): 
     );
   const refusal = vipRefusal(pod, vip);
   if (refusal !== undefined) return refusal;
-  const addresses = parseDualIp([vip.v4, vip.v6].filter((address) => address !== "").join(",")) ?? {};
   const mac = vip.mac === "" ? {} : { mac: vip.mac };
-  const want = { kind: "static" as const, addresses };
+  const want = { kind: "static" as const, addresses: addressesIn(vip) };
   return { ok: true, request: { owner, subnets: [vip.subnet], want, ...mac, from: vipOwner(name), move: true } };
+}
+
+/** The addresses that an object names; none where what it names is no address. */
+function addressesIn({ v4, v6 }: Pick<IpFact, "v4" | "v6">): Dual<Ip> {
+  return parseDualIp([v4, v6].filter((address) => address !== "").join(",")) ?? {};
+}
+
+/** What somebody wants whose object names addresses, or leaves the choice open. */
+export function wantOf(object: Pick<IpFact, "v4" | "v6">): Want & { readonly kind: "static" | "any" } {
+  const addresses = addressesIn(object);
+  return addresses.v4 === undefined && addresses.v6 === undefined ? { kind: "any" } : { kind: "static", addresses };
 }
 
 /** Why a pod cannot take a Vip's addresses, if so. */

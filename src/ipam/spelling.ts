@@ -1,3 +1,5 @@
+import { annotationDomain } from "../api/annotations.ts";
+
 /** The annotations that decide a pod's address: a slip in one of these would silently give it another address. */
 const OURS = ["ip_address", "mac_address", "ip_pool", "ip_family", "logical_switch"];
 
@@ -9,7 +11,7 @@ const SLIPS = 2;
  * (`ovn.kubernetes.io/ip_adress`), or the domain is (`ovn.kubernets.io/ip_address`).
  */
 export function misspelt(keys: readonly string[], provider: string): { key: string; meant: string } | undefined {
-  const domain = `${provider}.kubernetes.io`;
+  const domain = annotationDomain(provider);
   for (const key of keys) {
     const slash = key.indexOf("/");
     if (slash < 0) continue;

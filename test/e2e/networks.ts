@@ -6,8 +6,7 @@ import type { Exec } from "../../hack/probe/probe.ts";
 import { DEFAULT_SERVER_SOCKET } from "../../src/api/cni-message.ts";
 import type { KubeObject, NewObject } from "../../src/kube/object.ts";
 import { CRDS, NETWORK_ATTACHMENTS, typeName } from "../../src/kube/resources.ts";
-
-import { Objects, type Thing } from "./objects.ts";
+import { established, Objects, type Thing } from "./objects.ts";
 import { inPod } from "./pods.ts";
 import type { World } from "./world.ts";
 
@@ -23,10 +22,7 @@ export async function useNetworkType(t: Test, { kube }: World): Promise<void> {
   });
   const text = readFileSync(join(import.meta.dirname, "crds/k8s.cni.cncf.io.yaml"), "utf8");
   if (crds.get(name) === undefined) await kube.create(CRDS, parse(text) as NewObject<KubeObject>);
-  await crds.until(name, "is served", (crd) => {
-    const conditions: readonly { type: string; status: string }[] = crd?.status?.conditions ?? [];
-    return conditions.some(({ type, status }) => type === "Established" && status === "True");
-  });
+  await established(crds, NETWORK_ATTACHMENTS);
 }
 
 /** Makes a NetworkAttachmentDefinition; `config` is its CNI configuration. */

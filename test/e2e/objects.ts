@@ -1,7 +1,7 @@
 import { type Informer, informer } from "../../src/kube/informer.ts";
 import type { Kube, Selection } from "../../src/kube/kube.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
-import type { ResourceType } from "../../src/kube/resources.ts";
+import { type ResourceType, typeName } from "../../src/kube/resources.ts";
 import { when } from "./when.ts";
 
 /** An object as tests look into it. */
@@ -66,4 +66,12 @@ export class Objects<T extends KubeObject = Thing> {
   stop(): Promise<void> {
     return this.#informer.stop();
   }
+}
+
+/** Resolves when the API server has taken a type on, whose definition is among `crds`. */
+export async function established(crds: Objects, type: ResourceType): Promise<void> {
+  await crds.until(typeName(type), "is in effect", (crd) => {
+    const conditions: readonly { type: string; status: string }[] = crd?.status?.conditions ?? [];
+    return conditions.some((one) => one.type === "Established" && one.status === "True");
+  });
 }

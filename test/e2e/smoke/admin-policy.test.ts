@@ -16,7 +16,7 @@ import {
   SERVICES,
   typeName,
 } from "../../../src/kube/resources.ts";
-import { Objects, type Thing } from "../objects.ts";
+import { established, Objects, type Thing } from "../objects.ts";
 import { addressesOf, inNode, inPod, run, useNamespace, webPod } from "../pods.ts";
 import { connects, createPolicy, deletePolicy, settles } from "../policies.ts";
 import { timed, when } from "../when.ts";
@@ -55,11 +55,6 @@ t.test("what administrators say is what packets do", { skip: whyNoLab() }, async
   const create = (type: ResourceType, name: string, spec: object): Promise<unknown> =>
     kube.create<Thing>(type, { metadata: { name }, spec, status: undefined });
   const drop = (type: ResourceType, name: string): Promise<unknown> => kube.delete(type, { name });
-  const established = (type: ResourceType): Promise<unknown> =>
-    crds.until(typeName(type), "is effective", (crd) => {
-      const conditions: readonly { type: string; status: string }[] = crd?.status?.conditions ?? [];
-      return conditions.some((one) => one.type === "Established" && one.status === "True");
-    });
 
   const outside = (): Promise<readonly boolean[]> =>
     Promise.all([EXTERNAL.v4, EXTERNAL.v6].map((address) => connects(inPod(client), address, EXTERNAL_PORT)));
@@ -68,7 +63,7 @@ t.test("what administrators say is what packets do", { skip: whyNoLab() }, async
     for (const type of TYPES) t.equal(crds.get(typeName(type)), undefined, `${type.kind} is not there yet`);
     await settles(other, web, 8080, true);
     for (const crd of definitions("policy.networking.k8s.io.yaml")) await kube.create(CRDS, crd);
-    await Promise.all(TYPES.map(established));
+    await Promise.all(TYPES.map((type) => established(crds, type)));
     const deny = { priority: 20, subject: IN_HOME, ingress: [{ name: "others", action: "Deny", from: [IN_OTHER] }] };
     const made = (): Promise<unknown> => create(ADMIN_NETWORK_POLICIES, "weft-deny", deny);
     await until(
@@ -185,7 +180,7 @@ t.test("what administrators say is what packets do", { skip: whyNoLab() }, async
 
   await t.test("a wildcard is what DNSNameResolvers have seen", async (t) => {
     for (const crd of definitions("dnsnameresolvers.kubeovn.io.yaml")) await kube.create(CRDS, crd);
-    await established(DNS_NAME_RESOLVERS);
+    await established(crds, DNS_NAME_RESOLVERS);
     const resolvers = new Objects(kube, DNS_NAME_RESOLVERS);
     await resolvers.ready();
     const egress = [
