@@ -26,7 +26,7 @@ export interface Configuration {
   readonly device: Readonly<Record<string, string>>;
   /** What the plugins before this one in the list made; undefined where there is none. */
   readonly prevResult: CniResult | undefined;
-  /** `cni.dev/valid-attachments` of GC; undefined where absent, which is not the same as none valid. */
+  /** `cni.dev/valid-attachments` of GC; undefined where the key is absent, which is not the same as none valid. */
   readonly validAttachments: readonly CniAttachment[] | undefined;
 }
 
@@ -131,6 +131,8 @@ function parseObject(text: string): Readonly<Record<string, unknown>> {
 
 function attachments(value: unknown): readonly CniAttachment[] | undefined {
   if (value === undefined) return undefined;
+  // libcni writes a nil slice of Go as null: a runtime that holds no attachment.
+  if (value === null) return [];
   const good = (entry: unknown): entry is CniAttachment =>
     isObject(entry) && typeof entry["containerID"] === "string" && typeof entry["ifname"] === "string";
   if (Array.isArray(value) && value.every(good)) return value;
