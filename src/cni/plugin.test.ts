@@ -177,12 +177,15 @@ t.test("DEL, CHECK, STATUS and GC print nothing when all is well", async (t) => 
   }
 });
 
-t.test("GC of a runtime without pods, whose list libcni writes as null, is one where no attachment is valid", async (t) => {
-  const conf = { ...CONF, cniVersion: "1.1.0", "cni.dev/valid-attachments": null };
-  const { exit, out, sent } = await run("GC", conf, { status: 204, body: "" }, {});
-  t.same([exit, out], [0, undefined]);
-  t.same(sent?.body["valid_attachments"], []);
-});
+t.test(
+  "GC of a runtime without pods, whose list libcni writes as null, is one where no attachment is valid",
+  async (t) => {
+    const conf = { ...CONF, cniVersion: "1.1.0", "cni.dev/valid-attachments": null };
+    const { exit, out, sent } = await run("GC", conf, { status: 204, body: "" }, {});
+    t.same([exit, out], [0, undefined]);
+    t.same(sent?.body["valid_attachments"], []);
+  },
+);
 
 t.test("VERSION answers without the daemon, whatever is on stdin", async (t) => {
   t.same((await run("VERSION", { cniVersion: "0.4.0" }, new Error("never asked"), {})).out, {

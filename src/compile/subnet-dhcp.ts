@@ -1,5 +1,7 @@
 import type { SubnetFact } from "../facts/types.ts";
+import type { PolicyProblem } from "../policy/types.ts";
 import { stableMac } from "../unit/identity.ts";
+import { readDhcpOptions, readRaConfigs } from "./dhcp-options.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
 import { dhcpOptionsId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
@@ -22,25 +24,25 @@ export function addDhcp(build: FragmentBuilder, subnet: SubnetFact): void {
     };
     build.row("DHCP_Options", dhcpOptionsId(name, 4), {
       cidr: cidr.v4,
-      options: { ...defaults, ...parseOptions(subnet.dhcpV4Options) },
+      options: { ...defaults, ...readDhcpOptions(subnet.dhcpV4Options, 4).options },
       external_ids: externalIds({ ls: name, protocol: "IPv4" }),
     });
   }
   if (cidr.v6) {
     build.row("DHCP_Options", dhcpOptionsId(name, 6), {
       cidr: cidr.v6,
-      options: { server_id: mac, ...parseOptions(subnet.dhcpV6Options) },
+      options: { server_id: mac, ...readDhcpOptions(subnet.dhcpV6Options, 6).options },
       external_ids: externalIds({ ls: name, protocol: "IPv6" }),
     });
   }
 }
 
-/** `key=value` pairs by commas; a comma inside braces belongs to the value: `dns_server={8.8.8.8,1.1.1.1}`. */
-export function parseOptions(text: string): Readonly<Record<string, string>> {
-  const options: Record<string, string> = {};
-  for (const entry of text.split(/,(?![^{]*\})/)) {
-    const equals = entry.indexOf("=");
-    if (equals > 0) options[entry.slice(0, equals).trim()] = entry.slice(equals + 1).trim();
-  }
-  return options;
+/** What of a subnet's DHCP options and router advertisements is left out, where these are in use. */
+export function dhcpProblems(subnet: SubnetFact): readonly PolicyProblem[] {
+  const { cidr, enableDhcp, enableIpv6Ra, dhcpV4Options, dhcpV6Options, ipv6RaConfigs } = subnet;
+  return [
+    ...(enableDhcp && cidr.v4 ? readDhcpOptions(dhcpV4Options, 4).problems : []),
+    ...(enableDhcp && cidr.v6 ? readDhcpOptions(dhcpV6Options, 6).problems : []),
+    ...(enableIpv6Ra && cidr.v6 ? readRaConfigs(ipv6RaConfigs).problems : []),
+  ];
 }

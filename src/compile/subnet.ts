@@ -9,12 +9,13 @@ import { translateSubnetRules } from "../policy/subnet-rules.ts";
 import { EMPTY_FRAGMENT, type Fragment } from "../unit/fragment.ts";
 import { rowUuid, stableMac } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
+import { readRaConfigs } from "./dhcp-options.ts";
 import { annotate, type ConditionEffect, finalizer, problemText, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { loadBalancerGroupId, routerId, switchId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
 import { addAcls } from "./subnet-acls.ts";
-import { addDhcp } from "./subnet-dhcp.ts";
+import { addDhcp, dhcpProblems } from "./subnet-dhcp.ts";
 import { addGatewayPolicies, type JoinedNode } from "./subnet-gateway.ts";
 
 /** What a subnet compiles from. */
@@ -113,7 +114,7 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
     return address && block ? [`${address}/${block.split("/")[1]}`] : [];
   });
   if (networks.length > 0) {
-    const ra = subnet.enableIpv6Ra && cidr.v6 ? routerAdvertisement(subnet.ipv6RaConfigs) : {};
+    const ra = subnet.enableIpv6Ra && cidr.v6 ? readRaConfigs(subnet.ipv6RaConfigs).options : {};
     build.held("Logical_Router", routerId(vpc), "ports", "Logical_Router_Port", routerPort, {
       name: routerPort,
       mac: stableMac(routerPort),
@@ -134,19 +135,6 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
   addAcls(build, subnet, input.joinCidr);
   if (vpc === cluster.router) addGatewayPolicies(build, input);
   return build.finish();
-}
-
-/** Kube-OVN's router advertisements, or what `spec.ipv6RAConfigs` says (`key=value` by commas; ovn-nb(5) ipv6_ra_configs). */
-function routerAdvertisement(text: string): Readonly<Record<string, string>> {
-  if (text === "") {
-    return { address_mode: "dhcpv6_stateful", max_interval: "30", min_interval: "5", send_periodic: "true" };
-  }
-  return Object.fromEntries(
-    text
-      .split(",")
-      .map((entry) => entry.split("="))
-      .flatMap(([key, value]) => (key && value !== undefined ? [[key.trim(), value.trim()]] : [])),
-  );
 }
 
 function compileEffects({ subnet, verdict, accepted, cluster, holders, joinCidr }: SubnetInput): WeftEffect[] {
@@ -186,7 +174,7 @@ function compileEffects({ subnet, verdict, accepted, cluster, holders, joinCidr 
   else if (subnet.deleting) effects.push(condition(false, "InUse", inUse(holders, cluster)));
   else {
     const lack = notBuilt(subnet);
-    const { problems } = translateSubnetRules(subnet, joinCidr);
+    const problems = [...translateSubnetRules(subnet, joinCidr).problems, ...dhcpProblems(subnet)];
     const [problem] = problems;
     if (lack !== undefined) effects.push(condition(false, lack.reason, lack.message));
     else if (problem !== undefined) effects.push(condition(false, problem.reason, problemText(problems)));

@@ -106,6 +106,26 @@ t.test(
   },
 );
 
+t.test(
+  "an option of DHCP that OVN could not read is left out and in the subnet's condition, and the others go on",
+  async (t) => {
+    const facts = sampleFacts();
+    addSubnet(facts, "dhcp", {
+      cidrBlock: "10.20.0.0/24,fd00:20::/112",
+      enableDHCP: true,
+      dhcpV4Options: "dns_server=8.8.8.8,1.1.1.1,domain_name=example.com,lease_time=1h,nosuch=1",
+      dhcpV6Options: "dns_server=fd00::g",
+      enableIPv6RA: true,
+      ipv6RAConfigs: "address_mode=slaac,mtu=small",
+    });
+    golden(t, "subnet-dhcp-options", subnetUnit, facts, "dhcp");
+    addSubnet(facts, "dhcp", { cidrBlock: "10.20.0.0/24", dhcpV4Options: "nosuch=1", ipv6RAConfigs: "nosuch=1" });
+    const input = subnetUnit.read(facts, "dhcp");
+    const condition = input && subnetUnit.compile(input).effects.find(({ kind }) => kind === "condition");
+    t.match(condition, { ready: true }, "what is switched off is not judged");
+  },
+);
+
 t.test("a subnet's own rules are ACLs of its switch, and what is wrong in them is in its condition", async (t) => {
   const facts = sampleFacts();
   addSubnet(facts, "vault", {

@@ -121,16 +121,21 @@ export interface SubnetSpec {
   /** Whether OVN answers DHCP requests in the subnet (for virtual machines). Default false. */
   readonly enableDHCP?: boolean;
   /**
-   * DHCPv4 options (ovn-nb(5), table DHCP_Options), separated by commas. Default
-   * `lease_time=3600,router=<gateway>,server_id=169.254.0.254,server_mac=<generated>,mtu=<mtu>`.
+   * DHCPv4 options (ovn-nb(5), table DHCP_Options) as `name=value`, separated by commas; several addresses in braces:
+   * `dns_server={8.8.8.8,1.1.1.1},domain_name="example.com"`. They come to the defaults
+   * `lease_time=3600,router=<gateway>,server_id=169.254.0.254,server_mac=<generated>,mtu=<mtu>`. What OVN does not
+   * know, or could not read, is left out, and the condition `Ready` says so.
    */
   readonly dhcpV4Options?: string;
-  /** DHCPv6 options, separated by commas. Default `server_id=<generated>`. */
+  /**
+   * DHCPv6 options, in the same way: `dns_server={fd00::a,fd00::b},domain_search="example.com"`. Default
+   * `server_id=<generated>`.
+   */
   readonly dhcpV6Options?: string;
   /** Whether the router sends IPv6 router advertisements into the subnet. Default false. */
   readonly enableIPv6RA?: boolean;
   /**
-   * What router advertisements say (ovn-nb(5), table Logical_Router_Port, `ipv6_ra_configs`). Default
+   * What router advertisements say (ovn-nb(5), table Logical_Router_Port, `ipv6_ra_configs`), in the same way. Default
    * `address_mode=dhcpv6_stateful,max_interval=30,min_interval=5,send_periodic=true`.
    */
   readonly ipv6RAConfigs?: string;

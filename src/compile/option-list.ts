@@ -1,0 +1,90 @@
+import type { PolicyProblem } from "../policy/types.ts";
+
+/** One `name=value` of a list, the value as it is written. */
+export interface WrittenOption {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** What a list of options comes to: those that OVN takes, as it takes them, and why the others are left out. */
+export interface ReadOptions {
+  readonly options: Readonly<Record<string, string>>;
+  readonly problems: readonly PolicyProblem[];
+}
+
+/** An option's value as OVN takes it, or why it cannot be, as the end of a sentence about it. */
+export type OptionReader = (value: string) => { readonly value: string } | { readonly wrong: string };
+
+/**
+ * Reads `name=value` pairs by commas. A comma in quotes or in braces belongs to the value, and so does what follows a comma without a
+ * name of its own (`dns_server=8.8.8.8,1.1.1.1`). What is not known or cannot be is left out and said, at `path`.
+ */
+export function readOptionList(text: string, path: string, readers: ReadonlyMap<string, OptionReader>): ReadOptions {
+  const options: Record<string, string> = {};
+  const problems: PolicyProblem[] = [];
+  const complain = (message: string): unknown => problems.push({ path, reason: "InvalidOption", message });
+  for (const { name, value } of writtenOptions(text, complain)) {
+    const read = readers.get(name);
+    if (read === undefined) {
+      complain(`${quoted(name)} is no option that OVN knows; there are ${namesOf(readers)}`);
+      continue;
+    }
+    const made = read(value);
+    if ("value" in made) options[name] = made.value;
+    else complain(`${name} ${quoted(value)} ${made.wrong}; it is left out`);
+  }
+  return { options, problems };
+}
+
+/** OVN's own: northd writes it beside the others, and a second one is no better. */
+export const ownOption: OptionReader = () => ({ wrong: "is for OVN to say, by the port's address" });
+
+function namesOf(readers: ReadonlyMap<string, OptionReader>): string {
+  const names = [...readers].flatMap(([name, reader]) => (reader === ownOption ? [] : name));
+  return names.sort().join(", ");
+}
+
+function writtenOptions(text: string, complain: (message: string) => unknown): readonly WrittenOption[] {
+  const found: { readonly name: string; value: string }[] = [];
+  for (const part of splitOutside(text, ",")) {
+    const [, name, value = ""] = /^\s*([^="{}]*?)\s*=(.*)$/s.exec(part) ?? [];
+    const last = found.at(-1);
+    if (name) found.push({ name, value: value.trim() });
+    else if (name === undefined && last !== undefined && part.trim() !== "") last.value += `,${part.trim()}`;
+    else if (part.trim() !== "")
+      complain(`${quoted(part.trim())} is no option; write name=value, with commas between them`);
+  }
+  return found;
+}
+
+/** Splits at a separator where it is in neither quotes nor braces. */
+function splitOutside(text: string, separator: string): readonly string[] {
+  const parts: string[] = [];
+  let [start, depth, inQuotes] = [0, 0, false];
+  for (let i = 0; i < text.length; i++) {
+    const character = text[i];
+    if (inQuotes && character === "\\") i++;
+    else if (character === '"') inQuotes = !inQuotes;
+    else if (inQuotes) continue;
+    else if (character === "{") depth++;
+    else if (character === "}") depth--;
+    else if (character === separator && depth <= 0) {
+      parts.push(text.slice(start, i));
+      start = i + 1;
+    }
+  }
+  return [...parts, text.slice(start)];
+}
+
+/** The members of a list, with or without braces or quotes around all of it; by commas, semicolons or blanks. */
+export function members(value: string): readonly string[] {
+  const inner = /^\{(.*)\}$|^"(.*)"$/s.exec(value);
+  const text = inner?.[1] ?? inner?.[2] ?? value;
+  return text.split(/[,;\s]+/).filter((member) => member !== "");
+}
+
+/** A text as people see it in a message: short, and without what no message can hold. */
+export function quoted(text: string): string {
+  const characters = [...text.toWellFormed()];
+  return JSON.stringify(characters.length > 80 ? `${characters.slice(0, 80).join("")}…` : characters.join(""));
+}
