@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { cutText, storable } from "../api/text.ts";
 import type { OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
 import type { AclStage } from "../policy/verdict.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
@@ -22,7 +23,7 @@ export function holdAcl(
   build.held(table, holderId, "acls", "ACL", ownerId, {
     log: false,
     ...columns,
-    name: name.slice(0, 63),
+    name: cutText(storable(name), 63),
     direction: stage === "to-lport" ? "to-lport" : "from-lport",
     options: stage === "from-lport-after-lb" ? { "apply-after-lb": "true" } : {},
   });

@@ -1,3 +1,4 @@
+import { quoted } from "../api/text.ts";
 import type { PolicyProblem } from "../policy/types.ts";
 
 /** One `name=value` of a list, the value as it is written. */
@@ -81,10 +82,4 @@ export function members(value: string): readonly string[] {
   const inner = /^\{(.*)\}$|^"(.*)"$/s.exec(value);
   const text = inner?.[1] ?? inner?.[2] ?? value;
   return text.split(/[,;\s]+/).filter((member) => member !== "");
-}
-
-/** A text as people see it in a message: short, and without what no message can hold. */
-export function quoted(text: string): string {
-  const characters = [...text.toWellFormed()];
-  return JSON.stringify(characters.length > 80 ? `${characters.slice(0, 80).join("")}…` : characters.join(""));
 }

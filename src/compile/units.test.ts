@@ -78,6 +78,18 @@ t.test("a VPC of its own has the routes and policies of its spec, equal ones onc
   golden(t, "vpc-custom", vpcUnit, facts, "team-a");
 });
 
+t.test("what a VPC cannot have of its spec is in its condition, and the rest in its rows", async (t) => {
+  const facts = sampleFacts();
+  addVpc(facts, "team-a", {
+    staticRoutes: [{ cidr: "0.0.0.0/0", nextHopIP: "10.0.1.300" }],
+    policyRoutes: [
+      { priority: 10, match: "ip4.src == 10.0.1.5 // web", action: "reroute", nextHopIP: "10.0.1.252,10.0.1.252" },
+      { priority: 11, match: "ip4.src == 10.0.1", action: "drop" },
+    ],
+  });
+  golden(t, "vpc-mistakes", vpcUnit, facts, "team-a");
+});
+
 t.test("a distributed subnet sends pods out through the node they are on", async (t) => {
   golden(t, "subnet-distributed", subnetUnit, sampleFacts(), "ovn-default");
 });

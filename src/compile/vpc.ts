@@ -2,9 +2,11 @@ import { loadBalancerGroupName } from "../api/names.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { ClusterFact, VpcFact } from "../facts/types.ts";
 import type { Dual } from "../net/dual.ts";
+import type { PolicyProblem } from "../policy/types.ts";
+import { readUserMatch } from "../policy/user-match.ts";
 import type { DesiredRow, Edge, Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
-import { finalizer, type WeftEffect } from "./effects.ts";
+import { finalizer, problemText, type WeftEffect } from "./effects.ts";
 import { loadBalancerGroupId, routerId } from "./owner-ids.ts";
 import { edge, externalIds, row } from "./rows.ts";
 
@@ -67,21 +69,33 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       const id = `route/${routeTable}/${policy}/${cidr}/${nextHopIp}`;
       route(id, cidr, nextHopIp, policy === "policySrc" ? "src-ip" : "dst-ip", routeTable);
     }
-    for (const { priority, match, action, nextHops } of unique(vpc.policyRoutes)) {
+    const problems: PolicyProblem[] = [...vpc.problems];
+    for (const { path, priority, match: text, action, nextHops } of vpc.policyRoutes) {
+      const read = readUserMatch(text);
+      if ("wrong" in read) {
+        problems.push({
+          path: `${path}.match`,
+          reason: "InvalidMatch",
+          message: `${read.wrong}; the rule is left out`,
+        });
+        continue;
+      }
+      const { match } = read;
       const policy = row("Logical_Router_Policy", `${vpc.name}/policy/${priority}/${match}`, {
         priority,
         match,
         action,
-        nexthops: action === "reroute" ? [...nextHops].sort() : [],
+        nexthops: [...nextHops].sort(),
         external_ids: externalIds(),
       });
       if (rows.some((other) => other.uuid === policy.uuid)) continue;
       rows.push(policy);
       edges.push(edge("Logical_Router", routerId(vpc.name), "policies", policy.uuid));
     }
-    const blocked = vpc.deleting
+    const [problem] = problems;
+    const state = vpc.deleting
       ? { ready: false, reason: "InUse", message: `it cannot be deleted: subnets ${subnets.join(", ")} are in it` }
-      : { ready: true, reason: "Ready", message: "" };
+      : { ready: problem === undefined, reason: problem?.reason ?? "Ready", message: problemText(problems) };
     const { name, uid, generation } = vpc;
     const status = {
       standby: true,
@@ -102,7 +116,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
           name,
           uid,
           generation,
-          ...blocked,
+          ...state,
           status,
         },
       ],

@@ -1,4 +1,7 @@
-import type { VpcSpec } from "../api/generated/vpc.ts";
+import type { VpcPolicyRoute, VpcSpec, VpcStaticRoute } from "../api/generated/vpc.ts";
+import { isStorable, quoted } from "../api/text.ts";
+import { parseIp } from "../net/address.ts";
+import { parseCidr } from "../net/cidr.ts";
 import type { ObjectMeta } from "./meta.ts";
 import type { PolicyRouteFact, StaticRouteFact, VpcFact } from "./types.ts";
 
@@ -8,9 +11,11 @@ export interface VpcObject {
   readonly spec?: VpcSpec;
 }
 
-/** The fact of a Vpc. Entries that lack what they need are left out: the CRD's rules refuse them beforehand. */
+/** The fact of a Vpc. Entries that cannot be are left out, and `problems` says which and why. */
 export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
   const { name, uid, generation = 0, deletionTimestamp, finalizers = [] } = vpc.metadata;
+  const problems: Problem[] = [];
+  const { staticRoutes = [], policyRoutes = [], namespaces = [], defaultSubnet = "" } = vpc.spec ?? {};
   return {
     key: name,
     name,
@@ -19,19 +24,62 @@ export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
     deleting: deletionTimestamp !== undefined,
     finalizers,
     isDefault: name === defaultVpc,
-    namespaces: vpc.spec?.namespaces ?? [],
-    defaultSubnet: vpc.spec?.defaultSubnet ?? "",
-    staticRoutes: (vpc.spec?.staticRoutes ?? []).flatMap((route): StaticRouteFact[] => {
-      if (!route.cidr || !route.nextHopIP) return [];
-      const policy = route.policy === "policySrc" ? "policySrc" : "policyDst";
-      return [{ policy, cidr: route.cidr, nextHopIp: route.nextHopIP, routeTable: route.routeTable ?? "" }];
-    }),
-    policyRoutes: (vpc.spec?.policyRoutes ?? []).flatMap((route): PolicyRouteFact[] => {
-      const { action } = route;
-      if (!route.match || (action !== "allow" && action !== "drop" && action !== "reroute")) return [];
-      const nextHops = (route.nextHopIP ?? "").split(",").filter((hop) => hop !== "");
-      if (action === "reroute" && nextHops.length === 0) return [];
-      return [{ priority: route.priority ?? 0, match: route.match, action, nextHops }];
-    }),
+    namespaces,
+    defaultSubnet,
+    staticRoutes: staticRoutes.flatMap((route, i) => projectStaticRoute(route, `spec.staticRoutes[${i}]`, problems)),
+    policyRoutes: policyRoutes.flatMap((route, i) => projectPolicyRoute(route, `spec.policyRoutes[${i}]`, problems)),
+    problems,
   };
+}
+
+type Problem = VpcFact["problems"][number];
+
+/** northd's own parser takes octets beyond 255 and cuts them, so that another address would be used without a word. */
+function projectStaticRoute(
+  { policy, cidr = "", nextHopIP = "", routeTable = "" }: Partial<VpcStaticRoute>,
+  path: string,
+  problems: Problem[],
+): readonly StaticRouteFact[] {
+  const wrong = (field: string, reason: string, message: string): readonly [] => {
+    problems.push({ path: `${path}.${field}`, reason, message: `${message}; the route is left out` });
+    return [];
+  };
+  const prefix = parseIp(cidr) ?? parseCidr(cidr);
+  if (prefix === undefined)
+    return wrong("cidr", "InvalidCIDR", `${quoted(cidr)} is neither a CIDR such as 172.31.0.0/16 nor an address`);
+  const hop = parseIp(nextHopIP);
+  if (hop === undefined)
+    return wrong("nextHopIP", "InvalidNextHop", `${quoted(nextHopIP)} is not an address such as 10.0.1.254`);
+  if (!isStorable(routeTable))
+    return wrong("routeTable", "InvalidRouteTable", `${quoted(routeTable)} has a character that OVN cannot hold`);
+  const side = policy === "policySrc" ? "policySrc" : "policyDst";
+  return [{ policy: side, cidr: prefix.text, nextHopIp: hop.text, routeTable }];
+}
+
+const MAX_PRIORITY = 32767;
+
+function projectPolicyRoute(
+  { action, match = "", nextHopIP = "", priority = 0 }: Partial<VpcPolicyRoute>,
+  path: string,
+  problems: Problem[],
+): readonly PolicyRouteFact[] {
+  const wrong = (field: string, reason: string, message: string): readonly [] => {
+    problems.push({ path: `${path}.${field}`, reason, message: `${message}; the rule is left out` });
+    return [];
+  };
+  if (action !== "allow" && action !== "drop" && action !== "reroute")
+    return wrong("action", "InvalidAction", `${quoted(String(action ?? ""))} is none of allow, drop and reroute`);
+  if (!Number.isInteger(priority) || priority < 0 || priority > MAX_PRIORITY)
+    return wrong("priority", "InvalidPriority", `${priority} is no whole number from 0 to ${MAX_PRIORITY}`);
+  if (action !== "reroute") return [{ path, priority, match, action, nextHops: [] }];
+  const hops = nextHopIP.split(",").map((text) => ({ text, ip: parseIp(text.trim()) }));
+  const bad = hops.find(({ ip }) => ip === undefined);
+  if (bad !== undefined) {
+    const what = `${quoted(bad.text)} is not an address; give one such as 10.0.1.252, or several separated by commas`;
+    return wrong("nextHopIP", "InvalidNextHop", what);
+  }
+  const found = new Map(hops.flatMap(({ ip }) => (ip === undefined ? [] : [[ip.text, ip.family] as const])));
+  if (new Set(found.values()).size > 1)
+    return wrong("nextHopIP", "InvalidNextHop", `${quoted(nextHopIP)} has both families; make one rule for each`);
+  return [{ path, priority, match, action, nextHops: [...found.keys()] }];
 }

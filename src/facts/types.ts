@@ -413,11 +413,14 @@ export interface VpcFact {
   readonly defaultSubnet: string;
   readonly staticRoutes: readonly StaticRouteFact[];
   readonly policyRoutes: readonly PolicyRouteFact[];
+  /** What of it cannot be and is left out. */
+  readonly problems: readonly { readonly path: string; readonly reason: string; readonly message: string }[];
 }
 
 /** One entry of `Vpc.spec.staticRoutes`. */
 export interface StaticRouteFact {
   readonly policy: "policyDst" | "policySrc";
+  /** A CIDR or an address. */
   readonly cidr: string;
   readonly nextHopIp: string;
   readonly routeTable: string;
@@ -425,9 +428,13 @@ export interface StaticRouteFact {
 
 /** One entry of `Vpc.spec.policyRoutes`. */
 export interface PolicyRouteFact {
+  /** Where it is in the spec. */
+  readonly path: string;
   readonly priority: number;
+  /** As written. */
   readonly match: string;
   readonly action: "allow" | "drop" | "reroute";
+  /** Each once, of one family; with `reroute` only. */
   readonly nextHops: readonly string[];
 }
 

@@ -2,9 +2,8 @@ import { HAIRPIN_SOURCE } from "../api/names.ts";
 import type { SubnetAclFact, SubnetFact } from "../facts/types.ts";
 import { parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";
-import { parseMatch } from "./match.ts";
-import { MatchError } from "./match-error.ts";
 import type { PolicyProblem } from "./types.ts";
+import { readUserMatch } from "./user-match.ts";
 
 /** One ACL of a subnet's logical switch (ovn-nb(5), ACL table); all are in tier 2. */
 export interface SubnetAcl {
@@ -111,24 +110,12 @@ function eastWestAcls({ cidr }: SubnetFact): SubnetAcl[] {
 function userAcl(acl: SubnetAclFact, index: number, problems: PolicyProblem[]): SubnetAcl[] {
   const path = `spec.acls[${index}]`;
   const rule = `acls/${index}`;
-  const wrong = matchProblem(acl.match);
+  const read = readUserMatch(acl.match);
   const priority = Math.min(Math.max(Math.trunc(acl.priority), 0), MAX_PRIORITY);
-  if (wrong === undefined) return [{ ...acl, priority, rule, log: false }];
+  if ("match" in read) return [{ ...acl, match: read.match, priority, rule, log: false }];
   const allows = acl.action.startsWith("allow");
   const closed = allows ? "the rule allows nothing" : `the rule drops all IP traffic of ${acl.direction}`;
-  problems.push({ path: `${path}.match`, reason: "InvalidMatch", message: `${wrong}; ${closed}` });
+  problems.push({ path: `${path}.match`, reason: "InvalidMatch", message: `${read.wrong}; ${closed}` });
   if (allows) return [];
   return [{ direction: acl.direction, priority, match: "ip", action: "drop", rule, log: false }];
-}
-
-/** Why a text is no match of OVN's; nothing where it is one. */
-function matchProblem(text: string): string | undefined {
-  if (text.trim() === "") return "it is empty, and says nothing; ip stands for all IP traffic";
-  try {
-    parseMatch(text);
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof MatchError)) throw error;
-    return `"${text.length > 80 ? `${text.slice(0, 80)}…` : text}" is not of OVN's language: ${error.message}`;
-  }
 }

@@ -342,6 +342,17 @@ const BAD: readonly (readonly [Kind, Fields, ...string[]])[] = [
     "10.0.1.252",
   ],
   ["Vpc", { policyRoutes: [{ action: "reroute", nextHopIP: "gw" }] }, 'nextHopIP "gw" is not an address'],
+  [
+    "Vpc",
+    { policyRoutes: [{ action: "reroute", nextHopIP: "10.0.1.10,10.0.1.300" }] },
+    '"10.0.1.10,10.0.1.300" is not an',
+  ],
+  [
+    "Vpc",
+    { policyRoutes: [{ action: "reroute", nextHopIP: "10.0.1.300" }] },
+    'nextHopIP "10.0.1.300" is not an address',
+  ],
+  ["Vpc", { staticRoutes: [{ cidr: "10.0.0.0/8", nextHopIP: "10.0.1.300" }] }, 'nextHopIP "10.0.1.300" is not an'],
   ["Vpc", { staticRoutes: [{ cidr: "10.0.0.0/33", nextHopIP: "10.0.0.1" }] }, 'cidr "10.0.0.0/33"', "172.31.0.0/16"],
   [
     "Vpc",
