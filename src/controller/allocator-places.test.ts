@@ -1,16 +1,23 @@
 import t from "tap";
 import { DerivedFacts } from "../compile/derived.ts";
 import { subnetUnit } from "../compile/subnet.ts";
-import { addPod, addSubnet, addVpc, sampleFacts } from "../compile/testing.ts";
+import { addNetwork, addPod, addSubnet, addVpc, NETWORK_CONFIG, sampleFacts } from "../compile/testing.ts";
+import { projectIp } from "../facts/project-ip.ts";
 import { projectIpPool, projectVip } from "../facts/project-pool.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import type { FactStore } from "../facts/store.ts";
 import { stableMac } from "../unit/identity.ts";
 import { rig } from "./allocator-testing.ts";
 
-function addPool(facts: FactStore, name: string, ips: string[], created: string, subnet = "ovn-default"): void {
+function addPool(
+  facts: FactStore,
+  name: string,
+  ips: string[],
+  created: string,
+  { subnet = "ovn-default", namespaces = [] }: { readonly subnet?: string; readonly namespaces?: string[] } = {},
+): void {
   const metadata = { name, uid: name, creationTimestamp: created };
-  facts.set("ipPools", name, projectIpPool({ metadata, spec: { subnet, ips } }));
+  facts.set("ipPools", name, projectIpPool({ metadata, spec: { subnet, ips, namespaces } }));
 }
 
 t.test("a pod of a VPC's namespace comes into the VPC's default subnet, then into those bound to it", async (t) => {
@@ -169,7 +176,7 @@ t.test("of two pools that name one address the older keeps it, whatever they are
   const facts = sampleFacts();
   addPool(facts, "z-first", ["10.16.5.1"], "2026-01-01T00:00:00Z");
   addPool(facts, "a-second", ["10.16.5.1..10.16.5.2"], "2026-01-02T00:00:00Z");
-  addPool(facts, "lost", ["10.9.0.1"], "2026-01-02T00:00:00Z", "no-such-subnet");
+  addPool(facts, "lost", ["10.9.0.1"], "2026-01-02T00:00:00Z", { subnet: "no-such-subnet" });
   const { allocator } = rig(facts);
   allocator.start();
   t.match(facts.get("verdicts", "ippool/z-first"), { ok: true });
@@ -264,3 +271,62 @@ t.test(
     t.equal(given("d"), "10.29.0.3");
   },
 );
+
+t.test("nobody gets an address of a pool that is for another namespace, by whatever way he asks for it", async (t) => {
+  const facts = sampleFacts();
+  addPool(facts, "theirs", ["10.16.9.0/28", "fd00:10:16::900/124"], "2026", { namespaces: ["b"] });
+  addSubnet(facts, "lan", { cidrBlock: "10.28.0.0/24", provider: "lan.default" });
+  addPool(facts, "theirs-too", ["10.28.0.10"], "2026", { subnet: "lan", namespaces: ["b"] });
+  addNetwork(facts, "lan", NETWORK_CONFIG.ipam("lan"));
+  const { allocator, records, said, refused, ipam } = rig(facts);
+  allocator.start();
+  const ask = (name: string, annotations: Record<string, string>): void =>
+    addPod(facts, name, { node: "weft-1", annotations });
+  ask("address", { "ovn.kubernetes.io/ip_address": "10.16.9.1" });
+  ask("name", { "ovn.kubernetes.io/ip_pool": "theirs" });
+  ask("list", { "ovn.kubernetes.io/ip_pool": "10.16.9.1,10.16.9.2" });
+  ask("multus", { "k8s.v1.cni.cncf.io/networks": '[{"name":"lan","ips":["10.28.0.10"]}]' });
+  const vip = (name: string, namespace: string): unknown =>
+    facts.set(
+      "vips",
+      name,
+      projectVip({ metadata: { name, uid: name }, spec: { subnet: "ovn-default", v4ip: "10.16.9.3", namespace } }),
+    );
+  vip("shared", "default");
+  vip("nobodys", "");
+  const labels = { "ovn.kubernetes.io/ip_reserved": "true" };
+  const reserve = (name: string, spec: object): unknown =>
+    facts.set("ips", name, projectIp({ metadata: { name, uid: name, labels }, spec }));
+  const place = { subnet: "ovn-default", namespace: "default" };
+  reserve("open.default", { ...place, podName: "open", v4IpAddress: "10.16.9.4" });
+  const whole = { v4IpAddress: "10.16.9.5", v6IpAddress: "fd00:10:16::5:5", macAddress: "02:00:00:00:00:55" };
+  reserve("whole.default", { ...place, podName: "whole", ...whole });
+  ask("whole", {});
+  const not = /IPPool "theirs(-too)?" of subnet "[a-z-]+" is for namespace "b" \(spec\.namespaces\), /;
+  for (const sentence of said) t.match(sentence, not);
+  t.match(
+    said.find((sentence) => sentence.includes("10.28.0.10")),
+    /^Interface "lan\.default": IPPool "theirs-too"/,
+  );
+  t.same(refused, [
+    "default/address PoolNotForNamespace",
+    "default/name PoolNotForNamespace",
+    "default/list PoolNotForNamespace",
+    "default/multus PoolNotForNamespace",
+    "shared PoolNotForNamespace",
+    "nobodys PoolNotForNamespace",
+    "default/whole ReservationDisputed",
+  ]);
+  t.match(facts.get("disputes", "whole.default")?.message, not, "so its pod gets no port");
+  t.match(facts.get("disputes", "open.default")?.message, not);
+  t.equal(ipam.holderOf("ovn-default", "10.16.9.5"), "whole.default", "and nobody else what somebody wants kept free");
+  t.equal(records.get("multus.default")?.lease.subnet, "ovn-default", "its own interface is none the worse");
+  addPool(facts, "theirs", ["10.16.9.0/28", "fd00:10:16::900/124"], "2026", { namespaces: ["b", "default"] });
+  addPool(facts, "theirs-too", ["10.28.0.10"], "2026", { subnet: "lan", namespaces: [] });
+  t.equal(records.get("address.default")?.lease.v4, "10.16.9.1");
+  t.equal(records.get("multus.default.lan.default")?.lease.v4, "10.28.0.10");
+  t.equal(records.get("open.default")?.lease.v4, "10.16.9.4");
+  t.equal(facts.get("disputes", "whole.default"), undefined);
+  t.equal(records.get("vip/shared")?.lease.v4, "10.16.9.3");
+  t.equal(allocator.waiting, 1, "the Vip of no namespace");
+});

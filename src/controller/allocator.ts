@@ -6,11 +6,11 @@ import { furtherInterfaces, interfaceOf, OWN_INTERFACE, type PodInterface, portO
 import { isRetained } from "../compile/retention.ts";
 import { vipVerdictKey } from "../compile/vip.ts";
 import type { FactChange } from "../facts/store.ts";
-import type { IpFact, NodeFact, PodFact, VipFact } from "../facts/types.ts";
+import type { DisputeFact, IpFact, NodeFact, PodFact, VipFact } from "../facts/types.ts";
 import { type Refusal, refuse } from "../ipam/refusal.ts";
 import type { AddressRequest, Decision, Lease } from "../ipam/types.ts";
 import { byAge } from "./claims.ts";
-import { Holdings, type HoldingsOptions } from "./holdings.ts";
+import { Holdings, type HoldingsOptions, namespaceOf } from "./holdings.ts";
 import { namingOtherList } from "./listed-twice.ts";
 import { ANY_PURPOSE, likeness, openPart, type Purpose, podWish, purposeOf, vipOwner, wantOf } from "./pod-wish.ts";
 import { configureNodes, configureSubnet } from "./subnet-configuration.ts";
@@ -268,21 +268,27 @@ export class Allocator {
     const { facts, usageChanged } = this.#options;
     for (const { key } of facts.all("disputes")) {
       const ip = facts.get("ips", key);
-      if (ip?.subnet !== subnet) continue;
-      this.#holdings.reserve(ip);
-      this.#serveReservation(ip);
-      if (facts.get("disputes", key) !== undefined) continue;
-      for (const pod of facts.by("pods", "holder", ip.holder)) this.#servePod(pod);
+      if (ip?.subnet === subnet) this.#reserveAgain(ip);
     }
     usageChanged(subnet);
     this.#waiting.serveAll();
+  }
+
+  /** A record may hold now what it could not; where that was all that kept its pod from it, the pod is served. */
+  #reserveAgain(ip: IpFact): void {
+    const { facts } = this.#options;
+    const disputed = facts.get("disputes", ip.name) !== undefined;
+    this.#holdings.reserve(ip);
+    if (!disputed || facts.get("disputes", ip.name) !== undefined) return;
+    this.#serveReservation(ip);
+    for (const pod of facts.by("pods", "holder", ip.holder)) this.#servePod(pod);
   }
 
   #reconfigure(subnet: string): void {
     const { facts, ipam, usageChanged } = this.#options;
     configureSubnet(facts, ipam, subnet);
     // Records that came before their subnet could not be held until now.
-    for (const ip of byAge(facts.by("ips", "subnet", subnet))) this.#holdings.reserve(ip);
+    for (const ip of byAge(facts.by("ips", "subnet", subnet))) this.#reserveAgain(ip);
     usageChanged(subnet);
     this.#waiting.serveAll();
   }
@@ -318,6 +324,7 @@ export class Allocator {
       owner: ip.name,
       subnets: [ip.subnet],
       want,
+      namespace: namespaceOf(ip),
       ...(addressOnly && { mac: "none" }),
       ...(ip.mac !== "" && { mac: ip.mac }),
     };
@@ -336,6 +343,7 @@ export class Allocator {
       owner: name,
       subnets: [vip.subnet],
       want: wantOf(vip),
+      namespace: vip.namespace,
       ...(vip.mac !== "" && { mac: vip.mac }),
       ...(vip.type === "switch_lb_vip" && { mac: "none" }),
     };
@@ -363,15 +371,24 @@ export class Allocator {
     const name = portOf(pod, own.provider);
     if (!pod.alive || node === undefined || this.#recording.has(name)) return;
     const old = facts.get("ips", name);
-    const about = own.provider === OWN_INTERFACE.provider ? {} : { subject: own.provider };
+    const about: About = own.provider === OWN_INTERFACE.provider ? {} : { subject: own.provider };
     if (old !== undefined) {
       // An object on its way out frees its name first; its deletion wakes this pod again.
-      if (old.deleting || facts.get("disputes", name) !== undefined) return;
+      if (old.deleting) return;
+      const dispute = facts.get("disputes", name);
+      if (dispute !== undefined) {
+        // A disputed record that the controller made goes; one that a user made is left to the user.
+        if (old.reserved) this.#refused("pods", pod, reservationDisputed(old, dispute), about);
+        return;
+      }
       if (old.holder !== "" && old.provider !== own.provider) {
         this.#refused("pods", pod, nameTaken(old, own), about);
         return;
       }
-      if (old.podUid === pod.uid || old.podUid === "") return;
+      if (old.podUid === pod.uid || old.podUid === "") {
+        this.#waiting.delete(waitingId("pods", pod.key, about.subject));
+        return;
+      }
       // A machine that migrates has two pods: the address is the first one's until that is gone.
       const others = facts.by("pods", "holder", pod.holder);
       if (others.some((other) => other.uid === old.podUid && other.alive)) return;
@@ -507,4 +524,10 @@ function waitingId(kind: ApplicantKind, key: string, subject?: string): string {
 function nameTaken(ip: IpFact, own: PodInterface): Refusal {
   const message = `IP object "${ip.name}" is that of ${ip.holder}, interface "${ip.provider}", and the name of this one is the same; name the pod or its network otherwise.`;
   return refuse("NameTaken", message, { value: own.provider, holder: ip.holder });
+}
+
+/** A reservation, which a pod is to have, names what it may not. */
+function reservationDisputed({ name }: IpFact, { message }: DisputeFact): Refusal {
+  const text = `IP object "${name}", which reserves an address for this pod, does not hold: ${message} Delete the object or change it.`;
+  return refuse("ReservationDisputed", text, { value: name });
 }

@@ -100,20 +100,26 @@ export class Holdings {
     if (ip.v4 === "" && ip.v6 === "" && ip.mac === "") return;
     const { ipam, facts, disputed, discard, usageChanged } = this.#options;
     const { name, subnet, v4, v6, mac } = ip;
-    const { conflicts } = ipam.reserve({
+    const record = {
       owner: name,
       subnet,
       ...(v4 !== "" && { v4 }),
       ...(v6 !== "" && { v6 }),
       ...(mac !== "" && { mac }),
-    });
+    };
+    const { conflicts } = ipam.reserve(record);
     usageChanged(subnet);
     // Whoever holds an odd address (outside of a subnet that has shrunk, the gateway's) goes on holding it; that is only said.
     for (const { code, message } of conflicts) if (!isClash(code)) disputed(ip, message);
     const clash = conflicts.find(({ code }) => isClash(code));
     const ghost = clash?.holder?.startsWith(ORPHAN) === true ? holderText(clash.holder) : undefined;
+    // What a user reserves is kept free in any case, but no pod of another namespace gets it by that.
+    const foreign =
+      ip.reserved && !isRunning(facts, ip) ? ipam.poolRefusal(record, namespaceOf(ip))?.message : undefined;
     const message =
-      clash && ghost !== undefined ? `${clash.value} is still that of ${ghost}: "${name}" has it then` : clash?.message;
+      clash && ghost !== undefined
+        ? `${clash.value} is still that of ${ghost}: "${name}" has it then`
+        : (clash?.message ?? foreign);
     const told = facts.get("disputes", name)?.message === message;
     facts.set("disputes", name, message === undefined ? undefined : { key: name, message });
     if (message === undefined || told) return;
@@ -167,4 +173,10 @@ const ORPHAN = "port/";
 /** The owner in IPAM of the address of a port for which nobody speaks. */
 function orphanOwner(port: string): string {
   return `${ORPHAN}${port}`;
+}
+
+/** The namespace of the pod that a record is for; "" for none. */
+export function namespaceOf({ holder }: IpFact): string {
+  const slash = holder.indexOf("/");
+  return slash < 0 ? "" : holder.slice(0, slash);
 }

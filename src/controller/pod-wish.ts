@@ -39,7 +39,7 @@ export function podWish(facts: FactReader, pod: PodFact, { provider, onOvn, netw
     if (!parsed.ok) return parsed;
     const { request } = parsed;
     if (request.subnets.length === 0 && request.want.kind !== "pool") return noSubnet(provider, bound);
-    return { ok: true, request: { ...request, move: true } };
+    return { ok: true, request: { ...request, namespace: pod.namespace, move: true } };
   }
   const vip = (pod.annotations[POD.vip] ?? "").trim();
   if (vip !== "") return vipWish(facts, pod, owner, vip);
@@ -49,7 +49,8 @@ export function podWish(facts: FactReader, pod: PodFact, { provider, onOvn, netw
     subnets: subnetsOfNamespace(facts, pod.namespace).map((subnet) => subnet.name),
     ...(pools.length > 0 && { namespacePools: pools.map((pool) => pool.name) }),
   });
-  return parsed.ok ? { ok: true, request: { ...parsed.request, move: true } } : parsed;
+  if (!parsed.ok) return parsed;
+  return { ok: true, request: { ...parsed.request, namespace: pod.namespace, move: true } };
 }
 
 /** The provider that Subnets have for an interface: the name that tells one of several on a network apart is not part of it. */
@@ -77,7 +78,9 @@ function vipWish(facts: FactReader, pod: PodFact, owner: string, name: string): 
   if (refusal !== undefined) return refusal;
   const mac = vip.mac === "" ? {} : { mac: vip.mac };
   const want = { kind: "static" as const, addresses: addressesIn(vip) };
-  return { ok: true, request: { owner, subnets: [vip.subnet], want, ...mac, from: vipOwner(name), move: true } };
+  const { namespace } = pod;
+  const request = { owner, subnets: [vip.subnet], want, ...mac, from: vipOwner(name), namespace, move: true };
+  return { ok: true, request };
 }
 
 /** The addresses that an object names; none where what it names is no address. */

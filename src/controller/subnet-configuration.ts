@@ -28,7 +28,7 @@ export function configureSubnet(facts: FactStore, ipam: Ipam, name: string): voi
           reservedMacs: isOvnProvider(subnet.provider)
             ? [{ mac: stableMac(routerPortName(subnet.vpc, name)), holder: `gateway/${name}` }]
             : [],
-          pools: pools.filter((pool) => !pool.deleting).map((pool) => ({ name: pool.name, ips: pool.ips })),
+          pools: pools.filter((pool) => !pool.deleting),
         });
   if (subnet === undefined) ipam.remove(name, { force: true });
   const problems =

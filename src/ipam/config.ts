@@ -20,9 +20,16 @@ export interface SubnetFields {
   readonly cidrBlock?: string | undefined;
   readonly gateway?: string | undefined;
   readonly excludeIps?: readonly string[] | undefined;
-  readonly pools?: readonly { readonly name: string; readonly ips: readonly string[] }[] | undefined;
+  readonly pools?: readonly PoolFields[] | undefined;
   readonly macDomain?: SubnetConfig["macDomain"];
   readonly reservedMacs?: SubnetConfig["reservedMacs"];
+}
+
+/** The fields of one IPPool. */
+export interface PoolFields {
+  readonly name: string;
+  readonly ips: readonly string[];
+  readonly namespaces?: readonly string[] | undefined;
 }
 
 /** What the fields come to. A bad pool does not spoil the subnet: the entries that can be read are used. */
@@ -129,11 +136,7 @@ function gatewayOutside(subnet: string, ip: Ip, cidr: Dual<Cidr>): Refusal {
   return refuse("GatewayOutOfSubnet", message, { subnet, value: ip.text });
 }
 
-function readPool(
-  subnet: string,
-  pool: { readonly name: string; readonly ips: readonly string[] },
-  problems: Refusal[],
-): PoolConfig {
+function readPool(subnet: string, pool: PoolFields, problems: Refusal[]): PoolConfig {
   const ranges: IpRange[] = [];
   for (const text of pool.ips) {
     const range = parseRange(text);
@@ -143,5 +146,5 @@ function readPool(
       problems.push(refuse("PoolMalformed", message, { subnet, value: text, holder: pool.name, pool: pool.name }));
     }
   }
-  return { name: pool.name, ranges };
+  return { name: pool.name, ranges, namespaces: pool.namespaces ?? [] };
 }

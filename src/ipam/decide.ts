@@ -12,6 +12,7 @@ import {
   mostTelling,
   neverGiven,
   nothingAvailable,
+  poolNotForNamespace,
   poolUnknown,
   subnetUnknown,
   wrongFamily,
@@ -56,10 +57,10 @@ interface Candidate {
 export function decide(view: View, request: AddressRequest): Plan | Refusal {
   const existing = view.lease(request.owner);
   const refusals: Refusal[] = [];
-  let candidates = findCandidates(view, request, refusals);
+  const keeps = (c: Candidate): boolean => existing !== undefined && keepsAddresses(c, request.want, existing);
+  let candidates = findCandidates(view, request, keeps, refusals);
   if (existing !== undefined && candidates.length > 1) {
-    const keeps = (c: Candidate): number => (keepsAddresses(c, request.want, existing) ? 0 : 1);
-    candidates = candidates.toSorted((a, b) => keeps(a) - keeps(b));
+    candidates = candidates.toSorted((a, b) => Number(keeps(b)) - Number(keeps(a)));
   }
   for (const candidate of candidates) {
     const outcome = attempt(view, candidate, request, existing);
@@ -71,7 +72,12 @@ export function decide(view: View, request: AddressRequest): Plan | Refusal {
   return mostTelling(request, refusals);
 }
 
-function findCandidates(view: View, request: AddressRequest, refusals: Refusal[]): Candidate[] {
+function findCandidates(
+  view: View,
+  request: AddressRequest,
+  keeps: (candidate: Candidate) => boolean,
+  refusals: Refusal[],
+): Candidate[] {
   const { want, subnets } = request;
   const candidates: Candidate[] = [];
   if (want.kind !== "pool") {
@@ -90,6 +96,8 @@ function findCandidates(view: View, request: AddressRequest, refusals: Refusal[]
       const where = listOf(subnets.map((name) => `"${name}"`));
       const message = `IPPool "${pool}" belongs to subnet "${subnet.name}", but the address is to come from ${where}; name an IPPool of that subnet.`;
       refusals.push(refuse("PoolNotInSubnet", message, { subnet: subnet.name, value: pool }));
+    } else if (!subnet.poolIsFor(pool, request.namespace) && !keeps({ subnet, pool })) {
+      refusals.push(poolNotForNamespace(subnet, pool, request.namespace));
     } else {
       candidates.push({ subnet, pool });
     }
@@ -173,8 +181,11 @@ function checkNamed(subnet: SubnetState, request: AddressRequest, named: Dual<Ip
     if (space === undefined || at === undefined || zone === undefined) return addressOutOfSubnet(subnet, ip);
     if (zone.kind !== "auto" && zone.kind !== "excluded") return neverGiven(subnet, ip, zone);
     const holder = space.holder(at);
-    if (holder !== undefined && holder.owner !== request.owner && holder.owner !== request.from)
-      return addressInUse(subnet, ip, holder.owner);
+    // Who has it keeps it, whomever the pool is for by now.
+    if (holder?.owner === request.owner) continue;
+    if (!subnet.poolIsFor(zone.pool, request.namespace))
+      return poolNotForNamespace(subnet, zone.pool, request.namespace, ip);
+    if (holder !== undefined && holder.owner !== request.from) return addressInUse(subnet, ip, holder.owner);
   }
   return undefined;
 }

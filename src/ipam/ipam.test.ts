@@ -227,6 +227,40 @@ t.test("a pool's addresses go only to those who name the pool or the address", (
   t.end();
 });
 
+t.test("a pool that is for some namespaces is for no others, whatever they name", (t) => {
+  const pools = [{ name: "p", ips: ["10.0.0.2..10.0.0.4"], namespaces: ["b", "c"] }];
+  const ipam = ipamWith({ ...SMALL, pools });
+  const from = (namespace: string, request: AddressRequest): Decision => ipam.allocate({ ...request, namespace });
+  const refusal = {
+    code: "PoolNotForNamespace",
+    holder: "p",
+    message:
+      'IPPool "p" of subnet "small" is for namespaces "b" and "c" (spec.namespaces), not for "a": 10.0.0.2 is one of its addresses; name an address outside of it, or add the namespace to the pool.',
+  };
+  t.match(from("a", fixed("x.a", "10.0.0.2", "small")), refusal);
+  const choice = { kind: "choice" as const, tuples: ["10.0.0.2", "10.0.0.3"].map((text) => parseDualIp(text) ?? {}) };
+  t.match(from("a", { owner: "x.a", subnets: ["small"], want: choice }), refusal, "a list");
+  t.match(from("a", pool("x.a", "p")), {
+    code: "PoolNotForNamespace",
+    value: "p",
+    message:
+      'IPPool "p" of subnet "small" is for namespaces "b" and "c" (spec.namespaces), not for "a"; name another pool, or add the namespace to this one.',
+  });
+  t.match(ipam.allocate(fixed("x", "10.0.0.2", "small")), { code: "PoolNotForNamespace", message: /of no namespace/ });
+  const more = { ...choice, tuples: [...choice.tuples, parseDualIp("10.0.0.5") ?? {}] };
+  t.equal(text(from("a", { owner: "x.a", subnets: ["small"], want: more })), "10.0.0.5", "what of a list it may have");
+  t.equal(text(from("b", fixed("y.b", "10.0.0.2", "small"))), "10.0.0.2");
+  t.equal(text(from("c", pool("z.c", "p"))), "10.0.0.3");
+  ipam.configure(config({ ...SMALL, pools: [{ name: "p", ips: ["10.0.0.2..10.0.0.5"], namespaces: ["d"] }] }));
+  t.match(from("b", fixed("y.b", "10.0.0.2", "small")), { ok: true, how: "same" }, "what is held already is kept");
+  t.match(from("c", pool("z.c", "p")), { ok: true, how: "same" });
+  t.match(from("a", fixed("x.a", "10.0.0.5", "small")), { ok: true, how: "same" });
+  t.match(from("b", fixed("new.b", "10.0.0.4", "small")), { code: "PoolNotForNamespace" });
+  ipam.configure(config({ ...SMALL, pools: [{ name: "p", ips: ["10.0.0.2..10.0.0.5"] }] }));
+  t.equal(text(from("a", fixed("new.a", "10.0.0.4", "small"))), "10.0.0.4", "one for no namespace is for all");
+  t.end();
+});
+
 t.test(
   "addresses of a pool that the subnet excludes are given to who names them only, and not counted as free",
   (t) => {

@@ -7,6 +7,7 @@ import { type MacSource, MacTable } from "./macs.ts";
 import { OwnerMap } from "./owner-map.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { hold, type IpRecord } from "./reserve.ts";
+import { poolNotForNamespace } from "./sentences.ts";
 import { LeaseRecord, type NodeIp, SubnetState } from "./subnet.ts";
 import type {
   AddressRequest,
@@ -138,6 +139,18 @@ export class Ipam {
       subnet.leases++;
     }
     return { lease: lease && leaseView(lease), conflicts };
+  }
+
+  /** Why a record may not have what it names, where that is an IPPool's of other namespaces; it may hold it all the same. */
+  poolRefusal(record: IpRecord, namespace: string): Refusal | undefined {
+    const subnet = this.#subnets.get(record.subnet);
+    for (const ip of [record.v4, record.v6].flatMap((text) => parseIp(text ?? "") ?? [])) {
+      const space = subnet?.space(ip.family);
+      const pool = space?.zoneOf(space.coordinate(ip))?.pool ?? "";
+      if (subnet !== undefined && !subnet.poolIsFor(pool, namespace))
+        return poolNotForNamespace(subnet, pool, namespace, ip);
+    }
+    return undefined;
   }
 
   /** All that is held has been loaded: the gaps in it are given last. See `Space.ageFree`. */

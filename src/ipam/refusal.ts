@@ -13,6 +13,7 @@ export type RefusalCode =
   | "FamilyMalformed"
   | "SubnetHasNoAddresses"
   | "HoldsAnother"
+  | "ReservationDisputed"
   // about MACs
   | "MacInUse"
   | "MacMalformed"
@@ -20,6 +21,7 @@ export type RefusalCode =
   // about pools
   | "PoolUnknown"
   | "PoolNotInSubnet"
+  | "PoolNotForNamespace"
   | "PoolMalformed"
   | "PoolOverlap"
   | "PoolOutOfSubnet"

@@ -54,6 +54,23 @@ export function poolUnknown(name: string, known: Iterable<string>): Refusal {
   });
 }
 
+/** An IPPool that is for other namespaces. `ip`: the address of it that was named, if one was. */
+export function poolNotForNamespace(
+  subnet: SubnetState,
+  pool: string,
+  namespace: string | undefined,
+  ip?: Ip,
+): Refusal {
+  const allowed = (subnet.pool(pool)?.namespaces ?? []).map((name) => `"${name}"`);
+  const whom = namespace ? `not for "${namespace}"` : "and not for what is of no namespace";
+  const rule = `IPPool "${pool}" of subnet "${subnet.name}" is for namespace${allowed.length === 1 ? "" : "s"} ${listOf(allowed)} (spec.namespaces), ${whom}`;
+  const message =
+    ip === undefined
+      ? `${rule}; name another pool, or add the namespace to this one.`
+      : `${rule}: ${ip.text} is one of its addresses; name an address outside of it, or add the namespace to the pool.`;
+  return refuse("PoolNotForNamespace", message, { subnet: subnet.name, value: ip?.text ?? pool, holder: pool });
+}
+
 /** A Vip that there is not. */
 export function vipUnknown(name: string, known: Iterable<string>): Refusal {
   return refuse("VipUnknown", `There is no Vip "${name}"; create it, or ${instead("Vip", name, known)}.`, {

@@ -6,7 +6,7 @@ import type { Coordinate, Span } from "./coordinate.ts";
 import type { MacTable } from "./macs.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { Space } from "./space.ts";
-import type { SubnetConfig } from "./types.ts";
+import type { PoolConfig, SubnetConfig } from "./types.ts";
 import type { Layout, Special } from "./zones.ts";
 
 /** What an owner holds, as the allocator keeps it: coordinates and numbers in place of texts. */
@@ -45,6 +45,7 @@ export class SubnetState {
   v4: Space<LeaseRecord> | undefined;
   v6: Space<LeaseRecord> | undefined;
   macs: MacTable<LeaseRecord>;
+  #pools: ReadonlyMap<string, PoolConfig>;
   /** How many leases there are, whatever they hold. */
   leases = 0;
   /** Grows whenever something that was refused may now succeed. */
@@ -53,6 +54,7 @@ export class SubnetState {
   constructor(config: SubnetConfig, macs: MacTable<LeaseRecord>) {
     this.name = config.name;
     this.config = config;
+    this.#pools = poolsOf(config);
     this.macs = macs;
   }
 
@@ -72,6 +74,17 @@ export class SubnetState {
     return space;
   }
 
+  /** One of its pools. */
+  pool(name: string): PoolConfig | undefined {
+    return this.#pools.get(name);
+  }
+
+  /** Whether addresses of a pool ("" for none) are for who is of this namespace. */
+  poolIsFor(name: string, namespace = ""): boolean {
+    const namespaces = this.#pools.get(name)?.namespaces ?? [];
+    return namespaces.length === 0 || namespaces.includes(namespace);
+  }
+
   /** Whether the subnet has a CIDR of the family. */
   has(family: Family): boolean {
     return (family === 4 ? this.config.cidr.v4 : this.config.cidr.v6) !== undefined;
@@ -85,6 +98,7 @@ export class SubnetState {
       if (number !== undefined) this.macs.reserve(number, this.name, holder);
     }
     this.config = config;
+    this.#pools = poolsOf(config);
     this.revision++;
     const problems: Refusal[] = [];
     this.v4 = this.#rebuild(4, this.v4, nodes, problems);
@@ -186,4 +200,8 @@ export class SubnetState {
       ),
     );
   }
+}
+
+function poolsOf({ pools }: SubnetConfig): ReadonlyMap<string, PoolConfig> {
+  return new Map(pools.map((pool) => [pool.name, pool]));
 }

@@ -25,6 +25,8 @@ export interface PoolConfig {
   /** Unique in the cluster, not only in the subnet. */
   readonly name: string;
   readonly ranges: readonly IpRange[];
+  /** Only these may have its addresses, whatever others name; all namespaces where there is none. */
+  readonly namespaces: readonly string[];
 }
 
 /** An address that a node has, and which is therefore never given. */
@@ -51,6 +53,8 @@ export interface AddressRequest {
   /** Subnets in the order in which they are tried; the first with room wins. May be empty where `want` names pools. */
   readonly subnets: readonly string[];
   readonly want: Want;
+  /** For whom it is; absent for what is of no namespace. Some IPPools are for some namespaces only. */
+  readonly namespace?: string | undefined;
   /** Only this family, in a dual-stack subnet. */
   readonly family?: Family | undefined;
   /** A MAC of the caller's choice, canonical; "none" for ports that get theirs elsewhere. A new one if absent. */
