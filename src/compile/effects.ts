@@ -1,12 +1,14 @@
 import { FINALIZER } from "../api/names.ts";
-import type { IpFact } from "../facts/types.ts";
+import type { IpFact, PodFact } from "../facts/types.ts";
 import type { PolicyKind } from "../policy/translate.ts";
 import type { PolicyProblem } from "../policy/types.ts";
+import { podTypeOf } from "./retention.ts";
 
 /** What units ask for outside the northbound database. Each is idempotent: carrying it out twice does no harm. */
 export type WeftEffect =
   | AnnotateEffect
   | ReleaseIpEffect
+  | MarkIpEffect
   | FinalizersEffect
   | FillSpecEffect
   | ConditionEffect
@@ -35,6 +37,16 @@ export interface ReleaseIpEffect {
   readonly version: string;
   /** Ask the API server whether the StatefulSet or machine really does not keep it: what facts say of them may be old. */
   readonly confirm?: true;
+}
+
+/** Write into an IP object what keeps its address beyond its pod. */
+export interface MarkIpEffect {
+  readonly kind: "mark-ip";
+  readonly key: string;
+  readonly name: string;
+  readonly uid: string;
+  /** `spec.podType`. */
+  readonly podType: "StatefulSet" | "VirtualMachine";
 }
 
 /** Put our finalizer on an object, or take it off. */
@@ -166,4 +178,11 @@ export function finalizer(
 export function releaseIp(ip: Pick<IpFact, "name" | "uid" | "version">, confirm = false): ReleaseIpEffect {
   const { name, uid, version } = ip;
   return { kind: "release-ip", key: `release/${name}`, name, uid, version, ...(confirm && { confirm }) };
+}
+
+/** The effect that follows a pod's owner: a StatefulSet may adopt a pod that had none; nothing where the record says so already. */
+export function markIp({ name, uid, podType }: IpFact, pod: PodFact): readonly MarkIpEffect[] {
+  const wanted = podTypeOf(pod);
+  if (wanted === "" || podType === wanted) return [];
+  return [{ kind: "mark-ip", key: `mark/${name}`, name, uid, podType: wanted }];
 }

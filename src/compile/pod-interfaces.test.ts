@@ -90,9 +90,9 @@ t.test("the addresses of all interfaces are given back with the pod, and kept wh
   facts.set("pods", "default/a", undefined);
   t.same(released(facts).sort(), ["a.default", "a.default.lan.default", "a.default.net1.default.ovn"]);
   for (const ip of facts.by("ips", "holder", "default/a"))
-    facts.set("ips", ip.name, { ...ip, podType: "VirtualMachine", ownerUid: "vm-1" });
+    facts.set("ips", ip.name, { ...ip, podType: "VirtualMachine" });
   t.equal(released(facts).length, 3);
-  facts.set("machines", "default/a", { key: "default/a", uid: "vm-1", deleting: false });
+  facts.set("machines", "default/a", { key: "default/a", deleting: false });
   t.same(released(facts), []);
   addPod(facts, "a", { node: "weft-1", annotations: { [NETWORKS]: "lan" } });
   t.same(released(facts), ["a.default.net1.default.ovn"], "its next pod has no such interface");
@@ -106,8 +106,8 @@ t.test("what is kept for a pod's place outlives that its network is not known fo
   const facts = sample();
   const name = "a.default.net1.default.ovn";
   const ip = facts.get("ips", name);
-  if (ip) facts.set("ips", name, { ...ip, podUid: "its-predecessor", podType: "VirtualMachine", ownerUid: "vm-1" });
-  facts.set("machines", "default/a", { key: "default/a", uid: "vm-1", deleting: false });
+  if (ip) facts.set("ips", name, { ...ip, podUid: "its-predecessor", podType: "VirtualMachine" });
+  facts.set("machines", "default/a", { key: "default/a", deleting: false });
   addPod(facts, "a", { node: "weft-1", annotations: { [NETWORKS]: "net1" } });
   for (const definition of [undefined, "{"]) {
     if (definition === undefined) facts.set("attachments", "default/net1", undefined);

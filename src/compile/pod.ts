@@ -5,7 +5,7 @@ import type { IpFact, PodFact, SubnetFact } from "../facts/types.ts";
 import { groupsOfInterface } from "../policy/group.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
-import { annotate, releaseIp, type WeftEffect } from "./effects.ts";
+import { annotate, markIp, releaseIp, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { interfaceOf, mayHave, type PodInterface, toldProviders } from "./pod-interfaces.ts";
 import { addPort, type PortInput, resultsOf } from "./pod-port.ts";
@@ -84,6 +84,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
         continue;
       }
       const own = ip.podUid === pod.uid || ip.podUid === "";
+      if (own) effects.push(...markIp(ip, pod));
       // A record of its namesake's that a user deletes is in its way.
       if (ip.deleting && !own) effects.push(releaseIp(ip));
       // A reservation of a user's may lack its MAC or its address until the allocator has filled them in.

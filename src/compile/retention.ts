@@ -1,5 +1,5 @@
 import type { FactReader } from "../facts/store.ts";
-import type { IpFact } from "../facts/types.ts";
+import type { IpFact, PodFact } from "../facts/types.ts";
 
 /** The ordinal at the end of a StatefulSet pod's name, with the set's name before it. */
 export function ordinalOf(podName: string): { readonly set: string; readonly ordinal: number } | undefined {
@@ -9,25 +9,28 @@ export function ordinalOf(podName: string): { readonly set: string; readonly ord
 
 /**
  * Whether an address is kept although no pod uses it: a StatefulSet pod's, as long as the set exists and still counts it
- * among its replicas, and a virtual machine's, as long as the machine exists (`ClusterFact` may say that they keep none). A set
- * or machine made anew under an old name is another one. Addresses that a user reserved are never given back and are no business of this.
+ * among its replicas, and a virtual machine's, as long as the machine exists (`ClusterFact` may say that they keep none). The owner is known by its
+ * name, not by its UID: one that is made anew while its pods live on (`kubectl delete --cascade=orphan`), is restored from a backup or is replaced to
+ * change what cannot be changed has the addresses of the former one, as far as those have not been given back by then. A pod of it that asks
+ * for something else does not take such an address over. Addresses that a user reserved are never given back and are no business of this.
  */
 export function isRetained(reader: FactReader, ip: IpFact): boolean {
   const [namespace = "", podName = ""] = ip.holder.split("/");
   if (ip.podType === "VirtualMachine") {
     if (reader.get("cluster", "cluster")?.keepVmIp === false) return false;
     const machine = reader.get("machines", ip.holder);
-    return machine !== undefined && !machine.deleting && isSame(ip, machine.uid);
+    return machine !== undefined && !machine.deleting;
   }
   if (ip.podType !== "StatefulSet") return false;
   const place = ordinalOf(podName);
   if (place === undefined) return false;
   const set = reader.get("statefulSets", `${namespace}/${place.set}`);
-  if (set === undefined || set.deleting || !isSame(ip, set.uid)) return false;
+  if (set === undefined || set.deleting) return false;
   return place.ordinal >= set.start && place.ordinal < set.start + set.replicas;
 }
 
-/** Records of Kube-OVN do not say whose they are: the name has to do. */
-function isSame(ip: IpFact, uid: string): boolean {
-  return ip.ownerUid === "" || ip.ownerUid === uid;
+/** Kube-OVN's mark (`IP.spec.podType`) on addresses that outlive their pod; "" where a pod has no owner that would keep them. */
+export function podTypeOf({ holder, key, owner }: PodFact): "" | "StatefulSet" | "VirtualMachine" {
+  if (holder !== key) return "VirtualMachine";
+  return owner?.kind === "StatefulSet" ? "StatefulSet" : "";
 }

@@ -324,7 +324,7 @@ t.test("a StatefulSet's addresses outlive their pods as long as the set counts t
   const facts = sampleFacts();
   facts.set("pods", "default/a", undefined);
   const ip = facts.get("ips", "a.default");
-  if (ip) facts.set("ips", "a.default", { ...ip, holder: "default/web-3", podType: "StatefulSet", ownerUid: "set-1" });
+  if (ip) facts.set("ips", "a.default", { ...ip, holder: "default/web-3", podType: "StatefulSet" });
   const released = (): boolean => {
     const input = podUnit.read(facts, "default/web-3");
     return (input ? podUnit.compile(input).effects.length : 0) > 0;
@@ -332,7 +332,6 @@ t.test("a StatefulSet's addresses outlive their pods as long as the set counts t
   const set = (fields: object): unknown =>
     facts.set("statefulSets", "default/web", {
       key: "default/web",
-      uid: "set-1",
       replicas: 4,
       start: 0,
       deleting: false,
@@ -347,12 +346,33 @@ t.test("a StatefulSet's addresses outlive their pods as long as the set counts t
   t.equal(released(), false, "ordinals 2 and 3");
   set({ replicas: 2, start: 4 });
   t.equal(released(), true, "ordinals 4 and 5");
-  set({ uid: "set-2" });
-  t.equal(released(), true, "another set of the same name");
   set({});
   const kept = facts.get("ips", "a.default");
   if (kept) facts.set("ips", "a.default", { ...kept, deleting: true });
   t.equal(released(), true, "a user deletes the record");
+});
+
+t.test("an address follows its pod to the StatefulSet that adopts it", async (t) => {
+  const facts = sampleFacts();
+  const pod = facts.get("pods", "default/a");
+  const ip = facts.get("ips", "a.default");
+  if (!pod || !ip) throw new Error("no sample");
+  const name = "web-0.default";
+  facts.set("ips", name, { ...ip, key: name, name, holder: "default/web-0", podUid: "uid-web-0" });
+  const adopted = (owner: { kind: string; name: string; uid: string } | undefined) => {
+    const fact = { ...pod, key: "default/web-0", name: "web-0", holder: "default/web-0", uid: "uid-web-0" };
+    facts.set("pods", "default/web-0", { ...fact, ...(owner && { owner }) });
+    const input = podUnit.read(facts, "default/web-0");
+    return input ? podUnit.compile(input).effects.filter(({ kind }) => kind === "mark-ip") : [];
+  };
+  t.same(adopted(undefined), [], "an orphan, as a backup restores it");
+  t.same(adopted({ kind: "ReplicaSet", name: "web", uid: "set-1" }), []);
+  const mark = { kind: "mark-ip", key: `mark/${name}`, name, uid: ip.uid, podType: "StatefulSet" };
+  t.same(adopted({ kind: "StatefulSet", name: "web", uid: "set-1" }), [mark]);
+  const marked = facts.get("ips", name);
+  if (marked) facts.set("ips", name, { ...marked, podType: "StatefulSet" });
+  t.same(adopted({ kind: "StatefulSet", name: "web", uid: "set-2" }), [], "one made anew changes nothing");
+  t.same(adopted(undefined), [], "nor does one that lets it go");
 });
 
 t.test("a machine's address is its own: it outlives pods, and its port carries the machine's name", async (t) => {
@@ -371,7 +391,7 @@ t.test("a machine's address is its own: it outlives pods, and its port carries t
   facts.set("pods", "default/a", { ...pod, holder: "default/vm" });
   golden(t, "pod-machine", podUnit, facts, "default/vm");
   facts.set("pods", "default/a", undefined);
-  facts.set("machines", "default/vm", { key: "default/vm", uid: "m", deleting: false });
+  facts.set("machines", "default/vm", { key: "default/vm", deleting: false });
   const effects = (): unknown => {
     const input = podUnit.read(facts, "default/vm");
     return input && podUnit.compile(input).effects;

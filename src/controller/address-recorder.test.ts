@@ -45,7 +45,7 @@ t.test("a withdrawn record that fails is dropped, but not what has followed it u
   });
   const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   const record = (v4: string) =>
-    ({ kind: "ip", name: "a.b", lease: { owner: "a.b", subnet: "s", v4 }, node: "n", ownerUid: "" }) as const;
+    ({ kind: "ip", name: "a.b", lease: { owner: "a.b", subnet: "s", v4 }, node: "n" }) as const;
   kube.fail({ verb: "create", code: "unavailable", times: 2 });
   recorder.record(record("10.0.0.1"));
   t.equal(recorder.withdraw("a.b"), false);
@@ -71,7 +71,7 @@ t.test(
       onError: () => {},
     });
     const record = (name: string) =>
-      ({ kind: "ip", name, lease: { owner: name, subnet: "s", v4: "10.0.0.1" }, node: "n", ownerUid: "" }) as const;
+      ({ kind: "ip", name, lease: { owner: name, subnet: "s", v4: "10.0.0.1" }, node: "n" }) as const;
     t.notOk(recorder.writing);
     await recorder.whenWritten();
     kube.fail({ verb: "create", name: "b", code: "unavailable" });

@@ -1,8 +1,8 @@
 import { ipLabels, LABEL } from "../api/annotations.ts";
 import { FINALIZER } from "../api/names.ts";
 import { holderName } from "../compile/pod-interfaces.ts";
-import { OWNER_UID_ANNOTATION, POD_UID_ANNOTATION } from "../facts/project-ip.ts";
-import type { PodFact } from "../facts/types.ts";
+import { podTypeOf } from "../compile/retention.ts";
+import { POD_UID_ANNOTATION } from "../facts/project-ip.ts";
 import type { Lease } from "../ipam/types.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
@@ -154,18 +154,18 @@ function write(kube: Kube, record: AddressRecord): Promise<KubeObject> {
 
 function writeIp(
   kube: Kube,
-  { name, lease, node, pod, ownerUid, takeOver }: Extract<AddressRecord, { kind: "ip" }>,
+  { name, lease, node, pod, takeOver }: Extract<AddressRecord, { kind: "ip" }>,
 ): Promise<KubeObject> {
   const labels = ipLabels({ subnet: lease.subnet, node, reserved: takeOver?.reserved ?? false });
-  const annotations = {
-    ...(pod !== undefined && { [POD_UID_ANNOTATION]: pod.uid }),
-    ...(ownerUid !== "" && { [OWNER_UID_ANNOTATION]: ownerUid }),
-  };
+  const annotations = pod === undefined ? {} : { [POD_UID_ANNOTATION]: pod.uid };
+  const podType = pod === undefined ? "" : podTypeOf(pod);
   if (takeOver !== undefined) {
     const { uid, version } = takeOver;
     const { v4 = "", v6 = "", mac = "" } = lease;
     const grown = v4 !== takeOver.v4 || v6 !== takeOver.v6 || mac !== takeOver.mac;
-    const spec = { nodeName: node, ...(grown && addressFields(lease)) };
+    // A mark stays: an orphan's successor has the address by it.
+    const marked = podType !== "" && podType !== takeOver.podType;
+    const spec = { nodeName: node, ...(marked && { podType }), ...(grown && addressFields(lease)) };
     const body = { metadata: { uid, resourceVersion: version, labels, annotations }, spec };
     return kube.patch(IPS, { name }, { type: "merge", body });
   }
@@ -179,7 +179,7 @@ function writeIp(
     attachMacs: [],
     attachSubnets: [],
     containerID: "",
-    podType: podType(pod),
+    podType,
   };
   return kube.create(IPS, { metadata: { name, labels, annotations, finalizers: [FINALIZER] }, spec });
 }
@@ -212,11 +212,4 @@ function addressFields(lease: Lease): Readonly<Record<string, string>> {
     v6IpAddress: lease.v6 ?? "",
     macAddress: lease.mac ?? "",
   };
-}
-
-/** Kube-OVN's mark on addresses that outlive their pod. */
-function podType(pod: PodFact | undefined): "" | "StatefulSet" | "VirtualMachine" {
-  if (pod === undefined) return "";
-  if (pod.holder !== pod.key) return "VirtualMachine";
-  return pod.owner?.kind === "StatefulSet" ? "StatefulSet" : "";
 }

@@ -25,8 +25,6 @@ export type AddressRecord =
       readonly node: string;
       /** The pod it is for; absent for a node. */
       readonly pod?: PodFact;
-      /** UID of what keeps the address beyond the pod, see `IpFact.ownerUid`. */
-      readonly ownerUid: string;
       /** The object that already has this name, to be taken over rather than created. */
       readonly takeOver?: IpFact;
     }
@@ -307,7 +305,7 @@ export class Allocator {
     if (this.#recording.has(name) || facts.get("ips", name) !== undefined) return;
     const join = facts.get("cluster", "cluster")?.joinSubnet ?? "";
     const decision = this.#allocate({ owner: name, subnets: [join], want: { kind: "any" }, move: true });
-    this.#decided("nodes", node, decision, (lease) => ({ kind: "ip", name, lease, node: node.name, ownerUid: "" }));
+    this.#decided("nodes", node, decision, (lease) => ({ kind: "ip", name, lease, node: node.name }));
   }
 
   #serveReservation(ip: IpFact): void {
@@ -399,7 +397,6 @@ export class Allocator {
       lease,
       node,
       pod,
-      ownerUid: this.#ownerUid(pod),
     });
     if (old === undefined) {
       const alike = likeness(pod, own);
@@ -421,11 +418,6 @@ export class Allocator {
     // What its namesake had is nobody's if the successor cannot have it, unless it is kept for a better one.
     if (!decision.ok && !old.reserved && !isRetained(facts, old)) discard(old);
     this.#decided("pods", pod, decision, (lease) => ({ ...made(lease), takeOver: old }), about);
-  }
-
-  #ownerUid(pod: PodFact): string {
-    const machine = this.#options.facts.get("machines", pod.holder);
-    return machine?.uid ?? (pod.owner?.kind === "StatefulSet" ? pod.owner.uid : "");
   }
 
   /** `take`: holds what is decided. */

@@ -82,6 +82,11 @@ async function dispatch(tools: EffectTools, effect: WeftEffect): Promise<void> {
       return setFinalizer(tools, effect);
     case "release-ip":
       return releaseIp(tools, effect);
+    case "mark-ip": {
+      const { name, uid, podType } = effect;
+      await kube.patch(IPS, { name }, { type: "merge", body: { metadata: { uid }, spec: { podType } } });
+      return;
+    }
     case "condition":
       tools.state(effect);
       return;

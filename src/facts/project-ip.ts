@@ -10,9 +10,6 @@ import type { IpFact } from "./types.ts";
  */
 export const POD_UID_ANNOTATION = "weft.kubeovn.io/pod-uid";
 
-/** The annotation on an IP object that holds the UID of the StatefulSet or machine for whose sake it outlives its pod. */
-export const OWNER_UID_ANNOTATION = "weft.kubeovn.io/owner-uid";
-
 /** What {@link projectIp} reads of an IP. */
 export interface IpObject {
   readonly metadata: ObjectMeta;
@@ -40,7 +37,6 @@ export function projectIp(ip: IpObject): IpFact {
     version: ip.metadata.resourceVersion ?? "",
     podUid: annotations[POD_UID_ANNOTATION] ?? "",
     podType: spec.podType ?? "",
-    ownerUid: annotations[OWNER_UID_ANNOTATION] ?? "",
     created: ip.metadata.creationTimestamp ?? "",
     reserved: labels[LABEL.ipReserved] === "true",
     deleting: deletionTimestamp !== undefined,

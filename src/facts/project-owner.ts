@@ -11,7 +11,6 @@ export interface StatefulSetObject {
 export function projectStatefulSet({ metadata, spec }: StatefulSetObject): StatefulSetFact {
   return {
     key: `${metadata.namespace}/${metadata.name}`,
-    uid: metadata.uid,
     replicas: spec?.replicas ?? 1,
     start: spec?.ordinals?.start ?? 0,
     deleting: metadata.deletionTimestamp !== undefined,
@@ -22,7 +21,6 @@ export function projectStatefulSet({ metadata, spec }: StatefulSetObject): State
 export function projectMachine({ metadata }: { readonly metadata: ObjectMeta }): MachineFact {
   return {
     key: `${metadata.namespace}/${metadata.name}`,
-    uid: metadata.uid,
     deleting: metadata.deletionTimestamp !== undefined,
   };
 }

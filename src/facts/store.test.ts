@@ -12,7 +12,6 @@ function ip(name: string, holder: string, subnet: string): IpFact {
     version: "",
     podUid: "",
     podType: "",
-    ownerUid: "",
     created: "",
     reserved: false,
     deleting: false,

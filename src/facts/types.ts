@@ -76,7 +76,6 @@ export interface NamedPortFact {
 /** One StatefulSet: which of its pods' addresses are kept while they are away. */
 export interface StatefulSetFact {
   readonly key: string;
-  readonly uid: string;
   readonly replicas: number;
   /** `.spec.ordinals.start`. */
   readonly start: number;
@@ -86,7 +85,6 @@ export interface StatefulSetFact {
 /** One KubeVirt VirtualMachine: its address is kept while it exists. */
 export interface MachineFact {
   readonly key: string;
-  readonly uid: string;
   readonly deleting: boolean;
 }
 
@@ -458,8 +456,6 @@ export interface IpFact {
   /** UID of the pod it was given to; "" for objects that Kube-OVN or a user made. */
   readonly podUid: string;
   readonly podType: string;
-  /** UID of the StatefulSet or machine that the pod belonged to; "" where there is none or it is not known. */
-  readonly ownerUid: string;
   /** RFC 3339; of two records of one address the older one stands. */
   readonly created: string;
   /** True where a user keeps it although nobody uses it (`ovn.kubernetes.io/ip_reserved=true`). */

@@ -256,7 +256,7 @@ export class Users {
     const body = {
       label: { metadata: { labels: { [LABEL.subnet]: null } } },
       node: { spec: { nodeName: "nowhere" } },
-      owner: { metadata: { annotations: { "weft.kubeovn.io/owner-uid": null } } },
+      owner: { spec: { podType: "" } },
     }[how];
     this.touched.add(`ips/${ip.metadata.name}`);
     this.#cluster.ignore(this.#kube.patch(IPS, refOf(ip), merge(body)));
