@@ -124,6 +124,15 @@ export function isRunning(facts: FactReader, ip: IpFact): boolean {
   });
 }
 
+/** Whether a pod was told the address of a user's reservation, and runs with it. */
+export function isToldReservation(facts: FactReader, { holder, name, provider, v4, v6 }: IpFact): boolean {
+  return facts.by("pods", "holder", holder).some((pod) => {
+    if (!pod.alive || portOf(pod, provider) !== name) return false;
+    const told = annotated(pod.annotations, provider);
+    return told !== undefined && told.v4 === v4 && told.v6 === v6;
+  });
+}
+
 function claimOf(
   { subnet, mac, v4, v6 }: Omit<CommittedPort, "name">,
   of: Pick<Claim, "pod" | "source" | "owner">,

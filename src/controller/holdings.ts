@@ -3,7 +3,7 @@ import type { IpFact, PodFact, VipFact } from "../facts/types.ts";
 import type { Ipam } from "../ipam/ipam.ts";
 import type { Refusal } from "../ipam/refusal.ts";
 import { holderText } from "../ipam/sentences.ts";
-import { type Claim, type CommittedPort, claimsAtStart, isRunning, lostRecord } from "./claims.ts";
+import { type Claim, type CommittedPort, claimsAtStart, isRunning, isToldReservation, lostRecord } from "./claims.ts";
 import { vipOwner } from "./pod-wish.ts";
 
 /** What holdings follow, and what they tell. */
@@ -115,7 +115,7 @@ export class Holdings {
     const ghost = clash?.holder?.startsWith(ORPHAN) === true ? holderText(clash.holder) : undefined;
     // What a user reserves is kept free in any case, but no pod of another namespace gets it by that.
     const foreign =
-      ip.reserved && !isRunning(facts, ip) ? ipam.poolRefusal(record, namespaceOf(ip))?.message : undefined;
+      ip.reserved && !isToldReservation(facts, ip) ? ipam.poolRefusal(record, namespaceOf(ip))?.message : undefined;
     const message =
       clash && ghost !== undefined
         ? `${clash.value} is still that of ${ghost}: "${name}" has it then`

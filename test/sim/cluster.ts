@@ -108,6 +108,15 @@ export class Cluster {
     return this.#kube.objects<SimPod>(PODS);
   }
 
+  /** As the garbage collector does: first the pods are nobody's, then the set goes. */
+  orphan(set: KubeObject): void {
+    const own = this.pods().filter((pod) => pod.metadata.ownerReferences?.[0]?.uid === set.metadata.uid);
+    const freed = own.map((pod) =>
+      this.#kube.patch(PODS, refOf(pod), merge({ metadata: { uid: pod.metadata.uid, ownerReferences: null } })),
+    );
+    this.ignore(Promise.allSettled(freed).then(() => this.delete(STATEFUL_SETS, set)));
+  }
+
   #work(): void {
     const nodes = this.#kube.objects(NODES).map((node) => node.metadata.name);
     const sets = this.#kube.objects<SimSet>(STATEFUL_SETS);
@@ -152,13 +161,22 @@ export class Cluster {
     const { namespace = "", name, uid } = set.metadata;
     const { replicas, template, ordinals } = set.spec;
     const start = ordinals?.start ?? 0;
+    const owner = { apiVersion: "apps/v1", kind: "StatefulSet", name, uid, controller: true };
+    for (const pod of pods) {
+      const { ownerReferences = [], deletionTimestamp, namespace: of } = pod.metadata;
+      if (of !== namespace || ownerReferences.length > 0 || deletionTimestamp !== undefined) continue;
+      if (!new RegExp(`^${name}-\\d+$`).test(pod.metadata.name)) continue;
+      this.#once(pod, `adopt by ${uid}`, 20, 500, () => {
+        const patch = merge({ metadata: { uid: pod.metadata.uid, ownerReferences: [owner] } });
+        this.ignore(this.#kube.patch(PODS, refOf(pod), patch));
+      });
+    }
     const own = pods.filter((pod) => pod.metadata.ownerReferences?.[0]?.uid === uid);
     for (const pod of own) {
       const ordinal = Number(pod.metadata.name.slice(name.length + 1));
       if (ordinal >= start && ordinal < start + replicas && pod.status?.phase !== "Failed") continue;
       this.#once(pod, "scale", 50, 1_000, () => this.delete(PODS, pod));
     }
-    const owner = { apiVersion: "apps/v1", kind: "StatefulSet", name, uid, controller: true };
     for (let ordinal = start; ordinal < start + replicas; ordinal++) {
       const pod = `${name}-${ordinal}`;
       if (pods.some((other) => other.metadata.namespace === namespace && other.metadata.name === pod)) continue;

@@ -212,8 +212,12 @@ function makeAction(random: Random, name: ActionName, replicas: number, at: numb
       const later = at + random.int(1_000, 15_000);
       return [up, { at: later, do: name, ...set, replicas: random.int(0, 4) }];
     }
-    case "delete-set":
-      return [{ at, do: name, ns, name: random.pick(SETS) }];
+    case "delete-set": {
+      const set = { ns, name: random.pick(SETS) };
+      if (pick < 0.5) return [{ at, do: name, ...set }];
+      const anew: Action = { at: at + (pick < 0.75 ? 300 : 8_000), do: "set", ...set, replicas: 3 };
+      return [{ at, do: name, ...set, orphan: true }, anew];
+    }
     case "deployment":
       return [{ at, do: name, ns, name: random.pick(DEPLOYMENTS), replicas: random.int(0, 6), ...asking }];
     case "machine":

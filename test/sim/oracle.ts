@@ -45,6 +45,11 @@ export function judge(evidence: Evidence): string[] {
   ];
 }
 
+/** Who waits for an address although there is one. */
+export function waitsForNothing(picture: Picture): string[] {
+  return podsWithoutAddress(picture, new Supply(picture));
+}
+
 /** No address held twice, and no MAC in one VPC or other network. What users have reserved wrongly is their affair. */
 function sharedAddresses({ picture }: Evidence): string[] {
   const found: string[] = [];
@@ -122,6 +127,7 @@ function expectedPorts(evidence: Evidence): readonly ExpectedPort[] {
 
 /** The interfaces of pods that must have been told their addresses. */
 function servedInterfaces({ picture }: Evidence): readonly ExpectedPort[] {
+  const supply = new Supply(picture);
   return picture.pods.flatMap((pod) => {
     const ip = picture.ips.find((candidate) => candidate.name === pod.port);
     const subnet = picture.subnet(ip?.subnet ?? "");
@@ -129,6 +135,9 @@ function servedInterfaces({ picture }: Evidence): readonly ExpectedPort[] {
     // A reservation that names no address waits for one like a pod.
     if (ip.addresses.length === 0) return [];
     if (podOf(picture, ip)?.uid !== pod.uid || !pod.alive || pod.node === undefined) return [];
+    // A reservation of an address that is for others gives its pod nothing, unless that ran with it before.
+    const foreign = ip.addresses.some((address) => supply.isForOthers(ip.subnet, address, pod.namespace));
+    if (ip.reserved && foreign && annotation(pod, "ip_address") !== ip.addresses.join(",")) return [];
     return [{ pod, ip, addresses: [ip.mac, ...ip.addresses].join(" ") }];
   });
 }

@@ -1,14 +1,25 @@
 import type { Settings } from "../../src/controller/settings.ts";
 import { fakeKube } from "../../src/kube/fake.ts";
-import { IPS, PODS, STATEFUL_SETS } from "../../src/kube/resources.ts";
+import {
+  IP_POOLS,
+  IPS,
+  NAMESPACES,
+  NODES,
+  PODS,
+  STATEFUL_SETS,
+  SUBNETS,
+  VIPS,
+  VPCS,
+} from "../../src/kube/resources.ts";
 import { Cluster } from "./cluster.ts";
 import { Faults } from "./faults.ts";
 import { isFault } from "./generate.ts";
 import { Historian } from "./historian.ts";
 import { NorthboundServer } from "./northbound-server.ts";
-import { judge } from "./oracle.ts";
+import { judge, waitsForNothing } from "./oracle.ts";
 import { Picture } from "./picture.ts";
 import type { Plant } from "./plants.ts";
+import { Quiet } from "./quiet.ts";
 import { Replica } from "./replica.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Action, DatabaseAction, FaultAction, Script, UserAction } from "./script.ts";
@@ -40,6 +51,10 @@ export interface RunOptions {
   readonly plant?: Plant;
 }
 
+/** After so many ms in which nothing happens everybody has what he can have. */
+const QUIET_ENOUGH_MS = 5_000;
+/** What decides who can have an address. */
+const WATCHED = [PODS, IPS, SUBNETS, IP_POOLS, VIPS, VPCS, NODES, NAMESPACES, STATEFUL_SETS];
 /** How long all must be quiet before it counts as settled: longer than any pause after a failure, in ms. */
 const QUIET_MS = 200_000;
 /** A silent watch is noticed after 150 s, and late requests arrive within 60 s. */
@@ -78,6 +93,7 @@ async function carryOut(script: Script, options: RunOptions): Promise<Outcome> {
   };
   const kube = fakeKube({ clock: { now: scheduler.now, after: scheduler.after }, schedule: (deliver) => deliver() });
   const activity = { kubeWrites: 0, commits: 0, last: 0 };
+  let onActivity = (): void => {};
   const cluster = new Cluster(kube, scheduler, script.seed);
   const users: Users = new Users(kube, cluster, () => historian.look());
   const northbound: NorthboundServer = new NorthboundServer(scheduler, weather, script.seed, {
@@ -87,6 +103,7 @@ async function carryOut(script: Script, options: RunOptions): Promise<Outcome> {
       if (operations.every((operation) => operation["op"] === "assert")) return;
       activity.commits++;
       activity.last = scheduler.elapsed;
+      onActivity();
       scheduler.note(`${from?.name ?? "somebody"} commits ${operations.length} operations`);
       tamperer.committed(from, operations);
       watchman.onCommit(from);
@@ -108,6 +125,7 @@ async function carryOut(script: Script, options: RunOptions): Promise<Outcome> {
       if (type.plural === "leases" || type.plural === "events") return;
       activity.kubeWrites++;
       activity.last = scheduler.elapsed;
+      onActivity();
     },
     onBug: violate,
   };
@@ -116,6 +134,16 @@ async function carryOut(script: Script, options: RunOptions): Promise<Outcome> {
   const { signal } = new AbortController();
   for (const type of [PODS, STATEFUL_SETS, IPS]) {
     cluster.ignore(kube.watch(type, { resourceVersion: "0", timeoutSeconds: 1e9, signal }, () => historian.look()));
+  }
+  // Where nothing goes wrong nobody waits for what he could have: not for 5 s, and not until something else wakes him.
+  if (script.actions.every(({ do: name }) => !isFault(name) && name !== "nb-restore")) {
+    const quiet = new Quiet(scheduler, QUIET_ENOUGH_MS, () => {
+      for (const what of waitsForNothing(new Picture(kube))) violate(`for ${QUIET_ENOUGH_MS / 1_000} s, ${what}`);
+    });
+    onActivity = () => quiet.disturbed();
+    for (const type of WATCHED) {
+      cluster.ignore(kube.watch(type, { resourceVersion: "0", timeoutSeconds: 1e9, signal }, () => quiet.disturbed()));
+    }
   }
   cluster.start();
   for (const action of script.actions) {

@@ -31,7 +31,8 @@ export type UserAction =
       readonly start?: number;
       readonly wishes?: Wishes;
     }
-  | { readonly do: "delete-set"; readonly ns: string; readonly name: string }
+  /** `orphan`: its pods stay, and are nobody's until there is a set of that name again. */
+  | { readonly do: "delete-set"; readonly ns: string; readonly name: string; readonly orphan?: true }
   | {
       readonly do: "deployment";
       readonly ns: string;

@@ -50,6 +50,19 @@ export class Supply {
     return this.#givable(subnet, block).includes(address?.value ?? 0n);
   }
 
+  /** Whether an address is one of a pool that is for other namespaces. */
+  isForOthers(subnet: string, text: string, namespace: string): boolean {
+    const address = readAddress(text);
+    return this.#picture.pools.some(
+      (pool) =>
+        pool.subnet === subnet &&
+        !pool.deleting &&
+        !isFor(pool, namespace) &&
+        address !== undefined &&
+        pool.ranges.some((range) => isIn(range, address)),
+    );
+  }
+
   /** Counts of one family, as the subnet's status is to have them. */
   counts(subnet: Subnet, family: 4 | 6): { readonly available: Set<string>; readonly using: Set<string> } {
     const available = new Set<string>();
@@ -97,25 +110,23 @@ export class Supply {
     // One that runs already can only go on with the address that it has.
     if (annotation(pod, "allocated") === "true") {
       const had = annotation(pod, "ip_address").split(",");
-      return subnets.some((subnet) => had.every((address) => this.#canHave(subnet, address, pod.port)));
+      return subnets.some((subnet) => had.every((address) => this.#canHave(subnet, address, pod)));
     }
     if (mac_address !== undefined || Object.keys(others).some((key) => key !== "logical_switch")) return false;
     const family = ip_family === "ipv4" ? 4 : ip_family === "ipv6" ? 6 : "any";
     if (ip_address !== undefined) {
-      return family === "any" && subnets.some((subnet) => this.#canHave(subnet, ip_address, pod.port));
+      return family === "any" && subnets.some((subnet) => this.#canHave(subnet, ip_address, pod));
     }
     if (ip_pool !== undefined) {
       if (/[,;]/.test(ip_pool)) {
         const entries = ip_pool.split(/[,;]/);
         const mine = pod.set === undefined ? entries : entries.slice(pod.set.ordinal, pod.set.ordinal + 1);
-        return (
-          family === "any" && mine.some((entry) => subnets.some((subnet) => this.#canHave(subnet, entry, pod.port)))
-        );
+        return family === "any" && mine.some((entry) => subnets.some((subnet) => this.#canHave(subnet, entry, pod)));
       }
       const pool = picture.pools.find((candidate) => candidate.name === ip_pool && !candidate.deleting);
       const subnet = picture.subnet(pool?.subnet ?? "");
       if (pool === undefined || subnet === undefined || subnet.deleting || !picture.inForce(subnet)) return false;
-      if (pod.asked["logical_switch"] !== undefined) return false;
+      if (pod.asked["logical_switch"] !== undefined || !isFor(pool, pod.namespace)) return false;
       return this.hasRoom(subnet, family, pool.name);
     }
     const pools = picture.pools.filter(
@@ -126,13 +137,14 @@ export class Supply {
   }
 
   /** Whether one named address is to be had; the other family of a subnet of two is filled with any. */
-  #canHave(subnet: Subnet, text: string, owner: string): boolean {
+  #canHave(subnet: Subnet, text: string, { port, namespace }: Pod): boolean {
     const address = readAddress(text);
     if (address === undefined) return false;
     const block = subnet.blocks.find((candidate) => isIn(candidate, address));
     if (block === undefined || !this.#givable(subnet, block).includes(address.value)) return false;
     const holder = this.holder(subnet.name, text);
-    if (holder !== undefined && holder !== owner) return false;
+    if (holder !== undefined && holder !== port) return false;
+    if (holder === undefined && this.isForOthers(subnet.name, text, namespace)) return false;
     return subnet.blocks.every((other) => other === block || this.hasRoom(subnet, other.family));
   }
 }
@@ -149,4 +161,8 @@ export function readRanges(text: string): Set<string> {
     for (let value = range.first; value <= range.last; value++) keys.add(`${range.family}/${value}`);
   }
   return keys;
+}
+
+function isFor({ namespaces }: { readonly namespaces: readonly string[] }, namespace: string): boolean {
+  return namespaces.length === 0 || namespaces.includes(namespace);
 }

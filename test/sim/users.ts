@@ -95,7 +95,9 @@ export class Users {
       }
       case "delete-set": {
         const set = kube.object(STATEFUL_SETS, { namespace: action.ns, name: action.name });
-        if (set !== undefined) cluster.delete(STATEFUL_SETS, set);
+        if (set === undefined) return;
+        if (action.orphan === true) cluster.orphan(set);
+        else cluster.delete(STATEFUL_SETS, set);
         return;
       }
       case "deployment": {
