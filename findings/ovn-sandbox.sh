@@ -1,0 +1,58 @@
+# For the findings about OVN, which source it: Debian's packages of one release in a temporary root file system, in it a northbound and
+# a southbound database and ovn-northd. Needs root and debootstrap; everything goes away at the end.
+#
+#   ovn_sandbox SUITE VERSION   SUITE is a Debian release; fails unless its ovn-northd says VERSION
+#   nb ARG…  sb ARG…  trace ARG…   ovn-nbctl, ovn-sbctl and ovn-trace on these databases
+#   northd_log                  what ovn-northd has logged
+#   expect WHAT WANTED SEEN     fails unless the two are equal
+set -euo pipefail
+
+ovn_sandbox() {
+  local suite=$1 version=$2
+  root=$(mktemp -d) run=/run/sandbox
+  trap 'ovn_end' EXIT
+  command -v debootstrap >/dev/null || { echo "install debootstrap first" >&2; exit 2; }
+  echo "installing OVN from Debian $suite in a temporary folder (two minutes)"
+  # Without a mount namespace of its own, debootstrap's /proc would stay.
+  unshare --mount --propagation private debootstrap --variant=minbase --include=openvswitch-common,ovn-central,ovn-host "$suite" "$root" >"$root.log" 2>&1 ||
+    { tail -n 5 "$root.log" >&2; exit 2; }
+  mkdir -p "$root$run"
+  local said
+  said=$(chroot "$root" ovn-northd --version | head -n 1)
+  [ "$said" = "ovn-northd $version" ] || { echo "Debian $suite has $said now; this was seen with $version" >&2; exit 2; }
+  echo "version: $said"
+  local db
+  for db in nb sb; do
+    chroot "$root" ovsdb-tool create $run/$db.db /usr/share/ovn/ovn-$db.ovsschema
+    chroot "$root" ovsdb-server --detach --no-chdir -vconsole:off --log-file=$run/$db.log --pidfile=$run/$db.pid --unixctl=$run/$db.ctl \
+      --remote=punix:$run/$db.sock $run/$db.db 2>/dev/null
+  done
+  chroot "$root" ovn-northd --detach --no-chdir -vconsole:off --log-file=$run/northd.log --pidfile=$run/northd.pid --unixctl=$run/northd.ctl \
+    --ovnnb-db=unix:$run/nb.sock --ovnsb-db=unix:$run/sb.sock 2>/dev/null
+}
+
+ovn_end() {
+  local pid
+  for pid in "$root$run"/*.pid; do if [ -e "$pid" ]; then kill "$(cat "$pid")" || true; fi; done
+  rm -rf "$root" "$root.log"
+}
+
+nb() { chroot "$root" ovn-nbctl --db=unix:$run/nb.sock "$@"; }
+sb() { chroot "$root" ovn-sbctl --db=unix:$run/sb.sock "$@"; }
+trace() { chroot "$root" ovn-trace --db=unix:$run/sb.sock "$@"; }
+northd_log() { cat "$root$run/northd.log"; }
+
+# Two switches a and b with a port each (10.0.0.11, 10.0.1.11) on a router r.
+two_switches() {
+  nb lr-add r -- lrp-add r r-a 02:00:00:00:00:01 10.0.0.1/24 -- lrp-add r r-b 02:00:00:00:00:02 10.0.1.1/24
+  local s
+  for s in a b; do
+    nb ls-add $s -- lsp-add $s $s-r -- lsp-set-type $s-r router -- lsp-set-addresses $s-r router -- lsp-set-options $s-r router-port=r-$s
+  done
+  nb lsp-add a p1 -- lsp-set-addresses p1 "02:00:00:00:01:01 10.0.0.11"
+  nb lsp-add b p2 -- lsp-set-addresses p2 "02:00:00:00:02:01 10.0.1.11"
+}
+
+expect() {
+  if [ "$2" = "$3" ]; then echo "as seen before: $1: $3"; else echo "CHANGED: $1: was $2, is $3" >&2; exit 1; fi
+}
