@@ -50,9 +50,9 @@ const hold = (facts: FactStore, subnet: string, v4: string): void =>
 t.test("a subnet that is in force says so in its annotation, and grows where there is room", async (t) => {
   const { facts, apply, annotations } = cluster();
   apply("s", { cidrBlock: "10.20.0.0/24" });
-  t.equal(annotations.get("s"), "10.20.0.0/24 10.20.0.1");
+  t.equal(annotations.get("s"), '10.20.0.0/24 10.20.0.1 {"excludeIps":["10.20.0.1"]}');
   apply("s", { cidrBlock: "10.20.0.0/23" });
-  t.equal(annotations.get("s"), "10.20.0.0/23 10.20.0.1");
+  t.equal(annotations.get("s"), '10.20.0.0/23 10.20.0.1 {"excludeIps":["10.20.0.1"]}');
   t.same(inForce(facts, "s"), ["10.20.0.0/23", "10.20.0.1"]);
   t.match(condition(facts, "s"), { ready: true, message: "", refused: undefined });
 });
@@ -79,7 +79,7 @@ t.test(
           message: `spec.cidrBlock 10.20.0.0/23 overlaps 10.20.1.0/24 of subnet ${other} in VPC ovn-cluster; choose a range that no other subnet has`,
         },
       });
-      t.equal(annotations.get(grows), "10.20.0.0/24 10.20.0.1");
+      t.match(annotations.get(grows), /^10\.20\.0\.0\/24 10\.20\.0\.1 /);
       facts.set("subnetSpecs", other, undefined);
       t.same(inForce(facts, grows), ["10.20.0.0/23", "10.20.0.1"], "as soon as the other is gone");
       t.equal(facts.get("subnets", other), undefined);
@@ -155,6 +155,92 @@ t.test("nonsense in a spec does not count either, and what was refused counts wh
   t.same(inForce(facts, "s"), ["10.20.0.0/22", "10.20.0.1"]);
 });
 
+t.test("a subnet of which IPAM would give nothing is not in force, and says why", async (t) => {
+  for (const [spec, reason, message] of [
+    [{ cidrBlock: "127.0.0.0/24" }, "CidrNotUnicast", /overlaps 127\.0\.0\.0\/8/],
+    [{ cidrBlock: "fe80::/64" }, "CidrNotUnicast", /link-local/],
+    [{ cidrBlock: "10.20.0.0/24", gateway: "10.20.0.255" }, "GatewayIsReserved", /name one from 10\.20\.0\.1/],
+    [{ cidrBlock: "fd00:201::/112", gateway: "fd00:201::" }, "GatewayIsReserved", /name one from fd00:201::1/],
+  ] as const) {
+    const { facts, apply } = cluster();
+    apply("s", spec);
+    t.match(condition(facts, "s"), { ready: false, reason, message }, JSON.stringify(spec));
+    apply("s", { cidrBlock: "10.20.0.0/24" });
+    apply("s", spec);
+    t.same(inForce(facts, "s"), ["10.20.0.0/24", "10.20.0.1"], "and as an edit it does not count");
+    t.match(condition(facts, "s"), { ready: true, refused: { reason, message } });
+  }
+});
+
+t.test(
+  "exclusions that cannot be read leave those that were there before, with the range that they were for",
+  async (t) => {
+    const { facts, apply, annotations } = cluster();
+    const excludes = () => facts.get("subnets", "s")?.excludeIps;
+    const good = ["10.20.0.1", "10.20.0.2..10.20.0.3", "fd00:20::1", "fd00:20::2..fd00:20::9"];
+    const cidrBlock = "10.20.0.0/24,fd00:20::/112";
+    apply("s", { cidrBlock, excludeIps: good });
+    const bad = { excludeIps: [...good, "fd00:20::1:0..fd00:20::ff"], natOutgoing: true };
+    for (const spec of [
+      { ...bad, cidrBlock },
+      { ...bad, cidrBlock: "10.20.0.0/23,fd00:20::/112" },
+    ]) {
+      apply("s", spec);
+      t.same(excludes(), good);
+      t.same(inForce(facts, "s"), ["10.20.0.0/24", "10.20.0.1"]);
+      t.equal(facts.get("subnets", "s")?.natOutgoing, true, "what can be read counts");
+      t.match(condition(facts, "s"), {
+        ready: true,
+        refused: { reason: "InvalidExcludeIps", message: /spec\.excludeIps has "fd00:20::1:0\.\.fd00:20::ff"/ },
+      });
+    }
+    // A record of an earlier version does not have them: then all may be meant.
+    annotations.set("s", "10.20.0.0/24,fd00:20::/112 10.20.0.1,fd00:20::1");
+    apply("s", { ...bad, cidrBlock });
+    t.same(excludes(), ["10.20.0.0/24", "fd00:20::/112"]);
+    apply("s", { cidrBlock, excludeIps: good.slice(1) });
+    t.same(excludes(), good, "the gateways are among them");
+    apply("s", { cidrBlock: "10.20.0.0/240", excludeIps: ["10.20.0.5"] });
+    t.same(excludes(), ["10.20.0.5"], "a range that cannot be read does not keep exclusions from counting");
+  },
+);
+
+t.test("selectors of namespaces that cannot be read leave those that were there before", async (t) => {
+  const { facts, apply } = cluster();
+  const [a, b] = [
+    { matchLabels: { team: "a" } },
+    { matchExpressions: [{ key: "team", operator: "in", values: ["b"] }] },
+  ];
+  const cidrBlock = "10.20.0.0/24";
+  apply("s", { cidrBlock, namespaceSelectors: [b] });
+  t.match(condition(facts, "s"), {
+    ready: false,
+    reason: "InvalidSelector",
+    message:
+      'spec.namespaceSelectors[0]: operator "in" for label team is not known; In, NotIn, Exists and DoesNotExist are',
+  });
+  apply("s", { cidrBlock, namespaceSelectors: [a] });
+  apply("s", { cidrBlock, namespaceSelectors: [b], gateway: "10.20.0.9" });
+  t.same(facts.get("subnets", "s")?.namespaceSelectors, [a]);
+  t.same(inForce(facts, "s"), ["10.20.0.0/24", "10.20.0.9"], "what can be read counts");
+  t.match(condition(facts, "s"), { ready: true, refused: { reason: "InvalidSelector" } });
+});
+
+t.test("a subnet among the addresses of Services is refused, unless it has nothing to do with them", async (t) => {
+  const { facts, apply } = cluster();
+  addVpc(facts, "team", {});
+  const message =
+    "spec.cidrBlock 10.100.0.0/24 overlaps 10.96.0.0/12, the addresses of Services; choose a range outside it";
+  apply("s", { cidrBlock: "10.100.0.0/24" });
+  t.match(condition(facts, "s"), { ready: false, reason: "ServiceConflict", message });
+  apply("s", { cidrBlock: "10.100.0.0/24", vpc: "team" });
+  t.match(condition(facts, "s"), { ready: false, reason: "ServiceConflict" });
+  apply("s", { cidrBlock: "10.100.0.0/24", vpc: "team", enableLb: false });
+  t.match(condition(facts, "s"), { ready: true });
+  apply("other", { cidrBlock: "10.101.0.0/24", provider: "macvlan.default" });
+  t.match(condition(facts, "other"), { ready: true }, "another plugin's network");
+});
+
 t.test("nothing is given while subnets change: what closes comes first, what opens last", async (t) => {
   const { facts, apply } = cluster();
   apply("1-first", { cidrBlock: "10.20.0.0/24" });
@@ -177,9 +263,20 @@ t.test("the annotation is read as it was written, and anything else is as none",
     metadata: { name: "s", uid: "s" },
     spec: { cidrBlock: "10.20.0.0/24,fd00:20::/112" },
   }) satisfies SubnetSpecFact;
-  const { cidr, gateway } = fact;
-  t.equal(writeInForce(fact), "10.20.0.0/24,fd00:20::/112 10.20.0.1,fd00:20::1");
-  t.same(readInForce(writeInForce(fact)), { cidr, gateway });
+  const { cidr, gateway, excludeIps, namespaceSelectors } = fact;
+  const text = '10.20.0.0/24,fd00:20::/112 10.20.0.1,fd00:20::1 {"excludeIps":["10.20.0.1","fd00:20::1"]}';
+  t.equal(writeInForce(fact), text);
+  t.same(readInForce(text), { cidr, gateway, excludeIps, namespaceSelectors });
+  t.same(readInForce("10.20.0.0/24,fd00:20::/112 10.20.0.1,fd00:20::1"), { cidr, gateway }, "of an earlier version");
+  const selectors = [{ matchLabels: { a: "b c" }, matchExpressions: [{ key: "k", operator: "In", values: ["v"] }] }];
+  const selecting = { ...fact, namespaceSelectors: selectors };
+  t.same(readInForce(writeInForce(selecting))?.namespaceSelectors, selectors);
+  const many = Array.from({ length: 4096 }, (_, i) => `fd00:1111:2222:3333:4444:5555:6666:${i}`);
+  t.equal(
+    writeInForce({ ...fact, excludeIps: many }).split(" ").length,
+    2,
+    "too long for an annotation: not known later",
+  );
   for (const text of [
     "",
     "x",
@@ -187,6 +284,9 @@ t.test("the annotation is read as it was written, and anything else is as none",
     "10.20.0.0/24 fd00::1",
     "10.20.0.0/24 10.20.0.1 more",
     "10.20.0.0/24,fd00::/64 10.20.0.1",
+    "10.20.0.0/24 10.20.0.1 {}",
+    "10.20.0.0/24 10.20.0.1 []",
+    '10.20.0.0/24 10.20.0.1 {"excludeIps":[1]}',
   ])
     t.equal(readInForce(text), undefined, text);
 });

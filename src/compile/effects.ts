@@ -1,4 +1,5 @@
 import { FINALIZER } from "../api/names.ts";
+import { IN_FORCE_ANNOTATION, writeFields } from "../facts/in-force.ts";
 import type { IpFact, PodFact } from "../facts/types.ts";
 import type { PolicyKind } from "../policy/translate.ts";
 import type { PolicyProblem } from "../policy/types.ts";
@@ -20,7 +21,7 @@ export type WeftEffect =
 export interface AnnotateEffect {
   readonly kind: "annotate";
   readonly key: string;
-  readonly resource: "pods" | "nodes" | "namespaces" | "subnets";
+  readonly resource: "pods" | "nodes" | "namespaces" | "subnets" | "vpcs" | "ipPools" | "vips";
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
@@ -153,6 +154,16 @@ export function annotate(
   const { namespace = "", name, uid } = object;
   const key = `annotate/${resource}/${namespace}/${name}`;
   return [{ kind: "annotate", key, resource, namespace, name, uid, annotations }];
+}
+
+/** The effect that has an object remember what of it is in force, see `IN_FORCE_ANNOTATION`. */
+export function remember(
+  resource: "vpcs" | "ipPools" | "vips",
+  { name, uid, inForce }: { readonly name: string; readonly uid: string; readonly inForce: string },
+  fields: Readonly<Record<string, unknown>>,
+): readonly AnnotateEffect[] {
+  const annotations = inForce === "" ? {} : { [IN_FORCE_ANNOTATION]: inForce };
+  return annotate(resource, { name, uid, annotations }, { [IN_FORCE_ANNOTATION]: writeFields(fields) });
 }
 
 /**

@@ -5,7 +5,7 @@ import { parseIp } from "../net/address.ts";
 import { cidrsOfRange, parseRange, rangeContains } from "../net/range.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
-import { finalizer, type WeftEffect } from "./effects.ts";
+import { finalizer, remember, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { externalIds } from "./rows.ts";
 
@@ -42,9 +42,10 @@ export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
     }
     const build = new FragmentBuilder();
     if (pool.enableAddressSet && verdict?.ok === true) {
+      // Single addresses are written without a length, as in Kube-OVN.
       const addresses = pool.ips.flatMap((text) => {
         const range = parseRange(text);
-        return range === undefined ? [] : cidrsOfRange(range).map((cidr) => cidr.text);
+        return range === undefined ? [] : cidrsOfRange(range).map(({ text }) => text.replace(/\/(32|128)$/, ""));
       });
       build.row("Address_Set", `ippool/${pool.name}`, {
         name: ipPoolAddressSetName(pool.name),
@@ -55,14 +56,16 @@ export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
     const { name, uid, generation } = pool;
     const effects: WeftEffect[] = [...finalizer("ipPools", pool, true)];
     if (verdict !== undefined) {
-      const { ok, reason, message } = verdict;
+      const { ok, reason, message, refused } = verdict;
       const state = pool.deleting
         ? {
             ready: false,
             reason: "InUse",
             message: `it is deleted once nobody holds an address of it: ${holders.slice(0, 5).join(", ")}`,
           }
-        : { ready: ok, reason, message };
+        : { ready: ok, reason, message, ...(refused && { refused }) };
+      // What of it can be read counts, whatever else keeps it from being ready.
+      if (!pool.deleting && pool.problem === undefined) effects.push(...remember("ipPools", pool, { ips: pool.ips }));
       effects.push({
         kind: "condition",
         key: `condition/ipPools/${name}`,

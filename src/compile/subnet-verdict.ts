@@ -1,9 +1,12 @@
 import { isOvnProvider } from "../api/annotations.ts";
-import { withAccepted } from "../facts/project-subnet.ts";
+import { joinDual, withAccepted } from "../facts/project-subnet.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { SubnetFact, SubnetSpecFact, VerdictFact } from "../facts/types.ts";
+import { type SubnetFields, subnetConfig } from "../ipam/config.ts";
 import { parseIp } from "../net/address.ts";
 import { cidrContains, cidrsOverlap, parseCidr } from "../net/cidr.ts";
+import type { Dual } from "../net/dual.ts";
+import { selectorProblem } from "../policy/labels.ts";
 import { samePlain } from "../unit/plain.ts";
 import { findNeighbours, nodeFinder } from "./subnet-neighbours.ts";
 
@@ -31,12 +34,12 @@ export function settleSubnets(reader: FactReader): readonly Settled[] {
   const specs = reader.all("subnetSpecs");
   const neighbours = findNeighbours(specs);
   const nodeIn = nodeFinder(reader.all("nodes"));
-  const router = reader.get("cluster", "cluster")?.router;
+  const { router, serviceCidr } = reader.get("cluster", "cluster") ?? {};
   return specs.map((spec) => {
     const others = neighbours.get(spec.name) ?? [];
     // Another plugin's network may well be the nodes' own.
     const node = spec.vpc === router && isOvnProvider(spec.provider) ? nodeIn(spec.cidr) : undefined;
-    return settle(reader, spec, others, node);
+    return settle(reader, spec, others, node, { router, cidr: serviceCidr });
   });
 }
 
@@ -45,21 +48,79 @@ function settle(
   spec: SubnetSpecFact,
   others: readonly SubnetSpecFact[],
   node: { readonly node: string; readonly address: string } | undefined,
+  services: { readonly router: string | undefined; readonly cidr: Dual<string> | undefined },
 ): Settled {
   const { accepted, ...written } = spec;
   const key = spec.name;
   const problem =
     written.problem ??
     withoutVpc(reader, written) ??
+    ungiving(written) ??
+    serviceInside(written, services) ??
     clash(written, others, isAccepted(spec)) ??
     nodeInside(written, node) ??
     inUse(reader, spec);
-  if (problem === undefined) return { spec, subnet: written, verdict: { key, ok: true, reason: "Ready", message: "" } };
-  const former = withAccepted(spec);
-  if (accepted !== undefined && clash(former, others, true) === undefined) {
-    return { spec, subnet: former, verdict: { key, ok: true, reason: "Ready", message: "", refused: problem } };
+  const unclear = unclearSelector(written);
+  const refused = joined(problem, unclear);
+  if (refused === undefined) return { spec, subnet: written, verdict: { key, ok: true, reason: "Ready", message: "" } };
+  const base = problem === undefined ? written : withAccepted(spec);
+  // Whom a selector that cannot be read means is not known: whoever was meant before still is.
+  const namespaceSelectors = (unclear && accepted?.namespaceSelectors) ?? base.namespaceSelectors;
+  const former = { ...base, namespaceSelectors };
+  const stands = problem === undefined || (clash(former, others, true) ?? ungiving(former)) === undefined;
+  if (accepted !== undefined && stands) {
+    return { spec, subnet: former, verdict: { key, ok: true, reason: "Ready", message: "", refused } };
   }
-  return { spec, subnet: written, verdict: { key, ok: false, ...problem } };
+  return { spec, subnet: written, verdict: { key, ok: false, ...refused } };
+}
+
+function joined(...problems: readonly (Problem | undefined)[]): Problem | undefined {
+  const known = problems.filter((problem) => problem !== undefined);
+  const [first] = known;
+  return first && { reason: first.reason, message: known.map(({ message }) => message).join("; ") };
+}
+
+/** What IPAM reads of a subnet, without its pools. */
+export function ipamFields({ name, cidr, gateway, excludeIps }: SubnetFact): SubnetFields {
+  return { name, cidrBlock: joinDual(cidr), gateway: joinDual(gateway), excludeIps };
+}
+
+/** What IPAM refuses, read once: a thousand subnets are looked at with each change of one of them. */
+const refusals = new WeakMap<SubnetFact["cidr"], { readonly of: string; readonly problem: Problem | undefined }>();
+
+/** Why IPAM would give nothing of a subnet. */
+function ungiving(subnet: SubnetFact): Problem | undefined {
+  const fields = ipamFields(subnet);
+  const of = JSON.stringify(fields);
+  let known = refusals.get(subnet.cidr);
+  if (known?.of !== of) {
+    const parsed = subnetConfig(fields);
+    const [first] = parsed.ok ? [] : parsed.refusals;
+    known = { of, problem: first && { reason: first.code, message: first.message } };
+    refusals.set(subnet.cidr, known);
+  }
+  return known.problem;
+}
+
+function unclearSelector({ namespaceSelectors }: SubnetFact): Problem | undefined {
+  for (const [i, selector] of namespaceSelectors.entries()) {
+    const problem = selectorProblem(selector);
+    if (problem === undefined) continue;
+    return { reason: "InvalidSelector", message: `spec.namespaceSelectors[${i}]: ${problem}` };
+  }
+  return undefined;
+}
+
+/** Addresses of Services are no pod's: what is sent to one is balanced, on nodes and on the switches that have load balancers. */
+function serviceInside(
+  subnet: SubnetFact,
+  { router, cidr = {} }: { readonly router: string | undefined; readonly cidr: Dual<string> | undefined },
+): Problem | undefined {
+  if (!isOvnProvider(subnet.provider) || (subnet.vpc !== router && !subnet.enableLb)) return undefined;
+  const shared = overlap(subnet, { cidr });
+  if (shared === undefined) return undefined;
+  const message = `spec.cidrBlock ${shared.mine} overlaps ${shared.theirs}, the addresses of Services; choose a range outside it`;
+  return { reason: "ServiceConflict", message };
 }
 
 function withoutVpc(reader: FactReader, { vpc, provider }: SubnetFact): Problem | undefined {
@@ -70,7 +131,7 @@ function withoutVpc(reader: FactReader, { vpc, provider }: SubnetFact): Problem 
 
 /** Whether the addresses of the spec are those in force. */
 function isAccepted({ accepted, cidr, gateway }: SubnetSpecFact): boolean {
-  return accepted !== undefined && samePlain(accepted, { cidr, gateway });
+  return accepted !== undefined && samePlain([accepted.cidr, accepted.gateway], [cidr, gateway]);
 }
 
 /** The neighbour that keeps a subnet from having its addresses. `settled`: they are in force already. */

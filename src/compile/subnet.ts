@@ -150,7 +150,7 @@ function compileEffects({ subnet, verdict, accepted, cluster, holders, joinCidr 
       spec: subnet.missing,
     });
   }
-  if (verdict.ok && verdict.refused === undefined && subnet.protocol !== "Mac") {
+  if (verdict.ok && subnet.protocol !== "Mac") {
     const annotations = accepted === undefined ? {} : { [IN_FORCE_ANNOTATION]: writeInForce(accepted) };
     effects.push(...annotate("subnets", { name, uid, annotations }, { [IN_FORCE_ANNOTATION]: writeInForce(subnet) }));
   }
@@ -177,16 +177,22 @@ function compileEffects({ subnet, verdict, accepted, cluster, holders, joinCidr 
     const problems = [...translateSubnetRules(subnet, joinCidr).problems, ...dhcpProblems(subnet)];
     const [problem] = problems;
     if (lack !== undefined) effects.push(condition(false, lack.reason, lack.message));
-    else if (problem !== undefined) effects.push(condition(false, problem.reason, problemText(problems)));
+    else if (problem !== undefined) effects.push(notAsWritten(condition(true, problem.reason, problemText(problems))));
     else effects.push(condition(true, "Ready", former(subnet, verdict)));
   }
   return effects;
 }
 
-/** What it goes on with, where what is in its spec is refused. */
+/** Its pods are served, which nodes go by; that something in its spec does not count is in condition `Validated`. */
+function notAsWritten(effect: ConditionEffect): ConditionEffect {
+  const { reason, message, refused } = effect;
+  return { ...effect, refused: refused ?? { reason, message } };
+}
+
+/** What it goes on with, where something in its spec is refused. */
 function former({ cidr, gateway }: SubnetFact, { refused }: VerdictFact): string {
   if (refused === undefined) return "";
-  return `it goes on with cidrBlock ${joinDual(cidr)} and gateway ${joinDual(gateway)}; condition Validated says why not with those of its spec`;
+  return `it goes on with cidrBlock ${joinDual(cidr)} and gateway ${joinDual(gateway)}, as last accepted; condition Validated says what of its spec does not count`;
 }
 
 function inUse(holders: readonly string[], { joinSubnet }: ClusterFact): string {

@@ -149,8 +149,8 @@ export function addSubnet(
   for (const fact of facts.all("subnetSpecs")) {
     const { ok, refused } = facts.get("verdicts", fact.name) ?? { ok: false };
     if (!ok || refused !== undefined || fact.protocol === "Mac") continue;
-    const { cidr, gateway } = fact;
-    facts.set("subnetSpecs", fact.name, { ...fact, accepted: { cidr, gateway } });
+    const { cidr, gateway, excludeIps, namespaceSelectors } = fact;
+    facts.set("subnetSpecs", fact.name, { ...fact, accepted: { cidr, gateway, excludeIps, namespaceSelectors } });
   }
   settleSubnets(facts);
 }

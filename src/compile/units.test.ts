@@ -417,7 +417,11 @@ t.test("a pool is an address set where it is asked for, and stays until its last
       "team-a",
       projectIpPool({
         metadata: { name: "team-a", uid: "uid-pool", generation: 2, ...metadata },
-        spec: { subnet: "ovn-default", ips: ["10.16.0.2..10.16.0.5", "fd00:10:16::/120"], enableAddressSet: true },
+        spec: {
+          subnet: "ovn-default",
+          ips: ["10.16.0.2..10.16.0.6", "fd00:10:16::/120", "fd00:10:16::1:7"],
+          enableAddressSet: true,
+        },
       }),
     );
   pool({});

@@ -5,7 +5,7 @@ import type { SubnetFact, VerdictFact, VipFact } from "../facts/types.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import { stableMac } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
-import { type ConditionEffect, finalizer, type WeftEffect } from "./effects.ts";
+import { type ConditionEffect, finalizer, remember, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { switchId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
@@ -51,6 +51,9 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
   compile({ vip, subnet, parents, taken, refusal }): Fragment<WeftEffect> {
     if (vip.deleting) return { rows: [], edges: [], effects: finalizer("vips", vip, false) };
     const effects: WeftEffect[] = [...finalizer("vips", vip, true), ...stateOf(vip, subnet, refusal)];
+    if (vip.problem === undefined && vip.written.length + vip.inForce.length > 0) {
+      effects.push(...remember("vips", vip, { selector: vip.written }));
+    }
     // Where there is no switch the address is only kept.
     if (subnet === undefined || !vip.given || taken || !isOvnProvider(subnet.provider))
       return { rows: [], edges: [], effects };
@@ -63,12 +66,22 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
 
 /** Nothing as long as nothing has been decided. No generation: without a status subresource the API server counts statuses too. */
 function stateOf(
-  { name, uid, given, subnet: of, v4, v6, mac }: VipFact,
+  { name, uid, given, subnet: of, v4, v6, mac, problem }: VipFact,
   subnet: SubnetFact | undefined,
   refusal: VerdictFact | undefined,
 ): readonly ConditionEffect[] {
   const say = (ready: boolean, reason: string, message: string): readonly ConditionEffect[] => [
-    { kind: "condition", key: `condition/vips/${name}`, resource: "vips", name, uid, ready, reason, message },
+    {
+      kind: "condition",
+      key: `condition/vips/${name}`,
+      resource: "vips",
+      name,
+      uid,
+      ready,
+      reason,
+      message,
+      ...(problem && { refused: problem }),
+    },
   ];
   if (!given) return refusal === undefined ? [] : say(false, refusal.reason, refusal.message);
   if (subnet === undefined) {
@@ -113,11 +126,8 @@ function isTaken(reader: FactReader, { name, type, namespace }: VipFact): boolea
 
 /** Pods of the Vip's namespace, in its subnet, that its selector finds and that name it in their annotation. */
 function parentsOf(reader: FactReader, vip: VipFact): readonly string[] {
-  if (vip.namespace === "") return [];
-  const labels = vip.selector.flatMap((entry) => {
-    const [key = "", value = "", ...rest] = entry.split(":").map((part) => part.trim());
-    return key !== "" && rest.length === 0 ? [[key, value] as const] : [];
-  });
+  const labels = vip.selector;
+  if (vip.namespace === "" || labels === undefined) return [];
   const names = reader.by("pods", "namespace", vip.namespace).flatMap((pod) => {
     const named = (pod.annotations[POD.aaps] ?? "").split(",").some((name) => name.trim() === vip.name);
     if (!named || !pod.alive || !labels.every(([key, value]) => pod.labels[key] === value)) return [];

@@ -323,7 +323,7 @@ export class Controller {
     this.#term?.statuses.state(effect);
     const problem = effect.refused ?? (effect.ready ? undefined : effect);
     // Why a Vip has no address was said when that was decided.
-    if (problem === undefined || effect.resource === "vips") return;
+    if (problem === undefined || (effect.resource === "vips" && effect.refused === undefined)) return;
     const { resource, name, uid } = effect;
     this.#events.record({ type: STATUS_TYPES[resource], name, uid }, "Warning", problem.reason, problem.message);
   }

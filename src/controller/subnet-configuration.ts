@@ -1,7 +1,7 @@
 import { isOvnProvider } from "../api/annotations.ts";
 import { routerPortName } from "../api/names.ts";
 import { poolVerdictKey } from "../compile/ippool.ts";
-import { joinDual } from "../facts/project-subnet.ts";
+import { ipamFields } from "../compile/subnet-verdict.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { SubnetFact } from "../facts/types.ts";
 import { subnetConfig } from "../ipam/config.ts";
@@ -20,10 +20,7 @@ export function configureSubnet(facts: FactStore, ipam: Ipam, name: string): voi
     subnet === undefined || subnet.problem !== undefined
       ? undefined
       : subnetConfig({
-          name,
-          cidrBlock: joinDual(subnet.cidr),
-          gateway: joinDual(subnet.gateway),
-          excludeIps: subnet.excludeIps,
+          ...ipamFields(subnet),
           macDomain: macDomain(subnet),
           reservedMacs: isOvnProvider(subnet.provider)
             ? [{ mac: stableMac(routerPortName(subnet.vpc, name)), holder: `gateway/${name}` }]
@@ -35,7 +32,9 @@ export function configureSubnet(facts: FactStore, ipam: Ipam, name: string): voi
     parsed?.ok === true ? [...parsed.poolProblems, ...ipam.configure(parsed.config).problems] : undefined;
   for (const pool of pools) {
     const key = poolVerdictKey(pool.name);
-    const problem = problems?.find((candidate) => candidate.pool === pool.name);
+    const mine = (problems ?? []).filter((candidate) => candidate.pool === pool.name);
+    const [problem] = mine;
+    const refused = pool.problem;
     if (problems === undefined || facts.get("verdicts", name)?.ok !== true) {
       const message =
         subnet === undefined
@@ -43,9 +42,15 @@ export function configureSubnet(facts: FactStore, ipam: Ipam, name: string): voi
           : `subnet "${name}" (spec.subnet) is not in force; see its own conditions`;
       facts.set("verdicts", key, { key, ok: false, reason: "SubnetNotReady", message });
     } else if (problem !== undefined) {
-      facts.set("verdicts", key, { key, ok: false, reason: problem.code, message: problem.message });
+      const more = mine.length > 5 ? ` And ${mine.length - 5} more.` : "";
+      const message =
+        mine
+          .slice(0, 5)
+          .map((each) => each.message)
+          .join(" ") + more;
+      facts.set("verdicts", key, { key, ok: false, reason: problem.code, message, ...(refused && { refused }) });
     } else {
-      facts.set("verdicts", key, { key, ok: true, reason: "Ready", message: "" });
+      facts.set("verdicts", key, { key, ok: true, reason: "Ready", message: "", ...(refused && { refused }) });
     }
   }
 }

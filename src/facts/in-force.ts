@@ -1,21 +1,32 @@
 import { type Dual, dualValues, parseDualCidr, parseDualIp } from "../net/dual.ts";
+import type { LabelSelectorFact } from "./types.ts";
 
-/** The addresses with which a subnet is in force, canonical. Both have the same families. */
+/** With what a subnet is in force. Addresses are canonical; both have the same families. */
 export interface InForce {
   readonly cidr: Dual<string>;
   readonly gateway: Dual<string>;
+  /** Absent where it is not known: in a record of an earlier version, or where it is too long for an annotation. */
+  readonly excludeIps?: readonly string[];
+  /** Absent as above. */
+  readonly namespaceSelectors?: readonly LabelSelectorFact[];
 }
 
 /**
- * The annotation on a Subnet that holds the addresses with which it is in force, `<cidrBlock> <gateway>`. What is written into its spec
- * later is judged against it, and does not count where it cannot be: a mistake must not cut off the pods that are there. The controller
- * writes it after the commit; nodes follow it rather than the spec.
+ * The annotation on an object that holds what of it is in force: of a Subnet `<cidrBlock> <gateway> <JSON of other fields>`, of other kinds the
+ * JSON alone. What is written into its spec later is judged against it, and does not count where it cannot be read or cannot be: a mistake in one
+ * field must not take back what was said in it, or in others, before. The controller writes it after the commit; nodes follow it rather than
+ * the spec.
  */
 export const IN_FORCE_ANNOTATION = "weft.kubeovn.io/in-force";
 
-/** The text of {@link IN_FORCE_ANNOTATION}. */
-export function writeInForce({ cidr, gateway }: InForce): string {
-  return `${dualValues(cidr).join(",")} ${dualValues(gateway).join(",")}`;
+/** Longer ones are not written: the API server takes 256 KiB for all annotations of an object. */
+const MAX_RECORD = 128 * 1024;
+
+/** The text of {@link IN_FORCE_ANNOTATION} of a Subnet. */
+export function writeInForce({ cidr, gateway, excludeIps = [], namespaceSelectors = [] }: InForce): string {
+  const addresses = `${dualValues(cidr).join(",")} ${dualValues(gateway).join(",")}`;
+  const fields = writeFields({ excludeIps, ...(namespaceSelectors.length > 0 && { namespaceSelectors }) });
+  return fields === undefined ? addresses : `${addresses} ${fields}`;
 }
 
 /** What {@link writeInForce} has written; `undefined` for anything else. */
@@ -23,10 +34,58 @@ export function readInForce(text: string): InForce | undefined {
   const [blocks = "", gateways = "", ...more] = text.split(" ");
   const cidr = parseDualCidr(blocks);
   const gateway = parseDualIp(gateways);
-  if (cidr === undefined || gateway === undefined || more.length > 0) return undefined;
+  if (cidr === undefined || gateway === undefined) return undefined;
   if ((cidr.v4 === undefined) !== (gateway.v4 === undefined)) return undefined;
   if ((cidr.v6 === undefined) !== (gateway.v6 === undefined)) return undefined;
-  return { cidr: texts(cidr), gateway: texts(gateway) };
+  const addresses = { cidr: texts(cidr), gateway: texts(gateway) };
+  if (more.length === 0) return addresses;
+  const fields = readFields(more.join(" "));
+  const excludeIps = stringList(fields?.["excludeIps"]);
+  if (fields === undefined || excludeIps === undefined) return undefined;
+  const selectors = fields["namespaceSelectors"] ?? [];
+  return { ...addresses, excludeIps, namespaceSelectors: Array.isArray(selectors) ? selectors.filter(isSelector) : [] };
+}
+
+/** Fields of a spec as the text of an annotation; `undefined` where it would be too long. */
+export function writeFields(fields: Readonly<Record<string, unknown>>): string | undefined {
+  const text = JSON.stringify(fields);
+  return text.length > MAX_RECORD ? undefined : text;
+}
+
+/** What {@link writeFields} has written; `undefined` for anything else. Who reads a field of it checks that. */
+export function readFields(text: string): Readonly<Record<string, unknown>> | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  return isObject(value) ? value : undefined;
+}
+
+/** A list of texts; `undefined` for anything else. */
+export function stringList(value: unknown): readonly string[] | undefined {
+  return Array.isArray(value) && value.every((item) => typeof item === "string") ? value : undefined;
+}
+
+function isSelector(value: unknown): value is LabelSelectorFact {
+  if (!isObject(value)) return false;
+  const { matchLabels = {}, matchExpressions = [] } = value;
+  if (!isObject(matchLabels) || !Object.values(matchLabels).every((label) => typeof label === "string")) return false;
+  return (
+    Array.isArray(matchExpressions) &&
+    matchExpressions.every(
+      (item) =>
+        isObject(item) &&
+        typeof item["key"] === "string" &&
+        typeof item["operator"] === "string" &&
+        stringList(item["values"] ?? []) !== undefined,
+    )
+  );
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function texts({ v4, v6 }: Dual<{ readonly text: string }>): Dual<string> {

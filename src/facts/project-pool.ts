@@ -1,5 +1,7 @@
 import type { IPPoolSpec } from "../api/generated/ippool.ts";
 import type { VipSpec, VipStatus } from "../api/generated/vip.ts";
+import { parseRange } from "../net/range.ts";
+import { IN_FORCE_ANNOTATION, readFields, stringList } from "./in-force.ts";
 import type { ObjectMeta } from "./meta.ts";
 import type { IpPoolFact, VipFact } from "./types.ts";
 
@@ -9,8 +11,12 @@ export interface IpPoolObject {
   readonly spec?: Partial<IPPoolSpec>;
 }
 
-/** The fact of an IPPool. */
+/** The fact of an IPPool. Of addresses that cannot be read the former ones count, where they are known. */
 export function projectIpPool({ metadata, spec = {} }: IpPoolObject): IpPoolFact {
+  const written = spec.ips ?? [];
+  const unread = written.find((text) => parseRange(text) === undefined);
+  const inForce = metadata.annotations?.[IN_FORCE_ANNOTATION] ?? "";
+  const former = unread === undefined ? undefined : stringList(readFields(inForce)?.["ips"]);
   const { name, uid, generation = 0, creationTimestamp = "", deletionTimestamp, finalizers = [] } = metadata;
   return {
     key: name,
@@ -21,9 +27,16 @@ export function projectIpPool({ metadata, spec = {} }: IpPoolObject): IpPoolFact
     deleting: deletionTimestamp !== undefined,
     finalizers,
     subnet: spec.subnet ?? "",
-    ips: spec.ips ?? [],
+    ips: former ?? written,
     namespaces: spec.namespaces ?? [],
     enableAddressSet: spec.enableAddressSet === true,
+    inForce,
+    ...(unread !== undefined && {
+      problem: {
+        reason: "PoolMalformed",
+        message: `spec.ips has "${unread}", which is neither an address, nor a range "a..b" whose first address is not above its last, nor a CIDR; ${former === undefined ? "what can be read of it is set aside" : "it goes on with the addresses that it had before"}`,
+      },
+    }),
   };
 }
 
@@ -34,8 +47,13 @@ export interface VipObject {
   readonly status?: VipStatus;
 }
 
-/** The fact of a Vip. */
+/** The fact of a Vip. Of a selector that cannot be read the former one counts; where it is not known, nothing matches. */
 export function projectVip({ metadata, spec = {}, status = {} }: VipObject): VipFact {
+  const written = spec.selector ?? [];
+  const unread = written.find((entry) => readLabel(entry) === undefined);
+  const inForce = metadata.annotations?.[IN_FORCE_ANNOTATION] ?? "";
+  const former = unread === undefined ? written : stringList(readFields(inForce)?.["selector"]);
+  const labels = former?.map(readLabel);
   const { name, uid, resourceVersion: version = "", deletionTimestamp, finalizers = [] } = metadata;
   return {
     key: name,
@@ -51,6 +69,20 @@ export function projectVip({ metadata, spec = {}, status = {} }: VipObject): Vip
     v6: spec.v6ip ?? "",
     mac: (spec.macAddress ?? "").toLowerCase(),
     given: Boolean(status.mac || status.v4ip || status.v6ip),
-    selector: spec.selector ?? [],
+    written,
+    ...(labels?.every((label) => label !== undefined) === true && { selector: labels }),
+    inForce,
+    ...(unread !== undefined && {
+      problem: {
+        reason: "InvalidSelector",
+        message: `spec.selector has "${unread}", which is not a label such as "app: web"; ${former === undefined ? "it finds no pod" : "it finds those pods that the former one does"}`,
+      },
+    }),
   };
+}
+
+/** `key: value`. */
+function readLabel(entry: string): readonly [key: string, value: string] | undefined {
+  const [key = "", value, ...rest] = entry.split(":").map((part) => part.trim());
+  return key === "" || value === undefined || rest.length > 0 ? undefined : [key, value];
 }

@@ -5,7 +5,7 @@ import { hostPrefix, parseIp } from "../net/address.ts";
 import { type Cidr, cidrContains, gatewayOf } from "../net/cidr.ts";
 import { type Dual, formatDual, parseDualCidr, parseDualIp } from "../net/dual.ts";
 import { parseRange } from "../net/range.ts";
-import { IN_FORCE_ANNOTATION, readInForce } from "./in-force.ts";
+import { IN_FORCE_ANNOTATION, type InForce, readInForce } from "./in-force.ts";
 import type { ObjectMeta } from "./meta.ts";
 import type { SubnetFact, SubnetSpecFact } from "./types.ts";
 
@@ -38,7 +38,7 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
   const { name, uid, generation = 0, creationTimestamp = "", deletionTimestamp, finalizers = [] } = subnet.metadata;
   const provider = spec.provider || OVN_PROVIDER;
   const vpc = spec.vpc || defaults.router;
-  const addressing = projectAddressing(spec);
+  const addressing = projectAddressing(spec, accepted);
   const gatewayType = spec.gatewayType === "centralized" ? "centralized" : "distributed";
   const missing: Record<string, unknown> = { ...addressing.missing };
   if (!spec.provider) missing["provider"] = provider;
@@ -93,7 +93,7 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
   };
 }
 
-/** The subnet with its former addresses in place of those of its spec. */
+/** The subnet with its former addresses in place of those of its spec. Its exclusions are those of its spec, where these can be read. */
 export function withAccepted(subnet: SubnetSpecFact): SubnetFact {
   const { accepted, problem: _, ...rest } = subnet;
   if (accepted === undefined) return rest;
@@ -112,20 +112,27 @@ interface Addressing {
   readonly problem?: Problem;
 }
 
-function projectAddressing(spec: NonNullable<SubnetObject["spec"]>): Addressing {
+function projectAddressing(spec: NonNullable<SubnetObject["spec"]>, accepted: InForce | undefined): Addressing {
+  const excludeIps = [...(spec.excludeIps ?? [])];
+  const unread = excludeIps.find((range) => parseRange(range) === undefined);
   const unusable = (reason: string, message: string): Addressing => ({
     protocol: spec.protocol ?? "",
     cidr: {},
     gateway: {},
-    excludeIps: [],
+    // Exclusions that cannot be read leave the former ones; where these are not known, all addresses may be among them.
+    excludeIps: unread === undefined ? excludeIps : (accepted?.excludeIps ?? Object.values(accepted?.cidr ?? {})),
     missing: {},
     problem: { reason, message },
   });
+  if (unread !== undefined) {
+    const message = `spec.excludeIps has "${unread}", which is not an address or a range "a..b" whose first address is not above its last`;
+    return unusable("InvalidExcludeIps", message);
+  }
   const text = spec.cidrBlock ?? "";
   if (text === "") {
     if (!spec.vlan) return unusable("InvalidCIDR", "spec.cidrBlock is empty; only a subnet with a vlan may have none");
     const missing = spec.protocol === "Mac" ? {} : { protocol: "Mac" };
-    return { protocol: "Mac", cidr: {}, gateway: {}, excludeIps: spec.excludeIps ?? [], missing };
+    return { protocol: "Mac", cidr: {}, gateway: {}, excludeIps, missing };
   }
   const cidr = parseDualCidr(text);
   if (cidr === undefined) {
@@ -148,12 +155,6 @@ function projectAddressing(spec: NonNullable<SubnetObject["spec"]>): Addressing 
       return unusable("InvalidCIDR", `${block.text} is one address: a gateway and a pod need at least two`);
     }
     gateway[family] = (address ?? gatewayOf(block)).text;
-  }
-  const excludeIps = [...(spec.excludeIps ?? [])];
-  for (const range of excludeIps) {
-    if (parseRange(range) === undefined) {
-      return unusable("InvalidExcludeIps", `spec.excludeIps has "${range}", which is not an address or a range "a..b"`);
-    }
   }
   for (const address of [gateway.v4, gateway.v6]) {
     if (address !== undefined && !excludeIps.some((range) => rangeHolds(range, address))) excludeIps.push(address);

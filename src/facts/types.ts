@@ -99,10 +99,14 @@ export interface IpPoolFact {
   readonly deleting: boolean;
   readonly finalizers: readonly string[];
   readonly subnet: string;
-  /** As written: addresses, `a..b` ranges, CIDRs. */
+  /** Addresses, `a..b` ranges, CIDRs: as written, or the former ones where those cannot be read. */
   readonly ips: readonly string[];
   readonly namespaces: readonly string[];
   readonly enableAddressSet: boolean;
+  /** What its `IN_FORCE_ANNOTATION` says; "" where it has none. */
+  readonly inForce: string;
+  /** What of it cannot be read. */
+  readonly problem?: { readonly reason: string; readonly message: string };
 }
 
 /** One Vip. */
@@ -124,8 +128,14 @@ export interface VipFact {
   readonly mac: string;
   /** Whether `status` says that the addresses were given. */
   readonly given: boolean;
-  /** `key: value` labels of the pods that may be its parents; empty for all of the namespace. */
-  readonly selector: readonly string[];
+  /** Labels of the pods that may be its parents; empty for all of the namespace, absent for none of them: it cannot be read. */
+  readonly selector?: readonly (readonly [key: string, value: string])[];
+  /** `spec.selector` as written. */
+  readonly written: readonly string[];
+  /** What its `IN_FORCE_ANNOTATION` says; "" where it has none. */
+  readonly inForce: string;
+  /** What of it cannot be read. */
+  readonly problem?: { readonly reason: string; readonly message: string };
 }
 
 /** One node. */

@@ -5,6 +5,7 @@ import {
   cidrsOverlap,
   firstUsable,
   gatewayOf,
+  lastAddress,
   lastUsable,
   parseCidr,
   usableSize,
@@ -109,7 +110,9 @@ function readGateway(subnet: string, text: string, cidr: Dual<Cidr>, refusals: R
   for (const family of ["v4", "v6"] as const) {
     const own = cidr[family];
     const ip = named[family];
-    if (own === undefined) {
+    // IPv6 has no broadcast address: its last one is given to no pod, as in Kube-OVN, but a router may have it.
+    const highest = own && (own.family === 6 ? lastAddress(own) : lastUsable(own));
+    if (own === undefined || highest === undefined) {
       if (ip !== undefined) refusals.push(gatewayOutside(subnet, ip, cidr));
       continue;
     }
@@ -117,8 +120,8 @@ function readGateway(subnet: string, text: string, cidr: Dual<Cidr>, refusals: R
       gateway[family] = gatewayOf(own);
     } else if (!cidrContains(own, ip)) {
       refusals.push(gatewayOutside(subnet, ip, cidr));
-    } else if (ip.value < firstUsable(own).value || ip.value > lastUsable(own).value) {
-      const message = `gateway ${ip.text} of subnet "${subnet}" is the first or last address of ${own.text}; name one from ${firstUsable(own).text} to ${lastUsable(own).text}.`;
+    } else if (ip.value < firstUsable(own).value || ip.value > highest.value) {
+      const message = `gateway ${ip.text} of subnet "${subnet}" is the first or last address of ${own.text}; name one from ${firstUsable(own).text} to ${highest.text}.`;
       refusals.push(refuse("GatewayIsReserved", message, { subnet, value: ip.text }));
     } else {
       gateway[family] = ip;

@@ -1,0 +1,46 @@
+import t from "tap";
+import { IN_FORCE_ANNOTATION, writeFields } from "./in-force.ts";
+import { projectIpPool, projectVip } from "./project-pool.ts";
+
+const metadata = (fields?: Record<string, unknown>) => ({
+  name: "x",
+  uid: "uid-x",
+  ...(fields && { annotations: { [IN_FORCE_ANNOTATION]: writeFields(fields) ?? "" } }),
+});
+
+t.test("addresses of a pool that cannot be read leave the former ones set aside", async (t) => {
+  const former = ["10.16.0.10..10.16.0.20"];
+  const good = { subnet: "s", ips: ["10.16.0.30"] };
+  t.match(projectIpPool({ metadata: metadata({ ips: former }), spec: good }), { ips: good.ips, problem: undefined });
+  const bad = { subnet: "s", ips: ["10.16.0.30", "fd00::1:0..fd00::9"], namespaces: ["a"] };
+  t.match(projectIpPool({ metadata: metadata({ ips: former }), spec: bad }), {
+    ips: former,
+    namespaces: ["a"],
+    problem: {
+      reason: "PoolMalformed",
+      message: /^spec\.ips has "fd00::1:0\.\.fd00::9".*goes on with the addresses that it had before$/,
+    },
+  });
+  for (const broken of [undefined, { ips: [1] }, {}]) {
+    t.match(projectIpPool({ metadata: metadata(broken), spec: bad }), {
+      ips: bad.ips,
+      problem: { message: /what can be read of it is set aside$/ },
+    });
+  }
+});
+
+t.test("a Vip's selector that cannot be read is the former one, or finds nobody", async (t) => {
+  const spec = { subnet: "s", namespace: "a", selector: ["app: web", "tier"] };
+  t.same(projectVip({ metadata: metadata(), spec: { ...spec, selector: ["app: web"] } }).selector, [["app", "web"]]);
+  t.same(projectVip({ metadata: metadata(), spec: { subnet: "s" } }).selector, [], "all of the namespace");
+  const kept = projectVip({ metadata: metadata({ selector: ["app: db"] }), spec });
+  t.match(kept, {
+    selector: [["app", "db"]],
+    problem: { reason: "InvalidSelector", message: /"tier".*the former one does$/ },
+  });
+  for (const broken of [undefined, { selector: ["x"] }, { selector: "x" }]) {
+    const fact = projectVip({ metadata: metadata(broken), spec });
+    t.equal(fact.selector, undefined);
+    t.match(fact.problem, { message: /"tier".*label such as "app: web"/ });
+  }
+});
