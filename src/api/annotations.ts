@@ -145,6 +145,11 @@ export const NODE = {
   logicalSwitch: "ovn.kubernetes.io/logical_switch",
   /** `node-<node>`. */
   portName: "ovn.kubernetes.io/port_name",
+  /**
+   * Of the node's own addresses those by which pods know it (one of each family, by commas), written by the controller once what is sent
+   * to them finds the way back: from them the node speaks to pods.
+   */
+  source: "weft.kubeovn.io/source",
   /** OVN's name of the node's chassis (`system-id`), written by the daemon. */
   chassis: "ovn.kubernetes.io/chassis",
   /** Interface whose address tunnels end at. */

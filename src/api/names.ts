@@ -110,6 +110,11 @@ export function portGroupAddressSet(group: string, family: 4 | 6): string {
   return `${group}_ip${family}`;
 }
 
+/** The address set of all nodes' own addresses of one family. No IPPool's set has the name, because of its `_`. */
+export function nodesAddressSet(family: 4 | 6): string {
+  return `weft_nodes_ip${family}`;
+}
+
 const LOAD_BALANCER_GROUP_PREFIX = "weft/vpc/";
 
 /** The group of a VPC's load balancers. The table has no `external_ids`: the prefix is what makes such a row ours. */

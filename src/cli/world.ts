@@ -10,6 +10,7 @@ import { KubeError } from "../kube/errors.ts";
 import type { Kube } from "../kube/kube.ts";
 import { listEach } from "../kube/list-each.ts";
 import { type KubeObject, keyOf } from "../kube/object.ts";
+import { DEFAULT_NODE_PORTS } from "../net/port-range.ts";
 import { Network } from "../reach/network.ts";
 import { PolicyBook } from "../reach/policy-book.ts";
 import type { Fragment } from "../unit/fragment.ts";
@@ -94,6 +95,8 @@ function clusterOf(objects: ClusterObjects): ClusterFact {
     defaultSubnet: chosen?.name ?? DEFAULT_SUBNET,
     joinSubnet: joins[0] ?? JOIN_SUBNET,
     serviceCidr: {},
+    // What the controller was told is not among the objects; nearly all clusters have these.
+    nodePorts: DEFAULT_NODE_PORTS,
     keepVmIp: keepsVmIps(objects),
   };
 }

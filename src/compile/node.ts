@@ -3,12 +3,13 @@ import { nodePortGroupName, nodePortName } from "../api/names.ts";
 import { joinDual } from "../facts/project-subnet.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { ClusterFact, IpFact, NodeFact, SubnetFact } from "../facts/types.ts";
+import { dualValues } from "../net/dual.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import { annotate, releaseIp, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { compileNodeAcls } from "./node-acls.ts";
-import { nodeGroupId, routerId, switchId } from "./owner-ids.ts";
+import { nodeGroupId, nodesSetId, routerId, switchId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
 import { POLICY_PRIORITY } from "./subnet-gateway.ts";
 
@@ -55,12 +56,15 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
       addresses: [addresses],
       external_ids: externalIds({ ls: join.name }),
     });
+    const sources: { v4?: string; v6?: string } = {};
     for (const [family, match, hop] of [
       ["v4", "ip4", ip.v4],
       ["v6", "ip6", ip.v6],
     ] as const) {
       const address = node.internal[family];
       if (address === undefined || hop === "") continue;
+      sources[family] = address;
+      build.member("Address_Set", nodesSetId(family === "v4" ? 4 : 6), "addresses", address);
       build.held("Logical_Router", routerId(cluster.router), "policies", "Logical_Router_Policy", `${port}/${family}`, {
         priority: POLICY_PRIORITY.node,
         match: `${match}.dst == ${address}`,
@@ -77,6 +81,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
       [NODE.gateway]: joinDual(join.gateway),
       [NODE.logicalSwitch]: join.name,
       [NODE.portName]: port,
+      [NODE.source]: dualValues(sources).length === 0 ? undefined : joinDual(sources),
     });
     return build.finish(effects);
   },

@@ -12,6 +12,9 @@ export const switchId = (subnet: string): string => subnet;
 /** The Port_Group of a node's pods. */
 export const nodeGroupId = (node: string): string => `node/${node}`;
 
+/** The Address_Set of all nodes' own addresses of one family. */
+export const nodesSetId = (family: 4 | 6): string => `nodes/ip${family}`;
+
 /** The Port_Group of a distributed subnet's pods on one node. */
 export const subnetNodeGroupId = (subnet: string, node: string): string => `subnet/${subnet}/${node}`;
 

@@ -1,6 +1,7 @@
-import { portGroupAddressSet, subnetPortGroupName } from "../api/names.ts";
+import { nodesAddressSet, portGroupAddressSet, subnetPortGroupName } from "../api/names.ts";
 import type { ClusterFact, SubnetFact } from "../facts/types.ts";
 import type { Dual } from "../net/dual.ts";
+import type { PortRange } from "../net/port-range.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
 import { routerId, subnetNodeGroupId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
@@ -11,8 +12,8 @@ export interface JoinedNode {
   readonly join: Dual<string>;
 }
 
-/** Priorities of Kube-OVN's Logical_Router_Policy rows. */
-export const POLICY_PRIORITY = { subnet: 31000, node: 30000, gateway: 29000 } as const;
+/** Priorities of Kube-OVN's Logical_Router_Policy rows; `nodePort` is our own. */
+export const POLICY_PRIORITY = { subnet: 31000, nodePort: 30500, node: 30000, gateway: 29000 } as const;
 
 const FAMILIES = [
   { family: "v4", number: 4, match: "ip4" },
@@ -22,7 +23,8 @@ const FAMILIES = [
 /**
  * How a subnet of the default VPC reaches what is outside it. Traffic between subnets stays in the router (31000); all
  * other traffic goes to a node's `ovn0` (29000): the pod's own node where the gateway is distributed, so that the port
- * group `<subnet>.<node>` names the pods that leave there, or the gateway nodes where it is centralized.
+ * group `<subnet>.<node>` names the pods that leave there, or the gateway nodes where it is centralized. What is sent to a node goes there
+ * inside OVN (30000), but for one thing, see {@link nodePortMatch}.
  */
 export function addGatewayPolicies(
   build: FragmentBuilder,
@@ -47,6 +49,7 @@ export function addGatewayPolicies(
     policy(`local/${family}`, { priority: POLICY_PRIORITY.subnet, match: `${match}.dst == ${block}`, action: "allow" });
   }
   if (name === cluster.joinSubnet) return;
+  const nodePorts = subnet.natOutgoing ? cluster.nodePorts : undefined;
   if (subnet.gatewayType === "distributed") {
     for (const node of nodes) {
       const group = subnetPortGroupName(name, node.name);
@@ -57,15 +60,16 @@ export function addGatewayPolicies(
       for (const { family, number, match } of FAMILIES) {
         const hop = node.join[family];
         if (cidr[family] === undefined || hop === undefined) continue;
+        const leaving = `${match}.src == $${portGroupAddressSet(group, number)}`;
+        const way = { action: "reroute", nexthops: [hop] } as const;
+        const ids = { node: node.name };
+        policy(`gateway/${node.name}/${family}`, { ...way, priority: POLICY_PRIORITY.gateway, match: leaving }, ids);
+        if (nodePorts === undefined) continue;
+        const toNodePorts = `${leaving} && ${nodePortMatch(number, nodePorts)}`;
         policy(
-          `gateway/${node.name}/${family}`,
-          {
-            priority: POLICY_PRIORITY.gateway,
-            match: `${match}.src == $${portGroupAddressSet(group, number)}`,
-            action: "reroute",
-            nexthops: [hop],
-          },
-          { node: node.name },
+          `node-ports/${node.name}/${family}`,
+          { ...way, priority: POLICY_PRIORITY.nodePort, match: toNodePorts },
+          ids,
         );
       }
     }
@@ -73,22 +77,33 @@ export function addGatewayPolicies(
   }
   const gateways = subnet.gatewayNodes.flatMap((gateway) => nodes.find((node) => node.name === gateway) ?? []);
   const active = subnet.enableEcmp ? gateways : gateways.slice(0, 1);
-  for (const { family, match } of FAMILIES) {
+  for (const { family, number, match } of FAMILIES) {
     const block = cidr[family];
     const hops = active.flatMap((node) => {
       const hop = node.join[family];
       return hop === undefined ? [] : [{ node: node.name, hop }];
     });
     if (block === undefined || hops.length === 0) continue;
-    policy(
-      `gateway/${family}`,
-      {
-        priority: POLICY_PRIORITY.gateway,
-        match: `${match}.src == ${block}`,
-        action: "reroute",
-        nexthops: hops.map(({ hop }) => hop).sort(),
-      },
-      Object.fromEntries(hops.map(({ node, hop }) => [node, hop])),
-    );
+    const leaving = `${match}.src == ${block}`;
+    const way = { action: "reroute", nexthops: hops.map(({ hop }) => hop).sort() } as const;
+    const ids = Object.fromEntries(hops.map(({ node, hop }) => [node, hop]));
+    policy(`gateway/${family}`, { ...way, priority: POLICY_PRIORITY.gateway, match: leaving }, ids);
+    if (nodePorts === undefined) continue;
+    const toNodePorts = `${leaving} && ${nodePortMatch(number, nodePorts)}`;
+    policy(`node-ports/${family}`, { ...way, priority: POLICY_PRIORITY.nodePort, match: toNodePorts }, ids);
   }
+}
+
+/**
+ * What pods send to a node's port from the range of node ports. It leaves through their own node and comes to the other one as that node's,
+ * like anything from outside: by its pod's address, kube-proxy would take it for the cluster's own and pass over
+ * `externalTrafficPolicy: Local`.
+ *
+ * The same holds for answers. A node that speaks to a node port does so from a port of that range (`compileHostRules`): so a pod behind
+ * a node port of its own node with `externalTrafficPolicy: Local`, which sees the other node's address as the client's, answers
+ * through the node that has translated the address and must translate it back. Other answers to nodes go straight to them.
+ */
+function nodePortMatch(family: 4 | 6, { first, last }: PortRange): string {
+  const ports = (["tcp", "udp", "sctp"] as const).map((name) => `(${name}.dst >= ${first} && ${name}.dst <= ${last})`);
+  return `ip${family}.dst == $${nodesAddressSet(family)} && (${ports.join(" || ")})`;
 }

@@ -1,5 +1,5 @@
 import { isOvnProvider } from "../api/annotations.ts";
-import { nodePortName, routerPortName, routerSwitchPortName } from "../api/names.ts";
+import { nodePortName, nodesAddressSet, routerPortName, routerSwitchPortName } from "../api/names.ts";
 import { IN_FORCE_ANNOTATION, writeInForce } from "../facts/in-force.ts";
 import { joinDual } from "../facts/project-subnet.ts";
 import type { FactReader } from "../facts/store.ts";
@@ -12,7 +12,7 @@ import type { UnitKind } from "../unit/kind.ts";
 import { readRaConfigs } from "./dhcp-options.ts";
 import { annotate, type ConditionEffect, finalizer, problemText, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
-import { loadBalancerGroupId, routerId, switchId } from "./owner-ids.ts";
+import { loadBalancerGroupId, nodesSetId, routerId, switchId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
 import { addAcls } from "./subnet-acls.ts";
 import { addDhcp, dhcpProblems } from "./subnet-dhcp.ts";
@@ -133,6 +133,12 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
   }
   addDhcp(build, subnet);
   addAcls(build, subnet, input.joinCidr);
+  // Each node adds its own.
+  if (name === cluster.joinSubnet) {
+    for (const family of [4, 6] as const) {
+      build.row("Address_Set", nodesSetId(family), { name: nodesAddressSet(family), external_ids: externalIds() });
+    }
+  }
   if (vpc === cluster.router) addGatewayPolicies(build, input);
   return build.finish();
 }

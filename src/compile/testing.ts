@@ -22,6 +22,7 @@ export const SAMPLE_CLUSTER: ClusterFact = {
   defaultSubnet: "ovn-default",
   joinSubnet: "join",
   serviceCidr: { v4: "10.96.0.0/12" },
+  nodePorts: { first: 30_000, last: 32_767 },
 };
 
 /** A small dual-stack cluster for tests: two nodes, the default VPC, the join and the default subnet, one pod. */

@@ -23,6 +23,7 @@ export const SETTINGS: Settings = {
   enableLb: true,
   keepVmIp: true,
   serviceCidr: "10.96.0.0/12",
+  nodePorts: { first: 30_000, last: 32_767 },
   dnsServers: "",
   dnsService: "kube-system/kube-dns",
   domainGraceS: 600,

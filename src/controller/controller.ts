@@ -198,6 +198,7 @@ export class Controller {
       defaultSubnet: settings.defaultSubnet,
       joinSubnet: settings.nodeSwitch,
       serviceCidr: cidrTexts(settings.serviceCidr),
+      nodePorts: settings.nodePorts,
       keepVmIp: settings.keepVmIp,
     });
     // A controller that is alone has the lock in an instant. What it reads afterwards need not be read again when it leads.

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { DEFAULT_SUBNET, DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
 import { parseDualCidr } from "../net/dual.ts";
+import { DEFAULT_NODE_PORTS, type PortRange, parsePortRange, portRangeText } from "../net/port-range.ts";
 
 /** What the controller is told when it starts. Names of flags are Kube-OVN's where it has them. */
 export interface Settings {
@@ -14,6 +15,7 @@ export interface Settings {
   readonly nodeSwitch: string;
   readonly nodeSwitchCidr: string;
   readonly serviceCidr: string;
+  readonly nodePorts: PortRange;
   /** The cluster's DNS, `address` or `address:port` by commas; empty: the ClusterIPs of `dnsService`. */
   readonly dnsServers: string;
   /** `namespace/name`. */
@@ -48,6 +50,12 @@ function port(text: string): number {
   return value;
 }
 
+function portRange(text: string): PortRange {
+  const range = parsePortRange(text);
+  if (range === undefined) throw new InvalidArgumentError(`"${text}" is not a range of ports such as 30000-32767.`);
+  return range;
+}
+
 function seconds(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 0 || value > 86_400) {
@@ -78,6 +86,11 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
     .option("--node-switch-cidr <cidr>", "its CIDR, or a pair v4,v6", cidrs, "100.64.0.0/16")
     .option("--service-cluster-ip-range <cidr>", "the cluster's Service addresses", cidrs, "10.96.0.0/12")
     .option(
+      "--service-node-port-range <first-last>",
+      `the cluster's node ports (default: ${portRangeText(DEFAULT_NODE_PORTS)})`,
+      portRange,
+    )
+    .option(
       "--dns-servers <list>",
       "the cluster's DNS, for domain names in policies: a:port,b (default: --dns-service)",
       "",
@@ -97,6 +110,7 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
 
 /** The flags that are not texts. */
 interface Flags {
+  readonly serviceNodePortRange?: PortRange;
   readonly metricsPort: number;
   readonly enableLb: boolean;
   readonly keepVmIp: boolean;
@@ -117,6 +131,7 @@ export function readSettings(command: Command, environment: Readonly<Record<stri
     nodeSwitch: flags["nodeSwitch"] ?? JOIN_SUBNET,
     nodeSwitchCidr: flags["nodeSwitchCidr"] ?? "",
     serviceCidr: flags["serviceClusterIpRange"] ?? "",
+    nodePorts: flags.serviceNodePortRange ?? DEFAULT_NODE_PORTS,
     dnsServers: flags["dnsServers"] ?? "",
     dnsService: flags["dnsService"] ?? "",
     domainGraceS: flags.domainGrace,

@@ -70,6 +70,7 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
   const gateway = new Gateway({
     node: options.nodeName,
     joinSubnet: options.nodeSwitch,
+    nodePorts: options.nodePorts,
     mtu: options.mtu,
     view,
     host: parts.gatewayHost,

@@ -1,4 +1,5 @@
 import type { Watched } from "../kube/wait.ts";
+import type { Ip } from "../net/address.ts";
 import type { PodRoute } from "./allocation.ts";
 import type { PodSource } from "./await-allocation.ts";
 import type { GatewayHost } from "./gateway-host.ts";
@@ -159,6 +160,13 @@ export class FakeGatewayHost implements GatewayHost {
 
   mtu(): number | undefined {
     return this.tunnels;
+  }
+
+  /** Addresses of the node's interfaces. */
+  readonly addresses = new Set<string>();
+
+  isLocal(ip: Ip): boolean {
+    return this.addresses.has(ip.text);
   }
 
   watch(listener: () => void): void {

@@ -1,4 +1,6 @@
 import { NODE_INTERFACE } from "../api/names.ts";
+import type { Ip } from "../net/address.ts";
+import { listAddresses } from "../netlink/addresses.ts";
 import { getLink } from "../netlink/links.ts";
 import type { NetlinkSocket } from "../netlink/socket.ts";
 import { type NetlinkEvent, type Subscription, watch } from "../netlink/watch.ts";
@@ -12,7 +14,9 @@ export interface GatewayHost {
   apply(plan: GatewayPlan, userspace: boolean): Repairs | undefined;
   /** MTU that the tunnels leave; undefined while no interface has the encap address. */
   mtu(encap: Encap): number | undefined;
-  /** Calls `listener` when `ovn0`, its addresses or routes, or the tunnels' interface may have changed. */
+  /** Whether an interface of the node has the address. */
+  isLocal(ip: Ip): boolean;
+  /** Calls `listener` when `ovn0`, its addresses or routes, the tunnels' interface, or an answer of `isLocal` may have changed. */
   watch(listener: () => void): void;
   close(): void;
 }
@@ -23,6 +27,8 @@ export class NetlinkGatewayHost implements GatewayHost {
   #subscription: Subscription | undefined;
   #ovn0: number | undefined;
   #encap: number | undefined;
+  /** Addresses that `isLocal` was asked for: a node's own, two at most. */
+  readonly #asked = new Set<string>();
   #closed = false;
 
   /** @param host a socket of the node's namespace; it stays the caller's. */
@@ -39,6 +45,11 @@ export class NetlinkGatewayHost implements GatewayHost {
     const link = encapLink(this.#host, encap);
     this.#encap = link?.index;
     return link === undefined ? undefined : tunnelMtu(link.mtu, encap);
+  }
+
+  isLocal(ip: Ip): boolean {
+    this.#asked.add(ip.text);
+    return listAddresses(this.#host, { family: ip.family }).some(({ address }) => address === ip.text);
   }
 
   watch(listener: () => void): void {
@@ -61,7 +72,7 @@ export class NetlinkGatewayHost implements GatewayHost {
         return event.link.name === NODE_INTERFACE || this.#isOurs(event.link.index);
       case "address":
         // An unknown encap interface is one that has yet to get its address.
-        return this.#encap === undefined || this.#isOurs(event.address.index);
+        return this.#encap === undefined || this.#isOurs(event.address.index) || this.#asked.has(event.address.address);
       case "route":
         return event.route.device !== undefined && event.route.device === this.#ovn0;
       case "overrun":

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import t from "tap";
 import { parseIp } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
+import { DEFAULT_NODE_PORTS } from "../net/port-range.ts";
 import { openNetlink } from "../netlink/socket.ts";
 import { type Netns, withNetns } from "../netlink/with-netns.ts";
 import { applyGateway } from "./gateway-link.ts";
@@ -31,7 +32,8 @@ const PLAN: GatewayPlan = {
     { destination: parseCidr("10.16.0.0/16")!, gateway: parseIp("100.64.0.1")! },
     { destination: parseCidr("fd00:10:16::/112")!, gateway: parseIp("fd00:100:64::1")! },
   ],
-  rules: { cluster: [], natOutgoing: [] },
+  rules: { cluster: [], natOutgoing: [], centralized: [], sources: [], nodePorts: DEFAULT_NODE_PORTS },
+  foreign: [],
 };
 
 t.test("ovn0 in a real namespace", { skip: noNamespaces() }, async (t) => {
@@ -75,6 +77,19 @@ t.test("ovn0 in a real namespace", { skip: noNamespaces() }, async (t) => {
     ip("link", "set", "ovn0", "address", "02:00:00:00:00:99");
     t.same(apply(), ["link"]);
     t.same(apply(), []);
+  });
+
+  await t.test("a route has the source that it is to have, also where another hand takes it away", async (t) => {
+    const source = parseIp("172.19.0.11")!;
+    const [first, ...others] = PLAN.routes;
+    const plan = { ...PLAN, routes: [{ ...first!, source }, ...others] };
+    t.same(apply(plan), ["route"]);
+    t.match(ip("route"), /10\.16\.0\.0\/16 via 100\.64\.0\.1 dev ovn0 proto 87 src 172\.19\.0\.11/);
+    t.same(apply(plan), []);
+    ip("route", "replace", "10.16.0.0/16", "via", "100.64.0.1", "dev", "ovn0", "proto", "87");
+    t.same(apply(plan), ["route"]);
+    t.same(apply(), ["route"]);
+    t.notMatch(ip("route"), /10\.16\.0\.0.* src/);
   });
 
   await t.test("what is no longer wanted goes, what is an administrator's stays", async (t) => {

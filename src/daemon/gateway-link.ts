@@ -66,24 +66,31 @@ function applyAddresses(host: NetlinkSocket, plan: GatewayPlan, index: number): 
 function applyRoutes(host: NetlinkSocket, plan: GatewayPlan, index: number): Repairs {
   const repairs: string[] = [];
   const has = listRoutes(host, { device: index, protocol: ROUTE_PROTOCOL });
-  const wanted = new Map(plan.routes.map((route) => [`${route.destination.text} via ${route.gateway.text}`, route]));
+  const wanted = new Map(
+    plan.routes.map((route) => [routeText(route.destination.text, route.gateway.text, route.source?.text), route]),
+  );
   for (const route of has) {
-    if (wanted.delete(`${route.destination} via ${route.gateway}`)) continue;
-    // A changed gateway is replaced below, which leaves no moment without a route.
+    if (wanted.delete(routeText(route.destination, route.gateway, route.source))) continue;
+    // A changed gateway or source is replaced below, which leaves no moment without a route.
     if (plan.routes.some(({ destination }) => destination.text === route.destination)) continue;
     if (deleteRoute(host, { destination: route.destination, device: index, protocol: ROUTE_PROTOCOL }))
       repairs.push("route");
   }
-  for (const { destination, gateway } of wanted.values()) {
+  for (const { destination, gateway, source } of wanted.values()) {
     ensureRoute(host, {
       destination: destination.text,
       gateway: gateway.text,
+      ...(source !== undefined && { source: source.text }),
       device: index,
       protocol: ROUTE_PROTOCOL,
     });
     repairs.push("route");
   }
   return repairs;
+}
+
+function routeText(destination: string, gateway: string | undefined, source: string | undefined): string {
+  return `${destination} via ${gateway ?? ""} src ${source ?? ""}`;
 }
 
 /** The kernel's switches that forwarding between pods and the world needs. */

@@ -1,7 +1,10 @@
 import t from "tap";
-import { planGateway } from "./gateway-plan.ts";
+import { DEFAULT_NODE_PORTS } from "../net/port-range.ts";
+import { type GatewayFacts, planGateway } from "./gateway-plan.ts";
 import { type NodeFact, nodeFact } from "./node.ts";
 import { type SubnetFact, subnetFact } from "./subnets.ts";
+
+const FACTS: GatewayFacts = { joinSubnet: "join", mtu: 1400, nodePorts: DEFAULT_NODE_PORTS, isLocal: () => true };
 
 const DUAL = {
   "ovn.kubernetes.io/ip_address": "100.64.0.2,fd00:100:64::2",
@@ -32,7 +35,7 @@ const SUBNETS = [
 ];
 
 t.test("the node routes what is behind ovn0, by the join gateway", async (t) => {
-  const plan = planGateway(node(DUAL), SUBNETS, "join", 1400);
+  const plan = planGateway(node(DUAL), SUBNETS, FACTS);
   if (typeof plan === "string") throw new Error(plan);
   t.match(plan, { mac: "02:00:00:00:00:02", mtu: 1400 });
   t.same(
@@ -58,20 +61,48 @@ t.test("the node routes what is behind ovn0, by the join gateway", async (t) => 
   );
 });
 
+t.test("it speaks to pods from the addresses by which they know it, where it has these", async (t) => {
+  const annotated = node({ ...DUAL, "weft.kubeovn.io/source": "172.18.0.11,fd00:172:18::11" });
+  const plan = (isLocal: GatewayFacts["isLocal"]) => {
+    const made = planGateway(annotated, SUBNETS, { ...FACTS, isLocal });
+    if (typeof made === "string") throw new Error(made);
+    return {
+      routes: made.routes.slice(0, 2).map(({ destination, source }) => `${destination.text} src ${source?.text}`),
+      rules: made.rules.sources.map(({ text }) => text),
+      foreign: made.foreign.map(({ text }) => text),
+    };
+  };
+  t.same(
+    plan(() => true),
+    {
+      routes: ["10.16.0.0/16 src 172.18.0.11", "fd00:10:16::/112 src fd00:172:18::11"],
+      rules: ["172.18.0.11", "fd00:172:18::11"],
+      foreign: [],
+    },
+  );
+  t.same(
+    plan(({ family }) => family === 6),
+    {
+      routes: ["10.16.0.0/16 src undefined", "fd00:10:16::/112 src fd00:172:18::11"],
+      rules: ["fd00:172:18::11"],
+      foreign: ["172.18.0.11"],
+    },
+  );
+});
+
 t.test("a family that the join subnet lacks has no routes", async (t) => {
   const plan = planGateway(
     node({ ...DUAL, "ovn.kubernetes.io/ip_address": "100.64.0.2", "ovn.kubernetes.io/gateway": "100.64.0.1" }),
     SUBNETS,
-    "join",
-    1400,
+    FACTS,
   );
   if (typeof plan === "string") throw new Error(plan);
   t.notOk(plan.routes.some(({ destination }) => destination.family === 6));
 });
 
 t.test("what is missing is said", async (t) => {
-  t.match(planGateway(undefined, SUBNETS, "join", 1400), /not in the API server/);
-  t.match(planGateway(node({}), SUBNETS, "join", 1400), /not yet given/);
-  t.match(planGateway(node({ ...DUAL, "ovn.kubernetes.io/mac_address": "x" }), [], "join", 1400), /no MAC/);
-  t.match(planGateway(node({ ...DUAL, "ovn.kubernetes.io/cidr": "fd00::/64" }), [], "join", 1400), /do not fit/);
+  t.match(planGateway(undefined, SUBNETS, FACTS), /not in the API server/);
+  t.match(planGateway(node({}), SUBNETS, FACTS), /not yet given/);
+  t.match(planGateway(node({ ...DUAL, "ovn.kubernetes.io/mac_address": "x" }), [], FACTS), /no MAC/);
+  t.match(planGateway(node({ ...DUAL, "ovn.kubernetes.io/cidr": "fd00::/64" }), [], FACTS), /do not fit/);
 });

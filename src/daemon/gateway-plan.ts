@@ -2,6 +2,7 @@ import { NODE } from "../api/annotations.ts";
 import { type Ip, parseIp } from "../net/address.ts";
 import { type Cidr, parseCidr } from "../net/cidr.ts";
 import { parseMac } from "../net/mac.ts";
+import type { PortRange } from "../net/port-range.ts";
 import type { HostRulesInput } from "./host-rules.ts";
 import type { NodeFact } from "./node.ts";
 import type { SubnetFact } from "./subnets.ts";
@@ -11,20 +12,31 @@ export interface GatewayPlan {
   readonly mac: string;
   readonly mtu: number;
   readonly addresses: readonly { readonly ip: Ip; readonly cidr: Cidr }[];
-  readonly routes: readonly { readonly destination: Cidr; readonly gateway: Ip }[];
+  /** `source`: the address of the node's own from which it speaks to pods; absent where it is the one of `ovn0`. */
+  readonly routes: readonly { readonly destination: Cidr; readonly gateway: Ip; readonly source?: Ip }[];
   readonly rules: HostRulesInput;
+  /** Addresses by which pods are to know the node and that no interface of it has: it cannot send from them. */
+  readonly foreign: readonly Ip[];
+}
+
+/** What the plan depends on beside the objects. */
+export interface GatewayFacts {
+  /** Name of the subnet that `ovn0` is in. */
+  readonly joinSubnet: string;
+  readonly mtu: number;
+  readonly nodePorts: PortRange;
+  /** Whether an interface of this node has the address. */
+  isLocal(ip: Ip): boolean;
 }
 
 /**
  * What the node's annotations (written by the controller) and the subnets ask for.
- * @param joinSubnet name of the subnet that `ovn0` is in.
  * @returns a sentence instead where the controller has not written, or has written nonsense.
  */
 export function planGateway(
   node: NodeFact | undefined,
   subnets: Iterable<SubnetFact>,
-  joinSubnet: string,
-  mtu: number,
+  { joinSubnet, mtu, nodePorts, isLocal }: GatewayFacts,
 ): GatewayPlan | string {
   if (node === undefined) return "this node is not in the API server";
   const get = (key: string): string => node.annotations[key] ?? "";
@@ -42,28 +54,39 @@ export function planGateway(
     addresses.push({ ip, cidr });
   }
 
+  const known = split(get(NODE.source)).flatMap((text) => parseIp(text) ?? []);
+  const sources = known.filter(isLocal);
   const behind = [...subnets].filter((subnet) => subnet.behindNode);
   const routes = behind.flatMap((subnet) =>
     // The join subnet itself is on the link.
-    subnet.name === joinSubnet ? [] : subnet.cidrs.flatMap((destination) => routeTo(destination, gateways)),
+    subnet.name === joinSubnet ? [] : subnet.cidrs.flatMap((destination) => routeTo(destination, gateways, sources)),
   );
   const join = addresses.map(({ cidr }) => cidr);
   return {
     mac,
     mtu,
+    foreign: known.filter((ip) => !sources.includes(ip)),
     addresses,
     routes: routes.filter(({ destination }) => !join.some(({ text }) => text === destination.text)),
     rules: {
       cluster: unique([...join, ...behind.flatMap((subnet) => subnet.cidrs)]),
       natOutgoing: unique(behind.flatMap((subnet) => (subnet.natOutgoing ? subnet.cidrs : []))),
+      centralized: unique(behind.flatMap((subnet) => (subnet.centralized ? subnet.cidrs : []))),
+      sources,
+      nodePorts,
     },
   };
 }
 
 /** None where the join subnet has no address of the family: there is no way to such a subnet from the node. */
-function routeTo(destination: Cidr, gateways: readonly (Ip | undefined)[]): { destination: Cidr; gateway: Ip }[] {
+function routeTo(
+  destination: Cidr,
+  gateways: readonly (Ip | undefined)[],
+  sources: readonly Ip[],
+): GatewayPlan["routes"] {
   const gateway = gateways.find((candidate) => candidate?.family === destination.family);
-  return gateway === undefined ? [] : [{ destination, gateway }];
+  const source = sources.find(({ family }) => family === destination.family);
+  return gateway === undefined ? [] : [{ destination, gateway, ...(source !== undefined && { source }) }];
 }
 
 function unique(cidrs: readonly Cidr[]): readonly Cidr[] {

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import t, { type Test } from "tap";
+import { DEFAULT_NODE_PORTS } from "../net/port-range.ts";
 import { fakeOvsdb } from "../ovsdb/fake.ts";
 import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
 import { insert, mutate, update } from "../ovsdb/operation.ts";
@@ -66,6 +67,7 @@ async function setup(t: Test) {
   const world: GatewayWorld = {
     node: "weft-1",
     joinSubnet: "join",
+    nodePorts: DEFAULT_NODE_PORTS,
     mtu: 0,
     view: new OvsView(client),
     host,

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { NODE } from "../api/annotations.ts";
 import { NODE_INTERFACE } from "../api/names.ts";
+import type { Ip } from "../net/address.ts";
+import type { PortRange } from "../net/port-range.ts";
 import type { GatewayHost } from "./gateway-host.ts";
 import { planGateway } from "./gateway-plan.ts";
 import { compileHostRules } from "./host-rules.ts";
@@ -25,6 +27,7 @@ interface Facts<P> {
 export interface GatewayWorld {
   readonly node: string;
   readonly joinSubnet: string;
+  readonly nodePorts: PortRange;
   /** MTU by option; 0: what the tunnels leave. */
   readonly mtu: number;
   readonly view: OvsView;
@@ -51,6 +54,8 @@ export class Gateway {
   readonly #stops: (() => void)[] = [];
   #notReady: string | undefined = "the host gateway has not been set up yet";
   #mtu = 0;
+  /** InternalIPs that were found on no interface. */
+  #foreign = "";
 
   constructor(world: GatewayWorld) {
     this.#world = world;
@@ -122,8 +127,18 @@ export class Gateway {
     if (mtu === undefined)
       return `no interface of this node has the tunnels' address (ovn-encap-ip ${encap?.ip ?? "unset"})`;
     this.#mtu = mtu;
-    const plan = planGateway(nodes.get(this.#world.node), subnets.values(), this.#world.joinSubnet, mtu);
+    const { joinSubnet, nodePorts } = this.#world;
+    const facts = { joinSubnet, mtu, nodePorts, isLocal: (ip: Ip) => host.isLocal(ip) };
+    const plan = planGateway(nodes.get(this.#world.node), subnets.values(), facts);
     if (typeof plan === "string") return plan;
+    const foreign = plan.foreign.map(({ text }) => text).join(",");
+    if (foreign !== this.#foreign && foreign !== "") {
+      log.warn(
+        { addresses: foreign },
+        "no interface of this node has its InternalIP: pods see the address of ovn0 instead; set --node-ip of kubelet",
+      );
+    }
+    this.#foreign = foreign;
 
     const port = nodePort(this.#world.node, plan);
     const repairs: string[] = [];

@@ -3,19 +3,33 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import t from "tap";
+import { parseIp } from "../net/address.ts";
 import { type Cidr, parseCidr } from "../net/cidr.ts";
+import { DEFAULT_NODE_PORTS } from "../net/port-range.ts";
 import { compileHostRules, type HostRulesInput } from "./host-rules.ts";
 
 const cidrs = (...texts: string[]): Cidr[] => texts.map((text) => parseCidr(text)!);
 
+const NONE: HostRulesInput = {
+  cluster: [],
+  natOutgoing: [],
+  centralized: [],
+  sources: [],
+  nodePorts: DEFAULT_NODE_PORTS,
+};
+const sources = (...texts: string[]) => texts.map((text) => parseIp(text)!);
+
 const CASES: Record<string, HostRulesInput> = {
-  empty: { cluster: [], natOutgoing: [] },
-  ipv4: { cluster: cidrs("10.16.0.0/16", "100.64.0.0/16"), natOutgoing: cidrs("10.16.0.0/16") },
+  empty: { ...NONE, sources: sources("172.18.0.11") },
+  ipv4: { ...NONE, cluster: cidrs("10.16.0.0/16", "100.64.0.0/16"), natOutgoing: cidrs("10.16.0.0/16") },
   dual: {
     cluster: cidrs("10.16.0.0/16", "fd00:10:16::/112", "100.64.0.0/16", "fd00:100:64::/112", "10.16.4.0/24"),
     natOutgoing: cidrs("10.16.0.0/16", "fd00:10:16::/112"),
+    centralized: cidrs("10.16.4.0/24"),
+    sources: sources("172.18.0.11", "fd00:172:18::11"),
+    nodePorts: DEFAULT_NODE_PORTS,
   },
-  "nothing-to-nat": { cluster: cidrs("fd00:10:16::/112", "fd00:100:64::/112"), natOutgoing: [] },
+  "nothing-to-nat": { ...NONE, cluster: cidrs("fd00:10:16::/112", "fd00:100:64::/112") },
 };
 
 const folder = join(import.meta.dirname, "host-rules.golden");
@@ -44,8 +58,8 @@ t.test("the order of subnets does not matter", async () => {
         .array(cidr, { maxLength: 8 })
         .chain((list) => fc.tuple(fc.constant(list), fc.shuffledSubarray(list, { minLength: list.length }))),
       ([list, shuffled]) =>
-        compileHostRules({ cluster: list, natOutgoing: list }) ===
-        compileHostRules({ cluster: shuffled, natOutgoing: shuffled }),
+        compileHostRules({ ...NONE, cluster: list, natOutgoing: list }) ===
+        compileHostRules({ ...NONE, cluster: shuffled, natOutgoing: shuffled }),
     ),
   );
 });
@@ -72,5 +86,6 @@ t.test("nft takes the rules, twice over", { skip: noNft() }, async (t) => {
   t.notMatch(listing, /fd00/, "the second replaced the first");
   t.match(listing, /ct status dnat/);
   const samples = fc.sample(fc.array(cidr, { minLength: 1, maxLength: 12 }), 10);
-  for (const list of samples) t.doesNotThrow(() => run(compileHostRules({ cluster: list, natOutgoing: list })));
+  for (const list of samples)
+    t.doesNotThrow(() => run(compileHostRules({ ...NONE, cluster: list, natOutgoing: list })));
 });

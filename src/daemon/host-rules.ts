@@ -1,4 +1,7 @@
+import { NODE_INTERFACE } from "../api/names.ts";
+import type { Ip } from "../net/address.ts";
 import { type Cidr, cidrContainsCidr } from "../net/cidr.ts";
+import { type PortRange, portRangeText } from "../net/port-range.ts";
 
 /** What the node's rules are made from. */
 export interface HostRulesInput {
@@ -6,6 +9,12 @@ export interface HostRulesInput {
   readonly cluster: readonly Cidr[];
   /** Those of them whose pods take the node's address when they speak to the world (`natOutgoing`). */
   readonly natOutgoing: readonly Cidr[];
+  /** Those of them whose pods answer the world through gateway nodes. */
+  readonly centralized: readonly Cidr[];
+  /** The node's own addresses by which pods know it, one of each family at most; of a family without one it is known by that of `ovn0`. */
+  readonly sources: readonly Ip[];
+  /** Where node ports of Services are. */
+  readonly nodePorts: PortRange;
 }
 
 /** The table that is ours; nothing outside of it is touched. */
@@ -21,6 +30,7 @@ export const HOST_TABLE = "inet weft";
  */
 export function compileHostRules(input: HostRulesInput): string {
   const families = ([4, 6] as const).filter((family) => input.cluster.some((cidr) => cidr.family === family));
+  const sources = input.sources.filter(({ family }) => families.includes(family));
   return [
     `table ${HOST_TABLE} {}`,
     `delete table ${HOST_TABLE}`,
@@ -37,8 +47,14 @@ export function compileHostRules(input: HostRulesInput): string {
     }),
     "  }",
     ...families.flatMap((family) => natChain(family, input)),
+    ...sources.flatMap((source) => asNodeChains(source, input)),
     "  chain postrouting {",
-    "    type nat hook postrouting priority srcnat; policy accept;",
+    "    # Before kube-proxy, which would choose the address of ovn0.",
+    "    type nat hook postrouting priority srcnat - 1; policy accept;",
+    ...sources.flatMap(({ family, text }) => [
+      `    oifname "${NODE_INTERFACE}" meta nfproto ${family === 4 ? "ipv4" : "ipv6"} jump to-pods${family}`,
+      `    oifname != { "${NODE_INTERFACE}", "lo" } ${ip(family)} saddr ${text} ${toNodePorts(input)} snat to :${portRangeText(input.nodePorts)} fully-random comment "to node ports"`,
+    ]),
     ...families.map((family) => `    ${ip(family)} saddr ${addresses(family, input.cluster)} jump from-pods${family}`),
     "  }",
     "}",
@@ -46,9 +62,17 @@ export function compileHostRules(input: HostRulesInput): string {
   ].join("\n");
 }
 
+const TRANSPORT = "meta l4proto { tcp, udp, sctp }";
+
+function toNodePorts({ nodePorts }: HostRulesInput): string {
+  return `${TRANSPORT} th dport ${portRangeText(nodePorts)}`;
+}
+
 /** What becomes of connections that pods of one family begin, on their way out of the node. */
-function natChain(family: 4 | 6, { cluster, natOutgoing }: HostRulesInput): readonly string[] {
+function natChain(family: 4 | 6, input: HostRulesInput): readonly string[] {
+  const { cluster, natOutgoing, nodePorts } = input;
   const out = natOutgoing.filter((cidr) => cidr.family === family);
+  const leaving = out.length === 0 ? "" : `${ip(family)} saddr ${addresses(family, out)}`;
   return [
     `  chain from-pods${family} {`,
     // A pod's request was given a backend here, by kube-proxy: a node port's, an external address's, or that of a Service that
@@ -59,9 +83,51 @@ function natChain(family: 4 | 6, { cluster, natOutgoing }: HostRulesInput): read
     // natOutgoingPolicyRules go here: per subnet, in their order, before the subnet's general rule.
     ...(out.length === 0
       ? []
-      : [`    ${ip(family)} saddr ${addresses(family, out)} masquerade fully-random comment "natOutgoing"`]),
+      : [
+          // To another node's port: like what this node itself sends there, see below.
+          `    ${leaving} ${toNodePorts(input)} masquerade to :${portRangeText(nodePorts)} fully-random comment "natOutgoing"`,
+          `    ${leaving} masquerade fully-random comment "natOutgoing"`,
+        ]),
     "  }",
   ];
+}
+
+/**
+ * What goes to pods of one family in the node's name. `to-pods`: what kube-proxy has translated and would give the address of `ovn0` (its mark,
+ * 0x4000), what pods send by this node to each other, and what would be answered past this node.
+ *
+ * The node's ports for what it sends to pods and for what it sends to node ports are apart. A pod behind another node's port answers by
+ * that node where the port is one of node ports, and otherwise straight to this one (`nodePortMatch` in `src/compile/subnet-gateway.ts`).
+ */
+function asNodeChains({ family, text }: Ip, input: HostRulesInput): readonly string[] {
+  const { cluster, centralized, nodePorts } = input;
+  const elsewhere = centralized.filter((cidr) => cidr.family === family);
+  const word = ip(family);
+  const ports = portRangeText(outside(nodePorts));
+  const address = family === 4 ? text : `[${text}]`;
+  return [
+    `  chain as-node${family} {`,
+    // As kube-proxy does with what it masquerades.
+    "    meta mark set meta mark and 0xffffbfff",
+    `    ${TRANSPORT} snat ${word} to ${address}:${ports} fully-random comment "as this node"`,
+    `    snat ${word} to ${text} comment "as this node"`,
+    "  }",
+    `  chain to-pods${family} {`,
+    `    meta mark and 0x4000 == 0x4000 jump as-node${family}`,
+    `    ct status dnat ${word} saddr ${addresses(family, cluster)} jump as-node${family}`,
+    ...(elsewhere.length === 0
+      ? []
+      : [`    ct status dnat ${word} daddr ${addresses(family, elsewhere)} jump as-node${family}`]),
+    `    ${word} saddr ${text} ${TRANSPORT} th sport ${portRangeText(nodePorts)} jump as-node${family}`,
+    "  }",
+  ];
+}
+
+/** The larger part of the unprivileged ports that is not of the range. */
+function outside({ first, last }: PortRange): PortRange {
+  const below = { first: 1024, last: first - 1 };
+  const above = { first: Math.max(1024, last + 1), last: 65_535 };
+  return below.last - below.first > above.last - above.first ? below : above;
 }
 
 /** The prefixes of one family as an anonymous set. */

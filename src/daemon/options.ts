@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { DEFAULT_SERVER_SOCKET } from "../api/cni-message.ts";
 import { JOIN_SUBNET } from "../api/names.ts";
+import { DEFAULT_NODE_PORTS, type PortRange, parsePortRange, portRangeText } from "../net/port-range.ts";
 
 /** What the daemon is told. */
 export interface DaemonOptions {
@@ -14,6 +15,8 @@ export interface DaemonOptions {
   readonly cniBinDir: string;
   /** "" where not given. Read by later rules for Services; kube-proxy serves them now. */
   readonly serviceClusterIpRange: string;
+  /** Where node ports of Services are. */
+  readonly nodePorts: PortRange;
   /** The subnet that `ovn0` is in. */
   readonly nodeSwitch: string;
   /** 0: what the tunnels leave. */
@@ -45,6 +48,11 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
     .option("--cni-conf-name <file>", "name of ours; runtimes take the first by name", "01-kube-ovn.conflist")
     .option("--cni-bin-dir <folder>", "where the container runtime finds plugins", "/opt/cni/bin")
     .option("--service-cluster-ip-range <cidrs>", "addresses of Services, IPv4 and IPv6 separated by a comma", "")
+    .option(
+      "--service-node-port-range <first-last>",
+      `node ports of Services (default: ${portRangeText(DEFAULT_NODE_PORTS)})`,
+      portRangeOf,
+    )
     .option("--node-switch <subnet>", "the subnet that joins nodes to the default VPC", JOIN_SUBNET)
     .option("--mtu <bytes>", "MTU of pods; 0: what the tunnel interface leaves", mtuOf, 0)
     .option("--metrics-port <port>", "port of /healthz, /readyz, /metrics and /debug/adds; 0: none", portOf, 10665)
@@ -58,6 +66,7 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
   if (given) command.setOptionValueWithSource("nodeName", given, "env");
   command.parse([...argv], { from: "user" });
   const options = command.opts<Record<string, string | number | undefined>>();
+  const { serviceNodePortRange: nodePorts = DEFAULT_NODE_PORTS } = command.opts<{ serviceNodePortRange?: PortRange }>();
   return {
     nodeName: String(options["nodeName"]),
     bindSocket: String(options["bindSocket"]),
@@ -66,6 +75,7 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
     cniConfName: String(options["cniConfName"]),
     cniBinDir: String(options["cniBinDir"]),
     serviceClusterIpRange: String(options["serviceClusterIpRange"]),
+    nodePorts,
     nodeSwitch: String(options["nodeSwitch"]),
     mtu: Number(options["mtu"]),
     metricsPort: Number(options["metricsPort"]),
@@ -79,6 +89,12 @@ function mtuOf(text: string): number {
   // RFC 791: every host takes 68 bytes, and nothing smaller is of use; the kernel's own limit is 65535.
   if (value === 0 || (Number.isInteger(value) && value >= 68 && value <= 65_535)) return value;
   throw new InvalidArgumentError("must be 0 or 68 to 65535");
+}
+
+function portRangeOf(text: string): PortRange {
+  const range = parsePortRange(text);
+  if (range === undefined) throw new InvalidArgumentError("must be a range of ports such as 30000-32767");
+  return range;
 }
 
 function portOf(text: string): number {

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import t, { type Test } from "tap";
 import { parseIp } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
+import { DEFAULT_NODE_PORTS } from "../net/port-range.ts";
 import { fakeOvsdb } from "../ovsdb/fake.ts";
 import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
 import { insert, mutate, type Operation, remove, update } from "../ovsdb/operation.ts";
@@ -198,7 +199,8 @@ const PLAN: GatewayPlan = {
   mtu: 1400,
   addresses: [{ ip: parseIp("100.64.0.2")!, cidr: parseCidr("100.64.0.0/16")! }],
   routes: [],
-  rules: { cluster: [], natOutgoing: [] },
+  rules: { cluster: [], natOutgoing: [], centralized: [], sources: [], nodePorts: DEFAULT_NODE_PORTS },
+  foreign: [],
 };
 const uuids = () => ({ port: randomUUID(), interface: randomUUID() });
 

@@ -14,6 +14,8 @@ export interface SubnetFact {
   readonly behindNode: boolean;
   readonly cidrs: readonly Cidr[];
   readonly natOutgoing: boolean;
+  /** What its pods send outside leaves by gateway nodes, not by their own. */
+  readonly centralized: boolean;
   /** 0: the node's own. */
   readonly mtu: number;
 }
@@ -26,6 +28,7 @@ interface SubnetSpec {
   readonly vlan?: string;
   readonly logicalGateway?: boolean;
   readonly natOutgoing?: boolean;
+  readonly gatewayType?: string;
   readonly mtu?: number;
 }
 
@@ -52,6 +55,7 @@ export function subnetFact(subnet: Subnet): SubnetFact {
     behindNode: accepted && overlay && (spec.vpc || DEFAULT_VPC) === DEFAULT_VPC,
     cidrs,
     natOutgoing: spec.natOutgoing === true,
+    centralized: spec.gatewayType === "centralized",
     mtu: spec.mtu ?? 0,
   };
 }
@@ -65,6 +69,7 @@ function sameSubnet(a: SubnetFact, b: SubnetFact): boolean {
   return (
     a.behindNode === b.behindNode &&
     a.natOutgoing === b.natOutgoing &&
+    a.centralized === b.centralized &&
     a.mtu === b.mtu &&
     a.cidrs.map(({ text }) => text).join() === b.cidrs.map(({ text }) => text).join()
   );

@@ -28,8 +28,7 @@ export interface ObjectMeta {
 export function ourAnnotations(meta: ObjectMeta): Readonly<Record<string, string>> {
   const ours: Record<string, string> = {};
   for (const [key, value] of Object.entries(meta.annotations ?? {})) {
-    if (/(?:^|\.)ovn(?:\.[a-z0-9-]+)?\.kubernetes\.io\//.test(key) || LOOKS_OURS.test(key) || isOfAttachment(key))
-      ours[key] = value;
+    if (OURS.test(key) || LOOKS_OURS.test(key) || isOfAttachment(key)) ours[key] = value;
   }
   return ours;
 }
@@ -39,6 +38,8 @@ function isOfAttachment(key: string): boolean {
   const parts = /^[^./]+\..+\.kubernetes\.io\/([^.]+)(?:\..+)?$/.exec(key);
   return parts?.[1] !== undefined && POD_KEYS.has(parts[1]);
 }
+
+const OURS = /^weft\.kubeovn\.io\/|(?:^|\.)ovn(?:\.[a-z0-9-]+)?\.kubernetes\.io\//;
 
 /** An annotation that decides an address, of a domain that other people do not have either: about `ovn.kubernetes.io`. */
 const LOOKS_OURS = /^[a-z.]{14,20}\/(?:ip_address|mac_address|ip_pool|ip_family|logical_switch)$/;

@@ -1,4 +1,5 @@
 import type { Dual } from "../net/dual.ts";
+import type { PortRange } from "../net/port-range.ts";
 import type { AdminPolicyFact } from "./admin-policy.ts";
 import type { InForce } from "./in-force.ts";
 
@@ -544,6 +545,8 @@ export interface ClusterFact {
   readonly defaultSubnet: string;
   readonly joinSubnet: string;
   readonly serviceCidr: Dual<string>;
+  /** Where node ports of Services are, kube-apiserver's `--service-node-port-range`. Absent: nobody has said. */
+  readonly nodePorts?: PortRange;
   /** Whether a KubeVirt machine has an address as long as it exists; otherwise each of its pods has one of its own. Absent: it has. */
   readonly keepVmIp?: boolean;
 }

@@ -1,4 +1,4 @@
-import { HAIRPIN_SOURCE } from "../api/names.ts";
+import { HAIRPIN_SOURCE, nodesAddressSet } from "../api/names.ts";
 import type { SubnetAclFact, SubnetFact } from "../facts/types.ts";
 import { parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";
@@ -32,8 +32,8 @@ const FAMILIES = [
 ] as const;
 
 /**
- * What `private`, `allowSubnets`, `allowEWTraffic` and `acls` of a subnet mean. Pure. `joinCidr`: where nodes speak to pods from; empty where
- * there is no way from there.
+ * What `private`, `allowSubnets`, `allowEWTraffic` and `acls` of a subnet mean. Pure. `joinCidr`: where nodes are in the VPC, empty
+ * where there is no way from there; they speak from there and from addresses of their own.
  */
 export function translateSubnetRules(subnet: SubnetFact, joinCidr: Dual<string>): TranslatedSubnet {
   const problems: PolicyProblem[] = [];
@@ -74,7 +74,10 @@ function privateAcls(
     if (own === undefined) continue;
     acls.push(allow(PRIORITY.allow, `${ip}.src == ${own} && ${ip}.dst == ${own}`, "private/own"));
     const nodes = joinCidr[key];
-    if (nodes !== undefined) acls.push(allow(PRIORITY.node, `${ip}.src == ${nodes}`, "private/nodes"));
+    if (nodes !== undefined) {
+      for (const sources of [nodes, `$${nodesAddressSet(family)}`])
+        acls.push(allow(PRIORITY.node, `${ip}.src == ${sources}`, "private/nodes"));
+    }
     // A pod of it that reaches itself through a Service.
     acls.push(allow(PRIORITY.allow, `${ip}.src == ${HAIRPIN_SOURCE[key]}`, "private/itself"));
     for (const { block, rule } of others) {

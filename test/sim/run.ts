@@ -225,6 +225,7 @@ function settingsOf({ cidrs }: Script): Settings {
     defaultExcludeIps: "",
     nodeSwitch: "join",
     serviceCidr: "10.96.0.0/12",
+    nodePorts: { first: 30_000, last: 32_767 },
     dnsServers: "",
     dnsService: "kube-system/kube-dns",
     domainGraceS: 600,

@@ -1,7 +1,7 @@
 import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import { JOIN_CIDR } from "../../../hack/lab/topology.ts";
+import { addressOf } from "../../../hack/lab/topology.ts";
 import { createProgress } from "../../../hack/machine/progress.ts";
 import { serverPod } from "../../../hack/probe/pods.ts";
 import { ping } from "../../../hack/probe/probe.ts";
@@ -104,7 +104,7 @@ t.test("pods with several networks through Multus", { skip: whyNoLab(), timeout:
         annotations: {
           "k8s.v1.cni.cncf.io/networks": JSON.stringify(networks),
           [`${wire}.kubernetes.io/default_route`]: "true",
-          "ovn.kubernetes.io/routes": JSON.stringify([{ dst: JOIN_CIDR.v4, gw: "10.16.0.1" }]),
+          "ovn.kubernetes.io/routes": JSON.stringify([{ dst: `${addressOf("weft-1").v4}/32`, gw: "10.16.0.1" }]),
         },
       });
       const [pod] = (await run(world, [manifest as Manifest])) as readonly [Thing];
