@@ -9,6 +9,8 @@ const ended = new Promise<void>((resolve) => process.stdin.on("end", resolve).re
 
 if (what === "echo") await echo(Number(args[0]));
 else if (what === "stream") await stream(args[0] ?? "", Number(args[1]), Number(args[2]));
+else if (what === "receive") await receive(Number(args[0]));
+else if (what === "send") await send(args[0] ?? "", args[1] ?? "", Number(args[2]), Number(args[3]));
 else await barrage(Number(args[0]), Number(args[1]), args.slice(2));
 
 async function echo(port: number): Promise<void> {
@@ -41,6 +43,25 @@ async function stream(address: string, port: number, everyMs: number): Promise<v
   await new Promise((resolve) => setTimeout(resolve, 100));
   socket.close();
   process.stdout.write(JSON.stringify(shots satisfies Shot[]));
+}
+
+async function receive(port: number): Promise<void> {
+  const socket = createSocket({ type: "udp6" });
+  const seen: string[] = [];
+  socket.on("message", (message, { address }) => seen.push(`${address.replace("::ffff:", "")} ${message.length}`));
+  socket.bind(port, "::", () => process.stdout.write("ready\n"));
+  await ended;
+  socket.close();
+  process.stdout.write(JSON.stringify(seen));
+}
+
+async function send(source: string, address: string, port: number, bytes: number): Promise<void> {
+  const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
+  socket.on("error", () => {});
+  await new Promise<void>((resolve) => socket.bind(0, source === "" ? undefined : source, resolve));
+  await new Promise((resolve) => socket.send(Buffer.alloc(bytes, "x"), port, address, resolve));
+  process.stdout.write("ready\n");
+  socket.close();
 }
 
 async function barrage(port: number, perMs: number, addresses: readonly string[]): Promise<void> {

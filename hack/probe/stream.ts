@@ -46,6 +46,23 @@ export async function datagramStream(
   };
 }
 
+/** Takes datagrams to `port` in a network namespace until it is stopped; `stop` returns the source and the size of each, as `10.16.0.5 3000`. */
+export async function receiver(netns: string, port: number): Promise<{ stop(): Promise<readonly string[]> }> {
+  const child = await start(netns, ["receive", `${port}`]);
+  return { stop: async () => JSON.parse(await end(child)) as readonly string[] };
+}
+
+/** Sends one datagram from a network namespace; `source` is an address of that, or "" for the usual one. Resolves when it is sent. */
+export async function sendDatagram(
+  netns: string,
+  source: string,
+  address: string,
+  port: number,
+  bytes: number,
+): Promise<void> {
+  await end(await start(netns, ["send", source, address, `${port}`, `${bytes}`]));
+}
+
 /**
  * Sends datagrams from a network namespace to all of `addresses` in turn, as fast as `perMs` a millisecond, and waits for no answer, until
  * it is stopped; `stop` returns how many were sent.

@@ -110,6 +110,12 @@ export function portGroupAddressSet(group: string, family: 4 | 6): string {
   return `${group}_ip${family}`;
 }
 
+/**
+ * The port group of the switch ports towards the default VPC's router. What comes in by one of them has come through the router, so a node's
+ * address as its source is a node's: no other switch lets such a packet out.
+ */
+export const UPLINKS_GROUP = "weft.uplinks";
+
 /** The address set of all nodes' own addresses of one family. No IPPool's set has the name, because of its `_`. */
 export function nodesAddressSet(family: 4 | 6): string {
   return `weft_nodes_ip${family}`;

@@ -1,4 +1,4 @@
-import { HAIRPIN_SOURCE, nodePortGroupName } from "../api/names.ts";
+import { HAIRPIN_SOURCE, nodePortGroupName, UPLINKS_GROUP } from "../api/names.ts";
 import type { IpFact, NodeFact } from "../facts/types.ts";
 import type { AclStage } from "../policy/verdict.ts";
 import { holdAcl } from "./acl-row.ts";
@@ -13,15 +13,16 @@ const TIERS_BEFORE_LAST = [0, 1, 2] as const;
  * What holds for all pods of a node while there are policies, as ACLs of the node's group.
  *
  * **Their own node reaches them** whatever policies say, and is reached: kubelet's probes come from there (NetworkPolicy, "The behavior of to
- * and from selectors"). Kube-OVN's priority. IPv6's neighbour discovery needs no such rule: ovn-northd lets it through where there is
- * any `allow-related`. **So do they themselves** through a Service; on its way out such a packet is turned back before ACLs that apply after load
- * balancing.
+ * and from selectors"). Kube-OVN's priority. It is not believed by its address alone: it comes through the router, and no pod's switch lets a node's
+ * address out (`subnet-sources.ts`). IPv6's neighbour discovery needs no such rule: ovn-northd lets it through where there is
+ * any `allow-related`. **So do they themselves** through a Service, from an address that no port may send from; on its way out such a packet is
+ * turned back before ACLs that apply after load balancing.
  *
  * **What a tier does not decide is left to the next one**, in so many words. Where no ACL of the first tier matches, OVN's own flow of priority 1
  * takes a packet of a connection that an ACL has blocked before for one that nothing forbids any more, and lets it through, although
  * the drop is in a later tier: every other packet of a connection that was cut gets through (northd 25.03, `ls_out_acl_eval`). A `pass` of
  * priority 0 comes before that flow. It must not be in the last tier, where that flow is right, so there is always a rule in
- * the fourth. After load balancing there is no such flow.
+ * the fourth. On the way out ACLs of policies apply after load balancing, and there is no such flow.
  */
 export function compileNodeAcls(build: FragmentBuilder, node: NodeFact, ip: IpFact | undefined): void {
   const group = nodePortGroupName(node.name);
@@ -50,17 +51,13 @@ export function compileNodeAcls(build: FragmentBuilder, node: NodeFact, ip: IpFa
   ] as const) {
     const addresses = [node.internal[family] ?? "", ip?.[family] ?? ""].filter((address) => address !== "");
     if (addresses.length === 0) continue;
-    const set = (members: readonly string[]): string => `{${[...new Set(members)].sort().join(", ")}}`;
-    const nodes = set(addresses);
-    const senders = set([...addresses, HAIRPIN_SOURCE[family]]);
-    add(word, "from-lport-after-lb", 2, 3000, `${word}.dst == ${nodes}`, "allow-related");
+    const nodes = `{${[...new Set(addresses)].sort().join(", ")}}`;
+    const fromNode = `inport == @${UPLINKS_GROUP} && ${word}.src == ${nodes}`;
     for (const tier of [2, 3] as const) {
-      add(word, "to-lport", tier, 3000, `${word}.src == ${senders}`, "allow-related");
-      add(word, "from-lport", tier, 3000, `${word}.dst == ${nodes}`, "allow-related");
+      add(word, "to-lport", tier, 3000, fromNode, "allow-related");
+      add(`itself-${word}`, "to-lport", tier, 3000, `${word}.src == ${HAIRPIN_SOURCE[family]}`, "allow-related");
+      add(word, "from-lport-after-lb", tier, 3000, `${word}.dst == ${nodes}`, "allow-related");
     }
   }
-  for (const tier of TIERS_BEFORE_LAST) {
-    add("pass", "to-lport", tier, 0, "ip", "pass");
-    add("pass", "from-lport", tier, 0, "ip", "pass");
-  }
+  for (const tier of TIERS_BEFORE_LAST) add("pass", "to-lport", tier, 0, "ip", "pass");
 }

@@ -12,6 +12,9 @@ export const switchId = (subnet: string): string => subnet;
 /** The Port_Group of a node's pods. */
 export const nodeGroupId = (node: string): string => `node/${node}`;
 
+/** The Port_Group of the switch ports towards the default VPC's router. */
+export const UPLINKS_ID = "uplinks";
+
 /** The Address_Set of all nodes' own addresses of one family. */
 export const nodesSetId = (family: 4 | 6): string => `nodes/ip${family}`;
 

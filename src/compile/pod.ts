@@ -122,7 +122,9 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
     : (having.find((candidate) => candidate.uid === ip.podUid) ?? having.find(({ alive }) => alive) ?? having[0]);
   const own = ofThose.find((one) => one.pod === pod)?.found;
   const named = reader.get("subnets", ip.subnet);
-  const open = named !== undefined && reader.get("verdicts", named.name)?.ok && !isDisputed(reader, ip);
+  // Whoever has an address of the join subnet is taken for a node.
+  const ofNodes = named?.name === reader.get("cluster", "cluster")?.joinSubnet;
+  const open = named !== undefined && !ofNodes && reader.get("verdicts", named.name)?.ok && !isDisputed(reader, ip);
   const onOvn = own?.onOvn === true;
   return {
     pod,

@@ -12,11 +12,12 @@ import type { UnitKind } from "../unit/kind.ts";
 import { readRaConfigs } from "./dhcp-options.ts";
 import { annotate, type ConditionEffect, finalizer, problemText, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
-import { loadBalancerGroupId, nodesSetId, routerId, switchId } from "./owner-ids.ts";
+import { loadBalancerGroupId, nodesSetId, routerId, switchId, UPLINKS_ID } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
 import { addAcls } from "./subnet-acls.ts";
 import { addDhcp, dhcpProblems } from "./subnet-dhcp.ts";
 import { addGatewayPolicies, type JoinedNode } from "./subnet-gateway.ts";
+import { addSourceGuard } from "./subnet-sources.ts";
 
 /** What a subnet compiles from. */
 export interface SubnetInput {
@@ -31,7 +32,7 @@ export interface SubnetInput {
   readonly nodes: readonly JoinedNode[];
   /** The IP objects and Vips that still hold its addresses, asked for only when it is being deleted. */
   readonly holders: readonly string[];
-  /** The join subnet's addresses, from which nodes reach pods; only for private subnets that have a way from there. */
+  /** The join subnet's addresses, from which nodes reach pods; only for subnets that have a way from there. */
   readonly joinCidr: Dual<string>;
 }
 
@@ -64,8 +65,7 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
       cluster,
       balanced: subnet.enableLb && reader.get("vpcs", subnet.vpc) !== undefined,
       nodes: viaNodes ? joinedNodes(reader) : [],
-      joinCidr:
-        subnet.private && subnet.vpc === cluster.router ? (reader.get("subnets", cluster.joinSubnet)?.cidr ?? {}) : {},
+      joinCidr: viaNodes ? (reader.get("subnets", cluster.joinSubnet)?.cidr ?? {}) : {},
       holders: subnet.deleting ? holdersOf(reader, key) : [],
     };
   },
@@ -130,15 +130,20 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
       options: { "router-port": routerPort },
       external_ids: externalIds({ ls: name }),
     });
+    if (vpc === cluster.router) {
+      build.member("Port_Group", UPLINKS_ID, "ports", rowUuid("Logical_Switch_Port", switchPort));
+    }
   }
   addDhcp(build, subnet);
-  addAcls(build, subnet, input.joinCidr);
-  // Each node adds its own.
+  const { joinCidr } = input;
+  const uplink = networks.length > 0 ? routerSwitchPortName(name, vpc) : undefined;
+  addAcls(build, subnet, joinCidr);
   if (name === cluster.joinSubnet) {
+    // On it are the nodes themselves, and no pod has an address there. Each node adds its own.
     for (const family of [4, 6] as const) {
       build.row("Address_Set", nodesSetId(family), { name: nodesAddressSet(family), external_ids: externalIds() });
     }
-  }
+  } else addSourceGuard(build, subnet, { uplink, nodes: vpc === cluster.router, joinCidr });
   if (vpc === cluster.router) addGatewayPolicies(build, input);
   return build.finish();
 }

@@ -1,4 +1,4 @@
-import { loadBalancerGroupName } from "../api/names.ts";
+import { loadBalancerGroupName, UPLINKS_GROUP } from "../api/names.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { ClusterFact, VpcFact } from "../facts/types.ts";
 import type { Dual } from "../net/dual.ts";
@@ -7,7 +7,7 @@ import { readUserMatch } from "../policy/user-match.ts";
 import type { DesiredRow, Edge, Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import { finalizer, problemText, type WeftEffect } from "./effects.ts";
-import { loadBalancerGroupId, routerId } from "./owner-ids.ts";
+import { loadBalancerGroupId, routerId, UPLINKS_ID } from "./owner-ids.ts";
 import { edge, externalIds, row } from "./rows.ts";
 
 interface VpcInput {
@@ -51,6 +51,8 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       // What balances the VPC's Services: each Service adds its own, each switch takes all.
       row("Load_Balancer_Group", loadBalancerGroupId(vpc.name), { name: loadBalancerGroupName(vpc.name) }),
     ];
+    // Each subnet adds its own.
+    if (vpc.isDefault) rows.push(row("Port_Group", UPLINKS_ID, { name: UPLINKS_GROUP, external_ids: externalIds() }));
     const edges: Edge[] = [];
     const route = (id: string, prefix: string, nexthop: string, policy: "dst-ip" | "src-ip", table: string): void => {
       const made = row("Logical_Router_Static_Route", `${vpc.name}/${id}`, {

@@ -17,7 +17,9 @@ import { answer, type FakeDns, fakeDns } from "./domains/testing.ts";
 function asking(t: Test, kube: FakeKube, server: FakeOvsdb, dns: FakeDns) {
   const made = candidate(t, kube, server, { dns });
   const addresses = (): readonly string[] | undefined => {
-    const sets = [...made.northbound.rows()].filter(({ table }) => table === "Address_Set");
+    const sets = [...made.northbound.rows()].filter(
+      ({ table, columns }) => table === "Address_Set" && !String(columns["name"]).startsWith("weft_nodes_"),
+    );
     return sets.length === 0
       ? undefined
       : sets.flatMap(({ columns }) => columns["addresses"] as readonly string[]).sort();

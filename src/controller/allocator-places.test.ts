@@ -58,6 +58,17 @@ t.test("a pod waits for the subnet that is meant for it while that is not in for
   t.match(records.get("b.default")?.lease, { subnet: "meant", v4: "10.29.0.2" });
 });
 
+t.test("only a node has an address of the nodes' subnet, for whoever has one is taken for a node", async (t) => {
+  const facts = sampleFacts();
+  const { allocator, records, said } = rig(facts);
+  allocator.start();
+  addPod(facts, "b", { node: "weft-1", annotations: { "ovn.kubernetes.io/logical_switch": "join" } });
+  t.match(said, [
+    /^Subnet "join" is for nodes, and whoever has one of its addresses is taken for one; name another one\.$/,
+  ]);
+  t.equal(records.get("b.default"), undefined);
+});
+
 t.test(
   "a subnet of another provider gives nothing to a pod's own interface, and has no switch where it is not OVN's",
   async (t) => {

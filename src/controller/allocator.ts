@@ -12,7 +12,17 @@ import type { AddressRequest, Decision, Lease } from "../ipam/types.ts";
 import { byAge } from "./claims.ts";
 import { Holdings, type HoldingsOptions, namespaceOf } from "./holdings.ts";
 import { namingOtherList } from "./listed-twice.ts";
-import { ANY_PURPOSE, likeness, openPart, type Purpose, podWish, purposeOf, vipOwner, wantOf } from "./pod-wish.ts";
+import {
+  ANY_PURPOSE,
+  likeness,
+  NODE_PURPOSE,
+  openPart,
+  type Purpose,
+  podWish,
+  purposeOf,
+  vipOwner,
+  wantOf,
+} from "./pod-wish.ts";
 import { configureNodes, configureSubnet } from "./subnet-configuration.ts";
 import { WaitingList } from "./waiting.ts";
 
@@ -304,7 +314,7 @@ export class Allocator {
     const name = nodePortName(node.name);
     if (this.#recording.has(name) || facts.get("ips", name) !== undefined) return;
     const join = facts.get("cluster", "cluster")?.joinSubnet ?? "";
-    const decision = this.#allocate({ owner: name, subnets: [join], want: { kind: "any" }, move: true });
+    const decision = this.#allocate({ owner: name, subnets: [join], want: { kind: "any" }, move: true }, NODE_PURPOSE);
     this.#decided("nodes", node, decision, (lease) => ({ kind: "ip", name, lease, node: node.name }));
   }
 

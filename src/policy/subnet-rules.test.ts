@@ -32,13 +32,13 @@ t.test("a private subnet lets itself, the nodes and the named ones in, and logs 
   t.same(acls, [
     "to-lport 1000 ip: drop, logged",
     "to-lport 1001 ip4.src == 10.20.0.0/24 && ip4.dst == 10.20.0.0/24: allow-related",
-    "to-lport 3000 ip4.src == 100.64.0.0/16: allow-related",
-    "to-lport 3000 ip4.src == $weft_nodes_ip4: allow-related",
+    "to-lport 3000 inport == @weft.uplinks && ip4.src == 100.64.0.0/16: allow-related",
+    "to-lport 3000 inport == @weft.uplinks && ip4.src == $weft_nodes_ip4: allow-related",
     "to-lport 1001 ip4.src == 169.254.169.5: allow-related",
     "to-lport 1001 (ip4.src == 10.21.0.0/24 && ip4.dst == 10.20.0.0/24) || (ip4.src == 10.20.0.0/24 && ip4.dst == 10.21.0.0/24): allow-related",
     "to-lport 1001 ip6.src == fd00:20::/112 && ip6.dst == fd00:20::/112: allow-related",
-    "to-lport 3000 ip6.src == fd00:100:64::/112: allow-related",
-    "to-lport 3000 ip6.src == $weft_nodes_ip6: allow-related",
+    "to-lport 3000 inport == @weft.uplinks && ip6.src == fd00:100:64::/112: allow-related",
+    "to-lport 3000 inport == @weft.uplinks && ip6.src == $weft_nodes_ip6: allow-related",
     "to-lport 1001 ip6.src == fd69::5: allow-related",
     "to-lport 1001 (ip6.src == fd00:21::/64 && ip6.dst == fd00:20::/112) || (ip6.src == fd00:20::/112 && ip6.dst == fd00:21::/64): allow-related",
   ]);

@@ -1,4 +1,4 @@
-import { HAIRPIN_SOURCE, nodesAddressSet } from "../api/names.ts";
+import { HAIRPIN_SOURCE, nodesAddressSet, UPLINKS_GROUP } from "../api/names.ts";
 import type { SubnetAclFact, SubnetFact } from "../facts/types.ts";
 import { parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";
@@ -76,7 +76,7 @@ function privateAcls(
     const nodes = joinCidr[key];
     if (nodes !== undefined) {
       for (const sources of [nodes, `$${nodesAddressSet(family)}`])
-        acls.push(allow(PRIORITY.node, `${ip}.src == ${sources}`, "private/nodes"));
+        acls.push(allow(PRIORITY.node, `inport == @${UPLINKS_GROUP} && ${ip}.src == ${sources}`, "private/nodes"));
     }
     // A pod of it that reaches itself through a Service.
     acls.push(allow(PRIORITY.allow, `${ip}.src == ${HAIRPIN_SOURCE[key]}`, "private/itself"));

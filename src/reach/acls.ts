@@ -16,7 +16,7 @@ export interface Acl extends AclView {
 export type AclLists = AclStages<Acl>;
 
 /**
- * All ACLs, found by whom they may concern. Most begin with `inport == @group` or `outport == @group` and so concern that group only;
+ * All ACLs, found by whom they may concern; without those that drop forged sources (`sources`), for who is asked about here is who it says it is. Most begin with `inport == @group` or `outport == @group` and so concern that group only;
  * the others concern every port of the switches that have them.
  */
 export class AclIndex {
@@ -86,6 +86,8 @@ function readAcl(tables: Tables, uuid: string): Acl | undefined {
   const columns = tables.row("ACL", uuid)?.columns;
   if (columns === undefined) return undefined;
   const { name, direction, tier, priority, match, action, options, external_ids } = columns;
+  const externalIds = (external_ids ?? {}) as Readonly<Record<string, string>>;
+  if (externalIds["sources"] !== undefined) return undefined;
   return {
     uuid,
     name: String(name ?? ""),
@@ -95,7 +97,7 @@ function readAcl(tables: Tables, uuid: string): Acl | undefined {
     match: String(match),
     action: action as Acl["action"],
     options: (options ?? {}) as Readonly<Record<string, string>>,
-    externalIds: (external_ids ?? {}) as Readonly<Record<string, string>>,
+    externalIds,
   };
 }
 

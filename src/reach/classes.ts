@@ -1,3 +1,4 @@
+import { UPLINKS_GROUP } from "../api/names.ts";
 import type { PodFact } from "../facts/types.ts";
 import { isWithin, type Literal, usesOf } from "./match-uses.ts";
 import type { Network, NetworkPort } from "./network.ts";
@@ -72,7 +73,8 @@ export function signatures(network: Network): SignatureOf {
 /** Whether a match that asks for a port in `group` may hold for traffic with some other pod. */
 function isAboutPods(match: string, group: string, pods: readonly NetworkPort[]): boolean {
   const { sets, literals } = usesOf(match);
-  const others = [...sets].some((name) => name !== group);
+  // Through the router come pods as well as nodes, so by itself that says nothing.
+  const others = [...sets].some((name) => name !== group && name !== UPLINKS_GROUP);
   if (others || literals.length === 0) return true;
   return pods.some((port) => Object.values(port.addresses).some((ip) => literals.some((one) => isWithin(one, ip))));
 }

@@ -8,6 +8,8 @@ interface Switch {
   readonly before: readonly AclView[];
   readonly after: readonly AclView[];
   readonly arriving: readonly AclView[];
+  /** Its port towards a router, by which all comes that is not of its own ports. */
+  readonly uplink: string | undefined;
   readonly sets: NamedSets;
 }
 
@@ -56,8 +58,9 @@ export class Picture {
     const stage = (uuid: string | undefined, name: "before" | "after" | "arriving", leaving: boolean): boolean => {
       const it = uuid === undefined ? undefined : this.#switches.get(uuid);
       if (it === undefined) return true;
-      // A port of another switch, or a router, is not known by name here.
-      const known = inport !== undefined && (leaving || near === far) ? { inport } : {};
+      // A port of another switch is not known by name here: that comes by the router.
+      const own = inport !== undefined && (leaving || near === far) ? inport : it.uplink;
+      const known = own === undefined ? {} : { inport: own };
       const here = leaving || outport === undefined ? { ...packet, ...known } : { ...packet, ...known, outport };
       const decision = decide(it[name], here, it.sets);
       verdicts.push(`${name}: ${describe(decision)}`);
@@ -76,11 +79,13 @@ export class Picture {
 
   #addSwitch(uuid: string, row: Row): void {
     const own = new Set<string>();
+    let uplink: string | undefined;
     for (const id of members(row, "ports")) {
       const port = this.#tables.get("Logical_Switch_Port")?.get(id);
       if (port === undefined) continue;
       const name = String(port["name"]);
       own.add(name);
+      if (port["type"] === "router") uplink = name;
       for (const address of addressesOf(port)) this.#switchOf.set(`${name} ${address}`, uuid);
     }
     const acls = members(row, "acls").map((id) => this.#acl(id));
@@ -99,6 +104,7 @@ export class Picture {
       before: of("from-lport"),
       after: of("from-lport-after-lb"),
       arriving: of("to-lport"),
+      uplink,
       sets: { portGroup: (name) => groups.get(name), addressSet: (name) => this.#addressSets.get(name) },
     });
   }

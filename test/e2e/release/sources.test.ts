@@ -1,0 +1,101 @@
+import t from "tap";
+import { podNetns } from "../../../hack/probe/pods.ts";
+import { ping } from "../../../hack/probe/probe.ts";
+import { receiver, sendDatagram } from "../../../hack/probe/stream.ts";
+import { HAIRPIN_SOURCE } from "../../../src/api/names.ts";
+import { PODS } from "../../../src/kube/resources.ts";
+import type { Thing } from "../objects.ts";
+import { addressesOf, idlePod, inNode, inPod, run, useNamespace } from "../pods.ts";
+import { createPolicy, settles } from "../policies.ts";
+import { judged, useSubnet } from "../subnets.ts";
+import { when } from "../when.ts";
+import { openWorld, whyNoLab } from "../world.ts";
+
+const NAMESPACE = "weft-sources";
+const SUBNET = "weft-sources";
+const PORT = 9000;
+
+/** What makes a pod have its address in a subnet. */
+function placedIn(subnet: string): Record<string, string> {
+  return { "ovn.kubernetes.io/logical_switch": subnet };
+}
+
+t.test("nobody is taken for a node, a gateway or itself by the source it writes", { skip: whyNoLab() }, async (t) => {
+  const world = await openWorld(t);
+  const [first = "", second = ""] = world.lab.nodes;
+  await useSubnet(t, world, SUBNET, { cidrBlock: "10.61.0.0/24,fd00:61::/112" });
+  await judged(world, SUBNET);
+  await useNamespace(t, world, NAMESPACE);
+  const [victim, near, far, routed] = (await run(world, [
+    idlePod(NAMESPACE, "victim", first),
+    idlePod(NAMESPACE, "near", first),
+    idlePod(NAMESPACE, "far", second),
+    idlePod(NAMESPACE, "routed", second, placedIn(SUBNET)),
+  ])) as [Thing, Thing, Thing, Thing];
+  await createPolicy(world, NAMESPACE, "isolate", {
+    podSelector: { matchLabels: { app: "victim" } },
+    policyTypes: ["Ingress"],
+  });
+  await settles(near, victim, 1, false);
+
+  const node = world.nodes.get(first);
+  const internal: readonly { type: string; address: string }[] = node?.status.addresses ?? [];
+  const join = String(node?.metadata.annotations?.["ovn.kubernetes.io/ip_address"]).split(",");
+  const gateway = String(world.subnets.get("ovn-default")?.spec.gateway).split(",");
+  const forged = [
+    ...internal.flatMap(({ type, address }) => (type === "InternalIP" ? [address] : [])),
+    ...join,
+    ...gateway,
+    HAIRPIN_SOURCE.v4,
+    HAIRPIN_SOURCE.v6,
+  ];
+  const netns = (pod: Thing): string => podNetns(pod.metadata.uid);
+  const to = (address: string, pod: Thing): string => addressesOf(pod)[address.includes(":") ? 1 : 0];
+
+  /** What `target` gets of what `from` sends from each of the forged addresses, and once from its own, which says that all has arrived. */
+  const received = async (from: Thing, target: Thing): Promise<readonly string[]> => {
+    const listener = await receiver(netns(target), PORT);
+    for (const source of forged) {
+      const six = source.includes(":");
+      const added = `${source}/${six ? 128 : 32}`;
+      await inPod(from)(["ip", "addr", "add", added, "dev", "eth0", ...(six ? ["nodad"] : [])]);
+      await sendDatagram(netns(from), source, to(source, target), PORT, 8);
+      await inPod(from)(["ip", "addr", "del", added, "dev", "eth0"]);
+    }
+    await sendDatagram(netns(from), "", addressesOf(target)[0], PORT, 9);
+    return listener.stop();
+  };
+
+  for (const [how, from] of Object.entries({
+    "of its node": near,
+    "of another node": far,
+    "of another subnet": routed,
+  })) {
+    await t.test(`an isolated pod gets nothing from a pod ${how}, whoever that says it is`, async (t) => {
+      t.same(await received(from, victim), []);
+    });
+  }
+  await t.test("nor does a pod that no policy is about get what says that it is from there", async (t) => {
+    t.same(await received(near, far), [`${addressesOf(near)[0]} 9`]);
+    t.same(await received(routed, far), [`${addressesOf(routed)[0]} 9`]);
+  });
+  await t.test("its own node reaches it, and another node does not", async (t) => {
+    for (const address of addressesOf(victim)) {
+      t.ok((await ping(inNode(world, first), address)).ok, `${first} to ${address}`);
+      t.notOk((await ping(inNode(world, second), address, 1)).ok, `${second} to ${address}`);
+    }
+  });
+  await t.test("a pod that asks for an address of the nodes' subnet is told that it is for nodes", async (t) => {
+    await world.kube.create(PODS, idlePod(NAMESPACE, "passing", first, placedIn("join")));
+    const told = await when(
+      (listener) => world.events.subscribe(listener),
+      () =>
+        world.events
+          .values()
+          .find(({ involvedObject: { name }, message }) => name === "passing" && message.includes("for nodes")),
+      "an Event says why pod passing has no address",
+      20_000,
+    );
+    t.match(told.message, /Subnet "join" is for nodes/);
+  });
+});
