@@ -120,7 +120,7 @@ async function recentAdds(lab: Lab, count: number): Promise<readonly Add[]> {
     lab.nodes.map(async (node) => {
       const { stdout } = await lab
         .node(node)
-        .exec(["curl", "-sS", "--max-time", "5", "http://127.0.0.1:10665/debug/adds?verb=add"]);
+        .exec(["curl", "-sS", "--max-time", "5", "http://127.0.0.1:10666/debug/adds?verb=add"]);
       return JSON.parse(stdout) as { at: string; total: number; parts: Record<string, number>; error?: string }[];
     }),
   );

@@ -60,7 +60,12 @@ export class ControllerProcess {
   /** Starts one. It serves when `said` tells so. */
   static start(lab: Lab, { node, index, args, kubeconfig, nodeOptions }: ControllerOptions): ControllerProcess {
     const { command, environment } = insideDaemon(lab, node);
-    const start = ["/opt/weft/bin/start-controller", ...args, `--metrics-port=${metricsPort(index)}`];
+    const start = [
+      "/opt/weft/bin/start-controller",
+      ...args,
+      `--metrics-port=${metricsPort(index)}`,
+      "--health-port=0",
+    ];
     const child = spawn("nsenter", [...command, ...start], {
       env: {
         ...environment,

@@ -83,6 +83,20 @@ await t.test(
   },
 );
 
+await t.test("kubelet probes ports on the loopback address, which pods do not reach", { skip }, async (t) => {
+  const objects = await render();
+  for (const [kind, name, port] of [
+    ["Deployment", "kube-ovn-controller", 10662],
+    ["DaemonSet", "kube-ovn-cni", 10666],
+  ] as const) {
+    const [container] = find(objects, kind, name).spec.template.spec.containers;
+    for (const probe of ["startupProbe", "readinessProbe", "livenessProbe"])
+      t.match(container[probe].httpGet, { host: "127.0.0.1", port }, `${name} ${probe}`);
+    t.equal(flags(container)["health-port"], String(port));
+    t.not(flags(container)["metrics-port"], String(port));
+  }
+});
+
 await t.test("the controller is told each network in the families in use", { skip }, async (t) => {
   const expected = {
     ipv4: ["10.16.0.0/16", "100.64.0.0/16", "10.96.0.0/12"],

@@ -6,25 +6,62 @@ export interface Shown {
   readonly registry: Registry;
   /** What keeps the process from doing its work, in a sentence; undefined where nothing does. */
   readonly notReady: () => string | undefined;
-  /** Further pages: path → what is answered as JSON. */
+  /** Further pages, shown on the loopback address only: path → what is answered as JSON. */
   readonly pages?: Readonly<Record<string, (query: URLSearchParams) => unknown>>;
 }
 
+/** A port to listen on; 0: do not listen; "any": one that the kernel chooses, for tests. */
+export type Port = number | "any";
+
+/** What listens. */
+export interface Served {
+  readonly metrics: Server | undefined;
+  readonly health: Server | undefined;
+  /** Ends both and every connection. */
+  close(): void;
+}
+
+/** Connections of one listener at a time. */
+export const MAX_CONNECTIONS = 64;
+/** kubelet is on this node, and so are those who debug it. Pods, whatever they send, are not. */
+const LOOPBACK = "127.0.0.1";
+
 /**
- * Serves `/metrics` (Prometheus' text), `/healthz` (the event loop turns), `/readyz` (200, or 503 with the reason) and the further
- * pages. Resolves when listening, with nothing where `port` is 0; rejects with the error of listen(2).
+ * Serves `/metrics` (Prometheus' text), `/healthz` (the event loop turns) and `/readyz` (200, or 503 with the reason) on two ports: `metrics` on all
+ * addresses, for Prometheus, and `health` on the loopback address, for kubelet's probes. A node's addresses are reached by every pod, which could
+ * hold all connections of a port there; probes that found none would have the process killed. The further pages are on the latter only.
+ *
+ * Resolves when both listen; rejects with the error of listen(2).
  */
-export async function serve(port: number, shown: Shown): Promise<Server | undefined> {
+export async function serve(ports: { readonly metrics: Port; readonly health: Port }, shown: Shown): Promise<Served> {
+  const { pages: _, ...open } = shown;
+  const health = await listen(ports.health, LOOPBACK, shown);
+  const close = (...servers: readonly (Server | undefined)[]): void => {
+    for (const server of servers) {
+      server?.close();
+      server?.closeAllConnections();
+    }
+  };
+  try {
+    const metrics = await listen(ports.metrics, undefined, open);
+    return { metrics, health, close: () => close(metrics, health) };
+  } catch (error) {
+    close(health);
+    throw error;
+  }
+}
+
+async function listen(port: Port, host: string | undefined, shown: Shown): Promise<Server | undefined> {
   if (port === 0) return undefined;
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? "/", "http://here");
     void reply(url, response, shown).catch((error: unknown) => send(response, 500, "text/plain", `${String(error)}\n`));
   });
-  server.maxConnections = 64;
+  server.maxConnections = MAX_CONNECTIONS;
   server.requestTimeout = 10_000;
   const listening = Promise.withResolvers<void>();
   server.once("error", listening.reject);
-  server.listen(port, () => listening.resolve());
+  server.listen({ port: port === "any" ? 0 : port, host }, () => listening.resolve());
   await listening.promise;
   return server;
 }

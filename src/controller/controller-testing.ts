@@ -28,6 +28,7 @@ export const SETTINGS: Settings = {
   dnsService: "kube-system/kube-dns",
   domainGraceS: 600,
   metricsPort: 0,
+  healthPort: 0,
   logLevel: "info",
   allowMassDelete: false,
   identity: "test",

@@ -44,18 +44,23 @@ async function run(settings: Settings): Promise<void> {
     waiting: () => controller.allocator.waiting,
     pendingWrites: () => controller.pendingWrites,
   });
-  const server = await serve(settings.metricsPort, {
-    registry,
-    notReady: () =>
-      election.synced && northbound.synced ? undefined : "still reading from the API server or the northbound database",
-  });
+  const server = await serve(
+    { metrics: settings.metricsPort, health: settings.healthPort },
+    {
+      registry,
+      notReady: () =>
+        election.synced && northbound.synced
+          ? undefined
+          : "still reading from the API server or the northbound database",
+    },
+  );
   election.start();
   const signal = await ended;
   log.info({ signal }, "stopping");
   await election.stop();
   await northbound.close();
   connection.close();
-  server?.close();
+  server.close();
 }
 
 const environment = process.env;

@@ -27,6 +27,8 @@ export interface Settings {
   /** Whether a KubeVirt machine has an address as long as it exists, or each of its pods one of its own. */
   readonly keepVmIp: boolean;
   readonly metricsPort: number;
+  /** On the loopback address, for kubelet's probes. */
+  readonly healthPort: number;
   readonly logLevel: string;
   /** Lets a sweep delete however many rows no unit wants. */
   readonly allowMassDelete: boolean;
@@ -99,7 +101,8 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
     .option("--domain-grace <seconds>", "how long after its TTL an address of a domain name still counts", seconds, 600)
     .option("--enable-lb <boolean>", "have OVN balance what pods of new subnets send to Services", boolean, true)
     .option("--keep-vm-ip <boolean>", "keep the address of a KubeVirt machine beyond its pods", boolean, true)
-    .option("--metrics-port <port>", "port of /metrics, /healthz and /readyz", port, 10660)
+    .option("--metrics-port <port>", "port of /metrics", port, 10660)
+    .option("--health-port <port>", "port of /healthz and /readyz on 127.0.0.1", port, 10662)
     .option("--log-level <level>", "trace, debug, info, warn or error", "info")
     .option(
       "--allow-mass-delete",
@@ -112,6 +115,7 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
 interface Flags {
   readonly serviceNodePortRange?: PortRange;
   readonly metricsPort: number;
+  readonly healthPort: number;
   readonly enableLb: boolean;
   readonly keepVmIp: boolean;
   readonly domainGrace: number;
@@ -138,6 +142,7 @@ export function readSettings(command: Command, environment: Readonly<Record<stri
     enableLb: flags.enableLb,
     keepVmIp: flags.keepVmIp,
     metricsPort: flags.metricsPort,
+    healthPort: flags.healthPort,
     logLevel: flags["logLevel"] ?? "info",
     allowMassDelete: flags.allowMassDelete,
     identity: environment["POD_NAME"] ?? environment["HOSTNAME"] ?? "weft-controller",

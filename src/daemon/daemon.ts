@@ -129,11 +129,14 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
     notReady,
   };
   const cni = await serveCni(options.bindSocket, cniVerbs(world));
-  const http = await serve(options.metricsPort, {
-    registry: metrics.registry,
-    notReady,
-    pages: { "/debug/adds": (query) => journal.entries(query.get("verb") ?? undefined) },
-  });
+  const http = await serve(
+    { metrics: options.metricsPort, health: options.healthPort },
+    {
+      registry: metrics.registry,
+      notReady,
+      pages: { "/debug/adds": (query) => journal.entries(query.get("verb") ?? undefined) },
+    },
+  );
 
   view.mirror.subscribe((changes) => {
     if (changes.some(isBroken)) collection.trigger();
@@ -165,8 +168,7 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
       cni.close();
       lost.close();
       await Promise.all([collection.stop(), publication.stop(), gateway.stop()]);
-      http?.close();
-      http?.closeAllConnections();
+      http.close();
       await Promise.all([pods.stop(), nodes.stop(), subnets.stop()]);
       view.mirror.close();
     },

@@ -23,6 +23,8 @@ export interface DaemonOptions {
   readonly mtu: number;
   /** 0: no metrics. */
   readonly metricsPort: number;
+  /** On the loopback address, for kubelet's probes; 0: none. */
+  readonly healthPort: number;
   readonly logLevel: string;
   /** Path; undefined: in-cluster, or what kubectl uses. */
   readonly kubeconfig: string | undefined;
@@ -55,7 +57,8 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
     )
     .option("--node-switch <subnet>", "the subnet that joins nodes to the default VPC", JOIN_SUBNET)
     .option("--mtu <bytes>", "MTU of pods; 0: what the tunnel interface leaves", mtuOf, 0)
-    .option("--metrics-port <port>", "port of /healthz, /readyz, /metrics and /debug/adds; 0: none", portOf, 10665)
+    .option("--metrics-port <port>", "port of /metrics; 0: none", portOf, 10665)
+    .option("--health-port <port>", "port of /healthz, /readyz and /debug/adds on 127.0.0.1; 0: none", portOf, 10666)
     .addOption(
       new Option("--log-level <level>", "least important level that is logged").choices(LEVELS).default("info"),
     )
@@ -79,6 +82,7 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
     nodeSwitch: String(options["nodeSwitch"]),
     mtu: Number(options["mtu"]),
     metricsPort: Number(options["metricsPort"]),
+    healthPort: Number(options["healthPort"]),
     logLevel: String(options["logLevel"]),
     kubeconfig: options["kubeconfig"] === undefined ? undefined : String(options["kubeconfig"]),
   };

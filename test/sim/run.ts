@@ -232,6 +232,7 @@ function settingsOf({ cidrs }: Script): Settings {
     enableLb: true,
     keepVmIp: true,
     metricsPort: 0,
+    healthPort: 0,
     logLevel: "info",
     allowMassDelete: false,
     identity: "",

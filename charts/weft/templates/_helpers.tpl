@@ -73,19 +73,20 @@ preferredDuringSchedulingIgnoredDuringExecution:
   valueFrom: { fieldRef: { fieldPath: spec.nodeName } }
 {{- end }}
 
-{{/* Readiness and liveness of a process of ours. Called with the port. The kubelet asks the pod's address, which is the node's. */}}
+{{/* Readiness and liveness of a process of ours. Called with the port, which is on the node's loopback address: kubelet is
+on the node, and pods, which could hold all connections of a port on the node's address, do not reach it. */}}
 {{- define "weft.httpProbes" -}}
 startupProbe:
-  httpGet: { path: /healthz, port: {{ . }} }
+  httpGet: { host: 127.0.0.1, path: /healthz, port: {{ . }} }
   periodSeconds: 1
   failureThreshold: 60
   timeoutSeconds: 5
 readinessProbe:
-  httpGet: { path: /readyz, port: {{ . }} }
+  httpGet: { host: 127.0.0.1, path: /readyz, port: {{ . }} }
   periodSeconds: 5
   timeoutSeconds: 5
 livenessProbe:
-  httpGet: { path: /healthz, port: {{ . }} }
+  httpGet: { host: 127.0.0.1, path: /healthz, port: {{ . }} }
   periodSeconds: 10
   failureThreshold: 6
   timeoutSeconds: 5

@@ -1,0 +1,78 @@
+import { type AddressInfo, connect, type Socket } from "node:net";
+import { networkInterfaces } from "node:os";
+import { Registry } from "prom-client";
+import t, { type Test } from "tap";
+import { MAX_CONNECTIONS, type Served, serve } from "./serve.ts";
+
+const shown = (reason?: string) => ({
+  registry: new Registry(),
+  notReady: () => reason,
+  pages: { "/debug/adds": (query: URLSearchParams) => [query.get("verb")] },
+});
+
+async function served(
+  t: Test,
+  reason?: string,
+): Promise<Served & { readonly ports: { metrics: number; health: number } }> {
+  const both = await serve({ metrics: "any", health: "any" }, shown(reason));
+  t.teardown(() => both.close());
+  const [metrics, health] = [both.metrics, both.health].map((server) => (server!.address() as AddressInfo).port);
+  return { ...both, ports: { metrics: metrics!, health: health! } };
+}
+
+const get = async (port: number, path: string, host = "127.0.0.1") => {
+  const answer = await fetch(`http://${host}:${port}${path}`, { signal: AbortSignal.timeout(20_000) });
+  return { status: answer.status, body: (await answer.text()).trim() };
+};
+
+/** Connections that say nothing; resolves when all that the server takes are open. */
+async function hold(t: Test, port: number, count: number): Promise<void> {
+  const sockets: Socket[] = [];
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  await Promise.all(
+    Array.from({ length: count }, () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const socket = connect(port, "127.0.0.1", resolve);
+      socket.on("error", () => resolve());
+      sockets.push(socket);
+      return promise;
+    }),
+  );
+}
+
+t.test("probes are answered while others hold all connections of the metrics' port", async (t) => {
+  const { ports } = await served(t, "nothing is connected");
+  await hold(t, ports.metrics, MAX_CONNECTIONS + 8);
+  await t.rejects(get(ports.metrics, "/healthz"), "the metrics' port has none left");
+  t.same(await get(ports.health, "/healthz"), { status: 200, body: "ok" });
+  t.same(await get(ports.health, "/readyz"), { status: 503, body: "nothing is connected" });
+});
+
+t.test("the probes' port is on the loopback address, where no pod reaches it", async (t) => {
+  const { health, metrics, ports } = await served(t);
+  t.equal((health!.address() as AddressInfo).address, "127.0.0.1");
+  t.not((metrics!.address() as AddressInfo).address, "127.0.0.1");
+  const own = Object.values(networkInterfaces())
+    .flat()
+    .find((entry) => entry !== undefined && entry.family === "IPv4" && !entry.internal)?.address;
+  if (own === undefined) return t.comment("this machine has no other address to try");
+  await t.rejects(get(ports.health, "/healthz", own));
+  t.equal((await get(ports.metrics, "/metrics", own)).status, 200);
+});
+
+t.test("pages for debugging are on the loopback address only", async (t) => {
+  const { ports } = await served(t);
+  t.same(await get(ports.health, "/debug/adds?verb=add"), { status: 200, body: '["add"]' });
+  t.equal((await get(ports.metrics, "/debug/adds")).status, 404);
+  t.notMatch((await get(ports.metrics, "/")).body, /debug/);
+  for (const port of [ports.health, ports.metrics])
+    for (const path of ["/metrics", "/healthz", "/readyz"]) t.equal((await get(port, path)).status, 200, path);
+});
+
+t.test("a port of 0 is not served", async (t) => {
+  const { metrics, health, close } = await serve({ metrics: 0, health: 0 }, shown());
+  t.same([metrics, health], [undefined, undefined]);
+  close();
+});
