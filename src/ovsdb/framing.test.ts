@@ -81,3 +81,13 @@ t.test("what is no stream of JSON objects is refused", async (t) => {
   t.throws(() => split([Buffer.from("{nonsense}")]), { code: "protocol" });
   t.throws(() => split([Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])]), { code: "protocol" }, "no UTF-8");
 });
+
+t.test("what would make ovsdb-server hang up is not sent, wherever it is in a message", async (t) => {
+  for (const text of ["\0", "a\0", "\ud800", "a\udfff", "\\\0", "\\\\\ud800", '"\ud83d"']) {
+    t.throws(() => encodeMessage({ method: "m", params: [["x", { a: text }]] }, 1000), { code: "invalid value" });
+    t.throws(() => encodeMessage({ [text]: 1 }, 1000), { code: "invalid value" });
+  }
+  for (const text of ["\\u0000", "\\ud800", "\\\\u0000", "\u{1f600}", "\u0001\ufffe", "u0000"]) {
+    t.same(split([encodeMessage({ a: text }, 1000)]), [{ a: text }]);
+  }
+});

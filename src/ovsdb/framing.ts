@@ -74,9 +74,19 @@ export class MessageSplitter {
   }
 }
 
-/** A message as bytes. Throws OvsdbError `too large` where it is longer than `maxBytes`. */
+/** How JSON.stringify writes U+0000 and half a surrogate pair (ECMA-262, QuoteJSONString); the backslash is no second half of one itself. */
+const UNREADABLE = /(?<=^|[^\\])(?:\\\\)*\\u(?:0000|d[89a-f][0-9a-f]{2})/;
+
+/**
+ * A message as bytes. Throws OvsdbError `too large` where it is longer than `maxBytes`, and `invalid value` where it holds a string that
+ * ovsdb-server's parser does not take: the server would end the connection, and with it everybody's requests and locks.
+ */
 export function encodeMessage(message: JsonObject, maxBytes: number): Uint8Array {
-  const bytes = Buffer.from(JSON.stringify(message));
+  const text = JSON.stringify(message);
+  if (text.includes("\\u") && UNREADABLE.test(text)) {
+    throw new OvsdbError("invalid value", "a message with U+0000 or half a surrogate pair in a string was not sent");
+  }
+  const bytes = Buffer.from(text);
   if (bytes.length > maxBytes) throw new OvsdbError("too large", `a message of ${bytes.length} bytes was not sent`);
   return bytes;
 }

@@ -78,6 +78,19 @@ t.test("bad values, columns and tables are refused before anything is sent", asy
   t.throws(() => insert(TEST, "Switch", "not-a-uuid", {}), { code: "invalid value" });
   t.throws(() => remove(TEST, "Switch", "not-a-uuid"), { code: "invalid value" });
   t.throws(() => update(TEST, "Switch", A, { name: 5 as never }), { code: "invalid value", message: /^Switch\.name/ });
+  for (const text of ["a\0b", "\udead"]) {
+    t.throws(() => insert(TEST, "Port", A, { name: text }), { code: "invalid value", message: /^Port\.name: / });
+    t.throws(() => update(TEST, "Switch", A, { ids: { k: text } }), {
+      code: "invalid value",
+      message: /^Switch\.ids: /,
+    });
+    t.throws(() => mutate(TEST, "Switch", [["name", "==", text]], []), { code: "invalid value" });
+    t.throws(() => comment(text), { code: "invalid value" });
+    t.throws(() => assertLock(text), { code: "invalid value" });
+  }
+  t.throws(() => mutate(TEST, "Switch", A, [["ports", "insert", [A, A]]]), { code: "invalid value" });
+  t.throws(() => mutate(TEST, "Switch", A, [["ids", "delete", ["k", "k"]]]), { code: "invalid value" });
+  t.throws(() => mutate(TEST, "Switch", A, [["generation", "+=", Number.NaN]]), { code: "invalid value" });
   t.throws(() => update(TEST, "Switch", A, { nonsense: 5 } as never), TypeError);
   t.throws(() => insert(TEST, "Nonsense" as never, A, {} as never), TypeError);
 });

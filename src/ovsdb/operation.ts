@@ -1,7 +1,7 @@
 import { encodeWhere, type Where } from "./condition.ts";
 import type { Json, JsonObject } from "./json.ts";
 import { type ColumnName, columnKind, type DatabaseSchema, type TableName, tableSchema } from "./schema.ts";
-import { columnCodec, encodeColumn, encodeColumns, encodeUuid, keyAtom, type Value } from "./value.ts";
+import { columnCodec, encodeColumn, encodeColumns, encodeText, encodeUuid, keyAtom, type Value } from "./value.ts";
 
 /**
  * One operation of a transaction, RFC 7047 §5.2, encoded and checked against the schema: ready for the wire, and plain data
@@ -96,7 +96,10 @@ export function mutate<Tables, Table extends TableName<Tables>>(
     const [column, mutator, value] = mutation as unknown as readonly [string, string, Value];
     const columnSchema = described.columns[column];
     if (columnSchema === undefined) throw new TypeError(`${schema.name}.${table} has no column ${column}`);
-    if (mutator !== "insert" && mutator !== "delete") return [column, mutator, value as number];
+    if (mutator !== "insert" && mutator !== "delete") {
+      const operand = columnCodec({ key: { type: columnSchema.key.type }, min: 1, max: 1 });
+      return [column, mutator, operand.encode(value, `${table}.${column}`)];
+    }
     if (columnKind(columnSchema) === "map" && Array.isArray(value)) {
       const keys = columnCodec({ key: columnSchema.key, min: 0, max: columnSchema.max });
       const atoms = (value as readonly string[]).map((key) => keyAtom(columnSchema.key.type, key));
@@ -160,12 +163,12 @@ export function wait<Tables, Table extends TableName<Tables>>(
 
 /** RFC 7047 §5.2.10: the transaction fails with `not owner` unless this client holds the lock. */
 export function assertLock(lock: string): Operation {
-  return { op: "assert", lock };
+  return { op: "assert", lock: encodeText(lock, "lock") };
 }
 
 /** RFC 7047 §5.2.9: a text in the server's log of transactions, for people. */
 export function comment(text: string): Operation {
-  return { op: "comment", comment: text };
+  return { op: "comment", comment: encodeText(text, "comment") };
 }
 
 /** RFC 7047 §5.2.8: lets the transaction fail with `aborted`; a dry run of the operations before it. */

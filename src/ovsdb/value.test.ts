@@ -12,6 +12,7 @@ const UUIDS: ColumnSchema = { key: { type: "uuid" }, min: 0, max: UNLIMITED };
 const NUMBERS: ColumnSchema = { key: { type: "integer" }, min: 1, max: 5 };
 const MAP: ColumnSchema = { key: { type: "string" }, value: { type: "string" }, min: 0, max: UNLIMITED };
 const INT_MAP: ColumnSchema = { key: { type: "integer" }, value: { type: "uuid" }, min: 0, max: UNLIMITED };
+const REAL: ColumnSchema = { key: { type: "real" }, min: 1, max: 1 };
 const A = "00000000-0000-4000-8000-00000000000a";
 const B = "00000000-0000-4000-8000-00000000000b";
 
@@ -63,6 +64,17 @@ t.test("a value that does not fit its column is refused, and the error names the
     [NUMBERS, [1, 2, 3, 4, 5, 6]],
     [MAP, ["a"]],
     [INT_MAP, { five: A }],
+    [INT_MAP, { "5": A, "05": A }],
+    [SET, ["a", "a"]],
+    [SET, ["b", "a", "b"]],
+    [UUIDS, [A, A]],
+    [REAL, Number.NaN],
+    [REAL, 5e-324],
+    [SCALAR, "a\0b"],
+    [SCALAR, "\ud800"],
+    [SET, ["fine", "a\udc00\ud800"]],
+    [MAP, { "k\0": "v" }],
+    [MAP, { k: "\udfff" }],
   ];
   for (const [column, value] of cases) {
     t.throws(
@@ -109,8 +121,15 @@ t.test("a map may have any text as key", async (t) => {
   ]);
 });
 
+t.test("every text that is one can be encoded", async (t) => {
+  for (const text of ["", "\u0001\u007f\u0085", "\ufeff\ufffe\uffff", "\u{1f600}\u{10ffff}", "\\u0000", "\\\\ud800"]) {
+    t.equal(encode(SCALAR, text), text);
+  }
+  t.equal(encode(REAL, 2.2250738585072014e-308), 2.2250738585072014e-308);
+});
+
 t.test("decoding what was encoded gives an equal value, sets sorted and maps in any order", async (t) => {
-  const set = fc.uniqueArray(fc.string());
+  const set = fc.uniqueArray(fc.string({ unit: "grapheme" }));
   fc.assert(
     fc.property(set, (members) => {
       const back = decode(SET, encode(SET, members)) as readonly string[];

@@ -131,10 +131,10 @@ function mapCodec(key: BaseType, value: BaseType): ColumnCodec {
     encode: (map, where) => {
       if (typeof map !== "object" || Array.isArray(map)) throw unfit(where, map, "a record");
       const pairs = Object.entries(map as Readonly<Record<string, Atom>>);
-      return [
-        "map",
-        pairs.map(([k, v]) => [encodeAtom(key, keyAtom(key.type, k), where), encodeAtom(value, v, where)]),
-      ];
+      const keys = pairs.map(([k]) => keyAtom(key.type, k));
+      // Texts are unique as property names, but "5" and "05" are one number.
+      if (key.type !== "string") refuseRepeated(keys, where);
+      return ["map", pairs.map(([, v], i) => [encodeAtom(key, keys[i], where), encodeAtom(value, v, where)])];
     },
     equal: (a, b) => a === b || equalMaps(a as Readonly<Record<string, Atom>>, b as Readonly<Record<string, Atom>>),
   };
@@ -200,10 +200,29 @@ function encodeSet(column: ColumnSchema, value: Value, where: string): Json {
   if (!Array.isArray(value)) throw unfit(where, value, "an array");
   const atoms = value as readonly Atom[];
   if (atoms.length > column.max) throw unfit(where, `${atoms.length} members`, `at most ${column.max}`);
+  refuseRepeated(atoms, where);
   return ["set", atoms.map((atom) => encodeAtom(column.key, atom, where))];
 }
 
-/** Checks the type only, and leaves constraints to the server, which says better what is wrong. */
+/** ovsdb-server does not unite what comes twice, it refuses the whole transaction. */
+function refuseRepeated(atoms: readonly Atom[], where: string): void {
+  let sorted = true;
+  for (let i = 1; i < atoms.length && sorted; i++) sorted = (atoms[i - 1] as Atom) < (atoms[i] as Atom);
+  if (sorted) return;
+  const seen = new Set<Atom>();
+  for (const atom of atoms) {
+    if (seen.has(atom)) throw new OvsdbError("invalid value", `${where}: ${shortened(atom)} is there twice`);
+    seen.add(atom);
+  }
+}
+
+/** The smallest positive number that ovsdb-server's JSON parser takes: below it, strtod(3) reports a range error. */
+export const SMALLEST_REAL = 2.2250738585072014e-308;
+
+/**
+ * Checks the type, and what ovsdb-server's JSON parser does not take: it answers such a message with the end of the connection.
+ * Constraints are left to the server, which says better what is wrong.
+ */
 function encodeAtom(base: BaseType, value: Value, where: string): Json {
   switch (base.type) {
     case "boolean":
@@ -213,16 +232,33 @@ function encodeAtom(base: BaseType, value: Value, where: string): Json {
       if (Number.isSafeInteger(value)) return value as number;
       break;
     case "real":
-      if (Number.isFinite(value)) return value as number;
+      if (Number.isFinite(value) && (value === 0 || Math.abs(value as number) >= SMALLEST_REAL)) return value as number;
       break;
     case "string":
-      if (typeof value === "string") return value;
+      if (typeof value === "string") return encodeText(value, where);
       break;
     case "uuid":
       if (typeof value === "string") return encodeUuid(value, where);
       break;
   }
   throw unfit(where, value, `of type ${base.type}`);
+}
+
+/**
+ * A string that OVSDB can hold, as it is. Throws OvsdbError `invalid value` for one with U+0000 or half a surrogate pair, of which
+ * ovsdb-server accepts neither (lib/json.c, ovsdb_atom_check_constraints).
+ */
+export function encodeText(text: string, where: string): string {
+  if (text.includes("\0")) {
+    throw new OvsdbError("invalid value", `${where}: ${shortened(text)} contains U+0000, which OVSDB cannot hold`);
+  }
+  if (!text.isWellFormed()) {
+    throw new OvsdbError(
+      "invalid value",
+      `${where}: ${shortened(text)} contains half a surrogate pair, so it is no text`,
+    );
+  }
+  return text;
 }
 
 /** The atom that a property name of a map stands for. */
@@ -267,5 +303,9 @@ function malformed(what: string, json: Json): OvsdbError {
 }
 
 function unfit(where: string, value: unknown, wanted: string): OvsdbError {
-  return new OvsdbError("invalid value", `${where}: ${JSON.stringify(value)?.slice(0, 100)} is not ${wanted}`);
+  return new OvsdbError("invalid value", `${where}: ${shortened(value)} is not ${wanted}`);
+}
+
+function shortened(value: unknown): string {
+  return JSON.stringify(value)?.slice(0, 100) ?? "undefined";
 }

@@ -2,6 +2,7 @@ import type { Json } from "../json.ts";
 import type { AnyRow } from "../row-codec.ts";
 import type { AnyTableSchema, ColumnSchema } from "../schema.ts";
 import { type Atom, columnCodec, type Value } from "../value.ts";
+import { decodeStrictly } from "./decode.ts";
 import { Failure } from "./failure.ts";
 
 const UUID_COLUMN: ColumnSchema = { key: { type: "uuid" }, min: 1, max: 1 };
@@ -25,7 +26,7 @@ export function compileCondition(schema: AnyTableSchema, json: Json): RowTest {
   const [column, test, value] = json as unknown as readonly [Json, Json, Json];
   const described = columnOf(schema, column);
   const codec = columnCodec(described);
-  const argument = codec.decode(value);
+  const argument = decodeStrictly(argumentOf(described, test), value);
   const name = String(column as string);
   switch (test) {
     case "==":
@@ -46,6 +47,30 @@ export function compileCondition(schema: AnyTableSchema, json: Json): RowTest {
       return (row) => order(row[name], argument, (a, b) => a >= b);
     default:
       throw new Failure("syntax error", "unknown function");
+  }
+}
+
+/** The type that the argument of a test must have, see `ovsdb_clause_from_json`. Throws Failure `syntax error` for another test. */
+function argumentOf(column: ColumnSchema, test: Json): ColumnSchema {
+  const isScalar = column.min === 1 && column.max === 1 && column.value === undefined;
+  switch (test) {
+    case "==":
+    case "!=":
+      return column;
+    case "<":
+    case "<=":
+    case ">":
+    case ">=":
+      if (column.max > 1 || column.value !== undefined || !/^(?:integer|real)$/.test(column.key.type)) {
+        throw new Failure("syntax error", `"${test}" operator may not be applied`);
+      }
+      return { ...column, min: 1 };
+    case "includes":
+      return isScalar ? column : { ...column, min: 0 };
+    case "excludes":
+      return isScalar ? column : { ...column, min: 0, max: Number.POSITIVE_INFINITY };
+    default:
+      throw new Failure("unknown function", `No function named ${String(test as string)}.`);
   }
 }
 

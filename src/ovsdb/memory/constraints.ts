@@ -1,7 +1,8 @@
 import type { AnyChange } from "../mirror-table.ts";
 import type { AnyRow } from "../row-codec.ts";
-import type { AnyTableSchema, BaseType, ColumnSchema } from "../schema.ts";
+import type { AnyTableSchema, ColumnSchema } from "../schema.ts";
 import { type Atom, columnCodec, type Value } from "../value.ts";
+import { checkAtom } from "./decode.ts";
 import { Failure } from "./failure.ts";
 import { pruneWeak, type Reference, references } from "./references.ts";
 import type { MemoryStore } from "./store.ts";
@@ -12,12 +13,12 @@ type Staged = ReadonlyMap<string, ReadonlyMap<string, AnyRow | undefined>>;
 export function checkValue(column: ColumnSchema, name: string, value: Value): void {
   if (columnCodec(column).kind === "map") {
     const pairs = Object.entries(value as Readonly<Record<string, Atom>>);
-    for (const [, atom] of pairs) checkAtom(column.value ?? column.key, name, atom);
+    for (const [, atom] of pairs) checkAtom(column.value ?? column.key, atom);
     checkCount(column, name, pairs.length);
     return;
   }
   const atoms = value === undefined ? [] : Array.isArray(value) ? (value as readonly Atom[]) : [value as Atom];
-  for (const atom of atoms) checkAtom(column.key, name, atom);
+  for (const atom of atoms) checkAtom(column.key, atom);
   checkCount(column, name, atoms.length);
 }
 
@@ -27,16 +28,6 @@ function checkCount(column: ColumnSchema, name: string, count: number): void {
       "constraint violation",
       `${name}: ${count} members where ${column.min} to ${column.max} are allowed`,
     );
-  }
-}
-
-function checkAtom(base: BaseType, name: string, atom: Atom): void {
-  const size = typeof atom === "string" ? atom.length : atom;
-  const low = base.minInteger ?? base.minReal ?? base.minLength ?? Number.NEGATIVE_INFINITY;
-  const high = base.maxInteger ?? base.maxReal ?? base.maxLength ?? Number.POSITIVE_INFINITY;
-  const outside = typeof size === "number" && (size < low || size > high);
-  if (outside || base.enum?.includes(atom) === false) {
-    throw new Failure("constraint violation", `${name}: ${JSON.stringify(atom)} is not one of the allowed values`);
   }
 }
 

@@ -13,6 +13,11 @@ export class MemoryLocks<Owner extends object> {
     return this.#lines.get(name)?.[0];
   }
 
+  /** Whether the owner holds the lock or waits for it. */
+  hasAsked(owner: Owner, name: string): boolean {
+    return this.#lines.get(name)?.includes(owner) === true;
+  }
+
   /** Whether it is held now. */
   lock(owner: Owner, name: string): boolean {
     const line = this.#line(name);

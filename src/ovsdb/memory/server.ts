@@ -118,6 +118,9 @@ export class MemoryServer implements SessionHost {
   }
 
   transact(session: MemorySession, id: Json, [database, ...operations]: readonly Json[]): void {
+    for (const blocked of this.#blocked) {
+      if (blocked.session === session && blocked.id === id) throw new Failure("syntax error", "duplicate request ID");
+    }
     this.execute(session, id, this.store(database), operations, (results) => session.send(replyJson(id, results)));
   }
 
@@ -163,15 +166,16 @@ export class MemoryServer implements SessionHost {
     if (!attempt()) this.#blocked.add(blocked);
   }
 
+  /** Nobody is told, as in ovsdb-server where a client has not sent `set_db_change_aware` (`ovsdb_jsonrpc_trigger_complete`). */
   cancel(session: MemorySession, id: Json): void {
-    for (const blocked of this.#blocked) {
-      if (blocked.session !== session || blocked.id !== id) continue;
-      this.#drop(blocked);
-      session.send(replyJson(id, null, "canceled"));
-    }
+    for (const blocked of this.#blocked) if (blocked.session === session && blocked.id === id) this.#drop(blocked);
   }
 
   lock(session: MemorySession, method: string, name: string): Json {
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) throw new Failure("syntax error", "params must be <id>");
+    if (this.#locks.hasAsked(session, name) !== (method === "unlock")) {
+      throw new Failure("syntax error", method === "unlock" ? '"unlock" without "lock"' : 'must issue "unlock" before');
+    }
     if (method === "lock") return { locked: this.#locks.lock(session, name) };
     if (method === "unlock") this.#locks.unlock(session, name);
     else this.#locks.steal(session, name);

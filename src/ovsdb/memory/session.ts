@@ -1,9 +1,10 @@
 import type { Duplex } from "node:stream";
+import { OvsdbError } from "../errors.ts";
 import { encodeMessage, MessageSplitter } from "../framing.ts";
 import type { Json, JsonObject } from "../json.ts";
 import { type Message, notificationJson, parseMessage, replyJson } from "../message.ts";
 import type { AnyChange } from "../mirror-table.ts";
-import { ZERO_UUID } from "../value.ts";
+import { SMALLEST_REAL, ZERO_UUID } from "../value.ts";
 import { errorJson, Failure } from "./failure.ts";
 import { MemoryMonitor } from "./monitor.ts";
 import type { MemoryStore } from "./store.ts";
@@ -31,7 +32,18 @@ export class MemorySession {
   constructor(stream: Duplex, host: SessionHost) {
     this.#stream = stream;
     this.#host = host;
-    stream.on("data", (chunk: Uint8Array) => this.#splitter.push(chunk, (json) => this.#receive(parseMessage(json))));
+    stream.on("data", (chunk: Uint8Array) => {
+      try {
+        this.#splitter.push(chunk, (json) => {
+          if (!isReadable(json)) throw new OvsdbError("protocol", "a message that ovsdb-server cannot read");
+          this.#receive(parseMessage(json));
+        });
+      } catch (error) {
+        if (!(error instanceof OvsdbError)) throw error;
+        // ovsdb-server does not say why either.
+        stream.destroy();
+      }
+    });
     stream.on("error", () => stream.destroy());
     stream.on("end", () => stream.destroy());
     stream.on("close", () => host.ended(this));
@@ -116,4 +128,16 @@ export class MemorySession {
     if (changes === undefined) return [false, store.last, monitor.initial()];
     return [true, store.last, monitor.updates(changes) ?? {}];
   }
+}
+
+/** Half of a surrogate pair that begins one: the only malformed text that ovsdb-server's parser notices by itself. */
+const UNPAIRED = /[\ud800-\udbff](?![\udc00-\udfff])/;
+
+/** Whether ovsdb-server's JSON parser (lib/json.c) takes it; else it ends the connection. */
+function isReadable(json: Json | undefined): boolean {
+  if (typeof json === "string") return !json.includes("\0") && !UNPAIRED.test(json);
+  if (typeof json === "number") return Number.isFinite(json) && (json === 0 || Math.abs(json) >= SMALLEST_REAL);
+  if (typeof json !== "object" || json === null) return true;
+  if (Array.isArray(json)) return (json as readonly Json[]).every(isReadable);
+  return Object.entries(json).every(([key, value]) => isReadable(key) && isReadable(value));
 }

@@ -6,8 +6,9 @@ import type { AnyTableSchema } from "../schema.ts";
 import { columnCodec, type Value } from "../value.ts";
 import { columnOf, compileWhere } from "./condition.ts";
 import { checkValue, commitChanges } from "./constraints.ts";
+import { decodeStrictly } from "./decode.ts";
 import { errorJson, Failure } from "./failure.ts";
-import { mutateValue } from "./mutation.ts";
+import { compileMutation } from "./mutation.ts";
 import type { MemoryStore } from "./store.ts";
 
 /** What became of a transaction. `waiting`: one of its `wait` operations is not met; try again after the next commit, for so long. */
@@ -69,7 +70,7 @@ class Transaction {
       case "update":
         return this.#update(operation);
       case "mutate":
-        return this.#change(operation, (schema, row) => this.#mutated(schema, row, operation["mutations"]));
+        return this.#mutate(operation);
       case "delete":
         return this.#change(operation, () => undefined);
       case "wait":
@@ -113,16 +114,26 @@ class Transaction {
     return { count: rows.length };
   }
 
-  #mutated(schema: AnyTableSchema, row: AnyRow, mutations: Json | undefined): AnyRow {
+  #mutate(operation: JsonObject): JsonObject {
+    const [, schema] = this.#table(operation);
+    const { mutations } = operation;
     if (!Array.isArray(mutations)) throw new Failure("syntax error", "mutations is not an array");
-    const mutated: Record<string, Value> = { ...row };
-    for (const [column, mutator, value] of mutations as readonly (readonly [string, Json, Json])[]) {
+    const steps = (mutations as readonly Json[]).map((mutation) => {
+      if (!Array.isArray(mutation) || mutation.length !== 3)
+        throw new Failure("syntax error", "Parse error in mutation.");
+      const [column, mutator, value] = mutation as unknown as readonly [Json, Json, Json];
       const described = columnOf(schema, column);
-      if (described.mutable === false) throw new Failure("constraint violation", `column ${column} cannot be changed`);
-      mutated[column] = mutateValue(described, mutated[column], mutator, value);
-      checkValue(described, column, mutated[column]);
-    }
-    return mutated as unknown as AnyRow;
+      if (described.mutable === false) throw new Failure("constraint violation", "an immutable column");
+      return { column: String(column as string), described, change: compileMutation(described, mutator, value) };
+    });
+    return this.#change(operation, (_, row) => {
+      const mutated: Record<string, Value> = { ...row };
+      for (const { column, described, change } of steps) {
+        mutated[column] = change(mutated[column]);
+        checkValue(described, column, mutated[column]);
+      }
+      return mutated as unknown as AnyRow;
+    });
   }
 
   #wait(operation: JsonObject): JsonObject | { readonly waiting: number | undefined } {
@@ -148,8 +159,7 @@ class Transaction {
       if (update && described.mutable === false) {
         throw new Failure("constraint violation", `Cannot update immutable column ${column}.`);
       }
-      values[column] = columnCodec(described).decode(value);
-      checkValue(described, column, values[column]);
+      values[column] = decodeStrictly(described, value);
     }
     return values;
   }
