@@ -7,7 +7,6 @@ import { OVN_NB, type OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
 import type { Lock } from "../ovsdb/lock.ts";
 import type { Mirror, MirrorRow, RowIndex } from "../ovsdb/mirror.ts";
 import { openOvsdb } from "../ovsdb/open.ts";
-import { insert, mutate, type Operation, remove, update } from "../ovsdb/operation.ts";
 import type { ObservedChange } from "../reconcile/drift.ts";
 import type { CommitOutcome } from "../reconcile/engine.ts";
 import type { OwnColumn } from "../reconcile/leftovers.ts";
@@ -15,9 +14,15 @@ import type { DatabaseView, Plan } from "../reconcile/plan.ts";
 import { type EdgeColumn, OWNER_KEY, type SweptRow } from "../reconcile/sweep.ts";
 import type { ColumnValue } from "../unit/fragment.ts";
 import type { CommittedPort } from "./claims.ts";
+import { operationsOf } from "./operations.ts";
 
 /** The OVSDB lock that the leader holds (an RFC 7047 `<id>`: no hyphen); each of its transactions asserts it, so a deposed leader cannot write. */
 export const LEADER_LOCK = "weft_controller";
+
+/** How long a commit waits for its answer, in ms: a server without a majority of its cluster does not answer at all. */
+const COMMIT_MS = 30_000;
+/** The same for the question who leads; a later answer would not be believed (`fence.ts`). */
+const CONFIRM_MS = 5_000;
 
 /** The tables that the controller writes, and so mirrors. */
 const TABLES = [
@@ -37,7 +42,8 @@ const TABLES = [
   "Load_Balancer_Group",
 ] as const satisfies readonly (keyof OvnNbTables)[];
 
-type Table = (typeof TABLES)[number];
+/** Their names. */
+export type Table = (typeof TABLES)[number];
 const SELECTION = Object.fromEntries(TABLES.map((table) => [table, "all"])) as { readonly [T in Table]: "all" };
 type Mirrored = Pick<OvnNbTables, Table>;
 
@@ -135,10 +141,13 @@ export class Northbound {
     return row && podPortOf(row);
   }
 
-  /** Commits a plan as one transaction that asserts the leader's lock. Never rejects. */
+  /** Commits a plan as one transaction that asserts the leader's lock. What cannot be encoded is not sent at all. Never rejects. */
   async commit(plan: Plan): Promise<CommitOutcome> {
+    const { operations, faults } = operationsOf(plan);
+    const [fault] = faults;
+    if (fault !== undefined) return { kind: "refused", error: fault.error, faults };
     try {
-      await this.client.transact(OVN_NB.name, operationsOf(plan), { assertLock: LEADER_LOCK });
+      await this.client.transact(OVN_NB.name, operations, { assertLock: LEADER_LOCK, timeoutMs: COMMIT_MS });
       return { kind: "committed" };
     } catch (error) {
       return outcomeOf(error);
@@ -148,7 +157,7 @@ export class Northbound {
   /** Whether the database agrees that this client holds the leader's lock: a transaction that asserts it and changes nothing. Never rejects. */
   async confirmLock(): Promise<boolean> {
     try {
-      await this.client.transact(OVN_NB.name, [], { assertLock: LEADER_LOCK });
+      await this.client.transact(OVN_NB.name, [], { assertLock: LEADER_LOCK, timeoutMs: CONFIRM_MS });
       return true;
     } catch {
       return false;
@@ -188,30 +197,15 @@ export function openNorthbound(remotes: readonly string[], log: Logger): Northbo
   return new Northbound(client);
 }
 
-/** The operations of a plan. Its rows were checked against the schema where compile made them. */
-function operationsOf(plan: Plan): Operation[] {
-  const operations: Operation[] = [];
-  for (const { table, uuid, columns } of plan.inserts) {
-    operations.push(insert(OVN_NB, table as Table, uuid, columns as never));
-  }
-  for (const { row, columns } of plan.updates) {
-    operations.push(update(OVN_NB, row.table as Table, row.uuid, columns as never));
-  }
-  for (const { table, row, column, insert: come, delete: go } of plan.mutations) {
-    const mutations: unknown[] = [];
-    if (go.length > 0) mutations.push([column, "delete", go]);
-    if (come.length > 0) mutations.push([column, "insert", come]);
-    operations.push(mutate(OVN_NB, table as Table, row, mutations as never));
-  }
-  for (const { table, uuid } of plan.deletes) operations.push(remove(OVN_NB, table as Table, uuid));
-  return operations;
-}
-
-/** A refusal is an answer about the transaction itself: sent again, it would be refused again. */
+/**
+ * A refusal is an answer about the transaction itself: sent again, it would be refused again. (A clustered database may have applied it
+ * before it refused it; the engine looks.) Where the server has been left because it leads no more, nothing speaks against the transaction.
+ */
 function outcomeOf(error: unknown): CommitOutcome {
   const cause = error instanceof Error ? error : new Error(String(error));
   if (!(error instanceof OvsdbError)) return { kind: "refused", error: cause };
   if (error.code === "not owner") return { kind: "deposed" };
-  const passing = error.retryable || error.mayHaveApplied || error.code === "closed";
-  return { kind: passing ? "unknown" : "refused", error: cause };
+  if (!error.retryable && error.code !== "closed") return { kind: "refused", error };
+  const left = error.cause instanceof OvsdbError && error.cause.code === "unsuitable server";
+  return { kind: "unknown", error, dropped: error.code === "disconnected" && !left };
 }

@@ -34,7 +34,8 @@ export type ServerErrorCode = (typeof SERVER_CODES)[number];
 /**
  * An error of this side.
  * - `not connected`: nothing was sent, as there was no connection.
- * - `disconnected`: the connection went away before the answer came; whether the request took effect is unknown.
+ * - `disconnected`: the connection went away before the answer came; whether the request took effect is unknown. `cause` says why, where
+ *   it was given up from this side: an `unsuitable server` leads no more, a `protocol` error is not understood.
  * - `timeout`: no answer within the request's time limit; whether it took effect is unknown.
  * - `abandoned`: the caller's signal fired; whether it took effect is unknown.
  * - `closed`: the client, mirror or lock has been closed.
@@ -62,8 +63,26 @@ export type ClientErrorCode =
 
 export type OvsdbErrorCode = ServerErrorCode | ClientErrorCode;
 
-/** Codes after which a transaction may or may not have been applied; every other code says that it was not. */
+/** Codes after which a transaction may or may not have been applied, whatever the database; see also {@link FORMAL}. */
 const UNKNOWN_OUTCOME: ReadonlySet<OvsdbErrorCode> = new Set(["disconnected", "timeout", "abandoned"]);
+
+/**
+ * Answers that a transaction gets for its form, or by its own wish, whatever the database holds: nothing of it was ever applied. Any other
+ * error from a clustered database may be about the second run of a transaction whose first run was applied, see the constructor.
+ */
+const FORMAL: ReadonlySet<OvsdbErrorCode> = new Set([
+  "aborted",
+  "syntax error",
+  "unknown database",
+  "unknown table",
+  "unknown column",
+  "unknown method",
+  "database not available",
+  "invalid parameters",
+  "not allowed",
+  "not supported",
+  "duplicate uuid-name",
+]);
 
 /** Codes that say nothing against the request itself: later, or elsewhere, it may succeed as it stands. */
 const PASSING: ReadonlySet<OvsdbErrorCode> = new Set([
@@ -90,16 +109,27 @@ export class OvsdbError extends Error {
   readonly code: OvsdbErrorCode;
   /** Index of the operation that failed in its transaction; absent where it was the transaction as a whole. */
   readonly operation: number | undefined;
+  readonly #repeated: boolean;
 
-  constructor(code: OvsdbErrorCode, message: string, options: { cause?: unknown; operation?: number } = {}) {
+  /**
+   * `clustered`: a server of a raft cluster, or a relay of one, answered this to a transaction. It runs a transaction again by itself when the
+   * leader changes before it knows whether the first run was committed (`ovsdb_trigger_try` on a "cluster error"), so the answer may
+   * be about what its own first run has done: `duplicate uuid`, `constraint violation`, a `wait` that is not met any more.
+   */
+  constructor(
+    code: OvsdbErrorCode,
+    message: string,
+    options: { cause?: unknown; operation?: number; clustered?: boolean } = {},
+  ) {
     super(message, "cause" in options ? { cause: options.cause } : undefined);
     this.code = code;
     this.operation = options.operation;
+    this.#repeated = options.clustered === true && !FORMAL.has(code);
   }
 
   /** Whether the request may have taken effect in spite of the error. Where false, it has not. */
   get mayHaveApplied(): boolean {
-    return UNKNOWN_OUTCOME.has(this.code);
+    return UNKNOWN_OUTCOME.has(this.code) || this.#repeated;
   }
 
   /** Whether the same request may succeed later. Where false, the server has refused this very request. */
@@ -114,11 +144,11 @@ export class OvsdbError extends Error {
   }
 
   /** An error object of a server: RFC 7047 §3.1 `<error>`, or the bare string that some requests are answered with. */
-  static fromServer(error: unknown, operation?: number): OvsdbError {
+  static fromServer(error: unknown, options: { operation?: number; clustered?: boolean } = {}): OvsdbError {
     const { error: name, details } = isErrorObject(error) ? error : { error: String(error), details: undefined };
     const code = KNOWN.has(name) ? (name as ServerErrorCode) : "other";
     const message = typeof details === "string" && details !== "" ? `${name}: ${details}` : name;
-    return new OvsdbError(code, message, operation === undefined ? {} : { operation });
+    return new OvsdbError(code, message, options);
   }
 }
 

@@ -6,9 +6,13 @@ import { columnCodec, type Value } from "./value.ts";
 
 /**
  * The results in the reply to `transact` (RFC 7047 §4.1.3), or a throw of the error among them. An error of an operation stands in
- * its place with `null`s after it; one of the commit stands after all operations.
+ * its place with `null`s after it; one of the commit stands after all operations. `clustered`: see {@link OvsdbError}.
  */
-export function transactResults(reply: Json, operations: number): readonly OperationResult[] {
+export function transactResults(
+  reply: Json,
+  operations: number,
+  { clustered = false }: { readonly clustered?: boolean } = {},
+): readonly OperationResult[] {
   if (!Array.isArray(reply)) throw new OvsdbError("protocol", "transact was not answered with an array");
   const results: OperationResult[] = [];
   for (const [index, result] of (reply as readonly Json[]).entries()) {
@@ -16,7 +20,7 @@ export function transactResults(reply: Json, operations: number): readonly Opera
     if (!isJsonObject(result))
       throw new OvsdbError("protocol", "transact was answered with something else than objects");
     if (result["error"] !== undefined && result["error"] !== null) {
-      throw OvsdbError.fromServer(result, index < operations ? index : undefined);
+      throw OvsdbError.fromServer(result, { clustered, ...(index < operations && { operation: index }) });
     }
     results.push(operationResult(result));
   }

@@ -86,6 +86,12 @@ export class ServerSession {
     }
   }
 
+  /** Whether a database is one of a raft cluster, or a relay's, of which it is not known what it relays. */
+  isClustered(database: string): boolean {
+    for (const row of this.#status.rows("Database")) if (row["name"] === database) return row["model"] !== "standalone";
+    return false;
+  }
+
   /** See {@link Session.call}. */
   call(method: string, params: readonly Json[], onReply: ReplyHandler): () => void {
     return this.#session.call(method, params, onReply);

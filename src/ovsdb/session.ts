@@ -16,7 +16,7 @@ export interface SessionOptions {
   readonly maxMessageBytes: number;
   readonly maxRequests: number;
   readonly onNotification: (method: string, params: readonly Json[]) => void;
-  /** Called once when the session has ended for any reason but `end()`, after all requests have been answered with the same error. */
+  /** Called once when the session has ended for any reason but `end()`, after all requests have been answered with `disconnected`. */
   readonly onEnd: (error: OvsdbError) => void;
 }
 
@@ -91,10 +91,15 @@ export class Session {
     }
   }
 
-  /** Ends the session and calls `onEnd`, as a broken connection does. */
+  /**
+   * Ends the session and calls `onEnd`, as a broken connection does. Requests are answered with `disconnected`, for whatever the reason is, they
+   * have been sent and nobody knows what has become of them.
+   */
   fail(error: OvsdbError): void {
     if (this.#ended) return;
-    this.end(error);
+    const gone =
+      error.code === "disconnected" ? error : new OvsdbError("disconnected", error.message, { cause: error });
+    this.end(gone);
     this.#options.onEnd(error);
   }
 

@@ -9,10 +9,15 @@ import type { ReplyHandler } from "./session.ts";
 
 /** The part of a session that a transaction needs. */
 export interface TransactCaller {
+  /** Whether a database is one of a raft cluster, or a relay's, which may be. */
+  isClustered(database: string): boolean;
   call(method: string, params: readonly Json[], onReply: ReplyHandler): () => void;
 }
 
-/** Sends one transaction and waits for its answer, its time limit or its signal, whichever comes first. */
+/**
+ * Sends one transaction and waits for its answer, its time limit or its signal, whichever comes first. The limit is ours: a server
+ * without a majority of its cluster answers nothing, for ever.
+ */
 export function sendTransaction(
   caller: TransactCaller,
   clock: Clock,
@@ -25,12 +30,17 @@ export function sendTransaction(
     if (signal?.aborted === true) throw abandoned(signal);
     const forget = caller.call("transact", [database, ...asserted], (error, reply) => {
       settled();
+      const clustered = caller.isClustered(database);
       if (error !== undefined) {
-        reject(error);
+        reject(
+          clustered && !error.mayHaveApplied
+            ? new OvsdbError(error.code, error.message, { cause: error, clustered })
+            : error,
+        );
         return;
       }
       try {
-        resolve(resultsOf(reply, asserted.length, lock !== undefined));
+        resolve(resultsOf(reply, asserted.length, { asserted: lock !== undefined, clustered }));
       } catch (reason) {
         reject(OvsdbError.from(reason, "protocol"));
       }
@@ -55,13 +65,17 @@ export function sendTransaction(
 }
 
 /** Results of the caller's operations: the assertion before them is ours. */
-function resultsOf(reply: Json, operations: number, asserted: boolean): readonly OperationResult[] {
-  if (!asserted) return transactResults(reply, operations);
+function resultsOf(
+  reply: Json,
+  operations: number,
+  { asserted, clustered }: { readonly asserted: boolean; readonly clustered: boolean },
+): readonly OperationResult[] {
+  if (!asserted) return transactResults(reply, operations, { clustered });
   try {
-    return transactResults(reply, operations).slice(1);
+    return transactResults(reply, operations, { clustered }).slice(1);
   } catch (error) {
     if (!(error instanceof OvsdbError) || error.operation === undefined) throw error;
     const operation = error.operation === 0 ? {} : { operation: error.operation - 1 };
-    throw new OvsdbError(error.code, error.message, { cause: error, ...operation });
+    throw new OvsdbError(error.code, error.message, { cause: error, clustered, ...operation });
   }
 }

@@ -1,8 +1,10 @@
 import type { FactChange } from "../facts/store.ts";
 import type { DesiredRow, Effect, Fragment } from "../unit/fragment.ts";
+import { samePlain } from "../unit/plain.ts";
 import { Desired } from "./desired.ts";
 import { noteDrift, type ObservedChange } from "./drift.ts";
 import { retryDelay } from "./effects.ts";
+import { FailingUnits } from "./failing.ts";
 import { findLeftovers, type OwnColumn } from "./leftovers.ts";
 import { type DatabaseView, type Plan, planChanges, planSize } from "./plan.ts";
 import { OWNER_KEY } from "./sweep.ts";
@@ -11,14 +13,25 @@ import { Touched } from "./touched.ts";
 import type { Tracker } from "./tracker.ts";
 
 /**
- * What a commit may come to. `refused`: the database refuses this very transaction, for ever. `unknown`: the connection
- * broke or the time was up; the mirror will tell. `deposed`: somebody else leads now.
+ * What a commit may come to.
+ * - `refused`: the database refuses this very transaction, for ever. `faults`: it was not even sent, for these values cannot be.
+ *   Without them, a clustered database may have applied it all the same.
+ * - `unknown`: the connection broke or the time was up; the mirror will tell. `dropped`: it broke while the transaction was under way,
+ *   perhaps because of it.
+ * - `deposed`: somebody else leads now.
  */
 export type CommitOutcome =
   | { readonly kind: "committed" }
-  | { readonly kind: "refused"; readonly error: Error }
-  | { readonly kind: "unknown"; readonly error: Error }
+  | { readonly kind: "refused"; readonly error: Error; readonly faults?: readonly Fault[] }
+  | { readonly kind: "unknown"; readonly error: Error; readonly dropped?: boolean }
   | { readonly kind: "deposed" };
+
+/** What of a plan cannot be sent: a row, or one member of a set in it. */
+export interface Fault {
+  readonly row: string;
+  readonly member?: { readonly column: string; readonly value: string };
+  readonly error: Error;
+}
 
 /** What the engine is given. It knows neither OVN nor Kubernetes. */
 export interface EngineOptions<E extends Effect> {
@@ -30,7 +43,7 @@ export interface EngineOptions<E extends Effect> {
   /** `renew`: what was carried out of them has been undone since. */
   readonly offerEffects: (unit: string, effects: readonly E[], renew: boolean) => void;
   readonly timers: Timers;
-  /** A unit whose rows the database refuses, or that wants a row of another unit; it is tried again by itself. */
+  /** A unit whose rows the database refuses or cannot hold, or that wants a row of another unit; it is tried again by itself. */
   readonly onUnitFailure: (unit: string, error: Error) => void;
   readonly onDeposed: () => void;
   /** Called after each committed transaction: its plan, the number of units, the repairs in it, and how long it took in ms. */
@@ -44,6 +57,9 @@ export interface EngineOptions<E extends Effect> {
   /** Sets that are put right in the first transaction after every unit has compiled; see {@link findLeftovers}. */
   readonly ownColumns?: readonly OwnColumn[];
 }
+
+/** So often running a refused transaction is planned again because the database has changed; then it is divided all the same. */
+const MOST_OVERTAKEN = 3;
 
 /** Counters since the start. */
 export interface EngineStats {
@@ -60,7 +76,8 @@ export interface EngineStats {
  *
  * One transaction is in flight at a time; what becomes dirty meanwhile makes the next one, so batches grow under load by
  * themselves. A batch that the database refuses is divided until the bad unit stands alone; that one backs off while the
- * rest goes on.
+ * rest goes on. So is one with which the connection breaks twice running: a value that kills the server, or its parser, would otherwise
+ * stop everything, here and at every successor.
  */
 export class Engine<E extends Effect> {
   readonly stats: EngineStats = { transactions: 0, operations: 0, repairs: 0, compiled: 0, failures: 0 };
@@ -74,10 +91,17 @@ export class Engine<E extends Effect> {
   readonly #renewed = new Set<string>();
   /** Units with rows that wait for the row that would hold them; their effects wait as well. */
   readonly #parked = new Set<string>();
-  /** Units that the database refused → attempts so far, and whether the next one is due. */
-  readonly #failing = new Map<string, { attempts: number; due: boolean; cancel: () => void }>();
+  readonly #failing: FailingUnits;
   /** Parts of a refused batch, to be committed on their own before anything else. */
   #splits: string[][] = [];
+  /** Units → with how many commits of theirs running the connection broke. They keep that when the lead is lost, as it then is. */
+  readonly #suspects = new Map<string, number>();
+  /** Refusals running after which the database was found changed. */
+  #overtaken = 0;
+  /** Commits running of which the outcome is unknown although the connection held. */
+  #unknown = 0;
+  /** Ends a pause of the loop. */
+  #wake: () => void = () => undefined;
   /** Units pending only because the database changed, not because they were compiled. */
   readonly #drifted = new Set<string>();
   /** Whether what an earlier run left behind in our sets has been looked for. */
@@ -88,6 +112,7 @@ export class Engine<E extends Effect> {
 
   constructor(options: EngineOptions<E>) {
     this.#options = options;
+    this.#failing = new FailingUnits(options.timers, () => this.#kick());
   }
 
   /** Whether nothing is to be done now (units that back off apart). */
@@ -124,14 +149,15 @@ export class Engine<E extends Effect> {
     this.#active = true;
     this.#cleared = false;
     for (const unit of this.desired.units()) this.#offerLater(unit);
+    this.#failing.start();
     this.#kick();
   }
 
   /** Writes nothing more, except what is in flight. */
   stop(): void {
     this.#active = false;
-    for (const failing of this.#failing.values()) failing.cancel();
-    this.#failing.clear();
+    this.#failing.stop();
+    this.#wake();
   }
 
   /** Compiles all dirty units and returns the transaction that would follow, without committing it. */
@@ -159,6 +185,8 @@ export class Engine<E extends Effect> {
         const batch = this.#nextBatch();
         if (batch.length === 0) break;
         await this.#flush(batch);
+        // Whoever answers at once that it cannot be done now would be asked in a loop; a connection that broke has its own pauses.
+        if (this.#unknown > 1) await this.#pause(retryDelay(this.#unknown - 1));
       }
     } finally {
       this.#busy = false;
@@ -175,7 +203,7 @@ export class Engine<E extends Effect> {
     for (const unit of this.#pending.keys()) whole ||= tracker.isWhole(unit);
     let counted = 0;
     const add = (unit: string): void => {
-      if (batch.has(unit) || !this.#isReady(unit)) return;
+      if (batch.has(unit) || !this.#failing.isReady(unit)) return;
       whole ||= tracker.isWhole(unit);
       const counts = !whole || (!tracker.isWhole(unit) && this.#isNew(unit));
       // What does not fit stays pending.
@@ -232,9 +260,7 @@ export class Engine<E extends Effect> {
     this.#parked.delete(unit);
     if (touched.size > 0) this.#touchedOf(unit).merge(touched);
     this.#unoffered.add(unit);
-    // A new version of a refused unit deserves a try at once.
-    const failing = this.#failing.get(unit);
-    if (failing !== undefined) failing.due = true;
+    this.#failing.hurry(unit);
   }
 
   async #flush(batch: readonly string[]): Promise<void> {
@@ -248,7 +274,7 @@ export class Engine<E extends Effect> {
       taken.set(unit, pending);
       touched.merge(pending);
     }
-    const plan = planChanges(this.desired, view, touched);
+    const plan = planChanges(this.desired, view, touched, this.#apartFrom(taken));
     const size = planSize(plan);
     if (size > 0) {
       const repairs = this.#countRepairs(plan);
@@ -260,13 +286,17 @@ export class Engine<E extends Effect> {
           this.stop();
           onDeposed();
         } else if (outcome.kind === "refused") {
-          this.#refused([...taken.keys()], outcome.error);
+          this.#refused(plan, taken, outcome);
         } else {
+          if (outcome.dropped !== true) this.#unknown++;
           // What was to follow this part must not get ahead of it; all of it is pending still.
           this.#splits = [];
+          if (outcome.dropped === true) this.#dropped([...taken.keys()], outcome.error);
         }
         return;
       }
+      this.#overtaken = 0;
+      this.#unknown = 0;
       this.stats.transactions++;
       this.stats.operations += size;
       this.stats.repairs += repairs;
@@ -275,7 +305,7 @@ export class Engine<E extends Effect> {
     const parked = this.#parkedUnits(plan);
     for (const unit of batch) {
       this.#drifted.delete(unit);
-      this.#failing.get(unit)?.cancel();
+      this.#suspects.delete(unit);
       this.#failing.delete(unit);
       // What has changed since may make its effects wrong; they are offered when it has been compiled again.
       if (tracker.isDirty(unit) || !this.#unoffered.delete(unit)) continue;
@@ -306,22 +336,85 @@ export class Engine<E extends Effect> {
     return repairs;
   }
 
-  #refused(units: readonly string[], error: Error): void {
+  #refused(
+    plan: Plan,
+    taken: ReadonlyMap<string, Touched>,
+    { error, faults = [] }: Extract<CommitOutcome, { kind: "refused" }>,
+  ): void {
     this.stats.failures++;
-    const [unit] = units;
-    if (unit === undefined) return;
-    if (units.length > 1) {
-      this.#splits.push(...this.#split(units));
+    this.#unknown = 0;
+    const guilty = new Map<string, Error>();
+    for (const fault of faults) {
+      const owned = this.desired.row(fault.row);
+      const unit =
+        fault.member === undefined
+          ? owned?.unit
+          : this.desired.members(fault.row, fault.member.column)?.get(fault.member.value);
+      if (unit === undefined) continue;
+      guilty.set(unit, fault.error);
+      // It may have come along with another unit.
+      if (owned?.unit === unit) this.#touchedOf(unit).row(owned.row.table, fault.row);
+    }
+    for (const [unit, reason] of guilty) this.#fail(unit, reason);
+    // The others are pending, and go on without them.
+    if (guilty.size > 0) return;
+    if (faults.length === 0 && this.#overtaken < MOST_OVERTAKEN && !this.#isStill(plan, taken)) {
+      // It was applied in spite of the answer, or another hand was quicker: what is left to do is planned again.
+      this.#overtaken++;
       return;
     }
-    const attempts = (this.#failing.get(unit)?.attempts ?? 0) + 1;
-    const cancel = this.#options.timers.after(retryDelay(attempts), () => {
-      const failing = this.#failing.get(unit);
-      if (failing !== undefined) failing.due = true;
-      this.#kick();
-    });
-    this.#failing.set(unit, { attempts, due: false, cancel });
+    this.#overtaken = 0;
+    this.#divide([...taken.keys()], error);
+  }
+
+  /** Whether the same plan would be made now. Before it was refused, the mirror has heard of all that the database did until then. */
+  #isStill(plan: Plan, taken: ReadonlyMap<string, Touched>): boolean {
+    const touched = new Touched();
+    for (const one of taken.values()) touched.merge(one);
+    const { parked: _, ...now } = planChanges(this.desired, this.#options.view, touched, this.#apartFrom(taken));
+    const { parked: __, ...then } = plan;
+    return samePlain(now, then);
+  }
+
+  /** Units that failed do not come along with those that are taken. */
+  #apartFrom(taken: ReadonlyMap<string, Touched>): (unit: string) => boolean {
+    return (unit) => this.#failing.has(unit) && !taken.has(unit);
+  }
+
+  /** The connection broke while these were being committed. Once may be chance; who was there twice running is taken apart. */
+  #dropped(units: readonly string[], error: Error): void {
+    for (const unit of units) this.#suspects.set(unit, (this.#suspects.get(unit) ?? 0) + 1);
+    const suspects = units.filter((unit) => (this.#suspects.get(unit) ?? 0) > 1);
+    if (suspects.length === 0) return;
+    if (suspects.length < units.length) this.#splits.push(suspects);
+    else
+      this.#divide(
+        units,
+        new Error(`the connection breaks whenever this is written: ${error.message}`, { cause: error }),
+      );
+  }
+
+  #divide(units: readonly string[], error: Error): void {
+    const [unit] = units;
+    if (unit === undefined) return;
+    if (units.length > 1) this.#splits.push(...this.#split(units));
+    else this.#fail(unit, error);
+  }
+
+  /** A unit is to blame, by itself. */
+  #fail(unit: string, error: Error): void {
+    this.#failing.add(unit);
     this.#options.onUnitFailure(unit, error);
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#options.timers.after(ms, resolve);
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
+    });
   }
 
   /**
@@ -348,14 +441,10 @@ export class Engine<E extends Effect> {
     return units;
   }
 
-  #isReady(unit: string): boolean {
-    return this.#failing.get(unit)?.due !== false;
-  }
-
   #hasPending(): boolean {
     if (this.#splits.length > 0) return true;
-    for (const unit of this.#pending.keys()) if (this.#isReady(unit)) return true;
-    for (const unit of this.#unoffered) if (this.#isReady(unit)) return true;
+    for (const unit of this.#pending.keys()) if (this.#failing.isReady(unit)) return true;
+    for (const unit of this.#unoffered) if (this.#failing.isReady(unit)) return true;
     return false;
   }
 

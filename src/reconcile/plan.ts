@@ -46,10 +46,16 @@ export function planSize(plan: Plan): number {
 
 /**
  * Compares what was touched with the database and returns the transaction that makes the two agree. Pure. Whatever is
- * as it should be costs a lookup and adds nothing.
+ * as it should be costs a lookup and adds nothing. `isApart`: units whose rows are not to come along with others, for the database
+ * refuses them; who refers to them does so when they come.
  */
-export function planChanges(desired: Desired, view: DatabaseView, touched: Touched): Plan {
-  const planner = new Planner(desired, view);
+export function planChanges(
+  desired: Desired,
+  view: DatabaseView,
+  touched: Touched,
+  isApart: (unit: string) => boolean = () => false,
+): Plan {
+  const planner = new Planner(desired, view, isApart);
   for (const [uuid, table] of touched.rows) planner.row(table, uuid);
   for (const edge of touched.edges.values()) planner.edge(edge);
   return planner.finish();
@@ -58,6 +64,7 @@ export function planChanges(desired: Desired, view: DatabaseView, touched: Touch
 class Planner {
   readonly #desired: Desired;
   readonly #view: DatabaseView;
+  readonly #isApart: (unit: string) => boolean;
   readonly #inserts = new Map<string, DesiredRow>();
   readonly #updates: RowUpdate[] = [];
   /** uuid → table of the root rows that go. */
@@ -68,9 +75,10 @@ class Planner {
   /** Edges to compare once it is known which rows are inserted. */
   readonly #edges = new Map<string, Edge>();
 
-  constructor(desired: Desired, view: DatabaseView) {
+  constructor(desired: Desired, view: DatabaseView, isApart: (unit: string) => boolean) {
     this.#desired = desired;
     this.#view = view;
+    this.#isApart = isApart;
   }
 
   row(table: string, uuid: string): void {
@@ -91,7 +99,8 @@ class Planner {
     this.#compareLater(edge);
     // A member that is itself a missing row must come in the same transaction, or the reference would dangle.
     const member = this.#desired.row(edge.member);
-    if (member !== undefined && this.#view.get(member.row.table, edge.member) === undefined) {
+    if (member === undefined || this.#isApart(member.unit)) return;
+    if (this.#view.get(member.row.table, edge.member) === undefined) {
       this.row(member.row.table, edge.member);
     }
   }

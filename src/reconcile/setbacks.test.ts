@@ -1,0 +1,245 @@
+import t from "tap";
+import { FactStore } from "../facts/store.ts";
+import { rowUuid } from "../unit/identity.ts";
+import { Desired } from "./desired.ts";
+import { type CommitOutcome, Engine } from "./engine.ts";
+import { type Plan, planChanges } from "./plan.ts";
+import {
+  ManualTimers,
+  MemoryDatabase,
+  portKind,
+  type SaidEffect,
+  setPort,
+  setSwitch,
+  switchesAndPorts,
+  switchKind,
+} from "./testing.ts";
+import { Touched } from "./touched.ts";
+import { Tracker } from "./tracker.ts";
+
+/** An engine whose commits go through `commit`, on a database that others may share. */
+function rig(options: { facts?: FactStore; database?: MemoryDatabase; ports?: number } = {}) {
+  const { facts = new FactStore(), database = new MemoryDatabase(), ports = 0 } = options;
+  const timers = new ManualTimers();
+  const failures: string[] = [];
+  const offered: string[] = [];
+  /** The labels of the rows that each commit would insert. */
+  const commits: string[][] = [];
+  const rules: { commit: (plan: Plan) => Promise<CommitOutcome> } = { commit: (plan) => database.commit(plan) };
+  const engine = new Engine<SaidEffect>({
+    tracker: new Tracker<SaidEffect>([switchKind, portKind], facts, switchesAndPorts),
+    view: database,
+    commit: (plan) => {
+      commits.push(plan.inserts.map((row) => row.label));
+      return rules.commit(plan);
+    },
+    whenReady: () => Promise.resolve(),
+    offerEffects: (_unit, effects) => offered.push(...effects.map((effect) => effect.text)),
+    timers,
+    onUnitFailure: (unit, error) => failures.push(`${unit}: ${error.message}`),
+    onDeposed: () => failures.push("deposed"),
+  });
+  const tell = database.onChanges;
+  database.onChanges = (changes) => {
+    tell(changes);
+    engine.noteDatabase(changes);
+  };
+  facts.subscribe((change) => engine.noteFact(change));
+  if (ports > 0) setSwitch(facts, "s");
+  for (let i = 1; i <= ports; i++) setPort(facts, `p${i}`, { switch: "s" });
+  return { facts, database, timers, engine, failures, offered, commits, rules };
+}
+
+const LOST = new Error("connection lost");
+const has = (plan: Plan, label: string): boolean =>
+  [...plan.inserts, ...plan.updates.map((update) => update.row)].some((row) => row.label === label);
+const portsOf = (database: MemoryDatabase): number => database.names().filter((name) => name.startsWith("Port")).length;
+
+t.test("what cannot be sent stands alone at once, and all the rest is the next transaction", async (t) => {
+  const { engine, database, failures, commits, rules, timers } = rig({ ports: 50 });
+  rules.commit = async (plan) => {
+    const faults = plan.inserts
+      .filter((row) => row.label === "p7" || row.label === "p31")
+      .map((row) => ({ row: row.uuid, error: new Error(`Port.mac of ${row.label}`) }));
+    if (faults.length > 0) return { kind: "refused", error: new Error("two faults"), faults };
+    return database.commit(plan);
+  };
+  engine.start();
+  await engine.whenIdle();
+  t.same(failures, ["port:p7: Port.mac of p7", "port:p31: Port.mac of p31"]);
+  t.equal(commits.length, 2);
+  t.equal(portsOf(database), 48);
+  timers.advance(500);
+  await engine.whenIdle();
+  t.same(commits.slice(2), [["p7", "p31"]], "they are tried again when their pause is over");
+  t.equal(failures.length, 4);
+});
+
+t.test("a member that cannot be sent is its unit's, not that of the row which is to hold it", async (t) => {
+  const { engine, database, failures, rules } = rig({ ports: 3 });
+  const [row, value] = [rowUuid("Switch", "s"), rowUuid("Port", "p2")];
+  rules.commit = async (plan) => {
+    if (plan.mutations.every(({ insert }) => !insert.includes(value))) return database.commit(plan);
+    const error = new Error("no such member");
+    return { kind: "refused", error, faults: [{ row, member: { column: "ports", value }, error }] };
+  };
+  engine.start();
+  await engine.whenIdle();
+  t.same(failures, ["port:p2: no such member"]);
+  t.same(database.names(), ["Port p1", "Port p3", "Switch s"]);
+});
+
+t.test("one broken connection divides nothing", async (t) => {
+  const { engine, database, commits, failures } = rig({ ports: 40 });
+  database.outcomes.push({ kind: "unknown", error: LOST, dropped: true });
+  engine.start();
+  await engine.whenIdle();
+  t.same(
+    commits.map((labels) => labels.length),
+    [41, 41],
+  );
+  t.equal(portsOf(database), 40);
+  t.same(failures, []);
+});
+
+t.test("a unit with which the connection breaks is found, said and set apart, and the rest goes on", async (t) => {
+  const { engine, database, facts, commits, failures, rules, timers, offered } = rig({ ports: 150 });
+  let drops = 0;
+  rules.commit = async (plan) => {
+    if (!has(plan, "p77")) return database.commit(plan);
+    drops++;
+    return { kind: "unknown", error: LOST, dropped: true };
+  };
+  engine.start();
+  await engine.whenIdle();
+  t.equal(portsOf(database), 149);
+  t.same(failures, ["port:p77: the connection breaks whenever this is written: connection lost"]);
+  t.ok(drops <= 11, `${drops} broken connections to find one among 150`);
+  t.notOk(offered.includes("p77 is on s"));
+  const before = commits.length;
+  setPort(facts, "late", { switch: "s" });
+  await engine.whenIdle();
+  t.same(commits.slice(before), [["late"]], "what comes later does not meet it");
+  timers.advance(500);
+  await engine.whenIdle();
+  t.same(commits.slice(before + 1), [["p77"]], "it is tried again alone");
+  t.equal(failures.length, 2);
+});
+
+t.test("the search goes on when each broken connection costs the lead, and what was found stays apart", async (t) => {
+  const { engine, database, commits, failures, rules } = rig({ ports: 60 });
+  rules.commit = async (plan) => {
+    if (!has(plan, "p13")) return database.commit(plan);
+    // As the lock is lost with the connection, before the outcome is known.
+    engine.stop();
+    return { kind: "unknown", error: LOST, dropped: true };
+  };
+  let terms = 0;
+  while (portsOf(database) < 59 && terms < 30) {
+    terms++;
+    engine.start();
+    await engine.whenIdle();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  t.equal(portsOf(database), 59, `after ${terms} terms`);
+  t.match(failures, [/^port:p13: the connection breaks/]);
+  engine.stop();
+  const before = commits.length;
+  engine.start();
+  await engine.whenIdle();
+  t.equal(commits.length, before, "the next term does not begin with it");
+});
+
+t.test("a successor finds it as well", async (t) => {
+  const first = rig({ ports: 30 });
+  first.engine.start();
+  await first.engine.whenIdle();
+  first.engine.stop();
+  const { database } = first;
+  // Another process: it reads the same cluster, and knows nothing of what the first one met.
+  const second = rig({ database, ports: 30 });
+  for (let i = 1; i <= 30; i++) setPort(second.facts, `p${i}`, { switch: "s", mac: "new" });
+  setSwitch(second.facts, "t");
+  second.rules.commit = async (plan) => {
+    if (has(plan, "p9")) return { kind: "unknown", error: LOST, dropped: true };
+    return database.commit(plan);
+  };
+  second.engine.start();
+  await second.engine.whenIdle();
+  t.match(second.failures, [/^port:p9: the connection breaks/]);
+  t.equal(database.get("Port", rowUuid("Port", "p8"))?.["mac"], "new");
+  t.equal(database.get("Port", rowUuid("Port", "p9"))?.["mac"], "");
+  t.ok(database.names().includes("Switch t"));
+});
+
+t.test("a transaction that was applied and yet refused costs nobody a pause", async (t) => {
+  const { engine, database, failures, offered, rules } = rig({ ports: 5 });
+  let lies = 1;
+  rules.commit = async (plan) => {
+    const outcome = await database.commit(plan);
+    return lies-- > 0 ? { kind: "refused", error: new Error("duplicate uuid") } : outcome;
+  };
+  engine.start();
+  await engine.whenIdle();
+  t.equal(portsOf(database), 5);
+  t.same(failures, []);
+  t.equal(offered.length, 5, "and its effects are carried out");
+});
+
+t.test("a database that changes at each try does not keep a bad unit hidden", async (t) => {
+  const { engine, database, failures, rules } = rig({ ports: 4 });
+  let tries = 0;
+  rules.commit = async (plan) => {
+    if (!has(plan, "p2")) return database.commit(plan);
+    // Another hand makes rows of ours, one at a time, so that each plan is another one.
+    database.tamper((set) => set("Switch", rowUuid("Switch", "s"), { name: `changed ${tries++}`, external_ids: {} }));
+    return { kind: "refused", error: new Error("constraint violation") };
+  };
+  engine.start();
+  await engine.whenIdle();
+  t.same(failures, ["port:p2: constraint violation"]);
+  t.equal(portsOf(database), 3);
+});
+
+t.test("who answers at once that it cannot be done now is not asked in a loop", async (t) => {
+  const { engine, database, commits, rules, timers } = rig({ ports: 1 });
+  rules.commit = async () => ({ kind: "unknown", error: new Error("not allowed") });
+  engine.start();
+  for (let i = 0; i < 20; i++) await Promise.resolve();
+  await new Promise((resolve) => setImmediate(resolve));
+  t.equal(commits.length, 2);
+  rules.commit = (plan) => database.commit(plan);
+  timers.advance(500);
+  await engine.whenIdle();
+  t.equal(portsOf(database), 1);
+});
+
+t.test("a row that the database refuses does not come along with the edge of another unit", async (t) => {
+  const desired = new Desired();
+  const [holder, bad] = [rowUuid("Switch", "s"), rowUuid("Port", "bad")];
+  const row = { table: "Port", uuid: bad, label: "bad", columns: {} };
+  desired.replace("port:bad", { rows: [row], edges: [], effects: [] });
+  desired.replace("switch:s", {
+    rows: [{ table: "Switch", uuid: holder, label: "s", columns: {} }],
+    edges: [{ table: "Switch", row: holder, column: "ports", member: bad }],
+    effects: [],
+  });
+  const database = new MemoryDatabase();
+  const touched = new Touched();
+  touched.row("Switch", holder);
+  touched.edge({ table: "Switch", row: holder, column: "ports", member: bad });
+  t.same(
+    planChanges(desired, database, touched).inserts.map((one) => one.label),
+    ["s", "bad"],
+  );
+  const apart = planChanges(desired, database, touched, (unit) => unit === "port:bad");
+  t.same([apart.inserts.map((one) => one.label), apart.mutations], [["s"], []]);
+  await database.commit(apart);
+  const later = new Touched();
+  later.row("Port", bad);
+  t.match(
+    planChanges(desired, database, later).mutations,
+    [{ row: holder, insert: [bad] }],
+    "it brings the edge itself",
+  );
+});
