@@ -2,7 +2,8 @@ import type { Logger } from "pino";
 import type { Test } from "tap";
 import { SYSTEM_CLOCK } from "../kube/clock.ts";
 import { type FakeKube, fakeKube } from "../kube/fake.ts";
-import { NAMESPACES, NODES } from "../kube/resources.ts";
+import { NAMESPACES, NODES, PODS } from "../kube/resources.ts";
+import type { Pod } from "../kube/types.ts";
 import { type FakeOvsdb, fakeOvsdb } from "../ovsdb/fake.ts";
 import { OVN_NB } from "../ovsdb/generated/ovn-nb.ts";
 import { Controller, type ControllerParts } from "./controller.ts";
@@ -72,4 +73,15 @@ export async function eventually<T>(what: string, found: () => T | undefined): P
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
   throw new Error(`not within time: ${what}`);
+}
+
+/** The address that a pod of the default namespace has been given. */
+export function addressOf(kube: FakeKube, name: string): string | undefined {
+  return kube.object<Pod>(PODS, { namespace: "default", name })?.metadata.annotations?.["ovn.kubernetes.io/ip_address"];
+}
+
+/** Adds a pod that the scheduler has bound. */
+export async function addPod(kube: FakeKube, name: string): Promise<void> {
+  const spec = { nodeName: "n1", hostNetwork: false };
+  await kube.create(PODS, { metadata: { namespace: "default", name }, spec });
 }

@@ -1,19 +1,8 @@
 import t from "tap";
 import { MACHINES } from "../feed/feeds.ts";
-import type { FakeKube } from "../kube/fake.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { IPS, PODS, SUBNETS, VIPS } from "../kube/resources.ts";
-import type { Pod } from "../kube/types.ts";
-import { candidate, cluster, eventually, SETTINGS } from "./controller-testing.ts";
-
-function addressOf(kube: FakeKube, name: string): string | undefined {
-  return kube.object<Pod>(PODS, { namespace: "default", name })?.metadata.annotations?.["ovn.kubernetes.io/ip_address"];
-}
-
-async function addPod(kube: FakeKube, name: string): Promise<void> {
-  const spec = { nodeName: "n1", hostNetwork: false };
-  await kube.create(PODS, { metadata: { namespace: "default", name }, spec });
-}
+import { addPod, addressOf, candidate, cluster, eventually, SETTINGS } from "./controller-testing.ts";
 
 t.test("a new leader whose watches have gone silent reads anew before it gives addresses or sweeps", async (t) => {
   const { kube, server } = await cluster(t);

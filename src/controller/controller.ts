@@ -32,6 +32,7 @@ import type { Settings } from "./settings.ts";
 import { Sources } from "./sources.ts";
 import { STATUS_TYPES, StatusWriter } from "./status-writer.ts";
 import { sweepOnce } from "./sweep-once.ts";
+import { unitObjects } from "./unit-objects.ts";
 
 /** What a controller is made of. Everything that touches the world is handed to it. */
 export interface ControllerParts {
@@ -141,8 +142,12 @@ export class Controller {
       },
       offerEffects: (unit, effects, renew) => this.#term?.effects.offer(unit, effects, renew),
       timers: clock,
-      onUnitFailure: (unit, error) =>
-        log.error({ err: error, unit }, "the northbound database refuses this unit; it is tried again"),
+      onUnitFailure: (unit, error) => {
+        log.error({ err: error, unit }, "the northbound database refuses this unit; it is tried again");
+        for (const object of unitObjects(this.facts, unit)) {
+          this.#events.record(object, "Warning", "NorthboundRefused", refusalMessage(error));
+        }
+      },
       onDeposed: () => log.warn("another controller leads now"),
       onCommit: ({ plan, units, repairs, ms }) =>
         log.debug(
@@ -356,6 +361,10 @@ export class Controller {
   #offer(unit: string, ip: IpFact): void {
     this.#term?.effects.offer(unit, [releaseIp(ip)]);
   }
+}
+
+function refusalMessage({ message }: Error): string {
+  return `OVN's northbound database does not take what follows from this object, so its network is as it was before: ${message}`;
 }
 
 const REPORTED_TYPES = { ...STATUS_TYPES, networkPolicies: NETWORK_POLICIES, pods: PODS };

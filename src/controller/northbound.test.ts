@@ -1,0 +1,91 @@
+import { randomUUID } from "node:crypto";
+import t from "tap";
+import type { KubeObject } from "../kube/object.ts";
+import { EVENTS } from "../kube/resources.ts";
+import { fakeOvsdb } from "../ovsdb/fake.ts";
+import { OVN_NB } from "../ovsdb/generated/ovn-nb.ts";
+import type { Plan } from "../reconcile/plan.ts";
+import { addPod, addressOf, candidate, cluster, eventually } from "./controller-testing.ts";
+import { Northbound } from "./northbound.ts";
+
+const EMPTY: Plan = { inserts: [], updates: [], mutations: [], deletes: [], parked: new Set() };
+
+t.test("what OVSDB cannot hold is not sent, and each such value is said with table and column", async (t) => {
+  const server = fakeOvsdb(OVN_NB);
+  t.teardown(() => server.close());
+  const northbound = new Northbound(server.connect());
+  await Promise.all([northbound.whenReady(), northbound.lock.whenHeld()]);
+  const [a, b, s] = [randomUUID(), randomUUID(), randomUUID()];
+  const row = (uuid: string, name: string) => ({ table: "Port_Group", uuid, label: name, columns: { name } });
+  const outcome = await northbound.commit({
+    ...EMPTY,
+    inserts: [row(a, "a\0b"), row(b, "fine")],
+    updates: [{ row: { ...row(b, "b"), columns: {} }, columns: { external_ids: { k: "\ud83d" } }, before: {} }],
+    mutations: [
+      { table: "Address_Set", row: s, column: "addresses", insert: ["10.0.0.1", "x\0", "y\0"], delete: [] },
+      { table: "Port_Group", row: b, column: "ports", insert: [a, a], delete: [] },
+    ],
+  });
+  t.match(outcome, {
+    kind: "refused",
+    faults: [
+      { row: a, error: { code: "invalid value", message: /^Port_Group\.name: .*U\+0000/ } },
+      { row: b, error: { code: "invalid value", message: /^Port_Group\.external_ids: .*surrogate/ } },
+      { row: s, member: { column: "addresses", value: "x\0" }, error: { message: /^Address_Set\.addresses/ } },
+      { row: s, member: { column: "addresses", value: "y\0" } },
+      { row: b, error: { message: /^Port_Group\.ports: .* is there twice/ } },
+    ],
+  });
+  t.same(server.transactions, []);
+  t.equal(northbound.lock.state, "held", "the connection stands");
+});
+
+t.test("outcomes tell a refusal from a broken connection, and that from a server that leads no more", async (t) => {
+  const server = fakeOvsdb(OVN_NB);
+  t.teardown(() => server.close());
+  const northbound = new Northbound(server.connect({ leaderOnly: true }));
+  const ready = () => Promise.all([northbound.whenReady(), northbound.lock.whenHeld()]);
+  const plan = (name: string): Plan => ({
+    ...EMPTY,
+    inserts: [{ table: "Port_Group", uuid: randomUUID(), label: name, columns: { name } }],
+  });
+  await ready();
+  t.same(await northbound.commit(plan("a")), { kind: "committed" });
+  t.match(await northbound.commit(plan("a")), {
+    kind: "refused",
+    error: { code: "constraint violation", mayHaveApplied: true },
+  });
+  server.pause();
+  const broken = northbound.commit(plan("b"));
+  server.cut();
+  t.match(await broken, { kind: "unknown", dropped: true });
+  server.resume();
+  await ready();
+  server.pause();
+  const left = northbound.commit(plan("c"));
+  server.setLeader(false);
+  t.match(await left, { kind: "unknown", dropped: false, error: { code: "disconnected", mayHaveApplied: true } });
+  t.match(await northbound.commit(plan("d")), { kind: "unknown", dropped: false });
+  server.resume();
+  server.setLeader(true);
+  await ready();
+  t.same(await northbound.commit(plan("e")), { kind: "committed" });
+});
+
+t.test("a pod whose rows cannot be written is told so, and the others are served", async (t) => {
+  const { kube, server } = await cluster(t);
+  const { controller } = candidate(t, kube, server);
+  const names = Array.from({ length: 12 }, (_, index) => `pod-${index}`);
+  // No API server takes such a name, which is why nothing looks at it before it is encoded.
+  await Promise.all([...names, "bad\0pod"].map((name) => addPod(kube, name)));
+  for (const name of names) await eventually(`${name} has its address`, () => addressOf(kube, name));
+  const event = await eventually("it is said", () =>
+    kube
+      .objects<KubeObject & { reason?: string; message?: string; involvedObject?: { name?: string } }>(EVENTS)
+      .find(({ reason }) => reason === "NorthboundRefused"),
+  );
+  t.match(event, { involvedObject: { kind: "Pod", name: "bad\0pod" }, message: /Logical_Switch_Port\.\w+: .*U\+0000/ });
+  t.equal(controller.leading, true);
+  await addPod(kube, "later");
+  await eventually("what comes later is served", () => addressOf(kube, "later"));
+});
