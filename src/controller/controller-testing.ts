@@ -4,6 +4,7 @@ import { SYSTEM_CLOCK } from "../kube/clock.ts";
 import { type FakeKube, fakeKube } from "../kube/fake.ts";
 import { NAMESPACES, NODES, PODS } from "../kube/resources.ts";
 import type { Pod } from "../kube/types.ts";
+import type { OvsdbClient } from "../ovsdb/client.ts";
 import { type FakeOvsdb, fakeOvsdb } from "../ovsdb/fake.ts";
 import { OVN_NB } from "../ovsdb/generated/ovn-nb.ts";
 import { Controller, type ControllerParts } from "./controller.ts";
@@ -50,7 +51,12 @@ export async function cluster(t: Test): Promise<{ kube: FakeKube; server: FakeOv
 }
 
 /** A controller that stands for election, on a connection of its own. It is stopped when the test ends. */
-export function candidate(t: Test, kube: FakeKube, server: FakeOvsdb, more: Partial<ControllerParts> = {}) {
+export function candidate(
+  t: Test,
+  kube: FakeKube,
+  server: { connect(): OvsdbClient },
+  more: Partial<ControllerParts> = {},
+) {
   const client = server.connect();
   const northbound = new Northbound(client);
   const parts = { kube, northbound, settings: SETTINGS, log: LOG, clock: SYSTEM_CLOCK, random: () => 0.5, ...more };
@@ -65,9 +71,9 @@ export function candidate(t: Test, kube: FakeKube, server: FakeOvsdb, more: Part
   return { controller, election, client, northbound, stop };
 }
 
-/** Waits until `found` gives something. */
-export async function eventually<T>(what: string, found: () => T | undefined): Promise<T> {
-  for (let i = 0; i < 2_000; i++) {
+/** Waits until `found` gives something, for about `ms`. */
+export async function eventually<T>(what: string, found: () => T | undefined, ms = 4_000): Promise<T> {
+  for (let i = 0; i < ms / 2; i++) {
     const value = found();
     if (value !== undefined) return value;
     await new Promise((resolve) => setTimeout(resolve, 2));

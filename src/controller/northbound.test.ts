@@ -7,6 +7,7 @@ import { OVN_NB } from "../ovsdb/generated/ovn-nb.ts";
 import type { Plan } from "../reconcile/plan.ts";
 import { addPod, addressOf, candidate, cluster, eventually } from "./controller-testing.ts";
 import { Northbound } from "./northbound.ts";
+import { operationsOf } from "./operations.ts";
 
 const EMPTY: Plan = { inserts: [], updates: [], mutations: [], deletes: [], parked: new Set() };
 
@@ -38,6 +39,28 @@ t.test("what OVSDB cannot hold is not sent, and each such value is said with tab
   });
   t.same(server.transactions, []);
   t.equal(northbound.lock.state, "held", "the connection stands");
+});
+
+t.test("nothing that is sent does harm when a clustered database runs it twice", async (t) => {
+  const [a, b] = [randomUUID(), randomUUID()];
+  const row = { table: "Port_Group", uuid: a, label: "a", columns: { name: "a", ports: [b] } };
+  const { operations } = operationsOf({
+    inserts: [row],
+    updates: [{ row, columns: { external_ids: { k: "v" } }, before: {} }],
+    mutations: [{ table: "Port_Group", row: a, column: "ports", insert: [a], delete: [b] }],
+    deletes: [{ table: "Port_Group", uuid: b }],
+    parked: new Set(),
+  });
+  for (const operation of operations) {
+    if (operation.op === "insert") t.equal(operation.uuid, a, "a row is inserted under a uuid that was chosen before");
+    if (operation.op !== "mutate") continue;
+    const mutators = (operation.mutations as readonly (readonly [string, string])[]).map(([, mutator]) => mutator);
+    t.same(mutators, ["delete", "insert"], "members enter and leave, nothing is counted");
+  }
+  t.same(
+    operations.map(({ op }) => op),
+    ["insert", "update", "mutate", "delete"],
+  );
 });
 
 t.test("outcomes tell a refusal from a broken connection, and that from a server that leads no more", async (t) => {

@@ -1,11 +1,14 @@
 import { randomUUID } from "node:crypto";
+import { connect } from "node:net";
 import t, { type Test } from "tap";
 import type { ClientEvent, OvsdbClient, OvsdbOptions } from "./client.ts";
 import { OvsdbError } from "./errors.ts";
+import { MessageSplitter } from "./framing.ts";
+import type { JsonObject } from "./json.ts";
 import type { Mirror } from "./mirror.ts";
 import { openOvsdb } from "./open.ts";
-import { insert, select } from "./operation.ts";
-import { selectedRows } from "./result.ts";
+import { insert, mutate, type Operation, select } from "./operation.ts";
+import { selectedRows, transactResults } from "./result.ts";
 import { findOvsTools, type OvsTools } from "./testing/ovs-tools.ts";
 import { TEST } from "./testing/schema.ts";
 import { TestFolder, type TestServer } from "./testing/server.ts";
@@ -219,3 +222,92 @@ t.test("without a majority there is nobody to write to, and all is well again wh
     t.same(names(mirror), ["after", "before"]);
   }
 });
+
+/** One transaction of a peer that does not ask whether its server leads; resolves with the answer. */
+function tell(server: TestServer, operations: readonly Operation[]): Promise<JsonObject> {
+  const socket = connect(server.remote.slice("unix:".length));
+  const splitter = new MessageSplitter(1e6);
+  return new Promise((resolve, reject) => {
+    socket.on("error", reject);
+    socket.on("data", (chunk: Uint8Array) =>
+      splitter.push(chunk, (message) => {
+        socket.destroy();
+        resolve(message);
+      }),
+    );
+    socket.write(JSON.stringify({ method: "transact", params: [TEST.name, ...operations], id: 1 }));
+  });
+}
+
+t.test(
+  "a transaction that loses its leader is run twice by the server: it may be refused and yet be applied",
+  { skip },
+  async (t) => {
+    const cluster = await setUp(t);
+    const client = cluster.connect();
+    await client.whenConnected();
+    const s = randomUUID();
+    await client.transact(TEST.name, [insert(TEST, "Switch", s, { name: "s" })]);
+    const mirror = client.monitor(TEST, { Switch: "all", Group: "all" });
+    await mirror.whenSynced();
+
+    /** Sends while no follower answers, so that the leader gives up; what it has sent them is in their logs all the same. */
+    const leaderless = async <T>(send: (leader: TestServer) => Promise<T>): Promise<T> => {
+      await client.whenConnected();
+      const leader = cluster.serverOf(client);
+      const others = cluster.servers.filter((server) => server !== leader);
+      for (const other of others) other.freeze(true);
+      const sent = send(leader);
+      await until(
+        (check) => client.onStateChange(check),
+        () => client.state === "connecting",
+        "the leader to give up",
+      );
+      for (const other of others) other.freeze(false);
+      return await sent;
+    };
+    const outcomeOf = async (operations: readonly Operation[]): Promise<OvsdbError | undefined> => {
+      const { result } = await leaderless((leader) => tell(leader, operations));
+      try {
+        transactResults(result ?? null, operations.length, { clustered: true });
+        return undefined;
+      } catch (error) {
+        return error instanceof OvsdbError ? error : undefined;
+      }
+    };
+
+    t.match(await outcomeOf(group("chosen")), { code: "duplicate uuid", mayHaveApplied: true });
+    const indexed = await outcomeOf([insert(TEST, "Switch", undefined, { name: "indexed" })]);
+    t.match(indexed, { code: "constraint violation", mayHaveApplied: true });
+    t.equal(await outcomeOf([mutate(TEST, "Switch", s, [["generation", "+=", 1]])]), undefined, "no complaint");
+    const sent = leaderless(() => client.transact(TEST.name, group("left")));
+    await t.rejects(sent, { code: "disconnected", mayHaveApplied: true, cause: { code: "unsuitable server" } });
+
+    await client.whenConnected();
+    await mirror.whenSynced();
+    await client.transact(TEST.name, []);
+    t.same([...mirror.rows("Group")].map((row) => row.name).sort(), ["chosen", "left"]);
+    t.same([...mirror.rows("Switch")].map((row) => row.name).sort(), ["indexed", "s"]);
+    t.equal(mirror.get("Switch", s)?.generation, 2, "which is why nothing of ours counts by increments there");
+  },
+);
+
+t.test(
+  "without an answer a transaction ends by its own time limit, and may still be applied later",
+  { skip },
+  async (t) => {
+    const cluster = await setUp(t);
+    const client = cluster.connect({ probeIntervalMs: 60_000 });
+    const mirror: Groups = client.monitor(TEST, { Group: ["name"] });
+    await mirror.whenSynced();
+    for (const server of cluster.servers) server.freeze(true);
+    const sent = client.transact(TEST.name, group("late"), { timeoutMs: 100 });
+    await t.rejects(sent, { code: "timeout", mayHaveApplied: true });
+    for (const server of cluster.servers) server.freeze(false);
+    await until(
+      (check) => mirror.subscribe(check),
+      () => mirror.size("Group") === 1,
+      "the row",
+    );
+  },
+);

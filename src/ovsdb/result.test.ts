@@ -45,6 +45,18 @@ t.test("errors tell what is known of the outcome", async (t) => {
   for (const code of ["not connected", "constraint violation", "not owner", "overloaded"] as const) {
     t.notOk(new OvsdbError(code, "").mayHaveApplied, code);
   }
+  for (const code of [
+    "duplicate uuid",
+    "constraint violation",
+    "referential integrity violation",
+    "timed out",
+    "not owner",
+  ] as const) {
+    t.ok(new OvsdbError(code, "", { clustered: true }).mayHaveApplied, `${code} of a cluster`);
+  }
+  for (const code of ["aborted", "syntax error", "unknown column", "unknown database"] as const) {
+    t.notOk(new OvsdbError(code, "", { clustered: true }).mayHaveApplied, `${code} of a cluster`);
+  }
   t.ok(new OvsdbError("not connected", "").retryable);
   t.notOk(new OvsdbError("constraint violation", "").retryable);
 });
