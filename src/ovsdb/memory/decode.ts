@@ -38,7 +38,7 @@ export function checkAtom(base: BaseType, atom: Atom): void {
   if (typeof atom === "string" && base.type === "string" && !atom.isWellFormed()) {
     throw new Failure("constraint violation", "not a valid UTF-8 string");
   }
-  const size = typeof atom === "string" ? [...atom].length : atom;
+  const size = typeof atom === "string" ? Array.from(atom).length : atom;
   const low = base.minInteger ?? base.minReal ?? base.minLength ?? Number.NEGATIVE_INFINITY;
   const high = base.maxInteger ?? base.maxReal ?? base.maxLength ?? Number.POSITIVE_INFINITY;
   const outside = typeof size === "number" && (size < low || size > high);
