@@ -2,13 +2,12 @@ import { loadBalancerGroupName, UPLINKS_GROUP } from "../api/names.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { ClusterFact, VpcFact } from "../facts/types.ts";
 import type { Dual } from "../net/dual.ts";
-import type { PolicyProblem } from "../policy/types.ts";
-import { readUserMatch } from "../policy/user-match.ts";
 import type { DesiredRow, Edge, Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import { finalizer, problemText, type WeftEffect } from "./effects.ts";
 import { loadBalancerGroupId, routerId, UPLINKS_ID } from "./owner-ids.ts";
 import { edge, externalIds, row } from "./rows.ts";
+import { rememberRoutes, settleVpcRoutes } from "./vpc-routes.ts";
 
 interface VpcInput {
   readonly vpc: VpcFact;
@@ -54,6 +53,8 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     // Each subnet adds its own.
     if (vpc.isDefault) rows.push(row("Port_Group", UPLINKS_ID, { name: UPLINKS_GROUP, external_ids: externalIds() }));
     const edges: Edge[] = [];
+    const routes = settleVpcRoutes(vpc);
+    const { staticRoutes, policyRoutes, problems } = routes;
     const route = (id: string, prefix: string, nexthop: string, policy: "dst-ip" | "src-ip", table: string): void => {
       const made = row("Logical_Router_Static_Route", `${vpc.name}/${id}`, {
         ip_prefix: prefix,
@@ -67,22 +68,11 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     };
     if (joinGateway.v4 !== undefined) route("default4", "0.0.0.0/0", joinGateway.v4, "dst-ip", "");
     if (joinGateway.v6 !== undefined) route("default6", "::/0", joinGateway.v6, "dst-ip", "");
-    for (const { policy, cidr, nextHopIp, routeTable } of unique(vpc.staticRoutes)) {
+    for (const { policy, cidr, nextHopIp, routeTable } of unique(staticRoutes)) {
       const id = `route/${routeTable}/${policy}/${cidr}/${nextHopIp}`;
       route(id, cidr, nextHopIp, policy === "policySrc" ? "src-ip" : "dst-ip", routeTable);
     }
-    const problems: PolicyProblem[] = [...vpc.problems];
-    for (const { path, priority, match: text, action, nextHops } of vpc.policyRoutes) {
-      const read = readUserMatch(text);
-      if ("wrong" in read) {
-        problems.push({
-          path: `${path}.match`,
-          reason: "InvalidMatch",
-          message: `${read.wrong}; the rule is left out`,
-        });
-        continue;
-      }
-      const { match } = read;
+    for (const { priority, match, action, nextHops } of policyRoutes) {
       const policy = row("Logical_Router_Policy", `${vpc.name}/policy/${priority}/${match}`, {
         priority,
         match,
@@ -90,14 +80,18 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
         nexthops: [...nextHops].sort(),
         external_ids: externalIds(),
       });
-      if (rows.some((other) => other.uuid === policy.uuid)) continue;
       rows.push(policy);
       edges.push(edge("Logical_Router", routerId(vpc.name), "policies", policy.uuid));
     }
     const [problem] = problems;
     const state = vpc.deleting
       ? { ready: false, reason: "InUse", message: `it cannot be deleted: subnets ${subnets.join(", ")} are in it` }
-      : { ready: problem === undefined, reason: problem?.reason ?? "Ready", message: problemText(problems) };
+      : {
+          ready: true,
+          reason: problem?.reason ?? "Ready",
+          message: problemText(problems),
+          ...(problem && { refused: { reason: problem.reason, message: problemText(problems) } }),
+        };
     const { name, uid, generation } = vpc;
     const status = {
       standby: true,
@@ -111,6 +105,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       edges,
       effects: [
         ...finalizer("vpcs", vpc, true),
+        ...rememberRoutes(vpc, routes),
         {
           kind: "condition",
           key: `condition/vpcs/${name}`,

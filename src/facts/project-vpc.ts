@@ -2,6 +2,7 @@ import type { VpcPolicyRoute, VpcSpec, VpcStaticRoute } from "../api/generated/v
 import { isStorable, quoted } from "../api/text.ts";
 import { parseIp } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
+import { IN_FORCE_ANNOTATION, readFields } from "./in-force.ts";
 import type { ObjectMeta } from "./meta.ts";
 import type { PolicyRouteFact, StaticRouteFact, VpcFact } from "./types.ts";
 
@@ -11,10 +12,11 @@ export interface VpcObject {
   readonly spec?: VpcSpec;
 }
 
-/** The fact of a Vpc. Entries that cannot be are left out, and `problems` says which and why. */
+/** The fact of a Vpc. Entries that cannot be are not in it, and `problems` says which and why. */
 export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
   const { name, uid, generation = 0, deletionTimestamp, finalizers = [] } = vpc.metadata;
   const problems: Problem[] = [];
+  const inForce = vpc.metadata.annotations?.[IN_FORCE_ANNOTATION] ?? "";
   const { staticRoutes = [], policyRoutes = [], namespaces = [], defaultSubnet = "" } = vpc.spec ?? {};
   return {
     key: name,
@@ -29,7 +31,56 @@ export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
     staticRoutes: staticRoutes.flatMap((route, i) => projectStaticRoute(route, `spec.staticRoutes[${i}]`, problems)),
     policyRoutes: policyRoutes.flatMap((route, i) => projectPolicyRoute(route, `spec.policyRoutes[${i}]`, problems)),
     problems,
+    inForce,
+    former: readFormer(inForce),
   };
+}
+
+/** What the annotation says was in force: lists of entries as the API has them. One that is no such list is not known. */
+function readFormer(text: string): VpcFact["former"] {
+  const fields = readFields(text);
+  const problems: Problem[] = [];
+  const staticRoutes = entriesOf(fields?.["staticRoutes"])?.flatMap((route) => projectStaticRoute(route, "", problems));
+  const policyRoutes = entriesOf(fields?.["policyRoutes"])?.flatMap((route) => projectPolicyRoute(route, "", problems));
+  if (problems.length > 0) return {};
+  return { ...(staticRoutes && { staticRoutes }), ...(policyRoutes && { policyRoutes }) };
+}
+
+/** The lists of {@link VpcFact} as the API has them, for the annotation. */
+export function routesAsWritten(of: VpcFact["former"]): Readonly<Record<string, unknown>> {
+  const { staticRoutes, policyRoutes } = of;
+  return {
+    ...(policyRoutes && {
+      policyRoutes: policyRoutes.map(({ priority, match, action, nextHops }) => ({
+        priority,
+        match,
+        action,
+        nextHopIP: nextHops.join(","),
+      })),
+    }),
+    ...(staticRoutes && {
+      staticRoutes: staticRoutes.map(({ policy, cidr, nextHopIp, routeTable }) => ({
+        policy,
+        cidr,
+        nextHopIP: nextHopIp,
+        routeTable,
+      })),
+    }),
+  };
+}
+
+type Entry = Partial<VpcStaticRoute> & Partial<VpcPolicyRoute>;
+
+function entriesOf(value: unknown): readonly Entry[] | undefined {
+  return Array.isArray(value) && value.every(isEntry) ? value : undefined;
+}
+
+function isEntry(value: unknown): value is Entry {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    Object.entries(value).every(([key, field]) => typeof field === (key === "priority" ? "number" : "string"))
+  );
 }
 
 type Problem = VpcFact["problems"][number];
@@ -41,7 +92,7 @@ function projectStaticRoute(
   problems: Problem[],
 ): readonly StaticRouteFact[] {
   const wrong = (field: string, reason: string, message: string): readonly [] => {
-    problems.push({ path: `${path}.${field}`, reason, message: `${message}; the route is left out` });
+    problems.push({ path: `${path}.${field}`, reason, message });
     return [];
   };
   const prefix = parseIp(cidr) ?? parseCidr(cidr);
@@ -64,7 +115,7 @@ function projectPolicyRoute(
   problems: Problem[],
 ): readonly PolicyRouteFact[] {
   const wrong = (field: string, reason: string, message: string): readonly [] => {
-    problems.push({ path: `${path}.${field}`, reason, message: `${message}; the rule is left out` });
+    problems.push({ path: `${path}.${field}`, reason, message });
     return [];
   };
   if (action !== "allow" && action !== "drop" && action !== "reroute")

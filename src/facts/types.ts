@@ -422,8 +422,15 @@ export interface VpcFact {
   readonly defaultSubnet: string;
   readonly staticRoutes: readonly StaticRouteFact[];
   readonly policyRoutes: readonly PolicyRouteFact[];
-  /** What of it cannot be and is left out. */
+  /** What of it cannot be. */
   readonly problems: readonly { readonly path: string; readonly reason: string; readonly message: string }[];
+  /** What its `IN_FORCE_ANNOTATION` says; "" where it has none. */
+  readonly inForce: string;
+  /** The lists that were last in force, as far as that is known. */
+  readonly former: {
+    readonly staticRoutes?: readonly StaticRouteFact[];
+    readonly policyRoutes?: readonly PolicyRouteFact[];
+  };
 }
 
 /** One entry of `Vpc.spec.staticRoutes`. */

@@ -1,0 +1,138 @@
+import t from "tap";
+import { IN_FORCE_ANNOTATION } from "../facts/in-force.ts";
+import { projectVpc, type VpcObject } from "../facts/project-vpc.ts";
+import { subnetUnit } from "./subnet.ts";
+import { addSubnet, sampleFacts } from "./testing.ts";
+import { vpcUnit } from "./vpc.ts";
+
+type Spec = NonNullable<VpcObject["spec"]>;
+
+/** A VPC whose spec is applied again and again, by a controller that starts anew each time. */
+function vpc(name = "team") {
+  const facts = sampleFacts();
+  let inForce: string | undefined;
+  return (spec: Spec) => {
+    const annotations = inForce === undefined ? {} : { [IN_FORCE_ANNOTATION]: inForce };
+    facts.set("vpcs", name, projectVpc({ metadata: { name, uid: "uid", annotations }, spec }, "ovn-cluster"));
+    const input = vpcUnit.read(facts, name);
+    if (input === undefined) throw new Error("no VPC");
+    const { rows, effects } = vpcUnit.compile(input);
+    for (const effect of effects) {
+      if (effect.kind === "annotate") inForce = effect.annotations[IN_FORCE_ANNOTATION] ?? undefined;
+    }
+    return {
+      rules: rows.filter(({ table }) => table === "Logical_Router_Policy").map(({ columns }) => columns),
+      routes: rows.filter(({ table }) => table === "Logical_Router_Static_Route").map(({ columns }) => columns),
+      condition: effects.find(({ kind }) => kind === "condition"),
+      inForce,
+    };
+  };
+}
+
+const rule = { priority: 100, match: "ip4.dst == 198.51.100.0/24", action: "reroute" } as const;
+
+t.test("two rules of one priority and match are one with the next hops of both, as if they were listed", async (t) => {
+  const listed = vpc()({ policyRoutes: [{ ...rule, nextHopIP: "10.0.1.10,10.0.1.11" }] });
+  const two = vpc()({
+    policyRoutes: [
+      { ...rule, nextHopIP: "10.0.1.10" },
+      { ...rule, nextHopIP: "10.0.1.11" },
+    ],
+  });
+  t.equal(two.rules.length, 1);
+  t.same(two.rules, listed.rules);
+  t.same(two.rules[0]?.["nexthops"], ["10.0.1.10", "10.0.1.11"]);
+  t.match(two.condition, { ready: true, reason: "Ready", refused: undefined });
+});
+
+t.test(
+  "of rules with one priority and match that say different things the strictest stands, and that is said",
+  async (t) => {
+    const hop = { ...rule, nextHopIP: "10.0.1.10" };
+    for (const [first, second, stands] of [
+      [hop, { ...rule, action: "drop" }, 1],
+      [{ ...rule, action: "drop" }, hop, 0],
+      [{ ...rule, action: "allow" }, hop, 1],
+      [hop, { ...rule, nextHopIP: "fd00::1" }, 0],
+    ] as const) {
+      const { rules, condition } = vpc()({ policyRoutes: [first, second] });
+      t.match(rules, [{ action: [first, second][stands]?.action }]);
+      const fell = stands === 0 ? 1 : 0;
+      t.match(condition, {
+        ready: true,
+        refused: {
+          message: new RegExp(`^spec.policyRoutes.${fell}.: spec.policyRoutes.${stands}. has the same priority 100`),
+        },
+      });
+    }
+  },
+);
+
+t.test("a rule that cannot be read leaves all the former ones in force, and so does a route", async (t) => {
+  const apply = vpc();
+  const drop = { priority: 200, match: "ip4.src == 10.0.1.6", action: "drop" } as const;
+  const route = { cidr: "172.31.0.0/16", nextHopIP: "10.0.1.254", policy: "policySrc", routeTable: "t" } as const;
+  const good = apply({ policyRoutes: [drop, { ...rule, nextHopIP: "10.0.1.10" }], staticRoutes: [route] });
+  t.match(good.condition, { ready: true, refused: undefined });
+  const bad = apply({
+    policyRoutes: [
+      { ...drop, match: "ip4.src == 10.0.1.600" },
+      { ...rule, nextHopIP: "10.0.1.10" },
+    ],
+    staticRoutes: [{ ...route, cidr: "172.30.0.0/16" }],
+  });
+  t.same(bad.rules, good.rules, "what was dropped still is");
+  t.match(bad.routes, [{ ip_prefix: "172.30.0.0/16" }], "the other list counts");
+  t.match(bad.condition, {
+    ready: true,
+    refused: {
+      reason: "InvalidMatch",
+      message: /^spec\.policyRoutes\[0\]\.match: .*; the former policyRoutes stay in force$/,
+    },
+  });
+  const worse = apply({
+    policyRoutes: [{ ...drop, match: "(" }],
+    staticRoutes: [{ ...route, nextHopIP: "10.0.1.300" }],
+  });
+  t.same([worse.rules, worse.routes], [good.rules, bad.routes]);
+  t.same(apply({}).rules, [], "an empty list can be read");
+  t.equal(apply({}).inForce, '{"policyRoutes":[],"staticRoutes":[]}');
+});
+
+t.test("an annotation that is not ours is as none", async (t) => {
+  for (const text of [
+    "x",
+    "[]",
+    '{"policyRoutes":{}}',
+    '{"policyRoutes":[1]}',
+    '{"policyRoutes":[{"match":1}]}',
+    '{"policyRoutes":[{"action":"x"}]}',
+  ]) {
+    const metadata = { name: "v", uid: "u", annotations: { [IN_FORCE_ANNOTATION]: text } };
+    t.same(projectVpc({ metadata, spec: {} }, "ovn-cluster").former, {}, text);
+  }
+});
+
+t.test("a user's rule on the default VPC leaves the system's alone, also where it equals one of them", async (t) => {
+  const apply = vpc("ovn-cluster");
+  const facts = sampleFacts();
+  addSubnet(facts, "web", { cidrBlock: "10.20.0.0/16" });
+  const input = subnetUnit.read(facts, "web");
+  if (input === undefined) throw new Error("no subnet");
+  const system = subnetUnit.compile(input);
+  const own = system.rows.filter(({ table }) => table === "Logical_Router_Policy");
+  const twin = own.find(({ columns }) => columns["match"] === "ip4.dst == 10.20.0.0/16");
+  t.match(twin?.columns, { priority: 31000, action: "allow" });
+  const equal = { priority: 31000, match: "ip4.dst == 10.20.0.0/16", action: "allow" } as const;
+  apply({ policyRoutes: [equal] });
+  const metadata = { name: "ovn-cluster", uid: "uid" };
+  facts.set("vpcs", "ovn-cluster", projectVpc({ metadata, spec: { policyRoutes: [equal] } }, "ovn-cluster"));
+  const read = vpcUnit.read(facts, "ovn-cluster");
+  const mine = (read ? vpcUnit.compile(read).rows : []).filter(({ table }) => table === "Logical_Router_Policy");
+  t.equal(mine.length, 1);
+  const ids = new Set(own.map(({ uuid }) => uuid));
+  t.notOk(
+    mine.some(({ uuid }) => ids.has(uuid)),
+    "it is a row of its own, so that only it goes when the entry goes",
+  );
+});

@@ -1,0 +1,110 @@
+import { routesAsWritten } from "../facts/project-vpc.ts";
+import type { PolicyRouteFact, StaticRouteFact, VpcFact } from "../facts/types.ts";
+import type { PolicyProblem } from "../policy/types.ts";
+import { readUserMatch } from "../policy/user-match.ts";
+import { type AnnotateEffect, remember } from "./effects.ts";
+
+/** A VPC's routes and rules as they are in force, and what of its spec is not. */
+export interface VpcRoutes {
+  readonly staticRoutes: readonly StaticRouteFact[];
+  /** No two have the same priority and match. */
+  readonly policyRoutes: readonly PolicyRouteFact[];
+  readonly problems: readonly PolicyProblem[];
+  /** What is to count while a later spec cannot; without a list of which an entry is left out. */
+  readonly remembered: VpcFact["former"];
+}
+
+/**
+ * Settles which routes and rules of a VPC are in force. A list with an entry that cannot be does not count: the former one does, where that is
+ * known, for an entry that is passed over may have been the one that dropped. Where it is not known, the other entries count.
+ */
+export function settleVpcRoutes(vpc: VpcFact): VpcRoutes {
+  const read = readRules(vpc.policyRoutes);
+  const found: PolicyProblem[] = [...vpc.problems, ...read.problems];
+  const wrong = (list: string): boolean => found.some(({ path }) => path.startsWith(`spec.${list}[`));
+  const { former } = vpc;
+  const formerRules = former.policyRoutes && readRules(former.policyRoutes).rules;
+  const staticRoutes = wrong("staticRoutes") ? (former.staticRoutes ?? vpc.staticRoutes) : vpc.staticRoutes;
+  const policyRoutes = wrong("policyRoutes") ? (formerRules ?? read.rules) : read.rules;
+  const problems = found.map((problem) => {
+    const list = problem.path.startsWith("spec.policyRoutes[") ? "policyRoutes" : "staticRoutes";
+    const rest = former[list] === undefined ? "the entry is left out" : `the former ${list} stay in force`;
+    return { ...problem, message: `${problem.message}; ${rest}` };
+  });
+  const merged = mergeRules(policyRoutes);
+  const known = (list: "staticRoutes" | "policyRoutes"): boolean => former[list] !== undefined || !wrong(list);
+  return {
+    staticRoutes,
+    policyRoutes: merged.rules,
+    problems: [...problems, ...merged.problems],
+    remembered: {
+      ...(known("staticRoutes") && { staticRoutes }),
+      ...(known("policyRoutes") && { policyRoutes: merged.rules }),
+    },
+  };
+}
+
+/** The effect that has a VPC remember the lists that are in force. */
+export function rememberRoutes(vpc: VpcFact, { remembered }: VpcRoutes): readonly AnnotateEffect[] {
+  const none = Object.values(remembered).every((list) => list.length === 0);
+  return none && vpc.inForce === "" ? [] : remember("vpcs", vpc, routesAsWritten(remembered));
+}
+
+/** Reads the matches. */
+function readRules(entries: readonly PolicyRouteFact[]): Pick<VpcRoutes, "problems"> & { rules: PolicyRouteFact[] } {
+  const rules: PolicyRouteFact[] = [];
+  const problems: PolicyProblem[] = [];
+  for (const entry of entries) {
+    const read = readUserMatch(entry.match);
+    if ("wrong" in read) problems.push({ path: `${entry.path}.match`, reason: "InvalidMatch", message: read.wrong });
+    else rules.push({ ...entry, match: read.match });
+  }
+  return { rules, problems };
+}
+
+/** Smaller is stricter: of two rules that contradict each other the stricter one stands. */
+const STRICTNESS: Readonly<Record<PolicyRouteFact["action"], number>> = { drop: 0, reroute: 1, allow: 2 };
+
+/**
+ * Makes one rule of those with the same priority and match: OVN leaves open which of several decides. Several that reroute are one
+ * with all their next hops; of different actions the strictest stands.
+ */
+function mergeRules(entries: readonly PolicyRouteFact[]): {
+  readonly rules: readonly PolicyRouteFact[];
+  readonly problems: readonly PolicyProblem[];
+} {
+  /** priority and match → the rule. */
+  const rules = new Map<string, PolicyRouteFact>();
+  const problems: PolicyProblem[] = [];
+  for (const entry of entries) {
+    const key = `${entry.priority} ${entry.match}`;
+    const other = rules.get(key);
+    if (other === undefined) {
+      rules.set(key, entry);
+      continue;
+    }
+    const say = (reason: string, path: string, message: string): void => void problems.push({ path, reason, message });
+    if (other.action !== entry.action) {
+      const [stands, falls] = STRICTNESS[entry.action] < STRICTNESS[other.action] ? [entry, other] : [other, entry];
+      rules.set(key, stands);
+      const what = `${stands.path} has the same priority ${entry.priority} and match and says ${stands.action}`;
+      say("PriorityConflict", falls.path, `${what}, which stands; give one of them another priority`);
+    } else if (entry.action === "reroute") {
+      if (isV6(other) === isV6(entry)) {
+        rules.set(key, { ...other, nextHops: [...new Set([...other.nextHops, ...entry.nextHops])] });
+      } else {
+        const what = `${other.path} has the same priority ${entry.priority} and match and a next hop of the other family`;
+        say(
+          "InvalidNextHop",
+          entry.path,
+          `${what}, which stands; let each match its own family: ip4 && … and ip6 && …`,
+        );
+      }
+    }
+  }
+  return { rules: [...rules.values()], problems };
+}
+
+function isV6({ nextHops }: PolicyRouteFact): boolean {
+  return nextHops.some((hop) => hop.includes(":"));
+}
