@@ -85,10 +85,20 @@ export interface ConditionEffect {
   readonly ready: boolean;
   readonly reason: string;
   readonly message: string;
-  /** Where it is in force with former addresses: why those of its spec are not. */
+  /** Where it is in force with something former: why what is in its spec is not. */
   readonly refused?: { readonly reason: string; readonly message: string };
+  /** What its user should know although it is in force; see {@link withNotes}. */
+  readonly notes?: readonly Note[];
   /** Further fields of the status that follow from the spec. */
   readonly status?: Readonly<Record<string, unknown>>;
+}
+
+/** Something about an object that does not keep it from being in force. */
+export interface Note {
+  /** One CamelCase word. */
+  readonly reason: string;
+  /** A sentence. */
+  readonly message: string;
 }
 
 /** Make a DNSNameResolver, unless there is one of its name. */
@@ -123,6 +133,17 @@ export interface ReportEffect {
   };
   readonly reason: string;
   readonly message: string;
+}
+
+/** A condition with notes in its reason and message, behind what it says itself, and each in an Event; of many only the first ones. */
+export function withNotes(effect: ConditionEffect, all: readonly Note[]): ConditionEffect {
+  const notes = all.slice(0, 10);
+  const [first] = notes;
+  if (first === undefined || !effect.ready) return effect;
+  const reason = effect.reason === "Ready" ? first.reason : effect.reason;
+  const texts = [effect.message, ...notes.map(({ message }) => message)].filter((text) => text !== "");
+  if (all.length > notes.length) texts.push(`and ${all.length - notes.length} more`);
+  return { ...effect, reason, message: texts.join("; "), notes };
 }
 
 /** The problems of an object in one text; of many only the first ones, for a status takes 32 KiB and an Event 1 KiB. */

@@ -5,12 +5,15 @@ import { parseIp } from "../net/address.ts";
 import { cidrsOfRange, parseRange, rangeContains } from "../net/range.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
-import { finalizer, remember, type WeftEffect } from "./effects.ts";
+import { finalizer, type Note, remember, type WeftEffect, withNotes } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
+import { missingNamespaces } from "./references.ts";
 import { externalIds } from "./rows.ts";
 
 interface IpPoolInput {
   readonly pool: IpPoolFact;
+  /** What of it names nothing that is there. */
+  readonly notes: readonly Note[];
   readonly verdict: VerdictFact | undefined;
   /** The IP objects that hold its addresses, asked for only when it is being deleted. */
   readonly holders: readonly string[];
@@ -31,12 +34,13 @@ export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
     if (pool === undefined) return undefined;
     return {
       pool,
+      notes: missingNamespaces(reader, pool.namespaces, "spec.namespaces"),
       verdict: reader.get("verdicts", poolVerdictKey(key)),
       holders: pool.deleting ? holdersOf(reader, pool) : [],
     };
   },
 
-  compile({ pool, verdict, holders }): Fragment<WeftEffect> {
+  compile({ pool, verdict, holders, notes }): Fragment<WeftEffect> {
     if (pool.deleting && holders.length === 0) {
       return { rows: [], edges: [], effects: finalizer("ipPools", pool, false) };
     }
@@ -66,15 +70,8 @@ export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
         : { ready: ok, reason, message, ...(refused && { refused }) };
       // What of it can be read counts, whatever else keeps it from being ready.
       if (!pool.deleting && pool.problem === undefined) effects.push(...remember("ipPools", pool, { ips: pool.ips }));
-      effects.push({
-        kind: "condition",
-        key: `condition/ipPools/${name}`,
-        resource: "ipPools",
-        name,
-        uid,
-        generation,
-        ...state,
-      });
+      const key = `condition/ipPools/${name}`;
+      effects.push(withNotes({ kind: "condition", key, resource: "ipPools", name, uid, generation, ...state }, notes));
     }
     return build.finish(effects);
   },

@@ -6,14 +6,14 @@ import { matchesLabels } from "../policy/labels.ts";
 /**
  * The subnets that pods of a namespace get addresses from, in the order in which they are tried: the default subnet of the
  * VPC that the namespace is bound to (`spec.defaultSubnet`, or the one in it with `spec.default`), then those bound to the
- * namespace by name or by selector, by name of the subnet; where there is none of these, the cluster's default subnet.
+ * namespace by name or by selector, by name of the subnet; where there is none of these, and the namespace is of no VPC, the cluster's default subnet.
  *
  * Subnets that are being deleted are left out. Those that are not in force are not: their pods wait, rather than come up in
  * another network than the one that they were meant for.
  */
 export function subnetsOfNamespace(reader: FactReader, namespace: string): readonly SubnetFact[] {
   const fact = reader.get("namespaces", namespace);
-  const vpc = reader.all("vpcs").find((candidate) => !candidate.isDefault && candidate.namespaces.includes(namespace));
+  const vpc = vpcOfNamespace(reader, namespace);
   const first = vpc && defaultOfVpc(reader, vpc);
   const selecting = reader.by("subnets", "selects", "any");
   const named = reader.by("subnets", "namespace", namespace);
@@ -22,10 +22,15 @@ export function subnetsOfNamespace(reader: FactReader, namespace: string): reado
     .filter((subnet, i, all) => all.indexOf(subnet) === i)
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const usable = [...(first === undefined ? [] : [first]), ...bound].filter((subnet) => !subnet.deleting);
-  // The default subnet of its VPC may still be to come.
-  if (usable.length > 0 || (vpc !== undefined && vpc.defaultSubnet !== "")) return usable;
+  // Those of its VPC may still be to come: its pods are not for the default VPC.
+  if (usable.length > 0 || vpc !== undefined) return usable;
   const fallback = reader.get("subnets", reader.get("cluster", "cluster")?.defaultSubnet ?? "");
   return fallback === undefined || fallback.deleting ? [] : [fallback];
+}
+
+/** The VPC of its own that a namespace belongs to. */
+export function vpcOfNamespace(reader: FactReader, namespace: string): VpcFact | undefined {
+  return reader.all("vpcs").find((candidate) => !candidate.isDefault && candidate.namespaces.includes(namespace));
 }
 
 /** The default subnet of a VPC. One that is of another VPC is none of its. */

@@ -25,6 +25,8 @@ interface InterfaceInput extends Omit<PortInput, "pod" | "node" | "groups" | "su
   readonly groups: readonly string[] | undefined;
   /** Names of the security groups that it is to be in and that do not exist. */
   readonly missing: readonly string[];
+  /** The Vips that the pod names and cannot have addresses of; said once, with its own interface. */
+  readonly strayVips: readonly string[];
 }
 
 interface PodInput {
@@ -98,7 +100,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
         const port = { ...one, pod, node: pod.node, subnet, groups };
         if (one.onOvn) addPort(build, port);
         tell(pod, resultsOf(port));
-        reports.push(...reportMissingGroups(pod, ip.provider, one.missing));
+        reports.push(...reportMissingGroups(pod, ip.provider, one.missing), ...reportStrayVips(pod, one.strayVips));
       }
     }
     for (const [pod, wanted] of told) effects.push(...annotate("pods", pod, wanted));
@@ -137,6 +139,7 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
     router: reader.get("cluster", "cluster")?.router ?? "",
     groups: pod === undefined || own === undefined || !onOvn ? [] : groupsOf(reader, pod, own),
     missing: pod === undefined || !onOvn ? [] : missingSecurityGroups(reader, pod, provider),
+    strayVips: pod === undefined || provider !== OVN_PROVIDER ? [] : strayVips(reader, pod),
   };
 }
 
@@ -165,6 +168,21 @@ function isComplete({ ip, onOvn }: InterfaceInput, subnet: SubnetFact): boolean 
 
 function isDisputed(reader: FactReader, ip: IpFact): boolean {
   return reader.get("disputes", ip.name) !== undefined;
+}
+
+/** The Vips that a pod names to share their addresses and that are not there, or not for its namespace. */
+function strayVips(reader: FactReader, pod: PodFact): readonly string[] {
+  const names = (pod.annotations[POD.aaps] ?? "").split(",").map((name) => name.trim());
+  return names.filter((name) => name !== "" && reader.get("vips", name)?.namespace !== pod.namespace);
+}
+
+function reportStrayVips(pod: PodFact, names: readonly string[]): readonly WeftEffect[] {
+  if (names.length === 0) return [];
+  const { namespace, name, uid } = pod;
+  const shown = names.map((vip) => `"${vip}"`).join(", ");
+  const message = `annotation ${POD.aaps} names no Vip of namespace "${namespace}" by ${shown}; the pod has no address of it`;
+  const about = { resource: "pods", namespace, name, uid } as const;
+  return [{ kind: "report", key: `report/pods/${uid}/vips`, about, reason: "VipNotFound", message }];
 }
 
 /** The addresses of the Vips of its own namespace, and of the interface's subnet, that a pod names in its annotation. */

@@ -1,7 +1,9 @@
 import { nodesAddressSet, portGroupAddressSet, subnetPortGroupName } from "../api/names.ts";
-import type { ClusterFact, SubnetFact } from "../facts/types.ts";
+import type { ClusterFact, NodeFact, SubnetFact } from "../facts/types.ts";
 import type { Dual } from "../net/dual.ts";
 import type { PortRange } from "../net/port-range.ts";
+import { matchesLabels, selectorProblem } from "../policy/labels.ts";
+import type { Note } from "./effects.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
 import { routerId, subnetNodeGroupId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
@@ -10,6 +12,59 @@ import { externalIds } from "./rows.ts";
 export interface JoinedNode {
   readonly name: string;
   readonly join: Dual<string>;
+  /** Whether it may be a gateway of the subnet, where that is centralized. */
+  readonly gateway?: "ready" | "not ready";
+}
+
+/** The state of a node as a gateway of a subnet; nothing where it is none. */
+export function gatewayState(subnet: SubnetFact, { name, labels, ready }: NodeFact): JoinedNode["gateway"] {
+  if (subnet.gatewayType !== "centralized") return undefined;
+  const { gatewayNodes, gatewayNodeSelectors } = subnet;
+  const is =
+    gatewayNodes.length > 0
+      ? gatewayNodes.includes(name)
+      : gatewayNodeSelectors.some(
+          (selector) => selectorProblem(selector) === undefined && matchesLabels(selector, labels),
+        );
+  return is ? (ready ? "ready" : "not ready") : undefined;
+}
+
+/**
+ * The nodes that carry the traffic of a centralized subnet now: those that are ready, the first of them in the order of `gatewayNode` where it has
+ * no ECMP. Where none is ready all stand: one that is said not to be may still forward.
+ */
+export function activeGateways(subnet: SubnetFact, nodes: readonly JoinedNode[]): readonly JoinedNode[] {
+  const place = ({ name }: JoinedNode): number => subnet.gatewayNodes.indexOf(name);
+  const all = nodes.filter((node) => node.gateway !== undefined).sort((a, b) => place(a) - place(b));
+  const ready = all.filter(({ gateway }) => gateway === "ready");
+  const usable = ready.length > 0 ? ready : all;
+  return subnet.enableEcmp ? usable : usable.slice(0, 1);
+}
+
+/** What is wrong with the gateway of a centralized subnet. */
+export function gatewayNotes(subnet: SubnetFact, nodes: readonly JoinedNode[]): readonly Note[] {
+  if (subnet.gatewayType !== "centralized") return [];
+  const { gatewayNodes, gatewayNodeSelectors } = subnet;
+  const known = nodes.filter(({ gateway }) => gateway !== undefined);
+  const missing = gatewayNodes.filter((name) => !known.some((node) => node.name === name));
+  const lost = "pods of the subnet reach nobody outside the VPC";
+  const none = (why: string): readonly Note[] => [{ reason: "NoReadyGateway", message: `${why}: ${lost}` }];
+  if (gatewayNodes.length + gatewayNodeSelectors.length === 0)
+    return none(
+      "spec.gatewayType is centralized, and neither spec.gatewayNode nor spec.gatewayNodeSelectors names a node",
+    );
+  const field = gatewayNodes.length > 0 ? `spec.gatewayNode "${gatewayNodes.join(",")}"` : "spec.gatewayNodeSelectors";
+  if (known.length === 0) return none(`no node of ${field} is there`);
+  if (known.every(({ gateway }) => gateway === "not ready")) {
+    const message = `no node of ${field} is ready; ${activeGateways(subnet, nodes)
+      .map(({ name }) => name)
+      .join(", ")} may not carry the subnet's traffic`;
+    return [{ reason: "NoReadyGateway", message }];
+  }
+  if (missing.length === 0) return [];
+  return [
+    { reason: "NodeNotFound", message: `spec.gatewayNode names nodes that are not there: ${missing.join(", ")}` },
+  ];
 }
 
 /** Priorities of Kube-OVN's Logical_Router_Policy rows; `nodePort` is our own. */
@@ -75,8 +130,7 @@ export function addGatewayPolicies(
     }
     return;
   }
-  const gateways = subnet.gatewayNodes.flatMap((gateway) => nodes.find((node) => node.name === gateway) ?? []);
-  const active = subnet.enableEcmp ? gateways : gateways.slice(0, 1);
+  const active = activeGateways(subnet, nodes);
   for (const { family, number, match } of FAMILIES) {
     const block = cidr[family];
     const hops = active.flatMap((node) => {

@@ -10,13 +10,22 @@ import { EMPTY_FRAGMENT, type Fragment } from "../unit/fragment.ts";
 import { rowUuid, stableMac } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import { readRaConfigs } from "./dhcp-options.ts";
-import { annotate, type ConditionEffect, finalizer, problemText, type WeftEffect } from "./effects.ts";
+import {
+  annotate,
+  type ConditionEffect,
+  finalizer,
+  type Note,
+  problemText,
+  type WeftEffect,
+  withNotes,
+} from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { loadBalancerGroupId, nodesSetId, routerId, switchId, UPLINKS_ID } from "./owner-ids.ts";
+import { subnetReferences } from "./references.ts";
 import { externalIds } from "./rows.ts";
 import { addAcls } from "./subnet-acls.ts";
 import { addDhcp, dhcpProblems } from "./subnet-dhcp.ts";
-import { addGatewayPolicies, type JoinedNode } from "./subnet-gateway.ts";
+import { activeGateways, addGatewayPolicies, gatewayNotes, gatewayState, type JoinedNode } from "./subnet-gateway.ts";
 import { addSourceGuard } from "./subnet-sources.ts";
 
 /** What a subnet compiles from. */
@@ -30,6 +39,8 @@ export interface SubnetInput {
   readonly balanced: boolean;
   /** The nodes with their addresses on the join switch; only for subnets of the default VPC, which leave through them. */
   readonly nodes: readonly JoinedNode[];
+  /** What of it names nothing that is there. */
+  readonly notes: readonly Note[];
   /** The IP objects and Vips that still hold its addresses, asked for only when it is being deleted. */
   readonly holders: readonly string[];
   /** The join subnet's addresses, from which nodes reach pods; only for subnets that have a way from there. */
@@ -64,7 +75,8 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
       accepted: reader.get("subnetSpecs", key)?.accepted,
       cluster,
       balanced: subnet.enableLb && reader.get("vpcs", subnet.vpc) !== undefined,
-      nodes: viaNodes ? joinedNodes(reader) : [],
+      nodes: viaNodes ? joinedNodes(reader, subnet) : [],
+      notes: subnetReferences(reader, subnet),
       joinCidr: viaNodes ? (reader.get("subnets", cluster.joinSubnet)?.cidr ?? {}) : {},
       holders: subnet.deleting ? holdersOf(reader, key) : [],
     };
@@ -90,11 +102,13 @@ function holdersOf(reader: FactReader, subnet: string): readonly string[] {
 }
 
 /** All nodes that have an address on the join switch. */
-function joinedNodes(reader: FactReader): readonly JoinedNode[] {
+function joinedNodes(reader: FactReader, subnet: SubnetFact): readonly JoinedNode[] {
   return reader.all("nodes").flatMap((node) => {
     const [ip] = reader.by("ips", "holder", `node:${node.name}`);
     if (ip === undefined) return [];
-    return [{ name: node.name, join: { ...(ip.v4 && { v4: ip.v4 }), ...(ip.v6 && { v6: ip.v6 }) } }];
+    const gateway = gatewayState(subnet, node);
+    const join = { ...(ip.v4 && { v4: ip.v4 }), ...(ip.v6 && { v6: ip.v6 }) };
+    return [{ name: node.name, join, ...(gateway && { gateway }) }];
   });
 }
 
@@ -148,7 +162,16 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
   return build.finish();
 }
 
-function compileEffects({ subnet, verdict, accepted, cluster, holders, joinCidr }: SubnetInput): WeftEffect[] {
+function compileEffects({
+  subnet,
+  verdict,
+  accepted,
+  cluster,
+  holders,
+  joinCidr,
+  nodes,
+  notes,
+}: SubnetInput): WeftEffect[] {
   const { name, uid, generation } = subnet;
   const effects: WeftEffect[] = [...finalizer("subnets", subnet, true)];
   if (Object.keys(subnet.missing).length > 0 && subnet.problem === undefined) {
@@ -179,7 +202,9 @@ function compileEffects({ subnet, verdict, accepted, cluster, holders, joinCidr 
       reason,
       message,
     } as const;
-    return refused === undefined ? state : { ...state, refused };
+    const [active] = subnet.enableEcmp ? [] : activeGateways(subnet, nodes);
+    const status = { activateGateway: ready ? (active?.name ?? "") : "" };
+    return { ...state, ...(refused && { refused }), status };
   };
   if (!verdict.ok) effects.push(condition(false, verdict.reason, verdict.message));
   else if (subnet.deleting) effects.push(condition(false, "InUse", inUse(holders, cluster)));
@@ -188,8 +213,14 @@ function compileEffects({ subnet, verdict, accepted, cluster, holders, joinCidr 
     const problems = [...translateSubnetRules(subnet, joinCidr).problems, ...dhcpProblems(subnet)];
     const [problem] = problems;
     if (lack !== undefined) effects.push(condition(false, lack.reason, lack.message));
-    else if (problem !== undefined) effects.push(notAsWritten(condition(true, problem.reason, problemText(problems))));
-    else effects.push(condition(true, "Ready", former(subnet, verdict)));
+    else {
+      const state =
+        problem === undefined
+          ? condition(true, "Ready", former(subnet, verdict))
+          : notAsWritten(condition(true, problem.reason, problemText(problems)));
+      const viaNodes = subnet.vpc === cluster.router && name !== cluster.joinSubnet && isOvnProvider(subnet.provider);
+      effects.push(withNotes(state, [...(viaNodes ? gatewayNotes(subnet, nodes) : []), ...notes]));
+    }
   }
   return effects;
 }

@@ -5,13 +5,16 @@ import type { SubnetFact, VerdictFact, VipFact } from "../facts/types.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import { stableMac } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
-import { type ConditionEffect, finalizer, remember, type WeftEffect } from "./effects.ts";
+import { type ConditionEffect, finalizer, type Note, remember, type WeftEffect, withNotes } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { switchId } from "./owner-ids.ts";
+import { missingNamespaces } from "./references.ts";
 import { externalIds } from "./rows.ts";
 
 interface VipInput {
   readonly vip: VipFact;
+  /** What of it names nothing that is there. */
+  readonly notes: readonly Note[];
   /** Its subnet, where that is in force. */
   readonly subnet: SubnetFact | undefined;
   /** Ports of the pods that may claim a virtual address, sorted. */
@@ -41,6 +44,7 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
     const subnet = reader.get("verdicts", vip.subnet)?.ok === true ? reader.get("subnets", vip.subnet) : undefined;
     return {
       vip,
+      notes: vip.namespace === "" ? [] : missingNamespaces(reader, [vip.namespace], "spec.namespace"),
       subnet,
       parents: vip.type === "" ? parentsOf(reader, vip) : [],
       taken: isTaken(reader, vip),
@@ -48,9 +52,9 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
     };
   },
 
-  compile({ vip, subnet, parents, taken, refusal }): Fragment<WeftEffect> {
+  compile({ vip, subnet, parents, taken, refusal, notes }): Fragment<WeftEffect> {
     if (vip.deleting) return { rows: [], edges: [], effects: finalizer("vips", vip, false) };
-    const effects: WeftEffect[] = [...finalizer("vips", vip, true), ...stateOf(vip, subnet, refusal)];
+    const effects: WeftEffect[] = [...finalizer("vips", vip, true), ...stateOf(vip, subnet, refusal, notes)];
     if (vip.problem === undefined && vip.written.length + vip.inForce.length > 0) {
       effects.push(...remember("vips", vip, { selector: vip.written }));
     }
@@ -69,6 +73,7 @@ function stateOf(
   { name, uid, given, subnet: of, v4, v6, mac, problem }: VipFact,
   subnet: SubnetFact | undefined,
   refusal: VerdictFact | undefined,
+  notes: readonly Note[],
 ): readonly ConditionEffect[] {
   const say = (ready: boolean, reason: string, message: string): readonly ConditionEffect[] => [
     {
@@ -87,7 +92,8 @@ function stateOf(
   if (subnet === undefined) {
     return say(false, "SubnetNotReady", `subnet "${of}" (spec.subnet) is not in force; see its own conditions`);
   }
-  return say(true, "Ready", `it has ${[v4, v6, mac].filter((part) => part !== "").join(", ")}`);
+  const all = say(true, "Ready", `it has ${[v4, v6, mac].filter((part) => part !== "").join(", ")}`);
+  return all.map((effect) => withNotes(effect, notes));
 }
 
 function addVirtualPort(build: FragmentBuilder, vip: VipFact, subnet: SubnetFact, parents: readonly string[]): void {

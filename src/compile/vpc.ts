@@ -4,13 +4,16 @@ import type { ClusterFact, VpcFact } from "../facts/types.ts";
 import type { Dual } from "../net/dual.ts";
 import type { DesiredRow, Edge, Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
-import { finalizer, problemText, type WeftEffect } from "./effects.ts";
+import { finalizer, type Note, problemText, type WeftEffect, withNotes } from "./effects.ts";
 import { loadBalancerGroupId, routerId, UPLINKS_ID } from "./owner-ids.ts";
+import { vpcReferences } from "./references.ts";
 import { edge, externalIds, row } from "./rows.ts";
 import { rememberRoutes, settleVpcRoutes } from "./vpc-routes.ts";
 
 interface VpcInput {
   readonly vpc: VpcFact;
+  /** What of it names nothing that is there. */
+  readonly notes: readonly Note[];
   /** The join subnet's gateway: where the default VPC sends what no subnet holds. */
   readonly joinGateway: Dual<string>;
   readonly defaultSubnet: string;
@@ -32,10 +35,11 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     const subnets = members.map((subnet) => subnet.name);
     const own = members.find((subnet) => (vpc.defaultSubnet ? subnet.name === vpc.defaultSubnet : subnet.isDefault));
     const defaultSubnet = vpc.isDefault ? (cluster?.defaultSubnet ?? "") : (own?.name ?? "");
-    return { vpc, joinGateway: join?.gateway ?? {}, defaultSubnet, subnets };
+    const notes = vpcReferences(reader, vpc);
+    return { vpc, notes, joinGateway: join?.gateway ?? {}, defaultSubnet, subnets };
   },
 
-  compile({ vpc, joinGateway, defaultSubnet, subnets }): Fragment<WeftEffect> {
+  compile({ vpc, notes, joinGateway, defaultSubnet, subnets }): Fragment<WeftEffect> {
     if (vpc.deleting && subnets.length === 0) return { rows: [], edges: [], effects: finalizer("vpcs", vpc, false) };
     const rows: DesiredRow[] = [
       row("Logical_Router", routerId(vpc.name), {
@@ -106,16 +110,19 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       effects: [
         ...finalizer("vpcs", vpc, true),
         ...rememberRoutes(vpc, routes),
-        {
-          kind: "condition",
-          key: `condition/vpcs/${name}`,
-          resource: "vpcs",
-          name,
-          uid,
-          generation,
-          ...state,
-          status,
-        },
+        withNotes(
+          {
+            kind: "condition",
+            key: `condition/vpcs/${name}`,
+            resource: "vpcs",
+            name,
+            uid,
+            generation,
+            ...state,
+            status,
+          },
+          notes,
+        ),
       ],
     };
   },

@@ -27,7 +27,7 @@ t.test("a pod of a VPC's namespace comes into the VPC's default subnet, then int
   allocator.start();
   addPod(facts, "early", { node: "weft-1" });
   t.same(refused, ["default/early SubnetUnknown"], "not into the default VPC while its own subnet is to come");
-  t.match(said, [/none is bound to its namespace and in force.*logical_switch/]);
+  t.match(said, [/belongs to VPC "team".*spec\.defaultSubnet "team-first" is not a subnet in it; create it/]);
   addSubnet(facts, "team-first", { vpc: "team", cidrBlock: "10.30.0.0/30" });
   t.match(records.get("early.default")?.lease, { subnet: "team-first", v4: "10.30.0.2" });
   addSubnet(facts, "bound", { vpc: "team", cidrBlock: "10.31.0.0/24", namespaces: ["default"] });
@@ -41,7 +41,7 @@ t.test("a VPC's subnet with spec.default is its default subnet where none is nam
   const { allocator, records } = rig(facts);
   allocator.start();
   addPod(facts, "b", { node: "weft-1" });
-  t.equal(records.get("b.default")?.lease.subnet, "ovn-default", "without any it is the cluster's");
+  t.equal(records.get("b.default"), undefined, "without any it waits");
   addSubnet(facts, "theirs", { vpc: "team", cidrBlock: "10.30.0.0/24", default: true });
   addPod(facts, "c", { node: "weft-1" });
   t.equal(records.get("c.default")?.lease.subnet, "theirs");
@@ -181,6 +181,21 @@ t.test("nobody gets the MAC of a router's port, in any subnet of the VPC", async
   const annotations = { "ovn.kubernetes.io/mac_address": mac, "ovn.kubernetes.io/logical_switch": "other" };
   addPod(facts, "b", { node: "weft-1", annotations });
   t.match(said, [/is already that of the gateway of subnet "ovn-default".*name another, or none to get a new one/]);
+});
+
+t.test("a namespace of a VPC without a subnet for it waits, and is not let into the default VPC", async (t) => {
+  const facts = sampleFacts();
+  addVpc(facts, "team", { namespaces: ["default"] });
+  addSubnet(facts, "unbound", { cidrBlock: "10.40.0.0/24", vpc: "team" });
+  const { allocator, records, said } = rig(facts);
+  allocator.start();
+  addPod(facts, "b", { node: "weft-1" });
+  t.equal(records.get("b.default"), undefined);
+  t.match(said, [
+    'Namespace "default" belongs to VPC "team" (spec.namespaces), in which no subnet is for it; name one in spec.defaultSubnet of the VPC, or the namespace in spec.namespaces of a subnet.',
+  ]);
+  addVpc(facts, "team", { namespaces: ["default"], defaultSubnet: "unbound" });
+  t.match(records.get("b.default")?.lease, { subnet: "unbound" });
 });
 
 t.test("of two pools that name one address the older keeps it, whatever they are called", async (t) => {

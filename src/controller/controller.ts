@@ -4,7 +4,7 @@ import { CONTROLLER_COMPONENT } from "../api/names.ts";
 import { DerivedFacts } from "../compile/derived.ts";
 import { type ConditionEffect, type ReportEffect, releaseIp, type WeftEffect } from "../compile/effects.ts";
 import { rootsOf, UNIT_KINDS } from "../compile/units.ts";
-import { FactStore } from "../facts/store.ts";
+import { type FactChange, FactStore } from "../facts/store.ts";
 import type { FactKind, IpFact, PodFact } from "../facts/types.ts";
 import { Ipam } from "../ipam/ipam.ts";
 import { hashedMacs, type MacSource } from "../ipam/macs.ts";
@@ -14,7 +14,7 @@ import type { Clock } from "../kube/clock.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { type EventRecorder, eventRecorder } from "../kube/recorder.ts";
-import { IPS, NETWORK_POLICIES, NODES, PODS, VIPS } from "../kube/resources.ts";
+import { IPS, NETWORK_POLICIES, NODES, PODS, SUBNETS, VIPS } from "../kube/resources.ts";
 import { type Dual, parseDualCidr } from "../net/dual.ts";
 import { EffectRunner, retryDelay } from "../reconcile/effects.ts";
 import { Engine } from "../reconcile/engine.ts";
@@ -25,6 +25,7 @@ import { ensureDefaults } from "./defaults.ts";
 import type { DnsClient } from "./domains/dns-client.ts";
 import { Domains } from "./domains/domains.ts";
 import { Fence, fenced } from "./fence.ts";
+import { gatewayEvents } from "./gateway-events.ts";
 import { Gather } from "./gather.ts";
 import { type Northbound, OWN_COLUMNS } from "./northbound.ts";
 import { runEffect } from "./run-effect.ts";
@@ -168,6 +169,7 @@ export class Controller {
       this.#domains.noteFact(change);
       this.engine.noteFact(change);
       if (!BURSTS.has(change.kind)) this.#gather.hurry();
+      if (change.kind === "subnetSpecs") this.#gatewayChanged(change as FactChange<"subnetSpecs">);
       this.allocator.noteFact(change);
     });
     northbound.subscribe((changes) => {
@@ -327,11 +329,19 @@ export class Controller {
 
   #state(effect: ConditionEffect): void {
     this.#term?.statuses.state(effect);
+    const { resource, name, uid, notes = [] } = effect;
+    const about = { type: STATUS_TYPES[resource], name, uid };
+    for (const { reason, message } of notes) this.#events.record(about, "Warning", reason, message);
     const problem = effect.refused ?? (effect.ready ? undefined : effect);
     // Why a Vip has no address was said when that was decided.
     if (problem === undefined || (effect.resource === "vips" && effect.refused === undefined)) return;
-    const { resource, name, uid } = effect;
-    this.#events.record({ type: STATUS_TYPES[resource], name, uid }, "Warning", problem.reason, problem.message);
+    this.#events.record(about, "Warning", problem.reason, problem.message);
+  }
+
+  #gatewayChanged({ old, new: now }: FactChange<"subnetSpecs">): void {
+    if (this.#term === undefined || now === undefined) return;
+    const about = { type: SUBNETS, name: now.name, uid: now.uid };
+    for (const { reason, message } of gatewayEvents(old, now)) this.#events.record(about, "Normal", reason, message);
   }
 
   #report({ about: { resource, namespace, name, uid }, reason, message }: ReportEffect): void {

@@ -1,9 +1,9 @@
 import { isOvnProvider, OVN_PROVIDER, POD, type PodRequestKey, podAnnotation } from "../api/annotations.ts";
-import { isOpen, subnetsOfNamespace } from "../compile/namespace-subnets.ts";
+import { isOpen, subnetsOfNamespace, vpcOfNamespace } from "../compile/namespace-subnets.ts";
 import { type PodInterface, portOf } from "../compile/pod-interfaces.ts";
 import { ordinalOf } from "../compile/retention.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { IpFact, NetworkSelectionFact, PodFact, SubnetFact, VipFact } from "../facts/types.ts";
+import type { IpFact, NetworkSelectionFact, PodFact, SubnetFact, VipFact, VpcFact } from "../facts/types.ts";
 import { type Refusal, refuse } from "../ipam/refusal.ts";
 import { requestFromAnnotations } from "../ipam/request.ts";
 import { vipUnknown } from "../ipam/sentences.ts";
@@ -50,7 +50,20 @@ export function podWish(facts: FactReader, pod: PodFact, { provider, onOvn, netw
     ...(pools.length > 0 && { namespacePools: pools.map((pool) => pool.name) }),
   });
   if (!parsed.ok) return parsed;
-  return { ok: true, request: { ...parsed.request, namespace: pod.namespace, move: true } };
+  const { request } = parsed;
+  const none = request.subnets.length === 0 && request.want.kind !== "pool";
+  const vpc = none ? vpcOfNamespace(facts, pod.namespace) : undefined;
+  if (vpc !== undefined) return noSubnetInVpc(vpc, pod.namespace);
+  return { ok: true, request: { ...request, namespace: pod.namespace, move: true } };
+}
+
+/** A namespace of a VPC whose subnets are still to come. */
+function noSubnetInVpc({ name, defaultSubnet }: VpcFact, namespace: string): Refusal {
+  const message =
+    defaultSubnet === ""
+      ? `Namespace "${namespace}" belongs to VPC "${name}" (spec.namespaces), in which no subnet is for it; name one in spec.defaultSubnet of the VPC, or the namespace in spec.namespaces of a subnet.`
+      : `Namespace "${namespace}" belongs to VPC "${name}" (spec.namespaces), whose spec.defaultSubnet "${defaultSubnet}" is not a subnet in it; create it, or name another.`;
+  return refuse("SubnetUnknown", message, { value: name });
 }
 
 /** The provider that Subnets have for an interface: the name that tells one of several on a network apart is not part of it. */

@@ -79,7 +79,10 @@ function profileKey(
 /** What {@link projectNode} reads of a Node. */
 export interface NodeObject {
   readonly metadata: ObjectMeta;
-  readonly status?: { readonly addresses?: readonly { readonly type: string; readonly address: string }[] };
+  readonly status?: {
+    readonly addresses?: readonly { readonly type: string; readonly address: string }[];
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+  };
 }
 
 /** The fact of a node: the first InternalIP of each family counts. */
@@ -100,6 +103,7 @@ export function projectNode(node: NodeObject): NodeFact {
     name,
     uid,
     internal: internal satisfies Dual<string>,
+    ready: !(node.status?.conditions ?? []).some(({ type, status }) => type === "Ready" && status !== "True"),
     addresses: [...addresses].sort(),
     labels: node.metadata.labels ?? {},
     annotations: ourAnnotations(node.metadata),

@@ -69,6 +69,7 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
     namespaceSelectors: spec.namespaceSelectors ?? [],
     gatewayType,
     gatewayNodes: projectGatewayNodes(spec.gatewayNode ?? ""),
+    gatewayNodeSelectors: spec.gatewayNodeSelectors ?? [],
     enableEcmp: spec.enableEcmp === true,
     natOutgoing: spec.natOutgoing === true,
     enableDhcp: spec.enableDHCP === true,

@@ -146,6 +146,8 @@ export interface NodeFact {
   readonly uid: string;
   /** Its InternalIP of each family. */
   readonly internal: Dual<string>;
+  /** Whether its kubelet says that it is; true where nobody says anything. */
+  readonly ready: boolean;
   /** All of its IP addresses, sorted. */
   readonly addresses: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
@@ -186,6 +188,8 @@ export interface SubnetFact {
   readonly gatewayType: "distributed" | "centralized";
   /** Node names of a centralized gateway, in order. */
   readonly gatewayNodes: readonly string[];
+  /** Its nodes by their labels; they count where `gatewayNodes` is empty. */
+  readonly gatewayNodeSelectors: readonly LabelSelectorFact[];
   readonly enableEcmp: boolean;
   readonly natOutgoing: boolean;
   readonly enableDhcp: boolean;

@@ -145,7 +145,16 @@ t.test("a quiet system writes nothing", async (t) => {
   await engine.whenIdle();
   const { transactions, compiled } = engine.stats;
   addPort("p1", "s");
-  facts.set("nodes", "n", { key: "n", name: "n", uid: "n", internal: {}, addresses: [], labels: {}, annotations: {} });
+  facts.set("nodes", "n", {
+    key: "n",
+    name: "n",
+    uid: "n",
+    internal: {},
+    ready: true,
+    addresses: [],
+    labels: {},
+    annotations: {},
+  });
   await engine.whenIdle();
   t.equal(engine.stats.transactions, transactions);
   t.equal(engine.stats.compiled, compiled);

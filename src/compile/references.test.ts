@@ -1,0 +1,184 @@
+import t from "tap";
+import { projectAttachment } from "../facts/project-attachment.ts";
+import { projectNamespace, projectNode } from "../facts/project-core.ts";
+import { projectIpPool, projectVip } from "../facts/project-pool.ts";
+import type { FactStore } from "../facts/store.ts";
+import type { ConditionEffect, WeftEffect } from "./effects.ts";
+import { ipPoolUnit } from "./ippool.ts";
+import { podUnit } from "./pod.ts";
+import { subnetUnit } from "./subnet.ts";
+import { addPod, addSubnet, addVpc, sampleFacts } from "./testing.ts";
+import { vipUnit } from "./vip.ts";
+import { vpcUnit } from "./vpc.ts";
+
+type Condition = ConditionEffect | undefined;
+
+function conditionOf(effects: readonly WeftEffect[] = []): Condition {
+  for (const effect of effects) if (effect.kind === "condition") return effect;
+  return undefined;
+}
+
+function subnet(facts: FactStore, name: string): { condition: Condition; hops: readonly unknown[] } {
+  const input = subnetUnit.read(facts, name);
+  const { effects, rows } = input === undefined ? { effects: [], rows: [] } : subnetUnit.compile(input);
+  const hops = rows.flatMap(({ columns }) => (columns["priority"] === 29000 ? [columns["nexthops"]] : []));
+  return { condition: conditionOf(effects), hops };
+}
+
+/** A node's readiness, and its labels. */
+function setNode(facts: FactStore, name: string, ready: boolean, labels: Record<string, string> = {}): void {
+  const conditions = [{ type: "Ready", status: ready ? "True" : "Unknown" }];
+  facts.set("nodes", name, projectNode({ metadata: { name, uid: `uid-${name}`, labels }, status: { conditions } }));
+}
+
+const centralized = { cidrBlock: "10.30.0.0/24", gatewayType: "centralized" } as const;
+
+t.test(
+  "the gateway of a centralized subnet is the first of its nodes that is ready, and its status says so",
+  async (t) => {
+    const facts = sampleFacts();
+    addSubnet(facts, "c", { ...centralized, gatewayNode: "weft-2,weft-1" });
+    t.match(subnet(facts, "c"), {
+      condition: { ready: true, reason: "Ready", status: { activateGateway: "weft-2" }, notes: undefined },
+      hops: [["100.64.0.3"]],
+    });
+    setNode(facts, "weft-2", false);
+    t.match(subnet(facts, "c"), { condition: { status: { activateGateway: "weft-1" } }, hops: [["100.64.0.2"]] });
+    setNode(facts, "weft-1", false);
+    t.match(
+      subnet(facts, "c"),
+      {
+        condition: {
+          ready: true,
+          reason: "NoReadyGateway",
+          message: /no node of spec\.gatewayNode "weft-2,weft-1" is ready/,
+        },
+        hops: [["100.64.0.3"]],
+      },
+      "with none left the first is kept",
+    );
+    setNode(facts, "weft-2", true);
+    t.match(subnet(facts, "c"), { condition: { reason: "Ready", status: { activateGateway: "weft-2" } } });
+  },
+);
+
+t.test("with ECMP all nodes that are ready carry traffic, and no one of them is the active one", async (t) => {
+  const facts = sampleFacts();
+  addSubnet(facts, "c", { ...centralized, gatewayNode: "weft-1,weft-2", enableEcmp: true });
+  t.match(subnet(facts, "c"), { condition: { status: { activateGateway: "" } }, hops: [["100.64.0.2", "100.64.0.3"]] });
+  setNode(facts, "weft-1", false);
+  t.match(subnet(facts, "c"), { condition: { reason: "Ready" }, hops: [["100.64.0.3"]] });
+});
+
+t.test("a gateway may be named by labels of nodes", async (t) => {
+  const facts = sampleFacts();
+  const [yes, broken] = [{ matchLabels: { gw: "yes" } }, { matchExpressions: [{ key: "gw", operator: "exists" }] }];
+  addSubnet(facts, "c", { ...centralized, gatewayNodeSelectors: [yes, broken] });
+  t.match(subnet(facts, "c").condition, {
+    reason: "NoReadyGateway",
+    message: /no node of spec\.gatewayNodeSelectors is there/,
+  });
+  setNode(facts, "weft-2", true, { gw: "yes" });
+  t.match(subnet(facts, "c"), {
+    condition: { reason: "Ready", status: { activateGateway: "weft-2" } },
+    hops: [["100.64.0.3"]],
+  });
+});
+
+t.test("a gateway that leads nowhere is in the condition", async (t) => {
+  for (const [spec, reason, message] of [
+    [
+      { gatewayNode: "nosuch" },
+      "NoReadyGateway",
+      'no node of spec.gatewayNode "nosuch" is there: pods of the subnet reach nobody outside the VPC',
+    ],
+    [{}, "NoReadyGateway", /neither spec\.gatewayNode nor spec\.gatewayNodeSelectors names a node/],
+    [{ gatewayNode: "nosuch,weft-1" }, "NodeNotFound", "spec.gatewayNode names nodes that are not there: nosuch"],
+  ] as const) {
+    const facts = sampleFacts();
+    addSubnet(facts, "c", { ...centralized, ...spec });
+    t.match(subnet(facts, "c").condition, { ready: true, reason, message, notes: [{ reason }] });
+  }
+});
+
+t.test(
+  "namespaces and networks that a subnet names and that are not there are in its condition until they come",
+  async (t) => {
+    const facts = sampleFacts();
+    addSubnet(facts, "s", {
+      cidrBlock: "10.31.0.0/24",
+      namespaces: ["default", "ghost"],
+      provider: "net.a.default.ovn",
+    });
+    const message = 'spec.namespaces names what is not there: "ghost"';
+    t.match(
+      subnet(facts, "s").condition,
+      { ready: true, reason: "NamespaceNotFound", message },
+      "networks are not served",
+    );
+    facts.set("served", "attachments", { key: "attachments" });
+    facts.set("namespaces", "ghost", projectNamespace({ metadata: { name: "ghost", uid: "uid-ghost" } }));
+    t.match(subnet(facts, "s").condition, {
+      reason: "NetworkNotFound",
+      message: 'spec.provider "net.a.default.ovn" is of NetworkAttachmentDefinition default/net.a, which is not there',
+    });
+    const metadata = { name: "net.a", namespace: "default", uid: "u" };
+    facts.set("attachments", "default/net.a", projectAttachment({ metadata, spec: { config: "{}" } }));
+    t.match(subnet(facts, "s").condition, { reason: "Ready", message: "", notes: undefined });
+  },
+);
+
+t.test("what a VPC, a pool and a Vip name and is not there is in their conditions", async (t) => {
+  const facts = sampleFacts();
+  const vpc = (name: string): Condition => {
+    const input = vpcUnit.read(facts, name);
+    return conditionOf(input && vpcUnit.compile(input).effects);
+  };
+  addVpc(facts, "a", { namespaces: ["default"], defaultSubnet: "nosuch" });
+  const lost = "pods of its namespaces get no address from it";
+  t.match(vpc("a"), {
+    ready: true,
+    reason: "SubnetNotFound",
+    message: `there is no subnet "nosuch" (spec.defaultSubnet): ${lost}`,
+  });
+  addVpc(facts, "b", { namespaces: ["default", "ghost"], defaultSubnet: "ovn-default" });
+  t.match(vpc("b"), {
+    reason: "NamespaceNotFound",
+    message: `spec.namespaces names what is not there: "ghost"; subnet "ovn-default" (spec.defaultSubnet) is in VPC "ovn-cluster": ${lost}; spec.namespaces names what VPC "a" names as well: "default"`,
+    notes: [{}, {}, { reason: "NamespaceConflict" }],
+  });
+  facts.set(
+    "ipPools",
+    "p",
+    projectIpPool({
+      metadata: { name: "p", uid: "p" },
+      spec: { subnet: "ovn-default", ips: ["10.16.0.9"], namespaces: ["ghost"] },
+    }),
+  );
+  facts.set("verdicts", "ippool/p", { key: "ippool/p", ok: true, reason: "Ready", message: "" });
+  const pool = ipPoolUnit.read(facts, "p");
+  const state = pool && ipPoolUnit.compile(pool).effects.find((effect) => effect.kind === "condition");
+  t.match(state, {
+    ready: true,
+    reason: "NamespaceNotFound",
+    message: 'spec.namespaces names what is not there: "ghost"',
+  });
+  const spec = { subnet: "ovn-default", namespace: "ghost", v4ip: "10.16.0.9" };
+  facts.set("vips", "v", projectVip({ metadata: { name: "v", uid: "v" }, spec, status: { v4ip: "10.16.0.9" } }));
+  const vip = vipUnit.read(facts, "v");
+  t.match(vip && vipUnit.compile(vip).effects.find((effect) => effect.kind === "condition"), {
+    ready: true,
+    reason: "NamespaceNotFound",
+    message: 'it has 10.16.0.9; spec.namespace names what is not there: "ghost"',
+  });
+});
+
+t.test("a pod that names a Vip that is not there is told", async (t) => {
+  const facts = sampleFacts();
+  addPod(facts, "a", { node: "weft-1", annotations: { "ovn.kubernetes.io/aaps": "nosuch" } });
+  const input = podUnit.read(facts, "default/a");
+  t.match(input && podUnit.compile(input).effects.find((effect) => effect.kind === "report"), {
+    reason: "VipNotFound",
+    message: /aaps names no Vip of namespace "default" by "nosuch"/,
+  });
+});

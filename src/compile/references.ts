@@ -1,0 +1,66 @@
+import { OVN_PROVIDER } from "../api/annotations.ts";
+import type { FactReader } from "../facts/store.ts";
+import type { SubnetFact, VpcFact } from "../facts/types.ts";
+import type { Note } from "./effects.ts";
+
+/** Namespaces that an object names and that are not there. They may come: this keeps nothing from being in force. */
+export function missingNamespaces(reader: FactReader, names: readonly string[], field: string): readonly Note[] {
+  const missing = [...new Set(names)].filter((name) => reader.get("namespaces", name) === undefined);
+  if (missing.length === 0) return [];
+  return [{ reason: "NamespaceNotFound", message: `${field} names what is not there: ${listed(missing)}` }];
+}
+
+/** What a Subnet names and is not there, but for its VPC, without which it is not in force, and the nodes of its gateway. */
+export function subnetReferences(reader: FactReader, { namespaces, provider }: SubnetFact): readonly Note[] {
+  return [...missingNamespaces(reader, namespaces, "spec.namespaces"), ...missingNetwork(reader, provider)];
+}
+
+/** The network of a provider `<name>.<namespace>`, with `.ovn` behind it where the interface is on OVN. */
+function missingNetwork(reader: FactReader, provider: string): readonly Note[] {
+  if (provider === OVN_PROVIDER || reader.get("served", "attachments") === undefined) return [];
+  const parts = provider.split(".");
+  if (parts.at(-1) === OVN_PROVIDER) parts.pop();
+  const namespace = parts.pop() ?? "";
+  const name = parts.join(".");
+  if (name !== "" && reader.get("attachments", `${namespace}/${name}`) !== undefined) return [];
+  const what =
+    name === ""
+      ? `is not <name>.<namespace> of a NetworkAttachmentDefinition`
+      : `is of NetworkAttachmentDefinition ${namespace}/${name}, which is not there`;
+  return [{ reason: "NetworkNotFound", message: `spec.provider "${provider}" ${what}` }];
+}
+
+/** What a VPC names and is not there, or is another VPC's. */
+export function vpcReferences(reader: FactReader, vpc: VpcFact): readonly Note[] {
+  const notes = [...missingNamespaces(reader, vpc.namespaces, "spec.namespaces")];
+  if (vpc.defaultSubnet !== "") {
+    const subnet = reader.get("subnets", vpc.defaultSubnet);
+    const lost = "pods of its namespaces get no address from it";
+    if (subnet === undefined)
+      notes.push({
+        reason: "SubnetNotFound",
+        message: `there is no subnet "${vpc.defaultSubnet}" (spec.defaultSubnet): ${lost}`,
+      });
+    else if (subnet.vpc !== vpc.name) {
+      const message = `subnet "${subnet.name}" (spec.defaultSubnet) is in VPC "${subnet.vpc}": ${lost}`;
+      notes.push({ reason: "SubnetNotFound", message });
+    }
+  }
+  if (vpc.isDefault) return notes;
+  for (const other of vpc.namespaces.length === 0 ? [] : reader.all("vpcs")) {
+    if (other.name === vpc.name || other.isDefault) continue;
+    const shared = vpc.namespaces.filter((name) => other.namespaces.includes(name));
+    if (shared.length === 0) continue;
+    const message = `spec.namespaces names what VPC "${other.name}" names as well: ${listed(shared)}`;
+    notes.push({ reason: "NamespaceConflict", message });
+  }
+  return notes;
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names
+    .slice(0, 5)
+    .map((name) => `"${name}"`)
+    .join(", ");
+  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
+}
