@@ -179,7 +179,10 @@ export function providerNetworkLabel(providerNetwork: string, key: ProviderNetwo
 
 /** Annotations of a Service. */
 export const SERVICE = {
+  /** Written by the controller: the VPC of its endpoints. */
   vpc: "ovn.kubernetes.io/vpc",
+  /** Together with the switch: the VPC that a user chooses, whatever its endpoints. */
+  logicalRouter: "ovn.kubernetes.io/logical_router",
   logicalSwitch: "ovn.kubernetes.io/logical_switch",
   switchLbVip: "ovn.kubernetes.io/switch_lb_vip",
   routerLbVip: "ovn.kubernetes.io/router_lb_vip",

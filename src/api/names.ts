@@ -138,6 +138,11 @@ export function loadBalancerName(service: string, protocol: "TCP" | "UDP" | "SCT
   return `${service}/${protocol.toLowerCase()}`;
 }
 
+/** The load balancer for what clients send again, of a sticky Service's ports of one protocol: see `src/compile/service.ts`. */
+export function repeatsName(service: string, protocol: "TCP" | "UDP" | "SCTP"): string {
+  return `${loadBalancerName(service, protocol)}/repeats`;
+}
+
 /**
  * The address that a pod sees as the client's when it reaches itself through a Service (ovn-nb(5), Load_Balancer
  * `hairpin_snat_ip`). It is the same for all, so that policies can let it in; nothing else has it.

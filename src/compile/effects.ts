@@ -21,7 +21,7 @@ export type WeftEffect =
 export interface AnnotateEffect {
   readonly kind: "annotate";
   readonly key: string;
-  readonly resource: "pods" | "nodes" | "namespaces" | "subnets" | "vpcs" | "ipPools" | "vips";
+  readonly resource: "pods" | "nodes" | "namespaces" | "subnets" | "vpcs" | "ipPools" | "vips" | "services";
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
@@ -125,7 +125,7 @@ export interface ReportEffect {
   readonly kind: "report";
   readonly key: string;
   readonly about: {
-    readonly resource: PolicyKind | "pods";
+    readonly resource: PolicyKind | "pods" | "services";
     /** "" for objects of the whole cluster. */
     readonly namespace: string;
     readonly name: string;
@@ -144,6 +144,14 @@ export function withNotes(effect: ConditionEffect, all: readonly Note[]): Condit
   const texts = [effect.message, ...notes.map(({ message }) => message)].filter((text) => text !== "");
   if (all.length > notes.length) texts.push(`and ${all.length - notes.length} more`);
   return { ...effect, reason, message: texts.join("; "), notes };
+}
+
+/** The effect that says in one Event what of an object cannot be done; none where all can. */
+export function report(about: ReportEffect["about"], problems: readonly PolicyProblem[]): readonly ReportEffect[] {
+  const [first] = problems;
+  if (first === undefined) return [];
+  const key = `report/${about.resource}/${about.uid}`;
+  return [{ kind: "report", key, about, reason: first.reason, message: problemText(problems) }];
 }
 
 /** The problems of an object in one text; of many only the first ones, for a status takes 32 KiB and an Event 1 KiB. */

@@ -13,6 +13,7 @@ import {
   type MakeResolverEffect,
   problemText,
   type ReportEffect,
+  report,
   type WeftEffect,
 } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
@@ -66,7 +67,7 @@ export function policyUnit(name: string, kind: PolicyKind): UnitKind<FactReader,
       const build = new FragmentBuilder();
       for (const acl of acls) addAcl(build, id, acl);
       if (status !== undefined) return build.finish([condition(about, status, problems), ...resolvers]);
-      return build.finish(problems.length === 0 ? [] : [report(about, problems)]);
+      return build.finish(report(about, problems));
     },
   };
 }
@@ -147,16 +148,5 @@ function condition(
     ready,
     reason: problems[0]?.reason ?? "Enforced",
     message: ready ? "" : problemText(problems),
-  };
-}
-
-function report(about: ReportEffect["about"], problems: readonly PolicyProblem[]): ReportEffect {
-  const [first] = problems;
-  return {
-    kind: "report",
-    key: `report/${about.resource}/${about.uid}`,
-    about,
-    reason: first?.reason ?? "Invalid",
-    message: problemText(problems),
   };
 }

@@ -2,10 +2,12 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
 import type { FactStore } from "../facts/store.ts";
 import { formatFragment } from "../reconcile/text.ts";
+import type { DesiredRow } from "../unit/fragment.ts";
 import { rowUuid } from "../unit/identity.ts";
+import type { WeftEffect } from "./effects.ts";
 import { loadBalancerGroupId } from "./owner-ids.ts";
 import { serviceUnit } from "./service.ts";
-import { addEndpoints, addService, addVpc, sampleFacts } from "./testing.ts";
+import { addEndpoints, addIp, addService, addSubnet, addVpc, sampleFacts } from "./testing.ts";
 
 const GROUPS = new Map(
   ["ovn-cluster", "team-a"].map((vpc) => {
@@ -29,6 +31,20 @@ function vips(facts: FactStore, key: string, protocol = "tcp"): unknown {
   const input = serviceUnit.read(facts, key);
   const rows = input === undefined ? [] : serviceUnit.compile(input).rows;
   return rows.find(({ columns }) => columns["protocol"] === protocol)?.columns["vips"];
+}
+
+/** The first load balancer of a Service. */
+function balancer(facts: FactStore, key: string): DesiredRow | undefined {
+  return serviceUnit.compile(serviceUnit.read(facts, key)!).rows[0];
+}
+
+function effects(facts: FactStore, key: string): readonly WeftEffect[] {
+  return serviceUnit.compile(serviceUnit.read(facts, key)!).effects;
+}
+
+/** What is said of a Service. */
+function reports(facts: FactStore, key: string): readonly string[] {
+  return effects(facts, key).flatMap((effect) => (effect.kind === "report" ? [effect.message] : []));
 }
 
 const DUAL = { clusterIPs: ["10.96.0.20", "fd00:10:96::20"] };
@@ -57,15 +73,84 @@ t.test(
   },
 );
 
-t.test("a client of a Service with affinity is led by its address alone", async (t) => {
+t.test("a client of a Service with affinity is remembered, and what it sends again is let through", async (t) => {
+  const facts = sampleFacts();
+  const spec = { ...DUAL, ports: [HTTP], sessionAffinity: "ClientIP" };
+  addService(facts, "web", { ...spec, sessionAffinityConfig: { clientIP: { timeoutSeconds: 60 } } });
+  const endpoints = ready("10.16.0.2", "fd00:10:16::2", "10.96.0.7");
+  addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints });
+  golden(t, "affinity", facts, "default/web");
+  for (const [seconds, kept, said] of [
+    [undefined, "10800", undefined],
+    [65_535, "65535", undefined],
+    [86_400, "65535", /more than OVN can keep/],
+  ] as const) {
+    addService(facts, "web", { ...spec, sessionAffinityConfig: { clientIP: { timeoutSeconds: seconds ?? null } } });
+    t.match(balancer(facts, "default/web")?.columns["options"], { affinity_timeout: kept });
+    const [problem] = reports(facts, "default/web");
+    if (said === undefined) t.equal(problem, undefined);
+    else t.match(problem, said);
+  }
+});
+
+t.test("what OVN would misread of a Service or its endpoints is left out by itself, and is said", async (t) => {
   const facts = sampleFacts();
   addService(facts, "web", {
-    ...DUAL,
-    ports: [HTTP],
-    sessionAffinity: "ClientIP",
+    clusterIPs: ["10.96.0.20", "::ffff:10.96.0.20"],
+    ports: [HTTP, { ...HTTP, port: 70_000 }],
   });
+  const endpoints = [...ready("10.16.0.2", "10.16.0.300", "::ffff:10.16.0.4", "web.example"), { addresses: [] }];
+  addEndpoints(facts, "web", "web-1", {
+    ports: [
+      { ...HTTP, port: 8080 },
+      { ...HTTP, port: 0 },
+    ],
+    endpoints,
+  });
+  addEndpoints(facts, "web", "web-2", { ports: [{ ...HTTP, port: 8081 }], endpoints: ready("10.16.0.3") });
+  t.same(vips(facts, "default/web"), { "10.96.0.20:80": "10.16.0.2:8080,10.16.0.3:8081" });
+  const [said] = reports(facts, "default/web");
+  for (const path of [
+    'spec.clusterIPs[1]: "::ffff:10.96.0.20" is an IPv4 address in the form of an IPv6 one',
+    "spec.ports[1].port: 70000 is no port from 1 to 65535",
+    'EndpointSlice web-1 endpoints[1].addresses[0]: "10.16.0.300" is no IP address',
+    'EndpointSlice web-1 endpoints[2].addresses[0]: "::ffff:10.16.0.4" is an IPv4 address',
+    'EndpointSlice web-1 endpoints[3].addresses[0]: "web.example" is no IP address',
+    "EndpointSlice web-1 ports[1].port: 0 is no port",
+  ])
+    t.ok(said?.includes(path), path);
   addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints: ready("10.16.0.2") });
-  golden(t, "affinity", facts, "default/web");
+  addService(facts, "web", { clusterIPs: ["10.96.0.20"], ports: [HTTP] });
+  t.same(reports(facts, "default/web"), []);
+});
+
+t.test("a Service without an annotation is in the VPC of its endpoints, and says so", async (t) => {
+  const facts = sampleFacts();
+  addVpc(facts, "team-a", {});
+  addSubnet(facts, "shop", { cidrBlock: "10.30.0.0/24", vpc: "team-a" });
+  addService(facts, "web", { ...DUAL, ports: [HTTP] });
+  const vpcOf = () => balancer(facts, "default/web")?.columns["external_ids"];
+  const annotation = () =>
+    effects(facts, "default/web").flatMap((effect) => (effect.kind === "annotate" ? [effect.annotations] : []));
+  t.match(vpcOf(), { vpc: "ovn-cluster" });
+  t.same(annotation(), [], "no EndpointSlice has been seen");
+  addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints: ready("10.30.0.2") });
+  t.same(annotation(), [{ "ovn.kubernetes.io/vpc": "ovn-cluster" }], "nobody has the address");
+  const ip = { podName: "w", nodeName: "weft-1", subnet: "shop", v4: "10.30.0.2", v6: "" };
+  addIp(facts, "w.other", { ...ip, namespace: "other" });
+  t.match(vpcOf(), { vpc: "ovn-cluster" }, "other namespaces' pods have no say");
+  addIp(facts, "w.default", { ...ip, namespace: "default" });
+  t.match(vpcOf(), { vpc: "team-a" });
+  t.same(annotation(), [{ "ovn.kubernetes.io/vpc": "team-a" }]);
+  const annotated = (annotations: Record<string, string>) =>
+    addService(facts, "web", { ...DUAL, ports: [HTTP] }, { annotations });
+  annotated({ "ovn.kubernetes.io/vpc": "team-a" });
+  t.same(annotation(), []);
+  facts.set("ips", "w.default", undefined);
+  t.match(vpcOf(), { vpc: "team-a" }, "without pods it stays where it was");
+  annotated({ "ovn.kubernetes.io/logical_router": "ovn-cluster", "ovn.kubernetes.io/logical_switch": "ovn-default" });
+  addIp(facts, "w.default", { ...ip, namespace: "default" });
+  t.match(vpcOf(), { vpc: "ovn-cluster" }, "who names router and switch has chosen");
 });
 
 t.test("a Service without endpoints keeps its addresses, to refuse", async (t) => {
@@ -101,6 +186,7 @@ t.test("a Service of another VPC is balanced there, once the VPC exists", async 
   const annotations = { "ovn.kubernetes.io/vpc": "team-a" };
   addService(facts, "web", { ...DUAL, ports: [HTTP] }, { annotations });
   t.equal(vips(facts, "default/web"), undefined);
+  t.match(reports(facts, "default/web"), [/there is no Vpc "team-a"/]);
   addVpc(facts, "team-a", {});
   golden(t, "custom-vpc", facts, "default/web");
 });

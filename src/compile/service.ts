@@ -1,17 +1,25 @@
-import { HAIRPIN_SOURCE, loadBalancerName } from "../api/names.ts";
+import { SERVICE } from "../api/annotations.ts";
+import { HAIRPIN_SOURCE, loadBalancerName, repeatsName } from "../api/names.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { EndpointSliceFact, ServiceFact, ServicePortFact } from "../facts/types.ts";
+import type { ClusterFact, EndpointSliceFact, ServiceFact, ServicePortFact } from "../facts/types.ts";
+import { parseIp } from "../net/address.ts";
+import { cidrContains, parseCidr } from "../net/cidr.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
-import type { WeftEffect } from "./effects.ts";
+import { annotate, report, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { loadBalancerGroupId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
+import { vpcOfService } from "./service-vpc.ts";
 
 interface ServiceInput {
   readonly service: ServiceFact;
-  /** The VPC whose pods it is balanced for; absent where OVN does not balance it. */
-  readonly vpc: string | undefined;
+  /** The VPC that it is in. */
+  readonly vpc: string;
+  /** Whether OVN balances it, if its VPC is there. */
+  readonly balanced: boolean;
+  readonly vpcExists: boolean;
+  readonly serviceCidr: ClusterFact["serviceCidr"];
   readonly slices: readonly EndpointSliceFact[];
 }
 
@@ -29,43 +37,92 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
   read(reader, key) {
     const service = reader.get("services", key);
     if (service === undefined) return undefined;
-    const named = service.vpc || (reader.get("cluster", "cluster")?.router ?? "");
-    const balanced = !service.nodeLocal && service.proxy === "" && reader.get("vpcs", named) !== undefined;
-    return {
-      service,
-      vpc: balanced ? named : undefined,
-      slices: balanced ? reader.by("endpointSlices", "service", key) : [],
-    };
+    const cluster = reader.get("cluster", "cluster");
+    const slices = reader.by("endpointSlices", "service", key);
+    const vpc = vpcOfService(reader, service, slices, cluster?.router ?? "");
+    const vpcExists = reader.get("vpcs", vpc) !== undefined;
+    const balanced = !service.nodeLocal && service.proxy === "";
+    return { service, vpc, balanced, vpcExists, serviceCidr: cluster?.serviceCidr ?? {}, slices };
   },
 
-  compile({ service, vpc, slices }): Fragment<WeftEffect> {
+  compile(input): Fragment<WeftEffect> {
+    const { service, vpc, balanced, vpcExists, slices } = input;
+    const { uid, namespace, name } = service;
+    const about = { resource: "services", namespace, name, uid } as const;
     const build = new FragmentBuilder();
-    if (vpc === undefined) return build.finish();
+    if (!balanced) return build.finish();
+    if (!vpcExists) {
+      const message = `there is no Vpc "${vpc}"; no pod reaches the Service by its address`;
+      return build.finish(report(about, [{ path: "metadata.annotations", reason: "VpcNotFound", message }]));
+    }
     for (const protocol of ["TCP", "UDP", "SCTP"] as const) {
       const ports = service.ports.filter((port) => port.protocol === protocol);
-      if (ports.length === 0) continue;
-      const name = loadBalancerName(service.key, protocol);
-      const made = build.row("Load_Balancer", `service/${name}`, {
-        name,
-        protocol: protocol.toLowerCase() as "tcp" | "udp" | "sctp",
-        vips: vipsOf(service.addresses, ports, slices),
-        // Affinity without an end, by the client's address alone. OVN's `affinity_timeout` drops the first packet of each client,
-        // and what is sent again of it as well: its first connection would hang.
-        selection_fields: service.sticky ? ["ip_src", "ipv6_src"] : [],
-        options: {
-          // Without endpoints: an answer at once, not silence.
-          reject: "true",
-          hairpin_snat_ip: `${HAIRPIN_SOURCE.v4} ${HAIRPIN_SOURCE.v6}`,
-          // A UDP client that speaks on would never leave an endpoint that is gone; a TCP connection ends by itself.
-          ...(protocol === "UDP" && { ct_flush: "true" }),
-        },
-        external_ids: externalIds({ namespace: service.namespace, service: service.name, vpc }),
-      });
-      build.member("Load_Balancer_Group", loadBalancerGroupId(vpc), "load_balancer", made.uuid);
+      const vips = vipsOf(service.addresses, ports, slices);
+      if (Object.keys(vips).length === 0) continue;
+      addLoadBalancer(build, loadBalancerName(service.key, protocol), input, protocol, vips, service.affinity);
+      const repeats = service.affinity === 0 ? {} : repeatsOf(vips, input.serviceCidr);
+      if (Object.keys(repeats).length > 0)
+        addLoadBalancer(build, repeatsName(service.key, protocol), input, protocol, repeats, 0);
     }
-    return build.finish();
+    const problems = [...service.problems, ...slices.flatMap((slice) => slice.problems)];
+    const annotations = service.vpc === "" ? {} : { [SERVICE.vpc]: service.vpc };
+    return build.finish([
+      ...report(about, problems),
+      // Kube-OVN tells it when it has seen an EndpointSlice, and tools read it there.
+      ...(slices.length === 0
+        ? []
+        : annotate("services", { namespace, name, uid, annotations }, { [SERVICE.vpc]: vpc })),
+    ]);
   },
 };
+
+function addLoadBalancer(
+  build: FragmentBuilder,
+  name: string,
+  { service, vpc }: ServiceInput,
+  protocol: ServicePortFact["protocol"],
+  vips: Readonly<Record<string, string>>,
+  affinity: number,
+): void {
+  const made = build.row("Load_Balancer", `service/${name}`, {
+    name,
+    protocol: protocol.toLowerCase() as "tcp" | "udp" | "sctp",
+    vips,
+    // As it comes: with affinity, too, for a client whose time is over may go elsewhere.
+    selection_fields: [],
+    options: {
+      // Without endpoints: an answer at once, not silence.
+      reject: "true",
+      hairpin_snat_ip: `${HAIRPIN_SOURCE.v4} ${HAIRPIN_SOURCE.v6}`,
+      // A UDP client that speaks on would never leave an endpoint that is gone; a TCP connection ends by itself.
+      ...(protocol === "UDP" && { ct_flush: "true" }),
+      ...(affinity > 0 && { affinity_timeout: String(affinity) }),
+    },
+    external_ids: externalIds({ namespace: service.namespace, service: service.name, vpc }),
+  });
+  build.member("Load_Balancer_Group", loadBalancerGroupId(vpc), "load_balancer", made.uuid);
+}
+
+/**
+ * Each endpoint of a sticky Service as an address that leads to itself. northd's flow that learns which endpoint a client has drops the packet
+ * that it learns from (`ls_in_lb_aff_learn`, up to 26.03), and drops again what the client sends again: by then the connection is in
+ * conntrack, so the packet has the endpoint's address as soon as it comes, its client's affinity is asked for by the Service's
+ * address and is not found, and the same flow learns and drops. Balanced once more, by the endpoint's address, the packet is no more one
+ * to learn from and goes on.
+ */
+function repeatsOf(
+  vips: Readonly<Record<string, string>>,
+  serviceCidr: ServiceInput["serviceCidr"],
+): Readonly<Record<string, string>> {
+  const blocks = Object.values(serviceCidr).flatMap((text) => parseCidr(text) ?? []);
+  const endpoints = Object.values(vips).flatMap((list) => (list === "" ? [] : list.split(",")));
+  // Another Service's address is that Service's to balance.
+  const own = endpoints.filter((endpoint) => {
+    const ip = parseIp(endpoint.slice(0, endpoint.lastIndexOf(":")).replace(/^\[|\]$/g, ""));
+    return ip !== undefined && !blocks.some((block) => cidrContains(block, ip));
+  });
+  return Object.fromEntries([...new Set(own)].sort().map((endpoint) => [endpoint, endpoint]));
+}
 
 /** The map of a load balancer: `address:port` → its endpoints by commas, of the same family; empty where there is none. */
 function vipsOf(

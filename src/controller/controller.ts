@@ -14,7 +14,7 @@ import type { Clock } from "../kube/clock.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { type EventRecorder, eventRecorder } from "../kube/recorder.ts";
-import { IPS, NETWORK_POLICIES, NODES, PODS, SUBNETS, VIPS } from "../kube/resources.ts";
+import { IPS, NETWORK_POLICIES, NODES, PODS, SERVICES, SUBNETS, VIPS } from "../kube/resources.ts";
 import { type Dual, parseDualCidr } from "../net/dual.ts";
 import { EffectRunner, retryDelay } from "../reconcile/effects.ts";
 import { Engine } from "../reconcile/engine.ts";
@@ -377,7 +377,7 @@ function refusalMessage({ message }: Error): string {
   return `OVN's northbound database does not take what follows from this object, so its network is as it was before: ${message}`;
 }
 
-const REPORTED_TYPES = { ...STATUS_TYPES, networkPolicies: NETWORK_POLICIES, pods: PODS };
+const REPORTED_TYPES = { ...STATUS_TYPES, networkPolicies: NETWORK_POLICIES, pods: PODS, services: SERVICES };
 const REFUSED_TYPES = { pods: PODS, nodes: NODES, ips: IPS, vips: VIPS };
 
 function cidrTexts(text: string): { v4?: string; v6?: string } {

@@ -23,6 +23,7 @@ import {
   NODES,
   PODS,
   type ResourceType,
+  SERVICES,
   STATEFUL_SETS,
   SUBNETS,
   VIPS,
@@ -37,6 +38,7 @@ const TYPES = {
   vpcs: VPCS,
   ipPools: IP_POOLS,
   vips: VIPS,
+  services: SERVICES,
 } satisfies Record<string, ResourceType>;
 
 /** What the effects are carried out with. */

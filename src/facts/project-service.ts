@@ -1,7 +1,7 @@
 import { SERVICE } from "../api/annotations.ts";
-import { parseIp } from "../net/address.ts";
+import { type Ip, isMapped, parseIp } from "../net/address.ts";
 import type { ObjectMeta } from "./meta.ts";
-import type { EndpointSliceFact, ServiceFact, ServicePortFact } from "./types.ts";
+import type { EndpointSliceFact, ProblemFact, ServiceFact, ServicePortFact } from "./types.ts";
 
 /** What {@link projectService} reads of a Service. */
 export interface ServiceObject {
@@ -12,6 +12,9 @@ export interface ServiceObject {
     readonly clusterIPs?: readonly string[];
     readonly ports?: readonly { readonly name?: string; readonly protocol?: string; readonly port: number }[];
     readonly sessionAffinity?: string;
+    readonly sessionAffinityConfig?: {
+      readonly clientIP?: { readonly timeoutSeconds?: number | null } | null;
+    } | null;
     readonly internalTrafficPolicy?: string;
   };
 }
@@ -44,22 +47,34 @@ const PROXY_LABEL = "service.kubernetes.io/service-proxy-name";
 /** The label that names the Service of an EndpointSlice (discovery.k8s.io/v1). */
 const SERVICE_LABEL = "kubernetes.io/service-name";
 
-/** The fact of a Service; none for one without a cluster address: headless, ExternalName, or not given one yet. */
+/** `sessionAffinityConfig.clientIP.timeoutSeconds` where it is not stated (core/v1): three hours. */
+const DEFAULT_AFFINITY_S = 10_800;
+/** What OVN can keep: 16 bits (ovn-nb(5), Load_Balancer `affinity_timeout`). */
+const MAX_AFFINITY_S = 65_535;
+
+/**
+ * The fact of a Service; none for one without a cluster address: headless, ExternalName, or not given one yet. Each address and port is read by
+ * itself: OVN installs nothing at all for a load balancer's address of which it cannot read one endpoint.
+ */
 export function projectService({ metadata, spec = {} }: ServiceObject): ServiceFact | undefined {
-  const given = spec.clusterIPs ?? [spec.clusterIP ?? ""];
-  const addresses = given.flatMap((text) => parseIp(text)?.text ?? []);
-  if (spec.type === "ExternalName" || addresses.length === 0) return undefined;
-  const { name, namespace = "default" } = metadata;
+  const problems: ProblemFact[] = [];
+  const given = (spec.clusterIPs ?? [spec.clusterIP ?? ""]).filter((text) => text !== "" && text !== "None");
+  const addresses = given.flatMap((text, i) => readAddress(text, `spec.clusterIPs[${i}]`, problems)?.text ?? []);
+  if (spec.type === "ExternalName" || given.length === 0) return undefined;
+  const { name, namespace = "default", uid, annotations = {} } = metadata;
   return {
     key: `${namespace}/${name}`,
+    uid,
     namespace,
     name,
     addresses,
-    ports: (spec.ports ?? []).flatMap((port) => projectPort(port.name, port.protocol, port.port)),
-    sticky: spec.sessionAffinity === "ClientIP",
+    ports: (spec.ports ?? []).flatMap((port, i) => readPort(port, `spec.ports[${i}]`, problems)),
+    affinity: spec.sessionAffinity === "ClientIP" ? readAffinity(spec, problems) : 0,
     nodeLocal: spec.internalTrafficPolicy === "Local",
     proxy: metadata.labels?.[PROXY_LABEL] ?? "",
-    vpc: metadata.annotations?.[SERVICE.vpc] ?? "",
+    vpc: annotations[SERVICE.vpc] ?? "",
+    chosenVpc: annotations[SERVICE.logicalSwitch] ? (annotations[SERVICE.logicalRouter] ?? "") : "",
+    problems,
   };
 }
 
@@ -71,10 +86,13 @@ export function projectEndpointSlice(slice: EndpointSliceObject): EndpointSliceF
   const { name, namespace = "default", labels = {} } = slice.metadata;
   const service = labels[SERVICE_LABEL];
   if (!service) return undefined;
+  const problems: ProblemFact[] = [];
   const ready = new Set<string>();
   const draining = new Set<string>();
-  for (const { addresses, conditions } of slice.endpoints ?? []) {
-    const address = parseIp(addresses?.[0] ?? "")?.text;
+  for (const [i, { addresses, conditions }] of (slice.endpoints ?? []).entries()) {
+    const [first] = addresses ?? [];
+    const path = `EndpointSlice ${name} endpoints[${i}].addresses[0]`;
+    const address = first === undefined ? undefined : readAddress(first, path, problems)?.text;
     if (address === undefined) continue;
     if (conditions?.ready ?? true) ready.add(address);
     else if ((conditions?.serving ?? true) && conditions?.terminating === true) draining.add(address);
@@ -82,18 +100,60 @@ export function projectEndpointSlice(slice: EndpointSliceObject): EndpointSliceF
   return {
     key: `${namespace}/${name}`,
     service: `${namespace}/${service}`,
-    ports: (slice.ports ?? []).flatMap((port) => projectPort(port.name, port.protocol, port.port)),
+    ports: (slice.ports ?? []).flatMap((port, i) => readPort(port, `EndpointSlice ${name} ports[${i}]`, problems)),
     ready: [...ready].sort(),
     draining: [...draining].sort(),
+    problems,
   };
 }
 
-function projectPort(
-  name: string | null | undefined,
-  protocol: string | null | undefined,
-  port: number | null | undefined,
+/** OVN reads IPv4-mapped addresses as IPv4, and then they do not fit the address that they stand behind. */
+function readAddress(text: string, path: string, problems: ProblemFact[]): Ip | undefined {
+  const ip = parseIp(text);
+  if (ip !== undefined && !isMapped(ip)) return ip;
+  const wrong =
+    ip === undefined
+      ? `"${text}" is no IP address such as 10.16.0.2 or fd00:10:16::2`
+      : `"${text}" is an IPv4 address in the form of an IPv6 one; it counts only in IPv4's own form`;
+  problems.push({ path, reason: "InvalidAddress", message: `${wrong}; nothing is sent there` });
+  return undefined;
+}
+
+function readPort(
+  {
+    name,
+    protocol,
+    port,
+  }: { readonly name?: string | null; readonly protocol?: string | null; readonly port?: number | null },
+  path: string,
+  problems: ProblemFact[],
 ): readonly ServicePortFact[] {
   const known = protocol ?? "TCP";
-  if ((known !== "TCP" && known !== "UDP" && known !== "SCTP") || typeof port !== "number") return [];
+  // An EndpointSlice without a number has none to send to (discovery.k8s.io/v1: not to be interpreted).
+  if (port === undefined || port === null) return [];
+  if (known !== "TCP" && known !== "UDP" && known !== "SCTP") {
+    const message = `"${known}" is none of TCP, UDP and SCTP; the port is not balanced`;
+    problems.push({ path: `${path}.protocol`, reason: "InvalidProtocol", message });
+    return [];
+  }
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    const message = `${port} is no port from 1 to 65535; it is not balanced`;
+    problems.push({ path: `${path}.port`, reason: "InvalidPort", message });
+    return [];
+  }
   return [{ name: name ?? "", protocol: known, port }];
+}
+
+function readAffinity({ sessionAffinityConfig }: NonNullable<ServiceObject["spec"]>, problems: ProblemFact[]): number {
+  const path = "spec.sessionAffinityConfig.clientIP.timeoutSeconds";
+  const seconds = sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_AFFINITY_S;
+  if (!Number.isInteger(seconds) || seconds < 1) {
+    const message = `${seconds} is no number of seconds; clients keep their endpoint for ${DEFAULT_AFFINITY_S} s`;
+    problems.push({ path, reason: "InvalidTimeout", message });
+    return DEFAULT_AFFINITY_S;
+  }
+  if (seconds <= MAX_AFFINITY_S) return seconds;
+  const message = `${seconds} s is more than OVN can keep; clients keep their endpoint for ${MAX_AFFINITY_S} s after their last connection`;
+  problems.push({ path, reason: "TimeoutTooLong", message });
+  return MAX_AFFINITY_S;
 }

@@ -27,7 +27,8 @@ const INDEXES = {
     selects: (subnet) => (subnet.namespaceSelectors.length > 0 ? ["any"] : []),
   },
   vpcs: {},
-  ips: { holder: (ip) => [ip.holder], subnet: (ip) => [ip.subnet] },
+  // VPCs may have the same addresses: there may be several of one.
+  ips: { holder: (ip) => [ip.holder], subnet: (ip) => [ip.subnet], address: (ip) => [ip.v4, ip.v6].filter(Boolean) },
   statefulSets: {},
   machines: {},
   ipPools: { subnet: (pool) => [pool.subnet], namespace: (pool) => pool.namespaces },

@@ -37,6 +37,11 @@ export function ipFromValue(family: Family, value: bigint): Ip {
   return { family, value, text: family === 4 ? formatIpv4(Number(value)) : formatIpv6(value) };
 }
 
+/** Whether it is an IPv4 address in the form of an IPv6 one, `::ffff:10.0.0.1` (RFC 4291, 2.5.5.2). */
+export function isMapped({ family, value }: Ip): boolean {
+  return family === 6 && value >> 32n === 0xffffn;
+}
+
 /** Orders addresses: IPv4 before IPv6, then by number. Negative, zero or positive, as `Array.sort` wants it. */
 export function compareIp(a: Ip, b: Ip): number {
   if (a.family !== b.family) return a.family - b.family;

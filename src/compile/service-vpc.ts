@@ -1,0 +1,33 @@
+import type { FactReader } from "../facts/store.ts";
+import type { EndpointSliceFact, ServiceFact } from "../facts/types.ts";
+
+/**
+ * The VPC of a Service, as Kube-OVN finds it: the one that a user has chosen by naming router and switch; else that of its first endpoint that
+ * is a pod of its namespace; else the one that it was in; else the default one.
+ */
+export function vpcOfService(
+  reader: FactReader,
+  service: ServiceFact,
+  slices: readonly EndpointSliceFact[],
+  defaultVpc: string,
+): string {
+  return service.chosenVpc || (vpcOfEndpoints(reader, service, slices) ?? (service.vpc || defaultVpc));
+}
+
+/** Pods of a namespace may have one address in several VPCs; then the Service stays where it is. Other namespaces' pods have no say. */
+function vpcOfEndpoints(
+  reader: FactReader,
+  { namespace, vpc }: ServiceFact,
+  slices: readonly EndpointSliceFact[],
+): string | undefined {
+  for (const { ready, draining } of slices) {
+    for (const address of [...ready, ...draining]) {
+      const found = reader
+        .by("ips", "address", address)
+        .filter(({ holder }) => holder.startsWith(`${namespace}/`))
+        .flatMap((ip) => reader.get("subnets", ip.subnet)?.vpc ?? []);
+      if (found.length > 0) return found.includes(vpc) ? vpc : found[0];
+    }
+  }
+  return undefined;
+}
