@@ -1,4 +1,4 @@
-import { FINALIZER } from "../api/names.ts";
+import { DEPRECATED_FINALIZER, FINALIZER } from "../api/names.ts";
 import { IN_FORCE_ANNOTATION, writeFields } from "../facts/in-force.ts";
 import type { IpFact, PodFact } from "../facts/types.ts";
 import type { PolicyKind } from "../policy/translate.ts";
@@ -197,7 +197,7 @@ export function remember(
 
 /**
  * The effect that puts our finalizer on an object, or takes it off; nothing where that is so already, and none is put on what
- * is being deleted.
+ * is being deleted. The form that it had before Kube-OVN 1.13 goes in any case: nobody else would ever take it off.
  */
 export function finalizer(
   resource: FinalizersEffect["resource"],
@@ -210,7 +210,8 @@ export function finalizer(
   present: boolean,
 ): readonly FinalizersEffect[] {
   const { name, uid, deleting, finalizers } = object;
-  if (finalizers.includes(FINALIZER) === present || (present && deleting)) return [];
+  const right = finalizers.includes(FINALIZER) === present || (present && deleting);
+  if (right && !finalizers.includes(DEPRECATED_FINALIZER)) return [];
   return [{ kind: "finalizer", key: `finalizer/${resource}/${name}`, resource, name, uid, present }];
 }
 

@@ -1,4 +1,4 @@
-import { FINALIZER } from "../api/names.ts";
+import { DEPRECATED_FINALIZER, FINALIZER } from "../api/names.ts";
 import type {
   ConditionEffect,
   FinalizersEffect,
@@ -121,8 +121,10 @@ async function setFinalizer({ kube, facts }: EffectTools, effect: FinalizersEffe
   const fact = facts.get(effect.resource, effect.name);
   if (fact === undefined || fact.uid !== effect.uid) return;
   const old = fact.finalizers;
-  const wanted = old.filter((entry) => entry !== FINALIZER);
-  if (effect.present) wanted.push(FINALIZER);
+  const has = old.includes(FINALIZER);
+  const wanted = withoutOurs(old);
+  // None may be added to what is being deleted.
+  if (effect.present && (has || !fact.deleting)) wanted.push(FINALIZER);
   const path = "/metadata/finalizers";
   const steps: JsonPatchStep[] = [{ op: "test", path: "/metadata/uid", value: effect.uid }];
   if (old.length > 0) steps.push({ op: "test", path, value: old });
@@ -131,13 +133,17 @@ async function setFinalizer({ kube, facts }: EffectTools, effect: FinalizersEffe
   await kube.patch(TYPES[effect.resource], { name: effect.name }, { type: "json", body: steps });
 }
 
+function withoutOurs(finalizers: readonly string[]): string[] {
+  return finalizers.filter((entry) => entry !== FINALIZER && entry !== DEPRECATED_FINALIZER);
+}
+
 async function releaseIp(tools: EffectTools, { name, uid, version, confirm }: ReleaseIpEffect): Promise<void> {
   const { kube, facts } = tools;
   const fact = facts.get("ips", name);
   if (fact === undefined || fact.uid !== uid) return;
   if (confirm && (await isKept(tools, fact))) return;
   let resourceVersion = version;
-  const finalizers = fact.finalizers.filter((entry) => entry !== FINALIZER);
+  const finalizers = withoutOurs(fact.finalizers);
   if (finalizers.length !== fact.finalizers.length) {
     const body = { metadata: { uid, resourceVersion, finalizers } };
     resourceVersion = (await kube.patch(IPS, { name }, { type: "merge", body })).metadata.resourceVersion;
