@@ -51,7 +51,7 @@ program
   .action((_, command: Command) => {
     const options = command.optsWithGlobals<Options>();
     return withKube(options, async (kube) => {
-      const data = await readStatus(kube, options.namespace);
+      const data = await readStatus(kube, options.namespace, Date.now());
       const ok = data.leader !== undefined && [...data.subnets, ...data.vpcs].every(({ ready }) => ready === "yes");
       return { data, text: formatStatus(data), ok };
     });

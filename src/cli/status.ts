@@ -1,15 +1,17 @@
 import { NODE } from "../api/annotations.ts";
 import { type Condition, findCondition } from "../api/conditions.ts";
 import type { Kube } from "../kube/kube.ts";
-import { readLease } from "../kube/lease.ts";
+import { type LeaseView, readLease } from "../kube/lease.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { NODES, type ResourceType, SUBNETS, VPCS } from "../kube/resources.ts";
 import { formatTable } from "./table.ts";
 
 /** The network at a glance, as data. */
 export interface NetworkStatus {
-  /** The controller that leads, where one says so. */
+  /** The controller that leads, where one says so and is alive. */
   readonly leader: string | undefined;
+  /** Why nobody is thought to lead. */
+  readonly leaderProblem: string | undefined;
   readonly nodes: readonly {
     readonly name: string;
     readonly join: string;
@@ -29,16 +31,16 @@ export interface NetworkStatus {
 
 type Loose = Readonly<Record<string, unknown>>;
 
-/** Reads what Weft knows of itself from the API server. */
-export async function readStatus(kube: Kube, namespace: string): Promise<NetworkStatus> {
-  const lease = await readLease(kube, { namespace, name: "kube-ovn-controller" });
-  const [nodes, vpcs, subnets] = await Promise.all([
+/** Reads what Weft knows of itself from the API server. `now`: the time, in ms since 1970. */
+export async function readStatus(kube: Kube, namespace: string, now: number): Promise<NetworkStatus> {
+  const [lease, nodes, vpcs, subnets] = await Promise.all([
+    readLease(kube, { namespace, name: "kube-ovn-controller" }),
     everything(kube, NODES),
     everything(kube, VPCS),
     everything(kube, SUBNETS),
   ]);
   return {
-    leader: lease?.holder,
+    ...leaderOf(lease, now),
     nodes: nodes.map(({ metadata, status }) => {
       const annotations = metadata.annotations ?? {};
       const conditions = ((status as Loose | undefined)?.["conditions"] ?? []) as readonly {
@@ -84,7 +86,7 @@ export async function readStatus(kube: Kube, namespace: string): Promise<Network
 export function formatStatus(status: NetworkStatus): string {
   const yes = (value: boolean): string => (value ? "yes" : "NO");
   return [
-    `Leader: ${status.leader ?? "none: no controller leads, so nothing is given or changed"}\n`,
+    `Leader: ${status.leader ?? `none: ${status.leaderProblem}`}\n`,
     formatTable(
       ["NODE", "READY", "JOIN ADDRESS", "CHASSIS"],
       status.nodes.map(({ name, ready, join, chassis }) => [name, yes(ready), join || "-", chassis || "-"]),
@@ -98,6 +100,25 @@ export function formatStatus(status: NetworkStatus): string {
       status.subnets.map(({ name, ready, vpc, cidr, using, available }) => [name, ready, vpc, cidr, using, available]),
     ),
   ].join("\n");
+}
+
+/** A Lease that does not say how long it lasts lasts as long as ours do, in s. */
+const LEASE_S = 60;
+
+/** Who leads, or why nobody is thought to: there is no Lease, nobody holds it, or its holder has ceased to renew it. */
+function leaderOf(lease: LeaseView | undefined, now: number): Pick<NetworkStatus, "leader" | "leaderProblem"> {
+  const nobody = (why: string) => ({
+    leader: undefined,
+    leaderProblem: `${why}, so nothing is given or changed; see the logs of Deployment kube-ovn-controller`,
+  });
+  if (lease === undefined) return nobody("no controller has ever led (there is no Lease kube-ovn-controller)");
+  const { holder, renewedAt, durationSeconds = LEASE_S } = lease;
+  if (holder === "") return nobody("the last leader has gone and no other has taken its place");
+  const silent = Math.floor((now - Date.parse(renewedAt ?? "")) / 1000);
+  // A clock that is behind the controller's makes it negative.
+  if (silent <= durationSeconds) return { leader: holder, leaderProblem: undefined };
+  const since = Number.isNaN(silent) ? "has never renewed its Lease" : `has not renewed its Lease for ${silent} s`;
+  return nobody(`${holder} ${since}, which should be renewed within ${durationSeconds} s`);
 }
 
 function hasFamily(cidr: string, family: "v4" | "v6"): boolean {

@@ -1,7 +1,8 @@
 import t from "tap";
 import { MACHINES } from "../feed/feeds.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { IPS, PODS, SUBNETS, VIPS } from "../kube/resources.ts";
+import { IPS, LEASES, PODS, SUBNETS, VIPS } from "../kube/resources.ts";
+import type { Lease } from "../kube/types.ts";
 import { addPod, addressOf, candidate, cluster, eventually, SETTINGS } from "./controller-testing.ts";
 
 t.test("a new leader whose watches have gone silent reads anew before it gives addresses or sweeps", async (t) => {
@@ -129,4 +130,21 @@ t.test("a machine's address is kept beyond its pods, or given back with them", a
     else
       await eventually("it is given back", () => (kube.object(IPS, { name: record }) === undefined ? true : undefined));
   }
+});
+
+t.test("a leader that loses the lock for a moment is still named by the Lease", async (t) => {
+  const { kube, server } = await cluster(t);
+  const only = candidate(t, kube, server);
+  const holder = () => kube.object<Lease>(LEASES, { namespace: "kube-system", name: "kube-ovn-controller" })?.spec;
+  await eventually("it is named", () => holder()?.holderIdentity);
+  // The release is slow, and the lock is back before it has ended.
+  kube.fail({ verb: "get", type: LEASES, delayMs: 50 });
+  const thief = server.connect().steal("weft_controller");
+  await eventually("the lead is lost", () => (only.controller.leading ? undefined : true));
+  await thief.release();
+  await eventually("it leads again", () => only.controller.leading || undefined);
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  t.equal(holder()?.holderIdentity, "test");
+  await only.stop();
+  t.equal(holder()?.holderIdentity, undefined, "who stops is not named any more");
 });

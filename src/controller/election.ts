@@ -14,6 +14,8 @@ export class Election {
   readonly #onFailure: () => void;
   readonly #stop = new AbortController();
   #lease: PublishedLease | undefined;
+  /** The release of the last term's Lease. */
+  #released: Promise<void> = Promise.resolve();
   #synced = false;
 
   /** `onFailure`: leading could not begin; the process is to be given up, so that another one can. */
@@ -48,7 +50,8 @@ export class Election {
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#controller.stop();
-    await this.#lease?.stop();
+    this.#release();
+    await this.#released;
   }
 
   #lead(): void {
@@ -61,6 +64,7 @@ export class Election {
       holder: settings.identity,
       onError: (error) => log.warn({ err: error }, "the Lease could not be written"),
       clock,
+      after: this.#released,
     });
     this.#controller.lead().catch((error: unknown) => {
       if (this.#stop.signal.aborted) return;
@@ -73,7 +77,12 @@ export class Election {
     if (!this.#controller.leading) return;
     this.#parts.log.warn("this process leads no more");
     this.#controller.follow();
-    void this.#lease?.stop();
+    this.#release();
+  }
+
+  #release(): void {
+    const lease = this.#lease;
     this.#lease = undefined;
+    if (lease !== undefined) this.#released = lease.stop();
   }
 }

@@ -69,3 +69,29 @@ t.test("failures are reported and tried again; a deleted Lease is made anew", as
   t.equal(errors.length, 4, "neither the renewal under way nor the release has got an answer");
   t.equal(clock.pending, 0);
 });
+
+t.test("a release that comes late does not leave the Lease empty while somebody leads", async (t) => {
+  const clock = manualClock();
+  const fake = fakeKube({ clock });
+  const first = publishLease(fake, { ...REF, holder: "one", clock });
+  await fake.settled();
+  // The lock is lost and won again while the release is under way.
+  const released = first.stop();
+  const second = publishLease(fake, { ...REF, holder: "one", clock, after: released });
+  await released;
+  await fake.settled();
+  t.match(await readLease(fake, REF), { holder: "one" });
+
+  // Another hand, or a release that was thought lost.
+  const body = { spec: { holderIdentity: null } };
+  await fake.patch(LEASES, REF, { type: "merge", body });
+  t.match(await readLease(fake, REF), { holder: "" });
+  await clock.advance(15_000);
+  await fake.settled();
+  t.match(await readLease(fake, REF), { holder: "one" }, "taken again at the next renewal");
+
+  const third = publishLease(fake, { ...REF, holder: "three", clock, after: second.stop() });
+  await third.stop();
+  t.match(await readLease(fake, REF), { holder: "" }, "who is stopped before it begins takes nothing");
+  t.equal(clock.pending, 0);
+});

@@ -29,6 +29,8 @@ export interface LeaseOptions {
   /** A write failed; it is tried again at the next renewal. Must not throw. */
   readonly onError?: (error: KubeError) => void;
   readonly clock?: Clock;
+  /** Nothing is written before it has settled: the release of an earlier term, which would take the holder out again. */
+  readonly after?: Promise<void>;
 }
 
 /** A Lease that is kept up to date. */
@@ -59,7 +61,8 @@ export async function readLease(
 
 /**
  * Shows in a Lease (coordination.k8s.io/v1) that `holder` has been elected, from now until `stop()`. Takes the Lease over whoever
- * holds it, once; afterwards only renews it. If another process takes it over, it is left alone: that one was elected later.
+ * holds it, once; afterwards it renews it, and takes it again where nobody holds it. If another process takes it over, it is left alone: that
+ * one was elected later.
  */
 export function publishLease(kube: Kube, options: LeaseOptions): PublishedLease {
   const clock = options.clock ?? SYSTEM_CLOCK;
@@ -91,9 +94,10 @@ export function publishLease(kube: Kube, options: LeaseOptions): PublishedLease 
 
   async function renew(): Promise<void> {
     const found = await find(kube, ref, { signal });
-    if (found !== undefined && found.spec?.holderIdentity !== options.holder) return;
-    // Somebody deleted it: people still want to know.
-    if (found === undefined) return await takeOver();
+    const holder = found?.spec?.holderIdentity ?? "";
+    // Somebody deleted it, or released it late: people still want to know.
+    if (found === undefined || holder === "") return await takeOver();
+    if (holder !== options.holder) return;
     const renewTime = toMicroTime(clock.now());
     await write({ renewTime, leaseDurationSeconds }, found.metadata.resourceVersion);
   }
@@ -125,7 +129,11 @@ export function publishLease(kube: Kube, options: LeaseOptions): PublishedLease 
       running = step();
     });
   }
-  let running = step();
+  async function begin(): Promise<void> {
+    await options.after;
+    if (!stopped) await step();
+  }
+  let running = options.after === undefined ? step() : begin();
 
   return {
     async stop(deadlineMs = 2_000) {
