@@ -29,6 +29,7 @@ export const SETTINGS: Settings = {
   dnsServers: "",
   dnsService: "kube-system/kube-dns",
   domainGraceS: 600,
+  ovsdbInactivityS: 5,
   metricsPort: 0,
   healthPort: 0,
   logLevel: "info",

@@ -14,7 +14,7 @@ import { readSettings, type Settings, withSettings } from "./settings.ts";
 async function build(settings: Settings, logTo: number) {
   const log = pino({ level: settings.logLevel, base: null }, pino.destination({ fd: logTo, sync: true }));
   const connection = await connectKube({ userAgent: "weft-controller" });
-  const northbound = openNorthbound(settings.ovnNb.split(","), log);
+  const northbound = openNorthbound(settings.ovnNb.split(","), log, settings.ovsdbInactivityS * 1000);
   const parts = {
     kube: connection.kube,
     northbound,

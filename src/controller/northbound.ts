@@ -19,6 +19,8 @@ import { operationsOf } from "./operations.ts";
 /** The OVSDB lock that the leader holds (an RFC 7047 `<id>`: no hyphen); each of its transactions asserts it, so a deposed leader cannot write. */
 export const LEADER_LOCK = "weft_controller";
 
+/** From dialling a server to knowing whether it leads, in ms, at least. */
+const CONNECT_MS = 5_000;
 /** How long a commit waits for its answer, in ms: a server without a majority of its cluster does not answer at all. */
 const COMMIT_MS = 30_000;
 /** The same for the question who leads; a later answer would not be believed (`fence.ts`). */
@@ -181,12 +183,18 @@ function podPortOf(row: MirrorRow<OvnNbTables["Logical_Switch_Port"]>): Committe
   return { name, subnet, mac, v4: v4?.text ?? "", v6: v6?.text ?? "", ...made };
 }
 
-/** Opens the connection to the northbound database; only its raft leader will do, for that is who keeps the lock. */
-export function openNorthbound(remotes: readonly string[], log: Logger): Northbound {
+/**
+ * Opens the connection to the northbound database; only its raft leader will do, for that is who keeps the lock. `inactivityMs`: after so long
+ * a silence the server is asked whether it is there, and after as long again the connection, and with it the lead, is given up.
+ */
+export function openNorthbound(remotes: readonly string[], log: Logger, inactivityMs: number): Northbound {
   const client = openOvsdb({
     remotes,
     database: OVN_NB.name,
     leaderOnly: true,
+    probeIntervalMs: inactivityMs,
+    // Whoever is that patient with a busy server is so when it is met, too.
+    connectTimeoutMs: Math.max(CONNECT_MS, inactivityMs),
     onEvent: (event) => {
       const level = event.type === "connecting" ? "debug" : event.type === "listener-error" ? "error" : "info";
       const { type, ...rest } = event;

@@ -22,6 +22,8 @@ export interface Settings {
   readonly dnsService: string;
   /** For so many seconds after its TTL an address of a domain name still counts. */
   readonly domainGraceS: number;
+  /** After so many seconds of silence the database is asked whether it is there, and after as many again the connection is given up. */
+  readonly ovsdbInactivityS: number;
   /** Whether subnets that do not say (`spec.enableLb`) have what their pods send to Services balanced by OVN. */
   readonly enableLb: boolean;
   /** Whether a KubeVirt machine has an address as long as it exists, or each of its pods one of its own. */
@@ -66,6 +68,15 @@ function seconds(text: string): number {
   return value;
 }
 
+/** Zero, as northd takes it for "never", would leave a controller with a connection that is long dead. */
+function inactivity(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 3600) {
+    throw new InvalidArgumentError(`"${text}" is not a number of seconds from 1 to 3600.`);
+  }
+  return value;
+}
+
 function boolean(text: string): boolean {
   if (text !== "true" && text !== "false") throw new InvalidArgumentError(`"${text}" is neither true nor false.`);
   return text === "true";
@@ -99,6 +110,12 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
     )
     .option("--dns-service <namespace/name>", "the Service of the cluster's DNS", "kube-system/kube-dns")
     .option("--domain-grace <seconds>", "how long after its TTL an address of a domain name still counts", seconds, 600)
+    .option(
+      "--ovsdb-inactivity-timeout <seconds>",
+      "silence of the northbound database until it is asked whether it is there; after as much again the connection is given up",
+      inactivity,
+      5,
+    )
     .option("--enable-lb <boolean>", "have OVN balance what pods of new subnets send to Services", boolean, true)
     .option("--keep-vm-ip <boolean>", "keep the address of a KubeVirt machine beyond its pods", boolean, true)
     .option("--metrics-port <port>", "port of /metrics", port, 10660)
@@ -119,6 +136,7 @@ interface Flags {
   readonly enableLb: boolean;
   readonly keepVmIp: boolean;
   readonly domainGrace: number;
+  readonly ovsdbInactivityTimeout: number;
   readonly allowMassDelete: boolean;
 }
 
@@ -139,6 +157,7 @@ export function readSettings(command: Command, environment: Readonly<Record<stri
     dnsServers: flags["dnsServers"] ?? "",
     dnsService: flags["dnsService"] ?? "",
     domainGraceS: flags.domainGrace,
+    ovsdbInactivityS: flags.ovsdbInactivityTimeout,
     enableLb: flags.enableLb,
     keepVmIp: flags.keepVmIp,
     metricsPort: flags.metricsPort,

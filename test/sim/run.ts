@@ -229,6 +229,7 @@ function settingsOf({ cidrs }: Script): Settings {
     dnsServers: "",
     dnsService: "kube-system/kube-dns",
     domainGraceS: 600,
+    ovsdbInactivityS: 5,
     enableLb: true,
     keepVmIp: true,
     metricsPort: 0,

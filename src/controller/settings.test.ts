@@ -1,0 +1,20 @@
+import { Command, CommanderError } from "commander";
+import t from "tap";
+import { readSettings, withSettings } from "./settings.ts";
+
+function parse(...args: readonly string[]) {
+  const command = withSettings(new Command().exitOverride().configureOutput({ writeErr: () => {} }), {});
+  command.action(() => {}).parse(["node", "weft-controller", ...args]);
+  return readSettings(command, {});
+}
+
+t.test(
+  "the database is asked after 5 s of silence whether it is there, as northd does, or after as long as is said",
+  async (t) => {
+    t.equal(parse().ovsdbInactivityS, 5);
+    t.equal(parse("--ovsdb-inactivity-timeout=60").ovsdbInactivityS, 60);
+    for (const wrong of ["0", "-1", "1.5", "3601", "never"]) {
+      t.throws(() => parse(`--ovsdb-inactivity-timeout=${wrong}`), CommanderError, wrong);
+    }
+  },
+);
