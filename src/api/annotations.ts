@@ -160,6 +160,12 @@ export const NODE = {
   egressRate: "ovn.kubernetes.io/egress_rate",
 } as const;
 
+/** Annotations of a controller's own Pod. */
+export const CONTROLLER_POD = {
+  /** Why this controller does not lead although no other does, in words, written by itself. */
+  notLeading: "weft.kubeovn.io/not-leading",
+} as const;
+
 /** Labels of a Node: its roles. */
 export const NODE_LABEL = {
   icGateway: "ovn.kubernetes.io/ic-gw",

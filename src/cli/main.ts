@@ -52,7 +52,8 @@ program
     const options = command.optsWithGlobals<Options>();
     return withKube(options, async (kube) => {
       const data = await readStatus(kube, options.namespace, Date.now());
-      const ok = data.leader !== undefined && [...data.subnets, ...data.vpcs].every(({ ready }) => ready === "yes");
+      const led = data.leader !== undefined && data.blocked.length === 0;
+      const ok = led && [...data.subnets, ...data.vpcs].every(({ ready }) => ready === "yes");
       return { data, text: formatStatus(data), ok };
     });
   });

@@ -1,9 +1,9 @@
-import { NODE } from "../api/annotations.ts";
+import { CONTROLLER_POD, NODE } from "../api/annotations.ts";
 import { type Condition, findCondition } from "../api/conditions.ts";
 import type { Kube } from "../kube/kube.ts";
 import { type LeaseView, readLease } from "../kube/lease.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { NODES, type ResourceType, SUBNETS, VPCS } from "../kube/resources.ts";
+import { NODES, PODS, type ResourceType, SUBNETS, VPCS } from "../kube/resources.ts";
 import { formatTable } from "./table.ts";
 
 /** The network at a glance, as data. */
@@ -12,6 +12,8 @@ export interface NetworkStatus {
   readonly leader: string | undefined;
   /** Why nobody is thought to lead. */
   readonly leaderProblem: string | undefined;
+  /** Controllers that do not lead although they could, each with its reason. */
+  readonly blocked: readonly { readonly pod: string; readonly reason: string }[];
   readonly nodes: readonly {
     readonly name: string;
     readonly join: string;
@@ -33,14 +35,19 @@ type Loose = Readonly<Record<string, unknown>>;
 
 /** Reads what Weft knows of itself from the API server. `now`: the time, in ms since 1970. */
 export async function readStatus(kube: Kube, namespace: string, now: number): Promise<NetworkStatus> {
-  const [lease, nodes, vpcs, subnets] = await Promise.all([
+  const [lease, controllers, nodes, vpcs, subnets] = await Promise.all([
     readLease(kube, { namespace, name: "kube-ovn-controller" }),
+    everything(kube, PODS, { namespace, labelSelector: "app=kube-ovn-controller" }),
     everything(kube, NODES),
     everything(kube, VPCS),
     everything(kube, SUBNETS),
   ]);
   return {
     ...leaderOf(lease, now),
+    blocked: controllers.flatMap(({ metadata: { name, annotations = {} } }) => {
+      const reason = annotations[CONTROLLER_POD.notLeading];
+      return reason === undefined ? [] : [{ pod: name, reason }];
+    }),
     nodes: nodes.map(({ metadata, status }) => {
       const annotations = metadata.annotations ?? {};
       const conditions = ((status as Loose | undefined)?.["conditions"] ?? []) as readonly {
@@ -86,7 +93,10 @@ export async function readStatus(kube: Kube, namespace: string, now: number): Pr
 export function formatStatus(status: NetworkStatus): string {
   const yes = (value: boolean): string => (value ? "yes" : "NO");
   return [
-    `Leader: ${status.leader ?? `none: ${status.leaderProblem}`}\n`,
+    [
+      `Leader: ${status.leader ?? `none: ${status.leaderProblem}`}\n`,
+      ...status.blocked.map(({ pod, reason }) => `${pod} does not lead: ${reason}.\n`),
+    ].join(""),
     formatTable(
       ["NODE", "READY", "JOIN ADDRESS", "CHASSIS"],
       status.nodes.map(({ name, ready, join, chassis }) => [name, yes(ready), join || "-", chassis || "-"]),
@@ -133,11 +143,15 @@ function readiness(object: KubeObject): string {
   return ready.status === "True" ? "yes" : `NO: ${ready.reason ?? ""} ${ready.message ?? ""}`.trim();
 }
 
-async function everything(kube: Kube, type: ResourceType): Promise<readonly KubeObject[]> {
+async function everything(
+  kube: Kube,
+  type: ResourceType,
+  which: { readonly namespace?: string; readonly labelSelector?: string } = {},
+): Promise<readonly KubeObject[]> {
   const items: KubeObject[] = [];
   let page: { readonly continue?: string } = {};
   do {
-    const answer = await kube.list(type, { limit: 500, ...page });
+    const answer = await kube.list(type, { ...which, limit: 500, ...page });
     items.push(...answer.items);
     page = answer.continue ? { continue: answer.continue } : {};
   } while (page.continue !== undefined);

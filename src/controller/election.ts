@@ -1,12 +1,16 @@
+import { CONTROLLER_POD } from "../api/annotations.ts";
+import { KubeError } from "../kube/errors.ts";
 import { type PublishedLease, publishLease } from "../kube/lease.ts";
+import { PODS } from "../kube/resources.ts";
 import type { Controller, ControllerParts } from "./controller.ts";
+import { findForeignRows, foreignRowsMessage, isForeign } from "./foreign-rows.ts";
 
 /** The Lease that shows people who leads; its name is Kube-OVN's. */
 const LEASE = "kube-ovn-controller";
 
 /**
  * One candidate for the lead: reads everything, leads while it holds the lock of the northbound database, follows
- * otherwise. The Lease says so to people, and decides nothing.
+ * otherwise. The Lease says so to people, and decides nothing. In a database where Kube-OVN has made a network it does not lead.
  */
 export class Election {
   readonly #parts: ControllerParts;
@@ -17,6 +21,13 @@ export class Election {
   /** The release of the last term's Lease. */
   #released: Promise<void> = Promise.resolve();
   #synced = false;
+  /** It is being looked whether the lead can be taken. */
+  #looking = false;
+  #blocked: string | undefined;
+  /** It has been decided once whether something speaks against leading. */
+  #judged = false;
+  /** Writes of the annotation that says so, one after the other. */
+  #told: Promise<void> = Promise.resolve();
 
   /** `onFailure`: leading could not begin; the process is to be given up, so that another one can. */
   constructor(parts: ControllerParts, controller: Controller, onFailure: () => void) {
@@ -30,15 +41,23 @@ export class Election {
     return this.#synced;
   }
 
+  /** Why this process does not lead although it could: what stands in the database, and what to do. */
+  get blocked(): string | undefined {
+    return this.#blocked;
+  }
+
   /** Begins to read, and to stand for election. */
   start(): void {
     const { northbound, log } = this.#parts;
-    northbound.lock.onChange((state) => (state === "held" ? this.#lead() : this.#follow()));
+    northbound.lock.onChange((state) => (state === "held" ? this.#stand() : this.#follow()));
+    northbound.subscribe((changes) => {
+      if (this.#blocked !== undefined && changes.some((change) => isForeign(change.old ?? {}))) this.#stand();
+    });
     this.#controller.sync(this.#stop.signal).then(
       () => {
         this.#synced = true;
         log.info({ ...this.#controller.counts() }, "everything is read");
-        this.#lead();
+        this.#stand();
       },
       (error: unknown) => {
         if (!this.#stop.signal.aborted) log.error({ err: error }, "reading everything failed");
@@ -54,9 +73,57 @@ export class Election {
     await this.#released;
   }
 
+  /** Takes the lead, if nothing speaks against it in the database as it is now. */
+  #stand(): void {
+    const { northbound } = this.#parts;
+    if (!this.#mayLead() || this.#looking) return;
+    this.#looking = true;
+    northbound.whenReady(this.#stop.signal).then(
+      () => {
+        this.#looking = false;
+        if (!this.#mayLead()) return;
+        const foreign = findForeignRows(northbound.rows());
+        this.#block(foreign.length === 0 ? undefined : foreignRowsMessage(foreign));
+        if (this.#blocked === undefined) this.#lead();
+      },
+      // The connection was closed, or all of this has been.
+      () => {
+        this.#looking = false;
+      },
+    );
+  }
+
+  #mayLead(): boolean {
+    return this.#synced && this.#parts.northbound.lock.state === "held" && !this.#controller.leading;
+  }
+
+  #block(reason: string | undefined): void {
+    const { log } = this.#parts;
+    const before = this.#blocked;
+    if (this.#judged && reason === before) return;
+    this.#judged = true;
+    this.#blocked = reason;
+    if (reason !== undefined) log.error(reason);
+    else if (before !== undefined) log.info("the northbound database holds no rows of Kube-OVN any more");
+    // Also when nothing speaks against it at first: an earlier process of this pod may have left the annotation.
+    this.#told = this.#told.then(() => this.#tell(reason));
+  }
+
+  /** Says at this process's own pod why it does not lead, for `weftctl status`. It may have none, and then the log has said it. */
+  async #tell(reason: string | undefined): Promise<void> {
+    const { kube, settings, log } = this.#parts;
+    const ref = { namespace: settings.namespace, name: settings.identity };
+    const body = { metadata: { annotations: { [CONTROLLER_POD.notLeading]: reason ?? null } } };
+    try {
+      await kube.patch(PODS, ref, { type: "merge", body }, { signal: this.#stop.signal });
+    } catch (error) {
+      if (this.#stop.signal.aborted || (error instanceof KubeError && error.code === "not-found")) return;
+      log.warn({ err: error }, "the controller's pod could not be annotated");
+    }
+  }
+
   #lead(): void {
-    const { kube, northbound, log, settings, clock } = this.#parts;
-    if (!this.#synced || northbound.lock.state !== "held" || this.#controller.leading) return;
+    const { kube, log, settings, clock } = this.#parts;
     log.info("this process leads");
     this.#lease = publishLease(kube, {
       namespace: settings.namespace,

@@ -50,7 +50,7 @@ async function run(settings: Settings): Promise<void> {
       registry,
       notReady: () =>
         election.synced && northbound.synced
-          ? undefined
+          ? election.blocked
           : "still reading from the API server or the northbound database",
     },
   );
