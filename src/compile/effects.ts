@@ -139,7 +139,7 @@ export interface ReportEffect {
 export function withNotes(effect: ConditionEffect, all: readonly Note[]): ConditionEffect {
   const notes = all.slice(0, 10);
   const [first] = notes;
-  if (first === undefined || !effect.ready) return effect;
+  if (first === undefined) return effect;
   const reason = effect.reason === "Ready" ? first.reason : effect.reason;
   const texts = [effect.message, ...notes.map(({ message }) => message)].filter((text) => text !== "");
   if (all.length > notes.length) texts.push(`and ${all.length - notes.length} more`);

@@ -57,6 +57,13 @@ export function vpcReferences(reader: FactReader, vpc: VpcFact): readonly Note[]
   return notes;
 }
 
+/** The fields that an object sets and that nothing is done about. */
+export function unsupportedNotes({ unsupported }: { readonly unsupported: readonly string[] }): readonly Note[] {
+  if (unsupported.length === 0) return [];
+  const fields = unsupported.map((path) => `spec.${path}`).join(", ");
+  return [{ reason: "NotSupported", message: `not supported yet, and without effect: ${fields}` }];
+}
+
 function listed(names: readonly string[]): string {
   const shown = names
     .slice(0, 5)

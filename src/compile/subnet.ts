@@ -21,7 +21,7 @@ import {
 } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { loadBalancerGroupId, nodesSetId, routerId, switchId, UPLINKS_ID } from "./owner-ids.ts";
-import { subnetReferences } from "./references.ts";
+import { subnetReferences, unsupportedNotes } from "./references.ts";
 import { externalIds } from "./rows.ts";
 import { addAcls } from "./subnet-acls.ts";
 import { addDhcp, dhcpProblems } from "./subnet-dhcp.ts";
@@ -162,16 +162,8 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
   return build.finish();
 }
 
-function compileEffects({
-  subnet,
-  verdict,
-  accepted,
-  cluster,
-  holders,
-  joinCidr,
-  nodes,
-  notes,
-}: SubnetInput): WeftEffect[] {
+function compileEffects(input: SubnetInput): WeftEffect[] {
+  const { subnet, verdict, accepted, cluster, nodes, notes } = input;
   const { name, uid, generation } = subnet;
   const effects: WeftEffect[] = [...finalizer("subnets", subnet, true)];
   if (Object.keys(subnet.missing).length > 0 && subnet.problem === undefined) {
@@ -206,23 +198,24 @@ function compileEffects({
     const status = { activateGateway: ready ? (active?.name ?? "") : "" };
     return { ...state, ...(refused && { refused }), status };
   };
-  if (!verdict.ok) effects.push(condition(false, verdict.reason, verdict.message));
-  else if (subnet.deleting) effects.push(condition(false, "InUse", inUse(holders, cluster)));
-  else {
-    const lack = notBuilt(subnet);
-    const problems = [...translateSubnetRules(subnet, joinCidr).problems, ...dhcpProblems(subnet)];
-    const [problem] = problems;
-    if (lack !== undefined) effects.push(condition(false, lack.reason, lack.message));
-    else {
-      const state =
-        problem === undefined
-          ? condition(true, "Ready", former(subnet, verdict))
-          : notAsWritten(condition(true, problem.reason, problemText(problems)));
-      const viaNodes = subnet.vpc === cluster.router && name !== cluster.joinSubnet && isOvnProvider(subnet.provider);
-      effects.push(withNotes(state, [...(viaNodes ? gatewayNotes(subnet, nodes) : []), ...notes]));
-    }
-  }
+  const viaNodes = subnet.vpc === cluster.router && name !== cluster.joinSubnet && isOvnProvider(subnet.provider);
+  const gateways = verdict.ok && viaNodes ? gatewayNotes(subnet, nodes) : [];
+  effects.push(withNotes(stateOf(input, condition), [...gateways, ...notes, ...unsupportedNotes(subnet)]));
   return effects;
+}
+
+function stateOf(
+  { subnet, verdict, cluster, holders, joinCidr }: SubnetInput,
+  condition: (ready: boolean, reason: string, message: string) => ConditionEffect,
+): ConditionEffect {
+  if (!verdict.ok) return condition(false, verdict.reason, verdict.message);
+  if (subnet.deleting) return condition(false, "InUse", inUse(holders, cluster));
+  const lack = notBuilt(subnet);
+  if (lack !== undefined) return condition(false, lack.reason, lack.message);
+  const problems = [...translateSubnetRules(subnet, joinCidr).problems, ...dhcpProblems(subnet)];
+  const [problem] = problems;
+  if (problem === undefined) return condition(true, "Ready", former(subnet, verdict));
+  return notAsWritten(condition(true, problem.reason, problemText(problems)));
 }
 
 /** Its pods are served, which nodes go by; that something in its spec does not count is in condition `Validated`. */

@@ -8,7 +8,7 @@ import type { UnitKind } from "../unit/kind.ts";
 import { type ConditionEffect, finalizer, type Note, remember, type WeftEffect, withNotes } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { switchId } from "./owner-ids.ts";
-import { missingNamespaces } from "./references.ts";
+import { missingNamespaces, unsupportedNotes } from "./references.ts";
 import { externalIds } from "./rows.ts";
 
 interface VipInput {
@@ -54,7 +54,10 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
 
   compile({ vip, subnet, parents, taken, refusal, notes }): Fragment<WeftEffect> {
     if (vip.deleting) return { rows: [], edges: [], effects: finalizer("vips", vip, false) };
-    const effects: WeftEffect[] = [...finalizer("vips", vip, true), ...stateOf(vip, subnet, refusal, notes)];
+    const effects: WeftEffect[] = [
+      ...finalizer("vips", vip, true),
+      ...stateOf(vip, subnet, refusal, [...notes, ...unsupportedNotes(vip)]),
+    ];
     if (vip.problem === undefined && vip.written.length + vip.inForce.length > 0) {
       effects.push(...remember("vips", vip, { selector: vip.written }));
     }
@@ -75,25 +78,17 @@ function stateOf(
   refusal: VerdictFact | undefined,
   notes: readonly Note[],
 ): readonly ConditionEffect[] {
-  const say = (ready: boolean, reason: string, message: string): readonly ConditionEffect[] => [
-    {
-      kind: "condition",
-      key: `condition/vips/${name}`,
-      resource: "vips",
-      name,
-      uid,
-      ready,
-      reason,
-      message,
-      ...(problem && { refused: problem }),
-    },
-  ];
+  const say = (ready: boolean, reason: string, message: string): readonly ConditionEffect[] => {
+    const about = { key: `condition/vips/${name}`, resource: "vips", name, uid } as const;
+    return [
+      withNotes({ kind: "condition", ...about, ready, reason, message, ...(problem && { refused: problem }) }, notes),
+    ];
+  };
   if (!given) return refusal === undefined ? [] : say(false, refusal.reason, refusal.message);
   if (subnet === undefined) {
     return say(false, "SubnetNotReady", `subnet "${of}" (spec.subnet) is not in force; see its own conditions`);
   }
-  const all = say(true, "Ready", `it has ${[v4, v6, mac].filter((part) => part !== "").join(", ")}`);
-  return all.map((effect) => withNotes(effect, notes));
+  return say(true, "Ready", `it has ${[v4, v6, mac].filter((part) => part !== "").join(", ")}`);
 }
 
 function addVirtualPort(build: FragmentBuilder, vip: VipFact, subnet: SubnetFact, parents: readonly string[]): void {

@@ -6,7 +6,7 @@ import type { DesiredRow, Edge, Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import { finalizer, type Note, problemText, type WeftEffect, withNotes } from "./effects.ts";
 import { loadBalancerGroupId, routerId, UPLINKS_ID } from "./owner-ids.ts";
-import { vpcReferences } from "./references.ts";
+import { unsupportedNotes, vpcReferences } from "./references.ts";
 import { edge, externalIds, row } from "./rows.ts";
 import { rememberRoutes, settleVpcRoutes } from "./vpc-routes.ts";
 
@@ -121,7 +121,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
             ...state,
             status,
           },
-          notes,
+          [...notes, ...unsupportedNotes(vpc)],
         ),
       ],
     };

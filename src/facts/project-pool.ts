@@ -3,6 +3,7 @@ import type { VipSpec, VipStatus } from "../api/generated/vip.ts";
 import { parseRange } from "../net/range.ts";
 import { IN_FORCE_ANNOTATION, readFields, stringList } from "./in-force.ts";
 import type { ObjectMeta } from "./meta.ts";
+import { unsupportedFields } from "./not-supported.ts";
 import type { IpPoolFact, VipFact } from "./types.ts";
 
 /** What {@link projectIpPool} reads of an IPPool. */
@@ -69,6 +70,7 @@ export function projectVip({ metadata, spec = {}, status = {} }: VipObject): Vip
     v6: spec.v6ip ?? "",
     mac: (spec.macAddress ?? "").toLowerCase(),
     given: Boolean(status.mac || status.v4ip || status.v6ip),
+    unsupported: unsupportedFields("vips", spec),
     written,
     ...(labels?.every((label) => label !== undefined) === true && { selector: labels }),
     inForce,

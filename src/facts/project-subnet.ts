@@ -7,6 +7,7 @@ import { type Dual, formatDual, parseDualCidr, parseDualIp } from "../net/dual.t
 import { parseRange } from "../net/range.ts";
 import { IN_FORCE_ANNOTATION, type InForce, readInForce } from "./in-force.ts";
 import type { ObjectMeta } from "./meta.ts";
+import { unsupportedFields } from "./not-supported.ts";
 import type { SubnetFact, SubnetSpecFact } from "./types.ts";
 
 /** What {@link projectSubnet} reads of a Subnet. */
@@ -88,6 +89,7 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
       match,
       action,
     })),
+    unsupported: unsupportedFields("subnets", spec),
     missing,
     ...(addressing.problem === undefined ? {} : { problem: addressing.problem }),
     ...(accepted === undefined ? {} : { accepted }),

@@ -131,6 +131,8 @@ export interface VipFact {
   readonly given: boolean;
   /** Labels of the pods that may be its parents; empty for all of the namespace, absent for none of them: it cannot be read. */
   readonly selector?: readonly (readonly [key: string, value: string])[];
+  /** What it sets of `NOT_SUPPORTED`. */
+  readonly unsupported: readonly string[];
   /** `spec.selector` as written. */
   readonly written: readonly string[];
   /** What its `IN_FORCE_ANNOTATION` says; "" where it has none. */
@@ -206,6 +208,8 @@ export interface SubnetFact {
   readonly allowSubnets: readonly string[];
   readonly allowEwTraffic: boolean;
   readonly acls: readonly SubnetAclFact[];
+  /** What it sets of `NOT_SUPPORTED`. */
+  readonly unsupported: readonly string[];
   /** Spec fields that are empty in the object and that the controller fills in, as Kube-OVN does. */
   readonly missing: Readonly<Record<string, unknown>>;
   /** Why the spec cannot be used, in a sentence; absent where it can. */
@@ -426,6 +430,8 @@ export interface VpcFact {
   readonly defaultSubnet: string;
   readonly staticRoutes: readonly StaticRouteFact[];
   readonly policyRoutes: readonly PolicyRouteFact[];
+  /** What it sets of `NOT_SUPPORTED`. */
+  readonly unsupported: readonly string[];
   /** What of it cannot be. */
   readonly problems: readonly { readonly path: string; readonly reason: string; readonly message: string }[];
   /** What its `IN_FORCE_ANNOTATION` says; "" where it has none. */

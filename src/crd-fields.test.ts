@@ -1,0 +1,345 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { parse } from "yaml";
+import { DerivedFacts } from "./compile/derived.ts";
+import { addPod, addVpc, sampleFacts } from "./compile/testing.ts";
+import { compileAll } from "./compile/whole.ts";
+import { rig } from "./controller/allocator-testing.ts";
+import { subnetFact } from "./daemon/subnets.ts";
+import { NOT_SUPPORTED } from "./facts/not-supported.ts";
+import { projectNode } from "./facts/project-core.ts";
+import { feedsOf } from "./feed/feeds.ts";
+
+/**
+ * Walks every field of the specs in `crds/`: setting it changes what is made of the object (its rows, effects and addresses, or what nodes
+ * read of it), or the object's condition names it as not supported. So nothing is taken and ignored in silence.
+ */
+
+type Spec = Readonly<Record<string, unknown>>;
+interface Sample {
+  /** What the rest of the spec must say for the field to mean something. */
+  readonly base?: Spec;
+  readonly value: unknown;
+}
+/** A sample; or why there is nothing to be seen of the field, whatever it says. */
+type Samples = Readonly<Record<string, Sample | string>>;
+
+const SELECTOR = [{ matchLabels: { gw: "yes" } }];
+const CENTRAL = { gatewayType: "centralized" };
+const ACL = { direction: "to-lport", action: "drop", match: "ip4", priority: 5 };
+
+const SUBNET: Samples = {
+  default: { base: { vpc: "team" }, value: true },
+  vpc: { value: "other" },
+  protocol: { value: "IPv4" },
+  namespaces: { value: ["default"] },
+  namespaceSelectors: { value: [{ matchLabels: { team: "a" } }] },
+  cidrBlock: { value: "10.21.0.0/24" },
+  gateway: { value: "10.20.0.9" },
+  excludeIps: { value: ["10.20.0.2..10.20.0.9"] },
+  provider: { value: "net.default.ovn" },
+  gatewayType: { base: { gatewayNode: "weft-1" }, value: "centralized" },
+  gatewayNode: { base: CENTRAL, value: "weft-1" },
+  gatewayNodeSelectors: { base: CENTRAL, value: SELECTOR },
+  natOutgoing: { value: true },
+  "natOutgoingPolicyRules[].action": { value: "nat" },
+  "natOutgoingPolicyRules[].match.srcIPs": { value: "10.20.0.0/28" },
+  "natOutgoingPolicyRules[].match.dstIPs": { value: "10.9.0.0/28" },
+  externalEgressGateway: { value: "192.168.0.1" },
+  policyRoutingPriority: { value: 1500 },
+  policyRoutingTableID: { value: 1000 },
+  mtu: { value: 1300 },
+  private: { value: true },
+  allowSubnets: { base: { private: true }, value: ["10.9.0.0/16"] },
+  allowEWTraffic: { base: { acls: [ACL] }, value: true },
+  "acls[].direction": { base: { acls: [ACL] }, value: "from-lport" },
+  "acls[].priority": { base: { acls: [ACL] }, value: 6 },
+  "acls[].match": { base: { acls: [ACL] }, value: "ip6" },
+  "acls[].action": { base: { acls: [ACL] }, value: "allow" },
+  vlan: { value: "v1" },
+  vips: { value: ["10.20.0.7"] },
+  logicalGateway: { value: true },
+  disableGatewayCheck: "no pod's start waits for its gateway to answer, whatever it says",
+  disableInterConnection: "no subnet is told to other clusters",
+  enableDHCP: { value: true },
+  dhcpV4Options: { base: { enableDHCP: true }, value: "lease_time=60" },
+  dhcpV6Options: { base: { enableDHCP: true, cidrBlock: "fd00:20::/112" }, value: 'domain_search="a.b"' },
+  enableIPv6RA: { base: { cidrBlock: "fd00:20::/112" }, value: true },
+  ipv6RAConfigs: { base: { enableIPv6RA: true, cidrBlock: "fd00:20::/112" }, value: "max_interval=60,min_interval=5" },
+  u2oInterconnection: { value: true },
+  u2oInterconnectionIP: { value: "10.20.0.7" },
+  "u2oFeatures.overlayOnlyRouting": { value: true },
+  enableLb: { value: false },
+  enableEcmp: { base: { ...CENTRAL, gatewayNode: "weft-1,weft-2" }, value: true },
+  enableMulticastSnoop: { value: true },
+  enableExternalLBAddress: { value: true },
+  routeTable: { value: "t" },
+  nodeNetwork: { value: "storage" },
+};
+
+const ROUTE = { cidr: "172.31.0.0/16", nextHopIP: "10.0.1.254" };
+const RULE = { priority: 5, match: "ip4", action: "reroute", nextHopIP: "10.0.1.254" };
+const VPC: Samples = {
+  defaultSubnet: { base: { namespaces: ["default"] }, value: "x-subnet" },
+  namespaces: { base: { defaultSubnet: "x-subnet" }, value: ["default"] },
+  "staticRoutes[].policy": { base: { staticRoutes: [ROUTE] }, value: "policySrc" },
+  "staticRoutes[].cidr": { base: { staticRoutes: [ROUTE] }, value: "172.30.0.0/16" },
+  "staticRoutes[].nextHopIP": { base: { staticRoutes: [ROUTE] }, value: "10.0.1.253" },
+  "staticRoutes[].ecmpMode": { base: { staticRoutes: [ROUTE] }, value: "ecmp_symmetric_reply" },
+  "staticRoutes[].bfdId": { base: { staticRoutes: [ROUTE] }, value: "4ba0d4e4-2d1c-4b7c-9d6f-0b0f5d4d8f3a" },
+  "staticRoutes[].routeTable": { base: { staticRoutes: [ROUTE] }, value: "t" },
+  "policyRoutes[].priority": { base: { policyRoutes: [RULE] }, value: 6 },
+  "policyRoutes[].match": { base: { policyRoutes: [RULE] }, value: "ip4.src == 10.0.1.9" },
+  "policyRoutes[].action": { base: { policyRoutes: [RULE] }, value: "drop" },
+  "policyRoutes[].nextHopIP": { base: { policyRoutes: [RULE] }, value: "10.0.1.253" },
+  "vpcPeerings[].remoteVpc": { value: "other" },
+  "vpcPeerings[].localConnectIP": { value: "169.254.0.1/30" },
+  enableExternal: { value: true },
+  extraExternalSubnets: { value: ["ext"] },
+  enableBfd: { value: true },
+  "bfdPort.enabled": { value: true },
+  "bfdPort.ip": { value: "10.255.255.255" },
+  "bfdPort.nodeSelector": { value: SELECTOR[0] },
+};
+
+const POOL: Samples = {
+  subnet: { value: "x-subnet" },
+  ips: { value: ["10.16.0.100"] },
+  namespaces: { value: ["default"] },
+  enableAddressSet: { value: true },
+};
+
+const VIP: Samples = {
+  namespace: { base: { v4ip: "10.16.0.70" }, value: "default" },
+  subnet: { value: "x-subnet" },
+  type: { value: "switch_lb_vip" },
+  v4ip: { value: "10.16.0.77" },
+  v6ip: { value: "fd00:10:16::77" },
+  macAddress: { value: "02:00:00:00:00:77" },
+  selector: { base: { namespace: "default" }, value: ["app: other"] },
+  attachSubnets: { value: ["x-subnet"] },
+};
+
+const RECORD = "a record of the controller's own doing; the address is in v4IpAddress and v6IpAddress";
+const IP: Samples = {
+  podName: { base: { namespace: "default" }, value: "z" },
+  namespace: { base: { podName: "z" }, value: "default" },
+  podType: { base: { namespace: "default", podName: "gone" }, value: "StatefulSet" },
+  subnet: { value: "x-subnet" },
+  nodeName: RECORD,
+  containerID: RECORD,
+  v4IpAddress: { value: "10.16.0.88" },
+  v6IpAddress: { value: "fd00:10:16::88" },
+  ipAddress: RECORD,
+  macAddress: { base: { podName: "z", namespace: "default" }, value: "02:00:00:00:00:88" },
+  attachSubnets: RECORD,
+  attachIps: RECORD,
+  attachMacs: RECORD,
+};
+
+const SG_RULE = {
+  ipVersion: "ipv4",
+  protocol: "tcp",
+  priority: 5,
+  remoteType: "address",
+  remoteAddress: "10.9.0.0/16",
+  policy: "allow",
+  portRangeMin: 80,
+  portRangeMax: 90,
+};
+const sgRules = (list: "ingressRules" | "egressRules"): Samples => {
+  const base = { tier: 0, [list]: [SG_RULE] };
+  const values = {
+    ipVersion: "ipv6",
+    protocol: "udp",
+    priority: 6,
+    remoteType: "securityGroup",
+    remoteAddress: "10.8.0.0/16",
+    portRangeMin: 81,
+    portRangeMax: 91,
+    localAddress: "10.16.0.0/24",
+    policy: "drop",
+  };
+  const ports = { sourcePortRangeMin: 10, sourcePortRangeMax: 20 };
+  return {
+    ...Object.fromEntries(Object.entries(values).map(([field, value]) => [`${list}[].${field}`, { base, value }])),
+    [`${list}[].remoteSecurityGroup`]: {
+      base: { [list]: [{ ...SG_RULE, remoteType: "securityGroup" }] },
+      value: "other",
+    },
+    [`${list}[].sourcePortRangeMin`]: { base: { [list]: [{ ...SG_RULE, ...ports }] }, value: 11 },
+    [`${list}[].sourcePortRangeMax`]: { base: { [list]: [{ ...SG_RULE, ...ports }] }, value: 21 },
+  };
+};
+const SECURITY_GROUP: Samples = {
+  ...sgRules("ingressRules"),
+  ...sgRules("egressRules"),
+  allowSameGroupTraffic: { value: true },
+  tier: { base: { ingressRules: [SG_RULE] }, value: 1 },
+};
+
+const KINDS = [
+  { file: "subnets", kind: "subnetSpecs", resource: "subnets", base: { cidrBlock: "10.20.0.0/24" }, samples: SUBNET },
+  { file: "vpcs", kind: "vpcs", resource: "vpcs", base: {}, samples: VPC },
+  {
+    file: "ippools",
+    kind: "ipPools",
+    resource: "ipPools",
+    base: { subnet: "ovn-default", ips: ["10.16.0.50"] },
+    samples: POOL,
+  },
+  { file: "vips", kind: "vips", resource: "vips", base: { subnet: "ovn-default" }, samples: VIP },
+  {
+    file: "ips",
+    kind: "ips",
+    resource: undefined,
+    base: { subnet: "ovn-default", v4IpAddress: "10.16.0.60", macAddress: "02:00:00:00:00:60" },
+    samples: IP,
+  },
+  { file: "security-groups", kind: "securityGroups", resource: "securityGroups", base: {}, samples: SECURITY_GROUP },
+] as const;
+
+const FEEDS = feedsOf({ router: "ovn-cluster", joinSubnet: "join" });
+
+/** All that is made of one object beside a sample cluster: what is compiled, given and refused, what nodes read, and its conditions. */
+function observe(kind: (typeof KINDS)[number]["kind"], spec: Spec): { made: string; notSupported: string } {
+  const facts = sampleFacts();
+  const conditions: string[] = [];
+  const texts: string[] = [];
+  for (const name of ["weft-1", "weft-2"]) {
+    const node = facts.get("nodes", name);
+    const labels = { gw: name === "weft-2" ? "yes" : "no" };
+    if (node)
+      facts.set("nodes", name, {
+        ...projectNode({ metadata: { name, uid: node.uid, labels } }),
+        internal: node.internal,
+      });
+  }
+  addVpc(facts, "other", {});
+  addVpc(facts, "team", { namespaces: ["teams"] });
+  const set = (of: keyof typeof FEEDS, name: string, wanted: Spec, status?: object): void => {
+    const object = {
+      metadata: { name, uid: `uid-${name}`, generation: 1, creationTimestamp: name },
+      spec: wanted,
+      status,
+    };
+    const fact = FEEDS[of]?.project(object as never) as never;
+    facts.set(of, name, fact);
+  };
+  set("subnetSpecs", "x-subnet", { cidrBlock: "10.50.0.0/24", ...(kind === "vpcs" && { vpc: "x" }) });
+  set("securityGroups", "other", {});
+  const given = kind === "vips" ? { mac: "02:00:00:00:00:01" } : undefined;
+  const own = kind === "ips" ? "z.default" : "x";
+  set(kind, own, spec, given);
+  if (kind === "vips") set(kind, "x-new", spec);
+  const annotations = { "ovn.kubernetes.io/aaps": "x" };
+  addPod(facts, "web", { node: "weft-1", labels: { app: "web" }, annotations });
+  addPod(facts, "z", { node: "weft-1" });
+  addPod(facts, "member", { node: "weft-1", annotations: { "ovn.kubernetes.io/security_groups": "x" } });
+  addPod(facts, "inside", { node: "weft-1", annotations: { "ovn.kubernetes.io/logical_switch": "x" } });
+  const derived = new DerivedFacts(facts);
+  facts.subscribe((change) => derived.noteFact(change));
+  derived.start();
+  const { allocator, records, said } = rig(facts);
+  allocator.start();
+  for (const [unit, fragment] of compileAll(facts)) {
+    for (const effect of fragment.effects) {
+      if (effect.kind !== "condition" || effect.name !== "x") continue;
+      for (const { reason, message } of effect.notes ?? []) if (reason === "NotSupported") conditions.push(message);
+    }
+    const effects = fragment.effects.map((effect) => {
+      if (effect.kind !== "condition") return effect;
+      const { notes: all = [], ...rest } = effect;
+      const notes = all.filter(({ reason }) => reason !== "NotSupported");
+      const [first] = notes;
+      const message = effect.message.replace(/(; )?not supported yet, and without effect: .*$/, "");
+      return {
+        ...rest,
+        notes,
+        message,
+        reason: effect.reason === "NotSupported" ? (first?.reason ?? "Ready") : effect.reason,
+      };
+    });
+    texts.push(JSON.stringify([unit, fragment.rows, fragment.edges, effects]));
+  }
+  const metadata = { name: "x", uid: "x", resourceVersion: "1" };
+  if (kind === "subnetSpecs")
+    texts.push(
+      JSON.stringify(subnetFact({ metadata, spec } as never), (_, value) =>
+        typeof value === "bigint" ? `${value}` : value,
+      ),
+    );
+  texts.push(
+    JSON.stringify([...records].map(([name, { lease }]) => [name, lease])),
+    JSON.stringify(said),
+    JSON.stringify(facts.all("verdicts")),
+  );
+  return { made: texts.join("\n"), notSupported: conditions.join() };
+}
+
+interface Schema {
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly items?: Schema;
+}
+
+/** The paths of all fields; selectors of labels are one field each. */
+function leaves(schema: Schema, path: string): readonly string[] {
+  if (schema.items?.properties !== undefined && schema.items.properties["matchLabels"] === undefined)
+    return leaves(schema.items, `${path}[]`);
+  if (schema.properties === undefined || schema.properties["matchLabels"] !== undefined) return [path];
+  return Object.entries(schema.properties).flatMap(([name, inner]) =>
+    leaves(inner, path === "" ? name : `${path}.${name}`),
+  );
+}
+
+function withField(spec: Spec, path: string, value: unknown): Spec {
+  const [first = "", ...rest] = path.split(".");
+  const name = first.replace("[]", "");
+  if (rest.length === 0) return { ...spec, [name]: value };
+  const inner = spec[name];
+  if (!first.endsWith("[]")) return { ...spec, [name]: withField((inner ?? {}) as Spec, rest.join("."), value) };
+  const [entry = {}, ...others] = (inner ?? []) as readonly Spec[];
+  return { ...spec, [name]: [withField(entry, rest.join("."), value), ...others] };
+}
+
+for (const { file, kind, resource, base, samples } of KINDS) {
+  t.test(`each field of ${file} is acted on, or named in the condition as not supported`, async (t) => {
+    const crd = parse(readFileSync(join(import.meta.dirname, `../crds/${file}.yaml`), "utf8"));
+    const paths = leaves(crd.spec.versions[0].schema.openAPIV3Schema.properties.spec, "");
+    t.ok(paths.length > 0);
+    t.same(
+      Object.keys(samples).filter((path) => !paths.includes(path)),
+      [],
+      "no sample is of a field that is gone",
+    );
+    const listed: readonly string[] =
+      resource !== undefined && resource in NOT_SUPPORTED ? NOT_SUPPORTED[resource as keyof typeof NOT_SUPPORTED] : [];
+    const named = new Set<string>();
+    for (const path of paths) {
+      const sample = samples[path];
+      if (sample === undefined) {
+        t.fail(`${path}: there is no sample of it here; add one`);
+        continue;
+      }
+      if (typeof sample === "string") continue;
+      const without = { ...base, ...sample.base };
+      const before = observe(kind, without);
+      const after = observe(kind, withField(without, path, sample.value));
+      const acted = before.made !== after.made;
+      const entry = listed.find((one) => path === one || path.startsWith(`${one}.`) || path.startsWith(`${one}[]`));
+      if (entry !== undefined) named.add(entry);
+      const said = after.notSupported.includes(`spec.${entry}`) && !before.notSupported.includes(`spec.${entry}`);
+      if (entry === undefined) t.ok(acted, `${path}: nothing is made of it, and its condition does not say so`);
+      else {
+        t.ok(said, `${path}: the condition says that it is not supported`);
+        t.notOk(acted, `${path}: something is made of it, but NOT_SUPPORTED has it`);
+      }
+    }
+    t.same(
+      listed.filter((entry) => !named.has(entry)),
+      [],
+      "NOT_SUPPORTED has no field that is gone",
+    );
+  });
+}
