@@ -134,6 +134,7 @@ await t.test("values that make no sense are refused before anything is installed
     "logLevel=loud",
     "replica=3",
     "image.tag=a b",
+    "validateAnnotations=maybe",
   ]) {
     const { code, stderr } = await template(`--set=${value}`);
     t.not(code, 0, value);
@@ -170,6 +171,13 @@ await t.test("each CRD of crds/ is in the chart as it stands there", { skip }, a
     (await render("--set=crds.install=false")).filter(({ kind }) => kind === "CustomResourceDefinition").length,
     0,
   );
+});
+
+await t.test("annotations are judged by the API server where it can, and where it is to", { skip }, async (t) => {
+  const policies = async (...args: readonly string[]): Promise<number> =>
+    (await render(...args)).filter(({ kind }) => /^ValidatingAdmissionPolicy/.test(kind)).length;
+  t.equal(await policies(), 8, "four policies with a binding each");
+  t.equal(await policies("--set=validateAnnotations=false"), 0);
 });
 
 /** The resources that the sources of a component name, by their constants in src/kube/resources.ts. */

@@ -26,6 +26,15 @@ program
     finish(await generateCrds(options), options.check);
   });
 
+program
+  .command("admission")
+  .description("the chart's admission policies from src/facts/annotation-rules.ts")
+  .option("--check", "write nothing; exit with 1 if a file is stale", false)
+  .action(async (options: { check: boolean }) => {
+    const { generateAdmission } = await import("./admission.ts");
+    finish(await generateAdmission(options), options.check);
+  });
+
 function finish(stale: readonly string[], check: boolean): void {
   for (const file of stale) console.log(check ? `${file} is stale: run \`npm run generate\`` : `wrote ${file}`);
   if (check && stale.length > 0) process.exitCode = 1;

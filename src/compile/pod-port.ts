@@ -1,4 +1,5 @@
 import { OVN_PROVIDER, type PodKey, podAnnotation } from "../api/annotations.ts";
+import { addressesOf } from "../facts/annotation-forms.ts";
 import { joinDual } from "../facts/project-subnet.ts";
 import type { IpFact, PodFact, SubnetFact } from "../facts/types.ts";
 import { rowUuid } from "../unit/identity.ts";
@@ -31,7 +32,7 @@ export function addPort(build: FragmentBuilder, input: PortInput): void {
   const { provider } = ip;
   const wish = (key: PodKey): string | undefined => pod.annotations[podAnnotation(provider, key)];
   const addresses = [ip.mac, ip.v4, ip.v6].filter((part) => part !== "").join(" ");
-  const vips = (wish("port_vips") ?? "").split(",").filter((vip) => vip !== "");
+  const vips = addressesOf(wish("port_vips") ?? "");
   const secured = wish("port_security") === "true";
   const dhcp = (family: 4 | 6): string | undefined =>
     subnet.enableDhcp && subnet.cidr[family === 4 ? "v4" : "v6"] !== undefined
@@ -47,7 +48,7 @@ export function addPort(build: FragmentBuilder, input: PortInput): void {
       name: ip.name,
       type: "",
       addresses: wish("layer2_forward") === "true" ? [addresses, "unknown"].sort() : [addresses],
-      port_security: secured ? [[addresses, ...vips, ...pairs].join(" ")] : [],
+      port_security: secured ? [[...new Set([addresses, ...vips, ...pairs])].join(" ")] : [],
       dhcpv4_options: dhcp(4),
       dhcpv6_options: dhcp(6),
       external_ids: externalIds({

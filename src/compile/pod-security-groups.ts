@@ -1,5 +1,7 @@
 import { OVN_PROVIDER } from "../api/annotations.ts";
 import { DENY_ALL_GROUP } from "../api/names.ts";
+import { quoted } from "../api/text.ts";
+import { isOfForm, OBJECT_NAME } from "../facts/annotation-forms.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { PodFact } from "../facts/types.ts";
 import { namedSecurityGroups } from "../policy/security-group-index.ts";
@@ -14,7 +16,7 @@ export function missingSecurityGroups(reader: FactReader, pod: PodFact, provider
 
 /** What a port says of its security groups: Kube-OVN's `external_ids`. */
 export function securityGroupIds(pod: PodFact, provider: string): Readonly<Record<string, string>> {
-  const names = namedSecurityGroups(pod, provider);
+  const names = namedSecurityGroups(pod, provider).filter((name) => isOfForm(OBJECT_NAME, name));
   if (names.length === 0) return {};
   const associated = Object.fromEntries(names.map((name) => [`associated_sg_${name}`, "true"]));
   return { security_groups: names.join("/"), ...associated };
@@ -26,7 +28,9 @@ export function securityGroupIds(pod: PodFact, provider: string): Readonly<Recor
  */
 export function joinSecurityGroups(build: FragmentBuilder, pod: PodFact, provider: string, port: string): void {
   const names = namedSecurityGroups(pod, provider);
-  for (const name of names.length === 0 ? [] : [DENY_ALL_GROUP, ...names]) {
+  // What no group can be called closes like one that does not exist.
+  const possible = names.filter((name) => isOfForm(OBJECT_NAME, name));
+  for (const name of names.length === 0 ? [] : [DENY_ALL_GROUP, ...possible]) {
     build.member("Port_Group", securityGroupId(name), "ports", port);
   }
 }
@@ -39,7 +43,7 @@ export function reportMissingGroups(
 ): readonly ReportEffect[] {
   if (missing.length === 0) return [];
   const { namespace, name, uid } = pod;
-  const names = missing.map((group) => `"${group}"`).join(", ");
+  const names = missing.map((group) => quoted(group)).join(", ");
   const rest =
     namedSecurityGroups(pod, provider).length > missing.length
       ? "its other groups allow what they do"

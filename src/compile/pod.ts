@@ -31,6 +31,8 @@ interface InterfaceInput extends Omit<PortInput, "pod" | "node" | "groups" | "su
 
 interface PodInput {
   readonly interfaces: readonly InterfaceInput[];
+  /** Pods whose annotations have mistakes. */
+  readonly mistaken: readonly PodFact[];
   /** What pods were told of interfaces that they do not have any more. */
   readonly stale: readonly { readonly pod: PodFact; readonly providers: readonly string[] }[];
 }
@@ -60,17 +62,17 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
       const gone = toldProviders(pod).filter((provider) => interfaceOf(reader, pod, provider) === undefined);
       return pod.alive && gone.length > 0 ? { pod, providers: gone } : [];
     });
-    return { interfaces, stale };
+    return { interfaces, stale, mistaken: pods.filter((pod) => pod.alive && pod.mistakes !== undefined) };
   },
 
-  compile({ interfaces, stale }): Fragment<WeftEffect> {
+  compile({ interfaces, stale, mistaken }): Fragment<WeftEffect> {
     const build = new FragmentBuilder();
     const effects: WeftEffect[] = [];
     /** A pod → what its annotations are to be: in one patch, whatever they are about. */
     const told = new Map<PodFact, Record<string, string | undefined>>();
     const tell = (pod: PodFact, annotations: Readonly<Record<string, string | undefined>>): void =>
       void told.set(pod, { ...told.get(pod), ...annotations });
-    const reports: WeftEffect[] = [];
+    const reports: WeftEffect[] = mistaken.map(reportMistakes);
     for (const { pod, providers } of stale) {
       const keys = Object.keys(pod.annotations).filter((key) =>
         providers.some((provider) => key.startsWith(`${annotationDomain(provider)}/`)),
@@ -107,6 +109,17 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
     return build.finish([...effects, ...reports]);
   },
 };
+
+/** Says of a pod what its annotations cannot mean. */
+function reportMistakes({ namespace, name, uid, mistakes = [] }: PodFact): WeftEffect {
+  return {
+    kind: "report",
+    key: `report/pods/${uid}/annotations`,
+    about: { resource: "pods", namespace, name, uid },
+    reason: "InvalidAnnotation",
+    message: mistakes.map(({ message }) => message).join(". "),
+  };
+}
 
 function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): InterfaceInput {
   const { provider } = ip;

@@ -20,7 +20,7 @@ export function addDhcp(build: FragmentBuilder, subnet: SubnetFact): void {
       router: gateway.v4,
       server_id: DHCP_SERVER,
       server_mac: mac,
-      ...(subnet.mtu > 0 && { mtu: String(subnet.mtu) }),
+      ...readDhcpOptions(subnet.mtu > 0 ? `mtu=${subnet.mtu}` : "", 4).options,
     };
     build.row("DHCP_Options", dhcpOptionsId(name, 4), {
       cidr: cidr.v4,

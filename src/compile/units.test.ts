@@ -227,6 +227,18 @@ t.test("a node that is gone gives its address back", async (t) => {
   golden(t, "node-gone", nodeUnit, facts, "weft-2");
 });
 
+t.test("what a pod's annotations cannot mean does not reach its port, closes where it must, and is said", async (t) => {
+  const facts = sampleFacts();
+  const annotations = {
+    "ovn.kubernetes.io/port_security": "yes",
+    "ovn.kubernetes.io/port_vips": "10.16.0.200, 10.16.0.300,\0,FD00:10:16::200,10.16.0.200",
+    "ovn.kubernetes.io/security_groups": "web,w\ud800b,W_B",
+    "ovn.kubernetes.io/layer2_forward": "1",
+  };
+  addPod(facts, "a", { node: "weft-1", annotations });
+  golden(t, "pod-mistakes", podUnit, facts, "default/a");
+});
+
 t.test("a pod is a port with all its memberships, and its annotations follow", async (t) => {
   golden(t, "pod", podUnit, sampleFacts(), "default/a");
 });

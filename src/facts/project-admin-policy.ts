@@ -1,3 +1,4 @@
+import { storable } from "../api/text.ts";
 import type { AdminPeerFact, AdminPolicyFact, AdminPolicyKind, AdminPortFact, AdminRuleFact } from "./admin-policy.ts";
 import { type ObjectMeta, ourAnnotations } from "./meta.ts";
 
@@ -67,7 +68,8 @@ export function projectAdminPolicy(kind: AdminPolicyKind, { metadata, spec = {} 
 function rule(kind: AdminPolicyKind, entry: RuleObject, peers: readonly AdminPeerFact[]): AdminRuleFact {
   const { name, action = "" } = entry;
   const ports = kind === "cnp" ? entry.protocols?.map(protocolPort) : entry.ports?.map(port);
-  return { ...(name && { name }), action, peers: peers.map(peer), ...(ports && { ports }) };
+  // It is part of an ACL's name, for people.
+  return { ...(name && { name: storable(name) }), action, peers: peers.map(peer), ...(ports && { ports }) };
 }
 
 /** Only the fields that are known: another one must not look like a peer without a meaning that has one. */

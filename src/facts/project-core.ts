@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { parseIp } from "../net/address.ts";
 import type { Dual } from "../net/dual.ts";
+import { judgeAnnotations, POD_RULES } from "./annotation-rules.ts";
 import { type ObjectMeta, ourAnnotations } from "./meta.ts";
 import { projectNetworks } from "./project-networks.ts";
 import type { NamedPortFact, NamespaceFact, NodeFact, PodFact } from "./types.ts";
@@ -34,6 +35,7 @@ export function projectPod(pod: PodObject, keepVmIp = true): PodFact | undefined
   );
   const phase = pod.status?.phase;
   const ports = namedPorts(pod.spec);
+  const { annotations, mistakes } = judgeAnnotations(ourAnnotations(pod.metadata), POD_RULES);
   return {
     key: `${namespace}/${name}`,
     namespace,
@@ -45,7 +47,8 @@ export function projectPod(pod: PodObject, keepVmIp = true): PodFact | undefined
     labels: pod.metadata.labels ?? {},
     ports,
     profile: profileKey(namespace, pod.metadata.labels ?? {}, ports),
-    annotations: ourAnnotations(pod.metadata),
+    annotations,
+    ...(mistakes.length > 0 && { mistakes }),
     ...projectNetworks(pod.metadata),
     ...(owner === undefined ? {} : { owner: { kind: owner.kind, name: owner.name, uid: owner.uid } }),
   };

@@ -1,6 +1,8 @@
 import { LABEL, OVN_PROVIDER } from "../api/annotations.ts";
 import type { IPSpec } from "../api/generated/ip.ts";
 import { nodePortName, podPortName } from "../api/names.ts";
+import { ipText } from "../net/address.ts";
+import { parseMac } from "../net/mac.ts";
 import type { ObjectMeta } from "./meta.ts";
 import type { IpFact } from "./types.ts";
 
@@ -31,9 +33,10 @@ export function projectIp(ip: IpObject): IpFact {
     provider: providerOf(name, spec),
     subnet: spec.subnet ?? "",
     node: spec.nodeName ?? "",
-    v4: spec.v4IpAddress || (joined.find((address) => address.includes(".")) ?? ""),
-    v6: spec.v6IpAddress || (joined.find((address) => address.includes(":")) ?? ""),
-    mac: (spec.macAddress ?? "").toLowerCase(),
+    // What is no address is none: its holder has no port until the record says one.
+    v4: ipText(spec.v4IpAddress || (joined.find((address) => address.includes(".")) ?? ""), 4),
+    v6: ipText(spec.v6IpAddress || (joined.find((address) => address.includes(":")) ?? ""), 6),
+    mac: parseMac(spec.macAddress ?? "") ?? "",
     version: ip.metadata.resourceVersion ?? "",
     podUid: annotations[POD_UID_ANNOTATION] ?? "",
     podType: spec.podType ?? "",

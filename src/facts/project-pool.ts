@@ -1,5 +1,8 @@
 import type { IPPoolSpec } from "../api/generated/ippool.ts";
 import type { VipSpec, VipStatus } from "../api/generated/vip.ts";
+import { storable } from "../api/text.ts";
+import { ipText } from "../net/address.ts";
+import { parseMac } from "../net/mac.ts";
 import { parseRange } from "../net/range.ts";
 import { IN_FORCE_ANNOTATION, readFields, stringList } from "./in-force.ts";
 import type { ObjectMeta } from "./meta.ts";
@@ -63,12 +66,13 @@ export function projectVip({ metadata, spec = {}, status = {} }: VipObject): Vip
     version,
     deleting: deletionTimestamp !== undefined,
     finalizers,
-    namespace: spec.namespace ?? "",
+    // No namespace has a name that cannot be held, and so the address is nobody's.
+    namespace: storable(spec.namespace ?? ""),
     subnet: spec.subnet ?? "",
     type: spec.type ?? "",
-    v4: spec.v4ip ?? "",
-    v6: spec.v6ip ?? "",
-    mac: (spec.macAddress ?? "").toLowerCase(),
+    v4: ipText(spec.v4ip ?? "", 4),
+    v6: ipText(spec.v6ip ?? "", 6),
+    mac: parseMac(spec.macAddress ?? "") ?? "",
     given: Boolean(status.mac || status.v4ip || status.v6ip),
     unsupported: unsupportedFields("vips", spec),
     written,

@@ -1,6 +1,7 @@
 import { OVN_PROVIDER } from "../api/annotations.ts";
 import type { SubnetSpec } from "../api/generated/subnet.ts";
 import { DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
+import { storable } from "../api/text.ts";
 import { hostPrefix, parseIp } from "../net/address.ts";
 import { type Cidr, cidrContains, gatewayOf } from "../net/cidr.ts";
 import { type Dual, formatDual, parseDualCidr, parseDualIp } from "../net/dual.ts";
@@ -37,8 +38,9 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
   const spec = subnet.spec ?? {};
   const accepted = readInForce(subnet.metadata.annotations?.[IN_FORCE_ANNOTATION] ?? "");
   const { name, uid, generation = 0, creationTimestamp = "", deletionTimestamp, finalizers = [] } = subnet.metadata;
-  const provider = spec.provider || OVN_PROVIDER;
-  const vpc = spec.vpc || defaults.router;
+  // Names that cannot be held are nobody's, and are not to reach the database either.
+  const provider = storable(spec.provider || OVN_PROVIDER);
+  const vpc = storable(spec.vpc || defaults.router);
   const addressing = projectAddressing(spec, accepted);
   const gatewayType = spec.gatewayType === "centralized" ? "centralized" : "distributed";
   const missing: Record<string, unknown> = { ...addressing.missing };

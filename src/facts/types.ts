@@ -1,6 +1,7 @@
 import type { Dual } from "../net/dual.ts";
 import type { PortRange } from "../net/port-range.ts";
 import type { AdminPolicyFact } from "./admin-policy.ts";
+import type { AnnotationMistake } from "./annotation-rules.ts";
 import type { InForce } from "./in-force.ts";
 
 /**
@@ -26,8 +27,10 @@ export interface PodFact {
    */
   readonly holder: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** The annotations under `*.kubernetes.io/` that Weft reads or writes. */
+  /** The annotations under `*.kubernetes.io/` that Weft reads or writes, as far as they have the form that they are to have. */
   readonly annotations: Readonly<Record<string, string>>;
+  /** What is wrong with others; absent where nothing is. */
+  readonly mistakes?: readonly AnnotationMistake[];
   /** The named ports of its containers, in a fixed order; policies may name them. */
   readonly ports: readonly NamedPortFact[];
   /** Stands for its namespace, labels and named ports: pods with the same one are the same to every selector. */

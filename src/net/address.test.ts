@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { Address4, Address6 } from "ip-address";
 import t from "tap";
-import { compareIp, formatIpv4, formatIpv6, hostPrefix, ipFromValue, parseIp, parseIpv4 } from "./address.ts";
+import { compareIp, formatIpv4, formatIpv6, hostPrefix, ipFromValue, ipText, parseIp, parseIpv4 } from "./address.ts";
 
 const v4Number = fc.integer({ min: 0, max: 0xffff_ffff });
 // Groups of mostly zeros, so that every shape of "::" comes up.
@@ -109,4 +109,17 @@ t.test("addresses sort by family, then by number", (t) => {
     ["10.0.0.9", "10.0.0.10", "::1", "fd00::1"],
   );
   t.end();
+});
+
+t.test("an address has one text, and what is none of its family has none", async (t) => {
+  t.equal(ipText("FD00:0::5", 6), "fd00::5");
+  t.equal(ipText("10.16.0.5", 4), "10.16.0.5");
+  for (const [text, family] of [
+    ["10.0.1.300", 4],
+    ["10.16.0.5", 6],
+    ["fd00::5", 4],
+    ["", 4],
+    ["x\0", 6],
+  ] as const)
+    t.equal(ipText(text, family), "", text);
 });

@@ -29,6 +29,12 @@ export function parseIp(text: string): Ip | undefined {
   return v6 === undefined ? undefined : { family: 6, value: v6, text: formatIpv6(v6) };
 }
 
+/** The canonical text of an address of that family; "" where the text is none. */
+export function ipText(text: string, family: Family): string {
+  const ip = parseIp(text);
+  return ip?.family === family ? ip.text : "";
+}
+
 /** Makes an address from its number. Throws a `RangeError` for a number that the family cannot hold. */
 export function ipFromValue(family: Family, value: bigint): Ip {
   if (value < 0n || value >> BigInt(hostPrefix(family)) !== 0n) {

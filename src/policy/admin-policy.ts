@@ -9,7 +9,8 @@ import {
 import { type Report, translatePeers } from "./admin-peers.ts";
 import { translatePorts } from "./admin-ports.ts";
 import { assignPriorities, type UnplacedRule } from "./admin-priorities.ts";
-import { selectorProblem } from "./labels.ts";
+import { clearPart, selectorProblem } from "./labels.ts";
+import { DEFAULT_LOG_RATE, readLogRate } from "./log-rate.ts";
 import type { Direction, PodSelector, Policy, PolicyProblem, PolicyRule, RuleAction, RuleLog } from "./types.ts";
 
 /** How the kinds are called. */
@@ -109,14 +110,6 @@ function translateSubject(
   return { selector: { namespaceSelector: clearPart(namespaceSelector), podSelector: clearPart(podSelector) }, clear };
 }
 
-/** The requirements of a selector that are understood: without the others it selects more, never less. */
-function clearPart(selector: PodSelector["podSelector"]): PodSelector["podSelector"] {
-  const { matchExpressions } = selector;
-  if (matchExpressions === undefined) return selector;
-  const clear = matchExpressions.filter((one) => selectorProblem({ matchExpressions: [one] }) === undefined);
-  return { ...selector, matchExpressions: clear };
-}
-
 /** None where the rule matches nothing; two where some of its peers have no names for ports. */
 function translateRule(
   fact: AdminPolicyFact,
@@ -192,6 +185,6 @@ function actionOf({ kind }: AdminPolicyFact, text: string): RuleAction | undefin
 function logOf(annotations: Readonly<Record<string, string>>, action: RuleAction): RuleLog | undefined {
   const actions = (annotations[NETWORK_POLICY.logActions] ?? "").split(",").map((text) => text.trim());
   if (!actions.includes(action) && !(action === "allow-related" && actions.includes("allow"))) return undefined;
-  const rate = Number(annotations[NETWORK_POLICY.logRate] ?? "0");
-  return { severity: action === "drop" ? "warning" : "info", rate: Number.isInteger(rate) && rate >= 0 ? rate : 100 };
+  const rate = readLogRate(annotations[NETWORK_POLICY.logRate] ?? "0") ?? DEFAULT_LOG_RATE;
+  return { severity: action === "drop" ? "warning" : "info", rate };
 }

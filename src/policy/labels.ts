@@ -1,3 +1,4 @@
+import { quoted } from "../api/text.ts";
 import type { LabelSelectorFact } from "../facts/types.ts";
 
 /** Whether a label selector (meta/v1 LabelSelector) matches; an empty one matches all, an unknown operator nothing. */
@@ -20,9 +21,25 @@ export function matchesLabels(selector: LabelSelectorFact, labels: Readonly<Reco
   });
 }
 
+/** A label's key: a name, perhaps with a domain in front of it (Kubernetes, "Labels and Selectors", "Syntax and character set"). */
+const LABEL_KEY = /^(?:[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
+
+function labelProblem(key: string, values: readonly string[]): string | undefined {
+  if (!LABEL_KEY.test(key)) return `${quoted(key)} is no label's name`;
+  const wrong = values.find((value) => !LABEL_VALUE.test(value));
+  return wrong === undefined ? undefined : `label ${key} cannot have the value ${quoted(wrong)}`;
+}
+
 /** The first requirement of a selector that has no meaning, as a sentence; none where all are clear. */
 export function selectorProblem(selector: LabelSelectorFact): string | undefined {
+  for (const [key, value] of Object.entries(selector.matchLabels ?? {})) {
+    const problem = labelProblem(key, [value]);
+    if (problem !== undefined) return problem;
+  }
   for (const { key, operator, values = [] } of selector.matchExpressions ?? []) {
+    const problem = labelProblem(key, values);
+    if (problem !== undefined) return problem;
     const listed = operator === "In" || operator === "NotIn";
     if (!listed && operator !== "Exists" && operator !== "DoesNotExist") {
       return `operator ${JSON.stringify(operator)} for label ${key} is not known; In, NotIn, Exists and DoesNotExist are`;
@@ -32,6 +49,15 @@ export function selectorProblem(selector: LabelSelectorFact): string | undefined
       return `operator ${operator} for label ${key} takes no values, but has ${values.join(", ")}`;
   }
   return undefined;
+}
+
+/** The requirements of a selector that are understood: without the others it selects more, never less. */
+export function clearPart(selector: LabelSelectorFact): LabelSelectorFact {
+  if (selectorProblem(selector) === undefined) return selector;
+  const { matchLabels = {}, matchExpressions = [] } = selector;
+  const equal = Object.entries(matchLabels).filter(([key, value]) => labelProblem(key, [value]) === undefined);
+  const clear = matchExpressions.filter((one) => selectorProblem({ matchExpressions: [one] }) === undefined);
+  return { matchLabels: Object.fromEntries(equal), matchExpressions: clear };
 }
 
 /**

@@ -1,7 +1,8 @@
 import { NETWORK_POLICY, OVN_PROVIDER, ovnAttachmentProvider } from "../api/annotations.ts";
 import type { NetworkPolicyFact, NetworkPolicyPeer, NetworkPolicyPort } from "../facts/types.ts";
 import { cidrContainsCidr, parseCidr } from "../net/cidr.ts";
-import { selectorProblem } from "./labels.ts";
+import { clearPart, selectorProblem } from "./labels.ts";
+import { DEFAULT_LOG_RATE, readLogRate } from "./log-rate.ts";
 import type { Direction, Peer, Policy, PolicyProblem, PolicyRule, PortMatch, Protocol, RuleLog } from "./types.ts";
 
 /** The priorities of Kube-OVN's ACLs of NetworkPolicies; what is not allowed is dropped. */
@@ -70,7 +71,7 @@ function interfacesOf(annotations: Readonly<Record<string, string>>, report: Rep
   if (text === "") return undefined;
   const found = new Set<string>();
   for (const entry of text.split(",").map((part) => part.trim())) {
-    const [, namespace, name] = /^([^/\s]+)\/([^/\s]+)$/.exec(entry) ?? [];
+    const [, namespace, name] = /^([a-z0-9][-a-z0-9]*)\/([a-z0-9][-a-z0-9.]*)$/.exec(entry) ?? [];
     if (entry.toLowerCase() === OVN_PROVIDER) found.add(OVN_PROVIDER);
     else if (namespace !== undefined && name !== undefined) found.add(ovnAttachmentProvider(name, namespace));
     else if (entry !== "") {
@@ -91,14 +92,6 @@ function ofInterfaces(peers: PolicyRule["peers"], providers: readonly string[] |
   return peers.map((peer) =>
     peer.kind === "pods" ? { kind: "pods", selector: { ...peer.selector, providers } } : peer,
   );
-}
-
-/** The requirements of a selector that are understood: without the others it selects more, never less. */
-function clearPart(selector: NonNullable<NetworkPolicyFact["spec"]["podSelector"]>): typeof selector {
-  const { matchExpressions } = selector;
-  if (matchExpressions === undefined) return selector;
-  const clear = matchExpressions.filter((one) => selectorProblem({ matchExpressions: [one] }) === undefined);
-  return { ...selector, matchExpressions: clear };
 }
 
 /** `policyTypes` as it counts: ingress always, egress where there is an egress rule, unless it is spelled out. */
@@ -248,12 +241,15 @@ function logging(
   if (annotations[NETWORK_POLICY.enableLog] !== "true") return () => undefined;
   const actions = (annotations[NETWORK_POLICY.logActions] ?? "drop").split(",").map((text) => text.trim());
   const text = annotations[NETWORK_POLICY.logRate] ?? "0";
-  const rate = Number(text);
-  const known = Number.isInteger(rate) && rate >= 0;
-  if (!known) {
+  const rate = readLogRate(text);
+  if (rate === undefined) {
     const path = `metadata.annotations[${NETWORK_POLICY.logRate}]`;
-    report(path, "InvalidLogRate", `${JSON.stringify(text)} is no number of packets a second; 100 is used`);
+    report(
+      path,
+      "InvalidLogRate",
+      `${JSON.stringify(text)} is no number of packets a second; ${DEFAULT_LOG_RATE} is used`,
+    );
   }
-  const log: RuleLog = { severity: "warning", rate: known ? rate : 100 };
+  const log: RuleLog = { severity: "warning", rate: rate ?? DEFAULT_LOG_RATE };
   return (action) => (actions.includes(action) ? log : undefined);
 }

@@ -1,4 +1,5 @@
 import { HAIRPIN_SOURCE, nodesAddressSet, UPLINKS_GROUP } from "../api/names.ts";
+import { quoted } from "../api/text.ts";
 import type { SubnetAclFact, SubnetFact } from "../facts/types.ts";
 import { parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";
@@ -106,6 +107,13 @@ function eastWestAcls({ cidr }: SubnetFact): SubnetAcl[] {
   });
 }
 
+/** What the API server lets in now; older objects may have other words. */
+const DIRECTIONS: ReadonlySet<string> = new Set<SubnetAcl["direction"]>(["from-lport", "to-lport"]);
+const ACTIONS: ReadonlySet<string> = new Set<SubnetAcl["action"]>([
+  ...(["allow", "allow-related", "allow-stateless"] as const),
+  ...(["drop", "reject", "pass"] as const),
+]);
+
 /**
  * An entry of `acls`. OVN installs nothing for a match that it cannot read, so such a rule is closed here: one that allows is left out, and any
  * other drops all IP traffic of its direction at its priority.
@@ -113,8 +121,18 @@ function eastWestAcls({ cidr }: SubnetFact): SubnetAcl[] {
 function userAcl(acl: SubnetAclFact, index: number, problems: PolicyProblem[]): SubnetAcl[] {
   const path = `spec.acls[${index}]`;
   const rule = `acls/${index}`;
+  if (!DIRECTIONS.has(acl.direction)) {
+    const message = `${quoted(acl.direction)} is neither from-lport nor to-lport; the rule is left out`;
+    problems.push({ path: `${path}.direction`, reason: "InvalidDirection", message });
+    return [];
+  }
+  if (!ACTIONS.has(acl.action)) {
+    const message = `${quoted(acl.action)} is none of ${[...ACTIONS].join(", ")}; the rule drops`;
+    problems.push({ path: `${path}.action`, reason: "InvalidAction", message });
+    return userAcl({ ...acl, action: "drop" }, index, problems);
+  }
   const read = readUserMatch(acl.match);
-  const priority = Math.min(Math.max(Math.trunc(acl.priority), 0), MAX_PRIORITY);
+  const priority = Math.min(Math.max(Math.trunc(acl.priority) || 0, 0), MAX_PRIORITY);
   if ("match" in read) return [{ ...acl, match: read.match, priority, rule, log: false }];
   const allows = acl.action.startsWith("allow");
   const closed = allows ? "the rule allows nothing" : `the rule drops all IP traffic of ${acl.direction}`;

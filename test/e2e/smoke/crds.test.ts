@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import t from "tap";
 import { readCount } from "../../../src/api/count.ts";
+import { tryAnnotations } from "../annotations.ts";
 import { type ApiServer, kubeBinaries, startApiServer } from "../apiserver.ts";
 
 const CRDS = join(import.meta.dirname, "../../../crds");
@@ -735,6 +736,11 @@ t.test("the CRDs on a real API server", { skip: "missing" in binaries ? binaries
     const more = await tryOut("IPPool", { subnet: "s", ips: [...v4, "100.100.0.1"] });
     t.match(more.body.message, "4096");
   });
+
+  t.test(
+    "annotations whose form makes no sense are refused where they are written, by the rules of the controller",
+    (t) => tryAnnotations(t, server),
+  );
 
   t.test("names, short names and columns are Kube-OVN's", async (t) => {
     const columns: Readonly<Record<string, string>> = {

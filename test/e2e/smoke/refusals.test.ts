@@ -47,6 +47,29 @@ t.test("what cannot be is refused where its reader looks", { skip: whyNoLab() },
     t.match(stderr, 'cidrBlock "10.40.0.0/33"');
   });
 
+  await t.test(
+    "kubectl apply itself refuses an annotation whose form makes no sense, and says what would do",
+    async (t) => {
+      const apply = (object: object) =>
+        world.lab.kubectl(["apply", "-f", "-"], { input: JSON.stringify(object), allowFailure: true });
+      const annotations = { "ovn.kubernetes.io/ip_address": "10.10.10.10.10" };
+      const pod = await apply({ apiVersion: "v1", kind: "Pod", ...idlePod(namespace, "bad", "weft-1", annotations) });
+      t.not(pod.code, 0);
+      t.match(pod.stderr, 'ovn.kubernetes.io/ip_address is "10.10.10.10.10"; write one address');
+      const mac = { "net1.tenant.ovn.kubernetes.io/mac_address": "01:00:5e:00:00:01" };
+      const further = await apply({ apiVersion: "v1", kind: "Pod", ...idlePod(namespace, "bad", "weft-1", mac) });
+      t.match(further.stderr, 'mac_address is "01:00:5e:00:00:01"; write six bytes');
+      const vpc = { namespace, name: "bad", annotations: { "ovn.kubernetes.io/vpc": "no vpc" } };
+      const service = await apply({
+        apiVersion: "v1",
+        kind: "Service",
+        metadata: vpc,
+        spec: { ports: [{ port: 80 }] },
+      });
+      t.match(service.stderr, 'ovn.kubernetes.io/vpc is "no vpc"; write the name of an object');
+    },
+  );
+
   await t.test("a subnet that holds a node's address is not in force, and says which", async (t) => {
     await useSubnet(t, world, "weft-nodes", { cidrBlock: "172.18.0.0/24" });
     const { status, message } = await judged(world, "weft-nodes", "NodeConflict");
@@ -124,7 +147,6 @@ t.test("what cannot be is refused where its reader looks", { skip: whyNoLab() },
     const router = [...world.nb.mirror.rows("Logical_Router_Port")].find((row) => row.name === "ovn-cluster-join");
     // Pod → its annotations → what its Event says: the value, who holds it, and what would be accepted.
     const cases: Readonly<Record<string, readonly [Record<string, string>, ...string[]]>> = {
-      "no-address": [{ ip_address: "not-an-address" }, '"not-an-address"', "write one address"],
       elsewhere: [
         { ip_address: "192.0.2.7" },
         'AddressOutOfRange: 192.0.2.7 is not in subnet "ovn-default"',
@@ -147,7 +169,6 @@ t.test("what cannot be is refused where its reader looks", { skip: whyNoLab() },
       "no-subnet": [{ logical_switch: "ovn-defualt" }, 'no subnet "ovn-defualt"', '"ovn-default" seems to be meant'],
       "no-pool": [{ ip_pool: "no-such-pool" }, 'There is no IPPool "no-such-pool"', "create it"],
       "short-list": [{ ip_pool: `${held},10.16.0.1` }, `${held} is held by ${holder}`, "free one or add another"],
-      "no-mac": [{ mac_address: "01:00:5e:00:00:01" }, '"01:00:5e:00:00:01"', "write six bytes"],
       "held-mac": [{ mac_address: heldMac }, `AddressConflict: MAC address ${heldMac} is already that of ${holder}`],
       "router-mac": [{ mac_address: router!.mac }, `${router!.mac} is already that of the gateway of subnet "join"`],
       typo: [

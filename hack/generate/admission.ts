@@ -1,0 +1,121 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { celOf } from "../../src/facts/annotation-forms.ts";
+import {
+  type AnnotationRule,
+  isAboutInCel,
+  NAMESPACE_RULES,
+  POD_RULES,
+  SERVICE_RULES,
+} from "../../src/facts/annotation-rules.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const FILE = "charts/weft/templates/admission.yaml";
+
+interface Subject {
+  readonly name: string;
+  readonly rules: readonly AnnotationRule[];
+  readonly resources: readonly { readonly group: string; readonly plurals: readonly string[] }[];
+  /** Where the annotations are, in CEL, of `object` and of `oldObject`. */
+  readonly annotations: (object: string) => string;
+}
+
+const ofObject = (object: string): string => `${object}.metadata.?annotations.orValue({})`;
+const ofTemplate = (object: string): string =>
+  `(${object}.kind == 'CronJob' ? ${object}.spec.jobTemplate.spec.template : ${object}.spec.template).?metadata.?annotations.orValue({})`;
+
+const SUBJECTS: readonly Subject[] = [
+  { name: "pods", rules: POD_RULES, resources: [{ group: "", plurals: ["pods"] }], annotations: ofObject },
+  {
+    name: "workloads",
+    rules: POD_RULES,
+    resources: [
+      { group: "apps", plurals: ["deployments", "statefulsets", "daemonsets"] },
+      { group: "batch", plurals: ["jobs", "cronjobs"] },
+    ],
+    annotations: ofTemplate,
+  },
+  {
+    name: "namespaces",
+    rules: NAMESPACE_RULES,
+    resources: [{ group: "", plurals: ["namespaces"] }],
+    annotations: ofObject,
+  },
+  { name: "services", rules: SERVICE_RULES, resources: [{ group: "", plurals: ["services"] }], annotations: ofObject },
+];
+
+/**
+ * Makes the chart's ValidatingAdmissionPolicies of the annotation rules. With `check` nothing is written. Resolves to the files (relative
+ * to the checkout) that were not as they must be.
+ */
+export async function generateAdmission(options: { readonly check: boolean }): Promise<readonly string[]> {
+  const text = admissionTemplate();
+  const old = await readFile(join(ROOT, FILE), "utf8").catch(() => undefined);
+  if (old === text) return [];
+  if (!options.check) await writeFile(join(ROOT, FILE), text);
+  return [FILE];
+}
+
+/** The text of the template. Pure. */
+export function admissionTemplate(): string {
+  const objects = SUBJECTS.map((subject) => objectsOf(subject)).join("---\n");
+  // Helm takes two braces for its own.
+  if (objects.includes("{{")) throw new Error("an expression has two braces in a row, which Helm would read");
+  return `{{- /*
+Made from src/facts/annotation-rules.ts by \`npm run generate -- admission\`. Do not edit.
+
+The API server itself refuses annotations without sense by their form, in values that are new or have changed; what only the state of
+the cluster can tell is said in an Event. An error in a policy lets the object pass: the controller judges by the same rules.
+*/}}
+{{- if .Values.validateAnnotations }}
+${objects}{{- end }}
+`;
+}
+
+function objectsOf({ name, rules, resources, annotations }: Subject): string {
+  const id = `weft-${name}-annotations`;
+  const changed = "k.contains('.io/') && (!(k in variables.old) || variables.old[k] != variables.all[k])";
+  return `apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata:
+  name: ${id}
+spec:
+  failurePolicy: Ignore
+  matchConstraints:
+    resourceRules:
+${resources.map(({ group, plurals }) => `      - { apiGroups: [${JSON.stringify(group)}], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [${plurals.join(", ")}] }`).join("\n")}
+  variables:
+    - name: all
+      expression: ${quote(annotations("object"))}
+    - name: old
+      expression: ${quote(`oldObject == null ? {} : ${annotations("oldObject")}`)}
+    - name: changed
+      expression: ${quote(`variables.all.filter(k, ${changed})`)}
+  validations:
+${rules.map(validation).join("\n")}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: ${id}
+spec:
+  policyName: ${id}
+  validationActions: [Deny]
+`;
+}
+
+function validation(rule: AnnotationRule): string {
+  const about = isAboutInCel(rule);
+  const good = `[variables.all[k].trim()].all(v, ${celOf(rule.form)})`;
+  // A message is of one line: where the value has more, the plain one is used.
+  const first = `variables.changed.filter(k, ${about} && !${good})`;
+  const message = `${first}.map(k, 'annotation ' + k + ' is "' + variables.all[k].substring(0, size(variables.all[k]) > 80 ? 80 : size(variables.all[k])) + '"; write ${rule.form.wanted}')[0]`;
+  return `    - expression: ${quote(`variables.changed.all(k, !(${about}) || ${good})`)}
+      messageExpression: ${quote(message)}
+      message: ${quote(`an annotation ${rule.key} is not as it must be; write ${rule.form.wanted}`)}`;
+}
+
+/** A string of YAML's in single quotes. */
+function quote(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}

@@ -1,0 +1,69 @@
+import t from "tap";
+import { addressesOf, isOfForm } from "./annotation-forms.ts";
+import {
+  type AnnotationRule,
+  isAbout,
+  judgeAnnotations,
+  NAMESPACE_RULES,
+  POD_RULES,
+  SERVICE_RULES,
+} from "./annotation-rules.ts";
+import { FOREIGN, NAMESPACE_SAMPLES, POD_SAMPLES, SERVICE_SAMPLES } from "./annotation-samples.ts";
+import { projectPod } from "./project-core.ts";
+
+function ruleOf(rules: readonly AnnotationRule[], key: string): AnnotationRule | undefined {
+  return rules.find((rule) => isAbout(rule, key));
+}
+
+t.test("each rule lets in what makes sense, and nothing else; an annotation of somebody else has none", async (t) => {
+  for (const [rules, samples] of [
+    [POD_RULES, POD_SAMPLES],
+    [NAMESPACE_RULES, NAMESPACE_SAMPLES],
+    [SERVICE_RULES, SERVICE_SAMPLES],
+  ] as const) {
+    for (const [key, { good, bad }] of Object.entries(samples)) {
+      const rule = ruleOf(rules, key);
+      t.ok(rule, `${key} has a rule`);
+      if (rule === undefined) continue;
+      for (const value of good) t.ok(isOfForm(rule.form, value), `${key}=${JSON.stringify(value)}`);
+      for (const value of bad) t.notOk(isOfForm(rule.form, value), `${key}=${JSON.stringify(value)}`);
+    }
+    for (const rule of rules)
+      t.ok(Object.keys(samples).some((key) => isAbout(rule, key)) || rule.key.startsWith("v1."), rule.key);
+  }
+  for (const key of Object.keys(FOREIGN)) t.equal(ruleOf(POD_RULES, key), undefined, key);
+});
+
+t.test("an annotation without sense counts as absent, or as what closes, and a sentence says so", async (t) => {
+  const annotations = {
+    "ovn.kubernetes.io/port_security": "yes",
+    "ovn.kubernetes.io/layer2_forward": "yes",
+    "ovn.kubernetes.io/port_vips": "10.16.0.9,10.16.0.300",
+    "ovn.kubernetes.io/ip_address": "10.10.10.10.10",
+    "ovn.kubernetes.io/ingress_rate": "3M",
+    "ovn.kubernetes.io/mirror": "true",
+  };
+  const judged = judgeAnnotations(annotations, POD_RULES);
+  t.same(judged.annotations, {
+    "ovn.kubernetes.io/port_security": "true",
+    "ovn.kubernetes.io/port_vips": "10.16.0.9,10.16.0.300",
+    "ovn.kubernetes.io/ip_address": "10.10.10.10.10",
+    "ovn.kubernetes.io/mirror": "true",
+  });
+  t.same(
+    judged.mistakes.map(({ message }) => message),
+    [
+      'annotation ovn.kubernetes.io/port_security is "yes"; it counts as true; write true or false',
+      'annotation ovn.kubernetes.io/layer2_forward is "yes"; it is left out; write true or false',
+      'annotation ovn.kubernetes.io/port_vips is "10.16.0.9,10.16.0.300"; what of it is wrong is left out; write addresses or CIDRs, with commas between them',
+      'annotation ovn.kubernetes.io/ingress_rate is "3M"; it is left out; write a whole number of 0 or more',
+    ],
+  );
+  const metadata = { name: "a", namespace: "default", uid: "u", annotations };
+  t.match(projectPod({ metadata }), { annotations: judged.annotations, mistakes: judged.mistakes });
+  t.notOk("mistakes" in (projectPod({ metadata: { ...metadata, annotations: {} } }) ?? {}));
+});
+
+t.test("of a list of addresses those are taken that are some, with their host bits", async (t) => {
+  t.same(addressesOf("10.16.0.9, FD00::9,10.16.0.300,,10.16.0.9/28,x/3,\0"), ["10.16.0.9", "fd00::9", "10.16.0.9/28"]);
+});

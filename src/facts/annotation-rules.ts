@@ -1,0 +1,155 @@
+import { annotationDomain, NAMESPACE, OVN_PROVIDER, POD, type PodRequestKey, SERVICE } from "../api/annotations.ts";
+import { quoted } from "../api/text.ts";
+import {
+  ADDRESS_LIST,
+  ADDRESSES,
+  ANNOUNCED,
+  BOOLEAN,
+  CIDRS,
+  FAMILY,
+  type Form,
+  isOfForm,
+  MAC,
+  NETWORKS,
+  NUMBER,
+  OBJECT_NAME,
+  OBJECT_NAMES,
+  PERCENT,
+  POOL,
+  RANGES,
+  ROUTES,
+} from "./annotation-forms.ts";
+
+/**
+ * Of which annotations a rule is, `<domain>/<key>`:
+ * - `exact`: the one whose whole name `key` is;
+ * - `ovn`: those of a pod's interfaces on OVN, its own and further ones;
+ * - `any`: also those of interfaces that only get their addresses from us. Not for a key that a container may be called, for
+ *   `container.apparmor.security.beta.kubernetes.io/<container>` looks like one of these.
+ * - `named`: also with the interface's name behind the key, `<nad>.<ns>.kubernetes.io/ip_address.<interface>`.
+ */
+export type Scope = "exact" | "ovn" | "any" | "named";
+
+/** What form the annotations of a name have. */
+export interface AnnotationRule {
+  readonly scope: Scope;
+  readonly key: string;
+  readonly form: Form;
+  /**
+   * What a value counts as that is not of the form: nothing (as if it were not there), what closes, or those of its `parts` that are right;
+   * `kept` where whoever reads it refuses it himself, with all that he knows.
+   */
+  readonly otherwise: "absent" | "parts" | "kept" | { readonly value: string };
+}
+
+function of(scope: Scope, key: string, form: Form, otherwise: AnnotationRule["otherwise"] = "absent"): AnnotationRule {
+  return { scope, key, form, otherwise };
+}
+
+const own = (scope: Scope, key: PodRequestKey, form: Form, otherwise?: AnnotationRule["otherwise"]): AnnotationRule =>
+  of(scope, key, form, otherwise);
+
+/** The rules for a pod's annotations, and those of a workload's template. */
+export const POD_RULES: readonly AnnotationRule[] = [
+  // Without a readable address a pod waits; `src/ipam/request.ts` says why.
+  own("named", "ip_address", ADDRESSES, "kept"),
+  own("named", "mac_address", MAC, "kept"),
+  own("any", "ip_pool", POOL, "kept"),
+  own("any", "ip_family", FAMILY, "kept"),
+  own("any", "logical_switch", OBJECT_NAME, "kept"),
+  // A name that nobody can have closes.
+  own("any", "security_groups", OBJECT_NAMES, "kept"),
+  own("any", "port_security", BOOLEAN, { value: "true" }),
+  own("any", "port_vips", ADDRESS_LIST, "parts"),
+  own("any", "layer2_forward", BOOLEAN),
+  own("any", "default_route", BOOLEAN, "kept"),
+  own("ovn", "routes", ROUTES, "kept"),
+  own("any", "ingress_rate", NUMBER),
+  own("any", "egress_rate", NUMBER),
+  own("any", "ingress_burst", NUMBER),
+  own("any", "egress_burst", NUMBER),
+  own("ovn", "latency", NUMBER),
+  own("ovn", "jitter", NUMBER),
+  own("ovn", "limit", NUMBER),
+  own("ovn", "loss", PERCENT),
+  own("ovn", "mirror", BOOLEAN),
+  of("exact", POD.vip, OBJECT_NAME, "kept"),
+  of("exact", POD.aaps, OBJECT_NAMES),
+  of("exact", POD.eip, ADDRESSES),
+  of("exact", POD.snat, ADDRESSES),
+  of("exact", POD.northGateway, ADDRESSES),
+  of("exact", POD.bgp, ANNOUNCED),
+  of("exact", POD.networks, NETWORKS, "kept"),
+  of("exact", POD.defaultNetwork, NETWORKS),
+];
+
+/** The rules for a Namespace's annotations; the controller writes these itself. */
+export const NAMESPACE_RULES: readonly AnnotationRule[] = [
+  of("exact", NAMESPACE.logicalSwitch, OBJECT_NAMES),
+  of("exact", NAMESPACE.ipPool, OBJECT_NAMES),
+  of("exact", NAMESPACE.cidr, CIDRS),
+  of("exact", NAMESPACE.excludeIps, RANGES),
+];
+
+/** The rules for a Service's annotations. */
+export const SERVICE_RULES: readonly AnnotationRule[] = [
+  of("exact", SERVICE.vpc, OBJECT_NAME),
+  of("exact", SERVICE.logicalSwitch, OBJECT_NAME),
+  of("exact", SERVICE.switchLbVip, ADDRESSES),
+  of("exact", SERVICE.routerLbVip, ADDRESSES),
+  of("exact", SERVICE.healthCheck, BOOLEAN),
+  of("exact", SERVICE.externalIpFromSubnet, OBJECT_NAME),
+  of("exact", SERVICE.attachmentProvider, OBJECT_NAME),
+  of("exact", SERVICE.bgp, ANNOUNCED),
+];
+
+const OWN = annotationDomain(OVN_PROVIDER);
+
+/** Whether a rule is of an annotation with this name. */
+export function isAbout({ scope, key }: AnnotationRule, name: string): boolean {
+  if (scope === "exact") return name === key;
+  const slash = name.indexOf("/");
+  const domain = name.slice(0, slash);
+  const rest = name.slice(slash + 1);
+  if (!domain.endsWith(".kubernetes.io")) return false;
+  if (rest !== key && !(scope === "named" && rest.startsWith(`${key}.`))) return false;
+  return domain === OWN || (scope === "ovn" ? domain.includes(".ovn.") : domain.split(".").length >= 4);
+}
+
+/** The same in CEL, of the name `k`. */
+export function isAboutInCel({ scope, key }: AnnotationRule): string {
+  if (scope === "exact") return `k == '${key}'`;
+  const named = scope === "named" ? ` || k.contains('.kubernetes.io/${key}.')` : "";
+  const further = scope === "ovn" ? "k.contains('.ovn.')" : "k.split('/')[0].split('.').size() >= 4";
+  return `(k.endsWith('.kubernetes.io/${key}')${named}) && (k.startsWith('${OWN}/') || ${further})`;
+}
+
+/** An annotation whose value is not of the form that it is to have. */
+export interface AnnotationMistake {
+  readonly key: string;
+  /** A sentence: the value, what it counts as, and what would be accepted. */
+  readonly message: string;
+}
+
+const MEANING = { absent: "it is left out", parts: "what of it is wrong is left out" } as const;
+
+/** What annotations count as, and what is wrong in them; the mistakes that are `kept` are for others to tell. */
+export function judgeAnnotations(
+  annotations: Readonly<Record<string, string>>,
+  rules: readonly AnnotationRule[],
+): { readonly annotations: Readonly<Record<string, string>>; readonly mistakes: readonly AnnotationMistake[] } {
+  let counted: Record<string, string> | undefined;
+  const mistakes: AnnotationMistake[] = [];
+  for (const [key, value] of Object.entries(annotations)) {
+    const rule = rules.find((candidate) => isAbout(candidate, key));
+    if (rule === undefined || rule.otherwise === "kept" || isOfForm(rule.form, value)) continue;
+    const { otherwise, form } = rule;
+    const meaning = typeof otherwise === "object" ? `it counts as ${otherwise.value}` : MEANING[otherwise];
+    mistakes.push({ key, message: `annotation ${key} is ${quoted(value)}; ${meaning}; write ${form.wanted}` });
+    if (otherwise === "parts") continue;
+    counted ??= { ...annotations };
+    if (otherwise === "absent") delete counted[key];
+    else counted[key] = otherwise.value;
+  }
+  return { annotations: counted ?? annotations, mistakes };
+}
