@@ -58,6 +58,8 @@ export function compileNodeAcls(build: FragmentBuilder, node: NodeFact, ip: IpFa
       add(`itself-${word}`, "to-lport", tier, 3000, `${word}.src == ${HAIRPIN_SOURCE[family]}`, "allow-related");
       add(word, "from-lport-after-lb", tier, 3000, `${word}.dst == ${nodes}`, "allow-related");
     }
+    // What NetworkPolicies say of what leaves a pod is in the tier before, see `compileAcls`.
+    add(word, "from-lport-after-lb", 1, 3000, `${word}.dst == ${nodes}`, "pass");
   }
   for (const tier of TIERS_BEFORE_LAST) add("pass", "to-lport", tier, 0, "ip", "pass");
 }

@@ -4,6 +4,7 @@ import type { FactReader } from "../facts/store.ts";
 import type { SecurityGroupFact } from "../facts/types.ts";
 import { denyAllAcls, type SecurityGroupAcl, translateSecurityGroup } from "../policy/security-group.ts";
 import type { Direction } from "../policy/types.ts";
+import { type VirtualPort, virtualPortsIn } from "../policy/virtual-ports.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import { aclContent, holdAcl } from "./acl-row.ts";
@@ -17,6 +18,8 @@ interface SecurityGroupInput {
   readonly group?: SecurityGroupFact;
   /** Names of groups that its rules refer to and that exist. */
   readonly known: readonly string[];
+  /** The ranges that its egress rules name → the Services' ports in them. */
+  readonly virtualPorts?: Readonly<Record<string, readonly VirtualPort[]>>;
 }
 
 /**
@@ -35,17 +38,25 @@ export const securityGroupUnit: UnitKind<FactReader, SecurityGroupInput, WeftEff
     if (group === undefined) return undefined;
     const named = group.rules.flatMap(({ remote }) => (remote?.kind === "group" ? [remote.name] : []));
     const known = [...new Set(named)].filter((name) => reader.get("securityGroupPresence", name) !== undefined).sort();
-    return { group, known };
+    const ranges = group.rules.flatMap(({ direction, remote }) =>
+      direction === "egress" && remote?.kind === "cidr" ? [remote.cidr] : [],
+    );
+    const virtualPorts = Object.fromEntries(ranges.map((cidr) => [cidr, virtualPortsIn(reader, cidr)] as const));
+    return { group, known, virtualPorts };
   },
 
-  compile({ group, known }): Fragment<WeftEffect> {
+  compile({ group, known, virtualPorts }): Fragment<WeftEffect> {
     const build = new FragmentBuilder();
     if (group === undefined) {
       addPortGroup(build, DENY_ALL_GROUP);
       for (const acl of denyAllAcls()) addAcl(build, DENY_ALL_GROUP, acl);
       return build.finish();
     }
-    const { acls, problems, clean } = translateSecurityGroup(group, (name) => known.includes(name));
+    const { acls, problems, clean } = translateSecurityGroup(
+      group,
+      (name) => known.includes(name),
+      (cidr) => virtualPorts?.[cidr] ?? [],
+    );
     addPortGroup(build, group.name);
     for (const acl of acls) addAcl(build, group.name, acl);
     const { name, uid, generation, tier } = group;
@@ -88,8 +99,8 @@ function addAcl(build: FragmentBuilder, name: string, acl: SecurityGroupAcl): vo
   if (build.has("ACL", id)) return;
   holdAcl(build, "Port_Group", securityGroupId(name), id, {
     name: `sg/${name}/${rule}`,
-    // As in Kube-OVN, what leaves a pod is judged by where it says it goes: a rule for a Service is one for the Service's address.
-    stage: direction === "ingress" ? "to-lport" : "from-lport",
+    // A connection is judged by where it really goes, from its first packet to its last (ovn-nb(5), ACL options).
+    stage: direction === "ingress" ? "to-lport" : "from-lport-after-lb",
     tier,
     priority,
     match,

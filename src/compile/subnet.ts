@@ -5,7 +5,8 @@ import { joinDual } from "../facts/project-subnet.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { ClusterFact, SubnetFact, SubnetSpecFact, VerdictFact } from "../facts/types.ts";
 import type { Dual } from "../net/dual.ts";
-import { translateSubnetRules } from "../policy/subnet-rules.ts";
+import { destinationsOfAcls, translateSubnetRules } from "../policy/subnet-rules.ts";
+import { type VirtualPort, virtualPortsIn } from "../policy/virtual-ports.ts";
 import { EMPTY_FRAGMENT, type Fragment } from "../unit/fragment.ts";
 import { rowUuid, stableMac } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
@@ -45,6 +46,8 @@ export interface SubnetInput {
   readonly holders: readonly string[];
   /** The join subnet's addresses, from which nodes reach pods; only for subnets that have a way from there. */
   readonly joinCidr: Dual<string>;
+  /** The ranges that its `acls` name → the Services' ports in them. */
+  readonly virtualPorts: Readonly<Record<string, readonly VirtualPort[]>>;
 }
 
 /** What of a subnet in force is not acted on yet; nothing where all is. */
@@ -78,6 +81,9 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
       nodes: viaNodes ? joinedNodes(reader, subnet) : [],
       notes: subnetReferences(reader, subnet),
       joinCidr: viaNodes ? (reader.get("subnets", cluster.joinSubnet)?.cidr ?? {}) : {},
+      virtualPorts: Object.fromEntries(
+        destinationsOfAcls(subnet).map((cidr) => [cidr, virtualPortsIn(reader, cidr)] as const),
+      ),
       holders: subnet.deleting ? holdersOf(reader, key) : [],
     };
   },
@@ -151,7 +157,7 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
   addDhcp(build, subnet);
   const { joinCidr } = input;
   const uplink = networks.length > 0 ? routerSwitchPortName(name, vpc) : undefined;
-  addAcls(build, subnet, joinCidr);
+  addAcls(build, subnet, joinCidr, (cidr) => input.virtualPorts[cidr] ?? []);
   if (name === cluster.joinSubnet) {
     // On it are the nodes themselves, and no pod has an address there. Each node adds its own.
     for (const family of [4, 6] as const) {

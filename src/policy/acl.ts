@@ -61,8 +61,12 @@ export function compileAcls(policy: Policy, numbersOf: NumbersOf): CompiledPolic
     groups.set(name, canonical);
     return name;
   };
-  const add = (spec: AclSpec): unknown =>
-    acls.set(`${spec.holder}\0${spec.priority}\0${spec.direction}\0${spec.match}`, spec);
+  const add = (wanted: AclSpec): void => {
+    for (const spec of placed(wanted)) {
+      const { holder, direction, tier, priority, match } = spec;
+      acls.set([holder, tier, priority, direction, match].join("\0"), spec);
+    }
+  };
   for (const selector of policy.subjects) {
     const subject = { selector, name: use({ kind: "pods", selector }) };
     for (const rule of policy.rules) {
@@ -74,6 +78,23 @@ export function compileAcls(policy: Policy, numbersOf: NumbersOf): CompiledPolic
     for (const isolation of policy.isolation) add(isolationAcl(isolation, subject.name, policy.tier));
   }
   return { acls: [...acls.values()], groups };
+}
+
+/**
+ * Where an ACL is. All that leaves a pod is asked in one stage, after load balancing, and must be let through by NetworkPolicies as well as by
+ * SecurityGroups and the subnet's own rules, which have OVN's tiers 2 and 3. So policies are asked before: the administrators' in
+ * tier 0, and NetworkPolicies in tier 1, where what they allow passes. It is allowed in tier 2, behind all that is there, so that the
+ * baseline in tier 3 is not asked.
+ */
+function placed(spec: AclSpec): readonly AclSpec[] {
+  if (spec.direction === "ingress" || spec.tier === 3) return [spec];
+  if (spec.tier !== 2) return [{ ...spec, tier: 0 }];
+  if (spec.action !== "allow-related") return [{ ...spec, tier: 1 }];
+  const { log: _, ...quiet } = spec;
+  return [
+    { ...quiet, tier: 1, action: "pass" },
+    { ...spec, tier: 2, priority: 0 },
+  ];
 }
 
 function isolationAcl({ direction, priority, mode, log }: Isolation, holder: string, tier: Policy["tier"]): AclSpec {

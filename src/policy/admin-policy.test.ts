@@ -165,12 +165,12 @@ t.test("networks, nodes and domains have no names for ports: closed, and said", 
   t.strictSame(problems("anp", allow), ["spec.egress[0].to InvalidPeer"]);
   t.strictSame(
     acls("anp", allow).filter((text) => text.includes("10.0.0.0/8")),
-    [`1 30000 allow-related inport == @${PODS} && ip4.dst == {10.0.0.0/8} && tcp.dst == 53`],
+    [`0 30000 allow-related inport == @${PODS} && ip4.dst == {10.0.0.0/8} && tcp.dst == 53`],
   );
   const deny = { priority: 0, egress: [{ action: "Deny", to, ports }] };
   t.strictSame(
     acls("anp", deny).filter((text) => text.includes("10.0.0.0/8")),
-    [`1 30000 drop inport == @${PODS} && ip4.dst == {10.0.0.0/8}`],
+    [`0 30000 drop inport == @${PODS} && ip4.dst == {10.0.0.0/8}`],
   );
 });
 
@@ -192,8 +192,8 @@ t.test("a peer that is not clear: an Allow matches nobody, a Deny or a Pass deni
       t.strictSame(
         acls("anp", rule(action)),
         [
-          `1 30000 drop inport == @${PODS} && ip4.dst == {0.0.0.0/0}`,
-          `1 30000 drop inport == @${PODS} && ip6.dst == {::/0}`,
+          `0 30000 drop inport == @${PODS} && ip4.dst == {0.0.0.0/0}`,
+          `0 30000 drop inport == @${PODS} && ip6.dst == {::/0}`,
         ],
         JSON.stringify(peer),
       );

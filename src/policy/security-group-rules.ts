@@ -1,6 +1,13 @@
 import type { PortRangeFact, SecurityGroupFact, SecurityGroupRuleFact } from "../facts/types.ts";
 import { type Cidr, cidrsOverlap, parseCidr } from "../net/cidr.ts";
 import type { Direction, PolicyProblem, RuleAction } from "./types.ts";
+import type { VirtualPortsIn } from "./virtual-ports.ts";
+
+/** The endpoints of a Service that a rule names; of one family. */
+export interface EndpointsRemote {
+  readonly kind: "endpoints";
+  readonly addresses: readonly string[];
+}
 
 /** A rule as it is enforced: without doubts. */
 export interface ClosedRule {
@@ -9,10 +16,10 @@ export interface ClosedRule {
   readonly action: RuleAction;
   readonly families: readonly (4 | 6)[];
   /** Absent: whoever it is. */
-  readonly remote?: NonNullable<SecurityGroupRuleFact["remote"]>;
+  readonly remote?: NonNullable<SecurityGroupRuleFact["remote"]> | EndpointsRemote;
   /** A canonical CIDR, or `any`. */
   readonly local: string;
-  readonly protocol: NonNullable<SecurityGroupRuleFact["protocol"]>;
+  readonly protocol: NonNullable<SecurityGroupRuleFact["protocol"]> | "sctp";
   readonly ports: "any" | PortRangeFact;
   readonly sourcePorts: "any" | PortRangeFact;
 }
@@ -30,6 +37,7 @@ export function closeRules(
   group: SecurityGroupFact,
   direction: Direction,
   exists: (name: string) => boolean,
+  virtualPorts: VirtualPortsIn,
 ): { readonly rules: readonly ClosedRule[]; readonly problems: readonly PolicyProblem[] } {
   const rules: ClosedRule[] = [];
   const problems: PolicyProblem[] = [];
@@ -42,10 +50,27 @@ export function closeRules(
     }
     // That the group's tier is not known is said once, and not for each rule.
     const action = actionOf(fact, doubts.length > 0 || group.tier === undefined);
-    if (action !== undefined) rules.push(closedRule(fact, action, exists));
+    if (action === undefined) continue;
+    const rule = closedRule(fact, action, exists);
+    rules.push(rule, ...(direction === "egress" ? rulesBehind(rule, virtualPorts) : []));
   }
   const settled = settleTies(rules, direction);
   return { rules: settled.rules, problems: [...problems, ...settled.problems] };
+}
+
+/** The same rule for the endpoints of the Services whose addresses it names, at their ports. */
+function rulesBehind(rule: ClosedRule, virtualPorts: VirtualPortsIn): readonly ClosedRule[] {
+  const { remote, protocol, ports } = rule;
+  if (remote?.kind !== "cidr") return [];
+  return virtualPorts(remote.cidr).flatMap((virtual) => {
+    const word = virtual.protocol.toLowerCase() as "tcp" | "udp" | "sctp";
+    if (protocol !== "all" && protocol !== word) return [];
+    if (ports !== "any" && (virtual.port < ports.first || virtual.port > ports.last)) return [];
+    return Object.entries(virtual.endpoints).map(([number, addresses]): ClosedRule => {
+      const port = { first: Number(number), last: Number(number) };
+      return { ...rule, remote: { kind: "endpoints", addresses }, protocol: word, ports: port };
+    });
+  });
 }
 
 function pathOf(direction: Direction, index: number): string {
@@ -137,8 +162,16 @@ function overlaps(): (a: ClosedRule, b: ClosedRule) => boolean {
     (a.protocol === b.protocol || a.protocol === "all" || b.protocol === "all") &&
     portsOverlap(a.ports, b.ports) &&
     portsOverlap(a.sourcePorts, b.sourcePorts) &&
-    (a.remote?.kind !== "cidr" || b.remote?.kind !== "cidr" || meet(a.remote.cidr, b.remote.cidr)) &&
+    remotes(a).some((one) => remotes(b).some((other) => one === "any" || other === "any" || meet(one, other))) &&
     (a.local === "any" || b.local === "any" || meet(a.local, b.local));
+}
+
+/** The CIDRs of a rule's other side; the members of a group may be anywhere. */
+function remotes({ remote }: ClosedRule): readonly string[] {
+  if (remote?.kind === "cidr") return [remote.cidr];
+  return remote?.kind === "endpoints"
+    ? remote.addresses.map((one) => `${one}/${one.includes(":") ? 128 : 32}`)
+    : ["any"];
 }
 
 function portsOverlap(a: ClosedRule["ports"], b: ClosedRule["ports"]): boolean {

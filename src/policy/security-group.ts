@@ -2,6 +2,7 @@ import { DENY_ALL_GROUP, portGroupAddressSet, securityGroupPortGroupName as port
 import type { SecurityGroupFact } from "../facts/types.ts";
 import { type ClosedRule, closeRules } from "./security-group-rules.ts";
 import type { Direction, PolicyProblem, RuleAction } from "./types.ts";
+import type { VirtualPortsIn } from "./virtual-ports.ts";
 
 /** One ACL of a security group (ovn-nb(5), ACL table). */
 export interface SecurityGroupAcl {
@@ -32,12 +33,14 @@ const FAMILIES = [4, 6] as const;
 const TIERS = [2, 3] as const;
 
 /**
- * What a SecurityGroup means. Pure; `exists` tells of other groups. Rules of tier 0 are in OVN's tier 2, those of tier 1 in tier 3, as in
+ * What a SecurityGroup means. Pure; `exists` tells of other groups, `virtualPorts` of the Services that egress rules name: such a rule is
+ * also for what stands behind them, for that is where connections go. Rules of tier 0 are in OVN's tier 2, those of tier 1 in tier 3, as in
  * Kube-OVN. What is not allowed is dropped by {@link denyAllAcls}, so there is nothing here that drops by default.
  */
 export function translateSecurityGroup(
   group: SecurityGroupFact,
   exists: (name: string) => boolean,
+  virtualPorts: VirtualPortsIn = () => [],
 ): TranslatedSecurityGroup {
   const tier = TIERS[group.tier ?? 0];
   const portGroup = portGroupOf(group.name);
@@ -45,7 +48,7 @@ export function translateSecurityGroup(
   const problems: PolicyProblem[] = [...group.problems];
   const clean: Direction[] = [];
   for (const direction of DIRECTIONS) {
-    const closed = closeRules(group, direction, exists);
+    const closed = closeRules(group, direction, exists, virtualPorts);
     if (closed.problems.length === 0 && group.problems.length === 0) clean.push(direction);
     problems.push(...closed.problems);
     for (const rule of closed.rules) {
@@ -135,12 +138,13 @@ function matchesOf(rule: ClosedRule, direction: Direction, portGroup: string): r
     const field = `ip${family}.${remoteSide(direction)}`;
     if (remote?.kind === "group") {
       parts.push(`${field} == $${portGroupAddressSet(portGroupOf(remote.name), family)}`);
-    } else if (remote !== undefined && !remote.cidr.endsWith("/0")) parts.push(`${field} == ${remote.cidr}`);
+    } else if (remote?.kind === "endpoints") parts.push(`${field} == {${remote.addresses.join(", ")}}`);
+    else if (remote !== undefined && !remote.cidr.endsWith("/0")) parts.push(`${field} == ${remote.cidr}`);
     if (local !== "any" && !local.endsWith("/0")) {
       parts.push(`ip${family}.${direction === "ingress" ? "dst" : "src"} == ${local}`);
     }
     if (protocol === "icmp") parts.push(`icmp${family}`);
-    if (protocol === "tcp" || protocol === "udp") {
+    if (protocol === "tcp" || protocol === "udp" || protocol === "sctp") {
       parts.push(...portMatch(protocol, "dst", rule.ports), ...portMatch(protocol, "src", rule.sourcePorts));
       if (rule.ports === "any" && rule.sourcePorts === "any") parts.push(protocol);
     }
@@ -148,7 +152,11 @@ function matchesOf(rule: ClosedRule, direction: Direction, portGroup: string): r
   });
 }
 
-function portMatch(protocol: "tcp" | "udp", side: "src" | "dst", ports: ClosedRule["ports"]): readonly string[] {
+function portMatch(
+  protocol: "tcp" | "udp" | "sctp",
+  side: "src" | "dst",
+  ports: ClosedRule["ports"],
+): readonly string[] {
   if (ports === "any") return [];
   const { first, last } = ports;
   const field = `${protocol}.${side}`;

@@ -3,8 +3,10 @@ import { quoted } from "../api/text.ts";
 import type { SubnetAclFact, SubnetFact } from "../facts/types.ts";
 import { parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";
+import { destinationsOf, matchesBehind } from "./match-virtual.ts";
 import type { PolicyProblem } from "./types.ts";
 import { readUserMatch } from "./user-match.ts";
+import type { VirtualPortsIn } from "./virtual-ports.ts";
 
 /** One ACL of a subnet's logical switch (ovn-nb(5), ACL table); all are in tier 2. */
 export interface SubnetAcl {
@@ -36,12 +38,16 @@ const FAMILIES = [
  * What `private`, `allowSubnets`, `allowEWTraffic` and `acls` of a subnet mean. Pure. `joinCidr`: where nodes are in the VPC, empty
  * where there is no way from there; they speak from there and from addresses of their own.
  */
-export function translateSubnetRules(subnet: SubnetFact, joinCidr: Dual<string>): TranslatedSubnet {
+export function translateSubnetRules(
+  subnet: SubnetFact,
+  joinCidr: Dual<string>,
+  virtualPorts: VirtualPortsIn = () => [],
+): TranslatedSubnet {
   const problems: PolicyProblem[] = [];
   const acls = [
     ...(subnet.private ? privateAcls(subnet, joinCidr, problems) : []),
     ...(subnet.allowEwTraffic && subnet.acls.length > 0 ? eastWestAcls(subnet) : []),
-    ...subnet.acls.flatMap((acl, i) => userAcl(acl, i, problems)),
+    ...subnet.acls.flatMap((acl, i) => userAcl(acl, i, problems, virtualPorts)),
   ];
   return { acls, problems };
 }
@@ -114,11 +120,27 @@ const ACTIONS: ReadonlySet<string> = new Set<SubnetAcl["action"]>([
   ...(["drop", "reject", "pass"] as const),
 ]);
 
+/** The ranges among whose addresses a subnet's `acls` may name Services'. */
+export function destinationsOfAcls({ acls }: SubnetFact): readonly string[] {
+  return [...new Set(acls.filter(isBalanced).flatMap(({ match }) => destinationsOf(match)))];
+}
+
+/** Whether what a rule is about may have gone through load balancing; what is not tracked has not. */
+function isBalanced({ direction, action }: SubnetAclFact): boolean {
+  return direction === "from-lport" && action !== "allow-stateless";
+}
+
 /**
- * An entry of `acls`. OVN installs nothing for a match that it cannot read, so such a rule is closed here: one that allows is left out, and any
- * other drops all IP traffic of its direction at its priority.
+ * An entry of `acls`; one for what leaves a port that names Services' addresses is also for what goes on to their endpoints. OVN installs nothing for
+ * a match that it cannot read, so such a rule is closed here: one that allows is left out, and any other drops all IP traffic of its
+ * direction at its priority.
  */
-function userAcl(acl: SubnetAclFact, index: number, problems: PolicyProblem[]): SubnetAcl[] {
+function userAcl(
+  acl: SubnetAclFact,
+  index: number,
+  problems: PolicyProblem[],
+  virtualPorts: VirtualPortsIn,
+): SubnetAcl[] {
   const path = `spec.acls[${index}]`;
   const rule = `acls/${index}`;
   if (!DIRECTIONS.has(acl.direction)) {
@@ -129,11 +151,15 @@ function userAcl(acl: SubnetAclFact, index: number, problems: PolicyProblem[]): 
   if (!ACTIONS.has(acl.action)) {
     const message = `${quoted(acl.action)} is none of ${[...ACTIONS].join(", ")}; the rule drops`;
     problems.push({ path: `${path}.action`, reason: "InvalidAction", message });
-    return userAcl({ ...acl, action: "drop" }, index, problems);
+    return userAcl({ ...acl, action: "drop" }, index, problems, virtualPorts);
   }
   const read = readUserMatch(acl.match);
-  const priority = Math.min(Math.max(Math.trunc(acl.priority) || 0, 0), MAX_PRIORITY);
-  if ("match" in read) return [{ ...acl, match: read.match, priority, rule, log: false }];
+  // What NetworkPolicies let out has priority 0.
+  const priority = Math.min(Math.max(Math.trunc(acl.priority) || 1, 1), MAX_PRIORITY);
+  if ("match" in read) {
+    const behind = isBalanced(acl) ? matchesBehind(read.match, virtualPorts) : [];
+    return [read.match, ...behind].map((match) => ({ ...acl, match, priority, rule, log: false }));
+  }
   const allows = acl.action.startsWith("allow");
   const closed = allows ? "the rule allows nothing" : `the rule drops all IP traffic of ${acl.direction}`;
   problems.push({ path: `${path}.match`, reason: "InvalidMatch", message: `${read.wrong}; ${closed}` });

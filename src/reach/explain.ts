@@ -196,11 +196,16 @@ function explainStep(
     ...(by !== undefined && { acl: explainAcl(network, book, by) }),
     // That a tier without a decision leaves it to the next is nobody's rule.
     passed: decision.passedBy.flatMap((acl) =>
-      acl.externalIds["policy"] === undefined ? [] : explainAcl(network, book, acl),
+      acl.externalIds["policy"] === undefined || isOfSameRule(acl, by) ? [] : explainAcl(network, book, acl),
     ),
     policies: labels,
     nearest: unruled ? nearest() : [],
   };
+}
+
+/** What a NetworkPolicy lets out is in two tiers. */
+function isOfSameRule({ externalIds }: Acl, other: Acl | undefined): boolean {
+  return (["policy", "rule"] as const).every((id) => externalIds[id] === other?.externalIds[id]);
 }
 
 const ROUTE = { what: "route", passed: [], policies: [], nearest: [] } as const;

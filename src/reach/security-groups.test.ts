@@ -1,7 +1,17 @@
 import t from "tap";
-import { addIp, addNetworkPolicy, addPod, addSecurityGroup, addSubnet, sampleFacts } from "../compile/testing.ts";
+import {
+  addEndpoints,
+  addIp,
+  addNetworkPolicy,
+  addPod,
+  addSecurityGroup,
+  addService,
+  addSubnet,
+  sampleFacts,
+} from "../compile/testing.ts";
 import { compileAll } from "../compile/whole.ts";
 import type { FactStore } from "../facts/store.ts";
+import { parseDualIp } from "../net/dual.ts";
 import { podEndpoint } from "./endpoint.ts";
 import { explain } from "./explain.ts";
 import { Network } from "./network.ts";
@@ -78,4 +88,65 @@ t.test("a group or a policy that lets somebody in overrules that the subnet is p
   const policy = facts({ isPrivate: true });
   addNetworkPolicy(policy, "all", { podSelector: {}, ingress: [{}] });
   t.equal(connects(policy), true);
+});
+
+/** Whether UDP and TCP port 53 of Service `dns`, whose endpoint is `b` at port 1053, get through from `a`. */
+function dns(store: FactStore): string {
+  const protocols = ["TCP", "UDP"] as const;
+  addService(store, "dns", {
+    clusterIPs: ["10.96.0.10"],
+    ports: protocols.map((protocol) => ({ name: protocol.toLowerCase(), protocol, port: 53 })),
+  });
+  addEndpoints(store, "dns", "dns-1", {
+    endpoints: [{ addresses: ["10.30.0.2"], conditions: { ready: true } }],
+    ports: protocols.map((protocol) => ({ name: protocol.toLowerCase(), protocol, port: 1053 })),
+  });
+  const network = new Network(store, compileAll(store).values());
+  const from = podEndpoint(network, "default", "a");
+  const to = podEndpoint(network, "default", "b");
+  const answers = protocols.map((protocol) => {
+    const virtual = parseDualIp("10.96.0.10") ?? {};
+    const dialled = { virtual, port: { protocol, port: 53 } };
+    return explain(network, new PolicyBook(store), { from, to, port: { protocol, port: 1053 }, dialled }).verdict;
+  });
+  return answers.join(" ");
+}
+
+t.test(
+  "an egress rule for a Service's address is one for where its connections go, from the first packet to the last",
+  async (t) => {
+    const named = { ...HTTP, protocol: "all", portRangeMin: 0, portRangeMax: 0, remoteAddress: "10.96.0.10" } as const;
+    const allow = facts({ a: "out" });
+    addSecurityGroup(allow, "out", { egressRules: [named] });
+    t.equal(dns(allow), "allowed allowed");
+    const part = facts({ a: "out" });
+    addSecurityGroup(part, "out", { egressRules: [{ ...named, protocol: "udp", portRangeMin: 53, portRangeMax: 53 }] });
+    t.equal(dns(part), "denied allowed");
+  },
+);
+
+t.test("a Service is no way round a rule that drops what goes to its endpoints", async (t) => {
+  const all = { ...HTTP, protocol: "all", portRangeMin: 0, portRangeMax: 0 } as const;
+  for (const remoteAddress of ["10.30.0.2", "10.96.0.10"]) {
+    const store = facts({ a: "out" });
+    const rules = [{ ...all, priority: 1, policy: "drop", remoteAddress } as const, { ...all, priority: 2 }];
+    addSecurityGroup(store, "out", { egressRules: rules });
+    t.equal(dns(store), "denied denied", remoteAddress);
+  }
+});
+
+t.test("the same holds for a subnet's own rules", async (t) => {
+  for (const [match, expected] of [
+    ["ip4.dst == 10.96.0.10 && udp.dst == 53", "denied allowed"],
+    ["ip4.dst == 10.96.0.0/12", "allowed allowed"],
+    ["ip4.dst == 10.96.0.11", "denied denied"],
+  ] as const) {
+    const store = facts({});
+    const acls = [
+      { direction: "from-lport", priority: 100, match: "ip", action: "drop" },
+      { direction: "from-lport", priority: 200, match, action: "allow-related" },
+    ];
+    addSubnet(store, "ovn-default", { cidrBlock: "10.16.0.0/16,fd00:10:16::/112", default: true, acls } as never);
+    t.equal(dns(store), expected, match);
+  }
 });

@@ -92,8 +92,8 @@ export interface ServiceExplanation {
 }
 
 /**
- * Whether one end reaches a Service through its address. Where OVN balances the load, policies see the backend's address and port (only
- * SecurityGroups see the Service's); where the node does, what leaves a pod is judged by the Service's address, and what comes to a
+ * Whether one end reaches a Service through its address. Where OVN balances the load, all that decides what leaves sees the backend's address
+ * and port, of each packet of a connection; where the node does, what leaves a pod is judged by the Service's address, and what comes to a
  * backend comes from the node.
  */
 export function explainService(

@@ -1,0 +1,133 @@
+import { ipFromValue, parseIp } from "../net/address.ts";
+import { isMatch, readMatch } from "./match.ts";
+import { formatMatch, type MatchExpression } from "./match-expression.ts";
+import type { NamedSets, Packet } from "./packet.ts";
+import type { VirtualPort, VirtualPortsIn } from "./virtual-ports.ts";
+
+const NO_SETS: NamedSets = { portGroup: () => undefined, addressSet: () => undefined };
+
+/** What is known of a packet to a port of a Service. */
+const KNOWN = new Set([
+  ...["ip", "ip4", "ip6", "ip.proto", "tcp", "udp", "sctp", "icmp", "icmp4", "icmp6"],
+  ...["ip4.dst", "ip6.dst", "tcp.dst", "udp.dst", "sctp.dst"],
+]);
+
+/**
+ * The matches that a match for packets to Services' addresses is for those that go on to their endpoints: for each port of a Service whose
+ * address stands in it (`ip4.dst == 10.96.0.10`, or a range around that), what it says of such a packet, said of the same packet
+ * after load balancing. A match that OVN refuses, and one that names no Service, has none.
+ */
+export function matchesBehind(match: string, virtualPorts: VirtualPortsIn): readonly string[] {
+  const expression = readMatch(match);
+  if (expression === undefined) return [];
+  const ports = new Map<string, VirtualPort>();
+  for (const cidr of destinations(expression)) {
+    for (const port of virtualPorts(cidr)) ports.set(`${port.protocol} ${port.port} ${port.address}`, port);
+  }
+  const found = [...ports.values()].flatMap((port) => {
+    const rest = substitute(expression, port);
+    if (rest.kind === "constant" && !rest.value) return [];
+    const ip = port.address.includes(":") ? "ip6" : "ip4";
+    const word = port.protocol.toLowerCase();
+    const also = rest.kind === "constant" ? "" : ` && (${formatMatch(rest)})`;
+    return Object.entries(port.endpoints).map(
+      ([number, addresses]) => `${ip}.dst == {${addresses.join(", ")}} && ${word}.dst == ${number}${also}`,
+    );
+  });
+  return [...new Set(found)];
+}
+
+/** The addresses and ranges, as CIDRs, that a match wants destinations to be in; none of a match that OVN refuses. */
+export function destinationsOf(match: string): readonly string[] {
+  const expression = readMatch(match);
+  return expression === undefined ? [] : [...new Set(destinations(expression))];
+}
+
+function* destinations(expression: MatchExpression): Iterable<string> {
+  switch (expression.kind) {
+    case "and":
+    case "or":
+      for (const term of expression.terms) yield* destinations(term);
+      return;
+    case "not":
+      yield* destinations(expression.term);
+      return;
+    case "compare": {
+      const { field, operator, constants } = expression;
+      if (operator !== "==" || field.bits !== undefined || (field.name !== "ip4.dst" && field.name !== "ip6.dst"))
+        return;
+      const [family, bits] = field.name === "ip4.dst" ? ([4, 32] as const) : ([6, 128] as const);
+      for (const constant of constants) {
+        if (constant.kind !== "number") continue;
+        const length = prefixLength(constant.mask, bits);
+        if (length !== undefined) yield `${ipFromValue(family, constant.value).text}/${length}`;
+      }
+      return;
+    }
+    default:
+  }
+}
+
+function prefixLength(mask: bigint | undefined, bits: number): number | undefined {
+  if (mask === undefined) return bits;
+  const length = mask.toString(2).replaceAll("0", "").length;
+  const prefix = ((1n << BigInt(length)) - 1n) << BigInt(bits - length);
+  return mask === prefix ? length : undefined;
+}
+
+/** The expression for a packet to that port: what it says of the destination and the protocol is decided, the rest stays. */
+function substitute(expression: MatchExpression, port: VirtualPort): MatchExpression {
+  switch (expression.kind) {
+    case "and":
+    case "or": {
+      const decisive = expression.kind === "or";
+      const rest: MatchExpression[] = [];
+      for (const term of expression.terms) {
+        const left = substitute(term, port);
+        if (left.kind !== "constant") rest.push(left);
+        else if (left.value === decisive) return left;
+      }
+      const [first, second] = rest;
+      if (first === undefined) return { kind: "constant", value: !decisive };
+      return second === undefined ? first : { kind: expression.kind, terms: rest };
+    }
+    case "not": {
+      // A negation is of each comparison with its prerequisites, so it is decided as a whole where it can be.
+      if (isKnown(expression.term)) return decided(expression, port);
+      const term = substitute(expression.term, port);
+      return term.kind === "constant" ? { kind: "constant", value: !term.value } : { kind: "not", term };
+    }
+    case "constant":
+      return expression;
+    default:
+      return isKnown(expression) ? decided(expression, port) : expression;
+  }
+}
+
+function decided(expression: MatchExpression, port: VirtualPort): MatchExpression {
+  return { kind: "constant", value: isMatch(expression, packetTo(port), NO_SETS) };
+}
+
+/** Whether all that an expression looks at is known. */
+function isKnown(expression: MatchExpression): boolean {
+  switch (expression.kind) {
+    case "and":
+    case "or":
+      return expression.terms.every(isKnown);
+    case "not":
+      return isKnown(expression.term);
+    case "constant":
+      return true;
+    default:
+      return (
+        KNOWN.has(expression.field.name) &&
+        (expression.kind !== "compare" || expression.constants.every(({ kind }) => kind === "number"))
+      );
+  }
+}
+
+function packetTo({ address, protocol, port }: VirtualPort): Packet {
+  const destination = parseIp(address);
+  if (destination === undefined) throw new Error(`${address} of a Service is no address`);
+  return { source: destination, destination, protocol, destinationPort: port };
+}

@@ -1,0 +1,51 @@
+import type { FactReader } from "../facts/store.ts";
+import { parseIp } from "../net/address.ts";
+import { cidrContains, parseCidr } from "../net/cidr.ts";
+import type { Protocol } from "./types.ts";
+
+/** One port of a Service's address, and where connections to it really go. */
+export interface VirtualPort {
+  readonly address: string;
+  readonly protocol: Protocol;
+  readonly port: number;
+  /** Port of endpoints → their addresses, sorted; of the address's family. */
+  readonly endpoints: Readonly<Record<number, readonly string[]>>;
+}
+
+/** The ports of the Services whose addresses are in a CIDR. */
+export type VirtualPortsIn = (cidr: string) => readonly VirtualPort[];
+
+/**
+ * What stands behind the Services that a rule for a CIDR names. All endpoints that connections may have, those included that end but still
+ * serve. What leaves a pod is judged by where it goes after load balancing, so a rule for a Service's address is one for these.
+ * `0.0.0.0/0` and `::/0` name nothing.
+ */
+export function virtualPortsIn(reader: FactReader, cidr: string): readonly VirtualPort[] {
+  const range = parseCidr(cidr);
+  if (range === undefined || range.prefix === 0) return [];
+  return reader.all("services").flatMap((service) => {
+    const named = service.addresses.filter((text) => {
+      const ip = parseIp(text);
+      return ip !== undefined && cidrContains(range, ip);
+    });
+    if (named.length === 0) return [];
+    const slices = reader.by("endpointSlices", "service", service.key);
+    return named.flatMap((address) =>
+      service.ports.map(({ name, protocol, port }) => {
+        const endpoints = new Map<number, Set<string>>();
+        for (const { ports, ready, draining } of slices) {
+          for (const own of ports) {
+            if (own.name !== name || own.protocol !== protocol) continue;
+            const found = endpoints.get(own.port) ?? new Set();
+            endpoints.set(own.port, found);
+            for (const one of [...ready, ...draining]) if (one.includes(":") === address.includes(":")) found.add(one);
+          }
+        }
+        const sorted = [...endpoints].flatMap(([number, found]) =>
+          found.size === 0 ? [] : [[number, [...found].sort()] as const],
+        );
+        return { address, protocol, port, endpoints: Object.fromEntries(sorted) };
+      }),
+    );
+  });
+}
