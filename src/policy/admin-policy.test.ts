@@ -293,3 +293,31 @@ t.test("logging as Kube-OVN's annotations ask for it", async (t) => {
     [undefined, { severity: "warning", rate: 5 }],
   );
 });
+
+t.test("what no label and no rate can be is closed, and said", async (t) => {
+  const egress = [
+    {
+      name: "a\0\ud83d",
+      action: "Allow",
+      to: [{ pods: { namespaceSelector: {}, podSelector: { matchLabels: { app: "w\0b" } } } }],
+    },
+  ];
+  const annotations = {
+    "ovn.kubernetes.io/log_acl_actions": "allow",
+    "ovn.kubernetes.io/acl_log_meter_rate": "4294967296",
+  };
+  const { problems, rules } = translate("anp", { priority: 7, egress }, "default", annotations);
+  t.same(
+    problems.map(({ path, reason, message }) => `${path} ${reason} ${message}`),
+    [
+      'metadata.annotations[ovn.kubernetes.io/acl_log_meter_rate] InvalidLogRate "4294967296" is no number of packets a second; 100 is used',
+      'spec.egress[0].to[0].pods.podSelector InvalidSelector label app cannot have the value "w\\u0000b"; this matches nobody',
+    ],
+  );
+  t.same(rules, [], "an Allow for nobody");
+  const [named] = translate("anp", {
+    priority: 7,
+    egress: [{ ...egress[0]!, to: [{ networks: ["10.0.0.0/8"] }] }],
+  }).rules;
+  t.equal(named?.name, "egress/0/a\uFFFD\uFFFD", "what only people read has other characters in their place");
+});

@@ -1,4 +1,5 @@
 import { NETWORK_POLICY } from "../api/annotations.ts";
+import { quoted } from "../api/text.ts";
 import {
   ADMIN_PRIORITIES,
   type AdminPeerFact,
@@ -36,6 +37,11 @@ export function translateAdminPolicy(fact: AdminPolicyFact): Policy {
   if (kind === "banp" && name !== "default") {
     report("metadata.name", "InvalidName", "only the BaselineAdminNetworkPolicy named default is in force");
     return { ...policy, subjects: [], rules: [], problems };
+  }
+  const logRate = fact.annotations[NETWORK_POLICY.logRate] ?? "0";
+  if (readLogRate(logRate) === undefined) {
+    const message = `${quoted(logRate)} is no number of packets a second; ${DEFAULT_LOG_RATE} is used`;
+    report(`metadata.annotations[${NETWORK_POLICY.logRate}]`, "InvalidLogRate", message);
   }
   const { subject, rules: unplaced } = understand(fact, report);
   const rules: PolicyRule[] = [];
