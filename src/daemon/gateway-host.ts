@@ -53,7 +53,15 @@ export class NetlinkGatewayHost implements GatewayHost {
   }
 
   watch(listener: () => void): void {
-    const groups = ["link", "ipv4-address", "ipv6-address", "ipv4-route", "ipv6-route"] as const;
+    const groups = [
+      "link",
+      "ipv4-address",
+      "ipv6-address",
+      "ipv4-route",
+      "ipv6-route",
+      "ipv4-netconf",
+      "ipv6-netconf",
+    ] as const;
     this.#subscription = watch(this.#host, groups, (event) => {
       if (event.type === "failed" && !this.#closed) this.watch(listener);
       if (this.#matters(event)) listener();
@@ -75,6 +83,8 @@ export class NetlinkGatewayHost implements GatewayHost {
         return this.#encap === undefined || this.#isOurs(event.address.index) || this.#asked.has(event.address.address);
       case "route":
         return event.route.device !== undefined && event.route.device === this.#ovn0;
+      case "netconf":
+        return event.netconf.where === "all" || event.netconf.where === this.#ovn0;
       case "overrun":
       case "failed":
         return true;

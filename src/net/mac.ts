@@ -1,3 +1,5 @@
+import { type Ip, ipFromValue } from "./address.ts";
+
 const FORMS = [
   /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/,
   /^[0-9a-f]{2}(-[0-9a-f]{2}){5}$/,
@@ -21,6 +23,15 @@ export function parseMacNumber(text: string): number | undefined {
   const number = Number.parseInt(lower.replaceAll(/[:.-]/g, ""), 16);
   const firstByte = Math.floor(number / 2 ** 40);
   return number === 0 || (firstByte & 1) === 1 ? undefined : number;
+}
+
+/** The link-local address that an interface with this MAC gives itself (modified EUI-64, RFC 4291 appendix A): "fe80::ff:fe00:2". `undefined` as `parseMac`. */
+export function linkLocalFromMac(text: string): Ip | undefined {
+  const mac = parseMacNumber(text);
+  if (mac === undefined) return undefined;
+  const high = BigInt(Math.floor(mac / 2 ** 24)) ^ 0x02_00_00n;
+  const value = (0xfe80n << 112n) | (high << 40n) | (0xfffen << 24n) | BigInt(mac % 2 ** 24);
+  return ipFromValue(6, value);
 }
 
 /** The text of an unsigned 48-bit number. All at once, as one is made for every address given: pieces cost twice as much. */

@@ -46,6 +46,8 @@ const HEADER = 12;
 
 /** The table that `ip route` shows. */
 export const ROUTE_TABLE_MAIN = 254;
+/** Addresses of this host itself. */
+export const ROUTE_TABLE_LOCAL = 255;
 /** Who set a route (RTPROT_*): the kernel itself, for an interface's address … */
 export const ROUTE_PROTOCOL_KERNEL = 2;
 /** … a person or a script at boot … */

@@ -14,6 +14,8 @@ const GROUPS = {
   "ipv6-address": 9,
   "ipv6-route": 11,
   "ipv6-rule": 19,
+  "ipv4-netconf": 24,
+  "ipv6-netconf": 25,
   nftables: 7,
 } as const;
 

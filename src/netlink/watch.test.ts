@@ -6,6 +6,7 @@ import { ensureNeighbour } from "./neighbours.ts";
 import { ensureRoute } from "./routes.ts";
 import { ensureRule } from "./rules.ts";
 import { openNetlink } from "./socket.ts";
+import { writeSysctl } from "./sysctl.ts";
 import { throwsCode } from "./testing.ts";
 import { newNetns, noKernel, runIn } from "./testing-netns.ts";
 import { type NetlinkEvent, type NetlinkGroup, watch } from "./watch.ts";
@@ -58,6 +59,22 @@ t.test("changes are heard as they happen, of each kind", { skip }, async (t) => 
   t.ok(await until((e) => e.type === "rule" && e.rule.priority === 100));
   deleteLink(socket, "eth0");
   t.ok(await until((e) => e.type === "link" && e.change === "removed" && e.link.name === "eth0"));
+});
+
+t.test("a switch of the kernel that is set is heard of, with its interface", { skip }, async (t) => {
+  const path = await newNetns(t);
+  const { socket, until } = recorder(t, path, ["ipv4-netconf", "ipv6-netconf"]);
+  const { link } = createVeth(socket, { name: "a", peer: { name: "b" } });
+  withNetns(path, (ns) => {
+    writeSysctl(ns, ["ipv4", "conf", "a", "rp_filter"], "2");
+    writeSysctl(ns, ["ipv4", "ip_forward"], "1");
+    writeSysctl(ns, ["ipv6", "conf", "all", "forwarding"], "1");
+  });
+  const of = (family: 4 | 6, where: number | "all") => (e: NetlinkEvent) =>
+    e.type === "netconf" && e.netconf.family === family && e.netconf.where === where;
+  t.ok(await until(of(4, link.index)));
+  t.ok(await until(of(4, "all")));
+  t.ok(await until(of(6, "all")));
 });
 
 t.test("a bridge that loses a port is not told as the port's end", { skip }, async (t) => {

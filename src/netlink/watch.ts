@@ -3,6 +3,7 @@ import { NetlinkError } from "./error.ts";
 import { decodeLink, type Link, RTM_DELLINK, RTM_NEWLINK } from "./link-codec.ts";
 import type { NetlinkMessage } from "./message.ts";
 import { decodeNeighbour, type Neighbour, RTM_DELNEIGH, RTM_NEWNEIGH } from "./neighbour-codec.ts";
+import { decodeNetconf, type Netconf, RTM_NEWNETCONF } from "./netconf-codec.ts";
 import { decodeNftChange } from "./nft-codec.ts";
 import { decodeRoute, type Route, RTM_DELROUTE, RTM_NEWROUTE } from "./route-codec.ts";
 import { decodeRule, RTM_DELRULE, RTM_NEWRULE, type Rule } from "./rule-codec.ts";
@@ -24,6 +25,8 @@ export type NetlinkEvent =
   | { readonly type: "route"; readonly change: Change; readonly route: Route }
   | { readonly type: "neighbour"; readonly change: Change; readonly neighbour: Neighbour }
   | { readonly type: "rule"; readonly change: Change; readonly rule: Rule }
+  /** A switch of the kernel was set. */
+  | { readonly type: "netconf"; readonly netconf: Netconf }
   /** Something of that table of nftables, `family` as nft(8) writes it; one for each rule of a large change. */
   | { readonly type: "nftables"; readonly family: string; readonly table: string }
   | { readonly type: "overrun" }
@@ -84,6 +87,10 @@ export function decodeEvent(message: NetlinkMessage): NetlinkEvent | undefined {
     case RTM_DELRULE: {
       const rule = decodeRule(payload);
       return rule && { type: "rule", change: message.type === RTM_NEWRULE ? "set" : "removed", rule };
+    }
+    case RTM_NEWNETCONF: {
+      const netconf = decodeNetconf(payload);
+      return netconf && { type: "netconf", netconf };
     }
     default: {
       const change = decodeNftChange(message);
