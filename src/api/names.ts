@@ -30,6 +30,8 @@ export const NODE_INTERFACE = "ovn0";
 
 /** `source.component` of every Event that the controller writes. The daemon's Events carry its node's name there. */
 export const CONTROLLER_COMPONENT = "kube-ovn-controller";
+/** Component that the daemon's Events come from: the DaemonSet's name. */
+export const DAEMON_COMPONENT = "kube-ovn-cni";
 
 /**
  * The logical switch port of one interface of a pod, and with it the `IP` object of that interface and the `iface-id`

@@ -14,6 +14,8 @@ export interface CollectorWorld {
   readonly links: PodLinks;
   readonly lanes: Lanes;
   readonly pods: { readonly synced: boolean; get(key: string): PodFact | undefined };
+  /** Names of ports that are about to come back. */
+  readonly lost: { names(): Iterable<string> };
   readonly metrics: Pick<DaemonMetrics, "collected">;
   readonly log: { info(fields: object, message: string): void };
 }
@@ -24,7 +26,7 @@ export async function collectLeftovers(world: CollectorWorld): Promise<void> {
   const leftovers = findLeftovers({
     ports: world.ports.all(),
     veths,
-    busy: new Set([...world.lanes.keys()].map(linkOf)),
+    busy: new Set([...[...world.lanes.keys()].map(linkOf), ...world.lost.names()]),
     podsKnown: world.pods.synced,
     uidsOf: (namespace, name) => world.pods.get(`${namespace}/${name}`)?.uids,
   });
@@ -36,7 +38,7 @@ export async function collectLeftovers(world: CollectorWorld): Promise<void> {
   for (const name of leftovers.links) {
     // Removing its port has taken it along, or a request has come for it meanwhile.
     if (world.ports.byName(name) !== undefined || !(await world.links.exists(name))) continue;
-    if ([...world.lanes.keys()].some((key) => linkOf(key) === name)) continue;
+    if ([...[...world.lanes.keys()].map(linkOf), ...world.lost.names()].includes(name)) continue;
     await world.links.removePair(name);
     world.metrics.collected("link");
     world.log.info({ link: name }, "removed a leftover interface");

@@ -1,4 +1,4 @@
-import { open, rename, rm } from "node:fs/promises";
+import { open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CNI_TYPE, CNI_VERSIONS } from "../api/cni-message.ts";
 
@@ -22,6 +22,14 @@ export function conflist(serverSocket: string, portmap: readonly string[] = USUA
     ],
   };
   return `${JSON.stringify(configuration, undefined, 2)}\n`;
+}
+
+/** Puts a file in place unless it is there with that text. Returns whether something had to be done. */
+export async function ensureFile(folder: string, name: string, text: string): Promise<boolean> {
+  const has = await readFile(join(folder, name), "utf8").catch(() => undefined);
+  if (has === text) return false;
+  await writeAtomically(folder, name, text);
+  return true;
 }
 
 /**

@@ -1,18 +1,19 @@
 import { randomUUID } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import { fakeKube } from "../kube/fake.ts";
-import { NODES, PODS, SUBNETS } from "../kube/resources.ts";
-import type { Node } from "../kube/types.ts";
+import { type FakeKube, fakeKube } from "../kube/fake.ts";
+import { EVENTS, NODES, PODS, SUBNETS } from "../kube/resources.ts";
+import type { KubeEvent, Node } from "../kube/types.ts";
 import { fakeOvsdb } from "../ovsdb/fake.ts";
 import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
-import { insert, mutate, type Operation } from "../ovsdb/operation.ts";
+import { insert, mutate, type Operation, update } from "../ovsdb/operation.ts";
 import { startDaemon } from "./daemon.ts";
 import { FakeGatewayHost, FakeLinks, FakeNftables } from "./fake-node.ts";
 import { readOptions } from "./options.ts";
+import { REPAIRED } from "./repair-report.ts";
 
 const ALLOCATED = {
   "ovn.kubernetes.io/allocated": "true",
@@ -69,7 +70,13 @@ async function node(t: Test) {
   const lost: ((name: string | undefined) => void)[] = [];
   const nft = new FakeNftables();
   const socket = join(folder, "cni.sock");
-  const argv = [`--node-name=weft-1`, `--bind-socket=${socket}`, `--cni-conf-dir=${folder}`, "--metrics-port=0"];
+  const argv = [
+    `--node-name=weft-1`,
+    `--bind-socket=${socket}`,
+    `--cni-conf-dir=${folder}`,
+    "--metrics-port=0",
+    "--health-port=0",
+  ];
 
   const start = async () => {
     const client = server.connect();
@@ -224,6 +231,69 @@ t.test("a daemon that ends finishes what it has begun and stops what only waits"
       .sort(),
     ["bbbbbbbbbbbb_h", "ovn0"],
   );
+});
+
+const eventsOf = (kube: FakeKube, reason: string): readonly string[] =>
+  kube
+    .objects<KubeEvent>(EVENTS)
+    .filter((event) => event.reason === reason && event.involvedObject?.name === "weft-1")
+    .map(({ message }) => message ?? "");
+
+t.test("a network configuration that another program removes or changes comes back", async (t) => {
+  const { kube, conflist, start } = await node(t);
+  const daemon = await start();
+  await until(() => existsSync(conflist));
+  const text = readFileSync(conflist, "utf8");
+  rmSync(conflist);
+  await until(() => existsSync(conflist));
+  t.equal(readFileSync(conflist, "utf8"), text);
+  writeFileSync(conflist, "{}");
+  await until(() => readFileSync(conflist, "utf8") === text);
+  await until(() => eventsOf(kube, REPAIRED).length > 0);
+  t.match(eventsOf(kube, REPAIRED)[0], /conflist 01-kube-ovn\.conflist/);
+  await daemon.stop();
+});
+
+t.test("a pod's port that another program removes, alone or with br-int, comes back as it was", async (t) => {
+  const { kube, server, bridge, links, socket, conflist, start } = await node(t);
+  const daemon = await start();
+  await until(() => existsSync(conflist));
+  const spec = { nodeName: "weft-1", hostNetwork: false };
+  const pod = { metadata: { name: "web-0", namespace: "shop", annotations: ALLOCATED }, spec };
+  const made = await kube.create(PODS, pod);
+  const uid = { pod_uid: made.metadata.uid };
+  t.equal((await call(socket, "add", { ...body("web-0", "aaaaaaaaaaaaaaaa"), ...uid })).status, 200);
+  const ids = () => {
+    const row = server.rows(VSWITCH, "Interface").find(({ name }) => name === "aaaaaaaaaaaa_h");
+    const { "ovn-installed": _, ...rest } = row?.external_ids ?? {};
+    return rest;
+  };
+  const before = ids();
+  const isBack = () => until(() => JSON.stringify(ids()) === JSON.stringify(before));
+  const ports = () => server.rows(VSWITCH, "Port").map(({ _uuid }) => _uuid);
+  t.match(before, { "iface-id": "web-0.shop" });
+  await server.edit(VSWITCH, [mutate(VSWITCH, "Bridge", bridge, [["ports", "delete", ports()]])]);
+  t.same(ids(), {});
+  await isBack();
+  await server.edit(VSWITCH, [mutate(VSWITCH, "Interface", [], [["external_ids", "delete", ["iface-id", "vendor"]]])]);
+  await isBack();
+  const again = randomUUID();
+  await server.edit(VSWITCH, [
+    update(VSWITCH, "Open_vSwitch", [], { bridges: [] }),
+    insert(VSWITCH, "Bridge", again, { name: "br-int", datapath_type: "netdev" }),
+    update(VSWITCH, "Open_vSwitch", [], { bridges: [again] }),
+  ]);
+  await isBack();
+  await until(() => server.rows(VSWITCH, "Interface").length === 2);
+  t.ok(links.pairs.has("aaaaaaaaaaaa_h"), "its interface was no leftover meanwhile");
+  await until(() => eventsOf(kube, REPAIRED).some((message) => /port aaaaaaaaaaaa_h of pod shop\/web-0/.test(message)));
+  t.equal((await call(socket, "del", body("web-0", "aaaaaaaaaaaaaaaa"))).status, 204);
+  t.same(
+    server.rows(VSWITCH, "Interface").map(({ name }) => name),
+    ["ovn0"],
+    "what a request removes stays away",
+  );
+  await daemon.stop();
 });
 
 t.test("a daemon that starts, or sees an interface go, collects what was left", async (t) => {

@@ -1,31 +1,37 @@
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { serve } from "../admin/serve.ts";
-import { CONTROLLER_COMPONENT } from "../api/names.ts";
+import { CONTROLLER_COMPONENT, DAEMON_COMPONENT } from "../api/names.ts";
 import type { Kube } from "../kube/kube.ts";
+import { eventRecorder } from "../kube/recorder.ts";
+import { NODES } from "../kube/resources.ts";
 import type { OvsdbClient } from "../ovsdb/client.ts";
 import { DEFAULT_INSTALLED_MS } from "./add.ts";
 import { DEFAULT_ALLOCATION_DEADLINES } from "./await-allocation.ts";
 import { collectLeftovers } from "./collector.ts";
-import { conflist, writeAtomically } from "./conflist.ts";
+import { conflist, ensureFile, writeAtomically } from "./conflist.ts";
 import { explainByEvents } from "./explain.ts";
 import { Gateway } from "./gateway.ts";
 import type { GatewayHost } from "./gateway-host.ts";
 import { Journal } from "./journal.ts";
 import { Lanes } from "./lanes.ts";
+import { LostPorts } from "./lost-ports.ts";
 import { DaemonMetrics } from "./metrics.ts";
 import { HostRules, type Nftables } from "./nft.ts";
 import { annotateChassis, nodeInformer, setNetworkAvailable } from "./node.ts";
 import type { DaemonOptions } from "./options.ts";
 import { OvsPorts } from "./ovs-ports.ts";
+import { readOvsSettings } from "./ovs-settings.ts";
 import { type OvsChange, OvsView } from "./ovs-view.ts";
 import { pluginVersions } from "./plugin-versions.ts";
 import type { PodLinks } from "./pod-links.ts";
 import { podInformer } from "./pods.ts";
 import { ReconcileLoop } from "./reconcile-loop.ts";
+import { RepairReport } from "./repair-report.ts";
 import { serveCni } from "./server.ts";
 import { subnetInformer } from "./subnets.ts";
 import { cniVerbs, type VerbWorld } from "./verbs.ts";
+import { watchFile } from "./watch-file.ts";
 
 /** How long requests that run may go on after SIGTERM; kubelet kills after 30 s. */
 const DRAIN_MS = 20_000;
@@ -67,6 +73,26 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
   const ports = new OvsPorts(view);
   const lanes = new Lanes();
   const journal = new Journal(metrics, log);
+  const events = eventRecorder(kube, {
+    component: DAEMON_COMPONENT,
+    host: options.nodeName,
+    onError: (error) => onError(error, "an Event could not be written"),
+  });
+  const report = new RepairReport({
+    metrics,
+    log,
+    now: () => performance.now(),
+    event(reason, message) {
+      const uid = nodes.get(options.nodeName)?.uid;
+      const node = { type: NODES, name: options.nodeName, ...(uid !== undefined && { uid }) };
+      events.record(node, "Warning", reason, message);
+    },
+  });
+  const lostPorts = new LostPorts({ view, ports, links, lanes, pods });
+  const restoring = new ReconcileLoop(
+    async () => restoring.backOff(report.note(await lostPorts.restore())),
+    (error, retryMs) => log.warn({ err: error, retryMs }, "ports that another program removed could not be put back"),
+  );
   const gateway = new Gateway({
     node: options.nodeName,
     joinSubnet: options.nodeSwitch,
@@ -77,7 +103,8 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
     nodes,
     subnets,
     rules: new HostRules(parts.nft),
-    metrics,
+    report,
+    ovsSettings: () => readOvsSettings(options.ovsSettings),
     log,
     annotateChassis: (chassis) => annotateChassis(kube, options.nodeName, chassis),
     setNetworkAvailable: () => setNetworkAvailable(kube, options.nodeName, new Date()),
@@ -87,7 +114,7 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
   const collection = new ReconcileLoop(
     async () => {
       if (view.synced && view.bridge() !== undefined)
-        await collectLeftovers({ ports, links, lanes, pods, metrics, log });
+        await collectLeftovers({ ports, links, lanes, pods, lost: lostPorts, metrics, log });
     },
     (error, retryMs) => log.warn({ err: error, retryMs }, "leftovers could not be removed"),
   );
@@ -96,16 +123,22 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
     if (!pods.synced) return "this node's pods have not been read from the API server";
     return gateway.notReady;
   };
-  let published = false;
+  /** What was written; the file stays when the daemon goes, as do the pods' networks. */
+  let published: string | undefined;
   const publication = new ReconcileLoop(
     async () => {
       const reason = notReady();
       metrics.ready = reason === undefined;
-      if (reason !== undefined || published) return;
-      // From now on the runtime calls the shim; the file stays when the daemon goes, as do the pods' networks.
-      const portmap = await pluginVersions(join(options.cniBinDir, "portmap"));
-      await writeAtomically(options.cniConfDir, options.cniConfName, conflist(options.bindSocket, portmap));
-      published = true;
+      if (published !== undefined) {
+        if (!(await ensureFile(options.cniConfDir, options.cniConfName, published))) return;
+        publication.backOff(report.note([`conflist ${options.cniConfName}`]));
+        return;
+      }
+      if (reason !== undefined) return;
+      // From now on the runtime calls the shim.
+      const text = conflist(options.bindSocket, await pluginVersions(join(options.cniBinDir, "portmap")));
+      await writeAtomically(options.cniConfDir, options.cniConfName, text);
+      published = text;
       log.info({ file: options.cniConfName }, "ready: the runtime may set up pods");
     },
     (error, retryMs) => log.warn({ err: error, retryMs }, "the network configuration could not be written"),
@@ -138,8 +171,15 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
     },
   );
 
+  const watched = watchFile(
+    options.cniConfDir,
+    options.cniConfName,
+    () => publication.trigger(),
+    (error) => log.warn({ err: error }, "the folder of network configurations cannot be watched"),
+  );
   view.mirror.subscribe((changes) => {
     if (changes.some(isBroken)) collection.trigger();
+    if (lostPorts.note(changes)) restoring.trigger();
   });
   const lost = parts.watchLostLinks((name) => {
     // DEL takes the port before the interface, so that its own work is no loss.
@@ -167,7 +207,9 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
       await drain(cni.drain(), lanes, reason);
       cni.close();
       lost.close();
-      await Promise.all([collection.stop(), publication.stop(), gateway.stop()]);
+      watched.close();
+      await Promise.all([collection.stop(), publication.stop(), restoring.stop(), gateway.stop()]);
+      await events.stop();
       http.close();
       await Promise.all([pods.stop(), nodes.stop(), subnets.stop()]);
       view.mirror.close();

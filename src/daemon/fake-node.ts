@@ -149,13 +149,18 @@ export class FakeGatewayHost implements GatewayHost {
   tunnels: number | undefined = 1400;
   /** What was applied last. */
   plan: GatewayPlan | undefined;
+  /** What another program has undone; the next pass puts it back. */
+  readonly undone: string[] = [];
+  /** How often the plan was applied. */
+  passes = 0;
   #listener: () => void = () => undefined;
 
   apply(plan: GatewayPlan): readonly string[] | undefined {
     if (!this.exists) return undefined;
     const first = this.plan === undefined;
+    this.passes += 1;
     this.plan = plan;
-    return first ? ["link"] : [];
+    return [...(first ? ["link ovn0"] : []), ...this.undone.splice(0)];
   }
 
   mtu(): number | undefined {

@@ -63,6 +63,8 @@ async function setup(t: Test) {
   const host = new FakeGatewayHost();
   const nft = new FakeNftables();
   const told: string[] = [];
+  const repaired: string[] = [];
+  const settings: Record<string, string> = {};
   const waiters = new Set<() => void>();
   const world: GatewayWorld = {
     node: "weft-1",
@@ -74,7 +76,13 @@ async function setup(t: Test) {
     nodes,
     subnets,
     rules: new HostRules(nft),
-    metrics: { repaired: () => undefined },
+    report: {
+      note(repairs) {
+        repaired.push(...repairs);
+        return 0;
+      },
+    },
+    ovsSettings: () => settings,
     log: { info: () => undefined, warn: () => undefined },
     annotateChassis: async (chassis) => void told.push(chassis),
     setNetworkAvailable: async () => void told.push("available"),
@@ -99,7 +107,7 @@ async function setup(t: Test) {
       waiters.add(look);
       look();
     });
-  return { server, bridge, nodes, subnets, host, nft, scripts: nft.scripts, told, gateway, until };
+  return { server, bridge, nodes, subnets, host, nft, scripts: nft.scripts, told, repaired, settings, gateway, until };
 }
 
 t.test("the gateway says what it waits for, and goes on by itself", async (t) => {
@@ -135,6 +143,80 @@ t.test("the gateway says what it waits for, and goes on by itself", async (t) =>
   ]);
   while (server.rows(VSWITCH, "Interface").length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   t.match(server.rows(VSWITCH, "Interface"), [{ name: "ovn0" }], "removed by hand, it is made anew");
+});
+
+const soon = async (condition: () => boolean): Promise<void> => {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+};
+
+t.test("what another program undoes is told from what is set up or wanted anew", async (t) => {
+  const { nodes, subnets, host, nft, scripts, repaired, gateway, until } = await setup(t);
+  nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
+  gateway.start();
+  await until(undefined);
+  subnets.set("ovn-default", subnet("10.16.0.0/16"));
+  await soon(() => scripts.length === 2);
+  t.same(repaired, []);
+  const passes = host.passes;
+  await soon(() => host.passes > passes);
+  host.undone.push("route 10.16.0.0/16 dev ovn0");
+  host.change();
+  await soon(() => repaired.length === 1);
+  nft.change("");
+  await soon(() => repaired.length === 2);
+  t.same(repaired, ["route 10.16.0.0/16 dev ovn0", "rules table inet weft of nftables"]);
+});
+
+t.test("settings of Open vSwitch that another program changes come back, others stay", async (t) => {
+  const { server, settings, nodes, repaired, gateway, until } = await setup(t);
+  Object.assign(settings, { "ovn-encap-ip": "172.19.0.11", "ovn-remote": "tcp:10.0.0.1:6642" });
+  nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
+  gateway.start();
+  await until(undefined);
+  const ids = () => server.rows(VSWITCH, "Open_vSwitch")[0]?.external_ids ?? {};
+  t.equal(ids()["ovn-remote"], "tcp:10.0.0.1:6642");
+  await server.edit(VSWITCH, [
+    mutate(
+      VSWITCH,
+      "Open_vSwitch",
+      [],
+      [
+        ["external_ids", "delete", ["ovn-remote", "ovn-encap-ip"]],
+        ["external_ids", "insert", { "ovn-remote": "tcp:192.0.2.1:6642", "ovn-bridge-mappings": "x:br-x" }],
+      ],
+    ),
+  ]);
+  await soon(() => ids()["ovn-remote"] === "tcp:10.0.0.1:6642");
+  t.match(ids(), { "ovn-encap-ip": "172.19.0.11", "ovn-bridge-mappings": "x:br-x", "system-id": "chassis-1" });
+  t.ok(repaired.includes("settings external_ids:ovn-encap-ip of Open_vSwitch"));
+  await until(undefined);
+});
+
+t.test("a device that another program deletes is made anew, but not while ovs-vswitchd is away", async (t) => {
+  const { server, nodes, host, repaired, gateway, until } = await setup(t);
+  nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
+  gateway.start();
+  await until(undefined);
+  const row = () => server.rows(VSWITCH, "Interface")[0]?._uuid;
+  const root = () => server.rows(VSWITCH, "Open_vSwitch")[0];
+  const reconfigure = () =>
+    server.edit(VSWITCH, [update(VSWITCH, "Open_vSwitch", [], { cur_cfg: root()?.next_cfg ?? 0 })]);
+  const first = row();
+  host.exists = false;
+  host.change();
+  await until(/has not made ovn0/);
+  await soon(() => (root()?.next_cfg ?? 0) === 1);
+  t.equal(row(), first, "it is asked whether it is there");
+  await reconfigure();
+  await soon(() => row() === undefined);
+  t.same(repaired, ["device ovn0"]);
+  t.equal(row(), undefined, "the port comes back when ovs-vswitchd has let go of the device");
+  await reconfigure();
+  await soon(() => row() !== undefined);
+  t.not(row(), first);
+  host.exists = true;
+  host.change();
+  await until(undefined);
 });
 
 t.test("a lost database is said, and is not the end", async (t) => {

@@ -3,15 +3,18 @@ import { NODE } from "../api/annotations.ts";
 import { NODE_INTERFACE } from "../api/names.ts";
 import type { Ip } from "../net/address.ts";
 import type { PortRange } from "../net/port-range.ts";
+import { samePlain } from "../unit/plain.ts";
 import type { GatewayHost } from "./gateway-host.ts";
-import { planGateway } from "./gateway-plan.ts";
-import { compileHostRules } from "./host-rules.ts";
-import type { DaemonMetrics } from "./metrics.ts";
+import { type GatewayPlan, planGateway } from "./gateway-plan.ts";
+import { compileHostRules, HOST_TABLE } from "./host-rules.ts";
+import { LostNodePort } from "./lost-node-port.ts";
 import type { HostRules } from "./nft.ts";
 import type { NodeFact } from "./node.ts";
 import { ensureNodePort, nodePort } from "./ovs-node-port.ts";
+import { ensureOvsSettings } from "./ovs-settings.ts";
 import type { OvsChange, OvsView } from "./ovs-view.ts";
 import { ReconcileLoop } from "./reconcile-loop.ts";
+import type { RepairReport } from "./repair-report.ts";
 import type { SubnetFact } from "./subnets.ts";
 
 /** An informer, as the gateway uses it. */
@@ -35,7 +38,9 @@ export interface GatewayWorld {
   readonly nodes: Facts<NodeFact>;
   readonly subnets: Facts<SubnetFact>;
   readonly rules: HostRules;
-  readonly metrics: Pick<DaemonMetrics, "repaired">;
+  readonly report: Pick<RepairReport, "note">;
+  /** What `start-ovs` has set, see ovs-settings.ts. */
+  ovsSettings(): Readonly<Record<string, string>>;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
   /** Tells the API server what this node is, see node.ts. */
   annotateChassis(chassis: string): Promise<void>;
@@ -56,6 +61,9 @@ export class Gateway {
   #mtu = 0;
   /** InternalIPs that were found on no interface. */
   #foreign = "";
+  readonly #lost = new LostNodePort();
+  /** The plan with which a pass found nothing to do: what a later pass with it changes is another program's doing. */
+  #settled = "";
 
   constructor(world: GatewayWorld) {
     this.#world = world;
@@ -81,12 +89,14 @@ export class Gateway {
   start(): void {
     const { view, nodes, subnets, host } = this.#world;
     const trigger = (): void => this.#loop.trigger();
+    const hurry = (): void => this.#loop.hurry();
     this.#stops.push(
-      nodes.subscribe(trigger),
-      subnets.subscribe(trigger),
+      nodes.subscribe(hurry),
+      subnets.subscribe(hurry),
       view.mirror.onSyncedChange(trigger),
       view.mirror.subscribe((changes) => {
-        if (changes.some(concernsNode)) trigger();
+        const waited = (change: OvsChange): boolean => this.#lost.waiting && change.table === "Open_vSwitch";
+        if (changes.some((change) => concernsNode(change) || waited(change))) trigger();
       }),
     );
     host.watch(trigger);
@@ -116,10 +126,12 @@ export class Gateway {
 
   /** One pass. Returns what it waits for; the event that ends the wait triggers the next pass. */
   async #ensure(): Promise<string | undefined> {
-    const { view, host, nodes, subnets, rules, metrics, log } = this.#world;
+    const { view, host, nodes, subnets, rules, report, log } = this.#world;
     if (!view.synced) return "Open vSwitch's database on this node is not connected";
     if (!nodes.synced) return "this node has not been read from the API server";
     if (!subnets.synced) return "the subnets have not been read from the API server";
+    const settings = await ensureOvsSettings(view, this.#world.ovsSettings());
+    if (settings.length > 0) this.#loop.backOff(report.note(settings));
     const bridge = view.bridge();
     if (bridge === undefined) return "ovn-controller has not made br-int yet";
     const encap = view.encap();
@@ -140,17 +152,35 @@ export class Gateway {
     }
     this.#foreign = foreign;
 
+    if (this.#lost.removing(view)) return `ovs-vswitchd has not let go of the lost ${NODE_INTERFACE} yet`;
     const port = nodePort(this.#world.node, plan);
+    const script = compileHostRules(plan.rules);
+    const wanted = JSON.stringify([port, plan.routes.map(routeText), script]);
     const repairs: string[] = [];
-    if (await ensureNodePort(view, port, { port: randomUUID(), interface: randomUUID() })) repairs.push("port");
+    if (await ensureNodePort(view, port, { port: randomUUID(), interface: randomUUID() }))
+      repairs.push(`port ${NODE_INTERFACE} of Open vSwitch`);
     const changes = host.apply(plan, bridge.datapath_type === "netdev");
-    if (changes !== undefined) {
-      repairs.push(...changes);
-      if (await rules.ensure(compileHostRules(plan.rules))) repairs.push("rules");
+    if (changes === undefined) {
+      this.#judge(wanted, repairs);
+      this.#settled = "";
+      // One that has just come in is being made.
+      if (repairs.length === 0 && (await this.#lost.step(view)))
+        this.#loop.backOff(report.note([`device ${NODE_INTERFACE}`]));
+      return `ovs-vswitchd has not made ${NODE_INTERFACE} yet`;
     }
-    for (const what of repairs) metrics.repaired(what);
-    if (repairs.length > 0) log.info({ repairs }, "host gateway changed");
-    return changes === undefined ? `ovs-vswitchd has not made ${NODE_INTERFACE} yet` : undefined;
+    this.#lost.found();
+    repairs.push(...changes);
+    if (await rules.ensure(script)) repairs.push(`rules table ${HOST_TABLE} of nftables`);
+    this.#judge(wanted, repairs);
+    return undefined;
+  }
+
+  /** Tells what another program has undone from what is set up for the first time, or wanted anew. */
+  #judge(plan: string, repairs: readonly string[]): void {
+    const isOurs = plan !== this.#settled;
+    if (repairs.length === 0) this.#settled = plan;
+    else if (isOurs) this.#world.log.info({ changes: repairs }, "host gateway changed");
+    else this.#loop.backOff(this.#world.report.note(repairs));
   }
 
   async #tell(): Promise<void> {
@@ -175,5 +205,10 @@ function concernsNode(change: OvsChange): boolean {
   if (change.table === "Bridge")
     return change.old?.datapath_type !== change.new?.datapath_type || !change.old || !change.new;
   if (change.table === "Interface") return (change.new ?? change.old)?.name === NODE_INTERFACE;
-  return change.table === "Open_vSwitch";
+  // `cur_cfg` goes up with each pod's port.
+  return change.table === "Open_vSwitch" && !samePlain(change.old?.external_ids, change.new?.external_ids);
+}
+
+function routeText({ destination, gateway, source }: GatewayPlan["routes"][number]): string {
+  return `${destination.text} via ${gateway.text} src ${source?.text ?? ""}`;
 }

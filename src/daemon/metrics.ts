@@ -47,7 +47,7 @@ export class DaemonMetrics {
     }
     this.#repairs = new Counter({
       name: "weft_node_repairs_total",
-      help: "Changes made to the node's own interface, routes and rules, the first set-up included",
+      help: "What another program had removed or changed on the node and was put back, by kind",
       labelNames: ["what"],
       registers,
     });
@@ -71,7 +71,7 @@ export class DaemonMetrics {
     this.#waits.get(part)?.inc({ node_name: this.#node }, seconds);
   }
 
-  /** The node's own network was changed, for example `address` or `route`. */
+  /** What another program had undone was put back, for example an `address` or a `route`. */
   repaired(what: string, count = 1): void {
     if (count > 0) this.#repairs.inc({ what }, count);
   }

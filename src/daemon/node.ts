@@ -6,6 +6,7 @@ import type { Node } from "../kube/types.ts";
 
 /** What the daemon keeps of its own node. */
 export interface NodeFact {
+  readonly uid: string;
   /** Annotations of {@link NODE}. */
   readonly annotations: Readonly<Record<string, string>>;
   /** Condition NetworkUnavailable; undefined where nobody has set it. */
@@ -18,6 +19,7 @@ const KEYS: readonly string[] = Object.values(NODE);
 export function nodeFact(node: Node): NodeFact {
   const all = node.metadata.annotations ?? {};
   return {
+    uid: node.metadata.uid,
     annotations: Object.fromEntries(KEYS.flatMap((key) => (all[key] === undefined ? [] : [[key, all[key]]]))),
     networkUnavailable: node.status?.conditions?.find(({ type }) => type === "NetworkUnavailable")?.status,
   };

@@ -9,6 +9,8 @@ export interface DaemonOptions {
   readonly nodeName: string;
   readonly bindSocket: string;
   readonly ovsRemote: string;
+  /** File in which `start-ovs` writes down what it has set in Open vSwitch's database. */
+  readonly ovsSettings: string;
   readonly cniConfDir: string;
   readonly cniConfName: string;
   /** Where the plugins are that our configuration chains. */
@@ -46,6 +48,7 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
     )
     .option("--bind-socket <path>", "where the shim finds the daemon", DEFAULT_SERVER_SOCKET)
     .option("--ovs-remote <remote>", "the local Open vSwitch database", "unix:/run/openvswitch/db.sock")
+    .option("--ovs-settings <file>", "what start-ovs has set in that database", "/run/openvswitch/weft-settings")
     .option("--cni-conf-dir <folder>", "where the container runtime reads network configurations", "/etc/cni/net.d")
     .option("--cni-conf-name <file>", "name of ours; runtimes take the first by name", "01-kube-ovn.conflist")
     .option("--cni-bin-dir <folder>", "where the container runtime finds plugins", "/opt/cni/bin")
@@ -74,6 +77,7 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
     nodeName: String(options["nodeName"]),
     bindSocket: String(options["bindSocket"]),
     ovsRemote: String(options["ovsRemote"]),
+    ovsSettings: String(options["ovsSettings"]),
     cniConfDir: String(options["cniConfDir"]),
     cniConfName: String(options["cniConfName"]),
     cniBinDir: String(options["cniBinDir"]),

@@ -22,6 +22,9 @@ export type InterfaceView = MirrorRow<ViewTables["Interface"]>;
 /** A row of `Bridge`, as far as it is mirrored. */
 export type BridgeView = MirrorRow<ViewTables["Bridge"]>;
 
+/** The row of `Open_vSwitch`, as far as it is mirrored. */
+export type RootView = MirrorRow<ViewTables["Open_vSwitch"]>;
+
 /** The integration bridge (ovn-controller(8), `ovn-bridge`). */
 export const INTEGRATION_BRIDGE = "br-int";
 
@@ -67,8 +70,8 @@ export class OvsView {
     return ip ? { type: ids["ovn-encap-type"] ?? "geneve", ip } : undefined;
   }
 
-  /** The root row's uuid, and up to which `next_cfg` ovs-vswitchd has done what the database says (ovs-vswitchd.conf.db(5)). */
-  root(): { readonly _uuid: string; readonly cur_cfg: number } | undefined {
+  /** The root row; `cur_cfg` says up to which `next_cfg` ovs-vswitchd has done what the database says (ovs-vswitchd.conf.db(5)). */
+  root(): RootView | undefined {
     for (const row of this.mirror.rows("Open_vSwitch")) return row;
     return undefined;
   }

@@ -24,6 +24,8 @@ export class ReconcileLoop {
   #stopped = false;
   #failures = 0;
   #ended = Number.NEGATIVE_INFINITY;
+  #backOffMs = 0;
+  #hurried = false;
 
   constructor(
     run: () => Promise<void>,
@@ -35,10 +37,25 @@ export class ReconcileLoop {
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
   }
 
-  /** Something may have changed. */
+  /** Something may have changed: what the loop keeps. Waits for what `backOff` asked for. */
   trigger(): void {
+    this.#trigger(Math.max(this.#limits.restMs, this.#backOffMs));
+  }
+
+  /** What is wanted has changed: a fight over something else does not hold that up. */
+  hurry(): void {
+    this.#hurried = this.#running !== undefined;
+    this.#trigger(this.#limits.restMs);
+  }
+
+  /** From within a run: the next run that `trigger` asks for begins no sooner than `ms` after this one. It holds for one pause. */
+  backOff(ms: number): void {
+    this.#backOffMs = ms;
+  }
+
+  #trigger(restMs: number): void {
     if (this.#running !== undefined) this.#again = true;
-    else this.#schedule(Math.max(0, this.#ended + this.#limits.restMs - performance.now()));
+    else this.#schedule(Math.max(0, this.#ended + restMs - performance.now()));
   }
 
   /** No further run begins; resolves when the present one has ended. */
@@ -60,10 +77,13 @@ export class ReconcileLoop {
   #start(): void {
     this.#due = Number.POSITIVE_INFINITY;
     this.#again = false;
+    this.#hurried = false;
+    this.#backOffMs = 0;
     this.#running = this.#once().finally(() => {
       this.#running = undefined;
       this.#ended = performance.now();
-      if (this.#again) this.trigger();
+      if (this.#hurried) this.hurry();
+      else if (this.#again) this.trigger();
     });
   }
 

@@ -4,13 +4,16 @@ import { join } from "node:path";
 import fc from "fast-check";
 import t from "tap";
 import { conflist, writeAtomically } from "./conflist.ts";
+import { Contention } from "./contention.ts";
 import { FakeNftables } from "./fake-node.ts";
 import { hostLinkName, isHostLinkName } from "./link-names.ts";
 import { DaemonMetrics } from "./metrics.ts";
 import { HostRules } from "./nft.ts";
 import { readOptions } from "./options.ts";
+import { parseOvsSettings, readOvsSettings } from "./ovs-settings.ts";
 import { pluginVersions } from "./plugin-versions.ts";
 import { ReconcileLoop } from "./reconcile-loop.ts";
+import { RepairReport } from "./repair-report.ts";
 import { tunnelMtu } from "./tunnel-mtu.ts";
 
 t.test("host ends are named as Kube-OVN names them, and fit", async (t) => {
@@ -156,6 +159,57 @@ t.test("a loop that fails tries again, later and later", async (t) => {
   await done.promise;
   await loop.stop();
   t.same(pauses, [1, 2, 4, 4]);
+});
+
+t.test("a loop that backs off waits, but not when what is wanted changes", async (t) => {
+  let runs = 0;
+  const second = Promise.withResolvers<void>();
+  const loop = new ReconcileLoop(
+    async () => {
+      runs += 1;
+      if (runs === 1) loop.backOff(3_600_000);
+      else second.resolve();
+    },
+    () => undefined,
+    { restMs: 1 },
+  );
+  loop.trigger();
+  while (runs === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  for (let turn = 0; turn < 20; turn++) {
+    loop.trigger();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  t.equal(runs, 1);
+  loop.hurry();
+  await second.promise;
+  await loop.stop();
+  t.equal(runs, 2);
+});
+
+t.test("repairs are counted by kind and told at the node, a fight over one as such", async (t) => {
+  const [counted, told]: string[][] = [[], []];
+  const world = {
+    metrics: { repaired: (what: string) => void counted!.push(what) },
+    log: { warn: () => undefined },
+    event: (reason: string, message: string) => void told!.push(`${reason}: ${message}`),
+    now: () => 0,
+  };
+  const report = new RepairReport(world, new Contention({ patience: 2, firstPauseMs: 100 }));
+  t.equal(report.note(["route a", "route b", "rules table inet weft"]), 0);
+  t.same(counted, ["route", "route", "rules"]);
+  t.match(told?.[0], /^NodeNetworkRepaired: .*: route a$/);
+  t.equal(report.note(["route a"]), 100);
+  t.equal(report.note(["route a", "link ovn0"]), 200);
+  t.match(told?.[3], /^NodeNetworkContended: .*again and again.*: route a$/);
+  t.equal(told?.[3], told?.[4], "the same text, so that repeats are counted as one Event");
+});
+
+t.test("the settings that start-ovs wrote down are read, and none where there is no file", async (t) => {
+  t.same(parseOvsSettings("ovn-remote=tcp:[fd00::1]:6642\nsystem-id=a=b\n\n=x\n"), {
+    "ovn-remote": "tcp:[fd00::1]:6642",
+    "system-id": "a=b",
+  });
+  t.same(readOvsSettings("/nonexistent/weft-settings"), {});
 });
 
 t.test("the process shows its own figures", async (t) => {

@@ -234,10 +234,13 @@ t.test("the collection removes what nobody will ask to be removed", async (t) =>
   const adding = verbs.add(BODY, here);
   await new Promise(setImmediate);
   pods.synced = false;
-  await collectLeftovers(world);
+  const collected = { ...world, lost: { names: () => ["ffffffffffff_h"] } };
+  links.pairs.set("ffffffffffff_h", links.pairs.get("aaaaaaaaaaaa_h")!);
+  await collectLeftovers(collected);
   t.equal(ports.ports.size, 4, "while the pods are not known only the port without an interface goes");
   pods.synced = true;
-  await collectLeftovers(world);
+  await collectLeftovers(collected);
+  t.ok(links.pairs.delete("ffffffffffff_h"), "its port is about to come back");
   t.same(
     [...ports.ports.values()].map(({ name }) => name),
     ["aaaaaaaaaaaa_h", "0123456789ab_h"],

@@ -1,0 +1,51 @@
+/** When a repair counts as one of a row with the one before it, and how the pauses between such repairs grow. Milliseconds. */
+export interface ContentionLimits {
+  /** So many repairs of one thing in a row are made at once. */
+  readonly patience: number;
+  /** The first pause after that; it doubles … */
+  readonly firstPauseMs: number;
+  /** … up to this one. */
+  readonly maxPauseMs: number;
+  /** A row ends when a thing has been left alone for so long after the pause. */
+  readonly calmMs: number;
+}
+
+const DEFAULT_LIMITS: ContentionLimits = { patience: 4, firstPauseMs: 1_000, maxPauseMs: 60_000, calmMs: 60_000 };
+/** Things that are remembered: far more than a node has of ours at one time, and a bound where names change. */
+const REMEMBERED = 4_096;
+
+/** How often a thing has been put back in a row, this time included, and the pause before it is done again. */
+export interface Contended {
+  readonly times: number;
+  readonly pauseMs: number;
+}
+
+/**
+ * Tells a mishap from a fight. What another program removes once is put back at once; what it removes again and again is put back after longer
+ * and longer pauses, because two programs that undo each other's work at full speed cost the node more than either setting is worth.
+ */
+export class Contention {
+  readonly #limits: ContentionLimits;
+  readonly #rows = new Map<string, { times: number; pauseMs: number; lastMs: number }>();
+
+  constructor(limits: Partial<ContentionLimits> = {}) {
+    this.#limits = { ...DEFAULT_LIMITS, ...limits };
+  }
+
+  /** A thing was put back at `nowMs`, of a clock that only goes forward. */
+  note(thing: string, nowMs: number): Contended {
+    const { patience, firstPauseMs, maxPauseMs, calmMs } = this.#limits;
+    const before = this.#rows.get(thing);
+    const goesOn = before !== undefined && nowMs - before.lastMs <= before.pauseMs + calmMs;
+    const times = goesOn ? before.times + 1 : 1;
+    const pauseMs = times < patience ? 0 : Math.min(maxPauseMs, firstPauseMs * 2 ** Math.min(times - patience, 30));
+    // Newest last, so that the oldest goes first.
+    this.#rows.delete(thing);
+    this.#rows.set(thing, { times, pauseMs, lastMs: nowMs });
+    for (const oldest of this.#rows.keys()) {
+      if (this.#rows.size <= REMEMBERED) break;
+      this.#rows.delete(oldest);
+    }
+    return { times, pauseMs };
+  }
+}

@@ -1,0 +1,108 @@
+import { randomUUID } from "node:crypto";
+import { VENDOR } from "../api/names.ts";
+import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
+import { mutate } from "../ovsdb/operation.ts";
+import type { Lanes } from "./lanes.ts";
+import type { InterfaceView, OvsChange, OvsView } from "./ovs-view.ts";
+import type { PodLinks } from "./pod-links.ts";
+import type { PodFact } from "./pods.ts";
+import { EXTERNAL_ID, type Ports } from "./ports.ts";
+import { attachmentKey } from "./request.ts";
+
+/** What lost ports are put back with. */
+export interface LostPortsWorld {
+  readonly view: OvsView;
+  readonly ports: Pick<Ports, "attach">;
+  readonly links: Pick<PodLinks, "exists">;
+  readonly lanes: Lanes;
+  readonly pods: { readonly synced: boolean; get(key: string): PodFact | undefined };
+}
+
+/** What ADD writes into a port's `external_ids`; the rest is ovn-controller's. */
+const OURS: readonly string[] = Object.values(EXTERNAL_ID).filter((key) => key !== EXTERNAL_ID.ovnInstalled);
+
+/**
+ * Ports of pods that another program took off br-int, one by one or with the whole bridge, or whose `external_ids` it changed. Nobody but this
+ * memory knows what was in them: a port comes back as it was last seen, if its pod and its interface are still there.
+ */
+export class LostPorts {
+  readonly #world: LostPortsWorld;
+  /** Name → what was in `external_ids`. */
+  readonly #lost = new Map<string, Readonly<Record<string, string>>>();
+
+  constructor(world: LostPortsWorld) {
+    this.#world = world;
+  }
+
+  /** Names of the ports that are to come back: their interfaces are no leftovers. */
+  names(): Iterable<string> {
+    return this.#lost.keys();
+  }
+
+  /** Rows have changed. Returns whether there is anything to put back. */
+  note(changes: readonly OvsChange[]): boolean {
+    for (const change of changes) {
+      if (change.table !== "Interface") continue;
+      const now = change.new;
+      const known = this.#lost.get(now?.name ?? "");
+      // What was asked for by a request, or is as it was.
+      if (now !== undefined && (known === undefined || holds(now, known))) this.#lost.delete(now.name);
+      const before = change.old === undefined ? undefined : ourIds(change.old);
+      if (change.old === undefined || before === undefined || (now !== undefined && holds(now, before))) continue;
+      // A request takes its port away itself.
+      if (!this.#world.lanes.busy(keyOf(before))) this.#lost.set(change.old.name, before);
+    }
+    return this.#lost.size > 0;
+  }
+
+  /** Puts them back and returns what was. Throws where Open vSwitch cannot be reached or has no br-int yet; call it again then. */
+  async restore(): Promise<readonly string[]> {
+    const repairs: string[] = [];
+    for (const [name, ids] of this.#lost) {
+      const key = keyOf(ids);
+      // In the attachment's lane, so that a DEL waits and then finds the port.
+      const done = this.#world.lanes.busy(key)
+        ? false
+        : await this.#world.lanes.run(key, "check", () => this.#put(name, ids));
+      this.#lost.delete(name);
+      if (done)
+        repairs.push(`port ${name} of pod ${ids[EXTERNAL_ID.podNamespace] ?? ""}/${ids[EXTERNAL_ID.podName] ?? ""}`);
+    }
+    return repairs;
+  }
+
+  async #put(name: string, ids: Readonly<Record<string, string>>): Promise<boolean> {
+    const { view, ports, links, pods } = this.#world;
+    const pod = pods.get(`${ids[EXTERNAL_ID.podNamespace] ?? ""}/${ids[EXTERNAL_ID.podName] ?? ""}`);
+    const isHers = pod?.uids.includes(ids[EXTERNAL_ID.podUid] ?? "") === true;
+    if (!(isHers || !pods.synced) || !(await links.exists(name))) return false;
+    const row = view.interfaceNamed(name);
+    if (row === undefined) {
+      const spec = { portUuid: randomUUID(), interfaceUuid: randomUUID(), name, externalIds: ids };
+      await ports.attach(spec, new AbortController().signal);
+      return true;
+    }
+    if (holds(row, ids)) return false;
+    await view.client.transact(VSWITCH.name, [
+      mutate(VSWITCH, "Interface", row._uuid, [
+        ["external_ids", "delete", Object.keys(ids)],
+        ["external_ids", "insert", ids],
+      ]),
+    ]);
+    return true;
+  }
+}
+
+/** What ADD wrote, where the interface is a pod's. */
+function ourIds({ external_ids: all }: InterfaceView): Readonly<Record<string, string>> | undefined {
+  if (all[EXTERNAL_ID.vendor] !== VENDOR || all[EXTERNAL_ID.containerId] === undefined) return undefined;
+  return Object.fromEntries(OURS.flatMap((key) => (all[key] === undefined ? [] : [[key, all[key]]])));
+}
+
+function holds({ external_ids: all }: InterfaceView, ids: Readonly<Record<string, string>>): boolean {
+  return Object.entries(ids).every(([key, value]) => all[key] === value);
+}
+
+function keyOf(ids: Readonly<Record<string, string>>): string {
+  return attachmentKey({ containerId: ids[EXTERNAL_ID.containerId] ?? "", ifName: ids[EXTERNAL_ID.ifName] ?? "eth0" });
+}
