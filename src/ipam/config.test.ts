@@ -60,6 +60,25 @@ t.test("bad fields are refused, each with its own code", (t) => {
     ["GatewayMalformed", "ExcludeMalformed"],
     "all at once",
   );
-  t.same(codes({ cidrBlock: "10.16.0.0/31" }), []);
+  for (const [cidrBlock, gateway] of [
+    ["10.16.0.0/31", "10.16.0.1"],
+    ["10.16.0.0/30", "10.16.0.1"],
+    ["fd00::/127", "fd00::"],
+    ["fd00::/126", "fd00::1"],
+  ] as const) {
+    const parsed = subnetConfig({ name: "s", cidrBlock });
+    t.equal(parsed.ok && formatDual(parsed.config.gateway), gateway, cidrBlock);
+  }
+  t.same(codes({ cidrBlock: "10.16.0.0/31", gateway: "10.16.0.1" }), []);
+  t.same(codes({ cidrBlock: "fd00::/127", gateway: "fd00::" }), []);
+  t.match(subnetConfig({ name: "s", cidrBlock: "10.16.0.0/31", gateway: "10.16.0.0" }), {
+    refusals: [
+      {
+        code: "GatewayIsReserved",
+        message:
+          'gateway 10.16.0.0 of subnet "s" would leave its pod 10.16.0.1, which OVN drops as the broadcast address of 10.16.0.0/31; name 10.16.0.1, or give it a shorter prefix.',
+      },
+    ],
+  });
   t.end();
 });

@@ -123,6 +123,10 @@ function readGateway(subnet: string, text: string, cidr: Dual<Cidr>, refusals: R
     } else if (ip.value < firstUsable(own).value || ip.value > highest.value) {
       const message = `gateway ${ip.text} of subnet "${subnet}" is the first or last address of ${own.text}; name one from ${firstUsable(own).text} to ${highest.text}.`;
       refusals.push(refuse("GatewayIsReserved", message, { subnet, value: ip.text }));
+    } else if (own.family === 4 && own.prefix === 31 && ip.value === own.base) {
+      const other = lastAddress(own).text;
+      const message = `gateway ${ip.text} of subnet "${subnet}" would leave its pod ${other}, which OVN drops as the broadcast address of ${own.text}; name ${other}, or give it a shorter prefix.`;
+      refusals.push(refuse("GatewayIsReserved", message, { subnet, value: ip.text }));
     } else {
       gateway[family] = ip;
     }

@@ -35,7 +35,7 @@ function range(name: Name, family: "v4" | "v6"): fc.Arbitrary<NaiveRange> {
       return {
         base,
         size,
-        gateway: size === 2 ? 0 : gateway,
+        gateway: size === 2 ? 1 : gateway,
         nodes,
         excluded,
         pools: [{ name: `pool-${name}`, spans: pool }],

@@ -95,9 +95,12 @@ export function usableSize(c: Cidr): bigint {
   return allUsable(c) ? cidrSize(c) : cidrSize(c) - 2n;
 }
 
-/** The gateway of a subnet that names none: its first usable address. */
+/**
+ * The gateway of a subnet that names none: its first usable address; of an IPv4 /31 the other one, for OVN's routers drop what comes from the
+ * last address of any IPv4 network as from its broadcast address (seen with 25.03).
+ */
 export function gatewayOf(c: Cidr): Ip {
-  return firstUsable(c);
+  return c.family === 4 && c.prefix === 31 ? lastUsable(c) : firstUsable(c);
 }
 
 /** The broadcast address; IPv6, /31 and /32 have none. */

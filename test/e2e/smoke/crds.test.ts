@@ -93,7 +93,9 @@ const GOOD: readonly (readonly [Kind, string, Fields])[] = [
   ["Vpc", "what a Go client writes for no BFD port", { bfdPort: null, staticRoutes: null }],
   ["Subnet", "a CIDR alone", { cidrBlock: "10.0.0.0/16" }],
   ["Subnet", "host bits in the CIDR", { cidrBlock: "10.16.0.1/16", gateway: "10.16.0.1" }],
-  ["Subnet", "a /31 and its gateway", { cidrBlock: "10.0.0.0/31", gateway: "10.0.0.0" }],
+  ["Subnet", "a /31 and its gateway", { cidrBlock: "10.0.0.0/31", gateway: "10.0.0.1" }],
+  ["Subnet", "a /127 and its gateway", { cidrBlock: "fd00::/127", gateway: "fd00::" }],
+  ["Subnet", "the last address of IPv6", { cidrBlock: "fd00:201::/112", gateway: "fd00:201::ffff" }],
   ["Subnet", "a /127 and its gateway", { cidrBlock: "fd00::/127", gateway: "fd00::" }],
   ["Subnet", "the last address of an IPv6 CIDR as gateway", { cidrBlock: "fd00::/112", gateway: "fd00::ffff" }],
   [
@@ -383,6 +385,12 @@ const BAD: readonly (readonly [Kind, Fields, ...string[]])[] = [
   ["Subnet", { cidrBlock: "10.0.0.0/16,10.1.0.0/16,fd00::/64" }, "is not a CIDR"],
   ["Subnet", { cidrBlock: "FD00::/64" }, "upper-case letters: write fd00::/64"],
   ["Subnet", { cidrBlock: "10.0.0.1/32" }, "room for one address only", "/31"],
+  [
+    "Subnet",
+    { cidrBlock: "10.0.0.0/31", gateway: "10.0.0.0" },
+    "spec.gateway",
+    "OVN drops that as a broadcast address",
+  ],
   ["Subnet", { cidrBlock: "10.0.0.0/16,fd00::/128" }, "room for one address only"],
   ["Subnet", { cidrBlock: "127.0.0.1/8" }, 'cidrBlock "127.0.0.1/8"', "loopback"],
   ["Subnet", { cidrBlock: "169.254.9.0/24" }, "link-local"],
