@@ -8,6 +8,7 @@ import { dhcpOptionsId, groupId, nodeGroupId, podPortId, subnetNodeGroupId, swit
 import { holderName } from "./pod-interfaces.ts";
 import { joinSecurityGroups, securityGroupIds } from "./pod-security-groups.ts";
 import { externalIds } from "./rows.ts";
+import { addSharedAddresses, type SharedAddresses } from "./shared-addresses.ts";
 
 /** An interface that has an address. */
 export interface PortInput {
@@ -21,21 +22,22 @@ export interface PortInput {
   readonly subnet: SubnetFact;
   readonly router: string;
   /** Addresses of the Vips that the pod may send from as well. */
-  readonly pairs: readonly string[];
+  readonly shared: SharedAddresses;
   /** Names of the groups that it is in. */
   readonly groups: readonly string[];
 }
 
 /** The port of an interface, with its memberships: policies hold for each of a pod's ports, as in Kube-OVN. */
 export function addPort(build: FragmentBuilder, input: PortInput): void {
-  const { pod, node, ip, subnet, router, pairs, groups } = input;
+  const { pod, node, ip, subnet, router, shared, groups } = input;
   const { provider } = ip;
   const wish = (key: PodKey): string | undefined => pod.annotations[podAnnotation(provider, key)];
   const addresses = [ip.mac, ip.v4, ip.v6].filter((part) => part !== "").join(" ");
   const vips = addressesOf(wish("port_vips") ?? "");
   const secured = wish("port_security") === "true";
+  // A port of one family in a subnet of two is answered for that one only.
   const dhcp = (family: 4 | 6): string | undefined =>
-    subnet.enableDhcp && subnet.cidr[family === 4 ? "v4" : "v6"] !== undefined
+    subnet.enableDhcp && (family === 4 ? ip.v4 : ip.v6) !== "" && subnet.cidr[family === 4 ? "v4" : "v6"] !== undefined
       ? rowUuid("DHCP_Options", dhcpOptionsId(subnet.name, family))
       : undefined;
   const port = build.held(
@@ -48,7 +50,7 @@ export function addPort(build: FragmentBuilder, input: PortInput): void {
       name: ip.name,
       type: "",
       addresses: wish("layer2_forward") === "true" ? [addresses, "unknown"].sort() : [addresses],
-      port_security: secured ? [[...new Set([addresses, ...vips, ...pairs])].join(" ")] : [],
+      port_security: secured ? [[...new Set([addresses, ...vips, ...shared.addresses])].join(" ")] : [],
       dhcpv4_options: dhcp(4),
       dhcpv6_options: dhcp(6),
       external_ids: externalIds({
@@ -65,6 +67,7 @@ export function addPort(build: FragmentBuilder, input: PortInput): void {
   }
   for (const group of groups) build.member("Port_Group", groupId(group), "ports", port.uuid);
   joinSecurityGroups(build, pod, provider, port.uuid);
+  addSharedAddresses(build, input);
 }
 
 /** What a pod's annotations are to say of an interface; `undefined`: nothing. */

@@ -11,6 +11,7 @@ import { interfaceOf, mayHave, type PodInterface, toldProviders } from "./pod-in
 import { addPort, type PortInput, resultsOf } from "./pod-port.ts";
 import { missingSecurityGroups, reportMissingGroups } from "./pod-security-groups.ts";
 import { isRetained } from "./retention.ts";
+import { NO_SHARED, sharedAddresses } from "./shared-addresses.ts";
 
 /** One interface: the record of its address, and who has it. */
 interface InterfaceInput extends Omit<PortInput, "pod" | "node" | "groups" | "subnet"> {
@@ -147,7 +148,7 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
     onOvn,
     dropped,
     retained: !dropped && (pod === undefined || !pod.alive) && isRetained(reader, ip),
-    pairs: pod === undefined ? [] : addressPairs(reader, pod, ip.subnet),
+    shared: pod === undefined || !onOvn ? NO_SHARED : sharedAddresses(reader, pod, ip.subnet),
     subnet: open ? named : undefined,
     router: reader.get("cluster", "cluster")?.router ?? "",
     groups: pod === undefined || own === undefined || !onOvn ? [] : groupsOf(reader, pod, own),
@@ -196,14 +197,4 @@ function reportStrayVips(pod: PodFact, names: readonly string[]): readonly WeftE
   const message = `annotation ${POD.aaps} names no Vip of namespace "${namespace}" by ${shown}; the pod has no address of it`;
   const about = { resource: "pods", namespace, name, uid } as const;
   return [{ kind: "report", key: `report/pods/${uid}/vips`, about, reason: "VipNotFound", message }];
-}
-
-/** The addresses of the Vips of its own namespace, and of the interface's subnet, that a pod names in its annotation. */
-function addressPairs(reader: FactReader, pod: PodFact, subnet: string): readonly string[] {
-  const names = (pod.annotations[POD.aaps] ?? "").split(",").map((name) => name.trim());
-  return names.flatMap((name) => {
-    const vip = name === "" ? undefined : reader.get("vips", name);
-    if (vip === undefined || vip.namespace !== pod.namespace || vip.subnet !== subnet || !vip.given) return [];
-    return [vip.v4, vip.v6].filter((address) => address !== "");
-  });
 }

@@ -67,8 +67,8 @@ export function gatewayNotes(subnet: SubnetFact, nodes: readonly JoinedNode[]): 
   ];
 }
 
-/** Priorities of Kube-OVN's Logical_Router_Policy rows; `nodePort` is our own. */
-export const POLICY_PRIORITY = { subnet: 31000, nodePort: 30500, node: 30000, gateway: 29000 } as const;
+/** Priorities of Kube-OVN's Logical_Router_Policy rows; `nodePort` is our own, and `shared`, for addresses that pods share. */
+export const POLICY_PRIORITY = { subnet: 31000, nodePort: 30500, node: 30000, shared: 29001, gateway: 29000 } as const;
 
 const FAMILIES = [
   { family: "v4", number: 4, match: "ip4" },

@@ -4,12 +4,15 @@ import { projectPod } from "../facts/project-core.ts";
 import { projectIpPool, projectVip } from "../facts/project-pool.ts";
 import { type FactReader, FactStore } from "../facts/store.ts";
 import { formatFragment } from "../reconcile/text.ts";
+import type { DesiredRow } from "../unit/fragment.ts";
+import { rowUuid, stableMac } from "../unit/identity.ts";
 import type { AnyUnitKind } from "../unit/kind.ts";
 import type { WeftEffect } from "./effects.ts";
 import { groupUnit } from "./group.ts";
 import { ipPoolUnit } from "./ippool.ts";
 import { namespaceUnit } from "./namespace.ts";
 import { nodeUnit } from "./node.ts";
+import { nodeGroupId, securityGroupId, subnetNodeGroupId } from "./owner-ids.ts";
 import { podUnit } from "./pod.ts";
 import { policyUnit } from "./policy.ts";
 import { subnetUnit } from "./subnet.ts";
@@ -476,8 +479,108 @@ t.test("a Vip is a virtual port of the pods that name it, or a port of its own",
   t.same(input?.parents, [], "the selector leaves the pod out");
   vip("switch_lb_vip");
   golden(t, "vip-switch-lb", vipUnit, facts, "shared");
+  const lb = vipUnit.read(facts, "shared");
+  const gateway = stableMac("ovn-cluster-ovn-default");
+  const state = lb && vipUnit.compile(lb).effects.find(({ kind }) => kind === "condition");
+  t.match(state, { ready: true, message: `it has 10.16.0.9, ${gateway}`, status: { mac: gateway } });
   vip("kube_host_vm_vip");
   golden(t, "vip-host-machine", vipUnit, facts, "shared");
+});
+
+t.test("a port of one family in a subnet of two has the DHCP options of that one", async (t) => {
+  const facts = sampleFacts();
+  addSubnet(facts, "dhcp", { cidrBlock: "10.40.0.0/24,fd00:40::/120", enableDHCP: true });
+  const families = (v4: string, v6: string): string[] => {
+    addIp(facts, "a.default", { podName: "a", namespace: "default", nodeName: "weft-1", subnet: "dhcp", v4, v6 });
+    const input = podUnit.read(facts, "default/a");
+    const port = (input ? podUnit.compile(input).rows : []).find(({ table }) => table === "Logical_Switch_Port");
+    return ["dhcpv4_options", "dhcpv6_options"].filter((column) => port?.columns[column] !== undefined);
+  };
+  t.same(families("10.40.0.2", "fd00:40::2"), ["dhcpv4_options", "dhcpv6_options"]);
+  t.same(families("10.40.0.2", ""), ["dhcpv4_options"]);
+  t.same(families("", "fd00:40::2"), ["dhcpv6_options"]);
+});
+
+t.test("what stands for a pod in policies and on its way out has the Vips that it may send from", async (t) => {
+  const facts = sampleFacts();
+  const annotations = {
+    "ovn.kubernetes.io/aaps": "door, hers, none, elsewhere",
+    "ovn.kubernetes.io/security_groups": "sg",
+  };
+  addPod(facts, "a", { node: "weft-1", labels: { app: "web" }, annotations });
+  addNetworkPolicy(facts, "web", { podSelector: { matchLabels: { app: "web" } } });
+  const vip = (name: string, namespace: string, subnet: string, v4ip: string, v6ip: string): unknown =>
+    facts.set(
+      "vips",
+      name,
+      projectVip({ metadata: { name, uid: name }, spec: { namespace, subnet, v4ip, v6ip }, status: { v4ip } }),
+    );
+  const compiled = () => {
+    const input = podUnit.read(facts, "default/a");
+    if (input === undefined) throw new Error("no pod");
+    const fragment = podUnit.compile(input);
+    const of = (table: string): readonly DesiredRow[] => fragment.rows.filter((row) => row.table === table);
+    return { fragment, ports: of("Logical_Switch_Port"), policies: of("Logical_Router_Policy") };
+  };
+  t.same([compiled().ports.length, compiled().policies.length], [1, 0], "without Vips there is nothing more");
+  vip("hers", "other", "ovn-default", "10.16.0.98", "");
+  vip("elsewhere", "default", "join", "100.64.0.99", "");
+  t.same([compiled().ports.length, compiled().policies.length], [1, 0], "those of others are not its own");
+  vip("door", "default", "ovn-default", "10.16.0.99", "fd00:10:16::99");
+  const { fragment, ports, policies } = compiled();
+  const [own, shared] = ports;
+  t.match(
+    own?.columns,
+    { name: "a.default", addresses: [/ 10\.16\.0\.2 fd00:10:16::2$/] },
+    "OVN answers for no Vip with its MAC",
+  );
+  const [address = ""] = (shared?.columns["addresses"] ?? []) as string[];
+  t.match(shared?.columns, { name: "a.default/shared", enabled: false, options: { disable_arp_nd_rsp: "true" } });
+  t.match(address, / 10\.16\.0\.99 fd00:10:16::99$/);
+  t.not(address.split(" ")[0], facts.get("ips", "a.default")?.mac);
+  const groupsOf = (uuid: string | undefined): string[] =>
+    fragment.edges.filter((edge) => edge.table === "Port_Group" && edge.member === uuid).map(({ row }) => row);
+  const place = [
+    rowUuid("Port_Group", nodeGroupId("weft-1")),
+    rowUuid("Port_Group", subnetNodeGroupId("ovn-default", "weft-1")),
+  ];
+  const closed = rowUuid("Port_Group", securityGroupId("kubeovn_deny_all"));
+  t.same(
+    groupsOf(shared?.uuid).sort(),
+    groupsOf(own?.uuid)
+      .filter((group) => !place.includes(group) && group !== closed)
+      .sort(),
+    "it is in the groups that are peers",
+  );
+  t.equal(groupsOf(shared?.uuid).length, 2);
+  t.match(
+    policies.map(({ columns }) => columns),
+    [
+      {
+        priority: 29001,
+        match: 'ip4.src == {10.16.0.99} && is_chassis_resident("a.default")',
+        action: "reroute",
+        nexthops: ["100.64.0.2"],
+      },
+      {
+        priority: 29001,
+        match: 'ip6.src == {fd00:10:16::99} && is_chassis_resident("a.default")',
+        action: "reroute",
+        nexthops: ["fd00:100:64::2"],
+      },
+    ],
+  );
+  addSubnet(facts, "ovn-default", {
+    cidrBlock: "10.16.0.0/16,fd00:10:16::/112",
+    default: true,
+    gatewayType: "centralized",
+    gatewayNode: "weft-1",
+  });
+  t.same(
+    [compiled().ports.length, compiled().policies.length],
+    [2, 0],
+    "a centralized gateway is by the subnet's prefix",
+  );
 });
 
 t.test(

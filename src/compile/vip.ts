@@ -73,13 +73,14 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
 
 /** Nothing as long as nothing has been decided. No generation: without a status subresource the API server counts statuses too. */
 function stateOf(
-  { name, uid, given, subnet: of, v4, v6, mac, problem }: VipFact,
+  vip: VipFact,
   subnet: SubnetFact | undefined,
   refusal: VerdictFact | undefined,
   notes: readonly Note[],
 ): readonly ConditionEffect[] {
-  const say = (ready: boolean, reason: string, message: string): readonly ConditionEffect[] => {
-    const about = { key: `condition/vips/${name}`, resource: "vips", name, uid } as const;
+  const { name, uid, given, subnet: of, problem } = vip;
+  const say = (ready: boolean, reason: string, message: string, more: object = {}): readonly ConditionEffect[] => {
+    const about = { key: `condition/vips/${name}`, resource: "vips", name, uid, ...more } as const;
     return [
       withNotes({ kind: "condition", ...about, ready, reason, message, ...(problem && { refused: problem }) }, notes),
     ];
@@ -88,7 +89,15 @@ function stateOf(
   if (subnet === undefined) {
     return say(false, "SubnetNotReady", `subnet "${of}" (spec.subnet) is not in force; see its own conditions`);
   }
-  return say(true, "Ready", `it has ${[v4, v6, mac].filter((part) => part !== "").join(", ")}`);
+  const mac = macOf(vip, subnet);
+  const message = `it has ${[vip.v4, vip.v6, mac].filter((part) => part !== "").join(", ")}`;
+  // The allocator, which gives the others theirs, knows of no router's.
+  return say(true, "Ready", message, vip.type === "switch_lb_vip" ? { status: { mac } } : {});
+}
+
+/** A load balancer's address is answered for with the router's MAC, so that its traffic goes to the router. */
+function macOf({ type, mac }: VipFact, { vpc, name, provider }: SubnetFact): string {
+  return type === "switch_lb_vip" && isOvnProvider(provider) ? stableMac(routerPortName(vpc, name)) : mac;
 }
 
 function addVirtualPort(build: FragmentBuilder, vip: VipFact, subnet: SubnetFact, parents: readonly string[]): void {
@@ -105,8 +114,7 @@ function addVirtualPort(build: FragmentBuilder, vip: VipFact, subnet: SubnetFact
 
 function addPlainPort(build: FragmentBuilder, vip: VipFact, subnet: SubnetFact): void {
   const forLb = vip.type === "switch_lb_vip";
-  // A load balancer's address is answered for with the router's MAC, so that its traffic goes to the router.
-  const mac = forLb ? stableMac(routerPortName(subnet.vpc, subnet.name)) : vip.mac;
+  const mac = macOf(vip, subnet);
   const name = podPortName(vip.name, vip.namespace, subnet.provider);
   build.held("Logical_Switch", switchId(subnet.name), "ports", "Logical_Switch_Port", `vip/${vip.name}`, {
     name,

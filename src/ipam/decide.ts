@@ -225,7 +225,9 @@ function pickMac(
   existing: LeaseRecord | undefined,
 ): number | undefined | Refusal {
   // Where there are no addresses to be had the MAC is all there is.
-  if (request.mac === "none" && (subnet.has(4) || subnet.has(6))) return undefined;
+  // What a record of before says stays with it.
+  if (request.mac === "none" && (subnet.has(4) || subnet.has(6)))
+    return existing?.subnet === subnet ? existing.mac : undefined;
   if (request.mac === undefined || request.mac === "none") {
     const current = existing?.subnet.macs === subnet.macs ? existing?.mac : undefined;
     if (current !== undefined) return current;

@@ -114,6 +114,12 @@ t.test("an attachment's own form goes before the provider's", (t) => {
     { request: { mac: "none" } },
     "another plugin's interface has its own MAC",
   );
+  const plugins = { ...network, mac: "02:00:00:00:00:07", addressOnly: true };
+  t.match(
+    read(annotations, { provider: "net.default", attachment: plugins }),
+    { request: { mac: "none" } },
+    "or a named one",
+  );
   const listed = { ...more, attachment: { ...network, interfaceName: "", ips: "10.17.0.7", mac: "02:00:00:00:00:07" } };
   t.equal(want(read(annotations, listed)), "10.17.0.7", "the list of networks goes before the provider's annotations");
   t.match(read(annotations, listed), { request: { mac: "02:00:00:00:00:07" } });

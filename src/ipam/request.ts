@@ -67,7 +67,8 @@ export function requestFromAnnotations(
 
   const family = readFamily(find(key("ip_family")));
   if (typeof family === "object") return family;
-  const mac = readMac(findFixed("mac_address"), attachment?.addressOnly === true);
+  // Where another plugin makes the interface, its MAC is that plugin's affair, whatever is asked of it (as in Kube-OVN).
+  const mac = attachment?.addressOnly === true ? "none" : readMac(findFixed("mac_address"));
   if (typeof mac === "object") return mac;
 
   const named = find(key("logical_switch"));
@@ -121,9 +122,8 @@ function readFamily(annotation: Annotation | undefined): Family | undefined | Re
   return refuse("FamilyMalformed", message, { value: annotation.value });
 }
 
-function readMac(annotation: Annotation | undefined, addressOnly: boolean): string | undefined | Refusal {
-  // Where another plugin makes the interface, its MAC is that plugin's affair.
-  if (annotation === undefined) return addressOnly ? "none" : undefined;
+function readMac(annotation: Annotation | undefined): string | undefined | Refusal {
+  if (annotation === undefined) return undefined;
   const mac = parseMac(annotation.value);
   if (mac !== undefined) return mac;
   const message = `${annotation.key} is "${annotation.value}", which is not the MAC address of one interface; write six bytes such as 00:00:5e:00:53:01, not multicast and not all zero.`;

@@ -1,4 +1,4 @@
-import { DENY_ALL_GROUP } from "../api/names.ts";
+import { DENY_ALL_GROUP, portGroupAddressSet } from "../api/names.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { PodFact } from "../facts/types.ts";
 import { type Ip, parseIp } from "../net/address.ts";
@@ -73,7 +73,7 @@ export class Network implements NamedSets {
   constructor(facts: FactReader, fragments: Iterable<Pick<Fragment, "rows" | "edges">>) {
     this.facts = facts;
     const tables = readTables(fragments);
-    const { ports, groups } = readPorts(tables);
+    const { ports, groups, held } = readPorts(tables);
     this.ports = ports;
     this.#groups = groups;
     for (const port of ports.values()) {
@@ -84,7 +84,7 @@ export class Network implements NamedSets {
         else known.push(port);
       }
     }
-    this.#addressSets = readAddressSets(tables, ports, groups);
+    this.#addressSets = readAddressSets(tables, held);
     this.#uplinks = readUplinks(tables);
     this.#routerPolicies = readRouterPolicies(tables);
     this.#routes = readRoutes(tables);
@@ -171,6 +171,8 @@ export class Network implements NamedSets {
 function readPorts(tables: Tables): {
   ports: ReadonlyMap<string, NetworkPort>;
   groups: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Name of a port group → all addresses of its ports, in no order. */
+  held: ReadonlyMap<string, readonly Ip[]>;
 } {
   const switchOf = new Map<string, string>();
   for (const [uuid, { columns }] of tables.rows("Logical_Switch")) {
@@ -178,14 +180,19 @@ function readPorts(tables: Tables): {
   }
   const groupsOf = new Map<string, string[]>();
   const members = new Map<string, Set<string>>();
+  const held = new Map<string, Ip[]>();
   for (const [uuid, { columns }] of tables.rows("Port_Group")) {
     const group = String(columns["name"]);
     const names = members.get(group) ?? new Set<string>();
     members.set(group, names);
+    const ofGroup = held.get(group) ?? [];
+    held.set(group, ofGroup);
     for (const port of tables.members(uuid, "ports")) {
-      const name = tables.row("Logical_Switch_Port", port)?.columns["name"];
-      if (name === undefined) continue;
-      names.add(String(name));
+      const row = tables.row("Logical_Switch_Port", port)?.columns;
+      if (row === undefined) continue;
+      ofGroup.push(...allAddressesOf(row["addresses"]));
+      if (row["enabled"] === false) continue;
+      names.add(String(row["name"]));
       const known = groupsOf.get(port);
       if (known === undefined) groupsOf.set(port, [group]);
       else known.push(group);
@@ -193,6 +200,8 @@ function readPorts(tables: Tables): {
   }
   const ports = new Map<string, NetworkPort>();
   for (const [uuid, { columns }] of tables.rows("Logical_Switch_Port")) {
+    // What is disabled holds addresses for sets, and no packet passes it.
+    if (columns["enabled"] === false) continue;
     const name = String(columns["name"]);
     const ids = columns["external_ids"] as Readonly<Record<string, string>> | undefined;
     const { pod, provider } = ids ?? {};
@@ -205,34 +214,36 @@ function readPorts(tables: Tables): {
       ...(provider !== undefined && { provider }),
     });
   }
-  return { ports, groups: members };
+  return { ports, groups: members, held };
 }
 
 /** The first address of each family (ovn-nb(5), Logical_Switch_Port `addresses`: a MAC, then addresses). */
 function addressesOf(column: ColumnValue): Dual<Ip> {
   const found: { v4?: Ip; v6?: Ip } = {};
-  for (const word of texts(column).flatMap((entry) => entry.split(" "))) {
-    const ip = parseIp(word);
-    if (ip?.family === 4) found.v4 ??= ip;
-    if (ip?.family === 6) found.v6 ??= ip;
+  for (const ip of allAddressesOf(column)) {
+    if (ip.family === 4) found.v4 ??= ip;
+    else found.v6 ??= ip;
   }
   return found;
+}
+
+function allAddressesOf(column: ColumnValue): readonly Ip[] {
+  return texts(column).flatMap((entry) => entry.split(" ").flatMap((word) => parseIp(word) ?? []));
 }
 
 /** The address sets there are, and those that northd makes of port groups (ovn-nb(5), Port_Group `name`). */
 function readAddressSets(
   tables: Tables,
-  ports: ReadonlyMap<string, NetworkPort>,
-  groups: ReadonlyMap<string, ReadonlySet<string>>,
+  held: ReadonlyMap<string, readonly Ip[]>,
 ): ReadonlyMap<string, readonly string[]> {
   const sets = new Map<string, readonly string[]>();
   for (const [uuid, { columns }] of tables.rows("Address_Set")) {
     sets.set(String(columns["name"]), tables.members(uuid, "addresses"));
   }
-  for (const [group, names] of groups) {
-    for (const family of ["v4", "v6"] as const) {
-      const addresses = [...names].flatMap((name) => ports.get(name)?.addresses[family]?.text ?? []);
-      sets.set(`${group}_${family === "v4" ? "ip4" : "ip6"}`, addresses.sort());
+  for (const [group, ips] of held) {
+    for (const family of [4, 6] as const) {
+      const addresses = ips.flatMap((ip) => (ip.family === family ? ip.text : []));
+      sets.set(portGroupAddressSet(group, family), [...new Set(addresses)].sort());
     }
   }
   return sets;

@@ -10,6 +10,7 @@ import {
   sampleFacts,
 } from "../compile/testing.ts";
 import { compileAll } from "../compile/whole.ts";
+import { projectVip } from "../facts/project-pool.ts";
 import type { FactStore } from "../facts/store.ts";
 import { parseDualIp } from "../net/dual.ts";
 import { podEndpoint } from "./endpoint.ts";
@@ -149,4 +150,24 @@ t.test("the same holds for a subnet's own rules", async (t) => {
     addSubnet(store, "ovn-default", { cidrBlock: "10.16.0.0/16,fd00:10:16::/112", default: true, acls } as never);
     t.equal(dns(store), expected, match);
   }
+});
+
+t.test("a pod's shared addresses are in the sets of its groups, and the port that holds them is no end", async (t) => {
+  const facts = sampleFacts();
+  addSecurityGroup(facts, "web", {});
+  const vip = { namespace: "default", subnet: "ovn-default", v4ip: "10.16.0.99" };
+  facts.set(
+    "vips",
+    "door",
+    projectVip({ metadata: { name: "door", uid: "door" }, spec: vip, status: { v4ip: vip.v4ip } }),
+  );
+  addPod(facts, "a", {
+    node: "weft-1",
+    annotations: { "ovn.kubernetes.io/aaps": "door", "ovn.kubernetes.io/security_groups": "web" },
+  });
+  const network = new Network(facts, compileAll(facts).values());
+  t.same(network.addressSet("ovn.sg.web_ip4"), ["10.16.0.2", "10.16.0.99"]);
+  t.same([...(network.portGroup("ovn.sg.web") ?? [])], ["a.default"]);
+  t.equal(network.ports.has("a.default/shared"), false);
+  t.same(network.withAddress("10.16.0.99"), []);
 });
