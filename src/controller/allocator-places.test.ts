@@ -356,3 +356,32 @@ t.test("nobody gets an address of a pool that is for another namespace, by whate
   t.equal(records.get("vip/shared")?.lease.v4, "10.16.9.3");
   t.equal(allocator.waiting, 1, "the Vip of no namespace");
 });
+
+t.test("who runs with an address of a pool that is for others since keeps it when its record is deleted", async (t) => {
+  const facts = sampleFacts();
+  const told = {
+    "ovn.kubernetes.io/allocated": "true",
+    "ovn.kubernetes.io/logical_switch": "ovn-default",
+    "ovn.kubernetes.io/ip_address": "10.16.0.2,fd00:10:16::2",
+  };
+  addPod(facts, "a", { node: "weft-1", annotations: told });
+  addPool(facts, "theirs", ["10.16.0.2", "10.16.0.77"], "2026", { namespaces: ["b"] });
+  const port = {
+    name: "a.default",
+    subnet: "ovn-default",
+    mac: "02:00:00:00:00:98",
+    v4: "10.16.0.2",
+    v6: "fd00:10:16::2",
+  };
+  const { allocator, records, said, ipam } = rig(facts, [port]);
+  allocator.start();
+  facts.set("ips", "a.default", undefined);
+  t.equal(records.get("a.default")?.lease.v4, "10.16.0.2");
+  t.same(said, []);
+  allocator.stop();
+  addPod(facts, "liar", { node: "weft-1", annotations: { ...told, "ovn.kubernetes.io/ip_address": "10.16.0.77" } });
+  allocator.start();
+  t.equal(records.get("a.default")?.lease.v4, "10.16.0.2", "and through a new start, by its port");
+  t.equal(ipam.holderOf("ovn-default", "10.16.0.77"), undefined, "what a pod says of itself is no evidence");
+  t.match(said, [/IPPool "theirs".*not for "default": 10\.16\.0\.77/]);
+});

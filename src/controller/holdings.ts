@@ -79,13 +79,12 @@ export class Holdings {
   }
 
   /**
-   * The record of an address has been deleted. Without a port the address is still its pod's where the pod was told of it, as it is when
-   * a leader starts. Returns the subnet of which the address is free otherwise.
+   * The record of an address has been deleted. The address is still its pod's where the pod was told of it, as it is when a leader starts:
+   * its subnet or its pool may be for others by now. Returns the subnet of which the address is free otherwise.
    */
   releaseRecord(ip: IpFact): string | undefined {
-    const { facts, committedPort } = this.#options;
     const pods = !ip.holder.startsWith("node:");
-    if (pods && committedPort(ip.name) === undefined && isRunning(facts, ip)) return undefined;
+    if (pods && isRunning(this.#options.facts, ip)) return undefined;
     return this.release(ip.name);
   }
 
@@ -145,8 +144,11 @@ export class Holdings {
   /** All or nothing: with half of what it had a pod cannot go on. */
   #claim(claim: Claim): void {
     const { ipam, restored } = this.#options;
-    const clash = ipam.reserve(claim).conflicts.find(({ code }) => isClash(code));
-    if (clash !== undefined) ipam.release(claim.owner);
+    // Anybody may have written what a pod has in its annotations, where neither a record nor a port says the same.
+    const foreign =
+      claim.source === "its annotations" && claim.pod ? ipam.poolRefusal(claim, claim.pod.namespace) : undefined;
+    const clash = foreign ?? ipam.reserve(claim).conflicts.find(({ code }) => isClash(code));
+    if (clash !== undefined && foreign === undefined) ipam.release(claim.owner);
     if (claim.pod !== undefined) restored(claim.pod, lostRecord(claim, clash?.message));
   }
 
