@@ -55,6 +55,8 @@ export interface AllocatorOptions extends HoldingsOptions {
   readonly withdraw: (name: string) => boolean;
   /** Somebody cannot get an address; said once for each reason. `kind` is the fact's. */
   readonly refused: (kind: "pods" | "nodes" | "ips" | "vips", object: Applicant, refusal: Refusal) => void;
+  /** An address was decided for a pod. */
+  readonly decided?: (pod: PodFact) => void;
 }
 
 /**
@@ -83,6 +85,29 @@ export class Allocator {
   /** How many wait for an address. */
   get waiting(): number {
     return this.#waiting.size;
+  }
+
+  /** Whether a pod was told why one of its interfaces has no address. */
+  isTold(pod: PodFact, provider: string): boolean {
+    const subject = provider === OWN_INTERFACE.provider ? undefined : provider;
+    return this.#waiting.isTold(waitingId("pods", pod.key, subject));
+  }
+
+  /** How far a pod's own interface has got, for people. */
+  stateOf(pod: PodFact): string {
+    const { facts } = this.#options;
+    const name = portOf(pod, OWN_INTERFACE.provider);
+    if (this.#recording.has(name)) return "decided, and being recorded";
+    const ip = facts.get("ips", name);
+    if (ip === undefined) return this.isTold(pod, OWN_INTERFACE.provider) ? "refused" : "not decided";
+    if (ip.deleting) return "another's record is being deleted";
+    if (facts.get("disputes", name) !== undefined) return "its record is disputed";
+    return ip.podUid === "" || ip.podUid === pod.uid ? "recorded" : `recorded for pod ${ip.podUid}`;
+  }
+
+  /** Serves a pod again, whatever was decided. */
+  retry(pod: PodFact): void {
+    if (this.#active) this.#servePod(pod);
   }
 
   /** Becomes the one who decides: takes in all that is held, then serves whoever has no address. */
@@ -399,7 +424,11 @@ export class Allocator {
       }
       // A machine that migrates has two pods: the address is the first one's until that is gone.
       const others = facts.by("pods", "holder", pod.holder);
-      if (others.some((other) => other.uid === old.podUid && other.alive)) return;
+      const first = others.find((other) => other.uid === old.podUid && other.alive);
+      if (first !== undefined) {
+        this.#refused("pods", pod, firstPodRuns(old, first), about);
+        return;
+      }
     }
     const made = (lease: Lease): AddressRecord & { kind: "ip" } => ({
       kind: "ip",
@@ -462,6 +491,7 @@ export class Allocator {
     this.#waiting.delete(waitingId(kind, object.key, about.subject));
     this.#recording.add(made.name);
     this.#options.record(made);
+    if (made.kind === "ip" && made.pod !== undefined) this.#options.decided?.(made.pod);
     this.#options.usageChanged(decision.lease.subnet);
   }
 
@@ -532,4 +562,11 @@ function nameTaken(ip: IpFact, own: PodInterface): Refusal {
 function reservationDisputed({ name }: IpFact, { message }: DisputeFact): Refusal {
   const text = `IP object "${name}", which reserves an address for this pod, does not hold: ${message} Delete the object or change it.`;
   return refuse("ReservationDisputed", text, { value: name });
+}
+
+/** Of two pods of one machine, as while it migrates, one has the address. */
+function firstPodRuns({ v4, v6, name }: IpFact, first: PodFact): Refusal {
+  const address = [v4, v6].filter((text) => text !== "").join(",");
+  const message = `The address of IP object "${name}" (${address}) is that of pod "${first.key}" as long as it runs; this pod gets it then.`;
+  return refuse("AddressInUse", message, { value: address, holder: first.key });
 }

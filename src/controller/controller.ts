@@ -3,6 +3,7 @@ import { timestamp } from "../api/conditions.ts";
 import { CONTROLLER_COMPONENT } from "../api/names.ts";
 import { DerivedFacts } from "../compile/derived.ts";
 import { type ConditionEffect, type ReportEffect, releaseIp, type WeftEffect } from "../compile/effects.ts";
+import { podUnit } from "../compile/pod.ts";
 import { rootsOf, UNIT_KINDS } from "../compile/units.ts";
 import { type FactChange, FactStore } from "../facts/store.ts";
 import type { FactKind, IpFact, PodFact } from "../facts/types.ts";
@@ -19,6 +20,7 @@ import { type Dual, parseDualCidr } from "../net/dual.ts";
 import { EffectRunner, retryDelay } from "../reconcile/effects.ts";
 import { Engine } from "../reconcile/engine.ts";
 import { Tracker } from "../reconcile/tracker.ts";
+import { unitId } from "../unit/kind.ts";
 import { AddressRecorder } from "./address-recorder.ts";
 import { Allocator, type Applicant } from "./allocator.ts";
 import { ensureDefaults } from "./defaults.ts";
@@ -34,6 +36,7 @@ import { Sources } from "./sources.ts";
 import { STATUS_TYPES, StatusWriter } from "./status-writer.ts";
 import { sweepOnce } from "./sweep-once.ts";
 import { unitObjects } from "./unit-objects.ts";
+import { Unserved } from "./unserved.ts";
 
 /** What a controller is made of. Everything that touches the world is handed to it. */
 export interface ControllerParts {
@@ -81,6 +84,7 @@ export class Controller {
   readonly facts = new FactStore();
   readonly engine: Engine<WeftEffect>;
   readonly allocator: Allocator;
+  readonly unserved: Unserved;
   readonly #parts: ControllerParts;
   readonly #sources: Sources;
   readonly #derived = new DerivedFacts(this.facts);
@@ -124,6 +128,7 @@ export class Controller {
       committedPorts: () => northbound.podPorts(),
       committedPort: (name) => northbound.podPort(name),
       refused: (kind, object, refusal) => this.#refused(kind, object, refusal),
+      decided: (pod) => this.unserved.decided(pod),
       disputed: (ip, message) => this.#disputed(ip, message),
       restored: (pod, message) => this.#restored(pod, message),
       usageChanged: (subnet) => {
@@ -164,6 +169,16 @@ export class Controller {
           "committed",
         ),
     });
+    this.unserved = new Unserved({
+      facts: this.facts,
+      clock,
+      isTold: (pod, provider) => this.allocator.isTold(pod, provider),
+      report: (pods, count) => this.#unserved(pods, count),
+      retry: (pod) => {
+        this.allocator.retry(pod);
+        this.engine.retry(unitId(podUnit.name, pod.holder));
+      },
+    });
     this.facts.subscribe((change) => {
       this.#derived.noteFact(change);
       this.#domains.noteFact(change);
@@ -171,6 +186,7 @@ export class Controller {
       if (!BURSTS.has(change.kind)) this.#gather.hurry();
       if (change.kind === "subnetSpecs") this.#gatewayChanged(change as FactChange<"subnetSpecs">);
       this.allocator.noteFact(change);
+      this.unserved.noteFact(change);
     });
     northbound.subscribe((changes) => {
       this.engine.noteDatabase(changes);
@@ -238,6 +254,7 @@ export class Controller {
     }
     if (over()) return;
     this.allocator.start();
+    this.unserved.start();
     this.#domains.lead();
     this.engine.start();
     const tools = { engine: this.engine, northbound, log, allowed: settings.allowMassDelete };
@@ -256,6 +273,7 @@ export class Controller {
     const term = this.#term;
     this.#term = undefined;
     term?.fence.close();
+    this.unserved.stop();
     this.engine.stop();
     this.#domains.follow();
     this.allocator.stop();
@@ -361,6 +379,20 @@ export class Controller {
   #disputed(ip: IpFact, message: string): void {
     this.#events.record({ type: IPS, name: ip.name, uid: ip.uid }, "Warning", "AddressConflict", message);
     this.#parts.log.error({ ip: ip.name }, message);
+  }
+
+  #unserved(pods: readonly PodFact[], count: number): void {
+    const states = pods.map((pod) => ({
+      pod: pod.key,
+      node: pod.node,
+      address: this.allocator.stateOf(pod),
+      unit: this.engine.stateOf(unitId(podUnit.name, pod.holder)),
+    }));
+    const { pendingWrites, engine } = this;
+    this.#parts.log.warn(
+      { count, pods: states, engineIdle: engine.idle, pendingWrites },
+      "pods have had neither a network nor a reason for 5 s or longer; they are tried again",
+    );
   }
 
   #restored({ name, namespace, uid, key }: PodFact, message: string): void {

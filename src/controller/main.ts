@@ -42,6 +42,7 @@ async function run(settings: Settings): Promise<void> {
     ipam: controller.ipam,
     leading: () => controller.leading,
     waiting: () => controller.allocator.waiting,
+    unserved: () => controller.unserved.count,
     pendingWrites: () => controller.pendingWrites,
   });
   const server = await serve(

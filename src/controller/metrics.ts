@@ -12,11 +12,21 @@ export interface MetricSources {
   readonly ipam: Ipam;
   readonly leading: () => boolean;
   readonly waiting: () => number;
+  /** How often a pod had waited for 5 s and been neither served nor told why. */
+  readonly unserved: () => number;
   readonly pendingWrites: () => number;
 }
 
 /** The controller's metrics. Those of subnets carry Kube-OVN's names and labels; the others are ours. */
-export function controllerMetrics({ engine, facts, ipam, leading, waiting, pendingWrites }: MetricSources): Registry {
+export function controllerMetrics({
+  engine,
+  facts,
+  ipam,
+  leading,
+  waiting,
+  unserved,
+  pendingWrites,
+}: MetricSources): Registry {
   const registry = new Registry();
   const registers = [registry];
   collectProcessMetrics(registry);
@@ -44,6 +54,11 @@ export function controllerMetrics({ engine, facts, ipam, leading, waiting, pendi
   gauge("weft_controller_leading", "1 while this process leads", () => (leading() ? 1 : 0));
   gauge("weft_controller_waiting_addresses", "Pods and nodes that cannot get an address now", waiting);
   gauge("weft_controller_pending_writes", "Writes to Kubernetes that wait or are under way", pendingWrites);
+  counter(
+    "weft_controller_unserved_pods_total",
+    "Pods that had neither a network nor a reason 5 s after they were bound, and were tried again",
+    unserved,
+  );
   counter("weft_nb_transactions_total", "Northbound transactions", () => engine.stats.transactions);
   counter("weft_nb_operations_total", "Operations in them", () => engine.stats.operations);
   counter("weft_nb_repairs_total", "Operations that undid what another hand had done", () => engine.stats.repairs);

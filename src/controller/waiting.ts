@@ -18,6 +18,11 @@ export class WaitingList {
     return this.#waiting.size;
   }
 
+  /** Whether somebody waits and was told why. */
+  isTold(id: string): boolean {
+    return (this.#waiting.get(id)?.reason ?? "") !== "";
+  }
+
   /** Waits no more: it is served, or gone. */
   delete(id: string): void {
     this.#waiting.delete(id);

@@ -76,6 +76,26 @@ t.test("a port whose switch does not exist yet waits, without effect, until the 
   t.same(offered, ["p1 is on s"]);
 });
 
+t.test("a unit that is tried again is compared whole and its effects are carried out once more", async (t) => {
+  const { engine, database, offered, addSwitch, addPort } = rig();
+  addSwitch("s");
+  addPort("p", "s");
+  t.equal(engine.stateOf("port:p"), "to be compiled");
+  engine.start();
+  await engine.whenIdle();
+  t.equal(engine.stateOf("port:p"), "committed");
+  t.equal(engine.stateOf("port:q"), "not there");
+  const before = database.names();
+  // As if the mirror had not been told.
+  database.onChanges = () => {};
+  database.tables.get("Port")?.clear();
+  offered.length = 0;
+  engine.retry("port:p");
+  await engine.whenIdle();
+  t.same(database.names(), before);
+  t.match(offered, [/^again: /]);
+});
+
 t.test("what another hand deletes or changes is put back and counted", async (t) => {
   const { engine, database, addSwitch, addPort } = rig();
   addSwitch("s");

@@ -144,6 +144,30 @@ export class Engine<E extends Effect> {
     this.#kick();
   }
 
+  /** Compiles a unit, compares all of it with the database and carries its effects out, whatever of that has been done already. */
+  retry(unit: string): void {
+    const fragment = this.desired.fragment(unit);
+    const touched = this.#touchedOf(unit);
+    for (const row of fragment?.rows ?? []) touched.row(row.table, row.uuid);
+    for (const edge of fragment?.edges ?? []) touched.edge(edge);
+    this.#parked.delete(unit);
+    this.#unoffered.add(unit);
+    this.#renewed.add(unit);
+    this.#options.tracker.mark(unit);
+    this.#kick();
+  }
+
+  /** How far a unit has got, for people. */
+  stateOf(unit: string): string {
+    if (this.#options.tracker.isDirty(unit)) return "to be compiled";
+    if (this.#failing.has(unit)) return "refused by the database";
+    if (this.#parked.has(unit)) return "waits for the row that would hold it";
+    if (this.#pending.has(unit)) return "to be committed";
+    const fragment = this.desired.fragment(unit);
+    if (fragment === undefined) return "not there";
+    return fragment.rows.length === 0 ? "compiled to no rows" : "committed";
+  }
+
   /** Begins to write. Until now everything was only noted. What an earlier start left undone outside the database is offered again. */
   start(): void {
     this.#active = true;

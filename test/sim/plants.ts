@@ -30,6 +30,20 @@ export interface Plant {
 /** All of them, each of another nature. */
 export const PLANTS: readonly Plant[] = [
   {
+    name: "lost-wake-up",
+    bug: "one pod of three is not served when it is bound, but when something else wakes it",
+    shown: 6,
+    controller: ({ allocator }) => {
+      const noteFact = allocator.noteFact.bind(allocator);
+      let bound = 0;
+      allocator.noteFact = (change) => {
+        const [old, now] = [change.old as PodFact | undefined, change.new as PodFact | undefined];
+        if (change.kind === "pods" && now?.node !== undefined && old?.node === undefined && ++bound % 3 === 0) return;
+        noteFact(change);
+      };
+    },
+  },
+  {
     name: "early-release",
     bug: "an address is given back when its pod goes, before its port has gone: its next holder shares it for a while",
     shown: 85,
