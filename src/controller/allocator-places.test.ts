@@ -6,6 +6,7 @@ import { projectIp } from "../facts/project-ip.ts";
 import { projectIpPool, projectVip } from "../facts/project-pool.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import type { FactStore } from "../facts/store.ts";
+import type { PodFact } from "../facts/types.ts";
 import { stableMac } from "../unit/identity.ts";
 import { rig } from "./allocator-testing.ts";
 
@@ -385,3 +386,39 @@ t.test("who runs with an address of a pool that is for others since keeps it whe
   t.equal(ipam.holderOf("ovn-default", "10.16.0.77"), undefined, "what a pod says of itself is no evidence");
   t.match(said, [/IPPool "theirs".*not for "default": 10\.16\.0\.77/]);
 });
+
+t.test(
+  "a pod whose address a user reserved where there is none to be had is told so, and served when there is",
+  async (t) => {
+    const facts = sampleFacts();
+    const { allocator, said, refused } = rig(facts);
+    allocator.start();
+    const labels = { "ovn.kubernetes.io/ip_reserved": "true" };
+    const reserve = (podName: string, subnet: string, v4IpAddress: string, macAddress = ""): unknown => {
+      const metadata = { name: `${podName}.default`, uid: podName, labels };
+      return facts.set(
+        "ips",
+        metadata.name,
+        projectIp({ metadata, spec: { podName, namespace: "default", subnet, v4IpAddress, macAddress } }),
+      );
+    };
+    reserve("b", "later", "10.29.0.9");
+    addPod(facts, "b", { node: "weft-1" });
+    reserve("c", "ovn-default", "10.16.0.1");
+    addPod(facts, "c", { node: "weft-1" });
+    t.same(refused, [
+      "b.default SubnetUnknown",
+      "default/b SubnetUnknown",
+      "c.default AddressIsGateway",
+      "default/c ReservationUnmet",
+    ]);
+    t.match(said[1], /^IP object "b\.default", which is this pod's, is of subnet "later", and there is none/);
+    addSubnet(facts, "later", { cidrBlock: "10.16.9.0/24" }, { creationTimestamp: "2026" });
+    t.match(said.at(-1), /is of subnet "later", which is not in force; see its conditions/);
+    addSubnet(facts, "later", { cidrBlock: "10.29.0.0/24" }, { creationTimestamp: "2026" });
+    const told = (): boolean => allocator.isTold(facts.by("pods", "holder", "default/b")[0] as PodFact, "ovn");
+    t.equal(told(), true, "until its MAC is recorded");
+    reserve("b", "later", "10.29.0.9", "02:00:00:00:00:09");
+    t.equal(told(), false);
+  },
+);

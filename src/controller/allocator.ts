@@ -1,4 +1,4 @@
-import { isOvnProvider } from "../api/annotations.ts";
+import { isOvnProvider, podAnnotation } from "../api/annotations.ts";
 import { nodePortName } from "../api/names.ts";
 import { CHANGING } from "../compile/derived.ts";
 import { poolVerdictKey } from "../compile/ippool.ts";
@@ -419,7 +419,9 @@ export class Allocator {
         return;
       }
       if (old.podUid === pod.uid || old.podUid === "") {
-        this.#waiting.delete(waitingId("pods", pod.key, about.subject));
+        const refusal = this.#unusable(pod, own, old);
+        if (refusal === undefined) this.#waiting.delete(waitingId("pods", pod.key, about.subject));
+        else this.#refused("pods", pod, refusal, about);
         return;
       }
       // A machine that migrates has two pods: the address is the first one's until that is gone.
@@ -457,6 +459,24 @@ export class Allocator {
     // What its namesake had is nobody's if the successor cannot have it, unless it is kept for a better one.
     if (!decision.ok && !old.reserved && !isRetained(facts, old)) discard(old);
     this.#decided("pods", pod, decision, (lease) => ({ ...made(lease), takeOver: old }), about);
+  }
+
+  /** Why a pod that has a record, its own or a user's for it, has no network by that; nothing where it has or is about to. */
+  #unusable(pod: PodFact, { provider }: PodInterface, { name, subnet, reserved }: IpFact): Refusal | undefined {
+    const { facts } = this.#options;
+    if (pod.annotations[podAnnotation(provider, "allocated")] === "true") return undefined;
+    const about = { subnet, value: subnet };
+    if (facts.get("subnets", subnet) === undefined) {
+      const message = `IP object "${name}", which is this pod's, is of subnet "${subnet}", and there is none; create it, or delete the object.`;
+      return refuse("SubnetUnknown", message, about);
+    }
+    if (facts.get("verdicts", subnet)?.ok !== true) {
+      const message = `IP object "${name}", which is this pod's, is of subnet "${subnet}", which is not in force; see its conditions, or delete the object.`;
+      return refuse("SubnetNotReady", message, about);
+    }
+    if (!reserved || !this.#waiting.isTold(waitingId("ips", name))) return undefined;
+    const message = `IP object "${name}", which reserves an address for this pod, has not been given one; see its Events.`;
+    return refuse("ReservationUnmet", message, { value: name });
   }
 
   /** `take`: holds what is decided. */

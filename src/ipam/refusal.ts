@@ -14,6 +14,7 @@ export type RefusalCode =
   | "SubnetHasNoAddresses"
   | "HoldsAnother"
   | "ReservationDisputed"
+  | "ReservationUnmet"
   // about MACs
   | "MacInUse"
   | "MacMalformed"

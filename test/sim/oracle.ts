@@ -13,8 +13,8 @@ import {
 } from "./picture.ts";
 import { readRanges, Supply } from "./supply.ts";
 
-/** The port group of pods that ask for a SecurityGroup that is not there; Kube-OVN has it always. */
-const NOBODYS_GROUP = "ovn.sg.kubeovn_deny_all";
+/** Port groups that are always there: of pods that ask for a SecurityGroup that is not there (Kube-OVN has it), and of switches' ports towards routers. */
+const STANDING_GROUPS: readonly string[] = ["ovn.sg.kubeovn_deny_all", "weft.uplinks"];
 
 /** What the oracle looks at when all is quiet. */
 export interface Evidence {
@@ -224,7 +224,7 @@ function wrongGroups(evidence: Evidence): string[] {
     }
   }
   for (const name of groups.keys()) {
-    if (!wanted.has(name) && name !== NOBODYS_GROUP) found.push(`port group ${name} is there for nothing`);
+    if (!wanted.has(name) && !STANDING_GROUPS.includes(name)) found.push(`port group ${name} is there for nothing`);
   }
   return found;
 }
