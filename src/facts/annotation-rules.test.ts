@@ -1,19 +1,8 @@
 import t from "tap";
 import { addressesOf, isOfForm } from "./annotation-forms.ts";
-import {
-  type AnnotationRule,
-  isAbout,
-  judgeAnnotations,
-  NAMESPACE_RULES,
-  POD_RULES,
-  SERVICE_RULES,
-} from "./annotation-rules.ts";
+import { judgeAnnotations, NAMESPACE_RULES, POD_RULES, ruleFor, SERVICE_RULES } from "./annotation-rules.ts";
 import { FOREIGN, NAMESPACE_SAMPLES, POD_SAMPLES, SERVICE_SAMPLES } from "./annotation-samples.ts";
 import { projectPod } from "./project-core.ts";
-
-function ruleOf(rules: readonly AnnotationRule[], key: string): AnnotationRule | undefined {
-  return rules.find((rule) => isAbout(rule, key));
-}
 
 t.test("each rule lets in what makes sense, and nothing else; an annotation of somebody else has none", async (t) => {
   for (const [rules, samples] of [
@@ -22,16 +11,16 @@ t.test("each rule lets in what makes sense, and nothing else; an annotation of s
     [SERVICE_RULES, SERVICE_SAMPLES],
   ] as const) {
     for (const [key, { good, bad }] of Object.entries(samples)) {
-      const rule = ruleOf(rules, key);
+      const rule = ruleFor(key, rules);
       t.ok(rule, `${key} has a rule`);
       if (rule === undefined) continue;
       for (const value of good) t.ok(isOfForm(rule.form, value), `${key}=${JSON.stringify(value)}`);
       for (const value of bad) t.notOk(isOfForm(rule.form, value), `${key}=${JSON.stringify(value)}`);
     }
     for (const rule of rules)
-      t.ok(Object.keys(samples).some((key) => isAbout(rule, key)) || rule.key.startsWith("v1."), rule.key);
+      t.ok(Object.keys(samples).some((key) => ruleFor(key, rules) === rule) || rule.key.startsWith("v1."), rule.key);
   }
-  for (const key of Object.keys(FOREIGN)) t.equal(ruleOf(POD_RULES, key), undefined, key);
+  for (const key of Object.keys(FOREIGN)) t.equal(ruleFor(key, POD_RULES), undefined, key);
 });
 
 t.test("an annotation without sense counts as absent, or as what closes, and a sentence says so", async (t) => {

@@ -106,7 +106,7 @@ export const SERVICE_RULES: readonly AnnotationRule[] = [
 const OWN = annotationDomain(OVN_PROVIDER);
 
 /** Whether a rule is of an annotation with this name. */
-export function isAbout({ scope, key }: AnnotationRule, name: string): boolean {
+function isAbout({ scope, key }: AnnotationRule, name: string): boolean {
   if (scope === "exact") return name === key;
   const slash = name.indexOf("/");
   const domain = name.slice(0, slash);
@@ -116,7 +116,19 @@ export function isAbout({ scope, key }: AnnotationRule, name: string): boolean {
   return domain === OWN || (scope === "ovn" ? domain.includes(".ovn.") : domain.split(".").length >= 4);
 }
 
-/** The same in CEL, of the name `k`. */
+/** The rules of a list by their keys: a pod has some dozen annotations, and there are many pods. */
+const BY_KEY = new WeakMap<readonly AnnotationRule[], ReadonlyMap<string, AnnotationRule>>();
+
+/** The rule that is of an annotation with this name, if there is one. */
+export function ruleFor(name: string, rules: readonly AnnotationRule[]): AnnotationRule | undefined {
+  const byKey = BY_KEY.get(rules) ?? new Map(rules.map((rule) => [rule.key, rule]));
+  BY_KEY.set(rules, byKey);
+  const key = name.slice(name.indexOf("/") + 1);
+  const rule = byKey.get(name) ?? byKey.get(key) ?? byKey.get(key.slice(0, key.indexOf(".")));
+  return rule !== undefined && isAbout(rule, name) ? rule : undefined;
+}
+
+/** The condition of {@link ruleFor} for one rule in CEL, of the name `k`. */
 export function isAboutInCel({ scope, key }: AnnotationRule): string {
   if (scope === "exact") return `k == '${key}'`;
   const named = scope === "named" ? ` || k.contains('.kubernetes.io/${key}.')` : "";
@@ -141,7 +153,7 @@ export function judgeAnnotations(
   let counted: Record<string, string> | undefined;
   const mistakes: AnnotationMistake[] = [];
   for (const [key, value] of Object.entries(annotations)) {
-    const rule = rules.find((candidate) => isAbout(candidate, key));
+    const rule = ruleFor(key, rules);
     if (rule === undefined || rule.otherwise === "kept" || isOfForm(rule.form, value)) continue;
     const { otherwise, form } = rule;
     const meaning = typeof otherwise === "object" ? `it counts as ${otherwise.value}` : MEANING[otherwise];
