@@ -112,3 +112,36 @@ t.test("a pod whose rows cannot be written is told so, and the others are served
   await addPod(kube, "later");
   await eventually("what comes later is served", () => addressOf(kube, "later"));
 });
+
+t.test(
+  "a pod with which the connection breaks is found, by the leader and by its successor, and the rest is served",
+  async (t) => {
+    const { kube, server } = await cluster(t);
+    let drops = 0;
+    // What kills the server, or its parser, in a way that nobody knows of yet.
+    server.onTransact = (operations) => {
+      const adds = operations.some(
+        (operation) => operation.op === "insert" && operation.table === "Logical_Switch_Port",
+      );
+      if (!adds || !JSON.stringify(operations).includes("poison.default")) return undefined;
+      drops++;
+      server.cut();
+      return { error: "canceled" };
+    };
+    const controllers = [candidate(t, kube, server), candidate(t, kube, server)];
+    await eventually("one leads", () => controllers.some(({ controller }) => controller.leading) || undefined);
+    const names = Array.from({ length: 40 }, (_, index) => `pod-${index}`);
+    await Promise.all([...names, "poison"].map((name) => addPod(kube, name)));
+    for (const name of names) await eventually(`${name} has its address`, () => addressOf(kube, name), 60_000);
+    const refused = () =>
+      kube
+        .objects<KubeObject & { reason?: string; message?: string; involvedObject?: { name?: string } }>(EVENTS)
+        .filter(({ reason }) => reason === "NorthboundRefused");
+    await eventually("it is said", () => refused()[0], 60_000);
+    t.same([...new Set(refused().map(({ involvedObject }) => involvedObject?.name))], ["poison"], "of nobody else");
+    t.match(refused()[0]?.message, /the connection breaks whenever this is written/);
+    await addPod(kube, "later");
+    await eventually("what comes later is served", () => addressOf(kube, "later"), 60_000);
+    t.comment(`${drops} broken connections`);
+  },
+);
