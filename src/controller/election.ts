@@ -113,9 +113,13 @@ export class Election {
   async #tell(reason: string | undefined): Promise<void> {
     const { kube, settings, log } = this.#parts;
     const ref = { namespace: settings.namespace, name: settings.identity };
-    const body = { metadata: { annotations: { [CONTROLLER_POD.notLeading]: reason ?? null } } };
+    const key = CONTROLLER_POD.notLeading;
+    const options = { signal: this.#stop.signal };
     try {
-      await kube.patch(PODS, ref, { type: "merge", body }, { signal: this.#stop.signal });
+      const { annotations = {} } = (await kube.get(PODS, ref, options)).metadata;
+      if (annotations[key] === reason) return;
+      const body = { metadata: { annotations: { [key]: reason ?? null } } };
+      await kube.patch(PODS, ref, { type: "merge", body }, options);
     } catch (error) {
       if (this.#stop.signal.aborted || (error instanceof KubeError && error.code === "not-found")) return;
       log.warn({ err: error }, "the controller's pod could not be annotated");
