@@ -262,6 +262,72 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (who
     },
   );
 
+  await t.test("the smallest subnets of both families work, with any gateway that is accepted", async (t) => {
+    for (const [name, cidrBlock, gateway] of [
+      ["weft-small-1", "10.74.1.0/31,fd00:10:74:1::/127", undefined],
+      ["weft-small-2", "10.74.2.0/30,fd00:10:74:2::/126", undefined],
+      ["weft-small-3", "10.74.3.0/30,fd00:10:74:3::/127", "10.74.3.2,fd00:10:74:3::"],
+      ["weft-small-4", "10.74.4.0/29,fd00:10:74:4::/112", "10.74.4.6,fd00:10:74:4::ffff"],
+    ] as const) {
+      await useSubnet(t, world, name, { cidrBlock, ...(gateway && { gateway }) });
+      await judged(world, name);
+      const [pod] = await run(world, [idlePod(namespace, name, "weft-1", within(name))]);
+      for (const side of [0, 1] as const) {
+        const [own, far] = [addressesOf(pod!)[side]!, addressesOf(standing[3]!)[side]!];
+        await until(`${name}: ${far} answers`, 10_000, async () => (await ping(inPod(pod!), far, 1)).ok);
+        t.match(await ping(inPod(standing[3]!), own), { ok: true }, `${name}: ${own} answers a pod of another node`);
+        t.match(await ping(inNode(world, "weft-2"), own), { ok: true }, `${name}: ${own} answers another node`);
+      }
+      await remove(world, namespace, [name]);
+    }
+  });
+
+  await t.test("exclusions that cannot be read do not open those that were there before", async (t) => {
+    const excludeIps = ["10.75.0.2..10.75.0.9", "fd00:10:75::2..fd00:10:75::9"];
+    await useSubnet(t, world, "weft-excluded", { cidrBlock: "10.75.0.0/24,fd00:10:75::/112", excludeIps });
+    await judged(world, "weft-excluded");
+    // The API server compares only the last groups of IPv6 ranges.
+    await change("weft-excluded", { excludeIps: [...excludeIps, "fd00:10:75::1:0..fd00:10:75::ff"] });
+    const conditions = await world.subnets.until("weft-excluded", "says what it refuses", (subnet) => {
+      const list: readonly { type: string; reason: string }[] = subnet?.status?.conditions ?? [];
+      return list.some(({ type, reason }) => type === "Validated" && reason === "InvalidExcludeIps") && list;
+    });
+    t.match(
+      conditions.find(({ type }) => type === "Ready"),
+      { status: "True" },
+    );
+    const [pod] = await run(world, [idlePod(namespace, "excluded-on", "weft-1", within("weft-excluded"))]);
+    t.strictSame(addressesOf(pod!), ["10.75.0.10", "fd00:10:75::a"]);
+    await remove(world, namespace, ["excluded-on"]);
+  });
+
+  await t.test("a gateway node that is not there is in the condition, and the active one in the status", async (t) => {
+    await useSubnet(t, world, "weft-gateway", { cidrBlock: "10.76.0.0/24" });
+    await judged(world, "weft-gateway");
+    await change("weft-gateway", { gatewayType: "centralized", gatewayNode: "nosuch" });
+    const lost = await judged(world, "weft-gateway", "NoReadyGateway");
+    t.match(lost.message, 'no node of spec.gatewayNode "nosuch" is there');
+    await change("weft-gateway", { gatewayNode: "weft-2,weft-1" });
+    await world.subnets.until(
+      "weft-gateway",
+      "names its gateway",
+      (subnet) => subnet?.status?.activateGateway === "weft-2",
+    );
+    for (const [reason, message] of [
+      ["SubnetGatewayTypeChanged", 'subnet gateway type changes from "distributed" to "centralized"'],
+      ["SubnetGatewayNodeChanged", 'gateway node changes from "nosuch" to "weft-2,weft-1"'],
+    ] as const) {
+      await until(`an Event ${reason}`, 10_000, async () =>
+        world.events
+          .values()
+          .some(
+            (event) =>
+              event.involvedObject.name === "weft-gateway" && event.reason === reason && event.message === message,
+          ),
+      );
+    }
+  });
+
   await t.test("a Vip keeps its subnet from going", async (t) => {
     await useSubnet(t, world, "weft-kept", { cidrBlock: "10.73.0.0/28" });
     await judged(world, "weft-kept");
