@@ -9,6 +9,7 @@ import { openLab } from "../lab/lab.ts";
 import { LAB_NEEDS } from "../lab/needs.ts";
 import { ensurePackages } from "../machine/packages.ts";
 import { createProgress } from "../machine/progress.ts";
+import { failedTests } from "./failed-tests.ts";
 
 /** What ran, as counts of assertions. */
 interface Count {
@@ -17,8 +18,15 @@ interface Count {
   skipped: number;
 }
 
+/** And what of it failed. */
+interface TapResult extends Count {
+  readonly failures: readonly string[];
+}
+
 const UNIT = ["src/**/*.test.ts", "hack/**/*.test.ts"];
 const count: Count = { passed: 0, failed: 0, skipped: 0 };
+/** What failed: a check's title, or a test file with the names of its tests. */
+const failures: string[] = [];
 
 /** Runs a command whose exit code is one check. */
 async function check(title: string, command: string, args: readonly string[]): Promise<void> {
@@ -28,6 +36,7 @@ async function check(title: string, command: string, args: readonly string[]): P
   if (code === 0) count.passed++;
   else {
     count.failed++;
+    failures.push(title);
     console.log(`!! ${title} failed (exit code ${code})`);
   }
 }
@@ -36,7 +45,10 @@ async function check(title: string, command: string, args: readonly string[]): P
 async function tap(title: string, patterns: readonly string[], options: readonly string[]): Promise<void> {
   const files = globSync(patterns).sort();
   console.log(`\n== ${title}: ${files.length} files`);
-  if (files.length > 0) add(await runTap(files, options));
+  if (files.length === 0) return;
+  const { failures: names, ...result } = await runTap(files, options);
+  add(result);
+  failures.push(...names);
 }
 
 /**
@@ -47,13 +59,14 @@ async function tapEach(title: string, pattern: string, options: readonly string[
   const files = globSync(pattern).sort();
   console.log(`\n== ${title}: ${files.length} files`);
   for (const file of files) {
-    let result = await runTap([file], options);
+    let { failures: names, ...result } = await runTap([file], options);
     if (result.failed > 0) {
       console.log(`!! ${file} failed (${result.failed}); it is run once more`);
-      result = await runTap([file], options);
+      ({ failures: names, ...result } = await runTap([file], options));
       console.log(`!! ${file}: the second run ${result.failed > 0 ? "failed as well" : "passed: a flaky test"}`);
     }
     add(result);
+    failures.push(...names);
   }
 }
 
@@ -63,16 +76,17 @@ function add({ passed, failed, skipped }: Count): void {
   count.skipped += skipped;
 }
 
-/** Runs test files with tap and reads its summary line; output is shown as it comes. */
-async function runTap(files: readonly string[], options: readonly string[]): Promise<Count> {
+/** Runs test files with tap and reads its summary; output is shown as it comes. */
+async function runTap(files: readonly string[], options: readonly string[]): Promise<TapResult> {
   const child = spawn("tap", ["--reporter=terse", ...options, ...files], { stdio: ["ignore", "pipe", "inherit"] });
   let text = "";
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
     process.stdout.write(chunk);
-    text = (text + chunk).slice(-20_000);
+    text = (text + chunk).slice(-200_000);
   });
   const [code] = (await once(child, "close")) as [number | null];
-  const summary = /# \{([^}]*)\}\s*(?:\n# time.*)?\s*$/m.exec(stripColours(text))?.[1] ?? "";
+  const plain = stripColours(text);
+  const summary = /# \{([^}]*)\}\s*(?:\n# time.*)?\s*$/m.exec(plain)?.[1] ?? "";
   const figure = (name: string): number => Number(new RegExp(`${name}: (\\d+)`).exec(summary)?.[1] ?? 0);
   const failed = figure("fail");
   return {
@@ -80,6 +94,7 @@ async function runTap(files: readonly string[], options: readonly string[]): Pro
     skipped: figure("skip") + figure("todo"),
     // A file that crashes, or a run without a summary, is a failure although no assertion is.
     failed: code === 0 ? failed : Math.max(1, failed),
+    failures: code === 0 ? [] : failedTests(plain, files),
   };
 }
 
@@ -91,6 +106,7 @@ function stripColours(text: string): string {
 async function onLab(title: string, pattern: string): Promise<void> {
   if (process.getuid?.() !== 0) {
     count.failed++;
+    failures.push(`${title}: they need root`);
     console.log(`!! ${title} needs root: the lab makes network namespaces (npm run test:unit does not)`);
     return;
   }
@@ -101,6 +117,7 @@ async function onLab(title: string, pattern: string): Promise<void> {
     await tapEach(title, pattern, ["--jobs=1", "--timeout=600"]);
   } catch (error) {
     count.failed++;
+    failures.push(`${title}: the lab did not come up`);
     console.log(`!! ${title}: the lab did not come up: ${error instanceof Error ? error.message : String(error)}`);
   } finally {
     if (process.env["WEFT_KEEP_LAB"] === undefined) await down(lab.paths, progress);
@@ -120,14 +137,15 @@ async function main(tier: string): Promise<void> {
   if (whole && process.getuid?.() === 0) await prepareMachine();
   await check("lint", "hack/lint", []);
   await check("types", "tsc", ["--noEmit"]);
-  await tap("unit tests", UNIT, ["--jobs=2"]);
+  await tap("unit tests", UNIT, ["--jobs=2", "--timeout=300"]);
   // By itself: it uses all processors.
   await tap("simulation", ["test/sim/**/*.test.ts"], ["--jobs=1", "--timeout=600"]);
   if (whole) await onLab("smoke tests on the lab", "test/e2e/smoke/**/*.test.ts");
   if (tier === "release") await check("policies by the thousand", "node", ["test/policy/main.ts", "--runs", "4000"]);
   if (tier === "release") await onLab("release tests on the lab", "test/e2e/release/**/*.test.ts");
   const { passed, failed, skipped } = count;
-  console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
+  const what = failures.length === 0 ? "" : `: ${failures.join("; ")}`;
+  console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}${what}`);
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
 }
 

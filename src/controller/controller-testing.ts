@@ -72,8 +72,8 @@ export function candidate(
   return { controller, election, client, northbound, stop };
 }
 
-/** Waits until `found` gives something, for about `ms`. */
-export async function eventually<T>(what: string, found: () => T | undefined, ms = 4_000): Promise<T> {
+/** Waits until `found` gives something, for about `ms`; a slow machine gets as many turns. */
+export async function eventually<T>(what: string, found: () => T | undefined, ms = 20_000): Promise<T> {
   for (let i = 0; i < ms / 2; i++) {
     const value = found();
     if (value !== undefined) return value;

@@ -1,5 +1,6 @@
 import t from "tap";
 import { MACHINES } from "../feed/feeds.ts";
+import { SYSTEM_CLOCK } from "../kube/clock.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { IPS, LEASES, PODS, SUBNETS, VIPS } from "../kube/resources.ts";
 import type { Lease } from "../kube/types.ts";
@@ -87,7 +88,13 @@ t.test("a Vip says of itself what it was given, or why it was not, and is then l
 
 t.test("pods that come together share transactions, and one that comes alone does not wait for others", async (t) => {
   const { kube, server } = await cluster(t);
-  const { controller } = candidate(t, kube, server);
+  let endless = false;
+  // How long a transaction is held back at most is by a clock of the test's own, for the machine may be slow.
+  const clock = {
+    ...SYSTEM_CLOCK,
+    after: (ms: number, run: () => void) => (ms === 400 && endless ? () => {} : SYSTEM_CLOCK.after(ms, run)),
+  };
+  const { controller } = candidate(t, kube, server, { clock });
   await addPod(kube, "first");
   await eventually("the first has its address", () => addressOf(kube, "first"));
   const before = controller.engine.stats.transactions;
@@ -100,10 +107,9 @@ t.test("pods that come together share transactions, and one that comes alone doe
   for (const name of names) await eventually(`${name} has its address`, () => addressOf(kube, name));
   const transactions = controller.engine.stats.transactions - before;
   t.ok(transactions <= 10, `${transactions} transactions`);
-  const started = performance.now();
+  endless = true;
   await addPod(kube, "alone");
-  await eventually("the last has its address", () => addressOf(kube, "alone"));
-  t.ok(performance.now() - started < 150, "not held back");
+  t.ok(await eventually("the last has its address", () => addressOf(kube, "alone")), "not held back");
 });
 
 t.test("a machine's address is kept beyond its pods, or given back with them", async (t) => {
