@@ -30,6 +30,8 @@ export const NODE_INTERFACE = "ovn0";
 
 /** `source.component` of every Event that the controller writes. The daemon's Events carry its node's name there. */
 export const CONTROLLER_COMPONENT = "kube-ovn-controller";
+/** Type of the condition of a Node that an InternalIP of it is not used. Its status is True; where all are used, there is no such condition. */
+export const ADDRESS_CONDITION = "WeftInternalIPNotUsed";
 /** Component that the daemon's Events come from: the DaemonSet's name. */
 export const DAEMON_COMPONENT = "kube-ovn-cni";
 

@@ -95,6 +95,8 @@ function clusterOf(objects: ClusterObjects): ClusterFact {
     defaultSubnet: chosen?.name ?? DEFAULT_SUBNET,
     joinSubnet: joins[0] ?? JOIN_SUBNET,
     serviceCidr: {},
+    // Which networks the controller takes for the nodes' is in no object.
+    nodeRanges: ["0.0.0.0/0", "::/0"],
     // What the controller was told is not among the objects; nearly all clusters have these.
     nodePorts: DEFAULT_NODE_PORTS,
     keepVmIp: keepsVmIps(objects),

@@ -14,6 +14,7 @@ export type WeftEffect =
   | FillSpecEffect
   | ConditionEffect
   | ReportEffect
+  | NodeConditionEffect
   | MakeResolverEffect
   | DropResolverEffect;
 
@@ -125,7 +126,7 @@ export interface ReportEffect {
   readonly kind: "report";
   readonly key: string;
   readonly about: {
-    readonly resource: PolicyKind | "pods" | "services";
+    readonly resource: PolicyKind | "pods" | "services" | "nodes";
     /** "" for objects of the whole cluster. */
     readonly namespace: string;
     readonly name: string;
@@ -133,6 +134,15 @@ export interface ReportEffect {
   };
   readonly reason: string;
   readonly message: string;
+}
+
+/** Set condition `ADDRESS_CONDITION` of a Node, or take it away. The other conditions are kubelet's. */
+export interface NodeConditionEffect {
+  readonly kind: "node-condition";
+  readonly key: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly problem: { readonly reason: string; readonly message: string } | undefined;
 }
 
 /** A condition with notes in its reason and message, behind what it says itself, and each in an Event; of many only the first ones. */

@@ -1,5 +1,6 @@
 import { HAIRPIN_SOURCE, nodePortGroupName, UPLINKS_GROUP } from "../api/names.ts";
-import type { IpFact, NodeFact } from "../facts/types.ts";
+import type { IpFact } from "../facts/types.ts";
+import type { Dual } from "../net/dual.ts";
 import type { AclStage } from "../policy/verdict.ts";
 import { holdAcl } from "./acl-row.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
@@ -11,6 +12,7 @@ const TIERS_BEFORE_LAST = [0, 1, 2] as const;
 
 /**
  * What holds for all pods of a node while there are policies, as ACLs of the node's group.
+ * @param internal those of the node's own addresses that count.
  *
  * **Their own node reaches them** whatever policies say, and is reached: kubelet's probes come from there (NetworkPolicy, "The behavior of to
  * and from selectors"). Kube-OVN's priority. It is not believed by its address alone: it comes through the router, and no pod's switch lets a node's
@@ -24,8 +26,13 @@ const TIERS_BEFORE_LAST = [0, 1, 2] as const;
  * priority 0 comes before that flow. It must not be in the last tier, where that flow is right, so there is always a rule in
  * the fourth. On the way out ACLs of policies apply after load balancing, and there is no such flow.
  */
-export function compileNodeAcls(build: FragmentBuilder, node: NodeFact, ip: IpFact | undefined): void {
-  const group = nodePortGroupName(node.name);
+export function compileNodeAcls(
+  build: FragmentBuilder,
+  node: string,
+  internal: Dual<string>,
+  ip: IpFact | undefined,
+): void {
+  const group = nodePortGroupName(node);
   const add = (
     name: string,
     stage: AclStage,
@@ -35,21 +42,21 @@ export function compileNodeAcls(build: FragmentBuilder, node: NodeFact, ip: IpFa
     action: "allow-related" | "pass",
   ): void => {
     const port = stage === "to-lport" ? "outport" : "inport";
-    holdAcl(build, "Port_Group", nodeGroupId(node.name), `node/${node.name}/${name}/${stage}/${tier}`, {
-      name: `node/${node.name}`,
+    holdAcl(build, "Port_Group", nodeGroupId(node), `node/${node}/${name}/${stage}/${tier}`, {
+      name: `node/${node}`,
       stage,
       tier,
       priority,
       match: `${port} == @${group} && ${match}`,
       action,
-      external_ids: externalIds({ node: node.name }),
+      external_ids: externalIds({ node: node }),
     });
   };
   for (const [family, word] of [
     ["v4", "ip4"],
     ["v6", "ip6"],
   ] as const) {
-    const addresses = [node.internal[family] ?? "", ip?.[family] ?? ""].filter((address) => address !== "");
+    const addresses = [internal[family] ?? "", ip?.[family] ?? ""].filter((address) => address !== "");
     if (addresses.length === 0) continue;
     const nodes = `{${[...new Set(addresses)].sort().join(", ")}}`;
     const fromNode = `inport == @${UPLINKS_GROUP} && ${word}.src == ${nodes}`;

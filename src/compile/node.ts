@@ -6,15 +6,19 @@ import type { ClusterFact, IpFact, NodeFact, SubnetFact } from "../facts/types.t
 import { dualValues } from "../net/dual.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
+import { samePlain } from "../unit/plain.ts";
 import { annotate, releaseIp, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { compileNodeAcls } from "./node-acls.ts";
+import { judgeNodeAddresses, type NodeAddresses } from "./node-addresses.ts";
 import { nodeGroupId, nodesSetId, routerId, switchId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
 import { POLICY_PRIORITY } from "./subnet-gateway.ts";
 
 interface NodeInput {
   readonly node: NodeFact | undefined;
+  /** Which of its addresses count. */
+  readonly addresses: NodeAddresses;
   readonly cluster: ClusterFact;
   readonly join: SubnetFact | undefined;
   /** The record of its address on the join switch; absent until one is allocated. */
@@ -34,10 +38,11 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     const [ip] = reader.by("ips", "holder", `node:${key}`);
     if (cluster === undefined || (node === undefined && ip === undefined)) return undefined;
     const policies = reader.all("policyUse").length > 0;
-    return { node, cluster, join: reader.get("subnets", cluster.joinSubnet), ip, policies };
+    const addresses = node === undefined ? { accepted: {}, refused: [] } : judgeNodeAddresses(reader, node, cluster);
+    return { node, addresses, cluster, join: reader.get("subnets", cluster.joinSubnet), ip, policies };
   },
 
-  compile({ node, cluster, join, ip, policies }): Fragment<WeftEffect> {
+  compile({ node, addresses: { accepted, refused }, cluster, join, ip, policies }): Fragment<WeftEffect> {
     if (node === undefined) {
       return { rows: [], edges: [], effects: ip === undefined || ip.reserved ? [] : [releaseIp(ip)] };
     }
@@ -46,8 +51,9 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
       name: nodePortGroupName(node.name),
       external_ids: externalIds({ node: node.name, np: `node/${node.name}` }),
     });
-    if (policies) compileNodeAcls(build, node, ip);
-    if (ip === undefined || join === undefined) return build.finish();
+    if (policies) compileNodeAcls(build, node.name, accepted, ip);
+    const said = tell(node, refused);
+    if (ip === undefined || join === undefined) return build.finish(said);
     const port = nodePortName(node.name);
     const addresses = [ip.mac, ip.v4, ip.v6].filter((part) => part !== "").join(" ");
     build.held("Logical_Switch", switchId(join.name), "ports", "Logical_Switch_Port", port, {
@@ -61,7 +67,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
       ["v4", "ip4", ip.v4],
       ["v6", "ip6", ip.v6],
     ] as const) {
-      const address = node.internal[family];
+      const address = accepted[family];
       if (address === undefined || hop === "") continue;
       sources[family] = address;
       build.member("Address_Set", nodesSetId(family === "v4" ? 4 : 6), "addresses", address);
@@ -83,6 +89,18 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
       [NODE.portName]: port,
       [NODE.source]: dualValues(sources).length === 0 ? undefined : joinDual(sources),
     });
-    return build.finish(effects);
+    return build.finish([...effects, ...said]);
   },
 };
+
+/** Says in a condition and an Event which addresses do not count; nothing where the condition says so already. */
+function tell(node: NodeFact, refused: NodeAddresses["refused"]): readonly WeftEffect[] {
+  const { name, uid, addressProblem: told } = node;
+  const [first] = refused;
+  const problem = first && { reason: first.reason, message: refused.map(({ message }) => message).join("; ") };
+  if (samePlain(problem, told)) return [];
+  const condition = { kind: "node-condition", key: `node-condition/${uid}`, name, uid, problem } as const;
+  if (problem === undefined) return [condition];
+  const about = { resource: "nodes", namespace: "", name, uid } as const;
+  return [condition, { kind: "report", key: `report/nodes/${uid}`, about, ...problem }];
+}

@@ -22,6 +22,7 @@ export const SAMPLE_CLUSTER: ClusterFact = {
   defaultSubnet: "ovn-default",
   joinSubnet: "join",
   serviceCidr: { v4: "10.96.0.0/12" },
+  nodeRanges: ["172.18.0.0/16", "fd00:172:18::/64"],
   nodePorts: { first: 30_000, last: 32_767 },
 };
 

@@ -25,6 +25,7 @@ export const SETTINGS: Settings = {
   enableLb: true,
   keepVmIp: true,
   serviceCidr: "10.96.0.0/12",
+  nodeCidrs: ["0.0.0.0/0", "::/0"],
   nodePorts: { first: 30_000, last: 32_767 },
   dnsServers: "",
   dnsService: "kube-system/kube-dns",

@@ -221,6 +221,7 @@ export class Controller {
       defaultSubnet: settings.defaultSubnet,
       joinSubnet: settings.nodeSwitch,
       serviceCidr: cidrTexts(settings.serviceCidr),
+      nodeRanges: settings.nodeCidrs,
       nodePorts: settings.nodePorts,
       keepVmIp: settings.keepVmIp,
     });
@@ -317,6 +318,7 @@ export class Controller {
       observed: (kind: FactKind, object: KubeObject) => this.#sources.made(kind, object),
       state: (state: ConditionEffect) => this.#state(state),
       report: (effect: ReportEffect) => this.#report(effect),
+      now: () => timestamp(new Date(clock.now())),
     };
     const effects = new EffectRunner<WeftEffect>({
       run: (effect) => runEffect(tools, effect),
@@ -409,7 +411,13 @@ function refusalMessage({ message }: Error): string {
   return `OVN's northbound database does not take what follows from this object, so its network is as it was before: ${message}`;
 }
 
-const REPORTED_TYPES = { ...STATUS_TYPES, networkPolicies: NETWORK_POLICIES, pods: PODS, services: SERVICES };
+const REPORTED_TYPES = {
+  ...STATUS_TYPES,
+  networkPolicies: NETWORK_POLICIES,
+  pods: PODS,
+  nodes: NODES,
+  services: SERVICES,
+};
 const REFUSED_TYPES = { pods: PODS, nodes: NODES, ips: IPS, vips: VIPS };
 
 function cidrTexts(text: string): { v4?: string; v6?: string } {

@@ -5,7 +5,8 @@ import { projectIp } from "../facts/project-ip.ts";
 import { projectStatefulSet } from "../facts/project-owner.ts";
 import { fakeKube } from "../kube/fake.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { IPS, STATEFUL_SETS } from "../kube/resources.ts";
+import { IPS, NODES, STATEFUL_SETS } from "../kube/resources.ts";
+import type { Node } from "../kube/types.ts";
 import { runEffect } from "./run-effect.ts";
 
 /** An IP object of a StatefulSet's pod, known as it is stored. */
@@ -25,6 +26,7 @@ async function rig() {
     observed: (kind: string, object: KubeObject) => void observed.push(`${kind}/${object.metadata.name}`),
     report: () => {},
     state: () => {},
+    now: () => "2026-01-01T00:00:00Z",
   };
   const release: ReleaseIpEffect = releaseIp(projectIp(ip as never));
   return { kube, facts, tools, release, know, observed };
@@ -65,4 +67,16 @@ t.test("a StatefulSet is asked for before the address of its pod is given back",
   await kube.delete(STATEFUL_SETS, { namespace: "default", name: "web" });
   await runEffect(tools, { ...release, confirm: true });
   t.equal(kube.object(IPS, REF), undefined);
+});
+
+t.test("a node's condition is set, and taken away again", async (t) => {
+  const { kube, tools } = await rig();
+  const made = await kube.create(NODES, { metadata: { name: "weft-9" } });
+  const conditions = () => (kube.object(NODES, { name: "weft-9" }) as Node | undefined)?.status?.conditions;
+  const effect = { kind: "node-condition", key: "x", name: "weft-9", uid: made.metadata.uid } as const;
+  const problem = { reason: "NotUnique", message: "its InternalIP 172.18.0.11 is not used: node weft-1 has it too" };
+  await runEffect(tools, { ...effect, problem });
+  t.match(conditions(), [{ type: "WeftInternalIPNotUsed", status: "True", ...problem }]);
+  await runEffect(tools, { ...effect, problem: undefined });
+  t.same(conditions(), []);
 });

@@ -1,7 +1,8 @@
-import { DEPRECATED_FINALIZER, FINALIZER } from "../api/names.ts";
+import { ADDRESS_CONDITION, CONTROLLER_COMPONENT, DEPRECATED_FINALIZER, FINALIZER } from "../api/names.ts";
 import type {
   ConditionEffect,
   FinalizersEffect,
+  NodeConditionEffect,
   ReleaseIpEffect,
   ReportEffect,
   WeftEffect,
@@ -51,6 +52,8 @@ export interface EffectTools {
   readonly state: (effect: ConditionEffect) => void;
   /** Says it in an Event. */
   readonly report: (effect: ReportEffect) => void;
+  /** RFC 3339, whole seconds. */
+  readonly now: () => string;
 }
 
 /**
@@ -95,6 +98,8 @@ async function dispatch(tools: EffectTools, effect: WeftEffect): Promise<void> {
     case "report":
       tools.report(effect);
       return;
+    case "node-condition":
+      return setNodeCondition(tools, effect);
     case "make-resolver": {
       const { name, policy, domain } = effect;
       const metadata = { name, labels: { [RESOLVER_POLICY_LABEL]: policy } };
@@ -171,4 +176,17 @@ async function isKept({ kube, facts, observed }: EffectTools, ip: IpFact): Promi
     all: (other) => facts.all(other),
   };
   return isRetained(reader, ip);
+}
+
+/** By server-side apply, which merges conditions by type and takes away what this field manager no longer names: a merge patch would replace kubelet's. */
+async function setNodeCondition(
+  { kube, now }: EffectTools,
+  { name, uid, problem }: NodeConditionEffect,
+): Promise<void> {
+  const time = now();
+  const times = { lastHeartbeatTime: time, lastTransitionTime: time };
+  const conditions = problem === undefined ? [] : [{ type: ADDRESS_CONDITION, status: "True", ...problem, ...times }];
+  const body = { apiVersion: "v1", kind: "Node", metadata: { name, uid }, status: { conditions } };
+  const how = { type: "apply", body, fieldManager: CONTROLLER_COMPONENT, force: true } as const;
+  await kube.patch(NODES, { name }, how, { subresource: "status" });
 }

@@ -1,7 +1,10 @@
+import { networkInterfaces } from "node:os";
 import { type Command, InvalidArgumentError } from "commander";
 import { DEFAULT_SUBNET, DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
+import { parseCidr } from "../net/cidr.ts";
 import { parseDualCidr } from "../net/dual.ts";
 import { DEFAULT_NODE_PORTS, type PortRange, parsePortRange, portRangeText } from "../net/port-range.ts";
+import { hostNetworks } from "./host-networks.ts";
 
 /** What the controller is told when it starts. Names of flags are Kube-OVN's where it has them. */
 export interface Settings {
@@ -15,6 +18,8 @@ export interface Settings {
   readonly nodeSwitch: string;
   readonly nodeSwitchCidr: string;
   readonly serviceCidr: string;
+  /** CIDRs in which nodes' addresses are. */
+  readonly nodeCidrs: readonly string[];
   readonly nodePorts: PortRange;
   /** The cluster's DNS, `address` or `address:port` by commas; empty: the ClusterIPs of `dnsService`. */
   readonly dnsServers: string;
@@ -44,6 +49,17 @@ function cidrs(text: string): string {
     throw new InvalidArgumentError(`"${text}" is not a CIDR or a pair "IPv4 CIDR,IPv6 CIDR".`);
   }
   return text;
+}
+
+/** `undefined` for an empty list. */
+function cidrList(text: string): readonly string[] | undefined {
+  const list = text
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+  const wrong = list.find((part) => parseCidr(part) === undefined);
+  if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" is not a CIDR.`);
+  return list.length === 0 ? undefined : list;
 }
 
 function port(text: string): number {
@@ -97,6 +113,11 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
     .option("--default-exclude-ips <list>", "addresses of it that pods do not get: a,b..c", "")
     .option("--node-switch <name>", "the subnet that joins nodes to the default VPC", JOIN_SUBNET)
     .option("--node-switch-cidr <cidr>", "its CIDR, or a pair v4,v6", cidrs, "100.64.0.0/16")
+    .option(
+      "--node-cidrs <list>",
+      "networks of the nodes' addresses: a,b (default: the networks of this host's interfaces)",
+      cidrList,
+    )
     .option("--service-cluster-ip-range <cidr>", "the cluster's Service addresses", cidrs, "10.96.0.0/12")
     .option(
       "--service-node-port-range <first-last>",
@@ -130,6 +151,7 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
 
 /** The flags that are not texts. */
 interface Flags {
+  readonly nodeCidrs?: readonly string[];
   readonly serviceNodePortRange?: PortRange;
   readonly metricsPort: number;
   readonly healthPort: number;
@@ -153,6 +175,7 @@ export function readSettings(command: Command, environment: Readonly<Record<stri
     nodeSwitch: flags["nodeSwitch"] ?? JOIN_SUBNET,
     nodeSwitchCidr: flags["nodeSwitchCidr"] ?? "",
     serviceCidr: flags["serviceClusterIpRange"] ?? "",
+    nodeCidrs: flags.nodeCidrs ?? hostNetworks(networkInterfaces()),
     nodePorts: flags.serviceNodePortRange ?? DEFAULT_NODE_PORTS,
     dnsServers: flags["dnsServers"] ?? "",
     dnsService: flags["dnsService"] ?? "",

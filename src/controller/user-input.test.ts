@@ -526,6 +526,7 @@ const SETTINGS: ClusterFact = {
   defaultSubnet: "ovn-default",
   joinSubnet: "join",
   serviceCidr: { v4: "10.96.0.0/12" },
+  nodeRanges: ["172.18.0.0/16", "fd00:172:18::/64"],
 };
 
 function compile(things: readonly Thing[]) {

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { ADDRESS_CONDITION } from "../api/names.ts";
 import { parseIp } from "../net/address.ts";
 import type { Dual } from "../net/dual.ts";
 import { judgeAnnotations, POD_RULES } from "./annotation-rules.ts";
@@ -84,7 +85,12 @@ export interface NodeObject {
   readonly metadata: ObjectMeta;
   readonly status?: {
     readonly addresses?: readonly { readonly type: string; readonly address: string }[];
-    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly reason?: string;
+      readonly message?: string;
+    }[];
   };
 }
 
@@ -101,10 +107,12 @@ export function projectNode(node: NodeObject): NodeFact {
     if (ip?.family === 6) internal.v6 ??= ip.text;
   }
   const { name, uid } = node.metadata;
+  const told = node.status?.conditions?.find(({ type }) => type === ADDRESS_CONDITION);
   return {
     key: name,
     name,
     uid,
+    ...(told && { addressProblem: { reason: told.reason ?? "", message: told.message ?? "" } }),
     internal: internal satisfies Dual<string>,
     ready: !(node.status?.conditions ?? []).some(({ type, status }) => type === "Ready" && status !== "True"),
     addresses: [...addresses].sort(),

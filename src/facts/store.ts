@@ -15,7 +15,7 @@ const INDEXES = {
     network: (pod) => pod.networks?.map(({ namespace, name }) => `${namespace}/${name}`) ?? [],
   },
   attachments: {},
-  nodes: {},
+  nodes: { internal: ({ internal }) => Object.values(internal) },
   namespaces: {},
   subnetSpecs: { vpc: (subnet) => [subnet.vpc] },
   subnets: {

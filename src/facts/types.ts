@@ -153,6 +153,8 @@ export interface NodeFact {
   readonly internal: Dual<string>;
   /** Whether its kubelet says that it is; true where nobody says anything. */
   readonly ready: boolean;
+  /** What its status says in condition `ADDRESS_CONDITION`; absent where it has none. */
+  readonly addressProblem?: { readonly reason: string; readonly message: string };
   /** All of its IP addresses, sorted. */
   readonly addresses: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
@@ -582,6 +584,8 @@ export interface ClusterFact {
   readonly defaultSubnet: string;
   readonly joinSubnet: string;
   readonly serviceCidr: Dual<string>;
+  /** CIDRs in which addresses of nodes count. */
+  readonly nodeRanges: readonly string[];
   /** Where node ports of Services are, kube-apiserver's `--service-node-port-range`. Absent: nobody has said. */
   readonly nodePorts?: PortRange;
   /** Whether a KubeVirt machine has an address as long as it exists; otherwise each of its pods has one of its own. Absent: it has. */

@@ -231,6 +231,7 @@ function settingsOf({ cidrs }: Script): Settings {
     defaultExcludeIps: "",
     nodeSwitch: "join",
     serviceCidr: "10.96.0.0/12",
+    nodeCidrs: ["0.0.0.0/0", "::/0"],
     nodePorts: { first: 30_000, last: 32_767 },
     dnsServers: "",
     dnsService: "kube-system/kube-dns",

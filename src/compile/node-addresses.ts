@@ -1,0 +1,77 @@
+import { isOvnProvider } from "../api/annotations.ts";
+import type { FactReader } from "../facts/store.ts";
+import type { ClusterFact, NodeFact } from "../facts/types.ts";
+import { type Ip, parseIp } from "../net/address.ts";
+import { cidrContains, parseCidr } from "../net/cidr.ts";
+import type { Dual } from "../net/dual.ts";
+
+/** Why an InternalIP of a node does not count. */
+export interface RefusedAddress {
+  readonly reason: "NotUnique" | "PodAddress" | "ServiceAddress" | "ApiServerAddress" | "OutsideNodeRanges";
+  /** A sentence that names the address. */
+  readonly message: string;
+}
+
+/** The InternalIPs of a node, judged. */
+export interface NodeAddresses {
+  readonly accepted: Dual<string>;
+  readonly refused: readonly RefusedAddress[];
+}
+
+/** The Service of the API server. */
+const API_SERVER = "default/kubernetes";
+/** Labels that no kubelet may give its own node (admission plugin NodeRestriction). */
+const CONTROL_PLANE = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
+
+/**
+ * Which InternalIPs of a node count. Its kubelet writes them, and what pods send to them is led to that node: whoever has a kubelet's
+ * credential could otherwise name any address and get what pods send there. An address counts that no other node names, that is no pod's, no Service's and,
+ * on a node of the control plane at most, an API server's, and that is in the nodes' networks as the administrator, or the controller's own host, says.
+ */
+export function judgeNodeAddresses(reader: FactReader, node: NodeFact, cluster: ClusterFact): NodeAddresses {
+  const accepted: { v4?: string; v6?: string } = {};
+  const refused: RefusedAddress[] = [];
+  for (const family of ["v4", "v6"] as const) {
+    const text = node.internal[family];
+    const ip = text === undefined ? undefined : parseIp(text);
+    if (ip === undefined) continue;
+    const why = refusal(reader, node, cluster, ip);
+    if (why === undefined) accepted[family] = ip.text;
+    else refused.push({ reason: why.reason, message: `its InternalIP ${ip.text} is not used: ${why.message}` });
+  }
+  return { accepted, refused };
+}
+
+function refusal(reader: FactReader, node: NodeFact, cluster: ClusterFact, ip: Ip): RefusedAddress | undefined {
+  const others = reader.by("nodes", "internal", ip.text).filter(({ name }) => name !== node.name);
+  if (others.length > 0) {
+    const names = others.map(({ name }) => name).sort();
+    return { reason: "NotUnique", message: `node ${names.slice(0, 3).join(", ")} has it too` };
+  }
+  for (const { name, vpc, provider, cidr } of reader.all("subnets")) {
+    if (vpc !== cluster.router || !isOvnProvider(provider)) continue;
+    if (holds(Object.values(cidr), ip)) return { reason: "PodAddress", message: `it is in subnet ${name}` };
+  }
+  const services = Object.values(cluster.serviceCidr);
+  if (holds(services, ip))
+    return { reason: "ServiceAddress", message: `it is in the range of Services (${services.join(", ")})` };
+  const slices = reader.by("endpointSlices", "service", API_SERVER);
+  const isApiServer = slices.some(({ ready, draining }) => [...ready, ...draining].includes(ip.text));
+  if (isApiServer && !CONTROL_PLANE.some((label) => label in node.labels)) {
+    const message = `it is the API server's, and the node has no label ${CONTROL_PLANE[0]}`;
+    return { reason: "ApiServerAddress", message };
+  }
+  if (!holds(cluster.nodeRanges, ip)) {
+    const ranges = cluster.nodeRanges.join(", ") || "none is known";
+    const message = `it is in none of the nodes' networks (${ranges}); if it is right, name its network in the chart's controller.nodeCIDRs (--node-cidrs)`;
+    return { reason: "OutsideNodeRanges", message };
+  }
+  return undefined;
+}
+
+function holds(cidrs: readonly string[], ip: Ip): boolean {
+  return cidrs.some((text) => {
+    const cidr = parseCidr(text);
+    return cidr !== undefined && cidr.family === ip.family && cidrContains(cidr, ip);
+  });
+}

@@ -1,0 +1,20 @@
+import type { NetworkInterfaceInfo } from "node:os";
+import t from "tap";
+import { hostNetworks } from "./host-networks.ts";
+
+const entry = (cidr: string, internal = false) => ({ cidr, internal }) as NetworkInterfaceInfo;
+
+t.test(
+  "the networks of a host are those of its interfaces, without loopback, link-local and the cluster's own",
+  async (t) => {
+    t.same(
+      hostNetworks({
+        lo: [entry("127.0.0.1/8", true), entry("::1/128", true)],
+        eth0: [entry("172.18.0.11/16"), entry("fd00:172:18::11/64"), entry("fe80::1/64")],
+        eth1: [entry("10.0.4.9/22"), entry("169.254.7.1/16")],
+        ovn0: [entry("100.64.0.2/16")],
+      }),
+      ["10.0.4.0/22", "172.18.0.0/16", "fd00:172:18::/64"],
+    );
+  },
+);

@@ -1,0 +1,20 @@
+import type { NetworkInterfaceInfo } from "node:os";
+import { NODE_INTERFACE } from "../api/names.ts";
+import { parseCidr } from "../net/cidr.ts";
+
+/**
+ * The networks of a host's own interfaces, canonical and sorted, as os.networkInterfaces() gives them: without the loopback interface, without link-local
+ * addresses and without `ovn0`, whose network is the cluster's.
+ */
+export function hostNetworks(interfaces: NodeJS.Dict<NetworkInterfaceInfo[]>): readonly string[] {
+  const found = new Set<string>();
+  for (const [name, entries] of Object.entries(interfaces)) {
+    if (name === NODE_INTERFACE) continue;
+    for (const { internal, cidr } of entries ?? []) {
+      const network = internal || cidr === null ? undefined : parseCidr(cidr);
+      if (network === undefined || /^(fe[89ab][0-9a-f]:|169\.254\.)/.test(network.text)) continue;
+      found.add(network.text);
+    }
+  }
+  return [...found].sort();
+}
