@@ -15,7 +15,7 @@ import { EDGE_COLUMNS, Northbound } from "./northbound.ts";
 const SERVICES = 5_000;
 const ports = [{ protocol: "TCP", port: 80 }];
 
-t.test("with 5,000 Services, one more or one changed endpoint writes one small row", { timeout: 60_000 }, async (t) => {
+t.test("with 5,000 Services, one more or one changed endpoint writes one small row", { timeout: 99_000 }, async (t) => {
   const server = fakeOvsdb(OVN_NB);
   const client = server.connect();
   t.teardown(async () => {

@@ -546,7 +546,7 @@ function compile(things: readonly Thing[]) {
 
 t.test(
   "nothing that a user can write makes a transaction that the database refuses, or anything throw",
-  { skip, timeout: 120_000 },
+  { skip, timeout: 280_000 },
   async (t) => {
     if (typeof tools === "string") return;
     const folder = await TestFolder.make(tools);

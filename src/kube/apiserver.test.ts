@@ -250,7 +250,7 @@ const apiserver = findBinary("kube-apiserver");
 const skip =
   etcd === undefined || apiserver === undefined ? "needs etcd and kube-apiserver (the lab brings them)" : false;
 
-t.test("against a real kube-apiserver", { skip, timeout: 55_000 }, async (t) => {
+t.test("against a real kube-apiserver", { skip, timeout: 280_000 }, async (t) => {
   const server = await launch(t, etcd ?? "", apiserver ?? "");
   const admin = connectTo(server.access("admin"), { userAgent: "weft-test/1" });
   t.teardown(() => admin.close());
