@@ -8,6 +8,8 @@
 
 # As in package-lock.json.
 ARG NODE_VERSION=24.21.0
+# Of hack/image/base.ts; "sid" has the newest OVS and OVN.
+ARG DEBIAN_SUITE=trixie
 
 # On the builder's own architecture, whatever the target: bun and npm cross-build.
 FROM --platform=$BUILDPLATFORM node:${NODE_VERSION}-trixie-slim AS build
@@ -18,7 +20,7 @@ RUN hack/with-deps node hack/build/main.ts --arch "$TARGETARCH"
 
 FROM node:${NODE_VERSION}-trixie-slim AS node
 
-FROM debian:trixie-slim
+FROM debian:${DEBIAN_SUITE}-slim
 ARG TARGETARCH
 RUN --mount=type=bind,source=hack/image,target=/mnt \
     apt-get update \

@@ -14,8 +14,11 @@ import { createProgress, type Progress, type Step } from "../machine/progress.ts
 import { run } from "../machine/run.ts";
 import { imageArchive } from "../oci/tar.ts";
 
-/** The Debian release of the image; the Dockerfile builds on the same one (a test compares them). */
-export const DEBIAN_SUITE = "trixie";
+/**
+ * The Debian release of the image; the Dockerfile builds on the same one (a test compares them). `WEFT_DEBIAN_SUITE=sid` makes it with the newest OVS
+ * and OVN instead, for trying them: `docker build --build-arg DEBIAN_SUITE=sid` does the same.
+ */
+export const DEBIAN_SUITE = process.env["WEFT_DEBIAN_SUITE"] ?? "trixie";
 
 /** Package names from a packages.txt: one a line, `#` starts a comment. */
 export function parsePackages(text: string): readonly string[] {
@@ -111,11 +114,11 @@ async function removeOldWork(): Promise<void> {
 }
 
 /**
- * The base layer unpacked, `trixie-base` in the cache folder: binaries and schemas of the OVS and OVN that the image holds,
+ * The base layer unpacked, `trixie-base` (or of another suite) in the cache folder: binaries and schemas of the OVS and OVN that the image holds,
  * for tests with real servers. Made again when the list changes; a folder without our stamp was made by hand and is left.
  */
 export async function ensureRootfs(progress: Progress): Promise<string> {
-  const root = join(cacheFolder(), "trixie-base");
+  const root = join(cacheFolder(), `${DEBIAN_SUITE}-base`);
   const stamp = join(root, ".weft-base");
   const current = (): boolean =>
     existsSync(root) && (!existsSync(stamp) || readFileSync(stamp, "utf8").trim() === baseHash());

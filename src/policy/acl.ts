@@ -1,5 +1,6 @@
 import { portGroupAddressSet } from "../api/names.ts";
 import { cidrContainsCidr, parseCidr } from "../net/cidr.ts";
+import { laterFragments } from "./fragments.ts";
 import { canonicalGroup, groupName } from "./group.ts";
 import type {
   Direction,
@@ -10,6 +11,7 @@ import type {
   Policy,
   PolicyRule,
   PortMatch,
+  Protocol,
   RuleAction,
   RuleLog,
 } from "./types.ts";
@@ -130,7 +132,9 @@ function* matchesOf(
 ): Iterable<{ readonly holder: string; readonly match: string }> {
   const { direction, ports } = rule;
   const own = subjectMatch(direction, subject.name);
-  const plain = ports === "any" ? undefined : portsMatch(ports);
+  // What drops the first fragment of a datagram drops it whole.
+  const whole = rule.action !== "drop";
+  const plain = ports === "any" ? undefined : portsMatch(ports, whole);
   if (plain !== "") {
     for (const peers of peerMatches(rule.peers, direction, use))
       yield { holder: subject.name, match: all(own, peers, plain) };
@@ -138,12 +142,14 @@ function* matchesOf(
   for (const port of ports === "any" ? [] : ports) {
     if (port.kind !== "named") continue;
     const { protocol, name } = port;
-    const word = protocol.toLowerCase();
     if (direction === "ingress") {
       for (const number of numbersOf(port, subject.selector)) {
         const holder = use({ kind: "pods", selector: { ...subject.selector, port: { protocol, name, number } } });
         for (const peers of peerMatches(rule.peers, direction, use)) {
-          yield { holder, match: all(subjectMatch(direction, holder), peers, `${word}.dst == ${number}`) };
+          yield {
+            holder,
+            match: all(subjectMatch(direction, holder), peers, portOf(protocol, number, whole)),
+          };
         }
       }
       continue;
@@ -157,7 +163,7 @@ function* matchesOf(
         for (const [i, peers] of [...peerMatches([named], direction, use)].entries()) {
           const within = peer.kind === "pods" ? [""] : [...peerMatches([peer], direction, use, FAMILIES[i]?.family)];
           for (const also of within)
-            yield { holder: subject.name, match: all(own, peers, also, `${word}.dst == ${number}`) };
+            yield { holder: subject.name, match: all(own, peers, also, portOf(protocol, number, whole)) };
         }
       }
     }
@@ -205,14 +211,24 @@ function* peerMatches(
   }
 }
 
+/** A match for a port; where it is to take datagrams as a whole, with their further fragments. */
+function portOf(protocol: Protocol, number: number, whole: boolean): string {
+  const word = WORDS[protocol];
+  const own = `${word}.dst == ${number}`;
+  return whole ? `(${own} || ${laterFragments(word)})` : own;
+}
+
+const WORDS = { TCP: "tcp", UDP: "udp", SCTP: "sctp" } as const;
+
 /** The match for ports that are not named; `""` where there is none of these. */
-function portsMatch(ports: readonly PortMatch[]): string {
+function portsMatch(ports: readonly PortMatch[], whole: boolean): string {
   const parts: string[] = [];
   for (const protocol of ["TCP", "UDP", "SCTP"] as const) {
-    const word = protocol.toLowerCase();
+    const word = WORDS[protocol];
     const own = ports.filter((port) => port.protocol === protocol);
+    const before = parts.length;
     if (own.some((port) => port.kind === "any")) {
-      parts.push(word);
+      parts.push(word, ...(whole ? [laterFragments(word)] : []));
       continue;
     }
     const ranges = own.flatMap((port) => (port.kind === "range" ? [port] : []));
@@ -223,6 +239,7 @@ function portsMatch(ports: readonly PortMatch[]): string {
     if (singles.length > 1) parts.push(`${word}.dst == {${singles.join(", ")}}`);
     const wide = ranges.filter(({ first, last }) => first < last).sort((a, b) => a.first - b.first || a.last - b.last);
     for (const { first, last } of wide) parts.push(`${first} <= ${word}.dst <= ${last}`);
+    if (whole && parts.length > before) parts.push(laterFragments(word));
   }
   return parts.length > 1 ? `(${parts.join(" || ")})` : (parts[0] ?? "");
 }

@@ -3,6 +3,7 @@ import { type AdminPolicyObject, projectAdminPolicy } from "../facts/project-adm
 import { compileAcls } from "./acl.ts";
 import { translateAdminPolicy } from "./admin-policy.ts";
 import { groupText } from "./group.ts";
+import { withoutFragments } from "./match-testing.ts";
 
 type Kind = Parameters<typeof projectAdminPolicy>[0];
 type Spec = NonNullable<AdminPolicyObject["spec"]>;
@@ -19,7 +20,7 @@ function translate(kind: Kind, spec: Spec, name = "default", annotations: Record
 function acls(kind: Kind, spec: Spec): string[] {
   const { acls, groups } = compileAcls(translate(kind, spec), ({ protocol }) => (protocol === "TCP" ? [8080] : []));
   return acls.map(({ tier, priority, action, match }) => {
-    const text = match.replaceAll(/weft\.[a-z]+\.[0-9a-f]{20}/g, (name) => {
+    const text = withoutFragments(match).replaceAll(/weft\.[a-z]+\.[0-9a-f]{20}/g, (name) => {
       const group = groups.get(name);
       return `<${group === undefined ? "?" : groupText(group)}>`;
     });

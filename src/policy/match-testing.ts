@@ -138,3 +138,10 @@ export const matches: fc.Arbitrary<MatchExpression> = fc.letrec<{ any: MatchExpr
     return { any: grown(fc.oneof(nominal, ordinal), "any"), free: grown(ordinal, "free") };
   },
 ).any;
+
+/** A match as its rule says it, without the further fragments that go with the first one. */
+export function withoutFragments(match: string): string {
+  return match
+    .replaceAll(/ \|\| \(ip\.later_frag && ip\.proto == \{\d+, 44\}\)/g, "")
+    .replaceAll(/\((\w+\.dst [^()|]*|\d+ <= [^()|]*|tcp|udp|sctp)\)/g, "$1");
+}

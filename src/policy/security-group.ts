@@ -1,5 +1,6 @@
 import { DENY_ALL_GROUP, portGroupAddressSet, securityGroupPortGroupName as portGroupOf } from "../api/names.ts";
 import type { SecurityGroupFact } from "../facts/types.ts";
+import { laterFragments } from "./fragments.ts";
 import { type ClosedRule, closeRules } from "./security-group-rules.ts";
 import type { Direction, PolicyProblem, RuleAction } from "./types.ts";
 import type { VirtualPortsIn } from "./virtual-ports.ts";
@@ -145,8 +146,11 @@ function matchesOf(rule: ClosedRule, direction: Direction, portGroup: string): r
     }
     if (protocol === "icmp") parts.push(`icmp${family}`);
     if (protocol === "tcp" || protocol === "udp" || protocol === "sctp") {
-      parts.push(...portMatch(protocol, "dst", rule.ports), ...portMatch(protocol, "src", rule.sourcePorts));
-      if (rule.ports === "any" && rule.sourcePorts === "any") parts.push(protocol);
+      const ports = [...portMatch(protocol, "dst", rule.ports), ...portMatch(protocol, "src", rule.sourcePorts)];
+      if (ports.length === 0) ports.push(protocol);
+      const own = ports.length > 1 ? `(${ports.join(" && ")})` : ports.join();
+      // What drops the first fragment of a datagram drops it whole.
+      parts.push(...(rule.action === "drop" ? ports : [`(${own} || ${laterFragments(protocol)})`]));
     }
     return parts.join(" && ");
   });

@@ -55,18 +55,30 @@ export function nearAcls(network: Network, acls: readonly Acl[], packet: Packet,
     const named = acl.action === "allow-related" ? name(acl) : undefined;
     const expression = named && readMatch(acl.match);
     if (named === undefined || expression?.kind !== "and") return [];
-    const asksPort = (term: MatchExpression): boolean => "field" in term && PORT_FIELD.test(term.field.name);
     const holds = (terms: readonly MatchExpression[]): boolean => terms.every((term) => isMatch(term, packet, network));
     const port = holds(expression.terms.filter(asksPort));
     const peer = holds(expression.terms.filter((term) => !asksPort(term)));
     if (peer === port) return [];
-    const asked = expression.terms.filter((term) => !isSubject(term));
+    const asked = expression.terms.filter((term) => !isSubject(term)).map(withoutFragments);
     return [{ ...named, allows: formatMatch({ kind: "and", terms: asked }), misses: peer ? "port" : "peer" }];
   });
 }
 
 /** How people call the rule of an ACL; none where it is no rule of theirs. */
 type NameRule = (acl: Acl) => Pick<NearMiss, "policy" | "rule"> | undefined;
+
+function asksPort(term: MatchExpression): boolean {
+  if (term.kind === "or" || term.kind === "and") return term.terms.some(asksPort);
+  return "field" in term && PORT_FIELD.test(term.field.name);
+}
+
+/** What a rule's author has not said: that further fragments go with the first one. */
+function withoutFragments(term: MatchExpression): MatchExpression {
+  if (term.kind !== "or") return term;
+  const terms = term.terms.filter((part) => !formatMatch(part).startsWith("ip.later_frag"));
+  const [only, another] = terms;
+  return only !== undefined && another === undefined ? only : { ...term, terms };
+}
 
 function isSubject(term: MatchExpression): boolean {
   return term.kind === "compare" && (term.field.name === "inport" || term.field.name === "outport");

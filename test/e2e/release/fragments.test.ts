@@ -1,0 +1,82 @@
+import t from "tap";
+import { podNetns } from "../../../hack/probe/pods.ts";
+import { receiver, sendDatagram } from "../../../hack/probe/stream.ts";
+import { SECURITY_GROUPS } from "../../../src/kube/resources.ts";
+import { Objects, type Thing } from "../objects.ts";
+import { addressesOf, idlePod, run, useNamespace } from "../pods.ts";
+import { createPolicy, settles } from "../policies.ts";
+import { readiness } from "../subnets.ts";
+import { openWorld, whyNoLab } from "../world.ts";
+
+const NAMESPACE = "weft-fragments";
+const GROUP = "weft-fragments";
+const GROUPS = "ovn.kubernetes.io/security_groups";
+const OPEN = 9000;
+const CLOSED = 9001;
+/** Of datagrams: one in a packet, and one in several. */
+const SIZES = [100, 3000] as const;
+
+t.test("a rule for a port holds for datagrams larger than the MTU", { skip: whyNoLab() }, async (t) => {
+  const world = await openWorld(t);
+  const [first = "", second = ""] = world.lab.nodes;
+  const groups = new Objects(world.kube, SECURITY_GROUPS);
+  await groups.ready();
+  t.teardown(() => groups.stop());
+  const remove = async (): Promise<void> => {
+    if (groups.get(GROUP) === undefined) return;
+    await world.kube.delete(SECURITY_GROUPS, { name: GROUP });
+    await groups.gone(GROUP);
+  };
+  await remove();
+  t.teardown(remove);
+  const rules = (["ipv4", "ipv6"] as const).map((ipVersion) => ({
+    ...{ ipVersion, priority: 10, policy: "allow", protocol: "udp", portRangeMin: OPEN, portRangeMax: OPEN },
+    ...{ remoteType: "address", remoteAddress: ipVersion === "ipv4" ? "0.0.0.0/0" : "::/0" },
+  }));
+  await world.kube.create(SECURITY_GROUPS, {
+    metadata: { name: GROUP },
+    spec: { ingressRules: rules, egressRules: rules },
+  } as never);
+  await groups.until(GROUP, "is Ready", (group) => readiness(group)?.reason === "Ready");
+  await useNamespace(t, world, NAMESPACE);
+  const [plain, guarded, limited, grouped] = (await run(world, [
+    idlePod(NAMESPACE, "plain", first),
+    idlePod(NAMESPACE, "guarded", second),
+    idlePod(NAMESPACE, "limited", first),
+    idlePod(NAMESPACE, "grouped", second, { [GROUPS]: GROUP }),
+  ])) as [Thing, Thing, Thing, Thing];
+  const ports = [{ protocol: "UDP", port: OPEN }];
+  await createPolicy(world, NAMESPACE, "in", {
+    podSelector: { matchLabels: { app: "guarded" } },
+    policyTypes: ["Ingress"],
+    ingress: [{ from: [{ podSelector: {} }], ports }],
+  });
+  await createPolicy(world, NAMESPACE, "out", {
+    podSelector: { matchLabels: { app: "limited" } },
+    policyTypes: ["Egress"],
+    egress: [{ ports }],
+  });
+  await settles(plain, guarded, 1, false);
+  const netns = (pod: Thing): string => podNetns(pod.metadata.uid);
+
+  for (const [how, from, to] of [
+    ["a policy for what comes in", plain, guarded],
+    ["a policy for what leaves", limited, plain],
+    ["a group for what comes in", plain, grouped],
+    ["a group for what leaves", grouped, plain],
+  ] as const) {
+    await t.test(`${how}: all sizes to the port that it names, and none to another`, async (t) => {
+      const listeners = [await receiver(netns(to), OPEN), await receiver(netns(to), CLOSED)];
+      const sent = addressesOf(to).flatMap((address) =>
+        SIZES.flatMap((bytes) => [CLOSED, OPEN].map((port) => ({ address, bytes, port }))),
+      );
+      await Promise.all(sent.map(({ address, bytes, port }) => sendDatagram(netns(from), "", address, port, bytes)));
+      // The last one is on its way to the other end.
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      const [open, closed] = await Promise.all(listeners.map((listener) => listener.stop()));
+      const expected = addressesOf(from).flatMap((address) => SIZES.map((bytes) => `${address} ${bytes}`));
+      t.same([...(open ?? [])].sort(), expected.sort());
+      t.same(closed, []);
+    });
+  }
+});
