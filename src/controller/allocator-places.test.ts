@@ -199,6 +199,24 @@ t.test("a namespace of a VPC without a subnet for it waits, and is not let into 
   t.match(records.get("b.default")?.lease, { subnet: "unbound" });
 });
 
+t.test("two that have one MAC and come into one network are told", async (t) => {
+  const facts = sampleFacts();
+  for (const [name, podName] of [
+    ["one", "a"],
+    ["two", "b"],
+  ] as const) {
+    addSubnet(facts, name, { cidrBlock: `10.4${name.length}.${podName === "a" ? 1 : 2}.0/24`, vlan: name });
+    const metadata = { name: `${podName}.default`, uid: `uid-${podName}`, creationTimestamp: podName };
+    const spec = { podName, namespace: "default", subnet: name, nodeName: "weft-1", macAddress: "02:00:00:00:00:09" };
+    facts.set("ips", `${podName}.default`, projectIp({ metadata, spec }));
+  }
+  const { allocator, disputed } = rig(facts);
+  allocator.start();
+  t.same(disputed, []);
+  addSubnet(facts, "two", { cidrBlock: "10.43.2.0/24", vlan: "one" });
+  t.same(disputed, ["a.default"]);
+});
+
 t.test("of two pools that name one address the older keeps it, whatever they are called", async (t) => {
   const facts = sampleFacts();
   addPool(facts, "z-first", ["10.16.5.1"], "2026-01-01T00:00:00Z");

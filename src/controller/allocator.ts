@@ -115,7 +115,7 @@ export class Allocator {
     const { facts, ipam, usageChanged } = this.#options;
     this.#active = true;
     configureNodes(facts, ipam);
-    for (const subnet of facts.all("subnets")) configureSubnet(facts, ipam, subnet.name);
+    for (const subnet of facts.all("subnets")) this.#configure(subnet.name);
     this.#holdings.start();
     for (const subnet of facts.all("subnets")) usageChanged(subnet.name);
     this.#serveAll();
@@ -317,9 +317,18 @@ export class Allocator {
     for (const pod of facts.by("pods", "holder", ip.holder)) this.#servePod(pod);
   }
 
+  /** Two that have one MAC and come into one network are told: neither gives it up by itself. */
+  #configure(subnet: string): void {
+    const { facts, ipam, disputed } = this.#options;
+    for (const { holder = "", message } of configureSubnet(facts, ipam, subnet)) {
+      const ip = facts.get("ips", holder);
+      if (ip !== undefined) disputed(ip, message);
+    }
+  }
+
   #reconfigure(subnet: string): void {
-    const { facts, ipam, usageChanged } = this.#options;
-    configureSubnet(facts, ipam, subnet);
+    const { facts, usageChanged } = this.#options;
+    this.#configure(subnet);
     // Records that came before their subnet could not be held until now.
     for (const ip of byAge(facts.by("ips", "subnet", subnet))) this.#reserveAgain(ip);
     usageChanged(subnet);

@@ -6,10 +6,11 @@ import type { FactStore } from "../facts/store.ts";
 import type { SubnetFact } from "../facts/types.ts";
 import { subnetConfig } from "../ipam/config.ts";
 import type { Ipam } from "../ipam/ipam.ts";
+import type { Refusal } from "../ipam/refusal.ts";
 import { stableMac } from "../unit/identity.ts";
 
-/** Tells IPAM what there is to know of a subnet and its pools, and derives which of the pools are in force. */
-export function configureSubnet(facts: FactStore, ipam: Ipam, name: string): void {
+/** Tells IPAM what there is to know of a subnet and its pools, and derives which of the pools are in force. What of it is no pool's is given back. */
+export function configureSubnet(facts: FactStore, ipam: Ipam, name: string): readonly Refusal[] {
   const subnet = facts.get("subnets", name);
   // Of two pools that name one address the first keeps it: the one that was there first.
   const pools = facts
@@ -53,6 +54,7 @@ export function configureSubnet(facts: FactStore, ipam: Ipam, name: string): voi
       facts.set("verdicts", key, { key, ok: true, reason: "Ready", message: "", ...(refused && { refused }) });
     }
   }
+  return (problems ?? []).filter(({ pool }) => pool === undefined);
 }
 
 /** The broadcast domain of a subnet. */
