@@ -8,21 +8,40 @@ export interface OwnedRow {
   readonly row: DesiredRow;
 }
 
+/** A member that a unit wants in a set. */
+export interface WantedMember {
+  readonly unit: string;
+  readonly edge: Edge;
+}
+
+/** What comes of a unit's new fragment. */
+export interface Replaced {
+  /** What may now differ from the database. */
+  readonly touched: Touched;
+  /** Rows of the fragment that another unit owns. */
+  readonly conflicts: readonly DesiredRow[];
+  /** Units with a row that this one owned until now: they are to be placed again. */
+  readonly freed: readonly string[];
+}
+
 /**
  * The desired state: the union of all fragments, indexed so that a changed fragment, or a changed row of the database, is
  * related to what it concerns without a scan.
  *
- * Invariants: a row has one owner; `holders` is exactly the inverse of `members`.
+ * Invariants: a row has one owner, and its own edges are the only ones for it of those who want the same row; `holders` is exactly the
+ * inverse of `members`.
  */
 export class Desired<E extends Effect = Effect> {
   /** unit → its fragment. */
   readonly #fragments = new Map<string, Fragment<E>>();
   /** row uuid → the row and its owner. */
   readonly #rows = new Map<string, OwnedRow>();
-  /** holder row uuid → column → member → owner unit. */
-  readonly #members = new Map<string, Map<string, Map<string, string>>>();
+  /** holder row uuid → column → member → who wants it there. */
+  readonly #members = new Map<string, Map<string, Map<string, WantedMember>>>();
   /** member → edges that name it. */
   readonly #holders = new Map<string, Set<Edge>>();
+  /** row uuid → units that want the row although it is another's. */
+  readonly #contested = new Map<string, Set<string>>();
 
   fragment(unit: string): Fragment<E> | undefined {
     return this.#fragments.get(unit);
@@ -42,7 +61,7 @@ export class Desired<E extends Effect = Effect> {
   }
 
   /** The members that `column` of row `holder` must contain, each with the unit that wants it. */
-  members(holder: string, column: string): ReadonlyMap<string, string> | undefined {
+  members(holder: string, column: string): ReadonlyMap<string, WantedMember> | undefined {
     return this.#members.get(holder)?.get(column);
   }
 
@@ -57,20 +76,25 @@ export class Desired<E extends Effect = Effect> {
   }
 
   /**
-   * Puts `fragment` in the place of the unit's former one (or takes it away) and returns what may now differ from the
-   * database. A row already owned by another unit stays with that unit; `conflicts` names it.
+   * Puts `fragment` in the place of the unit's former one (or takes it away). A row already owned by another unit stays with that unit, and
+   * what would put it into a set is left out: it would be the other's row that got there.
    */
-  replace(unit: string, fragment: Fragment<E> | undefined): { touched: Touched; conflicts: readonly DesiredRow[] } {
+  replace(unit: string, fragment: Fragment<E> | undefined): Replaced {
     const touched = new Touched();
     const conflicts: DesiredRow[] = [];
+    const freed = new Set<string>();
     const old = this.#fragments.get(unit);
     const oldRows = new Map<string, DesiredRow>();
-    for (const row of old?.rows ?? []) if (this.#rows.get(row.uuid)?.unit === unit) oldRows.set(row.uuid, row);
+    for (const row of old?.rows ?? []) {
+      if (this.#rows.get(row.uuid)?.unit === unit) oldRows.set(row.uuid, row);
+      else this.#contest(row.uuid, unit, false);
+    }
 
     for (const row of fragment?.rows ?? []) {
       const owner = this.#rows.get(row.uuid)?.unit;
       if (owner !== undefined && owner !== unit) {
         conflicts.push(row);
+        this.#contest(row.uuid, unit, true);
         continue;
       }
       const before = oldRows.get(row.uuid);
@@ -84,11 +108,17 @@ export class Desired<E extends Effect = Effect> {
     for (const row of oldRows.values()) {
       this.#rows.delete(row.uuid);
       touched.row(row.table, row.uuid);
+      for (const other of this.#contested.get(row.uuid) ?? []) freed.add(other);
     }
+    const foreign = new Set(conflicts.map((row) => row.uuid));
 
     const oldEdges = new Map((old?.edges ?? []).map((edge) => [edgeKey(edge), edge]));
     for (const edge of fragment?.edges ?? []) {
-      if (oldEdges.delete(edgeKey(edge)) && this.members(edge.row, edge.column)?.get(edge.member) === unit) continue;
+      if (foreign.has(edge.member)) continue;
+      const before = oldEdges.get(edgeKey(edge));
+      oldEdges.delete(edgeKey(edge));
+      const wanted = this.members(edge.row, edge.column)?.get(edge.member);
+      if (before !== undefined && wanted?.unit === unit && samePlain(wanted.edge, edge)) continue;
       this.#addEdge(unit, edge);
       touched.edge(edge);
     }
@@ -96,7 +126,15 @@ export class Desired<E extends Effect = Effect> {
 
     if (fragment === undefined) this.#fragments.delete(unit);
     else this.#fragments.set(unit, fragment);
-    return { touched, conflicts };
+    return { touched, conflicts, freed: [...freed] };
+  }
+
+  #contest(uuid: string, unit: string, contests: boolean): void {
+    const units = this.#contested.get(uuid) ?? new Set();
+    if (contests) units.add(unit);
+    else units.delete(unit);
+    if (units.size === 0) this.#contested.delete(uuid);
+    else this.#contested.set(uuid, units);
   }
 
   #touchMembers({ table, uuid }: DesiredRow, touched: Touched): void {
@@ -117,7 +155,9 @@ export class Desired<E extends Effect = Effect> {
       columns.set(edge.column, members);
     }
     const taken = members.get(edge.member);
-    members.set(edge.member, unit);
+    // Whose own row it is says where that belongs.
+    if (taken !== undefined && taken.unit !== unit && this.#rows.get(edge.member)?.unit === taken.unit) return;
+    members.set(edge.member, { unit, edge });
     if (taken !== undefined) return;
     const holders = this.#holders.get(edge.member);
     if (holders === undefined) this.#holders.set(edge.member, new Set([edge]));
@@ -127,7 +167,7 @@ export class Desired<E extends Effect = Effect> {
   #removeEdge(unit: string, edge: Edge): boolean {
     const columns = this.#members.get(edge.row);
     const members = columns?.get(edge.column);
-    if (columns === undefined || members === undefined || members.get(edge.member) !== unit) return false;
+    if (columns === undefined || members === undefined || members.get(edge.member)?.unit !== unit) return false;
     members.delete(edge.member);
     if (members.size === 0) columns.delete(edge.column);
     if (columns.size === 0) this.#members.delete(edge.row);

@@ -23,11 +23,11 @@ export function noteDrift(desired: Desired, change: ObservedChange, touch: (unit
     const members = desired.members(uuid, column);
     if (members === undefined || change.new === undefined) continue;
     if (change.old === undefined) {
-      for (const [member, unit] of members) touch(unit).edge({ table, row: uuid, column, member });
+      for (const [member, { unit }] of members) touch(unit).edge({ table, row: uuid, column, member });
       continue;
     }
     for (const member of lost(change.old[column], change.new[column])) {
-      const unit = members.get(member);
+      const unit = members.get(member)?.unit;
       if (unit !== undefined) touch(unit).edge({ table, row: uuid, column, member });
     }
   }

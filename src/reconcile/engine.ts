@@ -91,6 +91,10 @@ export class Engine<E extends Effect> {
   readonly #renewed = new Set<string>();
   /** Units with rows that wait for the row that would hold them; their effects wait as well. */
   readonly #parked = new Set<string>();
+  /** Units with a row that another one owns; their effects wait until it owns it no more. */
+  readonly #contesting = new Set<string>();
+  /** Units with an edge to another's row than was meant → what was said of the last one. */
+  readonly #misdirected = new Map<string, string>();
   readonly #failing: FailingUnits;
   /** Parts of a refused batch, to be committed on their own before anything else. */
   #splits: string[][] = [];
@@ -273,18 +277,29 @@ export class Engine<E extends Effect> {
       return;
     }
     this.stats.compiled++;
-    const { touched, conflicts } = this.desired.replace(
-      unit,
-      fragment === undefined ? undefined : signed(unit, fragment),
-    );
+    this.#place(unit, fragment === undefined ? undefined : signed(unit, fragment));
+  }
+
+  /** Puts a fragment into the desired state, and then those that had to wait for a row which it has no more. */
+  #place(unit: string, fragment: Fragment<E> | undefined): void {
+    const { touched, conflicts, freed } = this.desired.replace(unit, fragment);
+    this.#contesting.delete(unit);
+    this.#misdirected.delete(unit);
     for (const row of conflicts) {
-      this.#options.onUnitFailure(unit, new Error(`${row.table} ${row.label} belongs to another unit`));
+      this.#contesting.add(unit);
+      this.#renewed.add(unit);
+      const owner = this.desired.row(row.uuid)?.unit;
+      this.#options.onUnitFailure(
+        unit,
+        new Error(`${row.table} ${row.label} belongs to ${owner}; it is not made twice`),
+      );
     }
     this.#drifted.delete(unit);
     this.#parked.delete(unit);
     if (touched.size > 0) this.#touchedOf(unit).merge(touched);
     this.#unoffered.add(unit);
     this.#failing.hurry(unit);
+    for (const other of freed) this.#place(other, this.desired.fragment(other));
   }
 
   async #flush(batch: readonly string[]): Promise<void> {
@@ -326,6 +341,13 @@ export class Engine<E extends Effect> {
       this.stats.repairs += repairs;
       onCommit?.({ plan, units: batch.length, repairs, ms: performance.now() - started });
     }
+    for (const { unit, message } of plan.misdirected) {
+      if (this.#misdirected.get(unit) !== message) this.#options.onUnitFailure(unit, new Error(message));
+      this.#misdirected.set(unit, message);
+      this.#renewed.add(unit);
+      this.#unoffered.delete(unit);
+      this.#parked.add(unit);
+    }
     const parked = this.#parkedUnits(plan);
     for (const unit of batch) {
       this.#drifted.delete(unit);
@@ -355,7 +377,7 @@ export class Engine<E extends Effect> {
     for (const row of plan.inserts) count(this.desired.row(row.uuid)?.unit);
     for (const { row } of plan.updates) count(this.desired.row(row.uuid)?.unit);
     for (const { row, column, insert } of plan.mutations) {
-      for (const member of insert) count(this.desired.members(row, column)?.get(member));
+      for (const member of insert) count(this.desired.members(row, column)?.get(member)?.unit);
     }
     return repairs;
   }
@@ -373,7 +395,7 @@ export class Engine<E extends Effect> {
       const unit =
         fault.member === undefined
           ? owned?.unit
-          : this.desired.members(fault.row, fault.member.column)?.get(fault.member.value);
+          : this.desired.members(fault.row, fault.member.column)?.get(fault.member.value)?.unit;
       if (unit === undefined) continue;
       guilty.set(unit, fault.error);
       // It may have come along with another unit.
@@ -428,6 +450,8 @@ export class Engine<E extends Effect> {
   /** A unit is to blame, by itself. */
   #fail(unit: string, error: Error): void {
     this.#failing.add(unit);
+    // When it is served after all, what was said of it is wrong.
+    if (this.#offerLater(unit)) this.#renewed.add(unit);
     this.#options.onUnitFailure(unit, error);
   }
 
@@ -457,7 +481,7 @@ export class Engine<E extends Effect> {
   }
 
   #parkedUnits(plan: Plan): Set<string> {
-    const units = new Set<string>();
+    const units = new Set(this.#contesting);
     for (const uuid of plan.parked) {
       const owner = this.desired.row(uuid)?.unit;
       if (owner !== undefined) units.add(owner);

@@ -1,6 +1,6 @@
 import type { ColumnValue, DesiredRow, Edge } from "../unit/fragment.ts";
 import { samePlain } from "../unit/plain.ts";
-import type { Desired } from "./desired.ts";
+import type { Desired, WantedMember } from "./desired.ts";
 import { ownerOf } from "./sweep.ts";
 import type { Touched } from "./touched.ts";
 
@@ -37,6 +37,8 @@ export interface Plan {
    * as garbage in the same transaction. They are planned again when the holder appears.
    */
   readonly parked: ReadonlySet<string>;
+  /** Members that are not put into a set, or are taken out of it, because the set, or the member, is another unit's than was meant. */
+  readonly misdirected: readonly { readonly unit: string; readonly message: string }[];
 }
 
 /** How many operations a plan has. */
@@ -137,6 +139,7 @@ class Planner {
   finish(): Plan {
     this.#park();
     const mutations = new Map<string, Mutation>();
+    const misdirected: Plan["misdirected"][number][] = [];
     const mutation = (edge: Edge): Mutation => {
       const key = `${edge.row}\0${edge.column}`;
       let entry = mutations.get(key);
@@ -149,7 +152,10 @@ class Planner {
     for (const edge of this.#edges.values()) {
       const present = this.#view.get(edge.table, edge.row);
       const has = present !== undefined && contains(present[edge.column], edge.member);
-      const wants = this.#desired.members(edge.row, edge.column)?.has(edge.member) === true;
+      const wanted = this.#desired.members(edge.row, edge.column)?.get(edge.member);
+      const stranger = wanted && this.#strangerOf(wanted);
+      if (wanted !== undefined && stranger !== undefined) misdirected.push({ unit: wanted.unit, message: stranger });
+      const wants = wanted !== undefined && stranger === undefined;
       if (wants && !has && this.#takesMembers(edge) && this.#isMember(edge.member)) {
         mutation(edge).insert.push(edge.member);
       } else if (!wants && has && !this.#deletes.has(edge.row)) {
@@ -162,7 +168,19 @@ class Planner {
       mutations: [...mutations.values()],
       deletes: [...this.#deletes].map(([uuid, table]) => ({ table, uuid })),
       parked: this.#parked,
+      misdirected,
     };
+  }
+
+  /** Why an edge leads to another's row than was meant, if so. */
+  #strangerOf({ unit, edge }: WantedMember): string | undefined {
+    const holder = this.#desired.row(edge.row)?.unit ?? ownerOf(this.#view.get(edge.table, edge.row) ?? {});
+    const member = this.#desired.row(edge.member);
+    const { holderUnit = holder, memberUnit = unit } = edge;
+    if (holder !== undefined && holder !== holderUnit)
+      return `${edge.table} ${this.#desired.row(edge.row)?.row.label ?? edge.row} belongs to ${holder}, not to ${holderUnit}; nothing is put into its ${edge.column}`;
+    if (member === undefined || member.unit === memberUnit) return undefined;
+    return `${member.row.table} ${member.row.label} belongs to ${member.unit}, not to ${memberUnit}; it is not put into ${edge.column} of ${edge.table}`;
   }
 
   /** Parks the inserts that nothing in the database would hold, and then whatever they alone would have held. */

@@ -221,7 +221,7 @@ t.test("a row that the database refuses does not come along with the edge of ano
   desired.replace("port:bad", { rows: [row], edges: [], effects: [] });
   desired.replace("switch:s", {
     rows: [{ table: "Switch", uuid: holder, label: "s", columns: {} }],
-    edges: [{ table: "Switch", row: holder, column: "ports", member: bad }],
+    edges: [{ table: "Switch", row: holder, column: "ports", member: bad, memberUnit: "port:bad" }],
     effects: [],
   });
   const database = new MemoryDatabase();

@@ -83,7 +83,7 @@ export function planSweep(
     }
   }
   return {
-    plan: { inserts: [], updates: [], mutations, deletes, parked: new Set() },
+    plan: { inserts: [], updates: [], mutations, deletes, parked: new Set(), misdirected: [] },
     orphans,
     owned: owned.size,
     kinds,

@@ -34,6 +34,12 @@ export interface Edge {
   readonly column: string;
   /** The member: a row's `_uuid`, or a string for columns such as `Address_Set.addresses`. */
   readonly member: string;
+  /**
+   * The unit that is to own the row that holds the set: nothing is put into another's. Absent where whose it is does not matter.
+   */
+  readonly holderUnit?: string;
+  /** The unit that is to own the row that is the member; absent where that is the unit of the edge itself. */
+  readonly memberUnit?: string;
 }
 
 /**

@@ -1,0 +1,187 @@
+import t from "tap";
+import { type FactReader, FactStore } from "../facts/store.ts";
+import type { Fragment } from "../unit/fragment.ts";
+import { rowUuid } from "../unit/identity.ts";
+import type { UnitKind } from "../unit/kind.ts";
+import { Engine } from "./engine.ts";
+import { planChanges } from "./plan.ts";
+import { OWNER_KEY } from "./sweep.ts";
+import {
+  ManualTimers,
+  MemoryDatabase,
+  type SaidEffect,
+  setPort,
+  setSwitch,
+  switchesAndPorts,
+  switchKind,
+} from "./testing.ts";
+import { Touched } from "./touched.ts";
+import { Tracker } from "./tracker.ts";
+
+/** What a unit of these tests wants: a row by its id, in a switch that it takes for that of a unit; or only a member. */
+interface Wish {
+  readonly key: string;
+  readonly row: string;
+  readonly on: string;
+  readonly of: string | undefined;
+  readonly member: string | undefined;
+}
+
+/** Ports that may mean the same row, or another's switch. */
+const portKind: UnitKind<FactReader, Wish, SaidEffect> = {
+  name: "port",
+  priority: 1,
+  read: (reader, key) => {
+    const { annotations } = reader.get("pods", key) ?? {};
+    if (annotations === undefined) return undefined;
+    const { row = key, on = "", of, member } = annotations;
+    return { key, row, on, of, member };
+  },
+  compile: ({ key, row, on, of, member }): Fragment<SaidEffect> => {
+    const uuid = rowUuid("Port", member ?? row);
+    const columns = { name: row, of: key, external_ids: {} };
+    return {
+      rows: member === undefined ? [{ table: "Port", uuid, label: row, columns }] : [],
+      edges: [
+        { table: "Switch", row: rowUuid("Switch", on), column: "ports", member: uuid, ...(of && { holderUnit: of }) },
+      ],
+      effects: [{ key: `said/${key}`, text: `${key} is served` }],
+    };
+  },
+};
+
+function rig() {
+  const facts = new FactStore();
+  const database = new MemoryDatabase();
+  const timers = new ManualTimers();
+  const offered: string[] = [];
+  const failures: string[] = [];
+  const engine = new Engine<SaidEffect>({
+    tracker: new Tracker<SaidEffect>([switchKind, portKind], facts, switchesAndPorts),
+    view: database,
+    commit: (plan) => database.commit(plan),
+    whenReady: () => Promise.resolve(),
+    offerEffects: (_unit, effects, renew) =>
+      offered.push(...effects.map(({ text }) => (renew ? `${text} (anew)` : text))),
+    timers,
+    onUnitFailure: (unit, { message }) => failures.push(`${unit}: ${message}`),
+    onDeposed: () => undefined,
+  });
+  database.onChanges = (changes) => engine.noteDatabase(changes);
+  facts.subscribe((change) => engine.noteFact(change));
+  const members = (name: string): readonly unknown[] =>
+    ((database.get("Switch", rowUuid("Switch", name))?.["ports"] ?? []) as readonly string[])
+      .map((uuid) => database.get("Port", uuid)?.["of"])
+      .sort();
+  return { facts, database, engine, offered, failures, members, timers };
+}
+
+t.test("a row that two units want is one's, and is not put where the other wants it", async (t) => {
+  const { facts, engine, offered, failures, members } = rig();
+  setSwitch(facts, "one");
+  setSwitch(facts, "two");
+  engine.start();
+  setPort(facts, "a", { row: "shared", on: "one" });
+  await engine.whenIdle();
+  setPort(facts, "b", { row: "shared", on: "two" });
+  await engine.whenIdle();
+  t.same([members("one"), members("two")], [["a"], []]);
+  t.same(failures, ["port:b: Port shared belongs to port:a; it is not made twice"]);
+  t.same(offered, ["a is served"], "nobody is told that the other is");
+  setPort(facts, "a", { row: "its-own", on: "one" });
+  await engine.whenIdle();
+  t.same([members("one"), members("two")], [["a"], ["b"]], "what is given up is the other's");
+  t.same(offered.slice(1).sort(), ["a is served", "b is served (anew)"]);
+  t.equal(failures.length, 1, "said once");
+});
+
+t.test("who wants another's row no more is not served with it when it comes free", async (t) => {
+  const { facts, engine, members } = rig();
+  setSwitch(facts, "one");
+  setSwitch(facts, "two");
+  engine.start();
+  setPort(facts, "a", { row: "shared", on: "one" });
+  setPort(facts, "b", { row: "shared", on: "two" });
+  setPort(facts, "c", { row: "shared", on: "two" });
+  await engine.whenIdle();
+  facts.set("pods", "b", undefined);
+  await engine.whenIdle();
+  facts.set("pods", "a", undefined);
+  await engine.whenIdle();
+  t.same([members("one"), members("two")], [[], ["c"]]);
+});
+
+t.test("nothing is put into a row of another unit than the one that is meant", async (t) => {
+  const { facts, engine, offered, failures, members } = rig();
+  setSwitch(facts, "one");
+  engine.start();
+  setPort(facts, "a", { on: "one", of: "switch:one" });
+  setPort(facts, "b", { on: "one", of: "switch:two" });
+  await engine.whenIdle();
+  t.same(members("one"), ["a"]);
+  t.same(failures, ["port:b: Switch one belongs to switch:one, not to switch:two; nothing is put into its ports"]);
+  t.same(offered, ["a is served"]);
+  setPort(facts, "b", { on: "one", of: "switch:one" });
+  await engine.whenIdle();
+  t.same(members("one"), ["a", "b"]);
+  t.same(offered.slice(1), ["b is served (anew)"]);
+});
+
+t.test("nor into one that an earlier run left, and another's row is not put into one's own", async (t) => {
+  const { facts, database, engine, failures, members } = rig();
+  const old = { name: "old", ports: [], external_ids: { [OWNER_KEY]: "switch:old" } };
+  database.tamper((set) => set("Switch", rowUuid("Switch", "old"), old));
+  setSwitch(facts, "one");
+  engine.start();
+  setPort(facts, "a", { on: "one" });
+  setPort(facts, "b", { on: "old", of: "switch:new", member: "a" });
+  setPort(facts, "c", { on: "one", member: "a" });
+  await engine.whenIdle();
+  t.same([members("one"), members("old")], [["a"], []]);
+  t.match(failures.sort(), [/^port:b: Switch .* belongs to switch:old, not to switch:new/]);
+});
+
+t.test("what an earlier run has put into another's row is taken out", async (t) => {
+  const { facts, database, engine, members } = rig();
+  for (const name of ["one", "two"]) setSwitch(facts, name);
+  engine.start();
+  setPort(facts, "a", { on: "one" });
+  await engine.whenIdle();
+  database.tamper((set) => {
+    const row = database.get("Switch", rowUuid("Switch", "two"));
+    set("Switch", rowUuid("Switch", "two"), { ...row, ports: [rowUuid("Port", "a")] });
+  });
+  setPort(facts, "b", { on: "two", member: "a" });
+  await engine.whenIdle();
+  t.same([members("one"), members("two")], [["a"], []]);
+  const touched = new Touched();
+  t.same(planChanges(engine.desired, database, touched).misdirected, [], "only what is looked at is said");
+});
+
+t.test("a unit that the database refuses says so, and says that it is served when it is", async (t) => {
+  const { facts, database, engine, offered, failures, timers } = rig();
+  setSwitch(facts, "one");
+  engine.start();
+  setPort(facts, "a", { on: "one" });
+  await engine.whenIdle();
+  // Another hand has a row of that name.
+  database.tamper((set) => {
+    const row = database.get("Switch", rowUuid("Switch", "one"));
+    set("Port", rowUuid("Port", "foreign"), { name: "b", of: "nobody" });
+    set("Switch", rowUuid("Switch", "one"), {
+      ...row,
+      ports: [rowUuid("Port", "a"), rowUuid("Port", "foreign")].sort(),
+    });
+  });
+  setPort(facts, "b", { on: "one" });
+  await engine.whenIdle();
+  t.same(failures, ["port:b: constraint violation: two ports are called b"]);
+  t.same(offered, ["a is served"]);
+  database.tamper((set) => {
+    const row = database.get("Switch", rowUuid("Switch", "one"));
+    set("Switch", rowUuid("Switch", "one"), { ...row, ports: [rowUuid("Port", "a")] });
+  });
+  timers.advance(60_000);
+  await engine.whenIdle();
+  t.same(offered, ["a is served", "b is served (anew)"]);
+});
