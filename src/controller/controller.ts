@@ -148,12 +148,7 @@ export class Controller {
       },
       offerEffects: (unit, effects, renew) => this.#term?.effects.offer(unit, effects, renew),
       timers: clock,
-      onUnitFailure: (unit, error) => {
-        log.error({ err: error, unit }, "the northbound database refuses this unit; it is tried again");
-        for (const object of unitObjects(this.facts, unit)) {
-          this.#events.record(object, "Warning", "NorthboundRefused", refusalMessage(error));
-        }
-      },
+      onUnitFailure: (unit, error) => this.#unserved(unit, error),
       onDeposed: () => log.warn("another controller leads now"),
       onCommit: ({ plan, units, repairs, ms }) =>
         log.debug(
@@ -362,6 +357,17 @@ export class Controller {
     if (this.#term === undefined || now === undefined) return;
     const about = { type: SUBNETS, name: now.name, uid: now.uid };
     for (const { reason, message } of gatewayEvents(old, now)) this.#events.record(about, "Normal", reason, message);
+  }
+
+  /** A unit is not in the database as it is to be: its objects say so until it is. */
+  #unserved(unit: string, error: Error): void {
+    this.#parts.log.error({ err: error, unit }, "the northbound database refuses this unit; it is tried again");
+    const said = { reason: "NorthboundRefused", message: refusalMessage(error) };
+    for (const object of unitObjects(this.facts, unit))
+      this.#events.record(object, "Warning", said.reason, said.message);
+    for (const effect of this.engine.desired.fragment(unit)?.effects ?? []) {
+      if (effect.kind === "condition") this.#term?.statuses.state({ ...effect, ready: false, ...said });
+    }
   }
 
   #report({ about: { resource, namespace, name, uid }, reason, message }: ReportEffect): void {
