@@ -7,7 +7,8 @@ import {
   podAnnotation,
   providerNetworkLabel,
 } from "./annotations.ts";
-import { nodePortGroupName, nodePortName, podPortName, portGroupAddressSet, subnetPortGroupName } from "./names.ts";
+import { nodePortGroupName, portGroupAddressSet, subnetPortGroupName } from "./names.ts";
+import { nodePortName, podPortName } from "./port-names.ts";
 
 t.test("a pod's port carries its provider unless that is OVN's own", async (t) => {
   t.equal(podPortName("web-0", "shop"), "web-0.shop");
@@ -17,9 +18,9 @@ t.test("a pod's port carries its provider unless that is OVN's own", async (t) =
 
 t.test("port groups have dots where names have dashes", async (t) => {
   t.equal(nodePortName("weft-1"), "node-weft-1");
-  t.equal(nodePortGroupName("weft-1"), "node.weft.1");
-  t.equal(subnetPortGroupName("ovn-default", "weft-1"), "ovn.default.weft.1");
-  t.equal(portGroupAddressSet(nodePortGroupName("weft-1"), 6), "node.weft.1_ip6");
+  t.equal(nodePortGroupName("weft-1").plain, "node.weft.1");
+  t.equal(subnetPortGroupName("ovn-default", "weft-1").plain, "ovn.default.weft.1");
+  t.equal(portGroupAddressSet("node.weft.1", 6), "node.weft.1_ip6");
 });
 
 t.test("annotations are named by provider", async (t) => {

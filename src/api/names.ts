@@ -1,10 +1,10 @@
 /**
  * Names that Kubernetes objects and OVN rows carry. They are Kube-OVN's, because kubectl-ko, dashboards, collectors and
  * a take-over of a running cluster look for them (`pkg/util/const.go`, `pkg/ovs/util.go`). All functions are pure; none
- * checks its arguments, which are names that the API server has accepted.
+ * checks its arguments, which are names that the API server has accepted. Names of distinct objects are distinct (see `name.ts`).
  */
-import { createHash } from "node:crypto";
-import { OVN_PROVIDER } from "./annotations.ts";
+import { type Name, withDigest } from "./name.ts";
+import { NODE_PREFIX, podPortName } from "./port-names.ts";
 
 /** API group and version of every kind of ours. */
 export const API_VERSION = "kubeovn.io/v1";
@@ -35,63 +35,68 @@ export const ADDRESS_CONDITION = "WeftInternalIPNotUsed";
 /** Component that the daemon's Events come from: the DaemonSet's name. */
 export const DAEMON_COMPONENT = "kube-ovn-cni";
 
-/**
- * The logical switch port of one interface of a pod, and with it the `IP` object of that interface and the `iface-id`
- * of the OVS port: `<pod>.<ns>` or `<pod>.<ns>.<provider>`. `owner` is the pod's name, or the virtual machine's where
- * the pod belongs to one.
- */
-export function podPortName(owner: string, namespace: string, provider: string = OVN_PROVIDER): string {
-  return provider === OVN_PROVIDER ? `${owner}.${namespace}` : `${owner}.${namespace}.${provider}`;
-}
-
-const NODE_PREFIX = "node-";
-
-/** The logical switch port of a node on the join switch, and its `IP` object: `node-<node>`. */
-export function nodePortName(node: string): string {
-  return `${NODE_PREFIX}${node}`;
-}
-
-/** The `IP` object of a subnet's underlay-to-overlay router port: `u2o-interconnection.<vpc>.<subnet>`. */
-export function u2oIpName(vpc: string, subnet: string): string {
-  return `u2o-interconnection.${vpc}.${subnet}`;
-}
-
-/** The `IP` object of a subnet's multicast querier: `mcast-querier.<subnet>`. */
-export function multicastQuerierName(subnet: string): string {
-  return `mcast-querier.${subnet}`;
-}
-
-/** The router port towards a switch: `<vpc>-<subnet>`. */
-export function routerPortName(vpc: string, subnet: string): string {
-  return `${vpc}-${subnet}`;
-}
-
-/** The switch port towards a router: `<subnet>-<vpc>`. */
-export function routerSwitchPortName(subnet: string, vpc: string): string {
-  return `${subnet}-${vpc}`;
-}
-
-/** The switch port towards a provider's network: `localnet.<subnet>`. */
+/** The switch port towards a provider's network: `localnet.<subnet>`. No pod, node, router or Vip has a port of such a name. */
 export function localnetPortName(subnet: string): string {
   return `localnet.${subnet}`;
 }
 
 /**
- * The port group of a node's pods: `node.<node>`, every `-` a `.`, because a group's name is used in matches, where
- * `-` would end it (ovn-nb(5) Port_Group `name`). Two nodes whose names differ only there share a group, as in Kube-OVN.
+ * A router port or a virtual port. A name with a dot may be a pod's, and one that begins with `node-` a node's; these are told by their
+ * names to others (daemons, IP objects), so it is not they who give way.
  */
-export function nodePortGroupName(node: string): string {
-  return nodePortName(node).replaceAll("-", ".");
+function portName(plain: string, parts: readonly string[]): Name {
+  const distinct = withDigest(plain, parts);
+  return plain.includes(".") || plain.startsWith(NODE_PREFIX) ? { plain: distinct, distinct } : { plain, distinct };
+}
+
+/** The router port towards a switch: `<vpc>-<subnet>`. ovn-northd takes the ports of routers and of switches as one set of names. */
+export function routerPortName(vpc: string, subnet: string): Name {
+  return portName(`${vpc}-${subnet}`, ["router port", vpc, subnet]);
+}
+
+/** The switch port towards a router: `<subnet>-<vpc>`. */
+export function routerSwitchPortName(subnet: string, vpc: string): Name {
+  return portName(`${subnet}-${vpc}`, ["switch port", subnet, vpc]);
+}
+
+/** The virtual port of a Vip without a type: the Vip's name. */
+export function virtualPortName(vip: string): Name {
+  return portName(vip, ["vip", vip]);
+}
+
+/** The port of a Vip that has a type: as a pod of its name would have it, {@link podPortName}. The plain one is the pod's if there is one. */
+export function vipPortName(vip: string, namespace: string, provider: string): Name {
+  const plain = podPortName(vip, namespace, provider);
+  return { plain, distinct: withDigest(plain, ["vip", vip]) };
+}
+
+/**
+ * The name of a Port_Group or an Address_Set: every `-` a `.`, because in a match `-` would end it. It cannot begin with a digit (ovn-nb(5),
+ * Address_Set `name`).
+ */
+function setName(text: string): string {
+  const dotted = text.replaceAll("-", ".");
+  return /^[a-z]/.test(dotted) ? dotted : `_${dotted}`;
+}
+
+/** The port group of a node's pods: `node.<node>`, every `-` a `.`. */
+export function nodePortGroupName(node: string): Name {
+  const plain = setName(`${NODE_PREFIX}${node}`);
+  return { plain, distinct: withDigest(plain, ["node", node]) };
 }
 
 /** The port group of a distributed subnet's pods on a node: `<subnet>.<node>`, every `-` a `.`. */
-export function subnetPortGroupName(subnet: string, node: string): string {
-  return `${subnet}.${node}`.replaceAll("-", ".");
+export function subnetPortGroupName(subnet: string, node: string): Name {
+  const plain = setName(`${subnet}.${node}`);
+  const distinct = withDigest(plain, ["subnet", subnet, node]);
+  // What begins like this may be the group of a SecurityGroup or of a selector.
+  return /^(?:ovn\.sg|weft)\./.test(plain) ? { plain: distinct, distinct } : { plain, distinct };
 }
 
 /** The address set of an IPPool with `enableAddressSet`: its name, every `-` a `.`. */
-export function ipPoolAddressSetName(pool: string): string {
-  return pool.replaceAll("-", ".");
+export function ipPoolAddressSetName(pool: string): Name {
+  const plain = setName(pool);
+  return { plain, distinct: withDigest(plain, ["ippool", pool]) };
 }
 
 /**
@@ -102,11 +107,11 @@ export const DENY_ALL_GROUP = "kubeovn_deny_all";
 
 /**
  * The port group of a SecurityGroup: `ovn.sg.<group>`, every `-` a `.`. Where the name has a `.` of its own, a digest follows,
- * so that `a-b` and `a.b` are two groups (in Kube-OVN they are one).
+ * so that `a-b` and `a.b` are two groups (in Kube-OVN they are one), whichever of them exist: rules of others refer to it.
  */
 export function securityGroupPortGroupName(group: string): string {
   const name = `ovn.sg.${group}`.replaceAll("-", ".");
-  return group.includes(".") ? `${name}_${createHash("sha1").update(group).digest("hex").slice(0, 8)}` : name;
+  return group.includes(".") ? withDigest(name, ["sg", group]) : name;
 }
 
 /** The address set that northd keeps of a port group's addresses (ovn-nb(5) Port_Group): `<group>_ip4` or `_ip6`. */

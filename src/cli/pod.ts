@@ -6,7 +6,7 @@ import {
   type PodKey,
   podAnnotation,
 } from "../api/annotations.ts";
-import { podPortName } from "../api/names.ts";
+import { podPortName } from "../api/port-names.ts";
 import { type AttachmentObject, projectAttachment } from "../facts/project-attachment.ts";
 import { projectNetworks } from "../facts/project-networks.ts";
 import { KubeError } from "../kube/errors.ts";

@@ -1,5 +1,6 @@
 import { NODE, OVN_PROVIDER } from "../api/annotations.ts";
-import { DEFAULT_SUBNET, DEFAULT_VPC, JOIN_SUBNET, podPortName } from "../api/names.ts";
+import { DEFAULT_SUBNET, DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
+import { podPortName } from "../api/port-names.ts";
 import { DerivedFacts } from "../compile/derived.ts";
 import type { WeftEffect } from "../compile/effects.ts";
 import { compileAll } from "../compile/whole.ts";

@@ -3,10 +3,11 @@ import type { FactKind, SubnetFact, VerdictFact } from "../facts/types.ts";
 import { GroupIndex } from "../policy/group-index.ts";
 import { SecurityGroupIndex } from "../policy/security-group-index.ts";
 import { samePlain } from "../unit/plain.ts";
+import { Namesakes } from "./namesakes.ts";
 import { ADDRESSES_IN_USE, type Settled, settleSubnets } from "./subnet-verdict.ts";
 
 /**
- * The facts that follow from other facts alone: verdicts on subnets, who is in which group, and which security groups exist. What they
+ * The facts that follow from other facts alone: verdicts on subnets, who is in which group, which security groups exist, and whose names run together. What they
  * say depends on the facts, not on the order in which these came.
  */
 export class DerivedFacts {
@@ -16,16 +17,19 @@ export class DerivedFacts {
   readonly #settled = new Map<string, Settled>();
   #started = false;
   readonly #securityGroups: SecurityGroupIndex;
+  readonly #namesakes: Namesakes;
 
   constructor(facts: FactStore) {
     this.#facts = facts;
     this.#groups = new GroupIndex(facts);
     this.#securityGroups = new SecurityGroupIndex(facts);
+    this.#namesakes = new Namesakes(facts);
   }
 
   /** Takes in all facts at once. */
   start(): void {
     this.#started = true;
+    this.#namesakes.start();
     this.#settle();
     this.#securityGroups.start();
     this.#groups.start();
@@ -33,6 +37,7 @@ export class DerivedFacts {
 
   /** A fact has changed. Call it before the units are told, so that they find what follows from it. */
   noteFact(change: FactChange): void {
+    this.#namesakes.noteFact(change);
     // Subnets first: whatever else a change wakes must find what is in force now.
     if (SETTLING.has(change.kind)) this.#settle();
     else if (change.kind === "ips" || change.kind === "vips") this.#noteHolder(change as FactChange<"ips" | "vips">);

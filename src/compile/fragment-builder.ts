@@ -36,9 +36,15 @@ export class FragmentBuilder {
     return made;
   }
 
-  /** `member` is in a set of the row that another unit may own. */
-  member<H extends Table>(holder: H, holderId: string, column: keyof OvnNbTables[H] & string, member: string): void {
-    this.#edges.push(edge(holder, holderId, column, member));
+  /** `member`, which `memberUnit` owns if not the unit itself, is in a set of the row that another unit may own. */
+  member<H extends Table>(
+    holder: H,
+    holderId: string,
+    column: keyof OvnNbTables[H] & string,
+    member: string,
+    memberUnit?: string,
+  ): void {
+    this.#edges.push(edge(holder, holderId, column, member, memberUnit));
   }
 
   finish(effects: readonly WeftEffect[] = []): Fragment<WeftEffect> {

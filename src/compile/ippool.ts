@@ -1,3 +1,4 @@
+import { spell } from "../api/name.ts";
 import { ipPoolAddressSetName } from "../api/names.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { IpPoolFact, VerdictFact } from "../facts/types.ts";
@@ -7,6 +8,7 @@ import type { Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import { finalizer, type Note, remember, type WeftEffect, withNotes } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
+import { namesakeKey } from "./namesake-groups.ts";
 import { missingNamespaces } from "./references.ts";
 import { externalIds } from "./rows.ts";
 
@@ -17,6 +19,8 @@ interface IpPoolInput {
   readonly verdict: VerdictFact | undefined;
   /** The IP objects that hold its addresses, asked for only when it is being deleted. */
   readonly holders: readonly string[];
+  /** Who has the plain name of its address set; absent where it has that itself. */
+  readonly namesake: string | undefined;
 }
 
 /** The key of a pool's verdict among the verdicts of subnets: no subnet's name holds a slash. */
@@ -37,14 +41,18 @@ export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
       notes: missingNamespaces(reader, pool.namespaces, "spec.namespaces"),
       verdict: reader.get("verdicts", poolVerdictKey(key)),
       holders: pool.deleting ? holdersOf(reader, pool) : [],
+      namesake: pool.enableAddressSet
+        ? reader.get("namesakes", namesakeKey.ipPool(key))?.taken["address-set"]
+        : undefined,
     };
   },
 
-  compile({ pool, verdict, holders, notes }): Fragment<WeftEffect> {
+  compile({ pool, verdict, holders, notes, namesake }): Fragment<WeftEffect> {
     if (pool.deleting && holders.length === 0) {
       return { rows: [], edges: [], effects: finalizer("ipPools", pool, false) };
     }
     const build = new FragmentBuilder();
+    const setName = ipPoolAddressSetName(pool.name);
     if (pool.enableAddressSet && verdict?.ok === true) {
       // Single addresses are written without a length, as in Kube-OVN.
       const addresses = pool.ips.flatMap((text) => {
@@ -52,7 +60,7 @@ export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
         return range === undefined ? [] : cidrsOfRange(range).map(({ text }) => text.replace(/\/(32|128)$/, ""));
       });
       build.row("Address_Set", `ippool/${pool.name}`, {
-        name: ipPoolAddressSetName(pool.name),
+        name: spell(setName, namesake !== undefined),
         addresses: [...new Set(addresses)].sort(),
         external_ids: externalIds({ ippool: pool.name }),
       });
@@ -61,13 +69,19 @@ export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
     const effects: WeftEffect[] = [...finalizer("ipPools", pool, true)];
     if (verdict !== undefined) {
       const { ok, reason, message, refused } = verdict;
+      const renamed = `its address set is "${setName.distinct}": "${setName.plain}" is that of ${namesake}`;
       const state = pool.deleting
         ? {
             ready: false,
             reason: "InUse",
             message: `it is deleted once nobody holds an address of it: ${holders.slice(0, 5).join(", ")}`,
           }
-        : { ready: ok, reason, message, ...(refused && { refused }) };
+        : {
+            ready: ok,
+            reason,
+            message: ok && namesake !== undefined ? renamed : message,
+            ...(refused && { refused }),
+          };
       // What of it can be read counts, whatever else keeps it from being ready.
       if (!pool.deleting && pool.problem === undefined) effects.push(...remember("ipPools", pool, { ips: pool.ips }));
       const key = `condition/ipPools/${name}`;

@@ -1,4 +1,4 @@
-import { HAIRPIN_SOURCE, nodePortGroupName, UPLINKS_GROUP } from "../api/names.ts";
+import { HAIRPIN_SOURCE, UPLINKS_GROUP } from "../api/names.ts";
 import type { IpFact } from "../facts/types.ts";
 import type { Dual } from "../net/dual.ts";
 import type { AclStage } from "../policy/verdict.ts";
@@ -11,7 +11,7 @@ import { externalIds } from "./rows.ts";
 const TIERS_BEFORE_LAST = [0, 1, 2] as const;
 
 /**
- * What holds for all pods of a node while there are policies, as ACLs of the node's group.
+ * What holds for all pods of a node while there are policies, as ACLs of the node's group, whose name is `group`.
  * @param internal those of the node's own addresses that count.
  *
  * **Their own node reaches them** whatever policies say, and is reached: kubelet's probes come from there (NetworkPolicy, "The behavior of to
@@ -31,8 +31,8 @@ export function compileNodeAcls(
   node: string,
   internal: Dual<string>,
   ip: IpFact | undefined,
+  group: string,
 ): void {
-  const group = nodePortGroupName(node);
   const add = (
     name: string,
     stage: AclStage,

@@ -1,5 +1,7 @@
 import { NODE } from "../api/annotations.ts";
-import { nodePortGroupName, nodePortName } from "../api/names.ts";
+import { spell } from "../api/name.ts";
+import { nodePortGroupName } from "../api/names.ts";
+import { nodePortName } from "../api/port-names.ts";
 import { joinDual } from "../facts/project-subnet.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { ClusterFact, IpFact, NodeFact, SubnetFact } from "../facts/types.ts";
@@ -9,9 +11,10 @@ import type { UnitKind } from "../unit/kind.ts";
 import { samePlain } from "../unit/plain.ts";
 import { annotate, releaseIp, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
+import { namesakeKey } from "./namesake-groups.ts";
 import { compileNodeAcls } from "./node-acls.ts";
 import { judgeNodeAddresses, type NodeAddresses } from "./node-addresses.ts";
-import { nodeGroupId, nodesSetId, routerId, switchId } from "./owner-ids.ts";
+import { nodeGroupId, nodePortId, nodesSetId, routerId, switchId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
 import { POLICY_PRIORITY } from "./subnet-gateway.ts";
 
@@ -25,6 +28,8 @@ interface NodeInput {
   readonly ip: IpFact | undefined;
   /** Whether there are policies, so that it must be said that the node always reaches its own pods. */
   readonly policies: boolean;
+  /** The name of its Port_Group. */
+  readonly group: string;
 }
 
 /** A node: its port on the join switch, the group of its pods, and the way from pods to its own addresses. */
@@ -39,24 +44,26 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     if (cluster === undefined || (node === undefined && ip === undefined)) return undefined;
     const policies = reader.all("policyUse").length > 0;
     const addresses = node === undefined ? { accepted: {}, refused: [] } : judgeNodeAddresses(reader, node, cluster);
-    return { node, addresses, cluster, join: reader.get("subnets", cluster.joinSubnet), ip, policies };
+    const taken = reader.get("namesakes", namesakeKey.node(key))?.taken["group"] !== undefined;
+    const group = spell(nodePortGroupName(key), taken);
+    return { node, addresses, cluster, join: reader.get("subnets", cluster.joinSubnet), ip, policies, group };
   },
 
-  compile({ node, addresses: { accepted, refused }, cluster, join, ip, policies }): Fragment<WeftEffect> {
+  compile({ node, addresses: { accepted, refused }, cluster, join, ip, policies, group }): Fragment<WeftEffect> {
     if (node === undefined) {
       return { rows: [], edges: [], effects: ip === undefined || ip.reserved ? [] : [releaseIp(ip)] };
     }
     const build = new FragmentBuilder();
     build.row("Port_Group", nodeGroupId(node.name), {
-      name: nodePortGroupName(node.name),
+      name: group,
       external_ids: externalIds({ node: node.name, np: `node/${node.name}` }),
     });
-    if (policies) compileNodeAcls(build, node.name, accepted, ip);
+    if (policies) compileNodeAcls(build, node.name, accepted, ip, group);
     const said = tell(node, refused);
     if (ip === undefined || join === undefined) return build.finish(said);
     const port = nodePortName(node.name);
     const addresses = [ip.mac, ip.v4, ip.v6].filter((part) => part !== "").join(" ");
-    build.held("Logical_Switch", switchId(join.name), "ports", "Logical_Switch_Port", port, {
+    build.held("Logical_Switch", switchId(join.name), "ports", "Logical_Switch_Port", nodePortId(node.name), {
       name: port,
       type: "",
       addresses: [addresses],
@@ -71,7 +78,8 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
       if (address === undefined || hop === "") continue;
       sources[family] = address;
       build.member("Address_Set", nodesSetId(family === "v4" ? 4 : 6), "addresses", address);
-      build.held("Logical_Router", routerId(cluster.router), "policies", "Logical_Router_Policy", `${port}/${family}`, {
+      const id = `${nodePortId(node.name)}/${family}`;
+      build.held("Logical_Router", routerId(cluster.router), "policies", "Logical_Router_Policy", id, {
         priority: POLICY_PRIORITY.node,
         match: `${match}.dst == ${address}`,
         action: "reroute",

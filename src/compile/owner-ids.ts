@@ -3,11 +3,48 @@
  * a reference is known before its row exists.
  */
 
+import { NODE_PREFIX } from "../api/port-names.ts";
+import { unitId } from "../unit/kind.ts";
+
+/** The unit that owns the row of an owner id, of the tables whose rows hold others' rows; absent for those that only hold their own unit's. */
+export function ownerUnit(table: string, ownerId: string): string | undefined {
+  const [first = "", second = ""] = ownerId.split("/");
+  switch (table) {
+    case "Logical_Router":
+      return unitId("vpc", ownerId);
+    case "Logical_Switch":
+      return unitId("subnet", ownerId);
+    case "Load_Balancer_Group":
+    case "Port_Group":
+      if (second === "") return undefined;
+      return unitId(first === "sg" ? "securitygroup" : first, second);
+    default:
+      return undefined;
+  }
+}
+
 /** The Logical_Router of a VPC. */
 export const routerId = (vpc: string): string => vpc;
 
 /** The Logical_Switch of a subnet. */
 export const switchId = (subnet: string): string => subnet;
+
+/**
+ * The Logical_Router_Port between a VPC's router and a subnet's switch. In the default VPC, `router`, it is the plain name, which is
+ * distinct there.
+ */
+export const routerPortId = (router: string, vpc: string, subnet: string): string =>
+  vpc === router ? `${vpc}-${subnet}` : `router/${vpc}/${subnet}`;
+
+/** The Logical_Switch_Port of the pair that has {@link routerPortId}. */
+export const routerSwitchPortId = (router: string, vpc: string, subnet: string): string =>
+  vpc === router && !`${subnet}-`.startsWith(NODE_PREFIX) ? `${subnet}-${vpc}` : `router/${vpc}/${subnet}`;
+
+/** The Logical_Switch_Port of a node on the join switch, whatever its name is. */
+export const nodePortId = (node: string): string => `${NODE_PREFIX}${node}`;
+
+/** The Logical_Switch_Port of a Vip. */
+export const vipPortId = (vip: string): string => `vip/${vip}`;
 
 /** The Port_Group of a node's pods. */
 export const nodeGroupId = (node: string): string => `node/${node}`;

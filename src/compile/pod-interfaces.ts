@@ -1,5 +1,5 @@
 import { annotationDomain, ipamAttachmentProvider, OVN_PROVIDER, ovnAttachmentProvider } from "../api/annotations.ts";
-import { podPortName } from "../api/names.ts";
+import { podPortName } from "../api/port-names.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { NetworkSelectionFact, PodFact } from "../facts/types.ts";
 

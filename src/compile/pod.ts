@@ -1,5 +1,5 @@
 import { annotationDomain, OVN_PROVIDER, ovnAttachmentProvider, POD } from "../api/annotations.ts";
-import { podPortName } from "../api/names.ts";
+import { podPortName } from "../api/port-names.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { IpFact, PodFact, SubnetFact } from "../facts/types.ts";
 import { groupsOfInterface } from "../policy/group.ts";

@@ -2,6 +2,7 @@ import { VENDOR, VENDOR_KEY } from "../api/names.ts";
 import type { OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
 import type { ColumnValue, DesiredRow, Edge } from "../unit/fragment.ts";
 import { rowUuid } from "../unit/identity.ts";
+import { ownerUnit } from "./owner-ids.ts";
 
 type Table = keyof OvnNbTables;
 
@@ -15,14 +16,23 @@ export function row<T extends Table>(table: T, ownerId: string, columns: Partial
   };
 }
 
-/** `member` is in the set `column` of the row that `holderId` owns. */
+/** `member` is in the set `column` of the row that `holderId` owns; `memberUnit` owns it, if not the unit itself. */
 export function edge<T extends Table>(
   table: T,
   holderId: string,
   column: keyof OvnNbTables[T] & string,
   member: string,
+  memberUnit?: string,
 ): Edge {
-  return { table, row: rowUuid(table, holderId), column, member };
+  const holderUnit = ownerUnit(table, holderId);
+  return {
+    table,
+    row: rowUuid(table, holderId),
+    column,
+    member,
+    ...(holderUnit !== undefined && { holderUnit }),
+    ...(memberUnit !== undefined && { memberUnit }),
+  };
 }
 
 /** `external_ids` with the vendor that Kube-OVN's tools look for. */

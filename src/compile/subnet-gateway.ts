@@ -1,3 +1,4 @@
+import { spell } from "../api/name.ts";
 import { nodesAddressSet, portGroupAddressSet, subnetPortGroupName } from "../api/names.ts";
 import type { ClusterFact, NodeFact, SubnetFact } from "../facts/types.ts";
 import type { Dual } from "../net/dual.ts";
@@ -83,7 +84,18 @@ const FAMILIES = [
  */
 export function addGatewayPolicies(
   build: FragmentBuilder,
-  { subnet, cluster, nodes }: { subnet: SubnetFact; cluster: ClusterFact; nodes: readonly JoinedNode[] },
+  {
+    subnet,
+    cluster,
+    nodes,
+    takenGroups,
+  }: {
+    subnet: SubnetFact;
+    cluster: ClusterFact;
+    nodes: readonly JoinedNode[];
+    /** The nodes of which the group's plain name is another one's. */
+    takenGroups: readonly string[];
+  },
 ): void {
   const { name, cidr } = subnet;
   const router = routerId(cluster.router);
@@ -107,7 +119,7 @@ export function addGatewayPolicies(
   const nodePorts = subnet.natOutgoing ? cluster.nodePorts : undefined;
   if (subnet.gatewayType === "distributed") {
     for (const node of nodes) {
-      const group = subnetPortGroupName(name, node.name);
+      const group = spell(subnetPortGroupName(name, node.name), takenGroups.includes(node.name));
       build.row("Port_Group", subnetNodeGroupId(name, node.name), {
         name: group,
         external_ids: externalIds({ node: node.name, np: `${name}/${node.name}`, subnet: name }),

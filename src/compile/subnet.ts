@@ -1,5 +1,7 @@
 import { isOvnProvider } from "../api/annotations.ts";
-import { nodePortName, nodesAddressSet, routerPortName, routerSwitchPortName } from "../api/names.ts";
+import { spell } from "../api/name.ts";
+import { nodesAddressSet, routerPortName, routerSwitchPortName } from "../api/names.ts";
+import { nodePortName } from "../api/port-names.ts";
 import { IN_FORCE_ANNOTATION, writeInForce } from "../facts/in-force.ts";
 import { joinDual } from "../facts/project-subnet.ts";
 import type { FactReader } from "../facts/store.ts";
@@ -21,7 +23,17 @@ import {
   withNotes,
 } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
-import { loadBalancerGroupId, nodesSetId, routerId, switchId, UPLINKS_ID } from "./owner-ids.ts";
+import { namesakeKey } from "./namesake-groups.ts";
+import {
+  loadBalancerGroupId,
+  nodesSetId,
+  ownerUnit,
+  routerId,
+  routerPortId,
+  routerSwitchPortId,
+  switchId,
+  UPLINKS_ID,
+} from "./owner-ids.ts";
 import { subnetReferences, unsupportedNotes } from "./references.ts";
 import { externalIds } from "./rows.ts";
 import { addAcls } from "./subnet-acls.ts";
@@ -48,6 +60,10 @@ export interface SubnetInput {
   readonly joinCidr: Dual<string>;
   /** The ranges that its `acls` name → the Services' ports in them. */
   readonly virtualPorts: Readonly<Record<string, readonly VirtualPort[]>>;
+  /** Names of its ports towards its router. */
+  readonly ports: { readonly router: string; readonly switch: string };
+  /** Names of the nodes of which its Port_Group's plain name is another one's. */
+  readonly takenGroups: readonly string[];
 }
 
 /** What of a subnet in force is not acted on yet; nothing where all is. */
@@ -72,6 +88,8 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
     const cluster = reader.get("cluster", "cluster");
     if (subnet === undefined || cluster === undefined) return undefined;
     const viaNodes = subnet.vpc === cluster.router && subnet.name !== cluster.joinSubnet;
+    const taken = reader.get("namesakes", namesakeKey.subnet(key))?.taken ?? {};
+    const groups = viaNodes ? reader.get("namesakes", namesakeKey.subnetGroups(key)) : undefined;
     return {
       subnet,
       verdict: reader.get("verdicts", key) ?? UNJUDGED,
@@ -85,6 +103,11 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
         destinationsOfAcls(subnet).map((cidr) => [cidr, virtualPortsIn(reader, cidr)] as const),
       ),
       holders: subnet.deleting ? holdersOf(reader, key) : [],
+      ports: {
+        router: spell(routerPortName(subnet.vpc, key), taken["router-port"] !== undefined),
+        switch: spell(routerSwitchPortName(key, subnet.vpc), taken["switch-port"] !== undefined),
+      },
+      takenGroups: Object.keys(groups?.taken ?? {}).sort(),
     };
   },
 
@@ -119,16 +142,17 @@ function joinedNodes(reader: FactReader, subnet: SubnetFact): readonly JoinedNod
 }
 
 function compileRows(input: SubnetInput): Fragment<WeftEffect> {
-  const { subnet, cluster } = input;
+  const { subnet, cluster, ports } = input;
   const { name, vpc, cidr, gateway } = subnet;
   const build = new FragmentBuilder();
   build.row("Logical_Switch", switchId(name), { name, external_ids: externalIds() });
   if (input.balanced) {
-    const group = rowUuid("Load_Balancer_Group", loadBalancerGroupId(vpc));
-    build.member("Logical_Switch", switchId(name), "load_balancer_group", group);
+    const group = loadBalancerGroupId(vpc);
+    const [uuid, owner] = [rowUuid("Load_Balancer_Group", group), ownerUnit("Load_Balancer_Group", group)];
+    build.member("Logical_Switch", switchId(name), "load_balancer_group", uuid, owner);
   }
 
-  const routerPort = routerPortName(vpc, name);
+  const routerPort = routerPortId(cluster.router, vpc, name);
   const networks = (["v4", "v6"] as const).flatMap((family) => {
     const [address, block] = [gateway[family], cidr[family]];
     return address && block ? [`${address}/${block.split("/")[1]}`] : [];
@@ -136,18 +160,18 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
   if (networks.length > 0) {
     const ra = subnet.enableIpv6Ra && cidr.v6 ? readRaConfigs(subnet.ipv6RaConfigs).options : {};
     build.held("Logical_Router", routerId(vpc), "ports", "Logical_Router_Port", routerPort, {
-      name: routerPort,
+      name: ports.router,
       mac: stableMac(routerPort),
       networks: [...networks].sort(),
       ipv6_ra_configs: ra,
       external_ids: externalIds(),
     });
-    const switchPort = routerSwitchPortName(name, vpc);
+    const switchPort = routerSwitchPortId(cluster.router, vpc, name);
     build.held("Logical_Switch", switchId(name), "ports", "Logical_Switch_Port", switchPort, {
-      name: switchPort,
+      name: ports.switch,
       type: "router",
       addresses: ["router"],
-      options: { "router-port": routerPort },
+      options: { "router-port": ports.router },
       external_ids: externalIds({ ls: name }),
     });
     if (vpc === cluster.router) {
@@ -156,7 +180,7 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
   }
   addDhcp(build, subnet);
   const { joinCidr } = input;
-  const uplink = networks.length > 0 ? routerSwitchPortName(name, vpc) : undefined;
+  const uplink = networks.length > 0 ? ports.switch : undefined;
   addAcls(build, subnet, joinCidr, (cidr) => input.virtualPorts[cidr] ?? []);
   if (name === cluster.joinSubnet) {
     // On it are the nodes themselves, and no pod has an address there. Each node adds its own.

@@ -1,5 +1,6 @@
 import { isOvnProvider, POD } from "../api/annotations.ts";
-import { podPortName, routerPortName } from "../api/names.ts";
+import { spell } from "../api/name.ts";
+import { vipPortName, virtualPortName } from "../api/names.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { SubnetFact, VerdictFact, VipFact } from "../facts/types.ts";
 import type { Fragment } from "../unit/fragment.ts";
@@ -7,7 +8,8 @@ import { stableMac } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import { type ConditionEffect, finalizer, type Note, remember, type WeftEffect, withNotes } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
-import { switchId } from "./owner-ids.ts";
+import { namesakeKey } from "./namesake-groups.ts";
+import { routerPortId, switchId, vipPortId } from "./owner-ids.ts";
 import { missingNamespaces, unsupportedNotes } from "./references.ts";
 import { externalIds } from "./rows.ts";
 
@@ -23,6 +25,10 @@ interface VipInput {
   readonly taken: boolean;
   /** Why it was given no address. */
   readonly refusal: VerdictFact | undefined;
+  /** Whether the plain name of its port is another one's. */
+  readonly namesake: boolean;
+  /** The default VPC. */
+  readonly router: string;
 }
 
 /** The key, among the verdicts of subnets, of why a Vip was given no address: no subnet's name holds a slash. */
@@ -49,14 +55,19 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
       parents: vip.type === "" ? parentsOf(reader, vip) : [],
       taken: isTaken(reader, vip),
       refusal: vip.given ? undefined : reader.get("verdicts", vipVerdictKey(key)),
+      namesake:
+        vip.type === ""
+          ? reader.get("namesakes", namesakeKey.vip(key)) !== undefined
+          : reader.by("pods", "holder", `${vip.namespace}/${key}`).length > 0,
+      router: reader.get("cluster", "cluster")?.router ?? "",
     };
   },
 
-  compile({ vip, subnet, parents, taken, refusal, notes }): Fragment<WeftEffect> {
+  compile({ vip, subnet, parents, taken, refusal, notes, namesake, router }): Fragment<WeftEffect> {
     if (vip.deleting) return { rows: [], edges: [], effects: finalizer("vips", vip, false) };
     const effects: WeftEffect[] = [
       ...finalizer("vips", vip, true),
-      ...stateOf(vip, subnet, refusal, [...notes, ...unsupportedNotes(vip)]),
+      ...stateOf(vip, subnet, refusal, router, [...notes, ...unsupportedNotes(vip)]),
     ];
     if (vip.problem === undefined && vip.written.length + vip.inForce.length > 0) {
       effects.push(...remember("vips", vip, { selector: vip.written }));
@@ -65,8 +76,10 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
     if (subnet === undefined || !vip.given || taken || !isOvnProvider(subnet.provider))
       return { rows: [], edges: [], effects };
     const build = new FragmentBuilder();
-    if (vip.type === "") addVirtualPort(build, vip, subnet, parents);
-    else addPlainPort(build, vip, subnet);
+    const port = vip.type === "" ? virtualPortName(vip.name) : vipPortName(vip.name, vip.namespace, subnet.provider);
+    const name = spell(port, namesake);
+    if (vip.type === "") addVirtualPort(build, name, vip, subnet, parents);
+    else addPlainPort(build, name, vip, subnet, router);
     return build.finish(effects);
   },
 };
@@ -76,6 +89,7 @@ function stateOf(
   vip: VipFact,
   subnet: SubnetFact | undefined,
   refusal: VerdictFact | undefined,
+  router: string,
   notes: readonly Note[],
 ): readonly ConditionEffect[] {
   const { name, uid, given, subnet: of, problem } = vip;
@@ -89,34 +103,39 @@ function stateOf(
   if (subnet === undefined) {
     return say(false, "SubnetNotReady", `subnet "${of}" (spec.subnet) is not in force; see its own conditions`);
   }
-  const mac = macOf(vip, subnet);
+  const mac = macOf(vip, subnet, router);
   const message = `it has ${[vip.v4, vip.v6, mac].filter((part) => part !== "").join(", ")}`;
   // The allocator, which gives the others theirs, knows of no router's.
   return say(true, "Ready", message, vip.type === "switch_lb_vip" ? { status: { mac } } : {});
 }
 
 /** A load balancer's address is answered for with the router's MAC, so that its traffic goes to the router. */
-function macOf({ type, mac }: VipFact, { vpc, name, provider }: SubnetFact): string {
-  return type === "switch_lb_vip" && isOvnProvider(provider) ? stableMac(routerPortName(vpc, name)) : mac;
+function macOf({ type, mac }: VipFact, { vpc, name, provider }: SubnetFact, router: string): string {
+  return type === "switch_lb_vip" && isOvnProvider(provider) ? stableMac(routerPortId(router, vpc, name)) : mac;
 }
 
-function addVirtualPort(build: FragmentBuilder, vip: VipFact, subnet: SubnetFact, parents: readonly string[]): void {
+function addVirtualPort(
+  build: FragmentBuilder,
+  name: string,
+  vip: VipFact,
+  subnet: SubnetFact,
+  parents: readonly string[],
+): void {
   // A virtual port has one address; without a namespace there can be no parents, and Kube-OVN makes no port.
   const address = vip.v4 || vip.v6;
   if (vip.namespace === "" || address === "") return;
-  build.held("Logical_Switch", switchId(subnet.name), "ports", "Logical_Switch_Port", `vip/${vip.name}`, {
-    name: vip.name,
+  build.held("Logical_Switch", switchId(subnet.name), "ports", "Logical_Switch_Port", vipPortId(vip.name), {
+    name,
     type: "virtual",
     options: { "virtual-ip": address, ...(parents.length > 0 && { "virtual-parents": parents.join(",") }) },
     external_ids: externalIds({ ls: subnet.name }),
   });
 }
 
-function addPlainPort(build: FragmentBuilder, vip: VipFact, subnet: SubnetFact): void {
+function addPlainPort(build: FragmentBuilder, name: string, vip: VipFact, subnet: SubnetFact, router: string): void {
   const forLb = vip.type === "switch_lb_vip";
-  const mac = macOf(vip, subnet);
-  const name = podPortName(vip.name, vip.namespace, subnet.provider);
-  build.held("Logical_Switch", switchId(subnet.name), "ports", "Logical_Switch_Port", `vip/${vip.name}`, {
+  const mac = macOf(vip, subnet, router);
+  build.held("Logical_Switch", switchId(subnet.name), "ports", "Logical_Switch_Port", vipPortId(vip.name), {
     name,
     type: "",
     addresses: [[mac, vip.v4, vip.v6].filter((part) => part !== "").join(" ")],

@@ -2,7 +2,7 @@ import { ipLabels, LABEL } from "../api/annotations.ts";
 import { FINALIZER } from "../api/names.ts";
 import { holderName } from "../compile/pod-interfaces.ts";
 import { podTypeOf } from "../compile/retention.ts";
-import { POD_UID_ANNOTATION } from "../facts/project-ip.ts";
+import { POD_UID_ANNOTATION, PROVIDER_ANNOTATION } from "../facts/project-ip.ts";
 import type { Lease } from "../ipam/types.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
@@ -154,10 +154,13 @@ function write(kube: Kube, record: AddressRecord): Promise<KubeObject> {
 
 function writeIp(
   kube: Kube,
-  { name, lease, node, pod, takeOver }: Extract<AddressRecord, { kind: "ip" }>,
+  { name, lease, node, pod, takeOver, provider }: Extract<AddressRecord, { kind: "ip" }>,
 ): Promise<KubeObject> {
   const labels = ipLabels({ subnet: lease.subnet, node, reserved: takeOver?.reserved ?? false });
-  const annotations = pod === undefined ? {} : { [POD_UID_ANNOTATION]: pod.uid };
+  const annotations = {
+    ...(pod !== undefined && { [POD_UID_ANNOTATION]: pod.uid }),
+    ...(provider !== undefined && { [PROVIDER_ANNOTATION]: provider }),
+  };
   const podType = pod === undefined ? "" : podTypeOf(pod);
   if (takeOver !== undefined) {
     const { uid, version } = takeOver;

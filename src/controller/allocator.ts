@@ -1,5 +1,5 @@
 import { isOvnProvider, podAnnotation } from "../api/annotations.ts";
-import { nodePortName } from "../api/names.ts";
+import { nodePortName } from "../api/port-names.ts";
 import { CHANGING } from "../compile/derived.ts";
 import { poolVerdictKey } from "../compile/ippool.ts";
 import { furtherInterfaces, interfaceOf, OWN_INTERFACE, type PodInterface, portOf } from "../compile/pod-interfaces.ts";
@@ -35,6 +35,8 @@ export type AddressRecord =
       readonly node: string;
       /** The pod it is for; absent for a node. */
       readonly pod?: PodFact;
+      /** The interface's provider, where the name does not say it. */
+      readonly provider?: string;
       /** The object that already has this name, to be taken over rather than created. */
       readonly takeOver?: IpFact;
     }
@@ -243,6 +245,8 @@ export class Allocator {
     for (const pod of facts.by("pods", "holder", fact.holder)) this.#servePod(pod);
     const node = fact.holder.startsWith("node:") ? facts.get("nodes", fact.holder.slice("node:".length)) : undefined;
     if (node !== undefined) this.#serveNode(node);
+    // Somebody else may have waited for its name.
+    if (now === undefined && freed === undefined) this.#waiting.serveAll();
     if (freed === undefined) return;
     // A pod that still uses the address has it again by now. Otherwise it is free when the port is gone as well.
     this.#holdings.holdPort(fact.name);
@@ -346,7 +350,12 @@ export class Allocator {
   #serveNode(node: NodeFact): void {
     const { facts } = this.#options;
     const name = nodePortName(node.name);
-    if (this.#recording.has(name) || facts.get("ips", name) !== undefined) return;
+    const old = facts.get("ips", name);
+    if (this.#recording.has(name) || old?.holder === `node:${node.name}`) return;
+    if (old !== undefined) {
+      if (!old.deleting) this.#refused("nodes", node, nameTaken(old), {});
+      return;
+    }
     const join = facts.get("cluster", "cluster")?.joinSubnet ?? "";
     const decision = this.#allocate({ owner: name, subnets: [join], want: { kind: "any" }, move: true }, NODE_PURPOSE);
     this.#decided("nodes", node, decision, (lease) => ({ kind: "ip", name, lease, node: node.name }));
@@ -423,8 +432,8 @@ export class Allocator {
         if (old.reserved) this.#refused("pods", pod, reservationDisputed(old, dispute), about);
         return;
       }
-      if (old.holder !== "" && old.provider !== own.provider) {
-        this.#refused("pods", pod, nameTaken(old, own), about);
+      if (old.holder !== pod.holder || old.provider !== own.provider) {
+        this.#refused("pods", pod, nameTaken(old), about);
         return;
       }
       if (old.podUid === pod.uid || old.podUid === "") {
@@ -447,6 +456,7 @@ export class Allocator {
       lease,
       node,
       pod,
+      ...(!name.endsWith(`.${own.provider}`) && about.subject !== undefined && { provider: own.provider }),
     });
     if (old === undefined) {
       const alike = likeness(pod, own);
@@ -581,10 +591,11 @@ function waitingId(kind: ApplicantKind, key: string, subject?: string): string {
   return subject === undefined ? `${kind}/${key}` : `${kind}/${key}/${subject}`;
 }
 
-/** Names of pods, namespaces and networks may be such that two interfaces come to one name. */
-function nameTaken(ip: IpFact, own: PodInterface): Refusal {
-  const message = `IP object "${ip.name}" is that of ${ip.holder}, interface "${ip.provider}", and the name of this one is the same; name the pod or its network otherwise.`;
-  return refuse("NameTaken", message, { value: own.provider, holder: ip.holder });
+/** A record that a user made may have any name, also that which another one's is to have. */
+function nameTaken({ name, holder }: IpFact): Refusal {
+  const whose = holder === "" ? "keeps an address for nobody" : `is that of ${holder}`;
+  const message = `IP object "${name}", whose name the record of this address is to have, ${whose} (spec.podName, spec.namespace); delete it, or make it this one's.`;
+  return refuse("NameTaken", message, { value: name, ...(holder !== "" && { holder }) });
 }
 
 /** A reservation, which a pod is to have, names what it may not. */

@@ -1,5 +1,5 @@
 import { podAnnotation } from "../api/annotations.ts";
-import { nodePortName } from "../api/names.ts";
+import { nodePortName } from "../api/port-names.ts";
 import { podPortId } from "../compile/owner-ids.ts";
 import { furtherInterfaces, interfaceOf, OWN_INTERFACE, portOf } from "../compile/pod-interfaces.ts";
 import type { FactReader } from "../facts/store.ts";

@@ -148,7 +148,7 @@ export class Controller {
       },
       offerEffects: (unit, effects, renew) => this.#term?.effects.offer(unit, effects, renew),
       timers: clock,
-      onUnitFailure: (unit, error) => this.#unserved(unit, error),
+      onUnitFailure: (unit, error) => this.#notTaken(unit, error),
       onDeposed: () => log.warn("another controller leads now"),
       onCommit: ({ plan, units, repairs, ms }) =>
         log.debug(
@@ -360,7 +360,7 @@ export class Controller {
   }
 
   /** A unit is not in the database as it is to be: its objects say so until it is. */
-  #unserved(unit: string, error: Error): void {
+  #notTaken(unit: string, error: Error): void {
     this.#parts.log.error({ err: error, unit }, "the northbound database refuses this unit; it is tried again");
     const said = { reason: "NorthboundRefused", message: refusalMessage(error) };
     for (const object of unitObjects(this.facts, unit))

@@ -1,5 +1,6 @@
 import t from "tap";
-import { addNetwork, addPod, addSubnet, NETWORK_CONFIG, sampleFacts } from "../compile/testing.ts";
+import { podPortName } from "../api/port-names.ts";
+import { addIp, addNetwork, addNode, addPod, addSubnet, NETWORK_CONFIG, sampleFacts } from "../compile/testing.ts";
 import type { FactStore } from "../facts/store.ts";
 import { rig } from "./allocator-testing.ts";
 
@@ -174,22 +175,42 @@ t.test("a leader starts from records, ports and annotations of every interface",
   t.match(records.get("c.default.lan.default")?.lease, { v4: "10.31.0.3" });
 });
 
-t.test("where two interfaces come to one name, the second is refused", async (t) => {
+t.test("two interfaces whose names would run together have names of their own, and both are served", async (t) => {
   const facts = networks();
   const { allocator, records, refused, write } = rig(facts);
-  addSubnet(facts, "odd", { cidrBlock: "10.33.0.0/24", provider: "x.y.default" });
   allocator.start();
   addPod(facts, "b", naming("net1"));
   write("b.default.net1.default.ovn");
   // A pod called `b.default.net1.default` in a namespace `ovn`.
   const pod = facts.get("pods", "default/b");
   const key = "ovn/b.default.net1.default";
+  facts.set("namespaces", "ovn", { key: "ovn", name: "ovn", uid: "ovn", labels: {}, annotations: {} });
   if (pod !== undefined) {
     const { networks: _, ...rest } = pod;
     facts.set("pods", key, { ...rest, key, holder: key, namespace: "ovn", name: "b.default.net1.default", uid: "u2" });
   }
-  t.same(refused, ["ovn/b.default.net1.default NameTaken"]);
-  t.same([...records.keys()], ["b.default"]);
+  t.same(refused, []);
+  const own = podPortName("b.default.net1.default", "ovn");
+  t.not(own, "b.default.net1.default.ovn");
+  t.same([...records.keys()], ["b.default", own]);
+});
+
+t.test("a record that has the name of another's is said to be in the way, until it is gone", async (t) => {
+  const facts = networks();
+  const { allocator, records, refused, write } = rig(facts);
+  allocator.start();
+  const reservation = { podName: "somebody", nodeName: "", subnet: "ovn-default", v4: "10.16.0.77", v6: "" };
+  addIp(facts, "b.default", { ...reservation, namespace: "other" });
+  addPod(facts, "b", naming("net1"));
+  addIp(facts, "node-n9", { ...reservation, v4: "10.16.0.78", namespace: "other" });
+  addNode(facts, "n9", "172.18.0.99");
+  t.same(refused, ["default/b NameTaken", "n9 NameTaken"]);
+  t.same([...records.keys()], ["b.default.net1.default.ovn"], "its other interfaces do not wait");
+  facts.set("ips", "b.default", undefined);
+  facts.set("ips", "node-n9", undefined);
+  write("b.default");
+  t.match(facts.get("ips", "b.default"), { holder: "default/b" });
+  t.ok(records.get("node-n9"));
 });
 
 t.test("a subnet without addresses gives MACs to both kinds", async (t) => {

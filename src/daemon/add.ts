@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { CNI_ERROR, type CniResponse } from "../api/cni-message.ts";
-import { podPortName, VENDOR } from "../api/names.ts";
+import { VENDOR } from "../api/names.ts";
+import { podPortName } from "../api/port-names.ts";
 import type { Allocation } from "./allocation.ts";
 import { refuseConfusion } from "./attachment.ts";
 import {

@@ -1,19 +1,20 @@
 import { CNI_ERROR } from "../api/cni-message.ts";
-import { podPortName } from "../api/names.ts";
+import { podPortName } from "../api/port-names.ts";
 import { CniError } from "./cni-error.ts";
 import { EXTERNAL_ID, type PodPort, type Ports } from "./ports.ts";
 import type { PodRequest } from "./request.ts";
 
 /**
  * Whether a port is an interface of the network that has that provider, and so one that the network's requests may touch. Its logical
- * port's name tells: it ends in the provider, and in the interface's name besides where one pod uses a network twice.
+ * port's name tells: it is made of the provider, and of the interface's name besides where one pod uses a network twice.
  */
 export function isOfProvider({ externalIds: ids }: PodPort, provider: string): boolean {
   const owner = ids[EXTERNAL_ID.machine] ?? ids[EXTERNAL_ID.podName] ?? "";
-  const name = podPortName(owner, ids[EXTERNAL_ID.podNamespace] ?? "", provider);
+  const namespace = ids[EXTERNAL_ID.podNamespace] ?? "";
   const ifName = ids[EXTERNAL_ID.ifName];
   const has = ids[EXTERNAL_ID.ifaceId];
-  return has === name || (ifName !== undefined && has === `${name}.${ifName}`);
+  const providers = ifName === undefined ? [provider] : [provider, `${provider}.${ifName}`];
+  return providers.some((each) => has === podPortName(owner, namespace, each));
 }
 
 /**

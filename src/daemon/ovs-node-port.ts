@@ -1,4 +1,5 @@
-import { NODE_INTERFACE, nodePortName, VENDOR } from "../api/names.ts";
+import { NODE_INTERFACE, VENDOR } from "../api/names.ts";
+import { nodePortName } from "../api/port-names.ts";
 import { type InterfaceRow, VSWITCH } from "../ovsdb/generated/vswitch.ts";
 import { insert, type Mutation, mutate, type Operation, update } from "../ovsdb/operation.ts";
 

@@ -106,12 +106,13 @@ export function projectNode(node: NodeObject): NodeFact {
     if (ip?.family === 4) internal.v4 ??= ip.text;
     if (ip?.family === 6) internal.v6 ??= ip.text;
   }
-  const { name, uid } = node.metadata;
+  const { name, uid, creationTimestamp = "" } = node.metadata;
   const told = node.status?.conditions?.find(({ type }) => type === ADDRESS_CONDITION);
   return {
     key: name,
     name,
     uid,
+    created: creationTimestamp,
     ...(told && { addressProblem: { reason: told.reason ?? "", message: told.message ?? "" } }),
     internal: internal satisfies Dual<string>,
     ready: !(node.status?.conditions ?? []).some(({ type, status }) => type === "Ready" && status !== "True"),

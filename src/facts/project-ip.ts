@@ -1,6 +1,6 @@
 import { LABEL, OVN_PROVIDER } from "../api/annotations.ts";
 import type { IPSpec } from "../api/generated/ip.ts";
-import { nodePortName, podPortName } from "../api/names.ts";
+import { nodePortName, podPortName } from "../api/port-names.ts";
 import { ipText } from "../net/address.ts";
 import { parseMac } from "../net/mac.ts";
 import type { ObjectMeta } from "./meta.ts";
@@ -11,6 +11,12 @@ import type { IpFact } from "./types.ts";
  * same name. Objects of Kube-OVN have none.
  */
 export const POD_UID_ANNOTATION = "weft.kubeovn.io/pod-uid";
+
+/**
+ * The annotation on an IP object that holds the provider of the interface it is for, where its name does not say it (`podPortName`). It counts
+ * only if the name is the one that this provider makes.
+ */
+export const PROVIDER_ANNOTATION = "weft.kubeovn.io/provider";
 
 /** What {@link projectIp} reads of an IP. */
 export interface IpObject {
@@ -30,7 +36,7 @@ export function projectIp(ip: IpObject): IpFact {
     name,
     uid,
     holder: holderOf(name, spec),
-    provider: providerOf(name, spec),
+    provider: providerOf(name, spec, annotations[PROVIDER_ANNOTATION]),
     subnet: spec.subnet ?? "",
     node: spec.nodeName ?? "",
     // What is no address is none: its holder has no port until the record says one.
@@ -47,10 +53,16 @@ export function projectIp(ip: IpObject): IpFact {
   };
 }
 
-/** An object is named after the port: `<pod>.<namespace>`, and for a further interface `.<provider>` behind that. */
-function providerOf(name: string, { podName, namespace }: NonNullable<IpObject["spec"]>): string {
-  const own = podName && namespace ? `${podPortName(podName, namespace)}.` : undefined;
-  return own !== undefined && name.startsWith(own) ? name.slice(own.length) : OVN_PROVIDER;
+/** An object is named after the port: `<pod>.<namespace>`, and for a further interface `.<provider>` behind that, or a digest of all. */
+function providerOf(
+  name: string,
+  { podName, namespace }: NonNullable<IpObject["spec"]>,
+  annotated: string | undefined,
+): string {
+  if (!podName || !namespace || name === podPortName(podName, namespace)) return OVN_PROVIDER;
+  if (annotated !== undefined && name === podPortName(podName, namespace, annotated)) return annotated;
+  const own = `${podName}.${namespace}.`;
+  return name.startsWith(own) ? name.slice(own.length) : OVN_PROVIDER;
 }
 
 /** A node's IP object has no namespace and is named after its port; every other one belongs to a pod. */

@@ -58,11 +58,19 @@ export function projectVip({ metadata, spec = {}, status = {} }: VipObject): Vip
   const inForce = metadata.annotations?.[IN_FORCE_ANNOTATION] ?? "";
   const former = unread === undefined ? written : stringList(readFields(inForce)?.["selector"]);
   const labels = former?.map(readLabel);
-  const { name, uid, resourceVersion: version = "", deletionTimestamp, finalizers = [] } = metadata;
+  const {
+    name,
+    uid,
+    resourceVersion: version = "",
+    creationTimestamp = "",
+    deletionTimestamp,
+    finalizers = [],
+  } = metadata;
   return {
     key: name,
     name,
     uid,
+    created: creationTimestamp,
     version,
     deleting: deletionTimestamp !== undefined,
     finalizers,

@@ -51,6 +51,7 @@ const INDEXES = {
   securityGroupPresence: {},
   services: {},
   endpointSlices: { service: (slice) => [slice.service] },
+  namesakes: {},
   cluster: {},
 } satisfies { [K in FactKind]: Record<string, (fact: FactTypes[K]) => readonly (string | undefined)[]> };
 

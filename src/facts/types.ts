@@ -118,6 +118,8 @@ export interface VipFact {
   readonly key: string;
   readonly name: string;
   readonly uid: string;
+  /** RFC 3339; of two objects whose names run together the older has the plain one. */
+  readonly created: string;
   /** Its resource version. */
   readonly version: string;
   readonly deleting: boolean;
@@ -149,6 +151,8 @@ export interface NodeFact {
   readonly key: string;
   readonly name: string;
   readonly uid: string;
+  /** RFC 3339; of two objects whose names run together the older has the plain one. */
+  readonly created: string;
   /** Its InternalIP of each family. */
   readonly internal: Dual<string>;
   /** Whether its kubelet says that it is; true where nobody says anything. */
@@ -577,6 +581,17 @@ export interface DisputeFact {
   readonly message: string;
 }
 
+/**
+ * Which names that an object would have in the northbound database are an older one's, so that its own have a digest behind them; derived. No
+ * fact: none is, which is nearly always so. See `src/compile/namesakes.ts`.
+ */
+export interface NamesakeFact {
+  /** `subnet/<name>` (ports), `subnet-groups/<name>`, `node/<name>`, `vip/<name>` or `ippool/<name>`. */
+  readonly key: string;
+  /** What it is the name of (of groups: the node's name) → who has it, for people. */
+  readonly taken: Readonly<Record<string, string>>;
+}
+
 /** The cluster's own settings (the controller's flags): one fact, key `cluster`. */
 export interface ClusterFact {
   readonly key: "cluster";
@@ -624,6 +639,7 @@ export interface FactTypes {
   readonly securityGroupPresence: SecurityGroupPresenceFact;
   readonly services: ServiceFact;
   readonly endpointSlices: EndpointSliceFact;
+  readonly namesakes: NamesakeFact;
   readonly cluster: ClusterFact;
 }
 

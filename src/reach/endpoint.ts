@@ -1,4 +1,4 @@
-import { nodePortName } from "../api/names.ts";
+import { nodePortName } from "../api/port-names.ts";
 import type { PodFact } from "../facts/types.ts";
 import { type Ip, parseIp } from "../net/address.ts";
 import { cidrContains, parseCidr } from "../net/cidr.ts";

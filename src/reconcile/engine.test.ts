@@ -169,6 +169,7 @@ t.test("a quiet system writes nothing", async (t) => {
     key: "n",
     name: "n",
     uid: "n",
+    created: "",
     internal: {},
     ready: true,
     addresses: [],

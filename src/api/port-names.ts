@@ -1,0 +1,77 @@
+/**
+ * Names of the logical ports whose owners must know them without asking anybody: the daemon makes them for OVS, and IP objects are called so.
+ * So they depend on their parts alone, never on which other objects there are. They are Kube-OVN's wherever no other parts come to the same;
+ * otherwise a digest follows. What is ambiguous is divided so that the more usual one has the plain name:
+ *
+ * | name | may be | plain |
+ * | --- | --- | --- |
+ * | `node-x.y` | pod `node-x` in `y`; node `x.y` | the pod's |
+ * | `node-x.y.z` | pod `node-x.y` in `z`; node `x.y.z` | the node's |
+ * | `a.b.c.d` | interface of pod `a` in `b` on network `c` of `d`; pod `a.b.c` in `d` | the interface's |
+ */
+import { OVN_PROVIDER } from "./annotations.ts";
+import { digestOf } from "./name.ts";
+
+/** What the port names of nodes begin with. */
+export const NODE_PREFIX = "node-";
+
+/** What names of other ports begin with, before the first dot. */
+const U2O = "u2o-interconnection";
+const QUERIER = "mcast-querier";
+const FIRST_LABELS: ReadonlySet<string> = new Set([U2O, QUERIER, "localnet"]);
+
+/** How a name with a digest ends; no plain one does. */
+const DIGEST = /-x[0-9a-f]{20}$/;
+const DIGEST_LENGTH = 22;
+/** The longest name of an object: an RFC 1123 subdomain. */
+const LIMIT = 253;
+
+/**
+ * The logical switch port of one interface of a pod, and with it the `IP` object of that interface and the `iface-id`
+ * of the OVS port: `<pod>.<ns>` or `<pod>.<ns>.<provider>`, at most 253 characters. `owner` is the pod's name, or the virtual machine's where
+ * the pod belongs to one.
+ */
+export function podPortName(owner: string, namespace: string, provider: string = OVN_PROVIDER): string {
+  const own = provider === OVN_PROVIDER;
+  const plain = own ? `${owner}.${namespace}` : `${owner}.${namespace}.${provider}`;
+  const clear = own ? isClear(owner, namespace) : isClearFurther(owner, namespace, provider);
+  return portName(plain, clear, ["pod", owner, namespace, provider]);
+}
+
+/** Whether the name of a pod's own interface can be nothing else. */
+function isClear(owner: string, namespace: string): boolean {
+  const labels = owner.split(".");
+  if (FIRST_LABELS.has(labels[0] ?? "")) return false;
+  return labels.length === 1 || !(owner.startsWith(NODE_PREFIX) || isFurther([...labels, namespace]));
+}
+
+function isClearFurther(owner: string, namespace: string, provider: string): boolean {
+  if (owner.includes(".") || owner.startsWith(NODE_PREFIX) || FIRST_LABELS.has(owner)) return false;
+  return isFurther([owner, namespace, ...provider.split(".")]);
+}
+
+/** Whether labels may be pod, namespace, and a provider `<nad>.<ns>`, `<nad>.<ns>.ovn` or `<nad>.<ns>.ovn.<interface>`. */
+function isFurther(labels: readonly string[]): boolean {
+  if (labels.length === 4) return true;
+  return (labels.length === 5 || labels.length === 6) && labels[4] === OVN_PROVIDER;
+}
+
+/** The logical switch port of a node on the join switch, and its `IP` object: `node-<node>`. */
+export function nodePortName(node: string): string {
+  return portName(`${NODE_PREFIX}${node}`, node.split(".").length !== 2, ["node", node]);
+}
+
+/** The `IP` object of a subnet's underlay-to-overlay router port: `u2o-interconnection.<vpc>.<subnet>`. */
+export function u2oIpName(vpc: string, subnet: string): string {
+  return portName(`${U2O}.${vpc}.${subnet}`, !vpc.includes(".") && !subnet.includes("."), ["u2o", vpc, subnet]);
+}
+
+/** The `IP` object of a subnet's multicast querier: `mcast-querier.<subnet>`. */
+export function multicastQuerierName(subnet: string): string {
+  return portName(`${QUERIER}.${subnet}`, true, ["mcast", subnet]);
+}
+
+function portName(plain: string, clear: boolean, parts: readonly string[]): string {
+  if (clear && plain.length <= LIMIT && !DIGEST.test(plain)) return plain;
+  return `${plain.slice(0, LIMIT - DIGEST_LENGTH).replace(/[-.]+$/, "")}-x${digestOf(parts)}`;
+}
