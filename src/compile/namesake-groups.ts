@@ -106,7 +106,7 @@ function addGroup(
       : {
           about: namesakeKey.subnetGroups(subnet.name),
           role: node.name,
-          created: subnet.created > node.created ? subnet.created : node.created,
+          created: [subnet.created, node.created].sort()[1] ?? "",
           text: `subnet "${subnet.name}" on node "${node.name}"`,
         };
   const claims = names.get(name.plain) ?? [];

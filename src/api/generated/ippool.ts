@@ -15,7 +15,8 @@ export interface IPPoolSpec {
   readonly namespaces?: readonly string[];
   /**
    * Whether OVN gets an address set with the pool's addresses, for use in `policyRoutes` and `acls`: `$<name>`, with
-   * dots for the dashes of the pool's name.
+   * dots for the dashes of the pool's name, and `_` before a digit at its beginning. Where an older pool has that name,
+   * a digest follows, and the condition `Ready` says how the set is called.
    */
   readonly enableAddressSet?: boolean;
 }
