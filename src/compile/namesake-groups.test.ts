@@ -51,7 +51,7 @@ t.test("groups that come to one name are found as by comparing all", async (t) =
     fc.property(several, several, (subnets, nodes) => {
       const found = groupNamesakes(subnets, nodes);
       const roles = Object.fromEntries([...found].map(([about, taken]) => [about, Object.keys(taken).sort()]));
-      t.strictSame(new Map(Object.entries(roles).sort()), new Map(Object.entries(naive(subnets, nodes)).sort()));
+      t.same(roles, naive(subnets, nodes));
     }),
     { numRuns: 1000 },
   );

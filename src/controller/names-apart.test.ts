@@ -109,7 +109,7 @@ class World {
     t.same([...new Set(names)].sort(), names.sort(), "no two ports have one name, be they a router's or a switch's");
     for (const router of this.server.rows(OVN_NB, "Logical_Router")) {
       const own = subnets.filter(({ spec }) => spec.vpc === router.name);
-      const networks = router.ports.map((port) => routers.get(port)?.networks.join()).sort();
+      const networks = router.ports.map((port) => routers.get(port)?.networks.join() ?? "no port").sort();
       const wanted = own.map(({ spec }) => `${spec.gateway}/${spec.cidrBlock?.split("/")[1]}`).sort();
       t.same(networks, wanted, `router ${router.name} has the ports of its subnets`);
       for (const { metadata, spec } of own) {

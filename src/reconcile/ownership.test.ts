@@ -71,7 +71,7 @@ function rig() {
   facts.subscribe((change) => engine.noteFact(change));
   const members = (name: string): readonly unknown[] =>
     ((database.get("Switch", rowUuid("Switch", name))?.["ports"] ?? []) as readonly string[])
-      .map((uuid) => database.get("Port", uuid)?.["of"])
+      .map((uuid) => String(database.get("Port", uuid)?.["of"]))
       .sort();
   return { facts, database, engine, offered, failures, members, timers };
 }
