@@ -1,5 +1,5 @@
 import { NODE_INTERFACE } from "../api/names.ts";
-import type { Address } from "../netlink/addresses.ts";
+import { type Address, deleteAddress, ensureAddress } from "../netlink/addresses.ts";
 import {
   ensureRoute,
   listRoutes,
@@ -49,7 +49,14 @@ export function ensureKernelRoutes(
     };
     for (const route of [connected, local]) {
       if (present.some((candidate) => serves(candidate, route))) continue;
-      ensureRoute(host, route);
+      if (ip.family === 6 && route === local) {
+        // The kernel alone can make this one such that it goes with the address.
+        const address = { index, address: ip.text, prefix: cidr.prefix };
+        deleteAddress(host, address);
+        ensureAddress(host, { ...address, noDad: true });
+      } else {
+        ensureRoute(host, route);
+      }
       repairs.push(`route ${route === local ? "local " : ""}${route.destination} dev ${NODE_INTERFACE}`);
     }
   }

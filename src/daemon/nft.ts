@@ -111,10 +111,18 @@ export class HostRules {
       this.#suspect = false;
       if ((await this.#nft.list()) === applied.listing) return false;
     }
+    const known = applied?.script === script ? applied.listing : undefined;
     this.#applied = undefined;
-    await this.#nft.apply(script);
-    this.#applied = { script, listing: await this.#nft.list() };
+    let listing = await this.#put(script);
+    // Changed again before it was listed: what is there now is not what the script makes.
+    if (known !== undefined && listing !== known) listing = await this.#put(script);
+    this.#applied = { script, listing };
     return true;
+  }
+
+  async #put(script: string): Promise<string> {
+    await this.#nft.apply(script);
+    return await this.#nft.list();
   }
 
   /** Stops watching. The rules stay. */

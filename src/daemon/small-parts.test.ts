@@ -119,6 +119,24 @@ t.test(
   },
 );
 
+t.test("rules that are changed again just as they are put back are not taken for ours", async (t) => {
+  const nft = new FakeNftables();
+  const rules = new HostRules(nft);
+  await rules.ensure("a");
+  nft.change("");
+  // The first list finds that they were deleted, the second comes after they were put back.
+  const list = nft.list.bind(nft);
+  let lists = 0;
+  nft.list = async () => {
+    lists += 1;
+    if (lists === 2) nft.change("flushed");
+    return await list();
+  };
+  await rules.ensure("a");
+  t.equal(nft.table, "a");
+  t.equal(await rules.ensure("a"), false);
+});
+
 t.test("a loop runs once for many triggers and again for one that came meanwhile", async (t) => {
   let runs = 0;
   const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
