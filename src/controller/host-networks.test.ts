@@ -1,6 +1,9 @@
 import type { NetworkInterfaceInfo } from "node:os";
+import { networkInterfaces } from "node:os";
+import { Command } from "commander";
 import t from "tap";
 import { hostNetworks } from "./host-networks.ts";
+import { readSettings, withSettings } from "./settings.ts";
 
 const entry = (cidr: string, internal = false) => ({ cidr, internal }) as NetworkInterfaceInfo;
 
@@ -18,3 +21,14 @@ t.test(
     );
   },
 );
+
+t.test("nodes' networks are those that are named, and those of this host where none is", async (t) => {
+  const read = (...args: string[]) => {
+    const command = withSettings(new Command().exitOverride().configureOutput({ writeErr: () => undefined }), {});
+    return readSettings(command.parse(args, { from: "user" }), {}).nodeCidrs;
+  };
+  t.same(read("--node-cidrs=172.18.0.0/16, fd00:172:18::/64"), ["172.18.0.0/16", "fd00:172:18::/64"]);
+  t.same(read("--node-cidrs="), hostNetworks(networkInterfaces()), "as the chart writes an empty list");
+  t.same(read(), hostNetworks(networkInterfaces()));
+  t.throws(() => read("--node-cidrs=172.18.0.0"), { message: /not a CIDR/ });
+});

@@ -51,15 +51,14 @@ function cidrs(text: string): string {
   return text;
 }
 
-/** `undefined` for an empty list. */
-function cidrList(text: string): readonly string[] | undefined {
+function cidrList(text: string): readonly string[] {
   const list = text
     .split(",")
     .map((part) => part.trim())
     .filter((part) => part !== "");
   const wrong = list.find((part) => parseCidr(part) === undefined);
   if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" is not a CIDR.`);
-  return list.length === 0 ? undefined : list;
+  return list;
 }
 
 function port(text: string): number {
@@ -175,7 +174,7 @@ export function readSettings(command: Command, environment: Readonly<Record<stri
     nodeSwitch: flags["nodeSwitch"] ?? JOIN_SUBNET,
     nodeSwitchCidr: flags["nodeSwitchCidr"] ?? "",
     serviceCidr: flags["serviceClusterIpRange"] ?? "",
-    nodeCidrs: flags.nodeCidrs ?? hostNetworks(networkInterfaces()),
+    nodeCidrs: flags.nodeCidrs?.length ? flags.nodeCidrs : hostNetworks(networkInterfaces()),
     nodePorts: flags.serviceNodePortRange ?? DEFAULT_NODE_PORTS,
     dnsServers: flags["dnsServers"] ?? "",
     dnsService: flags["dnsService"] ?? "",
