@@ -10,7 +10,7 @@ import { FragmentBuilder } from "./fragment-builder.ts";
 import { interfaceOf, mayHave, type PodInterface, toldProviders } from "./pod-interfaces.ts";
 import { addPort, type PortInput, resultsOf } from "./pod-port.ts";
 import { missingSecurityGroups, reportMissingGroups } from "./pod-security-groups.ts";
-import { isRetained } from "./retention.ts";
+import { isRetained, mayBeKept } from "./retention.ts";
 import { NO_SHARED, sharedAddresses } from "./shared-addresses.ts";
 
 /** One interface: the record of its address, and who has it. */
@@ -85,7 +85,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
       if (pod === undefined || !pod.alive) {
         // What is kept is kept until a user deletes it.
         const kept = (ip.reserved || retained) && !ip.deleting;
-        if (!kept) effects.push(releaseIp(ip, ip.podType !== "" && !ip.deleting && !dropped));
+        if (!kept) effects.push(releaseIp(ip, mayBeKept(ip) && !ip.deleting && !dropped));
         continue;
       }
       const own = ip.podUid === pod.uid || ip.podUid === "";

@@ -12,7 +12,8 @@ export function ordinalOf(podName: string): { readonly set: string; readonly ord
  * among its replicas, and a virtual machine's, as long as the machine exists (`ClusterFact` may say that they keep none). The owner is known by its
  * name, not by its UID: one that is made anew while its pods live on (`kubectl delete --cascade=orphan`), is restored from a backup or is replaced to
  * change what cannot be changed has the addresses of the former one, as far as those have not been given back by then. A pod of it that asks
- * for something else does not take such an address over. Addresses that a user reserved are never given back and are no business of this.
+ * for something else does not take such an address over. A record that does not say of what kind its pod was may be of an orphan that the set has adopted
+ * since, while no controller led (as after a backup was restored): it counts by its name. Addresses that a user reserved are never given back and are no business of this.
  */
 export function isRetained(reader: FactReader, ip: IpFact): boolean {
   const [namespace = "", podName = ""] = ip.holder.split("/");
@@ -21,12 +22,16 @@ export function isRetained(reader: FactReader, ip: IpFact): boolean {
     const machine = reader.get("machines", ip.holder);
     return machine !== undefined && !machine.deleting;
   }
-  if (ip.podType !== "StatefulSet") return false;
   const place = ordinalOf(podName);
   if (place === undefined) return false;
   const set = reader.get("statefulSets", `${namespace}/${place.set}`);
   if (set === undefined || set.deleting) return false;
   return place.ordinal >= set.start && place.ordinal < set.start + set.replicas;
+}
+
+/** Whether the API server itself is to be asked before an address goes: a StatefulSet or machine may keep it, and informers lag. */
+export function mayBeKept({ holder, podType }: IpFact): boolean {
+  return podType !== "" || ordinalOf(holder.split("/")[1] ?? "") !== undefined;
 }
 
 /** Kube-OVN's mark (`IP.spec.podType`) on addresses that outlive their pod; "" where a pod has no owner that would keep them. */

@@ -367,6 +367,25 @@ t.test("a StatefulSet's addresses outlive their pods as long as the set counts t
   t.equal(released(), true, "a user deletes the record");
 });
 
+t.test(
+  "the address of a pod that a StatefulSet has adopted while nobody led is kept for it: its name tells",
+  async (t) => {
+    const facts = sampleFacts();
+    facts.set("pods", "default/a", undefined);
+    const ip = facts.get("ips", "a.default");
+    if (ip) facts.set("ips", "a.default", { ...ip, holder: "default/web-3", podType: "" });
+    const effects = () => {
+      const input = podUnit.read(facts, "default/web-3");
+      return input ? podUnit.compile(input).effects : [];
+    };
+    t.match(effects(), [{ kind: "release-ip", confirm: true }], "the informer may be the last to hear of the set");
+    facts.set("statefulSets", "default/web", { key: "default/web", replicas: 4, start: 0, deleting: false });
+    t.same(effects(), []);
+    facts.set("statefulSets", "default/web", { key: "default/web", replicas: 3, start: 0, deleting: false });
+    t.match(effects(), [{ kind: "release-ip" }], "scaled below it");
+  },
+);
+
 t.test("an address follows its pod to the StatefulSet that adopts it", async (t) => {
   const facts = sampleFacts();
   const pod = facts.get("pods", "default/a");

@@ -233,7 +233,7 @@ export class Picture {
           metadata.deletionTimestamp === undefined,
       );
     }
-    if (ip.podType !== "StatefulSet") return false;
+    // By its name: a record may lack the mark of a set that has adopted its pod while nobody led.
     const set = this.sets.find(
       ({ metadata }) => metadata.namespace === ip.namespace && ip.podName.startsWith(`${metadata.name}-`),
     );
