@@ -64,6 +64,19 @@ export async function sendDatagram(
 }
 
 /**
+ * Sends to the end of a node's tunnels what another node would send there for a pod: a datagram of 5 bytes from the address that a pod
+ * sees of itself, to `port` of the pod with this MAC and IPv4 address, for many a logical port. Resolves when all is sent.
+ */
+export async function sendThroughTunnel(
+  netns: string,
+  tunnelEnd: string,
+  pod: { readonly mac: string; readonly address: string },
+  port: number,
+): Promise<void> {
+  await end(await start(netns, ["tunnel", tunnelEnd, pod.mac, pod.address, `${port}`]));
+}
+
+/**
  * Sends datagrams from a network namespace to all of `addresses` in turn, as fast as `perMs` a millisecond, and waits for no answer, until
  * it is stopped; `stop` returns how many were sent.
  */

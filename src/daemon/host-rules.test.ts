@@ -47,6 +47,20 @@ const cidr = fc
   .tuple(fc.bigInt({ min: 0n, max: 0xffffffffn }), fc.integer({ min: 4, max: 32 }))
   .map(([value, prefix]) => parseCidr(`${[24n, 16n, 8n, 0n].map((s) => (value >> s) & 0xffn).join(".")}/${prefix}`)!);
 
+t.test(
+  "what pods send to tunnels and OVN's databases is dropped, on this node and on its way to another, before all else",
+  async (t) => {
+    for (const [name, input] of Object.entries(CASES)) {
+      for (const hook of ["input", "forward"]) {
+        const lines = compileHostRules(input).split("\n");
+        const rules = lines.slice(lines.findIndex((line) => line.includes(`hook ${hook} `)) + 1);
+        t.match(rules[0], /iifname "ovn0" .*udp dport 6081 counter drop/, `${name}: tunnels, ${hook}`);
+        t.match(rules[1], /iifname "ovn0" .*tcp dport \{ 6641, 6642 \} counter drop/, `${name}: databases, ${hook}`);
+      }
+    }
+  },
+);
+
 t.test("no named set is used: nft 1.0 crashes on those of nft 1.1, and kube-proxy may bring nft 1.0", async (t) => {
   for (const input of Object.values(CASES)) t.notMatch(compileHostRules(input), /^\s*(set|map) |@/m);
 });

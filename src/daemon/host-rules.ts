@@ -35,9 +35,14 @@ export function compileHostRules(input: HostRulesInput): string {
     `table ${HOST_TABLE} {}`,
     `delete table ${HOST_TABLE}`,
     `table ${HOST_TABLE} {`,
-    "  # Counts only: no table can undo another one's drop.",
+    "  chain input {",
+    "    type filter hook input priority filter; policy accept;",
+    ...notForPods(""),
+    "  }",
     "  chain forward {",
     "    type filter hook forward priority filter; policy accept;",
+    ...notForPods(`oifname != "${NODE_INTERFACE}" `),
+    "    # The rest counts only: no table can undo another one's drop.",
     ...families.flatMap((family) => {
       const cluster = addresses(family, input.cluster);
       return [
@@ -60,6 +65,24 @@ export function compileHostRules(input: HostRulesInput): string {
     "}",
     "",
   ].join("\n");
+}
+
+/**
+ * What listens on nodes and asks nobody who they are. Open vSwitch takes whatever comes to it from another node's address for what that node's logical
+ * switches have let through, for any port of any VPC (Geneve, RFC 8926), and on its way out a pod gets its node's address. Who reaches the databases can
+ * write what all nodes do. What nodes themselves send does not come by `ovn0`, and pods may send each other what they like.
+ */
+const TRUSTING = [
+  { what: "tunnels", match: "udp dport 6081" },
+  { what: "OVN's databases", match: "tcp dport { 6641, 6642 }" },
+] as const;
+
+/** After translation, so whatever address was asked for; and after defragmentation. */
+function notForPods(condition: string): readonly string[] {
+  return TRUSTING.map(
+    ({ what, match }) =>
+      `    iifname "${NODE_INTERFACE}" ${condition}${match} counter drop comment "${what} are not for pods"`,
+  );
 }
 
 const TRANSPORT = "meta l4proto { tcp, udp, sctp }";

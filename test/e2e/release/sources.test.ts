@@ -1,7 +1,8 @@
 import t from "tap";
+import { linksOf } from "../../../hack/lab/topology.ts";
 import { podNetns } from "../../../hack/probe/pods.ts";
 import { ping } from "../../../hack/probe/probe.ts";
-import { receiver, sendDatagram } from "../../../hack/probe/stream.ts";
+import { receiver, sendDatagram, sendThroughTunnel } from "../../../hack/probe/stream.ts";
 import { HAIRPIN_SOURCE } from "../../../src/api/names.ts";
 import { PODS } from "../../../src/kube/resources.ts";
 import type { Thing } from "../objects.ts";
@@ -84,6 +85,22 @@ t.test("nobody is taken for a node, a gateway or itself by the source it writes"
       t.ok((await ping(inNode(world, first), address)).ok, `${first} to ${address}`);
       t.notOk((await ping(inNode(world, second), address, 1)).ok, `${second} to ${address}`);
     }
+  });
+  await t.test("no pod speaks as a node to another one's tunnels, nor to OVN's databases", async (t) => {
+    // A pod that no policy is about: to be told apart is only who has let the packet through.
+    const listener = await receiver(netns(near), PORT);
+    const mac = String(near.metadata.annotations?.["ovn.kubernetes.io/mac_address"]);
+    for (const { address } of linksOf(first)) {
+      for (const from of [far, near]) {
+        await sendThroughTunnel(netns(from), address.v4, { mac, address: addressesOf(near)[0] }, PORT);
+        for (const port of [6641, 6642]) {
+          const { code } = await inPod(from)(["curl", "-s", "--connect-timeout", "1", `http://${address.v4}:${port}`]);
+          t.equal(code, 28, `${from.metadata.name} to ${address.v4}:${port}: no answer in time`);
+        }
+      }
+    }
+    await sendDatagram(netns(far), "", addressesOf(near)[0], PORT, 9);
+    t.same(await listener.stop(), [`${addressesOf(far)[0]} 9`]);
   });
   await t.test("a pod that asks for an address of the nodes' subnet is told that it is for nodes", async (t) => {
     await world.kube.create(PODS, idlePod(NAMESPACE, "passing", first, placedIn("join")));
