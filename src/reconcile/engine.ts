@@ -10,7 +10,7 @@ import { type DatabaseView, type Plan, planChanges, planSize } from "./plan.ts";
 import { OWNER_KEY } from "./sweep.ts";
 import type { Timers } from "./timers.ts";
 import { Touched } from "./touched.ts";
-import type { Tracker } from "./tracker.ts";
+import type { Compiled, Tracker } from "./tracker.ts";
 
 /**
  * What a commit may come to.
@@ -43,7 +43,10 @@ export interface EngineOptions<E extends Effect> {
   /** `renew`: what was carried out of them has been undone since. */
   readonly offerEffects: (unit: string, effects: readonly E[], renew: boolean) => void;
   readonly timers: Timers;
-  /** A unit whose rows the database refuses or cannot hold, or that wants a row of another unit; it is tried again by itself. */
+  /**
+   * A unit whose rows the database refuses or cannot hold, or that wants a row of another unit; it is tried again by itself. Or one that cannot be
+   * compiled: when what it has read changes.
+   */
   readonly onUnitFailure: (unit: string, error: Error) => void;
   readonly onDeposed: () => void;
   /** Called after each committed transaction: its plan, the number of units, the repairs in it, and how long it took in ms. */
@@ -271,13 +274,27 @@ export class Engine<E extends Effect> {
   }
 
   #compile(unit: string): void {
-    const { changed, fragment } = this.#options.tracker.compile(unit);
+    const compiled = this.#tryToCompile(unit);
+    if (compiled === undefined) return;
+    const { changed, fragment } = compiled;
     if (!changed) {
       if (this.#offerLater(unit)) this.#renewed.add(unit);
       return;
     }
     this.stats.compiled++;
     this.#place(unit, fragment === undefined ? undefined : signed(unit, fragment));
+  }
+
+  /** One unit that cannot be compiled must not stop the others: it stays as it was, and says so. */
+  #tryToCompile(unit: string): Compiled<E> | undefined {
+    try {
+      return this.#options.tracker.compile(unit);
+    } catch (cause) {
+      this.stats.failures++;
+      const why = cause instanceof Error ? cause.message : String(cause);
+      this.#options.onUnitFailure(unit, new Error(`it cannot be compiled (${why})`, { cause }));
+      return undefined;
+    }
   }
 
   /** Puts a fragment into the desired state, and then those that had to wait for a row which it has no more. */

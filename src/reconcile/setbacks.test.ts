@@ -243,3 +243,50 @@ t.test("a row that the database refuses does not come along with the edge of ano
     "it brings the edge itself",
   );
 });
+
+t.test("a unit that cannot be read or compiled stays as it was, says so, and does not stop the others", async (t) => {
+  for (const part of ["read", "compile"] as const) {
+    const facts = new FactStore();
+    const database = new MemoryDatabase();
+    const failures: string[] = [];
+    const kind = {
+      ...portKind,
+      [part]: (...given: [never, never]) => {
+        const { mac } = portKind.read(facts, "p1") ?? {};
+        const about = part === "read" ? given[1] : (given[0] as { readonly name: string }).name;
+        if (about === "p1" && mac === "no text") throw new TypeError("mac.trim is not a function");
+        return portKind[part](...given);
+      },
+    } as typeof portKind;
+    const engine = new Engine<SaidEffect>({
+      tracker: new Tracker<SaidEffect>([switchKind, kind], facts, switchesAndPorts),
+      view: database,
+      commit: (plan) => database.commit(plan),
+      whenReady: () => Promise.resolve(),
+      offerEffects: () => undefined,
+      timers: new ManualTimers(),
+      onUnitFailure: (unit, error) => failures.push(`${unit}: ${error.message}`),
+      onDeposed: () => undefined,
+    });
+    database.onChanges = (changes) => engine.noteDatabase(changes);
+    facts.subscribe((change) => engine.noteFact(change));
+    const macOf = (name: string): unknown => database.get("Port", rowUuid("Port", name))?.["mac"];
+    setSwitch(facts, "s");
+    setPort(facts, "p1", { switch: "s", mac: "1" });
+    engine.start();
+    await engine.whenIdle();
+    setPort(facts, "p1", { switch: "s", mac: "no text" });
+    setPort(facts, "p2", { switch: "s", mac: "2" });
+    await engine.whenIdle();
+    t.equal(macOf("p1"), "1", `${part}: as it was`);
+    t.equal(macOf("p2"), "2", "the other one is there");
+    t.same(failures, ["port:p1: it cannot be compiled (mac.trim is not a function)"]);
+    setPort(facts, "p1", { switch: "s", mac: "1" });
+    setPort(facts, "p1", { switch: "s", mac: "3" });
+    await engine.whenIdle();
+    t.equal(macOf("p1"), "3", "and it goes on when what it reads has changed");
+    facts.set("pods", "p1", undefined);
+    await engine.whenIdle();
+    t.equal(macOf("p1"), undefined);
+  }
+});

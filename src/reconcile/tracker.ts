@@ -6,6 +6,9 @@ import { samePlain } from "../unit/plain.ts";
 /** Which unit a fact stands for by its mere existence: a pod fact makes a pod unit. */
 export type RootsOf = (change: FactChange) => readonly { readonly kind: string; readonly key: string }[];
 
+/** In place of the input of a unit that could not be read or compiled: it is like no other. */
+const FAILED = Symbol("failed");
+
 /** What came of compiling one unit. `changed` is false where the input was as before, and the fragment with it. */
 export interface Compiled<E extends Effect> {
   readonly changed: boolean;
@@ -80,22 +83,35 @@ export class Tracker<E extends Effect> {
     return undefined;
   }
 
-  /** Reads and, if its input changed, compiles a unit. */
+  /**
+   * Reads and, if its input changed, compiles a unit. What these throw is thrown on: a fault of ours, with an input that nobody has thought of.
+   * The unit is compiled again when something changes that it has read.
+   */
   compile(unit: string): Compiled<E> {
     const { kind: kindName, key } = splitUnitId(unit);
     const kind = this.#kinds.get(kindName);
     if (kind === undefined) return { changed: false, fragment: undefined };
     const seen = new Set<string>();
-    const input: unknown = kind.read(recordingReader(this.#facts, seen), key);
     const known = this.#known.get(unit);
-    this.#depend(unit, known?.dependencies, input === undefined ? undefined : seen);
+    let input: unknown = FAILED;
+    try {
+      input = kind.read(recordingReader(this.#facts, seen), key);
+    } finally {
+      this.#depend(unit, known?.dependencies, input === undefined ? undefined : seen);
+      if (input === FAILED) this.#known.set(unit, { dependencies: seen, input });
+    }
     if (input === undefined) {
       this.#known.delete(unit);
       return { changed: true, fragment: undefined };
     }
+    if (known !== undefined && samePlain(known.input, input)) {
+      this.#known.set(unit, { dependencies: seen, input });
+      return { changed: false, fragment: undefined };
+    }
+    this.#known.set(unit, { dependencies: seen, input: FAILED });
+    const fragment = kind.compile(input);
     this.#known.set(unit, { dependencies: seen, input });
-    if (known !== undefined && samePlain(known.input, input)) return { changed: false, fragment: undefined };
-    return { changed: true, fragment: kind.compile(input) };
+    return { changed: true, fragment };
   }
 
   #depend(unit: string, before: ReadonlySet<string> | undefined, after: ReadonlySet<string> | undefined): void {
