@@ -1,7 +1,9 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
+import { judgeAnnotations, NAMESPACE_RULES } from "../facts/annotation-rules.ts";
 import { projectPod } from "../facts/project-core.ts";
 import { projectIpPool, projectVip } from "../facts/project-pool.ts";
+import { projectSubnet } from "../facts/project-subnet.ts";
 import { type FactReader, FactStore } from "../facts/store.ts";
 import { formatFragment } from "../reconcile/text.ts";
 import type { DesiredRow } from "../unit/fragment.ts";
@@ -27,6 +29,7 @@ import {
   addVpc,
   NETWORK_CONFIG,
   sampleFacts,
+  settleSubnets,
 } from "./testing.ts";
 import { rootsOf, UNIT_KINDS } from "./units.ts";
 import { vipUnit } from "./vip.ts";
@@ -334,6 +337,26 @@ t.test("a namespace learns its subnets: those bound to it, else the default one"
   addSubnet(facts, "s3", { cidrBlock: "10.23.0.0/24", namespaces: ["other"] });
   golden(t, "namespace-bound", namespaceUnit, facts, "default");
 });
+
+t.test(
+  "no admission policy refuses what is written on a Namespace, also of a subnet that is kept closed",
+  async (t) => {
+    const facts = sampleFacts();
+    const spec = { cidrBlock: "10.24.0.0/24,fd24::/112", namespaces: ["default"] };
+    addSubnet(facts, "closed", spec);
+    // A record of an earlier version does not know the exclusions.
+    const annotations = { "weft.kubeovn.io/in-force": "10.24.0.0/24,fd24::/112 10.24.0.1,fd24::1" };
+    const metadata = { name: "closed", uid: "uid-closed", generation: 2, annotations };
+    const unreadable = { ...spec, excludeIps: ["10.24.0.9..10.24.0.2"] };
+    facts.set("subnetSpecs", "closed", projectSubnet({ metadata, spec: unreadable }));
+    settleSubnets(facts);
+    const input = namespaceUnit.read(facts, "default");
+    const [effect] = input ? namespaceUnit.compile(input).effects : [];
+    const written = effect?.kind === "annotate" ? effect.annotations : {};
+    t.equal(written["ovn.kubernetes.io/exclude_ips"], "10.24.0.0/24,fd24::/112");
+    t.same(judgeAnnotations(written as Record<string, string>, NAMESPACE_RULES).mistakes, []);
+  },
+);
 
 t.test("a StatefulSet's addresses outlive their pods as long as the set counts them among its replicas", async (t) => {
   const facts = sampleFacts();

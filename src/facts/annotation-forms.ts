@@ -139,16 +139,17 @@ export const CIDRS: Form = {
   cel: "v.split(';').all(s, s.split(',').all(c, c.trim() == '' || isCIDR(c.trim())))",
 };
 
-/** The excluded addresses of subnets. */
+/** The excluded addresses of subnets: a CIDR is there where the controller keeps a whole subnet closed. */
 export const RANGES: Form = {
-  wanted: 'addresses and ranges "a..b", those of one subnet with commas, subnets with semicolons',
+  wanted: 'addresses, ranges "a..b" and CIDRs, those of one subnet with commas, subnets with semicolons',
   limit: 4096,
   unjudged: true,
   accepts: (value) =>
     split(value, /[;,]/).every(
-      (member) => member === "" || (split(member, "..").length <= 2 && split(member, "..").every(isIp)),
+      (member) =>
+        member === "" || isCidr(member) || (split(member, "..").length <= 2 && split(member, "..").every(isIp)),
     ),
-  cel: "v.split(';').all(s, s.split(',').all(r, r.trim() == '' || r.split('..').size() <= 2 && r.split('..').all(a, isIP(a.trim()))))",
+  cel: "v.split(';').all(s, s.split(',').all(r, r.trim() == '' || isCIDR(r.trim()) || r.split('..').size() <= 2 && r.split('..').all(a, isIP(a.trim()))))",
 };
 
 /** RFC 8259, in the syntax of regular expressions: what stands for itself, and what one object holds whose values are no lists. */
@@ -165,7 +166,8 @@ export const ROUTES: Form = pattern(
   { limit: 4096, unjudged: true },
 );
 
-const SELECTION = `[ ]*(${NAME}/)?${NAME}(@[^\\]\\[{}"@/:, \\t\\n\\r]{1,15})?[ ]*`;
+/** With any blanks around it, as Multus takes it: people write a network a line. */
+const SELECTION = `${BLANK}(${NAME}/)?${NAME}(@[^\\]\\[{}"@/:, \\t\\n\\r]{1,15})?${BLANK}`;
 
 /** The two forms of network selections; of the one in JSON its words are looked at, not how they stand together. */
 export const NETWORKS: Form = pattern(

@@ -114,7 +114,7 @@ export const POD_SAMPLES: Readonly<Record<string, Samples>> = {
   [`${OVN}/bgp`]: ANNOUNCED,
   "k8s.v1.cni.cncf.io/networks": {
     good: [
-      ...["", "net1", "net1,tenant/net2@eth1", " net1 , net2 ", "net1@br-ex.1"],
+      ...["", "net1", "net1,tenant/net2@eth1", " net1 , net2 ", "net1@br-ex.1", "net1,\n  tenant/net2,\n\tnet3\r\n"],
       ...[
         "[]",
         '[{"name":"net1","namespace":"tenant","ips":["10.16.0.9/16"],"cni-args":{"a":[1,true,null,-1.5e3]}}]',
@@ -132,6 +132,7 @@ export const POD_SAMPLES: Readonly<Record<string, Samples>> = {
       '{"name":"net1"}',
       '"net1"',
       "net1;net2",
+      "net1\nnet2",
       "net1@a23456789012345678",
     ],
   },
@@ -145,8 +146,8 @@ export const NAMESPACE_SAMPLES: Readonly<Record<string, Samples>> = {
     bad: ["10.16.0.0", "10.16.0.0/33", "10.16.0.0/16 10.17.0.0/16"],
   },
   [`${OVN}/exclude_ips`]: {
-    good: ["", "10.16.0.1", "10.16.0.1,10.16.0.5..10.16.0.9;fd00::1"],
-    bad: ["10.16.0.300", "10.16.0.1-10.16.0.5", "10.16.0.1..10.16.0.2..10.16.0.3", "10.16.0.0/28"],
+    good: ["", "10.16.0.1", "10.16.0.1,10.16.0.5..10.16.0.9;fd00::1", "10.16.0.0/28,fd00::/112;10.17.0.1"],
+    bad: ["10.16.0.300", "10.16.0.1-10.16.0.5", "10.16.0.1..10.16.0.2..10.16.0.3", "10.16.0.0/33"],
   },
 };
 
