@@ -8,7 +8,9 @@ import type { Timers } from "../reconcile/timers.ts";
 const PATIENCE_MS = 5_000;
 /** A pod that stays so is looked at again after twice as long each time, up to this. */
 const MOST_MS = 300_000;
-/** So many pods are tried again at once, and so many of them named in the log. */
+/** They are looked through once in so many ms at most: many may become due one after the other. */
+const PACE_MS = 1_000;
+/** So many pods are tried again at once, and so many of them named in the log; those beyond have their turn next time. */
 const LIMIT = 100;
 const NAMED = 5;
 
@@ -18,7 +20,7 @@ export interface UnservedOptions {
   readonly clock: Timers & { readonly now: () => number };
   /** Whether an interface of the pod was refused an address, and an Event says why. */
   readonly isTold: (pod: PodFact, provider: string) => boolean;
-  /** Pods that nobody has served and told why; `count` may be more than are named. */
+  /** Pods that nobody has served and told why; `count` may be more than are named. Once a second at most. */
   readonly report: (pods: readonly PodFact[], count: number) => void;
   /** Try again to serve it. */
   readonly retry: (pod: PodFact) => void;
@@ -38,7 +40,7 @@ interface Entry {
  */
 export class Unserved {
   readonly #options: UnservedOptions;
-  /** Key → pods that are not served, in the order in which they became so. */
+  /** Key → pods that are not served, in the order in which they became so, those behind that were tried again. */
   readonly #entries = new Map<string, Entry>();
   #timer: { readonly at: number; readonly cancel: () => void } | undefined;
   #active = false;
@@ -121,18 +123,24 @@ export class Unserved {
       if (entry.due <= now && missing.every((provider) => isTold(pod, provider))) {
         // It waits for a cause, and begins anew when there is one (`decided`).
         entry.due = Number.POSITIVE_INFINITY;
-      } else if (entry.due <= now) {
+      } else if (entry.due <= now && found.length < LIMIT) {
         found.push(pod);
         entry.delay = Math.min(entry.delay * 2, MOST_MS);
         entry.due = now + entry.delay;
       }
       next = Math.min(next, entry.due);
     }
-    if (next < Number.POSITIVE_INFINITY) this.#arm(next);
+    // Behind the others, so that these have their turn too.
+    for (const { key } of found) {
+      const entry = this.#entries.get(key);
+      this.#entries.delete(key);
+      if (entry !== undefined) this.#entries.set(key, entry);
+    }
+    if (next < Number.POSITIVE_INFINITY) this.#arm(Math.max(next, now + PACE_MS));
     if (found.length === 0) return;
     this.#count += found.length;
     report(found.slice(0, NAMED), found.length);
-    for (const pod of found.slice(0, LIMIT)) retry(pod);
+    for (const pod of found) retry(pod);
   }
 }
 
