@@ -14,7 +14,7 @@ const TIERS_BEFORE_LAST = [0, 1, 2] as const;
  * What holds for all pods of a node while there are policies, as ACLs of the node's group, whose name is `group`.
  * @param internal those of the node's own addresses that count.
  *
- * **Their own node reaches them** whatever policies say, and is reached: kubelet's probes come from there (NetworkPolicy, "The behavior of to
+ * **Their own node reaches them** whatever policies say, and is reached whatever NetworkPolicies say: kubelet's probes come from there (NetworkPolicy, "The behavior of to
  * and from selectors"). Kube-OVN's priority. It is not believed by its address alone: it comes through the router, and no pod's switch lets a node's
  * address out (`subnet-sources.ts`). IPv6's neighbour discovery needs no such rule: ovn-northd lets it through where there is
  * any `allow-related`. **So do they themselves** through a Service, from an address that no port may send from; on its way out such a packet is
@@ -63,10 +63,13 @@ export function compileNodeAcls(
     for (const tier of [2, 3] as const) {
       add(word, "to-lport", tier, 3000, fromNode, "allow-related");
       add(`itself-${word}`, "to-lport", tier, 3000, `${word}.src == ${HAIRPIN_SOURCE[family]}`, "allow-related");
-      add(word, "from-lport-after-lb", tier, 3000, `${word}.dst == ${nodes}`, "allow-related");
     }
-    // What NetworkPolicies say of what leaves a pod is in the tier before, see `compileAcls`.
-    add(word, "from-lport-after-lb", 1, 3000, `${word}.dst == ${nodes}`, "pass");
+    // On the way out only NetworkPolicies, which are in the tier before (see `compileAcls`), and the baseline have to leave that to the node. SecurityGroups and a
+    // subnet's rules are above these in their tiers, for they are in the same stage, and what they do not let out does not go to the node either.
+    const toNode = `${word}.dst == ${nodes}`;
+    add(word, "from-lport-after-lb", 1, 3000, toNode, "pass");
+    add(word, "from-lport-after-lb", 2, 0, toNode, "allow-related");
+    add(word, "from-lport-after-lb", 3, 1900, toNode, "allow-related");
   }
   for (const tier of TIERS_BEFORE_LAST) add("pass", "to-lport", tier, 0, "ip", "pass");
 }

@@ -13,7 +13,7 @@ import { compileAll } from "../compile/whole.ts";
 import { projectVip } from "../facts/project-pool.ts";
 import type { FactStore } from "../facts/store.ts";
 import { parseDualIp } from "../net/dual.ts";
-import { podEndpoint } from "./endpoint.ts";
+import { nodeEndpoint, podEndpoint } from "./endpoint.ts";
 import { explain } from "./explain.ts";
 import { Network } from "./network.ts";
 import { PolicyBook } from "./policy-book.ts";
@@ -150,6 +150,21 @@ t.test("the same holds for a subnet's own rules", async (t) => {
     addSubnet(store, "ovn-default", { cidrBlock: "10.16.0.0/16,fd00:10:16::/112", default: true, acls } as never);
     t.equal(dns(store), expected, match);
   }
+});
+
+t.test("what a pod sends to its own node needs what its groups and its subnet say, and no policy", async (t) => {
+  const toNode = (store: FactStore): string => {
+    addNetworkPolicy(store, "out", { podSelector: {}, policyTypes: ["Egress"] });
+    const network = new Network(store, compileAll(store).values());
+    const [from, to] = [podEndpoint(network, "default", "a"), nodeEndpoint(network, "weft-1")];
+    return explain(network, new PolicyBook(store), { from, to, port: { protocol: "TCP", port: 80 } }).verdict;
+  };
+  t.equal(toNode(facts({})), "allowed");
+  t.equal(toNode(facts({ a: "closed" })), "denied");
+  const ruled = facts({});
+  const acls = [{ direction: "from-lport", priority: 1, match: "ip4.dst == 172.18.0.0/24", action: "drop" }];
+  addSubnet(ruled, "ovn-default", { cidrBlock: "10.16.0.0/16,fd00:10:16::/112", default: true, acls } as never);
+  t.equal(toNode(ruled), "denied");
 });
 
 t.test("a pod's shared addresses are in the sets of its groups, and the port that holds them is no end", async (t) => {
