@@ -54,6 +54,7 @@ t.test(
       [{ ...rule, action: "drop" }, hop, 0],
       [{ ...rule, action: "allow" }, hop, 1],
       [hop, { ...rule, nextHopIP: "fd00::1" }, 0],
+      [hop, { ...rule, match: "(ip4.dst==198.51.100.7/24) /* the same */", action: "drop" }, 1],
     ] as const) {
       const { rules, condition } = vpc()({ policyRoutes: [first, second] });
       t.match(rules, [{ action: [first, second][stands]?.action }]);

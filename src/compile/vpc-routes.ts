@@ -1,5 +1,6 @@
 import { routesAsWritten } from "../facts/project-vpc.ts";
 import type { PolicyRouteFact, StaticRouteFact, VpcFact } from "../facts/types.ts";
+import { canonicalMatch } from "../policy/canonical-match.ts";
 import type { PolicyProblem } from "../policy/types.ts";
 import { readUserMatch } from "../policy/user-match.ts";
 import { type AnnotateEffect, remember } from "./effects.ts";
@@ -66,7 +67,7 @@ function readRules(entries: readonly PolicyRouteFact[]): Pick<VpcRoutes, "proble
 const STRICTNESS: Readonly<Record<PolicyRouteFact["action"], number>> = { drop: 0, reroute: 1, allow: 2 };
 
 /**
- * Makes one rule of those with the same priority and match: OVN leaves open which of several decides. Several that reroute are one
+ * Makes one rule of those with the same priority and match, however it is spelt: OVN leaves open which of several decides. Several that reroute are one
  * with all their next hops; of different actions the strictest stands.
  */
 function mergeRules(entries: readonly PolicyRouteFact[]): {
@@ -77,7 +78,7 @@ function mergeRules(entries: readonly PolicyRouteFact[]): {
   const rules = new Map<string, PolicyRouteFact>();
   const problems: PolicyProblem[] = [];
   for (const entry of entries) {
-    const key = `${entry.priority} ${entry.match}`;
+    const key = `${entry.priority} ${canonicalMatch(entry.match)}`;
     const other = rules.get(key);
     if (other === undefined) {
       rules.set(key, entry);

@@ -92,3 +92,26 @@ t.test("a rule whose match OVN cannot read is closed, and is named with what is 
     }
   }
 });
+
+t.test(
+  "of entries with the same direction, priority and match, however it is spelt, the strictest stands, and that is said",
+  async (t) => {
+    const allow = {
+      direction: "to-lport",
+      priority: 7,
+      match: "ip4.src == 10.0.0.1 && tcp",
+      action: "allow-related",
+    } as const;
+    const drop = { ...allow, match: "tcp&&(ip4.src==10.0.0.1/32)", action: "drop" } as const;
+    const problem = (fell: number, stands: number): string =>
+      `spec.acls[${fell}] PriorityConflict spec.acls[${stands}] has the same direction, priority 7 and match and says drop, which stands; give one of them another priority`;
+    t.same(translate({ acls: [allow, drop] }), { acls: [`to-lport 7 ${drop.match}: drop`], problems: [problem(0, 1)] });
+    t.same(translate({ acls: [drop, allow] }), { acls: [`to-lport 7 ${drop.match}: drop`], problems: [problem(1, 0)] });
+    for (const other of [
+      { ...drop, priority: 8 },
+      { ...drop, direction: "from-lport" },
+      { ...drop, match: "ip4.src == 10.0.0.2 && tcp" },
+    ] as const)
+      t.match(translate({ acls: [allow, other] }), { acls: { length: 2 }, problems: [] });
+  },
+);

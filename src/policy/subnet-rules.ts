@@ -3,6 +3,7 @@ import { quoted } from "../api/text.ts";
 import type { SubnetAclFact, SubnetFact } from "../facts/types.ts";
 import { parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";
+import { canonicalMatch } from "./canonical-match.ts";
 import { destinationsOf, matchesBehind } from "./match-virtual.ts";
 import type { PolicyProblem } from "./types.ts";
 import { readUserMatch } from "./user-match.ts";
@@ -47,9 +48,44 @@ export function translateSubnetRules(
   const acls = [
     ...(subnet.private ? privateAcls(subnet, joinCidr, problems) : []),
     ...(subnet.allowEwTraffic && subnet.acls.length > 0 ? eastWestAcls(subnet) : []),
-    ...subnet.acls.flatMap((acl, i) => userAcl(acl, i, problems, virtualPorts)),
+    ...strictest(
+      subnet.acls.map((acl, i) => userAcl(acl, i, problems, virtualPorts)),
+      problems,
+    ),
   ];
   return { acls, problems };
+}
+
+/** Of entries with the same direction, priority and match, however it is spelt, the strictest stands: OVN leaves open which of them decides. */
+function strictest(entries: readonly (readonly SubnetAcl[])[], problems: PolicyProblem[]): SubnetAcl[] {
+  const keyOf = ({ direction, priority, match }: SubnetAcl): string =>
+    `${direction} ${priority} ${canonicalMatch(match)}`;
+  const found = new Map<string, { readonly acl: SubnetAcl; readonly index: number }>();
+  for (const [index, acls] of entries.entries()) {
+    for (const acl of acls) {
+      const key = keyOf(acl);
+      const other = found.get(key);
+      if (other === undefined || strictness(acl) < strictness(other.acl)) found.set(key, { acl, index });
+    }
+  }
+  return entries.flatMap((acls, index) =>
+    acls.filter((acl, n) => {
+      const stands = found.get(keyOf(acl));
+      if (stands === undefined || strictness(stands.acl) === strictness(acl)) return true;
+      const what = `spec.acls[${stands.index}] has the same direction, priority ${acl.priority} and match and says ${stands.acl.action}`;
+      // What stands behind the first one follows from it.
+      if (n === 0) {
+        const message = `${what}, which stands; give one of them another priority`;
+        problems.push({ path: `spec.acls[${index}]`, reason: "PriorityConflict", message });
+      }
+      return false;
+    }),
+  );
+}
+
+/** Smaller is stricter. */
+function strictness({ action }: SubnetAcl): number {
+  return action === "drop" || action === "reject" ? 0 : action === "pass" ? 1 : 2;
 }
 
 /** All that is sent to a port of the switch is dropped but for the pairs that are let through; answers always pass. */
