@@ -5,7 +5,8 @@
 # at all, so what it was to reroute takes the routing table's way. northd says so once in its log ("policy uses deprecated column
 # "nexthop", this column is ignored"); no command fails. The set `nexthops` with one member works with both.
 . "$(dirname "$0")/ovn-sandbox.sh"
-ovn_sandbox sid 26.03.1
+ovn_install sid 26.03.1
+ovn_start
 
 two_switches
 policy() { nb -- --id=@p create Logical_Router_Policy "$@" -- add Logical_Router r policies @p >/dev/null; }

@@ -5,7 +5,8 @@
 # several in a routing policy. Seen with OVN 25.03 and 26.03: the whole VIP is left out, its right backends too, and connections to it
 # take the way they would take without a load balancer. Every command succeeds; 26.03 logs one warning, 25.03 none.
 . "$(dirname "$0")/ovn-sandbox.sh"
-ovn_sandbox sid 26.03.1
+ovn_install sid 26.03.1
+ovn_start
 
 two_switches
 balancer() { nb -- --id=@l create Load_Balancer name="$1" protocol=tcp "vips:\"$2\"=\"$3\"" -- add Logical_Switch a load_balancer @l >/dev/null; }

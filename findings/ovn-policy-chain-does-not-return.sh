@@ -5,7 +5,8 @@
 # whole table as if a rule had allowed it, so a `drop` below the jump is not reached. ovn-nb(5) says where a jump goes to and not what
 # happens at a chain's end.
 . "$(dirname "$0")/ovn-sandbox.sh"
-ovn_sandbox sid 26.03.1
+ovn_install sid 26.03.1
+ovn_start
 
 two_switches
 policy() { nb -- --id=@p create Logical_Router_Policy "$@" -- add Logical_Router r policies @p >/dev/null; }

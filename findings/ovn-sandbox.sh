@@ -1,13 +1,15 @@
 # For the findings about OVN, which source it: Debian's packages of one release in a temporary root file system, in it a northbound and
 # a southbound database and ovn-northd. Needs root and debootstrap; everything goes away at the end.
 #
-#   ovn_sandbox SUITE VERSION   SUITE is a Debian release; fails unless its ovn-northd says VERSION
+#   ovn_install SUITE VERSION   SUITE is a Debian release; fails unless its ovn-northd says VERSION
+#   ovn_start                   the two databases and ovn-northd
+#   in_root COMMAND…            runs a program of the release; $run is a folder for its sockets, $root$run the same from outside
 #   nb ARG…  sb ARG…  trace ARG…   ovn-nbctl, ovn-sbctl and ovn-trace on these databases
 #   northd_log                  what ovn-northd has logged
 #   expect WHAT WANTED SEEN     fails unless the two are equal
 set -euo pipefail
 
-ovn_sandbox() {
+ovn_install() {
   local suite=$1 version=$2
   root=$(mktemp -d) run=/run/sandbox
   trap 'ovn_end' EXIT
@@ -21,13 +23,16 @@ ovn_sandbox() {
   said=$(chroot "$root" ovn-northd --version | head -n 1)
   [ "$said" = "ovn-northd $version" ] || { echo "Debian $suite has $said now; this was seen with $version" >&2; exit 2; }
   echo "version: $said"
+}
+
+ovn_start() {
   local db
   for db in nb sb; do
-    chroot "$root" ovsdb-tool create $run/$db.db /usr/share/ovn/ovn-$db.ovsschema
-    chroot "$root" ovsdb-server --detach --no-chdir -vconsole:off --log-file=$run/$db.log --pidfile=$run/$db.pid --unixctl=$run/$db.ctl \
+    in_root ovsdb-tool create $run/$db.db /usr/share/ovn/ovn-$db.ovsschema
+    in_root ovsdb-server --detach --no-chdir -vconsole:off --log-file=$run/$db.log --pidfile=$run/$db.pid --unixctl=$run/$db.ctl \
       --remote=punix:$run/$db.sock $run/$db.db 2>/dev/null
   done
-  chroot "$root" ovn-northd --detach --no-chdir -vconsole:off --log-file=$run/northd.log --pidfile=$run/northd.pid --unixctl=$run/northd.ctl \
+  in_root ovn-northd --detach --no-chdir -vconsole:off --log-file=$run/northd.log --pidfile=$run/northd.pid --unixctl=$run/northd.ctl \
     --ovnnb-db=unix:$run/nb.sock --ovnsb-db=unix:$run/sb.sock 2>/dev/null
 }
 
@@ -37,9 +42,10 @@ ovn_end() {
   rm -rf "$root" "$root.log"
 }
 
-nb() { chroot "$root" ovn-nbctl --db=unix:$run/nb.sock "$@"; }
-sb() { chroot "$root" ovn-sbctl --db=unix:$run/sb.sock "$@"; }
-trace() { chroot "$root" ovn-trace --db=unix:$run/sb.sock "$@"; }
+in_root() { chroot "$root" "$@"; }
+nb() { in_root ovn-nbctl --db=unix:$run/nb.sock "$@"; }
+sb() { in_root ovn-sbctl --db=unix:$run/sb.sock "$@"; }
+trace() { in_root ovn-trace --db=unix:$run/sb.sock "$@"; }
 northd_log() { cat "$root$run/northd.log"; }
 
 # Two switches a and b with a port each (10.0.0.11, 10.0.1.11) on a router r.
