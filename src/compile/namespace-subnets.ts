@@ -28,9 +28,15 @@ export function subnetsOfNamespace(reader: FactReader, namespace: string): reado
   return fallback === undefined || fallback.deleting ? [] : [fallback];
 }
 
-/** The VPC of its own that a namespace belongs to. */
+/**
+ * The VPC of its own that a namespace belongs to. Of several that name it the oldest: one that comes later, by mistake perhaps, does not take the
+ * namespace's next pods out of their network.
+ */
 export function vpcOfNamespace(reader: FactReader, namespace: string): VpcFact | undefined {
-  return reader.all("vpcs").find((candidate) => !candidate.isDefault && candidate.namespaces.includes(namespace));
+  return reader
+    .all("vpcs")
+    .filter((candidate) => !candidate.isDefault && candidate.namespaces.includes(namespace))
+    .reduce<VpcFact | undefined>((oldest, one) => (oldest && oldest.created <= one.created ? oldest : one), undefined);
 }
 
 /** The default subnet of a VPC. One that is of another VPC is none of its. */

@@ -5,6 +5,7 @@ import { projectIpPool, projectVip } from "../facts/project-pool.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { ConditionEffect, WeftEffect } from "./effects.ts";
 import { ipPoolUnit } from "./ippool.ts";
+import { subnetsOfNamespace } from "./namespace-subnets.ts";
 import { podUnit } from "./pod.ts";
 import { subnetUnit } from "./subnet.ts";
 import { addPod, addSubnet, addVpc, sampleFacts } from "./testing.ts";
@@ -144,8 +145,11 @@ t.test("what a VPC, a pool and a Vip name and is not there is in their condition
   addVpc(facts, "b", { namespaces: ["default", "ghost"], defaultSubnet: "ovn-default" });
   t.match(vpc("b"), {
     reason: "NamespaceNotFound",
-    message: `spec.namespaces names what is not there: "ghost"; subnet "ovn-default" (spec.defaultSubnet) is in VPC "ovn-cluster": ${lost}; spec.namespaces names what VPC "a" names as well: "default"`,
+    message: `spec.namespaces names what is not there: "ghost"; subnet "ovn-default" (spec.defaultSubnet) is in VPC "ovn-cluster": ${lost}; spec.namespaces names what VPC "a" names as well: "default"; its pods are for the older one`,
     notes: [{}, {}, { reason: "NamespaceConflict" }],
+  });
+  t.match(vpc("a"), {
+    message: `there is no subnet "nosuch" (spec.defaultSubnet): ${lost}; spec.namespaces names what VPC "b" names as well: "default"; its pods are for this one`,
   });
   facts.set(
     "ipPools",
@@ -181,4 +185,16 @@ t.test("a pod that names a Vip that is not there is told", async (t) => {
     reason: "VipNotFound",
     message: /aaps names no Vip of namespace "default" by "nosuch"/,
   });
+});
+
+t.test("a VPC that names a namespace of an older one does not get its pods, whatever it is called", async (t) => {
+  const facts = sampleFacts();
+  addVpc(facts, "b", { namespaces: ["default"] }, { creationTimestamp: "2026-01-01T00:00:00Z" });
+  addSubnet(facts, "of-b", { vpc: "b", cidrBlock: "10.40.0.0/24", default: true });
+  addVpc(facts, "a", { namespaces: ["default"] }, { creationTimestamp: "2026-01-02T00:00:00Z" });
+  addSubnet(facts, "of-a", { vpc: "a", cidrBlock: "10.41.0.0/24", default: true });
+  const names = () => subnetsOfNamespace(facts, "default").map(({ name }) => name);
+  t.same(names(), ["of-b"]);
+  facts.set("vpcs", "b", undefined);
+  t.same(names(), ["of-a"]);
 });

@@ -2,6 +2,7 @@ import { OVN_PROVIDER } from "../api/annotations.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { SubnetFact, VpcFact } from "../facts/types.ts";
 import type { Note } from "./effects.ts";
+import { vpcOfNamespace } from "./namespace-subnets.ts";
 
 /** Namespaces that an object names and that are not there. They may come: this keeps nothing from being in force. */
 export function missingNamespaces(reader: FactReader, names: readonly string[], field: string): readonly Note[] {
@@ -51,7 +52,9 @@ export function vpcReferences(reader: FactReader, vpc: VpcFact): readonly Note[]
     if (other.name === vpc.name || other.isDefault) continue;
     const shared = vpc.namespaces.filter((name) => other.namespaces.includes(name));
     if (shared.length === 0) continue;
-    const message = `spec.namespaces names what VPC "${other.name}" names as well: ${listed(shared)}`;
+    const won = shared.every((name) => vpcOfNamespace(reader, name)?.name === vpc.name);
+    const whose = won ? "its pods are for this one" : "its pods are for the older one";
+    const message = `spec.namespaces names what VPC "${other.name}" names as well: ${listed(shared)}; ${whose}`;
     notes.push({ reason: "NamespaceConflict", message });
   }
   return notes;

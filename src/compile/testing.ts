@@ -132,8 +132,10 @@ export function addVpc(
   facts: FactStore,
   name: string,
   spec: NonNullable<Parameters<typeof projectVpc>[0]["spec"]>,
+  metadata: { readonly creationTimestamp?: string } = {},
 ): void {
-  facts.set("vpcs", name, projectVpc({ metadata: { name, uid: `uid-${name}`, generation: 1 }, spec }, "ovn-cluster"));
+  const object = { metadata: { name, uid: `uid-${name}`, generation: 1, ...metadata }, spec };
+  facts.set("vpcs", name, projectVpc(object, "ovn-cluster"));
 }
 
 /** Adds a Subnet and judges all of them anew. */

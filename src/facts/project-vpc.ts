@@ -15,7 +15,7 @@ export interface VpcObject {
 
 /** The fact of a Vpc. Entries that cannot be are not in it, and `problems` says which and why. */
 export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
-  const { name, uid, generation = 0, deletionTimestamp, finalizers = [] } = vpc.metadata;
+  const { name, uid, generation = 0, creationTimestamp = "", deletionTimestamp, finalizers = [] } = vpc.metadata;
   const problems: Problem[] = [];
   const inForce = vpc.metadata.annotations?.[IN_FORCE_ANNOTATION] ?? "";
   const { staticRoutes = [], policyRoutes = [], namespaces = [], defaultSubnet = "" } = vpc.spec ?? {};
@@ -24,6 +24,7 @@ export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
     name,
     uid,
     generation,
+    created: creationTimestamp,
     deleting: deletionTimestamp !== undefined,
     finalizers,
     isDefault: name === defaultVpc,

@@ -431,6 +431,8 @@ export interface VpcFact {
   readonly name: string;
   readonly uid: string;
   readonly generation: number;
+  /** RFC 3339. */
+  readonly created: string;
   readonly deleting: boolean;
   readonly finalizers: readonly string[];
   readonly isDefault: boolean;
