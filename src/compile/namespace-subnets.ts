@@ -33,17 +33,21 @@ export function subnetsOfNamespace(reader: FactReader, namespace: string): reado
  * namespace's next pods out of their network.
  */
 export function vpcOfNamespace(reader: FactReader, namespace: string): VpcFact | undefined {
-  return reader
-    .all("vpcs")
-    .filter((candidate) => !candidate.isDefault && candidate.namespaces.includes(namespace))
-    .reduce<VpcFact | undefined>((oldest, one) => (oldest && oldest.created <= one.created ? oldest : one), undefined);
+  return oldest(reader.all("vpcs").filter(({ isDefault, namespaces }) => !isDefault && namespaces.includes(namespace)));
 }
 
-/** The default subnet of a VPC. One that is of another VPC is none of its. */
-function defaultOfVpc(reader: FactReader, vpc: VpcFact): SubnetFact | undefined {
+/** Of those of one age the first by name, as which they come. */
+function oldest<F extends { readonly created: string }>(facts: readonly F[]): F | undefined {
+  return facts.reduce<F | undefined>((first, one) => (first && first.created <= one.created ? first : one), undefined);
+}
+
+/**
+ * The default subnet of a VPC of its own. One that is of another VPC is none of its; of several that say so of themselves it is the oldest, as above.
+ */
+export function defaultOfVpc(reader: FactReader, vpc: VpcFact): SubnetFact | undefined {
   const named = vpc.defaultSubnet === "" ? undefined : reader.get("subnets", vpc.defaultSubnet);
   if (vpc.defaultSubnet !== "") return named?.vpc === vpc.name ? named : undefined;
-  return reader.by("subnets", "vpc", vpc.name).find((subnet) => subnet.isDefault);
+  return oldest(reader.by("subnets", "vpc", vpc.name).filter((subnet) => subnet.isDefault));
 }
 
 /** Whether a subnet gives addresses. */

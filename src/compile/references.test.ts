@@ -195,6 +195,11 @@ t.test("a VPC that names a namespace of an older one does not get its pods, what
   addSubnet(facts, "of-a", { vpc: "a", cidrBlock: "10.41.0.0/24", default: true });
   const names = () => subnetsOfNamespace(facts, "default").map(({ name }) => name);
   t.same(names(), ["of-b"]);
+  const later = { creationTimestamp: "2026-01-03T00:00:00Z" };
+  addSubnet(facts, "another", { vpc: "b", cidrBlock: "10.42.0.0/24", default: true }, later);
+  t.same(names(), ["of-b"], "nor does a second default subnet");
+  const input = vpcUnit.read(facts, "b");
+  t.match(conditionOf(input && vpcUnit.compile(input).effects), { status: { defaultLogicalSwitch: "of-b" } });
   facts.set("vpcs", "b", undefined);
   t.same(names(), ["of-a"]);
 });

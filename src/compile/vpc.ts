@@ -5,6 +5,7 @@ import type { Dual } from "../net/dual.ts";
 import type { DesiredRow, Edge, Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import { finalizer, type Note, problemText, type WeftEffect, withNotes } from "./effects.ts";
+import { defaultOfVpc } from "./namespace-subnets.ts";
 import { loadBalancerGroupId, routerId, UPLINKS_ID } from "./owner-ids.ts";
 import { unsupportedNotes, vpcReferences } from "./references.ts";
 import { edge, externalIds, row } from "./rows.ts";
@@ -33,8 +34,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     const join = vpc.isDefault && cluster ? reader.get("subnets", cluster.joinSubnet) : undefined;
     const members = reader.by("subnets", "vpc", key);
     const subnets = members.map((subnet) => subnet.name);
-    const own = members.find((subnet) => (vpc.defaultSubnet ? subnet.name === vpc.defaultSubnet : subnet.isDefault));
-    const defaultSubnet = vpc.isDefault ? (cluster?.defaultSubnet ?? "") : (own?.name ?? "");
+    const defaultSubnet = vpc.isDefault ? (cluster?.defaultSubnet ?? "") : (defaultOfVpc(reader, vpc)?.name ?? "");
     const notes = vpcReferences(reader, vpc);
     return { vpc, notes, joinGateway: join?.gateway ?? {}, defaultSubnet, subnets };
   },
