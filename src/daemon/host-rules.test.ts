@@ -61,6 +61,26 @@ t.test(
   },
 );
 
+t.test(
+  "nothing from outside comes to pods from an address of pods, or from the one that a pod sees of itself",
+  async (t) => {
+    const lines = compileHostRules(CASES["dual"]!).split("\n");
+    const of = (first: string): readonly string[] => {
+      const rest = lines.slice(lines.findIndex((line) => line.includes(first)) + 1);
+      return rest.slice(0, rest.indexOf("  }")).filter((line) => !line.includes("#"));
+    };
+    t.match(of("hook forward")[2], /iifname != "ovn0" oifname "ovn0" jump from-outside$/);
+    t.match(of("chain from-outside "), [
+      /ip saddr 169.254.169.5 .*drop/,
+      /ip6 saddr fd69::5 .*drop/,
+      // A pod that came by a node's address may have kept its own.
+      /ct status dnat return/,
+      /ip saddr \{ 10.16.0.0\/16, 100.64.0.0\/16 \} .*drop/,
+      /ip6 saddr \{ fd00:10:16::\/112, fd00:100:64::\/112 \} .*drop/,
+    ]);
+  },
+);
+
 t.test("no named set is used: nft 1.0 crashes on those of nft 1.1, and kube-proxy may bring nft 1.0", async (t) => {
   for (const input of Object.values(CASES)) t.notMatch(compileHostRules(input), /^\s*(set|map) |@/m);
 });

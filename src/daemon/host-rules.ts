@@ -1,4 +1,4 @@
-import { NODE_INTERFACE } from "../api/names.ts";
+import { HAIRPIN_SOURCE, NODE_INTERFACE } from "../api/names.ts";
 import type { Ip } from "../net/address.ts";
 import { type Cidr, cidrContainsCidr } from "../net/cidr.ts";
 import { type PortRange, portRangeText } from "../net/port-range.ts";
@@ -39,9 +39,11 @@ export function compileHostRules(input: HostRulesInput): string {
     "    type filter hook input priority filter; policy accept;",
     ...notForPods(""),
     "  }",
+    ...fromOutside(families, input.cluster),
     "  chain forward {",
     "    type filter hook forward priority filter; policy accept;",
     ...notForPods(`oifname != "${NODE_INTERFACE}" `),
+    `    iifname != "${NODE_INTERFACE}" oifname "${NODE_INTERFACE}" jump from-outside`,
     "    # The rest counts only: no table can undo another one's drop.",
     ...families.flatMap((family) => {
       const cluster = addresses(family, input.cluster);
@@ -83,6 +85,23 @@ function notForPods(condition: string): readonly string[] {
     ({ what, match }) =>
       `    iifname "${NODE_INTERFACE}" ${condition}${match} counter drop comment "${what} are not for pods"`,
   );
+}
+
+/**
+ * What hosts outside send to pods through the node, which routes. Policies believe a pod's address, and the one that a pod sees of itself: nobody outside has
+ * either. Kernels are often told not to look (`rp_filter`), and for IPv6 they do not. A pod that asks for a node's address leaves with its own one
+ * where its subnet has no `natOutgoing`, and is then one that was translated here.
+ */
+function fromOutside(families: readonly (4 | 6)[], cluster: readonly Cidr[]): readonly string[] {
+  const drop = 'counter drop comment "from outside as if from a pod"';
+  return [
+    "  chain from-outside {",
+    `    ip saddr ${HAIRPIN_SOURCE.v4} ${drop}`,
+    `    ip6 saddr ${HAIRPIN_SOURCE.v6} ${drop}`,
+    "    ct status dnat return",
+    ...families.map((family) => `    ${ip(family)} saddr ${addresses(family, cluster)} ${drop}`),
+    "  }",
+  ];
 }
 
 const TRANSPORT = "meta l4proto { tcp, udp, sctp }";

@@ -1,5 +1,5 @@
 import t from "tap";
-import { linksOf } from "../../../hack/lab/topology.ts";
+import { addressOf, linksOf, OUTSIDE } from "../../../hack/lab/topology.ts";
 import { podNetns } from "../../../hack/probe/pods.ts";
 import { ping } from "../../../hack/probe/probe.ts";
 import { receiver, sendDatagram, sendThroughTunnel } from "../../../hack/probe/stream.ts";
@@ -101,6 +101,29 @@ t.test("nobody is taken for a node, a gateway or itself by the source it writes"
     }
     await sendDatagram(netns(far), "", addressesOf(near)[0], PORT, 9);
     t.same(await listener.stop(), [`${addressesOf(far)[0]} 9`]);
+  });
+  await t.test("a host outside that sends to pods through a node is no pod by the source it writes", async (t) => {
+    const outside = inNode(world, OUTSIDE);
+    const listener = await receiver(netns(near), PORT);
+    const from = (source: string, to: string): Promise<void> =>
+      sendDatagram(world.lab.node(OUTSIDE).netns, source, to, PORT, 8);
+    const node = addressOf(second);
+    for (const [i, sources] of [
+      [addressesOf(far)[0], HAIRPIN_SOURCE.v4],
+      [addressesOf(far)[1], HAIRPIN_SOURCE.v6],
+    ].entries()) {
+      const [to = "", bits] = [addressesOf(near)[i], i === 0 ? 32 : 128];
+      const change = async (verb: "add" | "del"): Promise<void> => {
+        for (const source of sources) await outside(["ip", "addr", verb, `${source}/${bits}`, "dev", "lo"]);
+        await outside(["ip", "route", verb, `${to}/${bits}`, "via", i === 0 ? node.v4 : node.v6]);
+      };
+      await change("add");
+      for (const source of [...sources, addressOf(OUTSIDE)[i === 0 ? "v4" : "v6"]]) await from(source, to);
+      await change("del");
+    }
+    await sendDatagram(netns(far), "", addressesOf(near)[0], PORT, 9);
+    const own = addressOf(OUTSIDE);
+    t.same(await listener.stop(), [`${own.v4} 8`, `${own.v6} 8`, `${addressesOf(far)[0]} 9`]);
   });
   await t.test("a pod that asks for an address of the nodes' subnet is told that it is for nodes", async (t) => {
     await world.kube.create(PODS, idlePod(NAMESPACE, "passing", first, placedIn("join")));
