@@ -30,15 +30,17 @@ export const routerId = (vpc: string): string => vpc;
 export const switchId = (subnet: string): string => subnet;
 
 /**
- * The Logical_Router_Port between a VPC's router and a subnet's switch. In the default VPC, `router`, it is the plain name, which is
- * distinct there.
+ * The Logical_Router_Port between a VPC's router and a subnet's switch, and the Logical_Switch_Port of the pair: by their names as they are spelled,
+ * which are unique (fact `namesakes`). OVN has an index on these names, so a row with another id could not take the place of one that is there
+ * before that is swept, and the subnet would be cut off from its router meanwhile.
  */
-export const routerPortId = (router: string, vpc: string, subnet: string): string =>
-  vpc === router ? `${vpc}-${subnet}` : `router/${vpc}/${subnet}`;
+export const routerPortId = (name: string): string => name;
 
-/** The Logical_Switch_Port of the pair that has {@link routerPortId}. */
-export const routerSwitchPortId = (router: string, vpc: string, subnet: string): string =>
-  vpc === router && !`${subnet}-`.startsWith(NODE_PREFIX) ? `${subnet}-${vpc}` : `router/${vpc}/${subnet}`;
+/**
+ * What the MAC of that router port is made of. It stays when the port's name is spelled otherwise: pods remember their gateway's MAC. It is
+ * unique among the subnets of a VPC.
+ */
+export const routerMacId = (vpc: string, subnet: string): string => `${vpc}-${subnet}`;
 
 /** The Logical_Switch_Port of a node on the join switch, whatever its name is. */
 export const nodePortId = (node: string): string => `${NODE_PREFIX}${node}`;

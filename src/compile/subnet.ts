@@ -29,8 +29,8 @@ import {
   nodesSetId,
   ownerUnit,
   routerId,
+  routerMacId,
   routerPortId,
-  routerSwitchPortId,
   switchId,
   UPLINKS_ID,
 } from "./owner-ids.ts";
@@ -152,21 +152,20 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
     build.member("Logical_Switch", switchId(name), "load_balancer_group", uuid, owner);
   }
 
-  const routerPort = routerPortId(cluster.router, vpc, name);
   const networks = (["v4", "v6"] as const).flatMap((family) => {
     const [address, block] = [gateway[family], cidr[family]];
     return address && block ? [`${address}/${block.split("/")[1]}`] : [];
   });
   if (networks.length > 0) {
     const ra = subnet.enableIpv6Ra && cidr.v6 ? readRaConfigs(subnet.ipv6RaConfigs).options : {};
-    build.held("Logical_Router", routerId(vpc), "ports", "Logical_Router_Port", routerPort, {
+    build.held("Logical_Router", routerId(vpc), "ports", "Logical_Router_Port", routerPortId(ports.router), {
       name: ports.router,
-      mac: stableMac(routerPort),
+      mac: stableMac(routerMacId(vpc, name)),
       networks: [...networks].sort(),
       ipv6_ra_configs: ra,
       external_ids: externalIds(),
     });
-    const switchPort = routerSwitchPortId(cluster.router, vpc, name);
+    const switchPort = routerPortId(ports.switch);
     build.held("Logical_Switch", switchId(name), "ports", "Logical_Switch_Port", switchPort, {
       name: ports.switch,
       type: "router",

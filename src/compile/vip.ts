@@ -9,7 +9,7 @@ import type { UnitKind } from "../unit/kind.ts";
 import { type ConditionEffect, finalizer, type Note, remember, type WeftEffect, withNotes } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { namesakeKey } from "./namesake-groups.ts";
-import { routerPortId, switchId, vipPortId } from "./owner-ids.ts";
+import { routerMacId, switchId, vipPortId } from "./owner-ids.ts";
 import { missingNamespaces, unsupportedNotes } from "./references.ts";
 import { externalIds } from "./rows.ts";
 
@@ -27,8 +27,6 @@ interface VipInput {
   readonly refusal: VerdictFact | undefined;
   /** Whether the plain name of its port is another one's. */
   readonly namesake: boolean;
-  /** The default VPC. */
-  readonly router: string;
 }
 
 /** The key, among the verdicts of subnets, of why a Vip was given no address: no subnet's name holds a slash. */
@@ -59,15 +57,14 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
         vip.type === ""
           ? reader.get("namesakes", namesakeKey.vip(key)) !== undefined
           : reader.by("pods", "holder", `${vip.namespace}/${key}`).length > 0,
-      router: reader.get("cluster", "cluster")?.router ?? "",
     };
   },
 
-  compile({ vip, subnet, parents, taken, refusal, notes, namesake, router }): Fragment<WeftEffect> {
+  compile({ vip, subnet, parents, taken, refusal, notes, namesake }): Fragment<WeftEffect> {
     if (vip.deleting) return { rows: [], edges: [], effects: finalizer("vips", vip, false) };
     const effects: WeftEffect[] = [
       ...finalizer("vips", vip, true),
-      ...stateOf(vip, subnet, refusal, router, [...notes, ...unsupportedNotes(vip)]),
+      ...stateOf(vip, subnet, refusal, [...notes, ...unsupportedNotes(vip)]),
     ];
     if (vip.problem === undefined && vip.written.length + vip.inForce.length > 0) {
       effects.push(...remember("vips", vip, { selector: vip.written }));
@@ -79,7 +76,7 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
     const port = vip.type === "" ? virtualPortName(vip.name) : vipPortName(vip.name, vip.namespace, subnet.provider);
     const name = spell(port, namesake);
     if (vip.type === "") addVirtualPort(build, name, vip, subnet, parents);
-    else addPlainPort(build, name, vip, subnet, router);
+    else addPlainPort(build, name, vip, subnet);
     return build.finish(effects);
   },
 };
@@ -89,7 +86,6 @@ function stateOf(
   vip: VipFact,
   subnet: SubnetFact | undefined,
   refusal: VerdictFact | undefined,
-  router: string,
   notes: readonly Note[],
 ): readonly ConditionEffect[] {
   const { name, uid, given, subnet: of, problem } = vip;
@@ -103,15 +99,15 @@ function stateOf(
   if (subnet === undefined) {
     return say(false, "SubnetNotReady", `subnet "${of}" (spec.subnet) is not in force; see its own conditions`);
   }
-  const mac = macOf(vip, subnet, router);
+  const mac = macOf(vip, subnet);
   const message = `it has ${[vip.v4, vip.v6, mac].filter((part) => part !== "").join(", ")}`;
   // The allocator, which gives the others theirs, knows of no router's.
   return say(true, "Ready", message, vip.type === "switch_lb_vip" ? { status: { mac } } : {});
 }
 
 /** A load balancer's address is answered for with the router's MAC, so that its traffic goes to the router. */
-function macOf({ type, mac }: VipFact, { vpc, name, provider }: SubnetFact, router: string): string {
-  return type === "switch_lb_vip" && isOvnProvider(provider) ? stableMac(routerPortId(router, vpc, name)) : mac;
+function macOf({ type, mac }: VipFact, { vpc, name, provider }: SubnetFact): string {
+  return type === "switch_lb_vip" && isOvnProvider(provider) ? stableMac(routerMacId(vpc, name)) : mac;
 }
 
 function addVirtualPort(
@@ -132,9 +128,9 @@ function addVirtualPort(
   });
 }
 
-function addPlainPort(build: FragmentBuilder, name: string, vip: VipFact, subnet: SubnetFact, router: string): void {
+function addPlainPort(build: FragmentBuilder, name: string, vip: VipFact, subnet: SubnetFact): void {
   const forLb = vip.type === "switch_lb_vip";
-  const mac = macOf(vip, subnet, router);
+  const mac = macOf(vip, subnet);
   build.held("Logical_Switch", switchId(subnet.name), "ports", "Logical_Switch_Port", vipPortId(vip.name), {
     name,
     type: "",

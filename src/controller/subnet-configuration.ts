@@ -1,6 +1,6 @@
 import { isOvnProvider } from "../api/annotations.ts";
 import { poolVerdictKey } from "../compile/ippool.ts";
-import { routerPortId } from "../compile/owner-ids.ts";
+import { routerMacId } from "../compile/owner-ids.ts";
 import { ipamFields } from "../compile/subnet-verdict.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { SubnetFact } from "../facts/types.ts";
@@ -12,7 +12,6 @@ import { stableMac } from "../unit/identity.ts";
 /** Tells IPAM what there is to know of a subnet and its pools, and derives which of the pools are in force. What of it is no pool's is given back. */
 export function configureSubnet(facts: FactStore, ipam: Ipam, name: string): readonly Refusal[] {
   const subnet = facts.get("subnets", name);
-  const router = facts.get("cluster", "cluster")?.router ?? "";
   // Of two pools that name one address the first keeps it: the one that was there first.
   const pools = facts
     .by("ipPools", "subnet", name)
@@ -25,7 +24,7 @@ export function configureSubnet(facts: FactStore, ipam: Ipam, name: string): rea
           ...ipamFields(subnet),
           macDomain: macDomain(subnet),
           reservedMacs: isOvnProvider(subnet.provider)
-            ? [{ mac: stableMac(routerPortId(router, subnet.vpc, name)), holder: `gateway/${name}` }]
+            ? [{ mac: stableMac(routerMacId(subnet.vpc, name)), holder: `gateway/${name}` }]
             : [],
           pools: pools.filter((pool) => !pool.deleting),
         });

@@ -1,0 +1,35 @@
+import t from "tap";
+import { routerPortName, routerSwitchPortName } from "../api/names.ts";
+import { rowUuid, stableMac } from "../unit/identity.ts";
+import {
+  nodeGroupId,
+  nodePortId,
+  routerId,
+  routerMacId,
+  routerPortId,
+  subnetNodeGroupId,
+  switchId,
+} from "./owner-ids.ts";
+
+t.test("rows that clusters have are known again: ids and MACs stay what the first version made of them", async (t) => {
+  // With another id the former row keeps its name, which OVN has an index on, and the new one is refused until it is swept: pods are cut off.
+  t.equal(rowUuid("Logical_Router", routerId("tenant")), "a34fed81-86ad-5d2f-81e0-95233dc3824b");
+  t.equal(rowUuid("Logical_Switch", switchId("tenant-net")), "94252f83-5890-5260-8f91-1ec0465362f3");
+  t.equal(rowUuid("Logical_Switch_Port", nodePortId("n1")), "f3e8de71-8329-548e-b2a2-af63a2bd2506");
+  t.equal(rowUuid("Port_Group", nodeGroupId("n1")), "b9ecf924-9c6e-5da6-a76b-2de7460acbb9");
+  t.equal(rowUuid("Port_Group", subnetNodeGroupId("ovn-default", "n1")), "7a1d4c24-cd4e-5c50-ac89-008ed27199f3");
+  const ports = [
+    { vpc: "ovn-cluster", subnet: "join", mac: "d2:00:cb:64:23:65" },
+    { vpc: "tenant", subnet: "tenant-net", mac: "36:33:e6:aa:ac:66" },
+  ];
+  const ids = ports.map(({ vpc, subnet }) => [
+    rowUuid("Logical_Router_Port", routerPortId(routerPortName(vpc, subnet).plain)),
+    rowUuid("Logical_Switch_Port", routerPortId(routerSwitchPortName(subnet, vpc).plain)),
+  ]);
+  t.same(ids, [
+    ["203ca5c1-c857-506f-9e9e-0bf8de9a7ebc", "b8cc63dc-79cf-5b9d-aa60-2f7c39b53666"],
+    ["fd2fe9bb-ca74-55d2-818b-3670fa24af8b", "bb74d397-77aa-5593-b4ac-4f084fc13e33"],
+  ]);
+  // Pods remember their gateway's MAC: with another one they are cut off until they ask again.
+  for (const { vpc, subnet, mac } of ports) t.equal(stableMac(routerMacId(vpc, subnet)), mac);
+});
