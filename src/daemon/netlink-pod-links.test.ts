@@ -4,6 +4,8 @@ import { parseIp } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
 import { listLinks } from "../netlink/links.ts";
 import { type NetlinkSocket, openNetlink } from "../netlink/socket.ts";
+import { readSysctl } from "../netlink/sysctl.ts";
+import { withNetns } from "../netlink/with-netns.ts";
 import { NetlinkPodLinks } from "./netlink-pod-links.ts";
 import type { PodInterface } from "./pod-links.ts";
 
@@ -95,6 +97,19 @@ t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t
     await links.removePair(wanted.hostName);
     t.equal(await links.inspect(netns, "eth0"), undefined);
     await links.removePair(wanted.hostName);
+  });
+
+  await t.test("no neighbour becomes a pod's router by an advertisement", async (t) => {
+    const { links, pod: netns, exec } = namespaces(t);
+    const wanted = pod(netns, `t${process.pid % 100000}f_h`);
+    await links.createPair(wanted);
+    t.teardown(() => links.removePair(wanted.hostName));
+    await links.configure(wanted);
+    const accepts = (name: string): string | undefined =>
+      withNetns(netns, (ns) => readSysctl(ns, ["ipv6", "conf", name, "accept_ra"]));
+    t.equal(accepts("eth0"), "0");
+    exec("link", "add", "x0", "type", "veth");
+    t.equal(accepts("x0"), "1", "what the pod makes itself is its own affair");
   });
 
   await t.test("a host end that an earlier life left is replaced", async (t) => {

@@ -117,6 +117,9 @@ function configureInside(ns: Netns, wanted: PodInterface): void {
       ignoreMissing(() => writeSysctl(ns, ["ipv6", "conf", name, "disable_ipv6"], 0));
     }
   }
+  // All that a pod needs is configured here. Any neighbour can send an advertisement, OVN lets neighbour discovery through before any rule, and the kernel
+  // prefers a router of high preference to the route below (RFC 4191): one packet would take what the pod sends in IPv6 (cf. CVE-2020-10749).
+  ignoreMissing(() => writeSysctl(ns, ["ipv6", "conf", wanted.ifName, "accept_ra"], 0));
   if (wanted.txChecksumOff) setTxChecksum(ns, wanted.ifName, false);
   setLink(ns.netlink, link.index, { up: true });
   for (const { ip, cidr } of wanted.addresses) {
