@@ -195,14 +195,14 @@ export function annotate(
   return [{ kind: "annotate", key, resource, namespace, name, uid, annotations }];
 }
 
-/** The effect that has an object remember what of it is in force, see `IN_FORCE_ANNOTATION`. */
+/** The effect that has an object remember what of it is in force, see `IN_FORCE_ANNOTATION`; of what is too long it remembers nothing. */
 export function remember(
   resource: "vpcs" | "ipPools" | "vips",
   { name, uid, inForce }: { readonly name: string; readonly uid: string; readonly inForce: string },
   fields: Readonly<Record<string, unknown>>,
 ): readonly AnnotateEffect[] {
   const annotations = inForce === "" ? {} : { [IN_FORCE_ANNOTATION]: inForce };
-  return annotate(resource, { name, uid, annotations }, { [IN_FORCE_ANNOTATION]: writeFields(fields) });
+  return annotate(resource, { name, uid, annotations }, { [IN_FORCE_ANNOTATION]: writeFields(fields) ?? "{}" });
 }
 
 /**

@@ -2,9 +2,10 @@ import type { Logger } from "pino";
 import { timestamp } from "../api/conditions.ts";
 import { CONTROLLER_COMPONENT } from "../api/names.ts";
 import { DerivedFacts } from "../compile/derived.ts";
-import { type ConditionEffect, type ReportEffect, releaseIp, type WeftEffect } from "../compile/effects.ts";
+import { annotate, type ConditionEffect, type ReportEffect, releaseIp, type WeftEffect } from "../compile/effects.ts";
 import { podUnit } from "../compile/pod.ts";
 import { rootsOf, UNIT_KINDS } from "../compile/units.ts";
+import { IN_FORCE_ANNOTATION } from "../facts/in-force.ts";
 import { type FactChange, FactStore } from "../facts/store.ts";
 import type { FactKind, IpFact, PodFact } from "../facts/types.ts";
 import { Ipam } from "../ipam/ipam.ts";
@@ -30,10 +31,11 @@ import { Fence, fenced } from "./fence.ts";
 import { gatewayEvents } from "./gateway-events.ts";
 import { Gather } from "./gather.ts";
 import { type Northbound, OWN_COLUMNS } from "./northbound.ts";
+import type { InForceRecord } from "./records.ts";
 import { runEffect } from "./run-effect.ts";
 import type { Settings } from "./settings.ts";
 import { Sources } from "./sources.ts";
-import { STATUS_TYPES, StatusWriter } from "./status-writer.ts";
+import { STATUS_TYPES, type StatusResource, StatusWriter } from "./status-writer.ts";
 import { sweepOnce } from "./sweep-once.ts";
 import { unitObjects } from "./unit-objects.ts";
 import { Unserved } from "./unserved.ts";
@@ -101,10 +103,11 @@ export class Controller {
     this.#parts = parts;
     const { kube, northbound, log, clock, random } = parts;
     this.#gather = new Gather(clock, GATHER_MS);
-    this.#sources = new Sources(parts, this.facts, (resource, name, gone) => {
+    const onStatus = (resource: StatusResource, name: string, gone: boolean): void => {
       if (gone) this.#term?.statuses.forget(resource, name);
       else this.#term?.statuses.touch(resource, name);
-    });
+    };
+    this.#sources = new Sources(parts, this.facts, onStatus, (record) => this.#putBack(record));
     this.#events = eventRecorder(kube, {
       component: CONTROLLER_COMPONENT,
       clock,
@@ -252,6 +255,7 @@ export class Controller {
     this.allocator.start();
     this.unserved.start();
     this.#domains.lead();
+    for (const record of this.#sources.records.lost()) this.#putBack(record);
     this.engine.start();
     const tools = { engine: this.engine, northbound, log, allowed: settings.allowMassDelete };
     for (let attempt = 1; ; attempt++) {
@@ -406,6 +410,12 @@ export class Controller {
   #restored({ name, namespace, uid, key }: PodFact, message: string): void {
     this.#events.record({ type: PODS, name, namespace, uid }, "Warning", "AddressRestored", message);
     this.#parts.log.warn({ pod: key }, message);
+  }
+
+  /** What is in force stays remembered, whoever has taken that off the object. What is there again need not be put back. */
+  #putBack({ resource, name, uid, text, lost }: InForceRecord): void {
+    const effect = annotate(resource, { name, uid, annotations: {} }, { [IN_FORCE_ANNOTATION]: text });
+    this.#term?.effects.offer(`record:${resource}/${name}`, lost ? effect : [], true);
   }
 
   #offer(unit: string, ip: IpFact): void {

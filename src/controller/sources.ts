@@ -8,6 +8,7 @@ import { type Informer, type InformerState, informer } from "../kube/informer.ts
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { AwaitedType } from "./awaited-type.ts";
+import { type InForceRecord, Records } from "./records.ts";
 import type { Settings } from "./settings.ts";
 import { STATUS_TYPES, type Status, type StatusResource } from "./status-writer.ts";
 
@@ -44,16 +45,21 @@ export class Sources {
   /** kind → its informer; "subnets" for what is written of subnets. */
   readonly #informers = new Map<FactKind, Informer<Projected>>();
 
+  /** What of the objects is in force. */
+  readonly records: Records;
+
   /** Watch for the types that the cluster does not serve. */
   readonly #awaited: AwaitedType[] = [];
 
-  /** `onStatus` is called when a status was seen to have changed, or its object to be gone. */
+  /** `onStatus` is called when a status was seen to have changed, or its object to be gone; `onRecord`: see {@link Records}. */
   constructor(
     { kube, settings, log, clock, random }: SourceParts,
     facts: FactStore,
     onStatus: (resource: StatusResource, name: string, gone: boolean) => void,
+    onRecord: (record: InForceRecord) => void,
   ) {
     this.#facts = facts;
+    this.records = new Records(onRecord);
     const { clusterRouter: router, nodeSwitch: joinSubnet, enableLb, keepVmIp } = settings;
     const feeds = feedsOf({ router, joinSubnet, enableLb, keepVmIp });
     for (const [kind, feed] of Object.entries(feeds) as [FactKind, Feed][]) {
@@ -62,7 +68,7 @@ export class Sources {
       const made = informer<KubeObject, Projected>(kube, type, {
         // What a projection reads of an object is its own, structural type; the API server promises the rest.
         project: (object) => {
-          const fact = project(object as never);
+          const fact = project(this.records.keep(kind, object) as never);
           if (fact === undefined) return undefined;
           return resource !== undefined ? { fact, status: (object.status ?? {}) as Status } : { fact };
         },
@@ -89,6 +95,7 @@ export class Sources {
       if (awaited !== undefined) this.#awaited.push(awaited);
       made.subscribe(({ key, new: now }) => {
         facts.set(kind, key, now?.fact as FactTypes[FactKind] | undefined);
+        if (now === undefined) this.records.forget(kind, key);
         if (resource !== undefined) onStatus(resource, key, now === undefined);
       });
       this.#informers.set(resource ?? kind, made);
