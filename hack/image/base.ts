@@ -20,6 +20,9 @@ import { imageArchive } from "../oci/tar.ts";
  */
 export const DEBIAN_SUITE = process.env["WEFT_DEBIAN_SUITE"] ?? "trixie";
 
+/** The one with the newest OVS and OVN, on which the release tests run too. */
+export const NEWEST_SUITE = "sid";
+
 /** Package names from a packages.txt: one a line, `#` starts a comment. */
 export function parsePackages(text: string): readonly string[] {
   return text

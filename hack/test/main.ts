@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { globSync } from "node:fs";
 import { Command } from "commander";
-import { ensureRootfs } from "../image/base.ts";
+import { DEBIAN_SUITE, ensureRootfs, NEWEST_SUITE } from "../image/base.ts";
 import { ensureKubeBinaries } from "../kube/binaries.ts";
 import { down } from "../lab/down.ts";
 import { openLab } from "../lab/lab.ts";
@@ -52,11 +52,11 @@ async function tap(title: string, patterns: readonly string[], options: readonly
 }
 
 /**
- * Runs the files of a pattern one by one. One that fails is run once more, and that is said: the lab has two busy cores, and what
+ * Runs the files of some patterns one by one. One that fails is run once more, and that is said: the lab has two busy cores, and what
  * fails twice is no accident. Both outputs are shown.
  */
-async function tapEach(title: string, pattern: string, options: readonly string[]): Promise<void> {
-  const files = globSync(pattern).sort();
+async function tapEach(title: string, patterns: readonly string[], options: readonly string[]): Promise<void> {
+  const files = globSync(patterns).sort();
   console.log(`\n== ${title}: ${files.length} files`);
   for (const file of files) {
     let { failures: names, ...result } = await runTap([file], options);
@@ -102,8 +102,11 @@ function stripColours(text: string): string {
   return text.replaceAll(new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, "g"), "");
 }
 
-/** The tests that need the lab: one lab for all of them, taken down at the end whatever happens. */
-async function onLab(title: string, pattern: string): Promise<void> {
+/**
+ * The tests that need the lab: one lab for all of them, taken down at the end whatever happens. Its image is made of the Debian `suite`
+ * (`hack/image/base.ts`), for which the lab's deployment and those of the tests ask the environment.
+ */
+async function onLab(title: string, suite: string, patterns: readonly string[]): Promise<void> {
   if (process.getuid?.() !== 0) {
     count.failed++;
     failures.push(`${title}: they need root`);
@@ -112,9 +115,10 @@ async function onLab(title: string, pattern: string): Promise<void> {
   }
   const progress = createProgress();
   const lab = openLab(progress);
+  process.env["WEFT_DEBIAN_SUITE"] = suite;
   try {
     await lab.up({ nodes: 2, cni: "weft", ipFamily: "dual" });
-    await tapEach(title, pattern, ["--jobs=1", "--timeout=600"]);
+    await tapEach(title, patterns, ["--jobs=1", "--timeout=600"]);
   } catch (error) {
     count.failed++;
     failures.push(`${title}: the lab did not come up`);
@@ -132,7 +136,15 @@ async function prepareMachine(): Promise<void> {
   await Promise.all([ensureRootfs(progress), ensureKubeBinaries(progress)]);
 }
 
-async function main(tier: string): Promise<void> {
+const SMOKE = ["test/e2e/smoke/**/*.test.ts"];
+const RELEASE = ["test/e2e/release/**/*.test.ts"];
+/** What depends on how northd, ovn-controller and the switch do their work. */
+const VERSIONS = [
+  ...SMOKE,
+  ...["egress-services", "fragments", "services", "sources"].map((name) => `test/e2e/release/${name}.test.ts`),
+];
+
+async function main(tier: string, { suite }: { readonly suite?: string }): Promise<void> {
   const whole = tier !== "unit";
   if (whole && process.getuid?.() === 0) await prepareMachine();
   await check("lint", "hack/lint", []);
@@ -140,9 +152,13 @@ async function main(tier: string): Promise<void> {
   await tap("unit tests", UNIT, ["--jobs=2", "--timeout=300"]);
   // By itself: it uses all processors.
   await tap("simulation", ["test/sim/**/*.test.ts"], ["--jobs=1", "--timeout=600"]);
-  if (whole) await onLab("smoke tests on the lab", "test/e2e/smoke/**/*.test.ts");
-  if (tier === "release") await check("policies by the thousand", "node", ["test/policy/main.ts", "--runs", "4000"]);
-  if (tier === "release") await onLab("release tests on the lab", "test/e2e/release/**/*.test.ts");
+  if (whole) await onLab("smoke tests on the lab", suite ?? DEBIAN_SUITE, SMOKE);
+  if (tier === "release") {
+    await check("policies by the thousand", "node", ["test/policy/main.ts", "--runs", "4000"]);
+    await onLab("release tests on the lab", suite ?? DEBIAN_SUITE, RELEASE);
+    // Without the argument, on the OVN and OVS to come as well.
+    if (suite === undefined) await onLab("tests on the lab with the newest OVN", NEWEST_SUITE, VERSIONS);
+  }
   const { passed, failed, skipped } = count;
   const what = failures.length === 0 ? "" : `: ${failures.join("; ")}`;
   console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}${what}`);
@@ -152,6 +168,7 @@ async function main(tier: string): Promise<void> {
 const program = new Command("test")
   .description("Runs lint, types and unit tests; `smoke` adds the tests on the lab, `release` the long ones.")
   .argument("<tier>", "unit, smoke or release")
+  .option("--suite <name>", "the Debian suite whose OVS and OVN the lab runs; without it, `release` runs on two")
   .action(main);
 program.parseAsync().catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error);

@@ -62,7 +62,7 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
       addLoadBalancer(build, loadBalancerName(service.key, protocol), input, protocol, vips, service.affinity);
       const repeats = service.affinity === 0 ? {} : repeatsOf(vips, input.serviceCidr);
       if (Object.keys(repeats).length > 0)
-        addLoadBalancer(build, repeatsName(service.key, protocol), input, protocol, repeats, 0);
+        addLoadBalancer(build, repeatsName(service.key, protocol), input, undefined, repeats, 0);
     }
     const problems = [...service.problems, ...slices.flatMap((slice) => slice.problems)];
     const annotations = service.vpc === "" ? {} : { [SERVICE.vpc]: service.vpc };
@@ -80,13 +80,14 @@ function addLoadBalancer(
   build: FragmentBuilder,
   name: string,
   { service, vpc }: ServiceInput,
-  protocol: ServicePortFact["protocol"],
+  protocol: ServicePortFact["protocol"] | undefined,
   vips: Readonly<Record<string, string>>,
   affinity: number,
 ): void {
   const made = build.row("Load_Balancer", `service/${name}`, {
     name,
-    protocol: protocol.toLowerCase() as "tcp" | "udp" | "sctp",
+    // None: its addresses are without ports.
+    protocol: protocol?.toLowerCase() as "tcp" | "udp" | "sctp" | undefined,
     vips,
     // As it comes: with affinity, too, for a client whose time is over may go elsewhere.
     selection_fields: [],
@@ -108,7 +109,8 @@ function addLoadBalancer(
  * that it learns from (`ls_in_lb_aff_learn`, up to 26.03), and drops again what the client sends again: by then the connection is in
  * conntrack, so the packet has the endpoint's address as soon as it comes, its client's affinity is asked for by the Service's
  * address and is not found, and the same flow learns and drops. Balanced once more, by the endpoint's address, the packet is no more one
- * to learn from and goes on.
+ * to learn from and goes on. By the address without a port: with one, 25.03 compares the packet's, which is the endpoint's by then, and 26.03
+ * conntrack's, which is the Service's.
  */
 function repeatsOf(
   vips: Readonly<Record<string, string>>,
@@ -116,12 +118,13 @@ function repeatsOf(
 ): Readonly<Record<string, string>> {
   const blocks = Object.values(serviceCidr).flatMap((text) => parseCidr(text) ?? []);
   const endpoints = Object.values(vips).flatMap((list) => (list === "" ? [] : list.split(",")));
+  const addresses = endpoints.map((endpoint) => endpoint.slice(0, endpoint.lastIndexOf(":")).replace(/^\[|\]$/g, ""));
   // Another Service's address is that Service's to balance.
-  const own = endpoints.filter((endpoint) => {
-    const ip = parseIp(endpoint.slice(0, endpoint.lastIndexOf(":")).replace(/^\[|\]$/g, ""));
+  const own = addresses.filter((address) => {
+    const ip = parseIp(address);
     return ip !== undefined && !blocks.some((block) => cidrContains(block, ip));
   });
-  return Object.fromEntries([...new Set(own)].sort().map((endpoint) => [endpoint, endpoint]));
+  return Object.fromEntries([...new Set(own)].sort().map((address) => [address, address]));
 }
 
 /** The map of a load balancer: `address:port` → its endpoints by commas, of the same family; empty where there is none. */

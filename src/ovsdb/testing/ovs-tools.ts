@@ -21,10 +21,10 @@ const TOOLS = Object.keys(FOLDERS) as readonly OvsTool[];
 
 /**
  * The programs on the PATH, else those in the root file system that the project caches (`$WEFT_CACHE/trixie-base`); or, as text, why
- * there are none. `WEFT_TEST_OVS=cache` passes the PATH over.
+ * there are none. `WEFT_TEST_OVS=cache` passes the PATH over, `WEFT_DEBIAN_SUITE=sid` takes those of another Debian suite.
  */
 export function findOvsTools(): OvsTools | string {
-  const { PATH = "", WEFT_CACHE, WEFT_TEST_OVS, XDG_CACHE_HOME } = process.env;
+  const { PATH = "", WEFT_CACHE, WEFT_DEBIAN_SUITE = "trixie", WEFT_TEST_OVS, XDG_CACHE_HOME } = process.env;
   if (WEFT_TEST_OVS !== "cache") {
     const folders = [...PATH.split(delimiter), "/usr/sbin", "/sbin"].filter((folder) => folder !== "");
     const found = new Map(
@@ -34,7 +34,10 @@ export function findOvsTools(): OvsTools | string {
       return { command: (tool) => [found.get(tool) ?? tool] };
     }
   }
-  const root = join(WEFT_CACHE ?? join(XDG_CACHE_HOME ?? join(homedir(), ".cache"), "weft"), "trixie-base");
+  const root = join(
+    WEFT_CACHE ?? join(XDG_CACHE_HOME ?? join(homedir(), ".cache"), "weft"),
+    `${WEFT_DEBIAN_SUITE}-base`,
+  );
   const loader = ["lib64/ld-linux-x86-64.so.2", "lib/ld-linux-aarch64.so.1"]
     .map((path) => join(root, path))
     .find((path) => existsSync(path));

@@ -1,7 +1,7 @@
 import t from "tap";
 import { podNetns } from "../../../hack/probe/pods.ts";
 import { receiver, sendDatagram } from "../../../hack/probe/stream.ts";
-import { SECURITY_GROUPS } from "../../../src/kube/resources.ts";
+import { SECURITY_GROUPS, SERVICES } from "../../../src/kube/resources.ts";
 import { Objects, type Thing } from "../objects.ts";
 import { addressesOf, idlePod, run, useNamespace } from "../pods.ts";
 import { createPolicy, settles } from "../policies.ts";
@@ -13,6 +13,8 @@ const GROUP = "weft-fragments";
 const GROUPS = "ovn.kubernetes.io/security_groups";
 const OPEN = 9000;
 const CLOSED = 9001;
+/** A port of Services; their endpoints have OPEN. */
+const SERVICE = 81;
 /** Of datagrams: one in a packet, and one in several. */
 const SIZES = [100, 3000] as const;
 
@@ -79,4 +81,40 @@ t.test("a rule for a port holds for datagrams larger than the MTU", { skip: whyN
       t.same(closed, []);
     });
   }
+
+  const central = ["--namespace=kube-system", "exec", "deployment/ovn-central", "--"];
+  const { stdout } = await world.lab.kubectl([...central, "ovn-northd", "--version"]);
+  const [, major = "0"] = /^ovn-northd ([0-9]+)[.]/.exec(stdout) ?? [];
+  const skip = Number(major) < 26 && `OVN ${major} looks for a Service's port in each fragment of the first datagram`;
+  await t.test("a client's first datagram to a Service may be larger than the MTU", { skip }, async (t) => {
+    for (const [from, to] of [
+      [plain, guarded],
+      [limited, plain],
+    ] as const) {
+      const { name } = to.metadata;
+      const made = (await world.kube.create(SERVICES, {
+        metadata: { namespace: NAMESPACE, name },
+        spec: {
+          ipFamilyPolicy: "RequireDualStack",
+          selector: { app: name },
+          ports: [{ protocol: "UDP", port: SERVICE, targetPort: OPEN }],
+        },
+      } as never)) as Thing;
+      const addresses: readonly string[] = made.spec.clusterIPs;
+      await world.nb.until(`${name} has endpoints`, () =>
+        [...world.nb.mirror.rows("Load_Balancer")].some(
+          (row) => row.name === `${NAMESPACE}/${name}/udp` && Object.values(row.vips).every((list) => list !== ""),
+        ),
+      );
+      await world.lab.kubectl([...central, "ovn-nbctl", "--wait=hv", "sync"]);
+      const listener = await receiver(netns(to), OPEN);
+      // Each from a socket of its own.
+      for (const address of addresses) {
+        for (const bytes of SIZES) await sendDatagram(netns(from), "", address, SERVICE, bytes);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      const expected = addressesOf(from).flatMap((address) => SIZES.map((bytes) => `${address} ${bytes}`));
+      t.same([...(await listener.stop())].sort(), expected.sort(), `${from.metadata.name} to ${name}`);
+    }
+  });
 });
