@@ -12,11 +12,11 @@ const SETS: NamedSets = {
 };
 
 /** Whether a switch lets a pod, or its router, send from an address. */
-function lets(inside: boolean, inport: string, source: string): boolean {
+function lets(inside: boolean, inport: string, source: string, privateCidrs: readonly string[] = []): boolean {
   const spec = { cidrBlock: "10.20.0.0/24,fd00:20::/112", gateway: "10.20.0.1,fd00:20::1" };
   const subnet = projectSubnet({ metadata: { name: "s", uid: "u" }, spec });
   const build = new FragmentBuilder();
-  addSourceGuard(build, subnet, { uplink: "s-vpc", nodes: inside, joinCidr: inside ? JOIN : {} });
+  addSourceGuard(build, subnet, { uplink: "s-vpc", nodes: inside, joinCidr: inside ? JOIN : {}, privateCidrs });
   const acls = build
     .finish()
     .rows.filter(({ table }) => table === "ACL")
@@ -35,6 +35,15 @@ t.test("no port sends from an address of a node, of its gateway, or from what a 
   for (const source of ["100.64.0.2", "fd00:100:64::2", "172.18.0.11", "fd00:172:18::11"]) {
     t.notOk(lets(true, "pod", source), source);
     t.ok(lets(false, "pod", source), `${source} may be a pod's where nodes are not reached from`);
+  }
+});
+
+t.test("no port sends from an address of a private subnet that it is not in", async (t) => {
+  const vault = ["10.62.0.0/24", "fd00:62::/112"];
+  for (const source of ["10.62.0.9", "fd00:62::9"]) {
+    t.notOk(lets(true, "pod", source, vault), source);
+    t.ok(lets(true, "s-vpc", source, vault), `${source}, from the router`);
+    t.ok(lets(true, "pod", source), `${source}, of a subnet that is not private`);
   }
 });
 

@@ -26,11 +26,13 @@ export interface ReservedSources {
   readonly nodes: boolean;
   /** The join subnet's addresses; only where nodes are reached from here. */
   readonly joinCidr: Dual<string>;
+  /** The other private subnets' of the VPC: these believe addresses of their own. */
+  readonly privateCidrs: readonly string[];
 }
 
 /**
  * Drops what a port of the switch sends from an address that rules and hosts trust for whose it is, whether or not the port has
- * `port_security`: the subnet's gateway, also in ARP; the nodes' addresses, on the join subnet and their own; and the source that a pod
+ * `port_security`: the subnet's gateway, also in ARP; the nodes' addresses, on the join subnet and their own; those of private subnets; and the source that a pod
  * sees of itself (`HAIRPIN_SOURCE`). OVN puts the last one in after these ACLs, so here it is always a lie. From the router all but that may come.
  *
  * Such ACLs need no conntrack: one that drops is not stateful (ovn-northd(8), "from-lport" ACLs).
@@ -42,7 +44,7 @@ export interface ReservedSources {
 export function addSourceGuard(
   build: FragmentBuilder,
   { name, vpc, gateway }: SubnetFact,
-  { uplink, nodes, joinCidr }: ReservedSources,
+  { uplink, nodes, joinCidr, privateCidrs }: ReservedSources,
 ): void {
   const add = (rule: string, priority: number, match: string, action: "drop" | "pass"): void => {
     holdAcl(build, "Logical_Switch", switchId(name), `subnet/${name}/sources/${rule}`, {
@@ -62,6 +64,7 @@ export function addSourceGuard(
       ...(own === undefined ? [] : [own]),
       ...(join === undefined ? [] : [join]),
       HAIRPIN_SOURCE[key],
+      ...privateCidrs.filter((cidr) => cidr.includes(":") === (number === 6)),
       ...(nodes ? [`$${nodesAddressSet(number)}`] : []),
     ];
     add(key, PRIORITY.drop, `${ip}.src == {${sources.join(", ")}}`, "drop");

@@ -6,7 +6,7 @@ import { IN_FORCE_ANNOTATION, writeInForce } from "../facts/in-force.ts";
 import { joinDual } from "../facts/project-subnet.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { ClusterFact, SubnetFact, SubnetSpecFact, VerdictFact } from "../facts/types.ts";
-import type { Dual } from "../net/dual.ts";
+import { type Dual, dualValues } from "../net/dual.ts";
 import { destinationsOfAcls, translateSubnetRules } from "../policy/subnet-rules.ts";
 import { type VirtualPort, virtualPortsIn } from "../policy/virtual-ports.ts";
 import { EMPTY_FRAGMENT, type Fragment } from "../unit/fragment.ts";
@@ -58,6 +58,8 @@ export interface SubnetInput {
   readonly holders: readonly string[];
   /** The join subnet's addresses, from which nodes reach pods; only for subnets that have a way from there. */
   readonly joinCidr: Dual<string>;
+  /** The ranges of the VPC's other private subnets. */
+  readonly privateCidrs: readonly string[];
   /** The ranges that its `acls` name → the Services' ports in them. */
   readonly virtualPorts: Readonly<Record<string, readonly VirtualPort[]>>;
   /** Names of its ports towards its router. */
@@ -99,6 +101,9 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
       nodes: viaNodes ? joinedNodes(reader, subnet) : [],
       notes: subnetReferences(reader, subnet),
       joinCidr: viaNodes ? (reader.get("subnets", cluster.joinSubnet)?.cidr ?? {}) : {},
+      privateCidrs: reader
+        .by("subnets", "private", subnet.vpc)
+        .flatMap(({ name, cidr }) => (name === key ? [] : dualValues(cidr))),
       virtualPorts: Object.fromEntries(
         destinationsOfAcls(subnet).map((cidr) => [cidr, virtualPortsIn(reader, cidr)] as const),
       ),
@@ -186,7 +191,13 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
     for (const family of [4, 6] as const) {
       build.row("Address_Set", nodesSetId(family), { name: nodesAddressSet(family), external_ids: externalIds() });
     }
-  } else addSourceGuard(build, subnet, { uplink, nodes: vpc === cluster.router, joinCidr });
+  } else
+    addSourceGuard(build, subnet, {
+      uplink,
+      nodes: vpc === cluster.router,
+      joinCidr,
+      privateCidrs: input.privateCidrs,
+    });
   if (vpc === cluster.router) addGatewayPolicies(build, input);
   return build.finish();
 }

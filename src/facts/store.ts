@@ -24,6 +24,8 @@ const INDEXES = {
     provider: (subnet) => (subnet.provider === OVN_PROVIDER ? [] : [subnet.provider]),
     namespace: (subnet) => subnet.namespaces,
     // Those that any namespace may be bound to by its labels.
+    // By VPC: only its own pods send from there.
+    private: (subnet) => (subnet.private ? [subnet.vpc] : []),
     selects: (subnet) => (subnet.namespaceSelectors.length > 0 ? ["any"] : []),
   },
   vpcs: {},
