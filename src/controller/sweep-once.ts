@@ -23,7 +23,8 @@ export async function sweepOnce({ engine, northbound, log, allowed }: SweepTools
   const sweep = planSweep(engine.desired, northbound.rows(), (table) => northbound.view.isRoot(table), EDGE_COLUMNS);
   if (planSize(sweep.plan) === 0) return true;
   const size = { orphans: sweep.orphans.length, owned: sweep.owned };
-  if (braked(sweep) && !allowed) {
+  const stopped = braked(sweep) && !allowed;
+  if (stopped) {
     log.error(
       {
         ...size,
@@ -31,15 +32,17 @@ export async function sweepOnce({ engine, northbound, log, allowed }: SweepTools
       },
       "the sweep is stopped: it would delete too many rows. See what `weft-controller plan` prints; if that is right, start the controller once with --allow-mass-delete",
     );
-    return true;
+    if (planSize(sweep.replaced) === 0) return true;
   }
-  const outcome = await northbound.commit(sweep.plan);
+  // What stands in the way of those that are there goes in any case.
+  const plan = stopped ? sweep.replaced : sweep.plan;
+  const outcome = await northbound.commit(plan);
   if (outcome.kind !== "committed") {
     log.warn({ ...size, outcome: outcome.kind }, "the sweep could not be committed; it is tried again");
     return false;
   }
   engine.stats.transactions++;
-  engine.stats.operations += planSize(sweep.plan);
-  log.info(size, "rows that nothing wants any more are deleted");
+  engine.stats.operations += planSize(plan);
+  if (!stopped) log.info(size, "rows that nothing wants any more are deleted");
   return true;
 }

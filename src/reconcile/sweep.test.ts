@@ -86,3 +86,21 @@ t.test("pods that were made anew under their names while nobody looked are no re
   t.equal(sweep.orphans.length, 200);
   t.equal(braked(sweep), false);
 });
+
+t.test("what stands in the way of units that are there goes although the brake stops the rest", async (t) => {
+  const desired = new Desired();
+  const made = (uuid: string) => ({ table: "Port", uuid, label: "web-0", columns: {} });
+  desired.replace("pod:web-0", { rows: [made("new")], edges: [], effects: [] });
+  desired.replace("switch:s", { rows: [{ ...made("s"), table: "Switch" }], edges: [], effects: [] });
+  const others = Array.from({ length: 60 }, (_, i) => `other-${i}`);
+  const rows = [
+    row("Switch", "s", { ports: ["old", "new", ...others] }, "switch:s"),
+    row("Port", "old", {}, "pod:web-0"),
+    ...others.map((uuid) => row("Port", uuid, {}, `pod:${uuid}`)),
+  ];
+  const sweep = planSweep(desired, rows, isRoot, COLUMNS);
+  t.equal(braked(sweep), true);
+  t.equal(sweep.plan.mutations[0]?.delete.length, 61);
+  t.same(sweep.replaced.mutations, [{ table: "Switch", row: "s", column: "ports", insert: [], delete: ["old"] }]);
+  t.same(sweep.replaced.deletes, []);
+});

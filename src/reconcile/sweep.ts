@@ -18,6 +18,11 @@ export interface SweptRow {
 /** What is to be swept, and what the brake goes by. */
 export interface Sweep {
   readonly plan: Plan;
+  /**
+   * The part of it that is about rows of units which are there and want others, as pods that were made anew under their names. These are not for the brake,
+   * and as long as they stand what is wanted under their names is refused.
+   */
+  readonly replaced: Plan;
   readonly orphans: readonly SweptRow[];
   /** How many rows are owned. */
   readonly owned: number;
@@ -63,7 +68,8 @@ export function planSweep(
     kinds.set(kind, counts);
   }
   const orphans = [...owned.values()].filter((row) => desired.row(row.uuid) === undefined);
-  const deletes = orphans.filter((row) => isRoot(row.table)).map(({ table, uuid }) => ({ table, uuid }));
+  const replaced = orphans.filter((row) => wantsRows(desired, ownerOf(row.columns) ?? ""));
+  const deletes = rootsAmong(orphans, isRoot);
   const gone = new Set(deletes.map((row) => row.uuid));
   const mutations: Mutation[] = [];
   for (const holder of holders) {
@@ -83,11 +89,30 @@ export function planSweep(
     }
   }
   return {
-    plan: { inserts: [], updates: [], mutations, deletes, parked: new Set(), misdirected: [] },
+    plan: { ...NOTHING, mutations, deletes },
+    replaced: {
+      ...NOTHING,
+      mutations: membersAmong(mutations, new Set(replaced.map((row) => row.uuid))),
+      deletes: rootsAmong(replaced, isRoot),
+    },
     orphans,
     owned: owned.size,
     kinds,
   };
+}
+
+const NOTHING = { inserts: [], updates: [], parked: new Set<string>(), misdirected: [] } as const;
+
+function rootsAmong(rows: readonly SweptRow[], isRoot: (table: string) => boolean): Plan["deletes"] {
+  return rows.filter((row) => isRoot(row.table)).map(({ table, uuid }) => ({ table, uuid }));
+}
+
+/** What of the mutations takes these rows out of what holds them. */
+function membersAmong(mutations: readonly Mutation[], rows: ReadonlySet<string>): Mutation[] {
+  return mutations.flatMap((mutation) => {
+    const members = mutation.delete.filter((member) => rows.has(member));
+    return members.length === 0 ? [] : [{ ...mutation, delete: members }];
+  });
 }
 
 /** The unit that owns a row, as the row says itself. */
