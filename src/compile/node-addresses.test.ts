@@ -67,10 +67,26 @@ t.test("an address that a kubelet had better not name is not led to its node, an
   }
 });
 
-t.test("an address that two nodes name is neither's", async (t) => {
+t.test("an address that two nodes name from the beginning is neither's", async (t) => {
   const facts = withNode(sampleFacts(), "172.18.0.11");
   t.match(told(facts, "weft-1"), { reason: "NotUnique", message: /node stolen has it too/ });
   t.same(compile(facts, "weft-1").matches, ["ip6.dst == fd00:172:18::11"]);
+});
+
+t.test("a node keeps the address that it has when another one names it", async (t) => {
+  const facts = withNode(sampleFacts(), "172.18.0.11");
+  const node = (name: string, annotated: boolean) =>
+    projectNode({
+      metadata: { name, uid: `uid-${name}`, annotations: annotated ? { "weft.kubeovn.io/source": "172.18.0.11" } : {} },
+      status: { addresses: [{ type: "InternalIP", address: "172.18.0.11" }] },
+    });
+  facts.set("nodes", "weft-1", node("weft-1", true));
+  t.equal(told(facts, "weft-1"), undefined, "nothing of its own changes");
+  t.same(compile(facts, "weft-1").matches, ["ip4.dst == 172.18.0.11"]);
+  t.match(told(facts, "stolen"), { reason: "NotUnique", message: /node weft-1 has it too/ });
+  t.same(compile(facts, "stolen").matches, []);
+  facts.set("nodes", "stolen", node("stolen", true));
+  for (const name of ["weft-1", "stolen"]) t.same(compile(facts, name).matches, [], "both say so: it is neither's");
 });
 
 t.test("the API server's address counts on nodes of the control plane only", async (t) => {

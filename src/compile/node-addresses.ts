@@ -1,4 +1,4 @@
-import { isOvnProvider } from "../api/annotations.ts";
+import { isOvnProvider, NODE } from "../api/annotations.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { ClusterFact, NodeFact } from "../facts/types.ts";
 import { type Ip, parseIp } from "../net/address.ts";
@@ -25,7 +25,7 @@ const CONTROL_PLANE = ["node-role.kubernetes.io/control-plane", "node-role.kuber
 
 /**
  * Which InternalIPs of a node count. Its kubelet writes them, and what pods send to them is led to that node: whoever has a kubelet's
- * credential could otherwise name any address and get what pods send there. An address counts that no other node names, that is no pod's, no Service's and,
+ * credential could otherwise name any address and get what pods send there. An address counts that no other node names (or none that had it before), that is no pod's, no Service's and,
  * on a node of the control plane at most, an API server's, and that is in the nodes' networks as the administrator, or the controller's own host, says.
  */
 export function judgeNodeAddresses(reader: FactReader, node: NodeFact, cluster: ClusterFact): NodeAddresses {
@@ -44,7 +44,8 @@ export function judgeNodeAddresses(reader: FactReader, node: NodeFact, cluster: 
 
 function refusal(reader: FactReader, node: NodeFact, cluster: ClusterFact, ip: Ip): RefusedAddress | undefined {
   const others = reader.by("nodes", "internal", ip.text).filter(({ name }) => name !== node.name);
-  if (others.length > 0) {
+  const hadIt = hasIn(node, ip) && !others.some((other) => hasIn(other, ip));
+  if (others.length > 0 && !hadIt) {
     const names = others.map(({ name }) => name).sort();
     return { reason: "NotUnique", message: `node ${names.slice(0, 3).join(", ")} has it too` };
   }
@@ -67,6 +68,14 @@ function refusal(reader: FactReader, node: NodeFact, cluster: ClusterFact, ip: I
     return { reason: "OutsideNodeRanges", message };
   }
   return undefined;
+}
+
+/**
+ * Whether the controller has written that it uses the address. A kubelet may write that too, but on its own node only: then the address is nobody's,
+ * and nobody takes it from him whose it was.
+ */
+function hasIn({ annotations }: NodeFact, ip: Ip): boolean {
+  return (annotations[NODE.source] ?? "").split(",").some((text) => parseIp(text.trim())?.text === ip.text);
 }
 
 function holds(cidrs: readonly string[], ip: Ip): boolean {
