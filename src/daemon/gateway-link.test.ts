@@ -115,6 +115,17 @@ t.test("ovn0 in a real namespace", { skip: noNamespaces() }, async (t) => {
     t.same(apply(), []);
   });
 
+  await t.test("and its routes, without which answers do not come back to it", async (t) => {
+    const before = ip("-6", "route") + ip("-6", "route", "show", "table", "local", "type", "local");
+    ip("-6", "route", "del", "fe80::/64", "dev", "ovn0");
+    t.same(apply(), ["route fe80::/64 dev ovn0"]);
+    ip("-6", "route", "del", "local", "fe80::ff:fe00:2", "dev", "ovn0", "table", "local");
+    t.equal(apply()?.[0], "route local fe80::ff:fe00:2/128 dev ovn0");
+    for (let pass = 0; pass < 100 && (apply() ?? []).length > 0; pass++) await new Promise(setImmediate);
+    t.same(apply(), []);
+    t.equal(ip("-6", "route") + ip("-6", "route", "show", "table", "local", "type", "local"), before);
+  });
+
   await t.test("a route has the source that it is to have, also where another hand takes it away", async (t) => {
     const source = parseIp("172.19.0.11")!;
     const [first, ...others] = PLAN.routes;

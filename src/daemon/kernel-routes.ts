@@ -1,4 +1,6 @@
 import { NODE_INTERFACE } from "../api/names.ts";
+import { cidrOf } from "../net/cidr.ts";
+import { linkLocalFromMac } from "../net/mac.ts";
 import { type Address, deleteAddress, ensureAddress } from "../netlink/addresses.ts";
 import {
   ensureRoute,
@@ -14,6 +16,8 @@ import type { GatewayPlan } from "./gateway-plan.ts";
 
 /** Metric of the route that the kernel makes of an IPv6 address' prefix (IP6_RT_PRIO_ADDRCONF, net/ipv6_route.h). */
 const CONNECTED_METRIC_6 = 256;
+/** Of `fe80::/64` (RFC 4291 §2.5.6). */
+const LINK_LOCAL_PREFIX = 64;
 
 /**
  * Puts back the routes that the kernel makes of an address of `ovn0` when the address is added, and never again: the one to its prefix, without
@@ -30,7 +34,7 @@ export function ensureKernelRoutes(
 ): readonly string[] {
   const present = listRoutes(host, { device: index });
   const repairs: string[] = [];
-  for (const { ip, cidr } of plan.addresses) {
+  for (const { ip, cidr } of [...plan.addresses, ...linkLocal(plan)]) {
     const known = settled.find(({ address, prefix }) => address === ip.text && prefix === cidr.prefix);
     if (known === undefined || known.tentative) continue;
     const connected: RouteSpec = {
@@ -49,11 +53,11 @@ export function ensureKernelRoutes(
     };
     for (const route of [connected, local]) {
       if (present.some((candidate) => serves(candidate, route))) continue;
-      if (ip.family === 6 && route === local) {
-        // The kernel alone can make this one such that it goes with the address.
+      if (ip.family === 6 && (route === local || known.scope === "link")) {
+        // The kernel alone can make the local one such that it goes with the address; to replace fe80::/64 would take another interface's.
         const address = { index, address: ip.text, prefix: cidr.prefix };
         deleteAddress(host, address);
-        ensureAddress(host, { ...address, noDad: true });
+        ensureAddress(host, { ...address, noDad: true, ...(known.scope === "link" && { scope: "link" }) });
       } else {
         ensureRoute(host, route);
       }
@@ -61,6 +65,13 @@ export function ensureKernelRoutes(
     }
   }
   return repairs;
+}
+
+/** The address that the kernel has given `ovn0` by its MAC: answers to its questions for neighbours come back to it. */
+function linkLocal({ mac, addresses }: GatewayPlan): GatewayPlan["addresses"] {
+  const ip = addresses.some((entry) => entry.ip.family === 6) ? linkLocalFromMac(mac) : undefined;
+  const cidr = ip && cidrOf(ip, LINK_LOCAL_PREFIX);
+  return ip === undefined || cidr === undefined ? [] : [{ ip, cidr }];
 }
 
 /** An IPv4 route to a prefix must also have the source, by which the node is known there. */
