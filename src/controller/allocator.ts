@@ -351,7 +351,8 @@ export class Allocator {
     const { facts } = this.#options;
     const name = nodePortName(node.name);
     const old = facts.get("ips", name);
-    if (this.#recording.has(name) || old?.holder === `node:${node.name}`) return;
+    // Its record may have the name that an earlier version gave it.
+    if (this.#recording.has(name) || facts.by("ips", "holder", `node:${node.name}`).length > 0) return;
     if (old !== undefined) {
       if (!old.deleting) this.#refused("nodes", node, nameTaken(old), {});
       return;

@@ -82,6 +82,7 @@ export function claimsAtStart(facts: FactReader, committedPorts: Iterable<Commit
     const owner = nodePortName(name);
     const port = committed.get(owner);
     if (port === undefined || facts.get("ips", owner) !== undefined) continue;
+    if (facts.by("ips", "holder", `node:${name}`).length > 0) continue;
     ports.push(claimOf(port, { source: "the northbound database", owner }));
   }
   for (const pod of facts.all("pods")) {

@@ -326,6 +326,35 @@ t.test(
   },
 );
 
+t.test(
+  "a node keeps the record and the address that an earlier version gave it under another name",
+  APART,
+  async (t) => {
+    const cluster = await world(t);
+    await cluster.settled();
+    const [v4, mac] = ["100.64.0.99", "02:00:00:00:00:99"];
+    const spec = { podName: "w1.lab", nodeName: "w1.lab", namespace: "", subnet: "join", podType: "" };
+    await cluster.stop();
+    await cluster.make(IPS, "node-w1.lab", {
+      ...spec,
+      ipAddress: v4,
+      v4IpAddress: v4,
+      v6IpAddress: "",
+      macAddress: mac,
+    });
+    await cluster.make(NODES, "w1.lab");
+    await cluster.restart();
+    await cluster.settled();
+    const node = cluster.kube.object<KubeObject>(NODES, { name: "w1.lab" });
+    t.equal(node?.metadata.annotations?.["ovn.kubernetes.io/ip_address"], v4);
+    const records = cluster.kube.objects(IPS).map(({ metadata }) => metadata.name);
+    t.same(
+      records.filter((name) => name.includes("w1.lab")),
+      ["node-w1.lab"],
+    );
+  },
+);
+
 t.test("what was left of two that ran together is put apart by the next leader", APART, async (t) => {
   const cluster = await world(t);
   for (const { vpc, subnet, cidr } of TENANTS) await tenant(vpc, subnet, cidr)(cluster);

@@ -1,6 +1,6 @@
 import { LABEL, OVN_PROVIDER } from "../api/annotations.ts";
 import type { IPSpec } from "../api/generated/ip.ts";
-import { nodePortName, podPortName } from "../api/port-names.ts";
+import { NODE_PREFIX, nodePortName, podPortName } from "../api/port-names.ts";
 import { ipText } from "../net/address.ts";
 import { parseMac } from "../net/mac.ts";
 import type { ObjectMeta } from "./meta.ts";
@@ -69,7 +69,9 @@ function providerOf(
 function holderOf(name: string, spec: NonNullable<IpObject["spec"]>): string {
   if (!spec.namespace) {
     // Either will do: the object goes on being the node's when somebody edits one of them.
-    const node = [spec.nodeName, spec.podName].find((candidate) => candidate && name === nodePortName(candidate));
+    // An earlier version gave it the plain name whatever that might be.
+    const isNamed = (node: string): boolean => name === nodePortName(node) || name === `${NODE_PREFIX}${node}`;
+    const node = [spec.nodeName, spec.podName].find((candidate) => candidate && isNamed(candidate));
     return node === undefined ? "" : `node:${node}`;
   }
   return spec.podName ? `${spec.namespace}/${spec.podName}` : "";
