@@ -15,7 +15,7 @@ import { Network } from "./network.ts";
 import { PolicyBook } from "./policy-book.ts";
 import { type ReachSet, reachBetween, reachMinus } from "./reach-set.ts";
 
-const BOUNDS = { numRuns: 100, interruptAfterTimeLimit: 5000, markInterruptAsFailure: false } as const;
+const BOUNDS = { numRuns: 100 } as const;
 
 function sideOf(world: World): { readonly network: Network; readonly book: PolicyBook } {
   const facts = clusterOf(world);
