@@ -23,7 +23,10 @@ export function withDigest(plain: string, parts: readonly string[]): string {
   return `${plain}_${digestOf(parts)}`;
 }
 
-/** 80 bits of SHA-1 of what a name is made of, as hexadecimal digits: too many for somebody to look for two names with the same. */
-export function digestOf(parts: readonly string[]): string {
-  return createHash("sha1").update(JSON.stringify(parts)).digest("hex").slice(0, 20);
+/**
+ * SHA-1 of a plain value (what a name or an id is made of), as `length` hexadecimal digits; 20 are 80 bits, too many for somebody to look for
+ * two values with the same.
+ */
+export function digestOf(value: unknown, length = 20): string {
+  return createHash("sha1").update(JSON.stringify(value)).digest("hex").slice(0, length);
 }

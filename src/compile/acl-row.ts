@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { digestOf } from "../api/name.ts";
 import { cutText, storable } from "../api/text.ts";
 import type { OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
 import type { AclStage } from "../policy/verdict.ts";
@@ -31,5 +31,5 @@ export function holdAcl(
 
 /** A digest of what an ACL says, for its id: what stays the same in a changed list is not written. `length` hexadecimal digits. */
 export function aclContent(parts: readonly unknown[], length: number): string {
-  return createHash("sha1").update(JSON.stringify(parts)).digest("hex").slice(0, length);
+  return digestOf(parts, length);
 }

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import t from "tap";
 import { OVN_SB } from "../ovsdb/generated/ovn-sb.ts";
 import { findOvsTools, type OvsTools } from "../ovsdb/testing/ovs-tools.ts";
-import { TestFolder } from "../ovsdb/testing/server.ts";
+import { type NewRow, TestFolder } from "../ovsdb/testing/server.ts";
 import { readDhcpOptions, readRaConfigs } from "./dhcp-options.ts";
 
 // What is installed on a machine may be without OVN; the cached root file system has it.
@@ -270,7 +270,7 @@ t.test(
       table: "Logical_Flow",
       row: { logical_datapath: ["named-uuid", "dp"], pipeline: "ingress", table_id: 0, match: "ip", priority, actions },
     });
-    const rows: { readonly table: string; readonly row: object; readonly name?: string }[] = [
+    const rows: readonly NewRow[] = [
       { table: "Datapath_Binding", name: "dp", row: { tunnel_key: 1, external_ids: ["map", [["name", "ls"]]] } },
       { table: "Port_Binding", row: { logical_port: "web", type: "", datapath: ["named-uuid", "dp"], tunnel_key: 1 } },
       ...typeRows(4).map((row) => ({ table: "DHCP_Options", row })),
@@ -279,18 +279,7 @@ t.test(
       flow("reg0[3] = put_dhcp_opts(offerip = 10.16.0.2, domain_name = example.com); next;", 1),
       ...actions.map((action, i) => flow(action, i + 2)),
     ];
-    const operations = rows.map(({ table, row, name }) => ({
-      op: "insert",
-      table,
-      row,
-      ...(name && { "uuid-name": name }),
-    }));
-    const answer = await folder.tool(
-      "ovsdb-client",
-      "transact",
-      server.remote,
-      JSON.stringify([OVN_SB.name, ...operations]),
-    );
+    const answer = await folder.insert(server, OVN_SB.name, rows);
     t.notMatch(answer, /error/);
     const [command = "", ...options] = trace as readonly string[];
     const { stdout, stderr } = await promisify(execFile)(command, [

@@ -1,4 +1,5 @@
 import { type Dual, dualValues, parseDualCidr, parseDualIp } from "../net/dual.ts";
+import { isObject } from "../unit/plain.ts";
 import type { LabelSelectorFact } from "./types.ts";
 
 /** With what a subnet is in force. Addresses are canonical; both have the same families. */
@@ -82,10 +83,6 @@ function isSelector(value: unknown): value is LabelSelectorFact {
         stringList(item["values"] ?? []) !== undefined,
     )
   );
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function texts({ v4, v6 }: Dual<{ readonly text: string }>): Dual<string> {

@@ -1,4 +1,5 @@
 import { ipamAttachmentProvider, ovnAttachmentProvider } from "../api/annotations.ts";
+import { isObject } from "../unit/plain.ts";
 import type { ObjectMeta } from "./meta.ts";
 import type { NetworkAttachmentFact } from "./types.ts";
 
@@ -52,8 +53,4 @@ function known(wants: "ovn" | "ipam", where: string, part: Loose, provider: stri
 
 function unclear(problem: string): Meaning {
   return { wants: "unclear", problem };
-}
-
-function isObject(value: unknown): value is Loose {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

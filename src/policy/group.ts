@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { digestOf } from "../api/name.ts";
 import { canonicalDomain } from "../facts/project-name-resolver.ts";
 import type { NamespaceFact, PodFact, ProfileFact } from "../facts/types.ts";
 import { canonicalSelector, matchesLabels, selectorText } from "./labels.ts";
@@ -70,7 +70,7 @@ export function groupText(group: Group): string {
  * identifiers take neither the length nor the characters of selectors, and because shortened names would collide.
  */
 export function groupName(group: Group): string {
-  return `weft.${group.kind}.${createHash("sha1").update(JSON.stringify(group)).digest("hex").slice(0, 20)}`;
+  return `weft.${group.kind}.${digestOf(group)}`;
 }
 
 /** The groups of a profile in which a pod's interface is. */

@@ -7,7 +7,7 @@ import t from "tap";
 import { parseIp } from "../net/address.ts";
 import { OVN_SB } from "../ovsdb/generated/ovn-sb.ts";
 import { findOvsTools, type OvsTools } from "../ovsdb/testing/ovs-tools.ts";
-import { TestFolder } from "../ovsdb/testing/server.ts";
+import { type NewRow, TestFolder } from "../ovsdb/testing/server.ts";
 import { evaluateMatch, parseMatch } from "./match.ts";
 import { MatchError } from "./match-error.ts";
 import { formatMatch } from "./match-expression.ts";
@@ -118,7 +118,7 @@ t.test("matches mean to OVN what they mean here", { skip }, async (t) => {
     const folder = await TestFolder.make(findOvsTools() as OvsTools);
     t.teardown(() => folder.close());
     const server = await folder.standalone(OVN_SB);
-    const rows: { readonly table: string; readonly row: object; readonly name?: string }[] = [
+    const rows: readonly NewRow[] = [
       { table: "Datapath_Binding", name: "dp", row: { tunnel_key: 1, external_ids: ["map", [["name", "ls"]]] } },
       ...PORTS.map((logical_port, i) => ({
         table: "Port_Binding",
@@ -149,18 +149,7 @@ t.test("matches mean to OVN what they mean here", { skip }, async (t) => {
         })),
       ),
     ];
-    const operations = rows.map(({ table, row, name }) => ({
-      op: "insert",
-      table,
-      row,
-      ...(name && { "uuid-name": name }),
-    }));
-    const answer = await folder.tool(
-      "ovsdb-client",
-      "transact",
-      server.remote,
-      JSON.stringify([OVN_SB.name, ...operations]),
-    );
+    const answer = await folder.insert(server, OVN_SB.name, rows);
     t.notMatch(answer, /error/);
     for (const packet of fc.sample(packets, { numRuns: 4, seed: first })) {
       const [command = "", ...options] = trace as readonly string[];

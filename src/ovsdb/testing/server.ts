@@ -67,6 +67,17 @@ export class TestFolder {
     return stdout;
   }
 
+  /** Inserts rows in one transaction, `name` being a row's `uuid-name` (RFC 7047 §5.2.1), and returns what ovsdb-client printed. */
+  insert(server: TestServer, database: string, rows: readonly NewRow[]): Promise<string> {
+    const operations = rows.map(({ table, row, name }) => ({
+      op: "insert",
+      table,
+      row,
+      ...(name && { "uuid-name": name }),
+    }));
+    return this.tool("ovsdb-client", "transact", server.remote, JSON.stringify([database, ...operations]));
+  }
+
   /** Stops all servers and removes the folder. */
   async close(): Promise<void> {
     await Promise.all(this.#servers.map((server) => server.stop("SIGKILL")));
@@ -84,6 +95,13 @@ export class TestFolder {
     await writeFile(file, JSON.stringify(schemaJson(schema)));
     return file;
   }
+}
+
+/** A row to insert, in the notation of RFC 7047. */
+export interface NewRow {
+  readonly table: string;
+  readonly row: object;
+  readonly name?: string;
 }
 
 /** A real ovsdb-server, run without privileges. */
