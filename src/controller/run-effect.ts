@@ -13,9 +13,10 @@ import { projectMachine, projectStatefulSet, type StatefulSetObject } from "../f
 import type { FactReader } from "../facts/store.ts";
 import type { IpFact } from "../facts/types.ts";
 import { MACHINES } from "../feed/feeds.ts";
-import { KubeError } from "../kube/errors.ts";
+import { KubeError, type KubeErrorCode } from "../kube/errors.ts";
 import type { JsonPatchStep, Kube } from "../kube/kube.ts";
-import type { KubeObject } from "../kube/object.ts";
+import type { KubeObject, ObjectRef } from "../kube/object.ts";
+import { isReplaced } from "../kube/replaced.ts";
 import {
   DNS_NAME_RESOLVERS,
   IP_POOLS,
@@ -64,7 +65,8 @@ export async function runEffect(tools: EffectTools, effect: WeftEffect): Promise
   try {
     await dispatch(tools, effect);
   } catch (error) {
-    if (error instanceof KubeError && (error.code === "not-found" || isOtherObject(error))) return;
+    if (!(error instanceof KubeError)) throw error;
+    if (error.code === "not-found" || (MAY_BE_ANOTHER.has(error.code) && (await isForAnother(tools, effect)))) return;
     throw error;
   }
 }
@@ -116,9 +118,37 @@ async function dispatch(tools: EffectTools, effect: WeftEffect): Promise<void> {
   }
 }
 
-/** A patch that carries another UID than the object's is answered with a conflict. */
-function isOtherObject(error: KubeError): boolean {
-  return error.code === "conflict" && /uid/i.test(error.message);
+/** How the API server answers to a UID that is not the object's: a precondition is a `conflict`, `metadata.uid` in a patch is `invalid` (it is immutable). */
+const MAY_BE_ANOTHER: ReadonlySet<KubeErrorCode> = new Set(["conflict", "invalid"]);
+
+/** Whether the object that an effect is for is another one by now. */
+async function isForAnother({ kube }: EffectTools, effect: WeftEffect): Promise<boolean> {
+  const subject = subjectOf(effect);
+  return subject !== undefined && (await isReplaced(kube, subject.type, subject.ref, subject.uid));
+}
+
+/** The object that an effect writes to provided that it has this UID. */
+function subjectOf(effect: WeftEffect): { type: ResourceType; ref: ObjectRef; uid: string } | undefined {
+  if (!("uid" in effect)) return undefined;
+  const { name, uid } = effect;
+  switch (effect.kind) {
+    case "annotate": {
+      const { namespace } = effect;
+      return { type: TYPES[effect.resource], ref: namespace === "" ? { name } : { namespace, name }, uid };
+    }
+    case "fill-spec":
+    case "finalizer":
+      return { type: TYPES[effect.resource], ref: { name }, uid };
+    case "release-ip":
+    case "mark-ip":
+      return { type: IPS, ref: { name }, uid };
+    case "node-condition":
+      return { type: NODES, ref: { name }, uid };
+    case "drop-resolver":
+      return { type: DNS_NAME_RESOLVERS, ref: { name }, uid };
+    case "condition":
+      return undefined;
+  }
 }
 
 /** The whole list is tested and replaced, so that a finalizer that somebody adds meanwhile is not lost. */

@@ -17,6 +17,7 @@ import type { Kube } from "./kube.ts";
 import { publishLease, readLease } from "./lease.ts";
 import type { CustomObject, KubeObject } from "./object.ts";
 import { eventRecorder } from "./recorder.ts";
+import { isReplaced } from "./replaced.ts";
 import { CONFIG_MAPS, CRDS, EVENTS, NAMESPACES, NODES, PODS, SUBNETS } from "./resources.ts";
 import type { KubeEvent, Namespace, Node, Pod } from "./types.ts";
 import { waitFor } from "./wait.ts";
@@ -292,6 +293,22 @@ t.test("against a real kube-apiserver", { skip, timeout: 280_000 }, async (t) =>
     fake.serveType({ ...SUBNETS, plural: "vpcs" }, false);
     t.same(await transcript(fake), await transcript(kube));
     t.equal(await waitFor(subnets, "new", (generation) => generation, signal), 1);
+  });
+
+  await t.test("an object that is another one by now is told apart from one that has changed", async (t) => {
+    const D = { namespace: "default", name: "druid-0" };
+    const make = async (): Promise<KubeObject> => await kube.create(CONFIG_MAPS, { metadata: D });
+    const { uid, resourceVersion } = (await make()).metadata;
+    const annotate = (body: object): Promise<unknown> => kube.patch(CONFIG_MAPS, D, { type: "merge", body });
+    await annotate({ metadata: { labels: { changed: "meanwhile" } } });
+    await t.rejects(annotate({ metadata: { uid, resourceVersion, labels: { a: "b" } } }), { code: "conflict" });
+    t.equal(await isReplaced(kube, CONFIG_MAPS, D, uid), false);
+    await kube.delete(CONFIG_MAPS, D);
+    t.equal(await isReplaced(kube, CONFIG_MAPS, D, uid), true, "gone");
+    await make();
+    await t.rejects(annotate({ metadata: { uid, labels: { a: "b" } } }), { code: "invalid" });
+    await t.rejects(kube.delete(CONFIG_MAPS, D, { preconditions: { uid } }), { code: "conflict" });
+    t.equal(await isReplaced(kube, CONFIG_MAPS, D, uid), true);
   });
 
   await t.test("who has no rights is told so", async (t) => {
