@@ -1,7 +1,7 @@
 import type { FactReader } from "../facts/store.ts";
-import { type AclSpec, compileAcls } from "../policy/acl.ts";
-import { portNumbers } from "../policy/port-numbers.ts";
-import { type PolicyKind, policyInForce } from "../policy/translate.ts";
+import type { AclSpec } from "../policy/acl.ts";
+import { compiledPolicyKey } from "../policy/compiled-policy.ts";
+import type { PolicyKind } from "../policy/translate.ts";
 import type { PolicyProblem } from "../policy/types.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import { rowUuid } from "../unit/identity.ts";
@@ -45,19 +45,12 @@ export function policyUnit(name: string, kind: PolicyKind): UnitKind<FactReader,
 
     read(reader, key) {
       const fact = reader.get(kind, key);
-      if (fact === undefined) return undefined;
-      const policy = policyInForce(reader, kind, key);
-      if (policy === undefined) return undefined;
-      const ports = new PortsAsked();
-      const { acls, groups } = compileAcls(policy, (port, pods) => {
-        const numbers = portNumbers(reader, port, pods);
-        ports.note(port, pods.namespace, numbers.length > 0);
-        return numbers;
-      });
+      const compiled = reader.get("compiledPolicies", compiledPolicyKey(kind, key));
+      if (fact === undefined || compiled === undefined) return undefined;
+      const { id, acls, domains } = compiled;
       const about = { resource: kind, namespace: fact.namespace, name: fact.name, uid: fact.uid };
-      const domains = [...groups.values()].flatMap((group) => (group.kind === "domain" ? [group.domain] : []));
-      const problems = [...policy.problems, ...ports.problems(), ...domainProblems(reader, domains)];
-      const input = { id: policy.id, acls, problems, about, resolvers: [] };
+      const problems = [...compiled.problems, ...domainProblems(reader, domains)];
+      const input = { id, acls, problems, about, resolvers: [] };
       if (kind === "networkPolicies" || !("kind" in fact)) return input;
       const status = { resource: kind, generation: fact.generation };
       return { ...input, status, resolvers: wantedResolvers(reader, fact) };
@@ -104,32 +97,6 @@ function addMeter(build: FragmentBuilder, policy: string, rate: number): string 
     external_ids: externalIds({ policy }),
   });
   return name;
-}
-
-/** The names of ports that a policy asks for. A name may be asked for in several protocols, and needs a pod in one of them. */
-class PortsAsked {
-  /** namespace and name → the protocols, and whether any pod has it. */
-  readonly #asked = new Map<string, { readonly text: string; readonly protocols: Set<string>; known: boolean }>();
-
-  note({ protocol, name }: { readonly protocol: string; readonly name: string }, namespace = "", known: boolean): void {
-    const key = `${namespace}/${name}`;
-    const where = namespace === "" ? "" : ` in namespace ${namespace}`;
-    const entry = this.#asked.get(key) ?? {
-      text: `no pod${where} has a container port named ${name}`,
-      protocols: new Set(),
-      known,
-    };
-    entry.protocols.add(protocol);
-    entry.known ||= known;
-    this.#asked.set(key, entry);
-  }
-
-  problems(): readonly PolicyProblem[] {
-    return [...this.#asked].flatMap(([key, { text, protocols, known }]) => {
-      const message = `${text} (${[...protocols].join(", ")}); it matches nothing until one has`;
-      return known ? [] : [{ path: `port ${key.slice(key.indexOf("/") + 1)}`, reason: "UnknownPortName", message }];
-    });
-  }
 }
 
 function condition(

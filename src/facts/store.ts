@@ -41,6 +41,7 @@ const INDEXES = {
   adminNetworkPolicies: { place: adminPlaces },
   baselineAdminNetworkPolicies: {},
   clusterNetworkPolicies: { place: adminPlaces },
+  compiledPolicies: {},
   profiles: {},
   groups: {},
   portNumbers: {},

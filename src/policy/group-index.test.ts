@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import t from "tap";
+import { projectAdminPolicy } from "../facts/project-admin-policy.ts";
 import { projectNamespace, projectPod } from "../facts/project-core.ts";
 import { projectNetworkPolicy } from "../facts/project-policy.ts";
 import { FactStore } from "../facts/store.ts";
 import type { LabelSelectorFact, NetworkPolicySpec } from "../facts/types.ts";
+import { compiledPolicyKey } from "./compiled-policy.ts";
 import { groupText } from "./group.ts";
 import { GroupIndex } from "./group-index.ts";
 
@@ -30,6 +32,13 @@ function pod(facts: FactStore, key: string, labels: Labels, ports: Readonly<Reco
 function policy(facts: FactStore, key: string, spec: NetworkPolicySpec): void {
   const [space = "", name = ""] = key.split("/");
   facts.set("networkPolicies", key, projectNetworkPolicy({ metadata: { name, namespace: space, uid: key }, spec }));
+}
+
+function adminPolicy(facts: FactStore, name: string, team: string, actions: readonly string[]): void {
+  const subject = { namespaces: { matchLabels: { team } } };
+  const ingress = actions.map((action) => ({ action, from: [{ namespaces: {} }] }));
+  const object = { metadata: { name, uid: name }, spec: { priority: 7, subject, ingress } };
+  facts.set("adminNetworkPolicies", name, projectAdminPolicy("anp", object));
 }
 
 /** The groups of a pod, for people. */
@@ -124,6 +133,22 @@ t.test("a named port is a group for each number that pods of the namespace mean 
   t.equal(facts.size("groups"), 2);
 });
 
+t.test("policies that want the same place are compiled anew when one of them comes, changes or goes", async (t) => {
+  const facts = derived();
+  const reasons = (name: string): string[] | undefined =>
+    facts
+      .get("compiledPolicies", compiledPolicyKey("adminNetworkPolicies", name))
+      ?.problems.map(({ reason }) => reason);
+  adminPolicy(facts, "one", "x", ["Deny"]);
+  t.strictSame(reasons("one"), []);
+  adminPolicy(facts, "two", "x", ["Allow"]);
+  t.strictSame([reasons("one"), reasons("two")], [["PriorityTie"], ["PriorityTie"]]);
+  adminPolicy(facts, "two", "y", ["Allow"]);
+  t.strictSame([reasons("one"), reasons("two")], [[], []], "their subjects exclude each other");
+  facts.set("adminNetworkPolicies", "one", undefined);
+  t.equal(reasons("one"), undefined);
+});
+
 const labels = fc.dictionary(fc.constantFrom("app", "tier"), fc.constantFrom("a", "b"), { maxKeys: 2 });
 const requirement = fc.record({
   key: fc.constantFrom("app", "tier"),
@@ -158,6 +183,13 @@ const step = fc.oneof(
   fc.record({ do: fc.constant("namespace" as const), space, labels }),
   fc.record({ do: fc.constantFrom("drop pod" as const, "drop policy" as const), space, nth }),
   fc.record({ do: fc.constant("drop namespace" as const), space }),
+  fc.record({
+    do: fc.constant("admin policy" as const),
+    nth,
+    team: fc.constantFrom("x", "y"),
+    actions: fc.array(fc.constantFrom("Allow", "Deny", "Pass"), { maxLength: 2 }),
+  }),
+  fc.record({ do: fc.constant("drop admin policy" as const), nth }),
 );
 
 t.test("what is derived step by step is what is derived from the outcome at once", async (t) => {
@@ -169,15 +201,17 @@ t.test("what is derived step by step is what is derived from the outcome at once
         else if (one.do === "drop namespace") facts.set("namespaces", one.space, undefined);
         else if (one.do === "pod")
           pod(facts, `${one.space}/${one.nth}`, one.labels, one.http > 0 ? { http: one.http } : {});
+        else if (one.do === "admin policy") adminPolicy(facts, one.nth, one.team, one.actions);
+        else if (one.do === "drop admin policy") facts.set("adminNetworkPolicies", one.nth, undefined);
         else if (one.do === "policy") policy(facts, `${one.space}/${one.nth}`, one.spec);
         else facts.set(one.do === "drop pod" ? "pods" : "networkPolicies", `${one.space}/${one.nth}`, undefined);
       }
       const fresh = new FactStore();
-      for (const kind of ["networkPolicies", "pods", "namespaces"] as const) {
+      for (const kind of ["networkPolicies", "adminNetworkPolicies", "pods", "namespaces"] as const) {
         for (const fact of facts.all(kind)) fresh.set(kind, fact.key, fact);
       }
       new GroupIndex(fresh).start();
-      for (const kind of ["profiles", "groups", "portNumbers", "policyUse"] as const) {
+      for (const kind of ["compiledPolicies", "profiles", "groups", "portNumbers", "policyUse"] as const) {
         t.strictSame(facts.all(kind), fresh.all(kind));
       }
     }),

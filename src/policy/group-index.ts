@@ -1,10 +1,10 @@
-import type { FactChange, FactStore } from "../facts/store.ts";
-import type { FactTypes, PodFact, ProfileFact } from "../facts/types.ts";
-import { compileAcls } from "./acl.ts";
+import { type FactChange, type FactStore, recordingReader } from "../facts/store.ts";
+import type { PodFact, ProfileFact } from "../facts/types.ts";
+import { compiledPolicyKey, compilePolicy } from "./compiled-policy.ts";
 import { selectsPod } from "./group.ts";
 import { portNumbersKey } from "./port-numbers.ts";
 import { anchorOf, type Profile, Profiles } from "./profiles.ts";
-import { isPolicyKind, POLICY_KINDS, type PolicyKind, translatePolicy } from "./translate.ts";
+import { isPolicyKind, POLICY_KINDS, type PolicyKind } from "./translate.ts";
 import type { Group } from "./types.ts";
 
 /** A group in use. */
@@ -18,14 +18,16 @@ interface UsedGroup {
 
 /** What one policy refers to. */
 interface Used {
-  readonly groups: ReadonlySet<string>;
-  /** Keys of `portNumbers` facts. */
-  readonly ports: ReadonlySet<string>;
+  readonly kind: PolicyKind;
+  readonly key: string;
+  readonly groups: readonly string[];
+  /** What compiling it read. */
+  readonly dependencies: ReadonlySet<string>;
 }
 
 /**
- * Knows which groups the policies in force refer to, and which pods are in which of them; says so in derived facts (`groups`,
- * `profiles`, `portNumbers`, `policyUse`), synchronously with the change that makes them so. Equal selectors are one group,
+ * Compiles the policies, and knows which groups they refer to and which pods are in which of these; says so in derived facts
+ * (`compiledPolicies`, `groups`, `profiles`, `portNumbers`, `policyUse`), synchronously with the change that makes them so. Equal selectors are one group,
  * by reference count, and each is evaluated once for each profile, however many pods have it.
  *
  * It has a memory, but no history: what it says follows from the facts alone, in whatever order they came.
@@ -39,8 +41,8 @@ export class GroupIndex {
   readonly #byAnchor = new Map<string, Set<string>>();
   /** `kind/key` → what that policy refers to. */
   readonly #policies = new Map<string, Used>();
-  /** Key of `portNumbers` → `kind/key` of the policies that asked for it. */
-  readonly #askers = new Map<string, Set<string>>();
+  /** Dependency → `kind/key` of the policies that read it. */
+  readonly #readers = new Map<string, Set<string>>();
   /** Key of `portNumbers` → number → how many profiles mean it. */
   readonly #numbers = new Map<string, Map<number, number>>();
   /** Profiles whose fact is to be written. */
@@ -66,7 +68,7 @@ export class GroupIndex {
     const { kind } = change;
     if (kind === "pods") this.#notePod(change.old as PodFact | undefined, change.new as PodFact | undefined);
     else if (kind === "namespaces") this.#noteNamespace(change.key);
-    else if (isPolicyKind(kind)) this.#renew(kind, change.key);
+    else if (isPolicyKind(kind)) this.#notePolicy(kind, change);
     else return;
     this.#finish();
   }
@@ -81,6 +83,20 @@ export class GroupIndex {
     gone.groups.clear();
     this.#touched.add(gone);
     this.#count(gone, -1);
+  }
+
+  /** Besides the policy itself those may change that want the same place. */
+  #notePolicy(kind: PolicyKind, change: FactChange): void {
+    this.#renew(kind, change.key);
+    this.#renewReaders(change, compiledPolicyKey(kind, change.key));
+  }
+
+  #renewReaders({ touched }: FactChange, except?: string): void {
+    const readers = new Set(touched.flatMap((dependency) => [...(this.#readers.get(dependency) ?? [])]));
+    for (const id of readers) {
+      const policy = id === except ? undefined : this.#policies.get(id);
+      if (policy !== undefined) this.#renew(policy.kind, policy.key);
+    }
   }
 
   #join(pod: PodFact): void {
@@ -131,30 +147,27 @@ export class GroupIndex {
         else this.#numbers.delete(key);
         const sorted = [...numbers.keys()].sort((a, b) => a - b);
         const changed = this.#facts.set("portNumbers", key, sorted.length > 0 ? { key, numbers: sorted } : undefined);
-        if (changed === undefined) continue;
-        for (const policy of this.#askers.get(key) ?? []) this.#renew(...splitPolicy(policy));
+        if (changed !== undefined) this.#renewReaders(changed);
       }
     }
   }
 
-  /** A policy has come, changed or gone, or a named port of it has other numbers: its groups are found anew. */
+  /** A policy has come, changed or gone, or something that it reads has: it is compiled, and its groups are found anew. */
   #renew(kind: PolicyKind, key: string): void {
-    const id = `${kind}/${key}`;
-    const fact: FactTypes[PolicyKind] | undefined = this.#facts.get(kind, key);
+    const id = compiledPolicyKey(kind, key);
     const before = this.#policies.get(id);
-    const ports = new Set<string>();
-    const wanted =
-      fact === undefined
-        ? new Map<string, Group>()
-        : compileAcls(translatePolicy(kind, fact), (port, { namespace }) => {
-            const asked = portNumbersKey(port, namespace);
-            ports.add(asked);
-            return this.#facts.get("portNumbers", asked)?.numbers ?? [];
-          }).groups;
-    if (fact === undefined) this.#policies.delete(id);
-    else this.#policies.set(id, { groups: new Set(wanted.keys()), ports });
-    for (const asked of ports) addTo(this.#askers, asked, id);
-    for (const asked of before?.ports ?? []) if (!ports.has(asked)) removeFrom(this.#askers, asked, id);
+    const dependencies = new Set<string>();
+    const compiled = compilePolicy(recordingReader(this.#facts, dependencies), kind, key);
+    const wanted = compiled?.groups ?? new Map<string, Group>();
+    if (compiled === undefined) {
+      dependencies.clear();
+      this.#policies.delete(id);
+    } else this.#policies.set(id, { kind, key, groups: [...wanted.keys()], dependencies });
+    for (const dependency of dependencies) addTo(this.#readers, dependency, id);
+    for (const dependency of before?.dependencies ?? []) {
+      if (!dependencies.has(dependency)) removeFrom(this.#readers, dependency, id);
+    }
+    this.#facts.set("compiledPolicies", id, compiled?.fact);
     for (const [name, group] of wanted) this.#use(name, group, id);
     for (const name of before?.groups ?? []) if (!wanted.has(name)) this.#disuse(name, id);
   }
@@ -212,12 +225,6 @@ export class GroupIndex {
     this.#touched.clear();
     this.#facts.set("policyUse", "cluster", this.#policies.size > 0 ? { key: "cluster", any: true } : undefined);
   }
-}
-
-function splitPolicy(id: string): [PolicyKind, string] {
-  const slash = id.indexOf("/");
-  // Only #renew makes these ids, and it is given a kind.
-  return [id.slice(0, slash) as PolicyKind, id.slice(slash + 1)];
 }
 
 function addTo(map: Map<string, Set<string>>, key: string, member: string): void {

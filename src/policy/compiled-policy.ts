@@ -1,0 +1,73 @@
+import type { FactReader } from "../facts/store.ts";
+import { type AclSpec, compileAcls } from "./acl.ts";
+import { portNumbers } from "./port-numbers.ts";
+import { type PolicyKind, policyInForce } from "./translate.ts";
+import type { Group, PolicyProblem } from "./types.ts";
+
+/** A policy as ACLs; derived, once for each policy, by the {@link import("./group-index.ts").GroupIndex}. */
+export interface CompiledPolicyFact {
+  /** See {@link compiledPolicyKey}. */
+  readonly key: string;
+  /** What its rows are named after, see `Policy.id`. */
+  readonly id: string;
+  readonly acls: readonly AclSpec[];
+  readonly problems: readonly PolicyProblem[];
+  /** The DNS names that it refers to. */
+  readonly domains: readonly string[];
+}
+
+declare module "../facts/types.ts" {
+  interface FactTypes {
+    readonly compiledPolicies: CompiledPolicyFact;
+  }
+}
+
+/** The key of the fact `compiledPolicies` of one policy. */
+export function compiledPolicyKey(kind: PolicyKind, key: string): string {
+  return `${kind}/${key}`;
+}
+
+/** A policy as ACLs, and the groups that these refer to by name; undefined where there is no such policy. A pure function of what it reads. */
+export function compilePolicy(
+  reader: FactReader,
+  kind: PolicyKind,
+  key: string,
+): { readonly fact: CompiledPolicyFact; readonly groups: ReadonlyMap<string, Group> } | undefined {
+  const policy = policyInForce(reader, kind, key);
+  if (policy === undefined) return undefined;
+  const ports = new PortsAsked();
+  const { acls, groups } = compileAcls(policy, (port, pods) => {
+    const numbers = portNumbers(reader, port, pods);
+    ports.note(port, pods.namespace, numbers.length > 0);
+    return numbers;
+  });
+  const domains = [...groups.values()].flatMap((group) => (group.kind === "domain" ? [group.domain] : []));
+  const problems = [...policy.problems, ...ports.problems()];
+  return { fact: { key: compiledPolicyKey(kind, key), id: policy.id, acls, problems, domains }, groups };
+}
+
+/** The names of ports that a policy asks for. A name may be asked for in several protocols, and needs a pod in one of them. */
+class PortsAsked {
+  /** namespace and name → the protocols, and whether any pod has it. */
+  readonly #asked = new Map<string, { readonly text: string; readonly protocols: Set<string>; known: boolean }>();
+
+  note({ protocol, name }: { readonly protocol: string; readonly name: string }, namespace = "", known: boolean): void {
+    const key = `${namespace}/${name}`;
+    const where = namespace === "" ? "" : ` in namespace ${namespace}`;
+    const entry = this.#asked.get(key) ?? {
+      text: `no pod${where} has a container port named ${name}`,
+      protocols: new Set(),
+      known,
+    };
+    entry.protocols.add(protocol);
+    entry.known ||= known;
+    this.#asked.set(key, entry);
+  }
+
+  problems(): readonly PolicyProblem[] {
+    return [...this.#asked].flatMap(([key, { text, protocols, known }]) => {
+      const message = `${text} (${[...protocols].join(", ")}); it matches nothing until one has`;
+      return known ? [] : [{ path: `port ${key.slice(key.indexOf("/") + 1)}`, reason: "UnknownPortName", message }];
+    });
+  }
+}
