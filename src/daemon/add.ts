@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { CNI_ERROR, type CniResponse } from "../api/cni-message.ts";
 import { VENDOR } from "../api/names.ts";
 import { podPortName } from "../api/port-names.ts";
@@ -11,6 +10,7 @@ import {
   type FoundAllocation,
   type PodSource,
 } from "./await-allocation.ts";
+import { type DaemonClock, MACHINE_CLOCK } from "./clock.ts";
 import { CniError } from "./cni-error.ts";
 import { withDeadline } from "./deadline.ts";
 import { hostLinkName } from "./link-names.ts";
@@ -31,6 +31,8 @@ export interface AddWorld {
   readonly deadlines: AllocationDeadlines & { readonly installedMs: number };
   /** Fires when the daemon is to end: an ADD that has made nothing yet is stopped, others go on for a while. */
   readonly stopping: AbortSignal;
+  /** The machine's where it is not given. */
+  readonly clock?: DaemonClock;
   /** Something could not be taken back; the collector has to. */
   onLeftover(hostName: string, failures: readonly { readonly what: string; readonly error: unknown }[]): void;
 }
@@ -54,7 +56,7 @@ export async function addPod(
   if (request.ipamOnly) return await addresses(world, request, found.allocation);
 
   const wanted = interfaceFor(world, request, found.allocation);
-  const spec = portFor(request, found, wanted);
+  const spec = portFor(request, found, wanted, world.clock ?? MACHINE_CLOCK);
   refuseConfusion(world.ports, request, spec.externalIds[EXTERNAL_ID.ifaceId] ?? "");
   const undo = new Undo();
   try {
@@ -104,7 +106,13 @@ async function allocated(
   const onWait = (what: "address" | "route"): void => watch.phase(`wait-${what}`);
   try {
     onWait("address");
-    return await awaitAllocation(world.pods, request, { deadlines, explain, signal, onWait });
+    return await awaitAllocation(world.pods, request, {
+      deadlines,
+      explain,
+      signal,
+      onWait,
+      ...(world.clock && { clock: world.clock }),
+    });
   } catch (thrown) {
     throw signal.aborted ? stopped(request, signal) : thrown;
   } finally {
@@ -141,7 +149,7 @@ async function vacated(world: AddWorld, { name }: PortSpec, outer: AbortSignal):
     new CniError(CNI_ERROR.tryAgainLater, `ovs-vswitchd has not let go of ${name} within ${ms / 1000} s`, {
       details: "does ovs-vswitchd of this node (DaemonSet ovs-ovn) run?",
     });
-  await withDeadline(ms, outer, (signal) => world.ports.vacate(name, signal), late);
+  await withDeadline(ms, outer, (signal) => world.ports.vacate(name, signal), late, world.clock);
 }
 
 async function installed(world: AddWorld, spec: PortSpec, outer: AbortSignal): Promise<void> {
@@ -156,7 +164,7 @@ async function installed(world: AddWorld, spec: PortSpec, outer: AbortSignal): P
       },
     );
   };
-  await withDeadline(ms, outer, (signal) => world.ports.whenInstalled(spec.interfaceUuid, signal), late);
+  await withDeadline(ms, outer, (signal) => world.ports.whenInstalled(spec.interfaceUuid, signal), late, world.clock);
 }
 
 function interfaceFor(world: AddWorld, request: PodRequest, allocation: Allocation): PodInterface {
@@ -179,11 +187,16 @@ function interfaceFor(world: AddWorld, request: PodRequest, allocation: Allocati
   };
 }
 
-function portFor(request: PodRequest, found: FoundAllocation, wanted: PodInterface): PortSpec {
+function portFor(
+  request: PodRequest,
+  found: FoundAllocation,
+  wanted: PodInterface,
+  clock: Pick<DaemonClock, "uuid">,
+): PortSpec {
   const { pod, allocation } = found;
   return {
-    portUuid: randomUUID(),
-    interfaceUuid: randomUUID(),
+    portUuid: clock.uuid(),
+    interfaceUuid: clock.uuid(),
     name: wanted.hostName,
     externalIds: {
       [EXTERNAL_ID.ifaceId]: podPortName(allocation.machine ?? pod.name, pod.namespace, allocation.provider),

@@ -2,6 +2,7 @@ import { OVN_PROVIDER, podAnnotation } from "../api/annotations.ts";
 import { CNI_ERROR } from "../api/cni-message.ts";
 import { type Watched, waitFor } from "../kube/wait.ts";
 import { type Allocation, readAllocation } from "./allocation.ts";
+import { type DaemonClock, MACHINE_CLOCK } from "./clock.ts";
 import { CniError } from "./cni-error.ts";
 import type { PodFact } from "./pods.ts";
 import type { PodRequest } from "./request.ts";
@@ -47,6 +48,7 @@ export async function awaitAllocation(
     explain: Explain;
     signal: AbortSignal;
     onWait: (what: "address" | "route") => void;
+    clock?: Pick<DaemonClock, "after">;
   },
 ): Promise<FoundAllocation> {
   const name = `${request.podNamespace}/${request.podName}`;
@@ -67,11 +69,12 @@ export async function awaitAllocation(
 
   // A deadline of our own per phase; the caller's signal ends both.
   const deadline = new AbortController();
-  const timers = [
-    setTimeout(() => deadline.abort(), options.deadlines.allocatedMs),
-    setTimeout(() => {
+  const { clock = MACHINE_CLOCK, deadlines } = options;
+  const cancels = [
+    clock.after(deadlines.allocatedMs, () => deadline.abort()),
+    clock.after(deadlines.knownMs, () => {
       if (last === undefined && pods.synced) deadline.abort();
-    }, options.deadlines.knownMs),
+    }),
   ];
   const signal = AbortSignal.any([deadline.signal, options.signal]);
   try {
@@ -82,7 +85,7 @@ export async function awaitAllocation(
     if (last !== undefined) throw await notAllocated(last, request, missing, options);
     throw pods.synced ? notKnown(name, pods.get(name), request) : notSynced();
   } finally {
-    for (const timer of timers) clearTimeout(timer);
+    for (const cancel of cancels) cancel();
   }
 }
 

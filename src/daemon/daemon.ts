@@ -1,6 +1,4 @@
-import { join } from "node:path";
 import type { Logger } from "pino";
-import { serve } from "../admin/serve.ts";
 import { CONTROLLER_COMPONENT, DAEMON_COMPONENT } from "../api/names.ts";
 import type { Kube } from "../kube/kube.ts";
 import { eventRecorder } from "../kube/recorder.ts";
@@ -8,8 +6,9 @@ import { NODES } from "../kube/resources.ts";
 import type { OvsdbClient } from "../ovsdb/client.ts";
 import { DEFAULT_INSTALLED_MS } from "./add.ts";
 import { DEFAULT_ALLOCATION_DEADLINES } from "./await-allocation.ts";
+import { type DaemonClock, kubeClock, MACHINE_CLOCK } from "./clock.ts";
 import { collectLeftovers } from "./collector.ts";
-import { conflist, ensureFile, writeAtomically } from "./conflist.ts";
+import { conflist } from "./conflist.ts";
 import { explainByEvents } from "./explain.ts";
 import { Gateway } from "./gateway.ts";
 import type { GatewayHost } from "./gateway-host.ts";
@@ -21,17 +20,14 @@ import { HostRules, type Nftables } from "./nft.ts";
 import { annotateChassis, nodeInformer, setNetworkAvailable } from "./node.ts";
 import type { DaemonOptions } from "./options.ts";
 import { OvsPorts } from "./ovs-ports.ts";
-import { readOvsSettings } from "./ovs-settings.ts";
 import { type OvsChange, OvsView } from "./ovs-view.ts";
-import { pluginVersions } from "./plugin-versions.ts";
 import type { PodLinks } from "./pod-links.ts";
 import { podInformer } from "./pods.ts";
 import { ReconcileLoop } from "./reconcile-loop.ts";
 import { RepairReport } from "./repair-report.ts";
-import { serveCni } from "./server.ts";
 import { subnetInformer } from "./subnets.ts";
+import { type DaemonSurface, nodeSurface } from "./surface.ts";
 import { cniVerbs, type VerbWorld } from "./verbs.ts";
-import { watchFile } from "./watch-file.ts";
 
 /** How long requests that run may go on after SIGTERM; kubelet kills after 30 s. */
 const DRAIN_MS = 20_000;
@@ -46,6 +42,12 @@ export interface DaemonParts {
   readonly nft: Nftables;
   /** See {@link import("./lost-links.ts").watchLostLinks}. */
   watchLostLinks(onLost: (name: string | undefined) => void): { close(): void };
+  /** The machine's where it is not given. */
+  readonly clock?: DaemonClock;
+  /** That of {@link nodeSurface} where it is not given. */
+  readonly surface?: DaemonSurface;
+  /** Without it, metrics of this process are among them. */
+  readonly metrics?: DaemonMetrics;
 }
 
 /** The part of a logger that is used here. */
@@ -63,35 +65,39 @@ export interface Daemon {
  */
 export async function startDaemon(options: DaemonOptions, parts: DaemonParts, log: DaemonLog): Promise<Daemon> {
   const onError = (error: unknown, context: string): void => log.warn({ err: error }, context);
-  const { kube, links } = parts;
-  const metrics = new DaemonMetrics(options.nodeName);
+  const { kube, links, clock = MACHINE_CLOCK, surface = nodeSurface(options) } = parts;
+  const { metrics = new DaemonMetrics(options.nodeName) } = parts;
+  const time = { clock: kubeClock(clock), random: clock.random };
   const view = new OvsView(parts.ovsdb);
-  const pods = podInformer(kube, options.nodeName, onError);
-  const nodes = nodeInformer(kube, options.nodeName, onError);
-  const subnets = subnetInformer(kube, onError);
+  const pods = podInformer(kube, options.nodeName, onError, time);
+  const nodes = nodeInformer(kube, options.nodeName, onError, time);
+  const subnets = subnetInformer(kube, onError, time);
 
   const ports = new OvsPorts(view);
   const lanes = new Lanes();
-  const journal = new Journal(metrics, log);
+  const journal = new Journal(metrics, log, 1_000, clock.wall);
   const events = eventRecorder(kube, {
     component: DAEMON_COMPONENT,
     host: options.nodeName,
+    ...time,
     onError: (error) => onError(error, "an Event could not be written"),
   });
   const report = new RepairReport({
     metrics,
     log,
-    now: () => performance.now(),
+    now: () => clock.now(),
     event(reason, message) {
       const uid = nodes.get(options.nodeName)?.uid;
       const node = { type: NODES, name: options.nodeName, ...(uid !== undefined && { uid }) };
       events.record(node, "Warning", reason, message);
     },
   });
-  const lostPorts = new LostPorts({ view, ports, links, lanes, pods });
+  const lostPorts = new LostPorts({ view, ports, links, lanes, pods, clock });
   const restoring = new ReconcileLoop(
     async () => restoring.backOff(report.note(await lostPorts.restore())),
     (error, retryMs) => log.warn({ err: error, retryMs }, "ports that another program removed could not be put back"),
+    {},
+    clock,
   );
   const gateway = new Gateway({
     node: options.nodeName,
@@ -104,10 +110,11 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
     subnets,
     rules: new HostRules(parts.nft),
     report,
-    ovsSettings: () => readOvsSettings(options.ovsSettings),
+    ovsSettings: () => surface.ovsSettings(),
+    clock,
     log,
     annotateChassis: (chassis) => annotateChassis(kube, options.nodeName, chassis),
-    setNetworkAvailable: () => setNetworkAvailable(kube, options.nodeName, new Date()),
+    setNetworkAvailable: () => setNetworkAvailable(kube, options.nodeName, new Date(clock.wall())),
     onState: () => publication.trigger(),
   });
 
@@ -117,6 +124,8 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
         await collectLeftovers({ ports, links, lanes, pods, lost: lostPorts, metrics, log });
     },
     (error, retryMs) => log.warn({ err: error, retryMs }, "leftovers could not be removed"),
+    {},
+    clock,
   );
   const notReady = (): string | undefined => {
     if (!view.synced) return "Open vSwitch's database on this node is not connected";
@@ -130,18 +139,20 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
       const reason = notReady();
       metrics.ready = reason === undefined;
       if (published !== undefined) {
-        if (!(await ensureFile(options.cniConfDir, options.cniConfName, published))) return;
+        if (!(await surface.ensureConflist(published))) return;
         publication.backOff(report.note([`conflist ${options.cniConfName}`]));
         return;
       }
       if (reason !== undefined) return;
       // From now on the runtime calls the shim.
-      const text = conflist(options.bindSocket, await pluginVersions(join(options.cniBinDir, "portmap")));
-      await writeAtomically(options.cniConfDir, options.cniConfName, text);
+      const text = conflist(options.bindSocket, await surface.portmapVersions());
+      await surface.writeConflist(text);
       published = text;
       log.info({ file: options.cniConfName }, "ready: the runtime may set up pods");
     },
     (error, retryMs) => log.warn({ err: error, retryMs }, "the network configuration could not be written"),
+    {},
+    clock,
   );
 
   const stopping = new AbortController();
@@ -155,25 +166,21 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
     explain: explainByEvents(kube, CONTROLLER_COMPONENT),
     deadlines: { ...DEFAULT_ALLOCATION_DEADLINES, installedMs: DEFAULT_INSTALLED_MS },
     stopping: stopping.signal,
+    clock,
     onLeftover: (hostName, failures) => {
       log.error({ hostName, failures }, "a failed ADD could not be taken back; collecting");
       collection.trigger();
     },
     notReady,
   };
-  const cni = await serveCni(options.bindSocket, cniVerbs(world));
-  const http = await serve(
-    { metrics: options.metricsPort, health: options.healthPort },
-    {
-      registry: metrics.registry,
-      notReady,
-      pages: { "/debug/adds": (query) => journal.entries(query.get("verb") ?? undefined) },
-    },
-  );
+  const cni = await surface.serveCni(cniVerbs(world));
+  const http = await surface.serveAdmin({
+    registry: metrics.registry,
+    notReady,
+    pages: { "/debug/adds": (query) => journal.entries(query.get("verb") ?? undefined) },
+  });
 
-  const watched = watchFile(
-    options.cniConfDir,
-    options.cniConfName,
+  const watched = surface.watchConflist(
     () => publication.trigger(),
     (error) => log.warn({ err: error }, "the folder of network configurations cannot be watched"),
   );
@@ -204,7 +211,7 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
     async stop() {
       const reason = new Error("weft-daemon is shutting down");
       stopping.abort(reason);
-      await drain(cni.drain(), lanes, reason);
+      await drain(cni.drain(), lanes, reason, clock);
       cni.close();
       lost.close();
       watched.close();
@@ -218,12 +225,12 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
 }
 
 /** Waits for requests that run; those that do not end in time are stopped and taken back. */
-async function drain(drained: Promise<void>, lanes: Lanes, reason: Error): Promise<void> {
-  const timer = setTimeout(() => lanes.abortAll(reason), DRAIN_MS);
+async function drain(drained: Promise<void>, lanes: Lanes, reason: Error, clock: DaemonClock): Promise<void> {
+  const cancel = clock.after(DRAIN_MS, () => lanes.abortAll(reason));
   try {
     await drained;
   } finally {
-    clearTimeout(timer);
+    cancel();
   }
 }
 

@@ -1,9 +1,9 @@
-import { randomUUID } from "node:crypto";
 import { NODE } from "../api/annotations.ts";
 import { NODE_INTERFACE } from "../api/names.ts";
 import type { Ip } from "../net/address.ts";
 import type { PortRange } from "../net/port-range.ts";
 import { samePlain } from "../unit/plain.ts";
+import { type DaemonClock, MACHINE_CLOCK } from "./clock.ts";
 import type { GatewayHost } from "./gateway-host.ts";
 import { type GatewayPlan, planGateway } from "./gateway-plan.ts";
 import { compileHostRules, HOST_TABLE } from "./host-rules.ts";
@@ -41,6 +41,8 @@ export interface GatewayWorld {
   readonly report: Pick<RepairReport, "note">;
   /** What `start-ovs` has set, see ovs-settings.ts. */
   ovsSettings(): Readonly<Record<string, string>>;
+  /** The machine's where it is not given. */
+  readonly clock?: DaemonClock;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
   /** Tells the API server what this node is, see node.ts. */
   annotateChassis(chassis: string): Promise<void>;
@@ -72,6 +74,8 @@ export class Gateway {
       (error, retryMs) => {
         world.log.warn({ err: error, retryMs }, "the host gateway could not be set up");
       },
+      {},
+      world.clock,
     );
   }
 
@@ -126,7 +130,7 @@ export class Gateway {
 
   /** One pass. Returns what it waits for; the event that ends the wait triggers the next pass. */
   async #ensure(): Promise<string | undefined> {
-    const { view, host, nodes, subnets, rules, report, log } = this.#world;
+    const { view, host, nodes, subnets, rules, report, log, clock = MACHINE_CLOCK } = this.#world;
     if (!view.synced) return "Open vSwitch's database on this node is not connected";
     if (!nodes.synced) return "this node has not been read from the API server";
     if (!subnets.synced) return "the subnets have not been read from the API server";
@@ -157,7 +161,7 @@ export class Gateway {
     const script = compileHostRules(plan.rules);
     const wanted = JSON.stringify([port, plan.routes.map(routeText), script]);
     const repairs: string[] = [];
-    if (await ensureNodePort(view, port, { port: randomUUID(), interface: randomUUID() }))
+    if (await ensureNodePort(view, port, { port: clock.uuid(), interface: clock.uuid() }))
       repairs.push(`port ${NODE_INTERFACE} of Open vSwitch`);
     const changes = host.apply(plan, bridge.datapath_type === "netdev");
     if (changes === undefined) {

@@ -33,12 +33,14 @@ export class Journal {
   #next = 0;
   readonly #metrics: DaemonMetrics;
   readonly #log: JournalLog;
+  readonly #wall: () => number;
 
-  /** @param capacity how many entries are kept; older ones are overwritten. */
-  constructor(metrics: DaemonMetrics, log: JournalLog, capacity = 1000) {
+  /** @param capacity how many entries are kept; older ones are overwritten; `wall`: ms since the epoch. */
+  constructor(metrics: DaemonMetrics, log: JournalLog, capacity = 1000, wall: () => number = Date.now) {
     this.#metrics = metrics;
     this.#log = log;
     this.#capacity = capacity;
+    this.#wall = wall;
   }
 
   /** A request has ended. */
@@ -50,7 +52,7 @@ export class Journal {
   }): void {
     const { verb, about, watch, error } = event;
     const entry: JournalEntry = {
-      at: new Date().toISOString(),
+      at: new Date(this.#wall()).toISOString(),
       verb,
       ...(about.podName ? { pod: `${about.podNamespace}/${about.podName}` } : {}),
       ...(about.containerId ? { container: about.containerId } : {}),

@@ -1,7 +1,7 @@
-import { randomUUID } from "node:crypto";
 import { VENDOR } from "../api/names.ts";
 import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
 import { mutate } from "../ovsdb/operation.ts";
+import { type DaemonClock, MACHINE_CLOCK } from "./clock.ts";
 import type { Lanes } from "./lanes.ts";
 import type { InterfaceView, OvsChange, OvsView } from "./ovs-view.ts";
 import type { PodLinks } from "./pod-links.ts";
@@ -16,6 +16,8 @@ export interface LostPortsWorld {
   readonly links: Pick<PodLinks, "exists">;
   readonly lanes: Lanes;
   readonly pods: { readonly synced: boolean; get(key: string): PodFact | undefined };
+  /** The machine's where it is not given. */
+  readonly clock?: Pick<DaemonClock, "uuid">;
 }
 
 /** What ADD writes into a port's `external_ids`; the rest is ovn-controller's. */
@@ -72,13 +74,13 @@ export class LostPorts {
   }
 
   async #put(name: string, ids: Readonly<Record<string, string>>): Promise<boolean> {
-    const { view, ports, links, pods } = this.#world;
+    const { view, ports, links, pods, clock = MACHINE_CLOCK } = this.#world;
     const pod = pods.get(`${ids[EXTERNAL_ID.podNamespace] ?? ""}/${ids[EXTERNAL_ID.podName] ?? ""}`);
     const isHers = pod?.uids.includes(ids[EXTERNAL_ID.podUid] ?? "") === true;
     if (!(isHers || !pods.synced) || !(await links.exists(name))) return false;
     const row = view.interfaceNamed(name);
     if (row === undefined) {
-      const spec = { portUuid: randomUUID(), interfaceUuid: randomUUID(), name, externalIds: ids };
+      const spec = { portUuid: clock.uuid(), interfaceUuid: clock.uuid(), name, externalIds: ids };
       await ports.attach(spec, new AbortController().signal);
       return true;
     }

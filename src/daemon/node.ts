@@ -1,5 +1,5 @@
 import { NODE } from "../api/annotations.ts";
-import { type Informer, informer } from "../kube/informer.ts";
+import { type Informer, type InformerTime, informer } from "../kube/informer.ts";
 import type { Kube } from "../kube/kube.ts";
 import { NODES } from "../kube/resources.ts";
 import type { Node } from "../kube/types.ts";
@@ -30,12 +30,14 @@ export function nodeInformer(
   kube: Kube,
   name: string,
   onError: (error: unknown, context: string) => void,
+  time: InformerTime = {},
 ): Informer<NodeFact> {
   return informer<Node, NodeFact>(kube, NODES, {
     fieldSelector: `metadata.name=${name}`,
     project: nodeFact,
     equal: (a, b) => JSON.stringify(a) === JSON.stringify(b),
     onError,
+    ...time,
   });
 }
 

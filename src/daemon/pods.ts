@@ -1,5 +1,5 @@
 import { podAnnotation } from "../api/annotations.ts";
-import type { Informer } from "../kube/informer.ts";
+import type { Informer, InformerTime } from "../kube/informer.ts";
 import { informer } from "../kube/informer.ts";
 import type { Kube } from "../kube/kube.ts";
 import { PODS } from "../kube/resources.ts";
@@ -58,12 +58,14 @@ export function podInformer(
   kube: Kube,
   node: string,
   onError: (error: unknown, context: string) => void,
+  time: InformerTime = {},
 ): Informer<PodFact> {
   return informer<Pod, PodFact>(kube, PODS, {
     fieldSelector: `spec.nodeName=${node},spec.hostNetwork=false`,
     project: podFact,
     equal: sameFact,
     onError,
+    ...time,
   });
 }
 

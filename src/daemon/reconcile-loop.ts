@@ -1,3 +1,5 @@
+import { type DaemonClock, MACHINE_CLOCK } from "./clock.ts";
+
 /** Pauses of a loop, in milliseconds. */
 export interface LoopLimits {
   /** After a failure; doubles up to `maxRetryMs`. */
@@ -17,7 +19,9 @@ export class ReconcileLoop {
   readonly #run: () => Promise<void>;
   readonly #onError: (error: unknown, retryMs: number) => void;
   readonly #limits: LoopLimits;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #clock: Pick<DaemonClock, "now" | "after">;
+  /** Takes back the run that is planned. */
+  #cancel: () => void = () => undefined;
   #due = Number.POSITIVE_INFINITY;
   #running: Promise<void> | undefined;
   #again = false;
@@ -31,10 +35,12 @@ export class ReconcileLoop {
     run: () => Promise<void>,
     onError: (error: unknown, retryMs: number) => void,
     limits: Partial<LoopLimits> = {},
+    clock: Pick<DaemonClock, "now" | "after"> = MACHINE_CLOCK,
   ) {
     this.#run = run;
     this.#onError = onError;
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
+    this.#clock = clock;
   }
 
   /** Something may have changed: what the loop keeps. Waits for what `backOff` asked for. */
@@ -55,23 +61,23 @@ export class ReconcileLoop {
 
   #trigger(restMs: number): void {
     if (this.#running !== undefined) this.#again = true;
-    else this.#schedule(Math.max(0, this.#ended + restMs - performance.now()));
+    else this.#schedule(Math.max(0, this.#ended + restMs - this.#clock.now()));
   }
 
   /** No further run begins; resolves when the present one has ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    clearTimeout(this.#timer);
+    this.#cancel();
     await this.#running;
   }
 
   #schedule(delayMs: number): void {
     if (this.#stopped) return;
-    const due = performance.now() + delayMs;
+    const due = this.#clock.now() + delayMs;
     if (due >= this.#due) return;
-    clearTimeout(this.#timer);
+    this.#cancel();
     this.#due = due;
-    this.#timer = setTimeout(() => this.#start(), delayMs);
+    this.#cancel = this.#clock.after(delayMs, () => this.#start());
   }
 
   #start(): void {
@@ -81,7 +87,7 @@ export class ReconcileLoop {
     this.#backOffMs = 0;
     this.#running = this.#once().finally(() => {
       this.#running = undefined;
-      this.#ended = performance.now();
+      this.#ended = this.#clock.now();
       if (this.#hurried) this.hurry();
       else if (this.#again) this.trigger();
     });

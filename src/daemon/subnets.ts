@@ -1,7 +1,7 @@
 import { isOvnProvider, OVN_PROVIDER } from "../api/annotations.ts";
 import { DEFAULT_VPC } from "../api/names.ts";
 import { IN_FORCE_ANNOTATION, readInForce } from "../facts/in-force.ts";
-import { type Informer, informer } from "../kube/informer.ts";
+import { type Informer, type InformerTime, informer } from "../kube/informer.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { CustomObject } from "../kube/object.ts";
 import { SUBNETS } from "../kube/resources.ts";
@@ -61,8 +61,12 @@ export function subnetFact(subnet: Subnet): SubnetFact {
 }
 
 /** All subnets. Their statuses change with every pod, which is not announced. */
-export function subnetInformer(kube: Kube, onError: (error: unknown, context: string) => void): Informer<SubnetFact> {
-  return informer<Subnet, SubnetFact>(kube, SUBNETS, { project: subnetFact, equal: sameSubnet, onError });
+export function subnetInformer(
+  kube: Kube,
+  onError: (error: unknown, context: string) => void,
+  time: InformerTime = {},
+): Informer<SubnetFact> {
+  return informer<Subnet, SubnetFact>(kube, SUBNETS, { project: subnetFact, equal: sameSubnet, onError, ...time });
 }
 
 function sameSubnet(a: SubnetFact, b: SubnetFact): boolean {

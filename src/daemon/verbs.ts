@@ -98,7 +98,7 @@ async function record<R>(
   about: Partial<PodRequest>,
   work: (watch: Stopwatch) => Promise<R>,
 ): Promise<R> {
-  const watch = new Stopwatch();
+  const watch = new Stopwatch(world.clock?.now);
   try {
     const result = await work(watch);
     world.journal.done({ verb, about, watch });

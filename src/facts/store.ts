@@ -6,8 +6,9 @@ import type { FactKind, FactTypes } from "./types.ts";
 /**
  * The declared indexes: kind → index name → the values under which a fact is found. Only what some unit looks up is here;
  * an index entry is also the grain of invalidation, so a unit that reads `ips by subnet=a` is not woken by subnet b.
+ * Exported for the simulation, which lets them throw.
  */
-const INDEXES = {
+export const INDEXES = {
   pods: {
     holder: (pod) => [pod.holder],
     namespace: (pod) => [pod.namespace],

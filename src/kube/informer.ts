@@ -48,6 +48,9 @@ export interface InformerOptions<T extends KubeObject, P> extends Selection {
   readonly random?: () => number;
 }
 
+/** Whose time and chance an informer has. */
+export type InformerTime = Pick<InformerOptions<KubeObject, unknown>, "clock" | "random">;
+
 /** A live, projected copy of the objects of one type. */
 export interface Informer<P> {
   /** Begins to read. Calling it again does nothing. */

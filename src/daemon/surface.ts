@@ -1,0 +1,40 @@
+import { join } from "node:path";
+import { type Served, type Shown, serve } from "../admin/serve.ts";
+import { ensureFile, writeAtomically } from "./conflist.ts";
+import type { DaemonOptions } from "./options.ts";
+import { readOvsSettings } from "./ovs-settings.ts";
+import { pluginVersions } from "./plugin-versions.ts";
+import { type CniServer, serveCni, type VerbHandlers } from "./server.ts";
+import { watchFile } from "./watch-file.ts";
+
+/** Where the daemon is reached, and what it reads and writes on the node's disk. */
+export interface DaemonSurface {
+  /** Serves the shims of this node. */
+  serveCni(handlers: VerbHandlers): Promise<CniServer>;
+  /** Serves metrics and probes. */
+  serveAdmin(shown: Shown): Promise<Pick<Served, "close">>;
+  /** Puts the runtime's network configuration in place, whatever is there. */
+  writeConflist(text: string): Promise<void>;
+  /** Puts it in place unless it is there with that text. Returns whether something had to be done. */
+  ensureConflist(text: string): Promise<boolean>;
+  /** Calls `listener` whenever that file may have changed; see {@link watchFile}. */
+  watchConflist(listener: () => void, onFailure: (error: Error) => void): { close(): void };
+  /** Versions of the CNI specification that the node's portmap speaks; undefined where it does not say. */
+  portmapVersions(): Promise<readonly string[] | undefined>;
+  /** What `start-ovs` has set in Open vSwitch's database, see ovs-settings.ts. */
+  ovsSettings(): Readonly<Record<string, string>>;
+}
+
+/** The real one: a unix socket, two ports, and the folders that the options name. */
+export function nodeSurface(options: DaemonOptions): DaemonSurface {
+  const { cniConfDir: folder, cniConfName: name } = options;
+  return {
+    serveCni: (handlers) => serveCni(options.bindSocket, handlers),
+    serveAdmin: (shown) => serve({ metrics: options.metricsPort, health: options.healthPort }, shown),
+    writeConflist: (text) => writeAtomically(folder, name, text),
+    ensureConflist: (text) => ensureFile(folder, name, text),
+    watchConflist: (listener, onFailure) => watchFile(folder, name, listener, onFailure),
+    portmapVersions: () => pluginVersions(join(options.cniBinDir, "portmap")),
+    ovsSettings: () => readOvsSettings(options.ovsSettings),
+  };
+}
