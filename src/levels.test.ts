@@ -7,12 +7,14 @@ const LEVELS: Readonly<Record<string, number>> = {
   ...{ api: 0, net: 0, unit: 0 },
   ...{ ovsdb: 1, netlink: 1, kube: 1, facts: 1, admin: 1 },
   ...{ ipam: 2, policy: 2, feed: 2 },
-  ...{ compile: 3 },
-  ...{ reconcile: 4, reach: 4 },
-  ...{ controller: 5, daemon: 5, cni: 5, cli: 5 },
+  ...{ claims: 3 },
+  ...{ compile: 4 },
+  // 5 is for the kinds of resources.
+  ...{ reconcile: 6, reach: 6 },
+  ...{ controller: 7, daemon: 7, cni: 7, cli: 7 },
 };
 /** Folders without I/O, clock or chance: what they say depends on what they are given, and on nothing else. */
-const PURE = ["ipam", "policy", "compile", "reach"];
+const PURE = ["ipam", "policy", "claims", "compile", "reach"];
 const IMPURE_WORDS = /\b(Date|process|await)\b|\bMath\.random\b/;
 /** package → the one folder that may import it. */
 const OWNERS: Readonly<Record<string, string>> = { "@kubernetes/client-node": "kube", koffi: "netlink" };

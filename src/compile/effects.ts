@@ -1,9 +1,9 @@
 import { DEPRECATED_FINALIZER, FINALIZER } from "../api/names.ts";
+import { podTypeOf } from "../claims/retention.ts";
 import { IN_FORCE_ANNOTATION, writeFields } from "../facts/in-force.ts";
 import type { IpFact, PodFact } from "../facts/types.ts";
 import type { PolicyKind } from "../policy/translate.ts";
 import type { PolicyProblem } from "../policy/types.ts";
-import { podTypeOf } from "./retention.ts";
 
 /** What units ask for outside the northbound database. Each is idempotent: carrying it out twice does no harm. */
 export type WeftEffect =

@@ -1,5 +1,6 @@
 import { spell } from "../api/name.ts";
 import { ipPoolAddressSetName } from "../api/names.ts";
+import { poolVerdictKey } from "../claims/verdict-keys.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { IpPoolFact, VerdictFact } from "../facts/types.ts";
 import { parseIp } from "../net/address.ts";
@@ -21,11 +22,6 @@ interface IpPoolInput {
   readonly holders: readonly string[];
   /** Who has the plain name of its address set; absent where it has that itself. */
   readonly namesake: string | undefined;
-}
-
-/** The key of a pool's verdict among the verdicts of subnets: no subnet's name holds a slash. */
-export function poolVerdictKey(pool: string): string {
-  return `ippool/${pool}`;
 }
 
 /** An IPPool: an address set of its addresses where it is asked for, and its state. Its slice is carved out by IPAM. */

@@ -1,11 +1,11 @@
 import { OVN_PROVIDER, type PodKey, podAnnotation } from "../api/annotations.ts";
+import { holderName } from "../claims/pod-interfaces.ts";
 import { addressesOf } from "../facts/annotation-forms.ts";
 import { joinDual } from "../facts/project-subnet.ts";
 import type { IpFact, PodFact, SubnetFact } from "../facts/types.ts";
 import { rowUuid } from "../unit/identity.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
 import { dhcpOptionsId, groupId, nodeGroupId, podPortId, subnetNodeGroupId, switchId } from "./owner-ids.ts";
-import { holderName } from "./pod-interfaces.ts";
 import { joinSecurityGroups, securityGroupIds } from "./pod-security-groups.ts";
 import { externalIds } from "./rows.ts";
 import { addSharedAddresses, type SharedAddresses } from "./shared-addresses.ts";

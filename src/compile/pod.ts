@@ -1,5 +1,7 @@
 import { annotationDomain, OVN_PROVIDER, ovnAttachmentProvider, POD } from "../api/annotations.ts";
 import { podPortName } from "../api/port-names.ts";
+import { interfaceOf, mayHave, type PodInterface, toldProviders } from "../claims/pod-interfaces.ts";
+import { isRetained, mayBeKept } from "../claims/retention.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { IpFact, PodFact, SubnetFact } from "../facts/types.ts";
 import { groupsOfInterface } from "../policy/group.ts";
@@ -7,10 +9,8 @@ import type { Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import { annotate, markIp, releaseIp, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
-import { interfaceOf, mayHave, type PodInterface, toldProviders } from "./pod-interfaces.ts";
 import { addPort, type PortInput, resultsOf } from "./pod-port.ts";
 import { missingSecurityGroups, reportMissingGroups } from "./pod-security-groups.ts";
-import { isRetained, mayBeKept } from "./retention.ts";
 import { NO_SHARED, sharedAddresses } from "./shared-addresses.ts";
 
 /** One interface: the record of its address, and who has it. */

@@ -1,8 +1,8 @@
 import { OVN_PROVIDER } from "../api/annotations.ts";
+import { vpcOfNamespace } from "../claims/namespace-subnets.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { SubnetFact, VpcFact } from "../facts/types.ts";
 import type { Note } from "./effects.ts";
-import { vpcOfNamespace } from "./namespace-subnets.ts";
 
 /** Namespaces that an object names and that are not there. They may come: this keeps nothing from being in force. */
 export function missingNamespaces(reader: FactReader, names: readonly string[], field: string): readonly Note[] {

@@ -1,6 +1,7 @@
 import { isOvnProvider, POD } from "../api/annotations.ts";
 import { spell } from "../api/name.ts";
 import { vipPortName, virtualPortName } from "../api/names.ts";
+import { vipVerdictKey } from "../claims/verdict-keys.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { SubnetFact, VerdictFact, VipFact } from "../facts/types.ts";
 import type { Fragment } from "../unit/fragment.ts";
@@ -27,11 +28,6 @@ interface VipInput {
   readonly refusal: VerdictFact | undefined;
   /** Whether the plain name of its port is another one's. */
   readonly namesake: boolean;
-}
-
-/** The key, among the verdicts of subnets, of why a Vip was given no address: no subnet's name holds a slash. */
-export function vipVerdictKey(vip: string): string {
-  return `vip/${vip}`;
 }
 
 /**

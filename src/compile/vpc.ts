@@ -1,11 +1,11 @@
 import { loadBalancerGroupName, UPLINKS_GROUP } from "../api/names.ts";
+import { defaultOfVpc } from "../claims/namespace-subnets.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { ClusterFact, VpcFact } from "../facts/types.ts";
 import type { Dual } from "../net/dual.ts";
 import type { DesiredRow, Edge, Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import { finalizer, type Note, problemText, type WeftEffect, withNotes } from "./effects.ts";
-import { defaultOfVpc } from "./namespace-subnets.ts";
 import { loadBalancerGroupId, routerId, UPLINKS_ID } from "./owner-ids.ts";
 import { unsupportedNotes, vpcReferences } from "./references.ts";
 import { edge, externalIds, row } from "./rows.ts";

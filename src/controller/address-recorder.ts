@@ -1,7 +1,7 @@
 import { ipLabels, LABEL } from "../api/annotations.ts";
 import { FINALIZER } from "../api/names.ts";
-import { holderName } from "../compile/pod-interfaces.ts";
-import { podTypeOf } from "../compile/retention.ts";
+import { holderName } from "../claims/pod-interfaces.ts";
+import { podTypeOf } from "../claims/retention.ts";
 import { POD_UID_ANNOTATION, PROVIDER_ANNOTATION } from "../facts/project-ip.ts";
 import type { Lease } from "../ipam/types.ts";
 import type { Kube } from "../kube/kube.ts";

@@ -1,4 +1,4 @@
-import { holderName } from "../compile/pod-interfaces.ts";
+import { holderName } from "../claims/pod-interfaces.ts";
 import { sampleFacts } from "../compile/testing.ts";
 import { type IpObject, POD_UID_ANNOTATION, projectIp } from "../facts/project-ip.ts";
 import type { FactStore } from "../facts/store.ts";

@@ -1,17 +1,7 @@
 import { isOvnProvider, podAnnotation } from "../api/annotations.ts";
 import { nodePortName } from "../api/port-names.ts";
-import { CHANGING } from "../compile/derived.ts";
-import { poolVerdictKey } from "../compile/ippool.ts";
-import { furtherInterfaces, interfaceOf, OWN_INTERFACE, type PodInterface, portOf } from "../compile/pod-interfaces.ts";
-import { isRetained } from "../compile/retention.ts";
-import { vipVerdictKey } from "../compile/vip.ts";
-import type { FactChange } from "../facts/store.ts";
-import type { DisputeFact, IpFact, NodeFact, PodFact, VipFact } from "../facts/types.ts";
-import { type Refusal, refuse } from "../ipam/refusal.ts";
-import type { AddressRequest, Decision, Lease } from "../ipam/types.ts";
-import { byAge } from "./claims.ts";
-import { Holdings, type HoldingsOptions, namespaceOf } from "./holdings.ts";
-import { namingOtherList } from "./listed-twice.ts";
+import { namingOtherList } from "../claims/listed-twice.ts";
+import { furtherInterfaces, interfaceOf, OWN_INTERFACE, type PodInterface, portOf } from "../claims/pod-interfaces.ts";
 import {
   ANY_PURPOSE,
   likeness,
@@ -22,7 +12,16 @@ import {
   purposeOf,
   vipOwner,
   wantOf,
-} from "./pod-wish.ts";
+} from "../claims/pod-wish.ts";
+import { isRetained } from "../claims/retention.ts";
+import { poolVerdictKey, vipVerdictKey } from "../claims/verdict-keys.ts";
+import { CHANGING } from "../compile/derived.ts";
+import type { FactChange } from "../facts/store.ts";
+import type { DisputeFact, IpFact, NodeFact, PodFact, VipFact } from "../facts/types.ts";
+import { type Refusal, refuse } from "../ipam/refusal.ts";
+import type { AddressRequest, Decision, Lease } from "../ipam/types.ts";
+import { byAge } from "./claims.ts";
+import { Holdings, type HoldingsOptions, namespaceOf } from "./holdings.ts";
 import { configureNodes, configureSubnet } from "./subnet-configuration.ts";
 import { WaitingList } from "./waiting.ts";
 

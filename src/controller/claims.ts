@@ -1,7 +1,7 @@
 import { podAnnotation } from "../api/annotations.ts";
 import { nodePortName } from "../api/port-names.ts";
+import { furtherInterfaces, interfaceOf, OWN_INTERFACE, portOf } from "../claims/pod-interfaces.ts";
 import { podPortId } from "../compile/owner-ids.ts";
-import { furtherInterfaces, interfaceOf, OWN_INTERFACE, portOf } from "../compile/pod-interfaces.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { IpFact, PodFact } from "../facts/types.ts";
 import { parseDualIp } from "../net/dual.ts";

@@ -1,4 +1,5 @@
 import { ADDRESS_CONDITION, CONTROLLER_COMPONENT, DEPRECATED_FINALIZER, FINALIZER } from "../api/names.ts";
+import { isRetained, ordinalOf } from "../claims/retention.ts";
 import type {
   ConditionEffect,
   FinalizersEffect,
@@ -7,7 +8,6 @@ import type {
   ReportEffect,
   WeftEffect,
 } from "../compile/effects.ts";
-import { isRetained, ordinalOf } from "../compile/retention.ts";
 import { RESOLVER_POLICY_LABEL } from "../facts/project-name-resolver.ts";
 import { projectMachine, projectStatefulSet, type StatefulSetObject } from "../facts/project-owner.ts";
 import type { FactReader } from "../facts/store.ts";

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import t from "tap";
-import { ipPoolUnit, poolVerdictKey } from "../compile/ippool.ts";
+import { poolVerdictKey } from "../claims/verdict-keys.ts";
+import { ipPoolUnit } from "../compile/ippool.ts";
 import { addSubnet, sampleFacts } from "../compile/testing.ts";
 import { IN_FORCE_ANNOTATION } from "../facts/in-force.ts";
 import { projectIpPool } from "../facts/project-pool.ts";

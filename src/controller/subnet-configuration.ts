@@ -1,5 +1,5 @@
 import { isOvnProvider } from "../api/annotations.ts";
-import { poolVerdictKey } from "../compile/ippool.ts";
+import { poolVerdictKey } from "../claims/verdict-keys.ts";
 import { routerMacId } from "../compile/owner-ids.ts";
 import { ipamFields } from "../compile/subnet-verdict.ts";
 import type { FactStore } from "../facts/store.ts";

@@ -1,7 +1,4 @@
 import { isOvnProvider, OVN_PROVIDER, POD, type PodRequestKey, podAnnotation } from "../api/annotations.ts";
-import { isOpen, subnetsOfNamespace, vpcOfNamespace } from "../compile/namespace-subnets.ts";
-import { type PodInterface, portOf } from "../compile/pod-interfaces.ts";
-import { ordinalOf } from "../compile/retention.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { IpFact, NetworkSelectionFact, PodFact, SubnetFact, VipFact, VpcFact } from "../facts/types.ts";
 import { type Refusal, refuse } from "../ipam/refusal.ts";
@@ -10,6 +7,9 @@ import { vipUnknown } from "../ipam/sentences.ts";
 import type { AddressRequest, Want } from "../ipam/types.ts";
 import type { Ip } from "../net/address.ts";
 import { type Dual, parseDualIp } from "../net/dual.ts";
+import { isOpen, subnetsOfNamespace, vpcOfNamespace } from "./namespace-subnets.ts";
+import { type PodInterface, portOf } from "./pod-interfaces.ts";
+import { ordinalOf } from "./retention.ts";
 
 /** A request, or why there is none. */
 export type Wish = { readonly ok: true; readonly request: AddressRequest } | Refusal;

@@ -1,0 +1,11 @@
+/** The keys of what is neither a subnet's nor a unit's among the verdicts: no subnet's name holds a slash. */
+
+/** Whether an IPPool is in force. */
+export function poolVerdictKey(pool: string): string {
+  return `ippool/${pool}`;
+}
+
+/** Why a Vip was given no address. */
+export function vipVerdictKey(vip: string): string {
+  return `vip/${vip}`;
+}
