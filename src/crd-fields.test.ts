@@ -4,12 +4,12 @@ import t from "tap";
 import { parse } from "yaml";
 import { DerivedFacts } from "./compile/derived.ts";
 import { addPod, addVpc, sampleFacts } from "./compile/testing.ts";
-import { compileAll } from "./compile/whole.ts";
 import { rig } from "./controller/allocator-testing.ts";
 import { subnetFact } from "./daemon/subnets.ts";
 import { NOT_SUPPORTED } from "./facts/not-supported.ts";
 import { projectNode } from "./facts/project-core.ts";
-import { feedsOf } from "./feed/feeds.ts";
+import { feedsOf } from "./kinds/feeds.ts";
+import { compileAll } from "./kinds/whole.ts";
 
 /**
  * Walks every field of the specs in `crds/`: setting it changes what is made of the object (its rows, effects and addresses, or what nodes

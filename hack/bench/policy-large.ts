@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import { rootsOf, UNIT_KINDS } from "../../src/compile/units.ts";
 import { everyFact } from "../../src/facts/store.ts";
+import { rootsOf, UNIT_KINDS } from "../../src/kinds/units.ts";
 import { Tracker } from "../../src/reconcile/tracker.ts";
 import type { LargeBench } from "./policy.ts";
 import { allow } from "./policy.ts";

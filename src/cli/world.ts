@@ -3,10 +3,11 @@ import { DEFAULT_SUBNET, DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
 import { podPortName } from "../api/port-names.ts";
 import { DerivedFacts } from "../compile/derived.ts";
 import type { WeftEffect } from "../compile/effects.ts";
-import { compileAll } from "../compile/whole.ts";
-import { FactStore } from "../facts/store.ts";
+import type { FactStore } from "../facts/store.ts";
 import type { ClusterFact, FactKind, FactTypes } from "../facts/types.ts";
-import { type Feed, feedsOf } from "../feed/feeds.ts";
+import { type Feed, feedsOf } from "../kinds/feeds.ts";
+import { factStore } from "../kinds/store.ts";
+import { compileAll } from "../kinds/whole.ts";
 import { KubeError } from "../kube/errors.ts";
 import type { Kube } from "../kube/kube.ts";
 import { listEach } from "../kube/list-each.ts";
@@ -54,7 +55,7 @@ export async function readObjects(kube: Kube): Promise<ClusterObjects> {
 /** The objects in one world, from scratch. Pure: equal objects make equal worlds. */
 export function buildWorld(objects: ClusterObjects): World {
   const cluster = clusterOf(objects);
-  const facts = new FactStore();
+  const facts = factStore();
   facts.set("cluster", "cluster", cluster);
   for (const [kind, { project }] of feeds(cluster)) {
     for (const [key, object] of objects.get(kind) ?? []) {

@@ -1,7 +1,7 @@
 import { DEPRECATED_FINALIZER, FINALIZER } from "../api/names.ts";
 import { podTypeOf } from "../claims/retention.ts";
 import { IN_FORCE_ANNOTATION, writeFields } from "../facts/in-force.ts";
-import type { IpFact, PodFact } from "../facts/types.ts";
+import type { FactKindWith, IpFact, ObjectKind, PodFact } from "../facts/types.ts";
 import type { PolicyKind } from "../policy/translate.ts";
 import type { PolicyProblem } from "../policy/types.ts";
 
@@ -22,7 +22,7 @@ export type WeftEffect =
 export interface AnnotateEffect {
   readonly kind: "annotate";
   readonly key: string;
-  readonly resource: "pods" | "nodes" | "namespaces" | "subnets" | "vpcs" | "ipPools" | "vips" | "services";
+  readonly resource: ObjectKind;
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
@@ -55,7 +55,7 @@ export interface MarkIpEffect {
 export interface FinalizersEffect {
   readonly kind: "finalizer";
   readonly key: string;
-  readonly resource: "subnets" | "vpcs" | "ipPools" | "vips";
+  readonly resource: FinalizedKind;
   readonly name: string;
   readonly uid: string;
   readonly present: boolean;
@@ -71,6 +71,14 @@ export interface FillSpecEffect {
   readonly spec: Readonly<Record<string, unknown>>;
 }
 
+/** The kinds of facts that say which finalizers their objects have. */
+export type FinalizedKind = FactKindWith<{
+  readonly name: string;
+  readonly uid: string;
+  readonly deleting: boolean;
+  readonly finalizers: readonly string[];
+}>;
+
 /** Policies that have a status. */
 export type AdminPolicyResource = Exclude<PolicyKind, "networkPolicies">;
 
@@ -78,7 +86,7 @@ export type AdminPolicyResource = Exclude<PolicyKind, "networkPolicies">;
 export interface ConditionEffect {
   readonly kind: "condition";
   readonly key: string;
-  readonly resource: "subnets" | "vpcs" | "ipPools" | "vips" | "securityGroups" | AdminPolicyResource;
+  readonly resource: ObjectKind;
   readonly name: string;
   readonly uid: string;
   /** `metadata.generation` of what was looked at; absent where statuses count as generations too. */
@@ -126,7 +134,7 @@ export interface ReportEffect {
   readonly kind: "report";
   readonly key: string;
   readonly about: {
-    readonly resource: PolicyKind | "pods" | "services" | "nodes";
+    readonly resource: ObjectKind;
     /** "" for objects of the whole cluster. */
     readonly namespace: string;
     readonly name: string;
@@ -197,7 +205,7 @@ export function annotate(
 
 /** The effect that has an object remember what of it is in force, see `IN_FORCE_ANNOTATION`; of what is too long it remembers nothing. */
 export function remember(
-  resource: "vpcs" | "ipPools" | "vips",
+  resource: ObjectKind,
   { name, uid, inForce }: { readonly name: string; readonly uid: string; readonly inForce: string },
   fields: Readonly<Record<string, unknown>>,
 ): readonly AnnotateEffect[] {

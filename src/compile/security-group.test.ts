@@ -1,7 +1,9 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
 import { DENY_ALL_GROUP } from "../api/names.ts";
-import { type FactReader, FactStore } from "../facts/store.ts";
+import type { FactReader, FactStore } from "../facts/store.ts";
+import { factStore } from "../kinds/store.ts";
+import { rootsOf } from "../kinds/units.ts";
 import { SecurityGroupIndex } from "../policy/security-group-index.ts";
 import { formatFragment } from "../reconcile/text.ts";
 import { rowUuid } from "../unit/identity.ts";
@@ -12,7 +14,6 @@ import { securityGroupId } from "./owner-ids.ts";
 import { podUnit } from "./pod.ts";
 import { securityGroupUnit } from "./security-group.ts";
 import { addPod, addSecurityGroup, sampleFacts } from "./testing.ts";
-import { rootsOf } from "./units.ts";
 
 const GROUPS = "ovn.kubernetes.io/security_groups";
 const ALLOW4 = {
@@ -50,7 +51,7 @@ t.test("who names any group is in one that drops all but what a network interfac
   t.same(rootsOf({ kind: "cluster", key: "cluster", ...(cluster && { new: cluster }), touched: [] }), [
     { kind: "securitygroup", key: DENY_ALL_GROUP },
   ]);
-  t.equal(compile(new FactStore(), DENY_ALL_GROUP), undefined, "nothing before the cluster is known");
+  t.equal(compile(factStore(), DENY_ALL_GROUP), undefined, "nothing before the cluster is known");
 });
 
 t.test(

@@ -8,8 +8,9 @@ import { projectSecurityGroup } from "../facts/project-security-group.ts";
 import { projectEndpointSlice, projectService } from "../facts/project-service.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import { projectVpc } from "../facts/project-vpc.ts";
-import { FactStore } from "../facts/store.ts";
+import type { FactStore } from "../facts/store.ts";
 import type { ClusterFact } from "../facts/types.ts";
+import { factStore } from "../kinds/store.ts";
 import { GroupIndex } from "../policy/group-index.ts";
 import { SecurityGroupIndex } from "../policy/security-group-index.ts";
 import { stableMac } from "../unit/identity.ts";
@@ -28,7 +29,7 @@ export const SAMPLE_CLUSTER: ClusterFact = {
 
 /** A small dual-stack cluster for tests: two nodes, the default VPC, the join and the default subnet, one pod. */
 export function sampleFacts(): FactStore {
-  const facts = new FactStore();
+  const facts = factStore();
   facts.set("cluster", "cluster", SAMPLE_CLUSTER);
   addVpc(facts, "ovn-cluster", {});
   addNode(facts, "weft-1", "172.18.0.11", "fd00:172:18::11");

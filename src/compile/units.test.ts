@@ -4,7 +4,9 @@ import { judgeAnnotations, NAMESPACE_RULES } from "../facts/annotation-rules.ts"
 import { projectPod } from "../facts/project-core.ts";
 import { projectIpPool, projectVip } from "../facts/project-pool.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
-import { type FactReader, FactStore } from "../facts/store.ts";
+import type { FactReader, FactStore } from "../facts/store.ts";
+import { factStore } from "../kinds/store.ts";
+import { rootsOf, UNIT_KINDS } from "../kinds/units.ts";
 import { formatFragment } from "../reconcile/text.ts";
 import type { DesiredRow } from "../unit/fragment.ts";
 import { rowUuid, stableMac } from "../unit/identity.ts";
@@ -31,7 +33,6 @@ import {
   sampleFacts,
   settleSubnets,
 } from "./testing.ts";
-import { rootsOf, UNIT_KINDS } from "./units.ts";
 import { vipUnit } from "./vip.ts";
 import { vpcUnit } from "./vpc.ts";
 
@@ -701,7 +702,7 @@ t.test("pods on the host's network take no part", async (t) => {
 });
 
 t.test("an IP object wakes the unit of its holder, and that of its former holder", async (t) => {
-  const facts = new FactStore();
+  const facts = factStore();
   const woken: string[] = [];
   facts.subscribe((change) => woken.push(...rootsOf(change).map(({ kind, key }) => `${kind}:${key}`)));
   addIp(facts, "node-n1", { podName: "n1", nodeName: "n1", subnet: "join", v4: "100.64.0.9", v6: "" });

@@ -1,8 +1,7 @@
 import t from "tap";
-import { MACHINES } from "../feed/feeds.ts";
 import { SYSTEM_CLOCK } from "../kube/clock.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { IPS, LEASES, PODS, SUBNETS, VIPS } from "../kube/resources.ts";
+import { IPS, LEASES, PODS, SUBNETS, VIPS, VIRTUAL_MACHINES } from "../kube/resources.ts";
 import type { Lease } from "../kube/types.ts";
 import { addPod, addressOf, candidate, cluster, eventually, SETTINGS } from "./controller-testing.ts";
 
@@ -116,7 +115,7 @@ t.test("a machine's address is kept beyond its pods, or given back with them", a
   for (const keepVmIp of [true, false]) {
     const { kube, server } = await cluster(t);
     candidate(t, kube, server, { settings: { ...SETTINGS, keepVmIp } });
-    await kube.create(MACHINES, { metadata: { namespace: "default", name: "vm" } });
+    await kube.create(VIRTUAL_MACHINES, { metadata: { namespace: "default", name: "vm" } });
     const vmi = {
       apiVersion: "kubevirt.io/v1",
       kind: "VirtualMachineInstance",

@@ -4,19 +4,21 @@ import { CONTROLLER_COMPONENT } from "../api/names.ts";
 import { DerivedFacts } from "../compile/derived.ts";
 import { annotate, type ConditionEffect, type ReportEffect, releaseIp, type WeftEffect } from "../compile/effects.ts";
 import { podUnit } from "../compile/pod.ts";
-import { rootsOf, UNIT_KINDS } from "../compile/units.ts";
 import { IN_FORCE_ANNOTATION } from "../facts/in-force.ts";
-import { type FactChange, FactStore } from "../facts/store.ts";
+import type { FactChange } from "../facts/store.ts";
 import type { FactKind, IpFact, PodFact } from "../facts/types.ts";
 import { Ipam } from "../ipam/ipam.ts";
 import { hashedMacs, type MacSource } from "../ipam/macs.ts";
 import { eventMessage, type Refusal } from "../ipam/refusal.ts";
 import type { Usage } from "../ipam/types.ts";
+import { typeOf } from "../kinds/objects.ts";
+import { factStore } from "../kinds/store.ts";
+import { rootsOf, UNIT_KINDS } from "../kinds/units.ts";
 import type { Clock } from "../kube/clock.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { type EventRecorder, eventRecorder } from "../kube/recorder.ts";
-import { IPS, NETWORK_POLICIES, NODES, PODS, SERVICES, SUBNETS, VIPS } from "../kube/resources.ts";
+import { IPS, PODS, SUBNETS } from "../kube/resources.ts";
 import { type Dual, parseDualCidr } from "../net/dual.ts";
 import { EffectRunner, retryDelay } from "../reconcile/effects.ts";
 import { Engine } from "../reconcile/engine.ts";
@@ -35,7 +37,7 @@ import type { InForceRecord } from "./records.ts";
 import { runEffect } from "./run-effect.ts";
 import type { Settings } from "./settings.ts";
 import { Sources } from "./sources.ts";
-import { STATUS_TYPES, type StatusResource, StatusWriter } from "./status-writer.ts";
+import { type StatusResource, StatusWriter } from "./status-writer.ts";
 import { sweepOnce } from "./sweep-once.ts";
 import { unitObjects } from "./unit-objects.ts";
 import { Unserved } from "./unserved.ts";
@@ -83,7 +85,7 @@ interface Term {
  * A standby does everything but decide and write, so that its caches are warm when it becomes the leader.
  */
 export class Controller {
-  readonly facts = new FactStore();
+  readonly facts = factStore();
   readonly engine: Engine<WeftEffect>;
   readonly allocator: Allocator;
   readonly unserved: Unserved;
@@ -349,7 +351,7 @@ export class Controller {
   #state(effect: ConditionEffect): void {
     this.#term?.statuses.state(effect);
     const { resource, name, uid, notes = [] } = effect;
-    const about = { type: STATUS_TYPES[resource], name, uid };
+    const about = { type: typeOf(resource), name, uid };
     for (const { reason, message } of notes) this.#events.record(about, "Warning", reason, message);
     const problem = effect.refused ?? (effect.ready ? undefined : effect);
     // Why a Vip has no address was said when that was decided.
@@ -375,15 +377,15 @@ export class Controller {
   }
 
   #report({ about: { resource, namespace, name, uid }, reason, message }: ReportEffect): void {
-    const type = REPORTED_TYPES[resource];
+    const type = typeOf(resource);
     const object = { type, name, uid, ...(namespace === "" ? {} : { namespace }) };
     this.#events.record(object, "Warning", reason, message);
     this.#parts.log.warn({ object: `${type.plural}/${namespace}/${name}` }, message);
   }
 
-  #refused(kind: keyof typeof REFUSED_TYPES, { key, name, uid, ...object }: Applicant, refusal: Refusal): void {
+  #refused(kind: "pods" | "nodes" | "ips" | "vips", { key, name, uid, ...object }: Applicant, refusal: Refusal): void {
     const namespace = kind === "pods" && "namespace" in object ? { namespace: object.namespace } : {};
-    const about = { type: REFUSED_TYPES[kind], name, uid, ...namespace };
+    const about = { type: typeOf(kind), name, uid, ...namespace };
     this.#events.record(about, "Warning", "AcquireAddressFailed", eventMessage(refusal));
     this.#parts.log.warn({ object: `${kind}/${key}`, code: refusal.code }, refusal.message);
   }
@@ -426,15 +428,6 @@ export class Controller {
 function refusalMessage({ message }: Error): string {
   return `OVN's northbound database does not take what follows from this object, so its network is as it was before: ${message}`;
 }
-
-const REPORTED_TYPES = {
-  ...STATUS_TYPES,
-  networkPolicies: NETWORK_POLICIES,
-  pods: PODS,
-  nodes: NODES,
-  services: SERVICES,
-};
-const REFUSED_TYPES = { pods: PODS, nodes: NODES, ips: IPS, vips: VIPS };
 
 function cidrTexts(text: string): { v4?: string; v6?: string } {
   const { v4, v6 } = parseDualCidr(text) ?? {};

@@ -1,26 +1,18 @@
-import { IN_FORCE_ANNOTATION, readFields, readInForce } from "../facts/in-force.ts";
-import type { FactKind } from "../facts/types.ts";
+import { IN_FORCE_ANNOTATION } from "../facts/in-force.ts";
+import type { FactKind, ObjectKind } from "../facts/types.ts";
+import { kindOf, knownAs } from "../kinds/objects.ts";
 import type { KubeObject } from "../kube/object.ts";
-
-/** Where the objects are that remember what of them is in force. */
-export type RecordResource = "subnets" | "vpcs" | "ipPools" | "vips";
 
 /** What an object remembers. */
 export interface InForceRecord {
-  readonly resource: RecordResource;
+  /** The facts by which the object is known. */
+  readonly resource: ObjectKind;
   readonly name: string;
   readonly uid: string;
   readonly text: string;
   /** Somebody has taken it off the object. */
   readonly lost: boolean;
 }
-
-const RESOURCES: ReadonlyMap<FactKind, RecordResource> = new Map([
-  ["subnetSpecs", "subnets"],
-  ["vpcs", "vpcs"],
-  ["ipPools", "ipPools"],
-  ["vips", "vips"],
-]);
 
 /**
  * The `IN_FORCE_ANNOTATION`s as they were last seen. Whoever replaces an object whole (`kubectl replace`) takes its annotations off, and with them the record
@@ -43,19 +35,20 @@ export class Records {
 
   /** The object with its record. */
   keep(kind: FactKind, object: KubeObject): KubeObject {
-    const resource = RESOURCES.get(kind);
-    if (resource === undefined) return object;
+    const of = kindOf(kind);
+    if (of?.remembers === undefined) return object;
+    const resource = knownAs(of) as ObjectKind;
     const { name, uid, annotations = {}, deletionTimestamp } = object.metadata;
     const key = `${resource}/${name}`;
     const text = annotations[IN_FORCE_ANNOTATION] ?? "";
-    const readable = resource === "subnets" ? readInForce(text) : readFields(text);
+    const readable = of.remembers(text);
     const known = this.#known.get(key);
-    if (readable !== undefined) {
+    if (readable) {
       const record = { resource, name, uid, text, lost: false };
       this.#known.set(key, record);
       if (known?.lost === true) this.#onChange(record);
     }
-    if (readable !== undefined || known === undefined) return object;
+    if (readable || known === undefined) return object;
     if (known.uid !== uid || deletionTimestamp !== undefined) {
       this.#known.delete(key);
       return object;
@@ -71,7 +64,7 @@ export class Records {
 
   /** The object is gone. */
   forget(kind: FactKind, name: string): void {
-    const resource = RESOURCES.get(kind);
-    if (resource !== undefined) this.#known.delete(`${resource}/${name}`);
+    const of = kindOf(kind);
+    if (of?.remembers !== undefined) this.#known.delete(`${knownAs(of)}/${name}`);
   }
 }

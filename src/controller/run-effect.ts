@@ -12,36 +12,20 @@ import { RESOLVER_POLICY_LABEL } from "../facts/project-name-resolver.ts";
 import { projectMachine, projectStatefulSet, type StatefulSetObject } from "../facts/project-owner.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { IpFact } from "../facts/types.ts";
-import { MACHINES } from "../feed/feeds.ts";
+import { typeOf } from "../kinds/objects.ts";
 import { KubeError, type KubeErrorCode } from "../kube/errors.ts";
 import type { JsonPatchStep, Kube } from "../kube/kube.ts";
 import type { KubeObject, ObjectRef } from "../kube/object.ts";
 import { isReplaced } from "../kube/replaced.ts";
 import {
   DNS_NAME_RESOLVERS,
-  IP_POOLS,
   IPS,
-  NAMESPACES,
   NODES,
-  PODS,
   type ResourceType,
-  SERVICES,
   STATEFUL_SETS,
   SUBNETS,
-  VIPS,
-  VPCS,
+  VIRTUAL_MACHINES,
 } from "../kube/resources.ts";
-
-const TYPES = {
-  pods: PODS,
-  nodes: NODES,
-  namespaces: NAMESPACES,
-  subnets: SUBNETS,
-  vpcs: VPCS,
-  ipPools: IP_POOLS,
-  vips: VIPS,
-  services: SERVICES,
-} satisfies Record<string, ResourceType>;
 
 /** What the effects are carried out with. */
 export interface EffectTools {
@@ -77,7 +61,7 @@ async function dispatch(tools: EffectTools, effect: WeftEffect): Promise<void> {
     case "annotate": {
       const { resource, namespace, name, uid, annotations } = effect;
       const ref = namespace === "" ? { name } : { namespace, name };
-      await kube.patch(TYPES[resource], ref, { type: "merge", body: { metadata: { uid, annotations } } });
+      await kube.patch(typeOf(resource), ref, { type: "merge", body: { metadata: { uid, annotations } } });
       return;
     }
     case "fill-spec": {
@@ -134,11 +118,11 @@ function subjectOf(effect: WeftEffect): { type: ResourceType; ref: ObjectRef; ui
   switch (effect.kind) {
     case "annotate": {
       const { namespace } = effect;
-      return { type: TYPES[effect.resource], ref: namespace === "" ? { name } : { namespace, name }, uid };
+      return { type: typeOf(effect.resource), ref: namespace === "" ? { name } : { namespace, name }, uid };
     }
     case "fill-spec":
     case "finalizer":
-      return { type: TYPES[effect.resource], ref: { name }, uid };
+      return { type: typeOf(effect.resource), ref: { name }, uid };
     case "release-ip":
     case "mark-ip":
       return { type: IPS, ref: { name }, uid };
@@ -165,7 +149,7 @@ async function setFinalizer({ kube, facts }: EffectTools, effect: FinalizersEffe
   if (old.length > 0) steps.push({ op: "test", path, value: old });
   if (wanted.length > 0) steps.push({ op: "add", path, value: wanted });
   else if (old.length > 0) steps.push({ op: "remove", path });
-  await kube.patch(TYPES[effect.resource], { name: effect.name }, { type: "json", body: steps });
+  await kube.patch(typeOf(effect.resource), { name: effect.name }, { type: "json", body: steps });
 }
 
 function withoutOurs(finalizers: readonly string[]): string[] {
@@ -193,7 +177,7 @@ async function isKept({ kube, facts, observed }: EffectTools, ip: IpFact): Promi
   const name = kind === "machines" ? podName : (ordinalOf(podName)?.set ?? podName);
   let object: KubeObject;
   try {
-    object = await kube.get(kind === "machines" ? MACHINES : STATEFUL_SETS, { namespace, name });
+    object = await kube.get(kind === "machines" ? VIRTUAL_MACHINES : STATEFUL_SETS, { namespace, name });
   } catch (error) {
     if (error instanceof KubeError && error.code === "not-found") return false;
     throw error;

@@ -1,8 +1,8 @@
 import t from "tap";
 import type { WeftEffect } from "../compile/effects.ts";
 import { addEndpoints, addService, sampleFacts } from "../compile/testing.ts";
-import { rootsOf, UNIT_KINDS } from "../compile/units.ts";
 import { everyFact } from "../facts/store.ts";
+import { rootsOf, UNIT_KINDS } from "../kinds/units.ts";
 import { SYSTEM_CLOCK } from "../kube/clock.ts";
 import { fakeOvsdb } from "../ovsdb/fake.ts";
 import { OVN_NB } from "../ovsdb/generated/ovn-nb.ts";

@@ -1,7 +1,8 @@
 import type { Logger } from "pino";
 import type { FactStore } from "../facts/store.ts";
 import type { FactKind, FactTypes } from "../facts/types.ts";
-import { type Feed, feedsOf } from "../feed/feeds.ts";
+import { type Feed, feedsOf } from "../kinds/feeds.ts";
+import { kindOf, knownAs } from "../kinds/objects.ts";
 import type { Clock } from "../kube/clock.ts";
 import { KubeError } from "../kube/errors.ts";
 import { type Informer, type InformerState, informer } from "../kube/informer.ts";
@@ -10,7 +11,7 @@ import type { KubeObject } from "../kube/object.ts";
 import { AwaitedType } from "./awaited-type.ts";
 import { type InForceRecord, Records } from "./records.ts";
 import type { Settings } from "./settings.ts";
-import { STATUS_TYPES, type Status, type StatusResource } from "./status-writer.ts";
+import type { Status, StatusResource } from "./status-writer.ts";
 
 /** What the sources are made of. */
 export interface SourceParts {
@@ -33,10 +34,10 @@ interface Projected {
  */
 const ABSENT_MS = 60_000;
 
-/** Of which kind of fact a status is. What is in force of a Subnet is another fact than what is written. */
-function resourceOf(kind: FactKind): StatusResource | undefined {
-  if (kind === "subnetSpecs") return "subnets";
-  return kind in STATUS_TYPES ? (kind as StatusResource) : undefined;
+/** By which facts a status is known that is written here. What is in force of a Subnet is another fact than what is written. */
+function resourceOf(facts: FactKind): StatusResource | undefined {
+  const kind = kindOf(facts);
+  return kind?.status === undefined ? undefined : (knownAs(kind) as StatusResource);
 }
 
 /** The informers, each feeding one kind of fact. What a projection drops is not kept in memory. */

@@ -2,18 +2,8 @@ import { type Condition, setCondition } from "../api/conditions.ts";
 import { writeCount } from "../api/count.ts";
 import type { ConditionEffect } from "../compile/effects.ts";
 import type { Usage } from "../ipam/types.ts";
+import { kindOf, typeOf } from "../kinds/objects.ts";
 import type { Kube } from "../kube/kube.ts";
-import {
-  ADMIN_NETWORK_POLICIES,
-  BASELINE_ADMIN_NETWORK_POLICIES,
-  CLUSTER_NETWORK_POLICIES,
-  IP_POOLS,
-  type ResourceType,
-  SECURITY_GROUPS,
-  SUBNETS,
-  VIPS,
-  VPCS,
-} from "../kube/resources.ts";
 import type { Dual } from "../net/dual.ts";
 import { retryDelay } from "../reconcile/effects.ts";
 import type { Timers } from "../reconcile/timers.ts";
@@ -41,23 +31,8 @@ export interface StatusWriterOptions {
   readonly onError: (name: string, error: unknown) => void;
 }
 
-/** Where their statuses are. */
-export const STATUS_TYPES: Record<StatusResource, ResourceType> = {
-  subnets: SUBNETS,
-  vpcs: VPCS,
-  ipPools: IP_POOLS,
-  vips: VIPS,
-  securityGroups: SECURITY_GROUPS,
-  adminNetworkPolicies: ADMIN_NETWORK_POLICIES,
-  baselineAdminNetworkPolicies: BASELINE_ADMIN_NETWORK_POLICIES,
-  clusterNetworkPolicies: CLUSTER_NETWORK_POLICIES,
-};
-
-/** Kinds whose status is written with the object and not beside it, as Kube-OVN has it. */
-const WITHOUT_SUBRESOURCE: ReadonlySet<StatusResource> = new Set(["vips"]);
-
 /**
- * Writes the statuses of subnets, VPCs, pools, Vips, security groups and admin policies: conditions, joined with the counters of IPAM. It compares with what is there and
+ * Writes the statuses of objects, of whichever kind: conditions, joined with the counters of IPAM. It compares with what is there and
  * patches only what differs, at most once a second for each object, with the newest values. It must be told (`touch`) of changes on
  * either side: what is there is seen late, and a comparison with what was there before may find nothing to do.
  */
@@ -112,10 +87,10 @@ export class StatusWriter {
       const patch = this.#difference(resource, name);
       if (patch !== undefined && !this.#stopped) {
         await this.#options.kube.patch(
-          STATUS_TYPES[resource],
+          typeOf(resource),
           { name },
           { type: "merge", body: { status: patch } },
-          WITHOUT_SUBRESOURCE.has(resource) ? {} : { subresource: "status" },
+          kindOf(resource)?.status === "object" ? {} : { subresource: "status" },
         );
       }
       entry.failures = 0;

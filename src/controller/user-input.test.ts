@@ -2,10 +2,10 @@ import fc from "fast-check";
 import pino from "pino";
 import t from "tap";
 import { DerivedFacts } from "../compile/derived.ts";
-import { compileAll } from "../compile/whole.ts";
-import { FactStore } from "../facts/store.ts";
 import type { ClusterFact, FactKind, FactTypes } from "../facts/types.ts";
-import { feedsOf } from "../feed/feeds.ts";
+import { feedsOf } from "../kinds/feeds.ts";
+import { factStore } from "../kinds/store.ts";
+import { compileAll } from "../kinds/whole.ts";
 import { OVN_NB } from "../ovsdb/generated/ovn-nb.ts";
 import { findOvsTools } from "../ovsdb/testing/ovs-tools.ts";
 import { TestFolder } from "../ovsdb/testing/server.ts";
@@ -530,7 +530,7 @@ const SETTINGS: ClusterFact = {
 };
 
 function compile(things: readonly Thing[]) {
-  const facts = new FactStore();
+  const facts = factStore();
   facts.set("cluster", "cluster", SETTINGS);
   const feeds = feedsOf({ router: "ovn-cluster", joinSubnet: "join", enableLb: true });
   for (const { kind, object } of things) {

@@ -1,5 +1,6 @@
 import t from "tap";
-import { dependency, FactStore, recordingReader } from "./store.ts";
+import { factStore } from "../kinds/store.ts";
+import { dependency, recordingReader } from "./store.ts";
 import type { IpFact } from "./types.ts";
 
 function ip(name: string, holder: string, subnet: string): IpFact {
@@ -21,7 +22,7 @@ function ip(name: string, holder: string, subnet: string): IpFact {
 }
 
 t.test("writing an equal fact changes nothing and tells nobody", async (t) => {
-  const facts = new FactStore();
+  const facts = factStore();
   let told = 0;
   facts.subscribe(() => told++);
   facts.set("ips", "a", ip("a", "x", "s"));
@@ -30,7 +31,7 @@ t.test("writing an equal fact changes nothing and tells nobody", async (t) => {
 });
 
 t.test("a change touches the fact, its kind, and the index entries it left and entered", async (t) => {
-  const facts = new FactStore();
+  const facts = factStore();
   facts.set("ips", "a", ip("a", "x", "s1"));
   const change = facts.set("ips", "a", ip("a", "x", "s2"));
   t.same(
@@ -44,7 +45,7 @@ t.test("a change touches the fact, its kind, and the index entries it left and e
 });
 
 t.test("lookups come in the order of keys, whatever order facts came in", async (t) => {
-  const facts = new FactStore();
+  const facts = factStore();
   for (const name of ["c", "a", "b"]) facts.set("ips", name, ip(name, "", "s"));
   t.same(
     facts.by("ips", "subnet", "s").map((fact) => fact.name),
@@ -58,7 +59,7 @@ t.test("lookups come in the order of keys, whatever order facts came in", async 
 
 t.test("a recording reader notes what is asked for, also where nothing is found", async (t) => {
   const seen = new Set<string>();
-  const reader = recordingReader(new FactStore(), seen);
+  const reader = recordingReader(factStore(), seen);
   reader.get("pods", "x");
   reader.by("ips", "holder", "x");
   reader.all("nodes");

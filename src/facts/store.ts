@@ -1,69 +1,47 @@
 import { OVN_PROVIDER } from "../api/annotations.ts";
 import { samePlain } from "../unit/plain.ts";
-import { adminPlaces } from "./admin-policy.ts";
-import type { FactKind, FactTypes } from "./types.ts";
+import type { DerivedKind, FactIndexes, FactKind, FactTypes } from "./types.ts";
 
 /**
- * The declared indexes: kind → index name → the values under which a fact is found. Only what some unit looks up is here;
- * an index entry is also the grain of invalidation, so a unit that reads `ips by subnet=a` is not woken by subnet b.
- * Exported for the simulation, which lets them throw.
+ * The indexes of one kind of fact: index name → the values under which a fact is found. Only what some unit looks up is here; an index entry is also
+ * the grain of invalidation, so a unit that reads `ips by subnet=a` is not woken by subnet b.
  */
-export const INDEXES = {
-  pods: {
-    holder: (pod) => [pod.holder],
-    namespace: (pod) => [pod.namespace],
-    // The networks that it names, by `namespace/name`.
-    network: (pod) => pod.networks?.map(({ namespace, name }) => `${namespace}/${name}`) ?? [],
-  },
-  attachments: {},
-  nodes: { internal: ({ internal }) => Object.values(internal) },
-  namespaces: {},
-  subnetSpecs: { vpc: (subnet) => [subnet.vpc] },
+export type Indexes<K extends FactKind> = {
+  readonly [I in IndexName<K>]: (fact: FactTypes[K]) => readonly (string | undefined)[];
+};
+
+/** The names of the indexes of one kind. */
+export type IndexName<K extends FactKind> = K extends keyof FactIndexes ? FactIndexes[K] : never;
+
+/** Those of every kind. */
+export type FactIndexTable = { readonly [K in FactKind]: Indexes<K> };
+
+/** The indexes of facts that follow from others. Those of objects are declared with their kinds, in `src/kinds`. */
+export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
   subnets: {
     vpc: (subnet) => [subnet.vpc],
     // Those of pods' own interfaces are looked for otherwise.
     provider: (subnet) => (subnet.provider === OVN_PROVIDER ? [] : [subnet.provider]),
     namespace: (subnet) => subnet.namespaces,
-    // Those that any namespace may be bound to by its labels.
     // By VPC: only its own pods send from there.
     private: (subnet) => (subnet.private ? [subnet.vpc] : []),
+    // Those that any namespace may be bound to by its labels.
     selects: (subnet) => (subnet.namespaceSelectors.length > 0 ? ["any"] : []),
   },
-  vpcs: {},
-  // VPCs may have the same addresses: there may be several of one.
-  ips: { holder: (ip) => [ip.holder], subnet: (ip) => [ip.subnet], address: (ip) => [ip.v4, ip.v6].filter(Boolean) },
-  statefulSets: {},
-  machines: {},
-  ipPools: { subnet: (pool) => [pool.subnet], namespace: (pool) => pool.namespaces },
-  vips: { subnet: (vip) => [vip.subnet], namespace: (vip) => [vip.namespace] },
   verdicts: {},
   disputes: {},
-  networkPolicies: {},
-  adminNetworkPolicies: { place: adminPlaces },
-  baselineAdminNetworkPolicies: {},
-  clusterNetworkPolicies: { place: adminPlaces },
   compiledPolicies: {},
   profiles: {},
   groups: {},
   portNumbers: {},
   domains: {},
   domainStates: {},
-  nameResolvers: { domain: (resolver) => [resolver.domain] },
   served: {},
   policyUse: {},
-  securityGroups: {},
   securityGroupPresence: {},
-  services: {},
-  endpointSlices: { service: (slice) => [slice.service] },
   namesakes: {},
   cluster: {},
-} satisfies { [K in FactKind]: Record<string, (fact: FactTypes[K]) => readonly (string | undefined)[]> };
-
-/** Every kind of fact. */
-export const FACT_KINDS = Object.keys(INDEXES) as readonly FactKind[];
-
-/** The names of the indexes of one kind. */
-export type IndexName<K extends FactKind> = keyof (typeof INDEXES)[K] & string;
+};
 
 /** How facts are looked up. Units get one that records each call as a dependency. */
 export interface FactReader {
@@ -87,8 +65,8 @@ export interface FactChange<K extends FactKind = FactKind> {
 }
 
 /** All facts that there are as if each had just come: for one who follows changes, and was not there when they came. */
-export function* everyFact(facts: FactReader): Generator<FactChange, void, undefined> {
-  for (const kind of FACT_KINDS) {
+export function* everyFact(facts: FactStore): Generator<FactChange, void, undefined> {
+  for (const kind of facts.kinds) {
     for (const fact of facts.all(kind)) yield { kind, key: fact.key, new: fact, touched: [] };
   }
 }
@@ -110,6 +88,17 @@ export class FactStore implements FactReader {
   /** index dependency → keys of the facts under it. */
   readonly #entries = new Map<string, Set<string>>();
   readonly #listeners = new Set<(change: FactChange) => void>();
+  readonly #indexes: FactIndexTable;
+
+  /** `indexes`: see `src/kinds/store.ts`. */
+  constructor(indexes: FactIndexTable) {
+    this.#indexes = indexes;
+  }
+
+  /** Every kind of fact. */
+  get kinds(): readonly FactKind[] {
+    return Object.keys(this.#indexes) as FactKind[];
+  }
 
   get<K extends FactKind>(kind: K, key: string): FactTypes[K] | undefined {
     return this.#table(kind).get(key);
@@ -136,8 +125,8 @@ export class FactStore implements FactReader {
     const table = this.#table(kind);
     const old = table.get(key);
     if (samePlain(old, fact)) return undefined;
-    const before = old === undefined ? [] : indexEntries(kind, old);
-    const after = fact === undefined ? [] : indexEntries(kind, fact);
+    const before = old === undefined ? [] : this.#indexEntries(kind, old);
+    const after = fact === undefined ? [] : this.#indexEntries(kind, fact);
     if (fact === undefined) table.delete(key);
     else table.set(key, fact);
     for (const entry of before) if (!after.includes(entry)) this.#unindex(entry, key);
@@ -169,6 +158,18 @@ export class FactStore implements FactReader {
     return table as Map<string, FactTypes[K]>;
   }
 
+  #indexEntries<K extends FactKind>(kind: K, fact: FactTypes[K]): string[] {
+    const entries: string[] = [];
+    // The table's type ties each kind to its own functions; TypeScript cannot follow that through a generic K.
+    const indexes = this.#indexes[kind] as Readonly<
+      Record<string, (fact: FactTypes[K]) => readonly (string | undefined)[]>
+    >;
+    for (const [index, valuesOf] of Object.entries(indexes)) {
+      for (const value of valuesOf(fact)) if (value !== undefined) entries.push(dependency.index(kind, index, value));
+    }
+    return entries;
+  }
+
   #index(entry: string, key: string): void {
     const keys = this.#entries.get(entry);
     if (keys === undefined) this.#entries.set(entry, new Set([key]));
@@ -179,16 +180,6 @@ export class FactStore implements FactReader {
     const keys = this.#entries.get(entry);
     if (keys?.delete(key) && keys.size === 0) this.#entries.delete(entry);
   }
-}
-
-function indexEntries<K extends FactKind>(kind: K, fact: FactTypes[K]): string[] {
-  const entries: string[] = [];
-  // The table's type ties each kind to its own functions; TypeScript cannot follow that through a generic K.
-  const indexes = INDEXES[kind] as unknown as Record<string, (fact: FactTypes[K]) => readonly (string | undefined)[]>;
-  for (const [index, valuesOf] of Object.entries(indexes)) {
-    for (const value of valuesOf(fact)) if (value !== undefined) entries.push(dependency.index(kind, index, value));
-  }
-  return entries;
 }
 
 /** A reader that notes every dependency of what is asked of `facts` in `seen`. */

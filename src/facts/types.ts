@@ -1,6 +1,5 @@
 import type { Dual } from "../net/dual.ts";
 import type { PortRange } from "../net/port-range.ts";
-import type { AdminPolicyFact } from "./admin-policy.ts";
 import type { AnnotationMistake } from "./annotation-rules.ts";
 import type { InForce } from "./in-force.ts";
 
@@ -609,41 +608,39 @@ export interface ClusterFact {
   readonly keepVmIp?: boolean;
 }
 
-/** Every kind of fact by the name of its table in the store. */
-export interface FactTypes {
-  readonly pods: PodFact;
-  readonly attachments: NetworkAttachmentFact;
-  readonly nodes: NodeFact;
-  readonly namespaces: NamespaceFact;
-  readonly subnetSpecs: SubnetSpecFact;
+/** The facts that follow from others, by the name of their table in the store. */
+export interface DerivedFactTypes {
   readonly subnets: SubnetFact;
-  readonly vpcs: VpcFact;
-  readonly ips: IpFact;
-  readonly statefulSets: StatefulSetFact;
-  readonly machines: MachineFact;
-  readonly ipPools: IpPoolFact;
-  readonly vips: VipFact;
   readonly verdicts: VerdictFact;
   readonly disputes: DisputeFact;
-  readonly networkPolicies: NetworkPolicyFact;
-  readonly adminNetworkPolicies: AdminPolicyFact;
-  readonly baselineAdminNetworkPolicies: AdminPolicyFact;
-  readonly clusterNetworkPolicies: AdminPolicyFact;
   readonly profiles: ProfileFact;
   readonly groups: GroupFact;
   readonly portNumbers: PortNumbersFact;
   readonly domains: DomainFact;
   readonly domainStates: DomainStateFact;
-  readonly nameResolvers: NameResolverFact;
   readonly served: ServedFact;
   readonly policyUse: PolicyUseFact;
-  readonly securityGroups: SecurityGroupFact;
   readonly securityGroupPresence: SecurityGroupPresenceFact;
-  readonly services: ServiceFact;
-  readonly endpointSlices: EndpointSliceFact;
   readonly namesakes: NamesakeFact;
   readonly cluster: ClusterFact;
 }
 
+/** Every kind of fact by the name of its table in the store. Those of objects are added by their kinds (`src/kinds`). */
+export interface FactTypes extends DerivedFactTypes {}
+
+/** The names of the indexes of each kind that has any. Added to by kinds of objects as well. */
+export interface FactIndexes {
+  readonly subnets: "vpc" | "provider" | "namespace" | "private" | "selects";
+}
+
 /** The name of a kind of fact. */
 export type FactKind = keyof FactTypes;
+
+/** That of one which follows from others. */
+export type DerivedKind = keyof DerivedFactTypes;
+
+/** The kinds of facts that have these fields. */
+export type FactKindWith<Fields> = { [K in FactKind]: FactTypes[K] extends Fields ? K : never }[FactKind];
+
+/** The kinds of facts each of which is of one object. */
+export type ObjectKind = FactKindWith<{ readonly name: string; readonly uid: string }>;

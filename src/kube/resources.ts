@@ -95,3 +95,5 @@ export const SECURITY_GROUPS: ResourceType = grouped("kubeovn.io", "security-gro
 export const DNS_NAME_RESOLVERS: ResourceType = grouped("kubeovn.io", "dnsnameresolvers", "DNSNameResolver", false);
 /** kubeovn.io/v1 Vip. */
 export const VIPS: ResourceType = grouped("kubeovn.io", "vips", "Vip", false);
+/** kubevirt.io/v1 VirtualMachine. */
+export const VIRTUAL_MACHINES: ResourceType = grouped("kubevirt.io", "virtualmachines", "VirtualMachine");

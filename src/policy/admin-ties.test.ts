@@ -2,7 +2,8 @@ import fc from "fast-check";
 import t from "tap";
 import type { AdminPolicyKind } from "../facts/admin-policy.ts";
 import { type AdminPolicyObject, projectAdminPolicy } from "../facts/project-admin-policy.ts";
-import { FactStore } from "../facts/store.ts";
+import type { FactStore } from "../facts/store.ts";
+import { factStore } from "../kinds/store.ts";
 import { translateAdminPolicy } from "./admin-policy.ts";
 import { type PolicyKind, policyInForce } from "./translate.ts";
 
@@ -35,7 +36,7 @@ const texts = (facts: FactStore, kind: AdminPolicyKind, name: string): string[] 
   inForce(facts, kind, name).rules.map(({ priority, action }) => `${priority} ${action}`);
 
 t.test("policies of one priority that disagree are taken in turns, the nearest Deny first, and say so", async (t) => {
-  const facts = new FactStore();
+  const facts = factStore();
   const allow = { action: "Allow", from: [peer("x")] };
   const deny = { action: "Deny", from: [peer("x")] };
   add(facts, "anp", "a", { priority: 5, ingress: [allow, deny] });
@@ -49,7 +50,7 @@ t.test("policies of one priority that disagree are taken in turns, the nearest D
 });
 
 t.test("policies of one priority that do the same, or that are for other pods, keep their priorities", async (t) => {
-  const facts = new FactStore();
+  const facts = factStore();
   const rules = (action: string) => [{ action, from: [peer("x")] }];
   add(facts, "anp", "a", { priority: 5, ingress: rules("Deny") });
   add(facts, "anp", "b", { priority: 5, ingress: rules("Deny"), egress: [{ action: "Allow", to: [peer("x")] }] });
@@ -63,7 +64,7 @@ t.test("policies of one priority that do the same, or that are for other pods, k
 });
 
 t.test("an AdminNetworkPolicy and a ClusterNetworkPolicy in one place are tied, in the Admin tier only", async (t) => {
-  const facts = new FactStore();
+  const facts = factStore();
   add(facts, "anp", "a", { priority: 1, ingress: [{ action: "Allow", from: [peer("x")] }] });
   add(facts, "cnp", "b", { priority: 4, ingress: [{ action: "Deny", from: [peer("x")] }] });
   t.strictSame(texts(facts, "anp", "a"), ["29899 allow-related"]);
@@ -90,7 +91,7 @@ t.test(
     });
     fc.assert(
       fc.property(fc.array(policy, { maxLength: 8 }), (policies) => {
-        const stores = [new FactStore(), new FactStore()];
+        const stores = [factStore(), factStore()];
         for (const [turn, facts] of stores.entries()) {
           const numbered = policies.map((one, i) => ({ ...one, name: `p${i}` }));
           for (const { kind, priority, actions, name } of turn === 0 ? numbered : numbered.reverse()) {

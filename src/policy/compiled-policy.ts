@@ -17,7 +17,7 @@ export interface CompiledPolicyFact {
 }
 
 declare module "../facts/types.ts" {
-  interface FactTypes {
+  interface DerivedFactTypes {
     readonly compiledPolicies: CompiledPolicyFact;
   }
 }

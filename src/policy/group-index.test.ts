@@ -3,8 +3,9 @@ import t from "tap";
 import { projectAdminPolicy } from "../facts/project-admin-policy.ts";
 import { projectNamespace, projectPod } from "../facts/project-core.ts";
 import { projectNetworkPolicy } from "../facts/project-policy.ts";
-import { FactStore } from "../facts/store.ts";
+import type { FactStore } from "../facts/store.ts";
 import type { LabelSelectorFact, NetworkPolicySpec } from "../facts/types.ts";
+import { factStore } from "../kinds/store.ts";
 import { compiledPolicyKey } from "./compiled-policy.ts";
 import { groupText } from "./group.ts";
 import { GroupIndex } from "./group-index.ts";
@@ -12,7 +13,7 @@ import { GroupIndex } from "./group-index.ts";
 type Labels = Readonly<Record<string, string>>;
 
 function derived(): FactStore {
-  const facts = new FactStore();
+  const facts = factStore();
   const index = new GroupIndex(facts);
   index.start();
   facts.subscribe((change) => index.noteFact(change));
@@ -206,7 +207,7 @@ t.test("what is derived step by step is what is derived from the outcome at once
         else if (one.do === "policy") policy(facts, `${one.space}/${one.nth}`, one.spec);
         else facts.set(one.do === "drop pod" ? "pods" : "networkPolicies", `${one.space}/${one.nth}`, undefined);
       }
-      const fresh = new FactStore();
+      const fresh = factStore();
       for (const kind of ["networkPolicies", "adminNetworkPolicies", "pods", "namespaces"] as const) {
         for (const fact of facts.all(kind)) fresh.set(kind, fact.key, fact);
       }

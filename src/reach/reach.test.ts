@@ -5,7 +5,7 @@ import { clusterOf } from "../../test/policy/cluster.ts";
 import { attempts, CONNECTIONS, describe } from "../../test/policy/compare.ts";
 import { networkPolicyWorlds } from "../../test/policy/generate.ts";
 import { isAllowed } from "../../test/policy/oracle.ts";
-import { compileAll } from "../compile/whole.ts";
+import { compileAll } from "../kinds/whole.ts";
 import { parseIp } from "../net/address.ts";
 import { reachChanges } from "./change.ts";
 import { addressEndpoint, type Endpoint, podEndpoint } from "./endpoint.ts";

@@ -9,9 +9,9 @@ import {
   addSubnet,
   sampleFacts,
 } from "../compile/testing.ts";
-import { compileAll } from "../compile/whole.ts";
 import { projectVip } from "../facts/project-pool.ts";
 import type { FactStore } from "../facts/store.ts";
+import { compileAll } from "../kinds/whole.ts";
 import { parseDualIp } from "../net/dual.ts";
 import { nodeEndpoint, podEndpoint } from "./endpoint.ts";
 import { explain } from "./explain.ts";

@@ -1,5 +1,5 @@
 import t from "tap";
-import { FactStore } from "../facts/store.ts";
+import { factStore } from "../kinds/store.ts";
 import { rowUuid } from "../unit/identity.ts";
 import { Engine } from "./engine.ts";
 import { OWNER_KEY } from "./sweep.ts";
@@ -16,7 +16,7 @@ import {
 import { Tracker } from "./tracker.ts";
 
 function rig() {
-  const facts = new FactStore();
+  const facts = factStore();
   const database = new MemoryDatabase();
   const timers = new ManualTimers();
   const offered: string[] = [];

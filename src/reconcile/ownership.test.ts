@@ -1,5 +1,6 @@
 import t from "tap";
-import { type FactReader, FactStore } from "../facts/store.ts";
+import type { FactReader } from "../facts/store.ts";
+import { factStore } from "../kinds/store.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import { rowUuid } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
@@ -51,7 +52,7 @@ const portKind: UnitKind<FactReader, Wish, SaidEffect> = {
 };
 
 function rig() {
-  const facts = new FactStore();
+  const facts = factStore();
   const database = new MemoryDatabase();
   const timers = new ManualTimers();
   const offered: string[] = [];

@@ -1,5 +1,6 @@
 import t from "tap";
-import { FactStore } from "../facts/store.ts";
+import type { FactStore } from "../facts/store.ts";
+import { factStore } from "../kinds/store.ts";
 import { rowUuid } from "../unit/identity.ts";
 import { Desired } from "./desired.ts";
 import { type CommitOutcome, Engine } from "./engine.ts";
@@ -19,7 +20,7 @@ import { Tracker } from "./tracker.ts";
 
 /** An engine whose commits go through `commit`, on a database that others may share. */
 function rig(options: { facts?: FactStore; database?: MemoryDatabase; ports?: number } = {}) {
-  const { facts = new FactStore(), database = new MemoryDatabase(), ports = 0 } = options;
+  const { facts = factStore(), database = new MemoryDatabase(), ports = 0 } = options;
   const timers = new ManualTimers();
   const failures: string[] = [];
   const offered: string[] = [];
@@ -246,7 +247,7 @@ t.test("a row that the database refuses does not come along with the edge of ano
 
 t.test("a unit that cannot be read or compiled stays as it was, says so, and does not stop the others", async (t) => {
   for (const part of ["read", "compile"] as const) {
-    const facts = new FactStore();
+    const facts = factStore();
     const database = new MemoryDatabase();
     const failures: string[] = [];
     const kind = {

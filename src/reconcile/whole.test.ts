@@ -1,5 +1,5 @@
 import t, { type Test } from "tap";
-import { FactStore } from "../facts/store.ts";
+import { factStore } from "../kinds/store.ts";
 import { rowUuid } from "../unit/identity.ts";
 import { Engine } from "./engine.ts";
 import type { OwnColumn } from "./leftovers.ts";
@@ -18,7 +18,7 @@ import { Tracker } from "./tracker.ts";
 
 /** An engine whose switches must be whole, on an empty database. */
 function wholeEngine(t: Test, batch: number, ownColumns: readonly OwnColumn[] = []) {
-  const facts = new FactStore();
+  const facts = factStore();
   const database = new MemoryDatabase();
   const kinds = [{ ...switchKind, whole: true as const }, portKind];
   const tracker = new Tracker<SaidEffect>(kinds, facts, switchesAndPorts);

@@ -8,7 +8,8 @@ import { projectNetworkPolicy } from "../../src/facts/project-policy.ts";
 import { projectSecurityGroup } from "../../src/facts/project-security-group.ts";
 import { projectSubnet } from "../../src/facts/project-subnet.ts";
 import { projectVpc } from "../../src/facts/project-vpc.ts";
-import { FactStore } from "../../src/facts/store.ts";
+import type { FactStore } from "../../src/facts/store.ts";
+import { factStore } from "../../src/kinds/store.ts";
 import { stableMac } from "../../src/unit/identity.ts";
 import type { Node, Pod, Policy, World } from "./api.ts";
 
@@ -25,7 +26,7 @@ export function joinAddresses(index: number): { readonly v4: string; readonly v6
 
 /** Facts of a cluster that has nothing yet but its subnets, with what is derived from policies kept in step. */
 export function emptyCluster(): FactStore {
-  const facts = new FactStore();
+  const facts = factStore();
   facts.set("cluster", "cluster", SAMPLE_CLUSTER);
   facts.set(
     "vpcs",

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
-import { rootsOf, UNIT_KINDS } from "../../src/compile/units.ts";
 import { EDGE_COLUMNS, OWN_COLUMNS } from "../../src/controller/northbound.ts";
 import { everyFact } from "../../src/facts/store.ts";
+import { rootsOf, UNIT_KINDS } from "../../src/kinds/units.ts";
 import { Engine } from "../../src/reconcile/engine.ts";
 import { planSize } from "../../src/reconcile/plan.ts";
 import { OWNER_KEY, planSweep } from "../../src/reconcile/sweep.ts";

@@ -1,5 +1,5 @@
-import { compileAll } from "../../src/compile/whole.ts";
 import type { FactStore } from "../../src/facts/store.ts";
+import { compileAll } from "../../src/kinds/whole.ts";
 import type { ColumnValue } from "../../src/unit/fragment.ts";
 
 /** One row, as far as its columns are set. */

@@ -1,11 +1,11 @@
-import { everyFact, type FactReader } from "../facts/store.ts";
+import type { WeftEffect } from "../compile/effects.ts";
+import { everyFact, type FactStore } from "../facts/store.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import { unitId } from "../unit/kind.ts";
-import type { WeftEffect } from "./effects.ts";
 import { rootsOf, UNIT_KINDS } from "./units.ts";
 
 /** Compiles every unit once: what the database must be as a whole. Unit → its fragment, in the order of the kinds of facts. */
-export function compileAll(facts: FactReader): ReadonlyMap<string, Fragment<WeftEffect>> {
+export function compileAll(facts: FactStore): ReadonlyMap<string, Fragment<WeftEffect>> {
   const kinds = new Map(UNIT_KINDS.map((kind) => [kind.name, kind]));
   const fragments = new Map<string, Fragment<WeftEffect>>();
   for (const change of everyFact(facts)) {

@@ -1,0 +1,19 @@
+import { projectAttachment } from "../facts/project-attachment.ts";
+import type { NetworkAttachmentFact } from "../facts/types.ts";
+import { NETWORK_ATTACHMENTS } from "../kube/resources.ts";
+import type { Kind } from "./kind.ts";
+
+declare module "../facts/types.ts" {
+  interface FactTypes {
+    readonly attachments: NetworkAttachmentFact;
+  }
+}
+
+/** k8s.cni.cncf.io/v1 NetworkAttachmentDefinition: what further interfaces of pods are, where Multus is installed. */
+export const attachmentKind: Kind<"attachments"> = {
+  facts: "attachments",
+  type: NETWORK_ATTACHMENTS,
+  absent: "empty",
+  project: projectAttachment,
+  indexes: {},
+};

@@ -1,0 +1,43 @@
+import { attachmentKind } from "./attachment.ts";
+import { ipKind } from "./ip.ts";
+import { ipPoolKind } from "./ippool.ts";
+import type { AnyKind } from "./kind.ts";
+import { nameResolverKind } from "./name-resolver.ts";
+import { namespaceKind } from "./namespace.ts";
+import { nodeKind } from "./node.ts";
+import { machineKind, statefulSetKind } from "./owners.ts";
+import { podKind } from "./pod.ts";
+import {
+  adminNetworkPolicyKind,
+  baselineAdminNetworkPolicyKind,
+  clusterNetworkPolicyKind,
+  networkPolicyKind,
+} from "./policies.ts";
+import { securityGroupKind } from "./security-group.ts";
+import { endpointSliceKind, serviceKind } from "./service.ts";
+import { subnetKind } from "./subnet.ts";
+import { vipKind } from "./vip.ts";
+import { vpcKind } from "./vpc.ts";
+
+/** Every kind of object that Weft knows. A new kind is one file, named here. */
+export const KINDS: readonly AnyKind[] = [
+  vpcKind,
+  subnetKind,
+  nodeKind,
+  namespaceKind,
+  ipPoolKind,
+  vipKind,
+  ipKind,
+  networkPolicyKind,
+  adminNetworkPolicyKind,
+  baselineAdminNetworkPolicyKind,
+  clusterNetworkPolicyKind,
+  securityGroupKind,
+  nameResolverKind,
+  serviceKind,
+  endpointSliceKind,
+  attachmentKind,
+  statefulSetKind,
+  machineKind,
+  podKind,
+];

@@ -1,0 +1,43 @@
+import { nodeUnit } from "../compile/node.ts";
+import { podUnit } from "../compile/pod.ts";
+import { projectIp } from "../facts/project-ip.ts";
+import type { IpFact } from "../facts/types.ts";
+import { IPS } from "../kube/resources.ts";
+import type { Kind, Root } from "./kind.ts";
+
+declare module "../facts/types.ts" {
+  interface FactTypes {
+    readonly ips: IpFact;
+  }
+  interface FactIndexes {
+    readonly ips: "holder" | "subnet" | "address";
+  }
+}
+
+/**
+ * kubeovn.io/v1 IP: the record of one address. It stands for its holder, so that an address whose pod or node is gone still has a unit to give it
+ * back.
+ */
+export const ipKind: Kind<"ips"> = {
+  facts: "ips",
+  type: IPS,
+  project: projectIp,
+  // VPCs may have the same addresses: there may be several of one.
+  indexes: {
+    holder: (ip) => [ip.holder],
+    subnet: (ip) => [ip.subnet],
+    address: (ip) => [ip.v4, ip.v6].filter(Boolean),
+  },
+  roots: (old, now) => {
+    const holders = [old, now].flatMap((ip) => ip?.holder ?? []);
+    return [...new Set(holders)].flatMap(rootsOfHolder);
+  },
+};
+
+const NODE_HOLDER = "node:";
+
+function rootsOfHolder(holder: string): readonly Root[] {
+  if (holder === "") return [];
+  if (holder.startsWith(NODE_HOLDER)) return [{ kind: nodeUnit.name, key: holder.slice(NODE_HOLDER.length) }];
+  return [{ kind: podUnit.name, key: holder }];
+}

@@ -1,0 +1,57 @@
+import type { WeftEffect } from "../compile/effects.ts";
+import type { FactReader, Indexes } from "../facts/store.ts";
+import type { FactKind, FactTypes } from "../facts/types.ts";
+import type { ResourceType } from "../kube/resources.ts";
+import type { AnyUnitKind } from "../unit/kind.ts";
+
+/**
+ * One kind of object, described once. What else has to know of it (feeds, indexes, units and their roots, where statuses are written, Events about
+ * it) is derived from the list in `index.ts`.
+ */
+export interface Kind<K extends FactKind = FactKind> {
+  /** The facts that its objects become. The file of the kind adds them to `FactTypes`, and their indexes to `FactIndexes`. */
+  readonly facts: K;
+  readonly type: ResourceType;
+  /** The fact of one object; none for one that is of no concern. What it reads of an object is its own, structural type. */
+  readonly project: (object: never, settings: ProjectionSettings) => FactTypes[K] | undefined;
+  readonly indexes: Indexes<K>;
+  /** Which objects are read at all. */
+  readonly fieldSelector?: string;
+  /** The type need not be installed: a cluster that does not serve it has none of it. */
+  readonly absent?: "empty";
+  /**
+   * The facts by which units and effects know the object, where these are not the projected ones: what is in force of it is derived. Their
+   * indexes are declared with the derived facts.
+   */
+  readonly inForce?: FactKind;
+  /** What is compiled whole because such an object exists. */
+  readonly unit?: AnyUnitKind<FactReader, WeftEffect>;
+  /** Which units a change of a fact of it makes, where that is not the one unit of its own key. */
+  readonly roots?: (old: FactTypes[K] | undefined, now: FactTypes[K] | undefined) => readonly Root[];
+  /** The keys of the objects that a unit of it stands for, where that is not the one with its own key. */
+  readonly objectsOf?: (facts: FactReader, key: string) => readonly string[];
+  /** Where Weft writes its status: beside the object, or with it where the type has no status subresource. Absent: nowhere. */
+  readonly status?: "subresource" | "object";
+  /** It remembers what of it is in force, in `IN_FORCE_ANNOTATION`: whether such a text can be read. */
+  readonly remembers?: (text: string) => boolean;
+}
+
+/** A unit by its kind and key. */
+export interface Root {
+  readonly kind: string;
+  readonly key: string;
+}
+
+/** A kind of whichever facts. */
+export type AnyKind = { [K in FactKind]: Kind<K> }[FactKind];
+
+/** What projections need to fill in defaults. */
+export interface ProjectionSettings {
+  /** The default VPC. */
+  readonly router: string;
+  readonly joinSubnet: string;
+  /** See `SubnetDefaults`. */
+  readonly enableLb?: boolean;
+  /** See `ClusterFact`. */
+  readonly keepVmIp?: boolean;
+}

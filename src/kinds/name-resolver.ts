@@ -1,0 +1,24 @@
+import { nameResolverUnit } from "../compile/name-resolver.ts";
+import { projectNameResolver } from "../facts/project-name-resolver.ts";
+import type { NameResolverFact } from "../facts/types.ts";
+import { DNS_NAME_RESOLVERS } from "../kube/resources.ts";
+import type { Kind } from "./kind.ts";
+
+declare module "../facts/types.ts" {
+  interface FactTypes {
+    readonly nameResolvers: NameResolverFact;
+  }
+  interface FactIndexes {
+    readonly nameResolvers: "domain";
+  }
+}
+
+/** kubeovn.io/v1 DNSNameResolver: what a plugin of CoreDNS has seen a domain name of a policy resolve to. */
+export const nameResolverKind: Kind<"nameResolvers"> = {
+  facts: "nameResolvers",
+  type: DNS_NAME_RESOLVERS,
+  absent: "empty",
+  project: projectNameResolver,
+  indexes: { domain: (resolver) => [resolver.domain] },
+  unit: nameResolverUnit,
+};

@@ -1,0 +1,20 @@
+import { namespaceUnit } from "../compile/namespace.ts";
+import { projectNamespace } from "../facts/project-core.ts";
+import type { NamespaceFact } from "../facts/types.ts";
+import { NAMESPACES } from "../kube/resources.ts";
+import type { Kind } from "./kind.ts";
+
+declare module "../facts/types.ts" {
+  interface FactTypes {
+    readonly namespaces: NamespaceFact;
+  }
+}
+
+/** core/v1 Namespace. */
+export const namespaceKind: Kind<"namespaces"> = {
+  facts: "namespaces",
+  type: NAMESPACES,
+  project: projectNamespace,
+  indexes: {},
+  unit: namespaceUnit,
+};

@@ -1,0 +1,23 @@
+import { nodeUnit } from "../compile/node.ts";
+import { projectNode } from "../facts/project-core.ts";
+import type { NodeFact } from "../facts/types.ts";
+import { NODES } from "../kube/resources.ts";
+import type { Kind } from "./kind.ts";
+
+declare module "../facts/types.ts" {
+  interface FactTypes {
+    readonly nodes: NodeFact;
+  }
+  interface FactIndexes {
+    readonly nodes: "internal";
+  }
+}
+
+/** core/v1 Node. */
+export const nodeKind: Kind<"nodes"> = {
+  facts: "nodes",
+  type: NODES,
+  project: projectNode,
+  indexes: { internal: ({ internal }) => Object.values(internal) },
+  unit: nodeUnit,
+};

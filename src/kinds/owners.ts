@@ -1,0 +1,28 @@
+import { projectMachine, projectStatefulSet } from "../facts/project-owner.ts";
+import type { MachineFact, StatefulSetFact } from "../facts/types.ts";
+import { STATEFUL_SETS, VIRTUAL_MACHINES } from "../kube/resources.ts";
+import type { Kind } from "./kind.ts";
+
+declare module "../facts/types.ts" {
+  interface FactTypes {
+    readonly statefulSets: StatefulSetFact;
+    readonly machines: MachineFact;
+  }
+}
+
+/** apps/v1 StatefulSet: it keeps its pods' addresses for as long as it exists. */
+export const statefulSetKind: Kind<"statefulSets"> = {
+  facts: "statefulSets",
+  type: STATEFUL_SETS,
+  project: projectStatefulSet,
+  indexes: {},
+};
+
+/** kubevirt.io/v1 VirtualMachine: as a StatefulSet. Clusters without KubeVirt do not serve it. */
+export const machineKind: Kind<"machines"> = {
+  facts: "machines",
+  type: VIRTUAL_MACHINES,
+  absent: "empty",
+  project: projectMachine,
+  indexes: {},
+};

@@ -1,0 +1,34 @@
+import { podUnit } from "../compile/pod.ts";
+import { projectPod } from "../facts/project-core.ts";
+import type { PodFact } from "../facts/types.ts";
+import { PODS } from "../kube/resources.ts";
+import type { Kind } from "./kind.ts";
+
+declare module "../facts/types.ts" {
+  interface FactTypes {
+    readonly pods: PodFact;
+  }
+  interface FactIndexes {
+    readonly pods: "holder" | "namespace" | "network";
+  }
+}
+
+/** core/v1 Pod: those that take part in the pod network. A unit is of a holder of addresses, not of a pod. */
+export const podKind: Kind<"pods"> = {
+  facts: "pods",
+  type: PODS,
+  project: (object, { keepVmIp }) => projectPod(object, keepVmIp),
+  fieldSelector: "spec.hostNetwork=false",
+  indexes: {
+    holder: (pod) => [pod.holder],
+    namespace: (pod) => [pod.namespace],
+    // The networks that it names, by `namespace/name`.
+    network: (pod) => pod.networks?.map(({ namespace, name }) => `${namespace}/${name}`) ?? [],
+  },
+  unit: podUnit,
+  roots: (old, now) => {
+    const holders = [old, now].flatMap((pod) => (pod === undefined ? [] : pod.holder));
+    return [...new Set(holders)].map((key) => ({ kind: podUnit.name, key }));
+  },
+  objectsOf: (facts, holder) => facts.by("pods", "holder", holder).map(({ key }) => key),
+};

@@ -1,0 +1,67 @@
+import { policyUnit } from "../compile/policy.ts";
+import { type AdminPolicyFact, adminPlaces } from "../facts/admin-policy.ts";
+import { projectAdminPolicy } from "../facts/project-admin-policy.ts";
+import { projectNetworkPolicy } from "../facts/project-policy.ts";
+import type { NetworkPolicyFact } from "../facts/types.ts";
+import {
+  ADMIN_NETWORK_POLICIES,
+  BASELINE_ADMIN_NETWORK_POLICIES,
+  CLUSTER_NETWORK_POLICIES,
+  NETWORK_POLICIES,
+} from "../kube/resources.ts";
+import type { Kind } from "./kind.ts";
+
+declare module "../facts/types.ts" {
+  interface FactTypes {
+    readonly networkPolicies: NetworkPolicyFact;
+    readonly adminNetworkPolicies: AdminPolicyFact;
+    readonly baselineAdminNetworkPolicies: AdminPolicyFact;
+    readonly clusterNetworkPolicies: AdminPolicyFact;
+  }
+  interface FactIndexes {
+    readonly adminNetworkPolicies: "place";
+    readonly clusterNetworkPolicies: "place";
+  }
+}
+
+/** networking.k8s.io/v1 NetworkPolicy. It has no status: what is wrong with it is told in Events. */
+export const networkPolicyKind: Kind<"networkPolicies"> = {
+  facts: "networkPolicies",
+  type: NETWORK_POLICIES,
+  project: projectNetworkPolicy,
+  indexes: {},
+  unit: policyUnit("networkpolicy", "networkPolicies"),
+};
+
+/** policy.networking.k8s.io AdminNetworkPolicy. */
+export const adminNetworkPolicyKind: Kind<"adminNetworkPolicies"> = {
+  facts: "adminNetworkPolicies",
+  type: ADMIN_NETWORK_POLICIES,
+  absent: "empty",
+  project: (object) => projectAdminPolicy("anp", object),
+  indexes: { place: adminPlaces },
+  unit: policyUnit("adminnetworkpolicy", "adminNetworkPolicies"),
+  status: "subresource",
+};
+
+/** policy.networking.k8s.io BaselineAdminNetworkPolicy. */
+export const baselineAdminNetworkPolicyKind: Kind<"baselineAdminNetworkPolicies"> = {
+  facts: "baselineAdminNetworkPolicies",
+  type: BASELINE_ADMIN_NETWORK_POLICIES,
+  absent: "empty",
+  project: (object) => projectAdminPolicy("banp", object),
+  indexes: {},
+  unit: policyUnit("baselineadminnetworkpolicy", "baselineAdminNetworkPolicies"),
+  status: "subresource",
+};
+
+/** policy.networking.k8s.io ClusterNetworkPolicy. */
+export const clusterNetworkPolicyKind: Kind<"clusterNetworkPolicies"> = {
+  facts: "clusterNetworkPolicies",
+  type: CLUSTER_NETWORK_POLICIES,
+  absent: "empty",
+  project: (object) => projectAdminPolicy("cnp", object),
+  indexes: { place: adminPlaces },
+  unit: policyUnit("clusternetworkpolicy", "clusterNetworkPolicies"),
+  status: "subresource",
+};

@@ -1,0 +1,32 @@
+import { serviceUnit } from "../compile/service.ts";
+import { projectEndpointSlice, projectService } from "../facts/project-service.ts";
+import type { EndpointSliceFact, ServiceFact } from "../facts/types.ts";
+import { ENDPOINT_SLICES, SERVICES } from "../kube/resources.ts";
+import type { Kind } from "./kind.ts";
+
+declare module "../facts/types.ts" {
+  interface FactTypes {
+    readonly services: ServiceFact;
+    readonly endpointSlices: EndpointSliceFact;
+  }
+  interface FactIndexes {
+    readonly endpointSlices: "service";
+  }
+}
+
+/** core/v1 Service. */
+export const serviceKind: Kind<"services"> = {
+  facts: "services",
+  type: SERVICES,
+  project: projectService,
+  indexes: {},
+  unit: serviceUnit,
+};
+
+/** discovery.k8s.io/v1 EndpointSlice. */
+export const endpointSliceKind: Kind<"endpointSlices"> = {
+  facts: "endpointSlices",
+  type: ENDPOINT_SLICES,
+  project: projectEndpointSlice,
+  indexes: { service: (slice) => [slice.service] },
+};

@@ -1,0 +1,32 @@
+import { DENY_ALL_GROUP } from "../api/names.ts";
+import type { WeftEffect } from "../compile/effects.ts";
+import { groupUnit } from "../compile/group.ts";
+import { securityGroupUnit } from "../compile/security-group.ts";
+import type { FactChange, FactReader } from "../facts/store.ts";
+import type { FactKind } from "../facts/types.ts";
+import type { AnyUnitKind } from "../unit/kind.ts";
+import { KINDS } from "./index.ts";
+import type { Root } from "./kind.ts";
+
+/** Every kind of unit, for the engine: those of objects, and of what policies share. */
+export const UNIT_KINDS: readonly AnyUnitKind<FactReader, WeftEffect>[] = [
+  ...KINDS.flatMap(({ unit }) => unit ?? []),
+  groupUnit,
+];
+
+type RootsOfChange = (change: FactChange) => readonly Root[];
+
+const ROOTS: ReadonlyMap<FactKind, RootsOfChange> = new Map<FactKind, RootsOfChange>([
+  ...KINDS.flatMap(({ facts, inForce, unit, roots }): (readonly [FactKind, RootsOfChange])[] => {
+    // A kind's own type ties its roots to its facts; TypeScript cannot follow that through a list.
+    if (roots !== undefined) return [[facts, ({ old, new: now }) => roots(old as never, now as never)]];
+    return unit === undefined ? [] : [[inForce ?? facts, ({ key }) => [{ kind: unit.name, key }]]];
+  }),
+  ["groups", ({ key }) => [{ kind: groupUnit.name, key }]],
+  ["cluster", () => [{ kind: securityGroupUnit.name, key: DENY_ALL_GROUP }]],
+]);
+
+/** The units that exist because of a fact. */
+export function rootsOf(change: FactChange): readonly Root[] {
+  return ROOTS.get(change.kind)?.(change) ?? [];
+}

@@ -1,0 +1,23 @@
+import { vpcUnit } from "../compile/vpc.ts";
+import { readFields } from "../facts/in-force.ts";
+import { projectVpc } from "../facts/project-vpc.ts";
+import type { VpcFact } from "../facts/types.ts";
+import { VPCS } from "../kube/resources.ts";
+import type { Kind } from "./kind.ts";
+
+declare module "../facts/types.ts" {
+  interface FactTypes {
+    readonly vpcs: VpcFact;
+  }
+}
+
+/** kubeovn.io/v1 Vpc. */
+export const vpcKind: Kind<"vpcs"> = {
+  facts: "vpcs",
+  type: VPCS,
+  project: (object, { router }) => projectVpc(object, router),
+  indexes: {},
+  unit: vpcUnit,
+  status: "subresource",
+  remembers: (text) => readFields(text) !== undefined,
+};
