@@ -2,7 +2,7 @@ import { isOvnProvider } from "../api/annotations.ts";
 import { joinDual, withAccepted } from "../facts/project-subnet.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { SubnetFact, SubnetSpecFact, VerdictFact } from "../facts/types.ts";
-import { type SubnetFields, subnetConfig } from "../ipam/config.ts";
+import { type ParsedAddresses, parseAddresses } from "../ipam/config.ts";
 import { parseIp } from "../net/address.ts";
 import { cidrContains, cidrsOverlap, parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";
@@ -80,26 +80,26 @@ function joined(...problems: readonly (Problem | undefined)[]): Problem | undefi
   return first && { reason: first.reason, message: known.map(({ message }) => message).join("; ") };
 }
 
-/** What IPAM reads of a subnet, without its pools. */
-export function ipamFields({ name, cidr, gateway, excludeIps }: SubnetFact): SubnetFields {
-  return { name, cidrBlock: joinDual(cidr), gateway: joinDual(gateway), excludeIps };
-}
+/** The addresses of subnets, read once: a thousand subnets are looked at with each change of one of them. */
+const parsedAddresses = new WeakMap<SubnetFact["cidr"], { readonly of: string; readonly parsed: ParsedAddresses }>();
 
-/** What IPAM refuses, read once: a thousand subnets are looked at with each change of one of them. */
-const refusals = new WeakMap<SubnetFact["cidr"], { readonly of: string; readonly problem: Problem | undefined }>();
+/** Which addresses a subnet has, as IPAM has them; or why IPAM would give none of them. */
+export function addressesOf({ name, cidr, gateway, excludeIps }: SubnetFact): ParsedAddresses {
+  const fields = { name, cidrBlock: joinDual(cidr), gateway: joinDual(gateway), excludeIps };
+  const of = JSON.stringify(fields);
+  let known = parsedAddresses.get(cidr);
+  if (known?.of !== of) {
+    known = { of, parsed: parseAddresses(fields) };
+    parsedAddresses.set(cidr, known);
+  }
+  return known.parsed;
+}
 
 /** Why IPAM would give nothing of a subnet. */
 function ungiving(subnet: SubnetFact): Problem | undefined {
-  const fields = ipamFields(subnet);
-  const of = JSON.stringify(fields);
-  let known = refusals.get(subnet.cidr);
-  if (known?.of !== of) {
-    const parsed = subnetConfig(fields);
-    const [first] = parsed.ok ? [] : parsed.refusals;
-    known = { of, problem: first && { reason: first.code, message: first.message } };
-    refusals.set(subnet.cidr, known);
-  }
-  return known.problem;
+  const parsed = addressesOf(subnet);
+  const [first] = parsed.ok ? [] : parsed.refusals;
+  return first && { reason: first.code, message: first.message };
 }
 
 function unclearSelector({ namespaceSelectors }: SubnetFact): Problem | undefined {

@@ -1,10 +1,10 @@
 import { isOvnProvider } from "../api/annotations.ts";
 import { poolVerdictKey } from "../claims/verdict-keys.ts";
 import { routerMacId } from "../compile/owner-ids.ts";
-import { ipamFields } from "../compile/subnet-verdict.ts";
+import { addressesOf } from "../compile/subnet-verdict.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { SubnetFact } from "../facts/types.ts";
-import { subnetConfig } from "../ipam/config.ts";
+import { parsePools } from "../ipam/config.ts";
 import type { Ipam } from "../ipam/ipam.ts";
 import type { Refusal } from "../ipam/refusal.ts";
 import { stableMac } from "../unit/identity.ts";
@@ -17,20 +17,25 @@ export function configureSubnet(facts: FactStore, ipam: Ipam, name: string): rea
     .by("ipPools", "subnet", name)
     .toSorted((a, b) => (a.created < b.created ? -1 : a.created > b.created ? 1 : 0));
   // One that its neighbours keep from being in force gives nothing (see `openPart`), but what is held in it is held.
-  const parsed =
-    subnet === undefined || subnet.problem !== undefined
-      ? undefined
-      : subnetConfig({
-          ...ipamFields(subnet),
-          macDomain: macDomain(subnet),
-          reservedMacs: isOvnProvider(subnet.provider)
-            ? [{ mac: stableMac(routerMacId(subnet.vpc, name)), holder: `gateway/${name}` }]
-            : [],
-          pools: pools.filter((pool) => !pool.deleting),
-        });
+  const parsed = subnet === undefined || subnet.problem !== undefined ? undefined : addressesOf(subnet);
   if (subnet === undefined) ipam.remove(name, { force: true });
-  const problems =
-    parsed?.ok === true ? [...parsed.poolProblems, ...ipam.configure(parsed.config).problems] : undefined;
+  let problems: Refusal[] | undefined;
+  if (subnet !== undefined && parsed?.ok === true) {
+    problems = [];
+    const config = {
+      ...parsed.addresses,
+      macDomain: macDomain(subnet),
+      reservedMacs: isOvnProvider(subnet.provider)
+        ? [{ mac: stableMac(routerMacId(subnet.vpc, name)), holder: `gateway/${name}` }]
+        : [],
+      pools: parsePools(
+        name,
+        pools.filter((pool) => !pool.deleting),
+        problems,
+      ),
+    };
+    problems.push(...ipam.configure(config).problems);
+  }
   for (const pool of pools) {
     const key = poolVerdictKey(pool.name);
     const mine = (problems ?? []).filter((candidate) => candidate.pool === pool.name);

@@ -15,12 +15,21 @@ import { type IpRange, parseRange } from "../net/range.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import type { PoolConfig, SubnetConfig } from "./types.ts";
 
-/** The fields of a Subnet and its IPPools as their objects have them. */
-export interface SubnetFields {
+/** The fields of a Subnet that say which addresses it has, as its object has them. */
+export interface AddressFields {
   readonly name: string;
   readonly cidrBlock?: string | undefined;
   readonly gateway?: string | undefined;
   readonly excludeIps?: readonly string[] | undefined;
+}
+
+/** What these come to. */
+export type ParsedAddresses =
+  | { readonly ok: true; readonly addresses: Pick<SubnetConfig, "name" | "cidr" | "gateway" | "exclude"> }
+  | { readonly ok: false; readonly refusals: readonly Refusal[] };
+
+/** The fields of a Subnet and its IPPools as their objects have them. */
+export interface SubnetFields extends AddressFields {
   readonly pools?: readonly PoolFields[] | undefined;
   readonly macDomain?: SubnetConfig["macDomain"];
   readonly reservedMacs?: SubnetConfig["reservedMacs"];
@@ -51,8 +60,17 @@ const SPECIAL: readonly (readonly [string, string])[] = [
   ["ff00::/8", "multicast"],
 ];
 
-/** Reads the fields of a Subnet, and says all that is wrong with them. A missing gateway is the first usable address. */
-export function subnetConfig(fields: SubnetFields): ParsedSubnet {
+/** Reads the fields of a Subnet and its IPPools, and says all that is wrong with them. */
+export function subnetConfig({ pools = [], macDomain, reservedMacs, ...fields }: SubnetFields): ParsedSubnet {
+  const parsed = parseAddresses(fields);
+  if (!parsed.ok) return parsed;
+  const poolProblems: Refusal[] = [];
+  const config = { ...parsed.addresses, pools: parsePools(fields.name, pools, poolProblems), macDomain, reservedMacs };
+  return { ok: true, config, poolProblems };
+}
+
+/** Reads which addresses a Subnet has, and says all that is wrong with that. A missing gateway is the first usable address. */
+export function parseAddresses(fields: AddressFields): ParsedAddresses {
   const { name } = fields;
   const refusals: Refusal[] = [];
   const cidr = readCidr(name, fields.cidrBlock ?? "", refusals);
@@ -66,11 +84,12 @@ export function subnetConfig(fields: SubnetFields): ParsedSubnet {
       refusals.push(refuse("ExcludeMalformed", message, { subnet: name, value: text }));
     }
   }
-  if (refusals.length > 0) return { ok: false, refusals };
-  const poolProblems: Refusal[] = [];
-  const pools = (fields.pools ?? []).map((pool) => readPool(name, pool, poolProblems));
-  const { macDomain, reservedMacs } = fields;
-  return { ok: true, config: { name, cidr, gateway, exclude, pools, macDomain, reservedMacs }, poolProblems };
+  return refusals.length > 0 ? { ok: false, refusals } : { ok: true, addresses: { name, cidr, gateway, exclude } };
+}
+
+/** Reads the IPPools of a subnet. The entries that can be read are used; what is wrong with the others is added to `problems`. */
+export function parsePools(subnet: string, pools: readonly PoolFields[], problems: Refusal[]): readonly PoolConfig[] {
+  return pools.map((pool) => readPool(subnet, pool, problems));
 }
 
 function readCidr(subnet: string, text: string, refusals: Refusal[]): Dual<Cidr> {
