@@ -5,15 +5,13 @@ import { parse } from "yaml";
 import { DerivedFacts } from "./compile/derived.ts";
 import { addPod, addVpc, sampleFacts } from "./compile/testing.ts";
 import { rig } from "./controller/allocator-testing.ts";
-import { subnetFact } from "./daemon/subnets.ts";
 import { NOT_SUPPORTED } from "./facts/not-supported.ts";
 import { projectNode } from "./facts/project-core.ts";
 import { feedsOf } from "./kinds/feeds.ts";
 import { compileAll } from "./kinds/whole.ts";
 
 /**
- * Walks every field of the specs in `crds/`: setting it changes what is made of the object (its rows, effects and addresses, or what nodes
- * read of it), or the object's condition names it as not supported. So nothing is taken and ignored in silence.
+ * Walks every field of the specs in `crds/`: setting it changes what is made of the object (its rows, effects and addresses), or the object's condition names it as not supported. So nothing is taken and ignored in silence.
  */
 
 type Spec = Readonly<Record<string, unknown>>;
@@ -263,13 +261,6 @@ function observe(kind: (typeof KINDS)[number]["kind"], spec: Spec): { made: stri
     });
     texts.push(JSON.stringify([unit, fragment.rows, fragment.edges, effects]));
   }
-  const metadata = { name: "x", uid: "x", resourceVersion: "1" };
-  if (kind === "subnetSpecs")
-    texts.push(
-      JSON.stringify(subnetFact({ metadata, spec } as never), (_, value) =>
-        typeof value === "bigint" ? `${value}` : value,
-      ),
-    );
   texts.push(
     JSON.stringify([...records].map(([name, { lease }]) => [name, lease])),
     JSON.stringify(said),

@@ -5,7 +5,7 @@ import t from "tap";
 /** folder → level. A folder imports lower levels only, never one of its own level. */
 const LEVELS: Readonly<Record<string, number>> = {
   ...{ api: 0, net: 0, unit: 0 },
-  ...{ ovsdb: 1, netlink: 1, kube: 1, facts: 1, admin: 1 },
+  ...{ ovsdb: 1, netlink: 1, kube: 1, facts: 1, admin: 1, contract: 1 },
   ...{ ipam: 2, policy: 2 },
   ...{ claims: 3 },
   ...{ compile: 4 },
@@ -14,7 +14,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   ...{ controller: 7, daemon: 7, cni: 7, cli: 7 },
 };
 /** Folders without I/O, clock or chance: what they say depends on what they are given, and on nothing else. */
-const PURE = ["ipam", "policy", "claims", "compile", "kinds", "reach"];
+const PURE = ["contract", "ipam", "policy", "claims", "compile", "kinds", "reach"];
 const IMPURE_WORDS = /\b(Date|process|await)\b|\bMath\.random\b/;
 /** package → the one folder that may import it. */
 const OWNERS: Readonly<Record<string, string>> = { "@kubernetes/client-node": "kube", koffi: "netlink" };

@@ -214,6 +214,11 @@ export const NETWORK_POLICY = {
 export const SUBNET = {
   /** `true`, `cluster` or `local`: announce the CIDR or the pods' addresses by BGP. */
   bgp: "ovn.kubernetes.io/bgp",
+  /**
+   * What every node is to do for it (`src/contract/subnet.ts`). The controller writes it after the commit, and again where somebody else has changed
+   * it or taken it off; daemons read it, and of the Subnet nothing else.
+   */
+  nodeContract: "weft.kubeovn.io/node-contract",
 } as const;
 
 /** Labels of our own objects. */

@@ -50,7 +50,7 @@ function settle(
   node: { readonly node: string; readonly address: string } | undefined,
   services: { readonly router: string | undefined; readonly cidr: Dual<string> | undefined },
 ): Settled {
-  const { accepted, ...written } = spec;
+  const { accepted, nodeContract: _, ...written } = spec;
   const key = spec.name;
   const problem =
     written.problem ??

@@ -1,4 +1,4 @@
-import { isOvnProvider } from "../api/annotations.ts";
+import { isOvnProvider, SUBNET } from "../api/annotations.ts";
 import { spell } from "../api/name.ts";
 import { nodesAddressSet, routerPortName, routerSwitchPortName } from "../api/names.ts";
 import { nodePortName } from "../api/port-names.ts";
@@ -37,6 +37,7 @@ import {
 import { subnetReferences, unsupportedNotes } from "./references.ts";
 import { externalIds } from "./rows.ts";
 import { addAcls } from "./subnet-acls.ts";
+import { subnetContract } from "./subnet-contract.ts";
 import { addDhcp, dhcpProblems } from "./subnet-dhcp.ts";
 import { activeGateways, addGatewayPolicies, gatewayNotes, gatewayState, type JoinedNode } from "./subnet-gateway.ts";
 import { addSourceGuard } from "./subnet-sources.ts";
@@ -47,6 +48,8 @@ export interface SubnetInput {
   readonly verdict: VerdictFact;
   /** What its annotation says is in force. */
   readonly accepted: SubnetSpecFact["accepted"];
+  /** What nodes have been told to do for it. */
+  readonly nodeContract: SubnetSpecFact["nodeContract"];
   readonly cluster: ClusterFact;
   /** Whether its switch has the load balancers of its VPC. */
   readonly balanced: boolean;
@@ -89,13 +92,15 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
     const subnet = reader.get("subnets", key);
     const cluster = reader.get("cluster", "cluster");
     if (subnet === undefined || cluster === undefined) return undefined;
+    const spec = reader.get("subnetSpecs", key);
     const viaNodes = subnet.vpc === cluster.router && subnet.name !== cluster.joinSubnet;
     const taken = reader.get("namesakes", namesakeKey.subnet(key))?.taken ?? {};
     const groups = viaNodes ? reader.get("namesakes", namesakeKey.subnetGroups(key)) : undefined;
     return {
       subnet,
       verdict: reader.get("verdicts", key) ?? UNJUDGED,
-      accepted: reader.get("subnetSpecs", key)?.accepted,
+      accepted: spec?.accepted,
+      nodeContract: spec?.nodeContract,
       cluster,
       balanced: subnet.enableLb && reader.get("vpcs", subnet.vpc) !== undefined,
       nodes: viaNodes ? joinedNodes(reader, subnet) : [],
@@ -203,7 +208,7 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
 }
 
 function compileEffects(input: SubnetInput): WeftEffect[] {
-  const { subnet, verdict, accepted, cluster, nodes, notes } = input;
+  const { subnet, verdict, cluster, nodes, notes } = input;
   const { name, uid, generation } = subnet;
   const effects: WeftEffect[] = [...finalizer("subnets", subnet, true)];
   if (Object.keys(subnet.missing).length > 0 && subnet.problem === undefined) {
@@ -216,10 +221,7 @@ function compileEffects(input: SubnetInput): WeftEffect[] {
       spec: subnet.missing,
     });
   }
-  if (verdict.ok && subnet.protocol !== "Mac") {
-    const annotations = accepted === undefined ? {} : { [IN_FORCE_ANNOTATION]: writeInForce(accepted) };
-    effects.push(...annotate("subnets", { name, uid, annotations }, { [IN_FORCE_ANNOTATION]: writeInForce(subnet) }));
-  }
+  effects.push(...annotateSubnet(input));
   const condition = (ready: boolean, reason: string, message: string): ConditionEffect => {
     const key = `condition/subnets/${name}`;
     const { refused } = verdict;
@@ -242,6 +244,24 @@ function compileEffects(input: SubnetInput): WeftEffect[] {
   const gateways = verdict.ok && viaNodes ? gatewayNotes(subnet, nodes) : [];
   effects.push(withNotes(stateOf(input, condition), [...gateways, ...notes, ...unsupportedNotes(subnet)]));
   return effects;
+}
+
+/** What it remembers of itself, and what nodes go by. Neither is ever taken off. */
+function annotateSubnet({ subnet, verdict, accepted, nodeContract, cluster }: SubnetInput): readonly WeftEffect[] {
+  const { name, uid, protocol } = subnet;
+  const annotations = {
+    ...(accepted && { [IN_FORCE_ANNOTATION]: writeInForce(accepted) }),
+    ...(nodeContract !== undefined && { [SUBNET.nodeContract]: nodeContract }),
+  };
+  const contract = subnetContract(subnet, verdict, cluster);
+  return annotate(
+    "subnets",
+    { name, uid, annotations },
+    {
+      ...(verdict.ok && protocol !== "Mac" && { [IN_FORCE_ANNOTATION]: writeInForce(subnet) }),
+      ...(contract !== undefined && { [SUBNET.nodeContract]: contract }),
+    },
+  );
 }
 
 function stateOf(

@@ -416,8 +416,10 @@ export class Controller {
 
   /** What is in force stays remembered, whoever has taken that off the object. What is there again need not be put back. */
   #putBack({ resource, name, uid, text, lost }: InForceRecord): void {
-    const effect = annotate(resource, { name, uid, annotations: {} }, { [IN_FORCE_ANNOTATION]: text });
-    this.#term?.effects.offer(`record:${resource}/${name}`, lost ? effect : [], true);
+    const key = `record:${resource}/${name}`;
+    const effects = annotate(resource, { name, uid, annotations: {} }, { [IN_FORCE_ANNOTATION]: text });
+    // Its key is its own: the object's unit may want other annotations at the same time.
+    this.#term?.effects.offer(key, lost ? effects.map((effect) => ({ ...effect, key })) : [], true);
   }
 
   #offer(unit: string, ip: IpFact): void {

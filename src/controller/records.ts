@@ -38,7 +38,7 @@ export class Records {
     const of = kindOf(kind);
     if (of?.remembers === undefined) return object;
     const resource = knownAs(of) as ObjectKind;
-    const { name, uid, annotations = {}, deletionTimestamp } = object.metadata;
+    const { name, uid, annotations = {} } = object.metadata;
     const key = `${resource}/${name}`;
     const text = annotations[IN_FORCE_ANNOTATION] ?? "";
     const readable = of.remembers(text);
@@ -49,7 +49,8 @@ export class Records {
       if (known?.lost === true) this.#onChange(record);
     }
     if (readable || known === undefined) return object;
-    if (known.uid !== uid || deletionTimestamp !== undefined) {
+    // Also of what is being deleted: it goes on until nothing uses it any more.
+    if (known.uid !== uid) {
       this.#known.delete(key);
       return object;
     }

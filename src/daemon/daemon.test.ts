@@ -4,6 +4,9 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
+import { SUBNET } from "../api/annotations.ts";
+import { FINALIZER } from "../api/names.ts";
+import { encodeSubnetContract } from "../contract/subnet.ts";
 import { type FakeKube, fakeKube } from "../kube/fake.ts";
 import { EVENTS, NODES, PODS, SUBNETS } from "../kube/resources.ts";
 import type { KubeEvent, Node } from "../kube/types.ts";
@@ -32,6 +35,16 @@ const JOINED = {
 };
 const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
+/** Adds a subnet as it is when a controller has accepted it. */
+async function addSubnet(kube: FakeKube, name: string, cidr: string): Promise<void> {
+  const contract = { cidrs: [cidr], natOutgoing: name !== "join", gatewayType: "distributed", mtu: 0 } as const;
+  const annotations = { [SUBNET.nodeContract]: encodeSubnetContract(contract) };
+  await kube.create(SUBNETS, {
+    metadata: { name, annotations, finalizers: [FINALIZER] },
+    spec: { cidrBlock: cidr },
+  } as never);
+}
+
 /** A node in memory: API server, Open vSwitch with an ovn-controller, kernel. The daemon on it is the real one. */
 async function node(t: Test) {
   const folder = mkdtempSync(join(tmpdir(), "weft-node-"));
@@ -58,17 +71,12 @@ async function node(t: Test) {
   });
   await seen.whenSynced();
   await kube.create(NODES, { metadata: { name: "weft-1", annotations: JOINED } });
-  for (const [name, cidrBlock] of [
-    ["join", "100.64.0.0/16"],
-    ["ovn-default", "10.16.0.0/16"],
-  ] as const) {
-    await kube.create(SUBNETS, { metadata: { name }, spec: { cidrBlock, natOutgoing: name !== "join" } });
-    const status = { conditions: [{ type: "Ready", status: "True" }] };
-    await kube.patch(SUBNETS, { name }, { type: "merge", body: { status } }, { subresource: "status" });
-  }
+  await addSubnet(kube, "join", "100.64.0.0/16");
+  await addSubnet(kube, "ovn-default", "10.16.0.0/16");
   const links = new FakeLinks();
   const lost: ((name: string | undefined) => void)[] = [];
   const nft = new FakeNftables();
+  const host = new FakeGatewayHost();
   const socket = join(folder, "cni.sock");
   const argv = [
     `--node-name=weft-1`,
@@ -84,7 +92,7 @@ async function node(t: Test) {
       kube,
       ovsdb: client,
       links,
-      gatewayHost: new FakeGatewayHost(),
+      gatewayHost: host,
       nft,
       watchLostLinks: (onLost: (name: string | undefined) => void) => {
         lost.push(onLost);
@@ -104,7 +112,7 @@ async function node(t: Test) {
     rmSync(folder, { recursive: true });
   });
   const conflist = join(folder, "01-kube-ovn.conflist");
-  return { kube, server, bridge, links, lost, scripts: nft.scripts, socket, conflist, start };
+  return { kube, server, bridge, links, lost, host, scripts: nft.scripts, socket, conflist, start };
 }
 
 function call(socketPath: string, verb: string, body: object): Promise<{ status: number; body: string }> {
@@ -171,6 +179,36 @@ t.test("a daemon sets its node up, says so, and serves pods", async (t) => {
   );
   await daemon.stop();
   t.ok(existsSync(conflist), "pods of a node whose daemon restarts go on");
+});
+
+t.test("the node's way to the pods of a subnet stays while that is being deleted or is not ready", async (t) => {
+  const { kube, host, scripts, conflist, start } = await node(t);
+  const daemon = await start();
+  await until(() => existsSync(conflist));
+  const name = "ovn-default";
+  const body = (of: object) => ({ type: "merge", body: of }) as const;
+  const conditions = [{ type: "Ready", status: "False", reason: "InUse" }];
+  const steps = [
+    () => kube.delete(SUBNETS, { name }),
+    () => kube.patch(SUBNETS, { name }, body({ status: { conditions } }), { subresource: "status" }),
+    () => kube.patch(SUBNETS, { name }, body({ spec: { cidrBlock: "10.16.0.0/99" } })),
+    () => kube.patch(SUBNETS, { name }, body({ metadata: { annotations: { [SUBNET.nodeContract]: "{" } } })),
+    () => kube.patch(SUBNETS, { name }, body({ metadata: { annotations: { [SUBNET.nodeContract]: null } } })),
+  ];
+  for (const [i, step] of steps.entries()) {
+    await step();
+    // What comes after it has been seen after it.
+    const more = `10.${30 + i}.0.0/16`;
+    await addSubnet(kube, `more-${i}`, more);
+    await until(() => scripts.at(-1)?.includes(more) === true);
+    const routes = host.plan?.routes.map(({ destination }) => destination.text) ?? [];
+    t.ok(routes.includes(more) && routes.includes("10.16.0.0/16"), `step ${i}`);
+    t.match(scripts.at(-1), /saddr \{ 10\.16\.0\.0\/16, .*natOutgoing/, `step ${i}`);
+  }
+  await kube.patch(SUBNETS, { name }, body({ metadata: { finalizers: null } }));
+  await until(() => scripts.at(-1)?.includes("10.16.0.0/16") === false);
+  t.pass("when it is gone, so is the way");
+  await daemon.stop();
 });
 
 t.test("a transaction that is refused, and a database that goes away, leave nothing", async (t) => {

@@ -71,7 +71,7 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
   const view = new OvsView(parts.ovsdb);
   const pods = podInformer(kube, options.nodeName, onError, time);
   const nodes = nodeInformer(kube, options.nodeName, onError, time);
-  const subnets = subnetInformer(kube, onError, time);
+  const subnets = subnetInformer(kube, log, onError, time);
 
   const ports = new OvsPorts(view);
   const lanes = new Lanes();
@@ -162,7 +162,10 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
     links,
     lanes,
     journal,
-    mtuOf: (subnet) => subnets.get(subnet)?.mtu || gateway.mtu,
+    mtuOf: (subnet) => {
+      const contract = subnets.get(subnet)?.contract;
+      return (typeof contract === "object" && contract.mtu) || gateway.mtu;
+    },
     explain: explainByEvents(kube, CONTROLLER_COMPONENT),
     deadlines: { ...DEFAULT_ALLOCATION_DEADLINES, installedMs: DEFAULT_INSTALLED_MS },
     stopping: stopping.signal,

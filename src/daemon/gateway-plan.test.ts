@@ -1,8 +1,10 @@
 import t from "tap";
+import type { SubnetContract } from "../contract/subnet.ts";
+import { parseCidr } from "../net/cidr.ts";
 import { DEFAULT_NODE_PORTS } from "../net/port-range.ts";
 import { type GatewayFacts, planGateway } from "./gateway-plan.ts";
 import { type NodeFact, nodeFact } from "./node.ts";
-import { type SubnetFact, subnetFact } from "./subnets.ts";
+import type { SubnetFact } from "./subnets.ts";
 
 const FACTS: GatewayFacts = { joinSubnet: "join", mtu: 1400, nodePorts: DEFAULT_NODE_PORTS, isLocal: () => true };
 
@@ -18,20 +20,17 @@ function node(annotations: Record<string, string>): NodeFact {
   return nodeFact({ metadata: { name: "weft-1", uid: "n", resourceVersion: "1", annotations } });
 }
 
-function subnet(name: string, spec: Record<string, unknown>, ready = "True"): SubnetFact {
-  const metadata = { name, uid: name, resourceVersion: "1" };
-  return subnetFact({ metadata, spec, status: { conditions: [{ type: "Ready", status: ready }] } });
+function subnet(name: string, cidrs: string, more: Partial<SubnetContract> = {}): SubnetFact {
+  const parsed = cidrs.split(",").map(parseCidr);
+  const contract = { natOutgoing: false, gatewayType: "distributed", mtu: 0, ...more } as const;
+  return { name, contract: { cidrs: parsed.filter((cidr) => cidr !== undefined), ...contract } };
 }
 
 const SUBNETS = [
-  subnet("join", { cidrBlock: "100.64.0.0/16,fd00:100:64::/112" }),
-  subnet("ovn-default", { cidrBlock: "10.16.0.0/16,fd00:10:16::/112", natOutgoing: true }),
-  subnet("inside", { cidrBlock: "10.17.0.0/16", vpc: "ovn-cluster" }),
-  subnet("other-vpc", { cidrBlock: "10.18.0.0/16", vpc: "mine" }),
-  subnet("underlay", { cidrBlock: "10.19.0.0/16", vlan: "vlan7" }),
-  subnet("underlay-by-ovn", { cidrBlock: "10.20.0.0/16", vlan: "vlan8", logicalGateway: true }),
-  subnet("refused", { cidrBlock: "172.18.0.0/16", natOutgoing: true }, "False"),
-  subnet("nonsense", { cidrBlock: "10.21.0.0/33" }),
+  subnet("join", "100.64.0.0/16,fd00:100:64::/112"),
+  subnet("ovn-default", "10.16.0.0/16,fd00:10:16::/112", { natOutgoing: true }),
+  subnet("inside", "10.17.0.0/16", { gatewayType: "centralized" }),
+  subnet("elsewhere", "", { natOutgoing: true, gatewayType: "centralized" }),
 ];
 
 t.test("the node routes what is behind ovn0, by the join gateway", async (t) => {
@@ -44,20 +43,19 @@ t.test("the node routes what is behind ovn0, by the join gateway", async (t) => 
   );
   t.same(
     plan.routes.map(({ destination, gateway }) => `${destination.text} via ${gateway.text}`),
-    [
-      "10.16.0.0/16 via 100.64.0.1",
-      "fd00:10:16::/112 via fd00:100:64::1",
-      "10.17.0.0/16 via 100.64.0.1",
-      "10.20.0.0/16 via 100.64.0.1",
-    ],
+    ["10.16.0.0/16 via 100.64.0.1", "fd00:10:16::/112 via fd00:100:64::1", "10.17.0.0/16 via 100.64.0.1"],
   );
   t.same(
     plan.rules.cluster.map(({ text }) => text),
-    ["100.64.0.0/16", "fd00:100:64::/112", "10.16.0.0/16", "fd00:10:16::/112", "10.17.0.0/16", "10.20.0.0/16"],
+    ["100.64.0.0/16", "fd00:100:64::/112", "10.16.0.0/16", "fd00:10:16::/112", "10.17.0.0/16"],
   );
   t.same(
     plan.rules.natOutgoing.map(({ text }) => text),
     ["10.16.0.0/16", "fd00:10:16::/112"],
+  );
+  t.same(
+    plan.rules.centralized.map(({ text }) => text),
+    ["10.17.0.0/16"],
   );
 });
 
@@ -105,4 +103,5 @@ t.test("what is missing is said", async (t) => {
   t.match(planGateway(node({}), SUBNETS, FACTS), /not yet given/);
   t.match(planGateway(node({ ...DUAL, "ovn.kubernetes.io/mac_address": "x" }), [], FACTS), /no MAC/);
   t.match(planGateway(node({ ...DUAL, "ovn.kubernetes.io/cidr": "fd00::/64" }), [], FACTS), /do not fit/);
+  t.match(planGateway(node(DUAL), [...SUBNETS, { name: "s", contract: "it cannot be read" }], FACTS), /cannot be read/);
 });

@@ -1,4 +1,5 @@
 import { NODE } from "../api/annotations.ts";
+import type { SubnetContract } from "../contract/subnet.ts";
 import { type Ip, parseIp } from "../net/address.ts";
 import { type Cidr, parseCidr } from "../net/cidr.ts";
 import { parseMac } from "../net/mac.ts";
@@ -31,7 +32,7 @@ export interface GatewayFacts {
 
 /**
  * What the node's annotations (written by the controller) and the subnets ask for.
- * @returns a sentence instead where the controller has not written, or has written nonsense.
+ * @returns a sentence instead where the controller has not written, or has written nonsense: then what is there must stay.
  */
 export function planGateway(
   node: NodeFact | undefined,
@@ -56,11 +57,15 @@ export function planGateway(
 
   const known = split(get(NODE.source)).flatMap((text) => parseIp(text) ?? []);
   const sources = known.filter(isLocal);
-  const behind = [...subnets].filter((subnet) => subnet.behindNode);
-  const routes = behind.flatMap((subnet) =>
+  const behind: SubnetContract[] = [];
+  const routes: GatewayPlan["routes"][number][] = [];
+  for (const { name, contract } of subnets) {
+    if (typeof contract === "string") return contract;
+    behind.push(contract);
     // The join subnet itself is on the link.
-    subnet.name === joinSubnet ? [] : subnet.cidrs.flatMap((destination) => routeTo(destination, gateways, sources)),
-  );
+    if (name === joinSubnet) continue;
+    routes.push(...contract.cidrs.flatMap((destination) => routeTo(destination, gateways, sources)));
+  }
   const join = addresses.map(({ cidr }) => cidr);
   return {
     mac,
@@ -71,7 +76,7 @@ export function planGateway(
     rules: {
       cluster: unique([...join, ...behind.flatMap((subnet) => subnet.cidrs)]),
       natOutgoing: unique(behind.flatMap((subnet) => (subnet.natOutgoing ? subnet.cidrs : []))),
-      centralized: unique(behind.flatMap((subnet) => (subnet.centralized ? subnet.cidrs : []))),
+      centralized: unique(behind.flatMap((subnet) => (subnet.gatewayType === "centralized" ? subnet.cidrs : []))),
       sources,
       nodePorts,
     },

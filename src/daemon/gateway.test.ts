@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import t, { type Test } from "tap";
+import { parseCidr } from "../net/cidr.ts";
 import { DEFAULT_NODE_PORTS } from "../net/port-range.ts";
 import { fakeOvsdb } from "../ovsdb/fake.ts";
 import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
@@ -9,7 +10,7 @@ import { Gateway, type GatewayWorld } from "./gateway.ts";
 import { HostRules } from "./nft.ts";
 import { type NodeFact, nodeFact } from "./node.ts";
 import { OvsView } from "./ovs-view.ts";
-import { type SubnetFact, subnetFact } from "./subnets.ts";
+import type { SubnetFact } from "./subnets.ts";
 
 /** Facts that the test sets; `set` announces as an informer does. */
 class FakeFacts<P> {
@@ -40,12 +41,10 @@ const ANNOTATIONS = {
 };
 const node = (more: Record<string, string> = {}): NodeFact =>
   nodeFact({ metadata: { ...metadata, annotations: { ...ANNOTATIONS, ...more } } });
-const subnet = (cidrBlock: string): SubnetFact =>
-  subnetFact({
-    metadata,
-    spec: { cidrBlock, natOutgoing: true },
-    status: { conditions: [{ type: "Ready", status: "True" }] },
-  });
+const subnet = (cidrBlock: string): SubnetFact => {
+  const cidrs = [parseCidr(cidrBlock)].filter((cidr) => cidr !== undefined);
+  return { name: "s", contract: { cidrs, natOutgoing: true, gatewayType: "distributed", mtu: 0 } };
+};
 
 async function setup(t: Test) {
   const server = fakeOvsdb(VSWITCH);

@@ -1,80 +1,91 @@
-import { isOvnProvider, OVN_PROVIDER } from "../api/annotations.ts";
-import { DEFAULT_VPC } from "../api/names.ts";
-import { IN_FORCE_ANNOTATION, readInForce } from "../facts/in-force.ts";
+import { SUBNET } from "../api/annotations.ts";
+import { ContractError } from "../contract/document.ts";
+import { decodeSubnetContract, type SubnetContract } from "../contract/subnet.ts";
 import { type Informer, type InformerTime, informer } from "../kube/informer.ts";
 import type { Kube } from "../kube/kube.ts";
-import type { CustomObject } from "../kube/object.ts";
 import { SUBNETS } from "../kube/resources.ts";
-import { type Cidr, parseCidr } from "../net/cidr.ts";
+import { samePlain } from "../unit/plain.ts";
+import { contractOfStatus, type Subnet } from "./subnet-status.ts";
 
-/** What a node needs to know of a subnet. */
+/** What a node knows of a subnet. */
 export interface SubnetFact {
   readonly name: string;
-  /** Its pods are reached through `ovn0`: it is an overlay subnet of the default VPC, and the controller has accepted it. */
-  readonly behindNode: boolean;
-  readonly cidrs: readonly Cidr[];
-  readonly natOutgoing: boolean;
-  /** What its pods send outside leaves by gateway nodes, not by their own. */
-  readonly centralized: boolean;
-  /** 0: the node's own. */
-  readonly mtu: number;
+  /** What is to be done for it, or, in a sentence, why that is not known: then what is there for it must stay. */
+  readonly contract: SubnetContract | string;
 }
 
-/** The fields of kubeovn.io/v1 Subnet that are read here. */
-interface SubnetSpec {
-  readonly vpc?: string;
-  readonly provider?: string;
-  readonly cidrBlock?: string;
-  readonly vlan?: string;
-  readonly logicalGateway?: boolean;
-  readonly natOutgoing?: boolean;
-  readonly gatewayType?: string;
-  readonly mtu?: number;
-}
+/** What a {@link SubnetReader} logs with. */
+type Log = Record<"debug" | "warn", (fields: object, message: string) => void>;
 
-interface SubnetStatus {
-  readonly conditions?: readonly { readonly type: string; readonly status: string }[];
-}
+/** Reads the contracts of subnets, and remembers the last good one of each: a text that is spoilt or taken off is no order to remove anything. */
+export class SubnetReader {
+  readonly #log: Log;
+  readonly #good = new Map<string, { readonly uid: string; readonly contract: SubnetContract }>();
+  /** name → the text that was complained of last, "" for none. */
+  readonly #told = new Map<string, string>();
 
-type Subnet = CustomObject<SubnetSpec, SubnetStatus>;
+  constructor(log: Log) {
+    this.#log = log;
+  }
 
-/** The narrow view of a subnet. A CIDR that is none is left out; the controller says so on the object. */
-export function subnetFact(subnet: Subnet): SubnetFact {
-  const { spec, status, metadata } = subnet;
-  // What is in force may be another range than what was written last: see `IN_FORCE_ANNOTATION`.
-  const inForce = readInForce(metadata.annotations?.[IN_FORCE_ANNOTATION] ?? "");
-  const written = (spec.cidrBlock ?? "").split(",").map((text) => text.trim());
-  const texts = inForce === undefined ? written : Object.values(inForce.cidr);
-  const cidrs = texts.map(parseCidr).filter((cidr) => cidr !== undefined);
-  // A subnet that overlaps another, or the nodes' own network, is not accepted: a route to it would cut the node off.
-  const accepted = status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false;
-  // Other plugins' networks are not behind OVN, whatever they are called.
-  const overlay = (!spec.vlan || spec.logicalGateway === true) && isOvnProvider(spec.provider || OVN_PROVIDER);
-  return {
-    name: metadata.name,
-    behindNode: accepted && overlay && (spec.vpc || DEFAULT_VPC) === DEFAULT_VPC,
-    cidrs,
-    natOutgoing: spec.natOutgoing === true,
-    centralized: spec.gatewayType === "centralized",
-    mtu: spec.mtu ?? 0,
-  };
+  read(subnet: Subnet): SubnetFact {
+    const { name, uid, annotations = {} } = subnet.metadata;
+    const text = annotations[SUBNET.nodeContract];
+    const known = this.#good.get(name);
+    const good = known?.uid === uid ? known.contract : undefined;
+    if (text === undefined) {
+      const isNew = this.#isNew(name, "");
+      if (good !== undefined) return { name, contract: good };
+      if (isNew) this.#log.debug({ subnet: name }, "the Subnet has no contract yet; its spec and its status are used");
+      return { name, contract: contractOfStatus(subnet) };
+    }
+    try {
+      const contract = decodeSubnetContract(text);
+      this.#good.set(name, { uid, contract });
+      this.#told.delete(name);
+      return { name, contract };
+    } catch (error) {
+      if (!(error instanceof ContractError)) throw error;
+      const { code, message } = error;
+      if (this.#isNew(name, text)) {
+        const then = good === undefined ? "the node's network stays as it is" : "the last good one stays in use";
+        this.#log.warn({ subnet: name, code, reason: message }, `the Subnet's contract cannot be read; ${then}`);
+      }
+      return { name, contract: good ?? `annotation ${SUBNET.nodeContract} of Subnet ${name}: ${message}` };
+    }
+  }
+
+  forget(name: string): void {
+    this.#good.delete(name);
+    this.#told.delete(name);
+  }
+
+  #isNew(name: string, text: string): boolean {
+    const isNew = this.#told.get(name) !== text;
+    this.#told.set(name, text);
+    return isNew;
+  }
 }
 
 /** All subnets. Their statuses change with every pod, which is not announced. */
 export function subnetInformer(
   kube: Kube,
+  log: Log,
   onError: (error: unknown, context: string) => void,
   time: InformerTime = {},
 ): Informer<SubnetFact> {
-  return informer<Subnet, SubnetFact>(kube, SUBNETS, { project: subnetFact, equal: sameSubnet, onError, ...time });
+  const reader = new SubnetReader(log);
+  const made = informer<Subnet, SubnetFact>(kube, SUBNETS, {
+    project: (subnet) => reader.read(subnet),
+    equal: sameSubnet,
+    onError,
+    ...time,
+  });
+  // A new object of the name may be there already.
+  made.subscribe(({ key }) => made.get(key) ?? reader.forget(key));
+  return made;
 }
 
 function sameSubnet(a: SubnetFact, b: SubnetFact): boolean {
-  return (
-    a.behindNode === b.behindNode &&
-    a.natOutgoing === b.natOutgoing &&
-    a.centralized === b.centralized &&
-    a.mtu === b.mtu &&
-    a.cidrs.map(({ text }) => text).join() === b.cidrs.map(({ text }) => text).join()
-  );
+  return a === b || samePlain(a, b);
 }

@@ -15,8 +15,7 @@ export interface InForce {
 /**
  * The annotation on an object that holds what of it is in force: of a Subnet `<cidrBlock> <gateway> <JSON of other fields>`, of other kinds the
  * JSON alone. What is written into its spec later is judged against it, and does not count where it cannot be read or cannot be: a mistake in one
- * field must not take back what was said in it, or in others, before. The controller writes it after the commit; nodes follow it rather than
- * the spec.
+ * field must not take back what was said in it, or in others, before. The controller writes it after the commit.
  */
 export const IN_FORCE_ANNOTATION = "weft.kubeovn.io/in-force";
 

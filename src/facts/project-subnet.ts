@@ -1,4 +1,4 @@
-import { OVN_PROVIDER } from "../api/annotations.ts";
+import { OVN_PROVIDER, SUBNET } from "../api/annotations.ts";
 import type { SubnetSpec } from "../api/generated/subnet.ts";
 import { DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
 import { storable } from "../api/text.ts";
@@ -36,6 +36,7 @@ type Problem = NonNullable<SubnetFact["problem"]>;
  */
 export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = KUBE_OVN_DEFAULTS): SubnetSpecFact {
   const spec = subnet.spec ?? {};
+  const nodeContract = subnet.metadata.annotations?.[SUBNET.nodeContract];
   const accepted = readInForce(subnet.metadata.annotations?.[IN_FORCE_ANNOTATION] ?? "");
   const { name, uid, generation = 0, creationTimestamp = "", deletionTimestamp, finalizers = [] } = subnet.metadata;
   // Names that cannot be held are nobody's, and are not to reach the database either.
@@ -95,12 +96,13 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
     missing,
     ...(addressing.problem === undefined ? {} : { problem: addressing.problem }),
     ...(accepted === undefined ? {} : { accepted }),
+    ...(nodeContract === undefined ? {} : { nodeContract }),
   };
 }
 
 /** The subnet with its former addresses in place of those of its spec. Its exclusions are those of its spec, where these can be read. */
 export function withAccepted(subnet: SubnetSpecFact): SubnetFact {
-  const { accepted, problem: _, ...rest } = subnet;
+  const { accepted, nodeContract: _contract, problem: _problem, ...rest } = subnet;
   if (accepted === undefined) return rest;
   const { cidr, gateway } = accepted;
   const protocol = cidr.v4 && cidr.v6 ? "Dual" : cidr.v4 ? "IPv4" : "IPv6";

@@ -228,6 +228,8 @@ export interface SubnetFact {
 export interface SubnetSpecFact extends SubnetFact {
   /** See `IN_FORCE_ANNOTATION`; absent where it never was in force. */
   readonly accepted?: InForce;
+  /** Its annotation that says what nodes are to do for it, as it is; absent where it has none. */
+  readonly nodeContract?: string;
 }
 
 /** One entry of `Subnet.spec.acls`, as written; the API server vouches for direction and action. */

@@ -1,0 +1,17 @@
+import { isOvnProvider } from "../api/annotations.ts";
+import { encodeSubnetContract } from "../contract/subnet.ts";
+import type { ClusterFact, SubnetFact, VerdictFact } from "../facts/types.ts";
+import { dualValues } from "../net/dual.ts";
+
+/**
+ * What nodes are to do for a subnet, see `SUBNET.nodeContract`; `undefined` while it has not been judged: then what it says stands. It says what
+ * is in force, and nothing of conditions: a subnet that is being deleted and still has pods goes on as it was.
+ */
+export function subnetContract(subnet: SubnetFact, verdict: VerdictFact, cluster: ClusterFact): string | undefined {
+  // A verdict without a key is nobody's.
+  if (verdict.key === "") return undefined;
+  const { vpc, provider, vlan, cidr, natOutgoing, gatewayType, mtu } = subnet;
+  // Provider networks (`vlan`) are not built, so no node has a way to them.
+  const routed = verdict.ok && vpc === cluster.router && isOvnProvider(provider) && vlan === "";
+  return encodeSubnetContract({ cidrs: routed ? dualValues(cidr) : [], natOutgoing, gatewayType, mtu });
+}

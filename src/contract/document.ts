@@ -1,0 +1,99 @@
+import { isObject } from "../unit/plain.ts";
+
+/**
+ * The version of the documents that are written. It goes up when a reader of the former one would do something wrong; a field that such a
+ * reader may pass over comes without a new version.
+ */
+export const CONTRACT_VERSION = 1;
+
+/** Longer texts are not read: none that is written comes near. */
+const MAX_LENGTH = 16 * 1024;
+
+/**
+ * - `malformed`: no JSON object, without a version, or too long
+ * - `unsupported-version`: of a version that is not known here
+ * - `invalid-field`: a field is absent or has a value that it cannot have
+ */
+export type ContractErrorCode = "malformed" | "unsupported-version" | "invalid-field";
+
+/** A text that is no contract. Whoever reads it goes on with the last good one. */
+export class ContractError extends Error {
+  readonly code: ContractErrorCode;
+
+  constructor(code: ContractErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "ContractError";
+    this.code = code;
+  }
+}
+
+/** The fields of a document of {@link CONTRACT_VERSION}. Those that are not known here are passed over. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** Fields as the text of a document. Equal fields in one order give equal texts. */
+export function writeDocument(fields: Fields): string {
+  return JSON.stringify({ version: CONTRACT_VERSION, ...fields });
+}
+
+/**
+ * Reads what {@link writeDocument} has written, by this version or another one.
+ * @throws ContractError
+ */
+export function readDocument(text: string): Fields {
+  if (text.length > MAX_LENGTH)
+    throw new ContractError("malformed", `the document has more than ${MAX_LENGTH} characters`);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new ContractError("malformed", "the document is not JSON", { cause });
+  }
+  if (!isObject(value)) throw new ContractError("malformed", "the document is not a JSON object");
+  const version = value["version"];
+  if (version === CONTRACT_VERSION) return value;
+  if (!Number.isInteger(version)) throw new ContractError("malformed", "the document has no version");
+  const message = `the document has version ${String(version)}, and only version ${CONTRACT_VERSION} is supported`;
+  throw new ContractError("unsupported-version", message);
+}
+
+/** The error about one field. */
+export function invalidField(name: string, wanted: string): ContractError {
+  return new ContractError("invalid-field", `field "${name}" must be ${wanted}`);
+}
+
+/** A field that is true or false. @throws ContractError */
+export function readBoolean(fields: Fields, name: string): boolean {
+  const value = fields[name];
+  if (typeof value !== "boolean") throw invalidField(name, "true or false");
+  return value;
+}
+
+/** A field that is a whole number between two others, both included. @throws ContractError */
+export function readInteger(fields: Fields, name: string, [least, most]: readonly [number, number]): number {
+  const value = fields[name];
+  if (typeof value === "number" && Number.isInteger(value) && value >= least && value <= most) return value;
+  throw invalidField(name, `a whole number from ${least} to ${most}`);
+}
+
+/** A field that is one of some words. @throws ContractError */
+export function readWord<W extends string>(fields: Fields, name: string, words: readonly W[]): W {
+  const found = words.find((word) => word === fields[name]);
+  if (found === undefined) throw invalidField(name, words.map((word) => `"${word}"`).join(" or "));
+  return found;
+}
+
+/** A field that is a list, each item turned by `parse`. @throws ContractError */
+export function readList<T>(
+  fields: Fields,
+  name: string,
+  parse: (text: string) => T | undefined,
+  wanted: string,
+): readonly T[] {
+  const value = fields[name];
+  if (!Array.isArray(value)) throw invalidField(name, wanted);
+  return value.map((item: unknown) => {
+    const parsed = typeof item === "string" ? parse(item) : undefined;
+    if (parsed === undefined) throw invalidField(name, wanted);
+    return parsed;
+  });
+}

@@ -1,0 +1,73 @@
+import fc from "fast-check";
+import t from "tap";
+import { ContractError } from "./document.ts";
+import { decodeSubnetContract, encodeSubnetContract, type SubnetContractText } from "./subnet.ts";
+import { anyCidr } from "./testing.ts";
+
+const contract = (): fc.Arbitrary<SubnetContractText> =>
+  fc.record({
+    cidrs: fc.array(anyCidr(), { maxLength: 2 }),
+    natOutgoing: fc.boolean(),
+    gatewayType: fc.constantFrom("distributed", "centralized"),
+    mtu: fc.integer({ min: 0, max: 65_535 }),
+  });
+
+const SAMPLE = { cidrs: ["10.16.0.0/16"], natOutgoing: true, gatewayType: "distributed", mtu: 1400 } as const;
+
+function codeOf(text: string): string {
+  try {
+    decodeSubnetContract(text);
+    return "read";
+  } catch (error) {
+    if (error instanceof ContractError) return `${error.code}: ${error.message}`;
+    throw error;
+  }
+}
+
+t.test("what the controller writes is what a daemon reads", async (t) => {
+  fc.assert(
+    fc.property(contract(), (written) => {
+      const { cidrs, ...rest } = decodeSubnetContract(encodeSubnetContract(written));
+      t.strictSame({ ...rest, cidrs: cidrs.map(({ text }) => text) }, written);
+    }),
+  );
+});
+
+t.test("the text is a document with a version, which a person can read", async (t) => {
+  t.equal(
+    encodeSubnetContract(SAMPLE),
+    '{"version":1,"cidrs":["10.16.0.0/16"],"natOutgoing":true,"gatewayType":"distributed","mtu":1400}',
+  );
+});
+
+t.test("fields of a later version that may be passed over are passed over", async (t) => {
+  t.match(decodeSubnetContract(JSON.stringify({ version: 1, ...SAMPLE, later: { a: 1 } })), { mtu: 1400 });
+});
+
+t.test("whatever else stands there is refused, and it is said why", async (t) => {
+  const sample = { version: 1, ...SAMPLE };
+  const { cidrs: _, ...without } = sample;
+  for (const [text, code] of [
+    ["", /^malformed: the document is not JSON/],
+    ["null", /^malformed: the document is not a JSON object/],
+    ["[]", /^malformed: the document is not a JSON object/],
+    [JSON.stringify(SAMPLE), /^malformed: the document has no version/],
+    [JSON.stringify({ ...sample, version: "1" }), /^malformed: the document has no version/],
+    [JSON.stringify({ ...sample, version: 2 }), /^unsupported-version: .* version 2, and only version 1/],
+    [JSON.stringify({ ...sample, more: "x".repeat(20_000) }), /^malformed: .* more than 16384 characters/],
+    [JSON.stringify(without), /^invalid-field: field "cidrs" must be a list of CIDRs/],
+    [JSON.stringify({ ...sample, cidrs: "10.16.0.0/16" }), /^invalid-field: field "cidrs"/],
+    [JSON.stringify({ ...sample, cidrs: ["10.16.0.0/33"] }), /^invalid-field: field "cidrs"/],
+    [JSON.stringify({ ...sample, cidrs: [null] }), /^invalid-field: field "cidrs"/],
+    [JSON.stringify({ ...sample, natOutgoing: "true" }), /^invalid-field: field "natOutgoing" must be true or false/],
+    [JSON.stringify({ ...sample, gatewayType: "" }), /^invalid-field: field "gatewayType" must be "distributed" or/],
+    [JSON.stringify({ ...sample, mtu: 1.5 }), /^invalid-field: field "mtu" must be a whole number from 0 to 65535/],
+    [JSON.stringify({ ...sample, mtu: 70_000 }), /^invalid-field: field "mtu"/],
+  ] as const)
+    t.match(codeOf(text), code, text.slice(0, 80));
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+      t.match(codeOf(text), /^(malformed|unsupported-version|invalid-field): /);
+    }),
+  );
+});
