@@ -24,11 +24,8 @@ const OWN_WRITES: ReadonlySet<string> = new Set([
   "DELETE ips.bench.weft.local",
 ]);
 
-/** How long nothing may be written after a cold start; a status is written within a second of its cause. */
-const QUIET_MS = 5_000;
-
-/** After so long the status of a subnet has been written. */
-const STATUS_MS = 2_000;
+/** After so long the counters of a subnet have been written; and so long nothing may be written after a cold start. */
+const STATUS_MS = 11_000;
 
 /** Between two single pods. */
 const ALONE_MS = 200;
@@ -143,7 +140,7 @@ class Run {
     await this.#pods.wave(10);
     const single = await step("single pods", () => this.#singles(20));
     const { floor, weft } = await this.#turns(first);
-    // The last status of a burst is written up to a second after it: left to the next controller, it would count as a write of its start.
+    // The last counters of a burst are written up to ten seconds after it: left to the next controller, they would count as a write of its start.
     await new Promise((resolve) => setTimeout(resolve, STATUS_MS));
     await this.#stop(first);
     const coldStart = await step(`a cold start with ${pods} pods`, () => this.#coldStart());
@@ -229,7 +226,7 @@ class Run {
     const idleMs = await controller.said(SAID.idle);
     const { cpuMs } = controller.use();
     // That something does not happen can only be seen by waiting.
-    await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+    await new Promise((resolve) => setTimeout(resolve, STATUS_MS));
     const metrics = await controller.metrics();
     return {
       syncedMs: await controller.said(SAID.synced),

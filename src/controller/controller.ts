@@ -312,6 +312,7 @@ export class Controller {
       usage: (resource, name) => this.#usage(resource, name),
       onError: (name, error) =>
         log.warn({ err: error, object: name }, "a status could not be written; it is tried again"),
+      onWritten: (resource, object) => this.#sources.written(resource, object),
     });
     const tools = {
       kube,

@@ -174,7 +174,7 @@ class World {
   }
 }
 
-// They wait for statuses, which are written once a second: they do so at once.
+// Each waits for much: they do so at once.
 t.jobs = 16;
 const APART = { buffered: true };
 

@@ -34,6 +34,9 @@ interface Projected {
  */
 const ABSENT_MS = 60_000;
 
+/** The informers are stopped before they have read everything. */
+const quiet = (): void => undefined;
+
 /** By which facts a status is known that is written here. What is in force of a Subnet is another fact than what is written. */
 function resourceOf(facts: FactKind): StatusResource | undefined {
   const kind = kindOf(facts);
@@ -92,6 +95,8 @@ export class Sources {
         if (state === "absent") facts.set("served", kind, undefined);
         if (state === "watching") facts.set("served", kind, { key: kind });
       };
+      // Whoever leads as soon as all is read must know which types are served: the watch is opened later.
+      if (absent !== undefined) made.whenSynced().then(() => made.state !== "absent" && noteState("watching"), quiet);
       const awaited = absent && new AwaitedType({ kube, clock, random, log }, type, () => made.retryNow());
       if (awaited !== undefined) this.#awaited.push(awaited);
       made.subscribe(({ key, new: now }) => {
@@ -121,6 +126,11 @@ export class Sources {
   /** Takes an object in as a write returned it, unless its informer knows better by now. */
   made(kind: FactKind, object: KubeObject): void {
     this.#informers.get(kind)?.observe(object);
+  }
+
+  /** The same for an object whose status was written. */
+  written(resource: StatusResource, object: KubeObject): void {
+    this.#informers.get(resource)?.observe(object);
   }
 
   /** Reads everything anew; resolves when all is known that the API server had accepted before. */

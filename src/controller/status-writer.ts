@@ -4,6 +4,7 @@ import type { ConditionEffect } from "../compile/effects.ts";
 import type { Usage } from "../ipam/types.ts";
 import { kindOf, typeOf } from "../kinds/objects.ts";
 import type { Kube } from "../kube/kube.ts";
+import type { KubeObject } from "../kube/object.ts";
 import type { Dual } from "../net/dual.ts";
 import { retryDelay } from "../reconcile/effects.ts";
 import type { Timers } from "../reconcile/timers.ts";
@@ -15,8 +16,14 @@ export type StatusResource = ConditionEffect["resource"];
 /** A status as the API server has it. */
 export type Status = Readonly<Record<string, unknown>> & { readonly conditions?: readonly Condition[] };
 
-/** At most one patch of one object's status in so many ms: the counters of a busy subnet change with each pod. */
-const INTERVAL_MS = 1000;
+/** How long counters of an object are held back after its first patch, in ms: those of a busy subnet change with each pod, and every daemon watches subnets. */
+const WINDOW_MS = 10_000;
+
+/** So many patches of one object go out at once within that time; what comes then waits as well. More means that somebody undoes them. */
+const BURST = 10;
+
+/** Patches under way at once, of different objects. */
+const WRITERS = 24;
 
 /** What the writer is given. */
 export interface StatusWriterOptions {
@@ -29,19 +36,42 @@ export interface StatusWriterOptions {
   /** RFC 3339, whole seconds. */
   readonly now: () => string;
   readonly onError: (name: string, error: unknown) => void;
+  /** The object as a patch returned it, ahead of the informer. */
+  readonly onWritten: (resource: StatusResource, object: KubeObject) => void;
+}
+
+/** An object whose status is looked at, or was patched a short while ago. */
+interface Entry {
+  readonly key: string;
+  readonly resource: StatusResource;
+  readonly name: string;
+  running: boolean;
+  /** There was a `touch` while it was running. */
+  again: boolean;
+  /** Something waits for the end of the window. */
+  held: boolean;
+  /** Patches in this window. */
+  writes: number;
+  /** Running. */
+  failures: number;
+  /** Of the window, or of the pause after a failure. */
+  cancel: (() => void) | undefined;
 }
 
 /**
- * Writes the statuses of objects, of whichever kind: conditions, joined with the counters of IPAM. It compares with what is there and
- * patches only what differs, at most once a second for each object, with the newest values. It must be told (`touch`) of changes on
- * either side: what is there is seen late, and a comparison with what was there before may find nothing to do.
+ * Writes the statuses of objects, of whichever kind: conditions, joined with the counters of IPAM. It compares with what is
+ * there and patches only what differs, with the newest values: at once where a condition has changed, and where only counters have, at most once in ten seconds
+ * for each object. It must be told (`touch`) of changes on either side: what is there is seen late, and a comparison with what was there before may find nothing to do.
  */
 export class StatusWriter {
   readonly #options: StatusWriterOptions;
   /** `resource/name` → the state that compile has found. */
   readonly #states = new Map<string, ConditionEffect>();
-  /** `resource/name` of objects whose patch is under way or whose pause is running → whether another one is wanted. */
-  readonly #busy = new Map<string, { again: boolean; failures: number }>();
+  /** `resource/name` → what is being done about it; only objects with a patch, a window or a pause of their own. */
+  readonly #entries = new Map<string, Entry>();
+  /** Those to be looked at, in order. */
+  readonly #ready = new Set<Entry>();
+  #writers = 0;
   #stopped = false;
 
   constructor(options: StatusWriterOptions) {
@@ -58,15 +88,16 @@ export class StatusWriter {
   touch(resource: StatusResource, name: string): void {
     if (this.#stopped) return;
     const key = `${resource}/${name}`;
-    const busy = this.#busy.get(key);
-    if (busy !== undefined) {
-      busy.again = true;
-      return;
+    let entry = this.#entries.get(key);
+    if (entry === undefined) {
+      entry = {
+        ...{ key, resource, name, running: false, again: false, held: false },
+        ...{ writes: 0, failures: 0, cancel: undefined },
+      };
+      this.#entries.set(key, entry);
     }
-    const entry = { again: false, failures: 0 };
-    this.#busy.set(key, entry);
-    // The first of a burst waits for the rest of its own task only.
-    queueMicrotask(() => void this.#write(resource, name, entry));
+    if (entry.running) entry.again = true;
+    else if (entry.failures === 0) this.#look(entry);
   }
 
   /** An object is gone, and with it what was found of it. */
@@ -77,49 +108,99 @@ export class StatusWriter {
   /** Writes nothing more. */
   stop(): void {
     this.#stopped = true;
+    for (const entry of this.#entries.values()) entry.cancel?.();
+    this.#entries.clear();
+    this.#ready.clear();
   }
 
-  async #write(resource: StatusResource, name: string, entry: { again: boolean; failures: number }): Promise<void> {
-    const key = `${resource}/${name}`;
+  #look(entry: Entry): void {
+    // The first of a burst waits for the rest of its own task only.
+    if (this.#ready.size === 0) queueMicrotask(() => this.#pump());
+    this.#ready.add(entry);
+  }
+
+  #pump(): void {
+    for (const entry of this.#ready) {
+      if (this.#writers >= WRITERS) return;
+      this.#ready.delete(entry);
+      const patch = this.#due(entry);
+      if (patch !== undefined) void this.#write(entry, patch);
+      else if (entry.cancel === undefined) this.#entries.delete(entry.key);
+    }
+  }
+
+  /** What is to be patched now. What is held back is looked at when the window ends. */
+  #due(entry: Entry): Record<string, unknown> | undefined {
+    const current = this.#options.current(entry.resource, entry.name);
+    const state = current && this.#states.get(entry.key);
+    const patch = state && differing(current, this.#wanted(current, state));
+    const urgent = patch !== undefined && Object.keys(patch).length > 0;
+    if (entry.cancel !== undefined && (!urgent || entry.writes >= BURST)) {
+      entry.held = true;
+      return undefined;
+    }
+    const counts = current && differing(current, this.#counters(entry));
+    const whole = { ...patch, ...counts };
+    const any = Object.keys(whole).length > 0;
+    // The counters of what is not compiled yet wait a little: they go with its first conditions.
+    const early = any && state === undefined && !entry.held;
+    if (early) this.#openWindow(entry);
+    entry.held = early;
+    return any && !early ? whole : undefined;
+  }
+
+  #openWindow(entry: Entry): void {
+    entry.cancel?.();
+    entry.writes = 0;
+    entry.cancel = this.#options.timers.after(WINDOW_MS, () => this.#resume(entry));
+  }
+
+  /** A window or a pause has ended. */
+  #resume(entry: Entry): void {
+    entry.cancel = undefined;
+    entry.writes = 0;
+    if (entry.held) this.#look(entry);
+    else if (!entry.running && !this.#ready.has(entry)) this.#entries.delete(entry.key);
+  }
+
+  async #write(entry: Entry, patch: Record<string, unknown>): Promise<void> {
+    const { resource, name } = entry;
+    const { kube, timers, onWritten, onError } = this.#options;
+    this.#writers++;
+    entry.running = true;
     entry.again = false;
-    let delay = INTERVAL_MS;
+    if (entry.cancel === undefined) this.#openWindow(entry);
+    entry.writes++;
     try {
-      const patch = this.#difference(resource, name);
-      if (patch !== undefined && !this.#stopped) {
-        await this.#options.kube.patch(
-          typeOf(resource),
-          { name },
-          { type: "merge", body: { status: patch } },
-          kindOf(resource)?.status === "object" ? {} : { subresource: "status" },
-        );
-      }
+      const how = kindOf(resource)?.status === "object" ? {} : ({ subresource: "status" } as const);
+      const object = await kube.patch(typeOf(resource), { name }, { type: "merge", body: { status: patch } }, how);
       entry.failures = 0;
+      // Otherwise the next look would compare with what was there before.
+      if (!this.#stopped) onWritten(resource, object);
     } catch (error) {
-      this.#options.onError(name, error);
+      onError(name, error);
       entry.failures++;
-      entry.again = true;
-      delay = retryDelay(entry.failures);
+      entry.held = true;
+      entry.cancel?.();
+      entry.cancel = timers.after(retryDelay(entry.failures), () => this.#resume(entry));
     }
-    this.#options.timers.after(delay, () => {
-      if (entry.again && !this.#stopped) void this.#write(resource, name, entry);
-      else this.#busy.delete(key);
-    });
+    entry.running = false;
+    this.#writers--;
+    if (this.#stopped) return entry.cancel?.();
+    if (entry.failures === 0) {
+      if (entry.again) this.#look(entry);
+      else if (entry.cancel === undefined) this.#resume(entry);
+    }
+    this.#pump();
   }
 
-  /** What of the wanted status differs from the present one; nothing where all is as it should be. */
-  #difference(resource: StatusResource, name: string): Record<string, unknown> | undefined {
-    const current = this.#options.current(resource, name);
-    if (current === undefined) return undefined;
-    const wanted: Record<string, unknown> = {};
-    const state = this.#states.get(`${resource}/${name}`);
-    if (state !== undefined) {
-      Object.assign(wanted, state.status);
-      wanted["conditions"] = this.#conditions(current.conditions ?? [], state);
-    }
-    if (resource === "subnets" || resource === "ipPools")
-      Object.assign(wanted, counters(FIELDS[resource], this.#options.usage(resource, name)));
-    const changed = Object.entries(wanted).filter(([field, value]) => !samePlain(current[field], value));
-    return changed.length === 0 ? undefined : Object.fromEntries(changed);
+  #wanted(current: Status, state: ConditionEffect): Record<string, unknown> {
+    return { ...state.status, conditions: this.#conditions(current.conditions ?? [], state) };
+  }
+
+  #counters({ resource, name }: Entry): Record<string, unknown> {
+    if (resource !== "subnets" && resource !== "ipPools") return {};
+    return counters(FIELDS[resource], this.#options.usage(resource, name));
   }
 
   #conditions(current: readonly Condition[], state: ConditionEffect): readonly Condition[] {
@@ -162,4 +243,9 @@ function counters(fields: Readonly<Record<keyof Usage, string>>, usage: Dual<Usa
     status[family + fields.usingRange] = of?.usingRange ?? "";
   }
   return status;
+}
+
+/** The fields of `wanted` that are not so in `current`. */
+function differing(current: Status, wanted: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(wanted).filter(([field, value]) => !samePlain(current[field], value)));
 }

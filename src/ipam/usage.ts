@@ -3,10 +3,9 @@ import type { Space } from "./space.ts";
 import type { Counts, Usage } from "./types.ts";
 
 /**
- * How many ranges a status shows. An object in etcd may not be larger than 1.5 MB, and one subnet's four range fields
- * share that; a subnet in more pieces than this ends its list with "...".
+ * How many ranges a status shows: for people, and each daemon gets each status. A subnet in more pieces than this ends its list with "...".
  */
-export const SHOWN_RANGES = 8_192;
+export const SHOWN_RANGES = 48;
 
 /** The counts of one family: of a subnet, or of one of its pools. O(pools). */
 export function countsOf(space: Space<unknown>, pool?: string): Counts {
