@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { type Extra, USUAL } from "./extras.ts";
 import { generateScript } from "./generate.ts";
 import { minimise } from "./minimise.ts";
 import { plantNamed } from "./plants.ts";
@@ -15,6 +16,7 @@ export interface Range {
   readonly jobs: number;
   /** Whether what fails is shortened. */
   readonly minimise: boolean;
+  readonly extras: readonly Extra[];
   /** The planted bug; with one, the first failure ends the search. */
   readonly plant?: string;
 }
@@ -28,8 +30,8 @@ const PROGRESS_MS = 10_000;
 
 /** Runs all seeds of a range and prints what came of it. True: none failed. */
 export async function search(range: Range): Promise<boolean> {
-  const { first, count, jobs, plant } = range;
-  const seeds = Array.from({ length: count }, (_, i): Job => ({ seed: first + i, ...(plant && { plant }) }));
+  const { first, count, jobs, plant, extras } = range;
+  const seeds = Array.from({ length: count }, (_, i): Job => ({ seed: first + i, extras, ...(plant && { plant }) }));
   const tally = new Tally();
   const began = performance.now();
   const seconds = (): number => (performance.now() - began) / 1_000;
@@ -57,7 +59,7 @@ export async function search(range: Range): Promise<boolean> {
   } else {
     console.log(`\nwhat was injected and done, how often:\n${injectedTable(tally.counts)}`);
   }
-  if (range.minimise) await shorten(tally, plant);
+  if (range.minimise) await shorten(tally, extras, plant);
   if (plant === undefined) {
     const speed = tally.runs / seconds();
     const days = tally.simulated / 86_400_000;
@@ -67,13 +69,13 @@ export async function search(range: Range): Promise<boolean> {
 }
 
 /** Shortens one failing seed of each kind of violation. */
-async function shorten(tally: Tally, plant: string | undefined): Promise<void> {
+async function shorten(tally: Tally, extras: readonly Extra[], plant: string | undefined): Promise<void> {
   const kinds = [...tally.kinds()];
   for (const [kind, seeds] of kinds.slice(0, MAX_SHORTENED)) {
     const outcome = tally.failed.find(({ seed }) => seed === seeds[0]);
     if (outcome === undefined) continue;
     console.log(`\n"${kind}": seeds ${seeds.join(", ")}; shortening ${outcome.seed} …`);
-    const shorter = await minimise(generateScript(Number(outcome.seed)), outcome, optionsOf(plant));
+    const shorter = await minimise(generateScript(Number(outcome.seed), extras), outcome, optionsOf(plant));
     mkdirSync(OUT, { recursive: true });
     const file = `${OUT}/${outcome.seed}${plant === undefined ? "" : `-${plant}`}.json`;
     writeFileSync(file, `${JSON.stringify(shorter.script, null, 1)}\n`);
@@ -85,8 +87,8 @@ async function shorten(tally: Tally, plant: string | undefined): Promise<void> {
 }
 
 /** Runs one seed and prints all that happens. True: nothing was wrong. */
-export function showTrace(seed: number, plant: string | undefined): Promise<boolean> {
-  return show(generateScript(seed), plant);
+export function showTrace(seed: number, extras: readonly Extra[], plant: string | undefined): Promise<boolean> {
+  return show(generateScript(seed, extras), plant);
 }
 
 /** Runs the script of a file and prints all that happens. True: nothing was wrong. */
@@ -105,6 +107,8 @@ function optionsOf(plant: string | undefined): RunOptions {
   return plant === undefined ? {} : { plant: plantNamed(plant) };
 }
 
-function replayHint({ seed, plant }: Job): string {
-  return `npm run sim -- --first-seed ${seed} --trace${plant === undefined ? "" : ` --plant ${plant}`}`;
+function replayHint({ seed, plant, extras = USUAL }: Job): string {
+  const more = extras.filter((extra) => !USUAL.includes(extra));
+  const added = more.length === 0 ? "" : ` --with ${more.join(",")}`;
+  return `npm run sim -- --first-seed ${seed} --trace${added}${plant === undefined ? "" : ` --plant ${plant}`}`;
 }

@@ -4,7 +4,7 @@ import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
 import { SimProcess } from "./process.ts";
 import { Random } from "./random.ts";
 import type { Replica, Surroundings } from "./replica.ts";
-import type { FaultAction } from "./script.ts";
+import type { FaultAction, ThrowAction } from "./script.ts";
 
 /** Makes go wrong what the script says, and ends it again. */
 export class Faults {
@@ -19,8 +19,8 @@ export class Faults {
     this.#replicas = replicas;
   }
 
-  act(action: FaultAction): void {
-    const { weather, northbound, kube } = this.#world;
+  act(action: FaultAction | ThrowAction): void {
+    const { weather, northbound, kube, throwing } = this.#world;
     switch (action.do) {
       case "weather":
         this.#last(action.for, weather.begin(action.kind, action.rate, action.replica));
@@ -84,6 +84,9 @@ export class Faults {
       case "nb-follower":
         northbound.setLeader(false);
         this.#last(action.for, () => northbound.setLeader(true));
+        return;
+      case "throw":
+        this.#last(action.for, throwing.begin(action));
         return;
       case "nb-steal":
         this.#steal(action.for);

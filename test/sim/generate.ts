@@ -1,3 +1,4 @@
+import { type Extra, extraActions, USUAL } from "./extras.ts";
 import { Random } from "./random.ts";
 import type { Action, ActionName, NetworkWant, Script, Wishes } from "./script.ts";
 import type { WeatherKind } from "./weather.ts";
@@ -34,8 +35,11 @@ const VPC_OF: Readonly<Record<string, string>> = { inner: VPC };
 /** Subnets that overlap others: the older keeps what it has. */
 const CLASHES: Readonly<Record<string, string>> = { clash: "10.30.0.0/24", large: "10.16.0.0/20" };
 
+/** What is made here; the rest comes as an extra. */
+type GeneratedName = Exclude<ActionName, "throw">;
+
 /** How likely each action is, before a run's own taste. Sums do not matter. */
-const WEIGHTS: Readonly<Record<ActionName, number>> = {
+const WEIGHTS: Readonly<Record<GeneratedName, number>> = {
   pod: 14,
   "delete-pod": 9,
   "end-pod": 2,
@@ -100,7 +104,7 @@ const ALWAYS: ReadonlySet<ActionName> = new Set(["pod", "delete-pod", "set", "de
  * Makes the script of a seed. Each run has a taste of its own: some kinds of action it never does, others it does often. Runs in
  * which everything happens at once hide what needs a particular mixture (swarm testing).
  */
-export function generateScript(seed: number): Script {
+export function generateScript(seed: number, extras: readonly Extra[] = USUAL): Script {
   const random = new Random(`script/${seed}`);
   const weights = tasteOf(random);
   const replicas = random.pick([1, 2, 2, 3]);
@@ -115,6 +119,7 @@ export function generateScript(seed: number): Script {
     const made = makeAction(random, random.weighted(weights), replicas, at);
     actions.push(...made);
   }
+  for (const extra of extras) actions.push(...extraActions(extra, seed, length, replicas));
   actions.sort((a, b) => a.at - b.at);
   return {
     seed: String(seed),
@@ -128,13 +133,13 @@ export function generateScript(seed: number): Script {
   };
 }
 
-function tasteOf(random: Random): Partial<Record<ActionName, number>> {
-  const weights: Partial<Record<ActionName, number>> = {};
+function tasteOf(random: Random): Partial<Record<GeneratedName, number>> {
+  const weights: Partial<Record<GeneratedName, number>> = {};
   // A third of the runs have no faults at all, or no users that tamper: bugs of the plain ways show there.
   const calm = random.chance(0.2);
   const tame = random.chance(0.4);
   const kept = random.pick([0.35, 0.6, 0.9]);
-  for (const [name, weight] of Object.entries(WEIGHTS) as [ActionName, number][]) {
+  for (const [name, weight] of Object.entries(WEIGHTS) as [GeneratedName, number][]) {
     const keep = random.chance(kept);
     const factor = random.pick([0.3, 1, 1, 3]);
     if (calm && isFault(name)) continue;
@@ -182,7 +187,7 @@ function nodeAddress(i: number, dual: boolean): string {
   return dual ? `172.18.0.${i + 10},fd00:172::${i + 10}` : `172.18.0.${i + 10}`;
 }
 
-function makeAction(random: Random, name: ActionName, replicas: number, at: number): Action[] {
+function makeAction(random: Random, name: GeneratedName, replicas: number, at: number): Action[] {
   const ns = random.pick(NAMESPACES);
   const pick = random.next();
   const replica = `c${random.int(0, replicas - 1)}`;

@@ -18,6 +18,8 @@ export interface KubeLinkOptions {
   /** The replica that the process is of, which spells of weather name. */
   readonly replica: string;
   readonly seed: string;
+  /** What the process makes of an object that it has listed or heard of. */
+  readonly received: <T extends KubeObject>(type: ResourceType, object: T) => T;
   /** Hears of each write that reaches the server. */
   readonly onWrite: (verb: string, type: ResourceType, ref: ObjectRef) => void;
 }
@@ -55,7 +57,10 @@ export class KubeLink implements Kube {
       const { limit = 100, continue: token, ...selection } = options;
       const page = token === undefined ? await this.#whole<T>(type, selection) : this.#pages.get(token);
       if (page === undefined) throw new KubeError("gone", "the continue token has expired", { status: 410 });
-      const items = page.items.slice(0, limit) as readonly unknown[] as readonly T[];
+      const { received } = this.#options;
+      const items = (page.items.slice(0, limit) as readonly unknown[] as readonly T[]).map((one) =>
+        received(type, one),
+      );
       if (items.length === page.items.length) return { items, resourceVersion: page.version };
       const next = `${page.version}/${page.items.length - limit}/${this.#requests}`;
       this.#pages.set(next, { items: page.items.slice(limit), version: page.version });
@@ -121,7 +126,8 @@ export class KubeLink implements Kube {
       const { signal } = serverSide;
       const onOpen = (): void => answer(() => options.onOpen?.());
       server
-        .watch<T>(type, { ...options, signal, onOpen }, (event) => {
+        .watch<T>(type, { ...options, signal, onOpen }, (heard) => {
+          const event = "object" in heard ? { ...heard, object: this.#options.received(type, heard.object) } : heard;
           answer(() => onEvent(event));
           if (weather.strikes("repeated-event", random, this.#options.replica)) answer(() => onEvent(event));
         })

@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError } from "commander";
 import { replay, search, showTrace } from "./commands.ts";
+import { EXTRAS, type Extra, USUAL } from "./extras.ts";
 import { PLANTS } from "./plants.ts";
 import { DEFAULT_JOBS } from "./pool.ts";
 
@@ -9,6 +10,7 @@ interface Options {
   readonly firstSeed: number;
   readonly jobs: number;
   readonly plant?: string;
+  readonly with: readonly Extra[];
   readonly trace: boolean;
   readonly replay?: string;
   readonly minimise: boolean;
@@ -27,6 +29,13 @@ function plantName(text: string): string {
   return text;
 }
 
+function extrasOf(text: string): readonly Extra[] {
+  const names = text.split(",");
+  const extras = EXTRAS.filter((extra) => names.includes(extra));
+  if (extras.length < names.length) throw new InvalidArgumentError(`there are: ${EXTRAS.join(", ")}.`);
+  return [...new Set([...USUAL, ...extras])];
+}
+
 const plants = PLANTS.map(({ name, bug }) => `  ${name.padEnd(24)}${bug}`).join("\n");
 
 const program = new Command("sim")
@@ -39,13 +48,14 @@ const program = new Command("sim")
   .option("--trace", "run the first seed only, and print all that happens", false)
   .option("--replay <file>", "run the script of a file, as a shortened failure leaves it, and print all that happens")
   .option("--no-minimise", "do not shorten what fails")
+  .option("--with <extras>", `what to add to the scripts, of: ${EXTRAS.join(", ")}`, extrasOf, USUAL)
   .option("--plant <name>", "plant a bug in the controller and look for it: then finding it is success", plantName)
   .addHelpText("after", `\nBugs to plant:\n${plants}\n  ${"all".padEnd(24)}each of them in turn`)
-  .action(async ({ seeds, firstSeed, jobs, plant, trace, replay: file, minimise }: Options) => {
-    const range = { first: firstSeed, count: seeds, jobs, minimise };
+  .action(async ({ seeds, firstSeed, jobs, plant, with: extras, trace, replay: file, minimise }: Options) => {
+    const range = { first: firstSeed, count: seeds, jobs, minimise, extras };
     let good: boolean;
     if (file !== undefined) good = await replay(file, plant);
-    else if (trace) good = await showTrace(firstSeed, plant);
+    else if (trace) good = await showTrace(firstSeed, extras, plant);
     else if (plant === undefined) good = await search(range);
     else {
       good = true;

@@ -45,9 +45,9 @@ export function judge(evidence: Evidence): string[] {
   ];
 }
 
-/** Who waits for an address although there is one. */
-export function waitsForNothing(picture: Picture): string[] {
-  return podsWithoutAddress(picture, new Supply(picture));
+/** Who waits for an address although there is one; those who may are left out. */
+export function waitsForNothing(picture: Picture, mayWait: (pod: Pod) => boolean): string[] {
+  return podsWithoutAddress(picture, new Supply(picture), mayWait);
 }
 
 /** No address held twice, and no MAC in one VPC or other network. What users have reserved wrongly is their affair. */
@@ -95,8 +95,9 @@ function lostAddresses(picture: Picture): string[] {
 }
 
 /** A pod waits only where there is no address for it. */
-function podsWithoutAddress(picture: Picture, supply: Supply): string[] {
+function podsWithoutAddress(picture: Picture, supply: Supply, mayWait: (pod: Pod) => boolean = () => false): string[] {
   return picture.pods.flatMap((pod) => {
+    if (mayWait(pod)) return [];
     if (!pod.alive || pod.node === undefined) return [];
     const ip = picture.ips.find((candidate) => candidate.name === pod.port);
     if (ip !== undefined && (ip.podUid === pod.uid || ip.reserved)) return [];

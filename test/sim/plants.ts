@@ -8,6 +8,7 @@ import { KubeError } from "../../src/kube/errors.ts";
 import type { Kube, Patch } from "../../src/kube/kube.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import { IPS, NODES, PODS } from "../../src/kube/resources.ts";
+import { replaced } from "./replaced.ts";
 
 /**
  * A bug that is planted to see whether a simulation finds it. It is planted here, from outside: by wrapping what a controller is
@@ -243,13 +244,4 @@ function careless(patch: Patch): Patch {
     metadata?: { uid?: string; resourceVersion?: string };
   };
   return { ...patch, body: { ...body, metadata } };
-}
-
-/** Puts another method in the place of one; the function returned puts it back. */
-function replaced<T extends object, K extends keyof T>(target: T, name: K, make: (old: T[K]) => T[K]): () => void {
-  const old = target[name];
-  target[name] = make(old);
-  return () => {
-    target[name] = old;
-  };
 }

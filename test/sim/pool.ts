@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import type { Extra } from "./extras.ts";
 import type { Outcome } from "./run.ts";
 import type { Script } from "./script.ts";
 
@@ -7,6 +8,8 @@ import type { Script } from "./script.ts";
 export interface Job {
   readonly seed: number;
   readonly script?: Script;
+  /** What is added to the script, see `extras.ts`. */
+  readonly extras?: readonly Extra[];
   /** The planted bug, see `plants.ts`. */
   readonly plant?: string;
 }

@@ -16,10 +16,14 @@ export class SimProcess {
   /** What ends the process, and how many more things will have reached it by then. */
   #end: { left: number; readonly die: () => void } | undefined;
 
-  constructor(scheduler: Scheduler, name: string, random: Random) {
+  readonly #onUncaught: (error: unknown) => void;
+
+  /** `onUncaught`: what the process throws where nobody catches it. */
+  constructor(scheduler: Scheduler, name: string, random: Random, onUncaught: (error: unknown) => void = rethrow) {
     this.#scheduler = scheduler;
     this.name = name;
     this.#random = random;
+    this.#onUncaught = onUncaught;
   }
 
   get alive(): boolean {
@@ -55,7 +59,11 @@ export class SimProcess {
       this.#waiting.push(run);
       return;
     }
-    run();
+    try {
+      run();
+    } catch (error) {
+      this.#onUncaught(error);
+    }
     const end = this.#end;
     if (end === undefined || --end.left > 0) return;
     this.#end = undefined;
@@ -82,4 +90,8 @@ export class SimProcess {
     this.#alive = false;
     this.#waiting = undefined;
   }
+}
+
+function rethrow(error: unknown): never {
+  throw error;
 }

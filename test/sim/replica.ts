@@ -14,6 +14,7 @@ import type { Plant } from "./plants.ts";
 import { SimProcess } from "./process.ts";
 import { Random } from "./random.ts";
 import type { Scheduler } from "./scheduler.ts";
+import type { Throwing } from "./throwing.ts";
 import type { Weather } from "./weather.ts";
 
 /** What a replica lives in. */
@@ -24,6 +25,8 @@ export interface Surroundings {
   readonly northbound: NorthboundServer;
   readonly settings: Settings;
   readonly seed: string;
+  /** What the code throws. */
+  readonly throwing: Throwing;
   /** A bug that the controllers have. */
   readonly plant: Plant | undefined;
   readonly onWrite: (process: SimProcess, verb: string, type: ResourceType, ref: ObjectRef) => void;
@@ -71,9 +74,11 @@ export class Replica {
 
   start(): void {
     if (this.#running !== undefined) return;
-    const { scheduler, weather, kube, northbound: server, seed, settings, onWrite } = this.#world;
+    const { scheduler, weather, kube, northbound: server, seed, settings, onWrite, throwing } = this.#world;
     const name = `${this.name}#${this.#generation++}`;
-    const process = new SimProcess(scheduler, name, new Random(`${seed}/process/${name}`));
+    const process = new SimProcess(scheduler, name, new Random(`${seed}/process/${name}`), (error) =>
+      this.#world.onBug(`nobody caught: ${error instanceof Error ? error.stack : String(error)}`),
+    );
     const link = new KubeLink({
       scheduler,
       weather,
@@ -82,6 +87,7 @@ export class Replica {
       replica: this.name,
       seed,
       onWrite: (verb, type, ref) => onWrite(process, verb, type, ref),
+      received: (type, object) => throwing.poisoned(type.plural, object),
     });
     const log = this.#logOf(process);
     const client = new Connection(

@@ -15,15 +15,17 @@ import { Cluster } from "./cluster.ts";
 import { Faults } from "./faults.ts";
 import { isFault } from "./generate.ts";
 import { Historian } from "./historian.ts";
+import { Keeper } from "./keeper.ts";
 import { NorthboundServer } from "./northbound-server.ts";
 import { judge, waitsForNothing } from "./oracle.ts";
-import { Picture } from "./picture.ts";
+import { Picture, type Pod } from "./picture.ts";
 import type { Plant } from "./plants.ts";
 import { Quiet } from "./quiet.ts";
 import { Replica } from "./replica.ts";
 import { Scheduler } from "./scheduler.ts";
-import type { Action, DatabaseAction, FaultAction, Script, UserAction } from "./script.ts";
+import type { Action, DatabaseAction, FaultAction, Script, ThrowAction, UserAction } from "./script.ts";
 import { Tamperer } from "./tamper.ts";
+import { Throwing } from "./throwing.ts";
 import { Trace } from "./trace.ts";
 import { Users } from "./users.ts";
 import { Watchman } from "./watchman.ts";
@@ -72,17 +74,24 @@ process.on("unhandledRejection", (error) => {
 
 /** Carries out a script, lets everything come to rest, and judges. One run at a time in one thread. */
 export async function run(script: Script, options: RunOptions = {}): Promise<Outcome> {
-  const uproot = options.plant?.install?.();
+  const scheduler = new Scheduler(new Trace(options.print));
+  const throws = script.actions.filter((action) => action.do === "throw");
+  const throwing = new Throwing(scheduler, script.seed, throws);
+  const undo = [options.plant?.install?.(), ...(throws.length > 0 ? [throwing.install()] : [])];
   try {
-    return await carryOut(script, options);
+    return await carryOut(script, options, scheduler, throwing);
   } finally {
     current = undefined;
-    uproot?.();
+    for (const one of undo.reverse()) one?.();
   }
 }
 
-async function carryOut(script: Script, options: RunOptions): Promise<Outcome> {
-  const scheduler = new Scheduler(new Trace(options.print));
+async function carryOut(
+  script: Script,
+  options: RunOptions,
+  scheduler: Scheduler,
+  throwing: Throwing,
+): Promise<Outcome> {
   const weather = new Weather();
   const violations: string[] = [];
   const violate = (what: string): void => {
@@ -107,14 +116,17 @@ async function carryOut(script: Script, options: RunOptions): Promise<Outcome> {
       scheduler.note(`${from?.name ?? "somebody"} commits ${operations.length} operations`);
       tamperer.committed(from, operations);
       watchman.onCommit(from);
+      keeper.onCommit(from);
     },
   });
   const tamperer = new Tamperer(northbound, scheduler, weather);
   const watchman = new Watchman({ kube, northbound, tamperer, onViolation: violate });
   const historian: Historian = new Historian(kube, users.touched, violate);
+  const keeper = new Keeper({ scheduler, kube, northbound, throwing, touched: users.touched, onViolation: violate });
   current = { onBug: violate };
   const world = {
     scheduler,
+    throwing,
     weather,
     kube,
     northbound,
@@ -134,14 +146,19 @@ async function carryOut(script: Script, options: RunOptions): Promise<Outcome> {
   const replicas = Array.from({ length: script.replicas }, (_, i) => new Replica(`c${i}`, world));
   const faults = new Faults(world, replicas);
   const { signal } = new AbortController();
+  const throws = script.actions.some((action) => action.do === "throw");
   for (const type of [PODS, STATEFUL_SETS, IPS]) {
     cluster.ignore(kube.watch(type, { resourceVersion: "0", timeoutSeconds: 1e9, signal }, () => historian.look()));
+  }
+  if (throws) {
+    cluster.ignore(kube.watch(PODS, { resourceVersion: "0", timeoutSeconds: 1e9, signal }, () => keeper.look()));
   }
   // Where nothing goes wrong nobody waits for what he could have: not for 5 s, and not until something else wakes him.
   const faultless = script.actions.every(({ do: name }) => !isFault(name) && name !== "nb-restore");
   if (faultless) {
     const quiet = new Quiet(scheduler, QUIET_ENOUGH_MS, () => {
-      for (const what of waitsForNothing(new Picture(kube))) violate(`for ${QUIET_ENOUGH_MS / 1_000} s, ${what}`);
+      for (const what of waitsForNothing(new Picture(kube), mayWait))
+        violate(`for ${QUIET_ENOUGH_MS / 1_000} s, ${what}`);
     });
     onActivity = () => quiet.disturbed();
     for (const type of WATCHED) {
@@ -164,7 +181,8 @@ async function carryOut(script: Script, options: RunOptions): Promise<Outcome> {
   await settle(scheduler, activity, violate);
   // The controller's own watch makes up for a lost wake-up: that it had to is a fault, where nothing went wrong.
   const overlooked = replicas.reduce((sum, { controller }) => sum + (controller?.unserved.count ?? 0), 0);
-  if (faultless && overlooked > 0) violate(`${overlooked} times a pod had neither a network nor a reason for 5 s`);
+  if (faultless && !throws && overlooked > 0)
+    violate(`${overlooked} times a pod had neither a network nor a reason for 5 s`);
   const before = { ...activity };
   judgeNow("at rest");
   // A controller that begins anew finds nothing to do: nothing was kept in memory only.
@@ -192,6 +210,21 @@ async function carryOut(script: Script, options: RunOptions): Promise<Outcome> {
     simulated: scheduler.elapsed,
   };
 
+  /** Whose own code, or that of what he needs, throws. */
+  function mayWait(pod: Pod): boolean {
+    if (throwing.healed) return false;
+    const needs: readonly (readonly [readonly string[], string])[] = [
+      [["pods", "pod"], `${pod.namespace}/${pod.machine ?? pod.name}`],
+      [["pods", "pod"], `${pod.namespace}/${pod.name}`],
+      [["ips"], pod.port],
+      [["namespaces", "namespace", "profiles"], pod.namespace],
+      [["nodes", "node"], pod.node ?? ""],
+      [["vpcs", "vpc"], "ovn-cluster"],
+      ...new Picture(kube).subnets.map(({ name }) => [["subnets", "subnet", "subnetSpecs", "verdicts"], name] as const),
+    ];
+    return needs.some(([kinds, key]) => throwing.concerns(kinds, key));
+  }
+
   function judgeNow(when: string): void {
     const picture = new Picture(kube);
     const evidence = { picture, northbound, touched: users.touched, foreignPorts: tamperer.foreignPorts };
@@ -217,7 +250,7 @@ async function settle(
 }
 
 function act(action: Action, users: Users, tamperer: Tamperer, faults: Faults): void {
-  if (isFault(action.do)) faults.act(action as FaultAction);
+  if (isFault(action.do) || action.do === "throw") faults.act(action as FaultAction | ThrowAction);
   else if (action.do.startsWith("nb-")) tamperer.act(action as DatabaseAction);
   else users.act(action as UserAction);
 }

@@ -86,6 +86,21 @@ export type DatabaseAction =
   /** Stops the server, puts the last backup in place and starts it again. */
   | { readonly do: "nb-restore"; readonly down: number };
 
+/**
+ * Code throws for a while. `share`: of all objects so many are struck; `chance`: those not at every call, but at so many of them.
+ * `pick` tells spells apart.
+ */
+export interface ThrowAction {
+  readonly do: "throw";
+  readonly at: number;
+  /** `read:<kind of unit>`, `compile:<kind of unit>`, `project:<plural>`, `index:<kind of fact>` or `derive:<what>`. */
+  readonly site: string;
+  readonly pick: number;
+  readonly share: number;
+  readonly chance?: number;
+  readonly for: number;
+}
+
 /** What goes wrong by itself. */
 export type FaultAction =
   | {
@@ -121,7 +136,7 @@ export type FaultAction =
   | { readonly do: "nb-steal"; readonly for: number };
 
 /** One thing that happens, `at` so many ms after the beginning. */
-export type Action = { readonly at: number } & (UserAction | DatabaseAction | FaultAction);
+export type Action = { readonly at: number } & (UserAction | DatabaseAction | FaultAction | ThrowAction);
 
 /** The names of all actions. */
 export type ActionName = Action["do"];

@@ -8,7 +8,7 @@ import { run } from "./run.ts";
 parentPort?.on("message", (job: Job) => {
   const began = performance.now();
   const plant = job.plant === undefined ? undefined : plantNamed(job.plant);
-  run(job.script ?? generateScript(job.seed), plant === undefined ? {} : { plant }).then(
+  run(job.script ?? generateScript(job.seed, job.extras), plant === undefined ? {} : { plant }).then(
     (outcome) => answer({ done: { job, outcome, ms: performance.now() - began } }),
     (error: unknown) => answer({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
   );

@@ -1,0 +1,56 @@
+import { Random } from "./random.ts";
+import type { Action } from "./script.ts";
+
+/** What may be added to a script beside what `generate.ts` makes: each has a stream of chance of its own, so that the rest stays as it is. */
+export const EXTRAS = ["throws"] as const;
+/** One of {@link EXTRAS}. */
+export type Extra = (typeof EXTRAS)[number];
+/** What every script may have. */
+export const USUAL: readonly Extra[] = [];
+
+/** The actions that one kind of extra adds to the script of a seed; often none. */
+export function extraActions(extra: Extra, seed: number, length: number, replicas: number): Action[] {
+  const random = new Random(`script/${seed}/${extra}`);
+  if (!random.chance(0.4)) return [];
+  const count = random.int(1, 6);
+  return Array.from({ length: count }, () => random.int(1_000, length)).flatMap((at) =>
+    MAKERS[extra](random, at, replicas),
+  );
+}
+
+const MAKERS: Readonly<Record<Extra, (random: Random, at: number, replicas: number) => Action[]>> = { throws };
+
+const UNITS = [
+  "pod",
+  "pod",
+  "pod",
+  "subnet",
+  "subnet",
+  "vpc",
+  "node",
+  "namespace",
+  "ippool",
+  "vip",
+  "group",
+  "securitygroup",
+];
+const PLURALS = ["pods", "pods", "ips", "subnets", "vpcs", "nodes", "namespaces", "statefulsets", "ippools", "vips"];
+const KINDS = ["pods", "pods", "ips", "subnets", "subnetSpecs", "nodes", "ipPools", "vips"];
+const DERIVED = ["namesakes", "groups", "securityGroups"];
+
+/** Code that throws, at one object or some or all, for a while; with it may come a crash, for the successor has the same input. */
+function throws(random: Random, at: number): Action[] {
+  const where = random.weighted({ read: 3, compile: 3, project: 3, index: 2, derive: 1 });
+  const names = { read: UNITS, compile: UNITS, project: PLURALS, index: KINDS, derive: DERIVED }[where];
+  const spell: Action = {
+    at,
+    do: "throw",
+    site: `${where}:${random.pick(names)}`,
+    pick: random.int(1, 1_000_000),
+    share: random.pick([0.15, 0.3, 0.5, 1]),
+    ...(random.chance(0.3) && { chance: random.pick([0.1, 0.5]) }),
+    for: random.int(500, 40_000),
+  };
+  if (!random.chance(0.25)) return [spell];
+  return [spell, { at: at + random.int(200, 5_000), do: "crash-leader", down: 500, server: "at once" }];
+}

@@ -1,0 +1,185 @@
+import { Namesakes } from "../../src/compile/namesakes.ts";
+import { DERIVED_INDEXES } from "../../src/facts/store.ts";
+import { KINDS } from "../../src/kinds/index.ts";
+import { UNIT_KINDS } from "../../src/kinds/units.ts";
+import { type KubeObject, keyOf } from "../../src/kube/object.ts";
+import { GroupIndex } from "../../src/policy/group-index.ts";
+import { SecurityGroupIndex } from "../../src/policy/security-group-index.ts";
+import { Random } from "./random.ts";
+import { replaced } from "./replaced.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { ThrowAction } from "./script.ts";
+
+/**
+ * What the code throws at an input that nobody has thought of. It is none of the errors by which a run tells mistakes of the code
+ * (`TypeError` …): this one is expected.
+ */
+export class PlantedError extends Error {
+  override readonly name = "PlantedError";
+}
+
+/** What is read of every object by those who only pass it on. */
+const IDENTITY: readonly string[] = ["apiVersion", "kind", "metadata"];
+
+type Indexes = Record<string, (fact: { readonly key: string }) => readonly (string | undefined)[]>;
+
+interface Deriving {
+  noteFact(change: { readonly key: string }): void;
+}
+
+/** One place in the code that throws for a while. */
+interface Spell extends ThrowAction {
+  readonly from: number;
+  /** The calls so far, where chance decides for each. */
+  calls: number;
+}
+
+/**
+ * Faults in the code itself: a unit's `read` or `compile`, the projection of an object, an index of facts, or what derives facts from
+ * others throws, for some objects always or at any call by chance, until it is healed. All processes of a run have them, for all run the same
+ * code on the same input.
+ */
+export class Throwing {
+  readonly #scheduler: Scheduler;
+  readonly #seed: string;
+  readonly #spells = new Set<Spell>();
+  /** Inputs of units → their keys, for `compile` is not told. */
+  readonly #inputs = new WeakMap<object, string>();
+  readonly #struck = new Map<string, boolean>();
+  /** `site key` → when it threw first. */
+  readonly thrown = new Map<string, number>();
+
+  /** Plurals whose projections throw at some time: objects of others are left as they are. */
+  readonly #projected: ReadonlySet<string>;
+
+  /** `actions`: all spells that will begin. */
+  constructor(scheduler: Scheduler, seed: string, actions: readonly ThrowAction[]) {
+    this.#scheduler = scheduler;
+    this.#seed = seed;
+    this.#projected = new Set(actions.map(({ site }) => site).flatMap((site) => site.match(/(?<=^project:).*/) ?? []));
+  }
+
+  /** Begins; the function returned heals it. */
+  begin(action: ThrowAction): () => void {
+    const spell: Spell = { ...action, from: this.#scheduler.elapsed, calls: 0 };
+    this.#spells.add(spell);
+    return () => {
+      this.#spells.delete(spell);
+      this.#struck.clear();
+      this.#scheduler.note(`healed: ${spell.site}`);
+    };
+  }
+
+  /** Whether nothing throws any more. */
+  get healed(): boolean {
+    return this.#spells.size === 0;
+  }
+
+  /** Whether something throws at an object of a kind (`pods`, a unit's kind …), or may; `since`: for so many ms at least. */
+  concerns(kinds: readonly string[], key: string, since = 0): boolean {
+    for (const spell of this.#spells) {
+      if (this.#scheduler.elapsed - spell.from < since) continue;
+      const kind = spell.site.split(":")[1] ?? "";
+      if ((kinds.includes(kind) || spell.site.startsWith("derive:")) && this.#isStruck(spell, key)) return true;
+    }
+    return false;
+  }
+
+  /** Lets the code throw; the function returned lets it be as it was. */
+  install(): () => void {
+    const undo: (() => void)[] = [];
+    for (const kind of UNIT_KINDS) {
+      undo.push(
+        replaced(kind, "read", (read) => (reader, key) => {
+          this.#call(`read:${kind.name}`, key);
+          const input: unknown = read.call(kind, reader, key);
+          if (typeof input === "object" && input !== null) this.#inputs.set(input, key);
+          return input;
+        }),
+        replaced(kind, "compile", (compile) => (input) => {
+          this.#call(`compile:${kind.name}`, this.#inputs.get(input as object) ?? "");
+          return compile.call(kind, input);
+        }),
+      );
+    }
+    for (const [kind, indexes] of declaredIndexes()) {
+      for (const name of Object.keys(indexes)) {
+        undo.push(
+          replaced(indexes, name, (valuesOf) => (fact) => {
+            this.#call(`index:${kind}`, fact.key);
+            return valuesOf(fact);
+          }),
+        );
+      }
+    }
+    const deriving = { namesakes: Namesakes, groups: GroupIndex, securityGroups: SecurityGroupIndex };
+    for (const [name, { prototype }] of Object.entries(deriving)) {
+      const call = (key: string): void => this.#call(`derive:${name}`, key);
+      undo.push(
+        replaced(prototype as Deriving, "noteFact", (noteFact) => {
+          return function (this: Deriving, change) {
+            call(change.key);
+            noteFact.call(this, change);
+          };
+        }),
+      );
+    }
+    return () => {
+      for (const one of undo.reverse()) one();
+    };
+  }
+
+  /** An object whose projection throws while a spell strikes it: whoever reads anything of it but what it is called finds that out. */
+  poisoned<T extends KubeObject>(plural: string, object: T): T {
+    if (!this.#projected.has(plural)) return object;
+    const key = keyOf(object.metadata);
+    const call = (): void => this.#call(`project:${plural}`, key);
+    const copy = { ...object, metadata: { ...object.metadata } };
+    for (const field of Object.keys(copy)) if (!IDENTITY.includes(field)) guard(copy, field, call);
+    for (const field of ["labels", "annotations"]) if (field in copy.metadata) guard(copy.metadata, field, call);
+    return copy;
+  }
+
+  #call(site: string, key: string): void {
+    for (const spell of this.#spells) {
+      if (spell.site !== site || !this.#isStruck(spell, key)) continue;
+      if (spell.chance !== undefined && !this.#strikesByChance(spell, spell.chance)) continue;
+      const what = `${site} ${key}`;
+      if (!this.thrown.has(what)) this.thrown.set(what, this.#scheduler.elapsed);
+      throw new PlantedError(`planted in ${what}`);
+    }
+  }
+
+  #isStruck(spell: Spell, key: string): boolean {
+    const what = `${spell.site}/${spell.at}/${spell.pick}/${key}`;
+    let struck = this.#struck.get(what);
+    if (struck === undefined) {
+      struck = new Random(`${this.#seed}/throw/${what}`).chance(spell.share);
+      this.#struck.set(what, struck);
+    }
+    return struck;
+  }
+
+  #strikesByChance(spell: Spell, chance: number): boolean {
+    return new Random(`${this.#seed}/throw/${spell.site}/${spell.pick}/${spell.calls++}`).chance(chance);
+  }
+}
+
+/** The indexes of each kind of fact; a type that allows to replace them. */
+function declaredIndexes(): readonly (readonly [string, Indexes])[] {
+  const own = KINDS.map(({ facts, indexes }) => [facts, indexes] as const);
+  return [...own, ...Object.entries(DERIVED_INDEXES)] as unknown as readonly (readonly [string, Indexes])[];
+}
+
+/** Has `call` called whenever the field is read. */
+function guard(target: object, field: string, call: () => void): void {
+  const value: unknown = Reflect.get(target, field);
+  Object.defineProperty(target, field, {
+    enumerable: true,
+    configurable: true,
+    get: () => {
+      call();
+      return value;
+    },
+  });
+}
