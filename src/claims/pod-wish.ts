@@ -1,6 +1,6 @@
 import { isOvnProvider, OVN_PROVIDER, POD, type PodRequestKey, podAnnotation } from "../api/annotations.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { IpFact, NetworkSelectionFact, PodFact, SubnetFact, VipFact, VpcFact } from "../facts/types.ts";
+import type { FactTypes, IpFact, NetworkSelectionFact, PodFact, SubnetFact, VpcFact } from "../facts/types.ts";
 import { type Refusal, refuse } from "../ipam/refusal.ts";
 import { requestFromAnnotations } from "../ipam/request.ts";
 import { vipUnknown } from "../ipam/sentences.ts";
@@ -108,7 +108,7 @@ export function wantOf(object: Pick<IpFact, "v4" | "v6">): Want & { readonly kin
 }
 
 /** Why a pod cannot take a Vip's addresses, if so. */
-function vipRefusal(pod: PodFact, { name, given, type, namespace }: VipFact): Refusal | undefined {
+function vipRefusal(pod: PodFact, { name, given, type, namespace }: FactTypes["vips"]): Refusal | undefined {
   const say = (code: Refusal["code"], message: string): Refusal => refuse(code, message, { value: name, holder: name });
   if (type !== "") {
     return say("VipNotForPods", `Vip "${name}" is of type "${type}", and no pod can take it; name one without a type.`);

@@ -1,7 +1,7 @@
 import { isOvnProvider } from "../api/annotations.ts";
 import { ipPoolAddressSetName, routerPortName, routerSwitchPortName, virtualPortName } from "../api/names.ts";
 import type { FactChange, FactStore } from "../facts/store.ts";
-import type { FactKind, FactTypes, IpPoolFact, SubnetSpecFact, VipFact } from "../facts/types.ts";
+import type { FactKind, FactTypes, SubnetSpecFact } from "../facts/types.ts";
 import { samePlain } from "../unit/plain.ts";
 import { type Claim, eldestOf, groupNamesakes, namesakeKey } from "./namesake-groups.ts";
 
@@ -135,12 +135,12 @@ function claimsOfSubnet({ name, vpc, created }: SubnetSpecFact): readonly NameCl
   ];
 }
 
-function claimOfVip({ name, created }: VipFact): NameClaim {
+function claimOfVip({ name, created }: FactTypes["vips"]): NameClaim {
   const of = { about: namesakeKey.vip(name), created, text: `Vip "${name}"` };
   return { ...of, role: "port", name: `port/${virtualPortName(name).plain}` };
 }
 
-function claimOfPool({ name, created }: IpPoolFact): NameClaim {
+function claimOfPool({ name, created }: FactTypes["ipPools"]): NameClaim {
   const of = { about: namesakeKey.ipPool(name), created, text: `IPPool "${name}"` };
   return { ...of, role: "address-set", name: `set/${ipPoolAddressSetName(name).plain}` };
 }

@@ -2,14 +2,14 @@ import t from "tap";
 import { subnetsOfNamespace } from "../claims/namespace-subnets.ts";
 import { projectAttachment } from "../facts/project-attachment.ts";
 import { projectNamespace, projectNode } from "../facts/project-core.ts";
-import { projectIpPool, projectVip } from "../facts/project-pool.ts";
 import type { FactStore } from "../facts/store.ts";
+import { ipPoolUnit, projectIpPool } from "../kinds/ippool.ts";
+import { projectVip } from "../kinds/vip.ts";
+import { vipUnit } from "../kinds/vip-unit.ts";
 import type { ConditionEffect, WeftEffect } from "./effects.ts";
-import { ipPoolUnit } from "./ippool.ts";
 import { podUnit } from "./pod.ts";
 import { subnetUnit } from "./subnet.ts";
 import { addPod, addSubnet, addVpc, sampleFacts } from "./testing.ts";
-import { vipUnit } from "./vip.ts";
 import { vpcUnit } from "./vpc.ts";
 
 type Condition = ConditionEffect | undefined;

@@ -2,18 +2,19 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
 import { judgeAnnotations, NAMESPACE_RULES } from "../facts/annotation-rules.ts";
 import { projectPod } from "../facts/project-core.ts";
-import { projectIpPool, projectVip } from "../facts/project-pool.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import type { FactReader, FactStore } from "../facts/store.ts";
+import { ipPoolUnit, projectIpPool } from "../kinds/ippool.ts";
 import { factStore } from "../kinds/store.ts";
 import { rootsOf, UNIT_KINDS } from "../kinds/units.ts";
+import { projectVip } from "../kinds/vip.ts";
+import { vipUnit } from "../kinds/vip-unit.ts";
 import { formatFragment } from "../reconcile/text.ts";
 import type { DesiredRow } from "../unit/fragment.ts";
 import { rowUuid, stableMac } from "../unit/identity.ts";
 import type { AnyUnitKind } from "../unit/kind.ts";
 import type { WeftEffect } from "./effects.ts";
 import { groupUnit } from "./group.ts";
-import { ipPoolUnit } from "./ippool.ts";
 import { namespaceUnit } from "./namespace.ts";
 import { nodeUnit } from "./node.ts";
 import { nodeGroupId, securityGroupId, subnetNodeGroupId } from "./owner-ids.ts";
@@ -33,7 +34,6 @@ import {
   sampleFacts,
   settleSubnets,
 } from "./testing.ts";
-import { vipUnit } from "./vip.ts";
 import { vpcUnit } from "./vpc.ts";
 
 /** The names of rows of all units, so that references in golden files are readable. */

@@ -1,9 +1,10 @@
 import { vipOwner } from "../claims/pod-wish.ts";
 import type { FactStore } from "../facts/store.ts";
-import type { IpFact, PodFact, VipFact } from "../facts/types.ts";
+import type { IpFact, PodFact } from "../facts/types.ts";
 import type { Ipam } from "../ipam/ipam.ts";
 import type { Refusal } from "../ipam/refusal.ts";
 import { holderText } from "../ipam/sentences.ts";
+import type { VipFact } from "../kinds/vip.ts";
 import { type Claim, type CommittedPort, claimsAtStart, isRunning, isToldReservation, lostRecord } from "./claims.ts";
 
 /** What holdings follow, and what they tell. */

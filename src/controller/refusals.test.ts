@@ -1,7 +1,7 @@
 import t from "tap";
 import { addNode, addPod, addSubnet, sampleFacts } from "../compile/testing.ts";
-import { projectIpPool } from "../facts/project-pool.ts";
 import type { FactStore } from "../facts/store.ts";
+import { projectIpPool } from "../kinds/ippool.ts";
 import { rig } from "./allocator-testing.ts";
 
 /** Adds an IPPool, younger than those that are there. */

@@ -1,12 +1,11 @@
 import fc from "fast-check";
 import t from "tap";
 import { poolVerdictKey } from "../claims/verdict-keys.ts";
-import { ipPoolUnit } from "../compile/ippool.ts";
 import { addSubnet, sampleFacts } from "../compile/testing.ts";
 import { IN_FORCE_ANNOTATION } from "../facts/in-force.ts";
-import { projectIpPool } from "../facts/project-pool.ts";
 import { Ipam } from "../ipam/ipam.ts";
 import { hashedMacs } from "../ipam/macs.ts";
+import { ipPoolUnit, projectIpPool } from "../kinds/ippool.ts";
 import { configureSubnet } from "./subnet-configuration.ts";
 
 t.test("whatever a subnet's spec says, it is in force only if IPAM can give of it", async (t) => {

@@ -2,7 +2,7 @@ import type { SecurityGroupIngressRule, SecurityGroupSpec } from "../api/generat
 import { type Family, parseIp } from "../net/address.ts";
 import { hostCidr, parseCidr } from "../net/cidr.ts";
 import type { ObjectMeta } from "./meta.ts";
-import type { PortRangeFact, SecurityGroupFact, SecurityGroupRuleFact } from "./types.ts";
+import type { PortRangeFact, SecurityGroupFact, SecurityGroupRuleFact } from "./security-group.ts";
 
 /** What {@link projectSecurityGroup} reads of a SecurityGroup. */
 export interface SecurityGroupObject {

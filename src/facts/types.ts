@@ -91,60 +91,6 @@ export interface MachineFact {
   readonly deleting: boolean;
 }
 
-/** One IPPool. */
-export interface IpPoolFact {
-  readonly key: string;
-  readonly name: string;
-  readonly uid: string;
-  readonly generation: number;
-  /** RFC 3339; of two pools that name one address the older keeps it. */
-  readonly created: string;
-  readonly deleting: boolean;
-  readonly finalizers: readonly string[];
-  readonly subnet: string;
-  /** Addresses, `a..b` ranges, CIDRs: as written, or the former ones where those cannot be read. */
-  readonly ips: readonly string[];
-  readonly namespaces: readonly string[];
-  readonly enableAddressSet: boolean;
-  /** What its `IN_FORCE_ANNOTATION` says; "" where it has none. */
-  readonly inForce: string;
-  /** What of it cannot be read. */
-  readonly problem?: { readonly reason: string; readonly message: string };
-}
-
-/** One Vip. */
-export interface VipFact {
-  readonly key: string;
-  readonly name: string;
-  readonly uid: string;
-  /** RFC 3339; of two objects whose names run together the older has the plain one. */
-  readonly created: string;
-  /** Its resource version. */
-  readonly version: string;
-  readonly deleting: boolean;
-  readonly finalizers: readonly string[];
-  readonly namespace: string;
-  readonly subnet: string;
-  /** "" (a virtual port), `switch_lb_vip` or `kube_host_vm_vip`. */
-  readonly type: string;
-  /** What is asked for, or what was given. */
-  readonly v4: string;
-  readonly v6: string;
-  readonly mac: string;
-  /** Whether `status` says that the addresses were given. */
-  readonly given: boolean;
-  /** Labels of the pods that may be its parents; empty for all of the namespace, absent for none of them: it cannot be read. */
-  readonly selector?: readonly (readonly [key: string, value: string])[];
-  /** What it sets of `NOT_SUPPORTED`. */
-  readonly unsupported: readonly string[];
-  /** `spec.selector` as written. */
-  readonly written: readonly string[];
-  /** What its `IN_FORCE_ANNOTATION` says; "" where it has none. */
-  readonly inForce: string;
-  /** What of it cannot be read. */
-  readonly problem?: { readonly reason: string; readonly message: string };
-}
-
 /** One node. */
 export interface NodeFact {
   readonly key: string;
@@ -379,46 +325,6 @@ export interface PortNumbersFact {
 export interface PolicyUseFact {
   readonly key: "cluster" | "securityGroups" | "subnets";
   readonly any: true;
-}
-
-/** One SecurityGroup. */
-export interface SecurityGroupFact {
-  readonly key: string;
-  readonly name: string;
-  readonly uid: string;
-  readonly generation: number;
-  readonly allowSameGroupTraffic: boolean;
-  /** Absent where it is neither. */
-  readonly tier?: 0 | 1;
-  readonly rules: readonly SecurityGroupRuleFact[];
-  /** What of the group itself cannot be understood. */
-  readonly problems: readonly { readonly path: string; readonly reason: string; readonly message: string }[];
-}
-
-/** One rule of a SecurityGroup. A part is absent where it cannot be understood; `problems` says why, each in a sentence. */
-export interface SecurityGroupRuleFact {
-  readonly direction: "ingress" | "egress";
-  /** Its place in the list of its direction. */
-  readonly index: number;
-  /** 1 to 16384; the nearest of these where it is another. */
-  readonly priority: number;
-  readonly family?: 4 | 6;
-  readonly protocol?: "all" | "icmp" | "tcp" | "udp";
-  readonly policy?: "allow" | "drop" | "pass";
-  readonly remote?:
-    | { readonly kind: "cidr"; readonly cidr: string }
-    | { readonly kind: "group"; readonly name: string };
-  /** A canonical CIDR, or `any`. */
-  readonly local?: string;
-  readonly ports?: "any" | PortRangeFact;
-  readonly sourcePorts?: "any" | PortRangeFact;
-  readonly problems: readonly string[];
-}
-
-/** Ports from `first` to `last`, both included. */
-export interface PortRangeFact {
-  readonly first: number;
-  readonly last: number;
 }
 
 /** That a SecurityGroup exists; derived, so that its members are woken when it comes or goes, not when its rules change. */

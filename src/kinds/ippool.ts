@@ -1,9 +1,43 @@
-import { ipPoolUnit } from "../compile/ippool.ts";
-import { readFields } from "../facts/in-force.ts";
-import { projectIpPool } from "../facts/project-pool.ts";
-import type { IpPoolFact } from "../facts/types.ts";
+import type { IPPoolSpec } from "../api/generated/ippool.ts";
+import { spell } from "../api/name.ts";
+import { ipPoolAddressSetName } from "../api/names.ts";
+import { poolVerdictKey } from "../claims/verdict-keys.ts";
+import { finalizer, type Note, remember, type WeftEffect, withNotes } from "../compile/effects.ts";
+import { FragmentBuilder } from "../compile/fragment-builder.ts";
+import { namesakeKey } from "../compile/namesake-groups.ts";
+import { missingNamespaces } from "../compile/references.ts";
+import { externalIds } from "../compile/rows.ts";
+import { IN_FORCE_ANNOTATION, readFields, stringList } from "../facts/in-force.ts";
+import type { ObjectMeta } from "../facts/meta.ts";
+import type { FactReader } from "../facts/store.ts";
+import type { VerdictFact } from "../facts/types.ts";
 import { IP_POOLS } from "../kube/resources.ts";
+import { parseIp } from "../net/address.ts";
+import { cidrsOfRange, parseRange, rangeContains } from "../net/range.ts";
+import type { Fragment } from "../unit/fragment.ts";
+import type { UnitKind } from "../unit/kind.ts";
 import type { Kind } from "./kind.ts";
+
+/** One IPPool. */
+export interface IpPoolFact {
+  readonly key: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly generation: number;
+  /** RFC 3339; of two pools that name one address the older keeps it. */
+  readonly created: string;
+  readonly deleting: boolean;
+  readonly finalizers: readonly string[];
+  readonly subnet: string;
+  /** Addresses, `a..b` ranges, CIDRs: as written, or the former ones where those cannot be read. */
+  readonly ips: readonly string[];
+  readonly namespaces: readonly string[];
+  readonly enableAddressSet: boolean;
+  /** What its `IN_FORCE_ANNOTATION` says; "" where it has none. */
+  readonly inForce: string;
+  /** What of it cannot be read. */
+  readonly problem?: { readonly reason: string; readonly message: string };
+}
 
 declare module "../facts/types.ts" {
   interface FactTypes {
@@ -12,6 +46,123 @@ declare module "../facts/types.ts" {
   interface FactIndexes {
     readonly ipPools: "subnet" | "namespace";
   }
+}
+
+/** What {@link projectIpPool} reads of an IPPool. */
+export interface IpPoolObject {
+  readonly metadata: ObjectMeta;
+  readonly spec?: Partial<IPPoolSpec>;
+}
+
+/** The fact of an IPPool. Of addresses that cannot be read the former ones count, where they are known. */
+export function projectIpPool({ metadata, spec = {} }: IpPoolObject): IpPoolFact {
+  const written = spec.ips ?? [];
+  const unread = written.find((text) => parseRange(text) === undefined);
+  const inForce = metadata.annotations?.[IN_FORCE_ANNOTATION] ?? "";
+  const former = unread === undefined ? undefined : stringList(readFields(inForce)?.["ips"]);
+  const { name, uid, generation = 0, creationTimestamp = "", deletionTimestamp, finalizers = [] } = metadata;
+  return {
+    key: name,
+    name,
+    uid,
+    generation,
+    created: creationTimestamp,
+    deleting: deletionTimestamp !== undefined,
+    finalizers,
+    subnet: spec.subnet ?? "",
+    ips: former ?? written,
+    namespaces: spec.namespaces ?? [],
+    enableAddressSet: spec.enableAddressSet === true,
+    inForce,
+    ...(unread !== undefined && {
+      problem: {
+        reason: "PoolMalformed",
+        message: `spec.ips has "${unread}", which is neither an address, nor a range "a..b" whose first address is not above its last, nor a CIDR; ${former === undefined ? "what can be read of it is set aside" : "it goes on with the addresses that it had before"}`,
+      },
+    }),
+  };
+}
+
+interface IpPoolInput {
+  readonly pool: IpPoolFact;
+  /** What of it names nothing that is there. */
+  readonly notes: readonly Note[];
+  readonly verdict: VerdictFact | undefined;
+  /** The IP objects that hold its addresses, asked for only when it is being deleted. */
+  readonly holders: readonly string[];
+  /** Who has the plain name of its address set; absent where it has that itself. */
+  readonly namesake: string | undefined;
+}
+
+/** An IPPool: an address set of its addresses where it is asked for, and its state. Its slice is carved out by IPAM. */
+export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
+  name: "ippool",
+  priority: 4,
+
+  read(reader, key) {
+    const pool = reader.get("ipPools", key);
+    if (pool === undefined) return undefined;
+    return {
+      pool,
+      notes: missingNamespaces(reader, pool.namespaces, "spec.namespaces"),
+      verdict: reader.get("verdicts", poolVerdictKey(key)),
+      holders: pool.deleting ? holdersOf(reader, pool) : [],
+      namesake: pool.enableAddressSet
+        ? reader.get("namesakes", namesakeKey.ipPool(key))?.taken["address-set"]
+        : undefined,
+    };
+  },
+
+  compile({ pool, verdict, holders, notes, namesake }): Fragment<WeftEffect> {
+    if (pool.deleting && holders.length === 0) {
+      return { rows: [], edges: [], effects: finalizer("ipPools", pool, false) };
+    }
+    const build = new FragmentBuilder();
+    const setName = ipPoolAddressSetName(pool.name);
+    if (pool.enableAddressSet && verdict?.ok === true) {
+      // Single addresses are written without a length, as in Kube-OVN.
+      const addresses = pool.ips.flatMap((text) => {
+        const range = parseRange(text);
+        return range === undefined ? [] : cidrsOfRange(range).map(({ text }) => text.replace(/\/(32|128)$/, ""));
+      });
+      build.row("Address_Set", `ippool/${pool.name}`, {
+        name: spell(setName, namesake !== undefined),
+        addresses: [...new Set(addresses)].sort(),
+        external_ids: externalIds({ ippool: pool.name }),
+      });
+    }
+    const { name, uid, generation } = pool;
+    const effects: WeftEffect[] = [...finalizer("ipPools", pool, true)];
+    if (verdict !== undefined) {
+      const { ok, reason, message, refused } = verdict;
+      const renamed = `its address set is "${setName.distinct}": "${setName.plain}" is that of ${namesake}`;
+      const state = pool.deleting
+        ? {
+            ready: false,
+            reason: "InUse",
+            message: `it is deleted once nobody holds an address of it: ${holders.slice(0, 5).join(", ")}`,
+          }
+        : {
+            ready: ok,
+            reason,
+            message: ok && namesake !== undefined ? renamed : message,
+            ...(refused && { refused }),
+          };
+      // What of it can be read counts, whatever else keeps it from being ready.
+      if (!pool.deleting && pool.problem === undefined) effects.push(...remember("ipPools", pool, { ips: pool.ips }));
+      const key = `condition/ipPools/${name}`;
+      effects.push(withNotes({ kind: "condition", key, resource: "ipPools", name, uid, generation, ...state }, notes));
+    }
+    return build.finish(effects);
+  },
+};
+
+function holdersOf(reader: FactReader, pool: IpPoolFact): readonly string[] {
+  const ranges = pool.ips.flatMap((text) => parseRange(text) ?? []);
+  return reader.by("ips", "subnet", pool.subnet).flatMap((ip) => {
+    const held = [ip.v4, ip.v6].flatMap((address) => parseIp(address) ?? []);
+    return held.some((address) => ranges.some((range) => rangeContains(range, address))) ? [ip.name] : [];
+  });
 }
 
 /** kubeovn.io/v1 IPPool. */

@@ -1,13 +1,127 @@
-import { securityGroupUnit } from "../compile/security-group.ts";
+import { createHash } from "node:crypto";
+import { DENY_ALL_GROUP, securityGroupPortGroupName } from "../api/names.ts";
+import { aclContent, holdAcl } from "../compile/acl-row.ts";
+import { problemText, type WeftEffect } from "../compile/effects.ts";
+import { FragmentBuilder } from "../compile/fragment-builder.ts";
+import { securityGroupId } from "../compile/owner-ids.ts";
+import { externalIds } from "../compile/rows.ts";
 import { projectSecurityGroup } from "../facts/project-security-group.ts";
-import type { SecurityGroupFact } from "../facts/types.ts";
+import type { SecurityGroupFact } from "../facts/security-group.ts";
+import type { FactReader } from "../facts/store.ts";
 import { SECURITY_GROUPS } from "../kube/resources.ts";
+import { denyAllAcls, type SecurityGroupAcl, translateSecurityGroup } from "../policy/security-group.ts";
+import type { Direction } from "../policy/types.ts";
+import { type VirtualPort, virtualPortsIn } from "../policy/virtual-ports.ts";
+import type { Fragment } from "../unit/fragment.ts";
+import type { UnitKind } from "../unit/kind.ts";
 import type { Kind } from "./kind.ts";
 
 declare module "../facts/types.ts" {
   interface FactTypes {
     readonly securityGroups: SecurityGroupFact;
   }
+}
+
+interface SecurityGroupInput {
+  /** Absent for the group of all who name any. */
+  readonly group?: SecurityGroupFact;
+  /** Names of groups that its rules refer to and that exist. */
+  readonly known: readonly string[];
+  /** The ranges that its egress rules name → the Services' ports in them. */
+  readonly virtualPorts?: Readonly<Record<string, readonly VirtualPort[]>>;
+}
+
+/**
+ * A SecurityGroup: its Port_Group and its ACLs. Its members are not its own matter: each pod adds itself, in the transaction that makes its
+ * port. Rules refer to the members of a group by the address sets that OVN derives from its Port_Group (ovn-nb(5)), so Kube-OVN's
+ * `ovn.sg.<name>.associated.v4` and `.v6` are not kept: they would say the same a second time, and later.
+ */
+export const securityGroupUnit: UnitKind<FactReader, SecurityGroupInput, WeftEffect> = {
+  name: "securitygroup",
+  priority: 1,
+  whole: true,
+
+  read(reader, key) {
+    if (key === DENY_ALL_GROUP) return reader.get("cluster", "cluster") && { known: [] };
+    const group = reader.get("securityGroups", key);
+    if (group === undefined) return undefined;
+    const named = group.rules.flatMap(({ remote }) => (remote?.kind === "group" ? [remote.name] : []));
+    const known = [...new Set(named)].filter((name) => reader.get("securityGroupPresence", name) !== undefined).sort();
+    const ranges = group.rules.flatMap(({ direction, remote }) =>
+      direction === "egress" && remote?.kind === "cidr" ? [remote.cidr] : [],
+    );
+    const virtualPorts = Object.fromEntries(ranges.map((cidr) => [cidr, virtualPortsIn(reader, cidr)] as const));
+    return { group, known, virtualPorts };
+  },
+
+  compile({ group, known, virtualPorts }): Fragment<WeftEffect> {
+    const build = new FragmentBuilder();
+    if (group === undefined) {
+      addPortGroup(build, DENY_ALL_GROUP);
+      for (const acl of denyAllAcls()) addAcl(build, DENY_ALL_GROUP, acl);
+      return build.finish();
+    }
+    const { acls, problems, clean } = translateSecurityGroup(
+      group,
+      (name) => known.includes(name),
+      (cidr) => virtualPorts?.[cidr] ?? [],
+    );
+    addPortGroup(build, group.name);
+    for (const acl of acls) addAcl(build, group.name, acl);
+    const { name, uid, generation, tier } = group;
+    const [first] = problems;
+    return build.finish([
+      {
+        kind: "condition",
+        key: `condition/securityGroups/${name}`,
+        resource: "securityGroups",
+        name,
+        uid,
+        generation,
+        ready: first === undefined,
+        reason: first?.reason ?? "Ready",
+        message: problemText(problems),
+        status: {
+          portGroup: securityGroupPortGroupName(name),
+          allowSameGroupTraffic: group.allowSameGroupTraffic && tier !== undefined,
+          ingressMd5: digest(acls, "ingress"),
+          egressMd5: digest(acls, "egress"),
+          ingressLastSyncSuccess: clean.includes("ingress"),
+          egressLastSyncSuccess: clean.includes("egress"),
+        },
+      },
+    ]);
+  },
+};
+
+function addPortGroup(build: FragmentBuilder, name: string): void {
+  build.row("Port_Group", securityGroupId(name), {
+    name: securityGroupPortGroupName(name),
+    external_ids: externalIds({ type: "security_group", sg: name }),
+  });
+}
+
+/** The id of an ACL is its content, so that what stays the same in a changed group is not written; equal ones are one. */
+function addAcl(build: FragmentBuilder, name: string, acl: SecurityGroupAcl): void {
+  const { direction, tier, priority, match, action, rule } = acl;
+  const id = `sg/${name}/${aclContent([direction, tier, priority, match, action], 16)}`;
+  if (build.has("ACL", id)) return;
+  holdAcl(build, "Port_Group", securityGroupId(name), id, {
+    name: `sg/${name}/${rule}`,
+    // A connection is judged by where it really goes, from its first packet to its last (ovn-nb(5), ACL options).
+    stage: direction === "ingress" ? "to-lport" : "from-lport-after-lb",
+    tier,
+    priority,
+    match,
+    action,
+    external_ids: externalIds({ policy: `sg/${name}`, rule }),
+  });
+}
+
+/** Kube-OVN has the MD5 of the rules there, to see changes by; here it is that of the ACLs of one direction. */
+function digest(acls: readonly SecurityGroupAcl[], direction: Direction): string {
+  const own = acls.filter((acl) => acl.direction === direction);
+  return createHash("md5").update(JSON.stringify(own)).digest("hex");
 }
 
 /** kubeovn.io/v1 SecurityGroup. */

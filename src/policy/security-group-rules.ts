@@ -1,4 +1,4 @@
-import type { PortRangeFact, SecurityGroupFact, SecurityGroupRuleFact } from "../facts/types.ts";
+import type { PortRangeFact, SecurityGroupFact, SecurityGroupRuleFact } from "../facts/security-group.ts";
 import { type Cidr, cidrsOverlap, parseCidr } from "../net/cidr.ts";
 import type { Direction, PolicyProblem, RuleAction } from "./types.ts";
 import type { VirtualPortsIn } from "./virtual-ports.ts";

@@ -1,5 +1,5 @@
 import { DENY_ALL_GROUP, portGroupAddressSet, securityGroupPortGroupName as portGroupOf } from "../api/names.ts";
-import type { SecurityGroupFact } from "../facts/types.ts";
+import type { SecurityGroupFact } from "../facts/security-group.ts";
 import { laterFragments } from "./fragments.ts";
 import { type ClosedRule, closeRules } from "./security-group-rules.ts";
 import type { Direction, PolicyProblem, RuleAction } from "./types.ts";

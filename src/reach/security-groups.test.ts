@@ -9,8 +9,8 @@ import {
   addSubnet,
   sampleFacts,
 } from "../compile/testing.ts";
-import { projectVip } from "../facts/project-pool.ts";
 import type { FactStore } from "../facts/store.ts";
+import { projectVip } from "../kinds/vip.ts";
 import { compileAll } from "../kinds/whole.ts";
 import { parseDualIp } from "../net/dual.ts";
 import { nodeEndpoint, podEndpoint } from "./endpoint.ts";

@@ -1,19 +1,19 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
 import { DENY_ALL_GROUP } from "../api/names.ts";
+import type { WeftEffect } from "../compile/effects.ts";
+import { nodeUnit } from "../compile/node.ts";
+import { securityGroupId } from "../compile/owner-ids.ts";
+import { podUnit } from "../compile/pod.ts";
+import { addPod, addSecurityGroup, sampleFacts } from "../compile/testing.ts";
 import type { FactReader, FactStore } from "../facts/store.ts";
-import { factStore } from "../kinds/store.ts";
-import { rootsOf } from "../kinds/units.ts";
 import { SecurityGroupIndex } from "../policy/security-group-index.ts";
 import { formatFragment } from "../reconcile/text.ts";
 import { rowUuid } from "../unit/identity.ts";
 import type { AnyUnitKind } from "../unit/kind.ts";
-import type { WeftEffect } from "./effects.ts";
-import { nodeUnit } from "./node.ts";
-import { securityGroupId } from "./owner-ids.ts";
-import { podUnit } from "./pod.ts";
 import { securityGroupUnit } from "./security-group.ts";
-import { addPod, addSecurityGroup, sampleFacts } from "./testing.ts";
+import { factStore } from "./store.ts";
+import { rootsOf } from "./units.ts";
 
 const GROUPS = "ovn.kubernetes.io/security_groups";
 const ALLOW4 = {

@@ -1,6 +1,7 @@
 import t from "tap";
-import { IN_FORCE_ANNOTATION, writeFields } from "./in-force.ts";
-import { projectIpPool, projectVip } from "./project-pool.ts";
+import { IN_FORCE_ANNOTATION, writeFields } from "../facts/in-force.ts";
+import { projectIpPool } from "./ippool.ts";
+import { projectVip } from "./vip.ts";
 
 const metadata = (fields?: Record<string, unknown>) => ({
   name: "x",

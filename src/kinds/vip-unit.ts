@@ -2,17 +2,25 @@ import { isOvnProvider, POD } from "../api/annotations.ts";
 import { spell } from "../api/name.ts";
 import { vipPortName, virtualPortName } from "../api/names.ts";
 import { vipVerdictKey } from "../claims/verdict-keys.ts";
+import {
+  type ConditionEffect,
+  finalizer,
+  type Note,
+  remember,
+  type WeftEffect,
+  withNotes,
+} from "../compile/effects.ts";
+import { FragmentBuilder } from "../compile/fragment-builder.ts";
+import { namesakeKey } from "../compile/namesake-groups.ts";
+import { routerMacId, switchId, vipPortId } from "../compile/owner-ids.ts";
+import { missingNamespaces, unsupportedNotes } from "../compile/references.ts";
+import { externalIds } from "../compile/rows.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { SubnetFact, VerdictFact, VipFact } from "../facts/types.ts";
+import type { SubnetFact, VerdictFact } from "../facts/types.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import { stableMac } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
-import { type ConditionEffect, finalizer, type Note, remember, type WeftEffect, withNotes } from "./effects.ts";
-import { FragmentBuilder } from "./fragment-builder.ts";
-import { namesakeKey } from "./namesake-groups.ts";
-import { routerMacId, switchId, vipPortId } from "./owner-ids.ts";
-import { missingNamespaces, unsupportedNotes } from "./references.ts";
-import { externalIds } from "./rows.ts";
+import type { VipFact } from "./vip.ts";
 
 interface VipInput {
   readonly vip: VipFact;

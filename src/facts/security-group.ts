@@ -1,0 +1,39 @@
+/** One SecurityGroup. */
+export interface SecurityGroupFact {
+  readonly key: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly generation: number;
+  readonly allowSameGroupTraffic: boolean;
+  /** Absent where it is neither. */
+  readonly tier?: 0 | 1;
+  readonly rules: readonly SecurityGroupRuleFact[];
+  /** What of the group itself cannot be understood. */
+  readonly problems: readonly { readonly path: string; readonly reason: string; readonly message: string }[];
+}
+
+/** One rule of a SecurityGroup. A part is absent where it cannot be understood; `problems` says why, each in a sentence. */
+export interface SecurityGroupRuleFact {
+  readonly direction: "ingress" | "egress";
+  /** Its place in the list of its direction. */
+  readonly index: number;
+  /** 1 to 16384; the nearest of these where it is another. */
+  readonly priority: number;
+  readonly family?: 4 | 6;
+  readonly protocol?: "all" | "icmp" | "tcp" | "udp";
+  readonly policy?: "allow" | "drop" | "pass";
+  readonly remote?:
+    | { readonly kind: "cidr"; readonly cidr: string }
+    | { readonly kind: "group"; readonly name: string };
+  /** A canonical CIDR, or `any`. */
+  readonly local?: string;
+  readonly ports?: "any" | PortRangeFact;
+  readonly sourcePorts?: "any" | PortRangeFact;
+  readonly problems: readonly string[];
+}
+
+/** Ports from `first` to `last`, both included. */
+export interface PortRangeFact {
+  readonly first: number;
+  readonly last: number;
+}
