@@ -102,7 +102,7 @@ export async function benchIpam(): Promise<IpamBench> {
 function makeIpam(cidr: string, name = "bench", ranges = 1_000): Ipam {
   const ipam = new Ipam({ macs: hashedMacs("bench") });
   const parsed = subnetConfig({ name, cidrBlock: cidr, excludeIps: excluded(cidr, ranges) });
-  if (!parsed.ok) throw new Error(parsed.refusals.map((refusal) => refusal.message).join(" "));
+  if (!parsed.ok) throw new Error(parsed.problems.map(({ message }) => message).join(" "));
   ipam.configure(parsed.config);
   return ipam;
 }

@@ -2,10 +2,10 @@ import { isOvnProvider } from "../api/annotations.ts";
 import { joinDual, withAccepted } from "../facts/project-subnet.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { SubnetFact, SubnetSpecFact, VerdictFact } from "../facts/types.ts";
-import { type ParsedAddresses, parseAddresses } from "../ipam/config.ts";
 import { parseIp } from "../net/address.ts";
 import { cidrContains, cidrsOverlap, parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";
+import { type ParsedSubnetAddresses, parseSubnetAddresses } from "../net/subnet-addresses.ts";
 import { selectorProblem } from "../policy/labels.ts";
 import { samePlain } from "../unit/plain.ts";
 import { findNeighbours, nodeFinder } from "./subnet-neighbours.ts";
@@ -55,7 +55,6 @@ function settle(
   const problem =
     written.problem ??
     withoutVpc(reader, written) ??
-    ungiving(written) ??
     serviceInside(written, services) ??
     clash(written, others, isAccepted(spec)) ??
     nodeInside(written, node) ??
@@ -67,7 +66,7 @@ function settle(
   // Whom a selector that cannot be read means is not known: whoever was meant before still is.
   const namespaceSelectors = (unclear && accepted?.namespaceSelectors) ?? base.namespaceSelectors;
   const former = { ...base, namespaceSelectors };
-  const stands = problem === undefined || (clash(former, others, true) ?? ungiving(former)) === undefined;
+  const stands = problem === undefined || (clash(former, others, true) === undefined && addressesOf(former).ok);
   if (accepted !== undefined && stands) {
     return { spec, subnet: former, verdict: { key, ok: true, reason: "Ready", message: "", refused } };
   }
@@ -81,25 +80,21 @@ function joined(...problems: readonly (Problem | undefined)[]): Problem | undefi
 }
 
 /** The addresses of subnets, read once: a thousand subnets are looked at with each change of one of them. */
-const parsedAddresses = new WeakMap<SubnetFact["cidr"], { readonly of: string; readonly parsed: ParsedAddresses }>();
+const parsedAddresses = new WeakMap<
+  SubnetFact["cidr"],
+  { readonly of: string; readonly parsed: ParsedSubnetAddresses }
+>();
 
-/** Which addresses a subnet has, as IPAM has them; or why IPAM would give none of them. */
-export function addressesOf({ name, cidr, gateway, excludeIps }: SubnetFact): ParsedAddresses {
-  const fields = { name, cidrBlock: joinDual(cidr), gateway: joinDual(gateway), excludeIps };
+/** Which addresses a subnet has, for IPAM; or why they cannot be. */
+export function addressesOf({ cidr, gateway, excludeIps }: SubnetFact): ParsedSubnetAddresses {
+  const fields = { cidrBlock: joinDual(cidr), gateway: joinDual(gateway), excludeIps };
   const of = JSON.stringify(fields);
   let known = parsedAddresses.get(cidr);
   if (known?.of !== of) {
-    known = { of, parsed: parseAddresses(fields) };
+    known = { of, parsed: parseSubnetAddresses(fields) };
     parsedAddresses.set(cidr, known);
   }
   return known.parsed;
-}
-
-/** Why IPAM would give nothing of a subnet. */
-function ungiving(subnet: SubnetFact): Problem | undefined {
-  const parsed = addressesOf(subnet);
-  const [first] = parsed.ok ? [] : parsed.refusals;
-  return first && { reason: first.code, message: first.message };
 }
 
 function unclearSelector({ namespaceSelectors }: SubnetFact): Problem | undefined {

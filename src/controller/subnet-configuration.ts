@@ -23,6 +23,7 @@ export function configureSubnet(facts: FactStore, ipam: Ipam, name: string): rea
   if (subnet !== undefined && parsed?.ok === true) {
     problems = [];
     const config = {
+      name,
       ...parsed.addresses,
       macDomain: macDomain(subnet),
       reservedMacs: isOvnProvider(subnet.provider)

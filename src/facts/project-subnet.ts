@@ -2,10 +2,9 @@ import { OVN_PROVIDER, SUBNET } from "../api/annotations.ts";
 import type { SubnetSpec } from "../api/generated/subnet.ts";
 import { DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
 import { storable } from "../api/text.ts";
-import { hostPrefix, parseIp } from "../net/address.ts";
-import { type Cidr, cidrContains, gatewayOf } from "../net/cidr.ts";
-import { type Dual, formatDual, parseDualCidr, parseDualIp } from "../net/dual.ts";
-import { parseRange } from "../net/range.ts";
+import { type Dual, dualValues, formatDual } from "../net/dual.ts";
+import { parseRange, rangeContains } from "../net/range.ts";
+import { parseSubnetAddresses } from "../net/subnet-addresses.ts";
 import { IN_FORCE_ANNOTATION, type InForce, readInForce } from "./in-force.ts";
 import type { ObjectMeta } from "./meta.ts";
 import { unsupportedFields } from "./not-supported.ts";
@@ -121,70 +120,48 @@ interface Addressing {
 
 function projectAddressing(spec: NonNullable<SubnetObject["spec"]>, accepted: InForce | undefined): Addressing {
   const excludeIps = [...(spec.excludeIps ?? [])];
-  const unread = excludeIps.find((range) => parseRange(range) === undefined);
-  const unusable = (reason: string, message: string): Addressing => ({
-    protocol: spec.protocol ?? "",
-    cidr: {},
-    gateway: {},
-    // Exclusions that cannot be read leave the former ones; where these are not known, all addresses may be among them.
-    excludeIps: unread === undefined ? excludeIps : (accepted?.excludeIps ?? Object.values(accepted?.cidr ?? {})),
-    missing: {},
-    problem: { reason, message },
-  });
-  if (unread !== undefined) {
-    const message = `spec.excludeIps has "${unread}", which is not an address or a range "a..b" whose first address is not above its last`;
-    return unusable("InvalidExcludeIps", message);
-  }
   const text = spec.cidrBlock ?? "";
+  // A gateway without a CIDR, which Kube-OVN lets pass, is nobody's.
+  const parsed = parseSubnetAddresses({ cidrBlock: text, gateway: text === "" ? "" : spec.gateway, excludeIps });
+  const problem = parsed.ok ? (text === "" && !spec.vlan ? WITHOUT_CIDR : undefined) : parsed.problems[0];
+  if (!parsed.ok || problem !== undefined) {
+    const unread = excludeIps.some((range) => parseRange(range) === undefined);
+    return {
+      protocol: spec.protocol ?? "",
+      cidr: {},
+      gateway: {},
+      // Exclusions that cannot be read leave the former ones; where these are not known, all addresses may be among them.
+      excludeIps: unread ? (accepted?.excludeIps ?? Object.values(accepted?.cidr ?? {})) : excludeIps,
+      missing: {},
+      ...(problem !== undefined && { problem }),
+    };
+  }
+  const { cidr, exclude } = parsed.addresses;
   if (text === "") {
-    if (!spec.vlan) return unusable("InvalidCIDR", "spec.cidrBlock is empty; only a subnet with a vlan may have none");
     const missing = spec.protocol === "Mac" ? {} : { protocol: "Mac" };
     return { protocol: "Mac", cidr: {}, gateway: {}, excludeIps, missing };
   }
-  const cidr = parseDualCidr(text);
-  if (cidr === undefined) {
-    return unusable("InvalidCIDR", `spec.cidrBlock "${text}" is not a CIDR or a pair "IPv4 CIDR,IPv6 CIDR"`);
-  }
   const protocol = cidr.v4 && cidr.v6 ? "Dual" : cidr.v4 ? "IPv4" : "IPv6";
-  const given = spec.gateway ? parseDualIp(spec.gateway) : {};
-  if (given === undefined) {
-    return unusable("InvalidGateway", `spec.gateway "${spec.gateway}" is not an address or a pair "IPv4,IPv6"`);
-  }
-  const gateway: { v4?: string; v6?: string } = {};
-  for (const family of ["v4", "v6"] as const) {
-    const block: Cidr | undefined = cidr[family];
-    const address = given[family];
-    if (block === undefined) continue;
-    if (address !== undefined && !cidrContains(block, address)) {
-      return unusable("InvalidGateway", `spec.gateway ${address.text} is outside ${block.text}`);
-    }
-    if (block.prefix === hostPrefix(block.family)) {
-      return unusable("InvalidCIDR", `${block.text} is one address: a gateway and a pod need at least two`);
-    }
-    gateway[family] = (address ?? gatewayOf(block)).text;
-  }
-  for (const address of [gateway.v4, gateway.v6]) {
-    if (address !== undefined && !excludeIps.some((range) => rangeHolds(range, address))) excludeIps.push(address);
+  for (const address of dualValues(parsed.addresses.gateway)) {
+    if (!exclude.some((range) => rangeContains(range, address))) excludeIps.push(address.text);
   }
   excludeIps.sort();
-  const canonical = { cidr: texts(cidr), gateway };
+  const gateway = texts(parsed.addresses.gateway);
   const missing: Record<string, unknown> = {};
-  if (text !== joinDual(canonical.cidr)) missing["cidrBlock"] = joinDual(canonical.cidr);
+  if (text !== formatDual(cidr)) missing["cidrBlock"] = formatDual(cidr);
   if (spec.protocol !== protocol) missing["protocol"] = protocol;
-  if (!spec.gateway || (protocol === "Dual" && !(given.v4 && given.v6))) missing["gateway"] = joinDual(gateway);
+  if (!spec.gateway || (protocol === "Dual" && !spec.gateway.includes(","))) missing["gateway"] = joinDual(gateway);
   if (excludeIps.length !== (spec.excludeIps ?? []).length) missing["excludeIps"] = excludeIps;
-  return { protocol, ...canonical, excludeIps, missing };
+  return { protocol, cidr: texts(cidr), gateway, excludeIps, missing };
 }
 
-function rangeHolds(text: string, address: string): boolean {
-  const range = parseRange(text);
-  const ip = parseIp(address);
-  if (range === undefined || ip === undefined || range.family !== ip.family) return false;
-  return range.first <= ip.value && ip.value <= range.last;
-}
+const WITHOUT_CIDR: Problem = {
+  reason: "InvalidCIDR",
+  message: "spec.cidrBlock is empty; only a subnet with a vlan may have none",
+};
 
-function texts(cidr: Dual<Cidr>): Dual<string> {
-  return { ...(cidr.v4 && { v4: cidr.v4.text }), ...(cidr.v6 && { v6: cidr.v6.text }) };
+function texts(dual: Dual<{ readonly text: string }>): Dual<string> {
+  return { ...(dual.v4 && { v4: dual.v4.text }), ...(dual.v6 && { v6: dual.v6.text }) };
 }
 
 /** A dual value as Kube-OVN writes it: `v4`, `v6` or `v4,v6`. */

@@ -120,7 +120,7 @@ function configure(ipam: Ipam, name: Name, subnet: NaiveSubnet, nodes: Map<strin
     ],
     macDomain: "vpc",
   });
-  if (!parsed.ok) throw new Error(parsed.refusals.map(({ message }) => message).join(" "));
+  if (!parsed.ok) throw new Error(parsed.problems.map(({ message }) => message).join(" "));
   ipam.configure(parsed.config);
   nodes.set(
     name,

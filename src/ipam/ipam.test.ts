@@ -7,7 +7,7 @@ import type { AddressRequest, Decision, SubnetConfig } from "./types.ts";
 
 function config(fields: SubnetFields): SubnetConfig {
   const parsed = subnetConfig(fields);
-  if (!parsed.ok) throw new Error(parsed.refusals.map(({ message }) => message).join(" "));
+  if (!parsed.ok) throw new Error(parsed.problems.map(({ message }) => message).join(" "));
   return parsed.config;
 }
 

@@ -31,13 +31,6 @@ export type RefusalCode =
   | "SubnetUnknown"
   | "SubnetInUse"
   | "SubnetNotReady"
-  | "CidrMalformed"
-  | "CidrTooSmall"
-  | "CidrNotUnicast"
-  | "GatewayMalformed"
-  | "GatewayOutOfSubnet"
-  | "GatewayIsReserved"
-  | "ExcludeMalformed"
   // about Vips
   | "VipUnknown"
   | "VipNotReady"

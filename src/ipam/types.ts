@@ -1,17 +1,12 @@
 import type { Family, Ip } from "../net/address.ts";
-import type { Cidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";
 import type { IpRange } from "../net/range.ts";
+import type { SubnetAddresses } from "../net/subnet-addresses.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** What the allocator must know of a subnet. `subnetConfig` makes it from the fields of a Subnet. */
-export interface SubnetConfig {
+export interface SubnetConfig extends SubnetAddresses {
   readonly name: string;
-  /** Neither family: a subnet whose ports have a MAC and get addresses elsewhere (Kube-OVN's protocol "Mac"). */
-  readonly cidr: Dual<Cidr>;
-  readonly gateway: Dual<Ip>;
-  /** Given only to those who ask for one of them. */
-  readonly exclude: readonly IpRange[];
   /** IPPools of the subnet. Their addresses are given only to those who name the pool, or the address. */
   readonly pools: readonly PoolConfig[];
   /** The broadcast domain in which MACs must differ, by any name: usually the VPC's. The subnet's own name if absent. */

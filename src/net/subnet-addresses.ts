@@ -1,0 +1,146 @@
+import type { Ip } from "./address.ts";
+import {
+  type Cidr,
+  cidrContains,
+  cidrsOverlap,
+  firstUsable,
+  gatewayOf,
+  lastAddress,
+  lastUsable,
+  parseCidr,
+  usableSize,
+} from "./cidr.ts";
+import { type Dual, dualValues, formatDual, parseDualCidr, parseDualIp } from "./dual.ts";
+import { type IpRange, parseRange } from "./range.ts";
+
+/** The fields of `Subnet.spec` that say which addresses it has, as they are written. */
+export interface SubnetAddressFields {
+  readonly cidrBlock?: string | undefined;
+  readonly gateway?: string | undefined;
+  readonly excludeIps?: readonly string[] | undefined;
+}
+
+/** What they mean. */
+export interface SubnetAddresses {
+  /** Neither family: a subnet whose ports have a MAC and get addresses elsewhere (Kube-OVN's protocol "Mac"). */
+  readonly cidr: Dual<Cidr>;
+  /** One for each family of `cidr`; the first usable address where none is written. */
+  readonly gateway: Dual<Ip>;
+  /** Given only to those who ask for one of them. */
+  readonly exclude: readonly IpRange[];
+}
+
+/** What is wrong with one of the fields. */
+export interface SubnetAddressProblem {
+  /** One CamelCase word, the reason of a condition. */
+  readonly reason: "InvalidCIDR" | "CidrNotUnicast" | "InvalidGateway" | "GatewayIsReserved" | "InvalidExcludeIps";
+  /** A sentence without a full stop that names field, value and what would be accepted. */
+  readonly message: string;
+}
+
+/** What comes of reading them: all problems, at least one, where there is any. */
+export type ParsedSubnetAddresses =
+  | { readonly ok: true; readonly addresses: SubnetAddresses }
+  | { readonly ok: false; readonly problems: readonly [SubnetAddressProblem, ...SubnetAddressProblem[]] };
+
+/** Where no pod can have its address. */
+const SPECIAL: readonly (readonly [range: string, what: string])[] = [
+  ["0.0.0.0/32", "the unspecified address"],
+  ["127.0.0.0/8", "loopback"],
+  ["169.254.0.0/16", "link-local"],
+  ["224.0.0.0/4", "multicast"],
+  ["255.255.255.255/32", "limited broadcast"],
+  ["::/128", "the unspecified address"],
+  ["::1/128", "loopback"],
+  ["fe80::/10", "link-local"],
+  ["ff00::/8", "multicast"],
+];
+
+/**
+ * Reads which addresses a subnet has. This is the one place where these rules are written for the controller; what the API server refuses by the
+ * rules in `crds/subnets.yaml` is refused here as well (`test/e2e/smoke/crds.test.ts`), for objects that were there before these rules.
+ */
+export function parseSubnetAddresses(fields: SubnetAddressFields): ParsedSubnetAddresses {
+  const { cidrBlock = "", gateway: gateways = "", excludeIps = [] } = fields;
+  const problems: SubnetAddressProblem[] = [];
+  const exclude: IpRange[] = [];
+  for (const text of excludeIps) {
+    const range = parseRange(text);
+    if (range !== undefined) exclude.push(range);
+    else {
+      const message = `spec.excludeIps has "${text}", which is not an address or a range "a..b" whose first address is not above its last`;
+      problems.push({ reason: "InvalidExcludeIps", message });
+    }
+  }
+  const cidr = readCidr(cidrBlock, problems);
+  const gateway = cidr === undefined ? {} : readGateway(gateways, cidr, problems);
+  const [first, ...others] = problems;
+  if (first !== undefined) return { ok: false, problems: [first, ...others] };
+  return { ok: true, addresses: { cidr: cidr ?? {}, gateway, exclude } };
+}
+
+/** `undefined` where there is a problem with it. */
+function readCidr(text: string, problems: SubnetAddressProblem[]): Dual<Cidr> | undefined {
+  if (text === "") return {};
+  const cidr = parseDualCidr(text);
+  if (cidr === undefined) {
+    const message = `spec.cidrBlock "${text}" is not a CIDR or a pair "IPv4 CIDR,IPv6 CIDR"`;
+    problems.push({ reason: "InvalidCIDR", message });
+    return undefined;
+  }
+  const before = problems.length;
+  for (const block of dualValues(cidr)) {
+    if (usableSize(block) < 2n) {
+      const message = `spec.cidrBlock ${block.text} is one address: a gateway and a pod need at least two`;
+      problems.push({ reason: "InvalidCIDR", message });
+    }
+    for (const [special, what] of SPECIAL) {
+      const range = parseCidr(special);
+      if (range === undefined || !cidrsOverlap(block, range)) continue;
+      const message = `spec.cidrBlock ${block.text} overlaps ${special} (${what}), which no pod can have; choose another`;
+      problems.push({ reason: "CidrNotUnicast", message });
+    }
+  }
+  return problems.length > before ? undefined : cidr;
+}
+
+function readGateway(text: string, cidr: Dual<Cidr>, problems: SubnetAddressProblem[]): Dual<Ip> {
+  const named = text === "" ? {} : parseDualIp(text);
+  if (named === undefined) {
+    const message = `spec.gateway "${text}" is not an address or a pair "IPv4,IPv6"`;
+    problems.push({ reason: "InvalidGateway", message });
+    return {};
+  }
+  const gateway: { v4?: Ip; v6?: Ip } = {};
+  for (const family of ["v4", "v6"] as const) {
+    const block = cidr[family];
+    const ip = named[family];
+    const problem = ip && gatewayProblem(ip, block, cidr);
+    if (problem !== undefined) problems.push(problem);
+    else if (block !== undefined) gateway[family] = ip ?? gatewayOf(block);
+  }
+  return gateway;
+}
+
+function gatewayProblem(ip: Ip, block: Cidr | undefined, cidr: Dual<Cidr>): SubnetAddressProblem | undefined {
+  if (block === undefined || !cidrContains(block, ip)) {
+    const where = formatDual(cidr);
+    const message =
+      where === ""
+        ? `spec.gateway ${ip.text} has no spec.cidrBlock to be in; take it away or add a cidrBlock`
+        : `spec.gateway ${ip.text} is outside ${block?.text ?? where}; name an address of it, or none to get the first one`;
+    return { reason: "InvalidGateway", message };
+  }
+  // IPv6 has no broadcast address: its last one is given to no pod, as in Kube-OVN, but a router may have it.
+  const highest = block.family === 6 ? lastAddress(block) : lastUsable(block);
+  if (ip.value < firstUsable(block).value || ip.value > highest.value) {
+    const message = `spec.gateway ${ip.text} is the first or last address of ${block.text}; name one from ${firstUsable(block).text} to ${highest.text}`;
+    return { reason: "GatewayIsReserved", message };
+  }
+  if (block.family === 4 && block.prefix === 31 && ip.value === block.base) {
+    const other = lastAddress(block).text;
+    const message = `spec.gateway ${ip.text} would leave its pod ${other}, which OVN drops as the broadcast address of ${block.text}; name ${other}, or choose a shorter prefix`;
+    return { reason: "GatewayIsReserved", message };
+  }
+  return undefined;
+}
