@@ -27,7 +27,8 @@ function cluster() {
     seen(name);
     const input = subnetUnit.read(facts, name);
     for (const effect of input === undefined ? [] : subnetUnit.compile(input).effects) {
-      if (effect.kind === "annotate") annotations.set(name, effect.annotations[IN_FORCE_ANNOTATION] ?? "");
+      const text = effect.kind === "annotate" ? effect.annotations[IN_FORCE_ANNOTATION] : undefined;
+      if (text !== undefined) annotations.set(name, text ?? "");
     }
     seen(name);
   };
