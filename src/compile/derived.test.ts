@@ -11,7 +11,7 @@ import { addIp, addNode, addVpc, sampleFacts } from "./testing.ts";
 function cluster() {
   const facts = sampleFacts();
   const derived = new DerivedFacts(facts);
-  facts.subscribe((change) => derived.noteFact(change));
+  facts.derive((change) => derived.noteFact(change));
   derived.start();
   const annotations = new Map<string, string>();
   const specs = new Map<string, NonNullable<Parameters<typeof projectSubnet>[0]["spec"]>>();
@@ -242,7 +242,7 @@ t.test("a subnet among the addresses of Services is refused, unless it has nothi
   t.match(condition(facts, "other"), { ready: true }, "another plugin's network");
 });
 
-t.test("nothing is given while subnets change: what closes comes first, what opens last", async (t) => {
+t.test("nobody hears of some subnets while others are still to be settled", async (t) => {
   const { facts, apply } = cluster();
   apply("1-first", { cidrBlock: "10.20.0.0/24" });
   apply("2-second", { cidrBlock: "10.20.1.0/24" });

@@ -1,5 +1,5 @@
 import type { FactChange, FactStore } from "../facts/store.ts";
-import type { FactKind, SubnetFact, VerdictFact } from "../facts/types.ts";
+import type { FactKind } from "../facts/types.ts";
 import { GroupIndex } from "../policy/group-index.ts";
 import { SecurityGroupIndex } from "../policy/security-group-index.ts";
 import { samePlain } from "../unit/plain.ts";
@@ -35,7 +35,7 @@ export class DerivedFacts {
     this.#groups.start();
   }
 
-  /** A fact has changed. Call it before the units are told, so that they find what follows from it. */
+  /** A fact has changed; for {@link FactStore.derive}. */
   noteFact(change: FactChange): void {
     this.#namesakes.noteFact(change);
     // Subnets first: whatever else a change wakes must find what is in force now.
@@ -52,30 +52,22 @@ export class DerivedFacts {
     if (isWaitedFor(old?.subnet) || isWaitedFor(now?.subnet)) this.#settle();
   }
 
-  /**
-   * Settles all subnets anew; what is equal is cut off by the store. Subnets and nodes change rarely and are few. What closes comes first
-   * and what opens last, so that nobody is given an address of two subnets while some have changed and some have not.
-   */
+  /** Settles all subnets anew; what is equal is cut off by the store. Subnets and nodes change rarely and are few. */
   #settle(): void {
     if (!this.#started) return;
     const facts = this.#facts;
     const all = settleSubnets(facts);
     const settled = all.filter((outcome) => this.#isNew(outcome));
-    for (const { subnet, verdict } of settled) {
-      const known = facts.get("verdicts", subnet.name);
-      if (known?.ok !== true) continue;
-      if (!verdict.ok) facts.set("verdicts", subnet.name, verdict);
-      else if (!sameAddresses(facts.get("subnets", subnet.name), subnet))
-        facts.set("verdicts", subnet.name, changing(subnet.name));
-    }
     for (const { name } of facts.all("subnets")) {
       if (facts.get("subnetSpecs", name) !== undefined) continue;
       facts.set("verdicts", name, undefined);
       facts.set("subnets", name, undefined);
       this.#settled.delete(name);
     }
-    for (const { subnet } of settled) facts.set("subnets", subnet.name, subnet);
-    for (const { subnet, verdict } of settled) facts.set("verdicts", subnet.name, verdict);
+    for (const { subnet, verdict } of settled) {
+      facts.set("subnets", subnet.name, subnet);
+      facts.set("verdicts", subnet.name, verdict);
+    }
     const any = all.some(({ subnet }) => subnet.private || subnet.acls.length > 0);
     facts.set("policyUse", "subnets", any ? { key: "subnets", any } : undefined);
   }
@@ -92,15 +84,3 @@ export class DerivedFacts {
 
 /** What subnets are settled by. */
 const SETTLING: ReadonlySet<FactKind> = new Set(["subnetSpecs", "vpcs", "nodes"]);
-
-function sameAddresses(a: SubnetFact | undefined, b: SubnetFact): boolean {
-  return a !== undefined && a.vpc === b.vpc && samePlain(a.cidr, b.cidr) && samePlain(a.gateway, b.gateway);
-}
-
-/** The reason of a subnet that is about to get other addresses: never seen when all that follows from a change has been derived. */
-export const CHANGING = "Changing";
-
-/** Nothing is given while a subnet gets other addresses; it is over before anything else happens. */
-function changing(key: string): VerdictFact {
-  return { key, ok: false, reason: CHANGING, message: "its addresses are being changed" };
-}

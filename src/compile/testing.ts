@@ -69,7 +69,7 @@ export function sampleFacts(): FactStore {
 export function deriveGroups(facts: FactStore): void {
   const groups = new GroupIndex(facts);
   groups.start();
-  facts.subscribe((change) => groups.noteFact(change));
+  facts.derive((change) => groups.noteFact(change));
 }
 
 /** Adds a NetworkPolicy to the namespace `default`. */
@@ -148,8 +148,9 @@ export function addSubnet(
 ): void {
   const object = { metadata: { name, uid: `uid-${name}`, generation: 1, ...metadata }, spec };
   const accepted = facts.get("subnetSpecs", name)?.accepted;
+  // As the controller derives it: nobody hears of a subnet that has no verdict yet.
+  const stop = facts.derive(() => settleSubnets(facts));
   facts.set("subnetSpecs", name, { ...projectSubnet(object), ...(accepted && { accepted }) });
-  settleSubnets(facts);
   // As the controller's annotation, which follows the commit.
   for (const fact of facts.all("subnetSpecs")) {
     const { ok, refused } = facts.get("verdicts", fact.name) ?? { ok: false };
@@ -157,6 +158,7 @@ export function addSubnet(
     const { cidr, gateway, excludeIps, namespaceSelectors } = fact;
     facts.set("subnetSpecs", fact.name, { ...fact, accepted: { cidr, gateway, excludeIps, namespaceSelectors } });
   }
+  stop();
   settleSubnets(facts);
 }
 

@@ -7,8 +7,7 @@ import type { Lease } from "../ipam/types.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { IPS, VIPS } from "../kube/resources.ts";
-import { retryDelay } from "../reconcile/effects.ts";
-import type { Timers } from "../reconcile/timers.ts";
+import { retryDelay, type Timers } from "../unit/timers.ts";
 import type { AddressRecord } from "./allocator.ts";
 
 /** Records written at once at most. More only queue up in the API client. */

@@ -37,6 +37,7 @@ export function rig(facts: FactStore = sampleFacts(), ports: readonly CommittedP
     restored: (pod, message) => restored.push(`${pod.key}: ${message}`),
     usageChanged: () => {},
   });
+  facts.derive((change) => allocator.configure(change));
   facts.subscribe((change) => allocator.noteFact(change));
   const write = (name: string): void => {
     const record = records.get(name);

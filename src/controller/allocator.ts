@@ -15,7 +15,6 @@ import {
 } from "../claims/pod-wish.ts";
 import { isRetained } from "../claims/retention.ts";
 import { poolVerdictKey, vipVerdictKey } from "../claims/verdict-keys.ts";
-import { CHANGING } from "../compile/derived.ts";
 import type { FactChange } from "../facts/store.ts";
 import type { DisputeFact, IpFact, NodeFact, PodFact } from "../facts/types.ts";
 import { type Refusal, refuse } from "../ipam/refusal.ts";
@@ -132,7 +131,19 @@ export class Allocator {
     this.#holdings.stop();
   }
 
-  /** A fact has changed. */
+  /** A fact has changed; for {@link FactStore.derive}: when somebody is served, IPAM knows of all subnets, pools and nodes what the facts say. */
+  configure({ kind, key, old, new: now }: FactChange): void {
+    if (!this.#active) return;
+    const { facts, ipam } = this.#options;
+    if (kind === "nodes") configureNodes(facts, ipam);
+    else if (kind === "subnets" || isSubnetVerdict(kind, key)) this.#configure(key);
+    else if (kind === "ipPools") {
+      if (now === undefined) facts.set("verdicts", poolVerdictKey(key), undefined);
+      for (const subnet of subnetsOf(old, now)) this.#configure(subnet);
+    }
+  }
+
+  /** A fact has changed, and {@link configure} has been told. */
   noteFact(change: FactChange): void {
     if (!this.#active) return;
     const { facts } = this.#options;
@@ -144,7 +155,6 @@ export class Allocator {
         for (const pod of facts.by("pods", "network", change.key)) this.#servePod(pod);
         return;
       case "nodes": {
-        configureNodes(facts, this.#options.ipam);
         const node = facts.get("nodes", change.key);
         if (node === undefined) this.#waiting.delete(`nodes/${change.key}`);
         else this.#serveNode(node);
@@ -162,19 +172,14 @@ export class Allocator {
         this.#noteVip(change.old as VipFact | undefined, change.new as VipFact | undefined);
         return;
       case "subnets":
-        this.#reconfigure(change.key);
+        this.#reconfigured(change.key);
         return;
       case "verdicts":
-        if (!change.key.includes("/")) this.#reconfigure(change.key);
+        if (isSubnetVerdict(change.kind, change.key)) this.#reconfigured(change.key);
         return;
-      case "ipPools": {
-        const pools = [change.old, change.new].flatMap(
-          (fact) => (fact as { subnet?: string } | undefined)?.subnet ?? [],
-        );
-        if (change.new === undefined) facts.set("verdicts", poolVerdictKey(change.key), undefined);
-        for (const subnet of new Set(pools)) this.#reconfigure(subnet);
+      case "ipPools":
+        for (const subnet of subnetsOf(change.old, change.new)) this.#reconfigured(subnet);
         return;
-      }
       case "namespaces":
       case "vpcs":
         this.#waiting.serveAll();
@@ -330,9 +335,8 @@ export class Allocator {
     }
   }
 
-  #reconfigure(subnet: string): void {
+  #reconfigured(subnet: string): void {
     const { facts, usageChanged } = this.#options;
-    this.#configure(subnet);
     // Records that came before their subnet could not be held until now.
     for (const ip of byAge(facts.by("ips", "subnet", subnet))) this.#reserveAgain(ip);
     usageChanged(subnet);
@@ -539,11 +543,6 @@ export class Allocator {
     const { key } = object;
     const id = waitingId(kind, key, subject);
     const serve = (): void => this.#serveAgain(kind, key, subject);
-    // A subnet that comes or changes is closed until all are judged: in the same instant those who wait are tried again.
-    if (this.#isBeingJudged(refusal.subnet)) {
-      this.#waiting.briefly(id, serve);
-      return;
-    }
     if (kind === "vips") {
       const key = vipVerdictKey(object.name);
       this.#options.facts.set("verdicts", key, { key, ok: false, reason: refusal.code, message: refusal.message });
@@ -553,12 +552,6 @@ export class Allocator {
     const said =
       subject === undefined ? refusal : { ...refusal, message: `Interface "${subject}": ${refusal.message}` };
     this.#options.refused(kind, object, said);
-  }
-
-  #isBeingJudged(subnet = ""): boolean {
-    const { facts } = this.#options;
-    const verdict = facts.get("verdicts", subnet);
-    return verdict === undefined ? facts.get("subnets", subnet) !== undefined : verdict.reason === CHANGING;
   }
 
   #serveAgain(kind: ApplicantKind, key: string, subject: string | undefined): void {
@@ -576,6 +569,16 @@ export class Allocator {
     else if (vip !== undefined) this.#serveVip(vip);
     else this.#waiting.delete(waitingId(kind, key, subject));
   }
+}
+
+/** Whether a fact is the verdict on a subnet; those on pools and Vips have a prefix. */
+function isSubnetVerdict(kind: string, key: string): boolean {
+  return kind === "verdicts" && !key.includes("/");
+}
+
+/** The subnets of a pool before and after a change. */
+function subnetsOf(...pools: readonly unknown[]): ReadonlySet<string> {
+  return new Set(pools.flatMap((pool) => (pool as { subnet?: string } | undefined)?.subnet ?? []));
 }
 
 type ApplicantKind = "pods" | "nodes" | "ips" | "vips";

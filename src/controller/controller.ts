@@ -20,10 +20,11 @@ import type { KubeObject } from "../kube/object.ts";
 import { type EventRecorder, eventRecorder } from "../kube/recorder.ts";
 import { IPS, PODS, SUBNETS } from "../kube/resources.ts";
 import { type Dual, parseDualCidr } from "../net/dual.ts";
-import { EffectRunner, retryDelay } from "../reconcile/effects.ts";
+import { EffectRunner } from "../reconcile/effects.ts";
 import { Engine } from "../reconcile/engine.ts";
 import { Tracker } from "../reconcile/tracker.ts";
 import { unitId } from "../unit/kind.ts";
+import { retryDelay } from "../unit/timers.ts";
 import { AddressRecorder } from "./address-recorder.ts";
 import { Allocator, type Applicant } from "./allocator.ts";
 import { ensureDefaults } from "./defaults.ts";
@@ -179,15 +180,17 @@ export class Controller {
         this.engine.retry(unitId(podUnit.name, pod.holder));
       },
     });
-    this.facts.subscribe((change) => {
-      this.#derived.noteFact(change);
-      this.#domains.noteFact(change);
-      this.engine.noteFact(change);
+    const { facts } = this;
+    facts.derive((change) => this.#derived.noteFact(change), "derived");
+    facts.derive((change) => this.allocator.configure(change), "ipam");
+    facts.subscribe((change) => this.#domains.noteFact(change), "domains");
+    facts.subscribe((change) => this.engine.noteFact(change), "engine");
+    facts.subscribe((change) => {
       if (!BURSTS.has(change.kind)) this.#gather.hurry();
       if (change.kind === "subnetSpecs") this.#gatewayChanged(change as FactChange<"subnetSpecs">);
-      this.allocator.noteFact(change);
-      this.unserved.noteFact(change);
-    });
+    }, "controller");
+    facts.subscribe((change) => this.allocator.noteFact(change), "allocator");
+    facts.subscribe((change) => this.unserved.noteFact(change), "unserved");
     northbound.subscribe((changes) => {
       this.engine.noteDatabase(changes);
       if (changes.some((change) => change.table === "Logical_Switch_Port")) this.allocator.notePorts();

@@ -6,9 +6,8 @@ import { kindOf, typeOf } from "../kinds/objects.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
 import type { Dual } from "../net/dual.ts";
-import { retryDelay } from "../reconcile/effects.ts";
-import type { Timers } from "../reconcile/timers.ts";
 import { samePlain } from "../unit/plain.ts";
+import { retryDelay, type Timers } from "../unit/timers.ts";
 
 /** The kinds whose status is written. */
 export type StatusResource = ConditionEffect["resource"];

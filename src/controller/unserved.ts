@@ -2,7 +2,7 @@ import { podAnnotation } from "../api/annotations.ts";
 import { furtherInterfaces, OWN_INTERFACE } from "../claims/pod-interfaces.ts";
 import type { FactChange, FactStore } from "../facts/store.ts";
 import type { PodFact } from "../facts/types.ts";
-import type { Timers } from "../reconcile/timers.ts";
+import type { Timers } from "../unit/timers.ts";
 
 /** After so many ms a pod has been served, or told why it is not. */
 const PATIENCE_MS = 5_000;

@@ -45,11 +45,6 @@ export class WaitingList {
     return news;
   }
 
-  /** Waits for what is over in an instant, and of which nothing is said. */
-  briefly(id: string, serve: () => void): void {
-    if (!this.#waiting.has(id)) this.#waiting.set(id, { reason: "", alike: undefined, serve });
-  }
-
   /**
    * Something that was refused may now be met. Those who wait are served in the order in which they came; where one finds nothing left,
    * the others who want the same are not tried: addresses are only taken here, and a thousand may wait for the one that has come free.

@@ -1,5 +1,7 @@
 import { OVN_PROVIDER } from "../api/annotations.ts";
+import { Failures } from "../unit/failures.ts";
 import { samePlain } from "../unit/plain.ts";
+import { ChangeQueue } from "./change-queue.ts";
 import type { DerivedKind, FactIndexes, FactKind, FactTypes } from "./types.ts";
 
 /**
@@ -54,7 +56,7 @@ export interface FactReader {
 
 /**
  * A change of one fact, with the dependencies it touches (see {@link dependency}). `old` or `new` is absent where the fact
- * came or went.
+ * came or went; both are where there is none but an object that could not be read (see {@link FactStore.setUnread}).
  */
 export interface FactChange<K extends FactKind = FactKind> {
   readonly kind: K;
@@ -78,21 +80,34 @@ export const dependency = {
   all: (kind: string): string => `${kind}*`,
 };
 
+/** An object is there whose fact is not known, because it could not be read: whoever needs it stays as it was. */
+export class UnreadFactError extends Error {
+  override readonly name = "UnreadFactError";
+}
+
 /**
  * All facts with their indexes. Writing an equal fact changes nothing and tells nobody: this is the cut-off that
  * keeps status updates and resyncs from compiling anything.
+ *
+ * A fact at which an index function throws is not taken: the former one stays, and it is tried again after a pause.
  */
 export class FactStore implements FactReader {
   /** kind → key → fact. */
   readonly #facts = new Map<FactKind, Map<string, FactTypes[FactKind]>>();
   /** index dependency → keys of the facts under it. */
   readonly #entries = new Map<string, Set<string>>();
-  readonly #listeners = new Set<(change: FactChange) => void>();
   readonly #indexes: FactIndexTable;
+  /** Dependencies on facts that are not known although their objects are there. */
+  readonly #unread = new Set<string>();
+  readonly #changes: ChangeQueue;
+  /** What threw at facts: at index functions and listeners here, and elsewhere. */
+  readonly failures: Failures;
 
-  /** `indexes`: see `src/kinds/store.ts`. */
-  constructor(indexes: FactIndexTable) {
+  /** `indexes`: see `src/kinds/store.ts`. `failures`: without it what throws is thrown on. */
+  constructor(indexes: FactIndexTable, failures = new Failures()) {
     this.#indexes = indexes;
+    this.failures = failures;
+    this.#changes = new ChangeQueue(failures);
   }
 
   /** Every kind of fact. */
@@ -120,13 +135,27 @@ export class FactStore implements FactReader {
     return this.#table(kind).size;
   }
 
-  /** Sets or, with `undefined`, removes a fact. Returns the change, or nothing where it was so already. */
+  /** Sets or, with `undefined`, removes a fact. Returns the change, or nothing where it was so already, or is not taken. */
   set<K extends FactKind>(kind: K, key: string, fact: FactTypes[K] | undefined): FactChange<K> | undefined {
     const table = this.#table(kind);
     const old = table.get(key);
-    if (samePlain(old, fact)) return undefined;
-    const before = old === undefined ? [] : this.#indexEntries(kind, old);
-    const after = fact === undefined ? [] : this.#indexEntries(kind, fact);
+    const index = { part: "index", where: "", kind, key } as const;
+    if (samePlain(old, fact)) {
+      this.failures.succeeded(index);
+      this.setUnread(kind, key, false);
+      return undefined;
+    }
+    let after: readonly string[] = [];
+    try {
+      if (fact !== undefined) after = this.#indexEntries(kind, fact);
+    } catch (error) {
+      if (old === undefined) this.setUnread(kind, key, true);
+      this.failures.failed(index, error, () => void this.set(kind, key, fact));
+      return undefined;
+    }
+    this.failures.succeeded(index);
+    this.#unread.delete(dependency.fact(kind, key));
+    const before = old === undefined ? [] : this.#entriesOf(kind, old);
     if (fact === undefined) table.delete(key);
     else table.set(key, fact);
     for (const entry of before) if (!after.includes(entry)) this.#unindex(entry, key);
@@ -139,14 +168,49 @@ export class FactStore implements FactReader {
       ...(old === undefined ? {} : { old }),
       ...(fact === undefined ? {} : { new: fact }),
     };
-    for (const listener of this.#listeners) listener(change as FactChange);
+    this.#changes.push(change as FactChange);
     return change;
   }
 
-  /** Calls `listener` after each change, synchronously; returns how to stop it. */
-  subscribe(listener: (change: FactChange) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+  /**
+   * Says that an object is there of which no fact is known, for it could not be read; or, with `false`, that it is not so any more. Facts that
+   * are known stay, so nothing is said where there is one. Units that ask for such a fact cannot be compiled: what they have stays.
+   */
+  setUnread(kind: FactKind, key: string, unread: boolean): void {
+    const fact = dependency.fact(kind, key);
+    const changed = unread ? this.get(kind, key) === undefined && !this.#unread.has(fact) : this.#unread.delete(fact);
+    if (!changed) return;
+    if (unread) this.#unread.add(fact);
+    this.#changes.push({ kind, key, touched: [fact, dependency.index(kind, OWN_NAME, key)] });
+  }
+
+  /** Whether an object is there whose fact is not known. */
+  isUnread(kind: FactKind, key: string): boolean {
+    return this.#unread.size > 0 && this.#unread.has(dependency.fact(kind, key));
+  }
+
+  /**
+   * Calls `listener` after each change, when everything has been derived that follows from it (see {@link derive}); returns how to stop it.
+   * Changes that a listener makes are told when all have heard of the present one. `name` is for people.
+   */
+  subscribe(listener: (change: FactChange) => void, name = "facts"): () => void {
+    return this.#changes.add(name, false, listener);
+  }
+
+  /** Calls `listener` after each change, before all who have subscribed: for those who derive facts from facts. Returns how to stop it. */
+  derive(listener: (change: FactChange) => void, name = "facts"): () => void {
+    return this.#changes.add(name, true, listener);
+  }
+
+  /** The index entries that a fact has. */
+  #entriesOf<K extends FactKind>(kind: K, fact: FactTypes[K]): readonly string[] {
+    try {
+      return this.#indexEntries(kind, fact);
+    } catch {
+      // It did not throw when the fact was taken. What it said then is looked for.
+      const of = `${kind}?`;
+      return [...this.#entries].flatMap(([entry, keys]) => (entry.startsWith(of) && keys.has(fact.key) ? entry : []));
+    }
   }
 
   #table<K extends FactKind>(kind: K): Map<string, FactTypes[K]> {
@@ -182,15 +246,27 @@ export class FactStore implements FactReader {
   }
 }
 
-/** A reader that notes every dependency of what is asked of `facts` in `seen`. */
-export function recordingReader(facts: FactReader, seen: Set<string>): FactReader {
+/** The index whose values are the objects' own names, but for those that stand for something else (a machine's pods). */
+const OWN_NAME = "holder";
+
+/** What a {@link recordingReader} reads from. */
+export type Recorded = FactReader & Partial<Pick<FactStore, "isUnread">>;
+
+/**
+ * A reader that notes every dependency of what is asked of `facts` in `seen`. To ask for a fact that is not known although its object is
+ * there throws an {@link UnreadFactError}.
+ */
+export function recordingReader(facts: Recorded, seen: Set<string>): FactReader {
   return {
     get: (kind, key) => {
       seen.add(dependency.fact(kind, key));
+      if (facts.isUnread?.(kind, key)) throw new UnreadFactError(`${kind} ${key} could not be read`);
       return facts.get(kind, key);
     },
     by: (kind, index, value) => {
       seen.add(dependency.index(kind, index, value));
+      if (index === OWN_NAME && facts.isUnread?.(kind, value))
+        throw new UnreadFactError(`${kind} ${value} could not be read`);
       return facts.by(kind, index, value);
     },
     all: (kind) => {

@@ -150,7 +150,7 @@ t.test("nodes reach their own pods as soon as there is a security group, or a po
   const facts = sampleFacts();
   const index = new SecurityGroupIndex(facts);
   index.start();
-  facts.subscribe((change) => index.noteFact(change));
+  facts.derive((change) => index.noteFact(change));
   const acls = (): number => {
     const input = nodeUnit.read(facts, "weft-1");
     return (input ? nodeUnit.compile(input).rows : []).filter(({ table }) => table === "ACL").length;

@@ -16,7 +16,7 @@ function derived(): FactStore {
   const facts = factStore();
   const index = new GroupIndex(facts);
   index.start();
-  facts.subscribe((change) => index.noteFact(change));
+  facts.derive((change) => index.noteFact(change));
   return facts;
 }
 

@@ -1,5 +1,6 @@
 import t from "tap";
-import { EffectRunner, retryDelay } from "./effects.ts";
+import { retryDelay } from "../unit/timers.ts";
+import { EffectRunner } from "./effects.ts";
 import { ManualTimers, type SaidEffect } from "./testing.ts";
 
 function rig(limit = 2) {

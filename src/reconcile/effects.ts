@@ -1,6 +1,6 @@
 import type { Effect } from "../unit/fragment.ts";
 import { samePlain } from "../unit/plain.ts";
-import type { Timers } from "./timers.ts";
+import { retryDelay, type Timers } from "../unit/timers.ts";
 
 /** What the runner does with an effect. A rejection makes it try again later. */
 export type RunEffect<E extends Effect> = (effect: E) => Promise<void>;
@@ -14,11 +14,6 @@ interface Entry<E extends Effect> {
   again?: boolean;
   attempts: number;
   retry?: () => void;
-}
-
-/** Delay before attempt `n` (from 1) of something that failed: 0.5 s, doubling, at most a minute. In ms. */
-export function retryDelay(n: number): number {
-  return Math.min(60_000, 500 * 2 ** (n - 1));
 }
 
 /**

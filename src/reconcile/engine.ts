@@ -1,14 +1,13 @@
 import type { FactChange } from "../facts/store.ts";
 import type { DesiredRow, Effect, Fragment } from "../unit/fragment.ts";
 import { samePlain } from "../unit/plain.ts";
+import { retryDelay, type Timers } from "../unit/timers.ts";
 import { Desired } from "./desired.ts";
 import { noteDrift, type ObservedChange } from "./drift.ts";
-import { retryDelay } from "./effects.ts";
 import { FailingUnits } from "./failing.ts";
 import { findLeftovers, type OwnColumn } from "./leftovers.ts";
 import { type DatabaseView, type Plan, planChanges, planSize } from "./plan.ts";
 import { OWNER_KEY } from "./sweep.ts";
-import type { Timers } from "./timers.ts";
 import { Touched } from "./touched.ts";
 import type { Compiled, Tracker } from "./tracker.ts";
 

@@ -1,5 +1,4 @@
-import { retryDelay } from "./effects.ts";
-import type { Timers } from "./timers.ts";
+import { retryDelay, type Timers } from "../unit/timers.ts";
 
 interface Failing {
   attempts: number;

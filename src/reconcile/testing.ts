@@ -2,10 +2,10 @@ import type { FactReader, FactStore } from "../facts/store.ts";
 import type { ColumnValue, Effect, Fragment } from "../unit/fragment.ts";
 import { rowUuid } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
+import type { Timers } from "../unit/timers.ts";
 import type { ObservedChange } from "./drift.ts";
 import type { CommitOutcome } from "./engine.ts";
 import type { DatabaseView, Plan } from "./plan.ts";
-import type { Timers } from "./timers.ts";
 import type { RootsOf } from "./tracker.ts";
 
 /** Tables of the small database of the engine's tests: switches are roots, ports live in a switch. */

@@ -40,7 +40,7 @@ export function emptyCluster(): FactStore {
   }
   const derived = new DerivedFacts(facts);
   derived.start();
-  facts.subscribe((change) => derived.noteFact(change));
+  facts.derive((change) => derived.noteFact(change));
   return facts;
 }
 

@@ -1,4 +1,4 @@
-/** The clock as the engine needs it, so that tests and simulations can own it. */
+/** The clock as what tries again needs it, so that tests and simulations can own it. */
 export interface Timers {
   /** Calls `callback` once after `ms` milliseconds; the returned function cancels it. */
   after(ms: number, callback: () => void): () => void;
@@ -12,3 +12,8 @@ export const systemTimers: Timers = {
     return () => clearTimeout(timer);
   },
 };
+
+/** Delay before attempt `n` (from 1) of something that failed: 0.5 s, doubling, at most a minute. In ms. */
+export function retryDelay(n: number): number {
+  return Math.min(60_000, 500 * 2 ** (n - 1));
+}

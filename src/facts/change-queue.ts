@@ -1,0 +1,132 @@
+import type { Failures } from "../unit/failures.ts";
+import type { FactChange } from "./store.ts";
+
+interface Listener {
+  /** For people and metrics. */
+  readonly name: string;
+  readonly derives: boolean;
+  readonly note: (change: FactChange) => void;
+  /** `kind/key` → what it threw at: told again as one change from what it last took to what is there. */
+  readonly missed: Map<string, FactChange>;
+}
+
+/**
+ * Tells of changes in the order in which they were made, each to all listeners before the next one, also where a listener makes changes
+ * itself. First everything is told to those who derive facts from facts, until nothing more follows; only then do the others hear of the
+ * first change. So they find a state from which everything has been derived, whichever change they are told of.
+ *
+ * A listener that throws keeps nobody from hearing; it is told again after a pause, or with the next change of the same fact.
+ */
+export class ChangeQueue {
+  readonly #failures: Failures;
+  readonly #derivers: Listener[] = [];
+  readonly #listeners: Listener[] = [];
+  /** Changes from which facts are yet to be derived. */
+  #underived: FactChange[] = [];
+  /** Changes of which the listeners are yet to hear. */
+  #untold: FactChange[] = [];
+  #draining = false;
+
+  constructor(failures: Failures) {
+    this.#failures = failures;
+  }
+
+  /** Adds a listener; the function returned takes it away. */
+  add(name: string, derives: boolean, note: (change: FactChange) => void): () => void {
+    const listeners = derives ? this.#derivers : this.#listeners;
+    const listener: Listener = { name, derives, note, missed: new Map() };
+    listeners.push(listener);
+    return () => {
+      const at = listeners.indexOf(listener);
+      if (at >= 0) listeners.splice(at, 1);
+      for (const change of listener.missed.values()) this.#failures.succeeded(subjectOf(listener, change));
+      listener.missed.clear();
+    };
+  }
+
+  /** A change has been made. Unless this is called by a listener, everybody has been told of it when it returns. */
+  push(change: FactChange): void {
+    this.#underived.push(change);
+    this.#drain();
+  }
+
+  #drain(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    try {
+      this.#derive();
+      for (let next = 0; next < this.#untold.length; next++) {
+        const change = this.#untold[next] as FactChange;
+        for (const listener of [...this.#listeners]) {
+          this.#tell(listener, change);
+          this.#derive();
+        }
+      }
+    } finally {
+      // Something is left only where what threw is thrown on.
+      this.#underived = [];
+      this.#untold = [];
+      this.#draining = false;
+    }
+  }
+
+  #derive(): void {
+    if (this.#underived.length === 0) return;
+    for (let next = 0; next < this.#underived.length; next++) {
+      const change = this.#underived[next] as FactChange;
+      for (const deriver of this.#derivers) this.#tell(deriver, change);
+      this.#untold.push(change);
+    }
+    this.#underived = [];
+  }
+
+  #tell(listener: Listener, latest: FactChange): void {
+    const id = listener.missed.size === 0 ? "" : idOf(latest);
+    const missed = listener.missed.get(id);
+    const change = missed === undefined ? latest : joined(missed, latest);
+    try {
+      listener.note(change);
+    } catch (error) {
+      listener.missed.set(idOf(change), change);
+      this.#failures.failed(subjectOf(listener, change), error, () => this.#again(listener, idOf(change)));
+      return;
+    }
+    if (missed === undefined) return;
+    listener.missed.delete(id);
+    this.#failures.succeeded(subjectOf(listener, change));
+  }
+
+  /** A pause is over. */
+  #again(listener: Listener, id: string): void {
+    const missed = listener.missed.get(id);
+    if (missed === undefined) return;
+    this.#draining = true;
+    try {
+      this.#tell(listener, missed);
+    } finally {
+      this.#draining = false;
+    }
+    this.#drain();
+  }
+}
+
+function idOf({ kind, key }: FactChange): string {
+  return `${kind}/${key}`;
+}
+
+/** Two changes of one fact as one. */
+function joined(first: FactChange, second: FactChange): FactChange {
+  const { kind, key } = second;
+  const touched = [...new Set([...first.touched, ...second.touched])];
+  return {
+    kind,
+    key,
+    touched,
+    ...(first.old === undefined ? {} : { old: first.old }),
+    ...(second.new === undefined ? {} : { new: second.new }),
+  };
+}
+
+function subjectOf({ name, derives }: Listener, { kind, key }: FactChange) {
+  return { part: derives ? "derived fact" : "listener", where: name, kind, key } as const;
+}
