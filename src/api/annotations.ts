@@ -150,6 +150,8 @@ export const NODE = {
    * to them finds the way back: from them the node speaks to pods.
    */
   source: "weft.kubeovn.io/source",
+  /** Settings of the cluster that nodes go by (`src/contract/node.ts`), written by the controller. */
+  contract: "weft.kubeovn.io/node-contract",
   /** OVN's name of the node's chassis (`system-id`), written by the daemon. */
   chassis: "ovn.kubernetes.io/chassis",
   /** Interface whose address tunnels end at. */

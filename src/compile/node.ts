@@ -1,11 +1,9 @@
-import { NODE } from "../api/annotations.ts";
 import { spell } from "../api/name.ts";
 import { nodePortGroupName } from "../api/names.ts";
 import { nodePortName } from "../api/port-names.ts";
-import { joinDual } from "../facts/project-subnet.ts";
+import { encodeNodeContract } from "../contract/node.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { ClusterFact, IpFact, NodeFact, SubnetFact } from "../facts/types.ts";
-import { dualValues } from "../net/dual.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import { samePlain } from "../unit/plain.ts";
@@ -87,16 +85,17 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
         external_ids: externalIds({ node: node.name, "address-family": family === "v4" ? "4" : "6" }),
       });
     }
-    const effects = annotate("nodes", node, {
-      [NODE.allocated]: "true",
-      [NODE.ipAddress]: joinDual({ ...(ip.v4 && { v4: ip.v4 }), ...(ip.v6 && { v6: ip.v6 }) }),
-      [NODE.macAddress]: ip.mac,
-      [NODE.cidr]: joinDual(join.cidr),
-      [NODE.gateway]: joinDual(join.gateway),
-      [NODE.logicalSwitch]: join.name,
-      [NODE.portName]: port,
-      [NODE.source]: dualValues(sources).length === 0 ? undefined : joinDual(sources),
+    const contract = encodeNodeContract({
+      mac: ip.mac,
+      addresses: { ...(ip.v4 && { v4: ip.v4 }), ...(ip.v6 && { v6: ip.v6 }) },
+      cidr: join.cidr,
+      gateway: join.gateway,
+      sources,
+      joinSubnet: join.name,
+      portName: port,
+      ...(cluster.nodePorts && { nodePorts: cluster.nodePorts }),
     });
+    const effects = annotate("nodes", node, contract);
     return build.finish([...effects, ...said]);
   },
 };

@@ -1,7 +1,8 @@
 import { OVN_PROVIDER, type PodKey, podAnnotation } from "../api/annotations.ts";
 import { holderName } from "../claims/pod-interfaces.ts";
+import type { WantedAnnotations } from "../contract/annotations.ts";
+import { encodePodInterface } from "../contract/pod.ts";
 import { addressesOf } from "../facts/annotation-forms.ts";
-import { joinDual } from "../facts/project-subnet.ts";
 import type { IpFact, PodFact, SubnetFact } from "../facts/types.ts";
 import { rowUuid } from "../unit/identity.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
@@ -71,18 +72,15 @@ export function addPort(build: FragmentBuilder, input: PortInput): void {
 }
 
 /** What a pod's annotations are to say of an interface; `undefined`: nothing. */
-export function resultsOf({ pod, ip, subnet, onOvn }: PortInput): Readonly<Record<string, string | undefined>> {
-  const result = (key: PodKey): string => podAnnotation(ip.provider, key);
-  return {
-    [result("allocated")]: "true",
-    ...(onOvn && { [result("routed")]: "true" }),
-    [result("ip_address")]: joinDual({ ...(ip.v4 && { v4: ip.v4 }), ...(ip.v6 && { v6: ip.v6 }) }),
-    [result("mac_address")]: ip.mac === "" ? undefined : ip.mac,
-    [result("cidr")]: joinDual(subnet.cidr),
-    [result("gateway")]: joinDual(subnet.gateway),
-    [result("logical_switch")]: subnet.name,
-    ...(onOvn && { [result("logical_router")]: subnet.vpc }),
-    [result("pod_nic_type")]: "veth-pair",
-    ...(pod.holder !== pod.key && { [result("virtualmachine")]: holderName(pod) }),
-  };
+export function resultsOf({ pod, ip, subnet, onOvn }: PortInput): WantedAnnotations {
+  return encodePodInterface(ip.provider, {
+    onOvn,
+    addresses: { ...(ip.v4 && { v4: ip.v4 }), ...(ip.v6 && { v6: ip.v6 }) },
+    mac: ip.mac,
+    cidr: subnet.cidr,
+    gateway: subnet.gateway,
+    subnet: subnet.name,
+    router: subnet.vpc,
+    ...(pod.holder !== pod.key && { machine: holderName(pod) }),
+  });
 }

@@ -19,11 +19,14 @@ export type ContractErrorCode = "malformed" | "unsupported-version" | "invalid-f
 /** A text that is no contract. Whoever reads it goes on with the last good one. */
 export class ContractError extends Error {
   readonly code: ContractErrorCode;
+  /** Of an `invalid-field`: its name, of an annotation the whole name. */
+  readonly field: string | undefined;
 
-  constructor(code: ContractErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ContractErrorCode, message: string, options: ErrorOptions & { readonly field?: string } = {}) {
     super(message, options);
     this.name = "ContractError";
     this.code = code;
+    this.field = options.field;
   }
 }
 
@@ -58,7 +61,7 @@ export function readDocument(text: string): Fields {
 
 /** The error about one field. */
 export function invalidField(name: string, wanted: string): ContractError {
-  return new ContractError("invalid-field", `field "${name}" must be ${wanted}`);
+  return new ContractError("invalid-field", `field "${name}" must be ${wanted}`, { field: name });
 }
 
 /** A field that is true or false. @throws ContractError */

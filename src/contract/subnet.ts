@@ -36,9 +36,15 @@ export function encodeSubnetContract({ cidrs, natOutgoing, gatewayType, mtu }: S
 export function decodeSubnetContract(text: string): SubnetContract {
   const fields = readDocument(text);
   return {
-    cidrs: readList(fields, "cidrs", parseCidr, "a list of CIDRs"),
+    cidrs: readList(fields, "cidrs", parseRange, "a list of CIDRs, none of them of length 0"),
     natOutgoing: readBoolean(fields, "natOutgoing"),
     gatewayType: readWord(fields, "gatewayType", GATEWAY_TYPES),
     mtu: readInteger(fields, "mtu", [0, 65_535]),
   };
+}
+
+/** A range is not all addresses: a route to it would take the node's own default route away. */
+function parseRange(text: string): Cidr | undefined {
+  const cidr = parseCidr(text);
+  return cidr === undefined || cidr.prefix === 0 ? undefined : cidr;
 }

@@ -70,7 +70,7 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
   const time = { clock: kubeClock(clock), random: clock.random };
   const view = new OvsView(parts.ovsdb);
   const pods = podInformer(kube, options.nodeName, onError, time);
-  const nodes = nodeInformer(kube, options.nodeName, onError, time);
+  const nodes = nodeInformer(kube, options.nodeName, log, onError, time);
   const subnets = subnetInformer(kube, log, onError, time);
 
   const ports = new OvsPorts(view);

@@ -3,7 +3,7 @@ import type { SubnetContract } from "../contract/subnet.ts";
 import { parseCidr } from "../net/cidr.ts";
 import { DEFAULT_NODE_PORTS } from "../net/port-range.ts";
 import { type GatewayFacts, planGateway } from "./gateway-plan.ts";
-import { type NodeFact, nodeFact } from "./node.ts";
+import { type NodeFact, NodeReader } from "./node.ts";
 import type { SubnetFact } from "./subnets.ts";
 
 const FACTS: GatewayFacts = { joinSubnet: "join", mtu: 1400, nodePorts: DEFAULT_NODE_PORTS, isLocal: () => true };
@@ -17,7 +17,8 @@ const DUAL = {
 };
 
 function node(annotations: Record<string, string>): NodeFact {
-  return nodeFact({ metadata: { name: "weft-1", uid: "n", resourceVersion: "1", annotations } });
+  const reader = new NodeReader({ warn: () => undefined });
+  return reader.read({ metadata: { name: "weft-1", uid: "n", resourceVersion: "1", annotations } });
 }
 
 function subnet(name: string, cidrs: string, more: Partial<SubnetContract> = {}): SubnetFact {
@@ -88,6 +89,21 @@ t.test("it speaks to pods from the addresses by which they know it, where it has
   );
 });
 
+t.test("what controller and nodes must agree on is the controller's word, where it says", async (t) => {
+  const planned = (more: Record<string, string>, joinSubnet: string) => {
+    const plan = planGateway(node({ ...DUAL, ...more }), SUBNETS.slice(1), { ...FACTS, joinSubnet });
+    if (typeof plan === "string") throw new Error(plan);
+    return { nodePorts: plan.rules.nodePorts, routes: plan.routes.map(({ destination }) => destination.text) };
+  };
+  const said = {
+    "ovn.kubernetes.io/logical_switch": "inside",
+    "weft.kubeovn.io/node-contract": '{"version":1,"nodePorts":"20000-21000"}',
+  };
+  const routes = ["10.16.0.0/16", "fd00:10:16::/112"];
+  t.same(planned(said, "join"), { nodePorts: { first: 20_000, last: 21_000 }, routes });
+  t.same(planned({}, "inside"), { nodePorts: DEFAULT_NODE_PORTS, routes }, "otherwise the daemon's own options count");
+});
+
 t.test("a family that the join subnet lacks has no routes", async (t) => {
   const plan = planGateway(
     node({ ...DUAL, "ovn.kubernetes.io/ip_address": "100.64.0.2", "ovn.kubernetes.io/gateway": "100.64.0.1" }),
@@ -102,6 +118,6 @@ t.test("what is missing is said", async (t) => {
   t.match(planGateway(undefined, SUBNETS, FACTS), /not in the API server/);
   t.match(planGateway(node({}), SUBNETS, FACTS), /not yet given/);
   t.match(planGateway(node({ ...DUAL, "ovn.kubernetes.io/mac_address": "x" }), [], FACTS), /no MAC/);
-  t.match(planGateway(node({ ...DUAL, "ovn.kubernetes.io/cidr": "fd00::/64" }), [], FACTS), /do not fit/);
+  t.match(planGateway(node({ ...DUAL, "ovn.kubernetes.io/cidr": "fd00::/64" }), [], FACTS), /no subnet of the family/);
   t.match(planGateway(node(DUAL), [...SUBNETS, { name: "s", contract: "it cannot be read" }], FACTS), /cannot be read/);
 });

@@ -1,8 +1,6 @@
-import { NODE } from "../api/annotations.ts";
 import type { SubnetContract } from "../contract/subnet.ts";
-import { type Ip, parseIp } from "../net/address.ts";
-import { type Cidr, parseCidr } from "../net/cidr.ts";
-import { parseMac } from "../net/mac.ts";
+import type { Ip } from "../net/address.ts";
+import type { Cidr } from "../net/cidr.ts";
 import type { PortRange } from "../net/port-range.ts";
 import type { HostRulesInput } from "./host-rules.ts";
 import type { NodeFact } from "./node.ts";
@@ -22,9 +20,10 @@ export interface GatewayPlan {
 
 /** What the plan depends on beside the objects. */
 export interface GatewayFacts {
-  /** Name of the subnet that `ovn0` is in. */
+  /** Name of the subnet that `ovn0` is in, where the controller does not say. */
   readonly joinSubnet: string;
   readonly mtu: number;
+  /** Where the controller does not say. */
   readonly nodePorts: PortRange;
   /** Whether an interface of this node has the address. */
   isLocal(ip: Ip): boolean;
@@ -40,22 +39,8 @@ export function planGateway(
   { joinSubnet, mtu, nodePorts, isLocal }: GatewayFacts,
 ): GatewayPlan | string {
   if (node === undefined) return "this node is not in the API server";
-  const get = (key: string): string => node.annotations[key] ?? "";
-  if (get(NODE.ipAddress) === "") return "the controller has not yet given this node an address in the join subnet";
-  const mac = parseMac(get(NODE.macAddress));
-  if (mac === undefined) return `annotation ${NODE.macAddress} of this node is no MAC address`;
-  const cidrs = split(get(NODE.cidr)).map(parseCidr);
-  const gateways = split(get(NODE.gateway)).map(parseIp);
-  const addresses: { ip: Ip; cidr: Cidr }[] = [];
-  for (const text of split(get(NODE.ipAddress))) {
-    const ip = parseIp(text);
-    const cidr = cidrs.find((candidate) => candidate !== undefined && candidate.family === ip?.family);
-    if (ip === undefined || cidr === undefined)
-      return `annotations ${NODE.ipAddress} and ${NODE.cidr} do not fit together`;
-    addresses.push({ ip, cidr });
-  }
-
-  const known = split(get(NODE.source)).flatMap((text) => parseIp(text) ?? []);
+  if (typeof node.contract === "string") return node.contract;
+  const { mac, addresses, gateways, sources: known } = node.contract;
   const sources = known.filter(isLocal);
   const behind: SubnetContract[] = [];
   const routes: GatewayPlan["routes"][number][] = [];
@@ -63,7 +48,7 @@ export function planGateway(
     if (typeof contract === "string") return contract;
     behind.push(contract);
     // The join subnet itself is on the link.
-    if (name === joinSubnet) continue;
+    if (name === (node.contract.joinSubnet || joinSubnet)) continue;
     routes.push(...contract.cidrs.flatMap((destination) => routeTo(destination, gateways, sources)));
   }
   const join = addresses.map(({ cidr }) => cidr);
@@ -78,29 +63,18 @@ export function planGateway(
       natOutgoing: unique(behind.flatMap((subnet) => (subnet.natOutgoing ? subnet.cidrs : []))),
       centralized: unique(behind.flatMap((subnet) => (subnet.gatewayType === "centralized" ? subnet.cidrs : []))),
       sources,
-      nodePorts,
+      nodePorts: node.contract.nodePorts ?? nodePorts,
     },
   };
 }
 
 /** None where the join subnet has no address of the family: there is no way to such a subnet from the node. */
-function routeTo(
-  destination: Cidr,
-  gateways: readonly (Ip | undefined)[],
-  sources: readonly Ip[],
-): GatewayPlan["routes"] {
-  const gateway = gateways.find((candidate) => candidate?.family === destination.family);
+function routeTo(destination: Cidr, gateways: readonly Ip[], sources: readonly Ip[]): GatewayPlan["routes"] {
+  const gateway = gateways.find((candidate) => candidate.family === destination.family);
   const source = sources.find(({ family }) => family === destination.family);
   return gateway === undefined ? [] : [{ destination, gateway, ...(source !== undefined && { source }) }];
 }
 
 function unique(cidrs: readonly Cidr[]): readonly Cidr[] {
   return [...new Map(cidrs.map((cidr) => [cidr.text, cidr])).values()];
-}
-
-function split(csv: string): readonly string[] {
-  return csv
-    .split(",")
-    .map((part) => part.trim())
-    .filter((part) => part !== "");
 }

@@ -8,7 +8,7 @@ import { insert, mutate, update } from "../ovsdb/operation.ts";
 import { FakeGatewayHost, FakeNftables } from "./fake-node.ts";
 import { Gateway, type GatewayWorld } from "./gateway.ts";
 import { HostRules } from "./nft.ts";
-import { type NodeFact, nodeFact } from "./node.ts";
+import { type NodeFact, NodeReader } from "./node.ts";
 import { OvsView } from "./ovs-view.ts";
 import type { SubnetFact } from "./subnets.ts";
 
@@ -39,6 +39,8 @@ const ANNOTATIONS = {
   "ovn.kubernetes.io/cidr": "100.64.0.0/16",
   "ovn.kubernetes.io/gateway": "100.64.0.1",
 };
+const nodeFact = (of: Parameters<NodeReader["read"]>[0]): NodeFact =>
+  new NodeReader({ warn: () => undefined }).read(of);
 const node = (more: Record<string, string> = {}): NodeFact =>
   nodeFact({ metadata: { ...metadata, annotations: { ...ANNOTATIONS, ...more } } });
 const subnet = (cidrBlock: string): SubnetFact => {

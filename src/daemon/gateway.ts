@@ -1,4 +1,3 @@
-import { NODE } from "../api/annotations.ts";
 import { NODE_INTERFACE } from "../api/names.ts";
 import type { Ip } from "../net/address.ts";
 import type { PortRange } from "../net/port-range.ts";
@@ -190,8 +189,7 @@ export class Gateway {
   async #tell(): Promise<void> {
     const node = this.#world.nodes.get(this.#world.node);
     const chassis = this.#world.view.systemId();
-    if (chassis !== undefined && node?.annotations[NODE.chassis] !== chassis)
-      await this.#world.annotateChassis(chassis);
+    if (chassis !== undefined && node?.chassis !== chassis) await this.#world.annotateChassis(chassis);
     if (node !== undefined && node.networkUnavailable !== "False") await this.#world.setNetworkAvailable();
   }
 

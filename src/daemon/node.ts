@@ -1,41 +1,76 @@
 import { NODE } from "../api/annotations.ts";
+import { ContractError } from "../contract/document.ts";
+import { decodeNodeContract, type NodeContract } from "../contract/node.ts";
 import { type Informer, type InformerTime, informer } from "../kube/informer.ts";
 import type { Kube } from "../kube/kube.ts";
 import { NODES } from "../kube/resources.ts";
 import type { Node } from "../kube/types.ts";
+import { samePlain } from "../unit/plain.ts";
 
 /** What the daemon keeps of its own node. */
 export interface NodeFact {
   readonly uid: string;
-  /** Annotations of {@link NODE}. */
-  readonly annotations: Readonly<Record<string, string>>;
+  /** What this node is to do, or, in a sentence, why that is not known: then what is there must stay. */
+  readonly contract: NodeContract | string;
+  /** What this daemon has written there before; undefined where it has not. */
+  readonly chassis: string | undefined;
   /** Condition NetworkUnavailable; undefined where nobody has set it. */
   readonly networkUnavailable: string | undefined;
 }
 
-const KEYS: readonly string[] = Object.values(NODE);
+/** Reads the contract of a node, and remembers the last good one, as `SubnetReader` does. */
+export class NodeReader {
+  readonly #warn: (fields: object, message: string) => void;
+  #good: { readonly uid: string; readonly contract: NodeContract } | undefined;
+  #told = "";
 
-/** The narrow view of a node. */
-export function nodeFact(node: Node): NodeFact {
-  const all = node.metadata.annotations ?? {};
-  return {
-    uid: node.metadata.uid,
-    annotations: Object.fromEntries(KEYS.flatMap((key) => (all[key] === undefined ? [] : [[key, all[key]]]))),
-    networkUnavailable: node.status?.conditions?.find(({ type }) => type === "NetworkUnavailable")?.status,
-  };
+  constructor(log: { warn(fields: object, message: string): void }) {
+    this.#warn = (fields, message) => log.warn(fields, message);
+  }
+
+  read({ metadata, status }: Node): NodeFact {
+    const { uid, annotations = {} } = metadata;
+    return {
+      uid,
+      contract: this.#contract(uid, annotations),
+      chassis: annotations[NODE.chassis],
+      networkUnavailable: status?.conditions?.find(({ type }) => type === "NetworkUnavailable")?.status,
+    };
+  }
+
+  #contract(uid: string, annotations: Readonly<Record<string, string>>): NodeContract | string {
+    const good = this.#good?.uid === uid ? this.#good.contract : undefined;
+    try {
+      const contract = decodeNodeContract(annotations);
+      if (contract === undefined)
+        return good ?? "the controller has not yet given this node an address in the join subnet";
+      this.#good = { uid, contract };
+      this.#told = "";
+      return contract;
+    } catch (error) {
+      if (!(error instanceof ContractError)) throw error;
+      const { code, message } = error;
+      const then = good === undefined ? "its network stays as it is" : "the last good one stays in use";
+      if (message !== this.#told) this.#warn({ code, reason: message }, `the Node's contract cannot be read; ${then}`);
+      this.#told = message;
+      return good ?? `this node's contract cannot be read: ${message}`;
+    }
+  }
 }
 
 /** The node itself, and no other. kubelet writes its status every few seconds, which is not announced. */
 export function nodeInformer(
   kube: Kube,
   name: string,
+  log: { warn(fields: object, message: string): void },
   onError: (error: unknown, context: string) => void,
   time: InformerTime = {},
 ): Informer<NodeFact> {
+  const reader = new NodeReader(log);
   return informer<Node, NodeFact>(kube, NODES, {
     fieldSelector: `metadata.name=${name}`,
-    project: nodeFact,
-    equal: (a, b) => JSON.stringify(a) === JSON.stringify(b),
+    project: (node) => reader.read(node),
+    equal: samePlain,
     onError,
     ...time,
   });

@@ -1,4 +1,5 @@
-import type { AllocatedAddress, PodRoute } from "./allocation.ts";
+import type { InterfaceAddress } from "../contract/pod.ts";
+import type { PodRoute } from "./allocation.ts";
 
 /** A pod's interface as it is to be. */
 export interface PodInterface {
@@ -9,7 +10,7 @@ export interface PodInterface {
   readonly ifName: string;
   readonly mac: string;
   readonly mtu: number;
-  readonly addresses: readonly AllocatedAddress[];
+  readonly addresses: readonly InterfaceAddress[];
   readonly routes: readonly PodRoute[];
   /** A userspace datapath does not finish checksums that the kernel left to a network card. */
   readonly txChecksumOff: boolean;

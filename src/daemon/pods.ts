@@ -1,4 +1,4 @@
-import { podAnnotation } from "../api/annotations.ts";
+import { concernsInterface } from "../contract/pod.ts";
 import type { Informer, InformerTime } from "../kube/informer.ts";
 import { informer } from "../kube/informer.ts";
 import type { Kube } from "../kube/kube.ts";
@@ -12,26 +12,9 @@ export interface PodFact {
   /** The uid, and for a static pod also the one that kubelet gives the runtime (its mirror object has another). */
   readonly uids: readonly string[];
   readonly deleting: boolean;
-  /** Annotations about interfaces: `<provider>.kubernetes.io/<key>` for the keys below. */
+  /** Those about interfaces, see `concernsInterface`. */
   readonly annotations: Readonly<Record<string, string>>;
 }
-
-/** The keys that an interface is made from. */
-const KEYS = [
-  "allocated",
-  "routed",
-  "ip_address",
-  "mac_address",
-  "cidr",
-  "gateway",
-  "logical_switch",
-  "pod_nic_type",
-  "virtualmachine",
-  "routes",
-  "default_route",
-] as const;
-
-const SUFFIXES = KEYS.map((key) => podAnnotation("", key));
 
 /** kubelet writes the static pod's own uid there; it is what CNI_ARGS holds. */
 const CONFIG_HASH = "kubernetes.io/config.hash";
@@ -41,7 +24,7 @@ export function podFact(pod: Pod): PodFact {
   const all = pod.metadata.annotations ?? {};
   const annotations: Record<string, string> = {};
   for (const [key, value] of Object.entries(all)) {
-    if (SUFFIXES.some((suffix) => key.endsWith(suffix))) annotations[key] = value;
+    if (concernsInterface(key)) annotations[key] = value;
   }
   const hash = all[CONFIG_HASH];
   return {

@@ -1,0 +1,37 @@
+import { type Dual, dualValues } from "../net/dual.ts";
+import { ContractError } from "./document.ts";
+
+/** Annotations as an object has them. */
+export type Annotations = Readonly<Record<string, string>>;
+
+/** Annotations as they are to be; `undefined`: none of that name. */
+export type WantedAnnotations = Readonly<Record<string, string | undefined>>;
+
+/** A dual value as Kube-OVN writes it: `v4`, `v6` or `v4,v6`; "" for none. */
+export function writeDual(dual: Dual<string>): string {
+  return dualValues(dual).join(",");
+}
+
+/** The error about one annotation; `why` goes on with its sentence. */
+export function invalidAnnotation(annotations: Annotations, name: string, why: string): ContractError {
+  return new ContractError("invalid-field", `annotation ${name}=${JSON.stringify(annotations[name] ?? "")} ${why}`, {
+    field: name,
+  });
+}
+
+/** A list of an annotation, separated by commas, each item turned by `parse`; empty where there is none. @throws ContractError */
+export function readCsv<T>(
+  annotations: Annotations,
+  name: string,
+  parse: (text: string) => T | undefined,
+  why: string,
+): readonly T[] {
+  const texts = (annotations[name] ?? "").split(",").map((part) => part.trim());
+  return texts
+    .filter((text) => text !== "")
+    .map((text) => {
+      const parsed = parse(text);
+      if (parsed === undefined) throw invalidAnnotation(annotations, name, why);
+      return parsed;
+    });
+}

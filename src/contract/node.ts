@@ -1,0 +1,103 @@
+import { NODE } from "../api/annotations.ts";
+import { type Ip, parseIp } from "../net/address.ts";
+import { type Cidr, parseCidr } from "../net/cidr.ts";
+import type { Dual } from "../net/dual.ts";
+import { parseMac } from "../net/mac.ts";
+import { type PortRange, parsePortRange, portRangeText } from "../net/port-range.ts";
+import { type Annotations, invalidAnnotation, readCsv, type WantedAnnotations, writeDual } from "./annotations.ts";
+import { invalidField, readDocument, writeDocument } from "./document.ts";
+
+/**
+ * What one node is to do: how it joins the default VPC, in Kube-OVN's annotations of the Node, and those settings of the cluster that nodes and
+ * controller must agree on, in a document with a version (`NODE.contract`).
+ */
+export interface NodeContract {
+  readonly mac: string;
+  /** Its addresses in the join subnet, at least one, each with the subnet's range of its family. */
+  readonly addresses: readonly { readonly ip: Ip; readonly cidr: Cidr }[];
+  /** The join subnet's gateways: next hops to the subnets. */
+  readonly gateways: readonly Ip[];
+  /** The node's own addresses from which it speaks to pods, see `NODE.source`. */
+  readonly sources: readonly Ip[];
+  /** Name of the join subnet. */
+  readonly joinSubnet: string;
+  /** Where node ports of Services are. Absent: the controller has not said. */
+  readonly nodePorts?: PortRange;
+}
+
+/** A contract as it is written: addresses are texts in canonical form. */
+export interface NodeContractText {
+  readonly mac: string;
+  readonly addresses: Dual<string>;
+  readonly cidr: Dual<string>;
+  readonly gateway: Dual<string>;
+  readonly sources: Dual<string>;
+  readonly joinSubnet: string;
+  /** Name of its port on the join switch. */
+  readonly portName: string;
+  readonly nodePorts?: PortRange;
+}
+
+/** The annotations of a Node. */
+export function encodeNodeContract(of: NodeContractText): WantedAnnotations {
+  const sources = writeDual(of.sources);
+  return {
+    [NODE.allocated]: "true",
+    [NODE.ipAddress]: writeDual(of.addresses),
+    [NODE.macAddress]: of.mac,
+    [NODE.cidr]: writeDual(of.cidr),
+    [NODE.gateway]: writeDual(of.gateway),
+    [NODE.logicalSwitch]: of.joinSubnet,
+    [NODE.portName]: of.portName,
+    [NODE.source]: sources === "" ? undefined : sources,
+    ...(of.nodePorts && { [NODE.contract]: writeDocument({ nodePorts: portRangeText(of.nodePorts) }) }),
+  };
+}
+
+/** The annotations that {@link decodeNodeContract} reads. */
+export const NODE_CONTRACT_ANNOTATIONS: readonly string[] = [
+  NODE.ipAddress,
+  NODE.macAddress,
+  NODE.cidr,
+  NODE.gateway,
+  NODE.logicalSwitch,
+  NODE.source,
+  NODE.contract,
+];
+
+/**
+ * Reads what {@link encodeNodeContract} has written; `undefined` where the controller has not yet given the node an address.
+ * @throws ContractError
+ */
+export function decodeNodeContract(annotations: Annotations): NodeContract | undefined {
+  const list = <T>(name: string, parse: (text: string) => T | undefined, why: string): readonly T[] =>
+    readCsv(annotations, name, parse, why);
+  const ips = list(NODE.ipAddress, parseIp, "is no list of addresses");
+  if (ips.length === 0) return undefined;
+  const mac = parseMac(annotations[NODE.macAddress] ?? "");
+  if (mac === undefined) throw invalidAnnotation(annotations, NODE.macAddress, "is no MAC address");
+  const cidrs = list(NODE.cidr, parseCidr, "is no list of subnets");
+  const addresses = ips.map((ip) => {
+    const cidr = cidrs.find(({ family }) => family === ip.family);
+    if (cidr === undefined)
+      throw invalidAnnotation(annotations, NODE.cidr, `has no subnet of the family of ${ip.text}`);
+    return { ip, cidr };
+  });
+  const settings = annotations[NODE.contract];
+  const nodePorts = settings === undefined ? undefined : readNodePorts(settings);
+  return {
+    mac,
+    addresses,
+    gateways: list(NODE.gateway, parseIp, "is no list of addresses"),
+    sources: list(NODE.source, parseIp, "is no list of addresses"),
+    joinSubnet: annotations[NODE.logicalSwitch] ?? "",
+    ...(nodePorts && { nodePorts }),
+  };
+}
+
+function readNodePorts(text: string): PortRange {
+  const { nodePorts } = readDocument(text);
+  const range = typeof nodePorts === "string" ? parsePortRange(nodePorts) : undefined;
+  if (range === undefined) throw invalidField("nodePorts", "a range of ports such as 30000-32767");
+  return range;
+}

@@ -1,0 +1,162 @@
+import { OVN_PROVIDER, type PodKey, podAnnotation } from "../api/annotations.ts";
+import type { CniRoute } from "../api/cni-message.ts";
+import { type Ip, parseIp } from "../net/address.ts";
+import { type Cidr, parseCidr } from "../net/cidr.ts";
+import type { Dual } from "../net/dual.ts";
+import { parseMac } from "../net/mac.ts";
+import { isObject } from "../unit/plain.ts";
+import { type Annotations, invalidAnnotation, readCsv, type WantedAnnotations, writeDual } from "./annotations.ts";
+import type { ContractError } from "./document.ts";
+
+/** The interfaces that are made here. */
+const VETH_PAIR = "veth-pair";
+
+/** One interface of a pod as the controller has decided it, to be written. Addresses are texts in canonical form. */
+export interface PodInterfaceText {
+  /** It is a port of OVN; otherwise another plugin makes the interface. */
+  readonly onOvn: boolean;
+  readonly addresses: Dual<string>;
+  /** "" where another plugin chooses. */
+  readonly mac: string;
+  readonly cidr: Dual<string>;
+  readonly gateway: Dual<string>;
+  readonly subnet: string;
+  /** Name of the VPC. */
+  readonly router: string;
+  /** The KubeVirt machine whose address it is. */
+  readonly machine?: string;
+}
+
+/** One address of an interface, with the subnet that it is from. */
+export interface InterfaceAddress {
+  readonly ip: Ip;
+  readonly cidr: Cidr;
+  readonly gateway: Ip | undefined;
+}
+
+/** One interface of a pod as a node is to make it: what the controller has decided, and what the pod's user asks of its routes. */
+export interface PodInterfaceContract {
+  /** IPv4 before IPv6; empty where the subnet hands out MAC addresses only. */
+  readonly addresses: readonly InterfaceAddress[];
+  /** "" where another plugin chooses. */
+  readonly mac: string;
+  readonly subnet: string;
+  readonly machine?: string;
+  /** `veth-pair`, or what a user asks for instead. */
+  readonly nicType: string;
+  /** The user's routes, in this order. */
+  readonly routes: readonly CniRoute[];
+  /** Whether the interface is to have the pod's default route; absent where the user does not say. */
+  readonly defaultRoute?: boolean;
+}
+
+/** `missing`: what the controller has yet to write. */
+export type PodInterfaceState =
+  | { readonly state: "decided"; readonly contract: PodInterfaceContract }
+  | { readonly state: "waiting"; readonly missing: "address" | "route" };
+
+const READ_KEYS = [
+  "allocated",
+  "routed",
+  "ip_address",
+  "mac_address",
+  "cidr",
+  "gateway",
+  "logical_switch",
+  "pod_nic_type",
+  "virtualmachine",
+  "routes",
+  "default_route",
+] as const satisfies readonly PodKey[];
+
+/** The keys of {@link decodePodInterface} that users write, not the controller. */
+export const USERS_KEYS: ReadonlySet<PodKey> = new Set<PodKey>(["routes", "default_route"]);
+
+const READ_SUFFIXES = READ_KEYS.map((key) => podAnnotation("", key));
+
+/** Whether {@link decodePodInterface} may read an annotation, whatever the provider. */
+export function concernsInterface(annotation: string): boolean {
+  return READ_SUFFIXES.some((suffix) => annotation.endsWith(suffix));
+}
+
+/** The annotations of a pod about one interface. All of them are written at once. */
+export function encodePodInterface(provider: string, of: PodInterfaceText): WantedAnnotations {
+  const name = (key: PodKey): string => podAnnotation(provider, key);
+  return {
+    [name("allocated")]: "true",
+    ...(of.onOvn && { [name("routed")]: "true" }),
+    [name("ip_address")]: writeDual(of.addresses),
+    [name("mac_address")]: of.mac === "" ? undefined : of.mac,
+    [name("cidr")]: writeDual(of.cidr),
+    [name("gateway")]: writeDual(of.gateway),
+    [name("logical_switch")]: of.subnet,
+    ...(of.onOvn && { [name("logical_router")]: of.router }),
+    [name("pod_nic_type")]: VETH_PAIR,
+    ...(of.machine !== undefined && { [name("virtualmachine")]: of.machine }),
+  };
+}
+
+/**
+ * Reads what {@link encodePodInterface} has written, and what users write beside it. `optionalMac`: another plugin makes the interface, and may choose.
+ * @throws ContractError whose `field` is the annotation.
+ */
+export function decodePodInterface(
+  annotations: Annotations,
+  provider: string,
+  { optionalMac }: { readonly optionalMac: boolean },
+): PodInterfaceState {
+  const get = (key: PodKey): string => annotations[podAnnotation(provider, key)] ?? "";
+  const fail = (key: PodKey, why: string): ContractError =>
+    invalidAnnotation(annotations, podAnnotation(provider, key), why);
+  const list = <T>(key: PodKey, parse: (text: string) => T | undefined, why: string): readonly T[] =>
+    readCsv(annotations, podAnnotation(provider, key), parse, why);
+  if (get("allocated") !== "true") return { state: "waiting", missing: "address" };
+  // Only the pod's own interface is written in two steps by some; `routed` says that policies and routes are in place too.
+  if (provider === OVN_PROVIDER && get("routed") !== "true") return { state: "waiting", missing: "route" };
+
+  const mac = optionalMac && get("mac_address") === "" ? "" : parseMac(get("mac_address"));
+  if (mac === undefined) throw fail("mac_address", "is no MAC address");
+  const cidrs = list("cidr", parseCidr, "is no list of subnets");
+  const gateways = list("gateway", parseIp, "is no list of addresses");
+  const ips = list("ip_address", parseIp, "is no list of addresses");
+  const addresses = ips.map((ip): InterfaceAddress => {
+    const cidr = cidrs.find(({ family }) => family === ip.family);
+    if (cidr === undefined) throw fail("cidr", `has no subnet of the family of ${ip.text}`);
+    return { ip, cidr, gateway: gateways.find(({ family }) => family === ip.family) };
+  });
+  if (addresses.length === 0 && cidrs.length > 0) {
+    throw fail(
+      "ip_address",
+      `has no address, but ${podAnnotation(provider, "cidr")} is ${JSON.stringify(get("cidr"))}`,
+    );
+  }
+  const stated = get("default_route");
+  if (!["", "true", "false"].includes(stated)) throw fail("default_route", "is neither true nor false");
+  const machine = get("virtualmachine");
+  const contract = {
+    addresses: addresses.toSorted((a, b) => a.ip.family - b.ip.family),
+    mac,
+    subnet: get("logical_switch"),
+    nicType: get("pod_nic_type") || VETH_PAIR,
+    routes: readRoutes(get("routes"), () => fail("routes", "is no JSON list of {dst, gw}")),
+    ...(stated !== "" && { defaultRoute: stated === "true" }),
+    ...(machine !== "" && { machine }),
+  };
+  return { state: "decided", contract };
+}
+
+function readRoutes(text: string, fail: () => ContractError): readonly CniRoute[] {
+  if (text === "") return [];
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw fail();
+  }
+  if (Array.isArray(value) && value.every(isRoute)) return value;
+  throw fail();
+}
+
+function isRoute(value: unknown): value is CniRoute {
+  return isObject(value) && [value["dst"], value["gw"]].every((part) => ["string", "undefined"].includes(typeof part));
+}
