@@ -206,7 +206,7 @@ function grantsOf(t: Test, objects: readonly Any[], account: string): readonly A
 await t.test("each component may reach what its sources name, and nothing else", { skip }, async (t) => {
   const objects = await render();
   for (const [folders, account, besides] of [
-    [["controller", "feed"], "ovn", ["/events", "coordination.k8s.io/leases", "kubevirt.io/virtualmachines"]],
+    [["controller", "kinds"], "ovn", ["/events", "coordination.k8s.io/leases"]],
     [["daemon"], "kube-ovn-cni", []],
   ] as const) {
     const rules = grantsOf(t, objects, account);

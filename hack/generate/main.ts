@@ -35,6 +35,15 @@ program
     finish(await generateAdmission(options), options.check);
   });
 
+program
+  .command("access")
+  .description("the chart's ClusterRole of the controller from src/kinds")
+  .option("--check", "write nothing; exit with 1 if a file is stale", false)
+  .action(async (options: { check: boolean }) => {
+    const { generateAccess } = await import("./access.ts");
+    finish(await generateAccess(options), options.check);
+  });
+
 function finish(stale: readonly string[], check: boolean): void {
   for (const file of stale) console.log(check ? `${file} is stale: run \`npm run generate\`` : `wrote ${file}`);
   if (check && stale.length > 0) process.exitCode = 1;

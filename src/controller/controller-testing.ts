@@ -1,8 +1,11 @@
 import type { Logger } from "pino";
 import type { Test } from "tap";
+import { isAllowed } from "../kinds/access.ts";
 import { SYSTEM_CLOCK } from "../kube/clock.ts";
+import { KubeError } from "../kube/errors.ts";
 import { type FakeKube, fakeKube } from "../kube/fake.ts";
-import { NAMESPACES, NODES, PODS } from "../kube/resources.ts";
+import type { Kube } from "../kube/kube.ts";
+import { LEASES, NAMESPACES, NODES, PODS, type ResourceType, typeName } from "../kube/resources.ts";
 import type { Pod } from "../kube/types.ts";
 import type { OvsdbClient } from "../ovsdb/client.ts";
 import { type FakeOvsdb, fakeOvsdb } from "../ovsdb/fake.ts";
@@ -52,6 +55,52 @@ export async function cluster(t: Test): Promise<{ kube: FakeKube; server: FakeOv
   return { kube, server };
 }
 
+/** The API server as the controller's account may use it: what the chart's roles do not allow is refused, and fails the test. */
+function permitted(t: Test, kube: Kube): Kube {
+  const check = (verb: string, type: ResourceType, subresource?: string, name?: string): void => {
+    // Its own Lease is the matter of a Role.
+    if (type.plural === LEASES.plural || isAllowed(verb, type, subresource, name)) return;
+    const message = `the ClusterRole does not allow to ${verb} ${[typeName(type), subresource].filter(Boolean).join("/")}`;
+    t.fail(message);
+    throw new KubeError("forbidden", message, { status: 403 });
+  };
+  return {
+    get: async (type, ref, options) => {
+      check("get", type, undefined, ref.name);
+      return await kube.get(type, ref, options);
+    },
+    list: async (type, options) => {
+      check("list", type, undefined, nameIn(options));
+      return await kube.list(type, options);
+    },
+    create: async (type, object, options) => {
+      check("create", type);
+      return await kube.create(type, object, options);
+    },
+    update: async (type, object, options) => {
+      check("update", type, options?.subresource, object.metadata.name);
+      return await kube.update(type, object, options);
+    },
+    patch: async (type, ref, patch, options) => {
+      check("patch", type, options?.subresource, ref.name);
+      return await kube.patch(type, ref, patch, options);
+    },
+    delete: async (type, ref, options) => {
+      check("delete", type, undefined, ref.name);
+      await kube.delete(type, ref, options);
+    },
+    watch: async (type, options, onEvent) => {
+      check("watch", type, undefined, nameIn(options));
+      await kube.watch(type, options, onEvent);
+    },
+  };
+}
+
+/** The one name that a list or a watch is limited to, as the authorizer sees it (Kubernetes' request attributes). */
+function nameIn({ fieldSelector = "" }: { readonly fieldSelector?: string } = {}): string | undefined {
+  return /^metadata\.name=(.+)$/.exec(fieldSelector)?.[1];
+}
+
 /** A controller that stands for election, on a connection of its own. It is stopped when the test ends. */
 export function candidate(
   t: Test,
@@ -61,7 +110,15 @@ export function candidate(
 ) {
   const client = server.connect();
   const northbound = new Northbound(client);
-  const parts = { kube, northbound, settings: SETTINGS, log: LOG, clock: SYSTEM_CLOCK, random: () => 0.5, ...more };
+  const parts = {
+    kube: permitted(t, kube),
+    northbound,
+    settings: SETTINGS,
+    log: LOG,
+    clock: SYSTEM_CLOCK,
+    random: () => 0.5,
+    ...more,
+  };
   const controller = new Controller(parts);
   const election = new Election(parts, controller, () => t.fail("leading could not begin"));
   election.start();

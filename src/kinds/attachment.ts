@@ -16,4 +16,5 @@ export const attachmentKind: Kind<"attachments"> = {
   absent: "empty",
   project: projectAttachment,
   indexes: {},
+  access: { verbs: ["get"], why: "Followed: what further interfaces of pods are. (`get` is for weftctl.)" },
 };

@@ -32,6 +32,10 @@ export const ipKind: Kind<"ips"> = {
     const holders = [old, now].flatMap((ip) => ip?.holder ?? []);
     return [...new Set(holders)].flatMap(rootsOfHolder);
   },
+  access: {
+    verbs: ["get", "create", "patch", "delete"],
+    why: "The record of an address, from its allocation to its release. (`get` is for weftctl.)",
+  },
 };
 
 const NODE_HOLDER = "node:";

@@ -174,4 +174,5 @@ export const ipPoolKind: Kind<"ipPools"> = {
   unit: ipPoolUnit,
   status: "subresource",
   remembers: (text) => readFields(text) !== undefined,
+  access: { verbs: ["patch"], why: "Followed; finalizers and records of what is in force are patched." },
 };

@@ -30,10 +30,21 @@ export interface Kind<K extends FactKind = FactKind> {
   readonly roots?: (old: FactTypes[K] | undefined, now: FactTypes[K] | undefined) => readonly Root[];
   /** The keys of the objects that a unit of it stands for, where that is not the one with its own key. */
   readonly objectsOf?: (facts: FactReader, key: string) => readonly string[];
+  /** What the controller may do with its objects beyond following them and writing their status, and what it does that for. */
+  readonly access: Access;
   /** Where Weft writes its status: beside the object, or with it where the type has no status subresource. Absent: nowhere. */
   readonly status?: "subresource" | "object";
   /** It remembers what of it is in force, in `IN_FORCE_ANNOTATION`: whether such a text can be read. */
   readonly remembers?: (text: string) => boolean;
+}
+
+/** Part of the access rights to a kind: those that do not follow from the rest of its descriptor. */
+export interface Access {
+  readonly verbs: readonly ("get" | "create" | "patch" | "delete")[];
+  /** Its status is written although not by the status writer. */
+  readonly status?: true;
+  /** What is done with the objects, in words, for those who read the chart. */
+  readonly why: string;
 }
 
 /** A unit by its kind and key. */

@@ -21,4 +21,8 @@ export const nameResolverKind: Kind<"nameResolvers"> = {
   project: projectNameResolver,
   indexes: { domain: (resolver) => [resolver.domain] },
   unit: nameResolverUnit,
+  access: {
+    verbs: ["create", "delete"],
+    why: "Followed; made for the domain names of policies: what a plugin of CoreDNS has seen them resolve to.",
+  },
 };

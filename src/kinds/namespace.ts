@@ -17,4 +17,5 @@ export const namespaceKind: Kind<"namespaces"> = {
   project: projectNamespace,
   indexes: {},
   unit: namespaceUnit,
+  access: { verbs: ["patch"], why: "Followed; their subnets go into annotations." },
 };

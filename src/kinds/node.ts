@@ -20,4 +20,9 @@ export const nodeKind: Kind<"nodes"> = {
   project: projectNode,
   indexes: { internal: ({ internal }) => Object.values(internal) },
   unit: nodeUnit,
+  access: {
+    verbs: ["get", "patch"],
+    status: true,
+    why: "Followed; their addresses in the network go into annotations. A condition says which address is not used, and why. (`get` is for weftctl.)",
+  },
 };

@@ -16,6 +16,10 @@ export const statefulSetKind: Kind<"statefulSets"> = {
   type: STATEFUL_SETS,
   project: projectStatefulSet,
   indexes: {},
+  access: {
+    verbs: ["get"],
+    why: "Followed: they keep their pods' addresses. Before one is given back the API server itself is asked, for an informer may lag.",
+  },
 };
 
 /** kubevirt.io/v1 VirtualMachine: as a StatefulSet. Clusters without KubeVirt do not serve it. */
@@ -25,4 +29,5 @@ export const machineKind: Kind<"machines"> = {
   absent: "empty",
   project: projectMachine,
   indexes: {},
+  access: { verbs: ["get"], why: "Followed, and asked for, as StatefulSets are." },
 };

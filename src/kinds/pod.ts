@@ -31,4 +31,8 @@ export const podKind: Kind<"pods"> = {
     return [...new Set(holders)].map((key) => ({ kind: podUnit.name, key }));
   },
   objectsOf: (facts, holder) => facts.by("pods", "holder", holder).map(({ key }) => key),
+  access: {
+    verbs: ["get", "patch"],
+    why: "Followed; addresses and networks go into annotations. (`get` is for weftctl.)",
+  },
 };

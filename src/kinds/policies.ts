@@ -31,6 +31,7 @@ export const networkPolicyKind: Kind<"networkPolicies"> = {
   project: projectNetworkPolicy,
   indexes: {},
   unit: policyUnit("networkpolicy", "networkPolicies"),
+  access: { verbs: [], why: "Followed." },
 };
 
 /** policy.networking.k8s.io AdminNetworkPolicy. */
@@ -42,6 +43,7 @@ export const adminNetworkPolicyKind: Kind<"adminNetworkPolicies"> = {
   indexes: { place: adminPlaces },
   unit: policyUnit("adminnetworkpolicy", "adminNetworkPolicies"),
   status: "subresource",
+  access: { verbs: [], why: "Followed." },
 };
 
 /** policy.networking.k8s.io BaselineAdminNetworkPolicy. */
@@ -53,6 +55,7 @@ export const baselineAdminNetworkPolicyKind: Kind<"baselineAdminNetworkPolicies"
   indexes: {},
   unit: policyUnit("baselineadminnetworkpolicy", "baselineAdminNetworkPolicies"),
   status: "subresource",
+  access: { verbs: [], why: "Followed." },
 };
 
 /** policy.networking.k8s.io ClusterNetworkPolicy. */
@@ -64,4 +67,5 @@ export const clusterNetworkPolicyKind: Kind<"clusterNetworkPolicies"> = {
   indexes: { place: adminPlaces },
   unit: policyUnit("clusternetworkpolicy", "clusterNetworkPolicies"),
   status: "subresource",
+  access: { verbs: [], why: "Followed." },
 };

@@ -132,4 +132,5 @@ export const securityGroupKind: Kind<"securityGroups"> = {
   indexes: {},
   unit: securityGroupUnit,
   status: "subresource",
+  access: { verbs: [], why: "Followed; what is in force of them goes into the status." },
 };

@@ -21,6 +21,10 @@ export const serviceKind: Kind<"services"> = {
   project: projectService,
   indexes: {},
   unit: serviceUnit,
+  access: {
+    verbs: ["get", "patch"],
+    why: "Followed; an annotation says in which VPC each is. One of them is the DNS for domain names in policies. (`get` is for weftctl.)",
+  },
 };
 
 /** discovery.k8s.io/v1 EndpointSlice. */
@@ -29,4 +33,5 @@ export const endpointSliceKind: Kind<"endpointSlices"> = {
   type: ENDPOINT_SLICES,
   project: projectEndpointSlice,
   indexes: { service: (slice) => [slice.service] },
+  access: { verbs: [], why: "Followed." },
 };

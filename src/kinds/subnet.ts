@@ -24,4 +24,8 @@ export const subnetKind: Kind<"subnetSpecs"> = {
   unit: subnetUnit,
   status: "subresource",
   remembers: (text) => readInForce(text) !== undefined,
+  access: {
+    verbs: ["create", "patch"],
+    why: "Followed; the default ones are made at first start; defaults, finalizers and records of what is in force are patched.",
+  },
 };

@@ -117,4 +117,5 @@ export const vipKind: Kind<"vips"> = {
   unit: vipUnit,
   status: "object",
   remembers: (text) => readFields(text) !== undefined,
+  access: { verbs: ["patch"], why: "Followed; finalizers and what they were given are patched." },
 };

@@ -20,4 +20,8 @@ export const vpcKind: Kind<"vpcs"> = {
   unit: vpcUnit,
   status: "subresource",
   remembers: (text) => readFields(text) !== undefined,
+  access: {
+    verbs: ["create", "patch"],
+    why: "Followed; the default one is made at first start; finalizers and records of what is in force are patched.",
+  },
 };

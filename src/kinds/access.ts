@@ -1,0 +1,58 @@
+import { EVENTS, type ResourceType, typeName } from "../kube/resources.ts";
+import { KINDS } from "./index.ts";
+
+/** One rule of a ClusterRole (rbac.authorization.k8s.io/v1 PolicyRule) about one resource, and what it is for. */
+export interface AccessRule {
+  readonly group: string;
+  /** The plural, with `/status` behind it where the rule is about the subresource. */
+  readonly resource: string;
+  /** The only objects that it is about, by their names; absent where it is about all of them. */
+  readonly names?: readonly string[];
+  readonly verbs: readonly string[];
+  readonly why: string;
+}
+
+/** What the controller needs to be allowed of the whole cluster: of each kind of object, and of what the API serves beside them. */
+export function accessRules(): readonly AccessRule[] {
+  const rules = KINDS.flatMap(({ type, status, access }): AccessRule[] => {
+    const object = { group: type.group, resource: type.plural, verbs: verbsOf(access.verbs), why: access.why };
+    if (status !== "subresource" && access.status === undefined) return [object];
+    const why = "What users see of their state.";
+    return [object, { group: type.group, resource: `${type.plural}/status`, verbs: ["patch"], why }];
+  });
+  const awaited = KINDS.filter(({ absent }) => absent !== undefined).map(({ type }) => typeName(type));
+  return [
+    ...rules,
+    {
+      group: "apiextensions.k8s.io",
+      resource: "customresourcedefinitions",
+      names: awaited.sort(),
+      verbs: ["list", "watch"],
+      why: "When types that need not be there are installed: their definitions are watched for as long as they are not.",
+    },
+    {
+      group: EVENTS.group,
+      resource: EVENTS.plural,
+      verbs: ["create", "patch"],
+      why: "Why something did not work, told at the object that it is about; repeats are patched.",
+    },
+  ];
+}
+
+/** Whether the rules allow a request. */
+export function isAllowed(verb: string, type: ResourceType, subresource?: string, name?: string): boolean {
+  const resource = subresource === undefined ? type.plural : `${type.plural}/${subresource}`;
+  return accessRules().some(
+    (rule) =>
+      rule.group === type.group &&
+      rule.resource === resource &&
+      rule.verbs.includes(verb) &&
+      (rule.names === undefined || (name !== undefined && rule.names.includes(name))),
+  );
+}
+
+const ORDER = ["get", "list", "watch", "create", "patch", "delete"];
+
+function verbsOf(verbs: readonly string[]): readonly string[] {
+  return ["list", "watch", ...verbs].sort((a, b) => ORDER.indexOf(a) - ORDER.indexOf(b));
+}
