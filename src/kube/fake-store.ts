@@ -61,6 +61,23 @@ const WITHOUT_GENERATION = new Set([
   "services",
 ]);
 
+/** All keys and values of an object's annotations together, in bytes (`TotalAnnotationSizeLimitB` of k8s.io/apimachinery). */
+export const MAX_ANNOTATIONS = 256 * 1024;
+
+function checkAnnotations(type: ResourceType, { annotations = {}, ...ref }: ObjectMeta): void {
+  let size = 0;
+  for (const pair of Object.entries(annotations)) for (const text of pair) size += Buffer.byteLength(text);
+  if (size > MAX_ANNOTATIONS)
+    throw refusal(
+      "invalid",
+      422,
+      "Invalid",
+      type,
+      ref,
+      `metadata.annotations: Too long: may not be more than ${MAX_ANNOTATIONS} bytes`,
+    );
+}
+
 /** An empty {@link FakeStore}; `onCommit` hears of every change, synchronously. */
 export function fakeStore(clock: Clock, onCommit: (commit: Commit) => void): FakeStore {
   /** type → key → object. */
@@ -85,6 +102,7 @@ export function fakeStore(clock: Clock, onCommit: (commit: Commit) => void): Fak
   };
   /** Stores a new state, or removes the object, if nothing holds it back any more. */
   const commit = (type: ResourceType, old: KubeObject | undefined, draft: Draft): KubeObject => {
+    checkAnnotations(type, draft.metadata);
     version += 1;
     draft.metadata.resourceVersion = String(version);
     if (isOver(draft.metadata)) return remove(type, draft);

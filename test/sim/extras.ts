@@ -2,7 +2,7 @@ import { Random } from "./random.ts";
 import type { Action } from "./script.ts";
 
 /** What may be added to a script beside what `generate.ts` makes: each has a stream of chance of its own, so that the rest stays as it is. */
-export const EXTRAS = ["throws"] as const;
+export const EXTRAS = ["throws", "hostile"] as const;
 /** One of {@link EXTRAS}. */
 export type Extra = (typeof EXTRAS)[number];
 /** What every script may have. */
@@ -18,7 +18,10 @@ export function extraActions(extra: Extra, seed: number, length: number, replica
   );
 }
 
-const MAKERS: Readonly<Record<Extra, (random: Random, at: number, replicas: number) => Action[]>> = { throws };
+const MAKERS: Readonly<Record<Extra, (random: Random, at: number, replicas: number) => Action[]>> = {
+  throws,
+  hostile,
+};
 
 const UNITS = [
   "pod",
@@ -37,6 +40,33 @@ const UNITS = [
 const PLURALS = ["pods", "pods", "ips", "subnets", "vpcs", "nodes", "namespaces", "statefulsets", "ippools", "vips"];
 const KINDS = ["pods", "pods", "ips", "subnets", "subnetSpecs", "nodes", "ipPools", "vips"];
 const DERIVED = ["namesakes", "groups", "securityGroups"];
+
+const HOSTILE = {
+  subnets: 4,
+  vpcs: 2,
+  ippools: 2,
+  vips: 2,
+  ips: 2,
+  securitygroups: 1,
+  dnsnameresolvers: 1,
+  attachments: 1,
+  adminpolicies: 1,
+  status: 2,
+  annotations: 2,
+  ports: 0.5,
+  names: 1,
+  policy: 0.5,
+};
+
+/** What nobody expects, once or a few times running. */
+function hostile(random: Random, at: number): Action[] {
+  return Array.from({ length: random.int(1, 3) }, (_, i) => ({
+    at: at + i * random.int(1, 500),
+    do: "hostile",
+    what: random.weighted(HOSTILE),
+    pick: random.int(1, 1_000_000),
+  }));
+}
 
 /** Code that throws, at one object or some or all, for a while; with it may come a crash, for the successor has the same input. */
 function throws(random: Random, at: number): Action[] {

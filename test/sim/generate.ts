@@ -36,7 +36,7 @@ const VPC_OF: Readonly<Record<string, string>> = { inner: VPC };
 const CLASHES: Readonly<Record<string, string>> = { clash: "10.30.0.0/24", large: "10.16.0.0/20" };
 
 /** What is made here; the rest comes as an extra. */
-type GeneratedName = Exclude<ActionName, "throw">;
+type GeneratedName = Exclude<ActionName, "throw" | "hostile">;
 
 /** How likely each action is, before a run's own taste. Sums do not matter. */
 const WEIGHTS: Readonly<Record<GeneratedName, number>> = {

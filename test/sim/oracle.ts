@@ -1,4 +1,6 @@
+import { OWNER_KEY } from "../../src/reconcile/sweep.ts";
 import { keyOfAddress, meet } from "./addresses.ts";
+import { isHostile } from "./hostile.ts";
 import type { NorthboundServer } from "./northbound-server.ts";
 import {
   annotation,
@@ -89,7 +91,15 @@ function lostAddresses(picture: Picture): string[] {
     const nodes = picture.nodes.some((node) => ip.name === `node-${node.name}`);
     // One that is yet to be bound may take over what its namesake had.
     const heir = picture.pods.some((pod) => pod.port === ip.name && pod.alive && pod.node === undefined);
-    if (heir || ip.reserved || nodes || podOf(picture, ip) !== undefined || picture.isRetained(ip)) return [];
+    if (
+      heir ||
+      isHostile(ip.name) ||
+      ip.reserved ||
+      nodes ||
+      podOf(picture, ip) !== undefined ||
+      picture.isRetained(ip)
+    )
+      return [];
     return [`${ip.name} holds ${ip.addresses.join(",")} of ${ip.subnet} for nobody`];
   });
 }
@@ -164,6 +174,7 @@ function wrongPorts(evidence: Evidence): string[] {
     const isNode = picture.nodes.some((node) => name === `node-${node.name}`);
     const isVip = picture.vips.some((vip) => name === vip.name || name === `${vip.name}.${vip.namespace}`);
     if (expected.has(name) || isNode || isVip || port.type === "router" || foreignPorts.has(name)) continue;
+    if (isHostile(name)) continue;
     found.push(`port ${name} (${port.addresses.join()}) is there for no pod`);
   }
   for (const name of foreignPorts) {
@@ -217,14 +228,17 @@ function wrongGroups(evidence: Evidence): string[] {
   const groups = new Map(northbound.rows("Port_Group").map((group) => [group.name, group]));
   for (const [name, members] of wanted) {
     const group = groups.get(name);
-    const actual = (group?.ports ?? []).map((uuid) => nameOf.get(uuid) ?? uuid).sort();
+    const ports = (group?.ports ?? []).map((uuid) => nameOf.get(uuid) ?? uuid);
+    const actual = ports.filter((port) => !isHostile(port)).sort();
     for (const port of contested) if (!actual.includes(port)) members.delete(port);
     if (group === undefined) found.push(`there is no port group ${name}`);
     else if (actual.join() !== [...members].sort().join()) {
       found.push(`port group ${name} has ${actual.join() || "nobody"}, not ${[...members].sort().join() || "nobody"}`);
     }
   }
-  for (const name of groups.keys()) {
+  for (const [name, { external_ids: ids }] of groups) {
+    // Those of hostile policies, which alone are policies here, are named after what they select.
+    if (isHostile(name) || /^(group|.*policy):/.test(ids[OWNER_KEY] ?? "")) continue;
     if (!wanted.has(name) && !STANDING_GROUPS.includes(name)) found.push(`port group ${name} is there for nothing`);
   }
   return found;

@@ -15,6 +15,7 @@ import {
 } from "../../src/kube/resources.ts";
 import { type Address, type Block, isIn, meet, readAddress, readBlock, readRange } from "./addresses.ts";
 import { ASKED, type SimPod, type SimSet } from "./cluster.ts";
+import { isHostile } from "./hostile.ts";
 import { MACHINES, NETWORKS } from "./users.ts";
 
 /** The default VPC, subnet and join subnet: the names are part of what is promised. */
@@ -134,25 +135,29 @@ export class Picture {
       name: node.metadata.name,
       addresses: firstOfEach((node.status as { addresses?: { address: string }[] } | undefined)?.addresses ?? []),
     }));
-    this.subnets = kube.objects(SUBNETS).map(readSubnet);
+    this.subnets = kube.objects(SUBNETS).filter(isJudged).map(readSubnet);
     this.ips = kube.objects(IPS).map(readIp);
     this.vips = kube.objects(VIPS).map(readVip);
     const networks = readNetworks(kube);
     this.pods = kube
       .objects<SimPod>(PODS)
+      .filter(isJudged)
       .flatMap((pod) => (pod.spec.hostNetwork === true ? [] : readInterfaces(pod, networks, this.ips)));
     this.sets = kube.objects<SimSet>(STATEFUL_SETS);
     this.vpcs = new Set(kube.objects(VPCS).map(({ metadata }) => metadata.name));
     this.machines = kube.objects(MACHINES);
-    this.pools = kube.objects(IP_POOLS).map(({ metadata, spec }) => {
-      const {
-        subnet = "",
-        ips = [],
-        namespaces = [],
-      } = spec as { subnet?: string; ips?: string[]; namespaces?: string[] };
-      const ranges = ips.flatMap((text) => readRange(text) ?? []);
-      return { name: metadata.name, subnet, ranges, namespaces, deleting: metadata.deletionTimestamp !== undefined };
-    });
+    this.pools = kube
+      .objects(IP_POOLS)
+      .filter(isJudged)
+      .map(({ metadata, spec }) => {
+        const {
+          subnet = "",
+          ips = [],
+          namespaces = [],
+        } = spec as { subnet?: string; ips?: string[]; namespaces?: string[] };
+        const ranges = ips.flatMap((text) => readRange(text) ?? []);
+        return { name: metadata.name, subnet, ranges, namespaces, deleting: metadata.deletionTimestamp !== undefined };
+      });
     this.namespaceLabels = new Map(kube.objects(NAMESPACES).map((ns) => [ns.metadata.name, ns.metadata.labels ?? {}]));
   }
 
@@ -301,8 +306,19 @@ function readAddresses(cidrs: string, named: string): Subnet["wanted"] {
   return { blocks, gateways };
 }
 
+/** What becomes of hostile objects is not judged. */
+function isJudged({ metadata }: KubeObject): boolean {
+  return !isHostile(metadata.name);
+}
+
+/** The texts among the fields of an object; of hostile ones others are anything. */
+function texts(fields: unknown): Readonly<Record<string, string | undefined>> {
+  if (typeof fields !== "object" || fields === null) return {};
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => typeof value === "string"));
+}
+
 function readIp({ metadata, spec = {} }: KubeObject): Ip {
-  const fields = spec as Readonly<Record<string, string | undefined>>;
+  const fields = texts(spec);
   const uid = metadata.annotations?.["weft.kubeovn.io/pod-uid"] ?? "";
   const reserved = metadata.labels?.[LABEL.ipReserved] === "true";
   return {
@@ -321,8 +337,8 @@ function readIp({ metadata, spec = {} }: KubeObject): Ip {
 }
 
 function readVip({ metadata, spec = {}, status = {} }: KubeObject): Vip {
-  const fields = spec as Readonly<Record<string, string | undefined>>;
-  const given = status as Readonly<Record<string, string | undefined>>;
+  const fields = texts(spec);
+  const given = texts(status);
   return {
     name: metadata.name,
     namespace: fields["namespace"] ?? "",
@@ -339,12 +355,15 @@ type Networks = ReadonlyMap<string, "ovn" | "ipam" | "other" | "unknown">;
 
 function readNetworks(kube: FakeKube): Networks {
   return new Map(
-    kube.objects(NETWORK_ATTACHMENTS).map(({ metadata, spec }) => {
-      const { config = "" } = spec as { config?: string };
-      if (config.includes("somebody.else")) return [metadata.name, "unknown"] as const;
-      if (config.includes("macvlan")) return [metadata.name, "ipam"] as const;
-      return [metadata.name, config.includes("host-local") ? "other" : "ovn"] as const;
-    }),
+    kube
+      .objects(NETWORK_ATTACHMENTS)
+      .filter(isJudged)
+      .map(({ metadata, spec }) => {
+        const { config = "" } = spec as { config?: string };
+        if (config.includes("somebody.else")) return [metadata.name, "unknown"] as const;
+        if (config.includes("macvlan")) return [metadata.name, "ipam"] as const;
+        return [metadata.name, config.includes("host-local") ? "other" : "ovn"] as const;
+      }),
   );
 }
 

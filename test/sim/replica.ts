@@ -30,6 +30,8 @@ export interface Surroundings {
   /** A bug that the controllers have. */
   readonly plant: Plant | undefined;
   readonly onWrite: (process: SimProcess, verb: string, type: ResourceType, ref: ObjectRef) => void;
+  /** Objects are anything here: that some cannot be understood, and an error says so, is expected. */
+  readonly hostile: boolean;
   /** A fault of the code itself, whatever the world was doing to it. */
   readonly onBug: (what: string) => void;
 }
@@ -179,6 +181,7 @@ export class Replica {
   }
 
   #check(error: unknown): void {
+    if (this.#world.hostile) return;
     const kinds = [TypeError, RangeError, ReferenceError, SyntaxError];
     if (error instanceof Error && kinds.some((kind) => error instanceof kind)) {
       this.#world.onBug(`the code threw: ${error.stack ?? error.message}`);

@@ -15,6 +15,7 @@ import { Cluster } from "./cluster.ts";
 import { Faults } from "./faults.ts";
 import { isFault } from "./generate.ts";
 import { Historian } from "./historian.ts";
+import { Hostile } from "./hostile.ts";
 import { Keeper } from "./keeper.ts";
 import { NorthboundServer } from "./northbound-server.ts";
 import { judge, waitsForNothing } from "./oracle.ts";
@@ -23,7 +24,7 @@ import type { Plant } from "./plants.ts";
 import { Quiet } from "./quiet.ts";
 import { Replica } from "./replica.ts";
 import { Scheduler } from "./scheduler.ts";
-import type { Action, DatabaseAction, FaultAction, Script, ThrowAction, UserAction } from "./script.ts";
+import type { Action, DatabaseAction, FaultAction, HostileAction, Script, ThrowAction, UserAction } from "./script.ts";
 import { Tamperer } from "./tamper.ts";
 import { Throwing } from "./throwing.ts";
 import { Trace } from "./trace.ts";
@@ -71,6 +72,15 @@ process.on("unhandledRejection", (error) => {
   if (current === undefined) throw error;
   current.onBug(`nobody caught: ${error instanceof Error ? error.stack : String(error)}`);
 });
+// What a microtask throws.
+process.on("uncaughtException", (error) => {
+  if (current !== undefined) {
+    current.onBug(`nobody caught: ${error.stack}`);
+    return;
+  }
+  console.error(error);
+  process.exit(2);
+});
 
 /** Carries out a script, lets everything come to rest, and judges. One run at a time in one thread. */
 export async function run(script: Script, options: RunOptions = {}): Promise<Outcome> {
@@ -104,6 +114,7 @@ async function carryOut(
   const activity = { kubeWrites: 0, commits: 0, last: 0 };
   let onActivity = (): void => {};
   const cluster = new Cluster(kube, scheduler, script.seed);
+  const hostile = new Hostile(kube, cluster, script.seed);
   const users: Users = new Users(kube, cluster, () => historian.look());
   const northbound: NorthboundServer = new NorthboundServer(scheduler, weather, script.seed, {
     onTransact: (from, operations) => watchman.onTransact(from, operations),
@@ -142,6 +153,7 @@ async function carryOut(
       onActivity();
     },
     onBug: violate,
+    hostile: script.actions.some((action) => action.do === "hostile"),
   };
   const replicas = Array.from({ length: script.replicas }, (_, i) => new Replica(`c${i}`, world));
   const faults = new Faults(world, replicas);
@@ -170,7 +182,8 @@ async function carryOut(
     scheduler.after(action.at, () => {
       weather.count(action.do);
       scheduler.note(`ACTION ${JSON.stringify(action)}`);
-      act(action, users, tamperer, faults);
+      if (action.do === "hostile") hostile.act(action);
+      else act(action, users, tamperer, faults);
     });
   }
   for (const [i, replica] of replicas.entries()) scheduler.after(i * 700, () => replica.start());
@@ -249,7 +262,7 @@ async function settle(
   }
 }
 
-function act(action: Action, users: Users, tamperer: Tamperer, faults: Faults): void {
+function act(action: Exclude<Action, HostileAction>, users: Users, tamperer: Tamperer, faults: Faults): void {
   if (isFault(action.do) || action.do === "throw") faults.act(action as FaultAction | ThrowAction);
   else if (action.do.startsWith("nb-")) tamperer.act(action as DatabaseAction);
   else users.act(action as UserAction);

@@ -101,6 +101,14 @@ export interface ThrowAction {
   readonly for: number;
 }
 
+/** Somebody writes what nobody expects; see `hostile.ts`. `pick`: which object, and what into it. */
+export interface HostileAction {
+  readonly do: "hostile";
+  readonly at: number;
+  readonly what: string;
+  readonly pick: number;
+}
+
 /** What goes wrong by itself. */
 export type FaultAction =
   | {
@@ -136,7 +144,13 @@ export type FaultAction =
   | { readonly do: "nb-steal"; readonly for: number };
 
 /** One thing that happens, `at` so many ms after the beginning. */
-export type Action = { readonly at: number } & (UserAction | DatabaseAction | FaultAction | ThrowAction);
+export type Action = { readonly at: number } & (
+  | UserAction
+  | DatabaseAction
+  | FaultAction
+  | ThrowAction
+  | HostileAction
+);
 
 /** The names of all actions. */
 export type ActionName = Action["do"];
