@@ -6,7 +6,7 @@ import t from "tap";
 const LEVELS: Readonly<Record<string, number>> = {
   ...{ api: 0, net: 0, unit: 0 },
   ...{ ovsdb: 1, netlink: 1, kube: 1, facts: 1, admin: 1, contract: 1 },
-  ...{ ipam: 2, policy: 2 },
+  ...{ ipam: 2, policy: 2, node: 2 },
   ...{ claims: 3 },
   ...{ compile: 4 },
   ...{ kinds: 5 },

@@ -1,6 +1,7 @@
 import { CNI_ERROR, type CniResponse } from "../api/cni-message.ts";
 import { VENDOR } from "../api/names.ts";
 import { podPortName } from "../api/port-names.ts";
+import { hostLinkName } from "../node/link-names.ts";
 import type { Allocation } from "./allocation.ts";
 import { refuseConfusion } from "./attachment.ts";
 import {
@@ -13,7 +14,6 @@ import {
 import { type DaemonClock, MACHINE_CLOCK } from "./clock.ts";
 import { CniError } from "./cni-error.ts";
 import { withDeadline } from "./deadline.ts";
-import { hostLinkName } from "./link-names.ts";
 import type { PodInterface, PodLinks } from "./pod-links.ts";
 import { EXTERNAL_ID, type PortSpec, type Ports } from "./ports.ts";
 import type { PodRequest } from "./request.ts";

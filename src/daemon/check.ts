@@ -1,9 +1,9 @@
 import { CNI_ERROR, type CniResult } from "../api/cni-message.ts";
+import { hostLinkName } from "../node/link-names.ts";
 import { isOfProvider } from "./attachment.ts";
 import type { PodSource } from "./await-allocation.ts";
 import { allocatedAddresses, canonical } from "./check-addresses.ts";
 import { CniError } from "./cni-error.ts";
-import { hostLinkName } from "./link-names.ts";
 import type { ObservedInterface, PodLinks } from "./pod-links.ts";
 import { EXTERNAL_ID, type PodPort, type Ports } from "./ports.ts";
 import type { PodRequest } from "./request.ts";

@@ -1,4 +1,4 @@
-import { isHostLinkName } from "./link-names.ts";
+import { isHostLinkName } from "../node/link-names.ts";
 import { EXTERNAL_ID, type PodPort } from "./ports.ts";
 
 /** What the collection decides from. */

@@ -1,7 +1,7 @@
+import { hostLinkName } from "../node/link-names.ts";
 import { findLeftovers } from "./collect.ts";
 import { deleteAttachment } from "./delete.ts";
 import type { Lanes } from "./lanes.ts";
-import { hostLinkName } from "./link-names.ts";
 import type { DaemonMetrics } from "./metrics.ts";
 import type { PodLinks } from "./pod-links.ts";
 import type { PodFact } from "./pods.ts";

@@ -10,11 +10,12 @@ import { encodeSubnetContract } from "../contract/subnet.ts";
 import { type FakeKube, fakeKube } from "../kube/fake.ts";
 import { EVENTS, NODES, PODS, SUBNETS } from "../kube/resources.ts";
 import type { KubeEvent, Node } from "../kube/types.ts";
+import { FakeKernel } from "../node/fake-kernel.ts";
 import { fakeOvsdb } from "../ovsdb/fake.ts";
 import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
 import { insert, mutate, type Operation, update } from "../ovsdb/operation.ts";
 import { startDaemon } from "./daemon.ts";
-import { FakeGatewayHost, FakeLinks, FakeNftables } from "./fake-node.ts";
+import { FakeLinks, FakeNftables, fakeVswitchd } from "./fake-node.ts";
 import { readOptions } from "./options.ts";
 import { REPAIRED } from "./repair-report.ts";
 
@@ -74,9 +75,12 @@ async function node(t: Test) {
   await addSubnet(kube, "join", "100.64.0.0/16");
   await addSubnet(kube, "ovn-default", "10.16.0.0/16");
   const links = new FakeLinks();
+  const kernel = new FakeKernel();
+  kernel.createLink({ name: "eth1", kind: "veth", mtu: 1500, up: true });
+  kernel.setAddress({ index: kernel.link("eth1")!.index, address: "172.19.0.11", prefix: 24 });
+  await fakeVswitchd(server.connect(), kernel);
   const lost: ((name: string | undefined) => void)[] = [];
   const nft = new FakeNftables();
-  const host = new FakeGatewayHost();
   const socket = join(folder, "cni.sock");
   const argv = [
     `--node-name=weft-1`,
@@ -92,7 +96,7 @@ async function node(t: Test) {
       kube,
       ovsdb: client,
       links,
-      gatewayHost: host,
+      kernel,
       nft,
       watchLostLinks: (onLost: (name: string | undefined) => void) => {
         lost.push(onLost);
@@ -112,7 +116,7 @@ async function node(t: Test) {
     rmSync(folder, { recursive: true });
   });
   const conflist = join(folder, "01-kube-ovn.conflist");
-  return { kube, server, bridge, links, lost, host, scripts: nft.scripts, socket, conflist, start };
+  return { kube, server, bridge, links, lost, kernel, scripts: nft.scripts, socket, conflist, start };
 }
 
 function call(socketPath: string, verb: string, body: object): Promise<{ status: number; body: string }> {
@@ -182,7 +186,7 @@ t.test("a daemon sets its node up, says so, and serves pods", async (t) => {
 });
 
 t.test("the node's way to the pods of a subnet stays while that is being deleted or is not ready", async (t) => {
-  const { kube, host, scripts, conflist, start } = await node(t);
+  const { kube, kernel, scripts, conflist, start } = await node(t);
   const daemon = await start();
   await until(() => existsSync(conflist));
   const name = "ovn-default";
@@ -201,7 +205,7 @@ t.test("the node's way to the pods of a subnet stays while that is being deleted
     const more = `10.${30 + i}.0.0/16`;
     await addSubnet(kube, `more-${i}`, more);
     await until(() => scripts.at(-1)?.includes(more) === true);
-    const routes = host.plan?.routes.map(({ destination }) => destination.text) ?? [];
+    const routes = kernel.routes({ protocol: 87 }).map(({ destination }) => destination);
     t.ok(routes.includes(more) && routes.includes("10.16.0.0/16"), `step ${i}`);
     t.match(scripts.at(-1), /saddr \{ 10\.16\.0\.0\/16, .*natOutgoing/, `step ${i}`);
   }

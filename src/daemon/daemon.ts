@@ -3,6 +3,8 @@ import { CONTROLLER_COMPONENT, DAEMON_COMPONENT } from "../api/names.ts";
 import type { Kube } from "../kube/kube.ts";
 import { eventRecorder } from "../kube/recorder.ts";
 import { NODES } from "../kube/resources.ts";
+import type { NodeKernel } from "../node/kernel.ts";
+import type { Nftables } from "../node/nftables.ts";
 import type { OvsdbClient } from "../ovsdb/client.ts";
 import { DEFAULT_INSTALLED_MS } from "./add.ts";
 import { DEFAULT_ALLOCATION_DEADLINES } from "./await-allocation.ts";
@@ -11,12 +13,10 @@ import { collectLeftovers } from "./collector.ts";
 import { conflist } from "./conflist.ts";
 import { explainByEvents } from "./explain.ts";
 import { Gateway } from "./gateway.ts";
-import type { GatewayHost } from "./gateway-host.ts";
 import { Journal } from "./journal.ts";
 import { Lanes } from "./lanes.ts";
 import { LostPorts } from "./lost-ports.ts";
 import { DaemonMetrics } from "./metrics.ts";
-import { HostRules, type Nftables } from "./nft.ts";
 import { annotateChassis, nodeInformer, setNetworkAvailable } from "./node.ts";
 import type { DaemonOptions } from "./options.ts";
 import { OvsPorts } from "./ovs-ports.ts";
@@ -38,7 +38,7 @@ export interface DaemonParts {
   /** The local Open vSwitch database. */
   readonly ovsdb: OvsdbClient;
   readonly links: PodLinks;
-  readonly gatewayHost: GatewayHost;
+  readonly kernel: NodeKernel;
   readonly nft: Nftables;
   /** See {@link import("./lost-links.ts").watchLostLinks}. */
   watchLostLinks(onLost: (name: string | undefined) => void): { close(): void };
@@ -105,10 +105,10 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
     nodePorts: options.nodePorts,
     mtu: options.mtu,
     view,
-    host: parts.gatewayHost,
+    kernel: parts.kernel,
+    nft: parts.nft,
     nodes,
     subnets,
-    rules: new HostRules(parts.nft),
     report,
     ovsSettings: () => surface.ovsSettings(),
     clock,

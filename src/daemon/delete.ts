@@ -1,7 +1,7 @@
 import { CNI_ERROR, type CniAttachment } from "../api/cni-message.ts";
+import { hostLinkName } from "../node/link-names.ts";
 import { isOfProvider } from "./attachment.ts";
 import { CniError } from "./cni-error.ts";
-import { hostLinkName } from "./link-names.ts";
 import type { PodLinks } from "./pod-links.ts";
 import { EXTERNAL_ID, type Ports } from "./ports.ts";
 import type { GcRequest, PodRequest } from "./request.ts";

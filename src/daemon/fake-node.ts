@@ -1,10 +1,11 @@
 import type { Watched } from "../kube/wait.ts";
-import type { Ip } from "../net/address.ts";
+import type { NodeKernel } from "../node/kernel.ts";
+import type { Nftables } from "../node/nftables.ts";
+import type { OvsdbClient } from "../ovsdb/client.ts";
+import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
+import { update } from "../ovsdb/operation.ts";
 import type { PodRoute } from "./allocation.ts";
 import type { PodSource } from "./await-allocation.ts";
-import type { GatewayHost } from "./gateway-host.ts";
-import type { GatewayPlan } from "./gateway-plan.ts";
-import type { Nftables } from "./nft.ts";
 import type { ObservedInterface, PodInterface, PodLinks } from "./pod-links.ts";
 import { type PodFact, podFact } from "./pods.ts";
 import { EXTERNAL_ID, type PodPort, type PortSpec, type Ports } from "./ports.ts";
@@ -141,53 +142,6 @@ export class FakePorts implements Ports {
   }
 }
 
-/** The node's kernel, as the gateway sees it, in memory. */
-export class FakeGatewayHost implements GatewayHost {
-  /** False: ovs-vswitchd has not made `ovn0`. */
-  exists = true;
-  /** undefined: no interface has the tunnels' address. */
-  tunnels: number | undefined = 1400;
-  /** What was applied last. */
-  plan: GatewayPlan | undefined;
-  /** What another program has undone; the next pass puts it back. */
-  readonly undone: string[] = [];
-  /** How often the plan was applied. */
-  passes = 0;
-  #listener: () => void = () => undefined;
-
-  apply(plan: GatewayPlan): readonly string[] | undefined {
-    if (!this.exists) return undefined;
-    const first = this.plan === undefined;
-    this.passes += 1;
-    this.plan = plan;
-    return [...(first ? ["link ovn0"] : []), ...this.undone.splice(0)];
-  }
-
-  mtu(): number | undefined {
-    return this.tunnels;
-  }
-
-  /** Addresses of the node's interfaces. */
-  readonly addresses = new Set<string>();
-
-  isLocal(ip: Ip): boolean {
-    return this.addresses.has(ip.text);
-  }
-
-  watch(listener: () => void): void {
-    this.#listener = listener;
-  }
-
-  /** Something happened to `ovn0`. */
-  change(): void {
-    this.#listener();
-  }
-
-  close(): void {
-    this.#listener = () => undefined;
-  }
-}
-
 /** The node's pods, set by the test. */
 export class FakePods implements PodSource, Watched<PodFact> {
   synced = true;
@@ -224,33 +178,85 @@ export class FakePods implements PodSource, Watched<PodFact> {
   }
 }
 
-/** nftables in memory: one table, whose listing is the script that made it. */
+/** nftables in memory. A table is listed as the script that made it. */
 export class FakeNftables implements Nftables {
+  /** All that were applied. */
   readonly scripts: string[] = [];
-  readonly watchers = new Set<() => void>();
+  readonly watchers = new Set<(table: string | undefined) => void>();
   broken = false;
-  table = "";
+  /** Name → listing. */
+  readonly all = new Map<string, string>();
   lists = 0;
 
   async apply(script: string): Promise<void> {
     if (this.broken) throw new Error("nft broke");
     this.scripts.push(script);
-    this.change(script);
+    const name = /^table (\w+ \S+)/.exec(script)?.[1] ?? "";
+    this.change(name, script.endsWith(`delete table ${name}\n`) ? "" : script);
   }
 
-  async list(): Promise<string> {
+  async list(table: string): Promise<string> {
     this.lists += 1;
-    return this.table;
+    return this.all.get(table) ?? "";
   }
 
-  watch(listener: () => void): { close(): void } {
+  async tables(): Promise<readonly string[]> {
+    return [...this.all.keys()];
+  }
+
+  watch(listener: (table: string | undefined) => void): { close(): void } {
     this.watchers.add(listener);
     return { close: () => void this.watchers.delete(listener) };
   }
 
-  /** Another hand. */
-  change(table: string): void {
-    this.table = table;
-    for (const watcher of this.watchers) watcher();
+  /** Another hand; "" deletes the table. */
+  change(table: string, listing: string): void {
+    if (listing === "") this.all.delete(table);
+    else this.all.set(table, listing);
+    for (const watcher of this.watchers) watcher(table);
   }
+}
+
+/** The parts of ovs-vswitchd that the daemon waits for: devices of interfaces of type `internal`, and `cur_cfg`. */
+export async function fakeVswitchd(
+  client: OvsdbClient,
+  kernel: NodeKernel,
+): Promise<{ stop(): void; restart(): void }> {
+  const mirror = client.monitor(VSWITCH, { Open_vSwitch: ["next_cfg", "cur_cfg"], Interface: ["name", "type"] });
+  let isUp = true;
+  const made = new Set<string>();
+  const look = (): void => {
+    if (!isUp) return;
+    const internal = [...mirror.rows("Interface")].filter(({ type }) => type === "internal");
+    const names = new Set(internal.map(({ name }) => name));
+    for (const name of made) {
+      if (names.has(name)) continue;
+      const index = kernel.link(name)?.index;
+      if (index !== undefined) kernel.deleteLink(index);
+      made.delete(name);
+    }
+    for (const { name } of internal) {
+      // As the real one: not a second time, where another program deletes it.
+      if (made.has(name)) continue;
+      made.add(name);
+      if (kernel.link(name) === undefined) kernel.createLink({ name, kind: "openvswitch" });
+    }
+    const [root] = mirror.rows("Open_vSwitch");
+    if (root === undefined || root.cur_cfg === root.next_cfg) return;
+    const done = update(VSWITCH, "Open_vSwitch", root._uuid, { cur_cfg: root.next_cfg });
+    client.transact(VSWITCH.name, [done]).catch(() => undefined);
+  };
+  mirror.subscribe(look);
+  await mirror.whenSynced();
+  look();
+  return {
+    stop() {
+      isUp = false;
+    },
+    restart() {
+      isUp = true;
+      made.clear();
+      look();
+    },
+  };
 }

@@ -2,12 +2,12 @@ import { randomUUID } from "node:crypto";
 import t, { type Test } from "tap";
 import { parseCidr } from "../net/cidr.ts";
 import { DEFAULT_NODE_PORTS } from "../net/port-range.ts";
+import { FakeKernel } from "../node/fake-kernel.ts";
 import { fakeOvsdb } from "../ovsdb/fake.ts";
 import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
 import { insert, mutate, update } from "../ovsdb/operation.ts";
-import { FakeGatewayHost, FakeNftables } from "./fake-node.ts";
+import { FakeNftables, fakeVswitchd } from "./fake-node.ts";
 import { Gateway, type GatewayWorld } from "./gateway.ts";
-import { HostRules } from "./nft.ts";
 import { type NodeFact, NodeReader } from "./node.ts";
 import { OvsView } from "./ovs-view.ts";
 import type { SubnetFact } from "./subnets.ts";
@@ -48,7 +48,7 @@ const subnet = (cidrBlock: string): SubnetFact => {
   return { name: "s", contract: { cidrs, natOutgoing: true, gatewayType: "distributed", mtu: 0 } };
 };
 
-async function setup(t: Test) {
+async function setup(t: Test, options: { readonly tunnels?: false } = {}) {
   const server = fakeOvsdb(VSWITCH);
   const bridge = randomUUID();
   await server.edit(VSWITCH, [
@@ -61,10 +61,16 @@ async function setup(t: Test) {
   const client = server.connect();
   const nodes = new FakeFacts<NodeFact>();
   const subnets = new FakeFacts<SubnetFact>();
-  const host = new FakeGatewayHost();
+  const kernel = new FakeKernel();
+  kernel.createLink({ name: "eth1", kind: "veth", mtu: 1500, up: true });
+  const eth1 = { index: kernel.link("eth1")!.index, address: "172.19.0.11", prefix: 24 };
+  if (options.tunnels !== false) kernel.setAddress(eth1);
+  const switching = server.connect();
+  const vswitchd = await fakeVswitchd(switching, kernel);
   const nft = new FakeNftables();
   const told: string[] = [];
   const repaired: string[] = [];
+  const warned: string[] = [];
   const settings: Record<string, string> = {};
   const waiters = new Set<() => void>();
   const world: GatewayWorld = {
@@ -73,10 +79,10 @@ async function setup(t: Test) {
     nodePorts: DEFAULT_NODE_PORTS,
     mtu: 0,
     view: new OvsView(client),
-    host,
+    kernel,
+    nft,
     nodes,
     subnets,
-    rules: new HostRules(nft),
     report: {
       note(repairs) {
         repaired.push(...repairs);
@@ -84,7 +90,7 @@ async function setup(t: Test) {
       },
     },
     ovsSettings: () => settings,
-    log: { info: () => undefined, warn: () => undefined },
+    log: { info: () => undefined, warn: (fields, message) => void warned.push(`${message} ${JSON.stringify(fields)}`) },
     annotateChassis: async (chassis) => void told.push(chassis),
     setNetworkAvailable: async () => void told.push("available"),
     onState: () => {
@@ -94,7 +100,7 @@ async function setup(t: Test) {
   const gateway = new Gateway(world);
   t.teardown(async () => {
     await gateway.stop();
-    await client.close();
+    await Promise.all([client.close(), switching.close()]);
   });
   /** Resolves when the gateway's state matches; undefined is "ready". */
   const until = (wanted: RegExp | undefined): Promise<void> =>
@@ -108,17 +114,27 @@ async function setup(t: Test) {
       waiters.add(look);
       look();
     });
-  return { server, bridge, nodes, subnets, host, nft, scripts: nft.scripts, told, repaired, settings, gateway, until };
+  return {
+    ...{ server, bridge, nodes, subnets, kernel, eth1, vswitchd, nft, scripts: nft.scripts },
+    ...{ told, repaired, warned, settings, gateway, until },
+  };
 }
 
+const soon = async (condition: () => boolean): Promise<void> => {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+};
+
 t.test("the gateway says what it waits for, and goes on by itself", async (t) => {
-  const { server, bridge, nodes, subnets, host, nft, scripts, told, gateway, until } = await setup(t);
-  host.exists = false;
-  host.tunnels = undefined;
+  const { server, bridge, nodes, subnets, kernel, eth1, vswitchd, nft, scripts, told, gateway, until } = await setup(
+    t,
+    {
+      tunnels: false,
+    },
+  );
+  vswitchd.stop();
   gateway.start();
   await until(/no interface of this node has the tunnels' address \(ovn-encap-ip 172\.19\.0\.11\)/);
-  host.tunnels = 1400;
-  host.change();
+  kernel.setAddress(eth1);
   await until(/not in the API server/);
   t.equal(gateway.mtu, 1400);
   nodes.set("weft-1", nodeFact({ metadata }));
@@ -127,45 +143,53 @@ t.test("the gateway says what it waits for, and goes on by itself", async (t) =>
   await until(/has not made ovn0/);
   t.match(server.rows(VSWITCH, "Interface"), [{ name: "ovn0", external_ids: { "iface-id": "node-weft-1" } }]);
   t.same(scripts, [], "no rules for an interface that is not there");
-  host.exists = true;
-  host.change();
+  vswitchd.restart();
   await until(undefined);
+  t.match(kernel.link("ovn0"), { mac: "02:00:00:00:00:02", mtu: 1400, up: true });
   t.equal(scripts.length, 1);
   while (told.length < 2) await new Promise(setImmediate);
   t.same(told, ["chassis-1", "available"]);
   subnets.set("ovn-default", subnet("10.16.0.0/16"));
-  while (scripts.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
-  t.match(host.plan?.routes, [{ destination: { text: "10.16.0.0/16" } }]);
-  nft.change("");
-  while (scripts.length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
-  t.equal(nft.table, scripts[1], "so are rules that another hand has deleted");
+  await soon(() => scripts.length === 2);
+  t.match(kernel.routes({ protocol: 87 }), [{ destination: "10.16.0.0/16", gateway: "100.64.0.1" }]);
+  nft.change("inet weft", "");
+  await soon(() => scripts.length === 3);
+  t.equal(nft.all.get("inet weft"), scripts[1], "so are rules that another hand has deleted");
   await server.edit(VSWITCH, [
     mutate(VSWITCH, "Bridge", bridge, [["ports", "delete", server.rows(VSWITCH, "Port").map(({ _uuid }) => _uuid)]]),
   ]);
-  while (server.rows(VSWITCH, "Interface").length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await soon(() => server.rows(VSWITCH, "Interface").length > 0);
   t.match(server.rows(VSWITCH, "Interface"), [{ name: "ovn0" }], "removed by hand, it is made anew");
 });
 
-const soon = async (condition: () => boolean): Promise<void> => {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
-};
-
 t.test("what another program undoes is told from what is set up or wanted anew", async (t) => {
-  const { nodes, subnets, host, nft, scripts, repaired, gateway, until } = await setup(t);
+  const { nodes, subnets, kernel, nft, scripts, repaired, gateway, until } = await setup(t);
   nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
   gateway.start();
   await until(undefined);
   subnets.set("ovn-default", subnet("10.16.0.0/16"));
   await soon(() => scripts.length === 2);
   t.same(repaired, []);
-  const passes = host.passes;
-  await soon(() => host.passes > passes);
-  host.undone.push("route 10.16.0.0/16 dev ovn0");
-  host.change();
+  // Until a pass has found nothing to do, whatever it changes is its own doing.
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  kernel.deleteRoute({ destination: "10.16.0.0/16" });
   await soon(() => repaired.length === 1);
-  nft.change("");
+  nft.change("inet weft", "");
   await soon(() => repaired.length === 2);
   t.same(repaired, ["route 10.16.0.0/16 dev ovn0", "rules table inet weft of nftables"]);
+});
+
+t.test("a route of another program that leads to pods is left alone and said, and the node goes on", async (t) => {
+  const { nodes, subnets, kernel, eth1, warned, gateway, until } = await setup(t);
+  nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
+  kernel.addRoute({ destination: "10.16.0.0/16", gateway: "172.19.0.1", device: eth1.index });
+  subnets.set("ovn-default", subnet("10.16.0.0/16"));
+  subnets.set("other", subnet("10.17.0.0/16"));
+  gateway.start();
+  await until(undefined);
+  t.match(kernel.routes({ device: eth1.index }), [{}, {}, { destination: "10.16.0.0/16", gateway: "172.19.0.1" }]);
+  t.match(kernel.routes({ protocol: 87 }), [{ destination: "10.17.0.0/16" }]);
+  t.match(warned, [/left alone.*route 10\.16\.0\.0\/16 dev ovn0: another program's route/]);
 });
 
 t.test("settings of Open vSwitch that another program changes come back, others stay", async (t) => {
@@ -194,7 +218,7 @@ t.test("settings of Open vSwitch that another program changes come back, others 
 });
 
 t.test("a device that another program deletes is made anew, but not while ovs-vswitchd is away", async (t) => {
-  const { server, nodes, host, repaired, gateway, until } = await setup(t);
+  const { server, nodes, kernel, vswitchd, repaired, gateway, until } = await setup(t);
   nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
   gateway.start();
   await until(undefined);
@@ -203,8 +227,8 @@ t.test("a device that another program deletes is made anew, but not while ovs-vs
   const reconfigure = () =>
     server.edit(VSWITCH, [update(VSWITCH, "Open_vSwitch", [], { cur_cfg: root()?.next_cfg ?? 0 })]);
   const first = row();
-  host.exists = false;
-  host.change();
+  vswitchd.stop();
+  kernel.deleteLink(kernel.link("ovn0")!.index);
   await until(/has not made ovn0/);
   await soon(() => (root()?.next_cfg ?? 0) === 1);
   t.equal(row(), first, "it is asked whether it is there");
@@ -215,8 +239,7 @@ t.test("a device that another program deletes is made anew, but not while ovs-vs
   await reconfigure();
   await soon(() => row() !== undefined);
   t.not(row(), first);
-  host.exists = true;
-  host.change();
+  vswitchd.restart();
   await until(undefined);
 });
 

@@ -1,16 +1,18 @@
 import { NODE_INTERFACE } from "../api/names.ts";
 import type { Ip } from "../net/address.ts";
 import type { PortRange } from "../net/port-range.ts";
+import type { Pass } from "../node/driver.ts";
+import { NodeEngine } from "../node/engine.ts";
+import type { NodeKernel } from "../node/kernel.ts";
+import type { Nftables } from "../node/nftables.ts";
+import type { NodeState } from "../node/state.ts";
 import { samePlain } from "../unit/plain.ts";
 import { type DaemonClock, MACHINE_CLOCK } from "./clock.ts";
-import type { GatewayHost } from "./gateway-host.ts";
 import { type GatewayPlan, planGateway } from "./gateway-plan.ts";
-import { compileHostRules, HOST_TABLE } from "./host-rules.ts";
+import { gatewayState } from "./gateway-state.ts";
 import { LostNodePort } from "./lost-node-port.ts";
-import type { HostRules } from "./nft.ts";
 import type { NodeFact } from "./node.ts";
-import { ensureNodePort, nodePort } from "./ovs-node-port.ts";
-import { ensureOvsSettings } from "./ovs-settings.ts";
+import { ObservedNode } from "./observed-node.ts";
 import type { OvsChange, OvsView } from "./ovs-view.ts";
 import { ReconcileLoop } from "./reconcile-loop.ts";
 import type { RepairReport } from "./repair-report.ts";
@@ -33,10 +35,10 @@ export interface GatewayWorld {
   /** MTU by option; 0: what the tunnels leave. */
   readonly mtu: number;
   readonly view: OvsView;
-  readonly host: GatewayHost;
+  readonly kernel: NodeKernel;
+  readonly nft: Nftables;
   readonly nodes: Facts<NodeFact>;
   readonly subnets: Facts<SubnetFact>;
-  readonly rules: HostRules;
   readonly report: Pick<RepairReport, "note">;
   /** What `start-ovs` has set, see ovs-settings.ts. */
   ovsSettings(): Readonly<Record<string, string>>;
@@ -56,18 +58,25 @@ export interface GatewayWorld {
  */
 export class Gateway {
   readonly #world: GatewayWorld;
+  readonly #engine: NodeEngine;
+  readonly #observed: ObservedNode;
   readonly #loop: ReconcileLoop;
   readonly #stops: (() => void)[] = [];
   #notReady: string | undefined = "the host gateway has not been set up yet";
   #mtu = 0;
   /** InternalIPs that were found on no interface. */
   #foreign = "";
+  /** What other programs' things stand in the way of. */
+  #blocked = "";
   readonly #lost = new LostNodePort();
-  /** The plan with which a pass found nothing to do: what a later pass with it changes is another program's doing. */
-  #settled = "";
+  /** The state with which a pass found nothing to do: what a later pass with it changes is another program's doing. */
+  #settled: NodeState = {};
 
   constructor(world: GatewayWorld) {
+    const { kernel, nft, view, clock = MACHINE_CLOCK } = world;
     this.#world = world;
+    this.#engine = new NodeEngine({ kernel, nft, ovs: view, uuid: clock.uuid });
+    this.#observed = new ObservedNode(kernel);
     this.#loop = new ReconcileLoop(
       () => this.#reconcile(),
       (error, retryMs) => {
@@ -90,7 +99,7 @@ export class Gateway {
 
   /** Begins; `stop` ends it. What was set up stays: pods go on without the daemon. */
   start(): void {
-    const { view, nodes, subnets, host } = this.#world;
+    const { view, nodes, subnets } = this.#world;
     const trigger = (): void => this.#loop.trigger();
     const hurry = (): void => this.#loop.hurry();
     this.#stops.push(
@@ -102,8 +111,7 @@ export class Gateway {
         if (changes.some((change) => concernsNode(change) || waited(change))) trigger();
       }),
     );
-    host.watch(trigger);
-    this.#world.rules.onSuspicion(trigger);
+    this.#engine.watch(trigger, (event) => this.#observed.concerns(event));
     // An informer that finds nothing announces nothing.
     for (const facts of [nodes, subnets]) facts.whenSynced().then(trigger, () => undefined);
     trigger();
@@ -111,10 +119,8 @@ export class Gateway {
 
   async stop(): Promise<void> {
     for (const stop of this.#stops) stop();
-    this.#world.host.close();
+    this.#engine.close();
     await this.#loop.stop();
-    // A run that was under way may have begun the watch.
-    this.#world.rules.close();
   }
 
   async #reconcile(): Promise<void> {
@@ -129,21 +135,44 @@ export class Gateway {
 
   /** One pass. Returns what it waits for; the event that ends the wait triggers the next pass. */
   async #ensure(): Promise<string | undefined> {
-    const { view, host, nodes, subnets, rules, report, log, clock = MACHINE_CLOCK } = this.#world;
+    const { view, nodes, subnets, report } = this.#world;
     if (!view.synced) return "Open vSwitch's database on this node is not connected";
     if (!nodes.synced) return "this node has not been read from the API server";
     if (!subnets.synced) return "the subnets have not been read from the API server";
-    const settings = await ensureOvsSettings(view, this.#world.ovsSettings());
-    if (settings.length > 0) this.#loop.backOff(report.note(settings));
+    // Before all else: ovn-controller makes br-int only when it knows its database.
+    const ovsSettings = this.#world.ovsSettings();
+    const settings = succeeded(await this.#engine.pass({ ovs: { settings: ovsSettings } }));
+    if (settings.repairs.length > 0) this.#loop.backOff(report.note(settings.repairs));
     const bridge = view.bridge();
     if (bridge === undefined) return "ovn-controller has not made br-int yet";
+    const plan = this.#plan();
+    if (typeof plan === "string") return plan;
+    if (this.#lost.removing(view)) return `ovs-vswitchd has not let go of the lost ${NODE_INTERFACE} yet`;
+    const userspace = bridge.datapath_type === "netdev";
+    const state = gatewayState(plan, { name: this.#world.node, userspace, ovsSettings });
+    const pass = await this.#engine.pass(state);
+    this.#judge(state, pass);
+    succeeded(pass);
+    if (!pass.missing.includes(NODE_INTERFACE)) {
+      this.#lost.found();
+      return undefined;
+    }
+    this.#settled = {};
+    // One that has just come in is being made.
+    if (pass.repairs.length === 0 && (await this.#lost.step(view)))
+      this.#loop.backOff(report.note([`device ${NODE_INTERFACE}`]));
+    return `ovs-vswitchd has not made ${NODE_INTERFACE} yet`;
+  }
+
+  /** What is to be, or what is waited for. */
+  #plan(): GatewayPlan | string {
+    const { view, nodes, subnets, joinSubnet, nodePorts, log } = this.#world;
     const encap = view.encap();
-    const mtu = this.#world.mtu || (encap === undefined ? undefined : host.mtu(encap));
+    const mtu = this.#world.mtu || (encap === undefined ? undefined : this.#observed.mtu(encap));
     if (mtu === undefined)
       return `no interface of this node has the tunnels' address (ovn-encap-ip ${encap?.ip ?? "unset"})`;
     this.#mtu = mtu;
-    const { joinSubnet, nodePorts } = this.#world;
-    const facts = { joinSubnet, mtu, nodePorts, isLocal: (ip: Ip) => host.isLocal(ip) };
+    const facts = { joinSubnet, mtu, nodePorts, isLocal: (ip: Ip) => this.#observed.isLocal(ip) };
     const plan = planGateway(nodes.get(this.#world.node), subnets.values(), facts);
     if (typeof plan === "string") return plan;
     const foreign = plan.foreign.map(({ text }) => text).join(",");
@@ -154,36 +183,20 @@ export class Gateway {
       );
     }
     this.#foreign = foreign;
-
-    if (this.#lost.removing(view)) return `ovs-vswitchd has not let go of the lost ${NODE_INTERFACE} yet`;
-    const port = nodePort(this.#world.node, plan);
-    const script = compileHostRules(plan.rules);
-    const wanted = JSON.stringify([port, plan.routes.map(routeText), script]);
-    const repairs: string[] = [];
-    if (await ensureNodePort(view, port, { port: clock.uuid(), interface: clock.uuid() }))
-      repairs.push(`port ${NODE_INTERFACE} of Open vSwitch`);
-    const changes = host.apply(plan, bridge.datapath_type === "netdev");
-    if (changes === undefined) {
-      this.#judge(wanted, repairs);
-      this.#settled = "";
-      // One that has just come in is being made.
-      if (repairs.length === 0 && (await this.#lost.step(view)))
-        this.#loop.backOff(report.note([`device ${NODE_INTERFACE}`]));
-      return `ovs-vswitchd has not made ${NODE_INTERFACE} yet`;
-    }
-    this.#lost.found();
-    repairs.push(...changes);
-    if (await rules.ensure(script)) repairs.push(`rules table ${HOST_TABLE} of nftables`);
-    this.#judge(wanted, repairs);
-    return undefined;
+    return plan;
   }
 
   /** Tells what another program has undone from what is set up for the first time, or wanted anew. */
-  #judge(plan: string, repairs: readonly string[]): void {
-    const isOurs = plan !== this.#settled;
-    if (repairs.length === 0) this.#settled = plan;
-    else if (isOurs) this.#world.log.info({ changes: repairs }, "host gateway changed");
-    else this.#loop.backOff(this.#world.report.note(repairs));
+  #judge(state: NodeState, { repairs, blocked }: Pass): void {
+    const { log, report } = this.#world;
+    const isOurs = !samePlain(state, this.#settled);
+    if (repairs.length === 0) this.#settled = state;
+    else if (isOurs) log.info({ changes: repairs }, "host gateway changed");
+    else this.#loop.backOff(report.note(repairs));
+    const inTheWay = blocked.join("; ");
+    if (inTheWay !== this.#blocked && inTheWay !== "")
+      log.warn({ blocked }, "not set up, because another program's settings are in the place and are left alone");
+    this.#blocked = inTheWay;
   }
 
   async #tell(): Promise<void> {
@@ -211,6 +224,11 @@ function concernsNode(change: OvsChange): boolean {
   return change.table === "Open_vSwitch" && !samePlain(change.old?.external_ids, change.new?.external_ids);
 }
 
-function routeText({ destination, gateway, source }: GatewayPlan["routes"][number]): string {
-  return `${destination.text} via ${gateway.text} src ${source?.text ?? ""}`;
+/** @throws the first failure of a pass. */
+function succeeded(pass: Pass): Pass {
+  const [failure] = pass.failures;
+  if (failure === undefined) return pass;
+  const more = pass.failures.length === 1 ? "" : ` (and ${pass.failures.length - 1} more)`;
+  const why = failure.error instanceof Error ? failure.error.message : String(failure.error);
+  throw new Error(`${failure.what}: ${why}${more}`, { cause: failure.error });
 }

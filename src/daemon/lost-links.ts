@@ -1,6 +1,6 @@
 import type { NetlinkSocket } from "../netlink/socket.ts";
 import { type NetlinkEvent, type Subscription, watch } from "../netlink/watch.ts";
-import { isHostLinkName } from "./link-names.ts";
+import { isHostLinkName } from "../node/link-names.ts";
 
 /**
  * Calls `onLost` with the name of each pod's host end that disappears, by whatever hand: a namespace that is removed takes the pair

@@ -1,13 +1,8 @@
 import { randomUUID } from "node:crypto";
 import t, { type Test } from "tap";
-import { parseIp } from "../net/address.ts";
-import { parseCidr } from "../net/cidr.ts";
-import { DEFAULT_NODE_PORTS } from "../net/port-range.ts";
 import { fakeOvsdb } from "../ovsdb/fake.ts";
 import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
 import { insert, mutate, type Operation, remove, update } from "../ovsdb/operation.ts";
-import type { GatewayPlan } from "./gateway-plan.ts";
-import { ensureNodePort, nodePort } from "./ovs-node-port.ts";
 import { OvsPorts } from "./ovs-ports.ts";
 import { OvsView } from "./ovs-view.ts";
 import type { PortSpec } from "./ports.ts";
@@ -192,47 +187,6 @@ t.test("a refused transaction is an error and leaves nothing", async (t) => {
   server.onTransact = () => ({ error: "constraint violation", details: "no" });
   await t.rejects(ports.attach(spec("c1_h"), here), { code: 999, message: /changing br-int: .*no/ });
   t.same(server.rows(VSWITCH, "Port"), []);
-});
-
-const PLAN: GatewayPlan = {
-  mac: "02:00:00:00:00:02",
-  mtu: 1400,
-  addresses: [{ ip: parseIp("100.64.0.2")!, cidr: parseCidr("100.64.0.0/16")! }],
-  routes: [],
-  rules: { cluster: [], natOutgoing: [], centralized: [], sources: [], nodePorts: DEFAULT_NODE_PORTS },
-  foreign: [],
-};
-const uuids = () => ({ port: randomUUID(), interface: randomUUID() });
-
-t.test("ovn0 is made once, kept, and put right where it differs", async (t) => {
-  const { server, view, edit } = await setup(t);
-  const want = nodePort("weft-1", PLAN);
-  t.ok(await ensureNodePort(view, want, uuids()));
-  t.match(server.rows(VSWITCH, "Interface"), [
-    {
-      name: "ovn0",
-      type: "internal",
-      mac: "02:00:00:00:00:02",
-      mtu_request: 1400,
-      external_ids: { "iface-id": "node-weft-1", vendor: "kube-ovn", ip: "100.64.0.2" },
-    },
-  ]);
-  t.notOk(await ensureNodePort(view, want, uuids()));
-  const row = view.interfaceNamed("ovn0")!;
-  await edit(installed(row._uuid));
-  t.ok(await ensureNodePort(view, nodePort("weft-1", { ...PLAN, mac: "02:00:00:00:00:03", mtu: 1300 }), uuids()));
-  await edit(mutate(VSWITCH, "Interface", row._uuid, [["external_ids", "delete", ["iface-id"]]]));
-  t.ok(await ensureNodePort(view, want, uuids()));
-  t.match(server.rows(VSWITCH, "Interface"), [
-    {
-      mac: "02:00:00:00:00:02",
-      mtu_request: 1400,
-      external_ids: { "iface-id": "node-weft-1", "ovn-installed": "true" },
-    },
-  ]);
-  t.equal(view.podPorts().length, 0, "ovn0 is no pod's");
-  await edit(mutate(VSWITCH, "Bridge", [["name", "==", "br-int"]], [["ports", "delete", [view.portOf(row._uuid)!]]]));
-  t.ok(await ensureNodePort(view, want, uuids()), "removed, it is made anew");
 });
 
 t.test("what the node is in OVN is read from Open_vSwitch", async (t) => {

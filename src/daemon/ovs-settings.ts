@@ -1,7 +1,4 @@
 import { readFileSync } from "node:fs";
-import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
-import { mutate } from "../ovsdb/operation.ts";
-import type { OvsView } from "./ovs-view.ts";
 
 /**
  * What the node's start script (`start-ovs`) has set in `external_ids` of `Open_vSwitch`, by which ovn-controller finds its database, its bridge and the
@@ -24,22 +21,4 @@ export function readOvsSettings(path: string): Readonly<Record<string, string>> 
   } catch {
     return {};
   }
-}
-
-/** Puts back what differs; other keys are other programs'. Returns what was put back. */
-export async function ensureOvsSettings(
-  view: OvsView,
-  settings: Readonly<Record<string, string>>,
-): Promise<readonly string[]> {
-  const root = view.root();
-  if (root === undefined) return [];
-  const wrong = Object.entries(settings).filter(([key, value]) => root.external_ids[key] !== value);
-  if (wrong.length === 0) return [];
-  await view.client.transact(VSWITCH.name, [
-    mutate(VSWITCH, "Open_vSwitch", root._uuid, [
-      ["external_ids", "delete", wrong.map(([key]) => key)],
-      ["external_ids", "insert", Object.fromEntries(wrong)],
-    ]),
-  ]);
-  return wrong.map(([key]) => `settings external_ids:${key} of Open_vSwitch`);
 }

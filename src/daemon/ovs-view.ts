@@ -1,7 +1,9 @@
 import { VENDOR } from "../api/names.ts";
+import type { OvsTables } from "../node/ovs.ts";
 import type { OvsdbClient } from "../ovsdb/client.ts";
 import { VSWITCH, type VswitchTables } from "../ovsdb/generated/vswitch.ts";
 import type { Mirror, MirrorRow, RowChange, RowIndex } from "../ovsdb/mirror.ts";
+import type { Operation } from "../ovsdb/operation.ts";
 import type { Selected } from "../ovsdb/selection.ts";
 import { EXTERNAL_ID, type PodPort } from "./ports.ts";
 import type { Encap } from "./tunnel-mtu.ts";
@@ -29,7 +31,7 @@ export type RootView = MirrorRow<ViewTables["Open_vSwitch"]>;
 export const INTEGRATION_BRIDGE = "br-int";
 
 /** The local Open vSwitch database as it is, with the lookups that the daemon needs. */
-export class OvsView {
+export class OvsView implements OvsTables {
   readonly client: OvsdbClient;
   readonly mirror: Mirror<ViewTables>;
   readonly #bridges: RowIndex<ViewTables["Bridge"]>;
@@ -74,6 +76,19 @@ export class OvsView {
   root(): RootView | undefined {
     for (const row of this.mirror.rows("Open_vSwitch")) return row;
     return undefined;
+  }
+
+  bridges(): Iterable<BridgeView> {
+    return this.mirror.rows("Bridge");
+  }
+
+  interfaces(): Iterable<InterfaceView> {
+    return this.mirror.rows("Interface");
+  }
+
+  /** Commits a transaction. */
+  transact(operations: readonly Operation[]): Promise<unknown> {
+    return this.client.transact(VSWITCH.name, operations);
   }
 
   interfaceNamed(name: string): InterfaceView | undefined {

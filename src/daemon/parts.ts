@@ -1,12 +1,12 @@
 import { connectKube } from "../kube/connect.ts";
 import { openNetlink } from "../netlink/socket.ts";
+import { NetlinkKernel } from "../node/kernel.ts";
+import { kernelNftables } from "../node/nftables.ts";
 import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
 import { openOvsdb } from "../ovsdb/open.ts";
 import type { DaemonLog, DaemonParts } from "./daemon.ts";
-import { NetlinkGatewayHost } from "./gateway-host.ts";
 import { watchLostLinks } from "./lost-links.ts";
 import { NetlinkPodLinks } from "./netlink-pod-links.ts";
-import { kernelNftables } from "./nft.ts";
 import type { DaemonOptions } from "./options.ts";
 
 /** The real world's parts, and what lets go of them. */
@@ -30,7 +30,7 @@ export async function openParts(options: DaemonOptions, log: DaemonLog): Promise
     kube: connection.kube,
     ovsdb,
     links: new NetlinkPodLinks(host),
-    gatewayHost: new NetlinkGatewayHost(host),
+    kernel: new NetlinkKernel(host),
     nft: kernelNftables(host),
     watchLostLinks: (onLost) =>
       watchLostLinks(host, onLost, (error) => log.warn({ err: error }, "watching interfaces broke; begun anew")),

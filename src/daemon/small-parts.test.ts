@@ -3,12 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import t from "tap";
+import { hostLinkName, isHostLinkName } from "../node/link-names.ts";
 import { conflist, writeAtomically } from "./conflist.ts";
 import { Contention } from "./contention.ts";
-import { FakeNftables } from "./fake-node.ts";
-import { hostLinkName, isHostLinkName } from "./link-names.ts";
 import { DaemonMetrics } from "./metrics.ts";
-import { HostRules } from "./nft.ts";
 import { readOptions } from "./options.ts";
 import { parseOvsSettings, readOvsSettings } from "./ovs-settings.ts";
 import { pluginVersions } from "./plugin-versions.ts";
@@ -83,58 +81,6 @@ t.test("tunnels take their header off the MTU", async (t) => {
   t.equal(tunnelMtu(1500, { type: "vxlan", ip: "172.19.0.11" }), 1450);
   t.equal(tunnelMtu(1500, { type: "geneve,vxlan", ip: "172.19.0.11" }), 1400);
   t.equal(tunnelMtu(9000, { type: "geneve", ip: "fd00::1" }), 8880);
-});
-
-t.test("rules are applied when they differ, and again after a failure", async (t) => {
-  const nft = new FakeNftables();
-  const rules = new HostRules(nft);
-  t.same([await rules.ensure("a"), await rules.ensure("a"), await rules.ensure("b")], [true, false, true]);
-  nft.broken = true;
-  await t.rejects(rules.ensure("c"));
-  nft.broken = false;
-  t.equal(await rules.ensure("b"), true, "nobody knows what a failure left");
-  t.same(nft.scripts, ["a", "b", "b"]);
-});
-
-t.test(
-  "rules that another hand has changed are applied again, and are looked at no more often than that",
-  async (t) => {
-    const nft = new FakeNftables();
-    const rules = new HostRules(nft);
-    let calls = 0;
-    rules.onSuspicion(() => {
-      calls += 1;
-    });
-    await rules.ensure("a");
-    t.equal(calls, 1, "the kernel tells of our own change as well");
-    t.same([await rules.ensure("a"), nft.lists], [false, 2], "which turns out to be ours");
-    t.same([await rules.ensure("a"), nft.lists], [false, 2]);
-    nft.change("");
-    t.equal(calls, 2);
-    t.same([await rules.ensure("a"), nft.table], [true, "a"], "deleted");
-    nft.change("a, and more");
-    t.same([await rules.ensure("a"), nft.table], [true, "a"], "added to");
-    rules.close();
-    t.equal(nft.watchers.size, 0);
-  },
-);
-
-t.test("rules that are changed again just as they are put back are not taken for ours", async (t) => {
-  const nft = new FakeNftables();
-  const rules = new HostRules(nft);
-  await rules.ensure("a");
-  nft.change("");
-  // The first list finds that they were deleted, the second comes after they were put back.
-  const list = nft.list.bind(nft);
-  let lists = 0;
-  nft.list = async () => {
-    lists += 1;
-    if (lists === 2) nft.change("flushed");
-    return await list();
-  };
-  await rules.ensure("a");
-  t.equal(nft.table, "a");
-  t.equal(await rules.ensure("a"), false);
 });
 
 t.test("a loop runs once for many triggers and again for one that came meanwhile", async (t) => {

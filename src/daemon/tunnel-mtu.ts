@@ -1,7 +1,5 @@
 import { parseIp } from "../net/address.ts";
-import { listAddresses } from "../netlink/addresses.ts";
-import { getLink } from "../netlink/links.ts";
-import type { NetlinkSocket } from "../netlink/socket.ts";
+import type { NodeKernel } from "../node/kernel.ts";
 
 /** Bytes that a tunnel puts around a packet, as Kube-OVN counts them (with room for Geneve options). */
 const OVERHEAD: Readonly<Record<string, number>> = { geneve: 100, vxlan: 50, stt: 72 };
@@ -23,12 +21,12 @@ export function tunnelMtu(linkMtu: number, encap: Encap): number {
 
 /** The interface that holds the encap address; undefined where none does (yet). */
 export function encapLink(
-  host: NetlinkSocket,
+  kernel: Pick<NodeKernel, "addresses" | "links">,
   encap: Encap,
 ): { readonly index: number; readonly mtu: number } | undefined {
   // `ovn-encap-ip` may list several, too; the first one's interface stands for all.
   const ip = parseIp(encap.ip.split(",")[0]?.trim() ?? "")?.text;
-  const address = listAddresses(host).find((candidate) => candidate.address === ip);
-  const link = address === undefined ? undefined : getLink(host, address.index);
+  const address = kernel.addresses().find((candidate) => candidate.address === ip);
+  const link = kernel.links().find(({ index }) => index === address?.index);
   return link === undefined ? undefined : { index: link.index, mtu: link.mtu };
 }

@@ -14,7 +14,7 @@ import { requireIndex, requireU32 } from "./values.ts";
 
 /** linux/rtnetlink.h */
 export const RTM_NEWQDISC = 36;
-const RTM_DELQDISC = 37;
+export const RTM_DELQDISC = 37;
 const RTM_GETQDISC = 38;
 
 /** linux/pkt_sched.h */

@@ -8,6 +8,7 @@ import { NETLINK_NETFILTER, NETLINK_ROUTE, SOL_NETLINK } from "./route-fd.ts";
 const GROUPS = {
   link: 1,
   neighbour: 3,
+  qdisc: 4,
   "ipv4-address": 5,
   "ipv4-route": 7,
   "ipv4-rule": 8,

@@ -5,6 +5,7 @@ import type { NetlinkMessage } from "./message.ts";
 import { decodeNeighbour, type Neighbour, RTM_DELNEIGH, RTM_NEWNEIGH } from "./neighbour-codec.ts";
 import { decodeNetconf, type Netconf, RTM_NEWNETCONF } from "./netconf-codec.ts";
 import { decodeNftChange } from "./nft-codec.ts";
+import { decodeQdisc, type Qdisc, RTM_DELQDISC, RTM_NEWQDISC } from "./qdisc-codec.ts";
 import { decodeRoute, type Route, RTM_DELROUTE, RTM_NEWROUTE } from "./route-codec.ts";
 import { decodeRule, RTM_DELRULE, RTM_NEWRULE, type Rule } from "./rule-codec.ts";
 import type { NetlinkSocket } from "./socket.ts";
@@ -25,6 +26,7 @@ export type NetlinkEvent =
   | { readonly type: "route"; readonly change: Change; readonly route: Route }
   | { readonly type: "neighbour"; readonly change: Change; readonly neighbour: Neighbour }
   | { readonly type: "rule"; readonly change: Change; readonly rule: Rule }
+  | { readonly type: "qdisc"; readonly change: Change; readonly qdisc: Qdisc }
   /** A switch of the kernel was set. */
   | { readonly type: "netconf"; readonly netconf: Netconf }
   /** Something of that table of nftables, `family` as nft(8) writes it; one for each rule of a large change. */
@@ -87,6 +89,11 @@ export function decodeEvent(message: NetlinkMessage): NetlinkEvent | undefined {
     case RTM_DELRULE: {
       const rule = decodeRule(payload);
       return rule && { type: "rule", change: message.type === RTM_NEWRULE ? "set" : "removed", rule };
+    }
+    case RTM_NEWQDISC:
+    case RTM_DELQDISC: {
+      const qdisc = decodeQdisc(payload);
+      return { type: "qdisc", change: message.type === RTM_NEWQDISC ? "set" : "removed", qdisc };
     }
     case RTM_NEWNETCONF: {
       const netconf = decodeNetconf(payload);

@@ -1,0 +1,88 @@
+import type { NodeState } from "./state.ts";
+
+/** One thing to do. */
+export interface Step {
+  /** A word for the kind of thing, by which changes are counted, and then which it is: "route 10.16.0.0/16 dev ovn0". Several where one step changes several. */
+  readonly what: string | readonly string[];
+}
+
+/** What became of a step: `absent` is one that was not needed any more; a string says which thing of another program is in the way. */
+export type Outcome = "done" | "absent" | { readonly blockedBy: string };
+
+/** What differs. */
+export interface Diff<S extends Step> {
+  /** What is ours and not wanted. */
+  readonly remove?: readonly S[];
+  /** What is wanted and missing, or other than wanted. */
+  readonly set?: readonly S[];
+  /** Names of links that another program has yet to make. */
+  readonly missing?: readonly string[];
+}
+
+/** How one kind of object of a node is brought to its desired state. */
+export interface DriverParts<Found, S extends Step> {
+  /** For logs. */
+  readonly kind: string;
+  /** What there is of this kind that is ours, and what it is compared with. undefined: the kind is not looked at. */
+  list(state: NodeState): Found | undefined | Promise<Found | undefined>;
+  /** Compares. Pure. */
+  diff(found: Found, state: NodeState): Diff<S>;
+  apply(step: S): Outcome | Promise<Outcome>;
+}
+
+/** What a pass over the node's state came to. */
+export interface Pass {
+  /** What was changed, one entry a change, empty where all was as it is to be. */
+  readonly repairs: readonly string[];
+  /** Links that other programs have yet to make; what is about them waits. */
+  readonly missing: readonly string[];
+  /** What could not be set because something of another program is in its place. */
+  readonly blocked: readonly string[];
+  /** What failed; the rest was done. */
+  readonly failures: readonly { readonly what: string; readonly error: unknown }[];
+}
+
+/** {@link Pass} while it is being made. */
+export interface Results {
+  readonly repairs: string[];
+  readonly missing: Set<string>;
+  readonly blocked: string[];
+  readonly failures: { readonly what: string; readonly error: unknown }[];
+}
+
+/** A driver, whatever its kind. */
+export interface Driver {
+  readonly kind: string;
+  /** Lists, compares, and removes or sets what differs. One step that fails does not keep the others from being done. Does not throw. */
+  run(state: NodeState, what: "remove" | "set", results: Results): Promise<void>;
+}
+
+/** Makes a driver of its parts. */
+export function driver<Found, S extends Step>(parts: DriverParts<Found, S>): Driver {
+  const run = async (state: NodeState, what: "remove" | "set", results: Results): Promise<void> => {
+    const found = await parts.list(state);
+    if (found === undefined) return;
+    const diff = parts.diff(found, state);
+    for (const link of diff.missing ?? []) results.missing.add(link);
+    for (const step of diff[what] ?? []) await attempt(parts, step, results);
+  };
+  return {
+    kind: parts.kind,
+    run: (state, what, results) =>
+      run(state, what, results).catch((error: unknown) => void results.failures.push({ what: parts.kind, error })),
+  };
+}
+
+async function attempt<S extends Step>(
+  parts: Pick<DriverParts<never, S>, "apply">,
+  step: S,
+  results: Results,
+): Promise<void> {
+  try {
+    const outcome = await parts.apply(step);
+    if (outcome === "done") results.repairs.push(...[step.what].flat());
+    else if (outcome !== "absent") results.blocked.push(`${step.what}: ${outcome.blockedBy} is in its place`);
+  } catch (error) {
+    results.failures.push({ what: [step.what].flat().join(", "), error });
+  }
+}

@@ -1,0 +1,110 @@
+import type { NetlinkEvent } from "../netlink/watch.ts";
+import { addressDriver } from "./addresses.ts";
+import type { Driver, Pass, Results } from "./driver.ts";
+import type { NodeKernel } from "./kernel.ts";
+import { linkDriver } from "./links.ts";
+import { PROTOCOL } from "./marks.ts";
+import { type Nftables, NftTables } from "./nftables.ts";
+import { type OvsTables, ovsDriver } from "./ovs.ts";
+import { qdiscDriver } from "./qdiscs.ts";
+import { routeDriver } from "./routes.ts";
+import { ruleDriver } from "./rules.ts";
+import type { NodeState } from "./state.ts";
+import { sysctlDriver } from "./sysctls.ts";
+
+/** Where a node's state is. */
+export interface NodeParts {
+  readonly kernel: NodeKernel;
+  readonly nft: Nftables;
+  readonly ovs: OvsTables;
+  /** The uuid of a new row. */
+  uuid(): string;
+}
+
+/**
+ * Brings a node to its desired state: Open vSwitch's rows, links, settings of the kernel, addresses, routes, rules, qdiscs, tables of nftables, in this
+ * order, for each needs those before it. What is no longer wanted goes first, in the reverse order. Nothing is remembered but what the kernel does not
+ * tell (how nft lists a table): each pass compares with what is there, so it is the same after a crash as after another program's change.
+ */
+export class NodeEngine {
+  readonly #kernel: NodeKernel;
+  readonly #tables: NftTables;
+  readonly #drivers: readonly Driver[];
+  /** Of the links of the state. */
+  #names: ReadonlySet<string> = new Set();
+  /** The same, as of the last pass. */
+  #indexes: ReadonlySet<number> = new Set();
+  readonly #stops: (() => void)[] = [];
+
+  constructor({ kernel, nft, ovs, uuid }: NodeParts) {
+    this.#kernel = kernel;
+    this.#tables = new NftTables(nft);
+    this.#drivers = [
+      ovsDriver(ovs, uuid),
+      linkDriver(kernel),
+      sysctlDriver(kernel),
+      addressDriver(kernel),
+      routeDriver(kernel),
+      ruleDriver(kernel),
+      qdiscDriver(kernel),
+      this.#tables.driver(kernel),
+    ];
+  }
+
+  /** One pass. Does not throw: what failed is in the result. */
+  async pass(state: NodeState): Promise<Pass> {
+    const results: Results = { repairs: [], missing: new Set(), blocked: [], failures: [] };
+    if (state.links !== undefined) this.#names = new Set(state.links.map(({ name }) => name));
+    this.#remember();
+    for (const driver of this.#drivers.toReversed()) await driver.run(state, "remove", results);
+    for (const driver of this.#drivers) await driver.run(state, "set", results);
+    this.#remember();
+    return { ...results, missing: [...results.missing] };
+  }
+
+  /**
+   * Calls `listener` when something may be other than in the last pass; from then on tables of nftables are looked at again too. Rows of Open vSwitch
+   * are the caller's to watch, who has the mirror.
+   * @param concerns events that are about what the state is made from.
+   */
+  watch(listener: () => void, concerns: (event: NetlinkEvent) => boolean = () => false): void {
+    const watched = this.#kernel.watch((event) => {
+      if (this.#concerns(event) || concerns(event)) listener();
+    });
+    this.#stops.push(() => watched.close(), this.#tables.watch(listener));
+  }
+
+  /** Ends the watch. What was set stays. */
+  close(): void {
+    for (const stop of this.#stops.splice(0)) stop();
+  }
+
+  #remember(): void {
+    this.#indexes = new Set([...this.#names].flatMap((name) => this.#kernel.link(name)?.index ?? []));
+  }
+
+  /** Every pod's interface makes a handful of events, which are none of ours. */
+  #concerns(event: NetlinkEvent): boolean {
+    switch (event.type) {
+      case "link":
+        return this.#indexes.has(event.link.index) || this.#names.has(event.link.name);
+      case "address":
+        return this.#indexes.has(event.address.index);
+      case "route":
+        return event.route.protocol === PROTOCOL || this.#indexes.has(event.route.device ?? 0);
+      case "netconf":
+        return (
+          event.netconf.where === "all" || (event.netconf.where !== "default" && this.#indexes.has(event.netconf.where))
+        );
+      case "rule":
+        return event.rule.protocol === PROTOCOL;
+      case "qdisc":
+        return this.#indexes.has(event.qdisc.index);
+      case "overrun":
+      case "failed":
+        return true;
+      default:
+        return false;
+    }
+  }
+}

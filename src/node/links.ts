@@ -1,0 +1,103 @@
+import type { Link, LinkChange } from "../netlink/links.ts";
+import { type Driver, driver, type Step } from "./driver.ts";
+import type { NodeKernel } from "./kernel.ts";
+import { NODE_LINK_ALIAS } from "./marks.ts";
+import type { LinkState, NodeState } from "./state.ts";
+
+type LinkStep = Step &
+  (
+    | { readonly do: "make"; readonly link: LinkState & { readonly make: string } }
+    | { readonly do: "change"; readonly index: number; readonly change: LinkChange }
+    | { readonly do: "checksum"; readonly name: string }
+    | { readonly do: "remove"; readonly index: number }
+  );
+
+/** A link, and whether its device leaves checksums to the receiver where that matters. */
+interface FoundLink {
+  readonly link: Link;
+  readonly checksum: boolean;
+}
+
+/** Links: those that we make, and what we set of those that others make. */
+export function linkDriver(kernel: NodeKernel): Driver {
+  return driver<readonly FoundLink[], LinkStep>({
+    kind: "links",
+    list({ links }) {
+      if (links === undefined) return undefined;
+      const isAsked = (name: string): boolean => links.some((link) => link.name === name && link.checksumOff === true);
+      return kernel.links().map((link) => ({ link, checksum: isAsked(link.name) && kernel.checksum(link.name) }));
+    },
+    diff: diffLinks,
+    apply(step) {
+      switch (step.do) {
+        case "make": {
+          const { name, make, mac, mtu } = step.link;
+          kernel.createLink({
+            name,
+            kind: make,
+            alias: NODE_LINK_ALIAS,
+            up: true,
+            ...(mac !== undefined && { mac }),
+            ...(mtu !== undefined && { mtu }),
+          });
+          return "done";
+        }
+        case "change":
+          kernel.setLink(step.index, step.change);
+          return "done";
+        case "checksum":
+          kernel.setChecksum(step.name, false);
+          return "done";
+        case "remove":
+          return kernel.deleteLink(step.index) ? "done" : "absent";
+      }
+    },
+  });
+}
+
+function diffLinks(found: readonly FoundLink[], { links = [] }: NodeState) {
+  const remove: LinkStep[] = [];
+  const set: LinkStep[] = [];
+  const missing: string[] = [];
+  const wanted = new Map(links.map((link) => [link.name, link]));
+  for (const { link } of found) {
+    // Also one that is to be of another kind.
+    const isLeft = link.alias === NODE_LINK_ALIAS && wanted.get(link.name)?.make !== link.kind;
+    if (isLeft) remove.push({ do: "remove", index: link.index, what: `link ${link.name} (no longer wanted)` });
+  }
+  for (const want of links) {
+    const has = found.find(({ link }) => link.name === want.name);
+    if (has !== undefined) set.push(...changes(has, want));
+    else if (want.make === undefined) missing.push(want.name);
+    else set.push({ do: "make", link: { ...want, make: want.make }, what: `link ${want.name}` });
+  }
+  return { remove, set, missing };
+}
+
+function changes({ link, checksum }: FoundLink, want: LinkState): readonly LinkStep[] {
+  // One of that name that another program has made stays its own.
+  if (want.make !== undefined && link.alias !== NODE_LINK_ALIAS) return [];
+  const { name, index } = link;
+  const wrongMac = want.mac !== undefined && link.mac !== want.mac;
+  const wrongMtu = want.mtu !== undefined && link.mtu !== want.mtu;
+  const was = [wrongMac ? (link.mac ?? "no MAC") : "", wrongMtu ? `mtu ${link.mtu}` : "", link.up ? "" : "down"];
+  const change: LinkChange = {
+    ...(wrongMac && want.mac !== undefined && { mac: want.mac }),
+    ...(wrongMtu && want.mtu !== undefined && { mtu: want.mtu }),
+    ...(!link.up && { up: true }),
+  };
+  const isWrong = wrongMac || wrongMtu || !link.up;
+  return [
+    ...(isWrong
+      ? [
+          {
+            do: "change",
+            index,
+            change,
+            what: `link ${name} (was ${was.filter((part) => part !== "").join(", ")})`,
+          } as const,
+        ]
+      : []),
+    ...(checksum ? [{ do: "checksum", name, what: `checksum ${name}` } as const] : []),
+  ];
+}

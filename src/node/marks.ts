@@ -1,0 +1,48 @@
+import type { Link } from "../netlink/links.ts";
+import { isHostLinkName } from "./link-names.ts";
+
+/**
+ * How objects of the node say that they are Weft's. What does not say so is never removed or changed.
+ *
+ * | object | mark |
+ * | --- | --- |
+ * | link | begins its alias (IFLA_IFALIAS, `ip link`) with `weft:`; a pod's also has the group {@link LINK_GROUP} |
+ * | address | is on a link of the desired state |
+ * | route, rule | `protocol` 87 (rtnetlink(7), FRA_PROTOCOL) |
+ * | qdisc | handle 5746: |
+ * | table of nftables | is called `weft`, or `weft-` and something |
+ * | row of Open vSwitch | `external_ids:weft-owner`; pods' ports have `vendor=kube-ovn` and `pod_name`, as Kube-OVN's |
+ */
+export const PROTOCOL = 87;
+
+/**
+ * Handle of our qdiscs ("WF"). The kernel's own have 0:, and those for which nobody names one get 8001: to ffff:, one after another for all of the host
+ * (net/sched/sch_api.c, qdisc_alloc_handle).
+ */
+export const QDISC_HANDLE = "5746:";
+
+/** Interface group (IFLA_GROUP, `ip link set group`) of pods' host ends: the only mark that the kernel takes while it makes a link. */
+export const LINK_GROUP = 87;
+
+/** Alias of links of the node's own, for example one that shapes traffic. */
+export const NODE_LINK_ALIAS = "weft: node";
+
+/** Beginning of the aliases of pods' host ends, see `pod-mark.ts`. */
+export const POD_LINK_ALIAS = "weft: pod ";
+
+/** `external_ids` key of rows that the drivers make in Open vSwitch's database. */
+export const OWNER_KEY = "weft-owner";
+/** Its value at an interface of ours … */
+export const OWNER = "node";
+/** … and at the interface of a bridge's own name, where the bridge is ours. */
+export const BRIDGE_OWNER = "node/bridge";
+
+/** Whether a link is the host end of a pod's pair: it says so, or an earlier version has made it and it is named like one. */
+export function isPodLink({ alias, kind, name }: Pick<Link, "alias" | "kind" | "name">): boolean {
+  return alias === undefined ? kind === "veth" && isHostLinkName(name) : alias.startsWith(POD_LINK_ALIAS);
+}
+
+/** Whether a table of nftables is ours. */
+export function isOurTable(name: string): boolean {
+  return /^\w+ weft(-[\w-]+)?$/.test(name);
+}

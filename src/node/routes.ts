@@ -1,0 +1,111 @@
+import { parseCidr } from "../net/cidr.ts";
+import { NetlinkError } from "../netlink/error.ts";
+import { ROUTE_TABLE_MAIN, type Route, type RouteSpec } from "../netlink/routes.ts";
+import { type Driver, driver, type Outcome, type Step } from "./driver.ts";
+import type { NodeKernel } from "./kernel.ts";
+import { PROTOCOL } from "./marks.ts";
+import type { NodeState, RouteState } from "./state.ts";
+
+/** Metric of an IPv6 route that is given none (IP6_RT_PRIO_USER, net/ipv6_route.h). */
+const DEFAULT_METRIC_6 = 1024;
+
+/** Routes that are ours, those on the links of the state, and where these are. */
+interface Found {
+  /** By name. */
+  readonly indexes: ReadonlyMap<string, number>;
+  readonly routes: readonly Route[];
+}
+
+type RouteStep = Step &
+  (
+    | { readonly do: "add"; readonly route: RouteSpec }
+    /** In the place of one that is on the same link, which leaves no moment without a route. */
+    | { readonly do: "replace"; readonly route: RouteSpec }
+    | { readonly do: "remove"; readonly route: RouteSpec }
+  );
+
+/** Routes, marked by their protocol. On links of the state the desired one takes the place of whatever leads to its destination. */
+export function routeDriver(kernel: NodeKernel): Driver {
+  return driver<Found, RouteStep>({
+    kind: "routes",
+    list({ routes, links = [] }) {
+      if (routes === undefined) return undefined;
+      const names = new Set([...links, ...routes.map(({ link }) => ({ name: link }))].map(({ name }) => name));
+      const indexes = new Map(
+        [...names].flatMap((name) => {
+          const link = kernel.link(name);
+          return link === undefined ? [] : [[name, link.index] as const];
+        }),
+      );
+      const onLinks = links.flatMap(({ name }) => {
+        const device = indexes.get(name);
+        return device === undefined ? [] : kernel.routes({ device });
+      });
+      const ours = kernel.routes({ protocol: PROTOCOL });
+      return { indexes, routes: [...onLinks.filter(({ protocol }) => protocol !== PROTOCOL), ...ours] };
+    },
+    diff: diffRoutes,
+    apply(step) {
+      switch (step.do) {
+        case "add":
+          return add(kernel, step.route);
+        case "replace":
+          kernel.setRoute(step.route);
+          return "done";
+        case "remove":
+          return kernel.deleteRoute(step.route) ? "done" : "absent";
+      }
+    },
+  });
+}
+
+function diffRoutes({ indexes, routes: found }: Found, { routes = [] }: NodeState) {
+  const remove: RouteStep[] = [];
+  const set: RouteStep[] = [];
+  const wanted = new Map(routes.map((route) => [keyOf(route.destination, route.table, route.metric), route]));
+  for (const { destination, table, metric, device, protocol } of found) {
+    if (protocol !== PROTOCOL || wanted.has(keyOf(destination, table, metric))) continue;
+    const route = { destination, table, metric, protocol, ...(device !== undefined && { device }) };
+    remove.push({ do: "remove", route, what: `route ${destination} (not ours)` });
+  }
+  for (const [key, want] of wanted) {
+    const device = indexes.get(want.link);
+    if (device === undefined) continue;
+    const there = found.filter(({ destination, table, metric }) => keyOf(destination, table, metric) === key);
+    if (there.some((route) => isRoute(route, want, device))) continue;
+    const what = `route ${want.destination} dev ${want.link}`;
+    set.push({ do: there.length > 0 ? "replace" : "add", route: specOf(want, device), what });
+  }
+  return { remove, set };
+}
+
+function keyOf(destination: string, table = ROUTE_TABLE_MAIN, metric = 0): string {
+  const known = metric === 0 && parseCidr(destination)?.family === 6 ? DEFAULT_METRIC_6 : metric;
+  return `${destination} table ${table} metric ${known}`;
+}
+
+function isRoute(route: Route, want: RouteState, device: number): boolean {
+  return (
+    route.protocol === PROTOCOL &&
+    route.device === device &&
+    route.type === "unicast" &&
+    route.gateway === want.gateway &&
+    route.source === want.source
+  );
+}
+
+function specOf(want: RouteState, device: number): RouteSpec {
+  const { link: _, ...route } = want;
+  return { ...route, device, protocol: PROTOCOL };
+}
+
+/** What is not ours is not replaced: it may be the node's own way. */
+function add(kernel: NodeKernel, route: RouteSpec): Outcome {
+  try {
+    kernel.addRoute(route);
+    return "done";
+  } catch (error) {
+    if (!(error instanceof NetlinkError && error.code === "exists")) throw error;
+    return { blockedBy: "another program's route" };
+  }
+}
