@@ -2,15 +2,45 @@ import { isDeepStrictEqual } from "node:util";
 import { KubeError } from "./errors.ts";
 import type { JsonPatchStep, Patch } from "./kube.ts";
 
+/** Who applied which condition of an object last: `<uid>/<type of the condition>` → field manager. */
+export type ConditionOwners = Map<string, string>;
+
 /**
  * What `target` becomes by the patch; `target` itself is not changed. Throws `invalid` where the API server would (422). `apply` is treated as
- * `merge`: who owns which field is not kept, so a field that a later apply leaves out stays.
+ * `merge`: who owns which field is not kept, so a field that a later apply leaves out stays. Only `status.conditions` is what the API server makes of
+ * it, with `owners`: a list by `type`, of which a field manager that applies again takes away what it does not name any more.
  */
-export function applyPatch(target: object, patch: Patch): object {
-  if (patch.type !== "json") return merge(target, patch.body) as object;
+export function applyPatch(target: object, patch: Patch, owners: ConditionOwners = new Map()): object {
+  if (patch.type !== "json") {
+    const merged = merge(target, patch.body) as object;
+    return patch.type === "merge" ? merged : withConditions(target, merged, patch.fieldManager, owners);
+  }
   let document: unknown = structuredClone(target);
   for (const step of patch.body) document = applyStep(document, step);
   return document as object;
+}
+
+interface WithConditions {
+  readonly metadata?: { readonly uid?: string };
+  readonly status?: { readonly conditions?: readonly { readonly type: string }[] };
+}
+
+/** `merged`, its conditions being those of `target` with the ones that `manager` has applied. */
+function withConditions(
+  target: WithConditions,
+  merged: WithConditions,
+  manager: string,
+  owners: ConditionOwners,
+): object {
+  const { uid = "" } = target.metadata ?? {};
+  const applied = merged.status?.conditions;
+  const before = target.status?.conditions ?? [];
+  if (applied === undefined || applied === before) return merged;
+  const kept = before.filter(({ type }) => owners.get(`${uid}/${type}`) !== manager);
+  for (const { type } of before) if (owners.get(`${uid}/${type}`) === manager) owners.delete(`${uid}/${type}`);
+  for (const { type } of applied) owners.set(`${uid}/${type}`, manager);
+  const rest = kept.filter(({ type }) => !applied.some((condition) => condition.type === type));
+  return { ...merged, status: { ...merged.status, conditions: [...rest, ...applied] } };
 }
 
 /** RFC 7386. */

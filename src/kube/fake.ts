@@ -1,7 +1,7 @@
 import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import { KubeError } from "./errors.ts";
 import { type FakeFault, type FakeRequest, fakeFaults } from "./fake-faults.ts";
-import { applyPatch } from "./fake-patch.ts";
+import { applyPatch, type ConditionOwners } from "./fake-patch.ts";
 import { selectorOf } from "./fake-selector.ts";
 import { fakeStore } from "./fake-store.ts";
 import { type FakeWatchControls, type FakeWatches, fakeWatches } from "./fake-watch.ts";
@@ -42,6 +42,7 @@ export function fakeKube(options: FakeOptions = {}): FakeKube {
   const faults = fakeFaults(clock);
   const watches: FakeWatches = fakeWatches(clock, options.schedule ?? queueMicrotask, () => store.version);
   const store = fakeStore(clock, (commit) => watches.publish(commit));
+  const owners: ConditionOwners = new Map();
 
   const requireServed = (type: ResourceType): void => {
     if (absent.has(typeName(type))) throw new KubeError("not-found", "404 page not found", { status: 404 });
@@ -116,7 +117,7 @@ export function fakeKube(options: FakeOptions = {}): FakeKube {
           const { metadata, ...content } = copy.body as { metadata?: NewObjectMeta };
           return store.create(type, { ...content, metadata: { ...metadata, ...ref } }, call.dryRun ?? false) as never;
         }
-        return store.update(type, ref, (stored) => applyPatch(stored, copy), rulesOf(call, false)) as never;
+        return store.update(type, ref, (stored) => applyPatch(stored, copy, owners), rulesOf(call, false)) as never;
       });
     },
     async delete(type, ref, call = {}) {
