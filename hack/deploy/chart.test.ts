@@ -120,6 +120,21 @@ await t.test("the controller is told each network in the families in use", { ski
   }
 });
 
+await t.test("nodes and controller read one southbound database", { skip }, async (t) => {
+  const remotes = "tcp:10.0.0.1:6642\\,tcp:10.0.0.2:6642";
+  const address = (objects: readonly Any[], kind: string, name: string): string | undefined => {
+    const [container] = find(objects, kind, name).spec.template.spec.containers;
+    return container.env.find((variable: Any) => variable.name === "OVN_SB_ADDR")?.value;
+  };
+  for (const [kind, name] of [
+    ["DaemonSet", "ovs-ovn"],
+    ["Deployment", "kube-ovn-controller"],
+  ] as const) {
+    t.equal(address(await render(), kind, name), undefined, "by the Service ovn-sb");
+    t.equal(address(await render(`--set=ovs.sbAddress=${remotes}`), kind, name), remotes.replace("\\", ""));
+  }
+});
+
 await t.test("values that make no sense are refused before anything is installed", { skip }, async (t) => {
   for (const value of [
     "ipFamily=ipv5",

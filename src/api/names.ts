@@ -32,6 +32,8 @@ export const NODE_INTERFACE = "ovn0";
 export const CONTROLLER_COMPONENT = "kube-ovn-controller";
 /** Type of the condition of a Node that an InternalIP of it is not used. Its status is True; where all are used, there is no such condition. */
 export const ADDRESS_CONDITION = "WeftInternalIPNotUsed";
+/** Type of the condition of a Node that OVN has no chassis for it, or that it shares one. Its status is True; where all is well, there is no such condition. */
+export const CHASSIS_CONDITION = "WeftChassisProblem";
 /** Component that the daemon's Events come from: the DaemonSet's name. */
 export const DAEMON_COMPONENT = "kube-ovn-cni";
 

@@ -1,4 +1,4 @@
-import { DEPRECATED_FINALIZER, FINALIZER } from "../api/names.ts";
+import { type ADDRESS_CONDITION, type CHASSIS_CONDITION, DEPRECATED_FINALIZER, FINALIZER } from "../api/names.ts";
 import { podTypeOf } from "../claims/retention.ts";
 import { IN_FORCE_ANNOTATION, writeFields } from "../facts/in-force.ts";
 import type { FactKindWith, IpFact, ObjectKind, PodFact } from "../facts/types.ts";
@@ -144,10 +144,11 @@ export interface ReportEffect {
   readonly message: string;
 }
 
-/** Set condition `ADDRESS_CONDITION` of a Node, or take it away. The other conditions are kubelet's. */
+/** Set one of our conditions of a Node, or take it away. The other conditions are kubelet's. */
 export interface NodeConditionEffect {
   readonly kind: "node-condition";
   readonly key: string;
+  readonly type: typeof ADDRESS_CONDITION | typeof CHASSIS_CONDITION;
   readonly name: string;
   readonly uid: string;
   readonly problem: { readonly reason: string; readonly message: string } | undefined;

@@ -1,5 +1,5 @@
 import { spell } from "../api/name.ts";
-import { nodePortGroupName } from "../api/names.ts";
+import { ADDRESS_CONDITION, CHASSIS_CONDITION, nodePortGroupName } from "../api/names.ts";
 import { nodePortName } from "../api/port-names.ts";
 import { encodeNodeContract } from "../contract/node.ts";
 import type { FactReader } from "../facts/store.ts";
@@ -7,7 +7,7 @@ import type { ClusterFact, IpFact, NodeFact, SubnetFact } from "../facts/types.t
 import type { Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import { samePlain } from "../unit/plain.ts";
-import { annotate, releaseIp, type WeftEffect } from "./effects.ts";
+import { annotate, type NodeConditionEffect, releaseIp, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { namesakeKey } from "./namesake-groups.ts";
 import { compileNodeAcls } from "./node-acls.ts";
@@ -15,6 +15,11 @@ import { judgeNodeAddresses, type NodeAddresses } from "./node-addresses.ts";
 import { nodeGroupId, nodePortId, nodesSetId, routerId, switchId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
 import { POLICY_PRIORITY } from "./subnet-gateway.ts";
+
+interface Problem {
+  readonly reason: string;
+  readonly message: string;
+}
 
 interface NodeInput {
   readonly node: NodeFact | undefined;
@@ -28,6 +33,8 @@ interface NodeInput {
   readonly policies: boolean;
   /** The name of its Port_Group. */
   readonly group: string;
+  /** What is wrong with its chassis; absent where that is not known, so that what its status says of it stays. */
+  readonly chassis?: { readonly problem: Problem | undefined };
 }
 
 /** A node: its port on the join switch, the group of its pods, and the way from pods to its own addresses. */
@@ -44,10 +51,21 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     const addresses = node === undefined ? { accepted: {}, refused: [] } : judgeNodeAddresses(reader, node, cluster);
     const taken = reader.get("namesakes", namesakeKey.node(key))?.taken["group"] !== undefined;
     const group = spell(nodePortGroupName(key), taken);
-    return { node, addresses, cluster, join: reader.get("subnets", cluster.joinSubnet), ip, policies, group };
+    const chassis = chassisOf(reader, key);
+    const join = reader.get("subnets", cluster.joinSubnet);
+    return { node, addresses, cluster, join, ip, policies, group, ...(chassis && { chassis }) };
   },
 
-  compile({ node, addresses: { accepted, refused }, cluster, join, ip, policies, group }): Fragment<WeftEffect> {
+  compile({
+    node,
+    addresses: { accepted, refused },
+    cluster,
+    join,
+    ip,
+    policies,
+    group,
+    chassis,
+  }): Fragment<WeftEffect> {
     if (node === undefined) {
       return { rows: [], edges: [], effects: ip === undefined || ip.reserved ? [] : [releaseIp(ip)] };
     }
@@ -57,7 +75,10 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
       external_ids: externalIds({ node: node.name, np: `node/${node.name}` }),
     });
     if (policies) compileNodeAcls(build, node.name, accepted, ip, group);
-    const said = tell(node, refused);
+    const said = [
+      ...tell(node, ADDRESS_CONDITION, node.addressProblem, addressProblem(refused)),
+      ...(chassis === undefined ? [] : tell(node, CHASSIS_CONDITION, node.chassisProblem, chassis.problem)),
+    ];
     if (ip === undefined || join === undefined) return build.finish(said);
     const port = nodePortName(node.name);
     const addresses = [ip.mac, ip.v4, ip.v6].filter((part) => part !== "").join(" ");
@@ -100,14 +121,29 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
   },
 };
 
-/** Says in a condition and an Event which addresses do not count; nothing where the condition says so already. */
-function tell(node: NodeFact, refused: NodeAddresses["refused"]): readonly WeftEffect[] {
-  const { name, uid, addressProblem: told } = node;
+/** What is wrong with the chassis of a node, as far as that is known. */
+function chassisOf(reader: FactReader, node: string): NodeInput["chassis"] {
+  if (reader.get("served", "chassis") === undefined) return undefined;
+  const found = reader.get("chassisProblems", node);
+  return { problem: found && { reason: found.reason, message: found.message } };
+}
+
+/** Which of its addresses do not count. */
+function addressProblem(refused: NodeAddresses["refused"]): Problem | undefined {
   const [first] = refused;
-  const problem = first && { reason: first.reason, message: refused.map(({ message }) => message).join("; ") };
+  return first && { reason: first.reason, message: refused.map(({ message }) => message).join("; ") };
+}
+
+/** Says in a condition and an Event what is wrong with a node; nothing where the condition says so already. */
+function tell(
+  { name, uid }: NodeFact,
+  type: NodeConditionEffect["type"],
+  told: Problem | undefined,
+  problem: Problem | undefined,
+): readonly WeftEffect[] {
   if (samePlain(problem, told)) return [];
-  const condition = { kind: "node-condition", key: `node-condition/${uid}`, name, uid, problem } as const;
+  const condition = { kind: "node-condition", key: `node-condition/${type}/${uid}`, type, name, uid, problem } as const;
   if (problem === undefined) return [condition];
   const about = { resource: "nodes", namespace: "", name, uid } as const;
-  return [condition, { kind: "report", key: `report/nodes/${uid}`, about, ...problem }];
+  return [condition, { kind: "report", key: `report/${type}/${uid}`, about, ...problem }];
 }

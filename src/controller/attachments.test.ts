@@ -8,7 +8,7 @@ import { candidate, cluster, eventually } from "./controller-testing.ts";
 t.test("further interfaces come with the type that names them, in one patch with a pod's own", async (t) => {
   const { kube, server } = await cluster(t);
   kube.serveType(NETWORK_ATTACHMENTS, false);
-  const { controller, northbound } = candidate(t, kube, server);
+  const { controller } = candidate(t, kube, server);
   await eventually("it leads", () => controller.leading || undefined);
   const annotations = { "k8s.v1.cni.cncf.io/networks": "net1,lan" };
   const create = (name: string) =>
@@ -51,8 +51,8 @@ t.test("further interfaces come with the type that names them, in one patch with
     "lan.default.kubernetes.io/ip_address": "10.31.0.3",
   });
   t.equal(kube.requests.filter(({ verb, type }) => verb === "patch" && type.plural === "pods").length, 1);
-  t.ok(northbound.podPort("late.default.net1.default.ovn"));
-  t.notOk(northbound.podPort("late.default.lan.default"));
+  t.ok(controller.facts.get("ports", "late.default.net1.default.ovn"));
+  t.notOk(controller.facts.get("ports", "late.default.lan.default"));
   const dropped = { "k8s.v1.cni.cncf.io/networks": "lan" };
   await kube.patch(
     PODS,
@@ -63,7 +63,7 @@ t.test("further interfaces come with the type that names them, in one patch with
   await eventually("and its record", () =>
     kube.object(IPS, { name: "late.default.net1.default.ovn" }) ? undefined : true,
   );
-  t.notOk(northbound.podPort("late.default.net1.default.ovn"));
+  t.notOk(controller.facts.get("ports", "late.default.net1.default.ovn"));
   await kube.delete(PODS, { namespace: "default", name: "late" }, { gracePeriodSeconds: 0 });
   await eventually("all is given back", () =>
     kube.objects(IPS).some(({ metadata }) => metadata.name.startsWith("late.")) ? undefined : true,

@@ -18,6 +18,7 @@ import type { Settings } from "./settings.ts";
 /** A small cluster of one family. */
 export const SETTINGS: Settings = {
   ovnNb: "",
+  ovnSb: "",
   clusterRouter: "ovn-cluster",
   defaultSubnet: "ovn-default",
   defaultCidr: "10.16.0.0/24",

@@ -27,6 +27,7 @@ import { unitId } from "../unit/kind.ts";
 import { retryDelay } from "../unit/timers.ts";
 import { AddressRecorder } from "./address-recorder.ts";
 import { Allocator, type Applicant } from "./allocator.ts";
+import { ChassisWatch } from "./chassis-watch.ts";
 import { ensureDefaults } from "./defaults.ts";
 import type { DnsClient } from "./domains/dns-client.ts";
 import { Domains } from "./domains/domains.ts";
@@ -38,6 +39,7 @@ import type { InForceRecord } from "./records.ts";
 import { runEffect } from "./run-effect.ts";
 import type { Settings } from "./settings.ts";
 import { Sources } from "./sources.ts";
+import type { Southbound } from "./southbound.ts";
 import { type StatusResource, StatusWriter } from "./status-writer.ts";
 import { sweepOnce } from "./sweep-once.ts";
 import { unitObjects } from "./unit-objects.ts";
@@ -47,6 +49,8 @@ import { Unserved } from "./unserved.ts";
 export interface ControllerParts {
   readonly kube: Kube;
   readonly northbound: Northbound;
+  /** None: its facts are not known. */
+  readonly southbound?: Southbound;
   readonly settings: Settings;
   readonly log: Logger;
   /** Time and chance, so that a simulation can own them. */
@@ -66,7 +70,7 @@ const GATHER_MS = 400;
  * What comes in bursts, with what is derived from it; whatever else changes (a policy, a subnet, a node) hurries the transaction that is being
  * held back.
  */
-const BURSTS: ReadonlySet<FactKind> = new Set(["pods", "ips", "disputes", "profiles", "portNumbers"]);
+const BURSTS: ReadonlySet<FactKind> = new Set(["pods", "ips", "disputes", "profiles", "portNumbers", "ports"]);
 
 /** Addresses of a domain name and family; ms between two questions for it. */
 const DOMAIN_LIMITS = { addresses: 128, minPauseMs: 1000, maxPauseMs: 300_000 };
@@ -97,6 +101,7 @@ export class Controller {
   readonly #events: EventRecorder;
   readonly #gather: Gather;
   readonly #domains: Domains;
+  readonly #chassis: ChassisWatch;
   #macSource: MacSource | undefined;
   #term: Term | undefined;
   /** Everything was read after the lock had been won, and it has not been lost since. */
@@ -104,7 +109,7 @@ export class Controller {
 
   constructor(parts: ControllerParts) {
     this.#parts = parts;
-    const { kube, northbound, log, clock, random } = parts;
+    const { kube, northbound, southbound, log, clock, random } = parts;
     this.#gather = new Gather(clock, GATHER_MS);
     const onStatus = (resource: StatusResource, name: string, gone: boolean): void => {
       if (gone) this.#term?.statuses.forget(resource, name);
@@ -125,14 +130,15 @@ export class Controller {
       where: { servers: parts.settings.dnsServers, service: parts.settings.dnsService },
       limits: { ...DOMAIN_LIMITS, graceMs: parts.settings.domainGraceS * 1000 },
     });
+    this.#chassis = new ChassisWatch(this.facts, clock);
     this.allocator = new Allocator({
       facts: this.facts,
       ipam: this.ipam,
       record: (record) => this.#term?.recorder.record(record),
       withdraw: (name) => this.#term?.recorder.withdraw(name) ?? true,
       discard: (ip) => this.#offer(`discard:${ip.name}`, ip),
-      committedPorts: () => northbound.podPorts(),
-      committedPort: (name) => northbound.podPort(name),
+      committedPorts: () => this.facts.all("ports"),
+      committedPort: (name) => this.facts.get("ports", name),
       refused: (kind, object, refusal) => this.#refused(kind, object, refusal),
       decided: (pod) => this.unserved.decided(pod),
       disputed: (ip, message) => this.#disputed(ip, message),
@@ -191,6 +197,9 @@ export class Controller {
     }, "controller");
     facts.subscribe((change) => this.allocator.noteFact(change), "allocator");
     facts.subscribe((change) => this.unserved.noteFact(change), "unserved");
+    facts.subscribe((change) => this.#chassis.noteFact(change), "chassis");
+    northbound.feed(facts);
+    southbound?.feed(facts);
     northbound.subscribe((changes) => {
       this.engine.noteDatabase(changes);
       if (changes.some((change) => change.table === "Logical_Switch_Port")) this.allocator.notePorts();
@@ -290,6 +299,7 @@ export class Controller {
   /** Ends everything. */
   async stop(): Promise<void> {
     this.follow();
+    this.#chassis.stop();
     await Promise.all([this.#events.stop(), this.#domains.stop(), this.#sources.stop()]);
   }
 

@@ -10,25 +10,29 @@ import { controllerMetrics } from "./metrics.ts";
 import { openNorthbound } from "./northbound.ts";
 import { printPlan } from "./plan.ts";
 import { readSettings, type Settings, withSettings } from "./settings.ts";
+import { openSouthbound } from "./southbound.ts";
 
 async function build(settings: Settings, logTo: number) {
   const log = pino({ level: settings.logLevel, base: null }, pino.destination({ fd: logTo, sync: true }));
   const connection = await connectKube({ userAgent: "weft-controller" });
-  const northbound = openNorthbound(settings.ovnNb.split(","), log, settings.ovsdbInactivityS * 1000);
+  const inactivityMs = settings.ovsdbInactivityS * 1000;
+  const northbound = openNorthbound(settings.ovnNb.split(","), log, inactivityMs);
+  const southbound = settings.ovnSb === "" ? undefined : openSouthbound(settings.ovnSb.split(","), log, inactivityMs);
   const parts = {
     kube: connection.kube,
     northbound,
+    ...(southbound && { southbound }),
     settings,
     log,
     clock: SYSTEM_CLOCK,
     random: Math.random,
     dns: dnsClient(),
   };
-  return { log, connection, northbound, controller: new Controller(parts), parts };
+  return { log, connection, northbound, southbound, controller: new Controller(parts), parts };
 }
 
 async function run(settings: Settings): Promise<void> {
-  const { log, connection, northbound, controller, parts } = await build(settings, 1);
+  const { log, connection, northbound, southbound, controller, parts } = await build(settings, 1);
   const ended = new Promise<string>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
   });
@@ -40,6 +44,7 @@ async function run(settings: Settings): Promise<void> {
     engine: controller.engine,
     facts: controller.facts,
     ipam: controller.ipam,
+    southbound: () => southbound?.synced,
     leading: () => controller.leading,
     waiting: () => controller.allocator.waiting,
     unserved: () => controller.unserved.count,
@@ -59,7 +64,7 @@ async function run(settings: Settings): Promise<void> {
   const signal = await ended;
   log.info({ signal }, "stopping");
   await election.stop();
-  await northbound.close();
+  await Promise.all([northbound.close(), southbound?.close()]);
   connection.close();
   server.close();
 }
@@ -78,10 +83,10 @@ program
   .description("print the northbound transaction that the controller would commit now, and exit")
   .action(async () => {
     const settings = readSettings(program, environment);
-    const { connection, northbound, controller } = await build(settings, 2);
+    const { connection, northbound, southbound, controller } = await build(settings, 2);
     process.stdout.write(await printPlan(controller, northbound));
     await controller.stop();
-    await northbound.close();
+    await Promise.all([northbound.close(), southbound?.close()]);
     connection.close();
   });
 program.parseAsync().then(

@@ -10,6 +10,8 @@ export interface MetricSources {
   readonly engine: Engine<WeftEffect>;
   readonly facts: FactStore;
   readonly ipam: Ipam;
+  /** Whether what is known of the southbound database is current; undefined where nothing of it is asked for. */
+  readonly southbound: () => boolean | undefined;
   readonly leading: () => boolean;
   readonly waiting: () => number;
   /** How often a pod had waited for 5 s and been neither served nor told why. */
@@ -22,6 +24,7 @@ export function controllerMetrics({
   engine,
   facts,
   ipam,
+  southbound,
   leading,
   waiting,
   unserved,
@@ -64,6 +67,23 @@ export function controllerMetrics({
   counter("weft_nb_repairs_total", "Operations that undid what another hand had done", () => engine.stats.repairs);
   counter("weft_nb_refused_total", "Transactions that the database refused", () => engine.stats.failures);
   counter("weft_units_compiled_total", "Units compiled", () => engine.stats.compiled);
+  gauge("weft_controller_southbound_synced", "1 while what is known of the southbound database is current", () =>
+    southbound() === true ? 1 : 0,
+  );
+  gauge("weft_controller_ports_down", "Ports of pods and nodes that no chassis has bound", () => {
+    return facts.by("ports", "down", "any").length;
+  });
+  new Gauge({
+    name: "weft_controller_node_chassis_problems",
+    help: "Nodes that OVN has no chassis for, or that share one",
+    labelNames: ["reason"],
+    registers,
+    collect() {
+      this.reset();
+      for (const reason of ["ChassisMissing", "ChassisConflict"]) this.set({ reason }, 0);
+      for (const { reason } of facts.all("chassisProblems")) this.inc({ reason });
+    },
+  });
 
   const labelNames = ["subnet_name", "protocol", "subnet_cidr"] as const;
   const perSubnet = (name: string, help: string, field: "available" | "using"): void => {

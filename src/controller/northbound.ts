@@ -1,20 +1,22 @@
 import type { Logger } from "pino";
 import { isLoadBalancerGroupName } from "../api/names.ts";
-import { parseDualIp } from "../net/dual.ts";
+import type { FactStore } from "../facts/store.ts";
+import { NORTHBOUND_KINDS } from "../kinds/database.ts";
 import type { OvsdbClient } from "../ovsdb/client.ts";
 import { OvsdbError } from "../ovsdb/errors.ts";
 import { OVN_NB, type OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
 import type { Lock } from "../ovsdb/lock.ts";
-import type { Mirror, MirrorRow, RowIndex } from "../ovsdb/mirror.ts";
+import type { Mirror } from "../ovsdb/mirror.ts";
 import { openOvsdb } from "../ovsdb/open.ts";
+import type { Selected } from "../ovsdb/selection.ts";
 import type { ObservedChange } from "../reconcile/drift.ts";
 import type { CommitOutcome } from "../reconcile/engine.ts";
 import type { OwnColumn } from "../reconcile/leftovers.ts";
 import type { DatabaseView, Plan } from "../reconcile/plan.ts";
-import { type EdgeColumn, OWNER_KEY, type SweptRow } from "../reconcile/sweep.ts";
+import type { EdgeColumn, SweptRow } from "../reconcile/sweep.ts";
 import type { ColumnValue } from "../unit/fragment.ts";
-import type { CommittedPort } from "./claims.ts";
 import { operationsOf } from "./operations.ts";
+import { selectionOf, takeChanges } from "./table-facts.ts";
 
 /** The OVSDB lock that the leader holds (an RFC 7047 `<id>`: no hyphen); each of its transactions asserts it, so a deposed leader cannot write. */
 export const LEADER_LOCK = "weft_controller";
@@ -46,8 +48,11 @@ const TABLES = [
 
 /** Their names. */
 export type Table = (typeof TABLES)[number];
-const SELECTION = Object.fromEntries(TABLES.map((table) => [table, "all"])) as { readonly [T in Table]: "all" };
-type Mirrored = Pick<OvnNbTables, Table>;
+/** All of these, and what facts are made of besides. */
+const SELECTION = {
+  ...selectionOf(NORTHBOUND_KINDS),
+  ...(Object.fromEntries(TABLES.map((table) => [table, "all"])) as { readonly [T in Table]: "all" }),
+};
 
 /** The set-valued columns that edges feed, see {@link EdgeColumn}. */
 export const EDGE_COLUMNS: ReadonlyMap<string, readonly EdgeColumn[]> = new Map([
@@ -89,13 +94,11 @@ export class Northbound {
   readonly client: OvsdbClient;
   readonly view: DatabaseView;
   readonly lock: Lock;
-  readonly #mirror: Mirror<Mirrored>;
-  readonly #portsByName: RowIndex<OvnNbTables["Logical_Switch_Port"]>;
+  readonly #mirror: Mirror<Selected<OvnNbTables, typeof SELECTION>>;
 
   constructor(client: OvsdbClient) {
     this.client = client;
     this.#mirror = client.monitor(OVN_NB, SELECTION);
-    this.#portsByName = this.#mirror.index("Logical_Switch_Port", "name", (row) => row.name);
     this.lock = client.lock(LEADER_LOCK);
     this.view = {
       get: (table, uuid) => this.#mirror.get(table as Table, uuid) as Row | undefined,
@@ -129,18 +132,9 @@ export class Northbound {
     }
   }
 
-  /** The ports of pods and nodes, as far as they can be read: their names and addresses. */
-  *podPorts(): Iterable<CommittedPort> {
-    for (const row of this.#mirror.rows("Logical_Switch_Port")) {
-      const port = podPortOf(row);
-      if (port !== undefined) yield port;
-    }
-  }
-
-  /** The port of a pod or a node by its name. */
-  podPort(name: string): CommittedPort | undefined {
-    const [row] = this.#portsByName.lookup(name);
-    return row && podPortOf(row);
+  /** Takes what {@link NORTHBOUND_KINDS} names in as facts. Call it at once: what has been read before does not come by again. */
+  feed(facts: FactStore): void {
+    this.#mirror.subscribe((changes) => takeChanges(facts, NORTHBOUND_KINDS, changes));
   }
 
   /** Commits a plan as one transaction that asserts the leader's lock. What cannot be encoded is not sent at all. Never rejects. */
@@ -169,18 +163,6 @@ export class Northbound {
   async close(): Promise<void> {
     await this.client.close();
   }
-}
-
-function podPortOf(row: MirrorRow<OvnNbTables["Logical_Switch_Port"]>): CommittedPort | undefined {
-  const { name, addresses, external_ids } = row;
-  const unit = external_ids[OWNER_KEY];
-  const [mac, ...ips] = (addresses.find((entry) => entry !== "unknown") ?? "").split(" ");
-  const subnet = external_ids["ls"];
-  const isNode = unit?.startsWith("node:") === true;
-  if ((external_ids["pod"] === undefined && !isNode) || subnet === undefined || mac === undefined) return undefined;
-  const { v4, v6 } = parseDualIp(ips.join(",")) ?? {};
-  const made = unit === undefined ? {} : { uuid: row._uuid };
-  return { name, subnet, mac, v4: v4?.text ?? "", v6: v6?.text ?? "", ...made };
 }
 
 /**

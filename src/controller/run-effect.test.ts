@@ -1,4 +1,5 @@
 import t from "tap";
+import { ADDRESS_CONDITION, CHASSIS_CONDITION } from "../api/names.ts";
 import { type ReleaseIpEffect, releaseIp } from "../compile/effects.ts";
 import { sampleFacts } from "../compile/testing.ts";
 import { projectIp } from "../facts/project-ip.ts";
@@ -90,14 +91,22 @@ t.test("a StatefulSet is asked for before the address of its pod is given back",
   t.equal(kube.object(IPS, REF), undefined);
 });
 
-t.test("a node's condition is set, and taken away again", async (t) => {
+t.test("a node's condition is set, and taken away again, whatever other conditions it has", async (t) => {
   const { kube, tools } = await rig();
   const made = await kube.create(NODES, { metadata: { name: "weft-9" } });
   const conditions = () => (kube.object(NODES, { name: "weft-9" }) as Node | undefined)?.status?.conditions;
   const effect = { kind: "node-condition", key: "x", name: "weft-9", uid: made.metadata.uid } as const;
-  const problem = { reason: "NotUnique", message: "its InternalIP 172.18.0.11 is not used: node weft-1 has it too" };
-  await runEffect(tools, { ...effect, problem });
-  t.match(conditions(), [{ type: "WeftInternalIPNotUsed", status: "True", ...problem }]);
-  await runEffect(tools, { ...effect, problem: undefined });
+  const address = { reason: "NotUnique", message: "its InternalIP 172.18.0.11 is not used: node weft-1 has it too" };
+  const chassis = { reason: "ChassisMissing", message: "the southbound database has no chassis c9" };
+  await runEffect(tools, { ...effect, type: ADDRESS_CONDITION, problem: address });
+  t.match(conditions(), [{ type: "WeftInternalIPNotUsed", status: "True", ...address }]);
+  await runEffect(tools, { ...effect, type: CHASSIS_CONDITION, problem: chassis });
+  t.match(conditions(), [
+    { type: "WeftInternalIPNotUsed", status: "True", ...address },
+    { type: "WeftChassisProblem", status: "True", ...chassis },
+  ]);
+  await runEffect(tools, { ...effect, type: ADDRESS_CONDITION, problem: undefined });
+  t.match(conditions(), [{ type: "WeftChassisProblem", status: "True", ...chassis }]);
+  await runEffect(tools, { ...effect, type: CHASSIS_CONDITION, problem: undefined });
   t.same(conditions(), []);
 });

@@ -192,15 +192,19 @@ async function isKept({ kube, facts, observed }: EffectTools, ip: IpFact): Promi
   return isRetained(reader, ip);
 }
 
-/** By server-side apply, which merges conditions by type and takes away what this field manager no longer names: a merge patch would replace kubelet's. */
+/**
+ * By server-side apply, which merges conditions by type and takes away what this field manager no longer names: a merge patch would replace kubelet's.
+ * Each type has a field manager of its own, so that to set one leaves the other as it is.
+ */
 async function setNodeCondition(
   { kube, now }: EffectTools,
-  { name, uid, problem }: NodeConditionEffect,
+  { type, name, uid, problem }: NodeConditionEffect,
 ): Promise<void> {
   const time = now();
   const times = { lastHeartbeatTime: time, lastTransitionTime: time };
-  const conditions = problem === undefined ? [] : [{ type: ADDRESS_CONDITION, status: "True", ...problem, ...times }];
+  const conditions = problem === undefined ? [] : [{ type, status: "True", ...problem, ...times }];
   const body = { apiVersion: "v1", kind: "Node", metadata: { name, uid }, status: { conditions } };
-  const how = { type: "apply", body, fieldManager: CONTROLLER_COMPONENT, force: true } as const;
+  const fieldManager = type === ADDRESS_CONDITION ? CONTROLLER_COMPONENT : `${CONTROLLER_COMPONENT}-${type}`;
+  const how = { type: "apply", body, fieldManager, force: true } as const;
   await kube.patch(NODES, { name }, how, { subresource: "status" });
 }

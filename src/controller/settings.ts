@@ -10,6 +10,8 @@ import { hostNetworks } from "./host-networks.ts";
 export interface Settings {
   /** Remotes of the northbound database, `tcp:[host]:port` or `ssl:` or `unix:`, by commas. */
   readonly ovnNb: string;
+  /** The same of the southbound database; empty: nothing is read of it. */
+  readonly ovnSb: string;
   readonly clusterRouter: string;
   readonly defaultSubnet: string;
   readonly defaultCidr: string;
@@ -105,6 +107,11 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
       "northbound database, for example tcp:[10.0.0.1]:6641",
       environment["OVN_NB_ADDR"] ?? "unix:/run/ovn/ovnnb_db.sock",
     )
+    .option(
+      "--ovn-sb <remotes>",
+      "southbound database, read for what it says of nodes; empty: nothing is",
+      environment["OVN_SB_ADDR"] ?? "unix:/run/ovn/ovnsb_db.sock",
+    )
     .option("--cluster-router <name>", "the default VPC", DEFAULT_VPC)
     .option("--default-ls <name>", "the default subnet", DEFAULT_SUBNET)
     .option("--default-cidr <cidr>", "CIDR of the default subnet, or a pair v4,v6", cidrs, "10.16.0.0/16")
@@ -132,7 +139,7 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
     .option("--domain-grace <seconds>", "how long after its TTL an address of a domain name still counts", seconds, 600)
     .option(
       "--ovsdb-inactivity-timeout <seconds>",
-      "silence of the northbound database until it is asked whether it is there; after as much again the connection is given up",
+      "silence of a database until it is asked whether it is there; after as much again the connection is given up",
       inactivity,
       5,
     )
@@ -166,6 +173,7 @@ export function readSettings(command: Command, environment: Readonly<Record<stri
   const flags = command.opts<Record<string, string> & Flags>();
   return {
     ovnNb: flags["ovnNb"] ?? "",
+    ovnSb: flags["ovnSb"] ?? "",
     clusterRouter: flags["clusterRouter"] ?? DEFAULT_VPC,
     defaultSubnet: flags["defaultLs"] ?? DEFAULT_SUBNET,
     defaultCidr: flags["defaultCidr"] ?? "",

@@ -2,35 +2,8 @@ import t from "tap";
 import { addPod, sampleFacts } from "../compile/testing.ts";
 import type { PodFact } from "../facts/types.ts";
 import { rig } from "./allocator-testing.ts";
+import { manualClock } from "./manual-clock.ts";
 import { Unserved } from "./unserved.ts";
-
-/** A clock that stands still until it is told to go on. */
-function manualClock() {
-  let now = 0;
-  const timers = new Set<{ at: number; run: () => void }>();
-  return {
-    pending: () => timers.size,
-    clock: {
-      now: () => now,
-      after: (ms: number, run: () => void) => {
-        const timer = { at: now + ms, run };
-        timers.add(timer);
-        return () => void timers.delete(timer);
-      },
-    },
-    pass(ms: number) {
-      const end = now + ms;
-      for (;;) {
-        const [next] = [...timers].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at);
-        if (next === undefined) break;
-        timers.delete(next);
-        now = next.at;
-        next.run();
-      }
-      now = end;
-    },
-  };
-}
 
 function watched() {
   const facts = sampleFacts();

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { ADDRESS_CONDITION } from "../api/names.ts";
+import { ADDRESS_CONDITION, CHASSIS_CONDITION } from "../api/names.ts";
 import { parseIp } from "../net/address.ts";
 import type { Dual } from "../net/dual.ts";
 import { judgeAnnotations, POD_RULES } from "./annotation-rules.ts";
@@ -107,13 +107,18 @@ export function projectNode(node: NodeObject): NodeFact {
     if (ip?.family === 6) internal.v6 ??= ip.text;
   }
   const { name, uid, creationTimestamp = "" } = node.metadata;
-  const told = node.status?.conditions?.find(({ type }) => type === ADDRESS_CONDITION);
+  const told = (condition: string): { reason: string; message: string } | undefined => {
+    const found = node.status?.conditions?.find(({ type }) => type === condition);
+    return found && { reason: found.reason ?? "", message: found.message ?? "" };
+  };
+  const [addressProblem, chassisProblem] = [told(ADDRESS_CONDITION), told(CHASSIS_CONDITION)];
   return {
     key: name,
     name,
     uid,
     created: creationTimestamp,
-    ...(told && { addressProblem: { reason: told.reason ?? "", message: told.message ?? "" } }),
+    ...(addressProblem && { addressProblem }),
+    ...(chassisProblem && { chassisProblem }),
     internal: internal satisfies Dual<string>,
     ready: !(node.status?.conditions ?? []).some(({ type, status }) => type === "Ready" && status !== "True"),
     addresses: [...addresses].sort(),

@@ -43,6 +43,7 @@ export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
   securityGroupPresence: {},
   namesakes: {},
   cluster: {},
+  chassisProblems: {},
 };
 
 /** How facts are looked up. Units get one that records each call as a dependency. */

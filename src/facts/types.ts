@@ -1,6 +1,7 @@
 import type { Dual } from "../net/dual.ts";
 import type { PortRange } from "../net/port-range.ts";
 import type { AnnotationMistake } from "./annotation-rules.ts";
+import type { ChassisProblemFact } from "./database.ts";
 import type { InForce } from "./in-force.ts";
 
 /**
@@ -104,6 +105,8 @@ export interface NodeFact {
   readonly ready: boolean;
   /** What its status says in condition `ADDRESS_CONDITION`; absent where it has none. */
   readonly addressProblem?: { readonly reason: string; readonly message: string };
+  /** The same of condition `CHASSIS_CONDITION`. */
+  readonly chassisProblem?: { readonly reason: string; readonly message: string };
   /** All of its IP addresses, sorted. */
   readonly addresses: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
@@ -285,7 +288,7 @@ export interface NameResolverFact {
   readonly v6: readonly string[];
 }
 
-/** That the cluster serves a type which need not be there; the key is the kind of its fact. */
+/** That a type which the cluster need not serve, or a database which need not be reachable, has been read; the key is the kind of its fact. */
 export interface ServedFact {
   readonly key: string;
 }
@@ -531,12 +534,13 @@ export interface DerivedFactTypes {
   readonly securityGroupPresence: SecurityGroupPresenceFact;
   readonly namesakes: NamesakeFact;
   readonly cluster: ClusterFact;
+  readonly chassisProblems: ChassisProblemFact;
 }
 
-/** Every kind of fact by the name of its table in the store. Those of objects are added by their kinds (`src/kinds`). */
+/** Every kind of fact by the name of its table in the store. Those of objects and of rows are added by their kinds (`src/kinds`). */
 export interface FactTypes extends DerivedFactTypes {}
 
-/** The names of the indexes of each kind that has any. Added to by kinds of objects as well. */
+/** The names of the indexes of each kind that has any. Added to by kinds of objects and rows as well. */
 export interface FactIndexes {
   readonly subnets: "vpc" | "provider" | "namespace" | "private" | "selects";
 }

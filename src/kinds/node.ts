@@ -1,3 +1,4 @@
+import { NODE } from "../api/annotations.ts";
 import { nodeUnit } from "../compile/node.ts";
 import { projectNode } from "../facts/project-core.ts";
 import type { NodeFact } from "../facts/types.ts";
@@ -9,7 +10,7 @@ declare module "../facts/types.ts" {
     readonly nodes: NodeFact;
   }
   interface FactIndexes {
-    readonly nodes: "internal";
+    readonly nodes: "internal" | "chassis";
   }
 }
 
@@ -18,7 +19,10 @@ export const nodeKind: Kind<"nodes"> = {
   facts: "nodes",
   type: NODES,
   project: projectNode,
-  indexes: { internal: ({ internal }) => Object.values(internal) },
+  indexes: {
+    internal: ({ internal }) => Object.values(internal),
+    chassis: ({ annotations }) => [annotations[NODE.chassis]],
+  },
   unit: nodeUnit,
   access: {
     verbs: ["get", "patch"],

@@ -1,8 +1,7 @@
 import t from "tap";
 import { factStore } from "../kinds/store.ts";
-import { rowUuid } from "../unit/identity.ts";
+import { OWNER_KEY, rowUuid } from "../unit/identity.ts";
 import { Engine } from "./engine.ts";
-import { OWNER_KEY } from "./sweep.ts";
 import {
   ManualTimers,
   MemoryDatabase,

@@ -1,5 +1,6 @@
 import type { FactChange } from "../facts/store.ts";
 import type { DesiredRow, Effect, Fragment } from "../unit/fragment.ts";
+import { OWNER_KEY } from "../unit/identity.ts";
 import { samePlain } from "../unit/plain.ts";
 import { retryDelay, type Timers } from "../unit/timers.ts";
 import { Desired } from "./desired.ts";
@@ -7,7 +8,6 @@ import { noteDrift, type ObservedChange } from "./drift.ts";
 import { FailingUnits } from "./failing.ts";
 import { findLeftovers, type OwnColumn } from "./leftovers.ts";
 import { type DatabaseView, type Plan, planChanges, planSize } from "./plan.ts";
-import { OWNER_KEY } from "./sweep.ts";
 import { Touched } from "./touched.ts";
 import type { Compiled, Tracker } from "./tracker.ts";
 

@@ -2,11 +2,10 @@ import t from "tap";
 import type { FactReader } from "../facts/store.ts";
 import { factStore } from "../kinds/store.ts";
 import type { Fragment } from "../unit/fragment.ts";
-import { rowUuid } from "../unit/identity.ts";
+import { OWNER_KEY, rowUuid } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import { Engine } from "./engine.ts";
 import { planChanges } from "./plan.ts";
-import { OWNER_KEY } from "./sweep.ts";
 import {
   ManualTimers,
   MemoryDatabase,

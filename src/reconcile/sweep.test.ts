@@ -1,6 +1,7 @@
 import t from "tap";
+import { OWNER_KEY } from "../unit/identity.ts";
 import { Desired } from "./desired.ts";
-import { braked, OWNER_KEY, planSweep, type SweptRow } from "./sweep.ts";
+import { braked, planSweep, type SweptRow } from "./sweep.ts";
 
 const COLUMNS = new Map([
   ["Switch", [{ column: "ports", exclusive: false }]],

@@ -1,10 +1,8 @@
 import type { ColumnValue } from "../unit/fragment.ts";
+import { OWNER_KEY } from "../unit/identity.ts";
 import { splitUnitId } from "../unit/kind.ts";
 import type { Desired } from "./desired.ts";
 import type { Mutation, Plan } from "./plan.ts";
-
-/** The key in a row's `external_ids` that names the unit which owns it. A row without it is not ours to delete (but see `SweptRow.ours`). */
-export const OWNER_KEY = "weft-owner";
 
 /** A row as the sweep sees it. */
 export interface SweptRow {

@@ -1,9 +1,8 @@
 import t, { type Test } from "tap";
 import { factStore } from "../kinds/store.ts";
-import { rowUuid } from "../unit/identity.ts";
+import { OWNER_KEY, rowUuid } from "../unit/identity.ts";
 import { Engine } from "./engine.ts";
 import type { OwnColumn } from "./leftovers.ts";
-import { OWNER_KEY } from "./sweep.ts";
 import {
   ManualTimers,
   MemoryDatabase,

@@ -1,5 +1,8 @@
 import { createHash, hash } from "node:crypto";
 
+/** The key in a row's `external_ids` that names the unit which owns it. A row without it is not ours to delete (but see `SweptRow.ours`). */
+export const OWNER_KEY = "weft-owner";
+
 /**
  * The namespace of all row ids of Weft (a random UUID, fixed for ever: changing it would re-create every row of every
  * cluster).

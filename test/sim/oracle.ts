@@ -1,4 +1,4 @@
-import { OWNER_KEY } from "../../src/reconcile/sweep.ts";
+import { OWNER_KEY } from "../../src/unit/identity.ts";
 import { keyOfAddress, meet } from "./addresses.ts";
 import { isHostile } from "./hostile.ts";
 import type { NorthboundServer } from "./northbound-server.ts";

@@ -48,12 +48,10 @@ export const PLANTS: readonly Plant[] = [
     name: "early-release",
     bug: "an address is given back when its pod goes, before its port has gone: its next holder shares it for a while",
     shown: 85,
-    parts: (parts) => {
-      // The address counts as free although the port is still there.
-      parts.northbound.podPort = () => undefined;
-      return parts;
-    },
     controller: (controller, { kube }) => {
+      // The address counts as free although the port is still there.
+      const get = controller.facts.get.bind(controller.facts);
+      controller.facts.get = (kind, key) => (kind === "ports" ? undefined : get(kind, key));
       controller.facts.subscribe((change) => {
         if (change.kind !== "pods" || change.new !== undefined || !controller.leading) return;
         for (const ip of controller.facts.by("ips", "holder", change.key)) {
@@ -71,9 +69,9 @@ export const PLANTS: readonly Plant[] = [
     name: "ports-ignored-at-start",
     bug: "a new leader does not look at the ports that are in the database: the address of a port whose record is lost is given again",
     shown: 85,
-    parts: (parts) => {
-      parts.northbound.podPorts = function* () {};
-      return parts;
+    controller: ({ facts }) => {
+      const all = facts.all.bind(facts);
+      facts.all = (kind) => (kind === "ports" ? [] : all(kind));
     },
   },
   {

@@ -271,6 +271,7 @@ function act(action: Exclude<Action, HostileAction>, users: Users, tamperer: Tam
 function settingsOf({ cidrs }: Script): Settings {
   return {
     ovnNb: "sim",
+    ovnSb: "",
     clusterRouter: "ovn-cluster",
     defaultSubnet: "ovn-default",
     defaultGateway: "",

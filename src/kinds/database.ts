@@ -1,0 +1,146 @@
+import type {
+  BfdSessionFact,
+  ChassisFact,
+  EncapFact,
+  GatewayPortFact,
+  PortFact,
+  ServiceMonitorFact,
+} from "../facts/database.ts";
+import type { Indexes } from "../facts/store.ts";
+import type { FactKind, FactTypes } from "../facts/types.ts";
+import { parseDualIp } from "../net/dual.ts";
+import type { Condition } from "../ovsdb/condition.ts";
+import type { OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
+import type { OvnSbTables } from "../ovsdb/generated/ovn-sb.ts";
+import type { MirrorRow } from "../ovsdb/mirror.ts";
+import type { ColumnName, TableName } from "../ovsdb/schema.ts";
+import { OWNER_KEY } from "../unit/identity.ts";
+
+declare module "../facts/types.ts" {
+  interface FactTypes {
+    readonly ports: PortFact;
+    readonly bfdSessions: BfdSessionFact;
+    readonly chassis: ChassisFact;
+    readonly encaps: EncapFact;
+    readonly gatewayPorts: GatewayPortFact;
+    readonly serviceMonitors: ServiceMonitorFact;
+  }
+  interface FactIndexes {
+    readonly ports: "down";
+    readonly chassis: "name" | "host";
+    readonly encaps: "ip";
+  }
+}
+
+/** Which rows of one table of a database become one kind of fact, and how. */
+export interface TableKind<Tables, T extends TableName<Tables>, C extends ColumnName<Tables[T]>, K extends FactKind> {
+  readonly facts: K;
+  readonly table: T;
+  /** What is mirrored of the table, where the controller does not mirror all of it anyway. */
+  readonly columns: readonly C[];
+  /** Rows that meet any of these only: the server sends no others. */
+  readonly whereAny?: readonly Condition<Tables[T]>[];
+  readonly indexes: Indexes<K>;
+  /** The fact of a row; nothing where it has none. */
+  readonly project: (row: MirrorRow<Pick<Tables[T], C>>) => FactTypes[K] | undefined;
+}
+
+/** A {@link TableKind} whose types are of no concern to its holder: whoever mirrors its columns may hand it the rows. */
+export interface AnyTableKind<Tables> {
+  readonly facts: FactKind;
+  readonly table: TableName<Tables>;
+  readonly columns: readonly string[];
+  readonly whereAny?: readonly Condition<never>[];
+  readonly indexes: object;
+  readonly project: (row: never) => FactTypes[FactKind] | undefined;
+}
+
+function tablesOf<Tables>() {
+  return <T extends TableName<Tables>, C extends ColumnName<Tables[T]>, K extends FactKind>(
+    kind: TableKind<Tables, T, C, K>,
+  ): AnyTableKind<Tables> => kind as unknown as AnyTableKind<Tables>;
+}
+const northbound = tablesOf<OvnNbTables>();
+const southbound = tablesOf<OvnSbTables>();
+
+/** What the northbound database says beside what the controller writes there. */
+export const NORTHBOUND_KINDS: readonly AnyTableKind<OvnNbTables>[] = [
+  northbound({
+    facts: "ports",
+    table: "Logical_Switch_Port",
+    columns: ["name", "addresses", "external_ids", "up"],
+    indexes: { down: ({ up }) => (up ? [] : ["any"]) },
+    project: projectPort,
+  }),
+  northbound({
+    facts: "bfdSessions",
+    table: "BFD",
+    columns: ["logical_port", "dst_ip", "status"],
+    indexes: {},
+    project: ({ logical_port: port, dst_ip: address, status }): BfdSessionFact => {
+      return { key: `${port}/${address}`, port, address, status: status ?? "unknown" };
+    },
+  }),
+];
+
+/**
+ * What the southbound database says of the nodes. There is a Port_Binding for each pod, and its flows are many more: of these tables
+ * only what is named here is asked for.
+ */
+export const SOUTHBOUND_KINDS: readonly AnyTableKind<OvnSbTables>[] = [
+  southbound({
+    facts: "chassis",
+    table: "Chassis",
+    columns: ["name", "hostname", "other_config"],
+    indexes: { name: ({ name }) => [name], host: ({ host }) => [host] },
+    project: ({ _uuid: key, name, hostname: host, other_config }): ChassisFact => {
+      return { key, name, host, remote: other_config["is-remote"] === "true" };
+    },
+  }),
+  southbound({
+    facts: "encaps",
+    table: "Encap",
+    columns: ["type", "ip", "chassis_name"],
+    indexes: { ip: ({ ip }) => [ip] },
+    project: ({ type, ip, chassis_name: chassis }): EncapFact => ({ key: `${type}/${ip}`, ip, chassis }),
+  }),
+  southbound({
+    facts: "gatewayPorts",
+    table: "Port_Binding",
+    columns: ["logical_port", "chassis"],
+    whereAny: [["type", "==", "chassisredirect"]],
+    indexes: {},
+    project: ({ logical_port: key, chassis }): GatewayPortFact => ({ key, ...(chassis !== undefined && { chassis }) }),
+  }),
+  southbound({
+    facts: "serviceMonitors",
+    table: "Service_Monitor",
+    columns: ["ip", "protocol", "port", "logical_port", "status"],
+    indexes: {},
+    project: ({ ip, protocol = "tcp", port, logical_port: logicalPort, status }): ServiceMonitorFact => {
+      return {
+        key: `${logicalPort}/${ip}/${protocol}/${port}`,
+        logicalPort,
+        ip,
+        protocol,
+        port,
+        status: status ?? "unknown",
+      };
+    },
+  }),
+];
+
+/** The fact of a port of a pod or a node, as far as its addresses can be read. Other ports are none. */
+function projectPort(
+  row: MirrorRow<Pick<OvnNbTables["Logical_Switch_Port"], "name" | "addresses" | "external_ids" | "up">>,
+): PortFact | undefined {
+  const { name, addresses, external_ids, up = false } = row;
+  const unit = external_ids[OWNER_KEY];
+  const [mac, ...ips] = (addresses.find((entry) => entry !== "unknown") ?? "").split(" ");
+  const subnet = external_ids["ls"];
+  const isNode = unit?.startsWith("node:") === true;
+  if ((external_ids["pod"] === undefined && !isNode) || subnet === undefined || mac === undefined) return undefined;
+  const { v4, v6 } = parseDualIp(ips.join(",")) ?? {};
+  const made = unit === undefined ? {} : { uuid: row._uuid };
+  return { key: name, name, subnet, mac, v4: v4?.text ?? "", v6: v6?.text ?? "", ...made, up };
+}
