@@ -69,6 +69,7 @@ export function nodeInformer(
   const reader = new NodeReader(log);
   return informer<Node, NodeFact>(kube, NODES, {
     fieldSelector: `metadata.name=${name}`,
+    fromMemory: true,
     project: (node) => reader.read(node),
     equal: samePlain,
     onError,

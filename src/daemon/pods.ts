@@ -45,6 +45,7 @@ export function podInformer(
 ): Informer<PodFact> {
   return informer<Pod, PodFact>(kube, PODS, {
     fieldSelector: `spec.nodeName=${node},spec.hostNetwork=false`,
+    fromMemory: true,
     project: podFact,
     equal: sameFact,
     onError,

@@ -76,6 +76,7 @@ export function subnetInformer(
 ): Informer<SubnetFact> {
   const reader = new SubnetReader(log);
   const made = informer<Subnet, SubnetFact>(kube, SUBNETS, {
+    fromMemory: true,
     project: (subnet) => reader.read(subnet),
     equal: sameSubnet,
     onError,

@@ -105,6 +105,50 @@ t.test("what is there is read in pages, and changes follow", async (t) => {
   t.same(w.errors, []);
 });
 
+t.test("who is content with the API server's memory asks for more only after a failure", async (t) => {
+  const clock = manualClock();
+  const fake = fakeKube({ clock });
+  let asked: object[] = [];
+  const list: Kube["list"] = (type, { resourceVersion, resourceVersionMatch, continue: next, ...rest } = {}) => {
+    asked.push({ resourceVersion, resourceVersionMatch, next: next !== undefined });
+    return fake.list(type, { ...rest, ...(next !== undefined && { continue: next }) });
+  };
+  const pods = informer<Pod, PodFact>({ ...fake, list }, PODS, {
+    ...{ project, clock, fromMemory: true, pageSize: 2, random: () => 0.5 },
+  });
+  t.teardown(() => pods.stop());
+  const lists = async (): Promise<object[]> => {
+    await fake.settled();
+    await clock.advance(1_000);
+    await fake.settled();
+    const seen = asked;
+    asked = [];
+    return seen;
+  };
+  const anything = { resourceVersion: undefined, resourceVersionMatch: undefined };
+  for (const name of ["a", "b", "c"]) await addPod(fake, name);
+  pods.start();
+  t.match(await lists(), [
+    { resourceVersion: "0", resourceVersionMatch: undefined, next: false },
+    { ...anything, next: true },
+  ]);
+  await note(fake, "a", "seen");
+  const reached = fake.object(PODS, { namespace: "default", name: "a" })?.metadata.resourceVersion;
+  fake.expireWatches();
+  const notOlder = { resourceVersion: reached, resourceVersionMatch: "NotOlderThan", next: false };
+  t.match((await lists())[0], notOlder);
+  fake.fail({ verb: "list", code: "unavailable" });
+  fake.expireWatches();
+  t.match(
+    (await lists()).slice(0, 2),
+    [notOlder, { ...anything, next: false }],
+    "a server that lags is not insisted on",
+  );
+  const refreshed = pods.refresh();
+  t.match((await lists())[0], { ...anything, next: false }, "what refresh promises no memory can");
+  await refreshed;
+});
+
 t.test("a watch whose connection breaks goes on from where it was, without a new list", async (t) => {
   const w = world(t);
   await addPod(w.fake, "a");

@@ -3,7 +3,7 @@ import { type BackoffLimits, jitteredBackoff } from "./backoff.ts";
 import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import { KubeError } from "./errors.ts";
 import { type Change, informerCache, isLater, type Projection } from "./informer-cache.ts";
-import type { Kube, Selection, WatchEvent } from "./kube.ts";
+import type { Kube, ListOptions, Selection, WatchEvent } from "./kube.ts";
 import { type KubeObject, keyOf } from "./object.ts";
 import { type ResourceType, typeName } from "./resources.ts";
 
@@ -38,6 +38,13 @@ export interface InformerOptions<T extends KubeObject, P> extends Selection {
   readonly onError?: (error: unknown, context: string) => void;
   /** Must not throw. */
   readonly onState?: (state: InformerState) => void;
+  /**
+   * Lists may be what the API server has in its memory (`resourceVersion=0`, and later whatever is not older than what was seen): for clients of
+   * which there are as many as nodes, whose lists are to cost the database nothing. The first one may then be of an old state, which
+   * the watch brings up to date: who takes the absence of an object for its deletion must ask again. After a list that failed, and for
+   * `refresh`, the state of the moment is asked for. Default: it always is.
+   */
+  readonly fromMemory?: boolean;
   /** Objects a page of the list; default 100. Halved as long as a page is too large. */
   readonly pageSize?: number;
   /** After so many milliseconds without an event or a bookmark the watch is opened anew, quietly; default 150 s. */
@@ -144,6 +151,8 @@ export function informer<T extends KubeObject, P = T>(
   let eager = 0;
   /** Up to where the server's word is known, by lists, events and bookmarks. */
   let reached: string | undefined;
+  /** The last list did not come to its end. */
+  let listFailed = false;
   /** Those who wait for a list that is yet to begin. */
   const refreshing = new Set<PromiseWithResolvers<void>>();
   let endWatch: () => void = () => undefined;
@@ -175,6 +184,14 @@ export function informer<T extends KubeObject, P = T>(
     firstSync.resolve();
   };
 
+  /** Which state the next list may be of. */
+  function freshness(): Pick<ListOptions, "resourceVersion" | "resourceVersionMatch"> {
+    if (options.fromMemory !== true || listFailed || refreshing.size > 0) return {};
+    return reached === undefined
+      ? { resourceVersion: "0" }
+      : { resourceVersion: reached, resourceVersionMatch: "NotOlderThan" };
+  }
+
   /** Reads all pages. Only when the last one is there can it be said what is gone. */
   async function list(): Promise<void> {
     // While attempts fail the state goes on saying so, rather than to flicker.
@@ -184,11 +201,13 @@ export function informer<T extends KubeObject, P = T>(
     let next: string | undefined;
     let first: string | undefined;
     let asOf: string | undefined;
+    const freshest = freshness();
+    listFailed = true;
     do {
       const page = await kube.list<T>(type, {
         ...selection,
         limit: pageSize,
-        ...(next === undefined ? {} : { continue: next }),
+        ...(next === undefined ? freshest : { continue: next }),
         signal: stopping.signal,
       });
       // A call that was under way when the informer was stopped may still succeed.
@@ -204,6 +223,7 @@ export function informer<T extends KubeObject, P = T>(
       }
       next = page.continue;
     } while (next !== undefined);
+    listFailed = false;
     cache.retain(seen, asOf);
     reached = first;
     markSynced();

@@ -23,7 +23,10 @@ export interface ListOptions extends CallOptions, Selection {
   /** At most so many objects in the answer; `continue` of the answer asks for the next page. */
   readonly limit?: number;
   readonly continue?: string;
+  /** Absent: the state of the moment. "0": any state, which the API server has in its memory; of a replica that lags behind it may be an old one. */
   readonly resourceVersion?: string;
+  /** With another `resourceVersion`: any state that is not older. `unavailable` where the API server does not get that far in time. */
+  readonly resourceVersionMatch?: "NotOlderThan";
 }
 
 /** One page of a list. */

@@ -29,6 +29,7 @@ export function listQuery(options: ListOptions): string {
     limit: options.limit?.toString(),
     continue: options.continue,
     resourceVersion: options.resourceVersion,
+    resourceVersionMatch: options.resourceVersionMatch,
   });
 }
 
