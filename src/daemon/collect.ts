@@ -50,7 +50,11 @@ export function findLeftovers(input: CollectInput): Leftovers {
   return { ports, links };
 }
 
-function judgeByPod(port: PodPort, input: CollectInput): StalePort["why"] | undefined {
+/** Why a port that has its interface is a leftover, by what is known of the pod that it was made for. Pure. */
+export function judgeByPod(
+  port: PodPort,
+  input: Pick<CollectInput, "podsKnown" | "uidsOf">,
+): StalePort["why"] | undefined {
   if (!input.podsKnown) return undefined;
   const ids = port.externalIds;
   const [namespace, name] = [ids[EXTERNAL_ID.podNamespace], ids[EXTERNAL_ID.podName]];

@@ -1,5 +1,5 @@
 import { hostLinkName } from "../node/link-names.ts";
-import { findLeftovers } from "./collect.ts";
+import { findLeftovers, judgeByPod } from "./collect.ts";
 import { deleteAttachment } from "./delete.ts";
 import type { Lanes } from "./lanes.ts";
 import type { DaemonMetrics } from "./metrics.ts";
@@ -14,6 +14,8 @@ export interface CollectorWorld {
   readonly links: PodLinks;
   readonly lanes: Lanes;
   readonly pods: { readonly synced: boolean; get(key: string): PodFact | undefined };
+  /** The pod as the API server has it now. Rejects where that cannot be asked. */
+  readPod(namespace: string, name: string): Promise<PodFact | undefined>;
   /** Names of ports that are about to come back. */
   readonly lost: { names(): Iterable<string> };
   readonly metrics: Pick<DaemonMetrics, "collected">;
@@ -31,6 +33,7 @@ export async function collectLeftovers(world: CollectorWorld): Promise<void> {
     uidsOf: (namespace, name) => world.pods.get(`${namespace}/${name}`)?.uids,
   });
   for (const { port, why } of leftovers.ports) {
+    if (why !== "no interface" && !(await isLeft(world, port))) continue;
     await removePort(world, port);
     world.metrics.collected("port");
     world.log.info({ port: port.name, ifaceId: port.externalIds[EXTERNAL_ID.ifaceId], why }, "removed a leftover port");
@@ -43,6 +46,15 @@ export async function collectLeftovers(world: CollectorWorld): Promise<void> {
     world.metrics.collected("link");
     world.log.info({ link: name }, "removed a leftover interface");
   }
+}
+
+/** The list of pods may be of an old state, in which a running pod is not yet there: what is taken from it does not come back. */
+async function isLeft(world: CollectorWorld, port: PodPort): Promise<boolean> {
+  const ids = port.externalIds;
+  const pod = await world.readPod(ids[EXTERNAL_ID.podNamespace] ?? "", ids[EXTERNAL_ID.podName] ?? "");
+  const why = judgeByPod(port, { podsKnown: true, uidsOf: () => pod?.uids });
+  if (why === undefined) world.log.info({ port: port.name }, "the pod of a port is there although it was not listed");
+  return why !== undefined;
 }
 
 /** In the attachment's lane where it is known, so that a request that has just come is not disturbed. */

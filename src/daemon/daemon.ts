@@ -22,7 +22,7 @@ import type { DaemonOptions } from "./options.ts";
 import { OvsPorts } from "./ovs-ports.ts";
 import { type OvsChange, OvsView } from "./ovs-view.ts";
 import type { PodLinks } from "./pod-links.ts";
-import { podInformer } from "./pods.ts";
+import { podInformer, readPod } from "./pods.ts";
 import { ReconcileLoop } from "./reconcile-loop.ts";
 import { RepairReport } from "./repair-report.ts";
 import { subnetInformer } from "./subnets.ts";
@@ -121,7 +121,10 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
   const collection = new ReconcileLoop(
     async () => {
       if (view.synced && view.bridge() !== undefined)
-        await collectLeftovers({ ports, links, lanes, pods, lost: lostPorts, metrics, log });
+        await collectLeftovers({
+          ...{ ports, links, lanes, pods, lost: lostPorts, metrics, log },
+          readPod: (namespace, name) => readPod(kube, namespace, name),
+        });
     },
     (error, retryMs) => log.warn({ err: error, retryMs }, "leftovers could not be removed"),
     {},

@@ -1,4 +1,5 @@
 import { concernsInterface } from "../contract/pod.ts";
+import { KubeError } from "../kube/errors.ts";
 import type { Informer, InformerTime } from "../kube/informer.ts";
 import { informer } from "../kube/informer.ts";
 import type { Kube } from "../kube/kube.ts";
@@ -51,6 +52,16 @@ export function podInformer(
     onError,
     ...time,
   });
+}
+
+/** A pod as the API server has it now; undefined where it has none of that name. */
+export async function readPod(kube: Kube, namespace: string, name: string): Promise<PodFact | undefined> {
+  try {
+    return podFact(await kube.get<Pod>(PODS, { namespace, name }));
+  } catch (error) {
+    if (error instanceof KubeError && error.code === "not-found") return undefined;
+    throw error;
+  }
 }
 
 /** A pod's status changes often while it starts; none of that matters here. */

@@ -5,6 +5,7 @@ import { FakeLinks, FakePods, FakePorts } from "./fake-node.ts";
 import { Journal } from "./journal.ts";
 import { Lanes } from "./lanes.ts";
 import { DaemonMetrics } from "./metrics.ts";
+import type { PodFact } from "./pods.ts";
 import { cniVerbs, type VerbWorld } from "./verbs.ts";
 
 const ALLOCATED = {
@@ -213,6 +214,30 @@ t.test("the journal keeps the last requests and the metrics count them", async (
   t.match(text, 'cni_op_latency_seconds_count{node_name="weft-1",method="del",status_code="204"} 5');
 });
 
+t.test(
+  "what a list from an old state does not name is removed only if the API server says that it is gone",
+  async (t) => {
+    const world = setup();
+    const { verbs, pods, ports } = world;
+    pods.set("shop", BODY.pod_name, BODY.pod_uid, ALLOCATED);
+    await verbs.add(BODY, here);
+    const now = pods.get(`shop/${BODY.pod_name}`);
+    pods.remove("shop", BODY.pod_name);
+    let answer: () => PodFact | undefined = () => now;
+    const collect = () => collectLeftovers({ ...world, lost: { names: () => [] }, readPod: async () => answer() });
+    await collect();
+    t.equal(ports.ports.size, 1, "it is there");
+    answer = () => {
+      throw new Error("no answer");
+    };
+    await t.rejects(collect(), /no answer/);
+    t.equal(ports.ports.size, 1, "nobody knows");
+    answer = () => now && { ...now, uids: ["another"] };
+    await collect();
+    t.equal(ports.ports.size, 0, "another pod has its name");
+  },
+);
+
 t.test("the collection removes what nobody will ask to be removed", async (t) => {
   const world = setup();
   const { verbs, pods, ports, links } = world;
@@ -234,7 +259,8 @@ t.test("the collection removes what nobody will ask to be removed", async (t) =>
   const adding = verbs.add(BODY, here);
   await new Promise(setImmediate);
   pods.synced = false;
-  const collected = { ...world, lost: { names: () => ["ffffffffffff_h"] } };
+  const readPod = async (namespace: string, name: string) => pods.get(`${namespace}/${name}`);
+  const collected = { ...world, readPod, lost: { names: () => ["ffffffffffff_h"] } };
   links.pairs.set("ffffffffffff_h", links.pairs.get("aaaaaaaaaaaa_h")!);
   await collectLeftovers(collected);
   t.equal(ports.ports.size, 4, "while the pods are not known only the port without an interface goes");
