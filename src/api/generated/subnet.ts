@@ -216,7 +216,7 @@ export interface SubnetStatus {
   readonly conditions?: readonly Condition[];
   /** How many IPv4 addresses are free. */
   readonly v4availableIPs?: Count;
-  /** The free IPv4 addresses: `a-b,c,…`. */
+  /** The free IPv4 addresses: `a-b,c`; of more than 48 ranges the first ones and `...`. */
   readonly v4availableIPrange?: string;
   /** How many IPv4 addresses are in use. */
   readonly v4usingIPs?: Count;
