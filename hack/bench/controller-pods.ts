@@ -64,6 +64,11 @@ export class PodMaker {
     return maker;
   }
 
+  /** A connection that may do everything. */
+  get kube(): Kube {
+    return this.#kube;
+  }
+
   /** Creates `count` pods and waits until the controller has annotated all. */
   async wave(count: number): Promise<Wave> {
     return await this.#run(count, async (name, node) => {

@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import type { Lab } from "../lab/lab.ts";
 import { findProcesses } from "../lab/process.ts";
 import { spaceMark } from "../lab/space.ts";
+import { type Build, withBuild } from "./builds.ts";
 
 /** What a process has used so far, from /proc: CPU in ms (user and system, in steps of 10), memory in MiB. */
 export interface ProcessUse {
@@ -16,6 +17,7 @@ export interface ProcessUse {
 
 /** How a controller is started. */
 export interface ControllerOptions {
+  readonly build: Build;
   readonly node: string;
   /** Counts the controllers of a run. */
   readonly index: number;
@@ -28,12 +30,13 @@ export interface ControllerOptions {
 }
 
 /**
- * A controller as the image has it, without a kubelet: a process with the file system and the environment of the node's daemon, which is
- * the same image, and the arguments of the Deployment. So it can be started, looked at and killed while the kubelets are paused.
+ * A controller as the image has it, without a kubelet: a process with the file system and the environment of the node's daemon, but the
+ * controller of a build, and the arguments of the Deployment. So it can be started, looked at and killed while the kubelets are paused.
  */
 export class ControllerProcess {
   readonly node: string;
   readonly index: number;
+  readonly build: Build;
   readonly started = performance.now();
   readonly #lab: Lab;
   readonly #child: ChildProcess;
@@ -42,10 +45,11 @@ export class ControllerProcess {
   readonly #waiting = new Map<string, PromiseWithResolvers<number>>();
   readonly #log: string[] = [];
 
-  private constructor(lab: Lab, node: string, index: number, child: ChildProcess) {
+  private constructor(lab: Lab, { node, index, build }: ControllerOptions, child: ChildProcess) {
     this.#lab = lab;
     this.node = node;
     this.index = index;
+    this.build = build;
     this.#child = child;
     for (const stream of [child.stdout, child.stderr]) {
       if (stream !== null) createInterface(stream).on("line", (line) => this.#hear(line));
@@ -58,7 +62,8 @@ export class ControllerProcess {
   }
 
   /** Starts one. It serves when `said` tells so. */
-  static start(lab: Lab, { node, index, args, kubeconfig, nodeOptions }: ControllerOptions): ControllerProcess {
+  static start(lab: Lab, options: ControllerOptions): ControllerProcess {
+    const { node, index, build, args, kubeconfig, nodeOptions } = options;
     const { command, environment } = insideDaemon(lab, node);
     const start = [
       "/opt/weft/bin/start-controller",
@@ -66,7 +71,7 @@ export class ControllerProcess {
       `--metrics-port=${metricsPort(index)}`,
       "--health-port=0",
     ];
-    const child = spawn("nsenter", [...command, ...start], {
+    const child = spawn("nsenter", [...command, ...withBuild(build, start)], {
       env: {
         ...environment,
         KUBECONFIG: kubeconfig,
@@ -75,10 +80,10 @@ export class ControllerProcess {
       },
       stdio: ["ignore", "pipe", "pipe"],
     });
-    return new ControllerProcess(lab, node, index, child);
+    return new ControllerProcess(lab, options, child);
   }
 
-  /** When (ms since the start) its log first said `message`; waits for it. Rejects when the process ends or after a minute. */
+  /** When (ms since the start) its log first said `message`; waits for it. Rejects when the process ends or after two minutes. */
   async said(message: string): Promise<number> {
     const at = this.#said.get(message);
     if (at !== undefined) return at;
@@ -88,8 +93,8 @@ export class ControllerProcess {
       this.#waiting.set(message, waiting);
     }
     const timer = setTimeout(
-      () => waiting.reject(new Error(`no "${message}" for a minute:\n${this.#log.slice(-8).join("\n")}`)),
-      60_000,
+      () => waiting.reject(new Error(`no "${message}" for two minutes:\n${this.#log.slice(-8).join("\n")}`)),
+      120_000,
     );
     try {
       return await waiting.promise;

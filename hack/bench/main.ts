@@ -4,6 +4,8 @@ import { Command } from "commander";
 /** Where results are left, in the checkout; ignored by git, and not the lab's, so that they outlive it. */
 const OUT = "dist/bench";
 
+const BESIDE = "another checkout, built by its own scripts and measured in turns with this one";
+
 const program = new Command("bench").description("Measures Weft, each time beside what it is to be compared with.");
 
 program
@@ -28,11 +30,12 @@ program
 program
   .command("controller")
   .description(
-    "the controller with kubelets paused: pods/s beside the same writes by a bare client, CPU, memory, SIGKILL with a standby, a cold start. Needs root; 5–10 minutes with 1,000 pods.",
+    "the controller with kubelets paused: pods/s beside the same writes by a bare client, CPU, memory, SIGKILL with a standby, cold starts; with --beside also those of another checkout, in turns. Needs root; 5–10 minutes with 1,000 pods, 20 with 10,000 and another checkout.",
   )
   .option("--pods <n>", "pods in all", Number, 1_000)
   .option("--turns <n>", "how often floor and controller take turns", Number, 4)
   .option("--takeovers <n>", "how often the leader is killed", Number, 5)
+  .option("--beside <checkout>", BESIDE)
   .option("--profiles <folder>", "write CPU profiles of the controllers there")
   .option("--node-options <flags>", "flags of Node.js for the controllers, besides the image's own")
   .option("--json", "print the figures as JSON", false)
@@ -45,6 +48,7 @@ program
       pods: number;
       turns: number;
       takeovers: number;
+      beside?: string;
       profiles?: string;
       nodeOptions?: string;
     }) => {
@@ -60,6 +64,27 @@ program
       console.error(`\nwritten: ${OUT}/controller-${bench.pods}.json and .html`);
     },
   );
+
+program
+  .command("subnets")
+  .description(
+    "create → Ready of new Subnets, Vpcs, Vips, IPPools and SecurityGroups, one by one, and of 100 Subnets; with --beside also under another checkout's controller. Needs root; 3–5 minutes.",
+  )
+  .option("--turns <n>", "how often the builds take turns", Number, 2)
+  .option("--beside <checkout>", BESIDE)
+  .option("--profiles <folder>", "write CPU profiles of the controllers there")
+  .option("--json", "print the figures as JSON", false)
+  .action(async ({ json, ...options }: { json: boolean; turns: number; beside?: string; profiles?: string }) => {
+    const [{ benchSubnets }, { formatSubnets }] = await Promise.all([
+      import("./subnets.ts"),
+      import("./subnets-report.ts"),
+    ]);
+    const bench = await benchSubnets(options);
+    mkdirSync(OUT, { recursive: true });
+    writeFileSync(`${OUT}/subnets.json`, `${JSON.stringify(bench, null, 2)}\n`);
+    process.stdout.write(json ? `${JSON.stringify(bench, null, 2)}\n` : formatSubnets(bench));
+    console.error(`\nwritten: ${OUT}/subnets.json`);
+  });
 
 program
   .command("policy")
