@@ -63,6 +63,30 @@ t.test(
   },
 );
 
+t.test(
+  "a node that OVN has no chassis for is no gateway while another is one, a former chassis beside its own is no matter",
+  async (t) => {
+    const facts = sampleFacts();
+    addSubnet(facts, "c", { ...centralized, gatewayNode: "weft-2,weft-1" });
+    const missing = {
+      key: "weft-2",
+      reason: "ChassisMissing",
+      message: "the southbound database has no chassis c2",
+    } as const;
+    facts.set("chassisProblems", "weft-2", missing);
+    t.match(subnet(facts, "c"), { condition: { status: { activateGateway: "weft-1" } }, hops: [["100.64.0.2"]] });
+    facts.set("chassisProblems", "weft-2", { ...missing, reason: "ChassisConflict" });
+    t.match(subnet(facts, "c"), { condition: { status: { activateGateway: "weft-2" } }, hops: [["100.64.0.3"]] });
+    facts.set("chassisProblems", "weft-2", missing);
+    facts.set("chassisProblems", "weft-1", { ...missing, key: "weft-1" });
+    t.match(
+      subnet(facts, "c"),
+      { condition: { reason: "NoReadyGateway", status: { activateGateway: "weft-2" } }, hops: [["100.64.0.3"]] },
+      "with none left the first is kept",
+    );
+  },
+);
+
 t.test("with ECMP all nodes that are ready carry traffic, and no one of them is the active one", async (t) => {
   const facts = sampleFacts();
   addSubnet(facts, "c", { ...centralized, gatewayNode: "weft-1,weft-2", enableEcmp: true });

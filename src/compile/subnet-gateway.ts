@@ -1,5 +1,6 @@
 import { spell } from "../api/name.ts";
 import { nodesAddressSet, portGroupAddressSet, subnetPortGroupName } from "../api/names.ts";
+import type { ChassisProblemFact } from "../facts/database.ts";
 import type { ClusterFact, NodeFact, SubnetFact } from "../facts/types.ts";
 import type { Dual } from "../net/dual.ts";
 import type { PortRange } from "../net/port-range.ts";
@@ -17,8 +18,15 @@ export interface JoinedNode {
   readonly gateway?: "ready" | "not ready";
 }
 
-/** The state of a node as a gateway of a subnet; nothing where it is none. */
-export function gatewayState(subnet: SubnetFact, { name, labels, ready }: NodeFact): JoinedNode["gateway"] {
+/**
+ * The state of a node as a gateway of a subnet; nothing where it is none. One is ready whose kubelet says so and of which OVN has a chassis: without
+ * one, what is led to the node goes nowhere.
+ */
+export function gatewayState(
+  subnet: SubnetFact,
+  { name, labels, ready }: NodeFact,
+  chassis: ChassisProblemFact | undefined,
+): JoinedNode["gateway"] {
   if (subnet.gatewayType !== "centralized") return undefined;
   const { gatewayNodes, gatewayNodeSelectors } = subnet;
   const is =
@@ -27,7 +35,8 @@ export function gatewayState(subnet: SubnetFact, { name, labels, ready }: NodeFa
       : gatewayNodeSelectors.some(
           (selector) => selectorProblem(selector) === undefined && matchesLabels(selector, labels),
         );
-  return is ? (ready ? "ready" : "not ready") : undefined;
+  if (!is) return undefined;
+  return ready && chassis?.reason !== "ChassisMissing" ? "ready" : "not ready";
 }
 
 /**

@@ -145,7 +145,8 @@ function joinedNodes(reader: FactReader, subnet: SubnetFact): readonly JoinedNod
   return reader.all("nodes").flatMap((node) => {
     const [ip] = reader.by("ips", "holder", `node:${node.name}`);
     if (ip === undefined) return [];
-    const gateway = gatewayState(subnet, node);
+    const chassis = subnet.gatewayType === "centralized" ? reader.get("chassisProblems", node.name) : undefined;
+    const gateway = gatewayState(subnet, node, chassis);
     const join = { ...(ip.v4 && { v4: ip.v4 }), ...(ip.v6 && { v6: ip.v6 }) };
     return [{ name: node.name, join, ...(gateway && { gateway }) }];
   });

@@ -69,8 +69,29 @@ t.test("what a Node says already counts from the start, so that a fresh controll
   t.same(await problems(), {}, "nothing is known before the southbound database has been read");
   read();
   t.same(await problems(), { a: "ChassisMissing" });
+  const message = () => facts.get("chassisProblems", "a")?.message;
+  t.equal(message(), "as a former controller said it");
+  pass(30_000);
+  t.match(message(), /no chassis c1/);
   facts.set("nodes", "a", undefined);
   t.same(await problems(), {});
   pass(60_000);
+  t.same(await problems(), {});
+});
+
+t.test("while one problem turns into another for a moment nothing is said anew", async (t) => {
+  const { facts, pass, node, chassis, problems, read } = watched();
+  read();
+  node("a", "c1");
+  chassis("old", "a");
+  await problems();
+  pass(30_000);
+  const message = () => facts.get("chassisProblems", "a")?.message;
+  t.match(message(), /chassis-del old/);
+  facts.set("chassis", "old", undefined);
+  await problems();
+  pass(1_000);
+  t.match(message(), /chassis-del old/, "it was deleted, and the node's own is about to come");
+  chassis("c1", "a");
   t.same(await problems(), {});
 });

@@ -2,6 +2,7 @@ import { judgeChassis } from "../compile/node-chassis.ts";
 import type { ChassisProblemFact } from "../facts/database.ts";
 import type { FactChange, FactStore } from "../facts/store.ts";
 import type { FactKind, NodeFact } from "../facts/types.ts";
+import { samePlain } from "../unit/plain.ts";
 import type { Timers } from "../unit/timers.ts";
 
 /**
@@ -13,15 +14,20 @@ const GRACE_MS = 30_000;
 /** What judgements go by. */
 const JUDGED: ReadonlySet<FactKind> = new Set(["nodes", "chassis", "encaps", "served"]);
 
+/** What is wrong with a node and has not been said. */
+interface Unsaid {
+  readonly fact: ChassisProblemFact;
+  readonly since: number;
+}
+
 /**
- * Keeps facts `chassisProblems`: what has been wrong with a node's chassis for {@link GRACE_MS}. What the Node says already is so from the start, so
- * that a new process takes nothing back. It has one timer, for the node that is due first.
+ * Keeps facts `chassisProblems`: what has been wrong with a node's chassis for {@link GRACE_MS}. What the Node says already holds from the start, so
+ * that a new process takes nothing back, and while something else is wrong until that has lasted. It has one timer, for the node that is due first.
  */
 export class ChassisWatch {
   readonly #facts: FactStore;
   readonly #clock: Timers & { readonly now: () => number };
-  /** Node → since when something is wrong with it, and has not been said. */
-  readonly #since = new Map<string, number>();
+  readonly #unsaid = new Map<string, Unsaid>();
   #cancel: (() => void) | undefined;
   #due = false;
 
@@ -56,7 +62,7 @@ export class ChassisWatch {
     }
     for (const { key } of facts.all("chassisProblems"))
       if (!nodes.has(key)) facts.set("chassisProblems", key, undefined);
-    for (const name of this.#since.keys()) if (!nodes.has(name)) this.#since.delete(name);
+    for (const name of this.#unsaid.keys()) if (!nodes.has(name)) this.#unsaid.delete(name);
     this.#arm(now);
   }
 
@@ -64,25 +70,28 @@ export class ChassisWatch {
     const facts = this.#facts;
     const { name } = node;
     const problem = judgeChassis(facts, node);
-    if (problem === undefined) {
-      this.#since.delete(name);
-      facts.set("chassisProblems", name, undefined);
+    const fact = problem && { key: name, ...problem };
+    const told = node.chassisProblem;
+    if (fact !== undefined && fact.reason === told?.reason && facts.get("chassisProblems", name) === undefined) {
+      facts.set("chassisProblems", name, { ...fact, message: told.message });
+    }
+    if (fact === undefined || samePlain(fact, facts.get("chassisProblems", name))) {
+      this.#unsaid.delete(name);
+      if (fact === undefined) facts.set("chassisProblems", name, undefined);
       return;
     }
-    const fact: ChassisProblemFact = { key: name, ...problem };
-    const said = facts.get("chassisProblems", name) ?? node.chassisProblem;
-    if (said?.reason === problem.reason || now - (this.#since.get(name) ?? now) >= GRACE_MS) {
-      this.#since.delete(name);
+    const unsaid = this.#unsaid.get(name);
+    if (unsaid === undefined || !samePlain(unsaid.fact, fact)) this.#unsaid.set(name, { fact, since: now });
+    else if (now - unsaid.since >= GRACE_MS) {
+      this.#unsaid.delete(name);
       facts.set("chassisProblems", name, fact);
-      return;
     }
-    if (!this.#since.has(name)) this.#since.set(name, now);
   }
 
   #arm(now: number): void {
     this.stop();
-    if (this.#since.size === 0) return;
-    const due = Math.min(...this.#since.values()) + GRACE_MS;
+    if (this.#unsaid.size === 0) return;
+    const due = Math.min(...[...this.#unsaid.values()].map(({ since }) => since)) + GRACE_MS;
     this.#cancel = this.#clock.after(Math.max(0, due - now), () => this.#judge());
   }
 }

@@ -84,6 +84,29 @@ export function controllerMetrics({
       for (const { reason } of facts.all("chassisProblems")) this.inc({ reason });
     },
   });
+  const byStatus = (
+    name: string,
+    help: string,
+    kind: "bfdSessions" | "serviceMonitors",
+    none: readonly string[],
+  ): void => {
+    new Gauge({
+      name,
+      help,
+      labelNames: ["status"],
+      registers,
+      collect() {
+        this.reset();
+        for (const status of none) this.set({ status }, 0);
+        for (const { status } of facts.all(kind)) this.inc({ status });
+      },
+    });
+  };
+  byStatus("weft_ovn_bfd_sessions", "BFD sessions of OVN, by status", "bfdSessions", ["up", "down"]);
+  byStatus("weft_ovn_service_monitors", "Backends that OVN checks, by status", "serviceMonitors", [
+    "online",
+    "offline",
+  ]);
 
   const labelNames = ["subnet_name", "protocol", "subnet_cidr"] as const;
   const perSubnet = (name: string, help: string, field: "available" | "using"): void => {

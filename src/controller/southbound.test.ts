@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import t, { type Test } from "tap";
 import { NODE } from "../api/annotations.ts";
-import { CHASSIS_CONDITION } from "../api/names.ts";
+import { CHASSIS_CONDITION, CONTROLLER_COMPONENT } from "../api/names.ts";
 import type { FactChange } from "../facts/store.ts";
 import { factStore } from "../kinds/store.ts";
 import type { KubeObject } from "../kube/object.ts";
@@ -14,6 +14,7 @@ import { insert, type Operation, remove, update } from "../ovsdb/operation.ts";
 import { findOvsTools, type OvsTools } from "../ovsdb/testing/ovs-tools.ts";
 import { TestFolder, type TestServer } from "../ovsdb/testing/server.ts";
 import { candidate, cluster, eventually } from "./controller-testing.ts";
+import { controllerMetrics } from "./metrics.ts";
 import { openSouthbound, Southbound } from "./southbound.ts";
 
 const tools = findOvsTools();
@@ -138,7 +139,7 @@ t.test("any member of a raft cluster will do", { skip }, async (t) => {
 });
 
 /** A controller with both databases; n1's daemon says that it is chassis c1. */
-async function controllerWith(t: Test, condition?: object) {
+async function controllerWith(t: Test, condition: object) {
   const { kube, server } = await cluster(t);
   const sb: FakeOvsdb = fakeOvsdb(OVN_SB);
   t.teardown(() => sb.close());
@@ -147,8 +148,10 @@ async function controllerWith(t: Test, condition?: object) {
     { name: "n1" },
     { type: "merge", body: { metadata: { annotations: { [NODE.chassis]: "c1" } } } },
   );
-  const body = { status: { conditions: condition === undefined ? [] : [condition] } };
-  await kube.patch(NODES, { name: "n1" }, { type: "merge", body }, { subresource: "status" });
+  // As a former controller has said it.
+  const fieldManager = `${CONTROLLER_COMPONENT}-${CHASSIS_CONDITION}`;
+  const apply = { type: "apply", body: { status: { conditions: [condition] } }, fieldManager, force: true } as const;
+  await kube.patch(NODES, { name: "n1" }, apply, { subresource: "status" });
   const told = () => {
     const node = kube.object<KubeObject & { readonly status?: { conditions?: { type: string; message: string }[] } }>(
       NODES,
@@ -156,18 +159,50 @@ async function controllerWith(t: Test, condition?: object) {
     );
     return node?.status?.conditions?.find(({ type }) => type === CHASSIS_CONDITION);
   };
-  const start = () => candidate(t, kube, server, { southbound: new Southbound(sb.connect({ database: OVN_SB.name })) });
+  const start = () => {
+    const southbound = new Southbound(sb.connect({ database: OVN_SB.name }));
+    return { ...candidate(t, kube, server, { southbound }), southbound };
+  };
   return { kube, sb, told, start };
 }
 
 t.test("a node without a chassis says so until it has one", async (t) => {
   const before = { type: CHASSIS_CONDITION, status: "True", reason: "ChassisMissing", message: "as it was" };
   const { sb, told, start } = await controllerWith(t, before);
-  start();
-  await eventually("the message is what is so now", () => (told()?.message === "as it was" ? undefined : told()));
-  t.match(told(), { reason: "ChassisMissing", message: /no chassis c1/ });
+  const { controller, southbound } = start();
+  const registry = controllerMetrics({
+    engine: controller.engine,
+    facts: controller.facts,
+    ipam: controller.ipam,
+    southbound: () => southbound.synced,
+    leading: () => controller.leading,
+    waiting: () => 0,
+    unserved: () => 0,
+    pendingWrites: () => 0,
+  });
+  await eventually("the southbound database is read", () => controller.facts.all("chassisProblems")[0]);
+  await controller.engine.whenIdle();
+  t.match(told(), { reason: "ChassisMissing", message: "as it was" });
+  const one = await registry.metrics();
+  for (const line of [
+    "weft_controller_southbound_synced 1",
+    'weft_controller_node_chassis_problems{reason="ChassisMissing"} 1',
+    'weft_controller_node_chassis_problems{reason="ChassisConflict"} 0',
+    'weft_ovn_service_monitors{status="offline"} 0',
+  ])
+    t.ok(one.includes(`${line}\n`), line);
   await sb.edit(OVN_SB, chassis(randomUUID(), "c1", "n1", "172.18.0.11"));
+  const monitor = { ip: "10.16.0.2", protocol: "tcp", port: 80, logical_port: "a.default", status: "offline" } as const;
+  await sb.edit(OVN_SB, [insert(OVN_SB, "Service_Monitor", undefined, monitor)]);
   await eventually("it is taken back", () => (told() === undefined ? true : undefined));
+  await eventually("the monitor is known", () => controller.facts.all("serviceMonitors")[0]);
+  const none = await registry.metrics();
+  for (const line of [
+    'weft_controller_node_chassis_problems{reason="ChassisMissing"} 0',
+    'weft_ovn_service_monitors{status="offline"} 1',
+    "weft_controller_ports_down 1",
+  ])
+    t.ok(none.includes(`${line}\n`), line);
 });
 
 t.test("a southbound database that cannot be reached stops nothing, and nothing is said of chassis", async (t) => {
