@@ -172,6 +172,7 @@ export const ipPoolKind: Kind<"ipPools"> = {
   project: projectIpPool,
   indexes: { subnet: (pool) => [pool.subnet], namespace: (pool) => pool.namespaces },
   unit: ipPoolUnit,
+  rows: { Address_Set: ["name", "addresses", "external_ids"] },
   status: "subresource",
   remembers: (text) => readFields(text) !== undefined,
   access: { verbs: ["patch"], why: "Followed; finalizers and records of what is in force are patched." },

@@ -2,6 +2,7 @@ import type { WeftEffect } from "../compile/effects.ts";
 import type { FactReader, Indexes } from "../facts/store.ts";
 import type { FactKind, FactTypes } from "../facts/types.ts";
 import type { ResourceType } from "../kube/resources.ts";
+import type { OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
 import type { AnyUnitKind } from "../unit/kind.ts";
 
 /**
@@ -26,6 +27,8 @@ export interface Kind<K extends FactKind = FactKind> {
   readonly inForce?: FactKind;
   /** What is compiled whole because such an object exists. */
   readonly unit?: AnyUnitKind<FactReader, WeftEffect>;
+  /** The tables of the northbound database that its unit writes, and which columns of them, those of edges too. */
+  readonly rows?: NorthboundColumns;
   /** Which units a change of a fact of it makes, where that is not the one unit of its own key. */
   readonly roots?: (old: FactTypes[K] | undefined, now: FactTypes[K] | undefined) => readonly Root[];
   /** The keys of the objects that a unit of it stands for, where that is not the one with its own key. */
@@ -37,6 +40,9 @@ export interface Kind<K extends FactKind = FactKind> {
   /** It remembers what of it is in force, in `IN_FORCE_ANNOTATION`: whether such a text can be read. */
   readonly remembers?: (text: string) => boolean;
 }
+
+/** Columns of the northbound database, by their tables. */
+export type NorthboundColumns = { readonly [T in keyof OvnNbTables]?: readonly (keyof OvnNbTables[T] & string)[] };
 
 /** Part of the access rights to a kind: those that do not follow from the rest of its descriptor. */
 export interface Access {

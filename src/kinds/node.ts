@@ -3,6 +3,7 @@ import { nodeUnit } from "../compile/node.ts";
 import { projectNode } from "../facts/project-core.ts";
 import type { NodeFact } from "../facts/types.ts";
 import { NODES } from "../kube/resources.ts";
+import { ACL_COLUMNS, POLICY_COLUMNS, PORT_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";
 
 declare module "../facts/types.ts" {
@@ -24,6 +25,15 @@ export const nodeKind: Kind<"nodes"> = {
     chassis: ({ annotations }) => [annotations[NODE.chassis]],
   },
   unit: nodeUnit,
+  rows: {
+    Port_Group: ["name", "external_ids", "acls"],
+    ACL: ACL_COLUMNS,
+    Logical_Switch: ["ports"],
+    Logical_Switch_Port: PORT_COLUMNS,
+    Logical_Router: ["policies"],
+    Logical_Router_Policy: POLICY_COLUMNS,
+    Address_Set: ["addresses"],
+  },
   access: {
     verbs: ["get", "patch"],
     status: true,

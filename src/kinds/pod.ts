@@ -2,6 +2,7 @@ import { podUnit } from "../compile/pod.ts";
 import { projectPod } from "../facts/project-core.ts";
 import type { PodFact } from "../facts/types.ts";
 import { PODS } from "../kube/resources.ts";
+import { POLICY_COLUMNS, PORT_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";
 
 declare module "../facts/types.ts" {
@@ -26,6 +27,13 @@ export const podKind: Kind<"pods"> = {
     network: (pod) => pod.networks?.map(({ namespace, name }) => `${namespace}/${name}`) ?? [],
   },
   unit: podUnit,
+  rows: {
+    Logical_Switch: ["ports"],
+    Logical_Switch_Port: [...PORT_COLUMNS, "enabled", "port_security", "dhcpv4_options", "dhcpv6_options"],
+    Port_Group: ["ports"],
+    Logical_Router: ["policies"],
+    Logical_Router_Policy: POLICY_COLUMNS,
+  },
   roots: (old, now) => {
     const holders = [old, now].flatMap((pod) => (pod === undefined ? [] : pod.holder));
     return [...new Set(holders)].map((key) => ({ kind: podUnit.name, key }));

@@ -9,7 +9,8 @@ import {
   CLUSTER_NETWORK_POLICIES,
   NETWORK_POLICIES,
 } from "../kube/resources.ts";
-import type { Kind } from "./kind.ts";
+import { ACL_COLUMNS } from "./columns.ts";
+import type { Kind, NorthboundColumns } from "./kind.ts";
 
 declare module "../facts/types.ts" {
   interface FactTypes {
@@ -24,6 +25,14 @@ declare module "../facts/types.ts" {
   }
 }
 
+/** What a policy of whichever kind becomes. */
+const POLICY_ROWS: NorthboundColumns = {
+  Port_Group: ["acls"],
+  ACL: ACL_COLUMNS,
+  Meter: ["name", "unit", "bands", "external_ids"],
+  Meter_Band: ["action", "rate", "external_ids"],
+};
+
 /** networking.k8s.io/v1 NetworkPolicy. It has no status: what is wrong with it is told in Events. */
 export const networkPolicyKind: Kind<"networkPolicies"> = {
   facts: "networkPolicies",
@@ -31,6 +40,7 @@ export const networkPolicyKind: Kind<"networkPolicies"> = {
   project: projectNetworkPolicy,
   indexes: {},
   unit: policyUnit("networkpolicy", "networkPolicies"),
+  rows: POLICY_ROWS,
   access: { verbs: [], why: "Followed." },
 };
 
@@ -42,6 +52,7 @@ export const adminNetworkPolicyKind: Kind<"adminNetworkPolicies"> = {
   project: (object) => projectAdminPolicy("anp", object),
   indexes: { place: adminPlaces },
   unit: policyUnit("adminnetworkpolicy", "adminNetworkPolicies"),
+  rows: POLICY_ROWS,
   status: "subresource",
   access: { verbs: [], why: "Followed." },
 };
@@ -54,6 +65,7 @@ export const baselineAdminNetworkPolicyKind: Kind<"baselineAdminNetworkPolicies"
   project: (object) => projectAdminPolicy("banp", object),
   indexes: {},
   unit: policyUnit("baselineadminnetworkpolicy", "baselineAdminNetworkPolicies"),
+  rows: POLICY_ROWS,
   status: "subresource",
   access: { verbs: [], why: "Followed." },
 };
@@ -66,6 +78,7 @@ export const clusterNetworkPolicyKind: Kind<"clusterNetworkPolicies"> = {
   project: (object) => projectAdminPolicy("cnp", object),
   indexes: { place: adminPlaces },
   unit: policyUnit("clusternetworkpolicy", "clusterNetworkPolicies"),
+  rows: POLICY_ROWS,
   status: "subresource",
   access: { verbs: [], why: "Followed." },
 };

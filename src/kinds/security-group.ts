@@ -14,6 +14,7 @@ import type { Direction } from "../policy/types.ts";
 import { type VirtualPort, virtualPortsIn } from "../policy/virtual-ports.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
+import { ACL_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";
 
 declare module "../facts/types.ts" {
@@ -131,6 +132,7 @@ export const securityGroupKind: Kind<"securityGroups"> = {
   project: projectSecurityGroup,
   indexes: {},
   unit: securityGroupUnit,
+  rows: { Port_Group: ["name", "external_ids", "acls"], ACL: ACL_COLUMNS },
   status: "subresource",
   access: { verbs: [], why: "Followed; what is in force of them goes into the status." },
 };

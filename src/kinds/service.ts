@@ -21,6 +21,10 @@ export const serviceKind: Kind<"services"> = {
   project: projectService,
   indexes: {},
   unit: serviceUnit,
+  rows: {
+    Load_Balancer: ["name", "protocol", "vips", "selection_fields", "options", "external_ids"],
+    Load_Balancer_Group: ["load_balancer"],
+  },
   access: {
     verbs: ["get", "patch"],
     why: "Followed; an annotation says in which VPC each is. One of them is the DNS for domain names in policies. (`get` is for weftctl.)",

@@ -3,6 +3,7 @@ import { readInForce } from "../facts/in-force.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import type { SubnetSpecFact } from "../facts/types.ts";
 import { SUBNETS } from "../kube/resources.ts";
+import { ACL_COLUMNS, POLICY_COLUMNS, PORT_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";
 
 declare module "../facts/types.ts" {
@@ -22,6 +23,17 @@ export const subnetKind: Kind<"subnetSpecs"> = {
   indexes: { vpc: (subnet) => [subnet.vpc] },
   inForce: "subnets",
   unit: subnetUnit,
+  rows: {
+    Logical_Switch: ["name", "external_ids", "ports", "acls", "load_balancer_group"],
+    Logical_Switch_Port: PORT_COLUMNS,
+    Logical_Router: ["ports", "policies"],
+    Logical_Router_Port: ["name", "mac", "networks", "ipv6_ra_configs", "external_ids"],
+    Logical_Router_Policy: POLICY_COLUMNS,
+    Port_Group: ["name", "external_ids", "ports"],
+    Address_Set: ["name", "external_ids"],
+    ACL: ACL_COLUMNS,
+    DHCP_Options: ["cidr", "options", "external_ids"],
+  },
   status: "subresource",
   remembers: (text) => readInForce(text) !== undefined,
   access: {

@@ -6,6 +6,7 @@ import { unsupportedFields } from "../facts/not-supported.ts";
 import { VIPS } from "../kube/resources.ts";
 import { ipText } from "../net/address.ts";
 import { parseMac } from "../net/mac.ts";
+import { PORT_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";
 import { vipUnit } from "./vip-unit.ts";
 
@@ -115,6 +116,7 @@ export const vipKind: Kind<"vips"> = {
   project: projectVip,
   indexes: { subnet: (vip) => [vip.subnet], namespace: (vip) => [vip.namespace] },
   unit: vipUnit,
+  rows: { Logical_Switch: ["ports"], Logical_Switch_Port: PORT_COLUMNS },
   status: "object",
   remembers: (text) => readFields(text) !== undefined,
   access: { verbs: ["patch"], why: "Followed; finalizers and what they were given are patched." },

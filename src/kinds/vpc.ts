@@ -3,6 +3,7 @@ import { readFields } from "../facts/in-force.ts";
 import { projectVpc } from "../facts/project-vpc.ts";
 import type { VpcFact } from "../facts/types.ts";
 import { VPCS } from "../kube/resources.ts";
+import { POLICY_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";
 
 declare module "../facts/types.ts" {
@@ -18,6 +19,13 @@ export const vpcKind: Kind<"vpcs"> = {
   project: (object, { router }) => projectVpc(object, router),
   indexes: {},
   unit: vpcUnit,
+  rows: {
+    Logical_Router: ["name", "options", "external_ids", "static_routes", "policies"],
+    Logical_Router_Static_Route: ["ip_prefix", "nexthop", "policy", "route_table", "external_ids"],
+    Logical_Router_Policy: POLICY_COLUMNS,
+    Load_Balancer_Group: ["name"],
+    Port_Group: ["name", "external_ids"],
+  },
   status: "subresource",
   remembers: (text) => readFields(text) !== undefined,
   access: {

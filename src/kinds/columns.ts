@@ -1,0 +1,13 @@
+/** Columns that rows of several kinds have, see `Kind.rows`. */
+
+/** Of an ACL, whoever holds it. */
+export const ACL_COLUMNS = [
+  ...(["name", "direction", "priority", "match", "action", "tier"] as const),
+  ...(["log", "severity", "meter", "options", "external_ids"] as const),
+] as const;
+
+/** Of a routing policy. */
+export const POLICY_COLUMNS = ["priority", "match", "action", "nexthops", "external_ids"] as const;
+
+/** Of a port of a switch. */
+export const PORT_COLUMNS = ["name", "type", "addresses", "options", "external_ids"] as const;

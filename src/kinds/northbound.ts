@@ -1,0 +1,25 @@
+import type { OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
+import { KINDS } from "./index.ts";
+import type { NorthboundColumns } from "./kind.ts";
+
+/** Those that units of no kind write: the groups that policies share. */
+const GROUP_ROWS: NorthboundColumns = {
+  Port_Group: ["name", "external_ids"],
+  Address_Set: ["name", "addresses", "external_ids"],
+};
+
+/** A table of the northbound database. */
+export type NorthboundTable = keyof OvnNbTables;
+
+/** What the units write of the northbound database, and so what is to be mirrored of it: table → columns, both sorted. */
+export function writtenColumns(): ReadonlyMap<NorthboundTable, readonly string[]> {
+  const found = new Map<NorthboundTable, Set<string>>();
+  for (const rows of [...KINDS.map((kind) => kind.rows ?? {}), GROUP_ROWS]) {
+    for (const [table, columns] of Object.entries(rows) as [NorthboundTable, readonly string[]][]) {
+      found.set(table, new Set([...(found.get(table) ?? []), ...columns]));
+    }
+  }
+  return new Map(
+    [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([table, columns]) => [table, [...columns].sort()]),
+  );
+}
