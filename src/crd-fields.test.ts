@@ -2,11 +2,11 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { parse } from "yaml";
-import { DerivedFacts } from "./compile/derived.ts";
 import { addPod, addVpc, sampleFacts } from "./compile/testing.ts";
 import { rig } from "./controller/allocator-testing.ts";
 import { NOT_SUPPORTED } from "./facts/not-supported.ts";
 import { projectNode } from "./facts/project-core.ts";
+import { DerivedFacts } from "./kinds/derived.ts";
 import { feedsOf } from "./kinds/feeds.ts";
 import { compileAll } from "./kinds/whole.ts";
 

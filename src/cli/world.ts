@@ -1,10 +1,10 @@
 import { NODE, OVN_PROVIDER } from "../api/annotations.ts";
 import { DEFAULT_SUBNET, DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
 import { podPortName } from "../api/port-names.ts";
-import { DerivedFacts } from "../compile/derived.ts";
 import type { WeftEffect } from "../compile/effects.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { ClusterFact, FactKind, FactTypes } from "../facts/types.ts";
+import { DerivedFacts } from "../kinds/derived.ts";
 import { type Feed, feedsOf } from "../kinds/feeds.ts";
 import { factStore } from "../kinds/store.ts";
 import { compileAll } from "../kinds/whole.ts";

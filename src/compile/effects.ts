@@ -61,14 +61,15 @@ export interface FinalizersEffect {
   readonly present: boolean;
 }
 
-/** Write defaults into a Subnet's spec, as Kube-OVN does. */
+/** Write defaults, or what was given, into an object's spec and labels, as Kube-OVN does. */
 export interface FillSpecEffect {
   readonly kind: "fill-spec";
   readonly key: string;
-  readonly resource: "subnets";
+  readonly resource: ObjectKind;
   readonly name: string;
   readonly uid: string;
   readonly spec: Readonly<Record<string, unknown>>;
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** The kinds of facts that say which finalizers their objects have. */

@@ -57,7 +57,7 @@ export interface SubnetInput {
   readonly nodes: readonly JoinedNode[];
   /** What of it names nothing that is there. */
   readonly notes: readonly Note[];
-  /** The IP objects and Vips that still hold its addresses, asked for only when it is being deleted. */
+  /** The objects that still hold its addresses, asked for only when it is being deleted. */
   readonly holders: readonly string[];
   /** The join subnet's addresses, from which nodes reach pods; only for subnets that have a way from there. */
   readonly joinCidr: Dual<string>;
@@ -136,8 +136,8 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
 
 /** What is still in a subnet. */
 function holdersOf(reader: FactReader, subnet: string): readonly string[] {
-  const vips = reader.by("vips", "subnet", subnet).filter((vip) => vip.given);
-  return [...reader.by("ips", "subnet", subnet).map((ip) => ip.name), ...vips.map((vip) => `Vip ${vip.name}`)];
+  const ips = reader.by("ips", "subnet", subnet).map((ip) => ip.name);
+  return [...ips, ...reader.by("holders", "subnet", subnet).map(({ who }) => who)];
 }
 
 /** All nodes that have an address on the join switch. */

@@ -4,6 +4,7 @@ import { judgeAnnotations, NAMESPACE_RULES } from "../facts/annotation-rules.ts"
 import { projectPod } from "../facts/project-core.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import type { FactReader, FactStore } from "../facts/store.ts";
+import { Holders } from "../kinds/holders.ts";
 import { ipPoolUnit, projectIpPool } from "../kinds/ippool.ts";
 import { factStore } from "../kinds/store.ts";
 import { rootsOf, UNIT_KINDS } from "../kinds/units.ts";
@@ -209,9 +210,12 @@ t.test("a subnet in deletion keeps its rows and names who is in it; then it give
   facts.set("ips", "b.default", undefined);
   const vip = { metadata: { name: "v", uid: "v" }, spec: { subnet: "old" }, status: { v4ip: "10.20.0.9" } };
   facts.set("vips", "v", projectVip(vip));
+  const holders = new Holders(facts);
+  holders.start();
   const used = subnetUnit.read(facts, "old");
   const said = used === undefined ? [] : subnetUnit.compile(used).effects;
   t.ok(JSON.stringify(said).includes("in use: Vip v"), "a Vip too");
+  facts.derive((change) => holders.noteFact(change));
   facts.set("vips", "v", undefined);
   const fact = facts.get("subnets", "old");
   if (fact) facts.set("subnets", "old", { ...fact, finalizers: ["kubeovn.io/kube-ovn-controller"] });

@@ -1,11 +1,11 @@
 import t from "tap";
-import { DerivedFacts } from "../compile/derived.ts";
 import { subnetUnit } from "../compile/subnet.ts";
 import { addNetwork, addPod, addSubnet, addVpc, NETWORK_CONFIG, sampleFacts } from "../compile/testing.ts";
 import { projectIp } from "../facts/project-ip.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { PodFact } from "../facts/types.ts";
+import { DerivedFacts } from "../kinds/derived.ts";
 import { projectIpPool } from "../kinds/ippool.ts";
 import { projectVip } from "../kinds/vip.ts";
 import { stableMac } from "../unit/identity.ts";

@@ -1,7 +1,6 @@
 import type { Logger } from "pino";
 import { timestamp } from "../api/conditions.ts";
 import { CONTROLLER_COMPONENT } from "../api/names.ts";
-import { DerivedFacts } from "../compile/derived.ts";
 import { annotate, type ConditionEffect, type ReportEffect, releaseIp, type WeftEffect } from "../compile/effects.ts";
 import { podUnit } from "../compile/pod.ts";
 import { IN_FORCE_ANNOTATION } from "../facts/in-force.ts";
@@ -11,6 +10,7 @@ import { Ipam } from "../ipam/ipam.ts";
 import { hashedMacs, type MacSource } from "../ipam/macs.ts";
 import { eventMessage, type Refusal } from "../ipam/refusal.ts";
 import type { Usage } from "../ipam/types.ts";
+import { DerivedFacts } from "../kinds/derived.ts";
 import { typeOf } from "../kinds/objects.ts";
 import { factStore } from "../kinds/store.ts";
 import { rootsOf, UNIT_KINDS } from "../kinds/units.ts";

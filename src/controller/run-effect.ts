@@ -23,7 +23,6 @@ import {
   NODES,
   type ResourceType,
   STATEFUL_SETS,
-  SUBNETS,
   VIRTUAL_MACHINES,
 } from "../kube/resources.ts";
 
@@ -65,8 +64,9 @@ async function dispatch(tools: EffectTools, effect: WeftEffect): Promise<void> {
       return;
     }
     case "fill-spec": {
-      const { name, uid, spec } = effect;
-      await kube.patch(SUBNETS, { name }, { type: "merge", body: { metadata: { uid }, spec } });
+      const { resource, name, uid, spec, labels } = effect;
+      const metadata = { uid, ...(labels && { labels }) };
+      await kube.patch(typeOf(resource), { name }, { type: "merge", body: { metadata, spec } });
       return;
     }
     case "finalizer":

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import pino from "pino";
 import t from "tap";
-import { DerivedFacts } from "../compile/derived.ts";
 import type { ClusterFact, FactKind, FactTypes } from "../facts/types.ts";
+import { DerivedFacts } from "../kinds/derived.ts";
 import { feedsOf } from "../kinds/feeds.ts";
 import { factStore } from "../kinds/store.ts";
 import { compileAll } from "../kinds/whole.ts";

@@ -42,6 +42,7 @@ export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
   policyUse: {},
   securityGroupPresence: {},
   namesakes: {},
+  holders: { subnet: (holder) => [holder.subnet] },
   cluster: {},
   chassisProblems: {},
 };

@@ -493,6 +493,17 @@ export interface DisputeFact {
   readonly message: string;
 }
 
+/** An object that holds addresses without an IP object: a Vip, for one; derived. Its key is that of its fact, behind the kind's. */
+export interface HolderFact {
+  readonly key: string;
+  readonly subnet: string;
+  /** "" for none of that family. */
+  readonly v4: string;
+  readonly v6: string;
+  /** The object, for people: `Vip a`. */
+  readonly who: string;
+}
+
 /**
  * Which names that an object would have in the northbound database are an older one's, so that its own have a digest behind them; derived. No
  * fact: none is, which is nearly always so. See `src/compile/namesakes.ts`.
@@ -533,6 +544,7 @@ export interface DerivedFactTypes {
   readonly policyUse: PolicyUseFact;
   readonly securityGroupPresence: SecurityGroupPresenceFact;
   readonly namesakes: NamesakeFact;
+  readonly holders: HolderFact;
   readonly cluster: ClusterFact;
   readonly chassisProblems: ChassisProblemFact;
 }
@@ -542,6 +554,7 @@ export interface FactTypes extends DerivedFactTypes {}
 
 /** The names of the indexes of each kind that has any. Added to by kinds of objects and rows as well. */
 export interface FactIndexes {
+  readonly holders: "subnet";
   readonly subnets: "vpc" | "provider" | "namespace" | "private" | "selects";
 }
 

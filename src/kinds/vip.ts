@@ -117,6 +117,7 @@ export const vipKind: Kind<"vips"> = {
   indexes: { subnet: (vip) => [vip.subnet], namespace: (vip) => [vip.namespace] },
   unit: vipUnit,
   rows: { Logical_Switch: ["ports"], Logical_Switch_Port: PORT_COLUMNS },
+  holds: (vip) => (vip.given ? vip : undefined),
   status: "object",
   remembers: (text) => readFields(text) !== undefined,
   access: { verbs: ["patch"], why: "Followed; finalizers and what they were given are patched." },

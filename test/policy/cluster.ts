@@ -1,5 +1,4 @@
 import type { SecurityGroupSpec } from "../../src/api/generated/securitygroup.ts";
-import { DerivedFacts } from "../../src/compile/derived.ts";
 import { SAMPLE_CLUSTER } from "../../src/compile/testing.ts";
 import { projectAdminPolicy } from "../../src/facts/project-admin-policy.ts";
 import { projectNamespace, projectNode, projectPod } from "../../src/facts/project-core.ts";
@@ -9,6 +8,7 @@ import { projectSecurityGroup } from "../../src/facts/project-security-group.ts"
 import { projectSubnet } from "../../src/facts/project-subnet.ts";
 import { projectVpc } from "../../src/facts/project-vpc.ts";
 import type { FactStore } from "../../src/facts/store.ts";
+import { DerivedFacts } from "../../src/kinds/derived.ts";
 import { factStore } from "../../src/kinds/store.ts";
 import { stableMac } from "../../src/unit/identity.ts";
 import type { Node, Pod, Policy, World } from "./api.ts";

@@ -1,13 +1,15 @@
+import { Namesakes } from "../compile/namesakes.ts";
+import { ADDRESSES_IN_USE, type Settled, settleSubnets } from "../compile/subnet-verdict.ts";
 import type { FactChange, FactStore } from "../facts/store.ts";
 import type { FactKind } from "../facts/types.ts";
 import { GroupIndex } from "../policy/group-index.ts";
 import { SecurityGroupIndex } from "../policy/security-group-index.ts";
 import { samePlain } from "../unit/plain.ts";
-import { Namesakes } from "./namesakes.ts";
-import { ADDRESSES_IN_USE, type Settled, settleSubnets } from "./subnet-verdict.ts";
+import { Holders } from "./holders.ts";
 
 /**
- * The facts that follow from other facts alone: verdicts on subnets, who is in which group, which security groups exist, and whose names run together. What they
+ * The facts that follow from other facts alone: verdicts on subnets, who is in which group, which security groups exist, whose names run together, and which
+ * objects hold addresses. What they
  * say depends on the facts, not on the order in which these came.
  */
 export class DerivedFacts {
@@ -18,18 +20,21 @@ export class DerivedFacts {
   #started = false;
   readonly #securityGroups: SecurityGroupIndex;
   readonly #namesakes: Namesakes;
+  readonly #holders: Holders;
 
   constructor(facts: FactStore) {
     this.#facts = facts;
     this.#groups = new GroupIndex(facts);
     this.#securityGroups = new SecurityGroupIndex(facts);
     this.#namesakes = new Namesakes(facts);
+    this.#holders = new Holders(facts);
   }
 
   /** Takes in all facts at once. */
   start(): void {
     this.#started = true;
     this.#namesakes.start();
+    this.#holders.start();
     this.#settle();
     this.#securityGroups.start();
     this.#groups.start();
@@ -38,15 +43,17 @@ export class DerivedFacts {
   /** A fact has changed; for {@link FactStore.derive}. */
   noteFact(change: FactChange): void {
     this.#namesakes.noteFact(change);
+    this.#holders.noteFact(change);
     // Subnets first: whatever else a change wakes must find what is in force now.
     if (SETTLING.has(change.kind)) this.#settle();
-    else if (change.kind === "ips" || change.kind === "vips") this.#noteHolder(change as FactChange<"ips" | "vips">);
+    else if (change.kind === "ips" || change.kind === "holders")
+      this.#noteHolder(change as FactChange<"ips" | "holders">);
     this.#securityGroups.noteFact(change);
     this.#groups.noteFact(change);
   }
 
   /** An address may have been given back for which a subnet's new addresses wait, or be held that is in their way as well. */
-  #noteHolder({ old, new: now }: FactChange<"ips" | "vips">): void {
+  #noteHolder({ old, new: now }: FactChange<"ips" | "holders">): void {
     const isWaitedFor = (subnet = ""): boolean =>
       this.#facts.get("verdicts", subnet)?.refused?.reason === ADDRESSES_IN_USE;
     if (isWaitedFor(old?.subnet) || isWaitedFor(now?.subnet)) this.#settle();

@@ -1,11 +1,11 @@
 import t from "tap";
+import { subnetUnit } from "../compile/subnet.ts";
+import { addIp, addNode, addVpc, sampleFacts } from "../compile/testing.ts";
 import { IN_FORCE_ANNOTATION, readInForce, writeInForce } from "../facts/in-force.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { SubnetSpecFact } from "../facts/types.ts";
 import { DerivedFacts } from "./derived.ts";
-import { subnetUnit } from "./subnet.ts";
-import { addIp, addNode, addVpc, sampleFacts } from "./testing.ts";
 
 /** A cluster whose subnets follow what is written into their specs, and the controller's annotation, as when it runs. */
 function cluster() {

@@ -1,0 +1,53 @@
+import type { FactChange, FactStore } from "../facts/store.ts";
+import type { FactKind, HolderFact } from "../facts/types.ts";
+import { KINDS } from "./index.ts";
+
+/** Kind of fact → what an object of it holds, where that is recorded in the object itself. */
+type HolderOf = (key: string, fact: never) => HolderFact | undefined;
+
+const HOLDER_OF: ReadonlyMap<FactKind, HolderOf> = new Map(
+  KINDS.flatMap(({ facts, type, holds }): (readonly [FactKind, HolderOf])[] => {
+    if (holds === undefined) return [];
+    return [
+      [
+        facts,
+        (key, fact) => {
+          const held = holds(fact);
+          const { subnet = "", v4 = "", v6 = "" } = held ?? {};
+          return held && { key: `${facts}/${key}`, subnet, v4, v6, who: `${type.kind} ${key}` };
+        },
+      ],
+    ];
+  }),
+);
+
+/**
+ * Keeps the facts `holders`: the addresses that objects hold without an IP object, whatever kind they are of. What is asked of a subnet (is an
+ * address in use, may it go) need not know the kinds then.
+ */
+export class Holders {
+  readonly #facts: FactStore;
+  #started = false;
+
+  constructor(facts: FactStore) {
+    this.#facts = facts;
+  }
+
+  /** Takes in all facts at once. */
+  start(): void {
+    this.#started = true;
+    for (const kind of HOLDER_OF.keys()) for (const { key } of this.#facts.all(kind)) this.#note(kind, key);
+  }
+
+  /** A fact has changed. Call it before the units are told, so that they find what follows from it. */
+  noteFact({ kind, key }: FactChange): void {
+    if (this.#started) this.#note(kind, key);
+  }
+
+  #note(kind: FactKind, key: string): void {
+    const holderOf = HOLDER_OF.get(kind);
+    if (holderOf === undefined) return;
+    const fact = this.#facts.get(kind, key);
+    this.#facts.set("holders", `${kind}/${key}`, fact && holderOf(key, fact as never));
+  }
+}
