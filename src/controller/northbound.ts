@@ -2,13 +2,13 @@ import type { Logger } from "pino";
 import { isLoadBalancerGroupName } from "../api/names.ts";
 import type { FactStore } from "../facts/store.ts";
 import { NORTHBOUND_KINDS } from "../kinds/database.ts";
+import { type NorthboundTable, northboundSelection, writtenColumns } from "../kinds/northbound.ts";
 import type { OvsdbClient } from "../ovsdb/client.ts";
 import { OvsdbError } from "../ovsdb/errors.ts";
 import { OVN_NB, type OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
 import type { Lock } from "../ovsdb/lock.ts";
 import type { Mirror } from "../ovsdb/mirror.ts";
 import { openOvsdb } from "../ovsdb/open.ts";
-import type { Selected } from "../ovsdb/selection.ts";
 import type { ObservedChange } from "../reconcile/drift.ts";
 import type { CommitOutcome } from "../reconcile/engine.ts";
 import type { OwnColumn } from "../reconcile/leftovers.ts";
@@ -16,7 +16,7 @@ import type { DatabaseView, Plan } from "../reconcile/plan.ts";
 import type { EdgeColumn, SweptRow } from "../reconcile/sweep.ts";
 import type { ColumnValue } from "../unit/fragment.ts";
 import { operationsOf } from "./operations.ts";
-import { selectionOf, takeChanges } from "./table-facts.ts";
+import { takeChanges } from "./table-facts.ts";
 
 /** The OVSDB lock that the leader holds (an RFC 7047 `<id>`: no hyphen); each of its transactions asserts it, so a deposed leader cannot write. */
 export const LEADER_LOCK = "weft_controller";
@@ -28,31 +28,11 @@ const COMMIT_MS = 30_000;
 /** The same for the question who leads; a later answer would not be believed (`fence.ts`). */
 const CONFIRM_MS = 5_000;
 
-/** The tables that the controller writes, and so mirrors. */
-const TABLES = [
-  "Logical_Switch",
-  "Logical_Switch_Port",
-  "Logical_Router",
-  "Logical_Router_Port",
-  "Logical_Router_Policy",
-  "Logical_Router_Static_Route",
-  "Port_Group",
-  "Address_Set",
-  "ACL",
-  "DHCP_Options",
-  "Meter",
-  "Meter_Band",
-  "Load_Balancer",
-  "Load_Balancer_Group",
-] as const satisfies readonly (keyof OvnNbTables)[];
+/** The tables that the controller writes. */
+const TABLES: readonly Table[] = [...writtenColumns().keys()];
 
-/** Their names. */
-export type Table = (typeof TABLES)[number];
-/** All of these, and what facts are made of besides. */
-const SELECTION = {
-  ...selectionOf(NORTHBOUND_KINDS),
-  ...(Object.fromEntries(TABLES.map((table) => [table, "all"])) as { readonly [T in Table]: "all" }),
-};
+/** A table of the northbound database. */
+export type Table = NorthboundTable;
 
 /** The set-valued columns that edges feed, see {@link EdgeColumn}. */
 export const EDGE_COLUMNS: ReadonlyMap<string, readonly EdgeColumn[]> = new Map([
@@ -94,11 +74,12 @@ export class Northbound {
   readonly client: OvsdbClient;
   readonly view: DatabaseView;
   readonly lock: Lock;
-  readonly #mirror: Mirror<Selected<OvnNbTables, typeof SELECTION>>;
+  /** Of each table it has the columns that some unit writes or some fact is made of, see `src/kinds`. */
+  readonly #mirror: Mirror<OvnNbTables>;
 
   constructor(client: OvsdbClient) {
     this.client = client;
-    this.#mirror = client.monitor(OVN_NB, SELECTION);
+    this.#mirror = client.monitor(OVN_NB, northboundSelection()) as Mirror<OvnNbTables>;
     this.lock = client.lock(LEADER_LOCK);
     this.view = {
       get: (table, uuid) => this.#mirror.get(table as Table, uuid) as Row | undefined,

@@ -1,4 +1,6 @@
 import type { OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
+import type { Selection } from "../ovsdb/selection.ts";
+import { NORTHBOUND_KINDS } from "./database.ts";
 import { KINDS } from "./index.ts";
 import type { NorthboundColumns } from "./kind.ts";
 
@@ -11,10 +13,22 @@ const GROUP_ROWS: NorthboundColumns = {
 /** A table of the northbound database. */
 export type NorthboundTable = keyof OvnNbTables;
 
-/** What the units write of the northbound database, and so what is to be mirrored of it: table → columns, both sorted. */
+/** What the units write of the northbound database: table → columns, both sorted. */
 export function writtenColumns(): ReadonlyMap<NorthboundTable, readonly string[]> {
+  return union([...KINDS.map((kind) => kind.rows ?? {}), GROUP_ROWS]);
+}
+
+/** What the controller mirrors of the northbound database: what the units write, and what facts are made of besides. */
+export function northboundSelection(): Selection<OvnNbTables> {
+  const read = NORTHBOUND_KINDS.map(({ table, columns }) => ({ [table]: columns }));
+  return Object.fromEntries(union([Object.fromEntries(writtenColumns()), ...read]));
+}
+
+function union(
+  parts: readonly Readonly<Record<string, readonly string[] | undefined>>[],
+): ReadonlyMap<NorthboundTable, readonly string[]> {
   const found = new Map<NorthboundTable, Set<string>>();
-  for (const rows of [...KINDS.map((kind) => kind.rows ?? {}), GROUP_ROWS]) {
+  for (const rows of parts) {
     for (const [table, columns] of Object.entries(rows) as [NorthboundTable, readonly string[]][]) {
       found.set(table, new Set([...(found.get(table) ?? []), ...columns]));
     }
