@@ -1,6 +1,4 @@
 import { CNI_ERROR, type CniResponse } from "../api/cni-message.ts";
-import { VENDOR } from "../api/names.ts";
-import { podPortName } from "../api/port-names.ts";
 import { hostLinkName } from "../node/link-names.ts";
 import type { Allocation } from "./allocation.ts";
 import { refuseConfusion } from "./attachment.ts";
@@ -15,6 +13,9 @@ import { type DaemonClock, MACHINE_CLOCK } from "./clock.ts";
 import { CniError } from "./cni-error.ts";
 import { withDeadline } from "./deadline.ts";
 import type { PodInterface, PodLinks } from "./pod-links.ts";
+import { type PodMark, podAlias } from "./pod-mark.ts";
+import type { PodFact } from "./pods.ts";
+import { portIds } from "./port-ids.ts";
 import { EXTERNAL_ID, type PortSpec, type Ports } from "./ports.ts";
 import type { PodRequest } from "./request.ts";
 import type { Stopwatch } from "./stopwatch.ts";
@@ -55,7 +56,7 @@ export async function addPod(
   const found = await allocated(world, request, watch, signal);
   if (request.ipamOnly) return await addresses(world, request, found.allocation);
 
-  const wanted = interfaceFor(world, request, found.allocation);
+  const wanted = interfaceFor(world, request, found);
   const spec = portFor(request, found, wanted, world.clock ?? MACHINE_CLOCK);
   refuseConfusion(world.ports, request, spec.externalIds[EXTERNAL_ID.ifaceId] ?? "");
   const undo = new Undo();
@@ -167,7 +168,7 @@ async function installed(world: AddWorld, spec: PortSpec, outer: AbortSignal): P
   await withDeadline(ms, outer, (signal) => world.ports.whenInstalled(spec.interfaceUuid, signal), late, world.clock);
 }
 
-function interfaceFor(world: AddWorld, request: PodRequest, allocation: Allocation): PodInterface {
+function interfaceFor(world: AddWorld, request: PodRequest, { pod, allocation }: FoundAllocation): PodInterface {
   const mtu = world.mtuOf(allocation.subnet);
   if (mtu === 0) {
     throw new CniError(CNI_ERROR.tryAgainLater, "the MTU of this node's tunnels is not known yet", {
@@ -183,6 +184,7 @@ function interfaceFor(world: AddWorld, request: PodRequest, allocation: Allocati
     mtu,
     addresses: allocation.addresses,
     routes: allocation.routes,
+    alias: podAlias(markOf(request, pod), pod.namespace, pod.name),
     txChecksumOff: world.ports.userspace,
   };
 }
@@ -198,22 +200,14 @@ function portFor(
     portUuid: clock.uuid(),
     interfaceUuid: clock.uuid(),
     name: wanted.hostName,
-    externalIds: {
-      [EXTERNAL_ID.ifaceId]: podPortName(allocation.machine ?? pod.name, pod.namespace, allocation.provider),
-      ...(allocation.machine !== undefined && { [EXTERNAL_ID.machine]: allocation.machine }),
-      [EXTERNAL_ID.vendor]: VENDOR,
-      [EXTERNAL_ID.podName]: pod.name,
-      [EXTERNAL_ID.podNamespace]: pod.namespace,
-      [EXTERNAL_ID.podNetns]: request.netns,
-      ...(allocation.addresses.length > 0 && {
-        [EXTERNAL_ID.ip]: allocation.addresses.map(({ ip }) => ip.text).join(","),
-      }),
-      [EXTERNAL_ID.podUid]: request.podUid ?? pod.uids[0] ?? "",
-      [EXTERNAL_ID.containerId]: request.containerId,
-      [EXTERNAL_ID.ifName]: request.ifName,
-      ...(request.network !== undefined && { [EXTERNAL_ID.network]: request.network }),
-    },
+    externalIds: portIds(pod, allocation, markOf(request, pod), request.netns),
   };
+}
+
+function markOf(request: PodRequest, pod: PodFact): Omit<PodMark, "pod"> {
+  const { containerId, ifName, provider, network, podUid } = request;
+  const uid = podUid ?? pod.uids[0] ?? "";
+  return { uid, containerId, ifName, provider, ...(network !== undefined && { network }) };
 }
 
 function response(request: PodRequest, allocation: Allocation, mtu: number): CniResponse {

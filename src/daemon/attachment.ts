@@ -8,7 +8,7 @@ import type { PodRequest } from "./request.ts";
  * Whether a port is an interface of the network that has that provider, and so one that the network's requests may touch. Its logical
  * port's name tells: it is made of the provider, and of the interface's name besides where one pod uses a network twice.
  */
-export function isOfProvider({ externalIds: ids }: PodPort, provider: string): boolean {
+export function isOfProvider({ externalIds: ids }: Pick<PodPort, "externalIds">, provider: string): boolean {
   const owner = ids[EXTERNAL_ID.machine] ?? ids[EXTERNAL_ID.podName] ?? "";
   const namespace = ids[EXTERNAL_ID.podNamespace] ?? "";
   const ifName = ids[EXTERNAL_ID.ifName];

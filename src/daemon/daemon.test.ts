@@ -338,6 +338,58 @@ t.test("a pod's port that another program removes, alone or with br-int, comes b
   await daemon.stop();
 });
 
+t.test("a pod's port that is lost while no daemon is there comes back by what its interface says", async (t) => {
+  const { kube, server, bridge, links, socket, conflist, start } = await node(t);
+  const first = await start();
+  await until(() => existsSync(conflist));
+  const spec = { nodeName: "weft-1", hostNetwork: false };
+  const add = async (name: string, container: string): Promise<string> => {
+    const made = await kube.create(PODS, { metadata: { name, namespace: "shop", annotations: ALLOCATED }, spec });
+    const request = { ...body(name, container), pod_uid: made.metadata.uid };
+    t.equal((await call(socket, "add", request)).status, 200);
+    return made.metadata.uid;
+  };
+  await add("web-0", "aaaaaaaaaaaaaaaa");
+  await add("gone", "bbbbbbbbbbbbbbbb");
+  await first.stop();
+  const ids = () => {
+    const row = server.rows(VSWITCH, "Interface").find(({ name }) => name === "aaaaaaaaaaaa_h");
+    // Where the namespace is mounted is told to nobody but ADD.
+    const { "ovn-installed": _, pod_netns: __, ...rest } = row?.external_ids ?? {};
+    return rest;
+  };
+  const before = ids();
+  const pods = () => server.rows(VSWITCH, "Port").flatMap(({ name, _uuid }) => (name.endsWith("_h") ? [_uuid] : []));
+  await server.edit(VSWITCH, [mutate(VSWITCH, "Bridge", bridge, [["ports", "delete", pods()]])]);
+  await kube.delete(PODS, { namespace: "shop", name: "gone" }, { gracePeriodSeconds: 0 });
+  links.others.add("foo_h");
+  const second = await start();
+  await until(() => ids()["iface-id"] !== undefined && !links.pairs.has("bbbbbbbbbbbb_h"));
+  t.same(ids(), before);
+  t.equal(pods().length, 1, "the one without a pod is gone");
+  t.ok(links.others.has("foo_h"), "an interface of others stays");
+  await second.stop();
+});
+
+t.test("an interface that an earlier version made gets its mark by the port that names it", async (t) => {
+  const { kube, server, bridge, links, socket, conflist, start } = await node(t);
+  const first = await start();
+  await until(() => existsSync(conflist));
+  const spec = { nodeName: "weft-1", hostNetwork: false };
+  const made = await kube.create(PODS, {
+    metadata: { name: "web-0", namespace: "shop", annotations: ALLOCATED },
+    spec,
+  });
+  await call(socket, "add", { ...body("web-0", "aaaaaaaaaaaaaaaa"), pod_uid: made.metadata.uid });
+  await first.stop();
+  const { alias, ...pair } = links.pairs.get("aaaaaaaaaaaa_h")!;
+  links.pairs.set("aaaaaaaaaaaa_h", { ...pair, alias: "" });
+  const second = await start();
+  await until(() => links.pairs.get("aaaaaaaaaaaa_h")?.alias === alias);
+  await second.stop();
+  t.equal(server.rows(VSWITCH, "Bridge").find(({ _uuid }) => _uuid === bridge)?.ports.length, 2);
+});
+
 t.test("a daemon that starts, or sees an interface go, collects what was left", async (t) => {
   const { kube, server, bridge, links, lost, socket, conflist, start } = await node(t);
   const spec = { nodeName: "weft-1", hostNetwork: false };

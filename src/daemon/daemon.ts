@@ -120,11 +120,14 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
 
   const collection = new ReconcileLoop(
     async () => {
-      if (view.synced && view.bridge() !== undefined)
-        await collectLeftovers({
-          ...{ ports, links, lanes, pods, lost: lostPorts, metrics, log },
+      if (view.synced && view.bridge() !== undefined) {
+        const parts = { ports, links, lanes, pods, lost: lostPorts, metrics, log };
+        const isLost = await collectLeftovers({
+          ...parts,
           readPod: (namespace, name) => readPod(kube, namespace, name),
         });
+        if (isLost) restoring.trigger();
+      }
     },
     (error, retryMs) => log.warn({ err: error, retryMs }, "leftovers could not be removed"),
     {},

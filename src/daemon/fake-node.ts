@@ -1,12 +1,14 @@
 import type { Watched } from "../kube/wait.ts";
 import type { NodeKernel } from "../node/kernel.ts";
+import { POD_LINK_ALIAS } from "../node/marks.ts";
 import type { Nftables } from "../node/nftables.ts";
 import type { OvsdbClient } from "../ovsdb/client.ts";
 import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
 import { update } from "../ovsdb/operation.ts";
 import type { PodRoute } from "./allocation.ts";
 import type { PodSource } from "./await-allocation.ts";
-import type { ObservedInterface, PodInterface, PodLinks } from "./pod-links.ts";
+import type { HostEnd, ObservedInterface, PodInterface, PodLinks } from "./pod-links.ts";
+import { readPodAlias } from "./pod-mark.ts";
 import { type PodFact, podFact } from "./pods.ts";
 import { EXTERNAL_ID, type PodPort, type PortSpec, type Ports } from "./ports.ts";
 
@@ -17,6 +19,8 @@ export type OnStep = (step: string) => void | Promise<void>;
 export class FakeLinks implements PodLinks {
   /** host end's name → the pod's end. */
   readonly pairs = new Map<string, PodInterface>();
+  /** Names of veths that other programs have made; they say nothing of themselves. */
+  readonly others = new Set<string>();
   /** Host ends whose pod's end is configured. */
   readonly configured = new Set<string>();
   readonly announced: string[] = [];
@@ -58,16 +62,26 @@ export class FakeLinks implements PodLinks {
 
   async removePair(hostName: string): Promise<void> {
     await this.onStep("removePair");
+    this.others.delete(hostName);
     this.pairs.delete(hostName);
     this.configured.delete(hostName);
   }
 
   async exists(hostName: string): Promise<boolean> {
-    return this.pairs.has(hostName);
+    return this.pairs.has(hostName) || this.others.has(hostName);
   }
 
-  async vethNames(): Promise<readonly string[]> {
-    return [...this.pairs.keys()];
+  async hostEnds(): Promise<readonly HostEnd[]> {
+    return [...new Set([...this.pairs.keys(), ...this.others])].map((name) => {
+      const alias = this.others.has(name) ? undefined : this.pairs.get(name)?.alias;
+      const mark = alias === undefined ? undefined : readPodAlias(alias);
+      return { name, isOurs: alias?.startsWith(POD_LINK_ALIAS) === true, isForeign: false, mark };
+    });
+  }
+
+  async mark(hostName: string, alias: string): Promise<void> {
+    const pair = this.pairs.get(hostName);
+    if (pair !== undefined) this.pairs.set(hostName, { ...pair, alias });
   }
 
   async inspect(netns: string, ifName: string): Promise<ObservedInterface | undefined> {
@@ -160,6 +174,10 @@ export class FakePods implements PodSource, Watched<PodFact> {
 
   get(key: string): PodFact | undefined {
     return this.#pods.get(key);
+  }
+
+  values(): IterableIterator<PodFact> {
+    return this.#pods.values();
   }
 
   subscribe(listener: Parameters<Watched<PodFact>["subscribe"]>[0]): () => void {

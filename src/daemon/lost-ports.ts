@@ -41,6 +41,11 @@ export class LostPorts {
     return this.#lost.keys();
   }
 
+  /** A pod's interface has no port, by what it says of itself: its port was lost before this memory began. */
+  expect(name: string, ids: Readonly<Record<string, string>>): void {
+    if (!this.#world.lanes.busy(keyOf(ids))) this.#lost.set(name, ids);
+  }
+
   /** Rows have changed. Returns whether there is anything to put back. */
   note(changes: readonly OvsChange[]): boolean {
     for (const change of changes) {
@@ -78,6 +83,9 @@ export class LostPorts {
     const pod = pods.get(`${ids[EXTERNAL_ID.podNamespace] ?? ""}/${ids[EXTERNAL_ID.podName] ?? ""}`);
     const isHers = pod?.uids.includes(ids[EXTERNAL_ID.podUid] ?? "") === true;
     if (!(isHers || !pods.synced) || !(await links.exists(name))) return false;
+    // The pod has another interface by now.
+    const holders = view.interfacesOfIfaceId(ids[EXTERNAL_ID.ifaceId] ?? "");
+    if (holders.some((holder) => holder.name !== name)) return false;
     const row = view.interfaceNamed(name);
     if (row === undefined) {
       const spec = { portUuid: clock.uuid(), interfaceUuid: clock.uuid(), name, externalIds: ids };

@@ -67,6 +67,7 @@ function pod(netns: string, hostName: string): PodInterface {
       { destination: parseCidr("::/0")!, gateway: parseIp("fd00:10:16::1")!, onlink: false },
       { destination: parseCidr("192.0.2.0/24")!, gateway: parseIp("169.254.1.1")!, onlink: true },
     ],
+    alias: "weft: pod shop/web-0 uid=u-1 container=c1 if=eth0",
     txChecksumOff: true,
   };
 }
@@ -80,7 +81,10 @@ t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t
     await links.configure(wanted);
     links.announce(wanted);
     t.ok(await links.exists(wanted.hostName));
-    t.ok((await links.vethNames()).includes(wanted.hostName));
+    t.match(
+      (await links.hostEnds()).filter(({ name }) => name === wanted.hostName),
+      [{ isOurs: true, isForeign: false, mark: { uid: "u-1", containerId: "c1", ifName: "eth0" } }],
+    );
     t.match(await links.inspect(netns, "eth0"), {
       mac: "02:00:00:00:00:07",
       mtu: 1400,
@@ -110,6 +114,37 @@ t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t
     t.equal(accepts("eth0"), "0");
     exec("link", "add", "x0", "type", "veth");
     t.equal(accepts("x0"), "1", "what the pod makes itself is its own affair");
+  });
+
+  await t.test("an interface of another program under that name is neither replaced nor removed", async (t) => {
+    const { host, links, pod: netns } = namespaces(t);
+    const name = `t${process.pid % 100000}f_h`;
+    ip("link", "add", name, "type", "veth", "peer", "name", `t${process.pid % 100000}fp`);
+    t.teardown(() => ip("link", "del", name));
+    t.match(
+      (await links.hostEnds()).find((end) => end.name === name),
+      { isOurs: false, isForeign: false, mark: undefined },
+      "it says nothing of itself",
+    );
+    ip("link", "set", name, "alias", "of another program");
+    await t.rejects(links.createPair(pod(netns, name)), /another program's interface/);
+    await links.removePair(name);
+    await links.mark(name, "weft: pod a/b");
+    t.match(
+      listLinks(host).find((link) => link.name === name),
+      { alias: "of another program", group: 0 },
+    );
+  });
+
+  await t.test("an interface that was made but not marked yet is known as ours", async (t) => {
+    const { links } = namespaces(t);
+    const name = `t${process.pid % 100000}u_h`;
+    ip("link", "add", name, "group", "87", "type", "veth", "peer", "name", `t${process.pid % 100000}up`);
+    t.teardown(() => links.removePair(name));
+    t.match(
+      (await links.hostEnds()).find((end) => end.name === name),
+      { isOurs: true, mark: undefined },
+    );
   });
 
   await t.test("a host end that an earlier life left is replaced", async (t) => {

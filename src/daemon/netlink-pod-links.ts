@@ -8,6 +8,7 @@ import {
   deleteLink,
   deleteLinkAsync,
   getLink,
+  type Link,
   listLinks,
   setLink,
   type VethSpec,
@@ -17,8 +18,11 @@ import { deleteRoute, ensureRoute, listRoutes, ROUTE_TABLE_MAIN, type Route } fr
 import type { NetlinkSocket } from "../netlink/socket.ts";
 import { writeSysctl } from "../netlink/sysctl.ts";
 import { inOwnNetns, type Netns, withNetns } from "../netlink/with-netns.ts";
+import { isHostLinkName } from "../node/link-names.ts";
+import { LINK_GROUP, POD_LINK_ALIAS } from "../node/marks.ts";
 import { CniError } from "./cni-error.ts";
-import type { ObservedInterface, PodInterface, PodLinks } from "./pod-links.ts";
+import type { HostEnd, ObservedInterface, PodInterface, PodLinks } from "./pod-links.ts";
+import { readPodAlias } from "./pod-mark.ts";
 
 /** {@link PodLinks} over netlink. Each call is a handful of system calls, so all of them run to their end at once. */
 export class NetlinkPodLinks implements PodLinks {
@@ -33,6 +37,8 @@ export class NetlinkPodLinks implements PodLinks {
     const spec: VethSpec = {
       name: wanted.hostName,
       mtu: wanted.mtu,
+      // The kernel takes this mark with the link; the alias comes a moment later.
+      group: LINK_GROUP,
       peer: { name: wanted.ifName, mac: wanted.mac, mtu: wanted.mtu, netns: wanted.netns },
     };
     const { link } = this.#create(wanted, spec);
@@ -41,7 +47,7 @@ export class NetlinkPodLinks implements PodLinks {
       ignoreMissing(() => writeSysctl(ns, ["ipv6", "conf", wanted.hostName, "disable_ipv6"], 1));
       if (wanted.txChecksumOff) setTxChecksum(ns, wanted.hostName, false);
     });
-    setLink(this.#host, link.index, { up: true });
+    setLink(this.#host, link.index, { up: true, alias: wanted.alias });
   }
 
   #create(wanted: PodInterface, spec: VethSpec): ReturnType<typeof createVeth> {
@@ -55,7 +61,9 @@ export class NetlinkPodLinks implements PodLinks {
       if (error.code === "no-netns") throw noNetns(wanted.netns, error);
       if (error.code !== "exists") throw error;
       // Either a life of this daemon ended after making the pair, or the pod has an interface of that name already.
-      if (deleteLink(this.#host, wanted.hostName)) return createVeth(this.#host, spec);
+      const link = getLink(this.#host, wanted.hostName);
+      if (link !== undefined && isForeign(link)) throw foreign(link, error);
+      if (link !== undefined && deleteLink(this.#host, link.index)) return createVeth(this.#host, spec);
       throw new CniError(CNI_ERROR.internal, `${wanted.netns} has an interface ${wanted.ifName} already`, {
         cause: error,
       });
@@ -83,18 +91,29 @@ export class NetlinkPodLinks implements PodLinks {
   }
 
   async removePair(hostName: string): Promise<void> {
+    const link = getLink(this.#host, hostName);
     // The kernel waits some 20 ms in it, which other pods' requests must not.
-    await deleteLinkAsync(this.#host, hostName);
+    if (link !== undefined && !isForeign(link)) await deleteLinkAsync(this.#host, link.index);
   }
 
   async exists(hostName: string): Promise<boolean> {
     return getLink(this.#host, hostName) !== undefined;
   }
 
-  async vethNames(): Promise<readonly string[]> {
+  async hostEnds(): Promise<readonly HostEnd[]> {
     return listLinks(this.#host)
       .filter(({ kind }) => kind === "veth")
-      .map(({ name }) => name);
+      .map((link) => ({
+        name: link.name,
+        isOurs: isMarked(link),
+        isForeign: isForeign(link),
+        mark: link.alias === undefined ? undefined : readPodAlias(link.alias),
+      }));
+  }
+
+  async mark(hostName: string, alias: string): Promise<void> {
+    const link = getLink(this.#host, hostName);
+    if (link !== undefined && !isForeign(link)) setLink(this.#host, link.index, { alias, group: LINK_GROUP });
   }
 
   async inspect(netns: string, ifName: string): Promise<ObservedInterface | undefined> {
@@ -105,6 +124,26 @@ export class NetlinkPodLinks implements PodLinks {
       throw error;
     }
   }
+}
+
+/** Ours: it says so, or a life of this daemon ended before it could. */
+function isMarked({ alias, group, name }: Link): boolean {
+  return alias === undefined ? group === LINK_GROUP && isHostLinkName(name) : alias.startsWith(POD_LINK_ALIAS);
+}
+
+/** Of another kind, or with an alias that is not ours. */
+function isForeign({ alias, kind }: Link): boolean {
+  return kind !== "veth" || (alias !== undefined && !alias.startsWith(POD_LINK_ALIAS));
+}
+
+function foreign({ name, alias }: Link, cause: unknown): CniError {
+  return new CniError(
+    CNI_ERROR.internal,
+    `${name} of this node is another program's interface (${alias ?? "no veth"})`,
+    {
+      cause,
+    },
+  );
 }
 
 function configureInside(ns: Netns, wanted: PodInterface): void {

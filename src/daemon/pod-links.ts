@@ -1,5 +1,6 @@
 import type { InterfaceAddress } from "../contract/pod.ts";
 import type { PodRoute } from "./allocation.ts";
+import type { PodMark } from "./pod-mark.ts";
 
 /** A pod's interface as it is to be. */
 export interface PodInterface {
@@ -12,8 +13,21 @@ export interface PodInterface {
   readonly mtu: number;
   readonly addresses: readonly InterfaceAddress[];
   readonly routes: readonly PodRoute[];
+  /** The host end's alias, see `podAlias`. */
+  readonly alias: string;
   /** A userspace datapath does not finish checksums that the kernel left to a network card. */
   readonly txChecksumOff: boolean;
+}
+
+/** A veth of the node's namespace, and what it says of itself. */
+export interface HostEnd {
+  readonly name: string;
+  /** It is marked as ours. */
+  readonly isOurs: boolean;
+  /** Another program has marked it as its own. */
+  readonly isForeign: boolean;
+  /** Whose it is, where it says so. */
+  readonly mark: PodMark | undefined;
 }
 
 /** A pod's interface as it is. */
@@ -43,12 +57,14 @@ export interface PodLinks {
   removeDefaultRoutes(netns: string, ifName: string, families: readonly (4 | 6)[]): Promise<void>;
   /** Tells the neighbours (gratuitous ARP, unsolicited neighbour advertisement). Best effort, never throws. */
   announce(wanted: PodInterface): void;
-  /** Deletes the host's end and with it the pod's; an absent one is fine. */
+  /** Deletes the host's end and with it the pod's; an absent one is fine. One that another program has marked stays. */
   removePair(hostName: string): Promise<void>;
   /** Whether the host's end exists. */
   exists(hostName: string): Promise<boolean>;
-  /** Names of all veth interfaces in the node's namespace. */
-  vethNames(): Promise<readonly string[]>;
+  /** All veth interfaces in the node's namespace. */
+  hostEnds(): Promise<readonly HostEnd[]>;
+  /** Marks a host end that an earlier version made; an absent one is fine. */
+  mark(hostName: string, alias: string): Promise<void>;
   /** Undefined where the namespace or the interface does not exist. */
   inspect(netns: string, ifName: string): Promise<ObservedInterface | undefined>;
 }

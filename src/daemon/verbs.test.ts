@@ -224,7 +224,8 @@ t.test(
     const now = pods.get(`shop/${BODY.pod_name}`);
     pods.remove("shop", BODY.pod_name);
     let answer: () => PodFact | undefined = () => now;
-    const collect = () => collectLeftovers({ ...world, lost: { names: () => [] }, readPod: async () => answer() });
+    const lost = { names: () => [], expect: () => t.fail("no port is missing") };
+    const collect = () => collectLeftovers({ ...world, lost, readPod: async () => answer() });
     await collect();
     t.equal(ports.ports.size, 1, "it is there");
     answer = () => {
@@ -253,14 +254,16 @@ t.test("the collection removes what nobody will ask to be removed", async (t) =>
   pods.remove("shop", "gone");
   pods.set("shop", "renewed", "another", ALLOCATED);
   links.pairs.delete("dddddddddddd_h");
+  // Of an earlier life of the pod, of which the runtime has forgotten.
   links.pairs.set("eeeeeeeeeeee_h", links.pairs.get("aaaaaaaaaaaa_h")!);
-  links.pairs.set("eth1", links.pairs.get("aaaaaaaaaaaa_h")!);
+  for (const name of ["eth1", "foo_h", "bbbbbbbbbbbc_h"]) links.others.add(name);
   ports.installs = false;
   const adding = verbs.add(BODY, here);
   await new Promise(setImmediate);
   pods.synced = false;
   const readPod = async (namespace: string, name: string) => pods.get(`${namespace}/${name}`);
-  const collected = { ...world, readPod, lost: { names: () => ["ffffffffffff_h"] } };
+  const lost = { names: () => ["ffffffffffff_h"], expect: () => t.fail("no port is missing") };
+  const collected = { ...world, readPod, lost };
   links.pairs.set("ffffffffffff_h", links.pairs.get("aaaaaaaaaaaa_h")!);
   await collectLeftovers(collected);
   t.equal(ports.ports.size, 4, "while the pods are not known only the port without an interface goes");
@@ -271,7 +274,12 @@ t.test("the collection removes what nobody will ask to be removed", async (t) =>
     [...ports.ports.values()].map(({ name }) => name),
     ["aaaaaaaaaaaa_h", "0123456789ab_h"],
   );
-  t.same([...links.pairs.keys()].sort(), ["0123456789ab_h", "aaaaaaaaaaaa_h", "eth1"]);
+  t.same([...links.pairs.keys()].sort(), ["0123456789ab_h", "aaaaaaaaaaaa_h"]);
+  t.same(
+    [...links.others],
+    ["eth1", "foo_h", "bbbbbbbbbbbc_h"],
+    "what does not say that it is ours stays, whatever it is called",
+  );
   await verbs.del(BODY, here);
   await t.rejects(adding, CniError);
 });

@@ -96,6 +96,7 @@ t.test("a link is read", async (t) => {
     loopback: false,
     promiscuous: false,
     alias: "hello",
+    group: 0,
     altNames: ["a-rather-long-name-for-it", "second"],
     master: 3,
     peer: 2,

@@ -26,6 +26,7 @@ const IFLA_MASTER = 10;
 const IFLA_OPERSTATE = 16;
 const IFLA_LINKINFO = 18;
 const IFLA_IFALIAS = 20;
+const IFLA_GROUP = 27;
 const IFLA_NET_NS_FD = 28;
 const IFLA_EXT_MASK = 29;
 const IFLA_LINK_NETNSID = 37;
@@ -74,6 +75,8 @@ export interface Link {
   readonly promiscuous: boolean;
   /** IFLA_IFALIAS, free text */
   readonly alias: string | undefined;
+  /** IFLA_GROUP (`ip link set group`), 0 unless somebody set another */
+  readonly group: number;
   /** The other names under which it is found */
   readonly altNames: readonly string[];
   /** ifindex of the bridge, bond or OVS datapath it is a port of */
@@ -94,6 +97,8 @@ export interface VethEnd {
   /** Bytes */
   readonly mtu?: number;
   readonly up?: boolean;
+  /** IFLA_GROUP; default 0 */
+  readonly group?: number;
 }
 
 /** What to change of an interface; what is left out stays. */
@@ -106,6 +111,8 @@ export interface LinkAttributes {
   readonly mtu?: number;
   /** "" takes it away */
   readonly alias?: string;
+  /** IFLA_GROUP */
+  readonly group?: number;
   /** ifindex of the bridge it becomes a port of; 0 takes it out */
   readonly master?: number;
   /** An open descriptor of the network namespace to move it to */
@@ -139,6 +146,7 @@ function body(operation: string, index: number, link: LinkAttributes): Buffer[] 
     // Without a zero byte: the kernel takes an empty value to mean that the alias goes.
     parts.push(bytesAttribute(IFLA_IFALIAS, Buffer.from(link.alias)));
   }
+  if (link.group !== undefined) parts.push(u32Attribute(IFLA_GROUP, requireU32(operation, "group", link.group)));
   if (link.master !== undefined) parts.push(u32Attribute(IFLA_MASTER, requireU32(operation, "master", link.master)));
   if (link.netnsFd !== undefined) parts.push(u32Attribute(IFLA_NET_NS_FD, link.netnsFd));
   if (link.name !== undefined) {
@@ -241,6 +249,7 @@ export function decodeLink(payload: Buffer): Link | undefined {
     loopback: (flags & IFF_LOOPBACK) !== 0,
     promiscuous: (flags & IFF_PROMISC) !== 0,
     alias: attributes.text(IFLA_IFALIAS),
+    group: attributes.u32(IFLA_GROUP) ?? 0,
     altNames: altNames(attributes),
     master: master === 0 ? undefined : master,
     peer: attributes.u32(IFLA_LINK) || undefined,

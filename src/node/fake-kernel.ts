@@ -52,6 +52,7 @@ export class FakeKernel implements NodeKernel {
       loopback: false,
       promiscuous: false,
       alias: spec.alias,
+      group: spec.group ?? 0,
       altNames: [],
       master: spec.master,
       peer: undefined,
