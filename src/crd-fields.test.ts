@@ -237,7 +237,7 @@ function observe(kind: (typeof KINDS)[number]["kind"], spec: Spec): { made: stri
   addPod(facts, "member", { node: "weft-1", annotations: { "ovn.kubernetes.io/security_groups": "x" } });
   addPod(facts, "inside", { node: "weft-1", annotations: { "ovn.kubernetes.io/logical_switch": "x" } });
   const derived = new DerivedFacts(facts);
-  facts.derive((change) => derived.noteFact(change));
+  derived.follow();
   derived.start();
   const { allocator, records, said } = rig(facts);
   allocator.start();

@@ -1,6 +1,6 @@
 import { isOvnProvider } from "../api/annotations.ts";
 import { joinDual, withAccepted } from "../facts/project-subnet.ts";
-import type { FactReader } from "../facts/store.ts";
+import { type FactReader, type FactStore, strictReader } from "../facts/store.ts";
 import type { SubnetFact, SubnetSpecFact, VerdictFact } from "../facts/types.ts";
 import { parseIp } from "../net/address.ts";
 import { cidrContains, cidrsOverlap, parseCidr } from "../net/cidr.ts";
@@ -30,17 +30,28 @@ export const ADDRESSES_IN_USE = "AddressesInUse";
  * in a spec that cannot be are refused, and the subnet goes on with the former ones, so that a mistaken `kubectl apply` takes down
  * neither this subnet nor another. Of two that are new and overlap in one VPC the older counts (by creation time, then by name).
  */
-export function settleSubnets(reader: FactReader): readonly Settled[] {
+export function settleSubnets(facts: FactStore): readonly Settled[] {
+  return [...settling(facts)].map(({ settle }) => settle());
+}
+
+/** The same, each by itself: for those who must not let one that throws stop the others. */
+export function* settling(
+  facts: FactStore,
+): Iterable<{ readonly spec: SubnetSpecFact; readonly settle: () => Settled }> {
+  const reader = strictReader(facts);
   const specs = reader.all("subnetSpecs");
   const neighbours = findNeighbours(specs);
   const nodeIn = nodeFinder(reader.all("nodes"));
   const { router, serviceCidr } = reader.get("cluster", "cluster") ?? {};
-  return specs.map((spec) => {
+  for (const spec of specs) {
     const others = neighbours.get(spec.name) ?? [];
-    // Another plugin's network may well be the nodes' own.
-    const node = spec.vpc === router && isOvnProvider(spec.provider) ? nodeIn(spec.cidr) : undefined;
-    return settle(reader, spec, others, node, { router, cidr: serviceCidr });
-  });
+    const settleThis = (): Settled => {
+      // Another plugin's network may well be the nodes' own.
+      const node = spec.vpc === router && isOvnProvider(spec.provider) ? nodeIn(spec.cidr) : undefined;
+      return settle(reader, spec, others, node, { router, cidr: serviceCidr });
+    };
+    yield { spec, settle: settleThis };
+  }
 }
 
 function settle(

@@ -143,7 +143,7 @@ t.test("of a thousand who wait for one address one is tried, and those who want 
 t.test("who waits for a subnet that grows is served, and told nothing of the moment in which it changes", async (t) => {
   const facts = sampleFacts();
   const derived = new DerivedFacts(facts);
-  facts.derive((change) => derived.noteFact(change));
+  derived.follow();
   derived.start();
   const grow = (cidrBlock: string): unknown => {
     const spec = { cidrBlock, gateway: "10.29.0.1", namespaces: ["default"] };

@@ -4,7 +4,7 @@ import { CONTROLLER_COMPONENT } from "../api/names.ts";
 import { annotate, type ConditionEffect, type ReportEffect, releaseIp, type WeftEffect } from "../compile/effects.ts";
 import { podUnit } from "../compile/pod.ts";
 import { IN_FORCE_ANNOTATION } from "../facts/in-force.ts";
-import type { FactChange } from "../facts/store.ts";
+import { type FactChange, type FactStore, strictReader } from "../facts/store.ts";
 import type { FactKind, IpFact, PodFact } from "../facts/types.ts";
 import { Ipam } from "../ipam/ipam.ts";
 import { hashedMacs, type MacSource } from "../ipam/macs.ts";
@@ -23,6 +23,7 @@ import { type Dual, parseDualCidr } from "../net/dual.ts";
 import { EffectRunner } from "../reconcile/effects.ts";
 import { Engine } from "../reconcile/engine.ts";
 import { Tracker } from "../reconcile/tracker.ts";
+import { type Failure, type FailureSubject, Failures } from "../unit/failures.ts";
 import { unitId } from "../unit/kind.ts";
 import { retryDelay } from "../unit/timers.ts";
 import { AddressRecorder } from "./address-recorder.ts";
@@ -36,6 +37,7 @@ import { gatewayEvents } from "./gateway-events.ts";
 import { Gather } from "./gather.ts";
 import { type Northbound, OWN_COLUMNS } from "./northbound.ts";
 import type { InForceRecord } from "./records.ts";
+import { failedObjects, failedUnit, failureMessage, INTERNAL_ERROR } from "./report-failure.ts";
 import { runEffect } from "./run-effect.ts";
 import type { Settings } from "./settings.ts";
 import { Sources } from "./sources.ts";
@@ -64,6 +66,9 @@ export interface ControllerParts {
 /** How long a start waits for the lock, in ms, before it reads as a standby. */
 const LOCK_MS = 300;
 
+/** So often what throws at an object when everything is read is tried before this process decides without it. */
+const ATTEMPTS = 3;
+
 /** How long a transaction waits, in ms, for the pods whose addresses are being recorded just then. */
 const GATHER_MS = 400;
 /**
@@ -90,13 +95,15 @@ interface Term {
  * A standby does everything but decide and write, so that its caches are warm when it becomes the leader.
  */
 export class Controller {
-  readonly facts = factStore();
+  /** What our own code throws, at whichever object. */
+  readonly failures: Failures;
+  readonly facts: FactStore;
   readonly engine: Engine<WeftEffect>;
   readonly allocator: Allocator;
   readonly unserved: Unserved;
   readonly #parts: ControllerParts;
   readonly #sources: Sources;
-  readonly #derived = new DerivedFacts(this.facts);
+  readonly #derived: DerivedFacts;
   readonly ipam = new Ipam({ macs: (owner, attempt) => this.#macs(owner, attempt) });
   readonly #events: EventRecorder;
   readonly #gather: Gather;
@@ -110,6 +117,13 @@ export class Controller {
   constructor(parts: ControllerParts) {
     this.#parts = parts;
     const { kube, northbound, southbound, log, clock, random } = parts;
+    this.failures = new Failures(
+      clock,
+      (failure) => this.#failed(failure),
+      (subject) => this.#recovered(subject),
+    );
+    this.facts = factStore(this.failures);
+    this.#derived = new DerivedFacts(this.facts);
     this.#gather = new Gather(clock, GATHER_MS);
     const onStatus = (resource: StatusResource, name: string, gone: boolean): void => {
       if (gone) this.#term?.statuses.forget(resource, name);
@@ -149,7 +163,7 @@ export class Controller {
       },
     });
     this.engine = new Engine<WeftEffect>({
-      tracker: new Tracker(UNIT_KINDS, this.facts, rootsOf),
+      tracker: new Tracker(UNIT_KINDS, strictReader(this.facts), rootsOf),
       view: northbound.view,
       ownColumns: OWN_COLUMNS,
       commit: (plan) => northbound.commit(plan),
@@ -160,6 +174,7 @@ export class Controller {
       },
       offerEffects: (unit, effects, renew) => this.#term?.effects.offer(unit, effects, renew),
       timers: clock,
+      failures: this.failures,
       onUnitFailure: (unit, error) => this.#notTaken(unit, error),
       onDeposed: () => log.warn("another controller leads now"),
       onCommit: ({ plan, units, repairs, ms }) =>
@@ -187,7 +202,7 @@ export class Controller {
       },
     });
     const { facts } = this;
-    facts.derive((change) => this.#derived.noteFact(change), "derived");
+    this.#derived.follow();
     facts.derive((change) => this.allocator.configure(change), "ipam");
     facts.subscribe((change) => this.#domains.noteFact(change), "domains");
     facts.subscribe((change) => this.engine.noteFact(change), "engine");
@@ -265,6 +280,8 @@ export class Controller {
       // Who leads no more need not give up.
       if (!over()) throw error;
     }
+    // What threw by chance is known by then, and nobody is taken for gone who could not be read at first.
+    await this.failures.whenTried(ATTEMPTS);
     if (over()) return;
     this.allocator.start();
     this.unserved.start();
@@ -280,6 +297,21 @@ export class Controller {
     if (over()) return;
     const { compiled, transactions } = this.engine.stats;
     log.info({ ms: clock.now() - started, compiled, transactions }, "everything is compiled and in the database");
+    void this.#sweepWhatWasKept(over);
+  }
+
+  /** What an earlier run left of units that could not be compiled stays until they can. */
+  async #sweepWhatWasKept(over: () => boolean): Promise<void> {
+    const { northbound, log, settings, clock } = this.#parts;
+    const tools = { engine: this.engine, northbound, log, allowed: settings.allowMassDelete };
+    if (this.engine.uncompiled.size === 0) return;
+    for (let attempt = 1; ; attempt++) {
+      await this.engine.whenCompiled();
+      await this.engine.whenIdle();
+      if (over() || (this.engine.uncompiled.size === 0 && (await sweepOnce(tools)))) return;
+      await new Promise<void>((resolve) => void clock.after(retryDelay(attempt), resolve));
+      if (over()) return;
+    }
   }
 
   /** Stops deciding and writing; goes on reading. */
@@ -300,6 +332,7 @@ export class Controller {
   async stop(): Promise<void> {
     this.follow();
     this.#chassis.stop();
+    this.failures.stop();
     await Promise.all([this.#events.stop(), this.#domains.stop(), this.#sources.stop()]);
   }
 
@@ -388,6 +421,29 @@ export class Controller {
     for (const effect of this.engine.desired.fragment(unit)?.effects ?? []) {
       if (effect.kind === "condition") this.#term?.statuses.state({ ...effect, ready: false, ...said });
     }
+  }
+
+  /** Our own code threw at an object, or at what follows from it: that stays as it was and is tried again, and everything else goes on. */
+  #failed(failure: Failure): void {
+    const { part, where, kind, key, error, attempts } = failure;
+    if (part === "projection") this.facts.setUnread(kind as FactKind, key, true);
+    // Of what goes on failing less and less is logged.
+    if (Math.log2(attempts) % 1 === 0)
+      this.#parts.log.error(
+        { err: error, part, where, kind, key, attempts },
+        "our own code threw; what it was about stays as it was",
+      );
+    if (this.#term === undefined) return;
+    for (const { about, condition } of failedObjects(this.facts, failure)) {
+      this.#events.record(about, "Warning", INTERNAL_ERROR, failureMessage(failure));
+      if (condition !== undefined) this.#term.statuses.state(condition);
+    }
+  }
+
+  /** What was said of it is to be said anew. */
+  #recovered(subject: FailureSubject): void {
+    const unit = this.#term && failedUnit(subject);
+    if (unit !== undefined && this.engine.desired.fragment(unit) !== undefined) this.engine.retry(unit);
   }
 
   #report({ about: { resource, namespace, name, uid }, reason, message }: ReportEffect): void {

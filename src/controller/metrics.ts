@@ -4,6 +4,7 @@ import type { WeftEffect } from "../compile/effects.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { Ipam } from "../ipam/ipam.ts";
 import type { Engine } from "../reconcile/engine.ts";
+import { FAILURE_PARTS } from "../unit/failures.ts";
 
 /** What the metrics are read from; nothing is counted twice. */
 export interface MetricSources {
@@ -62,6 +63,17 @@ export function controllerMetrics({
     "Pods that had neither a network nor a reason 5 s after they were bound, and were tried again",
     unserved,
   );
+  new Counter({
+    name: "weft_controller_internal_failures_total",
+    help: "How often code threw at an object or a unit, which then stays as it was, by part (projection, index, derived fact, listener, unit)",
+    labelNames: ["part"],
+    registers,
+    collect() {
+      this.reset();
+      for (const part of FAILURE_PARTS) this.inc({ part }, facts.failures.counts.get(part) ?? 0);
+    },
+  });
+  gauge("weft_controller_internal_failing", "Objects and units at which code throws now", () => facts.failures.size);
   counter("weft_nb_transactions_total", "Northbound transactions", () => engine.stats.transactions);
   counter("weft_nb_operations_total", "Operations in them", () => engine.stats.operations);
   counter("weft_nb_repairs_total", "Operations that undid what another hand had done", () => engine.stats.repairs);

@@ -65,7 +65,7 @@ export const EDGE_COLUMNS: ReadonlyMap<string, readonly EdgeColumn[]> = new Map(
 ]);
 
 /** What a leader puts right before all else: an ACL that is no policy's any more would be in force for pods that come now. */
-export const OWN_COLUMNS: readonly OwnColumn[] = [{ table: "Port_Group", column: "acls" }];
+export const OWN_COLUMNS: readonly OwnColumn[] = [{ table: "Port_Group", column: "acls", members: "ACL" }];
 
 type Row = Readonly<Record<string, ColumnValue>>;
 

@@ -9,7 +9,13 @@ export async function printPlan(controller: Controller, northbound: Northbound):
   await controller.sync(AbortSignal.timeout(60_000));
   const { engine } = controller;
   const plan = engine.preview();
-  const sweep = planSweep(engine.desired, northbound.rows(), (table) => northbound.view.isRoot(table), EDGE_COLUMNS);
+  const sweep = planSweep(
+    engine.desired,
+    northbound.rows(),
+    (table) => northbound.view.isRoot(table),
+    EDGE_COLUMNS,
+    (unit) => engine.uncompiled.has(unit),
+  );
   const names = new Map<string, string>();
   for (const { table, uuid, columns } of northbound.rows())
     names.set(uuid, `${table} ${String(columns["name"] ?? uuid)}`);

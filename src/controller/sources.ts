@@ -85,6 +85,7 @@ export class Sources {
             );
           else log.info({ resource: type.plural }, "the cluster does not serve this type yet");
         },
+        failures: { failures: facts.failures, kind },
         clock,
         random,
         ...(fieldSelector === undefined ? {} : { fieldSelector }),

@@ -20,7 +20,13 @@ export interface SweepTools {
  * could not be committed and is to be tried again, for what is left may stand in the way of what is wanted.
  */
 export async function sweepOnce({ engine, northbound, log, allowed }: SweepTools): Promise<boolean> {
-  const sweep = planSweep(engine.desired, northbound.rows(), (table) => northbound.view.isRoot(table), EDGE_COLUMNS);
+  const sweep = planSweep(
+    engine.desired,
+    northbound.rows(),
+    (table) => northbound.view.isRoot(table),
+    EDGE_COLUMNS,
+    (unit) => engine.uncompiled.has(unit),
+  );
   if (planSize(sweep.plan) === 0) return true;
   const size = { orphans: sweep.orphans.length, owned: sweep.owned };
   const stopped = braked(sweep) && !allowed;

@@ -2,7 +2,7 @@ import t from "tap";
 import { factStore } from "../kinds/store.ts";
 import { manualClock } from "../kube/clock.ts";
 import { Failures } from "../unit/failures.ts";
-import { dependency, recordingReader, UnreadFactError } from "./store.ts";
+import { dependency, recordingReader, strictReader, UnreadFactError } from "./store.ts";
 import type { IpFact } from "./types.ts";
 
 function ip(name: string, holder: string, subnet: string): IpFact {
@@ -186,7 +186,7 @@ t.test("a fact whose object is there but could not be read is not the same as no
   facts.setUnread("vpcs", "a", true);
   facts.setUnread("pods", "default/p", true);
   t.ok(touched.includes("vpcs/a") && touched.includes("pods?holder=default/p"), "who waits for it is woken");
-  const reader = recordingReader(facts, new Set());
+  const reader = strictReader(facts);
   t.throws(() => reader.get("vpcs", "a"), UnreadFactError);
   t.throws(() => reader.by("pods", "holder", "default/p"), UnreadFactError);
   t.equal(reader.get("vpcs", "b"), undefined);

@@ -251,24 +251,31 @@ export class FactStore implements FactReader {
 /** The index whose values are the objects' own names, but for those that stand for something else (a machine's pods). */
 const OWN_NAME = "holder";
 
-/** What a {@link recordingReader} reads from. */
-export type Recorded = FactReader & Partial<Pick<FactStore, "isUnread">>;
+/** A reader to which a fact that is not known although its object is there is not the same as none: it throws an {@link UnreadFactError}. */
+export function strictReader(facts: FactStore): FactReader {
+  return {
+    get: (kind, key) => {
+      if (facts.isUnread(kind, key)) throw new UnreadFactError(`${kind} ${key} could not be read`);
+      return facts.get(kind, key);
+    },
+    by: (kind, index, value) => {
+      if (index === OWN_NAME && facts.isUnread(kind, value))
+        throw new UnreadFactError(`${kind} ${value} could not be read`);
+      return facts.by(kind, index, value);
+    },
+    all: (kind) => facts.all(kind),
+  };
+}
 
-/**
- * A reader that notes every dependency of what is asked of `facts` in `seen`. To ask for a fact that is not known although its object is
- * there throws an {@link UnreadFactError}.
- */
-export function recordingReader(facts: Recorded, seen: Set<string>): FactReader {
+/** A reader that notes every dependency of what is asked of `facts` in `seen`. */
+export function recordingReader(facts: FactReader, seen: Set<string>): FactReader {
   return {
     get: (kind, key) => {
       seen.add(dependency.fact(kind, key));
-      if (facts.isUnread?.(kind, key)) throw new UnreadFactError(`${kind} ${key} could not be read`);
       return facts.get(kind, key);
     },
     by: (kind, index, value) => {
       seen.add(dependency.index(kind, index, value));
-      if (index === OWN_NAME && facts.isUnread?.(kind, value))
-        throw new UnreadFactError(`${kind} ${value} could not be read`);
       return facts.by(kind, index, value);
     },
     all: (kind) => {

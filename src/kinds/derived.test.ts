@@ -11,7 +11,7 @@ import { DerivedFacts } from "./derived.ts";
 function cluster() {
   const facts = sampleFacts();
   const derived = new DerivedFacts(facts);
-  facts.derive((change) => derived.noteFact(change));
+  derived.follow();
   derived.start();
   const annotations = new Map<string, string>();
   const specs = new Map<string, NonNullable<Parameters<typeof projectSubnet>[0]["spec"]>>();

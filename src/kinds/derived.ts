@@ -1,5 +1,5 @@
 import { Namesakes } from "../compile/namesakes.ts";
-import { ADDRESSES_IN_USE, type Settled, settleSubnets } from "../compile/subnet-verdict.ts";
+import { ADDRESSES_IN_USE, type Settled, settling } from "../compile/subnet-verdict.ts";
 import type { FactChange, FactStore } from "../facts/store.ts";
 import type { FactKind } from "../facts/types.ts";
 import { GroupIndex } from "../policy/group-index.ts";
@@ -40,16 +40,27 @@ export class DerivedFacts {
     this.#groups.start();
   }
 
-  /** A fact has changed; for {@link FactStore.derive}. */
-  noteFact(change: FactChange): void {
-    this.#namesakes.noteFact(change);
-    this.#holders.noteFact(change);
-    // Subnets first: whatever else a change wakes must find what is in force now.
-    if (SETTLING.has(change.kind)) this.#settle();
-    else if (change.kind === "ips" || change.kind === "holders")
-      this.#noteHolder(change as FactChange<"ips" | "holders">);
-    this.#securityGroups.noteFact(change);
-    this.#groups.noteFact(change);
+  /** Begins to hear of changes. One part that throws keeps the others from nothing. */
+  follow(): void {
+    const facts = this.#facts;
+    facts.derive((change) => this.#namesakes.noteFact(change), "namesakes");
+    facts.derive((change) => this.#holders.noteFact(change), "holders");
+    // Subnets before groups: whatever else a change wakes must find what is in force now.
+    facts.derive((change) => this.#noteSubnets(change), "subnets");
+    facts.derive((change) => this.#securityGroups.noteFact(change), "security groups");
+    facts.derive((change) => this.#groups.noteFact(change), "groups");
+  }
+
+  #noteSubnets(change: FactChange): void {
+    const { kind, key } = change;
+    if (SETTLING.has(kind)) this.#settle();
+    else if (kind === "ips" || kind === "holders") this.#noteHolder(change as FactChange<"ips" | "holders">);
+    // Of a subnet that could not be read nothing is known, which is not the same as that there is none.
+    if (kind === "subnetSpecs") this.#setUnread(key, this.#facts.isUnread(kind, key));
+  }
+
+  #setUnread(subnet: string, unread: boolean): void {
+    for (const kind of ["subnets", "verdicts"] as const) this.#facts.setUnread(kind, subnet, unread);
   }
 
   /** An address may have been given back for which a subnet's new addresses wait, or be held that is in their way as well. */
@@ -63,8 +74,21 @@ export class DerivedFacts {
   #settle(): void {
     if (!this.#started) return;
     const facts = this.#facts;
-    const all = settleSubnets(facts);
-    const settled = all.filter((outcome) => this.#isNew(outcome));
+    const settled: Settled[] = [];
+    let unsettled = 0;
+    for (const { spec, settle } of settling(facts)) {
+      const subject = { part: "derived fact", where: "subnets", kind: "subnetSpecs", key: spec.name } as const;
+      try {
+        const outcome = settle();
+        if (this.#isNew(outcome)) settled.push(outcome);
+        facts.failures.succeeded(subject);
+      } catch (error) {
+        // What is in force of it stays so.
+        unsettled++;
+        this.#setUnread(spec.name, true);
+        facts.failures.failed(subject, error, () => this.#settle());
+      }
+    }
     for (const { name } of facts.all("subnets")) {
       if (facts.get("subnetSpecs", name) !== undefined) continue;
       facts.set("verdicts", name, undefined);
@@ -75,7 +99,8 @@ export class DerivedFacts {
       facts.set("subnets", subnet.name, subnet);
       facts.set("verdicts", subnet.name, verdict);
     }
-    const any = all.some(({ subnet }) => subnet.private || subnet.acls.length > 0);
+    const last = [...this.#settled.values()];
+    const any = unsettled > 0 || last.some(({ subnet }) => subnet.private || subnet.acls.length > 0);
     facts.set("policyUse", "subnets", any ? { key: "subnets", any } : undefined);
   }
 

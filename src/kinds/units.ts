@@ -19,7 +19,18 @@ type RootsOfChange = (change: FactChange) => readonly Root[];
 const ROOTS: ReadonlyMap<FactKind, RootsOfChange> = new Map<FactKind, RootsOfChange>([
   ...KINDS.flatMap(({ facts, inForce, unit, roots }): (readonly [FactKind, RootsOfChange])[] => {
     // A kind's own type ties its roots to its facts; TypeScript cannot follow that through a list.
-    if (roots !== undefined) return [[facts, ({ old, new: now }) => roots(old as never, now as never)]];
+    if (roots !== undefined) {
+      return [
+        [
+          facts,
+          ({ key, old, new: now }) =>
+            // An object that could not be read: whatever stands for it is its own, as far as anybody knows.
+            unit !== undefined && old === undefined && now === undefined
+              ? [{ kind: unit.name, key }]
+              : roots(old as never, now as never),
+        ],
+      ];
+    }
     return unit === undefined ? [] : [[inForce ?? facts, ({ key }) => [{ kind: unit.name, key }]]];
   }),
   ["groups", ({ key }) => [{ kind: groupUnit.name, key }]],

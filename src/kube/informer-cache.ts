@@ -1,6 +1,9 @@
 import { type KubeObject, keyOf } from "./object.ts";
 
-/** What an informer announces: `old` absent: the object appeared; `new` absent: it is gone. */
+/**
+ * What an informer announces: `old` absent: the object appeared; `new` absent: it is gone. Both are absent where one is gone that could not be
+ * projected and was never known.
+ */
 export interface Change<P> {
   /** `namespace/name`, or `name` for cluster-scoped types. */
   readonly key: string;
@@ -24,7 +27,9 @@ export interface CacheOptions<T extends KubeObject, P> {
   /** Called after the cache has changed. Must not throw. */
   readonly announce: (change: Change<P>) => void;
   /** What `project` or `equal` threw. The object then stays as it was known before. */
-  readonly onError: (error: unknown, key: string) => void;
+  readonly onError: (error: unknown, key: string, uid: string) => void;
+  /** An object at which that threw has been taken, or is gone. */
+  readonly onTaken: (key: string) => void;
 }
 
 /** The projections that an informer holds, and the rules by which reading and watching change them. */
@@ -57,9 +62,21 @@ export function isLater(a: string, b: string): boolean {
 export function informerCache<T extends KubeObject, P>(options: CacheOptions<T, P>): InformerCache<T, P> {
   /** key → what is kept of the object. */
   const entries = new Map<string, Entry<P>>();
+  /** Keys of the objects that could not be projected as they are now. */
+  const failing = new Set<string>();
+  const taken = (key: string): boolean => {
+    if (failing.size === 0 || !failing.delete(key)) return false;
+    options.onTaken(key);
+    return true;
+  };
   const remove = (key: string, asOf?: string): void => {
     const known = entries.get(key);
-    if (known === undefined || (asOf !== undefined && isLater(known.version, asOf))) return;
+    if (known !== undefined && asOf !== undefined && isLater(known.version, asOf)) return;
+    const failed = taken(key);
+    if (known === undefined) {
+      if (failed) options.announce({ key });
+      return;
+    }
     entries.delete(key);
     options.announce({ key, old: known.value });
   };
@@ -88,9 +105,12 @@ export function informerCache<T extends KubeObject, P>(options: CacheOptions<T, 
         value = options.project(object);
         same = known !== undefined && value !== undefined && (options.equal?.(known.value, value) ?? false);
       } catch (error) {
-        options.onError(error, key);
+        failing.add(key);
+        options.onError(error, key, metadata.uid);
         return;
       }
+      // Below all of it is announced, but for one that is of no interest and was not known.
+      if (value !== undefined) taken(key);
       if (value === undefined) {
         remove(key);
         return;
@@ -109,8 +129,11 @@ export function informerCache<T extends KubeObject, P>(options: CacheOptions<T, 
     },
     remove,
     retain(keys, asOf) {
-      for (const key of entries.keys()) if (!keys.has(key)) remove(key, asOf);
+      for (const key of [...entries.keys(), ...failing]) if (!keys.has(key)) remove(key, asOf);
     },
-    clear: () => entries.clear(),
+    clear: () => {
+      entries.clear();
+      failing.clear();
+    },
   };
 }

@@ -401,6 +401,81 @@ t.test("a page that is too large is asked for in halves", async (t) => {
   t.equal(w.fake.requests.filter(({ verb }) => verb === "list").length, 6, "two failures, then four pages of one");
 });
 
+t.test(
+  "an object whose projection throws is read again after a pause that grows, and nothing else waits",
+  async (t) => {
+    let odd = true;
+    const { clock, fake, pods, heard, errors } = world(t, {
+      project(pod) {
+        if (odd && pod.metadata.name === "odd") throw new TypeError("a fault of ours");
+        return project(pod);
+      },
+    });
+    await fake.create(PODS, { metadata: { namespace: "default", name: "odd" } });
+    await fake.create(PODS, { metadata: { namespace: "default", name: "a" } });
+    pods.start();
+    await clock.advance(0);
+    t.same(heard(), ["+default/a"]);
+    t.equal(errors.length, 1);
+    await clock.advance(499);
+    t.equal(errors.length, 1);
+    await clock.advance(1);
+    t.equal(errors.length, 2);
+    odd = false;
+    await clock.advance(999);
+    t.same(heard(), []);
+    await clock.advance(1);
+    t.same(heard(), ["+default/odd"]);
+    await clock.advance(60_000);
+    t.equal(errors.length, 2);
+  },
+);
+
+t.test("one that goes without ever having been projected is said to be gone, by the watch and by a list", async (t) => {
+  const changes: Change<PodFact>[] = [];
+  const { clock, fake, pods, errors } = world(t, {
+    project() {
+      throw new TypeError("a fault of ours");
+    },
+  });
+  pods.subscribe((change) => changes.push(change));
+  for (const name of ["a", "b"]) await fake.create(PODS, { metadata: { namespace: "default", name } });
+  pods.start();
+  await clock.advance(0);
+  await fake.delete(PODS, { namespace: "default", name: "a" }, { gracePeriodSeconds: 0 });
+  await clock.advance(0);
+  t.same(changes, [{ key: "default/a" }]);
+  const { length } = errors;
+  fake.fail({ verb: "watch", times: 1, code: "gone" });
+  await fake.delete(PODS, { namespace: "default", name: "b" }, { gracePeriodSeconds: 0 });
+  await clock.advance(1000);
+  t.same(changes.at(-1), { key: "default/b" });
+  await clock.advance(60_000);
+  t.ok(errors.length <= length + 1, "and is not read again");
+});
+
+t.test("a listener that throws is told again after a pause, from what it last took to what is there", async (t) => {
+  const { clock, fake, pods } = world(t);
+  let odd = true;
+  const took: unknown[] = [];
+  pods.subscribe(({ old, new: now }) => {
+    if (odd) throw new Error("a fault of ours");
+    took.push([old?.note, now?.note]);
+  });
+  await fake.create(PODS, { metadata: { namespace: "default", name: "a", annotations: { note: "1" } } });
+  pods.start();
+  await clock.advance(0);
+  const body = { metadata: { annotations: { note: "2" } } };
+  await fake.patch(PODS, { namespace: "default", name: "a" }, { type: "merge", body });
+  await clock.advance(100);
+  t.same(took, []);
+  odd = false;
+  await clock.advance(1000);
+  t.same(took, [[undefined, "2"]]);
+  await clock.advance(60_000);
+  t.equal(took.length, 1);
+});
+
 t.test("a listener that throws is reported, and neither it nor the others miss an event", async (t) => {
   const w = world(t);
   let calls = 0;

@@ -1,3 +1,4 @@
+import { type FailureSubject, Failures } from "../unit/failures.ts";
 import { untilAborted } from "./abort.ts";
 import { type BackoffLimits, jitteredBackoff } from "./backoff.ts";
 import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
@@ -34,8 +35,13 @@ export interface InformerOptions<T extends KubeObject, P> extends Selection {
    * made is not served at once.
    */
   readonly absentPauseMs?: number;
-  /** Failures of list and watch (KubeError; all are retried; an absent type is told once), and what `project`, `equal` and listeners threw. Must not throw. */
+  /** Failures of list and watch (KubeError; all are retried; an absent type is told once). Must not throw. */
   readonly onError?: (error: unknown, context: string) => void;
+  /**
+   * What `project`, `equal` and listeners threw. The object at which that was stays as it was known, and after a pause it is read again, or the
+   * listener told again; nothing else is held up. `kind`: what the failures are said to be of.
+   */
+  readonly failures?: { readonly failures: Failures; readonly kind: string };
   /** Must not throw. */
   readonly onState?: (state: InformerState) => void;
   /**
@@ -118,6 +124,12 @@ const EAGER = 10;
 /** A watch that lived so long counts as a success, even if nothing happened in it. */
 const STABLE_MS = 5_000;
 
+interface InformerListener<P> {
+  readonly listener: (change: Change<P>) => void;
+  /** Key → what it last took of an object at which it threw since. */
+  readonly missed: Map<string, P | undefined>;
+}
+
 /** Makes an {@link Informer}; nothing is read before `start()`. */
 export function informer<T extends KubeObject, P = T>(
   kube: Kube,
@@ -133,7 +145,18 @@ export function informer<T extends KubeObject, P = T>(
     ...(options.labelSelector === undefined ? {} : { labelSelector: options.labelSelector }),
   };
   const name = typeName(type);
-  const listeners = new Set<{ readonly listener: (change: Change<P>) => void }>();
+  const kind = options.failures?.kind ?? type.plural;
+  const failures =
+    options.failures?.failures ??
+    new Failures(clock, ({ part, key, error }) => options.onError?.(error, `${part} of ${name}, ${key}`));
+  const projection = (key: string, uid?: string): FailureSubject => ({
+    part: "projection",
+    where: "",
+    kind,
+    key,
+    ...(uid === undefined ? {} : { uid }),
+  });
+  const listeners = new Set<InformerListener<P>>();
   const stopping = new AbortController();
   const firstSync = Promise.withResolvers<void>();
   // Somebody may or may not wait for it: a stop before the first sync is no unhandled rejection.
@@ -162,17 +185,54 @@ export function informer<T extends KubeObject, P = T>(
     equal: options.equal,
     announce(change) {
       // A copy: who subscribes within an announcement hears of the next change first.
-      for (const entry of [...listeners]) {
-        if (!listeners.has(entry)) continue;
-        try {
-          entry.listener(change);
-        } catch (error) {
-          options.onError?.(error, `listener of ${name}, ${change.key}`);
-        }
-      }
+      for (const entry of [...listeners]) tell(entry, change);
     },
-    onError: (error, key) => options.onError?.(error, `projection of ${name} ${key}`),
+    onError(error, key, uid) {
+      failures.failed(projection(key, uid), error, () => void readAgain(key, uid, error));
+    },
+    onTaken: (key) => failures.succeeded(projection(key)),
   });
+
+  /** A listener that throws is told again after a pause, or with the next change of the same object, from what it last took. */
+  function tell(entry: InformerListener<P>, { key, old, new: now }: Change<P>): void {
+    if (!listeners.has(entry)) return;
+    const from = entry.missed.has(key) ? entry.missed.get(key) : old;
+    const subject: FailureSubject = { part: "listener", where: "informer", kind, key };
+    try {
+      entry.listener({ key, ...(from === undefined ? {} : { old: from }), ...(now === undefined ? {} : { new: now }) });
+    } catch (error) {
+      entry.missed.set(key, from);
+      failures.failed(subject, error, () => {
+        const value = cache.get(key);
+        tell(entry, { key, ...(value === undefined ? {} : { new: value }) });
+      });
+      return;
+    }
+    if (entry.missed.delete(key)) failures.succeeded(subject);
+  }
+
+  /** Reads one object whose projection threw: it is not kept, for it may be large. */
+  async function readAgain(key: string, uid: string, thrown: unknown): Promise<void> {
+    if (stopping.signal.aborted) return;
+    const [first = "", second] = key.split("/");
+    const of = `metadata.name=${second ?? first}`;
+    try {
+      const { items } = await kube.list<T>(type, {
+        ...selection,
+        ...(second === undefined ? {} : { namespace: first }),
+        fieldSelector: selection.fieldSelector === undefined ? of : `${selection.fieldSelector},${of}`,
+        limit: 1,
+        signal: stopping.signal,
+      });
+      stopping.signal.throwIfAborted();
+      // One that is gone is announced by the watch.
+      for (const object of items) cache.upsert(object, object.metadata.resourceVersion);
+    } catch {
+      if (stopping.signal.aborted) return;
+      // It could not be read, which the watch notices as well.
+      failures.failed(projection(key, uid), thrown, () => void readAgain(key, uid, thrown));
+    }
+  }
 
   const enter = (next: InformerState): void => {
     if (state === next) return;
@@ -385,7 +445,7 @@ export function informer<T extends KubeObject, P = T>(
       return lastError;
     },
     subscribe(listener) {
-      const entry = { listener };
+      const entry = { listener, missed: new Map<string, P | undefined>() };
       listeners.add(entry);
       return () => listeners.delete(entry);
     },
@@ -421,6 +481,7 @@ export function informer<T extends KubeObject, P = T>(
         firstSync.reject(reason);
         for (const waiter of refreshing) waiter.reject(reason);
         listeners.clear();
+        if (options.failures === undefined) failures.stop();
         enter("stopped");
       }
       await running;

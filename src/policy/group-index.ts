@@ -1,5 +1,5 @@
-import { type FactChange, type FactStore, recordingReader } from "../facts/store.ts";
-import type { PodFact, ProfileFact } from "../facts/types.ts";
+import { type FactChange, type FactStore, recordingReader, strictReader } from "../facts/store.ts";
+import type { NamespaceFact, PodFact, ProfileFact } from "../facts/types.ts";
 import { compiledPolicyKey, compilePolicy } from "./compiled-policy.ts";
 import { selectsPod } from "./group.ts";
 import { portNumbersKey } from "./port-numbers.ts";
@@ -47,6 +47,8 @@ export class GroupIndex {
   readonly #numbers = new Map<string, Map<number, number>>();
   /** Profiles whose fact is to be written. */
   readonly #touched = new Set<Profile>();
+  /** Profiles of which it is not known whether some group selects them. */
+  readonly #unclear = new Set<Profile>();
   #started = false;
 
   constructor(facts: FactStore) {
@@ -117,10 +119,7 @@ export class GroupIndex {
     const found = new Set<string>();
     for (const anchor of namespace === undefined ? [] : profile.anchors) {
       for (const name of this.#byAnchor.get(anchor) ?? []) {
-        const group = this.#groups.get(name)?.group;
-        if (group?.kind === "pods" && namespace !== undefined && selectsPod(group.selector, profile, namespace)) {
-          found.add(name);
-        }
+        if (namespace !== undefined && this.#selects(name, profile, namespace)) found.add(name);
       }
     }
     for (const name of profile.groups) {
@@ -131,6 +130,26 @@ export class GroupIndex {
     for (const name of found) {
       profile.groups.add(name);
       this.#groups.get(name)?.members.add(profile);
+    }
+  }
+
+  /** Whether a group selects a profile. Where that throws it is as it was, and if it was not, the pods are not known to be free of its policies. */
+  #selects(name: string, profile: Profile, namespace: NamespaceFact): boolean {
+    const group = this.#groups.get(name)?.group;
+    if (group?.kind !== "pods") return false;
+    const subject = { part: "derived fact", where: "groups", kind: "groups", key: `${name} ${profile.key}` } as const;
+    try {
+      const selects = selectsPod(group.selector, profile, namespace);
+      this.#facts.failures.succeeded(subject);
+      return selects;
+    } catch (error) {
+      this.#unclear.add(profile);
+      this.#facts.failures.failed(subject, error, () => {
+        this.#unclear.delete(profile);
+        this.#evaluate(profile);
+        this.#finish();
+      });
+      return profile.groups.has(name);
     }
   }
 
@@ -157,7 +176,27 @@ export class GroupIndex {
     const id = compiledPolicyKey(kind, key);
     const before = this.#policies.get(id);
     const dependencies = new Set<string>();
-    const compiled = compilePolicy(recordingReader(this.#facts, dependencies), kind, key);
+    let compiled: ReturnType<typeof compilePolicy>;
+    const subject = { part: "derived fact", where: "policies", kind, key } as const;
+    try {
+      compiled = compilePolicy(recordingReader(strictReader(this.#facts), dependencies), kind, key);
+    } catch (error) {
+      // It keeps its groups and ACLs; where it has none yet, nobody is to take it for one without.
+      for (const dependency of dependencies) addTo(this.#readers, dependency, id);
+      this.#policies.set(id, {
+        kind,
+        key,
+        groups: before?.groups ?? [],
+        dependencies: new Set([...(before?.dependencies ?? []), ...dependencies]),
+      });
+      this.#facts.setUnread("compiledPolicies", id, true);
+      this.#facts.failures.failed(subject, error, () => {
+        this.#renew(kind, key);
+        this.#finish();
+      });
+      return;
+    }
+    this.#facts.failures.succeeded(subject);
     const wanted = compiled?.groups ?? new Map<string, Group>();
     if (compiled === undefined) {
       dependencies.clear();
@@ -185,7 +224,7 @@ export class GroupIndex {
     addTo(this.#byAnchor, anchorOf(group.selector), name);
     for (const profile of this.#profiles.under(anchorOf(group.selector))) {
       const namespace = this.#facts.get("namespaces", profile.namespace);
-      if (namespace === undefined || !selectsPod(group.selector, profile, namespace)) continue;
+      if (namespace === undefined || !this.#selects(name, profile, namespace)) continue;
       members.add(profile);
       profile.groups.add(name);
       this.#touched.add(profile);
@@ -218,9 +257,17 @@ export class GroupIndex {
   /** Writes what has changed. A profile without its namespace has no fact: its pods' policies are not known. */
   #finish(): void {
     for (const profile of this.#touched) {
+      if (this.#unclear.has(profile) && profile.pods.size > 0) {
+        // What was known of it stays.
+        this.#facts.setUnread("profiles", profile.key, true);
+        continue;
+      }
+      this.#unclear.delete(profile);
       const known = profile.pods.size > 0 && this.#facts.get("namespaces", profile.namespace) !== undefined;
       const { key } = profile;
       this.#facts.set("profiles", key, known ? this.#factOf(profile) : undefined);
+      // Whose namespace could not be read is not without policies, and stays in the groups that it is in.
+      if (!known) this.#facts.setUnread("profiles", key, this.#facts.isUnread("namespaces", profile.namespace));
     }
     this.#touched.clear();
     this.#facts.set("policyUse", "cluster", this.#policies.size > 0 ? { key: "cluster", any: true } : undefined);

@@ -46,6 +46,7 @@ export class SecurityGroupIndex {
 
   #note(key: string): void {
     this.#facts.set("securityGroupPresence", key, this.#facts.get("securityGroups", key) && { key });
+    this.#facts.setUnread("securityGroupPresence", key, this.#facts.isUnread("securityGroups", key));
   }
 
   #notePod(key: string, pod: PodFact | undefined): void {

@@ -1,13 +1,15 @@
 import type { FactChange } from "../facts/store.ts";
+import { Failures } from "../unit/failures.ts";
 import type { DesiredRow, Effect, Fragment } from "../unit/fragment.ts";
 import { OWNER_KEY } from "../unit/identity.ts";
+import { splitUnitId, unitId } from "../unit/kind.ts";
 import { samePlain } from "../unit/plain.ts";
 import { retryDelay, type Timers } from "../unit/timers.ts";
 import { Desired } from "./desired.ts";
 import { noteDrift, type ObservedChange } from "./drift.ts";
 import { FailingUnits } from "./failing.ts";
 import { findLeftovers, type OwnColumn } from "./leftovers.ts";
-import { type DatabaseView, type Plan, planChanges, planSize } from "./plan.ts";
+import { type DatabaseView, type Plan, type PlanLimits, planChanges, planSize } from "./plan.ts";
 import { Touched } from "./touched.ts";
 import type { Compiled, Tracker } from "./tracker.ts";
 
@@ -42,10 +44,9 @@ export interface EngineOptions<E extends Effect> {
   /** `renew`: what was carried out of them has been undone since. */
   readonly offerEffects: (unit: string, effects: readonly E[], renew: boolean) => void;
   readonly timers: Timers;
-  /**
-   * A unit whose rows the database refuses or cannot hold, or that wants a row of another unit; it is tried again by itself. Or one that cannot be
-   * compiled: when what it has read changes.
-   */
+  /** Where units that cannot be compiled are told of; without it by `onUnitFailure`. */
+  readonly failures?: Failures;
+  /** A unit whose rows the database refuses or cannot hold, or that wants a row of another unit; it is tried again by itself. */
   readonly onUnitFailure: (unit: string, error: Error) => void;
   readonly onDeposed: () => void;
   /** Called after each committed transaction: its plan, the number of units, the repairs in it, and how long it took in ms. */
@@ -98,6 +99,11 @@ export class Engine<E extends Effect> {
   /** Units with an edge to another's row than was meant → what was said of the last one. */
   readonly #misdirected = new Map<string, string>();
   readonly #failing: FailingUnits;
+  readonly #failures: Failures;
+  /** Units that could not be compiled. What is there of them stays. */
+  readonly #uncompiled = new Set<string>();
+  /** Those who wait until there are none of these. */
+  #compiled: (() => void)[] = [];
   /** Parts of a refused batch, to be committed on their own before anything else. */
   #splits: string[][] = [];
   /** Units → with how many commits of theirs running the connection broke. They keep that when the lead is lost, as it then is. */
@@ -119,6 +125,20 @@ export class Engine<E extends Effect> {
   constructor(options: EngineOptions<E>) {
     this.#options = options;
     this.#failing = new FailingUnits(options.timers, () => this.#kick());
+    this.#failures =
+      options.failures ??
+      new Failures(options.timers, ({ kind, key, error }) => options.onUnitFailure(unitId(kind, key), error));
+  }
+
+  /** Units that could not be compiled when that was last tried. They are tried again after a pause. */
+  get uncompiled(): ReadonlySet<string> {
+    return this.#uncompiled;
+  }
+
+  /** Resolves when no unit is left that could not be compiled. */
+  whenCompiled(): Promise<void> {
+    if (this.#uncompiled.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#compiled.push(resolve));
   }
 
   /** Whether nothing is to be done now (units that back off apart). */
@@ -166,6 +186,7 @@ export class Engine<E extends Effect> {
   /** How far a unit has got, for people. */
   stateOf(unit: string): string {
     if (this.#options.tracker.isDirty(unit)) return "to be compiled";
+    if (this.#uncompiled.has(unit)) return "cannot be compiled";
     if (this.#failing.has(unit)) return "refused by the database";
     if (this.#parked.has(unit)) return "waits for the row that would hold it";
     if (this.#pending.has(unit)) return "to be committed";
@@ -197,7 +218,7 @@ export class Engine<E extends Effect> {
       this.#compile(unit);
     }
     for (const pending of this.#pending.values()) touched.merge(pending);
-    return planChanges(this.desired, this.#options.view, touched);
+    return planChanges(this.desired, this.#options.view, touched, { isKept: this.#isKept });
   }
 
   #kick(): void {
@@ -263,7 +284,8 @@ export class Engine<E extends Effect> {
   #touchLeftovers(): void {
     this.#cleared = true;
     const { view, ownColumns = [] } = this.#options;
-    for (const { unit, edge } of findLeftovers(this.desired, view, ownColumns)) this.#touchedOf(unit).edge(edge);
+    for (const { unit, edge } of findLeftovers(this.desired, view, ownColumns, this.#isKept))
+      this.#touchedOf(unit).edge(edge);
   }
 
   /** Whether a unit has a row that the database does not have. */
@@ -286,12 +308,25 @@ export class Engine<E extends Effect> {
 
   /** One unit that cannot be compiled must not stop the others: it stays as it was, and says so. */
   #tryToCompile(unit: string): Compiled<E> | undefined {
+    const { tracker } = this.#options;
+    const subject = { part: "unit", where: "", ...splitUnitId(unit) } as const;
     try {
-      return this.#options.tracker.compile(unit);
+      const compiled = tracker.compile(unit);
+      this.#failures.succeeded(subject);
+      if (this.#uncompiled.delete(unit) && this.#uncompiled.size === 0) {
+        // What an earlier run left of those that could not be compiled stayed until now.
+        this.#cleared = false;
+        for (const resolve of this.#compiled.splice(0)) resolve();
+      }
+      return compiled;
     } catch (cause) {
-      this.stats.failures++;
+      this.#uncompiled.add(unit);
       const why = cause instanceof Error ? cause.message : String(cause);
-      this.#options.onUnitFailure(unit, new Error(`it cannot be compiled (${why})`, { cause }));
+      const error = new Error(`it cannot be compiled (${why})`, { cause });
+      this.#failures.failed(subject, error, () => {
+        tracker.mark(unit);
+        this.#kick();
+      });
       return undefined;
     }
   }
@@ -329,7 +364,7 @@ export class Engine<E extends Effect> {
       taken.set(unit, pending);
       touched.merge(pending);
     }
-    const plan = planChanges(this.desired, view, touched, this.#apartFrom(taken));
+    const plan = planChanges(this.desired, view, touched, this.#limits(taken));
     const size = planSize(plan);
     if (size > 0) {
       const repairs = this.#countRepairs(plan);
@@ -433,14 +468,16 @@ export class Engine<E extends Effect> {
   #isStill(plan: Plan, taken: ReadonlyMap<string, Touched>): boolean {
     const touched = new Touched();
     for (const one of taken.values()) touched.merge(one);
-    const { parked: _, ...now } = planChanges(this.desired, this.#options.view, touched, this.#apartFrom(taken));
+    const { parked: _, ...now } = planChanges(this.desired, this.#options.view, touched, this.#limits(taken));
     const { parked: __, ...then } = plan;
     return samePlain(now, then);
   }
 
+  readonly #isKept = (unit: string): boolean => this.#uncompiled.has(unit);
+
   /** Units that failed do not come along with those that are taken. */
-  #apartFrom(taken: ReadonlyMap<string, Touched>): (unit: string) => boolean {
-    return (unit) => this.#failing.has(unit) && !taken.has(unit);
+  #limits(taken: ReadonlyMap<string, Touched>): PlanLimits {
+    return { isKept: this.#isKept, isApart: (unit) => this.#failing.has(unit) && !taken.has(unit) };
   }
 
   /** The connection broke while these were being committed. Once may be chance; who was there twice running is taken apart. */

@@ -16,6 +16,6 @@ t.test("members that nobody wants any more are found in sets of rows that are wa
     Other: { o1: set },
   };
   const view: DatabaseView = { get: (table, uuid) => tables[table]?.[uuid], isRoot: () => true };
-  const found = [...findLeftovers(desired, view, [{ table: "Group", column: "acls" }])];
+  const found = [...findLeftovers(desired, view, [{ table: "Group", column: "acls", members: "Port" }])];
   t.strictSame(found, [{ unit: "group:1", edge: { ...edge, member: "left" } }]);
 });

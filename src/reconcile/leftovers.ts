@@ -1,31 +1,37 @@
 import type { Edge } from "../unit/fragment.ts";
 import type { Desired } from "./desired.ts";
 import type { DatabaseView } from "./plan.ts";
+import { ownerOf } from "./sweep.ts";
 
 /** A set-valued column in which every member is ours, so that one that no edge names is a leftover. */
 export interface OwnColumn {
   readonly table: string;
   readonly column: string;
+  /** The table of the members. */
+  readonly members: string;
 }
 
 /**
  * The members that an earlier run left in sets of rows that are wanted still, each with the unit of that row. They matter at once, and
  * cannot wait for the sweep: an ACL of a policy that has changed since would be in force for pods that come now. To be called only
- * when every unit has compiled once.
+ * when every unit has compiled once. Those of units that could not be compiled (`isKept`) stay.
  */
 export function* findLeftovers(
   desired: Desired,
   view: DatabaseView,
   columns: readonly OwnColumn[],
+  isKept: (unit: string) => boolean = () => false,
 ): Iterable<{ readonly unit: string; readonly edge: Edge }> {
   for (const { unit, row } of desired.rows()) {
-    for (const { table, column } of columns) {
+    for (const { table, column, members } of columns) {
       if (row.table !== table) continue;
       const present = view.get(table, row.uuid)?.[column];
       if (!Array.isArray(present)) continue;
       const wanted = desired.members(row.uuid, column);
       for (const member of present.map(String)) {
-        if (!wanted?.has(member)) yield { unit, edge: { table, row: row.uuid, column, member } };
+        if (wanted?.has(member)) continue;
+        const owner = ownerOf(view.get(members, member) ?? {});
+        if (owner === undefined || !isKept(owner)) yield { unit, edge: { table, row: row.uuid, column, member } };
       }
     }
   }

@@ -41,6 +41,14 @@ export interface Plan {
   readonly misdirected: readonly { readonly unit: string; readonly message: string }[];
 }
 
+/** What a plan goes by besides the desired state. */
+export interface PlanLimits {
+  /** Units whose rows are not to come along with others, for the database refuses them; who refers to them does so when they come. */
+  readonly isApart?: (unit: string) => boolean;
+  /** Units that could not be compiled: whatever the database has of them is to stay as it is. */
+  readonly isKept?: (unit: string) => boolean;
+}
+
 /** How many operations a plan has. */
 export function planSize(plan: Plan): number {
   return plan.inserts.length + plan.updates.length + plan.mutations.length + plan.deletes.length;
@@ -48,16 +56,10 @@ export function planSize(plan: Plan): number {
 
 /**
  * Compares what was touched with the database and returns the transaction that makes the two agree. Pure. Whatever is
- * as it should be costs a lookup and adds nothing. `isApart`: units whose rows are not to come along with others, for the database
- * refuses them; who refers to them does so when they come.
+ * as it should be costs a lookup and adds nothing.
  */
-export function planChanges(
-  desired: Desired,
-  view: DatabaseView,
-  touched: Touched,
-  isApart: (unit: string) => boolean = () => false,
-): Plan {
-  const planner = new Planner(desired, view, isApart);
+export function planChanges(desired: Desired, view: DatabaseView, touched: Touched, limits: PlanLimits = {}): Plan {
+  const planner = new Planner(desired, view, limits);
   for (const [uuid, table] of touched.rows) planner.row(table, uuid);
   for (const edge of touched.edges.values()) planner.edge(edge);
   return planner.finish();
@@ -67,6 +69,7 @@ class Planner {
   readonly #desired: Desired;
   readonly #view: DatabaseView;
   readonly #isApart: (unit: string) => boolean;
+  readonly #isKept: (unit: string) => boolean;
   readonly #inserts = new Map<string, DesiredRow>();
   readonly #updates: RowUpdate[] = [];
   /** uuid → table of the root rows that go. */
@@ -77,10 +80,11 @@ class Planner {
   /** Edges to compare once it is known which rows are inserted. */
   readonly #edges = new Map<string, Edge>();
 
-  constructor(desired: Desired, view: DatabaseView, isApart: (unit: string) => boolean) {
+  constructor(desired: Desired, view: DatabaseView, { isApart = () => false, isKept = () => false }: PlanLimits) {
     this.#desired = desired;
     this.#view = view;
     this.#isApart = isApart;
+    this.#isKept = isKept;
   }
 
   row(table: string, uuid: string): void {
@@ -197,7 +201,7 @@ class Planner {
 
   #isHeld(uuid: string): boolean {
     for (const edge of this.#desired.holdersOf(uuid) ?? []) {
-      if (this.#exists(edge.table, edge.row)) return true;
+      if (this.#takesMembers(edge)) return true;
     }
     return false;
   }
@@ -206,7 +210,8 @@ class Planner {
   #takesMembers({ table, row }: Edge): boolean {
     if (!this.#exists(table, row)) return false;
     if (this.#desired.row(row) !== undefined) return true;
-    return ownerOf(this.#view.get(table, row) ?? {}) === undefined;
+    const owner = ownerOf(this.#view.get(table, row) ?? {});
+    return owner === undefined || this.#isKept(owner);
   }
 
   /** Whether a reference to `member` would hold: it is no row of ours, or one that exists or comes with this plan. */

@@ -1,5 +1,6 @@
 import t from "tap";
 import type { FactStore } from "../facts/store.ts";
+import { everyFact } from "../facts/store.ts";
 import { factStore } from "../kinds/store.ts";
 import { rowUuid } from "../unit/identity.ts";
 import { Desired } from "./desired.ts";
@@ -233,7 +234,7 @@ t.test("a row that the database refuses does not come along with the edge of ano
     planChanges(desired, database, touched).inserts.map((one) => one.label),
     ["s", "bad"],
   );
-  const apart = planChanges(desired, database, touched, (unit) => unit === "port:bad");
+  const apart = planChanges(desired, database, touched, { isApart: (unit) => unit === "port:bad" });
   t.same([apart.inserts.map((one) => one.label), apart.mutations], [["s"], []]);
   await database.commit(apart);
   const later = new Touched();
@@ -250,12 +251,14 @@ t.test("a unit that cannot be read or compiled stays as it was, says so, and doe
     const facts = factStore();
     const database = new MemoryDatabase();
     const failures: string[] = [];
+    const timers = new ManualTimers();
+    let odd = true;
     const kind = {
       ...portKind,
       [part]: (...given: [never, never]) => {
         const { mac } = portKind.read(facts, "p1") ?? {};
         const about = part === "read" ? given[1] : (given[0] as { readonly name: string }).name;
-        if (about === "p1" && mac === "no text") throw new TypeError("mac.trim is not a function");
+        if (odd && about === "p1" && mac === "no text") throw new TypeError("mac.trim is not a function");
         return portKind[part](...given);
       },
     } as typeof portKind;
@@ -265,7 +268,7 @@ t.test("a unit that cannot be read or compiled stays as it was, says so, and doe
       commit: (plan) => database.commit(plan),
       whenReady: () => Promise.resolve(),
       offerEffects: () => undefined,
-      timers: new ManualTimers(),
+      timers,
       onUnitFailure: (unit, error) => failures.push(`${unit}: ${error.message}`),
       onDeposed: () => undefined,
     });
@@ -282,6 +285,21 @@ t.test("a unit that cannot be read or compiled stays as it was, says so, and doe
     t.equal(macOf("p1"), "1", `${part}: as it was`);
     t.equal(macOf("p2"), "2", "the other one is there");
     t.same(failures, ["port:p1: it cannot be compiled (mac.trim is not a function)"]);
+    t.equal(engine.stateOf("port:p1"), "cannot be compiled");
+    timers.advance(499);
+    await engine.whenIdle();
+    t.equal(failures.length, 1);
+    timers.advance(1);
+    await engine.whenIdle();
+    t.equal(failures.length, 2, "it is tried again after a pause");
+    timers.advance(999);
+    await engine.whenIdle();
+    t.equal(failures.length, 2, "that grows");
+    odd = false;
+    timers.advance(1);
+    await engine.whenIdle();
+    t.equal(macOf("p1"), "no text", "without anything having changed");
+    odd = true;
     setPort(facts, "p1", { switch: "s", mac: "1" });
     setPort(facts, "p1", { switch: "s", mac: "3" });
     await engine.whenIdle();
@@ -290,4 +308,55 @@ t.test("a unit that cannot be read or compiled stays as it was, says so, and doe
     await engine.whenIdle();
     t.equal(macOf("p1"), undefined);
   }
+});
+
+t.test("a successor that cannot compile a unit leaves what is there of it, and lets others into it", async (t) => {
+  const facts = factStore();
+  const database = new MemoryDatabase();
+  const timers = new ManualTimers();
+  let odd = false;
+  const oddSwitch: typeof switchKind = {
+    ...switchKind,
+    read(reader, key) {
+      if (odd && key === "s") throw new Error("odd");
+      return switchKind.read(reader, key);
+    },
+  };
+  const start = async (): Promise<Engine<SaidEffect>> => {
+    const engine = new Engine<SaidEffect>({
+      tracker: new Tracker<SaidEffect>([oddSwitch, portKind], facts, switchesAndPorts),
+      view: database,
+      commit: (plan) => database.commit(plan),
+      whenReady: () => Promise.resolve(),
+      offerEffects: () => undefined,
+      timers,
+      onUnitFailure: () => undefined,
+      onDeposed: () => undefined,
+      ownColumns: [{ table: "Switch", column: "ports", members: "Port" }],
+    });
+    database.onChanges = (changes) => engine.noteDatabase(changes);
+    for (const change of everyFact(facts)) engine.noteFact(change);
+    facts.subscribe((change) => engine.noteFact(change));
+    engine.start();
+    await engine.whenIdle();
+    return engine;
+  };
+  setSwitch(facts, "s");
+  setPort(facts, "p1", { switch: "s" });
+  const first = await start();
+  first.stop();
+  odd = true;
+  const second = await start();
+  t.same([...second.uncompiled], ["switch:s"]);
+  setPort(facts, "p2", { switch: "s" });
+  await second.whenIdle();
+  t.same(database.names(), ["Port p1", "Port p2", "Switch s"]);
+  let compiled = false;
+  void second.whenCompiled().then(() => {
+    compiled = true;
+  });
+  odd = false;
+  timers.advance(500);
+  await second.whenIdle();
+  t.ok(compiled);
 });

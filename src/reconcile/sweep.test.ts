@@ -105,3 +105,25 @@ t.test("what stands in the way of units that are there goes although the brake s
   t.same(sweep.replaced.mutations, [{ table: "Switch", row: "s", column: "ports", insert: [], delete: ["old"] }]);
   t.same(sweep.replaced.deletes, []);
 });
+
+t.test("what the database has of a unit that could not be compiled stays, with what holds it", async (t) => {
+  const desired = new Desired();
+  desired.replace("s", { rows: [{ table: "Switch", uuid: "s", label: "s", columns: {} }], edges: [], effects: [] });
+  const rows = [
+    row("Switch", "s", { ports: ["odd", "left"] }),
+    row("Switch", "odd-switch", {}, "odd"),
+    row("Switch", "old"),
+    row("Port", "odd", {}, "odd"),
+    row("Port", "left"),
+    row("Group", "of-the-odd", { ports: ["odd", "other"] }, "gone"),
+    row("Group", "of-others", { ports: ["left"] }, "gone"),
+    row("Port", "other", {}, "other"),
+  ];
+  const sweep = planSweep(desired, rows, isRoot, COLUMNS, (unit) => unit === "odd");
+  t.same(
+    sweep.plan.deletes.map(({ uuid }) => uuid),
+    ["old", "of-others"],
+  );
+  t.same(sweep.plan.mutations, [{ table: "Switch", row: "s", column: "ports", insert: [], delete: ["left"] }]);
+  t.equal(sweep.kinds.get("odd")?.gone ?? 0, 0, "nor does it count for the brake");
+});

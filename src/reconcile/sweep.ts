@@ -43,12 +43,16 @@ export interface EdgeColumn {
  * edge names. To be called only when every unit has compiled once, for before that everything looks like an orphan.
  *
  * Rows of non-root tables are deleted by taking them out of the columns that hold them.
+ *
+ * `isKept`: units that could not be compiled. What the database has of them stays, and so does whatever holds such a row, with all that
+ * it holds: it is theirs as well (the group of a policy).
  */
 export function planSweep(
   desired: Desired,
   rows: Iterable<SweptRow>,
   isRoot: (table: string) => boolean,
   edgeColumns: ReadonlyMap<string, readonly EdgeColumn[]>,
+  isKept: (unit: string) => boolean = () => false,
 ): Sweep {
   const owned = new Map<string, SweptRow>();
   const kinds = new Map<string, { owned: number; gone: number }>();
@@ -62,16 +66,18 @@ export function planSweep(
     const counts = kinds.get(kind) ?? { owned: 0, gone: 0 };
     counts.owned++;
     // A unit that is there and wants other rows has changed while nobody looked: a pod that was made anew under its name.
-    if (unit === undefined ? desired.row(row.uuid) === undefined : !wantsRows(desired, unit)) counts.gone++;
+    if (unit === undefined ? desired.row(row.uuid) === undefined : !wantsRows(desired, unit) && !isKept(unit))
+      counts.gone++;
     kinds.set(kind, counts);
   }
-  const orphans = [...owned.values()].filter((row) => desired.row(row.uuid) === undefined);
+  const kept = keptRows(owned, holders, edgeColumns, isKept);
+  const orphans = [...owned.values()].filter((row) => desired.row(row.uuid) === undefined && !kept.has(row.uuid));
   const replaced = orphans.filter((row) => wantsRows(desired, ownerOf(row.columns) ?? ""));
   const deletes = rootsAmong(orphans, isRoot);
   const gone = new Set(deletes.map((row) => row.uuid));
   const mutations: Mutation[] = [];
   for (const holder of holders) {
-    if (gone.has(holder.uuid)) continue;
+    if (gone.has(holder.uuid) || (kept.has(holder.uuid) && desired.row(holder.uuid) === undefined)) continue;
     for (const { column, exclusive } of edgeColumns.get(holder.table) ?? []) {
       // A set that its own unit writes whole is compared with the row, not with edges.
       if (desired.row(holder.uuid)?.row.columns[column] !== undefined) continue;
@@ -79,7 +85,7 @@ export function planSweep(
       if (!Array.isArray(members)) continue;
       const wanted = desired.members(holder.uuid, column);
       const leaving = members.filter((member) => {
-        if (wanted?.has(member)) return false;
+        if (wanted?.has(member) || kept.has(member)) return false;
         return owned.has(member) || (exclusive && owned.has(holder.uuid));
       });
       if (leaving.length > 0)
@@ -97,6 +103,32 @@ export function planSweep(
     owned: owned.size,
     kinds,
   };
+}
+
+/** The rows of units that could not be compiled, and those that hold them, over as many steps as there are. */
+function keptRows(
+  owned: ReadonlyMap<string, SweptRow>,
+  holders: readonly SweptRow[],
+  edgeColumns: ReadonlyMap<string, readonly EdgeColumn[]>,
+  isKept: (unit: string) => boolean,
+): ReadonlySet<string> {
+  const kept = new Set<string>();
+  for (const { uuid, columns } of owned.values()) {
+    const unit = ownerOf(columns);
+    if (unit !== undefined && isKept(unit)) kept.add(uuid);
+  }
+  for (let before = -1; before !== kept.size && kept.size > 0; ) {
+    before = kept.size;
+    for (const { table, uuid, columns } of holders) {
+      if (kept.has(uuid) || !owned.has(uuid)) continue;
+      const holds = ({ column }: EdgeColumn): boolean => {
+        const members = columns[column];
+        return Array.isArray(members) && members.some((member) => kept.has(String(member)));
+      };
+      if (edgeColumns.get(table)?.some(holds)) kept.add(uuid);
+    }
+  }
+  return kept;
 }
 
 const NOTHING = { inserts: [], updates: [], parked: new Set<string>(), misdirected: [] } as const;

@@ -84,8 +84,8 @@ export class Tracker<E extends Effect> {
   }
 
   /**
-   * Reads and, if its input changed, compiles a unit. What these throw is thrown on: a fault of ours, with an input that nobody has thought of.
-   * The unit is compiled again when something changes that it has read.
+   * Reads and, if its input changed, compiles a unit. What these throw is thrown on: a fault of ours, with an input that nobody has thought of, or
+   * an `UnreadFactError`. The unit is compiled again when something changes that it has read, or when it is marked.
    */
   compile(unit: string): Compiled<E> {
     const { kind: kindName, key } = splitUnitId(unit);

@@ -100,7 +100,9 @@ t.test("no later part of a refused batch gets ahead of one that was not answered
 });
 
 t.test("what an earlier run left in a set is gone before anything new is held by it", async (t) => {
-  const { database, engine, addSwitch, setPort } = wholeEngine(t, 1, [{ table: "Switch", column: "ports" }]);
+  const { database, engine, addSwitch, setPort } = wholeEngine(t, 1, [
+    { table: "Switch", column: "ports", members: "Port" },
+  ]);
   const one = rowUuid("Switch", "one");
   database.tamper((set) => {
     set("Switch", one, { name: "one", ports: ["left"], external_ids: {} });

@@ -1,7 +1,10 @@
 import { retryDelay, type Timers } from "./timers.ts";
 
 /** What may throw, each about one fact, object or unit. */
-export type FailurePart = "projection" | "index" | "derived fact" | "listener" | "unit";
+export const FAILURE_PARTS = ["projection", "index", "derived fact", "listener", "unit"] as const;
+
+/** One of them. */
+export type FailurePart = (typeof FAILURE_PARTS)[number];
 
 /** About what something threw. */
 export interface FailureSubject {
@@ -11,6 +14,8 @@ export interface FailureSubject {
   /** The kind of the fact or of the unit. */
   readonly kind: string;
   readonly key: string;
+  /** Of the object, where only the object is known. */
+  readonly uid?: string;
 }
 
 /** Something of ours threw, a fault that nobody has thought of. What it is about stays as it was, and is tried again. */
@@ -37,11 +42,19 @@ export class Failures {
   readonly #onFailure: ((failure: Failure) => void) | undefined;
   readonly #entries = new Map<string, Entry>();
   readonly #counts = new Map<FailurePart, number>();
+  readonly #onRecovered: (subject: FailureSubject) => void;
+  /** Those who wait for entries to be tried. */
+  readonly #waiting = new Set<() => void>();
 
-  /** `onFailure` is called for each failure, and must not throw. */
-  constructor(timers?: Timers, onFailure?: (failure: Failure) => void) {
+  /** `onFailure` is called for each failure, `onRecovered` when what had failed succeeds or is not wanted any more. Neither may throw. */
+  constructor(
+    timers?: Timers,
+    onFailure?: (failure: Failure) => void,
+    onRecovered: (subject: FailureSubject) => void = () => undefined,
+  ) {
     this.#timers = timers;
     this.#onFailure = onFailure;
+    this.#onRecovered = onRecovered;
   }
 
   /** How many are failing now. */
@@ -54,13 +67,18 @@ export class Failures {
     return this.#counts;
   }
 
-  /** What is failing now. */
-  *subjects(): IterableIterator<FailureSubject> {
-    for (const { subject } of this.#entries.values()) yield subject;
-  }
-
-  has(subject: FailureSubject): boolean {
-    return this.#entries.size > 0 && this.#entries.has(idOf(subject));
+  /** Resolves when what is failing now has been tried so often, or has succeeded: what fails by chance seldom does so often. */
+  whenTried(attempts: number): Promise<void> {
+    const ids = [...this.#entries.keys()];
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (ids.some((id) => (this.#entries.get(id)?.attempts ?? attempts) < attempts)) return;
+        this.#waiting.delete(look);
+        resolve();
+      };
+      this.#waiting.add(look);
+      look();
+    });
   }
 
   /** Does `work` now, and once more after each pause as long as it throws. Returns whether it has succeeded now. */
@@ -87,20 +105,26 @@ export class Failures {
     this.#entries.set(id, { subject, attempts, cancel });
     this.#counts.set(subject.part, (this.#counts.get(subject.part) ?? 0) + 1);
     this.#onFailure({ ...subject, error, attempts });
+    for (const look of [...this.#waiting]) look();
   }
 
   /** It did not throw, or is not wanted any more. */
   succeeded(subject: FailureSubject): void {
     if (this.#entries.size === 0) return;
     const id = idOf(subject);
-    this.#entries.get(id)?.cancel();
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    entry.cancel();
     this.#entries.delete(id);
+    this.#onRecovered(entry.subject);
+    for (const look of [...this.#waiting]) look();
   }
 
   /** Nothing is tried again any more. */
   stop(): void {
     for (const { cancel } of this.#entries.values()) cancel();
     this.#entries.clear();
+    for (const look of [...this.#waiting]) look();
   }
 }
 

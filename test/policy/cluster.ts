@@ -39,8 +39,8 @@ export function emptyCluster(): FactStore {
     facts.set("subnetSpecs", name, projectSubnet({ metadata: { name, uid: `uid-${name}`, generation: 1 }, spec }));
   }
   const derived = new DerivedFacts(facts);
+  derived.follow();
   derived.start();
-  facts.derive((change) => derived.noteFact(change));
   return facts;
 }
 
