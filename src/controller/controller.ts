@@ -75,7 +75,15 @@ const GATHER_MS = 400;
  * What comes in bursts, with what is derived from it; whatever else changes (a policy, a subnet, a node) hurries the transaction that is being
  * held back.
  */
-const BURSTS: ReadonlySet<FactKind> = new Set(["pods", "ips", "disputes", "profiles", "portNumbers", "ports"]);
+const BURSTS: ReadonlySet<FactKind> = new Set([
+  "pods",
+  "ips",
+  "disputes",
+  "profiles",
+  "portNumbers",
+  "ports",
+  "downPorts",
+]);
 
 /** Addresses of a domain name and family; ms between two questions for it. */
 const DOMAIN_LIMITS = { addresses: 128, minPauseMs: 1000, maxPauseMs: 300_000 };

@@ -82,9 +82,9 @@ export function controllerMetrics({
   gauge("weft_controller_southbound_synced", "1 while what is known of the southbound database is current", () =>
     southbound() === true ? 1 : 0,
   );
-  gauge("weft_controller_ports_down", "Ports of pods and nodes that no chassis has bound", () => {
-    return facts.by("ports", "down", "any").length;
-  });
+  gauge("weft_controller_ports_down", "Ports of pods and nodes that no chassis has bound", () =>
+    facts.size("downPorts"),
+  );
   new Gauge({
     name: "weft_controller_node_chassis_problems",
     help: "Nodes that OVN has no chassis for, or that share one",

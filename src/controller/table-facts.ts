@@ -13,9 +13,10 @@ interface AnyRowChange {
 
 /** What a mirror selects for kinds of rows: of each table what its kind names. */
 export function selectionOf<Tables>(kinds: readonly AnyTableKind<Tables>[]): Selection<Tables> {
-  const entries = kinds.map(
-    ({ table, columns, whereAny }) => [table, whereAny === undefined ? columns : { columns, whereAny }] as const,
-  );
+  const entries = kinds.map(({ table, whereAny }) => {
+    const columns = kinds.flatMap((kind) => (kind.table === table ? kind.columns : []));
+    return [table, whereAny === undefined ? columns : { columns, whereAny }] as const;
+  });
   // Whoever declared a kind was held to its table's columns.
   return Object.fromEntries(entries) as unknown as Selection<Tables>;
 }
@@ -29,7 +30,7 @@ export function takeChanges<Tables>(
   kinds: readonly AnyTableKind<Tables>[],
   changes: readonly AnyRowChange[],
 ): void {
-  for (const { facts: kind, table, project } of kinds) {
+  for (const { facts: kind, table, columns, project } of kinds) {
     // The mirror has the columns that the kind names.
     const factOf = (row: object | undefined): FactTypes[FactKind] | undefined => row && project(row as never);
     const settled = new Map<string, FactTypes[FactKind] | undefined>();
@@ -39,7 +40,7 @@ export function takeChanges<Tables>(
       if (now !== undefined) into(now.key, now);
     };
     for (const change of changes) {
-      if (change.table !== table) continue;
+      if (change.table !== table || isSame(columns, change)) continue;
       const subject = { part: "projection", where: "", kind, key: change.uuid } as const;
       try {
         take(change, (key, fact) => settled.set(key, fact));
@@ -53,4 +54,10 @@ export function takeChanges<Tables>(
     }
     for (const [key, fact] of settled) facts.set(kind, key, fact);
   }
+}
+
+/** Whether none of the columns has changed. A mirror keeps the values of those that have not. */
+function isSame(columns: readonly string[], { old, new: now }: AnyRowChange): boolean {
+  if (old === undefined || now === undefined) return false;
+  return columns.every((column) => Reflect.get(old, column) === Reflect.get(now, column));
 }

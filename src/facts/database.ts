@@ -16,8 +16,14 @@ export interface PortFact {
   readonly v6: string;
   /** Its row, where Weft made it. */
   readonly uuid?: string;
-  /** Whether a chassis has bound it (ovn-nb(5), Logical_Switch_Port `up`). */
-  readonly up: boolean;
+}
+
+/**
+ * That no chassis has bound the port of a pod or a node (ovn-nb(5), Logical_Switch_Port `up`), by its name. Apart from {@link PortFact}: every port
+ * comes up once, which is of no concern to whoever asks for its addresses.
+ */
+export interface DownPortFact {
+  readonly key: string;
 }
 
 /** A BFD session that a row of the northbound database asks for, by `<logical port>/<address>`. */

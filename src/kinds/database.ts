@@ -1,6 +1,7 @@
 import type {
   BfdSessionFact,
   ChassisFact,
+  DownPortFact,
   EncapFact,
   GatewayPortFact,
   PortFact,
@@ -19,6 +20,7 @@ import { OWNER_KEY } from "../unit/identity.ts";
 declare module "../facts/types.ts" {
   interface FactTypes {
     readonly ports: PortFact;
+    readonly downPorts: DownPortFact;
     readonly bfdSessions: BfdSessionFact;
     readonly chassis: ChassisFact;
     readonly encaps: EncapFact;
@@ -26,7 +28,6 @@ declare module "../facts/types.ts" {
     readonly serviceMonitors: ServiceMonitorFact;
   }
   interface FactIndexes {
-    readonly ports: "down";
     readonly chassis: "name" | "host";
     readonly encaps: "ip";
   }
@@ -36,7 +37,7 @@ declare module "../facts/types.ts" {
 export interface TableKind<Tables, T extends TableName<Tables>, C extends ColumnName<Tables[T]>, K extends FactKind> {
   readonly facts: K;
   readonly table: T;
-  /** What is mirrored of the table, where the controller does not mirror all of it anyway. */
+  /** What the projection reads. Of tables that the controller does not mirror anyway no more is asked for; a change of other columns costs nothing. */
   readonly columns: readonly C[];
   /** Rows that meet any of these only: the server sends no others. */
   readonly whereAny?: readonly Condition<Tables[T]>[];
@@ -68,9 +69,17 @@ export const NORTHBOUND_KINDS: readonly AnyTableKind<OvnNbTables>[] = [
   northbound({
     facts: "ports",
     table: "Logical_Switch_Port",
-    columns: ["name", "addresses", "external_ids", "up"],
-    indexes: { down: ({ up }) => (up ? [] : ["any"]) },
+    columns: ["name", "addresses", "external_ids"],
+    indexes: {},
     project: projectPort,
+  }),
+  northbound({
+    facts: "downPorts",
+    table: "Logical_Switch_Port",
+    columns: ["name", "external_ids", "up"],
+    indexes: {},
+    project: ({ name: key, external_ids, up }): DownPortFact | undefined =>
+      up !== true && isOfPodOrNode(external_ids) ? { key } : undefined,
   }),
   northbound({
     facts: "bfdSessions",
@@ -132,15 +141,18 @@ export const SOUTHBOUND_KINDS: readonly AnyTableKind<OvnSbTables>[] = [
 
 /** The fact of a port of a pod or a node, as far as its addresses can be read. Other ports are none. */
 function projectPort(
-  row: MirrorRow<Pick<OvnNbTables["Logical_Switch_Port"], "name" | "addresses" | "external_ids" | "up">>,
+  row: MirrorRow<Pick<OvnNbTables["Logical_Switch_Port"], "name" | "addresses" | "external_ids">>,
 ): PortFact | undefined {
-  const { name, addresses, external_ids, up = false } = row;
+  const { name, addresses, external_ids } = row;
   const unit = external_ids[OWNER_KEY];
   const [mac, ...ips] = (addresses.find((entry) => entry !== "unknown") ?? "").split(" ");
   const subnet = external_ids["ls"];
-  const isNode = unit?.startsWith("node:") === true;
-  if ((external_ids["pod"] === undefined && !isNode) || subnet === undefined || mac === undefined) return undefined;
+  if (!isOfPodOrNode(external_ids) || subnet === undefined || mac === undefined) return undefined;
   const { v4, v6 } = parseDualIp(ips.join(",")) ?? {};
   const made = unit === undefined ? {} : { uuid: row._uuid };
-  return { key: name, name, subnet, mac, v4: v4?.text ?? "", v6: v6?.text ?? "", ...made, up };
+  return { key: name, name, subnet, mac, v4: v4?.text ?? "", v6: v6?.text ?? "", ...made };
+}
+
+function isOfPodOrNode(ids: Readonly<Record<string, string>>): boolean {
+  return ids["pod"] !== undefined || ids[OWNER_KEY]?.startsWith("node:") === true;
 }
