@@ -7,8 +7,17 @@ const lab = openLab();
 t.setTimeout(600_000);
 const reason = lab.nodes.length === 0 ? "no lab is up: npm run lab -- up" : false;
 
-for (const file of readdirSync(DOCS).filter((name) => name.endsWith(".md"))) {
-  t.test(`every example of docs/${file} works as it stands`, { skip: reason, timeout: 300_000 }, (t) =>
-    runExamples(t, lab, file),
-  );
+/** Pages that use the same names or addresses: they come one after the other, beside all others, for most of their time is waiting. */
+const TOGETHER = ["policies.md", "security-groups.md", "subnets-and-vpcs.md"];
+const others = readdirSync(DOCS).filter((name) => name.endsWith(".md") && !TOGETHER.includes(name));
+
+t.jobs = 2;
+for (const pages of [TOGETHER, others]) {
+  t.test(`pages: ${pages.join(", ")}`, { skip: reason, buffered: true, timeout: 600_000 }, async (t) => {
+    for (const file of pages) {
+      await t.test(`every example of docs/${file} works as it stands`, { timeout: 300_000 }, (t) =>
+        runExamples(t, lab, file),
+      );
+    }
+  });
 }
