@@ -35,9 +35,15 @@ export function checkAddresses(pods: PodSource, request: PodRequest): void {
   if (allocated === undefined) throw complaint("the pod has none (any more)");
   // Without a list there is nothing to compare with.
   const stated = request.prevResult?.ips?.map(({ address }) => canonical(address));
-  const missing = stated === undefined ? [] : allocated.filter((address) => !stated.includes(address));
+  const missing =
+    stated === undefined ? [] : allocated.filter((address) => !stated.some((has) => sameIp(has, address)));
   if (missing.length > 0)
     throw complaint(`the interface was made with ${stated?.join(", ") || "none"}, not ${missing}`);
+}
+
+/** Whether two `address/prefix` are one address. A subnet may have grown since: what was made before goes on with the former prefix. */
+export function sameIp(a: string, b: string): boolean {
+  return a.split("/", 1)[0] === b.split("/", 1)[0];
 }
 
 /** `address/prefix` of a result, in the kernel's spelling. */

@@ -2,7 +2,7 @@ import { CNI_ERROR, type CniResult } from "../api/cni-message.ts";
 import { hostLinkName } from "../node/link-names.ts";
 import { isOfProvider } from "./attachment.ts";
 import type { PodSource } from "./await-allocation.ts";
-import { allocatedAddresses, canonical } from "./check-addresses.ts";
+import { allocatedAddresses, canonical, sameIp } from "./check-addresses.ts";
 import { CniError } from "./cni-error.ts";
 import type { ObservedInterface, PodLinks } from "./pod-links.ts";
 import { EXTERNAL_ID, type PodPort, type Ports } from "./ports.ts";
@@ -82,7 +82,7 @@ function allocationComplaints(
   { ifName }: PodRequest,
 ): readonly string[] {
   return (allocated ?? [])
-    .filter((address) => !inside.addresses.includes(address))
+    .filter((address) => !inside.addresses.some((has) => sameIp(has, address)))
     .map((address) => `${ifName} has no address ${address}, which the pod has been given`);
 }
 

@@ -140,6 +140,17 @@ t.test("CHECK is content with what ADD made and names what differs", async (t) =
   await t.rejects(verbs.check({ ...BODY, container_id: "other", prev_result }, here), /no port on br-int/);
 });
 
+t.test("CHECK is content with the prefix that a subnet had before it grew", async (t) => {
+  const { verbs, pods } = setup();
+  await verbs.add(BODY, here);
+  const grown = { ...ALLOCATED, "ovn.kubernetes.io/cidr": "10.16.0.0/15" };
+  t.not(grown["ovn.kubernetes.io/cidr"], ALLOCATED["ovn.kubernetes.io/cidr"]);
+  pods.set("shop", "web-0", "u-1", grown);
+  await verbs.check(BODY, here);
+  pods.set("shop", "web-0", "u-1", { ...grown, "ovn.kubernetes.io/ip_address": "10.17.0.9" });
+  await t.rejects(verbs.check(BODY, here), /no address 10\.17\.0\.9/);
+});
+
 t.test("CHECK and GC know the port of a machine's pod", async (t) => {
   const { verbs, pods, ports } = setup();
   pods.set("shop", "launcher", "u-9", { ...ALLOCATED, "ovn.kubernetes.io/virtualmachine": "vm" });
