@@ -34,6 +34,15 @@ interface SimDeployment {
   readonly template: Template;
 }
 
+/** The kubelets, as far as pods wait for them. */
+export interface Kubelets {
+  /** All pods, whenever something has changed. */
+  look(pods: readonly SimPod[]): void;
+  hasNetwork(pod: SimPod): boolean;
+  /** Takes the pod's network down and calls `done`. */
+  end(pod: SimPod, done: () => void): void;
+}
+
 /** The annotation in which a pod carries what was asked for at its creation, since results go into the same annotations. */
 export const ASKED = "sim.test/asked";
 
@@ -51,6 +60,8 @@ export class Cluster {
   readonly #planned = new Set<string>();
   #due = false;
   #serial = 0;
+  /** Who gives pods their networks; without one they have it as soon as they are told their addresses. */
+  kubelets: Kubelets | undefined;
 
   constructor(kube: FakeKube, scheduler: Scheduler, seed: string) {
     this.#kube = kube;
@@ -121,6 +132,7 @@ export class Cluster {
     const nodes = this.#kube.objects(NODES).map((node) => node.metadata.name);
     const sets = this.#kube.objects<SimSet>(STATEFUL_SETS);
     const pods = this.pods();
+    this.kubelets?.look(pods);
     for (const pod of pods) this.#look(pod, nodes, sets);
     for (const set of sets) if (set.metadata.deletionTimestamp === undefined) this.#scaleSet(set, pods);
     for (const deployment of this.deployments.values()) this.#scaleDeployment(deployment, pods);
@@ -132,7 +144,11 @@ export class Cluster {
     const owner = metadata.ownerReferences?.[0];
     if (metadata.deletionTimestamp !== undefined) {
       // The kubelet has shut it down.
-      this.#once(pod, "end", 100, 8_000, () => this.delete(PODS, pod, 0));
+      this.#once(pod, "end", 100, 8_000, () => {
+        const gone = (): void => this.delete(PODS, pod, 0);
+        if (this.kubelets === undefined) gone();
+        else this.kubelets.end(pod, gone);
+      });
       return;
     }
     if (spec.nodeName === undefined) {
@@ -149,7 +165,8 @@ export class Cluster {
     if (owner?.kind === "StatefulSet" && !sets.some((set) => set.metadata.uid === owner.uid)) {
       this.#once(pod, "orphan", 100, 2_000, () => this.delete(PODS, pod));
     }
-    if (status?.phase === undefined && metadata.annotations?.["ovn.kubernetes.io/routed"] === "true") {
+    const told = metadata.annotations?.["ovn.kubernetes.io/routed"] === "true";
+    if (status?.phase === undefined && (this.kubelets?.hasNetwork(pod) ?? told)) {
       this.#once(pod, "run", 100, 2_000, () => {
         const patch = merge({ status: { phase: "Running" } });
         this.ignore(this.#kube.patch(PODS, refOf(pod), patch, { subresource: "status" }));

@@ -2,7 +2,7 @@ import { Random } from "./random.ts";
 import type { Action } from "./script.ts";
 
 /** What may be added to a script beside what `generate.ts` makes: each has a stream of chance of its own, so that the rest stays as it is. */
-export const EXTRAS = ["throws", "hostile"] as const;
+export const EXTRAS = ["throws", "hostile", "nodes"] as const;
 /** One of {@link EXTRAS}. */
 export type Extra = (typeof EXTRAS)[number];
 /** What every script may have. */
@@ -12,15 +12,17 @@ export const USUAL: readonly Extra[] = [];
 export function extraActions(extra: Extra, seed: number, length: number, replicas: number): Action[] {
   const random = new Random(`script/${seed}/${extra}`);
   if (!random.chance(0.4)) return [];
-  const count = random.int(1, 6);
-  return Array.from({ length: count }, () => random.int(1_000, length)).flatMap((at) =>
-    MAKERS[extra](random, at, replicas),
+  const count = random.int(1, extra === "nodes" ? 15 : 6);
+  const begin: Action[] = extra === "nodes" ? [{ at: 0, do: "daemons" }] : [];
+  return begin.concat(
+    Array.from({ length: count }, () => random.int(1_000, length)).flatMap((at) => MAKERS[extra](random, at, replicas)),
   );
 }
 
 const MAKERS: Readonly<Record<Extra, (random: Random, at: number, replicas: number) => Action[]>> = {
   throws,
   hostile,
+  nodes,
 };
 
 const UNITS = [
@@ -40,6 +42,36 @@ const UNITS = [
 const PLURALS = ["pods", "pods", "ips", "subnets", "vpcs", "nodes", "namespaces", "statefulsets", "ippools", "vips"];
 const KINDS = ["pods", "pods", "ips", "subnets", "subnetSpecs", "nodes", "ipPools", "vips"];
 const DERIVED = ["namesakes", "groups", "securityGroups"];
+
+/** What happens to nodes. */
+function nodes(random: Random, at: number): Action[] {
+  const pick = random.next();
+  const thing = random.next();
+  const down = random.pick([10, 500, 4_000, 20_000]);
+  const what = random.weighted({ crash: 4, within: 6, restart: 2, ovs: 2, tamper: 5, foreign: 3, gc: 1, mistake: 1 });
+  switch (what) {
+    case "crash":
+      return [{ at, do: "daemon-crash", pick, down }];
+    case "within":
+      return [{ at, do: "daemon-crash", pick, down, steps: random.int(1, 60) }];
+    case "restart":
+      return [{ at, do: "daemon-restart", pick, down }];
+    case "ovs":
+      return [{ at, do: "ovs-restart", pick, down, database: random.chance(0.5) }];
+    case "tamper": {
+      const how = random.pick(["route", "address", "down", "ovn0", "table", "port", "pair"] as const);
+      return [{ at, do: "node-tamper", pick, thing, how }];
+    }
+    case "foreign":
+      return [{ at, do: "node-foreign", pick, thing, what: random.pick(["link", "route", "rule", "table", "port"]) }];
+    case "gc":
+      return [{ at, do: "cni-gc", pick }];
+    case "mistake": {
+      const mended: Action = { at: at + random.int(5_000, 40_000), do: "subnet-mistake", pick, thing, mend: true };
+      return [{ at, do: "subnet-mistake", pick, thing, mend: false }, mended];
+    }
+  }
+}
 
 const HOSTILE = {
   subnets: 4,

@@ -1,6 +1,6 @@
 import { type Extra, extraActions, USUAL } from "./extras.ts";
 import { Random } from "./random.ts";
-import type { Action, ActionName, NetworkWant, Script, Wishes } from "./script.ts";
+import type { Action, ActionName, NetworkWant, NodeAction, Script, Wishes } from "./script.ts";
 import type { WeatherKind } from "./weather.ts";
 
 const NAMESPACES = ["default", "blue", "green"] as const;
@@ -36,7 +36,7 @@ const VPC_OF: Readonly<Record<string, string>> = { inner: VPC };
 const CLASHES: Readonly<Record<string, string>> = { clash: "10.30.0.0/24", large: "10.16.0.0/20" };
 
 /** What is made here; the rest comes as an extra. */
-type GeneratedName = Exclude<ActionName, "throw" | "hostile">;
+type GeneratedName = Exclude<ActionName, "throw" | "hostile" | "daemons" | NodeAction["do"]>;
 
 /** How likely each action is, before a run's own taste. Sums do not matter. */
 const WEIGHTS: Readonly<Record<GeneratedName, number>> = {

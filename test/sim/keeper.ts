@@ -2,7 +2,7 @@ import type { FakeKube } from "../../src/kube/fake.ts";
 import { PODS } from "../../src/kube/resources.ts";
 import { OWNER_KEY } from "../../src/unit/identity.ts";
 import type { SimPod } from "./cluster.ts";
-import type { NorthboundServer } from "./northbound-server.ts";
+import type { NorthboundServer } from "./database-server.ts";
 import { Picture } from "./picture.ts";
 import type { SimProcess } from "./process.ts";
 import type { Scheduler } from "./scheduler.ts";

@@ -1,7 +1,7 @@
 import { OWNER_KEY } from "../../src/unit/identity.ts";
 import { keyOfAddress, meet } from "./addresses.ts";
+import type { NorthboundServer } from "./database-server.ts";
 import { isHostile } from "./hostile.ts";
-import type { NorthboundServer } from "./northbound-server.ts";
 import {
   annotation,
   DEFAULT_VPC,

@@ -12,19 +12,20 @@ import {
   VPCS,
 } from "../../src/kube/resources.ts";
 import { Cluster } from "./cluster.ts";
+import { NorthboundServer } from "./database-server.ts";
 import { Faults } from "./faults.ts";
 import { isFault } from "./generate.ts";
 import { Historian } from "./historian.ts";
 import { Hostile } from "./hostile.ts";
 import { Keeper } from "./keeper.ts";
-import { NorthboundServer } from "./northbound-server.ts";
+import { Nodes } from "./node/nodes.ts";
 import { judge, waitsForNothing } from "./oracle.ts";
 import { Picture, type Pod } from "./picture.ts";
 import type { Plant } from "./plants.ts";
 import { Quiet } from "./quiet.ts";
 import { Replica } from "./replica.ts";
 import { Scheduler } from "./scheduler.ts";
-import type { Action, DatabaseAction, FaultAction, HostileAction, Script, ThrowAction, UserAction } from "./script.ts";
+import type { Action, DatabaseAction, FaultAction, NodeAction, Script, ThrowAction, UserAction } from "./script.ts";
 import { Tamperer } from "./tamper.ts";
 import { Throwing } from "./throwing.ts";
 import { Trace } from "./trace.ts";
@@ -111,6 +112,7 @@ async function carryOut(
     violations.push(`after ${Math.round(scheduler.elapsed)} ms: ${what}`);
   };
   const kube = fakeKube({ clock: { now: scheduler.now, after: scheduler.after }, schedule: (deliver) => deliver() });
+  let nodes: Nodes | undefined;
   const activity = { kubeWrites: 0, commits: 0, last: 0 };
   let onActivity = (): void => {};
   const cluster = new Cluster(kube, scheduler, script.seed);
@@ -127,6 +129,7 @@ async function carryOut(
       scheduler.note(`${from?.name ?? "somebody"} commits ${operations.length} operations`);
       tamperer.committed(from, operations);
       watchman.onCommit(from);
+      nodes?.onNorthbound();
       keeper.onCommit(from);
     },
   });
@@ -177,13 +180,31 @@ async function carryOut(
       cluster.ignore(kube.watch(type, { resourceVersion: "0", timeoutSeconds: 1e9, signal }, () => quiet.disturbed()));
     }
   }
+  if (script.actions.some((action) => action.do === "daemons")) {
+    nodes = new Nodes({
+      scheduler,
+      weather,
+      kube,
+      seed: script.seed,
+      hasPort: (name) => northbound.rows("Logical_Switch_Port").some((row) => row.name === name),
+      onWrite: () => {
+        activity.last = scheduler.elapsed;
+      },
+      onNetwork: () => cluster.wake(),
+      onViolation: violate,
+      onBug: violate,
+    });
+    nodes.start();
+    cluster.kubelets = nodes;
+  }
   cluster.start();
   for (const action of script.actions) {
     scheduler.after(action.at, () => {
       weather.count(action.do);
       scheduler.note(`ACTION ${JSON.stringify(action)}`);
       if (action.do === "hostile") hostile.act(action);
-      else act(action, users, tamperer, faults);
+      else if (isNode(action)) nodes?.act(action);
+      else if (action.do !== "daemons") act(action, users, tamperer, faults);
     });
   }
   for (const [i, replica] of replicas.entries()) scheduler.after(i * 700, () => replica.start());
@@ -197,9 +218,10 @@ async function carryOut(
   if (faultless && !throws && overlooked > 0)
     violate(`${overlooked} times a pod had neither a network nor a reason for 5 s`);
   const before = { ...activity };
-  judgeNow("at rest");
+  await judgeNow("at rest");
   // A controller that begins anew finds nothing to do: nothing was kept in memory only.
   for (const replica of replicas) replica.crash(1, "at once");
+  nodes?.crash();
   await scheduler.run(60_000);
   const { kubeWrites, commits } = activity;
   if (kubeWrites + commits > before.kubeWrites + before.commits && violations.length === 0) {
@@ -207,10 +229,11 @@ async function carryOut(
       `a fresh controller wrote ${kubeWrites - before.kubeWrites} times to Kubernetes and ${commits - before.commits} times to the database although nothing had changed`,
     );
   }
-  judgeNow("after a restart");
+  await judgeNow("after a restart");
   const leaders = replicas.filter((replica) => replica.leading).length;
   if (leaders !== 1) violate(`${leaders} controllers lead`);
   for (const replica of replicas) replica.process?.kill();
+  nodes?.kill();
   const counts: Record<string, number> = { ...Object.fromEntries(weather.injected) };
   counts["writes to Kubernetes"] = activity.kubeWrites;
   counts["northbound transactions"] = activity.commits;
@@ -238,10 +261,14 @@ async function carryOut(
     return needs.some(([kinds, key]) => throwing.concerns(kinds, key));
   }
 
-  function judgeNow(when: string): void {
+  async function judgeNow(when: string): Promise<void> {
     const picture = new Picture(kube);
     const evidence = { picture, northbound, touched: users.touched, foreignPorts: tamperer.foreignPorts };
     for (const what of judge(evidence)) violate(`${when}, ${what}`);
+    if (nodes === undefined) return;
+    const judged = nodes.judge(users.touched);
+    await scheduler.run(5_000);
+    for (const what of await judged) violate(`${when}, ${what}`);
   }
 }
 
@@ -262,7 +289,16 @@ async function settle(
   }
 }
 
-function act(action: Exclude<Action, HostileAction>, users: Users, tamperer: Tamperer, faults: Faults): void {
+function isNode(action: Action): action is NodeAction & Action {
+  return /^(daemon-|ovs-|node-|cni-|subnet-mistake)/.test(action.do);
+}
+
+function act(
+  action: UserAction | DatabaseAction | FaultAction | ThrowAction,
+  users: Users,
+  tamperer: Tamperer,
+  faults: Faults,
+): void {
   if (isFault(action.do) || action.do === "throw") faults.act(action as FaultAction | ThrowAction);
   else if (action.do.startsWith("nb-")) tamperer.act(action as DatabaseAction);
   else users.act(action as UserAction);

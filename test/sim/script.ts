@@ -109,6 +109,35 @@ export interface HostileAction {
   readonly pick: number;
 }
 
+/** What happens to a node, its daemon and its Open vSwitch. `pick`: which node; `thing`: which of the things there. */
+export type NodeAction =
+  | { readonly do: "daemon-crash"; readonly pick: number; readonly down: number; readonly steps?: number }
+  | { readonly do: "daemon-restart"; readonly pick: number; readonly down: number }
+  /** `database`: its server ends with ovs-vswitchd; its rows stay. */
+  | { readonly do: "ovs-restart"; readonly pick: number; readonly down: number; readonly database: boolean }
+  /** Another program takes away or changes what is ours. */
+  | {
+      readonly do: "node-tamper";
+      readonly pick: number;
+      readonly thing: number;
+      readonly how: "route" | "address" | "down" | "ovn0" | "table" | "port" | "pair";
+    }
+  /** Another program makes something of its own. */
+  | {
+      readonly do: "node-foreign";
+      readonly pick: number;
+      readonly thing: number;
+      readonly what: "link" | "route" | "rule" | "table" | "port";
+    }
+  | { readonly do: "cni-gc"; readonly pick: number }
+  /** Somebody writes what OVN cannot read into a subnet, or takes it away again. */
+  | { readonly do: "subnet-mistake"; readonly pick: number; readonly thing: number; readonly mend: boolean };
+
+/** The nodes' daemons run; without it pods have networks as soon as they are told so. */
+interface DaemonsAction {
+  readonly do: "daemons";
+}
+
 /** What goes wrong by itself. */
 export type FaultAction =
   | {
@@ -150,6 +179,8 @@ export type Action = { readonly at: number } & (
   | FaultAction
   | ThrowAction
   | HostileAction
+  | NodeAction
+  | DaemonsAction
 );
 
 /** The names of all actions. */

@@ -3,7 +3,7 @@ import type { FakeKube } from "../../src/kube/fake.ts";
 import { SUBNETS } from "../../src/kube/resources.ts";
 import type { JsonObject } from "../../src/ovsdb/json.ts";
 import { keyOfAddress } from "./addresses.ts";
-import type { NorthboundServer } from "./northbound-server.ts";
+import type { NorthboundServer } from "./database-server.ts";
 import { DEFAULT_VPC } from "./picture.ts";
 import type { SimProcess } from "./process.ts";
 import type { Tamperer } from "./tamper.ts";

@@ -1,12 +1,13 @@
 import type { Dial } from "../../src/ovsdb/dial.ts";
 import { OvsdbError } from "../../src/ovsdb/errors.ts";
 import { OVN_NB, type OvnNbTables } from "../../src/ovsdb/generated/ovn-nb.ts";
+import { VSWITCH, type VswitchTables } from "../../src/ovsdb/generated/vswitch.ts";
 import type { Json, JsonObject } from "../../src/ovsdb/json.ts";
 import { MemoryServer } from "../../src/ovsdb/memory/server.ts";
 import type { MirrorRow } from "../../src/ovsdb/mirror.ts";
 import type { Operation } from "../../src/ovsdb/operation.ts";
 import type { AnyRow } from "../../src/ovsdb/row-codec.ts";
-import type { AnyTableSchema, TableName } from "../../src/ovsdb/schema.ts";
+import type { AnyTableSchema, DatabaseSchema, TableName } from "../../src/ovsdb/schema.ts";
 import { schemaJson } from "../../src/ovsdb/schema-json.ts";
 import { Channel } from "./channel.ts";
 import type { SimProcess } from "./process.ts";
@@ -19,17 +20,24 @@ import { Wire } from "./wire.ts";
 export type Backup = ReadonlyMap<string, ReadonlyMap<string, AnyRow>>;
 
 /** What the server tells the run. */
-export interface NorthboundWatcher {
+export interface DatabaseWatcher {
   /** Before a transaction of a process is executed. */
   readonly onTransact: (from: SimProcess | undefined, operations: readonly JsonObject[]) => void;
   /** After a transaction of a process has been committed. */
   readonly onCommit: (from: SimProcess | undefined, operations: readonly JsonObject[]) => void;
 }
 
-const SCHEMA_TEXT = JSON.stringify(schemaJson(OVN_NB));
+/** Schema → its text, which takes a while to write. */
+const TEXTS = new Map(
+  [OVN_NB, VSWITCH].map((schema) => [schema.name, JSON.stringify(schemaJson(schema as AnySchema))]),
+);
 
-/** The northbound database of the simulated cluster, and the connections to it. */
-export class NorthboundServer {
+// Tables of whatever schema.
+type AnySchema = DatabaseSchema<Record<string, object>>;
+
+/** A database of the simulated cluster, and the connections to it. */
+export class DatabaseServer<Tables> {
+  readonly #schema: DatabaseSchema<Tables>;
   readonly #scheduler: Scheduler;
   readonly #weather: Weather;
   readonly #seed: string;
@@ -41,15 +49,22 @@ export class NorthboundServer {
   /** Processes that cannot reach the server at all. */
   readonly #unreachable = new Set<SimProcess>();
 
-  constructor(scheduler: Scheduler, weather: Weather, seed: string, watcher: NorthboundWatcher) {
+  constructor(
+    schema: DatabaseSchema<Tables>,
+    scheduler: Scheduler,
+    weather: Weather,
+    seed: string,
+    watcher: DatabaseWatcher,
+  ) {
+    this.#schema = schema;
     this.#scheduler = scheduler;
     this.#weather = weather;
     this.#seed = seed;
     this.#server = new MemoryServer([
       {
-        name: OVN_NB.name,
-        schemaText: SCHEMA_TEXT,
-        tables: new Map(Object.entries(OVN_NB.tables)) as unknown as ReadonlyMap<string, AnyTableSchema>,
+        name: schema.name,
+        schemaText: TEXTS.get(schema.name) ?? "",
+        tables: new Map(Object.entries(schema.tables)) as unknown as ReadonlyMap<string, AnyTableSchema>,
       },
     ]);
     this.#server.onTransact = (_, operations) => {
@@ -104,7 +119,7 @@ export class NorthboundServer {
   edit(operations: readonly Operation[]): string | undefined {
     let refusal: string | undefined;
     this.#sender = undefined;
-    const store = this.#server.store(OVN_NB.name);
+    const store = this.#server.store(this.#schema.name);
     this.#server.execute(undefined, null, store, operations as unknown as readonly Json[], (results) => {
       const failed = results.find((result) => result !== null && typeof result === "object" && "error" in result);
       if (failed !== undefined) refusal = JSON.stringify(failed);
@@ -112,19 +127,19 @@ export class NorthboundServer {
     return refusal;
   }
 
-  rows<Table extends TableName<OvnNbTables>>(table: Table): readonly MirrorRow<OvnNbTables[Table]>[] {
-    const rows = this.#server.store(OVN_NB.name).tables.get(table)?.values() ?? [];
-    return [...rows] as unknown as readonly MirrorRow<OvnNbTables[Table]>[];
+  rows<Table extends TableName<Tables>>(table: Table): readonly MirrorRow<Tables[Table]>[] {
+    const rows = this.#server.store(this.#schema.name).tables.get(table)?.values() ?? [];
+    return [...rows] as unknown as readonly MirrorRow<Tables[Table]>[];
   }
 
   /** A copy of all rows. Rows are never changed in place. */
   backup(): Backup {
-    return new Map([...this.#server.store(OVN_NB.name).tables].map(([table, rows]) => [table, new Map(rows)]));
+    return new Map([...this.#server.store(this.#schema.name).tables].map(([table, rows]) => [table, new Map(rows)]));
   }
 
   /** Puts an old copy in the place of the database. The server must be stopped, and forget its history when it starts. */
   restore(backup: Backup): void {
-    for (const [table, rows] of this.#server.store(OVN_NB.name).tables) {
+    for (const [table, rows] of this.#server.store(this.#schema.name).tables) {
       rows.clear();
       for (const [uuid, row] of backup.get(table) ?? []) rows.set(uuid, row);
     }
@@ -161,5 +176,19 @@ export class NorthboundServer {
     return random.chance(0.5)
       ? { error: "resources exhausted", details: "simulated" }
       : { error: "constraint violation", details: "simulated" };
+  }
+}
+
+/** The northbound database. */
+export class NorthboundServer extends DatabaseServer<OvnNbTables> {
+  constructor(scheduler: Scheduler, weather: Weather, seed: string, watcher: DatabaseWatcher) {
+    super(OVN_NB, scheduler, weather, seed, watcher);
+  }
+}
+
+/** The Open vSwitch database of one node. */
+export class VswitchServer extends DatabaseServer<VswitchTables> {
+  constructor(scheduler: Scheduler, weather: Weather, seed: string, watcher: DatabaseWatcher) {
+    super(VSWITCH, scheduler, weather, seed, watcher);
   }
 }

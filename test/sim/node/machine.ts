@@ -1,0 +1,61 @@
+import type { PodInterface } from "../../../src/daemon/pod-links.ts";
+import type { NetlinkEvent } from "../../../src/netlink/watch.ts";
+import { FakeKernel } from "../../../src/node/fake-kernel.ts";
+
+/** The pod's end of a pair. */
+export interface PodEnd {
+  readonly wanted: PodInterface;
+  /** It is up and has its addresses. */
+  configured: boolean;
+}
+
+/** Whoever hears of changes of the tables of nftables. */
+type TableListener = (table: string) => void;
+
+/** What a node has beside its daemon, and what outlives that: the kernel with the namespaces of pods and the tables of nftables, and the runtime's folder. */
+export class Machine {
+  readonly kernel = new FakeKernel();
+  /** Paths of namespaces that there are. */
+  readonly namespaces = new Set<string>();
+  /** Host end's name → the pod's end. */
+  readonly pairs = new Map<string, PodEnd>();
+  /** Table (`inet weft`) → how it is listed. */
+  readonly tables = new Map<string, string>();
+  /** The runtime's network configuration, where one has been written. */
+  conflist: string | undefined;
+  readonly #tableListeners = new Set<TableListener>();
+
+  constructor() {
+    this.kernel.watch((event) => this.#note(event));
+  }
+
+  /** Replaces or, with "", removes a table. */
+  setTable(name: string, listing: string): void {
+    if (listing === "") this.tables.delete(name);
+    else this.tables.set(name, listing);
+    for (const listener of [...this.#tableListeners]) listener(name);
+  }
+
+  /** Calls `listener` with the name of each table that changes; returns how to stop it. */
+  watchTables(listener: TableListener): () => void {
+    this.#tableListeners.add(listener);
+    return () => this.#tableListeners.delete(listener);
+  }
+
+  /** The namespace goes, and with it the pairs that end in it. */
+  removeNamespace(path: string): void {
+    this.namespaces.delete(path);
+    for (const [name, { wanted }] of this.pairs) if (wanted.netns === path) this.deleteLink(name);
+  }
+
+  /** Deletes a link, if it is there. */
+  deleteLink(name: string): void {
+    const index = this.kernel.link(name)?.index;
+    if (index !== undefined) this.kernel.deleteLink(index);
+  }
+
+  #note(event: NetlinkEvent): void {
+    // A pair has two ends, and goes whole.
+    if (event.type === "link" && event.change === "removed") this.pairs.delete(event.link.name);
+  }
+}

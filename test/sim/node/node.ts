@@ -1,0 +1,256 @@
+import type { Logger } from "pino";
+import { type Daemon, startDaemon } from "../../../src/daemon/daemon.ts";
+import { DaemonMetrics } from "../../../src/daemon/metrics.ts";
+import { readOptions } from "../../../src/daemon/options.ts";
+import type { VerbHandlers } from "../../../src/daemon/server.ts";
+import type { FakeKube } from "../../../src/kube/fake.ts";
+import type { ObjectRef } from "../../../src/kube/object.ts";
+import type { ResourceType } from "../../../src/kube/resources.ts";
+import { Connection } from "../../../src/ovsdb/connection.ts";
+import { VSWITCH } from "../../../src/ovsdb/generated/vswitch.ts";
+import { KubeLink } from "../kube-link.ts";
+import { SimProcess } from "../process.ts";
+import { Random } from "../random.ts";
+import type { Scheduler } from "../scheduler.ts";
+import type { Weather } from "../weather.ts";
+import { Foreign } from "./foreign.ts";
+import { Machine } from "./machine.ts";
+import { machineParts } from "./process-parts.ts";
+import { Runtime } from "./runtime.ts";
+import { Vswitch } from "./vswitch.ts";
+
+/** What a node lives in. */
+export interface NodeWorld {
+  readonly scheduler: Scheduler;
+  readonly weather: Weather;
+  readonly kube: FakeKube;
+  readonly seed: string;
+  hasPort(name: string): boolean;
+  /** A daemon has written to the API server. */
+  onWrite(verb: string, type: ResourceType, ref: ObjectRef): void;
+  /** A pod has its network now, or is rid of it. */
+  onNetwork(): void;
+  readonly onViolation: (what: string) => void;
+  readonly onBug: (what: string) => void;
+}
+
+interface Life {
+  readonly process: SimProcess;
+  handlers: VerbHandlers | undefined;
+  daemon: Daemon | undefined;
+  /** Breaks the connections of those who wait for an answer. */
+  readonly callers: Set<() => void>;
+}
+
+/** A node: its machine, its Open vSwitch, its runtime, and the real daemon, one life after the other. */
+export class SimNode {
+  readonly name: string;
+  readonly machine = new Machine();
+  readonly vswitch: Vswitch;
+  readonly runtime: Runtime;
+  readonly foreign: Foreign;
+  #disturbed = 0;
+  readonly #world: NodeWorld;
+  #life: Life | undefined;
+  #lives = 0;
+
+  /** `addresses`: of its uplink. */
+  constructor(name: string, addresses: readonly string[], world: NodeWorld) {
+    this.name = name;
+    this.#world = world;
+    const { scheduler, weather, seed } = world;
+    this.foreign = new Foreign(this.machine, addresses);
+    this.vswitch = new Vswitch({
+      ...{ scheduler, weather, seed, node: name, machine: this.machine, encap: addresses[0] ?? "" },
+      hasPort: (port) => world.hasPort(port),
+      onChange: () => undefined,
+    });
+    this.runtime = new Runtime({
+      ...{ scheduler, seed, node: name, machine: this.machine },
+      call: (verb, body) => this.#call(verb, body),
+      onNetwork: () => world.onNetwork(),
+      onDeleted: (container) => this.#deleted(container),
+    });
+  }
+
+  get process(): SimProcess | undefined {
+    return this.#life?.process;
+  }
+
+  /** Namespaces whose interface somebody has deleted: their pods have to be made anew. */
+  readonly broken = new Set<string>();
+
+  /** Whether nobody has meddled, and nothing was down, for so many ms. A daemon that is not there disturbs nobody. */
+  undisturbedFor(ms: number): boolean {
+    return this.#world.scheduler.elapsed - this.#disturbed >= ms;
+  }
+
+  /** Something has been done to the node that its daemon has to put right: what is missing for a while is no fault. */
+  disturbed(): void {
+    this.#disturbed = this.#world.scheduler.elapsed;
+  }
+
+  /** Starts the daemon, if none runs. */
+  start(): void {
+    if (this.#life !== undefined) return;
+    const { scheduler, weather, kube, seed, onBug, onWrite } = this.#world;
+    const name = `${this.name}#${this.#lives++}`;
+    const process = new SimProcess(scheduler, name, new Random(`${seed}/process/${name}`), (error) =>
+      onBug(`nobody caught: ${error instanceof Error ? error.stack : String(error)}`),
+    );
+    const life: Life = { process, handlers: undefined, daemon: undefined, callers: new Set() };
+    this.#life = life;
+    const ovsdb = new Connection(
+      { remotes: ["sim"], database: VSWITCH.name },
+      { clock: process.clock, dial: this.vswitch.server.dialer(process) },
+    );
+    const random = new Random(`${seed}/uuid/${name}`);
+    const parts = {
+      ...machineParts(this.machine, process, scheduler, seed, (what) => this.#changed(what)),
+      kube: new KubeLink({
+        ...{ scheduler, weather, server: kube, process, replica: this.name, seed },
+        received: (_type, object) => object,
+        onWrite,
+      }),
+      ovsdb,
+      clock: { ...process.clock, wall: scheduler.now, uuid: () => uuidOf(random) },
+      metrics: new DaemonMetrics(this.name, { processMetrics: false }),
+      surface: this.#surface(life),
+    };
+    scheduler.note(`${name} starts`);
+    const argv = [`--node-name=${this.name}`, "--metrics-port=0", "--health-port=0"];
+    startDaemon(readOptions(argv, {}), parts, this.#logOf(process)).then(
+      (daemon) => {
+        life.daemon = daemon;
+      },
+      (error: unknown) => onBug(`a daemon cannot start: ${String(error)}`),
+    );
+  }
+
+  /** Ends without a word, and is started anew after `downMs`. */
+  crash(downMs: number): void {
+    const life = this.#life;
+    if (life === undefined) return;
+    this.#world.scheduler.note(`${life.process.name} crashes`);
+    this.#end(life, downMs);
+  }
+
+  /** The daemon dies when so many more things have reached it. */
+  crashWithin(steps: number, downMs: number): void {
+    const life = this.#life;
+    life?.process.endAfter(steps, () => {
+      if (this.#life === life) this.crash(downMs);
+    });
+  }
+
+  /** Ends in good order, and is started anew after `downMs`. */
+  async restart(downMs: number): Promise<void> {
+    const life = this.#life;
+    if (life?.daemon === undefined) return;
+    await life.daemon.stop();
+    if (this.#life === life) this.#end(life, downMs);
+  }
+
+  #end(life: Life, downMs: number): void {
+    this.#life = undefined;
+    life.process.kill();
+    for (const wire of this.vswitch.server.wires(life.process)) wire.cut({ upArrives: true, downArrives: false });
+    for (const broken of [...life.callers]) broken();
+    this.#world.scheduler.after(downMs, () => this.start());
+  }
+
+  /** As the shim asks: it connects, waits, and is told, or finds the connection broken. */
+  #call(verb: "add" | "del" | "check" | "gc", body: object): Promise<unknown> {
+    const { scheduler } = this.#world;
+    const life = this.#life;
+    return new Promise((resolve, reject) => {
+      const broken = (): void => {
+        life?.callers.delete(broken);
+        scheduler.after(1, () => reject(new Error("the daemon does not answer")));
+      };
+      // The runtime finds no network configuration before the daemon has written one.
+      if (life?.handlers === undefined || this.machine.conflist === undefined) return broken();
+      life.callers.add(broken);
+      const answer = (run: () => void): void => {
+        if (!life.process.alive) return;
+        scheduler.after(1, () => {
+          if (life.callers.delete(broken)) run();
+        });
+      };
+      scheduler.after(1, () =>
+        life.process.deliver(() => {
+          life.handlers?.[verb](body, new AbortController().signal).then(
+            (result) => answer(() => resolve(result)),
+            (error: unknown) => answer(() => reject(error instanceof Error ? error : new Error(String(error)))),
+          );
+        }),
+      );
+    });
+  }
+
+  #surface(life: Life) {
+    return {
+      serveCni: async (handlers: VerbHandlers) => {
+        life.handlers = handlers;
+        let drained = false;
+        return {
+          active: 0,
+          drain: async () => {
+            drained = true;
+          },
+          close: () => {
+            if (drained) life.handlers = undefined;
+          },
+        };
+      },
+      serveAdmin: async () => ({ close: () => undefined }),
+      writeConflist: async (text: string) => {
+        if (life.process.alive) this.machine.conflist = text;
+      },
+      ensureConflist: async (text: string) => {
+        if (!life.process.alive || this.machine.conflist === text) return false;
+        this.machine.conflist = text;
+        return true;
+      },
+      watchConflist: () => ({ close: () => undefined }),
+      portmapVersions: async () => undefined,
+      ovsSettings: () => ({}),
+    };
+  }
+
+  #changed(what: string): void {
+    for (const lost of this.foreign.missing())
+      this.#world.onViolation(`the daemon of ${this.name} (${what}) takes away ${lost}`);
+  }
+
+  #deleted(container: string): void {
+    const port = this.vswitch.server
+      .rows("Interface")
+      .find(({ external_ids: ids }) => ids["container_id"] === container);
+    if (port !== undefined)
+      this.#world.onViolation(`a DEL on ${this.name} was answered, but port ${port.name} is there`);
+    for (const { wanted } of this.machine.pairs.values()) {
+      if (wanted.netns.endsWith(container))
+        this.#world.onViolation(`a DEL on ${this.name} was answered, but link ${wanted.hostName} is there`);
+    }
+  }
+
+  #logOf(process: SimProcess): Logger {
+    const write = (level: string) => (fields: object, message: string) => {
+      if (!process.alive) return;
+      const { err, ...rest } = fields as { err?: unknown };
+      const why = err instanceof Error ? ` (${err.message})` : "";
+      this.#world.scheduler.note(`${process.name} ${level}: ${message} ${JSON.stringify(rest)}${why}`);
+      const kinds = [TypeError, RangeError, ReferenceError, SyntaxError];
+      if (err instanceof Error && kinds.some((kind) => err instanceof kind))
+        this.#world.onBug(`the daemon's code threw: ${err.stack ?? err.message}`);
+    };
+    const quiet = (): void => {};
+    return { debug: quiet, trace: quiet, info: quiet, warn: write("warn"), error: write("error") } as unknown as Logger;
+  }
+}
+
+function uuidOf(random: Random): string {
+  const hex = Array.from({ length: 8 }, () => random.int(0, 0xffff).toString(16).padStart(4, "0")).join("");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20)}`;
+}
