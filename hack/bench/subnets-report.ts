@@ -32,6 +32,10 @@ export function formatSubnets(bench: SubnetsBench): string {
       ([kind, { median, min, max }]) => `${name} ${kind}: ${ms(median)} (${ms(min)} to ${ms(max)})`,
     ),
     `${name} ${bench.subnets} subnets: ${many.map(ms).join(", ")}`,
+    `${name} CPU ms for one of them: ${Object.entries(load.programs)
+      .filter(([, cpu]) => cpu >= bench.subnets * many.length)
+      .map(([program, cpu]) => `${program} ${(cpu / bench.subnets / many.length).toFixed(1)}`)
+      .join(", ")}`,
     `${name} other work on the machine: ${(load.foreign * 100).toFixed(0)} % of ${load.cpus} CPUs (load average ${load.loadAverage.toFixed(1)})`,
   ]);
   return `${lines.join("\n")}\n\n${formatVerdicts(subnetsVerdicts(bench))}`;

@@ -34,6 +34,7 @@ export interface SubnetsFigures {
   readonly single: Readonly<Record<string, Spread>>;
   /** {@link MANY} subnets, which one client creates one after the other: until the last one was Ready, ms; each turn. */
   readonly many: readonly number[];
+  /** While they came. */
   readonly load: Load;
 }
 
@@ -59,7 +60,6 @@ export async function benchSubnets(options: BenchOptions & { readonly turns: num
         const controller = bench.controllers.start(build);
         await controller.said(SAID.idle);
         await calm(bench.lab);
-        const before = readLoad(bench.lab);
         await bench.progress.step(`${build.name}: single objects`, async () => {
           for (const kind of KINDS) {
             const times = single.get(kind.kind) ?? [];
@@ -67,6 +67,8 @@ export async function benchSubnets(options: BenchOptions & { readonly turns: num
             times.push(...(await singles(bench, kind)));
           }
         });
+        await calm(bench.lab);
+        const before = readLoad(bench.lab);
         many.push(await bench.progress.step(`${build.name}: ${MANY} subnets`, () => together(bench)));
         loads.push(loadBetween(before, readLoad(bench.lab)));
         await bench.controllers.stop(controller);

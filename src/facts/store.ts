@@ -1,5 +1,6 @@
 import { OVN_PROVIDER } from "../api/annotations.ts";
 import { Failures } from "../unit/failures.ts";
+import { MultiMap } from "../unit/multi-map.ts";
 import { samePlain } from "../unit/plain.ts";
 import { ChangeQueue } from "./change-queue.ts";
 import type { DerivedKind, FactIndexes, FactKind, FactTypes } from "./types.ts";
@@ -97,7 +98,7 @@ export class FactStore implements FactReader {
   /** kind → key → fact. */
   readonly #facts = new Map<FactKind, Map<string, FactTypes[FactKind]>>();
   /** index dependency → keys of the facts under it. */
-  readonly #entries = new Map<string, Set<string>>();
+  readonly #entries = new MultiMap<string, string>();
   readonly #indexes: FactIndexTable;
   /** Dependencies on facts that are not known although their objects are there. */
   readonly #unread = new Set<string>();
@@ -122,10 +123,10 @@ export class FactStore implements FactReader {
   }
 
   by<K extends FactKind>(kind: K, index: IndexName<K>, value: string): readonly FactTypes[K][] {
-    const keys = this.#entries.get(dependency.index(kind, index, value));
-    if (keys === undefined) return [];
+    const entry = dependency.index(kind, index, value);
+    if (!this.#entries.has(entry)) return [];
     const table = this.#table(kind);
-    return [...keys].sort().flatMap((key) => table.get(key) ?? []);
+    return [...this.#entries.get(entry)].sort().flatMap((key) => table.get(key) ?? []);
   }
 
   all<K extends FactKind>(kind: K): readonly FactTypes[K][] {
@@ -160,8 +161,8 @@ export class FactStore implements FactReader {
     const before = old === undefined ? [] : this.#entriesOf(kind, old);
     if (fact === undefined) table.delete(key);
     else table.set(key, fact);
-    for (const entry of before) if (!after.includes(entry)) this.#unindex(entry, key);
-    for (const entry of after) if (!before.includes(entry)) this.#index(entry, key);
+    for (const entry of before) if (!after.includes(entry)) this.#entries.delete(entry, key);
+    for (const entry of after) if (!before.includes(entry)) this.#entries.add(entry, key);
     const touched = [dependency.fact(kind, key), dependency.all(kind), ...new Set([...before, ...after])];
     const change: FactChange<K> = {
       kind,
@@ -211,7 +212,9 @@ export class FactStore implements FactReader {
     } catch {
       // It did not throw when the fact was taken. What it said then is looked for.
       const of = `${kind}?`;
-      return [...this.#entries].flatMap(([entry, keys]) => (entry.startsWith(of) && keys.has(fact.key) ? entry : []));
+      return [...this.#entries.keys()].filter(
+        (entry) => entry.startsWith(of) && this.#entries.includes(entry, fact.key),
+      );
     }
   }
 
@@ -234,17 +237,6 @@ export class FactStore implements FactReader {
       for (const value of valuesOf(fact)) if (value !== undefined) entries.push(dependency.index(kind, index, value));
     }
     return entries;
-  }
-
-  #index(entry: string, key: string): void {
-    const keys = this.#entries.get(entry);
-    if (keys === undefined) this.#entries.set(entry, new Set([key]));
-    else keys.add(key);
-  }
-
-  #unindex(entry: string, key: string): void {
-    const keys = this.#entries.get(entry);
-    if (keys?.delete(key) && keys.size === 0) this.#entries.delete(entry);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { DesiredRow, Edge, Effect, Fragment } from "../unit/fragment.ts";
+import { MultiMap } from "../unit/multi-map.ts";
 import { samePlain } from "../unit/plain.ts";
 import { Touched } from "./touched.ts";
 
@@ -39,7 +40,7 @@ export class Desired<E extends Effect = Effect> {
   /** holder row uuid → column → member → who wants it there. */
   readonly #members = new Map<string, Map<string, Map<string, WantedMember>>>();
   /** member → edges that name it. */
-  readonly #holders = new Map<string, Set<Edge>>();
+  readonly #holders = new MultiMap<string, Edge>();
   /** row uuid → units that want the row although it is another's. */
   readonly #contested = new Map<string, Set<string>>();
 
@@ -71,7 +72,7 @@ export class Desired<E extends Effect = Effect> {
   }
 
   /** The edges that put `member` into some set. */
-  holdersOf(member: string): ReadonlySet<Edge> | undefined {
+  holdersOf(member: string): Iterable<Edge> {
     return this.#holders.get(member);
   }
 
@@ -159,9 +160,7 @@ export class Desired<E extends Effect = Effect> {
     if (taken !== undefined && taken.unit !== unit && this.#rows.get(edge.member)?.unit === taken.unit) return;
     members.set(edge.member, { unit, edge });
     if (taken !== undefined) return;
-    const holders = this.#holders.get(edge.member);
-    if (holders === undefined) this.#holders.set(edge.member, new Set([edge]));
-    else holders.add(edge);
+    this.#holders.add(edge.member, edge);
   }
 
   #removeEdge(unit: string, edge: Edge): boolean {
@@ -171,9 +170,8 @@ export class Desired<E extends Effect = Effect> {
     members.delete(edge.member);
     if (members.size === 0) columns.delete(edge.column);
     if (columns.size === 0) this.#members.delete(edge.row);
-    const holders = this.#holders.get(edge.member);
-    for (const other of holders ?? []) if (edgeKey(other) === edgeKey(edge)) holders?.delete(other);
-    if (holders?.size === 0) this.#holders.delete(edge.member);
+    for (const other of this.#holders.get(edge.member))
+      if (edgeKey(other) === edgeKey(edge)) this.#holders.delete(edge.member, other);
     return true;
   }
 }

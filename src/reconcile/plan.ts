@@ -121,7 +121,7 @@ class Planner {
    */
   #insert(wanted: DesiredRow): void {
     this.#inserts.set(wanted.uuid, wanted);
-    for (const edge of this.#desired.holdersOf(wanted.uuid) ?? []) this.#compareLater(edge);
+    for (const edge of this.#desired.holdersOf(wanted.uuid)) this.#compareLater(edge);
     for (const column of this.#desired.edgeColumns(wanted.uuid)) {
       for (const member of this.#desired.members(wanted.uuid, column)?.keys() ?? []) {
         this.#compareLater({ table: wanted.table, row: wanted.uuid, column, member });
@@ -200,7 +200,7 @@ class Planner {
   }
 
   #isHeld(uuid: string): boolean {
-    for (const edge of this.#desired.holdersOf(uuid) ?? []) {
+    for (const edge of this.#desired.holdersOf(uuid)) {
       if (this.#takesMembers(edge)) return true;
     }
     return false;

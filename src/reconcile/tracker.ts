@@ -1,6 +1,7 @@
 import { type FactChange, type FactReader, recordingReader } from "../facts/store.ts";
 import type { Effect, Fragment } from "../unit/fragment.ts";
 import { type AnyUnitKind, splitUnitId, unitId } from "../unit/kind.ts";
+import { MultiMap } from "../unit/multi-map.ts";
 import { samePlain } from "../unit/plain.ts";
 
 /** Which unit a fact stands for by its mere existence: a pod fact makes a pod unit. */
@@ -24,9 +25,9 @@ export class Tracker<E extends Effect> {
   readonly #facts: FactReader;
   readonly #rootsOf: RootsOf;
   /** dependency → units that read it. */
-  readonly #readers = new Map<string, Set<string>>();
+  readonly #readers = new MultiMap<string, string>();
   /** unit → what it read, and the input that came of it. */
-  readonly #known = new Map<string, { readonly dependencies: ReadonlySet<string>; readonly input: unknown }>();
+  readonly #known = new Map<string, { readonly dependencies: readonly string[]; readonly input: unknown }>();
   /** priority → units to compile, in the order in which they became so. */
   readonly #dirty = new Map<number, Set<string>>();
   #dirtyCount = 0;
@@ -49,7 +50,7 @@ export class Tracker<E extends Effect> {
   note(change: FactChange): void {
     for (const { kind, key } of this.#rootsOf(change)) this.mark(unitId(kind, key));
     for (const dependency of change.touched) {
-      for (const unit of this.#readers.get(dependency) ?? []) this.mark(unit);
+      for (const unit of this.#readers.get(dependency)) this.mark(unit);
     }
   }
 
@@ -94,38 +95,37 @@ export class Tracker<E extends Effect> {
     const seen = new Set<string>();
     const known = this.#known.get(unit);
     let input: unknown = FAILED;
+    let dependencies: readonly string[] = [];
     try {
       input = kind.read(recordingReader(this.#facts, seen), key);
     } finally {
-      this.#depend(unit, known?.dependencies, input === undefined ? undefined : seen);
-      if (input === FAILED) this.#known.set(unit, { dependencies: seen, input });
+      dependencies = this.#depend(unit, known?.dependencies ?? [], input === undefined ? new Set() : seen);
+      if (input === FAILED) this.#known.set(unit, { dependencies, input });
     }
     if (input === undefined) {
       this.#known.delete(unit);
       return { changed: true, fragment: undefined };
     }
     if (known !== undefined && samePlain(known.input, input)) {
-      this.#known.set(unit, { dependencies: seen, input });
+      this.#known.set(unit, { dependencies, input });
       return { changed: false, fragment: undefined };
     }
-    this.#known.set(unit, { dependencies: seen, input: FAILED });
+    this.#known.set(unit, { dependencies, input: FAILED });
     const fragment = kind.compile(input);
-    this.#known.set(unit, { dependencies: seen, input });
+    this.#known.set(unit, { dependencies, input });
     return { changed: true, fragment };
   }
 
-  #depend(unit: string, before: ReadonlySet<string> | undefined, after: ReadonlySet<string> | undefined): void {
-    for (const dependency of before ?? []) {
-      if (after?.has(dependency)) continue;
-      const readers = this.#readers.get(dependency);
-      if (readers?.delete(unit) && readers.size === 0) this.#readers.delete(dependency);
+  /** Returns what is read now: as a list, and the former one where it is the same, for there is one for each pod. */
+  #depend(unit: string, before: readonly string[], after: ReadonlySet<string>): readonly string[] {
+    const kept = new Set(before);
+    for (const dependency of before) {
+      if (after.has(dependency)) continue;
+      kept.delete(dependency);
+      this.#readers.delete(dependency, unit);
     }
-    for (const dependency of after ?? []) {
-      if (before?.has(dependency)) continue;
-      const readers = this.#readers.get(dependency);
-      if (readers === undefined) this.#readers.set(dependency, new Set([unit]));
-      else readers.add(unit);
-    }
+    for (const dependency of after) if (!kept.has(dependency)) this.#readers.add(dependency, unit);
+    return kept.size === before.length && kept.size === after.size ? before : [...after];
   }
 
   #dirtyOf(unit: string): Set<string> | undefined {
