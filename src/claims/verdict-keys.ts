@@ -9,3 +9,8 @@ export function poolVerdictKey(pool: string): string {
 export function vipVerdictKey(vip: string): string {
   return `vip/${vip}`;
 }
+
+/** Why a reservation was not given what it lacks. */
+export function reservationVerdictKey(ip: string): string {
+  return `ip/${ip}`;
+}

@@ -1,10 +1,19 @@
 import t from "tap";
+import { newIpRecord, reservationRecord } from "../claims/ip-record.ts";
 import { projectIp } from "../facts/project-ip.ts";
+import type { Lease } from "../ipam/types.ts";
 import { fakeKube } from "../kube/fake.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { IPS } from "../kube/resources.ts";
 import { ManualTimers } from "../reconcile/testing.ts";
 import { AddressRecorder } from "./address-recorder.ts";
+import type { AddressRecord } from "./allocator.ts";
+
+const recordOf = (lease: Lease): AddressRecord => ({
+  name: lease.owner,
+  lease,
+  write: newIpRecord(lease, { node: "n" }),
+});
 
 t.test("a record that has changed since it was decided upon is not written over", async (t) => {
   const kube = fakeKube();
@@ -23,7 +32,7 @@ t.test("a record that has changed since it was decided upon is not written over"
   const body = { spec: { v4IpAddress: "10.16.0.9" } };
   await kube.patch(IPS, { name: "keep" }, { type: "merge", body });
   const lease = { owner: "keep", subnet: "s", v4: "10.16.0.4", v6: undefined, mac: "00:00:00:00:00:04" };
-  recorder.record({ kind: "reservation", name: "keep", lease, ip });
+  recorder.record({ name: "keep", lease, write: reservationRecord(lease, ip) });
   await new Promise((resolve) => setImmediate(resolve));
   t.match(errors, [{ code: "conflict" }]);
   t.match(kube.object(IPS, { name: "keep" })?.spec, { v4IpAddress: "10.16.0.9" });
@@ -44,8 +53,7 @@ t.test("a withdrawn record that fails is dropped, but not what has followed it u
     onError: () => {},
   });
   const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-  const record = (v4: string) =>
-    ({ kind: "ip", name: "a.b", lease: { owner: "a.b", subnet: "s", v4 }, node: "n" }) as const;
+  const record = (v4: string) => recordOf({ owner: "a.b", subnet: "s", v4 });
   kube.fail({ verb: "create", code: "unavailable", times: 2 });
   recorder.record(record("10.0.0.1"));
   t.equal(recorder.withdraw("a.b"), false);
@@ -70,8 +78,7 @@ t.test(
       onDropped: () => {},
       onError: () => {},
     });
-    const record = (name: string) =>
-      ({ kind: "ip", name, lease: { owner: name, subnet: "s", v4: "10.0.0.1" }, node: "n" }) as const;
+    const record = (name: string) => recordOf({ owner: name, subnet: "s", v4: "10.0.0.1" });
     t.notOk(recorder.writing);
     await recorder.whenWritten();
     kube.fail({ verb: "create", name: "b", code: "unavailable" });

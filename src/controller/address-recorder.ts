@@ -1,12 +1,8 @@
-import { ipLabels, LABEL } from "../api/annotations.ts";
-import { FINALIZER } from "../api/names.ts";
-import { holderName } from "../claims/pod-interfaces.ts";
-import { podTypeOf } from "../claims/retention.ts";
-import { POD_UID_ANNOTATION, PROVIDER_ANNOTATION } from "../facts/project-ip.ts";
-import type { Lease } from "../ipam/types.ts";
+import type { RecordWrite } from "../claims/claim.ts";
+import type { ObjectKind } from "../facts/types.ts";
+import { typeOf } from "../kinds/objects.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { IPS, VIPS } from "../kube/resources.ts";
 import { retryDelay, type Timers } from "../unit/timers.ts";
 import type { AddressRecord } from "./allocator.ts";
 
@@ -28,16 +24,16 @@ interface Entry {
 export interface AddressRecorderOptions {
   readonly kube: Kube;
   readonly timers: Timers;
-  /** The object as the API server stored it: an IP, or a Vip. */
-  readonly onRecorded: (kind: "ips" | "vips", object: KubeObject) => void;
+  /** The object as the API server stored it. */
+  readonly onRecorded: (kind: ObjectKind, object: KubeObject) => void;
   /** A withdrawn record whose write failed: it does not exist. */
   readonly onDropped: (name: string) => void;
   readonly onError: (record: AddressRecord, error: unknown) => void;
 }
 
 /**
- * Writes decided addresses into Kubernetes: `IP` objects and Vips, in order, some at once, each until it succeeds or is withdrawn. One write for
- * each address: the object is created complete, with its labels and finalizer. What is there already is changed only as it was known
+ * Writes decided addresses into Kubernetes, in order, some at once, each until it succeeds or is withdrawn. One write for each address, which its
+ * claim has described: what is created is complete, with its labels and finalizer. What is there already is changed only as it was known
  * when that was decided: a leader that has been deposed without having noticed must not write over its successor's decisions.
  */
 export class AddressRecorder {
@@ -109,9 +105,9 @@ export class AddressRecorder {
     entry.state = state;
     this.#writing++;
     try {
-      const object = await write(this.#options.kube, entry.record);
+      const object = await carryOut(this.#options.kube, entry.record.write);
       if (this.#entries.get(name) === entry) this.#entries.delete(name);
-      this.#options.onRecorded(entry.record.kind === "vip" ? "vips" : "ips", object);
+      this.#options.onRecorded(entry.record.write.kind, object);
     } catch (error) {
       this.#options.onError(entry.record, error);
       if (state.withdrawn) {
@@ -140,78 +136,8 @@ export class AddressRecorder {
   }
 }
 
-function write(kube: Kube, record: AddressRecord): Promise<KubeObject> {
-  switch (record.kind) {
-    case "ip":
-      return writeIp(kube, record);
-    case "reservation":
-      return writeReservation(kube, record);
-    case "vip":
-      return writeVip(kube, record);
-  }
-}
-
-function writeIp(
-  kube: Kube,
-  { name, lease, node, pod, takeOver, provider }: Extract<AddressRecord, { kind: "ip" }>,
-): Promise<KubeObject> {
-  const labels = ipLabels({ subnet: lease.subnet, node, reserved: takeOver?.reserved ?? false });
-  const annotations = {
-    ...(pod !== undefined && { [POD_UID_ANNOTATION]: pod.uid }),
-    ...(provider !== undefined && { [PROVIDER_ANNOTATION]: provider }),
-  };
-  const podType = pod === undefined ? "" : podTypeOf(pod);
-  if (takeOver !== undefined) {
-    const { uid, version } = takeOver;
-    const { v4 = "", v6 = "", mac = "" } = lease;
-    const grown = v4 !== takeOver.v4 || v6 !== takeOver.v6 || mac !== takeOver.mac;
-    // A mark stays: an orphan's successor has the address by it.
-    const marked = podType !== "" && podType !== takeOver.podType;
-    const spec = { nodeName: node, ...(marked && { podType }), ...(grown && addressFields(lease)) };
-    const body = { metadata: { uid, resourceVersion: version, labels, annotations }, spec };
-    return kube.patch(IPS, { name }, { type: "merge", body });
-  }
-  const spec = {
-    podName: pod === undefined ? node : holderName(pod),
-    namespace: pod?.namespace ?? "",
-    subnet: lease.subnet,
-    nodeName: node,
-    ...addressFields(lease),
-    attachIps: [],
-    attachMacs: [],
-    attachSubnets: [],
-    containerID: "",
-    podType,
-  };
-  return kube.create(IPS, { metadata: { name, labels, annotations, finalizers: [FINALIZER] }, spec });
-}
-
-function writeReservation(
-  kube: Kube,
-  { name, lease, ip }: Extract<AddressRecord, { kind: "reservation" }>,
-): Promise<KubeObject> {
-  const labels = ipLabels({ subnet: lease.subnet, node: ip.node, reserved: true });
-  const body = { metadata: { uid: ip.uid, resourceVersion: ip.version, labels }, spec: addressFields(lease) };
-  return kube.patch(IPS, { name }, { type: "merge", body });
-}
-
-/** Kube-OVN's Vip has no status subresource: spec and status go in one patch. */
-function writeVip(kube: Kube, { lease, vip }: Extract<AddressRecord, { kind: "vip" }>): Promise<KubeObject> {
-  const [v4ip, v6ip, mac] = [lease.v4 ?? "", lease.v6 ?? "", lease.mac ?? vip.mac];
-  const labels = { [LABEL.subnet]: lease.subnet, [LABEL.ipReserved]: "" };
-  const body = {
-    metadata: { uid: vip.uid, resourceVersion: vip.version, labels },
-    spec: { v4ip, v6ip, macAddress: mac },
-    status: { v4ip, v6ip, mac, type: vip.type },
-  };
-  return kube.patch(VIPS, { name: vip.name }, { type: "merge", body });
-}
-
-function addressFields(lease: Lease): Readonly<Record<string, string>> {
-  return {
-    ipAddress: [lease.v4, lease.v6].filter((address) => address !== undefined).join(","),
-    v4IpAddress: lease.v4 ?? "",
-    v6IpAddress: lease.v6 ?? "",
-    macAddress: lease.mac ?? "",
-  };
+function carryOut(kube: Kube, write: RecordWrite): Promise<KubeObject> {
+  const type = typeOf(write.kind);
+  if (write.verb === "create") return kube.create(type, write.body);
+  return kube.patch(type, { name: write.name }, { type: "merge", body: write.body });
 }

@@ -1,16 +1,24 @@
-import { holderName } from "../claims/pod-interfaces.ts";
 import { sampleFacts } from "../compile/testing.ts";
 import { type IpObject, POD_UID_ANNOTATION, projectIp } from "../facts/project-ip.ts";
 import type { FactStore } from "../facts/store.ts";
+import type { IpFact, PodFact } from "../facts/types.ts";
 import { Ipam } from "../ipam/ipam.ts";
 import { hashedMacs } from "../ipam/macs.ts";
 import { type AddressRecord, Allocator } from "./allocator.ts";
-import type { CommittedPort } from "./claims.ts";
+import type { CommittedPort } from "./held-at-start.ts";
+
+/** A record, and what it says of whom it is for. */
+interface SeenRecord extends AddressRecord {
+  readonly kind: "ip" | "reservation" | "vip";
+  readonly node: string | undefined;
+  readonly pod: PodFact | undefined;
+  readonly takeOver: IpFact | undefined;
+}
 
 /** An allocator on the sample cluster; `write` does what the recorder and the informer would do. */
 export function rig(facts: FactStore = sampleFacts(), ports: readonly CommittedPort[] = []) {
   const ipam = new Ipam({ macs: hashedMacs("test") });
-  const records = new Map<string, AddressRecord>();
+  const records = new Map<string, SeenRecord>();
   const refused: string[] = [];
   const said: string[] = [];
   const disputed: string[] = [];
@@ -20,7 +28,7 @@ export function rig(facts: FactStore = sampleFacts(), ports: readonly CommittedP
   const allocator = new Allocator({
     facts,
     ipam,
-    record: (record) => records.set(record.name, record),
+    record: (record) => records.set(record.name, seen(facts, record)),
     withdraw: (name) => {
       if (writing.has(name)) return false;
       records.delete(name);
@@ -29,8 +37,8 @@ export function rig(facts: FactStore = sampleFacts(), ports: readonly CommittedP
     discard: (ip) => discarded.push(ip.name),
     committedPorts: () => ports,
     committedPort: (name) => ports.find((port) => port.name === name),
-    refused: (_kind, object, { code, message }) => {
-      refused.push(`${object.key} ${code}`);
+    refused: (claimant, { code, message }) => {
+      refused.push(`${claimant.key} ${code}`);
       said.push(message);
     },
     disputed: (ip) => disputed.push(ip.name),
@@ -40,24 +48,21 @@ export function rig(facts: FactStore = sampleFacts(), ports: readonly CommittedP
   facts.derive((change) => allocator.configure(change));
   facts.subscribe((change) => allocator.noteFact(change));
   const write = (name: string): void => {
-    const record = records.get(name);
-    if (record?.kind !== "ip") throw new Error(`no IP object decided for ${name}`);
+    const write = records.get(name)?.write;
+    if (write?.verb !== "create") throw new Error(`no IP object decided for ${name}`);
     records.delete(name);
-    const { lease, pod, node } = record;
-    const object: IpObject = {
-      metadata: { name, uid: `uid-ip-${name}`, annotations: pod ? { [POD_UID_ANNOTATION]: pod.uid } : {} },
-      spec: {
-        podName: pod === undefined ? node : holderName(pod),
-        namespace: pod?.namespace ?? "",
-        nodeName: node,
-        subnet: lease.subnet,
-        v4IpAddress: lease.v4 ?? "",
-        v6IpAddress: lease.v6 ?? "",
-        macAddress: lease.mac ?? "",
-        podType: pod?.owner?.kind === "StatefulSet" ? "StatefulSet" : "",
-      },
-    };
-    facts.set("ips", name, projectIp(object));
+    const { metadata, ...rest } = write.body;
+    facts.set("ips", name, projectIp({ ...rest, metadata: { ...metadata, name, uid: `uid-ip-${name}` } } as IpObject));
   };
   return { facts, ipam, allocator, records, refused, said, disputed, discarded, restored, writing, write };
+}
+
+function seen(facts: FactStore, record: AddressRecord): SeenRecord {
+  const { write, name } = record;
+  const { metadata, spec } = write.body as unknown as IpObject;
+  const uid = metadata.annotations?.[POD_UID_ANNOTATION];
+  const old = write.verb === "patch" ? facts.get("ips", name) : undefined;
+  const kind = write.kind === "vips" ? "vip" : old !== undefined && spec?.nodeName === undefined ? "reservation" : "ip";
+  const pod = facts.all("pods").find((candidate) => candidate.uid === uid);
+  return { ...record, kind, node: spec?.nodeName, pod, takeOver: kind === "ip" ? old : undefined };
 }

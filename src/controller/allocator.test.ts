@@ -6,7 +6,7 @@ import { projectIpPool } from "../kinds/ippool.ts";
 import { projectVip } from "../kinds/vip.ts";
 import { rowUuid } from "../unit/identity.ts";
 import { rig } from "./allocator-testing.ts";
-import type { CommittedPort } from "./claims.ts";
+import type { CommittedPort } from "./held-at-start.ts";
 
 t.test("a pod bound to a node gets the next address of both families, one not bound yet gets none", async (t) => {
   const { facts, allocator, records } = rig();

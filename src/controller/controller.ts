@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { timestamp } from "../api/conditions.ts";
 import { CONTROLLER_COMPONENT } from "../api/names.ts";
+import type { Claimant } from "../claims/claim.ts";
 import { annotate, type ConditionEffect, type ReportEffect, releaseIp, type WeftEffect } from "../compile/effects.ts";
 import { podUnit } from "../compile/pod.ts";
 import { IN_FORCE_ANNOTATION } from "../facts/in-force.ts";
@@ -27,7 +28,7 @@ import { type Failure, type FailureSubject, Failures } from "../unit/failures.ts
 import { unitId } from "../unit/kind.ts";
 import { retryDelay } from "../unit/timers.ts";
 import { AddressRecorder } from "./address-recorder.ts";
-import { Allocator, type Applicant } from "./allocator.ts";
+import { Allocator } from "./allocator.ts";
 import { ChassisWatch } from "./chassis-watch.ts";
 import { ensureDefaults } from "./defaults.ts";
 import type { DnsClient } from "./domains/dns-client.ts";
@@ -161,8 +162,10 @@ export class Controller {
       discard: (ip) => this.#offer(`discard:${ip.name}`, ip),
       committedPorts: () => this.facts.all("ports"),
       committedPort: (name) => this.facts.get("ports", name),
-      refused: (kind, object, refusal) => this.#refused(kind, object, refusal),
-      decided: (pod) => this.unserved.decided(pod),
+      refused: (claimant, refusal) => this.#refused(claimant, refusal),
+      decided: (claimant) => {
+        if (claimant.kind === "pods") this.unserved.decided(claimant);
+      },
       disputed: (ip, message) => this.#disputed(ip, message),
       restored: (pod, message) => this.#restored(pod, message),
       usageChanged: (subnet) => {
@@ -461,10 +464,8 @@ export class Controller {
     this.#parts.log.warn({ object: `${type.plural}/${namespace}/${name}` }, message);
   }
 
-  #refused(kind: "pods" | "nodes" | "ips" | "vips", { key, name, uid, ...object }: Applicant, refusal: Refusal): void {
-    const namespace = kind === "pods" && "namespace" in object ? { namespace: object.namespace } : {};
-    const about = { type: typeOf(kind), name, uid, ...namespace };
-    this.#events.record(about, "Warning", "AcquireAddressFailed", eventMessage(refusal));
+  #refused({ kind, key, ...about }: Claimant, refusal: Refusal): void {
+    this.#events.record({ ...about, type: typeOf(kind) }, "Warning", "AcquireAddressFailed", eventMessage(refusal));
     this.#parts.log.warn({ object: `${kind}/${key}`, code: refusal.code }, refusal.message);
   }
 

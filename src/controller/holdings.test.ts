@@ -2,7 +2,7 @@ import t from "tap";
 import { addIp, addPod, addSubnet, sampleFacts } from "../compile/testing.ts";
 import { projectIp } from "../facts/project-ip.ts";
 import { rig } from "./allocator-testing.ts";
-import type { CommittedPort } from "./claims.ts";
+import type { CommittedPort } from "./held-at-start.ts";
 
 const GHOST: CommittedPort = { name: "gone.default", subnet: "ovn-default", mac: "", v4: "10.16.0.9", v6: "" };
 const of = { podName: "b", namespace: "default", nodeName: "weft-1", subnet: "ovn-default", v4: "10.16.0.9", v6: "" };

@@ -1,16 +1,29 @@
-import { vipOwner } from "../claims/pod-wish.ts";
-import type { FactStore } from "../facts/store.ts";
-import type { IpFact, PodFact } from "../facts/types.ts";
+import type { AnyClaimKind } from "../claims/claim.ts";
+import { namespaceOf } from "../claims/reservation.ts";
+import { poolVerdictKey } from "../claims/verdict-keys.ts";
+import type { FactChange, FactStore } from "../facts/store.ts";
+import type { FactKind, FactTypes, IpFact, PodFact } from "../facts/types.ts";
 import type { Ipam } from "../ipam/ipam.ts";
 import type { Refusal } from "../ipam/refusal.ts";
+import type { IpRecord } from "../ipam/reserve.ts";
 import { holderText } from "../ipam/sentences.ts";
-import type { VipFact } from "../kinds/vip.ts";
-import { type Claim, type CommittedPort, claimsAtStart, isRunning, isToldReservation, lostRecord } from "./claims.ts";
+import {
+  byAge,
+  type CommittedPort,
+  heldAtStart,
+  isRunning,
+  isToldReservation,
+  lostRecord,
+  type Trace,
+} from "./held-at-start.ts";
+import { configureNodes, configureSubnet } from "./subnet-configuration.ts";
 
 /** What holdings follow, and what they tell. */
 export interface HoldingsOptions {
   readonly facts: FactStore;
   readonly ipam: Ipam;
+  /** The kinds of claims; objects of some hold what they were given by their own word. */
+  readonly kinds: readonly AnyClaimKind[];
   /** The pod ports that the northbound database holds now, asked for when a leader starts. */
   readonly committedPorts: () => Iterable<CommittedPort>;
   /** One of them, as it is now. */
@@ -26,67 +39,104 @@ export interface HoldingsOptions {
 }
 
 /**
- * Who holds which address, by what is there: records, Vips, pods and ports. It tells IPAM, and says where two name the same.
+ * Who holds which address, by what is there: records, other objects that say so of themselves, pods and ports. It tells IPAM that and how subnets are
+ * configured, and says where two name the same.
  */
 export class Holdings {
   readonly #options: HoldingsOptions;
   /** Names of ports whose addresses are held although neither a record nor a pod speaks for them → those addresses. */
   readonly #orphans = new Map<string, CommittedPort>();
+  /** Owner → the object (`kind`, `key`) that says it holds something; IP objects are not among them. */
+  readonly #objects = new Map<string, readonly [kind: FactKind, key: string]>();
+  /** Owner → the owners whose objects name what it holds. */
+  readonly #inTheWay = new Map<string, Set<string>>();
+
+  /** Kinds whose objects hold something by their own word → what one of them holds. */
+  readonly #holds: ReadonlyMap<FactKind, (fact: never) => IpRecord | undefined>;
 
   constructor(options: HoldingsOptions) {
     this.#options = options;
+    this.#holds = new Map(options.kinds.flatMap(({ facts, holds }) => (holds === undefined ? [] : [[facts, holds]])));
   }
 
-  /** Takes in all that is held, in the order in which it is to be believed. */
+  /** Takes in how subnets are configured and all that is held, in the order in which it is to be believed. */
   start(): void {
-    const { facts, ipam, disputed } = this.#options;
-    const claims = claimsAtStart(facts, this.#options.committedPorts());
-    for (const ip of claims.settled) this.reserve(ip);
-    for (const claim of claims.ports) this.#claim(claim);
+    const { facts, ipam, disputed, usageChanged } = this.#options;
+    configureNodes(facts, ipam);
+    for (const subnet of facts.all("subnets")) this.#configure(subnet.name);
+    const held = heldAtStart(facts, this.#options.committedPorts());
+    for (const ip of held.settled) this.#reserve(ip);
+    for (const trace of held.ports) this.#restore(trace);
     // A Vip was given what was free then: it goes before a record that names its address and never got a port.
-    for (const vip of facts.all("vips")) this.reserveVip(vip);
-    for (const ip of claims.running) this.reserve(ip);
+    for (const kind of this.#holds.keys()) for (const fact of facts.all(kind)) this.#reserveObject(kind, fact.key);
+    for (const ip of held.running) this.#reserve(ip);
     // Before those who can wait: two ports with one address would be in the database at once.
-    for (const port of claims.ghosts) this.#holdOrphan(port);
-    for (const ip of claims.records) this.reserve(ip);
-    for (const { ip, message } of claims.disagreements) disputed(ip, message);
-    for (const claim of claims.annotated) this.#claim(claim);
-    for (const port of claims.orphans) this.#holdOrphan(port);
+    for (const port of held.ghosts) this.#holdOrphan(port);
+    for (const ip of held.records) this.#reserve(ip);
+    for (const { ip, message } of held.disagreements) disputed(ip, message);
+    for (const trace of held.annotated) this.#restore(trace);
+    for (const port of held.orphans) this.#holdOrphan(port);
     ipam.loaded();
+    for (const subnet of facts.all("subnets")) usageChanged(subnet.name);
   }
 
   /** Forgets all. */
   stop(): void {
     const { ipam, facts } = this.#options;
     this.#orphans.clear();
+    this.#objects.clear();
+    this.#inTheWay.clear();
     ipam.clear();
     for (const { key } of facts.all("disputes")) facts.set("disputes", key, undefined);
   }
 
-  /** Ports of the northbound database have changed. Yields each subnet of which an address is free by that. */
-  *notePorts(): Iterable<string> {
+  /** Ports of the northbound database have changed: some may be gone for which an address was held. */
+  notePorts(): void {
     for (const [name, held] of this.#orphans) {
       const port = this.#options.committedPort(name);
       if (port !== undefined && port.v4 === held.v4 && port.v6 === held.v6) continue;
       this.#orphans.delete(name);
-      const freed = this.release(orphanOwner(name));
-      if (freed !== undefined) yield freed;
+      this.#options.ipam.release(orphanOwner(name));
     }
   }
 
-  /** Nothing speaks for an owner's address any more. Returns the subnet of which it was, if there was one. */
-  release(owner: string): string | undefined {
-    return this.#options.ipam.release(owner)?.subnet;
+  /** A fact has changed: when somebody is served, IPAM knows of all subnets, pools and nodes what the facts say. */
+  configure(change: FactChange): void {
+    const { facts, ipam } = this.#options;
+    const { kind, key, new: now } = change;
+    if (kind === "nodes") configureNodes(facts, ipam);
+    if (kind === "ipPools" && now === undefined) facts.set("verdicts", poolVerdictKey(key), undefined);
+    for (const subnet of subnetsOf(change)) this.#configure(subnet);
   }
 
   /**
-   * The record of an address has been deleted. The address is still its pod's where the pod was told of it, as it is when a leader starts:
-   * its subnet or its pool may be for others by now. Returns the subnet of which the address is free otherwise.
+   * A fact has changed, and {@link configure} has been told. `serveOwn` looks at whose record it is: of what that gave back a pod that still uses it
+   * has it again first.
    */
-  releaseRecord(ip: IpFact): string | undefined {
-    const pods = !ip.holder.startsWith("node:");
-    if (pods && isRunning(this.#options.facts, ip)) return undefined;
-    return this.release(ip.name);
+  noteFact(change: FactChange, serveOwn: () => void): void {
+    const { kind, key, old, new: now } = change;
+    if (kind === "ips") {
+      this.#noteIp(change as FactChange<"ips">, serveOwn);
+      return;
+    }
+    for (const subnet of subnetsOf(change)) this.#reserveAgain(subnet);
+    if (now !== undefined) this.#reserveObject(kind, key);
+    const gone = now === undefined ? this.heldBy(kind, old) : undefined;
+    if (gone === undefined) return;
+    this.#objects.delete(gone.owner);
+    this.#options.ipam.release(gone.owner);
+  }
+
+  /** What an object holds by its own word. */
+  heldBy(kind: FactKind, fact: object | undefined): IpRecord | undefined {
+    if (fact === undefined) return undefined;
+    if (kind === "ips") return recordOf(fact as IpFact);
+    return this.#holds.get(kind)?.(fact as never);
+  }
+
+  /** Nothing speaks for what an owner holds: it is free, as soon as no port has it. */
+  letGo(owner: string): void {
+    if (this.#options.ipam.release(owner) !== undefined) this.holdPort(owner);
   }
 
   /** As long as a port has the address that its owner gave up, nobody else gets it. */
@@ -95,23 +145,42 @@ export class Holdings {
     if (port !== undefined) this.#holdOrphan(port);
   }
 
+  /** Something that an owner held is free: objects that name it have it now, the older first. */
+  noteFreed(owner: string): void {
+    const { facts } = this.#options;
+    const waiting = this.#inTheWay.get(owner) ?? new Set();
+    this.#inTheWay.delete(owner);
+    // It has given way to a pod that takes its address for as long as it is there.
+    for (const name of [owner, ...waiting]) {
+      const object = this.#objects.get(name);
+      if (object !== undefined) this.#reserveObject(...object);
+    }
+    for (const ip of byAge([...waiting].flatMap((name) => facts.get("ips", name) ?? []))) this.#reserve(ip);
+  }
+
+  #noteIp({ old, new: now }: FactChange<"ips">, serveOwn: () => void): void {
+    const { facts, ipam } = this.#options;
+    if (now !== undefined) this.#reserve(now);
+    if (now !== undefined || old === undefined) return;
+    facts.set("disputes", old.name, undefined);
+    // The address is still its pod's where the pod was told of it, as it is when a leader starts: its subnet or its pool may be for others by now.
+    const released = old.holder.startsWith("node:") || !isRunning(facts, old) ? ipam.release(old.name) : undefined;
+    serveOwn();
+    // Otherwise it is free when the port is gone as well.
+    if (released !== undefined) this.holdPort(old.name);
+  }
+
   /** An IP object holds what it names. */
-  reserve(ip: IpFact): void {
+  #reserve(ip: IpFact): void {
     if (ip.v4 === "" && ip.v6 === "" && ip.mac === "") return;
     const { ipam, facts, disputed, discard, usageChanged } = this.#options;
-    const { name, subnet, v4, v6, mac } = ip;
-    const record = {
-      owner: name,
-      subnet,
-      ...(v4 !== "" && { v4 }),
-      ...(v6 !== "" && { v6 }),
-      ...(mac !== "" && { mac }),
-    };
+    const { name, subnet } = ip;
+    const record = recordOf(ip);
     const { conflicts } = ipam.reserve(record);
     usageChanged(subnet);
     // Whoever holds an odd address (outside of a subnet that has shrunk, the gateway's) goes on holding it; that is only said.
     for (const { code, message } of conflicts) if (!isClash(code)) disputed(ip, message);
-    const clash = conflicts.find(({ code }) => isClash(code));
+    const clash = this.#clashOf(name, conflicts);
     const ghost = clash?.holder?.startsWith(ORPHAN) === true ? holderText(clash.holder) : undefined;
     // What a user reserves is kept free in any case, but no pod of another namespace gets it by that.
     const foreign =
@@ -129,28 +198,34 @@ export class Holdings {
     if (!ip.reserved && !ip.deleting && ghost === undefined) discard(ip);
   }
 
-  /** A Vip holds what it was given. */
-  reserveVip({ name, subnet, given, v4, v6, mac, type }: VipFact): void {
-    if (!given) return;
-    this.#options.ipam.reserve({
-      owner: vipOwner(name),
-      subnet,
-      ...(v4 !== "" && { v4 }),
-      ...(v6 !== "" && { v6 }),
-      // The address of a load balancer is answered for with the router's MAC, which is nobody's to reserve.
-      ...(mac !== "" && type !== "switch_lb_vip" && { mac }),
-    });
+  /** An object holds what it says, or will when the one in its way lets go. */
+  #reserveObject(kind: FactKind, key: string): void {
+    const { facts, ipam } = this.#options;
+    const held = this.heldBy(kind, facts.get(kind, key));
+    if (held === undefined) return;
+    this.#objects.set(held.owner, [kind, key]);
+    this.#clashOf(held.owner, ipam.reserve(held).conflicts);
   }
 
-  /** All or nothing: with half of what it had a pod cannot go on. */
-  #claim(claim: Claim): void {
+  /** The first conflict with somebody who has it already; that one is remembered. */
+  #clashOf(owner: string, conflicts: readonly Refusal[]): Refusal | undefined {
+    const clash = conflicts.find(({ code }) => isClash(code));
+    if (clash?.holder === undefined) return clash;
+    const waiting = this.#inTheWay.get(clash.holder);
+    if (waiting === undefined) this.#inTheWay.set(clash.holder, new Set([owner]));
+    else waiting.add(owner);
+    return clash;
+  }
+
+  /** What is remembered of an address whose record is lost: all or nothing, for with half of what it had a pod cannot go on. */
+  #restore(trace: Trace): void {
     const { ipam, restored } = this.#options;
+    const { pod, owner } = trace;
     // Anybody may have written what a pod has in its annotations, where neither a record nor a port says the same.
-    const foreign =
-      claim.source === "its annotations" && claim.pod ? ipam.poolRefusal(claim, claim.pod.namespace) : undefined;
-    const clash = foreign ?? ipam.reserve(claim).conflicts.find(({ code }) => isClash(code));
-    if (clash !== undefined && foreign === undefined) ipam.release(claim.owner);
-    if (claim.pod !== undefined) restored(claim.pod, lostRecord(claim, clash?.message));
+    const foreign = trace.source === "its annotations" && pod ? ipam.poolRefusal(trace, pod.namespace) : undefined;
+    const clash = foreign ?? ipam.reserve(trace).conflicts.find(({ code }) => isClash(code));
+    if (clash !== undefined && foreign === undefined) ipam.release(owner);
+    if (pod !== undefined) restored(pod, lostRecord(trace, clash?.message));
   }
 
   /** Nobody else gets the address of a port that is there. */
@@ -164,6 +239,25 @@ export class Holdings {
     });
     if (lease !== undefined) this.#orphans.set(name, port);
   }
+
+  /** Two that have one MAC and come into one network are told: neither gives it up by itself. */
+  #configure(subnet: string): void {
+    const { facts, ipam, disputed } = this.#options;
+    for (const { holder = "", message } of configureSubnet(facts, ipam, subnet)) {
+      const ip = facts.get("ips", holder);
+      if (ip !== undefined) disputed(ip, message);
+    }
+  }
+
+  /** Records that came before their subnet could not be held until now. */
+  #reserveAgain(subnet: string): void {
+    const { facts, usageChanged } = this.#options;
+    for (const ip of byAge(facts.by("ips", "subnet", subnet))) this.#reserve(ip);
+    for (const [kind, key] of this.#objects.values()) {
+      if (this.heldBy(kind, facts.get(kind, key))?.subnet === subnet) this.#reserveObject(kind, key);
+    }
+    usageChanged(subnet);
+  }
 }
 
 /** Whether a conflict is one of two records that name the same. */
@@ -171,15 +265,21 @@ function isClash(code: Refusal["code"]): boolean {
   return code === "AddressInUse" || code === "MacInUse";
 }
 
+/** The subnets that are configured otherwise by a change. */
+function subnetsOf({ kind, key, old, new: now }: FactChange): ReadonlySet<string> {
+  // Verdicts on pools and on what was refused have a prefix.
+  if (kind === "subnets" || (kind === "verdicts" && !key.includes("/"))) return new Set([key]);
+  if (kind !== "ipPools") return new Set();
+  return new Set([old, now].flatMap((pool) => (pool as FactTypes["ipPools"] | undefined)?.subnet ?? []));
+}
+
+function recordOf({ name, subnet, v4, v6, mac }: IpFact): IpRecord {
+  return { owner: name, subnet, v4, v6, mac };
+}
+
 const ORPHAN = "port/";
 
 /** The owner in IPAM of the address of a port for which nobody speaks. */
 function orphanOwner(port: string): string {
   return `${ORPHAN}${port}`;
-}
-
-/** The namespace of the pod that a record is for; "" for none. */
-export function namespaceOf({ holder }: IpFact): string {
-  const slash = holder.indexOf("/");
-  return slash < 0 ? "" : holder.slice(0, slash);
 }

@@ -77,10 +77,11 @@ export class Unserved {
   }
 
   /** An address was decided for a pod that had been refused one: from now on it is to get on. */
-  decided(pod: PodFact): void {
-    const entry = this.#entries.get(pod.key);
-    if (!this.#active || entry?.uid !== pod.uid) return;
-    this.#entries.delete(pod.key);
+  decided({ key, uid }: Pick<PodFact, "key" | "uid">): void {
+    const entry = this.#entries.get(key);
+    const pod = this.#options.facts.get("pods", key);
+    if (!this.#active || entry?.uid !== uid || pod === undefined) return;
+    this.#entries.delete(key);
     this.#look(pod);
   }
 

@@ -22,6 +22,9 @@ import type {
 } from "./types.ts";
 import { countsOf, usageOf } from "./usage.ts";
 
+/** Something of a subnet is free, or may be: what `owner` held, or more than that where it is absent. */
+export type FreedListener = (subnet: string, owner?: string) => void;
+
 /**
  * All subnets, and who holds which address. No I/O, no clock and no randomness of its own: the same calls give the same
  * answers. Nothing that users write makes it throw; a no is a value.
@@ -43,6 +46,7 @@ export class Ipam {
   /** address → the node that has it */
   #nodes = new Map<string, NodeIp>();
   readonly #view: View;
+  #freed: FreedListener = () => undefined;
 
   constructor(options: { readonly macs: MacSource }) {
     this.#macs = options.macs;
@@ -54,6 +58,14 @@ export class Ipam {
       poolNames: () => this.#pools.keys(),
       macs: this.#macs,
     };
+  }
+
+  /**
+   * Whom to tell, one listener, that what was refused may now be met: something of a subnet is free, or that its configuration has changed.
+   * It only takes note, for it is called in the midst of things.
+   */
+  onFreed(listener: FreedListener): void {
+    this.#freed = listener;
   }
 
   /** Adds a subnet, or takes a new configuration of it over. Leases stay, also those that it now leaves outside. */
@@ -70,7 +82,10 @@ export class Ipam {
     this.#disownPools(subnet);
     // A pool's name is unique in the cluster, so where two subnets claim it, the older claim is out of date.
     for (const { name } of config.pools) this.#pools.set(name, subnet);
+    const reserved = [...(subnet.config.reservedMacs ?? [])];
     problems.push(...subnet.apply(config, [...this.#nodes.values()]));
+    for (const { holder } of [...reserved, ...(config.reservedMacs ?? [])]) this.#freed(config.name, holder);
+    this.#freed(config.name);
     return { problems, outside: this.#outside(subnet) };
   }
 
@@ -87,7 +102,11 @@ export class Ipam {
     for (const [text, { ip }] of before) if (!this.#nodes.has(text)) changed.push(ip);
     if (changed.length === 0) return;
     const all = [...this.#nodes.values()];
-    for (const subnet of this.#subnets.values()) if (subnet.containsAny(changed)) subnet.apply(subnet.config, all);
+    for (const subnet of this.#subnets.values()) {
+      if (!subnet.containsAny(changed)) continue;
+      subnet.apply(subnet.config, all);
+      this.#freed(subnet.name);
+    }
   }
 
   /** Forgets a subnet. Refused while anything is held in it, unless forced; then its leases go too. */
@@ -107,6 +126,7 @@ export class Ipam {
     }
     this.#disownPools(subnet);
     this.#leaveDomain(subnet);
+    for (const { holder } of subnet.config.reservedMacs ?? []) this.#freed(name, holder);
     subnet.apply({ name, cidr: {}, gateway: {}, exclude: [], pools: [] }, []);
     this.#subnets.delete(name);
     return { ok: true };
@@ -285,7 +305,10 @@ export class Ipam {
       lease.mac = mac;
       if (mac !== undefined) subnet.macs.take(mac, lease);
     }
-    if (plan.how === "moved") subnet.revision++;
+    if (plan.how === "moved") {
+      subnet.revision++;
+      this.#freed(subnet.name, owner);
+    }
   }
 
   #drop(lease: LeaseRecord): void {
@@ -296,6 +319,7 @@ export class Ipam {
     this.#leases.delete(lease.owner);
     subnet.leases--;
     subnet.revision++;
+    this.#freed(subnet.name, lease.owner);
   }
 
   #outside(subnet: SubnetState): Lease[] {
@@ -333,6 +357,7 @@ export class Ipam {
     for (const lease of this.#leases.values()) {
       if (lease.subnet !== subnet || lease.mac === undefined) continue;
       before.release(lease.mac, lease);
+      this.#freed(subnet.name, lease.owner);
       const other = subnet.macs.holder(lease.mac);
       if (other === undefined) {
         subnet.macs.take(lease.mac, lease);

@@ -25,18 +25,18 @@ export function addressInUse(subnet: SubnetState, ip: Ip, holder: string): Refus
   );
 }
 
-/** Owners that are no IP objects have a prefix that says what they are. */
+/** Owners that are no objects have a prefix that says what they are. */
 const HOLDERS: readonly (readonly [string, (name: string) => string])[] = [
-  ["vip/", (name) => `Vip "${name}"`],
   ["port/", (name) => `port "${name}" of the northbound database, which nobody speaks for and which is about to go`],
   ["gateway/", (name) => `the gateway of subnet "${name}"`],
-  ["", (name) => `IP "${name}"`],
 ];
 
-/** Who holds something, in words that lead to the object. */
+/** Who holds something, in words that lead to the object: an IP object by its name, another one by its kind (`vip`, `ovnEip`), a slash and its name. */
 export function holderText(owner: string): string {
   for (const [prefix, text] of HOLDERS) if (owner.startsWith(prefix)) return text(owner.slice(prefix.length));
-  return owner;
+  const slash = owner.indexOf("/");
+  if (slash <= 0) return `IP "${owner}"`;
+  return `${owner.slice(0, 1).toUpperCase()}${owner.slice(1, slash)} "${owner.slice(slash + 1)}"`;
 }
 
 /** A subnet that there is not. */

@@ -1,12 +1,14 @@
 import type { FactChange, FactStore } from "../facts/store.ts";
 import type { FactKind, HolderFact } from "../facts/types.ts";
+import type { IpRecord } from "../ipam/reserve.ts";
 import { KINDS } from "./index.ts";
 
 /** Kind of fact → what an object of it holds, where that is recorded in the object itself. */
 type HolderOf = (key: string, fact: never) => HolderFact | undefined;
 
 const HOLDER_OF: ReadonlyMap<FactKind, HolderOf> = new Map(
-  KINDS.flatMap(({ facts, type, holds }): (readonly [FactKind, HolderOf])[] => {
+  KINDS.flatMap(({ facts, type, claim }): (readonly [FactKind, HolderOf])[] => {
+    const holds: ((fact: never) => IpRecord | undefined) | undefined = claim?.holds;
     if (holds === undefined) return [];
     return [
       [

@@ -1,3 +1,4 @@
+import { reservationClaims } from "../claims/reservation.ts";
 import { nodeUnit } from "../compile/node.ts";
 import { podUnit } from "../compile/pod.ts";
 import { projectIp } from "../facts/project-ip.ts";
@@ -28,6 +29,7 @@ export const ipKind: Kind<"ips"> = {
     subnet: (ip) => [ip.subnet],
     address: (ip) => [ip.v4, ip.v6].filter(Boolean),
   },
+  claim: reservationClaims,
   roots: (old, now) => {
     const holders = [old, now].flatMap((ip) => ip?.holder ?? []);
     return [...new Set(holders)].flatMap(rootsOfHolder);

@@ -1,3 +1,4 @@
+import type { ClaimKind } from "../claims/claim.ts";
 import type { WeftEffect } from "../compile/effects.ts";
 import type { FactReader, Indexes } from "../facts/store.ts";
 import type { FactKind, FactTypes } from "../facts/types.ts";
@@ -29,8 +30,8 @@ export interface Kind<K extends FactKind = FactKind> {
   readonly unit?: AnyUnitKind<FactReader, WeftEffect>;
   /** The tables of the northbound database that its unit writes, and which columns of them, those of edges too. */
   readonly rows?: NorthboundColumns;
-  /** What an object holds by its own word, once that is recorded in it. Absent for kinds whose addresses are recorded in IP objects. */
-  readonly holds?: (fact: FactTypes[K]) => Held | undefined;
+  /** What its objects claim of addresses. */
+  readonly claim?: ClaimKind<K>;
   /** Which units a change of a fact of it makes, where that is not the one unit of its own key. */
   readonly roots?: (old: FactTypes[K] | undefined, now: FactTypes[K] | undefined) => readonly Root[];
   /** The keys of the objects that a unit of it stands for, where that is not the one with its own key. */
@@ -53,13 +54,6 @@ export interface Access {
   readonly status?: true;
   /** What is done with the objects, in words, for those who read the chart. */
   readonly why: string;
-}
-
-/** An object's addresses of one subnet; "" or absent for none of that family. */
-export interface Held {
-  readonly subnet: string;
-  readonly v4?: string;
-  readonly v6?: string;
 }
 
 /** A unit by its kind and key. */

@@ -1,4 +1,5 @@
 import { NODE } from "../api/annotations.ts";
+import { nodeClaims } from "../claims/node.ts";
 import { nodeUnit } from "../compile/node.ts";
 import { projectNode } from "../facts/project-core.ts";
 import type { NodeFact } from "../facts/types.ts";
@@ -34,6 +35,7 @@ export const nodeKind: Kind<"nodes"> = {
     Logical_Router_Policy: POLICY_COLUMNS,
     Address_Set: ["addresses"],
   },
+  claim: nodeClaims,
   access: {
     verbs: ["get", "patch"],
     status: true,

@@ -1,3 +1,4 @@
+import { podClaims } from "../claims/pod.ts";
 import { podUnit } from "../compile/pod.ts";
 import { projectPod } from "../facts/project-core.ts";
 import type { PodFact } from "../facts/types.ts";
@@ -34,6 +35,7 @@ export const podKind: Kind<"pods"> = {
     Logical_Router: ["policies"],
     Logical_Router_Policy: POLICY_COLUMNS,
   },
+  claim: podClaims,
   roots: (old, now) => {
     const holders = [old, now].flatMap((pod) => (pod === undefined ? [] : pod.holder));
     return [...new Set(holders)].map((key) => ({ kind: podUnit.name, key }));

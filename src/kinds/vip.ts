@@ -8,6 +8,7 @@ import { ipText } from "../net/address.ts";
 import { parseMac } from "../net/mac.ts";
 import { PORT_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";
+import { vipClaims } from "./vip-claim.ts";
 import { vipUnit } from "./vip-unit.ts";
 
 /** One Vip. */
@@ -117,7 +118,7 @@ export const vipKind: Kind<"vips"> = {
   indexes: { subnet: (vip) => [vip.subnet], namespace: (vip) => [vip.namespace] },
   unit: vipUnit,
   rows: { Logical_Switch: ["ports"], Logical_Switch_Port: PORT_COLUMNS },
-  holds: (vip) => (vip.given ? vip : undefined),
+  claim: vipClaims,
   status: "object",
   remembers: (text) => readFields(text) !== undefined,
   access: { verbs: ["patch"], why: "Followed; finalizers and what they were given are patched." },

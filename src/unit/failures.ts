@@ -1,7 +1,7 @@
 import { retryDelay, type Timers } from "./timers.ts";
 
 /** What may throw, each about one fact, object or unit. */
-export const FAILURE_PARTS = ["projection", "index", "derived fact", "listener", "unit"] as const;
+export const FAILURE_PARTS = ["projection", "index", "derived fact", "listener", "unit", "claim"] as const;
 
 /** One of them. */
 export type FailurePart = (typeof FAILURE_PARTS)[number];

@@ -20,7 +20,7 @@ export interface CommittedPort {
 }
 
 /** An address that is held although no IP object says so. */
-export interface Claim {
+export interface Trace {
   /** The pod that has it; absent for a node. */
   readonly pod?: PodFact;
   /** Who says so. */
@@ -33,11 +33,11 @@ export interface Claim {
 }
 
 /** All that is held when a leader starts, in the order in which it is to be believed, where two name one address. */
-export interface Claims {
+export interface HeldAtStart {
   /** IP objects whose ports are committed, the older first. */
   readonly settled: readonly IpFact[];
   /** Committed ports of nodes and pods whose record is lost. */
-  readonly ports: readonly Claim[];
+  readonly ports: readonly Trace[];
   /** IP objects without their port whose pods or nodes run with the address (the database is an old copy), the older first. */
   readonly running: readonly IpFact[];
   /** Ports that are nobody's: no record has their name, no pod that runs has their address. They are there until they are swept. */
@@ -45,7 +45,7 @@ export interface Claims {
   /** IP objects that never got so far, the older first. */
   readonly records: readonly IpFact[];
   /** What pods say of themselves that have neither record nor port. */
-  readonly annotated: readonly Claim[];
+  readonly annotated: readonly Trace[];
   /** Ports that have another address than their record or than their pod: they are still there. */
   readonly orphans: readonly CommittedPort[];
   /** Records that the database contradicts, and what becomes of it. */
@@ -61,7 +61,7 @@ export function byAge(ips: readonly IpFact[]): readonly IpFact[] {
  * Collects who holds what from IP objects, pods and the northbound database. What is committed goes before what is not: a pod runs
  * with it, whatever a leader that was deposed without noticing has written since. Pure.
  */
-export function claimsAtStart(facts: FactReader, committedPorts: Iterable<CommittedPort>): Claims {
+export function heldAtStart(facts: FactReader, committedPorts: Iterable<CommittedPort>): HeldAtStart {
   const committed = new Map([...committedPorts].map((port) => [port.name, port]));
   const all = byAge(facts.all("ips"));
   const { settled = [], portless = [] } = Object.groupBy(all, (ip) =>
@@ -76,14 +76,14 @@ export function claimsAtStart(facts: FactReader, committedPorts: Iterable<Commit
     const message = `the northbound database had ${text(port)} for port ${ip.name}, the record says ${text(ip)}; the record stands`;
     return [{ ip, message }];
   });
-  const ports: Claim[] = [];
-  const said: Claim[] = [];
+  const ports: Trace[] = [];
+  const said: Trace[] = [];
   for (const { name } of facts.all("nodes")) {
     const owner = nodePortName(name);
     const port = committed.get(owner);
     if (port === undefined || facts.get("ips", owner) !== undefined) continue;
     if (facts.by("ips", "holder", `node:${name}`).length > 0) continue;
-    ports.push(claimOf(port, { source: "the northbound database", owner }));
+    ports.push(traceOf(port, { source: "the northbound database", owner }));
   }
   for (const pod of facts.all("pods")) {
     if (!pod.alive) continue;
@@ -92,14 +92,14 @@ export function claimsAtStart(facts: FactReader, committedPorts: Iterable<Commit
       if (facts.get("ips", owner) !== undefined) continue;
       const port = committed.get(owner);
       if (port !== undefined && isOf(port, pod)) {
-        ports.push(claimOf(port, { pod, source: "the northbound database", owner }));
+        ports.push(traceOf(port, { pod, source: "the northbound database", owner }));
         continue;
       }
       const told = annotated(pod.annotations, provider);
-      if (told !== undefined) said.push(claimOf(told, { pod, source: "its annotations", owner }));
+      if (told !== undefined) said.push(traceOf(told, { pod, source: "its annotations", owner }));
     }
   }
-  const spokenFor = new Set([...settled.map((ip) => ip.name), ...ports.map((claim) => claim.owner)]);
+  const spokenFor = new Set([...settled.map((ip) => ip.name), ...ports.map((trace) => trace.owner)]);
   const told = new Set(said.flatMap(({ v4, v6 }) => [v4, v6]));
   const isGhost = ({ name, v4, v6 }: CommittedPort): boolean =>
     facts.get("ips", name) === undefined && !told.has(v4) && !told.has(v6);
@@ -134,10 +134,10 @@ export function isToldReservation(facts: FactReader, { holder, name, provider, v
   });
 }
 
-function claimOf(
+function traceOf(
   { subnet, mac, v4, v6 }: Omit<CommittedPort, "name">,
-  of: Pick<Claim, "pod" | "source" | "owner">,
-): Claim {
+  of: Pick<Trace, "pod" | "source" | "owner">,
+): Trace {
   return { ...of, subnet, ...(mac && { mac }), ...(v4 && { v4 }), ...(v6 && { v6 }) };
 }
 
@@ -147,7 +147,7 @@ function isOf({ name, uuid }: CommittedPort, pod: PodFact): boolean {
 }
 
 /** What is to be said of a pod whose record is lost: what it keeps, or, where that is `taken` by another, what to do. */
-export function lostRecord({ owner, source, mac = "", v4 = "", v6 = "" }: Claim, taken: string | undefined): string {
+export function lostRecord({ owner, source, mac = "", v4 = "", v6 = "" }: Trace, taken: string | undefined): string {
   const had = text({ mac, v4, v6 });
   const lost = `the IP object ${owner} was missing, and ${source} had ${had} for this pod`;
   if (taken === undefined) return `${lost}: the pod keeps it, and the object is made anew`;

@@ -1,21 +1,23 @@
-import { isOvnProvider, OVN_PROVIDER, POD, type PodRequestKey, podAnnotation } from "../api/annotations.ts";
+import { isOvnProvider, OVN_PROVIDER, POD, podAnnotation } from "../api/annotations.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { FactTypes, IpFact, NetworkSelectionFact, PodFact, SubnetFact, VpcFact } from "../facts/types.ts";
+import type { FactTypes, NetworkSelectionFact, PodFact, VpcFact } from "../facts/types.ts";
 import { type Refusal, refuse } from "../ipam/refusal.ts";
 import { requestFromAnnotations } from "../ipam/request.ts";
 import { vipUnknown } from "../ipam/sentences.ts";
-import type { AddressRequest, Want } from "../ipam/types.ts";
-import type { Ip } from "../net/address.ts";
-import { type Dual, parseDualIp } from "../net/dual.ts";
-import { isOpen, subnetsOfNamespace, vpcOfNamespace } from "./namespace-subnets.ts";
+import { subnetsOfNamespace, vpcOfNamespace } from "./namespace-subnets.ts";
+import { OWN_PURPOSE, openPart, type Purpose, type Request } from "./places.ts";
 import { type PodInterface, portOf } from "./pod-interfaces.ts";
 import { ordinalOf } from "./retention.ts";
+import { addressesIn } from "./wants.ts";
 
-/** A request, or why there is none. */
-export type Wish = { readonly ok: true; readonly request: AddressRequest } | Refusal;
+/** What a pod wants to have for the address of one of its interfaces, of subnets that are in force. */
+export function podRequest(facts: FactReader, pod: PodFact, own: PodInterface): Request {
+  const wish = podWish(facts, pod, own);
+  return wish.ok ? openPart(facts, wish.request, purposeOf(own)) : wish;
+}
 
-/** What a pod wants to have for the address of one of its interfaces: by its annotations, its namespace and its owner. */
-export function podWish(facts: FactReader, pod: PodFact, { provider, onOvn, network }: PodInterface): Wish {
+/** By its annotations, its namespace and its owner. */
+function podWish(facts: FactReader, pod: PodFact, { provider, onOvn, network }: PodInterface): Request {
   const owner = portOf(pod, provider);
   const place = pod.owner?.kind === "StatefulSet" ? ordinalOf(pod.name) : undefined;
   const common = {
@@ -80,7 +82,7 @@ function noSubnet(provider: string, bound: string): Refusal {
 }
 
 /** A pod that takes a Vip's addresses, and its MAC, for as long as it is there. */
-function vipWish(facts: FactReader, pod: PodFact, owner: string, name: string): Wish {
+function vipWish(facts: FactReader, pod: PodFact, owner: string, name: string): Request {
   const vip = facts.get("vips", name);
   if (vip === undefined)
     return vipUnknown(
@@ -96,17 +98,6 @@ function vipWish(facts: FactReader, pod: PodFact, owner: string, name: string): 
   return { ok: true, request };
 }
 
-/** The addresses that an object names; none where what it names is no address. */
-function addressesIn({ v4, v6 }: Pick<IpFact, "v4" | "v6">): Dual<Ip> {
-  return parseDualIp([v4, v6].filter((address) => address !== "").join(",")) ?? {};
-}
-
-/** What somebody wants whose object names addresses, or leaves the choice open. */
-export function wantOf(object: Pick<IpFact, "v4" | "v6">): Want & { readonly kind: "static" | "any" } {
-  const addresses = addressesIn(object);
-  return addresses.v4 === undefined && addresses.v6 === undefined ? { kind: "any" } : { kind: "static", addresses };
-}
-
 /** Why a pod cannot take a Vip's addresses, if so. */
 function vipRefusal(pod: PodFact, { name, given, type, namespace }: FactTypes["vips"]): Refusal | undefined {
   const say = (code: Refusal["code"], message: string): Refusal => refuse(code, message, { value: name, holder: name });
@@ -120,30 +111,8 @@ function vipRefusal(pod: PodFact, { name, given, type, namespace }: FactTypes["v
   return given ? undefined : say("VipNotReady", `Vip "${name}" has no address yet; see its conditions.`);
 }
 
-/** Which subnets may give an address, by their provider: those of pods' own interfaces, of any on OVN, or others as well. */
-export interface Purpose {
-  readonly accepts: (provider: string) => boolean;
-  /** Why not, and what would do. */
-  readonly refusal: (provider: string) => string;
-  /** Whether it is for nodes: nobody else has an address of the join subnet, which hosts and rules take for a node's. */
-  readonly nodes?: boolean;
-}
-
-/** For nodes. */
-export const NODE_PURPOSE: Purpose = { accepts: () => true, refusal: () => "", nodes: true };
-
-/** For pods' own interfaces. */
-const OWN_PURPOSE: Purpose = {
-  accepts: (provider) => provider === OVN_PROVIDER,
-  refusal: (provider) =>
-    `is for further interfaces, of provider "${provider}", and not for a pod's own; name one of provider "${OVN_PROVIDER}"`,
-};
-
-/** For what a user keeps free. */
-export const ANY_PURPOSE: Purpose = { accepts: () => true, refusal: () => "", nodes: true };
-
 /** For one interface of a pod. */
-export function purposeOf({ provider: own, onOvn, network }: PodInterface): Purpose {
+function purposeOf({ provider: own, onOvn, network }: PodInterface): Purpose {
   if (own === OVN_PROVIDER) return OWN_PURPOSE;
   const bound = boundProvider(own, network);
   return {
@@ -155,54 +124,7 @@ export function purposeOf({ provider: own, onOvn, network }: PodInterface): Purp
   };
 }
 
-/** What of a request asks subnets that are in force: IPAM knows the others as well, for what is held in them. A refusal where none is. */
-export function openPart(facts: FactReader, request: AddressRequest, purpose = OWN_PURPOSE): Wish {
-  const join = purpose.nodes === true ? undefined : facts.get("cluster", "cluster")?.joinSubnet;
-  const isClosed = (name: string): boolean => {
-    const subnet = facts.get("subnets", name);
-    return subnet !== undefined && (name === join || !isOpen(facts, subnet) || !purpose.accepts(subnet.provider));
-  };
-  const notReady = (name: string): Refusal => closedRefusal(facts.get("subnets", name), name, name === join, purpose);
-  const { want } = request;
-  const subnets = request.subnets.filter((name) => !isClosed(name));
-  const pools = want.kind === "pool" ? want.pools : [];
-  const openPools = pools.filter((pool) => !isClosed(facts.get("ipPools", pool)?.subnet ?? ""));
-  const closed = subnets.length < request.subnets.length ? request.subnets.find(isClosed) : undefined;
-  if (closed !== undefined && subnets.length === 0) return notReady(closed);
-  if (pools.length > 0 && openPools.length === 0) {
-    const name = facts.get("ipPools", pools[0] ?? "")?.subnet ?? "";
-    return notReady(name);
-  }
-  const asked = { ...request, subnets, want: want.kind === "pool" ? { ...want, pools: openPools } : want };
-  return { ok: true, request: asked };
-}
-
-function closedRefusal(
-  fact: SubnetFact | undefined,
-  subnet: string,
-  ofNodes: boolean,
-  { accepts, refusal }: Purpose,
-): Refusal {
-  const why = ofNodes
-    ? "is for nodes, and whoever has one of its addresses is taken for one; name another one"
-    : fact !== undefined && !accepts(fact.provider)
-      ? refusal(fact.provider)
-      : "is not in force, or is being deleted; see its conditions, or name another one";
-  return refuse("SubnetNotReady", `Subnet "${subnet}" ${why}.`, { subnet, value: subnet });
-}
-
-/** What decides where an interface's address may come from; nothing where it names addresses of its own choice, or a MAC. */
-export function likeness(pod: PodFact, { provider, network }: PodInterface): string | undefined {
-  const wish = (key: PodRequestKey): string => pod.annotations[podAnnotation(provider, key)]?.trim() ?? "";
-  const pool = wish("ip_pool");
-  if (wish("ip_address") !== "" || wish("mac_address") !== "" || /[;,.:]/.test(pool)) return undefined;
-  // The other forms of asking for an address have the interface's name in them.
-  if (network !== undefined && (network.ips !== "" || network.mac !== "" || network.interface !== "")) return undefined;
-  const from = provider === OVN_PROVIDER ? pod.namespace : provider;
-  return [from, wish("logical_switch"), pool, wish("ip_family")].join(" ");
-}
-
-/** The owner in IPAM of a Vip's address; no IP object's name holds a slash. */
+/** The owner in IPAM of a Vip's address. */
 export function vipOwner(name: string): string {
   return `vip/${name}`;
 }

@@ -1,0 +1,76 @@
+import { ipLabels } from "../api/annotations.ts";
+import { FINALIZER } from "../api/names.ts";
+import { POD_UID_ANNOTATION, PROVIDER_ANNOTATION } from "../facts/project-ip.ts";
+import type { IpFact, PodFact } from "../facts/types.ts";
+import type { Lease } from "../ipam/types.ts";
+import type { RecordWrite } from "./claim.ts";
+import { holderName } from "./pod-interfaces.ts";
+import { podTypeOf } from "./retention.ts";
+
+/** For whom an IP object is. */
+export interface IpHolder {
+  readonly node: string;
+  /** Absent for a node. */
+  readonly pod?: PodFact;
+  /** The interface's provider, where the object's name does not say it. */
+  readonly provider?: string;
+}
+
+/** The IP object of a lease, complete: with its labels and finalizer. */
+export function newIpRecord(lease: Lease, { node, pod, provider }: IpHolder): RecordWrite {
+  const metadata = {
+    name: lease.owner,
+    labels: ipLabels({ subnet: lease.subnet, node, reserved: false }),
+    annotations: annotationsOf(pod, provider),
+    finalizers: [FINALIZER],
+  };
+  const spec = {
+    podName: pod === undefined ? node : holderName(pod),
+    namespace: pod?.namespace ?? "",
+    subnet: lease.subnet,
+    nodeName: node,
+    ...addressFields(lease),
+    attachIps: [],
+    attachMacs: [],
+    attachSubnets: [],
+    containerID: "",
+    podType: pod === undefined ? "" : podTypeOf(pod),
+  };
+  return { verb: "create", kind: "ips", body: { metadata, spec } };
+}
+
+/** The IP object of a namesake, taken over, with what its successor gets beyond it. */
+export function takenOverIpRecord(lease: Lease, old: IpFact, { node, pod, provider }: IpHolder): RecordWrite {
+  const labels = ipLabels({ subnet: lease.subnet, node, reserved: old.reserved });
+  const podType = pod === undefined ? "" : podTypeOf(pod);
+  const { v4 = "", v6 = "", mac = "" } = lease;
+  const grown = v4 !== old.v4 || v6 !== old.v6 || mac !== old.mac;
+  // A mark stays: an orphan's successor has the address by it.
+  const marked = podType !== "" && podType !== old.podType;
+  const spec = { nodeName: node, ...(marked && { podType }), ...(grown && addressFields(lease)) };
+  const metadata = { uid: old.uid, resourceVersion: old.version, labels, annotations: annotationsOf(pod, provider) };
+  return { verb: "patch", kind: "ips", name: old.name, body: { metadata, spec } };
+}
+
+/** A user's reservation, with what it lacked. */
+export function reservationRecord(lease: Lease, { name, uid, version, node }: IpFact): RecordWrite {
+  const labels = ipLabels({ subnet: lease.subnet, node, reserved: true });
+  const body = { metadata: { uid, resourceVersion: version, labels }, spec: addressFields(lease) };
+  return { verb: "patch", kind: "ips", name, body };
+}
+
+function annotationsOf(pod: PodFact | undefined, provider: string | undefined): Readonly<Record<string, string>> {
+  return {
+    ...(pod !== undefined && { [POD_UID_ANNOTATION]: pod.uid }),
+    ...(provider !== undefined && { [PROVIDER_ANNOTATION]: provider }),
+  };
+}
+
+function addressFields(lease: Lease): Readonly<Record<string, string>> {
+  return {
+    ipAddress: [lease.v4, lease.v6].filter((address) => address !== undefined).join(","),
+    v4IpAddress: lease.v4 ?? "",
+    v6IpAddress: lease.v6 ?? "",
+    macAddress: lease.mac ?? "",
+  };
+}

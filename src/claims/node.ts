@@ -1,0 +1,41 @@
+import { nodePortName } from "../api/port-names.ts";
+import type { IpFact } from "../facts/types.ts";
+import type { Lease } from "../ipam/types.ts";
+import type { ClaimKind } from "./claim.ts";
+import { newIpRecord } from "./ip-record.ts";
+import { nameTaken } from "./name-taken.ts";
+import { NODE_PURPOSE, openPart } from "./places.ts";
+
+/** A node: its port on the join switch. */
+export const nodeClaims: ClaimKind<"nodes"> = {
+  facts: "nodes",
+  rank: 0,
+
+  keysOf({ kind, key, old, new: now }) {
+    if (kind === "nodes") return [key];
+    if (kind !== "ips") return [];
+    const holders = new Set([old as IpFact | undefined, now as IpFact | undefined].map((ip) => ip?.holder ?? ""));
+    return [...holders].flatMap((holder) => (holder.startsWith("node:") ? holder.slice("node:".length) : []));
+  },
+
+  read(reader, key) {
+    const node = reader.get("nodes", key);
+    if (node === undefined) return undefined;
+    const owner = nodePortName(key);
+    const old = reader.get("ips", owner);
+    // Its record may have the name that an earlier version gave it.
+    if (reader.by("ips", "holder", `node:${key}`).length > 0) return [];
+    const { name, uid } = node;
+    const claim = {
+      claimant: { kind: "nodes", key, name, uid },
+      owner,
+      recordedIn: { kind: "ips", key: owner },
+    } as const;
+    if (old !== undefined) return [{ ...claim, wish: old.deleting ? undefined : nameTaken(old) }];
+    const join = reader.get("cluster", "cluster")?.joinSubnet ?? "";
+    const request = { owner, subnets: [join], want: { kind: "any" }, move: true } as const;
+    const open = openPart(reader, request, NODE_PURPOSE);
+    const wish = open.ok ? { ...open, record: (lease: Lease) => newIpRecord(lease, { node: name }) } : open;
+    return [{ ...claim, fresh: true, wish }];
+  },
+};

@@ -1,0 +1,140 @@
+import { podAnnotation } from "../api/annotations.ts";
+import type { FactReader } from "../facts/store.ts";
+import type { DisputeFact, IpFact, PodFact } from "../facts/types.ts";
+import { type Refusal, refuse } from "../ipam/refusal.ts";
+import type { Lease } from "../ipam/types.ts";
+import { type Claim, type Claimant, type ClaimKind, claimId } from "./claim.ts";
+import { newIpRecord, takenOverIpRecord } from "./ip-record.ts";
+import { namingOtherList } from "./listed-twice.ts";
+import { nameTaken } from "./name-taken.ts";
+import { furtherInterfaces, OWN_INTERFACE, type PodInterface, portOf } from "./pod-interfaces.ts";
+import { podRequest } from "./pod-request.ts";
+import { isComplete } from "./reservation.ts";
+import { isRetained } from "./retention.ts";
+import { reservationVerdictKey } from "./verdict-keys.ts";
+
+/** The pods of one holder: one pod, or those of one machine. Each interface is a claim by itself, and waits for no other. */
+export const podClaims: ClaimKind<"pods"> = {
+  facts: "pods",
+  rank: 3,
+
+  keysOf({ kind, old, new: now }) {
+    if (kind !== "pods" && kind !== "ips") return [];
+    const holders = new Set([old, now].map((fact) => (fact as PodFact | IpFact | undefined)?.holder ?? ""));
+    return [...holders].filter((holder) => holder !== "" && !holder.startsWith("node:"));
+  },
+
+  read(reader, holder) {
+    const pods = reader.by("pods", "holder", holder);
+    return pods.length === 0 ? undefined : pods.flatMap((pod) => (pod.alive ? claimsOf(reader, pod, pods) : []));
+  },
+};
+
+/** The id of the claim of a pod's interface. */
+export function podClaimId(pod: PodFact, provider: string): string {
+  return claimId({ claimant: claimantOf(pod), ...subjectOf(provider) });
+}
+
+/** Under which subject refusals of an interface are told; none for a pod's own. */
+function subjectOf(provider: string): { readonly subject?: string } {
+  return provider === OWN_INTERFACE.provider ? {} : { subject: provider };
+}
+
+function claimantOf({ key, name, namespace, uid }: PodFact): Claimant {
+  return { kind: "pods", key, name, namespace, uid };
+}
+
+function claimsOf(reader: FactReader, pod: PodFact, pods: readonly PodFact[]): readonly Claim[] {
+  const claims: Claim[] = [];
+  const { interfaces, unclear } = furtherInterfaces(reader, pod);
+  if (pod.node !== undefined) {
+    for (const own of [OWN_INTERFACE, ...interfaces]) {
+      const claim = claimOf(reader, pod, pod.node, own, pods);
+      if (claim !== undefined) claims.push(claim);
+    }
+  }
+  for (const { id, code, message, value } of unclear) {
+    const about = { claimant: claimantOf(pod), subject: id, recordedIn: { kind: "pods", key: pod.key } } as const;
+    claims.push({ ...about, wish: refuse(code, message, { value }) });
+  }
+  return claims;
+}
+
+function claimOf(
+  reader: FactReader,
+  pod: PodFact,
+  node: string,
+  own: PodInterface,
+  pods: readonly PodFact[],
+): Claim | undefined {
+  const { provider } = own;
+  const owner = portOf(pod, provider);
+  const old = reader.get("ips", owner);
+  const claim = {
+    claimant: claimantOf(pod),
+    ...subjectOf(provider),
+    owner,
+    recordedIn: { kind: "ips", key: owner },
+    explain: (facts: FactReader, refusal: Refusal) => namingOtherList(facts, pod, provider, refusal),
+  } as const;
+  const holder = {
+    node,
+    pod,
+    ...(!(provider === OWN_INTERFACE.provider || owner.endsWith(`.${provider}`)) && { provider }),
+  };
+  if (old === undefined) {
+    const asked = podRequest(reader, pod, own);
+    const wish = asked.ok ? { ...asked, record: (lease: Lease) => newIpRecord(lease, holder) } : asked;
+    return { ...claim, fresh: true, wish };
+  }
+  // An object on its way out frees its name first; its deletion wakes this pod again.
+  if (old.deleting) return { ...claim, wish: undefined };
+  const dispute = reader.get("disputes", owner);
+  // A disputed record that the controller made goes; one that a user made is left to the user.
+  if (dispute !== undefined) return { ...claim, wish: old.reserved ? reservationDisputed(old, dispute) : undefined };
+  if (old.holder !== pod.holder || old.provider !== provider) return { ...claim, wish: nameTaken(old) };
+  if (old.podUid === pod.uid || old.podUid === "") {
+    if (pod.annotations[podAnnotation(provider, "allocated")] === "true") return undefined;
+    const wish = unusable(reader, old);
+    // What a user's reservation for it lacks is about to be recorded.
+    const unfinished = old.reserved && !isComplete(reader, old);
+    return wish === undefined && !unfinished ? undefined : { ...claim, wish };
+  }
+  // A machine that migrates has two pods: the address is the first one's until that is gone.
+  const first = pods.find((other) => other.uid === old.podUid && other.alive);
+  if (first !== undefined) return { ...claim, wish: firstPodRuns(old, first) };
+  // What its namesake had is nobody's if the successor cannot have it, unless it is kept for a better one.
+  const kept = old.reserved || isRetained(reader, old);
+  const asked = podRequest(reader, pod, own);
+  const wish = asked.ok ? { ...asked, record: (lease: Lease) => takenOverIpRecord(lease, old, holder) } : asked;
+  return { ...claim, predecessor: { ip: old, kept }, wish };
+}
+
+/** Why a pod that has a record, its own or a user's for it, has no network by that; nothing where it has or is about to. */
+function unusable(reader: FactReader, { name, subnet, reserved }: IpFact): Refusal | undefined {
+  const about = { subnet, value: subnet };
+  if (reader.get("subnets", subnet) === undefined) {
+    const message = `IP object "${name}", which is this pod's, is of subnet "${subnet}", and there is none; create it, or delete the object.`;
+    return refuse("SubnetUnknown", message, about);
+  }
+  if (reader.get("verdicts", subnet)?.ok !== true) {
+    const message = `IP object "${name}", which is this pod's, is of subnet "${subnet}", which is not in force; see its conditions, or delete the object.`;
+    return refuse("SubnetNotReady", message, about);
+  }
+  if (!reserved || reader.get("verdicts", reservationVerdictKey(name)) === undefined) return undefined;
+  const message = `IP object "${name}", which reserves an address for this pod, has not been given one; see its Events.`;
+  return refuse("ReservationUnmet", message, { value: name });
+}
+
+/** A reservation, which a pod is to have, names what it may not. */
+function reservationDisputed({ name }: IpFact, { message }: DisputeFact): Refusal {
+  const text = `IP object "${name}", which reserves an address for this pod, does not hold: ${message} Delete the object or change it.`;
+  return refuse("ReservationDisputed", text, { value: name });
+}
+
+/** Of two pods of one machine, as while it migrates, one has the address. */
+function firstPodRuns({ v4, v6, name }: IpFact, first: PodFact): Refusal {
+  const address = [v4, v6].filter((text) => text !== "").join(",");
+  const message = `The address of IP object "${name}" (${address}) is that of pod "${first.key}" as long as it runs; this pod gets it then.`;
+  return refuse("AddressInUse", message, { value: address, holder: first.key });
+}

@@ -1,0 +1,56 @@
+import { isOvnProvider } from "../api/annotations.ts";
+import type { FactReader } from "../facts/store.ts";
+import type { IpFact } from "../facts/types.ts";
+import type { Lease } from "../ipam/types.ts";
+import type { ClaimKind } from "./claim.ts";
+import { reservationRecord } from "./ip-record.ts";
+import { ANY_PURPOSE, openPart } from "./places.ts";
+import { reservationVerdictKey } from "./verdict-keys.ts";
+import { wantOf } from "./wants.ts";
+
+/** An address that a user keeps free with an IP object: what the object lacks of address and MAC. */
+export const reservationClaims: ClaimKind<"ips"> = {
+  facts: "ips",
+  rank: 1,
+
+  keysOf({ kind, key, old, new: now }) {
+    const reserved = [old, now].some((ip) => (ip as IpFact | undefined)?.reserved === true);
+    return kind === "ips" && reserved ? [key] : [];
+  },
+
+  read(reader, key) {
+    const ip = reader.get("ips", key);
+    if (ip === undefined || !ip.reserved) return undefined;
+    const { name, uid, subnet, mac } = ip;
+    if (ip.deleting || isComplete(reader, ip) || reader.get("disputes", name) !== undefined) return [];
+    const asked = {
+      owner: name,
+      subnets: [subnet],
+      want: wantOf(ip),
+      namespace: namespaceOf(ip),
+      ...(!hasMac(reader, ip) && { mac: "none" }),
+      ...(mac !== "" && { mac }),
+    };
+    const open = openPart(reader, asked, ANY_PURPOSE);
+    const wish = open.ok ? { ...open, record: (lease: Lease) => reservationRecord(lease, ip) } : open;
+    const claimant = { kind: "ips", key, name, uid } as const;
+    return [{ claimant, owner: name, wish, recordedIn: { kind: "ips", key }, verdict: reservationVerdictKey(name) }];
+  },
+};
+
+/** Whether a reservation names all that it is to have. */
+export function isComplete(reader: FactReader, ip: IpFact): boolean {
+  return wantOf(ip).kind === "static" && (ip.mac !== "" || !hasMac(reader, ip));
+}
+
+/** Where another plugin makes the interface its MAC is that plugin's affair. */
+function hasMac(reader: FactReader, { subnet }: IpFact): boolean {
+  const provider = reader.get("subnets", subnet)?.provider;
+  return provider === undefined || isOvnProvider(provider);
+}
+
+/** The namespace of the pod that a record is for; "" for none. */
+export function namespaceOf({ holder }: IpFact): string {
+  const slash = holder.indexOf("/");
+  return slash < 0 ? "" : holder.slice(0, slash);
+}

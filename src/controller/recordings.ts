@@ -1,0 +1,41 @@
+import type { Claim } from "../claims/claim.ts";
+import type { FactKind } from "../facts/types.ts";
+
+/** The claims that were decided and are being recorded: one for each owner, and for each object in which that is done. */
+export class Recordings {
+  /** Owner → its claim. */
+  readonly #claims = new Map<string, Claim>();
+  /** `kind/key` of the object → the owner. */
+  readonly #owners = new Map<string, string>();
+
+  /** The claim that is being recorded for an owner. */
+  get(owner: string): Claim | undefined {
+    return this.#claims.get(owner);
+  }
+
+  /** Whose address is being recorded in an object. */
+  ownerOf(kind: FactKind, key: string): string | undefined {
+    return this.#owners.get(`${kind}/${key}`);
+  }
+
+  /** It begins. */
+  add(owner: string, claim: Claim): void {
+    this.#claims.set(owner, claim);
+    this.#owners.set(`${claim.recordedIn.kind}/${claim.recordedIn.key}`, owner);
+  }
+
+  /** It has ended, one way or the other. Returns what was being recorded. */
+  delete(owner: string): Claim | undefined {
+    const claim = this.#claims.get(owner);
+    if (claim === undefined) return undefined;
+    this.#claims.delete(owner);
+    this.#owners.delete(`${claim.recordedIn.kind}/${claim.recordedIn.key}`);
+    return claim;
+  }
+
+  /** Nothing is being recorded any more. */
+  clear(): void {
+    this.#claims.clear();
+    this.#owners.clear();
+  }
+}

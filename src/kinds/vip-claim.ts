@@ -1,0 +1,56 @@
+import { LABEL } from "../api/annotations.ts";
+import type { ClaimKind, RecordWrite } from "../claims/claim.ts";
+import { ANY_PURPOSE, openPart } from "../claims/places.ts";
+import { vipOwner } from "../claims/pod-request.ts";
+import { vipVerdictKey } from "../claims/verdict-keys.ts";
+import { wantOf } from "../claims/wants.ts";
+import type { Lease } from "../ipam/types.ts";
+import type { VipFact } from "./vip.ts";
+
+/** The address of a load balancer is answered for with the router's MAC, which is nobody's to reserve. */
+function hasOwnMac({ type }: VipFact): boolean {
+  return type !== "switch_lb_vip";
+}
+
+/** A Vip: recorded in itself. */
+export const vipClaims: ClaimKind<"vips"> = {
+  facts: "vips",
+  rank: 2,
+
+  read(reader, key) {
+    const vip = reader.get("vips", key);
+    if (vip === undefined) return undefined;
+    if (vip.given || vip.deleting) return [];
+    const { name, uid, subnet, namespace, mac } = vip;
+    const owner = vipOwner(name);
+    const asked = {
+      owner,
+      subnets: [subnet],
+      want: wantOf(vip),
+      namespace,
+      ...(mac !== "" && { mac }),
+      ...(!hasOwnMac(vip) && { mac: "none" }),
+    };
+    const open = openPart(reader, asked, ANY_PURPOSE);
+    const wish = open.ok ? { ...open, record: (lease: Lease) => vipRecord(lease, vip) } : open;
+    const claimant = { kind: "vips", key, name, uid } as const;
+    return [{ claimant, owner, wish, recordedIn: { kind: "vips", key }, verdict: vipVerdictKey(name) }];
+  },
+
+  holds(vip) {
+    const { name, subnet, given, v4, v6, mac } = vip;
+    return given ? { owner: vipOwner(name), subnet, v4, v6, ...(hasOwnMac(vip) && { mac }) } : undefined;
+  },
+};
+
+/** Kube-OVN's Vip has no status subresource: spec and status go in one patch. */
+function vipRecord(lease: Lease, { name, uid, version, mac: named, type }: VipFact): RecordWrite {
+  const [v4ip, v6ip, mac] = [lease.v4 ?? "", lease.v6 ?? "", lease.mac ?? named];
+  const labels = { [LABEL.subnet]: lease.subnet, [LABEL.ipReserved]: "" };
+  const body = {
+    metadata: { uid, resourceVersion: version, labels },
+    spec: { v4ip, v6ip, macAddress: mac },
+    status: { v4ip, v6ip, mac, type },
+  };
+  return { verb: "patch", kind: "vips", name, body };
+}
