@@ -200,14 +200,14 @@ function portFor(
     portUuid: clock.uuid(),
     interfaceUuid: clock.uuid(),
     name: wanted.hostName,
-    externalIds: portIds(pod, allocation, markOf(request, pod), request.netns),
+    externalIds: portIds(pod, allocation, markOf(request, pod)),
   };
 }
 
 function markOf(request: PodRequest, pod: PodFact): Omit<PodMark, "pod"> {
-  const { containerId, ifName, provider, network, podUid } = request;
+  const { containerId, ifName, provider, network, netns, podUid } = request;
   const uid = podUid ?? pod.uids[0] ?? "";
-  return { uid, containerId, ifName, provider, ...(network !== undefined && { network }) };
+  return { uid, containerId, ifName, provider, netns, ...(network !== undefined && { network }) };
 }
 
 function response(request: PodRequest, allocation: Allocation, mtu: number): CniResponse {

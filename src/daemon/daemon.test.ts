@@ -354,8 +354,7 @@ t.test("a pod's port that is lost while no daemon is there comes back by what it
   await first.stop();
   const ids = () => {
     const row = server.rows(VSWITCH, "Interface").find(({ name }) => name === "aaaaaaaaaaaa_h");
-    // Where the namespace is mounted is told to nobody but ADD.
-    const { "ovn-installed": _, pod_netns: __, ...rest } = row?.external_ids ?? {};
+    const { "ovn-installed": _, ...rest } = row?.external_ids ?? {};
     return rest;
   };
   const before = ids();

@@ -15,6 +15,11 @@ t.test("an interface says whose it is, in words for people too", async (t) => {
   const alias = podAlias({ ...MARK, network: "kube-ovn" }, "shop", "web-0");
   t.equal(alias, `weft: pod shop/web-0 uid=${MARK.uid} container=${MARK.containerId} if=eth0 network=kube-ovn`);
   t.same(readPodAlias(alias), { ...MARK, network: "kube-ovn", pod: "shop/web-0" });
+  const whole = { ...MARK, network: "kube-ovn", netns: "/var/run/netns/cni-6ba7b810-9dad-11d1-80b4-00c04fd430c8" };
+  t.same(readPodAlias(podAlias(whole, "shop", "web-0")), { ...whole, pod: "shop/web-0" });
+  const { netns: _, ...rest } = whole;
+  t.same(readPodAlias(podAlias(whole, "shop", "w".repeat(60))), { ...rest, pod: `shop/${"w".repeat(60)}` });
+  t.same(readPodAlias(podAlias(whole, "shop", "w".repeat(200))), rest, "the room is for what nobody else knows");
   for (const other of ["", "weft: node", "of another program", "weft: pod shop/web-0"])
     t.equal(readPodAlias(other), undefined, other);
 });
@@ -47,7 +52,7 @@ t.test("the mark of an interface that an earlier version made is read off its po
     ["net.shop.ovn", "net.shop.ovn"],
     ["net.shop.ovn", "net.shop.ovn.net1"],
   ] as const) {
-    const mark = { ...MARK, ifName: "net1", provider, network: "net" };
+    const mark = { ...MARK, ifName: "net1", provider, network: "net", netns: "/run/netns/x" };
     const externalIds = portIds(pod, { provider: ofPort, addresses: [] }, mark);
     t.same(markOfPort({ externalIds }), mark, podPortName(pod.name, pod.namespace, ofPort));
   }

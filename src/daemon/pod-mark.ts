@@ -12,20 +12,25 @@ export interface PodMark {
   readonly provider: string;
   /** The network's name; absent where Kube-OVN's shim asked. */
   readonly network?: string;
+  /** Path of the pod's network namespace; absent where there was no room for it. */
+  readonly netns?: string;
 }
 
 /** The kernel's limit (IFALIASZ without the ending); what is written here is ASCII. */
 const LONGEST = 255;
 
 /**
- * The alias of a host end (`ip link` shows it): `weft: pod shop/web-0 uid=… container=… if=eth0`. The pod's name is cut to what room
- * there is. Where the rest alone is too long, which takes names that nobody has, it says only that it is ours.
+ * The alias of a host end (`ip link` shows it): `weft: pod shop/web-0 uid=… container=… if=eth0`. Where room is short the
+ * namespace's path is left out, and then the pod's name is cut. Where the rest alone is too long, which takes names that nobody has, it says only that it is ours.
  */
 export function podAlias(mark: Omit<PodMark, "pod"> | undefined, namespace: string, name: string): string {
+  const pod = `${namespace}/${name}`;
   const room = LONGEST - POD_LINK_ALIAS.length;
   const details = mark === undefined ? "" : detailsOf(mark);
+  const whole = `${pod}${details}${mark?.netns === undefined ? "" : ` netns=${mark.netns}`}`;
+  if (details !== "" && whole.length < room && /^[!-~]+$/.test(mark?.netns ?? "-")) return `${POD_LINK_ALIAS}${whole}`;
   const said = details.length < room ? details : "";
-  return `${POD_LINK_ALIAS}${`${namespace}/${name}`.slice(0, room - said.length)}${said}`;
+  return `${POD_LINK_ALIAS}${pod.slice(0, room - said.length)}${said}`;
 }
 
 function detailsOf({ uid, containerId, ifName, provider, network }: Omit<PodMark, "pod">): string {
@@ -53,12 +58,13 @@ export function readPodAlias(alias: string): PodMark | undefined {
   );
   const [uid, containerId, ifName] = [values.get("uid"), values.get("container"), values.get("if")];
   if (uid === undefined || containerId === undefined || ifName === undefined) return undefined;
-  const network = values.get("network");
+  const [network, netns] = [values.get("network"), values.get("netns")];
   // One that fills the room may have been cut.
   const pod = alias.length < LONGEST ? alias.slice(POD_LINK_ALIAS.length, alias.indexOf(" uid=")) : undefined;
   return {
     ...(pod !== undefined && { pod }),
     ...{ uid, containerId, ifName, provider: values.get("provider") ?? OVN_PROVIDER },
     ...(network !== undefined && { network }),
+    ...(netns !== undefined && { netns }),
   };
 }

@@ -7,12 +7,11 @@ import type { PodMark } from "./pod-mark.ts";
 import type { PodFact } from "./pods.ts";
 import { EXTERNAL_ID, type PodPort } from "./ports.ts";
 
-/** What ties a pod's port to its attachment: `external_ids` of its interface. `netns`: a path, where it is known. */
+/** What ties a pod's port to its attachment: `external_ids` of its interface. */
 export function portIds(
   pod: Pick<PodFact, "name" | "namespace">,
   allocation: Pick<Allocation, "machine" | "provider" | "addresses">,
   mark: Omit<PodMark, "pod">,
-  netns?: string,
 ): Readonly<Record<string, string>> {
   const { machine, provider, addresses } = allocation;
   return {
@@ -21,7 +20,7 @@ export function portIds(
     [EXTERNAL_ID.vendor]: VENDOR,
     [EXTERNAL_ID.podName]: pod.name,
     [EXTERNAL_ID.podNamespace]: pod.namespace,
-    ...(netns !== undefined && { [EXTERNAL_ID.podNetns]: netns }),
+    ...(mark.netns !== undefined && { [EXTERNAL_ID.podNetns]: mark.netns }),
     ...(addresses.length > 0 && { [EXTERNAL_ID.ip]: addresses.map(({ ip }) => ip.text).join(",") }),
     [EXTERNAL_ID.podUid]: mark.uid,
     [EXTERNAL_ID.containerId]: mark.containerId,
@@ -34,7 +33,7 @@ export function portIds(
 export function markOfPort(port: Pick<PodPort, "externalIds">): Omit<PodMark, "pod"> | undefined {
   const ids = port.externalIds;
   const [uid, containerId] = [ids[EXTERNAL_ID.podUid], ids[EXTERNAL_ID.containerId]];
-  const [ifName, network] = [ids[EXTERNAL_ID.ifName], ids[EXTERNAL_ID.network]];
+  const [ifName, network, netns] = [ids[EXTERNAL_ID.ifName], ids[EXTERNAL_ID.network], ids[EXTERNAL_ID.podNetns]];
   if (!uid || !containerId || !ifName) return undefined;
   const own = `${ids[EXTERNAL_ID.machine] ?? ids[EXTERNAL_ID.podName] ?? ""}.${ids[EXTERNAL_ID.podNamespace] ?? ""}`;
   const further = (ids[EXTERNAL_ID.ifaceId] ?? "").slice(own.length + 1);
@@ -46,5 +45,9 @@ export function markOfPort(port: Pick<PodPort, "externalIds">): Omit<PodMark, "p
   ];
   const provider = candidates.find((candidate) => candidate !== "" && isOfProvider(port, candidate));
   if (provider === undefined) return undefined;
-  return { uid, containerId, ifName, provider, ...(network !== undefined && { network }) };
+  return {
+    ...{ uid, containerId, ifName, provider },
+    ...(network !== undefined && { network }),
+    ...(netns !== undefined && { netns }),
+  };
 }

@@ -182,7 +182,7 @@ export class FakeKernel implements NodeKernel {
   addRule(spec: RuleSpec): void {
     this.onChange(`addRule ${spec.priority}`);
     const rule = ruleOf(spec);
-    if (this.#rules.some((other) => ruleText(other) === ruleText(rule)))
+    if (this.#rules.some((other) => ruleText(other) === ruleText(rule) && other.protocol === rule.protocol))
       throw new NetlinkError("exists", "RTM_NEWRULE", "File exists");
     this.#rules = [...this.#rules, rule];
     this.#tell({ type: "rule", change: "set", rule });

@@ -17,6 +17,8 @@ interface FoundQdisc {
 type QdiscStep = Step &
   (
     | { readonly do: "set"; readonly qdisc: QdiscSpec }
+    /** In the place of one of ours of another kind, which cannot be changed into it. */
+    | { readonly do: "replace"; readonly qdisc: QdiscSpec }
     | { readonly do: "remove"; readonly index: number }
     | { readonly do: "leave"; readonly kind: string }
   );
@@ -33,6 +35,10 @@ export function qdiscDriver(kernel: NodeKernel): Driver {
     diff: diffQdiscs,
     apply(step) {
       switch (step.do) {
+        case "replace":
+          kernel.deleteQdisc(step.qdisc.index, "root");
+          kernel.setQdisc(step.qdisc);
+          return "done";
         case "set":
           kernel.setQdisc(step.qdisc);
           return "done";
@@ -57,7 +63,8 @@ function diffQdiscs(found: readonly FoundQdisc[], { qdiscs = [] }: NodeState) {
     }
     if (isOurs && isQdisc(root, want)) continue;
     const what = `qdisc ${want.kind} of ${name}`;
-    if (isOurs || root === undefined || root.handle === KERNELS_HANDLE)
+    if (isOurs) set.push({ do: root.kind === want.kind ? "set" : "replace", qdisc: specOf(want, index), what });
+    else if (root === undefined || root.handle === KERNELS_HANDLE)
       set.push({ do: "set", qdisc: specOf(want, index), what });
     else set.push({ do: "leave", kind: root.kind, what });
   }

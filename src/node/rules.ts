@@ -20,8 +20,8 @@ export function ruleDriver(kernel: NodeKernel): Driver {
         kernel.addRule(rule);
         return "done";
       } catch (error) {
-        // The kernel does not compare whose a rule is. The other program's does the same, until it is taken away.
-        if (error instanceof NetlinkError && error.code === "exists") return { blockedBy: "another program's rule" };
+        // The protocol is part of what tells rules apart, so the very same is one of ours that has come meanwhile.
+        if (error instanceof NetlinkError && error.code === "exists") return "absent";
         throw error;
       }
     },
