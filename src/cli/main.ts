@@ -53,7 +53,8 @@ program
     return withKube(options, async (kube) => {
       const data = await readStatus(kube, options.namespace, Date.now());
       const led = data.leader !== undefined && data.blocked.length === 0;
-      const ok = led && [...data.subnets, ...data.vpcs].every(({ ready }) => ready === "yes");
+      const joined = data.nodes.every(({ chassisProblem }) => chassisProblem === undefined);
+      const ok = led && joined && [...data.subnets, ...data.vpcs].every(({ ready }) => ready === "yes");
       return { data, text: formatStatus(data), ok };
     });
   });

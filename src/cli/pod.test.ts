@@ -1,8 +1,9 @@
 import t from "tap";
 import { NETWORK_CONFIG } from "../compile/testing.ts";
 import { fakeKube } from "../kube/fake.ts";
-import { NETWORK_ATTACHMENTS, PODS } from "../kube/resources.ts";
+import { NETWORK_ATTACHMENTS, NODES, PODS } from "../kube/resources.ts";
 import { podSteps } from "./pod.ts";
+import { formatStatus, readStatus } from "./status.ts";
 
 t.test("the way of a pod to its network ends with what became of its further networks", async (t) => {
   const kube = fakeKube();
@@ -37,3 +38,27 @@ t.test("the way of a pod to its network ends with what became of its further net
   await kube.patch(PODS, { namespace: "default", name: "a" }, { type: "merge", body });
   t.match((await podSteps(kube, "default", "a")).at(-1), { what: "further networks", ok: false, detail: /net1,,/ });
 });
+
+t.test(
+  "a pod's way ends at a node that OVN has no chassis for, and the network's status says so as well",
+  async (t) => {
+    const kube = fakeKube();
+    const metadata = { name: "n1", annotations: { "ovn.kubernetes.io/chassis": "c1" } };
+    await kube.create(NODES, { metadata, status: { conditions: [] } });
+    await kube.create(PODS, { metadata: { namespace: "default", name: "a" }, spec: { nodeName: "n1" } });
+    const step = async () => (await podSteps(kube, "default", "a")).find(({ what }) => what === "node in OVN");
+    const node = async () => {
+      const status = await readStatus(kube, "kube-system", 0);
+      return formatStatus(status).match(/^n1 .*$/m)?.[0];
+    };
+    t.match(await step(), { ok: true, detail: "chassis c1" });
+    t.match(await node(), /^n1 .* c1$/);
+    const message = "the southbound database has no chassis c1";
+    const body = {
+      status: { conditions: [{ type: "WeftChassisProblem", status: "True", reason: "ChassisMissing", message }] },
+    };
+    await kube.patch(NODES, { name: "n1" }, { type: "merge", body }, { subresource: "status" });
+    t.match(await step(), { ok: false, detail: message });
+    t.match(await node(), / NO: ChassisMissing c1$/);
+  },
+);

@@ -6,6 +6,7 @@ import {
   type PodKey,
   podAnnotation,
 } from "../api/annotations.ts";
+import { CHASSIS_CONDITION } from "../api/names.ts";
 import { podPortName } from "../api/port-names.ts";
 import { type AttachmentObject, projectAttachment } from "../facts/project-attachment.ts";
 import { projectNetworks } from "../facts/project-networks.ts";
@@ -13,6 +14,7 @@ import { KubeError } from "../kube/errors.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject, ObjectRef } from "../kube/object.ts";
 import { IPS, NETWORK_ATTACHMENTS, NODES, PODS, type ResourceType } from "../kube/resources.ts";
+import type { NodeCondition } from "./status.ts";
 import { formatTable } from "./table.ts";
 
 /** One step on a pod's way to its network. */
@@ -60,10 +62,13 @@ export async function podSteps(kube: Kube, namespace: string, name: string): Pro
   });
   const node = nodeName === "" ? undefined : await find(kube, NODES, { name: nodeName });
   const chassis = node?.metadata.annotations?.[NODE.chassis];
+  const conditions = ((node?.status as Loose | undefined)?.["conditions"] ?? []) as readonly NodeCondition[];
+  const problem = conditions.find(({ type }) => type === CHASSIS_CONDITION);
+  const known = chassis ? `chassis ${chassis}` : "the node's daemon has not reported its chassis";
   steps.push({
     what: "node in OVN",
-    ok: chassis !== undefined,
-    detail: chassis ? `chassis ${chassis}` : "the node's daemon has not reported its chassis",
+    ok: chassis !== undefined && problem === undefined,
+    detail: problem?.message ?? known,
   });
   const addresses = (((pod.status as Loose | undefined)?.["podIPs"] ?? []) as { ip: string }[]).map(
     (entry) => entry.ip,

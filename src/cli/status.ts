@@ -1,5 +1,6 @@
 import { CONTROLLER_POD, NODE } from "../api/annotations.ts";
 import { type Condition, findCondition } from "../api/conditions.ts";
+import { CHASSIS_CONDITION } from "../api/names.ts";
 import type { Kube } from "../kube/kube.ts";
 import { type LeaseView, readLease } from "../kube/lease.ts";
 import type { KubeObject } from "../kube/object.ts";
@@ -18,6 +19,8 @@ export interface NetworkStatus {
     readonly name: string;
     readonly join: string;
     readonly chassis: string;
+    /** What the controller says is wrong with it: a reason. */
+    readonly chassisProblem: string | undefined;
     readonly ready: boolean;
   }[];
   readonly vpcs: readonly { readonly name: string; readonly subnets: readonly string[]; readonly ready: string }[];
@@ -32,6 +35,14 @@ export interface NetworkStatus {
 }
 
 type Loose = Readonly<Record<string, unknown>>;
+
+/** core/v1 NodeCondition. */
+export interface NodeCondition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason?: string;
+  readonly message?: string;
+}
 
 /** Reads what Weft knows of itself from the API server. `now`: the time, in ms since 1970. */
 export async function readStatus(kube: Kube, namespace: string, now: number): Promise<NetworkStatus> {
@@ -50,14 +61,12 @@ export async function readStatus(kube: Kube, namespace: string, now: number): Pr
     }),
     nodes: nodes.map(({ metadata, status }) => {
       const annotations = metadata.annotations ?? {};
-      const conditions = ((status as Loose | undefined)?.["conditions"] ?? []) as readonly {
-        type: string;
-        status: string;
-      }[];
+      const conditions = ((status as Loose | undefined)?.["conditions"] ?? []) as readonly NodeCondition[];
       return {
         name: metadata.name,
         join: annotations[NODE.ipAddress] ?? "",
         chassis: annotations[NODE.chassis] ?? "",
+        chassisProblem: conditions.find(({ type }) => type === CHASSIS_CONDITION)?.reason,
         ready: conditions.some(({ type, status: value }) => type === "Ready" && value === "True"),
       };
     }),
@@ -99,7 +108,10 @@ export function formatStatus(status: NetworkStatus): string {
     ].join(""),
     formatTable(
       ["NODE", "READY", "JOIN ADDRESS", "CHASSIS"],
-      status.nodes.map(({ name, ready, join, chassis }) => [name, yes(ready), join || "-", chassis || "-"]),
+      status.nodes.map(({ name, ready, join, chassis, chassisProblem }) => {
+        const which = chassisProblem === undefined ? chassis : `NO: ${chassisProblem} ${chassis}`;
+        return [name, yes(ready), join || "-", which || "-"];
+      }),
     ),
     formatTable(
       ["VPC", "READY", "SUBNETS"],
