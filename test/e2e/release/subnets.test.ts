@@ -10,6 +10,7 @@ import {
   idlePod,
   inNode,
   inPod,
+  ownReady,
   ready,
   remove,
   run,
@@ -27,6 +28,12 @@ let world: World;
 
 function change(name: string, spec: object): Promise<unknown> {
   return world.kube.patch(SUBNETS, { name }, { type: "merge", body: { spec } });
+}
+
+/** A node's routes to a range, as text. */
+async function routesTo(node: string, cidr: string): Promise<string> {
+  const family = cidr.includes(":") ? "-6" : "-4";
+  return (await inNode(world, node)(["ip", family, "route", "show", cidr])).stdout.trim();
 }
 
 /** In a subnet of the test's choice. */
@@ -169,6 +176,73 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (who
     await change(GROW, { cidrBlock: "10.71.0.0/23" });
     await judged(world, GROW);
   });
+
+  await t.test(
+    "a subnet that is deleted while pods are in it, or edited by mistake, serves them until they go",
+    async (t) => {
+      const cidrs = ["10.77.0.0/24", "fd00:10:77::/112"];
+      await useSubnet(t, world, "weft-leaving", { cidrBlock: cidrs.join(), natOutgoing: true });
+      await judged(world, "weft-leaving");
+      const [near, far] = await run(world, [
+        idlePod(namespace, "leaving-1", "weft-1", within("weft-leaving")),
+        idlePod(namespace, "leaving-2", "weft-2", within("weft-leaving")),
+      ]);
+      const leaves = async (pod: Thing, node: string) =>
+        (await http(inPod(pod), `http://${EXTERNAL.v4}/`, addressOf(node).v4)).ok;
+      await until("its pods leave as their node", 10_000, async () => leaves(near!, "weft-1"));
+      let markers = 0;
+      /** A node that has a way to a newer subnet has seen all that was before. */
+      const seenByNodes = async (): Promise<void> => {
+        const name = `weft-after-${++markers}`;
+        const cidr = `10.78.${markers}.0/24`;
+        await useSubnet(t, world, name, { cidrBlock: cidr });
+        for (const node of world.lab.nodes)
+          await until(`${node} has a route to ${cidr}`, 10_000, async () => (await routesTo(node, cidr)) !== "");
+      };
+      const goesOn = async (when: string): Promise<void> => {
+        await seenByNodes();
+        for (const [pod, node] of [
+          [near!, "weft-1"],
+          [far!, "weft-2"],
+        ] as const) {
+          for (const address of addressesOf(pod))
+            t.match(await ping(inNode(world, node), address), { ok: true }, `${when}: ${node} reaches its ${address}`);
+          t.ok(await leaves(pod, node), `${when}: ${pod.metadata.name} leaves as ${node}`);
+        }
+        t.match(await ping(inPod(near!), addressesOf(far!)[0]), { ok: true }, `${when}: its pods reach each other`);
+        t.match(await ping(inPod(standing[0]!), addressesOf(far!)[1]), { ok: true }, `${when}: others reach them`);
+      };
+
+      const match = "ip4.src == 10.16.0.0/33";
+      const acls = [{ direction: "to-lport", priority: 1000, match, action: "drop" }];
+      for (const name of ["weft-leaving", "ovn-default"]) {
+        await change(name, { acls });
+        await world.subnets.until(name, "says what is wrong", (subnet) =>
+          JSON.stringify(subnet?.status?.conditions ?? "").includes("/33"),
+        );
+        await goesOn(`a mistake in the acls of ${name}`);
+        t.match(await ping(inNode(world, "weft-1"), addressesOf(standing[0]!)[0]), { ok: true });
+        await change(name, { acls: null });
+        await judged(world, name);
+      }
+
+      await world.kube.delete(SUBNETS, { name: "weft-leaving" });
+      const inUse = await judged(world, "weft-leaving", "InUse");
+      t.match(inUse, { status: "False", message: `leaving-1.${namespace}` });
+      await goesOn("while it is being deleted");
+      const former = await ownReady(world, "kube-ovn-cni", "weft-1");
+      await world.kube.delete(PODS, { namespace: "kube-system", name: former.metadata.name });
+      await world.pods.gone(`kube-system/${former.metadata.name}`);
+      await ownReady(world, "kube-ovn-cni", "weft-1");
+      await goesOn("by a daemon that has started since");
+
+      await remove(world, namespace, ["leaving-1", "leaving-2"]);
+      await world.subnets.gone("weft-leaving");
+      for (const node of world.lab.nodes)
+        for (const cidr of cidrs)
+          await until(`${node} has no route to ${cidr}`, 10_000, async () => (await routesTo(node, cidr)) === "");
+    },
+  );
 
   await t.test("addresses are excluded and let go of while pods run", async (t) => {
     await change(GROW, { excludeIps: ["10.71.0.4..10.71.1.199", "10.71.1.201..10.71.1.254"] });
