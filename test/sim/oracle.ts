@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from "node:util";
 import { OWNER_KEY } from "../../src/unit/identity.ts";
-import { keyOfAddress, meet } from "./addresses.ts";
+import { keyOfAddress, meet, readBlock } from "./addresses.ts";
 import type { NorthboundServer } from "./database-server.ts";
 import { isHostile } from "./hostile.ts";
 import {
@@ -42,6 +43,7 @@ export function judge(evidence: Evidence): string[] {
     ...wrongWishes(evidence),
     ...wrongCounters(picture, supply),
     ...wrongSubnets(picture),
+    ...wrongContracts(picture),
     ...wrongNodes(evidence, supply),
     ...leftObjects(picture),
   ];
@@ -318,6 +320,25 @@ function wrongCounters(picture: Picture, supply: Supply): string[] {
         return [`subnet ${subnet.name} says v${family}${what}IPs ${count} (${ranges}), but they are ${wanted.size}`];
       });
     });
+  });
+}
+
+/** Nodes are told what is in force of each subnet, also of one that is being deleted. */
+function wrongContracts(picture: Picture): string[] {
+  return picture.subnets.flatMap(({ name, accepted, onOvn, vpc, blocks, centralized, object }) => {
+    const spec = (object.spec ?? {}) as Readonly<Record<string, unknown>>;
+    const routed = accepted && onOvn && vpc === DEFAULT_VPC && !spec["vlan"];
+    const text = object.metadata.annotations?.["weft.kubeovn.io/node-contract"] ?? "{}";
+    const { cidrs = [], ...told } = JSON.parse(text) as { cidrs?: readonly string[] };
+    const ranges = cidrs.map((cidr) => readBlock(cidr));
+    const wanted = {
+      version: 1,
+      natOutgoing: spec["natOutgoing"] === true,
+      gatewayType: centralized ? "centralized" : "distributed",
+      mtu: spec["mtu"] ?? 0,
+    };
+    const right = isDeepStrictEqual(ranges, routed ? blocks : []) && isDeepStrictEqual(told, wanted);
+    return right ? [] : [`nodes are told ${text} of subnet ${name}, which is ${routed ? "" : "not "}theirs to reach`];
   });
 }
 
