@@ -68,6 +68,8 @@ export interface FillSpecEffect {
   readonly resource: ObjectKind;
   readonly name: string;
   readonly uid: string;
+  /** `metadata.generation` of the spec that lacks them, where what a user has written since is to stay. */
+  readonly generation?: number;
   readonly spec: Readonly<Record<string, unknown>>;
   readonly labels?: Readonly<Record<string, string>>;
 }

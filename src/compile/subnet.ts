@@ -219,6 +219,7 @@ function compileEffects(input: SubnetInput): WeftEffect[] {
       resource: "subnets",
       name,
       uid,
+      generation,
       spec: subnet.missing,
     });
   }

@@ -1,12 +1,12 @@
 import t from "tap";
 import { ADDRESS_CONDITION, CHASSIS_CONDITION } from "../api/names.ts";
-import { type ReleaseIpEffect, releaseIp } from "../compile/effects.ts";
+import { type FillSpecEffect, type ReleaseIpEffect, releaseIp } from "../compile/effects.ts";
 import { sampleFacts } from "../compile/testing.ts";
 import { projectIp } from "../facts/project-ip.ts";
 import { projectStatefulSet } from "../facts/project-owner.ts";
 import { fakeKube } from "../kube/fake.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { IPS, NODES, STATEFUL_SETS } from "../kube/resources.ts";
+import { IPS, NODES, STATEFUL_SETS, SUBNETS } from "../kube/resources.ts";
 import type { Node } from "../kube/types.ts";
 import { runEffect } from "./run-effect.ts";
 
@@ -34,6 +34,25 @@ async function rig() {
 }
 
 const REF = { name: "web-1.default" };
+
+t.test("defaults do not take the place of what a user has written since", async (t) => {
+  const { kube, tools } = await rig();
+  const ref = { name: "s" };
+  const { metadata } = await kube.create(SUBNETS, { metadata: ref, spec: { cidrBlock: "10.40.0.0/24" } });
+  const { uid, generation = 0 } = metadata;
+  const fill = (of: number): FillSpecEffect => ({
+    ...{ kind: "fill-spec", key: "fill/subnets/s", resource: "subnets", name: "s", uid },
+    ...{ generation: of, spec: { gatewayType: "distributed", vpc: "ovn-cluster" } },
+  });
+  const body = { spec: { gatewayType: "centralized" } };
+  await kube.patch(SUBNETS, ref, { type: "merge", body });
+  await t.rejects(runEffect(tools, fill(generation)), { code: "invalid" });
+  const spec = () => kube.object<KubeObject & { spec: object }>(SUBNETS, ref)?.spec;
+  t.strictSame(spec(), { cidrBlock: "10.40.0.0/24", gatewayType: "centralized" });
+  await kube.patch(SUBNETS, ref, { type: "merge", body: { spec: { gatewayType: null } } });
+  await runEffect(tools, fill(generation + 2));
+  t.strictSame(spec(), { cidrBlock: "10.40.0.0/24", gatewayType: "distributed", vpc: "ovn-cluster" });
+});
 
 t.test("an address is given back: finalizer and object go", async (t) => {
   const { kube, tools, release } = await rig();
