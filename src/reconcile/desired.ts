@@ -13,6 +13,14 @@ export interface OwnedRow {
 export interface WantedMember {
   readonly unit: string;
   readonly edge: Edge;
+  /** Further units that want it there, with their edges: it stays until all have gone. Nearly always there is one owner. */
+  readonly others?: ReadonlyMap<string, Edge>;
+}
+
+/** All who want a member in a set, the one whose row it is first. */
+export function* ownersOf({ unit, edge, others }: WantedMember): Iterable<{ unit: string; edge: Edge }> {
+  yield { unit, edge };
+  for (const [other, theirs] of others ?? []) yield { unit: other, edge: theirs };
 }
 
 /** What comes of a unit's new fragment. */
@@ -29,8 +37,8 @@ export interface Replaced {
  * The desired state: the union of all fragments, indexed so that a changed fragment, or a changed row of the database, is
  * related to what it concerns without a scan.
  *
- * Invariants: a row has one owner, and its own edges are the only ones for it of those who want the same row; `holders` is exactly the
- * inverse of `members`.
+ * Invariants: a row has one owner, and its own edges are the only ones for it of those who want the same row; a member of a set has all the
+ * units as owners that want it there; `holders` is exactly the inverse of `members`.
  */
 export class Desired<E extends Effect = Effect> {
   /** unit → its fragment. */
@@ -119,7 +127,8 @@ export class Desired<E extends Effect = Effect> {
       const before = oldEdges.get(edgeKey(edge));
       oldEdges.delete(edgeKey(edge));
       const wanted = this.members(edge.row, edge.column)?.get(edge.member);
-      if (before !== undefined && wanted?.unit === unit && samePlain(wanted.edge, edge)) continue;
+      const mine = wanted?.unit === unit ? wanted.edge : wanted?.others?.get(unit);
+      if (before !== undefined && mine !== undefined && samePlain(mine, edge)) continue;
       this.#addEdge(unit, edge);
       touched.edge(edge);
     }
@@ -156,17 +165,32 @@ export class Desired<E extends Effect = Effect> {
       columns.set(edge.column, members);
     }
     const taken = members.get(edge.member);
-    // Whose own row it is says where that belongs.
-    if (taken !== undefined && taken.unit !== unit && this.#rows.get(edge.member)?.unit === taken.unit) return;
-    members.set(edge.member, { unit, edge });
+    members.set(edge.member, this.#owned(edge.member, new Map([...owners(taken), [unit, edge]])));
     if (taken !== undefined) return;
     this.#holders.add(edge.member, edge);
+  }
+
+  /** Of several owners the one whose own row the member is comes first: it says where that belongs. Then who came last. */
+  #owned(member: string, all: Map<string, Edge>): WantedMember {
+    const own = this.#rows.get(member)?.unit ?? "";
+    const unit = all.has(own) ? own : ([...all.keys()].at(-1) ?? "");
+    const edge = all.get(unit) as Edge;
+    if (all.size === 1) return { unit, edge };
+    all.delete(unit);
+    return { unit, edge, others: all };
   }
 
   #removeEdge(unit: string, edge: Edge): boolean {
     const columns = this.#members.get(edge.row);
     const members = columns?.get(edge.column);
-    if (columns === undefined || members === undefined || members.get(edge.member)?.unit !== unit) return false;
+    const wanted = members?.get(edge.member);
+    if (columns === undefined || members === undefined || wanted === undefined) return false;
+    const left = new Map(owners(wanted));
+    if (!left.delete(unit)) return false;
+    if (left.size > 0) {
+      members.set(edge.member, this.#owned(edge.member, left));
+      return true;
+    }
     members.delete(edge.member);
     if (members.size === 0) columns.delete(edge.column);
     if (columns.size === 0) this.#members.delete(edge.row);
@@ -174,6 +198,10 @@ export class Desired<E extends Effect = Effect> {
       if (edgeKey(other) === edgeKey(edge)) this.#holders.delete(edge.member, other);
     return true;
   }
+}
+
+function* owners(wanted: WantedMember | undefined): Iterable<[string, Edge]> {
+  if (wanted !== undefined) for (const { unit, edge } of ownersOf(wanted)) yield [unit, edge];
 }
 
 /** Identity of an edge as a string. */

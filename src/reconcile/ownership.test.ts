@@ -25,6 +25,7 @@ interface Wish {
   readonly on: string;
   readonly of: string | undefined;
   readonly member: string | undefined;
+  readonly memberOf: string | undefined;
 }
 
 /** Ports that may mean the same row, or another's switch. */
@@ -34,16 +35,23 @@ const portKind: UnitKind<FactReader, Wish, SaidEffect> = {
   read: (reader, key) => {
     const { annotations } = reader.get("pods", key) ?? {};
     if (annotations === undefined) return undefined;
-    const { row = key, on = "", of, member } = annotations;
-    return { key, row, on, of, member };
+    const { row = key, on = "", of, member, memberOf } = annotations;
+    return { key, row, on, of, member, memberOf };
   },
-  compile: ({ key, row, on, of, member }): Fragment<SaidEffect> => {
+  compile: ({ key, row, on, of, member, memberOf }): Fragment<SaidEffect> => {
     const uuid = rowUuid("Port", member ?? row);
     const columns = { name: row, of: key, external_ids: {} };
     return {
       rows: member === undefined ? [{ table: "Port", uuid, label: row, columns }] : [],
       edges: [
-        { table: "Switch", row: rowUuid("Switch", on), column: "ports", member: uuid, ...(of && { holderUnit: of }) },
+        {
+          table: "Switch",
+          row: rowUuid("Switch", on),
+          column: "ports",
+          member: uuid,
+          ...(of && { holderUnit: of }),
+          ...(memberOf && { memberUnit: memberOf }),
+        },
       ],
       effects: [{ key: `said/${key}`, text: `${key} is served` }],
     };
@@ -156,6 +164,25 @@ t.test("what an earlier run has put into another's row is taken out", async (t) 
   t.same([members("one"), members("two")], [["a"], []]);
   const touched = new Touched();
   t.same(planChanges(engine.desired, database, touched).misdirected, [], "only what is looked at is said");
+});
+
+t.test("a member that two units want has both as owners, and stays until both have gone", async (t) => {
+  for (const first of ["b", "c"]) {
+    const { facts, engine, members } = rig();
+    for (const name of ["one", "two"]) setSwitch(facts, name);
+    setPort(facts, "a", { on: "one" });
+    setPort(facts, "b", { on: "two", member: "a", memberOf: "port:a" });
+    setPort(facts, "c", { on: "two", member: "a", memberOf: "port:a" });
+    engine.start();
+    await engine.whenIdle();
+    t.same(members("two"), ["a"]);
+    facts.set("pods", first, undefined);
+    await engine.whenIdle();
+    t.same(members("two"), ["a"], "the other one wants it still");
+    facts.set("pods", first === "b" ? "c" : "b", undefined);
+    await engine.whenIdle();
+    t.same([members("one"), members("two")], [["a"], []]);
+  }
 });
 
 t.test("a unit that the database refuses says so, and says that it is served when it is", async (t) => {

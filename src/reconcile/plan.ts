@@ -1,6 +1,6 @@
 import type { ColumnValue, DesiredRow, Edge } from "../unit/fragment.ts";
 import { samePlain } from "../unit/plain.ts";
-import type { Desired, WantedMember } from "./desired.ts";
+import { type Desired, ownersOf, type WantedMember } from "./desired.ts";
 import { ownerOf } from "./sweep.ts";
 import type { Touched } from "./touched.ts";
 
@@ -157,9 +157,12 @@ class Planner {
       const present = this.#view.get(edge.table, edge.row);
       const has = present !== undefined && contains(present[edge.column], edge.member);
       const wanted = this.#desired.members(edge.row, edge.column)?.get(edge.member);
-      const stranger = wanted && this.#strangerOf(wanted);
-      if (wanted !== undefined && stranger !== undefined) misdirected.push({ unit: wanted.unit, message: stranger });
-      const wants = wanted !== undefined && stranger === undefined;
+      let wants = false;
+      for (const owner of wanted === undefined ? [] : ownersOf(wanted)) {
+        const stranger = this.#strangerOf(owner);
+        if (stranger === undefined) wants = true;
+        else misdirected.push({ unit: owner.unit, message: stranger });
+      }
       if (wants && !has && this.#takesMembers(edge) && this.#isMember(edge.member)) {
         mutation(edge).insert.push(edge.member);
       } else if (!wants && has && !this.#deletes.has(edge.row)) {
