@@ -2,12 +2,14 @@ import { VENDOR, VENDOR_KEY } from "../api/names.ts";
 import type { OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
 import type { ColumnValue, DesiredRow, Edge } from "../unit/fragment.ts";
 import { rowUuid } from "../unit/identity.ts";
+import { checkMapKeys } from "./map-keys.ts";
 import { ownerUnit } from "./owner-ids.ts";
 
 type Table = keyof OvnNbTables;
 
 /** A desired row of the northbound database, its columns checked against the schema. `ownerId` also names it for people. */
 export function row<T extends Table>(table: T, ownerId: string, columns: Partial<OvnNbTables[T]>): DesiredRow {
+  checkMapKeys(table, columns);
   return {
     table,
     uuid: rowUuid(table, ownerId),

@@ -3,6 +3,7 @@ import { timestamp } from "../api/conditions.ts";
 import { CONTROLLER_COMPONENT } from "../api/names.ts";
 import type { Claimant } from "../claims/claim.ts";
 import { annotate, type ConditionEffect, type ReportEffect, releaseIp, type WeftEffect } from "../compile/effects.ts";
+import { isOwnKey, isSharedMap } from "../compile/map-keys.ts";
 import { podUnit } from "../compile/pod.ts";
 import { IN_FORCE_ANNOTATION } from "../facts/in-force.ts";
 import { type FactChange, type FactStore, strictReader } from "../facts/store.ts";
@@ -21,6 +22,7 @@ import type { KubeObject } from "../kube/object.ts";
 import { type EventRecorder, eventRecorder } from "../kube/recorder.ts";
 import { IPS, PODS, SUBNETS } from "../kube/resources.ts";
 import { type Dual, parseDualCidr } from "../net/dual.ts";
+import type { Contended } from "../reconcile/contention.ts";
 import { EffectRunner } from "../reconcile/effects.ts";
 import { Engine } from "../reconcile/engine.ts";
 import { Tracker } from "../reconcile/tracker.ts";
@@ -36,7 +38,7 @@ import { Domains } from "./domains/domains.ts";
 import { Fence, fenced } from "./fence.ts";
 import { gatewayEvents } from "./gateway-events.ts";
 import { Gather } from "./gather.ts";
-import { type Northbound, OWN_COLUMNS } from "./northbound.ts";
+import { EXCLUSIVE, type Northbound, OWN_COLUMNS } from "./northbound.ts";
 import type { InForceRecord } from "./records.ts";
 import { failedObjects, failedUnit, failureMessage, INTERNAL_ERROR } from "./report-failure.ts";
 import { runEffect } from "./run-effect.ts";
@@ -177,6 +179,10 @@ export class Controller {
       tracker: new Tracker(UNIT_KINDS, strictReader(this.facts), rootsOf),
       view: northbound.view,
       ownColumns: OWN_COLUMNS,
+      exclusive: (table) => EXCLUSIVE.get(table) ?? [],
+      othersKeys: (table, column, keys) =>
+        isSharedMap(table, column) ? keys.filter((key) => !isOwnKey(table, column, key)) : undefined,
+      onContention: (unit, what, pause) => this.#contended(unit, what, pause),
       commit: (plan) => northbound.commit(plan),
       whenReady: async () => {
         if (this.#term !== undefined) await this.#gather.wait(this.#term.recorder);
@@ -432,6 +438,19 @@ export class Controller {
     for (const effect of this.engine.desired.fragment(unit)?.effects ?? []) {
       if (effect.kind === "condition") this.#term?.statuses.state({ ...effect, ready: false, ...said });
     }
+  }
+
+  /** Two writers undo each other. */
+  #contended(unit: string, { table, row, column, member }: Contended, pause: number): void {
+    const label = this.engine.desired.row(row)?.row.label ?? row;
+    const field = member === undefined ? column : `member ${member} of ${column}`;
+    const message = `Another program keeps changing ${field} of ${table} "${label}" in OVN's northbound database; from now on Weft puts it back after ${pause / 1000} s.`;
+    this.#parts.log.warn(
+      { unit, table, row, column, member, pause },
+      "another program keeps changing what Weft writes",
+    );
+    for (const object of unitObjects(this.facts, unit))
+      this.#events.record(object, "Warning", "NorthboundContended", message);
   }
 
   /** Our own code threw at an object, or at what follows from it: that stays as it was and is tried again, and everything else goes on. */

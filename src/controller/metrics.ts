@@ -77,6 +77,11 @@ export function controllerMetrics({
   counter("weft_nb_transactions_total", "Northbound transactions", () => engine.stats.transactions);
   counter("weft_nb_operations_total", "Operations in them", () => engine.stats.operations);
   counter("weft_nb_repairs_total", "Operations that undid what another hand had done", () => engine.stats.repairs);
+  counter(
+    "weft_nb_contended_total",
+    "Operations that undid what another program keeps doing, after which there was a pause",
+    () => engine.stats.contended,
+  );
   counter("weft_nb_refused_total", "Transactions that the database refused", () => engine.stats.failures);
   counter("weft_units_compiled_total", "Units compiled", () => engine.stats.compiled);
   gauge("weft_controller_southbound_synced", "1 while what is known of the southbound database is current", () =>

@@ -64,6 +64,14 @@ export const EDGE_COLUMNS: ReadonlyMap<string, readonly EdgeColumn[]> = new Map(
   ["Meter", [{ column: "bands", exclusive: true }]],
 ]);
 
+/** The sets of a table all of whose members are ours in a row of ours. */
+export const EXCLUSIVE: ReadonlyMap<string, readonly string[]> = new Map(
+  [...EDGE_COLUMNS].map(([table, columns]) => [
+    table,
+    columns.flatMap(({ column, exclusive }) => (exclusive ? column : [])),
+  ]),
+);
+
 /** What a leader puts right before all else: an ACL that is no policy's any more would be in force for pods that come now. */
 export const OWN_COLUMNS: readonly OwnColumn[] = [{ table: "Port_Group", column: "acls", members: "ACL" }];
 

@@ -13,12 +13,26 @@ export interface ObservedChange {
 /**
  * Notes what a change in the database touches of the desired state: the row itself, the members that a set lost, and,
  * where a row came or went, everything that it holds or that holds it. Our own transactions come by here as well; they
- * touch rows that then compare equal.
+ * touch rows that then compare equal. `exclusive`: the sets of a table whose members are all ours in a row of ours; what another hand puts in is to go again.
  */
-export function noteDrift(desired: Desired, change: ObservedChange, touch: (unit: string) => Touched): void {
+export function noteDrift(
+  desired: Desired,
+  change: ObservedChange,
+  touch: (unit: string) => Touched,
+  exclusive: (table: string) => readonly string[] = () => [],
+): void {
   const { table, uuid } = change;
   const owned = desired.row(uuid);
-  if (owned !== undefined) touch(owned.unit).row(table, uuid);
+  if (owned !== undefined) {
+    touch(owned.unit).row(table, uuid);
+    for (const column of change.new === undefined ? [] : exclusive(table)) {
+      if (owned.row.columns[column] !== undefined) continue;
+      const members = desired.members(uuid, column);
+      for (const member of lost(change.new?.[column], change.old?.[column])) {
+        if (members?.has(member) !== true) touch(owned.unit).edge({ table, row: uuid, column, member });
+      }
+    }
+  }
   for (const column of desired.edgeColumns(uuid)) {
     const members = desired.members(uuid, column);
     if (members === undefined || change.new === undefined) continue;

@@ -1,15 +1,16 @@
 import type { FactChange } from "../facts/store.ts";
 import { Failures } from "../unit/failures.ts";
-import type { DesiredRow, Effect, Fragment } from "../unit/fragment.ts";
+import type { ColumnValue, DesiredRow, Effect, Fragment } from "../unit/fragment.ts";
 import { OWNER_KEY } from "../unit/identity.ts";
 import { splitUnitId, unitId } from "../unit/kind.ts";
 import { samePlain } from "../unit/plain.ts";
 import { retryDelay, type Timers } from "../unit/timers.ts";
+import { type Contended, Contention } from "./contention.ts";
 import { Desired } from "./desired.ts";
 import { noteDrift, type ObservedChange } from "./drift.ts";
 import { FailingUnits } from "./failing.ts";
 import { findLeftovers, type OwnColumn } from "./leftovers.ts";
-import { type DatabaseView, type Plan, type PlanLimits, planChanges, planSize } from "./plan.ts";
+import { type DatabaseView, type OthersKeys, type Plan, type PlanLimits, planChanges, planSize } from "./plan.ts";
 import { Touched } from "./touched.ts";
 import type { Compiled, Tracker } from "./tracker.ts";
 
@@ -57,6 +58,12 @@ export interface EngineOptions<E extends Effect> {
    * changes for the ports that are there changes all at once.
    */
   readonly batch?: number;
+  /** The sets of a table all of whose members are ours in a row of ours: what another hand puts in is taken out. */
+  readonly exclusive?: (table: string) => readonly string[];
+  /** See {@link PlanLimits.othersKeys}. */
+  readonly othersKeys?: OthersKeys;
+  /** Another program changes again and again what this unit wants; it is put back after a pause in ms. */
+  readonly onContention?: (unit: string, what: Contended, pause: number) => void;
   /** Sets that are put right in the first transaction after every unit has compiled; see {@link findLeftovers}. */
   readonly ownColumns?: readonly OwnColumn[];
 }
@@ -70,6 +77,8 @@ export interface EngineStats {
   operations: number;
   /** Operations that undid what another hand had done. */
   repairs: number;
+  /** Those of them that another program had undone again and again, so that there was a pause. */
+  contended: number;
   compiled: number;
   failures: number;
 }
@@ -83,7 +92,7 @@ export interface EngineStats {
  * stop everything, here and at every successor.
  */
 export class Engine<E extends Effect> {
-  readonly stats: EngineStats = { transactions: 0, operations: 0, repairs: 0, compiled: 0, failures: 0 };
+  readonly stats: EngineStats = { transactions: 0, operations: 0, repairs: 0, contended: 0, compiled: 0, failures: 0 };
   readonly desired = new Desired<E>();
   readonly #options: EngineOptions<E>;
   /** unit → what of it may differ from the database. */
@@ -100,6 +109,7 @@ export class Engine<E extends Effect> {
   readonly #misdirected = new Map<string, string>();
   readonly #failing: FailingUnits;
   readonly #failures: Failures;
+  readonly #contention: Contention;
   /** Units that could not be compiled. What is there of them stays. */
   readonly #uncompiled = new Set<string>();
   /** Those who wait until there are none of these. */
@@ -125,6 +135,17 @@ export class Engine<E extends Effect> {
   constructor(options: EngineOptions<E>) {
     this.#options = options;
     this.#failing = new FailingUnits(options.timers, () => this.#kick());
+    this.#contention = new Contention(options.timers, ({ table, row, column, member }) => {
+      const unit =
+        member === undefined
+          ? this.desired.row(row)?.unit
+          : (this.desired.members(row, column)?.get(member)?.unit ?? this.desired.row(row)?.unit);
+      if (unit === undefined) return;
+      if (!this.#pending.has(unit)) this.#drifted.add(unit);
+      if (member === undefined) this.#touchedOf(unit).row(table, row);
+      else this.#touchedOf(unit).edge({ table, row, column, member });
+      this.#kick();
+    });
     this.#failures =
       options.failures ??
       new Failures(options.timers, ({ kind, key, error }) => options.onUnitFailure(unitId(kind, key), error));
@@ -161,11 +182,12 @@ export class Engine<E extends Effect> {
   /** Rows of the database have changed, by our own transactions or by another hand. */
   noteDatabase(changes: readonly ObservedChange[]): void {
     for (const change of changes) {
-      noteDrift(this.desired, change, (unit) => {
+      const touch = (unit: string): Touched => {
         if (!this.#pending.has(unit)) this.#drifted.add(unit);
         if (this.#parked.delete(unit)) this.#unoffered.add(unit);
         return this.#touchedOf(unit);
-      });
+      };
+      noteDrift(this.desired, change, touch, this.#options.exclusive);
     }
     this.#kick();
   }
@@ -208,6 +230,7 @@ export class Engine<E extends Effect> {
   stop(): void {
     this.#active = false;
     this.#failing.stop();
+    this.#contention.clear();
     this.#wake();
   }
 
@@ -218,7 +241,7 @@ export class Engine<E extends Effect> {
       this.#compile(unit);
     }
     for (const pending of this.#pending.values()) touched.merge(pending);
-    return planChanges(this.desired, this.#options.view, touched, { isKept: this.#isKept });
+    return planChanges(this.desired, this.#options.view, touched, this.#limits(new Map()));
   }
 
   #kick(): void {
@@ -367,7 +390,8 @@ export class Engine<E extends Effect> {
     const plan = planChanges(this.desired, view, touched, this.#limits(taken));
     const size = planSize(plan);
     if (size > 0) {
-      const repairs = this.#countRepairs(plan);
+      const repaired = [...this.#repairsIn(plan)];
+      const repairs = repaired.length;
       const started = performance.now();
       const outcome = await commit(plan);
       if (outcome.kind !== "committed") {
@@ -390,6 +414,12 @@ export class Engine<E extends Effect> {
       this.stats.transactions++;
       this.stats.operations += size;
       this.stats.repairs += repairs;
+      for (const { unit, what, wanted } of repaired) {
+        const pause = what && this.#contention.repaired(what, wanted);
+        if (what === undefined || pause === undefined) continue;
+        this.stats.contended++;
+        this.#options.onContention?.(unit, what, pause);
+      }
       onCommit?.({ plan, units: batch.length, repairs, ms: performance.now() - started });
     }
     for (const { unit, message } of plan.misdirected) {
@@ -420,17 +450,28 @@ export class Engine<E extends Effect> {
     return true;
   }
 
-  #countRepairs(plan: Plan): number {
-    let repairs = 0;
-    const count = (unit: string | undefined): void => {
-      if (unit !== undefined && this.#drifted.has(unit)) repairs++;
-    };
-    for (const row of plan.inserts) count(this.desired.row(row.uuid)?.unit);
-    for (const { row } of plan.updates) count(this.desired.row(row.uuid)?.unit);
-    for (const { row, column, insert } of plan.mutations) {
-      for (const member of insert) count(this.desired.members(row, column)?.get(member)?.unit);
+  /** What of a plan undoes another hand's doing; without `what`: a row that is made anew. */
+  *#repairsIn(plan: Plan): Iterable<{ unit: string; what?: Contended; wanted?: ColumnValue }> {
+    const drifted = (unit: string | undefined): unit is string => unit !== undefined && this.#drifted.has(unit);
+    for (const row of plan.inserts) {
+      const unit = this.desired.row(row.uuid)?.unit;
+      if (drifted(unit)) yield { unit };
     }
-    return repairs;
+    for (const { row, columns } of plan.updates) {
+      const unit = this.desired.row(row.uuid)?.unit;
+      if (!drifted(unit)) continue;
+      for (const column of Object.keys(columns)) {
+        yield { unit, what: { table: row.table, row: row.uuid, column }, wanted: row.columns[column] };
+      }
+    }
+    for (const { table, row, column, insert, delete: gone } of plan.mutations) {
+      for (const member of insert) {
+        const unit = this.desired.members(row, column)?.get(member)?.unit;
+        if (drifted(unit)) yield { unit, what: { table, row, column, member }, wanted: true };
+      }
+      const unit = this.desired.row(row)?.unit;
+      for (const member of gone) if (drifted(unit)) yield { unit, what: { table, row, column, member }, wanted: false };
+    }
   }
 
   #refused(
@@ -477,7 +518,13 @@ export class Engine<E extends Effect> {
 
   /** Units that failed do not come along with those that are taken. */
   #limits(taken: ReadonlyMap<string, Touched>): PlanLimits {
-    return { isKept: this.#isKept, isApart: (unit) => this.#failing.has(unit) && !taken.has(unit) };
+    const { othersKeys } = this.#options;
+    return {
+      isKept: this.#isKept,
+      isApart: (unit) => this.#failing.has(unit) && !taken.has(unit),
+      isHeld: (what, wanted) => this.#contention.isHeld(what, wanted),
+      ...(othersKeys && { othersKeys }),
+    };
   }
 
   /** The connection broke while these were being committed. Once may be chance; who was there twice running is taken apart. */

@@ -1,5 +1,6 @@
 import type { ColumnValue, DesiredRow, Edge } from "../unit/fragment.ts";
 import { samePlain } from "../unit/plain.ts";
+import type { Contended } from "./contention.ts";
 import { type Desired, ownersOf, type WantedMember } from "./desired.ts";
 import { ownerOf } from "./sweep.ts";
 import type { Touched } from "./touched.ts";
@@ -47,7 +48,14 @@ export interface PlanLimits {
   readonly isApart?: (unit: string) => boolean;
   /** Units that could not be compiled: whatever the database has of them is to stay as it is. */
   readonly isKept?: (unit: string) => boolean;
+  /** Keys of maps that others write as well, which are left alone; nothing: the map is ours whole. */
+  readonly othersKeys?: OthersKeys;
+  /** What another program changes again and again, and what is not to be put back yet. */
+  readonly isHeld?: (what: Contended, wanted: ColumnValue) => boolean;
 }
+
+/** The keys of a map in the database that are not ours; undefined where the whole map is. */
+export type OthersKeys = (table: string, column: string, keys: readonly string[]) => readonly string[] | undefined;
 
 /** How many operations a plan has. */
 export function planSize(plan: Plan): number {
@@ -70,6 +78,8 @@ class Planner {
   readonly #view: DatabaseView;
   readonly #isApart: (unit: string) => boolean;
   readonly #isKept: (unit: string) => boolean;
+  readonly #othersKeys: OthersKeys;
+  readonly #isContended: (what: Contended, wanted: ColumnValue) => boolean;
   readonly #inserts = new Map<string, DesiredRow>();
   readonly #updates: RowUpdate[] = [];
   /** uuid → table of the root rows that go. */
@@ -80,7 +90,10 @@ class Planner {
   /** Edges to compare once it is known which rows are inserted. */
   readonly #edges = new Map<string, Edge>();
 
-  constructor(desired: Desired, view: DatabaseView, { isApart = () => false, isKept = () => false }: PlanLimits) {
+  constructor(desired: Desired, view: DatabaseView, limits: PlanLimits) {
+    const { isApart = () => false, isKept = () => false, othersKeys = () => undefined, isHeld = () => false } = limits;
+    this.#othersKeys = othersKeys;
+    this.#isContended = isHeld;
     this.#desired = desired;
     this.#view = view;
     this.#isApart = isApart;
@@ -132,12 +145,23 @@ class Planner {
   #compare(wanted: DesiredRow, present: Readonly<Record<string, ColumnValue>>): void {
     const columns: Record<string, ColumnValue> = {};
     const before: Record<string, ColumnValue> = {};
-    for (const [column, value] of Object.entries(wanted.columns)) {
-      if (samePlain(present[column], value)) continue;
+    for (const [column, own] of Object.entries(wanted.columns)) {
+      if (samePlain(present[column], own)) continue;
+      const value = this.#withOthersKeys(wanted.table, column, own, present[column]);
+      if (value !== own && samePlain(present[column], value)) continue;
+      if (this.#isContended({ table: wanted.table, row: wanted.uuid, column }, own)) continue;
       columns[column] = value;
       before[column] = present[column];
     }
     if (Object.keys(columns).length > 0) this.#updates.push({ row: wanted, columns, before });
+  }
+
+  /** A map as it is to be: our keys as they are wanted, and others' as they are. */
+  #withOthersKeys(table: string, column: string, own: ColumnValue, present: ColumnValue): ColumnValue {
+    if (!isMap(own) || !isMap(present)) return own;
+    const keys = this.#othersKeys(table, column, Object.keys(present));
+    if (keys === undefined || keys.length === 0) return own;
+    return { ...Object.fromEntries(keys.flatMap((key) => [[key, present[key] ?? ""] as const])), ...own };
   }
 
   finish(): Plan {
@@ -163,6 +187,7 @@ class Planner {
         if (stranger === undefined) wants = true;
         else misdirected.push({ unit: owner.unit, message: stranger });
       }
+      if (wants !== has && this.#isContended(edge, wants)) continue;
       if (wants && !has && this.#takesMembers(edge) && this.#isMember(edge.member)) {
         mutation(edge).insert.push(edge.member);
       } else if (!wants && has && !this.#deletes.has(edge.row)) {
@@ -227,6 +252,10 @@ class Planner {
     if (this.#inserts.has(uuid)) return !this.#parked.has(uuid);
     return this.#view.get(table, uuid) !== undefined && !this.#deletes.has(uuid);
   }
+}
+
+function isMap(value: ColumnValue): value is Readonly<Record<string, string | number>> {
+  return typeof value === "object" && !Array.isArray(value);
 }
 
 /** Whether a sorted set holds `member`. */

@@ -360,3 +360,123 @@ t.test("a successor that cannot compile a unit leaves what is there of it, and l
   await second.whenIdle();
   t.ok(compiled);
 });
+
+t.test(
+  "what another program changes again and again is put back after pauses that grow; nothing else waits",
+  async (t) => {
+    const facts = factStore();
+    const database = new MemoryDatabase();
+    const timers = new ManualTimers();
+    const said: string[] = [];
+    const engine = new Engine<SaidEffect>({
+      tracker: new Tracker<SaidEffect>([switchKind, portKind], facts, switchesAndPorts),
+      view: database,
+      commit: (plan) => database.commit(plan),
+      whenReady: () => Promise.resolve(),
+      offerEffects: () => undefined,
+      timers,
+      onUnitFailure: () => undefined,
+      onDeposed: () => undefined,
+      onContention: (unit, { column, member }, pause) =>
+        said.push(`${unit} ${column} ${member !== undefined} ${pause}`),
+    });
+    database.onChanges = (changes) => engine.noteDatabase(changes);
+    facts.subscribe((change) => engine.noteFact(change));
+    setSwitch(facts, "s");
+    for (const name of ["p1", "p2"]) setPort(facts, name, { switch: "s", mac: "1" });
+    engine.start();
+    await engine.whenIdle();
+    const uuid = rowUuid("Port", "p1");
+    const macOf = (name: string): unknown => database.get("Port", rowUuid("Port", name))?.["mac"];
+    const tamper = async (): Promise<void> => {
+      database.tamper((set) => set("Port", uuid, { ...database.get("Port", uuid), mac: "theirs" }));
+      await engine.whenIdle();
+    };
+    for (let time = 1; time <= 3; time++) {
+      await tamper();
+      t.equal(macOf("p1"), "1", `at once, time ${time}`);
+    }
+    t.same(said, ["port:p1 mac false 1000"]);
+    await tamper();
+    t.equal(macOf("p1"), "theirs");
+    setPort(facts, "p2", { switch: "s", mac: "2" });
+    await engine.whenIdle();
+    t.equal(macOf("p2"), "2", "others do not wait");
+    timers.advance(1000);
+    await engine.whenIdle();
+    t.equal(macOf("p1"), "1");
+    t.same(said.slice(1), ["port:p1 mac false 2000"]);
+    await tamper();
+    setPort(facts, "p1", { switch: "s", mac: "3" });
+    await engine.whenIdle();
+    t.equal(macOf("p1"), "3", "what is wanted anew does not wait");
+    t.equal(engine.stats.contended, 2);
+    timers.advance(400_000);
+    await tamper();
+    t.equal(macOf("p1"), "3", "after a quiet time it is as if nothing had been");
+  },
+);
+
+t.test("keys of others in a map stay, and those of ours that are wanted no more go", async (t) => {
+  const facts = factStore();
+  const database = new MemoryDatabase();
+  const engine = new Engine<SaidEffect>({
+    tracker: new Tracker<SaidEffect>([switchKind, portKind], facts, switchesAndPorts),
+    view: database,
+    commit: (plan) => database.commit(plan),
+    whenReady: () => Promise.resolve(),
+    offerEffects: () => undefined,
+    timers: new ManualTimers(),
+    onUnitFailure: () => undefined,
+    onDeposed: () => undefined,
+    othersKeys: (_table, column, keys) =>
+      column === "external_ids" ? keys.filter((key) => !["weft-owner", "ours"].includes(key)) : undefined,
+  });
+  database.onChanges = (changes) => engine.noteDatabase(changes);
+  facts.subscribe((change) => engine.noteFact(change));
+  setSwitch(facts, "s");
+  engine.start();
+  await engine.whenIdle();
+  const uuid = rowUuid("Switch", "s");
+  const { transactions } = engine.stats;
+  const write = async (ids: Record<string, string>): Promise<void> => {
+    database.tamper((set) => set("Switch", uuid, { ...database.get("Switch", uuid), external_ids: ids }));
+    await engine.whenIdle();
+  };
+  await write({ "weft-owner": "switch:s", "neutron:name": "x" });
+  t.equal(engine.stats.transactions, transactions, "nothing to do");
+  await write({ ours: "of an earlier version", "neutron:name": "x" });
+  t.same(database.get("Switch", uuid)?.["external_ids"], { "weft-owner": "switch:s", "neutron:name": "x" });
+});
+
+t.test("what another hand puts into a set that is ours goes, and stays in one that is shared", async (t) => {
+  for (const exclusive of [true, false]) {
+    const facts = factStore();
+    const database = new MemoryDatabase();
+    const engine = new Engine<SaidEffect>({
+      tracker: new Tracker<SaidEffect>([switchKind, portKind], facts, switchesAndPorts),
+      view: database,
+      commit: (plan) => database.commit(plan),
+      whenReady: () => Promise.resolve(),
+      offerEffects: () => undefined,
+      timers: new ManualTimers(),
+      onUnitFailure: () => undefined,
+      onDeposed: () => undefined,
+      exclusive: () => (exclusive ? ["ports"] : []),
+    });
+    database.onChanges = (changes) => engine.noteDatabase(changes);
+    facts.subscribe((change) => engine.noteFact(change));
+    setSwitch(facts, "s");
+    setPort(facts, "p1", { switch: "s" });
+    engine.start();
+    await engine.whenIdle();
+    const uuid = rowUuid("Switch", "s");
+    const ports = [rowUuid("Port", "p1"), rowUuid("Port", "foreign")].sort();
+    database.tamper((set) => {
+      set("Port", rowUuid("Port", "foreign"), { name: "foreign" });
+      set("Switch", uuid, { ...database.get("Switch", uuid), ports });
+    });
+    await engine.whenIdle();
+    t.same(database.names(), exclusive ? ["Port p1", "Switch s"] : ["Port foreign", "Port p1", "Switch s"]);
+  }
+});

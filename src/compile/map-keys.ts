@@ -1,0 +1,51 @@
+/**
+ * Which keys of maps are ours. OVN's tools, northd and other programs keep keys of their own in `external_ids` and `options` of rows of ours: these
+ * are left alone, and only keys named here are written and taken away. All other maps (the addresses of a load balancer, the options of
+ * `DHCP_Options`, router advertisements) say together what a row does, so they are ours whole.
+ *
+ * A key that no version writes any more stays here for as long as a cluster may have it.
+ */
+
+import { VENDOR_KEY } from "../api/names.ts";
+import { OWNER_KEY } from "../unit/identity.ts";
+
+const EXTERNAL_IDS: ReadonlySet<string> = new Set([
+  ...[VENDOR_KEY, OWNER_KEY, "ls", "pod", "provider", "shared-by", "subnet", "node", "np", "address-family"],
+  ...["policy", "rule", "selector", "sources", "type", "sg", "security_groups", "ippool", "protocol"],
+  ...["namespace", "service", "vpc", "domain"],
+]);
+
+/** One for each group of a pod, as Kube-OVN's tools look for them. */
+const SECURITY_GROUP = "associated_sg_";
+
+/** Table → keys of its column `options`. */
+const OPTIONS: Readonly<Record<string, readonly string[]>> = {
+  ACL: ["apply-after-lb"],
+  Load_Balancer: ["reject", "hairpin_snat_ip", "ct_flush", "affinity_timeout"],
+  Logical_Router: ["always_learn_from_arp_request", "dynamic_neigh_routers", "mac_binding_age_threshold"],
+  Logical_Switch_Port: ["router-port", "virtual-ip", "virtual-parents", "arp_proxy", "disable_arp_nd_rsp"],
+};
+
+/** Whether a map of a table is shared with others, so that only keys of ours are compared. */
+export function isSharedMap(table: string, column: string): boolean {
+  // A routing policy has a key for each gateway node, as Kube-OVN's tools look for them: any key may be an old one of ours.
+  if (column === "external_ids") return table !== "Logical_Router_Policy";
+  return column === "options" && table !== "DHCP_Options";
+}
+
+/** Whether a key of such a map is ours. */
+export function isOwnKey(table: string, column: string, key: string): boolean {
+  if (column === "external_ids") return EXTERNAL_IDS.has(key) || key.startsWith(SECURITY_GROUP);
+  return OPTIONS[table]?.includes(key) === true;
+}
+
+/** Throws where a row has a key in a shared map that is not declared here: it would never be taken away. */
+export function checkMapKeys(table: string, columns: Readonly<Record<string, unknown>>): void {
+  for (const column of ["external_ids", "options"]) {
+    const map = columns[column];
+    if (map === undefined || !isSharedMap(table, column)) continue;
+    for (const key of Object.keys(map as object)) {
+      if (!isOwnKey(table, column, key)) throw new Error(`key ${key} of ${table}.${column} is not declared as ours`);
+    }
+  }
+}
