@@ -9,21 +9,19 @@ import type { OvsdbClient } from "../ovsdb/client.ts";
 import { DEFAULT_INSTALLED_MS } from "./add.ts";
 import { DEFAULT_ALLOCATION_DEADLINES } from "./await-allocation.ts";
 import { type DaemonClock, kubeClock, MACHINE_CLOCK } from "./clock.ts";
-import { collectLeftovers } from "./collector.ts";
-import { conflist } from "./conflist.ts";
 import { explainByEvents } from "./explain.ts";
 import { Gateway } from "./gateway.ts";
 import { Journal } from "./journal.ts";
 import { Lanes } from "./lanes.ts";
-import { LostPorts } from "./lost-ports.ts";
 import { DaemonMetrics } from "./metrics.ts";
 import { annotateChassis, nodeInformer, setNetworkAvailable } from "./node.ts";
 import type { DaemonOptions } from "./options.ts";
 import { OvsPorts } from "./ovs-ports.ts";
-import { type OvsChange, OvsView } from "./ovs-view.ts";
+import { OvsView } from "./ovs-view.ts";
 import type { PodLinks } from "./pod-links.ts";
+import { PodUpkeep } from "./pod-upkeep.ts";
 import { podInformer, readPod } from "./pods.ts";
-import { ReconcileLoop } from "./reconcile-loop.ts";
+import { Publication } from "./publication.ts";
 import { RepairReport } from "./repair-report.ts";
 import { subnetInformer } from "./subnets.ts";
 import { type DaemonSurface, nodeSurface } from "./surface.ts";
@@ -64,156 +62,63 @@ export interface Daemon {
  * waited for. The parts stay the caller's to close.
  */
 export async function startDaemon(options: DaemonOptions, parts: DaemonParts, log: DaemonLog): Promise<Daemon> {
-  const onError = (error: unknown, context: string): void => log.warn({ err: error }, context);
   const { kube, links, clock = MACHINE_CLOCK, surface = nodeSurface(options) } = parts;
   const { metrics = new DaemonMetrics(options.nodeName) } = parts;
-  const time = { clock: kubeClock(clock), random: clock.random };
+  const { pods, nodes, subnets, events } = follow(options, kube, clock, log);
   const view = new OvsView(parts.ovsdb);
-  const pods = podInformer(kube, options.nodeName, onError, time);
-  const nodes = nodeInformer(kube, options.nodeName, log, onError, time);
-  const subnets = subnetInformer(kube, log, onError, time);
-
-  const ports = new OvsPorts(view);
-  const lanes = new Lanes();
-  const journal = new Journal(metrics, log, 1_000, clock.wall);
-  const events = eventRecorder(kube, {
-    component: DAEMON_COMPONENT,
-    host: options.nodeName,
-    ...time,
-    onError: (error) => onError(error, "an Event could not be written"),
-  });
+  const [ports, lanes, journal] = [new OvsPorts(view), new Lanes(), new Journal(metrics, log, 1_000, clock.wall)];
   const report = new RepairReport({
-    metrics,
-    log,
-    now: () => clock.now(),
+    ...{ metrics, log, now: () => clock.now() },
     event(reason, message) {
       const uid = nodes.get(options.nodeName)?.uid;
       const node = { type: NODES, name: options.nodeName, ...(uid !== undefined && { uid }) };
       events.record(node, "Warning", reason, message);
     },
   });
-  const lostPorts = new LostPorts({ view, ports, links, lanes, pods, clock });
-  const restoring = new ReconcileLoop(
-    async () => restoring.backOff(report.note(await lostPorts.restore())),
-    (error, retryMs) => log.warn({ err: error, retryMs }, "ports that another program removed could not be put back"),
-    {},
-    clock,
-  );
   const gateway = new Gateway({
-    node: options.nodeName,
-    joinSubnet: options.nodeSwitch,
-    nodePorts: options.nodePorts,
-    mtu: options.mtu,
-    view,
-    kernel: parts.kernel,
-    nft: parts.nft,
-    nodes,
-    subnets,
-    report,
+    ...{ view, nodes, subnets, report, clock, log, kernel: parts.kernel, nft: parts.nft },
+    ...{ node: options.nodeName, joinSubnet: options.nodeSwitch, nodePorts: options.nodePorts, mtu: options.mtu },
     ovsSettings: () => surface.ovsSettings(),
-    clock,
-    log,
     annotateChassis: (chassis) => annotateChassis(kube, options.nodeName, chassis),
     setNetworkAvailable: () => setNetworkAvailable(kube, options.nodeName, new Date(clock.wall())),
     onState: () => publication.trigger(),
   });
-
-  const collection = new ReconcileLoop(
-    async () => {
-      if (view.synced && view.bridge() !== undefined) {
-        const parts = { ports, links, lanes, pods, lost: lostPorts, metrics, log };
-        const isLost = await collectLeftovers({
-          ...parts,
-          readPod: (namespace, name) => readPod(kube, namespace, name),
-        });
-        if (isLost) restoring.trigger();
-      }
-    },
-    (error, retryMs) => log.warn({ err: error, retryMs }, "leftovers could not be removed"),
-    {},
-    clock,
-  );
+  const upkeep = new PodUpkeep({
+    ...{ view, ports, links, lanes, pods, metrics, report, clock, log },
+    readPod: (namespace, name) => readPod(kube, namespace, name),
+    watchLostLinks: (onLost) => parts.watchLostLinks(onLost),
+  });
   const notReady = (): string | undefined => {
     if (!view.synced) return "Open vSwitch's database on this node is not connected";
     if (!pods.synced) return "this node's pods have not been read from the API server";
     return gateway.notReady;
   };
-  /** What was written; the file stays when the daemon goes, as do the pods' networks. */
-  let published: string | undefined;
-  const publication = new ReconcileLoop(
-    async () => {
-      const reason = notReady();
-      metrics.ready = reason === undefined;
-      if (published !== undefined) {
-        if (!(await surface.ensureConflist(published))) return;
-        publication.backOff(report.note([`conflist ${options.cniConfName}`]));
-        return;
-      }
-      if (reason !== undefined) return;
-      // From now on the runtime calls the shim.
-      const text = conflist(options.bindSocket, await surface.portmapVersions());
-      await surface.writeConflist(text);
-      published = text;
-      log.info({ file: options.cniConfName }, "ready: the runtime may set up pods");
-    },
-    (error, retryMs) => log.warn({ err: error, retryMs }, "the network configuration could not be written"),
-    {},
-    clock,
-  );
+  const publication = new Publication({ options, surface, metrics, report, clock, log, notReady });
 
   const stopping = new AbortController();
   const world: VerbWorld = {
-    pods,
-    ports,
-    links,
-    lanes,
-    journal,
+    ...{ pods, ports, links, lanes, journal, clock, notReady, stopping: stopping.signal },
     mtuOf: (subnet) => {
       const contract = subnets.get(subnet)?.contract;
       return (typeof contract === "object" && contract.mtu) || gateway.mtu;
     },
     explain: explainByEvents(kube, CONTROLLER_COMPONENT),
     deadlines: { ...DEFAULT_ALLOCATION_DEADLINES, installedMs: DEFAULT_INSTALLED_MS },
-    stopping: stopping.signal,
-    clock,
     onLeftover: (hostName, failures) => {
       log.error({ hostName, failures }, "a failed ADD could not be taken back; collecting");
-      collection.trigger();
+      upkeep.collect();
     },
-    notReady,
   };
   const cni = await surface.serveCni(cniVerbs(world));
-  const http = await surface.serveAdmin({
-    registry: metrics.registry,
-    notReady,
-    pages: { "/debug/adds": (query) => journal.entries(query.get("verb") ?? undefined) },
-  });
+  const pages = { "/debug/adds": (query: URLSearchParams) => journal.entries(query.get("verb") ?? undefined) };
+  const http = await surface.serveAdmin({ registry: metrics.registry, notReady, pages });
 
-  const watched = surface.watchConflist(
-    () => publication.trigger(),
-    (error) => log.warn({ err: error }, "the folder of network configurations cannot be watched"),
-  );
-  view.mirror.subscribe((changes) => {
-    if (changes.some(isBroken)) collection.trigger();
-    if (lostPorts.note(changes)) restoring.trigger();
-  });
-  const lost = parts.watchLostLinks((name) => {
-    // DEL takes the port before the interface, so that its own work is no loss.
-    if (name === undefined || ports.byName(name) !== undefined) collection.trigger();
-  });
-  view.mirror.onSyncedChange(() => {
-    publication.trigger();
-    collection.trigger();
-  });
+  view.mirror.onSyncedChange(() => publication.trigger());
   pods.whenSynced().then(
-    () => {
-      publication.trigger();
-      collection.trigger();
-    },
+    () => publication.trigger(),
     () => undefined,
   );
-  for (const informer of [pods, nodes, subnets]) informer.start();
-  gateway.start();
+  for (const part of [publication, upkeep, pods, nodes, subnets, gateway]) part.start();
   log.info({ socket: options.bindSocket }, "weft-daemon serves");
 
   return {
@@ -222,14 +127,28 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
       stopping.abort(reason);
       await drain(cni.drain(), lanes, reason, clock);
       cni.close();
-      lost.close();
-      watched.close();
-      await Promise.all([collection.stop(), publication.stop(), restoring.stop(), gateway.stop()]);
+      await Promise.all([upkeep, publication, gateway].map((part) => part.stop()));
       await events.stop();
       http.close();
-      await Promise.all([pods.stop(), nodes.stop(), subnets.stop()]);
+      await Promise.all([pods, nodes, subnets].map((informer) => informer.stop()));
       view.mirror.close();
     },
+  };
+}
+
+/** What the daemon follows of the API server, and how it speaks there. */
+function follow(options: DaemonOptions, kube: Kube, clock: DaemonClock, log: DaemonLog) {
+  const onError = (error: unknown, context: string): void => log.warn({ err: error }, context);
+  const time = { clock: kubeClock(clock), random: clock.random };
+  return {
+    pods: podInformer(kube, options.nodeName, onError, time),
+    nodes: nodeInformer(kube, options.nodeName, log, onError, time),
+    subnets: subnetInformer(kube, log, onError, time),
+    events: eventRecorder(kube, {
+      ...{ component: DAEMON_COMPONENT, host: options.nodeName },
+      ...time,
+      onError: (error) => onError(error, "an Event could not be written"),
+    }),
   };
 }
 
@@ -241,9 +160,4 @@ async function drain(drained: Promise<void>, lanes: Lanes, reason: Error, clock:
   } finally {
     cancel();
   }
-}
-
-/** ovs-vswitchd has lost an interface: its namespace was removed and nobody may ask for the port to be. */
-function isBroken(change: OvsChange): boolean {
-  return change.table === "Interface" && Boolean(change.new?.error) && change.old?.error !== change.new?.error;
 }
