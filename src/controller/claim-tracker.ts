@@ -88,8 +88,8 @@ export class ClaimTracker {
     try {
       claims = kind.read(recordingReader(this.#reader, seen), splitUnitId(id).key);
     } finally {
-      if (claims === undefined) seen.clear();
-      this.#dependents.set(id, seen);
+      if (claims === undefined) this.#dependents.delete(id);
+      else this.#dependents.set(id, seen);
     }
     return claims ?? [];
   }
@@ -116,7 +116,7 @@ export class ClaimTracker {
     line?.members.delete(claim);
     if (line === undefined || line.members.size > 0) return;
     this.#lines.delete(id);
-    this.#dependents.set(id, new Set());
+    this.#dependents.delete(id);
     this.#dirty.get(line.rank)?.delete(id);
   }
 

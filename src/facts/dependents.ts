@@ -1,44 +1,41 @@
+import { MultiMap } from "../unit/multi-map.ts";
+
 const NOTHING: readonly string[] = [];
 
-/** Who depends on what, by what each read last. Most dependencies have one reader, so one is kept without a set of its own. */
+/** Who depends on what, by what each read last. */
 export class Dependents {
-  /** dependency → who read it, in the order in which they did so first. */
-  readonly #readers = new Map<string, string | Set<string>>();
+  /** dependency → who read it. */
+  readonly #readers = new MultiMap<string, string>();
   /** reader → what it read. */
   readonly #read = new Map<string, readonly string[]>();
 
-  /** Who read a dependency. Changes made while it is gone through are not seen. */
+  /** Who read a dependency, in the order in which they did so first. */
   of(dependency: string): readonly string[] {
-    const readers = this.#readers.get(dependency);
-    if (readers === undefined) return NOTHING;
-    return typeof readers === "string" ? [readers] : [...readers];
+    return [...this.#readers.get(dependency)];
   }
 
-  /** `reader` has read this, and no longer what it read before. Nothing: it is gone. */
+  /** A reader has read this, and no longer what it read before. */
   set(reader: string, seen: ReadonlySet<string>): void {
     const before = this.#read.get(reader) ?? NOTHING;
-    for (const dependency of before) if (!seen.has(dependency)) this.#remove(dependency, reader);
-    for (const dependency of seen) if (!before.includes(dependency)) this.#add(dependency, reader);
+    const kept = new Set(before);
+    for (const dependency of before) {
+      if (seen.has(dependency)) continue;
+      kept.delete(dependency);
+      this.#readers.delete(dependency, reader);
+    }
+    for (const dependency of seen) if (!kept.has(dependency)) this.#readers.add(dependency, reader);
     if (seen.size === 0) this.#read.delete(reader);
-    else this.#read.set(reader, [...seen]);
+    // There is one for each pod: where it is the same the former one stays.
+    else if (kept.size !== before.length || kept.size !== seen.size) this.#read.set(reader, [...seen]);
   }
 
-  /** Forgets all. */
+  /** A reader is gone. */
+  delete(reader: string): void {
+    this.set(reader, new Set());
+  }
+
+  /** All readers are gone. */
   clear(): void {
-    this.#readers.clear();
-    this.#read.clear();
-  }
-
-  #add(dependency: string, reader: string): void {
-    const readers = this.#readers.get(dependency);
-    if (readers === undefined) this.#readers.set(dependency, reader);
-    else if (typeof readers === "string") this.#readers.set(dependency, new Set([readers, reader]));
-    else readers.add(reader);
-  }
-
-  #remove(dependency: string, reader: string): void {
-    const readers = this.#readers.get(dependency);
-    if (typeof readers === "object" && readers.delete(reader) && readers.size > 0) return;
-    if (readers === reader || typeof readers === "object") this.#readers.delete(dependency);
+    for (const reader of [...this.#read.keys()]) this.delete(reader);
   }
 }

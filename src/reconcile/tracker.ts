@@ -1,7 +1,7 @@
+import { Dependents } from "../facts/dependents.ts";
 import { type FactChange, type FactReader, recordingReader } from "../facts/store.ts";
 import type { Effect, Fragment } from "../unit/fragment.ts";
 import { type AnyUnitKind, splitUnitId, unitId } from "../unit/kind.ts";
-import { MultiMap } from "../unit/multi-map.ts";
 import { samePlain } from "../unit/plain.ts";
 
 /** Which unit a fact stands for by its mere existence: a pod fact makes a pod unit. */
@@ -24,10 +24,9 @@ export class Tracker<E extends Effect> {
   readonly #kinds: ReadonlyMap<string, AnyUnitKind<FactReader, E>>;
   readonly #facts: FactReader;
   readonly #rootsOf: RootsOf;
-  /** dependency → units that read it. */
-  readonly #readers = new MultiMap<string, string>();
-  /** unit → what it read, and the input that came of it. */
-  readonly #known = new Map<string, { readonly dependencies: readonly string[]; readonly input: unknown }>();
+  readonly #dependents = new Dependents();
+  /** unit → the input that it had last. */
+  readonly #inputs = new Map<string, unknown>();
   /** priority → units to compile, in the order in which they became so. */
   readonly #dirty = new Map<number, Set<string>>();
   #dirtyCount = 0;
@@ -50,7 +49,7 @@ export class Tracker<E extends Effect> {
   note(change: FactChange): void {
     for (const { kind, key } of this.#rootsOf(change)) this.mark(unitId(kind, key));
     for (const dependency of change.touched) {
-      for (const unit of this.#readers.get(dependency)) this.mark(unit);
+      for (const unit of this.#dependents.of(dependency)) this.mark(unit);
     }
   }
 
@@ -93,39 +92,23 @@ export class Tracker<E extends Effect> {
     const kind = this.#kinds.get(kindName);
     if (kind === undefined) return { changed: false, fragment: undefined };
     const seen = new Set<string>();
-    const known = this.#known.get(unit);
+    const before = this.#inputs.has(unit) ? this.#inputs.get(unit) : FAILED;
+    this.#inputs.set(unit, FAILED);
     let input: unknown = FAILED;
-    let dependencies: readonly string[] = [];
     try {
       input = kind.read(recordingReader(this.#facts, seen), key);
     } finally {
-      dependencies = this.#depend(unit, known?.dependencies ?? [], input === undefined ? new Set() : seen);
-      if (input === FAILED) this.#known.set(unit, { dependencies, input });
+      if (input === undefined) this.#dependents.delete(unit);
+      else this.#dependents.set(unit, seen);
     }
     if (input === undefined) {
-      this.#known.delete(unit);
+      this.#inputs.delete(unit);
       return { changed: true, fragment: undefined };
     }
-    if (known !== undefined && samePlain(known.input, input)) {
-      this.#known.set(unit, { dependencies, input });
-      return { changed: false, fragment: undefined };
-    }
-    this.#known.set(unit, { dependencies, input: FAILED });
-    const fragment = kind.compile(input);
-    this.#known.set(unit, { dependencies, input });
-    return { changed: true, fragment };
-  }
-
-  /** Returns what is read now: as a list, and the former one where it is the same, for there is one for each pod. */
-  #depend(unit: string, before: readonly string[], after: ReadonlySet<string>): readonly string[] {
-    const kept = new Set(before);
-    for (const dependency of before) {
-      if (after.has(dependency)) continue;
-      kept.delete(dependency);
-      this.#readers.delete(dependency, unit);
-    }
-    for (const dependency of after) if (!kept.has(dependency)) this.#readers.add(dependency, unit);
-    return kept.size === before.length && kept.size === after.size ? before : [...after];
+    const changed = before === FAILED || !samePlain(before, input);
+    const fragment = changed ? kind.compile(input) : undefined;
+    this.#inputs.set(unit, input);
+    return { changed, fragment };
   }
 
   #dirtyOf(unit: string): Set<string> | undefined {

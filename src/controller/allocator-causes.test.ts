@@ -1,0 +1,60 @@
+import t from "tap";
+import { addIp, sampleFacts } from "../compile/testing.ts";
+import type { PodFact } from "../facts/types.ts";
+import { rig } from "./allocator-testing.ts";
+
+/** A pod that takes the place of a namesake, whose record is kept, and asks for what there is not. */
+function successor(owner: { readonly kind: string; readonly holder: string }) {
+  const facts = sampleFacts();
+  const [, podName = ""] = owner.holder.split("/");
+  const name = `${podName}.default`;
+  addIp(facts, name, {
+    podName,
+    namespace: "default",
+    nodeName: "weft-1",
+    subnet: "ovn-default",
+    v4: "10.16.0.9",
+    v6: "",
+  });
+  const ip = facts.get("ips", name);
+  if (ip) facts.set("ips", name, { ...ip, podUid: "its-namesake", podType: owner.kind });
+  const made = rig(facts);
+  const place = (pod: Partial<PodFact>): void => {
+    const sample = facts.get("pods", "default/a") as PodFact;
+    const key = "default/pod-7";
+    facts.set("pods", key, { ...sample, key, name: "pod-7", uid: "uid-7", holder: owner.holder, ...pod });
+  };
+  return { ...made, place, name };
+}
+
+t.test(
+  "an address that a StatefulSet keeps is given back when the set shrinks, although its pod cannot have it",
+  async (t) => {
+    const { facts, allocator, place, name, refused, discarded } = successor({
+      kind: "StatefulSet",
+      holder: "default/web-1",
+    });
+    const set = { key: "default/web", start: 0, deleting: false };
+    facts.set("statefulSets", "default/web", { ...set, replicas: 2 });
+    allocator.start();
+    place({ annotations: { "ovn.kubernetes.io/ip_pool": "nowhere" } });
+    t.same(refused, ["default/pod-7 PoolUnknown"]);
+    t.same(discarded, [], "a better successor has it");
+    facts.set("statefulSets", "default/web", { ...set, replicas: 1 });
+    t.same(discarded, [name]);
+  },
+);
+
+t.test("so is a machine's when the machine is deleted", async (t) => {
+  const { facts, allocator, place, name, refused, discarded } = successor({
+    kind: "VirtualMachine",
+    holder: "default/vm",
+  });
+  facts.set("machines", "default/vm", { key: "default/vm", deleting: false });
+  allocator.start();
+  place({ annotations: { "ovn.kubernetes.io/ip_pool": "nowhere" } });
+  t.same(refused, ["default/pod-7 PoolUnknown"]);
+  t.same(discarded, []);
+  facts.set("machines", "default/vm", undefined);
+  t.same(discarded, [name]);
+});
