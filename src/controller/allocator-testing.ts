@@ -1,11 +1,11 @@
 import { sampleFacts } from "../compile/testing.ts";
+import type { PortFact } from "../facts/database.ts";
 import { type IpObject, POD_UID_ANNOTATION, projectIp } from "../facts/project-ip.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { IpFact, PodFact } from "../facts/types.ts";
 import { Ipam } from "../ipam/ipam.ts";
 import { hashedMacs } from "../ipam/macs.ts";
 import { type AddressRecord, Allocator } from "./allocator.ts";
-import type { CommittedPort } from "./held-at-start.ts";
 
 /** A record, and what it says of whom it is for. */
 interface SeenRecord extends AddressRecord {
@@ -15,8 +15,11 @@ interface SeenRecord extends AddressRecord {
   readonly takeOver: IpFact | undefined;
 }
 
+/** A port of the northbound database. */
+export type SeenPort = Omit<PortFact, "key">;
+
 /** An allocator on the sample cluster; `write` does what the recorder and the informer would do. */
-export function rig(facts: FactStore = sampleFacts(), ports: readonly CommittedPort[] = []) {
+export function rig(facts: FactStore = sampleFacts(), ports: readonly SeenPort[] = []) {
   const ipam = new Ipam({ macs: hashedMacs("test") });
   const records = new Map<string, SeenRecord>();
   const refused: string[] = [];
@@ -35,8 +38,6 @@ export function rig(facts: FactStore = sampleFacts(), ports: readonly CommittedP
       return true;
     },
     discard: (ip) => discarded.push(ip.name),
-    committedPorts: () => ports,
-    committedPort: (name) => ports.find((port) => port.name === name),
     refused: (claimant, { code, message }) => {
       refused.push(`${claimant.key} ${code}`);
       said.push(message);
@@ -45,6 +46,14 @@ export function rig(facts: FactStore = sampleFacts(), ports: readonly CommittedP
     restored: (pod, message) => restored.push(`${pod.key}: ${message}`),
     usageChanged: () => {},
   });
+  /** Takes in what the database has of ports by now. */
+  const notePorts = (): void => {
+    for (const { key } of facts.all("ports")) {
+      if (!ports.some(({ name }) => name === key)) facts.set("ports", key, undefined);
+    }
+    for (const port of ports) facts.set("ports", port.name, { key: port.name, ...port });
+  };
+  notePorts();
   facts.derive((change) => allocator.configure(change));
   facts.subscribe((change) => allocator.noteFact(change));
   const write = (name: string): void => {
@@ -54,7 +63,7 @@ export function rig(facts: FactStore = sampleFacts(), ports: readonly CommittedP
     const { metadata, ...rest } = write.body;
     facts.set("ips", name, projectIp({ ...rest, metadata: { ...metadata, name, uid: `uid-ip-${name}` } } as IpObject));
   };
-  return { facts, ipam, allocator, records, refused, said, disputed, discarded, restored, writing, write };
+  return { facts, ipam, allocator, records, refused, said, disputed, discarded, restored, writing, write, notePorts };
 }
 
 function seen(facts: FactStore, record: AddressRecord): SeenRecord {

@@ -5,8 +5,7 @@ import { projectIp } from "../facts/project-ip.ts";
 import { projectIpPool } from "../kinds/ippool.ts";
 import { projectVip } from "../kinds/vip.ts";
 import { rowUuid } from "../unit/identity.ts";
-import { rig } from "./allocator-testing.ts";
-import type { CommittedPort } from "./held-at-start.ts";
+import { rig, type SeenPort } from "./allocator-testing.ts";
 
 t.test("a pod bound to a node gets the next address of both families, one not bound yet gets none", async (t) => {
   const { facts, allocator, records } = rig();
@@ -401,32 +400,33 @@ t.test("what a pod's namesake had is given back if the pod cannot have it", asyn
 t.test("the address of a port that nobody speaks for is given to nobody until the port is gone", async (t) => {
   const facts = sampleFacts();
   const ports = [{ name: "gone.default", subnet: "ovn-default", mac: "", v4: "10.16.0.3", v6: "" }];
-  const { allocator, records, ipam } = rig(facts, ports);
+  const { allocator, records, ipam, notePorts } = rig(facts, ports);
   allocator.start();
   addPod(facts, "b", { node: "weft-1" });
   t.equal(records.get("b.default")?.lease.v4, "10.16.0.4");
-  allocator.notePorts();
+  notePorts();
   t.equal(ipam.holderOf("ovn-default", "10.16.0.3"), "port/gone.default");
   ports.length = 0;
-  allocator.notePorts();
+  notePorts();
   t.equal(ipam.holderOf("ovn-default", "10.16.0.3"), undefined);
 });
 
 t.test("an address whose record is gone is given to nobody while its port is still there", async (t) => {
   const facts = sampleFacts();
-  const ports: CommittedPort[] = [];
-  const { allocator, records } = rig(facts, ports);
+  const ports: SeenPort[] = [];
+  const { allocator, records, notePorts } = rig(facts, ports);
   addSubnet(facts, "tiny", { cidrBlock: "10.30.0.0/30", namespaces: ["default"] });
   const of = { podName: "z", namespace: "default", nodeName: "weft-1", subnet: "tiny", v4: "10.30.0.2", v6: "" };
   addIp(facts, "z.default", of);
   const mac = facts.get("ips", "z.default")?.mac ?? "";
   ports.push({ name: "z.default", subnet: "tiny", mac, v4: "10.30.0.2", v6: "" });
+  notePorts();
   allocator.start();
   addPod(facts, "b", { node: "weft-1" });
   facts.set("ips", "z.default", undefined);
   t.equal(records.has("b.default"), false);
   ports.length = 0;
-  allocator.notePorts();
+  notePorts();
   t.equal(records.get("b.default")?.lease.v4, "10.30.0.2");
 });
 
@@ -507,16 +507,16 @@ t.test(
   "a pod that asks for what it cannot have does not keep the address of its port, once that is gone",
   async (t) => {
     const facts = sampleFacts();
-    const ports: CommittedPort[] = [
+    const ports: SeenPort[] = [
       { name: "b.default", subnet: "ovn-default", mac: "02:00:00:00:00:0b", v4: "10.16.0.9", v6: "fd00:10:16::9" },
     ];
     addPod(facts, "b", { node: "weft-1", annotations: { "ovn.kubernetes.io/ip_address": "10.16.0.999" } });
-    const { allocator, ipam, refused } = rig(facts, ports);
+    const { allocator, ipam, refused, notePorts } = rig(facts, ports);
     allocator.start();
     t.same(refused, ["default/b AddressMalformed"]);
     t.ok(ipam.holderOf("ovn-default", "10.16.0.9"), "its port is still there");
     ports.length = 0;
-    allocator.notePorts();
+    notePorts();
     t.equal(ipam.holderOf("ovn-default", "10.16.0.9"), undefined);
   },
 );

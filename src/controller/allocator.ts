@@ -136,11 +136,6 @@ export class Allocator {
     });
   }
 
-  /** Ports of the northbound database have changed. */
-  notePorts(): void {
-    this.#work(() => this.#holdings.notePorts());
-  }
-
   /** A record was given up: nothing was written, so its address is free again. */
   dropped(name: string): void {
     this.#work(() => {

@@ -162,8 +162,6 @@ export class Controller {
       record: (record) => this.#term?.recorder.record(record),
       withdraw: (name) => this.#term?.recorder.withdraw(name) ?? true,
       discard: (ip) => this.#offer(`discard:${ip.name}`, ip),
-      committedPorts: () => this.facts.all("ports"),
-      committedPort: (name) => this.facts.get("ports", name),
       refused: (claimant, refusal) => this.#refused(claimant, refusal),
       decided: (claimant) => {
         if (claimant.kind === "pods") this.unserved.decided(claimant);
@@ -232,10 +230,7 @@ export class Controller {
     facts.subscribe((change) => this.#chassis.noteFact(change), "chassis");
     northbound.feed(facts);
     southbound?.feed(facts);
-    northbound.subscribe((changes) => {
-      this.engine.noteDatabase(changes);
-      if (changes.some((change) => change.table === "Logical_Switch_Port")) this.allocator.notePorts();
-    });
+    northbound.subscribe((changes) => this.engine.noteDatabase(changes));
     northbound.lock.onChange((state) => {
       if (state !== "held") this.#fresh = false;
     });

@@ -2,22 +2,11 @@ import { podAnnotation } from "../api/annotations.ts";
 import { nodePortName } from "../api/port-names.ts";
 import { furtherInterfaces, interfaceOf, OWN_INTERFACE, portOf } from "../claims/pod-interfaces.ts";
 import { podPortId } from "../compile/owner-ids.ts";
+import type { PortFact } from "../facts/database.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { IpFact, PodFact } from "../facts/types.ts";
 import { parseDualIp } from "../net/dual.ts";
 import { rowUuid } from "../unit/identity.ts";
-
-/** A pod's or a node's port as the northbound database has it. */
-export interface CommittedPort {
-  /** The port's name, which is the IP object's. */
-  readonly name: string;
-  readonly subnet: string;
-  readonly mac: string;
-  readonly v4: string;
-  readonly v6: string;
-  /** The row's UUID, where this controller made the port: it says for which pod of that name. */
-  readonly uuid?: string;
-}
 
 /** An address that is held although no IP object says so. */
 export interface Trace {
@@ -41,13 +30,13 @@ export interface HeldAtStart {
   /** IP objects without their port whose pods or nodes run with the address (the database is an old copy), the older first. */
   readonly running: readonly IpFact[];
   /** Ports that are nobody's: no record has their name, no pod that runs has their address. They are there until they are swept. */
-  readonly ghosts: readonly CommittedPort[];
+  readonly ghosts: readonly PortFact[];
   /** IP objects that never got so far, the older first. */
   readonly records: readonly IpFact[];
   /** What pods say of themselves that have neither record nor port. */
   readonly annotated: readonly Trace[];
   /** Ports that have another address than their record or than their pod: they are still there. */
-  readonly orphans: readonly CommittedPort[];
+  readonly orphans: readonly PortFact[];
   /** Records that the database contradicts, and what becomes of it. */
   readonly disagreements: readonly { readonly ip: IpFact; readonly message: string }[];
 }
@@ -61,8 +50,8 @@ export function byAge(ips: readonly IpFact[]): readonly IpFact[] {
  * Collects who holds what from IP objects, pods and the northbound database. What is committed goes before what is not: a pod runs
  * with it, whatever a leader that was deposed without noticing has written since. Pure.
  */
-export function heldAtStart(facts: FactReader, committedPorts: Iterable<CommittedPort>): HeldAtStart {
-  const committed = new Map([...committedPorts].map((port) => [port.name, port]));
+export function heldAtStart(facts: FactReader): HeldAtStart {
+  const committed = new Map(facts.all("ports").map((port) => [port.name, port]));
   const all = byAge(facts.all("ips"));
   const { settled = [], portless = [] } = Object.groupBy(all, (ip) =>
     matches(ip, committed.get(ip.name)) ? "settled" : "portless",
@@ -101,7 +90,7 @@ export function heldAtStart(facts: FactReader, committedPorts: Iterable<Committe
   }
   const spokenFor = new Set([...settled.map((ip) => ip.name), ...ports.map((trace) => trace.owner)]);
   const told = new Set(said.flatMap(({ v4, v6 }) => [v4, v6]));
-  const isGhost = ({ name, v4, v6 }: CommittedPort): boolean =>
+  const isGhost = ({ name, v4, v6 }: PortFact): boolean =>
     facts.get("ips", name) === undefined && !told.has(v4) && !told.has(v6);
   const unspoken = [...committed.values()].filter((port) => !spokenFor.has(port.name));
   const ghosts = unspoken.filter(isGhost);
@@ -135,14 +124,14 @@ export function isToldReservation(facts: FactReader, { holder, name, provider, v
 }
 
 function traceOf(
-  { subnet, mac, v4, v6 }: Omit<CommittedPort, "name">,
+  { subnet, mac, v4, v6 }: Omit<PortFact, "key" | "name">,
   of: Pick<Trace, "pod" | "source" | "owner">,
 ): Trace {
   return { ...of, subnet, ...(mac && { mac }), ...(v4 && { v4 }), ...(v6 && { v6 }) };
 }
 
 /** Whether a port is this pod's, and not a namesake's before it, as in a database that was restored from an old copy. */
-function isOf({ name, uuid }: CommittedPort, pod: PodFact): boolean {
+function isOf({ name, uuid }: PortFact, pod: PodFact): boolean {
   return uuid === undefined || uuid === rowUuid("Logical_Switch_Port", podPortId(name, pod.uid));
 }
 
@@ -158,14 +147,14 @@ export function lostRecord({ owner, source, mac = "", v4 = "", v6 = "" }: Trace,
 function annotated(
   annotations: Readonly<Record<string, string>>,
   provider: string,
-): Omit<CommittedPort, "name"> | undefined {
+): Omit<PortFact, "key" | "name"> | undefined {
   const said = (key: Parameters<typeof podAnnotation>[1]): string => annotations[podAnnotation(provider, key)] ?? "";
   if (said("allocated") !== "true") return undefined;
   const { v4, v6 } = parseDualIp(said("ip_address")) ?? {};
   return { subnet: said("logical_switch"), mac: said("mac_address"), v4: v4?.text ?? "", v6: v6?.text ?? "" };
 }
 
-function matches(ip: IpFact, port: CommittedPort | undefined): boolean {
+function matches(ip: IpFact, port: PortFact | undefined): boolean {
   return port !== undefined && port.v4 === ip.v4 && port.v6 === ip.v6 && port.mac === ip.mac;
 }
 

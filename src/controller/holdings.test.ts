@@ -1,10 +1,9 @@
 import t from "tap";
 import { addIp, addPod, addSubnet, sampleFacts } from "../compile/testing.ts";
 import { projectIp } from "../facts/project-ip.ts";
-import { rig } from "./allocator-testing.ts";
-import type { CommittedPort } from "./held-at-start.ts";
+import { rig, type SeenPort } from "./allocator-testing.ts";
 
-const GHOST: CommittedPort = { name: "gone.default", subnet: "ovn-default", mac: "", v4: "10.16.0.9", v6: "" };
+const GHOST: SeenPort = { name: "gone.default", subnet: "ovn-default", mac: "", v4: "10.16.0.9", v6: "" };
 const of = { podName: "b", namespace: "default", nodeName: "weft-1", subnet: "ovn-default", v4: "10.16.0.9", v6: "" };
 
 t.test(
@@ -17,13 +16,13 @@ t.test(
       const ip = facts.get("ips", "b.default");
       if (ip) facts.set("ips", "b.default", { ...ip, reserved });
       const ports = [GHOST];
-      const { allocator, ipam, discarded, disputed } = rig(facts, ports);
+      const { allocator, ipam, discarded, disputed, notePorts } = rig(facts, ports);
       allocator.start();
       t.equal(ipam.holderOf("ovn-default", "10.16.0.9"), "port/gone.default");
       t.match(facts.get("disputes", "b.default")?.message, /port "gone\.default" of the northbound database/);
       t.same(disputed, ["b.default"]);
       ports.length = 0;
-      allocator.notePorts();
+      notePorts();
       t.equal(ipam.holderOf("ovn-default", "10.16.0.9"), "b.default");
       t.equal(facts.get("disputes", "b.default"), undefined);
       t.same(discarded, []);
@@ -55,11 +54,11 @@ t.test("a pod that comes after its namesake waits for such a port too, and is se
   const ip = facts.get("ips", "b.default");
   if (ip) facts.set("ips", "b.default", { ...ip, podUid: "its-namesake" });
   const ports = [GHOST];
-  const { allocator, records } = rig(facts, ports);
+  const { allocator, records, notePorts } = rig(facts, ports);
   allocator.start();
   t.equal(records.has("b.default"), false);
   ports.length = 0;
-  allocator.notePorts();
+  notePorts();
   t.match(records.get("b.default"), { lease: { v4: "10.16.0.9" }, takeOver: { name: "b.default" } });
 });
 

@@ -1,21 +1,14 @@
 import type { AnyClaimKind } from "../claims/claim.ts";
 import { namespaceOf } from "../claims/reservation.ts";
 import { poolVerdictKey } from "../claims/verdict-keys.ts";
+import type { PortFact } from "../facts/database.ts";
 import type { FactChange, FactStore } from "../facts/store.ts";
 import type { FactKind, FactTypes, IpFact, PodFact } from "../facts/types.ts";
 import type { Ipam } from "../ipam/ipam.ts";
 import type { Refusal } from "../ipam/refusal.ts";
 import type { IpRecord } from "../ipam/reserve.ts";
 import { holderText } from "../ipam/sentences.ts";
-import {
-  byAge,
-  type CommittedPort,
-  heldAtStart,
-  isRunning,
-  isToldReservation,
-  lostRecord,
-  type Trace,
-} from "./held-at-start.ts";
+import { byAge, heldAtStart, isRunning, isToldReservation, lostRecord, type Trace } from "./held-at-start.ts";
 import { configureNodes, configureSubnet } from "./subnet-configuration.ts";
 
 /** What holdings follow, and what they tell. */
@@ -24,10 +17,6 @@ export interface HoldingsOptions {
   readonly ipam: Ipam;
   /** The kinds of claims; objects of some hold what they were given by their own word. */
   readonly kinds: readonly AnyClaimKind[];
-  /** The pod ports that the northbound database holds now, asked for when a leader starts. */
-  readonly committedPorts: () => Iterable<CommittedPort>;
-  /** One of them, as it is now. */
-  readonly committedPort: (name: string) => CommittedPort | undefined;
   /** An object stands in the way of another address, or its address is another's: it must go. */
   readonly discard: (ip: IpFact) => void;
   /** A record and something else disagree about an address, and how that was resolved: said once for each record. */
@@ -45,7 +34,7 @@ export interface HoldingsOptions {
 export class Holdings {
   readonly #options: HoldingsOptions;
   /** Names of ports whose addresses are held although neither a record nor a pod speaks for them → those addresses. */
-  readonly #orphans = new Map<string, CommittedPort>();
+  readonly #orphans = new Map<string, PortFact>();
   /** Owner → the object (`kind`, `key`) that says it holds something; IP objects are not among them. */
   readonly #objects = new Map<string, readonly [kind: FactKind, key: string]>();
   /** Owner → the owners whose objects name what it holds. */
@@ -64,7 +53,7 @@ export class Holdings {
     const { facts, ipam, disputed, usageChanged } = this.#options;
     configureNodes(facts, ipam);
     for (const subnet of facts.all("subnets")) this.#configure(subnet.name);
-    const held = heldAtStart(facts, this.#options.committedPorts());
+    const held = heldAtStart(facts);
     for (const ip of held.settled) this.#reserve(ip);
     for (const trace of held.ports) this.#restore(trace);
     // A Vip was given what was free then: it goes before a record that names its address and never got a port.
@@ -90,16 +79,6 @@ export class Holdings {
     for (const { key } of facts.all("disputes")) facts.set("disputes", key, undefined);
   }
 
-  /** Ports of the northbound database have changed: some may be gone for which an address was held. */
-  notePorts(): void {
-    for (const [name, held] of this.#orphans) {
-      const port = this.#options.committedPort(name);
-      if (port !== undefined && port.v4 === held.v4 && port.v6 === held.v6) continue;
-      this.#orphans.delete(name);
-      this.#options.ipam.release(orphanOwner(name));
-    }
-  }
-
   /** A fact has changed: when somebody is served, IPAM knows of all subnets, pools and nodes what the facts say. */
   configure(change: FactChange): void {
     const { facts, ipam } = this.#options;
@@ -119,6 +98,7 @@ export class Holdings {
       this.#noteIp(change as FactChange<"ips">, serveOwn);
       return;
     }
+    if (kind === "ports") this.#notePort(key, now as PortFact | undefined);
     for (const subnet of subnetsOf(change)) this.#reserveAgain(subnet);
     if (now !== undefined) this.#reserveObject(kind, key);
     const gone = now === undefined ? this.heldBy(kind, old) : undefined;
@@ -141,7 +121,7 @@ export class Holdings {
 
   /** As long as a port has the address that its owner gave up, nobody else gets it. */
   holdPort(owner: string): void {
-    const port = this.#options.committedPort(owner);
+    const port = this.#options.facts.get("ports", owner);
     if (port !== undefined) this.#holdOrphan(port);
   }
 
@@ -168,6 +148,14 @@ export class Holdings {
     serveOwn();
     // Otherwise it is free when the port is gone as well.
     if (released !== undefined) this.holdPort(old.name);
+  }
+
+  /** An address was held for a port that is gone, or has another one. */
+  #notePort(name: string, port: PortFact | undefined): void {
+    const held = this.#orphans.get(name);
+    if (held === undefined || (port?.v4 === held.v4 && port.v6 === held.v6)) return;
+    this.#orphans.delete(name);
+    this.#options.ipam.release(orphanOwner(name));
   }
 
   /** An IP object holds what it names. */
@@ -229,7 +217,7 @@ export class Holdings {
   }
 
   /** Nobody else gets the address of a port that is there. */
-  #holdOrphan(port: CommittedPort): void {
+  #holdOrphan(port: PortFact): void {
     const { name, subnet, v4, v6 } = port;
     const { lease } = this.#options.ipam.reserve({
       owner: orphanOwner(name),
