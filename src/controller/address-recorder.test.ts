@@ -7,7 +7,7 @@ import type { KubeObject } from "../kube/object.ts";
 import { IPS } from "../kube/resources.ts";
 import { ManualTimers } from "../reconcile/testing.ts";
 import { AddressRecorder } from "./address-recorder.ts";
-import type { AddressRecord } from "./allocator.ts";
+import type { AddressRecord } from "./recordings.ts";
 
 const recordOf = (lease: Lease): AddressRecord => ({
   name: lease.owner,

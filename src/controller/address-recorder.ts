@@ -4,7 +4,7 @@ import { typeOf } from "../kinds/objects.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { retryDelay, type Timers } from "../unit/timers.ts";
-import type { AddressRecord } from "./allocator.ts";
+import type { AddressRecord } from "./recordings.ts";
 
 /** Records written at once at most. More only queue up in the API client. */
 const LIMIT = 24;

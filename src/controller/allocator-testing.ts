@@ -5,7 +5,8 @@ import type { FactStore } from "../facts/store.ts";
 import type { IpFact, PodFact } from "../facts/types.ts";
 import { Ipam } from "../ipam/ipam.ts";
 import { hashedMacs } from "../ipam/macs.ts";
-import { type AddressRecord, Allocator } from "./allocator.ts";
+import { Allocator } from "./allocator.ts";
+import type { AddressRecord } from "./recordings.ts";
 
 /** A record, and what it says of whom it is for. */
 interface SeenRecord extends AddressRecord {

@@ -1,33 +1,16 @@
-import {
-  type AnyClaimKind,
-  type Claim,
-  type Claimant,
-  claimId,
-  isSameClaim,
-  type RecordWrite,
-  type Wanted,
-} from "../claims/claim.ts";
+import { type AnyClaimKind, type Claim, type Claimant, claimId, isSameClaim, type Wanted } from "../claims/claim.ts";
 import { alikeKey, inTheWay, ipamDependency } from "../claims/in-the-way.ts";
 import { podClaimId, podClaims } from "../claims/pod.ts";
-import { OWN_INTERFACE, portOf } from "../claims/pod-interfaces.ts";
-import { type FactChange, UnreadFactError } from "../facts/store.ts";
+import type { FactChange } from "../facts/store.ts";
 import type { PodFact } from "../facts/types.ts";
 import type { Refusal } from "../ipam/refusal.ts";
 import type { AddressRequest, Decision, Lease } from "../ipam/types.ts";
 import { CLAIM_KINDS } from "../kinds/claims.ts";
-import { splitUnitId, unitId } from "../unit/kind.ts";
+import { unitId } from "../unit/kind.ts";
 import { ClaimTracker } from "./claim-tracker.ts";
 import { Holdings, type HoldingsOptions } from "./holdings.ts";
-import { Recordings } from "./recordings.ts";
+import { type AddressRecord, Recordings } from "./recordings.ts";
 import { Refusals, type RefusalsOptions } from "./refusals.ts";
-
-/** A decision to be recorded in Kubernetes before anything uses it. */
-export interface AddressRecord {
-  /** The owner in IPAM. */
-  readonly name: string;
-  readonly lease: Lease;
-  readonly write: RecordWrite;
-}
 
 /** What the allocator tells. It decides; writing and speaking is for others. */
 export interface AllocatorOptions extends Omit<HoldingsOptions, "kinds">, RefusalsOptions {
@@ -53,8 +36,6 @@ export class Allocator {
   readonly #options: AllocatorOptions;
   readonly #holdings: Holdings;
   readonly #tracker: ClaimTracker;
-  /** Claimant → its claims, where it has any. */
-  readonly #claims = new Map<string, readonly Claim[]>();
   readonly #refusals: Refusals;
   readonly #recordings = new Recordings();
   /** Whose addresses have come free, and of which subnet, since those were served who may have them. */
@@ -65,7 +46,7 @@ export class Allocator {
   constructor(options: AllocatorOptions, kinds: readonly AnyClaimKind[] = CLAIM_KINDS) {
     this.#options = options;
     this.#holdings = new Holdings({ ...options, kinds });
-    this.#tracker = new ClaimTracker(options.facts, kinds);
+    this.#tracker = new ClaimTracker(options.facts, kinds, (claimant) => this.#work(() => this.#look(claimant)));
     this.#refusals = new Refusals(options);
     options.ipam.onFreed((subnet, owner) => {
       this.#tracker.touch(ipamDependency.room(subnet));
@@ -83,16 +64,9 @@ export class Allocator {
     return this.#refusals.has(podClaimId(pod, provider));
   }
 
-  /** How far a pod's own interface has got, for people. */
-  stateOf(pod: PodFact): string {
-    const { facts } = this.#options;
-    const name = portOf(pod, OWN_INTERFACE.provider);
-    if (this.#recordings.get(name) !== undefined) return "decided, and being recorded";
-    const ip = facts.get("ips", name);
-    if (ip === undefined) return this.isTold(pod, OWN_INTERFACE.provider) ? "refused" : "not decided";
-    if (ip.deleting) return "another's record is being deleted";
-    if (facts.get("disputes", name) !== undefined) return "its record is disputed";
-    return ip.podUid === "" || ip.podUid === pod.uid ? "recorded" : `recorded for pod ${ip.podUid}`;
+  /** Whether an address was decided for an owner, and is being recorded. */
+  isRecording(owner: string): boolean {
+    return this.#recordings.get(owner) !== undefined;
   }
 
   /** Serves a pod again, whatever was decided. */
@@ -112,8 +86,7 @@ export class Allocator {
   /** Decides no more. The next leader starts from the objects. */
   stop(): void {
     this.#active = false;
-    for (const claims of this.#claims.values()) for (const claim of claims) this.#refusals.delete(claim);
-    this.#claims.clear();
+    this.#refusals.clear();
     this.#recordings.clear();
     this.#tracker.clear();
     this.#holdings.stop();
@@ -141,7 +114,7 @@ export class Allocator {
     this.#work(() => {
       const claim = this.#recordings.delete(name);
       // Otherwise the object has come meanwhile, and speaks for itself.
-      if (claim !== undefined && !this.#isRecorded(claim)) this.#holdings.letGo(name);
+      if (claim !== undefined && !this.#holdings.isRecorded(claim.recordedIn)) this.#holdings.letGo(name);
       this.#tracker.touch(ipamDependency.recording(name));
     });
   }
@@ -156,9 +129,11 @@ export class Allocator {
     this.#busy = true;
     try {
       step();
-      for (let next: string | undefined = ""; next !== undefined; next = this.#tracker.take()) {
-        if (next !== "") this.#look(next);
+      for (;;) {
         for (const [owner, subnet] of this.#freed.splice(0)) this.#noteFreed(owner, subnet);
+        const next = this.#tracker.take();
+        if (next === undefined) return;
+        this.#look(next);
       }
     } finally {
       this.#busy = false;
@@ -183,33 +158,14 @@ export class Allocator {
     this.#recordings.delete(owner);
     this.#options.withdraw(owner);
     this.#tracker.touch(ipamDependency.recording(owner));
-    // One that is gone and has been a record is no news of what was decided.
-    if (now === undefined && this.#holdings.heldBy(kind, old) !== undefined) return;
-    const held = this.#holdings.heldBy(kind, now);
-    const lease = this.#options.ipam.leaseOf(owner);
-    const same = lease?.subnet === held?.subnet && (lease?.v4 ?? "") === held?.v4 && (lease?.v6 ?? "") === held?.v6;
-    if (!same) this.#options.ipam.release(owner);
+    // A record that is gone is no news of what was decided.
+    const gone = now === undefined && this.#holdings.heldBy(kind, old) !== undefined;
+    if (!gone && !this.#holdings.agrees(owner, this.#holdings.heldBy(kind, now))) this.#options.ipam.release(owner);
   }
 
-  /** Reads the claims of a claimant, and serves them. One that cannot be read stays as it was, and is tried again. */
   #look(claimant: string): void {
-    const { failures } = this.#options.facts;
-    const failure = { part: "claim", where: "", ...splitUnitId(claimant) } as const;
-    const before = this.#claims.get(claimant) ?? [];
-    let claims: readonly Claim[];
-    try {
-      claims = this.#tracker.read(claimant);
-    } catch (error) {
-      // Whoever is behind it in a line need not wait for it.
-      for (const claim of before) this.#tracker.leave(claimId(claim));
-      const again = (): void => this.#work(() => this.#look(claimant));
-      if (!(error instanceof UnreadFactError)) failures.failed(failure, error, again);
-      return;
-    }
-    failures.succeeded(failure);
-    if (claims.length === 0) this.#claims.delete(claimant);
-    else this.#claims.set(claimant, claims);
-    for (const old of before) if (!claims.some((claim) => isSameClaim(claim, old))) this.#giveUp(old, claims);
+    const { claims, gone } = this.#tracker.read(claimant) ?? { claims: [], gone: [] };
+    for (const claim of gone) this.#giveUp(claim, claims);
     for (const claim of claims) this.#serve(claim, claimant);
   }
 
@@ -221,7 +177,7 @@ export class Allocator {
     const recording = this.#recordings.get(owner);
     if (recording !== undefined) {
       if (isSameClaim(recording, claim) && this.#options.withdraw(owner)) this.dropped(owner);
-    } else if (!this.#isRecorded(claim) && !others.some((other) => other.owner === owner)) {
+    } else if (!this.#holdings.isRecorded(claim.recordedIn) && !others.some((other) => other.owner === owner)) {
       this.#holdings.letGo(owner);
     }
   }
@@ -292,11 +248,6 @@ export class Allocator {
   /** A claim is over. */
   #settled(claim: Claim): void {
     this.#tracker.leave(claimId(claim));
-    this.#refusals.delete(claim);
-  }
-
-  /** Whether an object speaks for what a claim's owner holds. */
-  #isRecorded({ recordedIn: { kind, key } }: Claim): boolean {
-    return this.#holdings.heldBy(kind, this.#options.facts.get(kind, key)) !== undefined;
+    this.#refusals.delete(claimId(claim));
   }
 }

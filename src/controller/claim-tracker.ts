@@ -1,6 +1,13 @@
-import type { AnyClaimKind, Claim } from "../claims/claim.ts";
+import { type AnyClaimKind, type Claim, claimId, isSameClaim } from "../claims/claim.ts";
 import { Dependents } from "../facts/dependents.ts";
-import { type FactChange, type FactReader, type FactStore, recordingReader, strictReader } from "../facts/store.ts";
+import {
+  type FactChange,
+  type FactReader,
+  type FactStore,
+  recordingReader,
+  strictReader,
+  UnreadFactError,
+} from "../facts/store.ts";
 import { splitUnitId, unitId } from "../unit/kind.ts";
 
 /** Those who wait for the same: where the first of them is refused, the others need not be tried. */
@@ -18,6 +25,9 @@ export class ClaimTracker {
   readonly #facts: FactStore;
   readonly #reader: FactReader;
   readonly #kinds: ReadonlyMap<string, AnyClaimKind>;
+  readonly #again: (claimant: string) => void;
+  /** Claimant → its claims, where it has any. */
+  readonly #claims = new Map<string, readonly Claim[]>();
   readonly #dependents = new Dependents();
   /** rank → ids of claimants and of lines. */
   readonly #dirty: ReadonlyMap<number, Set<string>>;
@@ -28,7 +38,9 @@ export class ClaimTracker {
   /** The line whose first one is being looked at. */
   #trying: { readonly line: string; readonly first: string } | undefined;
 
-  constructor(facts: FactStore, kinds: readonly AnyClaimKind[]) {
+  /** `again`: a claimant whose claims could not be read is to be looked at once more. */
+  constructor(facts: FactStore, kinds: readonly AnyClaimKind[], again: (claimant: string) => void) {
+    this.#again = again;
     this.#facts = facts;
     this.#reader = strictReader(facts);
     this.#kinds = new Map(kinds.map((kind) => [kind.facts, kind]));
@@ -78,20 +90,34 @@ export class ClaimTracker {
     return undefined;
   }
 
-  /** The claims of a claimant, as they are now. */
-  read(id: string): readonly Claim[] {
-    const kind = this.#kindOf(id);
-    if (kind === undefined) return [];
-    this.#dirty.get(kind.rank)?.delete(id);
+  /**
+   * Reads the claims of a claimant: those that it makes now, and those that it made and makes no more. Nothing where they cannot be read: then
+   * they stay as they were, until what is in the way is known or, where our own code threw, after a pause.
+   */
+  read(id: string): { readonly claims: readonly Claim[]; readonly gone: readonly Claim[] } | undefined {
+    const { kind: name, key } = splitUnitId(id);
+    const kind = this.#kinds.get(name);
+    const { failures } = this.#facts;
+    const failure = { part: "claim", where: "", kind: name, key } as const;
+    const before = this.#claims.get(id) ?? [];
     const seen = new Set<string>();
-    let claims: readonly Claim[] | undefined = [];
+    let claims: readonly Claim[] | undefined;
+    this.#dirty.get(kind?.rank ?? 0)?.delete(id);
     try {
-      claims = kind.read(recordingReader(this.#reader, seen), splitUnitId(id).key);
-    } finally {
-      if (claims === undefined) this.#dependents.delete(id);
-      else this.#dependents.set(id, seen);
+      claims = kind?.read(recordingReader(this.#reader, seen), key);
+    } catch (error) {
+      this.#dependents.set(id, seen);
+      // Whoever is behind it in a line need not wait for it.
+      for (const claim of before) this.leave(claimId(claim));
+      if (!(error instanceof UnreadFactError)) failures.failed(failure, error, () => this.#again(id));
+      return undefined;
     }
-    return claims ?? [];
+    failures.succeeded(failure);
+    if (claims === undefined) this.#dependents.delete(id);
+    else this.#dependents.set(id, seen);
+    if (claims === undefined || claims.length === 0) this.#claims.delete(id);
+    else this.#claims.set(id, claims);
+    return { claims: claims ?? [], gone: before.filter((old) => !claims?.some((claim) => isSameClaim(claim, old))) };
   }
 
   /** A claim waits for one of these. Those in one line (absent: it has one of its own) would all be refused if one of them is. */
@@ -122,6 +148,7 @@ export class ClaimTracker {
 
   /** Forgets all. */
   clear(): void {
+    this.#claims.clear();
     this.#dependents.clear();
     this.#lines.clear();
     this.#lineOf.clear();

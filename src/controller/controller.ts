@@ -30,6 +30,7 @@ import { type Failure, type FailureSubject, Failures } from "../unit/failures.ts
 import { unitId } from "../unit/kind.ts";
 import { retryDelay } from "../unit/timers.ts";
 import { AddressRecorder } from "./address-recorder.ts";
+import { addressState } from "./address-state.ts";
 import { Allocator } from "./allocator.ts";
 import { ChassisWatch } from "./chassis-watch.ts";
 import { ensureDefaults } from "./defaults.ts";
@@ -492,7 +493,7 @@ export class Controller {
     const states = pods.map((pod) => ({
       pod: pod.key,
       node: pod.node,
-      address: this.allocator.stateOf(pod),
+      address: addressState(this.facts, this.allocator, pod),
       unit: this.engine.stateOf(unitId(podUnit.name, pod.holder)),
     }));
     const { pendingWrites, engine } = this;

@@ -1,4 +1,4 @@
-import type { AnyClaimKind } from "../claims/claim.ts";
+import type { AnyClaimKind, Claim } from "../claims/claim.ts";
 import { namespaceOf } from "../claims/reservation.ts";
 import { poolVerdictKey } from "../claims/verdict-keys.ts";
 import type { PortFact } from "../facts/database.ts";
@@ -112,6 +112,18 @@ export class Holdings {
     if (fact === undefined) return undefined;
     if (kind === "ips") return recordOf(fact as IpFact);
     return this.#holds.get(kind)?.(fact as never);
+  }
+
+  /** Whether an object, where there is one, says that it holds something. */
+  isRecorded({ kind, key }: Claim["recordedIn"]): boolean {
+    return this.heldBy(kind, this.#options.facts.get(kind, key)) !== undefined;
+  }
+
+  /** Whether an owner holds the addresses that a record says. */
+  agrees(owner: string, record: IpRecord | undefined): boolean {
+    const lease = this.#options.ipam.leaseOf(owner);
+    const { v4 = "", v6 = "" } = lease ?? {};
+    return lease?.subnet === record?.subnet && v4 === record?.v4 && v6 === record.v6;
   }
 
   /** Nothing speaks for what an owner holds: it is free, as soon as no port has it. */

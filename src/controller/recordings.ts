@@ -1,5 +1,14 @@
-import type { Claim } from "../claims/claim.ts";
+import type { Claim, RecordWrite } from "../claims/claim.ts";
 import type { FactKind } from "../facts/types.ts";
+import type { Lease } from "../ipam/types.ts";
+
+/** A decision to be recorded in Kubernetes before anything uses it. */
+export interface AddressRecord {
+  /** The owner in IPAM. */
+  readonly name: string;
+  readonly lease: Lease;
+  readonly write: RecordWrite;
+}
 
 /** The claims that were decided and are being recorded: one for each owner, and for each object in which that is done. */
 export class Recordings {

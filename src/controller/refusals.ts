@@ -12,8 +12,8 @@ export interface RefusalsOptions {
 /** Which claims were refused, and what their objects were told: in an Event, and in a condition by the claim's verdict. */
 export class Refusals {
   readonly #options: RefusalsOptions;
-  /** Claim → the reason that was told. */
-  readonly #told = new Map<string, string>();
+  /** Claim → the reason that was told, and the key of its verdict. */
+  readonly #told = new Map<string, { readonly reason: string; readonly verdict: string | undefined }>();
 
   constructor(options: RefusalsOptions) {
     this.#options = options;
@@ -38,15 +38,21 @@ export class Refusals {
     // Not the whole sentence: who else holds addresses of a pool changes all the time.
     const reason = [code, subnet, value, holder].join(" ");
     const id = claimId(claim);
-    const known = this.#told.get(id) === reason;
-    this.#told.set(id, reason);
+    const known = this.#told.get(id)?.reason === reason;
+    this.#told.set(id, { reason, verdict: key });
     if (known) return;
     refused(claimant, subject === undefined ? refusal : { ...refusal, message: `Interface "${subject}": ${message}` });
   }
 
   /** A claim is met, or is not made any more: what was said of it is over. */
-  delete(claim: Claim): void {
-    this.#told.delete(claimId(claim));
-    if (claim.verdict !== undefined) this.#options.facts.set("verdicts", claim.verdict, undefined);
+  delete(id: string): void {
+    const { verdict } = this.#told.get(id) ?? {};
+    this.#told.delete(id);
+    if (verdict !== undefined) this.#options.facts.set("verdicts", verdict, undefined);
+  }
+
+  /** Nothing is refused any more. */
+  clear(): void {
+    for (const id of [...this.#told.keys()]) this.delete(id);
   }
 }

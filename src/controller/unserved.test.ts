@@ -1,6 +1,7 @@
 import t from "tap";
 import { addPod, sampleFacts } from "../compile/testing.ts";
 import type { PodFact } from "../facts/types.ts";
+import { addressState } from "./address-state.ts";
 import { rig } from "./allocator-testing.ts";
 import { manualClock } from "./manual-clock.ts";
 import { Unserved } from "./unserved.ts";
@@ -88,7 +89,7 @@ t.test("a wake-up that was lost is made up for", async (t) => {
     facts,
     clock,
     isTold: (pod, provider) => allocator.isTold(pod, provider),
-    report: (pods) => states.push(...pods.map((pod) => `${pod.key} ${allocator.stateOf(pod)}`)),
+    report: (pods) => states.push(...pods.map((pod) => `${pod.key} ${addressState(facts, allocator, pod)}`)),
     retry: (pod) => allocator.retry(pod),
   });
   facts.subscribe((change) => unserved.noteFact(change));
