@@ -3,11 +3,12 @@ import { NODE } from "../api/annotations.ts";
 import { CHASSIS_CONDITION } from "../api/names.ts";
 import { projectNode } from "../facts/project-core.ts";
 import { factStore } from "../kinds/store.ts";
+import { Failures } from "../unit/failures.ts";
 import { ChassisWatch } from "./chassis-watch.ts";
 import { manualClock } from "./manual-clock.ts";
 
-function watched() {
-  const facts = factStore();
+function watched(failures?: Failures) {
+  const facts = factStore(failures);
   const { clock, pass, pending } = manualClock();
   const watch = new ChassisWatch(facts, clock);
   facts.subscribe((change) => watch.noteFact(change));
@@ -94,4 +95,23 @@ t.test("while one problem turns into another for a moment nothing is said anew",
   t.match(message(), /chassis-del old/, "it was deleted, and the node's own is about to come");
   chassis("c1", "a");
   t.same(await problems(), {});
+});
+
+t.test("a node at which judging throws is told of, and the others are judged", async (t) => {
+  const failed: string[] = [];
+  const failures = new Failures(undefined, ({ part, where, key }) => failed.push(`${part} ${where} ${key}`));
+  const { facts, pass, node, problems, read } = watched(failures);
+  read();
+  node("a", "c1");
+  node("b", "c2");
+  const odd = facts.get("nodes", "a");
+  facts.set("nodes", "a", { ...odd, addresses: null } as never);
+  await problems();
+  pass(30_000);
+  t.same(await problems(), { b: "ChassisMissing" });
+  t.equal(failed[0], "derived fact chassisProblems a");
+  t.equal(failures.size, 1);
+  facts.set("nodes", "a", odd);
+  await problems();
+  t.equal(failures.size, 0);
 });

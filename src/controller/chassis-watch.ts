@@ -1,7 +1,7 @@
 import { judgeChassis } from "../compile/node-chassis.ts";
 import type { ChassisProblemFact } from "../facts/database.ts";
 import type { FactChange, FactStore } from "../facts/store.ts";
-import type { FactKind, NodeFact } from "../facts/types.ts";
+import type { FactKind } from "../facts/types.ts";
 import { samePlain } from "../unit/plain.ts";
 import type { Timers } from "../unit/timers.ts";
 
@@ -56,9 +56,11 @@ export class ChassisWatch {
     const facts = this.#facts;
     const now = this.#clock.now();
     const nodes = new Set<string>();
-    for (const node of facts.all("nodes")) {
-      nodes.add(node.name);
-      this.#judgeNode(node, now);
+    for (const { name } of facts.all("nodes")) {
+      nodes.add(name);
+      // One node at which it throws keeps what was said of it, and the others are judged.
+      const subject = { part: "derived fact", where: "chassisProblems", kind: "nodes", key: name } as const;
+      facts.failures.run(subject, () => this.#judgeNode(name));
     }
     for (const { key } of facts.all("chassisProblems"))
       if (!nodes.has(key)) facts.set("chassisProblems", key, undefined);
@@ -66,9 +68,11 @@ export class ChassisWatch {
     this.#arm(now);
   }
 
-  #judgeNode(node: NodeFact, now: number): void {
+  #judgeNode(name: string): void {
     const facts = this.#facts;
-    const { name } = node;
+    const node = facts.get("nodes", name);
+    if (node === undefined) return;
+    const now = this.#clock.now();
     const problem = judgeChassis(facts, node);
     const fact = problem && { key: name, ...problem };
     const told = node.chassisProblem;
