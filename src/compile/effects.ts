@@ -71,6 +71,7 @@ export interface FillSpecEffect {
   /** `metadata.generation` of the spec that lacks them, where what a user has written since is to stay. */
   readonly generation?: number;
   readonly spec: Readonly<Record<string, unknown>>;
+  /** Written together with the spec; not where a generation is named, for these are not part of it. */
   readonly labels?: Readonly<Record<string, string>>;
 }
 

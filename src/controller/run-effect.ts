@@ -65,12 +65,17 @@ async function dispatch(tools: EffectTools, effect: WeftEffect): Promise<void> {
     }
     case "fill-spec": {
       const { resource, name, uid, generation, spec, labels } = effect;
-      const steps: JsonPatchStep[] = [{ op: "test", path: "/metadata/uid", value: uid }];
-      if (generation !== undefined) steps.push({ op: "test", path: "/metadata/generation", value: generation });
+      if (generation === undefined) {
+        const metadata = { uid, ...(labels && { labels }) };
+        await kube.patch(typeOf(resource), { name }, { type: "merge", body: { metadata, spec } });
+        return;
+      }
+      const steps: JsonPatchStep[] = [
+        { op: "test", path: "/metadata/uid", value: uid },
+        { op: "test", path: "/metadata/generation", value: generation },
+      ];
       for (const [field, value] of Object.entries(spec)) steps.push({ op: "add", path: `/spec/${field}`, value });
       await kube.patch(typeOf(resource), { name }, { type: "json", body: steps });
-      if (labels === undefined) return;
-      await kube.patch(typeOf(resource), { name }, { type: "merge", body: { metadata: { uid, labels } } });
       return;
     }
     case "finalizer":
