@@ -2,6 +2,7 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import t, { type Test } from "tap";
 import { parseAllDocuments } from "yaml";
+import { KINDS } from "../../src/kinds/index.ts";
 import * as resources from "../../src/kube/resources.ts";
 import { ROOT } from "../build/npm.ts";
 import { KUBERNETES_VERSION } from "../kube/binaries.ts";
@@ -220,9 +221,9 @@ function grantsOf(t: Test, objects: readonly Any[], account: string): readonly A
 
 await t.test("each component may reach what its sources name, and nothing else", { skip }, async (t) => {
   const objects = await render();
-  for (const [folders, account, besides] of [
-    [["controller", "kinds"], "ovn", ["/events", "coordination.k8s.io/leases"]],
-    [["daemon"], "kube-ovn-cni", []],
+  for (const [folders, followed, account, besides] of [
+    [["controller"], KINDS.map(({ type }) => type), "ovn", ["/events", "coordination.k8s.io/leases"]],
+    [["daemon"], [], "kube-ovn-cni", []],
   ] as const) {
     const rules = grantsOf(t, objects, account);
     const granted = new Set<string>(
@@ -230,7 +231,7 @@ await t.test("each component may reach what its sources name, and nothing else",
         apiGroups.flatMap((group: string) => names.map((name: string) => `${group}/${name.replace(/\/.*/, "")}`)),
       ),
     );
-    const used = folders.flatMap((folder) => usedTypes(folder));
+    const used = [...folders.flatMap((folder) => usedTypes(folder)), ...followed];
     const wanted = new Set([...used.map(({ group, plural }) => `${group}/${plural}`), ...besides]);
     t.strictSame([...granted].sort(), [...wanted].sort(), account);
     for (const rule of rules) t.notOk(JSON.stringify(rule).includes('"*"'), JSON.stringify(rule));
