@@ -17,7 +17,14 @@ export interface Claimant {
 export type RecordWrite =
   | { readonly verb: "create"; readonly kind: ObjectKind; readonly body: RecordBody }
   /** A merge patch; its `metadata` names the UID and the resource version on which it was decided. */
-  | { readonly verb: "patch"; readonly kind: ObjectKind; readonly name: string; readonly body: RecordBody };
+  | {
+      readonly verb: "patch";
+      readonly kind: ObjectKind;
+      readonly name: string;
+      readonly body: RecordBody;
+      /** Where the record is the status, and that is written beside the object. */
+      readonly subresource?: "status";
+    };
 
 interface RecordBody {
   readonly metadata: Readonly<Record<string, unknown>>;

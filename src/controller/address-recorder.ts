@@ -139,5 +139,6 @@ export class AddressRecorder {
 function carryOut(kube: Kube, write: RecordWrite): Promise<KubeObject> {
   const type = typeOf(write.kind);
   if (write.verb === "create") return kube.create(type, write.body);
-  return kube.patch(type, { name: write.name }, { type: "merge", body: write.body });
+  const { name, body, subresource } = write;
+  return kube.patch(type, { name }, { type: "merge", body }, subresource === undefined ? {} : { subresource });
 }

@@ -13,7 +13,7 @@ import { hashedMacs, type MacSource } from "../ipam/macs.ts";
 import { eventMessage, type Refusal } from "../ipam/refusal.ts";
 import type { Usage } from "../ipam/types.ts";
 import { DerivedFacts } from "../kinds/derived.ts";
-import { typeOf } from "../kinds/objects.ts";
+import { kindOf, typeOf } from "../kinds/objects.ts";
 import { factStore } from "../kinds/store.ts";
 import { rootsOf, UNIT_KINDS } from "../kinds/units.ts";
 import type { Clock } from "../kube/clock.ts";
@@ -414,8 +414,9 @@ export class Controller {
     const about = { type: typeOf(resource), name, uid };
     for (const { reason, message } of notes) this.#events.record(about, "Warning", reason, message);
     const problem = effect.refused ?? (effect.ready ? undefined : effect);
-    // Why a Vip has no address was said when that was decided.
-    if (problem === undefined || (effect.resource === "vips" && effect.refused === undefined)) return;
+    // Why an object that is its own record has no address was said when that was decided.
+    const told = effect.refused === undefined && kindOf(resource)?.claim?.holds !== undefined;
+    if (problem === undefined || told) return;
     this.#events.record(about, "Warning", problem.reason, problem.message);
   }
 
