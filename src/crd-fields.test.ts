@@ -119,6 +119,14 @@ const VIP: Samples = {
   attachSubnets: { value: ["x-subnet"] },
 };
 
+const OVN_EIP: Samples = {
+  externalSubnet: { value: "x-subnet" },
+  type: { value: "lrp" },
+  v4Ip: { value: "10.16.0.78" },
+  v6Ip: { value: "fd00:10:16::78" },
+  macAddress: { value: "02:00:00:00:00:78" },
+};
+
 const RECORD = "a record of the controller's own doing; the address is in v4IpAddress and v6IpAddress";
 const IP: Samples = {
   podName: { base: { namespace: "default" }, value: "z" },
@@ -188,6 +196,7 @@ const KINDS = [
     samples: POOL,
   },
   { file: "vips", kind: "vips", resource: "vips", base: { subnet: "ovn-default" }, samples: VIP },
+  { file: "ovn-eips", kind: "ovnEips", resource: "ovnEips", base: { externalSubnet: "ovn-default" }, samples: OVN_EIP },
   {
     file: "ips",
     kind: "ips",
@@ -227,10 +236,15 @@ function observe(kind: (typeof KINDS)[number]["kind"], spec: Spec): { made: stri
   };
   set("subnetSpecs", "x-subnet", { cidrBlock: "10.50.0.0/24", ...(kind === "vpcs" && { vpc: "x" }) });
   set("securityGroups", "other", {});
-  const given = kind === "vips" ? { mac: "02:00:00:00:00:01" } : undefined;
+  const given =
+    kind === "vips"
+      ? { mac: "02:00:00:00:00:01" }
+      : kind === "ovnEips"
+        ? { v4Ip: "10.16.0.90", macAddress: "02:00:00:00:00:01" }
+        : undefined;
   const own = kind === "ips" ? "z.default" : "x";
   set(kind, own, spec, given);
-  if (kind === "vips") set(kind, "x-new", spec);
+  if (kind === "vips" || kind === "ovnEips") set(kind, "x-new", spec);
   const annotations = { "ovn.kubernetes.io/aaps": "x" };
   addPod(facts, "web", { node: "weft-1", labels: { app: "web" }, annotations });
   addPod(facts, "z", { node: "weft-1" });

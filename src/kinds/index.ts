@@ -5,6 +5,7 @@ import type { AnyKind } from "./kind.ts";
 import { nameResolverKind } from "./name-resolver.ts";
 import { namespaceKind } from "./namespace.ts";
 import { nodeKind } from "./node.ts";
+import { ovnEipKind } from "./ovn-eip.ts";
 import { machineKind, statefulSetKind } from "./owners.ts";
 import { podKind } from "./pod.ts";
 import {
@@ -27,6 +28,7 @@ export const KINDS: readonly AnyKind[] = [
   namespaceKind,
   ipPoolKind,
   vipKind,
+  ovnEipKind,
   ipKind,
   networkPolicyKind,
   adminNetworkPolicyKind,

@@ -1,0 +1,225 @@
+import { LABEL } from "../api/annotations.ts";
+import type { OvnEipSpec, OvnEipStatus } from "../api/generated/ovneip.ts";
+import type { ClaimKind, RecordWrite } from "../claims/claim.ts";
+import { ANY_PURPOSE, openPart } from "../claims/places.ts";
+import { wantOf } from "../claims/wants.ts";
+import { finalizer, type Note, type WeftEffect, withNotes } from "../compile/effects.ts";
+import type { ObjectMeta } from "../facts/meta.ts";
+import type { FactReader } from "../facts/store.ts";
+import type { SubnetFact, VerdictFact } from "../facts/types.ts";
+import type { Lease } from "../ipam/types.ts";
+import { ipText } from "../net/address.ts";
+import { parseMac } from "../net/mac.ts";
+import type { Fragment } from "../unit/fragment.ts";
+import type { UnitKind } from "../unit/kind.ts";
+import type { Kind } from "./kind.ts";
+
+/** The subnet of an OvnEip that names none: Kube-OVN's flag `--external-gateway-switch`, by its default. */
+const DEFAULT_SUBNET = "external";
+const DEFAULT_TYPE = "nat";
+
+/** An address of each family, "" for none, and the MAC. */
+interface Addresses {
+  readonly v4: string;
+  readonly v6: string;
+  readonly mac: string;
+}
+
+/** One OvnEip. */
+export interface OvnEipFact extends Addresses {
+  readonly key: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly generation: number;
+  /** Its resource version. */
+  readonly version: string;
+  readonly deleting: boolean;
+  readonly finalizers: readonly string[];
+  readonly subnet: string;
+  /** `nat`, `lrp` or `lsp`. */
+  readonly type: string;
+  /** What it was given, by its status; absent until then. What it asks for is in `v4`, `v6` and `mac`. */
+  readonly given?: Addresses;
+  /** Whether spec and labels say what it was given, as Kube-OVN has it. */
+  readonly filled: boolean;
+}
+
+declare module "../facts/types.ts" {
+  interface FactTypes {
+    readonly ovnEips: OvnEipFact;
+  }
+}
+
+/** What {@link projectOvnEip} reads of an OvnEip. */
+export interface OvnEipObject {
+  readonly metadata: ObjectMeta;
+  readonly spec?: OvnEipSpec;
+  readonly status?: OvnEipStatus;
+}
+
+/** The fact of an OvnEip. As in Kube-OVN it has its addresses once its status names a MAC. */
+export function projectOvnEip({ metadata, spec = {}, status = {} }: OvnEipObject): OvnEipFact {
+  const { name, uid, generation = 0, resourceVersion: version = "", deletionTimestamp, finalizers = [] } = metadata;
+  const subnet = spec.externalSubnet || DEFAULT_SUBNET;
+  const type = spec.type || DEFAULT_TYPE;
+  const given = addressesOf(status.v4Ip, status.v6Ip, status.macAddress);
+  const wanted = filling({ subnet, type }, given);
+  const filled = samePart(wanted.spec, { ...spec }) && samePart(wanted.labels, metadata.labels ?? {});
+  const asked = addressesOf(spec.v4Ip, spec.v6Ip, spec.macAddress);
+  const common = { key: name, name, uid, generation, version, finalizers, deleting: deletionTimestamp !== undefined };
+  return { ...common, subnet, type, ...asked, ...(given.mac !== "" && { given }), filled };
+}
+
+function addressesOf(v4 = "", v6 = "", mac = ""): Addresses {
+  return { v4: ipText(v4, 4), v6: ipText(v6, 6), mac: parseMac(mac) ?? "" };
+}
+
+/** What Kube-OVN writes into spec and labels. */
+function filling({ subnet, type }: Pick<OvnEipFact, "subnet" | "type">, { v4, v6, mac }: Addresses) {
+  const [start, end] = [v6.startsWith(":") ? "0" : "", v6.endsWith(":") ? "0" : ""];
+  return {
+    spec: { externalSubnet: subnet, type, v4Ip: v4, v6Ip: v6, macAddress: mac },
+    labels: {
+      [LABEL.subnet]: subnet,
+      [LABEL.ovnEipType]: type,
+      [LABEL.eipV4]: v4,
+      // A label's value begins and ends with a letter or a digit.
+      [LABEL.eipV6]: start + v6.replaceAll(":", "-") + end,
+    },
+  };
+}
+
+/** Whether an object has these entries, an absent one counting as empty. */
+function samePart(
+  wanted: Readonly<Record<string, string>>,
+  present: Readonly<Record<string, string | undefined>>,
+): boolean {
+  return Object.entries(wanted).every(([key, value]) => (present[key] ?? "") === value);
+}
+
+function verdictKey(name: string): string {
+  return `ovnEip/${name}`;
+}
+
+/** An OvnEip: recorded in its status. */
+const ovnEipClaim: ClaimKind<"ovnEips"> = {
+  facts: "ovnEips",
+  rank: 2,
+
+  read(reader, key) {
+    const eip = reader.get("ovnEips", key);
+    if (eip === undefined) return undefined;
+    const { name, uid, subnet, mac } = eip;
+    if (eip.given !== undefined || eip.deleting) return [];
+    const owner = ownerOf(eip);
+    const asked = { owner, subnets: [subnet], want: wantOf(eip), ...(mac !== "" && { mac }) };
+    const open = openPart(reader, asked, ANY_PURPOSE);
+    const wish = open.ok ? { ...open, record: (lease: Lease) => recordOf(lease, eip) } : open;
+    const claimant = { kind: "ovnEips", key, name, uid } as const;
+    return [{ claimant, owner, wish, recordedIn: { kind: "ovnEips", key }, verdict: verdictKey(name) }];
+  },
+
+  holds: (eip) => eip.given && { owner: ownerOf(eip), subnet: eip.subnet, ...eip.given },
+};
+
+function ownerOf({ name }: OvnEipFact): string {
+  return `ovnEip/${name}`;
+}
+
+function recordOf({ v4 = "", v6 = "", mac = "" }: Lease, { name, uid, version, type }: OvnEipFact): RecordWrite {
+  const metadata = { uid, resourceVersion: version };
+  const body = { metadata, status: { v4Ip: v4, v6Ip: v6, macAddress: mac, type } };
+  return { verb: "patch", kind: "ovnEips", name, subresource: "status", body };
+}
+
+interface OvnEipInput {
+  readonly eip: OvnEipFact;
+  /** Its subnet, where that is in force. */
+  readonly subnet: SubnetFact | undefined;
+  /** Why it was given no address. */
+  readonly refusal: VerdictFact | undefined;
+}
+
+/** An OvnEip: no rows, for what uses its address is not built yet; its finalizer, its state, and what it was given in its spec and labels. */
+const ovnEipUnit: UnitKind<FactReader, OvnEipInput, WeftEffect> = {
+  name: "ovneip",
+  priority: 4,
+
+  read(reader, key) {
+    const eip = reader.get("ovnEips", key);
+    if (eip === undefined) return undefined;
+    return {
+      eip,
+      subnet: reader.get("verdicts", eip.subnet)?.ok === true ? reader.get("subnets", eip.subnet) : undefined,
+      refusal: eip.given === undefined ? reader.get("verdicts", verdictKey(key)) : undefined,
+    };
+  },
+
+  compile({ eip, subnet, refusal }): Fragment<WeftEffect> {
+    const { name, uid, given, deleting } = eip;
+    if (deleting) return { rows: [], edges: [], effects: finalizer("ovnEips", eip, false) };
+    const effects: WeftEffect[] = [...finalizer("ovnEips", eip, true)];
+    const problem = given && changedOf(eip, given);
+    if (given !== undefined && problem === undefined && !eip.filled) {
+      const key = `fill-spec/ovnEips/${name}`;
+      effects.push({ kind: "fill-spec", key, resource: "ovnEips", name, uid, ...filling(eip, given) });
+    }
+    const state = stateOf(eip, subnet, refusal);
+    if (state !== undefined) effects.push(conditionOf(eip, { ...state, ...(problem && { refused: problem }) }));
+    return { rows: [], edges: [], effects };
+  },
+};
+
+interface State {
+  readonly ready: boolean;
+  readonly reason: string;
+  readonly message: string;
+  readonly refused?: { readonly reason: string; readonly message: string };
+}
+
+/** Nothing as long as nothing has been decided. */
+function stateOf(
+  { given, subnet: of }: OvnEipFact,
+  subnet: SubnetFact | undefined,
+  refusal: VerdictFact | undefined,
+): State | undefined {
+  if (given === undefined) return refusal && { ready: false, reason: refusal.reason, message: refusal.message };
+  if (subnet === undefined) {
+    const message = `subnet "${of}" (spec.externalSubnet) is not in force; see its own conditions`;
+    return { ready: false, reason: "SubnetNotReady", message };
+  }
+  return { ready: true, reason: "Ready", message: `it has ${texts(given)}` };
+}
+
+/** What of an older object, which the rules of the CRD did not hold to it, is not what it was given. */
+function changedOf({ v4, v6, mac }: OvnEipFact, given: Addresses): State["refused"] {
+  const same = (asked: string, has: string): boolean => asked === "" || asked === has;
+  if (same(v4, given.v4) && same(v6, given.v6) && same(mac, given.mac)) return undefined;
+  const message = `it has ${texts(given)}, which cannot be changed to ${texts({ v4, v6, mac })} (spec); delete it and make another`;
+  return { reason: "AddressesFixed", message };
+}
+
+function conditionOf({ name, uid, generation, type }: OvnEipFact, state: State): WeftEffect {
+  const about = { key: `condition/ovnEips/${name}`, resource: "ovnEips", name, uid, generation } as const;
+  // A port on a node makes one of type `lsp` ready, as in Kube-OVN.
+  const status = { ready: state.ready && type !== "lsp", type, nat: "" };
+  const message = `spec.type "${type}": a port with the address is not built yet`;
+  const notes: readonly Note[] = type === DEFAULT_TYPE ? [] : [{ reason: "NotSupported", message }];
+  return withNotes({ kind: "condition", ...about, ...state, status }, notes);
+}
+
+function texts({ v4, v6, mac }: Addresses): string {
+  return [v4, v6, mac].filter((part) => part !== "").join(", ");
+}
+
+/** kubeovn.io/v1 OvnEip. */
+export const ovnEipKind: Kind<"ovnEips"> = {
+  facts: "ovnEips",
+  type: { group: "kubeovn.io", version: "v1", plural: "ovn-eips", namespaced: false, kind: "OvnEip" },
+  project: projectOvnEip,
+  indexes: {},
+  unit: ovnEipUnit,
+  claim: ovnEipClaim,
+  status: "subresource",
+  access: { verbs: ["patch"], why: "Followed; finalizers, labels and what they were given are patched." },
+};
