@@ -185,6 +185,11 @@ const CLUSTER: readonly Thing[] = [
     },
     status: { v4ip: "10.16.0.101" },
   }),
+  thing("ovnEips", "asked", { spec: { externalSubnet: "second", type: "lrp", v4Ip: "10.31.0.9" } }),
+  thing("ovnEips", "given", {
+    spec: { externalSubnet: "second", type: "nat", v4Ip: "10.31.0.10", macAddress: "0a:00:00:00:00:0e" },
+    status: { v4Ip: "10.31.0.10", v6Ip: "", macAddress: "0a:00:00:00:00:0e", type: "nat" },
+  }),
   thing("ips", "node-n1", {
     spec: {
       podName: "n1",

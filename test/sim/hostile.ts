@@ -1,3 +1,4 @@
+import { ovnEipKind } from "../../src/kinds/ovn-eip.ts";
 import type { FakeKube } from "../../src/kube/fake.ts";
 import { MAX_ANNOTATIONS } from "../../src/kube/fake-store.ts";
 import {
@@ -112,6 +113,11 @@ const TARGETS: Readonly<Record<string, Target>> = {
       attachSubnets: [],
     }),
     edits: ["selector", "attachSubnets"],
+  },
+  ovneips: {
+    type: ovnEipKind.type,
+    spec: () => ({ externalSubnet: `${PREFIX}nowhere`, type: "nat", v4Ip: "", v6Ip: "", macAddress: "" }),
+    edits: ["type", "v6Ip"],
   },
   ips: {
     type: IPS,

@@ -14,10 +14,11 @@ const PLURALS: Readonly<Record<string, string>> = {
   IP: "ips",
   IPPool: "ippools",
   Vip: "vips",
+  OvnEip: "ovn-eips",
   SecurityGroup: "security-groups",
 };
 
-type Kind = "Vpc" | "Subnet" | "IP" | "IPPool" | "Vip" | "SecurityGroup";
+type Kind = "Vpc" | "Subnet" | "IP" | "IPPool" | "Vip" | "OvnEip" | "SecurityGroup";
 type Fields = Readonly<Record<string, unknown>>;
 
 let server: ApiServer;
@@ -275,6 +276,13 @@ const GOOD: readonly (readonly [Kind, string, Fields])[] = [
   ],
   ["IPPool", "the same address twice", { subnet: "s", ips: ["10.0.0.5", "10.0.0.5"] }],
   ["IPPool", "an empty one", { subnet: "s", ips: [] }],
+  ["OvnEip", "any free address of the default external subnet", {}],
+  ["OvnEip", "for NAT rules", { externalSubnet: "external", type: "nat", v4Ip: "172.18.200.10" }],
+  [
+    "OvnEip",
+    "what a Go client writes",
+    { externalSubnet: "external204", v4Ip: "", v6Ip: "", macAddress: "", type: "lsp" },
+  ],
   ["Vip", "any free address", { subnet: "ovn-default", type: "" }],
   [
     "Vip",
@@ -525,6 +533,10 @@ const BAD: readonly (readonly [Kind, Fields, ...string[]])[] = [
   ["Subnet", { ...CIDR, vpc: "Team A" }, 'vpc "Team A" cannot be the name of a Vpc'],
   ["Vip", { subnet: "s", namespace: "a.b" }, 'namespace "a.b" cannot be the name of a namespace'],
   ["Vip", {}, "spec.subnet", "is missing"],
+  ["OvnEip", { v4Ip: "10.0.0" }, 'v4Ip "10.0.0" is not an IPv4 address'],
+  ["OvnEip", { v6Ip: "FD00::1" }, "write fd00::1"],
+  ["OvnEip", { macAddress: "00-00-00-53-6b-b6" }, "six bytes such as"],
+  ["OvnEip", { type: "distributed" }, 'type "distributed" is none of nat, lrp and lsp'],
   ["Vip", { subnet: "s", v4ip: "10.0.0" }, 'v4ip "10.0.0" is not an IPv4 address'],
   ["Vip", { subnet: "s", v6ip: "FD00::1" }, "write fd00::1"],
   ["Vip", { subnet: "s", macAddress: "00-00-00-53-6b-b6" }, "six bytes such as"],
@@ -604,6 +616,8 @@ const CHANGES: readonly (readonly [Kind, Fields, Fields, ...string[]])[] = [
   ["IP", { subnet: "s", macAddress: "00:00:00:00:00:02" }, { macAddress: "00:00:00:00:00:04" }, "macAddress was"],
   ["IPPool", { subnet: "s", ips: ["10.0.0.5"] }, { subnet: "t" }, 'subnet was "s" and cannot be changed'],
   ["IPPool", { subnet: "s", ips: ["10.0.0.5"] }, { ips: ["10.0.0.5..10.0.0.9"], namespaces: ["a"] }],
+  ["OvnEip", { externalSubnet: "s" }, { externalSubnet: "t" }, 'externalSubnet was "s" and cannot be changed'],
+  ["OvnEip", {}, { externalSubnet: "external", v4Ip: "10.0.0.5", type: "nat" }],
   ["Vip", { subnet: "s" }, { subnet: "t" }, 'subnet was "s" and cannot be changed'],
   ["Vip", { subnet: "s", namespace: "a" }, { namespace: "b" }, 'namespace was "a"'],
   ["Vip", { subnet: "s", selector: ["a: b"] }, { namespace: "a", v4ip: "10.0.0.5", selector: ["a: c"] }],
@@ -684,6 +698,21 @@ t.test("the CRDs on a real API server", { skip: "missing" in binaries ? binaries
       const what = `${kind} ${JSON.stringify(spec)} ${JSON.stringify(change)} ${answer.body.message}`;
       t.equal(answer.status, says.length === 0 ? 200 : 422, what);
       for (const part of says) t.match(answer.body.message, part, what);
+    }
+  });
+
+  t.test("an OvnEip takes its addresses once, in its status and then in its spec, and keeps them", async (t) => {
+    const name = await create("OvnEip", { externalSubnet: "s" });
+    const given = { status: { v4Ip: "10.0.0.5", macAddress: "00:00:00:00:00:02", type: "nat" } };
+    t.equal((await patch("OvnEip", name, given, "/status")).status, 200);
+    const others = { v4Ip: "10.0.0.7", macAddress: "00:00:00:00:00:02" };
+    t.equal((await patch("OvnEip", name, { spec: others })).status, 422, "nothing else may be filled in");
+    const filled = { v4Ip: "10.0.0.5", v6Ip: "", macAddress: "00:00:00:00:00:02", type: "nat" };
+    t.equal((await patch("OvnEip", name, { spec: filled })).status, 200);
+    for (const change of [{ v4Ip: "10.0.0.6" }, { v4Ip: null }, { macAddress: "" }, { type: "lrp" }]) {
+      const moved = await patch("OvnEip", name, { spec: change });
+      t.equal(moved.status, 422, JSON.stringify(change));
+      t.match(moved.body.message, "cannot be changed once the addresses have been given");
     }
   });
 
@@ -789,6 +818,7 @@ t.test("the CRDs on a real API server", { skip: "missing" in binaries ? binaries
       ip: "NAME V4IP V6IP MAC NODE SUBNET",
       ippool: "NAME SUBNET ENABLEADDRESSSET IPS V4USED V4AVAILABLE V6USED V6AVAILABLE",
       vip: "NAME NAMESPACE V4IP V6IP MAC SUBNET TYPE",
+      oeip: "NAME V4IP V6IP MAC TYPE NAT READY EXTERNALSUBNET",
       sg: "NAME AGE",
     };
     await create("SecurityGroup", {});
