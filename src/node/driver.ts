@@ -50,26 +50,42 @@ export interface Results {
   readonly failures: { readonly what: string; readonly error: unknown }[];
 }
 
+/** What a driver has found to be done. */
+export interface Plan {
+  /** Removes or sets what differs. One step that fails does not keep the others from being done. Does not throw. */
+  apply(what: "remove" | "set"): Promise<void>;
+}
+
 /** A driver, whatever its kind. */
 export interface Driver {
   readonly kind: string;
-  /** Lists, compares, and removes or sets what differs. One step that fails does not keep the others from being done. Does not throw. */
-  run(state: NodeState, what: "remove" | "set", results: Results): Promise<void>;
+  /** Lists and compares. What cannot be listed is a failure among the results, and nothing is to be done. Does not throw. */
+  plan(state: NodeState, results: Results): Promise<Plan>;
 }
+
+const NOTHING: Plan = { apply: async () => undefined };
 
 /** Makes a driver of its parts. */
 export function driver<Found, S extends Step>(parts: DriverParts<Found, S>): Driver {
-  const run = async (state: NodeState, what: "remove" | "set", results: Results): Promise<void> => {
-    const found = await parts.list(state);
-    if (found === undefined) return;
-    const diff = parts.diff(found, state);
-    for (const link of diff.missing ?? []) results.missing.add(link);
-    for (const step of diff[what] ?? []) await attempt(parts, step, results);
-  };
+  const { kind } = parts;
   return {
-    kind: parts.kind,
-    run: (state, what, results) =>
-      run(state, what, results).catch((error: unknown) => void results.failures.push({ what: parts.kind, error })),
+    kind,
+    async plan(state, results) {
+      try {
+        const found = await parts.list(state);
+        if (found === undefined) return NOTHING;
+        const diff = parts.diff(found, state);
+        for (const link of diff.missing ?? []) results.missing.add(link);
+        return {
+          async apply(what) {
+            for (const step of diff[what] ?? []) await attempt(parts, step, results);
+          },
+        };
+      } catch (error) {
+        results.failures.push({ what: kind, error });
+        return NOTHING;
+      }
+    },
   };
 }
 

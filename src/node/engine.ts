@@ -1,6 +1,6 @@
 import type { NetlinkEvent } from "../netlink/watch.ts";
 import { addressDriver } from "./addresses.ts";
-import type { Driver, Pass, Results } from "./driver.ts";
+import type { Driver, Pass, Plan, Results } from "./driver.ts";
 import type { NodeKernel } from "./kernel.ts";
 import { linkDriver } from "./links.ts";
 import { PROTOCOL } from "./marks.ts";
@@ -56,8 +56,14 @@ export class NodeEngine {
     const results: Results = { repairs: [], missing: new Set(), blocked: [], failures: [] };
     if (state.links !== undefined) this.#names = new Set(state.links.map(({ name }) => name));
     this.#remember();
-    for (const driver of this.#drivers.toReversed()) await driver.run(state, "remove", results);
-    for (const driver of this.#drivers) await driver.run(state, "set", results);
+    const plans: (readonly [Driver, Plan])[] = [];
+    for (const driver of this.#drivers) plans.push([driver, await driver.plan(state, results)]);
+    for (const [, plan] of plans.toReversed()) await plan.apply("remove");
+    for (const [driver, plan] of plans) {
+      // What was changed before may have changed what is there: an address that goes takes routes along.
+      const isCurrent = results.repairs.length === 0 && results.failures.length === 0;
+      await (isCurrent ? plan : await driver.plan(state, results)).apply("set");
+    }
     this.#remember();
     return { ...results, missing: [...results.missing] };
   }

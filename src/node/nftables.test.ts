@@ -15,8 +15,8 @@ function setup() {
   const pass = async (...texts: string[]): Promise<Results> => {
     const results: Results = { repairs: [], missing: new Set(), blocked: [], failures: [] };
     const state = { tables: texts.map((text) => ({ name: NAME, script: script(text) })) };
-    await driver.run(state, "remove", results);
-    await driver.run(state, "set", results);
+    await (await driver.plan(state, results)).apply("remove");
+    await (await driver.plan(state, results)).apply("set");
     return results;
   };
   const changes = async (...texts: string[]): Promise<number> => (await pass(...texts)).repairs.length;
@@ -88,9 +88,9 @@ t.test("a table waits for the interface that it is about", async (t) => {
   const { nft, kernel, driver } = setup();
   const results: Results = { repairs: [], missing: new Set(), blocked: [], failures: [] };
   const state = { tables: [{ name: NAME, script: script("a"), link: "ovn0" }] };
-  await driver.run(state, "set", results);
+  await (await driver.plan(state, results)).apply("set");
   t.same(nft.scripts, []);
   kernel.createLink({ name: "ovn0", kind: "openvswitch" });
-  await driver.run(state, "set", results);
+  await (await driver.plan(state, results)).apply("set");
   t.same(nft.scripts, [script("a")]);
 });

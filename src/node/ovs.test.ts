@@ -30,8 +30,8 @@ async function setup(t: Test) {
   const driver = ovsDriver(view, randomUUID);
   const pass = async (ovs: OvsState): Promise<readonly string[]> => {
     const results: Results = { repairs: [], missing: new Set(), blocked: [], failures: [] };
-    await driver.run({ ovs }, "remove", results);
-    await driver.run({ ovs }, "set", results);
+    await (await driver.plan({ ovs }, results)).apply("remove");
+    await (await driver.plan({ ovs }, results)).apply("set");
     t.same(results.failures, []);
     return results.repairs;
   };
