@@ -10,8 +10,18 @@ import { dualValues } from "../net/dual.ts";
 export function subnetContract(subnet: SubnetFact, verdict: VerdictFact, cluster: ClusterFact): string | undefined {
   // A verdict without a key is nobody's.
   if (verdict.key === "") return undefined;
-  const { vpc, provider, vlan, cidr, natOutgoing, gatewayType, mtu } = subnet;
+  const { vpc, provider, vlan, cidr, natOutgoing, gatewayType } = subnet;
   // Provider networks (`vlan`) are not built, so no node has a way to them.
   const routed = verdict.ok && vpc === cluster.router && isOvnProvider(provider) && vlan === "";
-  return encodeSubnetContract({ cidrs: routed ? dualValues(cidr) : [], natOutgoing, gatewayType, mtu });
+  return encodeSubnetContract({
+    cidrs: routed ? dualValues(cidr) : [],
+    natOutgoing,
+    gatewayType,
+    mtu: readMtu(subnet.mtu),
+  });
+}
+
+/** An object from before a CRD with limits may have any number, or none: then the node's own counts. */
+function readMtu(mtu: unknown): number {
+  return typeof mtu === "number" && Number.isInteger(mtu) && mtu >= 0 && mtu <= 65_535 ? mtu : 0;
 }
