@@ -78,6 +78,19 @@ t.test("a mistaken edit changes nothing of the contract", async (t) => {
   t.same([...new Set(seen)], [IN_FORCE]);
 });
 
+t.test("a change that the database refuses is not told to nodes, although the subnet is not Ready", async (t) => {
+  const { kube, server } = await start(t);
+  const refused = { error: "constraint violation", details: "for the test" };
+  server.onTransact = (operations) => (JSON.stringify(operations).includes("Logical_Router") ? refused : undefined);
+  await kube.patch(SUBNETS, { name: "s" }, { type: "merge", body: { spec: { natOutgoing: false } } });
+  await eventually("it says so", () =>
+    conditionOf(kube, "s", "Ready") === "False NorthboundRefused" ? true : undefined,
+  );
+  t.equal(contractOf(kube, "s"), IN_FORCE, "its rows are as they were, and so are its nodes");
+  server.onTransact = undefined;
+  await eventually("it is tried again", () => contractOf(kube, "s")?.includes('"natOutgoing":false') || undefined);
+});
+
 t.test("a contract that somebody takes off, spoils or forges is put back", async (t) => {
   const { kube, server, stop } = await start(t);
   const forged = IN_FORCE.replace("10.40.0.0/24", "172.16.0.0/12");
