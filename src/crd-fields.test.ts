@@ -4,10 +4,10 @@ import t from "tap";
 import { parse } from "yaml";
 import { addPod, addVpc, sampleFacts } from "./compile/testing.ts";
 import { rig } from "./controller/allocator-testing.ts";
-import { NOT_SUPPORTED } from "./facts/not-supported.ts";
 import { projectNode } from "./facts/project-core.ts";
 import { DerivedFacts } from "./kinds/derived.ts";
 import { feedsOf } from "./kinds/feeds.ts";
+import { kindOf } from "./kinds/objects.ts";
 import { compileAll } from "./kinds/whole.ts";
 
 /**
@@ -186,25 +186,25 @@ const SECURITY_GROUP: Samples = {
 };
 
 const KINDS = [
-  { file: "subnets", kind: "subnetSpecs", resource: "subnets", base: { cidrBlock: "10.20.0.0/24" }, samples: SUBNET },
-  { file: "vpcs", kind: "vpcs", resource: "vpcs", base: {}, samples: VPC },
+  { file: "subnets", kind: "subnetSpecs", base: { cidrBlock: "10.20.0.0/24" }, samples: SUBNET },
+  { file: "vpcs", kind: "vpcs", base: {}, samples: VPC },
   {
     file: "ippools",
     kind: "ipPools",
-    resource: "ipPools",
+
     base: { subnet: "ovn-default", ips: ["10.16.0.50"] },
     samples: POOL,
   },
-  { file: "vips", kind: "vips", resource: "vips", base: { subnet: "ovn-default" }, samples: VIP },
-  { file: "ovn-eips", kind: "ovnEips", resource: "ovnEips", base: { externalSubnet: "ovn-default" }, samples: OVN_EIP },
+  { file: "vips", kind: "vips", base: { subnet: "ovn-default" }, samples: VIP },
+  { file: "ovn-eips", kind: "ovnEips", base: { externalSubnet: "ovn-default" }, samples: OVN_EIP },
   {
     file: "ips",
     kind: "ips",
-    resource: undefined,
+
     base: { subnet: "ovn-default", v4IpAddress: "10.16.0.60", macAddress: "02:00:00:00:00:60" },
     samples: IP,
   },
-  { file: "security-groups", kind: "securityGroups", resource: "securityGroups", base: {}, samples: SECURITY_GROUP },
+  { file: "security-groups", kind: "securityGroups", base: {}, samples: SECURITY_GROUP },
 ] as const;
 
 const FEEDS = feedsOf({ router: "ovn-cluster", joinSubnet: "join" });
@@ -308,7 +308,7 @@ function withField(spec: Spec, path: string, value: unknown): Spec {
   return { ...spec, [name]: [withField(entry, rest.join("."), value), ...others] };
 }
 
-for (const { file, kind, resource, base, samples } of KINDS) {
+for (const { file, kind, base, samples } of KINDS) {
   t.test(`each field of ${file} is acted on, or named in the condition as not supported`, async (t) => {
     const crd = parse(readFileSync(join(import.meta.dirname, `../crds/${file}.yaml`), "utf8"));
     const paths = leaves(crd.spec.versions[0].schema.openAPIV3Schema.properties.spec, "");
@@ -318,8 +318,7 @@ for (const { file, kind, resource, base, samples } of KINDS) {
       [],
       "no sample is of a field that is gone",
     );
-    const listed: readonly string[] =
-      resource !== undefined && resource in NOT_SUPPORTED ? NOT_SUPPORTED[resource as keyof typeof NOT_SUPPORTED] : [];
+    const listed = kindOf(kind)?.notSupported ?? [];
     const named = new Set<string>();
     for (const path of paths) {
       const sample = samples[path];
@@ -338,13 +337,13 @@ for (const { file, kind, resource, base, samples } of KINDS) {
       if (entry === undefined) t.ok(acted, `${path}: nothing is made of it, and its condition does not say so`);
       else {
         t.ok(said, `${path}: the condition says that it is not supported`);
-        t.notOk(acted, `${path}: something is made of it, but NOT_SUPPORTED has it`);
+        t.notOk(acted, `${path}: something is made of it, but its kind says that it is not supported`);
       }
     }
     t.same(
       listed.filter((entry) => !named.has(entry)),
       [],
-      "NOT_SUPPORTED has no field that is gone",
+      "no field is listed that is gone",
     );
   });
 }

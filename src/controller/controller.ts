@@ -11,9 +11,9 @@ import type { FactKind, IpFact, PodFact } from "../facts/types.ts";
 import { Ipam } from "../ipam/ipam.ts";
 import { hashedMacs, type MacSource } from "../ipam/macs.ts";
 import { eventMessage, type Refusal } from "../ipam/refusal.ts";
-import type { Usage } from "../ipam/types.ts";
 import { DerivedFacts } from "../kinds/derived.ts";
-import { kindOf, typeOf } from "../kinds/objects.ts";
+import { KINDS } from "../kinds/index.ts";
+import { kindOf, knownAs, typeOf } from "../kinds/objects.ts";
 import { factStore } from "../kinds/store.ts";
 import { rootsOf, UNIT_KINDS } from "../kinds/units.ts";
 import type { Clock } from "../kube/clock.ts";
@@ -21,7 +21,7 @@ import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { type EventRecorder, eventRecorder } from "../kube/recorder.ts";
 import { IPS, PODS, SUBNETS } from "../kube/resources.ts";
-import { type Dual, parseDualCidr } from "../net/dual.ts";
+import { parseDualCidr } from "../net/dual.ts";
 import type { Contended } from "../reconcile/contention.ts";
 import { EffectRunner } from "../reconcile/effects.ts";
 import { Engine } from "../reconcile/engine.ts";
@@ -91,6 +91,9 @@ const BURSTS: ReadonlySet<FactKind> = new Set([
 
 /** Addresses of a domain name and family; ms between two questions for it. */
 const DOMAIN_LIMITS = { addresses: 128, minPauseMs: 1000, maxPauseMs: 300_000 };
+
+/** The kinds whose status has counters of addresses. */
+const COUNTED = KINDS.filter(({ counters }) => counters !== undefined);
 
 /** What a leader writes to Kubernetes with. Each term has its own, so that nothing of an earlier one gets into it. */
 interface Term {
@@ -170,8 +173,9 @@ export class Controller {
       disputed: (ip, message) => this.#disputed(ip, message),
       restored: (pod, message) => this.#restored(pod, message),
       usageChanged: (subnet) => {
-        this.#term?.statuses.touch("subnets", subnet);
-        for (const pool of this.facts.by("ipPools", "subnet", subnet)) this.#term?.statuses.touch("ipPools", pool.name);
+        for (const kind of COUNTED)
+          for (const name of kind.counters?.changedBy(this.facts, subnet) ?? [])
+            this.#term?.statuses.touch(knownAs(kind) as StatusResource, name);
       },
     });
     this.engine = new Engine<WeftEffect>({
@@ -368,7 +372,7 @@ export class Controller {
       timers: clock,
       now: () => timestamp(new Date(clock.now())),
       current: (resource, name) => this.#sources.status(resource, name),
-      usage: (resource, name) => this.#usage(resource, name),
+      usage: (resource, name) => kindOf(resource)?.counters?.of(this.facts, this.ipam, name) ?? {},
       onError: (name, error) =>
         log.warn({ err: error, object: name }, "a status could not be written; it is tried again"),
       onWritten: (resource, object) => this.#sources.written(resource, object),
@@ -394,18 +398,6 @@ export class Controller {
   #macs(owner: string, attempt: number): Uint8Array {
     this.#macSource ??= hashedMacs(this.facts.get("namespaces", "kube-system")?.uid ?? "weft");
     return this.#macSource(owner, attempt);
-  }
-
-  #usage(resource: "subnets" | "ipPools", name: string): Dual<Usage> {
-    if (resource === "subnets") {
-      const { v4, v6 } = this.ipam.usage(name);
-      if (this.facts.get("verdicts", name)?.ok === true) return { ...(v4 && { v4 }), ...(v6 && { v6 }) };
-      // One that is not in force has addresses in use, but none to give.
-      const closed = { available: 0n, availableRange: "" };
-      return { ...(v4 && { v4: { ...v4, ...closed } }), ...(v6 && { v6: { ...v6, ...closed } }) };
-    }
-    const pool = this.facts.get("ipPools", name);
-    return pool === undefined ? {} : this.ipam.usage(pool.subnet, name);
   }
 
   #state(effect: ConditionEffect): void {

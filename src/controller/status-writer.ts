@@ -30,8 +30,8 @@ export interface StatusWriterOptions {
   readonly timers: Timers;
   /** The status that the informer last saw; `undefined` where the object does not exist. */
   readonly current: (resource: StatusResource, name: string) => Status | undefined;
-  /** The counters of a subnet or of a pool; empty where IPAM does not know it. */
-  readonly usage: (resource: "subnets" | "ipPools", name: string) => Dual<Usage>;
+  /** The counters of an object of a kind that has them; empty where IPAM does not know it. */
+  readonly usage: (resource: StatusResource, name: string) => Dual<Usage>;
   /** RFC 3339, whole seconds. */
   readonly now: () => string;
   readonly onError: (name: string, error: unknown) => void;
@@ -198,8 +198,8 @@ export class StatusWriter {
   }
 
   #counters({ resource, name }: Entry): Record<string, unknown> {
-    if (resource !== "subnets" && resource !== "ipPools") return {};
-    return counters(FIELDS[resource], this.#options.usage(resource, name));
+    const of = kindOf(resource)?.counters;
+    return of === undefined ? {} : counters(of.fields, this.#options.usage(resource, name));
   }
 
   #conditions(current: readonly Condition[], state: ConditionEffect): readonly Condition[] {
@@ -215,22 +215,6 @@ export class StatusWriter {
 
 /** Reasons for which an object is not ready although there is nothing wrong with its spec. */
 const SOUND: ReadonlySet<string> = new Set(["InUse", "NoProviderNetwork", "NoAvailableAddress"]);
-
-/** How the counters' fields end, after the family. Kube-OVN spells a pool's and a subnet's differently. */
-const FIELDS = {
-  subnets: {
-    available: "availableIPs",
-    using: "usingIPs",
-    availableRange: "availableIPrange",
-    usingRange: "usingIPrange",
-  },
-  ipPools: {
-    available: "AvailableIPs",
-    using: "UsingIPs",
-    availableRange: "AvailableIPRange",
-    usingRange: "UsingIPRange",
-  },
-} as const;
 
 function counters(fields: Readonly<Record<keyof Usage, string>>, usage: Dual<Usage>): Record<string, unknown> {
   const status: Record<string, unknown> = {};

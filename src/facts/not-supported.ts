@@ -1,5 +1,5 @@
 /**
- * The fields of our kinds' specs that nothing is done about, by their paths; `[]` stands for each entry of a list. An object that sets one of them says so in its condition. `src/crd-fields.test.ts` walks `crds/` and finds what is missing here, and
+ * The fields of a Subnet's and a VPC's spec that nothing is done about, by their paths; `[]` stands for each entry of a list. An object that sets one of them says so in its condition. `src/crd-fields.test.ts` walks `crds/` and finds what is missing here, and
  * what is here although something is done about it.
  */
 export const NOT_SUPPORTED = {
@@ -27,12 +27,11 @@ export const NOT_SUPPORTED = {
     "enableBfd",
     "bfdPort",
   ],
-  vips: ["attachSubnets"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
-/** Those of the fields that a spec sets, sorted. A value that says the same as none (false, 0, "", an empty list) sets nothing. */
-export function unsupportedFields(kind: keyof typeof NOT_SUPPORTED, spec: unknown): readonly string[] {
-  return NOT_SUPPORTED[kind].filter((path) => isSet(spec, path.split("."))).toSorted();
+/** Those of the fields (as above) that a spec sets, sorted. A value that says the same as none (false, 0, "", an empty list) sets nothing. */
+export function unsupportedFields(fields: readonly string[], spec: unknown): readonly string[] {
+  return fields.filter((path) => isSet(spec, path.split("."))).toSorted();
 }
 
 function isSet(value: unknown, [first, ...rest]: readonly string[]): boolean {

@@ -7,7 +7,7 @@ import { parseRange, rangeContains } from "../net/range.ts";
 import { parseSubnetAddresses } from "../net/subnet-addresses.ts";
 import { IN_FORCE_ANNOTATION, type InForce, readInForce } from "./in-force.ts";
 import type { ObjectMeta } from "./meta.ts";
-import { unsupportedFields } from "./not-supported.ts";
+import { NOT_SUPPORTED, unsupportedFields } from "./not-supported.ts";
 import type { SubnetFact, SubnetSpecFact } from "./types.ts";
 
 /** What {@link projectSubnet} reads of a Subnet. */
@@ -91,7 +91,7 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
       match,
       action,
     })),
-    unsupported: unsupportedFields("subnets", spec),
+    unsupported: unsupportedFields(NOT_SUPPORTED.subnets, spec),
     missing,
     ...(addressing.problem === undefined ? {} : { problem: addressing.problem }),
     ...(accepted === undefined ? {} : { accepted }),

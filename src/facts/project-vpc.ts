@@ -4,7 +4,7 @@ import { parseIp } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
 import { IN_FORCE_ANNOTATION, readFields } from "./in-force.ts";
 import type { ObjectMeta } from "./meta.ts";
-import { unsupportedFields } from "./not-supported.ts";
+import { NOT_SUPPORTED, unsupportedFields } from "./not-supported.ts";
 import type { PolicyRouteFact, StaticRouteFact, VpcFact } from "./types.ts";
 
 /** What {@link projectVpc} reads of a Vpc. */
@@ -33,7 +33,7 @@ export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
     staticRoutes: staticRoutes.flatMap((route, i) => projectStaticRoute(route, `spec.staticRoutes[${i}]`, problems)),
     policyRoutes: policyRoutes.flatMap((route, i) => projectPolicyRoute(route, `spec.policyRoutes[${i}]`, problems)),
     problems,
-    unsupported: unsupportedFields("vpcs", vpc.spec),
+    unsupported: unsupportedFields(NOT_SUPPORTED.vpcs, vpc.spec),
     inForce,
     former: readFormer(inForce),
   };

@@ -174,6 +174,20 @@ export const ipPoolKind: Kind<"ipPools"> = {
   unit: ipPoolUnit,
   rows: { Address_Set: ["name", "addresses", "external_ids"] },
   status: "subresource",
+  counters: {
+    // Kube-OVN spells a pool's and a subnet's differently.
+    fields: {
+      available: "AvailableIPs",
+      using: "UsingIPs",
+      availableRange: "AvailableIPRange",
+      usingRange: "UsingIPRange",
+    },
+    of: (facts, ipam, name) => {
+      const pool = facts.get("ipPools", name);
+      return pool === undefined ? {} : ipam.usage(pool.subnet, name);
+    },
+    changedBy: (facts, subnet) => facts.by("ipPools", "subnet", subnet).map((pool) => pool.name),
+  },
   remembers: (text) => readFields(text) !== undefined,
   access: { verbs: ["patch"], why: "Followed; finalizers and records of what is in force are patched." },
 };

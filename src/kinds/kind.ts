@@ -2,7 +2,10 @@ import type { ClaimKind } from "../claims/claim.ts";
 import type { WeftEffect } from "../compile/effects.ts";
 import type { FactReader, Indexes } from "../facts/store.ts";
 import type { FactKind, FactTypes } from "../facts/types.ts";
+import type { Ipam } from "../ipam/ipam.ts";
+import type { Usage } from "../ipam/types.ts";
 import type { ResourceType } from "../kube/resources.ts";
+import type { Dual } from "../net/dual.ts";
 import type { OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
 import type { AnyUnitKind } from "../unit/kind.ts";
 
@@ -40,12 +43,26 @@ export interface Kind<K extends FactKind = FactKind> {
   readonly access: Access;
   /** Where Weft writes its status: beside the object, or with it where the type has no status subresource. Absent: nowhere. */
   readonly status?: "subresource" | "object";
+  /** The fields of its spec that nothing is done about, as paths; `[]` stands for each entry of a list. Its condition names those that are set. */
+  readonly notSupported?: readonly string[];
+  /** The counters of addresses that its status shows. */
+  readonly counters?: Counters;
   /** It remembers what of it is in force, in `IN_FORCE_ANNOTATION`: whether such a text can be read. */
   readonly remembers?: (text: string) => boolean;
 }
 
 /** Columns of the northbound database, by their tables. */
 export type NorthboundColumns = { readonly [T in keyof OvnNbTables]?: readonly (keyof OvnNbTables[T] & string)[] };
+
+/** How many addresses of an object are free and in use, in its status. */
+export interface Counters {
+  /** How the fields end, after the family: `v4` and `v6`. */
+  readonly fields: Readonly<Record<keyof Usage, string>>;
+  /** What they say of the object with this key; empty where IPAM does not know it. */
+  readonly of: (facts: FactReader, ipam: Pick<Ipam, "usage">, key: string) => Dual<Usage>;
+  /** The keys of the objects whose counters change with those of a subnet. */
+  readonly changedBy: (facts: FactReader, subnet: string) => readonly string[];
+}
 
 /** Part of the access rights to a kind: those that do not follow from the rest of its descriptor. */
 export interface Access {

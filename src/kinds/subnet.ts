@@ -1,5 +1,6 @@
 import { subnetUnit } from "../compile/subnet.ts";
 import { readInForce } from "../facts/in-force.ts";
+import { NOT_SUPPORTED } from "../facts/not-supported.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import type { SubnetSpecFact } from "../facts/types.ts";
 import { SUBNETS } from "../kube/resources.ts";
@@ -35,6 +36,23 @@ export const subnetKind: Kind<"subnetSpecs"> = {
     DHCP_Options: ["cidr", "options", "external_ids"],
   },
   status: "subresource",
+  notSupported: NOT_SUPPORTED.subnets,
+  counters: {
+    fields: {
+      available: "availableIPs",
+      using: "usingIPs",
+      availableRange: "availableIPrange",
+      usingRange: "usingIPrange",
+    },
+    of: (facts, ipam, name) => {
+      const { v4, v6 } = ipam.usage(name);
+      if (facts.get("verdicts", name)?.ok === true) return { ...(v4 && { v4 }), ...(v6 && { v6 }) };
+      // One that is not in force has addresses in use, but none to give.
+      const closed = { available: 0n, availableRange: "" };
+      return { ...(v4 && { v4: { ...v4, ...closed } }), ...(v6 && { v6: { ...v6, ...closed } }) };
+    },
+    changedBy: (_, subnet) => [subnet],
+  },
   remembers: (text) => readInForce(text) !== undefined,
   access: {
     verbs: ["create", "patch"],

@@ -53,6 +53,9 @@ declare module "../facts/types.ts" {
   }
 }
 
+/** The fields that nothing is done about. */
+const NOT_SUPPORTED = ["attachSubnets"];
+
 /** What {@link projectVip} reads of a Vip. */
 export interface VipObject {
   readonly metadata: ObjectMeta;
@@ -91,7 +94,7 @@ export function projectVip({ metadata, spec = {}, status = {} }: VipObject): Vip
     v6: ipText(spec.v6ip ?? "", 6),
     mac: parseMac(spec.macAddress ?? "") ?? "",
     given: Boolean(status.mac || status.v4ip || status.v6ip),
-    unsupported: unsupportedFields("vips", spec),
+    unsupported: unsupportedFields(NOT_SUPPORTED, spec),
     written,
     ...(labels?.every((label) => label !== undefined) === true && { selector: labels }),
     inForce,
@@ -120,6 +123,7 @@ export const vipKind: Kind<"vips"> = {
   rows: { Logical_Switch: ["ports"], Logical_Switch_Port: PORT_COLUMNS },
   claim: vipClaims,
   status: "object",
+  notSupported: NOT_SUPPORTED,
   remembers: (text) => readFields(text) !== undefined,
   access: { verbs: ["patch"], why: "Followed; finalizers and what they were given are patched." },
 };

@@ -1,5 +1,6 @@
 import { vpcUnit } from "../compile/vpc.ts";
 import { readFields } from "../facts/in-force.ts";
+import { NOT_SUPPORTED } from "../facts/not-supported.ts";
 import { projectVpc } from "../facts/project-vpc.ts";
 import type { VpcFact } from "../facts/types.ts";
 import { VPCS } from "../kube/resources.ts";
@@ -27,6 +28,7 @@ export const vpcKind: Kind<"vpcs"> = {
     Port_Group: ["name", "external_ids"],
   },
   status: "subresource",
+  notSupported: NOT_SUPPORTED.vpcs,
   remembers: (text) => readFields(text) !== undefined,
   access: {
     verbs: ["create", "patch"],
