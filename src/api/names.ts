@@ -154,6 +154,21 @@ export function repeatsName(service: string, protocol: "TCP" | "UDP" | "SCTP"): 
   return `${loadBalancerName(service, protocol)}/repeats`;
 }
 
+/** The port that holds the addresses which a pod shares: of no pod, because of its `/`. See `src/compile/shared-addresses.ts`. */
+export function sharedPortName(port: string): string {
+  return `${port}/shared`;
+}
+
+/** The meter of a policy's logging, by its limit in packets a second. `policy`: see `Policy.id`. */
+export function meterName(policy: string, rate: number): string {
+  return `${policy}/${rate}`;
+}
+
+/** What an ACL is called in OVN's log. Several may have one name: no row is known by it. */
+export function aclName(...parts: readonly string[]): string {
+  return parts.join("/");
+}
+
 /**
  * The address that a pod sees as the client's when it reaches itself through a Service (ovn-nb(5), Load_Balancer
  * `hairpin_snat_ip`). It is the same for all, so that policies can let it in; nothing else has it.

@@ -1,3 +1,4 @@
+import { portGroupAddressSet } from "../api/names.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { GroupFact, LabelSelectorFact } from "../facts/types.ts";
 import { parseIp } from "../net/address.ts";
@@ -44,13 +45,17 @@ export const groupUnit: UnitKind<FactReader, GroupInput, WeftEffect> = {
       build.row("Port_Group", groupId(name), { name, external_ids });
       return build.finish();
     }
-    for (const [family, word] of [
-      ["v4", "ip4"],
-      ["v6", "ip6"],
+    for (const [family, number] of [
+      ["v4", 4],
+      ["v6", 6],
     ] as const) {
       // What is not known is left as it is: after a restart the addresses of a domain are, until the DNS has answered.
       const known = addresses && { addresses: addresses[family] };
-      build.row("Address_Set", `${groupId(name)}/${word}`, { name: `${name}_${word}`, ...known, external_ids });
+      build.row("Address_Set", `${groupId(name)}/ip${number}`, {
+        name: portGroupAddressSet(name, number),
+        ...known,
+        external_ids,
+      });
     }
     return build.finish();
   },

@@ -1,4 +1,4 @@
-import { HAIRPIN_SOURCE, UPLINKS_GROUP } from "../api/names.ts";
+import { aclName, HAIRPIN_SOURCE, UPLINKS_GROUP } from "../api/names.ts";
 import type { IpFact } from "../facts/types.ts";
 import type { Dual } from "../net/dual.ts";
 import type { AclStage } from "../policy/verdict.ts";
@@ -43,7 +43,7 @@ export function compileNodeAcls(
   ): void => {
     const port = stage === "to-lport" ? "outport" : "inport";
     holdAcl(build, "Port_Group", nodeGroupId(node), `node/${node}/${name}/${stage}/${tier}`, {
-      name: `node/${node}`,
+      name: aclName("node", node),
       stage,
       tier,
       priority,

@@ -1,3 +1,4 @@
+import { aclName, meterName } from "../api/names.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { AclSpec } from "../policy/acl.ts";
 import { compiledPolicyKey } from "../policy/compiled-policy.ts";
@@ -70,7 +71,7 @@ export function addAcl(build: FragmentBuilder, policy: string, spec: AclSpec): v
   const { holder, direction, tier, priority, match, action, rule } = spec;
   const content = aclContent([holder, direction, tier, priority, match, action], 12);
   holdAcl(build, "Port_Group", groupId(holder), `${policy}/${rule}/${content}`, {
-    name: `${policy}/${rule}`,
+    name: aclName(policy, rule),
     // What leaves a pod is judged by where it really goes, which a load balancer may decide (ovn-nb(5), ACL options).
     stage: direction === "ingress" ? "to-lport" : "from-lport-after-lb",
     tier,
@@ -86,7 +87,7 @@ export function addAcl(build: FragmentBuilder, policy: string, spec: AclSpec): v
 
 /** A limit of a policy's logging, in packets a second; returns its name (ovn-nb(5), Meter). */
 function addMeter(build: FragmentBuilder, policy: string, rate: number): string {
-  const name = `${policy}/${rate}`;
+  const name = meterName(policy, rate);
   if (build.has("Meter", name)) return name;
   const band = rowUuid("Meter_Band", name);
   // `bands` must not be empty even in the row as it is inserted, so it is a column of the row as well as an edge.

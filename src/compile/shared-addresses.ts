@@ -1,4 +1,5 @@
 import { POD } from "../api/annotations.ts";
+import { sharedPortName } from "../api/names.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { PodFact } from "../facts/types.ts";
 import { parseIp } from "../net/address.ts";
@@ -54,7 +55,7 @@ export function addSharedAddresses(build: FragmentBuilder, input: PortInput): vo
   if (subnet.vpc === input.router && subnet.gatewayType === "distributed") addGatewayPolicies(build, input);
   const peers = [...groups.map(groupId), ...namedSecurityGroups(pod, ip.provider).map(securityGroupId)];
   if (peers.length === 0) return;
-  const name = `${ip.name}/shared`;
+  const name = sharedPortName(ip.name);
   const port = build.held(
     "Logical_Switch",
     switchId(subnet.name),

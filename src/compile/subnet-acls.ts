@@ -1,3 +1,4 @@
+import { aclName } from "../api/names.ts";
 import type { SubnetFact } from "../facts/types.ts";
 import type { Dual } from "../net/dual.ts";
 import { translateSubnetRules } from "../policy/subnet-rules.ts";
@@ -24,7 +25,7 @@ export function addAcls(
     if (build.has("ACL", id)) continue;
     holdAcl(build, "Logical_Switch", switchId(name), id, {
       // Under the subnet's name what it drops is found in logs, as in Kube-OVN.
-      name: log ? name : `subnet/${name}/${rule}`,
+      name: log ? name : aclName("subnet", name, rule),
       // A connection is judged by where it really goes, from its first packet to its last (ovn-nb(5), ACL options).
       stage: direction === "to-lport" ? direction : "from-lport-after-lb",
       tier: 2,

@@ -1,4 +1,4 @@
-import { HAIRPIN_SOURCE, nodesAddressSet } from "../api/names.ts";
+import { aclName, HAIRPIN_SOURCE, nodesAddressSet } from "../api/names.ts";
 import type { SubnetFact } from "../facts/types.ts";
 import type { Dual } from "../net/dual.ts";
 import { holdAcl } from "./acl-row.ts";
@@ -48,7 +48,7 @@ export function addSourceGuard(
 ): void {
   const add = (rule: string, priority: number, match: string, action: "drop" | "pass"): void => {
     holdAcl(build, "Logical_Switch", switchId(name), `subnet/${name}/sources/${rule}`, {
-      name: `subnet/${name}/sources`,
+      name: aclName("subnet", name, "sources"),
       stage: "from-lport",
       tier: TIER,
       priority,

@@ -1,6 +1,6 @@
 import { OVN_NB } from "../ovsdb/generated/ovn-nb.ts";
 import { insert, mutate, type Operation, remove, update } from "../ovsdb/operation.ts";
-import type { Fault } from "../reconcile/engine.ts";
+import type { Fault } from "../reconcile/outcome.ts";
 import type { Mutation, Plan } from "../reconcile/plan.ts";
 import type { Table } from "./northbound.ts";
 

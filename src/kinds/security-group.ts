@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { DENY_ALL_GROUP, securityGroupPortGroupName } from "../api/names.ts";
+import { aclName, DENY_ALL_GROUP, securityGroupPortGroupName } from "../api/names.ts";
 import { aclContent, holdAcl } from "../compile/acl-row.ts";
 import { problemText, type WeftEffect } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
@@ -108,7 +108,7 @@ function addAcl(build: FragmentBuilder, name: string, acl: SecurityGroupAcl): vo
   const id = `sg/${name}/${aclContent([direction, tier, priority, match, action], 16)}`;
   if (build.has("ACL", id)) return;
   holdAcl(build, "Port_Group", securityGroupId(name), id, {
-    name: `sg/${name}/${rule}`,
+    name: aclName("sg", name, rule),
     // A connection is judged by where it really goes, from its first packet to its last (ovn-nb(5), ACL options).
     stage: direction === "ingress" ? "to-lport" : "from-lport-after-lb",
     tier,

@@ -1,39 +1,21 @@
 import type { FactChange } from "../facts/store.ts";
 import { Failures } from "../unit/failures.ts";
-import type { ColumnValue, DesiredRow, Effect, Fragment } from "../unit/fragment.ts";
-import { OWNER_KEY } from "../unit/identity.ts";
+import type { Effect, Fragment } from "../unit/fragment.ts";
 import { splitUnitId, unitId } from "../unit/kind.ts";
-import { samePlain } from "../unit/plain.ts";
-import { retryDelay, type Timers } from "../unit/timers.ts";
+import type { Timers } from "../unit/timers.ts";
+import { chooseBatch } from "./batch.ts";
 import { type Contended, Contention } from "./contention.ts";
 import { Desired } from "./desired.ts";
 import { noteDrift, type ObservedChange } from "./drift.ts";
 import { FailingUnits } from "./failing.ts";
 import { findLeftovers, type OwnColumn } from "./leftovers.ts";
-import { type DatabaseView, type OthersKeys, type Plan, type PlanLimits, planChanges, planSize } from "./plan.ts";
+import type { CommitOutcome } from "./outcome.ts";
+import { type DatabaseView, type OthersKeys, type Plan, planChanges, planSize } from "./plan.ts";
+import { repairsIn } from "./repairs.ts";
+import { Setbacks } from "./setbacks.ts";
+import { signed } from "./signed.ts";
 import { Touched } from "./touched.ts";
 import type { Compiled, Tracker } from "./tracker.ts";
-
-/**
- * What a commit may come to.
- * - `refused`: the database refuses this very transaction, for ever. `faults`: it was not even sent, for these values cannot be.
- *   Without them, a clustered database may have applied it all the same.
- * - `unknown`: the connection broke or the time was up; the mirror will tell. `dropped`: it broke while the transaction was under way,
- *   perhaps because of it.
- * - `deposed`: somebody else leads now.
- */
-export type CommitOutcome =
-  | { readonly kind: "committed" }
-  | { readonly kind: "refused"; readonly error: Error; readonly faults?: readonly Fault[] }
-  | { readonly kind: "unknown"; readonly error: Error; readonly dropped?: boolean }
-  | { readonly kind: "deposed" };
-
-/** What of a plan cannot be sent: a row, or one member of a set in it. */
-export interface Fault {
-  readonly row: string;
-  readonly member?: { readonly column: string; readonly value: string };
-  readonly error: Error;
-}
 
 /** What the engine is given. It knows neither OVN nor Kubernetes. */
 export interface EngineOptions<E extends Effect> {
@@ -67,9 +49,6 @@ export interface EngineOptions<E extends Effect> {
   /** Sets that are put right in the first transaction after every unit has compiled; see {@link findLeftovers}. */
   readonly ownColumns?: readonly OwnColumn[];
 }
-
-/** So often running a refused transaction is planned again because the database has changed; then it is divided all the same. */
-const MOST_OVERTAKEN = 3;
 
 /** Counters since the start. */
 export interface EngineStats {
@@ -114,14 +93,7 @@ export class Engine<E extends Effect> {
   readonly #uncompiled = new Set<string>();
   /** Those who wait until there are none of these. */
   #compiled: (() => void)[] = [];
-  /** Parts of a refused batch, to be committed on their own before anything else. */
-  #splits: string[][] = [];
-  /** Units → with how many commits of theirs running the connection broke. They keep that when the lead is lost, as it then is. */
-  readonly #suspects = new Map<string, number>();
-  /** Refusals running after which the database was found changed. */
-  #overtaken = 0;
-  /** Commits running of which the outcome is unknown although the connection held. */
-  #unknown = 0;
+  readonly #setbacks: Setbacks;
   /** Ends a pause of the loop. */
   #wake: () => void = () => undefined;
   /** Units pending only because the database changed, not because they were compiled. */
@@ -145,6 +117,14 @@ export class Engine<E extends Effect> {
       if (member === undefined) this.#touchedOf(unit).row(table, row);
       else this.#touchedOf(unit).edge({ table, row, column, member });
       this.#kick();
+    });
+    this.#setbacks = new Setbacks({
+      desired: this.desired,
+      isWhole: (unit) => options.tracker.isWhole(unit),
+      isNew: (unit) => this.#isNew(unit),
+      replan: (taken) => this.#plan(taken),
+      touchedOf: (unit) => this.#touchedOf(unit),
+      fail: (unit, error) => this.#fail(unit, error),
     });
     this.#failures =
       options.failures ??
@@ -236,12 +216,10 @@ export class Engine<E extends Effect> {
 
   /** Compiles all dirty units and returns the transaction that would follow, without committing it. */
   preview(): Plan {
-    const touched = new Touched();
     for (let unit = this.#options.tracker.take(); unit !== undefined; unit = this.#options.tracker.take()) {
       this.#compile(unit);
     }
-    for (const pending of this.#pending.values()) touched.merge(pending);
-    return planChanges(this.desired, this.#options.view, touched, this.#limits(new Map()));
+    return this.#plan(this.#pending);
   }
 
   #kick(): void {
@@ -259,8 +237,8 @@ export class Engine<E extends Effect> {
         const batch = this.#nextBatch();
         if (batch.length === 0) break;
         await this.#flush(batch);
-        // Whoever answers at once that it cannot be done now would be asked in a loop; a connection that broke has its own pauses.
-        if (this.#unknown > 1) await this.#pause(retryDelay(this.#unknown - 1));
+        const { pause } = this.#setbacks;
+        if (pause > 0) await this.#pause(pause);
       }
     } finally {
       this.#busy = false;
@@ -269,39 +247,23 @@ export class Engine<E extends Effect> {
   }
 
   #nextBatch(): string[] {
-    const split = this.#splits.pop();
+    const split = this.#setbacks.next();
     if (split !== undefined) return split;
     const { tracker, batch: limit = 200 } = this.#options;
-    const batch = new Set<string>();
-    let whole = false;
-    for (const unit of this.#pending.keys()) whole ||= tracker.isWhole(unit);
-    let counted = 0;
-    const add = (unit: string): void => {
-      if (batch.has(unit) || !this.#failing.isReady(unit)) return;
-      whole ||= tracker.isWhole(unit);
-      const counts = !whole || (!tracker.isWhole(unit) && this.#isNew(unit));
-      // What does not fit stays pending.
-      if (counts && counted >= limit) return;
-      batch.add(unit);
-      if (counts) counted++;
-    };
-    // First what an earlier transaction did not bring about: a pod that is new must not get ahead of the policies for it.
-    for (const unit of this.#pending.keys()) if (tracker.isWhole(unit)) add(unit);
-    // Behind more new ports than fit there may be ports that are there, and they must not be left out.
-    while (whole || counted < limit) {
-      const unit = tracker.take();
-      if (unit === undefined) break;
-      this.#compile(unit);
-      add(unit);
-    }
-    if (!this.#cleared && tracker.dirtyCount === 0) this.#touchLeftovers();
-    for (const waiting of [this.#pending.keys(), this.#unoffered]) {
-      for (const unit of waiting) {
-        if (!whole && counted >= limit) break;
-        add(unit);
-      }
-    }
-    return [...batch];
+    return chooseBatch({
+      pending: () => this.#pending.keys(),
+      unoffered: () => this.#unoffered,
+      compileNext: () => {
+        const unit = tracker.take();
+        if (unit !== undefined) this.#compile(unit);
+        return unit;
+      },
+      onCompiled: () => this.#cleared || this.#touchLeftovers(),
+      isReady: (unit) => this.#failing.isReady(unit),
+      isWhole: (unit) => tracker.isWhole(unit),
+      isNew: (unit) => this.#isNew(unit),
+      limit,
+    });
   }
 
   #touchLeftovers(): void {
@@ -377,20 +339,18 @@ export class Engine<E extends Effect> {
   }
 
   async #flush(batch: readonly string[]): Promise<void> {
-    const { view, commit, offerEffects, onCommit, onDeposed, tracker } = this.#options;
+    const { commit, offerEffects, onCommit, onDeposed, tracker } = this.#options;
     const taken = new Map<string, Touched>();
-    const touched = new Touched();
     for (const unit of batch) {
       const pending = this.#pending.get(unit);
       if (pending === undefined) continue;
       this.#pending.delete(unit);
       taken.set(unit, pending);
-      touched.merge(pending);
     }
-    const plan = planChanges(this.desired, view, touched, this.#limits(taken));
+    const plan = this.#plan(taken);
     const size = planSize(plan);
     if (size > 0) {
-      const repaired = [...this.#repairsIn(plan)];
+      const repaired = [...repairsIn(plan, this.desired, (unit) => this.#drifted.has(unit))];
       const repairs = repaired.length;
       const started = performance.now();
       const outcome = await commit(plan);
@@ -400,17 +360,14 @@ export class Engine<E extends Effect> {
           this.stop();
           onDeposed();
         } else if (outcome.kind === "refused") {
-          this.#refused(plan, taken, outcome);
+          this.stats.failures++;
+          this.#setbacks.refused(plan, taken, outcome);
         } else {
-          if (outcome.dropped !== true) this.#unknown++;
-          // What was to follow this part must not get ahead of it; all of it is pending still.
-          this.#splits = [];
-          if (outcome.dropped === true) this.#dropped([...taken.keys()], outcome.error);
+          this.#setbacks.unknown([...taken.keys()], outcome);
         }
         return;
       }
-      this.#overtaken = 0;
-      this.#unknown = 0;
+      this.#setbacks.committed();
       this.stats.transactions++;
       this.stats.operations += size;
       this.stats.repairs += repairs;
@@ -432,7 +389,7 @@ export class Engine<E extends Effect> {
     const parked = this.#parkedUnits(plan);
     for (const unit of batch) {
       this.#drifted.delete(unit);
-      this.#suspects.delete(unit);
+      this.#setbacks.clear(unit);
       this.#failing.delete(unit);
       // What has changed since may make its effects wrong; they are offered when it has been compiled again.
       if (tracker.isDirty(unit) || !this.#unoffered.delete(unit)) continue;
@@ -450,101 +407,19 @@ export class Engine<E extends Effect> {
     return true;
   }
 
-  /** What of a plan undoes another hand's doing; without `what`: a row that is made anew. */
-  *#repairsIn(plan: Plan): Iterable<{ unit: string; what?: Contended; wanted?: ColumnValue }> {
-    const drifted = (unit: string | undefined): unit is string => unit !== undefined && this.#drifted.has(unit);
-    for (const row of plan.inserts) {
-      const unit = this.desired.row(row.uuid)?.unit;
-      if (drifted(unit)) yield { unit };
-    }
-    for (const { row, columns } of plan.updates) {
-      const unit = this.desired.row(row.uuid)?.unit;
-      if (!drifted(unit)) continue;
-      for (const column of Object.keys(columns)) {
-        yield { unit, what: { table: row.table, row: row.uuid, column }, wanted: row.columns[column] };
-      }
-    }
-    for (const { table, row, column, insert, delete: gone } of plan.mutations) {
-      for (const member of insert) {
-        const unit = this.desired.members(row, column)?.get(member)?.unit;
-        if (drifted(unit)) yield { unit, what: { table, row, column, member }, wanted: true };
-      }
-      const unit = this.desired.row(row)?.unit;
-      for (const member of gone) if (drifted(unit)) yield { unit, what: { table, row, column, member }, wanted: false };
-    }
-  }
-
-  #refused(
-    plan: Plan,
-    taken: ReadonlyMap<string, Touched>,
-    { error, faults = [] }: Extract<CommitOutcome, { kind: "refused" }>,
-  ): void {
-    this.stats.failures++;
-    this.#unknown = 0;
-    const guilty = new Map<string, Error>();
-    for (const fault of faults) {
-      const owned = this.desired.row(fault.row);
-      const unit =
-        fault.member === undefined
-          ? owned?.unit
-          : this.desired.members(fault.row, fault.member.column)?.get(fault.member.value)?.unit;
-      if (unit === undefined) continue;
-      guilty.set(unit, fault.error);
-      // It may have come along with another unit.
-      if (owned?.unit === unit) this.#touchedOf(unit).row(owned.row.table, fault.row);
-    }
-    for (const [unit, reason] of guilty) this.#fail(unit, reason);
-    // The others are pending, and go on without them.
-    if (guilty.size > 0) return;
-    if (faults.length === 0 && this.#overtaken < MOST_OVERTAKEN && !this.#isStill(plan, taken)) {
-      // It was applied in spite of the answer, or another hand was quicker: what is left to do is planned again.
-      this.#overtaken++;
-      return;
-    }
-    this.#overtaken = 0;
-    this.#divide([...taken.keys()], error);
-  }
-
-  /** Whether the same plan would be made now. Before it was refused, the mirror has heard of all that the database did until then. */
-  #isStill(plan: Plan, taken: ReadonlyMap<string, Touched>): boolean {
-    const touched = new Touched();
-    for (const one of taken.values()) touched.merge(one);
-    const { parked: _, ...now } = planChanges(this.desired, this.#options.view, touched, this.#limits(taken));
-    const { parked: __, ...then } = plan;
-    return samePlain(now, then);
-  }
-
   readonly #isKept = (unit: string): boolean => this.#uncompiled.has(unit);
 
-  /** Units that failed do not come along with those that are taken. */
-  #limits(taken: ReadonlyMap<string, Touched>): PlanLimits {
-    const { othersKeys } = this.#options;
-    return {
+  /** What is to be done for what is touched of these units. Units that failed do not come along with them. */
+  #plan(taken: ReadonlyMap<string, Touched>): Plan {
+    const { view, othersKeys } = this.#options;
+    const touched = new Touched();
+    for (const one of taken.values()) touched.merge(one);
+    return planChanges(this.desired, view, touched, {
       isKept: this.#isKept,
       isApart: (unit) => this.#failing.has(unit) && !taken.has(unit),
       isHeld: (what, wanted) => this.#contention.isHeld(what, wanted),
       ...(othersKeys && { othersKeys }),
-    };
-  }
-
-  /** The connection broke while these were being committed. Once may be chance; who was there twice running is taken apart. */
-  #dropped(units: readonly string[], error: Error): void {
-    for (const unit of units) this.#suspects.set(unit, (this.#suspects.get(unit) ?? 0) + 1);
-    const suspects = units.filter((unit) => (this.#suspects.get(unit) ?? 0) > 1);
-    if (suspects.length === 0) return;
-    if (suspects.length < units.length) this.#splits.push(suspects);
-    else
-      this.#divide(
-        units,
-        new Error(`the connection breaks whenever this is written: ${error.message}`, { cause: error }),
-      );
-  }
-
-  #divide(units: readonly string[], error: Error): void {
-    const [unit] = units;
-    if (unit === undefined) return;
-    if (units.length > 1) this.#splits.push(...this.#split(units));
-    else this.#fail(unit, error);
+    });
   }
 
   /** A unit is to blame, by itself. */
@@ -565,21 +440,6 @@ export class Engine<E extends Effect> {
     });
   }
 
-  /**
-   * Two parts of a refused batch, the one to begin with last. What must be whole and all that is there already stay together once more, for
-   * most likely something new is wrong; only where nothing is new, or everything, it is halved.
-   */
-  #split(units: readonly string[]): string[][] {
-    const { tracker } = this.#options;
-    const fresh = units.filter((unit) => !tracker.isWhole(unit) && this.#isNew(unit));
-    if (fresh.length > 0 && fresh.length < units.length) {
-      const apart = new Set(fresh);
-      return [fresh, units.filter((unit) => !apart.has(unit))];
-    }
-    const half = Math.ceil(units.length / 2);
-    return [units.slice(half), units.slice(0, half)];
-  }
-
   #parkedUnits(plan: Plan): Set<string> {
     const units = new Set(this.#contesting);
     for (const uuid of plan.parked) {
@@ -590,7 +450,7 @@ export class Engine<E extends Effect> {
   }
 
   #hasPending(): boolean {
-    if (this.#splits.length > 0) return true;
+    if (this.#setbacks.dividing) return true;
     for (const unit of this.#pending.keys()) if (this.#failing.isReady(unit)) return true;
     for (const unit of this.#unoffered) if (this.#failing.isReady(unit)) return true;
     return false;
@@ -604,16 +464,4 @@ export class Engine<E extends Effect> {
     }
     return touched;
   }
-}
-
-/** The fragment with its owner written into each row that can say so (those with `external_ids`). */
-function signed<E extends Effect>(unit: string, fragment: Fragment<E>): Fragment<E> {
-  const rows = fragment.rows.map((row): DesiredRow => {
-    const ids = row.columns["external_ids"];
-    if (typeof ids !== "object" || Array.isArray(ids)) return row;
-    // Array.isArray does not narrow a readonly array away; only a map is left here.
-    const map = ids as Readonly<Record<string, string>>;
-    return { ...row, columns: { ...row.columns, external_ids: { ...map, [OWNER_KEY]: unit } } };
-  });
-  return { ...fragment, rows };
 }

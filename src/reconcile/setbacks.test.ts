@@ -4,7 +4,8 @@ import { everyFact } from "../facts/store.ts";
 import { factStore } from "../kinds/store.ts";
 import { rowUuid } from "../unit/identity.ts";
 import { Desired } from "./desired.ts";
-import { type CommitOutcome, Engine } from "./engine.ts";
+import { Engine } from "./engine.ts";
+import type { CommitOutcome } from "./outcome.ts";
 import { type Plan, planChanges } from "./plan.ts";
 import {
   ManualTimers,

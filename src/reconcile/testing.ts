@@ -4,7 +4,7 @@ import { rowUuid } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import type { Timers } from "../unit/timers.ts";
 import type { ObservedChange } from "./drift.ts";
-import type { CommitOutcome } from "./engine.ts";
+import type { CommitOutcome } from "./outcome.ts";
 import type { DatabaseView, Plan } from "./plan.ts";
 import type { RootsOf } from "./tracker.ts";
 

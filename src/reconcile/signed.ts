@@ -1,0 +1,14 @@
+import type { DesiredRow, Effect, Fragment } from "../unit/fragment.ts";
+import { OWNER_KEY } from "../unit/identity.ts";
+
+/** The fragment with its owner written into each row that can say so (those with `external_ids`). */
+export function signed<E extends Effect>(unit: string, fragment: Fragment<E>): Fragment<E> {
+  const rows = fragment.rows.map((row): DesiredRow => {
+    const ids = row.columns["external_ids"];
+    if (typeof ids !== "object" || Array.isArray(ids)) return row;
+    // Array.isArray does not narrow a readonly array away; only a map is left here.
+    const map = ids as Readonly<Record<string, string>>;
+    return { ...row, columns: { ...row.columns, external_ids: { ...map, [OWNER_KEY]: unit } } };
+  });
+  return { ...fragment, rows };
+}
