@@ -1,4 +1,4 @@
-import type { FactReader } from "../facts/store.ts";
+import { dependency, type FactReader } from "../facts/store.ts";
 import type { Refusal } from "../ipam/refusal.ts";
 import type { AddressRequest } from "../ipam/types.ts";
 
@@ -21,6 +21,9 @@ export function inTheWay(
   const pools = want.kind === "pool" ? want.pools : [];
   const places = [...subnets, ...pools.flatMap((pool) => reader.get("ipPools", pool)?.subnet ?? [])];
   const rooms = places.map(ipamDependency.room);
+  // Their sentences name those that there are.
+  if (code === "SubnetUnknown") return [...rooms, dependency.all("subnets")];
+  if (code === "PoolUnknown") return [...rooms, dependency.all("ipPools")];
   if (holder === undefined || (code !== "AddressInUse" && code !== "MacInUse")) return rooms;
   const lease = ipamDependency.lease(holder);
   return places.length === 1 ? [lease] : [...rooms, lease];

@@ -1,6 +1,8 @@
 import t from "tap";
-import { addIp, sampleFacts } from "../compile/testing.ts";
+import { addIp, addPod, addSubnet, sampleFacts } from "../compile/testing.ts";
 import type { PodFact } from "../facts/types.ts";
+import { projectVip } from "../kinds/vip.ts";
+import { stableMac } from "../unit/identity.ts";
 import { rig } from "./allocator-testing.ts";
 
 /** A pod that takes the place of a namesake, whose record is kept, and asks for what there is not. */
@@ -57,4 +59,41 @@ t.test("so is a machine's when the machine is deleted", async (t) => {
   t.same(discarded, []);
   facts.set("machines", "default/vm", undefined);
   t.same(discarded, [name]);
+});
+
+t.test("what a Vip's condition says of subnets that there are stays true", async (t) => {
+  const facts = sampleFacts();
+  const { allocator, refused } = rig(facts);
+  allocator.start();
+  facts.set("vips", "v", projectVip({ metadata: { name: "v", uid: "v" }, spec: { subnet: "none" } }));
+  t.match(facts.get("verdicts", "vip/v")?.message, /name one that there is: "join" and "ovn-default"/);
+  addSubnet(facts, "another", { cidrBlock: "10.29.0.0/24" });
+  t.match(facts.get("verdicts", "vip/v")?.message, /name one that there is: "another", "join" and "ovn-default"/);
+  t.same(refused, ["v SubnetUnknown"], "the Event is not repeated");
+});
+
+t.test("a pod that asks for a MAC of another subnet of its VPC has it when that is given back", async (t) => {
+  const facts = sampleFacts();
+  addSubnet(facts, "other", { cidrBlock: "10.29.0.0/24" });
+  const { allocator, records, refused } = rig(facts);
+  allocator.start();
+  const mac = facts.get("ips", "a.default")?.mac ?? "";
+  const annotations = { "ovn.kubernetes.io/logical_switch": "other", "ovn.kubernetes.io/mac_address": mac };
+  addPod(facts, "b", { node: "weft-1", annotations });
+  t.same(refused, ["default/b MacInUse"]);
+  facts.set("pods", "default/a", undefined);
+  facts.set("ips", "a.default", undefined);
+  t.match(records.get("b.default")?.lease, { subnet: "other", mac });
+});
+
+t.test("who asks for the MAC of a subnet's gateway has it when that subnet is gone", async (t) => {
+  const facts = sampleFacts();
+  addSubnet(facts, "other", { cidrBlock: "10.29.0.0/24" });
+  const { allocator, records, refused } = rig(facts);
+  allocator.start();
+  const mac = stableMac("ovn-cluster-other");
+  addPod(facts, "b", { node: "weft-1", annotations: { "ovn.kubernetes.io/mac_address": mac } });
+  t.same(refused, ["default/b MacInUse"]);
+  facts.set("subnets", "other", undefined);
+  t.match(records.get("b.default")?.lease, { subnet: "ovn-default", mac });
 });

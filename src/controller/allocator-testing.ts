@@ -73,6 +73,7 @@ function seen(facts: FactStore, record: AddressRecord): SeenRecord {
   const uid = metadata.annotations?.[POD_UID_ANNOTATION];
   const old = write.verb === "patch" ? facts.get("ips", name) : undefined;
   const kind = write.kind === "vips" ? "vip" : old !== undefined && spec?.nodeName === undefined ? "reservation" : "ip";
-  const pod = facts.all("pods").find((candidate) => candidate.uid === uid);
+  const holder = old?.holder ?? `${spec?.namespace}/${spec?.podName}`;
+  const pod = facts.by("pods", "holder", holder).find((candidate) => candidate.uid === uid);
   return { ...record, kind, node: spec?.nodeName, pod, takeOver: kind === "ip" ? old : undefined };
 }

@@ -239,8 +239,9 @@ export class Allocator {
   /** What IPAM has refused waits for what is in its way there. */
   #wait(claim: Claim, claimant: string, request: AddressRequest, refusal: Refusal): void {
     const { facts, ipam } = this.#options;
-    // Those who ask for the same and have nothing yet stand in one line: a thousand may wait for the one that has come free.
-    const hasNone = claim.predecessor === undefined && ipam.leaseOf(request.owner) === undefined;
+    // Those who ask for the same and have nothing yet stand in one line: a thousand may wait for the one that has come free. A condition is kept true.
+    const { predecessor, verdict } = claim;
+    const hasNone = predecessor === undefined && verdict === undefined && ipam.leaseOf(request.owner) === undefined;
     const line = refusal.code === "NoAvailableAddress" && hasNone ? [alikeKey(request)] : [];
     this.#tracker.wait(claimId(claim), claimant, inTheWay(facts, request, refusal), ...line);
   }
