@@ -67,9 +67,12 @@ export class Failures {
     return this.#counts;
   }
 
-  /** Resolves when what is failing now has been tried so often, or has succeeded: what fails by chance seldom does so often. */
+  /**
+   * Resolves when what is failing now has been tried so often, or has succeeded: what fails by chance seldom does so often. Units are left out, for
+   * they are tried only while somebody writes: whoever waits before that would wait for ever.
+   */
   whenTried(attempts: number): Promise<void> {
-    const ids = [...this.#entries.keys()];
+    const ids = [...this.#entries].flatMap(([id, { subject }]) => (subject.part === "unit" ? [] : [id]));
     return new Promise((resolve) => {
       const look = (): void => {
         if (ids.some((id) => (this.#entries.get(id)?.attempts ?? attempts) < attempts)) return;
