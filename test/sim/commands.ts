@@ -30,7 +30,8 @@ const PROGRESS_MS = 10_000;
 
 /** Runs all seeds of a range and prints what came of it. True: none failed. */
 export async function search(range: Range): Promise<boolean> {
-  const { first, count, jobs, plant, extras } = range;
+  const { first, count, jobs, plant } = range;
+  const extras = extrasWith(range.extras, plant);
   const seeds = Array.from({ length: count }, (_, i): Job => ({ seed: first + i, extras, ...(plant && { plant }) }));
   const tally = new Tally();
   const began = performance.now();
@@ -88,7 +89,7 @@ async function shorten(tally: Tally, extras: readonly Extra[], plant: string | u
 
 /** Runs one seed and prints all that happens. True: nothing was wrong. */
 export function showTrace(seed: number, extras: readonly Extra[], plant: string | undefined): Promise<boolean> {
-  return show(generateScript(seed, extras), plant);
+  return show(generateScript(seed, extrasWith(extras, plant)), plant);
 }
 
 /** Runs the script of a file and prints all that happens. True: nothing was wrong. */
@@ -101,6 +102,11 @@ async function show(script: Script, plant: string | undefined): Promise<boolean>
   console.log(`\nhash ${outcome.hash}, ${outcome.events} events`);
   for (const violation of outcome.violations) console.log(`  ${violation}`);
   return outcome.violations.length === 0;
+}
+
+/** What a search for a bug needs beside what is asked for. */
+function extrasWith(extras: readonly Extra[], plant: string | undefined): readonly Extra[] {
+  return [...new Set([...extras, ...((plant === undefined ? undefined : plantNamed(plant).extras) ?? [])])];
 }
 
 function optionsOf(plant: string | undefined): RunOptions {

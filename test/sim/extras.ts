@@ -48,7 +48,17 @@ function nodes(random: Random, at: number): Action[] {
   const pick = random.next();
   const thing = random.next();
   const down = random.pick([10, 500, 4_000, 20_000]);
-  const what = random.weighted({ crash: 4, within: 6, restart: 2, ovs: 2, tamper: 5, foreign: 3, gc: 1, mistake: 1 });
+  const what = random.weighted({
+    crash: 4,
+    within: 6,
+    restart: 2,
+    ovs: 2,
+    tamper: 5,
+    foreign: 3,
+    gc: 1,
+    forget: 3,
+    mistake: 2,
+  });
   switch (what) {
     case "crash":
       return [{ at, do: "daemon-crash", pick, down }];
@@ -66,9 +76,12 @@ function nodes(random: Random, at: number): Action[] {
       return [{ at, do: "node-foreign", pick, thing, what: random.pick(["link", "route", "rule", "table", "port"]) }];
     case "gc":
       return [{ at, do: "cni-gc", pick }];
+    case "forget":
+      return [{ at, do: "cni-forget", pick, thing, namespace: random.chance(0.5) }];
     case "mistake": {
       const mended: Action = { at: at + random.int(5_000, 40_000), do: "subnet-mistake", pick, thing, mend: true };
-      return [{ at, do: "subnet-mistake", pick, thing, mend: false }, mended];
+      const made: Action = { at, do: "subnet-mistake", pick, thing, mend: false };
+      return random.chance(0.5) ? [made, mended] : [made];
     }
   }
 }

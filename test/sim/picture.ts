@@ -303,7 +303,9 @@ function readAddresses(cidrs: string, named: string): Subnet["wanted"] {
   const gateways = blocks.map(
     ({ family, first }) => addresses.find((address) => address.family === family) ?? { family, value: first + 1n },
   );
-  return { blocks, gateways };
+  // One of a family that the subnet does not have is in none of its ranges.
+  const stray = addresses.filter(({ family }) => blocks.every((block) => block.family !== family));
+  return { blocks, gateways: [...gateways, ...stray] };
 }
 
 /** What becomes of hostile objects is not judged. */

@@ -1,13 +1,19 @@
+import { SUBNET } from "../../src/api/annotations.ts";
+import { encodeSubnetContract } from "../../src/contract/subnet.ts";
 import type { Controller, ControllerParts } from "../../src/controller/controller.ts";
 import { Fence } from "../../src/controller/fence.ts";
 import { Sources } from "../../src/controller/sources.ts";
 import { StatusWriter } from "../../src/controller/status-writer.ts";
+import { OvsPorts } from "../../src/daemon/ovs-ports.ts";
 import { projectIp } from "../../src/facts/project-ip.ts";
 import type { PodFact, StatefulSetFact } from "../../src/facts/types.ts";
 import { KubeError } from "../../src/kube/errors.ts";
 import type { Kube, Patch } from "../../src/kube/kube.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
-import { IPS, NODES, PODS } from "../../src/kube/resources.ts";
+import { IPS, NODES, PODS, type ResourceType, SUBNETS } from "../../src/kube/resources.ts";
+import { Tracker } from "../../src/reconcile/tracker.ts";
+import type { Extra } from "./extras.ts";
+import type { MachineParts } from "./node/process-parts.ts";
 import { replaced } from "./replaced.ts";
 
 /**
@@ -24,7 +30,13 @@ export interface Plant {
   readonly parts?: (parts: ControllerParts) => ControllerParts;
   /** Spoils a controller that has just been made. */
   readonly controller?: (controller: Controller, parts: ControllerParts) => void;
-  /** Spoils all controllers of this thread; what it returns undoes that. */
+  /** What a run must have for the bug to show, beside what all have. */
+  readonly extras?: readonly Extra[];
+  /** Spoils what a daemon is given of its machine. */
+  readonly machine?: (parts: MachineParts) => MachineParts;
+  /** Spoils an object that a daemon has listed or heard of. */
+  readonly heard?: <T extends KubeObject>(type: ResourceType, object: T) => T;
+  /** Spoils all controllers and daemons of this thread; what it returns undoes that. */
   readonly install?: () => () => void;
 }
 
@@ -204,6 +216,86 @@ export const PLANTS: readonly Plant[] = [
     controller: ({ allocator }) => {
       allocator.dropped = () => undefined;
     },
+  },
+  {
+    name: "throw-ends-engine",
+    bug: "a unit that throws when it is read or compiled stops the engine: nobody gets a port any more",
+    shown: 1,
+    extras: ["throws"],
+    install: () => {
+      const ended = new WeakSet<object>();
+      return replaced(Tracker.prototype, "compile", (compile) => {
+        return function (this: Tracker<never>, unit) {
+          if (ended.has(this)) return { changed: false, fragment: undefined };
+          try {
+            return compile.call(this, unit);
+          } catch (error) {
+            ended.add(this);
+            throw error;
+          }
+        };
+      });
+    },
+  },
+  {
+    name: "forgotten-del",
+    bug: "one DEL of three is answered and its port left on br-int",
+    shown: 1,
+    extras: ["nodes"],
+    install: () => {
+      let asked = 0;
+      return replaced(OvsPorts.prototype, "detach", (detach) => {
+        return async function (this: OvsPorts, uuids) {
+          if (++asked % 3 !== 0) await detach.call(this, uuids);
+        };
+      });
+    },
+  },
+  {
+    name: "foreign-collected",
+    bug: "the daemon takes every veth whose name ends in _h for its own, and removes those that have no port",
+    shown: 1,
+    extras: ["nodes"],
+    machine: (parts) => ({
+      ...parts,
+      links: {
+        ...parts.links,
+        hostEnds: async () => {
+          const ends = await parts.links.hostEnds();
+          return ends.map((end) => ({ ...end, isOurs: end.name.endsWith("_h") }));
+        },
+      },
+    }),
+  },
+  {
+    name: "node-follows-ready",
+    bug: "a node forgets a subnet that is not Ready: a slip in its rules takes the way to its pods away",
+    shown: 1,
+    extras: ["nodes"],
+    heard: (type, object) => {
+      const { conditions = [] } = (object.status ?? {}) as { conditions?: readonly { type: string; status: string }[] };
+      const isReady = conditions.some((one) => one.type === "Ready" && one.status === "True");
+      if (type !== SUBNETS || isReady) return object;
+      const contract = encodeSubnetContract({ cidrs: [], natOutgoing: false, gatewayType: "distributed", mtu: 0 });
+      const annotations = { ...object.metadata.annotations, [SUBNET.nodeContract]: contract };
+      return { ...object, metadata: { ...object.metadata, annotations } };
+    },
+  },
+  {
+    name: "half-made-forgotten",
+    bug: "what an ADD had made when its daemon died stays for ever",
+    shown: 1,
+    extras: ["nodes"],
+    machine: (parts) => ({
+      ...parts,
+      links: {
+        ...parts.links,
+        hostEnds: async () => {
+          const ends = await parts.links.hostEnds();
+          return ends.map((end) => ({ ...end, isOurs: false }));
+        },
+      },
+    }),
   },
 ];
 

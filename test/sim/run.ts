@@ -191,6 +191,7 @@ async function carryOut(
         activity.last = scheduler.elapsed;
       },
       onNetwork: () => cluster.wake(),
+      plant: options.plant,
       onViolation: violate,
       onBug: violate,
     });
@@ -266,7 +267,7 @@ async function carryOut(
     const evidence = { picture, northbound, touched: users.touched, foreignPorts: tamperer.foreignPorts };
     for (const what of judge(evidence)) violate(`${when}, ${what}`);
     if (nodes === undefined) return;
-    const judged = nodes.judge(users.touched);
+    const judged = nodes.judge(users.touched, when !== "at rest");
     await scheduler.run(5_000);
     for (const what of await judged) violate(`${when}, ${what}`);
   }

@@ -130,6 +130,8 @@ export type NodeAction =
       readonly what: "link" | "route" | "rule" | "table" | "port";
     }
   | { readonly do: "cni-gc"; readonly pick: number }
+  /** The runtime loses a sandbox: it asks for another one for the pod and sends no DEL. `namespace`: the old one's is gone. */
+  | { readonly do: "cni-forget"; readonly pick: number; readonly thing: number; readonly namespace: boolean }
   /** Somebody writes what OVN cannot read into a subnet, or takes it away again. */
   | { readonly do: "subnet-mistake"; readonly pick: number; readonly thing: number; readonly mend: boolean };
 

@@ -9,6 +9,7 @@ import type { ResourceType } from "../../../src/kube/resources.ts";
 import { Connection } from "../../../src/ovsdb/connection.ts";
 import { VSWITCH } from "../../../src/ovsdb/generated/vswitch.ts";
 import { KubeLink } from "../kube-link.ts";
+import type { Plant } from "../plants.ts";
 import { SimProcess } from "../process.ts";
 import { Random } from "../random.ts";
 import type { Scheduler } from "../scheduler.ts";
@@ -30,6 +31,8 @@ export interface NodeWorld {
   onWrite(verb: string, type: ResourceType, ref: ObjectRef): void;
   /** A pod has its network now, or is rid of it. */
   onNetwork(): void;
+  /** A bug that the daemons have. */
+  readonly plant: Plant | undefined;
   readonly onViolation: (what: string) => void;
   readonly onBug: (what: string) => void;
 }
@@ -105,11 +108,13 @@ export class SimNode {
       { clock: process.clock, dial: this.vswitch.server.dialer(process) },
     );
     const random = new Random(`${seed}/uuid/${name}`);
+    const machine = machineParts(this.machine, process, scheduler, seed, (what) => this.#changed(what));
+    const { plant } = this.#world;
     const parts = {
-      ...machineParts(this.machine, process, scheduler, seed, (what) => this.#changed(what)),
+      ...(plant?.machine?.(machine) ?? machine),
       kube: new KubeLink({
         ...{ scheduler, weather, server: kube, process, replica: this.name, seed },
-        received: (_type, object) => object,
+        received: (type, object) => plant?.heard?.(type, object) ?? object,
         onWrite,
       }),
       ovsdb,

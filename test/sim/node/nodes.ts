@@ -85,8 +85,15 @@ export class Nodes {
       case "cni-gc":
         node.runtime.collect();
         return;
+      case "cni-forget":
+        node.disturbed();
+        node.runtime.forget(action.thing, action.namespace);
+        return;
       case "subnet-mistake": {
-        const subnet = pickOf(this.#world.kube.objects(SUBNETS), action.thing);
+        // Every second time the one that most pods are in.
+        const all = this.#world.kube.objects(SUBNETS);
+        const main = all.find(({ metadata }) => metadata.name === "ovn-default");
+        const subnet = action.thing < 0.5 ? main : pickOf(all, 2 * action.thing - 1);
         if (subnet === undefined) return;
         // What the CRD lets through and OVN cannot read: the subnet is not ready, and its pods go on.
         const acls = [{ direction: "to-lport", priority: 1_001, match: "ip4.src == nowhere &&", action: "drop" }];
@@ -100,12 +107,12 @@ export class Nodes {
   }
 
   /** What is not as it is to be on any node, when all is quiet. */
-  async judge(touched: ReadonlySet<string>): Promise<string[]> {
+  async judge(touched: ReadonlySet<string>, anew: boolean): Promise<string[]> {
     const picture = new Picture(this.#world.kube);
     const found: string[] = [];
     for (const node of this.#nodes.values()) {
       if (!picture.nodes.some(({ name }) => name === node.name)) continue;
-      found.push(...judgeNode(node, picture, this.#contracts(), touched));
+      found.push(...judgeNode(node, picture, this.#contracts(), touched, anew));
       for (const sandbox of node.runtime.sandboxes) {
         if (sandbox.result === undefined || sandbox.ending || node.broken.has(sandbox.netns)) continue;
         // Whose record somebody has deleted may be told another address.

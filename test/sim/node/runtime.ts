@@ -42,6 +42,8 @@ export class Runtime {
   readonly #attempts = new Map<string, number>();
   /** Pods for which a sandbox is planned. */
   readonly #planned = new Set<string>();
+  /** Containers that were lost → the uid of their pod. */
+  readonly lost = new Map<string, string>();
   /** uid → who waits until its sandbox is gone. */
   readonly #waiting = new Map<string, (() => void)[]>();
 
@@ -86,6 +88,21 @@ export class Runtime {
   collect(): void {
     const valid = this.sandboxes.map(({ container }) => ({ containerID: container, ifname: "eth0" }));
     this.#world.call("gc", { ...NETWORK, valid_attachments: valid }).catch(() => undefined);
+  }
+
+  /** Loses one of its sandboxes that have their network, as a runtime that was killed; `withNamespace`: its namespace is gone as well, as after a crash of the machine. */
+  forget(pick: number, withNamespace: boolean): void {
+    const { machine, scheduler, node, onNetwork } = this.#world;
+    const ready = [...this.#sandboxes].filter(([, { ending, result }]) => !ending && result !== undefined);
+    const lost = ready[Math.floor(pick * ready.length)];
+    if (lost === undefined) return;
+    const [uid, sandbox] = lost;
+    scheduler.note(`${node}: the runtime loses the sandbox of ${sandbox.pod.namespace}/${sandbox.pod.name}`);
+    sandbox.ending = true;
+    this.#sandboxes.delete(uid);
+    this.lost.set(sandbox.container, uid);
+    if (withNamespace) machine.removeNamespace(sandbox.netns);
+    onNetwork();
   }
 
   /** Asks the daemon whether a pod's network is as it was made; resolves with why not. */
