@@ -168,6 +168,9 @@ export const CONTROLLER_POD = {
   notLeading: "weft.kubeovn.io/not-leading",
 } as const;
 
+/** On one pod and one IP object: written by a new leader, whose watches show by it how far they have come. */
+export const CAUGHT_UP = "weft.kubeovn.io/caught-up";
+
 /** Labels of a Node: its roles. */
 export const NODE_LABEL = {
   icGateway: "ovn.kubernetes.io/ic-gw",

@@ -65,6 +65,8 @@ export interface ControllerParts {
   readonly random: () => number;
   /** Asks the cluster's DNS for the names that policies have; none: nobody does. */
   readonly dns?: DnsClient;
+  /** Of how many pods and IP objects at most a new leader reads all; see `sources.ts`. */
+  readonly listedWhole?: number;
 }
 
 /** How long a start waits for the lock, in ms, before it reads as a standby. */
@@ -275,10 +277,11 @@ export class Controller {
     this.#sources.start();
     await Promise.all([this.#sources.whenSynced(signal), northbound.whenReady(signal)]);
     this.#derived.start();
+    if (!this.#fresh) this.engine.keepWarm();
   }
 
   /**
-   * Begins to decide and to write. Call only when synced. Everything is read once more before, for a watch that lags or is half open
+   * Begins to decide and to write. Call only when synced. Everything is read once more before, or the watches show how far they have come, for one that lags or is half open
    * would hide what the last leader has done: its addresses would be given again, and its ports be swept.
    */
   async lead(): Promise<void> {
@@ -287,7 +290,7 @@ export class Controller {
     const term = this.#newTerm();
     this.#term = term;
     const over = (): boolean => this.#term !== term;
-    if (!this.#fresh) await this.#sources.refresh();
+    if (!this.#fresh) await this.#sources.refresh(term.kube);
     this.#fresh = false;
     await northbound.whenReady();
     if (over()) return;
@@ -333,6 +336,11 @@ export class Controller {
 
   /** Stops deciding and writing; goes on reading. */
   follow(): void {
+    this.#endTerm();
+    this.engine.keepWarm();
+  }
+
+  #endTerm(): void {
     const term = this.#term;
     this.#term = undefined;
     term?.fence.close();
@@ -347,7 +355,7 @@ export class Controller {
 
   /** Ends everything. */
   async stop(): Promise<void> {
-    this.follow();
+    this.#endTerm();
     this.#chassis.stop();
     this.failures.stop();
     await Promise.all([this.#events.stop(), this.#domains.stop(), this.#sources.stop()]);
@@ -420,12 +428,14 @@ export class Controller {
 
   /** A unit is not in the database as it is to be: its objects say so until it is. */
   #notTaken(unit: string, error: Error): void {
+    // A standby knows of rows that are taken, but it is the leader who says so.
+    if (this.#term === undefined) return;
     this.#parts.log.error({ err: error, unit }, "the northbound database refuses this unit; it is tried again");
     const said = { reason: "NorthboundRefused", message: refusalMessage(error) };
     for (const object of unitObjects(this.facts, unit))
       this.#events.record(object, "Warning", said.reason, said.message);
     for (const effect of this.engine.desired.fragment(unit)?.effects ?? []) {
-      if (effect.kind === "condition") this.#term?.statuses.state({ ...effect, ready: false, ...said });
+      if (effect.kind === "condition") this.#term.statuses.state({ ...effect, ready: false, ...said });
     }
   }
 

@@ -1,8 +1,9 @@
 import type { Logger } from "pino";
+import { CAUGHT_UP } from "../api/annotations.ts";
 import type { FactStore } from "../facts/store.ts";
-import type { FactKind, FactTypes } from "../facts/types.ts";
+import type { FactKind, FactTypes, ObjectKind } from "../facts/types.ts";
 import { type Feed, feedsOf } from "../kinds/feeds.ts";
-import { kindOf, knownAs } from "../kinds/objects.ts";
+import { kindOf, knownAs, typeOf } from "../kinds/objects.ts";
 import type { Clock } from "../kube/clock.ts";
 import { KubeError } from "../kube/errors.ts";
 import { type Informer, type InformerState, informer } from "../kube/informer.ts";
@@ -20,7 +21,18 @@ export interface SourceParts {
   readonly log: Logger;
   readonly clock: Clock;
   readonly random: () => number;
+  /** See {@link CATCH_UP}; default 500. */
+  readonly listedWhole?: number;
 }
+
+/**
+ * Types of which there may be so many objects that reading them takes seconds, which a new leader does not have. With more than `listedWhole` of them a
+ * leader writes an annotation at one of them, which this controller annotates anyway, and waits until its watch shows that: see {@link Informer.catchUp}.
+ */
+const CATCH_UP: ReadonlySet<FactKind> = new Set(["pods", "ips"]);
+const LISTED_WHOLE = 500;
+/** How long for the watch, in ms; then all is read after all. */
+const CATCH_UP_MS = 1_000;
 
 /** What the informers give for one object: its fact, and its status where that is written here. */
 interface Projected {
@@ -49,6 +61,8 @@ export class Sources {
   /** kind → its informer; "subnets" for what is written of subnets. */
   readonly #informers = new Map<FactKind, Informer<Projected>>();
 
+  readonly #parts: SourceParts;
+
   /** What of the objects is in force. */
   readonly records: Records;
 
@@ -57,11 +71,13 @@ export class Sources {
 
   /** `onStatus` is called when a status was seen to have changed, or its object to be gone; `onRecord`: see {@link Records}. */
   constructor(
-    { kube, settings, log, clock, random }: SourceParts,
+    parts: SourceParts,
     facts: FactStore,
     onStatus: (resource: StatusResource, name: string, gone: boolean) => void,
     onRecord: (record: InForceRecord) => void,
   ) {
+    const { kube, settings, log, clock, random } = parts;
+    this.#parts = parts;
     this.#facts = facts;
     this.records = new Records(onRecord);
     const { clusterRouter: router, nodeSwitch: joinSubnet, enableLb, keepVmIp } = settings;
@@ -134,9 +150,36 @@ export class Sources {
     this.#informers.get(resource)?.observe(object);
   }
 
-  /** Reads everything anew; resolves when all is known that the API server had accepted before. */
-  async refresh(): Promise<void> {
-    await Promise.all([...this.#informers.values()].map((source) => source.refresh()));
+  /** Reads everything anew, or makes sure that it is known; resolves when all is known that the API server had accepted before. `kube` writes. */
+  async refresh(kube: Kube): Promise<void> {
+    const sources = [...this.#informers];
+    await Promise.all(
+      sources.map(async ([kind, source]) => {
+        if (!(await this.#catchUp(kube, kind, source))) await source.refresh();
+      }),
+    );
+  }
+
+  /** Whether a type is known to be known without reading it. */
+  async #catchUp(kube: Kube, kind: FactKind, source: Informer<Projected>): Promise<boolean> {
+    const { clock, random, listedWhole = LISTED_WHOLE } = this.#parts;
+    const [key = ""] = source.entries().next().value ?? [];
+    if (!CATCH_UP.has(kind) || source.size <= listedWhole) return false;
+    const slash = key.indexOf("/");
+    const ref = slash < 0 ? { name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+    // One that was there already would be no change.
+    const value = `${clock.now()}-${random()}`;
+    const body = { metadata: { annotations: { [CAUGHT_UP]: value } } };
+    try {
+      return await source.catchUp(
+        async () =>
+          (await kube.patch(typeOf(kind as ObjectKind), ref, { type: "merge", body })).metadata.resourceVersion,
+        CATCH_UP_MS,
+      );
+    } catch {
+      // The object may be gone by now. What else is wrong, reading will say.
+      return false;
+    }
   }
 
   /** The status of an object as last seen. */

@@ -764,3 +764,34 @@ t.test("a list from before an observed write leaves it alone, a later one knows 
   await w.pods.refresh();
   t.same(w.heard(), ["-default/a"]);
 });
+
+t.test("catchUp is true when the watch has shown the write, and with it all that was accepted before", async (t) => {
+  const w = world(t);
+  await addPod(w.fake, "a");
+  await started(w);
+  await addPod(w.fake, "b");
+  const write = async (): Promise<string> => {
+    const body = { metadata: { annotations: { at: "1" } } };
+    return (await w.fake.patch(PODS, { namespace: "default", name: "a" }, { type: "merge", body })).metadata
+      .resourceVersion;
+  };
+  const lists = w.fake.requests.length;
+  t.equal(await w.pods.catchUp(write, 1000), true);
+  t.ok(w.pods.get("default/b"));
+  t.equal(w.fake.requests.slice(lists).filter(({ verb }) => verb === "list").length, 0, "nothing was read");
+  w.fake.stallWatches();
+  await addPod(w.fake, "c");
+  const writeLater = async (): Promise<string> => {
+    await addPod(w.fake, "d");
+    return w.fake.object(PODS, { namespace: "default", name: "d" })?.metadata.resourceVersion ?? "";
+  };
+  const late = w.pods.catchUp(writeLater, 1000);
+  await w.fake.settled();
+  await w.clock.advance(1000);
+  t.equal(await late, false, "a watch that says nothing proves nothing");
+  await t.rejects(
+    w.pods.catchUp(() => Promise.reject(new Error("no")), 1000),
+    { message: "no" },
+  );
+  t.equal(await w.pods.catchUp(() => Promise.resolve("1"), 1000), false, "a server that counts anew proves nothing");
+});

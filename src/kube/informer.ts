@@ -95,6 +95,11 @@ export interface Informer<P> {
    */
   refresh(signal?: AbortSignal): Promise<void>;
   /**
+   * The same without reading anything: `write` changes some object that is watched and returns its new version, and a watch tells of changes
+   * in their order. Resolves with true when the watch has come to that version; with false where that is not seen within `ms`.
+   */
+  catchUp(write: () => Promise<string>, ms: number): Promise<boolean>;
+  /**
    * Takes in an object as the answer to a write shows it, ahead of the watch. Does nothing if the watch has come that far
    * already: then it knows better, perhaps even that the object is gone again.
    */
@@ -174,6 +179,12 @@ export function informer<T extends KubeObject, P = T>(
   let eager = 0;
   /** Up to where the server's word is known, by lists, events and bookmarks. */
   let reached: string | undefined;
+  /** Those who wait until the watch has come to a version. */
+  const awaiting = new Set<{ readonly version: string; readonly resolve: (reached: boolean) => void }>();
+  const reach = (at: string): void => {
+    reached = at;
+    for (const waiter of awaiting) if (!isLater(waiter.version, at)) waiter.resolve(true);
+  };
   /** The last list did not come to its end. */
   let listFailed = false;
   /** Those who wait for a list that is yet to begin. */
@@ -285,7 +296,7 @@ export function informer<T extends KubeObject, P = T>(
     } while (next !== undefined);
     listFailed = false;
     cache.retain(seen, asOf);
-    reached = first;
+    if (first !== undefined) reach(first);
     markSynced();
     for (const waiter of served) {
       refreshing.delete(waiter);
@@ -326,13 +337,15 @@ export function informer<T extends KubeObject, P = T>(
       heard = lastActivity = clock.now();
       backoff.reset();
       if (event.type === "BOOKMARK") {
-        version = reached = event.resourceVersion;
+        version = event.resourceVersion;
+        reach(version);
         return;
       }
       const { metadata } = event.object;
       if (event.type === "DELETED") cache.remove(keyOf(metadata), metadata.resourceVersion);
       else cache.upsert(event.object, metadata.resourceVersion);
-      version = reached = metadata.resourceVersion;
+      version = metadata.resourceVersion;
+      reach(version);
     };
     const onOpen = (): void => {
       open = true;
@@ -469,6 +482,24 @@ export function informer<T extends KubeObject, P = T>(
         refreshing.delete(waiter);
       }
     },
+    async catchUp(write, ms) {
+      if (state !== "watching" || reached === undefined) return false;
+      const before = reached;
+      const written = await write();
+      // A server that was restored from a backup counts anew: then nothing follows from what was reached.
+      if (!isLater(written, before)) return false;
+      if (!isLater(written, reached)) return true;
+      const { promise, resolve } = Promise.withResolvers<boolean>();
+      const waiter = { version: written, resolve };
+      awaiting.add(waiter);
+      const cancel = clock.after(ms, () => resolve(false));
+      try {
+        return await promise;
+      } finally {
+        cancel();
+        awaiting.delete(waiter);
+      }
+    },
     observe(object) {
       const { resourceVersion } = object.metadata;
       if (reached === undefined || !isLater(resourceVersion, reached)) return;
@@ -480,6 +511,7 @@ export function informer<T extends KubeObject, P = T>(
         stopping.abort(reason);
         firstSync.reject(reason);
         for (const waiter of refreshing) waiter.reject(reason);
+        for (const waiter of awaiting) waiter.resolve(false);
         listeners.clear();
         if (options.failures === undefined) failures.stop();
         enter("stopped");

@@ -50,6 +50,9 @@ export interface EngineOptions<E extends Effect> {
   readonly ownColumns?: readonly OwnColumn[];
 }
 
+/** How many units a standby compiles at once, and after what pause, in ms: the leader may be on the same machine. */
+const WARM = { units: 50, pauseMs: 10 } as const;
+
 /** Counters since the start. */
 export interface EngineStats {
   transactions: number;
@@ -100,6 +103,9 @@ export class Engine<E extends Effect> {
   readonly #drifted = new Set<string>();
   /** Whether what an earlier run left behind in our sets has been looked for. */
   #cleared = false;
+  /** Units that are to be compared with the database although nothing is written; none where nobody keeps warm. */
+  #warm: Set<string> | undefined;
+  #warming = false;
   #active = false;
   #busy = false;
   #idle: (() => void)[] = [];
@@ -157,6 +163,7 @@ export class Engine<E extends Effect> {
   noteFact(change: FactChange): void {
     this.#options.tracker.note(change);
     this.#kick();
+    this.#warmUp();
   }
 
   /** Rows of the database have changed, by our own transactions or by another hand. */
@@ -165,11 +172,13 @@ export class Engine<E extends Effect> {
       const touch = (unit: string): Touched => {
         if (!this.#pending.has(unit)) this.#drifted.add(unit);
         if (this.#parked.delete(unit)) this.#unoffered.add(unit);
+        if (!this.#active) this.#warm?.add(unit);
         return this.#touchedOf(unit);
       };
       noteDrift(this.desired, change, touch, this.#options.exclusive);
     }
     this.#kick();
+    this.#warmUp();
   }
 
   /** Compiles a unit, compares all of it with the database and carries its effects out, whatever of that has been done already. */
@@ -202,16 +211,62 @@ export class Engine<E extends Effect> {
     this.#active = true;
     this.#cleared = false;
     for (const unit of this.desired.units()) this.#offerLater(unit);
+    // Those who find rows of theirs taken say so: nobody heard them until now.
+    for (const unit of [...this.#contesting]) this.#place(unit, this.desired.fragment(unit));
     this.#failing.start();
     this.#kick();
   }
 
-  /** Writes nothing more, except what is in flight. */
+  /** Writes nothing more, except what is in flight, and compiles nothing more. */
   stop(): void {
     this.#active = false;
+    this.#warm = undefined;
     this.#failing.stop();
     this.#contention.clear();
     this.#wake();
+  }
+
+  /**
+   * From now on, while it does not write, it compiles what is dirty in small parts, and looks what of it the database has: then little is left to
+   * do when it starts. What cannot be compiled is told of by `failures`.
+   */
+  keepWarm(): void {
+    this.#warm = new Set();
+    this.#warmUp();
+  }
+
+  #warmUp(): void {
+    const { tracker, timers } = this.#options;
+    if (this.#active || this.#warming || this.#warm === undefined) return;
+    if (this.#warm.size === 0 && tracker.dirtyCount === 0) return;
+    this.#warming = true;
+    timers.after(WARM.pauseMs, () => {
+      this.#warming = false;
+      if (!this.#active) this.#warmSome();
+      this.#warmUp();
+    });
+  }
+
+  #warmSome(): void {
+    const { tracker } = this.#options;
+    const warm = this.#warm ?? new Set();
+    for (let i = 0; i < WARM.units; i++) {
+      const unit = tracker.take();
+      if (unit === undefined) break;
+      this.#compile(unit);
+      warm.add(unit);
+    }
+    let left: number = WARM.units;
+    for (const unit of warm) {
+      if (left-- === 0) break;
+      warm.delete(unit);
+      const pending = this.#pending.get(unit);
+      if (pending === undefined) continue;
+      const plan = this.#plan(new Map([[unit, pending]]));
+      if (planSize(plan) > 0 || plan.parked.size > 0 || plan.misdirected.length > 0) continue;
+      this.#pending.delete(unit);
+      this.#drifted.delete(unit);
+    }
   }
 
   /** Compiles all dirty units and returns the transaction that would follow, without committing it. */

@@ -112,6 +112,7 @@ export class Replica {
       log,
       clock: process.clock,
       random: process.clock.random,
+      listedWhole: 1,
     };
     const { plant } = this.#world;
     const parts = plant?.parts?.(made) ?? made;
