@@ -161,8 +161,8 @@ export function insideDaemon(
   node: string,
 ): { readonly command: readonly string[]; readonly environment: Readonly<Record<string, string>> } {
   for (const { pid } of findProcesses(spaceMark(lab.paths, node))) {
-    const [, program] = readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0");
-    if (program?.endsWith("/weft-daemon.mjs") !== true) continue;
+    const words = readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0");
+    if (!words.some((word) => word.endsWith("/weft-daemon.mjs"))) continue;
     const entries = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
     return {
       command: [`--target=${pid}`, "--net", "--mount", "--uts", "--root", "--wd=/", "--"],
