@@ -121,8 +121,7 @@ interface Addressing {
 function projectAddressing(spec: NonNullable<SubnetObject["spec"]>, accepted: InForce | undefined): Addressing {
   const excludeIps = [...(spec.excludeIps ?? [])];
   const text = spec.cidrBlock ?? "";
-  // A gateway without a CIDR, which Kube-OVN lets pass, is nobody's.
-  const parsed = parseSubnetAddresses({ cidrBlock: text, gateway: text === "" ? "" : spec.gateway, excludeIps });
+  const parsed = parseSubnetAddresses({ cidrBlock: text, gateway: spec.gateway, excludeIps });
   const problem = parsed.ok ? (text === "" && !spec.vlan ? WITHOUT_CIDR : undefined) : parsed.problems[0];
   if (!parsed.ok || problem !== undefined) {
     const unread = excludeIps.some((range) => parseRange(range) === undefined);

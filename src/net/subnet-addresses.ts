@@ -10,7 +10,7 @@ import {
   parseCidr,
   usableSize,
 } from "./cidr.ts";
-import { type Dual, dualValues, formatDual, parseDualCidr, parseDualIp } from "./dual.ts";
+import { type Dual, dualValues, parseDualCidr, parseDualIp } from "./dual.ts";
 import { type IpRange, parseRange } from "./range.ts";
 
 /** The fields of `Subnet.spec` that say which addresses it has, as they are written. */
@@ -58,7 +58,8 @@ const SPECIAL: readonly (readonly [range: string, what: string])[] = [
 
 /**
  * Reads which addresses a subnet has. This is the one place where these rules are written for the controller; what the API server refuses by the
- * rules in `crds/subnets.yaml` is refused here as well (`test/e2e/smoke/crds.test.ts`), for objects that were there before these rules.
+ * rules in `crds/subnets.yaml` is refused here as well (`test/e2e/smoke/crds.test.ts`), for objects that were there before these rules; but
+ * a gateway without a CIDR of its family, which it refuses, is passed over here, as in Kube-OVN.
  */
 export function parseSubnetAddresses(fields: SubnetAddressFields): ParsedSubnetAddresses {
   const { cidrBlock = "", gateway: gateways = "", excludeIps = [] } = fields;
@@ -115,20 +116,18 @@ function readGateway(text: string, cidr: Dual<Cidr>, problems: SubnetAddressProb
   for (const family of ["v4", "v6"] as const) {
     const block = cidr[family];
     const ip = named[family];
-    const problem = ip && gatewayProblem(ip, block, cidr);
+    // A gateway of a family that the subnet does not have, any more perhaps, is nobody's.
+    if (block === undefined) continue;
+    const problem = ip && gatewayProblem(ip, block);
     if (problem !== undefined) problems.push(problem);
-    else if (block !== undefined) gateway[family] = ip ?? gatewayOf(block);
+    else gateway[family] = ip ?? gatewayOf(block);
   }
   return gateway;
 }
 
-function gatewayProblem(ip: Ip, block: Cidr | undefined, cidr: Dual<Cidr>): SubnetAddressProblem | undefined {
-  if (block === undefined || !cidrContains(block, ip)) {
-    const where = formatDual(cidr);
-    const message =
-      where === ""
-        ? `spec.gateway ${ip.text} has no spec.cidrBlock to be in; take it away or add a cidrBlock`
-        : `spec.gateway ${ip.text} is outside ${block?.text ?? where}; name an address of it, or none to get the first one`;
+function gatewayProblem(ip: Ip, block: Cidr): SubnetAddressProblem | undefined {
+  if (!cidrContains(block, ip)) {
+    const message = `spec.gateway ${ip.text} is outside ${block.text}; name an address of it, or none to get the first one`;
     return { reason: "InvalidGateway", message };
   }
   // IPv6 has no broadcast address: its last one is given to no pod, as in Kube-OVN, but a router may have it.

@@ -652,32 +652,53 @@ t.test("the CRDs on a real API server", { skip: "missing" in binaries ? binaries
     }
   });
 
-  t.test("of a subnet's addresses the API server refuses exactly what the controller does", async (t) => {
-    const blocks = ["10.20.0.0", "127.0.0.0", "0.0.0.0", "169.254.1.0", "224.0.0.0"].flatMap((base) =>
-      [0, 24, 30, 31, 32].map((length) => `${base}/${length}`),
-    );
-    const blocks6 = ["fd00::", "fe80::", "::", "ff02::"].flatMap((base) =>
-      [0, 64, 126, 127, 128].map((length) => `${base}/${length}`),
-    );
-    const gateways = ["", "10.20.0.0", "10.20.0.1", "10.20.0.3", "10.20.0.255", "10.21.0.1", "fd00::", "fd00::3", "x"];
-    const specs = [...blocks, ...blocks6, "10.20.0.0/30,fd00::/126", "10.20.0.0", "10.20.0.0/24,10.21.0.0/24"].flatMap(
-      (cidrBlock) => gateways.map((gateway) => ({ cidrBlock, gateway })),
-    );
-    const excluded = ["10.20.0.2", "10.20.0.9..10.20.0.2", "fd00::2..fd00::1", "10.20.0.2..fd00::1", "x"].map(
-      (range) => ({
-        cidrBlock: "10.20.0.0/24",
-        excludeIps: [range],
-      }),
-    );
-    let refused = 0;
-    for (const spec of [...specs, ...excluded]) {
-      const answer = await tryOut("Subnet", spec);
-      const { ok } = parseSubnetAddresses(spec);
-      if (!ok) refused++;
-      t.equal(answer.status, ok ? 201 : 422, `${JSON.stringify(spec)}: ${answer.body.message}`);
-    }
-    t.ok(refused > 100 && refused < specs.length, `${refused} are refused`);
-  });
+  t.test(
+    "of a subnet's addresses the API server refuses what the controller does, and gateways of a family that the subnet lacks",
+    async (t) => {
+      const blocks = ["10.20.0.0", "127.0.0.0", "0.0.0.0", "169.254.1.0", "224.0.0.0"].flatMap((base) =>
+        [0, 24, 30, 31, 32].map((length) => `${base}/${length}`),
+      );
+      const blocks6 = ["fd00::", "fe80::", "::", "ff02::"].flatMap((base) =>
+        [0, 64, 126, 127, 128].map((length) => `${base}/${length}`),
+      );
+      const gateways = [
+        "",
+        "10.20.0.0",
+        "10.20.0.1",
+        "10.20.0.3",
+        "10.20.0.255",
+        "10.21.0.1",
+        "fd00::",
+        "fd00::3",
+        "x",
+      ];
+      const specs = [
+        ...blocks,
+        ...blocks6,
+        "10.20.0.0/30,fd00::/126",
+        "10.20.0.0",
+        "10.20.0.0/24,10.21.0.0/24",
+      ].flatMap((cidrBlock) => gateways.map((gateway) => ({ cidrBlock, gateway })));
+      const excluded = ["10.20.0.2", "10.20.0.9..10.20.0.2", "fd00::2..fd00::1", "10.20.0.2..fd00::1", "x"].map(
+        (range) => ({
+          cidrBlock: "10.20.0.0/24",
+          excludeIps: [range],
+        }),
+      );
+      let refused = 0;
+      for (const spec of [...specs, ...excluded]) {
+        const answer = await tryOut("Subnet", spec);
+        const gateway = "gateway" in spec ? spec.gateway : "";
+        const lacking = /^\d/.test(gateway)
+          ? !spec.cidrBlock.includes(".")
+          : gateway.includes(":") && !spec.cidrBlock.includes(":");
+        const ok = parseSubnetAddresses(spec).ok && !lacking;
+        if (!ok) refused++;
+        t.equal(answer.status, ok ? 201 : 422, `${JSON.stringify(spec)}: ${answer.body.message}`);
+      }
+      t.ok(refused > 100 && refused < specs.length, `${refused} are refused`);
+    },
+  );
 
   t.test("a subnet and its VPC cannot have one name", async (t) => {
     const answer = await tryOut("Subnet", { ...CIDR, vpc: "same" }, "same");
