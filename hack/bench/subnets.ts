@@ -68,9 +68,7 @@ export async function benchSubnets(options: BenchOptions & { readonly turns: num
           }
         });
         await calm(bench.lab);
-        const before = readLoad(bench.lab);
-        many.push(await bench.progress.step(`${build.name}: ${MANY} subnets`, () => together(bench)));
-        loads.push(loadBetween(before, readLoad(bench.lab)));
+        many.push(await bench.progress.step(`${build.name}: ${MANY} subnets`, () => together(bench, loads)));
         await bench.controllers.stop(controller);
       }
     }
@@ -104,12 +102,15 @@ async function singles({ pods: { kube } }: Bench, { type, spec }: (typeof KINDS)
   }
 }
 
-async function together({ pods: { kube } }: Bench): Promise<number> {
+/** What the machine did meanwhile is added to `loads`. */
+async function together({ lab, pods: { kube } }: Bench, loads: Load[]): Promise<number> {
   const watch = await Watch.open(kube, SUBNETS);
   try {
+    const before = readLoad(lab);
     const started = performance.now();
     for (let n = 0; n < MANY; n++) await create(kube, SUBNETS, `bench-${n}`, { cidrBlock: `10.201.${n}.0/24` });
     const ready = await Promise.all(Array.from({ length: MANY }, (_, n) => watch.ready(`bench-${n}`)));
+    loads.push(loadBetween(before, readLoad(lab)));
     return Math.max(...ready) - started;
   } finally {
     await watch.clear();
