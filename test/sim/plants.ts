@@ -269,12 +269,12 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: "node-follows-ready",
-    bug: "a node forgets a subnet that is not Ready: a slip in its rules takes the way to its pods away",
+    bug: "a node forgets a subnet whose conditions are not all True: a slip in its rules takes the way to its pods away",
     shown: 1,
     extras: ["nodes"],
     heard: (type, object) => {
       const { conditions = [] } = (object.status ?? {}) as { conditions?: readonly { type: string; status: string }[] };
-      const isReady = conditions.some((one) => one.type === "Ready" && one.status === "True");
+      const isReady = conditions.length > 0 && conditions.every(({ status }) => status === "True");
       if (type !== SUBNETS || isReady) return object;
       const contract = encodeSubnetContract({ cidrs: [], natOutgoing: false, gatewayType: "distributed", mtu: 0 });
       const annotations = { ...object.metadata.annotations, [SUBNET.nodeContract]: contract };
