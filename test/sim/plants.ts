@@ -103,7 +103,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "stale-leader",
     bug: "a new leader decides on what its informers happen to know, without reading everything anew: it gives what its predecessor gave",
-    shown: 5,
+    shown: 389,
     install: () => replaced(Sources.prototype, "refresh", () => async () => undefined),
   },
   {
