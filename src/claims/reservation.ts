@@ -28,6 +28,7 @@ export const reservationClaims: ClaimKind<"ips"> = {
       subnets: [subnet],
       want: wantOf(ip),
       namespace: namespaceOf(ip),
+      move: true,
       ...(!hasMac(reader, ip) && { mac: "none" }),
       ...(mac !== "" && { mac }),
     };

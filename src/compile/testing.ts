@@ -13,6 +13,7 @@ import type { ClusterFact } from "../facts/types.ts";
 import { factStore } from "../kinds/store.ts";
 import { GroupIndex } from "../policy/group-index.ts";
 import { SecurityGroupIndex } from "../policy/security-group-index.ts";
+import type { Failures } from "../unit/failures.ts";
 import { stableMac } from "../unit/identity.ts";
 import { settleSubnets as settleAll } from "./subnet-verdict.ts";
 
@@ -28,8 +29,8 @@ export const SAMPLE_CLUSTER: ClusterFact = {
 };
 
 /** A small dual-stack cluster for tests: two nodes, the default VPC, the join and the default subnet, one pod. */
-export function sampleFacts(): FactStore {
-  const facts = factStore();
+export function sampleFacts(failures?: Failures): FactStore {
+  const facts = factStore(failures);
   facts.set("cluster", "cluster", SAMPLE_CLUSTER);
   addVpc(facts, "ovn-cluster", {});
   addNode(facts, "weft-1", "172.18.0.11", "fd00:172:18::11");

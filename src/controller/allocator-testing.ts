@@ -1,3 +1,4 @@
+import type { AnyClaimKind } from "../claims/claim.ts";
 import { sampleFacts } from "../compile/testing.ts";
 import type { PortFact } from "../facts/database.ts";
 import { type IpObject, POD_UID_ANNOTATION, projectIp } from "../facts/project-ip.ts";
@@ -20,7 +21,11 @@ interface SeenRecord extends AddressRecord {
 export type SeenPort = Omit<PortFact, "key">;
 
 /** An allocator on the sample cluster; `write` does what the recorder and the informer would do. */
-export function rig(facts: FactStore = sampleFacts(), ports: readonly SeenPort[] = []) {
+export function rig(
+  facts: FactStore = sampleFacts(),
+  ports: readonly SeenPort[] = [],
+  kinds?: readonly AnyClaimKind[],
+) {
   const ipam = new Ipam({ macs: hashedMacs("test") });
   const records = new Map<string, SeenRecord>();
   const refused: string[] = [];
@@ -29,24 +34,27 @@ export function rig(facts: FactStore = sampleFacts(), ports: readonly SeenPort[]
   const discarded: string[] = [];
   const restored: string[] = [];
   const writing = new Set<string>();
-  const allocator = new Allocator({
-    facts,
-    ipam,
-    record: (record) => records.set(record.name, seen(facts, record)),
-    withdraw: (name) => {
-      if (writing.has(name)) return false;
-      records.delete(name);
-      return true;
+  const allocator = new Allocator(
+    {
+      facts,
+      ipam,
+      record: (record) => records.set(record.name, seen(facts, record)),
+      withdraw: (name) => {
+        if (writing.has(name)) return false;
+        records.delete(name);
+        return true;
+      },
+      discard: (ip) => discarded.push(ip.name),
+      refused: (claimant, { code, message }) => {
+        refused.push(`${claimant.key} ${code}`);
+        said.push(message);
+      },
+      disputed: (ip) => disputed.push(ip.name),
+      restored: (pod, message) => restored.push(`${pod.key}: ${message}`),
+      usageChanged: () => {},
     },
-    discard: (ip) => discarded.push(ip.name),
-    refused: (claimant, { code, message }) => {
-      refused.push(`${claimant.key} ${code}`);
-      said.push(message);
-    },
-    disputed: (ip) => disputed.push(ip.name),
-    restored: (pod, message) => restored.push(`${pod.key}: ${message}`),
-    usageChanged: () => {},
-  });
+    kinds,
+  );
   /** Takes in what the database has of ports by now. */
   const notePorts = (): void => {
     for (const { key } of facts.all("ports")) {

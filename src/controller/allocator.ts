@@ -6,7 +6,8 @@ import type { PodFact } from "../facts/types.ts";
 import type { Refusal } from "../ipam/refusal.ts";
 import type { AddressRequest, Decision, Lease } from "../ipam/types.ts";
 import { CLAIM_KINDS } from "../kinds/claims.ts";
-import { unitId } from "../unit/kind.ts";
+import type { FailureSubject } from "../unit/failures.ts";
+import { splitUnitId, unitId } from "../unit/kind.ts";
 import { ClaimTracker } from "./claim-tracker.ts";
 import { Holdings, type HoldingsOptions } from "./holdings.ts";
 import { type AddressRecord, Recordings } from "./recordings.ts";
@@ -163,10 +164,22 @@ export class Allocator {
     if (!gone && !this.#holdings.agrees(owner, this.#holdings.heldBy(kind, now))) this.#options.ipam.release(owner);
   }
 
+  /** Serves a claimant. Where our own code throws at its claims it is looked at once more after a pause, and nobody else waits for that. */
   #look(claimant: string): void {
-    const { claims, gone } = this.#tracker.read(claimant) ?? { claims: [], gone: [] };
-    for (const claim of gone) this.#giveUp(claim, claims);
-    for (const claim of claims) this.#serve(claim, claimant);
+    const read = this.#tracker.read(claimant);
+    if (read === undefined) return;
+    const { claims, gone } = read;
+    const { failures } = this.#options.facts;
+    try {
+      for (const claim of gone) this.#giveUp(claim, claims);
+      for (const claim of claims) this.#serve(claim, claimant);
+    } catch (error) {
+      // Whoever is behind it in a line need not wait for it.
+      for (const claim of claims) this.#tracker.leave(claimId(claim));
+      failures.failed(decisionAbout(claimant), error, () => this.#work(() => this.#look(claimant)));
+      return;
+    }
+    if (failures.size > 0) failures.succeeded(decisionAbout(claimant));
   }
 
   /** Nobody makes this claim any more: it is met, or nobody wants that address. What is not recorded nobody else would give back. */
@@ -221,9 +234,10 @@ export class Allocator {
   }
 
   #record(claim: Claim, record: Wanted["record"], lease: Lease): void {
+    const write = record(lease);
     this.#settled(claim);
     this.#recordings.add(lease.owner, claim);
-    this.#options.record({ name: lease.owner, lease, write: record(lease) });
+    this.#options.record({ name: lease.owner, lease, write });
     this.#options.decided?.(claim.claimant);
     this.#options.usageChanged(lease.subnet);
   }
@@ -251,4 +265,8 @@ export class Allocator {
     this.#tracker.leave(claimId(claim));
     this.#refusals.delete(claimId(claim));
   }
+}
+
+function decisionAbout(claimant: string): FailureSubject {
+  return { part: "claim", where: "decision", ...splitUnitId(claimant) };
 }

@@ -41,9 +41,12 @@ export interface HeldAtStart {
   readonly disagreements: readonly { readonly ip: IpFact; readonly message: string }[];
 }
 
-/** IP objects in the order in which they were made: where two name one address the older one has it, whenever that is asked. */
-export function byAge(ips: readonly IpFact[]): readonly IpFact[] {
-  return ips.toSorted((a, b) => (a.created < b.created ? -1 : a.created > b.created ? 1 : a.name < b.name ? -1 : 1));
+/** Objects in the order in which they were made: where two name one address the older one has it, whenever that is asked. */
+export function byAge<F extends { readonly key: string; readonly created?: string }>(
+  objects: readonly F[],
+): readonly F[] {
+  const ageOf = ({ created = "" }: F): string => created;
+  return objects.toSorted((a, b) => (ageOf(a) < ageOf(b) ? -1 : ageOf(a) > ageOf(b) ? 1 : a.key < b.key ? -1 : 1));
 }
 
 /**

@@ -3,7 +3,7 @@ import { namespaceOf } from "../claims/reservation.ts";
 import { poolVerdictKey } from "../claims/verdict-keys.ts";
 import type { PortFact } from "../facts/database.ts";
 import type { FactChange, FactStore } from "../facts/store.ts";
-import type { FactKind, FactTypes, IpFact, PodFact } from "../facts/types.ts";
+import type { DisputeFact, FactKind, FactTypes, IpFact, PodFact } from "../facts/types.ts";
 import type { Ipam } from "../ipam/ipam.ts";
 import type { Refusal } from "../ipam/refusal.ts";
 import type { IpRecord } from "../ipam/reserve.ts";
@@ -37,6 +37,8 @@ export class Holdings {
   readonly #orphans = new Map<string, PortFact>();
   /** Owner → the object (`kind`, `key`) that says it holds something; IP objects are not among them. */
   readonly #objects = new Map<string, readonly [kind: FactKind, key: string]>();
+  /** `kind/key` of such an object → the owner, for as long as the object is there: also when it does not say so any more. */
+  readonly #owners = new Map<string, string>();
   /** Owner → the owners whose objects name what it holds. */
   readonly #inTheWay = new Map<string, Set<string>>();
 
@@ -57,7 +59,7 @@ export class Holdings {
     for (const ip of held.settled) this.#reserve(ip);
     for (const trace of held.ports) this.#restore(trace);
     // A Vip was given what was free then: it goes before a record that names its address and never got a port.
-    for (const kind of this.#holds.keys()) for (const fact of facts.all(kind)) this.#reserveObject(kind, fact.key);
+    for (const kind of this.#holds.keys()) for (const { key } of byAge(facts.all(kind))) this.#tryObject(kind, key);
     for (const ip of held.running) this.#reserve(ip);
     // Before those who can wait: two ports with one address would be in the database at once.
     for (const port of held.ghosts) this.#holdOrphan(port);
@@ -74,6 +76,7 @@ export class Holdings {
     const { ipam, facts } = this.#options;
     this.#orphans.clear();
     this.#objects.clear();
+    this.#owners.clear();
     this.#inTheWay.clear();
     ipam.clear();
     for (const { key } of facts.all("disputes")) facts.set("disputes", key, undefined);
@@ -93,7 +96,7 @@ export class Holdings {
    * has it again first.
    */
   noteFact(change: FactChange, serveOwn: () => void): void {
-    const { kind, key, old, new: now } = change;
+    const { kind, key, new: now } = change;
     if (kind === "ips") {
       this.#noteIp(change as FactChange<"ips">, serveOwn);
       return;
@@ -101,10 +104,12 @@ export class Holdings {
     if (kind === "ports") this.#notePort(key, now as PortFact | undefined);
     for (const subnet of subnetsOf(change)) this.#reserveAgain(subnet);
     if (now !== undefined) this.#reserveObject(kind, key);
-    const gone = now === undefined ? this.heldBy(kind, old) : undefined;
+    const gone = now === undefined ? this.#owners.get(`${kind}/${key}`) : undefined;
     if (gone === undefined) return;
-    this.#objects.delete(gone.owner);
-    this.#options.ipam.release(gone.owner);
+    this.#owners.delete(`${kind}/${key}`);
+    this.#objects.delete(gone);
+    this.#options.facts.set("disputes", gone, undefined);
+    this.#options.ipam.release(gone);
   }
 
   /** What an object holds by its own word. */
@@ -145,7 +150,7 @@ export class Holdings {
     // It has given way to a pod that takes its address for as long as it is there.
     for (const name of [owner, ...waiting]) {
       const object = this.#objects.get(name);
-      if (object !== undefined) this.#reserveObject(...object);
+      if (object !== undefined) this.#tryObject(...object);
     }
     for (const ip of byAge([...waiting].flatMap((name) => facts.get("ips", name) ?? []))) this.#reserve(ip);
   }
@@ -198,13 +203,23 @@ export class Holdings {
     if (!ip.reserved && !ip.deleting && ghost === undefined) discard(ip);
   }
 
-  /** An object holds what it says, or will when the one in its way lets go. */
-  #reserveObject(kind: FactKind, key: string): void {
+  /** As `#reserveObject`, of one among many: where our own code throws at it that is tried again after a pause, and the others are served. */
+  #tryObject(kind: FactKind, key: string, subnet?: string): void {
+    const subject = { part: "claim", where: "what it holds", kind, key } as const;
+    this.#options.facts.failures.run(subject, () => this.#reserveObject(kind, key, subnet));
+  }
+
+  /** An object holds what it says, or will when the one in its way lets go. Where a subnet is named: if it is of that. */
+  #reserveObject(kind: FactKind, key: string, subnet?: string): void {
     const { facts, ipam } = this.#options;
     const held = this.heldBy(kind, facts.get(kind, key));
-    if (held === undefined) return;
-    this.#objects.set(held.owner, [kind, key]);
-    this.#clashOf(held.owner, ipam.reserve(held).conflicts);
+    if (held === undefined || (subnet !== undefined && held.subnet !== subnet)) return;
+    const { owner } = held;
+    this.#objects.set(owner, [kind, key]);
+    this.#owners.set(`${kind}/${key}`, owner);
+    const clash = this.#clashOf(owner, ipam.reserve(held).conflicts);
+    // Its status was written by another hand, as in a copy of an object.
+    facts.set("disputes", owner, clash && disputeOfObject(owner, clash));
   }
 
   /** The first conflict with somebody who has it already; that one is remembered. */
@@ -253,9 +268,7 @@ export class Holdings {
   #reserveAgain(subnet: string): void {
     const { facts, usageChanged } = this.#options;
     for (const ip of byAge(facts.by("ips", "subnet", subnet))) this.#reserve(ip);
-    for (const [kind, key] of this.#objects.values()) {
-      if (this.heldBy(kind, facts.get(kind, key))?.subnet === subnet) this.#reserveObject(kind, key);
-    }
+    for (const [kind, key] of this.#objects.values()) this.#tryObject(kind, key, subnet);
     usageChanged(subnet);
   }
 }
@@ -263,6 +276,11 @@ export class Holdings {
 /** Whether a conflict is one of two records that name the same. */
 function isClash(code: Refusal["code"]): boolean {
   return code === "AddressInUse" || code === "MacInUse";
+}
+
+function disputeOfObject(owner: string, { value = "", holder = "" }: Refusal): DisputeFact {
+  const message = `its status names ${value}, which is held by ${holderText(holder)}; delete one of the two, or take the status off this one`;
+  return { key: owner, message, holder };
 }
 
 /** The subnets that are configured otherwise by a change. */

@@ -486,11 +486,14 @@ export interface VerdictFact {
 
 /**
  * An IP object whose address is another one's; derived by the allocator. Its pod gets no port: that no two ports have one
- * address holds although two records may, for the moment that it takes to give the later one up.
+ * address holds although two records may, for the moment that it takes to give the later one up. So it is with a Vip or an OvnEip whose status
+ * names another one's address: its key is then that of its owner in IPAM, which has a slash.
  */
 export interface DisputeFact {
   readonly key: string;
   readonly message: string;
+  /** The owner in IPAM that has the address. */
+  readonly holder?: string;
 }
 
 /** An object that holds addresses without an IP object: a Vip, for one; derived. Its key is that of its fact, behind the kind's. */

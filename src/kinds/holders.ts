@@ -38,7 +38,13 @@ export class Holders {
   /** Takes in all facts at once. */
   start(): void {
     this.#started = true;
-    for (const kind of HOLDER_OF.keys()) for (const { key } of this.#facts.all(kind)) this.#note(kind, key);
+    const { failures } = this.#facts;
+    for (const kind of HOLDER_OF.keys()) {
+      for (const { key } of this.#facts.all(kind)) {
+        const subject = { part: "derived fact", where: "holders", kind, key } as const;
+        failures.run(subject, () => this.#note(kind, key));
+      }
+    }
   }
 
   /** A fact has changed. Call it before the units are told, so that they find what follows from it. */

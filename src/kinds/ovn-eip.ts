@@ -1,12 +1,13 @@
 import { LABEL } from "../api/annotations.ts";
 import type { OvnEipSpec, OvnEipStatus } from "../api/generated/ovneip.ts";
 import type { ClaimKind, RecordWrite } from "../claims/claim.ts";
+import { disputeOf } from "../claims/dispute.ts";
 import { ANY_PURPOSE, openPart } from "../claims/places.ts";
 import { wantOf } from "../claims/wants.ts";
 import { finalizer, type Note, type WeftEffect, withNotes } from "../compile/effects.ts";
 import type { ObjectMeta } from "../facts/meta.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { SubnetFact, VerdictFact } from "../facts/types.ts";
+import type { DisputeFact, SubnetFact, VerdictFact } from "../facts/types.ts";
 import type { Lease } from "../ipam/types.ts";
 import { ipText } from "../net/address.ts";
 import { parseMac } from "../net/mac.ts";
@@ -31,6 +32,8 @@ export interface OvnEipFact extends Addresses {
   readonly name: string;
   readonly uid: string;
   readonly generation: number;
+  /** RFC 3339; where the statuses of two name one address the older one has it. */
+  readonly created: string;
   /** Its resource version. */
   readonly version: string;
   readonly deleting: boolean;
@@ -59,14 +62,16 @@ export interface OvnEipObject {
 
 /** The fact of an OvnEip. As in Kube-OVN it has its addresses once its status names a MAC. */
 export function projectOvnEip({ metadata, spec = {}, status = {} }: OvnEipObject): OvnEipFact {
-  const { name, uid, generation = 0, resourceVersion: version = "", deletionTimestamp, finalizers = [] } = metadata;
+  const { name, uid, generation = 0, resourceVersion: version = "", finalizers = [] } = metadata;
+  const { creationTimestamp: created = "", deletionTimestamp } = metadata;
   const subnet = spec.externalSubnet || DEFAULT_SUBNET;
   const type = spec.type || DEFAULT_TYPE;
   const given = addressesOf(status.v4Ip, status.v6Ip, status.macAddress);
   const wanted = filling({ subnet, type }, given);
   const filled = samePart(wanted.spec, { ...spec }) && samePart(wanted.labels, metadata.labels ?? {});
   const asked = addressesOf(spec.v4Ip, spec.v6Ip, spec.macAddress);
-  const common = { key: name, name, uid, generation, version, finalizers, deleting: deletionTimestamp !== undefined };
+  const deleting = deletionTimestamp !== undefined;
+  const common = { key: name, name, uid, generation, created, version, finalizers, deleting };
   return { ...common, subnet, type, ...asked, ...(given.mac !== "" && { given }), filled };
 }
 
@@ -112,7 +117,7 @@ const ovnEipClaim: ClaimKind<"ovnEips"> = {
     const { name, uid, subnet, mac } = eip;
     if (eip.given !== undefined || eip.deleting) return [];
     const owner = ownerOf(eip);
-    const asked = { owner, subnets: [subnet], want: wantOf(eip), ...(mac !== "" && { mac }) };
+    const asked = { owner, subnets: [subnet], want: wantOf(eip), move: true, ...(mac !== "" && { mac }) };
     const open = openPart(reader, asked, ANY_PURPOSE);
     const wish = open.ok ? { ...open, record: (lease: Lease) => recordOf(lease, eip) } : open;
     const claimant = { kind: "ovnEips", key, name, uid } as const;
@@ -138,6 +143,8 @@ interface OvnEipInput {
   readonly subnet: SubnetFact | undefined;
   /** Why it was given no address. */
   readonly refusal: VerdictFact | undefined;
+  /** Who else has the address that its status names. */
+  readonly dispute: DisputeFact | undefined;
 }
 
 /** An OvnEip: no rows, for what uses its address is not built yet; its finalizer, its state, and what it was given in its spec and labels. */
@@ -152,10 +159,11 @@ const ovnEipUnit: UnitKind<FactReader, OvnEipInput, WeftEffect> = {
       eip,
       subnet: reader.get("verdicts", eip.subnet)?.ok === true ? reader.get("subnets", eip.subnet) : undefined,
       refusal: eip.given === undefined ? reader.get("verdicts", verdictKey(key)) : undefined,
+      dispute: eip.given && disputeOf(reader, ownerOf(eip)),
     };
   },
 
-  compile({ eip, subnet, refusal }): Fragment<WeftEffect> {
+  compile({ eip, subnet, refusal, dispute }): Fragment<WeftEffect> {
     const { name, uid, given, deleting } = eip;
     if (deleting) return { rows: [], edges: [], effects: finalizer("ovnEips", eip, false) };
     const effects: WeftEffect[] = [...finalizer("ovnEips", eip, true)];
@@ -164,7 +172,7 @@ const ovnEipUnit: UnitKind<FactReader, OvnEipInput, WeftEffect> = {
       const key = `fill-spec/ovnEips/${name}`;
       effects.push({ kind: "fill-spec", key, resource: "ovnEips", name, uid, ...filling(eip, given) });
     }
-    const state = stateOf(eip, subnet, refusal);
+    const state = stateOf(eip, subnet, refusal, dispute);
     if (state !== undefined) effects.push(conditionOf(eip, { ...state, ...(problem && { refused: problem }) }));
     return { rows: [], edges: [], effects };
   },
@@ -182,8 +190,10 @@ function stateOf(
   { given, subnet: of }: OvnEipFact,
   subnet: SubnetFact | undefined,
   refusal: VerdictFact | undefined,
+  dispute: DisputeFact | undefined,
 ): State | undefined {
   if (given === undefined) return refusal && { ready: false, reason: refusal.reason, message: refusal.message };
+  if (dispute !== undefined) return { ready: false, reason: "AddressInUse", message: dispute.message };
   if (subnet === undefined) {
     const message = `subnet "${of}" (spec.externalSubnet) is not in force; see its own conditions`;
     return { ready: false, reason: "SubnetNotReady", message };

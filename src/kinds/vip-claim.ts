@@ -28,6 +28,7 @@ export const vipClaims: ClaimKind<"vips"> = {
       subnets: [subnet],
       want: wantOf(vip),
       namespace,
+      move: true,
       ...(mac !== "" && { mac }),
       ...(!hasOwnMac(vip) && { mac: "none" }),
     };

@@ -1,6 +1,8 @@
 import { isOvnProvider, POD } from "../api/annotations.ts";
 import { spell } from "../api/name.ts";
 import { vipPortName, virtualPortName } from "../api/names.ts";
+import { disputeOf } from "../claims/dispute.ts";
+import { vipOwner } from "../claims/pod-request.ts";
 import { vipVerdictKey } from "../claims/verdict-keys.ts";
 import {
   type ConditionEffect,
@@ -16,7 +18,7 @@ import { routerMacId, switchId, vipPortId } from "../compile/owner-ids.ts";
 import { missingNamespaces, unsupportedNotes } from "../compile/references.ts";
 import { externalIds } from "../compile/rows.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { SubnetFact, VerdictFact } from "../facts/types.ts";
+import type { DisputeFact, PodFact, SubnetFact, VerdictFact } from "../facts/types.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import { stableMac } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
@@ -34,6 +36,8 @@ interface VipInput {
   readonly taken: boolean;
   /** Why it was given no address. */
   readonly refusal: VerdictFact | undefined;
+  /** Who else has the address that its status names. */
+  readonly dispute: DisputeFact | undefined;
   /** Whether the plain name of its port is another one's. */
   readonly namesake: boolean;
 }
@@ -57,6 +61,7 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
       parents: vip.type === "" ? parentsOf(reader, vip) : [],
       taken: isTaken(reader, vip),
       refusal: vip.given ? undefined : reader.get("verdicts", vipVerdictKey(key)),
+      dispute: vip.given ? disputeOf(reader, vipOwner(key), (pod) => names(pod, key)) : undefined,
       namesake:
         vip.type === ""
           ? reader.get("namesakes", namesakeKey.vip(key)) !== undefined
@@ -64,17 +69,17 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
     };
   },
 
-  compile({ vip, subnet, parents, taken, refusal, notes, namesake }): Fragment<WeftEffect> {
+  compile({ vip, subnet, parents, taken, refusal, dispute, notes, namesake }): Fragment<WeftEffect> {
     if (vip.deleting) return { rows: [], edges: [], effects: finalizer("vips", vip, false) };
     const effects: WeftEffect[] = [
       ...finalizer("vips", vip, true),
-      ...stateOf(vip, subnet, refusal, [...notes, ...unsupportedNotes(vip)]),
+      ...stateOf(vip, subnet, refusal, dispute, [...notes, ...unsupportedNotes(vip)]),
     ];
     if (vip.problem === undefined && vip.written.length + vip.inForce.length > 0) {
       effects.push(...remember("vips", vip, { selector: vip.written }));
     }
     // Where there is no switch the address is only kept.
-    if (subnet === undefined || !vip.given || taken || !isOvnProvider(subnet.provider))
+    if (subnet === undefined || !vip.given || dispute !== undefined || taken || !isOvnProvider(subnet.provider))
       return { rows: [], edges: [], effects };
     const build = new FragmentBuilder();
     const port = vip.type === "" ? virtualPortName(vip.name) : vipPortName(vip.name, vip.namespace, subnet.provider);
@@ -90,6 +95,7 @@ function stateOf(
   vip: VipFact,
   subnet: SubnetFact | undefined,
   refusal: VerdictFact | undefined,
+  dispute: DisputeFact | undefined,
   notes: readonly Note[],
 ): readonly ConditionEffect[] {
   const { name, uid, given, subnet: of, problem } = vip;
@@ -100,6 +106,7 @@ function stateOf(
     ];
   };
   if (!given) return refusal === undefined ? [] : say(false, refusal.reason, refusal.message);
+  if (dispute !== undefined) return say(false, "AddressInUse", dispute.message);
   if (subnet === undefined) {
     return say(false, "SubnetNotReady", `subnet "${of}" (spec.subnet) is not in force; see its own conditions`);
   }
@@ -147,9 +154,11 @@ function addPlainPort(build: FragmentBuilder, name: string, vip: VipFact, subnet
 /** Whether a pod names the Vip for its own address. Without a namespace a plain Vip has no port anyway. */
 function isTaken(reader: FactReader, { name, type, namespace }: VipFact): boolean {
   if (type !== "" || namespace === "") return false;
-  return reader
-    .by("pods", "namespace", namespace)
-    .some((pod) => pod.alive && pod.annotations[POD.vip]?.trim() === name);
+  return reader.by("pods", "namespace", namespace).some((pod) => pod.alive && names(pod, name));
+}
+
+function names({ annotations }: PodFact, vip: string): boolean {
+  return annotations[POD.vip]?.trim() === vip;
 }
 
 /** Pods of the Vip's namespace, in its subnet, that its selector finds and that name it in their annotation. */
