@@ -49,7 +49,7 @@ const FOREIGN: fc.Arbitrary<Foreign> = fc.oneof(
   fc.record({ kind: fc.constant("qdisc" as const), handle: fc.constantFrom("1:", "8001:", "5747:"), at: fc.nat(3) }),
   fc.record({
     kind: fc.constant("table" as const),
-    name: fc.constantFrom("inet weftish", "ip nat", "inet kube-proxy"),
+    name: fc.constantFrom("inet weftish", "inet weft-extra", "ip nat", "inet kube-proxy"),
   }),
 );
 
@@ -127,7 +127,7 @@ const STATE: fc.Arbitrary<NodeState> = fc.record({
     { link: "eth0", kind: "tbf" as const, rate: 80e6, burst: 100_000, limit: 400_000 },
   ]),
   tables: fc
-    .subarray(["inet weft", "inet weft-qos"])
+    .subarray(["inet weft", "inet weft/qos"])
     .map((names) => names.map((name) => ({ name, script: `table ${name} {}`, link: "ovn0" }))),
 });
 

@@ -10,7 +10,7 @@ import { isHostLinkName } from "./link-names.ts";
  * | address | is on a link of the desired state |
  * | route, rule | `protocol` 87 (rtnetlink(7), FRA_PROTOCOL) |
  * | qdisc | handle 5746: |
- * | table of nftables | is called `weft`, or `weft-` and something |
+ * | table of nftables | is called `weft`, or `weft/` and something (`weft-tunnel` is of `start-ovs`) |
  * | row of Open vSwitch | `external_ids:weft-owner`; pods' ports have `vendor=kube-ovn` and `pod_name`, as Kube-OVN's |
  */
 export const PROTOCOL = 87;
@@ -44,5 +44,5 @@ export function isPodLink({ alias, kind, name }: Pick<Link, "alias" | "kind" | "
 
 /** Whether a table of nftables is ours. */
 export function isOurTable(name: string): boolean {
-  return /^\w+ weft(-[\w-]+)?$/.test(name);
+  return /^\w+ weft(\/\S+)?$/.test(name);
 }

@@ -76,12 +76,12 @@ t.test("a table that is changed again just as it is put back is not taken for ou
 
 t.test("a table of ours that is not wanted goes, also one of an earlier life; others stay", async (t) => {
   const { nft, pass, changes } = setup();
-  for (const name of ["inet weft-qos", "ip weft", "inet weftish", "inet kube-proxy", "ip filter"])
-    nft.all.set(name, "x");
+  const others = ["netdev weft-tunnel", "inet weft-extra", "inet weftish", "inet kube-proxy", "ip filter"];
+  for (const name of ["inet weft/qos", "ip weft", ...others]) nft.all.set(name, "x");
   await changes("a");
-  t.same([...nft.all.keys()], ["inet weftish", "inet kube-proxy", "ip filter", NAME]);
+  t.same([...nft.all.keys()], [...others, NAME]);
   t.same((await pass()).repairs, ["rules table inet weft of nftables (no longer wanted)"]);
-  t.same([...nft.all.keys()], ["inet weftish", "inet kube-proxy", "ip filter"]);
+  t.same([...nft.all.keys()], others);
 });
 
 t.test("a table waits for the interface that it is about", async (t) => {
