@@ -236,6 +236,34 @@ t.test("a kind that is left out is not looked at, and what is about a missing li
   t.equal(node.kernel.rules().length, 1);
 });
 
+t.test("when what was in the way of a route has gone, that is told, and the route comes", async (t) => {
+  const node = newNode();
+  const engine = engineOf(node);
+  const { kernel } = node;
+  const [eth0, ovn0] = [kernel.link("eth0")!.index, kernel.link("ovn0")!.index];
+  const other = { destination: "10.1.0.0/16", gateway: "172.18.0.1", device: eth0 };
+  kernel.addRoute(other);
+  const state: NodeState = {
+    links: [{ name: "ovn0" }],
+    addresses: [{ link: "ovn0", address: "100.64.0.2", prefix: 16 }],
+    routes: [{ link: "ovn0", destination: "10.1.0.0/16", gateway: "100.64.0.1" }],
+  };
+  t.equal((await engine.pass(state)).blocked.length, 1);
+  let told = 0;
+  engine.watch(() => {
+    told += 1;
+  });
+  kernel.addRoute({ destination: "10.2.0.0/16", gateway: "172.18.0.1", device: eth0 });
+  t.equal(told, 0, "what comes frees no place");
+  kernel.deleteRoute(other);
+  t.equal(told, 1);
+  t.same(await engine.pass(state), { repairs: ["route 10.1.0.0/16 dev ovn0"], missing: [], blocked: [], failures: [] });
+  t.match(kernel.routes({ device: ovn0, protocol: PROTOCOL }), [{ destination: "10.1.0.0/16" }]);
+  told = 0;
+  kernel.deleteRoute({ ...other, destination: "10.2.0.0/16" });
+  t.equal(told, 0, "nothing waits any more");
+});
+
 t.test("what may have changed is told, and what is other programs' is not", async (t) => {
   const node = newNode();
   const engine = engineOf(node);

@@ -34,6 +34,8 @@ export class NodeEngine {
   #names: ReadonlySet<string> = new Set();
   /** The same, as of the last pass. */
   #indexes: ReadonlySet<number> = new Set();
+  /** In the last pass another program's route or qdisc was in the place of one of ours. */
+  #isBlocked = false;
   readonly #stops: (() => void)[] = [];
 
   constructor({ kernel, nft, ovs, uuid }: NodeParts) {
@@ -65,6 +67,8 @@ export class NodeEngine {
       await (isCurrent ? plan : await driver.plan(state, results)).apply("set");
     }
     this.#remember();
+    // A pass over Open vSwitch's settings alone says nothing of routes.
+    if (state.routes !== undefined) this.#isBlocked = results.blocked.length > 0;
     return { ...results, missing: [...results.missing] };
   }
 
@@ -97,6 +101,7 @@ export class NodeEngine {
       case "address":
         return this.#indexes.has(event.address.index);
       case "route":
+        if (this.#isBlocked && event.change === "removed") return true;
         return event.route.protocol === PROTOCOL || this.#indexes.has(event.route.device ?? 0);
       case "netconf":
         return (
@@ -105,6 +110,7 @@ export class NodeEngine {
       case "rule":
         return event.rule.protocol === PROTOCOL;
       case "qdisc":
+        if (this.#isBlocked && event.change === "removed") return true;
         return this.#indexes.has(event.qdisc.index);
       case "overrun":
       case "failed":
