@@ -1,3 +1,4 @@
+import { type Cidr, parseCidr } from "../net/cidr.ts";
 import { type Dual, dualValues } from "../net/dual.ts";
 import { ContractError } from "./document.ts";
 
@@ -34,4 +35,10 @@ export function readCsv<T>(
       if (parsed === undefined) throw invalidAnnotation(annotations, name, why);
       return parsed;
     });
+}
+
+/** A range of a network behind OVN. It is not all addresses: a route to it would take the node's own default route away. */
+export function parseRange(text: string): Cidr | undefined {
+  const cidr = parseCidr(text);
+  return cidr === undefined || cidr.prefix === 0 ? undefined : cidr;
 }

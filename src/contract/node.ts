@@ -1,10 +1,17 @@
 import { NODE } from "../api/annotations.ts";
 import { type Ip, parseIp } from "../net/address.ts";
-import { type Cidr, parseCidr } from "../net/cidr.ts";
+import type { Cidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";
 import { parseMac } from "../net/mac.ts";
 import { type PortRange, parsePortRange, portRangeText } from "../net/port-range.ts";
-import { type Annotations, invalidAnnotation, readCsv, type WantedAnnotations, writeDual } from "./annotations.ts";
+import {
+  type Annotations,
+  invalidAnnotation,
+  parseRange,
+  readCsv,
+  type WantedAnnotations,
+  writeDual,
+} from "./annotations.ts";
 import { invalidField, readDocument, writeDocument } from "./document.ts";
 
 /**
@@ -76,7 +83,7 @@ export function decodeNodeContract(annotations: Annotations): NodeContract | und
   if (ips.length === 0) return undefined;
   const mac = parseMac(annotations[NODE.macAddress] ?? "");
   if (mac === undefined) throw invalidAnnotation(annotations, NODE.macAddress, "is no MAC address");
-  const cidrs = list(NODE.cidr, parseCidr, "is no list of subnets");
+  const cidrs = list(NODE.cidr, parseRange, "is no list of subnets, none of them all addresses");
   const addresses = ips.map((ip) => {
     const cidr = cidrs.find(({ family }) => family === ip.family);
     if (cidr === undefined)

@@ -1,4 +1,5 @@
-import { type Cidr, parseCidr } from "../net/cidr.ts";
+import type { Cidr } from "../net/cidr.ts";
+import { parseRange } from "./annotations.ts";
 import { readBoolean, readDocument, readInteger, readList, readWord, writeDocument } from "./document.ts";
 
 const GATEWAY_TYPES = ["distributed", "centralized"] as const;
@@ -41,10 +42,4 @@ export function decodeSubnetContract(text: string): SubnetContract {
     gatewayType: readWord(fields, "gatewayType", GATEWAY_TYPES),
     mtu: readInteger(fields, "mtu", [0, 65_535]),
   };
-}
-
-/** A range is not all addresses: a route to it would take the node's own default route away. */
-function parseRange(text: string): Cidr | undefined {
-  const cidr = parseCidr(text);
-  return cidr === undefined || cidr.prefix === 0 ? undefined : cidr;
 }

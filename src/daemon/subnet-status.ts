@@ -1,9 +1,9 @@
 import { isOvnProvider, OVN_PROVIDER } from "../api/annotations.ts";
 import { DEFAULT_VPC } from "../api/names.ts";
+import { parseRange } from "../contract/annotations.ts";
 import type { SubnetContract } from "../contract/subnet.ts";
 import { IN_FORCE_ANNOTATION, readInForce } from "../facts/in-force.ts";
 import type { CustomObject } from "../kube/object.ts";
-import { parseCidr } from "../net/cidr.ts";
 
 /** The fields of kubeovn.io/v1 Subnet that are read here. */
 interface SubnetSpec {
@@ -38,7 +38,7 @@ export function contractOfStatus({ spec, status, metadata }: Subnet): SubnetCont
   const overlay = !spec.vlan && isOvnProvider(spec.provider || OVN_PROVIDER);
   const routed = accepted && overlay && (spec.vpc || DEFAULT_VPC) === DEFAULT_VPC;
   return {
-    cidrs: routed ? texts.map(parseCidr).filter((cidr) => cidr !== undefined) : [],
+    cidrs: routed ? texts.map(parseRange).filter((cidr) => cidr !== undefined) : [],
     natOutgoing: spec.natOutgoing === true,
     gatewayType: spec.gatewayType === "centralized" ? "centralized" : "distributed",
     mtu: spec.mtu ?? 0,
