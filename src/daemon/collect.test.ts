@@ -6,7 +6,7 @@ import { EXTERNAL_ID, type PodPort } from "./ports.ts";
 
 const MARK = { uid: "u-1", containerId: "aaaaaaaaaaaaaaaa", ifName: "eth0", provider: "ovn", pod: "shop/web-0" };
 const end = (name: string, more: Partial<HostEnd> = {}): HostEnd => ({
-  ...{ name, isOurs: true, isForeign: false, mark: MARK },
+  ...{ name, isOurs: true, isForeign: false, isUnfinished: false, mark: MARK },
   ...more,
 });
 const port = (name: string, ids: Readonly<Record<string, string>> = {}): PodPort => ({
@@ -48,7 +48,8 @@ t.test("an interface of ours without a port is put back, collected or left, by w
   t.same(find({ ends, busy: new Set(["a_h"]) }), NOTHING, "a request is at work");
   const both = { ends: [end("a_h"), end("b_h")], ports: [port("b_h")] };
   t.same(find(both), { ...NOTHING, links: ["a_h: another interface"] }, "the pod has a new one");
-  t.same(find({ ends: [end("a_h", { mark: undefined })], podsKnown: false }), {
+  t.same(find({ ends: [end("a_h", { mark: undefined })] }), NOTHING, "it does not say whose it is");
+  t.same(find({ ends: [end("a_h", { mark: undefined, isUnfinished: true })], podsKnown: false }), {
     ...NOTHING,
     links: ["a_h: unfinished"],
   });

@@ -68,7 +68,7 @@ export function findLeftovers(input: CollectInput): Leftovers {
     const { name, mark } = end;
     if (gone.has(name) && !end.isForeign) links.push({ name, mark, why: "its port is" });
     if (names.has(name) || !end.isOurs) continue;
-    const found = judgeEnd(mark, input, gone);
+    const found = end.isUnfinished ? "unfinished" : judgeEnd(mark, input, gone);
     if (typeof found === "string") links.push({ name, mark, why: found });
     else if (found !== undefined) portless.push({ name, ids: found });
   }
@@ -96,9 +96,8 @@ function judgeEnd(
   input: CollectInput,
   gone: ReadonlySet<string>,
 ): PortIds | StaleLink["why"] | undefined {
-  // A life of the daemon ended in the middle of making it.
-  if (mark === undefined) return "unfinished";
-  if (!input.podsKnown) return undefined;
+  // One without a mark had no room for it, or its port did not say enough: its pod may run.
+  if (mark === undefined || !input.podsKnown) return undefined;
   const ids = input.idsOf(mark);
   if (ids === undefined) return "no pod";
   if (ids === "unclear") return undefined;

@@ -75,7 +75,7 @@ export class FakeLinks implements PodLinks {
     return [...new Set([...this.pairs.keys(), ...this.others])].map((name) => {
       const alias = this.others.has(name) ? undefined : this.pairs.get(name)?.alias;
       const mark = alias === undefined ? undefined : readPodAlias(alias);
-      return { name, isOurs: alias?.startsWith(POD_LINK_ALIAS) === true, isForeign: false, mark };
+      return { name, isOurs: alias?.startsWith(POD_LINK_ALIAS) === true, isUnfinished: false, isForeign: false, mark };
     });
   }
 

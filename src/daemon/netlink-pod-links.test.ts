@@ -83,7 +83,14 @@ t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t
     t.ok(await links.exists(wanted.hostName));
     t.match(
       (await links.hostEnds()).filter(({ name }) => name === wanted.hostName),
-      [{ isOurs: true, isForeign: false, mark: { uid: "u-1", containerId: "c1", ifName: "eth0" } }],
+      [
+        {
+          isOurs: true,
+          isUnfinished: false,
+          isForeign: false,
+          mark: { uid: "u-1", containerId: "c1", ifName: "eth0" },
+        },
+      ],
     );
     t.match(await links.inspect(netns, "eth0"), {
       mac: "02:00:00:00:00:07",
@@ -143,7 +150,7 @@ t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t
     t.teardown(() => links.removePair(name));
     t.match(
       (await links.hostEnds()).find((end) => end.name === name),
-      { isOurs: true, mark: undefined },
+      { isOurs: true, isUnfinished: true, mark: undefined },
     );
   });
 

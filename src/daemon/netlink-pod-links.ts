@@ -106,6 +106,7 @@ export class NetlinkPodLinks implements PodLinks {
       .map((link) => ({
         name: link.name,
         isOurs: isMarked(link),
+        isUnfinished: link.alias === undefined && isMarked(link),
         isForeign: isForeign(link),
         mark: link.alias === undefined ? undefined : readPodAlias(link.alias),
       }));

@@ -24,6 +24,8 @@ export interface HostEnd {
   readonly name: string;
   /** It is marked as ours. */
   readonly isOurs: boolean;
+  /** It is ours and has no alias yet: a life of the daemon ended in the middle of making it. */
+  readonly isUnfinished: boolean;
   /** Another program has marked it as its own. */
   readonly isForeign: boolean;
   /** Whose it is, where it says so. */

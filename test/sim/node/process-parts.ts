@@ -156,6 +156,7 @@ function podLinks(machine: Machine, call: Call): PodLinks {
         return veths.map((link) => ({
           name: link.name,
           isOurs: link.alias === undefined ? link.group === LINK_GROUP : link.alias.startsWith(POD_LINK_ALIAS),
+          isUnfinished: link.alias === undefined && link.group === LINK_GROUP,
           isForeign: isForeign(link),
           mark: link.alias === undefined ? undefined : readPodAlias(link.alias),
         }));
