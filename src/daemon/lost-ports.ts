@@ -62,20 +62,28 @@ export class LostPorts {
     return this.#lost.size > 0;
   }
 
-  /** Puts them back and returns what was. Throws where Open vSwitch cannot be reached or has no br-int yet; call it again then. */
-  async restore(): Promise<readonly string[]> {
+  /**
+   * Puts them back, each by itself, and returns what was. `error`: the first that could not be, because Open vSwitch cannot be reached, has no br-int yet,
+   * or has another program's interface of that name; call it again then. Does not throw.
+   */
+  async restore(): Promise<{ readonly repairs: readonly string[]; readonly error?: unknown }> {
     const repairs: string[] = [];
+    const errors: unknown[] = [];
     for (const [name, ids] of this.#lost) {
       const key = keyOf(ids);
-      // In the attachment's lane, so that a DEL waits and then finds the port.
-      const done = this.#world.lanes.busy(key)
-        ? false
-        : await this.#world.lanes.run(key, "check", () => this.#put(name, ids));
-      this.#lost.delete(name);
-      if (done)
-        repairs.push(`port ${name} of pod ${ids[EXTERNAL_ID.podNamespace] ?? ""}/${ids[EXTERNAL_ID.podName] ?? ""}`);
+      try {
+        // In the attachment's lane, so that a DEL waits and then finds the port.
+        const done = this.#world.lanes.busy(key)
+          ? false
+          : await this.#world.lanes.run(key, "check", () => this.#put(name, ids));
+        this.#lost.delete(name);
+        if (done)
+          repairs.push(`port ${name} of pod ${ids[EXTERNAL_ID.podNamespace] ?? ""}/${ids[EXTERNAL_ID.podName] ?? ""}`);
+      } catch (error) {
+        errors.push(error);
+      }
     }
-    return repairs;
+    return { repairs, ...(errors.length > 0 && { error: errors[0] }) };
   }
 
   async #put(name: string, ids: Readonly<Record<string, string>>): Promise<boolean> {

@@ -30,10 +30,11 @@ export class PodUpkeep {
       new ReconcileLoop(run, (error, retryMs) => log.warn({ err: error, retryMs }, failure), {}, clock);
     this.#world = world;
     this.#lost = new LostPorts(world);
-    this.#restoring = loop(
-      async () => this.#restoring.backOff(report.note(await this.#lost.restore())),
-      "ports that another program removed could not be put back",
-    );
+    this.#restoring = loop(async () => {
+      const { repairs, error } = await this.#lost.restore();
+      this.#restoring.backOff(report.note(repairs));
+      if (error !== undefined) throw error;
+    }, "ports that another program removed could not be put back");
     this.#collection = loop(() => this.#collect(), "leftovers could not be removed");
   }
 
