@@ -84,7 +84,7 @@ function diffAddresses(found: readonly FoundLink[], { addresses = [] }: NodeStat
       remove.push({
         do: "remove",
         address: { index, address, prefix },
-        what: `address ${address}/${prefix} (not ours)`,
+        what: `address ${address}/${prefix} (not wanted)`,
       });
     }
     for (const want of wanted) if (!serves(link.addresses, want)) set.push(add(link.index, want));

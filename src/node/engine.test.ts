@@ -264,6 +264,24 @@ t.test("when what was in the way of a route has gone, that is told, and the rout
   t.equal(told, 0, "nothing waits any more");
 });
 
+t.test("a range that grows leaves no moment without a route", async (t) => {
+  const node = newNode();
+  const engine = engineOf(node);
+  const stateWith = (destination: string): NodeState => ({
+    links: [{ name: "ovn0" }],
+    addresses: [{ link: "ovn0", address: "100.64.0.2", prefix: 16 }],
+    routes: [{ link: "ovn0", destination, gateway: "100.64.0.1" }],
+  });
+  await engine.pass(stateWith("10.16.0.0/16"));
+  const counts: number[] = [];
+  node.kernel.onChange = () => void counts.push(node.kernel.routes({ protocol: PROTOCOL }).length);
+  t.same((await engine.pass(stateWith("10.16.0.0/15"))).repairs, [
+    "route 10.16.0.0/15 dev ovn0",
+    "route 10.16.0.0/16 (no longer wanted)",
+  ]);
+  t.same(counts, [1, 2]);
+});
+
 t.test("what may have changed is told, and what is other programs' is not", async (t) => {
   const node = newNode();
   const engine = engineOf(node);

@@ -66,7 +66,7 @@ function diffRoutes({ indexes, routes: found }: Found, { routes = [] }: NodeStat
   for (const { destination, table, metric, device, protocol } of found) {
     if (protocol !== PROTOCOL || wanted.has(keyOf(destination, table, metric))) continue;
     const route = { destination, table, metric, protocol, ...(device !== undefined && { device }) };
-    remove.push({ do: "remove", route, what: `route ${destination} (not ours)` });
+    remove.push({ do: "remove", route, what: `route ${destination} (no longer wanted)` });
   }
   for (const [key, want] of wanted) {
     const device = indexes.get(want.link);
@@ -76,7 +76,8 @@ function diffRoutes({ indexes, routes: found }: Found, { routes = [] }: NodeStat
     const what = `route ${want.destination} dev ${want.link}`;
     set.push({ do: there.length > 0 ? "replace" : "add", route: specOf(want, device), what });
   }
-  return { remove, set };
+  // Those that go go last: the ranges of one that grows and of the one before it are the same network's.
+  return { set: [...set, ...remove] };
 }
 
 function keyOf(destination: string, table = ROUTE_TABLE_MAIN, metric = 0): string {
