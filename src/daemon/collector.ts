@@ -86,10 +86,10 @@ function idsOf(pods: Pods, mark: PodMark): PortIds | "unclear" | undefined {
   return state.state === "ready" ? portIds(pod, state.allocation, mark) : "unclear";
 }
 
-/** Interfaces of ours without a mark are those that an earlier version made; their ports name them. */
+/** Interfaces of ours without an alias are those that an earlier version made, or of which another program has taken it; their ports name them. */
 async function markEnds(world: CollectorWorld, ends: readonly HostEnd[]): Promise<void> {
-  for (const { name, isOurs, isForeign } of ends) {
-    const port = isOurs || isForeign ? undefined : world.ports.byName(name);
+  for (const { name, isOurs, isUnfinished, isForeign } of ends) {
+    const port = (isOurs && !isUnfinished) || isForeign ? undefined : world.ports.byName(name);
     if (port === undefined) continue;
     const { [EXTERNAL_ID.podNamespace]: namespace = "", [EXTERNAL_ID.podName]: pod = "" } = port.externalIds;
     await world.links.mark(name, podAlias(markOfPort(port), namespace, pod));

@@ -15,7 +15,7 @@ import { fakeOvsdb } from "../ovsdb/fake.ts";
 import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
 import { insert, mutate, type Operation, update } from "../ovsdb/operation.ts";
 import { startDaemon } from "./daemon.ts";
-import { FakeLinks, FakeNftables, fakeVswitchd } from "./fake-node.ts";
+import { FakeLinks, FakeNftables, fakeVswitchd, GROUP_ONLY } from "./fake-node.ts";
 import { readOptions } from "./options.ts";
 import { REPAIRED } from "./repair-report.ts";
 
@@ -373,24 +373,29 @@ t.test("a pod's port that is lost while no daemon is there comes back by what it
   await second.stop();
 });
 
-t.test("an interface that an earlier version made gets its mark by the port that names it", async (t) => {
-  const { kube, server, bridge, links, socket, conflist, start } = await node(t);
-  const first = await start();
-  await until(() => existsSync(conflist));
-  const spec = { nodeName: "weft-1", hostNetwork: false };
-  const made = await kube.create(PODS, {
-    metadata: { name: "web-0", namespace: "shop", annotations: ALLOCATED },
-    spec,
-  });
-  await call(socket, "add", { ...body("web-0", "aaaaaaaaaaaaaaaa"), pod_uid: made.metadata.uid });
-  await first.stop();
-  const { alias, ...pair } = links.pairs.get("aaaaaaaaaaaa_h")!;
-  links.pairs.set("aaaaaaaaaaaa_h", { ...pair, alias: "" });
-  const second = await start();
-  await until(() => links.pairs.get("aaaaaaaaaaaa_h")?.alias === alias);
-  await second.stop();
-  t.equal(server.rows(VSWITCH, "Bridge").find(({ _uuid }) => _uuid === bridge)?.ports.length, 2);
-});
+t.test(
+  "an interface that has lost its alias, or that an earlier version made, gets one by the port that names it",
+  async (t) => {
+    const { kube, server, bridge, links, socket, conflist, start } = await node(t);
+    const first = await start();
+    await until(() => existsSync(conflist));
+    const spec = { nodeName: "weft-1", hostNetwork: false };
+    const made = await kube.create(PODS, {
+      metadata: { name: "web-0", namespace: "shop", annotations: ALLOCATED },
+      spec,
+    });
+    await call(socket, "add", { ...body("web-0", "aaaaaaaaaaaaaaaa"), pod_uid: made.metadata.uid });
+    await first.stop();
+    const { alias, ...pair } = links.pairs.get("aaaaaaaaaaaa_h")!;
+    for (const has of ["", GROUP_ONLY]) {
+      links.pairs.set("aaaaaaaaaaaa_h", { ...pair, alias: has });
+      const next = await start();
+      await until(() => links.pairs.get("aaaaaaaaaaaa_h")?.alias === alias);
+      await next.stop();
+    }
+    t.equal(server.rows(VSWITCH, "Bridge").find(({ _uuid }) => _uuid === bridge)?.ports.length, 2);
+  },
+);
 
 t.test("a daemon that starts, or sees an interface go, collects what was left", async (t) => {
   const { kube, server, bridge, links, lost, socket, conflist, start } = await node(t);

@@ -15,6 +15,9 @@ import { EXTERNAL_ID, type PodPort, type PortSpec, type Ports } from "./ports.ts
 /** Where a fake was entered, for example `createPair`; a test throws, waits or counts there. */
 export type OnStep = (step: string) => void | Promise<void>;
 
+/** As the alias of a pair: it has the group of ours and no alias. */
+export const GROUP_ONLY = "(group only)";
+
 /** Interfaces of a node that exists in memory only. */
 export class FakeLinks implements PodLinks {
   /** host end's name → the pod's end. */
@@ -75,7 +78,9 @@ export class FakeLinks implements PodLinks {
     return [...new Set([...this.pairs.keys(), ...this.others])].map((name) => {
       const alias = this.others.has(name) ? undefined : this.pairs.get(name)?.alias;
       const mark = alias === undefined ? undefined : readPodAlias(alias);
-      return { name, isOurs: alias?.startsWith(POD_LINK_ALIAS) === true, isUnfinished: false, isForeign: false, mark };
+      const isUnfinished = alias === GROUP_ONLY;
+      const isOurs = isUnfinished || alias?.startsWith(POD_LINK_ALIAS) === true;
+      return { name, isOurs, isUnfinished, isForeign: false, mark };
     });
   }
 
