@@ -255,3 +255,44 @@ t.test("a lost database is said, and is not the end", async (t) => {
   server.start();
   await until(undefined);
 });
+
+t.test("what a restart of Open vSwitch has made anew is a first set-up, not another program's doing", async (t) => {
+  const { server, nodes, kernel, repaired, gateway, until } = await setup(t);
+  nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
+  gateway.start();
+  await until(undefined);
+  // A second pass, which finds nothing to do, settles the state.
+  kernel.setLink(kernel.link("ovn0")!.index, { up: true });
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  server.stop();
+  server.cut();
+  await until(/database on this node is not connected/);
+  kernel.deleteLink(kernel.link("ovn0")!.index);
+  kernel.createLink({ name: "ovn0", kind: "openvswitch" });
+  server.start();
+  await until(undefined);
+  t.match(kernel.addresses({ index: kernel.link("ovn0")!.index }), [{ address: "100.64.0.2" }]);
+  t.same(repaired, []);
+});
+
+t.test("what is wanted, not wanted for a moment, and wanted again is no other program's doing", async (t) => {
+  const { nodes, subnets, kernel, repaired, gateway, until } = await setup(t);
+  const routes = () => kernel.routes({ protocol: 87 }).map(({ destination }) => destination);
+  const none = { name: "s", contract: { cidrs: [], natOutgoing: true, gatewayType: "distributed", mtu: 0 } } as const;
+  nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
+  subnets.set("s", subnet("10.16.0.0/16"));
+  gateway.start();
+  await until(undefined);
+  await soon(() => routes().length === 1);
+  // A second pass, which finds nothing to do, settles the state.
+  kernel.setLink(kernel.link("ovn0")!.index, { up: true });
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  kernel.onChange = (operation) => {
+    // Within the pass, so that none comes between that finds nothing to do.
+    if (operation === "deleteRoute 10.16.0.0/16") subnets.set("s", subnet("10.16.0.0/16"));
+  };
+  subnets.set("s", none);
+  await soon(() => routes().length === 0);
+  await soon(() => routes().length === 1);
+  t.same(repaired, []);
+});

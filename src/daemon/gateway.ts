@@ -71,6 +71,8 @@ export class Gateway {
   readonly #lost = new LostNodePort();
   /** The state with which a pass found nothing to do: what a later pass with it changes is another program's doing. */
   #settled: NodeState = {};
+  /** Index of the device of `ovn0` in the last pass; one that ovs-vswitchd has made anew has another. */
+  #device: number | undefined;
 
   constructor(world: GatewayWorld) {
     const { kernel, nft, view, clock = MACHINE_CLOCK } = world;
@@ -150,6 +152,9 @@ export class Gateway {
     if (this.#lost.removing(view)) return `ovs-vswitchd has not let go of the lost ${NODE_INTERFACE} yet`;
     const userspace = bridge.datapath_type === "netdev";
     const state = gatewayState(plan, { name: this.#world.node, userspace, ovsSettings });
+    const device = this.#world.kernel.link(NODE_INTERFACE)?.index;
+    if (device !== this.#device) this.#settled = {};
+    this.#device = device;
     const pass = await this.#engine.pass(state);
     this.#judge(state, pass);
     succeeded(pass);
@@ -191,8 +196,10 @@ export class Gateway {
     const { log, report } = this.#world;
     const isOurs = !samePlain(state, this.#settled);
     if (repairs.length === 0) this.#settled = state;
-    else if (isOurs) log.info({ changes: repairs }, "host gateway changed");
-    else this.#loop.backOff(report.note(repairs));
+    else if (isOurs) {
+      this.#settled = {};
+      log.info({ changes: repairs }, "host gateway changed");
+    } else this.#loop.backOff(report.note(repairs));
     const inTheWay = blocked.join("; ");
     if (inTheWay !== this.#blocked && inTheWay !== "")
       log.warn({ blocked }, "not set up, because another program's settings are in the place and are left alone");
