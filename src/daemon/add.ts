@@ -61,7 +61,7 @@ export async function addPod(
   refuseConfusion(world.ports, request, spec.externalIds[EXTERNAL_ID.ifaceId] ?? "");
   const undo = new Undo();
   try {
-    // There is one if a runtime repeats an ADD, or a life of this daemon ended within one.
+    // There is one if a runtime repeats an ADD, or this daemon was killed during one.
     await step("removing the pod's earlier port", vacated(world, spec, signal));
     undo.push(`interface ${wanted.hostName}`, () => world.links.removePair(wanted.hostName));
     await watch.measure("veth", () => step("making the pod's interface", world.links.createPair(wanted)));

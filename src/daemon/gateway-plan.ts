@@ -31,7 +31,7 @@ export interface GatewayFacts {
 
 /**
  * What the node's annotations (written by the controller) and the subnets ask for.
- * @returns a sentence instead where the controller has not written, or has written nonsense: then what is there must stay.
+ * @returns a sentence instead where the controller has not written, or has written what cannot be read: then what is there must stay.
  */
 export function planGateway(
   node: NodeFact | undefined,

@@ -151,7 +151,7 @@ t.test("ovn0 in a real namespace", { skip: noNamespaces() }, async (t) => {
     t.equal(ip("-6", "route") + ip("-6", "route", "show", "table", "local", "type", "local"), before);
   });
 
-  await t.test("a route has the source that it is to have, also where another hand takes it away", async (t) => {
+  await t.test("a route has the source that it is to have, also where another program takes it away", async (t) => {
     const source = parseIp("172.19.0.11")!;
     const [first, ...others] = PLAN.routes;
     const plan = { ...PLAN, routes: [{ ...first!, source }, ...others] };

@@ -154,7 +154,7 @@ t.test("the gateway says what it waits for, and goes on by itself", async (t) =>
   t.match(kernel.routes({ protocol: 87 }), [{ destination: "10.16.0.0/16", gateway: "100.64.0.1" }]);
   nft.change("inet weft", "");
   await soon(() => scripts.length === 3);
-  t.equal(nft.all.get("inet weft"), scripts[1], "so are rules that another hand has deleted");
+  t.equal(nft.all.get("inet weft"), scripts[1], "so are rules that another program has deleted");
   await server.edit(VSWITCH, [
     mutate(VSWITCH, "Bridge", bridge, [["ports", "delete", server.rows(VSWITCH, "Port").map(({ _uuid }) => _uuid)]]),
   ]);

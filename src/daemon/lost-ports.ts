@@ -89,8 +89,8 @@ export class LostPorts {
   async #put(name: string, ids: Readonly<Record<string, string>>): Promise<boolean> {
     const { view, ports, links, pods, clock = MACHINE_CLOCK } = this.#world;
     const pod = pods.get(`${ids[EXTERNAL_ID.podNamespace] ?? ""}/${ids[EXTERNAL_ID.podName] ?? ""}`);
-    const isHers = pod?.uids.includes(ids[EXTERNAL_ID.podUid] ?? "") === true;
-    if (!(isHers || !pods.synced) || !(await links.exists(name))) return false;
+    const isSamePod = pod?.uids.includes(ids[EXTERNAL_ID.podUid] ?? "") === true;
+    if (!(isSamePod || !pods.synced) || !(await links.exists(name))) return false;
     // The pod has another interface by now.
     const holders = view.interfacesOfIfaceId(ids[EXTERNAL_ID.ifaceId] ?? "");
     if (holders.some((holder) => holder.name !== name)) return false;

@@ -154,7 +154,7 @@ t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t
     );
   });
 
-  await t.test("a host end that an earlier life left is replaced", async (t) => {
+  await t.test("a host end that a killed daemon left is replaced", async (t) => {
     const { links, pod: netns } = namespaces(t);
     const wanted = pod(netns, `t${process.pid % 100000}b_h`);
     await links.createPair(wanted);

@@ -60,7 +60,7 @@ export class NetlinkPodLinks implements PodLinks {
       if (!(error instanceof NetlinkError)) throw error;
       if (error.code === "no-netns") throw noNetns(wanted.netns, error);
       if (error.code !== "exists") throw error;
-      // Either a life of this daemon ended after making the pair, or the pod has an interface of that name already.
+      // Either this daemon was killed after making the pair, or the pod has an interface of that name already.
       const link = getLink(this.#host, wanted.hostName);
       if (link !== undefined && isForeign(link)) throw foreign(link, error);
       if (link !== undefined && deleteLink(this.#host, link.index)) return createVeth(this.#host, spec);
@@ -127,7 +127,7 @@ export class NetlinkPodLinks implements PodLinks {
   }
 }
 
-/** Ours: it says so, or a life of this daemon ended before it could. */
+/** Ours: it says so, or this daemon was killed before it could. */
 function isMarked({ alias, group, name }: Link): boolean {
   return alias === undefined ? group === LINK_GROUP && isHostLinkName(name) : alias.startsWith(POD_LINK_ALIAS);
 }

@@ -24,7 +24,7 @@ export interface HostEnd {
   readonly name: string;
   /** It is marked as ours. */
   readonly isOurs: boolean;
-  /** It is ours and has no alias yet: a life of the daemon ended in the middle of making it. */
+  /** It is ours and has no alias yet: the daemon was killed while it made it. */
   readonly isUnfinished: boolean;
   /** Another program has marked it as its own. */
   readonly isForeign: boolean;
@@ -49,7 +49,7 @@ export interface ObservedInterface {
 export interface PodLinks {
   /**
    * Makes the pair, the pod's end at once in its namespace with its name, MAC and MTU, and sets the host's end up. A host
-   * end of that name that an earlier life left is deleted first.
+   * end of that name that a killed daemon left is deleted first.
    * @throws CniError 8 where the namespace does not exist.
    */
   createPair(wanted: PodInterface): Promise<void>;

@@ -80,7 +80,7 @@ export async function serveCni(
 async function listen(server: Server, path: string): Promise<void> {
   const listening = Promise.withResolvers<void>();
   server.once("error", listening.reject);
-  // The file is born with mode 0600: until a chmod somebody else could connect. Binding is done within the call.
+  // The file is created with mode 0600: until a chmod somebody else could connect. Binding is done within the call.
   const before = process.umask(0o177);
   try {
     server.listen(path, listening.resolve);

@@ -168,7 +168,7 @@ function missingOf({ kernel }: Node, { routes = [], rules = [], qdiscs = [] }: N
   return routes.length + rules.length + qdiscs.length - has.length - hasRules.length - hasQdiscs.length;
 }
 
-t.test("after a crash at any step the next life comes to the same state", async (t) => {
+t.test("after a crash at any step the next process comes to the same state", async (t) => {
   const scenario = fc.record({ old: STATE, wanted: STATE, at: fc.nat(40) });
   await fc.assert(
     fc.asyncProperty(scenario, async ({ old, wanted, at }) => {

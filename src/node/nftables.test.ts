@@ -34,7 +34,7 @@ t.test("a table is applied when it differs, and again after a failure", async (t
 });
 
 t.test(
-  "a table that another hand has changed is applied again, and is looked at no more often than that",
+  "a table that another program has changed is applied again, and is looked at no more often than that",
   async (t) => {
     const { nft, tables, changes } = setup();
     let calls = 0;
@@ -74,7 +74,7 @@ t.test("a table that is changed again just as it is put back is not taken for ou
   t.equal(await changes("a"), 0);
 });
 
-t.test("a table of ours that is not wanted goes, also one of an earlier life; others stay", async (t) => {
+t.test("a table of ours that is not wanted goes, also one of an earlier process; others stay", async (t) => {
   const { nft, pass, changes } = setup();
   const others = ["netdev weft-tunnel", "inet weft-extra", "inet weftish", "inet kube-proxy", "ip filter"];
   for (const name of ["inet weft/qos", "ip weft", ...others]) nft.all.set(name, "x");

@@ -95,7 +95,7 @@ type TableStep = Step &
 export class NftTables {
   readonly #nft: Nftables;
   readonly #applied = new Map<string, Applied>();
-  /** Tables of ours that an earlier life has left; undefined until they were listed. */
+  /** Tables of ours that an earlier process has left; undefined until they were listed. */
   #left: Set<string> | undefined;
   /** Something has happened to these since they were looked at. The kernel tells of our own changes too. */
   readonly #suspect = new Set<string>();
