@@ -76,7 +76,11 @@ export function controllerMetrics({
   gauge("weft_controller_internal_failing", "Objects and units at which code throws now", () => facts.failures.size);
   counter("weft_nb_transactions_total", "Northbound transactions", () => engine.stats.transactions);
   counter("weft_nb_operations_total", "Operations in them", () => engine.stats.operations);
-  counter("weft_nb_repairs_total", "Operations that undid what another hand had done", () => engine.stats.repairs);
+  counter(
+    "weft_nb_repairs_total",
+    "Operations that undid what another client of the database had done",
+    () => engine.stats.repairs,
+  );
   counter(
     "weft_nb_contended_total",
     "Operations that undid what another program keeps doing, after which there was a pause",
