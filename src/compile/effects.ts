@@ -10,8 +10,7 @@ export type WeftEffect =
   | AnnotateEffect
   | ReleaseIpEffect
   | MarkIpEffect
-  | FinalizersEffect
-  | FillSpecEffect
+  | FillEffect
   | ConditionEffect
   | ReportEffect
   | NodeConditionEffect
@@ -51,28 +50,30 @@ export interface MarkIpEffect {
   readonly podType: "StatefulSet" | "VirtualMachine";
 }
 
-/** Put our finalizer on an object, or take it off. */
-export interface FinalizersEffect {
-  readonly kind: "finalizer";
+/**
+ * Write into an object, in one patch, all that Weft keeps there: its finalizer, defaults and what was given in spec and labels, what is in force in annotations.
+ * What others have written meanwhile stays. Each write of an object of the cluster costs the API server some 10 ms of CPU.
+ */
+export interface FillEffect {
+  readonly kind: "fill";
   readonly key: string;
   readonly resource: FinalizedKind;
   readonly name: string;
   readonly uid: string;
-  readonly present: boolean;
-}
-
-/** Write defaults, or what was given, into an object's spec and labels, as Kube-OVN does. */
-export interface FillSpecEffect {
-  readonly kind: "fill-spec";
-  readonly key: string;
-  readonly resource: ObjectKind;
-  readonly name: string;
-  readonly uid: string;
-  /** `metadata.generation` of the spec that lacks them, where what a user has written since is to stay. */
+  /** Put our finalizer on it, or take it off; absent where it is right. */
+  readonly finalizer?: boolean;
+  readonly annotations?: Readonly<Record<string, string | null>>;
+  /** Whether it has annotations: where it has none the API server has nothing to add to. */
+  readonly annotated: boolean;
+  readonly spec?: Readonly<Record<string, unknown>>;
+  /** `metadata.generation` of the spec that lacks these fields; named where `spec` is and `version` is not. */
   readonly generation?: number;
-  readonly spec: Readonly<Record<string, unknown>>;
-  /** Written together with the spec; not where a generation is named, for these are not part of it. */
+  /** Only where `version` is named. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** The resource version on which that was decided, where the fact has it. */
+  readonly version?: string;
+  /** Said when this has been answered, with the generation that came of it. */
+  readonly condition?: ConditionEffect;
 }
 
 /** The kinds of facts that say which finalizers their objects have. */
@@ -198,44 +199,87 @@ export function annotate(
   },
   wanted: Readonly<Record<string, string | undefined>>,
 ): readonly AnnotateEffect[] {
-  const annotations: Record<string, string | null> = {};
-  for (const [key, value] of Object.entries(wanted)) {
-    if (object.annotations[key] !== value) annotations[key] = value ?? null;
-  }
-  if (Object.keys(annotations).length === 0) return [];
+  const annotations = differingAnnotations(object.annotations, wanted);
+  if (annotations === undefined) return [];
   const { namespace = "", name, uid } = object;
   const key = `annotate/${resource}/${namespace}/${name}`;
   return [{ kind: "annotate", key, resource, namespace, name, uid, annotations }];
 }
 
-/** The effect that has an object remember what of it is in force, see `IN_FORCE_ANNOTATION`; of what is too long it remembers nothing. */
-export function remember(
-  resource: ObjectKind,
-  { name, uid, inForce }: { readonly name: string; readonly uid: string; readonly inForce: string },
-  fields: Readonly<Record<string, unknown>>,
-): readonly AnnotateEffect[] {
-  const annotations = inForce === "" ? {} : { [IN_FORCE_ANNOTATION]: inForce };
-  return annotate(resource, { name, uid, annotations }, { [IN_FORCE_ANNOTATION]: writeFields(fields) ?? "{}" });
+/** The wanted annotations that differ from those that are there, null for those that are to go; nothing where none does. */
+function differingAnnotations(
+  present: Readonly<Record<string, string>>,
+  wanted: Readonly<Record<string, string | undefined>>,
+): Readonly<Record<string, string | null>> | undefined {
+  const annotations: Record<string, string | null> = {};
+  for (const [key, value] of Object.entries(wanted)) if (present[key] !== value) annotations[key] = value ?? null;
+  return Object.keys(annotations).length === 0 ? undefined : annotations;
+}
+
+/** The annotation by which an object remembers what of it is in force, see `IN_FORCE_ANNOTATION`; of what is too long it remembers nothing. */
+export function remembered(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
+  return { [IN_FORCE_ANNOTATION]: writeFields(fields) ?? "{}" };
+}
+
+/** The annotations that an object has, as far as it remembers what is in force. */
+export function annotationsOf(inForce: string): Readonly<Record<string, string>> {
+  return inForce === "" ? {} : { [IN_FORCE_ANNOTATION]: inForce };
+}
+
+/** What an object is to have that Weft keeps in it; see {@link FillEffect}. */
+export interface Filling {
+  /** Whether it is to have our finalizer. */
+  readonly finalizer: boolean;
+  readonly annotations?: Readonly<Record<string, string | undefined>>;
+  /** What its spec lacks, of that `generation` or of that `version`. */
+  readonly spec?: Readonly<Record<string, unknown>>;
+  readonly generation?: number;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly version?: string;
 }
 
 /**
- * The effect that puts our finalizer on an object, or takes it off; nothing where that is so already, and none is put on what
- * is being deleted. The form that it had before Kube-OVN 1.13 goes in any case: nobody else would ever take it off.
+ * The effects that write into an object what it lacks and then, or at the same time, say its condition. No finalizer is put on what is being
+ * deleted. The form that our finalizer had before Kube-OVN 1.13 goes in any case: nobody else would ever take it off.
  */
-export function finalizer(
-  resource: FinalizersEffect["resource"],
+export function fill(
+  resource: FinalizedKind,
   object: {
     readonly name: string;
     readonly uid: string;
     readonly deleting: boolean;
     readonly finalizers: readonly string[];
+    /** Those that are ours. */
+    readonly annotations?: Readonly<Record<string, string>>;
+    readonly annotated?: boolean;
   },
-  present: boolean,
-): readonly FinalizersEffect[] {
-  const { name, uid, deleting, finalizers } = object;
-  const right = finalizers.includes(FINALIZER) === present || (present && deleting);
-  if (right && !finalizers.includes(DEPRECATED_FINALIZER)) return [];
-  return [{ kind: "finalizer", key: `finalizer/${resource}/${name}`, resource, name, uid, present }];
+  { finalizer, annotations: wanted = {}, spec = {}, labels, generation, version }: Filling,
+  condition?: ConditionEffect,
+): readonly WeftEffect[] {
+  const { name, uid, deleting, finalizers, annotated = false } = object;
+  const placed = finalizers.includes(FINALIZER) === finalizer || (finalizer && deleting);
+  const right = placed && !finalizers.includes(DEPRECATED_FINALIZER);
+  const annotations = differingAnnotations(object.annotations ?? {}, wanted);
+  const filled = Object.keys(spec).length === 0;
+  if (right && annotations === undefined && filled) return condition === undefined ? [] : [condition];
+  const effect: FillEffect = {
+    ...{ kind: "fill", key: `fill/${resource}/${name}`, resource, name, uid, annotated },
+    ...(!right && { finalizer }),
+    ...(annotations && { annotations }),
+    ...(!filled && { spec, ...(labels && { labels }) }),
+    ...(version === undefined ? !filled && generation !== undefined && { generation } : { version }),
+  };
+  if (condition === undefined) return [effect];
+  // The generation that the condition names is not the last one, or the two writes would be in each other's way.
+  const after = effect.spec !== undefined || effect.version !== undefined;
+  return after ? [{ ...effect, condition }] : [effect, condition];
+}
+
+/** The conditions among effects, also those that are said when another effect has been answered. */
+export function conditionsIn(effects: readonly WeftEffect[]): readonly ConditionEffect[] {
+  return effects.flatMap((effect) =>
+    effect.kind === "condition" ? effect : effect.kind === "fill" ? (effect.condition ?? []) : [],
+  );
 }
 
 /** The effect that gives an address back, see {@link ReleaseIpEffect}. */

@@ -6,7 +6,7 @@ import type { FactStore } from "../facts/store.ts";
 import { ipPoolUnit, projectIpPool } from "../kinds/ippool.ts";
 import { projectVip } from "../kinds/vip.ts";
 import { vipUnit } from "../kinds/vip-unit.ts";
-import type { ConditionEffect, WeftEffect } from "./effects.ts";
+import { type ConditionEffect, conditionsIn, type WeftEffect } from "./effects.ts";
 import { podUnit } from "./pod.ts";
 import { subnetUnit } from "./subnet.ts";
 import { addPod, addSubnet, addVpc, sampleFacts } from "./testing.ts";
@@ -15,8 +15,7 @@ import { vpcUnit } from "./vpc.ts";
 type Condition = ConditionEffect | undefined;
 
 function conditionOf(effects: readonly WeftEffect[] = []): Condition {
-  for (const effect of effects) if (effect.kind === "condition") return effect;
-  return undefined;
+  return conditionsIn(effects)[0];
 }
 
 function subnet(facts: FactStore, name: string): { condition: Condition; hops: readonly unknown[] } {
@@ -185,7 +184,7 @@ t.test("what a VPC, a pool and a Vip name and is not there is in their condition
   );
   facts.set("verdicts", "ippool/p", { key: "ippool/p", ok: true, reason: "Ready", message: "" });
   const pool = ipPoolUnit.read(facts, "p");
-  const state = pool && ipPoolUnit.compile(pool).effects.find((effect) => effect.kind === "condition");
+  const state = pool && conditionsIn(ipPoolUnit.compile(pool).effects)[0];
   t.match(state, {
     ready: true,
     reason: "NamespaceNotFound",
@@ -194,7 +193,7 @@ t.test("what a VPC, a pool and a Vip name and is not there is in their condition
   const spec = { subnet: "ovn-default", namespace: "ghost", v4ip: "10.16.0.9" };
   facts.set("vips", "v", projectVip({ metadata: { name: "v", uid: "v" }, spec, status: { v4ip: "10.16.0.9" } }));
   const vip = vipUnit.read(facts, "v");
-  t.match(vip && vipUnit.compile(vip).effects.find((effect) => effect.kind === "condition"), {
+  t.match(vip && conditionsIn(vipUnit.compile(vip).effects)[0], {
     ready: true,
     reason: "NamespaceNotFound",
     message: 'it has 10.16.0.9; spec.namespace names what is not there: "ghost"',

@@ -61,7 +61,7 @@ function settle(
   node: { readonly node: string; readonly address: string } | undefined,
   services: { readonly router: string | undefined; readonly cidr: Dual<string> | undefined },
 ): Settled {
-  const { accepted, nodeContract: _, ...written } = spec;
+  const { accepted, nodeContract: _contract, annotated: _annotated, ...written } = spec;
   const key = spec.name;
   const problem =
     written.problem ??

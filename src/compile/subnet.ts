@@ -13,15 +13,7 @@ import { EMPTY_FRAGMENT, type Fragment } from "../unit/fragment.ts";
 import { rowUuid, stableMac } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import { readRaConfigs } from "./dhcp-options.ts";
-import {
-  annotate,
-  type ConditionEffect,
-  finalizer,
-  type Note,
-  problemText,
-  type WeftEffect,
-  withNotes,
-} from "./effects.ts";
+import { type ConditionEffect, fill, type Note, problemText, type WeftEffect, withNotes } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { namesakeKey } from "./namesake-groups.ts";
 import {
@@ -48,6 +40,8 @@ export interface SubnetInput {
   readonly verdict: VerdictFact;
   /** What its annotation says is in force. */
   readonly accepted: SubnetSpecFact["accepted"];
+  /** Whether it has any annotations. */
+  readonly annotated: boolean;
   /** What nodes have been told to do for it. */
   readonly nodeContract: SubnetSpecFact["nodeContract"];
   readonly cluster: ClusterFact;
@@ -100,6 +94,7 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
       subnet,
       verdict: reader.get("verdicts", key) ?? UNJUDGED,
       accepted: spec?.accepted,
+      annotated: spec?.annotated === true,
       nodeContract: spec?.nodeContract,
       cluster,
       balanced: subnet.enableLb && reader.get("vpcs", subnet.vpc) !== undefined,
@@ -129,7 +124,7 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
     return {
       rows: rows.rows,
       edges: rows.edges,
-      effects: gone ? finalizer("subnets", subnet, false) : compileEffects(input),
+      effects: gone ? fill("subnets", subnet, { finalizer: false }) : compileEffects(input),
     };
   },
 };
@@ -208,22 +203,9 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
   return build.finish();
 }
 
-function compileEffects(input: SubnetInput): WeftEffect[] {
-  const { subnet, verdict, cluster, nodes, notes } = input;
-  const { name, uid, generation } = subnet;
-  const effects: WeftEffect[] = [...finalizer("subnets", subnet, true)];
-  if (Object.keys(subnet.missing).length > 0 && subnet.problem === undefined) {
-    effects.push({
-      kind: "fill-spec",
-      key: `fill/subnets/${name}`,
-      resource: "subnets",
-      name,
-      uid,
-      generation,
-      spec: subnet.missing,
-    });
-  }
-  effects.push(...annotateSubnet(input));
+function compileEffects(input: SubnetInput): readonly WeftEffect[] {
+  const { subnet, verdict, cluster, nodes, notes, annotated } = input;
+  const { name, uid, generation, problem, missing } = subnet;
   const condition = (ready: boolean, reason: string, message: string): ConditionEffect => {
     const key = `condition/subnets/${name}`;
     const { refused } = verdict;
@@ -244,26 +226,33 @@ function compileEffects(input: SubnetInput): WeftEffect[] {
   };
   const viaNodes = subnet.vpc === cluster.router && name !== cluster.joinSubnet && isOvnProvider(subnet.provider);
   const gateways = verdict.ok && viaNodes ? gatewayNotes(subnet, nodes) : [];
-  effects.push(withNotes(stateOf(input, condition), [...gateways, ...notes, ...unsupportedNotes(subnet)]));
-  return effects;
+  return fill(
+    "subnets",
+    { ...subnet, annotated, annotations: annotationsOf(input) },
+    {
+      finalizer: true,
+      generation,
+      annotations: wantedAnnotations(input),
+      ...(problem === undefined && { spec: missing }),
+    },
+    withNotes(stateOf(input, condition), [...gateways, ...notes, ...unsupportedNotes(subnet)]),
+  );
 }
 
-/** What it remembers of itself, and what nodes go by. Neither is ever taken off. */
-function annotateSubnet({ subnet, verdict, accepted, nodeContract, cluster }: SubnetInput): readonly WeftEffect[] {
-  const { name, uid, protocol } = subnet;
-  const annotations = {
+function annotationsOf({ accepted, nodeContract }: SubnetInput): Readonly<Record<string, string>> {
+  return {
     ...(accepted && { [IN_FORCE_ANNOTATION]: writeInForce(accepted) }),
     ...(nodeContract !== undefined && { [SUBNET.nodeContract]: nodeContract }),
   };
+}
+
+/** What it remembers of itself, and what nodes go by. Neither is ever taken off. */
+function wantedAnnotations({ subnet, verdict, cluster }: SubnetInput): Readonly<Record<string, string>> {
   const contract = subnetContract(subnet, verdict, cluster);
-  return annotate(
-    "subnets",
-    { name, uid, annotations },
-    {
-      ...(verdict.ok && protocol !== "Mac" && { [IN_FORCE_ANNOTATION]: writeInForce(subnet) }),
-      ...(contract !== undefined && { [SUBNET.nodeContract]: contract }),
-    },
-  );
+  return {
+    ...(verdict.ok && subnet.protocol !== "Mac" && { [IN_FORCE_ANNOTATION]: writeInForce(subnet) }),
+    ...(contract !== undefined && { [SUBNET.nodeContract]: contract }),
+  };
 }
 
 function stateOf(

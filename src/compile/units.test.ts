@@ -14,7 +14,7 @@ import { formatFragment } from "../reconcile/text.ts";
 import type { DesiredRow } from "../unit/fragment.ts";
 import { rowUuid, stableMac } from "../unit/identity.ts";
 import type { AnyUnitKind } from "../unit/kind.ts";
-import type { WeftEffect } from "./effects.ts";
+import { conditionsIn, type WeftEffect } from "./effects.ts";
 import { groupUnit } from "./group.ts";
 import { namespaceUnit } from "./namespace.ts";
 import { nodeUnit } from "./node.ts";
@@ -141,7 +141,7 @@ t.test(
     golden(t, "subnet-dhcp-options", subnetUnit, facts, "dhcp");
     addSubnet(facts, "dhcp", { cidrBlock: "10.20.0.0/24", dhcpV4Options: "nosuch=1", ipv6RAConfigs: "nosuch=1" });
     const input = subnetUnit.read(facts, "dhcp");
-    const condition = input && subnetUnit.compile(input).effects.find(({ kind }) => kind === "condition");
+    const condition = input && conditionsIn(subnetUnit.compile(input).effects)[0];
     t.match(condition, { ready: true }, "what is switched off is not judged");
   },
 );
@@ -528,7 +528,7 @@ t.test("a Vip is a virtual port of the pods that name it, or a port of its own",
   golden(t, "vip-switch-lb", vipUnit, facts, "shared");
   const lb = vipUnit.read(facts, "shared");
   const gateway = stableMac("ovn-cluster-ovn-default");
-  const state = lb && vipUnit.compile(lb).effects.find(({ kind }) => kind === "condition");
+  const state = lb && conditionsIn(vipUnit.compile(lb).effects)[0];
   t.match(state, { ready: true, message: `it has 10.16.0.9, ${gateway}`, status: { mac: gateway } });
   vip("kube_host_vm_vip");
   golden(t, "vip-host-machine", vipUnit, facts, "shared");

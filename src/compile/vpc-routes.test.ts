@@ -1,6 +1,7 @@
 import t from "tap";
 import { IN_FORCE_ANNOTATION } from "../facts/in-force.ts";
 import { projectVpc, type VpcObject } from "../facts/project-vpc.ts";
+import { conditionsIn } from "./effects.ts";
 import { subnetUnit } from "./subnet.ts";
 import { addSubnet, sampleFacts } from "./testing.ts";
 import { vpcUnit } from "./vpc.ts";
@@ -18,12 +19,12 @@ function vpc(name = "team") {
     if (input === undefined) throw new Error("no VPC");
     const { rows, effects } = vpcUnit.compile(input);
     for (const effect of effects) {
-      if (effect.kind === "annotate") inForce = effect.annotations[IN_FORCE_ANNOTATION] ?? undefined;
+      if (effect.kind === "fill") inForce = effect.annotations?.[IN_FORCE_ANNOTATION] ?? inForce;
     }
     return {
       rules: rows.filter(({ table }) => table === "Logical_Router_Policy").map(({ columns }) => columns),
       routes: rows.filter(({ table }) => table === "Logical_Router_Static_Route").map(({ columns }) => columns),
-      condition: effects.find(({ kind }) => kind === "condition"),
+      condition: conditionsIn(effects)[0],
       inForce,
     };
   };

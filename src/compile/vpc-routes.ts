@@ -3,7 +3,7 @@ import type { PolicyRouteFact, StaticRouteFact, VpcFact } from "../facts/types.t
 import { canonicalMatch } from "../policy/canonical-match.ts";
 import type { PolicyProblem } from "../policy/types.ts";
 import { readUserMatch } from "../policy/user-match.ts";
-import { type AnnotateEffect, remember } from "./effects.ts";
+import { remembered as annotationOf } from "./effects.ts";
 
 /** A VPC's routes and rules as they are in force, and what of its spec is not. */
 export interface VpcRoutes {
@@ -45,10 +45,10 @@ export function settleVpcRoutes(vpc: VpcFact): VpcRoutes {
   };
 }
 
-/** The effect that has a VPC remember the lists that are in force. */
-export function rememberRoutes(vpc: VpcFact, { remembered }: VpcRoutes): readonly AnnotateEffect[] {
+/** The annotation by which a VPC remembers the lists that are in force. */
+export function rememberRoutes(vpc: VpcFact, { remembered }: VpcRoutes): Readonly<Record<string, string>> {
   const none = Object.values(remembered).every((list) => list.length === 0);
-  return none && vpc.inForce === "" ? [] : remember("vpcs", vpc, routesAsWritten(remembered));
+  return none && vpc.inForce === "" ? {} : annotationOf(routesAsWritten(remembered));
 }
 
 /** Reads the matches. */

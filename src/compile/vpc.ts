@@ -5,7 +5,15 @@ import type { ClusterFact, VpcFact } from "../facts/types.ts";
 import type { Dual } from "../net/dual.ts";
 import type { DesiredRow, Edge, Fragment } from "../unit/fragment.ts";
 import type { UnitKind } from "../unit/kind.ts";
-import { finalizer, type Note, problemText, type WeftEffect, withNotes } from "./effects.ts";
+import {
+  annotationsOf,
+  type ConditionEffect,
+  fill,
+  type Note,
+  problemText,
+  type WeftEffect,
+  withNotes,
+} from "./effects.ts";
 import { loadBalancerGroupId, routerId, UPLINKS_ID } from "./owner-ids.ts";
 import { unsupportedNotes, vpcReferences } from "./references.ts";
 import { edge, externalIds, row } from "./rows.ts";
@@ -40,7 +48,8 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
   },
 
   compile({ vpc, notes, joinGateway, defaultSubnet, subnets }): Fragment<WeftEffect> {
-    if (vpc.deleting && subnets.length === 0) return { rows: [], edges: [], effects: finalizer("vpcs", vpc, false) };
+    if (vpc.deleting && subnets.length === 0)
+      return { rows: [], edges: [], effects: fill("vpcs", vpc, { finalizer: false }) };
     const rows: DesiredRow[] = [
       row("Logical_Router", routerId(vpc.name), {
         name: vpc.name,
@@ -104,27 +113,24 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       defaultLogicalSwitch: defaultSubnet,
       subnets,
     };
-    return {
-      rows,
-      edges,
-      effects: [
-        ...finalizer("vpcs", vpc, true),
-        ...rememberRoutes(vpc, routes),
-        withNotes(
-          {
-            kind: "condition",
-            key: `condition/vpcs/${name}`,
-            resource: "vpcs",
-            name,
-            uid,
-            generation,
-            ...state,
-            status,
-          },
-          [...notes, ...unsupportedNotes(vpc)],
-        ),
-      ],
+    const key = `condition/vpcs/${name}`;
+    const condition: ConditionEffect = {
+      kind: "condition",
+      key,
+      resource: "vpcs",
+      name,
+      uid,
+      generation,
+      ...state,
+      status,
     };
+    const effects = fill(
+      "vpcs",
+      { ...vpc, annotations: annotationsOf(vpc.inForce) },
+      { finalizer: true, annotations: rememberRoutes(vpc, routes) },
+      withNotes(condition, [...notes, ...unsupportedNotes(vpc)]),
+    );
+    return { rows, edges, effects };
   },
 };
 

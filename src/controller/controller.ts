@@ -2,7 +2,14 @@ import type { Logger } from "pino";
 import { timestamp } from "../api/conditions.ts";
 import { CONTROLLER_COMPONENT } from "../api/names.ts";
 import type { Claimant } from "../claims/claim.ts";
-import { annotate, type ConditionEffect, type ReportEffect, releaseIp, type WeftEffect } from "../compile/effects.ts";
+import {
+  annotate,
+  type ConditionEffect,
+  conditionsIn,
+  type ReportEffect,
+  releaseIp,
+  type WeftEffect,
+} from "../compile/effects.ts";
 import { isOwnKey, isSharedMap } from "../compile/map-keys.ts";
 import { podUnit } from "../compile/pod.ts";
 import { IN_FORCE_ANNOTATION } from "../facts/in-force.ts";
@@ -434,9 +441,8 @@ export class Controller {
     const said = { reason: "NorthboundRefused", message: refusalMessage(error) };
     for (const object of unitObjects(this.facts, unit))
       this.#events.record(object, "Warning", said.reason, said.message);
-    for (const effect of this.engine.desired.fragment(unit)?.effects ?? []) {
-      if (effect.kind === "condition") this.#term.statuses.state({ ...effect, ready: false, ...said });
-    }
+    for (const effect of conditionsIn(this.engine.desired.fragment(unit)?.effects ?? []))
+      this.#term.statuses.state({ ...effect, ready: false, ...said });
   }
 
   /** Two writers undo each other. */

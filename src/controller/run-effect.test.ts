@@ -1,9 +1,10 @@
 import t from "tap";
-import { ADDRESS_CONDITION, CHASSIS_CONDITION } from "../api/names.ts";
-import { type FillSpecEffect, type ReleaseIpEffect, releaseIp } from "../compile/effects.ts";
+import { ADDRESS_CONDITION, CHASSIS_CONDITION, FINALIZER } from "../api/names.ts";
+import { type ConditionEffect, type FillEffect, fill, type ReleaseIpEffect, releaseIp } from "../compile/effects.ts";
 import { sampleFacts } from "../compile/testing.ts";
 import { projectIp } from "../facts/project-ip.ts";
 import { projectStatefulSet } from "../facts/project-owner.ts";
+import type { SubnetFact } from "../facts/types.ts";
 import { fakeKube } from "../kube/fake.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { IPS, NODES, STATEFUL_SETS, SUBNETS } from "../kube/resources.ts";
@@ -36,12 +37,18 @@ async function rig() {
 const REF = { name: "web-1.default" };
 
 t.test("defaults do not take the place of what a user has written since", async (t) => {
-  const { kube, tools } = await rig();
+  const { kube, facts, tools } = await rig();
   const ref = { name: "s" };
   const { metadata } = await kube.create(SUBNETS, { metadata: ref, spec: { cidrBlock: "10.40.0.0/24" } });
   const { uid, generation = 0 } = metadata;
-  const fill = (of: number): FillSpecEffect => ({
-    ...{ kind: "fill-spec", key: "fill/subnets/s", resource: "subnets", name: "s", uid },
+  const seen = (of: number) =>
+    facts.set("subnets", "s", {
+      ...(facts.get("subnets", "ovn-default") as SubnetFact),
+      ...{ key: "s", name: "s", uid, generation: of },
+    });
+  seen(generation);
+  const fill = (of: number): FillEffect => ({
+    ...{ kind: "fill", key: "fill/subnets/s", resource: "subnets", name: "s", uid, annotated: false },
     ...{ generation: of, spec: { gatewayType: "distributed", vpc: "ovn-cluster" } },
   });
   const body = { spec: { gatewayType: "centralized" } };
@@ -50,8 +57,78 @@ t.test("defaults do not take the place of what a user has written since", async 
   const spec = () => kube.object<KubeObject & { spec: object }>(SUBNETS, ref)?.spec;
   t.strictSame(spec(), { cidrBlock: "10.40.0.0/24", gatewayType: "centralized" });
   await kube.patch(SUBNETS, ref, { type: "merge", body: { spec: { gatewayType: null } } });
+  seen(generation + 2);
   await runEffect(tools, fill(generation + 2));
   t.strictSame(spec(), { cidrBlock: "10.40.0.0/24", gatewayType: "distributed", vpc: "ovn-cluster" });
+});
+
+/** A Subnet as its user has made it, and what Weft writes into it. */
+async function subnetRig(metadata: object = {}) {
+  const { kube, facts, tools } = await rig();
+  const ref = { name: "s" };
+  const made = await kube.create<KubeObject>(SUBNETS, {
+    metadata: { name: "s", ...metadata },
+    spec: { cidrBlock: "10.40.0.0/24" },
+  } as never);
+  const { uid, generation = 0, finalizers = [], annotations } = made.metadata;
+  const fact = {
+    ...(facts.get("subnets", "ovn-default") as SubnetFact),
+    key: "s",
+    name: "s",
+    uid,
+    finalizers,
+    generation,
+  };
+  facts.set("subnets", "s", fact);
+  const about = { kind: "condition", key: "c", resource: "subnets", name: "s", uid, generation } as const;
+  const condition: ConditionEffect = { ...about, ready: true, reason: "Ready", message: "" };
+  const wanted = { finalizer: true, generation, spec: { vpc: "ovn-cluster" }, annotations: { a: "1", "b/c": "2" } };
+  const effects = fill("subnets", { ...fact, annotated: annotations !== undefined }, wanted, condition);
+  const said: ConditionEffect[] = [];
+  const state = (one: ConditionEffect) => void said.push(one);
+  const observed = (_: string, { metadata }: KubeObject) =>
+    void facts.set("subnets", "s", { ...fact, generation: metadata.generation ?? 0 });
+  const run = () => Promise.all(effects.map((effect) => runEffect({ ...tools, state, observed }, effect)));
+  return { kube, facts, fact, ref, run, said, stored: () => kube.object<KubeObject & { spec: object }>(SUBNETS, ref) };
+}
+
+t.test(
+  "what is filled into an object is one write, and its condition names the generation that comes of it",
+  async (t) => {
+    for (const metadata of [{}, { annotations: { own: "x" }, finalizers: ["example.com/own"] }]) {
+      const { run, said, stored } = await subnetRig(metadata);
+      const before = Number(stored()?.metadata.resourceVersion);
+      await run();
+      t.equal(Number(stored()?.metadata.resourceVersion), before + 1);
+      const { finalizers = [], annotations = {} } = metadata as { finalizers?: string[]; annotations?: object };
+      t.match(stored(), {
+        metadata: { annotations: { ...annotations, a: "1", "b/c": "2" }, finalizers: [...finalizers, FINALIZER] },
+        spec: { cidrBlock: "10.40.0.0/24", vpc: "ovn-cluster" },
+      });
+      t.match(said, [{ generation: stored()?.metadata.generation, ready: true }]);
+    }
+  },
+);
+
+t.test(
+  "what others write into an object before it is filled is not lost, and its condition is said all the same",
+  async (t) => {
+    for (const metadata of [{ annotations: { own: "x" } }, { finalizers: ["example.com/own"] }]) {
+      const { kube, ref, run, said, stored } = await subnetRig();
+      await kube.patch(SUBNETS, ref, { type: "merge", body: { metadata } });
+      await t.rejects(run(), { code: "invalid" });
+      t.match(stored(), { metadata });
+      t.match(said, [{ generation: 1, ready: true }]);
+    }
+  },
+);
+
+t.test("of an object that has changed since nothing is written or said: its unit says what is to be", async (t) => {
+  const { kube, facts, fact, run, said } = await subnetRig();
+  facts.set("subnets", "s", { ...fact, generation: 7 });
+  kube.requests.length = 0;
+  await run();
+  t.same([kube.requests, said], [[], []]);
 });
 
 t.test("an address is given back: finalizer and object go", async (t) => {

@@ -2,7 +2,7 @@ import { ADDRESS_CONDITION, CONTROLLER_COMPONENT, DEPRECATED_FINALIZER, FINALIZE
 import { isRetained, ordinalOf } from "../claims/retention.ts";
 import type {
   ConditionEffect,
-  FinalizersEffect,
+  FillEffect,
   NodeConditionEffect,
   ReleaseIpEffect,
   ReportEffect,
@@ -11,10 +11,10 @@ import type {
 import { RESOLVER_POLICY_LABEL } from "../facts/project-name-resolver.ts";
 import { projectMachine, projectStatefulSet, type StatefulSetObject } from "../facts/project-owner.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { IpFact } from "../facts/types.ts";
+import type { FactKind, FactTypes, IpFact } from "../facts/types.ts";
 import { typeOf } from "../kinds/objects.ts";
 import { KubeError, type KubeErrorCode } from "../kube/errors.ts";
-import type { JsonPatchStep, Kube } from "../kube/kube.ts";
+import type { JsonPatchStep, Kube, Patch } from "../kube/kube.ts";
 import type { KubeObject, ObjectRef } from "../kube/object.ts";
 import { isReplaced } from "../kube/replaced.ts";
 import {
@@ -30,8 +30,8 @@ import {
 export interface EffectTools {
   readonly kube: Kube;
   readonly facts: FactReader;
-  /** Takes in what was read ahead of the informers. */
-  readonly observed: (kind: "statefulSets" | "machines", object: KubeObject) => void;
+  /** Takes in what was read or written ahead of the informers. */
+  readonly observed: (kind: FactKind, object: KubeObject) => void;
   /** Takes a condition to the status writer, which joins it with the counters. */
   readonly state: (effect: ConditionEffect) => void;
   /** Says it in an Event. */
@@ -63,23 +63,8 @@ async function dispatch(tools: EffectTools, effect: WeftEffect): Promise<void> {
       await kube.patch(typeOf(resource), ref, { type: "merge", body: { metadata: { uid, annotations } } });
       return;
     }
-    case "fill-spec": {
-      const { resource, name, uid, generation, spec, labels } = effect;
-      if (generation === undefined) {
-        const metadata = { uid, ...(labels && { labels }) };
-        await kube.patch(typeOf(resource), { name }, { type: "merge", body: { metadata, spec } });
-        return;
-      }
-      const steps: JsonPatchStep[] = [
-        { op: "test", path: "/metadata/uid", value: uid },
-        { op: "test", path: "/metadata/generation", value: generation },
-      ];
-      for (const [field, value] of Object.entries(spec)) steps.push({ op: "add", path: `/spec/${field}`, value });
-      await kube.patch(typeOf(resource), { name }, { type: "json", body: steps });
-      return;
-    }
-    case "finalizer":
-      return setFinalizer(tools, effect);
+    case "fill":
+      return fillObject(tools, effect);
     case "release-ip":
       return releaseIp(tools, effect);
     case "mark-ip": {
@@ -129,8 +114,7 @@ function subjectOf(effect: WeftEffect): { type: ResourceType; ref: ObjectRef; ui
       const { namespace } = effect;
       return { type: typeOf(effect.resource), ref: namespace === "" ? { name } : { namespace, name }, uid };
     }
-    case "fill-spec":
-    case "finalizer":
+    case "fill":
       return { type: typeOf(effect.resource), ref: { name }, uid };
     case "release-ip":
     case "mark-ip":
@@ -144,21 +128,88 @@ function subjectOf(effect: WeftEffect): { type: ResourceType; ref: ObjectRef; ui
   }
 }
 
-/** The whole list is tested and replaced, so that a finalizer that somebody adds meanwhile is not lost. */
-async function setFinalizer({ kube, facts }: EffectTools, effect: FinalizersEffect): Promise<void> {
-  const fact = facts.get(effect.resource, effect.name);
-  if (fact === undefined || fact.uid !== effect.uid) return;
-  const old = fact.finalizers;
-  const has = old.includes(FINALIZER);
-  const wanted = withoutOurs(old);
+/**
+ * The condition is true of what came of the patch, for nothing else of the spec has changed; unless more has been seen by then, of which the unit says
+ * itself what is to be said. So it is where the patch fails.
+ */
+async function fillObject({ kube, facts, observed, state }: EffectTools, effect: FillEffect): Promise<void> {
+  const { resource, name, uid, version, generation, condition } = effect;
+  const seen = (): Finalized | undefined => facts.get(resource, name);
+  const fact = seen();
+  if (fact === undefined || fact.uid !== uid) return;
+  // Decided on what is not so any more: the unit is compiled again.
+  if ((generation ?? generationOf(fact)) !== generationOf(fact) || (version ?? versionOf(fact)) !== versionOf(fact))
+    return;
+  const patch = version === undefined ? stepsOf(effect, fact) : mergeOf(effect, fact);
+  let object: KubeObject;
+  try {
+    object = await kube.patch(typeOf(resource), { name }, patch);
+  } catch (error) {
+    if (condition !== undefined && seen() === fact) state(condition);
+    throw error;
+  }
+  // What loses its last finalizer is gone.
+  if (effect.finalizer !== false) observed(resource, object);
+  const now = seen();
+  if (condition === undefined || now === undefined || now.uid !== uid) return;
+  const { generation: came, resourceVersion } = object.metadata;
+  if (version === undefined ? generationOf(now) !== came : versionOf(now) !== resourceVersion) return;
+  state(condition.generation === undefined || came === undefined ? condition : { ...condition, generation: came });
+}
+
+function generationOf(fact: Finalized): number | undefined {
+  return "generation" in fact ? fact.generation : undefined;
+}
+
+function versionOf(fact: Finalized): string | undefined {
+  return "version" in fact ? fact.version : undefined;
+}
+
+type Finalized = FactTypes[FillEffect["resource"]];
+
+/** Whatever somebody else may change meanwhile is tested, so that nothing of it is lost. */
+function stepsOf(
+  { uid, generation, finalizer, annotations, annotated, spec = {} }: FillEffect,
+  fact: Finalized,
+): Patch {
+  const steps: JsonPatchStep[] = [{ op: "test", path: "/metadata/uid", value: uid }];
+  if (generation !== undefined) steps.push({ op: "test", path: "/metadata/generation", value: generation });
+  if (finalizer !== undefined) {
+    const path = "/metadata/finalizers";
+    const wanted = finalizersOf(fact, finalizer);
+    // A field that is not there is null to the API server's test.
+    steps.push({ op: "test", path, value: fact.finalizers.length > 0 ? fact.finalizers : null });
+    if (wanted.length > 0) steps.push({ op: "add", path, value: wanted });
+    else if (fact.finalizers.length > 0) steps.push({ op: "remove", path });
+  }
+  if (annotations !== undefined) {
+    const path = "/metadata/annotations";
+    if (!annotated) steps.push({ op: "test", path, value: null }, { op: "add", path, value: {} });
+    for (const [key, value] of Object.entries(annotations)) {
+      const one = `${path}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+      steps.push(value === null ? { op: "remove", path: one } : { op: "add", path: one, value });
+    }
+  }
+  for (const [field, value] of Object.entries(spec)) steps.push({ op: "add", path: `/spec/${field}`, value });
+  return { type: "json", body: steps };
+}
+
+/** The resource version tells whether somebody else has changed anything. */
+function mergeOf({ uid, version, finalizer, annotations, labels, spec }: FillEffect, fact: Finalized): Patch {
+  const metadata = {
+    uid,
+    resourceVersion: version,
+    ...(finalizer !== undefined && { finalizers: finalizersOf(fact, finalizer) }),
+    ...(annotations && { annotations }),
+    ...(labels && { labels }),
+  };
+  return { type: "merge", body: { metadata, ...(spec && { spec }) } };
+}
+
+function finalizersOf({ finalizers, deleting }: Finalized, present: boolean): readonly string[] {
+  const wanted = withoutOurs(finalizers);
   // None may be added to what is being deleted.
-  if (effect.present && (has || !fact.deleting)) wanted.push(FINALIZER);
-  const path = "/metadata/finalizers";
-  const steps: JsonPatchStep[] = [{ op: "test", path: "/metadata/uid", value: effect.uid }];
-  if (old.length > 0) steps.push({ op: "test", path, value: old });
-  if (wanted.length > 0) steps.push({ op: "add", path, value: wanted });
-  else if (old.length > 0) steps.push({ op: "remove", path });
-  await kube.patch(typeOf(effect.resource), { name: effect.name }, { type: "json", body: steps });
+  return present && (finalizers.includes(FINALIZER) || !deleting) ? [...wanted, FINALIZER] : wanted;
 }
 
 function withoutOurs(finalizers: readonly string[]): string[] {

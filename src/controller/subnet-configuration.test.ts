@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import t from "tap";
 import { poolVerdictKey } from "../claims/verdict-keys.ts";
+import { conditionsIn } from "../compile/effects.ts";
 import { addSubnet, sampleFacts } from "../compile/testing.ts";
 import { IN_FORCE_ANNOTATION } from "../facts/in-force.ts";
 import { Ipam } from "../ipam/ipam.ts";
@@ -59,9 +60,9 @@ t.test(
       const input = ipPoolUnit.read(facts, "p");
       const effects = input === undefined ? [] : ipPoolUnit.compile(input).effects;
       for (const effect of effects) {
-        if (effect.kind === "annotate") inForce = effect.annotations[IN_FORCE_ANNOTATION] ?? "";
+        if (effect.kind === "fill") inForce = effect.annotations?.[IN_FORCE_ANNOTATION] ?? inForce;
       }
-      return { ipam, condition: effects.find(({ kind }) => kind === "condition") };
+      return { ipam, condition: conditionsIn(effects)[0] };
     };
     apply(["10.16.0.2..10.16.0.9"]);
     t.match(settle().condition, { ready: true, refused: undefined });

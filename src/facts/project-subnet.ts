@@ -93,6 +93,7 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
     })),
     unsupported: unsupportedFields(NOT_SUPPORTED.subnets, spec),
     missing,
+    annotated: subnet.metadata.annotations !== undefined,
     ...(addressing.problem === undefined ? {} : { problem: addressing.problem }),
     ...(accepted === undefined ? {} : { accepted }),
     ...(nodeContract === undefined ? {} : { nodeContract }),
@@ -101,7 +102,7 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
 
 /** The subnet with its former addresses in place of those of its spec. Its exclusions are those of its spec, where these can be read. */
 export function withAccepted(subnet: SubnetSpecFact): SubnetFact {
-  const { accepted, nodeContract: _contract, problem: _problem, ...rest } = subnet;
+  const { accepted, nodeContract: _contract, annotated: _annotated, problem: _problem, ...rest } = subnet;
   if (accepted === undefined) return rest;
   const { cidr, gateway } = accepted;
   const protocol = cidr.v4 && cidr.v6 ? "Dual" : cidr.v4 ? "IPv4" : "IPv6";

@@ -34,6 +34,7 @@ export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
     policyRoutes: policyRoutes.flatMap((route, i) => projectPolicyRoute(route, `spec.policyRoutes[${i}]`, problems)),
     problems,
     unsupported: unsupportedFields(NOT_SUPPORTED.vpcs, vpc.spec),
+    annotated: vpc.metadata.annotations !== undefined,
     inForce,
     former: readFormer(inForce),
   };

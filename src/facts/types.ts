@@ -175,6 +175,8 @@ export interface SubnetFact {
 
 /** A Subnet as its user has written it, with the addresses that were last in force. `SubnetFact` is what is in force. */
 export interface SubnetSpecFact extends SubnetFact {
+  /** Whether it has any annotations. */
+  readonly annotated: boolean;
   /** See `IN_FORCE_ANNOTATION`; absent where it never was in force. */
   readonly accepted?: InForce;
   /** Its annotation that says what nodes are to do for it, as it is; absent where it has none. */
@@ -355,6 +357,8 @@ export interface VpcFact {
   readonly unsupported: readonly string[];
   /** What of it cannot be. */
   readonly problems: readonly { readonly path: string; readonly reason: string; readonly message: string }[];
+  /** Whether it has any annotations. */
+  readonly annotated: boolean;
   /** What its `IN_FORCE_ANNOTATION` says; "" where it has none. */
   readonly inForce: string;
   /** The lists that were last in force, as far as that is known. */

@@ -1,4 +1,5 @@
 import t from "tap";
+import { conditionsIn } from "../compile/effects.ts";
 import { subnetUnit } from "../compile/subnet.ts";
 import { addIp, addNode, addVpc, sampleFacts } from "../compile/testing.ts";
 import { IN_FORCE_ANNOTATION, readInForce, writeInForce } from "../facts/in-force.ts";
@@ -27,7 +28,7 @@ function cluster() {
     seen(name);
     const input = subnetUnit.read(facts, name);
     for (const effect of input === undefined ? [] : subnetUnit.compile(input).effects) {
-      const text = effect.kind === "annotate" ? effect.annotations[IN_FORCE_ANNOTATION] : undefined;
+      const text = effect.kind === "fill" ? effect.annotations?.[IN_FORCE_ANNOTATION] : undefined;
       if (text !== undefined) annotations.set(name, text ?? "");
     }
     seen(name);
@@ -42,7 +43,7 @@ function inForce(facts: FactStore, name: string): readonly (string | undefined)[
 
 function condition(facts: FactStore, name: string): object | undefined {
   const input = subnetUnit.read(facts, name);
-  return input && subnetUnit.compile(input).effects.find(({ kind }) => kind === "condition");
+  return input && conditionsIn(subnetUnit.compile(input).effects)[0];
 }
 
 const hold = (facts: FactStore, subnet: string, v4: string): void =>
@@ -151,7 +152,10 @@ t.test("nonsense in a spec does not count either, and what was refused counts wh
   t.same(inForce(facts, "s"), ["10.20.0.0/24", "10.20.0.1"]);
   t.match(condition(facts, "s"), { ready: true, refused: { reason: "InvalidCIDR" } });
   const input = subnetUnit.read(facts, "s");
-  t.notOk(input && subnetUnit.compile(input).effects.some(({ kind }) => kind === "fill-spec"), "nothing is filled in");
+  t.notOk(
+    input && subnetUnit.compile(input).effects.some((effect) => effect.kind === "fill" && effect.spec !== undefined),
+    "nothing is filled in",
+  );
   apply("s", { cidrBlock: "10.20.0.0/22" });
   t.same(inForce(facts, "s"), ["10.20.0.0/22", "10.20.0.1"]);
 });

@@ -2,7 +2,15 @@ import type { IPPoolSpec } from "../api/generated/ippool.ts";
 import { spell } from "../api/name.ts";
 import { ipPoolAddressSetName } from "../api/names.ts";
 import { poolVerdictKey } from "../claims/verdict-keys.ts";
-import { finalizer, type Note, remember, type WeftEffect, withNotes } from "../compile/effects.ts";
+import {
+  annotationsOf,
+  type ConditionEffect,
+  fill,
+  type Note,
+  remembered,
+  type WeftEffect,
+  withNotes,
+} from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import { namesakeKey } from "../compile/namesake-groups.ts";
 import { missingNamespaces } from "../compile/references.ts";
@@ -33,6 +41,8 @@ export interface IpPoolFact {
   readonly ips: readonly string[];
   readonly namespaces: readonly string[];
   readonly enableAddressSet: boolean;
+  /** Whether it has any annotations. */
+  readonly annotated: boolean;
   /** What its `IN_FORCE_ANNOTATION` says; "" where it has none. */
   readonly inForce: string;
   /** What of it cannot be read. */
@@ -73,6 +83,7 @@ export function projectIpPool({ metadata, spec = {} }: IpPoolObject): IpPoolFact
     ips: former ?? written,
     namespaces: spec.namespaces ?? [],
     enableAddressSet: spec.enableAddressSet === true,
+    annotated: metadata.annotations !== undefined,
     inForce,
     ...(unread !== undefined && {
       problem: {
@@ -115,7 +126,7 @@ export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
 
   compile({ pool, verdict, holders, notes, namesake }): Fragment<WeftEffect> {
     if (pool.deleting && holders.length === 0) {
-      return { rows: [], edges: [], effects: finalizer("ipPools", pool, false) };
+      return { rows: [], edges: [], effects: fill("ipPools", pool, { finalizer: false }) };
     }
     const build = new FragmentBuilder();
     const setName = ipPoolAddressSetName(pool.name);
@@ -132,7 +143,7 @@ export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
       });
     }
     const { name, uid, generation } = pool;
-    const effects: WeftEffect[] = [...finalizer("ipPools", pool, true)];
+    let condition: ConditionEffect | undefined;
     if (verdict !== undefined) {
       const { ok, reason, message, refused } = verdict;
       const renamed = `its address set is "${setName.distinct}": "${setName.plain}" is that of ${namesake}`;
@@ -148,12 +159,13 @@ export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
             message: ok && namesake !== undefined ? renamed : message,
             ...(refused && { refused }),
           };
-      // What of it can be read counts, whatever else keeps it from being ready.
-      if (!pool.deleting && pool.problem === undefined) effects.push(...remember("ipPools", pool, { ips: pool.ips }));
       const key = `condition/ipPools/${name}`;
-      effects.push(withNotes({ kind: "condition", key, resource: "ipPools", name, uid, generation, ...state }, notes));
+      condition = withNotes({ kind: "condition", key, resource: "ipPools", name, uid, generation, ...state }, notes);
     }
-    return build.finish(effects);
+    // What of it can be read counts, whatever else keeps it from being ready.
+    const readable = verdict !== undefined && !pool.deleting && pool.problem === undefined;
+    const wanted = { finalizer: true, ...(readable && { annotations: remembered({ ips: pool.ips }) }) };
+    return build.finish(fill("ipPools", { ...pool, annotations: annotationsOf(pool.inForce) }, wanted, condition));
   },
 };
 

@@ -1,4 +1,5 @@
 import t from "tap";
+import { conditionsIn } from "../compile/effects.ts";
 import { addSubnet, sampleFacts } from "../compile/testing.ts";
 import { type OvnEipObject, ovnEipKind, projectOvnEip } from "./ovn-eip.ts";
 
@@ -35,11 +36,12 @@ t.test(
   async (t) => {
     const [fill] = effects({ status: given });
     t.match(fill, {
-      kind: "fill-spec",
+      kind: "fill",
       spec: { externalSubnet: "external", type: "nat", v4Ip: "172.30.0.9", v6Ip: "fd00:172:30::", macAddress: MAC },
       labels: { "ovn.kubernetes.io/eip_v6_ip": "fd00-172-30--0" },
     });
-    const { spec = {}, labels = {} } = fill?.kind === "fill-spec" ? fill : {};
+    t.match(fill, { condition: { ready: true } }, "and then says that it has it");
+    const { spec = {}, labels = {} } = fill?.kind === "fill" ? fill : {};
     const after = effects({ metadata: { ...metadata, labels }, spec, status: given });
     t.same(
       after.map(({ kind }) => kind),
@@ -58,7 +60,7 @@ t.test("a port with its address is not built yet, and it says so; on a node it i
     ["lrp", true],
     ["lsp", false],
   ] as const) {
-    const condition = effects({ spec: { type }, status: given }).find(({ kind }) => kind === "condition");
+    const condition = conditionsIn(effects({ spec: { type }, status: given }))[0];
     t.match(condition, { ready: true, reason: "NotSupported", status: { ready, type } });
   }
 });

@@ -1,10 +1,11 @@
 import { LABEL } from "../api/annotations.ts";
 import type { OvnEipSpec, OvnEipStatus } from "../api/generated/ovneip.ts";
+import { FINALIZER } from "../api/names.ts";
 import type { ClaimKind, RecordWrite } from "../claims/claim.ts";
 import { disputeOf } from "../claims/dispute.ts";
 import { ANY_PURPOSE, openPart } from "../claims/places.ts";
 import { wantOf } from "../claims/wants.ts";
-import { finalizer, type Note, type WeftEffect, withNotes } from "../compile/effects.ts";
+import { type ConditionEffect, fill, type Note, type WeftEffect, withNotes } from "../compile/effects.ts";
 import type { ObjectMeta } from "../facts/meta.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { DisputeFact, SubnetFact, VerdictFact } from "../facts/types.ts";
@@ -164,17 +165,15 @@ const ovnEipUnit: UnitKind<FactReader, OvnEipInput, WeftEffect> = {
   },
 
   compile({ eip, subnet, refusal, dispute }): Fragment<WeftEffect> {
-    const { name, uid, given, deleting } = eip;
-    if (deleting) return { rows: [], edges: [], effects: finalizer("ovnEips", eip, false) };
-    const effects: WeftEffect[] = [...finalizer("ovnEips", eip, true)];
+    const { given, deleting, version } = eip;
+    if (deleting) return { rows: [], edges: [], effects: fill("ovnEips", eip, { finalizer: false }) };
     const problem = given && changedOf(eip, given);
-    if (given !== undefined && problem === undefined && !eip.filled) {
-      const key = `fill-spec/ovnEips/${name}`;
-      effects.push({ kind: "fill-spec", key, resource: "ovnEips", name, uid, ...filling(eip, given) });
-    }
+    const lacks = given !== undefined && problem === undefined && !eip.filled ? filling(eip, given) : {};
+    // Before it has an address nothing has to be given back.
+    const finalizer = given !== undefined || eip.finalizers.includes(FINALIZER);
     const state = stateOf(eip, subnet, refusal, dispute);
-    if (state !== undefined) effects.push(conditionOf(eip, { ...state, ...(problem && { refused: problem }) }));
-    return { rows: [], edges: [], effects };
+    const condition = state && conditionOf(eip, { ...state, ...(problem && { refused: problem }) });
+    return { rows: [], edges: [], effects: fill("ovnEips", eip, { finalizer, version, ...lacks }, condition) };
   },
 };
 
@@ -209,7 +208,7 @@ function changedOf({ v4, v6, mac }: OvnEipFact, given: Addresses): State["refuse
   return { reason: "AddressesFixed", message };
 }
 
-function conditionOf({ name, uid, generation, type }: OvnEipFact, state: State): WeftEffect {
+function conditionOf({ name, uid, generation, type }: OvnEipFact, state: State): ConditionEffect {
   const about = { key: `condition/ovnEips/${name}`, resource: "ovnEips", name, uid, generation } as const;
   // A port on a node makes one of type `lsp` ready, as in Kube-OVN.
   const status = { ready: state.ready && type !== "lsp", type, nat: "" };

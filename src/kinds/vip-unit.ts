@@ -1,14 +1,15 @@
 import { isOvnProvider, POD } from "../api/annotations.ts";
 import { spell } from "../api/name.ts";
-import { vipPortName, virtualPortName } from "../api/names.ts";
+import { FINALIZER, vipPortName, virtualPortName } from "../api/names.ts";
 import { disputeOf } from "../claims/dispute.ts";
 import { vipOwner } from "../claims/pod-request.ts";
 import { vipVerdictKey } from "../claims/verdict-keys.ts";
 import {
+  annotationsOf,
   type ConditionEffect,
-  finalizer,
+  fill,
   type Note,
-  remember,
+  remembered,
   type WeftEffect,
   withNotes,
 } from "../compile/effects.ts";
@@ -70,14 +71,20 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
   },
 
   compile({ vip, subnet, parents, taken, refusal, dispute, notes, namesake }): Fragment<WeftEffect> {
-    if (vip.deleting) return { rows: [], edges: [], effects: finalizer("vips", vip, false) };
-    const effects: WeftEffect[] = [
-      ...finalizer("vips", vip, true),
-      ...stateOf(vip, subnet, refusal, dispute, [...notes, ...unsupportedNotes(vip)]),
-    ];
-    if (vip.problem === undefined && vip.written.length + vip.inForce.length > 0) {
-      effects.push(...remember("vips", vip, { selector: vip.written }));
-    }
+    if (vip.deleting) return { rows: [], edges: [], effects: fill("vips", vip, { finalizer: false }) };
+    const condition = stateOf(vip, subnet, refusal, dispute, [...notes, ...unsupportedNotes(vip)]);
+    const known = vip.problem === undefined && vip.written.length + vip.inForce.length > 0;
+    const effects = fill(
+      "vips",
+      { ...vip, annotations: annotationsOf(vip.inForce) },
+      {
+        // It comes with the address, for before that nothing has to be given back.
+        finalizer: vip.given || vip.finalizers.includes(FINALIZER),
+        ...(known && { annotations: remembered({ selector: vip.written }) }),
+        version: vip.version,
+      },
+      condition,
+    );
     // Where there is no switch the address is only kept.
     if (subnet === undefined || !vip.given || dispute !== undefined || taken || !isOvnProvider(subnet.provider))
       return { rows: [], edges: [], effects };
@@ -97,15 +104,16 @@ function stateOf(
   refusal: VerdictFact | undefined,
   dispute: DisputeFact | undefined,
   notes: readonly Note[],
-): readonly ConditionEffect[] {
+): ConditionEffect | undefined {
   const { name, uid, given, subnet: of, problem } = vip;
-  const say = (ready: boolean, reason: string, message: string, more: object = {}): readonly ConditionEffect[] => {
+  const say = (ready: boolean, reason: string, message: string, more: object = {}): ConditionEffect => {
     const about = { key: `condition/vips/${name}`, resource: "vips", name, uid, ...more } as const;
-    return [
-      withNotes({ kind: "condition", ...about, ready, reason, message, ...(problem && { refused: problem }) }, notes),
-    ];
+    return withNotes(
+      { kind: "condition", ...about, ready, reason, message, ...(problem && { refused: problem }) },
+      notes,
+    );
   };
-  if (!given) return refusal === undefined ? [] : say(false, refusal.reason, refusal.message);
+  if (!given) return refusal && say(false, refusal.reason, refusal.message);
   if (dispute !== undefined) return say(false, "AddressInUse", dispute.message);
   if (subnet === undefined) {
     return say(false, "SubnetNotReady", `subnet "${of}" (spec.subnet) is not in force; see its own conditions`);

@@ -198,6 +198,10 @@ async function transcript(kube: Kube): Promise<string[]> {
     "failing test",
     async () => await kube.patch(SUBNETS, S, json({ op: "test", path: "/metadata/name", value: "x" })),
   );
+  await step(
+    "what is not there is null",
+    async () => await kube.patch(SUBNETS, S, json({ op: "test", path: "/metadata/annotations", value: null })),
+  );
   await step("missing path", async () => await kube.patch(SUBNETS, S, json({ op: "remove", path: "/spec/z" })));
   await step(
     "apply",

@@ -58,7 +58,7 @@ function merge(target: unknown, patch: unknown): unknown {
 function applyStep(document: unknown, step: JsonPatchStep): unknown {
   switch (step.op) {
     case "test":
-      if (!isDeepStrictEqual(read(document, step.path), step.value)) refuse(`testing ${step.path} failed`);
+      if (!isDeepStrictEqual(tested(document, step), step.value)) refuse(`testing ${step.path} failed`);
       return document;
     case "add":
       return write(document, step.path, structuredClone(step.value), "add");
@@ -72,6 +72,16 @@ function applyStep(document: unknown, step: JsonPatchStep): unknown {
       const value = read(document, step.from);
       return write(write(document, step.from, undefined, "remove"), step.path, value, "add");
     }
+  }
+}
+
+/** To kube-apiserver, other than in RFC 6902, what is not there is null. */
+function tested(document: unknown, { path, value }: { readonly path: string; readonly value: unknown }): unknown {
+  try {
+    return read(document, path);
+  } catch (error) {
+    if (value !== null) throw error;
+    return null;
   }
 }
 
