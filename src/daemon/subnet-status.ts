@@ -24,7 +24,7 @@ interface SubnetStatus {
 export type Subnet = CustomObject<SubnetSpec, SubnetStatus>;
 
 /**
- * What a controller without contracts means by a Subnet: its spec where condition `Ready` says that it is accepted. For the minutes of an upgrade
+ * What a controller without contracts means by a Subnet: its spec where condition `Ready` says that it is accepted, or its record what is in force. For the minutes of an upgrade
  * in which the daemon is newer than the leading controller; it can go with the release after the first one that writes contracts.
  */
 export function contractOfStatus({ spec, status, metadata }: Subnet): SubnetContract {
@@ -32,8 +32,10 @@ export function contractOfStatus({ spec, status, metadata }: Subnet): SubnetCont
   const inForce = readInForce(metadata.annotations?.[IN_FORCE_ANNOTATION] ?? "");
   const written = (spec.cidrBlock ?? "").split(",").map((text) => text.trim());
   const texts = inForce === undefined ? written : Object.values(inForce.cidr);
-  // A subnet that overlaps another, or the nodes' own network, is not accepted: a route to it would cut the node off.
-  const accepted = status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false;
+  // A subnet that overlaps another, or the nodes' own network, is not accepted: a route to it would cut the node off. What is in force stays so,
+  // also while it is being deleted or has a mistake in its rules, of which `Ready` says as much.
+  const ready = status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false;
+  const accepted = ready || inForce !== undefined;
   // Other plugins' networks are not behind OVN, whatever they are called.
   const overlay = !spec.vlan && isOvnProvider(spec.provider || OVN_PROVIDER);
   const routed = accepted && overlay && (spec.vpc || DEFAULT_VPC) === DEFAULT_VPC;

@@ -75,6 +75,8 @@ t.test("without a contract, from a controller of before, spec and condition have
   t.same(read(spec, "10.20.0.0/24,fd00::/112 10.20.0.1,fd00::1"), ["10.20.0.0/24", "fd00::/112"]);
   t.same(read(spec, "nonsense"), ["10.20.0.0/22"]);
   t.same(read(spec, undefined, {}), []);
+  t.same(read(spec, undefined, NOT_READY), []);
+  t.same(read(spec, "10.20.0.0/24 10.20.0.1", NOT_READY), ["10.20.0.0/24"], "it is deleted while it is in use");
   t.same(read({ ...spec, vlan: "v" }), []);
   t.same(read({ ...spec, vpc: "other" }), []);
   t.same(read({ ...spec, provider: "macvlan.default" }), []);
