@@ -273,6 +273,16 @@ t.test("what a restart of Open vSwitch has made anew is a first set-up, not anot
   await until(undefined);
   t.match(kernel.addresses({ index: kernel.link("ovn0")!.index }), [{ address: "100.64.0.2" }]);
   t.same(repaired, []);
+  // A device of the datapath in user space outlives ovs-vswitchd, which sets some of it anew (TUNSETPERSIST, TUNSETOFFLOAD).
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  server.stop();
+  server.cut();
+  await until(/database on this node is not connected/);
+  kernel.setLink(kernel.link("ovn0")!.index, { mtu: 1500 });
+  server.start();
+  await until(undefined);
+  t.equal(kernel.link("ovn0")?.mtu, 1400);
+  t.same(repaired, []);
 });
 
 t.test("what is wanted, not wanted for a moment, and wanted again is no other program's doing", async (t) => {

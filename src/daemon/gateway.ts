@@ -138,7 +138,11 @@ export class Gateway {
   /** One pass. Returns what it waits for; the event that ends the wait triggers the next pass. */
   async #ensure(): Promise<string | undefined> {
     const { view, nodes, subnets, report } = this.#world;
-    if (!view.synced) return "Open vSwitch's database on this node is not connected";
+    if (!view.synced) {
+      // Open vSwitch restarts, and sets its devices up anew.
+      this.#settled = {};
+      return "Open vSwitch's database on this node is not connected";
+    }
     if (!nodes.synced) return "this node has not been read from the API server";
     if (!subnets.synced) return "the subnets have not been read from the API server";
     // Before all else: ovn-controller makes br-int only when it knows its database.
