@@ -38,6 +38,7 @@ export class PolicyWorld {
     this.#folder = folder;
     this.#northbound = northbound;
     this.engine = new Engine<WeftEffect>({
+      database: "OVN_Northbound",
       tracker: new Tracker(UNIT_KINDS, this.facts, rootsOf),
       view: northbound.view,
       commit: (plan) => northbound.commit(plan),

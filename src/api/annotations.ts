@@ -168,6 +168,12 @@ export const CONTROLLER_POD = {
   notLeading: "weft.kubeovn.io/not-leading",
 } as const;
 
+/**
+ * On the namespace kube-system: the id that the uuids of this cluster's rows in OVN's databases are made with (`src/unit/identity.ts`), for tools. Absent
+ * where they are made without one.
+ */
+export const CLUSTER_ID = "weft.kubeovn.io/cluster-id";
+
 /** On one pod and one IP object: written by a new leader, whose watches show by it how far they have come. */
 export const CAUGHT_UP = "weft.kubeovn.io/caught-up";
 

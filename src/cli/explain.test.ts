@@ -1,6 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
-import { ADMIN_NETWORK_POLICIES, PODS, SECURITY_GROUPS, VPCS } from "../kube/resources.ts";
+import { CLUSTER_ID } from "../api/annotations.ts";
+import { ADMIN_NETWORK_POLICIES, NAMESPACES, PODS, SECURITY_GROUPS, VPCS } from "../kube/resources.ts";
+import { qualify } from "../unit/identity.ts";
 import { explainCommand } from "./explain.ts";
 import { SampleCluster } from "./testing.ts";
 
@@ -241,4 +243,21 @@ t.test("names that only the controller can resolve are warned of", async (t) => 
   });
   const { warnings } = await explainCommand(cluster.kube, "default", ["a", "b", "80"]);
   t.match(warnings, [/rules for example\.com count as if they matched nobody/]);
+});
+
+t.test("an ACL is shown by the uuid that it has in the database of this cluster", async (t) => {
+  const cluster = await SampleCluster.make();
+  await cluster.pod("default/web", { app: "web" });
+  await cluster.pod("default/stranger");
+  await cluster.policy("default/web", { podSelector: { matchLabels: { app: "web" } }, ingress: [] });
+  const shown = async (): Promise<string> => {
+    const { text } = await explainCommand(cluster.kube, "default", ["stranger", "web", "80"]);
+    return /\(([0-9a-f]{8}-[0-9a-f-]{27})\)/.exec(text)?.[1] ?? "none";
+  };
+  const plain = await shown();
+  await cluster.add(NAMESPACES, { metadata: { name: "kube-system" } });
+  t.equal(await shown(), plain, "as in a cluster whose rows are older than cluster ids");
+  const body = { metadata: { annotations: { [CLUSTER_ID]: "an-id" } } };
+  await cluster.kube.patch(NAMESPACES, { name: "kube-system" }, { type: "merge", body });
+  t.equal(await shown(), qualify(plain, "an-id"));
 });

@@ -1,4 +1,4 @@
-import { NODE, OVN_PROVIDER } from "../api/annotations.ts";
+import { CLUSTER_ID, NODE, OVN_PROVIDER } from "../api/annotations.ts";
 import { DEFAULT_SUBNET, DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
 import { podPortName } from "../api/port-names.ts";
 import type { WeftEffect } from "../compile/effects.ts";
@@ -13,8 +13,11 @@ import type { Kube } from "../kube/kube.ts";
 import { listEach } from "../kube/list-each.ts";
 import { type KubeObject, keyOf } from "../kube/object.ts";
 import { DEFAULT_NODE_PORTS } from "../net/port-range.ts";
+import { OVN_NB } from "../ovsdb/generated/ovn-nb.ts";
+import { isReference } from "../ovsdb/schema.ts";
 import { Network } from "../reach/network.ts";
 import { PolicyBook } from "../reach/policy-book.ts";
+import { qualified } from "../reconcile/qualified.ts";
 import type { Fragment } from "../unit/fragment.ts";
 
 /** Kind of fact → key → the object that it comes from. */
@@ -63,9 +66,19 @@ export function buildWorld(objects: ClusterObjects): World {
     }
   }
   new DerivedFacts(facts).start();
-  const fragments = compileAll(facts);
+  const identity = { clusterId: () => clusterIdIn(objects), isReference: isNorthboundReference };
+  const fragments = new Map([...compileAll(facts)].map(([unit, each]) => [unit, qualified(each, identity)]));
   const network = new Network(facts, fragments.values());
   return { facts, fragments, network, book: new PolicyBook(facts), warnings: unknownDomains(facts) };
+}
+
+/** The id that the controller makes rows with, so that an ACL is found in the database by the uuid that is shown. */
+function clusterIdIn(objects: ClusterObjects): string {
+  return objects.get("namespaces")?.get("kube-system")?.metadata.annotations?.[CLUSTER_ID] ?? "";
+}
+
+function isNorthboundReference(table: string, column: string): boolean {
+  return isReference(OVN_NB, table, column);
 }
 
 /** The domain names in policies whose addresses only the controller knows, from the cluster's DNS. */

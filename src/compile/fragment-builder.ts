@@ -5,7 +5,7 @@ import { edge, row } from "./rows.ts";
 
 type Table = keyof OvnNbTables;
 
-/** Collects the rows and edges of one fragment. Local to one `compile`, which stays pure. */
+/** Collects the rows and edges of one fragment of the northbound database. Local to one `compile`, which stays pure. */
 export class FragmentBuilder {
   readonly #rows: DesiredRow[] = [];
   readonly #edges: Edge[] = [];
@@ -48,6 +48,6 @@ export class FragmentBuilder {
   }
 
   finish(effects: readonly WeftEffect[] = []): Fragment<WeftEffect> {
-    return { rows: this.#rows, edges: this.#edges, effects };
+    return { database: "OVN_Northbound", rows: this.#rows, edges: this.#edges, effects };
   }
 }

@@ -6,6 +6,7 @@ import type { NameResolverFact } from "../facts/types.ts";
 import type { PolicyProblem } from "../policy/types.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import type { MakeResolverEffect, WeftEffect } from "./effects.ts";
+import { FragmentBuilder } from "./fragment-builder.ts";
 
 /** What the API server takes for `DNSNameResolver.spec.name`. */
 const RESOLVABLE = /^(\*\.)?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.){2,}$/;
@@ -96,6 +97,6 @@ export const nameResolverUnit: UnitKind<FactReader, ResolverInput, WeftEffect> =
 
   compile({ resolver: { name, uid }, wanted }) {
     const effects = wanted ? [] : [{ kind: "drop-resolver" as const, key: `drop-resolver/${name}`, name, uid }];
-    return { rows: [], edges: [], effects };
+    return new FragmentBuilder().finish(effects);
   },
 };

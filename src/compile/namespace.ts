@@ -5,6 +5,7 @@ import type { FactReader } from "../facts/store.ts";
 import type { NamespaceFact, SubnetFact } from "../facts/types.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import { annotate, type WeftEffect } from "./effects.ts";
+import { FragmentBuilder } from "./fragment-builder.ts";
 
 interface NamespaceInput {
   readonly namespace: NamespaceFact;
@@ -26,13 +27,13 @@ export const namespaceUnit: UnitKind<FactReader, NamespaceInput, WeftEffect> = {
   },
 
   compile({ namespace, subnets, pools }) {
-    if (subnets.length === 0) return { rows: [], edges: [], effects: [] };
+    if (subnets.length === 0) return new FragmentBuilder().finish();
     const effects = annotate("namespaces", namespace, {
       [NAMESPACE.logicalSwitch]: subnets.map((subnet) => subnet.name).join(","),
       [NAMESPACE.cidr]: subnets.map((subnet) => joinDual(subnet.cidr)).join(";"),
       [NAMESPACE.ipPool]: pools.length === 0 ? undefined : pools.join(","),
       [NAMESPACE.excludeIps]: subnets.map((subnet) => subnet.excludeIps.join(",")).join(";"),
     });
-    return { rows: [], edges: [], effects };
+    return new FragmentBuilder().finish(effects);
   },
 };

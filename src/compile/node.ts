@@ -67,7 +67,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     chassis,
   }): Fragment<WeftEffect> {
     if (node === undefined) {
-      return { rows: [], edges: [], effects: ip === undefined || ip.reserved ? [] : [releaseIp(ip)] };
+      return new FragmentBuilder().finish(ip === undefined || ip.reserved ? [] : [releaseIp(ip)]);
     }
     const build = new FragmentBuilder();
     build.row("Port_Group", nodeGroupId(node.name), {

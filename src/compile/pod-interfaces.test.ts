@@ -27,7 +27,9 @@ function sample(): FactStore {
 
 function compile(facts: FactStore): Fragment<WeftEffect> {
   const input = podUnit.read(facts, "default/a");
-  return input === undefined ? { rows: [], edges: [], effects: [] } : podUnit.compile(input);
+  return input === undefined
+    ? { database: "OVN_Northbound", rows: [], edges: [], effects: [] }
+    : podUnit.compile(input);
 }
 
 /** The pod names these networks; it has been told all that it was to be told until then. */

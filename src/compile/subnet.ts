@@ -9,7 +9,7 @@ import type { ClusterFact, SubnetFact, SubnetSpecFact, VerdictFact } from "../fa
 import { type Dual, dualValues } from "../net/dual.ts";
 import { destinationsOfAcls, translateSubnetRules } from "../policy/subnet-rules.ts";
 import { type VirtualPort, virtualPortsIn } from "../policy/virtual-ports.ts";
-import { EMPTY_FRAGMENT, type Fragment } from "../unit/fragment.ts";
+import type { Fragment } from "../unit/fragment.ts";
 import { rowUuid, stableMac } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
 import { readRaConfigs } from "./dhcp-options.ts";
@@ -120,10 +120,10 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
     const { subnet, verdict, holders } = input;
     const gone = subnet.deleting && holders.length === 0;
     // A subnet whose addresses another plugin's interfaces get has no switch.
-    const rows = gone || !verdict.ok || !isOvnProvider(subnet.provider) ? EMPTY_FRAGMENT : compileRows(input);
+    const rows =
+      gone || !verdict.ok || !isOvnProvider(subnet.provider) ? new FragmentBuilder().finish() : compileRows(input);
     return {
-      rows: rows.rows,
-      edges: rows.edges,
+      ...rows,
       effects: gone ? fill("subnets", subnet, { finalizer: false }) : compileEffects(input),
     };
   },

@@ -14,6 +14,7 @@ import {
   type WeftEffect,
   withNotes,
 } from "./effects.ts";
+import { FragmentBuilder } from "./fragment-builder.ts";
 import { loadBalancerGroupId, routerId, UPLINKS_ID } from "./owner-ids.ts";
 import { unsupportedNotes, vpcReferences } from "./references.ts";
 import { edge, externalIds, row } from "./rows.ts";
@@ -49,7 +50,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
 
   compile({ vpc, notes, joinGateway, defaultSubnet, subnets }): Fragment<WeftEffect> {
     if (vpc.deleting && subnets.length === 0)
-      return { rows: [], edges: [], effects: fill("vpcs", vpc, { finalizer: false }) };
+      return new FragmentBuilder().finish(fill("vpcs", vpc, { finalizer: false }));
     const rows: DesiredRow[] = [
       row("Logical_Router", routerId(vpc.name), {
         name: vpc.name,
@@ -130,7 +131,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       { finalizer: true, annotations: rememberRoutes(vpc, routes) },
       withNotes(condition, [...notes, ...unsupportedNotes(vpc)]),
     );
-    return { rows, edges, effects };
+    return { database: "OVN_Northbound", rows, edges, effects };
   },
 };
 

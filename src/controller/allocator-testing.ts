@@ -6,6 +6,7 @@ import type { FactStore } from "../facts/store.ts";
 import type { IpFact, PodFact } from "../facts/types.ts";
 import { Ipam } from "../ipam/ipam.ts";
 import { hashedMacs } from "../ipam/macs.ts";
+import { rowUuid } from "../unit/identity.ts";
 import { Allocator } from "./allocator.ts";
 import type { AddressRecord } from "./recordings.ts";
 
@@ -38,6 +39,7 @@ export function rig(
     {
       facts,
       ipam,
+      rowUuid,
       record: (record) => records.set(record.name, seen(facts, record)),
       withdraw: (name) => {
         if (writing.has(name)) return false;

@@ -102,12 +102,13 @@ function nameIn({ fieldSelector = "" }: { readonly fieldSelector?: string } = {}
   return /^metadata\.name=(.+)$/.exec(fieldSelector)?.[1];
 }
 
-/** A controller that stands for election, on a connection of its own. It is stopped when the test ends. */
+/** A controller that stands for election, on a connection of its own. It is stopped when the test ends. `onFailure`: it gives itself up. */
 export function candidate(
   t: Test,
   kube: FakeKube,
   server: { connect(): OvsdbClient },
   more: Partial<ControllerParts> = {},
+  onFailure: () => void = () => t.fail("leading could not begin"),
 ) {
   const client = server.connect();
   const northbound = new Northbound(client);
@@ -121,7 +122,7 @@ export function candidate(
     ...more,
   };
   const controller = new Controller(parts);
-  const election = new Election(parts, controller, () => t.fail("leading could not begin"));
+  const election = new Election(parts, controller, onFailure);
   election.start();
   const stop = async (): Promise<void> => {
     await election.stop();

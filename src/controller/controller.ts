@@ -29,17 +29,21 @@ import type { KubeObject } from "../kube/object.ts";
 import { type EventRecorder, eventRecorder } from "../kube/recorder.ts";
 import { IPS, PODS, SUBNETS } from "../kube/resources.ts";
 import { parseDualCidr } from "../net/dual.ts";
+import { OVN_NB } from "../ovsdb/generated/ovn-nb.ts";
+import { isReference } from "../ovsdb/schema.ts";
 import type { Contended } from "../reconcile/contention.ts";
 import { EffectRunner } from "../reconcile/effects.ts";
 import { Engine } from "../reconcile/engine.ts";
 import { Tracker } from "../reconcile/tracker.ts";
 import { type Failure, type FailureSubject, Failures } from "../unit/failures.ts";
+import { qualify, rowUuid } from "../unit/identity.ts";
 import { unitId } from "../unit/kind.ts";
 import { retryDelay } from "../unit/timers.ts";
 import { AddressRecorder } from "./address-recorder.ts";
 import { addressState } from "./address-state.ts";
 import { Allocator } from "./allocator.ts";
 import { ChassisWatch } from "./chassis-watch.ts";
+import { clusterIdOf, countAnchors, publishClusterId, readKubeSystem } from "./cluster-id.ts";
 import { ensureDefaults } from "./defaults.ts";
 import type { DnsClient } from "./domains/dns-client.ts";
 import { Domains } from "./domains/domains.ts";
@@ -134,12 +138,20 @@ export class Controller {
   readonly #domains: Domains;
   readonly #chassis: ChassisWatch;
   #macSource: MacSource | undefined;
+  #kubeSystem: KubeObject | undefined;
+  /** With which rows are made; known when everything has been read, and the same for as long as this process lives. */
+  #clusterId: string | undefined;
   #term: Term | undefined;
   /** Everything was read after the lock had been won, and it has not been lost since. */
   #fresh = false;
 
   constructor(parts: ControllerParts) {
     this.#parts = parts;
+    const clusterId = (): string => {
+      if (this.#clusterId === undefined) throw new Error("not everything has been read yet");
+      return this.#clusterId;
+    };
+    const rowUuidHere = (table: string, ownerId: string): string => qualify(rowUuid(table, ownerId), clusterId());
     const { kube, northbound, southbound, log, clock, random } = parts;
     this.failures = new Failures(
       clock,
@@ -164,6 +176,7 @@ export class Controller {
       ...parts,
       facts: this.facts,
       view: northbound.view,
+      rowUuid: rowUuidHere,
       dns: parts.dns,
       where: { servers: parts.settings.dnsServers, service: parts.settings.dnsService },
       limits: { ...DOMAIN_LIMITS, graceMs: parts.settings.domainGraceS * 1000 },
@@ -171,6 +184,7 @@ export class Controller {
     this.#chassis = new ChassisWatch(this.facts, clock);
     this.allocator = new Allocator({
       facts: this.facts,
+      rowUuid: rowUuidHere,
       ipam: this.ipam,
       record: (record) => this.#term?.recorder.record(record),
       withdraw: (name) => this.#term?.recorder.withdraw(name) ?? true,
@@ -189,7 +203,9 @@ export class Controller {
     });
     this.engine = new Engine<WeftEffect>({
       tracker: new Tracker(UNIT_KINDS, strictReader(this.facts), rootsOf),
+      database: "OVN_Northbound",
       view: northbound.view,
+      identity: { clusterId, isReference: (table, column) => isReference(OVN_NB, table, column) },
       ownColumns: OWN_COLUMNS,
       exclusive: (table) => EXCLUSIVE.get(table) ?? [],
       othersKeys: (table, column, keys) =>
@@ -282,7 +298,12 @@ export class Controller {
     await until(northbound.lock.whenHeld(signal), LOCK_MS, this.#parts.clock);
     this.#fresh = northbound.lock.state === "held";
     this.#sources.start();
-    await Promise.all([this.#sources.whenSynced(signal), northbound.whenReady(signal)]);
+    [this.#kubeSystem] = await Promise.all([
+      readKubeSystem(this.#parts, signal),
+      this.#sources.whenSynced(signal),
+      northbound.whenReady(signal),
+    ]);
+    this.#clusterId = this.#findClusterId();
     this.#derived.start();
     if (!this.#fresh) this.engine.keepWarm();
   }
@@ -301,6 +322,14 @@ export class Controller {
     this.#fresh = false;
     await northbound.whenReady();
     if (over()) return;
+    // A leader of an older version may have written since everything was read, or an old copy of the database may be in its place.
+    if (this.#findClusterId() !== this.#clusterId)
+      throw new Error(
+        "the database has rows that were made with another cluster id than this process has compiled its rows with, which would all be made anew",
+      );
+    publishClusterId(term.kube, this.#kubeSystem, this.#clusterId).catch((error: unknown) =>
+      log.warn({ err: error }, "the namespace kube-system could not be annotated with the cluster id"),
+    );
     try {
       await ensureDefaults(term.kube, settings, this.#sources);
     } catch (error) {
@@ -339,6 +368,20 @@ export class Controller {
       await new Promise<void>((resolve) => void clock.after(retryDelay(attempt), resolve));
       if (over()) return;
     }
+  }
+
+  /** With which id rows are to be made in the database as it is. */
+  #findClusterId(): string {
+    const { northbound, log } = this.#parts;
+    const uid = this.#kubeSystem?.metadata.uid ?? "";
+    const anchors = countAnchors(northbound.rows(), uid);
+    const id = clusterIdOf(anchors, uid);
+    if (anchors.plain > 0 && anchors.own > 0)
+      log.warn(
+        anchors,
+        "some rows were made with this cluster's id and some without; those of which there are fewer are made anew",
+      );
+    return id;
   }
 
   /** Stops deciding and writing; goes on reading. */

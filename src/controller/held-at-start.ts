@@ -6,7 +6,7 @@ import type { PortFact } from "../facts/database.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { IpFact, PodFact } from "../facts/types.ts";
 import { parseDualIp } from "../net/dual.ts";
-import { rowUuid } from "../unit/identity.ts";
+import type { RowUuid } from "../unit/identity.ts";
 
 /** An address that is held although no IP object says so. */
 export interface Trace {
@@ -51,9 +51,9 @@ export function byAge<F extends { readonly key: string; readonly created?: strin
 
 /**
  * Collects who holds what from IP objects, pods and the northbound database. What is committed goes before what is not: a pod runs
- * with it, whatever a leader that was deposed without noticing has written since. Pure.
+ * with it, whatever a leader that was deposed without noticing has written since. `rowUuid`: as the database has it. Pure.
  */
-export function heldAtStart(facts: FactReader): HeldAtStart {
+export function heldAtStart(facts: FactReader, rowUuid: RowUuid): HeldAtStart {
   const committed = new Map(facts.all("ports").map((port) => [port.name, port]));
   const all = byAge(facts.all("ips"));
   const { settled = [], portless = [] } = Object.groupBy(all, (ip) =>
@@ -83,7 +83,7 @@ export function heldAtStart(facts: FactReader): HeldAtStart {
       const owner = portOf(pod, provider);
       if (facts.get("ips", owner) !== undefined) continue;
       const port = committed.get(owner);
-      if (port !== undefined && isOf(port, pod)) {
+      if (port !== undefined && isOf(port, pod, rowUuid)) {
         ports.push(traceOf(port, { pod, source: "the northbound database", owner }));
         continue;
       }
@@ -134,7 +134,7 @@ function traceOf(
 }
 
 /** Whether a port is this pod's, and not a namesake's before it, as in a database that was restored from an old copy. */
-function isOf({ name, uuid }: PortFact, pod: PodFact): boolean {
+function isOf({ name, uuid }: PortFact, pod: PodFact, rowUuid: RowUuid): boolean {
   return uuid === undefined || uuid === rowUuid("Logical_Switch_Port", podPortId(name, pod.uid));
 }
 

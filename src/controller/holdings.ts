@@ -8,6 +8,7 @@ import type { Ipam } from "../ipam/ipam.ts";
 import type { Refusal } from "../ipam/refusal.ts";
 import type { IpRecord } from "../ipam/reserve.ts";
 import { holderText } from "../ipam/sentences.ts";
+import type { RowUuid } from "../unit/identity.ts";
 import { byAge, heldAtStart, isRunning, isToldReservation, lostRecord, type Trace } from "./held-at-start.ts";
 import { configureNodes, configureSubnet } from "./subnet-configuration.ts";
 
@@ -15,6 +16,8 @@ import { configureNodes, configureSubnet } from "./subnet-configuration.ts";
 export interface HoldingsOptions {
   readonly facts: FactStore;
   readonly ipam: Ipam;
+  /** Of the cluster's rows in the northbound database. */
+  readonly rowUuid: RowUuid;
   /** The kinds of claims; objects of some hold what they were given by their own word. */
   readonly kinds: readonly AnyClaimKind[];
   /** An object stands in the way of another address, or its address is another's: it must go. */
@@ -52,10 +55,10 @@ export class Holdings {
 
   /** Takes in how subnets are configured and all that is held, in the order in which it is to be believed. */
   start(): void {
-    const { facts, ipam, disputed, usageChanged } = this.#options;
+    const { facts, ipam, rowUuid, disputed, usageChanged } = this.#options;
     configureNodes(facts, ipam);
     for (const subnet of facts.all("subnets")) this.#configure(subnet.name);
-    const held = heldAtStart(facts);
+    const held = heldAtStart(facts, rowUuid);
     for (const ip of held.settled) this.#reserve(ip);
     for (const trace of held.ports) this.#restore(trace);
     // A Vip was given what was free then: it goes before a record that names its address and never got a port.

@@ -35,6 +35,7 @@ t.test("with 5,000 Services, one more or one changed endpoint writes one small r
   let plans: Plan[] = [];
   const tracker = new Tracker<WeftEffect>(UNIT_KINDS, facts, rootsOf);
   const engine = new Engine<WeftEffect>({
+    database: "OVN_Northbound",
     tracker,
     view: northbound.view,
     commit: (plan) => {

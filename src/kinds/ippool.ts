@@ -126,7 +126,7 @@ export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
 
   compile({ pool, verdict, holders, notes, namesake }): Fragment<WeftEffect> {
     if (pool.deleting && holders.length === 0) {
-      return { rows: [], edges: [], effects: fill("ipPools", pool, { finalizer: false }) };
+      return new FragmentBuilder().finish(fill("ipPools", pool, { finalizer: false }));
     }
     const build = new FragmentBuilder();
     const setName = ipPoolAddressSetName(pool.name);

@@ -6,6 +6,7 @@ import { disputeOf } from "../claims/dispute.ts";
 import { ANY_PURPOSE, openPart } from "../claims/places.ts";
 import { wantOf } from "../claims/wants.ts";
 import { type ConditionEffect, fill, type Note, type WeftEffect, withNotes } from "../compile/effects.ts";
+import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import type { ObjectMeta } from "../facts/meta.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { DisputeFact, SubnetFact, VerdictFact } from "../facts/types.ts";
@@ -166,14 +167,14 @@ const ovnEipUnit: UnitKind<FactReader, OvnEipInput, WeftEffect> = {
 
   compile({ eip, subnet, refusal, dispute }): Fragment<WeftEffect> {
     const { given, deleting, version } = eip;
-    if (deleting) return { rows: [], edges: [], effects: fill("ovnEips", eip, { finalizer: false }) };
+    if (deleting) return new FragmentBuilder().finish(fill("ovnEips", eip, { finalizer: false }));
     const problem = given && changedOf(eip, given);
     const lacks = given !== undefined && problem === undefined && !eip.filled ? filling(eip, given) : {};
     // Before it has an address nothing has to be given back.
     const finalizer = given !== undefined || eip.finalizers.includes(FINALIZER);
     const state = stateOf(eip, subnet, refusal, dispute);
     const condition = state && conditionOf(eip, { ...state, ...(problem && { refused: problem }) });
-    return { rows: [], edges: [], effects: fill("ovnEips", eip, { finalizer, version, ...lacks }, condition) };
+    return new FragmentBuilder().finish(fill("ovnEips", eip, { finalizer, version, ...lacks }, condition));
   },
 };
 

@@ -71,7 +71,7 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
   },
 
   compile({ vip, subnet, parents, taken, refusal, dispute, notes, namesake }): Fragment<WeftEffect> {
-    if (vip.deleting) return { rows: [], edges: [], effects: fill("vips", vip, { finalizer: false }) };
+    if (vip.deleting) return new FragmentBuilder().finish(fill("vips", vip, { finalizer: false }));
     const condition = stateOf(vip, subnet, refusal, dispute, [...notes, ...unsupportedNotes(vip)]);
     const known = vip.problem === undefined && vip.written.length + vip.inForce.length > 0;
     const effects = fill(
@@ -87,7 +87,7 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
     );
     // Where there is no switch the address is only kept.
     if (subnet === undefined || !vip.given || dispute !== undefined || taken || !isOvnProvider(subnet.provider))
-      return { rows: [], edges: [], effects };
+      return new FragmentBuilder().finish(effects);
     const build = new FragmentBuilder();
     const port = vip.type === "" ? virtualPortName(vip.name) : vipPortName(vip.name, vip.namespace, subnet.provider);
     const name = spell(port, namesake);

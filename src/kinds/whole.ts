@@ -12,9 +12,9 @@ export function compileAll(facts: FactStore): ReadonlyMap<string, Fragment<WeftE
     for (const { kind, key } of rootsOf(change)) {
       const unit = unitId(kind, key);
       if (fragments.has(unit)) continue;
-      const input: unknown = kinds.get(kind)?.read(facts, key);
-      if (input !== undefined)
-        fragments.set(unit, kinds.get(kind)?.compile(input) ?? { rows: [], edges: [], effects: [] });
+      const of = kinds.get(kind);
+      const input: unknown = of?.read(facts, key);
+      if (of !== undefined && input !== undefined) fragments.set(unit, of.compile(input));
     }
   }
   return fragments;

@@ -92,3 +92,9 @@ export function tableSchema<Tables>(schema: DatabaseSchema<Tables>, table: strin
   if (found === undefined) throw new TypeError(`${schema.name} has no table ${table}`);
   return found;
 }
+
+/** Whether the values of a column, one or a set of them, are uuids of rows. No for what the schema does not have. */
+export function isReference<Tables>(schema: DatabaseSchema<Tables>, table: string, column: string): boolean {
+  const tables = schema.tables as Readonly<Record<string, AnyTableSchema>>;
+  return Object.hasOwn(tables, table) && tables[table]?.columns[column]?.key.refTable !== undefined;
+}

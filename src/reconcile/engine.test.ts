@@ -22,6 +22,7 @@ function rig() {
   const failures: string[] = [];
   const tracker = new Tracker<SaidEffect>([switchKind, portKind], facts, switchesAndPorts);
   const engine = new Engine<SaidEffect>({
+    database: "OVN_Northbound",
     tracker,
     view: database,
     commit: (plan) => database.commit(plan),

@@ -1,6 +1,6 @@
 import type { FactChange } from "../facts/store.ts";
 import { Failures } from "../unit/failures.ts";
-import type { Effect, Fragment } from "../unit/fragment.ts";
+import type { Database, Effect, Fragment } from "../unit/fragment.ts";
 import { splitUnitId, unitId } from "../unit/kind.ts";
 import type { Timers } from "../unit/timers.ts";
 import { chooseBatch } from "./batch.ts";
@@ -11,6 +11,7 @@ import { FailingUnits } from "./failing.ts";
 import { findLeftovers, type OwnColumn } from "./leftovers.ts";
 import type { CommitOutcome } from "./outcome.ts";
 import { type DatabaseView, type OthersKeys, type Plan, planChanges, planSize } from "./plan.ts";
+import { qualified, type RowIdentity } from "./qualified.ts";
 import { repairsIn } from "./repairs.ts";
 import { Setbacks } from "./setbacks.ts";
 import { signed } from "./signed.ts";
@@ -20,7 +21,11 @@ import type { Compiled, Tracker } from "./tracker.ts";
 /** What the engine is given. It knows neither OVN nor Kubernetes. */
 export interface EngineOptions<E extends Effect> {
   readonly tracker: Tracker<E>;
+  /** The one database that it writes. A unit with rows of another cannot be compiled here. */
+  readonly database: Database;
   readonly view: DatabaseView;
+  /** None: rows have the uuids that fragments say. */
+  readonly identity?: RowIdentity;
   readonly commit: (plan: Plan) => Promise<CommitOutcome>;
   /** Resolves when the view is current and writing is possible; a plan against a stale view would be refused. */
   readonly whenReady: () => Promise<void>;
@@ -343,15 +348,19 @@ export class Engine<E extends Effect> {
       return;
     }
     this.stats.compiled++;
-    this.#place(unit, fragment === undefined ? undefined : signed(unit, fragment));
+    const { identity } = this.#options;
+    const ours = fragment && identity !== undefined ? qualified(fragment, identity) : fragment;
+    this.#place(unit, ours && signed(unit, ours));
   }
 
   /** One unit that cannot be compiled must not stop the others: it stays as it was, and says so. */
   #tryToCompile(unit: string): Compiled<E> | undefined {
-    const { tracker } = this.#options;
+    const { tracker, database } = this.#options;
     const subject = { part: "unit", where: "", ...splitUnitId(unit) } as const;
     try {
-      const compiled = tracker.compile(unit);
+      const compiled = tracker.compile(unit, (fragment) => {
+        if (fragment.database !== database) throw new Error(`its rows are of ${fragment.database}, not of ${database}`);
+      });
       this.#failures.succeeded(subject);
       if (this.#uncompiled.delete(unit) && this.#uncompiled.size === 0) {
         // What an earlier run left of those that could not be compiled stayed until now.

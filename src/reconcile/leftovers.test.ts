@@ -7,9 +7,14 @@ t.test("members that nobody wants any more are found in sets of rows that are wa
   const desired = new Desired();
   const row = (uuid: string) => ({ table: "Group", uuid, label: uuid, columns: { name: uuid } });
   const edge = { table: "Group", row: "g1", column: "acls", member: "kept" };
-  desired.replace("group:1", { rows: [row("g1")], edges: [edge], effects: [] });
-  desired.replace("group:new", { rows: [row("g2")], edges: [], effects: [] });
-  desired.replace("other:1", { rows: [{ ...row("o1"), table: "Other" }], edges: [], effects: [] });
+  desired.replace("group:1", { database: "OVN_Northbound", rows: [row("g1")], edges: [edge], effects: [] });
+  desired.replace("group:new", { database: "OVN_Northbound", rows: [row("g2")], edges: [], effects: [] });
+  desired.replace("other:1", {
+    database: "OVN_Northbound",
+    rows: [{ ...row("o1"), table: "Other" }],
+    edges: [],
+    effects: [],
+  });
   const set = { acls: ["kept", "left"], ports: ["p"] };
   const tables: Readonly<Record<string, Readonly<Record<string, typeof set>>>> = {
     Group: { g1: set, unknown: set },

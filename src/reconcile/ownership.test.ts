@@ -42,6 +42,7 @@ const portKind: UnitKind<FactReader, Wish, SaidEffect> = {
     const uuid = rowUuid("Port", member ?? row);
     const columns = { name: row, of: key, external_ids: {} };
     return {
+      database: "OVN_Northbound",
       rows: member === undefined ? [{ table: "Port", uuid, label: row, columns }] : [],
       edges: [
         {
@@ -65,6 +66,7 @@ function rig() {
   const offered: string[] = [];
   const failures: string[] = [];
   const engine = new Engine<SaidEffect>({
+    database: "OVN_Northbound",
     tracker: new Tracker<SaidEffect>([switchKind, portKind], facts, switchesAndPorts),
     view: database,
     commit: (plan) => database.commit(plan),

@@ -30,6 +30,7 @@ function rig(options: { facts?: FactStore; database?: MemoryDatabase; ports?: nu
   const commits: string[][] = [];
   const rules: { commit: (plan: Plan) => Promise<CommitOutcome> } = { commit: (plan) => database.commit(plan) };
   const engine = new Engine<SaidEffect>({
+    database: "OVN_Northbound",
     tracker: new Tracker<SaidEffect>([switchKind, portKind], facts, switchesAndPorts),
     view: database,
     commit: (plan) => {
@@ -221,8 +222,9 @@ t.test("a row that the database refuses does not come along with the edge of ano
   const desired = new Desired();
   const [holder, bad] = [rowUuid("Switch", "s"), rowUuid("Port", "bad")];
   const row = { table: "Port", uuid: bad, label: "bad", columns: {} };
-  desired.replace("port:bad", { rows: [row], edges: [], effects: [] });
+  desired.replace("port:bad", { database: "OVN_Northbound", rows: [row], edges: [], effects: [] });
   desired.replace("switch:s", {
+    database: "OVN_Northbound",
     rows: [{ table: "Switch", uuid: holder, label: "s", columns: {} }],
     edges: [{ table: "Switch", row: holder, column: "ports", member: bad, memberUnit: "port:bad" }],
     effects: [],
@@ -264,6 +266,7 @@ t.test("a unit that cannot be read or compiled stays as it was, says so, and doe
       },
     } as typeof portKind;
     const engine = new Engine<SaidEffect>({
+      database: "OVN_Northbound",
       tracker: new Tracker<SaidEffect>([switchKind, kind], facts, switchesAndPorts),
       view: database,
       commit: (plan) => database.commit(plan),
@@ -325,6 +328,7 @@ t.test("a successor that cannot compile a unit leaves what is there of it, and l
   };
   const start = async (): Promise<Engine<SaidEffect>> => {
     const engine = new Engine<SaidEffect>({
+      database: "OVN_Northbound",
       tracker: new Tracker<SaidEffect>([oddSwitch, portKind], facts, switchesAndPorts),
       view: database,
       commit: (plan) => database.commit(plan),
@@ -370,6 +374,7 @@ t.test(
     const timers = new ManualTimers();
     const said: string[] = [];
     const engine = new Engine<SaidEffect>({
+      database: "OVN_Northbound",
       tracker: new Tracker<SaidEffect>([switchKind, portKind], facts, switchesAndPorts),
       view: database,
       commit: (plan) => database.commit(plan),
@@ -422,6 +427,7 @@ t.test("keys of others in a map stay, and those of ours that are wanted no more 
   const facts = factStore();
   const database = new MemoryDatabase();
   const engine = new Engine<SaidEffect>({
+    database: "OVN_Northbound",
     tracker: new Tracker<SaidEffect>([switchKind, portKind], facts, switchesAndPorts),
     view: database,
     commit: (plan) => database.commit(plan),
@@ -455,6 +461,7 @@ t.test("what another hand puts into a set that is ours goes, and stays in one th
     const facts = factStore();
     const database = new MemoryDatabase();
     const engine = new Engine<SaidEffect>({
+      database: "OVN_Northbound",
       tracker: new Tracker<SaidEffect>([switchKind, portKind], facts, switchesAndPorts),
       view: database,
       commit: (plan) => database.commit(plan),

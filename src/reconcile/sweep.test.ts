@@ -15,7 +15,12 @@ function row(table: string, uuid: string, columns: SweptRow["columns"] = {}, own
 
 t.test("owned rows that no unit wants go: roots by themselves, others out of what holds them", async (t) => {
   const desired = new Desired();
-  desired.replace("u", { rows: [{ table: "Switch", uuid: "s", label: "s", columns: {} }], edges: [], effects: [] });
+  desired.replace("u", {
+    database: "OVN_Northbound",
+    rows: [{ table: "Switch", uuid: "s", label: "s", columns: {} }],
+    edges: [],
+    effects: [],
+  });
   const rows = [
     row("Switch", "s", { ports: ["foreign", "left"] }),
     row("Switch", "old", { ports: ["inside"] }),
@@ -42,6 +47,7 @@ t.test("a row that something else than its external_ids makes ours goes as well"
 t.test("a membership from an earlier run leaves a group of ours, but not a switch that others also fill", async (t) => {
   const desired = new Desired();
   desired.replace("u", {
+    database: "OVN_Northbound",
     rows: ["g", "s"].map((uuid) => ({ table: uuid === "g" ? "Group" : "Switch", uuid, label: uuid, columns: {} })),
     edges: [{ table: "Group", row: "g", column: "ports", member: "p" }],
     effects: [],
@@ -59,6 +65,7 @@ t.test("the brake stops a sweep of more than 50 rows and half of what a kind of 
   const desired = new Desired();
   const keep = (unit: string, uuid: string): void =>
     void desired.replace(unit, {
+      database: "OVN_Northbound",
       rows: [{ table: "Port", uuid, label: uuid, columns: {} }],
       edges: [],
       effects: [],
@@ -79,8 +86,8 @@ t.test("the brake stops a sweep of more than 50 rows and half of what a kind of 
 t.test("pods that were made anew under their names while nobody looked are no reason to stop", async (t) => {
   const desired = new Desired();
   const rows = Array.from({ length: 200 }, (_, i) => {
-    const fragment = { rows: [{ table: "Port", uuid: `new${i}`, label: "", columns: {} }], edges: [], effects: [] };
-    desired.replace(`pod:${i}`, fragment);
+    const wanted = [{ table: "Port", uuid: `new${i}`, label: "", columns: {} }];
+    desired.replace(`pod:${i}`, { database: "OVN_Northbound", rows: wanted, edges: [], effects: [] });
     return row("Port", `old${i}`, {}, `pod:${i}`);
   });
   const sweep = planSweep(desired, rows, isRoot, COLUMNS);
@@ -91,8 +98,13 @@ t.test("pods that were made anew under their names while nobody looked are no re
 t.test("what stands in the way of units that are there goes although the brake stops the rest", async (t) => {
   const desired = new Desired();
   const made = (uuid: string) => ({ table: "Port", uuid, label: "web-0", columns: {} });
-  desired.replace("pod:web-0", { rows: [made("new")], edges: [], effects: [] });
-  desired.replace("switch:s", { rows: [{ ...made("s"), table: "Switch" }], edges: [], effects: [] });
+  desired.replace("pod:web-0", { database: "OVN_Northbound", rows: [made("new")], edges: [], effects: [] });
+  desired.replace("switch:s", {
+    database: "OVN_Northbound",
+    rows: [{ ...made("s"), table: "Switch" }],
+    edges: [],
+    effects: [],
+  });
   const others = Array.from({ length: 60 }, (_, i) => `other-${i}`);
   const rows = [
     row("Switch", "s", { ports: ["old", "new", ...others] }, "switch:s"),
@@ -108,7 +120,12 @@ t.test("what stands in the way of units that are there goes although the brake s
 
 t.test("what the database has of a unit that could not be compiled stays, with what holds it", async (t) => {
   const desired = new Desired();
-  desired.replace("s", { rows: [{ table: "Switch", uuid: "s", label: "s", columns: {} }], edges: [], effects: [] });
+  desired.replace("s", {
+    database: "OVN_Northbound",
+    rows: [{ table: "Switch", uuid: "s", label: "s", columns: {} }],
+    edges: [],
+    effects: [],
+  });
   const rows = [
     row("Switch", "s", { ports: ["odd", "left"] }),
     row("Switch", "odd-switch", {}, "odd"),

@@ -167,6 +167,7 @@ export const switchKind: UnitKind<FactReader, { name: string }, SaidEffect> = {
   priority: 0,
   read: (reader, key) => (reader.get("namespaces", key) === undefined ? undefined : { name: key }),
   compile: ({ name }): Fragment<SaidEffect> => ({
+    database: "OVN_Northbound",
     rows: [{ table: "Switch", uuid: rowUuid("Switch", name), label: name, columns: { name, external_ids: {} } }],
     edges: [],
     effects: [],
@@ -191,6 +192,7 @@ export const portKind: UnitKind<FactReader, { name: string; on: string; bad: boo
   compile: ({ name, on, bad, mac }): Fragment<SaidEffect> => {
     const uuid = rowUuid("Port", name);
     return {
+      database: "OVN_Northbound",
       rows: [{ table: "Port", uuid, label: name, columns: { name, bad, mac, external_ids: {} } }],
       edges: [{ table: "Switch", row: rowUuid("Switch", on), column: "ports", member: uuid }],
       effects: [{ key: `said/${name}`, text: `${name} is on ${on}` }],

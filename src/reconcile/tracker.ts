@@ -85,9 +85,10 @@ export class Tracker<E extends Effect> {
 
   /**
    * Reads and, if its input changed, compiles a unit. What these throw is thrown on: a fault of ours, with an input that nobody has thought of, or
-   * an `UnreadFactError`. The unit is compiled again when something changes that it has read, or when it is marked.
+   * an `UnreadFactError`. The unit is compiled again when something changes that it has read, or when it is marked. `check` may throw as well, at what
+   * the unit compiles to.
    */
-  compile(unit: string): Compiled<E> {
+  compile(unit: string, check: (fragment: Fragment<E>) => void = () => undefined): Compiled<E> {
     const { kind: kindName, key } = splitUnitId(unit);
     const kind = this.#kinds.get(kindName);
     if (kind === undefined) return { changed: false, fragment: undefined };
@@ -107,6 +108,7 @@ export class Tracker<E extends Effect> {
     }
     const changed = before === FAILED || !samePlain(before, input);
     const fragment = changed ? kind.compile(input) : undefined;
+    if (fragment !== undefined) check(fragment);
     this.#inputs.set(unit, input);
     return { changed, fragment };
   }

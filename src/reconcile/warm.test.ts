@@ -20,6 +20,7 @@ function pair() {
   const timers = new ManualTimers();
   const engine = (offered: string[]) =>
     new Engine<SaidEffect>({
+      database: "OVN_Northbound",
       tracker: new Tracker<SaidEffect>([switchKind, portKind], facts, switchesAndPorts),
       view: database,
       commit: (plan) => database.commit(plan),

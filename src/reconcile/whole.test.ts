@@ -24,6 +24,7 @@ function wholeEngine(t: Test, batch: number, ownColumns: readonly OwnColumn[] = 
   const refused: string[] = [];
   const hooks = { beforeCommit: (): void => {} };
   const engine: Engine<SaidEffect> = new Engine<SaidEffect>({
+    database: "OVN_Northbound",
     tracker,
     view: database,
     commit: (plan) => {

@@ -12,6 +12,9 @@ export type ColumnValue =
   | readonly (string | number | boolean)[]
   | Readonly<Record<string, string | number>>;
 
+/** The databases that units have rows in, by the names of their schemas: ovn-nb(5), ovn-ic-nb(5). */
+export type Database = "OVN_Northbound" | "OVN_IC_Northbound";
+
 /** One row that must exist. Only the named columns are compared and repaired; all others belong to somebody else. */
 export interface DesiredRow {
   /** The OVSDB table, for example `Logical_Switch`. */
@@ -51,12 +54,11 @@ export interface Effect {
   readonly key: string;
 }
 
-/** The whole output of one unit. */
+/** The whole output of one unit. Its rows do not depend on which cluster it is: see {@link import("./identity.ts").qualify}. */
 export interface Fragment<E extends Effect = Effect> {
+  /** Where all its rows and edges are. */
+  readonly database: Database;
   readonly rows: readonly DesiredRow[];
   readonly edges: readonly Edge[];
   readonly effects: readonly E[];
 }
-
-/** The fragment of a unit that does not exist. */
-export const EMPTY_FRAGMENT: Fragment<never> = { rows: [], edges: [], effects: [] };

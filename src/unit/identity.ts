@@ -10,7 +10,8 @@ export const OWNER_KEY = "weft-owner";
 const NAMESPACE = Buffer.from("6f1d4e0a0c5e4d0b9a54c1f0a9b7f2d3", "hex");
 
 /**
- * The `_uuid` of a row: a UUID of version 5 (RFC 9562 §5.5) of the table and the owner id.
+ * The `_uuid` of a row: a UUID of version 5 (RFC 9562 §5.5) of the table and the owner id. Fragments have these; in the database there is
+ * what {@link qualify} makes of them.
  *
  * OVSDB takes a client-chosen uuid on insert, so a reference is known before its row exists, compile stays pure, and
  * the diff is a lookup. The owner id must contain whatever makes the row another row when it changes: a pod's UID, for
@@ -25,6 +26,18 @@ export function rowUuid(table: string, ownerId: string): string {
   KNOWN.set(name, made);
   return made;
 }
+
+/**
+ * The `_uuid` that a row has in the database of the cluster with this id: no two clusters make the same, so that they can share one. The
+ * empty id is that of clusters whose rows were there before ids were: their uuids are the plain ones of {@link rowUuid}.
+ */
+export function qualify(plainUuid: string, clusterId: string): string {
+  // No table is called like a cluster.
+  return clusterId === "" ? plainUuid : rowUuid(clusterId, plainUuid);
+}
+
+/** {@link rowUuid} as the database of one cluster has it. */
+export type RowUuid = typeof rowUuid;
 
 /** Name → its UUID. The rows that many pods refer to (switches, groups) are asked for again and again. */
 const KNOWN = new Map<string, string>();

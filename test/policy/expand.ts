@@ -65,6 +65,7 @@ export async function firstFault(steps: readonly Step[], { batch, fates }: Condi
   const newEngine = (): Engine<never> => {
     const tracker: Tracker<never> = new Tracker(UNIT_KINDS as never, cluster.facts, rootsOf);
     const made = new Engine<never>({
+      database: "OVN_Northbound",
       tracker,
       view: database,
       ownColumns: OWN_COLUMNS,

@@ -23,6 +23,7 @@ import { judge, waitsForNothing } from "./oracle.ts";
 import { Picture, type Pod } from "./picture.ts";
 import type { Plant } from "./plants.ts";
 import { Quiet } from "./quiet.ts";
+import { Random } from "./random.ts";
 import { Replica } from "./replica.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Action, DatabaseAction, FaultAction, NodeAction, Script, ThrowAction, UserAction } from "./script.ts";
@@ -199,6 +200,9 @@ async function carryOut(
     cluster.kubelets = nodes;
   }
   cluster.start();
+  // Without it the rows have the uuids that they had before a cluster had an id.
+  if (new Random(`${script.seed}/cluster-id`).chance(0.7))
+    cluster.ignore(kube.create(NAMESPACES, { metadata: { name: "kube-system" } }));
   for (const action of script.actions) {
     scheduler.after(action.at, () => {
       weather.count(action.do);

@@ -5,7 +5,7 @@ import type { GroupFact } from "../../facts/types.ts";
 import type { Clock } from "../../kube/clock.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { DatabaseView } from "../../reconcile/plan.ts";
-import { rowUuid } from "../../unit/identity.ts";
+import type { RowUuid } from "../../unit/identity.ts";
 import type { DnsClient } from "./dns-client.ts";
 import { DnsServers } from "./dns-servers.ts";
 import { DomainKeeper } from "./domain-keeper.ts";
@@ -17,6 +17,7 @@ export interface DomainsParts {
   readonly kube: Kube;
   /** The northbound database, which remembers addresses through a restart. */
   readonly view: DatabaseView;
+  readonly rowUuid: RowUuid;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Logger;
@@ -81,8 +82,9 @@ export class Domains {
 
   #add({ key, group }: GroupFact): void {
     if (group.kind !== "domain" || this.#keeper === undefined) return;
+    const { view, rowUuid } = this.#parts;
     const before = ["ip4", "ip6"].flatMap((word) => {
-      const row = this.#parts.view.get("Address_Set", rowUuid("Address_Set", `${groupId(key)}/${word}`));
+      const row = view.get("Address_Set", rowUuid("Address_Set", `${groupId(key)}/${word}`));
       const addresses = row?.["addresses"];
       return Array.isArray(addresses) ? (addresses as readonly string[]) : [];
     });

@@ -1,0 +1,109 @@
+import fc from "fast-check";
+import t from "tap";
+import { FragmentBuilder } from "../compile/fragment-builder.ts";
+import { sampleFacts } from "../compile/testing.ts";
+import { factStore } from "../kinds/store.ts";
+import { compileAll } from "../kinds/whole.ts";
+import { OVN_NB } from "../ovsdb/generated/ovn-nb.ts";
+import { isReference } from "../ovsdb/schema.ts";
+import type { Fragment } from "../unit/fragment.ts";
+import { qualify, rowUuid } from "../unit/identity.ts";
+import { Engine } from "./engine.ts";
+import { qualified, type RowIdentity } from "./qualified.ts";
+import { ManualTimers, MemoryDatabase, portKind, setPort, setSwitch, switchesAndPorts, switchKind } from "./testing.ts";
+import { Tracker } from "./tracker.ts";
+
+const identity = (id: string): RowIdentity => ({
+  clusterId: () => id,
+  isReference: (table, column) => isReference(OVN_NB, table, column),
+});
+
+/** Every uuid in a text, as often as it is there. */
+function uuidsIn(value: unknown): readonly string[] {
+  return JSON.stringify(value).match(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g) ?? [];
+}
+
+t.test("every uuid of whatever the units compile to becomes the cluster's, and nothing else changes", async (t) => {
+  const build = new FragmentBuilder();
+  build.held("Logical_Switch", "s", "ports", "Logical_Switch_Port", "p", {
+    name: "p",
+    dhcpv4_options: rowUuid("DHCP_Options", "s/dhcpv4"),
+  });
+  const fragments = [build.finish(), ...compileAll(sampleFacts()).values()];
+  t.ok(fragments.length > 5);
+  fc.assert(
+    fc.property(fc.uuid(), fc.constantFrom(...fragments), (id, fragment) => {
+      const made = qualified(fragment, identity(id));
+      const backwards = new Map(uuidsIn([fragment.rows, fragment.edges]).map((uuid) => [qualify(uuid, id), uuid]));
+      const text = JSON.stringify([made.rows, made.edges]);
+      // Whatever is left of the plain ones is not in the map, and stays as it is.
+      const back = text.replaceAll(
+        /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g,
+        (uuid) => backwards.get(uuid) ?? "?",
+      );
+      return back === JSON.stringify([fragment.rows, fragment.edges]) && made.effects === fragment.effects;
+    }),
+  );
+});
+
+t.test("without a cluster id a fragment stays the same object", async (t) => {
+  for (const fragment of compileAll(sampleFacts()).values()) t.equal(qualified(fragment, identity("")), fragment);
+});
+
+t.test("a set of references stays sorted, and strings are no references although they look like them", async (t) => {
+  const plain = Array.from({ length: 20 }, (_, i) => rowUuid("Load_Balancer_Group", String(i))).sort();
+  const columns = { name: plain[0], load_balancer_group: plain, external_ids: { id: plain[0] ?? "" } };
+  const row = { table: "Logical_Switch", uuid: plain[0] ?? "", label: "s", columns };
+  const edge = { table: "Address_Set", row: plain[1] ?? "", column: "addresses", member: plain[2] ?? "" };
+  const fragment: Fragment = { database: "OVN_Northbound", rows: [row], edges: [edge], effects: [] };
+  const { rows, edges } = qualified(fragment, identity("a"));
+  const own = (uuid = ""): string => qualify(uuid, "a");
+  t.same(rows[0]?.columns, { ...columns, load_balancer_group: plain.map(own).sort() });
+  t.same(edges, [{ ...edge, row: own(plain[1]) }]);
+});
+
+t.test("no map of the northbound database refers to rows, for such values would not be found", async (t) => {
+  for (const [table, { columns }] of Object.entries(OVN_NB.tables)) {
+    for (const [column, { key, value }] of Object.entries(columns)) {
+      if (value !== undefined) t.same([key.refTable, value.refTable], [undefined, undefined], `${table}.${column}`);
+    }
+  }
+});
+
+t.test("a unit with rows of another database is not written, says so, and the others are", async (t) => {
+  const facts = factStore();
+  const database = new MemoryDatabase();
+  const failures: string[] = [];
+  const timers = new ManualTimers();
+  const astray: typeof portKind = {
+    ...portKind,
+    compile: (input) => ({ ...portKind.compile(input), ...(input.name === "p1" && { database: "OVN_IC_Northbound" }) }),
+  };
+  const engine = new Engine({
+    tracker: new Tracker([switchKind, astray], facts, switchesAndPorts),
+    database: "OVN_Northbound",
+    view: database,
+    commit: (plan) => database.commit(plan),
+    whenReady: () => Promise.resolve(),
+    offerEffects: () => undefined,
+    timers,
+    onUnitFailure: (unit, { message }) => failures.push(`${unit}: ${message}`),
+    onDeposed: () => undefined,
+  });
+  facts.subscribe((change) => engine.noteFact(change));
+  database.onChanges = (changes) => engine.noteDatabase(changes);
+  engine.start();
+  setSwitch(facts, "s");
+  setPort(facts, "p1", { switch: "s" });
+  setPort(facts, "p2", { switch: "s" });
+  await engine.whenIdle();
+  t.same(database.names(), ["Port p2", "Switch s"]);
+  timers.advance(600_000);
+  await engine.whenIdle();
+  t.same(database.names(), ["Port p2", "Switch s"], "also when it is tried again");
+  t.same([...engine.uncompiled], ["port:p1"]);
+  t.same(
+    new Set(failures),
+    new Set(["port:p1: it cannot be compiled (its rows are of OVN_IC_Northbound, not of OVN_Northbound)"]),
+  );
+});
