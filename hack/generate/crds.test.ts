@@ -14,7 +14,7 @@ t.test("an interface is made for each object, with its description and what may 
   const text = crdTypes(
     {
       spec: {
-        names: { kind: "Net" },
+        names: { kind: "Net", plural: "nets" },
         versions: [
           {
             schema: {

@@ -1,6 +1,7 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "yaml";
+import type { Shape } from "../../src/api/shape.ts";
 
 /** The part of a CustomResourceDefinition's schema that types are made of. */
 interface Schema {
@@ -16,7 +17,7 @@ interface Schema {
 
 interface Crd {
   readonly spec: {
-    readonly names: { readonly kind: string };
+    readonly names: { readonly kind: string; readonly plural: string };
     readonly versions: readonly { readonly schema: { readonly openAPIV3Schema: Schema } }[];
   };
 }
@@ -41,16 +42,61 @@ const WIDTH = 120;
 export async function generateCrds(options: { readonly check: boolean }): Promise<readonly string[]> {
   const sources = (await readdir(join(ROOT, "crds"))).filter((name) => name.endsWith(".yaml")).sort();
   const stale: string[] = [];
-  for (const source of sources) {
-    const crd = parse(await readFile(join(ROOT, "crds", source), "utf8")) as Crd;
-    const path = `src/api/generated/${crd.spec.names.kind.toLowerCase()}.ts`;
-    const text = crdTypes(crd, `crds/${source}`);
+  const crds = await Promise.all(
+    sources.map(async (source) => parse(await readFile(join(ROOT, "crds", source), "utf8")) as Crd),
+  );
+  const files = crds.map((crd, i) => ({
+    path: `src/api/generated/${crd.spec.names.kind.toLowerCase()}.ts`,
+    text: crdTypes(crd, `crds/${sources[i]}`),
+  }));
+  for (const { path, text } of [...files, { path: "src/api/generated/shapes.ts", text: crdShapes(crds) }]) {
     const old = await readFile(join(ROOT, path), "utf8").catch(() => undefined);
     if (old === text) continue;
     stale.push(path);
     if (!options.check) await writeFile(join(ROOT, path), text);
   }
   return stale;
+}
+
+/** The text of the file of shapes: the types alone, of every kind. Pure. */
+export function crdShapes(crds: readonly Crd[]): string {
+  const entries = crds.map(({ spec: { names, versions } }) => {
+    const { spec = {}, status = {} } = versions[0]?.schema.openAPIV3Schema.properties ?? {};
+    return `  ${JSON.stringify(names.plural)}: ${JSON.stringify({ spec: shapeOf(spec), status: shapeOf(status) })},\n`;
+  });
+  return `// Made from crds/ by \`npm run generate -- crds\`. Do not edit.
+import type { Shape } from "../shape.ts";
+
+type Fields = Extract<Shape, { readonly fields: unknown }>;
+
+// biome-ignore format: one line for each kind
+/** The types of the fields of every kind, by the plural of its name. */
+export const SHAPES: Readonly<Record<string, { readonly spec: Fields; readonly status: Fields }>> = {
+${entries.join("")}};
+`;
+}
+
+function shapeOf(schema: Schema): Shape {
+  if (schema["x-kubernetes-int-or-string"] === true) return "count";
+  switch (schema.type) {
+    case "string":
+      return "text";
+    case "boolean":
+      return "flag";
+    case "integer":
+    case "number":
+      return "number";
+    case "array":
+      return { list: shapeOf(schema.items ?? {}) };
+    case "object":
+    case undefined: {
+      if (schema.additionalProperties !== undefined) return { map: shapeOf(schema.additionalProperties) };
+      const fields = Object.entries(schema.properties ?? {}).map(([key, of]) => [key, shapeOf(of)] as const);
+      return { fields: Object.fromEntries(fields) };
+    }
+    default:
+      throw new Error(`the generator does not know the type ${schema.type}`);
+  }
 }
 
 /** The text of one file of types. Pure. */

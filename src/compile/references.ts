@@ -1,5 +1,6 @@
 import { OVN_PROVIDER } from "../api/annotations.ts";
 import { vpcOfNamespace } from "../claims/namespace-subnets.ts";
+import type { Malformed } from "../facts/meta.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { SubnetFact, VpcFact } from "../facts/types.ts";
 import type { Note } from "./effects.ts";
@@ -58,6 +59,11 @@ export function vpcReferences(reader: FactReader, vpc: VpcFact): readonly Note[]
     notes.push({ reason: "NamespaceConflict", message });
   }
   return notes;
+}
+
+/** The fields that have another type than the CRD says: an object may be older than that, or the cluster's CRD validate less. */
+export function malformedNotes({ malformed = [] }: Malformed): readonly Note[] {
+  return malformed.map(({ path, message }) => ({ reason: "MalformedField", message: `${path}: ${message}` }));
 }
 
 /** The fields that an object sets and that nothing is done about. */

@@ -26,7 +26,7 @@ import {
   switchId,
   UPLINKS_ID,
 } from "./owner-ids.ts";
-import { subnetReferences, unsupportedNotes } from "./references.ts";
+import { malformedNotes, subnetReferences, unsupportedNotes } from "./references.ts";
 import { externalIds } from "./rows.ts";
 import { addAcls } from "./subnet-acls.ts";
 import { subnetContract } from "./subnet-contract.ts";
@@ -235,7 +235,12 @@ function compileEffects(input: SubnetInput): readonly WeftEffect[] {
       annotations: wantedAnnotations(input),
       ...(problem === undefined && { spec: missing }),
     },
-    withNotes(stateOf(input, condition), [...gateways, ...notes, ...unsupportedNotes(subnet)]),
+    withNotes(stateOf(input, condition), [
+      ...gateways,
+      ...notes,
+      ...unsupportedNotes(subnet),
+      ...malformedNotes(subnet),
+    ]),
   );
 }
 

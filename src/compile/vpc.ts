@@ -16,7 +16,7 @@ import {
 } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { loadBalancerGroupId, routerId, UPLINKS_ID } from "./owner-ids.ts";
-import { unsupportedNotes, vpcReferences } from "./references.ts";
+import { malformedNotes, unsupportedNotes, vpcReferences } from "./references.ts";
 import { edge, externalIds, row } from "./rows.ts";
 import { rememberRoutes, settleVpcRoutes } from "./vpc-routes.ts";
 
@@ -129,7 +129,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       "vpcs",
       { ...vpc, annotations: annotationsOf(vpc.inForce) },
       { finalizer: true, annotations: rememberRoutes(vpc, routes) },
-      withNotes(condition, [...notes, ...unsupportedNotes(vpc)]),
+      withNotes(condition, [...notes, ...unsupportedNotes(vpc), ...malformedNotes(vpc)]),
     );
     return { database: "OVN_Northbound", rows, edges, effects };
   },

@@ -353,7 +353,12 @@ export class Controller {
     if (over()) return;
     const { compiled, transactions } = this.engine.stats;
     log.info({ ms: clock.now() - started, compiled, transactions }, "everything is compiled and in the database");
-    void this.#sweepWhatWasKept(over);
+    this.#sweepWhatWasKept(over).catch((error: unknown) =>
+      log.error(
+        { err: error },
+        "what is left of units that could not be compiled was not removed; the next leader does that",
+      ),
+    );
   }
 
   /** What an earlier run left of units that could not be compiled stays until they can. */
@@ -434,6 +439,7 @@ export class Controller {
       onError: (name, error) =>
         log.warn({ err: error, object: name }, "a status could not be written; it is tried again"),
       onWritten: (resource, object) => this.#sources.written(resource, object),
+      failures: this.failures,
     });
     const tools = {
       kube,

@@ -65,7 +65,7 @@ export function controllerMetrics({
   );
   new Counter({
     name: "weft_controller_internal_failures_total",
-    help: "How often code threw at an object or a unit, which then stays as it was, by part (projection, index, derived fact, listener, unit)",
+    help: "How often code threw at an object or a unit, which then stays as it was, by part (projection, index, derived fact, listener, unit, claim, status, task)",
     labelNames: ["part"],
     registers,
     collect() {

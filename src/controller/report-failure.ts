@@ -25,7 +25,8 @@ export function failedObjects(facts: FactReader, failure: Failure): readonly Fai
   if (kind === undefined) return [];
   return subjectsOf(facts, kind, failure).map((about) => {
     const { uid } = about;
-    if (kind.status === undefined || uid === undefined) return { about };
+    // What cannot be put into a status is not told there.
+    if (kind.status === undefined || uid === undefined || failure.part === "status") return { about };
     const resource = knownAs(kind) as ConditionEffect["resource"];
     const key = `condition/${resource}/${uid}`;
     const state = { ready: false, reason: INTERNAL_ERROR, message: failureMessage(failure) };

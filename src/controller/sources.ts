@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import { CAUGHT_UP } from "../api/annotations.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { FactKind, FactTypes, ObjectKind } from "../facts/types.ts";
-import { type Feed, feedsOf } from "../kinds/feeds.ts";
+import { type Feed, feedsOf, shapedObject } from "../kinds/feeds.ts";
 import { kindOf, knownAs, typeOf } from "../kinds/objects.ts";
 import type { Clock } from "../kube/clock.ts";
 import { KubeError } from "../kube/errors.ts";
@@ -90,7 +90,9 @@ export class Sources {
         project: (object) => {
           const fact = project(this.records.keep(kind, object) as never);
           if (fact === undefined) return undefined;
-          return resource !== undefined ? { fact, status: (object.status ?? {}) as Status } : { fact };
+          return resource !== undefined
+            ? { fact, status: (shapedObject(object, type).object.status ?? {}) as Status }
+            : { fact };
         },
         onError: (error, context) => {
           const served = absent === undefined || !(error instanceof KubeError && error.code === "not-found");

@@ -3,6 +3,7 @@ import type { ConditionEffect } from "../compile/effects.ts";
 import { manualClock } from "../kube/clock.ts";
 import { fakeKube } from "../kube/fake.ts";
 import { SUBNETS } from "../kube/resources.ts";
+import { type Failure, Failures } from "../unit/failures.ts";
 import { type Status, StatusWriter } from "./status-writer.ts";
 
 const NAME = "web";
@@ -23,11 +24,19 @@ async function rig(names: readonly string[] = [NAME]) {
   }
   const used = { count: 0n };
   const errors: unknown[] = [];
+  const failures: Failure[] = [];
+  /** What is thrown when the counters of an object of this name are asked for. */
+  const odd = new Map<string, Error>();
   const writer = new StatusWriter({
     kube,
     timers: clock,
     current: (_, name) => seen.get(name),
-    usage: () => ({ v4: { available: 254n - used.count, using: used.count, availableRange: "", usingRange: "" } }),
+    usage: (_, name) => {
+      const error = odd.get(name);
+      if (error !== undefined) throw error;
+      return { v4: { available: 254n - used.count, using: used.count, availableRange: "", usingRange: "" } };
+    },
+    failures: new Failures(clock, (failure) => failures.push(failure)),
     now: () => "2026-01-01T00:00:00Z",
     onWritten: (_, { metadata, status }) => seen.set(metadata.name, (status ?? {}) as Status),
     onError: (_, error) => errors.push(error),
@@ -39,7 +48,7 @@ async function rig(names: readonly string[] = [NAME]) {
   const stored = (): Status => (kube.object(SUBNETS, { name: NAME })?.status ?? {}) as Status;
   const conditions = () => Object.fromEntries((stored().conditions ?? []).map(({ type, status }) => [type, status]));
   const patches = (): number => kube.requests.filter(({ verb }) => verb === "patch").length;
-  return { clock, kube, writer, count, stored, conditions, patches, errors };
+  return { clock, kube, writer, count, stored, conditions, patches, errors, failures, odd };
 }
 
 t.test("a first state is written at once, with the counters that came before it, in one patch", async (t) => {
@@ -143,5 +152,24 @@ t.test("a writer that is stopped writes nothing more and leaves no timer", async
   count(4n);
   await clock.advance(60_000);
   t.equal(patches(), 1);
+  t.equal(clock.pending, 0);
+});
+
+t.test("a status that cannot be put together keeps no other waiting, and is tried again", async (t) => {
+  const { clock, kube, writer, failures, odd } = await rig(["odd", NAME]);
+  odd.set("odd", new Error("an odd object"));
+  writer.state({ ...READY, key: "condition/subnets/odd", name: "odd" });
+  writer.state(READY);
+  await clock.advance(0);
+  const conditions = (name: string): unknown => (kube.object(SUBNETS, { name })?.status as Status)?.conditions?.length;
+  t.equal(conditions(NAME), 2);
+  t.match(failures, [{ part: "status", kind: "subnets", key: "odd", attempts: 1 }]);
+  await clock.advance(1_000);
+  t.equal(failures.length, 2);
+  odd.clear();
+  await clock.advance(2_000);
+  t.equal(conditions("odd"), 2);
+  await clock.advance(60_000);
+  t.equal(failures.length, 2);
   t.equal(clock.pending, 0);
 });

@@ -6,6 +6,7 @@ import { kindOf, typeOf } from "../kinds/objects.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
 import type { Dual } from "../net/dual.ts";
+import { Failures } from "../unit/failures.ts";
 import { samePlain } from "../unit/plain.ts";
 import { retryDelay, type Timers } from "../unit/timers.ts";
 
@@ -37,6 +38,8 @@ export interface StatusWriterOptions {
   readonly onError: (name: string, error: unknown) => void;
   /** The object as a patch returned it, ahead of the informer. */
   readonly onWritten: (resource: StatusResource, object: KubeObject) => void;
+  /** An object whose status cannot be put together is tried again by it, and keeps nobody else waiting. Without it what throws is thrown on. */
+  readonly failures?: Failures;
 }
 
 /** An object whose status is looked at, or was patched a short while ago. */
@@ -64,6 +67,7 @@ interface Entry {
  */
 export class StatusWriter {
   readonly #options: StatusWriterOptions;
+  readonly #failures: Failures;
   /** `resource/name` → the state that compile has found. */
   readonly #states = new Map<string, ConditionEffect>();
   /** `resource/name` → what is being done about it; only objects with a patch, a window or a pause of their own. */
@@ -75,6 +79,7 @@ export class StatusWriter {
 
   constructor(options: StatusWriterOptions) {
     this.#options = options;
+    this.#failures = options.failures ?? new Failures();
   }
 
   /** Compile has found an object in force, or not. */
@@ -122,10 +127,17 @@ export class StatusWriter {
     for (const entry of this.#ready) {
       if (this.#writers >= WRITERS) return;
       this.#ready.delete(entry);
-      const patch = this.#due(entry);
-      if (patch !== undefined) void this.#write(entry, patch);
-      else if (entry.cancel === undefined) this.#entries.delete(entry.key);
+      const subject = { part: "status", where: "", kind: entry.resource, key: entry.name } as const;
+      this.#failures.run(subject, () => this.#advance(entry));
     }
+  }
+
+  #advance(entry: Entry): void {
+    // When it is tried again another may be in its place, or it may be under way.
+    if (this.#stopped || entry.running || this.#entries.get(entry.key) !== entry) return;
+    const patch = this.#due(entry);
+    if (patch !== undefined) void this.#write(entry, patch);
+    else if (entry.cancel === undefined) this.#entries.delete(entry.key);
   }
 
   /** What is to be patched now. What is held back is looked at when the window ends. */

@@ -104,7 +104,8 @@ export class Unserved {
     this.#timer?.cancel();
     const cancel = clock.after(Math.max(0, at - clock.now()), () => {
       this.#timer = undefined;
-      this.#check();
+      const subject = { part: "task", where: "unserved", kind: "", key: "" } as const;
+      this.#options.facts.failures.run(subject, () => this.#check());
     });
     this.#timer = { at, cancel };
   }

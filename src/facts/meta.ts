@@ -1,4 +1,5 @@
 import { POD_KEYS } from "../api/annotations.ts";
+import type { MalformedField } from "../api/shape.ts";
 
 /** The metadata that projections read, as the API server gives it. */
 export interface ObjectMeta {
@@ -19,6 +20,12 @@ export interface ObjectMeta {
     readonly uid: string;
     readonly controller?: boolean;
   }[];
+}
+
+/** What every fact of a custom object may have. */
+export interface Malformed {
+  /** Fields of its spec of another type than its CRD says, the first ones; absent where there are none. */
+  readonly malformed?: readonly MalformedField[];
 }
 
 /**

@@ -1,5 +1,6 @@
+import type { Malformed } from "./meta.ts";
 /** One SecurityGroup. */
-export interface SecurityGroupFact {
+export interface SecurityGroupFact extends Malformed {
   readonly key: string;
   readonly name: string;
   readonly uid: string;

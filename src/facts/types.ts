@@ -3,6 +3,7 @@ import type { PortRange } from "../net/port-range.ts";
 import type { AnnotationMistake } from "./annotation-rules.ts";
 import type { ChassisProblemFact } from "./database.ts";
 import type { InForce } from "./in-force.ts";
+import type { Malformed } from "./meta.ts";
 
 /**
  * The facts: what compile and allocation may know of Kubernetes. Each is a narrow projection of one object, so that a
@@ -123,7 +124,7 @@ export interface NamespaceFact {
 }
 
 /** One Subnet, its defaults filled in. */
-export interface SubnetFact {
+export interface SubnetFact extends Malformed {
   readonly key: string;
   readonly name: string;
   readonly uid: string;
@@ -338,7 +339,7 @@ export interface SecurityGroupPresenceFact {
 }
 
 /** One VPC, its defaults filled in. */
-export interface VpcFact {
+export interface VpcFact extends Malformed {
   readonly key: string;
   readonly name: string;
   readonly uid: string;
@@ -390,7 +391,7 @@ export interface PolicyRouteFact {
 }
 
 /** One IP object: the record that an address is taken, and by whom. */
-export interface IpFact {
+export interface IpFact extends Malformed {
   /** The object's name, which is also the logical port's: `<pod>.<namespace>`, `node-<node>`. */
   readonly key: string;
   readonly name: string;

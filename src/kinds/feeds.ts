@@ -1,3 +1,5 @@
+import { SHAPES } from "../api/generated/shapes.ts";
+import { type MalformedField, shapedSpec, shapedStatus } from "../api/shape.ts";
 import type { FactKind, FactTypes } from "../facts/types.ts";
 import type { ResourceType } from "../kube/resources.ts";
 import { KINDS } from "./index.ts";
@@ -18,11 +20,35 @@ export function feedsOf(settings: ProjectionSettings): { readonly [K in FactKind
   const feeds = KINDS.map(({ facts, type, project, fieldSelector, absent }) => {
     const feed: Feed = {
       type,
-      project: (object) => project(object, settings),
+      project: (object) => {
+        const { object: shaped, malformed } = shapedObject(object, type);
+        const fact = project(shaped as never, settings);
+        return fact === undefined || malformed.length === 0 ? fact : { ...fact, malformed };
+      },
       ...(fieldSelector !== undefined && { fieldSelector }),
       ...(absent !== undefined && { absent }),
     };
     return [facts, feed] as const;
   });
   return Object.fromEntries(feeds);
+}
+
+interface Parts {
+  readonly spec?: unknown;
+  readonly status?: unknown;
+}
+
+/** The object as its CRD says that it is, whatever the API server has let through (see {@link shapedSpec}); the same one where it is so. */
+export function shapedObject<T extends Parts>(
+  object: T,
+  { plural, group }: ResourceType,
+): { readonly object: T; readonly malformed: readonly MalformedField[] } {
+  const shape = group === "kubeovn.io" ? SHAPES[plural] : undefined;
+  if (shape === undefined) return { object, malformed: [] };
+  const { value: spec, malformed } = shapedSpec(object.spec, shape.spec);
+  const status = shapedStatus(object.status, shape.status);
+  const same = [[object.spec, spec] as const, [object.status, status] as const].every(
+    ([before, after]) => before === undefined || before === after,
+  );
+  return { object: same ? object : { ...object, spec, status }, malformed };
 }

@@ -13,10 +13,10 @@ import {
 } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import { namesakeKey } from "../compile/namesake-groups.ts";
-import { missingNamespaces } from "../compile/references.ts";
+import { malformedNotes, missingNamespaces } from "../compile/references.ts";
 import { externalIds } from "../compile/rows.ts";
 import { IN_FORCE_ANNOTATION, readFields, stringList } from "../facts/in-force.ts";
-import type { ObjectMeta } from "../facts/meta.ts";
+import type { Malformed, ObjectMeta } from "../facts/meta.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { VerdictFact } from "../facts/types.ts";
 import { IP_POOLS } from "../kube/resources.ts";
@@ -27,7 +27,7 @@ import type { UnitKind } from "../unit/kind.ts";
 import type { Kind } from "./kind.ts";
 
 /** One IPPool. */
-export interface IpPoolFact {
+export interface IpPoolFact extends Malformed {
   readonly key: string;
   readonly name: string;
   readonly uid: string;
@@ -160,7 +160,10 @@ export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
             ...(refused && { refused }),
           };
       const key = `condition/ipPools/${name}`;
-      condition = withNotes({ kind: "condition", key, resource: "ipPools", name, uid, generation, ...state }, notes);
+      condition = withNotes({ kind: "condition", key, resource: "ipPools", name, uid, generation, ...state }, [
+        ...notes,
+        ...malformedNotes(pool),
+      ]);
     }
     // What of it can be read counts, whatever else keeps it from being ready.
     const readable = verdict !== undefined && !pool.deleting && pool.problem === undefined;

@@ -7,7 +7,8 @@ import { ANY_PURPOSE, openPart } from "../claims/places.ts";
 import { wantOf } from "../claims/wants.ts";
 import { type ConditionEffect, fill, type Note, type WeftEffect, withNotes } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
-import type { ObjectMeta } from "../facts/meta.ts";
+import { malformedNotes } from "../compile/references.ts";
+import type { Malformed, ObjectMeta } from "../facts/meta.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { DisputeFact, SubnetFact, VerdictFact } from "../facts/types.ts";
 import type { Lease } from "../ipam/types.ts";
@@ -29,7 +30,7 @@ interface Addresses {
 }
 
 /** One OvnEip. */
-export interface OvnEipFact extends Addresses {
+export interface OvnEipFact extends Addresses, Malformed {
   readonly key: string;
   readonly name: string;
   readonly uid: string;
@@ -209,13 +210,14 @@ function changedOf({ v4, v6, mac }: OvnEipFact, given: Addresses): State["refuse
   return { reason: "AddressesFixed", message };
 }
 
-function conditionOf({ name, uid, generation, type }: OvnEipFact, state: State): ConditionEffect {
+function conditionOf(eip: OvnEipFact, state: State): ConditionEffect {
+  const { name, uid, generation, type } = eip;
   const about = { key: `condition/ovnEips/${name}`, resource: "ovnEips", name, uid, generation } as const;
   // A port on a node makes one of type `lsp` ready, as in Kube-OVN.
   const status = { ready: state.ready && type !== "lsp", type, nat: "" };
   const message = `spec.type "${type}": a port with the address is not built yet`;
   const notes: readonly Note[] = type === DEFAULT_TYPE ? [] : [{ reason: "NotSupported", message }];
-  return withNotes({ kind: "condition", ...about, ...state, status }, notes);
+  return withNotes({ kind: "condition", ...about, ...state, status }, [...notes, ...malformedNotes(eip)]);
 }
 
 function texts({ v4, v6, mac }: Addresses): string {

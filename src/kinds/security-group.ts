@@ -62,11 +62,17 @@ export const securityGroupUnit: UnitKind<FactReader, SecurityGroupInput, WeftEff
       for (const acl of denyAllAcls()) addAcl(build, DENY_ALL_GROUP, acl);
       return build.finish();
     }
-    const { acls, problems, clean } = translateSecurityGroup(
+    const {
+      acls,
+      problems: unclear,
+      clean,
+    } = translateSecurityGroup(
       group,
       (name) => known.includes(name),
       (cidr) => virtualPorts?.[cidr] ?? [],
     );
+    const malformed = (group.malformed ?? []).map((field) => ({ reason: "MalformedField", ...field }));
+    const problems = [...unclear, ...malformed];
     addPortGroup(build, group.name);
     for (const acl of acls) addAcl(build, group.name, acl);
     const { name, uid, generation, tier } = group;

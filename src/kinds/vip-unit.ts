@@ -16,7 +16,7 @@ import {
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import { namesakeKey } from "../compile/namesake-groups.ts";
 import { routerMacId, switchId, vipPortId } from "../compile/owner-ids.ts";
-import { missingNamespaces, unsupportedNotes } from "../compile/references.ts";
+import { malformedNotes, missingNamespaces, unsupportedNotes } from "../compile/references.ts";
 import { externalIds } from "../compile/rows.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { DisputeFact, PodFact, SubnetFact, VerdictFact } from "../facts/types.ts";
@@ -72,7 +72,11 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
 
   compile({ vip, subnet, parents, taken, refusal, dispute, notes, namesake }): Fragment<WeftEffect> {
     if (vip.deleting) return new FragmentBuilder().finish(fill("vips", vip, { finalizer: false }));
-    const condition = stateOf(vip, subnet, refusal, dispute, [...notes, ...unsupportedNotes(vip)]);
+    const condition = stateOf(vip, subnet, refusal, dispute, [
+      ...notes,
+      ...unsupportedNotes(vip),
+      ...malformedNotes(vip),
+    ]);
     const known = vip.problem === undefined && vip.written.length + vip.inForce.length > 0;
     const effects = fill(
       "vips",

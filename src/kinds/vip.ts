@@ -1,7 +1,7 @@
 import type { VipSpec, VipStatus } from "../api/generated/vip.ts";
 import { storable } from "../api/text.ts";
 import { IN_FORCE_ANNOTATION, readFields, stringList } from "../facts/in-force.ts";
-import type { ObjectMeta } from "../facts/meta.ts";
+import type { Malformed, ObjectMeta } from "../facts/meta.ts";
 import { unsupportedFields } from "../facts/not-supported.ts";
 import { VIPS } from "../kube/resources.ts";
 import { ipText } from "../net/address.ts";
@@ -12,7 +12,7 @@ import { vipClaims } from "./vip-claim.ts";
 import { vipUnit } from "./vip-unit.ts";
 
 /** One Vip. */
-export interface VipFact {
+export interface VipFact extends Malformed {
   readonly key: string;
   readonly name: string;
   readonly uid: string;

@@ -267,10 +267,20 @@ export class Engine<E extends Effect> {
       warm.delete(unit);
       const pending = this.#pending.get(unit);
       if (pending === undefined) continue;
-      const plan = this.#plan(new Map([[unit, pending]]));
+      const plan = this.#planWarm(unit, pending);
+      if (plan === undefined) continue;
       if (planSize(plan) > 0 || plan.parked.size > 0 || plan.misdirected.length > 0) continue;
       this.#pending.delete(unit);
       this.#drifted.delete(unit);
+    }
+  }
+
+  /** What throws here will throw when it is to be written as well, where it is told of. */
+  #planWarm(unit: string, pending: Touched): Plan | undefined {
+    try {
+      return this.#plan(new Map([[unit, pending]]));
+    } catch {
+      return undefined;
     }
   }
 
@@ -300,6 +310,9 @@ export class Engine<E extends Effect> {
         const { pause } = this.#setbacks;
         if (pause > 0) await this.#pause(pause);
       }
+    } catch (error) {
+      // Of what nothing is known: everything that is not committed is pending still.
+      this.#failures.failed({ part: "task", where: "engine", kind: "", key: "" }, error, () => this.#kick());
     } finally {
       this.#busy = false;
       if (this.idle || !this.#active) for (const resolve of this.#idle.splice(0)) resolve();
@@ -411,13 +424,25 @@ export class Engine<E extends Effect> {
       this.#pending.delete(unit);
       taken.set(unit, pending);
     }
-    const plan = this.#plan(taken);
+    let plan: Plan;
+    try {
+      plan = this.#plan(taken);
+    } catch (error) {
+      for (const [unit, pending] of taken) this.#touchedOf(unit).merge(pending);
+      this.#setbacks.unplanned([...taken.keys()], error);
+      return;
+    }
     const size = planSize(plan);
     if (size > 0) {
       const repaired = [...repairsIn(plan, this.desired, (unit) => this.#drifted.has(unit))];
       const repairs = repaired.length;
       const started = performance.now();
-      const outcome = await commit(plan);
+      const outcome = await commit(plan).catch(
+        (error: unknown): CommitOutcome => ({
+          kind: "unknown",
+          error: error instanceof Error ? error : new Error(String(error)),
+        }),
+      );
       if (outcome.kind !== "committed") {
         for (const [unit, pending] of taken) this.#touchedOf(unit).merge(pending);
         if (outcome.kind === "deposed") {

@@ -59,6 +59,26 @@ const has = (plan: Plan, label: string): boolean =>
   [...plan.inserts, ...plan.updates.map((update) => update.row)].some((row) => row.label === label);
 const portsOf = (database: MemoryDatabase): number => database.names().filter((name) => name.startsWith("Port")).length;
 
+t.test("a unit for which no plan can be made stands alone, and all others are committed", async (t) => {
+  const { facts, engine, database, failures, timers } = rig({ ports: 9 });
+  setSwitch(facts, "odd");
+  const { get } = database;
+  const uuid = rowUuid("Switch", "odd");
+  let odd = true;
+  database.get = (table, row) => {
+    if (odd && row === uuid && new Error().stack?.includes("planChanges")) throw new TypeError("an odd row");
+    return get.call(database, table, row);
+  };
+  engine.start();
+  await engine.whenIdle();
+  t.equal(portsOf(database), 9);
+  t.match(failures.join(), /^switch:odd: what is to be written cannot be found out \(an odd row\)/);
+  odd = false;
+  timers.advance(60_000);
+  await engine.whenIdle();
+  t.ok(database.get("Switch", uuid));
+});
+
 t.test("what cannot be sent stands alone at once, and all the rest is the next transaction", async (t) => {
   const { engine, database, failures, commits, rules, timers } = rig({ ports: 50 });
   rules.commit = async (plan) => {

@@ -110,6 +110,12 @@ export class Setbacks {
     this.#divide([...taken.keys()], error);
   }
 
+  /** What is to be written for these units could not be found out, for our own code threw. */
+  unplanned(units: readonly string[], cause: unknown): void {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    this.#divide(units, new Error(`what is to be written cannot be found out (${message})`, { cause }));
+  }
+
   /** Whether the same plan would be made now. Before it was refused, the mirror has heard of all that the database did until then. */
   #isStill(plan: Plan, taken: ReadonlyMap<string, Touched>): boolean {
     const { parked: _, ...now } = this.#options.replan(taken);

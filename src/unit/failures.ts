@@ -1,7 +1,11 @@
 import { retryDelay, type Timers } from "./timers.ts";
 
 /** What may throw, each about one fact, object or unit. */
-export const FAILURE_PARTS = ["projection", "index", "derived fact", "listener", "unit", "claim"] as const;
+export const FAILURE_PARTS = [
+  ...(["projection", "index", "derived fact", "listener", "unit", "claim"] as const),
+  // What is written into the status of an object; and what runs by itself, at no object.
+  ...(["status", "task"] as const),
+] as const;
 
 /** One of them. */
 export type FailurePart = (typeof FAILURE_PARTS)[number];
@@ -9,7 +13,7 @@ export type FailurePart = (typeof FAILURE_PARTS)[number];
 /** About what something threw. */
 export interface FailureSubject {
   readonly part: FailurePart;
-  /** Which derived facts, or which listener; "" where `part` says it all. */
+  /** Which derived facts, which listener or which task; "" where `part` says it all. */
   readonly where: string;
   /** The kind of the fact or of the unit. */
   readonly kind: string;

@@ -327,6 +327,7 @@ function wrongCounters(picture: Picture, supply: Supply): string[] {
 function wrongContracts(picture: Picture): string[] {
   return picture.subnets.flatMap(({ name, accepted, onOvn, vpc, blocks, centralized, object }) => {
     const spec = (object.spec ?? {}) as Readonly<Record<string, unknown>>;
+    const mtu = typeof spec["mtu"] === "number" ? spec["mtu"] : 0;
     const routed = accepted && onOvn && vpc === DEFAULT_VPC && !spec["vlan"];
     const text = object.metadata.annotations?.["weft.kubeovn.io/node-contract"] ?? "{}";
     const { cidrs = [], ...told } = JSON.parse(text) as { cidrs?: readonly string[] };
@@ -335,7 +336,7 @@ function wrongContracts(picture: Picture): string[] {
       version: 1,
       natOutgoing: spec["natOutgoing"] === true,
       gatewayType: centralized ? "centralized" : "distributed",
-      mtu: spec["mtu"] ?? 0,
+      mtu: Number.isInteger(mtu) && mtu >= 0 && mtu <= 65_535 ? mtu : 0,
     };
     const right = isDeepStrictEqual(ranges, routed ? blocks : []) && isDeepStrictEqual(told, wanted);
     return right ? [] : [`nodes are told ${text} of subnet ${name}, which is ${routed ? "" : "not "}theirs to reach`];

@@ -1,0 +1,133 @@
+import { cutText } from "./text.ts";
+
+/** What a CRD's schema says of the type of a value. `count`: a number or a text. */
+export type Shape = "text" | "number" | "flag" | "count" | ListShape | MapShape | FieldsShape;
+
+interface ListShape {
+  readonly list: Shape;
+}
+
+interface MapShape {
+  readonly map: Shape;
+}
+
+interface FieldsShape {
+  readonly fields: Readonly<Record<string, Shape>>;
+}
+
+/** An object of which every field that the schema knows has the type that the schema gives it. */
+export interface Shaped {
+  readonly value: Readonly<Record<string, unknown>>;
+  /** What had another type; of many only the first ones. */
+  readonly malformed: readonly MalformedField[];
+}
+
+/** A field of another type than its schema says. */
+export interface MalformedField {
+  /** `spec.acls[0].match`. */
+  readonly path: string;
+  /** A sentence about the value. */
+  readonly message: string;
+}
+
+/** So many fields are named. */
+const NAMED = 5;
+/** UTF-16 units of a value that is shown. */
+const SHOWN = 60;
+
+/**
+ * Gives fields of a `spec` the types that its schema says, for an object may be older than the schema or the cluster's CRD may validate less than
+ * ours. A value of another type becomes one that says nothing sensible in its place: a text for a text, a list with one such entry for a list, and for
+ * a number or a flag none. So it is a mistake like any other that a user makes, closed and reported where such mistakes are. `null` is none.
+ */
+export function shapedSpec(value: unknown, shape: FieldsShape): Shaped {
+  const reader = new Reader(unreadable);
+  const read = reader.read(value ?? {}, shape, "spec");
+  return { value: isRecord(read) ? read : {}, malformed: reader.found };
+}
+
+/** The same for a `status`, which is ours: what has another type is left out, so that it is written anew. */
+export function shapedStatus(value: unknown, shape: FieldsShape): Readonly<Record<string, unknown>> {
+  const read = new Reader(() => undefined).read(value ?? {}, shape, "status");
+  return isRecord(read) ? read : {};
+}
+
+class Reader {
+  readonly found: MalformedField[] = [];
+  /** What is put in the place of a value of another type; `undefined`: nothing. */
+  readonly #instead: (shape: Shape, value: unknown) => unknown;
+
+  constructor(instead: (shape: Shape, value: unknown) => unknown) {
+    this.#instead = instead;
+  }
+
+  read(value: unknown, shape: Shape, path: string): unknown {
+    if (typeof shape === "string") return SCALARS[shape](value) ? value : this.#wrong(value, shape, path);
+    if ("list" in shape) {
+      if (!Array.isArray(value)) return this.#wrong(value, shape, path);
+      const items = value.map((item: unknown, i) => this.read(item, shape.list, `${path}[${i}]`));
+      return this.#same(value, items) ? value : items.filter((item) => item !== undefined);
+    }
+    if (!isRecord(value)) return this.#wrong(value, shape, path);
+    const entries = Object.entries(value).map(([key, field]) => {
+      const of = "map" in shape ? shape.map : Object.hasOwn(shape.fields, key) ? shape.fields[key] : undefined;
+      if (of === undefined) return [key, field] as const;
+      return [key, field === null ? undefined : this.read(field, of, `${path}.${key}`)] as const;
+    });
+    if (
+      this.#same(
+        Object.values(value),
+        entries.map(([, field]) => field),
+      )
+    )
+      return value;
+    return Object.fromEntries(entries.filter(([, field]) => field !== undefined));
+  }
+
+  #same(before: readonly unknown[], after: readonly unknown[]): boolean {
+    return before.every((value, i) => value === after[i]);
+  }
+
+  #wrong(value: unknown, shape: Shape, path: string): unknown {
+    if (this.found.length < NAMED) this.found.push({ path, message: `${textOf(value)} is not ${nameOf(shape)}` });
+    return this.#instead(shape, value);
+  }
+}
+
+const SCALARS = {
+  text: (value: unknown) => typeof value === "string",
+  number: (value: unknown) => typeof value === "number",
+  flag: (value: unknown) => typeof value === "boolean",
+  count: (value: unknown) => typeof value === "string" || typeof value === "number",
+} as const;
+
+function nameOf(shape: Shape): string {
+  if (typeof shape === "string")
+    return { text: "a text", number: "a number", flag: "true or false", count: "a number" }[shape];
+  return "list" in shape ? "a list" : "an object";
+}
+
+function unreadable(shape: Shape, value: unknown): unknown {
+  if (shape === "text") return textOf(value);
+  if (typeof shape === "string") return undefined;
+  if ("list" in shape) {
+    const item = unreadable(shape.list, value);
+    return item === undefined ? [] : [item];
+  }
+  // No key or label has such a name.
+  if ("map" in shape) return { "?": unreadable(shape.map, value) };
+  const fields = Object.entries(shape.fields).map(([key, of]) => [key, unreadable(of, value)] as const);
+  return Object.fromEntries(fields.filter(([, field]) => field !== undefined));
+}
+
+function textOf(value: unknown): string {
+  // It may be large, and deeper than JSON.stringify can go.
+  if (Array.isArray(value)) return `[${value.length} entries]`;
+  if (isRecord(value)) return `{${Object.keys(value).length} fields}`;
+  const text = JSON.stringify(value) ?? "";
+  return text.length > SHOWN ? `${cutText(text, SHOWN)}…` : text;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
