@@ -156,8 +156,8 @@ export function addSubnet(
   for (const fact of facts.all("subnetSpecs")) {
     const { ok, refused } = facts.get("verdicts", fact.name) ?? { ok: false };
     if (!ok || refused !== undefined || fact.protocol === "Mac") continue;
-    const { cidr, gateway, excludeIps, namespaceSelectors } = fact;
-    facts.set("subnetSpecs", fact.name, { ...fact, accepted: { cidr, gateway, excludeIps, namespaceSelectors } });
+    const { uid, cidr, gateway, excludeIps, namespaceSelectors } = fact;
+    facts.set("subnetSpecs", fact.name, { ...fact, accepted: { uid, cidr, gateway, excludeIps, namespaceSelectors } });
   }
   stop();
   settleSubnets(facts);

@@ -6,6 +6,8 @@ import type { LabelSelectorFact } from "./types.ts";
 export interface InForce {
   readonly cidr: Dual<string>;
   readonly gateway: Dual<string>;
+  /** Of the object; absent in a record of an earlier version, or as below. A copy of an object has the record of another one, which does not count. */
+  readonly uid?: string;
   /** Absent where it is not known: in a record of an earlier version, or where it is too long for an annotation. */
   readonly excludeIps?: readonly string[];
   /** Absent as above. */
@@ -23,9 +25,10 @@ export const IN_FORCE_ANNOTATION = "weft.kubeovn.io/in-force";
 const MAX_RECORD = 128 * 1024;
 
 /** The text of {@link IN_FORCE_ANNOTATION} of a Subnet. */
-export function writeInForce({ cidr, gateway, excludeIps = [], namespaceSelectors = [] }: InForce): string {
+export function writeInForce({ uid, cidr, gateway, excludeIps = [], namespaceSelectors = [] }: InForce): string {
   const addresses = `${dualValues(cidr).join(",")} ${dualValues(gateway).join(",")}`;
-  const fields = writeFields({ excludeIps, ...(namespaceSelectors.length > 0 && { namespaceSelectors }) });
+  const selectors = namespaceSelectors.length > 0 && { namespaceSelectors };
+  const fields = writeFields({ excludeIps, ...selectors, ...(uid !== undefined && { uid }) });
   return fields === undefined ? addresses : `${addresses} ${fields}`;
 }
 
@@ -42,8 +45,24 @@ export function readInForce(text: string): InForce | undefined {
   const fields = readFields(more.join(" "));
   const excludeIps = stringList(fields?.["excludeIps"]);
   if (fields === undefined || excludeIps === undefined) return undefined;
-  const selectors = fields["namespaceSelectors"] ?? [];
-  return { ...addresses, excludeIps, namespaceSelectors: Array.isArray(selectors) ? selectors.filter(isSelector) : [] };
+  const { namespaceSelectors: selectors = [], uid } = fields;
+  return {
+    ...addresses,
+    ...(typeof uid === "string" && { uid }),
+    excludeIps,
+    namespaceSelectors: Array.isArray(selectors) ? selectors.filter(isSelector) : [],
+  };
+}
+
+/** What the record of an object says; `undefined` where it has none, or one that was made for another object. */
+export function inForceOf({ uid, annotations = {} }: ObjectMeta): InForce | undefined {
+  const inForce = readInForce(annotations[IN_FORCE_ANNOTATION] ?? "");
+  return (inForce?.uid ?? uid) === uid ? inForce : undefined;
+}
+
+interface ObjectMeta {
+  readonly uid: string;
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /** Fields of a spec as the text of an annotation; `undefined` where it would be too long. */

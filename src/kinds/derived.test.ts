@@ -52,9 +52,9 @@ const hold = (facts: FactStore, subnet: string, v4: string): void =>
 t.test("a subnet that is in force says so in its annotation, and grows where there is room", async (t) => {
   const { facts, apply, annotations } = cluster();
   apply("s", { cidrBlock: "10.20.0.0/24" });
-  t.equal(annotations.get("s"), '10.20.0.0/24 10.20.0.1 {"excludeIps":["10.20.0.1"]}');
+  t.equal(annotations.get("s"), '10.20.0.0/24 10.20.0.1 {"excludeIps":["10.20.0.1"],"uid":"s"}');
   apply("s", { cidrBlock: "10.20.0.0/23" });
-  t.equal(annotations.get("s"), '10.20.0.0/23 10.20.0.1 {"excludeIps":["10.20.0.1"]}');
+  t.equal(annotations.get("s"), '10.20.0.0/23 10.20.0.1 {"excludeIps":["10.20.0.1"],"uid":"s"}');
   t.same(inForce(facts, "s"), ["10.20.0.0/23", "10.20.0.1"]);
   t.match(condition(facts, "s"), { ready: true, message: "", refused: undefined });
 });
@@ -268,10 +268,10 @@ t.test("the annotation is read as it was written, and anything else is as none",
     metadata: { name: "s", uid: "s" },
     spec: { cidrBlock: "10.20.0.0/24,fd00:20::/112" },
   }) satisfies SubnetSpecFact;
-  const { cidr, gateway, excludeIps, namespaceSelectors } = fact;
-  const text = '10.20.0.0/24,fd00:20::/112 10.20.0.1,fd00:20::1 {"excludeIps":["10.20.0.1","fd00:20::1"]}';
+  const { uid, cidr, gateway, excludeIps, namespaceSelectors } = fact;
+  const text = '10.20.0.0/24,fd00:20::/112 10.20.0.1,fd00:20::1 {"excludeIps":["10.20.0.1","fd00:20::1"],"uid":"s"}';
   t.equal(writeInForce(fact), text);
-  t.same(readInForce(text), { cidr, gateway, excludeIps, namespaceSelectors });
+  t.same(readInForce(text), { uid, cidr, gateway, excludeIps, namespaceSelectors });
   t.same(readInForce("10.20.0.0/24,fd00:20::/112 10.20.0.1,fd00:20::1"), { cidr, gateway }, "of an earlier version");
   const selectors = [{ matchLabels: { a: "b c" }, matchExpressions: [{ key: "k", operator: "In", values: ["v"] }] }];
   const selecting = { ...fact, namespaceSelectors: selectors };
@@ -295,3 +295,16 @@ t.test("the annotation is read as it was written, and anything else is as none",
   ])
     t.equal(readInForce(text), undefined, text);
 });
+
+t.test(
+  "the record of another object, as a copy or a restored one has it, lets nothing pass that is refused",
+  async (t) => {
+    const spec = { cidrBlock: "10.20.0.0/24" };
+    const record = (uid: string): string => `10.20.0.0/24 10.20.0.1 ${JSON.stringify({ excludeIps: [], uid })}`;
+    const object = (record: string) =>
+      projectSubnet({ metadata: { name: "s", uid: "s", annotations: { [IN_FORCE_ANNOTATION]: record } }, spec });
+    t.equal(object(record("another")).accepted, undefined);
+    t.match(object(record("s")).accepted, { cidr: { v4: "10.20.0.0/24" } });
+    t.match(object("10.20.0.0/24 10.20.0.1").accepted, { cidr: { v4: "10.20.0.0/24" } }, "of an earlier version");
+  },
+);
