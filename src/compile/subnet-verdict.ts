@@ -35,9 +35,12 @@ export function settleSubnets(facts: FactStore): readonly Settled[] {
 }
 
 /** The same, each by itself: for those who must not let one that throws stop the others. */
-export function* settling(
-  facts: FactStore,
-): Iterable<{ readonly spec: SubnetSpecFact; readonly settle: () => Settled }> {
+export function* settling(facts: FactStore): Iterable<{
+  readonly spec: SubnetSpecFact;
+  /** The subnets with addresses that this one names as well. */
+  readonly others: readonly SubnetSpecFact[];
+  readonly settle: () => Settled;
+}> {
   const reader = strictReader(facts);
   const specs = reader.all("subnetSpecs");
   const neighbours = findNeighbours(specs);
@@ -50,7 +53,7 @@ export function* settling(
       const node = spec.vpc === router && isOvnProvider(spec.provider) ? nodeIn(spec.cidr) : undefined;
       return settle(reader, spec, others, node, { router, cidr: serviceCidr });
     };
-    yield { spec, settle: settleThis };
+    yield { spec, others, settle: settleThis };
   }
 }
 

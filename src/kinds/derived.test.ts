@@ -246,6 +246,26 @@ t.test("a subnet among the addresses of Services is refused, unless it has nothi
   t.match(condition(facts, "other"), { ready: true }, "another plugin's network");
 });
 
+t.test("a subnet that comes is settled together with those only whose addresses it names", async (t) => {
+  const { facts } = cluster();
+  const add = (name: string, cidrBlock: string): void => {
+    const metadata = { name, uid: name, generation: 1, creationTimestamp: name };
+    facts.set("subnetSpecs", name, projectSubnet({ metadata, spec: { cidrBlock } }));
+  };
+  for (let n = 0; n < 30; n++) add(`s${n}`, `10.30.${n}.0/24`);
+  let settled = 0;
+  const get = facts.get.bind(facts);
+  facts.get = (kind, key) => {
+    if (kind === "vpcs") settled++;
+    return get(kind, key);
+  };
+  add("t0", "10.31.0.0/24");
+  t.equal(settled, 1);
+  add("t1", "10.30.7.0/25");
+  t.equal(settled, 3);
+  t.match(condition(facts, "t1"), { ready: false, reason: "SubnetConflict" });
+});
+
 t.test("nobody hears of some subnets while others are still to be settled", async (t) => {
   const { facts, apply } = cluster();
   apply("1-first", { cidrBlock: "10.20.0.0/24" });

@@ -1,7 +1,7 @@
 import { Namesakes } from "../compile/namesakes.ts";
 import { ADDRESSES_IN_USE, type Settled, settling } from "../compile/subnet-verdict.ts";
 import type { FactChange, FactStore } from "../facts/store.ts";
-import type { FactKind } from "../facts/types.ts";
+import type { FactKind, SubnetSpecFact } from "../facts/types.ts";
 import { GroupIndex } from "../policy/group-index.ts";
 import { SecurityGroupIndex } from "../policy/security-group-index.ts";
 import { samePlain } from "../unit/plain.ts";
@@ -15,8 +15,8 @@ import { Holders } from "./holders.ts";
 export class DerivedFacts {
   readonly #facts: FactStore;
   readonly #groups: GroupIndex;
-  /** Subnet → how it was settled last. */
-  readonly #settled = new Map<string, Settled>();
+  /** Subnet → how it was settled last, and among which others. */
+  readonly #settled = new Map<string, Settled & { readonly others: readonly SubnetSpecFact[] }>();
   #started = false;
   readonly #securityGroups: SecurityGroupIndex;
   readonly #namesakes: Namesakes;
@@ -53,7 +53,8 @@ export class DerivedFacts {
 
   #noteSubnets(change: FactChange): void {
     const { kind, key } = change;
-    if (SETTLING.has(kind)) this.#settle();
+    // A subnet that comes, goes or changes is of no concern but to those with addresses that it names: a hundred that come are settled once each.
+    if (SETTLING.has(kind)) this.#settle(kind === "subnetSpecs");
     else if (kind === "ips" || kind === "holders") this.#noteHolder(change as FactChange<"ips" | "holders">);
     // Of a subnet that could not be read nothing is known, which is not the same as that there is none.
     if (kind === "subnetSpecs") this.#setUnread(key, this.#facts.isUnread(kind, key));
@@ -70,21 +71,28 @@ export class DerivedFacts {
     if (isWaitedFor(old?.subnet) || isWaitedFor(now?.subnet)) this.#settle();
   }
 
-  /** Settles all subnets anew; what is equal is cut off by the store. Subnets and nodes change rarely and are few. */
-  #settle(): void {
+  /**
+   * Settles all subnets anew, or those only that have changed themselves or of whose neighbours one has; what is equal is cut off by the store.
+   * Subnets and nodes change rarely and are few.
+   */
+  #settle(changedOnly = false): void {
     if (!this.#started) return;
     const facts = this.#facts;
     const settled: Settled[] = [];
     let unsettled = 0;
-    for (const { spec, settle } of settling(facts)) {
+    for (const { spec, others, settle } of settling(facts)) {
+      const before = this.#settled.get(spec.name);
+      if (changedOnly && before?.spec === spec && sameList(before.others, others)) continue;
       const subject = { part: "derived fact", where: "subnets", kind: "subnetSpecs", key: spec.name } as const;
       try {
         const outcome = settle();
-        if (this.#isNew(outcome)) settled.push(outcome);
+        if (before?.spec !== spec || !samePlain(before.verdict, outcome.verdict)) settled.push(outcome);
+        this.#settled.set(spec.name, { ...outcome, others });
         facts.failures.succeeded(subject);
       } catch (error) {
         // What is in force of it stays so.
         unsettled++;
+        this.#settled.delete(spec.name);
         this.#setUnread(spec.name, true);
         facts.failures.failed(subject, error, () => this.#settle());
       }
@@ -103,15 +111,10 @@ export class DerivedFacts {
     const any = unsettled > 0 || last.some(({ subnet }) => subnet.private || subnet.acls.length > 0);
     facts.set("policyUse", "subnets", any ? { key: "subnets", any } : undefined);
   }
+}
 
-  /** Nearly all are as they were, which is cheaper to see here than field by field in the store. */
-  #isNew(outcome: Settled): boolean {
-    const { name } = outcome.spec;
-    const before = this.#settled.get(name);
-    if (before?.spec === outcome.spec && samePlain(before.verdict, outcome.verdict)) return false;
-    this.#settled.set(name, outcome);
-    return true;
-  }
+function sameList<T>(a: readonly T[], b: readonly T[]): boolean {
+  return a.length === b.length && a.every((each, i) => each === b[i]);
 }
 
 /** What subnets are settled by. */
