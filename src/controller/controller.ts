@@ -418,6 +418,7 @@ export class Controller {
 
   #newTerm(): Term {
     const { northbound, log, clock } = this.#parts;
+    const now = secondsOf(clock);
     const fence = new Fence({ clock, confirm: () => northbound.confirmLock() });
     const kube = fenced(this.#parts.kube, fence);
     const recorder = new AddressRecorder({
@@ -433,7 +434,7 @@ export class Controller {
     const statuses = new StatusWriter({
       kube,
       timers: clock,
-      now: () => timestamp(new Date(clock.now())),
+      now,
       current: (resource, name) => this.#sources.status(resource, name),
       usage: (resource, name) => kindOf(resource)?.counters?.of(this.facts, this.ipam, name) ?? {},
       onError: (name, error) =>
@@ -447,7 +448,7 @@ export class Controller {
       observed: (kind: FactKind, object: KubeObject) => this.#sources.made(kind, object),
       state: (state: ConditionEffect) => this.#state(state),
       report: (effect: ReportEffect) => this.#report(effect),
-      now: () => timestamp(new Date(clock.now())),
+      now,
     };
     const effects = new EffectRunner<WeftEffect>({
       run: (effect) => runEffect(tools, effect),
@@ -586,6 +587,16 @@ function refusalMessage({ message }: Error): string {
 function cidrTexts(text: string): { v4?: string; v6?: string } {
   const { v4, v6 } = parseDualCidr(text) ?? {};
   return { ...(v4 && { v4: v4.text }), ...(v6 && { v6: v6.text }) };
+}
+
+/** The time in RFC 3339, written once a second: statuses are looked at for each pod. */
+function secondsOf(clock: Clock): () => string {
+  let [second, text] = [Number.NaN, ""];
+  return () => {
+    const now = Math.floor(clock.now() / 1000);
+    if (now !== second) [second, text] = [now, timestamp(new Date(now * 1000))];
+    return text;
+  };
 }
 
 /** Resolves when `promise` does or fails, or after `ms`. */
