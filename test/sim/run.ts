@@ -200,9 +200,11 @@ async function carryOut(
     cluster.kubelets = nodes;
   }
   cluster.start();
-  // Without it the rows have the uuids that they had before a cluster had an id.
-  if (new Random(`${script.seed}/cluster-id`).chance(0.7))
-    cluster.ignore(kube.create(NAMESPACES, { metadata: { name: "kube-system" } }));
+  // As long as it is not there rows have the uuids that they had before a cluster had an id: who starts later upgrades the cluster.
+  const upgrade = new Random(`${script.seed}/cluster-id`);
+  scheduler.after(upgrade.chance(0.6) ? 0 : upgrade.int(0, script.length), () =>
+    cluster.ignore(kube.create(NAMESPACES, { metadata: { name: "kube-system" } })),
+  );
   for (const action of script.actions) {
     scheduler.after(action.at, () => {
       weather.count(action.do);
