@@ -93,5 +93,5 @@ export function claimId({ claimant: { kind, key }, subject }: Pick<Claim, "claim
 
 /** Whether two claims are the same one, of the same object. */
 export function isSameClaim(a: Claim, b: Claim): boolean {
-  return a.owner === b.owner && a.claimant.uid === b.claimant.uid && claimId(a) === claimId(b);
+  return a === b || (a.owner === b.owner && a.claimant.uid === b.claimant.uid && claimId(a) === claimId(b));
 }

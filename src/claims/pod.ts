@@ -20,8 +20,12 @@ export const podClaims: ClaimKind<"pods"> = {
 
   keysOf({ kind, old, new: now }) {
     if (kind !== "pods" && kind !== "ips") return [];
-    const holders = new Set([old, now].map((fact) => (fact as PodFact | IpFact | undefined)?.holder ?? ""));
-    return [...holders].filter((holder) => holder !== "" && !holder.startsWith("node:"));
+    const [before, after] = [
+      (old as PodFact | IpFact | undefined)?.holder,
+      (now as PodFact | IpFact | undefined)?.holder,
+    ];
+    const holders = before === after ? [after ?? ""] : [before ?? "", after ?? ""];
+    return holders.filter((holder) => holder !== "" && !holder.startsWith("node:"));
   },
 
   read(reader, holder) {

@@ -173,6 +173,7 @@ export class Allocator {
     try {
       for (const claim of gone) this.#giveUp(claim, claims);
       for (const claim of claims) this.#serve(claim, claimant);
+      this.#follow(claims);
     } catch (error) {
       // Whoever is behind it in a line need not wait for it.
       for (const claim of claims) this.#tracker.leave(claimId(claim));
@@ -180,6 +181,16 @@ export class Allocator {
       return;
     }
     if (failures.size > 0) failures.succeeded(decisionAbout(claimant));
+  }
+
+  /** Of what is being recorded nothing matters but what comes of that: thousands of pods would note what they have read, and forget it at once. */
+  #follow(claims: readonly Claim[]): void {
+    const isRecording = (claim: Claim): boolean => {
+      const recording = this.#recordings.get(claim.owner ?? "");
+      return recording !== undefined && isSameClaim(recording, claim);
+    };
+    if (claims.length === 0 || !claims.every(isRecording)) this.#tracker.follow();
+    else this.#tracker.follow(new Set(claims.map(({ owner = "" }) => ipamDependency.recording(owner))));
   }
 
   /** Nobody makes this claim any more: it is met, or nobody wants that address. What is not recorded nobody else would give back. */
@@ -262,8 +273,9 @@ export class Allocator {
 
   /** A claim is over. */
   #settled(claim: Claim): void {
-    this.#tracker.leave(claimId(claim));
-    this.#refusals.delete(claimId(claim));
+    const id = claimId(claim);
+    this.#tracker.leave(id);
+    this.#refusals.delete(id);
   }
 }
 

@@ -101,3 +101,23 @@ t.test("who waits again for the same keeps its place, and who waits for somethin
   touch("lease/x");
   t.strictSame(drain(), ["a"]);
 });
+
+t.test("what changes between reading a claimant and following it is not missed", async (t) => {
+  const { tracker, touch, drain } = tracked();
+  tracker.read("subnets:a");
+  touch("vpcs/vpc-of-a");
+  tracker.follow();
+  t.strictSame(drain(), ["a"]);
+  touch("vpcs/vpc-of-a");
+  t.strictSame(drain(), ["a"]);
+});
+
+t.test("one may be followed by something else than what it has read", async (t) => {
+  const { tracker, touch, drain } = tracked();
+  tracker.read("subnets:a");
+  tracker.follow(new Set(["recording/a"]));
+  touch("vpcs/vpc-of-a");
+  t.strictSame(drain(), []);
+  touch("recording/a");
+  t.strictSame(drain(), ["a"]);
+});

@@ -35,6 +35,8 @@ export class ClaimTracker {
   readonly #lines = new Map<string, Line>();
   /** Claim → the id of its line. */
   readonly #lineOf = new Map<string, string>();
+  /** Who was read last, and what: noted when that is followed. */
+  #reading: { readonly id: string; readonly seen: ReadonlySet<string> } | undefined;
   /** The line whose first one is being looked at. */
   #trying: { readonly line: string; readonly first: string } | undefined;
 
@@ -58,6 +60,7 @@ export class ClaimTracker {
 
   /** Marks those who depend on something that is no fact, or wait for it. */
   touch(dependency: string): void {
+    if (this.#reading?.seen.has(dependency)) this.#mark(this.#reading.id);
     for (const id of this.#dependents.of(dependency)) this.#mark(id);
   }
 
@@ -92,14 +95,15 @@ export class ClaimTracker {
 
   /**
    * Reads the claims of a claimant: those that it makes now, and those that it made and makes no more. Nothing where they cannot be read: then
-   * they stay as they were, until what is in the way is known or, where our own code threw, after a pause.
+   * they stay as they were, until what is in the way is known or, where our own code threw, after a pause. {@link follow} says what is to come of it.
    */
   read(id: string): { readonly claims: readonly Claim[]; readonly gone: readonly Claim[] } | undefined {
     const { kind: name, key } = splitUnitId(id);
     const kind = this.#kinds.get(name);
     const { failures } = this.#facts;
     const failure = { part: "claim", where: "", kind: name, key } as const;
-    const before = this.#claims.get(id) ?? [];
+    const before = this.#claims.get(id) ?? NONE;
+    this.follow();
     const seen = new Set<string>();
     let claims: readonly Claim[] | undefined;
     this.#dirty.get(kind?.rank ?? 0)?.delete(id);
@@ -114,10 +118,16 @@ export class ClaimTracker {
     }
     failures.succeeded(failure);
     if (claims === undefined) this.#dependents.delete(id);
-    else this.#dependents.set(id, seen);
+    else this.#reading = { id, seen };
     if (claims === undefined || claims.length === 0) this.#claims.delete(id);
     else this.#claims.set(id, claims);
-    return { claims: claims ?? [], gone: before.filter((old) => !claims?.some((claim) => isSameClaim(claim, old))) };
+    return { claims: claims ?? NONE, gone: before.filter((old) => !claims?.some((claim) => isSameClaim(claim, old))) };
+  }
+
+  /** Who was read last is to be looked at when something changes of what its claims have read, or instead of that of `others`. */
+  follow(others?: ReadonlySet<string>): void {
+    if (this.#reading !== undefined) this.#dependents.set(this.#reading.id, others ?? this.#reading.seen);
+    this.#reading = undefined;
   }
 
   /** A claim waits for one of these. Those in one line (absent: it has one of its own) would all be refused if one of them is. */
@@ -153,6 +163,7 @@ export class ClaimTracker {
     this.#lines.clear();
     this.#lineOf.clear();
     this.#trying = undefined;
+    this.#reading = undefined;
     for (const dirty of this.#dirty.values()) dirty.clear();
   }
 
@@ -174,3 +185,5 @@ export class ClaimTracker {
     if (rank !== undefined) this.#dirty.get(rank)?.add(id);
   }
 }
+
+const NONE: readonly never[] = [];

@@ -14,7 +14,7 @@ export interface AddressRecord {
 export class Recordings {
   /** Owner → its claim. */
   readonly #claims = new Map<string, Claim>();
-  /** `kind/key` of the object → the owner. */
+  /** `kind/key` of the object → the owner, where that is not the key: an IP object has its owner's name. */
   readonly #owners = new Map<string, string>();
 
   /** The claim that is being recorded for an owner. */
@@ -24,13 +24,15 @@ export class Recordings {
 
   /** Whose address is being recorded in an object. */
   ownerOf(kind: FactKind, key: string): string | undefined {
-    return this.#owners.get(`${kind}/${key}`);
+    if (kind === "ips") return this.#claims.get(key)?.recordedIn.kind === kind ? key : undefined;
+    return this.#owners.size === 0 ? undefined : this.#owners.get(`${kind}/${key}`);
   }
 
   /** It begins. */
   add(owner: string, claim: Claim): void {
     this.#claims.set(owner, claim);
-    this.#owners.set(`${claim.recordedIn.kind}/${claim.recordedIn.key}`, owner);
+    const { kind, key } = claim.recordedIn;
+    if (kind !== "ips") this.#owners.set(`${kind}/${key}`, owner);
   }
 
   /** It has ended, one way or the other. Returns what was being recorded. */
@@ -38,7 +40,8 @@ export class Recordings {
     const claim = this.#claims.get(owner);
     if (claim === undefined) return undefined;
     this.#claims.delete(owner);
-    this.#owners.delete(`${claim.recordedIn.kind}/${claim.recordedIn.key}`);
+    const { kind, key } = claim.recordedIn;
+    if (kind !== "ips") this.#owners.delete(`${kind}/${key}`);
     return claim;
   }
 

@@ -11,7 +11,7 @@ export class Dependents {
 
   /** Who read a dependency, in the order in which they did so first. */
   of(dependency: string): readonly string[] {
-    return [...this.#readers.get(dependency)];
+    return this.#readers.list(dependency);
   }
 
   /** A reader has read this, and no longer what it read before. */

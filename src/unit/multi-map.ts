@@ -12,6 +12,13 @@ export class MultiMap<K, V> {
     return found === undefined ? NONE : [found];
   }
 
+  /** The values of a key as they are now, in the order in which they came. */
+  list(key: K): readonly V[] {
+    const found = this.#values.get(key);
+    if (found === undefined) return NONE;
+    return found instanceof Set ? [...found] : [found];
+  }
+
   /** Whether a key has any value. */
   has(key: K): boolean {
     return this.#values.has(key);
