@@ -1,6 +1,7 @@
 import t from "tap";
 import type { ClaimKind } from "../claims/claim.ts";
 import { podClaims } from "../claims/pod.ts";
+import { conditionsIn } from "../compile/effects.ts";
 import { addPod, addSubnet, sampleFacts } from "../compile/testing.ts";
 import type { FactStore } from "../facts/store.ts";
 import { type OvnEipObject, ovnEipKind, projectOvnEip } from "../kinds/ovn-eip.ts";
@@ -67,7 +68,7 @@ t.test("of two objects whose statuses name one address the older has it, also fo
   const address = given("172.30.0.3", "00:00:00:00:00:01");
   const state = (name: string) => {
     const input: unknown = ovnEipKind.unit?.read(facts, name);
-    return ovnEipKind.unit?.compile(input).effects.find(({ kind }) => kind === "condition");
+    return conditionsIn(ovnEipKind.unit?.compile(input).effects ?? [])[0];
   };
   allocator.start();
   eip(facts, "original", { ...at("original", "2026-01-01T00:00:00Z"), ...address });
@@ -97,17 +98,18 @@ t.test("a copy of a Vip has no port, and a Vip that a pod has taken is in no dis
   };
   const compile = (name: string) => {
     const input = vipUnit.read(facts, name);
-    return input === undefined ? undefined : vipUnit.compile(input);
+    const { rows = [], effects = [] } = input === undefined ? {} : vipUnit.compile(input);
+    return { rows, condition: conditionsIn(effects)[0] };
   };
   allocator.start();
   for (const name of ["original", "copy"]) vip(name);
-  t.equal(compile("original")?.rows.length, 1);
-  t.match(compile("copy"), { rows: [], effects: [{}, { ready: false, reason: "AddressInUse" }] });
+  t.equal(compile("original").rows.length, 1);
+  t.match(compile("copy"), { rows: [], condition: { ready: false, reason: "AddressInUse" } });
   facts.set("vips", "copy", undefined);
   addPod(facts, "b", { node: "weft-1", annotations: { "ovn.kubernetes.io/vip": "original" } });
-  t.match(compile("original"), { effects: [{}, { ready: true }] }, "while its record is being written");
+  t.match(compile("original"), { condition: { ready: true } }, "while its record is being written");
   write("b.default");
-  t.match(compile("original"), { effects: [{}, { ready: true }] });
+  t.match(compile("original"), { condition: { ready: true } });
   t.end();
 });
 
