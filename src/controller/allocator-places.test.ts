@@ -1,4 +1,5 @@
 import t from "tap";
+import { conditionsIn } from "../compile/effects.ts";
 import { subnetUnit } from "../compile/subnet.ts";
 import { addNetwork, addPod, addSubnet, addVpc, NETWORK_CONFIG, sampleFacts } from "../compile/testing.ts";
 import { projectIp } from "../facts/project-ip.ts";
@@ -87,7 +88,7 @@ t.test(
     const input = subnetUnit.read(facts, "macvlan");
     const fragment = input && subnetUnit.compile(input);
     t.same(fragment?.rows, []);
-    t.match(fragment?.effects.at(-1), { ready: true, reason: "Ready", message: "" });
+    t.match(conditionsIn(fragment?.effects ?? [])[0], { ready: true, reason: "Ready", message: "" });
   },
 );
 
@@ -109,7 +110,7 @@ t.test("a subnet with a vlan and no addresses gives MACs, one holder each on the
   addPod(facts, "d", { node: "weft-1", annotations: fixed });
   t.match(said.at(-1), /has no cidrBlock.*ask for none/);
   const input = subnetUnit.read(facts, "l2");
-  const state = input && subnetUnit.compile(input).effects.at(-1);
+  const state = input && conditionsIn(subnetUnit.compile(input).effects)[0];
   t.match(state, { ready: false, reason: "NoProviderNetwork", message: /MAC addresses.*spec\.vlan "v100"/ });
 });
 
