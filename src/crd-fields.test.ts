@@ -1,7 +1,8 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { parse } from "yaml";
+import { conditionsIn } from "./compile/effects.ts";
 import { addPod, addVpc, sampleFacts } from "./compile/testing.ts";
 import { rig } from "./controller/allocator-testing.ts";
 import { projectNode } from "./facts/project-core.ts";
@@ -256,12 +257,14 @@ function observe(kind: (typeof KINDS)[number]["kind"], spec: Spec): { made: stri
   const { allocator, records, said } = rig(facts);
   allocator.start();
   for (const [unit, fragment] of compileAll(facts)) {
-    for (const effect of fragment.effects) {
-      if (effect.kind !== "condition" || effect.name !== "x") continue;
-      for (const { reason, message } of effect.notes ?? []) if (reason === "NotSupported") conditions.push(message);
+    for (const { name, notes = [] } of conditionsIn(fragment.effects)) {
+      if (name !== "x") continue;
+      for (const { reason, message } of notes) if (reason === "NotSupported") conditions.push(message);
     }
-    const effects = fragment.effects.map((effect) => {
-      if (effect.kind !== "condition") return effect;
+    const others = fragment.effects
+      .filter(({ kind }) => kind !== "condition")
+      .map((effect) => ({ ...effect, condition: undefined }));
+    const effects = conditionsIn(fragment.effects).map((effect) => {
       const { notes: all = [], ...rest } = effect;
       const notes = all.filter(({ reason }) => reason !== "NotSupported");
       const [first] = notes;
@@ -273,7 +276,7 @@ function observe(kind: (typeof KINDS)[number]["kind"], spec: Spec): { made: stri
         reason: effect.reason === "NotSupported" ? (first?.reason ?? "Ready") : effect.reason,
       };
     });
-    texts.push(JSON.stringify([unit, fragment.rows, fragment.edges, effects]));
+    texts.push(JSON.stringify([unit, fragment.rows, fragment.edges, others, effects]));
   }
   texts.push(
     JSON.stringify([...records].map(([name, { lease }]) => [name, lease])),
@@ -307,6 +310,12 @@ function withField(spec: Spec, path: string, value: unknown): Spec {
   const [entry = {}, ...others] = (inner ?? []) as readonly Spec[];
   return { ...spec, [name]: [withField(entry, rest.join("."), value), ...others] };
 }
+
+t.test("the fields of every definition are looked at here", async (t) => {
+  const definitions = readdirSync(join(import.meta.dirname, "../crds")).filter((name) => name.endsWith(".yaml"));
+  const files = KINDS.map(({ file }) => `${file}.yaml`);
+  t.same(files.sort(), definitions.sort(), "add an entry with samples to KINDS");
+});
 
 for (const { file, kind, base, samples } of KINDS) {
   t.test(`each field of ${file} is acted on, or named in the condition as not supported`, async (t) => {

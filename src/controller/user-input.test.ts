@@ -4,6 +4,7 @@ import t from "tap";
 import type { ClusterFact, FactKind, FactTypes } from "../facts/types.ts";
 import { DerivedFacts } from "../kinds/derived.ts";
 import { feedsOf } from "../kinds/feeds.ts";
+import { KINDS } from "../kinds/index.ts";
 import { factStore } from "../kinds/store.ts";
 import { compileAll } from "../kinds/whole.ts";
 import { OVN_NB } from "../ovsdb/generated/ovn-nb.ts";
@@ -374,7 +375,14 @@ const CLUSTER: readonly Thing[] = [
     },
     { ...NS, labels: { "kubernetes.io/service-name": "web" } },
   ),
+  thing("statefulSets", "web", { spec: { replicas: 2, ordinals: { start: 1 } } }, NS),
+  thing("machines", "web", { spec: { running: true } }, NS),
 ];
+
+t.test("there is an object of every kind for the worst to be put into", async (t) => {
+  const missing = KINDS.flatMap(({ facts }) => (CLUSTER.some(({ kind }) => kind === facts) ? [] : facts));
+  t.same(missing, [], "add one to CLUSTER");
+});
 
 /** What the API server vouches for, in every version: names, labels, and the names of ports and nodes. */
 const VOUCHED =

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import t from "tap";
@@ -20,6 +21,17 @@ const PLURALS: Readonly<Record<string, string>> = {
 
 type Kind = "Vpc" | "Subnet" | "IP" | "IPPool" | "Vip" | "OvnEip" | "SecurityGroup";
 type Fields = Readonly<Record<string, unknown>>;
+
+t.test("the rules of every definition are tried here", async (t) => {
+  const definitions = readdirSync(CRDS).filter((name) => name.endsWith(".yaml"));
+  t.same(
+    Object.values(PLURALS)
+      .map((plural) => `${plural}.yaml`)
+      .sort(),
+    definitions.sort(),
+    "add the kind to PLURALS, and what its rules take and refuse",
+  );
+});
 
 let server: ApiServer;
 let names = 0;
