@@ -263,10 +263,16 @@ export const LABEL = {
  * Kube-OVN's oldest tools select it, as a key without a value.
  */
 export function ipLabels(of: { subnet: string; node: string; reserved: boolean }): Record<string, string> {
+  const subnet = labelValue(of.subnet);
   return {
-    [LABEL.subnet]: of.subnet,
-    [LABEL.nodeName]: of.node,
-    [of.subnet]: "",
+    [LABEL.subnet]: subnet,
+    [LABEL.nodeName]: labelValue(of.node),
+    ...(subnet !== "" && { [subnet]: "" }),
     [LABEL.ipReserved]: String(of.reserved),
   };
+}
+
+/** An object's name as the value of a label; "" for one of more than 63 characters, with which the API server would refuse the whole object. */
+export function labelValue(name: string): string {
+  return name.length > 63 ? "" : name;
 }

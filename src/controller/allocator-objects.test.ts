@@ -2,7 +2,7 @@ import t from "tap";
 import type { ClaimKind } from "../claims/claim.ts";
 import { podClaims } from "../claims/pod.ts";
 import { conditionsIn } from "../compile/effects.ts";
-import { addPod, addSubnet, sampleFacts } from "../compile/testing.ts";
+import { addNode, addPod, addSubnet, sampleFacts } from "../compile/testing.ts";
 import type { FactStore } from "../facts/store.ts";
 import { type OvnEipObject, ovnEipKind, projectOvnEip } from "../kinds/ovn-eip.ts";
 import { projectVip } from "../kinds/vip.ts";
@@ -151,5 +151,25 @@ t.test("what throws when it is decided or taken in keeps nobody else from an add
   time.pass(1000);
   t.ok(records.has("odd.default"));
   t.equal(ipam.holderOf("external", "172.30.0.3"), "ovnEip/a");
+  t.end();
+});
+
+t.test("a record has no label that the API server would refuse: names may be longer than labels", (t) => {
+  const facts = sampleFacts();
+  const long = "a".repeat(64);
+  addNode(facts, long, "172.18.0.13");
+  addSubnet(facts, `${long}-net`, { cidrBlock: "10.40.0.0/24", namespaces: ["default"] });
+  const { allocator, records } = rig(facts);
+  allocator.start();
+  addPod(facts, "b", { node: long });
+  for (const name of ["b.default", `node-${long}`]) {
+    const labels = records.get(name)?.write.body.metadata["labels"] ?? {};
+    t.same(
+      Object.entries(labels).filter((entry) => entry.some((text) => text.length > 63)),
+      [],
+      name,
+    );
+    t.match(labels, { "ovn.kubernetes.io/ip_reserved": "false" });
+  }
   t.end();
 });

@@ -1,4 +1,4 @@
-import { LABEL } from "../api/annotations.ts";
+import { LABEL, labelValue } from "../api/annotations.ts";
 import type { OvnEipSpec, OvnEipStatus } from "../api/generated/ovneip.ts";
 import { FINALIZER } from "../api/names.ts";
 import type { ClaimKind, RecordWrite } from "../claims/claim.ts";
@@ -88,7 +88,7 @@ function filling({ subnet, type }: Pick<OvnEipFact, "subnet" | "type">, { v4, v6
   return {
     spec: { externalSubnet: subnet, type, v4Ip: v4, v6Ip: v6, macAddress: mac },
     labels: {
-      [LABEL.subnet]: subnet,
+      [LABEL.subnet]: labelValue(subnet),
       [LABEL.ovnEipType]: type,
       [LABEL.eipV4]: v4,
       // A label's value begins and ends with a letter or a digit.

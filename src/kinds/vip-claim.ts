@@ -1,4 +1,4 @@
-import { LABEL } from "../api/annotations.ts";
+import { LABEL, labelValue } from "../api/annotations.ts";
 import { FINALIZER } from "../api/names.ts";
 import type { ClaimKind, RecordWrite } from "../claims/claim.ts";
 import { ANY_PURPOSE, openPart } from "../claims/places.ts";
@@ -48,7 +48,7 @@ export const vipClaims: ClaimKind<"vips"> = {
 /** Kube-OVN's Vip has no status subresource: spec and status go in one patch, and what keeps it until the address is given back. */
 function vipRecord(lease: Lease, { name, uid, version, mac: named, type, finalizers: others }: VipFact): RecordWrite {
   const [v4ip, v6ip, mac] = [lease.v4 ?? "", lease.v6 ?? "", lease.mac ?? named];
-  const labels = { [LABEL.subnet]: lease.subnet, [LABEL.ipReserved]: "" };
+  const labels = { [LABEL.subnet]: labelValue(lease.subnet), [LABEL.ipReserved]: "" };
   const body = {
     metadata: { uid, resourceVersion: version, labels, finalizers: [...new Set([...others, FINALIZER])] },
     spec: { v4ip, v6ip, macAddress: mac },
