@@ -421,3 +421,18 @@ t.test("a daemon that starts, or sees an interface go, collects what was left", 
   t.match(server.rows(VSWITCH, "Interface"), [{ name: "ovn0" }]);
   await daemon.stop();
 });
+
+t.test("what a pod had goes with it although the runtime, which has lost its sandbox, sends no DEL", async (t) => {
+  const { kube, server, links, socket, conflist, start } = await node(t);
+  const spec = { nodeName: "weft-1", hostNetwork: false };
+  const ref = { namespace: "shop", name: "web-0" };
+  await kube.create(PODS, { metadata: { ...ref, annotations: ALLOCATED }, spec });
+  const daemon = await start();
+  await until(() => existsSync(conflist));
+  t.equal((await call(socket, "add", body("web-0", "aaaaaaaaaaaaaaaa"))).status, 200);
+  t.ok(links.pairs.has("aaaaaaaaaaaa_h"));
+  await kube.delete(PODS, ref, { gracePeriodSeconds: 0 });
+  await until(() => !links.pairs.has("aaaaaaaaaaaa_h"));
+  t.match(server.rows(VSWITCH, "Interface"), [{ name: "ovn0" }]);
+  await daemon.stop();
+});

@@ -1,14 +1,16 @@
+import type { Informer } from "../kube/informer.ts";
 import type { DaemonClock } from "./clock.ts";
 import { type CollectorWorld, collectLeftovers } from "./collector.ts";
 import { LostPorts } from "./lost-ports.ts";
 import type { OvsChange, OvsView } from "./ovs-view.ts";
+import type { PodFact } from "./pods.ts";
 import { ReconcileLoop } from "./reconcile-loop.ts";
 import type { RepairReport } from "./repair-report.ts";
 
 /** What the upkeep works with. */
 export interface PodUpkeepWorld extends Omit<CollectorWorld, "lost" | "log"> {
   readonly view: OvsView;
-  readonly pods: CollectorWorld["pods"] & { whenSynced(signal?: AbortSignal): Promise<void> };
+  readonly pods: CollectorWorld["pods"] & Pick<Informer<PodFact>, "whenSynced" | "subscribe">;
   readonly report: Pick<RepairReport, "note">;
   readonly clock: DaemonClock;
   readonly log: CollectorWorld["log"] & { warn(fields: object, message: string): void };
@@ -46,6 +48,10 @@ export class PodUpkeep {
       if (name === undefined || ports.byName(name) !== undefined) collect();
     });
     this.#stops.push(
+      // The runtime may have lost the sandbox, and then nobody sends a DEL. What a DEL has removed is not there to be found.
+      pods.subscribe(({ old, new: now }) => {
+        if (old !== undefined && !old.uids.some((uid) => now?.uids.includes(uid))) collect();
+      }),
       () => lostLinks.close(),
       view.mirror.onSyncedChange(collect),
       view.mirror.subscribe((changes) => {

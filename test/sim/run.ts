@@ -273,7 +273,7 @@ async function carryOut(
     const evidence = { picture, northbound, touched: users.touched, foreignPorts: tamperer.foreignPorts };
     for (const what of judge(evidence)) violate(`${when}, ${what}`);
     if (nodes === undefined) return;
-    const judged = nodes.judge(users.touched, when !== "at rest");
+    const judged = nodes.judge(users.touched);
     await scheduler.run(5_000);
     for (const what of await judged) violate(`${when}, ${what}`);
   }

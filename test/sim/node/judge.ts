@@ -65,13 +65,12 @@ export function deviceTo(node: SimNode, address: Address): string | undefined {
   return matching.sort((a, b) => (a.size < b.size ? -1 : a.size > b.size ? 1 : 0))[0]?.name;
 }
 
-/** What of a node is not as its contract says, when all is quiet. `contracts`: subnet → what the controller has written for nodes; `anew`: its daemon has just started. */
+/** What of a node is not as its contract says, when all is quiet. `contracts`: subnet → what the controller has written for nodes. */
 export function judgeNode(
   node: SimNode,
   picture: Picture,
   contracts: ReadonlyMap<string, string>,
   touched: ReadonlySet<string>,
-  anew: boolean,
 ): string[] {
   return [
     ...unreachable(node, picture).map(
@@ -80,7 +79,7 @@ export function judgeNode(
     ...podsWithoutNetwork(node, picture).flatMap(({ key, port }) =>
       touched.has(`ips/${port}`) ? [] : [`${key} has an address and no network`],
     ),
-    ...leftovers(node, picture, anew),
+    ...leftovers(node, picture),
     ...wrongGateway(node, picture, contracts),
     ...ownWays(node, picture),
   ].map((what) => `on ${node.name}, ${what}`);
@@ -98,12 +97,12 @@ function podsWithoutNetwork(node: SimNode, picture: Picture): Pod[] {
 
 /**
  * Ports and host ends that are no sandbox's. What the runtime has lost stays for as long as the pod is there, for the daemon cannot know that it is not
- * used, and until it next collects.
+ * used.
  */
-function leftovers(node: SimNode, picture: Picture, anew: boolean): string[] {
+function leftovers(node: SimNode, picture: Picture): string[] {
   const found: string[] = [];
   const { sandboxes, lost } = node.runtime;
-  const mayStay = [...lost].filter(([, uid]) => !anew || picture.pods.some((pod) => pod.uid === uid));
+  const mayStay = [...lost].filter(([, uid]) => picture.pods.some((pod) => pod.uid === uid));
   const containers = new Set([
     ...sandboxes.map(({ container }) => container),
     ...mayStay.map(([container]) => container),

@@ -107,12 +107,12 @@ export class Nodes {
   }
 
   /** What is not as it is to be on any node, when all is quiet. */
-  async judge(touched: ReadonlySet<string>, anew: boolean): Promise<string[]> {
+  async judge(touched: ReadonlySet<string>): Promise<string[]> {
     const picture = new Picture(this.#world.kube);
     const found: string[] = [];
     for (const node of this.#nodes.values()) {
       if (!picture.nodes.some(({ name }) => name === node.name)) continue;
-      found.push(...judgeNode(node, picture, this.#contracts(), touched, anew));
+      found.push(...judgeNode(node, picture, this.#contracts(), touched));
       for (const sandbox of node.runtime.sandboxes) {
         if (sandbox.result === undefined || sandbox.ending || node.broken.has(sandbox.netns)) continue;
         // Whose record somebody has deleted may be told another address.
