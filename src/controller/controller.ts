@@ -483,16 +483,17 @@ export class Controller {
     for (const { reason, message } of gatewayEvents(old, now)) this.#events.record(about, "Normal", reason, message);
   }
 
-  /** A unit is not in the database as it is to be: its objects say so until it is. */
+  /**
+   * A unit is not in the database as it is to be: its objects say so until it is. Whoever finds out that the connection breaks with it may not lead
+   * any more, for the lock went with the connection.
+   */
   #notTaken(unit: string, error: Error): void {
-    // A standby knows of rows that are taken, but it is the leader who says so.
-    if (this.#term === undefined) return;
     this.#parts.log.error({ err: error, unit }, "the northbound database refuses this unit; it is tried again");
     const said = { reason: "NorthboundRefused", message: refusalMessage(error) };
     for (const object of unitObjects(this.facts, unit))
       this.#events.record(object, "Warning", said.reason, said.message);
     for (const effect of conditionsIn(this.engine.desired.fragment(unit)?.effects ?? []))
-      this.#term.statuses.state({ ...effect, ready: false, ...said });
+      this.#term?.statuses.state({ ...effect, ready: false, ...said });
   }
 
   /** Two writers undo each other. */

@@ -401,6 +401,8 @@ export class Engine<E extends Effect> {
     for (const row of conflicts) {
       this.#contesting.add(unit);
       this.#renewed.add(unit);
+      // Of what a standby finds it speaks when it starts, if that is still so.
+      if (!this.#active) continue;
       const owner = this.desired.row(row.uuid)?.unit;
       this.#options.onUnitFailure(
         unit,
