@@ -284,7 +284,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "half-made-forgotten",
     bug: "what an ADD had made when its daemon died stays for ever",
-    shown: 1,
+    shown: 31,
     extras: ["nodes"],
     machine: (parts) => ({
       ...parts,

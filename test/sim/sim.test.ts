@@ -23,11 +23,14 @@ const PLANTED = [
 ];
 /** What is added to some scripts, see `extras.ts`, and what holds then. */
 const EXTRA = {
+  hostile: "objects that nobody expects end nothing, and cost nobody else anything",
   throws: "code that throws stops nothing but itself, and all is right once it is healed",
   nodes: "pods keep their networks and nodes what is not ours, whatever happens to daemons",
 };
+/** An action of each, which is to be among what was done. */
+const INJECTED: Readonly<Record<string, string>> = { hostile: "hostile", throws: "throw", nodes: "daemon-crash" };
 /** How many seeds of these. */
-const EXTRA_SEEDS = 16;
+const EXTRA_SEEDS = 12;
 /** So many seeds, from the one on that showed it first, may be needed to find a planted bug. */
 const PATIENCE = 60;
 
@@ -88,7 +91,7 @@ for (const [extra, what] of Object.entries(EXTRA)) {
       return failures.length < 3;
     });
     t.same(failures, []);
-    t.ok(counts.includes(extra === "nodes" ? "daemon-crash" : "throw"), "what is to be injected has been");
+    t.ok(counts.includes(INJECTED[extra] ?? ""), "what is to be injected has been");
   });
 }
 
