@@ -451,7 +451,7 @@ export class Controller {
       now,
     };
     const effects = new EffectRunner<WeftEffect>({
-      run: (effect) => runEffect(tools, effect),
+      run: (effect, isWanted) => runEffect(tools, effect, isWanted),
       timers: clock,
       limit: 24,
       onError: (effect, error) => log.warn({ err: error, effect: effect.key }, "an effect failed; it is tried again"),

@@ -88,7 +88,8 @@ async function subnetRig(metadata: object = {}) {
   const state = (one: ConditionEffect) => void said.push(one);
   const observed = (_: string, { metadata }: KubeObject) =>
     void facts.set("subnets", "s", { ...fact, generation: metadata.generation ?? 0 });
-  const run = () => Promise.all(effects.map((effect) => runEffect({ ...tools, state, observed }, effect)));
+  const run = (isWanted = () => true) =>
+    Promise.all(effects.map((effect) => runEffect({ ...tools, state, observed }, effect, isWanted)));
   return { kube, facts, fact, ref, run, said, stored: () => kube.object<KubeObject & { spec: object }>(SUBNETS, ref) };
 }
 
@@ -129,6 +130,13 @@ t.test("of an object that has changed since nothing is written or said: its unit
   kube.requests.length = 0;
   await run();
   t.same([kube.requests, said], [[], []]);
+});
+
+t.test("what a unit has ceased to say is not said after it, however late the answer comes", async (t) => {
+  const { run, said, stored } = await subnetRig();
+  await run(() => false);
+  t.match(stored(), { spec: { vpc: "ovn-cluster" } });
+  t.same(said, []);
 });
 
 t.test("an address is given back: finalizer and object go", async (t) => {

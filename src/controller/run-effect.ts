@@ -44,9 +44,13 @@ export interface EffectTools {
  * Carries out one effect. An object that is gone, or that is another one under the same name, needs nothing any more: its
  * unit is compiled again when the informer says so.
  */
-export async function runEffect(tools: EffectTools, effect: WeftEffect): Promise<void> {
+export async function runEffect(
+  tools: EffectTools,
+  effect: WeftEffect,
+  isWanted: () => boolean = () => true,
+): Promise<void> {
   try {
-    await dispatch(tools, effect);
+    await dispatch(tools, effect, isWanted);
   } catch (error) {
     if (!(error instanceof KubeError)) throw error;
     if (error.code === "not-found" || (MAY_BE_ANOTHER.has(error.code) && (await isForAnother(tools, effect)))) return;
@@ -54,7 +58,7 @@ export async function runEffect(tools: EffectTools, effect: WeftEffect): Promise
   }
 }
 
-async function dispatch(tools: EffectTools, effect: WeftEffect): Promise<void> {
+async function dispatch(tools: EffectTools, effect: WeftEffect, isWanted: () => boolean): Promise<void> {
   const { kube } = tools;
   switch (effect.kind) {
     case "annotate": {
@@ -64,7 +68,7 @@ async function dispatch(tools: EffectTools, effect: WeftEffect): Promise<void> {
       return;
     }
     case "fill":
-      return fillObject(tools, effect);
+      return fillObject(tools, effect, isWanted);
     case "release-ip":
       return releaseIp(tools, effect);
     case "mark-ip": {
@@ -130,9 +134,13 @@ function subjectOf(effect: WeftEffect): { type: ResourceType; ref: ObjectRef; ui
 
 /**
  * The condition is true of what came of the patch, for nothing else of the spec has changed; unless more has been seen by then, of which the unit says
- * itself what is to be said. So it is where the patch fails.
+ * itself what is to be said, and unless the unit does not return the effect any more. So it is where the patch fails.
  */
-async function fillObject({ kube, facts, observed, state }: EffectTools, effect: FillEffect): Promise<void> {
+async function fillObject(
+  { kube, facts, observed, state }: EffectTools,
+  effect: FillEffect,
+  isWanted: () => boolean,
+): Promise<void> {
   const { resource, name, uid, version, generation, condition } = effect;
   const seen = (): Finalized | undefined => facts.get(resource, name);
   const fact = seen();
@@ -145,13 +153,14 @@ async function fillObject({ kube, facts, observed, state }: EffectTools, effect:
   try {
     object = await kube.patch(typeOf(resource), { name }, patch);
   } catch (error) {
-    if (condition !== undefined && seen() === fact) state(condition);
+    if (condition !== undefined && isWanted() && seen() === fact) state(condition);
     throw error;
   }
   // What loses its last finalizer is gone.
   if (effect.finalizer !== false) observed(resource, object);
   const now = seen();
-  if (condition === undefined || now === undefined || now.uid !== uid) return;
+  // By the time of a late answer the unit may have been compiled again, and have said what is so since.
+  if (condition === undefined || !isWanted() || now === undefined || now.uid !== uid) return;
   const { generation: came, resourceVersion } = object.metadata;
   if (version === undefined ? generationOf(now) !== came : versionOf(now) !== resourceVersion) return;
   state(condition.generation === undefined || came === undefined ? condition : { ...condition, generation: came });

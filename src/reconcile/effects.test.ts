@@ -48,6 +48,23 @@ t.test("no more than the limit run at once, and each key one at a time with its 
   t.equal(runner.pending, 0);
 });
 
+t.test("an effect that is being carried out can tell whether its unit still returns it", async (t) => {
+  const asked: (() => boolean)[] = [];
+  const runner = new EffectRunner<SaidEffect>({
+    limit: 2,
+    timers: new ManualTimers(),
+    run: (_, isWanted) => new Promise(() => void asked.push(isWanted)),
+    onError: () => undefined,
+  });
+  runner.offer("u", [{ key: "a", text: "a1" }]);
+  runner.offer("v", [{ key: "b", text: "b1" }]);
+  const answers = (): boolean[] => asked.map((isWanted) => isWanted());
+  t.same(answers(), [true, true]);
+  runner.offer("u", [{ key: "a", text: "a2" }]);
+  runner.offer("v", []);
+  t.same(answers(), [false, false]);
+});
+
 t.test("what was carried out is not repeated while its unit goes on returning it", async (t) => {
   const { runner, open, settle } = rig();
   runner.offer("u", [{ key: "a", text: "a" }]);

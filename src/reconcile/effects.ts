@@ -2,8 +2,11 @@ import type { Effect } from "../unit/fragment.ts";
 import { samePlain } from "../unit/plain.ts";
 import { retryDelay, type Timers } from "../unit/timers.ts";
 
-/** What the runner does with an effect. A rejection makes it try again later. */
-export type RunEffect<E extends Effect> = (effect: E) => Promise<void>;
+/**
+ * What the runner does with an effect. A rejection makes it try again later. `isWanted`: whether its unit still returns this very effect, which
+ * may change while it is being carried out.
+ */
+export type RunEffect<E extends Effect> = (effect: E, isWanted: () => boolean) => Promise<void>;
 
 interface Entry<E extends Effect> {
   wanted: E;
@@ -118,7 +121,7 @@ export class EffectRunner<E extends Effect> {
     const effect = entry.wanted;
     let failure: unknown;
     try {
-      await this.#run(effect);
+      await this.#run(effect, () => this.#entries.get(key) === entry && entry.wanted === effect);
       entry.done = effect;
     } catch (error) {
       failure = error ?? new Error("unknown");
