@@ -1,5 +1,7 @@
+import { Dependents } from "../facts/dependents.ts";
 import { type FactChange, type FactStore, recordingReader, strictReader } from "../facts/store.ts";
 import type { NamespaceFact, PodFact, ProfileFact } from "../facts/types.ts";
+import { MultiMap } from "../unit/multi-map.ts";
 import { compiledPolicyKey, compilePolicy } from "./compiled-policy.ts";
 import { selectsPod } from "./group.ts";
 import { portNumbersKey } from "./port-numbers.ts";
@@ -21,8 +23,6 @@ interface Used {
   readonly kind: PolicyKind;
   readonly key: string;
   readonly groups: readonly string[];
-  /** What compiling it read. */
-  readonly dependencies: ReadonlySet<string>;
 }
 
 /**
@@ -38,11 +38,11 @@ export class GroupIndex {
   /** name → group. */
   readonly #groups = new Map<string, UsedGroup>();
   /** anchor → names of the groups of pods whose selectors are found there. */
-  readonly #byAnchor = new Map<string, Set<string>>();
+  readonly #byAnchor = new MultiMap<string, string>();
   /** `kind/key` → what that policy refers to. */
   readonly #policies = new Map<string, Used>();
-  /** Dependency → `kind/key` of the policies that read it. */
-  readonly #readers = new Map<string, Set<string>>();
+  /** Which policies, by `kind/key`, read what when they were compiled. */
+  readonly #dependents = new Dependents();
   /** Key of `portNumbers` → number → how many profiles mean it. */
   readonly #numbers = new Map<string, Map<number, number>>();
   /** Profiles whose fact is to be written. */
@@ -94,7 +94,7 @@ export class GroupIndex {
   }
 
   #renewReaders({ touched }: FactChange, except?: string): void {
-    const readers = new Set(touched.flatMap((dependency) => [...(this.#readers.get(dependency) ?? [])]));
+    const readers = new Set(touched.flatMap((dependency) => this.#dependents.of(dependency)));
     for (const id of readers) {
       const policy = id === except ? undefined : this.#policies.get(id);
       if (policy !== undefined) this.#renew(policy.kind, policy.key);
@@ -118,7 +118,7 @@ export class GroupIndex {
     const namespace = this.#facts.get("namespaces", profile.namespace);
     const found = new Set<string>();
     for (const anchor of namespace === undefined ? [] : profile.anchors) {
-      for (const name of this.#byAnchor.get(anchor) ?? []) {
+      for (const name of this.#byAnchor.get(anchor)) {
         if (namespace !== undefined && this.#selects(name, profile, namespace)) found.add(name);
       }
     }
@@ -182,13 +182,8 @@ export class GroupIndex {
       compiled = compilePolicy(recordingReader(strictReader(this.#facts), dependencies), kind, key);
     } catch (error) {
       // It keeps its groups and ACLs; where it has none yet, nobody is to take it for one without.
-      for (const dependency of dependencies) addTo(this.#readers, dependency, id);
-      this.#policies.set(id, {
-        kind,
-        key,
-        groups: before?.groups ?? [],
-        dependencies: new Set([...(before?.dependencies ?? []), ...dependencies]),
-      });
+      this.#dependents.set(id, dependencies);
+      this.#policies.set(id, { kind, key, groups: before?.groups ?? [] });
       this.#facts.setUnread("compiledPolicies", id, true);
       this.#facts.failures.failed(subject, error, () => {
         this.#renew(kind, key);
@@ -201,11 +196,8 @@ export class GroupIndex {
     if (compiled === undefined) {
       dependencies.clear();
       this.#policies.delete(id);
-    } else this.#policies.set(id, { kind, key, groups: [...wanted.keys()], dependencies });
-    for (const dependency of dependencies) addTo(this.#readers, dependency, id);
-    for (const dependency of before?.dependencies ?? []) {
-      if (!dependencies.has(dependency)) removeFrom(this.#readers, dependency, id);
-    }
+    } else this.#policies.set(id, { kind, key, groups: [...wanted.keys()] });
+    this.#dependents.set(id, dependencies);
     this.#facts.set("compiledPolicies", id, compiled?.fact);
     for (const [name, group] of wanted) this.#use(name, group, id);
     for (const name of before?.groups ?? []) if (!wanted.has(name)) this.#disuse(name, id);
@@ -221,7 +213,7 @@ export class GroupIndex {
     this.#groups.set(name, { group, users: new Set([user]), members });
     this.#facts.set("groups", name, { key: name, group });
     if (group.kind !== "pods") return;
-    addTo(this.#byAnchor, anchorOf(group.selector), name);
+    this.#byAnchor.add(anchorOf(group.selector), name);
     for (const profile of this.#profiles.under(anchorOf(group.selector))) {
       const namespace = this.#facts.get("namespaces", profile.namespace);
       if (namespace === undefined || !this.#selects(name, profile, namespace)) continue;
@@ -236,7 +228,7 @@ export class GroupIndex {
     if (used === undefined || !used.users.delete(user) || used.users.size > 0) return;
     this.#groups.delete(name);
     this.#facts.set("groups", name, undefined);
-    if (used.group.kind === "pods") removeFrom(this.#byAnchor, anchorOf(used.group.selector), name);
+    if (used.group.kind === "pods") this.#byAnchor.delete(anchorOf(used.group.selector), name);
     for (const profile of used.members) {
       profile.groups.delete(name);
       this.#touched.add(profile);
@@ -272,15 +264,4 @@ export class GroupIndex {
     this.#touched.clear();
     this.#facts.set("policyUse", "cluster", this.#policies.size > 0 ? { key: "cluster", any: true } : undefined);
   }
-}
-
-function addTo(map: Map<string, Set<string>>, key: string, member: string): void {
-  const set = map.get(key);
-  if (set === undefined) map.set(key, new Set([member]));
-  else set.add(member);
-}
-
-function removeFrom(map: Map<string, Set<string>>, key: string, member: string): void {
-  const set = map.get(key);
-  if (set?.delete(member) && set.size === 0) map.delete(key);
 }
