@@ -1,40 +1,16 @@
 import t from "tap";
-import { factStore } from "../kinds/store.ts";
 import { OWNER_KEY, rowUuid } from "../unit/identity.ts";
-import { Engine } from "./engine.ts";
-import {
-  ManualTimers,
-  MemoryDatabase,
-  portKind,
-  type SaidEffect,
-  setPort,
-  setSwitch,
-  switchesAndPorts,
-  switchKind,
-} from "./testing.ts";
-import { Tracker } from "./tracker.ts";
+import { setPort, setSwitch, testEngine } from "./testing.ts";
 
 function rig() {
-  const facts = factStore();
-  const database = new MemoryDatabase();
-  const timers = new ManualTimers();
   const offered: string[] = [];
   const failures: string[] = [];
-  const tracker = new Tracker<SaidEffect>([switchKind, portKind], facts, switchesAndPorts);
-  const engine = new Engine<SaidEffect>({
-    database: "OVN_Northbound",
-    tracker,
-    view: database,
-    commit: (plan) => database.commit(plan),
-    whenReady: () => Promise.resolve(),
+  const { facts, database, timers, engine } = testEngine({
     offerEffects: (_unit, effects, renew) =>
       offered.push(...effects.map((effect) => `${renew ? "again: " : ""}${effect.text}`)),
-    timers,
     onUnitFailure: (unit, error) => failures.push(`${unit}: ${error.message}`),
     onDeposed: () => failures.push("deposed"),
   });
-  database.onChanges = (changes) => engine.noteDatabase(changes);
-  facts.subscribe((change) => engine.noteFact(change));
   const addSwitch = (name: string): unknown => setSwitch(facts, name);
   const addPort = (name: string, on: string, extra: Record<string, string> = {}): unknown =>
     setPort(facts, name, { switch: on, ...extra });

@@ -1,22 +1,11 @@
 import t from "tap";
 import type { FactReader } from "../facts/store.ts";
-import { factStore } from "../kinds/store.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import { OWNER_KEY, rowUuid } from "../unit/identity.ts";
 import type { UnitKind } from "../unit/kind.ts";
-import { Engine } from "./engine.ts";
 import { planChanges } from "./plan.ts";
-import {
-  ManualTimers,
-  MemoryDatabase,
-  type SaidEffect,
-  setPort,
-  setSwitch,
-  switchesAndPorts,
-  switchKind,
-} from "./testing.ts";
+import { type SaidEffect, setPort, setSwitch, switchKind, testEngine } from "./testing.ts";
 import { Touched } from "./touched.ts";
-import { Tracker } from "./tracker.ts";
 
 /** What a unit of these tests wants: a row by its id, in a switch that it takes for that of a unit; or only a member. */
 interface Wish {
@@ -60,25 +49,14 @@ const portKind: UnitKind<FactReader, Wish, SaidEffect> = {
 };
 
 function rig() {
-  const facts = factStore();
-  const database = new MemoryDatabase();
-  const timers = new ManualTimers();
   const offered: string[] = [];
   const failures: string[] = [];
-  const engine = new Engine<SaidEffect>({
-    database: "OVN_Northbound",
-    tracker: new Tracker<SaidEffect>([switchKind, portKind], facts, switchesAndPorts),
-    view: database,
-    commit: (plan) => database.commit(plan),
-    whenReady: () => Promise.resolve(),
+  const { facts, database, timers, engine } = testEngine({
+    kinds: [switchKind, portKind],
     offerEffects: (_unit, effects, renew) =>
       offered.push(...effects.map(({ text }) => (renew ? `${text} (anew)` : text))),
-    timers,
     onUnitFailure: (unit, { message }) => failures.push(`${unit}: ${message}`),
-    onDeposed: () => undefined,
   });
-  database.onChanges = (changes) => engine.noteDatabase(changes);
-  facts.subscribe((change) => engine.noteFact(change));
   const members = (name: string): readonly unknown[] =>
     ((database.get("Switch", rowUuid("Switch", name))?.["ports"] ?? []) as readonly string[])
       .map((uuid) => String(database.get("Port", uuid)?.["of"]))

@@ -2,16 +2,13 @@ import fc from "fast-check";
 import t from "tap";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import { sampleFacts } from "../compile/testing.ts";
-import { factStore } from "../kinds/store.ts";
 import { compileAll } from "../kinds/whole.ts";
 import { OVN_NB } from "../ovsdb/generated/ovn-nb.ts";
 import { isReference } from "../ovsdb/schema.ts";
 import type { Fragment } from "../unit/fragment.ts";
 import { qualify, rowUuid } from "../unit/identity.ts";
-import { Engine } from "./engine.ts";
 import { qualified, type RowIdentity } from "./qualified.ts";
-import { ManualTimers, MemoryDatabase, portKind, setPort, setSwitch, switchesAndPorts, switchKind } from "./testing.ts";
-import { Tracker } from "./tracker.ts";
+import { portKind, setPort, setSwitch, switchKind, testEngine } from "./testing.ts";
 
 const identity = (id: string): RowIdentity => ({
   clusterId: () => id,
@@ -71,27 +68,15 @@ t.test("no map of the northbound database refers to rows, for such values would 
 });
 
 t.test("a unit with rows of another database is not written, says so, and the others are", async (t) => {
-  const facts = factStore();
-  const database = new MemoryDatabase();
   const failures: string[] = [];
-  const timers = new ManualTimers();
   const astray: typeof portKind = {
     ...portKind,
     compile: (input) => ({ ...portKind.compile(input), ...(input.name === "p1" && { database: "OVN_IC_Northbound" }) }),
   };
-  const engine = new Engine({
-    tracker: new Tracker([switchKind, astray], facts, switchesAndPorts),
-    database: "OVN_Northbound",
-    view: database,
-    commit: (plan) => database.commit(plan),
-    whenReady: () => Promise.resolve(),
-    offerEffects: () => undefined,
-    timers,
+  const { facts, database, timers, engine } = testEngine({
+    kinds: [switchKind, astray],
     onUnitFailure: (unit, { message }) => failures.push(`${unit}: ${message}`),
-    onDeposed: () => undefined,
   });
-  facts.subscribe((change) => engine.noteFact(change));
-  database.onChanges = (changes) => engine.noteDatabase(changes);
   engine.start();
   setSwitch(facts, "s");
   setPort(facts, "p1", { switch: "s" });

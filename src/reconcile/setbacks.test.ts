@@ -16,6 +16,7 @@ import {
   setSwitch,
   switchesAndPorts,
   switchKind,
+  testEngine,
 } from "./testing.ts";
 import { Touched } from "./touched.ts";
 import { Tracker } from "./tracker.ts";
@@ -23,32 +24,21 @@ import { Tracker } from "./tracker.ts";
 /** An engine whose commits go through `commit`, on a database that others may share. */
 function rig(options: { facts?: FactStore; database?: MemoryDatabase; ports?: number } = {}) {
   const { facts = factStore(), database = new MemoryDatabase(), ports = 0 } = options;
-  const timers = new ManualTimers();
   const failures: string[] = [];
   const offered: string[] = [];
   /** The labels of the rows that each commit would insert. */
   const commits: string[][] = [];
   const rules: { commit: (plan: Plan) => Promise<CommitOutcome> } = { commit: (plan) => database.commit(plan) };
-  const engine = new Engine<SaidEffect>({
-    database: "OVN_Northbound",
-    tracker: new Tracker<SaidEffect>([switchKind, portKind], facts, switchesAndPorts),
-    view: database,
+  const { engine, timers } = testEngine({
+    ...{ facts, memory: database },
     commit: (plan) => {
       commits.push(plan.inserts.map((row) => row.label));
       return rules.commit(plan);
     },
-    whenReady: () => Promise.resolve(),
     offerEffects: (_unit, effects) => offered.push(...effects.map((effect) => effect.text)),
-    timers,
     onUnitFailure: (unit, error) => failures.push(`${unit}: ${error.message}`),
     onDeposed: () => failures.push("deposed"),
   });
-  const tell = database.onChanges;
-  database.onChanges = (changes) => {
-    tell(changes);
-    engine.noteDatabase(changes);
-  };
-  facts.subscribe((change) => engine.noteFact(change));
   if (ports > 0) setSwitch(facts, "s");
   for (let i = 1; i <= ports; i++) setPort(facts, `p${i}`, { switch: "s" });
   return { facts, database, timers, engine, failures, offered, commits, rules };
@@ -272,9 +262,7 @@ t.test("a row that the database refuses does not come along with the edge of ano
 t.test("a unit that cannot be read or compiled stays as it was, says so, and does not stop the others", async (t) => {
   for (const part of ["read", "compile"] as const) {
     const facts = factStore();
-    const database = new MemoryDatabase();
     const failures: string[] = [];
-    const timers = new ManualTimers();
     let odd = true;
     const kind = {
       ...portKind,
@@ -285,19 +273,10 @@ t.test("a unit that cannot be read or compiled stays as it was, says so, and doe
         return portKind[part](...given);
       },
     } as typeof portKind;
-    const engine = new Engine<SaidEffect>({
-      database: "OVN_Northbound",
-      tracker: new Tracker<SaidEffect>([switchKind, kind], facts, switchesAndPorts),
-      view: database,
-      commit: (plan) => database.commit(plan),
-      whenReady: () => Promise.resolve(),
-      offerEffects: () => undefined,
-      timers,
+    const { database, timers, engine } = testEngine({
+      ...{ facts, kinds: [switchKind, kind] },
       onUnitFailure: (unit, error) => failures.push(`${unit}: ${error.message}`),
-      onDeposed: () => undefined,
     });
-    database.onChanges = (changes) => engine.noteDatabase(changes);
-    facts.subscribe((change) => engine.noteFact(change));
     const macOf = (name: string): unknown => database.get("Port", rowUuid("Port", name))?.["mac"];
     setSwitch(facts, "s");
     setPort(facts, "p1", { switch: "s", mac: "1" });
@@ -389,25 +368,11 @@ t.test("a successor that cannot compile a unit leaves what is there of it, and l
 t.test(
   "what another program changes again and again is put back after pauses that grow; nothing else waits",
   async (t) => {
-    const facts = factStore();
-    const database = new MemoryDatabase();
-    const timers = new ManualTimers();
     const said: string[] = [];
-    const engine = new Engine<SaidEffect>({
-      database: "OVN_Northbound",
-      tracker: new Tracker<SaidEffect>([switchKind, portKind], facts, switchesAndPorts),
-      view: database,
-      commit: (plan) => database.commit(plan),
-      whenReady: () => Promise.resolve(),
-      offerEffects: () => undefined,
-      timers,
-      onUnitFailure: () => undefined,
-      onDeposed: () => undefined,
+    const { facts, database, timers, engine } = testEngine({
       onContention: (unit, { column, member }, pause) =>
         said.push(`${unit} ${column} ${member !== undefined} ${pause}`),
     });
-    database.onChanges = (changes) => engine.noteDatabase(changes);
-    facts.subscribe((change) => engine.noteFact(change));
     setSwitch(facts, "s");
     for (const name of ["p1", "p2"]) setPort(facts, name, { switch: "s", mac: "1" });
     engine.start();
@@ -444,23 +409,10 @@ t.test(
 );
 
 t.test("keys of others in a map stay, and those of ours that are wanted no more go", async (t) => {
-  const facts = factStore();
-  const database = new MemoryDatabase();
-  const engine = new Engine<SaidEffect>({
-    database: "OVN_Northbound",
-    tracker: new Tracker<SaidEffect>([switchKind, portKind], facts, switchesAndPorts),
-    view: database,
-    commit: (plan) => database.commit(plan),
-    whenReady: () => Promise.resolve(),
-    offerEffects: () => undefined,
-    timers: new ManualTimers(),
-    onUnitFailure: () => undefined,
-    onDeposed: () => undefined,
+  const { facts, database, engine } = testEngine({
     othersKeys: (_table, column, keys) =>
       column === "external_ids" ? keys.filter((key) => !["weft-owner", "ours"].includes(key)) : undefined,
   });
-  database.onChanges = (changes) => engine.noteDatabase(changes);
-  facts.subscribe((change) => engine.noteFact(change));
   setSwitch(facts, "s");
   engine.start();
   await engine.whenIdle();
@@ -478,22 +430,7 @@ t.test("keys of others in a map stay, and those of ours that are wanted no more 
 
 t.test("what another hand puts into a set that is ours goes, and stays in one that is shared", async (t) => {
   for (const exclusive of [true, false]) {
-    const facts = factStore();
-    const database = new MemoryDatabase();
-    const engine = new Engine<SaidEffect>({
-      database: "OVN_Northbound",
-      tracker: new Tracker<SaidEffect>([switchKind, portKind], facts, switchesAndPorts),
-      view: database,
-      commit: (plan) => database.commit(plan),
-      whenReady: () => Promise.resolve(),
-      offerEffects: () => undefined,
-      timers: new ManualTimers(),
-      onUnitFailure: () => undefined,
-      onDeposed: () => undefined,
-      exclusive: () => (exclusive ? ["ports"] : []),
-    });
-    database.onChanges = (changes) => engine.noteDatabase(changes);
-    facts.subscribe((change) => engine.noteFact(change));
+    const { facts, database, engine } = testEngine({ exclusive: () => (exclusive ? ["ports"] : []) });
     setSwitch(facts, "s");
     setPort(facts, "p1", { switch: "s" });
     engine.start();

@@ -1,12 +1,14 @@
 import type { FactReader, FactStore } from "../facts/store.ts";
+import { factStore } from "../kinds/store.ts";
 import type { ColumnValue, Effect, Fragment } from "../unit/fragment.ts";
 import { rowUuid } from "../unit/identity.ts";
-import type { UnitKind } from "../unit/kind.ts";
+import type { AnyUnitKind, UnitKind } from "../unit/kind.ts";
 import type { Timers } from "../unit/timers.ts";
 import type { ObservedChange } from "./drift.ts";
+import { Engine, type EngineOptions } from "./engine.ts";
 import type { CommitOutcome } from "./outcome.ts";
 import type { DatabaseView, Plan } from "./plan.ts";
-import type { RootsOf } from "./tracker.ts";
+import { type RootsOf, Tracker } from "./tracker.ts";
 
 /** Tables of the small database of the engine's tests: switches are roots, ports live in a switch. */
 const ROOTS = new Set(["Switch", "Group"]);
@@ -205,6 +207,43 @@ export const switchesAndPorts: RootsOf = ({ kind, key }) => {
   if (kind === "namespaces") return [{ kind: "switch", key }];
   return kind === "pods" ? [{ kind: "port", key }] : [];
 };
+
+/**
+ * An engine on facts and a database in memory, of which both tell it; it is not started. Others may share what is given. Nothing is made of effects and of what
+ * units come to, unless `options` say so.
+ */
+export function testEngine({
+  facts = factStore(),
+  memory = new MemoryDatabase(),
+  timers = new ManualTimers(),
+  kinds = [switchKind, portKind],
+  ...options
+}: Partial<Omit<EngineOptions<SaidEffect>, "tracker" | "view" | "timers" | "database">> & {
+  readonly facts?: FactStore;
+  readonly memory?: MemoryDatabase;
+  readonly timers?: ManualTimers;
+  readonly kinds?: readonly AnyUnitKind<FactReader, SaidEffect>[];
+} = {}) {
+  const engine = new Engine<SaidEffect>({
+    database: "OVN_Northbound",
+    tracker: new Tracker<SaidEffect>(kinds, facts, switchesAndPorts),
+    view: memory,
+    commit: (plan) => memory.commit(plan),
+    whenReady: () => Promise.resolve(),
+    offerEffects: () => undefined,
+    timers,
+    onUnitFailure: () => undefined,
+    onDeposed: () => undefined,
+    ...options,
+  });
+  const tell = memory.onChanges;
+  memory.onChanges = (changes) => {
+    tell(changes);
+    engine.noteDatabase(changes);
+  };
+  facts.subscribe((change) => engine.noteFact(change));
+  return { facts, database: memory, timers, engine };
+}
 
 /** Makes a switch be wanted. */
 export function setSwitch(facts: FactStore, name: string): unknown {

@@ -1,42 +1,14 @@
 import t from "tap";
-import { factStore } from "../kinds/store.ts";
-import { Engine } from "./engine.ts";
-import {
-  ManualTimers,
-  MemoryDatabase,
-  portKind,
-  type SaidEffect,
-  setPort,
-  setSwitch,
-  switchesAndPorts,
-  switchKind,
-} from "./testing.ts";
-import { Tracker } from "./tracker.ts";
+import { setPort, setSwitch, testEngine } from "./testing.ts";
 
 /** A leader and a standby on the same facts and the same database. */
 function pair() {
-  const facts = factStore();
-  const database = new MemoryDatabase();
-  const timers = new ManualTimers();
-  const engine = (offered: string[]) =>
-    new Engine<SaidEffect>({
-      database: "OVN_Northbound",
-      tracker: new Tracker<SaidEffect>([switchKind, portKind], facts, switchesAndPorts),
-      view: database,
-      commit: (plan) => database.commit(plan),
-      whenReady: () => Promise.resolve(),
-      offerEffects: (_unit, effects) => offered.push(...effects.map(({ text }) => text)),
-      timers,
-      onUnitFailure: () => undefined,
-      onDeposed: () => undefined,
-    });
+  const { facts, database, timers, engine: leader } = testEngine();
   const said: string[] = [];
-  const [leader, standby] = [engine([]), engine(said)];
-  database.onChanges = (changes) => {
-    leader.noteDatabase(changes);
-    standby.noteDatabase(changes);
-  };
-  for (const each of [leader, standby]) facts.subscribe((change) => each.noteFact(change));
+  const { engine: standby } = testEngine({
+    ...{ facts, memory: database, timers },
+    offerEffects: (_unit, effects) => said.push(...effects.map(({ text }) => text)),
+  });
   leader.start();
   standby.keepWarm();
   const settle = (): void => {
