@@ -1,9 +1,9 @@
 import { cp, mkdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { ROOT } from "../build/npm.ts";
+import type { Progress } from "../host/progress.ts";
+import { run } from "../host/run.ts";
 import type { Lab } from "../lab/lab.ts";
-import type { Progress } from "../machine/progress.ts";
-import { run } from "../machine/run.ts";
 import type { QuietCluster } from "./controller-cluster.ts";
 
 /** A checkout whose controller is measured. */

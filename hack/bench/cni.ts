@@ -1,5 +1,5 @@
+import { createProgress } from "../host/progress.ts";
 import { type Lab, openLab } from "../lab/lab.ts";
-import { createProgress } from "../machine/progress.ts";
 import { useFloor } from "./floor.ts";
 import { ReadyClock } from "./ready.ts";
 import { type Spread, spread } from "./statistics.ts";

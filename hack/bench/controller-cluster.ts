@@ -2,8 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { NAMESPACE } from "../deploy/deploy.ts";
+import { run } from "../host/run.ts";
 import type { Lab } from "../lab/lab.ts";
-import { run } from "../machine/run.ts";
 import { insideDaemon } from "./controller-process.ts";
 
 const DEPLOYMENT = "deployment/kube-ovn-controller";

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { cp, readdir } from "node:fs/promises";
+import { createProgress, type Progress } from "../host/progress.ts";
 import { type Lab, openLab } from "../lab/lab.ts";
-import { createProgress, type Progress } from "../machine/progress.ts";
 import { type Build, installBuilds } from "./builds.ts";
 import { type QuietCluster, quietCluster } from "./controller-cluster.ts";
 import { PodMaker } from "./controller-pods.ts";

@@ -1,10 +1,10 @@
 import { connectKube } from "../../src/kube/connect.ts";
 import type { Kube } from "../../src/kube/kube.ts";
 import { NETWORK_POLICIES } from "../../src/kube/resources.ts";
+import { createProgress } from "../host/progress.ts";
 import { openLab } from "../lab/lab.ts";
-import { createProgress } from "../machine/progress.ts";
-import { podNetns } from "../probe/pods.ts";
-import { datagramStream, echoServer, type Shot } from "../probe/stream.ts";
+import { podNetns } from "../traffic/pods.ts";
+import { datagramStream, echoServer, type Shot } from "../traffic/stream.ts";
 import { ReadyClock } from "./ready.ts";
 import { type Spread, spread } from "./statistics.ts";
 

@@ -1,6 +1,6 @@
 import type { WeftEffect } from "../../src/compile/effects.ts";
-import { sampleFacts } from "../../src/compile/testing.ts";
-import { LEADER_LOCK, Northbound } from "../../src/controller/northbound.ts";
+import { sampleFacts } from "../../src/compile/testing/sample-facts.ts";
+import { LEADER_LOCK, Northbound } from "../../src/controller/databases/northbound.ts";
 import { projectNamespace, projectPod } from "../../src/facts/project-core.ts";
 import { projectIp } from "../../src/facts/project-ip.ts";
 import { projectNetworkPolicy } from "../../src/facts/project-policy.ts";

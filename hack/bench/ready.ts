@@ -5,7 +5,7 @@ import type { KubeObject } from "../../src/kube/object.ts";
 import { PODS } from "../../src/kube/resources.ts";
 import { waitFor } from "../../src/kube/wait.ts";
 import type { Lab } from "../lab/lab.ts";
-import { serverPod } from "../probe/pods.ts";
+import { serverPod } from "../traffic/pods.ts";
 
 /** A pod as the benches look at it. */
 interface Seen {

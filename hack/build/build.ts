@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { copyFile, cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { type Architecture, architecture, writeWhole } from "../machine/cache.ts";
-import { errorText, MachineError } from "../machine/error.ts";
-import type { Progress } from "../machine/progress.ts";
-import { run } from "../machine/run.ts";
+import { type Architecture, architecture, writeWhole } from "../host/cache.ts";
+import { errorText, MachineError } from "../host/error.ts";
+import type { Progress } from "../host/progress.ts";
+import { run } from "../host/run.ts";
 import { contentHash, sourcesOf } from "./inputs.ts";
 import { lockedPackage, packageFolder, ROOT } from "./npm.ts";
 

@@ -1,8 +1,8 @@
 /** `npm run build [-- --arch amd64|arm64|host|all]`: builds dist/ from src/, for both architectures by default. */
 import { Command, Option } from "commander";
-import { type Architecture, architecture } from "../machine/cache.ts";
-import { MachineError } from "../machine/error.ts";
-import { createProgress } from "../machine/progress.ts";
+import { type Architecture, architecture } from "../host/cache.ts";
+import { MachineError } from "../host/error.ts";
+import { createProgress } from "../host/progress.ts";
 import { build, DIST } from "./build.ts";
 
 const progress = createProgress();

@@ -2,9 +2,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cacheFolder } from "../machine/cache.ts";
-import { MachineError } from "../machine/error.ts";
-import { run } from "../machine/run.ts";
+import { cacheFolder } from "../host/cache.ts";
+import { MachineError } from "../host/error.ts";
+import { run } from "../host/run.ts";
 
 /** The checkout. */
 export const ROOT: string = join(import.meta.dirname, "../..");

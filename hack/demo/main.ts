@@ -1,10 +1,10 @@
 import { writeFileSync } from "node:fs";
 import { Command } from "commander";
 import { formatTable } from "../../src/cli/table.ts";
+import { createProgress } from "../host/progress.ts";
 import { openLab } from "../lab/lab.ts";
 import type { IpFamily } from "../lab/topology.ts";
-import { createProgress } from "../machine/progress.ts";
-import { apply, type ProbePod, readyPods, serverPod } from "../probe/pods.ts";
+import { apply, type ProbePod, readyPods, serverPod } from "../traffic/pods.ts";
 import { pictureOf } from "./picture.ts";
 import { type Reach, reachAll } from "./reach.ts";
 

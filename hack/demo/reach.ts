@@ -1,7 +1,7 @@
 import type { Lab } from "../lab/lab.ts";
 import { addressOf, DNS_SERVICE, EXTERNAL, type IpFamily } from "../lab/topology.ts";
-import { type ProbePod, podNetns } from "../probe/pods.ts";
-import { type Exec, http, inNetns, type ProbeResult, ping, resolve, urlHost } from "../probe/probe.ts";
+import { type ProbePod, podNetns } from "../traffic/pods.ts";
+import { type Exec, http, inNetns, type ProbeResult, ping, resolve, urlHost } from "../traffic/probe.ts";
 
 /** One line of the demo's table. */
 export interface Reach extends ProbeResult {

@@ -5,9 +5,9 @@ import { parseAllDocuments } from "yaml";
 import { KINDS } from "../../src/kinds/index.ts";
 import * as resources from "../../src/kube/resources.ts";
 import { ROOT } from "../build/npm.ts";
+import { architecture, cacheFolder, findCommand } from "../host/cache.ts";
+import { type RunResult, run } from "../host/run.ts";
 import { KUBERNETES_VERSION } from "../kube/binaries.ts";
-import { architecture, cacheFolder, findCommand } from "../machine/cache.ts";
-import { type RunResult, run } from "../machine/run.ts";
 import { labValues } from "./values.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into objects of every kind.

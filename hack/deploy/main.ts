@@ -1,9 +1,9 @@
 /** `node hack/deploy/main.ts`: brings the checkout's Weft into its lab (or up to date there). `npm run lab -- up` calls it. */
 import { Command } from "commander";
+import { MachineError } from "../host/error.ts";
+import { createProgress, seconds } from "../host/progress.ts";
 import { LabError } from "../lab/error.ts";
 import { openLab } from "../lab/lab.ts";
-import { MachineError } from "../machine/error.ts";
-import { createProgress, seconds } from "../machine/progress.ts";
 import { deploy } from "./deploy.ts";
 
 const progress = createProgress();

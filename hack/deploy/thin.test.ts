@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
-import { run } from "../machine/run.ts";
+import { run } from "../host/run.ts";
 import { buildImage } from "../oci/image.ts";
 import { imageArchive } from "../oci/tar.ts";
 import { thinArchive } from "./thin.ts";

@@ -1,5 +1,5 @@
 import { open } from "node:fs/promises";
-import { writeWhole } from "../machine/cache.ts";
+import { writeWhole } from "../host/cache.ts";
 
 const BLOCK = 512;
 

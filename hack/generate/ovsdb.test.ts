@@ -1,6 +1,6 @@
 import t from "tap";
-import { schemaJson } from "../../src/ovsdb/schema-json.ts";
 import { TEST } from "../../src/ovsdb/testing/schema.ts";
+import { schemaJson } from "../../src/ovsdb/testing/schema-json.ts";
 import { generateOvsdb, schemaSource } from "./ovsdb.ts";
 import { parseSchema } from "./ovsschema.ts";
 

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
-import { cacheFolder } from "../machine/cache.ts";
+import { cacheFolder } from "../host/cache.ts";
 import { type ParsedColumn, type ParsedSchema, parseSchema } from "./ovsschema.ts";
 
 /** How {@link generateOvsdb} is called. */

@@ -6,12 +6,12 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { architecture, cacheFolder } from "../machine/cache.ts";
-import { MachineError } from "../machine/error.ts";
-import { withFileLock } from "../machine/lock.ts";
-import { ensurePackages } from "../machine/packages.ts";
-import { createProgress, type Progress, type Step } from "../machine/progress.ts";
-import { run } from "../machine/run.ts";
+import { architecture, cacheFolder } from "../host/cache.ts";
+import { MachineError } from "../host/error.ts";
+import { withFileLock } from "../host/lock.ts";
+import { ensurePackages } from "../host/packages.ts";
+import { createProgress, type Progress, type Step } from "../host/progress.ts";
+import { run } from "../host/run.ts";
 import { imageArchive } from "../oci/tar.ts";
 
 /**

@@ -2,7 +2,7 @@ import { accessSync, constants, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { lockedPackage, ROOT } from "../build/npm.ts";
-import { run } from "../machine/run.ts";
+import { run } from "../host/run.ts";
 import { DEBIAN_SUITE, imagePackages, parsePackages } from "./base.ts";
 
 const dockerfile = readFileSync(join(ROOT, "Dockerfile"), "utf8");

@@ -1,8 +1,8 @@
 /** `npm run image`: builds what is stale, then the image archive for this machine, and prints its path. */
 import { build } from "../build/build.ts";
-import { architecture } from "../machine/cache.ts";
-import { MachineError } from "../machine/error.ts";
-import { createProgress } from "../machine/progress.ts";
+import { architecture } from "../host/cache.ts";
+import { MachineError } from "../host/error.ts";
+import { createProgress } from "../host/progress.ts";
 import { IMAGE, makeImage } from "./image.ts";
 
 const progress = createProgress();

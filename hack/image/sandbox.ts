@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Progress } from "../machine/progress.ts";
-import { type RunResult, run } from "../machine/run.ts";
+import type { Progress } from "../host/progress.ts";
+import { type RunResult, run } from "../host/run.ts";
 import { ensureRootfs } from "./base.ts";
 
 /** Makes the root of the sandbox over the cached one, which stays as it is, and runs the script on standard input in it. */

@@ -1,12 +1,12 @@
 import { access, chmod, constants } from "node:fs/promises";
 import { join } from "node:path";
-import { architecture, cacheFolder, writeWhole } from "../machine/cache.ts";
-import { download, fetchText } from "../machine/download.ts";
-import { errorText, MachineError } from "../machine/error.ts";
-import { ensureGo } from "../machine/go.ts";
-import { withFileLock } from "../machine/lock.ts";
-import type { Progress, Step } from "../machine/progress.ts";
-import { run } from "../machine/run.ts";
+import { architecture, cacheFolder, writeWhole } from "../host/cache.ts";
+import { download, fetchText } from "../host/download.ts";
+import { errorText, MachineError } from "../host/error.ts";
+import { ensureGo } from "../host/go.ts";
+import { withFileLock } from "../host/lock.ts";
+import type { Progress, Step } from "../host/progress.ts";
+import { run } from "../host/run.ts";
 
 /** The Kubernetes release that the lab runs; `go.mod` beside this file names the same one. */
 export const KUBERNETES_VERSION = "v1.34.4";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { run } from "../machine/run.ts";
+import { run } from "../host/run.ts";
 import type { Api, WatchEvent } from "./api.ts";
 import { LabError } from "./error.ts";
 import type { LabPaths } from "./paths.ts";

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Progress } from "../machine/progress.ts";
+import type { Progress } from "../host/progress.ts";
 import { LabError } from "./error.ts";
 import { CHECKOUT, type LabPaths } from "./paths.ts";
 

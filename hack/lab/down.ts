@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { withFileLock } from "../machine/lock.ts";
-import type { Progress } from "../machine/progress.ts";
-import { run } from "../machine/run.ts";
+import { withFileLock } from "../host/lock.ts";
+import type { Progress } from "../host/progress.ts";
+import { run } from "../host/run.ts";
 import { removeCgroups } from "./cgroup.ts";
 import { LabError } from "./error.ts";
 import { removeHostLink } from "./links.ts";

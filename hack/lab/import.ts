@@ -1,6 +1,6 @@
 import { open } from "node:fs/promises";
 import { basename, resolve } from "node:path";
-import type { Progress } from "../machine/progress.ts";
+import type { Progress } from "../host/progress.ts";
 import { LabError } from "./error.ts";
 import type { LabPaths } from "./paths.ts";
 import { requireSpace, runInSpace, type Space } from "./space.ts";

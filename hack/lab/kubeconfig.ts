@@ -1,6 +1,6 @@
 import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { writeWhole } from "../machine/cache.ts";
+import { writeWhole } from "../host/cache.ts";
 import type { LabPaths } from "./paths.ts";
 import { CERTIFICATE, certificatePath, keyPath, kubeletCertificate } from "./pki.ts";
 import type { LabSettings } from "./settings.ts";

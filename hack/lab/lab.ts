@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { createProgress, type Progress } from "../machine/progress.ts";
-import { type RunOptions, type RunResult, run } from "../machine/run.ts";
+import { createProgress, type Progress } from "../host/progress.ts";
+import { type RunOptions, type RunResult, run } from "../host/run.ts";
 import { down } from "./down.ts";
 import { LabError } from "./error.ts";
 import { importImage } from "./import.ts";

@@ -1,4 +1,4 @@
-import { run } from "../machine/run.ts";
+import { run } from "../host/run.ts";
 import type { LabPaths } from "./paths.ts";
 import { runInSpace, type Space } from "./space.ts";
 import { EXTERNAL, hostLinkAddresses, type Link, linksOf, OUTSIDE, PREFIX } from "./topology.ts";

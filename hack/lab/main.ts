@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { MachineError } from "../machine/error.ts";
-import { createProgress, seconds } from "../machine/progress.ts";
+import { MachineError } from "../host/error.ts";
+import { createProgress, seconds } from "../host/progress.ts";
 import { LabError } from "./error.ts";
 import { openLab } from "./lab.ts";
 import type { SettingsChoice } from "./settings.ts";

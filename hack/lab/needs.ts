@@ -1,4 +1,4 @@
-import type { Need } from "../machine/packages.ts";
+import type { Need } from "../host/packages.ts";
 
 /** What the lab runs or calls that is not the project's own, in Debian's packages. */
 export const LAB_NEEDS: readonly Need[] = [

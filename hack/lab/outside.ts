@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { run } from "../machine/run.ts";
+import { run } from "../host/run.ts";
 import { type Part, partId } from "./part.ts";
 import type { LabPaths } from "./paths.ts";
 import { findSpace, inSpace } from "./space.ts";

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { run } from "../machine/run.ts";
+import { run } from "../host/run.ts";
 import type { LabPaths } from "./paths.ts";
 import { API_SERVICE, addressOf, CONTROL, hostLinkAddresses } from "./topology.ts";
 

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { test } from "tap";
-import { findCommand } from "../machine/cache.ts";
+import { findCommand } from "../host/cache.ts";
 import { findProcesses, identify, killAll, killOne, LAB_MARK, signal, stateOf } from "./process.ts";
 import { until } from "./wait.ts";
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
-import { writeWhole } from "../machine/cache.ts";
+import { writeWhole } from "../host/cache.ts";
 import { LabError } from "./error.ts";
 import type { LabPaths } from "./paths.ts";
 import { hostLinkAddresses, type IpFamily, MAX_NODES } from "./topology.ts";

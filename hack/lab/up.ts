@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
+import { withFileLock } from "../host/lock.ts";
+import { ensurePackages } from "../host/packages.ts";
+import type { Progress } from "../host/progress.ts";
 import { ensureKubeBinaries } from "../kube/binaries.ts";
-import { withFileLock } from "../machine/lock.ts";
-import { ensurePackages } from "../machine/packages.ts";
-import type { Progress } from "../machine/progress.ts";
 import { ensureTools } from "../tools/tools.ts";
 import { Api } from "./api.ts";
 import { ensureBridge } from "./bridge.ts";

@@ -1,6 +1,6 @@
 import { copyFile, mkdir, realpath } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { run } from "../machine/run.ts";
+import { run } from "../host/run.ts";
 
 /**
  * Copies a program of this machine into a root file system, with the shared libraries and the loader it needs, each at its own

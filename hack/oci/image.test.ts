@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { test } from "tap";
-import { run } from "../machine/run.ts";
+import { run } from "../host/run.ts";
 import { buildImage } from "./image.ts";
 import { imageArchive } from "./tar.ts";
 

@@ -4,7 +4,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
-import { type Architecture, architecture, writeWhole } from "../machine/cache.ts";
+import { type Architecture, architecture, writeWhole } from "../host/cache.ts";
 import { fileHeader, filePadding, TAR_END } from "./tar.ts";
 
 /** One layer: the path of a tar, plain or compressed with gzip or zstd (told apart by its first bytes). */

@@ -1,5 +1,5 @@
-import { writeWhole } from "../machine/cache.ts";
-import { run } from "../machine/run.ts";
+import { writeWhole } from "../host/cache.ts";
+import { run } from "../host/run.ts";
 
 /** What of a folder goes into a layer, and where. */
 export interface LayerOptions {

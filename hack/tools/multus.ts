@@ -1,11 +1,11 @@
 import { access, constants, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { architecture, cacheFolder } from "../machine/cache.ts";
-import { ensureGo } from "../machine/go.ts";
-import { withFileLock } from "../machine/lock.ts";
-import type { Progress } from "../machine/progress.ts";
-import { run } from "../machine/run.ts";
+import { architecture, cacheFolder } from "../host/cache.ts";
+import { ensureGo } from "../host/go.ts";
+import { withFileLock } from "../host/lock.ts";
+import type { Progress } from "../host/progress.ts";
+import { run } from "../host/run.ts";
 
 const VERSION = "v4.2.3";
 const MODULE = "gopkg.in/k8snetworkplumbingwg/multus-cni.v4";

@@ -1,11 +1,11 @@
 import { access, constants, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { architecture, cacheFolder } from "../machine/cache.ts";
-import { MachineError } from "../machine/error.ts";
-import { ensureGo } from "../machine/go.ts";
-import { withFileLock } from "../machine/lock.ts";
-import type { Progress } from "../machine/progress.ts";
-import { run } from "../machine/run.ts";
+import { architecture, cacheFolder } from "../host/cache.ts";
+import { MachineError } from "../host/error.ts";
+import { ensureGo } from "../host/go.ts";
+import { withFileLock } from "../host/lock.ts";
+import type { Progress } from "../host/progress.ts";
+import { run } from "../host/run.ts";
 
 /** Tools that are Go programs and in no Debian release: the binary → its package and pinned version. */
 const TOOLS: Readonly<Record<string, string>> = {

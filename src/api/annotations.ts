@@ -169,7 +169,7 @@ export const CONTROLLER_POD = {
 } as const;
 
 /**
- * On the namespace kube-system: the id that the uuids of this cluster's rows in OVN's databases are made with (`src/unit/identity.ts`), for tools. Absent
+ * On the namespace kube-system: the id that the uuids of this cluster's rows in OVN's databases are made with (`src/desired/identity.ts`), for tools. Absent
  * where they are made without one.
  */
 export const CLUSTER_ID = "weft.kubeovn.io/cluster-id";

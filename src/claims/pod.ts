@@ -5,12 +5,12 @@ import { type Refusal, refuse } from "../ipam/refusal.ts";
 import type { Lease } from "../ipam/types.ts";
 import { type Claim, type Claimant, type ClaimKind, claimId } from "./claim.ts";
 import { newIpRecord, takenOverIpRecord } from "./ip-record.ts";
-import { namingOtherList } from "./listed-twice.ts";
 import { nameTaken } from "./name-taken.ts";
 import { furtherInterfaces, OWN_INTERFACE, type PodInterface, portOf } from "./pod-interfaces.ts";
 import { podRequest } from "./pod-request.ts";
 import { isComplete } from "./reservation.ts";
 import { isRetained } from "./retention.ts";
+import { namingOtherList } from "./static-ip-conflict.ts";
 import { reservationVerdictKey } from "./verdict-keys.ts";
 
 /** The pods of one holder: one pod, or those of one machine. Each interface is a claim by itself, and waits for no other. */

@@ -1,10 +1,10 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
 import { CLUSTER_ID } from "../api/annotations.ts";
+import { qualify } from "../desired/identity.ts";
 import { ADMIN_NETWORK_POLICIES, NAMESPACES, PODS, SECURITY_GROUPS, VPCS } from "../kube/resources.ts";
-import { qualify } from "../unit/identity.ts";
 import { explainCommand } from "./explain.ts";
-import { SampleCluster } from "./testing.ts";
+import { SampleCluster } from "./testing/sample-cluster.ts";
 
 /** The text with what is a digest of something numbered in its place. */
 function withoutDigests(text: string): string {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import t from "tap";
 import type { Matrix } from "../reach/matrix.ts";
 import { matrixCommand } from "./matrix.ts";
-import { SampleCluster } from "./testing.ts";
+import { SampleCluster } from "./testing/sample-cluster.ts";
 
 async function shop(): Promise<SampleCluster> {
   const cluster = await SampleCluster.make();

@@ -7,7 +7,7 @@ import { NETWORK_POLICIES } from "../kube/resources.ts";
 import type { ReachChanges } from "../reach/change.ts";
 import { readManifest } from "./manifest.ts";
 import { type PlanOptions, planCommand } from "./plan.ts";
-import { SampleCluster } from "./testing.ts";
+import { SampleCluster } from "./testing/sample-cluster.ts";
 
 async function plan(cluster: SampleCluster, manifest: string, options: Partial<PlanOptions> = {}) {
   const file = join(await mkdtemp(join(tmpdir(), "weft-")), "manifest.yaml");

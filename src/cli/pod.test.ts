@@ -1,7 +1,7 @@
 import t from "tap";
-import { NETWORK_CONFIG } from "../compile/testing.ts";
-import { fakeKube } from "../kube/fake.ts";
+import { NETWORK_CONFIG } from "../compile/testing/sample-facts.ts";
 import { NETWORK_ATTACHMENTS, NODES, PODS } from "../kube/resources.ts";
+import { fakeKube } from "../kube/testing/fake.ts";
 import { podSteps } from "./pod.ts";
 import { formatStatus, readStatus } from "./status.ts";
 

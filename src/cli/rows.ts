@@ -1,9 +1,9 @@
+import type { ColumnValue, Fragment } from "../desired/fragment.ts";
 import { OVN_NB, type OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
 import { Desired } from "../reconcile/desired.ts";
 import { type DatabaseView, type Plan, planChanges } from "../reconcile/plan.ts";
 import { formatPlan } from "../reconcile/text.ts";
 import { Touched } from "../reconcile/touched.ts";
-import type { ColumnValue, Fragment } from "../unit/fragment.ts";
 
 type Fragments = ReadonlyMap<string, Fragment>;
 

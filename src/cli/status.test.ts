@@ -1,7 +1,7 @@
 import t from "tap";
 import { manualClock } from "../kube/clock.ts";
-import { fakeKube } from "../kube/fake.ts";
 import { publishLease } from "../kube/lease.ts";
+import { fakeKube } from "../kube/testing/fake.ts";
 import { formatStatus, readStatus } from "./status.ts";
 
 const REF = { namespace: "kube-system", name: "kube-ovn-controller" };

@@ -2,6 +2,7 @@ import { CLUSTER_ID, NODE, OVN_PROVIDER } from "../api/annotations.ts";
 import { DEFAULT_SUBNET, DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
 import { podPortName } from "../api/port-names.ts";
 import type { WeftEffect } from "../compile/effects.ts";
+import type { Fragment } from "../desired/fragment.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { ClusterFact, FactKind, FactTypes } from "../facts/types.ts";
 import { DerivedFacts } from "../kinds/derived.ts";
@@ -18,7 +19,6 @@ import { isReference } from "../ovsdb/schema.ts";
 import { Network } from "../reach/network.ts";
 import { PolicyBook } from "../reach/policy-book.ts";
 import { qualified } from "../reconcile/qualified.ts";
-import type { Fragment } from "../unit/fragment.ts";
 
 /** Kind of fact → key → the object that it comes from. */
 export type ClusterObjects = ReadonlyMap<FactKind, ReadonlyMap<string, KubeObject>>;

@@ -1,5 +1,5 @@
+import type { DesiredRow, Edge, Fragment } from "../desired/fragment.ts";
 import type { OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
-import type { DesiredRow, Edge, Fragment } from "../unit/fragment.ts";
 import type { WeftEffect } from "./effects.ts";
 import { edge, row } from "./rows.ts";
 

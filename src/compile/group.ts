@@ -1,11 +1,11 @@
 import { portGroupAddressSet } from "../api/names.ts";
+import type { Fragment } from "../desired/fragment.ts";
+import type { UnitKind } from "../desired/unit-kind.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { GroupFact, LabelSelectorFact } from "../facts/types.ts";
 import { parseIp } from "../net/address.ts";
 import { groupText } from "../policy/group.ts";
 import { matchesLabels } from "../policy/labels.ts";
-import type { Fragment } from "../unit/fragment.ts";
-import type { UnitKind } from "../unit/kind.ts";
 import type { WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { groupId } from "./owner-ids.ts";

@@ -7,7 +7,7 @@
  */
 
 import { VENDOR_KEY } from "../api/names.ts";
-import { OWNER_KEY } from "../unit/identity.ts";
+import { OWNER_KEY } from "../desired/identity.ts";
 
 const EXTERNAL_IDS: ReadonlySet<string> = new Set([
   ...[VENDOR_KEY, OWNER_KEY, "ls", "pod", "provider", "shared-by", "subnet", "node", "np", "address-family"],

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
+import type { UnitKind } from "../desired/unit-kind.ts";
 import type { AdminPolicyFact } from "../facts/admin-policy.ts";
 import { canonicalDomain } from "../facts/project-name-resolver.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { NameResolverFact } from "../facts/types.ts";
 import type { PolicyProblem } from "../policy/types.ts";
-import type { UnitKind } from "../unit/kind.ts";
 import type { MakeResolverEffect, WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 

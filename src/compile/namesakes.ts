@@ -1,8 +1,8 @@
 import { isOvnProvider } from "../api/annotations.ts";
 import { ipPoolAddressSetName, routerPortName, routerSwitchPortName, virtualPortName } from "../api/names.ts";
+import { samePlain } from "../collections/plain.ts";
 import type { FactChange, FactStore } from "../facts/store.ts";
 import type { FactKind, FactTypes, SubnetSpecFact } from "../facts/types.ts";
-import { samePlain } from "../unit/plain.ts";
 import { type Claim, eldestOf, groupNamesakes, namesakeKey } from "./namesake-groups.ts";
 
 /** A claim to one name. */

@@ -1,9 +1,9 @@
 import { NAMESPACE } from "../api/annotations.ts";
 import { subnetsOfNamespace } from "../claims/namespace-subnets.ts";
+import type { UnitKind } from "../desired/unit-kind.ts";
 import { joinDual } from "../facts/project-subnet.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { NamespaceFact, SubnetFact } from "../facts/types.ts";
-import type { UnitKind } from "../unit/kind.ts";
 import { annotate, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 

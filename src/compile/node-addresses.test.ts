@@ -4,7 +4,7 @@ import { projectEndpointSlice } from "../facts/project-service.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { WeftEffect } from "./effects.ts";
 import { nodeUnit } from "./node.ts";
-import { addIp, addNode, addSubnet, sampleFacts } from "./testing.ts";
+import { addIp, addNode, addSubnet, sampleFacts } from "./testing/sample-facts.ts";
 
 interface Compiled {
   readonly matches: readonly unknown[];

@@ -1,12 +1,12 @@
 import { spell } from "../api/name.ts";
 import { ADDRESS_CONDITION, CHASSIS_CONDITION, nodePortGroupName } from "../api/names.ts";
 import { nodePortName } from "../api/port-names.ts";
+import { samePlain } from "../collections/plain.ts";
 import { encodeNodeContract } from "../contract/node.ts";
+import type { Fragment } from "../desired/fragment.ts";
+import type { UnitKind } from "../desired/unit-kind.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { ClusterFact, IpFact, NodeFact, SubnetFact } from "../facts/types.ts";
-import type { Fragment } from "../unit/fragment.ts";
-import type { UnitKind } from "../unit/kind.ts";
-import { samePlain } from "../unit/plain.ts";
 import { annotate, type NodeConditionEffect, releaseIp, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { namesakeKey } from "./namesake-groups.ts";

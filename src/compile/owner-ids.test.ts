@@ -1,6 +1,6 @@
 import t from "tap";
 import { routerPortName, routerSwitchPortName } from "../api/names.ts";
-import { rowUuid, stableMac } from "../unit/identity.ts";
+import { rowUuid, stableMac } from "../desired/identity.ts";
 import {
   nodeGroupId,
   nodePortId,

@@ -4,7 +4,7 @@
  */
 
 import { NODE_PREFIX } from "../api/port-names.ts";
-import { unitId } from "../unit/kind.ts";
+import { unitId } from "../desired/unit-kind.ts";
 
 /** The unit that owns the row of an owner id, of the tables whose rows hold others' rows; absent for those that only hold their own unit's. */
 export function ownerUnit(table: string, ownerId: string): string | undefined {

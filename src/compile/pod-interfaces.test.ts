@@ -1,12 +1,20 @@
 import t from "tap";
 import { furtherInterfaces } from "../claims/pod-interfaces.ts";
+import type { Fragment } from "../desired/fragment.ts";
+import { rowUuid } from "../desired/identity.ts";
 import type { FactStore } from "../facts/store.ts";
-import type { Fragment } from "../unit/fragment.ts";
-import { rowUuid } from "../unit/identity.ts";
 import type { AnnotateEffect, WeftEffect } from "./effects.ts";
 import { groupId } from "./owner-ids.ts";
 import { podUnit } from "./pod.ts";
-import { addIp, addNetwork, addNetworkPolicy, addPod, addSubnet, NETWORK_CONFIG, sampleFacts } from "./testing.ts";
+import {
+  addIp,
+  addNetwork,
+  addNetworkPolicy,
+  addPod,
+  addSubnet,
+  NETWORK_CONFIG,
+  sampleFacts,
+} from "./testing/sample-facts.ts";
 
 const NETWORKS = "k8s.v1.cni.cncf.io/networks";
 

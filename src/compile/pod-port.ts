@@ -2,9 +2,9 @@ import { OVN_PROVIDER, type PodKey, podAnnotation } from "../api/annotations.ts"
 import { holderName } from "../claims/pod-interfaces.ts";
 import type { WantedAnnotations } from "../contract/annotations.ts";
 import { encodePodInterface } from "../contract/pod.ts";
+import { rowUuid } from "../desired/identity.ts";
 import { addressesOf } from "../facts/annotation-forms.ts";
 import type { IpFact, PodFact, SubnetFact } from "../facts/types.ts";
-import { rowUuid } from "../unit/identity.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
 import { dhcpOptionsId, groupId, nodeGroupId, podPortId, subnetNodeGroupId, switchId } from "./owner-ids.ts";
 import { joinSecurityGroups, securityGroupIds } from "./pod-security-groups.ts";

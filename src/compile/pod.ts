@@ -2,11 +2,11 @@ import { annotationDomain, OVN_PROVIDER, ovnAttachmentProvider, POD } from "../a
 import { podPortName } from "../api/port-names.ts";
 import { interfaceOf, mayHave, type PodInterface, toldProviders } from "../claims/pod-interfaces.ts";
 import { isRetained, mayBeKept } from "../claims/retention.ts";
+import type { Fragment } from "../desired/fragment.ts";
+import type { UnitKind } from "../desired/unit-kind.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { IpFact, PodFact, SubnetFact } from "../facts/types.ts";
 import { groupsOfInterface } from "../policy/group.ts";
-import type { Fragment } from "../unit/fragment.ts";
-import type { UnitKind } from "../unit/kind.ts";
 import { annotate, markIp, releaseIp, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { addPort, type PortInput, resultsOf } from "./pod-port.ts";

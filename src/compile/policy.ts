@@ -1,12 +1,12 @@
 import { aclName, meterName } from "../api/names.ts";
+import type { Fragment } from "../desired/fragment.ts";
+import { rowUuid } from "../desired/identity.ts";
+import type { UnitKind } from "../desired/unit-kind.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { AclSpec } from "../policy/acl.ts";
 import { compiledPolicyKey } from "../policy/compiled-policy.ts";
 import type { PolicyKind } from "../policy/translate.ts";
 import type { PolicyProblem } from "../policy/types.ts";
-import type { Fragment } from "../unit/fragment.ts";
-import { rowUuid } from "../unit/identity.ts";
-import type { UnitKind } from "../unit/kind.ts";
 import { aclContent, holdAcl } from "./acl-row.ts";
 import {
   type AdminPolicyResource,

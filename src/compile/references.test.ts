@@ -9,7 +9,7 @@ import { vipUnit } from "../kinds/vip-unit.ts";
 import { type ConditionEffect, conditionsIn, type WeftEffect } from "./effects.ts";
 import { podUnit } from "./pod.ts";
 import { subnetUnit } from "./subnet.ts";
-import { addPod, addSubnet, addVpc, sampleFacts } from "./testing.ts";
+import { addPod, addSubnet, addVpc, sampleFacts } from "./testing/sample-facts.ts";
 import { vpcUnit } from "./vpc.ts";
 
 type Condition = ConditionEffect | undefined;

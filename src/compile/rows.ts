@@ -1,7 +1,7 @@
 import { VENDOR, VENDOR_KEY } from "../api/names.ts";
+import type { ColumnValue, DesiredRow, Edge } from "../desired/fragment.ts";
+import { rowUuid } from "../desired/identity.ts";
 import type { OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
-import type { ColumnValue, DesiredRow, Edge } from "../unit/fragment.ts";
-import { rowUuid } from "../unit/identity.ts";
 import { checkMapKeys } from "./map-keys.ts";
 import { ownerUnit } from "./owner-ids.ts";
 

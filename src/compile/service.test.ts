@@ -1,13 +1,13 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
+import type { DesiredRow } from "../desired/fragment.ts";
+import { rowUuid } from "../desired/identity.ts";
 import type { FactStore } from "../facts/store.ts";
 import { formatFragment } from "../reconcile/text.ts";
-import type { DesiredRow } from "../unit/fragment.ts";
-import { rowUuid } from "../unit/identity.ts";
 import type { WeftEffect } from "./effects.ts";
 import { loadBalancerGroupId } from "./owner-ids.ts";
 import { serviceUnit } from "./service.ts";
-import { addEndpoints, addIp, addService, addSubnet, addVpc, sampleFacts } from "./testing.ts";
+import { addEndpoints, addIp, addService, addSubnet, addVpc, sampleFacts } from "./testing/sample-facts.ts";
 
 const GROUPS = new Map(
   ["ovn-cluster", "team-a"].map((vpc) => {

@@ -1,11 +1,11 @@
 import { SERVICE } from "../api/annotations.ts";
 import { HAIRPIN_SOURCE, loadBalancerName, repeatsName } from "../api/names.ts";
+import type { Fragment } from "../desired/fragment.ts";
+import type { UnitKind } from "../desired/unit-kind.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { ClusterFact, EndpointSliceFact, ServiceFact, ServicePortFact } from "../facts/types.ts";
 import { parseIp } from "../net/address.ts";
 import { cidrContains, parseCidr } from "../net/cidr.ts";
-import type { Fragment } from "../unit/fragment.ts";
-import type { UnitKind } from "../unit/kind.ts";
 import { annotate, report, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { loadBalancerGroupId } from "./owner-ids.ts";

@@ -1,11 +1,11 @@
 import { POD } from "../api/annotations.ts";
 import { sharedPortName } from "../api/names.ts";
+import { stableMac } from "../desired/identity.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { PodFact } from "../facts/types.ts";
 import { parseIp } from "../net/address.ts";
 import type { Dual } from "../net/dual.ts";
 import { namedSecurityGroups } from "../policy/security-group-index.ts";
-import { stableMac } from "../unit/identity.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
 import { groupId, podPortId, routerId, securityGroupId, switchId } from "./owner-ids.ts";
 import type { PortInput } from "./pod-port.ts";

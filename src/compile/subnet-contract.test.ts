@@ -2,7 +2,7 @@ import fc from "fast-check";
 import t from "tap";
 import { decodeSubnetContract } from "../contract/subnet.ts";
 import { subnetContract } from "./subnet-contract.ts";
-import { addSubnet, SAMPLE_CLUSTER, sampleFacts } from "./testing.ts";
+import { addSubnet, SAMPLE_CLUSTER, sampleFacts } from "./testing/sample-facts.ts";
 
 t.test("whatever a Subnet's spec says, a daemon can read the contract", async (t) => {
   const odd = fc.constantFrom(undefined, null, true, "x", "1400", 1400, -1, 1.5, 70_000, 1e300, [], {});

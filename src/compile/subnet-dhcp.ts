@@ -1,6 +1,6 @@
+import { stableMac } from "../desired/identity.ts";
 import type { SubnetFact } from "../facts/types.ts";
 import type { PolicyProblem } from "../policy/types.ts";
-import { stableMac } from "../unit/identity.ts";
 import { readDhcpOptions, readRaConfigs } from "./dhcp-options.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
 import { dhcpOptionsId } from "./owner-ids.ts";

@@ -1,4 +1,5 @@
 import { isOvnProvider } from "../api/annotations.ts";
+import { samePlain } from "../collections/plain.ts";
 import { joinDual, withAccepted } from "../facts/project-subnet.ts";
 import { type FactReader, type FactStore, strictReader } from "../facts/store.ts";
 import type { SubnetFact, SubnetSpecFact, VerdictFact } from "../facts/types.ts";
@@ -7,7 +8,6 @@ import { cidrContains, cidrsOverlap, parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";
 import { type ParsedSubnetAddresses, parseSubnetAddresses } from "../net/subnet-addresses.ts";
 import { selectorProblem } from "../policy/labels.ts";
-import { samePlain } from "../unit/plain.ts";
 import { findNeighbours, nodeFinder } from "./subnet-neighbours.ts";
 
 /** A subnet as it is in force, or would be, and whether it is. */

@@ -1,5 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
+import type { DesiredRow } from "../desired/fragment.ts";
+import { rowUuid, stableMac } from "../desired/identity.ts";
+import type { AnyUnitKind } from "../desired/unit-kind.ts";
 import { judgeAnnotations, NAMESPACE_RULES } from "../facts/annotation-rules.ts";
 import { projectPod } from "../facts/project-core.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
@@ -11,9 +14,6 @@ import { rootsOf, UNIT_KINDS } from "../kinds/units.ts";
 import { projectVip } from "../kinds/vip.ts";
 import { vipUnit } from "../kinds/vip-unit.ts";
 import { formatFragment } from "../reconcile/text.ts";
-import type { DesiredRow } from "../unit/fragment.ts";
-import { rowUuid, stableMac } from "../unit/identity.ts";
-import type { AnyUnitKind } from "../unit/kind.ts";
 import { conditionsIn, type WeftEffect } from "./effects.ts";
 import { groupUnit } from "./group.ts";
 import { namespaceUnit } from "./namespace.ts";
@@ -34,7 +34,7 @@ import {
   NETWORK_CONFIG,
   sampleFacts,
   settleSubnets,
-} from "./testing.ts";
+} from "./testing/sample-facts.ts";
 import { vpcUnit } from "./vpc.ts";
 
 /** The names of rows of all units, so that references in golden files are readable. */

@@ -3,7 +3,7 @@ import { IN_FORCE_ANNOTATION } from "../facts/in-force.ts";
 import { projectVpc, type VpcObject } from "../facts/project-vpc.ts";
 import { conditionsIn } from "./effects.ts";
 import { subnetUnit } from "./subnet.ts";
-import { addSubnet, sampleFacts } from "./testing.ts";
+import { addSubnet, sampleFacts } from "./testing/sample-facts.ts";
 import { vpcUnit } from "./vpc.ts";
 
 type Spec = NonNullable<VpcObject["spec"]>;

@@ -1,10 +1,10 @@
 import { loadBalancerGroupName, UPLINKS_GROUP } from "../api/names.ts";
 import { defaultOfVpc } from "../claims/namespace-subnets.ts";
+import type { DesiredRow, Edge, Fragment } from "../desired/fragment.ts";
+import type { UnitKind } from "../desired/unit-kind.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { ClusterFact, VpcFact } from "../facts/types.ts";
 import type { Dual } from "../net/dual.ts";
-import type { DesiredRow, Edge, Fragment } from "../unit/fragment.ts";
-import type { UnitKind } from "../unit/kind.ts";
 import {
   annotationsOf,
   type ConditionEffect,

@@ -1,4 +1,4 @@
-import { isObject } from "../unit/plain.ts";
+import { isObject } from "../collections/plain.ts";
 
 /**
  * The version of the documents that are written. It goes up when a reader of the former one would do something wrong; a field that such a

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import t from "tap";
 import { dualValues } from "../net/dual.ts";
 import { decodeNodeContract, encodeNodeContract, type NodeContractText } from "./node.ts";
-import { anyInterface, anyIp, anyName, codeOf, written } from "./testing.ts";
+import { anyInterface, anyIp, anyName, codeOf, written } from "./testing/arbitraries.ts";
 
 const contract = (): fc.Arbitrary<NodeContractText> =>
   fc

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import t from "tap";
 import { concernsInterface, decodePodInterface, encodePodInterface, type PodInterfaceText } from "./pod.ts";
-import { anyInterface, anyName, codeOf, written } from "./testing.ts";
+import { anyInterface, anyName, codeOf, written } from "./testing/arbitraries.ts";
 
 const text = (): fc.Arbitrary<PodInterfaceText> =>
   fc

@@ -1,10 +1,10 @@
 import { OVN_PROVIDER, type PodKey, podAnnotation } from "../api/annotations.ts";
 import type { CniRoute } from "../api/cni-message.ts";
+import { isObject } from "../collections/plain.ts";
 import { type Ip, parseIp } from "../net/address.ts";
 import { type Cidr, parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";
 import { parseMac } from "../net/mac.ts";
-import { isObject } from "../unit/plain.ts";
 import { type Annotations, invalidAnnotation, readCsv, type WantedAnnotations, writeDual } from "./annotations.ts";
 import type { ContractError } from "./document.ts";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import t from "tap";
 import { decodeSubnetContract, encodeSubnetContract, type SubnetContractText } from "./subnet.ts";
-import { anyCidr, codeOf } from "./testing.ts";
+import { anyCidr, codeOf } from "./testing/arbitraries.ts";
 
 const contract = (): fc.Arbitrary<SubnetContractText> =>
   fc.record(

@@ -1,8 +1,8 @@
 import type { Logger } from "pino";
 import t from "tap";
 import { manualClock } from "../kube/clock.ts";
-import { fakeKube } from "../kube/fake.ts";
 import { ADMIN_NETWORK_POLICIES, CRDS, SUBNETS, typeName } from "../kube/resources.ts";
+import { fakeKube } from "../kube/testing/fake.ts";
 import { AwaitedType } from "./awaited-type.ts";
 
 const quiet = (): void => {};

@@ -1,16 +1,16 @@
 import { Command } from "commander";
 import { pino } from "pino";
-import { serve } from "../admin/serve.ts";
 import { SYSTEM_CLOCK } from "../kube/clock.ts";
 import { connectKube } from "../kube/connect.ts";
+import { serve } from "../telemetry/serve.ts";
 import { Controller } from "./controller.ts";
+import { openNorthbound } from "./databases/northbound.ts";
+import { openSouthbound } from "./databases/southbound.ts";
 import { dnsClient } from "./domains/dns-client.ts";
-import { Election } from "./election.ts";
+import { Election } from "./leadership/election.ts";
 import { controllerMetrics } from "./metrics.ts";
-import { openNorthbound } from "./northbound.ts";
 import { printPlan } from "./plan.ts";
 import { readSettings, type Settings, withSettings } from "./settings.ts";
-import { openSouthbound } from "./southbound.ts";
 
 async function build(settings: Settings, logTo: number) {
   const log = pino({ level: settings.logLevel, base: null }, pino.destination({ fd: logTo, sync: true }));

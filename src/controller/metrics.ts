@@ -1,10 +1,10 @@
 import { Counter, Gauge, Registry } from "prom-client";
-import { collectProcessMetrics } from "../admin/process-metrics.ts";
 import type { WeftEffect } from "../compile/effects.ts";
+import { FAILURE_PARTS } from "../desired/failures.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { Ipam } from "../ipam/ipam.ts";
 import type { Engine } from "../reconcile/engine.ts";
-import { FAILURE_PARTS } from "../unit/failures.ts";
+import { collectProcessMetrics } from "../telemetry/process-metrics.ts";
 
 /** What the metrics are read from; nothing is counted twice. */
 export interface MetricSources {

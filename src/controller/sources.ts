@@ -10,9 +10,9 @@ import { type Informer, type InformerState, informer } from "../kube/informer.ts
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { AwaitedType } from "./awaited-type.ts";
-import { type InForceRecord, Records } from "./records.ts";
 import type { Settings } from "./settings.ts";
-import type { Status, StatusResource } from "./status-writer.ts";
+import { type InForceRecord, Records } from "./status/records.ts";
+import type { Status, StatusResource } from "./status/status-writer.ts";
 
 /** What the sources are made of. */
 export interface SourceParts {

@@ -7,17 +7,17 @@ import t, { type Test } from "tap";
 import { SUBNET } from "../api/annotations.ts";
 import { FINALIZER } from "../api/names.ts";
 import { encodeSubnetContract } from "../contract/subnet.ts";
-import { type FakeKube, fakeKube } from "../kube/fake.ts";
 import { EVENTS, NODES, PODS, SUBNETS } from "../kube/resources.ts";
+import { type FakeKube, fakeKube } from "../kube/testing/fake.ts";
 import type { KubeEvent, Node } from "../kube/types.ts";
-import { FakeKernel } from "../node/fake-kernel.ts";
-import { fakeOvsdb } from "../ovsdb/fake.ts";
+import { FakeKernel } from "../node/testing/fake-kernel.ts";
 import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
 import { insert, mutate, type Operation, update } from "../ovsdb/operation.ts";
+import { fakeOvsdb } from "../ovsdb/testing/fake.ts";
 import { startDaemon } from "./daemon.ts";
-import { FakeLinks, FakeNftables, fakeVswitchd, GROUP_ONLY } from "./fake-node.ts";
 import { readOptions } from "./options.ts";
 import { REPAIRED } from "./repair-report.ts";
+import { FakeLinks, FakeNftables, fakeVswitchd, GROUP_ONLY } from "./testing/fake-node.ts";
 
 const ALLOCATED = {
   "ovn.kubernetes.io/allocated": "true",

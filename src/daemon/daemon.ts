@@ -6,26 +6,26 @@ import { NODES } from "../kube/resources.ts";
 import type { NodeKernel } from "../node/kernel.ts";
 import type { Nftables } from "../node/nftables.ts";
 import type { OvsdbClient } from "../ovsdb/client.ts";
-import { DEFAULT_INSTALLED_MS } from "./add.ts";
-import { DEFAULT_ALLOCATION_DEADLINES } from "./await-allocation.ts";
 import { type DaemonClock, kubeClock, MACHINE_CLOCK } from "./clock.ts";
-import { explainByEvents } from "./explain.ts";
-import { Gateway } from "./gateway.ts";
-import { Journal } from "./journal.ts";
-import { Lanes } from "./lanes.ts";
+import { DEFAULT_INSTALLED_MS } from "./cni/add.ts";
+import { DEFAULT_ALLOCATION_DEADLINES } from "./cni/await-allocation.ts";
+import { explainByEvents } from "./cni/explain.ts";
+import { Journal } from "./cni/journal.ts";
+import { Lanes } from "./cni/lanes.ts";
+import { Publication } from "./cni/publication.ts";
+import { cniVerbs, type VerbWorld } from "./cni/verbs.ts";
+import { Gateway } from "./gateway/gateway.ts";
+import { annotateChassis, nodeInformer, setNetworkAvailable } from "./gateway/node.ts";
+import { subnetInformer } from "./gateway/subnets.ts";
 import { DaemonMetrics } from "./metrics.ts";
-import { annotateChassis, nodeInformer, setNetworkAvailable } from "./node.ts";
 import type { DaemonOptions } from "./options.ts";
-import { OvsPorts } from "./ovs-ports.ts";
-import { OvsView } from "./ovs-view.ts";
-import type { PodLinks } from "./pod-links.ts";
-import { PodUpkeep } from "./pod-upkeep.ts";
-import { podInformer, readPod } from "./pods.ts";
-import { Publication } from "./publication.ts";
+import { OvsPorts } from "./ovs/ovs-ports.ts";
+import { OvsView } from "./ovs/ovs-view.ts";
+import type { PodLinks } from "./pods/pod-links.ts";
+import { PodUpkeep } from "./pods/pod-upkeep.ts";
+import { podInformer, readPod } from "./pods/pods.ts";
 import { RepairReport } from "./repair-report.ts";
-import { subnetInformer } from "./subnets.ts";
 import { type DaemonSurface, nodeSurface } from "./surface.ts";
-import { cniVerbs, type VerbWorld } from "./verbs.ts";
 
 /** How long requests that run may go on after SIGTERM; kubelet kills after 30 s. */
 const DRAIN_MS = 20_000;
@@ -38,7 +38,7 @@ export interface DaemonParts {
   readonly links: PodLinks;
   readonly kernel: NodeKernel;
   readonly nft: Nftables;
-  /** See {@link import("./lost-links.ts").watchLostLinks}. */
+  /** See {@link import("./pods/lost-links.ts").watchLostLinks}. */
   watchLostLinks(onLost: (name: string | undefined) => void): { close(): void };
   /** The machine's where it is not given. */
   readonly clock?: DaemonClock;

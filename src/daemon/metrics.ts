@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import { collectProcessMetrics } from "../admin/process-metrics.ts";
+import { collectProcessMetrics } from "../telemetry/process-metrics.ts";
 
 /** Seconds; a good ADD is at 0.03, a bad one at the deadlines. */
 const BUCKETS = [0.005, 0.01, 0.02, 0.03, 0.045, 0.06, 0.1, 0.2, 0.5, 1, 2.5, 5, 10, 30, 90];

@@ -5,9 +5,9 @@ import { kernelNftables } from "../node/nftables.ts";
 import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
 import { openOvsdb } from "../ovsdb/open.ts";
 import type { DaemonLog, DaemonParts } from "./daemon.ts";
-import { watchLostLinks } from "./lost-links.ts";
-import { NetlinkPodLinks } from "./netlink-pod-links.ts";
 import type { DaemonOptions } from "./options.ts";
+import { watchLostLinks } from "./pods/lost-links.ts";
+import { NetlinkPodLinks } from "./pods/netlink-pod-links.ts";
 
 /** The real world's parts, and what lets go of them. */
 export interface OpenParts extends DaemonParts {

@@ -4,15 +4,15 @@ import { join } from "node:path";
 import fc from "fast-check";
 import t from "tap";
 import { hostLinkName, isHostLinkName } from "../node/link-names.ts";
-import { conflist, writeAtomically } from "./conflist.ts";
+import { conflist, writeAtomically } from "./cni/conflist.ts";
+import { pluginVersions } from "./cni/plugin-versions.ts";
 import { Contention } from "./contention.ts";
+import { tunnelMtu } from "./gateway/tunnel-mtu.ts";
 import { DaemonMetrics } from "./metrics.ts";
 import { readOptions } from "./options.ts";
-import { parseOvsSettings, readOvsSettings } from "./ovs-settings.ts";
-import { pluginVersions } from "./plugin-versions.ts";
+import { parseOvsSettings, readOvsSettings } from "./ovs/ovs-settings.ts";
 import { ReconcileLoop } from "./reconcile-loop.ts";
 import { RepairReport } from "./repair-report.ts";
-import { tunnelMtu } from "./tunnel-mtu.ts";
 
 t.test("host ends are named as Kube-OVN names them, and fit", async (t) => {
   t.equal(hostLinkName("0123456789abcdef", "eth0"), "0123456789ab_h");

@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import { type Served, type Shown, serve } from "../admin/serve.ts";
-import { ensureFile, writeAtomically } from "./conflist.ts";
+import { type Served, type Shown, serve } from "../telemetry/serve.ts";
+import { ensureFile, writeAtomically } from "./cni/conflist.ts";
+import { pluginVersions } from "./cni/plugin-versions.ts";
+import { type CniServer, serveCni, type VerbHandlers } from "./cni/server.ts";
 import type { DaemonOptions } from "./options.ts";
-import { readOvsSettings } from "./ovs-settings.ts";
-import { pluginVersions } from "./plugin-versions.ts";
-import { type CniServer, serveCni, type VerbHandlers } from "./server.ts";
+import { readOvsSettings } from "./ovs/ovs-settings.ts";
 import { watchFile } from "./watch-file.ts";
 
 /** Where the daemon is reached, and what it reads and writes on the node's disk. */

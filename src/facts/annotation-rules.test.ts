@@ -1,8 +1,8 @@
 import t from "tap";
 import { addressesOf, isOfForm } from "./annotation-forms.ts";
 import { judgeAnnotations, NAMESPACE_RULES, POD_RULES, ruleFor, SERVICE_RULES } from "./annotation-rules.ts";
-import { FOREIGN, NAMESPACE_SAMPLES, POD_SAMPLES, SERVICE_SAMPLES } from "./annotation-samples.ts";
 import { projectPod } from "./project-core.ts";
+import { FOREIGN, NAMESPACE_SAMPLES, POD_SAMPLES, SERVICE_SAMPLES } from "./testing/annotation-samples.ts";
 
 t.test("each rule lets in what makes sense, and nothing else; an annotation of somebody else has none", async (t) => {
   for (const [rules, samples] of [

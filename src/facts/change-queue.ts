@@ -1,4 +1,4 @@
-import type { Failures } from "../unit/failures.ts";
+import type { Failures } from "../desired/failures.ts";
 import type { FactChange } from "./store.ts";
 
 interface Listener {

@@ -74,7 +74,7 @@ export interface ServiceMonitorFact {
   readonly status: "online" | "offline" | "error" | "unknown";
 }
 
-/** What has been wrong for a while with the chassis that a node says it is; derived by `src/controller/chassis-watch.ts`. Key: the node. */
+/** What has been wrong for a while with the chassis that a node says it is; derived by `src/controller/status/chassis-watch.ts`. Key: the node. */
 export interface ChassisProblemFact {
   readonly key: string;
   readonly reason: "ChassisMissing" | "ChassisConflict";

@@ -1,4 +1,4 @@
-import { MultiMap } from "../unit/multi-map.ts";
+import { MultiMap } from "../collections/multi-map.ts";
 
 const NOTHING: readonly string[] = [];
 

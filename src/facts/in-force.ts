@@ -1,5 +1,5 @@
+import { isObject } from "../collections/plain.ts";
 import { type Dual, dualValues, parseDualCidr, parseDualIp } from "../net/dual.ts";
-import { isObject } from "../unit/plain.ts";
 import type { LabelSelectorFact } from "./types.ts";
 
 /** With what a subnet is in force. Addresses are canonical; both have the same families. */

@@ -1,5 +1,5 @@
 import { ipamAttachmentProvider, ovnAttachmentProvider } from "../api/annotations.ts";
-import { isObject } from "../unit/plain.ts";
+import { isObject } from "../collections/plain.ts";
 import type { ObjectMeta } from "./meta.ts";
 import type { NetworkAttachmentFact } from "./types.ts";
 

@@ -1,7 +1,7 @@
 import t from "tap";
+import { Failures } from "../desired/failures.ts";
 import { factStore } from "../kinds/store.ts";
 import { manualClock } from "../kube/clock.ts";
-import { Failures } from "../unit/failures.ts";
 import { dependency, recordingReader, strictReader, UnreadFactError } from "./store.ts";
 import type { IpFact } from "./types.ts";
 

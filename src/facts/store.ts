@@ -1,7 +1,7 @@
 import { OVN_PROVIDER } from "../api/annotations.ts";
-import { Failures } from "../unit/failures.ts";
-import { MultiMap } from "../unit/multi-map.ts";
-import { samePlain } from "../unit/plain.ts";
+import { MultiMap } from "../collections/multi-map.ts";
+import { samePlain } from "../collections/plain.ts";
+import { Failures } from "../desired/failures.ts";
 import { ChangeQueue } from "./change-queue.ts";
 import type { DerivedKind, FactIndexes, FactKind, FactTypes } from "./types.ts";
 

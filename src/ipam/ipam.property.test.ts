@@ -4,7 +4,7 @@ import { parseIp } from "../net/address.ts";
 import { subnetConfig } from "./config.ts";
 import { Ipam } from "./ipam.ts";
 import { hashedMacs } from "./macs.ts";
-import { address, NaiveIpam, type NaiveRange, type NaiveSubnet, rangeText } from "./naive.ts";
+import { address, NaiveIpam, type NaiveRange, type NaiveSubnet, rangeText } from "./testing/naive.ts";
 
 /** Subnets that may be had in several shapes; the bases let 28 grow to 27 in place, also downwards. */
 const BASES = {

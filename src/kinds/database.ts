@@ -1,3 +1,4 @@
+import { OWNER_KEY } from "../desired/identity.ts";
 import type {
   BfdSessionFact,
   ChassisFact,
@@ -15,7 +16,6 @@ import type { OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
 import type { OvnSbTables } from "../ovsdb/generated/ovn-sb.ts";
 import type { MirrorRow } from "../ovsdb/mirror.ts";
 import type { ColumnName, TableName } from "../ovsdb/schema.ts";
-import { OWNER_KEY } from "../unit/identity.ts";
 
 declare module "../facts/types.ts" {
   interface FactTypes {

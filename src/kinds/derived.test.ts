@@ -1,7 +1,7 @@
 import t from "tap";
 import { conditionsIn } from "../compile/effects.ts";
 import { subnetUnit } from "../compile/subnet.ts";
-import { addIp, addNode, addVpc, sampleFacts } from "../compile/testing.ts";
+import { addIp, addNode, addVpc, sampleFacts } from "../compile/testing/sample-facts.ts";
 import { IN_FORCE_ANNOTATION, readInForce, writeInForce } from "../facts/in-force.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import type { FactStore } from "../facts/store.ts";

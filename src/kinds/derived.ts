@@ -1,10 +1,10 @@
+import { samePlain } from "../collections/plain.ts";
 import { Namesakes } from "../compile/namesakes.ts";
 import { ADDRESSES_IN_USE, type Settled, settling } from "../compile/subnet-verdict.ts";
 import type { FactChange, FactStore } from "../facts/store.ts";
 import type { FactKind, SubnetSpecFact } from "../facts/types.ts";
 import { GroupIndex } from "../policy/group-index.ts";
 import { SecurityGroupIndex } from "../policy/security-group-index.ts";
-import { samePlain } from "../unit/plain.ts";
 import { Holders } from "./holders.ts";
 
 /**

@@ -15,6 +15,8 @@ import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import { namesakeKey } from "../compile/namesake-groups.ts";
 import { malformedNotes, missingNamespaces } from "../compile/references.ts";
 import { externalIds } from "../compile/rows.ts";
+import type { Fragment } from "../desired/fragment.ts";
+import type { UnitKind } from "../desired/unit-kind.ts";
 import { IN_FORCE_ANNOTATION, readFields, stringList } from "../facts/in-force.ts";
 import type { Malformed, ObjectMeta } from "../facts/meta.ts";
 import type { FactReader } from "../facts/store.ts";
@@ -22,8 +24,6 @@ import type { VerdictFact } from "../facts/types.ts";
 import { IP_POOLS } from "../kube/resources.ts";
 import { parseIp } from "../net/address.ts";
 import { cidrsOfRange, parseRange, rangeContains } from "../net/range.ts";
-import type { Fragment } from "../unit/fragment.ts";
-import type { UnitKind } from "../unit/kind.ts";
 import type { Kind } from "./kind.ts";
 
 /** One IPPool. */

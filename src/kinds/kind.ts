@@ -1,5 +1,6 @@
 import type { ClaimKind } from "../claims/claim.ts";
 import type { WeftEffect } from "../compile/effects.ts";
+import type { AnyUnitKind } from "../desired/unit-kind.ts";
 import type { FactReader, Indexes } from "../facts/store.ts";
 import type { FactKind, FactTypes } from "../facts/types.ts";
 import type { Ipam } from "../ipam/ipam.ts";
@@ -7,7 +8,6 @@ import type { Usage } from "../ipam/types.ts";
 import type { ResourceType } from "../kube/resources.ts";
 import type { Dual } from "../net/dual.ts";
 import type { OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
-import type { AnyUnitKind } from "../unit/kind.ts";
 
 /**
  * One kind of object, described once. What else has to know of it (feeds, indexes, units and their roots, where statuses are written, Events about

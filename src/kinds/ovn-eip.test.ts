@@ -1,6 +1,6 @@
 import t from "tap";
 import { conditionsIn } from "../compile/effects.ts";
-import { addSubnet, sampleFacts } from "../compile/testing.ts";
+import { addSubnet, sampleFacts } from "../compile/testing/sample-facts.ts";
 import { type OvnEipObject, ovnEipKind, projectOvnEip } from "./ovn-eip.ts";
 
 const MAC = "02:00:00:00:00:01";

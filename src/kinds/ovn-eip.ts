@@ -8,14 +8,14 @@ import { wantOf } from "../claims/wants.ts";
 import { type ConditionEffect, fill, type Note, type WeftEffect, withNotes } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import { malformedNotes } from "../compile/references.ts";
+import type { Fragment } from "../desired/fragment.ts";
+import type { UnitKind } from "../desired/unit-kind.ts";
 import type { Malformed, ObjectMeta } from "../facts/meta.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { DisputeFact, SubnetFact, VerdictFact } from "../facts/types.ts";
 import type { Lease } from "../ipam/types.ts";
 import { ipText } from "../net/address.ts";
 import { parseMac } from "../net/mac.ts";
-import type { Fragment } from "../unit/fragment.ts";
-import type { UnitKind } from "../unit/kind.ts";
 import type { Kind } from "./kind.ts";
 
 /** The subnet of an OvnEip that names none: Kube-OVN's flag `--external-gateway-switch`, by its default. */

@@ -5,6 +5,8 @@ import { problemText, type WeftEffect } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import { securityGroupId } from "../compile/owner-ids.ts";
 import { externalIds } from "../compile/rows.ts";
+import type { Fragment } from "../desired/fragment.ts";
+import type { UnitKind } from "../desired/unit-kind.ts";
 import { projectSecurityGroup } from "../facts/project-security-group.ts";
 import type { SecurityGroupFact } from "../facts/security-group.ts";
 import type { FactReader } from "../facts/store.ts";
@@ -12,8 +14,6 @@ import { SECURITY_GROUPS } from "../kube/resources.ts";
 import { denyAllAcls, type SecurityGroupAcl, translateSecurityGroup } from "../policy/security-group.ts";
 import type { Direction } from "../policy/types.ts";
 import { type VirtualPort, virtualPortsIn } from "../policy/virtual-ports.ts";
-import type { Fragment } from "../unit/fragment.ts";
-import type { UnitKind } from "../unit/kind.ts";
 import { ACL_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";
 

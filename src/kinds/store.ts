@@ -1,5 +1,5 @@
+import type { Failures } from "../desired/failures.ts";
 import { DERIVED_INDEXES, type FactIndexTable, FactStore } from "../facts/store.ts";
-import type { Failures } from "../unit/failures.ts";
 import { NORTHBOUND_KINDS, SOUTHBOUND_KINDS } from "./database.ts";
 import { KINDS } from "./index.ts";
 

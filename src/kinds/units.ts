@@ -1,9 +1,9 @@
 import { DENY_ALL_GROUP } from "../api/names.ts";
 import type { WeftEffect } from "../compile/effects.ts";
 import { groupUnit } from "../compile/group.ts";
+import type { AnyUnitKind } from "../desired/unit-kind.ts";
 import type { FactChange, FactReader } from "../facts/store.ts";
 import type { FactKind } from "../facts/types.ts";
-import type { AnyUnitKind } from "../unit/kind.ts";
 import { KINDS } from "./index.ts";
 import type { Root } from "./kind.ts";
 import { securityGroupUnit } from "./security-group.ts";

@@ -18,11 +18,11 @@ import { namesakeKey } from "../compile/namesake-groups.ts";
 import { routerMacId, switchId, vipPortId } from "../compile/owner-ids.ts";
 import { malformedNotes, missingNamespaces, unsupportedNotes } from "../compile/references.ts";
 import { externalIds } from "../compile/rows.ts";
+import type { Fragment } from "../desired/fragment.ts";
+import { stableMac } from "../desired/identity.ts";
+import type { UnitKind } from "../desired/unit-kind.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { DisputeFact, PodFact, SubnetFact, VerdictFact } from "../facts/types.ts";
-import type { Fragment } from "../unit/fragment.ts";
-import { stableMac } from "../unit/identity.ts";
-import type { UnitKind } from "../unit/kind.ts";
 import type { VipFact } from "./vip.ts";
 
 interface VipInput {

@@ -1,5 +1,5 @@
 import t from "tap";
-import { addNetworkPolicy, sampleFacts } from "../compile/testing.ts";
+import { addNetworkPolicy, sampleFacts } from "../compile/testing/sample-facts.ts";
 import { compileAll } from "./whole.ts";
 
 t.test("compiling all gives every unit once, those of groups and policies too", async (t) => {

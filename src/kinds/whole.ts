@@ -1,7 +1,7 @@
 import type { WeftEffect } from "../compile/effects.ts";
+import type { Fragment } from "../desired/fragment.ts";
+import { unitId } from "../desired/unit-kind.ts";
 import { everyFact, type FactStore } from "../facts/store.ts";
-import type { Fragment } from "../unit/fragment.ts";
-import { unitId } from "../unit/kind.ts";
 import { rootsOf, UNIT_KINDS } from "./units.ts";
 
 /** Compiles every unit once: what the database must be as a whole. Unit → its fragment, in the order of the kinds of facts. */

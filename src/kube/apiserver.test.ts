@@ -11,7 +11,6 @@ import type { ClusterAccess } from "./config.ts";
 import { connectTo } from "./connect.ts";
 import { staticCredentials } from "./credentials.ts";
 import { KubeError } from "./errors.ts";
-import { fakeKube } from "./fake.ts";
 import { type Informer, informer } from "./informer.ts";
 import type { Kube } from "./kube.ts";
 import { publishLease, readLease } from "./lease.ts";
@@ -19,6 +18,7 @@ import type { CustomObject, KubeObject } from "./object.ts";
 import { eventRecorder } from "./recorder.ts";
 import { isReplaced } from "./replaced.ts";
 import { CONFIG_MAPS, CRDS, EVENTS, NAMESPACES, NODES, PODS, SUBNETS } from "./resources.ts";
+import { fakeKube } from "./testing/fake.ts";
 import type { KubeEvent, Namespace, Node, Pod } from "./types.ts";
 import { waitFor } from "./wait.ts";
 

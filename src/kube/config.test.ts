@@ -10,9 +10,9 @@ import { manualClock } from "./clock.ts";
 import { loadAccess } from "./config.ts";
 import { connectTo } from "./connect.ts";
 import { tokenFileCredentials } from "./credentials.ts";
-import { fakeKube } from "./fake.ts";
-import { serveKube } from "./fake-http.ts";
 import { SUBNETS } from "./resources.ts";
+import { fakeKube } from "./testing/fake.ts";
+import { serveKube } from "./testing/fake-http.ts";
 
 async function kubeconfig(t: Test, user: object, cluster: object = {}): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "weft-kubeconfig-"));

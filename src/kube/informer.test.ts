@@ -4,13 +4,13 @@ import { runInNewContext } from "node:vm";
 import t, { type Test } from "tap";
 import { manualClock } from "./clock.ts";
 import { KubeError } from "./errors.ts";
-import { type FakeKube, fakeKube } from "./fake.ts";
 import { type Informer, type InformerOptions, informer } from "./informer.ts";
 import type { Change } from "./informer-cache.ts";
 import type { Kube } from "./kube.ts";
 import { listEach } from "./list-each.ts";
 import type { KubeObject } from "./object.ts";
 import { PODS, SUBNETS } from "./resources.ts";
+import { type FakeKube, fakeKube } from "./testing/fake.ts";
 import type { Pod } from "./types.ts";
 import { waitFor } from "./wait.ts";
 

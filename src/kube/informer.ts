@@ -1,4 +1,4 @@
-import { type FailureSubject, Failures } from "../unit/failures.ts";
+import { type FailureSubject, Failures } from "../desired/failures.ts";
 import { untilAborted } from "./abort.ts";
 import { type BackoffLimits, jitteredBackoff } from "./backoff.ts";
 import { type Clock, SYSTEM_CLOCK } from "./clock.ts";

@@ -1,8 +1,8 @@
 import t from "tap";
 import { manualClock } from "./clock.ts";
-import { fakeKube } from "./fake.ts";
 import { publishLease, readLease } from "./lease.ts";
 import { LEASES } from "./resources.ts";
+import { fakeKube } from "./testing/fake.ts";
 import type { Lease } from "./types.ts";
 
 const REF = { namespace: "kube-system", name: "kube-ovn-controller" };

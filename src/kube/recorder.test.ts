@@ -1,10 +1,10 @@
 import t from "tap";
 import { manualClock } from "./clock.ts";
 import type { KubeError } from "./errors.ts";
-import { fakeKube } from "./fake.ts";
 import { eventRecorder, type RecorderOptions } from "./recorder.ts";
 import { boundedMap } from "./recorder-limits.ts";
 import { EVENTS, PODS, SUBNETS } from "./resources.ts";
+import { fakeKube } from "./testing/fake.ts";
 import type { KubeEvent } from "./types.ts";
 
 const SUBNET = { type: SUBNETS, name: "ovn-default", uid: "u-1" };

@@ -6,12 +6,12 @@ import { connectTo, type KubeConnection } from "./connect.ts";
 import { staticCredentials } from "./credentials.ts";
 import { KubeError } from "./errors.ts";
 import type { ExchangeOptions } from "./exchange.ts";
-import { fakeKube } from "./fake.ts";
-import { serveKube } from "./fake-http.ts";
 import { informer } from "./informer.ts";
 import type { WatchEvent } from "./kube.ts";
 import type { CustomObject, KubeObject } from "./object.ts";
 import { CONFIG_MAPS, PODS, SUBNETS } from "./resources.ts";
+import { fakeKube } from "./testing/fake.ts";
+import { serveKube } from "./testing/fake-http.ts";
 import type { Pod } from "./types.ts";
 
 type Subnet = CustomObject<{ cidrBlock?: string; gateway?: string }>;

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import t from "tap";
 import { ipFromValue } from "../net/address.ts";
 import { decodeAddress, encodeAddressDelete, encodeAddressDump, encodeAddressNew } from "./address-codec.ts";
-import { canonical, canonicalGolden, survivesDamage, throwsCode } from "./testing.ts";
+import { canonical, canonicalGolden, survivesDamage, throwsCode } from "./testing/codec-checks.ts";
 
 const HEADER = 8;
 

@@ -9,7 +9,7 @@ import {
   u16Attribute,
   u32Attribute,
 } from "./attributes.ts";
-import { survivesDamage, throwsCode } from "./testing.ts";
+import { survivesDamage, throwsCode } from "./testing/codec-checks.ts";
 
 t.test("each kind of value is padded to four bytes, and its length tells without the padding", async (t) => {
   t.equal(u8Attribute(1, 0xab).toString("hex"), "05000100ab000000");

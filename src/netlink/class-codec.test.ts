@@ -1,7 +1,7 @@
 import t from "tap";
 import { decodeAttributes } from "./attributes.ts";
 import { decodeClass, encodeClassSet } from "./class-codec.ts";
-import { survivesDamage, throwsCode } from "./testing.ts";
+import { survivesDamage, throwsCode } from "./testing/codec-checks.ts";
 
 const HEADER = 20;
 const spec = { index: 3, parent: "1:", handle: "1:10", rate: 20e6, ceil: 50e6, burst: 15_000, ceilBurst: 15_000 };

@@ -3,7 +3,7 @@ import { textAttribute } from "./attributes.ts";
 import { NetlinkError } from "./error.ts";
 import { type Answer, readAnswer, readSteadily, requestBytes } from "./exchange.ts";
 import { encodeMessage, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from "./message.ts";
-import { throwsCode } from "./testing.ts";
+import { throwsCode } from "./testing/codec-checks.ts";
 
 const MULTI = 2;
 

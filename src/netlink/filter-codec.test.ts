@@ -1,6 +1,6 @@
 import t from "tap";
 import { decodeFilter, encodeFilterAdd, encodeFilterDelete } from "./filter-codec.ts";
-import { canonical, canonicalGolden, survivesDamage, throwsCode } from "./testing.ts";
+import { canonical, canonicalGolden, survivesDamage, throwsCode } from "./testing/codec-checks.ts";
 
 const HEADER = 20;
 const at = { index: 3, parent: "1:", priority: 10 };

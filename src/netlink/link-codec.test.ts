@@ -9,7 +9,7 @@ import {
   encodeLinkSet,
   encodeVethCreate,
 } from "./link-codec.ts";
-import { canonical, canonicalGolden, survivesDamage, throwsCode } from "./testing.ts";
+import { canonical, canonicalGolden, survivesDamage, throwsCode } from "./testing/codec-checks.ts";
 
 const HEADER = 16;
 

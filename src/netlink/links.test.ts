@@ -1,8 +1,8 @@
 import t from "tap";
 import { createLink, createVeth, deleteLink, deleteLinkAsync, getLink, listLinks, setLink } from "./links.ts";
 import { openNetlink } from "./socket.ts";
-import { throwsCode } from "./testing.ts";
-import { newNetns, noKernel, runIn } from "./testing-netns.ts";
+import { throwsCode } from "./testing/codec-checks.ts";
+import { newNetns, noKernel, runIn } from "./testing/netns.ts";
 
 const skip = noKernel();
 const MAC = "02:00:00:00:00:05";

@@ -9,7 +9,7 @@ import {
   NLMSG_DONE,
   NLMSG_ERROR,
 } from "./message.ts";
-import { survivesDamage, throwsCode } from "./testing.ts";
+import { survivesDamage, throwsCode } from "./testing/codec-checks.ts";
 
 const NLM_F_CAPPED = 0x100;
 const NLM_F_ACK_TLVS = 0x200;

@@ -1,6 +1,6 @@
 import t from "tap";
 import { decodeNeighbour, encodeNeighbourDelete, encodeNeighbourDump, encodeNeighbourSet } from "./neighbour-codec.ts";
-import { canonical, canonicalGolden, survivesDamage, throwsCode } from "./testing.ts";
+import { canonical, canonicalGolden, survivesDamage, throwsCode } from "./testing/codec-checks.ts";
 
 const HEADER = 12;
 

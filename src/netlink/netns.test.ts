@@ -6,8 +6,8 @@ import { createVeth, getLink, listLinks } from "./links.ts";
 import { netnsIdentity, openNetns } from "./netns.ts";
 import { openNetlink } from "./socket.ts";
 import { readSysctl, writeSysctl } from "./sysctl.ts";
-import { throwsCode } from "./testing.ts";
-import { newNetns, newNetnsHolder, noKernel, runIn } from "./testing-netns.ts";
+import { throwsCode } from "./testing/codec-checks.ts";
+import { newNetns, newNetnsHolder, noKernel, runIn } from "./testing/netns.ts";
 import { inOwnNetns, type Netns, withNetns } from "./with-netns.ts";
 
 const skip = noKernel();

@@ -1,7 +1,7 @@
 import t from "tap";
 import { textAttribute, u32Attribute } from "./attributes.ts";
 import { decodeNftChange } from "./nft-codec.ts";
-import { throwsCode } from "./testing.ts";
+import { throwsCode } from "./testing/codec-checks.ts";
 
 const message = (type: number, payload: Buffer) => ({ type, flags: 0, sequence: 0, port: 0, payload });
 /** struct nfgenmsg */

@@ -1,7 +1,7 @@
 import t from "tap";
 import { decodeQdisc, encodeQdiscDelete, encodeQdiscSet } from "./qdisc-codec.ts";
 import { handleNumber, handleText } from "./tc-message.ts";
-import { canonical, canonicalGolden, survivesDamage, throwsCode } from "./testing.ts";
+import { canonical, canonicalGolden, survivesDamage, throwsCode } from "./testing/codec-checks.ts";
 
 const HEADER = 20;
 

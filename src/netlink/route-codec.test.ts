@@ -4,7 +4,7 @@ import { ipFromValue } from "../net/address.ts";
 import { cidrOf } from "../net/cidr.ts";
 import { decodeNextHops, decodeVia, encodeNextHops } from "./next-hop-codec.ts";
 import { decodeRoute, encodeRouteDelete, encodeRouteDump, encodeRouteNew, ROUTE_PROTOCOL_BOOT } from "./route-codec.ts";
-import { canonical, canonicalGolden, survivesDamage, throwsCode } from "./testing.ts";
+import { canonical, canonicalGolden, survivesDamage, throwsCode } from "./testing/codec-checks.ts";
 
 const HEADER = 12;
 /** What iproute2 says of itself unless told otherwise. */

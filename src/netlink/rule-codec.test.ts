@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import t from "tap";
 import { decodeRule, encodeRuleDelete, encodeRuleNew } from "./rule-codec.ts";
-import { canonical, canonicalGolden, survivesDamage, throwsCode } from "./testing.ts";
+import { canonical, canonicalGolden, survivesDamage, throwsCode } from "./testing/codec-checks.ts";
 
 const HEADER = 12;
 

@@ -5,8 +5,8 @@ import { deleteNeighbour, ensureNeighbour, listNeighbours } from "./neighbours.t
 import { addRoute, deleteRoute, ensureRoute, listRoutes, lookupRoute, ROUTE_PROTOCOL_STATIC } from "./routes.ts";
 import { addRule, deleteRule, ensureRule, listRules } from "./rules.ts";
 import { openNetlink } from "./socket.ts";
-import { throwsCode } from "./testing.ts";
-import { newNetns, noKernel, runIn } from "./testing-netns.ts";
+import { throwsCode } from "./testing/codec-checks.ts";
+import { newNetns, noKernel, runIn } from "./testing/netns.ts";
 
 const skip = noKernel();
 

@@ -12,8 +12,8 @@ import {
   listFilters,
   listQdiscs,
 } from "./tc.ts";
-import { throwsCode } from "./testing.ts";
-import { newNetns, noKernel, runIn } from "./testing-netns.ts";
+import { throwsCode } from "./testing/codec-checks.ts";
+import { newNetns, noKernel, runIn } from "./testing/netns.ts";
 
 const skip = noKernel();
 

@@ -1,7 +1,7 @@
 import t from "tap";
 import { errorFromErrno, errorFromFs } from "./error.ts";
 import { scopeName, scopeNumber } from "./scope.ts";
-import { throwsCode } from "./testing.ts";
+import { throwsCode } from "./testing/codec-checks.ts";
 import { linkAddressText, prefixText } from "./values.ts";
 
 t.test("a link-layer address of zeros is none, and one of any length has a text", async (t) => {

@@ -7,8 +7,8 @@ import { ensureRoute } from "./routes.ts";
 import { ensureRule } from "./rules.ts";
 import { openNetlink } from "./socket.ts";
 import { writeSysctl } from "./sysctl.ts";
-import { throwsCode } from "./testing.ts";
-import { newNetns, noKernel, runIn } from "./testing-netns.ts";
+import { throwsCode } from "./testing/codec-checks.ts";
+import { newNetns, noKernel, runIn } from "./testing/netns.ts";
 import { type NetlinkEvent, type NetlinkGroup, watch } from "./watch.ts";
 import { withNetns } from "./with-netns.ts";
 

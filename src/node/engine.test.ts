@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import t from "tap";
-import { FakeNftables } from "../daemon/fake-node.ts";
+import { FakeNftables } from "../daemon/testing/fake-node.ts";
 import { NodeEngine } from "./engine.ts";
-import { FakeKernel } from "./fake-kernel.ts";
 import { isOurTable, NODE_LINK_ALIAS, PROTOCOL, QDISC_HANDLE } from "./marks.ts";
 import type { OvsTables } from "./ovs.ts";
 import type { NodeState } from "./state.ts";
+import { FakeKernel } from "./testing/fake-kernel.ts";
 
 /** No database: the rows of Open vSwitch have a test of their own. */
 const NO_OVS: OvsTables = {

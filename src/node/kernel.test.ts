@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import t, { type Test } from "tap";
-import { FakeNftables } from "../daemon/fake-node.ts";
+import { FakeNftables } from "../daemon/testing/fake-node.ts";
 import { openNetlink } from "../netlink/socket.ts";
-import { newNetns, noKernel, runIn } from "../netlink/testing-netns.ts";
+import { newNetns, noKernel, runIn } from "../netlink/testing/netns.ts";
 import { type Netns, withNetns } from "../netlink/with-netns.ts";
 import { NodeEngine } from "./engine.ts";
 import { NetlinkKernel } from "./kernel.ts";

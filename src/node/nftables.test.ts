@@ -1,8 +1,8 @@
 import t from "tap";
-import { FakeNftables } from "../daemon/fake-node.ts";
+import { FakeNftables } from "../daemon/testing/fake-node.ts";
 import type { Results } from "./driver.ts";
-import { FakeKernel } from "./fake-kernel.ts";
 import { NftTables } from "./nftables.ts";
+import { FakeKernel } from "./testing/fake-kernel.ts";
 
 const NAME = "inet weft";
 const script = (text: string): string => `table ${NAME} { ${text} }`;

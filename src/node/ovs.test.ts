@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import t, { type Test } from "tap";
-import { OvsView } from "../daemon/ovs-view.ts";
-import { fakeOvsdb } from "../ovsdb/fake.ts";
+import { OvsView } from "../daemon/ovs/ovs-view.ts";
 import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
 import { insert, mutate, type Operation, update } from "../ovsdb/operation.ts";
+import { fakeOvsdb } from "../ovsdb/testing/fake.ts";
 import type { Results } from "./driver.ts";
 import { ovsDriver } from "./ovs.ts";
 import type { OvsPortState, OvsState } from "./state.ts";

@@ -5,9 +5,9 @@ import type { ClientEvent, ClientState, OvsdbClient, OvsdbOptions } from "./clie
 import { systemClock } from "./clock.ts";
 import { Connection } from "./connection.ts";
 import type { Dial } from "./dial.ts";
-import { type FakeOvsdb, fakeOvsdb } from "./fake.ts";
 import { insert, wait } from "./operation.ts";
 import { ManualClock } from "./testing/clock.ts";
+import { type FakeOvsdb, fakeOvsdb } from "./testing/fake.ts";
 import { TEST } from "./testing/schema.ts";
 import { until } from "./testing/until.ts";
 

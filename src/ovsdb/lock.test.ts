@@ -1,7 +1,7 @@
 import t, { type Test } from "tap";
-import { type FakeOvsdb, fakeOvsdb } from "./fake.ts";
 import type { Lock, LockState } from "./lock.ts";
 import { insert } from "./operation.ts";
+import { type FakeOvsdb, fakeOvsdb } from "./testing/fake.ts";
 import { TEST } from "./testing/schema.ts";
 import { until } from "./testing/until.ts";
 

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import t, { type Test } from "tap";
 import type { ClientEvent, OvsdbClient } from "./client.ts";
-import { type FakeOvsdb, fakeOvsdb } from "./fake.ts";
 import { insert, mutate, remove, update } from "./operation.ts";
+import { type FakeOvsdb, fakeOvsdb } from "./testing/fake.ts";
 import { TEST } from "./testing/schema.ts";
 import { until } from "./testing/until.ts";
 

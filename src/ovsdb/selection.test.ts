@@ -1,9 +1,9 @@
 import t from "tap";
-import { fakeOvsdb } from "./fake.ts";
 import { VSWITCH } from "./generated/vswitch.ts";
-import { schemaJson } from "./schema-json.ts";
 import { monitorRequests, parseServerSchema, tableRequests } from "./selection.ts";
+import { fakeOvsdb } from "./testing/fake.ts";
 import { TEST } from "./testing/schema.ts";
+import { schemaJson } from "./testing/schema-json.ts";
 
 const never = (): void => {
   throw new Error("nothing should be lacking");

@@ -3,7 +3,7 @@ import { type AdminPolicyObject, projectAdminPolicy } from "../facts/project-adm
 import { compileAcls } from "./acl.ts";
 import { translateAdminPolicy } from "./admin-policy.ts";
 import { groupText } from "./group.ts";
-import { withoutFragments } from "./match-testing.ts";
+import { withoutFragments } from "./testing/match.ts";
 
 type Kind = Parameters<typeof projectAdminPolicy>[0];
 type Spec = NonNullable<AdminPolicyObject["spec"]>;

@@ -1,7 +1,7 @@
+import { MultiMap } from "../collections/multi-map.ts";
 import { Dependents } from "../facts/dependents.ts";
 import { type FactChange, type FactStore, recordingReader, strictReader } from "../facts/store.ts";
 import type { NamespaceFact, PodFact, ProfileFact } from "../facts/types.ts";
-import { MultiMap } from "../unit/multi-map.ts";
 import { compiledPolicyKey, compilePolicy } from "./compiled-policy.ts";
 import { selectsPod } from "./group.ts";
 import { portNumbersKey } from "./port-numbers.ts";

@@ -11,8 +11,8 @@ import { type NewRow, TestFolder } from "../ovsdb/testing/server.ts";
 import { evaluateMatch, parseMatch } from "./match.ts";
 import { MatchError } from "./match-error.ts";
 import { formatMatch } from "./match-expression.ts";
-import { matches } from "./match-testing.ts";
 import type { NamedSets, Packet } from "./packet.ts";
+import { matches } from "./testing/match.ts";
 
 // What is installed on a machine may be without OVN; the cached root file system has it.
 process.env["WEFT_TEST_OVS"] = "cache";

@@ -5,8 +5,8 @@ import { parseIp } from "../net/address.ts";
 import { evaluateMatch, parseMatch } from "./match.ts";
 import { MatchError } from "./match-error.ts";
 import { formatMatch } from "./match-expression.ts";
-import { matches } from "./match-testing.ts";
 import type { NamedSets, Packet } from "./packet.ts";
+import { matches } from "./testing/match.ts";
 
 const SETS: NamedSets = {
   portGroup: (name) =>

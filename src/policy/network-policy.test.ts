@@ -3,8 +3,8 @@ import { projectNetworkPolicy } from "../facts/project-policy.ts";
 import type { NetworkPolicySpec } from "../facts/types.ts";
 import { compileAcls } from "./acl.ts";
 import { groupName } from "./group.ts";
-import { withoutFragments } from "./match-testing.ts";
 import { translateNetworkPolicy } from "./network-policy.ts";
+import { withoutFragments } from "./testing/match.ts";
 
 /** The ACLs of a policy `default/p`, as `holder direction priority action match`, groups by what they consist of. */
 function acls(spec: NetworkPolicySpec, annotations: Readonly<Record<string, string>> = {}): string[] {

@@ -1,11 +1,11 @@
 import { DENY_ALL_GROUP, portGroupAddressSet } from "../api/names.ts";
+import type { ColumnValue, Fragment } from "../desired/fragment.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { PodFact } from "../facts/types.ts";
 import { type Ip, parseIp } from "../net/address.ts";
 import { type Cidr, cidrContains, parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";
 import type { NamedSets } from "../policy/packet.ts";
-import type { ColumnValue, Fragment } from "../unit/fragment.ts";
 import { AclIndex, type AclLists } from "./acls.ts";
 import { readTables, type Tables, texts } from "./tables.ts";
 

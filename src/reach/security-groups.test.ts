@@ -8,7 +8,7 @@ import {
   addService,
   addSubnet,
   sampleFacts,
-} from "../compile/testing.ts";
+} from "../compile/testing/sample-facts.ts";
 import type { FactStore } from "../facts/store.ts";
 import { projectVip } from "../kinds/vip.ts";
 import { compileAll } from "../kinds/whole.ts";

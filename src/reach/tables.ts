@@ -1,4 +1,4 @@
-import type { ColumnValue, DesiredRow, Fragment } from "../unit/fragment.ts";
+import type { ColumnValue, DesiredRow, Fragment } from "../desired/fragment.ts";
 
 /** Rows of all fragments, by table and uuid, with the members of their set-valued columns. */
 export class Tables {

@@ -1,6 +1,6 @@
-import type { ColumnValue } from "../unit/fragment.ts";
-import { samePlain } from "../unit/plain.ts";
-import { retryDelay, type Timers } from "../unit/timers.ts";
+import { samePlain } from "../collections/plain.ts";
+import type { ColumnValue } from "../desired/fragment.ts";
+import { retryDelay, type Timers } from "../time/timers.ts";
 
 /** So often running something is put back at once. */
 const AT_ONCE = 3;

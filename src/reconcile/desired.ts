@@ -1,6 +1,6 @@
-import type { DesiredRow, Edge, Effect, Fragment } from "../unit/fragment.ts";
-import { MultiMap } from "../unit/multi-map.ts";
-import { samePlain } from "../unit/plain.ts";
+import { MultiMap } from "../collections/multi-map.ts";
+import { samePlain } from "../collections/plain.ts";
+import type { DesiredRow, Edge, Effect, Fragment } from "../desired/fragment.ts";
 import { Touched } from "./touched.ts";
 
 /** A desired row and the unit that wants it. */

@@ -1,4 +1,4 @@
-import type { ColumnValue } from "../unit/fragment.ts";
+import type { ColumnValue } from "../desired/fragment.ts";
 import type { Desired } from "./desired.ts";
 import type { Touched } from "./touched.ts";
 

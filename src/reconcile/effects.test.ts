@@ -1,7 +1,7 @@
 import t from "tap";
-import { retryDelay } from "../unit/timers.ts";
+import { retryDelay } from "../time/timers.ts";
 import { EffectRunner } from "./effects.ts";
-import { ManualTimers, type SaidEffect } from "./testing.ts";
+import { ManualTimers, type SaidEffect } from "./testing/engine.ts";
 
 function rig(limit = 2) {
   const timers = new ManualTimers();

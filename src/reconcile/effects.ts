@@ -1,6 +1,6 @@
-import type { Effect } from "../unit/fragment.ts";
-import { samePlain } from "../unit/plain.ts";
-import { retryDelay, type Timers } from "../unit/timers.ts";
+import { samePlain } from "../collections/plain.ts";
+import type { Effect } from "../desired/fragment.ts";
+import { retryDelay, type Timers } from "../time/timers.ts";
 
 /**
  * What the runner does with an effect. A rejection makes it try again later. `isWanted`: whether its unit still returns this very effect, which

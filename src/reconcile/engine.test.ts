@@ -1,6 +1,6 @@
 import t from "tap";
-import { OWNER_KEY, rowUuid } from "../unit/identity.ts";
-import { setPort, setSwitch, testEngine } from "./testing.ts";
+import { OWNER_KEY, rowUuid } from "../desired/identity.ts";
+import { setPort, setSwitch, testEngine } from "./testing/engine.ts";
 
 function rig() {
   const offered: string[] = [];

@@ -1,8 +1,8 @@
+import { Failures } from "../desired/failures.ts";
+import type { Database, Effect, Fragment } from "../desired/fragment.ts";
+import { splitUnitId, unitId } from "../desired/unit-kind.ts";
 import type { FactChange } from "../facts/store.ts";
-import { Failures } from "../unit/failures.ts";
-import type { Database, Effect, Fragment } from "../unit/fragment.ts";
-import { splitUnitId, unitId } from "../unit/kind.ts";
-import type { Timers } from "../unit/timers.ts";
+import type { Timers } from "../time/timers.ts";
 import { chooseBatch } from "./batch.ts";
 import { type Contended, Contention } from "./contention.ts";
 import { Desired } from "./desired.ts";

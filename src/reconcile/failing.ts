@@ -1,4 +1,4 @@
-import { retryDelay, type Timers } from "../unit/timers.ts";
+import { retryDelay, type Timers } from "../time/timers.ts";
 
 interface Failing {
   attempts: number;

@@ -1,4 +1,4 @@
-import type { Edge } from "../unit/fragment.ts";
+import type { Edge } from "../desired/fragment.ts";
 import type { Desired } from "./desired.ts";
 import type { DatabaseView } from "./plan.ts";
 import { ownerOf } from "./sweep.ts";

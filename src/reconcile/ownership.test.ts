@@ -1,10 +1,10 @@
 import t from "tap";
+import type { Fragment } from "../desired/fragment.ts";
+import { OWNER_KEY, rowUuid } from "../desired/identity.ts";
+import type { UnitKind } from "../desired/unit-kind.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { Fragment } from "../unit/fragment.ts";
-import { OWNER_KEY, rowUuid } from "../unit/identity.ts";
-import type { UnitKind } from "../unit/kind.ts";
 import { planChanges } from "./plan.ts";
-import { type SaidEffect, setPort, setSwitch, switchKind, testEngine } from "./testing.ts";
+import { type SaidEffect, setPort, setSwitch, switchKind, testEngine } from "./testing/engine.ts";
 import { Touched } from "./touched.ts";
 
 /** What a unit of these tests wants: a row by its id, in a switch that it takes for that of a unit; or only a member. */

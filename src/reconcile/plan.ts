@@ -1,5 +1,5 @@
-import type { ColumnValue, DesiredRow, Edge } from "../unit/fragment.ts";
-import { samePlain } from "../unit/plain.ts";
+import { samePlain } from "../collections/plain.ts";
+import type { ColumnValue, DesiredRow, Edge } from "../desired/fragment.ts";
 import type { Contended } from "./contention.ts";
 import { type Desired, ownersOf, type WantedMember } from "./desired.ts";
 import { ownerOf } from "./sweep.ts";

@@ -1,14 +1,14 @@
 import fc from "fast-check";
 import t from "tap";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
-import { sampleFacts } from "../compile/testing.ts";
+import { sampleFacts } from "../compile/testing/sample-facts.ts";
+import type { Fragment } from "../desired/fragment.ts";
+import { qualify, rowUuid } from "../desired/identity.ts";
 import { compileAll } from "../kinds/whole.ts";
 import { OVN_NB } from "../ovsdb/generated/ovn-nb.ts";
 import { isReference } from "../ovsdb/schema.ts";
-import type { Fragment } from "../unit/fragment.ts";
-import { qualify, rowUuid } from "../unit/identity.ts";
 import { qualified, type RowIdentity } from "./qualified.ts";
-import { portKind, setPort, setSwitch, switchKind, testEngine } from "./testing.ts";
+import { portKind, setPort, setSwitch, switchKind, testEngine } from "./testing/engine.ts";
 
 const identity = (id: string): RowIdentity => ({
   clusterId: () => id,

@@ -1,5 +1,5 @@
-import type { ColumnValue, DesiredRow, Edge, Effect, Fragment } from "../unit/fragment.ts";
-import { qualify } from "../unit/identity.ts";
+import type { ColumnValue, DesiredRow, Edge, Effect, Fragment } from "../desired/fragment.ts";
+import { qualify } from "../desired/identity.ts";
 
 /** How the rows of one cluster are known in a database that others may have rows in as well. */
 export interface RowIdentity {

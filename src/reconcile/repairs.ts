@@ -1,4 +1,4 @@
-import type { ColumnValue } from "../unit/fragment.ts";
+import type { ColumnValue } from "../desired/fragment.ts";
 import type { Contended } from "./contention.ts";
 import type { Desired } from "./desired.ts";
 import type { Plan } from "./plan.ts";

@@ -1,8 +1,8 @@
 import t from "tap";
+import { rowUuid } from "../desired/identity.ts";
 import type { FactStore } from "../facts/store.ts";
 import { everyFact } from "../facts/store.ts";
 import { factStore } from "../kinds/store.ts";
-import { rowUuid } from "../unit/identity.ts";
 import { Desired } from "./desired.ts";
 import { Engine } from "./engine.ts";
 import type { CommitOutcome } from "./outcome.ts";
@@ -17,7 +17,7 @@ import {
   switchesAndPorts,
   switchKind,
   testEngine,
-} from "./testing.ts";
+} from "./testing/engine.ts";
 import { Touched } from "./touched.ts";
 import { Tracker } from "./tracker.ts";
 

@@ -1,5 +1,5 @@
-import type { DesiredRow, Effect, Fragment } from "../unit/fragment.ts";
-import { OWNER_KEY } from "../unit/identity.ts";
+import type { DesiredRow, Effect, Fragment } from "../desired/fragment.ts";
+import { OWNER_KEY } from "../desired/identity.ts";
 
 /** The fragment with its owner written into each row that can say so (those with `external_ids`). */
 export function signed<E extends Effect>(unit: string, fragment: Fragment<E>): Fragment<E> {

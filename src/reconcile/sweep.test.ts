@@ -1,5 +1,5 @@
 import t from "tap";
-import { OWNER_KEY } from "../unit/identity.ts";
+import { OWNER_KEY } from "../desired/identity.ts";
 import { Desired } from "./desired.ts";
 import { braked, planSweep, type SweptRow } from "./sweep.ts";
 

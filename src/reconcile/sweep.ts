@@ -1,6 +1,6 @@
-import type { ColumnValue } from "../unit/fragment.ts";
-import { OWNER_KEY } from "../unit/identity.ts";
-import { splitUnitId } from "../unit/kind.ts";
+import type { ColumnValue } from "../desired/fragment.ts";
+import { OWNER_KEY } from "../desired/identity.ts";
+import { splitUnitId } from "../desired/unit-kind.ts";
 import type { Desired } from "./desired.ts";
 import type { Mutation, Plan } from "./plan.ts";
 

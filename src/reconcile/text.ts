@@ -1,4 +1,4 @@
-import type { ColumnValue, Fragment } from "../unit/fragment.ts";
+import type { ColumnValue, Fragment } from "../desired/fragment.ts";
 import type { Plan } from "./plan.ts";
 
 /** Gives a row's uuid a name for people; uuids without one are printed as they are. */

@@ -1,4 +1,4 @@
-import type { Edge } from "../unit/fragment.ts";
+import type { Edge } from "../desired/fragment.ts";
 
 /** A set of rows and edges that may differ from the database and are to be compared with it. */
 export class Touched {

@@ -1,5 +1,5 @@
 import t from "tap";
-import { setPort, setSwitch, testEngine } from "./testing.ts";
+import { setPort, setSwitch, testEngine } from "./testing/engine.ts";
 
 /** A leader and a standby on the same facts and the same database. */
 function pair() {

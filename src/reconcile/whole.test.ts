@@ -1,6 +1,6 @@
 import t, { type Test } from "tap";
+import { OWNER_KEY, rowUuid } from "../desired/identity.ts";
 import { factStore } from "../kinds/store.ts";
-import { OWNER_KEY, rowUuid } from "../unit/identity.ts";
 import { Engine } from "./engine.ts";
 import type { OwnColumn } from "./leftovers.ts";
 import {
@@ -12,7 +12,7 @@ import {
   setSwitch,
   switchesAndPorts,
   switchKind,
-} from "./testing.ts";
+} from "./testing/engine.ts";
 import { Tracker } from "./tracker.ts";
 
 /** An engine whose switches must be whole, on an empty database. */

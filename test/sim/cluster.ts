@@ -1,7 +1,7 @@
 import { KubeError } from "../../src/kube/errors.ts";
-import type { FakeKube } from "../../src/kube/fake.ts";
 import type { KubeObject, ObjectRef } from "../../src/kube/object.ts";
 import { NAMESPACES, NODES, PODS, type ResourceType, STATEFUL_SETS } from "../../src/kube/resources.ts";
+import type { FakeKube } from "../../src/kube/testing/fake.ts";
 import { Random } from "./random.ts";
 import type { Scheduler } from "./scheduler.ts";
 

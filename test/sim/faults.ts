@@ -1,4 +1,4 @@
-import { LEADER_LOCK } from "../../src/controller/northbound.ts";
+import { LEADER_LOCK } from "../../src/controller/databases/northbound.ts";
 import { Connection } from "../../src/ovsdb/connection.ts";
 import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
 import { SimProcess } from "./process.ts";

@@ -1,4 +1,4 @@
-import type { FakeKube } from "../../src/kube/fake.ts";
+import type { FakeKube } from "../../src/kube/testing/fake.ts";
 import { annotation, type Ip, OWN, Picture, type Pod } from "./picture.ts";
 import { Supply } from "./supply.ts";
 

@@ -1,6 +1,4 @@
 import { ovnEipKind } from "../../src/kinds/ovn-eip.ts";
-import type { FakeKube } from "../../src/kube/fake.ts";
-import { MAX_ANNOTATIONS } from "../../src/kube/fake-store.ts";
 import {
   ADMIN_NETWORK_POLICIES,
   DNS_NAME_RESOLVERS,
@@ -15,6 +13,8 @@ import {
   VIPS,
   VPCS,
 } from "../../src/kube/resources.ts";
+import type { FakeKube } from "../../src/kube/testing/fake.ts";
+import { MAX_ANNOTATIONS } from "../../src/kube/testing/fake-store.ts";
 import { type Cluster, merge, refOf } from "./cluster.ts";
 import { Random } from "./random.ts";
 import type { HostileAction } from "./script.ts";

@@ -1,6 +1,6 @@
-import type { FakeKube } from "../../src/kube/fake.ts";
+import { OWNER_KEY } from "../../src/desired/identity.ts";
 import { PODS } from "../../src/kube/resources.ts";
-import { OWNER_KEY } from "../../src/unit/identity.ts";
+import type { FakeKube } from "../../src/kube/testing/fake.ts";
 import type { SimPod } from "./cluster.ts";
 import type { NorthboundServer } from "./database-server.ts";
 import { Picture } from "./picture.ts";

@@ -1,8 +1,8 @@
 import { KubeError } from "../../src/kube/errors.ts";
-import type { FakeKube } from "../../src/kube/fake.ts";
 import type { CallOptions, Kube, ListOptions, ObjectList, WatchEvent, WatchOptions } from "../../src/kube/kube.ts";
 import { type KubeObject, keyOf, type ObjectRef } from "../../src/kube/object.ts";
 import { type ResourceType, typeName } from "../../src/kube/resources.ts";
+import type { FakeKube } from "../../src/kube/testing/fake.ts";
 import { Channel } from "./channel.ts";
 import type { SimProcess } from "./process.ts";
 import { Random } from "./random.ts";

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { OWNER_KEY } from "../../src/unit/identity.ts";
+import { OWNER_KEY } from "../../src/desired/identity.ts";
 import { keyOfAddress, meet, readBlock } from "./addresses.ts";
 import type { NorthboundServer } from "./database-server.ts";
 import { isHostile } from "./hostile.ts";

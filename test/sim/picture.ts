@@ -1,5 +1,4 @@
 import { LABEL } from "../../src/api/annotations.ts";
-import type { FakeKube } from "../../src/kube/fake.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import {
   IP_POOLS,
@@ -13,6 +12,7 @@ import {
   VIPS,
   VPCS,
 } from "../../src/kube/resources.ts";
+import type { FakeKube } from "../../src/kube/testing/fake.ts";
 import { type Address, type Block, isIn, meet, readAddress, readBlock, readRange } from "./addresses.ts";
 import { ASKED, type SimPod, type SimSet } from "./cluster.ts";
 import { isHostile } from "./hostile.ts";

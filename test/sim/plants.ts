@@ -1,10 +1,10 @@
 import { SUBNET } from "../../src/api/annotations.ts";
 import { encodeSubnetContract } from "../../src/contract/subnet.ts";
 import type { Controller, ControllerParts } from "../../src/controller/controller.ts";
-import { Fence } from "../../src/controller/fence.ts";
+import { Fence } from "../../src/controller/leadership/fence.ts";
 import { Sources } from "../../src/controller/sources.ts";
-import { StatusWriter } from "../../src/controller/status-writer.ts";
-import { OvsPorts } from "../../src/daemon/ovs-ports.ts";
+import { StatusWriter } from "../../src/controller/status/status-writer.ts";
+import { OvsPorts } from "../../src/daemon/ovs/ovs-ports.ts";
 import { projectIp } from "../../src/facts/project-ip.ts";
 import type { PodFact, StatefulSetFact } from "../../src/facts/types.ts";
 import { KubeError } from "../../src/kube/errors.ts";

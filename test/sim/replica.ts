@@ -1,11 +1,11 @@
 import type { Logger } from "pino";
 import { Controller, type ControllerParts } from "../../src/controller/controller.ts";
-import { Election } from "../../src/controller/election.ts";
-import { Northbound } from "../../src/controller/northbound.ts";
+import { Northbound } from "../../src/controller/databases/northbound.ts";
+import { Election } from "../../src/controller/leadership/election.ts";
 import type { Settings } from "../../src/controller/settings.ts";
-import type { FakeKube } from "../../src/kube/fake.ts";
 import type { ObjectRef } from "../../src/kube/object.ts";
 import type { ResourceType } from "../../src/kube/resources.ts";
+import type { FakeKube } from "../../src/kube/testing/fake.ts";
 import { Connection } from "../../src/ovsdb/connection.ts";
 import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
 import type { NorthboundServer } from "./database-server.ts";

@@ -1,5 +1,4 @@
 import type { Settings } from "../../src/controller/settings.ts";
-import { fakeKube } from "../../src/kube/fake.ts";
 import {
   IP_POOLS,
   IPS,
@@ -11,6 +10,7 @@ import {
   VIPS,
   VPCS,
 } from "../../src/kube/resources.ts";
+import { fakeKube } from "../../src/kube/testing/fake.ts";
 import { Cluster } from "./cluster.ts";
 import { NorthboundServer } from "./database-server.ts";
 import { Faults } from "./faults.ts";

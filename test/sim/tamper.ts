@@ -1,7 +1,7 @@
+import { OWNER_KEY, rowUuid } from "../../src/desired/identity.ts";
 import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
 import type { JsonObject } from "../../src/ovsdb/json.ts";
 import { insert, mutate, remove, update } from "../../src/ovsdb/operation.ts";
-import { OWNER_KEY, rowUuid } from "../../src/unit/identity.ts";
 import type { Backup, NorthboundServer } from "./database-server.ts";
 import type { SimProcess } from "./process.ts";
 import type { Scheduler } from "./scheduler.ts";

@@ -1,5 +1,4 @@
 import { LABEL } from "../../src/api/annotations.ts";
-import type { FakeKube } from "../../src/kube/fake.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import {
   CRDS,
@@ -16,6 +15,7 @@ import {
   VIPS,
   VPCS,
 } from "../../src/kube/resources.ts";
+import type { FakeKube } from "../../src/kube/testing/fake.ts";
 import { type Cluster, merge, refOf, type SimPod, type SimSet, type Template } from "./cluster.ts";
 import type { NetworkWant, UserAction, Wishes } from "./script.ts";
 

@@ -1,6 +1,6 @@
-import { LEADER_LOCK } from "../../src/controller/northbound.ts";
-import type { FakeKube } from "../../src/kube/fake.ts";
+import { LEADER_LOCK } from "../../src/controller/databases/northbound.ts";
 import { SUBNETS } from "../../src/kube/resources.ts";
+import type { FakeKube } from "../../src/kube/testing/fake.ts";
 import type { JsonObject } from "../../src/ovsdb/json.ts";
 import { keyOfAddress } from "./addresses.ts";
 import type { NorthboundServer } from "./database-server.ts";

@@ -1,7 +1,7 @@
 import t, { type Test } from "tap";
 import { manualClock } from "../../kube/clock.ts";
+import { answer, fakeDns } from "../testing/fake-dns.ts";
 import { DomainKeeper } from "./domain-keeper.ts";
-import { answer, fakeDns } from "./testing.ts";
 
 const LIMITS = { graceMs: 60_000, addresses: 4, minPauseMs: 1000, maxPauseMs: 300_000 };
 

@@ -1,11 +1,11 @@
 import type { Logger } from "pino";
 import { groupId } from "../../compile/owner-ids.ts";
+import type { RowUuid } from "../../desired/identity.ts";
 import type { FactChange, FactStore } from "../../facts/store.ts";
 import type { GroupFact } from "../../facts/types.ts";
 import type { Clock } from "../../kube/clock.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { DatabaseView } from "../../reconcile/plan.ts";
-import type { RowUuid } from "../../unit/identity.ts";
 import type { DnsClient } from "./dns-client.ts";
 import { DnsServers } from "./dns-servers.ts";
 import { DomainKeeper } from "./domain-keeper.ts";

@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { DatabaseSchema } from "../schema.ts";
-import { schemaJson } from "../schema-json.ts";
 import type { OvsTool, OvsTools } from "./ovs-tools.ts";
+import { schemaJson } from "./schema-json.ts";
 
 const run = promisify(execFile);
 

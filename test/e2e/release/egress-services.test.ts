@@ -1,11 +1,11 @@
 import t from "tap";
 import { until } from "../../../hack/lab/wait.ts";
 import { SECURITY_GROUPS, SERVICES } from "../../../src/kube/resources.ts";
-import { Objects, type Thing } from "../objects.ts";
-import { addressesOf, inPod, run, useNamespace, webPod } from "../pods.ts";
-import { connects } from "../policies.ts";
-import { readiness } from "../subnets.ts";
-import { openWorld, whyNoLab } from "../world.ts";
+import { Objects, type Thing } from "../testing/objects.ts";
+import { addressesOf, inPod, run, useNamespace, webPod } from "../testing/pods.ts";
+import { connects } from "../testing/policies.ts";
+import { readiness } from "../testing/subnets.ts";
+import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const NAMESPACE = "weft-egress";
 const NAMING = "weft-naming";

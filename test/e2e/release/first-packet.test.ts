@@ -1,8 +1,8 @@
 import t from "tap";
 import { until } from "../../../hack/lab/wait.ts";
-import { firstPackets } from "../first-packet.ts";
-import { findProcess, killProcess, PROGRAM } from "../processes.ts";
-import { openWorld, whyNoLab } from "../world.ts";
+import { firstPackets } from "../testing/first-packet.ts";
+import { findProcess, killProcess, PROGRAM } from "../testing/processes.ts";
+import { openWorld, whyNoLab } from "../testing/world.ts";
 
 t.test(
   "two hundred pods start under a policy, and no packet gets in that it forbids",

@@ -1,12 +1,12 @@
 import t from "tap";
-import { podNetns } from "../../../hack/probe/pods.ts";
-import { receiver, sendDatagram } from "../../../hack/probe/stream.ts";
+import { podNetns } from "../../../hack/traffic/pods.ts";
+import { receiver, sendDatagram } from "../../../hack/traffic/stream.ts";
 import { SECURITY_GROUPS, SERVICES } from "../../../src/kube/resources.ts";
-import { Objects, type Thing } from "../objects.ts";
-import { addressesOf, idlePod, run, useNamespace } from "../pods.ts";
-import { createPolicy, settles } from "../policies.ts";
-import { readiness } from "../subnets.ts";
-import { openWorld, whyNoLab } from "../world.ts";
+import { Objects, type Thing } from "../testing/objects.ts";
+import { addressesOf, idlePod, run, useNamespace } from "../testing/pods.ts";
+import { createPolicy, settles } from "../testing/policies.ts";
+import { readiness } from "../testing/subnets.ts";
+import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const NAMESPACE = "weft-fragments";
 const GROUP = "weft-fragments";

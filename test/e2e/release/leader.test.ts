@@ -4,11 +4,11 @@ import { signal } from "../../../hack/lab/process.ts";
 import { LEASES, PODS } from "../../../src/kube/resources.ts";
 import { OVN_NB } from "../../../src/ovsdb/generated/ovn-nb.ts";
 import { insert, type Operation, remove as removeRow } from "../../../src/ovsdb/operation.ts";
-import { Objects } from "../objects.ts";
-import { idlePod, ready, run, scaleController, useNamespace, withoutRestarts } from "../pods.ts";
-import { killProcess, PROGRAM, requireProcess } from "../processes.ts";
-import { timed } from "../when.ts";
-import { openWorld, whyNoLab } from "../world.ts";
+import { Objects } from "../testing/objects.ts";
+import { idlePod, ready, run, scaleController, useNamespace, withoutRestarts } from "../testing/pods.ts";
+import { killProcess, PROGRAM, requireProcess } from "../testing/processes.ts";
+import { timed } from "../testing/when.ts";
+import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const LEASE = "kube-system/kube-ovn-controller";
 

@@ -1,11 +1,11 @@
 import t from "tap";
 import { addressOf, OUTSIDE } from "../../../hack/lab/topology.ts";
 import { until } from "../../../hack/lab/wait.ts";
-import { type Exec, http, urlHost } from "../../../hack/probe/probe.ts";
+import { type Exec, http, urlHost } from "../../../hack/traffic/probe.ts";
 import { SERVICES } from "../../../src/kube/resources.ts";
-import type { Thing } from "../objects.ts";
-import { addressesOf, idlePod, inNode, inPod, type Manifest, run, useNamespace, webPod } from "../pods.ts";
-import { openWorld, whyNoLab } from "../world.ts";
+import type { Thing } from "../testing/objects.ts";
+import { addressesOf, idlePod, inNode, inPod, type Manifest, run, useNamespace, webPod } from "../testing/pods.ts";
+import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-nodes";
 const FAMILIES = ["v4", "v6"] as const;

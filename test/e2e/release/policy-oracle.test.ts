@@ -1,15 +1,15 @@
 import fc from "fast-check";
 import t from "tap";
-import { podNetns } from "../../../hack/probe/pods.ts";
+import { podNetns } from "../../../hack/traffic/pods.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import { NAMESPACES, NETWORK_POLICIES, PODS } from "../../../src/kube/resources.ts";
-import type { NetworkPolicy, Pod, World as PolicyWorld } from "../../policy/api.ts";
-import { each, NAMESPACES as NAMES, networkPolicy, PORTS } from "../../policy/generate.ts";
-import { isAllowed } from "../../policy/oracle.ts";
-import type { Thing } from "../objects.ts";
-import { addressesOf, idlePod, run, useNamespace } from "../pods.ts";
-import { type Attempt, type Prober, startProber } from "../prober.ts";
-import { openWorld, whyNoLab } from "../world.ts";
+import type { NetworkPolicy, Pod, World as PolicyWorld } from "../../policy-oracle/api.ts";
+import { each, NAMESPACES as NAMES, networkPolicy, PORTS } from "../../policy-oracle/generate.ts";
+import { isAllowed } from "../../policy-oracle/oracle.ts";
+import type { Thing } from "../testing/objects.ts";
+import { addressesOf, idlePod, run, useNamespace } from "../testing/pods.ts";
+import { type Attempt, type Prober, startProber } from "../testing/prober.ts";
+import { openWorld, whyNoLab } from "../testing/world.ts";
 
 /** How many generated sets of policies are put into force, one after the other. */
 const WORLDS = Number(process.env["WEFT_POLICY_WORLDS"] ?? 150);

@@ -1,12 +1,12 @@
 import { setTimeout as pause } from "node:timers/promises";
 import t from "tap";
 import { until } from "../../../hack/lab/wait.ts";
-import { http, urlHost } from "../../../hack/probe/probe.ts";
+import { http, urlHost } from "../../../hack/traffic/probe.ts";
 import { SERVICES, VPCS } from "../../../src/kube/resources.ts";
-import type { Thing } from "../objects.ts";
-import { idlePod, inPod, type Manifest, remove, run, useNamespace, webPod } from "../pods.ts";
-import { judged, useSubnet } from "../subnets.ts";
-import { openWorld, type World, whyNoLab } from "../world.ts";
+import type { Thing } from "../testing/objects.ts";
+import { idlePod, inPod, type Manifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
+import { judged, useSubnet } from "../testing/subnets.ts";
+import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-keep";
 const CLIENTS = 8;

@@ -1,11 +1,20 @@
 import t from "tap";
 import { PODS } from "../../../src/kube/resources.ts";
-import { sameInventory, takeInventory } from "../inventory.ts";
-import { addressesOf, idlePod, inNode, ready, remove, standingPods, useNamespace, withoutRestarts } from "../pods.ts";
-import { inContainer, killProcess, PROGRAM } from "../processes.ts";
-import { reachable } from "../reachable.ts";
-import { timed } from "../when.ts";
-import { openWorld, type World, whyNoLab } from "../world.ts";
+import { sameInventory, takeInventory } from "../testing/inventory.ts";
+import {
+  addressesOf,
+  idlePod,
+  inNode,
+  ready,
+  remove,
+  standingPods,
+  useNamespace,
+  withoutRestarts,
+} from "../testing/pods.ts";
+import { inContainer, killProcess, PROGRAM } from "../testing/processes.ts";
+import { reachable } from "../testing/reachable.ts";
+import { timed } from "../testing/when.ts";
+import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 const SECONDS = Number(process.env["WEFT_SOAK_SECONDS"] ?? 150);
 const SEED = Number(process.env["WEFT_SOAK_SEED"] ?? Date.now() % 1_000_000);

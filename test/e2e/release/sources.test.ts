@@ -1,16 +1,16 @@
 import t from "tap";
 import { addressOf, linksOf, OUTSIDE } from "../../../hack/lab/topology.ts";
-import { podNetns } from "../../../hack/probe/pods.ts";
-import { ping } from "../../../hack/probe/probe.ts";
-import { receiver, sendDatagram, sendThroughTunnel } from "../../../hack/probe/stream.ts";
+import { podNetns } from "../../../hack/traffic/pods.ts";
+import { ping } from "../../../hack/traffic/probe.ts";
+import { receiver, sendDatagram, sendThroughTunnel } from "../../../hack/traffic/stream.ts";
 import { HAIRPIN_SOURCE } from "../../../src/api/names.ts";
 import { PODS } from "../../../src/kube/resources.ts";
-import type { Thing } from "../objects.ts";
-import { addressesOf, idlePod, inNode, inPod, run, useNamespace } from "../pods.ts";
-import { createPolicy, settles } from "../policies.ts";
-import { judged, useSubnet } from "../subnets.ts";
-import { when } from "../when.ts";
-import { openWorld, whyNoLab } from "../world.ts";
+import type { Thing } from "../testing/objects.ts";
+import { addressesOf, idlePod, inNode, inPod, run, useNamespace } from "../testing/pods.ts";
+import { createPolicy, settles } from "../testing/policies.ts";
+import { judged, useSubnet } from "../testing/subnets.ts";
+import { when } from "../testing/when.ts";
+import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const NAMESPACE = "weft-sources";
 const SUBNET = "weft-sources";

@@ -1,10 +1,10 @@
 import t from "tap";
 import { addressOf, EXTERNAL } from "../../../hack/lab/topology.ts";
 import { until } from "../../../hack/lab/wait.ts";
-import { http, ping, urlHost } from "../../../hack/probe/probe.ts";
+import { http, ping, urlHost } from "../../../hack/traffic/probe.ts";
 import { NAMESPACES, PODS, SUBNETS, VIPS } from "../../../src/kube/resources.ts";
-import type { Thing } from "../objects.ts";
-import { callPlugin, configuration, makeNetns } from "../plugin.ts";
+import type { Thing } from "../testing/objects.ts";
+import { callPlugin, configuration, makeNetns } from "../testing/plugin.ts";
 import {
   addressesOf,
   idlePod,
@@ -17,10 +17,10 @@ import {
   sandboxlessPod,
   standingPods,
   useNamespace,
-} from "../pods.ts";
-import { reachable } from "../reachable.ts";
-import { judged, switchOf, useSubnet } from "../subnets.ts";
-import { openWorld, type World, whyNoLab } from "../world.ts";
+} from "../testing/pods.ts";
+import { reachable } from "../testing/reachable.ts";
+import { judged, switchOf, useSubnet } from "../testing/subnets.ts";
+import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 const GROW = "weft-grow";
 

@@ -1,12 +1,12 @@
 import t from "tap";
 import { until } from "../../../hack/lab/wait.ts";
-import { ping } from "../../../hack/probe/probe.ts";
+import { ping } from "../../../hack/traffic/probe.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import { CRDS, IP_POOLS, IPS, PODS, STATEFUL_SETS, VIPS } from "../../../src/kube/resources.ts";
-import { Objects, type Thing } from "../objects.ts";
-import { addressesOf, idlePod, inPod, isReady, remove, run, standingPods, useNamespace } from "../pods.ts";
-import { when } from "../when.ts";
-import { openWorld, type World, whyNoLab } from "../world.ts";
+import { Objects, type Thing } from "../testing/objects.ts";
+import { addressesOf, idlePod, inPod, isReady, remove, run, standingPods, useNamespace } from "../testing/pods.ts";
+import { when } from "../testing/when.ts";
+import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 let world: World;
 let namespace: string;

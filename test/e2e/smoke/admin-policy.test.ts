@@ -16,11 +16,11 @@ import {
   SERVICES,
   typeName,
 } from "../../../src/kube/resources.ts";
-import { established, Objects, type Thing } from "../objects.ts";
-import { addressesOf, inNode, inPod, run, useNamespace, webPod } from "../pods.ts";
-import { connects, createPolicy, deletePolicy, settles } from "../policies.ts";
-import { timed, when } from "../when.ts";
-import { openWorld, whyNoLab } from "../world.ts";
+import { established, Objects, type Thing } from "../testing/objects.ts";
+import { addressesOf, inNode, inPod, run, useNamespace, webPod } from "../testing/pods.ts";
+import { connects, createPolicy, deletePolicy, settles } from "../testing/policies.ts";
+import { timed, when } from "../testing/when.ts";
+import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const HOME = "weft-admin";
 const OTHER = "weft-admin-other";

@@ -1,17 +1,17 @@
 import t, { type Test } from "tap";
 import { until } from "../../../hack/lab/wait.ts";
-import { ping, urlHost } from "../../../hack/probe/probe.ts";
+import { ping, urlHost } from "../../../hack/traffic/probe.ts";
 import { CNI_ERROR } from "../../../src/api/cni-message.ts";
 import { PODS } from "../../../src/kube/resources.ts";
-import { sameInventory, takeInventory } from "../inventory.ts";
-import { createNetwork, lookInside, macvlanNetwork, ovnNetwork, useNetworkType } from "../networks.ts";
-import type { Thing } from "../objects.ts";
-import { type Attachment, callPlugin, type PluginRun } from "../plugin.ts";
-import { inPod, ready, remove, useNamespace, webPod } from "../pods.ts";
-import { connects } from "../policies.ts";
-import { judged, useSubnet } from "../subnets.ts";
-import { timed } from "../when.ts";
-import { openWorld, type World, whyNoLab } from "../world.ts";
+import { sameInventory, takeInventory } from "../testing/inventory.ts";
+import { createNetwork, lookInside, macvlanNetwork, ovnNetwork, useNetworkType } from "../testing/networks.ts";
+import type { Thing } from "../testing/objects.ts";
+import { type Attachment, callPlugin, type PluginRun } from "../testing/plugin.ts";
+import { inPod, ready, remove, useNamespace, webPod } from "../testing/pods.ts";
+import { connects } from "../testing/policies.ts";
+import { judged, useSubnet } from "../testing/subnets.ts";
+import { timed } from "../testing/when.ts";
+import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 const HOME = "weft-networks";
 const LAN = `lan.${HOME}.ovn`;

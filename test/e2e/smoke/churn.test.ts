@@ -1,11 +1,11 @@
 import t from "tap";
 import { PODS } from "../../../src/kube/resources.ts";
-import { sameInventory, takeInventory } from "../inventory.ts";
-import { addressesOf, idlePod, ready, remove, standingPods, useNamespace, withoutRestarts } from "../pods.ts";
-import { killProcess, PROGRAM } from "../processes.ts";
-import { reaches } from "../reachable.ts";
-import { timed, when } from "../when.ts";
-import { openWorld, whyNoLab } from "../world.ts";
+import { sameInventory, takeInventory } from "../testing/inventory.ts";
+import { addressesOf, idlePod, ready, remove, standingPods, useNamespace, withoutRestarts } from "../testing/pods.ts";
+import { killProcess, PROGRAM } from "../testing/processes.ts";
+import { reaches } from "../testing/reachable.ts";
+import { timed, when } from "../testing/when.ts";
+import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const COUNT = Number(process.env["WEFT_CHURN_PODS"] ?? 20);
 

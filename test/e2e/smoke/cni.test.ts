@@ -3,18 +3,26 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { until } from "../../../hack/lab/wait.ts";
-import { ping } from "../../../hack/probe/probe.ts";
+import { ping } from "../../../hack/traffic/probe.ts";
 import { CNI_ERROR, CNI_VERSIONS, DEFAULT_SERVER_SOCKET } from "../../../src/api/cni-message.ts";
 import { PODS } from "../../../src/kube/resources.ts";
 import { VSWITCH } from "../../../src/ovsdb/generated/vswitch.ts";
 import { insert, mutate } from "../../../src/ovsdb/operation.ts";
-import { takeInventory } from "../inventory.ts";
-import type { Thing } from "../objects.ts";
-import { type Attachment, callPlugin, configuration, makeNetns, type PluginRun } from "../plugin.ts";
-import { addressesOf, idlePod, inPod, sandboxlessPod, standingPods, useNamespace, withoutRestarts } from "../pods.ts";
-import { killProcess, PROGRAM, requireProcess } from "../processes.ts";
-import { timed } from "../when.ts";
-import { openWorld, type World, whyNoLab } from "../world.ts";
+import { takeInventory } from "../testing/inventory.ts";
+import type { Thing } from "../testing/objects.ts";
+import { type Attachment, callPlugin, configuration, makeNetns, type PluginRun } from "../testing/plugin.ts";
+import {
+  addressesOf,
+  idlePod,
+  inPod,
+  sandboxlessPod,
+  standingPods,
+  useNamespace,
+  withoutRestarts,
+} from "../testing/pods.ts";
+import { killProcess, PROGRAM, requireProcess } from "../testing/processes.ts";
+import { timed } from "../testing/when.ts";
+import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 const NODE = "weft-1";
 const V11 = configuration("1.1.0");

@@ -5,8 +5,8 @@ import { promisify } from "node:util";
 import t from "tap";
 import { readCount } from "../../../src/api/count.ts";
 import { parseSubnetAddresses } from "../../../src/net/subnet-addresses.ts";
-import { tryAnnotations } from "../annotations.ts";
-import { type ApiServer, kubeBinaries, startApiServer } from "../apiserver.ts";
+import { tryAnnotations } from "../testing/annotations.ts";
+import { type ApiServer, kubeBinaries, startApiServer } from "../testing/apiserver.ts";
 
 const CRDS = join(import.meta.dirname, "../../../crds");
 const PLURALS: Readonly<Record<string, string>> = {

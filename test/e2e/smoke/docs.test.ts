@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import t from "tap";
 import { openLab } from "../../../hack/lab/lab.ts";
-import { DOCS, runExamples } from "../examples.ts";
+import { DOCS, runExamples } from "../testing/examples.ts";
 
 const lab = openLab();
 t.setTimeout(600_000);

@@ -1,6 +1,6 @@
 import t, { type Test } from "tap";
+import { createProgress } from "../../../hack/host/progress.ts";
 import { inSandbox } from "../../../hack/image/sandbox.ts";
-import { createProgress } from "../../../hack/machine/progress.ts";
 
 const progress = createProgress();
 

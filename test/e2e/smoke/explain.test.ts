@@ -7,10 +7,10 @@ import { matrixCommand } from "../../../src/cli/matrix.ts";
 import { planCommand } from "../../../src/cli/plan.ts";
 import type { ReachChanges } from "../../../src/reach/change.ts";
 import type { Matrix } from "../../../src/reach/matrix.ts";
-import type { Thing } from "../objects.ts";
-import { addressesOf, inNode, inPod, run, useNamespace, webPod } from "../pods.ts";
-import { connects, createPolicy, deletePolicy, settles } from "../policies.ts";
-import { openWorld, whyNoLab } from "../world.ts";
+import type { Thing } from "../testing/objects.ts";
+import { addressesOf, inNode, inPod, run, useNamespace, webPod } from "../testing/pods.ts";
+import { connects, createPolicy, deletePolicy, settles } from "../testing/policies.ts";
+import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const NAMESPACE = "weft-explain";
 const PORT = 8080;

@@ -1,6 +1,6 @@
 import t from "tap";
-import { firstPackets } from "../first-packet.ts";
-import { openWorld, whyNoLab } from "../world.ts";
+import { firstPackets } from "../testing/first-packet.ts";
+import { openWorld, whyNoLab } from "../testing/world.ts";
 
 t.test(
   "pods that start under a policy get no packet that it forbids, not even the first",

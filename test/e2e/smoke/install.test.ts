@@ -1,8 +1,8 @@
 import t from "tap";
 import { deploy, NAMESPACE } from "../../../hack/deploy/deploy.ts";
+import { createProgress } from "../../../hack/host/progress.ts";
 import { openLab } from "../../../hack/lab/lab.ts";
 import { linksOf } from "../../../hack/lab/topology.ts";
-import { createProgress } from "../../../hack/machine/progress.ts";
 
 const progress = createProgress();
 const lab = openLab(progress);

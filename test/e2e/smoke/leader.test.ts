@@ -1,13 +1,13 @@
 import t from "tap";
 import { until } from "../../../hack/lab/wait.ts";
-import { LEADER_LOCK } from "../../../src/controller/northbound.ts";
+import { LEADER_LOCK } from "../../../src/controller/databases/northbound.ts";
 import { LEASES, PODS } from "../../../src/kube/resources.ts";
-import { controllerFigure } from "../metrics.ts";
-import { Objects } from "../objects.ts";
-import { idlePod, ready, run, scaleController, useNamespace, withoutRestarts } from "../pods.ts";
-import { killProcess, PROGRAM } from "../processes.ts";
-import { timed } from "../when.ts";
-import { openWorld, whyNoLab } from "../world.ts";
+import { controllerFigure } from "../testing/metrics.ts";
+import { Objects } from "../testing/objects.ts";
+import { idlePod, ready, run, scaleController, useNamespace, withoutRestarts } from "../testing/pods.ts";
+import { killProcess, PROGRAM } from "../testing/processes.ts";
+import { timed } from "../testing/when.ts";
+import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const LEASE = "kube-system/kube-ovn-controller";
 

@@ -2,11 +2,11 @@ import t from "tap";
 import { until } from "../../../hack/lab/wait.ts";
 import { VSWITCH } from "../../../src/ovsdb/generated/vswitch.ts";
 import { mutate } from "../../../src/ovsdb/operation.ts";
-import { standingPods, withoutRestarts } from "../pods.ts";
-import { killProcess, PROGRAM } from "../processes.ts";
-import { reachable } from "../reachable.ts";
-import { timed } from "../when.ts";
-import { openWorld, whyNoLab } from "../world.ts";
+import { standingPods, withoutRestarts } from "../testing/pods.ts";
+import { killProcess, PROGRAM } from "../testing/processes.ts";
+import { reachable } from "../testing/reachable.ts";
+import { timed } from "../testing/when.ts";
+import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const NODE = "weft-1";
 

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import t from "tap";
-import type { Thing } from "../objects.ts";
-import { addressesOf, STANDING, standingPods } from "../pods.ts";
-import { inContainer, PROGRAM, requireProcess } from "../processes.ts";
-import { openWorld, type World, whyNoLab } from "../world.ts";
+import type { Thing } from "../testing/objects.ts";
+import { addressesOf, STANDING, standingPods } from "../testing/pods.ts";
+import { inContainer, PROGRAM, requireProcess } from "../testing/processes.ts";
+import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 const FINALIZER = "kubeovn.io/kube-ovn-controller";
 const MAC = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/;

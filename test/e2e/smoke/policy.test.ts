@@ -1,12 +1,12 @@
 import t from "tap";
-import { podNetns } from "../../../hack/probe/pods.ts";
-import { datagramStream, echoServer } from "../../../hack/probe/stream.ts";
+import { podNetns } from "../../../hack/traffic/pods.ts";
+import { datagramStream, echoServer } from "../../../hack/traffic/stream.ts";
 import { NETWORK_POLICIES } from "../../../src/kube/resources.ts";
-import type { Thing } from "../objects.ts";
-import { addressesOf, inNode, inPod, run, useNamespace, webPod } from "../pods.ts";
-import { connects, createPolicy, deletePolicy, settles } from "../policies.ts";
-import { when } from "../when.ts";
-import { openWorld, type World, whyNoLab } from "../world.ts";
+import type { Thing } from "../testing/objects.ts";
+import { addressesOf, inNode, inPod, run, useNamespace, webPod } from "../testing/pods.ts";
+import { connects, createPolicy, deletePolicy, settles } from "../testing/policies.ts";
+import { when } from "../testing/when.ts";
+import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 const NAMESPACE = "weft-policy";
 const OTHER = "weft-policy-other";

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import t from "tap";
-import { controllerFigure } from "../metrics.ts";
-import type { Objects, Thing } from "../objects.ts";
-import { standingPods } from "../pods.ts";
-import { PROGRAM, requireProcess } from "../processes.ts";
-import { openWorld, whyNoLab } from "../world.ts";
+import { controllerFigure } from "../testing/metrics.ts";
+import type { Objects, Thing } from "../testing/objects.ts";
+import { standingPods } from "../testing/pods.ts";
+import { PROGRAM, requireProcess } from "../testing/processes.ts";
+import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const WINDOW_MS = 20_000;
 /** The kernel's clock ticks a second (USER_HZ), on every architecture of ours. */

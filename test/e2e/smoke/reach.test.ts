@@ -1,11 +1,11 @@
 import t from "tap";
 import { reachAll } from "../../../hack/demo/reach.ts";
 import { until } from "../../../hack/lab/wait.ts";
-import { http, urlHost } from "../../../hack/probe/probe.ts";
+import { http, urlHost } from "../../../hack/traffic/probe.ts";
 import { SERVICES } from "../../../src/kube/resources.ts";
-import type { Thing } from "../objects.ts";
-import { addressesOf, inNode, STANDING, standingPods } from "../pods.ts";
-import { openWorld, whyNoLab } from "../world.ts";
+import type { Thing } from "../testing/objects.ts";
+import { addressesOf, inNode, STANDING, standingPods } from "../testing/pods.ts";
+import { openWorld, whyNoLab } from "../testing/world.ts";
 
 t.test("who reaches whom", { skip: whyNoLab() }, async (t) => {
   const world = await openWorld(t);

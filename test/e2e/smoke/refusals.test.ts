@@ -1,11 +1,21 @@
 import t from "tap";
-import { ping } from "../../../hack/probe/probe.ts";
+import { ping } from "../../../hack/traffic/probe.ts";
 import { PODS, SUBNETS } from "../../../src/kube/resources.ts";
-import { sameInventory, takeInventory } from "../inventory.ts";
-import { addressesOf, idlePod, inPod, isReady, ready, remove, run, standingPods, useNamespace } from "../pods.ts";
-import { judged, readiness, switchOf, useSubnet } from "../subnets.ts";
-import { timed, when } from "../when.ts";
-import { type EventThing, openWorld, type World, whyNoLab } from "../world.ts";
+import { sameInventory, takeInventory } from "../testing/inventory.ts";
+import {
+  addressesOf,
+  idlePod,
+  inPod,
+  isReady,
+  ready,
+  remove,
+  run,
+  standingPods,
+  useNamespace,
+} from "../testing/pods.ts";
+import { judged, readiness, switchOf, useSubnet } from "../testing/subnets.ts";
+import { timed, when } from "../testing/when.ts";
+import { type EventThing, openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 const SMALL = "weft-small";
 

@@ -4,15 +4,15 @@ import { join } from "node:path";
 import t from "tap";
 import { EXTERNAL } from "../../../hack/lab/topology.ts";
 import { until } from "../../../hack/lab/wait.ts";
-import { http } from "../../../hack/probe/probe.ts";
+import { http } from "../../../hack/traffic/probe.ts";
 import { PODS } from "../../../src/kube/resources.ts";
-import { takeInventory } from "../inventory.ts";
-import type { Thing } from "../objects.ts";
-import { idlePod, inPod, ownReady, run, standingPods, useNamespace, withoutRestarts } from "../pods.ts";
-import { inContainer, killProcess, PROGRAM } from "../processes.ts";
-import { reachable, reaches } from "../reachable.ts";
-import { timed } from "../when.ts";
-import { openWorld, type World, whyNoLab } from "../world.ts";
+import { takeInventory } from "../testing/inventory.ts";
+import type { Thing } from "../testing/objects.ts";
+import { idlePod, inPod, ownReady, run, standingPods, useNamespace, withoutRestarts } from "../testing/pods.ts";
+import { inContainer, killProcess, PROGRAM } from "../testing/processes.ts";
+import { reachable, reaches } from "../testing/reachable.ts";
+import { timed } from "../testing/when.ts";
+import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 let world: World;
 

@@ -1,13 +1,13 @@
 import t, { type Test } from "tap";
-import { podNetns } from "../../../hack/probe/pods.ts";
-import { datagramStream, echoServer } from "../../../hack/probe/stream.ts";
+import { podNetns } from "../../../hack/traffic/pods.ts";
+import { datagramStream, echoServer } from "../../../hack/traffic/stream.ts";
 import { PODS, SECURITY_GROUPS, SUBNETS } from "../../../src/kube/resources.ts";
-import { Objects, type Thing } from "../objects.ts";
-import { addressesOf, inNode, run, useNamespace, webPod } from "../pods.ts";
-import { connects, settles } from "../policies.ts";
-import { judged, readiness, switchOf, useSubnet } from "../subnets.ts";
-import { when } from "../when.ts";
-import { openWorld, whyNoLab } from "../world.ts";
+import { Objects, type Thing } from "../testing/objects.ts";
+import { addressesOf, inNode, run, useNamespace, webPod } from "../testing/pods.ts";
+import { connects, settles } from "../testing/policies.ts";
+import { judged, readiness, switchOf, useSubnet } from "../testing/subnets.ts";
+import { when } from "../testing/when.ts";
+import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const NAMESPACE = "weft-sg";
 const FRONT = "weft-front";

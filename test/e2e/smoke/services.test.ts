@@ -2,12 +2,12 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { until } from "../../../hack/lab/wait.ts";
-import { type Exec, http, resolve, urlHost } from "../../../hack/probe/probe.ts";
+import { type Exec, http, resolve, urlHost } from "../../../hack/traffic/probe.ts";
 import { HAIRPIN_SOURCE } from "../../../src/api/names.ts";
 import { NETWORK_POLICIES, SERVICES } from "../../../src/kube/resources.ts";
-import type { Thing } from "../objects.ts";
-import { addressesOf, inPod, type Manifest, run, standingPods, useNamespace, webPod } from "../pods.ts";
-import { openWorld, type World, whyNoLab } from "../world.ts";
+import type { Thing } from "../testing/objects.ts";
+import { addressesOf, inPod, type Manifest, run, standingPods, useNamespace, webPod } from "../testing/pods.ts";
+import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-services";
 

@@ -1,11 +1,11 @@
 import t from "tap";
 import { until } from "../../../hack/lab/wait.ts";
-import { ping } from "../../../hack/probe/probe.ts";
+import { ping } from "../../../hack/traffic/probe.ts";
 import { VIPS } from "../../../src/kube/resources.ts";
-import { Objects, type Thing } from "../objects.ts";
-import { idlePod, inPod, run, standingPods, useNamespace } from "../pods.ts";
-import { timed } from "../when.ts";
-import { openWorld, whyNoLab } from "../world.ts";
+import { Objects, type Thing } from "../testing/objects.ts";
+import { idlePod, inPod, run, standingPods, useNamespace } from "../testing/pods.ts";
+import { timed } from "../testing/when.ts";
+import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const VIP = "weft-vip";
 const ADDRESS = "10.16.200.200";

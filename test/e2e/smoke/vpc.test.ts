@@ -1,11 +1,11 @@
 import t from "tap";
 import { addressOf, EXTERNAL } from "../../../hack/lab/topology.ts";
 import { until } from "../../../hack/lab/wait.ts";
-import { http, ping, urlHost } from "../../../hack/probe/probe.ts";
+import { http, ping, urlHost } from "../../../hack/traffic/probe.ts";
 import { SUBNETS, VPCS } from "../../../src/kube/resources.ts";
-import { addressesOf, idlePod, inPod, remove, run, standingPods, useNamespace, webPod } from "../pods.ts";
-import { judged, useSubnet } from "../subnets.ts";
-import { openWorld, whyNoLab } from "../world.ts";
+import { addressesOf, idlePod, inPod, remove, run, standingPods, useNamespace, webPod } from "../testing/pods.ts";
+import { judged, useSubnet } from "../testing/subnets.ts";
+import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const VPC = "weft-vpc";
 const SUBNET = "weft-vpc-pods";

@@ -1,6 +1,6 @@
-import type { PodInterface } from "../../../src/daemon/pod-links.ts";
+import type { PodInterface } from "../../../src/daemon/pods/pod-links.ts";
 import type { NetlinkEvent } from "../../../src/netlink/watch.ts";
-import { FakeKernel } from "../../../src/node/fake-kernel.ts";
+import { FakeKernel } from "../../../src/node/testing/fake-kernel.ts";
 
 /** The pod's end of a pair. */
 export interface PodEnd {

@@ -1,11 +1,11 @@
 import type { Logger } from "pino";
+import type { VerbHandlers } from "../../../src/daemon/cni/server.ts";
 import { type Daemon, startDaemon } from "../../../src/daemon/daemon.ts";
 import { DaemonMetrics } from "../../../src/daemon/metrics.ts";
 import { readOptions } from "../../../src/daemon/options.ts";
-import type { VerbHandlers } from "../../../src/daemon/server.ts";
-import type { FakeKube } from "../../../src/kube/fake.ts";
 import type { ObjectRef } from "../../../src/kube/object.ts";
 import type { ResourceType } from "../../../src/kube/resources.ts";
+import type { FakeKube } from "../../../src/kube/testing/fake.ts";
 import { Connection } from "../../../src/ovsdb/connection.ts";
 import { VSWITCH } from "../../../src/ovsdb/generated/vswitch.ts";
 import { KubeLink } from "../kube-link.ts";

@@ -1,5 +1,5 @@
-import type { PodInterface, PodLinks } from "../../../src/daemon/pod-links.ts";
-import { readPodAlias } from "../../../src/daemon/pod-mark.ts";
+import type { PodInterface, PodLinks } from "../../../src/daemon/pods/pod-links.ts";
+import { readPodAlias } from "../../../src/daemon/pods/pod-mark.ts";
 import type { Link } from "../../../src/netlink/links.ts";
 import type { NodeKernel } from "../../../src/node/kernel.ts";
 import { LINK_GROUP, POD_LINK_ALIAS } from "../../../src/node/marks.ts";

@@ -1,6 +1,6 @@
+import { rowUuid } from "../../../src/desired/identity.ts";
 import { VSWITCH } from "../../../src/ovsdb/generated/vswitch.ts";
 import { insert, mutate, type Operation, update } from "../../../src/ovsdb/operation.ts";
-import { rowUuid } from "../../../src/unit/identity.ts";
 import { VswitchServer } from "../database-server.ts";
 import { Random } from "../random.ts";
 import type { Scheduler } from "../scheduler.ts";

@@ -1,0 +1,248 @@
+import type { Failures } from "../../desired/failures.ts";
+import { stableMac } from "../../desired/identity.ts";
+import type { AdminPolicyKind } from "../../facts/admin-policy.ts";
+import { type AdminPolicyObject, projectAdminPolicy } from "../../facts/project-admin-policy.ts";
+import { projectAttachment } from "../../facts/project-attachment.ts";
+import { projectNamespace, projectNode, projectPod } from "../../facts/project-core.ts";
+import { projectIp } from "../../facts/project-ip.ts";
+import { projectNetworkPolicy } from "../../facts/project-policy.ts";
+import { projectSecurityGroup } from "../../facts/project-security-group.ts";
+import { projectEndpointSlice, projectService } from "../../facts/project-service.ts";
+import { projectSubnet } from "../../facts/project-subnet.ts";
+import { projectVpc } from "../../facts/project-vpc.ts";
+import type { FactStore } from "../../facts/store.ts";
+import type { ClusterFact } from "../../facts/types.ts";
+import { factStore } from "../../kinds/store.ts";
+import { GroupIndex } from "../../policy/group-index.ts";
+import { SecurityGroupIndex } from "../../policy/security-group-index.ts";
+import { settleSubnets as settleAll } from "../subnet-verdict.ts";
+
+/** The settings of a controller that was told nothing. */
+export const SAMPLE_CLUSTER: ClusterFact = {
+  key: "cluster",
+  router: "ovn-cluster",
+  defaultSubnet: "ovn-default",
+  joinSubnet: "join",
+  serviceCidr: { v4: "10.96.0.0/12" },
+  nodeRanges: ["172.18.0.0/16", "fd00:172:18::/64"],
+  nodePorts: { first: 30_000, last: 32_767 },
+};
+
+/** A small dual-stack cluster for tests: two nodes, the default VPC, the join and the default subnet, one pod. */
+export function sampleFacts(failures?: Failures): FactStore {
+  const facts = factStore(failures);
+  facts.set("cluster", "cluster", SAMPLE_CLUSTER);
+  addVpc(facts, "ovn-cluster", {});
+  addNode(facts, "weft-1", "172.18.0.11", "fd00:172:18::11");
+  addNode(facts, "weft-2", "172.18.0.12", "fd00:172:18::12");
+  addSubnet(facts, "join", { cidrBlock: "100.64.0.0/16,fd00:100:64::/112" });
+  addSubnet(facts, "ovn-default", { cidrBlock: "10.16.0.0/16,fd00:10:16::/112", default: true, natOutgoing: true });
+  addIp(facts, "node-weft-1", {
+    podName: "weft-1",
+    nodeName: "weft-1",
+    subnet: "join",
+    v4: "100.64.0.2",
+    v6: "fd00:100:64::2",
+  });
+  addIp(facts, "node-weft-2", {
+    podName: "weft-2",
+    nodeName: "weft-2",
+    subnet: "join",
+    v4: "100.64.0.3",
+    v6: "fd00:100:64::3",
+  });
+  const namespace = { metadata: { name: "default", uid: "uid-ns", labels: { team: "a" } } };
+  facts.set("namespaces", "default", projectNamespace(namespace));
+  deriveGroups(facts);
+  addPod(facts, "a", { node: "weft-1" });
+  addIp(facts, "a.default", {
+    podName: "a",
+    namespace: "default",
+    nodeName: "weft-1",
+    subnet: "ovn-default",
+    v4: "10.16.0.2",
+    v6: "fd00:10:16::2",
+  });
+  return facts;
+}
+
+/** Keeps what follows from policies in step with them, as the controller does. */
+export function deriveGroups(facts: FactStore): void {
+  const groups = new GroupIndex(facts);
+  groups.start();
+  facts.derive((change) => groups.noteFact(change));
+}
+
+/** Adds a NetworkPolicy to the namespace `default`. */
+export function addNetworkPolicy(
+  facts: FactStore,
+  name: string,
+  spec: NonNullable<Parameters<typeof projectNetworkPolicy>[0]["spec"]>,
+  annotations: Record<string, string> = {},
+): void {
+  const metadata = { name, namespace: "default", uid: `uid-np-${name}`, annotations };
+  facts.set("networkPolicies", `default/${name}`, projectNetworkPolicy({ metadata, spec }));
+}
+
+/** Adds an AdminNetworkPolicy, or a policy of one of its kindred. */
+export function addAdminPolicy(
+  facts: FactStore,
+  kind: AdminPolicyKind,
+  name: string,
+  spec: NonNullable<AdminPolicyObject["spec"]>,
+): void {
+  const table = {
+    anp: "adminNetworkPolicies",
+    banp: "baselineAdminNetworkPolicies",
+    cnp: "clusterNetworkPolicies",
+  } as const;
+  const metadata = { name, uid: `uid-${kind}-${name}`, generation: 1 };
+  facts.set(table[kind], name, projectAdminPolicy(kind, { metadata, spec }));
+}
+
+/** Adds a Service of the namespace `default` with its spec. */
+export function addService(
+  facts: FactStore,
+  name: string,
+  spec: NonNullable<Parameters<typeof projectService>[0]["spec"]>,
+  metadata: Partial<Parameters<typeof projectService>[0]["metadata"]> = {},
+): void {
+  const object = { metadata: { name, namespace: "default", uid: `uid-${name}`, ...metadata }, spec };
+  facts.set("services", `default/${name}`, projectService(object));
+}
+
+/** Adds an EndpointSlice of a Service of the namespace `default`. */
+export function addEndpoints(
+  facts: FactStore,
+  service: string,
+  slice: string,
+  of: Omit<Parameters<typeof projectEndpointSlice>[0], "metadata">,
+): void {
+  const labels = { "kubernetes.io/service-name": service };
+  const metadata = { name: slice, namespace: "default", uid: `uid-${slice}`, labels };
+  facts.set("endpointSlices", `default/${slice}`, projectEndpointSlice({ metadata, ...of }));
+}
+
+/** Adds a node with its InternalIPs. */
+export function addNode(facts: FactStore, name: string, ...addresses: string[]): void {
+  const status = { addresses: addresses.map((address) => ({ type: "InternalIP", address })) };
+  facts.set("nodes", name, projectNode({ metadata: { name, uid: `uid-${name}` }, status }));
+}
+
+/** Adds a Vpc. */
+export function addVpc(
+  facts: FactStore,
+  name: string,
+  spec: NonNullable<Parameters<typeof projectVpc>[0]["spec"]>,
+  metadata: { readonly creationTimestamp?: string } = {},
+): void {
+  const object = { metadata: { name, uid: `uid-${name}`, generation: 1, ...metadata }, spec };
+  facts.set("vpcs", name, projectVpc(object, "ovn-cluster"));
+}
+
+/** Adds a Subnet and judges all of them anew. */
+export function addSubnet(
+  facts: FactStore,
+  name: string,
+  spec: NonNullable<Parameters<typeof projectSubnet>[0]["spec"]>,
+  metadata: { readonly creationTimestamp?: string; readonly deletionTimestamp?: string } = {},
+): void {
+  const object = { metadata: { name, uid: `uid-${name}`, generation: 1, ...metadata }, spec };
+  const accepted = facts.get("subnetSpecs", name)?.accepted;
+  // As the controller derives it: nobody hears of a subnet that has no verdict yet.
+  const stop = facts.derive(() => settleSubnets(facts));
+  facts.set("subnetSpecs", name, { ...projectSubnet(object), ...(accepted && { accepted }) });
+  // As the controller's annotation, which follows the commit.
+  for (const fact of facts.all("subnetSpecs")) {
+    const { ok, refused } = facts.get("verdicts", fact.name) ?? { ok: false };
+    if (!ok || refused !== undefined || fact.protocol === "Mac") continue;
+    const { uid, cidr, gateway, excludeIps, namespaceSelectors } = fact;
+    facts.set("subnetSpecs", fact.name, { ...fact, accepted: { uid, cidr, gateway, excludeIps, namespaceSelectors } });
+  }
+  stop();
+  settleSubnets(facts);
+}
+
+/** Sets which subnets are in force, by what is written of them. */
+export function settleSubnets(facts: FactStore): void {
+  const settled = settleAll(facts);
+  for (const { subnet } of settled) facts.set("subnets", subnet.name, subnet);
+  for (const { subnet, verdict } of settled) facts.set("verdicts", subnet.name, verdict);
+}
+
+/** Adds a SecurityGroup, and says that it exists. */
+export function addSecurityGroup(
+  facts: FactStore,
+  name: string,
+  spec: NonNullable<Parameters<typeof projectSecurityGroup>[0]["spec"]>,
+): void {
+  const metadata = { name, uid: `uid-${name}`, generation: 1 };
+  facts.set("securityGroups", name, projectSecurityGroup({ metadata, spec }));
+  new SecurityGroupIndex(facts).start();
+}
+
+/** Adds a pod of the namespace `default`. */
+export function addPod(
+  facts: FactStore,
+  name: string,
+  options: {
+    readonly node?: string;
+    readonly phase?: string;
+    readonly annotations?: Record<string, string>;
+    readonly labels?: Record<string, string>;
+    /** Names of its container's ports → numbers. */
+    readonly ports?: Record<string, number>;
+  } = {},
+): void {
+  const pod = {
+    metadata: {
+      name,
+      namespace: "default",
+      uid: `uid-${name}`,
+      annotations: options.annotations ?? {},
+      labels: options.labels ?? {},
+    },
+    spec: {
+      ...(options.node === undefined ? {} : { nodeName: options.node }),
+      containers: [
+        { ports: Object.entries(options.ports ?? {}).map(([name, containerPort]) => ({ name, containerPort })) },
+      ],
+    },
+    status: { phase: options.phase ?? "Pending" },
+  };
+  facts.set("pods", `default/${name}`, projectPod(pod));
+}
+
+/** Adds a NetworkAttachmentDefinition of the namespace `default` with its configuration. */
+export function addNetwork(facts: FactStore, name: string, config: object | string): void {
+  const spec = { config: typeof config === "string" ? config : JSON.stringify(config) };
+  const metadata = { name, namespace: "default", uid: `uid-${name}` };
+  facts.set("attachments", `default/${name}`, projectAttachment({ metadata, spec }));
+}
+
+/** Configurations of networks of the namespace `default`: of interfaces on OVN, and of ones that only get their addresses here. */
+export const NETWORK_CONFIG = {
+  ovn: (name: string) => ({ cniVersion: "0.3.1", type: "kube-ovn", provider: `${name}.default.ovn` }),
+  ipam: (name: string) => ({
+    cniVersion: "0.3.1",
+    type: "macvlan",
+    master: "eth0",
+    ipam: { type: "kube-ovn", provider: `${name}.default` },
+  }),
+} as const;
+
+/** Adds an IP object; its MAC and its pod UID are made of its name and its pod's. */
+export function addIp(
+  facts: FactStore,
+  name: string,
+  of: { podName: string; namespace?: string; nodeName: string; subnet: string; v4: string; v6: string },
+): void {
+  const { v4, v6, ...spec } = of;
+  const annotations = of.namespace === undefined ? {} : { "weft.kubeovn.io/pod-uid": `uid-${of.podName}` };
+  const macAddress = stableMac(name);
+  const object = {
+    metadata: { name, uid: `uid-ip-${name}`, annotations },
+    spec: { ...spec, v4IpAddress: v4, v6IpAddress: v6, macAddress },
+  };
+  facts.set("ips", name, projectIp(object));
+}

@@ -1,0 +1,144 @@
+import type { RecordWrite } from "../../claims/claim.ts";
+import type { ObjectKind } from "../../facts/types.ts";
+import { typeOf } from "../../kinds/objects.ts";
+import type { Kube } from "../../kube/kube.ts";
+import type { KubeObject } from "../../kube/object.ts";
+import { retryDelay, type Timers } from "../../time/timers.ts";
+import type { AddressRecord } from "./recordings.ts";
+
+/** Records written at once at most. More only queue up in the API client. */
+const LIMIT = 24;
+
+type State =
+  | { readonly kind: "queued" }
+  | { readonly kind: "writing"; withdrawn: boolean }
+  | { readonly kind: "waiting"; readonly cancel: () => void };
+
+interface Entry {
+  readonly record: AddressRecord;
+  attempts: number;
+  state: State;
+}
+
+/** What the recorder is given. */
+export interface AddressRecorderOptions {
+  readonly kube: Kube;
+  readonly timers: Timers;
+  /** The object as the API server stored it. */
+  readonly onRecorded: (kind: ObjectKind, object: KubeObject) => void;
+  /** A withdrawn record whose write failed: it does not exist. */
+  readonly onDropped: (name: string) => void;
+  readonly onError: (record: AddressRecord, error: unknown) => void;
+}
+
+/**
+ * Writes decided addresses into Kubernetes, in order, some at once, each until it succeeds or is withdrawn. One write for each address, which its
+ * claim has described: what is created is complete, with its labels and finalizer. What is there already is changed only as it was known
+ * when that was decided: a leader that has been deposed without having noticed must not write over its successor's decisions.
+ */
+export class AddressRecorder {
+  readonly #options: AddressRecorderOptions;
+  /** Object name → the record to write. */
+  readonly #entries = new Map<string, Entry>();
+  readonly #queue = new Set<string>();
+  #writing = 0;
+  /** Those who wait until nothing is being written. */
+  #waiting: (() => void)[] = [];
+
+  constructor(options: AddressRecorderOptions) {
+    this.#options = options;
+  }
+
+  /** How many records are not written yet. */
+  get pending(): number {
+    return this.#entries.size;
+  }
+
+  /** Whether something is being written; what failed and waits to be tried again does not count. */
+  get writing(): boolean {
+    return this.#writing > 0;
+  }
+
+  /** Resolves when nothing is being written. */
+  whenWritten(): Promise<void> {
+    if (!this.writing) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Writes `record` as soon as there is room. */
+  record(record: AddressRecord): void {
+    this.#entries.set(record.name, { record, attempts: 0, state: { kind: "queued" } });
+    this.#queue.add(record.name);
+    this.#pump();
+  }
+
+  /** Gives a record up. True where it was not being written: then nothing of it exists. */
+  withdraw(name: string): boolean {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return true;
+    if (entry.state.kind === "writing") {
+      entry.state.withdrawn = true;
+      return false;
+    }
+    if (entry.state.kind === "waiting") entry.state.cancel();
+    this.#entries.delete(name);
+    this.#queue.delete(name);
+    return true;
+  }
+
+  /** Gives all records up. */
+  clear(): void {
+    for (const name of [...this.#entries.keys()]) this.withdraw(name);
+  }
+
+  #pump(): void {
+    for (const name of this.#queue) {
+      if (this.#writing >= LIMIT) return;
+      this.#queue.delete(name);
+      const entry = this.#entries.get(name);
+      if (entry !== undefined) void this.#write(name, entry);
+    }
+  }
+
+  async #write(name: string, entry: Entry): Promise<void> {
+    const state: State = { kind: "writing", withdrawn: false };
+    entry.state = state;
+    this.#writing++;
+    try {
+      const object = await carryOut(this.#options.kube, entry.record.write);
+      if (this.#entries.get(name) === entry) this.#entries.delete(name);
+      this.#options.onRecorded(entry.record.write.kind, object);
+    } catch (error) {
+      this.#options.onError(entry.record, error);
+      if (state.withdrawn) {
+        // Where another record of the name has followed, what it decided stands.
+        if (this.#entries.get(name) !== entry) return;
+        this.#entries.delete(name);
+        this.#options.onDropped(name);
+      } else {
+        this.#retry(name, entry);
+      }
+    } finally {
+      this.#writing--;
+      this.#pump();
+      if (!this.writing) for (const resolve of this.#waiting.splice(0)) resolve();
+    }
+  }
+
+  #retry(name: string, entry: Entry): void {
+    entry.attempts++;
+    const cancel = this.#options.timers.after(retryDelay(entry.attempts), () => {
+      entry.state = { kind: "queued" };
+      this.#queue.add(name);
+      this.#pump();
+    });
+    entry.state = { kind: "waiting", cancel };
+  }
+}
+
+function carryOut(kube: Kube, write: RecordWrite): Promise<KubeObject> {
+  const type = typeOf(write.kind);
+  if (write.verb === "create") return kube.create(type, write.body);
+  const { name, body, subresource } = write;
+  return kube.patch(type, { name }, { type: "merge", body }, subresource === undefined ? {} : { subresource });
+}

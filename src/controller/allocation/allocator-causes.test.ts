@@ -1,0 +1,99 @@
+import t from "tap";
+import { addIp, addPod, addSubnet, sampleFacts } from "../../compile/testing/sample-facts.ts";
+import { stableMac } from "../../desired/identity.ts";
+import type { PodFact } from "../../facts/types.ts";
+import { projectVip } from "../../kinds/vip.ts";
+import { rig } from "../testing/allocator-rig.ts";
+
+/** A pod that takes the place of a namesake, whose record is kept, and asks for what there is not. */
+function successor(owner: { readonly kind: string; readonly holder: string }) {
+  const facts = sampleFacts();
+  const [, podName = ""] = owner.holder.split("/");
+  const name = `${podName}.default`;
+  addIp(facts, name, {
+    podName,
+    namespace: "default",
+    nodeName: "weft-1",
+    subnet: "ovn-default",
+    v4: "10.16.0.9",
+    v6: "",
+  });
+  const ip = facts.get("ips", name);
+  if (ip) facts.set("ips", name, { ...ip, podUid: "its-namesake", podType: owner.kind });
+  const made = rig(facts);
+  const place = (pod: Partial<PodFact>): void => {
+    const sample = facts.get("pods", "default/a") as PodFact;
+    const key = "default/pod-7";
+    facts.set("pods", key, { ...sample, key, name: "pod-7", uid: "uid-7", holder: owner.holder, ...pod });
+  };
+  return { ...made, place, name };
+}
+
+t.test(
+  "an address that a StatefulSet keeps is given back when the set shrinks, although its pod cannot have it",
+  async (t) => {
+    const { facts, allocator, place, name, refused, discarded } = successor({
+      kind: "StatefulSet",
+      holder: "default/web-1",
+    });
+    const set = { key: "default/web", start: 0, deleting: false };
+    facts.set("statefulSets", "default/web", { ...set, replicas: 2 });
+    allocator.start();
+    place({ annotations: { "ovn.kubernetes.io/ip_pool": "nowhere" } });
+    t.same(refused, ["default/pod-7 PoolUnknown"]);
+    t.same(discarded, [], "a better successor has it");
+    facts.set("statefulSets", "default/web", { ...set, replicas: 1 });
+    t.same(discarded, [name]);
+  },
+);
+
+t.test("so is a machine's when the machine is deleted", async (t) => {
+  const { facts, allocator, place, name, refused, discarded } = successor({
+    kind: "VirtualMachine",
+    holder: "default/vm",
+  });
+  facts.set("machines", "default/vm", { key: "default/vm", deleting: false });
+  allocator.start();
+  place({ annotations: { "ovn.kubernetes.io/ip_pool": "nowhere" } });
+  t.same(refused, ["default/pod-7 PoolUnknown"]);
+  t.same(discarded, []);
+  facts.set("machines", "default/vm", undefined);
+  t.same(discarded, [name]);
+});
+
+t.test("what a Vip's condition says of subnets that there are stays true", async (t) => {
+  const facts = sampleFacts();
+  const { allocator, refused } = rig(facts);
+  allocator.start();
+  facts.set("vips", "v", projectVip({ metadata: { name: "v", uid: "v" }, spec: { subnet: "none" } }));
+  t.match(facts.get("verdicts", "vip/v")?.message, /name one that there is: "join" and "ovn-default"/);
+  addSubnet(facts, "another", { cidrBlock: "10.29.0.0/24" });
+  t.match(facts.get("verdicts", "vip/v")?.message, /name one that there is: "another", "join" and "ovn-default"/);
+  t.same(refused, ["v SubnetUnknown"], "the Event is not repeated");
+});
+
+t.test("a pod that asks for a MAC of another subnet of its VPC has it when that is given back", async (t) => {
+  const facts = sampleFacts();
+  addSubnet(facts, "other", { cidrBlock: "10.29.0.0/24" });
+  const { allocator, records, refused } = rig(facts);
+  allocator.start();
+  const mac = facts.get("ips", "a.default")?.mac ?? "";
+  const annotations = { "ovn.kubernetes.io/logical_switch": "other", "ovn.kubernetes.io/mac_address": mac };
+  addPod(facts, "b", { node: "weft-1", annotations });
+  t.same(refused, ["default/b MacInUse"]);
+  facts.set("pods", "default/a", undefined);
+  facts.set("ips", "a.default", undefined);
+  t.match(records.get("b.default")?.lease, { subnet: "other", mac });
+});
+
+t.test("who asks for the MAC of a subnet's gateway has it when that subnet is gone", async (t) => {
+  const facts = sampleFacts();
+  addSubnet(facts, "other", { cidrBlock: "10.29.0.0/24" });
+  const { allocator, records, refused } = rig(facts);
+  allocator.start();
+  const mac = stableMac("ovn-cluster-other");
+  addPod(facts, "b", { node: "weft-1", annotations: { "ovn.kubernetes.io/mac_address": mac } });
+  t.same(refused, ["default/b MacInUse"]);
+  facts.set("subnets", "other", undefined);
+  t.match(records.get("b.default")?.lease, { subnet: "ovn-default", mac });
+});

@@ -1,0 +1,123 @@
+import t from "tap";
+import type { Claim, ClaimKind } from "../../claims/claim.ts";
+import { Failures } from "../../desired/failures.ts";
+import { refuse } from "../../ipam/refusal.ts";
+import { factStore } from "../../kinds/store.ts";
+import { ClaimTracker } from "./claim-tracker.ts";
+
+/** A tracker of one kind of claimants, subnets, each of which reads the fact of a VPC; those in `bad` throw. */
+function tracked() {
+  const failed: string[] = [];
+  const facts = factStore(new Failures(undefined, ({ part, key }) => failed.push(`${part} ${key}`)));
+  const bad = new Set<string>();
+  const kind: ClaimKind<"subnets"> = {
+    facts: "subnets",
+    rank: 0,
+    read: (reader, key) => {
+      reader.get("vpcs", `vpc-of-${key}`);
+      if (bad.has(key)) throw new Error("odd");
+      return key.startsWith("gone") ? undefined : [claimOf(key)];
+    },
+  };
+  const tracker = new ClaimTracker(facts, [kind], () => undefined);
+  const touch = (dependency: string) => tracker.touch(dependency);
+  const mark = (key: string) => tracker.note({ kind: "subnets", key, touched: [] });
+  /** Looks at all who are to be looked at; `served` are served, the others go on waiting. */
+  const drain = (...served: string[]): string[] => {
+    const looked: string[] = [];
+    for (let id = tracker.take(); id !== undefined; id = tracker.take()) {
+      tracker.read(id);
+      const key = id.slice("subnets:".length);
+      looked.push(key);
+      if (served.includes(key)) tracker.leave(`subnets/${key}`);
+    }
+    return looked;
+  };
+  return { tracker, mark, touch, drain, failed, bad };
+}
+
+const claimOf = (key: string): Claim => ({
+  claimant: { kind: "subnets", key, name: key, uid: key },
+  owner: key,
+  recordedIn: { kind: "ips", key },
+  wish: refuse("VipNotReady", "not yet"),
+});
+
+t.test("a claimant is looked at when something changes that it has read, and once for all that did", async (t) => {
+  const { mark, touch, drain } = tracked();
+  mark("a");
+  mark("b");
+  t.strictSame(drain(), ["a", "b"]);
+  touch("vpcs/vpc-of-b");
+  touch("vpcs/vpc-of-b");
+  t.strictSame(drain(), ["b"]);
+  t.strictSame(drain(), []);
+});
+
+t.test("one that is no more depends on nothing", async (t) => {
+  const { mark, touch, drain } = tracked();
+  mark("gone");
+  t.strictSame(drain(), ["gone"]);
+  touch("vpcs/vpc-of-gone");
+  t.strictSame(drain(), []);
+});
+
+t.test("of a line one is looked at after the other, until one goes on waiting", async (t) => {
+  const { tracker, touch, drain } = tracked();
+  for (const key of ["a", "b", "c"]) tracker.wait(`subnets/${key}`, `subnets:${key}`, ["room/s"], "line");
+  tracker.wait("subnets/x", "subnets:x", ["room/s"]);
+  touch("room/other");
+  t.strictSame(drain(), []);
+  touch("room/s");
+  t.strictSame(drain("a"), ["a", "x", "b"], "b finds nothing left, so c need not ask");
+  touch("room/s");
+  t.strictSame(drain("b", "c"), ["b", "x", "c"]);
+});
+
+t.test("one that cannot be read keeps nobody behind it in its line from being served", async (t) => {
+  const { tracker, mark, touch, drain, failed, bad } = tracked();
+  for (const key of ["a", "b"]) {
+    mark(key);
+    drain();
+    tracker.wait(`subnets/${key}`, `subnets:${key}`, ["room/s"], "line");
+  }
+  bad.add("a");
+  touch("room/s");
+  t.strictSame(drain(), ["a", "b"]);
+  t.strictSame(failed, ["claim a"]);
+  bad.clear();
+  touch("vpcs/vpc-of-a");
+  t.strictSame(drain(), ["a"], "it is looked at when what it had read until then changes");
+});
+
+t.test("who waits again for the same keeps its place, and who waits for something else loses it", async (t) => {
+  const { tracker, touch, drain } = tracked();
+  for (const key of ["a", "b", "a"]) tracker.wait(`subnets/${key}`, `subnets:${key}`, ["room/s"], "line");
+  touch("room/s");
+  t.strictSame(drain(), ["a"]);
+  tracker.wait("subnets/a", "subnets:a", ["lease/x"]);
+  touch("room/s");
+  t.strictSame(drain(), ["b"]);
+  touch("lease/x");
+  t.strictSame(drain(), ["a"]);
+});
+
+t.test("what changes between reading a claimant and following it is not missed", async (t) => {
+  const { tracker, touch, drain } = tracked();
+  tracker.read("subnets:a");
+  touch("vpcs/vpc-of-a");
+  tracker.follow();
+  t.strictSame(drain(), ["a"]);
+  touch("vpcs/vpc-of-a");
+  t.strictSame(drain(), ["a"]);
+});
+
+t.test("one may be followed by something else than what it has read", async (t) => {
+  const { tracker, touch, drain } = tracked();
+  tracker.read("subnets:a");
+  tracker.follow(new Set(["recording/a"]));
+  touch("vpcs/vpc-of-a");
+  t.strictSame(drain(), []);
+  touch("recording/a");
+  t.strictSame(drain(), ["a"]);
+});

@@ -1,0 +1,189 @@
+import { type AnyClaimKind, type Claim, claimId, isSameClaim } from "../../claims/claim.ts";
+import { splitUnitId, unitId } from "../../desired/unit-kind.ts";
+import { Dependents } from "../../facts/dependents.ts";
+import {
+  type FactChange,
+  type FactReader,
+  type FactStore,
+  recordingReader,
+  strictReader,
+  UnreadFactError,
+} from "../../facts/store.ts";
+
+/** Those who wait for the same: where the first of them is refused, the others need not be tried. */
+interface Line {
+  readonly rank: number;
+  /** Claim → its claimant, in the order in which they came. */
+  readonly members: Map<string, string>;
+}
+
+/**
+ * Which claimants are to be looked at: those whose claims read a fact that has changed since, or wait for something that has come free in IPAM. A
+ * claimant's id is like a unit's, `<facts>:<key>`.
+ */
+export class ClaimTracker {
+  readonly #facts: FactStore;
+  readonly #reader: FactReader;
+  readonly #kinds: ReadonlyMap<string, AnyClaimKind>;
+  readonly #again: (claimant: string) => void;
+  /** Claimant → its claims, where it has any. */
+  readonly #claims = new Map<string, readonly Claim[]>();
+  readonly #dependents = new Dependents();
+  /** rank → ids of claimants and of lines. */
+  readonly #dirty: ReadonlyMap<number, Set<string>>;
+  /** `line:…` → those in it. */
+  readonly #lines = new Map<string, Line>();
+  /** Claim → the id of its line. */
+  readonly #lineOf = new Map<string, string>();
+  /** Who was read last, and what: noted when that is followed. */
+  #reading: { readonly id: string; readonly seen: ReadonlySet<string> } | undefined;
+  /** The line whose first one is being looked at. */
+  #trying: { readonly line: string; readonly first: string } | undefined;
+
+  /** `again`: a claimant whose claims could not be read is to be looked at once more. */
+  constructor(facts: FactStore, kinds: readonly AnyClaimKind[], again: (claimant: string) => void) {
+    this.#again = again;
+    this.#facts = facts;
+    this.#reader = strictReader(facts);
+    this.#kinds = new Map(kinds.map((kind) => [kind.facts, kind]));
+    const ranks = [...new Set(kinds.map(({ rank }) => rank))].sort((a, b) => a - b);
+    this.#dirty = new Map(ranks.map((rank) => [rank, new Set()]));
+  }
+
+  /** Marks those whom a changed fact concerns, and returns whose object it is or of which it is the record. */
+  note(change: FactChange): readonly string[] {
+    const own = this.#ownersOf(change);
+    for (const id of own) this.#mark(id);
+    for (const dependency of change.touched) this.touch(dependency);
+    return own;
+  }
+
+  /** Marks those who depend on something that is no fact, or wait for it. */
+  touch(dependency: string): void {
+    if (this.#reading?.seen.has(dependency)) this.#mark(this.#reading.id);
+    for (const id of this.#dependents.of(dependency)) this.#mark(id);
+  }
+
+  /** Marks all claimants there are. */
+  markAll(): void {
+    for (const { facts: kind } of this.#kinds.values()) {
+      for (const fact of this.#facts.all(kind)) {
+        for (const id of this.#ownersOf({ kind, key: fact.key, new: fact, touched: [] })) this.#mark(id);
+      }
+    }
+  }
+
+  /** The next claimant to look at. Of a line one after the other, until one goes on waiting in it. */
+  take(): string | undefined {
+    const tried = this.#trying;
+    this.#trying = undefined;
+    const [first] = this.#lines.get(tried?.line ?? "")?.members.keys() ?? [];
+    if (tried !== undefined && first !== undefined && first !== tried.first) this.#mark(tried.line);
+    for (const dirty of this.#dirty.values()) {
+      for (const id of dirty) {
+        dirty.delete(id);
+        const line = this.#lines.get(id);
+        if (line === undefined) return id;
+        for (const [claim, claimant] of line.members) {
+          this.#trying = { line: id, first: claim };
+          return claimant;
+        }
+      }
+    }
+    return undefined;
+  }
+
+  /**
+   * Reads the claims of a claimant: those that it makes now, and those that it made and makes no more. Nothing where they cannot be read: then
+   * they stay as they were, until what is in the way is known or, where our own code threw, after a pause. {@link follow} says what is to come of it.
+   */
+  read(id: string): { readonly claims: readonly Claim[]; readonly gone: readonly Claim[] } | undefined {
+    const { kind: name, key } = splitUnitId(id);
+    const kind = this.#kinds.get(name);
+    const { failures } = this.#facts;
+    const failure = { part: "claim", where: "", kind: name, key } as const;
+    const before = this.#claims.get(id) ?? NONE;
+    this.follow();
+    const seen = new Set<string>();
+    let claims: readonly Claim[] | undefined;
+    this.#dirty.get(kind?.rank ?? 0)?.delete(id);
+    try {
+      claims = kind?.read(recordingReader(this.#reader, seen), key);
+    } catch (error) {
+      this.#dependents.set(id, seen);
+      // Whoever is behind it in a line need not wait for it.
+      for (const claim of before) this.leave(claimId(claim));
+      if (!(error instanceof UnreadFactError)) failures.failed(failure, error, () => this.#again(id));
+      return undefined;
+    }
+    failures.succeeded(failure);
+    if (claims === undefined) this.#dependents.delete(id);
+    else this.#reading = { id, seen };
+    if (claims === undefined || claims.length === 0) this.#claims.delete(id);
+    else this.#claims.set(id, claims);
+    return { claims: claims ?? NONE, gone: before.filter((old) => !claims?.some((claim) => isSameClaim(claim, old))) };
+  }
+
+  /** Who was read last is to be looked at when something changes of what its claims have read, or instead of that of `others`. */
+  follow(others?: ReadonlySet<string>): void {
+    if (this.#reading !== undefined) this.#dependents.set(this.#reading.id, others ?? this.#reading.seen);
+    this.#reading = undefined;
+  }
+
+  /** A claim waits for one of these. Those in one line (absent: it has one of its own) would all be refused if one of them is. */
+  wait(claim: string, claimant: string, dependencies: Iterable<string>, line = claim): void {
+    const id = `line:${line}`;
+    if (this.#lineOf.get(claim) !== id) {
+      this.leave(claim);
+      this.#lineOf.set(claim, id);
+      const rank = this.#kindOf(claimant)?.rank ?? 0;
+      const members = this.#lines.get(id)?.members ?? new Map<string, string>();
+      this.#lines.set(id, { rank, members: members.set(claim, claimant) });
+    }
+    this.#dependents.set(id, new Set(dependencies));
+  }
+
+  /** A claim waits no more. */
+  leave(claim: string): void {
+    const id = this.#lineOf.get(claim);
+    if (id === undefined) return;
+    this.#lineOf.delete(claim);
+    const line = this.#lines.get(id);
+    line?.members.delete(claim);
+    if (line === undefined || line.members.size > 0) return;
+    this.#lines.delete(id);
+    this.#dependents.delete(id);
+    this.#dirty.get(line.rank)?.delete(id);
+  }
+
+  /** Forgets all. */
+  clear(): void {
+    this.#claims.clear();
+    this.#dependents.clear();
+    this.#lines.clear();
+    this.#lineOf.clear();
+    this.#trying = undefined;
+    this.#reading = undefined;
+    for (const dirty of this.#dirty.values()) dirty.clear();
+  }
+
+  #ownersOf(change: FactChange): readonly string[] {
+    const ids: string[] = [];
+    for (const { facts, keysOf } of this.#kinds.values()) {
+      const keys = keysOf === undefined ? (change.kind === facts ? [change.key] : []) : keysOf(change);
+      for (const key of keys) ids.push(unitId(facts, key));
+    }
+    return ids;
+  }
+
+  #kindOf(id: string): AnyClaimKind | undefined {
+    return this.#kinds.get(splitUnitId(id).kind);
+  }
+
+  #mark(id: string): void {
+    const rank = this.#lines.get(id)?.rank ?? this.#kindOf(id)?.rank;
+    if (rank !== undefined) this.#dirty.get(rank)?.add(id);
+  }
+}
+
+const NONE: readonly never[] = [];

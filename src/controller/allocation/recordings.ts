@@ -1,0 +1,53 @@
+import type { Claim, RecordWrite } from "../../claims/claim.ts";
+import type { FactKind } from "../../facts/types.ts";
+import type { Lease } from "../../ipam/types.ts";
+
+/** A decision to be recorded in Kubernetes before anything uses it. */
+export interface AddressRecord {
+  /** The owner in IPAM. */
+  readonly name: string;
+  readonly lease: Lease;
+  readonly write: RecordWrite;
+}
+
+/** The claims that were decided and are being recorded: one for each owner, and for each object in which that is done. */
+export class Recordings {
+  /** Owner → its claim. */
+  readonly #claims = new Map<string, Claim>();
+  /** `kind/key` of the object → the owner, where that is not the key: an IP object has its owner's name. */
+  readonly #owners = new Map<string, string>();
+
+  /** The claim that is being recorded for an owner. */
+  get(owner: string): Claim | undefined {
+    return this.#claims.get(owner);
+  }
+
+  /** Whose address is being recorded in an object. */
+  ownerOf(kind: FactKind, key: string): string | undefined {
+    if (kind === "ips") return this.#claims.get(key)?.recordedIn.kind === kind ? key : undefined;
+    return this.#owners.size === 0 ? undefined : this.#owners.get(`${kind}/${key}`);
+  }
+
+  /** It begins. */
+  add(owner: string, claim: Claim): void {
+    this.#claims.set(owner, claim);
+    const { kind, key } = claim.recordedIn;
+    if (kind !== "ips") this.#owners.set(`${kind}/${key}`, owner);
+  }
+
+  /** It has ended, one way or the other. Returns what was being recorded. */
+  delete(owner: string): Claim | undefined {
+    const claim = this.#claims.get(owner);
+    if (claim === undefined) return undefined;
+    this.#claims.delete(owner);
+    const { kind, key } = claim.recordedIn;
+    if (kind !== "ips") this.#owners.delete(`${kind}/${key}`);
+    return claim;
+  }
+
+  /** Nothing is being recorded any more. */
+  clear(): void {
+    this.#claims.clear();
+    this.#owners.clear();
+  }
+}

@@ -1,0 +1,197 @@
+import t from "tap";
+import { addNode, addPod, addSubnet, sampleFacts } from "../../compile/testing/sample-facts.ts";
+import type { FactStore } from "../../facts/store.ts";
+import { projectIpPool } from "../../kinds/ippool.ts";
+import { rig } from "../testing/allocator-rig.ts";
+
+/** Adds an IPPool, younger than those that are there. */
+function addPool(facts: FactStore, name: string, ...ips: string[]): void {
+  const metadata = { name, uid: name, creationTimestamp: `2026-01-01T00:00:0${facts.all("ipPools").length}Z` };
+  facts.set("ipPools", name, projectIpPool({ metadata, spec: { subnet: "ovn-default", ips } }));
+}
+
+/** Adds a pod of a StatefulSet to the sample cluster. */
+function addMember(facts: FactStore, set: string, ordinal: number, ipPool: string): void {
+  const key = `default/${set}-${ordinal}`;
+  addPod(facts, `${set}-${ordinal}`, { annotations: { "ovn.kubernetes.io/ip_pool": ipPool } });
+  const pod = facts.get("pods", key);
+  if (pod) facts.set("pods", key, { ...pod, node: "weft-1", owner: { kind: "StatefulSet", name: set, uid: set } });
+}
+
+/** The sample cluster: `a` has 10.16.0.2 and fd00:10:16::2; the pool `taken` is full, and so is the subnet `four`. */
+function cluster() {
+  const facts = sampleFacts();
+  addNode(facts, "weft-3", "10.16.0.77");
+  addSubnet(facts, "four", { cidrBlock: "10.30.0.0/30" });
+  addPool(facts, "taken", "10.16.9.1", "fd00:10:16::901");
+  const made = rig(facts);
+  made.allocator.start();
+  addPod(facts, "b", { node: "weft-1", annotations: { "ovn.kubernetes.io/ip_pool": "taken" } });
+  made.write("b.default");
+  addPod(facts, "c", { node: "weft-1", annotations: { "ovn.kubernetes.io/logical_switch": "four" } });
+  made.write("c.default");
+  return { ...made, mac: facts.get("ips", "a.default")?.mac ?? "" };
+}
+
+const WRONG: readonly (readonly [what: string, wish: Readonly<Record<string, string>>, said: string])[] = [
+  [
+    "an address outside the subnet",
+    { ip_address: "10.99.0.1" },
+    '10.99.0.1 is not in subnet "ovn-default", which has 10.16.0.0/16,fd00:10:16::/112; name an address of that, or another subnet with the logical_switch annotation.',
+  ],
+  [
+    "an address in use",
+    { ip_address: "10.16.0.2" },
+    '10.16.0.2 in subnet "ovn-default" is held by IP "a.default"; name another address, or delete what holds it.',
+  ],
+  [
+    "the gateway's",
+    { ip_address: "10.16.0.1" },
+    '10.16.0.1 is the gateway of subnet "ovn-default"; name another address of 10.16.0.0/16,fd00:10:16::/112.',
+  ],
+  [
+    "the network's",
+    { ip_address: "10.16.0.0" },
+    '10.16.0.0 is the network address of subnet "ovn-default"; name another address of 10.16.0.0/16,fd00:10:16::/112.',
+  ],
+  [
+    "the broadcast address",
+    { ip_address: "10.16.255.255" },
+    '10.16.255.255 is the broadcast address of subnet "ovn-default"; name another address of 10.16.0.0/16,fd00:10:16::/112.',
+  ],
+  [
+    "the last IPv6 address",
+    { ip_address: "fd00:10:16::ffff" },
+    'fd00:10:16::ffff is the last address of subnet "ovn-default" and is given to nobody; name another address of 10.16.0.0/16,fd00:10:16::/112.',
+  ],
+  [
+    "a node's",
+    { ip_address: "10.16.0.77" },
+    '10.16.0.77 is an address of node "weft-3" and so is not given in subnet "ovn-default"; name another address of 10.16.0.0/16,fd00:10:16::/112.',
+  ],
+  [
+    "a family",
+    { logical_switch: "four", ip_family: "ipv6" },
+    "requested ip family IPv6 does not match subnet four protocol IPv4, which has only 10.30.0.0/30; take ip_family away or use a subnet with IPv6.",
+  ],
+  [
+    "an address of a family",
+    { logical_switch: "four", ip_address: "fd00::5" },
+    'fd00::5 is not in subnet "four", which has 10.30.0.0/30; name an address of that, or another subnet with the logical_switch annotation.',
+  ],
+  [
+    "another family than ip_family",
+    { ip_family: "ipv4", ip_address: "fd00:10:16::5" },
+    "fd00:10:16::5 in ovn.kubernetes.io/ip_address is IPv6, but ip_family asks for ipv4; take one of them away.",
+  ],
+  [
+    "no address",
+    { ip_address: "10.16.0.256" },
+    'ovn.kubernetes.io/ip_address "10.16.0.256" is not an address; write one address without a prefix length, or one IPv4 and one IPv6 address with a comma.',
+  ],
+  [
+    "a MAC that is taken",
+    { mac_address: "<its MAC>" },
+    'MAC address <its MAC> is already that of IP "a.default" in the network of subnet "ovn-default"; name another, or none to get a new one.',
+  ],
+  [
+    "a MAC that is malformed",
+    { mac_address: "02:00:00:00:00" },
+    'ovn.kubernetes.io/mac_address is "02:00:00:00:00", which is not the MAC address of one interface; write six bytes such as 00:00:5e:00:53:01, not multicast and not all zero.',
+  ],
+  [
+    "a pool that does not exist",
+    { ip_pool: "takken" },
+    'There is no IPPool "takken"; create it, or "taken" seems to be meant.',
+  ],
+  [
+    "a pool that is full",
+    { ip_pool: "taken" },
+    'IPPool "taken" of subnet "ovn-default" has no free IPv4 address: all 1 are in use by IP "b.default"; free one or add addresses to the pool\'s ips.',
+  ],
+  [
+    "a full subnet",
+    { logical_switch: "four" },
+    'Subnet "four" has no free IPv4 address: all 1 are in use; free one, enlarge cidrBlock or shorten excludeIps.',
+  ],
+  [
+    "a subnet that does not exist",
+    { logical_switch: "five" },
+    'There is no subnet "five"; name one that there is: "four", "join" and "ovn-default".',
+  ],
+  [
+    "an annotation with a typo",
+    { ip_adress: "10.16.0.9" },
+    'There is no annotation "ovn.kubernetes.io/ip_adress"; "ovn.kubernetes.io/ip_address" seems to be meant.',
+  ],
+];
+
+t.test(
+  "what a pod asks for wrongly is refused in a sentence with the value, who has it, and what would be accepted",
+  async (t) => {
+    for (const [what, wish, sentence] of WRONG) {
+      const { facts, said, mac } = cluster();
+      const annotations = Object.fromEntries(
+        Object.entries(wish).map(([key, value]) => [`ovn.kubernetes.io/${key}`, value.replace("<its MAC>", mac)]),
+      );
+      addPod(facts, "x", { node: "weft-1", annotations });
+      t.same(said, [sentence.replace("<its MAC>", mac)], what);
+    }
+  },
+);
+
+t.test("a pool that overlaps another is refused what the older one has", async (t) => {
+  const { facts } = cluster();
+  addPool(facts, "late", "10.16.9.0..10.16.9.3");
+  t.match(facts.get("verdicts", "ippool/late"), {
+    ok: false,
+    reason: "PoolOverlap",
+    message:
+      'IPPool "late" names 10.16.9.1, which IPPool "taken" of subnet "ovn-default" already has and keeps; name addresses that no other pool has.',
+  });
+});
+
+t.test("of two StatefulSets that list one address the second is told whose it is and who else lists it", async (t) => {
+  for (const [first, second, address, holder] of [
+    ["10.16.7.1,10.16.7.2", "10.16.7.1,10.16.7.2", "10.16.7.1", "first-0"],
+    ["10.16.7.1,10.16.7.2", "10.16.7.2,10.16.7.3", "10.16.7.2", "first-1"],
+    ["10.16.7.1,fd00:10:16::71;10.16.7.2", "10.16.7.8,fd00:10:16::71;10.16.7.9", "fd00:10:16::71", "first-0"],
+  ] as const) {
+    const { facts, said, records, write } = cluster();
+    for (const ordinal of [0, 1]) {
+      addMember(facts, "first", ordinal, first);
+      write(`first-${ordinal}.default`);
+    }
+    addMember(facts, "second", 0, second);
+    t.equal(records.has("second-0.default"), false);
+    t.same(said, [
+      `${address} in subnet "ovn-default" is held by IP "${holder}.default"; name another address, or delete what holds it. It is in ip_pool of StatefulSet "first" too: list it in one of them only, or give both the name of one IPPool.`,
+    ]);
+  }
+});
+
+t.test("a pod of the same StatefulSet, or an address that nobody else lists, is nothing to speak of", async (t) => {
+  const { facts, said } = cluster();
+  addMember(facts, "first", 0, "10.16.0.2");
+  t.same(said, [
+    '10.16.0.2 in subnet "ovn-default" is held by IP "a.default"; name another address, or delete what holds it.',
+  ]);
+});
+
+t.test("two StatefulSets share an IPPool, as in Kube-OVN; without room the second is told who is in it", async (t) => {
+  const { facts, said, write } = cluster();
+  addPool(facts, "shared", "10.16.8.1..10.16.8.3", "fd00:10:16::801..fd00:10:16::803");
+  for (const [set, ordinal] of [
+    ["first", 0],
+    ["second", 0],
+    ["first", 1],
+  ] as const) {
+    addMember(facts, set, ordinal, "shared");
+    write(`${set}-${ordinal}.default`);
+  }
+  t.same(said, []);
+  addMember(facts, "second", 1, "shared");
+  t.same(said, [
+    'IPPool "shared" of subnet "ovn-default" has no free IPv4 address: all 3 are in use by IP "first-0.default", IP "second-0.default", IP "first-1.default"; free one or add addresses to the pool\'s ips.',
+  ]);
+});

@@ -1,0 +1,79 @@
+import { isOvnProvider } from "../../api/annotations.ts";
+import { poolVerdictKey } from "../../claims/verdict-keys.ts";
+import { routerMacId } from "../../compile/owner-ids.ts";
+import { addressesOf } from "../../compile/subnet-verdict.ts";
+import { stableMac } from "../../desired/identity.ts";
+import type { FactStore } from "../../facts/store.ts";
+import type { SubnetFact } from "../../facts/types.ts";
+import { parsePools } from "../../ipam/config.ts";
+import type { Ipam } from "../../ipam/ipam.ts";
+import type { Refusal } from "../../ipam/refusal.ts";
+
+/** Tells IPAM what there is to know of a subnet and its pools, and derives which of the pools are in force. What of it is no pool's is given back. */
+export function configureSubnet(facts: FactStore, ipam: Ipam, name: string): readonly Refusal[] {
+  const subnet = facts.get("subnets", name);
+  // Of two pools that name one address the first keeps it: the one that was there first.
+  const pools = facts
+    .by("ipPools", "subnet", name)
+    .toSorted((a, b) => (a.created < b.created ? -1 : a.created > b.created ? 1 : 0));
+  // One that its neighbours keep from being in force gives nothing (see `openPart`), but what is held in it is held.
+  const parsed = subnet === undefined || subnet.problem !== undefined ? undefined : addressesOf(subnet);
+  if (subnet === undefined) ipam.remove(name, { force: true });
+  let problems: Refusal[] | undefined;
+  if (subnet !== undefined && parsed?.ok === true) {
+    problems = [];
+    const config = {
+      name,
+      ...parsed.addresses,
+      macDomain: macDomain(subnet),
+      reservedMacs: isOvnProvider(subnet.provider)
+        ? [{ mac: stableMac(routerMacId(subnet.vpc, name)), holder: `gateway/${name}` }]
+        : [],
+      pools: parsePools(
+        name,
+        pools.filter((pool) => !pool.deleting),
+        problems,
+      ),
+    };
+    problems.push(...ipam.configure(config).problems);
+  }
+  for (const pool of pools) {
+    const key = poolVerdictKey(pool.name);
+    const mine = (problems ?? []).filter((candidate) => candidate.pool === pool.name);
+    const [problem] = mine;
+    const refused = pool.problem;
+    if (problems === undefined || facts.get("verdicts", name)?.ok !== true) {
+      const message =
+        subnet === undefined
+          ? `there is no subnet "${name}" (spec.subnet); create it, or delete the pool and make one of a subnet that there is`
+          : `subnet "${name}" (spec.subnet) is not in force; see its own conditions`;
+      facts.set("verdicts", key, { key, ok: false, reason: "SubnetNotReady", message });
+    } else if (problem !== undefined) {
+      const more = mine.length > 5 ? ` And ${mine.length - 5} more.` : "";
+      const message =
+        mine
+          .slice(0, 5)
+          .map((each) => each.message)
+          .join(" ") + more;
+      facts.set("verdicts", key, { key, ok: false, reason: problem.code, message, ...(refused && { refused }) });
+    } else {
+      facts.set("verdicts", key, { key, ok: true, reason: "Ready", message: "", ...(refused && { refused }) });
+    }
+  }
+  return (problems ?? []).filter(({ pool }) => pool === undefined);
+}
+
+/** The broadcast domain of a subnet. */
+function macDomain({ vlan, vpc, provider }: SubnetFact): string {
+  if (!isOvnProvider(provider)) return `provider/${provider}`;
+  return vlan === "" ? `vpc/${vpc}` : `vlan/${vlan}`;
+}
+
+/** Tells IPAM which addresses nodes have. */
+export function configureNodes(facts: FactStore, ipam: Ipam): void {
+  const addresses = facts.all("nodes").flatMap((node) => {
+    const { v4, v6 } = node.internal;
+    return [v4, v6].flatMap((address) => (address === undefined ? [] : [{ address, node: node.name }]));
+  });
+  ipam.setNodeAddresses(addresses);
+}

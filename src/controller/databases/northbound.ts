@@ -1,0 +1,190 @@
+import type { Logger } from "pino";
+import { isLoadBalancerGroupName } from "../../api/names.ts";
+import type { ColumnValue } from "../../desired/fragment.ts";
+import type { FactStore } from "../../facts/store.ts";
+import { NORTHBOUND_KINDS } from "../../kinds/database.ts";
+import { type NorthboundTable, northboundSelection, writtenColumns } from "../../kinds/northbound.ts";
+import type { OvsdbClient } from "../../ovsdb/client.ts";
+import { OvsdbError } from "../../ovsdb/errors.ts";
+import { OVN_NB, type OvnNbTables } from "../../ovsdb/generated/ovn-nb.ts";
+import type { Lock } from "../../ovsdb/lock.ts";
+import type { Mirror } from "../../ovsdb/mirror.ts";
+import { openOvsdb } from "../../ovsdb/open.ts";
+import type { ObservedChange } from "../../reconcile/drift.ts";
+import type { OwnColumn } from "../../reconcile/leftovers.ts";
+import type { CommitOutcome } from "../../reconcile/outcome.ts";
+import type { DatabaseView, Plan } from "../../reconcile/plan.ts";
+import type { EdgeColumn, SweptRow } from "../../reconcile/sweep.ts";
+import { operationsOf } from "./operations.ts";
+import { takeChanges } from "./table-facts.ts";
+
+/** The OVSDB lock that the leader holds (an RFC 7047 `<id>`: no hyphen); each of its transactions asserts it, so a deposed leader cannot write. */
+export const LEADER_LOCK = "weft_controller";
+
+/** From dialling a server to knowing whether it leads, in ms, at least. */
+const CONNECT_MS = 5_000;
+/** How long a commit waits for its answer, in ms: a server without a majority of its cluster does not answer at all. */
+const COMMIT_MS = 30_000;
+/** The same for the question who leads; a later answer would not be believed (`fence.ts`). */
+const CONFIRM_MS = 5_000;
+
+/** The tables that the controller writes. */
+const TABLES: readonly Table[] = [...writtenColumns().keys()];
+
+/** A table of the northbound database. */
+export type Table = NorthboundTable;
+
+/** The set-valued columns that edges feed, see {@link EdgeColumn}. */
+export const EDGE_COLUMNS: ReadonlyMap<string, readonly EdgeColumn[]> = new Map([
+  [
+    "Logical_Switch",
+    [
+      { column: "ports", exclusive: false },
+      { column: "acls", exclusive: false },
+      { column: "load_balancer_group", exclusive: false },
+    ],
+  ],
+  [
+    "Logical_Router",
+    [
+      { column: "ports", exclusive: false },
+      { column: "policies", exclusive: false },
+      { column: "static_routes", exclusive: false },
+    ],
+  ],
+  [
+    "Port_Group",
+    [
+      { column: "ports", exclusive: true },
+      { column: "acls", exclusive: true },
+    ],
+  ],
+  ["Address_Set", [{ column: "addresses", exclusive: true }]],
+  ["Load_Balancer_Group", [{ column: "load_balancer", exclusive: true }]],
+  ["Meter", [{ column: "bands", exclusive: true }]],
+]);
+
+/** The sets of a table all of whose members are ours in a row of ours. */
+export const EXCLUSIVE: ReadonlyMap<string, readonly string[]> = new Map(
+  [...EDGE_COLUMNS].map(([table, columns]) => [
+    table,
+    columns.flatMap(({ column, exclusive }) => (exclusive ? column : [])),
+  ]),
+);
+
+/** What a leader puts right before all else: an ACL that is no policy's any more would be in force for pods that come now. */
+export const OWN_COLUMNS: readonly OwnColumn[] = [{ table: "Port_Group", column: "acls", members: "ACL" }];
+
+type Row = Readonly<Record<string, ColumnValue>>;
+
+/** The northbound database as the controller uses it: a mirror, transactions, and the lock that makes a leader. */
+export class Northbound {
+  readonly client: OvsdbClient;
+  readonly view: DatabaseView;
+  readonly lock: Lock;
+  /** Of each table it has the columns that some unit writes or some fact is made of, see `src/kinds`. */
+  readonly #mirror: Mirror<OvnNbTables>;
+
+  constructor(client: OvsdbClient) {
+    this.client = client;
+    this.#mirror = client.monitor(OVN_NB, northboundSelection()) as Mirror<OvnNbTables>;
+    this.lock = client.lock(LEADER_LOCK);
+    this.view = {
+      get: (table, uuid) => this.#mirror.get(table as Table, uuid) as Row | undefined,
+      isRoot: (table) => OVN_NB.tables[table as Table].isRoot,
+    };
+  }
+
+  /** Whether the mirror holds the whole database. */
+  get synced(): boolean {
+    return this.#mirror.synced;
+  }
+
+  /** Resolves when the mirror is complete and current. */
+  whenReady(signal?: AbortSignal): Promise<void> {
+    return this.#mirror.whenSynced(signal);
+  }
+
+  /** Calls `listener` with each change of the database; subscribe at once, and the first reading comes by as well. */
+  subscribe(listener: (changes: readonly ObservedChange[]) => void): () => void {
+    return this.#mirror.subscribe((changes) => listener(changes as unknown as readonly ObservedChange[]));
+  }
+
+  /** Every mirrored row. */
+  *rows(): Iterable<SweptRow> {
+    for (const table of TABLES) {
+      for (const row of this.#mirror.rows(table)) {
+        const columns = row as unknown as Row;
+        const ours = table === "Load_Balancer_Group" && isLoadBalancerGroupName(String(columns["name"]));
+        yield { table, uuid: row._uuid, columns, ours };
+      }
+    }
+  }
+
+  /** Takes what {@link NORTHBOUND_KINDS} names in as facts. Call it at once: what has been read before does not come by again. */
+  feed(facts: FactStore): void {
+    this.#mirror.subscribe((changes) => takeChanges(facts, NORTHBOUND_KINDS, changes));
+  }
+
+  /** Commits a plan as one transaction that asserts the leader's lock. What cannot be encoded is not sent at all. Never rejects. */
+  async commit(plan: Plan): Promise<CommitOutcome> {
+    const { operations, faults } = operationsOf(plan);
+    const [fault] = faults;
+    if (fault !== undefined) return { kind: "refused", error: fault.error, faults };
+    try {
+      await this.client.transact(OVN_NB.name, operations, { assertLock: LEADER_LOCK, timeoutMs: COMMIT_MS });
+      return { kind: "committed" };
+    } catch (error) {
+      return outcomeOf(error);
+    }
+  }
+
+  /** Whether the database agrees that this client holds the leader's lock: a transaction that asserts it and changes nothing. Never rejects. */
+  async confirmLock(): Promise<boolean> {
+    try {
+      await this.client.transact(OVN_NB.name, [], { assertLock: LEADER_LOCK, timeoutMs: CONFIRM_MS });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.client.close();
+  }
+}
+
+/**
+ * Opens the connection to the northbound database; only its raft leader will do, for that is who keeps the lock. `inactivityMs`: after so long
+ * a silence the server is asked whether it is there, and after as long again the connection, and with it the lead, is given up.
+ */
+export function openNorthbound(remotes: readonly string[], log: Logger, inactivityMs: number): Northbound {
+  const client = openOvsdb({
+    remotes,
+    database: OVN_NB.name,
+    leaderOnly: true,
+    probeIntervalMs: inactivityMs,
+    // Whoever is that patient with a busy server is so when it is met, too.
+    connectTimeoutMs: Math.max(CONNECT_MS, inactivityMs),
+    onEvent: (event) => {
+      const level = event.type === "connecting" ? "debug" : event.type === "listener-error" ? "error" : "info";
+      const { type, ...rest } = event;
+      const { error, ...fields } = "error" in rest ? rest : { ...rest, error: undefined };
+      log[level]({ ...fields, ...(error === undefined ? {} : { err: error }) }, `northbound connection: ${type}`);
+    },
+  });
+  return new Northbound(client);
+}
+
+/**
+ * A refusal is an answer about the transaction itself: sent again, it would be refused again. (A clustered database may have applied it
+ * before it refused it; the engine looks.) Where the server has been left because it leads no more, nothing speaks against the transaction.
+ */
+function outcomeOf(error: unknown): CommitOutcome {
+  const cause = error instanceof Error ? error : new Error(String(error));
+  if (!(error instanceof OvsdbError)) return { kind: "refused", error: cause };
+  if (error.code === "not owner") return { kind: "deposed" };
+  if (!error.retryable && error.code !== "closed") return { kind: "refused", error };
+  const left = error.cause instanceof OvsdbError && error.cause.code === "unsuitable server";
+  return { kind: "unknown", error, dropped: error.code === "disconnected" && !left };
+}

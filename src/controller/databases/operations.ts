@@ -1,0 +1,66 @@
+import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
+import { insert, mutate, type Operation, remove, update } from "../../ovsdb/operation.ts";
+import type { Fault } from "../../reconcile/outcome.ts";
+import type { Mutation, Plan } from "../../reconcile/plan.ts";
+import type { Table } from "./northbound.ts";
+
+/**
+ * The operations of a plan, and what of it cannot be encoded: texts that OVSDB cannot hold, members that are there twice.
+ *
+ * Each operation may be run twice, as a clustered database does by itself: rows are inserted under uuids of ours, columns are set to
+ * values, members enter and leave sets. There are no increments.
+ */
+export function operationsOf(plan: Plan): {
+  readonly operations: readonly Operation[];
+  readonly faults: readonly Fault[];
+} {
+  const operations: Operation[] = [];
+  const faults: Fault[] = [];
+  const add = (row: string, encode: () => Operation): void => {
+    try {
+      operations.push(encode());
+    } catch (error) {
+      faults.push({ row, error: asError(error) });
+    }
+  };
+  for (const { table, uuid, columns } of plan.inserts) {
+    add(uuid, () => insert(OVN_NB, table as Table, uuid, columns as never));
+  }
+  for (const { row, columns } of plan.updates) {
+    add(row.uuid, () => update(OVN_NB, row.table as Table, row.uuid, columns as never));
+  }
+  for (const mutation of plan.mutations) {
+    try {
+      operations.push(mutationOf(mutation));
+    } catch (error) {
+      faults.push(...memberFaults(mutation, asError(error)));
+    }
+  }
+  for (const { table, uuid } of plan.deletes) add(uuid, () => remove(OVN_NB, table as Table, uuid));
+  return { operations, faults };
+}
+
+function mutationOf({ table, row, column, insert: come, delete: go }: Mutation): Operation {
+  const mutations: unknown[] = [];
+  if (go.length > 0) mutations.push([column, "delete", go]);
+  if (come.length > 0) mutations.push([column, "insert", come]);
+  return mutate(OVN_NB, table as Table, row, mutations as never);
+}
+
+/** Which members of a set cannot be encoded, each of which another unit may have brought; else the set as a whole. */
+function memberFaults(mutation: Mutation, error: Error): readonly Fault[] {
+  const { row, column } = mutation;
+  const faults: Fault[] = [];
+  for (const value of mutation.insert) {
+    try {
+      mutationOf({ ...mutation, insert: [value], delete: [] });
+    } catch (reason) {
+      faults.push({ row, member: { column, value }, error: asError(reason) });
+    }
+  }
+  return faults.length > 0 ? faults : [{ row, error }];
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
+}

@@ -1,0 +1,159 @@
+import { CONTROLLER_POD } from "../../api/annotations.ts";
+import { KubeError } from "../../kube/errors.ts";
+import { type PublishedLease, publishLease } from "../../kube/lease.ts";
+import { PODS } from "../../kube/resources.ts";
+import type { Controller, ControllerParts } from "../controller.ts";
+import { findForeignRows, foreignRowsMessage, isForeign } from "./foreign-rows.ts";
+
+/** The Lease that shows people who leads; its name is Kube-OVN's. */
+const LEASE = "kube-ovn-controller";
+
+/**
+ * One candidate for the lead: reads everything, leads while it holds the lock of the northbound database, follows
+ * otherwise. The Lease says so to people, and decides nothing. In a database where Kube-OVN has made a network it does not lead.
+ */
+export class Election {
+  readonly #parts: ControllerParts;
+  readonly #controller: Controller;
+  readonly #onFailure: () => void;
+  readonly #stop = new AbortController();
+  #lease: PublishedLease | undefined;
+  /** The release of the last term's Lease. */
+  #released: Promise<void> = Promise.resolve();
+  #synced = false;
+  /** It is being looked whether the lead can be taken. */
+  #looking = false;
+  #blocked: string | undefined;
+  /** It has been decided once whether something speaks against leading. */
+  #judged = false;
+  /** Writes of the annotation that says so, one after the other. */
+  #told: Promise<void> = Promise.resolve();
+
+  /** `onFailure`: leading could not begin; the process is to be given up, so that another one can. */
+  constructor(parts: ControllerParts, controller: Controller, onFailure: () => void) {
+    this.#parts = parts;
+    this.#controller = controller;
+    this.#onFailure = onFailure;
+  }
+
+  /** Whether everything has been read once. */
+  get synced(): boolean {
+    return this.#synced;
+  }
+
+  /** Why this process does not lead although it could: what stands in the database, and what to do. */
+  get blocked(): string | undefined {
+    return this.#blocked;
+  }
+
+  /** Begins to read, and to stand for election. */
+  start(): void {
+    const { northbound, log } = this.#parts;
+    northbound.lock.onChange((state) => (state === "held" ? this.#stand() : this.#follow()));
+    northbound.subscribe((changes) => {
+      if (this.#blocked !== undefined && changes.some((change) => isForeign(change.old ?? {}))) this.#stand();
+    });
+    this.#controller.sync(this.#stop.signal).then(
+      () => {
+        this.#synced = true;
+        log.info({ ...this.#controller.counts() }, "everything is read");
+        this.#stand();
+      },
+      (error: unknown) => {
+        if (!this.#stop.signal.aborted) log.error({ err: error }, "reading everything failed");
+      },
+    );
+  }
+
+  /** Ends everything but the connections. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#controller.stop();
+    this.#release();
+    await this.#released;
+  }
+
+  /** Takes the lead, if nothing speaks against it in the database as it is now. */
+  #stand(): void {
+    const { northbound } = this.#parts;
+    if (!this.#mayLead() || this.#looking) return;
+    this.#looking = true;
+    northbound.whenReady(this.#stop.signal).then(
+      () => {
+        this.#looking = false;
+        if (!this.#mayLead()) return;
+        const foreign = findForeignRows(northbound.rows());
+        this.#block(foreign.length === 0 ? undefined : foreignRowsMessage(foreign));
+        if (this.#blocked === undefined) this.#lead();
+      },
+      // The connection was closed, or all of this has been.
+      () => {
+        this.#looking = false;
+      },
+    );
+  }
+
+  #mayLead(): boolean {
+    return this.#synced && this.#parts.northbound.lock.state === "held" && !this.#controller.leading;
+  }
+
+  #block(reason: string | undefined): void {
+    const { log } = this.#parts;
+    const before = this.#blocked;
+    if (this.#judged && reason === before) return;
+    this.#judged = true;
+    this.#blocked = reason;
+    if (reason !== undefined) log.error(reason);
+    else if (before !== undefined) log.info("the northbound database holds no rows of Kube-OVN any more");
+    // Also when nothing speaks against it at first: an earlier process of this pod may have left the annotation.
+    this.#told = this.#told.then(() => this.#tell(reason));
+  }
+
+  /** Says at this process's own pod why it does not lead, for `weftctl status`. It may have none, and then the log has said it. */
+  async #tell(reason: string | undefined): Promise<void> {
+    const { kube, settings, log } = this.#parts;
+    const ref = { namespace: settings.namespace, name: settings.identity };
+    const key = CONTROLLER_POD.notLeading;
+    const options = { signal: this.#stop.signal };
+    try {
+      const { annotations = {} } = (await kube.get(PODS, ref, options)).metadata;
+      if (annotations[key] === reason) return;
+      const body = { metadata: { annotations: { [key]: reason ?? null } } };
+      await kube.patch(PODS, ref, { type: "merge", body }, options);
+    } catch (error) {
+      if (this.#stop.signal.aborted || (error instanceof KubeError && error.code === "not-found")) return;
+      log.warn({ err: error }, "the controller's pod could not be annotated");
+    }
+  }
+
+  #lead(): void {
+    const { kube, log, settings, clock } = this.#parts;
+    log.info("this process leads");
+    this.#lease = publishLease(kube, {
+      namespace: settings.namespace,
+      name: LEASE,
+      holder: settings.identity,
+      onError: (error) => log.warn({ err: error }, "the Lease could not be written"),
+      clock,
+      after: this.#released,
+    });
+    this.#controller.lead().catch((error: unknown) => {
+      if (this.#stop.signal.aborted) return;
+      log.error({ err: error }, "leading could not begin; giving the process up, so that another one can");
+      this.#onFailure();
+    });
+  }
+
+  #follow(): void {
+    if (!this.#controller.leading) return;
+    this.#parts.log.warn("this process leads no more");
+    this.#controller.follow();
+    this.#release();
+  }
+
+  #release(): void {
+    const lease = this.#lease;
+    this.#lease = undefined;
+    if (lease !== undefined) this.#released = lease.stop();
+  }
+}

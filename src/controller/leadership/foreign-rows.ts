@@ -1,0 +1,48 @@
+import { ownerOf, type SweptRow } from "../../reconcile/sweep.ts";
+
+/** Rows of one table that Kube-OVN has made. */
+export interface ForeignTable {
+  readonly table: string;
+  readonly count: number;
+  /** Of the first few, in order. */
+  readonly names: readonly string[];
+}
+
+/** So many names are given for each table. */
+const NAMES = 5;
+
+/** Whether Kube-OVN has made a row: it marks all of its as ours are marked, but names no owner. */
+export function isForeign(columns: SweptRow["columns"]): boolean {
+  const ids = columns["external_ids"];
+  if (typeof ids !== "object" || Array.isArray(ids)) return false;
+  return (ids as Readonly<Record<string, string>>)["vendor"] === "kube-ovn" && ownerOf(columns) === undefined;
+}
+
+/** The rows of Kube-OVN in a northbound database, by table; none, where it has never written there. */
+export function findForeignRows(rows: Iterable<SweptRow>): readonly ForeignTable[] {
+  const found = new Map<string, string[]>();
+  for (const { table, uuid, columns } of rows) {
+    if (!isForeign(columns)) continue;
+    const names = found.get(table) ?? [];
+    names.push(String(columns["name"] || uuid));
+    found.set(table, names);
+  }
+  return [...found]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([table, names]) => ({ table, count: names.length, names: names.sort().slice(0, NAMES) }));
+}
+
+/** What was found, and what to do about it, for people. */
+export function foreignRowsMessage(tables: readonly ForeignTable[]): string {
+  const total = tables.reduce((sum, { count }) => sum + count, 0);
+  const found = tables.map(({ table, count, names }) => {
+    const more = count > names.length ? ` and ${count - names.length} more` : "";
+    return `${count} ${table} (${names.join(", ")}${more})`;
+  });
+  return (
+    `the northbound database holds ${total} rows that Kube-OVN has made (external_ids vendor=kube-ovn, no weft-owner): ${found.join("; ")}. ` +
+    "This controller does not lead and writes nothing, for it would make the same network a second time beside them. Weft cannot take such a " +
+    "network over yet: go on with Kube-OVN, or remove Kube-OVN and give Weft empty OVN databases (stop Deployment ovn-central and clear " +
+    "its folder, central.dataPath of the chart). When the rows are gone the controller goes on by itself"
+  );
+}

@@ -1,0 +1,54 @@
+import type { Logger } from "pino";
+import type { WeftEffect } from "../../compile/effects.ts";
+import type { Engine } from "../../reconcile/engine.ts";
+import { planSize } from "../../reconcile/plan.ts";
+import { braked, planSweep } from "../../reconcile/sweep.ts";
+import { EDGE_COLUMNS, type Northbound } from "../databases/northbound.ts";
+
+/** What a sweep needs. */
+export interface SweepTools {
+  readonly engine: Engine<WeftEffect>;
+  readonly northbound: Northbound;
+  readonly log: Logger;
+  /** Whether the administrator has allowed a sweep of any size. */
+  readonly allowed: boolean;
+}
+
+/**
+ * Deletes what an earlier run left in the database and no unit wants any more. Done once by each new leader, after every
+ * unit has compiled; later changes leave nothing behind. Stops, and says how to go on, where it would delete too much. False: it
+ * could not be committed and is to be tried again, for what is left may stand in the way of what is wanted.
+ */
+export async function sweepOnce({ engine, northbound, log, allowed }: SweepTools): Promise<boolean> {
+  const sweep = planSweep(
+    engine.desired,
+    northbound.rows(),
+    (table) => northbound.view.isRoot(table),
+    EDGE_COLUMNS,
+    (unit) => engine.uncompiled.has(unit),
+  );
+  if (planSize(sweep.plan) === 0) return true;
+  const size = { orphans: sweep.orphans.length, owned: sweep.owned };
+  const stopped = braked(sweep) && !allowed;
+  if (stopped) {
+    log.error(
+      {
+        ...size,
+        examples: sweep.orphans.slice(0, 5).map((row) => `${row.table} ${String(row.columns["name"] ?? row.uuid)}`),
+      },
+      "the sweep is stopped: it would delete too many rows. See what `weft-controller plan` prints; if that is right, start the controller once with --allow-mass-delete",
+    );
+    if (planSize(sweep.replaced) === 0) return true;
+  }
+  // What stands in the way of those that are there goes in any case.
+  const plan = stopped ? sweep.replaced : sweep.plan;
+  const outcome = await northbound.commit(plan);
+  if (outcome.kind !== "committed") {
+    log.warn({ ...size, outcome: outcome.kind }, "the sweep could not be committed; it is tried again");
+    return false;
+  }
+  engine.stats.transactions++;
+  engine.stats.operations += planSize(plan);
+  if (!stopped) log.info(size, "rows that nothing wants any more are deleted");
+  return true;
+}

@@ -1,0 +1,101 @@
+import { samePlain } from "../../collections/plain.ts";
+import { judgeChassis } from "../../compile/node-chassis.ts";
+import type { ChassisProblemFact } from "../../facts/database.ts";
+import type { FactChange, FactStore } from "../../facts/store.ts";
+import type { FactKind } from "../../facts/types.ts";
+import type { Timers } from "../../time/timers.ts";
+
+/**
+ * What is wrong for so long, in ms, is said. That a node is not there yet no event can tell: its ovn-controller, or the southbound database, may be
+ * starting; ovn-controller tries again every 8 s at most.
+ */
+const GRACE_MS = 30_000;
+
+/** What judgements go by. */
+const JUDGED: ReadonlySet<FactKind> = new Set(["nodes", "chassis", "encaps", "served"]);
+
+/** What is wrong with a node and has not been said. */
+interface Unsaid {
+  readonly fact: ChassisProblemFact;
+  readonly since: number;
+}
+
+/**
+ * Keeps facts `chassisProblems`: what has been wrong with a node's chassis for {@link GRACE_MS}. What the Node says already holds from the start, so
+ * that a new process takes nothing back, and while something else is wrong until that has lasted. It has one timer, for the node that is due first.
+ */
+export class ChassisWatch {
+  readonly #facts: FactStore;
+  readonly #clock: Timers & { readonly now: () => number };
+  readonly #unsaid = new Map<string, Unsaid>();
+  #cancel: (() => void) | undefined;
+  #due = false;
+
+  constructor(facts: FactStore, clock: Timers & { readonly now: () => number }) {
+    this.#facts = facts;
+    this.#clock = clock;
+  }
+
+  /** A fact has changed. All nodes are judged anew once the facts that change together have: nodes and chassis are few, and change rarely. */
+  noteFact({ kind }: FactChange): void {
+    if (!JUDGED.has(kind) || this.#due) return;
+    this.#due = true;
+    queueMicrotask(() => {
+      this.#due = false;
+      this.#judge();
+    });
+  }
+
+  /** Ends it. */
+  stop(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  #judge(): void {
+    const facts = this.#facts;
+    const now = this.#clock.now();
+    const nodes = new Set<string>();
+    for (const { name } of facts.all("nodes")) {
+      nodes.add(name);
+      // One node at which it throws keeps what was said of it, and the others are judged.
+      const subject = { part: "derived fact", where: "chassisProblems", kind: "nodes", key: name } as const;
+      facts.failures.run(subject, () => this.#judgeNode(name));
+    }
+    for (const { key } of facts.all("chassisProblems"))
+      if (!nodes.has(key)) facts.set("chassisProblems", key, undefined);
+    for (const name of this.#unsaid.keys()) if (!nodes.has(name)) this.#unsaid.delete(name);
+    this.#arm(now);
+  }
+
+  #judgeNode(name: string): void {
+    const facts = this.#facts;
+    const node = facts.get("nodes", name);
+    if (node === undefined) return;
+    const now = this.#clock.now();
+    const problem = judgeChassis(facts, node);
+    const fact = problem && { key: name, ...problem };
+    const told = node.chassisProblem;
+    if (fact !== undefined && fact.reason === told?.reason && facts.get("chassisProblems", name) === undefined) {
+      facts.set("chassisProblems", name, { ...fact, message: told.message });
+    }
+    if (fact === undefined || samePlain(fact, facts.get("chassisProblems", name))) {
+      this.#unsaid.delete(name);
+      if (fact === undefined) facts.set("chassisProblems", name, undefined);
+      return;
+    }
+    const unsaid = this.#unsaid.get(name);
+    if (unsaid === undefined || !samePlain(unsaid.fact, fact)) this.#unsaid.set(name, { fact, since: now });
+    else if (now - unsaid.since >= GRACE_MS) {
+      this.#unsaid.delete(name);
+      facts.set("chassisProblems", name, fact);
+    }
+  }
+
+  #arm(now: number): void {
+    this.stop();
+    if (this.#unsaid.size === 0) return;
+    const due = Math.min(...[...this.#unsaid.values()].map(({ since }) => since)) + GRACE_MS;
+    this.#cancel = this.#clock.after(Math.max(0, due - now), () => this.#judge());
+  }
+}

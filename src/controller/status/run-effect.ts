@@ -1,0 +1,279 @@
+import { ADDRESS_CONDITION, CONTROLLER_COMPONENT, DEPRECATED_FINALIZER, FINALIZER } from "../../api/names.ts";
+import { isRetained, ordinalOf } from "../../claims/retention.ts";
+import type {
+  ConditionEffect,
+  FillEffect,
+  NodeConditionEffect,
+  ReleaseIpEffect,
+  ReportEffect,
+  WeftEffect,
+} from "../../compile/effects.ts";
+import { RESOLVER_POLICY_LABEL } from "../../facts/project-name-resolver.ts";
+import { projectMachine, projectStatefulSet, type StatefulSetObject } from "../../facts/project-owner.ts";
+import type { FactReader } from "../../facts/store.ts";
+import type { FactKind, FactTypes, IpFact } from "../../facts/types.ts";
+import { typeOf } from "../../kinds/objects.ts";
+import { KubeError, type KubeErrorCode } from "../../kube/errors.ts";
+import type { JsonPatchStep, Kube, Patch } from "../../kube/kube.ts";
+import type { KubeObject, ObjectRef } from "../../kube/object.ts";
+import { isReplaced } from "../../kube/replaced.ts";
+import {
+  DNS_NAME_RESOLVERS,
+  IPS,
+  NODES,
+  type ResourceType,
+  STATEFUL_SETS,
+  VIRTUAL_MACHINES,
+} from "../../kube/resources.ts";
+
+/** What the effects are carried out with. */
+export interface EffectTools {
+  readonly kube: Kube;
+  readonly facts: FactReader;
+  /** Takes in what was read or written ahead of the informers. */
+  readonly observed: (kind: FactKind, object: KubeObject) => void;
+  /** Takes a condition to the status writer, which joins it with the counters. */
+  readonly state: (effect: ConditionEffect) => void;
+  /** Says it in an Event. */
+  readonly report: (effect: ReportEffect) => void;
+  /** RFC 3339, whole seconds. */
+  readonly now: () => string;
+}
+
+/**
+ * Carries out one effect. An object that is gone, or that is another one under the same name, needs nothing any more: its
+ * unit is compiled again when the informer says so.
+ */
+export async function runEffect(
+  tools: EffectTools,
+  effect: WeftEffect,
+  isWanted: () => boolean = () => true,
+): Promise<void> {
+  try {
+    await dispatch(tools, effect, isWanted);
+  } catch (error) {
+    if (!(error instanceof KubeError)) throw error;
+    if (error.code === "not-found" || (MAY_BE_ANOTHER.has(error.code) && (await isForAnother(tools, effect)))) return;
+    throw error;
+  }
+}
+
+async function dispatch(tools: EffectTools, effect: WeftEffect, isWanted: () => boolean): Promise<void> {
+  const { kube } = tools;
+  switch (effect.kind) {
+    case "annotate": {
+      const { resource, namespace, name, uid, annotations } = effect;
+      const ref = namespace === "" ? { name } : { namespace, name };
+      await kube.patch(typeOf(resource), ref, { type: "merge", body: { metadata: { uid, annotations } } });
+      return;
+    }
+    case "fill":
+      return fillObject(tools, effect, isWanted);
+    case "release-ip":
+      return releaseIp(tools, effect);
+    case "mark-ip": {
+      const { name, uid, podType } = effect;
+      await kube.patch(IPS, { name }, { type: "merge", body: { metadata: { uid }, spec: { podType } } });
+      return;
+    }
+    case "condition":
+      tools.state(effect);
+      return;
+    case "report":
+      tools.report(effect);
+      return;
+    case "node-condition":
+      return setNodeCondition(tools, effect);
+    case "make-resolver": {
+      const { name, policy, domain } = effect;
+      const metadata = { name, labels: { [RESOLVER_POLICY_LABEL]: policy } };
+      try {
+        await kube.create(DNS_NAME_RESOLVERS, { metadata, spec: { name: domain } });
+      } catch (error) {
+        if (!(error instanceof KubeError && error.code === "exists")) throw error;
+      }
+      return;
+    }
+    case "drop-resolver":
+      await kube.delete(DNS_NAME_RESOLVERS, { name: effect.name }, { preconditions: { uid: effect.uid } });
+      return;
+  }
+}
+
+/** How the API server answers to a UID that is not the object's: a precondition is a `conflict`, `metadata.uid` in a patch is `invalid` (it is immutable). */
+const MAY_BE_ANOTHER: ReadonlySet<KubeErrorCode> = new Set(["conflict", "invalid"]);
+
+/** Whether the object that an effect is for is another one by now. */
+async function isForAnother({ kube }: EffectTools, effect: WeftEffect): Promise<boolean> {
+  const subject = subjectOf(effect);
+  return subject !== undefined && (await isReplaced(kube, subject.type, subject.ref, subject.uid));
+}
+
+/** The object that an effect writes to provided that it has this UID. */
+function subjectOf(effect: WeftEffect): { type: ResourceType; ref: ObjectRef; uid: string } | undefined {
+  if (!("uid" in effect)) return undefined;
+  const { name, uid } = effect;
+  switch (effect.kind) {
+    case "annotate": {
+      const { namespace } = effect;
+      return { type: typeOf(effect.resource), ref: namespace === "" ? { name } : { namespace, name }, uid };
+    }
+    case "fill":
+      return { type: typeOf(effect.resource), ref: { name }, uid };
+    case "release-ip":
+    case "mark-ip":
+      return { type: IPS, ref: { name }, uid };
+    case "node-condition":
+      return { type: NODES, ref: { name }, uid };
+    case "drop-resolver":
+      return { type: DNS_NAME_RESOLVERS, ref: { name }, uid };
+    case "condition":
+      return undefined;
+  }
+}
+
+/**
+ * The condition is true of what came of the patch, for nothing else of the spec has changed; unless more has been seen by then, of which the unit says
+ * itself what is to be said, and unless the unit does not return the effect any more. So it is where the patch fails.
+ */
+async function fillObject(
+  { kube, facts, observed, state }: EffectTools,
+  effect: FillEffect,
+  isWanted: () => boolean,
+): Promise<void> {
+  const { resource, name, uid, version, generation, condition } = effect;
+  const seen = (): Finalized | undefined => facts.get(resource, name);
+  const fact = seen();
+  if (fact === undefined || fact.uid !== uid) return;
+  // Decided on what is not so any more: the unit is compiled again.
+  if ((generation ?? generationOf(fact)) !== generationOf(fact) || (version ?? versionOf(fact)) !== versionOf(fact))
+    return;
+  const patch = version === undefined ? stepsOf(effect, fact) : mergeOf(effect, fact);
+  let object: KubeObject;
+  try {
+    object = await kube.patch(typeOf(resource), { name }, patch);
+  } catch (error) {
+    if (condition !== undefined && isWanted() && seen() === fact) state(condition);
+    throw error;
+  }
+  // What loses its last finalizer is gone.
+  if (effect.finalizer !== false) observed(resource, object);
+  const now = seen();
+  // By the time of a late answer the unit may have been compiled again, and have said what is so since.
+  if (condition === undefined || !isWanted() || now === undefined || now.uid !== uid) return;
+  const { generation: came, resourceVersion } = object.metadata;
+  if (version === undefined ? generationOf(now) !== came : versionOf(now) !== resourceVersion) return;
+  state(condition.generation === undefined || came === undefined ? condition : { ...condition, generation: came });
+}
+
+function generationOf(fact: Finalized): number | undefined {
+  return "generation" in fact ? fact.generation : undefined;
+}
+
+function versionOf(fact: Finalized): string | undefined {
+  return "version" in fact ? fact.version : undefined;
+}
+
+type Finalized = FactTypes[FillEffect["resource"]];
+
+/** Whatever somebody else may change meanwhile is tested, so that nothing of it is lost. */
+function stepsOf(
+  { uid, generation, finalizer, annotations, annotated, spec = {} }: FillEffect,
+  fact: Finalized,
+): Patch {
+  const steps: JsonPatchStep[] = [{ op: "test", path: "/metadata/uid", value: uid }];
+  if (generation !== undefined) steps.push({ op: "test", path: "/metadata/generation", value: generation });
+  if (finalizer !== undefined) {
+    const path = "/metadata/finalizers";
+    const wanted = finalizersOf(fact, finalizer);
+    // A field that is not there is null to the API server's test.
+    steps.push({ op: "test", path, value: fact.finalizers.length > 0 ? fact.finalizers : null });
+    if (wanted.length > 0) steps.push({ op: "add", path, value: wanted });
+    else if (fact.finalizers.length > 0) steps.push({ op: "remove", path });
+  }
+  if (annotations !== undefined) {
+    const path = "/metadata/annotations";
+    if (!annotated) steps.push({ op: "test", path, value: null }, { op: "add", path, value: {} });
+    for (const [key, value] of Object.entries(annotations)) {
+      const one = `${path}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+      steps.push(value === null ? { op: "remove", path: one } : { op: "add", path: one, value });
+    }
+  }
+  for (const [field, value] of Object.entries(spec)) steps.push({ op: "add", path: `/spec/${field}`, value });
+  return { type: "json", body: steps };
+}
+
+/** The resource version tells whether somebody else has changed anything. */
+function mergeOf({ uid, version, finalizer, annotations, labels, spec }: FillEffect, fact: Finalized): Patch {
+  const metadata = {
+    uid,
+    resourceVersion: version,
+    ...(finalizer !== undefined && { finalizers: finalizersOf(fact, finalizer) }),
+    ...(annotations && { annotations }),
+    ...(labels && { labels }),
+  };
+  return { type: "merge", body: { metadata, ...(spec && { spec }) } };
+}
+
+function finalizersOf({ finalizers, deleting }: Finalized, present: boolean): readonly string[] {
+  const wanted = withoutOurs(finalizers);
+  // None may be added to what is being deleted.
+  return present && (finalizers.includes(FINALIZER) || !deleting) ? [...wanted, FINALIZER] : wanted;
+}
+
+function withoutOurs(finalizers: readonly string[]): string[] {
+  return finalizers.filter((entry) => entry !== FINALIZER && entry !== DEPRECATED_FINALIZER);
+}
+
+async function releaseIp(tools: EffectTools, { name, uid, version, confirm }: ReleaseIpEffect): Promise<void> {
+  const { kube, facts } = tools;
+  const fact = facts.get("ips", name);
+  if (fact === undefined || fact.uid !== uid) return;
+  if (confirm && (await isKept(tools, fact))) return;
+  let resourceVersion = version;
+  const finalizers = withoutOurs(fact.finalizers);
+  if (finalizers.length !== fact.finalizers.length) {
+    const body = { metadata: { uid, resourceVersion, finalizers } };
+    resourceVersion = (await kube.patch(IPS, { name }, { type: "merge", body })).metadata.resourceVersion;
+  }
+  if (!fact.deleting) await kube.delete(IPS, { name }, { preconditions: { uid, resourceVersion } });
+}
+
+/** Whether the owner of an address keeps it, by what the API server says now. Where that is news, the informer is told. */
+async function isKept({ kube, facts, observed }: EffectTools, ip: IpFact): Promise<boolean> {
+  const [namespace = "", podName = ""] = ip.holder.split("/");
+  const kind = ip.podType === "VirtualMachine" ? "machines" : "statefulSets";
+  const name = kind === "machines" ? podName : (ordinalOf(podName)?.set ?? podName);
+  let object: KubeObject;
+  try {
+    object = await kube.get(kind === "machines" ? VIRTUAL_MACHINES : STATEFUL_SETS, { namespace, name });
+  } catch (error) {
+    if (error instanceof KubeError && error.code === "not-found") return false;
+    throw error;
+  }
+  observed(kind, object);
+  const fresh = kind === "machines" ? projectMachine(object) : projectStatefulSet(object as StatefulSetObject);
+  const reader: FactReader = {
+    get: (other, key) => (other === kind ? (fresh as never) : facts.get(other, key)),
+    by: (other, index, value) => facts.by(other, index, value),
+    all: (other) => facts.all(other),
+  };
+  return isRetained(reader, ip);
+}
+
+/**
+ * By server-side apply, which merges conditions by type and takes away what this field manager no longer names: a merge patch would replace kubelet's.
+ * Each type has a field manager of its own, so that to set one leaves the other as it is.
+ */
+async function setNodeCondition(
+  { kube, now }: EffectTools,
+  { type, name, uid, problem }: NodeConditionEffect,
+): Promise<void> {
+  const time = now();
+  const times = { lastHeartbeatTime: time, lastTransitionTime: time };
+  const conditions = problem === undefined ? [] : [{ type, status: "True", ...problem, ...times }];
+  const body = { apiVersion: "v1", kind: "Node", metadata: { name, uid }, status: { conditions } };
+  const fieldManager = type === ADDRESS_CONDITION ? CONTROLLER_COMPONENT : `${CONTROLLER_COMPONENT}-${type}`;
+  const how = { type: "apply", body, fieldManager, force: true } as const;
+  await kube.patch(NODES, { name }, how, { subresource: "status" });
+}

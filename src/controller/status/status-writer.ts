@@ -1,0 +1,246 @@
+import { type Condition, setCondition } from "../../api/conditions.ts";
+import { writeCount } from "../../api/count.ts";
+import { samePlain } from "../../collections/plain.ts";
+import type { ConditionEffect } from "../../compile/effects.ts";
+import { Failures } from "../../desired/failures.ts";
+import type { Usage } from "../../ipam/types.ts";
+import { kindOf, typeOf } from "../../kinds/objects.ts";
+import type { Kube } from "../../kube/kube.ts";
+import type { KubeObject } from "../../kube/object.ts";
+import type { Dual } from "../../net/dual.ts";
+import { retryDelay, type Timers } from "../../time/timers.ts";
+
+/** The kinds whose status is written. */
+export type StatusResource = ConditionEffect["resource"];
+
+/** A status as the API server has it. */
+export type Status = Readonly<Record<string, unknown>> & { readonly conditions?: readonly Condition[] };
+
+/** How long counters of an object are held back after its first patch, in ms: those of a busy subnet change with each pod, and every daemon watches subnets. */
+const WINDOW_MS = 10_000;
+
+/** So many patches of one object go out at once within that time; what comes then waits as well. More means that somebody undoes them. */
+const BURST = 10;
+
+/** Patches under way at once, of different objects. */
+const WRITERS = 24;
+
+/** What the writer is given. */
+export interface StatusWriterOptions {
+  readonly kube: Kube;
+  readonly timers: Timers;
+  /** The status that the informer last saw; `undefined` where the object does not exist. */
+  readonly current: (resource: StatusResource, name: string) => Status | undefined;
+  /** The counters of an object of a kind that has them; empty where IPAM does not know it. */
+  readonly usage: (resource: StatusResource, name: string) => Dual<Usage>;
+  /** RFC 3339, whole seconds. */
+  readonly now: () => string;
+  readonly onError: (name: string, error: unknown) => void;
+  /** The object as a patch returned it, ahead of the informer. */
+  readonly onWritten: (resource: StatusResource, object: KubeObject) => void;
+  /** An object whose status cannot be put together is tried again by it, and keeps nobody else waiting. Without it what throws is thrown on. */
+  readonly failures?: Failures;
+}
+
+/** An object whose status is looked at, or was patched a short while ago. */
+interface Entry {
+  readonly key: string;
+  readonly resource: StatusResource;
+  readonly name: string;
+  running: boolean;
+  /** There was a `touch` while it was running. */
+  again: boolean;
+  /** Something waits for the end of the window. */
+  held: boolean;
+  /** Patches in this window. */
+  writes: number;
+  /** Running. */
+  failures: number;
+  /** Of the window, or of the pause after a failure. */
+  cancel: (() => void) | undefined;
+}
+
+/**
+ * Writes the statuses of objects, of whichever kind: conditions, joined with the counters of IPAM. It compares with what is
+ * there and patches only what differs, with the newest values: at once where a condition has changed, and where only counters have, at most once in ten seconds
+ * for each object. It must be told (`touch`) of changes on either side: what is there is seen late, and a comparison with what was there before may find nothing to do.
+ */
+export class StatusWriter {
+  readonly #options: StatusWriterOptions;
+  readonly #failures: Failures;
+  /** `resource/name` → the state that compile has found. */
+  readonly #states = new Map<string, ConditionEffect>();
+  /** `resource/name` → what is being done about it; only objects with a patch, a window or a pause of their own. */
+  readonly #entries = new Map<string, Entry>();
+  /** Those to be looked at, in order. */
+  readonly #ready = new Set<Entry>();
+  #writers = 0;
+  #stopped = false;
+
+  constructor(options: StatusWriterOptions) {
+    this.#options = options;
+    this.#failures = options.failures ?? new Failures();
+  }
+
+  /** Compile has found an object in force, or not. */
+  state(effect: ConditionEffect): void {
+    this.#states.set(`${effect.resource}/${effect.name}`, effect);
+    this.touch(effect.resource, effect.name);
+  }
+
+  /** Something that an object's status shows has changed, or the status itself as it is seen. */
+  touch(resource: StatusResource, name: string): void {
+    if (this.#stopped) return;
+    const key = `${resource}/${name}`;
+    let entry = this.#entries.get(key);
+    if (entry === undefined) {
+      entry = {
+        ...{ key, resource, name, running: false, again: false, held: false },
+        ...{ writes: 0, failures: 0, cancel: undefined },
+      };
+      this.#entries.set(key, entry);
+    }
+    if (entry.running) entry.again = true;
+    else if (entry.failures === 0) this.#look(entry);
+  }
+
+  /** An object is gone, and with it what was found of it. */
+  forget(resource: StatusResource, name: string): void {
+    this.#states.delete(`${resource}/${name}`);
+  }
+
+  /** Writes nothing more. */
+  stop(): void {
+    this.#stopped = true;
+    for (const entry of this.#entries.values()) entry.cancel?.();
+    this.#entries.clear();
+    this.#ready.clear();
+  }
+
+  #look(entry: Entry): void {
+    // The first of a burst waits for the rest of its own task only.
+    if (this.#ready.size === 0) queueMicrotask(() => this.#pump());
+    this.#ready.add(entry);
+  }
+
+  #pump(): void {
+    for (const entry of this.#ready) {
+      if (this.#writers >= WRITERS) return;
+      this.#ready.delete(entry);
+      const subject = { part: "status", where: "", kind: entry.resource, key: entry.name } as const;
+      this.#failures.run(subject, () => this.#advance(entry));
+    }
+  }
+
+  #advance(entry: Entry): void {
+    // When it is tried again another may be in its place, or it may be under way.
+    if (this.#stopped || entry.running || this.#entries.get(entry.key) !== entry) return;
+    const patch = this.#due(entry);
+    if (patch !== undefined) void this.#write(entry, patch);
+    else if (entry.cancel === undefined) this.#entries.delete(entry.key);
+  }
+
+  /** What is to be patched now. What is held back is looked at when the window ends. */
+  #due(entry: Entry): Record<string, unknown> | undefined {
+    const current = this.#options.current(entry.resource, entry.name);
+    const state = current && this.#states.get(entry.key);
+    const patch = state && differing(current, this.#wanted(current, state));
+    const urgent = patch !== undefined && Object.keys(patch).length > 0;
+    if (entry.cancel !== undefined && (!urgent || entry.writes >= BURST)) {
+      entry.held = true;
+      return undefined;
+    }
+    const counts = current && differing(current, this.#counters(entry));
+    const whole = { ...patch, ...counts };
+    const any = Object.keys(whole).length > 0;
+    // The counters of what is not compiled yet wait a little: they go with its first conditions.
+    const early = any && state === undefined && !entry.held;
+    if (early) this.#openWindow(entry);
+    entry.held = early;
+    return any && !early ? whole : undefined;
+  }
+
+  #openWindow(entry: Entry): void {
+    entry.cancel?.();
+    entry.writes = 0;
+    entry.cancel = this.#options.timers.after(WINDOW_MS, () => this.#resume(entry));
+  }
+
+  /** A window or a pause has ended. */
+  #resume(entry: Entry): void {
+    entry.cancel = undefined;
+    entry.writes = 0;
+    if (entry.held) this.#look(entry);
+    else if (!entry.running && !this.#ready.has(entry)) this.#entries.delete(entry.key);
+  }
+
+  async #write(entry: Entry, patch: Record<string, unknown>): Promise<void> {
+    const { resource, name } = entry;
+    const { kube, timers, onWritten, onError } = this.#options;
+    this.#writers++;
+    entry.running = true;
+    entry.again = false;
+    if (entry.cancel === undefined) this.#openWindow(entry);
+    entry.writes++;
+    try {
+      const how = kindOf(resource)?.status === "object" ? {} : ({ subresource: "status" } as const);
+      const object = await kube.patch(typeOf(resource), { name }, { type: "merge", body: { status: patch } }, how);
+      entry.failures = 0;
+      // Otherwise the next look would compare with what was there before.
+      if (!this.#stopped) onWritten(resource, object);
+    } catch (error) {
+      onError(name, error);
+      entry.failures++;
+      entry.held = true;
+      entry.cancel?.();
+      entry.cancel = timers.after(retryDelay(entry.failures), () => this.#resume(entry));
+    }
+    entry.running = false;
+    this.#writers--;
+    if (this.#stopped) return entry.cancel?.();
+    if (entry.failures === 0) {
+      if (entry.again) this.#look(entry);
+      else if (entry.cancel === undefined) this.#resume(entry);
+    }
+    this.#pump();
+  }
+
+  #wanted(current: Status, state: ConditionEffect): Record<string, unknown> {
+    return { ...state.status, conditions: this.#conditions(current.conditions ?? [], state) };
+  }
+
+  #counters({ resource, name }: Entry): Record<string, unknown> {
+    const of = kindOf(resource)?.counters;
+    return of === undefined ? {} : counters(of.fields, this.#options.usage(resource, name));
+  }
+
+  #conditions(current: readonly Condition[], state: ConditionEffect): readonly Condition[] {
+    const { ready, reason, message, generation, refused } = state;
+    const now = this.#options.now();
+    const status = ready ? "True" : "False";
+    const valid = refused === undefined && (ready || SOUND.has(reason)) ? "True" : "False";
+    const common = { reason, message, ...(generation !== undefined && { observedGeneration: generation }) };
+    const validated = setCondition(current, { type: "Validated", status: valid, ...common, ...refused }, now);
+    return setCondition(validated, { type: "Ready", status, ...common }, now);
+  }
+}
+
+/** Reasons for which an object is not ready although there is nothing wrong with its spec. */
+const SOUND: ReadonlySet<string> = new Set(["InUse", "NoProviderNetwork", "NoAvailableAddress"]);
+
+function counters(fields: Readonly<Record<keyof Usage, string>>, usage: Dual<Usage>): Record<string, unknown> {
+  const status: Record<string, unknown> = {};
+  for (const family of ["v4", "v6"] as const) {
+    const of = usage[family];
+    status[family + fields.available] = writeCount(of?.available ?? 0n);
+    status[family + fields.using] = writeCount(of?.using ?? 0n);
+    status[family + fields.availableRange] = of?.availableRange ?? "";
+    status[family + fields.usingRange] = of?.usingRange ?? "";
+  }
+  return status;
+}
+
+/** The fields of `wanted` that are not so in `current`. */
+function differing(current: Status, wanted: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(wanted).filter(([field, value]) => !samePlain(current[field], value)));
+}

@@ -1,0 +1,26 @@
+import { splitUnitId } from "../../desired/unit-kind.ts";
+import type { FactReader } from "../../facts/store.ts";
+import { KINDS } from "../../kinds/index.ts";
+import type { AnyKind } from "../../kinds/kind.ts";
+import { knownAs } from "../../kinds/objects.ts";
+import type { EventSubject } from "../../kube/recorder.ts";
+
+/** Kind of unit → the kind of object that its units stand for. Groups are nobody's own: policies share them. */
+const KIND_OF_UNIT: ReadonlyMap<string, AnyKind> = new Map(
+  KINDS.flatMap((kind) => (kind.unit === undefined ? [] : [[kind.unit.name, kind] as const])),
+);
+
+/** The objects that a unit stands for, for Events about it: its own, or the pods that use a holder's addresses. */
+export function unitObjects(facts: FactReader, unit: string): readonly EventSubject[] {
+  const { kind: name, key } = splitUnitId(unit);
+  const kind = KIND_OF_UNIT.get(name);
+  if (kind === undefined) return [];
+  return (kind.objectsOf?.(facts, key) ?? [key]).flatMap((key) => {
+    const fact = facts.get(knownAs(kind), key);
+    if (fact === undefined) return [];
+    const [first = "", second] = key.split("/");
+    const where = second === undefined ? { name: first } : { namespace: first, name: second };
+    const uid = "uid" in fact && typeof fact.uid === "string" ? { uid: fact.uid } : {};
+    return [{ type: kind.type, ...where, ...uid }];
+  });
+}

@@ -1,0 +1,89 @@
+import type { AnyClaimKind } from "../../claims/claim.ts";
+import { sampleFacts } from "../../compile/testing/sample-facts.ts";
+import { rowUuid } from "../../desired/identity.ts";
+import type { PortFact } from "../../facts/database.ts";
+import { type IpObject, POD_UID_ANNOTATION, projectIp } from "../../facts/project-ip.ts";
+import type { FactStore } from "../../facts/store.ts";
+import type { IpFact, PodFact } from "../../facts/types.ts";
+import { Ipam } from "../../ipam/ipam.ts";
+import { hashedMacs } from "../../ipam/macs.ts";
+import { Allocator } from "../allocation/allocator.ts";
+import type { AddressRecord } from "../allocation/recordings.ts";
+
+/** A record, and what it says of whom it is for. */
+interface SeenRecord extends AddressRecord {
+  readonly kind: "ip" | "reservation" | "vip";
+  readonly node: string | undefined;
+  readonly pod: PodFact | undefined;
+  readonly takeOver: IpFact | undefined;
+}
+
+/** A port of the northbound database. */
+export type SeenPort = Omit<PortFact, "key">;
+
+/** An allocator on the sample cluster; `write` does what the recorder and the informer would do. */
+export function rig(
+  facts: FactStore = sampleFacts(),
+  ports: readonly SeenPort[] = [],
+  kinds?: readonly AnyClaimKind[],
+) {
+  const ipam = new Ipam({ macs: hashedMacs("test") });
+  const records = new Map<string, SeenRecord>();
+  const refused: string[] = [];
+  const said: string[] = [];
+  const disputed: string[] = [];
+  const discarded: string[] = [];
+  const restored: string[] = [];
+  const writing = new Set<string>();
+  const allocator = new Allocator(
+    {
+      facts,
+      ipam,
+      rowUuid,
+      record: (record) => records.set(record.name, seen(facts, record)),
+      withdraw: (name) => {
+        if (writing.has(name)) return false;
+        records.delete(name);
+        return true;
+      },
+      discard: (ip) => discarded.push(ip.name),
+      refused: (claimant, { code, message }) => {
+        refused.push(`${claimant.key} ${code}`);
+        said.push(message);
+      },
+      disputed: (ip) => disputed.push(ip.name),
+      restored: (pod, message) => restored.push(`${pod.key}: ${message}`),
+      usageChanged: () => {},
+    },
+    kinds,
+  );
+  /** Takes in what the database has of ports by now. */
+  const notePorts = (): void => {
+    for (const { key } of facts.all("ports")) {
+      if (!ports.some(({ name }) => name === key)) facts.set("ports", key, undefined);
+    }
+    for (const port of ports) facts.set("ports", port.name, { key: port.name, ...port });
+  };
+  notePorts();
+  facts.derive((change) => allocator.configure(change));
+  facts.subscribe((change) => allocator.noteFact(change));
+  const write = (name: string): void => {
+    const write = records.get(name)?.write;
+    if (write?.verb !== "create") throw new Error(`no IP object decided for ${name}`);
+    records.delete(name);
+    const { metadata, ...rest } = write.body;
+    facts.set("ips", name, projectIp({ ...rest, metadata: { ...metadata, name, uid: `uid-ip-${name}` } } as IpObject));
+  };
+  return { facts, ipam, allocator, records, refused, said, disputed, discarded, restored, writing, write, notePorts };
+}
+
+function seen(facts: FactStore, record: AddressRecord): SeenRecord {
+  const { write, name } = record;
+  const { metadata, spec } = write.body as unknown as IpObject;
+  const uid = metadata.annotations?.[POD_UID_ANNOTATION];
+  const old = write.verb === "patch" ? facts.get("ips", name) : undefined;
+  const kind = write.kind === "vips" ? "vip" : old !== undefined && spec?.nodeName === undefined ? "reservation" : "ip";
+  const holder = old?.holder ?? `${spec?.namespace}/${spec?.podName}`;
+  const pod = facts.by("pods", "holder", holder).find((candidate) => candidate.uid === uid);
+  return { ...record, kind, node: spec?.nodeName, pod, takeOver: kind === "ip" ? old : undefined };
+}

@@ -1,0 +1,243 @@
+import t from "tap";
+import { FakeLinks, FakePods, FakePorts } from "../testing/fake-node.ts";
+import { type AddWorld, addPod } from "./add.ts";
+import { type PodRequest, readPodRequest } from "./request.ts";
+import { Stopwatch } from "./stopwatch.ts";
+
+const ALLOCATED = {
+  "ovn.kubernetes.io/allocated": "true",
+  "ovn.kubernetes.io/routed": "true",
+  "ovn.kubernetes.io/ip_address": "10.16.0.7,fd00:10:16::7",
+  "ovn.kubernetes.io/mac_address": "02:00:00:00:00:07",
+  "ovn.kubernetes.io/cidr": "10.16.0.0/16,fd00:10:16::/112",
+  "ovn.kubernetes.io/gateway": "10.16.0.1,fd00:10:16::1",
+  "ovn.kubernetes.io/logical_switch": "ovn-default",
+  "ovn.kubernetes.io/pod_nic_type": "veth-pair",
+};
+
+interface Setup extends AddWorld {
+  readonly pods: FakePods;
+  readonly ports: FakePorts;
+  readonly links: FakeLinks;
+  readonly leftovers: string[];
+}
+
+function setup(): Setup {
+  const leftovers: string[] = [];
+  return {
+    pods: new FakePods(),
+    ports: new FakePorts(),
+    links: new FakeLinks(),
+    mtuOf: () => 1400,
+    explain: async () => undefined,
+    stopping: new AbortController().signal,
+    deadlines: { allocatedMs: 200, knownMs: 50, installedMs: 200 },
+    onLeftover: (name, failures) => leftovers.push(name, ...failures.map(({ what }) => what)),
+    leftovers,
+  };
+}
+
+function request(more: Record<string, unknown> = {}): PodRequest {
+  const body = {
+    cni_type: "kube-ovn",
+    pod_name: "web-0",
+    pod_namespace: "shop",
+    pod_uid: "u-1",
+    container_id: "0123456789abcdef",
+    net_ns: "/run/netns/x",
+    if_name: "eth0",
+    ...more,
+  };
+  return readPodRequest(body, "add");
+}
+
+const quiet = new AbortController().signal;
+
+function nothingLeft(t: Tap, world: Setup): void {
+  t.equal(world.ports.ports.size, 0, "no port is left");
+  t.equal(world.links.pairs.size, 0, "no interface is left");
+}
+type Tap = Pick<typeof import("tap").t, "equal">;
+
+t.test("a pod that is allocated gets its interface, its port and an answer", async (t) => {
+  const world = setup();
+  world.pods.set("shop", "web-0", "u-1", ALLOCATED);
+  const watch = new Stopwatch();
+  t.same(await addPod(world, request(), watch, quiet), {
+    ips: [
+      { protocol: "IPv4", ip: "10.16.0.7", cidr: "10.16.0.0/16", gateway: "10.16.0.1" },
+      { protocol: "IPv6", ip: "fd00:10:16::7", cidr: "fd00:10:16::/112", gateway: "fd00:10:16::1" },
+    ],
+    mac_address: "02:00:00:00:00:07",
+    routes: [
+      { dst: "0.0.0.0/0", gw: "10.16.0.1" },
+      { dst: "::/0", gw: "fd00:10:16::1" },
+    ],
+    mtu: 1400,
+    nicname: "eth0",
+  });
+  t.match(world.links.pairs.get("0123456789ab_h"), { netns: "/run/netns/x", ifName: "eth0", mtu: 1400 });
+  t.same(world.links.announced, ["0123456789ab_h"]);
+  t.match(
+    [...world.ports.ports.values()],
+    [
+      {
+        name: "0123456789ab_h",
+        externalIds: {
+          "iface-id": "web-0.shop",
+          vendor: "kube-ovn",
+          pod_name: "web-0",
+          pod_namespace: "shop",
+          pod_netns: "/run/netns/x",
+          ip: "10.16.0.7,fd00:10:16::7",
+          pod_uid: "u-1",
+          container_id: "0123456789abcdef",
+          if_name: "eth0",
+        },
+      },
+    ],
+  );
+  t.same(Object.keys(watch.parts).sort(), ["netns", "ovn-installed", "ovsdb", "veth", "wait-address"]);
+});
+
+t.test("a machine's pod gets the machine's port, by which OVN knows its address", async (t) => {
+  const world = setup();
+  world.pods.set("shop", "web-0", "u-1", { ...ALLOCATED, "ovn.kubernetes.io/virtualmachine": "vm" });
+  await addPod(world, request(), new Stopwatch(), quiet);
+  const ids = { "iface-id": "vm.shop", pod_name: "web-0", vm_name: "vm" };
+  t.match([...world.ports.ports.values()], [{ externalIds: ids }]);
+});
+
+t.test("an ADD that is repeated lets ovs-vswitchd forget the first interface before it makes another", async (t) => {
+  const world = setup();
+  world.pods.set("shop", "web-0", "u-1", ALLOCATED);
+  await addPod(world, request(), new Stopwatch(), quiet);
+  const steps: string[] = [];
+  const note = (step: string): void => void steps.push(step);
+  world.ports.onStep = note;
+  world.links.onStep = note;
+  await addPod(world, request(), new Stopwatch(), quiet);
+  t.same(steps.slice(0, 2), ["vacate", "createPair"]);
+  t.equal(world.ports.ports.size, 1);
+});
+
+t.test("the request waits for the controller by event", async (t) => {
+  const world = setup();
+  const watch = new Stopwatch();
+  const adding = addPod(world, request(), watch, quiet);
+  world.pods.set("shop", "web-0", "u-1");
+  world.pods.set("shop", "web-0", "u-1", { ...ALLOCATED, "ovn.kubernetes.io/routed": "false" });
+  t.equal(world.links.pairs.size, 0, "an address alone is not enough");
+  world.pods.set("shop", "web-0", "u-1", ALLOCATED);
+  t.match(await adding, { nicname: "eth0" });
+  t.ok(watch.parts["wait-route"] !== undefined);
+});
+
+t.test("a pod of the same name with another uid is not served", async (t) => {
+  const world = setup();
+  world.pods.set("shop", "web-0", "u-0", ALLOCATED);
+  await t.rejects(addPod(world, request(), new Stopwatch(), quiet), { code: 3, message: /has uid u-0/ });
+  const adding = addPod(world, request(), new Stopwatch(), quiet);
+  world.pods.remove("shop", "web-0");
+  world.pods.set("shop", "web-0", "u-1", ALLOCATED);
+  t.match(await adding, { nicname: "eth0" }, "the one that was asked for came");
+});
+
+t.test("a runtime that gives no uid gets the pod of that name", async (t) => {
+  const world = setup();
+  world.pods.set("shop", "web-0", "u-1", ALLOCATED);
+  t.match(await addPod(world, request({ pod_uid: undefined }), new Stopwatch(), quiet), { nicname: "eth0" });
+  t.match([...world.ports.ports.values()], [{ externalIds: { pod_uid: "u-1" } }]);
+});
+
+t.test("a pod that vanishes ends the wait at once", async (t) => {
+  const world = setup();
+  world.pods.set("shop", "web-0", "u-1");
+  const adding = addPod(world, request(), new Stopwatch(), quiet);
+  await new Promise(setImmediate);
+  world.pods.remove("shop", "web-0");
+  await t.rejects(adding, { code: 3, message: /was deleted/ });
+  nothingLeft(t, world);
+});
+
+t.test("a controller that does not allocate is named, with the reason that it has given", async (t) => {
+  const world = { ...setup(), explain: async () => "AcquireAddressFailed: subnet ovn-default is full" };
+  world.pods.set("shop", "web-0", "u-1");
+  await t.rejects(addPod(world, request(), new Stopwatch(), quiet), {
+    code: 11,
+    message: /no address .* within 0.2 s: AcquireAddressFailed: subnet ovn-default is full/,
+  });
+  nothingLeft(t, world);
+});
+
+t.test("a missing namespace is a clear error and nothing is left", async (t) => {
+  const world = setup();
+  world.links.goneNetns.add("/run/netns/x");
+  world.pods.set("shop", "web-0", "u-1", ALLOCATED);
+  await t.rejects(addPod(world, request(), new Stopwatch(), quiet), /making the pod's interface: .*does not exist/);
+  nothingLeft(t, world);
+});
+
+t.test("flows that are never installed are an error that says where to look", async (t) => {
+  const world = setup();
+  world.ports.installs = false;
+  world.pods.set("shop", "web-0", "u-1", ALLOCATED);
+  await t.rejects(addPod(world, request(), new Stopwatch(), quiet), {
+    code: 11,
+    message: /0123456789ab_h within 0.2 s/,
+    details: /web-0\.shop/,
+  });
+  nothingLeft(t, world);
+});
+
+const STEPS = [
+  "createPair",
+  "createPair done",
+  "attach",
+  "attach done",
+  "configure",
+  "configure done",
+  "whenInstalled",
+] as const;
+
+t.test("whichever step fails, nothing is left", async (t) => {
+  for (const failing of STEPS) {
+    const world = setup();
+    world.pods.set("shop", "web-0", "u-1", ALLOCATED);
+    let inside = 0;
+    world.links.onStep = world.ports.onStep = async (step) => {
+      inside += 1;
+      await new Promise(setImmediate);
+      inside -= 1;
+      if (step === failing) throw new Error(`${step} broke`);
+    };
+    await t.rejects(addPod(world, request(), new Stopwatch(), quiet), new RegExp(`${failing} broke`), failing);
+    t.equal(inside, 0, "nothing goes on behind the answer");
+    nothingLeft(t, world);
+    t.same(world.links.announced, []);
+  }
+});
+
+t.test("stopped at whichever step, nothing is left", async (t) => {
+  for (const stopping of STEPS) {
+    const world = setup();
+    world.pods.set("shop", "web-0", "u-1", ALLOCATED);
+    const caller = new AbortController();
+    world.links.onStep = world.ports.onStep = (step) => {
+      if (step === stopping) caller.abort(new Error("a DEL came"));
+    };
+    await t.rejects(addPod(world, request(), new Stopwatch(), caller.signal), { code: 11, message: /a DEL came/ });
+    nothingLeft(t, world);
+  }
+});
+
+t.test("what could not be taken back is handed to the collector", async (t) => {
+  const world = setup();
+  world.pods.set("shop", "web-0", "u-1", ALLOCATED);
+  world.links.onStep = world.ports.onStep = (step) => {
+    if (step === "configure" || step === "detach") throw new Error(`${step} broke`);
+  };
+  await t.rejects(addPod(world, request(), new Stopwatch(), quiet), /configure broke/);
+  t.same(world.leftovers, ["0123456789ab_h", "port 0123456789ab_h"]);
+  t.equal(world.links.pairs.size, 0, "the other step was taken back all the same");
+});

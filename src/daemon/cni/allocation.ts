@@ -1,0 +1,116 @@
+import { OVN_PROVIDER, podAnnotation } from "../../api/annotations.ts";
+import { CNI_ERROR, type CniRoute } from "../../api/cni-message.ts";
+import { invalidAnnotation } from "../../contract/annotations.ts";
+import { ContractError } from "../../contract/document.ts";
+import { decodePodInterface, type InterfaceAddress, type PodInterfaceState, USERS_KEYS } from "../../contract/pod.ts";
+import { type Ip, parseIp } from "../../net/address.ts";
+import { type Cidr, cidrContains, parseCidr } from "../../net/cidr.ts";
+import type { PodFact } from "../pods/pods.ts";
+import { CniError } from "./cni-error.ts";
+import type { PodRequest } from "./request.ts";
+
+/** A route inside the pod. `onlink`: the gateway is outside of the interface's own subnets. */
+export interface PodRoute {
+  readonly destination: Cidr;
+  readonly gateway: Ip;
+  readonly onlink: boolean;
+}
+
+/** What the controller has decided for one interface of a pod. */
+export interface Allocation {
+  /** The network's provider, with the interface's name behind it where the pod uses the network more than once: so its port is named. */
+  readonly provider: string;
+  /** The interface has the pod's default route. */
+  readonly isDefault: boolean;
+  /** IPv4 before IPv6; empty where the subnet hands out MAC addresses only. */
+  readonly addresses: readonly InterfaceAddress[];
+  /** "" where another plugin makes the interface, and chooses. */
+  readonly mac: string;
+  readonly subnet: string;
+  /** The KubeVirt machine whose address and port it is; absent where they are the pod's own. */
+  readonly machine?: string;
+  readonly routes: readonly PodRoute[];
+}
+
+/** `waiting` names what the controller has yet to write. */
+export type AllocationState =
+  | { readonly state: "ready"; readonly allocation: Allocation }
+  | { readonly state: "waiting"; readonly missing: "address" | "route" };
+
+const EVERYWHERE: Readonly<Record<4 | 6, Cidr | undefined>> = { 4: parseCidr("0.0.0.0/0"), 6: parseCidr("::/0") };
+
+/**
+ * Reads the controller's decision about the interface that a request is about from a pod's annotations. The configuration's routes come
+ * to the pod's own.
+ * @throws CniError where an annotation is malformed, or asks for an interface that this daemon cannot make.
+ */
+export function readAllocation(
+  pod: PodFact,
+  request: Pick<PodRequest, "ipamOnly" | "provider" | "ifName" | "routes">,
+): AllocationState {
+  const ofInterface = `${request.provider}.${request.ifName}`;
+  const isTwice = pod.annotations[podAnnotation(ofInterface, "allocated")] === "true";
+  const provider = isTwice ? ofInterface : request.provider;
+  const state = decode(pod, provider, request.ipamOnly);
+  if (state.state === "waiting") return state;
+  const { nicType, routes: stated, defaultRoute, ...contract } = state.contract;
+  const { addresses } = contract;
+  const of = `pod ${pod.namespace}/${pod.name}`;
+  if (nicType !== "veth-pair") {
+    throw new CniError(
+      CNI_ERROR.unsupportedField,
+      `${of} asks for an interface of type ${JSON.stringify(nicType)}; only veth-pair is supported`,
+    );
+  }
+  // Multus can put another network in the place of the pod's own; it is eth0 then.
+  const isDefault = defaultRoute ?? (provider === OVN_PROVIDER || request.ifName === "eth0");
+  const wanted: CniRoute[] = [
+    ...(isDefault ? addresses.flatMap(({ gateway }) => (gateway === undefined ? [] : [{ gw: gateway.text }])) : []),
+    ...stated,
+    ...request.routes,
+  ];
+  const routes = wanted.map((route) =>
+    podRoute(route, addresses, () => {
+      const bad = `has a bad route ${JSON.stringify(route)}`;
+      return notReadable(pod, invalidAnnotation(pod.annotations, podAnnotation(provider, "routes"), bad));
+    }),
+  );
+  return { state: "ready", allocation: { provider, isDefault, ...contract, routes: withoutDoubles(routes) } };
+}
+
+function decode(pod: PodFact, provider: string, ipamOnly: boolean): PodInterfaceState {
+  try {
+    return decodePodInterface(pod.annotations, provider, { optionalMac: ipamOnly });
+  } catch (error) {
+    throw error instanceof ContractError ? notReadable(pod, error) : error;
+  }
+}
+
+function notReadable(pod: PodFact, cause: ContractError): CniError {
+  const isUsers = [...USERS_KEYS].some((key) => cause.field?.endsWith(podAnnotation("", key)));
+  return new CniError(CNI_ERROR.internal, `${cause.message} (of pod ${pod.namespace}/${pod.name})`, {
+    cause,
+    details: isUsers
+      ? "correct it; what the network configuration says of routes counts here too"
+      : "the controller writes it; delete the pod to have it allocated anew",
+  });
+}
+
+/** A route as the message and the annotation have it: no destination means the default route of the gateway's family. */
+function podRoute(route: CniRoute, addresses: readonly InterfaceAddress[], fail: () => CniError): PodRoute {
+  const stated = route.dst === undefined || route.dst === "" ? undefined : parseCidr(route.dst);
+  const family = stated?.family ?? parseIp(route.gw ?? "")?.family;
+  if (family === undefined || (route.dst && stated === undefined)) throw fail();
+  const gateway = route.gw
+    ? parseIp(route.gw)
+    : addresses.find((address) => address.ip.family === family && address.gateway !== undefined)?.gateway;
+  const destination = stated ?? EVERYWHERE[family];
+  if (gateway === undefined || destination === undefined || gateway.family !== family) throw fail();
+  return { destination, gateway, onlink: !addresses.some(({ cidr }) => cidrContains(cidr, gateway)) };
+}
+
+/** The last of two routes to one destination wins, so that a pod's own default route replaces the subnet's. */
+function withoutDoubles(routes: readonly PodRoute[]): readonly PodRoute[] {
+  const byDestination = new Map(routes.map((route) => [route.destination.text, route]));
+  return [...byDestination.values()];
+}

@@ -1,0 +1,143 @@
+import { OVN_PROVIDER, podAnnotation } from "../../api/annotations.ts";
+import { CNI_ERROR } from "../../api/cni-message.ts";
+import { type Watched, waitFor } from "../../kube/wait.ts";
+import { type DaemonClock, MACHINE_CLOCK } from "../clock.ts";
+import type { PodFact } from "../pods/pods.ts";
+import { type Allocation, readAllocation } from "./allocation.ts";
+import { CniError } from "./cni-error.ts";
+import type { PodRequest } from "./request.ts";
+
+/** The node's pods, as {@link awaitAllocation} uses them. */
+export interface PodSource extends Watched<PodFact> {
+  readonly synced: boolean;
+  whenSynced(signal?: AbortSignal): Promise<void>;
+}
+
+/** Limits of the wait. */
+export interface AllocationDeadlines {
+  /** For the controller to allocate, once the pod is known. */
+  readonly allocatedMs: number;
+  /** For the pod to appear in this node's list: kubelet may have learned of it a moment before us. */
+  readonly knownMs: number;
+}
+
+/** Long enough for a controller that restarts, short enough that the reason for a refusal soon reaches the pod's Events. */
+export const DEFAULT_ALLOCATION_DEADLINES: AllocationDeadlines = { allocatedMs: 30_000, knownMs: 10_000 };
+
+/** Why the controller has not allocated, if it has said so, for example by an Event on the pod. Must not throw. */
+export type Explain = (pod: PodFact) => Promise<string | undefined>;
+
+/** What was found. `waited` says for what the request had to wait: the address, the route, or nothing. */
+export interface FoundAllocation {
+  readonly pod: PodFact;
+  readonly allocation: Allocation;
+}
+
+/**
+ * Waits, by event, until the controller has allocated what the request is about.
+ *
+ * A pod of the same name with another uid is not the pod: the runtime asks for the sandbox of one that we have yet to
+ * see, or of one that is gone already.
+ * @throws CniError 3 where the pod is gone or never appears, 11 where the controller does not allocate in time.
+ */
+export async function awaitAllocation(
+  pods: PodSource,
+  request: PodRequest,
+  options: {
+    deadlines: AllocationDeadlines;
+    explain: Explain;
+    signal: AbortSignal;
+    onWait: (what: "address" | "route") => void;
+    clock?: Pick<DaemonClock, "after">;
+  },
+): Promise<FoundAllocation> {
+  const name = `${request.podNamespace}/${request.podName}`;
+  let last: PodFact | undefined;
+  let missing: "address" | "route" = "address";
+  const pick = (fact: PodFact | undefined): FoundAllocation | undefined => {
+    if (fact === undefined || !isAsked(fact, request)) {
+      if (last === undefined) return undefined;
+      throw new CniError(CNI_ERROR.unknownContainer, `pod ${name} was deleted while its network was being set up`);
+    }
+    last = fact;
+    const state = readAllocation(fact, request);
+    if (state.state === "ready") return { pod: fact, allocation: state.allocation };
+    missing = state.missing;
+    options.onWait(missing);
+    return undefined;
+  };
+
+  // A deadline of our own per phase; the caller's signal ends both.
+  const deadline = new AbortController();
+  const { clock = MACHINE_CLOCK, deadlines } = options;
+  const cancels = [
+    clock.after(deadlines.allocatedMs, () => deadline.abort()),
+    clock.after(deadlines.knownMs, () => {
+      if (last === undefined && pods.synced) deadline.abort();
+    }),
+  ];
+  const signal = AbortSignal.any([deadline.signal, options.signal]);
+  try {
+    if (!pods.synced) await pods.whenSynced(signal);
+    return await waitFor(pods, name, pick, signal);
+  } catch (thrown) {
+    if (!deadline.signal.aborted || options.signal.aborted) throw thrown;
+    if (last !== undefined) throw await notAllocated(last, request, missing, options);
+    throw pods.synced ? notKnown(name, pods.get(name), request) : notSynced();
+  } finally {
+    for (const cancel of cancels) cancel();
+  }
+}
+
+/** Whether it is the pod that a request is about, and not another one of its name. */
+export function isAsked(fact: PodFact, request: PodRequest): boolean {
+  return request.podUid === undefined || fact.uids.includes(request.podUid);
+}
+
+async function notAllocated(
+  pod: PodFact,
+  { provider }: PodRequest,
+  missing: "address" | "route",
+  options: { deadlines: AllocationDeadlines; explain: Explain },
+): Promise<CniError> {
+  const reason = await options.explain(pod);
+  const seconds = options.deadlines.allocatedMs / 1000;
+  const what = missing === "address" ? "no address" : "an address but no route";
+  const network = provider === OVN_PROVIDER ? "" : ` for provider ${provider}`;
+  const see = `see "kubectl describe pod -n ${pod.namespace} ${pod.name}" and the log of Deployment kube-ovn-controller`;
+  return new CniError(
+    CNI_ERROR.tryAgainLater,
+    `pod ${pod.namespace}/${pod.name} got ${what}${network} from the controller within ${seconds} s${reason === undefined ? "" : `: ${reason}`}`,
+    { details: provider === OVN_PROVIDER ? see : `${whatNetworksNeed(pod, provider)}; ${see}` },
+  );
+}
+
+/** The usual mistake is a provider that is not written alike in all of its places. */
+function whatNetworksNeed(pod: PodFact, provider: string): string {
+  const suffix = podAnnotation("", "allocated");
+  const has = Object.keys(pod.annotations)
+    .filter((key) => key.endsWith(suffix))
+    .map((key) => key.slice(0, -suffix.length));
+  return [
+    `the annotation ${podAnnotation(provider, "allocated")} is not there`,
+    "the pod must name the NetworkAttachmentDefinition in k8s.v1.cni.cncf.io/networks",
+    `its configuration and a Subnet's spec.provider must both say ${provider}`,
+    `the pod has networks of providers ${has.length === 0 ? "(none)" : has.toSorted().join(", ")}`,
+  ].join("; ");
+}
+
+/** The pod that a request is about is not there, or another one is. */
+export function notKnown(name: string, other: PodFact | undefined, request: PodRequest): CniError {
+  const why =
+    other === undefined
+      ? "it does not exist on this node (any more)"
+      : `the pod of that name has uid ${other.uids.join("/")}, the request is for ${request.podUid}`;
+  return new CniError(CNI_ERROR.unknownContainer, `pod ${name} is unknown: ${why}`);
+}
+
+/** Nothing can be said of any pod yet. */
+export function notSynced(): CniError {
+  return new CniError(CNI_ERROR.tryAgainLater, "weft-daemon has not yet read this node's pods from the API server", {
+    details: "see the log of this node's pod of DaemonSet kube-ovn-cni",
+  });
+}

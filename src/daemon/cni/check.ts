@@ -1,0 +1,104 @@
+import { CNI_ERROR, type CniResult } from "../../api/cni-message.ts";
+import { hostLinkName } from "../../node/link-names.ts";
+import { EXTERNAL_ID, type PodPort, type Ports } from "../ovs/ports.ts";
+import type { ObservedInterface, PodLinks } from "../pods/pod-links.ts";
+import { isOfProvider } from "./attachment.ts";
+import type { PodSource } from "./await-allocation.ts";
+import { allocatedAddresses, canonical, sameIp } from "./check-addresses.ts";
+import { CniError } from "./cni-error.ts";
+import type { PodRequest } from "./request.ts";
+
+/** What CHECK looks at. */
+export interface CheckWorld {
+  readonly pods: PodSource;
+  readonly ports: Ports;
+  readonly links: PodLinks;
+}
+
+/**
+ * CNI SPEC 1.1 CHECK: compares what is there with what ADD made and said, and with what the controller says now.
+ * @throws CniError naming everything that differs.
+ */
+export async function checkAttachment(world: CheckWorld, request: PodRequest): Promise<void> {
+  const [port] = world.ports.ofContainer(request.containerId, request.ifName);
+  const inside = await world.links.inspect(request.netns, request.ifName);
+  const hostEnd = await world.links.exists(hostLinkName(request.containerId, request.ifName));
+  const complaints = [
+    ...portComplaints(port, request),
+    ...(hostEnd ? [] : ["the host's end of the veth pair is gone"]),
+    ...insideComplaints(inside, port, request),
+    ...(inside === undefined ? [] : allocationComplaints(inside, allocatedAddresses(world.pods, request), request)),
+  ];
+  if (complaints.length === 0) return;
+  throw new CniError(
+    CNI_ERROR.internal,
+    `network of pod ${request.podNamespace}/${request.podName}, ${request.ifName}: ${complaints.join("; ")}`,
+    { details: "delete the pod to have its network set up anew" },
+  );
+}
+
+function portComplaints(port: PodPort | undefined, request: PodRequest): readonly string[] {
+  if (port === undefined) return ["no port on br-int"];
+  const has = port.externalIds[EXTERNAL_ID.ifaceId];
+  return [
+    ...(isOfProvider(port, request.provider)
+      ? []
+      : [`port ${port.name} is bound to ${has}, which is none of provider ${request.provider}`]),
+    ...(port.error === "" ? [] : [`ovs-vswitchd says of port ${port.name}: ${port.error}`]),
+    ...(port.installed ? [] : [`ovn-controller has not installed the flows of port ${port.name}`]),
+  ];
+}
+
+function insideComplaints(
+  inside: ObservedInterface | undefined,
+  port: PodPort | undefined,
+  request: PodRequest,
+): readonly string[] {
+  if (inside === undefined) return [`no ${request.ifName} in ${request.netns}`];
+  const complaints = inside.up ? [] : [`${request.ifName} is down`];
+  const expected = expectation(request.prevResult, request.ifName);
+  if (expected.mac !== undefined && expected.mac !== inside.mac) {
+    complaints.push(`${request.ifName} has MAC ${inside.mac}, not ${expected.mac}`);
+  }
+  for (const address of expected.addresses) {
+    if (!inside.addresses.includes(address)) complaints.push(`${request.ifName} has no address ${address}`);
+  }
+  for (const ip of (port?.externalIds[EXTERNAL_ID.ip] ?? "").split(",").filter((text) => text !== "")) {
+    if (!inside.addresses.some((address) => address.startsWith(`${ip}/`))) {
+      complaints.push(`${request.ifName} has no address ${ip}, which its port has`);
+    }
+  }
+  for (const destination of expected.routes) {
+    // A network that was attached later may have taken the default route, as its annotation `default_route` asks.
+    if (inside.routes.includes(destination) || inside.defaultsOfOthers.includes(destination)) continue;
+    complaints.push(`no route to ${destination}`);
+  }
+  return complaints;
+}
+
+function allocationComplaints(
+  inside: ObservedInterface,
+  allocated: readonly string[] | undefined,
+  { ifName }: PodRequest,
+): readonly string[] {
+  return (allocated ?? [])
+    .filter((address) => !inside.addresses.some((has) => sameIp(has, address)))
+    .map((address) => `${ifName} has no address ${address}, which the pod has been given`);
+}
+
+/** What the result of ADD says of our interface. Routes of other plugins' interfaces cannot be told apart: only default ones are expected. */
+function expectation(
+  result: CniResult | undefined,
+  ifName: string,
+): { readonly mac?: string; readonly addresses: readonly string[]; readonly routes: readonly string[] } {
+  const index = result?.interfaces?.findIndex((entry) => entry.name === ifName && entry.sandbox) ?? -1;
+  if (result === undefined || index < 0) return { addresses: [], routes: [] };
+  const mac = result.interfaces?.[index]?.mac?.toLowerCase();
+  const ours = (result.ips ?? []).filter((entry) => entry.interface === index);
+  const routes = (result.routes ?? []).flatMap(({ dst }) => (dst === "0.0.0.0/0" || dst === "::/0" ? [dst] : []));
+  return {
+    ...(mac === undefined ? {} : { mac }),
+    addresses: ours.map(({ address }) => canonical(address)),
+    routes: ours.some(({ gateway }) => gateway) ? routes : [],
+  };
+}

@@ -1,0 +1,54 @@
+import { open, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { CNI_TYPE, CNI_VERSIONS } from "../../api/cni-message.ts";
+
+/** What every portmap of the last years speaks. */
+const USUAL = CNI_VERSIONS.filter((version) => version <= "1.0.0");
+
+/**
+ * The network configuration that makes the container runtime call our shim (CNI SPEC 1.1 "Network configuration format").
+ * Runtimes that know `cniVersions` take the newest they speak; older ones take `cniVersion`. `portmap` gives hostPort.
+ * @param portmap versions that the node's portmap speaks: a version that one plugin of the list does not speak fails for every pod.
+ */
+export function conflist(serverSocket: string, portmap: readonly string[] = USUAL): string {
+  const versions = CNI_VERSIONS.filter((version) => portmap.includes(version));
+  const configuration = {
+    name: CNI_TYPE,
+    cniVersion: versions.includes("1.0.0") ? "1.0.0" : (versions.at(-1) ?? "1.0.0"),
+    ...(versions.length > 0 && { cniVersions: versions }),
+    plugins: [
+      { type: CNI_TYPE, server_socket: serverSocket },
+      { type: "portmap", capabilities: { portMappings: true } },
+    ],
+  };
+  return `${JSON.stringify(configuration, undefined, 2)}\n`;
+}
+
+/** Puts a file in place unless it is there with that text. Returns whether something had to be done. */
+export async function ensureFile(folder: string, name: string, text: string): Promise<boolean> {
+  const has = await readFile(join(folder, name), "utf8").catch(() => undefined);
+  if (has === text) return false;
+  await writeAtomically(folder, name, text);
+  return true;
+}
+
+/**
+ * Puts a file in place so that a reader sees the old or the new one, never a part, also after a power cut.
+ * A runtime watches the folder: the temporary name ends in nothing that it would read.
+ */
+export async function writeAtomically(folder: string, name: string, text: string): Promise<void> {
+  const temporary = join(folder, `.${name}.${process.pid}.tmp`);
+  try {
+    const file = await open(temporary, "w", 0o644);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, join(folder, name));
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}

@@ -1,0 +1,24 @@
+import { type DaemonClock, MACHINE_CLOCK } from "../clock.ts";
+
+/**
+ * Runs `work` with a signal that fires with `outer`, or after `ms` milliseconds. If it fails after that deadline and not because of
+ * `outer`, it rejects with what `late` makes of it.
+ */
+export async function withDeadline<R>(
+  ms: number,
+  outer: AbortSignal,
+  work: (signal: AbortSignal) => Promise<R>,
+  late: () => Error,
+  clock: Pick<DaemonClock, "after"> = MACHINE_CLOCK,
+): Promise<R> {
+  const deadline = new AbortController();
+  // Not AbortSignal.timeout: its timer cannot be cleared, and a busy node would hold hundreds of them.
+  const cancel = clock.after(ms, () => deadline.abort());
+  try {
+    return await work(AbortSignal.any([outer, deadline.signal]));
+  } catch (thrown) {
+    throw deadline.signal.aborted && !outer.aborted ? late() : thrown;
+  } finally {
+    cancel();
+  }
+}

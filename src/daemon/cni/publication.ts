@@ -1,0 +1,75 @@
+import type { DaemonClock } from "../clock.ts";
+import type { DaemonMetrics } from "../metrics.ts";
+import type { DaemonOptions } from "../options.ts";
+import { ReconcileLoop } from "../reconcile-loop.ts";
+import type { RepairReport } from "../repair-report.ts";
+import type { DaemonSurface } from "../surface.ts";
+import { conflist } from "./conflist.ts";
+
+/** What the network configuration is published with. */
+export interface PublicationWorld {
+  readonly options: Pick<DaemonOptions, "bindSocket" | "cniConfName">;
+  readonly surface: Pick<DaemonSurface, "portmapVersions" | "writeConflist" | "ensureConflist" | "watchConflist">;
+  readonly metrics: Pick<DaemonMetrics, "ready">;
+  readonly report: Pick<RepairReport, "note">;
+  readonly clock: DaemonClock;
+  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
+  /** What keeps pods from getting a network on this node; undefined if nothing does. */
+  notReady(): string | undefined;
+}
+
+/**
+ * The network configuration that the container runtime reads: written once pods can get a network here, and put back where another program removes or
+ * changes it. It stays when the daemon goes, as do the pods' networks.
+ */
+export class Publication {
+  readonly #world: PublicationWorld;
+  readonly #loop: ReconcileLoop;
+  #published: string | undefined;
+  #watched: { close(): void } | undefined;
+
+  constructor(world: PublicationWorld) {
+    this.#world = world;
+    this.#loop = new ReconcileLoop(
+      () => this.#publish(),
+      (error, retryMs) => world.log.warn({ err: error, retryMs }, "the network configuration could not be written"),
+      {},
+      world.clock,
+    );
+  }
+
+  start(): void {
+    const { surface, log } = this.#world;
+    this.#watched = surface.watchConflist(
+      () => this.trigger(),
+      (error) => log.warn({ err: error }, "the folder of network configurations cannot be watched"),
+    );
+  }
+
+  /** An answer of `notReady`, or the file, may be another one. */
+  trigger(): void {
+    this.#loop.trigger();
+  }
+
+  async stop(): Promise<void> {
+    this.#watched?.close();
+    await this.#loop.stop();
+  }
+
+  async #publish(): Promise<void> {
+    const { options, surface, metrics, report, log } = this.#world;
+    const reason = this.#world.notReady();
+    metrics.ready = reason === undefined;
+    if (this.#published !== undefined) {
+      if (!(await surface.ensureConflist(this.#published))) return;
+      this.#loop.backOff(report.note([`conflist ${options.cniConfName}`]));
+      return;
+    }
+    if (reason !== undefined) return;
+    // From now on the runtime calls the shim.
+    const text = conflist(options.bindSocket, await surface.portmapVersions());
+    await surface.writeConflist(text);
+    this.#published = text;
+    log.info({ file: options.cniConfName }, "ready: the runtime may set up pods");
+  }
+}

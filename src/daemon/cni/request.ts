@@ -1,0 +1,176 @@
+import { isOvnProvider, OVN_PROVIDER } from "../../api/annotations.ts";
+import {
+  CNI_ERROR,
+  CNI_TYPE,
+  type CniAttachment,
+  type CniDns,
+  type CniResult,
+  type CniRoute,
+} from "../../api/cni-message.ts";
+import { CniError } from "./cni-error.ts";
+
+/** One interface of one container: the body of ADD, DEL and CHECK, checked. */
+export interface PodRequest {
+  /** The configuration is another plugin's and wants an address only. */
+  readonly ipamOnly: boolean;
+  readonly provider: string;
+  /** The network's name; undefined where Kube-OVN's shim asks. */
+  readonly network: string | undefined;
+  /** "" where a DEL came without CNI_ARGS. */
+  readonly podName: string;
+  readonly podNamespace: string;
+  /** As the runtime gave it: for a static pod not the mirror pod's uid; undefined where the runtime gives none. */
+  readonly podUid: string | undefined;
+  readonly containerId: string;
+  /** A path; "" where the namespace is gone. */
+  readonly netns: string;
+  readonly ifName: string;
+  readonly routes: readonly CniRoute[];
+  readonly dns: CniDns | undefined;
+  readonly prevResult: CniResult | undefined;
+}
+
+/** What tells one attachment from another on this node: CNI SPEC 1.1 makes (container id, interface name) its key. */
+export function attachmentKey(request: { readonly containerId: string; readonly ifName: string }): string {
+  return `${request.containerId}/${request.ifName}`;
+}
+
+/** As it stands in CNI_CONTAINERID; it becomes part of interface names and of a lookup key. */
+const CONTAINER_ID = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,255}$/;
+const IF_NAME = /^(?!\.{1,2}$)[^/:\s]{1,15}$/;
+
+/**
+ * Checks the body of `add`, `del` or `check`.
+ * @throws CniError 6 or 7 naming the key that is wrong.
+ */
+export function readPodRequest(body: unknown, verb: "add" | "del" | "check"): PodRequest {
+  const keys = objectOf(body);
+  const request: PodRequest = {
+    ...readNetwork(keys),
+    podName: textOf(keys, "pod_name"),
+    podNamespace: textOf(keys, "pod_namespace"),
+    podUid: textOf(keys, "pod_uid") || undefined,
+    containerId: textOf(keys, "container_id"),
+    netns: textOf(keys, "net_ns"),
+    // Kube-OVN's shim leaves the name out for a pod's own interface.
+    ifName: textOf(keys, "if_name") || "eth0",
+    routes: listOf(keys, "routes").map(routeOf),
+    dns: optionalObject(keys, "dns"),
+    prevResult: optionalObject(keys, "prev_result") as CniResult | undefined,
+  };
+  if (!CONTAINER_ID.test(request.containerId)) throw wrong("container_id", "is missing or no container id");
+  if (!IF_NAME.test(request.ifName)) throw wrong("if_name", "is no interface name");
+  if (verb !== "del") {
+    requireProvider(keys);
+    if (request.podName === "" || request.podNamespace === "") throw wrong("pod_name", "or pod_namespace is missing");
+    if (!request.ipamOnly && request.netns === "") throw wrong("net_ns", "is missing");
+  }
+  return request;
+}
+
+/** The network that a request is about. */
+export type NetworkOf = Pick<PodRequest, "ipamOnly" | "provider" | "network">;
+
+function readNetwork(keys: Readonly<Record<string, unknown>>): NetworkOf {
+  return {
+    ipamOnly: typeOf(keys) !== CNI_TYPE,
+    provider: textOf(keys, "provider") || OVN_PROVIDER,
+    network: textOf(keys, "network_name") || undefined,
+  };
+}
+
+function typeOf(keys: Readonly<Record<string, unknown>>): string {
+  return textOf(keys, "cni_type") || CNI_TYPE;
+}
+
+/** It is the beginning of annotations' names, so it has the form of a DNS subdomain. */
+const PROVIDER = /^[a-z0-9]([-a-z0-9.]{0,200}[a-z0-9])?$/;
+
+/**
+ * A provider that cannot be right would be waited for in vain, or, worse, be another interface's: an IPAM without a provider would give
+ * the pod's own address to a second interface. DEL and GC are content with any: nothing was made for it.
+ */
+function requireProvider(keys: Readonly<Record<string, unknown>>): void {
+  const { ipamOnly, provider } = readNetwork(keys);
+  const quoted = JSON.stringify(provider);
+  if (!PROVIDER.test(provider)) {
+    throw wrong("provider", `${quoted} cannot begin an annotation's name; it is <name>.<namespace> of a network`);
+  }
+  if (!ipamOnly && !isOvnProvider(provider)) {
+    const advice = `name the network's provider "${provider}.ovn", or let another plugin make the interface and have it ask for addresses with "ipam": {"type": "${CNI_TYPE}", "provider": "${provider}"}`;
+    throw wrong("provider", `${quoted} does not end in .ovn, as one of plugin ${CNI_TYPE} does`, advice);
+  }
+  if (ipamOnly && isOvnProvider(provider)) {
+    const advice = `"ipam": {"type": "${CNI_TYPE}", "provider": "<name>.<namespace>"}, with name and namespace of the NetworkAttachmentDefinition`;
+    const why = `${provider === OVN_PROVIDER ? "is missing" : quoted}: OVN's interfaces end in .ovn, and plugin ${typeOf(keys)} makes another kind`;
+    throw wrong("provider", why, advice);
+  }
+}
+
+/**
+ * Checks the body of `status`.
+ * @throws CniError 6 or 7: an ADD of that network would be refused.
+ */
+export function checkStatusRequest(body: unknown): void {
+  requireProvider(objectOf(body));
+}
+
+/** The body of GC, checked. It is about one network; attachments of others are in lists of their own. */
+export interface GcRequest extends NetworkOf {
+  readonly valid: readonly CniAttachment[];
+}
+
+/**
+ * Checks the body of `gc`.
+ * @throws CniError 6 or 7; a list that is absent or misread must never pass for "nothing is valid".
+ */
+export function readGcRequest(body: unknown): GcRequest {
+  const keys = objectOf(body);
+  if (!Array.isArray(keys["valid_attachments"])) throw wrong("valid_attachments", "is no list");
+  const valid = listOf(keys, "valid_attachments").map((entry) => {
+    const { containerID, ifname } = objectOf(entry);
+    if (typeof containerID === "string" && typeof ifname === "string") return { containerID, ifname };
+    throw wrong("valid_attachments", "has an entry that is no {containerID, ifname}");
+  });
+  return { ...readNetwork(keys), valid };
+}
+
+function routeOf(entry: unknown): CniRoute {
+  const { dst, gw } = objectOf(entry);
+  const text = (value: unknown): value is string | undefined => value === undefined || typeof value === "string";
+  if (!text(dst) || !text(gw)) throw wrong("routes", "has an entry that is no {dst, gw}");
+  return { ...(dst ? { dst } : {}), ...(gw ? { gw } : {}) };
+}
+
+function objectOf(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return value as Readonly<Record<string, unknown>>;
+  }
+  throw new CniError(CNI_ERROR.decodingFailure, "the request is not a JSON object");
+}
+
+function optionalObject(
+  keys: Readonly<Record<string, unknown>>,
+  key: string,
+): Readonly<Record<string, unknown>> | undefined {
+  const value = keys[key];
+  return value === undefined || value === null ? undefined : objectOf(value);
+}
+
+function listOf(keys: Readonly<Record<string, unknown>>, key: string): readonly unknown[] {
+  const value = keys[key];
+  if (value === undefined || value === null) return [];
+  if (Array.isArray(value)) return value;
+  throw wrong(key, "is no list");
+}
+
+function textOf(keys: Readonly<Record<string, unknown>>, key: string): string {
+  const value = keys[key];
+  if (value === undefined || value === null) return "";
+  if (typeof value === "string") return value;
+  throw wrong(key, "is not a string");
+}
+
+function wrong(key: string, why: string, details = ""): CniError {
+  return new CniError(CNI_ERROR.invalidConfig, `bad request: ${key} ${why}`, { details });
+}

@@ -1,0 +1,163 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { connect } from "node:net";
+import { dirname } from "node:path";
+import { CNI_ERROR, type CniVerb, cniPath } from "../../api/cni-message.ts";
+import { CniError, httpStatus } from "./cni-error.ts";
+
+/** A verb's implementation. `caller` fires when the shim has closed its connection. The result is the 200's body, undefined for 204. */
+export type VerbHandler = (body: unknown, caller: AbortSignal) => Promise<unknown>;
+
+/** All verbs. */
+export type VerbHandlers = Readonly<Record<CniVerb, VerbHandler>>;
+
+/** Limits of the server: a request beyond them is refused at once, with an error that says so. */
+export interface ServerLimits {
+  /** A GC names every attachment of the node, about 100 bytes each. */
+  readonly maxBodyBytes: number;
+  /** Requests that run or wait; a node has a few hundred pods at most. */
+  readonly maxRequests: number;
+}
+
+/** Many times what one node's runtime asks for. */
+export const DEFAULT_LIMITS: ServerLimits = { maxBodyBytes: 4 * 1024 * 1024, maxRequests: 512 };
+
+/** The server for the shims of this node. */
+export interface CniServer {
+  /** Requests that run or wait. */
+  readonly active: number;
+  /** Stops taking requests and waits for those that run. */
+  drain(): Promise<void>;
+  /** Cuts every connection. */
+  close(): void;
+}
+
+/**
+ * Listens on a unix socket that only root may use (mode 0600): whoever can speak to it can rewire any pod.
+ * A socket file that a killed daemon left is replaced; one that still answers is another daemon's, and an error.
+ */
+export async function serveCni(
+  path: string,
+  handlers: VerbHandlers,
+  limits: ServerLimits = DEFAULT_LIMITS,
+): Promise<CniServer> {
+  if (await answers(path)) throw new Error(`another daemon listens on ${path}; stop it first`);
+  mkdirSync(dirname(path), { recursive: true });
+  rmSync(path, { force: true });
+
+  let active = 0;
+  let idle: (() => void) | undefined;
+  const server = createServer((request, response) => {
+    active += 1;
+    void handle(request, response, handlers, limits, active).finally(() => {
+      active -= 1;
+      if (active === 0) idle?.();
+    });
+  });
+  // The shim waits for as long as its verb may take, and sends its body at once.
+  server.requestTimeout = 30_000;
+  server.keepAliveTimeout = 1;
+  await listen(server, path);
+  return {
+    get active() {
+      return active;
+    },
+    async drain() {
+      server.close();
+      if (active > 0) {
+        await new Promise<void>((resolve) => {
+          idle = resolve;
+        });
+      }
+    },
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+async function listen(server: Server, path: string): Promise<void> {
+  const listening = Promise.withResolvers<void>();
+  server.once("error", listening.reject);
+  // The file is created with mode 0600: until a chmod somebody else could connect. Binding is done within the call.
+  const before = process.umask(0o177);
+  try {
+    server.listen(path, listening.resolve);
+  } finally {
+    process.umask(before);
+  }
+  await listening.promise;
+  server.removeListener("error", listening.reject);
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ path });
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}
+
+async function handle(
+  request: IncomingMessage,
+  response: ServerResponse,
+  handlers: VerbHandlers,
+  limits: ServerLimits,
+  active: number,
+): Promise<void> {
+  const caller = new AbortController();
+  response.once("close", () => {
+    if (!response.writableFinished) caller.abort();
+  });
+  try {
+    if (active > limits.maxRequests) {
+      throw new CniError(CNI_ERROR.tryAgainLater, `weft-daemon is busy with ${limits.maxRequests} requests`);
+    }
+    const verb = verbOf(request);
+    const body = await readBody(request, limits.maxBodyBytes);
+    answer(response, 200, await handlers[verb](body, caller.signal));
+  } catch (thrown) {
+    const error = CniError.from(thrown, "weft-daemon");
+    answer(response, httpStatus(error.code), error.toFailure());
+  }
+}
+
+const VERBS: ReadonlyMap<string, CniVerb> = new Map(
+  (["add", "del", "check", "status", "gc"] as const).map((verb) => [cniPath(verb), verb]),
+);
+
+function verbOf(request: IncomingMessage): CniVerb {
+  const verb = VERBS.get((request.url ?? "").split("?", 1)[0] ?? "");
+  if (verb !== undefined && request.method === "POST") return verb;
+  throw new CniError(CNI_ERROR.invalidConfig, `no such call: ${request.method} ${request.url}`);
+}
+
+async function readBody(request: IncomingMessage, maxBytes: number): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > maxBytes) throw new CniError(CNI_ERROR.invalidConfig, `the request is longer than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  try {
+    return length === 0 ? {} : JSON.parse(Buffer.concat(chunks).toString("utf8"));
+  } catch (cause) {
+    throw new CniError(CNI_ERROR.decodingFailure, "the request is not JSON", { cause });
+  }
+}
+
+function answer(response: ServerResponse, status: number, body: unknown): void {
+  if (response.destroyed) return;
+  if (body === undefined) {
+    response.writeHead(204).end();
+    return;
+  }
+  const text = JSON.stringify(body);
+  response.writeHead(status, { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(text) });
+  response.end(text);
+}

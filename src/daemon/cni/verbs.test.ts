@@ -1,0 +1,296 @@
+import t from "tap";
+import { DaemonMetrics } from "../metrics.ts";
+import { collectLeftovers } from "../pods/collector.ts";
+import type { PodFact } from "../pods/pods.ts";
+import { FakeLinks, FakePods, FakePorts } from "../testing/fake-node.ts";
+import { CniError } from "./cni-error.ts";
+import { Journal } from "./journal.ts";
+import { Lanes } from "./lanes.ts";
+import { cniVerbs, type VerbWorld } from "./verbs.ts";
+
+const ALLOCATED = {
+  "ovn.kubernetes.io/allocated": "true",
+  "ovn.kubernetes.io/routed": "true",
+  "ovn.kubernetes.io/ip_address": "10.16.0.7",
+  "ovn.kubernetes.io/mac_address": "02:00:00:00:00:07",
+  "ovn.kubernetes.io/cidr": "10.16.0.0/16",
+  "ovn.kubernetes.io/gateway": "10.16.0.1",
+  "ovn.kubernetes.io/logical_switch": "ovn-default",
+};
+const BODY = {
+  cni_type: "kube-ovn",
+  pod_name: "web-0",
+  pod_namespace: "shop",
+  pod_uid: "u-1",
+  container_id: "0123456789abcdef",
+  net_ns: "/run/netns/x",
+  if_name: "eth0",
+};
+
+function setup() {
+  const lines: object[] = [];
+  const metrics = new DaemonMetrics("weft-1", { processMetrics: false });
+  const log = { info: (line: object) => lines.push(line), warn: (line: object) => lines.push(line) };
+  const parts = {
+    pods: new FakePods(),
+    ports: new FakePorts(),
+    links: new FakeLinks(),
+    lanes: new Lanes(),
+    metrics,
+    log,
+  };
+  let reason: string | undefined;
+  const world: VerbWorld = {
+    ...parts,
+    journal: new Journal(metrics, log, 3),
+    mtuOf: () => 1400,
+    explain: async () => undefined,
+    stopping: new AbortController().signal,
+    deadlines: { allocatedMs: 500, knownMs: 500, installedMs: 500 },
+    onLeftover: () => undefined,
+    notReady: () => reason,
+  };
+  parts.pods.set("shop", "web-0", "u-1", ALLOCATED);
+  return {
+    ...parts,
+    journal: world.journal,
+    lines,
+    verbs: cniVerbs(world),
+    setReason: (text: string | undefined) => {
+      reason = text;
+    },
+  };
+}
+const here = new AbortController().signal;
+
+t.test("DEL removes port and interface, and is content to find nothing", async (t) => {
+  const { verbs, ports, links } = setup();
+  await verbs.add(BODY, here);
+  const later = { ...BODY, pod_name: "", pod_namespace: "", pod_uid: "", net_ns: "" };
+  await verbs.del(later, here);
+  t.same([ports.ports.size, links.pairs.size], [0, 0]);
+  await verbs.del(later, here);
+});
+
+t.test("DEL removes a port that carries no container id by its name", async (t) => {
+  const { verbs, ports } = setup();
+  const pod = { pod_name: "web-0", pod_namespace: "shop" };
+  const externalIds = { "iface-id": "web-0.shop", vendor: "kube-ovn", ...pod };
+  const port = { name: "0123456789ab_h", externalIds, error: "", installed: true };
+  ports.ports.set("p", { ...port, portUuid: "p", interfaceUuid: "i" });
+  await verbs.del(BODY, here);
+  t.equal(ports.ports.size, 0);
+});
+
+t.test("DEL of an old sandbox leaves the new one of the same pod alone", async (t) => {
+  const { verbs, ports, links } = setup();
+  await verbs.add(BODY, here);
+  await verbs.add({ ...BODY, container_id: "fedcba9876543210", net_ns: "/run/netns/y" }, here);
+  t.equal(ports.ports.size, 1, "one port an iface-id");
+  await verbs.del(BODY, here);
+  t.same(
+    [...ports.ports.values()].map(({ name }) => name),
+    ["fedcba987654_h"],
+  );
+  t.same([...links.pairs.keys()], ["fedcba987654_h"]);
+});
+
+t.test("DEL stops an ADD that waits for the controller", async (t) => {
+  const { verbs, pods, journal } = setup();
+  pods.set("shop", "web-0", "u-1");
+  const adding = verbs.add(BODY, here);
+  await verbs.del(BODY, here);
+  await t.rejects(adding, { code: 11, message: /stopped: a DEL/ });
+  t.match(journal.entries(), [{ verb: "add", code: 11 }, { verb: "del" }]);
+});
+
+t.test("ADD for a caller that goes away is taken back", async (t) => {
+  const { verbs, ports, links } = setup();
+  ports.installs = false;
+  const caller = new AbortController();
+  const adding = verbs.add(BODY, caller.signal);
+  await new Promise(setImmediate);
+  t.equal(ports.ports.size, 1);
+  caller.abort();
+  await t.rejects(adding, { message: /the caller has gone/ });
+  t.same([ports.ports.size, links.pairs.size], [0, 0]);
+});
+
+t.test("CHECK is content with what ADD made and names what differs", async (t) => {
+  const { verbs, ports, links } = setup();
+  await verbs.add(BODY, here);
+  const prev_result = {
+    cniVersion: "1.0.0",
+    interfaces: [{ name: "eth0", mac: "02:00:00:00:00:07", sandbox: "/run/netns/x" }],
+    ips: [{ address: "10.16.0.7/16", gateway: "10.16.0.1", interface: 0 }],
+    routes: [{ dst: "0.0.0.0/0", gw: "10.16.0.1" }],
+  };
+  await verbs.check({ ...BODY, prev_result }, here);
+  const [uuid, port] = [...ports.ports.entries()][0]!;
+  ports.ports.set(uuid, { ...port, installed: false, error: "No such device" });
+  await t.rejects(verbs.check({ ...BODY, prev_result }, here), { message: /No such device.*not installed the flows/ });
+  ports.ports.set(uuid, port);
+  const pair = links.pairs.get(port.name)!;
+  links.pairs.set(port.name, { ...pair, mac: "02:00:00:00:00:99", routes: [], addresses: [] });
+  await t.rejects(verbs.check({ ...BODY, prev_result }, here), {
+    message: /has MAC 02:00:00:00:00:99.*no address 10\.16\.0\.7\/16.*no route to 0\.0\.0\.0\/0/,
+  });
+  links.pairs.delete(port.name);
+  await t.rejects(verbs.check({ ...BODY, prev_result }, here), /host's end .* is gone; no eth0/);
+  await t.rejects(verbs.check({ ...BODY, container_id: "other", prev_result }, here), /no port on br-int/);
+});
+
+t.test("CHECK is content with the prefix that a subnet had before it grew", async (t) => {
+  const { verbs, pods } = setup();
+  await verbs.add(BODY, here);
+  const grown = { ...ALLOCATED, "ovn.kubernetes.io/cidr": "10.16.0.0/15" };
+  t.not(grown["ovn.kubernetes.io/cidr"], ALLOCATED["ovn.kubernetes.io/cidr"]);
+  pods.set("shop", "web-0", "u-1", grown);
+  await verbs.check(BODY, here);
+  pods.set("shop", "web-0", "u-1", { ...grown, "ovn.kubernetes.io/ip_address": "10.17.0.9" });
+  await t.rejects(verbs.check(BODY, here), /no address 10\.17\.0\.9/);
+});
+
+t.test("CHECK and GC know the port of a machine's pod", async (t) => {
+  const { verbs, pods, ports } = setup();
+  pods.set("shop", "launcher", "u-9", { ...ALLOCATED, "ovn.kubernetes.io/virtualmachine": "vm" });
+  const body = { ...BODY, pod_name: "launcher", pod_uid: "u-9" };
+  await verbs.add(body, here);
+  await verbs.check(body, here);
+  await verbs.gc({ valid_attachments: [{ containerID: body.container_id, ifname: "eth0" }] }, here);
+  t.equal(ports.ports.size, 1);
+  await verbs.gc({ valid_attachments: [] }, here);
+  t.equal(ports.ports.size, 0);
+});
+
+t.test("GC removes what is not in the list, and what is being made stays", async (t) => {
+  const { verbs, pods, ports } = setup();
+  await verbs.add(BODY, here);
+  pods.set("shop", "web-1", "u-2", ALLOCATED);
+  await verbs.add({ ...BODY, pod_name: "web-1", pod_uid: "u-2", container_id: "bbbbbbbbbbbbbbbb" }, here);
+  await verbs.gc({ valid_attachments: [{ containerID: "bbbbbbbbbbbbbbbb", ifname: "eth0" }] }, here);
+  t.same(
+    [...ports.ports.values()].map(({ name }) => name),
+    ["bbbbbbbbbbbb_h"],
+  );
+  await verbs.gc({ provider: "net1.shop.ovn", valid_attachments: [] }, here);
+  t.equal(ports.ports.size, 1, "another network's list says nothing of this one");
+  ports.installs = false;
+  const adding = verbs.add(BODY, here);
+  await new Promise(setImmediate);
+  await verbs.gc({ valid_attachments: [] }, here);
+  t.same(
+    [...ports.ports.values()].map(({ name }) => name),
+    ["0123456789ab_h"],
+  );
+  await verbs.del(BODY, here);
+  await t.rejects(adding);
+  t.throws(() => verbs.gc({}, here), { code: 7 }, "no list is not an empty list");
+});
+
+t.test("STATUS says why pods would get no network", async (t) => {
+  const { verbs, setReason, lines } = setup();
+  t.equal(await verbs.status({}, here), undefined);
+  t.same(lines, [], "a good STATUS is not worth a line");
+  setReason("Open vSwitch is not connected");
+  await t.rejects(verbs.status({}, here), { code: 50, message: /Open vSwitch is not connected/ });
+});
+
+t.test("a bad request is refused with the key that is wrong", async (t) => {
+  const { verbs } = setup();
+  for (const [key, value] of [
+    ["container_id", ""],
+    ["container_id", "../../x"],
+    ["if_name", "a b"],
+    ["pod_name", ""],
+    ["pod_name", 7],
+    ["net_ns", ""],
+    ["routes", "no"],
+    ["routes", [{ dst: 1 }]],
+  ] as const) {
+    t.throws(() => verbs.add({ ...BODY, [key]: value }, here), { code: 7, message: new RegExp(key) }, key);
+  }
+  t.throws(() => verbs.add([], here), { code: 6 });
+});
+
+t.test("the journal keeps the last requests and the metrics count them", async (t) => {
+  const { verbs, journal, metrics } = setup();
+  for (let at = 0; at < 5; at += 1) await verbs.del({ ...BODY, container_id: `c${at}` }, here);
+  t.same(
+    journal.entries().map(({ container }) => container),
+    ["c2", "c3", "c4"],
+  );
+  t.same(journal.entries("add"), []);
+  const text = await metrics.registry.metrics();
+  t.match(text, 'cni_op_latency_seconds_count{node_name="weft-1",method="del",status_code="204"} 5');
+});
+
+t.test(
+  "what a list from an old state does not name is removed only if the API server says that it is gone",
+  async (t) => {
+    const world = setup();
+    const { verbs, pods, ports } = world;
+    pods.set("shop", BODY.pod_name, BODY.pod_uid, ALLOCATED);
+    await verbs.add(BODY, here);
+    const now = pods.get(`shop/${BODY.pod_name}`);
+    pods.remove("shop", BODY.pod_name);
+    let answer: () => PodFact | undefined = () => now;
+    const lost = { names: () => [], expect: () => t.fail("no port is missing") };
+    const collect = () => collectLeftovers({ ...world, lost, readPod: async () => answer() });
+    await collect();
+    t.equal(ports.ports.size, 1, "it is there");
+    answer = () => {
+      throw new Error("no answer");
+    };
+    await t.rejects(collect(), /no answer/);
+    t.equal(ports.ports.size, 1, "nobody knows");
+    answer = () => now && { ...now, uids: ["another"] };
+    await collect();
+    t.equal(ports.ports.size, 0, "another pod has its name");
+  },
+);
+
+t.test("the collection removes what nobody will ask to be removed", async (t) => {
+  const world = setup();
+  const { verbs, pods, ports, links } = world;
+  const add = async (name: string, container: string): Promise<void> => {
+    pods.set("shop", name, `u-${name}`, ALLOCATED);
+    const body = { ...BODY, pod_name: name, pod_uid: `u-${name}`, container_id: container };
+    await verbs.add({ ...body, net_ns: `/run/netns/${name}` }, here);
+  };
+  await add("stays", "aaaaaaaaaaaaaaaa");
+  await add("gone", "bbbbbbbbbbbbbbbb");
+  await add("renewed", "cccccccccccccccc");
+  await add("no-link", "dddddddddddddddd");
+  pods.remove("shop", "gone");
+  pods.set("shop", "renewed", "another", ALLOCATED);
+  links.pairs.delete("dddddddddddd_h");
+  // Of an earlier life of the pod, of which the runtime has forgotten.
+  links.pairs.set("eeeeeeeeeeee_h", links.pairs.get("aaaaaaaaaaaa_h")!);
+  for (const name of ["eth1", "foo_h", "bbbbbbbbbbbc_h"]) links.others.add(name);
+  ports.installs = false;
+  const adding = verbs.add(BODY, here);
+  await new Promise(setImmediate);
+  pods.synced = false;
+  const readPod = async (namespace: string, name: string) => pods.get(`${namespace}/${name}`);
+  const lost = { names: () => ["ffffffffffff_h"], expect: () => t.fail("no port is missing") };
+  const collected = { ...world, readPod, lost };
+  links.pairs.set("ffffffffffff_h", links.pairs.get("aaaaaaaaaaaa_h")!);
+  await collectLeftovers(collected);
+  t.equal(ports.ports.size, 4, "while the pods are not known only the port without an interface goes");
+  pods.synced = true;
+  await collectLeftovers(collected);
+  t.ok(links.pairs.delete("ffffffffffff_h"), "its port is about to come back");
+  t.same(
+    [...ports.ports.values()].map(({ name }) => name),
+    ["aaaaaaaaaaaa_h", "0123456789ab_h"],
+  );
+  t.same([...links.pairs.keys()].sort(), ["0123456789ab_h", "aaaaaaaaaaaa_h"]);
+  t.same(
+    [...links.others],
+    ["eth1", "foo_h", "bbbbbbbbbbbc_h"],
+    "what does not say that it is ours stays, whatever it is called",
+  );
+  await verbs.del(BODY, here);
+  await t.rejects(adding, CniError);
+});

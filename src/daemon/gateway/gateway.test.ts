@@ -1,0 +1,308 @@
+import { randomUUID } from "node:crypto";
+import t, { type Test } from "tap";
+import { parseCidr } from "../../net/cidr.ts";
+import { DEFAULT_NODE_PORTS } from "../../net/port-range.ts";
+import { FakeKernel } from "../../node/testing/fake-kernel.ts";
+import { VSWITCH } from "../../ovsdb/generated/vswitch.ts";
+import { insert, mutate, update } from "../../ovsdb/operation.ts";
+import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
+import { OvsView } from "../ovs/ovs-view.ts";
+import { FakeNftables, fakeVswitchd } from "../testing/fake-node.ts";
+import { Gateway, type GatewayWorld } from "./gateway.ts";
+import { type NodeFact, NodeReader } from "./node.ts";
+import type { SubnetFact } from "./subnets.ts";
+
+/** Facts that the test sets; `set` announces as an informer does. */
+class FakeFacts<P> {
+  synced = true;
+  readonly #facts = new Map<string, P>();
+  #listener: (() => void) | undefined;
+  get = (key: string): P | undefined => this.#facts.get(key);
+  values = (): IterableIterator<P> => this.#facts.values();
+  whenSynced = async (): Promise<void> => undefined;
+  subscribe = (listener: () => void): (() => void) => {
+    this.#listener = listener;
+    return () => {
+      this.#listener = undefined;
+    };
+  };
+  set(key: string, fact: P): void {
+    this.#facts.set(key, fact);
+    this.#listener?.();
+  }
+}
+
+const metadata = { name: "weft-1", uid: "n", resourceVersion: "1" };
+const ANNOTATIONS = {
+  "ovn.kubernetes.io/ip_address": "100.64.0.2",
+  "ovn.kubernetes.io/mac_address": "02:00:00:00:00:02",
+  "ovn.kubernetes.io/cidr": "100.64.0.0/16",
+  "ovn.kubernetes.io/gateway": "100.64.0.1",
+};
+const nodeFact = (of: Parameters<NodeReader["read"]>[0]): NodeFact =>
+  new NodeReader({ warn: () => undefined }).read(of);
+const node = (more: Record<string, string> = {}): NodeFact =>
+  nodeFact({ metadata: { ...metadata, annotations: { ...ANNOTATIONS, ...more } } });
+const subnet = (cidrBlock: string): SubnetFact => {
+  const cidrs = [parseCidr(cidrBlock)].filter((cidr) => cidr !== undefined);
+  return { name: "s", contract: { cidrs, natOutgoing: true, gatewayType: "distributed", mtu: 0 } };
+};
+
+async function setup(t: Test, options: { readonly tunnels?: false } = {}) {
+  const server = fakeOvsdb(VSWITCH);
+  const bridge = randomUUID();
+  await server.edit(VSWITCH, [
+    insert(VSWITCH, "Open_vSwitch", undefined, {
+      bridges: [bridge],
+      external_ids: { "system-id": "chassis-1", "ovn-encap-ip": "172.19.0.11" },
+    }),
+    insert(VSWITCH, "Bridge", bridge, { name: "br-int" }),
+  ]);
+  const client = server.connect();
+  const nodes = new FakeFacts<NodeFact>();
+  const subnets = new FakeFacts<SubnetFact>();
+  const kernel = new FakeKernel();
+  kernel.createLink({ name: "eth1", kind: "veth", mtu: 1500, up: true });
+  const eth1 = { index: kernel.link("eth1")!.index, address: "172.19.0.11", prefix: 24 };
+  if (options.tunnels !== false) kernel.setAddress(eth1);
+  const switching = server.connect();
+  const vswitchd = await fakeVswitchd(switching, kernel);
+  const nft = new FakeNftables();
+  const told: string[] = [];
+  const repaired: string[] = [];
+  const warned: string[] = [];
+  const settings: Record<string, string> = {};
+  const waiters = new Set<() => void>();
+  const world: GatewayWorld = {
+    node: "weft-1",
+    joinSubnet: "join",
+    nodePorts: DEFAULT_NODE_PORTS,
+    mtu: 0,
+    view: new OvsView(client),
+    kernel,
+    nft,
+    nodes,
+    subnets,
+    report: {
+      note(repairs) {
+        repaired.push(...repairs);
+        return 0;
+      },
+    },
+    ovsSettings: () => settings,
+    log: { info: () => undefined, warn: (fields, message) => void warned.push(`${message} ${JSON.stringify(fields)}`) },
+    annotateChassis: async (chassis) => void told.push(chassis),
+    setNetworkAvailable: async () => void told.push("available"),
+    onState: () => {
+      for (const waiter of waiters) waiter();
+    },
+  };
+  const gateway = new Gateway(world);
+  t.teardown(async () => {
+    await gateway.stop();
+    await Promise.all([client.close(), switching.close()]);
+  });
+  /** Resolves when the gateway's state matches; undefined is "ready". */
+  const until = (wanted: RegExp | undefined): Promise<void> =>
+    new Promise((resolve) => {
+      const look = (): void => {
+        const reason = gateway.notReady;
+        if (wanted === undefined ? reason !== undefined : reason === undefined || !wanted.test(reason)) return;
+        waiters.delete(look);
+        resolve();
+      };
+      waiters.add(look);
+      look();
+    });
+  return {
+    ...{ server, bridge, nodes, subnets, kernel, eth1, vswitchd, nft, scripts: nft.scripts },
+    ...{ told, repaired, warned, settings, gateway, until },
+  };
+}
+
+const soon = async (condition: () => boolean): Promise<void> => {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+};
+
+t.test("the gateway says what it waits for, and goes on by itself", async (t) => {
+  const { server, bridge, nodes, subnets, kernel, eth1, vswitchd, nft, scripts, told, gateway, until } = await setup(
+    t,
+    {
+      tunnels: false,
+    },
+  );
+  vswitchd.stop();
+  gateway.start();
+  await until(/no interface of this node has the tunnels' address \(ovn-encap-ip 172\.19\.0\.11\)/);
+  kernel.setAddress(eth1);
+  await until(/not in the API server/);
+  t.equal(gateway.mtu, 1400);
+  nodes.set("weft-1", nodeFact({ metadata }));
+  await until(/has not yet given this node an address/);
+  nodes.set("weft-1", node());
+  await until(/has not made ovn0/);
+  t.match(server.rows(VSWITCH, "Interface"), [{ name: "ovn0", external_ids: { "iface-id": "node-weft-1" } }]);
+  t.same(scripts, [], "no rules for an interface that is not there");
+  vswitchd.restart();
+  await until(undefined);
+  t.match(kernel.link("ovn0"), { mac: "02:00:00:00:00:02", mtu: 1400, up: true });
+  t.equal(scripts.length, 1);
+  while (told.length < 2) await new Promise(setImmediate);
+  t.same(told, ["chassis-1", "available"]);
+  subnets.set("ovn-default", subnet("10.16.0.0/16"));
+  await soon(() => scripts.length === 2);
+  t.match(kernel.routes({ protocol: 87 }), [{ destination: "10.16.0.0/16", gateway: "100.64.0.1" }]);
+  nft.change("inet weft", "");
+  await soon(() => scripts.length === 3);
+  t.equal(nft.all.get("inet weft"), scripts[1], "so are rules that another program has deleted");
+  await server.edit(VSWITCH, [
+    mutate(VSWITCH, "Bridge", bridge, [["ports", "delete", server.rows(VSWITCH, "Port").map(({ _uuid }) => _uuid)]]),
+  ]);
+  await soon(() => server.rows(VSWITCH, "Interface").length > 0);
+  t.match(server.rows(VSWITCH, "Interface"), [{ name: "ovn0" }], "removed by hand, it is made anew");
+});
+
+t.test("what another program undoes is told from what is set up or wanted anew", async (t) => {
+  const { nodes, subnets, kernel, nft, scripts, repaired, gateway, until } = await setup(t);
+  nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
+  gateway.start();
+  await until(undefined);
+  subnets.set("ovn-default", subnet("10.16.0.0/16"));
+  await soon(() => scripts.length === 2);
+  t.same(repaired, []);
+  // Until a pass has found nothing to do, whatever it changes is its own doing.
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  kernel.deleteRoute({ destination: "10.16.0.0/16" });
+  await soon(() => repaired.length === 1);
+  nft.change("inet weft", "");
+  await soon(() => repaired.length === 2);
+  t.same(repaired, ["route 10.16.0.0/16 dev ovn0", "rules table inet weft of nftables"]);
+});
+
+t.test("a route of another program that leads to pods is left alone and said, and the node goes on", async (t) => {
+  const { nodes, subnets, kernel, eth1, warned, gateway, until } = await setup(t);
+  nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
+  kernel.addRoute({ destination: "10.16.0.0/16", gateway: "172.19.0.1", device: eth1.index });
+  subnets.set("ovn-default", subnet("10.16.0.0/16"));
+  subnets.set("other", subnet("10.17.0.0/16"));
+  gateway.start();
+  await until(undefined);
+  t.match(kernel.routes({ device: eth1.index }), [{}, {}, { destination: "10.16.0.0/16", gateway: "172.19.0.1" }]);
+  t.match(kernel.routes({ protocol: 87 }), [{ destination: "10.17.0.0/16" }]);
+  t.match(warned, [/left alone.*route 10\.16\.0\.0\/16 dev ovn0: another program's route/]);
+});
+
+t.test("settings of Open vSwitch that another program changes come back, others stay", async (t) => {
+  const { server, settings, nodes, repaired, gateway, until } = await setup(t);
+  Object.assign(settings, { "ovn-encap-ip": "172.19.0.11", "ovn-remote": "tcp:10.0.0.1:6642" });
+  nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
+  gateway.start();
+  await until(undefined);
+  const ids = () => server.rows(VSWITCH, "Open_vSwitch")[0]?.external_ids ?? {};
+  t.equal(ids()["ovn-remote"], "tcp:10.0.0.1:6642");
+  await server.edit(VSWITCH, [
+    mutate(
+      VSWITCH,
+      "Open_vSwitch",
+      [],
+      [
+        ["external_ids", "delete", ["ovn-remote", "ovn-encap-ip"]],
+        ["external_ids", "insert", { "ovn-remote": "tcp:192.0.2.1:6642", "ovn-bridge-mappings": "x:br-x" }],
+      ],
+    ),
+  ]);
+  await soon(() => ids()["ovn-remote"] === "tcp:10.0.0.1:6642");
+  t.match(ids(), { "ovn-encap-ip": "172.19.0.11", "ovn-bridge-mappings": "x:br-x", "system-id": "chassis-1" });
+  t.ok(repaired.includes("settings external_ids:ovn-encap-ip of Open_vSwitch"));
+  await until(undefined);
+});
+
+t.test("a device that another program deletes is made anew, but not while ovs-vswitchd is away", async (t) => {
+  const { server, nodes, kernel, vswitchd, repaired, gateway, until } = await setup(t);
+  nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
+  gateway.start();
+  await until(undefined);
+  const row = () => server.rows(VSWITCH, "Interface")[0]?._uuid;
+  const root = () => server.rows(VSWITCH, "Open_vSwitch")[0];
+  const reconfigure = () =>
+    server.edit(VSWITCH, [update(VSWITCH, "Open_vSwitch", [], { cur_cfg: root()?.next_cfg ?? 0 })]);
+  const first = row();
+  vswitchd.stop();
+  kernel.deleteLink(kernel.link("ovn0")!.index);
+  await until(/has not made ovn0/);
+  await soon(() => (root()?.next_cfg ?? 0) === 1);
+  t.equal(row(), first, "it is asked whether it is there");
+  await reconfigure();
+  await soon(() => row() === undefined);
+  t.same(repaired, ["device ovn0"]);
+  t.equal(row(), undefined, "the port comes back when ovs-vswitchd has let go of the device");
+  await reconfigure();
+  await soon(() => row() !== undefined);
+  t.not(row(), first);
+  vswitchd.restart();
+  await until(undefined);
+});
+
+t.test("a lost database is said, and is not the end", async (t) => {
+  const { server, nodes, gateway, until } = await setup(t);
+  nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
+  gateway.start();
+  await until(undefined);
+  server.stop();
+  server.cut();
+  await until(/database on this node is not connected/);
+  await server.edit(VSWITCH, [update(VSWITCH, "Bridge", [], { datapath_type: "netdev" })]);
+  server.start();
+  await until(undefined);
+});
+
+t.test("what a restart of Open vSwitch has made anew is a first set-up, not another program's doing", async (t) => {
+  const { server, nodes, kernel, repaired, gateway, until } = await setup(t);
+  nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
+  gateway.start();
+  await until(undefined);
+  // A second pass, which finds nothing to do, settles the state.
+  kernel.setLink(kernel.link("ovn0")!.index, { up: true });
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  server.stop();
+  server.cut();
+  await until(/database on this node is not connected/);
+  kernel.deleteLink(kernel.link("ovn0")!.index);
+  kernel.createLink({ name: "ovn0", kind: "openvswitch" });
+  server.start();
+  await until(undefined);
+  t.match(kernel.addresses({ index: kernel.link("ovn0")!.index }), [{ address: "100.64.0.2" }]);
+  t.same(repaired, []);
+  // A device of the datapath in user space outlives ovs-vswitchd, which sets some of it anew (TUNSETPERSIST, TUNSETOFFLOAD).
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  server.stop();
+  server.cut();
+  await until(/database on this node is not connected/);
+  kernel.setLink(kernel.link("ovn0")!.index, { mtu: 1500 });
+  server.start();
+  await until(undefined);
+  t.equal(kernel.link("ovn0")?.mtu, 1400);
+  t.same(repaired, []);
+});
+
+t.test("what is wanted, not wanted for a moment, and wanted again is no other program's doing", async (t) => {
+  const { nodes, subnets, kernel, repaired, gateway, until } = await setup(t);
+  const routes = () => kernel.routes({ protocol: 87 }).map(({ destination }) => destination);
+  const none = { name: "s", contract: { cidrs: [], natOutgoing: true, gatewayType: "distributed", mtu: 0 } } as const;
+  nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
+  subnets.set("s", subnet("10.16.0.0/16"));
+  gateway.start();
+  await until(undefined);
+  await soon(() => routes().length === 1);
+  // A second pass, which finds nothing to do, settles the state.
+  kernel.setLink(kernel.link("ovn0")!.index, { up: true });
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  kernel.onChange = (operation) => {
+    // Within the pass, so that none comes between that finds nothing to do.
+    if (operation === "deleteRoute 10.16.0.0/16") subnets.set("s", subnet("10.16.0.0/16"));
+  };
+  subnets.set("s", none);
+  await soon(() => routes().length === 0);
+  await soon(() => routes().length === 1);
+  t.same(repaired, []);
+});

@@ -1,0 +1,245 @@
+import { NODE_INTERFACE } from "../../api/names.ts";
+import { samePlain } from "../../collections/plain.ts";
+import type { Ip } from "../../net/address.ts";
+import type { PortRange } from "../../net/port-range.ts";
+import type { Pass } from "../../node/driver.ts";
+import { NodeEngine } from "../../node/engine.ts";
+import type { NodeKernel } from "../../node/kernel.ts";
+import type { Nftables } from "../../node/nftables.ts";
+import type { NodeState } from "../../node/state.ts";
+import { type DaemonClock, MACHINE_CLOCK } from "../clock.ts";
+import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
+import { ReconcileLoop } from "../reconcile-loop.ts";
+import type { RepairReport } from "../repair-report.ts";
+import { type GatewayPlan, planGateway } from "./gateway-plan.ts";
+import { gatewayState } from "./gateway-state.ts";
+import { LostNodePort } from "./lost-node-port.ts";
+import type { NodeFact } from "./node.ts";
+import { ObservedNode } from "./observed-node.ts";
+import type { SubnetFact } from "./subnets.ts";
+
+/** An informer, as the gateway uses it. */
+interface Facts<P> {
+  readonly synced: boolean;
+  get(key: string): P | undefined;
+  values(): IterableIterator<P>;
+  subscribe(listener: () => void): () => void;
+  whenSynced(signal?: AbortSignal): Promise<void>;
+}
+
+/** What the gateway works with. */
+export interface GatewayWorld {
+  readonly node: string;
+  readonly joinSubnet: string;
+  readonly nodePorts: PortRange;
+  /** MTU by option; 0: what the tunnels leave. */
+  readonly mtu: number;
+  readonly view: OvsView;
+  readonly kernel: NodeKernel;
+  readonly nft: Nftables;
+  readonly nodes: Facts<NodeFact>;
+  readonly subnets: Facts<SubnetFact>;
+  readonly report: Pick<RepairReport, "note">;
+  /** What `start-ovs` has set, see ovs-settings.ts. */
+  ovsSettings(): Readonly<Record<string, string>>;
+  /** The machine's where it is not given. */
+  readonly clock?: DaemonClock;
+  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
+  /** Tells the API server what this node is, see node.ts. */
+  annotateChassis(chassis: string): Promise<void>;
+  setNetworkAvailable(): Promise<void>;
+  /** `notReady` has changed. */
+  onState(): void;
+}
+
+/**
+ * The node's own way into OVN: `ovn0`, its addresses, the routes to the default VPC's subnets, the packet rules. Whatever changes one
+ * of these, or what they are made from, has it looked at again at once.
+ */
+export class Gateway {
+  readonly #world: GatewayWorld;
+  readonly #engine: NodeEngine;
+  readonly #observed: ObservedNode;
+  readonly #loop: ReconcileLoop;
+  readonly #stops: (() => void)[] = [];
+  #notReady: string | undefined = "the host gateway has not been set up yet";
+  #mtu = 0;
+  /** InternalIPs that were found on no interface. */
+  #foreign = "";
+  /** What other programs' things stand in the way of. */
+  #blocked = "";
+  readonly #lost = new LostNodePort();
+  /** The state with which a pass found nothing to do: what a later pass with it changes is another program's doing. */
+  #settled: NodeState = {};
+  /** Index of the device of `ovn0` in the last pass; one that ovs-vswitchd has made anew has another. */
+  #device: number | undefined;
+
+  constructor(world: GatewayWorld) {
+    const { kernel, nft, view, clock = MACHINE_CLOCK } = world;
+    this.#world = world;
+    this.#engine = new NodeEngine({ kernel, nft, ovs: view, uuid: clock.uuid });
+    this.#observed = new ObservedNode(kernel);
+    this.#loop = new ReconcileLoop(
+      () => this.#reconcile(),
+      (error, retryMs) => {
+        world.log.warn({ err: error, retryMs }, "the host gateway could not be set up");
+      },
+      {},
+      world.clock,
+    );
+  }
+
+  /** What keeps the gateway from working, in a sentence; undefined if nothing does. */
+  get notReady(): string | undefined {
+    return this.#notReady;
+  }
+
+  /** MTU of pods of a subnet that sets none; 0 while the tunnels' interface is not known. */
+  get mtu(): number {
+    return this.#mtu;
+  }
+
+  /** Begins; `stop` ends it. What was set up stays: pods go on without the daemon. */
+  start(): void {
+    const { view, nodes, subnets } = this.#world;
+    const trigger = (): void => this.#loop.trigger();
+    const hurry = (): void => this.#loop.hurry();
+    this.#stops.push(
+      nodes.subscribe(hurry),
+      subnets.subscribe(hurry),
+      view.mirror.onSyncedChange(trigger),
+      view.mirror.subscribe((changes) => {
+        const waited = (change: OvsChange): boolean => this.#lost.waiting && change.table === "Open_vSwitch";
+        if (changes.some((change) => concernsNode(change) || waited(change))) trigger();
+      }),
+    );
+    this.#engine.watch(trigger, (event) => this.#observed.concerns(event));
+    // An informer that finds nothing announces nothing.
+    for (const facts of [nodes, subnets]) facts.whenSynced().then(trigger, () => undefined);
+    trigger();
+  }
+
+  async stop(): Promise<void> {
+    for (const stop of this.#stops) stop();
+    this.#engine.close();
+    await this.#loop.stop();
+  }
+
+  async #reconcile(): Promise<void> {
+    try {
+      this.#say(await this.#ensure());
+    } catch (error) {
+      this.#say(`setting up the host gateway failed: ${error instanceof Error ? error.message : String(error)}`);
+      throw error;
+    }
+    if (this.#notReady === undefined) await this.#tell();
+  }
+
+  /** One pass. Returns what it waits for; the event that ends the wait triggers the next pass. */
+  async #ensure(): Promise<string | undefined> {
+    const { view, nodes, subnets, report } = this.#world;
+    if (!view.synced) {
+      // Open vSwitch restarts, and sets its devices up anew.
+      this.#settled = {};
+      return "Open vSwitch's database on this node is not connected";
+    }
+    if (!nodes.synced) return "this node has not been read from the API server";
+    if (!subnets.synced) return "the subnets have not been read from the API server";
+    // Before all else: ovn-controller makes br-int only when it knows its database.
+    const ovsSettings = this.#world.ovsSettings();
+    const settings = succeeded(await this.#engine.pass({ ovs: { settings: ovsSettings } }));
+    if (settings.repairs.length > 0) this.#loop.backOff(report.note(settings.repairs));
+    const bridge = view.bridge();
+    if (bridge === undefined) return "ovn-controller has not made br-int yet";
+    const plan = this.#plan();
+    if (typeof plan === "string") return plan;
+    if (this.#lost.removing(view)) return `ovs-vswitchd has not let go of the lost ${NODE_INTERFACE} yet`;
+    const userspace = bridge.datapath_type === "netdev";
+    const state = gatewayState(plan, { name: this.#world.node, userspace, ovsSettings });
+    const device = this.#world.kernel.link(NODE_INTERFACE)?.index;
+    if (device !== this.#device) this.#settled = {};
+    this.#device = device;
+    const pass = await this.#engine.pass(state);
+    this.#judge(state, pass);
+    succeeded(pass);
+    if (!pass.missing.includes(NODE_INTERFACE)) {
+      this.#lost.found();
+      return undefined;
+    }
+    this.#settled = {};
+    // One that has just come in is being made.
+    if (pass.repairs.length === 0 && (await this.#lost.step(view)))
+      this.#loop.backOff(report.note([`device ${NODE_INTERFACE}`]));
+    return `ovs-vswitchd has not made ${NODE_INTERFACE} yet`;
+  }
+
+  /** What is to be, or what is waited for. */
+  #plan(): GatewayPlan | string {
+    const { view, nodes, subnets, joinSubnet, nodePorts, log } = this.#world;
+    const encap = view.encap();
+    const mtu = this.#world.mtu || (encap === undefined ? undefined : this.#observed.mtu(encap));
+    if (mtu === undefined)
+      return `no interface of this node has the tunnels' address (ovn-encap-ip ${encap?.ip ?? "unset"})`;
+    this.#mtu = mtu;
+    const facts = { joinSubnet, mtu, nodePorts, isLocal: (ip: Ip) => this.#observed.isLocal(ip) };
+    const plan = planGateway(nodes.get(this.#world.node), subnets.values(), facts);
+    if (typeof plan === "string") return plan;
+    const foreign = plan.foreign.map(({ text }) => text).join(",");
+    if (foreign !== this.#foreign && foreign !== "") {
+      log.warn(
+        { addresses: foreign },
+        "no interface of this node has its InternalIP: pods see the address of ovn0 instead; set --node-ip of kubelet",
+      );
+    }
+    this.#foreign = foreign;
+    return plan;
+  }
+
+  /** Tells what another program has undone from what is set up for the first time, or wanted anew. */
+  #judge(state: NodeState, { repairs, blocked }: Pass): void {
+    const { log, report } = this.#world;
+    const isOurs = !samePlain(state, this.#settled);
+    if (repairs.length === 0) this.#settled = state;
+    else if (isOurs) {
+      this.#settled = {};
+      log.info({ changes: repairs }, "host gateway changed");
+    } else this.#loop.backOff(report.note(repairs));
+    const inTheWay = blocked.join("; ");
+    if (inTheWay !== this.#blocked && inTheWay !== "")
+      log.warn({ blocked }, "not set up, because another program's settings are in the place and are left alone");
+    this.#blocked = inTheWay;
+  }
+
+  async #tell(): Promise<void> {
+    const node = this.#world.nodes.get(this.#world.node);
+    const chassis = this.#world.view.systemId();
+    if (chassis !== undefined && node?.chassis !== chassis) await this.#world.annotateChassis(chassis);
+    if (node !== undefined && node.networkUnavailable !== "False") await this.#world.setNetworkAvailable();
+  }
+
+  #say(reason: string | undefined): void {
+    if (reason === this.#notReady) return;
+    this.#notReady = reason;
+    if (reason === undefined) this.#world.log.info({}, "the host gateway is set up");
+    else this.#world.log.info({ reason }, "the host gateway waits");
+    this.#world.onState();
+  }
+}
+
+/** Pods' ports come and go without concerning the node's own. */
+function concernsNode(change: OvsChange): boolean {
+  if (change.table === "Bridge")
+    return change.old?.datapath_type !== change.new?.datapath_type || !change.old || !change.new;
+  if (change.table === "Interface") return (change.new ?? change.old)?.name === NODE_INTERFACE;
+  // `cur_cfg` goes up with each pod's port.
+  return change.table === "Open_vSwitch" && !samePlain(change.old?.external_ids, change.new?.external_ids);
+}
+
+/** @throws the first failure of a pass. */
+function succeeded(pass: Pass): Pass {
+  const [failure] = pass.failures;
+  if (failure === undefined) return pass;
+  const more = pass.failures.length === 1 ? "" : ` (and ${pass.failures.length - 1} more)`;
+  const why = failure.error instanceof Error ? failure.error.message : String(failure.error);
+  throw new Error(`${failure.what}: ${why}${more}`, { cause: failure.error });
+}

@@ -1,0 +1,196 @@
+import { HAIRPIN_SOURCE, NODE_INTERFACE } from "../../api/names.ts";
+import type { Ip } from "../../net/address.ts";
+import { type Cidr, cidrContainsCidr } from "../../net/cidr.ts";
+import { type PortRange, portRangeText } from "../../net/port-range.ts";
+
+/** What the node's rules are made from. */
+export interface HostRulesInput {
+  /** Every prefix behind `ovn0`: the overlay subnets of the default VPC, and the join subnet. */
+  readonly cluster: readonly Cidr[];
+  /** Those of them whose pods take the node's address when they speak to the world (`natOutgoing`). */
+  readonly natOutgoing: readonly Cidr[];
+  /** Those of them whose pods answer the world through gateway nodes. */
+  readonly centralized: readonly Cidr[];
+  /** The node's own addresses by which pods know it, one of each family at most; of a family without one it is known by that of `ovn0`. */
+  readonly sources: readonly Ip[];
+  /** Where node ports of Services are. */
+  readonly nodePorts: PortRange;
+}
+
+/** The table that is ours; nothing outside of it is touched. */
+export const HOST_TABLE = "inet weft";
+
+/**
+ * The node's packet rules as input of `nft -f -`, which replaces the table in one kernel transaction: the first line makes
+ * sure that there is something to delete. Conntrack entries, and with them existing connections, stay. Pure; the same
+ * input in any order gives the same text.
+ *
+ * There are no named sets in it: those of nft 1.1 make nft 1.0 crash on whatever it lists in that namespace, and the nft of
+ * kube-proxy is not ours to choose. Each list stands once, in a rule of its own.
+ */
+export function compileHostRules(input: HostRulesInput): string {
+  const families = ([4, 6] as const).filter((family) => input.cluster.some((cidr) => cidr.family === family));
+  const sources = input.sources.filter(({ family }) => families.includes(family));
+  return [
+    `table ${HOST_TABLE} {}`,
+    `delete table ${HOST_TABLE}`,
+    `table ${HOST_TABLE} {`,
+    "  chain input {",
+    "    type filter hook input priority filter; policy accept;",
+    ...notForPods(""),
+    "  }",
+    ...fromOutside(families, input.cluster),
+    "  chain forward {",
+    "    type filter hook forward priority filter; policy accept;",
+    ...notForPods(`oifname != "${NODE_INTERFACE}" `),
+    `    iifname != "${NODE_INTERFACE}" oifname "${NODE_INTERFACE}" jump from-outside`,
+    "    # The rest counts only: no table can undo another one's drop.",
+    ...families.flatMap((family) => {
+      const cluster = addresses(family, input.cluster);
+      return [
+        `    ${ip(family)} saddr ${cluster} counter accept comment "from pods"`,
+        `    ${ip(family)} daddr ${cluster} counter accept comment "to pods"`,
+      ];
+    }),
+    "  }",
+    ...families.flatMap((family) => natChain(family, input)),
+    ...sources.flatMap((source) => asNodeChains(source, input)),
+    "  chain postrouting {",
+    "    # Before kube-proxy, which would choose the address of ovn0.",
+    "    type nat hook postrouting priority srcnat - 1; policy accept;",
+    ...sources.flatMap(({ family, text }) => [
+      `    oifname "${NODE_INTERFACE}" meta nfproto ${family === 4 ? "ipv4" : "ipv6"} jump to-pods${family}`,
+      `    oifname != { "${NODE_INTERFACE}", "lo" } ${ip(family)} saddr ${text} ${toNodePorts(input)} snat to :${portRangeText(input.nodePorts)} fully-random comment "to node ports"`,
+    ]),
+    ...families.map((family) => `    ${ip(family)} saddr ${addresses(family, input.cluster)} jump from-pods${family}`),
+    "  }",
+    "}",
+    "",
+  ].join("\n");
+}
+
+/**
+ * What listens on nodes and asks nobody who they are. Open vSwitch takes whatever comes to it from another node's address for what that node's logical
+ * switches have let through, for any port of any VPC (Geneve, RFC 8926), and on its way out a pod gets its node's address. Who reaches the databases can
+ * write what all nodes do. What nodes themselves send does not come by `ovn0`, and pods may send each other what they like.
+ */
+const TRUSTING = [
+  { what: "tunnels", match: "udp dport 6081" },
+  { what: "OVN's databases", match: "tcp dport { 6641, 6642 }" },
+] as const;
+
+/** After translation, so whatever address was asked for; and after defragmentation. */
+function notForPods(condition: string): readonly string[] {
+  return TRUSTING.map(
+    ({ what, match }) =>
+      `    iifname "${NODE_INTERFACE}" ${condition}${match} counter drop comment "${what} are not for pods"`,
+  );
+}
+
+/**
+ * What hosts outside send to pods through the node, which routes. Policies believe a pod's address, and the one that a pod sees of itself: nobody outside has
+ * either. Kernels are often told not to look (`rp_filter`), and for IPv6 they do not. A pod that asks for a node's address leaves with its own one
+ * where its subnet has no `natOutgoing`, and is then one that was translated here.
+ */
+function fromOutside(families: readonly (4 | 6)[], cluster: readonly Cidr[]): readonly string[] {
+  const drop = 'counter drop comment "from outside as if from a pod"';
+  return [
+    "  chain from-outside {",
+    `    ip saddr ${HAIRPIN_SOURCE.v4} ${drop}`,
+    `    ip6 saddr ${HAIRPIN_SOURCE.v6} ${drop}`,
+    "    ct status dnat return",
+    ...families.map((family) => `    ${ip(family)} saddr ${addresses(family, cluster)} ${drop}`),
+    "  }",
+  ];
+}
+
+const TRANSPORT = "meta l4proto { tcp, udp, sctp }";
+
+function toNodePorts({ nodePorts }: HostRulesInput): string {
+  return `${TRANSPORT} th dport ${portRangeText(nodePorts)}`;
+}
+
+/** What becomes of connections that pods of one family begin, on their way out of the node. */
+function natChain(family: 4 | 6, input: HostRulesInput): readonly string[] {
+  const { cluster, natOutgoing, nodePorts } = input;
+  const out = natOutgoing.filter((cidr) => cidr.family === family);
+  const leaving = out.length === 0 ? "" : `${ip(family)} saddr ${addresses(family, out)}`;
+  return [
+    `  chain from-pods${family} {`,
+    // A pod's request was given a backend here, by kube-proxy: a node port's, an external address's, or that of a Service that
+    // OVN does not balance. The backend would answer the pod past this node, and the pod would not know the answer; with the
+    // node's address it comes back to be translated.
+    '    ct status dnat masquerade fully-random comment "services"',
+    `    ${ip(family)} daddr ${addresses(family, cluster)} return`,
+    // natOutgoingPolicyRules go here: per subnet, in their order, before the subnet's general rule.
+    ...(out.length === 0
+      ? []
+      : [
+          // To another node's port: like what this node itself sends there, see below.
+          `    ${leaving} ${toNodePorts(input)} masquerade to :${portRangeText(nodePorts)} fully-random comment "natOutgoing"`,
+          `    ${leaving} masquerade fully-random comment "natOutgoing"`,
+        ]),
+    "  }",
+  ];
+}
+
+/**
+ * What goes to pods of one family in the node's name. `to-pods`: what kube-proxy has translated and would give the address of `ovn0` (its mark,
+ * 0x4000), what pods send by this node to each other, and what would be answered past this node.
+ *
+ * The node's ports for what it sends to pods and for what it sends to node ports are apart. A pod behind another node's port answers by
+ * that node where the port is one of node ports, and otherwise straight to this one (`nodePortMatch` in `src/compile/subnet-gateway.ts`).
+ */
+function asNodeChains({ family, text }: Ip, input: HostRulesInput): readonly string[] {
+  const { cluster, centralized, nodePorts } = input;
+  const elsewhere = centralized.filter((cidr) => cidr.family === family);
+  const word = ip(family);
+  const ports = portRangeText(outside(nodePorts));
+  const address = family === 4 ? text : `[${text}]`;
+  return [
+    `  chain as-node${family} {`,
+    // As kube-proxy does with what it masquerades.
+    "    meta mark set meta mark and 0xffffbfff",
+    `    ${TRANSPORT} snat ${word} to ${address}:${ports} fully-random comment "as this node"`,
+    `    snat ${word} to ${text} comment "as this node"`,
+    "  }",
+    `  chain to-pods${family} {`,
+    `    meta mark and 0x4000 == 0x4000 jump as-node${family}`,
+    `    ct status dnat ${word} saddr ${addresses(family, cluster)} jump as-node${family}`,
+    ...(elsewhere.length === 0
+      ? []
+      : [`    ct status dnat ${word} daddr ${addresses(family, elsewhere)} jump as-node${family}`]),
+    `    ${word} saddr ${text} ${TRANSPORT} th sport ${portRangeText(nodePorts)} jump as-node${family}`,
+    "  }",
+  ];
+}
+
+/** The larger part of the unprivileged ports that is not of the range. */
+function outside({ first, last }: PortRange): PortRange {
+  const below = { first: 1024, last: first - 1 };
+  const above = { first: Math.max(1024, last + 1), last: 65_535 };
+  return below.last - below.first > above.last - above.first ? below : above;
+}
+
+/** The prefixes of one family as an anonymous set. */
+function addresses(family: 4 | 6, cidrs: readonly Cidr[]): string {
+  return `{ ${outermost(cidrs.filter((cidr) => cidr.family === family))
+    .map((cidr) => cidr.text)
+    .join(", ")} }`;
+}
+
+/** Sorted, without those that lie in another: an interval set refuses overlaps. */
+function outermost(cidrs: readonly Cidr[]): readonly Cidr[] {
+  const sorted = [...cidrs].sort((a, b) => (a.base < b.base ? -1 : a.base > b.base ? 1 : a.prefix - b.prefix));
+  const kept: Cidr[] = [];
+  for (const cidr of sorted) {
+    const before = kept.at(-1);
+    // Prefixes are nested or apart, and a container sorts before what it contains.
+    if (before === undefined || !cidrContainsCidr(before, cidr)) kept.push(cidr);
+  }
+  return kept;
+}
+
+function ip(family: 4 | 6): string {
+  return family === 4 ? "ip" : "ip6";
+}

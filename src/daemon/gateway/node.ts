@@ -1,0 +1,105 @@
+import { NODE } from "../../api/annotations.ts";
+import { samePlain } from "../../collections/plain.ts";
+import { ContractError } from "../../contract/document.ts";
+import { decodeNodeContract, type NodeContract } from "../../contract/node.ts";
+import { type Informer, type InformerTime, informer } from "../../kube/informer.ts";
+import type { Kube } from "../../kube/kube.ts";
+import { NODES } from "../../kube/resources.ts";
+import type { Node } from "../../kube/types.ts";
+
+/** What the daemon keeps of its own node. */
+export interface NodeFact {
+  readonly uid: string;
+  /** What this node is to do, or, in a sentence, why that is not known: then what is there must stay. */
+  readonly contract: NodeContract | string;
+  /** What this daemon has written there before; undefined where it has not. */
+  readonly chassis: string | undefined;
+  /** Condition NetworkUnavailable; undefined where nobody has set it. */
+  readonly networkUnavailable: string | undefined;
+}
+
+/** Reads the contract of a node, and remembers the last good one, as `SubnetReader` does. */
+export class NodeReader {
+  readonly #warn: (fields: object, message: string) => void;
+  #good: { readonly uid: string; readonly contract: NodeContract } | undefined;
+  #told = "";
+
+  constructor(log: { warn(fields: object, message: string): void }) {
+    this.#warn = (fields, message) => log.warn(fields, message);
+  }
+
+  read({ metadata, status }: Node): NodeFact {
+    const { uid, annotations = {} } = metadata;
+    return {
+      uid,
+      contract: this.#contract(uid, annotations),
+      chassis: annotations[NODE.chassis],
+      networkUnavailable: status?.conditions?.find(({ type }) => type === "NetworkUnavailable")?.status,
+    };
+  }
+
+  #contract(uid: string, annotations: Readonly<Record<string, string>>): NodeContract | string {
+    const good = this.#good?.uid === uid ? this.#good.contract : undefined;
+    try {
+      const contract = decodeNodeContract(annotations);
+      if (contract === undefined)
+        return good ?? "the controller has not yet given this node an address in the join subnet";
+      this.#good = { uid, contract };
+      this.#told = "";
+      return contract;
+    } catch (error) {
+      if (!(error instanceof ContractError)) throw error;
+      const { code, message } = error;
+      const then = good === undefined ? "its network stays as it is" : "the last good one stays in use";
+      if (message !== this.#told) this.#warn({ code, reason: message }, `the Node's contract cannot be read; ${then}`);
+      this.#told = message;
+      return good ?? `this node's contract cannot be read: ${message}`;
+    }
+  }
+}
+
+/** The node itself, and no other. kubelet writes its status every few seconds, which is not announced. */
+export function nodeInformer(
+  kube: Kube,
+  name: string,
+  log: { warn(fields: object, message: string): void },
+  onError: (error: unknown, context: string) => void,
+  time: InformerTime = {},
+): Informer<NodeFact> {
+  const reader = new NodeReader(log);
+  return informer<Node, NodeFact>(kube, NODES, {
+    fieldSelector: `metadata.name=${name}`,
+    fromMemory: true,
+    project: (node) => reader.read(node),
+    equal: samePlain,
+    onError,
+    ...time,
+  });
+}
+
+/** Writes the chassis that this node is in OVN. */
+export async function annotateChassis(kube: Kube, name: string, chassis: string): Promise<void> {
+  const body = { metadata: { annotations: { [NODE.chassis]: chassis } } };
+  await kube.patch(NODES, { name }, { type: "merge", body });
+}
+
+/** Says that the node's network works: without it a cloud's node controller keeps pods away. */
+export async function setNetworkAvailable(kube: Kube, name: string, now: Date): Promise<void> {
+  const time = `${now.toISOString().slice(0, 19)}Z`;
+  const condition = {
+    type: "NetworkUnavailable",
+    status: "False",
+    reason: "WeftIsReady",
+    message: "weft-daemon has set up ovn0 on this node",
+    lastHeartbeatTime: time,
+    lastTransitionTime: time,
+  };
+  // By server-side apply, which merges conditions by type: a merge patch would replace kubelet's.
+  const body = { apiVersion: "v1", kind: "Node", metadata: { name }, status: { conditions: [condition] } };
+  await kube.patch(
+    NODES,
+    { name },
+    { type: "apply", body, fieldManager: "weft-daemon", force: true },
+    { subresource: "status" },
+  );
+}

@@ -1,0 +1,92 @@
+import { SUBNET } from "../../api/annotations.ts";
+import { samePlain } from "../../collections/plain.ts";
+import { ContractError } from "../../contract/document.ts";
+import { decodeSubnetContract, type SubnetContract } from "../../contract/subnet.ts";
+import { type Informer, type InformerTime, informer } from "../../kube/informer.ts";
+import type { Kube } from "../../kube/kube.ts";
+import { SUBNETS } from "../../kube/resources.ts";
+import { contractOfStatus, type Subnet } from "./subnet-status.ts";
+
+/** What a node knows of a subnet. */
+export interface SubnetFact {
+  readonly name: string;
+  /** What is to be done for it, or, in a sentence, why that is not known: then what is there for it must stay. */
+  readonly contract: SubnetContract | string;
+}
+
+/** What a {@link SubnetReader} logs with. */
+type Log = Record<"debug" | "warn", (fields: object, message: string) => void>;
+
+/** Reads the contracts of subnets, and remembers the last good one of each: a text that is spoilt or taken off is no order to remove anything. */
+export class SubnetReader {
+  readonly #log: Log;
+  readonly #good = new Map<string, { readonly uid: string; readonly contract: SubnetContract }>();
+  /** name → the text that was complained of last, "" for none. */
+  readonly #told = new Map<string, string>();
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  read(subnet: Subnet): SubnetFact {
+    const { name, uid, annotations = {} } = subnet.metadata;
+    const text = annotations[SUBNET.nodeContract];
+    const known = this.#good.get(name);
+    const good = known?.uid === uid ? known.contract : undefined;
+    if (text === undefined) {
+      const isNew = this.#isNew(name, "");
+      if (good !== undefined) return { name, contract: good };
+      if (isNew) this.#log.debug({ subnet: name }, "the Subnet has no contract yet; its spec and its status are used");
+      return { name, contract: contractOfStatus(subnet) };
+    }
+    try {
+      const contract = decodeSubnetContract(text);
+      this.#good.set(name, { uid, contract });
+      this.#told.delete(name);
+      return { name, contract };
+    } catch (error) {
+      if (!(error instanceof ContractError)) throw error;
+      const { code, message } = error;
+      if (this.#isNew(name, text)) {
+        const then = good === undefined ? "the node's network stays as it is" : "the last good one stays in use";
+        this.#log.warn({ subnet: name, code, reason: message }, `the Subnet's contract cannot be read; ${then}`);
+      }
+      return { name, contract: good ?? `annotation ${SUBNET.nodeContract} of Subnet ${name}: ${message}` };
+    }
+  }
+
+  forget(name: string): void {
+    this.#good.delete(name);
+    this.#told.delete(name);
+  }
+
+  #isNew(name: string, text: string): boolean {
+    const isNew = this.#told.get(name) !== text;
+    this.#told.set(name, text);
+    return isNew;
+  }
+}
+
+/** All subnets. Their statuses change with every pod, which is not announced. */
+export function subnetInformer(
+  kube: Kube,
+  log: Log,
+  onError: (error: unknown, context: string) => void,
+  time: InformerTime = {},
+): Informer<SubnetFact> {
+  const reader = new SubnetReader(log);
+  const made = informer<Subnet, SubnetFact>(kube, SUBNETS, {
+    fromMemory: true,
+    project: (subnet) => reader.read(subnet),
+    equal: sameSubnet,
+    onError,
+    ...time,
+  });
+  // A new object of the name may be there already.
+  made.subscribe(({ key }) => made.get(key) ?? reader.forget(key));
+  return made;
+}
+
+function sameSubnet(a: SubnetFact, b: SubnetFact): boolean {
+  return a === b || samePlain(a, b);
+}

@@ -1,0 +1,141 @@
+import { VENDOR } from "../../api/names.ts";
+import type { OvsTables } from "../../node/ovs.ts";
+import type { OvsdbClient } from "../../ovsdb/client.ts";
+import { VSWITCH, type VswitchTables } from "../../ovsdb/generated/vswitch.ts";
+import type { Mirror, MirrorRow, RowChange, RowIndex } from "../../ovsdb/mirror.ts";
+import type { Operation } from "../../ovsdb/operation.ts";
+import type { Selected } from "../../ovsdb/selection.ts";
+import type { Encap } from "../gateway/tunnel-mtu.ts";
+import { EXTERNAL_ID, type PodPort } from "./ports.ts";
+
+/** What the daemon reads of the local Open vSwitch database; statistics, which change every few seconds, are not among it. */
+const SELECTION = {
+  Open_vSwitch: ["external_ids", "cur_cfg"],
+  Bridge: ["name", "ports", "datapath_type"],
+  Port: ["name", "interfaces"],
+  Interface: ["name", "type", "mac", "mtu_request", "external_ids", "error"],
+} as const;
+
+type ViewTables = Selected<VswitchTables, typeof SELECTION>;
+/** One row of the view that came, went or changed. */
+export type OvsChange = RowChange<ViewTables>;
+/** A row of `Interface`, as far as it is mirrored. */
+export type InterfaceView = MirrorRow<ViewTables["Interface"]>;
+/** A row of `Bridge`, as far as it is mirrored. */
+export type BridgeView = MirrorRow<ViewTables["Bridge"]>;
+
+/** The row of `Open_vSwitch`, as far as it is mirrored. */
+export type RootView = MirrorRow<ViewTables["Open_vSwitch"]>;
+
+/** The integration bridge (ovn-controller(8), `ovn-bridge`). */
+export const INTEGRATION_BRIDGE = "br-int";
+
+/** The local Open vSwitch database as it is, with the lookups that the daemon needs. */
+export class OvsView implements OvsTables {
+  readonly client: OvsdbClient;
+  readonly mirror: Mirror<ViewTables>;
+  readonly #bridges: RowIndex<ViewTables["Bridge"]>;
+  readonly #ports: RowIndex<ViewTables["Port"]>;
+  readonly #interfaces: RowIndex<ViewTables["Interface"]>;
+  readonly #byIfaceId: RowIndex<ViewTables["Interface"]>;
+  readonly #byContainer: RowIndex<ViewTables["Interface"]>;
+
+  constructor(client: OvsdbClient) {
+    this.client = client;
+    this.mirror = client.monitor(VSWITCH, SELECTION);
+    this.#bridges = this.mirror.index("Bridge", "name", (row) => row.name);
+    this.#ports = this.mirror.index("Port", "interface", (row) => row.interfaces);
+    this.#interfaces = this.mirror.index("Interface", "name", (row) => row.name);
+    this.#byIfaceId = this.mirror.index("Interface", "iface-id", ours(EXTERNAL_ID.ifaceId));
+    this.#byContainer = this.mirror.index("Interface", "container", ours(EXTERNAL_ID.containerId));
+  }
+
+  /** The mirror holds what the database holds. */
+  get synced(): boolean {
+    return this.mirror.synced;
+  }
+
+  /** The integration bridge; undefined until ovn-controller has made it. */
+  bridge(): BridgeView | undefined {
+    return this.#bridges.lookup(INTEGRATION_BRIDGE)[0];
+  }
+
+  /** This node's chassis in OVN (ovn-controller(8), `system-id`). */
+  systemId(): string | undefined {
+    return this.#externalIds()["system-id"];
+  }
+
+  /** The end of this node's tunnels; undefined until it is configured. */
+  encap(): Encap | undefined {
+    const ids = this.#externalIds();
+    const ip = ids["ovn-encap-ip"];
+    return ip ? { type: ids["ovn-encap-type"] ?? "geneve", ip } : undefined;
+  }
+
+  /** The root row; `cur_cfg` says up to which `next_cfg` ovs-vswitchd has done what the database says (ovs-vswitchd.conf.db(5)). */
+  root(): RootView | undefined {
+    for (const row of this.mirror.rows("Open_vSwitch")) return row;
+    return undefined;
+  }
+
+  bridges(): Iterable<BridgeView> {
+    return this.mirror.rows("Bridge");
+  }
+
+  interfaces(): Iterable<InterfaceView> {
+    return this.mirror.rows("Interface");
+  }
+
+  /** Commits a transaction. */
+  transact(operations: readonly Operation[]): Promise<unknown> {
+    return this.client.transact(VSWITCH.name, operations);
+  }
+
+  interfaceNamed(name: string): InterfaceView | undefined {
+    return this.#interfaces.lookup(name)[0];
+  }
+
+  interfacesOfContainer(containerId: string): readonly InterfaceView[] {
+    return this.#byContainer.lookup(containerId);
+  }
+
+  interfacesOfIfaceId(ifaceId: string): readonly InterfaceView[] {
+    return this.#byIfaceId.lookup(ifaceId);
+  }
+
+  /** The uuid of the port that the interface is in. */
+  portOf(interfaceUuid: string): string | undefined {
+    return this.#ports.lookup(interfaceUuid)[0]?._uuid;
+  }
+
+  /** The interface as a pod's port; undefined for what is not a pod's, or not ours, or not on the integration bridge. */
+  podPort(row: InterfaceView, onBridge: ReadonlySet<string> = new Set(this.bridge()?.ports)): PodPort | undefined {
+    const ids = row.external_ids;
+    if (ids[EXTERNAL_ID.vendor] !== VENDOR || ids[EXTERNAL_ID.podName] === undefined) return undefined;
+    const portUuid = this.portOf(row._uuid);
+    if (portUuid === undefined || !onBridge.has(portUuid)) return undefined;
+    return {
+      portUuid,
+      interfaceUuid: row._uuid,
+      name: row.name,
+      externalIds: ids,
+      error: row.error ?? "",
+      installed: ids[EXTERNAL_ID.ovnInstalled] === "true",
+    };
+  }
+
+  /** Every pod port of ours. */
+  podPorts(): readonly PodPort[] {
+    const onBridge = new Set(this.bridge()?.ports);
+    return [...this.mirror.rows("Interface")].flatMap((row) => this.podPort(row, onBridge) ?? []);
+  }
+
+  #externalIds(): Readonly<Record<string, string>> {
+    for (const row of this.mirror.rows("Open_vSwitch")) return row.external_ids;
+    return {};
+  }
+}
+
+function ours(key: string): (row: InterfaceView) => string | undefined {
+  return ({ external_ids: ids }) => (ids[EXTERNAL_ID.vendor] === VENDOR ? ids[key] : undefined);
+}

@@ -1,0 +1,86 @@
+import type { Informer } from "../../kube/informer.ts";
+import type { DaemonClock } from "../clock.ts";
+import { LostPorts } from "../ovs/lost-ports.ts";
+import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
+import { ReconcileLoop } from "../reconcile-loop.ts";
+import type { RepairReport } from "../repair-report.ts";
+import { type CollectorWorld, collectLeftovers } from "./collector.ts";
+import type { PodFact } from "./pods.ts";
+
+/** What the upkeep works with. */
+export interface PodUpkeepWorld extends Omit<CollectorWorld, "lost" | "log"> {
+  readonly view: OvsView;
+  readonly pods: CollectorWorld["pods"] & Pick<Informer<PodFact>, "whenSynced" | "subscribe">;
+  readonly report: Pick<RepairReport, "note">;
+  readonly clock: DaemonClock;
+  readonly log: CollectorWorld["log"] & { warn(fields: object, message: string): void };
+  /** See {@link import("./lost-links.ts").watchLostLinks}. */
+  watchLostLinks(onLost: (name: string | undefined) => void): { close(): void };
+}
+
+/** What pods have on the node after their ADD: ports that get lost come back, and what nobody needs any more is collected. */
+export class PodUpkeep {
+  readonly #world: PodUpkeepWorld;
+  readonly #lost: LostPorts;
+  readonly #restoring: ReconcileLoop;
+  readonly #collection: ReconcileLoop;
+  readonly #stops: (() => void)[] = [];
+
+  constructor(world: PodUpkeepWorld) {
+    const { log, clock, report } = world;
+    const loop = (run: () => Promise<void>, failure: string): ReconcileLoop =>
+      new ReconcileLoop(run, (error, retryMs) => log.warn({ err: error, retryMs }, failure), {}, clock);
+    this.#world = world;
+    this.#lost = new LostPorts(world);
+    this.#restoring = loop(async () => {
+      const { repairs, error } = await this.#lost.restore();
+      this.#restoring.backOff(report.note(repairs));
+      if (error !== undefined) throw error;
+    }, "ports that another program removed could not be put back");
+    this.#collection = loop(() => this.#collect(), "leftovers could not be removed");
+  }
+
+  start(): void {
+    const { view, ports, pods } = this.#world;
+    const collect = (): void => this.collect();
+    const lostLinks = this.#world.watchLostLinks((name) => {
+      // DEL takes the port before the interface, so that its own work is no loss.
+      if (name === undefined || ports.byName(name) !== undefined) collect();
+    });
+    this.#stops.push(
+      // The runtime may have lost the sandbox, and then nobody sends a DEL. What a DEL has removed is not there to be found.
+      pods.subscribe(({ old, new: now }) => {
+        if (old !== undefined && !old.uids.some((uid) => now?.uids.includes(uid))) collect();
+      }),
+      () => lostLinks.close(),
+      view.mirror.onSyncedChange(collect),
+      view.mirror.subscribe((changes) => {
+        if (changes.some(isBroken)) collect();
+        if (this.#lost.note(changes)) this.#restoring.trigger();
+      }),
+    );
+    pods.whenSynced().then(collect, () => undefined);
+  }
+
+  /** Something may be left over. */
+  collect(): void {
+    this.#collection.trigger();
+  }
+
+  async stop(): Promise<void> {
+    for (const stop of this.#stops) stop();
+    await Promise.all([this.#collection.stop(), this.#restoring.stop()]);
+  }
+
+  async #collect(): Promise<void> {
+    const { view } = this.#world;
+    if (!view.synced || view.bridge() === undefined) return;
+    const isLost = await collectLeftovers({ ...this.#world, lost: this.#lost });
+    if (isLost) this.#restoring.trigger();
+  }
+}
+
+/** ovs-vswitchd has lost an interface: its namespace was removed and nobody may ask for the port to be. */
+function isBroken(change: OvsChange): boolean {
+  return change.table === "Interface" && Boolean(change.new?.error) && change.old?.error !== change.new?.error;
+}

@@ -1,0 +1,74 @@
+import { concernsInterface } from "../../contract/pod.ts";
+import { KubeError } from "../../kube/errors.ts";
+import type { Informer, InformerTime } from "../../kube/informer.ts";
+import { informer } from "../../kube/informer.ts";
+import type { Kube } from "../../kube/kube.ts";
+import { PODS } from "../../kube/resources.ts";
+import type { Pod } from "../../kube/types.ts";
+
+/** What the daemon keeps of a pod of its node. */
+export interface PodFact {
+  readonly name: string;
+  readonly namespace: string;
+  /** The uid, and for a static pod also the one that kubelet gives the runtime (its mirror object has another). */
+  readonly uids: readonly string[];
+  readonly deleting: boolean;
+  /** Those about interfaces, see `concernsInterface`. */
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** kubelet writes the static pod's own uid there; it is what CNI_ARGS holds. */
+const CONFIG_HASH = "kubernetes.io/config.hash";
+
+/** The narrow view of a pod. */
+export function podFact(pod: Pod): PodFact {
+  const all = pod.metadata.annotations ?? {};
+  const annotations: Record<string, string> = {};
+  for (const [key, value] of Object.entries(all)) {
+    if (concernsInterface(key)) annotations[key] = value;
+  }
+  const hash = all[CONFIG_HASH];
+  return {
+    name: pod.metadata.name,
+    namespace: pod.metadata.namespace ?? "",
+    uids: hash === undefined ? [pod.metadata.uid] : [pod.metadata.uid, hash],
+    deleting: pod.metadata.deletionTimestamp !== undefined,
+    annotations,
+  };
+}
+
+/** The pods of one node that have a network of their own. */
+export function podInformer(
+  kube: Kube,
+  node: string,
+  onError: (error: unknown, context: string) => void,
+  time: InformerTime = {},
+): Informer<PodFact> {
+  return informer<Pod, PodFact>(kube, PODS, {
+    fieldSelector: `spec.nodeName=${node},spec.hostNetwork=false`,
+    fromMemory: true,
+    project: podFact,
+    equal: sameFact,
+    onError,
+    ...time,
+  });
+}
+
+/** A pod as the API server has it now; undefined where it has none of that name. */
+export async function readPod(kube: Kube, namespace: string, name: string): Promise<PodFact | undefined> {
+  try {
+    return podFact(await kube.get<Pod>(PODS, { namespace, name }));
+  } catch (error) {
+    if (error instanceof KubeError && error.code === "not-found") return undefined;
+    throw error;
+  }
+}
+
+/** A pod's status changes often while it starts; none of that matters here. */
+function sameFact(a: PodFact, b: PodFact): boolean {
+  return (
+    a.deleting === b.deleting &&
+    a.uids.join() === b.uids.join() &&
+    JSON.stringify(a.annotations) === JSON.stringify(b.annotations)
+  );
+}

@@ -1,0 +1,148 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import type { Test } from "tap";
+import { admissionTemplate } from "../../../hack/generate/admission.ts";
+import {
+  FOREIGN,
+  NAMESPACE_SAMPLES,
+  POD_SAMPLES,
+  SERVICE_SAMPLES,
+} from "../../../src/facts/testing/annotation-samples.ts";
+import type { Answer, ApiServer } from "./apiserver.ts";
+
+type Annotations = Readonly<Record<string, string>>;
+/** The path and the body of a creation. */
+type Creation = readonly [path: string, body: object];
+type Kind = "pods" | "namespaces" | "services" | "jobs" | "cronjobs" | "deployments";
+
+const CONTAINERS = [{ name: "c", image: "i" }];
+
+function creation(kind: Kind, annotations: Annotations, name = "sample"): Creation {
+  const template = { metadata: { labels: { a: "b" }, annotations }, spec: { containers: CONTAINERS } };
+  const once = { ...template, spec: { ...template.spec, restartPolicy: "Never" } };
+  const metadata = { name };
+  switch (kind) {
+    case "pods":
+      return [
+        "/api/v1/namespaces/default/pods",
+        { metadata: { ...metadata, annotations }, spec: { containers: CONTAINERS } },
+      ];
+    case "namespaces":
+      return ["/api/v1/namespaces", { metadata: { ...metadata, annotations } }];
+    case "services":
+      return [
+        "/api/v1/namespaces/default/services",
+        { metadata: { ...metadata, annotations }, spec: { ports: [{ port: 80 }] } },
+      ];
+    case "jobs":
+      return ["/apis/batch/v1/namespaces/default/jobs", { metadata, spec: { template: once } }];
+    case "cronjobs":
+      return [
+        "/apis/batch/v1/namespaces/default/cronjobs",
+        { metadata, spec: { schedule: "0 0 * * *", jobTemplate: { spec: { template: once } } } },
+      ];
+    case "deployments":
+      return [
+        "/apis/apps/v1/namespaces/default/deployments",
+        { metadata, spec: { selector: { matchLabels: { a: "b" } }, template } },
+      ];
+  }
+}
+
+/** Refused in each kind. */
+const WRONG = {
+  "ovn.kubernetes.io/vpc": "a_b",
+  "ovn.kubernetes.io/ip_address": "10.10.10.10.10",
+  "ovn.kubernetes.io/cidr": "x",
+};
+
+/** Has an API server judge annotations by the chart's policies, and compares that with what the controller's rules say of the same values. */
+export async function tryAnnotations(t: Test, server: ApiServer): Promise<void> {
+  const policies = admissionTemplate()
+    .replace(/^.*?(?=^apiVersion)/ms, "")
+    .replaceAll(/^\{\{.*$/gm, "");
+  const tryOut = (kind: Kind, annotations: Annotations): Promise<Answer> => {
+    const [path, body] = creation(kind, annotations);
+    return server.call("POST", `${path}?dryRun=All`, body);
+  };
+  const kubectl = async (args: readonly string[], input = ""): Promise<void> => {
+    const child = spawn(join(server.bin, "kubectl"), ["--kubeconfig", server.kubeconfig, ...args], {
+      stdio: ["pipe", "ignore", "inherit"],
+    });
+    child.stdin.end(input);
+    const [code] = await once(child, "close");
+    t.equal(code, 0, `kubectl ${args.join(" ")}`);
+  };
+  /** The API server takes a policy into use, or out of it, a moment after it has accepted that. */
+  const until = async (judged: boolean, kinds: readonly Kind[]): Promise<void> => {
+    for (const kind of kinds) {
+      for (let tries = 0; ; tries++) {
+        if ((await tryOut(kind, WRONG)).status >= 300 === judged) break;
+        if (tries === 100) throw new Error(`annotations of ${kind} are ${judged ? "not" : "still"} judged`);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }
+  };
+
+  // What was there before the policies were.
+  const [pods, pod] = creation("pods", WRONG, "before");
+  t.equal((await server.call("POST", pods, pod)).status, 201);
+  await kubectl(["apply", "--server-side", "--filename=-"], policies);
+  await until(true, ["pods", "namespaces", "services", "jobs", "cronjobs", "deployments"]);
+
+  for (const [kind, samples] of [
+    ["pods", POD_SAMPLES],
+    ["namespaces", NAMESPACE_SAMPLES],
+    ["services", SERVICE_SAMPLES],
+  ] as const) {
+    for (const [key, { good, bad }] of Object.entries(samples)) {
+      for (const value of good) {
+        const { status, text } = await tryOut(kind, { [key]: value });
+        t.equal(status, 201, `${key}=${JSON.stringify(value)} ${status === 201 ? "" : text}`);
+      }
+      for (const value of bad) {
+        const { status, body } = await tryOut(kind, { [key]: value });
+        t.equal(status, 422, `${key}=${JSON.stringify(value)}`);
+        // A message of the API server's is of one line.
+        t.match(body.message, value.includes("\n") ? "an annotation" : `annotation ${key} is "${value.slice(0, 80)}`);
+      }
+    }
+  }
+  for (const kind of ["jobs", "cronjobs", "deployments"] as const) {
+    const refused = await tryOut(kind, { "ovn.kubernetes.io/ingress_rate": "3M" });
+    t.match(refused, { status: 422, body: { message: /ingress_rate is "3M"; write a whole number/ } });
+    t.equal((await tryOut(kind, { "ovn.kubernetes.io/ingress_rate": "3" })).status, 201);
+  }
+  t.notMatch((await tryOut("pods", FOREIGN)).text, "ValidatingAdmissionPolicy", "what is somebody else's is his");
+
+  const change = (annotations: Annotations): Promise<Answer> =>
+    server.call(
+      "PATCH",
+      `${pods}/before`,
+      { metadata: { annotations } },
+      { "content-type": "application/merge-patch+json" },
+    );
+  t.equal(
+    (await change({ "ovn.kubernetes.io/allocated": "true" })).status,
+    200,
+    "an object with a bad value from before can be written",
+  );
+  t.equal(
+    (await change({ "ovn.kubernetes.io/ip_address": "10.10.10.10.11" })).status,
+    422,
+    "but not with another bad one",
+  );
+  t.equal((await change({ "ovn.kubernetes.io/ip_address": "10.16.0.7" })).status, 200);
+
+  // As much as annotations can hold (256 KiB) is within the budget for expressions: what is wrong is still refused.
+  const many = Object.fromEntries(
+    Array.from({ length: 900 }, (_, i) => [`a${i}.b.ovn.kubernetes.io/ip_address`, "9".repeat(199)]),
+  );
+  t.match(await tryOut("pods", many), { status: 422, body: { message: /ip_address/ } });
+  const long = {
+    "ovn.kubernetes.io/ip_pool": `${"1.1.1.1,".repeat(510)}1.1.1.1`,
+    "k8s.v1.cni.cncf.io/networks": `[${'"x",'.repeat(2000)}`,
+  };
+  t.match(await tryOut("pods", long), { status: 422, body: { message: /networks/ } });
+}

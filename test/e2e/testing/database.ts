@@ -1,0 +1,62 @@
+import { OVN_NB } from "../../../src/ovsdb/generated/ovn-nb.ts";
+import { VSWITCH } from "../../../src/ovsdb/generated/vswitch.ts";
+import { openOvsdb } from "../../../src/ovsdb/open.ts";
+import { when } from "./when.ts";
+
+const NB = {
+  Logical_Switch: "all",
+  Logical_Switch_Port: "all",
+  Logical_Router: "all",
+  Logical_Router_Port: "all",
+  Logical_Router_Policy: "all",
+  Logical_Router_Static_Route: "all",
+  Port_Group: "all",
+  Address_Set: "all",
+  ACL: "all",
+  DHCP_Options: "all",
+  Load_Balancer: "all",
+} as const;
+
+const VSWITCHD = {
+  Bridge: ["name", "ports", "datapath_type"],
+  Port: ["name", "interfaces"],
+  Interface: ["name", "type", "external_ids", "error"],
+} as const;
+
+/** Follows the northbound database through its socket in a node's /run. */
+export function followNorthbound(root: string) {
+  const client = openOvsdb({ remotes: [`unix:${root}/run/ovn/ovnnb_db.sock`], database: OVN_NB.name });
+  const mirror = client.monitor(OVN_NB, NB);
+  const portNamed = mirror.index("Logical_Switch_Port", "name", (row) => row.name);
+  const groupNamed = mirror.index("Port_Group", "name", (row) => row.name);
+  return {
+    client,
+    mirror,
+    port: (name: string) => portNamed.lookup(name)[0],
+    group: (name: string) => groupNamed.lookup(name)[0],
+    /** Waits until `look` finds what it looks for in the mirror. */
+    until: <R>(what: string, look: () => R | undefined | false, ms = 20_000): Promise<R> =>
+      when((listener) => mirror.subscribe(listener), look, `northbound: ${what}`, ms),
+  };
+}
+
+/** The northbound database, followed. */
+export type NorthboundRows = ReturnType<typeof followNorthbound>;
+
+/** Follows a node's Open vSwitch through its socket in the node's /run. */
+export function followOpenVSwitch(root: string) {
+  const client = openOvsdb({ remotes: [`unix:${root}/run/openvswitch/db.sock`], database: VSWITCH.name });
+  const mirror = client.monitor(VSWITCH, VSWITCHD);
+  return {
+    client,
+    mirror,
+    /** Interfaces that are a pod's. */
+    podInterfaces: () =>
+      [...mirror.rows("Interface")].filter((row) => row.external_ids["vendor"] === "kube-ovn" && row.name !== "ovn0"),
+    until: <R>(what: string, look: () => R | undefined | false, ms = 20_000): Promise<R> =>
+      when((listener) => mirror.subscribe(listener), look, `Open vSwitch: ${what}`, ms),
+  };
+}
+
+/** A node's Open vSwitch, followed. */
+export type OpenVSwitchRows = ReturnType<typeof followOpenVSwitch>;

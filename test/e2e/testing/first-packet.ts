@@ -1,0 +1,91 @@
+import type { Test } from "tap";
+import { podNetns } from "../../../hack/traffic/pods.ts";
+import { inNetns } from "../../../hack/traffic/probe.ts";
+import { barrage } from "../../../hack/traffic/stream.ts";
+import { PODS, SUBNETS } from "../../../src/kube/resources.ts";
+import { idlePod, type Manifest, ready, remove, run, useNamespace } from "./pods.ts";
+import { createPolicy } from "./policies.ts";
+import type { World } from "./world.ts";
+
+const NAMESPACE = "weft-first-packet";
+const SUBNET = "weft-first-packet";
+/** Nobody listens on it: what gets in is counted as "no such port". */
+const PORT = 4242;
+
+/** Options of {@link firstPackets}. */
+export interface FirstPacketOptions {
+  /** How many pods start under the policy; a tenth as many besides are left open, to see that packets do come. */
+  readonly pods: number;
+  /** Called once when about half of the pods are there. */
+  readonly disturb?: () => Promise<void>;
+  readonly ms: number;
+}
+
+/**
+ * Starts pods with addresses known beforehand while a policy lets nobody in and a peer sends to all of the addresses without pause, over
+ * both families. No pod may have got a single datagram from the first moment of its network namespace on.
+ */
+export async function firstPackets(t: Test, world: World, { pods, disturb, ms }: FirstPacketOptions): Promise<void> {
+  await useNamespace(t, world, NAMESPACE);
+  const subnet = {
+    metadata: { name: SUBNET },
+    spec: { cidrBlock: "10.44.0.0/16,fd00:10:44::/112", namespaces: [NAMESPACE] },
+  };
+  await world.kube.create(SUBNETS, subnet);
+  t.teardown(() => world.kube.delete(SUBNETS, { name: SUBNET }).catch(() => undefined));
+  await world.subnets.until(SUBNET, "is in force", (one) =>
+    (one?.status?.conditions ?? []).some(
+      ({ type, status }: { type: string; status: string }) => type === "Ready" && status === "True",
+    ),
+  );
+  const addresses = (i: number): [string, string] => [
+    `10.44.${1 + (i >> 8)}.${i & 255}`,
+    `fd00:10:44::${(i + 256).toString(16)}`,
+  ];
+  const manifest = (i: number, role: string): Manifest => {
+    const node = world.lab.nodes[i % world.lab.nodes.length] ?? "weft-1";
+    const annotations = { "ovn.kubernetes.io/ip_address": addresses(i).join(",") };
+    const pod = idlePod(NAMESPACE, `${role}-${i}`, node, annotations);
+    return { ...pod, metadata: { ...pod.metadata, labels: { role } } };
+  };
+  const closed = Array.from({ length: pods }, (_, i) => manifest(i + 1, "closed"));
+  const open = Array.from({ length: Math.max(2, Math.floor(pods / 10)) }, (_, i) => manifest(pods + i + 1, "open"));
+  await createPolicy(world, NAMESPACE, "deny", { podSelector: { matchLabels: { role: "closed" } } });
+  const [sender] = await run(world, [idlePod(NAMESPACE, "sender", world.lab.nodes[0])]);
+  if (sender === undefined) throw new Error("there is no sender");
+  const targets = [...closed, ...open].flatMap((_, i) => addresses(i + 1));
+  const shots = await barrage(podNetns(sender.metadata.uid), targets, PORT, 2);
+  const names = [...closed, ...open].map(({ metadata }) => metadata.name ?? "");
+  const all = [...closed, ...open];
+  const half = Math.floor(all.length / 2);
+  await Promise.all(all.slice(0, half).map((each) => world.kube.create(PODS, each)));
+  const disturbed = disturb?.();
+  await Promise.all(all.slice(half).map((each) => world.kube.create(PODS, each)));
+  const up = await ready(world, NAMESPACE, names, ms);
+  await disturbed;
+  // Once round for all of them, now that they are up.
+  await new Promise((resolve) => setTimeout(resolve, Math.max(2_000, targets.length * 2)));
+  const sent = await shots.stop();
+  let leaked = 0;
+  let silent = 0;
+  for (const pod of up) {
+    const count = await datagramsIn(podNetns(pod.metadata.uid));
+    if (pod.metadata.labels?.["role"] === "open") silent += count === 0 ? 1 : 0;
+    else if (count > 0) {
+      leaked++;
+      t.comment(`${pod.metadata.name} got ${count}`);
+    }
+  }
+  t.equal(leaked, 0, `of ${closed.length} pods that nobody may reach, none got any of ${sent} datagrams`);
+  t.equal(silent, 0, `each of ${open.length} pods that are open got some`);
+  await remove(world, NAMESPACE, [...names, "sender"]);
+}
+
+/** How many UDP datagrams have arrived in a network namespace since it was made, whether anybody wanted them or not. */
+async function datagramsIn(netns: string): Promise<number> {
+  const { stdout } = await inNetns(netns)(["cat", "/proc/self/net/snmp", "/proc/self/net/snmp6"]);
+  const [names = "", values = ""] = stdout.split("\n").filter((line) => line.startsWith("Udp:"));
+  const at = (name: string): number => Number(values.split(" ")[names.split(" ").indexOf(name)] ?? 0);
+  const six = (name: string): number => Number(new RegExp(`^${name}\\s+(\\d+)`, "m").exec(stdout)?.[1] ?? 0);
+  return at("InDatagrams") + at("NoPorts") + six("Udp6InDatagrams") + six("Udp6NoPorts");
+}

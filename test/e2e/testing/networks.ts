@@ -1,0 +1,81 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Test } from "tap";
+import { parse } from "yaml";
+import type { Exec } from "../../../hack/traffic/probe.ts";
+import { DEFAULT_SERVER_SOCKET } from "../../../src/api/cni-message.ts";
+import type { KubeObject, NewObject } from "../../../src/kube/object.ts";
+import { CRDS, NETWORK_ATTACHMENTS, typeName } from "../../../src/kube/resources.ts";
+import { established, Objects, type Thing } from "./objects.ts";
+import { inPod } from "./pods.ts";
+import type { World } from "./world.ts";
+
+/** Installs Multus' type for the length of a test; resolves when it is served. */
+export async function useNetworkType(t: Test, { kube }: World): Promise<void> {
+  const name = typeName(NETWORK_ATTACHMENTS);
+  const crds = new Objects(kube, CRDS);
+  await crds.ready();
+  t.teardown(async () => {
+    await kube.delete(CRDS, { name });
+    await crds.gone(name);
+    await crds.stop();
+  });
+  const text = readFileSync(join(import.meta.dirname, "../crds/k8s.cni.cncf.io.yaml"), "utf8");
+  if (crds.get(name) === undefined) await kube.create(CRDS, parse(text) as NewObject<KubeObject>);
+  await established(crds, NETWORK_ATTACHMENTS);
+}
+
+/** Makes a NetworkAttachmentDefinition; `config` is its CNI configuration. */
+export function createNetwork({ kube }: World, namespace: string, name: string, config: object): Promise<unknown> {
+  const spec = { config: JSON.stringify(config) };
+  return kube.create<Thing>(NETWORK_ATTACHMENTS, { metadata: { namespace, name }, spec, status: undefined });
+}
+
+/** The configuration of a network on OVN. */
+export function ovnNetwork(name: string, namespace: string): object {
+  const provider = `${name}.${namespace}.ovn`;
+  return { cniVersion: "1.0.0", name, type: "kube-ovn", server_socket: DEFAULT_SERVER_SOCKET, provider };
+}
+
+/** The configuration of a network that macvlan makes on the nodes' eth0, with our addresses. */
+export function macvlanNetwork(name: string, namespace: string): object {
+  const ipam = { type: "kube-ovn", server_socket: DEFAULT_SERVER_SOCKET, provider: `${name}.${namespace}` };
+  return { cniVersion: "1.0.0", name, type: "macvlan", master: "eth0", mode: "bridge", ipam };
+}
+
+/** An interface of a pod as the kernel shows it. */
+export interface SeenInterface {
+  readonly mac: string;
+  /** `address/prefix` without link-local ones, IPv4 first. */
+  readonly addresses: readonly string[];
+  /** Destinations of its routes; `default` for the default ones. */
+  readonly routes: readonly string[];
+}
+
+/** What a pod's interface looks like inside; undefined where there is none. */
+export async function lookInside(pod: Thing, name: string): Promise<SeenInterface | undefined> {
+  const exec = inPod(pod);
+  const [link] = await json<{ address: string; addr_info: Info[] }>(exec, ["ip", "-json", "address", "show", name]);
+  if (link === undefined) return undefined;
+  const routes = [
+    ...(await json<{ dst: string }>(exec, ["ip", "-json", "route", "show", "dev", name])),
+    ...(await json<{ dst: string }>(exec, ["ip", "-6", "-json", "route", "show", "dev", name])),
+  ];
+  const addresses = link.addr_info.filter(({ scope }) => scope !== "link");
+  return {
+    mac: link.address,
+    addresses: addresses.map(({ local, prefixlen }) => `${local}/${prefixlen}`),
+    routes: routes.map(({ dst }) => dst),
+  };
+}
+
+interface Info {
+  readonly scope: string;
+  readonly local: string;
+  readonly prefixlen: number;
+}
+
+async function json<T>(exec: Exec, command: readonly string[]): Promise<readonly T[]> {
+  const { code, stdout } = await exec(command);
+  return code === 0 && stdout !== "" ? (JSON.parse(stdout) as readonly T[]) : [];
+}

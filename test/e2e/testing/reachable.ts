@@ -1,0 +1,16 @@
+import { until } from "../../../hack/lab/wait.ts";
+import { ping } from "../../../hack/traffic/probe.ts";
+import type { Thing } from "./objects.ts";
+import { addressesOf, inPod } from "./pods.ts";
+
+/** Whether `from` gets an echo from both addresses of `to` within a second. */
+export async function reaches(from: Thing, to: Thing): Promise<boolean> {
+  const exec = inPod(from);
+  const echoes = await Promise.all(addressesOf(to).map((address) => ping(exec, address, 1)));
+  return echoes.every(({ ok }) => ok);
+}
+
+/** Waits until `from` reaches `to` over both families; packets tell nobody that they would arrive. */
+export function reachable(from: Thing, to: Thing, ms = 30_000): Promise<unknown> {
+  return until(`${from.metadata.name} reaches ${to.metadata.name}`, ms, () => reaches(from, to), 50);
+}

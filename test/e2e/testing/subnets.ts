@@ -1,0 +1,43 @@
+import type { Test } from "tap";
+import { SUBNETS } from "../../../src/kube/resources.ts";
+import type { Thing } from "./objects.ts";
+import type { World } from "./world.ts";
+
+/** A condition of a Subnet. */
+export interface Condition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** The condition Ready of a Subnet or Vpc. */
+export function readiness(object: Thing | undefined): Condition | undefined {
+  const conditions: readonly Condition[] = object?.status?.conditions ?? [];
+  return conditions.find(({ type }) => type === "Ready");
+}
+
+/** Makes a Subnet; it is deleted at the test's end, if it is still there. What an interrupted run has left goes first. */
+export async function useSubnet(t: Test, world: World, name: string, spec: object): Promise<void> {
+  if (world.subnets.get(name) !== undefined) {
+    await world.kube.delete(SUBNETS, { name });
+    await world.subnets.gone(name);
+  }
+  await world.kube.create<Thing>(SUBNETS, { metadata: { name }, spec, status: {} });
+  t.teardown(async () => {
+    if (world.subnets.get(name) !== undefined) await world.kube.delete(SUBNETS, { name });
+  });
+}
+
+/** Waits until a Subnet's condition Ready has that reason: `Ready`, or why it is not in force. */
+export function judged(world: World, name: string, reason = "Ready"): Promise<Condition> {
+  return world.subnets.until(name, `is ${reason}`, (subnet) => {
+    const condition = readiness(subnet);
+    return condition?.reason === reason ? condition : false;
+  });
+}
+
+/** The logical switch of a subnet. */
+export function switchOf(world: World, subnet: string) {
+  return [...world.nb.mirror.rows("Logical_Switch")].find(({ name }) => name === subnet);
+}

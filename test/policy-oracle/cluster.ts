@@ -1,0 +1,165 @@
+import type { SecurityGroupSpec } from "../../src/api/generated/securitygroup.ts";
+import { SAMPLE_CLUSTER } from "../../src/compile/testing/sample-facts.ts";
+import { stableMac } from "../../src/desired/identity.ts";
+import { projectAdminPolicy } from "../../src/facts/project-admin-policy.ts";
+import { projectNamespace, projectNode, projectPod } from "../../src/facts/project-core.ts";
+import { POD_UID_ANNOTATION, projectIp } from "../../src/facts/project-ip.ts";
+import { projectNetworkPolicy } from "../../src/facts/project-policy.ts";
+import { projectSecurityGroup } from "../../src/facts/project-security-group.ts";
+import { projectSubnet } from "../../src/facts/project-subnet.ts";
+import { projectVpc } from "../../src/facts/project-vpc.ts";
+import type { FactStore } from "../../src/facts/store.ts";
+import { DerivedFacts } from "../../src/kinds/derived.ts";
+import { factStore } from "../../src/kinds/store.ts";
+import type { Node, Pod, Policy, World } from "./api.ts";
+
+/** The two subnets of the pods; a pod is in the one that its IPv4 address is of. */
+export const SUBNETS = {
+  "ovn-default": { v4: "10.16.0", v6: "fd00:10:16:", cidrBlock: "10.16.0.0/16,fd00:10:16::/112" },
+  second: { v4: "10.17.0", v6: "fd00:10:17:", cidrBlock: "10.17.0.0/16,fd00:10:17::/112" },
+} as const;
+
+/** The addresses that a node sends from into the pod network, by its place in the list of nodes. */
+export function joinAddresses(index: number): { readonly v4: string; readonly v6: string } {
+  return { v4: `100.64.0.${index + 2}`, v6: `fd00:100:64::${index + 2}` };
+}
+
+/** Facts of a cluster that has nothing yet but its subnets, with what is derived from policies kept in step. */
+export function emptyCluster(): FactStore {
+  const facts = factStore();
+  facts.set("cluster", "cluster", SAMPLE_CLUSTER);
+  facts.set(
+    "vpcs",
+    "ovn-cluster",
+    projectVpc({ metadata: { name: "ovn-cluster", uid: "vpc", generation: 1 } }, "ovn-cluster"),
+  );
+  const subnets = { join: "100.64.0.0/16,fd00:100:64::/112", ...mapValues(SUBNETS, ({ cidrBlock }) => cidrBlock) };
+  for (const [name, cidrBlock] of Object.entries(subnets)) {
+    const spec = { cidrBlock, default: name === "ovn-default" };
+    facts.set("subnetSpecs", name, projectSubnet({ metadata: { name, uid: `uid-${name}`, generation: 1 }, spec }));
+  }
+  const derived = new DerivedFacts(facts);
+  derived.follow();
+  derived.start();
+  return facts;
+}
+
+/** Facts of a whole world. */
+export function clusterOf(world: World): FactStore {
+  const facts = emptyCluster();
+  for (const { metadata } of world.namespaces) putNamespace(facts, metadata.name, metadata.labels);
+  for (const [i, node] of world.nodes.entries()) putNode(facts, node, i);
+  for (const policy of world.policies) putPolicy(facts, policy);
+  for (const pod of world.pods) putPod(facts, pod);
+  return facts;
+}
+
+/** Sets a namespace. */
+export function putNamespace(facts: FactStore, name: string, labels: Readonly<Record<string, string>>): void {
+  // As the API server does.
+  const all = { ...labels, "kubernetes.io/metadata.name": name };
+  facts.set("namespaces", name, projectNamespace({ metadata: { name, uid: `uid-${name}`, labels: all } }));
+}
+
+/** Sets a node and the record of its address on the join switch. */
+export function putNode(facts: FactStore, { metadata, status }: Node, index: number): void {
+  const { name } = metadata;
+  facts.set("nodes", name, projectNode({ metadata: { ...metadata, uid: `uid-${name}` }, status }));
+  putIp(facts, `node-${name}`, { podName: name, nodeName: name, subnet: "join" }, joinAddresses(index), "");
+}
+
+/** A pod keeps its node and its addresses for life; with others it is another pod. */
+export function uidOf({ metadata: { name, namespace }, spec, status }: Pod): string {
+  return ["uid", namespace, name, spec.nodeName, String(spec.hostNetwork), ...status.podIPs.map(({ ip }) => ip)].join(
+    "-",
+  );
+}
+
+/** Sets a pod and the record of its address; one on the host's network leaves nothing. */
+export function putPod(facts: FactStore, { metadata, spec, status }: Pod): void {
+  const { name, namespace } = metadata;
+  const uid = uidOf({ metadata, spec, status });
+  const addresses = status.podIPs.map(({ ip }) => ip);
+  const v4 = addresses.find((address) => !address.includes(":")) ?? "";
+  const v6 = addresses.find((address) => address.includes(":")) ?? "";
+  const subnet = v4.startsWith(SUBNETS.second.v4) || v6.startsWith(SUBNETS.second.v6) ? "second" : "ovn-default";
+  if (spec.hostNetwork !== true) {
+    putIp(
+      facts,
+      `${name}.${namespace}`,
+      { podName: name, namespace, nodeName: spec.nodeName, subnet },
+      { v4, v6 },
+      uid,
+    );
+  }
+  // Such a pod does not become a fact.
+  const fact = projectPod({ metadata: { ...metadata, uid }, spec, status: { phase: "Running" } });
+  facts.set("pods", `${namespace}/${name}`, fact);
+}
+
+/** Takes a pod away, with its address. */
+export function dropPod(facts: FactStore, { metadata: { name, namespace } }: Pod): void {
+  facts.set("pods", `${namespace}/${name}`, undefined);
+  facts.set("ips", `${name}.${namespace}`, undefined);
+}
+
+/** Sets a policy of any kind. */
+export function putPolicy(facts: FactStore, policy: Policy): void {
+  const metadata = { ...policy.metadata, uid: `uid-${policy.kind}-${keyOf(policy)}` };
+  const key = keyOf(policy);
+  switch (policy.kind) {
+    case "NetworkPolicy":
+      facts.set("networkPolicies", key, projectNetworkPolicy({ metadata, spec: policy.spec }));
+      break;
+    case "AdminNetworkPolicy":
+      facts.set("adminNetworkPolicies", key, projectAdminPolicy("anp", { metadata, spec: policy.spec }));
+      break;
+    case "BaselineAdminNetworkPolicy":
+      facts.set("baselineAdminNetworkPolicies", key, projectAdminPolicy("banp", { metadata, spec: policy.spec }));
+      break;
+    case "ClusterNetworkPolicy":
+      facts.set("clusterNetworkPolicies", key, projectAdminPolicy("cnp", { metadata, spec: policy.spec }));
+  }
+}
+
+/** Takes a policy away. */
+export function dropPolicy(facts: FactStore, policy: Policy): void {
+  facts.set(FACT_KINDS[policy.kind], keyOf(policy), undefined);
+}
+
+/** Sets a SecurityGroup, or takes it away. */
+export function putSecurityGroup(facts: FactStore, name: string, spec: SecurityGroupSpec | undefined): void {
+  const metadata = { name, uid: `uid-sg-${name}`, generation: 1 };
+  facts.set("securityGroups", name, spec && projectSecurityGroup({ metadata, spec }));
+}
+
+const FACT_KINDS = {
+  NetworkPolicy: "networkPolicies",
+  AdminNetworkPolicy: "adminNetworkPolicies",
+  BaselineAdminNetworkPolicy: "baselineAdminNetworkPolicies",
+  ClusterNetworkPolicy: "clusterNetworkPolicies",
+} as const;
+
+function keyOf({ kind, metadata }: Policy): string {
+  return kind === "NetworkPolicy" && "namespace" in metadata ? `${metadata.namespace}/${metadata.name}` : metadata.name;
+}
+
+function putIp(
+  facts: FactStore,
+  name: string,
+  spec: { readonly podName: string; readonly namespace?: string; readonly nodeName: string; readonly subnet: string },
+  { v4, v6 }: { readonly v4: string; readonly v6: string },
+  podUid: string,
+): void {
+  const annotations = podUid === "" ? {} : { [POD_UID_ANNOTATION]: podUid };
+  const addresses = { v4IpAddress: v4, v6IpAddress: v6, macAddress: stableMac(name) };
+  facts.set(
+    "ips",
+    name,
+    projectIp({ metadata: { name, uid: `uid-ip-${name}`, annotations }, spec: { ...spec, ...addresses } }),
+  );
+}
+
+function mapValues<K extends string, V, W>(object: Readonly<Record<K, V>>, of: (value: V) => W): Record<K, W> {
+  return Object.fromEntries(Object.entries<V>(object).map(([key, value]) => [key, of(value)])) as Record<K, W>;
+}

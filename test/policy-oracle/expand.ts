@@ -1,0 +1,227 @@
+import { isDeepStrictEqual } from "node:util";
+import fc from "fast-check";
+import { EDGE_COLUMNS, OWN_COLUMNS } from "../../src/controller/databases/northbound.ts";
+import { OWNER_KEY } from "../../src/desired/identity.ts";
+import { everyFact } from "../../src/facts/store.ts";
+import { rootsOf, UNIT_KINDS } from "../../src/kinds/units.ts";
+import { Engine } from "../../src/reconcile/engine.ts";
+import { planSize } from "../../src/reconcile/plan.ts";
+import { planSweep } from "../../src/reconcile/sweep.ts";
+import { ManualTimers } from "../../src/reconcile/testing/engine.ts";
+import { Tracker } from "../../src/reconcile/tracker.ts";
+import { type Attempt, attempts, describe } from "./compare.ts";
+import { FATE, type Fate, MemoryNorthbound } from "./database.ts";
+import { Picture } from "./picture.ts";
+import { compileRows, type Row, type Tables } from "./rows.ts";
+import { ChangingCluster, type Step } from "./steps.ts";
+
+/** How the controller and its database behave during the steps. */
+export interface Conditions {
+  /** Units per transaction. */
+  readonly batch: number;
+  /** What becomes of each transaction, in turn; `committed` after the last. */
+  readonly fates: readonly Fate[];
+}
+
+/** Small transactions, and connections that break. */
+export const conditions: fc.Arbitrary<Conditions> = fc.record({
+  batch: fc.constantFrom(1, 2, 200),
+  // Where what is there already is refused, it cannot be changed all at once: one refusal is for what is new.
+  fates: fc
+    .array(fc.constantFrom<Fate[]>("committed", "committed", "committed", "lost", "unanswered", "refused"), {
+      maxLength: 6,
+    })
+    .map((fates) => fates.map((fate, i) => (fate === "refused" && fates.indexOf(fate) < i ? "committed" : fate))),
+});
+
+/** Tried at every instant: less than in the comparison with the specifications, for there are many instants. */
+const TRIED = new Set(["TCP 80", "TCP 81", "UDP 90", "ICMP 0"]);
+
+/**
+ * Takes a cluster through the steps with the real engine, and says what is wrong, if anything is:
+ * - in the end, and whenever the engine is done, the database is what a fresh compile wants;
+ * - no transaction leaves a state in which something is allowed that no state of the facts since the engine was last done allows;
+ * - an ACL that is wanted before and after is there, unchanged, all the time.
+ */
+export async function firstFault(steps: readonly Step[], { batch, fates }: Conditions): Promise<string | undefined> {
+  const cluster = new ChangingCluster();
+  const faults: string[] = [];
+  const timers = new ManualTimers();
+  const remaining = [...fates];
+  /** Each fresh compile since the engine was last done, and all that can be tried in those worlds. */
+  let wanted: Tables[] = [new Map(), compileRows(cluster.facts)];
+  let tried = new Map<string, Attempt>();
+  /** Whether no controller has been killed since then, and left something for the sweep of the next one. */
+  let swept = true;
+  /** The database after each transaction since then. */
+  let instants: Tables[] = [];
+
+  const database: MemoryNorthbound = new MemoryNorthbound({
+    onChanges: (changes) => engine.noteDatabase(changes),
+    onCommit: () => instants.push(database.tables),
+    fate: () => remaining.shift() ?? "committed",
+  });
+  /** A controller that has just been started: it knows the facts, and of the database what is in it. */
+  const newEngine = (): Engine<never> => {
+    const tracker: Tracker<never> = new Tracker(UNIT_KINDS as never, cluster.facts, rootsOf);
+    const made = new Engine<never>({
+      database: "OVN_Northbound",
+      tracker,
+      view: database,
+      ownColumns: OWN_COLUMNS,
+      commit: (plan) => database.commit(plan),
+      whenReady: () => Promise.resolve(),
+      offerEffects: () => undefined,
+      timers,
+      onUnitFailure: (unit, error) => {
+        // A pod that has come again under its name waits for the sweep.
+        if (error.message !== FATE && !error.message.startsWith("two rows")) faults.push(`${unit}: ${error.message}`);
+      },
+      onDeposed: () => faults.push("deposed"),
+      batch,
+    });
+    for (const change of everyFact(cluster.facts)) made.noteFact(change);
+    made.start();
+    return made;
+  };
+  /** Until the engine is idle. All else here is done within one task, so what is not done after it waits for a timer: after two lost commits running, say. */
+  const idle = async (): Promise<void> => {
+    let done = false;
+    void engine.whenIdle().then(() => {
+      done = true;
+    });
+    for (;;) {
+      await new Promise(setImmediate);
+      if (done) return;
+      timers.advance(600_000);
+    }
+  };
+  /** Until nothing is to be done any more, and what an earlier one left behind is gone. */
+  const settle = async (): Promise<void> => {
+    // A unit that was refused is tried again after a while, and so is a sweep.
+    for (let i = 0; i < 10; i++) {
+      await idle();
+      timers.advance(600_000);
+      await idle();
+      if (planSize(sweep().plan) > 0) await database.commit(sweep().plan);
+    }
+  };
+  const sweep = () => planSweep(engine.desired, database.rows(), (table) => database.isRoot(table), EDGE_COLUMNS);
+  const check = (): void => {
+    const now = wanted.at(-1) ?? new Map();
+    const differs = firstDifference(now, database.tables);
+    if (differs !== undefined) faults.push(`not as a fresh compile: ${differs}`);
+    const opened = firstOpening(wanted, instants, tried.values(), swept);
+    if (opened !== undefined) faults.push(opened);
+    const rewritten = firstRewrite(wanted, instants);
+    if (rewritten !== undefined) faults.push(rewritten);
+    wanted = [now];
+    instants = [];
+    swept = true;
+    tried = new Map();
+    for (const attempt of tryable(cluster)) tried.set(describe(attempt), attempt);
+  };
+  let engine = newEngine();
+  cluster.facts.subscribe((change) => engine.noteFact(change));
+  await settle();
+  check();
+  let killed = false;
+  for (const { changes, pause } of steps) {
+    for (const change of changes) {
+      cluster.apply(change);
+      wanted.push(compileRows(cluster.facts));
+      for (const attempt of tryable(cluster)) tried.set(describe(attempt), attempt);
+    }
+    if (killed) engine = newEngine();
+    killed = pause === "killed";
+    // What is under way when it is killed may be carried out or not.
+    if (killed) {
+      engine.stop();
+      swept = false;
+    } else if (pause === "done") {
+      await settle();
+      check();
+    } else for (let i = 0; i < Number(pause); i++) await Promise.resolve();
+  }
+  if (killed) engine = newEngine();
+  await settle();
+  check();
+  engine.stop();
+  return faults[0];
+}
+
+function* tryable({ world }: ChangingCluster): Iterable<Attempt> {
+  for (const attempt of attempts(world)) {
+    const { protocol, port } = attempt.connection;
+    if (TRIED.has(`${protocol} ${port}`) && attempt.from.node === undefined && attempt.to.node === undefined)
+      yield attempt;
+  }
+}
+
+/**
+ * A state that lets something through which none of the wanted states does. Where a pod comes or goes in between, each side is asked by
+ * itself: who goes is not told of policies that come after, and who comes may come before them. So is each where a controller was
+ * killed: what its policies allowed on one side is in force until the sweep of the next one.
+ */
+function firstOpening(
+  wanted: readonly Tables[],
+  instants: readonly Tables[],
+  tried: Iterable<Attempt>,
+  together: boolean,
+): string | undefined {
+  const allowing = wanted.map((tables) => new Picture(tables));
+  const pictures = instants.map((tables) => new Picture(tables));
+  for (const attempt of tried) {
+    const { from, to, connection } = attempt;
+    const traces = allowing.map((picture) => picture.trace(from, to, connection));
+    // Of a pod whose object is gone, only the port is left.
+    const last = traces.at(-1);
+    if (last?.leaves === undefined || last.arrives === undefined) continue;
+    const constant = traces.every(({ leaves, arrives }) => leaves !== undefined && arrives !== undefined);
+    const mayBe =
+      constant && together
+        ? traces.some(({ allowed }) => allowed)
+        : traces.some(({ leaves }) => leaves === true) && traces.some(({ arrives }) => arrives === true);
+    if (mayBe) continue;
+    const open = pictures.findIndex((picture) => picture.trace(from, to, connection).allowed);
+    if (open < 0) continue;
+    const by = pictures[open]?.trace(from, to, connection).by;
+    return `${describe(attempt)} is allowed after transaction ${open + 1} of ${pictures.length}, and by no policies that there were (${by})`;
+  }
+  return undefined;
+}
+
+function firstRewrite(wanted: readonly Tables[], instants: readonly Tables[]): string | undefined {
+  const [first, ...others] = wanted;
+  for (const [uuid, acl] of first?.get("ACL") ?? []) {
+    if (others.some((tables) => !isDeepStrictEqual(tables.get("ACL")?.get(uuid), acl))) continue;
+    for (const [i, tables] of instants.entries()) {
+      const present = tables.get("ACL")?.get(uuid);
+      if (present === undefined) return `the ACL ${String(acl["match"])} is gone after transaction ${i + 1}`;
+      if (!isDeepStrictEqual(plain(present), plain(acl)))
+        return `the ACL ${String(acl["match"])} is changed by transaction ${i + 1}`;
+    }
+  }
+  return undefined;
+}
+
+function firstDifference(wanted: Tables, present: Tables): string | undefined {
+  for (const table of new Set([...wanted.keys(), ...present.keys()])) {
+    for (const uuid of new Set([...(wanted.get(table)?.keys() ?? []), ...(present.get(table)?.keys() ?? [])])) {
+      const [want, have] = [wanted.get(table)?.get(uuid), present.get(table)?.get(uuid)];
+      if (isDeepStrictEqual(want && plain(want), have && plain(have))) continue;
+      return `${table} ${uuid}: wanted ${JSON.stringify(want)}, is ${JSON.stringify(have)}`;
+    }
+  }
+  return undefined;
+}
+
+/** A row without the mark of its owner, and without what is empty. */
+function plain(row: Row): Row {
+  const ids = row["external_ids"] as Readonly<Record<string, string>> | undefined;
+  const { [OWNER_KEY]: _, ...rest } = ids ?? {};
+  const entries = Object.entries({ ...row, external_ids: rest });
+  return Object.fromEntries(
+    entries.filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0)),
+  );
+}
