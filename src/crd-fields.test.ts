@@ -9,7 +9,7 @@ import { projectNode } from "./facts/project-core.ts";
 import { DerivedFacts } from "./kinds/derived.ts";
 import { feedsOf } from "./kinds/feeds.ts";
 import { kindOf } from "./kinds/objects.ts";
-import { compileAll } from "./kinds/whole.ts";
+import { compileAll } from "./kinds/compile-all.ts";
 
 /**
  * Walks every field of the specs in `crds/`: setting it changes what is made of the object (its rows, effects and addresses), or the object's condition names it as not supported. So nothing is taken and ignored in silence.

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { copyFile, cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Architecture, architecture, writeWhole } from "../host/cache.ts";
-import { errorText, MachineError } from "../host/error.ts";
+import { errorText, HostError } from "../host/error.ts";
 import type { Progress } from "../host/progress.ts";
 import { run } from "../host/run.ts";
 import { contentHash, sourcesOf } from "./inputs.ts";
@@ -53,7 +53,7 @@ export async function build(architectures: readonly Architecture[], progress: Pr
       await nativeModule(arch);
       await shim(arch, progress);
     } catch (error) {
-      if (arch === architecture() || architectures.length === 1 || !(error instanceof MachineError)) throw error;
+      if (arch === architecture() || architectures.length === 1 || !(error instanceof HostError)) throw error;
       await rm(shimPath(arch), { force: true });
       progress.note(`not built for ${arch}: ${errorText(error)}`);
     }
@@ -70,7 +70,7 @@ async function unlessCurrent(output: string, hash: string, make: () => Promise<v
 }
 
 function inputsOf(entry: string): string {
-  if (!existsSync(entry)) throw new MachineError("unsupported", `there is no ${entry.slice(ROOT.length + 1)} to build`);
+  if (!existsSync(entry)) throw new HostError("unsupported", `there is no ${entry.slice(ROOT.length + 1)} to build`);
   // The lock file stands for everything from npm, bun included.
   return contentHash(ROOT, [...sourcesOf(entry), join(ROOT, "package-lock.json"), import.meta.filename]);
 }

@@ -1,7 +1,7 @@
 /** `npm run build [-- --arch amd64|arm64|host|all]`: builds dist/ from src/, for both architectures by default. */
 import { Command, Option } from "commander";
 import { type Architecture, architecture } from "../host/cache.ts";
-import { MachineError } from "../host/error.ts";
+import { HostError } from "../host/error.ts";
 import { createProgress } from "../host/progress.ts";
 import { build, DIST } from "./build.ts";
 
@@ -23,7 +23,7 @@ try {
   await build(chosen[arch], progress);
   progress.note(`built ${DIST}`);
 } catch (error) {
-  if (!(error instanceof MachineError)) throw error;
+  if (!(error instanceof HostError)) throw error;
   console.error(`build: ${error.message}`);
   process.exitCode = 1;
 }

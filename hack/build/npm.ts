@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cacheFolder } from "../host/cache.ts";
-import { MachineError } from "../host/error.ts";
+import { HostError } from "../host/error.ts";
 import { run } from "../host/run.ts";
 
 /** The checkout. */
@@ -14,13 +14,13 @@ interface LockEntry {
   readonly integrity?: string;
 }
 
-/** What package-lock.json says of an installed package. Throws MachineError `unsupported` for one that it does not name. */
+/** What package-lock.json says of an installed package. Throws HostError `unsupported` for one that it does not name. */
 export function lockedPackage(name: string): LockEntry {
   const lock = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")) as {
     readonly packages: Readonly<Record<string, LockEntry>>;
   };
   const entry = lock.packages[`node_modules/${name}`];
-  if (entry === undefined) throw new MachineError("unsupported", `package-lock.json has no ${name}`);
+  if (entry === undefined) throw new HostError("unsupported", `package-lock.json has no ${name}`);
   return entry;
 }
 
@@ -41,9 +41,9 @@ export async function fetchedPackage(name: string, version: string, integrity?: 
       "--loglevel=error",
     ]);
     const [packed] = JSON.parse(stdout) as readonly { readonly filename: string; readonly integrity: string }[];
-    if (packed === undefined) throw new MachineError("download", `npm packed no ${name}@${version}`);
+    if (packed === undefined) throw new HostError("download", `npm packed no ${name}@${version}`);
     if (integrity !== undefined && packed.integrity !== integrity) {
-      throw new MachineError(
+      throw new HostError(
         "download",
         `${name}@${version} is not what package-lock.json names (${packed.integrity})`,
       );

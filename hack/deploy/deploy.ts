@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { build, DIST } from "../build/build.ts";
 import { ROOT } from "../build/npm.ts";
 import { architecture, writeWhole } from "../host/cache.ts";
-import { MachineError } from "../host/error.ts";
+import { HostError } from "../host/error.ts";
 import { withFileLock } from "../host/lock.ts";
 import type { Progress } from "../host/progress.ts";
 import { run } from "../host/run.ts";
@@ -34,12 +34,12 @@ export interface DeployOptions {
 
 /**
  * Brings what is in the checkout into its lab: builds what is stale, makes the image, puts it into each node, installs or
- * upgrades the chart, and returns when all workloads are ready. Rejects with MachineError, which says what is not ready and why.
+ * upgrades the chart, and returns when all workloads are ready. Rejects with HostError, which says what is not ready and why.
  */
 export async function deploy(lab: Lab, progress: Progress, options: DeployOptions = {}): Promise<void> {
   const { settings } = lab;
   if (settings === undefined)
-    throw new MachineError("unsupported", 'there is no lab here; "npm run lab -- up" makes one');
+    throw new HostError("unsupported", 'there is no lab here; "npm run lab -- up" makes one');
   const thin = join(lab.paths.state, "weft-image.tar");
   // One checkout can have several labs, and people build beside a deployment.
   const image = await withFileLock(
@@ -98,6 +98,6 @@ async function waitUntilReady(lab: Lab, progress: Progress, timeoutMs: number): 
       }),
     );
     const failed = results.filter((name) => name !== undefined);
-    if (failed.length > 0) throw new MachineError("timed-out", await whyNotReady(lab, failed));
+    if (failed.length > 0) throw new HostError("timed-out", await whyNotReady(lab, failed));
   });
 }

@@ -1,6 +1,6 @@
 /** `node hack/deploy/main.ts`: brings the checkout's Weft into its lab (or up to date there). `npm run lab -- up` calls it. */
 import { Command } from "commander";
-import { MachineError } from "../host/error.ts";
+import { HostError } from "../host/error.ts";
 import { createProgress, seconds } from "../host/progress.ts";
 import { LabError } from "../lab/error.ts";
 import { openLab } from "../lab/lab.ts";
@@ -18,7 +18,7 @@ try {
   await deploy(openLab(progress), progress, { ...(set === undefined ? {} : { set }), timeoutMs: timeout * 1000 });
   progress.note(`Weft runs in the lab (${seconds(Date.now() - since)})`);
 } catch (error) {
-  if (!(error instanceof MachineError || error instanceof LabError)) throw error;
+  if (!(error instanceof HostError || error instanceof LabError)) throw error;
   console.error(`deploy: ${error.message}`);
   process.exitCode = 1;
 }

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
-import { MachineError } from "./error.ts";
+import { HostError } from "./error.ts";
 
 /** The folder for what is dear to make and shared by all checkouts: `$WEFT_CACHE`, else `$XDG_CACHE_HOME/weft`, else `~/.cache/weft`. */
 export function cacheFolder(): string {
@@ -13,11 +13,11 @@ export function cacheFolder(): string {
 /** Go's, Debian's and OCI's name of this machine's architecture. */
 export type Architecture = "amd64" | "arm64";
 
-/** This machine's architecture; throws MachineError `unsupported` on any that the project does not build for. */
+/** This machine's architecture; throws HostError `unsupported` on any that the project does not build for. */
 export function architecture(): Architecture {
   if (process.arch === "x64") return "amd64";
   if (process.arch === "arm64") return "arm64";
-  throw new MachineError("unsupported", `the lab runs on x86-64 and arm64, not on ${process.arch}`);
+  throw new HostError("unsupported", `the lab runs on x86-64 and arm64, not on ${process.arch}`);
 }
 
 /** Where `command` is on the PATH (with the administrator's folders, which a user's PATH may lack), or undefined. */

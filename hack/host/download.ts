@@ -1,19 +1,19 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { errorText, MachineError } from "./error.ts";
+import { errorText, HostError } from "./error.ts";
 
 /** Milliseconds for the head of an answer; where a server cannot be reached, this is what the try costs at most. */
 const ANSWER_MS = 4_000;
 
-/** The text at `url`. Rejects with MachineError `download` or `timed-out`. */
+/** The text at `url`. Rejects with HostError `download` or `timed-out`. */
 export async function fetchText(url: string): Promise<string> {
   return await (await fetchOk(url)).text();
 }
 
 /**
  * Downloads `url` to the file `path` and checks it. `sha256` is in hexadecimal; `onProgress` gets how far it is ("42 %").
- * Rejects with MachineError `download`, also where the sum differs; the file may be left then.
+ * Rejects with HostError `download`, also where the sum differs; the file may be left then.
  */
 export async function download(
   url: string,
@@ -35,22 +35,22 @@ export async function download(
   const hash = createHash("sha256");
   for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) hash.update(chunk);
   const found = hash.digest("hex");
-  if (found !== sha256) throw new MachineError("download", `${url} has SHA-256 ${found}, not ${sha256}`);
+  if (found !== sha256) throw new HostError("download", `${url} has SHA-256 ${found}, not ${sha256}`);
 }
 
 /** The response, once its head has come within the time allowed; the body may take longer. */
 async function fetchOk(url: string): Promise<Response> {
   const abort = new AbortController();
-  const late = new MachineError("timed-out", `${url}: no answer in ${ANSWER_MS} ms`);
+  const late = new HostError("timed-out", `${url}: no answer in ${ANSWER_MS} ms`);
   const timer = setTimeout(() => abort.abort(late), ANSWER_MS);
   try {
     const response = await fetch(url, { signal: abort.signal });
-    if (!response.ok) throw new MachineError("download", `${url}: HTTP ${response.status}`);
+    if (!response.ok) throw new HostError("download", `${url}: HTTP ${response.status}`);
     return response;
   } catch (cause) {
-    if (cause instanceof MachineError) throw cause;
+    if (cause instanceof HostError) throw cause;
     const reason = cause instanceof Error && cause.cause !== undefined ? errorText(cause.cause) : errorText(cause);
-    throw new MachineError("download", `${url}: ${reason}`, { cause });
+    throw new HostError("download", `${url}: ${reason}`, { cause });
   } finally {
     clearTimeout(timer);
   }

@@ -1,5 +1,5 @@
 /** Why a step on the machine itself (a command, a package, a download, a lock) did not work. */
-export type MachineErrorCode =
+export type HostErrorCode =
   | "command-failed"
   | "command-missing"
   | "timed-out"
@@ -8,12 +8,12 @@ export type MachineErrorCode =
   | "download";
 
 /** The one error of `hack/host`; `message` says what to do where the reader can do something. */
-export class MachineError extends Error {
-  readonly code: MachineErrorCode;
+export class HostError extends Error {
+  readonly code: HostErrorCode;
 
-  constructor(code: MachineErrorCode, message: string, options?: { readonly cause?: unknown }) {
+  constructor(code: HostErrorCode, message: string, options?: { readonly cause?: unknown }) {
     super(message, options);
-    this.name = "MachineError";
+    this.name = "HostError";
     this.code = code;
   }
 }

@@ -2,7 +2,7 @@ import { access, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { architecture, cacheFolder, findCommand, writeWhole } from "./cache.ts";
 import { download, fetchText } from "./download.ts";
-import { errorText, MachineError } from "./error.ts";
+import { errorText, HostError } from "./error.ts";
 import type { Progress } from "./progress.ts";
 import { run } from "./run.ts";
 
@@ -13,7 +13,7 @@ const OLDEST = [1, 21] as const;
 
 /**
  * Path of a `go` command that can build what `purpose` names: the machine's, else one downloaded into the cache folder.
- * Rejects with MachineError `command-missing` and what to do: `advice` says what to do other than to install Go.
+ * Rejects with HostError `command-missing` and what to do: `advice` says what to do other than to install Go.
  */
 export async function ensureGo(purpose: string, advice: string, progress: Progress): Promise<string> {
   const own = findCommand("go");
@@ -42,7 +42,7 @@ export async function ensureGo(purpose: string, advice: string, progress: Progre
   } catch (cause) {
     const found = version === undefined ? "there is no Go" : `the machine's Go is too old (${version})`;
     const message = `${found} to build ${purpose} with, and none could be downloaded (${errorText(cause)}). Install Go 1.24 or newer (Debian 12's own is too old), or ${advice}`;
-    throw new MachineError("command-missing", message, { cause });
+    throw new HostError("command-missing", message, { cause });
   }
 }
 

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import { MachineError } from "./error.ts";
+import { HostError } from "./error.ts";
 
 /**
  * Runs `action` while holding the file lock `path` (flock(1), so the lock ends with its process whatever happens).
@@ -18,9 +18,9 @@ export async function withFileLock<T>(path: string, action: () => Promise<T>, on
     await new Promise<void>((resolve, reject) => {
       child.stdout.once("data", () => resolve());
       child.once("error", (cause) =>
-        reject(new MachineError("command-missing", "flock (util-linux) is needed", { cause })),
+        reject(new HostError("command-missing", "flock (util-linux) is needed", { cause })),
       );
-      child.once("exit", () => reject(new MachineError("command-failed", `cannot lock ${path}`)));
+      child.once("exit", () => reject(new HostError("command-failed", `cannot lock ${path}`)));
     });
     clearTimeout(waiting);
     return await action();

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { findCommand } from "./cache.ts";
-import { errorText, MachineError } from "./error.ts";
+import { errorText, HostError } from "./error.ts";
 import type { Progress } from "./progress.ts";
 import { run } from "./run.ts";
 
@@ -18,7 +18,7 @@ export function missingNeeds(needs: readonly Need[]): readonly Need[] {
 
 /**
  * Installs the Debian packages of those `needs` that are absent; does nothing (not even `apt-get update`) where none is.
- * Rejects with MachineError `not-root` or `unsupported` and the list of packages, for people who install them by other means.
+ * Rejects with HostError `not-root` or `unsupported` and the list of packages, for people who install them by other means.
  */
 export async function ensurePackages(needs: readonly Need[], progress: Progress): Promise<void> {
   const missing = missingNeeds(needs);
@@ -26,12 +26,12 @@ export async function ensurePackages(needs: readonly Need[], progress: Progress)
   const packages = [...new Set(missing.map((need) => need.package))].sort();
   const list = packages.join(" ");
   if (findCommand("apt-get") === undefined) {
-    throw new MachineError(
+    throw new HostError(
       "unsupported",
       `this machine has no apt-get; install what holds ${missing.map((need) => need.what).join(", ")} (in Debian: ${list})`,
     );
   }
-  if (process.getuid?.() !== 0) throw new MachineError("not-root", `as root, install: apt-get install ${list}`);
+  if (process.getuid?.() !== 0) throw new HostError("not-root", `as root, install: apt-get install ${list}`);
   // Several lock holders (unattended upgrades) are waited for; nothing that is installed may be removed for ours.
   const options = ["-qq", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0"];
   const env = { DEBIAN_FRONTEND: "noninteractive" };
@@ -47,7 +47,7 @@ export async function ensurePackages(needs: readonly Need[], progress: Progress)
   });
   const still = missingNeeds(missing);
   if (still.length > 0) {
-    throw new MachineError(
+    throw new HostError(
       "unsupported",
       `after installing ${list} there is still no ${still.map((need) => need.what).join(", ")}`,
       {

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { MachineError } from "./error.ts";
+import { HostError } from "./error.ts";
 
 /** How a command is run; everything is optional. */
 export interface RunOptions {
@@ -28,7 +28,7 @@ const KEEP_CHARACTERS = 8 * 1024 * 1024;
 
 /**
  * Runs a command to its end and returns its output.
- * Rejects with MachineError `command-failed` (with the end of its error output), `command-missing` or `timed-out`.
+ * Rejects with HostError `command-failed` (with the end of its error output), `command-missing` or `timed-out`.
  */
 export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   return new Promise((resolve, reject) => {
@@ -60,16 +60,16 @@ export function run(command: string, args: readonly string[], options: RunOption
     child.stdin.end(options.input ?? "");
     child.on("error", (cause: NodeJS.ErrnoException) => {
       clearTimeout(timer);
-      reject(new MachineError("command-missing", `cannot run ${command}: ${cause.message}`, { cause }));
+      reject(new HostError("command-missing", `cannot run ${command}: ${cause.message}`, { cause }));
     });
     child.on("close", (code, signal) => {
       clearTimeout(timer);
       const exit = code ?? 128 + (signal === "SIGKILL" ? 9 : 15);
       if (timedOut) {
-        reject(new MachineError("timed-out", `${describe(command, args)} did not end within ${options.timeoutMs} ms`));
+        reject(new HostError("timed-out", `${describe(command, args)} did not end within ${options.timeoutMs} ms`));
       } else if (exit !== 0 && options.allowFailure !== true) {
         const detail = (output.stderr.trim() || output.stdout.trim()).slice(-2000);
-        reject(new MachineError("command-failed", `${describe(command, args)} ended with ${exit}: ${detail}`));
+        reject(new HostError("command-failed", `${describe(command, args)} ended with ${exit}: ${detail}`));
       } else {
         resolve({ code: exit, ...output });
       }

@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { architecture, cacheFolder } from "../host/cache.ts";
-import { MachineError } from "../host/error.ts";
+import { HostError } from "../host/error.ts";
 import { withFileLock } from "../host/lock.ts";
 import { ensurePackages } from "../host/packages.ts";
 import { createProgress, type Progress, type Step } from "../host/progress.ts";
@@ -56,7 +56,7 @@ export async function ensureBaseLayer(progress: Progress): Promise<string> {
   }
   await ensurePackages([{ what: "debootstrap", package: "debootstrap" }], progress);
   if (process.getuid?.() !== 0)
-    throw new MachineError("not-root", "the image's base layer is made by debootstrap, as root");
+    throw new HostError("not-root", "the image's base layer is made by debootstrap, as root");
   const wait = (): void => progress.note("another checkout is making the image's base layer; waiting for it");
   await withFileLock(
     join(cache, "image-base.lock"),

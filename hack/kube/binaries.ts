@@ -2,7 +2,7 @@ import { access, chmod, constants } from "node:fs/promises";
 import { join } from "node:path";
 import { architecture, cacheFolder, writeWhole } from "../host/cache.ts";
 import { download, fetchText } from "../host/download.ts";
-import { errorText, MachineError } from "../host/error.ts";
+import { errorText, HostError } from "../host/error.ts";
 import { ensureGo } from "../host/go.ts";
 import { withFileLock } from "../host/lock.ts";
 import type { Progress, Step } from "../host/progress.ts";
@@ -36,7 +36,7 @@ export async function ensureKubeBinaries(progress: Progress): Promise<string> {
   if (given !== undefined && given !== "") {
     const missing = await missingIn(given);
     if (missing.length === 0) return given;
-    throw new MachineError("unsupported", `WEFT_KUBE_BIN=${given} lacks ${missing.join(", ")}`);
+    throw new HostError("unsupported", `WEFT_KUBE_BIN=${given} lacks ${missing.join(", ")}`);
   }
   const folder = join(cacheFolder(), "kube", `${KUBERNETES_VERSION}-${architecture()}`);
   if ((await missingIn(folder)).length === 0) return folder;

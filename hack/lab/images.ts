@@ -4,7 +4,7 @@ import { chmod, copyFile, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { architecture, cacheFolder, findCommand } from "../host/cache.ts";
-import { MachineError } from "../host/error.ts";
+import { HostError } from "../host/error.ts";
 import { withFileLock } from "../host/lock.ts";
 import type { Progress } from "../host/progress.ts";
 import { run } from "../host/run.ts";
@@ -102,7 +102,7 @@ export async function ensureImages(kube: string, tools: string, progress: Progre
 
 function requireCommand(name: string): string {
   const path = findCommand(name);
-  if (path === undefined) throw new MachineError("command-missing", `${name} is not installed`);
+  if (path === undefined) throw new HostError("command-missing", `${name} is not installed`);
   return path;
 }
 

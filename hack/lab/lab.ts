@@ -22,7 +22,7 @@ export interface LabSpace {
   readonly netns: string;
   /** The space's root as the host sees it: `root + "/run/netns/…"`. */
   readonly root: string;
-  /** Runs a command in the space to its end; rejects with MachineError `command-failed` unless `allowFailure`. */
+  /** Runs a command in the space to its end; rejects with HostError `command-failed` unless `allowFailure`. */
   exec(command: readonly string[], options?: RunOptions): Promise<RunResult>;
   /** The command line that runs `command` in the space, for callers that spawn it themselves. */
   command(command: readonly string[]): readonly string[];

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { MachineError } from "../host/error.ts";
+import { HostError } from "../host/error.ts";
 import { createProgress, seconds } from "../host/progress.ts";
 import { LabError } from "./error.ts";
 import { openLab } from "./lab.ts";
@@ -108,7 +108,7 @@ async function runInNode(name: string, command: readonly string[]): Promise<void
 try {
   await commands().parseAsync();
 } catch (error) {
-  if (!(error instanceof LabError || error instanceof MachineError)) throw error;
+  if (!(error instanceof LabError || error instanceof HostError)) throw error;
   console.error(`lab: ${error.message}`);
   process.exitCode = 1;
 }

@@ -35,7 +35,7 @@ const REGISTERED_MS = 60_000;
 /** Milliseconds for nodes, and then the cluster's DNS, to be Ready once there is a network. */
 const READY_MS = 120_000;
 
-/** Brings the lab up, or whatever of it is missing. Rejects with LabError or MachineError. */
+/** Brings the lab up, or whatever of it is missing. Rejects with LabError or HostError. */
 export async function up(paths: LabPaths, choice: SettingsChoice, progress: Progress): Promise<LabSettings> {
   if (process.getuid?.() !== 0) throw new LabError("not-root", "the lab makes namespaces and mounts: run it as root");
   await ensurePackages(LAB_NEEDS, progress);

@@ -12,7 +12,7 @@ const MODULE = "gopkg.in/k8snetworkplumbingwg/multus-cni.v4";
 
 /**
  * Path of the plugin `multus` ("thin": it needs no daemon), which the tests of several networks install; built with Go where the cache folder
- * lacks it. `WEFT_MULTUS` names one of one's own instead. Rejects with MachineError.
+ * lacks it. `WEFT_MULTUS` names one of one's own instead. Rejects with HostError.
  */
 export async function ensureMultus(progress: Progress): Promise<string> {
   const given = process.env["WEFT_MULTUS"];

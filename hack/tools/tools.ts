@@ -1,7 +1,7 @@
 import { access, constants, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { architecture, cacheFolder } from "../host/cache.ts";
-import { MachineError } from "../host/error.ts";
+import { HostError } from "../host/error.ts";
 import { ensureGo } from "../host/go.ts";
 import { withFileLock } from "../host/lock.ts";
 import type { Progress } from "../host/progress.ts";
@@ -22,7 +22,7 @@ export async function ensureTools(progress: Progress): Promise<string> {
   const folder = given ?? join(cacheFolder(), `tools-${architecture()}`);
   const missing = await missingIn(folder);
   if (missing.length === 0) return folder;
-  if (given !== undefined) throw new MachineError("unsupported", `WEFT_TOOLS_BIN=${given} lacks ${missing.join(", ")}`);
+  if (given !== undefined) throw new HostError("unsupported", `WEFT_TOOLS_BIN=${given} lacks ${missing.join(", ")}`);
   const wait = (): void => progress.note("another checkout is building helm and coredns; waiting for it");
   await withFileLock(`${folder}.lock`, () => build(folder, progress), wait);
   return folder;

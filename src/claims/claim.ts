@@ -47,7 +47,7 @@ export interface Claim {
   /** Who holds the address in IPAM; absent where that cannot be said as things are. */
   readonly owner?: string;
   /** What is wanted, or why it cannot be; absent while what is in its way is about to go. */
-  readonly wish: Wanted | Refusal | undefined;
+  readonly desired: Wanted | Refusal | undefined;
   /** The object that is the record of the address, or will be. */
   readonly recordedIn: { readonly kind: ObjectKind; readonly key: string };
   /** No object speaks for what the owner holds, if anything: what it may not have it does not keep. */

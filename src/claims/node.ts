@@ -31,11 +31,11 @@ export const nodeClaims: ClaimKind<"nodes"> = {
       owner,
       recordedIn: { kind: "ips", key: owner },
     } as const;
-    if (old !== undefined) return [{ ...claim, wish: old.deleting ? undefined : nameTaken(old) }];
+    if (old !== undefined) return [{ ...claim, desired: old.deleting ? undefined : nameTaken(old) }];
     const join = reader.get("cluster", "cluster")?.joinSubnet ?? "";
     const request = { owner, subnets: [join], want: { kind: "any" }, move: true } as const;
     const open = openPart(reader, request, NODE_PURPOSE);
-    const wish = open.ok ? { ...open, record: (lease: Lease) => newIpRecord(lease, { node: name }) } : open;
-    return [{ ...claim, fresh: true, wish }];
+    const desired = open.ok ? { ...open, record: (lease: Lease) => newIpRecord(lease, { node: name }) } : open;
+    return [{ ...claim, fresh: true, desired }];
   },
 };

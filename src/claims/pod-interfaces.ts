@@ -26,7 +26,7 @@ export interface UnclearNetwork {
 }
 
 /** The interfaces that a pod is to have beside its own. */
-export interface FurtherInterfaces {
+export interface SecondaryInterfaces {
   readonly interfaces: readonly PodInterface[];
   readonly unclear: readonly UnclearNetwork[];
 }
@@ -34,7 +34,7 @@ export interface FurtherInterfaces {
 /** A pod's own interface. */
 export const OWN_INTERFACE: PodInterface = { provider: OVN_PROVIDER, onOvn: true };
 
-const NONE: FurtherInterfaces = { interfaces: [], unclear: [] };
+const NONE: SecondaryInterfaces = { interfaces: [], unclear: [] };
 
 /** DNS-1123 label: what an interface's name must be where it becomes a part of an annotation and of an object's name. */
 const LABEL = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
@@ -45,7 +45,7 @@ const NAME_LIMIT = 253;
  * The interfaces that a pod is to have beside its own, by the networks that it names and their definitions. What the pod has already
  * it keeps where a definition is gone or has become unclear, or its own annotation has: a mistaken edit cuts nobody off.
  */
-export function furtherInterfaces(reader: FactReader, pod: PodFact): FurtherInterfaces {
+export function secondaryInterfaces(reader: FactReader, pod: PodFact): SecondaryInterfaces {
   const { networks = [], networksProblem } = pod;
   if (networksProblem !== undefined) {
     const unclear = { id: "networks", code: "NetworkUnclear", message: networksProblem, value: "networks" } as const;
@@ -117,12 +117,12 @@ function unusable(
 /** The interface of a pod that has this provider, if it is to have it. */
 export function interfaceOf(reader: FactReader, pod: PodFact, provider: string): PodInterface | undefined {
   if (provider === OVN_PROVIDER) return OWN_INTERFACE;
-  return furtherInterfaces(reader, pod).interfaces.find((candidate) => candidate.provider === provider);
+  return secondaryInterfaces(reader, pod).interfaces.find((candidate) => candidate.provider === provider);
 }
 
 /** Whether a pod may yet turn out to have an interface of this provider. */
 export function mayHave(reader: FactReader, pod: PodFact, provider: string): boolean {
-  const { interfaces, unclear } = furtherInterfaces(reader, pod);
+  const { interfaces, unclear } = secondaryInterfaces(reader, pod);
   return (
     interfaces.some((candidate) => candidate.provider === provider) ||
     unclear.some(({ providers }) => providers === undefined || providers.includes(provider))

@@ -12,12 +12,12 @@ import { addressesIn } from "./wants.ts";
 
 /** What a pod wants to have for the address of one of its interfaces, of subnets that are in force. */
 export function podRequest(facts: FactReader, pod: PodFact, own: PodInterface): Request {
-  const wish = podWish(facts, pod, own);
-  return wish.ok ? openPart(facts, wish.request, purposeOf(own)) : wish;
+  const desired = addressRequestFor(facts, pod, own);
+  return desired.ok ? openPart(facts, desired.request, purposeOf(own)) : desired;
 }
 
 /** By its annotations, its namespace and its owner. */
-function podWish(facts: FactReader, pod: PodFact, { provider, onOvn, network }: PodInterface): Request {
+function addressRequestFor(facts: FactReader, pod: PodFact, { provider, onOvn, network }: PodInterface): Request {
   const owner = portOf(pod, provider);
   const place = pod.owner?.kind === "StatefulSet" ? ordinalOf(pod.name) : undefined;
   const common = {
@@ -44,7 +44,7 @@ function podWish(facts: FactReader, pod: PodFact, { provider, onOvn, network }: 
     return { ok: true, request: { ...request, namespace: pod.namespace, move: true } };
   }
   const vip = (pod.annotations[POD.vip] ?? "").trim();
-  if (vip !== "") return vipWish(facts, pod, owner, vip);
+  if (vip !== "") return vipRequestFor(facts, pod, owner, vip);
   const pools = facts.by("ipPools", "namespace", pod.namespace).filter((pool) => !pool.deleting);
   const parsed = requestFromAnnotations({
     ...common,
@@ -82,7 +82,7 @@ function noSubnet(provider: string, bound: string): Refusal {
 }
 
 /** A pod that takes a Vip's addresses, and its MAC, for as long as it is there. */
-function vipWish(facts: FactReader, pod: PodFact, owner: string, name: string): Request {
+function vipRequestFor(facts: FactReader, pod: PodFact, owner: string, name: string): Request {
   const vip = facts.get("vips", name);
   if (vip === undefined)
     return vipUnknown(

@@ -6,7 +6,7 @@ import type { Lease } from "../ipam/types.ts";
 import { type Claim, type Claimant, type ClaimKind, claimId } from "./claim.ts";
 import { newIpRecord, takenOverIpRecord } from "./ip-record.ts";
 import { nameTaken } from "./name-taken.ts";
-import { furtherInterfaces, OWN_INTERFACE, type PodInterface, portOf } from "./pod-interfaces.ts";
+import { secondaryInterfaces, OWN_INTERFACE, type PodInterface, portOf } from "./pod-interfaces.ts";
 import { podRequest } from "./pod-request.ts";
 import { isComplete } from "./reservation.ts";
 import { isRetained } from "./retention.ts";
@@ -50,7 +50,7 @@ function claimantOf({ key, name, namespace, uid }: PodFact): Claimant {
 
 function claimsOf(reader: FactReader, pod: PodFact, pods: readonly PodFact[]): readonly Claim[] {
   const claims: Claim[] = [];
-  const { interfaces, unclear } = furtherInterfaces(reader, pod);
+  const { interfaces, unclear } = secondaryInterfaces(reader, pod);
   if (pod.node !== undefined) {
     for (const own of [OWN_INTERFACE, ...interfaces]) {
       const claim = claimOf(reader, pod, pod.node, own, pods);
@@ -59,7 +59,7 @@ function claimsOf(reader: FactReader, pod: PodFact, pods: readonly PodFact[]): r
   }
   for (const { id, code, message, value } of unclear) {
     const about = { claimant: claimantOf(pod), subject: id, recordedIn: { kind: "pods", key: pod.key } } as const;
-    claims.push({ ...about, wish: refuse(code, message, { value }) });
+    claims.push({ ...about, desired: refuse(code, message, { value }) });
   }
   return claims;
 }
@@ -88,30 +88,30 @@ function claimOf(
   };
   if (old === undefined) {
     const asked = podRequest(reader, pod, own);
-    const wish = asked.ok ? { ...asked, record: (lease: Lease) => newIpRecord(lease, holder) } : asked;
-    return { ...claim, fresh: true, wish };
+    const desired = asked.ok ? { ...asked, record: (lease: Lease) => newIpRecord(lease, holder) } : asked;
+    return { ...claim, fresh: true, desired };
   }
   // An object on its way out frees its name first; its deletion wakes this pod again.
-  if (old.deleting) return { ...claim, wish: undefined };
+  if (old.deleting) return { ...claim, desired: undefined };
   const dispute = reader.get("disputes", owner);
   // A disputed record that the controller made goes; one that a user made is left to the user.
-  if (dispute !== undefined) return { ...claim, wish: old.reserved ? reservationDisputed(old, dispute) : undefined };
-  if (old.holder !== pod.holder || old.provider !== provider) return { ...claim, wish: nameTaken(old) };
+  if (dispute !== undefined) return { ...claim, desired: old.reserved ? reservationDisputed(old, dispute) : undefined };
+  if (old.holder !== pod.holder || old.provider !== provider) return { ...claim, desired: nameTaken(old) };
   if (old.podUid === pod.uid || old.podUid === "") {
     if (pod.annotations[podAnnotation(provider, "allocated")] === "true") return undefined;
-    const wish = unusable(reader, old);
+    const desired = unusable(reader, old);
     // What a user's reservation for it lacks is about to be recorded.
     const unfinished = old.reserved && !isComplete(reader, old);
-    return wish === undefined && !unfinished ? undefined : { ...claim, wish };
+    return desired === undefined && !unfinished ? undefined : { ...claim, desired };
   }
   // A machine that migrates has two pods: the address is the first one's until that is gone.
   const first = pods.find((other) => other.uid === old.podUid && other.alive);
-  if (first !== undefined) return { ...claim, wish: firstPodRuns(old, first) };
+  if (first !== undefined) return { ...claim, desired: firstPodRuns(old, first) };
   // What its namesake had is nobody's if the successor cannot have it, unless it is kept for a better one.
   const kept = old.reserved || isRetained(reader, old);
   const asked = podRequest(reader, pod, own);
-  const wish = asked.ok ? { ...asked, record: (lease: Lease) => takenOverIpRecord(lease, old, holder) } : asked;
-  return { ...claim, predecessor: { ip: old, kept }, wish };
+  const desired = asked.ok ? { ...asked, record: (lease: Lease) => takenOverIpRecord(lease, old, holder) } : asked;
+  return { ...claim, predecessor: { ip: old, kept }, desired };
 }
 
 /** Why a pod that has a record, its own or a user's for it, has no network by that; nothing where it has or is about to. */

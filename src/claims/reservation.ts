@@ -33,9 +33,9 @@ export const reservationClaims: ClaimKind<"ips"> = {
       ...(mac !== "" && { mac }),
     };
     const open = openPart(reader, asked, ANY_PURPOSE);
-    const wish = open.ok ? { ...open, record: (lease: Lease) => reservationRecord(lease, ip) } : open;
+    const desired = open.ok ? { ...open, record: (lease: Lease) => reservationRecord(lease, ip) } : open;
     const claimant = { kind: "ips", key, name, uid } as const;
-    return [{ claimant, owner: name, wish, recordedIn: { kind: "ips", key }, verdict: reservationVerdictKey(name) }];
+    return [{ claimant, owner: name, desired, recordedIn: { kind: "ips", key }, verdict: reservationVerdictKey(name) }];
   },
 };
 

@@ -19,7 +19,7 @@ export function isRetained(reader: FactReader, ip: IpFact): boolean {
   const [namespace = "", podName = ""] = ip.holder.split("/");
   if (ip.podType === "VirtualMachine") {
     if (reader.get("cluster", "cluster")?.keepVmIp === false) return false;
-    const machine = reader.get("machines", ip.holder);
+    const machine = reader.get("virtualMachines", ip.holder);
     return machine !== undefined && !machine.deleting;
   }
   const place = ordinalOf(podName);

@@ -43,7 +43,7 @@ export async function planCommand(kube: Kube, options: PlanOptions): Promise<Rep
     ...problemsOf(after, deleting ? [] : wanted),
     ...newPods(before, after),
   ];
-  const { parked: _, ...plan } = rows.plan;
+  const { deferred: _, ...plan } = rows.plan;
   const data = { reachability: reach, notes: remarks, rows: plan };
   const text = [reachPart(reach), rowsPart(rows.text, allRows), notesPart(remarks)].filter((part) => part !== "");
   return { data, text: text.join("\n"), ok: !exitCode || reach.changes.length === 0, warnings: after.warnings };

@@ -8,7 +8,7 @@ import type { ClusterFact, FactKind, FactTypes } from "../facts/types.ts";
 import { DerivedFacts } from "../kinds/derived.ts";
 import { type Feed, feedsOf } from "../kinds/feeds.ts";
 import { factStore } from "../kinds/store.ts";
-import { compileAll } from "../kinds/whole.ts";
+import { compileAll } from "../kinds/compile-all.ts";
 import { KubeError } from "../kube/errors.ts";
 import type { Kube } from "../kube/kube.ts";
 import { listEach } from "../kube/list-each.ts";

@@ -1,6 +1,6 @@
 import { type ADDRESS_CONDITION, type CHASSIS_CONDITION, DEPRECATED_FINALIZER, FINALIZER } from "../api/names.ts";
 import { podTypeOf } from "../claims/retention.ts";
-import { IN_FORCE_ANNOTATION, writeFields } from "../facts/in-force.ts";
+import { IN_FORCE_ANNOTATION, writeFields } from "../facts/accepted.ts";
 import type { FactKindWith, IpFact, ObjectKind, PodFact } from "../facts/types.ts";
 import type { PolicyKind } from "../policy/translate.ts";
 import type { PolicyProblem } from "../policy/types.ts";
@@ -222,8 +222,8 @@ export function remembered(fields: Readonly<Record<string, unknown>>): Readonly<
 }
 
 /** The annotations that an object has, as far as it remembers what is in force. */
-export function annotationsOf(inForce: string): Readonly<Record<string, string>> {
-  return inForce === "" ? {} : { [IN_FORCE_ANNOTATION]: inForce };
+export function annotationsOf(accepted: string): Readonly<Record<string, string>> {
+  return accepted === "" ? {} : { [IN_FORCE_ANNOTATION]: accepted };
 }
 
 /** What an object is to have that Weft keeps in it; see {@link FillEffect}. */

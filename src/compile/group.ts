@@ -24,7 +24,7 @@ interface GroupInput extends GroupFact {
 export const groupUnit: UnitKind<FactReader, GroupInput, WeftEffect> = {
   name: "group",
   priority: 1,
-  whole: true,
+  atomic: true,
 
   read(reader, key) {
     const fact = reader.get("groups", key);

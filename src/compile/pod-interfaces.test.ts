@@ -1,5 +1,5 @@
 import t from "tap";
-import { furtherInterfaces } from "../claims/pod-interfaces.ts";
+import { secondaryInterfaces } from "../claims/pod-interfaces.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import { rowUuid } from "../desired/identity.ts";
 import type { FactStore } from "../facts/store.ts";
@@ -91,7 +91,7 @@ t.test("a definition that means something else by now is another interface", asy
   addNetwork(facts, "net1", NETWORK_CONFIG.ipam("net1"));
   t.same(released(facts), ["a.default.net1.default.ovn"]);
   const pod = facts.get("pods", "default/a");
-  const names = pod && furtherInterfaces(facts, pod).interfaces.map(({ provider }) => provider);
+  const names = pod && secondaryInterfaces(facts, pod).interfaces.map(({ provider }) => provider);
   t.same(names, ["net1.default", "lan.default"]);
 });
 
@@ -102,7 +102,7 @@ t.test("the addresses of all interfaces are given back with the pod, and kept wh
   for (const ip of facts.by("ips", "holder", "default/a"))
     facts.set("ips", ip.name, { ...ip, podType: "VirtualMachine" });
   t.equal(released(facts).length, 3);
-  facts.set("machines", "default/a", { key: "default/a", deleting: false });
+  facts.set("virtualMachines", "default/a", { key: "default/a", deleting: false });
   t.same(released(facts), []);
   addPod(facts, "a", { node: "weft-1", annotations: { [NETWORKS]: "lan" } });
   t.same(released(facts), ["a.default.net1.default.ovn"], "its next pod has no such interface");
@@ -117,7 +117,7 @@ t.test("what is kept for a pod's place outlives that its network is not known fo
   const name = "a.default.net1.default.ovn";
   const ip = facts.get("ips", name);
   if (ip) facts.set("ips", name, { ...ip, podUid: "its-predecessor", podType: "VirtualMachine" });
-  facts.set("machines", "default/a", { key: "default/a", deleting: false });
+  facts.set("virtualMachines", "default/a", { key: "default/a", deleting: false });
   addPod(facts, "a", { node: "weft-1", annotations: { [NETWORKS]: "net1" } });
   for (const definition of [undefined, "{"]) {
     if (definition === undefined) facts.set("attachments", "default/net1", undefined);

@@ -42,7 +42,7 @@ export function policyUnit(name: string, kind: PolicyKind): UnitKind<FactReader,
   return {
     name,
     priority: 1,
-    whole: true,
+    atomic: true,
 
     read(reader, key) {
       const fact = reader.get(kind, key);

@@ -5,7 +5,7 @@ import { nodePortName } from "../api/port-names.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import { rowUuid, stableMac } from "../desired/identity.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
-import { IN_FORCE_ANNOTATION, writeInForce } from "../facts/in-force.ts";
+import { IN_FORCE_ANNOTATION, writeAccepted } from "../facts/accepted.ts";
 import { joinDual } from "../facts/project-subnet.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { ClusterFact, SubnetFact, SubnetSpecFact, VerdictFact } from "../facts/types.ts";
@@ -246,7 +246,7 @@ function compileEffects(input: SubnetInput): readonly WeftEffect[] {
 
 function annotationsOf({ accepted, nodeContract }: SubnetInput): Readonly<Record<string, string>> {
   return {
-    ...(accepted && { [IN_FORCE_ANNOTATION]: writeInForce(accepted) }),
+    ...(accepted && { [IN_FORCE_ANNOTATION]: writeAccepted(accepted) }),
     ...(nodeContract !== undefined && { [SUBNET.nodeContract]: nodeContract }),
   };
 }
@@ -255,7 +255,7 @@ function annotationsOf({ accepted, nodeContract }: SubnetInput): Readonly<Record
 function wantedAnnotations({ subnet, verdict, cluster }: SubnetInput): Readonly<Record<string, string>> {
   const contract = subnetContract(subnet, verdict, cluster);
   return {
-    ...(verdict.ok && subnet.protocol !== "Mac" && { [IN_FORCE_ANNOTATION]: writeInForce(subnet) }),
+    ...(verdict.ok && subnet.protocol !== "Mac" && { [IN_FORCE_ANNOTATION]: writeAccepted(subnet) }),
     ...(contract !== undefined && { [SUBNET.nodeContract]: contract }),
   };
 }

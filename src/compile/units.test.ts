@@ -453,7 +453,7 @@ t.test("a machine's address is its own: it outlives pods, and its port carries t
   facts.set("pods", "default/a", { ...pod, holder: "default/vm" });
   golden(t, "pod-machine", podUnit, facts, "default/vm");
   facts.set("pods", "default/a", undefined);
-  facts.set("machines", "default/vm", { key: "default/vm", deleting: false });
+  facts.set("virtualMachines", "default/vm", { key: "default/vm", deleting: false });
   const effects = (): unknown => {
     const input = podUnit.read(facts, "default/vm");
     return input && podUnit.compile(input).effects;

@@ -1,5 +1,5 @@
 import t from "tap";
-import { IN_FORCE_ANNOTATION } from "../facts/in-force.ts";
+import { IN_FORCE_ANNOTATION } from "../facts/accepted.ts";
 import { projectVpc, type VpcObject } from "../facts/project-vpc.ts";
 import { conditionsIn } from "./effects.ts";
 import { subnetUnit } from "./subnet.ts";
@@ -11,21 +11,21 @@ type Spec = NonNullable<VpcObject["spec"]>;
 /** A VPC whose spec is applied again and again, by a controller that starts anew each time. */
 function vpc(name = "team") {
   const facts = sampleFacts();
-  let inForce: string | undefined;
+  let accepted: string | undefined;
   return (spec: Spec) => {
-    const annotations = inForce === undefined ? {} : { [IN_FORCE_ANNOTATION]: inForce };
+    const annotations = accepted === undefined ? {} : { [IN_FORCE_ANNOTATION]: accepted };
     facts.set("vpcs", name, projectVpc({ metadata: { name, uid: "uid", annotations }, spec }, "ovn-cluster"));
     const input = vpcUnit.read(facts, name);
     if (input === undefined) throw new Error("no VPC");
     const { rows, effects } = vpcUnit.compile(input);
     for (const effect of effects) {
-      if (effect.kind === "fill") inForce = effect.annotations?.[IN_FORCE_ANNOTATION] ?? inForce;
+      if (effect.kind === "fill") accepted = effect.annotations?.[IN_FORCE_ANNOTATION] ?? accepted;
     }
     return {
       rules: rows.filter(({ table }) => table === "Logical_Router_Policy").map(({ columns }) => columns),
       routes: rows.filter(({ table }) => table === "Logical_Router_Static_Route").map(({ columns }) => columns),
       condition: conditionsIn(effects)[0],
-      inForce,
+      accepted,
     };
   };
 }
@@ -98,7 +98,7 @@ t.test("a rule that cannot be read leaves all the former ones in force, and so d
   });
   t.same([worse.rules, worse.routes], [good.rules, bad.routes]);
   t.same(apply({}).rules, [], "an empty list can be read");
-  t.equal(apply({}).inForce, '{"policyRoutes":[],"staticRoutes":[]}');
+  t.equal(apply({}).accepted, '{"policyRoutes":[],"staticRoutes":[]}');
 });
 
 t.test("an annotation that is not ours is as none", async (t) => {

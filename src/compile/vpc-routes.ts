@@ -48,7 +48,7 @@ export function settleVpcRoutes(vpc: VpcFact): VpcRoutes {
 /** The annotation by which a VPC remembers the lists that are in force. */
 export function rememberRoutes(vpc: VpcFact, { remembered }: VpcRoutes): Readonly<Record<string, string>> {
   const none = Object.values(remembered).every((list) => list.length === 0);
-  return none && vpc.inForce === "" ? {} : annotationOf(routesAsWritten(remembered));
+  return none && vpc.accepted === "" ? {} : annotationOf(routesAsWritten(remembered));
 }
 
 /** Reads the matches. */

@@ -127,7 +127,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     };
     const effects = fill(
       "vpcs",
-      { ...vpc, annotations: annotationsOf(vpc.inForce) },
+      { ...vpc, annotations: annotationsOf(vpc.accepted) },
       { finalizer: true, annotations: rememberRoutes(vpc, routes) },
       withNotes(condition, [...notes, ...unsupportedNotes(vpc), ...malformedNotes(vpc)]),
     );

@@ -15,7 +15,7 @@ import { podUnit } from "../compile/pod.ts";
 import { type Failure, type FailureSubject, Failures } from "../desired/failures.ts";
 import { qualify, rowUuid } from "../desired/identity.ts";
 import { unitId } from "../desired/unit-kind.ts";
-import { IN_FORCE_ANNOTATION } from "../facts/in-force.ts";
+import { IN_FORCE_ANNOTATION } from "../facts/accepted.ts";
 import { type FactChange, type FactStore, strictReader } from "../facts/store.ts";
 import type { FactKind, IpFact, PodFact } from "../facts/types.ts";
 import { Ipam } from "../ipam/ipam.ts";
@@ -55,7 +55,7 @@ import type { Settings } from "./settings.ts";
 import { Sources } from "./sources.ts";
 import { ChassisWatch } from "./status/chassis-watch.ts";
 import { gatewayEvents } from "./status/gateway-events.ts";
-import type { InForceRecord } from "./status/records.ts";
+import type { AcceptedRecord } from "./status/records.ts";
 import { failedObjects, failedUnit, failureMessage, INTERNAL_ERROR } from "./status/report-failure.ts";
 import { runEffect } from "./status/run-effect.ts";
 import { type StatusResource, StatusWriter } from "./status/status-writer.ts";
@@ -569,7 +569,7 @@ export class Controller {
   }
 
   /** What is in force stays remembered, whoever has taken that off the object. What is there again need not be put back. */
-  #putBack({ resource, name, uid, text, lost }: InForceRecord): void {
+  #putBack({ resource, name, uid, text, lost }: AcceptedRecord): void {
     const key = `record:${resource}/${name}`;
     const effects = annotate(resource, { name, uid, annotations: {} }, { [IN_FORCE_ANNOTATION]: text });
     // Its key is its own: the object's unit may want other annotations at the same time.

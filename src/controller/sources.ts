@@ -11,7 +11,7 @@ import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { AwaitedType } from "./awaited-type.ts";
 import type { Settings } from "./settings.ts";
-import { type InForceRecord, Records } from "./status/records.ts";
+import { type AcceptedRecord, Records } from "./status/records.ts";
 import type { Status, StatusResource } from "./status/status-writer.ts";
 
 /** What the sources are made of. */
@@ -74,7 +74,7 @@ export class Sources {
     parts: SourceParts,
     facts: FactStore,
     onStatus: (resource: StatusResource, name: string, gone: boolean) => void,
-    onRecord: (record: InForceRecord) => void,
+    onRecord: (record: AcceptedRecord) => void,
   ) {
     const { kube, settings, log, clock, random } = parts;
     this.#parts = parts;

@@ -16,7 +16,7 @@ export interface UnitKind<Reader, Input, E extends Effect = Effect> {
    * True where all that became dirty together must be committed together, however much that is: a policy that moves from one
    * group to another must not leave the pods of both without it. See `EngineOptions.batch`.
    */
-  readonly whole?: true;
+  readonly atomic?: true;
   /** The input of the unit `key`, or `undefined` where the unit does not exist. */
   read(reader: Reader, key: string): Input | undefined;
   compile(input: Input): Fragment<E>;

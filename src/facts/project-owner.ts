@@ -1,5 +1,5 @@
 import type { ObjectMeta } from "./meta.ts";
-import type { MachineFact, StatefulSetFact } from "./types.ts";
+import type { VirtualMachineFact, StatefulSetFact } from "./types.ts";
 
 /** What {@link projectStatefulSet} reads of a StatefulSet. */
 export interface StatefulSetObject {
@@ -18,7 +18,7 @@ export function projectStatefulSet({ metadata, spec }: StatefulSetObject): State
 }
 
 /** The fact of a KubeVirt VirtualMachine. */
-export function projectMachine({ metadata }: { readonly metadata: ObjectMeta }): MachineFact {
+export function projectMachine({ metadata }: { readonly metadata: ObjectMeta }): VirtualMachineFact {
   return {
     key: `${metadata.namespace}/${metadata.name}`,
     deleting: metadata.deletionTimestamp !== undefined,

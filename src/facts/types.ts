@@ -2,7 +2,7 @@ import type { Dual } from "../net/dual.ts";
 import type { PortRange } from "../net/port-range.ts";
 import type { AnnotationMistake } from "./annotation-rules.ts";
 import type { ChassisProblemFact } from "./database.ts";
-import type { InForce } from "./in-force.ts";
+import type { Accepted } from "./accepted.ts";
 import type { Malformed } from "./meta.ts";
 
 /**
@@ -88,7 +88,7 @@ export interface StatefulSetFact {
 }
 
 /** One KubeVirt VirtualMachine: its address is kept while it exists. */
-export interface MachineFact {
+export interface VirtualMachineFact {
   readonly key: string;
   readonly deleting: boolean;
 }
@@ -179,7 +179,7 @@ export interface SubnetSpecFact extends SubnetFact {
   /** Whether it has any annotations. */
   readonly annotated: boolean;
   /** See `IN_FORCE_ANNOTATION`; absent where it never was in force. */
-  readonly accepted?: InForce;
+  readonly accepted?: Accepted;
   /** Its annotation that says what nodes are to do for it, as it is; absent where it has none. */
   readonly nodeContract?: string;
 }
@@ -361,7 +361,7 @@ export interface VpcFact extends Malformed {
   /** Whether it has any annotations. */
   readonly annotated: boolean;
   /** What its `IN_FORCE_ANNOTATION` says; "" where it has none. */
-  readonly inForce: string;
+  readonly accepted: string;
   /** The lists that were last in force, as far as that is known. */
   readonly former: {
     readonly staticRoutes?: readonly StaticRouteFact[];

@@ -2,7 +2,7 @@ import t from "tap";
 import { conditionsIn } from "../compile/effects.ts";
 import { subnetUnit } from "../compile/subnet.ts";
 import { addIp, addNode, addVpc, sampleFacts } from "../compile/testing/sample-facts.ts";
-import { IN_FORCE_ANNOTATION, readInForce, writeInForce } from "../facts/in-force.ts";
+import { IN_FORCE_ANNOTATION, readAccepted, writeAccepted } from "../facts/accepted.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { SubnetSpecFact } from "../facts/types.ts";
@@ -36,7 +36,7 @@ function cluster() {
   return { facts, apply, annotations };
 }
 
-function inForce(facts: FactStore, name: string): readonly (string | undefined)[] {
+function accepted(facts: FactStore, name: string): readonly (string | undefined)[] {
   const { cidr, gateway } = facts.get("subnets", name) ?? {};
   return [cidr?.v4, gateway?.v4];
 }
@@ -55,7 +55,7 @@ t.test("a subnet that is in force says so in its annotation, and grows where the
   t.equal(annotations.get("s"), '10.20.0.0/24 10.20.0.1 {"excludeIps":["10.20.0.1"],"uid":"s"}');
   apply("s", { cidrBlock: "10.20.0.0/23" });
   t.equal(annotations.get("s"), '10.20.0.0/23 10.20.0.1 {"excludeIps":["10.20.0.1"],"uid":"s"}');
-  t.same(inForce(facts, "s"), ["10.20.0.0/23", "10.20.0.1"]);
+  t.same(accepted(facts, "s"), ["10.20.0.0/23", "10.20.0.1"]);
   t.match(condition(facts, "s"), { ready: true, message: "", refused: undefined });
 });
 
@@ -70,8 +70,8 @@ t.test(
       apply(grows, { cidrBlock: "10.20.0.0/24" });
       apply(other, { cidrBlock: "10.20.1.0/24" });
       apply(grows, { cidrBlock: "10.20.0.0/23" });
-      t.same(inForce(facts, grows), ["10.20.0.0/24", "10.20.0.1"]);
-      t.same(inForce(facts, other), ["10.20.1.0/24", "10.20.1.1"]);
+      t.same(accepted(facts, grows), ["10.20.0.0/24", "10.20.0.1"]);
+      t.same(accepted(facts, other), ["10.20.1.0/24", "10.20.1.1"]);
       t.match(facts.get("verdicts", other), { ok: true, refused: undefined });
       t.match(condition(facts, grows), {
         ready: true,
@@ -83,7 +83,7 @@ t.test(
       });
       t.match(annotations.get(grows), /^10\.20\.0\.0\/24 10\.20\.0\.1 /);
       facts.set("subnetSpecs", other, undefined);
-      t.same(inForce(facts, grows), ["10.20.0.0/23", "10.20.0.1"], "as soon as the other is gone");
+      t.same(accepted(facts, grows), ["10.20.0.0/23", "10.20.0.1"], "as soon as the other is gone");
       t.equal(facts.get("subnets", other), undefined);
       t.equal(facts.get("verdicts", other), undefined);
     }
@@ -95,7 +95,7 @@ t.test("who holds an address is not left outside: the new range waits until it i
   apply("s", { cidrBlock: "10.20.0.0/24" });
   hold(facts, "s", "10.20.0.200");
   apply("s", { cidrBlock: "10.20.0.0/25" });
-  t.same(inForce(facts, "s"), ["10.20.0.0/24", "10.20.0.1"]);
+  t.same(accepted(facts, "s"), ["10.20.0.0/24", "10.20.0.1"]);
   t.match(condition(facts, "s"), {
     refused: {
       reason: "AddressesInUse",
@@ -109,7 +109,7 @@ t.test("who holds an address is not left outside: the new range waits until it i
   t.match(condition(facts, "s"), { refused: { message } }, "what is said is what a fresh controller would say");
   facts.set("ips", "a.default", undefined);
   facts.set("ips", "x.default", undefined);
-  t.same(inForce(facts, "s"), ["10.20.0.0/25", "10.20.0.1"]);
+  t.same(accepted(facts, "s"), ["10.20.0.0/25", "10.20.0.1"]);
 });
 
 t.test("a gateway does not take a pod's address", async (t) => {
@@ -117,19 +117,19 @@ t.test("a gateway does not take a pod's address", async (t) => {
   apply("s", { cidrBlock: "10.20.0.0/24" });
   hold(facts, "s", "10.20.0.9");
   apply("s", { cidrBlock: "10.20.0.0/24", gateway: "10.20.0.9" });
-  t.same(inForce(facts, "s"), ["10.20.0.0/24", "10.20.0.1"]);
+  t.same(accepted(facts, "s"), ["10.20.0.0/24", "10.20.0.1"]);
   t.match(condition(facts, "s"), {
     refused: { message: "spec.gateway 10.20.0.9 is held by IP x.default; name an address that nobody holds" },
   });
   apply("s", { cidrBlock: "10.20.0.0/24", gateway: "10.20.0.8" });
-  t.same(inForce(facts, "s"), ["10.20.0.0/24", "10.20.0.8"]);
+  t.same(accepted(facts, "s"), ["10.20.0.0/24", "10.20.0.8"]);
 });
 
 t.test("a node that comes with an address of a subnet does not take the subnet down", async (t) => {
   const { facts, apply } = cluster();
   apply("s", { cidrBlock: "10.20.0.0/24" });
   addNode(facts, "late", "10.20.0.77");
-  t.same(inForce(facts, "s"), ["10.20.0.0/24", "10.20.0.1"]);
+  t.same(accepted(facts, "s"), ["10.20.0.0/24", "10.20.0.1"]);
   t.match(condition(facts, "s"), { ready: true, refused: { reason: "NodeConflict", message: /10\.20\.0\.77.*late/ } });
 });
 
@@ -149,7 +149,7 @@ t.test("nonsense in a spec does not count either, and what was refused counts wh
   const { facts, apply } = cluster();
   apply("s", { cidrBlock: "10.20.0.0/24", excludeIps: ["10.20.0.5"] });
   apply("s", { cidrBlock: "10.20.0.0/240" });
-  t.same(inForce(facts, "s"), ["10.20.0.0/24", "10.20.0.1"]);
+  t.same(accepted(facts, "s"), ["10.20.0.0/24", "10.20.0.1"]);
   t.match(condition(facts, "s"), { ready: true, refused: { reason: "InvalidCIDR" } });
   const input = subnetUnit.read(facts, "s");
   t.notOk(
@@ -157,7 +157,7 @@ t.test("nonsense in a spec does not count either, and what was refused counts wh
     "nothing is filled in",
   );
   apply("s", { cidrBlock: "10.20.0.0/22" });
-  t.same(inForce(facts, "s"), ["10.20.0.0/22", "10.20.0.1"]);
+  t.same(accepted(facts, "s"), ["10.20.0.0/22", "10.20.0.1"]);
 });
 
 t.test("a subnet of which IPAM would give nothing is not in force, and says why", async (t) => {
@@ -172,7 +172,7 @@ t.test("a subnet of which IPAM would give nothing is not in force, and says why"
     t.match(condition(facts, "s"), { ready: false, reason, message }, JSON.stringify(spec));
     apply("s", { cidrBlock: "10.20.0.0/24" });
     apply("s", spec);
-    t.same(inForce(facts, "s"), ["10.20.0.0/24", "10.20.0.1"], "and as an edit it does not count");
+    t.same(accepted(facts, "s"), ["10.20.0.0/24", "10.20.0.1"], "and as an edit it does not count");
     t.match(condition(facts, "s"), { ready: true, refused: { reason, message } });
   }
 });
@@ -192,7 +192,7 @@ t.test(
     ]) {
       apply("s", spec);
       t.same(excludes(), good);
-      t.same(inForce(facts, "s"), ["10.20.0.0/24", "10.20.0.1"]);
+      t.same(accepted(facts, "s"), ["10.20.0.0/24", "10.20.0.1"]);
       t.equal(facts.get("subnets", "s")?.natOutgoing, true, "what can be read counts");
       t.match(condition(facts, "s"), {
         ready: true,
@@ -227,7 +227,7 @@ t.test("selectors of namespaces that cannot be read leave those that were there 
   apply("s", { cidrBlock, namespaceSelectors: [a] });
   apply("s", { cidrBlock, namespaceSelectors: [b], gateway: "10.20.0.9" });
   t.same(facts.get("subnets", "s")?.namespaceSelectors, [a]);
-  t.same(inForce(facts, "s"), ["10.20.0.0/24", "10.20.0.9"], "what can be read counts");
+  t.same(accepted(facts, "s"), ["10.20.0.0/24", "10.20.0.9"], "what can be read counts");
   t.match(condition(facts, "s"), { ready: true, refused: { reason: "InvalidSelector" } });
 });
 
@@ -279,7 +279,7 @@ t.test("nobody hears of some subnets while others are still to be settled", asyn
     if (a === "10.20.0.0/23" && b === "10.20.1.0/24") both.push("both have 10.20.1.0/24");
   });
   apply("2-second", { cidrBlock: "10.20.9.0/24" });
-  t.same(inForce(facts, "1-first"), ["10.20.0.0/23", "10.20.0.1"]);
+  t.same(accepted(facts, "1-first"), ["10.20.0.0/23", "10.20.0.1"]);
   t.same(both, []);
 });
 
@@ -290,15 +290,15 @@ t.test("the annotation is read as it was written, and anything else is as none",
   }) satisfies SubnetSpecFact;
   const { uid, cidr, gateway, excludeIps, namespaceSelectors } = fact;
   const text = '10.20.0.0/24,fd00:20::/112 10.20.0.1,fd00:20::1 {"excludeIps":["10.20.0.1","fd00:20::1"],"uid":"s"}';
-  t.equal(writeInForce(fact), text);
-  t.same(readInForce(text), { uid, cidr, gateway, excludeIps, namespaceSelectors });
-  t.same(readInForce("10.20.0.0/24,fd00:20::/112 10.20.0.1,fd00:20::1"), { cidr, gateway }, "of an earlier version");
+  t.equal(writeAccepted(fact), text);
+  t.same(readAccepted(text), { uid, cidr, gateway, excludeIps, namespaceSelectors });
+  t.same(readAccepted("10.20.0.0/24,fd00:20::/112 10.20.0.1,fd00:20::1"), { cidr, gateway }, "of an earlier version");
   const selectors = [{ matchLabels: { a: "b c" }, matchExpressions: [{ key: "k", operator: "In", values: ["v"] }] }];
   const selecting = { ...fact, namespaceSelectors: selectors };
-  t.same(readInForce(writeInForce(selecting))?.namespaceSelectors, selectors);
+  t.same(readAccepted(writeAccepted(selecting))?.namespaceSelectors, selectors);
   const many = Array.from({ length: 4096 }, (_, i) => `fd00:1111:2222:3333:4444:5555:6666:${i}`);
   t.equal(
-    writeInForce({ ...fact, excludeIps: many }).split(" ").length,
+    writeAccepted({ ...fact, excludeIps: many }).split(" ").length,
     2,
     "too long for an annotation: not known later",
   );
@@ -313,7 +313,7 @@ t.test("the annotation is read as it was written, and anything else is as none",
     "10.20.0.0/24 10.20.0.1 []",
     '10.20.0.0/24 10.20.0.1 {"excludeIps":[1]}',
   ])
-    t.equal(readInForce(text), undefined, text);
+    t.equal(readAccepted(text), undefined, text);
 });
 
 t.test(

@@ -17,7 +17,7 @@ import { malformedNotes, missingNamespaces } from "../compile/references.ts";
 import { externalIds } from "../compile/rows.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
-import { IN_FORCE_ANNOTATION, readFields, stringList } from "../facts/in-force.ts";
+import { IN_FORCE_ANNOTATION, readFields, stringList } from "../facts/accepted.ts";
 import type { Malformed, ObjectMeta } from "../facts/meta.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { VerdictFact } from "../facts/types.ts";
@@ -44,7 +44,7 @@ export interface IpPoolFact extends Malformed {
   /** Whether it has any annotations. */
   readonly annotated: boolean;
   /** What its `IN_FORCE_ANNOTATION` says; "" where it has none. */
-  readonly inForce: string;
+  readonly accepted: string;
   /** What of it cannot be read. */
   readonly problem?: { readonly reason: string; readonly message: string };
 }
@@ -68,8 +68,8 @@ export interface IpPoolObject {
 export function projectIpPool({ metadata, spec = {} }: IpPoolObject): IpPoolFact {
   const written = spec.ips ?? [];
   const unread = written.find((text) => parseRange(text) === undefined);
-  const inForce = metadata.annotations?.[IN_FORCE_ANNOTATION] ?? "";
-  const former = unread === undefined ? undefined : stringList(readFields(inForce)?.["ips"]);
+  const accepted = metadata.annotations?.[IN_FORCE_ANNOTATION] ?? "";
+  const former = unread === undefined ? undefined : stringList(readFields(accepted)?.["ips"]);
   const { name, uid, generation = 0, creationTimestamp = "", deletionTimestamp, finalizers = [] } = metadata;
   return {
     key: name,
@@ -84,7 +84,7 @@ export function projectIpPool({ metadata, spec = {} }: IpPoolObject): IpPoolFact
     namespaces: spec.namespaces ?? [],
     enableAddressSet: spec.enableAddressSet === true,
     annotated: metadata.annotations !== undefined,
-    inForce,
+    accepted,
     ...(unread !== undefined && {
       problem: {
         reason: "PoolMalformed",
@@ -168,7 +168,7 @@ export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
     // What of it can be read counts, whatever else keeps it from being ready.
     const readable = verdict !== undefined && !pool.deleting && pool.problem === undefined;
     const wanted = { finalizer: true, ...(readable && { annotations: remembered({ ips: pool.ips }) }) };
-    return build.finish(fill("ipPools", { ...pool, annotations: annotationsOf(pool.inForce) }, wanted, condition));
+    return build.finish(fill("ipPools", { ...pool, annotations: annotationsOf(pool.accepted) }, wanted, condition));
   },
 };
 

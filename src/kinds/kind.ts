@@ -28,7 +28,7 @@ export interface Kind<K extends FactKind = FactKind> {
    * The facts by which units and effects know the object, where these are not the projected ones: what is in force of it is derived. Their
    * indexes are declared with the derived facts.
    */
-  readonly inForce?: FactKind;
+  readonly accepted?: FactKind;
   /** What is compiled whole because such an object exists. */
   readonly unit?: AnyUnitKind<FactReader, WeftEffect>;
   /** The tables of the northbound database that its unit writes, and which columns of them, those of edges too. */

@@ -19,7 +19,7 @@ t.test("a kind's unit is made by the facts by which the kind is known", async (t
   for (const kind of KINDS) {
     if (kind.unit === undefined || kind.roots !== undefined) continue;
     t.same(rootsOf({ kind: knownAs(kind), key: "x", touched: [] }), [{ kind: kind.unit.name, key: "x" }], kind.facts);
-    if (kind.inForce !== undefined) t.same(rootsOf({ kind: kind.facts, key: "x", touched: [] }), [], kind.facts);
+    if (kind.accepted !== undefined) t.same(rootsOf({ kind: kind.facts, key: "x", touched: [] }), [], kind.facts);
   }
 });
 

@@ -4,7 +4,7 @@ import { KINDS } from "./index.ts";
 import type { AnyKind } from "./kind.ts";
 
 const KIND_OF: ReadonlyMap<FactKind, AnyKind> = new Map(
-  KINDS.flatMap((kind) => [[kind.facts, kind] as const, ...(kind.inForce ? [[kind.inForce, kind] as const] : [])]),
+  KINDS.flatMap((kind) => [[kind.facts, kind] as const, ...(kind.accepted ? [[kind.accepted, kind] as const] : [])]),
 );
 
 /** The kind of object that a kind of fact is of: the one projected from it, or what is in force of it. */
@@ -21,6 +21,6 @@ export function typeOf(facts: ObjectKind): ResourceType {
 }
 
 /** The facts by which units and effects know the objects of a kind. */
-export function knownAs({ facts, inForce }: AnyKind): FactKind {
-  return inForce ?? facts;
+export function knownAs({ facts, accepted }: AnyKind): FactKind {
+  return accepted ?? facts;
 }

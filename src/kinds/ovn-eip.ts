@@ -122,9 +122,9 @@ const ovnEipClaim: ClaimKind<"ovnEips"> = {
     const owner = ownerOf(eip);
     const asked = { owner, subnets: [subnet], want: wantOf(eip), move: true, ...(mac !== "" && { mac }) };
     const open = openPart(reader, asked, ANY_PURPOSE);
-    const wish = open.ok ? { ...open, record: (lease: Lease) => recordOf(lease, eip) } : open;
+    const desired = open.ok ? { ...open, record: (lease: Lease) => recordOf(lease, eip) } : open;
     const claimant = { kind: "ovnEips", key, name, uid } as const;
-    return [{ claimant, owner, wish, recordedIn: { kind: "ovnEips", key }, verdict: verdictKey(name) }];
+    return [{ claimant, owner, desired, recordedIn: { kind: "ovnEips", key }, verdict: verdictKey(name) }];
   },
 
   holds: (eip) => eip.given && { owner: ownerOf(eip), subnet: eip.subnet, ...eip.given },

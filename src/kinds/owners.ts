@@ -1,12 +1,12 @@
 import { projectMachine, projectStatefulSet } from "../facts/project-owner.ts";
-import type { MachineFact, StatefulSetFact } from "../facts/types.ts";
+import type { VirtualMachineFact, StatefulSetFact } from "../facts/types.ts";
 import { STATEFUL_SETS, VIRTUAL_MACHINES } from "../kube/resources.ts";
 import type { Kind } from "./kind.ts";
 
 declare module "../facts/types.ts" {
   interface FactTypes {
     readonly statefulSets: StatefulSetFact;
-    readonly machines: MachineFact;
+    readonly virtualMachines: VirtualMachineFact;
   }
 }
 
@@ -23,8 +23,8 @@ export const statefulSetKind: Kind<"statefulSets"> = {
 };
 
 /** kubevirt.io/v1 VirtualMachine: as a StatefulSet. Clusters without KubeVirt do not serve it. */
-export const machineKind: Kind<"machines"> = {
-  facts: "machines",
+export const virtualMachineKind: Kind<"virtualMachines"> = {
+  facts: "virtualMachines",
   type: VIRTUAL_MACHINES,
   absent: "empty",
   project: projectMachine,

@@ -40,7 +40,7 @@ interface SecurityGroupInput {
 export const securityGroupUnit: UnitKind<FactReader, SecurityGroupInput, WeftEffect> = {
   name: "securitygroup",
   priority: 1,
-  whole: true,
+  atomic: true,
 
   read(reader, key) {
     if (key === DENY_ALL_GROUP) return reader.get("cluster", "cluster") && { known: [] };

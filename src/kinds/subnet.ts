@@ -1,5 +1,5 @@
 import { subnetUnit } from "../compile/subnet.ts";
-import { readInForce } from "../facts/in-force.ts";
+import { readAccepted } from "../facts/accepted.ts";
 import { NOT_SUPPORTED } from "../facts/not-supported.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import type { SubnetSpecFact } from "../facts/types.ts";
@@ -22,7 +22,7 @@ export const subnetKind: Kind<"subnetSpecs"> = {
   type: SUBNETS,
   project: projectSubnet,
   indexes: { vpc: (subnet) => [subnet.vpc] },
-  inForce: "subnets",
+  accepted: "subnets",
   unit: subnetUnit,
   rows: {
     Logical_Switch: ["name", "external_ids", "ports", "acls", "load_balancer_group"],
@@ -53,7 +53,7 @@ export const subnetKind: Kind<"subnetSpecs"> = {
     },
     changedBy: (_, subnet) => [subnet],
   },
-  remembers: (text) => readInForce(text) !== undefined,
+  remembers: (text) => readAccepted(text) !== undefined,
   access: {
     verbs: ["create", "patch"],
     why: "Followed; the default ones are made at first start; defaults, finalizers and records of what is in force are patched.",

@@ -17,7 +17,7 @@ export const UNIT_KINDS: readonly AnyUnitKind<FactReader, WeftEffect>[] = [
 type RootsOfChange = (change: FactChange) => readonly Root[];
 
 const ROOTS: ReadonlyMap<FactKind, RootsOfChange> = new Map<FactKind, RootsOfChange>([
-  ...KINDS.flatMap(({ facts, inForce, unit, roots }): (readonly [FactKind, RootsOfChange])[] => {
+  ...KINDS.flatMap(({ facts, accepted, unit, roots }): (readonly [FactKind, RootsOfChange])[] => {
     // A kind's own type ties its roots to its facts; TypeScript cannot follow that through a list.
     if (roots !== undefined) {
       return [
@@ -31,7 +31,7 @@ const ROOTS: ReadonlyMap<FactKind, RootsOfChange> = new Map<FactKind, RootsOfCha
         ],
       ];
     }
-    return unit === undefined ? [] : [[inForce ?? facts, ({ key }) => [{ kind: unit.name, key }]]];
+    return unit === undefined ? [] : [[accepted ?? facts, ({ key }) => [{ kind: unit.name, key }]]];
   }),
   ["groups", ({ key }) => [{ kind: groupUnit.name, key }]],
   ["cluster", () => [{ kind: securityGroupUnit.name, key: DENY_ALL_GROUP }]],

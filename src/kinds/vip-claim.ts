@@ -34,9 +34,9 @@ export const vipClaims: ClaimKind<"vips"> = {
       ...(!hasOwnMac(vip) && { mac: "none" }),
     };
     const open = openPart(reader, asked, ANY_PURPOSE);
-    const wish = open.ok ? { ...open, record: (lease: Lease) => vipRecord(lease, vip) } : open;
+    const desired = open.ok ? { ...open, record: (lease: Lease) => vipRecord(lease, vip) } : open;
     const claimant = { kind: "vips", key, name, uid } as const;
-    return [{ claimant, owner, wish, recordedIn: { kind: "vips", key }, verdict: vipVerdictKey(name) }];
+    return [{ claimant, owner, desired, recordedIn: { kind: "vips", key }, verdict: vipVerdictKey(name) }];
   },
 
   holds(vip) {

@@ -77,10 +77,10 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
       ...unsupportedNotes(vip),
       ...malformedNotes(vip),
     ]);
-    const known = vip.problem === undefined && vip.written.length + vip.inForce.length > 0;
+    const known = vip.problem === undefined && vip.written.length + vip.accepted.length > 0;
     const effects = fill(
       "vips",
-      { ...vip, annotations: annotationsOf(vip.inForce) },
+      { ...vip, annotations: annotationsOf(vip.accepted) },
       {
         // It comes with the address, for before that nothing has to be given back.
         finalizer: vip.given || vip.finalizers.includes(FINALIZER),

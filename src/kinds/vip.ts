@@ -1,6 +1,6 @@
 import type { VipSpec, VipStatus } from "../api/generated/vip.ts";
 import { storable } from "../api/text.ts";
-import { IN_FORCE_ANNOTATION, readFields, stringList } from "../facts/in-force.ts";
+import { IN_FORCE_ANNOTATION, readFields, stringList } from "../facts/accepted.ts";
 import type { Malformed, ObjectMeta } from "../facts/meta.ts";
 import { unsupportedFields } from "../facts/not-supported.ts";
 import { VIPS } from "../kube/resources.ts";
@@ -39,7 +39,7 @@ export interface VipFact extends Malformed {
   /** `spec.selector` as written. */
   readonly written: readonly string[];
   /** What its `IN_FORCE_ANNOTATION` says; "" where it has none. */
-  readonly inForce: string;
+  readonly accepted: string;
   /** What of it cannot be read. */
   readonly problem?: { readonly reason: string; readonly message: string };
 }
@@ -67,8 +67,8 @@ export interface VipObject {
 export function projectVip({ metadata, spec = {}, status = {} }: VipObject): VipFact {
   const written = spec.selector ?? [];
   const unread = written.find((entry) => readLabel(entry) === undefined);
-  const inForce = metadata.annotations?.[IN_FORCE_ANNOTATION] ?? "";
-  const former = unread === undefined ? written : stringList(readFields(inForce)?.["selector"]);
+  const accepted = metadata.annotations?.[IN_FORCE_ANNOTATION] ?? "";
+  const former = unread === undefined ? written : stringList(readFields(accepted)?.["selector"]);
   const labels = former?.map(readLabel);
   const {
     name,
@@ -97,7 +97,7 @@ export function projectVip({ metadata, spec = {}, status = {} }: VipObject): Vip
     unsupported: unsupportedFields(NOT_SUPPORTED, spec),
     written,
     ...(labels?.every((label) => label !== undefined) === true && { selector: labels }),
-    inForce,
+    accepted,
     ...(unread !== undefined && {
       problem: {
         reason: "InvalidSelector",

@@ -1,5 +1,5 @@
 import { vpcUnit } from "../compile/vpc.ts";
-import { readFields } from "../facts/in-force.ts";
+import { readFields } from "../facts/accepted.ts";
 import { NOT_SUPPORTED } from "../facts/not-supported.ts";
 import { projectVpc } from "../facts/project-vpc.ts";
 import type { VpcFact } from "../facts/types.ts";

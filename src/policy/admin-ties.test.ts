@@ -5,7 +5,7 @@ import { type AdminPolicyObject, projectAdminPolicy } from "../facts/project-adm
 import type { FactStore } from "../facts/store.ts";
 import { factStore } from "../kinds/store.ts";
 import { translateAdminPolicy } from "./admin-policy.ts";
-import { type PolicyKind, policyInForce } from "./translate.ts";
+import { type PolicyKind, acceptedPolicy } from "./translate.ts";
 
 const TABLES = {
   anp: "adminNetworkPolicies",
@@ -26,14 +26,14 @@ function add(
   facts.set(TABLES[kind], name, projectAdminPolicy(kind, object));
 }
 
-function inForce(facts: FactStore, kind: AdminPolicyKind, name: string) {
-  const policy = policyInForce(facts, TABLES[kind], name);
+function accepted(facts: FactStore, kind: AdminPolicyKind, name: string) {
+  const policy = acceptedPolicy(facts, TABLES[kind], name);
   if (policy === undefined) throw new Error("no such policy");
   return policy;
 }
 
 const texts = (facts: FactStore, kind: AdminPolicyKind, name: string): string[] =>
-  inForce(facts, kind, name).rules.map(({ priority, action }) => `${priority} ${action}`);
+  accepted(facts, kind, name).rules.map(({ priority, action }) => `${priority} ${action}`);
 
 t.test("policies of one priority that disagree are taken in turns, the nearest Deny first, and say so", async (t) => {
   const facts = factStore();
@@ -43,10 +43,10 @@ t.test("policies of one priority that disagree are taken in turns, the nearest D
   add(facts, "anp", "b", { priority: 5, ingress: [deny, allow] });
   t.strictSame(texts(facts, "anp", "a"), ["29499 allow-related", "29498 drop"]);
   t.strictSame(texts(facts, "anp", "b"), ["29500 drop", "29497 allow-related"]);
-  for (const name of ["a", "b"]) t.match(inForce(facts, "anp", name).problems, [{ reason: "PriorityTie" }]);
+  for (const name of ["a", "b"]) t.match(accepted(facts, "anp", name).problems, [{ reason: "PriorityTie" }]);
   facts.set("adminNetworkPolicies", "b", undefined);
   t.strictSame(texts(facts, "anp", "a"), ["29500 allow-related", "29499 drop"]);
-  t.strictSame(inForce(facts, "anp", "a").problems, []);
+  t.strictSame(accepted(facts, "anp", "a").problems, []);
 });
 
 t.test("policies of one priority that do the same, or that are for other pods, keep their priorities", async (t) => {
@@ -54,13 +54,13 @@ t.test("policies of one priority that do the same, or that are for other pods, k
   const rules = (action: string) => [{ action, from: [peer("x")] }];
   add(facts, "anp", "a", { priority: 5, ingress: rules("Deny") });
   add(facts, "anp", "b", { priority: 5, ingress: rules("Deny"), egress: [{ action: "Allow", to: [peer("x")] }] });
-  t.strictSame(inForce(facts, "anp", "a").problems, []);
+  t.strictSame(accepted(facts, "anp", "a").problems, []);
   const subject = (name: string) => ({ namespaces: { matchLabels: { "kubernetes.io/metadata.name": name } } });
   add(facts, "anp", "c", { priority: 6, subject: subject("one"), ingress: rules("Deny") });
   add(facts, "anp", "d", { priority: 6, subject: subject("two"), ingress: rules("Allow") });
   t.strictSame(texts(facts, "anp", "c"), ["29400 drop"]);
   t.strictSame(texts(facts, "anp", "d"), ["29400 allow-related"]);
-  t.strictSame(inForce(facts, "anp", "d").problems, []);
+  t.strictSame(accepted(facts, "anp", "d").problems, []);
 });
 
 t.test("an AdminNetworkPolicy and a ClusterNetworkPolicy in one place are tied, in the Admin tier only", async (t) => {
@@ -105,8 +105,8 @@ t.test(
         const [facts, other] = stores as [FactStore, FactStore];
         const seen = new Map<number, string>();
         for (const [i, { kind }] of policies.entries()) {
-          const { rules, problems } = inForce(facts, kind, `p${i}`);
-          if (JSON.stringify(rules) !== JSON.stringify(inForce(other, kind, `p${i}`).rules)) return false;
+          const { rules, problems } = accepted(facts, kind, `p${i}`);
+          if (JSON.stringify(rules) !== JSON.stringify(accepted(other, kind, `p${i}`).rules)) return false;
           let above = 32_768;
           for (const { priority, action } of rules) {
             if (priority > above || priority < 0) return false;

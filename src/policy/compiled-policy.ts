@@ -1,7 +1,7 @@
 import type { FactReader } from "../facts/store.ts";
 import { type AclSpec, compileAcls } from "./acl.ts";
 import { portNumbers } from "./port-numbers.ts";
-import { type PolicyKind, policyInForce } from "./translate.ts";
+import { type PolicyKind, acceptedPolicy } from "./translate.ts";
 import type { Group, PolicyProblem } from "./types.ts";
 
 /** A policy as ACLs; derived, once for each policy, by the {@link import("./group-index.ts").GroupIndex}. */
@@ -33,7 +33,7 @@ export function compilePolicy(
   kind: PolicyKind,
   key: string,
 ): { readonly fact: CompiledPolicyFact; readonly groups: ReadonlyMap<string, Group> } | undefined {
-  const policy = policyInForce(reader, kind, key);
+  const policy = acceptedPolicy(reader, kind, key);
   if (policy === undefined) return undefined;
   const ports = new PortsAsked();
   const { acls, groups } = compileAcls(policy, (port, pods) => {

@@ -31,7 +31,7 @@ export function translatePolicy<K extends PolicyKind>(kind: K, fact: FactTypes[K
 }
 
 /** What a policy means among all others, which may want the same place; none where there is no such policy. */
-export function policyInForce(reader: FactReader, kind: PolicyKind, key: string): Policy | undefined {
+export function acceptedPolicy(reader: FactReader, kind: PolicyKind, key: string): Policy | undefined {
   const fact = reader.get(kind, key);
   if (fact === undefined) return undefined;
   return "kind" in fact ? settleTies(reader, fact) : translatePolicy(kind, fact);

@@ -2,7 +2,7 @@ import { OVN_PROVIDER } from "../api/annotations.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { PodFact } from "../facts/types.ts";
 import { canonicalGroup, groupName, groupsOfInterface, groupText } from "../policy/group.ts";
-import { POLICY_KINDS, policyInForce } from "../policy/translate.ts";
+import { POLICY_KINDS, acceptedPolicy } from "../policy/translate.ts";
 import type { Direction, Group, Peer, Policy, PolicyRule, PortMatch } from "../policy/types.ts";
 
 /** The policies in force, as their authors know them: for saying who decided what. */
@@ -19,7 +19,7 @@ export class PolicyBook {
     this.#facts = facts;
     for (const kind of POLICY_KINDS) {
       for (const { key } of facts.all(kind)) {
-        const policy = policyInForce(facts, kind, key);
+        const policy = acceptedPolicy(facts, kind, key);
         if (policy === undefined) continue;
         this.#policies.set(policy.id, policy);
         this.#byLabel.set(policy.label, policy);

@@ -11,7 +11,7 @@ import {
 } from "../compile/testing/sample-facts.ts";
 import type { FactStore } from "../facts/store.ts";
 import { projectVip } from "../kinds/vip.ts";
-import { compileAll } from "../kinds/whole.ts";
+import { compileAll } from "../kinds/compile-all.ts";
 import { parseDualIp } from "../net/dual.ts";
 import { nodeEndpoint, podEndpoint } from "./endpoint.ts";
 import { explain } from "./explain.ts";

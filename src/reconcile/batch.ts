@@ -11,7 +11,7 @@ export interface BatchOptions {
   /** Whether a unit does not back off just now. */
   readonly isReady: (unit: string) => boolean;
   /** Whether a unit must be committed with what is dirty together with it. */
-  readonly isWhole: (unit: string) => boolean;
+  readonly isAtomic: (unit: string) => boolean;
   /** Whether a unit has a row that the database does not have. */
   readonly isNew: (unit: string) => boolean;
   /** Units that count, at most. */
@@ -19,28 +19,28 @@ export interface BatchOptions {
 }
 
 /**
- * Chooses the units of the next transaction, and compiles what is dirty on the way. Where a unit is `whole` all that became dirty together goes
- * together, and only what brings new rows and is not whole counts for the limit: a port that is not there yet carries no traffic.
+ * Chooses the units of the next transaction, and compiles what is dirty on the way. Where a unit is `atomic` all that became dirty together goes
+ * together, and only what brings new rows and is not atomic counts for the limit: a port that is not there yet carries no traffic.
  */
 export function chooseBatch(options: BatchOptions): string[] {
-  const { pending, unoffered, compileNext, onCompiled, isReady, isWhole, isNew, limit } = options;
+  const { pending, unoffered, compileNext, onCompiled, isReady, isAtomic, isNew, limit } = options;
   const batch = new Set<string>();
-  let whole = false;
-  for (const unit of pending()) whole ||= isWhole(unit);
+  let atomic = false;
+  for (const unit of pending()) atomic ||= isAtomic(unit);
   let counted = 0;
   const add = (unit: string): void => {
     if (batch.has(unit) || !isReady(unit)) return;
-    whole ||= isWhole(unit);
-    const counts = !whole || (!isWhole(unit) && isNew(unit));
+    atomic ||= isAtomic(unit);
+    const counts = !atomic || (!isAtomic(unit) && isNew(unit));
     // What does not fit stays pending.
     if (counts && counted >= limit) return;
     batch.add(unit);
     if (counts) counted++;
   };
   // First what an earlier transaction did not bring about: a pod that is new must not get ahead of the policies for it.
-  for (const unit of pending()) if (isWhole(unit)) add(unit);
+  for (const unit of pending()) if (isAtomic(unit)) add(unit);
   // Behind more new ports than fit there may be ports that are there, and they must not be left out.
-  while (whole || counted < limit) {
+  while (atomic || counted < limit) {
     const unit = compileNext();
     if (unit === undefined) {
       onCompiled();
@@ -50,7 +50,7 @@ export function chooseBatch(options: BatchOptions): string[] {
   }
   for (const waiting of [pending(), unoffered()]) {
     for (const unit of waiting) {
-      if (!whole && counted >= limit) break;
+      if (!atomic && counted >= limit) break;
       add(unit);
     }
   }

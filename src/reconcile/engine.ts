@@ -40,7 +40,7 @@ export interface EngineOptions<E extends Effect> {
   /** Called after each committed transaction: its plan, the number of units, the repairs in it, and how long it took in ms. */
   readonly onCommit?: (commit: { plan: Plan; units: number; repairs: number; ms: number }) => void;
   /**
-   * Units per transaction at most; default 200. Where a kind of unit asks for it (`UnitKind.whole`), only those count that bring rows
+   * Units per transaction at most; default 200. Where a kind of unit asks for it (`UnitKind.atomic`), only those count that bring rows
    * which the database does not have: a port that is not there yet carries no traffic, so it may come later, whereas what
    * changes for the ports that are there changes all at once.
    */
@@ -89,7 +89,7 @@ export class Engine<E extends Effect> {
   /** Those of them whose facts have changed and changed back, perhaps with an effect in between. */
   readonly #renewed = new Set<string>();
   /** Units with rows that wait for the row that would hold them; their effects wait as well. */
-  readonly #parked = new Set<string>();
+  readonly #deferred = new Set<string>();
   /** Units with a row that another one owns; their effects wait until it owns it no more. */
   readonly #contesting = new Set<string>();
   /** Units with an edge to another's row than was meant → what was said of the last one. */
@@ -131,7 +131,7 @@ export class Engine<E extends Effect> {
     });
     this.#setbacks = new Setbacks({
       desired: this.desired,
-      isWhole: (unit) => options.tracker.isWhole(unit),
+      isAtomic: (unit) => options.tracker.isAtomic(unit),
       isNew: (unit) => this.#isNew(unit),
       replan: (taken) => this.#plan(taken),
       touchedOf: (unit) => this.#touchedOf(unit),
@@ -176,7 +176,7 @@ export class Engine<E extends Effect> {
     for (const change of changes) {
       const touch = (unit: string): Touched => {
         if (!this.#pending.has(unit)) this.#drifted.add(unit);
-        if (this.#parked.delete(unit)) this.#unoffered.add(unit);
+        if (this.#deferred.delete(unit)) this.#unoffered.add(unit);
         if (!this.#active) this.#warm?.add(unit);
         return this.#touchedOf(unit);
       };
@@ -192,7 +192,7 @@ export class Engine<E extends Effect> {
     const touched = this.#touchedOf(unit);
     for (const row of fragment?.rows ?? []) touched.row(row.table, row.uuid);
     for (const edge of fragment?.edges ?? []) touched.edge(edge);
-    this.#parked.delete(unit);
+    this.#deferred.delete(unit);
     this.#unoffered.add(unit);
     this.#renewed.add(unit);
     this.#options.tracker.mark(unit);
@@ -204,7 +204,7 @@ export class Engine<E extends Effect> {
     if (this.#options.tracker.isDirty(unit)) return "to be compiled";
     if (this.#uncompiled.has(unit)) return "cannot be compiled";
     if (this.#failing.has(unit)) return "refused by the database";
-    if (this.#parked.has(unit)) return "waits for the row that would hold it";
+    if (this.#deferred.has(unit)) return "waits for the row that would hold it";
     if (this.#pending.has(unit)) return "to be committed";
     const fragment = this.desired.fragment(unit);
     if (fragment === undefined) return "not there";
@@ -269,7 +269,7 @@ export class Engine<E extends Effect> {
       if (pending === undefined) continue;
       const plan = this.#planWarm(unit, pending);
       if (plan === undefined) continue;
-      if (planSize(plan) > 0 || plan.parked.size > 0 || plan.misdirected.length > 0) continue;
+      if (planSize(plan) > 0 || plan.deferred.size > 0 || plan.misdirected.length > 0) continue;
       this.#pending.delete(unit);
       this.#drifted.delete(unit);
     }
@@ -333,7 +333,7 @@ export class Engine<E extends Effect> {
       },
       onCompiled: () => this.#cleared || this.#touchLeftovers(),
       isReady: (unit) => this.#failing.isReady(unit),
-      isWhole: (unit) => tracker.isWhole(unit),
+      isAtomic: (unit) => tracker.isAtomic(unit),
       isNew: (unit) => this.#isNew(unit),
       limit,
     });
@@ -410,7 +410,7 @@ export class Engine<E extends Effect> {
       );
     }
     this.#drifted.delete(unit);
-    this.#parked.delete(unit);
+    this.#deferred.delete(unit);
     if (touched.size > 0) this.#touchedOf(unit).merge(touched);
     this.#unoffered.add(unit);
     this.#failing.hurry(unit);
@@ -475,25 +475,25 @@ export class Engine<E extends Effect> {
       this.#misdirected.set(unit, message);
       this.#renewed.add(unit);
       this.#unoffered.delete(unit);
-      this.#parked.add(unit);
+      this.#deferred.add(unit);
     }
-    const parked = this.#parkedUnits(plan);
+    const deferred = this.#deferredUnits(plan);
     for (const unit of batch) {
       this.#drifted.delete(unit);
       this.#setbacks.clear(unit);
       this.#failing.delete(unit);
       // What has changed since may make its effects wrong; they are offered when it has been compiled again.
       if (tracker.isDirty(unit) || !this.#unoffered.delete(unit)) continue;
-      // Parked rows are taken up again by noteDrift when their holder appears; until then they cost nothing.
-      if (parked.has(unit)) this.#parked.add(unit);
+      // Deferred rows are taken up again by noteDrift when their holder appears; until then they cost nothing.
+      if (deferred.has(unit)) this.#deferred.add(unit);
       else offerEffects(unit, this.desired.fragment(unit)?.effects ?? [], this.#renewed.delete(unit));
     }
   }
 
-  /** Has the effects of a unit offered once more, if it has any. Parked units are offered when they are not that any more. */
+  /** Has the effects of a unit offered once more, if it has any. Deferred units are offered when they are not that any more. */
   #offerLater(unit: string): boolean {
     const effects = this.desired.fragment(unit)?.effects ?? [];
-    if (effects.length === 0 || this.#parked.has(unit)) return false;
+    if (effects.length === 0 || this.#deferred.has(unit)) return false;
     this.#unoffered.add(unit);
     return true;
   }
@@ -531,9 +531,9 @@ export class Engine<E extends Effect> {
     });
   }
 
-  #parkedUnits(plan: Plan): Set<string> {
+  #deferredUnits(plan: Plan): Set<string> {
     const units = new Set(this.#contesting);
-    for (const uuid of plan.parked) {
+    for (const uuid of plan.deferred) {
       const owner = this.desired.row(uuid)?.unit;
       if (owner !== undefined) units.add(owner);
     }

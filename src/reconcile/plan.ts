@@ -37,7 +37,7 @@ export interface Plan {
    * Rows that cannot be written yet, because the row that would hold them is not in the database: OVSDB would collect them
    * as garbage in the same transaction. They are planned again when the holder appears.
    */
-  readonly parked: ReadonlySet<string>;
+  readonly deferred: ReadonlySet<string>;
   /** Members that are not put into a set, or are taken out of it, because the set, or the member, is another unit's than was meant. */
   readonly misdirected: readonly { readonly unit: string; readonly message: string }[];
 }
@@ -84,7 +84,7 @@ class Planner {
   readonly #updates: RowUpdate[] = [];
   /** uuid → table of the root rows that go. */
   readonly #deletes = new Map<string, string>();
-  readonly #parked = new Set<string>();
+  readonly #deferred = new Set<string>();
   /** Rows already looked at. */
   readonly #seen = new Set<string>();
   /** Edges to compare once it is known which rows are inserted. */
@@ -195,11 +195,11 @@ class Planner {
       }
     }
     return {
-      inserts: [...this.#inserts.values()].filter((row) => !this.#parked.has(row.uuid)),
+      inserts: [...this.#inserts.values()].filter((row) => !this.#deferred.has(row.uuid)),
       updates: this.#updates,
       mutations: [...mutations.values()],
       deletes: [...this.#deletes].map(([uuid, table]) => ({ table, uuid })),
-      parked: this.#parked,
+      deferred: this.#deferred,
       misdirected,
     };
   }
@@ -220,8 +220,8 @@ class Planner {
     for (let changed = true; changed; ) {
       changed = false;
       for (const row of this.#inserts.values()) {
-        if (this.#parked.has(row.uuid) || this.#view.isRoot(row.table) || this.#isHeld(row.uuid)) continue;
-        this.#parked.add(row.uuid);
+        if (this.#deferred.has(row.uuid) || this.#view.isRoot(row.table) || this.#isHeld(row.uuid)) continue;
+        this.#deferred.add(row.uuid);
         changed = true;
       }
     }
@@ -249,7 +249,7 @@ class Planner {
   }
 
   #exists(table: string, uuid: string): boolean {
-    if (this.#inserts.has(uuid)) return !this.#parked.has(uuid);
+    if (this.#inserts.has(uuid)) return !this.#deferred.has(uuid);
     return this.#view.get(table, uuid) !== undefined && !this.#deletes.has(uuid);
   }
 }

@@ -4,7 +4,7 @@ import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import { sampleFacts } from "../compile/testing/sample-facts.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import { qualify, rowUuid } from "../desired/identity.ts";
-import { compileAll } from "../kinds/whole.ts";
+import { compileAll } from "../kinds/compile-all.ts";
 import { OVN_NB } from "../ovsdb/generated/ovn-nb.ts";
 import { isReference } from "../ovsdb/schema.ts";
 import { qualified, type RowIdentity } from "./qualified.ts";

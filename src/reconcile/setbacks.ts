@@ -12,7 +12,7 @@ const MOST_OVERTAKEN = 3;
 export interface SetbackOptions {
   readonly desired: Desired;
   /** Whether a unit must be committed with what is dirty together with it. */
-  readonly isWhole: (unit: string) => boolean;
+  readonly isAtomic: (unit: string) => boolean;
   /** Whether a unit has a row that the database does not have. */
   readonly isNew: (unit: string) => boolean;
   /** What would be committed now for these units. */
@@ -118,8 +118,8 @@ export class Setbacks {
 
   /** Whether the same plan would be made now. Before it was refused, the mirror has heard of all that the database did until then. */
   #isStill(plan: Plan, taken: ReadonlyMap<string, Touched>): boolean {
-    const { parked: _, ...now } = this.#options.replan(taken);
-    const { parked: __, ...then } = plan;
+    const { deferred: _, ...now } = this.#options.replan(taken);
+    const { deferred: __, ...then } = plan;
     return samePlain(now, then);
   }
 
@@ -144,12 +144,12 @@ export class Setbacks {
   }
 
   /**
-   * Two parts of a refused batch, the one to begin with last. What must be whole and all that is there already stay together once more, for
+   * Two parts of a refused batch, the one to begin with last. What must be atomic and all that is there already stay together once more, for
    * most likely something new is wrong; only where nothing is new, or everything, it is halved.
    */
   #split(units: readonly string[]): string[][] {
-    const { isWhole, isNew } = this.#options;
-    const fresh = units.filter((unit) => !isWhole(unit) && isNew(unit));
+    const { isAtomic, isNew } = this.#options;
+    const fresh = units.filter((unit) => !isAtomic(unit) && isNew(unit));
     if (fresh.length > 0 && fresh.length < units.length) {
       const apart = new Set(fresh);
       return [fresh, units.filter((unit) => !apart.has(unit))];

@@ -131,7 +131,7 @@ function keptRows(
   return kept;
 }
 
-const NOTHING = { inserts: [], updates: [], parked: new Set<string>(), misdirected: [] } as const;
+const NOTHING = { inserts: [], updates: [], deferred: new Set<string>(), misdirected: [] } as const;
 
 function rootsAmong(rows: readonly SweptRow[], isRoot: (table: string) => boolean): Plan["deletes"] {
   return rows.filter((row) => isRoot(row.table)).map(({ table, uuid }) => ({ table, uuid }));

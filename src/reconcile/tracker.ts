@@ -67,8 +67,8 @@ export class Tracker<E extends Effect> {
   }
 
   /** Whether what is dirty together with this unit must be committed together with it. */
-  isWhole(unit: string): boolean {
-    return this.#kinds.get(splitUnitId(unit).kind)?.whole === true;
+  isAtomic(unit: string): boolean {
+    return this.#kinds.get(splitUnitId(unit).kind)?.atomic === true;
   }
 
   /** Takes the next unit to compile, the most urgent first. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import t from "tap";
-import { compileAll } from "../../src/kinds/whole.ts";
+import { compileAll } from "../../src/kinds/compile-all.ts";
 import { parseIp } from "../../src/net/address.ts";
 import { reachChanges } from "../../src/reach/change.ts";
 import { addressEndpoint, type Endpoint, podEndpoint } from "../../src/reach/endpoint.ts";

@@ -1,6 +1,6 @@
 import type { ColumnValue } from "../../src/desired/fragment.ts";
 import type { FactStore } from "../../src/facts/store.ts";
-import { compileAll } from "../../src/kinds/whole.ts";
+import { compileAll } from "../../src/kinds/compile-all.ts";
 
 /** One row, as far as its columns are set. */
 export type Row = Readonly<Record<string, ColumnValue>>;

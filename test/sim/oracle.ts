@@ -144,7 +144,7 @@ function servedInterfaces({ picture }: Evidence): readonly ExpectedPort[] {
   return picture.pods.flatMap((pod) => {
     const ip = picture.ips.find((candidate) => candidate.name === pod.port);
     const subnet = picture.subnet(ip?.subnet ?? "");
-    if (ip === undefined || subnet === undefined || !picture.inForce(subnet)) return [];
+    if (ip === undefined || subnet === undefined || !picture.accepted(subnet)) return [];
     // A reservation that names no address waits for one like a pod.
     if (ip.addresses.length === 0) return [];
     if (podOf(picture, ip)?.uid !== pod.uid || !pod.alive || pod.node === undefined) return [];
@@ -215,7 +215,7 @@ function wrongGroups(evidence: Evidence): string[] {
       subnet.name === JOIN ||
       subnet.centralized ||
       subnet.vpc !== DEFAULT_VPC ||
-      !picture.inForce(subnet)
+      !picture.accepted(subnet)
     )
       continue;
     for (const node of joined) wanted.set(`${subnet.name}.${node.name}`.replaceAll("-", "."), new Set());
@@ -301,7 +301,7 @@ function wrongCounters(picture: Picture, supply: Supply): string[] {
   return picture.subnets.flatMap((subnet) => {
     // What is held in a subnet that cannot be understood is not counted.
     if (subnet.deleting || !isSound(subnet)) return [];
-    const open = picture.inForce(subnet);
+    const open = picture.accepted(subnet);
     const status = (subnet.object.status ?? {}) as Readonly<Record<string, unknown>>;
     return ([4, 6] as const).flatMap((family) => {
       const { available, using } = supply.counts(subnet, family);
@@ -366,7 +366,7 @@ function wrongSubnets(picture: Picture): string[] {
 /** Each node has its address on the join switch, its port, and its annotations. */
 function wrongNodes({ picture, northbound }: Evidence, supply: Supply): string[] {
   const join = picture.subnet(JOIN);
-  if (join === undefined || join.deleting || !picture.inForce(join)) return [];
+  if (join === undefined || join.deleting || !picture.accepted(join)) return [];
   const ports = new Set(northbound.rows("Logical_Switch_Port").map((port) => port.name));
   return picture.nodes.flatMap(({ name }) => {
     const ip = picture.ips.find((candidate) => candidate.name === `node-${name}`);

@@ -166,7 +166,7 @@ export class Picture {
   }
 
   /** Whether a subnet is in force. That it is so rightly is for `refusalOf` and the oracle. */
-  inForce(subnet: Subnet): boolean {
+  accepted(subnet: Subnet): boolean {
     return subnet.accepted;
   }
 
@@ -198,7 +198,7 @@ export class Picture {
 
   /** The subnets of which a pod may get its address, in order. */
   subnetsFor(pod: Pod): readonly Subnet[] {
-    const open = (subnet: Subnet): boolean => !subnet.deleting && this.inForce(subnet);
+    const open = (subnet: Subnet): boolean => !subnet.deleting && this.accepted(subnet);
     const named = pod.asked["logical_switch"];
     const fits = ({ provider, onOvn }: Subnet): boolean =>
       pod.provider === OWN ? provider === OWN : provider === pod.provider || onOvn === pod.onOvn;
@@ -273,8 +273,8 @@ function readSubnet(object: KubeObject): Subnet {
     gatewayType?: string;
   };
   const wanted = readAddresses(fields.cidrBlock ?? "", fields.gateway ?? "");
-  const [inForce = "", gateways = ""] = (metadata.annotations?.["weft.kubeovn.io/in-force"] ?? "").split(" ");
-  const accepted = inForce !== "";
+  const [cidrs = "", gateways = ""] = (metadata.annotations?.["weft.kubeovn.io/in-force"] ?? "").split(" ");
+  const accepted = cidrs !== "";
   const provider = fields.provider || OWN;
   const vpc = fields.vpc || DEFAULT_VPC;
   const onOvn = provider === OWN || provider.endsWith(".ovn");
@@ -284,7 +284,7 @@ function readSubnet(object: KubeObject): Subnet {
     provider,
     onOvn,
     domain: onOvn ? vpc : `(${provider})`,
-    ...(accepted ? readAddresses(inForce, gateways) : wanted),
+    ...(accepted ? readAddresses(cidrs, gateways) : wanted),
     wanted,
     accepted,
     excluded: (fields.excludeIps ?? []).flatMap((text) => readRange(text) ?? []),

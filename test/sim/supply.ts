@@ -125,7 +125,7 @@ export class Supply {
       }
       const pool = picture.pools.find((candidate) => candidate.name === ip_pool && !candidate.deleting);
       const subnet = picture.subnet(pool?.subnet ?? "");
-      if (pool === undefined || subnet === undefined || subnet.deleting || !picture.inForce(subnet)) return false;
+      if (pool === undefined || subnet === undefined || subnet.deleting || !picture.accepted(subnet)) return false;
       if (pod.asked["logical_switch"] !== undefined || !isFor(pool, pod.namespace)) return false;
       return this.hasRoom(subnet, family, pool.name);
     }

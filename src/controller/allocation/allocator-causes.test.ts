@@ -52,12 +52,12 @@ t.test("so is a machine's when the machine is deleted", async (t) => {
     kind: "VirtualMachine",
     holder: "default/vm",
   });
-  facts.set("machines", "default/vm", { key: "default/vm", deleting: false });
+  facts.set("virtualMachines", "default/vm", { key: "default/vm", deleting: false });
   allocator.start();
   place({ annotations: { "ovn.kubernetes.io/ip_pool": "nowhere" } });
   t.same(refused, ["default/pod-7 PoolUnknown"]);
   t.same(discarded, []);
-  facts.set("machines", "default/vm", undefined);
+  facts.set("virtualMachines", "default/vm", undefined);
   t.same(discarded, [name]);
 });
 

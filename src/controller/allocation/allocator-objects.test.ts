@@ -125,9 +125,9 @@ t.test("what throws when it is decided or taken in keeps nobody else from an add
     ...podClaims,
     read: (reader, key) =>
       podClaims.read(reader, key)?.map((claim) => {
-        const { wish } = claim;
-        return wish?.ok === true && odd && claim.claimant.name === "odd"
-          ? { ...claim, wish: { ...wish, record: fail } }
+        const { desired } = claim;
+        return desired?.ok === true && odd && claim.claimant.name === "odd"
+          ? { ...claim, desired: { ...desired, record: fail } }
           : claim;
       }),
   };

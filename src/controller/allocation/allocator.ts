@@ -207,7 +207,7 @@ export class Allocator {
   }
 
   #serve(claim: Claim, claimant: string): void {
-    const { owner = "", wish } = claim;
+    const { owner = "", desired } = claim;
     const id = claimId(claim);
     const recording = this.#recordings.get(owner);
     if (recording !== undefined) {
@@ -215,14 +215,14 @@ export class Allocator {
       if (!isSameClaim(recording, claim)) this.#tracker.wait(id, claimant, [ipamDependency.recording(owner)]);
       return;
     }
-    const decision = wish?.ok === true ? this.#decide(claim, wish.request) : wish;
-    if (wish?.ok === true && decision?.ok === true) {
-      this.#record(claim, wish.record, decision.lease);
+    const decision = desired?.ok === true ? this.#decide(claim, desired.request) : desired;
+    if (desired?.ok === true && decision?.ok === true) {
+      this.#record(claim, desired.record, decision.lease);
       return;
     }
     if (decision?.ok === false) this.#refuse(claim, decision);
     // Where facts are in its way it has read them.
-    if (wish?.ok === true && decision?.ok === false) this.#wait(claim, claimant, wish.request, decision);
+    if (desired?.ok === true && decision?.ok === false) this.#wait(claim, claimant, desired.request, decision);
     else this.#tracker.leave(id);
   }
 

@@ -40,7 +40,7 @@ const claimOf = (key: string): Claim => ({
   claimant: { kind: "subnets", key, name: key, uid: key },
   owner: key,
   recordedIn: { kind: "ips", key },
-  wish: refuse("VipNotReady", "not yet"),
+  desired: refuse("VipNotReady", "not yet"),
 });
 
 t.test("a claimant is looked at when something changes that it has read, and once for all that did", async (t) => {

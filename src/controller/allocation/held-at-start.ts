@@ -1,6 +1,6 @@
 import { podAnnotation } from "../../api/annotations.ts";
 import { nodePortName } from "../../api/port-names.ts";
-import { furtherInterfaces, interfaceOf, OWN_INTERFACE, portOf } from "../../claims/pod-interfaces.ts";
+import { secondaryInterfaces, interfaceOf, OWN_INTERFACE, portOf } from "../../claims/pod-interfaces.ts";
 import { podPortId } from "../../compile/owner-ids.ts";
 import type { RowUuid } from "../../desired/identity.ts";
 import type { PortFact } from "../../facts/database.ts";
@@ -79,7 +79,7 @@ export function heldAtStart(facts: FactReader, rowUuid: RowUuid): HeldAtStart {
   }
   for (const pod of facts.all("pods")) {
     if (!pod.alive) continue;
-    for (const { provider } of [OWN_INTERFACE, ...furtherInterfaces(facts, pod).interfaces]) {
+    for (const { provider } of [OWN_INTERFACE, ...secondaryInterfaces(facts, pod).interfaces]) {
       const owner = portOf(pod, provider);
       if (facts.get("ips", owner) !== undefined) continue;
       const port = committed.get(owner);

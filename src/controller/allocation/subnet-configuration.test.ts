@@ -3,7 +3,7 @@ import t from "tap";
 import { poolVerdictKey } from "../../claims/verdict-keys.ts";
 import { conditionsIn } from "../../compile/effects.ts";
 import { addSubnet, sampleFacts } from "../../compile/testing/sample-facts.ts";
-import { IN_FORCE_ANNOTATION } from "../../facts/in-force.ts";
+import { IN_FORCE_ANNOTATION } from "../../facts/accepted.ts";
 import { Ipam } from "../../ipam/ipam.ts";
 import { hashedMacs } from "../../ipam/macs.ts";
 import { ipPoolUnit, projectIpPool } from "../../kinds/ippool.ts";
@@ -49,9 +49,9 @@ t.test(
   "addresses of a pool stay set aside while its spec cannot be read, also by a controller that starts then",
   async (t) => {
     const facts = sampleFacts();
-    let inForce = "";
+    let accepted = "";
     const apply = (ips: readonly string[]): void => {
-      const metadata = { name: "p", uid: "uid-p", annotations: { [IN_FORCE_ANNOTATION]: inForce } };
+      const metadata = { name: "p", uid: "uid-p", annotations: { [IN_FORCE_ANNOTATION]: accepted } };
       facts.set("ipPools", "p", projectIpPool({ metadata, spec: { subnet: "ovn-default", ips: [...ips] } }));
     };
     const settle = () => {
@@ -60,17 +60,17 @@ t.test(
       const input = ipPoolUnit.read(facts, "p");
       const effects = input === undefined ? [] : ipPoolUnit.compile(input).effects;
       for (const effect of effects) {
-        if (effect.kind === "fill") inForce = effect.annotations?.[IN_FORCE_ANNOTATION] ?? inForce;
+        if (effect.kind === "fill") accepted = effect.annotations?.[IN_FORCE_ANNOTATION] ?? accepted;
       }
       return { ipam, condition: conditionsIn(effects)[0] };
     };
     apply(["10.16.0.2..10.16.0.9"]);
     t.match(settle().condition, { ready: true, refused: undefined });
-    t.equal(inForce, '{"ips":["10.16.0.2..10.16.0.9"]}');
+    t.equal(accepted, '{"ips":["10.16.0.2..10.16.0.9"]}');
     apply(["10.16.0.2..10.16.0.9", "fd00:10:16::1:0..fd00:10:16::9"]);
     const { ipam, condition } = settle();
     t.match(condition, { ready: true, refused: { reason: "PoolMalformed" } });
-    t.equal(inForce, '{"ips":["10.16.0.2..10.16.0.9"]}', "what counts is remembered, not what is written");
+    t.equal(accepted, '{"ips":["10.16.0.2..10.16.0.9"]}', "what counts is remembered, not what is written");
     const given = ipam.allocate({ owner: "a", subnets: ["ovn-default"], want: { kind: "any" } });
     t.match(given, { ok: true, lease: { v4: "10.16.0.10" } });
     apply(["10.99.0.2", "10.98.0.2"]);

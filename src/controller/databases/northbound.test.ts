@@ -9,7 +9,7 @@ import { addPod, addressOf, candidate, cluster, eventually } from "../testing/cl
 import { Northbound } from "./northbound.ts";
 import { operationsOf } from "./operations.ts";
 
-const EMPTY: Plan = { inserts: [], updates: [], mutations: [], deletes: [], parked: new Set(), misdirected: [] };
+const EMPTY: Plan = { inserts: [], updates: [], mutations: [], deletes: [], deferred: new Set(), misdirected: [] };
 
 t.test("what OVSDB cannot hold is not sent, and each such value is said with table and column", async (t) => {
   const server = fakeOvsdb(OVN_NB);
@@ -49,7 +49,7 @@ t.test("nothing that is sent does harm when a clustered database runs it twice",
     updates: [{ row, columns: { external_ids: { k: "v" } }, before: {} }],
     mutations: [{ table: "Port_Group", row: a, column: "ports", insert: [a], delete: [b] }],
     deletes: [{ table: "Port_Group", uuid: b }],
-    parked: new Set(),
+    deferred: new Set(),
     misdirected: [],
   });
   for (const operation of operations) {

@@ -6,7 +6,7 @@ import { DerivedFacts } from "../../kinds/derived.ts";
 import { feedsOf } from "../../kinds/feeds.ts";
 import { KINDS } from "../../kinds/index.ts";
 import { factStore } from "../../kinds/store.ts";
-import { compileAll } from "../../kinds/whole.ts";
+import { compileAll } from "../../kinds/compile-all.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { findOvsTools } from "../../ovsdb/testing/ovs-tools.ts";
 import { TestFolder } from "../../ovsdb/testing/server.ts";
@@ -376,7 +376,7 @@ const CLUSTER: readonly Thing[] = [
     { ...NS, labels: { "kubernetes.io/service-name": "web" } },
   ),
   thing("statefulSets", "web", { spec: { replicas: 2, ordinals: { start: 1 } } }, NS),
-  thing("machines", "web", { spec: { running: true } }, NS),
+  thing("virtualMachines", "web", { spec: { running: true } }, NS),
 ];
 
 t.test("there is an object of every kind for the worst to be put into", async (t) => {

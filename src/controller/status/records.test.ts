@@ -1,5 +1,5 @@
 import t, { type Test } from "tap";
-import { IN_FORCE_ANNOTATION } from "../../facts/in-force.ts";
+import { IN_FORCE_ANNOTATION } from "../../facts/accepted.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { IP_POOLS, type ResourceType, SUBNETS, VPCS } from "../../kube/resources.ts";
 import type { FakeKube } from "../../kube/testing/fake.ts";

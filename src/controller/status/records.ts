@@ -1,10 +1,10 @@
-import { IN_FORCE_ANNOTATION } from "../../facts/in-force.ts";
+import { IN_FORCE_ANNOTATION } from "../../facts/accepted.ts";
 import type { FactKind, ObjectKind } from "../../facts/types.ts";
 import { kindOf, knownAs } from "../../kinds/objects.ts";
 import type { KubeObject } from "../../kube/object.ts";
 
 /** What an object remembers. */
-export interface InForceRecord {
+export interface AcceptedRecord {
   /** The facts by which the object is known. */
   readonly resource: ObjectKind;
   readonly name: string;
@@ -20,16 +20,16 @@ export interface InForceRecord {
  * until the controller, which itself never takes one off, has put that back.
  */
 export class Records {
-  readonly #known = new Map<string, InForceRecord>();
-  readonly #onChange: (record: InForceRecord) => void;
+  readonly #known = new Map<string, AcceptedRecord>();
+  readonly #onChange: (record: AcceptedRecord) => void;
 
   /** `onChange` is called when a record was seen to be gone, and when one is there again. */
-  constructor(onChange: (record: InForceRecord) => void) {
+  constructor(onChange: (record: AcceptedRecord) => void) {
     this.#onChange = onChange;
   }
 
   /** Those that are to be put back. */
-  *lost(): Iterable<InForceRecord> {
+  *lost(): Iterable<AcceptedRecord> {
     for (const record of this.#known.values()) if (record.lost) yield record;
   }
 

@@ -242,17 +242,17 @@ async function releaseIp(tools: EffectTools, { name, uid, version, confirm }: Re
 /** Whether the owner of an address keeps it, by what the API server says now. Where that is news, the informer is told. */
 async function isKept({ kube, facts, observed }: EffectTools, ip: IpFact): Promise<boolean> {
   const [namespace = "", podName = ""] = ip.holder.split("/");
-  const kind = ip.podType === "VirtualMachine" ? "machines" : "statefulSets";
-  const name = kind === "machines" ? podName : (ordinalOf(podName)?.set ?? podName);
+  const kind = ip.podType === "VirtualMachine" ? "virtualMachines" : "statefulSets";
+  const name = kind === "virtualMachines" ? podName : (ordinalOf(podName)?.set ?? podName);
   let object: KubeObject;
   try {
-    object = await kube.get(kind === "machines" ? VIRTUAL_MACHINES : STATEFUL_SETS, { namespace, name });
+    object = await kube.get(kind === "virtualMachines" ? VIRTUAL_MACHINES : STATEFUL_SETS, { namespace, name });
   } catch (error) {
     if (error instanceof KubeError && error.code === "not-found") return false;
     throw error;
   }
   observed(kind, object);
-  const fresh = kind === "machines" ? projectMachine(object) : projectStatefulSet(object as StatefulSetObject);
+  const fresh = kind === "virtualMachines" ? projectMachine(object) : projectStatefulSet(object as StatefulSetObject);
   const reader: FactReader = {
     get: (other, key) => (other === kind ? (fresh as never) : facts.get(other, key)),
     by: (other, index, value) => facts.by(other, index, value),

@@ -1,5 +1,5 @@
 import { podAnnotation } from "../../api/annotations.ts";
-import { furtherInterfaces, OWN_INTERFACE } from "../../claims/pod-interfaces.ts";
+import { secondaryInterfaces, OWN_INTERFACE } from "../../claims/pod-interfaces.ts";
 import type { FactChange, FactStore } from "../../facts/store.ts";
 import type { PodFact } from "../../facts/types.ts";
 import type { Timers } from "../../time/timers.ts";
@@ -149,7 +149,7 @@ export class Unserved {
 /** Those interfaces of a pod that is bound of which it was not told that they are there. */
 function unserved(facts: FactStore, pod: PodFact): readonly string[] {
   if (!pod.alive || pod.node === undefined) return [];
-  return [OWN_INTERFACE, ...furtherInterfaces(facts, pod).interfaces].flatMap(({ provider }) =>
+  return [OWN_INTERFACE, ...secondaryInterfaces(facts, pod).interfaces].flatMap(({ provider }) =>
     pod.annotations[podAnnotation(provider, "allocated")] === "true" ? [] : [provider],
   );
 }

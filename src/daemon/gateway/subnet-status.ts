@@ -2,7 +2,7 @@ import { isOvnProvider, OVN_PROVIDER } from "../../api/annotations.ts";
 import { DEFAULT_VPC } from "../../api/names.ts";
 import { parseRange } from "../../contract/annotations.ts";
 import type { SubnetContract } from "../../contract/subnet.ts";
-import { inForceOf } from "../../facts/in-force.ts";
+import { acceptedOf } from "../../facts/accepted.ts";
 import type { CustomObject } from "../../kube/object.ts";
 
 /** The fields of kubeovn.io/v1 Subnet that are read here. */
@@ -29,16 +29,16 @@ export type Subnet = CustomObject<SubnetSpec, SubnetStatus>;
  */
 export function contractOfStatus({ spec, status, metadata }: Subnet): SubnetContract {
   // What is in force may be another range than what was written last: see `IN_FORCE_ANNOTATION`.
-  const inForce = inForceOf(metadata);
+  const accepted = acceptedOf(metadata);
   const written = (spec.cidrBlock ?? "").split(",").map((text) => text.trim());
-  const texts = inForce === undefined ? written : Object.values(inForce.cidr);
+  const texts = accepted === undefined ? written : Object.values(accepted.cidr);
   // A subnet that overlaps another, or the nodes' own network, is not accepted: a route to it would cut the node off. What is in force stays so,
   // also while it is being deleted or has a mistake in its rules, of which `Ready` says as much.
   const ready = status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false;
-  const accepted = ready || inForce !== undefined;
+  const usable = ready || accepted !== undefined;
   // Other plugins' networks are not behind OVN, whatever they are called.
   const overlay = !spec.vlan && isOvnProvider(spec.provider || OVN_PROVIDER);
-  const routed = accepted && overlay && (spec.vpc || DEFAULT_VPC) === DEFAULT_VPC;
+  const routed = usable && overlay && (spec.vpc || DEFAULT_VPC) === DEFAULT_VPC;
   return {
     cidrs: routed ? texts.map(parseRange).filter((cidr) => cidr !== undefined) : [],
     natOutgoing: spec.natOutgoing === true,

@@ -3,7 +3,7 @@ import { type Dual, dualValues, parseDualCidr, parseDualIp } from "../net/dual.t
 import type { LabelSelectorFact } from "./types.ts";
 
 /** With what a subnet is in force. Addresses are canonical; both have the same families. */
-export interface InForce {
+export interface Accepted {
   readonly cidr: Dual<string>;
   readonly gateway: Dual<string>;
   /** Of the object; absent in a record of an earlier version, or as below. A copy of an object has the record of another one, which does not count. */
@@ -25,15 +25,15 @@ export const IN_FORCE_ANNOTATION = "weft.kubeovn.io/in-force";
 const MAX_RECORD = 128 * 1024;
 
 /** The text of {@link IN_FORCE_ANNOTATION} of a Subnet. */
-export function writeInForce({ uid, cidr, gateway, excludeIps = [], namespaceSelectors = [] }: InForce): string {
+export function writeAccepted({ uid, cidr, gateway, excludeIps = [], namespaceSelectors = [] }: Accepted): string {
   const addresses = `${dualValues(cidr).join(",")} ${dualValues(gateway).join(",")}`;
   const selectors = namespaceSelectors.length > 0 && { namespaceSelectors };
   const fields = writeFields({ excludeIps, ...selectors, ...(uid !== undefined && { uid }) });
   return fields === undefined ? addresses : `${addresses} ${fields}`;
 }
 
-/** What {@link writeInForce} has written; `undefined` for anything else. */
-export function readInForce(text: string): InForce | undefined {
+/** What {@link writeAccepted} has written; `undefined` for anything else. */
+export function readAccepted(text: string): Accepted | undefined {
   const [blocks = "", gateways = "", ...more] = text.split(" ");
   const cidr = parseDualCidr(blocks);
   const gateway = parseDualIp(gateways);
@@ -55,9 +55,9 @@ export function readInForce(text: string): InForce | undefined {
 }
 
 /** What the record of an object says; `undefined` where it has none, or one that was made for another object. */
-export function inForceOf({ uid, annotations = {} }: ObjectMeta): InForce | undefined {
-  const inForce = readInForce(annotations[IN_FORCE_ANNOTATION] ?? "");
-  return (inForce?.uid ?? uid) === uid ? inForce : undefined;
+export function acceptedOf({ uid, annotations = {} }: ObjectMeta): Accepted | undefined {
+  const accepted = readAccepted(annotations[IN_FORCE_ANNOTATION] ?? "");
+  return (accepted?.uid ?? uid) === uid ? accepted : undefined;
 }
 
 interface ObjectMeta {

@@ -1,6 +1,6 @@
 import t from "tap";
 import { addNetworkPolicy, sampleFacts } from "../compile/testing/sample-facts.ts";
-import { compileAll } from "./whole.ts";
+import { compileAll } from "./compile-all.ts";
 
 t.test("compiling all gives every unit once, those of groups and policies too", async (t) => {
   const facts = sampleFacts();

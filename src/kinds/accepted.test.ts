@@ -1,5 +1,5 @@
 import t from "tap";
-import { IN_FORCE_ANNOTATION, writeFields } from "../facts/in-force.ts";
+import { IN_FORCE_ANNOTATION, writeFields } from "../facts/accepted.ts";
 import { projectIpPool } from "./ippool.ts";
 import { projectVip } from "./vip.ts";
 
