@@ -1,0 +1,53 @@
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import t from "tap";
+
+const ROOT = join(import.meta.dirname, "../..");
+const PAGES = globSync("docs/design/*.md", { cwd: ROOT }).sort();
+const DESIGN = readFileSync(join(ROOT, "DESIGN.md"), "utf8");
+/** All files of the project that a page may name, by their last part. */
+const NAMES = new Set(
+  globSync("{src,hack,test,crds,charts,findings,docs}/**/*", { cwd: ROOT }).map((file) => basename(file)),
+);
+
+/** The patterns of a page's line `Applies to:`. */
+function patternsOf(text: string): readonly string[] {
+  const line = /^Applies to: (.*)$/m.exec(text)?.[1] ?? "";
+  return [...line.matchAll(/`([^`]+)`/g)].map(([, pattern = ""]) => pattern);
+}
+
+t.test("every page is in DESIGN.md's table, says what it applies to, and asks its review questions", async (t) => {
+  for (const page of PAGES) {
+    const text = readFileSync(join(ROOT, page), "utf8");
+    t.match(DESIGN, `(${page})`, `${page} is in the table`);
+    t.match(text, /^Applies to: /m, `${page} says which paths it applies to`);
+    for (const pattern of patternsOf(text)) {
+      t.not(globSync(pattern, { cwd: ROOT }).length, 0, `${page}: ${pattern} matches a file`);
+    }
+  }
+});
+
+t.test("every folder of src has a page", async (t) => {
+  const folderOf = (file: string): string => file.split("/", 2).join("/");
+  const covered = new Set(
+    PAGES.flatMap((page) => patternsOf(readFileSync(join(ROOT, page), "utf8")))
+      .filter((pattern) => pattern !== "src/**")
+      .flatMap((pattern) => globSync(pattern, { cwd: ROOT }).map(folderOf)),
+  );
+  for (const folder of new Set(globSync("src/*/**/*.ts", { cwd: ROOT }).map(folderOf))) {
+    t.ok(covered.has(folder), `a page of docs/design applies to ${folder}`);
+  }
+});
+
+t.test("the files that DESIGN.md and the pages name exist", async (t) => {
+  for (const page of ["DESIGN.md", ...PAGES]) {
+    const text = readFileSync(join(ROOT, page), "utf8").replace(/^Applies to: .*$/m, "");
+    for (const [, name = ""] of text.matchAll(/`([\w./-]+\.(?:ts|sh|md|json|yaml|txt))`/g)) {
+      const there = name.includes("/") ? existsSync(join(ROOT, name)) : NAMES.has(name) || existsSync(join(ROOT, name));
+      t.ok(there, `${page} names ${name}`);
+    }
+    for (const [, link = ""] of text.matchAll(/\]\(([^)#:]+)\)/g)) {
+      t.ok(existsSync(join(ROOT, page, "..", link)), `${page} links to ${link}`);
+    }
+  }
+});
