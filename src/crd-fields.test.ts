@@ -6,10 +6,10 @@ import { conditionsIn } from "./compile/effects.ts";
 import { addPod, addVpc, sampleFacts } from "./compile/testing/sample-facts.ts";
 import { rig } from "./controller/testing/allocator-rig.ts";
 import { projectNode } from "./facts/project-core.ts";
+import { compileAll } from "./kinds/compile-all.ts";
 import { DerivedFacts } from "./kinds/derived.ts";
 import { feedsOf } from "./kinds/feeds.ts";
 import { kindOf } from "./kinds/objects.ts";
-import { compileAll } from "./kinds/compile-all.ts";
 
 /**
  * Walks every field of the specs in `crds/`: setting it changes what is made of the object (its rows, effects and addresses), or the object's condition names it as not supported. So nothing is taken and ignored in silence.

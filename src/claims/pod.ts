@@ -6,7 +6,7 @@ import type { Lease } from "../ipam/types.ts";
 import { type Claim, type Claimant, type ClaimKind, claimId } from "./claim.ts";
 import { newIpRecord, takenOverIpRecord } from "./ip-record.ts";
 import { nameTaken } from "./name-taken.ts";
-import { secondaryInterfaces, OWN_INTERFACE, type PodInterface, portOf } from "./pod-interfaces.ts";
+import { OWN_INTERFACE, type PodInterface, portOf, secondaryInterfaces } from "./pod-interfaces.ts";
 import { podRequest } from "./pod-request.ts";
 import { isComplete } from "./reservation.ts";
 import { isRetained } from "./retention.ts";

@@ -1,5 +1,5 @@
 import type { ObjectMeta } from "./meta.ts";
-import type { VirtualMachineFact, StatefulSetFact } from "./types.ts";
+import type { StatefulSetFact, VirtualMachineFact } from "./types.ts";
 
 /** What {@link projectStatefulSet} reads of a StatefulSet. */
 export interface StatefulSetObject {

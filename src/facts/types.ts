@@ -1,8 +1,8 @@
 import type { Dual } from "../net/dual.ts";
 import type { PortRange } from "../net/port-range.ts";
+import type { Accepted } from "./accepted.ts";
 import type { AnnotationMistake } from "./annotation-rules.ts";
 import type { ChassisProblemFact } from "./database.ts";
-import type { Accepted } from "./accepted.ts";
 import type { Malformed } from "./meta.ts";
 
 /**

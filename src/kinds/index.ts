@@ -6,7 +6,7 @@ import { nameResolverKind } from "./name-resolver.ts";
 import { namespaceKind } from "./namespace.ts";
 import { nodeKind } from "./node.ts";
 import { ovnEipKind } from "./ovn-eip.ts";
-import { virtualMachineKind, statefulSetKind } from "./owners.ts";
+import { statefulSetKind, virtualMachineKind } from "./owners.ts";
 import { podKind } from "./pod.ts";
 import {
   adminNetworkPolicyKind,

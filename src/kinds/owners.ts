@@ -1,5 +1,5 @@
 import { projectMachine, projectStatefulSet } from "../facts/project-owner.ts";
-import type { VirtualMachineFact, StatefulSetFact } from "../facts/types.ts";
+import type { StatefulSetFact, VirtualMachineFact } from "../facts/types.ts";
 import { STATEFUL_SETS, VIRTUAL_MACHINES } from "../kube/resources.ts";
 import type { Kind } from "./kind.ts";
 

@@ -1,7 +1,7 @@
 import type { FactReader } from "../facts/store.ts";
 import { type AclSpec, compileAcls } from "./acl.ts";
 import { portNumbers } from "./port-numbers.ts";
-import { type PolicyKind, acceptedPolicy } from "./translate.ts";
+import { acceptedPolicy, type PolicyKind } from "./translate.ts";
 import type { Group, PolicyProblem } from "./types.ts";
 
 /** A policy as ACLs; derived, once for each policy, by the {@link import("./group-index.ts").GroupIndex}. */

@@ -2,7 +2,7 @@ import { OVN_PROVIDER } from "../api/annotations.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { PodFact } from "../facts/types.ts";
 import { canonicalGroup, groupName, groupsOfInterface, groupText } from "../policy/group.ts";
-import { POLICY_KINDS, acceptedPolicy } from "../policy/translate.ts";
+import { acceptedPolicy, POLICY_KINDS } from "../policy/translate.ts";
 import type { Direction, Group, Peer, Policy, PolicyRule, PortMatch } from "../policy/types.ts";
 
 /** The policies in force, as their authors know them: for saying who decided what. */

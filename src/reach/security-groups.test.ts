@@ -10,8 +10,8 @@ import {
   sampleFacts,
 } from "../compile/testing/sample-facts.ts";
 import type { FactStore } from "../facts/store.ts";
-import { projectVip } from "../kinds/vip.ts";
 import { compileAll } from "../kinds/compile-all.ts";
+import { projectVip } from "../kinds/vip.ts";
 import { parseDualIp } from "../net/dual.ts";
 import { nodeEndpoint, podEndpoint } from "./endpoint.ts";
 import { explain } from "./explain.ts";

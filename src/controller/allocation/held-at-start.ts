@@ -1,6 +1,6 @@
 import { podAnnotation } from "../../api/annotations.ts";
 import { nodePortName } from "../../api/port-names.ts";
-import { secondaryInterfaces, interfaceOf, OWN_INTERFACE, portOf } from "../../claims/pod-interfaces.ts";
+import { interfaceOf, OWN_INTERFACE, portOf, secondaryInterfaces } from "../../claims/pod-interfaces.ts";
 import { podPortId } from "../../compile/owner-ids.ts";
 import type { RowUuid } from "../../desired/identity.ts";
 import type { PortFact } from "../../facts/database.ts";

@@ -1,5 +1,5 @@
 import { podAnnotation } from "../../api/annotations.ts";
-import { secondaryInterfaces, OWN_INTERFACE } from "../../claims/pod-interfaces.ts";
+import { OWN_INTERFACE, secondaryInterfaces } from "../../claims/pod-interfaces.ts";
 import type { FactChange, FactStore } from "../../facts/store.ts";
 import type { PodFact } from "../../facts/types.ts";
 import type { Timers } from "../../time/timers.ts";
