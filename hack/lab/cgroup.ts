@@ -4,16 +4,26 @@ import { join } from "node:path";
 import type { LabPaths } from "./paths.ts";
 import { until } from "./wait.ts";
 
-/** The mount points of all cgroup hierarchies: many of version 1, one of version 2, or both (cgroups(7)). */
-export function cgroupHierarchies(): readonly { readonly path: string; readonly version: 1 | 2 }[] {
+/** A mounted cgroup hierarchy. */
+export interface CgroupHierarchy {
+  /** The mount point. */
+  readonly path: string;
+  readonly version: 1 | 2;
+  /** Of version 1: what it controls, as `freezer` (empty for version 2, whose cgroups say it themselves). */
+  readonly controllers: readonly string[];
+}
+
+/** All cgroup hierarchies: many of version 1, one of version 2, or both (cgroups(7)). */
+export function cgroupHierarchies(): readonly CgroupHierarchy[] {
   return readFileSync("/proc/self/mountinfo", "utf8")
     .split("\n")
     .flatMap((line) => {
       const [before = "", after = ""] = line.split(" - ");
       const path = before.split(" ")[4];
-      const type = after.split(" ")[0];
+      const [type, , options = ""] = after.split(" ");
       if (path === undefined || (type !== "cgroup" && type !== "cgroup2")) return [];
-      return [{ path, version: type === "cgroup" ? (1 as const) : (2 as const) }];
+      const version = type === "cgroup" ? 1 : 2;
+      return [{ path, version, controllers: version === 1 ? options.split(",") : [] }];
     });
 }
 

@@ -1,8 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "tap";
 import { findCommand } from "../host/cache.ts";
+import { cgroupHierarchies } from "./cgroup.ts";
 import { findProcesses, identify, killAll, killOne, LAB_MARK, signal, stateOf } from "./process.ts";
 import { until } from "./wait.ts";
 
@@ -56,4 +58,42 @@ await test("processes of a lab", async (t) => {
     t.same(findProcesses(mark), []);
     t.not(child.exitCode ?? child.signalCode, undefined);
   });
+
+  for (const version of [1, 2] as const) {
+    const mount = freezer(version);
+    const skip =
+      (process.getuid?.() !== 0 && "needs root: it makes a cgroup") ||
+      (mount === undefined && `this machine has no freezer of cgroup version ${version}`);
+    await t.test(`a process in a frozen cgroup of version ${version} is killed all the same`, { skip }, async (t) => {
+      const outer = join(mount ?? "", `weft-test-${process.pid}`);
+      const inner = join(outer, "inner");
+      mkdirSync(inner, { recursive: true });
+      const child = spawn("sleep", ["60"], { env });
+      const ended = once(child, "exit");
+      await once(child, "spawn");
+      writeFileSync(join(inner, "cgroup.procs"), `${child.pid}`);
+      // As a runtime freezes a pod: the process is frozen by a cgroup above its own.
+      const [file, frozen, state] =
+        version === 1 ? ["freezer.state", "FROZEN", "freezer.state"] : ["cgroup.freeze", "1", "cgroup.events"];
+      t.teardown(async () => {
+        writeFileSync(join(outer, file), version === 1 ? "THAWED" : "0");
+        child.kill("SIGKILL");
+        await ended;
+        for (const folder of [inner, outer]) rmdirSync(folder);
+      });
+      writeFileSync(join(outer, file), frozen);
+      const pattern = version === 1 ? /^FROZEN/ : /^frozen 1$/m;
+      await until("it is frozen", 5_000, () => pattern.test(readFileSync(join(inner, state), "latin1")));
+      await killAll(mark);
+      await ended;
+      t.equal(child.signalCode, "SIGKILL");
+    });
+  }
 });
+
+/** Where the freezer of a cgroup version is mounted. */
+function freezer(version: 1 | 2): string | undefined {
+  return cgroupHierarchies().find(
+    (one) => one.version === version && (version === 2 || one.controllers.includes("freezer")),
+  )?.path;
+}

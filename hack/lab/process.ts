@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { thaw } from "./freezer.ts";
 import { until } from "./wait.ts";
 
 /** The environment variable that marks each process of a lab; its value is the lab's id. Inherited by all that it starts. */
@@ -123,13 +124,18 @@ export async function killAll(mark: Mark): Promise<void> {
   await until("killed processes are gone", KILL_MS, () => {
     // Again and again: kubelet or a shim may have started another one since.
     const found = findProcesses(mark);
-    for (const id of found) signal(id, "SIGKILL");
+    for (const id of found) kill(id);
     return found.length === 0;
   });
 }
 
+/** The signal first: what is thawed must not run on. */
+function kill(id: ProcessId): void {
+  if (signal(id, "SIGKILL")) thaw(id.pid);
+}
+
 /** Kills one process and waits until it is gone. */
 export async function killOne(id: ProcessId): Promise<void> {
-  signal(id, "SIGKILL");
+  kill(id);
   await until(`process ${id.pid} is gone`, KILL_MS, () => stateOf(id) === "dead", 5);
 }
