@@ -4,9 +4,14 @@ import { HostError } from "../host/error.ts";
 import { createProgress, seconds } from "../host/progress.ts";
 import { LabError } from "../lab/error.ts";
 import { openLab } from "../lab/lab.ts";
-import { deploy } from "./deploy.ts";
 
 const progress = createProgress();
+const lab = openLab(progress);
+// The lab keeps the Debian suite that it came up with; the image's modules read it from the environment when they are loaded.
+const suite = lab.settings?.suite;
+if (suite !== undefined) process.env["WEFT_DEBIAN_SUITE"] ??= suite;
+const { deploy } = await import("./deploy.ts");
+
 const { set, timeout } = new Command("node hack/deploy/main.ts")
   .description("Builds Weft and its image, brings it into the lab's nodes and installs the chart.")
   .option("--set <value...>", "a value of the chart, as helm takes it: logLevel=debug")
@@ -15,7 +20,7 @@ const { set, timeout } = new Command("node hack/deploy/main.ts")
   .opts<{ set?: readonly string[]; timeout: number }>();
 const since = Date.now();
 try {
-  await deploy(openLab(progress), progress, { ...(set === undefined ? {} : { set }), timeoutMs: timeout * 1000 });
+  await deploy(lab, progress, { ...(set === undefined ? {} : { set }), timeoutMs: timeout * 1000 });
   progress.note(`Weft runs in the lab (${seconds(Date.now() - since)})`);
 } catch (error) {
   if (!(error instanceof HostError || error instanceof LabError)) throw error;

@@ -21,6 +21,26 @@ await test("the settings of a lab", async (t) => {
   }
 });
 
+await test("the Debian suite of a lab", async (t) => {
+  const root = await mkdtemp(join(tmpdir(), "weft-settings-"));
+  const given = process.env["WEFT_DEBIAN_SUITE"];
+  t.teardown(async () => {
+    delete process.env["WEFT_DEBIAN_SUITE"];
+    if (given !== undefined) process.env["WEFT_DEBIAN_SUITE"] = given;
+    await rm(root, { recursive: true });
+  });
+  const paths = labPaths(root);
+  delete process.env["WEFT_DEBIAN_SUITE"];
+  t.equal((await decideSettings(paths, {})).suite, undefined, "is the usual one where nobody asks for another");
+  process.env["WEFT_DEBIAN_SUITE"] = "sid";
+  t.equal((await decideSettings(paths, {})).suite, "sid");
+  delete process.env["WEFT_DEBIAN_SUITE"];
+  t.equal((await decideSettings(paths, {})).suite, "sid", "stays");
+  t.equal(readSettings(paths)?.suite, "sid", "is kept");
+  process.env["WEFT_DEBIAN_SUITE"] = "trixie";
+  t.equal((await decideSettings(paths, {})).suite, "trixie", "changes when somebody asks for another");
+});
+
 await test("labs of two folders have different names for all that the host shows", async (t) => {
   const roots = await Promise.all([1, 2].map(() => mkdtemp(join(tmpdir(), "weft-settings-"))));
   t.teardown(() => Promise.all(roots.map((root) => rm(root, { recursive: true }))));

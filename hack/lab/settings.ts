@@ -16,6 +16,8 @@ export interface LabSettings {
   readonly ipFamily: IpFamily;
   /** Which /30 of 198.18.0.0/15 joins the host with the API server. */
   readonly hostBlock: number;
+  /** The Debian suite of Weft's image where it is not the usual one: `WEFT_DEBIAN_SUITE` as last given. */
+  readonly suite?: string;
 }
 
 /** The settings of the lab that is up (or half up), or undefined. */
@@ -49,11 +51,13 @@ export async function decideSettings(paths: LabPaths, choice: SettingsChoice): P
   if (!Number.isInteger(nodes) || nodes < 1 || nodes > MAX_NODES) {
     throw new LabError("other-settings", `a lab has 1 to ${MAX_NODES} nodes, not ${nodes}`);
   }
+  const suite = process.env["WEFT_DEBIAN_SUITE"] ?? old?.suite;
   const settings: LabSettings = {
     nodes,
     cni: choice.cni ?? old?.cni ?? "weft",
     ipFamily: choice.ipFamily ?? old?.ipFamily ?? "ipv4",
     hostBlock: old?.hostBlock ?? freeBlock(paths),
+    ...(suite === undefined ? {} : { suite }),
   };
   await writeWhole(paths.settings, (temporary) => writeFile(temporary, `${JSON.stringify(settings, null, 2)}\n`));
   return settings;
