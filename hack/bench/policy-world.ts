@@ -7,7 +7,6 @@ import { projectNetworkPolicy } from "../../src/facts/project-policy.ts";
 import { everyFact, type FactStore } from "../../src/facts/store.ts";
 import type { NetworkPolicySpec } from "../../src/facts/types.ts";
 import { rootsOf, UNIT_KINDS } from "../../src/kinds/units.ts";
-import { SYSTEM_CLOCK } from "../../src/kube/clock.ts";
 import { ipFromValue } from "../../src/net/address.ts";
 import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
 import { openOvsdb } from "../../src/ovsdb/open.ts";
@@ -15,6 +14,7 @@ import { findOvsTools } from "../../src/ovsdb/testing/ovs-tools.ts";
 import { TestFolder } from "../../src/ovsdb/testing/server.ts";
 import { Engine } from "../../src/reconcile/engine.ts";
 import { Tracker } from "../../src/reconcile/tracker.ts";
+import { SYSTEM_CLOCK } from "../../src/time/clock.ts";
 
 /** What one change came to. */
 export interface Change {

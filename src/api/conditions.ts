@@ -24,7 +24,7 @@ export type ConditionUpdate = Omit<Condition, "lastUpdateTime" | "lastTransition
 
 /**
  * The list with `update` in it. The same array comes back when nothing but time has passed, so that a caller can see by
- * identity that there is nothing to write. Other conditions and their order stay. `now` is RFC 3339, see {@link timestamp}.
+ * identity that there is nothing to write. Other conditions and their order stay. `now` is RFC 3339, see `formatTime`.
  */
 export function setCondition(
   conditions: readonly Condition[],
@@ -58,9 +58,4 @@ export function removeCondition(conditions: readonly Condition[], type: Conditio
 /** The condition of that type, if there is one. */
 export function findCondition(conditions: readonly Condition[], type: ConditionType): Condition | undefined {
   return conditions.find((condition) => condition.type === type);
-}
-
-/** A time as Kubernetes' `metav1.Time` prints it, for example `2026-08-22T13:49:15Z`; fractions of a second are cut off. */
-export function timestamp(time: Date): string {
-  return `${time.toISOString().slice(0, 19)}Z`;
 }

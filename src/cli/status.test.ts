@@ -1,16 +1,16 @@
 import t from "tap";
-import { manualClock } from "../kube/clock.ts";
 import { publishLease } from "../kube/lease.ts";
 import { fakeKube } from "../kube/testing/fake.ts";
+import { ManualClock } from "../time/testing/manual-clock.ts";
 import { formatStatus, readStatus } from "./status.ts";
 
 const REF = { namespace: "kube-system", name: "kube-ovn-controller" };
 
 t.test("only a controller that holds the Lease and renews it is said to lead", async (t) => {
-  const clock = manualClock();
+  const clock = new ManualClock();
   const kube = fakeKube({ clock });
   const status = async (later = 0) => {
-    const data = await readStatus(kube, "kube-system", clock.now() + later);
+    const data = await readStatus(kube, "kube-system", clock.wall() + later);
     return [data.leader, formatStatus(data).split("\n")[0] ?? ""];
   };
   t.match(await status(), [undefined, /^Leader: none: no controller has ever led/]);

@@ -5,6 +5,7 @@ import type { Kube } from "../kube/kube.ts";
 import { type LeaseView, readLease } from "../kube/lease.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { NODES, PODS, type ResourceType, SUBNETS, VPCS } from "../kube/resources.ts";
+import { parseTime } from "../time/rfc3339.ts";
 import { formatTable } from "./table.ts";
 
 /** The network at a glance, as data. */
@@ -136,7 +137,7 @@ function leaderOf(lease: LeaseView | undefined, now: number): Pick<NetworkStatus
   if (lease === undefined) return nobody("no controller has ever led (there is no Lease kube-ovn-controller)");
   const { holder, renewedAt, durationSeconds = LEASE_S } = lease;
   if (holder === "") return nobody("the last leader has gone and no other has taken its place");
-  const silent = Math.floor((now - Date.parse(renewedAt ?? "")) / 1000);
+  const silent = Math.floor((now - (parseTime(renewedAt ?? "") ?? Number.NaN)) / 1000);
   // A clock that is behind the controller's makes it negative.
   if (silent <= durationSeconds) return { leader: holder, leaderProblem: undefined };
   const since = Number.isNaN(silent) ? "has never renewed its Lease" : `has not renewed its Lease for ${silent} s`;

@@ -1,8 +1,8 @@
 import type { Logger } from "pino";
 import t from "tap";
-import { manualClock } from "../kube/clock.ts";
 import { ADMIN_NETWORK_POLICIES, CRDS, SUBNETS, typeName } from "../kube/resources.ts";
 import { fakeKube } from "../kube/testing/fake.ts";
+import { ManualClock } from "../time/testing/manual-clock.ts";
 import { AwaitedType } from "./awaited-type.ts";
 
 const quiet = (): void => {};
@@ -11,7 +11,7 @@ const LOG = { debug: quiet, info: quiet, warn: quiet, error: quiet } as unknown 
 t.test(
   "a definition that becomes effective is heard of at once, and watched only while the type is absent",
   async (t) => {
-    const clock = manualClock();
+    const clock = new ManualClock();
     const kube = fakeKube({ clock });
     let served = 0;
     const parts = { kube, clock, random: () => 0.5, log: LOG };
@@ -50,7 +50,7 @@ t.test("another version of the type is not the type", async (t) => {
   await kube.create(CRDS, { metadata, spec: { versions: [{ name: "v9", served: true }] } });
   await kube.patch(CRDS, metadata, { type: "merge", body: { status } }, { subresource: "status" });
   let served = 0;
-  const parts = { kube, clock: manualClock(), random: () => 0.5, log: LOG };
+  const parts = { kube, clock: new ManualClock(), random: () => 0.5, log: LOG };
   const awaited = new AwaitedType(parts, ADMIN_NETWORK_POLICIES, () => served++);
   awaited.note(true);
   await kube.settled();

@@ -1,9 +1,9 @@
 import type { Logger } from "pino";
-import type { Clock } from "../kube/clock.ts";
 import { type Informer, informer } from "../kube/informer.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { CRDS, type ResourceType, typeName } from "../kube/resources.ts";
+import type { Clock } from "../time/clock.ts";
 
 /** What of a CustomResourceDefinition says that a version of it is served. */
 interface Definition extends KubeObject {

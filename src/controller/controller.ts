@@ -1,5 +1,4 @@
 import type { Logger } from "pino";
-import { timestamp } from "../api/conditions.ts";
 import { CONTROLLER_COMPONENT } from "../api/names.ts";
 import type { Claimant } from "../claims/claim.ts";
 import {
@@ -26,7 +25,6 @@ import { KINDS } from "../kinds/index.ts";
 import { kindOf, knownAs, typeOf } from "../kinds/objects.ts";
 import { factStore } from "../kinds/store.ts";
 import { rootsOf, UNIT_KINDS } from "../kinds/units.ts";
-import type { Clock } from "../kube/clock.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { type EventRecorder, eventRecorder } from "../kube/recorder.ts";
@@ -38,7 +36,9 @@ import type { Contended } from "../reconcile/contention.ts";
 import { EffectRunner } from "../reconcile/effects.ts";
 import { Engine } from "../reconcile/engine.ts";
 import { Tracker } from "../reconcile/tracker.ts";
-import { retryDelay } from "../time/timers.ts";
+import { retryDelay } from "../time/backoff.ts";
+import type { Clock } from "../time/clock.ts";
+import { formatTime } from "../time/rfc3339.ts";
 import { AddressRecorder } from "./allocation/address-recorder.ts";
 import { addressState } from "./allocation/address-state.ts";
 import { Allocator } from "./allocation/allocator.ts";
@@ -352,7 +352,10 @@ export class Controller {
     }
     if (over()) return;
     const { compiled, transactions } = this.engine.stats;
-    log.info({ ms: clock.now() - started, compiled, transactions }, "everything is compiled and in the database");
+    log.info(
+      { ms: Math.round(clock.now() - started), compiled, transactions },
+      "everything is compiled and in the database",
+    );
     this.#sweepWhatWasKept(over).catch((error: unknown) =>
       log.error(
         { err: error },
@@ -594,8 +597,8 @@ function cidrTexts(text: string): { v4?: string; v6?: string } {
 function secondsOf(clock: Clock): () => string {
   let [second, text] = [Number.NaN, ""];
   return () => {
-    const now = Math.floor(clock.now() / 1000);
-    if (now !== second) [second, text] = [now, timestamp(new Date(now * 1000))];
+    const now = Math.floor(clock.wall() / 1000);
+    if (now !== second) [second, text] = [now, formatTime(now * 1000)];
     return text;
   };
 }

@@ -1,8 +1,8 @@
 import { Command } from "commander";
 import { pino } from "pino";
-import { SYSTEM_CLOCK } from "../kube/clock.ts";
 import { connectKube } from "../kube/connect.ts";
 import { serve } from "../telemetry/serve.ts";
+import { SYSTEM_CLOCK } from "../time/clock.ts";
 import { Controller } from "./controller.ts";
 import { openNorthbound } from "./databases/northbound.ts";
 import { openSouthbound } from "./databases/southbound.ts";

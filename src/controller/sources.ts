@@ -4,11 +4,11 @@ import type { FactStore } from "../facts/store.ts";
 import type { FactKind, FactTypes, ObjectKind } from "../facts/types.ts";
 import { type Feed, feedsOf, shapedObject } from "../kinds/feeds.ts";
 import { kindOf, knownAs, typeOf } from "../kinds/objects.ts";
-import type { Clock } from "../kube/clock.ts";
 import { KubeError } from "../kube/errors.ts";
 import { type Informer, type InformerState, informer } from "../kube/informer.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
+import type { Clock } from "../time/clock.ts";
 import { AwaitedType } from "./awaited-type.ts";
 import type { Settings } from "./settings.ts";
 import { type AcceptedRecord, Records } from "./status/records.ts";
@@ -170,7 +170,7 @@ export class Sources {
     const slash = key.indexOf("/");
     const ref = slash < 0 ? { name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
     // One that was there already would be no change.
-    const value = `${clock.now()}-${random()}`;
+    const value = `${clock.wall()}-${random()}`;
     const body = { metadata: { annotations: { [CAUGHT_UP]: value } } };
     try {
       return await source.catchUp(

@@ -1,3 +1,5 @@
+import { backoffDelay } from "../time/backoff.ts";
+
 /** When a repair counts as one of a row with the one before it, and how the pauses between such repairs grow. Milliseconds. */
 export interface ContentionLimits {
   /** So many repairs of one thing in a row are made at once. */
@@ -34,11 +36,11 @@ export class Contention {
 
   /** A thing was put back at `nowMs`, of a clock that only goes forward. */
   note(thing: string, nowMs: number): Contended {
-    const { patience, firstPauseMs, maxPauseMs, calmMs } = this.#limits;
+    const { patience, firstPauseMs: firstMs, maxPauseMs: maxMs, calmMs } = this.#limits;
     const before = this.#rows.get(thing);
     const goesOn = before !== undefined && nowMs - before.lastMs <= before.pauseMs + calmMs;
     const times = goesOn ? before.times + 1 : 1;
-    const pauseMs = times < patience ? 0 : Math.min(maxPauseMs, firstPauseMs * 2 ** Math.min(times - patience, 30));
+    const pauseMs = times < patience ? 0 : backoffDelay(times - patience + 1, { firstMs, maxMs });
     // Newest last, so that the oldest goes first.
     this.#rows.delete(thing);
     this.#rows.set(thing, { times, pauseMs, lastMs: nowMs });

@@ -6,7 +6,7 @@ import { NODES } from "../kube/resources.ts";
 import type { NodeKernel } from "../node/kernel.ts";
 import type { Nftables } from "../node/nftables.ts";
 import type { OvsdbClient } from "../ovsdb/client.ts";
-import { type DaemonClock, kubeClock, MACHINE_CLOCK } from "./clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../time/clock.ts";
 import { DEFAULT_INSTALLED_MS } from "./cni/add.ts";
 import { DEFAULT_ALLOCATION_DEADLINES } from "./cni/await-allocation.ts";
 import { explainByEvents } from "./cni/explain.ts";
@@ -41,7 +41,7 @@ export interface DaemonParts {
   /** See {@link import("./pods/lost-links.ts").watchLostLinks}. */
   watchLostLinks(onLost: (name: string | undefined) => void): { close(): void };
   /** The machine's where it is not given. */
-  readonly clock?: DaemonClock;
+  readonly clock?: Clock;
   /** That of {@link nodeSurface} where it is not given. */
   readonly surface?: DaemonSurface;
   /** Without it, metrics of this process are among them. */
@@ -62,7 +62,7 @@ export interface Daemon {
  * waited for. The parts stay the caller's to close.
  */
 export async function startDaemon(options: DaemonOptions, parts: DaemonParts, log: DaemonLog): Promise<Daemon> {
-  const { kube, links, clock = MACHINE_CLOCK, surface = nodeSurface(options) } = parts;
+  const { kube, links, clock = SYSTEM_CLOCK, surface = nodeSurface(options) } = parts;
   const { metrics = new DaemonMetrics(options.nodeName) } = parts;
   const { pods, nodes, subnets, events } = follow(options, kube, clock, log);
   const view = new OvsView(parts.ovsdb);
@@ -80,7 +80,7 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
     ...{ node: options.nodeName, joinSubnet: options.nodeSwitch, nodePorts: options.nodePorts, mtu: options.mtu },
     ovsSettings: () => surface.ovsSettings(),
     annotateChassis: (chassis) => annotateChassis(kube, options.nodeName, chassis),
-    setNetworkAvailable: () => setNetworkAvailable(kube, options.nodeName, new Date(clock.wall())),
+    setNetworkAvailable: () => setNetworkAvailable(kube, options.nodeName, clock.wall()),
     onState: () => publication.trigger(),
   });
   const upkeep = new PodUpkeep({
@@ -137,9 +137,9 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
 }
 
 /** What the daemon follows of the API server, and how it speaks there. */
-function follow(options: DaemonOptions, kube: Kube, clock: DaemonClock, log: DaemonLog) {
+function follow(options: DaemonOptions, kube: Kube, clock: Clock, log: DaemonLog) {
   const onError = (error: unknown, context: string): void => log.warn({ err: error }, context);
-  const time = { clock: kubeClock(clock), random: clock.random };
+  const time = { clock, random: clock.random };
   return {
     pods: podInformer(kube, options.nodeName, onError, time),
     nodes: nodeInformer(kube, options.nodeName, log, onError, time),
@@ -153,7 +153,7 @@ function follow(options: DaemonOptions, kube: Kube, clock: DaemonClock, log: Dae
 }
 
 /** Waits for requests that run; those that do not end in time are stopped and taken back. */
-async function drain(drained: Promise<void>, lanes: Lanes, reason: Error, clock: DaemonClock): Promise<void> {
+async function drain(drained: Promise<void>, lanes: Lanes, reason: Error, clock: Clock): Promise<void> {
   const cancel = clock.after(DRAIN_MS, () => lanes.abortAll(reason));
   try {
     await drained;

@@ -1,4 +1,5 @@
-import { type DaemonClock, MACHINE_CLOCK } from "./clock.ts";
+import { backoffDelay } from "../time/backoff.ts";
+import { type Clock, SYSTEM_CLOCK } from "../time/clock.ts";
 
 /** Pauses of a loop, in milliseconds. */
 export interface LoopLimits {
@@ -19,7 +20,7 @@ export class ReconcileLoop {
   readonly #run: () => Promise<void>;
   readonly #onError: (error: unknown, retryMs: number) => void;
   readonly #limits: LoopLimits;
-  readonly #clock: Pick<DaemonClock, "now" | "after">;
+  readonly #clock: Pick<Clock, "now" | "after">;
   /** Takes back the run that is planned. */
   #cancel: () => void = () => undefined;
   #due = Number.POSITIVE_INFINITY;
@@ -35,7 +36,7 @@ export class ReconcileLoop {
     run: () => Promise<void>,
     onError: (error: unknown, retryMs: number) => void,
     limits: Partial<LoopLimits> = {},
-    clock: Pick<DaemonClock, "now" | "after"> = MACHINE_CLOCK,
+    clock: Pick<Clock, "now" | "after"> = SYSTEM_CLOCK,
   ) {
     this.#run = run;
     this.#onError = onError;
@@ -98,8 +99,8 @@ export class ReconcileLoop {
       await this.#run();
       this.#failures = 0;
     } catch (error) {
-      const retryMs = Math.min(this.#limits.maxRetryMs, this.#limits.firstRetryMs * 2 ** Math.min(this.#failures, 16));
-      this.#failures += 1;
+      const { firstRetryMs: firstMs, maxRetryMs: maxMs } = this.#limits;
+      const retryMs = backoffDelay(++this.#failures, { firstMs, maxMs });
       this.#onError(error, retryMs);
       this.#schedule(retryMs);
     }

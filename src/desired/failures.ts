@@ -1,4 +1,5 @@
-import { retryDelay, type Timers } from "../time/timers.ts";
+import { retryDelay } from "../time/backoff.ts";
+import type { Timers } from "../time/clock.ts";
 
 /** What may throw, each about one fact, object or unit. */
 export const FAILURE_PARTS = [

@@ -1,7 +1,7 @@
 import t from "tap";
 import { Failures } from "../desired/failures.ts";
 import { factStore } from "../kinds/store.ts";
-import { manualClock } from "../kube/clock.ts";
+import { ManualClock } from "../time/testing/manual-clock.ts";
 import { dependency, recordingReader, strictReader, UnreadFactError } from "./store.ts";
 import type { IpFact } from "./types.ts";
 
@@ -109,7 +109,7 @@ t.test("who subscribes finds all that is derived from a change, to the end", asy
 t.test(
   "a listener that throws keeps nobody from hearing, and is told again what it missed as one change",
   async (t) => {
-    const timers = manualClock();
+    const timers = new ManualClock();
     const said: string[] = [];
     const failures = new Failures(timers, ({ part, where, kind, key, error, attempts }) =>
       said.push(`${part} ${where} ${kind} ${key}: ${error.message} (${attempts})`),
@@ -144,7 +144,7 @@ t.test(
 );
 
 t.test("a fact at which an index throws is not taken: the former stays, and it is tried again", async (t) => {
-  const timers = manualClock();
+  const timers = new ManualClock();
   const said: string[] = [];
   const facts = factStore(new Failures(timers, ({ part, kind, key }) => said.push(`${part} ${kind} ${key}`)));
   let broken = false;

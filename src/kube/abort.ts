@@ -1,4 +1,4 @@
-import type { Clock } from "./clock.ts";
+import type { Timers } from "../time/clock.ts";
 
 /** The outcome of `promise`, or a rejection with the signal's reason if that comes first. What `promise` does later is ignored. */
 export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
@@ -17,7 +17,7 @@ export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal):
 }
 
 /** Resolves after `ms`; rejects with the signal's reason if that comes first. */
-export async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+export async function pause(clock: Timers, ms: number, signal: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const cancel = clock.after(ms, resolve);
   try {

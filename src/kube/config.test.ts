@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import t, { type Test } from "tap";
-import { manualClock } from "./clock.ts";
+import { ManualClock } from "../time/testing/manual-clock.ts";
 import { loadAccess } from "./config.ts";
 import { connectTo } from "./connect.ts";
 import { tokenFileCredentials } from "./credentials.ts";
@@ -34,7 +34,7 @@ t.test(
   "a pod's service account is found, IPv6 addresses included, and its token is read anew when it changes",
   async (t) => {
     const folder = t.testdir({ token: "first\n", "ca.crt": "CA", namespace: "kube-system" });
-    const clock = manualClock();
+    const clock = new ManualClock();
     const access = await loadAccess({
       env: { KUBERNETES_SERVICE_HOST: "fd00::1", KUBERNETES_SERVICE_PORT: "443" },
       serviceAccountFolder: folder,
@@ -59,7 +59,7 @@ t.test(
 );
 
 t.test("no token at all is said", async (t) => {
-  const credentials = tokenFileCredentials("/nonexistent/token", manualClock());
+  const credentials = tokenFileCredentials("/nonexistent/token", new ManualClock());
   await t.rejects(credentials.identity(), { code: "config", message: /^token file \/nonexistent\/token: ENOENT/ });
 });
 

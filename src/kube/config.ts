@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import type { Cluster, User } from "@kubernetes/client-node/dist/config_types.js";
-import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../time/clock.ts";
 import { type Credentials, execCredentials, staticCredentials, tokenFileCredentials } from "./credentials.ts";
 import { KubeError } from "./errors.ts";
 
@@ -35,7 +35,7 @@ export interface AccessOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Default `/var/run/secrets/kubernetes.io/serviceaccount`. */
   readonly serviceAccountFolder?: string;
-  readonly clock?: Clock;
+  readonly clock?: Pick<Clock, "now" | "after">;
 }
 
 const SERVICE_ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -55,7 +55,12 @@ export async function loadAccess(options: AccessOptions = {}): Promise<ClusterAc
   return await fromKubeconfig([join(env["HOME"] ?? homedir(), ".kube", "config")], options.context, clock);
 }
 
-async function fromServiceAccount(host: string, port: string, folder: string, clock: Clock): Promise<ClusterAccess> {
+async function fromServiceAccount(
+  host: string,
+  port: string,
+  folder: string,
+  clock: Pick<Clock, "now">,
+): Promise<ClusterAccess> {
   const caFile = join(folder, "ca.crt");
   const server = parseServer(`https://${host.includes(":") ? `[${host}]` : host}:${port}`, "KUBERNETES_SERVICE_HOST");
   const namespace = await readFile(join(folder, "namespace"), "utf8").catch(() => "");
@@ -84,7 +89,7 @@ interface Kubeconfig {
 async function fromKubeconfig(
   paths: readonly string[],
   context: string | undefined,
-  clock: Clock,
+  clock: Pick<Clock, "now">,
 ): Promise<ClusterAccess> {
   const files: Kubeconfig[] = [];
   const missing: unknown[] = [];
@@ -164,7 +169,7 @@ function firstOf<T, R>(items: readonly T[], pick: (item: T) => R | undefined): R
   return undefined;
 }
 
-function credentialsOf(user: User | undefined, tokenFile: string | undefined, clock: Clock): Credentials {
+function credentialsOf(user: User | undefined, tokenFile: string | undefined, clock: Pick<Clock, "now">): Credentials {
   if (user === undefined) return staticCredentials({});
   // A file beats a literal token, as in client-go: the literal one may be an old copy of it.
   if (tokenFile !== undefined) return tokenFileCredentials(tokenFile, clock);

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { User } from "@kubernetes/client-node/dist/config_types.js";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../time/clock.ts";
 import { KubeError } from "./errors.ts";
 
 /** What a request needs to say who sends it. */
@@ -31,7 +31,7 @@ const TOKEN_FRESH_MS = 60_000;
  * A bearer token in a file that others rewrite (a projected service account token). It is read again by the first request
  * after a minute and after a refusal. If the file cannot be read then, the last token is still used: it may be valid for long.
  */
-export function tokenFileCredentials(path: string, clock: Clock): Credentials {
+export function tokenFileCredentials(path: string, clock: Pick<Clock, "now">): Credentials {
   let token: string | undefined;
   let readAt = Number.NEGATIVE_INFINITY;
   return {

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
+import { type Clock, SYSTEM_CLOCK } from "../time/clock.ts";
 import { pause } from "./abort.ts";
-import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import { KubeError } from "./errors.ts";
 import type { CallOptions } from "./kube.ts";
 import { limiter } from "./limiter.ts";
@@ -9,7 +9,7 @@ import { readBody, readChunks, StaleConnection, type Transport } from "./transpo
 
 /** Limits of an {@link Exchange}. */
 export interface ExchangeOptions {
-  readonly clock?: Clock;
+  readonly clock?: Pick<Clock, "now" | "after">;
   /** Calls in flight, watches not counted; default 32. */
   readonly maxRunning?: number;
   /** Calls waiting for one of those to end; default 1,024. One more is rejected with `overloaded`. */

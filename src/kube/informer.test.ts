@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import t, { type Test } from "tap";
-import { manualClock } from "./clock.ts";
+import { ManualClock } from "../time/testing/manual-clock.ts";
 import { KubeError } from "./errors.ts";
 import { type Informer, type InformerOptions, informer } from "./informer.ts";
 import type { Change } from "./informer-cache.ts";
@@ -24,7 +24,7 @@ function project(pod: Pod): PodFact {
 }
 
 interface World {
-  readonly clock: ReturnType<typeof manualClock>;
+  readonly clock: ManualClock;
   readonly fake: FakeKube;
   readonly pods: Informer<PodFact>;
   /** `+key`, `~key`, `-key` since the last look. */
@@ -34,7 +34,7 @@ interface World {
 }
 
 function world(t: Test, options: Partial<InformerOptions<Pod, PodFact>> = {}): World {
-  const clock = manualClock();
+  const clock = new ManualClock();
   const fake = fakeKube({ clock });
   const errors: unknown[] = [];
   const states: string[] = [];
@@ -106,7 +106,7 @@ t.test("what is there is read in pages, and changes follow", async (t) => {
 });
 
 t.test("who is content with the API server's memory asks for more only after a failure", async (t) => {
-  const clock = manualClock();
+  const clock = new ManualClock();
   const fake = fakeKube({ clock });
   let asked: object[] = [];
   const list: Kube["list"] = (type, { resourceVersion, resourceVersionMatch, continue: next, ...rest } = {}) => {
@@ -306,7 +306,7 @@ t.test("retryNow ends a pause", async (t) => {
 
 t.test("a type that is not served is waited for, or counts as empty", async (t) => {
   for (const absent of ["wait", "empty"] as const) {
-    const clock = manualClock();
+    const clock = new ManualClock();
     const fake = fakeKube({ clock });
     fake.serveType(SUBNETS, false);
     const subnets = informer(fake, SUBNETS, { project: (subnet) => subnet.metadata.name, absent, clock });
@@ -329,7 +329,7 @@ t.test("a type that is not served is waited for, or counts as empty", async (t) 
 t.test(
   "a type that is absent is asked for rarely where somebody says when it may be there, and then promptly",
   async (t) => {
-    const clock = manualClock();
+    const clock = new ManualClock();
     const fake = fakeKube({ clock });
     fake.serveType(SUBNETS, false);
     const project = (subnet: KubeObject): string => subnet.metadata.name;

@@ -1,7 +1,7 @@
 import { type FailureSubject, Failures } from "../desired/failures.ts";
+import { Backoff, type BackoffLimits } from "../time/backoff.ts";
+import { type Clock, SYSTEM_CLOCK } from "../time/clock.ts";
 import { untilAborted } from "./abort.ts";
-import { type BackoffLimits, jitteredBackoff } from "./backoff.ts";
-import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import { KubeError } from "./errors.ts";
 import { type Change, informerCache, isLater, type Projection } from "./informer-cache.ts";
 import type { Kube, ListOptions, Selection, WatchEvent } from "./kube.ts";
@@ -78,8 +78,6 @@ export interface Informer<P> {
   entries(): IterableIterator<[string, P]>;
   readonly size: number;
   readonly state: InformerState;
-  /** When the API server was last heard of (milliseconds of the clock); undefined: never. */
-  readonly lastActivity: number | undefined;
   /** Why the last attempt failed; undefined once one has succeeded. */
   readonly lastError: KubeError | undefined;
   /**
@@ -143,7 +141,7 @@ export function informer<T extends KubeObject, P = T>(
 ): Informer<P> {
   const clock = options.clock ?? SYSTEM_CLOCK;
   const random = options.random ?? Math.random;
-  const backoff = jitteredBackoff(options.backoff ?? DEFAULT_BACKOFF, random);
+  const backoff = new Backoff(options.backoff ?? DEFAULT_BACKOFF, random);
   const selection: Selection = {
     ...(options.namespace === undefined ? {} : { namespace: options.namespace }),
     ...(options.fieldSelector === undefined ? {} : { fieldSelector: options.fieldSelector }),
@@ -168,7 +166,6 @@ export function informer<T extends KubeObject, P = T>(
   firstSync.promise.catch(() => undefined);
   let state: InformerState = "idle";
   let synced = false;
-  let lastActivity: number | undefined;
   let lastError: KubeError | undefined;
   /** Where the next watch begins; undefined: everything must be read first. */
   let version: string | undefined;
@@ -284,7 +281,6 @@ export function informer<T extends KubeObject, P = T>(
       // A call that was under way when the informer was stopped may still succeed.
       stopping.signal.throwIfAborted();
       enter("listing");
-      lastActivity = clock.now();
       first ??= page.resourceVersion;
       // What is newer than the list was observed. But a server that has gone back in time (restored from a backup) is right all the same.
       asOf = reached !== undefined && isLater(reached, first) ? undefined : first;
@@ -334,7 +330,7 @@ export function informer<T extends KubeObject, P = T>(
     const timeoutSeconds = Math.round(WATCH_SECONDS.min + random() * (WATCH_SECONDS.max - WATCH_SECONDS.min));
     const onEvent = (event: WatchEvent<T>): void => {
       if (controller.signal.aborted) return;
-      heard = lastActivity = clock.now();
+      heard = clock.now();
       backoff.reset();
       if (event.type === "BOOKMARK") {
         version = event.resourceVersion;
@@ -349,7 +345,7 @@ export function informer<T extends KubeObject, P = T>(
     };
     const onOpen = (): void => {
       open = true;
-      heard = lastActivity = clock.now();
+      heard = clock.now();
       lastError = undefined;
       cancelGuard();
       guard();
@@ -450,9 +446,6 @@ export function informer<T extends KubeObject, P = T>(
     },
     get state() {
       return state;
-    },
-    get lastActivity() {
-      return lastActivity;
     },
     get lastError() {
       return lastError;

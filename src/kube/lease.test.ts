@@ -1,5 +1,5 @@
 import t from "tap";
-import { manualClock } from "./clock.ts";
+import { ManualClock } from "../time/testing/manual-clock.ts";
 import { publishLease, readLease } from "./lease.ts";
 import { LEASES } from "./resources.ts";
 import { fakeKube } from "./testing/fake.ts";
@@ -10,7 +10,7 @@ const REF = { namespace: "kube-system", name: "kube-ovn-controller" };
 t.test(
   "the Lease shows who leads, since when and that it is alive; the next leader takes it over at once",
   async (t) => {
-    const clock = manualClock();
+    const clock = new ManualClock();
     const fake = fakeKube({ clock });
     t.equal(await readLease(fake, REF), undefined);
     const first = publishLease(fake, { ...REF, holder: "one", clock });
@@ -43,7 +43,7 @@ t.test(
 );
 
 t.test("failures are reported and tried again; a deleted Lease is made anew", async (t) => {
-  const clock = manualClock();
+  const clock = new ManualClock();
   const fake = fakeKube({ clock });
   const errors: string[] = [];
   fake.fail({ verb: "get", code: "unavailable" });
@@ -71,7 +71,7 @@ t.test("failures are reported and tried again; a deleted Lease is made anew", as
 });
 
 t.test("a release that comes late does not leave the Lease empty while somebody leads", async (t) => {
-  const clock = manualClock();
+  const clock = new ManualClock();
   const fake = fakeKube({ clock });
   const first = publishLease(fake, { ...REF, holder: "one", clock });
   await fake.settled();

@@ -1,8 +1,8 @@
-import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../time/clock.ts";
+import { formatMicroTime } from "../time/rfc3339.ts";
 import { KubeError } from "./errors.ts";
 import type { CallOptions, Kube } from "./kube.ts";
 import { LEASES } from "./resources.ts";
-import { toMicroTime } from "./time.ts";
 import type { Lease } from "./types.ts";
 
 /** Which process leads, as the Lease tells people. The election itself is a lock in OVSDB. */
@@ -77,7 +77,7 @@ export function publishLease(kube: Kube, options: LeaseOptions): PublishedLease 
   let cancelTimer: () => void = () => undefined;
 
   async function takeOver(): Promise<void> {
-    const now = toMicroTime(clock.now());
+    const now = formatMicroTime(clock.wall());
     const spec = { holderIdentity: options.holder, leaseDurationSeconds, acquireTime: now, renewTime: now };
     const found = await find(kube, ref, { signal });
     tried = true;
@@ -98,7 +98,7 @@ export function publishLease(kube: Kube, options: LeaseOptions): PublishedLease 
     // Somebody deleted it, or released it late: people still want to know.
     if (found === undefined || holder === "") return await takeOver();
     if (holder !== options.holder) return;
-    const renewTime = toMicroTime(clock.now());
+    const renewTime = formatMicroTime(clock.wall());
     await write({ renewTime, leaseDurationSeconds }, found.metadata.resourceVersion);
   }
 

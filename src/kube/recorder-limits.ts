@@ -1,4 +1,4 @@
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../time/clock.ts";
 
 /** A map of limited size: what was not used for longest is forgotten first. */
 export interface BoundedMap<V> {
@@ -43,7 +43,7 @@ export function tokenBuckets(
   burst: number,
   refillMs: number,
   remembered: number,
-  clock: Clock,
+  clock: Pick<Clock, "now">,
 ): (key: string) => boolean {
   const buckets = boundedMap<{ tokens: number; at: number }>(remembered);
   return (key) => {

@@ -1,5 +1,5 @@
 import t from "tap";
-import { manualClock } from "./clock.ts";
+import { ManualClock } from "../time/testing/manual-clock.ts";
 import type { KubeError } from "./errors.ts";
 import { eventRecorder, type RecorderOptions } from "./recorder.ts";
 import { boundedMap } from "./recorder-limits.ts";
@@ -10,7 +10,7 @@ import type { KubeEvent } from "./types.ts";
 const SUBNET = { type: SUBNETS, name: "ovn-default", uid: "u-1" };
 
 function world(options: Partial<RecorderOptions> = {}) {
-  const clock = manualClock();
+  const clock = new ManualClock();
   const fake = fakeKube({ clock });
   const errors: KubeError[] = [];
   const recorder = eventRecorder(fake, {

@@ -1,11 +1,11 @@
+import { Backoff, type BackoffLimits } from "../time/backoff.ts";
+import { type Clock, SYSTEM_CLOCK } from "../time/clock.ts";
+import { formatTime } from "../time/rfc3339.ts";
 import { pause } from "./abort.ts";
-import { type BackoffLimits, jitteredBackoff } from "./backoff.ts";
-import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import { KubeError } from "./errors.ts";
 import type { Kube } from "./kube.ts";
 import { boundedMap, tokenBuckets } from "./recorder-limits.ts";
 import { apiVersionOf, EVENTS, type ResourceType, typeName } from "./resources.ts";
-import { toTime } from "./time.ts";
 import type { KubeEvent } from "./types.ts";
 
 /** The object that an Event is about. */
@@ -91,7 +91,7 @@ export function eventRecorder(kube: Kube, options: RecorderOptions): EventRecord
   async function create(key: string, event: Pending): Promise<void> {
     const namespace = event.subject.namespace ?? "default";
     serial = (serial + 1) % 0x1000;
-    const suffix = (BigInt(Math.floor(clock.now())) * 0x1000n + BigInt(serial)).toString(16);
+    const suffix = (BigInt(Math.floor(clock.wall())) * 0x1000n + BigInt(serial)).toString(16);
     const name = `${event.subject.name.slice(0, 230).replace(/[^a-z0-9]+$/, "")}.${suffix}`;
     const source = { component: options.component, ...(options.host === undefined ? {} : { host: options.host }) };
     const { subject } = event;
@@ -111,8 +111,8 @@ export function eventRecorder(kube: Kube, options: RecorderOptions): EventRecord
         reason: event.reason,
         message: event.message,
         count: event.count,
-        firstTimestamp: toTime(event.firstMs),
-        lastTimestamp: toTime(event.lastMs),
+        firstTimestamp: formatTime(event.firstMs),
+        lastTimestamp: formatTime(event.lastMs),
         source,
         reportingComponent: options.component,
         reportingInstance: options.host ?? "",
@@ -127,7 +127,7 @@ export function eventRecorder(kube: Kube, options: RecorderOptions): EventRecord
     if (known === undefined) return await create(key, event);
     const count = known.count + event.count;
     try {
-      const body = { count, lastTimestamp: toTime(event.lastMs) };
+      const body = { count, lastTimestamp: formatTime(event.lastMs) };
       await kube.patch(EVENTS, known, { type: "merge", body }, { signal: ending.signal });
       known.count = count;
     } catch (error) {
@@ -139,7 +139,7 @@ export function eventRecorder(kube: Kube, options: RecorderOptions): EventRecord
   }
 
   async function persist(key: string, event: Pending): Promise<void> {
-    const backoff = jitteredBackoff(limits, options.random);
+    const backoff = new Backoff(limits, options.random ?? (() => clock.random()));
     for (let attempt = 1; ; attempt++) {
       try {
         return await write(key, event);
@@ -179,14 +179,14 @@ export function eventRecorder(kube: Kube, options: RecorderOptions): EventRecord
       const waiting = queue.get(key);
       if (waiting !== undefined) {
         waiting.count += 1;
-        waiting.lastMs = clock.now();
+        waiting.lastMs = clock.wall();
         return;
       }
       if (queue.size >= maxQueued || !mayWrite(subjectKey)) {
         dropped += 1;
         return;
       }
-      const now = clock.now();
+      const now = clock.wall();
       const cut = reason.slice(0, MAX_REASON);
       queue.set(key, { subject, type, reason: cut, message: text, firstMs: now, lastMs: now, count: 1 });
       writer ??= drain();

@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
-import { backoffDelay, longestDelay } from "./backoff.ts";
+import { type BackoffLimits, backoffDelay, withJitter } from "../time/backoff.ts";
+import type { Clock } from "../time/clock.ts";
 import type { ClientEvent, ClientState, OvsdbClient, OvsdbOptions, TransactOptions } from "./client.ts";
-import type { Clock } from "./clock.ts";
 import type { Dial } from "./dial.ts";
 import { OvsdbError } from "./errors.ts";
 import { Gate } from "./gate.ts";
@@ -264,7 +264,7 @@ export class Connection implements OvsdbClient {
       this.#lost(remote, error);
     } else if (phase.name === "connected" && phase.server === server) {
       // Whoever was connected for as long as the pause would be has paid for the next attempt already.
-      const stable = this.#clock.now() - phase.since >= longestDelay(this.#pauses, this.#maxBackoff);
+      const stable = this.#clock.now() - phase.since >= backoffDelay(this.#pauses + 1, this.#backoff);
       if (stable) this.#pauses = 0;
       this.#phase = { name: "waiting", cancel: () => {} };
       this.#locks.detach();
@@ -292,14 +292,14 @@ export class Connection implements OvsdbClient {
       return;
     }
     const attempt = this.#pauses++;
-    const delayMs = backoffDelay(attempt, this.#maxBackoff, () => this.#clock.random());
+    const delayMs = withJitter(backoffDelay(this.#pauses, this.#backoff), () => this.#clock.random());
     const cancel = this.#clock.after(delayMs, () => this.#dialNext());
     this.#phase = { name: "waiting", cancel };
     this.#emit({ type: "backoff", delayMs, attempt });
   }
 
-  get #maxBackoff(): number {
-    return this.#options.maxBackoffMs ?? 5000;
+  get #backoff(): BackoffLimits {
+    return { firstMs: 100, maxMs: this.#options.maxBackoffMs ?? 5000 };
   }
 
   #setState(state: ClientState): void {

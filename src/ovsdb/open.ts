@@ -1,5 +1,5 @@
+import { SYSTEM_CLOCK } from "../time/clock.ts";
 import type { OvsdbClient, OvsdbOptions } from "./client.ts";
-import { systemClock } from "./clock.ts";
 import { Connection } from "./connection.ts";
 import { dialRemote } from "./dial.ts";
 import { parseRemote } from "./remote.ts";
@@ -11,7 +11,7 @@ import { parseRemote } from "./remote.ts";
 export function openOvsdb(options: OvsdbOptions): OvsdbClient {
   for (const remote of options.remotes) if (parseRemote(remote) === undefined) throw new TypeError(notARemote(remote));
   return new Connection(options, {
-    clock: systemClock,
+    clock: SYSTEM_CLOCK,
     dial: async (text, signal) => {
       const remote = parseRemote(text);
       if (remote === undefined) throw new TypeError(notARemote(text));

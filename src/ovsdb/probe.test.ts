@@ -1,6 +1,6 @@
 import t from "tap";
+import { ManualClock } from "../time/testing/manual-clock.ts";
 import { Probe } from "./probe.ts";
-import { ManualClock } from "./testing/clock.ts";
 
 function probe(): { clock: ManualClock; log: string[]; probe: Probe } {
   const clock = new ManualClock();
@@ -12,47 +12,47 @@ function probe(): { clock: ManualClock; log: string[]; probe: Probe } {
 t.test("a peer that talks is not asked", async (t) => {
   const { clock, log, probe: it } = probe();
   for (let i = 0; i < 20; i++) {
-    clock.advance(900);
+    clock.pass(900);
     it.heard();
   }
   t.same(log, []);
-  t.equal(clock.timers, 1);
+  t.equal(clock.pending, 1);
 });
 
 t.test("a silent peer is asked after an interval and given up after another", async (t) => {
   const { clock, log } = probe();
-  clock.advance(999);
+  clock.pass(999);
   t.same(log, []);
-  clock.advance(1);
+  clock.pass(1);
   t.same(log, ["ask"]);
-  clock.advance(1000);
+  clock.pass(1000);
   t.same(log, ["ask", "silent 2000"]);
-  t.equal(clock.timers, 0);
+  t.equal(clock.pending, 0);
 });
 
 t.test("a peer that answers is asked again after the next silence", async (t) => {
   const { clock, log, probe: it } = probe();
-  clock.advance(1500);
+  clock.pass(1500);
   it.heard();
-  clock.advance(999);
+  clock.pass(999);
   t.same(log, ["ask"]);
-  clock.advance(1);
+  clock.pass(1);
   t.same(log, ["ask", "ask"]);
 });
 
 t.test("a process that stood still itself reads what has come before it gives the peer up", async (t) => {
   const { clock, log, probe: it } = probe();
-  clock.advance(1000);
+  clock.pass(1000);
   clock.stall(5000);
   t.same(log, ["ask"], "not given up by a timer that came late");
   it.heard();
-  clock.advance(999);
+  clock.pass(999);
   t.same(log, ["ask"]);
 });
 
 t.test("a stopped probe does nothing more", async (t) => {
   const { clock, log, probe: it } = probe();
   it.stop();
-  clock.advance(10_000);
+  clock.pass(10_000);
   t.same(log, []);
 });

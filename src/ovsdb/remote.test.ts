@@ -1,5 +1,4 @@
 import t from "tap";
-import { backoffDelay } from "./backoff.ts";
 import { openOvsdb } from "./open.ts";
 import { parseRemote, splitRemotes } from "./remote.ts";
 
@@ -31,14 +30,4 @@ t.test("anything else is no connection method", async (t) => {
 
 t.test("a list of remotes is separated by commas", async (t) => {
   t.same(splitRemotes("tcp:a:1, tcp:b:2,"), ["tcp:a:1", "tcp:b:2"]);
-});
-
-t.test("pauses double up to the longest, and each is shortened by up to half at random", async (t) => {
-  const longest = [0, 1, 2, 3, 10, 1000].map((attempt) => backoffDelay(attempt, 1000, () => 0));
-  t.same(longest, [100, 200, 400, 800, 1000, 1000]);
-  t.equal(
-    backoffDelay(0, 1000, () => 0.5),
-    75,
-  );
-  t.ok(backoffDelay(5, 1000, () => 0.999) >= 500);
 });

@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../time/clock.ts";
 import { OvsdbError } from "./errors.ts";
 import type { Json } from "./json.ts";
 import { MirrorStore } from "./mirror-store.ts";

@@ -1,5 +1,5 @@
+import type { Clock } from "../time/clock.ts";
 import type { TransactOptions } from "./client.ts";
-import type { Clock } from "./clock.ts";
 import { OvsdbError } from "./errors.ts";
 import { abandoned } from "./gate.ts";
 import type { Json } from "./json.ts";

@@ -1,10 +1,10 @@
 import t, { type Test } from "tap";
 import { OWNER_KEY, rowUuid } from "../desired/identity.ts";
 import { factStore } from "../kinds/store.ts";
+import { ManualClock } from "../time/testing/manual-clock.ts";
 import { Engine } from "./engine.ts";
 import type { OwnColumn } from "./leftovers.ts";
 import {
-  ManualTimers,
   MemoryDatabase,
   portKind,
   type SaidEffect,
@@ -19,7 +19,7 @@ import { Tracker } from "./tracker.ts";
 function wholeEngine(t: Test, batch: number, ownColumns: readonly OwnColumn[] = []) {
   const facts = factStore();
   const database = new MemoryDatabase();
-  const kinds = [{ ...switchKind, whole: true as const }, portKind];
+  const kinds = [{ ...switchKind, atomic: true as const }, portKind];
   const tracker = new Tracker<SaidEffect>(kinds, facts, switchesAndPorts);
   const refused: string[] = [];
   const hooks = { beforeCommit: (): void => {} };
@@ -33,7 +33,7 @@ function wholeEngine(t: Test, batch: number, ownColumns: readonly OwnColumn[] = 
     },
     whenReady: () => Promise.resolve(),
     offerEffects: () => {},
-    timers: new ManualTimers(),
+    timers: new ManualClock(),
     onUnitFailure: (unit) => refused.push(unit),
     onDeposed: () => t.fail("nobody is deposed"),
     batch,

@@ -1,6 +1,7 @@
 import { samePlain } from "../collections/plain.ts";
 import type { ColumnValue } from "../desired/fragment.ts";
-import { retryDelay, type Timers } from "../time/timers.ts";
+import { retryDelay } from "../time/backoff.ts";
+import type { Timers } from "../time/clock.ts";
 
 /** So often running something is put back at once. */
 const AT_ONCE = 3;

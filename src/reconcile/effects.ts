@@ -1,6 +1,7 @@
 import { samePlain } from "../collections/plain.ts";
 import type { Effect } from "../desired/fragment.ts";
-import { retryDelay, type Timers } from "../time/timers.ts";
+import { retryDelay } from "../time/backoff.ts";
+import type { Timers } from "../time/clock.ts";
 
 /**
  * What the runner does with an effect. A rejection makes it try again later. `isWanted`: whether its unit still returns this very effect, which

@@ -3,12 +3,12 @@ import { rowUuid } from "../desired/identity.ts";
 import type { FactStore } from "../facts/store.ts";
 import { everyFact } from "../facts/store.ts";
 import { factStore } from "../kinds/store.ts";
+import { ManualClock } from "../time/testing/manual-clock.ts";
 import { Desired } from "./desired.ts";
 import { Engine } from "./engine.ts";
 import type { CommitOutcome } from "./outcome.ts";
 import { type Plan, planChanges } from "./plan.ts";
 import {
-  ManualTimers,
   MemoryDatabase,
   portKind,
   type SaidEffect,
@@ -64,7 +64,7 @@ t.test("a unit for which no plan can be made stands alone, and all others are co
   t.equal(portsOf(database), 9);
   t.match(failures.join(), /^switch:odd: what is to be written cannot be found out \(an odd row\)/);
   odd = false;
-  timers.advance(60_000);
+  timers.pass(60_000);
   await engine.whenIdle();
   t.ok(database.get("Switch", uuid));
 });
@@ -83,7 +83,7 @@ t.test("what cannot be sent stands alone at once, and all the rest is the next t
   t.same(failures, ["port:p7: Port.mac of p7", "port:p31: Port.mac of p31"]);
   t.equal(commits.length, 2);
   t.equal(portsOf(database), 48);
-  timers.advance(500);
+  timers.pass(500);
   await engine.whenIdle();
   t.same(commits.slice(2), [["p7", "p31"]], "they are tried again when their pause is over");
   t.equal(failures.length, 4);
@@ -134,7 +134,7 @@ t.test("a unit with which the connection breaks is found, said and set apart, an
   setPort(facts, "late", { switch: "s" });
   await engine.whenIdle();
   t.same(commits.slice(before), [["late"]], "what comes later does not meet it");
-  timers.advance(500);
+  timers.pass(500);
   await engine.whenIdle();
   t.same(commits.slice(before + 1), [["p77"]], "it is tried again alone");
   t.equal(failures.length, 2);
@@ -223,7 +223,7 @@ t.test("who answers at once that it cannot be done now is not asked in a loop", 
   await new Promise((resolve) => setImmediate(resolve));
   t.equal(commits.length, 2);
   rules.commit = (plan) => database.commit(plan);
-  timers.advance(500);
+  timers.pass(500);
   await engine.whenIdle();
   t.equal(portsOf(database), 1);
 });
@@ -289,17 +289,17 @@ t.test("a unit that cannot be read or compiled stays as it was, says so, and doe
     t.equal(macOf("p2"), "2", "the other one is there");
     t.same(failures, ["port:p1: it cannot be compiled (mac.trim is not a function)"]);
     t.equal(engine.stateOf("port:p1"), "cannot be compiled");
-    timers.advance(499);
+    timers.pass(499);
     await engine.whenIdle();
     t.equal(failures.length, 1);
-    timers.advance(1);
+    timers.pass(1);
     await engine.whenIdle();
     t.equal(failures.length, 2, "it is tried again after a pause");
-    timers.advance(999);
+    timers.pass(999);
     await engine.whenIdle();
     t.equal(failures.length, 2, "that grows");
     odd = false;
-    timers.advance(1);
+    timers.pass(1);
     await engine.whenIdle();
     t.equal(macOf("p1"), "no text", "without anything having changed");
     odd = true;
@@ -316,7 +316,7 @@ t.test("a unit that cannot be read or compiled stays as it was, says so, and doe
 t.test("a successor that cannot compile a unit leaves what is there of it, and lets others into it", async (t) => {
   const facts = factStore();
   const database = new MemoryDatabase();
-  const timers = new ManualTimers();
+  const timers = new ManualClock();
   let odd = false;
   const oddSwitch: typeof switchKind = {
     ...switchKind,
@@ -360,7 +360,7 @@ t.test("a successor that cannot compile a unit leaves what is there of it, and l
     compiled = true;
   });
   odd = false;
-  timers.advance(500);
+  timers.pass(500);
   await second.whenIdle();
   t.ok(compiled);
 });
@@ -393,7 +393,7 @@ t.test(
     setPort(facts, "p2", { switch: "s", mac: "2" });
     await engine.whenIdle();
     t.equal(macOf("p2"), "2", "others do not wait");
-    timers.advance(1000);
+    timers.pass(1000);
     await engine.whenIdle();
     t.equal(macOf("p1"), "1");
     t.same(said.slice(1), ["port:p1 mac false 2000"]);
@@ -402,7 +402,7 @@ t.test(
     await engine.whenIdle();
     t.equal(macOf("p1"), "3", "what is wanted anew does not wait");
     t.equal(engine.stats.contended, 2);
-    timers.advance(400_000);
+    timers.pass(400_000);
     await tamper();
     t.equal(macOf("p1"), "3", "after a quiet time it is as if nothing had been");
   },

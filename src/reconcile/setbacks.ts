@@ -1,5 +1,5 @@
 import { samePlain } from "../collections/plain.ts";
-import { retryDelay } from "../time/timers.ts";
+import { retryDelay } from "../time/backoff.ts";
 import type { Desired } from "./desired.ts";
 import type { CommitOutcome } from "./outcome.ts";
 import type { Plan } from "./plan.ts";

@@ -12,7 +12,7 @@ function pair() {
   leader.start();
   standby.keepWarm();
   const settle = (): void => {
-    for (let i = 0; i < 10; i++) timers.advance(1000);
+    for (let i = 0; i < 10; i++) timers.pass(1000);
   };
   return { facts, database, settle, leader, standby, said };
 }

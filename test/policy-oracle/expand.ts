@@ -7,8 +7,8 @@ import { rootsOf, UNIT_KINDS } from "../../src/kinds/units.ts";
 import { Engine } from "../../src/reconcile/engine.ts";
 import { planSize } from "../../src/reconcile/plan.ts";
 import { planSweep } from "../../src/reconcile/sweep.ts";
-import { ManualTimers } from "../../src/reconcile/testing/engine.ts";
 import { Tracker } from "../../src/reconcile/tracker.ts";
+import { ManualClock } from "../../src/time/testing/manual-clock.ts";
 import { type Attempt, attempts, describe } from "./compare.ts";
 import { FATE, type Fate, MemoryNorthbound } from "./database.ts";
 import { Picture } from "./picture.ts";
@@ -46,7 +46,7 @@ const TRIED = new Set(["TCP 80", "TCP 81", "UDP 90", "ICMP 0"]);
 export async function firstFault(steps: readonly Step[], { batch, fates }: Conditions): Promise<string | undefined> {
   const cluster = new ChangingCluster();
   const faults: string[] = [];
-  const timers = new ManualTimers();
+  const timers = new ManualClock();
   const remaining = [...fates];
   /** Each fresh compile since the engine was last done, and all that can be tried in those worlds. */
   let wanted: Tables[] = [new Map(), compileRows(cluster.facts)];
@@ -93,7 +93,7 @@ export async function firstFault(steps: readonly Step[], { batch, fates }: Condi
     for (;;) {
       await new Promise(setImmediate);
       if (done) return;
-      timers.advance(600_000);
+      timers.pass(600_000);
     }
   };
   /** Until nothing is to be done any more, and what an earlier one left behind is gone. */
@@ -101,7 +101,7 @@ export async function firstFault(steps: readonly Step[], { batch, fates }: Condi
     // A unit that was refused is tried again after a while, and so is a sweep.
     for (let i = 0; i < 10; i++) {
       await idle();
-      timers.advance(600_000);
+      timers.pass(600_000);
       await idle();
       if (planSize(sweep().plan) > 0) await database.commit(sweep().plan);
     }

@@ -1,3 +1,4 @@
+import type { Clock } from "../../src/time/clock.ts";
 import type { Random } from "./random.ts";
 import type { Scheduler } from "./scheduler.ts";
 
@@ -35,8 +36,9 @@ export class SimProcess {
   }
 
   /** Time and chance as this process sees them. */
-  readonly clock = {
+  readonly clock: Clock = {
     now: (): number => this.#scheduler.now(),
+    wall: (): number => this.#scheduler.now(),
     after: (ms: number, run: () => void): (() => void) => {
       let cancelled = false;
       const cancel = this.#scheduler.after(ms, () =>
@@ -50,6 +52,7 @@ export class SimProcess {
       };
     },
     random: (): number => this.#random.next(),
+    uuid: (): string => uuidOf(this.#random),
   };
 
   /** Lets the process act: now, when it goes on, or never. */
@@ -94,4 +97,9 @@ export class SimProcess {
 
 function rethrow(error: unknown): never {
   throw error;
+}
+
+function uuidOf(random: Random): string {
+  const hex = Array.from({ length: 8 }, () => random.int(0, 0xffff).toString(16).padStart(4, "0")).join("");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20)}`;
 }

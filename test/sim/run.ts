@@ -112,7 +112,7 @@ async function carryOut(
     scheduler.note(`VIOLATION ${what}`);
     violations.push(`after ${Math.round(scheduler.elapsed)} ms: ${what}`);
   };
-  const kube = fakeKube({ clock: { now: scheduler.now, after: scheduler.after }, schedule: (deliver) => deliver() });
+  const kube = fakeKube({ clock: { wall: scheduler.now, after: scheduler.after }, schedule: (deliver) => deliver() });
   let nodes: Nodes | undefined;
   const activity = { kubeWrites: 0, commits: 0, last: 0 };
   let onActivity = (): void => {};

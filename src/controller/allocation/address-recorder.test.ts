@@ -5,7 +5,7 @@ import type { Lease } from "../../ipam/types.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { IPS } from "../../kube/resources.ts";
 import { fakeKube } from "../../kube/testing/fake.ts";
-import { ManualTimers } from "../../reconcile/testing/engine.ts";
+import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { AddressRecorder } from "./address-recorder.ts";
 import type { AddressRecord } from "./recordings.ts";
 
@@ -24,7 +24,7 @@ t.test("a record that has changed since it was decided upon is not written over"
   const recorded: KubeObject[] = [];
   const recorder = new AddressRecorder({
     kube,
-    timers: new ManualTimers(),
+    timers: new ManualClock(),
     onRecorded: (_, object) => recorded.push(object),
     onDropped: () => {},
     onError: (_, error) => errors.push(error),
@@ -47,7 +47,7 @@ t.test("a withdrawn record that fails is dropped, but not what has followed it u
   const dropped: string[] = [];
   const recorder = new AddressRecorder({
     kube,
-    timers: new ManualTimers(),
+    timers: new ManualClock(),
     onRecorded: () => {},
     onDropped: (name) => dropped.push(name),
     onError: () => {},
@@ -73,7 +73,7 @@ t.test(
     const kube = fakeKube();
     const recorder = new AddressRecorder({
       kube,
-      timers: new ManualTimers(),
+      timers: new ManualClock(),
       onRecorded: () => t.equal(recorder.writing, true, "until its owner has heard of it"),
       onDropped: () => {},
       onError: () => {},

@@ -3,7 +3,8 @@ import type { ObjectKind } from "../../facts/types.ts";
 import { typeOf } from "../../kinds/objects.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { KubeObject } from "../../kube/object.ts";
-import { retryDelay, type Timers } from "../../time/timers.ts";
+import { retryDelay } from "../../time/backoff.ts";
+import type { Timers } from "../../time/clock.ts";
 import type { AddressRecord } from "./recordings.ts";
 
 /** Records written at once at most. More only queue up in the API client. */

@@ -8,8 +8,8 @@ import type { FactStore } from "../../facts/store.ts";
 import { type OvnEipObject, ovnEipKind, projectOvnEip } from "../../kinds/ovn-eip.ts";
 import { projectVip } from "../../kinds/vip.ts";
 import { vipUnit } from "../../kinds/vip-unit.ts";
+import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { rig } from "../testing/allocator-rig.ts";
-import { manualClock } from "../testing/manual-clock.ts";
 
 /** A cluster with a subnet of three addresses for OvnEips. */
 function world() {
@@ -114,9 +114,9 @@ t.test("a copy of a Vip has no port, and a Vip that a pod has taken is in no dis
 });
 
 t.test("what throws when it is decided or taken in keeps nobody else from an address, and is tried again", (t) => {
-  const time = manualClock();
+  const time = new ManualClock();
   const failed: string[] = [];
-  const facts = sampleFacts(new Failures(time.clock, ({ where, key }) => failed.push(`${where} ${key}`)));
+  const facts = sampleFacts(new Failures(time, ({ where, key }) => failed.push(`${where} ${key}`)));
   let odd = true;
   const fail = (): never => {
     throw new Error("odd");

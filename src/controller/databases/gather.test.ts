@@ -1,5 +1,5 @@
 import t from "tap";
-import { manualClock } from "../../kube/clock.ts";
+import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { Gather } from "./gather.ts";
 
 /** Something that is being written until `done` is called. */
@@ -18,13 +18,13 @@ function watched(promise: Promise<void>): () => boolean {
 }
 
 t.test("where nothing is about to come nothing waits, and no timer is set", async (t) => {
-  const clock = manualClock();
+  const clock = new ManualClock();
   await new Gather(clock, 200).wait({ writing: false, whenWritten: () => t.fail() as never });
   t.equal(clock.pending, 0);
 });
 
 t.test("what is about to come is waited for, and not a moment longer", async (t) => {
-  const clock = manualClock();
+  const clock = new ManualClock();
   const more = writing();
   const over = watched(new Gather(clock, 200).wait(more));
   await clock.advance(150);
@@ -36,7 +36,7 @@ t.test("what is about to come is waited for, and not a moment longer", async (t)
 });
 
 t.test("nothing is waited for longer than that", async (t) => {
-  const clock = manualClock();
+  const clock = new ManualClock();
   const over = watched(new Gather(clock, 200).wait(writing()));
   await clock.advance(199);
   t.notOk(over());
@@ -45,7 +45,7 @@ t.test("nothing is waited for longer than that", async (t) => {
 });
 
 t.test("what is urgent ends the wait, and only that one", async (t) => {
-  const clock = manualClock();
+  const clock = new ManualClock();
   const gather = new Gather(clock, 200);
   gather.hurry();
   const first = watched(gather.wait(writing()));

@@ -1,10 +1,10 @@
 import type { Logger } from "pino";
-import type { Clock } from "../../kube/clock.ts";
 import { type Informer, informer } from "../../kube/informer.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { SERVICES } from "../../kube/resources.ts";
 import { parseIp } from "../../net/address.ts";
+import type { Clock } from "../../time/clock.ts";
 
 /** What is read of the Service of the cluster's DNS. */
 interface DnsService extends KubeObject {

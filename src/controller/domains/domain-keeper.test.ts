@@ -1,12 +1,12 @@
 import t, { type Test } from "tap";
-import { manualClock } from "../../kube/clock.ts";
+import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { answer, fakeDns } from "../testing/fake-dns.ts";
 import { DomainKeeper } from "./domain-keeper.ts";
 
 const LIMITS = { graceMs: 60_000, addresses: 4, minPauseMs: 1000, maxPauseMs: 300_000 };
 
 function world(t: Test) {
-  const clock = manualClock();
+  const clock = new ManualClock();
   const dns = fakeDns();
   const facts = new Map<string, { v4: readonly string[]; v6: readonly string[] }>();
   const states = new Map<string, string>();

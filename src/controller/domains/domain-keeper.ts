@@ -1,5 +1,5 @@
 import type { DomainFact, DomainStateFact } from "../../facts/types.ts";
-import type { Clock } from "../../kube/clock.ts";
+import type { Clock } from "../../time/clock.ts";
 import type { DnsClient } from "./dns-client.ts";
 import { DomainMemory, type MemoryLimits } from "./domain-memory.ts";
 

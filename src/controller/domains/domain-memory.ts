@@ -1,4 +1,5 @@
 import { parseIp } from "../../net/address.ts";
+import { backoffDelay } from "../../time/backoff.ts";
 import type { DnsOutcome } from "./dns-client.ts";
 
 /** How long and how much is remembered. */
@@ -70,7 +71,7 @@ export class DomainMemory {
     this.#last = outcome;
     if (outcome.kind === "failed") {
       this.#failures++;
-      return Math.min(minPauseMs * 2 ** Math.min(this.#failures - 1, 16), RETRY_MS);
+      return backoffDelay(this.#failures, { firstMs: minPauseMs, maxMs: RETRY_MS });
     }
     this.#failures = 0;
     const answers = outcome.kind === "addresses" ? outcome.addresses : [];
@@ -88,7 +89,7 @@ export class DomainMemory {
     this.#bound(fresh);
     this.#empty = fresh.size === 0 ? this.#empty + 1 : 0;
     if (fresh.size > 0) return Math.min(Math.max(least, minPauseMs), maxPauseMs);
-    return Math.min(minPauseMs * 2 ** Math.min(this.#empty - 1, 16), RETRY_MS);
+    return backoffDelay(this.#empty, { firstMs: minPauseMs, maxMs: RETRY_MS });
   }
 
   /** Drops the stalest addresses of too many, and of too many fresh ones the last. */

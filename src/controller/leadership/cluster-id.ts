@@ -3,12 +3,12 @@ import { CLUSTER_ID } from "../../api/annotations.ts";
 import { ownerUnit } from "../../compile/owner-ids.ts";
 import { qualify, rowUuid } from "../../desired/identity.ts";
 import { splitUnitId } from "../../desired/unit-kind.ts";
-import type { Clock } from "../../kube/clock.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { NAMESPACES } from "../../kube/resources.ts";
 import { ownerOf, type SweptRow } from "../../reconcile/sweep.ts";
-import { retryDelay } from "../../time/timers.ts";
+import { retryDelay } from "../../time/backoff.ts";
+import type { Clock } from "../../time/clock.ts";
 
 /** What every cluster has for as long as it exists, and nobody can delete (Kubernetes' NamespaceLifecycle admission). */
 const KUBE_SYSTEM = "kube-system";

@@ -1,12 +1,12 @@
 import t from "tap";
-import { manualClock } from "../../kube/clock.ts";
 import { NAMESPACES } from "../../kube/resources.ts";
 import { fakeKube } from "../../kube/testing/fake.ts";
+import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { Fence, fenced } from "./fence.ts";
 
 /** A fence whose questions are answered by hand. */
 function rig() {
-  const clock = manualClock();
+  const clock = new ManualClock();
   const answers: ((confirmed: boolean) => void)[] = [];
   const fence = new Fence({ clock, confirm: () => new Promise((resolve) => answers.push(resolve)) });
   const inner = fakeKube();

@@ -1,6 +1,6 @@
-import type { Clock } from "../../kube/clock.ts";
 import { KubeError } from "../../kube/errors.ts";
 import type { Kube } from "../../kube/kube.ts";
+import type { Clock } from "../../time/clock.ts";
 
 /**
  * An answer that took longer is not believed, in ms: a process that was stopped meanwhile finds it waiting when it goes on. A busy

@@ -1,8 +1,8 @@
 import t from "tap";
-import { SYSTEM_CLOCK } from "../../kube/clock.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { IPS, LEASES, PODS, SUBNETS, VIPS, VIRTUAL_MACHINES } from "../../kube/resources.ts";
 import type { Lease } from "../../kube/types.ts";
+import { SYSTEM_CLOCK } from "../../time/clock.ts";
 import { addPod, addressOf, candidate, cluster, eventually, SETTINGS } from "../testing/cluster.ts";
 
 t.test("a new leader whose watches have gone silent reads anew before it gives addresses or sweeps", async (t) => {

@@ -1,6 +1,5 @@
 import t, { type Test } from "tap";
 import { rowUuid } from "../../desired/identity.ts";
-import { SYSTEM_CLOCK } from "../../kube/clock.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { IPS, NAMESPACES, NODES, PODS, type ResourceType, SUBNETS, VPCS } from "../../kube/resources.ts";
 import { type FakeKube, fakeKube } from "../../kube/testing/fake.ts";
@@ -8,6 +7,7 @@ import type { Pod } from "../../kube/types.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { insert, mutate } from "../../ovsdb/operation.ts";
 import { type FakeOvsdb, fakeOvsdb } from "../../ovsdb/testing/fake.ts";
+import { SYSTEM_CLOCK } from "../../time/clock.ts";
 import { candidate, eventually } from "../testing/cluster.ts";
 
 /** Makes one object, or several of one age. */
@@ -25,7 +25,7 @@ class World {
 
   constructor(t: Test) {
     this.#t = t;
-    this.kube = fakeKube({ clock: { ...SYSTEM_CLOCK, now: () => SYSTEM_CLOCK.now() + this.#age } });
+    this.kube = fakeKube({ clock: { ...SYSTEM_CLOCK, wall: () => SYSTEM_CLOCK.wall() + this.#age } });
     this.server = fakeOvsdb(OVN_NB);
     t.teardown(() => this.server.close());
   }

@@ -3,13 +3,13 @@ import type { WeftEffect } from "../../compile/effects.ts";
 import { addEndpoints, addService, sampleFacts } from "../../compile/testing/sample-facts.ts";
 import { everyFact } from "../../facts/store.ts";
 import { rootsOf, UNIT_KINDS } from "../../kinds/units.ts";
-import { SYSTEM_CLOCK } from "../../kube/clock.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
 import { Engine } from "../../reconcile/engine.ts";
 import { type Plan, planSize } from "../../reconcile/plan.ts";
 import { braked, planSweep } from "../../reconcile/sweep.ts";
 import { Tracker } from "../../reconcile/tracker.ts";
+import { SYSTEM_CLOCK } from "../../time/clock.ts";
 import { EDGE_COLUMNS, Northbound } from "../databases/northbound.ts";
 
 const SERVICES = 5_000;

@@ -4,12 +4,12 @@ import { CHASSIS_CONDITION } from "../../api/names.ts";
 import { Failures } from "../../desired/failures.ts";
 import { projectNode } from "../../facts/project-core.ts";
 import { factStore } from "../../kinds/store.ts";
-import { manualClock } from "../testing/manual-clock.ts";
+import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { ChassisWatch } from "./chassis-watch.ts";
 
 function watched(failures?: Failures) {
   const facts = factStore(failures);
-  const { clock, pass, pending } = manualClock();
+  const clock = new ManualClock();
   const watch = new ChassisWatch(facts, clock);
   facts.subscribe((change) => watch.noteFact(change));
   const node = (name: string, id: string, told?: { readonly reason: string; readonly message: string }): void => {
@@ -25,73 +25,73 @@ function watched(failures?: Failures) {
     return Object.fromEntries(facts.all("chassisProblems").map(({ key, reason }) => [key, reason]));
   };
   const read = (): void => void facts.set("served", "chassis", { key: "chassis" });
-  return { facts, pass, pending, node, chassis, problems, read };
+  return { facts, clock, node, chassis, problems, read };
 }
 
 t.test("what is wrong for 30 s is said, and taken back at once when it is right", async (t) => {
-  const { pass, pending, node, chassis, problems, read } = watched();
+  const { clock, node, chassis, problems, read } = watched();
   node("a", "c1");
   chassis("c1", "a");
   read();
   t.same(await problems(), {});
-  t.equal(pending(), 0, "while all is well there is no timer");
+  t.equal(clock.pending, 0, "while all is well there is no timer");
   node("b", "c2");
   t.same(await problems(), {});
-  pass(20_000);
+  clock.pass(20_000);
   node("c", "c3");
   t.same(await problems(), {});
-  pass(10_000);
+  clock.pass(10_000);
   t.same(await problems(), { b: "ChassisMissing" });
-  pass(20_000);
+  clock.pass(20_000);
   t.same(await problems(), { b: "ChassisMissing", c: "ChassisMissing" }, "each has its own grace");
-  t.equal(pending(), 0);
+  t.equal(clock.pending, 0);
   chassis("c2", "b");
   t.same(await problems(), { c: "ChassisMissing" });
 });
 
 t.test("what is right again within 30 s is not said, nor what is wrong of a node that is gone", async (t) => {
-  const { facts, pass, pending, node, chassis, problems, read } = watched();
+  const { facts, clock, node, chassis, problems, read } = watched();
   read();
   node("a", "c1");
   node("b", "c2");
   await problems();
-  pass(29_000);
+  clock.pass(29_000);
   chassis("c1", "a");
   facts.set("nodes", "b", undefined);
   t.same(await problems(), {});
-  t.equal(pending(), 0);
-  pass(60_000);
+  t.equal(clock.pending, 0);
+  clock.pass(60_000);
   t.same(await problems(), {});
 });
 
 t.test("what a Node says already counts from the start, so that a fresh controller takes nothing back", async (t) => {
-  const { facts, pass, node, problems, read } = watched();
+  const { facts, clock, node, problems, read } = watched();
   node("a", "c1", { reason: "ChassisMissing", message: "as a former controller said it" });
   t.same(await problems(), {}, "nothing is known before the southbound database has been read");
   read();
   t.same(await problems(), { a: "ChassisMissing" });
   const message = () => facts.get("chassisProblems", "a")?.message;
   t.equal(message(), "as a former controller said it");
-  pass(30_000);
+  clock.pass(30_000);
   t.match(message(), /no chassis c1/);
   facts.set("nodes", "a", undefined);
   t.same(await problems(), {});
-  pass(60_000);
+  clock.pass(60_000);
   t.same(await problems(), {});
 });
 
 t.test("while one problem turns into another for a moment nothing is said anew", async (t) => {
-  const { facts, pass, node, chassis, problems, read } = watched();
+  const { facts, clock, node, chassis, problems, read } = watched();
   read();
   node("a", "c1");
   chassis("old", "a");
   await problems();
-  pass(30_000);
+  clock.pass(30_000);
   const message = () => facts.get("chassisProblems", "a")?.message;
   t.match(message(), /chassis-del old/);
   facts.set("chassis", "old", undefined);
   await problems();
-  pass(1_000);
+  clock.pass(1_000);
   t.match(message(), /chassis-del old/, "it was deleted, and the node's own is about to come");
   chassis("c1", "a");
   t.same(await problems(), {});
@@ -100,14 +100,14 @@ t.test("while one problem turns into another for a moment nothing is said anew",
 t.test("a node at which judging throws is told of, and the others are judged", async (t) => {
   const failed: string[] = [];
   const failures = new Failures(undefined, ({ part, where, key }) => failed.push(`${part} ${where} ${key}`));
-  const { facts, pass, node, problems, read } = watched(failures);
+  const { facts, clock, node, problems, read } = watched(failures);
   read();
   node("a", "c1");
   node("b", "c2");
   const odd = facts.get("nodes", "a");
   facts.set("nodes", "a", { ...odd, addresses: null } as never);
   await problems();
-  pass(30_000);
+  clock.pass(30_000);
   t.same(await problems(), { b: "ChassisMissing" });
   t.equal(failed[0], "derived fact chassisProblems a");
   t.equal(failures.size, 1);

@@ -3,7 +3,7 @@ import { judgeChassis } from "../../compile/node-chassis.ts";
 import type { ChassisProblemFact } from "../../facts/database.ts";
 import type { FactChange, FactStore } from "../../facts/store.ts";
 import type { FactKind } from "../../facts/types.ts";
-import type { Timers } from "../../time/timers.ts";
+import type { Clock } from "../../time/clock.ts";
 
 /**
  * What is wrong for so long, in ms, is said. That a node is not there yet no event can tell: its ovn-controller, or the southbound database, may be
@@ -26,12 +26,12 @@ interface Unsaid {
  */
 export class ChassisWatch {
   readonly #facts: FactStore;
-  readonly #clock: Timers & { readonly now: () => number };
+  readonly #clock: Pick<Clock, "now" | "after">;
   readonly #unsaid = new Map<string, Unsaid>();
   #cancel: (() => void) | undefined;
   #due = false;
 
-  constructor(facts: FactStore, clock: Timers & { readonly now: () => number }) {
+  constructor(facts: FactStore, clock: Pick<Clock, "now" | "after">) {
     this.#facts = facts;
     this.#clock = clock;
   }

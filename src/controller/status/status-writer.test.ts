@@ -1,9 +1,9 @@
 import t from "tap";
 import type { ConditionEffect } from "../../compile/effects.ts";
 import { type Failure, Failures } from "../../desired/failures.ts";
-import { manualClock } from "../../kube/clock.ts";
 import { SUBNETS } from "../../kube/resources.ts";
 import { fakeKube } from "../../kube/testing/fake.ts";
+import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { type Status, StatusWriter } from "./status-writer.ts";
 
 const NAME = "web";
@@ -15,7 +15,7 @@ const REFUSED: ConditionEffect = { ...READY, ready: false, reason: "SubnetConfli
 
 /** A writer, and subnets of which it sees only what its own patches returned, as if the watch said nothing. */
 async function rig(names: readonly string[] = [NAME]) {
-  const clock = manualClock();
+  const clock = new ManualClock();
   const kube = fakeKube({ clock });
   const seen = new Map<string, Status>();
   for (const name of names) {

@@ -8,7 +8,8 @@ import { kindOf, typeOf } from "../../kinds/objects.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import type { Dual } from "../../net/dual.ts";
-import { retryDelay, type Timers } from "../../time/timers.ts";
+import { retryDelay } from "../../time/backoff.ts";
+import type { Timers } from "../../time/clock.ts";
 
 /** The kinds whose status is written. */
 export type StatusResource = ConditionEffect["resource"];

@@ -2,7 +2,7 @@ import { podAnnotation } from "../../api/annotations.ts";
 import { OWN_INTERFACE, secondaryInterfaces } from "../../claims/pod-interfaces.ts";
 import type { FactChange, FactStore } from "../../facts/store.ts";
 import type { PodFact } from "../../facts/types.ts";
-import type { Timers } from "../../time/timers.ts";
+import type { Clock } from "../../time/clock.ts";
 
 /** After so many ms a pod has been served, or told why it is not. */
 const PATIENCE_MS = 5_000;
@@ -17,7 +17,7 @@ const NAMED = 5;
 /** What {@link Unserved} is given. */
 export interface UnservedOptions {
   readonly facts: FactStore;
-  readonly clock: Timers & { readonly now: () => number };
+  readonly clock: Pick<Clock, "now" | "after">;
   /** Whether an interface of the pod was refused an address, and an Event says why. */
   readonly isTold: (pod: PodFact, provider: string) => boolean;
   /** Pods that nobody has served and told why; `count` may be more than are named. Once a second at most. */

@@ -1,7 +1,6 @@
 import type { Logger } from "pino";
 import type { Test } from "tap";
 import { isAllowed } from "../../kinds/access.ts";
-import { SYSTEM_CLOCK } from "../../kube/clock.ts";
 import { KubeError } from "../../kube/errors.ts";
 import type { Kube } from "../../kube/kube.ts";
 import { LEASES, NAMESPACES, NODES, PODS, type ResourceType, typeName } from "../../kube/resources.ts";
@@ -10,6 +9,7 @@ import type { Pod } from "../../kube/types.ts";
 import type { OvsdbClient } from "../../ovsdb/client.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { type FakeOvsdb, fakeOvsdb } from "../../ovsdb/testing/fake.ts";
+import { SYSTEM_CLOCK } from "../../time/clock.ts";
 import { Controller, type ControllerParts } from "../controller.ts";
 import { Northbound } from "../databases/northbound.ts";
 import { Election } from "../leadership/election.ts";

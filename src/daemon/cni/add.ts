@@ -1,6 +1,6 @@
 import { CNI_ERROR, type CniResponse } from "../../api/cni-message.ts";
 import { hostLinkName } from "../../node/link-names.ts";
-import { type DaemonClock, MACHINE_CLOCK } from "../clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import { portIds } from "../ovs/port-ids.ts";
 import { EXTERNAL_ID, type PortSpec, type Ports } from "../ovs/ports.ts";
 import type { PodInterface, PodLinks } from "../pods/pod-links.ts";
@@ -33,7 +33,7 @@ export interface AddWorld {
   /** Fires when the daemon is to end: an ADD that has made nothing yet is stopped, others go on for a while. */
   readonly stopping: AbortSignal;
   /** The machine's where it is not given. */
-  readonly clock?: DaemonClock;
+  readonly clock?: Clock;
   /** Something could not be taken back; the collector has to. */
   onLeftover(hostName: string, failures: readonly { readonly what: string; readonly error: unknown }[]): void;
 }
@@ -57,7 +57,7 @@ export async function addPod(
   if (request.ipamOnly) return await addresses(world, request, found.allocation);
 
   const wanted = interfaceFor(world, request, found);
-  const spec = portFor(request, found, wanted, world.clock ?? MACHINE_CLOCK);
+  const spec = portFor(request, found, wanted, world.clock ?? SYSTEM_CLOCK);
   refuseConfusion(world.ports, request, spec.externalIds[EXTERNAL_ID.ifaceId] ?? "");
   const undo = new Undo();
   try {
@@ -193,7 +193,7 @@ function portFor(
   request: PodRequest,
   found: FoundAllocation,
   wanted: PodInterface,
-  clock: Pick<DaemonClock, "uuid">,
+  clock: Pick<Clock, "uuid">,
 ): PortSpec {
   const { pod, allocation } = found;
   return {

@@ -1,7 +1,7 @@
 import { OVN_PROVIDER, podAnnotation } from "../../api/annotations.ts";
 import { CNI_ERROR } from "../../api/cni-message.ts";
 import { type Watched, waitFor } from "../../kube/wait.ts";
-import { type DaemonClock, MACHINE_CLOCK } from "../clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import type { PodFact } from "../pods/pods.ts";
 import { type Allocation, readAllocation } from "./allocation.ts";
 import { CniError } from "./cni-error.ts";
@@ -48,7 +48,7 @@ export async function awaitAllocation(
     explain: Explain;
     signal: AbortSignal;
     onWait: (what: "address" | "route") => void;
-    clock?: Pick<DaemonClock, "after">;
+    clock?: Pick<Clock, "after">;
   },
 ): Promise<FoundAllocation> {
   const name = `${request.podNamespace}/${request.podName}`;
@@ -69,7 +69,7 @@ export async function awaitAllocation(
 
   // A deadline of our own per phase; the caller's signal ends both.
   const deadline = new AbortController();
-  const { clock = MACHINE_CLOCK, deadlines } = options;
+  const { clock = SYSTEM_CLOCK, deadlines } = options;
   const cancels = [
     clock.after(deadlines.allocatedMs, () => deadline.abort()),
     clock.after(deadlines.knownMs, () => {

@@ -1,4 +1,4 @@
-import { type DaemonClock, MACHINE_CLOCK } from "../clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 
 /**
  * Runs `work` with a signal that fires with `outer`, or after `ms` milliseconds. If it fails after that deadline and not because of
@@ -9,7 +9,7 @@ export async function withDeadline<R>(
   outer: AbortSignal,
   work: (signal: AbortSignal) => Promise<R>,
   late: () => Error,
-  clock: Pick<DaemonClock, "after"> = MACHINE_CLOCK,
+  clock: Pick<Clock, "after"> = SYSTEM_CLOCK,
 ): Promise<R> {
   const deadline = new AbortController();
   // Not AbortSignal.timeout: its timer cannot be cleared, and a busy node would hold hundreds of them.

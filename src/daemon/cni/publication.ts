@@ -1,4 +1,4 @@
-import type { DaemonClock } from "../clock.ts";
+import type { Clock } from "../../time/clock.ts";
 import type { DaemonMetrics } from "../metrics.ts";
 import type { DaemonOptions } from "../options.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
@@ -12,7 +12,7 @@ export interface PublicationWorld {
   readonly surface: Pick<DaemonSurface, "portmapVersions" | "writeConflist" | "ensureConflist" | "watchConflist">;
   readonly metrics: Pick<DaemonMetrics, "ready">;
   readonly report: Pick<RepairReport, "note">;
-  readonly clock: DaemonClock;
+  readonly clock: Clock;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
   /** What keeps pods from getting a network on this node; undefined if nothing does. */
   notReady(): string | undefined;

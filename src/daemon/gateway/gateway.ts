@@ -7,7 +7,7 @@ import { NodeEngine } from "../../node/engine.ts";
 import type { NodeKernel } from "../../node/kernel.ts";
 import type { Nftables } from "../../node/nftables.ts";
 import type { NodeState } from "../../node/state.ts";
-import { type DaemonClock, MACHINE_CLOCK } from "../clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
 import type { RepairReport } from "../repair-report.ts";
@@ -43,7 +43,7 @@ export interface GatewayWorld {
   /** What `start-ovs` has set, see ovs-settings.ts. */
   ovsSettings(): Readonly<Record<string, string>>;
   /** The machine's where it is not given. */
-  readonly clock?: DaemonClock;
+  readonly clock?: Clock;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
   /** Tells the API server what this node is, see node.ts. */
   annotateChassis(chassis: string): Promise<void>;
@@ -75,7 +75,7 @@ export class Gateway {
   #device: number | undefined;
 
   constructor(world: GatewayWorld) {
-    const { kernel, nft, view, clock = MACHINE_CLOCK } = world;
+    const { kernel, nft, view, clock = SYSTEM_CLOCK } = world;
     this.#world = world;
     this.#engine = new NodeEngine({ kernel, nft, ovs: view, uuid: clock.uuid });
     this.#observed = new ObservedNode(kernel);

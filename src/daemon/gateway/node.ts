@@ -6,6 +6,7 @@ import { type Informer, type InformerTime, informer } from "../../kube/informer.
 import type { Kube } from "../../kube/kube.ts";
 import { NODES } from "../../kube/resources.ts";
 import type { Node } from "../../kube/types.ts";
+import { formatTime } from "../../time/rfc3339.ts";
 
 /** What the daemon keeps of its own node. */
 export interface NodeFact {
@@ -83,9 +84,9 @@ export async function annotateChassis(kube: Kube, name: string, chassis: string)
   await kube.patch(NODES, { name }, { type: "merge", body });
 }
 
-/** Says that the node's network works: without it a cloud's node controller keeps pods away. */
-export async function setNetworkAvailable(kube: Kube, name: string, now: Date): Promise<void> {
-  const time = `${now.toISOString().slice(0, 19)}Z`;
+/** Says that the node's network works, at `now` (ms since the epoch): without it a cloud's node controller keeps pods away. */
+export async function setNetworkAvailable(kube: Kube, name: string, now: number): Promise<void> {
+  const time = formatTime(now);
   const condition = {
     type: "NetworkUnavailable",
     status: "False",

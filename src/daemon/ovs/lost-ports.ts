@@ -1,7 +1,7 @@
 import { VENDOR } from "../../api/names.ts";
 import { VSWITCH } from "../../ovsdb/generated/vswitch.ts";
 import { mutate } from "../../ovsdb/operation.ts";
-import { type DaemonClock, MACHINE_CLOCK } from "../clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import type { Lanes } from "../cni/lanes.ts";
 import { attachmentKey } from "../cni/request.ts";
 import type { PodLinks } from "../pods/pod-links.ts";
@@ -17,7 +17,7 @@ export interface LostPortsWorld {
   readonly lanes: Lanes;
   readonly pods: { readonly synced: boolean; get(key: string): PodFact | undefined };
   /** The machine's where it is not given. */
-  readonly clock?: Pick<DaemonClock, "uuid">;
+  readonly clock?: Pick<Clock, "uuid">;
 }
 
 /** What ADD writes into a port's `external_ids`; the rest is ovn-controller's. */
@@ -87,7 +87,7 @@ export class LostPorts {
   }
 
   async #put(name: string, ids: Readonly<Record<string, string>>): Promise<boolean> {
-    const { view, ports, links, pods, clock = MACHINE_CLOCK } = this.#world;
+    const { view, ports, links, pods, clock = SYSTEM_CLOCK } = this.#world;
     const pod = pods.get(`${ids[EXTERNAL_ID.podNamespace] ?? ""}/${ids[EXTERNAL_ID.podName] ?? ""}`);
     const isSamePod = pod?.uids.includes(ids[EXTERNAL_ID.podUid] ?? "") === true;
     if (!(isSamePod || !pods.synced) || !(await links.exists(name))) return false;

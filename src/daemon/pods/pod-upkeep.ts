@@ -1,5 +1,5 @@
 import type { Informer } from "../../kube/informer.ts";
-import type { DaemonClock } from "../clock.ts";
+import type { Clock } from "../../time/clock.ts";
 import { LostPorts } from "../ovs/lost-ports.ts";
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
@@ -12,7 +12,7 @@ export interface PodUpkeepWorld extends Omit<CollectorWorld, "lost" | "log"> {
   readonly view: OvsView;
   readonly pods: CollectorWorld["pods"] & Pick<Informer<PodFact>, "whenSynced" | "subscribe">;
   readonly report: Pick<RepairReport, "note">;
-  readonly clock: DaemonClock;
+  readonly clock: Clock;
   readonly log: CollectorWorld["log"] & { warn(fields: object, message: string): void };
   /** See {@link import("./lost-links.ts").watchLostLinks}. */
   watchLostLinks(onLost: (name: string | undefined) => void): { close(): void };

@@ -1,5 +1,5 @@
+import type { Timers } from "../../time/clock.ts";
 import { pause } from "../abort.ts";
-import type { Clock } from "../clock.ts";
 import { KubeError, type KubeErrorCode } from "../errors.ts";
 import type { CallOptions } from "../kube.ts";
 import { type ResourceType, typeName } from "../resources.ts";
@@ -48,7 +48,7 @@ const MAX_REQUESTS = 10_000;
 const DEFAULT_DEADLINE_MS = 30_000;
 
 /** No faults yet. */
-export function fakeFaults(clock: Clock): FakeFaults {
+export function fakeFaults(clock: Timers): FakeFaults {
   const faults = new Set<{ readonly fault: FakeFault; left: number }>();
   const requests: FakeRequest[] = [];
 

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../time/clock.ts";
+import { formatTime } from "../../time/rfc3339.ts";
 import { KubeError } from "../errors.ts";
 import type { DeleteOptions } from "../kube.ts";
 import { type KubeObject, keyOf, type NewObjectMeta, type ObjectMeta, type ObjectRef } from "../object.ts";
 import { apiVersionOf, type ResourceType, typeName } from "../resources.ts";
-import { toTime } from "../time.ts";
 
 /** One change of the stored state. `old` absent: created; `new` absent: removed, `old` then carries the version of the removal. */
 export interface Commit {
@@ -79,7 +79,7 @@ function checkAnnotations(type: ResourceType, { annotations = {}, ...ref }: Obje
 }
 
 /** An empty {@link FakeStore}; `onCommit` hears of every change, synchronously. */
-export function fakeStore(clock: Clock, onCommit: (commit: Commit) => void): FakeStore {
+export function fakeStore(clock: Pick<Clock, "wall">, onCommit: (commit: Commit) => void): FakeStore {
   /** type → key → object. */
   const types = new Map<string, Map<string, KubeObject>>();
   let version = 1_000;
@@ -143,7 +143,7 @@ export function fakeStore(clock: Clock, onCommit: (commit: Commit) => void): Fak
         ...draft.metadata,
         ...ref,
         uid: `00000000-0000-4000-8000-${serial.toString(16).padStart(12, "0")}`,
-        creationTimestamp: toTime(clock.now()),
+        creationTimestamp: formatTime(clock.wall()),
         ...(WITHOUT_GENERATION.has(type.plural) ? {} : { generation: 1 }),
       };
       dropEmpty(draft.metadata);
@@ -209,7 +209,7 @@ export function fakeStore(clock: Clock, onCommit: (commit: Commit) => void): Fak
       const before = stored.metadata.deletionGracePeriodSeconds;
       // A second deletion can shorten the period, but not begin it anew.
       if (stored.metadata.deletionTimestamp === undefined || (before !== undefined && grace < before)) {
-        draft.metadata.deletionTimestamp = toTime(clock.now() + grace * 1_000);
+        draft.metadata.deletionTimestamp = formatTime(clock.wall() + grace * 1_000);
         draft.metadata.deletionGracePeriodSeconds = grace;
         if (draft.metadata.generation !== undefined) draft.metadata.generation += 1;
       }

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import type { Timers } from "../../time/clock.ts";
 import { KubeError } from "../errors.ts";
 import type { WatchEvent, WatchOptions } from "../kube.ts";
 import type { KubeObject } from "../object.ts";
@@ -47,7 +47,7 @@ interface Watcher {
 const MAX_HISTORY = 20_000;
 
 /** The watches over what `publish` is told; `version` is the present version of the store. */
-export function fakeWatches(clock: Clock, schedule: (run: () => void) => void, version: () => number): FakeWatches {
+export function fakeWatches(clock: Timers, schedule: (run: () => void) => void, version: () => number): FakeWatches {
   const watchers = new Set<Watcher>();
   const history: Commit[] = [];
   let oldest = 0;

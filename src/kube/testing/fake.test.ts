@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import t from "tap";
-import { manualClock } from "../clock.ts";
+import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { informer } from "../informer.ts";
 import type { CustomObject, KubeObject } from "../object.ts";
 import { IPS, LEASES, NODES, PODS, SUBNETS, VIPS } from "../resources.ts";
@@ -65,7 +65,7 @@ t.test("a stale update conflicts, and so does a patch that names a stale version
 });
 
 t.test("finalizers hold an object back until the last is gone; none can be added meanwhile", async (t) => {
-  const clock = manualClock();
+  const clock = new ManualClock();
   const fake = fakeKube({ clock });
   const finalizers = ["kubeovn.io/kube-ovn-controller", "other"];
   await fake.create<Subnet>(SUBNETS, { metadata: { ...S, finalizers }, spec: {} });
@@ -106,7 +106,7 @@ t.test("what callers hold is not what is stored", async (t) => {
 });
 
 t.test("faults: an error, a lost answer, a delay, a hang; each as often as told", async (t) => {
-  const clock = manualClock();
+  const clock = new ManualClock();
   const fake = fakeKube({ clock });
   fake.fail({ verb: "create", type: IPS, name: "a", code: "timeout", after: true });
   await t.rejects(fake.create(IPS, { metadata: { name: "a" } }), { code: "timeout" });
@@ -195,7 +195,7 @@ t.test("whatever is done to objects and connections, an informer ends up with wh
   );
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
-      const clock = manualClock();
+      const clock = new ManualClock();
       const fake = fakeKube({ clock });
       const ips = informer<CustomObject<{ v: number }>, number>(fake, IPS, {
         project: (ip) => ip.spec.v,

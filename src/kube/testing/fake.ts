@@ -1,4 +1,4 @@
-import { type Clock, SYSTEM_CLOCK } from "../clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import { KubeError } from "../errors.ts";
 import type { Kube, ListOptions, ObjectList, SubresourceOptions } from "../kube.ts";
 import { type KubeObject, keyOf, type NewObjectMeta, type ObjectRef } from "../object.ts";
@@ -27,7 +27,7 @@ export interface FakeKube extends Kube, FakeWatchControls {
 
 /** Options of {@link fakeKube}. */
 export interface FakeOptions {
-  readonly clock?: Clock;
+  readonly clock?: Pick<Clock, "wall" | "after">;
   /** When each event of a watch is delivered; default: as a microtask. Order within one watch is kept in any case. */
   readonly schedule?: (deliver: () => void) => void;
 }

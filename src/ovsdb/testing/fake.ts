@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
+import { SYSTEM_CLOCK } from "../../time/clock.ts";
 import type { OvsdbClient, OvsdbOptions } from "../client.ts";
-import { systemClock } from "../clock.ts";
 import { Connection } from "../connection.ts";
 import type { JsonObject } from "../json.ts";
 import type { MirrorRow } from "../mirror.ts";
@@ -73,7 +73,7 @@ export function fakeOvsdb(...databases: readonly [FakeDatabase, ...FakeDatabase[
     connect: (options = {}) => {
       const client = new Connection(
         { remotes: ["fake"], database: databases[0].name, maxBackoffMs: 1, ...options },
-        { clock: systemClock, dial: async () => server.connect() },
+        { clock: SYSTEM_CLOCK, dial: async () => server.connect() },
       );
       clients.push(client);
       return client;

@@ -3,7 +3,7 @@ import { rowUuid } from "../../desired/identity.ts";
 import type { AnyUnitKind, UnitKind } from "../../desired/unit-kind.ts";
 import type { FactReader, FactStore } from "../../facts/store.ts";
 import { factStore } from "../../kinds/store.ts";
-import type { Timers } from "../../time/timers.ts";
+import { ManualClock } from "../../time/testing/manual-clock.ts";
 import type { ObservedChange } from "../drift.ts";
 import { Engine, type EngineOptions } from "../engine.ts";
 import type { CommitOutcome } from "../outcome.ts";
@@ -137,27 +137,6 @@ export class MemoryDatabase implements DatabaseView {
   }
 }
 
-/** Timers that a test moves by hand. */
-export class ManualTimers implements Timers {
-  #now = 0;
-  #timers: { at: number; callback: () => void }[] = [];
-
-  after(ms: number, callback: () => void): () => void {
-    const timer = { at: this.#now + ms, callback };
-    this.#timers.push(timer);
-    return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer);
-    };
-  }
-
-  advance(ms: number): void {
-    this.#now += ms;
-    const due = this.#timers.filter((timer) => timer.at <= this.#now);
-    this.#timers = this.#timers.filter((timer) => timer.at > this.#now);
-    for (const timer of due) timer.callback();
-  }
-}
-
 /** An effect of the test units. */
 export interface SaidEffect extends Effect {
   readonly text: string;
@@ -215,13 +194,13 @@ export const switchesAndPorts: RootsOf = ({ kind, key }) => {
 export function testEngine({
   facts = factStore(),
   memory = new MemoryDatabase(),
-  timers = new ManualTimers(),
+  timers = new ManualClock(),
   kinds = [switchKind, portKind],
   ...options
 }: Partial<Omit<EngineOptions<SaidEffect>, "tracker" | "view" | "timers" | "database">> & {
   readonly facts?: FactStore;
   readonly memory?: MemoryDatabase;
-  readonly timers?: ManualTimers;
+  readonly timers?: ManualClock;
   readonly kinds?: readonly AnyUnitKind<FactReader, SaidEffect>[];
 } = {}) {
   const engine = new Engine<SaidEffect>({

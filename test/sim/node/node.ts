@@ -107,7 +107,6 @@ export class SimNode {
       { remotes: ["sim"], database: VSWITCH.name },
       { clock: process.clock, dial: this.vswitch.server.dialer(process) },
     );
-    const random = new Random(`${seed}/uuid/${name}`);
     const machine = machineParts(this.machine, process, scheduler, seed, (what) => this.#changed(what));
     const { plant } = this.#world;
     const parts = {
@@ -118,7 +117,7 @@ export class SimNode {
         onWrite,
       }),
       ovsdb,
-      clock: { ...process.clock, wall: scheduler.now, uuid: () => uuidOf(random) },
+      clock: process.clock,
       metrics: new DaemonMetrics(this.name, { processMetrics: false }),
       surface: this.#surface(life),
     };
@@ -253,9 +252,4 @@ export class SimNode {
     const quiet = (): void => {};
     return { debug: quiet, trace: quiet, info: quiet, warn: write("warn"), error: write("error") } as unknown as Logger;
   }
-}
-
-function uuidOf(random: Random): string {
-  const hex = Array.from({ length: 8 }, () => random.int(0, 0xffff).toString(16).padStart(4, "0")).join("");
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20)}`;
 }

@@ -1,0 +1,30 @@
+import { randomUUID } from "node:crypto";
+
+/** Time and chance as a process sees them, handed in so that tests and simulations own them. Who needs less takes part of it. */
+export interface Clock {
+  /** Milliseconds from some fixed moment. Never goes back: for durations and deadlines. */
+  now(): number;
+  /** Milliseconds since the epoch, as the machine's clock is set: for what people and other machines read. */
+  wall(): number;
+  /** Calls `run` once after `ms` milliseconds; the function returned cancels that, at any time and any number of times. */
+  after(ms: number, run: () => void): () => void;
+  /** In [0, 1). */
+  random(): number;
+  /** A new random UUID. */
+  uuid(): string;
+}
+
+/** The part of a clock that calls something later. */
+export type Timers = Pick<Clock, "after">;
+
+/** The machine's. Its timers keep the process alive: a controller that only waits for a retry has not finished. */
+export const SYSTEM_CLOCK: Clock = {
+  now: () => performance.now(),
+  wall: () => Date.now(),
+  after(ms, run) {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  },
+  random: () => Math.random(),
+  uuid: () => randomUUID(),
+};

@@ -1,0 +1,16 @@
+/** meta/v1 Time: RFC 3339 in UTC with whole seconds, fractions cut off. `ms` since the epoch. */
+export function formatTime(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+}
+
+/** meta/v1 MicroTime: RFC 3339 in UTC with exactly six decimals; the API server refuses any other number of them. `ms` since the epoch. */
+export function formatMicroTime(ms: number): string {
+  return new Date(ms).toISOString().replace("Z", "000Z");
+}
+
+/** The time that a text in RFC 3339 says, in milliseconds since the epoch; undefined where it is none. */
+export function parseTime(text: string): number | undefined {
+  if (!/^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/.test(text)) return undefined;
+  const ms = Date.parse(text.toUpperCase());
+  return Number.isNaN(ms) ? undefined : ms;
+}
