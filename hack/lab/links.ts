@@ -1,7 +1,7 @@
 import { run } from "../host/run.ts";
 import type { LabPaths } from "./paths.ts";
 import { runInSpace, type Space } from "./space.ts";
-import { EXTERNAL, hostLinkAddresses, type Link, linksOf, OUTSIDE, PREFIX } from "./topology.ts";
+import { CONTROL, EXTERNAL, hostLinkAddresses, type Link, linksOf, OUTSIDE, PREFIX } from "./topology.ts";
 
 /** What of `ip -json link` and `ip -json address` is read here. */
 interface Device {
@@ -66,7 +66,8 @@ export async function ensureLinks(paths: LabPaths, fabric: Space, space: Space):
     space,
     broken.flatMap((link) => [`link set ${link.name} up`, ...addressLines(link, taken)]),
   );
-  if (space.name !== OUTSIDE)
+  // The control plane's way is by the nodes (`pod-access.ts`).
+  if (space.name !== OUTSIDE && space.name !== CONTROL)
     await ipBatch(paths, space, broken.some((link) => link.name === "eth0") ? defaultRoutes() : []);
   // A userspace datapath on eth1 gets frames as the sender left them: a checksum that hardware never fills in is a lost packet.
   for (const link of broken.filter(({ name }) => name === "eth1")) {

@@ -12,11 +12,16 @@ interface Subject {
   readonly organization?: string;
   /** subjectAltName entries as OpenSSL writes them; a server's certificate has some. */
   readonly names?: readonly string[];
+  /** File name of the authority that signs it: the lab's where nothing is said; its own in an authority. */
+  readonly issuer?: string;
 }
 
 /** File names (without ending) of the certificates that are not a node's. */
 export const CERTIFICATE = {
   authority: "ca",
+  /** Signs only what the API server shows to aggregated API servers, which believe whom it names. */
+  frontProxyAuthority: "front-proxy-ca",
+  frontProxy: "front-proxy-client",
   serviceAccounts: "service-accounts",
   apiserver: "apiserver",
   apiserverToKubelet: "apiserver-to-kubelet",
@@ -41,10 +46,11 @@ export function keyPath(paths: LabPaths, file: string): string {
   return join(paths.pki, `${file}.key`);
 }
 
-/** Makes every certificate that is absent: a CA of the lab's own and what it signs (ECDSA P-256, ten years). */
+/** Makes every certificate that is absent: two CAs of the lab's own and what they sign (ECDSA P-256, ten years). */
 export async function ensurePki(paths: LabPaths, nodes: readonly string[], hostBlock: number): Promise<void> {
   await mkdir(paths.pki, { recursive: true, mode: 0o700 });
-  await sign(paths, { file: CERTIFICATE.authority, commonName: "weft-lab" });
+  for (const file of [CERTIFICATE.authority, CERTIFICATE.frontProxyAuthority])
+    await sign(paths, { file, commonName: `weft-lab-${file}`, issuer: file });
   const ips = (...addresses: readonly string[]): readonly string[] => addresses.map((address) => `IP:${address}`);
   const control = addressOf(CONTROL);
   const services = [
@@ -74,6 +80,7 @@ export async function ensurePki(paths: LabPaths, nodes: readonly string[], hostB
     },
     { file: CERTIFICATE.serviceAccounts, commonName: "service-accounts" },
     { file: CERTIFICATE.apiserverToKubelet, commonName: "kube-apiserver", organization: "system:masters" },
+    { file: CERTIFICATE.frontProxy, commonName: CERTIFICATE.frontProxy, issuer: CERTIFICATE.frontProxyAuthority },
     { file: CERTIFICATE.controllerManager, commonName: "system:kube-controller-manager" },
     { file: CERTIFICATE.scheduler, commonName: "system:kube-scheduler" },
     { file: CERTIFICATE.proxy, commonName: "system:kube-proxy" },
@@ -90,7 +97,8 @@ export async function ensurePki(paths: LabPaths, nodes: readonly string[], hostB
 async function sign(paths: LabPaths, subject: Subject): Promise<void> {
   const certificate = certificatePath(paths, subject.file);
   if (existsSync(certificate)) return;
-  const isAuthority = subject.file === CERTIFICATE.authority;
+  const { issuer = CERTIFICATE.authority } = subject;
+  const isAuthority = subject.file === issuer;
   const extensions = isAuthority
     ? ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign", "subjectKeyIdentifier=hash"]
     : [
@@ -119,9 +127,7 @@ async function sign(paths: LabPaths, subject: Subject): Promise<void> {
       "",
     ].join("\n"),
   );
-  const issuer = isAuthority
-    ? []
-    : ["-CA", certificatePath(paths, CERTIFICATE.authority), "-CAkey", keyPath(paths, CERTIFICATE.authority)];
+  const signer = isAuthority ? [] : ["-CA", certificatePath(paths, issuer), "-CAkey", keyPath(paths, issuer)];
   const key = [
     "-newkey",
     "ec",
@@ -132,7 +138,7 @@ async function sign(paths: LabPaths, subject: Subject): Promise<void> {
     keyPath(paths, subject.file),
   ];
   const output = `${certificate}.part`;
-  await run("openssl", ["req", "-x509", "-days", "3650", "-config", config, ...key, ...issuer, "-out", output]);
+  await run("openssl", ["req", "-x509", "-days", "3650", "-config", config, ...key, ...signer, "-out", output]);
   // The certificate is renamed last, so its presence means that both files are whole.
   await rename(output, certificate);
 }

@@ -25,6 +25,7 @@ import { ensurePart, findPart, type Part, partReady } from "./part.ts";
 import { allSpaces } from "./parts.ts";
 import type { LabPaths } from "./paths.ts";
 import { ensurePki } from "./pki.ts";
+import { ensurePodAccess } from "./pod-access.ts";
 import { findProcesses, signal, stateOf } from "./process.ts";
 import { decideSettings, type LabSettings, type SettingsChoice } from "./settings.ts";
 import { createSpace, findSpace, refreshHosts, type Space, spaceMark } from "./space.ts";
@@ -138,12 +139,14 @@ async function ensureNetwork(
     if (found === undefined) throw new LabError("unknown-space", `there is no ${name}`);
     return found;
   };
+  const nodes = nodeNames(settings.nodes).map(space);
   await ensureBridges(paths, space(FABRIC));
   await Promise.all([
     ensureHostLink(paths, space(CONTROL), settings.hostBlock),
     ensureOutsideAddresses(paths, space(OUTSIDE)),
-    ...[CONTROL, OUTSIDE, ...nodeNames(settings.nodes)].map((name) => ensureLinks(paths, space(FABRIC), space(name))),
+    ...[space(CONTROL), space(OUTSIDE), ...nodes].map((each) => ensureLinks(paths, space(FABRIC), each)),
   ]);
+  await ensurePodAccess(paths, space(CONTROL), nodes);
 }
 
 async function start(paths: LabPaths, part: Part, progress: Progress): Promise<void> {

@@ -1,0 +1,196 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import t, { type Test } from "tap";
+import { run } from "../../../hack/host/run.ts";
+import { AGNHOST_IMAGE } from "../../../hack/lab/images.ts";
+import { type Lab, openLab } from "../../../hack/lab/lab.ts";
+import { until } from "../../../hack/lab/wait.ts";
+import { apply } from "../../../hack/traffic/pods.ts";
+import { whyNoLab } from "../testing/world.ts";
+
+const NAMESPACE = "weft-apiserver";
+const GROUP = "weft-test.example";
+const FAMILIES = ["IPv4", "IPv6"] as const;
+type Family = (typeof FAMILIES)[number];
+
+/** A Service of one family only. */
+function serviceOf(family: Family): string {
+  return `server-${family.toLowerCase()}`;
+}
+
+/** A certificate for both Services, and its key, in base64. */
+async function certificate(t: Test): Promise<{ readonly crt: string; readonly key: string }> {
+  const folder = await mkdtemp(join(tmpdir(), "weft-webhook-"));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const names = FAMILIES.map((family) => `DNS:${serviceOf(family)}.${NAMESPACE}.svc`).join(",");
+  await run("openssl", [
+    ...["req", "-x509", "-days", "2", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
+    ...["-subj", "/CN=server", "-addext", `subjectAltName=${names}`],
+    ...["-keyout", join(folder, "key"), "-out", join(folder, "crt")],
+  ]);
+  const read = async (name: string): Promise<string> => (await readFile(join(folder, name))).toString("base64");
+  return { crt: await read("crt"), key: await read("key") };
+}
+
+/** One pod that is all that an API server calls: something to proxy to, an aggregated API and a webhook. */
+function server(node: string): object {
+  const container = (name: string, port: number, args: readonly string[], probe: object): object => ({
+    name,
+    image: AGNHOST_IMAGE,
+    imagePullPolicy: "Never",
+    args,
+    ports: [{ name, containerPort: port }],
+    readinessProbe: { ...probe, periodSeconds: 1, failureThreshold: 60 },
+    volumeMounts: [{ name: "tls", mountPath: "/tls" }],
+  });
+  const tls = ["--tls-cert-file=/tls/tls.crt", "--tls-private-key-file=/tls/tls.key"];
+  const https = (path: string, port: number): object => ({ httpGet: { path, port, scheme: "HTTPS" } });
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { namespace: NAMESPACE, name: "server", labels: { app: "server" } },
+    spec: {
+      nodeSelector: { "kubernetes.io/hostname": node },
+      tolerations: [{ operator: "Exists" }],
+      terminationGracePeriodSeconds: 0,
+      volumes: [{ name: "tls", secret: { secretName: "tls" } }],
+      containers: [
+        container("web", 8080, ["netexec", "--udp-port=-1"], { httpGet: { path: "/hostname", port: 8080 } }),
+        container("api", 8443, ["netexec", "--http-port=8443", "--udp-port=-1", ...tls], https("/hostname", 8443)),
+        container("webhook", 9443, ["webhook", "--port=9443", ...tls], https("/readyz", 9443)),
+      ],
+    },
+  };
+}
+
+/** The Service of a family, with a webhook that denies ConfigMaps labelled with that family, and an API of a version of its own. */
+function familyObjects(family: Family, caBundle: string): readonly object[] {
+  const name = serviceOf(family);
+  const word = family.toLowerCase();
+  const namespaced = { namespace: NAMESPACE, name };
+  return [
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: namespaced,
+      spec: {
+        selector: { app: "server" },
+        ipFamilies: [family],
+        ipFamilyPolicy: "SingleStack",
+        ports: ["web", "api", "webhook"].map((port, index) => ({ name: port, port: 1000 + index, targetPort: port })),
+      },
+    },
+    {
+      apiVersion: "admissionregistration.k8s.io/v1",
+      kind: "ValidatingWebhookConfiguration",
+      metadata: { name: `weft-test-${word}` },
+      webhooks: [
+        {
+          name: `${word}.${GROUP}`,
+          admissionReviewVersions: ["v1"],
+          sideEffects: "None",
+          failurePolicy: "Fail",
+          timeoutSeconds: 5,
+          objectSelector: { matchLabels: { "weft-test": word } },
+          rules: [{ apiGroups: [""], apiVersions: ["v1"], resources: ["configmaps"], operations: ["CREATE"] }],
+          clientConfig: { caBundle, service: { ...namespaced, path: "/always-deny", port: 1002 } },
+        },
+      ],
+    },
+    {
+      apiVersion: "apiregistration.k8s.io/v1",
+      kind: "APIService",
+      metadata: { name: `${versionOf(family)}.${GROUP}` },
+      spec: {
+        group: GROUP,
+        version: versionOf(family),
+        groupPriorityMinimum: 100,
+        versionPriority: 10,
+        caBundle,
+        service: { ...namespaced, port: 1001 },
+      },
+    },
+  ];
+}
+
+function versionOf(family: Family): string {
+  return family === "IPv4" ? "v4" : "v6";
+}
+
+/** What kubectl says, be it good or bad. */
+async function said(lab: Lab, args: readonly string[], input?: string): Promise<string> {
+  const options = { allowFailure: true, timeoutMs: 30_000, ...(input === undefined ? {} : { input }) };
+  const { stdout, stderr } = await lab.kubectl(args, options);
+  return stdout + stderr;
+}
+
+/** A Service's backends reach the rules of nodes a while after they are Ready, and nobody says when. */
+async function saysSoon(lab: Lab, wanted: RegExp, args: readonly string[], input?: string): Promise<string> {
+  let last = "";
+  await until(`kubectl says ${wanted}`, 60_000, async () => {
+    last = await said(lab, args, input);
+    return wanted.test(last);
+  }).catch((cause: unknown) => {
+    throw new Error(`kubectl ${args.join(" ")} said: ${last}`, { cause });
+  });
+  return last;
+}
+
+t.test("the API server reaches pods", { skip: whyNoLab() }, async (t) => {
+  const lab = openLab();
+  const { crt, key } = await certificate(t);
+  t.teardown(async () => {
+    const clusterWide = FAMILIES.flatMap((family) => [
+      `apiservice/${versionOf(family)}.${GROUP}`,
+      `validatingwebhookconfiguration/weft-test-${family.toLowerCase()}`,
+    ]);
+    // An API that nobody serves any more would keep the namespace from going.
+    await lab.kubectl(["delete", "--ignore-not-found", ...clusterWide]);
+    await lab.kubectl(["delete", "--ignore-not-found", "namespace", NAMESPACE]);
+  });
+  await apply(lab, [
+    { apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } },
+    {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { namespace: NAMESPACE, name: "tls" },
+      type: "kubernetes.io/tls",
+      data: { "tls.crt": crt, "tls.key": key },
+    },
+    ...FAMILIES.flatMap((family) => familyObjects(family, crt)),
+  ]);
+
+  for (const node of lab.nodes) {
+    await t.test(`on ${node}`, async (t) => {
+      const pod = ["--namespace", NAMESPACE, "pod/server"];
+      await lab.kubectl(["delete", "--ignore-not-found", ...pod]);
+      await apply(lab, [server(node)]);
+      await lab.kubectl(["wait", ...pod, "--for=condition=Ready", "--timeout=90s"]);
+      const proxied = (path: string): readonly string[] => ["get", "--raw", `/api/v1/namespaces/${NAMESPACE}/${path}`];
+
+      t.equal(await said(lab, proxied("pods/http:server:8080/proxy/hostname")), "server", "by the proxy to pods");
+      t.equal(await said(lab, proxied("pods/https:server:8443/proxy/hostname")), "server", "and with TLS");
+      const client = (await said(lab, proxied("pods/http:server:8080/proxy/clientip"))).replace(/:\d+$/, "");
+      t.match(client, /^172\.18\.0\.1[12]$/, "the pod sees a node");
+
+      for (const family of FAMILIES) {
+        const service = serviceOf(family);
+        t.ok(
+          await saysSoon(lab, /^server$/, proxied(`services/${service}:web/proxy/hostname`)),
+          `${family}: by the proxy`,
+        );
+        const map = {
+          apiVersion: "v1",
+          kind: "ConfigMap",
+          metadata: { namespace: NAMESPACE, generateName: "map-", labels: { "weft-test": family.toLowerCase() } },
+        };
+        const denied = /denied the request: this webhook denies all requests/;
+        t.ok(await saysSoon(lab, denied, ["create", "-f", "-"], JSON.stringify(map)), `${family}: a webhook`);
+        const path = `/apis/${GROUP}/${versionOf(family)}/things`;
+        t.ok(await saysSoon(lab, /^NOW: /, ["get", "--raw", path]), `${family}: an aggregated API`);
+      }
+      t.notMatch(await said(lab, ["get", "configmaps", "-n", NAMESPACE, "-o", "name"]), "map-", "nothing got past it");
+    });
+  }
+});
