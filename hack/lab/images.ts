@@ -34,18 +34,26 @@ interface Recipe {
   readonly layers: readonly (keyof typeof LAYERS)[];
 }
 
+const AGNHOST = { name: AGNHOST_IMAGE, entrypoint: ["/agnhost"], cmd: ["pause"] } as const;
+
 const RECIPES: readonly Recipe[] = [
   // A pod's sandbox only has to stay; a shell that reaps would cost every pod a process more.
   { image: { name: PAUSE_IMAGE, entrypoint: ["/bin/busybox", "sleep", "2147483647"] }, layers: ["busybox"] },
   { image: { name: BUSYBOX_IMAGE, cmd: ["sh"] }, layers: ["busybox"] },
-  { image: { name: AGNHOST_IMAGE, entrypoint: ["/agnhost"], cmd: ["pause"] }, layers: ["busybox", "agnhost"] },
+  { image: AGNHOST, layers: ["busybox", "agnhost"] },
   { image: { name: IPERF3_IMAGE, entrypoint: ["/usr/bin/iperf3"], cmd: ["--server"] }, layers: ["busybox", "iperf3"] },
   { image: { name: COREDNS_IMAGE, entrypoint: ["/coredns"] }, layers: ["coredns"] },
 ];
 
+/** For the names of the released agnhost's certificate. */
+const SELF_SIGNED = [
+  ...["req", "-x509", "-days", "3650", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
+  ...["-subj", "/CN=agnhost", "-addext", "subjectAltName=DNS:example.com,IP:127.0.0.1,IP:::1"],
+];
+
 /** How each layer's root is filled. */
 const LAYERS = {
-  async busybox(root: string, programs: Programs): Promise<void> {
+  async busybox(root: string, programs: Pick<Programs, "busybox">): Promise<void> {
     for (const folder of ["bin", "etc", "root", "var", "run", "home", "usr"])
       await mkdir(join(root, folder), { recursive: true });
     await mkdir(join(root, "tmp"));
@@ -62,15 +70,18 @@ const LAYERS = {
     );
     await writeFile(join(root, "etc/group"), "root:x:0:\nnogroup:x:65534:\n");
   },
-  async agnhost(root: string, programs: Programs): Promise<void> {
+  async agnhost(root: string, programs: Pick<Programs, "agnhost" | "curl">): Promise<void> {
     await copyFile(programs.agnhost, join(root, "agnhost"));
+    // As the released image has them, for servers of TLS that their clients do not verify (porter, netexec).
+    const files = ["-keyout", join(root, "localhost.key"), "-out", join(root, "localhost.crt")];
+    await run("openssl", [...SELF_SIGNED, ...files]);
     // The released image has curl, and the end-to-end tests of Kubernetes call it there.
     await copyProgram(programs.curl, root, "bin/curl");
   },
-  async iperf3(root: string, programs: Programs): Promise<void> {
+  async iperf3(root: string, programs: Pick<Programs, "iperf3">): Promise<void> {
     await copyProgram(programs.iperf3, root, "bin/iperf3");
   },
-  async coredns(root: string, programs: Programs): Promise<void> {
+  async coredns(root: string, programs: Pick<Programs, "coredns">): Promise<void> {
     await copyFile(programs.coredns, join(root, "coredns"));
   },
 } as const;
@@ -114,9 +125,45 @@ function keyOf(programs: Programs): string {
   });
   const layers = Object.values(LAYERS).map((fill) => fill.toString());
   return createHash("sha256")
-    .update(JSON.stringify([RECIPES, layers, files]))
+    .update(JSON.stringify([RECIPES, SELF_SIGNED, layers, files]))
     .digest("hex")
     .slice(0, 12);
+}
+
+/** Makes the tar of a layer whose root `fill` fills, in the folder `work`; returns its path. */
+async function layerTar(work: string, name: string, fill: (root: string) => Promise<void>): Promise<string> {
+  const root = join(work, name);
+  await mkdir(root, { mode: 0o755 });
+  await fill(root);
+  await imageArchive({ folder: root, out: `${root}.tar` });
+  return `${root}.tar`;
+}
+
+/** Writes the lab's agnhost with one layer more into the folder `out`, once for each of `names`; returns the archives' paths. */
+export async function buildOnAgnhost(
+  kube: string,
+  names: readonly string[],
+  fill: (root: string) => Promise<void>,
+  out: string,
+): Promise<readonly string[]> {
+  const work = await mkdtemp(join(tmpdir(), "weft-images-"));
+  const programs = { busybox: requireCommand("busybox"), agnhost: join(kube, "agnhost"), curl: requireCommand("curl") };
+  try {
+    const layers = [
+      { tar: await layerTar(work, "busybox", (root) => LAYERS.busybox(root, programs)) },
+      { tar: await layerTar(work, "agnhost", (root) => LAYERS.agnhost(root, programs)) },
+      { tar: await layerTar(work, "more", fill) },
+    ];
+    return await Promise.all(
+      names.map(async (name) => {
+        const archive = join(out, `${name.replace(/[/:]/g, "_")}.tar`);
+        await buildImage({ ...AGNHOST, name, layers, out: archive });
+        return archive;
+      }),
+    );
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
 }
 
 async function build(programs: Programs, archives: readonly string[]): Promise<void> {
@@ -124,13 +171,9 @@ async function build(programs: Programs, archives: readonly string[]): Promise<v
   try {
     const tars = Object.fromEntries(
       await Promise.all(
-        Object.entries(LAYERS).map(async ([name, fill]) => {
-          const root = join(work, name);
-          await mkdir(root, { mode: 0o755 });
-          await fill(root, programs);
-          await imageArchive({ folder: root, out: `${root}.tar` });
-          return [name, `${root}.tar`] as const;
-        }),
+        Object.entries(LAYERS).map(
+          async ([name, fill]) => [name, await layerTar(work, name, (root) => fill(root, programs))] as const,
+        ),
       ),
     );
     for (const [index, { image, layers }] of RECIPES.entries()) {
