@@ -1,5 +1,6 @@
 import { isObject } from "../collections/plain.ts";
 import { type Dual, dualValues, parseDualCidr, parseDualIp } from "../net/dual.ts";
+import type { ProjectedMeta } from "./meta.ts";
 import type { LabelSelectorFact } from "./types.ts";
 
 /** With what a subnet is in force. Addresses are canonical; both have the same families. */
@@ -55,14 +56,12 @@ export function readAccepted(text: string): Accepted | undefined {
 }
 
 /** What the record of an object says; `undefined` where it has none, or one that was made for another object. */
-export function acceptedOf({ uid, annotations = {} }: ObjectMeta): Accepted | undefined {
+export function acceptedOf({
+  uid,
+  annotations = {},
+}: Pick<ProjectedMeta, "uid" | "annotations">): Accepted | undefined {
   const accepted = readAccepted(annotations[IN_FORCE_ANNOTATION] ?? "");
   return (accepted?.uid ?? uid) === uid ? accepted : undefined;
-}
-
-interface ObjectMeta {
-  readonly uid: string;
-  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /** Fields of a spec as the text of an annotation; `undefined` where it would be too long. */

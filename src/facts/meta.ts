@@ -1,8 +1,8 @@
 import { POD_KEYS } from "../api/annotations.ts";
 import type { MalformedField } from "../api/shape.ts";
 
-/** The metadata that projections read, as the API server gives it. */
-export interface ObjectMeta {
+/** The part of an object's metadata that projections read, as the API server gives it. */
+export interface ProjectedMeta {
   readonly name: string;
   readonly namespace?: string;
   readonly uid: string;
@@ -32,7 +32,7 @@ export interface Malformed {
  * Those annotations that Weft reads or writes, `<provider>.kubernetes.io/…` of ours, and those that seem to be meant so
  * (`ovn.kubernets.io/ip_address`), about which somebody is to be told. Others must not wake a unit.
  */
-export function ourAnnotations(meta: ObjectMeta): Readonly<Record<string, string>> {
+export function ourAnnotations(meta: ProjectedMeta): Readonly<Record<string, string>> {
   const ours: Record<string, string> = {};
   for (const [key, value] of Object.entries(meta.annotations ?? {})) {
     if (OURS.test(key) || LOOKS_OURS.test(key) || isOfAttachment(key)) ours[key] = value;

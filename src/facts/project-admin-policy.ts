@@ -1,6 +1,6 @@
 import { storable } from "../api/text.ts";
 import type { AdminPeerFact, AdminPolicyFact, AdminPolicyKind, AdminPortFact, AdminRuleFact } from "./admin-policy.ts";
-import { type ObjectMeta, ourAnnotations } from "./meta.ts";
+import { ourAnnotations, type ProjectedMeta } from "./meta.ts";
 
 /** policy.networking.k8s.io/v1alpha1 AdminNetworkPolicyPort. */
 interface PortObject {
@@ -36,7 +36,7 @@ interface RuleObject {
 
 /** What the projections read of a policy of any of the three kinds. */
 export interface AdminPolicyObject {
-  readonly metadata: ObjectMeta;
+  readonly metadata: ProjectedMeta;
   readonly spec?: {
     readonly tier?: string;
     readonly priority?: number;

@@ -1,6 +1,6 @@
 import { ipamAttachmentProvider, ovnAttachmentProvider } from "../api/annotations.ts";
 import { isObject } from "../collections/plain.ts";
-import type { ObjectMeta } from "./meta.ts";
+import type { ProjectedMeta } from "./meta.ts";
 import type { NetworkAttachmentFact } from "./types.ts";
 
 /** The name of our plugin, as `type` of an interface or of its `ipam`. */
@@ -8,7 +8,7 @@ const PLUGIN = "kube-ovn";
 
 /** What {@link projectAttachment} reads of a NetworkAttachmentDefinition. */
 export interface AttachmentObject {
-  readonly metadata: ObjectMeta;
+  readonly metadata: ProjectedMeta;
   readonly spec?: { readonly config?: string };
 }
 

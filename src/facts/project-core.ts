@@ -3,7 +3,7 @@ import { ADDRESS_CONDITION, CHASSIS_CONDITION } from "../api/names.ts";
 import { parseIp } from "../net/address.ts";
 import type { Dual } from "../net/dual.ts";
 import { judgeAnnotations, POD_RULES } from "./annotation-rules.ts";
-import { type ObjectMeta, ourAnnotations } from "./meta.ts";
+import { ourAnnotations, type ProjectedMeta } from "./meta.ts";
 import { projectNetworks } from "./project-networks.ts";
 import type { NamedPortFact, NamespaceFact, NodeFact, PodFact } from "./types.ts";
 
@@ -13,7 +13,7 @@ interface ContainerObject {
 
 /** What {@link projectPod} reads of a Pod. */
 export interface PodObject {
-  readonly metadata: ObjectMeta;
+  readonly metadata: ProjectedMeta;
   readonly spec?: {
     readonly nodeName?: string;
     readonly hostNetwork?: boolean;
@@ -82,7 +82,7 @@ function profileKey(
 
 /** What {@link projectNode} reads of a Node. */
 export interface NodeObject {
-  readonly metadata: ObjectMeta;
+  readonly metadata: ProjectedMeta;
   readonly status?: {
     readonly addresses?: readonly { readonly type: string; readonly address: string }[];
     readonly conditions?: readonly {
@@ -128,7 +128,7 @@ export function projectNode(node: NodeObject): NodeFact {
 }
 
 /** The fact of a namespace. */
-export function projectNamespace(namespace: { readonly metadata: ObjectMeta }): NamespaceFact {
+export function projectNamespace(namespace: { readonly metadata: ProjectedMeta }): NamespaceFact {
   const { name, uid, labels = {} } = namespace.metadata;
   return { key: name, name, uid, labels, annotations: ourAnnotations(namespace.metadata) };
 }

@@ -3,7 +3,7 @@ import type { IPSpec } from "../api/generated/ip.ts";
 import { NODE_PREFIX, nodePortName, podPortName } from "../api/port-names.ts";
 import { ipText } from "../net/address.ts";
 import { parseMac } from "../net/mac.ts";
-import type { ObjectMeta } from "./meta.ts";
+import type { ProjectedMeta } from "./meta.ts";
 import type { IpFact } from "./types.ts";
 
 /**
@@ -20,7 +20,7 @@ export const PROVIDER_ANNOTATION = "weft.kubeovn.io/provider";
 
 /** What {@link projectIp} reads of an IP. */
 export interface IpObject {
-  readonly metadata: ObjectMeta;
+  readonly metadata: ProjectedMeta;
   readonly spec?: Partial<IPSpec>;
 }
 

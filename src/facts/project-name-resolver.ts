@@ -1,5 +1,5 @@
 import { parseIp } from "../net/address.ts";
-import type { ObjectMeta } from "./meta.ts";
+import type { ProjectedMeta } from "./meta.ts";
 import type { NameResolverFact } from "./types.ts";
 
 /** The label by which Kube-OVN finds the DNSNameResolvers of a policy, whichever kind it is. */
@@ -7,7 +7,7 @@ export const RESOLVER_POLICY_LABEL = "anp";
 
 /** What {@link projectNameResolver} reads of a kubeovn.io/v1 DNSNameResolver. */
 export interface NameResolverObject {
-  readonly metadata: ObjectMeta;
+  readonly metadata: ProjectedMeta;
   readonly spec?: { readonly name?: string };
   readonly status?: {
     readonly resolvedNames?: readonly {

@@ -1,5 +1,5 @@
 import { POD } from "../api/annotations.ts";
-import type { ObjectMeta } from "./meta.ts";
+import type { ProjectedMeta } from "./meta.ts";
 import type { NetworkSelectionFact, PodFact } from "./types.ts";
 
 /** More than anybody has; a pod that names a thousand networks is a mistake. */
@@ -18,7 +18,7 @@ class Unreadable extends Error {}
  * What a pod says of further networks, in either of the two forms of its annotation (NPWG "Kubernetes Network Custom Resource
  * Definition" 4.1.2): all of it, or why it cannot be read. Nothing where it says nothing.
  */
-export function projectNetworks(meta: ObjectMeta): Pick<PodFact, "networks" | "networksProblem"> {
+export function projectNetworks(meta: ProjectedMeta): Pick<PodFact, "networks" | "networksProblem"> {
   const text = meta.annotations?.[POD.networks]?.trim();
   if (text === undefined || text === "") return {};
   try {

@@ -1,9 +1,9 @@
-import type { ObjectMeta } from "./meta.ts";
+import type { ProjectedMeta } from "./meta.ts";
 import type { StatefulSetFact, VirtualMachineFact } from "./types.ts";
 
 /** What {@link projectStatefulSet} reads of a StatefulSet. */
 export interface StatefulSetObject {
-  readonly metadata: ObjectMeta;
+  readonly metadata: ProjectedMeta;
   readonly spec?: { readonly replicas?: number; readonly ordinals?: { readonly start?: number } };
 }
 
@@ -18,7 +18,7 @@ export function projectStatefulSet({ metadata, spec }: StatefulSetObject): State
 }
 
 /** The fact of a KubeVirt VirtualMachine. */
-export function projectMachine({ metadata }: { readonly metadata: ObjectMeta }): VirtualMachineFact {
+export function projectMachine({ metadata }: { readonly metadata: ProjectedMeta }): VirtualMachineFact {
   return {
     key: `${metadata.namespace}/${metadata.name}`,
     deleting: metadata.deletionTimestamp !== undefined,

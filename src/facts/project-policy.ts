@@ -1,9 +1,9 @@
-import { type ObjectMeta, ourAnnotations } from "./meta.ts";
+import { ourAnnotations, type ProjectedMeta } from "./meta.ts";
 import type { NetworkPolicyFact, NetworkPolicySpec } from "./types.ts";
 
 /** The fact of a NetworkPolicy. */
 export function projectNetworkPolicy(policy: {
-  readonly metadata: ObjectMeta;
+  readonly metadata: ProjectedMeta;
   readonly spec?: NetworkPolicySpec;
 }): NetworkPolicyFact {
   const { name, namespace = "default", uid } = policy.metadata;

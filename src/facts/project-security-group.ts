@@ -1,12 +1,12 @@
 import type { SecurityGroupIngressRule, SecurityGroupSpec } from "../api/generated/securitygroup.ts";
 import { type Family, parseIp } from "../net/address.ts";
 import { hostCidr, parseCidr } from "../net/cidr.ts";
-import type { ObjectMeta } from "./meta.ts";
+import type { ProjectedMeta } from "./meta.ts";
 import type { PortRangeFact, SecurityGroupFact, SecurityGroupRuleFact } from "./security-group.ts";
 
 /** What {@link projectSecurityGroup} reads of a SecurityGroup. */
 export interface SecurityGroupObject {
-  readonly metadata: ObjectMeta;
+  readonly metadata: ProjectedMeta;
   readonly spec?: SecurityGroupSpec;
 }
 

@@ -1,11 +1,11 @@
 import { SERVICE } from "../api/annotations.ts";
 import { type Ip, isMapped, parseIp } from "../net/address.ts";
-import type { ObjectMeta } from "./meta.ts";
+import type { ProjectedMeta } from "./meta.ts";
 import type { EndpointSliceFact, ProblemFact, ServiceFact, ServicePortFact } from "./types.ts";
 
 /** What {@link projectService} reads of a Service. */
 export interface ServiceObject {
-  readonly metadata: ObjectMeta;
+  readonly metadata: ProjectedMeta;
   readonly spec?: {
     readonly type?: string;
     readonly clusterIP?: string;
@@ -21,7 +21,7 @@ export interface ServiceObject {
 
 /** What {@link projectEndpointSlice} reads of an EndpointSlice. */
 export interface EndpointSliceObject {
-  readonly metadata: ObjectMeta;
+  readonly metadata: ProjectedMeta;
   readonly ports?:
     | readonly {
         readonly name?: string | null;

@@ -6,13 +6,13 @@ import { type Dual, dualValues, formatDual } from "../net/dual.ts";
 import { parseRange, rangeContains } from "../net/range.ts";
 import { parseSubnetAddresses } from "../net/subnet-addresses.ts";
 import { type Accepted, acceptedOf } from "./accepted.ts";
-import type { ObjectMeta } from "./meta.ts";
+import type { ProjectedMeta } from "./meta.ts";
 import { NOT_SUPPORTED, unsupportedFields } from "./not-supported.ts";
 import type { SubnetFact, SubnetSpecFact } from "./types.ts";
 
 /** What {@link projectSubnet} reads of a Subnet. */
 export interface SubnetObject {
-  readonly metadata: ObjectMeta;
+  readonly metadata: ProjectedMeta;
   readonly spec?: Partial<SubnetSpec>;
 }
 

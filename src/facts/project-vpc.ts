@@ -3,13 +3,13 @@ import { isStorable, quoted } from "../api/text.ts";
 import { parseIp } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
 import { IN_FORCE_ANNOTATION, readFields } from "./accepted.ts";
-import type { ObjectMeta } from "./meta.ts";
+import type { ProjectedMeta } from "./meta.ts";
 import { NOT_SUPPORTED, unsupportedFields } from "./not-supported.ts";
 import type { PolicyRouteFact, StaticRouteFact, VpcFact } from "./types.ts";
 
 /** What {@link projectVpc} reads of a Vpc. */
 export interface VpcObject {
-  readonly metadata: ObjectMeta;
+  readonly metadata: ProjectedMeta;
   readonly spec?: VpcSpec;
 }
 

@@ -11,11 +11,11 @@ import type {
 import type { Indexes } from "../facts/store.ts";
 import type { FactKind, FactTypes } from "../facts/types.ts";
 import { parseDualIp } from "../net/dual.ts";
-import type { Condition } from "../ovsdb/condition.ts";
 import type { OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
 import type { OvnSbTables } from "../ovsdb/generated/ovn-sb.ts";
 import type { MirrorRow } from "../ovsdb/mirror.ts";
 import type { ColumnName, TableName } from "../ovsdb/schema.ts";
+import type { WhereClause } from "../ovsdb/where.ts";
 
 declare module "../facts/types.ts" {
   interface FactTypes {
@@ -40,7 +40,7 @@ export interface TableKind<Tables, T extends TableName<Tables>, C extends Column
   /** What the projection reads. Of tables that the controller does not mirror anyway no more is asked for; a change of other columns costs nothing. */
   readonly columns: readonly C[];
   /** Rows that meet any of these only: the server sends no others. */
-  readonly whereAny?: readonly Condition<Tables[T]>[];
+  readonly whereAny?: readonly WhereClause<Tables[T]>[];
   readonly indexes: Indexes<K>;
   /** The fact of a row; nothing where it has none. */
   readonly project: (row: MirrorRow<Pick<Tables[T], C>>) => FactTypes[K] | undefined;
@@ -51,7 +51,7 @@ export interface AnyTableKind<Tables> {
   readonly facts: FactKind;
   readonly table: TableName<Tables>;
   readonly columns: readonly string[];
-  readonly whereAny?: readonly Condition<never>[];
+  readonly whereAny?: readonly WhereClause<never>[];
   readonly indexes: object;
   readonly project: (row: never) => FactTypes[FactKind] | undefined;
 }

@@ -18,7 +18,7 @@ import { externalIds } from "../compile/rows.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
 import { IN_FORCE_ANNOTATION, readFields, stringList } from "../facts/accepted.ts";
-import type { Malformed, ObjectMeta } from "../facts/meta.ts";
+import type { Malformed, ProjectedMeta } from "../facts/meta.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { VerdictFact } from "../facts/types.ts";
 import { IP_POOLS } from "../kube/resources.ts";
@@ -60,7 +60,7 @@ declare module "../facts/types.ts" {
 
 /** What {@link projectIpPool} reads of an IPPool. */
 export interface IpPoolObject {
-  readonly metadata: ObjectMeta;
+  readonly metadata: ProjectedMeta;
   readonly spec?: Partial<IPPoolSpec>;
 }
 

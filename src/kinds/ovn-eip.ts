@@ -10,7 +10,7 @@ import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import { malformedNotes } from "../compile/references.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
-import type { Malformed, ObjectMeta } from "../facts/meta.ts";
+import type { Malformed, ProjectedMeta } from "../facts/meta.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { DisputeFact, SubnetFact, VerdictFact } from "../facts/types.ts";
 import type { Lease } from "../ipam/types.ts";
@@ -58,7 +58,7 @@ declare module "../facts/types.ts" {
 
 /** What {@link projectOvnEip} reads of an OvnEip. */
 export interface OvnEipObject {
-  readonly metadata: ObjectMeta;
+  readonly metadata: ProjectedMeta;
   readonly spec?: OvnEipSpec;
   readonly status?: OvnEipStatus;
 }

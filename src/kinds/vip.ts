@@ -1,7 +1,7 @@
 import type { VipSpec, VipStatus } from "../api/generated/vip.ts";
 import { storable } from "../api/text.ts";
 import { IN_FORCE_ANNOTATION, readFields, stringList } from "../facts/accepted.ts";
-import type { Malformed, ObjectMeta } from "../facts/meta.ts";
+import type { Malformed, ProjectedMeta } from "../facts/meta.ts";
 import { unsupportedFields } from "../facts/not-supported.ts";
 import { VIPS } from "../kube/resources.ts";
 import { ipText } from "../net/address.ts";
@@ -58,7 +58,7 @@ const NOT_SUPPORTED = ["attachSubnets"];
 
 /** What {@link projectVip} reads of a Vip. */
 export interface VipObject {
-  readonly metadata: ObjectMeta;
+  readonly metadata: ProjectedMeta;
   readonly spec?: VipSpec;
   readonly status?: VipStatus;
 }

@@ -1,7 +1,7 @@
 import type { KubeObject } from "./object.ts";
 
-/** A condition of a status, as the built-in types have it. */
-export interface Condition {
+/** A condition in the status of a Pod or Node (core/v1). Those of our own types are `Condition` in `src/api`. */
+interface CoreCondition {
   readonly type: string;
   readonly status: "True" | "False" | "Unknown";
   readonly reason?: string;
@@ -38,7 +38,7 @@ export interface Pod extends KubeObject {
     readonly podIPs?: readonly { readonly ip: string }[];
     readonly hostIP?: string;
     readonly hostIPs?: readonly { readonly ip: string }[];
-    readonly conditions?: readonly Condition[];
+    readonly conditions?: readonly CoreCondition[];
   };
 }
 
@@ -53,7 +53,7 @@ export interface Node extends KubeObject {
   };
   readonly status?: {
     readonly addresses?: readonly { readonly type: string; readonly address: string }[];
-    readonly conditions?: readonly Condition[];
+    readonly conditions?: readonly CoreCondition[];
     readonly nodeInfo?: { readonly machineID?: string; readonly systemUUID?: string; readonly kernelVersion?: string };
   };
 }
@@ -112,57 +112,6 @@ export interface EndpointSlice extends KubeObject {
     readonly port?: number;
     readonly appProtocol?: string;
   }[];
-}
-
-/** apps/v1 StatefulSet: enough to tell whether a pod of it will come back under its name. */
-export interface StatefulSet extends KubeObject {
-  readonly spec?: {
-    readonly replicas?: number;
-    readonly ordinals?: { readonly start?: number };
-    readonly serviceName?: string;
-    readonly template?: { readonly metadata?: { readonly annotations?: Readonly<Record<string, string>> } };
-  };
-  readonly status?: { readonly replicas?: number };
-}
-
-/** meta/v1 LabelSelector. */
-export interface LabelSelector {
-  readonly matchLabels?: Readonly<Record<string, string>>;
-  readonly matchExpressions?: readonly {
-    readonly key: string;
-    readonly operator: "In" | "NotIn" | "Exists" | "DoesNotExist";
-    readonly values?: readonly string[];
-  }[];
-}
-
-/** The other side of a NetworkPolicy's rule. */
-export interface NetworkPolicyPeer {
-  readonly podSelector?: LabelSelector;
-  readonly namespaceSelector?: LabelSelector;
-  readonly ipBlock?: { readonly cidr: string; readonly except?: readonly string[] };
-}
-
-/** A port, or a range of ports, of a NetworkPolicy's rule. */
-export interface NetworkPolicyPort {
-  readonly protocol?: "TCP" | "UDP" | "SCTP";
-  readonly port?: number | string;
-  readonly endPort?: number;
-}
-
-/** networking.k8s.io/v1 NetworkPolicy. */
-export interface NetworkPolicy extends KubeObject {
-  readonly spec?: {
-    readonly podSelector?: LabelSelector;
-    readonly policyTypes?: readonly ("Ingress" | "Egress")[];
-    readonly ingress?: readonly {
-      readonly from?: readonly NetworkPolicyPeer[];
-      readonly ports?: readonly NetworkPolicyPort[];
-    }[];
-    readonly egress?: readonly {
-      readonly to?: readonly NetworkPolicyPeer[];
-      readonly ports?: readonly NetworkPolicyPort[];
-    }[];
-  };
 }
 
 /** core/v1 Event. */

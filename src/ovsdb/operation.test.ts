@@ -1,7 +1,7 @@
 import t from "tap";
-import { encodeWhere } from "./condition.ts";
 import { abort, assertLock, comment, insert, mutate, remove, select, update, wait } from "./operation.ts";
 import { TEST } from "./testing/schema.ts";
+import { encodeWhere } from "./where.ts";
 
 const A = "00000000-0000-4000-8000-00000000000a";
 const B = "00000000-0000-4000-8000-00000000000b";

@@ -1,7 +1,7 @@
-import { encodeWhere, type Where } from "./condition.ts";
 import type { Json, JsonObject } from "./json.ts";
 import { type ColumnName, columnKind, type DatabaseSchema, type TableName, tableSchema } from "./schema.ts";
 import { columnCodec, encodeColumn, encodeColumns, encodeText, encodeUuid, keyAtom, type Value } from "./value.ts";
+import { encodeWhere, type Where } from "./where.ts";
 
 /**
  * One operation of a transaction, RFC 7047 §5.2, encoded and checked against the schema: ready for the wire, and plain data

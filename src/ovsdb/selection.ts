@@ -1,7 +1,7 @@
-import { type Condition, encodeCondition } from "./condition.ts";
 import { OvsdbError } from "./errors.ts";
 import { isJsonObject, type Json, type JsonObject } from "./json.ts";
 import { type AnyTableSchema, type ColumnName, type DatabaseSchema, type TableName, tableSchema } from "./schema.ts";
+import { encodeClause, type WhereClause } from "./where.ts";
 
 /** What to mirror of one table: all columns, some columns, or some columns of the rows that meet a condition. */
 export type TableSelection<Row> =
@@ -13,7 +13,7 @@ export type TableSelection<Row> =
        * Rows that meet **any** of these conditions (ovsdb-server(7) §4.1.12 joins the conditions of a monitor by "or", whereas
        * those of an operation are joined by "and"). Conditions may name columns that are not selected.
        */
-      readonly whereAny: readonly Condition<Row>[];
+      readonly whereAny: readonly WhereClause<Row>[];
     };
 
 /** What to mirror of a database. Tables that are not named are not mirrored. */
@@ -58,7 +58,7 @@ export function tableRequests<Tables>(
       if (!Object.hasOwn(described.columns, column))
         throw new TypeError(`${schema.name}.${table} has no column ${column}`);
     }
-    const where = whereAny?.map((condition) => encodeCondition(described, table, condition));
+    const where = whereAny?.map((condition) => encodeClause(described, table, condition));
     requests.set(table, { schema: described, columns: names, ...(where === undefined ? {} : { where }) });
   }
   return requests;

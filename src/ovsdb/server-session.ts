@@ -4,7 +4,7 @@ import { OvsdbError } from "./errors.ts";
 import type { Json } from "./json.ts";
 import { MirrorStore } from "./mirror-store.ts";
 import { parseServerSchema, type ServerSchema, tableRequests } from "./selection.ts";
-import { judgeServer, SERVER, type SeenIndex } from "./server-status.ts";
+import { checkServer, SERVER, type SeenIndex } from "./server-status.ts";
 import { type ReplyHandler, Session } from "./session.ts";
 
 /** What a {@link ServerSession} is given. */
@@ -59,7 +59,7 @@ export class ServerSession {
     });
   }
 
-  /** `model` of the database by which the server was judged. */
+  /** `model` of the database by which the server was checked. */
   get model(): string {
     return this.#model;
   }
@@ -78,7 +78,7 @@ export class ServerSession {
         (error, reply) => {
           if (error !== undefined) return this.fail(tooOld(error));
           this.#status.takeReply(reply);
-          this.#judge();
+          this.#check();
         },
       );
     } catch (reason) {
@@ -125,21 +125,21 @@ export class ServerSession {
       return;
     }
     this.#status.takeUpdate(params[1], params[2]);
-    this.#judge();
+    this.#check();
   }
 
-  #judge(): void {
+  #check(): void {
     const { database, leaderOnly, seen, onSeen, onSuitable } = this.#options;
-    const verdict = judgeServer(this.#status.rows("Database"), database, leaderOnly, seen());
-    if (!verdict.suitable) {
-      this.fail(new OvsdbError("unsuitable server", `the server ${verdict.reason}`));
+    const suitability = checkServer(this.#status.rows("Database"), database, leaderOnly, seen());
+    if (!suitability.suitable) {
+      this.fail(new OvsdbError("unsuitable server", `the server ${suitability.reason}`));
       return;
     }
-    if (verdict.seen !== undefined) onSeen(verdict.seen);
+    if (suitability.seen !== undefined) onSeen(suitability.seen);
     if (this.#suitable) return;
     this.#suitable = true;
-    this.#model = verdict.row.model;
-    this.#serverId = verdict.row.sid;
+    this.#model = suitability.row.model;
+    this.#serverId = suitability.row.sid;
     onSuitable();
   }
 }

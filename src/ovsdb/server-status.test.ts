@@ -1,6 +1,6 @@
 import t from "tap";
 import type { AnyRow } from "./row-codec.ts";
-import { judgeServer } from "./server-status.ts";
+import { checkServer } from "./server-status.ts";
 
 const CLUSTER = "00000000-0000-4000-8000-00000000000c";
 
@@ -22,7 +22,7 @@ function row(changes: object): AnyRow[] {
 }
 
 function reason(changes: object, leaderOnly = true, seen?: { cluster: string; index: number }): string | true {
-  const verdict = judgeServer(row(changes), "Test", leaderOnly, seen);
+  const verdict = checkServer(row(changes), "Test", leaderOnly, seen);
   return verdict.suitable || verdict.reason;
 }
 
@@ -49,6 +49,6 @@ t.test("a server that is behind what was seen will not do, unless the cluster is
   t.equal(reason({ index: 10 }, false, { cluster: CLUSTER, index: 10 }), true);
   t.equal(reason({ index: 9 }, false, { cluster: CLUSTER, index: 10 }), "is behind: at entry 9, 10 was seen");
   t.equal(reason({ index: 9 }, false, { cluster: "another", index: 10 }), true);
-  const verdict = judgeServer(row({ index: 12 }), "Test", true, { cluster: CLUSTER, index: 10 });
+  const verdict = checkServer(row({ index: 12 }), "Test", true, { cluster: CLUSTER, index: 10 });
   t.match(verdict, { suitable: true, seen: { cluster: CLUSTER, index: 12 } });
 });

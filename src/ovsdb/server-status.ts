@@ -47,24 +47,24 @@ export interface SeenIndex {
   readonly index: number;
 }
 
-/** Whether a server will do. */
-export type Verdict =
+/** Whether a server can be used, and if not, why. */
+export type ServerSuitability =
   | { readonly suitable: true; readonly row: ServerDatabaseRow; readonly seen: SeenIndex | undefined }
   | { readonly suitable: false; readonly reason: string };
 
 /**
- * Judges a server by what its `_Server` says of the database. Called again with each change of it, so that a server is left at once
+ * Checks a server by what its `_Server` says of the database. Called again with each change of it, so that a server is left at once
  * when it ceases to lead. Pure.
  */
-export function judgeServer(
+export function checkServer(
   rows: Iterable<AnyRow>,
   database: string,
   leaderOnly: boolean,
   seen: SeenIndex | undefined,
-): Verdict {
+): ServerSuitability {
   let row: ServerDatabaseRow | undefined;
   for (const candidate of rows) if (candidate["name"] === database) row = candidate as unknown as ServerDatabaseRow;
-  const no = (reason: string): Verdict => ({ suitable: false, reason });
+  const no = (reason: string): ServerSuitability => ({ suitable: false, reason });
   if (row === undefined) return no(`has no database ${database}`);
   if (row.schema === undefined) {
     return no(row.model === "clustered" ? "has not joined its cluster yet" : "has no schema yet");

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import t, { type Test } from "tap";
 import type { OvsdbClient } from "../client.ts";
-import type { Where } from "../condition.ts";
 import { abort, assertLock, insert, mutate, remove, select, update, wait } from "../operation.ts";
 import { selectedRows } from "../result.ts";
+import type { Where } from "../where.ts";
 import { type FakeOvsdb, fakeOvsdb } from "./fake.ts";
 import { TEST, type TestSwitchRow } from "./schema.ts";
 
