@@ -1,131 +1,99 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { globSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { Command } from "commander";
+import { execa } from "execa";
+import pLimit from "p-limit";
 import { ensurePackages } from "../host/packages.ts";
-import { createProgress } from "../host/progress.ts";
+import { createProgress, seconds } from "../host/progress.ts";
 import { DEBIAN_SUITE, ensureRootfs, NEWEST_SUITE } from "../image/base.ts";
 import { ensureKubeBinaries } from "../kube/binaries.ts";
 import { down } from "../lab/down.ts";
 import { openLab } from "../lab/lab.ts";
 import { LAB_NEEDS } from "../lab/needs.ts";
-import { failedTests } from "./failed-tests.ts";
+import { labStages, RELEASE, SMOKE, type Stage, unitFiles, VERSIONS } from "./plan.ts";
+import { Tally } from "./tally.ts";
+import { type FileResult, runTestFile } from "./test-file.ts";
 
-/** What ran, as counts of assertions. */
-interface Count {
-  passed: number;
-  failed: number;
-  skipped: number;
-}
+const tally = new Tally();
 
-/** And what of it failed. */
-interface TapResult extends Count {
-  readonly failures: readonly string[];
-}
-
-const UNIT = ["src/**/*.test.ts", "hack/**/*.test.ts", "test/policy-oracle/**/*.test.ts"];
-const count: Count = { passed: 0, failed: 0, skipped: 0 };
-/** What failed: a check's title, or a test file with the names of its tests. */
-const failures: string[] = [];
-
-/** Runs a command whose exit code is one check. */
-async function check(title: string, command: string, args: readonly string[]): Promise<void> {
-  console.log(`\n== ${title}`);
-  const child = spawn(command, args, { stdio: "inherit" });
-  const [code] = (await once(child, "exit")) as [number | null];
-  if (code === 0) count.passed++;
-  else {
-    count.failed++;
-    failures.push(title);
-    console.log(`!! ${title} failed (exit code ${code})`);
-  }
-}
-
-/** Runs test files with tap and adds its summary to the count. */
-async function tap(title: string, patterns: readonly string[], options: readonly string[]): Promise<void> {
-  const files = globSync(patterns).sort();
-  console.log(`\n== ${title}: ${files.length} files`);
-  if (files.length === 0) return;
-  const { failures: names, ...result } = await runTap(files, options);
-  add(result);
-  failures.push(...names);
-}
-
-/**
- * Runs the files of some patterns one by one. One that fails is run once more, and that is said: the lab has two busy cores, and what
- * fails twice is no accident. Both outputs are shown.
- */
-async function tapEach(title: string, patterns: readonly string[], options: readonly string[]): Promise<void> {
-  const files = globSync(patterns).sort();
-  console.log(`\n== ${title}: ${files.length} files`);
-  for (const file of files) {
-    let { failures: names, ...result } = await runTap([file], options);
-    if (result.failed > 0) {
-      console.log(`!! ${file} failed (${result.failed}); it is run once more`);
-      ({ failures: names, ...result } = await runTap([file], options));
-      console.log(`!! ${file}: the second run ${result.failed > 0 ? "failed as well" : "passed: a flaky test"}`);
-    }
-    add(result);
-    failures.push(...names);
-  }
-}
-
-function add({ passed, failed, skipped }: Count): void {
-  count.passed += passed;
-  count.failed += failed;
-  count.skipped += skipped;
-}
-
-/** Runs test files with tap and reads its summary; output is shown as it comes. */
-async function runTap(files: readonly string[], options: readonly string[]): Promise<TapResult> {
-  const child = spawn("tap", ["--reporter=terse", ...options, ...files], { stdio: ["ignore", "pipe", "inherit"] });
-  let text = "";
-  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-    process.stdout.write(chunk);
-    text = (text + chunk).slice(-200_000);
-  });
-  const [code] = (await once(child, "close")) as [number | null];
-  const plain = stripColours(text);
-  const summary = /# \{([^}]*)\}\s*(?:\n# time.*)?\s*$/m.exec(plain)?.[1] ?? "";
-  const figure = (name: string): number => Number(new RegExp(`${name}: (\\d+)`).exec(summary)?.[1] ?? 0);
-  const failed = figure("fail");
-  return {
-    passed: figure("pass"),
-    skipped: figure("skip") + figure("todo"),
-    // A file that crashes, or a run without a summary, is a failure although no assertion is.
-    failed: code === 0 ? failed : Math.max(1, failed),
-    failures: code === 0 ? [] : failedTests(plain, files),
+/** Runs commands side by side, each of which is one check; what they print is shown when they have ended. */
+async function checks(commands: Readonly<Record<string, readonly [string, ...string[]]>>): Promise<void> {
+  const run = async ([title, [command, ...args]]: readonly [string, readonly [string, ...string[]]]): Promise<void> => {
+    const since = performance.now();
+    const { all, failed, shortMessage } = await execa(command, args, { all: true, reject: false });
+    tally.addCheck(title, !failed);
+    console.log(`\n== ${title} (${seconds(performance.now() - since)})\n${all}${failed ? `\n!! ${shortMessage}` : ""}`);
   };
+  await Promise.all(Object.entries(commands).map(run));
 }
 
-function stripColours(text: string): string {
-  return text.replaceAll(new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, "g"), "");
+/** How the files of one tier are run. */
+interface FileOptions {
+  readonly timeoutMs: number;
+  /** So many at once. */
+  readonly jobs: number;
+  /** A file that fails is run once more; both failures are shown, and the tally counts what passes only then. */
+  readonly retry?: boolean;
+}
+
+/** Runs test files in their order and adds them to the tally. Each one that failed or took long is shown as it ends. */
+async function runFiles(files: readonly string[], { timeoutMs, jobs, retry = false }: FileOptions): Promise<void> {
+  const limit = pLimit(jobs);
+  await limit.map(files, async (file) => {
+    const first = await runTestFile(file, timeoutMs);
+    show(first);
+    if (first.failed === 0 || !retry) return tally.addFile(first);
+    console.log(`!! ${file} is run once more`);
+    const second = await runTestFile(file, timeoutMs);
+    show(second);
+    tally.addFile(second);
+    if (second.failed === 0) tally.addFlaky(first);
+  });
+}
+
+/** A file that takes longer than this has a line of its own. */
+const LONG_MS = 3_000;
+
+function show({ file, passed, failed, milliseconds, report }: FileResult): void {
+  if (failed > 0) console.log(`✗ ${file}: ${failed} failed, ${passed} passed (${seconds(milliseconds)})\n${report}`);
+  else if (milliseconds > LONG_MS) console.log(`✓ ${file}: ${passed} passed (${seconds(milliseconds)})`);
+}
+
+/** Runs one tier of tests that need no lab. */
+async function tier(title: string, files: readonly string[], options: FileOptions): Promise<void> {
+  console.log(`\n== ${title}: ${files.length} files`);
+  const since = performance.now();
+  await runFiles(files, options);
+  console.log(`${title}: ${seconds(performance.now() - since)}`);
 }
 
 /**
  * The tests that need the lab: one lab for all of them, taken down at the end whatever happens. Its image is made of the Debian `suite`
  * (`hack/image/base.ts`), for which the lab's deployment and those of the tests ask the environment.
  */
-async function onLab(title: string, suite: string, patterns: readonly string[]): Promise<void> {
+async function onLab(title: string, suite: string, stages: readonly Stage[]): Promise<void> {
+  console.log(`\n== ${title}`);
   if (process.getuid?.() !== 0) {
-    count.failed++;
-    failures.push(`${title}: they need root`);
+    tally.addCheck(`${title}: they need root`, false);
     console.log(`!! ${title} needs root: the lab makes network namespaces (npm run test:unit does not)`);
     return;
   }
   const progress = createProgress();
   const lab = openLab(progress);
   process.env["WEFT_DEBIAN_SUITE"] = suite;
+  const since = performance.now();
   try {
     await lab.up({ nodes: 2, cni: "weft", ipFamily: "dual" });
-    await tapEach(title, patterns, ["--jobs=1", "--timeout=600"]);
+    for (const lanes of stages) {
+      await Promise.all(lanes.map((files) => runFiles(files, { timeoutMs: 600_000, jobs: 1, retry: true })));
+    }
   } catch (error) {
-    count.failed++;
-    failures.push(`${title}: the lab did not come up`);
+    tally.addCheck(`${title}: the lab did not come up`, false);
     console.log(`!! ${title}: the lab did not come up: ${error instanceof Error ? error.message : String(error)}`);
   } finally {
     if (process.env["WEFT_KEEP_LAB"] === undefined) await down(lab.paths, progress);
   }
+  console.log(`${title}: ${seconds(performance.now() - since)}`);
 }
 
 /** Puts on the machine what tests against real servers need, so that none of them is skipped for want of it. */
@@ -136,33 +104,24 @@ async function prepareMachine(): Promise<void> {
   await Promise.all([ensureRootfs(progress), ensureKubeBinaries(progress)]);
 }
 
-const SMOKE = ["test/e2e/smoke/**/*.test.ts"];
-const RELEASE = ["test/e2e/release/**/*.test.ts"];
-/** What depends on how northd, ovn-controller and the switch do their work. */
-const VERSIONS = [
-  ...SMOKE,
-  ...["egress-services", "fragments", "services", "sources"].map((name) => `test/e2e/release/${name}.test.ts`),
-];
-
-async function main(tier: string, { suite }: { readonly suite?: string }): Promise<void> {
-  const whole = tier !== "unit";
-  if (whole && process.getuid?.() === 0) await prepareMachine();
-  await check("lint", "hack/lint", []);
-  await check("types", "tsc", ["--noEmit"]);
-  await tap("unit tests", UNIT, ["--jobs=2", "--timeout=300"]);
+async function main(tierName: string, { suite }: { readonly suite?: string }): Promise<void> {
+  const since = performance.now();
+  const lab = tierName !== "unit";
+  if (lab && process.getuid?.() === 0) await prepareMachine();
+  await checks({ lint: ["hack/lint"], types: ["tsc", "--noEmit"] });
+  // One more than there are processors: some files wait for most of their time, for servers that they start.
+  await tier("unit tests", unitFiles(), { timeoutMs: 300_000, jobs: availableParallelism() + 1 });
   // By itself: it uses all processors.
-  await tap("simulation", ["test/sim/**/*.test.ts"], ["--jobs=1", "--timeout=600"]);
-  if (whole) await onLab("smoke tests on the lab", suite ?? DEBIAN_SUITE, SMOKE);
-  if (tier === "release") {
-    await check("policies by the thousand", "node", ["test/policy-oracle/main.ts", "--runs", "4000"]);
-    await onLab("release tests on the lab", suite ?? DEBIAN_SUITE, RELEASE);
+  await tier("simulation", globSync("test/sim/**/*.test.ts"), { timeoutMs: 600_000, jobs: 1 });
+  if (lab) await onLab("smoke tests on the lab", suite ?? DEBIAN_SUITE, labStages(SMOKE));
+  if (tierName === "release") {
+    await checks({ "policies by the thousand": ["node", "test/policy-oracle/main.ts", "--runs", "4000"] });
+    await onLab("release tests on the lab", suite ?? DEBIAN_SUITE, labStages(RELEASE));
     // Without the argument, on the OVN and OVS to come as well.
-    if (suite === undefined) await onLab("tests on the lab with the newest OVN", NEWEST_SUITE, VERSIONS);
+    if (suite === undefined) await onLab("tests on the lab with the newest OVN", NEWEST_SUITE, labStages(VERSIONS));
   }
-  const { passed, failed, skipped } = count;
-  const what = failures.length === 0 ? "" : `: ${failures.join("; ")}`;
-  console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}${what}`);
-  process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+  console.log(`\n${tally}\nin ${seconds(performance.now() - since)}`);
+  process.exitCode = tally.ok ? 0 : 1;
 }
 
 const program = new Command("test")

@@ -1,0 +1,43 @@
+import { globSync } from "node:fs";
+
+const UNIT = ["src/**/*.test.ts", "hack/**/*.test.ts", "test/policy-oracle/**/*.test.ts"];
+/** What takes longest begins first, so that no processor is idle at the end. */
+const LONGEST = ["test/policy-oracle/", "src/ovsdb/raft.", "src/controller/", "src/policy/", "src/ipam/", "src/kube/"];
+
+/** The tests that need no lab, in the order in which they begin. */
+export function unitFiles(): readonly string[] {
+  const place = (file: string): number => {
+    const index = LONGEST.findIndex((start) => file.startsWith(start));
+    return index < 0 ? LONGEST.length : index;
+  };
+  return globSync(UNIT).sort((a, b) => place(a) - place(b) || (a < b ? -1 : 1));
+}
+
+export const SMOKE = ["test/e2e/smoke/**/*.test.ts"];
+export const RELEASE = ["test/e2e/release/**/*.test.ts"];
+/** What depends on how northd, ovn-controller and the switch do their work. */
+export const VERSIONS = [
+  ...SMOKE,
+  ...["egress-services", "fragments", "services", "sources"].map((name) => `test/e2e/release/${name}.test.ts`),
+];
+
+/** Lanes of files on one lab: those of a lane run one after the other, the lanes side by side. */
+export type Stage = readonly (readonly string[])[];
+
+/** The documentation's examples wait for most of their time. */
+const EXAMPLES = "test/e2e/smoke/docs.test.ts";
+/**
+ * What may run beside them: it makes objects of its own, judges these alone, and touches no process of Weft's and nothing that holds for the whole
+ * cluster (the examples have the one BaselineAdminNetworkPolicy).
+ */
+const BESIDE_EXAMPLES = ["attachments", "crds", "policy", "reach", "security-groups", "services", "vip", "vpc"].map(
+  (name) => `test/e2e/smoke/${name}.test.ts`,
+);
+
+/** The stages in which the lab tests of some patterns run. A file that nothing is known of runs alone. */
+export function labStages(patterns: readonly string[]): readonly Stage[] {
+  const files = globSync(patterns).sort();
+  const beside = files.filter((file) => BESIDE_EXAMPLES.includes(file));
+  const alone = files.filter((file) => file !== EXAMPLES && !BESIDE_EXAMPLES.includes(file));
+  return [[files.filter((file) => file === EXAMPLES), beside], ...alone.map((file) => [[file]])];
+}

@@ -1,0 +1,58 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import t from "tap";
+import { runTestFile } from "./test-file.ts";
+
+const TAP = pathToFileURL(join(import.meta.dirname, "../../node_modules/tap/dist/esm/index.js"));
+const folder = t.testdir();
+const LIMIT_MS = 60_000;
+
+function testFile(name: string, code: string): string {
+  const path = join(folder, `${name}.test.ts`);
+  writeFileSync(path, `import t from "${TAP}";\n${code}`);
+  return path;
+}
+
+t.test("assertions are counted, and a failed one is shown with what was found and where", async (t) => {
+  const code = `
+    t.test("outer", async (t) => {
+      await t.test("inner", async (t) => { t.equal(1, 2, "one is two"); t.ok(true); });
+      t.test("later", { skip: "no need" }, async () => {});
+    });
+    t.test("other", async (t) => { t.ok(true); });`;
+  const { passed, failed, skipped, failedTests, report } = await runTestFile(testFile("fails", code), LIMIT_MS);
+  t.same({ passed, failed, skipped, failedTests }, { passed: 2, failed: 1, skipped: 1, failedTests: ["outer"] });
+  t.match(report, "outer > inner > one is two");
+  t.match(report, /lineNumber: 4/);
+});
+
+t.test("a file that passes has nothing to report", async (t) => {
+  const result = await runTestFile(testFile("passes", "t.ok(true); console.error('a warning');"), LIMIT_MS);
+  t.match(result, { passed: 1, failed: 0, skipped: 0, failedTests: [], report: "" });
+});
+
+const BROKEN = {
+  "that cannot be loaded": ['import "./missing.ts"; t.ok(true);', /ERR_MODULE_NOT_FOUND/],
+  "that ends in the middle": ['t.test("cut off", async (t) => { t.ok(true); process.exit(0); });', /cut off/],
+  "without a test": ["", /no test ran/],
+  "that is killed": ['t.ok(true); process.kill(process.pid, "SIGKILL");', /SIGKILL/],
+  "with a promise that nobody handles": ['t.ok(true); Promise.reject(new Error("lost"));', /lost/],
+} as const;
+for (const [what, [code, report]] of Object.entries(BROKEN)) {
+  t.test(`a file ${what} has failed`, async (t) => {
+    const result = await runTestFile(testFile(what.replaceAll(" ", "-"), code), LIMIT_MS);
+    t.ok(result.failed > 0);
+    t.match(result.report, report);
+  });
+}
+
+t.test("a file that does not end is ended, and has failed", async (t) => {
+  const result = await runTestFile(
+    testFile("hangs", 't.test("waits", () => new Promise(() => {})); setInterval(() => {}, 1e6);'),
+    1_500,
+  );
+  t.ok(result.failed > 0);
+  // A slow machine may not even have begun it.
+  t.match(result.report, /no end within 1.5 s|waits/);
+});
