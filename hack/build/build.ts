@@ -94,9 +94,18 @@ async function bundle(name: string, entry: string, progress: Progress): Promise<
           `--outdir=${dirname(temporary)}`,
           `--entry-naming=${file}`,
         ]);
+        await writeFile(temporary, inAscii(await readFile(temporary, "utf8")));
       }),
     ),
   );
+}
+
+/**
+ * JavaScript with escapes for what is not ASCII: one such character in a string, and V8 holds the whole source in two bytes a character for as long
+ * as the process runs. bun leaves such characters in strings, template literals and regular expressions only, where an escape means the same.
+ */
+export function inAscii(script: string): string {
+  return script.replaceAll(/[^\x00-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** koffi stays a package: its native module cannot be bundled. Only what Node loads of it is taken. */

@@ -5,6 +5,7 @@ import { pluginVersions } from "./cni/plugin-versions.ts";
 import { type CniServer, serveCni, type VerbHandlers } from "./cni/server.ts";
 import type { DaemonOptions } from "./options.ts";
 import { readOvsSettings } from "./ovs/ovs-settings.ts";
+import { releaseStartupPages } from "./startup-pages.ts";
 import { watchFile } from "./watch-file.ts";
 
 /** Where the daemon is reached, and what it reads and writes on the node's disk. */
@@ -23,6 +24,8 @@ export interface DaemonSurface {
   portmapVersions(): Promise<readonly string[] | undefined>;
   /** What `start-ovs` has set in Open vSwitch's database, see ovs-settings.ts. */
   ovsSettings(): Readonly<Record<string, string>>;
+  /** Start-up is complete: what only that needed can go. */
+  started(): void;
 }
 
 /** The real one: a unix socket, two ports, and the folders that the options name. */
@@ -36,5 +39,6 @@ export function nodeSurface(options: DaemonOptions): DaemonSurface {
     watchConflist: (listener, onFailure) => watchFile(folder, name, listener, onFailure),
     portmapVersions: () => pluginVersions(join(options.cniBinDir, "portmap")),
     ovsSettings: () => readOvsSettings(options.ovsSettings),
+    started: () => void releaseStartupPages(),
   };
 }

@@ -22,6 +22,8 @@ const CLONE_NEWNET = 0x4000_0000;
 const NS_GET_NSTYPE = 0xb703;
 /** ioctl(2) on a socket: a descriptor of its network namespace (linux/sockios.h, 4.10). */
 const SIOCGSKNS = 0x894c;
+/** madvise(2): the pages are not needed; the next access reads them from the mapped file again. */
+const MADV_DONTNEED = 4;
 const EINTR = 4;
 const EAGAIN = 11;
 const ENOBUFS = 105;
@@ -45,6 +47,7 @@ interface Libc {
   readonly setns: (fd: number, kind: number) => number;
   readonly memcpy: (to: Uint8Array | bigint, from: Uint8Array | bigint, length: number) => bigint;
   readonly ioctl: (fd: number, request: number, type: string, argument: unknown) => number;
+  readonly madvise: (address: number, length: number, advice: number) => number;
 }
 
 /** koffi's way to make a call on a thread of libuv's pool. The result has no errno: that belongs to the thread. */
@@ -75,6 +78,7 @@ function libc(): Libc {
       setns: self.func("int setns(int fd, int kind)"),
       memcpy: self.func("void *memcpy(void *to, const void *from, ulong length)"),
       ioctl: self.func("int ioctl(int fd, ulong request, ...)"),
+      madvise: self.func("int madvise(uintptr_t address, ulong length, int advice)"),
     };
   }
   return loaded;
@@ -105,6 +109,14 @@ export function setOption(fd: number, level: number, name: number, value: number
 /** send(2). A datagram socket takes all or nothing. */
 export function send(fd: number, data: Uint8Array): void {
   check("send", libc().send(fd, data, data.length, 0));
+}
+
+/**
+ * madvise(2) with MADV_DONTNEED. Only for mappings of a file that nothing has been written to: what was written would be lost. Both are
+ * multiples of the page size.
+ */
+export function discardPages(address: number, length: number): void {
+  check("madvise", libc().madvise(address, length, MADV_DONTNEED));
 }
 
 /** send(2) on a thread of libuv's pool, for what the kernel may sleep over. Rejects with `system`. */

@@ -9,7 +9,7 @@ import { conflist } from "./conflist.ts";
 /** What the network configuration is published with. */
 export interface PublicationWorld {
   readonly options: Pick<DaemonOptions, "bindSocket" | "cniConfName">;
-  readonly surface: Pick<DaemonSurface, "portmapVersions" | "writeConflist" | "ensureConflist" | "watchConflist">;
+  readonly surface: Pick<DaemonSurface, "portmapVersions" | "writeConflist" | "ensureConflist" | "watchConflist" | "started">;
   readonly metrics: Pick<DaemonMetrics, "ready">;
   readonly report: Pick<RepairReport, "note">;
   readonly clock: Clock;
@@ -71,5 +71,6 @@ export class Publication {
     await surface.writeConflist(text);
     this.#published = text;
     log.info({ file: options.cniConfName }, "ready: the runtime may set up pods");
+    surface.started();
   }
 }

@@ -217,6 +217,7 @@ export class SimNode {
         return true;
       },
       watchConflist: () => ({ close: () => undefined }),
+      started: () => undefined,
       portmapVersions: async () => undefined,
       ovsSettings: () => ({}),
     };
