@@ -105,7 +105,7 @@ async function bundle(name: string, entry: string, progress: Progress): Promise<
  * as the process runs. bun leaves such characters in strings, template literals and regular expressions only, where an escape means the same.
  */
 export function inAscii(script: string): string {
-  return script.replaceAll(/[^\x00-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return script.replaceAll(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** koffi stays a package: its native module cannot be bundled. Only what Node loads of it is taken. */

@@ -4,7 +4,7 @@ import { NetlinkKernel } from "../node/kernel.ts";
 import { kernelNftables } from "../node/nftables.ts";
 import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
 import { openOvsdb } from "../ovsdb/open.ts";
-import type { DaemonLog, DaemonParts } from "./daemon.ts";
+import type { DaemonLog, DaemonParts } from "./context.ts";
 import type { DaemonOptions } from "./options.ts";
 import { watchLostLinks } from "./pods/lost-links.ts";
 import { NetlinkPodLinks } from "./pods/netlink-pod-links.ts";

@@ -51,7 +51,7 @@ export interface Results {
 }
 
 /** What a driver has found to be done. */
-export interface Plan {
+export interface DriverPlan {
   /** Removes or sets what differs. One step that fails does not keep the others from being done. Does not throw. */
   apply(what: "remove" | "set"): Promise<void>;
 }
@@ -60,10 +60,10 @@ export interface Plan {
 export interface Driver {
   readonly kind: string;
   /** Lists and compares. What cannot be listed is a failure among the results, and nothing is to be done. Does not throw. */
-  plan(state: NodeState, results: Results): Promise<Plan>;
+  plan(state: NodeState, results: Results): Promise<DriverPlan>;
 }
 
-const NOTHING: Plan = { apply: async () => undefined };
+const NOTHING: DriverPlan = { apply: async () => undefined };
 
 /** Makes a driver of its parts. */
 export function driver<Found, S extends Step>(parts: DriverParts<Found, S>): Driver {

@@ -1,6 +1,6 @@
 import type { NetlinkEvent } from "../netlink/watch.ts";
 import { addressDriver } from "./addresses.ts";
-import type { Driver, Pass, Plan, Results } from "./driver.ts";
+import type { Driver, DriverPlan, Pass, Results } from "./driver.ts";
 import type { NodeKernel } from "./kernel.ts";
 import { linkDriver } from "./links.ts";
 import { PROTOCOL } from "./marks.ts";
@@ -58,7 +58,7 @@ export class NodeEngine {
     const results: Results = { repairs: [], missing: new Set(), blocked: [], failures: [] };
     if (state.links !== undefined) this.#names = new Set(state.links.map(({ name }) => name));
     this.#remember();
-    const plans: (readonly [Driver, Plan])[] = [];
+    const plans: (readonly [Driver, DriverPlan])[] = [];
     for (const driver of this.#drivers) plans.push([driver, await driver.plan(state, results)]);
     for (const [, plan] of plans.toReversed()) await plan.apply("remove");
     for (const [driver, plan] of plans) {

@@ -3,9 +3,9 @@ import { hostLinkName } from "../../node/link-names.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import { portIds } from "../ovs/port-ids.ts";
 import { EXTERNAL_ID, type PortSpec, type Ports } from "../ovs/ports.ts";
-import type { PodInterface, PodLinks } from "../pods/pod-links.ts";
+import type { PodLink, PodLinks } from "../pods/pod-links.ts";
 import { type PodMark, podAlias } from "../pods/pod-mark.ts";
-import type { PodFact } from "../pods/pods.ts";
+import type { NodePod } from "../pods/pods.ts";
 import type { Allocation } from "./allocation.ts";
 import { refuseConfusion } from "./attachment.ts";
 import {
@@ -125,7 +125,7 @@ async function allocated(
 async function connect(
   world: AddWorld,
   spec: PortSpec,
-  wanted: PodInterface,
+  wanted: PodLink,
   watch: Stopwatch,
   outer: AbortSignal,
 ): Promise<void> {
@@ -168,7 +168,7 @@ async function installed(world: AddWorld, spec: PortSpec, outer: AbortSignal): P
   await withDeadline(ms, outer, (signal) => world.ports.whenInstalled(spec.interfaceUuid, signal), late, world.clock);
 }
 
-function interfaceFor(world: AddWorld, request: PodRequest, { pod, allocation }: FoundAllocation): PodInterface {
+function interfaceFor(world: AddWorld, request: PodRequest, { pod, allocation }: FoundAllocation): PodLink {
   const mtu = world.mtuOf(allocation.subnet);
   if (mtu === 0) {
     throw new CniError(CNI_ERROR.tryAgainLater, "the MTU of this node's tunnels is not known yet", {
@@ -189,12 +189,7 @@ function interfaceFor(world: AddWorld, request: PodRequest, { pod, allocation }:
   };
 }
 
-function portFor(
-  request: PodRequest,
-  found: FoundAllocation,
-  wanted: PodInterface,
-  clock: Pick<Clock, "uuid">,
-): PortSpec {
+function portFor(request: PodRequest, found: FoundAllocation, wanted: PodLink, clock: Pick<Clock, "uuid">): PortSpec {
   const { pod, allocation } = found;
   return {
     portUuid: clock.uuid(),
@@ -204,7 +199,7 @@ function portFor(
   };
 }
 
-function markOf(request: PodRequest, pod: PodFact): Omit<PodMark, "pod"> {
+function markOf(request: PodRequest, pod: NodePod): Omit<PodMark, "pod"> {
   const { containerId, ifName, provider, network, netns, podUid } = request;
   const uid = podUid ?? pod.uids[0] ?? "";
   return { uid, containerId, ifName, provider, netns, ...(network !== undefined && { network }) };

@@ -1,5 +1,5 @@
 import t from "tap";
-import { podFact } from "../pods/pods.ts";
+import { nodePod } from "../pods/pods.ts";
 import { readAllocation } from "./allocation.ts";
 
 const BASE = {
@@ -19,7 +19,7 @@ function read(more: Record<string, string> = {}, provider = "ovn", routes: Route
     Object.entries({ ...BASE, ...more }).map(([key, value]) => [`${provider}.kubernetes.io/${key}`, value]),
   );
   const metadata = { namespace: "shop", name: "web-0", uid: "u", resourceVersion: "1", annotations };
-  return readAllocation(podFact({ metadata }), { ipamOnly: false, provider, ifName, routes });
+  return readAllocation(nodePod({ metadata }), { ipamOnly: false, provider, ifName, routes });
 }
 
 function nameFor(provider: string): string {
@@ -85,7 +85,7 @@ t.test("of a network that a pod uses twice each interface has annotations of its
   const annotations = { ...one("lan.shop.ovn", "10.16.0.7"), ...one("lan.shop.ovn.net2", "10.16.0.8") };
   const metadata = { namespace: "shop", name: "web-0", uid: "u", resourceVersion: "1", annotations };
   const of = (ifName: string) =>
-    readAllocation(podFact({ metadata }), { ipamOnly: false, provider: "lan.shop.ovn", ifName, routes: [] });
+    readAllocation(nodePod({ metadata }), { ipamOnly: false, provider: "lan.shop.ovn", ifName, routes: [] });
   t.match(of("net1"), { allocation: { provider: "lan.shop.ovn", addresses: [{ ip: { text: "10.16.0.7" } }] } });
   t.match(of("net2"), { allocation: { provider: "lan.shop.ovn.net2", addresses: [{ ip: { text: "10.16.0.8" } }] } });
 });

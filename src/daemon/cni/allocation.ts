@@ -5,7 +5,7 @@ import { ContractError } from "../../contract/document.ts";
 import { decodePodInterface, type InterfaceAddress, type PodInterfaceState, USERS_KEYS } from "../../contract/pod.ts";
 import { type Ip, parseIp } from "../../net/address.ts";
 import { type Cidr, cidrContains, parseCidr } from "../../net/cidr.ts";
-import type { PodFact } from "../pods/pods.ts";
+import type { NodePod } from "../pods/pods.ts";
 import { CniError } from "./cni-error.ts";
 import type { PodRequest } from "./request.ts";
 
@@ -45,7 +45,7 @@ const EVERYWHERE: Readonly<Record<4 | 6, Cidr | undefined>> = { 4: parseCidr("0.
  * @throws CniError where an annotation is malformed, or asks for an interface that this daemon cannot make.
  */
 export function readAllocation(
-  pod: PodFact,
+  pod: NodePod,
   request: Pick<PodRequest, "ipamOnly" | "provider" | "ifName" | "routes">,
 ): AllocationState {
   const ofInterface = `${request.provider}.${request.ifName}`;
@@ -78,7 +78,7 @@ export function readAllocation(
   return { state: "ready", allocation: { provider, isDefault, ...contract, routes: withoutDoubles(routes) } };
 }
 
-function decode(pod: PodFact, provider: string, ipamOnly: boolean): PodInterfaceState {
+function decode(pod: NodePod, provider: string, ipamOnly: boolean): PodInterfaceState {
   try {
     return decodePodInterface(pod.annotations, provider, { optionalMac: ipamOnly });
   } catch (error) {
@@ -86,7 +86,7 @@ function decode(pod: PodFact, provider: string, ipamOnly: boolean): PodInterface
   }
 }
 
-function notReadable(pod: PodFact, cause: ContractError): CniError {
+function notReadable(pod: NodePod, cause: ContractError): CniError {
   const isUsers = [...USERS_KEYS].some((key) => cause.field?.endsWith(podAnnotation("", key)));
   return new CniError(CNI_ERROR.internal, `${cause.message} (of pod ${pod.namespace}/${pod.name})`, {
     cause,

@@ -2,13 +2,13 @@ import { OVN_PROVIDER, podAnnotation } from "../../api/annotations.ts";
 import { CNI_ERROR } from "../../api/cni-message.ts";
 import { type Watched, waitFor } from "../../kube/wait.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
-import type { PodFact } from "../pods/pods.ts";
+import type { NodePod } from "../pods/pods.ts";
 import { type Allocation, readAllocation } from "./allocation.ts";
 import { CniError } from "./cni-error.ts";
 import type { PodRequest } from "./request.ts";
 
 /** The node's pods, as {@link awaitAllocation} uses them. */
-export interface PodSource extends Watched<PodFact> {
+export interface PodSource extends Watched<NodePod> {
   readonly synced: boolean;
   whenSynced(signal?: AbortSignal): Promise<void>;
 }
@@ -25,11 +25,11 @@ export interface AllocationDeadlines {
 export const DEFAULT_ALLOCATION_DEADLINES: AllocationDeadlines = { allocatedMs: 30_000, knownMs: 10_000 };
 
 /** Why the controller has not allocated, if it has said so, for example by an Event on the pod. Must not throw. */
-export type Explain = (pod: PodFact) => Promise<string | undefined>;
+export type Explain = (pod: NodePod) => Promise<string | undefined>;
 
 /** What was found. `waited` says for what the request had to wait: the address, the route, or nothing. */
 export interface FoundAllocation {
-  readonly pod: PodFact;
+  readonly pod: NodePod;
   readonly allocation: Allocation;
 }
 
@@ -52,9 +52,9 @@ export async function awaitAllocation(
   },
 ): Promise<FoundAllocation> {
   const name = `${request.podNamespace}/${request.podName}`;
-  let last: PodFact | undefined;
+  let last: NodePod | undefined;
   let missing: "address" | "route" = "address";
-  const pick = (fact: PodFact | undefined): FoundAllocation | undefined => {
+  const pick = (fact: NodePod | undefined): FoundAllocation | undefined => {
     if (fact === undefined || !isAsked(fact, request)) {
       if (last === undefined) return undefined;
       throw new CniError(CNI_ERROR.unknownContainer, `pod ${name} was deleted while its network was being set up`);
@@ -90,12 +90,12 @@ export async function awaitAllocation(
 }
 
 /** Whether it is the pod that a request is about, and not another one of its name. */
-export function isAsked(fact: PodFact, request: PodRequest): boolean {
+export function isAsked(fact: NodePod, request: PodRequest): boolean {
   return request.podUid === undefined || fact.uids.includes(request.podUid);
 }
 
 async function notAllocated(
-  pod: PodFact,
+  pod: NodePod,
   { provider }: PodRequest,
   missing: "address" | "route",
   options: { deadlines: AllocationDeadlines; explain: Explain },
@@ -113,7 +113,7 @@ async function notAllocated(
 }
 
 /** The usual mistake is a provider that is not written alike in all of its places. */
-function whatNetworksNeed(pod: PodFact, provider: string): string {
+function whatNetworksNeed(pod: NodePod, provider: string): string {
   const suffix = podAnnotation("", "allocated");
   const has = Object.keys(pod.annotations)
     .filter((key) => key.endsWith(suffix))
@@ -127,7 +127,7 @@ function whatNetworksNeed(pod: PodFact, provider: string): string {
 }
 
 /** The pod that a request is about is not there, or another one is. */
-export function notKnown(name: string, other: PodFact | undefined, request: PodRequest): CniError {
+export function notKnown(name: string, other: NodePod | undefined, request: PodRequest): CniError {
   const why =
     other === undefined
       ? "it does not exist on this node (any more)"

@@ -9,7 +9,10 @@ import { conflist } from "./conflist.ts";
 /** What the network configuration is published with. */
 export interface PublicationWorld {
   readonly options: Pick<DaemonOptions, "bindSocket" | "cniConfName">;
-  readonly surface: Pick<DaemonSurface, "portmapVersions" | "writeConflist" | "ensureConflist" | "watchConflist" | "started">;
+  readonly surface: Pick<
+    DaemonSurface,
+    "portmapVersions" | "writeConflist" | "ensureConflist" | "watchConflist" | "started"
+  >;
   readonly metrics: Pick<DaemonMetrics, "ready">;
   readonly report: Pick<RepairReport, "note">;
   readonly clock: Clock;

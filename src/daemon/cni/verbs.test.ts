@@ -1,7 +1,7 @@
 import t from "tap";
 import { DaemonMetrics } from "../metrics.ts";
 import { collectLeftovers } from "../pods/collector.ts";
-import type { PodFact } from "../pods/pods.ts";
+import type { NodePod } from "../pods/pods.ts";
 import { FakeLinks, FakePods, FakePorts } from "../testing/fake-node.ts";
 import { CniError } from "./cni-error.ts";
 import { Journal } from "./journal.ts";
@@ -234,7 +234,7 @@ t.test(
     await verbs.add(BODY, here);
     const now = pods.get(`shop/${BODY.pod_name}`);
     pods.remove("shop", BODY.pod_name);
-    let answer: () => PodFact | undefined = () => now;
+    let answer: () => NodePod | undefined = () => now;
     const lost = { names: () => [], expect: () => t.fail("no port is missing") };
     const collect = () => collectLeftovers({ ...world, lost, readPod: async () => answer() });
     await collect();

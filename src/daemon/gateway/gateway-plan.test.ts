@@ -3,8 +3,8 @@ import type { SubnetContract } from "../../contract/subnet.ts";
 import { parseCidr } from "../../net/cidr.ts";
 import { DEFAULT_NODE_PORTS } from "../../net/port-range.ts";
 import { type GatewayFacts, planGateway } from "./gateway-plan.ts";
-import { type NodeFact, NodeReader } from "./node.ts";
-import type { SubnetFact } from "./subnets.ts";
+import { NodeReader, type OwnNode } from "./node.ts";
+import type { RoutedSubnet } from "./subnets.ts";
 
 const FACTS: GatewayFacts = { joinSubnet: "join", mtu: 1400, nodePorts: DEFAULT_NODE_PORTS, isLocal: () => true };
 
@@ -16,12 +16,12 @@ const DUAL = {
   "ovn.kubernetes.io/port_name": "node-weft-1",
 };
 
-function node(annotations: Record<string, string>): NodeFact {
+function node(annotations: Record<string, string>): OwnNode {
   const reader = new NodeReader({ warn: () => undefined });
   return reader.read({ metadata: { name: "weft-1", uid: "n", resourceVersion: "1", annotations } });
 }
 
-function subnet(name: string, cidrs: string, more: Partial<SubnetContract> = {}): SubnetFact {
+function subnet(name: string, cidrs: string, more: Partial<SubnetContract> = {}): RoutedSubnet {
   const parsed = cidrs.split(",").map(parseCidr);
   const contract = { natOutgoing: false, gatewayType: "distributed", mtu: 0, ...more } as const;
   return { name, contract: { cidrs: parsed.filter((cidr) => cidr !== undefined), ...contract } };

@@ -3,8 +3,8 @@ import type { Ip } from "../../net/address.ts";
 import type { Cidr } from "../../net/cidr.ts";
 import type { PortRange } from "../../net/port-range.ts";
 import type { HostRulesInput } from "./host-rules.ts";
-import type { NodeFact } from "./node.ts";
-import type { SubnetFact } from "./subnets.ts";
+import type { OwnNode } from "./node.ts";
+import type { RoutedSubnet } from "./subnets.ts";
 
 /** The node's own interface into OVN and what goes through it, as it is to be. */
 export interface GatewayPlan {
@@ -34,8 +34,8 @@ export interface GatewayFacts {
  * @returns a sentence instead where the controller has not written, or has written what cannot be read: then what is there must stay.
  */
 export function planGateway(
-  node: NodeFact | undefined,
-  subnets: Iterable<SubnetFact>,
+  node: OwnNode | undefined,
+  subnets: Iterable<RoutedSubnet>,
   { joinSubnet, mtu, nodePorts, isLocal }: GatewayFacts,
 ): GatewayPlan | string {
   if (node === undefined) return "this node is not in the API server";

@@ -9,8 +9,8 @@ import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
 import { OvsView } from "../ovs/ovs-view.ts";
 import { FakeNftables, fakeVswitchd } from "../testing/fake-node.ts";
 import { Gateway, type GatewayWorld } from "./gateway.ts";
-import { type NodeFact, NodeReader } from "./node.ts";
-import type { SubnetFact } from "./subnets.ts";
+import { NodeReader, type OwnNode } from "./node.ts";
+import type { RoutedSubnet } from "./subnets.ts";
 
 /** Facts that the test sets; `set` announces as an informer does. */
 class FakeFacts<P> {
@@ -39,11 +39,10 @@ const ANNOTATIONS = {
   "ovn.kubernetes.io/cidr": "100.64.0.0/16",
   "ovn.kubernetes.io/gateway": "100.64.0.1",
 };
-const nodeFact = (of: Parameters<NodeReader["read"]>[0]): NodeFact =>
-  new NodeReader({ warn: () => undefined }).read(of);
-const node = (more: Record<string, string> = {}): NodeFact =>
+const nodeFact = (of: Parameters<NodeReader["read"]>[0]): OwnNode => new NodeReader({ warn: () => undefined }).read(of);
+const node = (more: Record<string, string> = {}): OwnNode =>
   nodeFact({ metadata: { ...metadata, annotations: { ...ANNOTATIONS, ...more } } });
-const subnet = (cidrBlock: string): SubnetFact => {
+const subnet = (cidrBlock: string): RoutedSubnet => {
   const cidrs = [parseCidr(cidrBlock)].filter((cidr) => cidr !== undefined);
   return { name: "s", contract: { cidrs, natOutgoing: true, gatewayType: "distributed", mtu: 0 } };
 };
@@ -59,8 +58,8 @@ async function setup(t: Test, options: { readonly tunnels?: false } = {}) {
     insert(VSWITCH, "Bridge", bridge, { name: "br-int" }),
   ]);
   const client = server.connect();
-  const nodes = new FakeFacts<NodeFact>();
-  const subnets = new FakeFacts<SubnetFact>();
+  const nodes = new FakeFacts<OwnNode>();
+  const subnets = new FakeFacts<RoutedSubnet>();
   const kernel = new FakeKernel();
   kernel.createLink({ name: "eth1", kind: "veth", mtu: 1500, up: true });
   const eth1 = { index: kernel.link("eth1")!.index, address: "172.19.0.11", prefix: 24 };

@@ -14,9 +14,9 @@ import type { RepairReport } from "../repair-report.ts";
 import { type GatewayPlan, planGateway } from "./gateway-plan.ts";
 import { gatewayState } from "./gateway-state.ts";
 import { LostNodePort } from "./lost-node-port.ts";
-import type { NodeFact } from "./node.ts";
+import type { OwnNode } from "./node.ts";
 import { ObservedNode } from "./observed-node.ts";
-import type { SubnetFact } from "./subnets.ts";
+import type { RoutedSubnet } from "./subnets.ts";
 
 /** An informer, as the gateway uses it. */
 interface Facts<P> {
@@ -37,8 +37,8 @@ export interface GatewayWorld {
   readonly view: OvsView;
   readonly kernel: NodeKernel;
   readonly nft: Nftables;
-  readonly nodes: Facts<NodeFact>;
-  readonly subnets: Facts<SubnetFact>;
+  readonly nodes: Facts<OwnNode>;
+  readonly subnets: Facts<RoutedSubnet>;
   readonly report: Pick<RepairReport, "note">;
   /** What `start-ovs` has set, see ovs-settings.ts. */
   ovsSettings(): Readonly<Record<string, string>>;

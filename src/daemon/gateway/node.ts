@@ -9,7 +9,7 @@ import type { Node } from "../../kube/types.ts";
 import { formatTime } from "../../time/rfc3339.ts";
 
 /** What the daemon keeps of its own node. */
-export interface NodeFact {
+export interface OwnNode {
   readonly uid: string;
   /** What this node is to do, or, in a sentence, why that is not known: then what is there must stay. */
   readonly contract: NodeContract | string;
@@ -29,7 +29,7 @@ export class NodeReader {
     this.#warn = (fields, message) => log.warn(fields, message);
   }
 
-  read({ metadata, status }: Node): NodeFact {
+  read({ metadata, status }: Node): OwnNode {
     const { uid, annotations = {} } = metadata;
     return {
       uid,
@@ -66,9 +66,9 @@ export function nodeInformer(
   log: { warn(fields: object, message: string): void },
   onError: (error: unknown, context: string) => void,
   time: InformerTime = {},
-): Informer<NodeFact> {
+): Informer<OwnNode> {
   const reader = new NodeReader(log);
-  return informer<Node, NodeFact>(kube, NODES, {
+  return informer<Node, OwnNode>(kube, NODES, {
     fieldSelector: `metadata.name=${name}`,
     fromMemory: true,
     project: (node) => reader.read(node),

@@ -1,6 +1,6 @@
 import t from "tap";
 import { encodeSubnetContract } from "../../contract/subnet.ts";
-import { type SubnetFact, SubnetReader } from "./subnets.ts";
+import { type RoutedSubnet, SubnetReader } from "./subnets.ts";
 
 const READY = { conditions: [{ type: "Ready", status: "True" }] };
 const NOT_READY = { conditions: [{ type: "Ready", status: "False", reason: "InUse" }] };
@@ -25,7 +25,7 @@ function reader() {
   return { reader: new SubnetReader({ debug: log("debug"), warn: log("warn") }), logged };
 }
 
-const cidrsOf = ({ contract: of }: SubnetFact): unknown =>
+const cidrsOf = ({ contract: of }: RoutedSubnet): unknown =>
   typeof of === "string" ? of : of.cidrs.map(({ text }) => text);
 
 t.test("a node goes by the contract alone, whatever spec and conditions say", async (t) => {

@@ -8,7 +8,7 @@ import { SUBNETS } from "../../kube/resources.ts";
 import { contractOfStatus, type Subnet } from "./subnet-status.ts";
 
 /** What a node knows of a subnet. */
-export interface SubnetFact {
+export interface RoutedSubnet {
   readonly name: string;
   /** What is to be done for it, or, in a sentence, why that is not known: then what is there for it must stay. */
   readonly contract: SubnetContract | string;
@@ -28,7 +28,7 @@ export class SubnetReader {
     this.#log = log;
   }
 
-  read(subnet: Subnet): SubnetFact {
+  read(subnet: Subnet): RoutedSubnet {
     const { name, uid, annotations = {} } = subnet.metadata;
     const text = annotations[SUBNET.nodeContract];
     const known = this.#good.get(name);
@@ -73,9 +73,9 @@ export function subnetInformer(
   log: Log,
   onError: (error: unknown, context: string) => void,
   time: InformerTime = {},
-): Informer<SubnetFact> {
+): Informer<RoutedSubnet> {
   const reader = new SubnetReader(log);
-  const made = informer<Subnet, SubnetFact>(kube, SUBNETS, {
+  const made = informer<Subnet, RoutedSubnet>(kube, SUBNETS, {
     fromMemory: true,
     project: (subnet) => reader.read(subnet),
     equal: sameSubnet,
@@ -87,6 +87,6 @@ export function subnetInformer(
   return made;
 }
 
-function sameSubnet(a: SubnetFact, b: SubnetFact): boolean {
+function sameSubnet(a: RoutedSubnet, b: RoutedSubnet): boolean {
   return a === b || samePlain(a, b);
 }

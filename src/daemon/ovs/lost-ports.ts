@@ -5,7 +5,7 @@ import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import type { Lanes } from "../cni/lanes.ts";
 import { attachmentKey } from "../cni/request.ts";
 import type { PodLinks } from "../pods/pod-links.ts";
-import type { PodFact } from "../pods/pods.ts";
+import type { NodePod } from "../pods/pods.ts";
 import type { InterfaceView, OvsChange, OvsView } from "./ovs-view.ts";
 import { EXTERNAL_ID, type Ports } from "./ports.ts";
 
@@ -15,7 +15,7 @@ export interface LostPortsWorld {
   readonly ports: Pick<Ports, "attach">;
   readonly links: Pick<PodLinks, "exists">;
   readonly lanes: Lanes;
-  readonly pods: { readonly synced: boolean; get(key: string): PodFact | undefined };
+  readonly pods: { readonly synced: boolean; get(key: string): NodePod | undefined };
   /** The machine's where it is not given. */
   readonly clock?: Pick<Clock, "uuid">;
 }

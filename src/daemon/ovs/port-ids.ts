@@ -4,12 +4,12 @@ import { podPortName } from "../../api/port-names.ts";
 import type { Allocation } from "../cni/allocation.ts";
 import { isOfProvider } from "../cni/attachment.ts";
 import type { PodMark } from "../pods/pod-mark.ts";
-import type { PodFact } from "../pods/pods.ts";
+import type { NodePod } from "../pods/pods.ts";
 import { EXTERNAL_ID, type PodPort } from "./ports.ts";
 
 /** What ties a pod's port to its attachment: `external_ids` of its interface. */
 export function portIds(
-  pod: Pick<PodFact, "name" | "namespace">,
+  pod: Pick<NodePod, "name" | "namespace">,
   allocation: Pick<Allocation, "machine" | "provider" | "addresses">,
   mark: Omit<PodMark, "pod">,
 ): Readonly<Record<string, string>> {

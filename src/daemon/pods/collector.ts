@@ -10,13 +10,13 @@ import { EXTERNAL_ID, type PodPort, type Ports } from "../ovs/ports.ts";
 import { findLeftovers, judgeByPod, type PortIds, type StaleLink } from "./collect.ts";
 import type { HostEnd, PodLinks } from "./pod-links.ts";
 import { type PodMark, podAlias } from "./pod-mark.ts";
-import type { PodFact } from "./pods.ts";
+import type { NodePod } from "./pods.ts";
 
 /** The node's pods, as the collection looks at them. */
 interface Pods {
   readonly synced: boolean;
-  get(key: string): PodFact | undefined;
-  values(): IterableIterator<PodFact>;
+  get(key: string): NodePod | undefined;
+  values(): IterableIterator<NodePod>;
 }
 
 /** What the collector works with. */
@@ -26,7 +26,7 @@ export interface CollectorWorld {
   readonly lanes: Lanes;
   readonly pods: Pods;
   /** The pod as the API server has it now. Rejects where that cannot be asked. */
-  readPod(namespace: string, name: string): Promise<PodFact | undefined>;
+  readPod(namespace: string, name: string): Promise<NodePod | undefined>;
   /** Ports that are about to come back. */
   readonly lost: Pick<LostPorts, "names" | "expect">;
   readonly metrics: Pick<DaemonMetrics, "collected">;

@@ -7,7 +7,7 @@ import { type NetlinkSocket, openNetlink } from "../../netlink/socket.ts";
 import { readSysctl } from "../../netlink/sysctl.ts";
 import { withNetns } from "../../netlink/with-netns.ts";
 import { NetlinkPodLinks } from "./netlink-pod-links.ts";
-import type { PodInterface } from "./pod-links.ts";
+import type { PodLink } from "./pod-links.ts";
 
 const ip = (...args: string[]): string => execFileSync("ip", args, { encoding: "utf8" });
 
@@ -46,7 +46,7 @@ function namespaces(t: Test): {
   };
 }
 
-function pod(netns: string, hostName: string): PodInterface {
+function pod(netns: string, hostName: string): PodLink {
   const address = (text: string, cidr: string, gateway: string) => ({
     ip: parseIp(text)!,
     cidr: parseCidr(cidr)!,

@@ -21,7 +21,7 @@ import { inOwnNetns, type Netns, withNetns } from "../../netlink/with-netns.ts";
 import { isHostLinkName } from "../../node/link-names.ts";
 import { LINK_GROUP, POD_LINK_ALIAS } from "../../node/marks.ts";
 import { CniError } from "../cni/cni-error.ts";
-import type { HostEnd, ObservedInterface, PodInterface, PodLinks } from "./pod-links.ts";
+import type { HostEnd, ObservedInterface, PodLink, PodLinks } from "./pod-links.ts";
 import { readPodAlias } from "./pod-mark.ts";
 
 /** {@link PodLinks} over netlink. Each call is a handful of system calls, so all of them run to their end at once. */
@@ -33,7 +33,7 @@ export class NetlinkPodLinks implements PodLinks {
     this.#host = host;
   }
 
-  async createPair(wanted: PodInterface): Promise<void> {
+  async createPair(wanted: PodLink): Promise<void> {
     const spec: VethSpec = {
       name: wanted.hostName,
       mtu: wanted.mtu,
@@ -50,7 +50,7 @@ export class NetlinkPodLinks implements PodLinks {
     setLink(this.#host, link.index, { up: true, alias: wanted.alias });
   }
 
-  #create(wanted: PodInterface, spec: VethSpec): ReturnType<typeof createVeth> {
+  #create(wanted: PodLink, spec: VethSpec): ReturnType<typeof createVeth> {
     if (netnsIdentity(wanted.netns) === inOwnNetns((ns) => ns.identity)) {
       throw new CniError(CNI_ERROR.invalidNetns, `${wanted.netns} is the node's own network namespace, not a pod's`);
     }
@@ -70,7 +70,7 @@ export class NetlinkPodLinks implements PodLinks {
     }
   }
 
-  async configure(wanted: PodInterface): Promise<void> {
+  async configure(wanted: PodLink): Promise<void> {
     inNetns(wanted.netns, (ns) => configureInside(ns, wanted));
   }
 
@@ -85,7 +85,7 @@ export class NetlinkPodLinks implements PodLinks {
     });
   }
 
-  announce(wanted: PodInterface): void {
+  announce(wanted: PodLink): void {
     // After the answer: nobody waits for it.
     setImmediate(() => sendAnnouncement(wanted));
   }
@@ -147,7 +147,7 @@ function foreign({ name, alias }: Link, cause: unknown): CniError {
   );
 }
 
-function configureInside(ns: Netns, wanted: PodInterface): void {
+function configureInside(ns: Netns, wanted: PodLink): void {
   const link = getLink(ns.netlink, wanted.ifName);
   if (link === undefined) throw new CniError(CNI_ERROR.internal, `${wanted.ifName} vanished from ${wanted.netns}`);
   const families = new Set(wanted.addresses.map(({ ip }) => ip.family));
@@ -176,7 +176,7 @@ function configureInside(ns: Netns, wanted: PodInterface): void {
   }
 }
 
-function sendAnnouncement(wanted: PodInterface): void {
+function sendAnnouncement(wanted: PodLink): void {
   try {
     withNetns(wanted.netns, (ns) => {
       const link = getLink(ns.netlink, wanted.ifName);

@@ -3,7 +3,7 @@ import type { PodRoute } from "../cni/allocation.ts";
 import type { PodMark } from "./pod-mark.ts";
 
 /** A pod's interface as it is to be. */
-export interface PodInterface {
+export interface PodLink {
   /** The host end's name; it becomes the OVS port's. */
   readonly hostName: string;
   /** Path of the pod's network namespace. */
@@ -52,13 +52,13 @@ export interface PodLinks {
    * end of that name that a killed daemon left is deleted first.
    * @throws CniError 8 where the namespace does not exist.
    */
-  createPair(wanted: PodInterface): Promise<void>;
+  createPair(wanted: PodLink): Promise<void>;
   /** Inside of the pod: up, addresses, routes. */
-  configure(wanted: PodInterface): Promise<void>;
+  configure(wanted: PodLink): Promise<void>;
   /** Takes the default routes of these families away from all interfaces of the namespace but `ifName`, which is to have them. */
   removeDefaultRoutes(netns: string, ifName: string, families: readonly (4 | 6)[]): Promise<void>;
   /** Tells the neighbours (gratuitous ARP, unsolicited neighbour advertisement). Best effort, never throws. */
-  announce(wanted: PodInterface): void;
+  announce(wanted: PodLink): void;
   /** Deletes the host's end and with it the pod's; an absent one is fine. One that another program has marked stays. */
   removePair(hostName: string): Promise<void>;
   /** Whether the host's end exists. */

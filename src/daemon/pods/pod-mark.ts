@@ -5,7 +5,7 @@ import { POD_LINK_ALIAS } from "../../node/marks.ts";
 export interface PodMark {
   /** `<namespace>/<name>`; absent where there was no room for all of it. */
   readonly pod?: string;
-  /** As the runtime gave it: one of `PodFact.uids`. */
+  /** As the runtime gave it: one of `NodePod.uids`. */
   readonly uid: string;
   readonly containerId: string;
   readonly ifName: string;

@@ -5,12 +5,12 @@ import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
 import type { RepairReport } from "../repair-report.ts";
 import { type CollectorWorld, collectLeftovers } from "./collector.ts";
-import type { PodFact } from "./pods.ts";
+import type { NodePod } from "./pods.ts";
 
 /** What the upkeep works with. */
 export interface PodUpkeepWorld extends Omit<CollectorWorld, "lost" | "log"> {
   readonly view: OvsView;
-  readonly pods: CollectorWorld["pods"] & Pick<Informer<PodFact>, "whenSynced" | "subscribe">;
+  readonly pods: CollectorWorld["pods"] & Pick<Informer<NodePod>, "whenSynced" | "subscribe">;
   readonly report: Pick<RepairReport, "note">;
   readonly clock: Clock;
   readonly log: CollectorWorld["log"] & { warn(fields: object, message: string): void };

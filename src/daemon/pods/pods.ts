@@ -7,7 +7,7 @@ import { PODS } from "../../kube/resources.ts";
 import type { Pod } from "../../kube/types.ts";
 
 /** What the daemon keeps of a pod of its node. */
-export interface PodFact {
+export interface NodePod {
   readonly name: string;
   readonly namespace: string;
   /** The uid, and for a static pod also the one that kubelet gives the runtime (its mirror object has another). */
@@ -21,7 +21,7 @@ export interface PodFact {
 const CONFIG_HASH = "kubernetes.io/config.hash";
 
 /** The narrow view of a pod. */
-export function podFact(pod: Pod): PodFact {
+export function nodePod(pod: Pod): NodePod {
   const all = pod.metadata.annotations ?? {};
   const annotations: Record<string, string> = {};
   for (const [key, value] of Object.entries(all)) {
@@ -43,21 +43,21 @@ export function podInformer(
   node: string,
   onError: (error: unknown, context: string) => void,
   time: InformerTime = {},
-): Informer<PodFact> {
-  return informer<Pod, PodFact>(kube, PODS, {
+): Informer<NodePod> {
+  return informer<Pod, NodePod>(kube, PODS, {
     fieldSelector: `spec.nodeName=${node},spec.hostNetwork=false`,
     fromMemory: true,
-    project: podFact,
-    equal: sameFact,
+    project: nodePod,
+    equal: samePod,
     onError,
     ...time,
   });
 }
 
 /** A pod as the API server has it now; undefined where it has none of that name. */
-export async function readPod(kube: Kube, namespace: string, name: string): Promise<PodFact | undefined> {
+export async function readPod(kube: Kube, namespace: string, name: string): Promise<NodePod | undefined> {
   try {
-    return podFact(await kube.get<Pod>(PODS, { namespace, name }));
+    return nodePod(await kube.get<Pod>(PODS, { namespace, name }));
   } catch (error) {
     if (error instanceof KubeError && error.code === "not-found") return undefined;
     throw error;
@@ -65,7 +65,7 @@ export async function readPod(kube: Kube, namespace: string, name: string): Prom
 }
 
 /** A pod's status changes often while it starts; none of that matters here. */
-function sameFact(a: PodFact, b: PodFact): boolean {
+function samePod(a: NodePod, b: NodePod): boolean {
   return (
     a.deleting === b.deleting &&
     a.uids.join() === b.uids.join() &&

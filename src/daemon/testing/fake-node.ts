@@ -8,9 +8,9 @@ import { update } from "../../ovsdb/operation.ts";
 import type { PodRoute } from "../cni/allocation.ts";
 import type { PodSource } from "../cni/await-allocation.ts";
 import { EXTERNAL_ID, type PodPort, type PortSpec, type Ports } from "../ovs/ports.ts";
-import type { HostEnd, ObservedInterface, PodInterface, PodLinks } from "../pods/pod-links.ts";
+import type { HostEnd, ObservedInterface, PodLink, PodLinks } from "../pods/pod-links.ts";
 import { readPodAlias } from "../pods/pod-mark.ts";
-import { type PodFact, podFact } from "../pods/pods.ts";
+import { type NodePod, nodePod } from "../pods/pods.ts";
 
 /** Where a fake was entered, for example `createPair`; a test throws, waits or counts there. */
 export type OnStep = (step: string) => void | Promise<void>;
@@ -21,7 +21,7 @@ export const GROUP_ONLY = "(group only)";
 /** Interfaces of a node that exists in memory only. */
 export class FakeLinks implements PodLinks {
   /** host end's name → the pod's end. */
-  readonly pairs = new Map<string, PodInterface>();
+  readonly pairs = new Map<string, PodLink>();
   /** Names of veths that other programs have made; they say nothing of themselves. */
   readonly others = new Set<string>();
   /** Host ends whose pod's end is configured. */
@@ -31,14 +31,14 @@ export class FakeLinks implements PodLinks {
   readonly goneNetns = new Set<string>();
   onStep: OnStep = () => undefined;
 
-  async createPair(wanted: PodInterface): Promise<void> {
+  async createPair(wanted: PodLink): Promise<void> {
     await this.onStep("createPair");
     if (this.goneNetns.has(wanted.netns)) throw new Error(`${wanted.netns} does not exist`);
     this.pairs.set(wanted.hostName, wanted);
     await this.onStep("createPair done");
   }
 
-  async configure(wanted: PodInterface): Promise<void> {
+  async configure(wanted: PodLink): Promise<void> {
     await this.onStep("configure");
     this.configured.add(wanted.hostName);
     // As in the kernel: a route takes the place of the one to its destination.
@@ -59,7 +59,7 @@ export class FakeLinks implements PodLinks {
     }
   }
 
-  announce(wanted: PodInterface): void {
+  announce(wanted: PodLink): void {
     this.announced.push(wanted.hostName);
   }
 
@@ -162,37 +162,37 @@ export class FakePorts implements Ports {
 }
 
 /** The node's pods, set by the test. */
-export class FakePods implements PodSource, Watched<PodFact> {
+export class FakePods implements PodSource, Watched<NodePod> {
   synced = true;
-  readonly #pods = new Map<string, PodFact>();
-  readonly #listeners = new Set<Parameters<Watched<PodFact>["subscribe"]>[0]>();
+  readonly #pods = new Map<string, NodePod>();
+  readonly #listeners = new Set<Parameters<Watched<NodePod>["subscribe"]>[0]>();
 
   /** Adds or replaces a pod; without annotations it is one that the controller has yet to see. */
   set(namespace: string, name: string, uid: string, annotations: Readonly<Record<string, string>> = {}): void {
     const metadata = { namespace, name, uid, annotations, resourceVersion: "1" };
-    this.#change(`${namespace}/${name}`, podFact({ metadata }));
+    this.#change(`${namespace}/${name}`, nodePod({ metadata }));
   }
 
   remove(namespace: string, name: string): void {
     this.#change(`${namespace}/${name}`, undefined);
   }
 
-  get(key: string): PodFact | undefined {
+  get(key: string): NodePod | undefined {
     return this.#pods.get(key);
   }
 
-  values(): IterableIterator<PodFact> {
+  values(): IterableIterator<NodePod> {
     return this.#pods.values();
   }
 
-  subscribe(listener: Parameters<Watched<PodFact>["subscribe"]>[0]): () => void {
+  subscribe(listener: Parameters<Watched<NodePod>["subscribe"]>[0]): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
   async whenSynced(): Promise<void> {}
 
-  #change(key: string, next: PodFact | undefined): void {
+  #change(key: string, next: NodePod | undefined): void {
     const old = this.#pods.get(key);
     if (next === undefined) this.#pods.delete(key);
     else this.#pods.set(key, next);

@@ -1,10 +1,10 @@
-import type { PodInterface } from "../../../src/daemon/pods/pod-links.ts";
+import type { PodLink } from "../../../src/daemon/pods/pod-links.ts";
 import type { NetlinkEvent } from "../../../src/netlink/watch.ts";
 import { FakeKernel } from "../../../src/node/testing/fake-kernel.ts";
 
 /** The pod's end of a pair. */
 export interface PodEnd {
-  readonly wanted: PodInterface;
+  readonly wanted: PodLink;
   /** It is up and has its addresses. */
   configured: boolean;
 }

@@ -1,4 +1,4 @@
-import type { PodInterface, PodLinks } from "../../../src/daemon/pods/pod-links.ts";
+import type { PodLink, PodLinks } from "../../../src/daemon/pods/pod-links.ts";
 import { readPodAlias } from "../../../src/daemon/pods/pod-mark.ts";
 import type { Link } from "../../../src/netlink/links.ts";
 import type { NodeKernel } from "../../../src/node/kernel.ts";
@@ -191,7 +191,7 @@ function isForeign({ kind, alias }: Link): boolean {
   return kind !== "veth" || (alias !== undefined && !alias.startsWith(POD_LINK_ALIAS));
 }
 
-type PodRoute = PodInterface["routes"][number]["destination"];
+type PodRoute = PodLink["routes"][number]["destination"];
 
 function nftables(machine: Machine, call: Call, later: (run: () => void) => void): Nftables {
   return {

@@ -1,0 +1,63 @@
+import { NODES } from "../kube/resources.ts";
+import { Lanes } from "./cni/lanes.ts";
+import { Publication } from "./cni/publication.ts";
+import type { DaemonContext } from "./context.ts";
+import { Gateway } from "./gateway/gateway.ts";
+import { annotateChassis, setNetworkAvailable } from "./gateway/node.ts";
+import { OvsPorts } from "./ovs/ovs-ports.ts";
+import { OvsView } from "./ovs/ovs-view.ts";
+import { PodUpkeep } from "./pods/pod-upkeep.ts";
+import { readPod } from "./pods/pods.ts";
+import { RepairReport } from "./repair-report.ts";
+import type { Watches } from "./watches.ts";
+
+/** The parts of the daemon that act on the node, wired together. */
+export interface Components {
+  readonly view: OvsView;
+  readonly ports: OvsPorts;
+  readonly lanes: Lanes;
+  readonly gateway: Gateway;
+  readonly upkeep: PodUpkeep;
+  readonly publication: Publication;
+  /** Why pods cannot get a network on this node; undefined if they can. */
+  notReady(): string | undefined;
+}
+
+/** Makes them. Nothing is done before they are started. */
+export function makeComponents(context: DaemonContext, watches: Watches): Components {
+  const { options, parts, clock, surface, metrics, log } = context;
+  const { pods, nodes, subnets } = watches;
+  const { kube, kernel, nft, links } = parts;
+  const view = new OvsView(parts.ovsdb);
+  const [ports, lanes] = [new OvsPorts(view), new Lanes()];
+  const report = new RepairReport({
+    ...{ metrics, log, now: () => clock.now() },
+    event: (reason, message) => recordOnNode(options.nodeName, watches, reason, message),
+  });
+  const gateway = new Gateway({
+    ...{ view, nodes, subnets, report, clock, log, kernel, nft },
+    ...{ node: options.nodeName, joinSubnet: options.nodeSwitch, nodePorts: options.nodePorts, mtu: options.mtu },
+    ovsSettings: () => surface.ovsSettings(),
+    annotateChassis: (chassis) => annotateChassis(kube, options.nodeName, chassis),
+    setNetworkAvailable: () => setNetworkAvailable(kube, options.nodeName, clock.wall()),
+    onState: () => publication.trigger(),
+  });
+  const upkeep = new PodUpkeep({
+    ...{ view, ports, links, lanes, pods, metrics, report, clock, log },
+    readPod: (namespace, name) => readPod(kube, namespace, name),
+    watchLostLinks: (onLost) => parts.watchLostLinks(onLost),
+  });
+  const notReady = (): string | undefined => {
+    if (!view.synced) return "not connected to Open vSwitch's database on this node";
+    if (!pods.synced) return "this node's pods have not been listed from the API server yet";
+    return gateway.notReady;
+  };
+  const publication = new Publication({ options, surface, metrics, report, clock, log, notReady });
+  return { view, ports, lanes, gateway, upkeep, publication, notReady };
+}
+
+/** Records a Warning about this node. Its uid is left out until the node has been read. */
+function recordOnNode(name: string, { nodes, events }: Watches, reason: string, message: string): void {
+  const uid = nodes.get(name)?.uid;
+  events.record({ type: NODES, name, ...(uid !== undefined && { uid }) }, "Warning", reason, message);
+}

@@ -1,0 +1,15 @@
+import t from "tap";
+import { readOptions } from "./options.ts";
+
+t.test("options have Kube-OVN's defaults and refuse nonsense", async (t) => {
+  t.match(readOptions([], { KUBE_NODE_NAME: "weft-1" }), {
+    nodeName: "weft-1",
+    bindSocket: "/run/openvswitch/kube-ovn-daemon.sock",
+    cniConfName: "01-kube-ovn.conflist",
+    nodeSwitch: "join",
+    mtu: 0,
+    metricsPort: 10665,
+    healthPort: 10666,
+  });
+  t.match(readOptions(["--node-name=x", "--mtu=1350"], { KUBE_NODE_NAME: "weft-1" }), { nodeName: "x", mtu: 1350 });
+});

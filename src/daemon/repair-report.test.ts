@@ -1,0 +1,21 @@
+import t from "tap";
+import { Contention } from "./contention.ts";
+import { RepairReport } from "./repair-report.ts";
+
+t.test("repairs are counted by kind and told at the node, a fight over one as such", async (t) => {
+  const [counted, told]: string[][] = [[], []];
+  const world = {
+    metrics: { repaired: (what: string) => void counted!.push(what) },
+    log: { warn: () => undefined },
+    event: (reason: string, message: string) => void told!.push(`${reason}: ${message}`),
+    now: () => 0,
+  };
+  const report = new RepairReport(world, new Contention({ patience: 2, firstPauseMs: 100 }));
+  t.equal(report.note(["route a", "route b", "rules table inet weft"]), 0);
+  t.same(counted, ["route", "route", "rules"]);
+  t.match(told?.[0], /^NodeNetworkRepaired: .*: route a$/);
+  t.equal(report.note(["route a"]), 100);
+  t.equal(report.note(["route a", "link ovn0"]), 200);
+  t.match(told?.[3], /^NodeNetworkContended: .*again and again.*: route a$/);
+  t.equal(told?.[3], told?.[4], "the same text, so that repeats are counted as one Event");
+});

@@ -1,0 +1,34 @@
+import { DAEMON_COMPONENT } from "../api/names.ts";
+import type { Informer } from "../kube/informer.ts";
+import { type EventRecorder, eventRecorder } from "../kube/recorder.ts";
+import type { DaemonContext } from "./context.ts";
+import { nodeInformer, type OwnNode } from "./gateway/node.ts";
+import { type RoutedSubnet, subnetInformer } from "./gateway/subnets.ts";
+import { type NodePod, podInformer } from "./pods/pods.ts";
+
+/** What the daemon watches in the API server, and the Events that it records there. */
+export interface Watches {
+  /** Pods of this node that have a network of their own. */
+  readonly pods: Informer<NodePod>;
+  /** This node, and no other. */
+  readonly nodes: Informer<OwnNode>;
+  readonly subnets: Informer<RoutedSubnet>;
+  readonly events: EventRecorder;
+}
+
+/** Makes the informers and the recorder. Nothing is sent before the informers are started. */
+export function makeWatches({ options, parts, clock, log }: DaemonContext): Watches {
+  const { kube } = parts;
+  const onError = (error: unknown, context: string): void => log.warn({ err: error }, context);
+  const time = { clock, random: clock.random };
+  return {
+    pods: podInformer(kube, options.nodeName, onError, time),
+    nodes: nodeInformer(kube, options.nodeName, log, onError, time),
+    subnets: subnetInformer(kube, log, onError, time),
+    events: eventRecorder(kube, {
+      ...{ component: DAEMON_COMPONENT, host: options.nodeName },
+      ...time,
+      onError: (error) => onError(error, "failed to write an Event"),
+    }),
+  };
+}
