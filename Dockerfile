@@ -28,6 +28,7 @@ RUN --mount=type=bind,source=hack/image,target=/mnt \
     && sh /mnt/strip.sh /
 COPY --from=node /usr/local/bin/node /usr/local/bin/node
 COPY hack/image/root/ /
+COPY LICENSE NOTICE /usr/share/doc/weft/
 COPY --from=build /src/dist/bin/weft-cni-${TARGETARCH} /opt/weft/bin/weft-cni
 COPY --from=build /src/dist/lib/ /opt/weft/lib/
 CMD ["bash"]

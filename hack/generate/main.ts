@@ -1,52 +1,89 @@
-import { program } from "commander";
+import { Command } from "commander";
+import { HostError } from "../host/error.ts";
 
 /** `npm run generate`: writes the generated files anew, or with `--check` says which are stale. */
-program.name("generate").description("Writes the generated sources.");
 
-program
-  .command("ovsdb")
-  .description(
-    "row types and schema descriptors in src/ovsdb/generated from the .ovsschema files of OVN and Open vSwitch",
-  )
-  .option("--check", "write nothing; exit with 1 if a file is stale", false)
-  .option("--schema-dir <folder>", "where ovn/*.ovsschema and openvswitch/vswitch.ovsschema are")
-  .action(async (options: { check: boolean; schemaDir?: string }) => {
-    const { generateOvsdb } = await import("./ovsdb.ts");
-    const report = await generateOvsdb(options);
-    if (report.skipped !== undefined) console.log(`not checked: ${report.skipped}`);
-    finish(report.stale, options.check);
-  });
-
-program
-  .command("crds")
-  .description("types in src/api/generated from crds/")
-  .option("--check", "write nothing; exit with 1 if a file is stale", false)
-  .action(async (options: { check: boolean }) => {
-    const { generateCrds } = await import("./crds.ts");
-    finish(await generateCrds(options), options.check);
-  });
-
-program
-  .command("admission")
-  .description("the chart's admission policies from src/facts/annotation-rules.ts")
-  .option("--check", "write nothing; exit with 1 if a file is stale", false)
-  .action(async (options: { check: boolean }) => {
-    const { generateAdmission } = await import("./admission.ts");
-    finish(await generateAdmission(options), options.check);
-  });
-
-program
-  .command("access")
-  .description("the chart's ClusterRole of the controller from src/kinds")
-  .option("--check", "write nothing; exit with 1 if a file is stale", false)
-  .action(async (options: { check: boolean }) => {
-    const { generateAccess } = await import("./access.ts");
-    finish(await generateAccess(options), options.check);
-  });
-
-function finish(stale: readonly string[], check: boolean): void {
-  for (const file of stale) console.log(check ? `${file} is stale: run \`npm run generate\`` : `wrote ${file}`);
-  if (check && stale.length > 0) process.exitCode = 1;
+/** What a generator found: the files that were (or with `check`, are) stale, and why it could not look, if so. */
+interface Report {
+  readonly stale: readonly string[];
+  readonly skipped?: string;
 }
 
-await program.parseAsync();
+interface Options {
+  readonly check: boolean;
+  readonly schemaDir?: string | undefined;
+}
+
+interface Generator {
+  readonly about: string;
+  readonly run: (options: Options) => Promise<Report>;
+}
+
+const GENERATORS: Readonly<Record<string, Generator>> = {
+  ovsdb: {
+    about: "row types and schema descriptors in src/ovsdb/generated from the .ovsschema files of OVN and Open vSwitch",
+    run: async (options) => (await import("./ovsdb.ts")).generateOvsdb(options),
+  },
+  crds: {
+    about: "types in src/api/generated from crds/",
+    run: async (options) => ({ stale: await (await import("./crds.ts")).generateCrds(options) }),
+  },
+  admission: {
+    about: "the chart's admission policies from src/facts/annotation-rules.ts",
+    run: async (options) => ({ stale: await (await import("./admission.ts")).generateAdmission(options) }),
+  },
+  access: {
+    about: "the chart's ClusterRole of the controller from src/kinds",
+    run: async (options) => ({ stale: await (await import("./access.ts")).generateAccess(options) }),
+  },
+  lock: {
+    about: "package-lock.json from package.json",
+    run: async (options) => ({ stale: await (await import("./lock.ts")).generateLock(options) }),
+  },
+  notice: {
+    about: "NOTICE from what hack/image puts into the image",
+    run: async (options) => ({ stale: await (await import("./notice.ts")).generateNotice(options) }),
+  },
+};
+
+const program = new Command("npm run generate --")
+  .description("Writes what is generated from something else: all of it, or what is named.")
+  .argument("[what...]", `of: ${Object.keys(GENERATORS).join(", ")}; all by default`)
+  .option("--check", "write nothing; exit with 1 if a file is stale", false)
+  .option("--schema-dir <folder>", "for ovsdb: where ovn/*.ovsschema and openvswitch/vswitch.ovsschema are")
+  .addHelpText(
+    "after",
+    `
+${Object.entries(GENERATORS)
+  .map(([name, { about }]) => `  ${name.padEnd(10)} ${about}`)
+  .join("\n")}
+
+Examples:
+  npm run generate                  everything
+  npm run generate -- crds access   after a change of a CRD
+  npm run generate -- --check       what CI asks`,
+  );
+
+program.action(async (what: readonly string[], options: Options) => {
+  const names = what.length === 0 ? Object.keys(GENERATORS) : what;
+  for (const name of names) {
+    const generator = GENERATORS[name];
+    if (generator === undefined) {
+      throw new HostError("unsupported", `${name} must be one of: ${Object.keys(GENERATORS).join(", ")}`);
+    }
+    const { stale, skipped } = await generator.run(options);
+    if (skipped !== undefined) console.log(`${name} not checked: ${skipped}`);
+    for (const file of stale) {
+      console.log(options.check ? `${file} is stale: run \`npm run generate -- ${name}\`` : `wrote ${file}`);
+    }
+    if (options.check && stale.length > 0) process.exitCode = 1;
+  }
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof HostError)) throw error;
+  console.error(`generate: ${error.message}`);
+  process.exitCode = 1;
+}

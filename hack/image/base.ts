@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { architecture, cacheFolder } from "../host/cache.ts";
+import { type Architecture, architecture, cacheFolder } from "../host/cache.ts";
 import { HostError } from "../host/error.ts";
 import { withFileLock } from "../host/lock.ts";
 import { ensurePackages } from "../host/packages.ts";
@@ -45,16 +45,38 @@ function baseHash(): string {
     .slice(0, 12);
 }
 
-/** The base layer's tar for this machine's architecture, made first if the cache has none for the current list. */
-export async function ensureBaseLayer(progress: Progress): Promise<string> {
+/** Whether programs of `arch` run on this machine: its own, or by an emulator that the kernel knows (binfmt_misc, Debian's qemu-user-binfmt). */
+export function runsPrograms(arch: Architecture): boolean {
+  const emulator = { amd64: "qemu-x86_64", arm64: "qemu-aarch64" }[arch];
+  return arch === architecture() || existsSync(`/proc/sys/fs/binfmt_misc/${emulator}`);
+}
+
+/**
+ * The base layer's tar, for this machine's architecture by default, made first if the cache has none for the current list. Debian's packages configure themselves
+ * by running, so another architecture needs an emulator: HostError `unsupported` where there is none.
+ */
+export async function ensureBaseLayer(progress: Progress, arch: Architecture = architecture()): Promise<string> {
   const cache = cacheFolder();
-  const tar = join(cache, `image-base-${baseHash()}-${architecture()}.tar`);
+  const tar = join(cache, `image-base-${baseHash()}-${arch}.tar`);
   if (existsSync(tar)) {
     const now = new Date();
     await utimes(tar, now, now);
     return tar;
   }
-  await ensurePackages([{ what: "debootstrap", package: "debootstrap" }], progress);
+  if (!runsPrograms(arch)) {
+    throw new HostError(
+      "unsupported",
+      `programs for ${arch} do not run here, so Debian's packages cannot be installed: build on such a machine, or install qemu-user-binfmt`,
+    );
+  }
+  await ensurePackages(
+    [
+      { what: "debootstrap", package: "debootstrap" },
+      // Without it debootstrap on Ubuntu checks no signature.
+      { what: "/usr/share/keyrings/debian-archive-keyring.gpg", package: "debian-archive-keyring" },
+    ],
+    progress,
+  );
   if (process.getuid?.() !== 0)
     throw new HostError("not-root", "the image's base layer is made by debootstrap, as root");
   const wait = (): void => progress.note("another checkout is making the image's base layer; waiting for it");
@@ -63,14 +85,14 @@ export async function ensureBaseLayer(progress: Progress): Promise<string> {
     async () => {
       if (existsSync(tar)) return;
       const title = "image: base layer with OVS and OVN (about two minutes, once)";
-      await progress.step(title, (step) => makeBaseLayer(tar, step));
+      await progress.step(title, (step) => makeBaseLayer(tar, arch, step));
     },
     wait,
   );
   return tar;
 }
 
-async function makeBaseLayer(tar: string, step: Step): Promise<void> {
+async function makeBaseLayer(tar: string, arch: Architecture, step: Step): Promise<void> {
   await removeOldWork();
   const root = workFolder();
   const mirror = process.env["WEFT_DEBIAN_MIRROR"] ?? "http://deb.debian.org/debian";
@@ -83,7 +105,7 @@ async function makeBaseLayer(tar: string, step: Step): Promise<void> {
   };
   try {
     // In a mount namespace of its own, so that debootstrap's /proc and /sys go with it however it ends.
-    const options = ["--mount", "--propagation", "private", "debootstrap", "--variant=minbase"];
+    const options = ["--mount", "--propagation", "private", "debootstrap", `--arch=${arch}`, "--variant=minbase"];
     await run("unshare", [...options, `--include=${imagePackages().join(",")}`, DEBIAN_SUITE, root, mirror], {
       onLine,
     });

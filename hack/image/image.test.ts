@@ -25,13 +25,14 @@ await t.test("the Dockerfile takes the same packages, entry points and programs 
   for (const line of [
     "COPY --from=node /usr/local/bin/node /usr/local/bin/node",
     "COPY hack/image/root/ /",
+    "COPY LICENSE NOTICE /usr/share/doc/weft/",
     // biome-ignore lint/suspicious/noTemplateCurlyInString: Docker's variable, not ours
     "COPY --from=build /src/dist/bin/weft-cni-${TARGETARCH} /opt/weft/bin/weft-cni",
     "COPY --from=build /src/dist/lib/ /opt/weft/lib/",
   ]) {
     t.ok(stage.includes(`${line}\n`), line);
   }
-  t.equal(stage.match(/^COPY /gm)?.length, 4, "and nothing else");
+  t.equal(stage.match(/^COPY /gm)?.length, 5, "and nothing else");
 });
 
 await t.test("sed reads the package list as the code does", async (t) => {

@@ -1,10 +1,12 @@
-import { existsSync, globSync, readFileSync } from "node:fs";
+import { createReadStream, createWriteStream, existsSync, globSync, readFileSync } from "node:fs";
 import { chmod, cp, link, mkdir, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { createGzip } from "node:zlib";
 import { DIST, INPUTS, nodeArchitecture, shimPath } from "../build/build.ts";
 import { contentHash } from "../build/inputs.ts";
 import { fetchedPackage, lockedPackage, ROOT } from "../build/npm.ts";
-import { architecture, cacheFolder } from "../host/cache.ts";
+import { type Architecture, architecture, cacheFolder } from "../host/cache.ts";
 import type { Progress } from "../host/progress.ts";
 import { buildImage } from "../oci/image.ts";
 import { imageArchive } from "../oci/tar.ts";
@@ -23,31 +25,48 @@ export interface BuiltImage {
   readonly whole: string;
 }
 
+/** What an image is made for; everything is optional. */
+export interface ImageRequest {
+  /** This machine's by default. Debian's packages of another one need an emulator. */
+  readonly architecture?: Architecture;
+  /** With tag; that of the lab by default. */
+  readonly name?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Folder for the archive and its parts, replaced whole. */
+  readonly work?: string;
+  /** Layers are compressed with gzip, as registries want them. */
+  readonly compress?: boolean;
+}
+
 /**
- * Makes the image for this machine from `dist/` without Docker: the same content as the Dockerfile's, in layers that change
+ * Makes an image from `dist/` without Docker: the same content as the Dockerfile's, in layers that change
  * more and more often, so that a new build costs only the last ones. An archive of the same content is left as it is.
  */
-export async function makeImage(progress: Progress): Promise<BuiltImage> {
-  const base = await ensureBaseLayer(progress);
-  const work = join(DIST, "image");
-  const archive = join(work, `weft-${architecture()}.tar`);
+export async function makeImage(progress: Progress, request: ImageRequest = {}): Promise<BuiltImage> {
+  const { architecture: arch = architecture(), labels = {}, compress = false } = request;
+  const { name = `${IMAGE.repository}:${IMAGE.tag}`, work = join(DIST, "image") } = request;
+  const base = await ensureBaseLayer(progress, arch);
+  const archive = join(work, `weft-${arch}.tar`);
   // The base layer's name stands for its content, and what a program was built from for the program.
-  const system = contentHash(ROOT, filesIn(ENTRY), [base]).slice(0, 16);
+  const system = contentHash(ROOT, [...filesIn(ENTRY), ...TEXTS], [base]).slice(0, 16);
   const whole = contentHash(
     ROOT,
     [...filesIn(INPUTS), import.meta.filename],
-    [system, lockedPackage("node").version],
+    [system, lockedPackage("node").version, name, JSON.stringify(labels), String(compress)],
   ).slice(0, 16);
   const stamp = join(work, "content");
   if (existsSync(archive) && existsSync(stamp) && readFileSync(stamp, "utf8") === whole)
     return { archive, system, whole };
-  await progress.step("image: packing", async () => {
+  await progress.step(`image: packing for ${arch}`, async () => {
     await rm(work, { recursive: true, force: true });
     await mkdir(work, { recursive: true });
-    const layers = [base, await nodeLayer(), await entryLayer(work), await shimLayer(work), await libraryLayer(work)];
+    const parts = [nodeLayer(arch), entryLayer(work), shimLayer(work, arch), libraryLayer(work, arch)];
+    const layers = [base, ...(await Promise.all(parts))];
     await buildImage({
-      name: `${IMAGE.repository}:${IMAGE.tag}`,
-      layers: layers.map((tar) => ({ tar })),
+      name,
+      labels,
+      architecture: arch,
+      layers: await Promise.all(layers.map(async (tar) => ({ tar: compress ? await compressed(tar, work) : tar }))),
       cmd: ["bash"],
       out: archive,
     });
@@ -56,8 +75,17 @@ export async function makeImage(progress: Progress): Promise<BuiltImage> {
   return { archive, system, whole };
 }
 
+/** A gzip of a layer in `work`, the same bytes each time: Node writes neither name nor time into it. */
+async function compressed(tar: string, work: string): Promise<string> {
+  const out = join(work, `${basename(tar)}.gz`);
+  await pipeline(createReadStream(tar), createGzip({ level: 6 }), createWriteStream(out));
+  return out;
+}
+
 /** Entry points, as they lie in the image. */
 const ENTRY = join(import.meta.dirname, "root");
+/** What says who may do what with the image. */
+const TEXTS = [join(ROOT, "LICENSE"), join(ROOT, "NOTICE")];
 
 function filesIn(folder: string): readonly string[] {
   const entries = globSync("**/*", { cwd: folder, withFileTypes: true });
@@ -68,15 +96,15 @@ function filesIn(folder: string): readonly string[] {
 }
 
 /** Node alone, as the `node` package of the lock file brings it; npm and the rest are not needed at run time. */
-async function nodeLayer(): Promise<string> {
+async function nodeLayer(arch: Architecture): Promise<string> {
   const { version } = lockedPackage("node");
-  const arch = nodeArchitecture(architecture());
-  const out = join(cacheFolder(), `image-node-${version}-${architecture()}.tar`);
+  const out = join(cacheFolder(), `image-node-${version}-${arch}.tar`);
   if (existsSync(out)) return out;
   const installed = join(ROOT, "node_modules/node/bin/node");
-  const from = existsSync(installed)
-    ? installed
-    : join(await fetchedPackage(`node-linux-${arch}`, version), "bin/node");
+  const from =
+    arch === architecture() && existsSync(installed)
+      ? installed
+      : join(await fetchedPackage(`node-linux-${nodeArchitecture(arch)}`, version), "bin/node");
   const folder = `${out}.${process.pid}.folder`;
   try {
     await mkdir(join(folder, "usr/local/bin"), { recursive: true });
@@ -93,22 +121,28 @@ async function entryLayer(work: string): Promise<string> {
   const folder = join(work, "entry");
   // A copy, which belongs to root whoever owns the checkout.
   await cp(ENTRY, folder, { recursive: true });
+  const texts = join(folder, "usr/share/doc/weft");
+  await mkdir(texts, { recursive: true });
+  for (const file of TEXTS) await cp(file, join(texts, basename(file)));
   const out = join(work, "entry.tar");
   await imageArchive({ folder, out });
   return out;
 }
 
-async function shimLayer(work: string): Promise<string> {
+async function shimLayer(work: string, arch: Architecture): Promise<string> {
   const folder = join(work, "shim");
   await mkdir(join(folder, "opt/weft/bin"), { recursive: true });
-  await link(shimPath(architecture()), join(folder, "opt/weft/bin/weft-cni"));
+  await link(shimPath(arch), join(folder, "opt/weft/bin/weft-cni"));
   const out = join(work, "shim.tar");
   await imageArchive({ folder, out });
   return out;
 }
 
-async function libraryLayer(work: string): Promise<string> {
+async function libraryLayer(work: string, arch: Architecture): Promise<string> {
   const out = join(work, "lib.tar");
-  await imageArchive({ folder: join(DIST, "lib"), prefix: "opt/weft/lib", out });
+  // dist/ may hold native modules for both.
+  const other = nodeArchitecture(arch === "amd64" ? "arm64" : "amd64");
+  const exclude = [`./node_modules/@koromix/koffi-linux-${other}`];
+  await imageArchive({ folder: join(DIST, "lib"), prefix: "opt/weft/lib", exclude, out });
   return out;
 }

@@ -6,11 +6,17 @@ set -eu
 root=${1:?usage: strip.sh ROOT}
 root=${root%/}
 
-rm -rf "$root"/usr/share/doc/* "$root"/usr/share/man/* "$root"/usr/share/info/* "$root"/usr/share/locale/* \
+# Licences stay: whoever hands the image on has to hand them on as well.
+find "$root/usr/share/doc" -type f ! -name copyright -delete
+find "$root/usr/share/doc" -type d -empty -delete
+rm -rf "$root"/usr/share/man/* "$root"/usr/share/info/* "$root"/usr/share/locale/* \
   "$root"/usr/share/lintian "$root"/usr/share/bug "$root"/usr/share/zsh "$root"/usr/share/bash-completion \
   "$root"/var/cache/apt/* "$root"/var/cache/debconf/*-old "$root"/var/lib/apt/lists/* \
   "$root"/var/lib/dpkg/*-old "$root"/var/backups/*
 find "$root/var/log" -type f -delete
+# What depends on when and where it was made: the loader's hints (ldconfig works without), and the day on which each account got its (absent) password.
+rm -f "$root/var/cache/ldconfig/aux-cache"
+sed -i 's/^\([^:]*:[^:]*\):[0-9]*:/\1::/' "$root/etc/shadow"
 find "$root/usr/lib" -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Large, and serving no program here: the whole of Perl (a script of ndisc6's wants it; perl-base, which apt and dpkg use,
