@@ -70,6 +70,19 @@ t.test(
   },
 );
 
+t.test("a route by source for everything is two halves, which come before the router's own drop", async (t) => {
+  const to = (cidr: string, nextHopIP: string) => ({ cidr, nextHopIP, policy: "policySrc" }) as const;
+  const { routes } = vpc()({
+    staticRoutes: [to("0.0.0.0/0", "10.0.1.254"), to("::/0", "fd00::254"), to("0.0.0.0/1", "10.0.1.254")],
+  });
+  t.same(routes.map(({ ip_prefix, nexthop, policy }) => [ip_prefix, nexthop, policy]).sort(), [
+    ["0.0.0.0/1", "10.0.1.254", "src-ip"],
+    ["128.0.0.0/1", "10.0.1.254", "src-ip"],
+    ["8000::/1", "fd00::254", "src-ip"],
+    ["::/1", "fd00::254", "src-ip"],
+  ]);
+});
+
 t.test("a rule that cannot be read leaves all the former ones in force, and so does a route", async (t) => {
   const apply = vpc();
   const drop = { priority: 200, match: "ip4.src == 10.0.1.6", action: "drop" } as const;

@@ -3,7 +3,7 @@ import { defaultOfVpc } from "../claims/namespace-subnets.ts";
 import type { DesiredRow, Edge, Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { ClusterFact, VpcFact } from "../facts/types.ts";
+import type { ClusterFact, StaticRouteFact, VpcFact } from "../facts/types.ts";
 import type { Dual } from "../net/dual.ts";
 import {
   annotationsOf,
@@ -19,6 +19,12 @@ import { loadBalancerGroupId, routerId, UPLINKS_ID } from "./owner-ids.ts";
 import { malformedNotes, unsupportedNotes, vpcReferences } from "./references.ts";
 import { edge, externalIds, row } from "./rows.ts";
 import { rememberRoutes, settleVpcRoutes } from "./vpc-routes.ts";
+
+/** The two halves of all addresses of a family. */
+const HALVES: Readonly<Record<string, readonly string[]>> = {
+  "0.0.0.0/0": ["0.0.0.0/1", "128.0.0.0/1"],
+  "::/0": ["::/1", "8000::/1"],
+};
 
 interface VpcInput {
   readonly vpc: VpcFact;
@@ -82,7 +88,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     };
     if (joinGateway.v4 !== undefined) route("default4", "0.0.0.0/0", joinGateway.v4, "dst-ip", "");
     if (joinGateway.v6 !== undefined) route("default6", "::/0", joinGateway.v6, "dst-ip", "");
-    for (const { policy, cidr, nextHopIp, routeTable } of unique(staticRoutes)) {
+    for (const { policy, cidr, nextHopIp, routeTable } of unique(staticRoutes.flatMap(inOvn))) {
       const id = `route/${routeTable}/${policy}/${cidr}/${nextHopIp}`;
       route(id, cidr, nextHopIp, policy === "policySrc" ? "src-ip" : "dst-ip", routeTable);
     }
@@ -134,6 +140,15 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     return { database: "OVN_Northbound", rows, edges, effects };
   },
 };
+
+/**
+ * A route as OVN is given it. One by source for everything is its two halves: northd gives it the priority of the router's own flow that
+ * drops (26.03, findings/ovn-source-default-route-ties-with-drop.sh).
+ */
+function inOvn(route: StaticRouteFact): StaticRouteFact[] {
+  const halves = route.policy === "policySrc" ? HALVES[route.cidr] : undefined;
+  return halves === undefined ? [route] : halves.map((cidr) => ({ ...route, cidr }));
+}
 
 /** The entries of a list without the repeated ones: equal routes are one row. */
 function unique<T>(entries: readonly T[]): T[] {
