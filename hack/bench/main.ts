@@ -1,12 +1,47 @@
 import { mkdirSync, writeFileSync } from "node:fs";
-import { Command } from "commander";
+import { Command, Option } from "commander";
+import { ROOT } from "../build/npm.ts";
+import { baseCommit, withWorktree } from "./base.ts";
 
 /** Where results are left, in the checkout; ignored by git, and not the lab's, so that they outlive it. */
 const OUT = "dist/bench";
 
 const BESIDE = "another checkout, built by its own scripts and measured in turns with this one";
 
-const program = new Command("bench").description("Measures Weft, each time beside what it is to be compared with.");
+/** What another build is asked for by, as commander reads it: `--base` alone is `true`. */
+interface Other {
+  readonly beside?: string | undefined;
+  readonly base?: string | true | undefined;
+}
+
+function baseOption(): Option {
+  const what =
+    "like --beside, with a checkout of that commit made for it; without a commit, of where this branch left the newest release";
+  return new Option("--base [commit]", what).conflicts("beside");
+}
+
+/** Runs a bench with the checkout that it is to have beside this one, if any. */
+async function withOther<T>({ beside, base }: Other, bench: (beside: { beside?: string }) => Promise<T>): Promise<T> {
+  if (base === undefined) return await bench(beside === undefined ? {} : { beside });
+  const commit = await baseCommit(ROOT, base === true ? undefined : base);
+  console.error(`compared with ${commit}`);
+  return await withWorktree(ROOT, commit, (path) => bench({ beside: path }));
+}
+
+const EXAMPLES = `
+A figure means something only beside another one of the same run: machines are noisy. So benches compare with another build, by turns, never with a stored time.
+
+Examples:
+  npm run bench -- ipam                                  no root, no lab
+  npm run lab -- up && npm run bench -- controller       this build alone
+  npm run bench -- controller --base                     and the newest release (or the commit in hack/bench/base.txt)
+  npm run bench -- subnets --base main~20 --turns 4      and any commit
+  npm run bench -- subnets --beside ../other-checkout    and a checkout that is there
+`;
+
+const program = new Command("bench")
+  .description("Measures Weft, each time beside what it is to be compared with.")
+  .addHelpText("after", EXAMPLES);
 
 program
   .command("cni")
@@ -36,19 +71,21 @@ program
   .option("--turns <n>", "how often floor and controller take turns", Number, 4)
   .option("--takeovers <n>", "how often the leader is killed", Number, 5)
   .option("--beside <checkout>", BESIDE)
+  .addOption(baseOption())
   .option("--profiles <folder>", "write CPU profiles of the controllers there")
   .option("--node-options <flags>", "flags of Node.js for the controllers, besides the image's own")
   .option("--json", "print the figures as JSON", false)
   .action(
     async ({
       json,
+      beside,
+      base,
       ...options
-    }: {
+    }: Other & {
       json: boolean;
       pods: number;
       turns: number;
       takeovers: number;
-      beside?: string;
       profiles?: string;
       nodeOptions?: string;
     }) => {
@@ -56,7 +93,7 @@ program
         import("./controller.ts"),
         import("./controller-report.ts"),
       ]);
-      const bench = await benchController(options);
+      const bench = await withOther({ beside, base }, (other) => benchController({ ...options, ...other }));
       mkdirSync(OUT, { recursive: true });
       writeFileSync(`${OUT}/controller-${bench.pods}.json`, `${JSON.stringify(bench, null, 2)}\n`);
       writeFileSync(`${OUT}/controller-${bench.pods}.html`, controllerPage(bench));
@@ -72,14 +109,15 @@ program
   )
   .option("--turns <n>", "how often the builds take turns", Number, 2)
   .option("--beside <checkout>", BESIDE)
+  .addOption(baseOption())
   .option("--profiles <folder>", "write CPU profiles of the controllers there")
   .option("--json", "print the figures as JSON", false)
-  .action(async ({ json, ...options }: { json: boolean; turns: number; beside?: string; profiles?: string }) => {
+  .action(async ({ json, beside, base, ...options }: Other & { json: boolean; turns: number; profiles?: string }) => {
     const [{ benchSubnets }, { formatSubnets }] = await Promise.all([
       import("./subnets.ts"),
       import("./subnets-report.ts"),
     ]);
-    const bench = await benchSubnets(options);
+    const bench = await withOther({ beside, base }, (other) => benchSubnets({ ...options, ...other }));
     mkdirSync(OUT, { recursive: true });
     writeFileSync(`${OUT}/subnets.json`, `${JSON.stringify(bench, null, 2)}\n`);
     process.stdout.write(json ? `${JSON.stringify(bench, null, 2)}\n` : formatSubnets(bench));

@@ -1,0 +1,54 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ExecaError, execa } from "execa";
+
+/** The commit that stands in where there is no release yet, for people to change: one line. */
+const NAMED = "hack/bench/base.txt";
+
+/**
+ * The commit that a bench compares with: `name` (anything that git knows), or without one where this branch left the newest release (a tag `v*`), or
+ * else the commit in `hack/bench/base.txt` of the checkout `root`. Rejects where git does not know it (a shallow clone).
+ */
+export async function baseCommit(root: string, name: string | undefined): Promise<string> {
+  const wanted = name ?? (await newestRelease(root)) ?? (await readFile(join(root, NAMED), "utf8")).trim();
+  try {
+    return await git(root, "rev-parse", "--verify", "--end-of-options", `${wanted}^{commit}`);
+  } catch (cause) {
+    throw new Error(`"${wanted}" is no commit that this checkout knows (a shallow clone? git fetch --unshallow)`, {
+      cause,
+    });
+  }
+}
+
+/** The merge base with the newest release that this branch has, or undefined where it has none. */
+async function newestRelease(root: string): Promise<string | undefined> {
+  try {
+    const tag = await git(root, "describe", "--tags", "--abbrev=0", "--match=v*", "HEAD");
+    return await git(root, "merge-base", "HEAD", tag);
+  } catch (error) {
+    // git describe ends with 128 where no tag can be reached.
+    if (error instanceof ExecaError && error.exitCode === 128) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Runs `action` with the path of a worktree of `commit` beside this checkout, and removes it afterwards. It has no npm packages yet: its own scripts
+ * install them.
+ */
+export async function withWorktree<T>(root: string, commit: string, action: (path: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), "weft-base-"));
+  const path = join(folder, "checkout");
+  await git(root, "worktree", "add", "--quiet", "--detach", path, commit);
+  try {
+    return await action(path);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+    await git(root, "worktree", "prune");
+  }
+}
+
+async function git(root: string, ...args: readonly string[]): Promise<string> {
+  return (await execa("git", args, { cwd: root })).stdout.trim();
+}
