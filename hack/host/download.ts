@@ -13,7 +13,8 @@ export async function fetchText(url: string): Promise<string> {
 
 /**
  * Downloads `url` to the file `path` and checks it. `sha256` is in hexadecimal; `onProgress` gets how far it is ("42 %").
- * Rejects with HostError `download`, also where the sum differs; the file may be left then.
+ * Rejects with HostError `download`, also where the sum differs; the file may be left then. By Node's own fetch: a package (got, ky) would add retries,
+ * which callers do not want, and check no sum.
  */
 export async function download(
   url: string,

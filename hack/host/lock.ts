@@ -7,6 +7,8 @@ import { HostError } from "./error.ts";
 /**
  * Runs `action` while holding the file lock `path` (flock(1), so the lock ends with its process whatever happens).
  * `onWait` is called once if another process holds it and we have to wait.
+ * By util-linux: proper-lockfile's locks are folders that outlive a killed process until they are stale, and packages with flock(2) are compiled
+ * on installation.
  */
 export async function withFileLock<T>(path: string, action: () => Promise<T>, onWait?: () => void): Promise<T> {
   await mkdir(dirname(path), { recursive: true });

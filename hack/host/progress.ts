@@ -26,7 +26,8 @@ const SIGN_OF_LIFE_MS = 15_000;
 
 /**
  * Progress on `stream`: on a terminal one live line of what is running, in a log a line when a step turns out long, a sign
- * of life now and then, and a line at its end.
+ * of life now and then, and a line at its end. (listr2 wants the tree of tasks before it begins, ora and cli-progress show steps that do not overlap or
+ * have a length; none of them gives a log a sign of life.)
  */
 export function createProgress(stream: NodeJS.WriteStream = process.stderr): Progress {
   const live = stream.isTTY === true;

@@ -1,4 +1,6 @@
-import { spawn } from "node:child_process";
+import { constants } from "node:os";
+import { createInterface } from "node:readline";
+import { execa } from "execa";
 import { HostError } from "./error.ts";
 
 /** How a command is run; everything is optional. */
@@ -23,61 +25,39 @@ export interface RunResult {
   readonly stderr: string;
 }
 
-/** The most that is kept of one output; what is older is dropped. */
-const KEEP_CHARACTERS = 8 * 1024 * 1024;
-
 /**
- * Runs a command to its end and returns its output.
+ * Runs a command to its end and returns its output (execa, with the errors of `hack/host`).
  * Rejects with HostError `command-failed` (with the end of its error output), `command-missing` or `timed-out`.
  */
-export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
-      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      ...(options.env === undefined ? {} : { env: { ...process.env, ...options.env } }),
-      stdio: ["pipe", "pipe", "pipe"],
-    });
-    const output = { stdout: "", stderr: "" };
-    let timedOut = false;
-    const timer = options.timeoutMs === undefined ? undefined : setTimeout(expire, options.timeoutMs);
-    function expire(): void {
-      timedOut = true;
-      child.kill("SIGKILL");
-    }
-    for (const name of ["stdout", "stderr"] as const) {
-      let partial = "";
-      child[name].setEncoding("utf8");
-      child[name].on("data", (chunk: string) => {
-        output[name] = (output[name] + chunk).slice(-KEEP_CHARACTERS);
-        if (options.onLine === undefined) return;
-        const lines = (partial + chunk).split(/\r?\n/);
-        partial = (lines.pop() ?? "").slice(-4096);
-        for (const line of lines) options.onLine(line);
-      });
-    }
-    // A command that ends before it has read its input makes the pipe fail; its exit code tells what happened.
-    child.stdin.on("error", () => undefined);
-    child.stdin.end(options.input ?? "");
-    child.on("error", (cause: NodeJS.ErrnoException) => {
-      clearTimeout(timer);
-      reject(new HostError("command-missing", `cannot run ${command}: ${cause.message}`, { cause }));
-    });
-    child.on("close", (code, signal) => {
-      clearTimeout(timer);
-      const exit = code ?? 128 + (signal === "SIGKILL" ? 9 : 15);
-      if (timedOut) {
-        reject(new HostError("timed-out", `${describe(command, args)} did not end within ${options.timeoutMs} ms`));
-      } else if (exit !== 0 && options.allowFailure !== true) {
-        const detail = (output.stderr.trim() || output.stdout.trim()).slice(-2000);
-        reject(new HostError("command-failed", `${describe(command, args)} ended with ${exit}: ${detail}`));
-      } else {
-        resolve({ code: exit, ...output });
-      }
-    });
+export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  const { cwd, env, input = "", timeoutMs, onLine } = options;
+  const child = execa(command, args, {
+    ...(cwd === undefined ? {} : { cwd }),
+    ...(env === undefined ? {} : { env }),
+    ...(timeoutMs === undefined ? {} : { timeout: timeoutMs, killSignal: "SIGKILL" as const }),
+    input,
+    stripFinalNewline: false,
+    reject: false,
   });
+  if (onLine !== undefined) {
+    for (const input of [child.stdout, child.stderr]) createInterface({ input }).on("line", onLine);
+  }
+  const result = await child;
+  const { stdout, stderr } = result;
+  const line = described(command, args);
+  if (result.timedOut) throw new HostError("timed-out", `${line} did not end within ${timeoutMs} ms`);
+  if (result.exitCode === undefined && result.signal === undefined) {
+    throw new HostError("command-missing", `cannot run ${command}: ${result.originalMessage}`, { cause: result.cause });
+  }
+  const code = result.exitCode ?? 128 + constants.signals[result.signal ?? "SIGTERM"];
+  if (code !== 0 && options.allowFailure !== true) {
+    const detail = (stderr.trim() || stdout.trim()).slice(-2000);
+    throw new HostError("command-failed", `${line} ended with ${code}: ${detail}`);
+  }
+  return { code, stdout, stderr };
 }
 
-function describe(command: string, args: readonly string[]): string {
+function described(command: string, args: readonly string[]): string {
   const line = [command, ...args].join(" ");
   return line.length > 200 ? `${line.slice(0, 200)}…` : line;
 }
