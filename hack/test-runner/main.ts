@@ -1,6 +1,5 @@
-import { globSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { Command } from "commander";
+import { Argument, Command } from "commander";
 import { execa } from "execa";
 import pLimit from "p-limit";
 import { ensurePackages } from "../host/packages.ts";
@@ -10,7 +9,7 @@ import { ensureKubeBinaries } from "../kube/binaries.ts";
 import { down } from "../lab/down.ts";
 import { openLab } from "../lab/lab.ts";
 import { LAB_NEEDS } from "../lab/needs.ts";
-import { labStages, RELEASE, SMOKE, type Stage, unitFiles, VERSIONS } from "./plan.ts";
+import { labStages, RELEASE, SIMULATION, SMOKE, type Stage, unitFiles, VERSIONS } from "./plan.ts";
 import { Tally } from "./tally.ts";
 import { type FileResult, runTestFile } from "./test-file.ts";
 
@@ -104,15 +103,18 @@ async function prepareMachine(): Promise<void> {
   await Promise.all([ensureRootfs(progress), ensureKubeBinaries(progress)]);
 }
 
+async function withoutLab(): Promise<void> {
+  await checks({ lint: ["hack/lint"], types: ["tsc", "--noEmit"] });
+  const files = [...SIMULATION, ...unitFiles()];
+  // One more than there are processors: many files wait for most of their time, for servers that they start.
+  await tier("unit tests and simulation", files, { timeoutMs: 600_000, jobs: availableParallelism() + 1 });
+}
+
 async function main(tierName: string, { suite }: { readonly suite?: string }): Promise<void> {
   const since = performance.now();
   const lab = tierName !== "unit";
   if (lab && process.getuid?.() === 0) await prepareMachine();
-  await checks({ lint: ["hack/lint"], types: ["tsc", "--noEmit"] });
-  // One more than there are processors: some files wait for most of their time, for servers that they start.
-  await tier("unit tests", unitFiles(), { timeoutMs: 300_000, jobs: availableParallelism() + 1 });
-  // By itself: it uses all processors.
-  await tier("simulation", globSync("test/sim/**/*.test.ts"), { timeoutMs: 600_000, jobs: 1 });
+  if (tierName !== "lab") await withoutLab();
   if (lab) await onLab("smoke tests on the lab", suite ?? DEBIAN_SUITE, labStages(SMOKE));
   if (tierName === "release") {
     await checks({ "policies by the thousand": ["node", "test/policy-oracle/main.ts", "--runs", "4000"] });
@@ -125,8 +127,10 @@ async function main(tierName: string, { suite }: { readonly suite?: string }): P
 }
 
 const program = new Command("test")
-  .description("Runs lint, types and unit tests; `smoke` adds the tests on the lab, `release` the long ones.")
-  .argument("<tier>", "unit, smoke or release")
+  .description(
+    "Runs lint, types and unit tests; `smoke` adds the tests on the lab, `release` the long ones. `lab` is the tests on the lab alone.",
+  )
+  .addArgument(new Argument("<tier>").choices(["unit", "lab", "smoke", "release"]))
   .option("--suite <name>", "the Debian suite whose OVS and OVN the lab runs; without it, `release` runs on two")
   .action(main);
 program.parseAsync().catch((error: unknown) => {

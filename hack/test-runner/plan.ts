@@ -4,6 +4,9 @@ const UNIT = ["src/**/*.test.ts", "hack/**/*.test.ts", "test/policy-oracle/**/*.
 /** What takes longest begins first, so that no processor is idle at the end. */
 const LONGEST = ["test/policy-oracle/", "src/ovsdb/raft.", "src/controller/", "src/policy/", "src/ipam/", "src/kube/"];
 
+/** The simulation uses all processors, but not all the time. It takes longest, so it begins first. */
+export const SIMULATION: readonly string[] = globSync("test/sim/**/*.test.ts");
+
 /** The tests that need no lab, in the order in which they begin. */
 export function unitFiles(): readonly string[] {
   const place = (file: string): number => {
@@ -28,9 +31,9 @@ export type Stage = readonly (readonly string[])[];
 const EXAMPLES = "test/e2e/smoke/docs.test.ts";
 /**
  * What may run beside them: it makes objects of its own, judges these alone, and touches no process of Weft's and nothing that holds for the whole
- * cluster (the examples have the one BaselineAdminNetworkPolicy).
+ * cluster (the examples have the one BaselineAdminNetworkPolicy). Nor does it ask for a time of less than some seconds.
  */
-const BESIDE_EXAMPLES = ["attachments", "crds", "policy", "reach", "security-groups", "services", "vip", "vpc"].map(
+const BESIDE_EXAMPLES = ["attachments", "crds", "explain", "policy", "reach", "services", "vip", "vpc"].map(
   (name) => `test/e2e/smoke/${name}.test.ts`,
 );
 
