@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
-import { copyFile, cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { copyFile, cp, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { type Architecture, architecture, writeWhole } from "../host/cache.ts";
 import { errorText, HostError } from "../host/error.ts";
 import type { Progress } from "../host/progress.ts";
@@ -94,7 +94,9 @@ async function bundle(name: string, entry: string, progress: Progress): Promise<
           `--outdir=${dirname(temporary)}`,
           `--entry-naming=${file}`,
         ]);
-        await writeFile(temporary, inAscii(await readFile(temporary, "utf8")));
+        // Some packages ask for their own folder, for which bun writes its path on this machine: the same sources are to give the same bytes anywhere.
+        const text = (await readFile(temporary, "utf8")).replaceAll(`"${ROOT}/`, '"/weft/');
+        await writeFile(temporary, inAscii(text));
       }),
     ),
   );
@@ -127,8 +129,7 @@ async function nativeModule(arch: Architecture): Promise<void> {
 }
 
 /**
- * One executable, since it runs once per pod and verb: no Node on the node, 10 ms from start to answer. It reads no .env and no
- * bunfig.toml of the folder that the container runtime happens to start it in.
+ * One executable, since it runs once per pod and verb: no Node on the node, 10 ms from start to answer.
  */
 async function shim(arch: Architecture, progress: Progress): Promise<void> {
   const entry = join(ROOT, "src/cni/main.ts");
@@ -140,14 +141,26 @@ async function shim(arch: Architecture, progress: Progress): Promise<void> {
         arch === architecture()
           ? []
           : [`--compile-executable-path=${join(await packageFolder(NAMES[arch].bunPackage), "bin/bun")}`];
-      await writeWhole(output, (temporary) =>
-        bun([
-          ...["build", entry, "--compile", "--minify", "--bytecode", `--target=${NAMES[arch].bun}`],
-          ...["--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig", ...runtime, `--outfile=${temporary}`],
-        ]),
-      );
+      await compile(["--minify", "--bytecode", `--target=${NAMES[arch].bun}`, ...runtime], entry, output);
     }),
   );
+}
+
+/**
+ * Compiles `entry` to one executable that reads no .env and no bunfig.toml of the folder that it is started in. Its name is in its bytes, so it is made under the name
+ * that it is to have, in a folder beside: the same sources give the same bytes.
+ */
+async function compile(options: readonly string[], entry: string, output: string): Promise<void> {
+  const folder = `${output}.${process.pid}.folder`;
+  try {
+    await mkdir(folder, { recursive: true });
+    const made = join(folder, basename(output));
+    const quiet = ["--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"];
+    await bun(["build", entry, "--compile", ...options, ...quiet, `--outfile=${made}`]);
+    await rename(made, output);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 async function bun(args: readonly string[]): Promise<void> {
