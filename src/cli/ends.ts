@@ -1,6 +1,6 @@
 import { KubeError } from "../kube/errors.ts";
 import type { Kube } from "../kube/kube.ts";
-import { listEach } from "../kube/list-each.ts";
+import { listEach } from "../kube/pages.ts";
 import { ENDPOINT_SLICES, PODS, SERVICES } from "../kube/resources.ts";
 import type { EndpointSlice, Pod, Service } from "../kube/types.ts";
 import { type Ip, parseIp } from "../net/address.ts";

@@ -4,6 +4,7 @@ import { CHASSIS_CONDITION } from "../api/names.ts";
 import type { Kube } from "../kube/kube.ts";
 import { type LeaseView, readLease } from "../kube/lease.ts";
 import type { KubeObject } from "../kube/object.ts";
+import { listEach } from "../kube/pages.ts";
 import { NODES, PODS, type ResourceType, SUBNETS, VPCS } from "../kube/resources.ts";
 import { parseTime } from "../time/rfc3339.ts";
 import { formatTable } from "./table.ts";
@@ -161,12 +162,5 @@ async function everything(
   type: ResourceType,
   which: { readonly namespace?: string; readonly labelSelector?: string } = {},
 ): Promise<readonly KubeObject[]> {
-  const items: KubeObject[] = [];
-  let page: { readonly continue?: string } = {};
-  do {
-    const answer = await kube.list(type, { ...which, limit: 500, ...page });
-    items.push(...answer.items);
-    page = answer.continue ? { continue: answer.continue } : {};
-  } while (page.continue !== undefined);
-  return items;
+  return await Array.fromAsync(listEach<KubeObject>(kube, type, { ...which, pageSize: 500 }));
 }

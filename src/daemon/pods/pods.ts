@@ -1,7 +1,8 @@
 import { concernsInterface } from "../../contract/pod.ts";
 import { KubeError } from "../../kube/errors.ts";
-import type { Informer, InformerTime } from "../../kube/informer.ts";
+import type { Informer } from "../../kube/informer.ts";
 import { informer } from "../../kube/informer.ts";
+import type { InformerTime } from "../../kube/informer-options.ts";
 import type { Kube } from "../../kube/kube.ts";
 import { PODS } from "../../kube/resources.ts";
 import type { Pod } from "../../kube/types.ts";
