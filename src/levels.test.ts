@@ -11,11 +11,11 @@ const LEVELS: Readonly<Record<string, number>> = {
   ...{ claims: 4 },
   ...{ compile: 5 },
   ...{ kinds: 6 },
-  ...{ reconcile: 7, reach: 7 },
+  ...{ reconcile: 7, reachability: 7 },
   ...{ controller: 8, daemon: 8, cni: 8, cli: 8 },
 };
 /** Folders without I/O, clock or chance: what they say depends on what they are given, and on nothing else. */
-const PURE = ["contract", "ipam", "policy", "claims", "compile", "kinds", "reach"];
+const PURE = ["contract", "ipam", "policy", "claims", "compile", "kinds", "reachability"];
 const IMPURE_WORDS = /\b(Date|process|await)\b|\bMath\.random\b/;
 /** package → the one folder that may import it. */
 const OWNERS: Readonly<Record<string, string>> = { "@kubernetes/client-node": "kube", koffi: "netlink" };

@@ -2,7 +2,7 @@ import type { FactChange, FactReader } from "../facts/store.ts";
 import type { FactKind, FactTypes, IpFact, ObjectKind } from "../facts/types.ts";
 import type { Refusal } from "../ipam/refusal.ts";
 import type { IpRecord } from "../ipam/reserve.ts";
-import type { AddressRequest, Lease } from "../ipam/types.ts";
+import type { AddressLease, AddressRequest } from "../ipam/types.ts";
 
 /** The object that an address is for, as far as it is told what came of that. */
 export interface Claimant {
@@ -36,7 +36,7 @@ export interface Wanted {
   readonly ok: true;
   readonly request: AddressRequest;
   /** What is to be written when it is. */
-  readonly record: (lease: Lease) => RecordWrite;
+  readonly record: (lease: AddressLease) => RecordWrite;
 }
 
 /** Somebody wants an address that it does not have yet. Whoever has what it wants makes no claim. */

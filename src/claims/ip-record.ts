@@ -2,7 +2,7 @@ import { ipLabels } from "../api/annotations.ts";
 import { FINALIZER } from "../api/names.ts";
 import { POD_UID_ANNOTATION, PROVIDER_ANNOTATION } from "../facts/project-ip.ts";
 import type { IpFact, PodFact } from "../facts/types.ts";
-import type { Lease } from "../ipam/types.ts";
+import type { AddressLease } from "../ipam/types.ts";
 import type { RecordWrite } from "./claim.ts";
 import { holderName } from "./pod-interfaces.ts";
 import { podTypeOf } from "./retention.ts";
@@ -17,7 +17,7 @@ export interface IpHolder {
 }
 
 /** The IP object of a lease, complete: with its labels and finalizer. */
-export function newIpRecord(lease: Lease, { node, pod, provider }: IpHolder): RecordWrite {
+export function newIpRecord(lease: AddressLease, { node, pod, provider }: IpHolder): RecordWrite {
   const metadata = {
     name: lease.owner,
     labels: ipLabels({ subnet: lease.subnet, node, reserved: false }),
@@ -40,7 +40,7 @@ export function newIpRecord(lease: Lease, { node, pod, provider }: IpHolder): Re
 }
 
 /** The IP object of a namesake, taken over, with what its successor gets beyond it. */
-export function takenOverIpRecord(lease: Lease, old: IpFact, { node, pod, provider }: IpHolder): RecordWrite {
+export function takenOverIpRecord(lease: AddressLease, old: IpFact, { node, pod, provider }: IpHolder): RecordWrite {
   const labels = ipLabels({ subnet: lease.subnet, node, reserved: old.reserved });
   const podType = pod === undefined ? "" : podTypeOf(pod);
   const { v4 = "", v6 = "", mac = "" } = lease;
@@ -53,7 +53,7 @@ export function takenOverIpRecord(lease: Lease, old: IpFact, { node, pod, provid
 }
 
 /** A user's reservation, with what it lacked. */
-export function reservationRecord(lease: Lease, { name, uid, version, node }: IpFact): RecordWrite {
+export function reservationRecord(lease: AddressLease, { name, uid, version, node }: IpFact): RecordWrite {
   const labels = ipLabels({ subnet: lease.subnet, node, reserved: true });
   const body = { metadata: { uid, resourceVersion: version, labels }, spec: addressFields(lease) };
   return { verb: "patch", kind: "ips", name, body };
@@ -66,7 +66,7 @@ function annotationsOf(pod: PodFact | undefined, provider: string | undefined): 
   };
 }
 
-function addressFields(lease: Lease): Readonly<Record<string, string>> {
+function addressFields(lease: AddressLease): Readonly<Record<string, string>> {
   return {
     ipAddress: [lease.v4, lease.v6].filter((address) => address !== undefined).join(","),
     v4IpAddress: lease.v4 ?? "",

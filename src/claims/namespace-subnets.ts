@@ -51,7 +51,7 @@ export function defaultOfVpc(reader: FactReader, vpc: VpcFact): SubnetFact | und
 }
 
 /** Whether a subnet gives addresses. */
-export function isOpen(reader: FactReader, subnet: SubnetFact): boolean {
+export function isUsable(reader: FactReader, subnet: SubnetFact): boolean {
   return !subnet.deleting && reader.get("verdicts", subnet.name)?.ok === true;
 }
 

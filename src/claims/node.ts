@@ -1,10 +1,10 @@
 import { nodePortName } from "../api/port-names.ts";
 import type { IpFact } from "../facts/types.ts";
-import type { Lease } from "../ipam/types.ts";
+import type { AddressLease } from "../ipam/types.ts";
 import type { ClaimKind } from "./claim.ts";
+import { FOR_NODES, withEligibleSubnets } from "./eligible-subnets.ts";
+import { ipNameConflict } from "./ip-name-conflict.ts";
 import { newIpRecord } from "./ip-record.ts";
-import { nameTaken } from "./name-taken.ts";
-import { NODE_PURPOSE, openPart } from "./places.ts";
 
 /** A node: its port on the join switch. */
 export const nodeClaims: ClaimKind<"nodes"> = {
@@ -31,11 +31,11 @@ export const nodeClaims: ClaimKind<"nodes"> = {
       owner,
       recordedIn: { kind: "ips", key: owner },
     } as const;
-    if (old !== undefined) return [{ ...claim, desired: old.deleting ? undefined : nameTaken(old) }];
+    if (old !== undefined) return [{ ...claim, desired: old.deleting ? undefined : ipNameConflict(old) }];
     const join = reader.get("cluster", "cluster")?.joinSubnet ?? "";
     const request = { owner, subnets: [join], want: { kind: "any" }, move: true } as const;
-    const open = openPart(reader, request, NODE_PURPOSE);
-    const desired = open.ok ? { ...open, record: (lease: Lease) => newIpRecord(lease, { node: name }) } : open;
+    const open = withEligibleSubnets(reader, request, FOR_NODES);
+    const desired = open.ok ? { ...open, record: (lease: AddressLease) => newIpRecord(lease, { node: name }) } : open;
     return [{ ...claim, fresh: true, desired }];
   },
 };

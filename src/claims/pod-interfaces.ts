@@ -14,7 +14,7 @@ export interface PodInterface {
 }
 
 /** A network that a pod names and that it cannot have as things are. */
-export interface UnclearNetwork {
+export interface UnresolvedNetwork {
   /** Tells it from the pod's others. */
   readonly id: string;
   /** What is wrong, in a word and in a sentence. */
@@ -28,11 +28,11 @@ export interface UnclearNetwork {
 /** The interfaces that a pod is to have beside its own. */
 export interface SecondaryInterfaces {
   readonly interfaces: readonly PodInterface[];
-  readonly unclear: readonly UnclearNetwork[];
+  readonly unclear: readonly UnresolvedNetwork[];
 }
 
 /** A pod's own interface. */
-export const OWN_INTERFACE: PodInterface = { provider: OVN_PROVIDER, onOvn: true };
+export const PRIMARY_INTERFACE: PodInterface = { provider: OVN_PROVIDER, onOvn: true };
 
 const NONE: SecondaryInterfaces = { interfaces: [], unclear: [] };
 
@@ -54,11 +54,11 @@ export function secondaryInterfaces(reader: FactReader, pod: PodFact): Secondary
   }
   if (networks.length === 0) return NONE;
   const interfaces: PodInterface[] = [];
-  const unclear: UnclearNetwork[] = [];
+  const unclear: UnresolvedNetwork[] = [];
   for (const network of networks) {
     const key = `${network.namespace}/${network.name}`;
     const id = `${key}@${network.interface}`;
-    const say = (code: UnclearNetwork["code"], message: string, providers: readonly string[] = []): void =>
+    const say = (code: UnresolvedNetwork["code"], message: string, providers: readonly string[] = []): void =>
       void unclear.push({ id, code, message, value: key, providers });
     const definition = reader.get("attachments", key);
     if (definition?.wants === "other") continue;
@@ -116,7 +116,7 @@ function unusable(
 
 /** The interface of a pod that has this provider, if it is to have it. */
 export function interfaceOf(reader: FactReader, pod: PodFact, provider: string): PodInterface | undefined {
-  if (provider === OVN_PROVIDER) return OWN_INTERFACE;
+  if (provider === OVN_PROVIDER) return PRIMARY_INTERFACE;
   return secondaryInterfaces(reader, pod).interfaces.find((candidate) => candidate.provider === provider);
 }
 
@@ -140,7 +140,7 @@ export function portOf(pod: Pick<PodFact, "namespace" | "holder">, provider: str
 }
 
 /** The providers beside its own of which a pod's annotations say that it was given something. */
-export function toldProviders(pod: PodFact): readonly string[] {
+export function allocatedProviders(pod: PodFact): readonly string[] {
   const told = Object.keys(pod.annotations).flatMap((key) => {
     const provider = /^(.+)\.kubernetes\.io\/allocated$/.exec(key)?.[1];
     return provider === undefined || provider === OVN_PROVIDER || pod.annotations[key] !== "true" ? [] : provider;
@@ -153,7 +153,7 @@ function remembered(reader: FactReader, pod: PodFact): readonly string[] {
   const recorded = reader
     .by("ips", "holder", pod.holder)
     .flatMap((ip) => (ip.provider !== OVN_PROVIDER && ip.podUid === pod.uid ? ip.provider : []));
-  return [...new Set([...recorded, ...toldProviders(pod)])].sort();
+  return [...new Set([...recorded, ...allocatedProviders(pod)])].sort();
 }
 
 /** What kind an interface is of which only the provider is known: `<nad>.<namespace>.ovn`, perhaps with `.<interface>` behind that. */

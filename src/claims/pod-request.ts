@@ -2,22 +2,27 @@ import { isOvnProvider, OVN_PROVIDER, POD, podAnnotation } from "../api/annotati
 import type { FactReader } from "../facts/store.ts";
 import type { FactTypes, NetworkSelectionFact, PodFact, VpcFact } from "../facts/types.ts";
 import { type Refusal, refuse } from "../ipam/refusal.ts";
+import { vipUnknown } from "../ipam/refusal-messages.ts";
 import { requestFromAnnotations } from "../ipam/request.ts";
-import { vipUnknown } from "../ipam/sentences.ts";
+import {
+  FOR_PRIMARY_INTERFACES,
+  type RequestResult,
+  type SubnetEligibility,
+  withEligibleSubnets,
+} from "./eligible-subnets.ts";
 import { subnetsOfNamespace, vpcOfNamespace } from "./namespace-subnets.ts";
-import { OWN_PURPOSE, openPart, type Purpose, type Request } from "./places.ts";
 import { type PodInterface, portOf } from "./pod-interfaces.ts";
+import { addressesIn } from "./requested-addresses.ts";
 import { ordinalOf } from "./retention.ts";
-import { addressesIn } from "./wants.ts";
 
 /** What a pod wants to have for the address of one of its interfaces, of subnets that are in force. */
-export function podRequest(facts: FactReader, pod: PodFact, own: PodInterface): Request {
+export function podRequest(facts: FactReader, pod: PodFact, own: PodInterface): RequestResult {
   const desired = addressRequestFor(facts, pod, own);
-  return desired.ok ? openPart(facts, desired.request, purposeOf(own)) : desired;
+  return desired.ok ? withEligibleSubnets(facts, desired.request, purposeOf(own)) : desired;
 }
 
 /** By its annotations, its namespace and its owner. */
-function addressRequestFor(facts: FactReader, pod: PodFact, { provider, onOvn, network }: PodInterface): Request {
+function addressRequestFor(facts: FactReader, pod: PodFact, { provider, onOvn, network }: PodInterface): RequestResult {
   const owner = portOf(pod, provider);
   const place = pod.owner?.kind === "StatefulSet" ? ordinalOf(pod.name) : undefined;
   const common = {
@@ -82,7 +87,7 @@ function noSubnet(provider: string, bound: string): Refusal {
 }
 
 /** A pod that takes a Vip's addresses, and its MAC, for as long as it is there. */
-function vipRequestFor(facts: FactReader, pod: PodFact, owner: string, name: string): Request {
+function vipRequestFor(facts: FactReader, pod: PodFact, owner: string, name: string): RequestResult {
   const vip = facts.get("vips", name);
   if (vip === undefined)
     return vipUnknown(
@@ -112,8 +117,8 @@ function vipRefusal(pod: PodFact, { name, given, type, namespace }: FactTypes["v
 }
 
 /** For one interface of a pod. */
-function purposeOf({ provider: own, onOvn, network }: PodInterface): Purpose {
-  if (own === OVN_PROVIDER) return OWN_PURPOSE;
+function purposeOf({ provider: own, onOvn, network }: PodInterface): SubnetEligibility {
+  if (own === OVN_PROVIDER) return FOR_PRIMARY_INTERFACES;
   const bound = boundProvider(own, network);
   return {
     accepts: (provider) => provider === bound || isOvnProvider(provider) === onOvn,

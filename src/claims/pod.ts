@@ -1,12 +1,12 @@
 import { podAnnotation } from "../api/annotations.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { DisputeFact, IpFact, PodFact } from "../facts/types.ts";
+import type { AddressConflictFact, IpFact, PodFact } from "../facts/types.ts";
 import { type Refusal, refuse } from "../ipam/refusal.ts";
-import type { Lease } from "../ipam/types.ts";
+import type { AddressLease } from "../ipam/types.ts";
 import { type Claim, type Claimant, type ClaimKind, claimId } from "./claim.ts";
+import { ipNameConflict } from "./ip-name-conflict.ts";
 import { newIpRecord, takenOverIpRecord } from "./ip-record.ts";
-import { nameTaken } from "./name-taken.ts";
-import { OWN_INTERFACE, type PodInterface, portOf, secondaryInterfaces } from "./pod-interfaces.ts";
+import { type PodInterface, PRIMARY_INTERFACE, portOf, secondaryInterfaces } from "./pod-interfaces.ts";
 import { podRequest } from "./pod-request.ts";
 import { isComplete } from "./reservation.ts";
 import { isRetained } from "./retention.ts";
@@ -41,7 +41,7 @@ export function podClaimId(pod: PodFact, provider: string): string {
 
 /** Under which subject refusals of an interface are told; none for a pod's own. */
 function subjectOf(provider: string): { readonly subject?: string } {
-  return provider === OWN_INTERFACE.provider ? {} : { subject: provider };
+  return provider === PRIMARY_INTERFACE.provider ? {} : { subject: provider };
 }
 
 function claimantOf({ key, name, namespace, uid }: PodFact): Claimant {
@@ -52,7 +52,7 @@ function claimsOf(reader: FactReader, pod: PodFact, pods: readonly PodFact[]): r
   const claims: Claim[] = [];
   const { interfaces, unclear } = secondaryInterfaces(reader, pod);
   if (pod.node !== undefined) {
-    for (const own of [OWN_INTERFACE, ...interfaces]) {
+    for (const own of [PRIMARY_INTERFACE, ...interfaces]) {
       const claim = claimOf(reader, pod, pod.node, own, pods);
       if (claim !== undefined) claims.push(claim);
     }
@@ -84,19 +84,19 @@ function claimOf(
   const holder = {
     node,
     pod,
-    ...(!(provider === OWN_INTERFACE.provider || owner.endsWith(`.${provider}`)) && { provider }),
+    ...(!(provider === PRIMARY_INTERFACE.provider || owner.endsWith(`.${provider}`)) && { provider }),
   };
   if (old === undefined) {
     const asked = podRequest(reader, pod, own);
-    const desired = asked.ok ? { ...asked, record: (lease: Lease) => newIpRecord(lease, holder) } : asked;
+    const desired = asked.ok ? { ...asked, record: (lease: AddressLease) => newIpRecord(lease, holder) } : asked;
     return { ...claim, fresh: true, desired };
   }
   // An object on its way out frees its name first; its deletion wakes this pod again.
   if (old.deleting) return { ...claim, desired: undefined };
-  const dispute = reader.get("disputes", owner);
+  const dispute = reader.get("addressConflicts", owner);
   // A disputed record that the controller made goes; one that a user made is left to the user.
   if (dispute !== undefined) return { ...claim, desired: old.reserved ? reservationDisputed(old, dispute) : undefined };
-  if (old.holder !== pod.holder || old.provider !== provider) return { ...claim, desired: nameTaken(old) };
+  if (old.holder !== pod.holder || old.provider !== provider) return { ...claim, desired: ipNameConflict(old) };
   if (old.podUid === pod.uid || old.podUid === "") {
     if (pod.annotations[podAnnotation(provider, "allocated")] === "true") return undefined;
     const desired = unusable(reader, old);
@@ -110,7 +110,9 @@ function claimOf(
   // What its namesake had is nobody's if the successor cannot have it, unless it is kept for a better one.
   const kept = old.reserved || isRetained(reader, old);
   const asked = podRequest(reader, pod, own);
-  const desired = asked.ok ? { ...asked, record: (lease: Lease) => takenOverIpRecord(lease, old, holder) } : asked;
+  const desired = asked.ok
+    ? { ...asked, record: (lease: AddressLease) => takenOverIpRecord(lease, old, holder) }
+    : asked;
   return { ...claim, predecessor: { ip: old, kept }, desired };
 }
 
@@ -131,7 +133,7 @@ function unusable(reader: FactReader, { name, subnet, reserved }: IpFact): Refus
 }
 
 /** A reservation, which a pod is to have, names what it may not. */
-function reservationDisputed({ name }: IpFact, { message }: DisputeFact): Refusal {
+function reservationDisputed({ name }: IpFact, { message }: AddressConflictFact): Refusal {
   const text = `IP object "${name}", which reserves an address for this pod, does not hold: ${message} Delete the object or change it.`;
   return refuse("ReservationDisputed", text, { value: name });
 }

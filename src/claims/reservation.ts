@@ -1,12 +1,12 @@
 import { isOvnProvider } from "../api/annotations.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { IpFact } from "../facts/types.ts";
-import type { Lease } from "../ipam/types.ts";
+import type { AddressLease } from "../ipam/types.ts";
 import type { ClaimKind } from "./claim.ts";
+import { FOR_RESERVATIONS, withEligibleSubnets } from "./eligible-subnets.ts";
 import { reservationRecord } from "./ip-record.ts";
-import { ANY_PURPOSE, openPart } from "./places.ts";
+import { requestedAddressesOf } from "./requested-addresses.ts";
 import { reservationVerdictKey } from "./verdict-keys.ts";
-import { wantOf } from "./wants.ts";
 
 /** An address that a user keeps free with an IP object: what the object lacks of address and MAC. */
 export const reservationClaims: ClaimKind<"ips"> = {
@@ -22,18 +22,18 @@ export const reservationClaims: ClaimKind<"ips"> = {
     const ip = reader.get("ips", key);
     if (ip === undefined || !ip.reserved) return undefined;
     const { name, uid, subnet, mac } = ip;
-    if (ip.deleting || isComplete(reader, ip) || reader.get("disputes", name) !== undefined) return [];
+    if (ip.deleting || isComplete(reader, ip) || reader.get("addressConflicts", name) !== undefined) return [];
     const asked = {
       owner: name,
       subnets: [subnet],
-      want: wantOf(ip),
+      want: requestedAddressesOf(ip),
       namespace: namespaceOf(ip),
       move: true,
       ...(!hasMac(reader, ip) && { mac: "none" }),
       ...(mac !== "" && { mac }),
     };
-    const open = openPart(reader, asked, ANY_PURPOSE);
-    const desired = open.ok ? { ...open, record: (lease: Lease) => reservationRecord(lease, ip) } : open;
+    const open = withEligibleSubnets(reader, asked, FOR_RESERVATIONS);
+    const desired = open.ok ? { ...open, record: (lease: AddressLease) => reservationRecord(lease, ip) } : open;
     const claimant = { kind: "ips", key, name, uid } as const;
     return [{ claimant, owner: name, desired, recordedIn: { kind: "ips", key }, verdict: reservationVerdictKey(name) }];
   },
@@ -41,7 +41,7 @@ export const reservationClaims: ClaimKind<"ips"> = {
 
 /** Whether a reservation names all that it is to have. */
 export function isComplete(reader: FactReader, ip: IpFact): boolean {
-  return wantOf(ip).kind === "static" && (ip.mac !== "" || !hasMac(reader, ip));
+  return requestedAddressesOf(ip).kind === "static" && (ip.mac !== "" || !hasMac(reader, ip));
 }
 
 /** Where another plugin makes the interface its MAC is that plugin's affair. */

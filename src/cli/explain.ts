@@ -1,14 +1,14 @@
 import type { Kube } from "../kube/kube.ts";
-import { EndpointError } from "../reach/endpoint.ts";
-import { type Explanation, explain } from "../reach/explain.ts";
-import { formatExplanation, formatServiceExplanation } from "../reach/explain-text.ts";
-import { parsePort } from "../reach/port.ts";
-import { explainService, type ServiceExplanation } from "../reach/service.ts";
-import { findSources, findTarget, parseEnd } from "./ends.ts";
-import { buildWorld, readObjects } from "./world.ts";
+import { EndpointError } from "../reachability/endpoint.ts";
+import { type Explanation, explain } from "../reachability/explain.ts";
+import { formatExplanation, formatServiceExplanation } from "../reachability/explain-text.ts";
+import { parsePort } from "../reachability/port.ts";
+import { explainService, type ServiceExplanation } from "../reachability/service.ts";
+import { buildClusterModel, readObjects } from "./cluster-model.ts";
+import { findSources, findTarget, parseEndpoint } from "./endpoint-arguments.ts";
 
 /** What a command hands back: data for programs, text for people, and whether all is well. */
-export interface Report {
+export interface ExplainReport {
   readonly data: unknown;
   readonly text: string;
   readonly ok: boolean;
@@ -21,11 +21,11 @@ export async function explainCommand(
   kube: Kube,
   namespace: string,
   [from, to, portText]: readonly [string, string, string],
-): Promise<Report> {
+): Promise<ExplainReport> {
   const port = parsePort(portText);
   if (typeof port === "string") throw new EndpointError(port);
-  const [fromEnd, toEnd] = [parseEnd(from, namespace), parseEnd(to, namespace)];
-  const { network, book, warnings } = buildWorld(await readObjects(kube));
+  const [fromEnd, toEnd] = [parseEndpoint(from, namespace), parseEndpoint(to, namespace)];
+  const { network, book, warnings } = buildClusterModel(await readObjects(kube));
   const [sources, target] = await Promise.all([
     findSources(kube, network, fromEnd),
     findTarget(kube, network, toEnd, port),

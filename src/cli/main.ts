@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { connectKube } from "../kube/connect.ts";
 import type { Kube } from "../kube/kube.ts";
-import { explainCommand, type Report } from "./explain.ts";
+import { type ExplainReport, explainCommand } from "./explain.ts";
 import { type MatrixOptions, matrixCommand } from "./matrix.ts";
 import { type PlanOptions, planCommand } from "./plan.ts";
 import { formatSteps, podSteps } from "./pod.ts";
@@ -26,7 +26,7 @@ const program = new Command("weftctl")
   .exitOverride();
 
 /** Runs an action with a connection, prints what it returns, and ends the connection. */
-async function withKube(options: Options, action: (kube: Kube) => Promise<Report>): Promise<void> {
+async function withKube(options: Options, action: (kube: Kube) => Promise<ExplainReport>): Promise<void> {
   const { kubeconfig, context, output } = options;
   if (output !== "table" && output !== "json") throw new Error(`-o ${String(output)}: the forms are table and json`);
   const connection = await connectKube({

@@ -1,7 +1,7 @@
 import { parseAllDocuments } from "yaml";
 import type { FactKind } from "../facts/types.ts";
 import { apiVersionOf, type ResourceType } from "../kube/resources.ts";
-import { feeds } from "./world.ts";
+import { feeds } from "./cluster-model.ts";
 
 /** What cannot be used of a manifest; the message says where and what would do. */
 export class ManifestError extends Error {

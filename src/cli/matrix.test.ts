@@ -2,7 +2,7 @@ import { mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
-import type { Matrix } from "../reach/matrix.ts";
+import type { Matrix } from "../reachability/matrix.ts";
 import { matrixCommand } from "./matrix.ts";
 import { SampleCluster } from "./testing/sample-cluster.ts";
 

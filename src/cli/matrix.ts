@@ -1,13 +1,13 @@
 import { writeFile } from "node:fs/promises";
 import type { Kube } from "../kube/kube.ts";
-import { EndpointError } from "../reach/endpoint.ts";
-import type { ProbePoint } from "../reach/match-uses.ts";
-import { matrix } from "../reach/matrix.ts";
-import { matrixHtml } from "../reach/matrix-html.ts";
-import { formatMatrix } from "../reach/matrix-text.ts";
-import { parsePort, portQuestionText } from "../reach/port.ts";
-import type { Report } from "./explain.ts";
-import { buildWorld, readObjects, type World } from "./world.ts";
+import { EndpointError } from "../reachability/endpoint.ts";
+import type { ProbePoint } from "../reachability/match-uses.ts";
+import { matrix } from "../reachability/matrix.ts";
+import { matrixHtml } from "../reachability/matrix-html.ts";
+import { formatMatrix } from "../reachability/matrix-text.ts";
+import { parsePort, portQuestionText } from "../reachability/port.ts";
+import { buildClusterModel, type ClusterModel, readObjects } from "./cluster-model.ts";
+import type { ExplainReport } from "./explain.ts";
 
 /** What `policy matrix` is asked. */
 export interface MatrixOptions {
@@ -21,7 +21,7 @@ export interface MatrixOptions {
 }
 
 /** Answers `policy matrix`. Rejects with an `EndpointError`, a `KubeError`, or what writing the page rejects with. */
-export async function matrixCommand(kube: Kube, options: MatrixOptions): Promise<Report> {
+export async function matrixCommand(kube: Kube, options: MatrixOptions): Promise<ExplainReport> {
   const { namespace, to = namespace, port: portText, html, output } = options;
   const asked = portText === undefined ? undefined : parsePort(portText);
   if (typeof asked === "string") throw new EndpointError(asked);
@@ -30,7 +30,7 @@ export async function matrixCommand(kube: Kube, options: MatrixOptions): Promise
       `--port ${portText}: a name means another number in each pod; give a number such as tcp/80`,
     );
   }
-  const world = buildWorld(await readObjects(kube));
+  const world = buildClusterModel(await readObjects(kube));
   const point = (asked: { protocol: ProbePoint["protocol"]; port?: number }): ProbePoint => {
     const { protocol, port = 0 } = asked;
     return { protocol, first: port, last: port };
@@ -53,7 +53,7 @@ export async function matrixCommand(kube: Kube, options: MatrixOptions): Promise
   return { data, text: `${text}Written to ${html}.\n`, ok: true, warnings };
 }
 
-function podsOf({ facts }: World, namespace: string): ReturnType<typeof facts.all<"pods">> {
+function podsOf({ facts }: ClusterModel, namespace: string): ReturnType<typeof facts.all<"pods">> {
   if (namespace === "*") return facts.all("pods").filter(({ alive }) => alive);
   if (facts.get("namespaces", namespace) === undefined) {
     const names = facts.all("namespaces").map(({ name }) => name);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { NETWORK_POLICIES } from "../kube/resources.ts";
-import type { ReachChanges } from "../reach/change.ts";
+import type { ReachChanges } from "../reachability/change.ts";
 import { readManifest } from "./manifest.ts";
 import { type PlanOptions, planCommand } from "./plan.ts";
 import { SampleCluster } from "./testing/sample-cluster.ts";

@@ -2,13 +2,13 @@ import { readFile } from "node:fs/promises";
 import { text as readAll } from "node:stream/consumers";
 import type { Kube } from "../kube/kube.ts";
 import { keyOf } from "../kube/object.ts";
-import { type ReachChange, type ReachChanges, reachChanges } from "../reach/change.ts";
-import type { Report } from "./explain.ts";
+import { type ReachChange, type ReachChanges, reachChanges } from "../reachability/change.ts";
+import { buildClusterModel, type ClusterModel, readObjects } from "./cluster-model.ts";
+import { dryRun } from "./dry-run.ts";
+import type { ExplainReport } from "./explain.ts";
 import { ManifestError, type ManifestObject, readManifest } from "./manifest.ts";
 import { planRows } from "./rows.ts";
 import { formatTable } from "./table.ts";
-import { buildWorld, readObjects, type World } from "./world.ts";
-import { wouldBe } from "./would-be.ts";
 
 /** What `plan` is asked. */
 export interface PlanOptions {
@@ -26,15 +26,15 @@ export interface PlanOptions {
 const SHOWN = { changes: 50, rows: 120 };
 
 /** Answers `plan`. Writes nothing. Rejects with a `ManifestError`, a `KubeError`, or what reading a file rejects with. */
-export async function planCommand(kube: Kube, options: PlanOptions): Promise<Report> {
+export async function planCommand(kube: Kube, options: PlanOptions): Promise<ExplainReport> {
   const { file: files, namespace, delete: deleting = false, allRows = false, exitCode = false } = options;
   const manifests = await Promise.all(
     files.map(async (file) => readManifest(await readInput(file), file === "-" ? "standard input" : file, namespace)),
   );
   const wanted = manifests.flatMap(({ objects }) => objects);
   const present = await readObjects(kube);
-  const { objects, notes } = await wouldBe(kube, present, wanted, deleting);
-  const [before, after] = [buildWorld(present), buildWorld(objects)];
+  const { objects, notes } = await dryRun(kube, present, wanted, deleting);
+  const [before, after] = [buildClusterModel(present), buildClusterModel(objects)];
   const reach = reachChanges(before, after, after.facts.all("pods"));
   const rows = planRows(before.fragments, after.fragments);
   const remarks = [
@@ -94,7 +94,7 @@ function notesPart(notes: readonly string[]): string {
 }
 
 /** What the controller would say of the objects of a manifest: what of them is not enforced as written, or not in force. */
-function problemsOf({ fragments }: World, wanted: readonly ManifestObject[]): readonly string[] {
+function problemsOf({ fragments }: ClusterModel, wanted: readonly ManifestObject[]): readonly string[] {
   const keys = new Map(wanted.map((one) => [`${one.kind}/${keyOf(one)}`, one.label]));
   return [...fragments.values()].flatMap(({ effects }) =>
     effects.flatMap((effect) => {
@@ -110,7 +110,7 @@ function problemsOf({ fragments }: World, wanted: readonly ManifestObject[]): re
   );
 }
 
-function newPods(before: World, after: World): readonly string[] {
+function newPods(before: ClusterModel, after: ClusterModel): readonly string[] {
   return after.facts
     .all("pods")
     .filter(({ key, alive }) => alive && before.facts.get("pods", key) === undefined)

@@ -18,7 +18,7 @@ import type { NodeCondition } from "./status.ts";
 import { formatTable } from "./table.ts";
 
 /** One step on a pod's way to its network. */
-export interface Step {
+export interface PodStep {
   readonly what: string;
   readonly ok: boolean;
   readonly detail: string;
@@ -27,13 +27,13 @@ export interface Step {
 type Loose = Readonly<Record<string, unknown>>;
 
 /** Follows a pod's way to its network from object to object; the first step that is not ok is where it hangs. */
-export async function podSteps(kube: Kube, namespace: string, name: string): Promise<readonly Step[]> {
+export async function podSteps(kube: Kube, namespace: string, name: string): Promise<readonly PodStep[]> {
   const pod = await find(kube, PODS, { namespace, name });
   if (pod === undefined)
     return [{ what: "pod", ok: false, detail: `there is no pod ${name} in namespace ${namespace}` }];
   const spec = (pod.spec ?? {}) as Loose;
   const annotations = pod.metadata.annotations ?? {};
-  const steps: Step[] = [{ what: "pod", ok: true, detail: `uid ${pod.metadata.uid}` }];
+  const steps: PodStep[] = [{ what: "pod", ok: true, detail: `uid ${pod.metadata.uid}` }];
   if (spec["hostNetwork"] === true)
     return [...steps, { what: "network", ok: true, detail: "the node's own; Weft has no part in it" }];
   const nodeName = String(spec["nodeName"] ?? "");
@@ -85,11 +85,11 @@ export async function podSteps(kube: Kube, namespace: string, name: string): Pro
 }
 
 /** What became of the networks that a pod names beside its own one. */
-async function networkSteps(kube: Kube, { metadata }: KubeObject): Promise<readonly Step[]> {
+async function networkSteps(kube: Kube, { metadata }: KubeObject): Promise<readonly PodStep[]> {
   const { annotations = {} } = metadata;
   const { networks = [], networksProblem } = projectNetworks(metadata);
   if (networksProblem !== undefined) return [{ what: "further networks", ok: false, detail: networksProblem }];
-  const steps: Step[] = [];
+  const steps: PodStep[] = [];
   for (const { namespace, name, interface: called } of networks) {
     const what = `network ${namespace}/${name}${called && ` (${called})`}`;
     const named = called === "" ? [] : [ovnAttachmentProvider(name, namespace, called)];
@@ -117,7 +117,7 @@ async function networkSteps(kube: Kube, { metadata }: KubeObject): Promise<reado
 const NO_DEFINITION = { wants: "unclear", problem: "there is no such NetworkAttachmentDefinition" } as const;
 
 /** The steps as a table for people. */
-export function formatSteps(steps: readonly Step[]): string {
+export function formatSteps(steps: readonly PodStep[]): string {
   return formatTable(
     ["", "STEP", "DETAIL"],
     steps.map(({ ok, what, detail }) => [ok ? "✓" : "✗", what, detail]),

@@ -1,6 +1,6 @@
 import { type ADDRESS_CONDITION, type CHASSIS_CONDITION, DEPRECATED_FINALIZER, FINALIZER } from "../api/names.ts";
 import { podTypeOf } from "../claims/retention.ts";
-import { IN_FORCE_ANNOTATION, writeFields } from "../facts/accepted.ts";
+import { ACCEPTED_ANNOTATION, writeFields } from "../facts/accepted.ts";
 import type { FactKindWith, IpFact, ObjectKind, PodFact } from "../facts/types.ts";
 import type { PolicyKind } from "../policy/translate.ts";
 import type { PolicyProblem } from "../policy/types.ts";
@@ -218,12 +218,12 @@ function differingAnnotations(
 
 /** The annotation by which an object remembers what of it is in force, see `IN_FORCE_ANNOTATION`; of what is too long it remembers nothing. */
 export function remembered(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
-  return { [IN_FORCE_ANNOTATION]: writeFields(fields) ?? "{}" };
+  return { [ACCEPTED_ANNOTATION]: writeFields(fields) ?? "{}" };
 }
 
 /** The annotations that an object has, as far as it remembers what is in force. */
 export function annotationsOf(accepted: string): Readonly<Record<string, string>> {
-  return accepted === "" ? {} : { [IN_FORCE_ANNOTATION]: accepted };
+  return accepted === "" ? {} : { [ACCEPTED_ANNOTATION]: accepted };
 }
 
 /** What an object is to have that Weft keeps in it; see {@link FillEffect}. */

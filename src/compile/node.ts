@@ -9,10 +9,10 @@ import type { FactReader } from "../facts/store.ts";
 import type { ClusterFact, IpFact, NodeFact, SubnetFact } from "../facts/types.ts";
 import { annotate, type NodeConditionEffect, releaseIp, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
-import { namesakeKey } from "./namesake-groups.ts";
 import { compileNodeAcls } from "./node-acls.ts";
 import { judgeNodeAddresses, type NodeAddresses } from "./node-addresses.ts";
 import { nodeGroupId, nodePortId, nodesSetId, routerId, switchId } from "./owner-ids.ts";
+import { nameCollisionKey } from "./port-group-name-collisions.ts";
 import { externalIds } from "./rows.ts";
 import { POLICY_PRIORITY } from "./subnet-gateway.ts";
 
@@ -49,7 +49,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     if (cluster === undefined || (node === undefined && ip === undefined)) return undefined;
     const policies = reader.all("policyUse").length > 0;
     const addresses = node === undefined ? { accepted: {}, refused: [] } : judgeNodeAddresses(reader, node, cluster);
-    const taken = reader.get("namesakes", namesakeKey.node(key))?.taken["group"] !== undefined;
+    const taken = reader.get("nameCollisions", nameCollisionKey.node(key))?.taken["group"] !== undefined;
     const group = spell(nodePortGroupName(key), taken);
     const chassis = chassisOf(reader, key);
     const join = reader.get("subnets", cluster.joinSubnet);

@@ -31,7 +31,7 @@ export const switchId = (subnet: string): string => subnet;
 
 /**
  * The Logical_Router_Port between a VPC's router and a subnet's switch, and the Logical_Switch_Port of the pair: by their names as they are spelled,
- * which are unique (fact `namesakes`). OVN has an index on these names, so a row with another id could not take the place of one that is there
+ * which are unique (fact `nameCollisions`). OVN has an index on these names, so a row with another id could not take the place of one that is there
  * before that is swept, and the subnet would be cut off from its router meanwhile.
  */
 export const routerPortId = (name: string): string => name;

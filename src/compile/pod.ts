@@ -1,6 +1,6 @@
 import { annotationDomain, OVN_PROVIDER, ovnAttachmentProvider, POD } from "../api/annotations.ts";
 import { podPortName } from "../api/port-names.ts";
-import { interfaceOf, mayHave, type PodInterface, toldProviders } from "../claims/pod-interfaces.ts";
+import { allocatedProviders, interfaceOf, mayHave, type PodInterface } from "../claims/pod-interfaces.ts";
 import { isRetained, mayBeKept } from "../claims/retention.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
@@ -60,10 +60,10 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
     const further = ips.filter((ip) => ip.provider !== OVN_PROVIDER);
     const interfaces = (first === undefined ? further : [first, ...further]).map((ip) => readOne(reader, pods, ip));
     const stale = pods.flatMap((pod) => {
-      const gone = toldProviders(pod).filter((provider) => interfaceOf(reader, pod, provider) === undefined);
+      const gone = allocatedProviders(pod).filter((provider) => interfaceOf(reader, pod, provider) === undefined);
       return pod.alive && gone.length > 0 ? { pod, providers: gone } : [];
     });
-    return { interfaces, stale, mistaken: pods.filter((pod) => pod.alive && pod.mistakes !== undefined) };
+    return { interfaces, stale, mistaken: pods.filter((pod) => pod.alive && pod.invalidAnnotations !== undefined) };
   },
 
   compile({ interfaces, stale, mistaken }): Fragment<WeftEffect> {
@@ -112,7 +112,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
 };
 
 /** Says of a pod what its annotations cannot mean. */
-function reportMistakes({ namespace, name, uid, mistakes = [] }: PodFact): WeftEffect {
+function reportMistakes({ namespace, name, uid, invalidAnnotations: mistakes = [] }: PodFact): WeftEffect {
   return {
     kind: "report",
     key: `report/pods/${uid}/annotations`,
@@ -181,7 +181,7 @@ function isComplete({ ip, onOvn }: InterfaceInput, subnet: SubnetFact): boolean 
 }
 
 function isDisputed(reader: FactReader, ip: IpFact): boolean {
-  return reader.get("disputes", ip.name) !== undefined;
+  return reader.get("addressConflicts", ip.name) !== undefined;
 }
 
 /** The Vips that a pod names to share their addresses and that are not there, or not for its namespace. */

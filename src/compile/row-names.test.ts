@@ -5,7 +5,7 @@ import t from "tap";
 /** What is given as a name, or compared with one, is a text that is put together on the spot. */
 const PUT_TOGETHER = /\bname(?:: | = )(?!string\b).*(?:`[^`]*\$\{|" \+ |\+ ")/;
 /** Says which objects would have which names; no row has what it puts together. */
-const CLAIMS = "compile/namesakes.ts";
+const CLAIMS = "compile/name-collisions.ts";
 /** Texts for people. */
 const SAYS = /\b(?:message|text|reason|who|throw|throws)\b/;
 

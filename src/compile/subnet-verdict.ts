@@ -177,7 +177,7 @@ function inUse(reader: FactReader, spec: SubnetSpecFact): Problem | undefined {
   if (accepted === undefined || isAccepted(spec)) return undefined;
   const holders = [
     ...reader.by("ips", "subnet", name).map((ip) => ({ who: `IP ${ip.name}`, v4: ip.v4, v6: ip.v6 })),
-    ...reader.by("holders", "subnet", name),
+    ...reader.by("addressHolders", "subnet", name),
   ];
   const out: { readonly text: string; readonly who: string }[] = [];
   for (const holder of holders) {

@@ -5,7 +5,7 @@ import { nodePortName } from "../api/port-names.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import { rowUuid, stableMac } from "../desired/identity.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
-import { IN_FORCE_ANNOTATION, writeAccepted } from "../facts/accepted.ts";
+import { ACCEPTED_ANNOTATION, writeAcceptedSubnet } from "../facts/accepted.ts";
 import { joinDual } from "../facts/project-subnet.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { ClusterFact, SubnetFact, SubnetSpecFact, VerdictFact } from "../facts/types.ts";
@@ -15,7 +15,6 @@ import { type VirtualPort, virtualPortsIn } from "../policy/virtual-ports.ts";
 import { readRaConfigs } from "./dhcp-options.ts";
 import { type ConditionEffect, fill, type Note, problemText, type WeftEffect, withNotes } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
-import { namesakeKey } from "./namesake-groups.ts";
 import {
   loadBalancerGroupId,
   nodesSetId,
@@ -26,6 +25,7 @@ import {
   switchId,
   UPLINKS_ID,
 } from "./owner-ids.ts";
+import { nameCollisionKey } from "./port-group-name-collisions.ts";
 import { malformedNotes, subnetReferences, unsupportedNotes } from "./references.ts";
 import { externalIds } from "./rows.ts";
 import { addAcls } from "./subnet-acls.ts";
@@ -88,8 +88,8 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
     if (subnet === undefined || cluster === undefined) return undefined;
     const spec = reader.get("subnetSpecs", key);
     const viaNodes = subnet.vpc === cluster.router && subnet.name !== cluster.joinSubnet;
-    const taken = reader.get("namesakes", namesakeKey.subnet(key))?.taken ?? {};
-    const groups = viaNodes ? reader.get("namesakes", namesakeKey.subnetGroups(key)) : undefined;
+    const taken = reader.get("nameCollisions", nameCollisionKey.subnet(key))?.taken ?? {};
+    const groups = viaNodes ? reader.get("nameCollisions", nameCollisionKey.subnetGroups(key)) : undefined;
     return {
       subnet,
       verdict: reader.get("verdicts", key) ?? UNJUDGED,
@@ -132,7 +132,7 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
 /** What is still in a subnet. */
 function holdersOf(reader: FactReader, subnet: string): readonly string[] {
   const ips = reader.by("ips", "subnet", subnet).map((ip) => ip.name);
-  return [...ips, ...reader.by("holders", "subnet", subnet).map(({ who }) => who)];
+  return [...ips, ...reader.by("addressHolders", "subnet", subnet).map(({ who }) => who)];
 }
 
 /** All nodes that have an address on the join switch. */
@@ -246,7 +246,7 @@ function compileEffects(input: SubnetInput): readonly WeftEffect[] {
 
 function annotationsOf({ accepted, nodeContract }: SubnetInput): Readonly<Record<string, string>> {
   return {
-    ...(accepted && { [IN_FORCE_ANNOTATION]: writeAccepted(accepted) }),
+    ...(accepted && { [ACCEPTED_ANNOTATION]: writeAcceptedSubnet(accepted) }),
     ...(nodeContract !== undefined && { [SUBNET.nodeContract]: nodeContract }),
   };
 }
@@ -255,7 +255,7 @@ function annotationsOf({ accepted, nodeContract }: SubnetInput): Readonly<Record
 function wantedAnnotations({ subnet, verdict, cluster }: SubnetInput): Readonly<Record<string, string>> {
   const contract = subnetContract(subnet, verdict, cluster);
   return {
-    ...(verdict.ok && subnet.protocol !== "Mac" && { [IN_FORCE_ANNOTATION]: writeAccepted(subnet) }),
+    ...(verdict.ok && subnet.protocol !== "Mac" && { [ACCEPTED_ANNOTATION]: writeAcceptedSubnet(subnet) }),
     ...(contract !== undefined && { [SUBNET.nodeContract]: contract }),
   };
 }

@@ -7,7 +7,7 @@ import { judgeAnnotations, NAMESPACE_RULES } from "../facts/annotation-rules.ts"
 import { projectPod } from "../facts/project-core.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import type { FactReader, FactStore } from "../facts/store.ts";
-import { Holders } from "../kinds/holders.ts";
+import { AddressHolders } from "../kinds/address-holders.ts";
 import { ipPoolUnit, projectIpPool } from "../kinds/ippool.ts";
 import { factStore } from "../kinds/store.ts";
 import { rootsOf, UNIT_KINDS } from "../kinds/units.ts";
@@ -210,7 +210,7 @@ t.test("a subnet in deletion keeps its rows and names who is in it; then it give
   facts.set("ips", "b.default", undefined);
   const vip = { metadata: { name: "v", uid: "v" }, spec: { subnet: "old" }, status: { v4ip: "10.20.0.9" } };
   facts.set("vips", "v", projectVip(vip));
-  const holders = new Holders(facts);
+  const holders = new AddressHolders(facts);
   holders.start();
   const used = subnetUnit.read(facts, "old");
   const said = used === undefined ? [] : subnetUnit.compile(used).effects;
@@ -466,7 +466,7 @@ t.test("a machine's address is its own: it outlives pods, and its port carries t
 
 t.test("a disputed address makes no port", async (t) => {
   const facts = sampleFacts();
-  facts.set("disputes", "a.default", { key: "a.default", message: "it is another one's" });
+  facts.set("addressConflicts", "a.default", { key: "a.default", message: "it is another one's" });
   const input = podUnit.read(facts, "default/a");
   t.same(input && podUnit.compile(input).rows, []);
 });

@@ -1,5 +1,5 @@
 import t from "tap";
-import { IN_FORCE_ANNOTATION } from "../facts/accepted.ts";
+import { ACCEPTED_ANNOTATION } from "../facts/accepted.ts";
 import { projectVpc, type VpcObject } from "../facts/project-vpc.ts";
 import { conditionsIn } from "./effects.ts";
 import { subnetUnit } from "./subnet.ts";
@@ -13,13 +13,13 @@ function vpc(name = "team") {
   const facts = sampleFacts();
   let accepted: string | undefined;
   return (spec: Spec) => {
-    const annotations = accepted === undefined ? {} : { [IN_FORCE_ANNOTATION]: accepted };
+    const annotations = accepted === undefined ? {} : { [ACCEPTED_ANNOTATION]: accepted };
     facts.set("vpcs", name, projectVpc({ metadata: { name, uid: "uid", annotations }, spec }, "ovn-cluster"));
     const input = vpcUnit.read(facts, name);
     if (input === undefined) throw new Error("no VPC");
     const { rows, effects } = vpcUnit.compile(input);
     for (const effect of effects) {
-      if (effect.kind === "fill") accepted = effect.annotations?.[IN_FORCE_ANNOTATION] ?? accepted;
+      if (effect.kind === "fill") accepted = effect.annotations?.[ACCEPTED_ANNOTATION] ?? accepted;
     }
     return {
       rules: rows.filter(({ table }) => table === "Logical_Router_Policy").map(({ columns }) => columns),
@@ -123,7 +123,7 @@ t.test("an annotation that is not ours is as none", async (t) => {
     '{"policyRoutes":[{"match":1}]}',
     '{"policyRoutes":[{"action":"x"}]}',
   ]) {
-    const metadata = { name: "v", uid: "u", annotations: { [IN_FORCE_ANNOTATION]: text } };
+    const metadata = { name: "v", uid: "u", annotations: { [ACCEPTED_ANNOTATION]: text } };
     t.same(projectVpc({ metadata, spec: {} }, "ovn-cluster").former, {}, text);
   }
 });

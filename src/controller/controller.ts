@@ -14,7 +14,7 @@ import { podUnit } from "../compile/pod.ts";
 import { type Failure, type FailureSubject, Failures } from "../desired/failures.ts";
 import { qualify, rowUuid } from "../desired/identity.ts";
 import { unitId } from "../desired/unit-kind.ts";
-import { IN_FORCE_ANNOTATION } from "../facts/accepted.ts";
+import { ACCEPTED_ANNOTATION } from "../facts/accepted.ts";
 import { type FactChange, type FactStore, strictReader } from "../facts/store.ts";
 import type { FactKind, IpFact, PodFact } from "../facts/types.ts";
 import { Ipam } from "../ipam/ipam.ts";
@@ -42,25 +42,25 @@ import { formatTime } from "../time/rfc3339.ts";
 import { AddressRecorder } from "./allocation/address-recorder.ts";
 import { addressState } from "./allocation/address-state.ts";
 import { Allocator } from "./allocation/allocator.ts";
-import { Gather } from "./databases/gather.ts";
+import { CommitBatching } from "./databases/commit-batching.ts";
 import { EXCLUSIVE, type Northbound, OWN_COLUMNS } from "./databases/northbound.ts";
 import type { Southbound } from "./databases/southbound.ts";
 import { ensureDefaults } from "./defaults.ts";
 import type { DnsClient } from "./domains/dns-client.ts";
 import { Domains } from "./domains/domains.ts";
 import { clusterIdOf, countAnchors, publishClusterId, readKubeSystem } from "./leadership/cluster-id.ts";
-import { Fence, fenced } from "./leadership/fence.ts";
+import { fenced, WriteFence } from "./leadership/fencing.ts";
 import { sweepOnce } from "./leadership/sweep-once.ts";
 import type { Settings } from "./settings.ts";
 import { Sources } from "./sources.ts";
+import type { AcceptedRecord } from "./status/accepted-records.ts";
 import { ChassisWatch } from "./status/chassis-watch.ts";
 import { gatewayEvents } from "./status/gateway-events.ts";
-import type { AcceptedRecord } from "./status/records.ts";
 import { failedObjects, failedUnit, failureMessage, INTERNAL_ERROR } from "./status/report-failure.ts";
 import { runEffect } from "./status/run-effect.ts";
 import { type StatusResource, StatusWriter } from "./status/status-writer.ts";
+import { StuckPods } from "./status/stuck-pods.ts";
 import { unitObjects } from "./status/unit-objects.ts";
-import { Unserved } from "./status/unserved.ts";
 
 /** What a controller is made of. Everything that touches the world is handed to it. */
 export interface ControllerParts {
@@ -95,7 +95,7 @@ const GATHER_MS = 400;
 const BURSTS: ReadonlySet<FactKind> = new Set([
   "pods",
   "ips",
-  "disputes",
+  "addressConflicts",
   "profiles",
   "portNumbers",
   "ports",
@@ -110,7 +110,7 @@ const COUNTED = KINDS.filter(({ counters }) => counters !== undefined);
 
 /** What a leader writes to Kubernetes with. Each term has its own, so that nothing of an earlier one gets into it. */
 interface Term {
-  readonly fence: Fence;
+  readonly fence: WriteFence;
   readonly kube: Kube;
   readonly recorder: AddressRecorder;
   readonly statuses: StatusWriter;
@@ -128,13 +128,13 @@ export class Controller {
   readonly facts: FactStore;
   readonly engine: Engine<WeftEffect>;
   readonly allocator: Allocator;
-  readonly unserved: Unserved;
+  readonly unserved: StuckPods;
   readonly #parts: ControllerParts;
   readonly #sources: Sources;
   readonly #derived: DerivedFacts;
   readonly ipam = new Ipam({ macs: (owner, attempt) => this.#macs(owner, attempt) });
   readonly #events: EventRecorder;
-  readonly #gather: Gather;
+  readonly #gather: CommitBatching;
   readonly #domains: Domains;
   readonly #chassis: ChassisWatch;
   #macSource: MacSource | undefined;
@@ -160,7 +160,7 @@ export class Controller {
     );
     this.facts = factStore(this.failures);
     this.#derived = new DerivedFacts(this.facts);
-    this.#gather = new Gather(clock, GATHER_MS);
+    this.#gather = new CommitBatching(clock, GATHER_MS);
     const onStatus = (resource: StatusResource, name: string, gone: boolean): void => {
       if (gone) this.#term?.statuses.forget(resource, name);
       else this.#term?.statuses.touch(resource, name);
@@ -236,7 +236,7 @@ export class Controller {
           "committed",
         ),
     });
-    this.unserved = new Unserved({
+    this.unserved = new StuckPods({
       facts: this.facts,
       clock,
       isTold: (pod, provider) => this.allocator.isTold(pod, provider),
@@ -422,7 +422,7 @@ export class Controller {
   #newTerm(): Term {
     const { northbound, log, clock } = this.#parts;
     const now = secondsOf(clock);
-    const fence = new Fence({ clock, confirm: () => northbound.confirmLock() });
+    const fence = new WriteFence({ clock, confirm: () => northbound.confirmLock() });
     const kube = fenced(this.#parts.kube, fence);
     const recorder = new AddressRecorder({
       kube,
@@ -574,7 +574,7 @@ export class Controller {
   /** What is in force stays remembered, whoever has taken that off the object. What is there again need not be put back. */
   #putBack({ resource, name, uid, text, lost }: AcceptedRecord): void {
     const key = `record:${resource}/${name}`;
-    const effects = annotate(resource, { name, uid, annotations: {} }, { [IN_FORCE_ANNOTATION]: text });
+    const effects = annotate(resource, { name, uid, annotations: {} }, { [ACCEPTED_ANNOTATION]: text });
     // Its key is its own: the object's unit may want other annotations at the same time.
     this.#term?.effects.offer(key, lost ? effects.map((effect) => ({ ...effect, key })) : [], true);
   }

@@ -12,7 +12,7 @@ import type { KubeObject } from "../kube/object.ts";
 import type { Clock } from "../time/clock.ts";
 import { AwaitedType } from "./awaited-type.ts";
 import type { Settings } from "./settings.ts";
-import { type AcceptedRecord, Records } from "./status/records.ts";
+import { type AcceptedRecord, AcceptedRecords } from "./status/accepted-records.ts";
 import type { Status, StatusResource } from "./status/status-writer.ts";
 
 /** What the sources are made of. */
@@ -65,12 +65,12 @@ export class Sources {
   readonly #parts: SourceParts;
 
   /** What of the objects is in force. */
-  readonly records: Records;
+  readonly records: AcceptedRecords;
 
   /** Watch for the types that the cluster does not serve. */
   readonly #awaited: AwaitedType[] = [];
 
-  /** `onStatus` is called when a status was seen to have changed, or its object to be gone; `onRecord`: see {@link Records}. */
+  /** `onStatus` is called when a status was seen to have changed, or its object to be gone; `onRecord`: see {@link AcceptedRecords}. */
   constructor(
     parts: SourceParts,
     facts: FactStore,
@@ -80,7 +80,7 @@ export class Sources {
     const { kube, settings, log, clock, random } = parts;
     this.#parts = parts;
     this.#facts = facts;
-    this.records = new Records(onRecord);
+    this.records = new AcceptedRecords(onRecord);
     const { clusterRouter: router, nodeSwitch: joinSubnet, enableLb, keepVmIp } = settings;
     const feeds = feedsOf({ router, joinSubnet, enableLb, keepVmIp });
     for (const [kind, feed] of Object.entries(feeds) as [FactKind, Feed][]) {

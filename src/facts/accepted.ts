@@ -4,7 +4,7 @@ import type { ProjectedMeta } from "./meta.ts";
 import type { LabelSelectorFact } from "./types.ts";
 
 /** With what a subnet is in force. Addresses are canonical; both have the same families. */
-export interface Accepted {
+export interface AcceptedSubnet {
   readonly cidr: Dual<string>;
   readonly gateway: Dual<string>;
   /** Of the object; absent in a record of an earlier version, or as below. A copy of an object has the record of another one, which does not count. */
@@ -20,21 +20,27 @@ export interface Accepted {
  * JSON alone. What is written into its spec later is judged against it, and does not count where it cannot be read or cannot be: a mistake in one
  * field must not take back what was said in it, or in others, before. The controller writes it after the commit.
  */
-export const IN_FORCE_ANNOTATION = "weft.kubeovn.io/in-force";
+export const ACCEPTED_ANNOTATION = "weft.kubeovn.io/in-force";
 
 /** Longer ones are not written: the API server takes 256 KiB for all annotations of an object. */
 const MAX_RECORD = 128 * 1024;
 
-/** The text of {@link IN_FORCE_ANNOTATION} of a Subnet. */
-export function writeAccepted({ uid, cidr, gateway, excludeIps = [], namespaceSelectors = [] }: Accepted): string {
+/** The text of {@link ACCEPTED_ANNOTATION} of a Subnet. */
+export function writeAcceptedSubnet({
+  uid,
+  cidr,
+  gateway,
+  excludeIps = [],
+  namespaceSelectors = [],
+}: AcceptedSubnet): string {
   const addresses = `${dualValues(cidr).join(",")} ${dualValues(gateway).join(",")}`;
   const selectors = namespaceSelectors.length > 0 && { namespaceSelectors };
   const fields = writeFields({ excludeIps, ...selectors, ...(uid !== undefined && { uid }) });
   return fields === undefined ? addresses : `${addresses} ${fields}`;
 }
 
-/** What {@link writeAccepted} has written; `undefined` for anything else. */
-export function readAccepted(text: string): Accepted | undefined {
+/** What {@link writeAcceptedSubnet} has written; `undefined` for anything else. */
+export function readAcceptedSubnet(text: string): AcceptedSubnet | undefined {
   const [blocks = "", gateways = "", ...more] = text.split(" ");
   const cidr = parseDualCidr(blocks);
   const gateway = parseDualIp(gateways);
@@ -56,11 +62,11 @@ export function readAccepted(text: string): Accepted | undefined {
 }
 
 /** What the record of an object says; `undefined` where it has none, or one that was made for another object. */
-export function acceptedOf({
+export function acceptedSubnetOf({
   uid,
   annotations = {},
-}: Pick<ProjectedMeta, "uid" | "annotations">): Accepted | undefined {
-  const accepted = readAccepted(annotations[IN_FORCE_ANNOTATION] ?? "");
+}: Pick<ProjectedMeta, "uid" | "annotations">): AcceptedSubnet | undefined {
+  const accepted = readAcceptedSubnet(annotations[ACCEPTED_ANNOTATION] ?? "");
   return (accepted?.uid ?? uid) === uid ? accepted : undefined;
 }
 

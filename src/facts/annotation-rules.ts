@@ -28,11 +28,11 @@ import {
  *   `container.apparmor.security.beta.kubernetes.io/<container>` looks like one of these.
  * - `named`: also with the interface's name behind the key, `<nad>.<ns>.kubernetes.io/ip_address.<interface>`.
  */
-export type Scope = "exact" | "ovn" | "any" | "named";
+export type AnnotationScope = "exact" | "ovn" | "any" | "named";
 
 /** What form the annotations of a name have. */
 export interface AnnotationRule {
-  readonly scope: Scope;
+  readonly scope: AnnotationScope;
   readonly key: string;
   readonly form: Form;
   /**
@@ -42,12 +42,21 @@ export interface AnnotationRule {
   readonly otherwise: "absent" | "parts" | "kept" | { readonly value: string };
 }
 
-function of(scope: Scope, key: string, form: Form, otherwise: AnnotationRule["otherwise"] = "absent"): AnnotationRule {
+function of(
+  scope: AnnotationScope,
+  key: string,
+  form: Form,
+  otherwise: AnnotationRule["otherwise"] = "absent",
+): AnnotationRule {
   return { scope, key, form, otherwise };
 }
 
-const own = (scope: Scope, key: PodRequestKey, form: Form, otherwise?: AnnotationRule["otherwise"]): AnnotationRule =>
-  of(scope, key, form, otherwise);
+const own = (
+  scope: AnnotationScope,
+  key: PodRequestKey,
+  form: Form,
+  otherwise?: AnnotationRule["otherwise"],
+): AnnotationRule => of(scope, key, form, otherwise);
 
 /** The rules for a pod's annotations, and those of a workload's template. */
 export const POD_RULES: readonly AnnotationRule[] = [
@@ -137,7 +146,7 @@ export function isAboutInCel({ scope, key }: AnnotationRule): string {
 }
 
 /** An annotation whose value is not of the form that it is to have. */
-export interface AnnotationMistake {
+export interface InvalidAnnotation {
   readonly key: string;
   /** A sentence: the value, what it counts as, and what would be accepted. */
   readonly message: string;
@@ -149,9 +158,9 @@ const MEANING = { absent: "it is left out", parts: "what of it is wrong is left 
 export function judgeAnnotations(
   annotations: Readonly<Record<string, string>>,
   rules: readonly AnnotationRule[],
-): { readonly annotations: Readonly<Record<string, string>>; readonly mistakes: readonly AnnotationMistake[] } {
+): { readonly annotations: Readonly<Record<string, string>>; readonly mistakes: readonly InvalidAnnotation[] } {
   let counted: Record<string, string> | undefined;
-  const mistakes: AnnotationMistake[] = [];
+  const mistakes: InvalidAnnotation[] = [];
   for (const [key, value] of Object.entries(annotations)) {
     const rule = ruleFor(key, rules);
     if (rule === undefined || rule.otherwise === "kept" || isOfForm(rule.form, value)) continue;

@@ -49,7 +49,7 @@ export function projectPod(pod: PodObject, keepVmIp = true): PodFact | undefined
     ports,
     profile: profileKey(namespace, pod.metadata.labels ?? {}, ports),
     annotations,
-    ...(mistakes.length > 0 && { mistakes }),
+    ...(mistakes.length > 0 && { invalidAnnotations: mistakes }),
     ...projectNetworks(pod.metadata),
     ...(owner === undefined ? {} : { owner: { kind: owner.kind, name: owner.name, uid: owner.uid } }),
   };

@@ -18,7 +18,7 @@ export function projectStatefulSet({ metadata, spec }: StatefulSetObject): State
 }
 
 /** The fact of a KubeVirt VirtualMachine. */
-export function projectMachine({ metadata }: { readonly metadata: ProjectedMeta }): VirtualMachineFact {
+export function projectVirtualMachine({ metadata }: { readonly metadata: ProjectedMeta }): VirtualMachineFact {
   return {
     key: `${metadata.namespace}/${metadata.name}`,
     deleting: metadata.deletionTimestamp !== undefined,

@@ -5,7 +5,7 @@ import { storable } from "../api/text.ts";
 import { type Dual, dualValues, formatDual } from "../net/dual.ts";
 import { parseRange, rangeContains } from "../net/range.ts";
 import { parseSubnetAddresses } from "../net/subnet-addresses.ts";
-import { type Accepted, acceptedOf } from "./accepted.ts";
+import { type AcceptedSubnet, acceptedSubnetOf } from "./accepted.ts";
 import type { ProjectedMeta } from "./meta.ts";
 import { NOT_SUPPORTED, unsupportedFields } from "./not-supported.ts";
 import type { SubnetFact, SubnetSpecFact } from "./types.ts";
@@ -36,7 +36,7 @@ type Problem = NonNullable<SubnetFact["problem"]>;
 export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = KUBE_OVN_DEFAULTS): SubnetSpecFact {
   const spec = subnet.spec ?? {};
   const nodeContract = subnet.metadata.annotations?.[SUBNET.nodeContract];
-  const accepted = acceptedOf(subnet.metadata);
+  const accepted = acceptedSubnetOf(subnet.metadata);
   const { name, uid, generation = 0, creationTimestamp = "", deletionTimestamp, finalizers = [] } = subnet.metadata;
   // Names that cannot be held are nobody's, and are not to reach the database either.
   const provider = storable(spec.provider || OVN_PROVIDER);
@@ -119,7 +119,7 @@ interface Addressing {
   readonly problem?: Problem;
 }
 
-function projectAddressing(spec: NonNullable<SubnetObject["spec"]>, accepted: Accepted | undefined): Addressing {
+function projectAddressing(spec: NonNullable<SubnetObject["spec"]>, accepted: AcceptedSubnet | undefined): Addressing {
   const excludeIps = [...(spec.excludeIps ?? [])];
   const text = spec.cidrBlock ?? "";
   const parsed = parseSubnetAddresses({ cidrBlock: text, gateway: spec.gateway, excludeIps });

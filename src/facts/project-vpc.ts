@@ -2,7 +2,7 @@ import type { VpcPolicyRoute, VpcSpec, VpcStaticRoute } from "../api/generated/v
 import { isStorable, quoted } from "../api/text.ts";
 import { parseIp } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
-import { IN_FORCE_ANNOTATION, readFields } from "./accepted.ts";
+import { ACCEPTED_ANNOTATION, readFields } from "./accepted.ts";
 import type { ProjectedMeta } from "./meta.ts";
 import { NOT_SUPPORTED, unsupportedFields } from "./not-supported.ts";
 import type { PolicyRouteFact, StaticRouteFact, VpcFact } from "./types.ts";
@@ -17,7 +17,7 @@ export interface VpcObject {
 export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
   const { name, uid, generation = 0, creationTimestamp = "", deletionTimestamp, finalizers = [] } = vpc.metadata;
   const problems: Problem[] = [];
-  const accepted = vpc.metadata.annotations?.[IN_FORCE_ANNOTATION] ?? "";
+  const accepted = vpc.metadata.annotations?.[ACCEPTED_ANNOTATION] ?? "";
   const { staticRoutes = [], policyRoutes = [], namespaces = [], defaultSubnet = "" } = vpc.spec ?? {};
   return {
     key: name,

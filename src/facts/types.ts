@@ -1,7 +1,7 @@
 import type { Dual } from "../net/dual.ts";
 import type { PortRange } from "../net/port-range.ts";
-import type { Accepted } from "./accepted.ts";
-import type { AnnotationMistake } from "./annotation-rules.ts";
+import type { AcceptedSubnet } from "./accepted.ts";
+import type { InvalidAnnotation } from "./annotation-rules.ts";
 import type { ChassisProblemFact } from "./database.ts";
 import type { Malformed } from "./meta.ts";
 
@@ -31,7 +31,7 @@ export interface PodFact {
   /** The annotations under `*.kubernetes.io/` that Weft reads or writes, as far as they have the form that they are to have. */
   readonly annotations: Readonly<Record<string, string>>;
   /** What is wrong with others; absent where nothing is. */
-  readonly mistakes?: readonly AnnotationMistake[];
+  readonly invalidAnnotations?: readonly InvalidAnnotation[];
   /** The named ports of its containers, in a fixed order; policies may name them. */
   readonly ports: readonly NamedPortFact[];
   /** Stands for its namespace, labels and named ports: pods with the same one are the same to every selector. */
@@ -179,7 +179,7 @@ export interface SubnetSpecFact extends SubnetFact {
   /** Whether it has any annotations. */
   readonly annotated: boolean;
   /** See `IN_FORCE_ANNOTATION`; absent where it never was in force. */
-  readonly accepted?: Accepted;
+  readonly accepted?: AcceptedSubnet;
   /** Its annotation that says what nodes are to do for it, as it is; absent where it has none. */
   readonly nodeContract?: string;
 }
@@ -218,24 +218,24 @@ export interface NetworkPolicySpec {
   readonly podSelector?: LabelSelectorFact;
   readonly policyTypes?: readonly string[];
   readonly ingress?: readonly {
-    readonly from?: readonly NetworkPolicyPeer[];
-    readonly ports?: readonly NetworkPolicyPort[];
+    readonly from?: readonly NetworkPolicyPeerFact[];
+    readonly ports?: readonly NetworkPolicyPortFact[];
   }[];
   readonly egress?: readonly {
-    readonly to?: readonly NetworkPolicyPeer[];
-    readonly ports?: readonly NetworkPolicyPort[];
+    readonly to?: readonly NetworkPolicyPeerFact[];
+    readonly ports?: readonly NetworkPolicyPortFact[];
   }[];
 }
 
 /** networking.k8s.io/v1 NetworkPolicyPeer. */
-export interface NetworkPolicyPeer {
+export interface NetworkPolicyPeerFact {
   readonly podSelector?: LabelSelectorFact;
   readonly namespaceSelector?: LabelSelectorFact;
   readonly ipBlock?: { readonly cidr: string; readonly except?: readonly string[] };
 }
 
 /** networking.k8s.io/v1 NetworkPolicyPort. */
-export interface NetworkPolicyPort {
+export interface NetworkPolicyPortFact {
   readonly protocol?: string;
   readonly port?: number | string;
   readonly endPort?: number;
@@ -494,7 +494,7 @@ export interface VerdictFact {
  * address holds although two records may, for the moment that it takes to give the later one up. So it is with a Vip or an OvnEip whose status
  * names another one's address: its key is then that of its owner in IPAM, which has a slash.
  */
-export interface DisputeFact {
+export interface AddressConflictFact {
   readonly key: string;
   readonly message: string;
   /** The owner in IPAM that has the address. */
@@ -502,7 +502,7 @@ export interface DisputeFact {
 }
 
 /** An object that holds addresses without an IP object: a Vip, for one; derived. Its key is that of its fact, behind the kind's. */
-export interface HolderFact {
+export interface AddressHolderFact {
   readonly key: string;
   readonly subnet: string;
   /** "" for none of that family. */
@@ -514,9 +514,9 @@ export interface HolderFact {
 
 /**
  * Which names that an object would have in the northbound database are an older one's, so that its own have a digest behind them; derived. No
- * fact: none is, which is nearly always so. See `src/compile/namesakes.ts`.
+ * fact: none is, which is nearly always so. See `src/compile/name-collisions.ts`.
  */
-export interface NamesakeFact {
+export interface NameCollisionFact {
   /** `subnet/<name>` (ports), `subnet-groups/<name>`, `node/<name>`, `vip/<name>` or `ippool/<name>`. */
   readonly key: string;
   /** What it is the name of (of groups: the node's name) → who has it, for people. */
@@ -542,7 +542,7 @@ export interface ClusterFact {
 export interface DerivedFactTypes {
   readonly subnets: SubnetFact;
   readonly verdicts: VerdictFact;
-  readonly disputes: DisputeFact;
+  readonly addressConflicts: AddressConflictFact;
   readonly profiles: ProfileFact;
   readonly groups: GroupFact;
   readonly portNumbers: PortNumbersFact;
@@ -551,8 +551,8 @@ export interface DerivedFactTypes {
   readonly served: ServedFact;
   readonly policyUse: PolicyUseFact;
   readonly securityGroupPresence: SecurityGroupPresenceFact;
-  readonly namesakes: NamesakeFact;
-  readonly holders: HolderFact;
+  readonly nameCollisions: NameCollisionFact;
+  readonly addressHolders: AddressHolderFact;
   readonly cluster: ClusterFact;
   readonly chassisProblems: ChassisProblemFact;
 }
@@ -562,7 +562,7 @@ export interface FactTypes extends DerivedFactTypes {}
 
 /** The names of the indexes of each kind that has any. Added to by kinds of objects and rows as well. */
 export interface FactIndexes {
-  readonly holders: "subnet";
+  readonly addressHolders: "subnet";
   readonly subnets: "vpc" | "provider" | "namespace" | "private" | "selects";
 }
 

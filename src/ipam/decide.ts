@@ -1,27 +1,27 @@
 import type { Family, Ip } from "../net/address.ts";
 import { type Dual, dualValues, formatDual } from "../net/dual.ts";
 import { parseMacNumber } from "../net/mac.ts";
-import type { Coordinate } from "./coordinate.ts";
 import type { MacSource } from "./macs.ts";
+import type { Offset } from "./offset.ts";
 import { listOf, type Refusal, refuse } from "./refusal.ts";
 import {
   addressInUse,
   addressOutOfSubnet,
+  addressReserved,
   holderText,
   macInUse,
-  mostTelling,
-  neverGiven,
+  mostSpecificRefusal,
   nothingAvailable,
   poolNotForNamespace,
   poolUnknown,
   subnetUnknown,
   wrongFamily,
-} from "./sentences.ts";
+} from "./refusal-messages.ts";
 import type { LeaseRecord, SubnetState } from "./subnet.ts";
-import type { AddressRequest, Allocation, Want } from "./types.ts";
+import type { AddressAllocation, AddressRequest, Want } from "./types.ts";
 
 /** What a decision reads. */
-export interface View {
+export interface AllocationView {
   subnet(name: string): SubnetState | undefined;
   /** The subnet of an IPPool. */
   poolSubnet(pool: string): SubnetState | undefined;
@@ -33,12 +33,12 @@ export interface View {
 }
 
 /** A decision that can be carried out: what the owner will hold. */
-export interface Plan {
+export interface AllocationPlan {
   readonly ok: true;
-  readonly how: Allocation["how"];
+  readonly how: AddressAllocation["how"];
   readonly subnet: SubnetState;
-  readonly v4: Coordinate | undefined;
-  readonly v6: Coordinate | undefined;
+  readonly v4: Offset | undefined;
+  readonly v6: Offset | undefined;
   readonly mac: number | undefined;
   /** What the owner holds now. */
   readonly existing: LeaseRecord | undefined;
@@ -54,7 +54,7 @@ interface Candidate {
  * Decides a request: where, which addresses and which MAC; or why not. Both families or none. Takes nothing. What the
  * owner already holds is kept wherever the request allows it.
  */
-export function decide(view: View, request: AddressRequest): Plan | Refusal {
+export function decide(view: AllocationView, request: AddressRequest): AllocationPlan | Refusal {
   const existing = view.lease(request.owner);
   const refusals: Refusal[] = [];
   const keeps = (c: Candidate): boolean => existing !== undefined && keepsAddresses(c, request.want, existing);
@@ -69,11 +69,11 @@ export function decide(view: View, request: AddressRequest): Plan | Refusal {
     }
     refusals.push(outcome);
   }
-  return mostTelling(request, refusals);
+  return mostSpecificRefusal(request, refusals);
 }
 
 function findCandidates(
-  view: View,
+  view: AllocationView,
   request: AddressRequest,
   keeps: (candidate: Candidate) => boolean,
   refusals: Refusal[],
@@ -106,17 +106,17 @@ function findCandidates(
 }
 
 function attempt(
-  view: View,
+  view: AllocationView,
   { subnet, pool }: Candidate,
   request: AddressRequest,
   existing: LeaseRecord | undefined,
-): Plan | Refusal {
+): AllocationPlan | Refusal {
   const { want, family } = request;
   const held = existing?.subnet === subnet ? existing : undefined;
   const v4Wanted = family !== 6 && subnet.has(4);
   const v6Wanted = family !== 4 && subnet.has(6);
-  let v4: Coordinate | undefined;
-  let v6: Coordinate | undefined;
+  let v4: Offset | undefined;
+  let v6: Offset | undefined;
 
   if (!subnet.has(4) && !subnet.has(6)) {
     if (want.kind !== "any" || family !== undefined) {
@@ -155,10 +155,10 @@ function pick(
   named: Ip | undefined,
   want: Want,
   held: LeaseRecord | undefined,
-): Coordinate | undefined {
+): Offset | undefined {
   const space = subnet.space(family);
   if (space === undefined) return undefined;
-  if (named !== undefined) return space.coordinate(named);
+  if (named !== undefined) return space.offset(named);
   const current = family === 4 ? held?.v4 : held?.v6;
   if (current !== undefined) {
     const zone = space.zoneOf(current);
@@ -176,10 +176,10 @@ function checkNamed(subnet: SubnetState, request: AddressRequest, named: Dual<Ip
       return refuse("FamilyMismatch", message, { subnet: subnet.name, value: ip.text });
     }
     const space = subnet.has(ip.family) ? subnet.space(ip.family) : undefined;
-    const at = space?.coordinate(ip);
+    const at = space?.offset(ip);
     const zone = at === undefined ? undefined : space?.zoneOf(at);
     if (space === undefined || at === undefined || zone === undefined) return addressOutOfSubnet(subnet, ip);
-    if (zone.kind !== "auto" && zone.kind !== "excluded") return neverGiven(subnet, ip, zone);
+    if (zone.kind !== "auto" && zone.kind !== "excluded") return addressReserved(subnet, ip, zone);
     const holder = space.holder(at);
     // Who has it keeps it, whomever the pool is for by now.
     if (holder?.owner === request.owner) continue;
@@ -219,7 +219,7 @@ function choose(
 }
 
 function pickMac(
-  view: View,
+  view: AllocationView,
   subnet: SubnetState,
   request: AddressRequest,
   existing: LeaseRecord | undefined,
@@ -249,11 +249,11 @@ function pickMac(
 
 function compare(
   subnet: SubnetState,
-  v4: Coordinate | undefined,
-  v6: Coordinate | undefined,
+  v4: Offset | undefined,
+  v6: Offset | undefined,
   mac: number | undefined,
   existing: LeaseRecord | undefined,
-): Allocation["how"] {
+): AddressAllocation["how"] {
   if (existing === undefined) return "new";
   const keeps =
     existing.subnet === subnet &&
@@ -265,7 +265,7 @@ function compare(
 }
 
 function isHeld(subnet: SubnetState, held: LeaseRecord, ip: Ip): boolean {
-  const at = subnet.space(ip.family)?.coordinate(ip);
+  const at = subnet.space(ip.family)?.offset(ip);
   return at !== undefined && at === (ip.family === 4 ? held.v4 : held.v6);
 }
 
@@ -280,7 +280,7 @@ function keepsAddresses({ subnet, pool }: Candidate, want: Want, existing: Lease
   );
 }
 
-function holdsAnother(request: AddressRequest, plan: Plan): Refusal {
+function holdsAnother(request: AddressRequest, plan: AllocationPlan): Refusal {
   const { existing } = plan;
   const parts = existing === undefined ? [] : [existing.v4, existing.v6];
   const texts = parts.flatMap((at, i) =>

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import t from "tap";
-import { type Coordinate, coordinateOf, successor } from "./coordinate.ts";
 import { IntervalSet } from "./interval-set.ts";
+import { type Offset, offsetOf, successor } from "./offset.ts";
 
 /** Sets around zero and around 2^53, where numbers give way to bigints. */
 const base = fc.constantFrom(0n, 2n ** 53n - 20n, -(2n ** 53n) - 20n, 2n ** 64n);
@@ -36,21 +36,21 @@ t.test("any adding and removing gives the fewest intervals of the right addresse
         if (add) {
           const all = Array.from({ length }, (_, i) => first + BigInt(i));
           if (all.some((member) => members.has(member))) continue;
-          set.add(coordinateOf(first), coordinateOf(first + BigInt(length - 1)));
+          set.add(offsetOf(first), offsetOf(first + BigInt(length - 1)));
           for (const member of all) members.add(member);
-        } else if (set.remove(coordinateOf(first)) !== members.delete(first)) {
+        } else if (set.remove(offsetOf(first)) !== members.delete(first)) {
           return false;
         }
       }
       const least = [...members].reduce<bigint | undefined>((a, b) => (a === undefined || b < a ? b : a), undefined);
       for (let i = -1; i <= 46; i++) {
         const c = base + BigInt(i);
-        if (set.has(coordinateOf(c)) !== members.has(c)) return false;
+        if (set.has(offsetOf(c)) !== members.has(c)) return false;
       }
       return (
         spansOf(set) === naiveSpans(members) &&
         set.empty === (members.size === 0) &&
-        set.first() === (least === undefined ? undefined : coordinateOf(least))
+        set.first() === (least === undefined ? undefined : offsetOf(least))
       );
     }),
     { numRuns: 500 },
@@ -89,7 +89,7 @@ t.test("the end of a run is found from anywhere in it", (t) => {
   set.add(5, 9);
   set.add(20);
   t.same(
-    [4, 5, 7, 9, 10, 20].map((c: Coordinate) => set.endOf(c)),
+    [4, 5, 7, 9, 10, 20].map((c: Offset) => set.endOf(c)),
     [undefined, 9, 9, 9, undefined, 20],
   );
   t.equal(successor(Number.MAX_SAFE_INTEGER), 2n ** 53n);

@@ -1,12 +1,12 @@
-import { type Coordinate, lastAtOrBefore, predecessor, type Span, successor } from "./coordinate.ts";
+import { lastAtOrBefore, type Offset, predecessor, type Span, successor } from "./offset.ts";
 
 /** As many intervals as one chunk holds before it is split. Small enough that moving them is cheap. */
 const CHUNK = 256;
 
 /** Intervals in order. `first[i] <= last[i] < first[i + 1] - 1`. Never empty while it is in a set. */
 interface Chunk {
-  readonly first: Coordinate[];
-  readonly last: Coordinate[];
+  readonly first: Offset[];
+  readonly last: Offset[];
 }
 
 /**
@@ -16,7 +16,7 @@ interface Chunk {
 export class IntervalSet {
   #chunks: Chunk[] = [];
   /** `first[0]` of every chunk: searched on every call, so kept in a row. */
-  #starts: Coordinate[] = [];
+  #starts: Offset[] = [];
   /** Where `#seek` stopped: the last interval that begins at or before what was sought; `#at` is -1 if there is none. */
   #in = 0;
   #at = -1;
@@ -27,24 +27,24 @@ export class IntervalSet {
   }
 
   /** The lowest address. */
-  first(): Coordinate | undefined {
+  first(): Offset | undefined {
     return this.#chunks[0]?.first[0];
   }
 
   /** Whether the address is in the set. */
-  has(c: Coordinate): boolean {
+  has(c: Offset): boolean {
     return this.endOf(c) !== undefined;
   }
 
   /** The last address of the interval that holds this one; `undefined` if none does. */
-  endOf(c: Coordinate): Coordinate | undefined {
+  endOf(c: Offset): Offset | undefined {
     this.#seek(c);
     const last = this.#chunks[this.#in]?.last[this.#at];
     return last !== undefined && c <= last ? last : undefined;
   }
 
   /** Adds an address, or all from `first` to `last`. None of them may be in the set already. */
-  add(first: Coordinate, last: Coordinate = first): void {
+  add(first: Offset, last: Offset = first): void {
     this.#seek(first);
     const chunk = this.#chunks[this.#in];
     if (chunk === undefined) {
@@ -60,7 +60,7 @@ export class IntervalSet {
     const nextAt = next === chunk ? at + 1 : 0;
     const joinsNext = next !== undefined && next.first[nextAt] === successor(last);
     if (joinsBefore && joinsNext) {
-      chunk.last[at] = next.last[nextAt] as Coordinate;
+      chunk.last[at] = next.last[nextAt] as Offset;
       this.#drop(next === chunk ? this.#in : this.#in + 1, nextAt);
     } else if (joinsBefore) {
       chunk.last[at] = last;
@@ -73,7 +73,7 @@ export class IntervalSet {
   }
 
   /** Takes an address out; `false` if it was not in the set. */
-  remove(c: Coordinate): boolean {
+  remove(c: Offset): boolean {
     const last = this.endOf(c);
     const chunk = this.#chunks[this.#in];
     if (last === undefined || chunk === undefined) return false;
@@ -95,19 +95,19 @@ export class IntervalSet {
   *spans(): Generator<Span, undefined, undefined> {
     for (const { first, last } of this.#chunks) {
       for (let i = 0; i < first.length; i++) {
-        yield { first: first[i] as Coordinate, last: last[i] as Coordinate };
+        yield { first: first[i] as Offset, last: last[i] as Offset };
       }
     }
   }
 
-  #seek(c: Coordinate): void {
+  #seek(c: Offset): void {
     const index = lastAtOrBefore(this.#starts, c);
     this.#in = Math.max(index, 0);
     const chunk = this.#chunks[index];
     this.#at = chunk === undefined ? -1 : lastAtOrBefore(chunk.first, c);
   }
 
-  #insert(index: number, at: number, first: Coordinate, last: Coordinate): void {
+  #insert(index: number, at: number, first: Offset, last: Offset): void {
     const chunk = this.#chunks[index] as Chunk;
     chunk.first.splice(at, 0, first);
     chunk.last.splice(at, 0, last);
@@ -117,7 +117,7 @@ export class IntervalSet {
       const cut = at === CHUNK ? CHUNK : CHUNK >>> 1;
       const right = { first: chunk.first.splice(cut), last: chunk.last.splice(cut) };
       this.#chunks.splice(index + 1, 0, right);
-      this.#starts.splice(index + 1, 0, right.first[0] as Coordinate);
+      this.#starts.splice(index + 1, 0, right.first[0] as Offset);
     }
   }
 

@@ -3,7 +3,7 @@ import { parseDualIp } from "../net/dual.ts";
 import { type SubnetFields, subnetConfig } from "./config.ts";
 import { Ipam } from "./ipam.ts";
 import { hashedMacs } from "./macs.ts";
-import type { AddressRequest, Decision, SubnetConfig } from "./types.ts";
+import type { AddressRequest, AllocationDecision, SubnetConfig } from "./types.ts";
 
 function config(fields: SubnetFields): SubnetConfig {
   const parsed = subnetConfig(fields);
@@ -30,7 +30,7 @@ function pool(owner: string, ...pools: string[]): AddressRequest {
 }
 
 /** "v4,v6" of what was given, or the code of the refusal. */
-function text(decision: Decision): string {
+function text(decision: AllocationDecision): string {
   return decision.ok ? [decision.lease.v4, decision.lease.v6].filter(Boolean).join(",") : decision.code;
 }
 
@@ -230,7 +230,8 @@ t.test("a pool's addresses go only to those who name the pool or the address", (
 t.test("a pool that is for some namespaces is for no others, whatever they name", (t) => {
   const pools = [{ name: "p", ips: ["10.0.0.2..10.0.0.4"], namespaces: ["b", "c"] }];
   const ipam = ipamWith({ ...SMALL, pools });
-  const from = (namespace: string, request: AddressRequest): Decision => ipam.allocate({ ...request, namespace });
+  const from = (namespace: string, request: AddressRequest): AllocationDecision =>
+    ipam.allocate({ ...request, namespace });
   const refusal = {
     code: "PoolNotForNamespace",
     holder: "p",

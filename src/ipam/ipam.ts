@@ -2,19 +2,19 @@ import type { Family, Ip } from "../net/address.ts";
 import { parseIp } from "../net/address.ts";
 import type { Dual } from "../net/dual.ts";
 import { macFromNumber, parseMacNumber } from "../net/mac.ts";
-import { decide, type Plan, type View } from "./decide.ts";
+import { type AllocationPlan, type AllocationView, decide } from "./decide.ts";
 import { type MacSource, MacTable } from "./macs.ts";
 import { OwnerMap } from "./owner-map.ts";
 import { type Refusal, refuse } from "./refusal.ts";
+import { poolNotForNamespace } from "./refusal-messages.ts";
 import { hold, type IpRecord } from "./reserve.ts";
-import { poolNotForNamespace } from "./sentences.ts";
 import { LeaseRecord, type NodeIp, SubnetState } from "./subnet.ts";
 import type {
+  AddressLease,
   AddressRequest,
-  Configuration,
+  AllocationDecision,
+  ConfigurationResult,
   Counts,
-  Decision,
-  Lease,
   NodeAddress,
   Reservation,
   SubnetConfig,
@@ -45,7 +45,7 @@ export class Ipam {
   readonly #domains = new Map<string, { readonly table: MacTable<LeaseRecord>; subnets: number }>();
   /** address → the node that has it */
   #nodes = new Map<string, NodeIp>();
-  readonly #view: View;
+  readonly #view: AllocationView;
   #freed: FreedListener = () => undefined;
 
   constructor(options: { readonly macs: MacSource }) {
@@ -69,7 +69,7 @@ export class Ipam {
   }
 
   /** Adds a subnet, or takes a new configuration of it over. Leases stay, also those that it now leaves outside. */
-  configure(config: SubnetConfig): Configuration {
+  configure(config: SubnetConfig): ConfigurationResult {
     let subnet = this.#subnets.get(config.name);
     const domain = config.macDomain ?? `subnet/${config.name}`;
     const problems: Refusal[] = [];
@@ -166,7 +166,7 @@ export class Ipam {
     const subnet = this.#subnets.get(record.subnet);
     for (const ip of [record.v4, record.v6].flatMap((text) => parseIp(text ?? "") ?? [])) {
       const space = subnet?.space(ip.family);
-      const pool = space?.zoneOf(space.coordinate(ip))?.pool ?? "";
+      const pool = space?.zoneOf(space.offset(ip))?.pool ?? "";
       if (subnet !== undefined && !subnet.poolIsFor(pool, namespace))
         return poolNotForNamespace(subnet, pool, namespace, ip);
     }
@@ -182,13 +182,13 @@ export class Ipam {
   }
 
   /** What `allocate` would answer. Takes nothing. */
-  decide(request: AddressRequest): Decision {
+  decide(request: AddressRequest): AllocationDecision {
     const plan = decide(this.#view, request);
     return plan.ok ? { ok: true, how: plan.how, lease: planView(request.owner, plan) } : plan;
   }
 
   /** Decides a request and, if it is met, holds what was decided. Microseconds, whatever the size of the subnet. */
-  allocate(request: AddressRequest): Decision {
+  allocate(request: AddressRequest): AllocationDecision {
     const plan = decide(this.#view, request);
     if (!plan.ok) return plan;
     if (plan.how !== "same") {
@@ -199,7 +199,7 @@ export class Ipam {
   }
 
   /** Lets go of what an owner holds. Gives what that was; `undefined` if it held nothing. */
-  release(owner: string): Lease | undefined {
+  release(owner: string): AddressLease | undefined {
     const lease = this.#leases.get(owner);
     if (lease === undefined) return undefined;
     const view = leaseView(lease);
@@ -208,7 +208,7 @@ export class Ipam {
   }
 
   /** What an owner holds. */
-  leaseOf(owner: string): Lease | undefined {
+  leaseOf(owner: string): AddressLease | undefined {
     const lease = this.#leases.get(owner);
     return lease && leaseView(lease);
   }
@@ -237,7 +237,7 @@ export class Ipam {
   }
 
   /** What is held in a subnet, in no particular order. Looks at every lease there is. */
-  *leases(subnet: string): Generator<Lease, undefined, undefined> {
+  *leases(subnet: string): Generator<AddressLease, undefined, undefined> {
     for (const lease of this.#leases.values()) if (lease.subnet.name === subnet) yield leaseView(lease);
   }
 
@@ -278,7 +278,7 @@ export class Ipam {
     return result;
   }
 
-  #carryOut(owner: string, plan: Plan): void {
+  #carryOut(owner: string, plan: AllocationPlan): void {
     const { subnet, v4, v6, mac } = plan;
     let lease = plan.existing;
     if (lease !== undefined && lease.subnet !== subnet) {
@@ -322,7 +322,7 @@ export class Ipam {
     this.#freed(subnet.name, lease.owner);
   }
 
-  #outside(subnet: SubnetState): Lease[] {
+  #outside(subnet: SubnetState): AddressLease[] {
     const found = new Set<LeaseRecord>();
     for (const space of [subnet.v4, subnet.v6]) for (const lease of space?.outside() ?? []) found.add(lease);
     return [...found].map(leaseView);
@@ -370,11 +370,11 @@ export class Ipam {
   }
 }
 
-function leaseView(lease: LeaseRecord): Lease {
+function leaseView(lease: LeaseRecord): AddressLease {
   return view(lease.owner, lease.subnet, lease.v4, lease.v6, lease.mac);
 }
 
-function planView(owner: string, plan: Plan): Lease {
+function planView(owner: string, plan: AllocationPlan): AddressLease {
   return view(owner, plan.subnet, plan.v4, plan.v6, plan.mac);
 }
 
@@ -384,7 +384,7 @@ function view(
   v4: LeaseRecord["v4"],
   v6: LeaseRecord["v6"],
   mac: number | undefined,
-): Lease {
+): AddressLease {
   return {
     owner,
     subnet: subnet.name,

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import t from "tap";
-import { CoordinateMap } from "./coordinate-map.ts";
 import { NumberMap } from "./number-map.ts";
+import { OffsetMap } from "./offset-map.ts";
 
 // Few keys in odd places, so that they collide, come and go.
 const key = fc.oneof(
@@ -50,7 +50,7 @@ t.test("a hundred thousand entries come and go", (t) => {
 });
 
 t.test("coordinates come in order, numbers and bigints together", (t) => {
-  const map = new CoordinateMap<string>();
+  const map = new OffsetMap<string>();
   for (const c of [7, -(2n ** 60n), 2n ** 70n, -3, 2n ** 60n, 0]) map.set(c, String(c));
   t.same([...map.sortedKeys()], [-(2n ** 60n), -3, 0, 7, 2n ** 60n, 2n ** 70n]);
   t.equal(map.size, 6);

@@ -1,11 +1,11 @@
-import { type Coordinate, mergeSpans, type Span, spanSize } from "./coordinate.ts";
 import { IntervalSet } from "./interval-set.ts";
+import { mergeSpans, type Offset, type Span, spanSize } from "./offset.ts";
 
 /** How many of the latest releases are remembered in their order. What is older is remembered as a set. */
 export const REMEMBERED_RELEASES = 16_384;
 
 interface Entry {
-  readonly at: Coordinate;
+  readonly at: Offset;
   /** When it was released, on a clock that the caller counts up. */
   readonly tick: number;
   previous: Entry | undefined;
@@ -25,11 +25,11 @@ export class ReleasedQueue {
   #old = new IntervalSet();
   #oldCount = 0;
   /** coordinate → its place in the queue */
-  readonly #entries = new Map<Coordinate, Entry>();
+  readonly #entries = new Map<Offset, Entry>();
   #head: Entry | undefined;
   #tail: Entry | undefined;
   /** No address that waits or has ever waited lies beyond this one: what was never given is told from it by one comparison. */
-  #highest: Coordinate = Number.NEGATIVE_INFINITY;
+  #highest: Offset = Number.NEGATIVE_INFINITY;
 
   constructor(limit: number = REMEMBERED_RELEASES) {
     this.#limit = limit;
@@ -42,18 +42,18 @@ export class ReleasedQueue {
   }
 
   /** Whether the address is waiting. */
-  has(c: Coordinate): boolean {
+  has(c: Offset): boolean {
     if (c > this.#highest) return false;
     return this.#entries.has(c) || (this.#oldCount > 0 && this.#old.has(c));
   }
 
   /** The one to be given again next. It stays in the queue. */
-  first(): Coordinate | undefined {
+  first(): Offset | undefined {
     return this.#oldCount > 0 ? this.#old.first() : this.#head?.at;
   }
 
   /** Puts an address at the end. It must not be in the queue; ticks must not run backwards. */
-  push(c: Coordinate, tick: number): void {
+  push(c: Offset, tick: number): void {
     const entry: Entry = { at: c, tick, previous: this.#tail, next: undefined };
     if (this.#tail === undefined) this.#head = entry;
     else this.#tail.next = entry;
@@ -71,7 +71,7 @@ export class ReleasedQueue {
   }
 
   /** Takes an address out, wherever it stands; `false` if it was not waiting. */
-  delete(c: Coordinate): boolean {
+  delete(c: Offset): boolean {
     if (c > this.#highest) return false;
     const entry = this.#entries.get(c);
     if (entry === undefined) {
@@ -93,7 +93,7 @@ export class ReleasedQueue {
   }
 
   /** The rest, longest waiting first. */
-  *entries(): Generator<{ readonly at: Coordinate; readonly tick: number }, undefined, undefined> {
+  *entries(): Generator<{ readonly at: Offset; readonly tick: number }, undefined, undefined> {
     for (let entry = this.#head; entry !== undefined; entry = entry.next) yield entry;
   }
 

@@ -3,8 +3,8 @@ import { type Family, type Ip, parseIp } from "../net/address.ts";
 import { type Dual, dualValues, parseDualIp } from "../net/dual.ts";
 import { parseMac } from "../net/mac.ts";
 import { listOf, type Refusal, refuse } from "./refusal.ts";
-import { misspelt } from "./spelling.ts";
 import type { AddressRequest, Want } from "./types.ts";
+import { findMisspelledAnnotation } from "./typos.ts";
 
 /** What a pod says of the address of one of its interfaces, and where it may come from. */
 export interface RequestInput {
@@ -59,7 +59,7 @@ export function requestFromAnnotations(
     return own ?? (listed === "" ? find(key(name)) : { key: `"${field}" in ${POD.networks}`, value: listed });
   };
 
-  const typo = misspelt(Object.keys(annotations), provider);
+  const typo = findMisspelledAnnotation(Object.keys(annotations), provider);
   if (typo !== undefined) {
     const message = `There is no annotation "${typo.key}"; "${typo.meant}" seems to be meant.`;
     return refuse("AnnotationUnknown", message, { value: typo.key });

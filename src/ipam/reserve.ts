@@ -1,7 +1,7 @@
 import { type Family, parseIp } from "../net/address.ts";
 import { formatDual } from "../net/dual.ts";
 import { macFromNumber, parseMacNumber } from "../net/mac.ts";
-import type { Coordinate } from "./coordinate.ts";
+import type { Offset } from "./offset.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { LeaseRecord, type SubnetState } from "./subnet.ts";
 
@@ -45,9 +45,9 @@ function holdAddress(
   family: Family,
   text: string | undefined,
   lease: LeaseRecord,
-  held: Coordinate | undefined,
+  held: Offset | undefined,
   conflicts: Refusal[],
-): Coordinate | undefined {
+): Offset | undefined {
   if (text === undefined || text === "") return held;
   const { owner } = lease;
   // Nearly every record has a space to be in, and a text that is read without the detour over a bigint.
@@ -61,7 +61,7 @@ function holdAddress(
       return held;
     }
     space = subnet.spaceFor(ip);
-    at = space.coordinate(ip);
+    at = space.offset(ip);
   }
   if (held === at) return held;
   if (held !== undefined) {
@@ -80,7 +80,7 @@ function holdAddress(
   return at;
 }
 
-function noteOddPlace(subnet: SubnetState, family: Family, at: Coordinate, owner: string, conflicts: Refusal[]): void {
+function noteOddPlace(subnet: SubnetState, family: Family, at: Offset, owner: string, conflicts: Refusal[]): void {
   const space = subnet.space(family);
   const zone = space?.zoneOf(at);
   if (space === undefined || zone?.kind === "auto" || zone?.kind === "excluded") return;

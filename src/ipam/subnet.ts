@@ -2,10 +2,10 @@ import { type Family, hostPrefix, type Ip } from "../net/address.ts";
 import { broadcastAddress, type Cidr, cidrContains, cidrSize, firstAddress, lastAddress } from "../net/cidr.ts";
 import { parseMacNumber } from "../net/mac.ts";
 import { formatRange, type IpRange, intersectRanges, rangeOfCidr } from "../net/range.ts";
-import type { Coordinate, Span } from "./coordinate.ts";
+import { AddressSpace } from "./address-space.ts";
 import type { MacTable } from "./macs.ts";
+import type { Offset, Span } from "./offset.ts";
 import { type Refusal, refuse } from "./refusal.ts";
-import { Space } from "./space.ts";
 import type { PoolConfig, SubnetConfig } from "./types.ts";
 import type { Layout, Special } from "./zones.ts";
 
@@ -13,15 +13,15 @@ import type { Layout, Special } from "./zones.ts";
 export class LeaseRecord {
   readonly owner: string;
   readonly subnet: SubnetState;
-  v4: Coordinate | undefined;
-  v6: Coordinate | undefined;
+  v4: Offset | undefined;
+  v6: Offset | undefined;
   mac: number | undefined;
 
   constructor(
     owner: string,
     subnet: SubnetState,
-    v4: Coordinate | undefined,
-    v6: Coordinate | undefined,
+    v4: Offset | undefined,
+    v6: Offset | undefined,
     mac: number | undefined,
   ) {
     this.owner = owner;
@@ -42,8 +42,8 @@ export interface NodeIp {
 export class SubnetState {
   readonly name: string;
   config: SubnetConfig;
-  v4: Space<LeaseRecord> | undefined;
-  v6: Space<LeaseRecord> | undefined;
+  v4: AddressSpace<LeaseRecord> | undefined;
+  v6: AddressSpace<LeaseRecord> | undefined;
   macs: MacTable<LeaseRecord>;
   #pools: ReadonlyMap<string, PoolConfig>;
   /** How many leases there are, whatever they hold. */
@@ -59,7 +59,7 @@ export class SubnetState {
   }
 
   /** The space of a family, if the subnet has addresses of it. */
-  space(family: Family): Space<LeaseRecord> | undefined {
+  space(family: Family): AddressSpace<LeaseRecord> | undefined {
     return family === 4 ? this.v4 : this.v6;
   }
 
@@ -67,8 +67,8 @@ export class SubnetState {
    * The space of a family, made if need be: an address can be held in a subnet that has no CIDR of its family, or no
    * longer has, and must be remembered should it come back.
    */
-  spaceFor(ip: Ip): Space<LeaseRecord> {
-    const space = this.space(ip.family) ?? new Space<LeaseRecord>(ip.family, ip.value);
+  spaceFor(ip: Ip): AddressSpace<LeaseRecord> {
+    const space = this.space(ip.family) ?? new AddressSpace<LeaseRecord>(ip.family, ip.value);
     if (ip.family === 4) this.v4 = space;
     else this.v6 = space;
     return space;
@@ -128,10 +128,10 @@ export class SubnetState {
 
   #rebuild(
     family: Family,
-    space: Space<LeaseRecord> | undefined,
+    space: AddressSpace<LeaseRecord> | undefined,
     nodes: readonly NodeIp[],
     problems: Refusal[],
-  ): Space<LeaseRecord> | undefined {
+  ): AddressSpace<LeaseRecord> | undefined {
     const cidr = family === 4 ? this.config.cidr.v4 : this.config.cidr.v6;
     if (cidr === undefined) {
       // Leases outlive the family, so that their addresses are not given to others should it come back.
@@ -139,7 +139,7 @@ export class SubnetState {
       space.rebuild(undefined);
       return space;
     }
-    const target = space ?? new Space<LeaseRecord>(family, cidr.base);
+    const target = space ?? new AddressSpace<LeaseRecord>(family, cidr.base);
     const overlaps = target.rebuild(this.#layout(target, cidr, nodes, problems));
     for (const { first, last, pool, keptBy } of overlaps) {
       const range = first === last ? target.text(first) : `${target.text(first)}..${target.text(last)}`;
@@ -154,10 +154,10 @@ export class SubnetState {
     return target;
   }
 
-  #layout(space: Space<LeaseRecord>, cidr: Cidr, nodes: readonly NodeIp[], problems: Refusal[]): Layout {
+  #layout(space: AddressSpace<LeaseRecord>, cidr: Cidr, nodes: readonly NodeIp[], problems: Refusal[]): Layout {
     const specials: Special[] = [];
     const add = (ip: Ip | undefined, kind: Special["kind"], holder?: string): void => {
-      if (ip !== undefined && cidrContains(cidr, ip)) specials.push({ at: space.coordinate(ip), kind, holder });
+      if (ip !== undefined && cidrContains(cidr, ip)) specials.push({ at: space.offset(ip), kind, holder });
     };
     add(cidr.family === 4 ? this.config.gateway.v4 : this.config.gateway.v6, "gateway");
     if (hostPrefix(cidr.family) - cidr.prefix >= 2) {
@@ -170,8 +170,8 @@ export class SubnetState {
       ranges.flatMap((range) => this.#span(space, cidr, range) ?? []);
     return {
       cidr: {
-        first: space.coordinateOfValue(cidr.base),
-        last: space.coordinateOfValue(cidr.base + cidrSize(cidr) - 1n),
+        first: space.offsetOfValue(cidr.base),
+        last: space.offsetOfValue(cidr.base + cidrSize(cidr) - 1n),
       },
       specials,
       excluded: spans(this.config.exclude),
@@ -182,9 +182,9 @@ export class SubnetState {
     };
   }
 
-  #span(space: Space<LeaseRecord>, cidr: Cidr, range: IpRange): Span | undefined {
+  #span(space: AddressSpace<LeaseRecord>, cidr: Cidr, range: IpRange): Span | undefined {
     const clipped = intersectRanges(range, rangeOfCidr(cidr));
-    return clipped && { first: space.coordinateOfValue(clipped.first), last: space.coordinateOfValue(clipped.last) };
+    return clipped && { first: space.offsetOfValue(clipped.first), last: space.offsetOfValue(clipped.last) };
   }
 
   #checkPoolRange(pool: string, range: IpRange, cidr: Cidr, problems: Refusal[]): void {

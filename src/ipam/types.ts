@@ -61,7 +61,7 @@ export interface AddressRequest {
 }
 
 /** What an owner holds. Texts are canonical. */
-export interface Lease {
+export interface AddressLease {
   readonly owner: string;
   readonly subnet: string;
   readonly v4?: string | undefined;
@@ -70,30 +70,30 @@ export interface Lease {
 }
 
 /** The answer to a request that is met. */
-export interface Allocation {
+export interface AddressAllocation {
   readonly ok: true;
-  readonly lease: Lease;
+  readonly lease: AddressLease;
   /** `same`: the owner held exactly this; `extended`: it held a part; `moved`: it held something else and has let go. */
   readonly how: "new" | "same" | "extended" | "moved";
 }
 
 /** The answer to a request. */
-export type Decision = Allocation | Refusal;
+export type AllocationDecision = AddressAllocation | Refusal;
 
 /** The outcome of loading what is already held. */
 export interface Reservation {
   /** What the owner holds now; `undefined` if nothing of the record could be held. */
-  readonly lease: Lease | undefined;
+  readonly lease: AddressLease | undefined;
   /** What of the record disagrees with what is already known. Parts that do not are held all the same. */
   readonly conflicts: readonly Refusal[];
 }
 
 /** The outcome of a new configuration. It is always in force afterwards. */
-export interface Configuration {
+export interface ConfigurationResult {
   /** What of it could not be done, and what was done instead. */
   readonly problems: readonly Refusal[];
   /** Leases with an address that is not, or no longer, in the subnet's CIDR. They stay. */
-  readonly outside: readonly Lease[];
+  readonly outside: readonly AddressLease[];
 }
 
 /** How many addresses of one family are free and how many are in use. Exact beyond 2^53. */

@@ -1,5 +1,5 @@
-import { type Coordinate, intersectSpans, predecessor, type Span, successor } from "./coordinate.ts";
-import type { Space } from "./space.ts";
+import type { AddressSpace } from "./address-space.ts";
+import { intersectSpans, type Offset, predecessor, type Span, successor } from "./offset.ts";
 import type { Counts, Usage } from "./types.ts";
 
 /**
@@ -8,14 +8,14 @@ import type { Counts, Usage } from "./types.ts";
 export const SHOWN_RANGES = 48;
 
 /** The counts of one family: of a subnet, or of one of its pools. O(pools). */
-export function countsOf(space: Space<unknown>, pool?: string): Counts {
+export function countsOf(space: AddressSpace<unknown>, pool?: string): Counts {
   let available = 0n;
   let using = 0;
   if (pool !== undefined) {
-    const lane = space.lane(pool);
+    const lane = space.freeList(pool);
     return { available: lane?.available ?? 0n, using: BigInt((lane?.used ?? 0) + (lane?.usedOutside ?? 0)) };
   }
-  for (const lane of space.lanes()) {
+  for (const lane of space.freeLists()) {
     available += lane.available;
     using += lane.used;
   }
@@ -23,14 +23,14 @@ export function countsOf(space: Space<unknown>, pool?: string): Counts {
 }
 
 /** The counts and ranges of one family: of a subnet, or of one of its pools. O(zones + ranges in use). */
-export function usageOf(space: Space<unknown>, pool?: string, limit: number = SHOWN_RANGES): Usage {
+export function usageOf(space: AddressSpace<unknown>, pool?: string, limit: number = SHOWN_RANGES): Usage {
   const available = new RangeText(space, limit);
   const using = new RangeText(space, limit);
   const spans = space.usedSpans()[Symbol.iterator]();
   let used = spans.next();
   for (const zone of space.zones) {
     const shown = pool === undefined ? zone.kind === "auto" : zone.pool === pool;
-    let from: Coordinate = zone.first;
+    let from: Offset = zone.first;
     while (used.done !== true && used.value.first <= zone.last) {
       const span: Span = used.value;
       const part = shown ? intersectSpans(span, { first: from, last: zone.last }) : undefined;
@@ -50,19 +50,19 @@ export function usageOf(space: Space<unknown>, pool?: string, limit: number = SH
 
 /** Writes ranges that come in order, joining those that touch: "a-b,c". */
 class RangeText {
-  readonly #space: Space<unknown>;
+  readonly #space: AddressSpace<unknown>;
   readonly #limit: number;
   #parts: string[] = [];
-  #first: Coordinate | undefined;
-  #last: Coordinate = 0;
+  #first: Offset | undefined;
+  #last: Offset = 0;
   #cut = false;
 
-  constructor(space: Space<unknown>, limit: number) {
+  constructor(space: AddressSpace<unknown>, limit: number) {
     this.#space = space;
     this.#limit = limit;
   }
 
-  add(first: Coordinate, last: Coordinate): void {
+  add(first: Offset, last: Offset): void {
     if (this.#first !== undefined && successor(this.#last) === first) {
       this.#last = last;
       return;

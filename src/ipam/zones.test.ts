@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import t from "tap";
-import { mergeSpans, type Span } from "./coordinate.ts";
+import { mergeSpans, type Span } from "./offset.ts";
 import { buildZones, type Layout } from "./zones.ts";
 
 const span: fc.Arbitrary<Span> = fc

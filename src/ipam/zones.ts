@@ -1,12 +1,12 @@
 import {
-  type Coordinate,
-  compareCoordinates,
+  compareOffsets,
   intersectSpans,
   mergeSpans,
+  type Offset,
   predecessor,
   type Span,
   successor,
-} from "./coordinate.ts";
+} from "./offset.ts";
 
 /** What may become of an address: given to who asks for any, given only to who asks for it (`excluded`), or never. */
 export type ZoneKind = "auto" | "excluded" | "gateway" | "network" | "broadcast" | "node";
@@ -22,7 +22,7 @@ export interface Zone extends Span {
 
 /** An address that is never given. */
 export interface Special {
-  readonly at: Coordinate;
+  readonly at: Offset;
   readonly kind: "gateway" | "network" | "broadcast" | "node";
   readonly holder?: string | undefined;
 }
@@ -45,13 +45,13 @@ export interface Overlap extends Span {
 /** Cuts a CIDR into zones that cover it without a gap, in order. O(n log n) in what the layout lists. */
 export function buildZones(layout: Layout): { zones: Zone[]; overlaps: Overlap[] } {
   const { first, last } = layout.cidr;
-  const specials = new Map<Coordinate, Special>();
+  const specials = new Map<Offset, Special>();
   for (const special of layout.specials) if (!specials.has(special.at)) specials.set(special.at, special);
   const excluded = mergeSpans(layout.excluded);
   const { claims, overlaps } = claimPools(layout.pools);
 
-  const cuts: Coordinate[] = [first];
-  const cut = (from: Coordinate, to: Coordinate): void => {
+  const cuts: Offset[] = [first];
+  const cut = (from: Offset, to: Offset): void => {
     if (from > first && from <= last) cuts.push(from);
     const after = successor(to);
     if (after > first && after <= last) cuts.push(after);
@@ -59,13 +59,13 @@ export function buildZones(layout: Layout): { zones: Zone[]; overlaps: Overlap[]
   for (const at of specials.keys()) cut(at, at);
   for (const span of excluded) cut(span.first, span.last);
   for (const claim of claims) cut(claim.first, claim.last);
-  cuts.sort(compareCoordinates);
+  cuts.sort(compareOffsets);
 
   const zones: { -readonly [K in keyof Zone]: Zone[K] }[] = [];
   let inExcluded = 0;
   let inClaims = 0;
   for (let i = 0; i < cuts.length; i++) {
-    const from = cuts[i] as Coordinate;
+    const from = cuts[i] as Offset;
     const next = cuts[i + 1];
     if (from === next) continue;
     while (inExcluded < excluded.length && (excluded[inExcluded] as Span).last < from) inExcluded++;
@@ -105,7 +105,7 @@ function claimPools(pools: Layout["pools"]): { claims: (Span & { pool: string })
       }
       if (from <= span.last) mine.push({ first: from, last: span.last, pool: name });
     }
-    claims = [...claims, ...mine].sort((a, b) => compareCoordinates(a.first, b.first));
+    claims = [...claims, ...mine].sort((a, b) => compareOffsets(a.first, b.first));
   }
   return { claims, overlaps };
 }

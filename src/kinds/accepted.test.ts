@@ -1,12 +1,12 @@
 import t from "tap";
-import { IN_FORCE_ANNOTATION, writeFields } from "../facts/accepted.ts";
+import { ACCEPTED_ANNOTATION, writeFields } from "../facts/accepted.ts";
 import { projectIpPool } from "./ippool.ts";
 import { projectVip } from "./vip.ts";
 
 const metadata = (fields?: Record<string, unknown>) => ({
   name: "x",
   uid: "uid-x",
-  ...(fields && { annotations: { [IN_FORCE_ANNOTATION]: writeFields(fields) ?? "" } }),
+  ...(fields && { annotations: { [ACCEPTED_ANNOTATION]: writeFields(fields) ?? "" } }),
 });
 
 t.test("addresses of a pool that cannot be read leave the former ones set aside", async (t) => {

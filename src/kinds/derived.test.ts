@@ -2,7 +2,7 @@ import t from "tap";
 import { conditionsIn } from "../compile/effects.ts";
 import { subnetUnit } from "../compile/subnet.ts";
 import { addIp, addNode, addVpc, sampleFacts } from "../compile/testing/sample-facts.ts";
-import { IN_FORCE_ANNOTATION, readAccepted, writeAccepted } from "../facts/accepted.ts";
+import { ACCEPTED_ANNOTATION, readAcceptedSubnet, writeAcceptedSubnet } from "../facts/accepted.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { SubnetSpecFact } from "../facts/types.ts";
@@ -19,7 +19,7 @@ function cluster() {
   const seen = (name: string): void => {
     const text = annotations.get(name);
     const metadata = { name, uid: name, generation: 1, creationTimestamp: name };
-    const object = { ...metadata, ...(text !== undefined && { annotations: { [IN_FORCE_ANNOTATION]: text } }) };
+    const object = { ...metadata, ...(text !== undefined && { annotations: { [ACCEPTED_ANNOTATION]: text } }) };
     facts.set("subnetSpecs", name, projectSubnet({ metadata: object, spec: specs.get(name) ?? {} }));
   };
   /** `kubectl apply`, and what the controller does after the commit. */
@@ -28,7 +28,7 @@ function cluster() {
     seen(name);
     const input = subnetUnit.read(facts, name);
     for (const effect of input === undefined ? [] : subnetUnit.compile(input).effects) {
-      const text = effect.kind === "fill" ? effect.annotations?.[IN_FORCE_ANNOTATION] : undefined;
+      const text = effect.kind === "fill" ? effect.annotations?.[ACCEPTED_ANNOTATION] : undefined;
       if (text !== undefined) annotations.set(name, text ?? "");
     }
     seen(name);
@@ -290,15 +290,19 @@ t.test("the annotation is read as it was written, and anything else is as none",
   }) satisfies SubnetSpecFact;
   const { uid, cidr, gateway, excludeIps, namespaceSelectors } = fact;
   const text = '10.20.0.0/24,fd00:20::/112 10.20.0.1,fd00:20::1 {"excludeIps":["10.20.0.1","fd00:20::1"],"uid":"s"}';
-  t.equal(writeAccepted(fact), text);
-  t.same(readAccepted(text), { uid, cidr, gateway, excludeIps, namespaceSelectors });
-  t.same(readAccepted("10.20.0.0/24,fd00:20::/112 10.20.0.1,fd00:20::1"), { cidr, gateway }, "of an earlier version");
+  t.equal(writeAcceptedSubnet(fact), text);
+  t.same(readAcceptedSubnet(text), { uid, cidr, gateway, excludeIps, namespaceSelectors });
+  t.same(
+    readAcceptedSubnet("10.20.0.0/24,fd00:20::/112 10.20.0.1,fd00:20::1"),
+    { cidr, gateway },
+    "of an earlier version",
+  );
   const selectors = [{ matchLabels: { a: "b c" }, matchExpressions: [{ key: "k", operator: "In", values: ["v"] }] }];
   const selecting = { ...fact, namespaceSelectors: selectors };
-  t.same(readAccepted(writeAccepted(selecting))?.namespaceSelectors, selectors);
+  t.same(readAcceptedSubnet(writeAcceptedSubnet(selecting))?.namespaceSelectors, selectors);
   const many = Array.from({ length: 4096 }, (_, i) => `fd00:1111:2222:3333:4444:5555:6666:${i}`);
   t.equal(
-    writeAccepted({ ...fact, excludeIps: many }).split(" ").length,
+    writeAcceptedSubnet({ ...fact, excludeIps: many }).split(" ").length,
     2,
     "too long for an annotation: not known later",
   );
@@ -313,7 +317,7 @@ t.test("the annotation is read as it was written, and anything else is as none",
     "10.20.0.0/24 10.20.0.1 []",
     '10.20.0.0/24 10.20.0.1 {"excludeIps":[1]}',
   ])
-    t.equal(readAccepted(text), undefined, text);
+    t.equal(readAcceptedSubnet(text), undefined, text);
 });
 
 t.test(
@@ -322,7 +326,7 @@ t.test(
     const spec = { cidrBlock: "10.20.0.0/24" };
     const record = (uid: string): string => `10.20.0.0/24 10.20.0.1 ${JSON.stringify({ excludeIps: [], uid })}`;
     const object = (record: string) =>
-      projectSubnet({ metadata: { name: "s", uid: "s", annotations: { [IN_FORCE_ANNOTATION]: record } }, spec });
+      projectSubnet({ metadata: { name: "s", uid: "s", annotations: { [ACCEPTED_ANNOTATION]: record } }, spec });
     t.equal(object(record("another")).accepted, undefined);
     t.match(object(record("s")).accepted, { cidr: { v4: "10.20.0.0/24" } });
     t.match(object("10.20.0.0/24 10.20.0.1").accepted, { cidr: { v4: "10.20.0.0/24" } }, "of an earlier version");

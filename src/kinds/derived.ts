@@ -1,11 +1,11 @@
 import { samePlain } from "../collections/plain.ts";
-import { Namesakes } from "../compile/namesakes.ts";
+import { NameCollisions } from "../compile/name-collisions.ts";
 import { ADDRESSES_IN_USE, type Settled, settling } from "../compile/subnet-verdict.ts";
 import type { FactChange, FactStore } from "../facts/store.ts";
 import type { FactKind, SubnetSpecFact } from "../facts/types.ts";
 import { GroupIndex } from "../policy/group-index.ts";
 import { SecurityGroupIndex } from "../policy/security-group-index.ts";
-import { Holders } from "./holders.ts";
+import { AddressHolders } from "./address-holders.ts";
 
 /**
  * The facts that follow from other facts alone: verdicts on subnets, who is in which group, which security groups exist, whose names run together, and which
@@ -19,22 +19,22 @@ export class DerivedFacts {
   readonly #settled = new Map<string, Settled & { readonly others: readonly SubnetSpecFact[] }>();
   #started = false;
   readonly #securityGroups: SecurityGroupIndex;
-  readonly #namesakes: Namesakes;
-  readonly #holders: Holders;
+  readonly #nameCollisions: NameCollisions;
+  readonly #addressHolders: AddressHolders;
 
   constructor(facts: FactStore) {
     this.#facts = facts;
     this.#groups = new GroupIndex(facts);
     this.#securityGroups = new SecurityGroupIndex(facts);
-    this.#namesakes = new Namesakes(facts);
-    this.#holders = new Holders(facts);
+    this.#nameCollisions = new NameCollisions(facts);
+    this.#addressHolders = new AddressHolders(facts);
   }
 
   /** Takes in all facts at once. */
   start(): void {
     this.#started = true;
-    this.#namesakes.start();
-    this.#holders.start();
+    this.#nameCollisions.start();
+    this.#addressHolders.start();
     this.#settle();
     this.#securityGroups.start();
     this.#groups.start();
@@ -43,8 +43,8 @@ export class DerivedFacts {
   /** Begins to hear of changes. One part that throws keeps the others from nothing. */
   follow(): void {
     const facts = this.#facts;
-    facts.derive((change) => this.#namesakes.noteFact(change), "namesakes");
-    facts.derive((change) => this.#holders.noteFact(change), "holders");
+    facts.derive((change) => this.#nameCollisions.noteFact(change), "nameCollisions");
+    facts.derive((change) => this.#addressHolders.noteFact(change), "addressHolders");
     // Subnets before groups: whatever else a change wakes must find what is in force now.
     facts.derive((change) => this.#noteSubnets(change), "subnets");
     facts.derive((change) => this.#securityGroups.noteFact(change), "security groups");
@@ -55,7 +55,8 @@ export class DerivedFacts {
     const { kind, key } = change;
     // A subnet that comes, goes or changes is of no concern but to those with addresses that it names: a hundred that come are settled once each.
     if (SETTLING.has(kind)) this.#settle(kind === "subnetSpecs");
-    else if (kind === "ips" || kind === "holders") this.#noteHolder(change as FactChange<"ips" | "holders">);
+    else if (kind === "ips" || kind === "addressHolders")
+      this.#noteHolder(change as FactChange<"ips" | "addressHolders">);
     // Of a subnet that could not be read nothing is known, which is not the same as that there is none.
     if (kind === "subnetSpecs") this.#setUnread(key, this.#facts.isUnread(kind, key));
   }
@@ -65,7 +66,7 @@ export class DerivedFacts {
   }
 
   /** An address may have been given back for which a subnet's new addresses wait, or be held that is in their way as well. */
-  #noteHolder({ old, new: now }: FactChange<"ips" | "holders">): void {
+  #noteHolder({ old, new: now }: FactChange<"ips" | "addressHolders">): void {
     const isWaitedFor = (subnet = ""): boolean =>
       this.#facts.get("verdicts", subnet)?.refused?.reason === ADDRESSES_IN_USE;
     if (isWaitedFor(old?.subnet) || isWaitedFor(now?.subnet)) this.#settle();

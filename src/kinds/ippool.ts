@@ -12,12 +12,12 @@ import {
   withNotes,
 } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
-import { namesakeKey } from "../compile/namesake-groups.ts";
+import { nameCollisionKey } from "../compile/port-group-name-collisions.ts";
 import { malformedNotes, missingNamespaces } from "../compile/references.ts";
 import { externalIds } from "../compile/rows.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
-import { IN_FORCE_ANNOTATION, readFields, stringList } from "../facts/accepted.ts";
+import { ACCEPTED_ANNOTATION, readFields, stringList } from "../facts/accepted.ts";
 import type { Malformed, ProjectedMeta } from "../facts/meta.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { VerdictFact } from "../facts/types.ts";
@@ -68,7 +68,7 @@ export interface IpPoolObject {
 export function projectIpPool({ metadata, spec = {} }: IpPoolObject): IpPoolFact {
   const written = spec.ips ?? [];
   const unread = written.find((text) => parseRange(text) === undefined);
-  const accepted = metadata.annotations?.[IN_FORCE_ANNOTATION] ?? "";
+  const accepted = metadata.annotations?.[ACCEPTED_ANNOTATION] ?? "";
   const former = unread === undefined ? undefined : stringList(readFields(accepted)?.["ips"]);
   const { name, uid, generation = 0, creationTimestamp = "", deletionTimestamp, finalizers = [] } = metadata;
   return {
@@ -119,7 +119,7 @@ export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
       verdict: reader.get("verdicts", poolVerdictKey(key)),
       holders: pool.deleting ? holdersOf(reader, pool) : [],
       namesake: pool.enableAddressSet
-        ? reader.get("namesakes", namesakeKey.ipPool(key))?.taken["address-set"]
+        ? reader.get("nameCollisions", nameCollisionKey.ipPool(key))?.taken["address-set"]
         : undefined,
     };
   },

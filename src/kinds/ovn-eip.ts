@@ -1,10 +1,10 @@
 import { LABEL, labelValue } from "../api/annotations.ts";
 import type { OvnEipSpec, OvnEipStatus } from "../api/generated/ovneip.ts";
 import { FINALIZER } from "../api/names.ts";
+import { addressConflictOf } from "../claims/address-conflict.ts";
 import type { ClaimKind, RecordWrite } from "../claims/claim.ts";
-import { disputeOf } from "../claims/dispute.ts";
-import { ANY_PURPOSE, openPart } from "../claims/places.ts";
-import { wantOf } from "../claims/wants.ts";
+import { FOR_RESERVATIONS, withEligibleSubnets } from "../claims/eligible-subnets.ts";
+import { requestedAddressesOf } from "../claims/requested-addresses.ts";
 import { type ConditionEffect, fill, type Note, type WeftEffect, withNotes } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import { malformedNotes } from "../compile/references.ts";
@@ -12,8 +12,8 @@ import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
 import type { Malformed, ProjectedMeta } from "../facts/meta.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { DisputeFact, SubnetFact, VerdictFact } from "../facts/types.ts";
-import type { Lease } from "../ipam/types.ts";
+import type { AddressConflictFact, SubnetFact, VerdictFact } from "../facts/types.ts";
+import type { AddressLease } from "../ipam/types.ts";
 import { ipText } from "../net/address.ts";
 import { parseMac } from "../net/mac.ts";
 import type { Kind } from "./kind.ts";
@@ -120,9 +120,9 @@ const ovnEipClaim: ClaimKind<"ovnEips"> = {
     const { name, uid, subnet, mac } = eip;
     if (eip.given !== undefined || eip.deleting) return [];
     const owner = ownerOf(eip);
-    const asked = { owner, subnets: [subnet], want: wantOf(eip), move: true, ...(mac !== "" && { mac }) };
-    const open = openPart(reader, asked, ANY_PURPOSE);
-    const desired = open.ok ? { ...open, record: (lease: Lease) => recordOf(lease, eip) } : open;
+    const asked = { owner, subnets: [subnet], want: requestedAddressesOf(eip), move: true, ...(mac !== "" && { mac }) };
+    const open = withEligibleSubnets(reader, asked, FOR_RESERVATIONS);
+    const desired = open.ok ? { ...open, record: (lease: AddressLease) => recordOf(lease, eip) } : open;
     const claimant = { kind: "ovnEips", key, name, uid } as const;
     return [{ claimant, owner, desired, recordedIn: { kind: "ovnEips", key }, verdict: verdictKey(name) }];
   },
@@ -134,7 +134,7 @@ function ownerOf({ name }: OvnEipFact): string {
   return `ovnEip/${name}`;
 }
 
-function recordOf({ v4 = "", v6 = "", mac = "" }: Lease, { name, uid, version, type }: OvnEipFact): RecordWrite {
+function recordOf({ v4 = "", v6 = "", mac = "" }: AddressLease, { name, uid, version, type }: OvnEipFact): RecordWrite {
   const metadata = { uid, resourceVersion: version };
   const body = { metadata, status: { v4Ip: v4, v6Ip: v6, macAddress: mac, type } };
   return { verb: "patch", kind: "ovnEips", name, subresource: "status", body };
@@ -147,7 +147,7 @@ interface OvnEipInput {
   /** Why it was given no address. */
   readonly refusal: VerdictFact | undefined;
   /** Who else has the address that its status names. */
-  readonly dispute: DisputeFact | undefined;
+  readonly dispute: AddressConflictFact | undefined;
 }
 
 /** An OvnEip: no rows, for what uses its address is not built yet; its finalizer, its state, and what it was given in its spec and labels. */
@@ -162,7 +162,7 @@ const ovnEipUnit: UnitKind<FactReader, OvnEipInput, WeftEffect> = {
       eip,
       subnet: reader.get("verdicts", eip.subnet)?.ok === true ? reader.get("subnets", eip.subnet) : undefined,
       refusal: eip.given === undefined ? reader.get("verdicts", verdictKey(key)) : undefined,
-      dispute: eip.given && disputeOf(reader, ownerOf(eip)),
+      dispute: eip.given && addressConflictOf(reader, ownerOf(eip)),
     };
   },
 
@@ -191,7 +191,7 @@ function stateOf(
   { given, subnet: of }: OvnEipFact,
   subnet: SubnetFact | undefined,
   refusal: VerdictFact | undefined,
-  dispute: DisputeFact | undefined,
+  dispute: AddressConflictFact | undefined,
 ): State | undefined {
   if (given === undefined) return refusal && { ready: false, reason: refusal.reason, message: refusal.message };
   if (dispute !== undefined) return { ready: false, reason: "AddressInUse", message: dispute.message };

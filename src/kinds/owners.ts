@@ -1,4 +1,4 @@
-import { projectMachine, projectStatefulSet } from "../facts/project-owner.ts";
+import { projectStatefulSet, projectVirtualMachine } from "../facts/project-owner.ts";
 import type { StatefulSetFact, VirtualMachineFact } from "../facts/types.ts";
 import { STATEFUL_SETS, VIRTUAL_MACHINES } from "../kube/resources.ts";
 import type { Kind } from "./kind.ts";
@@ -27,7 +27,7 @@ export const virtualMachineKind: Kind<"virtualMachines"> = {
   facts: "virtualMachines",
   type: VIRTUAL_MACHINES,
   absent: "empty",
-  project: projectMachine,
+  project: projectVirtualMachine,
   indexes: {},
   access: { verbs: ["get"], why: "Followed, and asked for, as StatefulSets are." },
 };

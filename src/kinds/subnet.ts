@@ -1,5 +1,5 @@
 import { subnetUnit } from "../compile/subnet.ts";
-import { readAccepted } from "../facts/accepted.ts";
+import { readAcceptedSubnet } from "../facts/accepted.ts";
 import { NOT_SUPPORTED } from "../facts/not-supported.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import type { SubnetSpecFact } from "../facts/types.ts";
@@ -53,7 +53,7 @@ export const subnetKind: Kind<"subnetSpecs"> = {
     },
     changedBy: (_, subnet) => [subnet],
   },
-  remembers: (text) => readAccepted(text) !== undefined,
+  remembers: (text) => readAcceptedSubnet(text) !== undefined,
   access: {
     verbs: ["create", "patch"],
     why: "Followed; the default ones are made at first start; defaults, finalizers and records of what is in force are patched.",

@@ -1,11 +1,11 @@
 import { LABEL, labelValue } from "../api/annotations.ts";
 import { FINALIZER } from "../api/names.ts";
 import type { ClaimKind, RecordWrite } from "../claims/claim.ts";
-import { ANY_PURPOSE, openPart } from "../claims/places.ts";
+import { FOR_RESERVATIONS, withEligibleSubnets } from "../claims/eligible-subnets.ts";
 import { vipOwner } from "../claims/pod-request.ts";
+import { requestedAddressesOf } from "../claims/requested-addresses.ts";
 import { vipVerdictKey } from "../claims/verdict-keys.ts";
-import { wantOf } from "../claims/wants.ts";
-import type { Lease } from "../ipam/types.ts";
+import type { AddressLease } from "../ipam/types.ts";
 import type { VipFact } from "./vip.ts";
 
 /** The address of a load balancer is answered for with the router's MAC, which is nobody's to reserve. */
@@ -27,14 +27,14 @@ export const vipClaims: ClaimKind<"vips"> = {
     const asked = {
       owner,
       subnets: [subnet],
-      want: wantOf(vip),
+      want: requestedAddressesOf(vip),
       namespace,
       move: true,
       ...(mac !== "" && { mac }),
       ...(!hasOwnMac(vip) && { mac: "none" }),
     };
-    const open = openPart(reader, asked, ANY_PURPOSE);
-    const desired = open.ok ? { ...open, record: (lease: Lease) => vipRecord(lease, vip) } : open;
+    const open = withEligibleSubnets(reader, asked, FOR_RESERVATIONS);
+    const desired = open.ok ? { ...open, record: (lease: AddressLease) => vipRecord(lease, vip) } : open;
     const claimant = { kind: "vips", key, name, uid } as const;
     return [{ claimant, owner, desired, recordedIn: { kind: "vips", key }, verdict: vipVerdictKey(name) }];
   },
@@ -46,7 +46,10 @@ export const vipClaims: ClaimKind<"vips"> = {
 };
 
 /** Kube-OVN's Vip has no status subresource: spec and status go in one patch, and what keeps it until the address is given back. */
-function vipRecord(lease: Lease, { name, uid, version, mac: named, type, finalizers: others }: VipFact): RecordWrite {
+function vipRecord(
+  lease: AddressLease,
+  { name, uid, version, mac: named, type, finalizers: others }: VipFact,
+): RecordWrite {
   const [v4ip, v6ip, mac] = [lease.v4 ?? "", lease.v6 ?? "", lease.mac ?? named];
   const labels = { [LABEL.subnet]: labelValue(lease.subnet), [LABEL.ipReserved]: "" };
   const body = {

@@ -1,7 +1,7 @@
 import { isOvnProvider, POD } from "../api/annotations.ts";
 import { spell } from "../api/name.ts";
 import { FINALIZER, vipPortName, virtualPortName } from "../api/names.ts";
-import { disputeOf } from "../claims/dispute.ts";
+import { addressConflictOf } from "../claims/address-conflict.ts";
 import { vipOwner } from "../claims/pod-request.ts";
 import { vipVerdictKey } from "../claims/verdict-keys.ts";
 import {
@@ -14,15 +14,15 @@ import {
   withNotes,
 } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
-import { namesakeKey } from "../compile/namesake-groups.ts";
 import { routerMacId, switchId, vipPortId } from "../compile/owner-ids.ts";
+import { nameCollisionKey } from "../compile/port-group-name-collisions.ts";
 import { malformedNotes, missingNamespaces, unsupportedNotes } from "../compile/references.ts";
 import { externalIds } from "../compile/rows.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import { stableMac } from "../desired/identity.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { DisputeFact, PodFact, SubnetFact, VerdictFact } from "../facts/types.ts";
+import type { AddressConflictFact, PodFact, SubnetFact, VerdictFact } from "../facts/types.ts";
 import type { VipFact } from "./vip.ts";
 
 interface VipInput {
@@ -38,7 +38,7 @@ interface VipInput {
   /** Why it was given no address. */
   readonly refusal: VerdictFact | undefined;
   /** Who else has the address that its status names. */
-  readonly dispute: DisputeFact | undefined;
+  readonly dispute: AddressConflictFact | undefined;
   /** Whether the plain name of its port is another one's. */
   readonly namesake: boolean;
 }
@@ -62,10 +62,10 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
       parents: vip.type === "" ? parentsOf(reader, vip) : [],
       taken: isTaken(reader, vip),
       refusal: vip.given ? undefined : reader.get("verdicts", vipVerdictKey(key)),
-      dispute: vip.given ? disputeOf(reader, vipOwner(key), (pod) => names(pod, key)) : undefined,
+      dispute: vip.given ? addressConflictOf(reader, vipOwner(key), (pod) => names(pod, key)) : undefined,
       namesake:
         vip.type === ""
-          ? reader.get("namesakes", namesakeKey.vip(key)) !== undefined
+          ? reader.get("nameCollisions", nameCollisionKey.vip(key)) !== undefined
           : reader.by("pods", "holder", `${vip.namespace}/${key}`).length > 0,
     };
   },
@@ -106,7 +106,7 @@ function stateOf(
   vip: VipFact,
   subnet: SubnetFact | undefined,
   refusal: VerdictFact | undefined,
-  dispute: DisputeFact | undefined,
+  dispute: AddressConflictFact | undefined,
   notes: readonly Note[],
 ): ConditionEffect | undefined {
   const { name, uid, given, subnet: of, problem } = vip;

@@ -1,6 +1,6 @@
 import type { VipSpec, VipStatus } from "../api/generated/vip.ts";
 import { storable } from "../api/text.ts";
-import { IN_FORCE_ANNOTATION, readFields, stringList } from "../facts/accepted.ts";
+import { ACCEPTED_ANNOTATION, readFields, stringList } from "../facts/accepted.ts";
 import type { Malformed, ProjectedMeta } from "../facts/meta.ts";
 import { unsupportedFields } from "../facts/not-supported.ts";
 import { VIPS } from "../kube/resources.ts";
@@ -67,7 +67,7 @@ export interface VipObject {
 export function projectVip({ metadata, spec = {}, status = {} }: VipObject): VipFact {
   const written = spec.selector ?? [];
   const unread = written.find((entry) => readLabel(entry) === undefined);
-  const accepted = metadata.annotations?.[IN_FORCE_ANNOTATION] ?? "";
+  const accepted = metadata.annotations?.[ACCEPTED_ANNOTATION] ?? "";
   const former = unread === undefined ? written : stringList(readFields(accepted)?.["selector"]);
   const labels = former?.map(readLabel);
   const {

@@ -10,9 +10,9 @@ import type {
   PodSelector,
   Policy,
   PolicyRule,
+  PolicyRuleAction,
   PortMatch,
   Protocol,
-  RuleAction,
   RuleLog,
 } from "./types.ts";
 
@@ -24,7 +24,7 @@ export interface AclSpec {
   readonly tier: Policy["tier"];
   readonly priority: number;
   readonly match: string;
-  readonly action: RuleAction;
+  readonly action: PolicyRuleAction;
   /** The rule that it comes from, see `PolicyRule.name`; `<direction>/isolation` for what no rule decides. */
   readonly rule: string;
   readonly log?: RuleLog;

@@ -1,10 +1,10 @@
 import type { AdminPeerFact, AdminPolicyKind } from "../facts/admin-policy.ts";
 import { parseCidr } from "../net/cidr.ts";
 import { selectorProblem } from "./labels.ts";
-import type { Direction, Peer, RuleAction } from "./types.ts";
+import type { Direction, Peer, PolicyRuleAction } from "./types.ts";
 
 /** Takes a {@link PolicyProblem}. */
-export type Report = (path: string, reason: string, message: string) => void;
+export type ReportProblem = (path: string, reason: string, message: string) => void;
 
 /** The peers of a rule. */
 export interface TranslatedPeers {
@@ -18,7 +18,7 @@ export interface TranslatedPeers {
 
 interface Context {
   readonly direction: Direction;
-  readonly action: RuleAction;
+  readonly action: PolicyRuleAction;
   /** Of the list. */
   readonly path: string;
   readonly kind: AdminPolicyKind;
@@ -29,7 +29,11 @@ const DOMAIN = /^(\*\.)?([a-z0-9]([-a-z0-9_]*[a-z0-9])?\.)+[a-z0-9]([-a-z0-9_]*[
 const DOMAIN_LENGTH = 254;
 
 /** What the peers of a rule mean. An unclear one is left out, and said. */
-export function translatePeers(peers: readonly AdminPeerFact[], context: Context, report: Report): TranslatedPeers {
+export function translatePeers(
+  peers: readonly AdminPeerFact[],
+  context: Context,
+  report: ReportProblem,
+): TranslatedPeers {
   const named: Peer[] = [];
   const others: Peer[] = [];
   let clear = true;

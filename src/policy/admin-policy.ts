@@ -7,12 +7,12 @@ import {
   type AdminRuleFact,
   adminSlots,
 } from "../facts/admin-policy.ts";
-import { type Report, translatePeers } from "./admin-peers.ts";
+import { type ReportProblem, translatePeers } from "./admin-peers.ts";
 import { translatePorts } from "./admin-ports.ts";
 import { assignPriorities, type UnplacedRule } from "./admin-priorities.ts";
 import { clearPart, selectorProblem } from "./labels.ts";
 import { DEFAULT_LOG_RATE, readLogRate } from "./log-rate.ts";
-import type { Direction, PodSelector, Policy, PolicyProblem, PolicyRule, RuleAction, RuleLog } from "./types.ts";
+import type { Direction, PodSelector, Policy, PolicyProblem, PolicyRule, PolicyRuleAction, RuleLog } from "./types.ts";
 
 /** How the kinds are called. */
 export const KINDS = {
@@ -31,7 +31,7 @@ export const KINDS = {
 export function translateAdminPolicy(fact: AdminPolicyFact): Policy {
   const { kind, name } = fact;
   const problems: PolicyProblem[] = [];
-  const report: Report = (path, reason, message) => void problems.push({ path, reason, message });
+  const report: ReportProblem = (path, reason, message) => void problems.push({ path, reason, message });
   const slots = adminSlots(fact);
   const policy = { id: `${kind}/${name}`, label: `${KINDS[kind]} ${name}`, tier: slots.tier, isolation: [] };
   if (kind === "banp" && name !== "default") {
@@ -66,7 +66,7 @@ interface Understood {
   readonly rules: Readonly<Record<Direction, readonly UnplacedRule[]>>;
 }
 
-function understand(fact: AdminPolicyFact, report: Report): Understood {
+function understand(fact: AdminPolicyFact, report: ReportProblem): Understood {
   const placed = checkPlace(fact, report);
   const subject = translateSubject(fact.subject, report);
   const rulesOf = (direction: Direction): readonly UnplacedRule[] => {
@@ -77,7 +77,7 @@ function understand(fact: AdminPolicyFact, report: Report): Understood {
 }
 
 /** Whether it is clear where the policy stands among others. */
-function checkPlace({ kind, tier, priority }: AdminPolicyFact, report: Report): boolean {
+function checkPlace({ kind, tier, priority }: AdminPolicyFact, report: ReportProblem): boolean {
   const { first, last } = ADMIN_PRIORITIES;
   const known = kind !== "cnp" || tier === "Admin" || tier === "Baseline";
   const only = "only its Deny rules are in force";
@@ -91,7 +91,7 @@ function checkPlace({ kind, tier, priority }: AdminPolicyFact, report: Report): 
 
 function translateSubject(
   subject: AdminPeerFact,
-  report: Report,
+  report: ReportProblem,
 ): { readonly selector: PodSelector; readonly clear: boolean } {
   const { namespaces, pods } = subject;
   const namespaceSelector = namespaces ?? pods?.namespaceSelector ?? {};
@@ -122,12 +122,12 @@ function translateRule(
   direction: Direction,
   rule: AdminRuleFact,
   index: number,
-  report: Report,
+  report: ReportProblem,
 ): readonly UnplacedRule[] {
   const path = `spec.${direction}[${index}]`;
   const name = `${direction}/${index}${rule.name === undefined ? "" : `/${rule.name}`}`;
   const action = actionOf(fact, rule.action);
-  const common = (action: RuleAction): Pick<UnplacedRule, "direction" | "action" | "name" | "log" | "place"> => {
+  const common = (action: PolicyRuleAction): Pick<UnplacedRule, "direction" | "action" | "name" | "log" | "place"> => {
     const log = logOf(fact.annotations, action);
     return { direction, action, name, place: index, ...(log && { log }) };
   };
@@ -181,14 +181,14 @@ const EVERYBODY: PolicyRule["peers"] = [
   { kind: "cidr", cidr: "::/0", except: [] },
 ];
 
-function actionOf({ kind }: AdminPolicyFact, text: string): RuleAction | undefined {
+function actionOf({ kind }: AdminPolicyFact, text: string): PolicyRuleAction | undefined {
   if (text === "Deny") return "drop";
   if (text === (kind === "cnp" ? "Accept" : "Allow")) return "allow-related";
   return text === "Pass" && kind !== "banp" ? "pass" : undefined;
 }
 
 /** Kube-OVN's annotation: the actions, in OVN's words, whose traffic is logged. */
-function logOf(annotations: Readonly<Record<string, string>>, action: RuleAction): RuleLog | undefined {
+function logOf(annotations: Readonly<Record<string, string>>, action: PolicyRuleAction): RuleLog | undefined {
   const actions = (annotations[NETWORK_POLICY.logActions] ?? "").split(",").map((text) => text.trim());
   if (!actions.includes(action) && !(action === "allow-related" && actions.includes("allow"))) return undefined;
   const rate = readLogRate(annotations[NETWORK_POLICY.logRate] ?? "0") ?? DEFAULT_LOG_RATE;

@@ -1,6 +1,6 @@
 import type { AdminPortFact } from "../facts/admin-policy.ts";
-import type { Report } from "./admin-peers.ts";
-import type { PolicyRule, PortMatch, Protocol, RuleAction } from "./types.ts";
+import type { ReportProblem } from "./admin-peers.ts";
+import type { PolicyRule, PolicyRuleAction, PortMatch, Protocol } from "./types.ts";
 
 /** The ports of a rule. */
 export interface TranslatedPorts {
@@ -18,8 +18,8 @@ const PROTOCOLS: readonly Protocol[] = ["TCP", "UDP", "SCTP"];
 /** What the ports of a rule mean. Where one is not clear, an Allow does not match it, and any other rule matches all ports. */
 export function translatePorts(
   ports: readonly AdminPortFact[] | undefined,
-  { action, path }: { readonly action: RuleAction; readonly path: string },
-  report: Report,
+  { action, path }: { readonly action: PolicyRuleAction; readonly path: string },
+  report: ReportProblem,
 ): TranslatedPorts {
   if (ports === undefined) return { match: "any", unnamed: "any", names: 0, clear: true };
   const closed =

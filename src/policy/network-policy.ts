@@ -1,5 +1,5 @@
 import { NETWORK_POLICY, OVN_PROVIDER, ovnAttachmentProvider } from "../api/annotations.ts";
-import type { NetworkPolicyFact, NetworkPolicyPeer, NetworkPolicyPort } from "../facts/types.ts";
+import type { NetworkPolicyFact, NetworkPolicyPeerFact, NetworkPolicyPortFact } from "../facts/types.ts";
 import { cidrContainsCidr, parseCidr } from "../net/cidr.ts";
 import { clearPart, selectorProblem } from "./labels.ts";
 import { DEFAULT_LOG_RATE, readLogRate } from "./log-rate.ts";
@@ -113,7 +113,7 @@ function directions({ spec }: NetworkPolicyFact, report: Report): readonly Direc
 }
 
 function translatePeers(
-  peers: readonly NetworkPolicyPeer[],
+  peers: readonly NetworkPolicyPeerFact[],
   namespace: string,
   path: string,
   report: Report,
@@ -122,7 +122,7 @@ function translatePeers(
   return peers.flatMap((peer, i) => translatePeer(peer, namespace, `${path}[${i}]`, report) ?? []);
 }
 
-function translatePeer(peer: NetworkPolicyPeer, namespace: string, path: string, report: Report): Peer | undefined {
+function translatePeer(peer: NetworkPolicyPeerFact, namespace: string, path: string, report: Report): Peer | undefined {
   const { ipBlock, podSelector, namespaceSelector } = peer;
   if (ipBlock !== undefined) {
     if (podSelector === undefined && namespaceSelector === undefined)
@@ -148,7 +148,7 @@ function translatePeer(peer: NetworkPolicyPeer, namespace: string, path: string,
 }
 
 function translateBlock(
-  { cidr: text, except = [] }: NonNullable<NetworkPolicyPeer["ipBlock"]>,
+  { cidr: text, except = [] }: NonNullable<NetworkPolicyPeerFact["ipBlock"]>,
   path: string,
   report: Report,
 ): Peer | undefined {
@@ -176,13 +176,13 @@ function translateBlock(
   return { kind: "cidr", cidr: cidr.text, except: [...new Set(holes)].sort() };
 }
 
-function translatePorts(ports: readonly NetworkPolicyPort[], path: string, report: Report): PolicyRule["ports"] {
+function translatePorts(ports: readonly NetworkPolicyPortFact[], path: string, report: Report): PolicyRule["ports"] {
   if (ports.length === 0) return "any";
   return ports.flatMap((port, i) => translatePort(port, `${path}[${i}]`, report) ?? []);
 }
 
 function translatePort(
-  { protocol = "TCP", port, endPort }: NetworkPolicyPort,
+  { protocol = "TCP", port, endPort }: NetworkPolicyPortFact,
   path: string,
   report: Report,
 ): PortMatch | undefined {

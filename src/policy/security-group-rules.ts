@@ -1,6 +1,6 @@
 import type { PortRangeFact, SecurityGroupFact, SecurityGroupRuleFact } from "../facts/security-group.ts";
 import { type Cidr, cidrsOverlap, parseCidr } from "../net/cidr.ts";
-import type { Direction, PolicyProblem, RuleAction } from "./types.ts";
+import type { Direction, PolicyProblem, PolicyRuleAction } from "./types.ts";
 import type { VirtualPortsIn } from "./virtual-ports.ts";
 
 /** The endpoints of a Service that a rule names; of one family. */
@@ -13,7 +13,7 @@ export interface EndpointsRemote {
 export interface ClosedRule {
   readonly index: number;
   readonly priority: number;
-  readonly action: RuleAction;
+  readonly action: PolicyRuleAction;
   readonly families: readonly (4 | 6)[];
   /** Absent: whoever it is. */
   readonly remote?: NonNullable<SecurityGroupRuleFact["remote"]> | EndpointsRemote;
@@ -25,8 +25,8 @@ export interface ClosedRule {
 }
 
 /** Smaller is stricter: of two rules that contradict each other the stricter one stands. */
-const STRICTNESS: Readonly<Record<RuleAction, number>> = { drop: 0, pass: 1, "allow-related": 2 };
-const SPELLING: Readonly<Record<RuleAction, string>> = { drop: "drop", pass: "pass", "allow-related": "allow" };
+const STRICTNESS: Readonly<Record<PolicyRuleAction, number>> = { drop: 0, pass: 1, "allow-related": 2 };
+const SPELLING: Readonly<Record<PolicyRuleAction, string>> = { drop: "drop", pass: "pass", "allow-related": "allow" };
 
 /**
  * The rules of one direction as they are enforced, and what of them is not as it is written. What is not clear is closed: an unclear rule
@@ -93,13 +93,17 @@ function doubtsOf(
 }
 
 /** What a rule does; nothing for one that is left out. */
-function actionOf({ policy }: SecurityGroupRuleFact, unclear: boolean): RuleAction | undefined {
+function actionOf({ policy }: SecurityGroupRuleFact, unclear: boolean): PolicyRuleAction | undefined {
   if (policy === "allow") return unclear ? undefined : "allow-related";
   return policy === "pass" && !unclear ? "pass" : "drop";
 }
 
 /** A part that is not known does not narrow what the rule matches. */
-function closedRule(fact: SecurityGroupRuleFact, action: RuleAction, exists: (name: string) => boolean): ClosedRule {
+function closedRule(
+  fact: SecurityGroupRuleFact,
+  action: PolicyRuleAction,
+  exists: (name: string) => boolean,
+): ClosedRule {
   const { index, priority, family, remote, local = "any", protocol = "all", ports = "any", sourcePorts = "any" } = fact;
   const known = remote !== undefined && (remote.kind === "cidr" || exists(remote.name)) ? remote : undefined;
   const addresses = [known?.kind === "cidr" ? known.cidr : "any", local].filter((text) => text !== "any");

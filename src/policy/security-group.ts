@@ -2,7 +2,7 @@ import { DENY_ALL_GROUP, portGroupAddressSet, securityGroupPortGroupName as port
 import type { SecurityGroupFact } from "../facts/security-group.ts";
 import { laterFragments } from "./fragments.ts";
 import { type ClosedRule, closeRules } from "./security-group-rules.ts";
-import type { Direction, PolicyProblem, RuleAction } from "./types.ts";
+import type { Direction, PolicyProblem, PolicyRuleAction } from "./types.ts";
 import type { VirtualPortsIn } from "./virtual-ports.ts";
 
 /** One ACL of a security group (ovn-nb(5), ACL table). */
@@ -11,7 +11,7 @@ export interface SecurityGroupAcl {
   readonly tier: 2 | 3;
   readonly priority: number;
   readonly match: string;
-  readonly action: RuleAction;
+  readonly action: PolicyRuleAction;
   /** `ingress/0` for a rule of the spec; otherwise what it is for. */
   readonly rule: string;
 }
@@ -85,7 +85,7 @@ export function denyAllAcls(): readonly SecurityGroupAcl[] {
   const portGroup = portGroupOf(DENY_ALL_GROUP);
   return DIRECTIONS.flatMap((direction) =>
     TIERS.flatMap((tier) => {
-      const acl = (priority: number, what: string, action: RuleAction, rule: string): SecurityGroupAcl => ({
+      const acl = (priority: number, what: string, action: PolicyRuleAction, rule: string): SecurityGroupAcl => ({
         direction,
         tier,
         priority,

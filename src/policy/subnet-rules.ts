@@ -10,7 +10,7 @@ import { readUserMatch } from "./user-match.ts";
 import type { VirtualPortsIn } from "./virtual-ports.ts";
 
 /** One ACL of a subnet's logical switch (ovn-nb(5), ACL table); all are in tier 2. */
-export interface SubnetAcl {
+export interface SubnetAclSpec {
   readonly direction: SubnetAclFact["direction"];
   readonly priority: number;
   readonly match: string;
@@ -22,7 +22,7 @@ export interface SubnetAcl {
 
 /** A subnet's own rules in terms of OVN, and what of them is not in force as it is written. */
 export interface TranslatedSubnet {
-  readonly acls: readonly SubnetAcl[];
+  readonly acls: readonly SubnetAclSpec[];
   readonly problems: readonly PolicyProblem[];
 }
 
@@ -57,10 +57,10 @@ export function translateSubnetRules(
 }
 
 /** Of entries with the same direction, priority and match, however it is spelt, the strictest stands: OVN leaves open which of them decides. */
-function strictest(entries: readonly (readonly SubnetAcl[])[], problems: PolicyProblem[]): SubnetAcl[] {
-  const keyOf = ({ direction, priority, match }: SubnetAcl): string =>
+function strictest(entries: readonly (readonly SubnetAclSpec[])[], problems: PolicyProblem[]): SubnetAclSpec[] {
+  const keyOf = ({ direction, priority, match }: SubnetAclSpec): string =>
     `${direction} ${priority} ${canonicalMatch(match)}`;
-  const found = new Map<string, { readonly acl: SubnetAcl; readonly index: number }>();
+  const found = new Map<string, { readonly acl: SubnetAclSpec; readonly index: number }>();
   for (const [index, acls] of entries.entries()) {
     for (const acl of acls) {
       const key = keyOf(acl);
@@ -84,7 +84,7 @@ function strictest(entries: readonly (readonly SubnetAcl[])[], problems: PolicyP
 }
 
 /** Smaller is stricter. */
-function strictness({ action }: SubnetAcl): number {
+function strictness({ action }: SubnetAclSpec): number {
   return action === "drop" || action === "reject" ? 0 : action === "pass" ? 1 : 2;
 }
 
@@ -93,8 +93,8 @@ function privateAcls(
   { cidr, allowSubnets }: SubnetFact,
   joinCidr: Dual<string>,
   problems: PolicyProblem[],
-): SubnetAcl[] {
-  const allow = (priority: number, match: string, rule: string): SubnetAcl => ({
+): SubnetAclSpec[] {
+  const allow = (priority: number, match: string, rule: string): SubnetAclSpec => ({
     direction: "to-lport",
     priority,
     match,
@@ -109,7 +109,7 @@ function privateAcls(
     problems.push({ path: `spec.allowSubnets[${i}]`, reason: "InvalidCIDR", message });
     return [];
   });
-  const acls: SubnetAcl[] = [
+  const acls: SubnetAclSpec[] = [
     { direction: "to-lport", priority: PRIORITY.drop, match: "ip", action: "drop", rule: "private", log: true },
   ];
   for (const { key, family, ip } of FAMILIES) {
@@ -133,7 +133,7 @@ function privateAcls(
   return acls;
 }
 
-function eastWestAcls({ cidr }: SubnetFact): SubnetAcl[] {
+function eastWestAcls({ cidr }: SubnetFact): SubnetAclSpec[] {
   return FAMILIES.flatMap(({ key, ip }) => {
     const own = cidr[key];
     if (own === undefined) return [];
@@ -150,8 +150,8 @@ function eastWestAcls({ cidr }: SubnetFact): SubnetAcl[] {
 }
 
 /** What the API server lets in now; older objects may have other words. */
-const DIRECTIONS: ReadonlySet<string> = new Set<SubnetAcl["direction"]>(["from-lport", "to-lport"]);
-const ACTIONS: ReadonlySet<string> = new Set<SubnetAcl["action"]>([
+const DIRECTIONS: ReadonlySet<string> = new Set<SubnetAclSpec["direction"]>(["from-lport", "to-lport"]);
+const ACTIONS: ReadonlySet<string> = new Set<SubnetAclSpec["action"]>([
   ...(["allow", "allow-related", "allow-stateless"] as const),
   ...(["drop", "reject", "pass"] as const),
 ]);
@@ -176,7 +176,7 @@ function userAcl(
   index: number,
   problems: PolicyProblem[],
   virtualPorts: VirtualPortsIn,
-): SubnetAcl[] {
+): SubnetAclSpec[] {
   const path = `spec.acls[${index}]`;
   const rule = `acls/${index}`;
   if (!DIRECTIONS.has(acl.direction)) {

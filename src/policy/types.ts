@@ -33,14 +33,14 @@ export type PortMatch =
   | { readonly kind: "named"; readonly protocol: Protocol; readonly name: string };
 
 /** What an ACL does (ovn-nb(5), ACL `action`). `pass` leaves the decision to the next tier. */
-export type RuleAction = "allow-related" | "drop" | "pass";
+export type PolicyRuleAction = "allow-related" | "drop" | "pass";
 
 /** One rule: traffic between the subject and one of the peers at one of the ports. */
 export interface PolicyRule {
   readonly direction: Direction;
   /** Of the ACL, within the tier; larger wins. */
   readonly priority: number;
-  readonly action: RuleAction;
+  readonly action: PolicyRuleAction;
   /** `any`: whoever it is. An empty list matches nobody. */
   readonly peers: "any" | readonly Peer[];
   /** `any`: all traffic of every protocol. An empty list matches nothing. */

@@ -15,7 +15,7 @@ export interface AclView {
 }
 
 /** What a stage decides, and why. */
-export interface Decision<A extends AclView = AclView> {
+export interface AclDecision<A extends AclView = AclView> {
   readonly verdict: "allow" | "drop" | "reject";
   /** The ACL that decides; absent where none matches, which allows. */
   readonly by?: A;
@@ -24,7 +24,7 @@ export interface Decision<A extends AclView = AclView> {
 }
 
 /** The same for the whole way through one switch. */
-export interface SwitchDecision<A extends AclView = AclView> extends Decision<A> {
+export interface SwitchDecision<A extends AclView = AclView> extends AclDecision<A> {
   /** The stage that decides; the last one where all allow. */
   readonly stage: AclStage;
 }
@@ -57,7 +57,7 @@ export function byStage<A extends AclView>(acls: readonly A[]): AclStages<A> {
  * priority match, OVN does as it likes; this takes the strictest. An ACL whose match OVN would refuse, or that names a set that does
  * not exist, is not in force. The array is taken for immutable.
  */
-export function decide<A extends AclView>(acls: readonly A[], packet: Packet, sets: NamedSets): Decision<A> {
+export function decide<A extends AclView>(acls: readonly A[], packet: Packet, sets: NamedSets): AclDecision<A> {
   const passedBy: A[] = [];
   let passedTier = -1;
   for (const { acl, match } of ready(acls) as readonly Ready<A>[]) {

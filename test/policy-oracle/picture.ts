@@ -1,5 +1,12 @@
 import { type Ip, parseIp } from "../../src/net/address.ts";
-import { type AclView, type Decision, decide, type NamedSets, type Packet, stageOf } from "../../src/policy/verdict.ts";
+import {
+  type AclDecision,
+  type AclView,
+  decide,
+  type NamedSets,
+  type Packet,
+  stageOf,
+} from "../../src/policy/verdict.ts";
 import type { Connection, Party } from "./oracle.ts";
 import type { Row, Tables } from "./rows.ts";
 
@@ -156,6 +163,6 @@ function members(row: Row, column: string): readonly string[] {
   return (row[column] as readonly string[] | undefined) ?? [];
 }
 
-function describe({ verdict, by }: Decision): string {
+function describe({ verdict, by }: AclDecision): string {
   return by === undefined ? verdict : `${verdict} (tier ${by.tier}, ${by.priority}: ${by.match})`;
 }

@@ -2,13 +2,13 @@ import fc from "fast-check";
 import t from "tap";
 import { compileAll } from "../../src/kinds/compile-all.ts";
 import { parseIp } from "../../src/net/address.ts";
-import { reachChanges } from "../../src/reach/change.ts";
-import { addressEndpoint, type Endpoint, podEndpoint } from "../../src/reach/endpoint.ts";
-import { explain } from "../../src/reach/explain.ts";
-import { matrix } from "../../src/reach/matrix.ts";
-import { Network } from "../../src/reach/network.ts";
-import { PolicyBook } from "../../src/reach/policy-book.ts";
-import { type ReachSet, reachBetween, reachMinus } from "../../src/reach/reach-set.ts";
+import { reachChanges } from "../../src/reachability/change.ts";
+import { addressEndpoint, type Endpoint, podEndpoint } from "../../src/reachability/endpoint.ts";
+import { explain } from "../../src/reachability/explain.ts";
+import { matrix } from "../../src/reachability/matrix.ts";
+import { Network } from "../../src/reachability/network.ts";
+import { PolicyIndex } from "../../src/reachability/policy-index.ts";
+import { type ReachSet, reachBetween, reachMinus } from "../../src/reachability/reach-set.ts";
 import type { Pod, World } from "./api.ts";
 import { clusterOf } from "./cluster.ts";
 import { attempts, CONNECTIONS, describe } from "./compare.ts";
@@ -17,9 +17,9 @@ import { isAllowed } from "./oracle.ts";
 
 const BOUNDS = { numRuns: 100 } as const;
 
-function sideOf(world: World): { readonly network: Network; readonly book: PolicyBook } {
+function sideOf(world: World): { readonly network: Network; readonly book: PolicyIndex } {
   const facts = clusterOf(world);
-  return { network: new Network(facts, compileAll(facts).values()), book: new PolicyBook(facts) };
+  return { network: new Network(facts, compileAll(facts).values()), book: new PolicyIndex(facts) };
 }
 
 function keyOf({ metadata }: Pod): string {

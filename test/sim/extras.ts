@@ -41,7 +41,7 @@ const UNITS = [
 ];
 const PLURALS = ["pods", "pods", "ips", "subnets", "vpcs", "nodes", "namespaces", "statefulsets", "ippools", "vips"];
 const KINDS = ["pods", "pods", "ips", "subnets", "subnetSpecs", "nodes", "ipPools", "vips"];
-const DERIVED = ["namesakes", "groups", "securityGroups"];
+const DERIVED = ["nameCollisions", "groups", "securityGroups"];
 
 /** What happens to nodes. */
 function nodes(random: Random, at: number): Action[] {

@@ -1,7 +1,7 @@
 import { SUBNET } from "../../src/api/annotations.ts";
 import { encodeSubnetContract } from "../../src/contract/subnet.ts";
 import type { Controller, ControllerParts } from "../../src/controller/controller.ts";
-import { Fence } from "../../src/controller/leadership/fence.ts";
+import { WriteFence } from "../../src/controller/leadership/fencing.ts";
 import { Sources } from "../../src/controller/sources.ts";
 import { StatusWriter } from "../../src/controller/status/status-writer.ts";
 import { OvsPorts } from "../../src/daemon/ovs/ovs-ports.ts";
@@ -194,7 +194,7 @@ export const PLANTS: readonly Plant[] = [
     name: "unfenced",
     bug: "a leader that is deposed without noticing goes on writing to Kubernetes, and deletes what its successor records",
     shown: 13,
-    install: () => replaced(Fence.prototype, "pass", () => () => Promise.resolve(true)),
+    install: () => replaced(WriteFence.prototype, "pass", () => () => Promise.resolve(true)),
   },
   {
     name: "unreadable-is-none",

@@ -1,4 +1,4 @@
-import { Namesakes } from "../../src/compile/namesakes.ts";
+import { NameCollisions } from "../../src/compile/name-collisions.ts";
 import { DERIVED_INDEXES } from "../../src/facts/store.ts";
 import { KINDS } from "../../src/kinds/index.ts";
 import { UNIT_KINDS } from "../../src/kinds/units.ts";
@@ -112,7 +112,7 @@ export class Throwing {
         );
       }
     }
-    const deriving = { namesakes: Namesakes, groups: GroupIndex, securityGroups: SecurityGroupIndex };
+    const deriving = { nameCollisions: NameCollisions, groups: GroupIndex, securityGroups: SecurityGroupIndex };
     for (const [name, { prototype }] of Object.entries(deriving)) {
       const call = (key: string): void => this.#call(`derive:${name}`, key);
       undo.push(

@@ -1,7 +1,7 @@
 import t from "tap";
 import { newIpRecord, reservationRecord } from "../../claims/ip-record.ts";
 import { projectIp } from "../../facts/project-ip.ts";
-import type { Lease } from "../../ipam/types.ts";
+import type { AddressLease } from "../../ipam/types.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { IPS } from "../../kube/resources.ts";
 import { fakeKube } from "../../kube/testing/fake.ts";
@@ -9,7 +9,7 @@ import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { AddressRecorder } from "./address-recorder.ts";
 import type { AddressRecord } from "./recordings.ts";
 
-const recordOf = (lease: Lease): AddressRecord => ({
+const recordOf = (lease: AddressLease): AddressRecord => ({
   name: lease.owner,
   lease,
   write: newIpRecord(lease, { node: "n" }),

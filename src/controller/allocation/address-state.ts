@@ -1,15 +1,15 @@
-import { OWN_INTERFACE, portOf } from "../../claims/pod-interfaces.ts";
+import { PRIMARY_INTERFACE, portOf } from "../../claims/pod-interfaces.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { PodFact } from "../../facts/types.ts";
 import type { Allocator } from "./allocator.ts";
 
 /** How far the address of a pod's own interface has got, for people. */
 export function addressState(facts: FactReader, allocator: Allocator, pod: PodFact): string {
-  const name = portOf(pod, OWN_INTERFACE.provider);
+  const name = portOf(pod, PRIMARY_INTERFACE.provider);
   if (allocator.isRecording(name)) return "decided, and being recorded";
   const ip = facts.get("ips", name);
-  if (ip === undefined) return allocator.isTold(pod, OWN_INTERFACE.provider) ? "refused" : "not decided";
+  if (ip === undefined) return allocator.isTold(pod, PRIMARY_INTERFACE.provider) ? "refused" : "not decided";
   if (ip.deleting) return "another's record is being deleted";
-  if (facts.get("disputes", name) !== undefined) return "its record is disputed";
+  if (facts.get("addressConflicts", name) !== undefined) return "its record is disputed";
   return ip.podUid === "" || ip.podUid === pod.uid ? "recorded" : `recorded for pod ${ip.podUid}`;
 }

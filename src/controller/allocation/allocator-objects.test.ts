@@ -84,7 +84,7 @@ t.test("of two objects whose statuses name one address the older has it, also fo
   t.equal(ipam.holderOf("external", "172.30.0.3"), "ovnEip/copy");
   t.match(state("copy"), { ready: true }, "it has it then");
   facts.set("ovnEips", "copy", undefined);
-  t.same(facts.all("disputes"), []);
+  t.same(facts.all("addressConflicts"), []);
   t.end();
 });
 

@@ -371,8 +371,8 @@ t.test("nobody gets an address of a pool that is for another namespace, by whate
     "nobodys PoolNotForNamespace",
     "default/whole ReservationDisputed",
   ]);
-  t.match(facts.get("disputes", "whole.default")?.message, not, "so its pod gets no port");
-  t.match(facts.get("disputes", "open.default")?.message, not);
+  t.match(facts.get("addressConflicts", "whole.default")?.message, not, "so its pod gets no port");
+  t.match(facts.get("addressConflicts", "open.default")?.message, not);
   t.equal(ipam.holderOf("ovn-default", "10.16.9.5"), "whole.default", "and nobody else what somebody wants kept free");
   t.equal(records.get("multus.default")?.lease.subnet, "ovn-default", "its own interface is none the worse");
   addPool(facts, "theirs", ["10.16.9.0/28", "fd00:10:16::900/124"], "2026", { namespaces: ["b", "default"] });
@@ -380,7 +380,7 @@ t.test("nobody gets an address of a pool that is for another namespace, by whate
   t.equal(records.get("address.default")?.lease.v4, "10.16.9.1");
   t.equal(records.get("multus.default.lan.default")?.lease.v4, "10.28.0.10");
   t.equal(records.get("open.default")?.lease.v4, "10.16.9.4");
-  t.equal(facts.get("disputes", "whole.default"), undefined);
+  t.equal(facts.get("addressConflicts", "whole.default"), undefined);
   t.equal(records.get("vip/shared")?.lease.v4, "10.16.9.3");
   t.equal(allocator.waiting, 1, "the Vip of no namespace");
 });

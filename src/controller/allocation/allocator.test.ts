@@ -147,9 +147,9 @@ t.test("of two records of one address the later one goes, and its pod gets anoth
   allocator.start();
   t.same(disputed, ["z.default"]);
   t.same(discarded, ["z.default"]);
-  t.ok(facts.get("disputes", "z.default"), "meanwhile its pod gets no port");
+  t.ok(facts.get("addressConflicts", "z.default"), "meanwhile its pod gets no port");
   facts.set("ips", "z.default", undefined);
-  t.equal(facts.get("disputes", "z.default"), undefined);
+  t.equal(facts.get("addressConflicts", "z.default"), undefined);
   t.equal(records.get("z.default")?.lease.v4, "10.16.0.3");
 });
 
@@ -384,7 +384,7 @@ t.test("who holds an address that is not in the subnet any more keeps it, also t
   allocator.start();
   t.same(disputed, ["z.default"], "it is said");
   t.same(discarded, []);
-  t.equal(facts.get("disputes", "z.default"), undefined);
+  t.equal(facts.get("addressConflicts", "z.default"), undefined);
 });
 
 t.test("what a pod's namesake had is given back if the pod cannot have it", async (t) => {
@@ -454,7 +454,7 @@ t.test("a reservation that clashed with a pod's address has it as soon as the po
   facts.set("pods", "default/a", undefined);
   facts.set("ips", "a.default", undefined);
   t.equal(ipam.holderOf("ovn-default", "10.16.0.2"), "keep");
-  t.equal(facts.get("disputes", "keep"), undefined);
+  t.equal(facts.get("addressConflicts", "keep"), undefined);
 });
 
 t.test(

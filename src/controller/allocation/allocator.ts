@@ -1,20 +1,20 @@
 import { type AnyClaimKind, type Claim, type Claimant, claimId, isSameClaim, type Wanted } from "../../claims/claim.ts";
-import { alikeKey, inTheWay, ipamDependency } from "../../claims/in-the-way.ts";
 import { podClaimId, podClaims } from "../../claims/pod.ts";
+import { dependenciesOfRefusal, ipamDependency, sameRequestKey } from "../../claims/retry-dependencies.ts";
 import type { FailureSubject } from "../../desired/failures.ts";
 import { splitUnitId, unitId } from "../../desired/unit-kind.ts";
 import type { FactChange } from "../../facts/store.ts";
 import type { PodFact } from "../../facts/types.ts";
 import type { Refusal } from "../../ipam/refusal.ts";
-import type { AddressRequest, Decision, Lease } from "../../ipam/types.ts";
+import type { AddressLease, AddressRequest, AllocationDecision } from "../../ipam/types.ts";
 import { CLAIM_KINDS } from "../../kinds/claims.ts";
 import { ClaimTracker } from "./claim-tracker.ts";
-import { Holdings, type HoldingsOptions } from "./holdings.ts";
+import { LeaseRegistry, type LeaseRegistryOptions } from "./lease-registry.ts";
 import { type AddressRecord, Recordings } from "./recordings.ts";
 import { Refusals, type RefusalsOptions } from "./refusals.ts";
 
 /** What the allocator tells. It decides; writing and speaking is for others. */
-export interface AllocatorOptions extends Omit<HoldingsOptions, "kinds">, RefusalsOptions {
+export interface AllocatorOptions extends Omit<LeaseRegistryOptions, "kinds">, RefusalsOptions {
   /** Record this; replaces an earlier record of the same name that is not yet written. */
   readonly record: (record: AddressRecord) => void;
   /**
@@ -35,7 +35,7 @@ export interface AllocatorOptions extends Omit<HoldingsOptions, "kinds">, Refusa
  */
 export class Allocator {
   readonly #options: AllocatorOptions;
-  readonly #holdings: Holdings;
+  readonly #holdings: LeaseRegistry;
   readonly #tracker: ClaimTracker;
   readonly #refusals: Refusals;
   readonly #recordings = new Recordings();
@@ -46,7 +46,7 @@ export class Allocator {
 
   constructor(options: AllocatorOptions, kinds: readonly AnyClaimKind[] = CLAIM_KINDS) {
     this.#options = options;
-    this.#holdings = new Holdings({ ...options, kinds });
+    this.#holdings = new LeaseRegistry({ ...options, kinds });
     this.#tracker = new ClaimTracker(options.facts, kinds, (claimant) => this.#work(() => this.#look(claimant)));
     this.#refusals = new Refusals(options);
     options.ipam.onFreed((subnet, owner) => {
@@ -227,7 +227,7 @@ export class Allocator {
   }
 
   /** Asks IPAM; nothing where a record has to go first. */
-  #decide({ predecessor, explain }: Claim, request: AddressRequest): Decision | undefined {
+  #decide({ predecessor, explain }: Claim, request: AddressRequest): AllocationDecision | undefined {
     const { facts, ipam, discard } = this.#options;
     // Until the old record is gone its address is taken, whatever its successor is to get: nothing is taken or let go here.
     let decision = predecessor === undefined ? ipam.allocate(request) : ipam.decide(request);
@@ -244,7 +244,7 @@ export class Allocator {
     return decision;
   }
 
-  #record(claim: Claim, record: Wanted["record"], lease: Lease): void {
+  #record(claim: Claim, record: Wanted["record"], lease: AddressLease): void {
     const write = record(lease);
     this.#settled(claim);
     this.#recordings.add(lease.owner, claim);
@@ -267,8 +267,8 @@ export class Allocator {
     // Those who ask for the same and have nothing yet stand in one line: a thousand may wait for the one that has come free. A condition is kept true.
     const { predecessor, verdict } = claim;
     const hasNone = predecessor === undefined && verdict === undefined && ipam.leaseOf(request.owner) === undefined;
-    const line = refusal.code === "NoAvailableAddress" && hasNone ? [alikeKey(request)] : [];
-    this.#tracker.wait(claimId(claim), claimant, inTheWay(facts, request, refusal), ...line);
+    const line = refusal.code === "NoAvailableAddress" && hasNone ? [sameRequestKey(request)] : [];
+    this.#tracker.wait(claimId(claim), claimant, dependenciesOfRefusal(facts, request, refusal), ...line);
   }
 
   /** A claim is over. */

@@ -1,12 +1,12 @@
 import type { Claim, RecordWrite } from "../../claims/claim.ts";
 import type { FactKind } from "../../facts/types.ts";
-import type { Lease } from "../../ipam/types.ts";
+import type { AddressLease } from "../../ipam/types.ts";
 
 /** A decision to be recorded in Kubernetes before anything uses it. */
 export interface AddressRecord {
   /** The owner in IPAM. */
   readonly name: string;
-  readonly lease: Lease;
+  readonly lease: AddressLease;
   readonly write: RecordWrite;
 }
 

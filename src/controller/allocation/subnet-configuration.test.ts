@@ -3,7 +3,7 @@ import t from "tap";
 import { poolVerdictKey } from "../../claims/verdict-keys.ts";
 import { conditionsIn } from "../../compile/effects.ts";
 import { addSubnet, sampleFacts } from "../../compile/testing/sample-facts.ts";
-import { IN_FORCE_ANNOTATION } from "../../facts/accepted.ts";
+import { ACCEPTED_ANNOTATION } from "../../facts/accepted.ts";
 import { Ipam } from "../../ipam/ipam.ts";
 import { hashedMacs } from "../../ipam/macs.ts";
 import { ipPoolUnit, projectIpPool } from "../../kinds/ippool.ts";
@@ -51,7 +51,7 @@ t.test(
     const facts = sampleFacts();
     let accepted = "";
     const apply = (ips: readonly string[]): void => {
-      const metadata = { name: "p", uid: "uid-p", annotations: { [IN_FORCE_ANNOTATION]: accepted } };
+      const metadata = { name: "p", uid: "uid-p", annotations: { [ACCEPTED_ANNOTATION]: accepted } };
       facts.set("ipPools", "p", projectIpPool({ metadata, spec: { subnet: "ovn-default", ips: [...ips] } }));
     };
     const settle = () => {
@@ -60,7 +60,7 @@ t.test(
       const input = ipPoolUnit.read(facts, "p");
       const effects = input === undefined ? [] : ipPoolUnit.compile(input).effects;
       for (const effect of effects) {
-        if (effect.kind === "fill") accepted = effect.annotations?.[IN_FORCE_ANNOTATION] ?? accepted;
+        if (effect.kind === "fill") accepted = effect.annotations?.[ACCEPTED_ANNOTATION] ?? accepted;
       }
       return { ipam, condition: conditionsIn(effects)[0] };
     };

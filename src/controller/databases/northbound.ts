@@ -25,7 +25,7 @@ export const LEADER_LOCK = "weft_controller";
 const CONNECT_MS = 5_000;
 /** How long a commit waits for its answer, in ms: a server without a majority of its cluster does not answer at all. */
 const COMMIT_MS = 30_000;
-/** The same for the question who leads; a later answer would not be believed (`fence.ts`). */
+/** The same for the question who leads; a later answer would not be believed (`fencing.ts`). */
 const CONFIRM_MS = 5_000;
 
 /** The tables that the controller writes. */

@@ -9,7 +9,7 @@ import type {
   WeftEffect,
 } from "../../compile/effects.ts";
 import { RESOLVER_POLICY_LABEL } from "../../facts/project-name-resolver.ts";
-import { projectMachine, projectStatefulSet, type StatefulSetObject } from "../../facts/project-owner.ts";
+import { projectStatefulSet, projectVirtualMachine, type StatefulSetObject } from "../../facts/project-owner.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { FactKind, FactTypes, IpFact } from "../../facts/types.ts";
 import { typeOf } from "../../kinds/objects.ts";
@@ -252,7 +252,8 @@ async function isKept({ kube, facts, observed }: EffectTools, ip: IpFact): Promi
     throw error;
   }
   observed(kind, object);
-  const fresh = kind === "virtualMachines" ? projectMachine(object) : projectStatefulSet(object as StatefulSetObject);
+  const fresh =
+    kind === "virtualMachines" ? projectVirtualMachine(object) : projectStatefulSet(object as StatefulSetObject);
   const reader: FactReader = {
     get: (other, key) => (other === kind ? (fresh as never) : facts.get(other, key)),
     by: (other, index, value) => facts.by(other, index, value),

@@ -2,7 +2,7 @@ import { isOvnProvider, OVN_PROVIDER } from "../../api/annotations.ts";
 import { DEFAULT_VPC } from "../../api/names.ts";
 import { parseRange } from "../../contract/annotations.ts";
 import type { SubnetContract } from "../../contract/subnet.ts";
-import { acceptedOf } from "../../facts/accepted.ts";
+import { acceptedSubnetOf } from "../../facts/accepted.ts";
 import type { CustomObject } from "../../kube/object.ts";
 
 /** The fields of kubeovn.io/v1 Subnet that are read here. */
@@ -29,7 +29,7 @@ export type Subnet = CustomObject<SubnetSpec, SubnetStatus>;
  */
 export function contractOfStatus({ spec, status, metadata }: Subnet): SubnetContract {
   // What is in force may be another range than what was written last: see `IN_FORCE_ANNOTATION`.
-  const accepted = acceptedOf(metadata);
+  const accepted = acceptedSubnetOf(metadata);
   const written = (spec.cidrBlock ?? "").split(",").map((text) => text.trim());
   const texts = accepted === undefined ? written : Object.values(accepted.cidr);
   // A subnet that overlaps another, or the nodes' own network, is not accepted: a route to it would cut the node off. What is in force stays so,

@@ -21,7 +21,7 @@ export interface NaiveRange {
 }
 
 type FamilyKey = "v4" | "v6";
-export type Outcome =
+export type NaiveOutcome =
   | { ok: true; subnet: string; v4: string | undefined; v6: string | undefined }
   | { ok: false; code: string };
 
@@ -102,9 +102,9 @@ export class NaiveIpam {
     );
   }
 
-  allocate(request: NaiveRequest): Outcome {
+  allocate(request: NaiveRequest): NaiveOutcome {
     const held = this.leases.get(request.owner);
-    let outcome: Outcome = { ok: false, code: "SubnetUnknown" };
+    let outcome: NaiveOutcome = { ok: false, code: "SubnetUnknown" };
     const order = [...request.subnets].sort((a, b) => Number(b === held?.subnet) - Number(a === held?.subnet));
     for (const name of order) {
       outcome = this.#attempt(name, request, held?.subnet === name ? held : undefined);
@@ -151,7 +151,7 @@ export class NaiveIpam {
     };
   }
 
-  #attempt(name: string, request: NaiveRequest, held: Held | undefined): Outcome {
+  #attempt(name: string, request: NaiveRequest, held: Held | undefined): NaiveOutcome {
     const subnet = this.subnets.get(name);
     if (subnet === undefined) return { ok: false, code: "SubnetUnknown" };
     const families = (["v4", "v6"] as const).filter(

@@ -1,0 +1,71 @@
+import { OVN_PROVIDER } from "../api/annotations.ts";
+import type { FactReader } from "../facts/store.ts";
+import type { SubnetFact } from "../facts/types.ts";
+import { type Refusal, refuse } from "../ipam/refusal.ts";
+import type { AddressRequest } from "../ipam/types.ts";
+import { isUsable } from "./namespace-subnets.ts";
+
+/** A request, or why there is none. */
+export type RequestResult = { readonly ok: true; readonly request: AddressRequest } | Refusal;
+
+/** Which subnets may give an address, by their provider: those of pods' own interfaces, of any on OVN, or others as well. */
+export interface SubnetEligibility {
+  readonly accepts: (provider: string) => boolean;
+  /** Why not, and what would do. */
+  readonly refusal: (provider: string) => string;
+  /** Whether it is for nodes: nobody else has an address of the join subnet, which hosts and rules take for a node's. */
+  readonly nodes?: boolean;
+}
+
+/** For nodes. */
+export const FOR_NODES: SubnetEligibility = { accepts: () => true, refusal: () => "", nodes: true };
+
+/** For pods' own interfaces. */
+export const FOR_PRIMARY_INTERFACES: SubnetEligibility = {
+  accepts: (provider) => provider === OVN_PROVIDER,
+  refusal: (provider) =>
+    `is for further interfaces, of provider "${provider}", and not for a pod's own; name one of provider "${OVN_PROVIDER}"`,
+};
+
+/** For what a user keeps free. */
+export const FOR_RESERVATIONS: SubnetEligibility = { accepts: () => true, refusal: () => "", nodes: true };
+
+/** What of a request asks subnets that are in force: IPAM knows the others as well, for what is held in them. A refusal where none is. */
+export function withEligibleSubnets(
+  facts: FactReader,
+  request: AddressRequest,
+  purpose: SubnetEligibility,
+): RequestResult {
+  const join = purpose.nodes === true ? undefined : facts.get("cluster", "cluster")?.joinSubnet;
+  const isClosed = (name: string): boolean => {
+    const subnet = facts.get("subnets", name);
+    return subnet !== undefined && (name === join || !isUsable(facts, subnet) || !purpose.accepts(subnet.provider));
+  };
+  const notReady = (name: string): Refusal => closedRefusal(facts.get("subnets", name), name, name === join, purpose);
+  const { want } = request;
+  const subnets = request.subnets.filter((name) => !isClosed(name));
+  const pools = want.kind === "pool" ? want.pools : [];
+  const openPools = pools.filter((pool) => !isClosed(facts.get("ipPools", pool)?.subnet ?? ""));
+  const closed = subnets.length < request.subnets.length ? request.subnets.find(isClosed) : undefined;
+  if (closed !== undefined && subnets.length === 0) return notReady(closed);
+  if (pools.length > 0 && openPools.length === 0) {
+    const name = facts.get("ipPools", pools[0] ?? "")?.subnet ?? "";
+    return notReady(name);
+  }
+  const asked = { ...request, subnets, want: want.kind === "pool" ? { ...want, pools: openPools } : want };
+  return { ok: true, request: asked };
+}
+
+function closedRefusal(
+  fact: SubnetFact | undefined,
+  subnet: string,
+  ofNodes: boolean,
+  { accepts, refusal }: SubnetEligibility,
+): Refusal {
+  const why = ofNodes
+    ? "is for nodes, and whoever has one of its addresses is taken for one; name another one"
+    : fact !== undefined && !accepts(fact.provider)
+      ? refusal(fact.provider)
+      : "is not in force, or is being deleted; see its conditions, or name another one";
+  return refuse("SubnetNotReady", `Subnet "${subnet}" ${why}.`, { subnet, value: subnet });
+}

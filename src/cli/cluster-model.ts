@@ -1,0 +1,134 @@
+import { CLUSTER_ID, NODE, OVN_PROVIDER } from "../api/annotations.ts";
+import { DEFAULT_SUBNET, DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
+import { podPortName } from "../api/port-names.ts";
+import type { WeftEffect } from "../compile/effects.ts";
+import type { Fragment } from "../desired/fragment.ts";
+import type { FactStore } from "../facts/store.ts";
+import type { ClusterFact, FactKind, FactTypes } from "../facts/types.ts";
+import { compileAll } from "../kinds/compile-all.ts";
+import { DerivedFacts } from "../kinds/derived.ts";
+import { type Feed, feedsOf } from "../kinds/feeds.ts";
+import { factStore } from "../kinds/store.ts";
+import { KubeError } from "../kube/errors.ts";
+import type { Kube } from "../kube/kube.ts";
+import { type KubeObject, keyOf } from "../kube/object.ts";
+import { listEach } from "../kube/pages.ts";
+import { DEFAULT_NODE_PORTS } from "../net/port-range.ts";
+import { OVN_NB } from "../ovsdb/generated/ovn-nb.ts";
+import { isReference } from "../ovsdb/schema.ts";
+import { Network } from "../reachability/network.ts";
+import { PolicyIndex } from "../reachability/policy-index.ts";
+import { qualified } from "../reconcile/qualified.ts";
+
+/** Kind of fact → key → the object that it comes from. */
+export type ClusterObjects = ReadonlyMap<FactKind, ReadonlyMap<string, KubeObject>>;
+
+/** A cluster as the controller would see it at one moment, and what it would make of it. Nothing of it changes. */
+export interface ClusterModel {
+  readonly facts: FactStore;
+  /** Unit → what it compiles to. */
+  readonly fragments: ReadonlyMap<string, Fragment<WeftEffect>>;
+  readonly network: Network;
+  readonly book: PolicyIndex;
+  /** What is not known here and so not taken into account, one sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/** The feeds by kind, with names that decide nothing about which objects are read. */
+export function feeds(names: { router: string; joinSubnet: string }): readonly (readonly [FactKind, Feed])[] {
+  return Object.entries(feedsOf(names)) as [FactKind, Feed][];
+}
+
+/** Lists, once, all objects that facts are made of. Writes nothing. Rejects with a `KubeError`. */
+export async function readObjects(kube: Kube): Promise<ClusterObjects> {
+  const lists = feeds({ router: DEFAULT_VPC, joinSubnet: JOIN_SUBNET }).map(async ([kind, feed]) => {
+    const found = new Map<string, KubeObject>();
+    const { type, fieldSelector, absent } = feed;
+    try {
+      const query = { pageSize: 500, ...(fieldSelector === undefined ? {} : { fieldSelector }) };
+      for await (const object of listEach(kube, type, query)) found.set(keyOf(object.metadata), slim(object));
+    } catch (error) {
+      if (absent === undefined || !(error instanceof KubeError) || error.code !== "not-found") throw error;
+    }
+    return [kind, found] as const;
+  });
+  return new Map(await Promise.all(lists));
+}
+
+/** The objects in one world, from scratch. Pure: equal objects make equal worlds. */
+export function buildClusterModel(objects: ClusterObjects): ClusterModel {
+  const cluster = clusterOf(objects);
+  const facts = factStore();
+  facts.set("cluster", "cluster", cluster);
+  for (const [kind, { project }] of feeds(cluster)) {
+    for (const [key, object] of objects.get(kind) ?? []) {
+      facts.set(kind, key, project(object as never) as FactTypes[FactKind] | undefined);
+    }
+  }
+  new DerivedFacts(facts).start();
+  const identity = { clusterId: () => clusterIdIn(objects), isReference: isNorthboundReference };
+  const fragments = new Map([...compileAll(facts)].map(([unit, each]) => [unit, qualified(each, identity)]));
+  const network = new Network(facts, fragments.values());
+  return { facts, fragments, network, book: new PolicyIndex(facts), warnings: unknownDomains(facts) };
+}
+
+/** The id that the controller makes rows with, so that an ACL is found in the database by the uuid that is shown. */
+function clusterIdIn(objects: ClusterObjects): string {
+  return objects.get("namespaces")?.get("kube-system")?.metadata.annotations?.[CLUSTER_ID] ?? "";
+}
+
+function isNorthboundReference(table: string, column: string): boolean {
+  return isReference(OVN_NB, table, column);
+}
+
+/** The domain names in policies whose addresses only the controller knows, from the cluster's DNS. */
+function unknownDomains(facts: FactStore): readonly string[] {
+  const names = facts.all("groups").flatMap(({ group }) => (group.kind === "domain" ? [group.domain] : []));
+  const unknown = names.filter((name) => facts.by("nameResolvers", "domain", name).length === 0);
+  if (unknown.length === 0) return [];
+  return [
+    `rules for ${unknown.join(", ")} count as if they matched nobody: what the DNS answers is known to the controller only (Address_Set rows named weft.domain.*)`,
+  ];
+}
+
+/**
+ * The settings of the controller that matter to reachability, as the objects show them: the default subnet says so of itself, and the
+ * nodes name the subnet that joins them.
+ */
+function clusterOf(objects: ClusterObjects): ClusterFact {
+  const specs = [...(objects.get("subnetSpecs")?.values() ?? [])].map(({ metadata, spec }) => ({
+    name: metadata.name,
+    ...(spec as { readonly default?: boolean; readonly vpc?: string } | undefined),
+  }));
+  const chosen = specs.find((subnet) => subnet.default === true);
+  const joins = [...(objects.get("nodes")?.values() ?? [])].flatMap(
+    ({ metadata }) => metadata.annotations?.[NODE.logicalSwitch] ?? [],
+  );
+  return {
+    key: "cluster",
+    router: chosen?.vpc || DEFAULT_VPC,
+    defaultSubnet: chosen?.name ?? DEFAULT_SUBNET,
+    joinSubnet: joins[0] ?? JOIN_SUBNET,
+    serviceCidr: {},
+    // Which networks the controller takes for the nodes' is in no object.
+    nodeRanges: ["0.0.0.0/0", "::/0"],
+    // What the controller was told is not among the objects; nearly all clusters have these.
+    nodePorts: DEFAULT_NODE_PORTS,
+    keepVmIp: keepsVmIps(objects),
+  };
+}
+
+/** Whether KubeVirt's machines keep addresses: where they do not, records are named after their pods. */
+function keepsVmIps(objects: ClusterObjects): boolean {
+  const pods = [...(objects.get("pods")?.values() ?? [])];
+  return !pods.some(({ metadata: { name, namespace = "default", ownerReferences = [] } }) => {
+    const ofMachine = ownerReferences.some(({ kind }) => kind === "VirtualMachineInstance");
+    return ofMachine && objects.get("ips")?.has(podPortName(name, namespace, OVN_PROVIDER));
+  });
+}
+
+/** An object without what no projection reads and what is half of it. */
+function slim(object: KubeObject): KubeObject {
+  const { managedFields: _, ...metadata } = object.metadata as KubeObject["metadata"] & { managedFields?: unknown };
+  return { ...object, metadata };
+}

@@ -1,0 +1,169 @@
+import { podAnnotation } from "../../api/annotations.ts";
+import { nodePortName } from "../../api/port-names.ts";
+import { interfaceOf, PRIMARY_INTERFACE, portOf, secondaryInterfaces } from "../../claims/pod-interfaces.ts";
+import { podPortId } from "../../compile/owner-ids.ts";
+import type { RowUuid } from "../../desired/identity.ts";
+import type { PortFact } from "../../facts/database.ts";
+import type { FactReader } from "../../facts/store.ts";
+import type { IpFact, PodFact } from "../../facts/types.ts";
+import { parseDualIp } from "../../net/dual.ts";
+
+/** An address that is held although no IP object says so. */
+export interface RecoveredLease {
+  /** The pod that has it; absent for a node. */
+  readonly pod?: PodFact;
+  /** Who says so. */
+  readonly source: "the northbound database" | "its annotations";
+  readonly owner: string;
+  readonly subnet: string;
+  readonly mac?: string;
+  readonly v4?: string;
+  readonly v6?: string;
+}
+
+/** All that is held when a leader starts, in the order in which it is to be believed, where two name one address. */
+export interface RecoveredLeases {
+  /** IP objects whose ports are committed, the older first. */
+  readonly settled: readonly IpFact[];
+  /** Committed ports of nodes and pods whose record is lost. */
+  readonly ports: readonly RecoveredLease[];
+  /** IP objects without their port whose pods or nodes run with the address (the database is an old copy), the older first. */
+  readonly running: readonly IpFact[];
+  /** Ports that are nobody's: no record has their name, no pod that runs has their address. They are there until they are swept. */
+  readonly unowned: readonly PortFact[];
+  /** IP objects that never got so far, the older first. */
+  readonly records: readonly IpFact[];
+  /** What pods say of themselves that have neither record nor port. */
+  readonly annotated: readonly RecoveredLease[];
+  /** Ports that have another address than their record or than their pod: they are still there. */
+  readonly orphans: readonly PortFact[];
+  /** Records that the database contradicts, and what becomes of it. */
+  readonly disagreements: readonly { readonly ip: IpFact; readonly message: string }[];
+}
+
+/** Objects in the order in which they were made: where two name one address the older one has it, whenever that is asked. */
+export function byAge<F extends { readonly key: string; readonly created?: string }>(
+  objects: readonly F[],
+): readonly F[] {
+  const ageOf = ({ created = "" }: F): string => created;
+  return objects.toSorted((a, b) => (ageOf(a) < ageOf(b) ? -1 : ageOf(a) > ageOf(b) ? 1 : a.key < b.key ? -1 : 1));
+}
+
+/**
+ * Collects who holds what from IP objects, pods and the northbound database. What is committed goes before what is not: a pod runs
+ * with it, whatever a leader that was deposed without noticing has written since. `rowUuid`: as the database has it. Pure.
+ */
+export function recoverLeases(facts: FactReader, rowUuid: RowUuid): RecoveredLeases {
+  const committed = new Map(facts.all("ports").map((port) => [port.name, port]));
+  const all = byAge(facts.all("ips"));
+  const { settled = [], portless = [] } = Object.groupBy(all, (ip) =>
+    matches(ip, committed.get(ip.name)) ? "settled" : "portless",
+  );
+  const { running = [], idle = [] } = Object.groupBy(portless, (ip) => (isRunning(facts, ip) ? "running" : "idle"));
+  // Of two reservations of one address the one has it that was completed: ages are of whole seconds, and it may have come free for the younger.
+  const records = idle.toSorted((a, b) => Number(isIncomplete(a)) - Number(isIncomplete(b)));
+  const disagreements = portless.flatMap((ip) => {
+    const port = committed.get(ip.name);
+    if (port === undefined || (ip.v4 === "" && ip.v6 === "")) return [];
+    const message = `the northbound database had ${text(port)} for port ${ip.name}, the record says ${text(ip)}; the record stands`;
+    return [{ ip, message }];
+  });
+  const ports: RecoveredLease[] = [];
+  const said: RecoveredLease[] = [];
+  for (const { name } of facts.all("nodes")) {
+    const owner = nodePortName(name);
+    const port = committed.get(owner);
+    if (port === undefined || facts.get("ips", owner) !== undefined) continue;
+    if (facts.by("ips", "holder", `node:${name}`).length > 0) continue;
+    ports.push(traceOf(port, { source: "the northbound database", owner }));
+  }
+  for (const pod of facts.all("pods")) {
+    if (!pod.alive) continue;
+    for (const { provider } of [PRIMARY_INTERFACE, ...secondaryInterfaces(facts, pod).interfaces]) {
+      const owner = portOf(pod, provider);
+      if (facts.get("ips", owner) !== undefined) continue;
+      const port = committed.get(owner);
+      if (port !== undefined && isOf(port, pod, rowUuid)) {
+        ports.push(traceOf(port, { pod, source: "the northbound database", owner }));
+        continue;
+      }
+      const told = annotated(pod.annotations, provider);
+      if (told !== undefined) said.push(traceOf(told, { pod, source: "its annotations", owner }));
+    }
+  }
+  const spokenFor = new Set([...settled.map((ip) => ip.name), ...ports.map((trace) => trace.owner)]);
+  const told = new Set(said.flatMap(({ v4, v6 }) => [v4, v6]));
+  const isGhost = ({ name, v4, v6 }: PortFact): boolean =>
+    facts.get("ips", name) === undefined && !told.has(v4) && !told.has(v6);
+  const unspoken = [...committed.values()].filter((port) => !spokenFor.has(port.name));
+  const ghosts = unspoken.filter(isGhost);
+  const orphans = unspoken.filter((port) => !isGhost(port));
+  return { settled, ports, running, unowned: ghosts, records, annotated: said, orphans, disagreements };
+}
+
+/** Whether a user's reservation has not been given its MAC yet. */
+function isIncomplete({ reserved, mac }: IpFact): boolean {
+  return reserved && mac === "";
+}
+
+/** Whether somebody goes on with the address of a record, port or no port: a node, or a pod that was told. */
+export function isRunning(facts: FactReader, ip: IpFact): boolean {
+  if (ip.holder.startsWith("node:")) return true;
+  return facts.by("pods", "holder", ip.holder).some((pod) => {
+    if (!pod.alive || pod.uid !== ip.podUid) return false;
+    const { name, provider } = ip;
+    const own = portOf(pod, provider) === name && interfaceOf(facts, pod, provider) !== undefined;
+    return own && annotated(pod.annotations, provider) !== undefined;
+  });
+}
+
+/** Whether a pod was told the address of a user's reservation, and runs with it. */
+export function isToldReservation(facts: FactReader, { holder, name, provider, v4, v6 }: IpFact): boolean {
+  return facts.by("pods", "holder", holder).some((pod) => {
+    if (!pod.alive || portOf(pod, provider) !== name) return false;
+    const told = annotated(pod.annotations, provider);
+    return told !== undefined && told.v4 === v4 && told.v6 === v6;
+  });
+}
+
+function traceOf(
+  { subnet, mac, v4, v6 }: Omit<PortFact, "key" | "name">,
+  of: Pick<RecoveredLease, "pod" | "source" | "owner">,
+): RecoveredLease {
+  return { ...of, subnet, ...(mac && { mac }), ...(v4 && { v4 }), ...(v6 && { v6 }) };
+}
+
+/** Whether a port is this pod's, and not a namesake's before it, as in a database that was restored from an old copy. */
+function isOf({ name, uuid }: PortFact, pod: PodFact, rowUuid: RowUuid): boolean {
+  return uuid === undefined || uuid === rowUuid("Logical_Switch_Port", podPortId(name, pod.uid));
+}
+
+/** What is to be said of a pod whose record is lost: what it keeps, or, where that is `taken` by another, what to do. */
+export function lostRecordMessage(
+  { owner, source, mac = "", v4 = "", v6 = "" }: RecoveredLease,
+  taken: string | undefined,
+): string {
+  const had = text({ mac, v4, v6 });
+  const lost = `the IP object ${owner} was missing, and ${source} had ${had} for this pod`;
+  if (taken === undefined) return `${lost}: the pod keeps it, and the object is made anew`;
+  return `${lost}, but ${taken} Delete the pod: a new one gets an address of its own`;
+}
+
+/** What a pod's annotations say that it was given. */
+function annotated(
+  annotations: Readonly<Record<string, string>>,
+  provider: string,
+): Omit<PortFact, "key" | "name"> | undefined {
+  const said = (key: Parameters<typeof podAnnotation>[1]): string => annotations[podAnnotation(provider, key)] ?? "";
+  if (said("allocated") !== "true") return undefined;
+  const { v4, v6 } = parseDualIp(said("ip_address")) ?? {};
+  return { subnet: said("logical_switch"), mac: said("mac_address"), v4: v4?.text ?? "", v6: v6?.text ?? "" };
+}
+
+function matches(ip: IpFact, port: PortFact | undefined): boolean {
+  return port !== undefined && port.v4 === ip.v4 && port.v6 === ip.v6 && port.mac === ip.mac;
+}
+
+function text({ mac, v4, v6 }: { readonly mac: string; readonly v4: string; readonly v6: string }): string {
+  return [mac, v4, v6].filter((part) => part !== "").join(" ");
+}

@@ -1,0 +1,61 @@
+import t from "tap";
+import { ManualClock } from "../../time/testing/manual-clock.ts";
+import { CommitBatching } from "./commit-batching.ts";
+
+/** Something that is being written until `done` is called. */
+function writing() {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { writing: true, whenWritten: () => promise, done: resolve };
+}
+
+/** Whether a promise has resolved, looked at without waiting. */
+function watched(promise: Promise<void>): () => boolean {
+  let over = false;
+  void promise.then(() => {
+    over = true;
+  });
+  return () => over;
+}
+
+t.test("where nothing is about to come nothing waits, and no timer is set", async (t) => {
+  const clock = new ManualClock();
+  await new CommitBatching(clock, 200).wait({ writing: false, whenWritten: () => t.fail() as never });
+  t.equal(clock.pending, 0);
+});
+
+t.test("what is about to come is waited for, and not a moment longer", async (t) => {
+  const clock = new ManualClock();
+  const more = writing();
+  const over = watched(new CommitBatching(clock, 200).wait(more));
+  await clock.advance(150);
+  t.notOk(over());
+  more.done();
+  await clock.advance(0);
+  t.ok(over());
+  t.equal(clock.pending, 0);
+});
+
+t.test("nothing is waited for longer than that", async (t) => {
+  const clock = new ManualClock();
+  const over = watched(new CommitBatching(clock, 200).wait(writing()));
+  await clock.advance(199);
+  t.notOk(over());
+  await clock.advance(1);
+  t.ok(over());
+});
+
+t.test("what is urgent ends the wait, and only that one", async (t) => {
+  const clock = new ManualClock();
+  const gather = new CommitBatching(clock, 200);
+  gather.hurry();
+  const first = watched(gather.wait(writing()));
+  await clock.advance(1);
+  t.notOk(first());
+  gather.hurry();
+  await clock.advance(1);
+  t.ok(first());
+  t.equal(clock.pending, 0);
+  const second = watched(gather.wait(writing()));
+  await clock.advance(1);
+  t.notOk(second());
+});

@@ -1,0 +1,265 @@
+import type { Family, Ip } from "../net/address.ts";
+import { formatIpv4, formatIpv6, formatIpv6Groups, ipv6Groups, parseIpv4, parseIpv6 } from "../net/address.ts";
+import { FreeList } from "./free-list.ts";
+import {
+  intersectSpans,
+  lastAtOrBefore,
+  type Offset,
+  offsetOf,
+  predecessor,
+  type Span,
+  spanSize,
+  successor,
+} from "./offset.ts";
+import { OffsetMap } from "./offset-map.ts";
+import { buildZones, type Layout, type Overlap, type Zone } from "./zones.ts";
+
+/** See `Space.ageFree`. */
+export const LARGE_GAP = 4_096n;
+
+/**
+ * The addresses of one family in one subnet: who holds which, and which is given next. `H` is what is known of a
+ * holder. Nothing is kept for addresses that nobody has or had.
+ */
+export class AddressSpace<H> {
+  readonly family: Family;
+  /** What coordinates count from. It stays when the CIDR changes, so that coordinates stay. */
+  readonly #origin: bigint;
+  readonly #originV4: number;
+  readonly #originGroups: readonly number[];
+  /** coordinate → who holds the address, also where it no longer lies in the CIDR */
+  readonly #holders = new OffsetMap<H>();
+  #zones: readonly Zone[] = [];
+  /** `first` of every zone: searched often, so kept in a row. */
+  #starts: readonly Offset[] = [];
+  /** pool → its lane; "" is the rest of the subnet */
+  #lanes = new Map<string, FreeList>();
+  #tick = 0;
+
+  constructor(family: Family, origin: bigint) {
+    this.family = family;
+    this.#origin = origin;
+    this.#originV4 = family === 4 ? Number(origin) : 0;
+    this.#originGroups = family === 6 ? ipv6Groups(origin) : [];
+  }
+
+  /** How many addresses are held, wherever they lie. */
+  get held(): number {
+    return this.#holders.size;
+  }
+
+  /** The zones, in order. None while the subnet has no CIDR of the family. */
+  get zones(): readonly Zone[] {
+    return this.#zones;
+  }
+
+  /** The addresses in use, in order, each run of them as one span. Sorts them: O(n log n). */
+  *usedSpans(): Generator<Span, undefined, undefined> {
+    let first: Offset | undefined;
+    let last: Offset = 0;
+    for (const c of this.#holders.sortedKeys()) {
+      if (first !== undefined && c === successor(last)) {
+        last = c;
+        continue;
+      }
+      if (first !== undefined) yield { first, last };
+      first = c;
+      last = c;
+    }
+    if (first !== undefined) yield { first, last };
+  }
+
+  /** The lanes of all pools; "" is the rest of the subnet. */
+  freeLists(): Iterable<FreeList> {
+    return this.#lanes.values();
+  }
+
+  /** The lane of one pool. */
+  freeList(pool: string): FreeList | undefined {
+    return this.#lanes.get(pool);
+  }
+
+  /** Reads an address of this family. */
+  parse(text: string): Offset | undefined {
+    if (this.family === 4) {
+      const value = parseIpv4(text);
+      return value === undefined ? undefined : value - this.#originV4;
+    }
+    const value = parseIpv6(text);
+    return value === undefined ? undefined : offsetOf(value - this.#origin);
+  }
+
+  /** Where an address of this family lies. */
+  offset(ip: Ip): Offset {
+    return offsetOf(ip.value - this.#origin);
+  }
+
+  /** Where a number of this family lies. */
+  offsetOfValue(value: bigint): Offset {
+    return offsetOf(value - this.#origin);
+  }
+
+  /** The canonical text of an address. */
+  text(c: Offset): string {
+    if (this.family === 4) return formatIpv4(this.#originV4 + Number(c));
+    if (typeof c === "bigint" || c < 0) return formatIpv6(this.#origin + BigInt(c));
+    const groups = this.#originGroups.slice();
+    let rest = c;
+    for (let i = 7; rest > 0 && i >= 0; i--) {
+      const sum = (groups[i] ?? 0) + (rest % 65536);
+      groups[i] = sum & 0xffff;
+      rest = Math.floor(rest / 65536) + (sum >>> 16);
+    }
+    return formatIpv6Groups(groups);
+  }
+
+  /** Who holds the address. */
+  holder(c: Offset): H | undefined {
+    return this.#holders.get(c);
+  }
+
+  /** Who holds the addresses that a pool gives, in the order of the addresses. */
+  *holdersOf(pool: string): Generator<H, undefined, undefined> {
+    for (const { first, last } of this.#lanes.get(pool)?.zones ?? []) {
+      for (let c = first; c <= last; c = successor(c)) {
+        const holder = this.#holders.get(c);
+        if (holder !== undefined) yield holder;
+      }
+    }
+  }
+
+  /** The zone of an address; `undefined` outside the CIDR. */
+  zoneOf(c: Offset): Zone | undefined {
+    const zone = this.#zones[lastAtOrBefore(this.#starts, c)];
+    return zone !== undefined && c <= zone.last ? zone : undefined;
+  }
+
+  /** The address that the pool gives next, if it has one left; nothing is taken. */
+  next(pool: string): Offset | undefined {
+    return this.#lanes.get(pool)?.next(this.#holders);
+  }
+
+  /** Gives an address, which nobody may hold, to a holder. */
+  take(c: Offset, holder: H): void {
+    this.#holders.set(c, holder);
+    const zone = this.zoneOf(c);
+    const lane = zone && this.#lanes.get(zone.pool);
+    if (zone === undefined || lane === undefined) return;
+    if (zone.kind === "auto") {
+      lane.used++;
+      if (lane.released.size > 0) lane.released.delete(c);
+    } else {
+      lane.usedOutside++;
+    }
+  }
+
+  /** Takes an address back. It is given again after all others that are free now. */
+  release(c: Offset): void {
+    if (!this.#holders.delete(c)) return;
+    const zone = this.zoneOf(c);
+    const lane = zone && this.#lanes.get(zone.pool);
+    if (zone === undefined || lane === undefined) return;
+    if (zone.kind === "auto") {
+      lane.used--;
+      lane.released.push(c, this.#tick++);
+    } else {
+      lane.usedOutside--;
+    }
+  }
+
+  /**
+   * Cuts the addresses anew, after the subnet's CIDR, exclusions or pools changed. Whoever holds an address keeps it, and
+   * what was given back keeps its place in the queue. O(n log n) in the layout's lists and the addresses held.
+   */
+  rebuild(layout: Layout | undefined): readonly Overlap[] {
+    const { zones, overlaps } = layout === undefined ? { zones: [], overlaps: [] } : buildZones(layout);
+    const before = this.#lanes;
+    const autoZones = new Map<string, Zone[]>([["", []]]);
+    for (const { name } of layout?.pools ?? []) autoZones.set(name, []);
+    for (const zone of zones) if (zone.kind === "auto") autoZones.get(zone.pool)?.push(zone);
+    this.#zones = zones;
+    this.#starts = zones.map((zone) => zone.first);
+    this.#lanes = new Map();
+    if (layout !== undefined) for (const [pool, list] of autoZones) this.#lanes.set(pool, new FreeList(pool, list));
+    for (const [c] of this.#holders.entries()) this.#count(c);
+    this.#keepReleased(before.values());
+    return overlaps;
+  }
+
+  /**
+   * Takes the free addresses among those in use for given back: after a start nobody knows which of them somebody had a moment
+   * ago, and what was never given is better. A gap of more than `LARGE_GAP` addresses ends it: beyond are the ones that somebody
+   * asked for by name. For start, when nothing was given back yet. O(n log n) in the addresses held.
+   */
+  ageFree(): void {
+    const lanes = new Map<string, { gaps: Span[]; known: number; ended: boolean }>();
+    const spans = this.usedSpans()[Symbol.iterator]();
+    let used = spans.next();
+    for (const zone of this.#zones) {
+      const lane = lanes.get(zone.pool) ?? { gaps: [], known: 0, ended: false };
+      lanes.set(zone.pool, lane);
+      const gap = (first: Offset, last: Offset): void => {
+        if (zone.kind !== "auto" || first > last) return;
+        if (spanSize(first, last) > LARGE_GAP) lane.ended = true;
+        if (!lane.ended) lane.gaps.push({ first, last });
+      };
+      let from: Offset = zone.first;
+      while (used.done !== true && used.value.first <= zone.last) {
+        const part: Span = used.value;
+        if (part.first > from) gap(from, predecessor(part.first));
+        // Only what has somebody behind it counts.
+        if (zone.kind === "auto" && !lane.ended) lane.known = lane.gaps.length;
+        from = successor(part.last);
+        if (part.last > zone.last) break;
+        used = spans.next();
+      }
+      gap(from, zone.last);
+    }
+    for (const [pool, { gaps, known }] of lanes) {
+      const released = this.#lanes.get(pool)?.released;
+      if (released === undefined || released.size > 0) continue;
+      for (const span of gaps.slice(0, known)) released.pushOld(span, Number(spanSize(span.first, span.last)));
+    }
+  }
+
+  /** Those who hold an address that does not lie in the CIDR. */
+  *outside(): Generator<H, undefined, undefined> {
+    for (const [c, holder] of this.#holders.entries()) if (this.zoneOf(c) === undefined) yield holder;
+  }
+
+  #count(c: Offset): void {
+    const zone = this.zoneOf(c);
+    const lane = zone && this.#lanes.get(zone.pool);
+    if (lane === undefined) return;
+    if (zone?.kind === "auto") lane.used++;
+    else lane.usedOutside++;
+  }
+
+  #keepReleased(lanes: Iterable<FreeList>): void {
+    const waiting: { at: Offset; tick: number }[] = [];
+    for (const lane of lanes) {
+      for (const span of lane.released.oldSpans()) this.#keepOld(span);
+      waiting.push(...lane.released.entries());
+    }
+    waiting.sort((a, b) => a.tick - b.tick);
+    for (const { at, tick } of waiting) {
+      const zone = this.zoneOf(at);
+      // What can no longer be given to anyone is forgotten; should it come back, it counts as never given.
+      if (zone?.kind === "auto") this.#lanes.get(zone.pool)?.released.push(at, tick);
+    }
+  }
+
+  #keepOld(span: Span): void {
+    let from = span.first;
+    while (from <= span.last) {
+      const zone = this.zoneOf(from) ?? this.#zones[lastAtOrBefore(this.#starts, from) + 1];
+      if (zone === undefined || zone.first > span.last) return;
+      const part = intersectSpans(zone, { first: from, last: span.last });
+      if (part === undefined) return;
+      if (zone.kind === "auto") {
+        this.#lanes.get(zone.pool)?.released.pushOld(part, Number(spanSize(part.first, part.last)));
+      }
+      from = successor(part.last);
+    }
+  }
+}

@@ -1,0 +1,199 @@
+import type { Family, Ip } from "../net/address.ts";
+import { formatDual } from "../net/dual.ts";
+import { listOf, type Refusal, refuse } from "./refusal.ts";
+import type { SubnetState } from "./subnet.ts";
+import type { AddressRequest } from "./types.ts";
+import { isLikelyTypo } from "./typos.ts";
+import type { Zone } from "./zones.ts";
+
+/** An address that is not in the subnet. */
+export function addressOutOfSubnet(subnet: SubnetState, ip: Ip): Refusal {
+  const cidr = formatDual(subnet.config.cidr);
+  return refuse(
+    "AddressOutOfSubnet",
+    `${ip.text} is not in subnet "${subnet.name}", which has ${cidr || "no addresses"}; name an address of that, or another subnet with the logical_switch annotation.`,
+    { subnet: subnet.name, value: ip.text },
+  );
+}
+
+/** An address that somebody else holds. */
+export function addressInUse(subnet: SubnetState, ip: Ip, holder: string): Refusal {
+  return refuse(
+    "AddressInUse",
+    `${ip.text} in subnet "${subnet.name}" is held by ${holderText(holder)}; name another address, or delete what holds it.`,
+    { subnet: subnet.name, value: ip.text, holder },
+  );
+}
+
+/** Owners that are no objects have a prefix that says what they are. */
+const HOLDERS: readonly (readonly [string, (name: string) => string])[] = [
+  ["port/", (name) => `port "${name}" of the northbound database, which nobody speaks for and which is about to go`],
+  ["gateway/", (name) => `the gateway of subnet "${name}"`],
+];
+
+/** Who holds something, in words that lead to the object: an IP object by its name, another one by its kind (`vip`, `ovnEip`), a slash and its name. */
+export function holderText(owner: string): string {
+  for (const [prefix, text] of HOLDERS) if (owner.startsWith(prefix)) return text(owner.slice(prefix.length));
+  const slash = owner.indexOf("/");
+  if (slash <= 0) return `IP "${owner}"`;
+  return `${owner.slice(0, 1).toUpperCase()}${owner.slice(1, slash)} "${owner.slice(slash + 1)}"`;
+}
+
+/** A subnet that there is not. */
+export function subnetUnknown(name: string, known: Iterable<string>): Refusal {
+  return refuse("SubnetUnknown", `There is no subnet "${name}"; ${instead("subnet", name, known)}.`, {
+    subnet: name,
+    value: name,
+  });
+}
+
+/** An IPPool that there is not. */
+export function poolUnknown(name: string, known: Iterable<string>): Refusal {
+  return refuse("PoolUnknown", `There is no IPPool "${name}"; create it, or ${instead("IPPool", name, known)}.`, {
+    value: name,
+  });
+}
+
+/** An IPPool that is for other namespaces. `ip`: the address of it that was named, if one was. */
+export function poolNotForNamespace(
+  subnet: SubnetState,
+  pool: string,
+  namespace: string | undefined,
+  ip?: Ip,
+): Refusal {
+  const allowed = (subnet.pool(pool)?.namespaces ?? []).map((name) => `"${name}"`);
+  const whom = namespace ? `not for "${namespace}"` : "and not for what is of no namespace";
+  const rule = `IPPool "${pool}" of subnet "${subnet.name}" is for namespace${allowed.length === 1 ? "" : "s"} ${listOf(allowed)} (spec.namespaces), ${whom}`;
+  const message =
+    ip === undefined
+      ? `${rule}; name another pool, or add the namespace to this one.`
+      : `${rule}: ${ip.text} is one of its addresses; name an address outside of it, or add the namespace to the pool.`;
+  return refuse("PoolNotForNamespace", message, { subnet: subnet.name, value: ip?.text ?? pool, holder: pool });
+}
+
+/** A Vip that there is not. */
+export function vipUnknown(name: string, known: Iterable<string>): Refusal {
+  return refuse("VipUnknown", `There is no Vip "${name}"; create it, or ${instead("Vip", name, known)}.`, {
+    value: name,
+  });
+}
+
+/** What could have been meant by a name that does not exist: those that are nearly it, else some that there are. */
+function instead(kind: string, name: string, known: Iterable<string>): string {
+  const all = [...known].sort();
+  const close = all.filter((candidate) => isLikelyTypo(candidate, name));
+  if (close.length > 0) return `${listOf(close.map((text) => `"${text}"`))} seems to be meant`;
+  if (all.length === 0) return `there is no ${kind} yet`;
+  return `name one that there is: ${listOf(all.map((text) => `"${text}"`))}`;
+}
+
+/** An address that the subnet gives to nobody. */
+export function addressReserved(subnet: SubnetState, ip: Ip, zone: Zone): Refusal {
+  const about = { subnet: subnet.name, value: ip.text };
+  const cidr = formatDual(subnet.config.cidr);
+  const other = `name another address of ${cidr}.`;
+  switch (zone.kind) {
+    case "gateway":
+      return refuse("AddressIsGateway", `${ip.text} is the gateway of subnet "${subnet.name}"; ${other}`, {
+        ...about,
+        holder: `gateway of ${subnet.name}`,
+      });
+    case "network":
+      return refuse(
+        "AddressIsNetwork",
+        `${ip.text} is the network address of subnet "${subnet.name}"; ${other}`,
+        about,
+      );
+    case "broadcast":
+      return refuse(
+        "AddressIsBroadcast",
+        ip.family === 4
+          ? `${ip.text} is the broadcast address of subnet "${subnet.name}"; ${other}`
+          : `${ip.text} is the last address of subnet "${subnet.name}" and is given to nobody; ${other}`,
+        about,
+      );
+    default:
+      return refuse(
+        "AddressOfNode",
+        `${ip.text} is an address of node "${zone.holder}" and so is not given in subnet "${subnet.name}"; ${other}`,
+        { ...about, holder: zone.holder },
+      );
+  }
+}
+
+/** A family that the subnet does not have. */
+export function wrongFamily(subnet: SubnetState, family: Family): Refusal {
+  return refuse(
+    "FamilyMismatch",
+    // The first half is Kube-OVN's, word for word: its tests look for it.
+    `requested ip family IPv${family} does not match subnet ${subnet.name} protocol IPv${family === 4 ? 6 : 4}, which has only ${formatDual(subnet.config.cidr)}; take ip_family away or use a subnet with IPv${family}.`,
+    { subnet: subnet.name, value: `ipv${family}` },
+  );
+}
+
+/** A pool or subnet without room. */
+export function nothingAvailable(subnet: SubnetState, family: Family, pool: string, request: AddressRequest): Refusal {
+  const lane = subnet.space(family)?.freeList(pool);
+  const about = { subnet: subnet.name, value: pool === "" ? undefined : pool };
+  const place = pool === "" ? `Subnet "${subnet.name}"` : `IPPool "${pool}" of subnet "${subnet.name}"`;
+  if (lane === undefined || lane.size === 0n) {
+    const way =
+      pool === ""
+        ? "give it a larger cidrBlock or fewer excludeIps"
+        : request.family === undefined && subnet.has(4) && subnet.has(6)
+          ? `the subnet is dual-stack, so add IPv${family} addresses to the pool's ips, or ask for one family with ip_family`
+          : "add some to its ips that the subnet does not exclude";
+    return refuse("NoAvailableAddress", `${place} has no IPv${family} addresses to give; ${way}.`, about);
+  }
+  const way =
+    pool === "" ? "free one, enlarge cidrBlock or shorten excludeIps" : "free one or add addresses to the pool's ips";
+  const more = lane.size > NAMED ? ` and ${lane.size - BigInt(NAMED)} more` : "";
+  const holders = pool === "" ? "" : ` by ${subnet.holdersIn(family, pool, NAMED).map(holderText).join(", ")}${more}`;
+  return refuse(
+    "NoAvailableAddress",
+    `${place} has no free IPv${family} address: all ${lane.size} are in use${holders}; ${way}.`,
+    about,
+  );
+}
+
+/** How many holders of a pool's addresses are named. */
+const NAMED = 4;
+
+/** A MAC that somebody else has. */
+export function macInUse(subnet: SubnetState, mac: string, holder: string): Refusal {
+  return refuse(
+    "MacInUse",
+    `MAC address ${mac} is already that of ${holderText(holder)} in the network of subnet "${subnet.name}"; name another, or none to get a new one.`,
+    { subnet: subnet.name, value: mac, holder },
+  );
+}
+
+/** Codes that only say that one looked in the wrong place. */
+const ELSEWHERE: ReadonlySet<string> = new Set([
+  "AddressOutOfSubnet",
+  "SubnetUnknown",
+  "FamilyMismatch",
+  "PoolNotInSubnet",
+  "SubnetHasNoAddresses",
+]);
+
+/** How many refusals of one request are shown: an Event's message ends at 1,024 characters. */
+const SHOWN = 4;
+
+/** One refusal for a request that several places refused: the one that says most, or all of them together. */
+export function mostSpecificRefusal(request: AddressRequest, refusals: readonly Refusal[]): Refusal {
+  const [first] = refusals;
+  if (first === undefined) {
+    const message = `There is no subnet from which "${request.owner}" could get an address: none is bound to its namespace and in force, and no default subnet is; name one with the logical_switch annotation.`;
+    return refuse("SubnetUnknown", message);
+  }
+  if (refusals.length === 1) return first;
+  const telling = refusals.filter((refusal) => !ELSEWHERE.has(refusal.code));
+  const [one] = telling;
+  if (one !== undefined && telling.length === 1) return one;
+  const named = telling.length > 0 ? telling : refusals;
+  const full = named.find((refusal) => refusal.code === "NoAvailableAddress") ?? named[0] ?? first;
+  const shown = named.slice(0, SHOWN).map((refusal) => refusal.message);
+  if (named.length > SHOWN) shown.push(`(And ${named.length - SHOWN} more like these.)`);
+  return { ...full, message: shown.join(" ") };
+}

@@ -1,0 +1,289 @@
+import { DENY_ALL_GROUP } from "../api/names.ts";
+import type { Ip } from "../net/address.ts";
+import type { Dual } from "../net/dual.ts";
+import { groupText } from "../policy/group.ts";
+import type { Direction } from "../policy/types.ts";
+import type { AclDecision } from "../policy/verdict.ts";
+import type { Acl } from "./acls.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { type NearMiss, nearAcls, nearMisses } from "./near-misses.ts";
+import type { Network } from "./network.ts";
+import { type PolicyIndex, rulePath, ruleText } from "./policy-index.ts";
+import { type PacketPort, type PortQuestion, packetPort, portQuestionText, resolvePort } from "./port.ts";
+import { type Place, type TraceQuestion, type TraceStep, tracePacket } from "./trace.ts";
+
+/** An ACL that had a say, as it stands in the northbound database. */
+export interface ExplainedAcl {
+  readonly uuid: string;
+  readonly name: string;
+  readonly direction: Acl["direction"];
+  readonly tier: number;
+  readonly priority: number;
+  readonly action: Acl["action"];
+  readonly match: string;
+  /** The policy that it is of, for people; absent where it is of none. */
+  readonly policy?: string;
+  /** Where in the policy: `spec.ingress[0]`. */
+  readonly rule?: string;
+  /** The groups that the match names → what they consist of. */
+  readonly groups: Readonly<Record<string, string>>;
+}
+
+/** What one place on the way makes of the packet. */
+export interface ExplainedStep {
+  readonly what: "egress" | "ingress" | "route";
+  /** Where: `default/web`, `node weft-1`, `router ovn-cluster`. */
+  readonly at: string;
+  readonly verdict: "allowed" | "denied";
+  /** A sentence that names who decided. */
+  readonly because: string;
+  readonly acl?: ExplainedAcl;
+  /** The ACLs that left the decision to a later tier. */
+  readonly passed: readonly ExplainedAcl[];
+  /** The policies that apply to the pod in this direction. */
+  readonly policies: readonly string[];
+  /** Rules that would have allowed it, had one thing been otherwise; only where it was denied for want of a rule. */
+  readonly nearest: readonly NearMiss[];
+}
+
+/** One packet's way. */
+export interface ExplainedPath {
+  readonly family: "IPv4" | "IPv6";
+  readonly source: string;
+  readonly destination: string;
+  readonly port: string;
+  readonly verdict: "allowed" | "denied";
+  readonly steps: readonly ExplainedStep[];
+}
+
+/** The answer for two ends: a path for each IP family that both have. */
+export interface Explanation {
+  readonly from: string;
+  readonly to: string;
+  readonly port: string;
+  readonly verdict: "allowed" | "denied";
+  readonly paths: readonly ExplainedPath[];
+  /** Why there is nothing to follow, where that is so. */
+  readonly problem?: string;
+}
+
+/** What a question is asked about. */
+export interface ExplainRequest {
+  readonly from: Endpoint;
+  readonly to: Endpoint;
+  readonly port: PortQuestion;
+  /** The Service's addresses and port, where OVN has turned them into `to` and `port`. */
+  readonly dialled?: { readonly virtual: Dual<Ip>; readonly port: PortQuestion };
+}
+
+/**
+ * Whether one end reaches the other, and why, by the desired state alone: nothing is sent. Pure. All families that both ends have must
+ * be allowed for the whole to be.
+ */
+export function explain(network: Network, book: PolicyIndex, request: ExplainRequest): Explanation {
+  const { from, to, port: asked, dialled } = request;
+  const port = resolvePort(asked, to.pod);
+  const head = { from: from.label, to: to.label, port: portQuestionText(typeof port === "string" ? asked : port) };
+  const denied = (problem: string): Explanation => ({ ...head, verdict: "denied", paths: [], problem });
+  if (typeof port === "string") return denied(port);
+  if (to.vacant !== undefined) return denied(`no pod has ${to.label}; it is an address of subnet ${to.vacant}`);
+  const paths = (["v4", "v6"] as const).flatMap((family) => {
+    const [source, destination] = [from.source[family], to.destination[family]];
+    if (source === undefined || destination === undefined) return [];
+    const virtual = dialled?.virtual[family];
+    const sentTo = virtual && dialled && { destination: virtual, ...packetPort(dialled.port, source.family) };
+    const ends = { from, to, source, destination, ...(sentTo && { dialled: sentTo }) };
+    return explainPath(network, book, ends, packetPort(port, source.family), head.port);
+  });
+  if (paths.length === 0) return denied(`${from.label} and ${to.label} have no IP family in common`);
+  const allowed = paths.every((path) => path.verdict === "allowed");
+  return { ...head, verdict: allowed ? "allowed" : "denied", paths };
+}
+
+interface Ends {
+  readonly from: Endpoint;
+  readonly to: Endpoint;
+  readonly source: Ip;
+  readonly destination: Ip;
+  readonly dialled?: NonNullable<TraceQuestion["dialled"]>;
+}
+
+/** One packet's way, explained. */
+export function explainPath(
+  network: Network,
+  book: PolicyIndex,
+  ends: Ends,
+  packet: PacketPort,
+  port: string,
+): ExplainedPath {
+  const { from, to, source, destination, dialled } = ends;
+  const question = { from: from.place, to: to.place, source, destination, ...packet, ...(dialled && { dialled }) };
+  const { allowed, steps } = tracePacket(network, question);
+  const explained = combine(steps).flatMap((step) => explainStep(network, book, step, ends, packet) ?? []);
+  return {
+    family: source.family === 4 ? "IPv4" : "IPv6",
+    source: source.text,
+    destination: destination.text,
+    port,
+    verdict: allowed ? "allowed" : "denied",
+    steps: explained,
+  };
+}
+
+/** One decision for each port and direction: what leaves is looked at twice, and either look may deny. */
+function combine(steps: readonly TraceStep[]): readonly TraceStep[] {
+  const combined: TraceStep[] = [];
+  for (const step of steps) {
+    const last = combined.at(-1);
+    const again = step.kind === "acls" && last?.kind === "acls" && last.port === step.port;
+    if (!again || last.stage === "to-lport" || step.stage === "to-lport") combined.push(step);
+    else {
+      const passedBy = [...last.decision.passedBy, ...step.decision.passedBy];
+      const decided = step.decision.by === undefined ? last : step;
+      combined[combined.length - 1] = { ...decided, decision: { ...decided.decision, passedBy } };
+    }
+  }
+  return combined;
+}
+
+function explainStep(
+  network: Network,
+  book: PolicyIndex,
+  step: TraceStep,
+  ends: Ends,
+  packet: PacketPort,
+): ExplainedStep | undefined {
+  if (step.kind === "no-route") return { ...ROUTE, at: "the network", verdict: "denied", because: step.message };
+  if (step.kind === "route") {
+    const { nexthops, action } = step.by;
+    const node = nexthops.flatMap((hop) => network.withAddress(hop)).find((port) => port.pod === undefined);
+    const towards = node?.name.startsWith("node-") ? `by node ${node.name.slice("node-".length)}` : nexthops.join(", ");
+    const because =
+      action === "drop"
+        ? `dropped by policy route ${step.by.label} (priority ${step.by.priority})`
+        : `leaves ${towards} (policy route ${step.by.label})`;
+    return { ...ROUTE, at: `router ${step.router}`, verdict: step.allowed ? "allowed" : "denied", because };
+  }
+  const what: Direction = step.stage === "to-lport" ? "ingress" : "egress";
+  const end = endAt(ends, step.port);
+  const { decision } = step;
+  const { by } = decision;
+  // At a router's port nothing is worth saying unless something decides there.
+  if (end === undefined && by === undefined) return undefined;
+  const applying = end?.pod === undefined ? [] : book.applyingTo(end.pod, what);
+  const groups = network.securityGroups(step.port).map((name) => `SecurityGroup ${name}`);
+  const labels = [...applying.map(({ label }) => label), ...groups];
+  const denied = decision.verdict !== "allow";
+  const other = what === "egress" ? ends.destination : ends.source;
+  const unruled = denied && by?.externalIds["rule"] === `${what}/isolation`;
+  const nearest = (): readonly NearMiss[] => {
+    if (by?.externalIds["policy"] !== DENY_ALL_ID) {
+      return nearMisses(network, applying, { direction: what, packet, other, receiver: ends.to.pod });
+    }
+    const { source, destination, dialled } = ends;
+    const sent = { inport: ends.from.place?.name ?? "", source, destination, ...packet };
+    const whole = what === "egress" ? { ...sent, ...dialled } : { ...sent, outport: step.port.name };
+    return nearAcls(network, network.listsOf(step.port)[step.stage], whole, (acl) => {
+      const { policy, rule } = aclOwner(book, acl);
+      return policy?.startsWith("SecurityGroup ") && rule?.startsWith("spec.") ? { policy, rule } : undefined;
+    });
+  };
+  return {
+    what,
+    at: end?.label ?? `the router of subnet ${step.port.switch}`,
+    verdict: denied ? "denied" : "allowed",
+    because: sentence(book, what, decision, labels, end),
+    ...(by !== undefined && { acl: explainAcl(network, book, by) }),
+    // That a tier without a decision leaves it to the next is nobody's rule.
+    passed: decision.passedBy.flatMap((acl) =>
+      acl.externalIds["policy"] === undefined || isOfSameRule(acl, by) ? [] : explainAcl(network, book, acl),
+    ),
+    policies: labels,
+    nearest: unruled ? nearest() : [],
+  };
+}
+
+/** What a NetworkPolicy lets out is in two tiers. */
+function isOfSameRule({ externalIds }: Acl, other: Acl | undefined): boolean {
+  return (["policy", "rule"] as const).every((id) => externalIds[id] === other?.externalIds[id]);
+}
+
+const ROUTE = { what: "route", passed: [], policies: [], nearest: [] } as const;
+
+function endAt({ from, to }: Ends, port: Place): Endpoint | undefined {
+  return port === from.place ? from : port === to.place ? to : undefined;
+}
+
+function sentence(
+  book: PolicyIndex,
+  what: Direction,
+  { verdict, by }: AclDecision<Acl>,
+  applying: readonly string[],
+  end: Endpoint | undefined,
+): string {
+  if (by === undefined) {
+    if (applying.length === 0) return `no policy applies to its ${what}`;
+    return `no rule of ${applying.join(", ")} decides this, and nothing isolates its ${what}`;
+  }
+  const verb = verdict === "allow" ? "allowed" : verdict === "reject" ? "rejected" : "dropped";
+  const { policy: id, rule, node } = by.externalIds;
+  const policy = id === undefined ? undefined : book.policy(id);
+  if (id === DENY_ALL_ID && verdict !== "allow") {
+    const groups = applying.filter((label) => label.startsWith("SecurityGroup "));
+    return `no rule of ${groups.join(", ") || "its SecurityGroups"} allows this`;
+  }
+  if (rule === `${what}/isolation`) {
+    const isolating = applying.filter((label) => label === policy?.label || isIsolating(book, label, what));
+    return `isolated by ${isolating.join(", ") || (policy?.label ?? id)}, and no rule allows this`;
+  }
+  const named = policy?.rules.filter((each) => each.name === rule && each.direction === what);
+  const found = named?.find((each) => each.priority === by.priority) ?? named?.[0];
+  if (found !== undefined && policy !== undefined) {
+    return `${verb} by ${policy.label}, ${rulePath(found.name)}: ${ruleText(found)}`;
+  }
+  if (node !== undefined && end !== undefined) return `${verb}: a pod and its own node always reach each other`;
+  const owner = aclOwner(book, by);
+  const where = owner.rule === undefined ? "" : `, ${owner.rule}`;
+  return `${verb} by ${owner.policy === undefined ? `ACL ${by.name || by.uuid}` : `${owner.policy}${where}`}`;
+}
+
+const DENY_ALL_ID = `sg/${DENY_ALL_GROUP}`;
+
+function isIsolating(book: PolicyIndex, label: string, what: Direction): boolean {
+  return book.byLabel(label)?.isolation.some(({ direction }) => direction === what) === true;
+}
+
+/** What else has ACLs, by the first part of its id. */
+const OTHER_KINDS: Readonly<Record<string, string>> = { sg: "SecurityGroup", subnet: "Subnet" };
+
+function aclOwner(book: PolicyIndex, { externalIds }: Acl): { readonly policy?: string; readonly rule?: string } {
+  const { policy: id, rule, node } = externalIds;
+  if (id === undefined) return node === undefined ? {} : { policy: `node ${node}` };
+  const [prefix = "", name = ""] = id.split("/", 2);
+  const kind = OTHER_KINDS[prefix];
+  const policy = book.policy(id)?.label ?? (kind === undefined ? id : `${kind} ${name}`);
+  if (rule === undefined) return { policy };
+  // A SecurityGroup calls its lists of rules otherwise.
+  const path = rulePath(rule);
+  return { policy, rule: prefix === "sg" ? path.replace(/^spec\.(ingress|egress)\[/, "spec.$1Rules[") : path };
+}
+
+function explainAcl(network: Network, book: PolicyIndex, acl: Acl): ExplainedAcl {
+  const { uuid, name, direction, tier, priority, action, match } = acl;
+  const names = [...new Set(match.match(/weft\.[a-z]+\.[0-9a-f]+/g) ?? [])].sort();
+  const groups = names.flatMap((group) => {
+    const meaning = network.facts.get("groups", group)?.group;
+    return meaning === undefined ? [] : [[group, groupText(meaning)] as const];
+  });
+  return {
+    uuid,
+    name,
+    direction,
+    tier,
+    priority,
+    action,
+    match,
+    groups: Object.fromEntries(groups),
+    ...aclOwner(book, acl),
+  };
+}

@@ -1,0 +1,103 @@
+import { OVN_PROVIDER } from "../api/annotations.ts";
+import type { FactReader } from "../facts/store.ts";
+import type { PodFact } from "../facts/types.ts";
+import { canonicalGroup, groupName, groupsOfInterface, groupText } from "../policy/group.ts";
+import { acceptedPolicy, POLICY_KINDS } from "../policy/translate.ts";
+import type { Direction, Group, Peer, Policy, PolicyRule, PortMatch } from "../policy/types.ts";
+
+/** The policies in force, as their authors know them: for saying who decided what. */
+export class PolicyIndex {
+  readonly #facts: FactReader;
+  /** `Policy.id` → the policy. */
+  readonly #policies = new Map<string, Policy>();
+  /** `Policy.label` → the policy. */
+  readonly #byLabel = new Map<string, Policy>();
+  /** Name of a group of pods → the policies that apply to it. */
+  readonly #bySubject = new Map<string, Policy[]>();
+
+  constructor(facts: FactReader) {
+    this.#facts = facts;
+    for (const kind of POLICY_KINDS) {
+      for (const { key } of facts.all(kind)) {
+        const policy = acceptedPolicy(facts, kind, key);
+        if (policy === undefined) continue;
+        this.#policies.set(policy.id, policy);
+        this.#byLabel.set(policy.label, policy);
+        for (const selector of policy.subjects) {
+          const name = nameOf({ kind: "pods", selector });
+          const others = this.#bySubject.get(name);
+          if (others === undefined) this.#bySubject.set(name, [policy]);
+          else others.push(policy);
+        }
+      }
+    }
+  }
+
+  /** The policy that an ACL's `external_ids:policy` names. */
+  policy(id: string): Policy | undefined {
+    return this.#policies.get(id);
+  }
+
+  /** The policy that people call so. */
+  byLabel(label: string): Policy | undefined {
+    return this.#byLabel.get(label);
+  }
+
+  /** The policies that apply to a pod's own interface in one direction, by label. */
+  applyingTo(pod: PodFact, direction: Direction): readonly Policy[] {
+    const profile = this.#facts.get("profiles", pod.profile);
+    const groups = profile === undefined ? [] : groupsOfInterface(profile, OVN_PROVIDER);
+    const found = new Set(groups.flatMap((group) => this.#bySubject.get(group) ?? []));
+    return [...found]
+      .filter(({ rules, isolation }) => [...rules, ...isolation].some((part) => part.direction === direction))
+      .sort((a, b) => a.tier - b.tier || (a.label < b.label ? -1 : 1));
+  }
+}
+
+function nameOf(group: Group): string {
+  return groupName(canonicalGroup(group));
+}
+
+/** The name of the group that a peer is; none for one that is written as a CIDR. */
+export function peerGroupName(peer: Peer): string | undefined {
+  return peer.kind === "cidr" ? undefined : nameOf(peer);
+}
+
+/** Where in the object a rule stands: `spec.ingress[0]`, with the name that its author gave it. */
+export function rulePath(rule: string): string {
+  const [, list, index, name] = /^(\w+)\/(\d+)(?:\/(.*))?$/.exec(rule) ?? [];
+  if (list !== undefined) return `spec.${list}[${index}]${name === undefined ? "" : ` ${JSON.stringify(name)}`}`;
+  if (/^private\b/.test(rule)) return "spec.private";
+  return /^(ingress|egress)\/isolation$/.test(rule) ? "isolation" : rule;
+}
+
+/** What a rule is about, in words: `TCP 80 from pods with app=client in namespace default`. */
+export function ruleText({ direction, ports, peers }: PolicyRule): string {
+  const what = ports === "any" ? "everything" : ports.length === 0 ? "nothing" : joined(ports.map(portText));
+  const whom = peers === "any" ? "anybody" : peers.length === 0 ? "nobody" : joined(peers.map(peerText));
+  return `${what} ${direction === "ingress" ? "from" : "to"} ${whom}`;
+}
+
+function portText(port: PortMatch): string {
+  switch (port.kind) {
+    case "any":
+      return `any ${port.protocol}`;
+    case "range":
+      return `${port.protocol} ${port.first}${port.last === port.first ? "" : `-${port.last}`}`;
+    case "named":
+      return `${port.protocol} ${port.name}`;
+  }
+}
+
+function peerText(peer: Peer): string {
+  if (peer.kind !== "cidr") return groupText(canonicalGroup(peer));
+  return peer.except.length === 0 ? peer.cidr : `${peer.cidr} except ${joined(peer.except)}`;
+}
+
+/** At most so many alternatives are spelled out. */
+const SHOWN = 6;
+
+function joined(parts: readonly string[]): string {
+  if (parts.length > SHOWN) return `${parts.slice(0, SHOWN).join(", ")} and ${parts.length - SHOWN} more`;
+  return parts.length < 2 ? (parts[0] ?? "") : `${parts.slice(0, -1).join(", ")} or ${parts.at(-1)}`;
+}

@@ -1,0 +1,132 @@
+import { type Ip, parseIp } from "../net/address.ts";
+import type { Dual } from "../net/dual.ts";
+import { addressEndpoint, type Endpoint, EndpointError, nodeEndpoint } from "./endpoint.ts";
+import { type Explanation, explain } from "./explain.ts";
+import type { Network } from "./network.ts";
+import type { PolicyIndex } from "./policy-index.ts";
+import { type PortQuestion, portQuestionText } from "./port.ts";
+
+/** What is read of a Service (core/v1). */
+export interface ObservedService {
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly spec?: {
+    readonly type?: string;
+    readonly clusterIP?: string;
+    readonly clusterIPs?: readonly string[];
+    readonly ports?: readonly { readonly name?: string; readonly protocol?: string; readonly port: number }[];
+  };
+}
+
+/** What is read of an EndpointSlice (discovery.k8s.io/v1). */
+export interface ObservedSlice {
+  readonly endpoints?: readonly {
+    readonly addresses: readonly string[];
+    readonly conditions?: { readonly ready?: boolean };
+  }[];
+  readonly ports?: readonly { readonly name?: string; readonly protocol?: string; readonly port?: number }[];
+}
+
+/** One port of a Service: what it is called by, and what stands behind it. */
+export interface ServiceTarget {
+  /** `service default/web` */
+  readonly label: string;
+  /** Its cluster addresses; none of a headless one. */
+  readonly virtual: Dual<Ip>;
+  readonly port: PortQuestion;
+  readonly backends: readonly { readonly address: Ip; readonly port: PortQuestion }[];
+}
+
+/** Finds the port of a Service that is asked for, and its ready backends. Throws {@link EndpointError} where it has none such. */
+export function serviceTarget(
+  service: ObservedService,
+  slices: readonly ObservedSlice[],
+  asked: PortQuestion,
+): ServiceTarget {
+  const { name, namespace = "default" } = service.metadata;
+  const label = `service ${namespace}/${name}`;
+  const { ports = [], clusterIPs, clusterIP = "", type } = service.spec ?? {};
+  if (type === "ExternalName")
+    throw new EndpointError(`${label} is only another name for an outside one; give its address`);
+  const found = ports.find(({ name, port, protocol = "TCP" }) => {
+    if (asked.protocol === "ICMP" || (asked.protocol !== undefined && asked.protocol !== protocol)) return false;
+    return "name" in asked ? name === asked.name : port === asked.port;
+  });
+  if (found === undefined) {
+    const has = ports.map(
+      ({ name, port, protocol = "TCP" }) => `${protocol.toLowerCase()}/${port}${name ? ` (${name})` : ""}`,
+    );
+    throw new EndpointError(`${label} has no ${portQuestionText(asked)}; it has ${has.join(", ") || "no ports"}`);
+  }
+  const protocol = (found.protocol ?? "TCP") as "TCP" | "UDP" | "SCTP";
+  const virtual: { v4?: Ip; v6?: Ip } = {};
+  for (const ip of (clusterIPs ?? [clusterIP]).flatMap((text) => parseIp(text) ?? [])) {
+    virtual[ip.family === 4 ? "v4" : "v6"] ??= ip;
+  }
+  const backends = slices.flatMap(({ endpoints = [], ports: own = [] }) => {
+    const target = own.find(
+      (port) => (port.name ?? "") === (found.name ?? "") && (port.protocol ?? "TCP") === protocol,
+    );
+    const number = target?.port;
+    if (number === undefined) return [];
+    return endpoints
+      .filter(({ conditions }) => conditions?.ready !== false)
+      .flatMap(({ addresses }) => addresses.flatMap((text) => parseIp(text) ?? []))
+      .map((address) => ({ address, port: { protocol, port: number } }));
+  });
+  return { label, virtual, port: { protocol, port: found.port }, backends };
+}
+
+/** The answer for a Service: it is allowed where every backend can be reached. */
+export interface ServiceExplanation {
+  readonly from: string;
+  readonly to: string;
+  readonly port: string;
+  readonly verdict: "allowed" | "denied";
+  /** Who turns the Service's address into a backend's: OVN in the pod's switch, the node; nobody where it has no address. */
+  readonly translatedBy: "OVN" | "node" | "nobody";
+  /** The way to the Service's own address, where a node translates it and what leaves the pod is judged by it. */
+  readonly virtual?: Explanation;
+  /** The way to each backend, as it is after translation. */
+  readonly backends: readonly Explanation[];
+  readonly problem?: string;
+}
+
+/**
+ * Whether one end reaches a Service through its address. Where OVN balances the load, all that decides what leaves sees the backend's address
+ * and port, of each packet of a connection; where the node does, what leaves a pod is judged by the Service's address, and what comes to a
+ * backend comes from the node.
+ */
+export function explainService(
+  network: Network,
+  book: PolicyIndex,
+  from: Endpoint,
+  { label, virtual, port, backends }: ServiceTarget,
+): ServiceExplanation {
+  const vips = Object.values(virtual) as Ip[];
+  const head = { from: from.label, to: label, port: portQuestionText(port) };
+  const balanced = vips.filter(
+    (vip) =>
+      from.place !== undefined &&
+      "port" in port &&
+      network.isBalanced(from.place.switch, port.protocol, vip, port.port),
+  );
+  const translatedBy = vips.length === 0 ? "nobody" : balanced.length > 0 ? "OVN" : "node";
+  if (backends.length === 0) {
+    return { ...head, verdict: "denied", translatedBy, backends: [], problem: `${label} has no ready endpoint` };
+  }
+  let sender = from;
+  let first: Explanation | undefined;
+  if (translatedBy === "node" && from.kind === "pod") {
+    const place = { kind: "address", place: undefined, source: virtual, destination: virtual } as const;
+    first = explain(network, book, { from, to: { ...place, label: vips.map((vip) => vip.text).join(",") }, port });
+    if (from.node !== undefined) sender = nodeEndpoint(network, from.node);
+  }
+  const answers = backends.map((backend) => {
+    const to = addressEndpoint(network, backend.address);
+    const dialled = translatedBy === "OVN" ? { dialled: { virtual, port } } : {};
+    return explain(network, book, { from: sender, to, port: backend.port, ...dialled });
+  });
+  const allowed = [...(first === undefined ? [] : [first]), ...answers].every(({ verdict }) => verdict === "allowed");
+  const verdict = allowed ? "allowed" : "denied";
+  return { ...head, verdict, translatedBy, ...(first !== undefined && { virtual: first }), backends: answers };
+}
