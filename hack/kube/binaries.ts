@@ -1,4 +1,4 @@
-import { access, chmod, constants } from "node:fs/promises";
+import { access, chmod, constants, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { architecture, cacheFolder, writeWhole } from "../host/cache.ts";
 import { download, fetchText } from "../host/download.ts";
@@ -25,6 +25,14 @@ const BINARIES: Readonly<Record<string, string>> = {
 /** Built in any case: released as an image only. */
 const NOT_RELEASED: ReadonlySet<string> = new Set(["agnhost"]);
 
+// Version numbers are linked in: without them the binaries say v0.0.0 and clients refuse the skew.
+const LINKED = ["k8s.io/component-base", "k8s.io/client-go/pkg"].map(
+  (path) => `-X ${path}/version.gitVersion=${KUBERNETES_VERSION}`,
+);
+
+/** How `go build` makes a binary of Kubernetes in the folder of this file. */
+export const buildFlags: readonly string[] = ["-mod=readonly", "-trimpath", "-ldflags", `-s -w ${LINKED.join(" ")}`];
+
 const RELEASE_URL = `https://dl.k8s.io/release/${KUBERNETES_VERSION}/bin/linux`;
 
 /**
@@ -38,11 +46,20 @@ export async function ensureKubeBinaries(progress: Progress): Promise<string> {
     if (missing.length === 0) return given;
     throw new HostError("unsupported", `WEFT_KUBE_BIN=${given} lacks ${missing.join(", ")}`);
   }
-  const folder = join(cacheFolder(), "kube", `${KUBERNETES_VERSION}-${architecture()}`);
+  const folder = kubeFolder();
   if ((await missingIn(folder)).length === 0) return folder;
   const wait = (): void => progress.note("another checkout is fetching the Kubernetes binaries; waiting for it");
   await withFileLock(`${folder}.lock`, () => fill(folder, progress), wait);
   return folder;
+}
+
+function kubeFolder(): string {
+  return join(cacheFolder(), "kube", `${KUBERNETES_VERSION}-${architecture()}`);
+}
+
+/** Which binaries `ensureKubeBinaries` would have to fetch or build. */
+export function missingKubeBinaries(): Promise<readonly string[]> {
+  return missingIn(process.env["WEFT_KUBE_BIN"] || kubeFolder());
 }
 
 async function missingIn(folder: string): Promise<readonly string[]> {
@@ -80,13 +97,9 @@ async function fill(folder: string, progress: Progress): Promise<void> {
   const advice = `set WEFT_KUBE_BIN to a folder that holds all of: ${Object.keys(BINARIES).join(", ")}`;
   const go = await ensureGo(`${left.join(", ")} of Kubernetes ${KUBERNETES_VERSION}`, advice, progress);
   progress.note(
-    `building Kubernetes ${KUBERNETES_VERSION} with Go: about 6 minutes on two cores, once for all checkouts`,
+    `building Kubernetes ${KUBERNETES_VERSION} with Go: about 10 minutes on two cores, once for all checkouts`,
   );
-  await progress.step("building Kubernetes", async (step) => {
-    for (const [index, name] of left.entries()) {
-      await build(go, name, join(folder, name), step, `${index + 1} of ${left.length}, ${name}`);
-    }
-  });
+  await progress.step("building Kubernetes", (step) => build(go, left, folder, step));
 }
 
 async function fetchReleased(name: string, path: string, onProgress: (text: string) => void): Promise<void> {
@@ -98,22 +111,19 @@ async function fetchReleased(name: string, path: string, onProgress: (text: stri
   });
 }
 
-async function build(go: string, name: string, path: string, step: Step, title: string): Promise<void> {
-  step.update(title);
-  // Version numbers are linked in: without them the binaries say v0.0.0 and clients refuse the skew.
-  const version = ["k8s.io/component-base", "k8s.io/client-go/pkg"].map(
-    (p) => `-X ${p}/version.gitVersion=${KUBERNETES_VERSION}`,
-  );
-  await writeWhole(path, async (temporary) => {
-    const source = `k8s.io/kubernetes/${BINARIES[name]}`;
-    await run(
-      go,
-      ["build", "-mod=readonly", "-trimpath", "-ldflags", `-s -w ${version.join(" ")}`, "-o", temporary, source],
-      {
-        cwd: import.meta.dirname,
-        env: { CGO_ENABLED: "0" },
-        onLine: (line) => step.update(`${title}: ${line.slice(0, 80)}`),
-      },
-    );
-  });
+/** All in one `go build`: while one is linked, which takes one processor, others are compiled, and what they share is compiled once. */
+async function build(go: string, names: readonly string[], folder: string, step: Step): Promise<void> {
+  const sources = names.map((name) => `k8s.io/kubernetes/${BINARIES[name]}`);
+  const target = join(folder, `.part-${process.pid}`);
+  await mkdir(target, { recursive: true });
+  try {
+    await run(go, ["build", ...buildFlags, "-o", `${target}/`, ...sources], {
+      cwd: import.meta.dirname,
+      env: { CGO_ENABLED: "0" },
+      onLine: (line) => step.update(line.slice(0, 80)),
+    });
+    for (const name of names) await rename(join(target, name), join(folder, name));
+  } finally {
+    await rm(target, { recursive: true, force: true });
+  }
 }

@@ -1,0 +1,105 @@
+/** `npm run conformance`: Kubernetes' own end-to-end tests of networks, against Weft in the lab. */
+import { createWriteStream } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { Command } from "commander";
+import { HostError } from "../host/error.ts";
+import { createProgress, seconds } from "../host/progress.ts";
+import { run } from "../host/run.ts";
+import { ensureKubeBinaries, KUBERNETES_VERSION } from "../kube/binaries.ts";
+import { ensureE2eTest } from "../kube/e2e.ts";
+import { LabError } from "../lab/error.ts";
+import { openLab } from "../lab/lab.ts";
+import { importTestImages } from "./images.ts";
+import { readReport, type SpecResult } from "./report.ts";
+
+const FOCUS = "\\[sig-network\\].*\\[Conformance\\]";
+/** Hours that all of it may take, on a busy machine. */
+const LIMIT = "3h";
+
+interface Options {
+  readonly focus: string;
+  readonly skip?: string;
+  readonly json: boolean;
+}
+
+async function main({ focus, skip, json }: Options): Promise<void> {
+  const progress = createProgress();
+  const lab = openLab(progress);
+  if (process.getuid?.() !== 0) throw new LabError("not-root", "the lab makes namespaces and mounts: run this as root");
+  const [kube, e2eTest] = [await ensureKubeBinaries(progress), await ensureE2eTest(progress)];
+  if (lab.settings === undefined) await lab.up({ nodes: 2, cni: "weft", ipFamily: "dual" });
+  await importTestImages(lab, kube, e2eTest, progress);
+
+  const folder = join(lab.paths.state, "conformance");
+  await mkdir(folder, { recursive: true });
+  const report = join(folder, "report.json");
+  const log = join(folder, "e2e.log");
+  await rm(report, { force: true });
+  progress.note(`the specs' output is in ${log}`);
+  const output = createWriteStream(log);
+  const { code } = await progress.step("specs", (step) => {
+    let ended = 0;
+    const args = [
+      `--kubeconfig=${lab.paths.kubeconfig}`,
+      "--provider=local",
+      `--num-nodes=${lab.nodes.length}`,
+      // The node with the role's label takes pods like the others, and has no taint.
+      "--dump-logs-on-failure=false",
+      `--ginkgo.focus=${focus}`,
+      ...(skip === undefined ? [] : [`--ginkgo.skip=${skip}`]),
+      `--ginkgo.timeout=${LIMIT}`,
+      `--ginkgo.json-report=${report}`,
+      "--ginkgo.v",
+      "--ginkgo.no-color",
+    ];
+    return run(e2eTest, args, {
+      allowFailure: true,
+      cwd: folder,
+      onLine: (line) => {
+        output.write(`${line}\n`);
+        if (!line.startsWith("• ")) return;
+        ended += 1;
+        step.update(`${ended} ended`);
+      },
+    });
+  });
+  output.end();
+  const results = await readReport(report).catch((cause: unknown) => {
+    throw new HostError("command-failed", `e2e.test ended with ${code} and left no report; see ${log}`, { cause });
+  });
+  process.stdout.write(json ? `${JSON.stringify(results, null, 2)}\n` : format(results));
+  process.exitCode = code === 0 && results.length > 0 ? 0 : 1;
+}
+
+function format(results: readonly SpecResult[]): string {
+  const failed = results.filter(({ passed }) => !passed).length;
+  return [
+    ...results.flatMap(({ name, passed, ms, message }) => [
+      `${passed ? "✓" : "✗"} ${name} (${seconds(ms)})`,
+      ...(passed
+        ? []
+        : message
+            .trim()
+            .split("\n")
+            .slice(0, 12)
+            .map((line) => `    ${line}`)),
+    ]),
+    "",
+    `${results.length - failed} of ${results.length} specs passed (Kubernetes ${KUBERNETES_VERSION})`,
+    "",
+  ].join("\n");
+}
+
+const program = new Command("npm run conformance --")
+  .description(
+    "Runs Kubernetes' end-to-end tests against Weft in the lab, which it brings up if it is not. The first run builds e2e.test with Go.",
+  )
+  .option("--focus <regex>", "which specs", FOCUS)
+  .option("--skip <regex>", "which of them not")
+  .option("--json", "print the results as JSON", false)
+  .action(main);
+program.parseAsync().catch((error: unknown) => {
+  console.error(error instanceof HostError || error instanceof LabError ? `conformance: ${error.message}` : error);
+  process.exitCode = 1;
+});
