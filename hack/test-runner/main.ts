@@ -2,13 +2,11 @@ import { availableParallelism } from "node:os";
 import { Argument, Command } from "commander";
 import { execa } from "execa";
 import pLimit from "p-limit";
-import { ensurePackages } from "../host/packages.ts";
 import { createProgress, seconds } from "../host/progress.ts";
-import { DEBIAN_SUITE, ensureRootfs, NEWEST_SUITE } from "../image/base.ts";
-import { ensureKubeBinaries } from "../kube/binaries.ts";
+import { DEBIAN_SUITE, NEWEST_SUITE } from "../image/base.ts";
 import { down } from "../lab/down.ts";
 import { openLab } from "../lab/lab.ts";
-import { LAB_NEEDS } from "../lab/needs.ts";
+import { prepareMachine } from "./machine.ts";
 import { labStages, RELEASE, SIMULATION, SMOKE, type Stage, unitFiles, VERSIONS } from "./plan.ts";
 import { Tally } from "./tally.ts";
 import { type FileResult, runTestFile } from "./test-file.ts";
@@ -95,14 +93,6 @@ async function onLab(title: string, suite: string, stages: readonly Stage[]): Pr
   console.log(`${title}: ${seconds(performance.now() - since)}`);
 }
 
-/** Puts on the machine what tests against real servers need, so that none of them is skipped for want of it. */
-async function prepareMachine(): Promise<void> {
-  const progress = createProgress();
-  await ensurePackages(LAB_NEEDS, progress);
-  // One is bound by the network and the disk, the other by the processors.
-  await Promise.all([ensureRootfs(progress), ensureKubeBinaries(progress)]);
-}
-
 async function withoutLab(): Promise<void> {
   await checks({ lint: ["hack/lint"], types: ["tsc", "--noEmit"] });
   const files = [...SIMULATION, ...unitFiles()];
@@ -113,7 +103,7 @@ async function withoutLab(): Promise<void> {
 async function main(tierName: string, { suite }: { readonly suite?: string }): Promise<void> {
   const since = performance.now();
   const lab = tierName !== "unit";
-  if (lab && process.getuid?.() === 0) await prepareMachine();
+  if (lab) await prepareMachine();
   if (tierName !== "lab") await withoutLab();
   if (lab) await onLab("smoke tests on the lab", suite ?? DEBIAN_SUITE, labStages(SMOKE));
   if (tierName === "release") {

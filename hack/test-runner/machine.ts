@@ -1,0 +1,17 @@
+import { ensurePackages } from "../host/packages.ts";
+import { createProgress } from "../host/progress.ts";
+import { ensureRootfs } from "../image/base.ts";
+import { ensureKubeBinaries } from "../kube/binaries.ts";
+import { LAB_NEEDS } from "../lab/needs.ts";
+
+/**
+ * Puts on the machine what tests against real servers need, so that none of them is skipped for want of it. Nothing where the user is not root: what needs
+ * root is skipped then.
+ */
+export async function prepareMachine(): Promise<void> {
+  if (process.getuid?.() !== 0) return;
+  const progress = createProgress();
+  await ensurePackages(LAB_NEEDS, progress);
+  // One is bound by the network and the disk, the other by the processors.
+  await Promise.all([ensureRootfs(progress), ensureKubeBinaries(progress)]);
+}
