@@ -1,11 +1,11 @@
 import type { WeftEffect } from "../../src/compile/effects.ts";
 import { sampleFacts } from "../../src/compile/testing/sample-facts.ts";
 import { LEADER_LOCK, Northbound } from "../../src/controller/databases/northbound.ts";
+import type { NetworkPolicySpec } from "../../src/facts/network-policy.ts";
 import { projectNamespace, projectPod } from "../../src/facts/project-core.ts";
 import { projectIp } from "../../src/facts/project-ip.ts";
 import { projectNetworkPolicy } from "../../src/facts/project-policy.ts";
 import { everyFact, type FactStore } from "../../src/facts/store.ts";
-import type { NetworkPolicySpec } from "../../src/facts/types.ts";
 import { rootsOf, UNIT_KINDS } from "../../src/kinds/units.ts";
 import { ipFromValue } from "../../src/net/address.ts";
 import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";

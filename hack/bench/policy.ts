@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import type { NetworkPolicySpec } from "../../src/facts/types.ts";
+import type { NetworkPolicySpec } from "../../src/facts/network-policy.ts";
 import type { PolicyLabBench } from "./policy-lab.ts";
 import { type Change, PolicyWorld } from "./policy-world.ts";
 import { type Spread, spread } from "./statistics.ts";

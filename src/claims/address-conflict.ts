@@ -1,5 +1,6 @@
+import type { AddressConflictFact } from "../facts/ip.ts";
+import type { PodFact } from "../facts/pod.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { AddressConflictFact, PodFact } from "../facts/types.ts";
 
 /**
  * Who else holds the addresses that an object's status names, as in a copy of an object; nothing where nobody does. An address that a pod has from

@@ -1,5 +1,6 @@
+import type { IpFact } from "../facts/ip.ts";
 import type { FactChange, FactReader } from "../facts/store.ts";
-import type { FactKind, FactTypes, IpFact, ObjectKind } from "../facts/types.ts";
+import type { FactKind, FactTypes, ObjectKind } from "../facts/types.ts";
 import type { Refusal } from "../ipam/refusal.ts";
 import type { IpRecord } from "../ipam/reserve.ts";
 import type { AddressLease, AddressRequest } from "../ipam/types.ts";

@@ -1,6 +1,6 @@
 import { OVN_PROVIDER } from "../api/annotations.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { SubnetFact } from "../facts/types.ts";
+import type { SubnetFact } from "../facts/subnet.ts";
 import { type Refusal, refuse } from "../ipam/refusal.ts";
 import type { AddressRequest } from "../ipam/types.ts";
 import { isUsable } from "./namespace-subnets.ts";

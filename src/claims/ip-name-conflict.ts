@@ -1,4 +1,4 @@
-import type { IpFact } from "../facts/types.ts";
+import type { IpFact } from "../facts/ip.ts";
 import { type Refusal, refuse } from "../ipam/refusal.ts";
 
 /** A record that a user made may have any name, also that which another one's is to have. */

@@ -1,7 +1,8 @@
 import { ipLabels } from "../api/annotations.ts";
 import { FINALIZER } from "../api/names.ts";
+import type { IpFact } from "../facts/ip.ts";
+import type { PodFact } from "../facts/pod.ts";
 import { POD_UID_ANNOTATION, PROVIDER_ANNOTATION } from "../facts/project-ip.ts";
-import type { IpFact, PodFact } from "../facts/types.ts";
 import type { AddressLease } from "../ipam/types.ts";
 import type { RecordWrite } from "./claim.ts";
 import { holderName } from "./pod-interfaces.ts";

@@ -1,6 +1,8 @@
 import { OVN_PROVIDER } from "../api/annotations.ts";
+import type { NamespaceFact } from "../facts/namespace.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { NamespaceFact, SubnetFact, VpcFact } from "../facts/types.ts";
+import type { SubnetFact } from "../facts/subnet.ts";
+import type { VpcFact } from "../facts/vpc.ts";
 import { matchesLabels } from "../policy/labels.ts";
 
 /**

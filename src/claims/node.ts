@@ -1,5 +1,5 @@
 import { nodePortName } from "../api/port-names.ts";
-import type { IpFact } from "../facts/types.ts";
+import type { IpFact } from "../facts/ip.ts";
 import type { AddressLease } from "../ipam/types.ts";
 import type { ClaimKind } from "./claim.ts";
 import { FOR_NODES, withEligibleSubnets } from "./eligible-subnets.ts";

@@ -1,7 +1,8 @@
 import { annotationDomain, ipamAttachmentProvider, OVN_PROVIDER, ovnAttachmentProvider } from "../api/annotations.ts";
 import { podPortName } from "../api/port-names.ts";
+import type { NetworkSelectionFact } from "../facts/network-attachment.ts";
+import type { PodFact } from "../facts/pod.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { NetworkSelectionFact, PodFact } from "../facts/types.ts";
 
 /** One interface of a pod that gets its address here. */
 export interface PodInterface {

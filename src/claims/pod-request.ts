@@ -1,6 +1,9 @@
 import { isOvnProvider, OVN_PROVIDER, POD, podAnnotation } from "../api/annotations.ts";
+import type { NetworkSelectionFact } from "../facts/network-attachment.ts";
+import type { PodFact } from "../facts/pod.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { FactTypes, NetworkSelectionFact, PodFact, VpcFact } from "../facts/types.ts";
+import type { FactTypes } from "../facts/types.ts";
+import type { VpcFact } from "../facts/vpc.ts";
 import { type Refusal, refuse } from "../ipam/refusal.ts";
 import { vipUnknown } from "../ipam/refusal-messages.ts";
 import { requestFromAnnotations } from "../ipam/request.ts";

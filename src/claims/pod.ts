@@ -1,6 +1,7 @@
 import { podAnnotation } from "../api/annotations.ts";
+import type { AddressConflictFact, IpFact } from "../facts/ip.ts";
+import type { PodFact } from "../facts/pod.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { AddressConflictFact, IpFact, PodFact } from "../facts/types.ts";
 import { type Refusal, refuse } from "../ipam/refusal.ts";
 import type { AddressLease } from "../ipam/types.ts";
 import { type Claim, type Claimant, type ClaimKind, claimId } from "./claim.ts";

@@ -1,4 +1,4 @@
-import type { IpFact } from "../facts/types.ts";
+import type { IpFact } from "../facts/ip.ts";
 import type { Want } from "../ipam/types.ts";
 import type { Ip } from "../net/address.ts";
 import { type Dual, parseDualIp } from "../net/dual.ts";

@@ -1,6 +1,6 @@
 import { isOvnProvider } from "../api/annotations.ts";
+import type { IpFact } from "../facts/ip.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { IpFact } from "../facts/types.ts";
 import type { AddressLease } from "../ipam/types.ts";
 import type { ClaimKind } from "./claim.ts";
 import { FOR_RESERVATIONS, withEligibleSubnets } from "./eligible-subnets.ts";

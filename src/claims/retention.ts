@@ -1,5 +1,6 @@
+import type { IpFact } from "../facts/ip.ts";
+import type { PodFact } from "../facts/pod.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { IpFact, PodFact } from "../facts/types.ts";
 
 /** The ordinal at the end of a StatefulSet pod's name, with the set's name before it. */
 export function ordinalOf(podName: string): { readonly set: string; readonly ordinal: number } | undefined {

@@ -1,6 +1,6 @@
 import { podAnnotation } from "../api/annotations.ts";
+import type { PodFact } from "../facts/pod.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { PodFact } from "../facts/types.ts";
 import type { Refusal } from "../ipam/refusal.ts";
 import { parseIp } from "../net/address.ts";
 

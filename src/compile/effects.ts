@@ -1,7 +1,9 @@
 import { type ADDRESS_CONDITION, type CHASSIS_CONDITION, DEPRECATED_FINALIZER, FINALIZER } from "../api/names.ts";
 import { podTypeOf } from "../claims/retention.ts";
 import { ACCEPTED_ANNOTATION, writeFields } from "../facts/accepted.ts";
-import type { FactKindWith, IpFact, ObjectKind, PodFact } from "../facts/types.ts";
+import type { IpFact } from "../facts/ip.ts";
+import type { PodFact } from "../facts/pod.ts";
+import type { FactKindWith, ObjectKind } from "../facts/types.ts";
 import type { PolicyKind } from "../policy/translate.ts";
 import type { PolicyProblem } from "../policy/types.ts";
 

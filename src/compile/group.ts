@@ -1,8 +1,9 @@
 import { portGroupAddressSet } from "../api/names.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
+import type { LabelSelectorFact } from "../facts/label-selector.ts";
+import type { GroupFact } from "../facts/policy-group.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { GroupFact, LabelSelectorFact } from "../facts/types.ts";
 import { parseIp } from "../net/address.ts";
 import { groupText } from "../policy/group.ts";
 import { matchesLabels } from "../policy/labels.ts";

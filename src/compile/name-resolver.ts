@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import type { UnitKind } from "../desired/unit-kind.ts";
 import type { AdminPolicyFact } from "../facts/admin-policy.ts";
+import type { NameResolverFact } from "../facts/domain.ts";
 import { canonicalDomain } from "../facts/project-name-resolver.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { NameResolverFact } from "../facts/types.ts";
 import type { PolicyProblem } from "../policy/types.ts";
 import type { MakeResolverEffect, WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";

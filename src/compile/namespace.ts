@@ -1,9 +1,10 @@
 import { NAMESPACE } from "../api/annotations.ts";
 import { subnetsOfNamespace } from "../claims/namespace-subnets.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
+import type { NamespaceFact } from "../facts/namespace.ts";
 import { joinDual } from "../facts/project-subnet.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { NamespaceFact, SubnetFact } from "../facts/types.ts";
+import type { SubnetFact } from "../facts/subnet.ts";
 import { annotate, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 

@@ -1,5 +1,5 @@
 import { aclName, HAIRPIN_SOURCE, UPLINKS_GROUP } from "../api/names.ts";
-import type { IpFact } from "../facts/types.ts";
+import type { IpFact } from "../facts/ip.ts";
 import type { Dual } from "../net/dual.ts";
 import type { AclStage } from "../policy/verdict.ts";
 import { holdAcl } from "./acl-row.ts";

@@ -1,6 +1,7 @@
 import { isOvnProvider, NODE } from "../api/annotations.ts";
+import type { ClusterFact } from "../facts/cluster.ts";
+import type { NodeFact } from "../facts/node.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { ClusterFact, NodeFact } from "../facts/types.ts";
 import { type Ip, parseIp } from "../net/address.ts";
 import { cidrContains, parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";

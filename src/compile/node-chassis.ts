@@ -1,7 +1,7 @@
 import { NODE } from "../api/annotations.ts";
 import type { ChassisProblemFact } from "../facts/database.ts";
+import type { NodeFact } from "../facts/node.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { NodeFact } from "../facts/types.ts";
 
 /**
  * What is wrong with the chassis that a node's daemon says it is; nothing where all is well, or where it is not known: the daemon has not said

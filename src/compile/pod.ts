@@ -4,8 +4,10 @@ import { allocatedProviders, interfaceOf, mayHave, type PodInterface } from "../
 import { isRetained, mayBeKept } from "../claims/retention.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
+import type { IpFact } from "../facts/ip.ts";
+import type { PodFact } from "../facts/pod.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { IpFact, PodFact, SubnetFact } from "../facts/types.ts";
+import type { SubnetFact } from "../facts/subnet.ts";
 import { groupsOfInterface } from "../policy/group.ts";
 import { annotate, markIp, releaseIp, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";

@@ -1,5 +1,6 @@
 import { nodePortGroupName, subnetPortGroupName } from "../api/names.ts";
-import type { NodeFact, SubnetFact } from "../facts/types.ts";
+import type { NodeFact } from "../facts/node.ts";
+import type { SubnetFact } from "../facts/subnet.ts";
 
 /** One name that an object would have. */
 export interface NameClaim {

@@ -2,7 +2,8 @@ import { OVN_PROVIDER } from "../api/annotations.ts";
 import { vpcOfNamespace } from "../claims/namespace-subnets.ts";
 import type { Malformed } from "../facts/meta.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { SubnetFact, VpcFact } from "../facts/types.ts";
+import type { SubnetFact } from "../facts/subnet.ts";
+import type { VpcFact } from "../facts/vpc.ts";
 import type { Note } from "./effects.ts";
 
 /** Namespaces that an object names and that are not there. They may come: this keeps nothing from being in force. */

@@ -1,5 +1,5 @@
+import type { EndpointSliceFact, ServiceFact } from "../facts/service.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { EndpointSliceFact, ServiceFact } from "../facts/types.ts";
 
 /**
  * The VPC of a Service, as Kube-OVN finds it: the one that a user has chosen by naming router and switch; else that of its first endpoint that

@@ -1,8 +1,8 @@
 import { POD } from "../api/annotations.ts";
 import { sharedPortName } from "../api/names.ts";
 import { stableMac } from "../desired/identity.ts";
+import type { PodFact } from "../facts/pod.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { PodFact } from "../facts/types.ts";
 import { parseIp } from "../net/address.ts";
 import type { Dual } from "../net/dual.ts";
 import { namedSecurityGroups } from "../policy/security-group-index.ts";

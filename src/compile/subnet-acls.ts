@@ -1,5 +1,5 @@
 import { aclName } from "../api/names.ts";
-import type { SubnetFact } from "../facts/types.ts";
+import type { SubnetFact } from "../facts/subnet.ts";
 import type { Dual } from "../net/dual.ts";
 import { translateSubnetRules } from "../policy/subnet-rules.ts";
 import type { VirtualPortsIn } from "../policy/virtual-ports.ts";

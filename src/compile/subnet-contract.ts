@@ -1,6 +1,7 @@
 import { isOvnProvider } from "../api/annotations.ts";
 import { encodeSubnetContract } from "../contract/subnet.ts";
-import type { ClusterFact, SubnetFact, VerdictFact } from "../facts/types.ts";
+import type { ClusterFact } from "../facts/cluster.ts";
+import type { SubnetFact, VerdictFact } from "../facts/subnet.ts";
 import { dualValues } from "../net/dual.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { stableMac } from "../desired/identity.ts";
-import type { SubnetFact } from "../facts/types.ts";
+import type { SubnetFact } from "../facts/subnet.ts";
 import type { PolicyProblem } from "../policy/types.ts";
 import { readDhcpOptions, readRaConfigs } from "./dhcp-options.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";

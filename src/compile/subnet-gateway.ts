@@ -1,7 +1,9 @@
 import { spell } from "../api/name.ts";
 import { nodesAddressSet, portGroupAddressSet, subnetPortGroupName } from "../api/names.ts";
+import type { ClusterFact } from "../facts/cluster.ts";
 import type { ChassisProblemFact } from "../facts/database.ts";
-import type { ClusterFact, NodeFact, SubnetFact } from "../facts/types.ts";
+import type { NodeFact } from "../facts/node.ts";
+import type { SubnetFact } from "../facts/subnet.ts";
 import type { Dual } from "../net/dual.ts";
 import type { PortRange } from "../net/port-range.ts";
 import { matchesLabels, selectorProblem } from "../policy/labels.ts";

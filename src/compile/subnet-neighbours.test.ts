@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import t from "tap";
+import type { NodeFact } from "../facts/node.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
-import type { NodeFact, SubnetSpecFact } from "../facts/types.ts";
+import type { SubnetSpecFact } from "../facts/subnet.ts";
 import { parseIp } from "../net/address.ts";
 import { cidrContains, cidrsOverlap, parseCidr } from "../net/cidr.ts";
 import { findNeighbours, nodeFinder } from "./subnet-neighbours.ts";

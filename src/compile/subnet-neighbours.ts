@@ -1,5 +1,6 @@
 import { isOvnProvider } from "../api/annotations.ts";
-import type { NodeFact, SubnetSpecFact } from "../facts/types.ts";
+import type { NodeFact } from "../facts/node.ts";
+import type { SubnetSpecFact } from "../facts/subnet.ts";
 import { parseIp } from "../net/address.ts";
 import { cidrSize, parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";

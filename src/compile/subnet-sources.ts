@@ -1,5 +1,5 @@
 import { aclName, HAIRPIN_SOURCE, nodesAddressSet } from "../api/names.ts";
-import type { SubnetFact } from "../facts/types.ts";
+import type { SubnetFact } from "../facts/subnet.ts";
 import type { Dual } from "../net/dual.ts";
 import { holdAcl } from "./acl-row.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";

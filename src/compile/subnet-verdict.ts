@@ -2,7 +2,7 @@ import { isOvnProvider } from "../api/annotations.ts";
 import { samePlain } from "../collections/plain.ts";
 import { joinDual, withAccepted } from "../facts/project-subnet.ts";
 import { type FactReader, type FactStore, strictReader } from "../facts/store.ts";
-import type { SubnetFact, SubnetSpecFact, VerdictFact } from "../facts/types.ts";
+import type { SubnetFact, SubnetSpecFact, VerdictFact } from "../facts/subnet.ts";
 import { parseIp } from "../net/address.ts";
 import { cidrContains, cidrsOverlap, parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";

@@ -1,5 +1,5 @@
 import { routesAsWritten } from "../facts/project-vpc.ts";
-import type { PolicyRouteFact, StaticRouteFact, VpcFact } from "../facts/types.ts";
+import type { PolicyRouteFact, StaticRouteFact, VpcFact } from "../facts/vpc.ts";
 import { canonicalMatch } from "../policy/canonical-match.ts";
 import type { PolicyProblem } from "../policy/types.ts";
 import { readUserMatch } from "../policy/user-match.ts";

@@ -2,8 +2,9 @@ import { loadBalancerGroupName, UPLINKS_GROUP } from "../api/names.ts";
 import { defaultOfVpc } from "../claims/namespace-subnets.ts";
 import type { DesiredRow, Edge, Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
+import type { ClusterFact } from "../facts/cluster.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { ClusterFact, StaticRouteFact, VpcFact } from "../facts/types.ts";
+import type { StaticRouteFact, VpcFact } from "../facts/vpc.ts";
 import type { Dual } from "../net/dual.ts";
 import {
   annotationsOf,

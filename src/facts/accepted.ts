@@ -1,7 +1,7 @@
 import { isObject } from "../collections/plain.ts";
 import { type Dual, dualValues, parseDualCidr, parseDualIp } from "../net/dual.ts";
+import type { LabelSelectorFact } from "./label-selector.ts";
 import type { ProjectedMeta } from "./meta.ts";
-import type { LabelSelectorFact } from "./types.ts";
 
 /** With what a subnet is in force. Addresses are canonical; both have the same families. */
 export interface AcceptedSubnet {

@@ -1,4 +1,4 @@
-import type { LabelSelectorFact } from "./types.ts";
+import type { LabelSelectorFact } from "./label-selector.ts";
 
 /** Which of the three kinds of policy.networking.k8s.io a policy is. Used as the prefix of its id. */
 export type AdminPolicyKind = "anp" | "banp" | "cnp";

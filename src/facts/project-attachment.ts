@@ -1,7 +1,7 @@
 import { ipamAttachmentProvider, ovnAttachmentProvider } from "../api/annotations.ts";
 import { isObject } from "../collections/plain.ts";
 import type { ProjectedMeta } from "./meta.ts";
-import type { NetworkAttachmentFact } from "./types.ts";
+import type { NetworkAttachmentFact } from "./network-attachment.ts";
 
 /** The name of our plugin, as `type` of an interface or of its `ipam`. */
 const PLUGIN = "kube-ovn";

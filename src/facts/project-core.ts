@@ -4,8 +4,10 @@ import { parseIp } from "../net/address.ts";
 import type { Dual } from "../net/dual.ts";
 import { judgeAnnotations, POD_RULES } from "./annotation-rules.ts";
 import { ourAnnotations, type ProjectedMeta } from "./meta.ts";
+import type { NamespaceFact } from "./namespace.ts";
+import type { NodeFact } from "./node.ts";
+import type { NamedPortFact, PodFact } from "./pod.ts";
 import { projectNetworks } from "./project-networks.ts";
-import type { NamedPortFact, NamespaceFact, NodeFact, PodFact } from "./types.ts";
 
 interface ContainerObject {
   readonly ports?: readonly { readonly name?: string; readonly containerPort: number; readonly protocol?: string }[];

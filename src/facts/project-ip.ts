@@ -3,8 +3,8 @@ import type { IPSpec } from "../api/generated/ip.ts";
 import { NODE_PREFIX, nodePortName, podPortName } from "../api/port-names.ts";
 import { ipText } from "../net/address.ts";
 import { parseMac } from "../net/mac.ts";
+import type { IpFact } from "./ip.ts";
 import type { ProjectedMeta } from "./meta.ts";
-import type { IpFact } from "./types.ts";
 
 /**
  * The annotation on an IP object that holds the UID of the pod it was given to. It tells a pod from its successor of the

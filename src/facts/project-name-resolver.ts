@@ -1,6 +1,6 @@
 import { parseIp } from "../net/address.ts";
+import type { NameResolverFact } from "./domain.ts";
 import type { ProjectedMeta } from "./meta.ts";
-import type { NameResolverFact } from "./types.ts";
 
 /** The label by which Kube-OVN finds the DNSNameResolvers of a policy, whichever kind it is. */
 export const RESOLVER_POLICY_LABEL = "anp";

@@ -1,6 +1,7 @@
 import { POD } from "../api/annotations.ts";
 import type { ProjectedMeta } from "./meta.ts";
-import type { NetworkSelectionFact, PodFact } from "./types.ts";
+import type { NetworkSelectionFact } from "./network-attachment.ts";
+import type { PodFact } from "./pod.ts";
 
 /** More than anybody has; a pod that names a thousand networks is a mistake. */
 const LIMIT = 64;

@@ -1,5 +1,5 @@
 import type { ProjectedMeta } from "./meta.ts";
-import type { StatefulSetFact, VirtualMachineFact } from "./types.ts";
+import type { StatefulSetFact, VirtualMachineFact } from "./workload.ts";
 
 /** What {@link projectStatefulSet} reads of a StatefulSet. */
 export interface StatefulSetObject {

@@ -1,5 +1,5 @@
 import { ourAnnotations, type ProjectedMeta } from "./meta.ts";
-import type { NetworkPolicyFact, NetworkPolicySpec } from "./types.ts";
+import type { NetworkPolicyFact, NetworkPolicySpec } from "./network-policy.ts";
 
 /** The fact of a NetworkPolicy. */
 export function projectNetworkPolicy(policy: {

@@ -1,7 +1,7 @@
 import { SERVICE } from "../api/annotations.ts";
 import { type Ip, isMapped, parseIp } from "../net/address.ts";
 import type { ProjectedMeta } from "./meta.ts";
-import type { EndpointSliceFact, ProblemFact, ServiceFact, ServicePortFact } from "./types.ts";
+import type { EndpointSliceFact, ProblemFact, ServiceFact, ServicePortFact } from "./service.ts";
 
 /** What {@link projectService} reads of a Service. */
 export interface ServiceObject {

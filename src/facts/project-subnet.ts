@@ -8,7 +8,7 @@ import { parseSubnetAddresses } from "../net/subnet-addresses.ts";
 import { type AcceptedSubnet, acceptedSubnetOf } from "./accepted.ts";
 import type { ProjectedMeta } from "./meta.ts";
 import { NOT_SUPPORTED, unsupportedFields } from "./not-supported.ts";
-import type { SubnetFact, SubnetSpecFact } from "./types.ts";
+import type { SubnetFact, SubnetSpecFact } from "./subnet.ts";
 
 /** What {@link projectSubnet} reads of a Subnet. */
 export interface SubnetObject {

@@ -5,7 +5,7 @@ import { parseCidr } from "../net/cidr.ts";
 import { ACCEPTED_ANNOTATION, readFields } from "./accepted.ts";
 import type { ProjectedMeta } from "./meta.ts";
 import { NOT_SUPPORTED, unsupportedFields } from "./not-supported.ts";
-import type { PolicyRouteFact, StaticRouteFact, VpcFact } from "./types.ts";
+import type { PolicyRouteFact, StaticRouteFact, VpcFact } from "./vpc.ts";
 
 /** What {@link projectVpc} reads of a Vpc. */
 export interface VpcObject {

@@ -2,8 +2,8 @@ import t from "tap";
 import { Failures } from "../desired/failures.ts";
 import { factStore } from "../kinds/store.ts";
 import { ManualClock } from "../time/testing/manual-clock.ts";
+import type { IpFact } from "./ip.ts";
 import { dependency, recordingReader, strictReader, UnreadFactError } from "./store.ts";
-import type { IpFact } from "./types.ts";
 
 function ip(name: string, holder: string, subnet: string): IpFact {
   const rest = {

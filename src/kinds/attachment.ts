@@ -1,5 +1,5 @@
+import type { NetworkAttachmentFact } from "../facts/network-attachment.ts";
 import { projectAttachment } from "../facts/project-attachment.ts";
-import type { NetworkAttachmentFact } from "../facts/types.ts";
 import { NETWORK_ATTACHMENTS } from "../kube/resources.ts";
 import type { Kind } from "./kind.ts";
 

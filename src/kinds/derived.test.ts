@@ -5,7 +5,7 @@ import { addIp, addNode, addVpc, sampleFacts } from "../compile/testing/sample-f
 import { ACCEPTED_ANNOTATION, readAcceptedSubnet, writeAcceptedSubnet } from "../facts/accepted.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import type { FactStore } from "../facts/store.ts";
-import type { SubnetSpecFact } from "../facts/types.ts";
+import type { SubnetSpecFact } from "../facts/subnet.ts";
 import { DerivedFacts } from "./derived.ts";
 
 /** A cluster whose subnets follow what is written into their specs, and the controller's annotation, as when it runs. */

@@ -1,8 +1,8 @@
 import { reservationClaims } from "../claims/reservation.ts";
 import { nodeUnit } from "../compile/node.ts";
 import { podUnit } from "../compile/pod.ts";
+import type { IpFact } from "../facts/ip.ts";
 import { projectIp } from "../facts/project-ip.ts";
-import type { IpFact } from "../facts/types.ts";
 import { IPS } from "../kube/resources.ts";
 import type { Kind, Root } from "./kind.ts";
 

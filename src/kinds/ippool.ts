@@ -20,7 +20,7 @@ import type { UnitKind } from "../desired/unit-kind.ts";
 import { ACCEPTED_ANNOTATION, readFields, stringList } from "../facts/accepted.ts";
 import type { Malformed, ProjectedMeta } from "../facts/meta.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { VerdictFact } from "../facts/types.ts";
+import type { VerdictFact } from "../facts/subnet.ts";
 import { IP_POOLS } from "../kube/resources.ts";
 import { parseIp } from "../net/address.ts";
 import { cidrsOfRange, parseRange, rangeContains } from "../net/range.ts";

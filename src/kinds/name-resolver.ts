@@ -1,6 +1,6 @@
 import { nameResolverUnit } from "../compile/name-resolver.ts";
+import type { NameResolverFact } from "../facts/domain.ts";
 import { projectNameResolver } from "../facts/project-name-resolver.ts";
-import type { NameResolverFact } from "../facts/types.ts";
 import { DNS_NAME_RESOLVERS } from "../kube/resources.ts";
 import type { Kind } from "./kind.ts";
 

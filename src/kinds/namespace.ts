@@ -1,6 +1,6 @@
 import { namespaceUnit } from "../compile/namespace.ts";
+import type { NamespaceFact } from "../facts/namespace.ts";
 import { projectNamespace } from "../facts/project-core.ts";
-import type { NamespaceFact } from "../facts/types.ts";
 import { NAMESPACES } from "../kube/resources.ts";
 import type { Kind } from "./kind.ts";
 

@@ -1,8 +1,8 @@
 import { NODE } from "../api/annotations.ts";
 import { nodeClaims } from "../claims/node.ts";
 import { nodeUnit } from "../compile/node.ts";
+import type { NodeFact } from "../facts/node.ts";
 import { projectNode } from "../facts/project-core.ts";
-import type { NodeFact } from "../facts/types.ts";
 import { NODES } from "../kube/resources.ts";
 import { ACL_COLUMNS, POLICY_COLUMNS, PORT_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";

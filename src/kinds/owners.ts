@@ -1,5 +1,5 @@
 import { projectStatefulSet, projectVirtualMachine } from "../facts/project-owner.ts";
-import type { StatefulSetFact, VirtualMachineFact } from "../facts/types.ts";
+import type { StatefulSetFact, VirtualMachineFact } from "../facts/workload.ts";
 import { STATEFUL_SETS, VIRTUAL_MACHINES } from "../kube/resources.ts";
 import type { Kind } from "./kind.ts";
 

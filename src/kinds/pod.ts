@@ -1,7 +1,7 @@
 import { podClaims } from "../claims/pod.ts";
 import { podUnit } from "../compile/pod.ts";
+import type { PodFact } from "../facts/pod.ts";
 import { projectPod } from "../facts/project-core.ts";
-import type { PodFact } from "../facts/types.ts";
 import { PODS } from "../kube/resources.ts";
 import { POLICY_COLUMNS, PORT_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";

@@ -1,8 +1,8 @@
 import { policyUnit } from "../compile/policy.ts";
 import { type AdminPolicyFact, adminPlaces } from "../facts/admin-policy.ts";
+import type { NetworkPolicyFact } from "../facts/network-policy.ts";
 import { projectAdminPolicy } from "../facts/project-admin-policy.ts";
 import { projectNetworkPolicy } from "../facts/project-policy.ts";
-import type { NetworkPolicyFact } from "../facts/types.ts";
 import {
   ADMIN_NETWORK_POLICIES,
   BASELINE_ADMIN_NETWORK_POLICIES,

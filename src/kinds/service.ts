@@ -1,6 +1,6 @@
 import { serviceUnit } from "../compile/service.ts";
 import { projectEndpointSlice, projectService } from "../facts/project-service.ts";
-import type { EndpointSliceFact, ServiceFact } from "../facts/types.ts";
+import type { EndpointSliceFact, ServiceFact } from "../facts/service.ts";
 import { ENDPOINT_SLICES, SERVICES } from "../kube/resources.ts";
 import type { Kind } from "./kind.ts";
 

@@ -2,7 +2,7 @@ import { subnetUnit } from "../compile/subnet.ts";
 import { readAcceptedSubnet } from "../facts/accepted.ts";
 import { NOT_SUPPORTED } from "../facts/not-supported.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
-import type { SubnetSpecFact } from "../facts/types.ts";
+import type { SubnetSpecFact } from "../facts/subnet.ts";
 import { SUBNETS } from "../kube/resources.ts";
 import { ACL_COLUMNS, POLICY_COLUMNS, PORT_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";

@@ -21,8 +21,10 @@ import { externalIds } from "../compile/rows.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import { stableMac } from "../desired/identity.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
+import type { AddressConflictFact } from "../facts/ip.ts";
+import type { PodFact } from "../facts/pod.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { AddressConflictFact, PodFact, SubnetFact, VerdictFact } from "../facts/types.ts";
+import type { SubnetFact, VerdictFact } from "../facts/subnet.ts";
 import type { VipFact } from "./vip.ts";
 
 interface VipInput {

@@ -2,7 +2,7 @@ import { vpcUnit } from "../compile/vpc.ts";
 import { readFields } from "../facts/accepted.ts";
 import { NOT_SUPPORTED } from "../facts/not-supported.ts";
 import { projectVpc } from "../facts/project-vpc.ts";
-import type { VpcFact } from "../facts/types.ts";
+import type { VpcFact } from "../facts/vpc.ts";
 import { VPCS } from "../kube/resources.ts";
 import { POLICY_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";

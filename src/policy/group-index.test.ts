@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import t from "tap";
+import type { LabelSelectorFact } from "../facts/label-selector.ts";
+import type { NetworkPolicySpec } from "../facts/network-policy.ts";
 import { projectAdminPolicy } from "../facts/project-admin-policy.ts";
 import { projectNamespace, projectPod } from "../facts/project-core.ts";
 import { projectNetworkPolicy } from "../facts/project-policy.ts";
 import type { FactStore } from "../facts/store.ts";
-import type { LabelSelectorFact, NetworkPolicySpec } from "../facts/types.ts";
 import { factStore } from "../kinds/store.ts";
 import { compiledPolicyKey } from "./compiled-policy.ts";
 import { groupText } from "./group.ts";

@@ -1,6 +1,8 @@
 import { digestOf } from "../api/name.ts";
+import type { NamespaceFact } from "../facts/namespace.ts";
+import type { PodFact } from "../facts/pod.ts";
+import type { ProfileFact } from "../facts/policy-group.ts";
 import { canonicalDomain } from "../facts/project-name-resolver.ts";
-import type { NamespaceFact, PodFact, ProfileFact } from "../facts/types.ts";
 import { canonicalSelector, matchesLabels, selectorText } from "./labels.ts";
 import type { Group, PodSelector } from "./types.ts";
 

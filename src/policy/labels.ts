@@ -1,5 +1,5 @@
 import { quoted } from "../api/text.ts";
-import type { LabelSelectorFact } from "../facts/types.ts";
+import type { LabelSelectorFact } from "../facts/label-selector.ts";
 
 /** Whether a label selector (meta/v1 LabelSelector) matches; an empty one matches all, an unknown operator nothing. */
 export function matchesLabels(selector: LabelSelectorFact, labels: Readonly<Record<string, string>>): boolean {

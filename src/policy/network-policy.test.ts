@@ -1,6 +1,6 @@
 import t from "tap";
+import type { NetworkPolicySpec } from "../facts/network-policy.ts";
 import { projectNetworkPolicy } from "../facts/project-policy.ts";
-import type { NetworkPolicySpec } from "../facts/types.ts";
 import { compileAcls } from "./acl.ts";
 import { groupName } from "./group.ts";
 import { translateNetworkPolicy } from "./network-policy.ts";

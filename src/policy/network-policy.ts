@@ -1,5 +1,5 @@
 import { NETWORK_POLICY, OVN_PROVIDER, ovnAttachmentProvider } from "../api/annotations.ts";
-import type { NetworkPolicyFact, NetworkPolicyPeerFact, NetworkPolicyPortFact } from "../facts/types.ts";
+import type { NetworkPolicyFact, NetworkPolicyPeerFact, NetworkPolicyPortFact } from "../facts/network-policy.ts";
 import { cidrContainsCidr, parseCidr } from "../net/cidr.ts";
 import { clearPart, selectorProblem } from "./labels.ts";
 import { DEFAULT_LOG_RATE, readLogRate } from "./log-rate.ts";

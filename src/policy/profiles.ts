@@ -1,4 +1,4 @@
-import type { NamedPortFact, PodFact } from "../facts/types.ts";
+import type { NamedPortFact, PodFact } from "../facts/pod.ts";
 import type { PodSelector } from "./types.ts";
 
 /** Pods that are the same to every selector: one namespace, the same labels, the same named ports. */

@@ -1,6 +1,6 @@
 import { HAIRPIN_SOURCE, nodesAddressSet, UPLINKS_GROUP } from "../api/names.ts";
 import { quoted } from "../api/text.ts";
-import type { SubnetAclFact, SubnetFact } from "../facts/types.ts";
+import type { SubnetAclFact, SubnetFact } from "../facts/subnet.ts";
 import { parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";
 import { canonicalMatch } from "./canonical-match.ts";

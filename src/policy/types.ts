@@ -1,4 +1,4 @@
-import type { GroupMeaning, PodSelectorFact } from "../facts/types.ts";
+import type { GroupMeaning, PodSelectorFact } from "../facts/policy-group.ts";
 
 /**
  * What every kind of policy (NetworkPolicy, AdminNetworkPolicy, ClusterNetworkPolicy …) is translated to before it becomes ACLs.

@@ -1,4 +1,4 @@
-import type { PodFact } from "../facts/types.ts";
+import type { PodFact } from "../facts/pod.ts";
 import { type Ip, parseIp } from "../net/address.ts";
 import type { Dual } from "../net/dual.ts";
 import { type Endpoint, podEndpointOf } from "./endpoint.ts";

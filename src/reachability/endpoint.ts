@@ -1,5 +1,5 @@
 import { nodePortName } from "../api/port-names.ts";
-import type { PodFact } from "../facts/types.ts";
+import type { PodFact } from "../facts/pod.ts";
 import { type Ip, parseIp } from "../net/address.ts";
 import { cidrContains, parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";

@@ -1,4 +1,4 @@
-import type { PodFact } from "../facts/types.ts";
+import type { PodFact } from "../facts/pod.ts";
 import { podEndpointOf } from "./endpoint.ts";
 import { explainPath } from "./explain.ts";
 import { type ProbePoint, packetAt } from "./match-uses.ts";

@@ -1,4 +1,4 @@
-import type { PodFact } from "../facts/types.ts";
+import type { PodFact } from "../facts/pod.ts";
 import type { Ip } from "../net/address.ts";
 import { cidrContains, parseCidr } from "../net/cidr.ts";
 import { isMatch, readMatch } from "../policy/match.ts";

@@ -1,7 +1,7 @@
 import { DENY_ALL_GROUP, portGroupAddressSet } from "../api/names.ts";
 import type { ColumnValue, Fragment } from "../desired/fragment.ts";
+import type { PodFact } from "../facts/pod.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { PodFact } from "../facts/types.ts";
 import { type Ip, parseIp } from "../net/address.ts";
 import { type Cidr, cidrContains, parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";

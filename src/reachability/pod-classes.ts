@@ -1,5 +1,5 @@
 import { UPLINKS_GROUP } from "../api/names.ts";
-import type { PodFact } from "../facts/types.ts";
+import type { PodFact } from "../facts/pod.ts";
 import { isWithin, type Literal, usesOf } from "./match-uses.ts";
 import type { Network, NetworkPort } from "./network.ts";
 

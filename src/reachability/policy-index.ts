@@ -1,6 +1,6 @@
 import { OVN_PROVIDER } from "../api/annotations.ts";
+import type { PodFact } from "../facts/pod.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { PodFact } from "../facts/types.ts";
 import { canonicalGroup, groupName, groupsOfInterface, groupText } from "../policy/group.ts";
 import { acceptedPolicy, POLICY_KINDS } from "../policy/translate.ts";
 import type { Direction, Group, Peer, Policy, PolicyRule, PortMatch } from "../policy/types.ts";

@@ -1,4 +1,4 @@
-import type { PodFact } from "../facts/types.ts";
+import type { PodFact } from "../facts/pod.ts";
 import type { Family } from "../net/address.ts";
 import type { Packet } from "../policy/packet.ts";
 

@@ -1,6 +1,7 @@
 import type { Failures } from "../../desired/failures.ts";
 import { stableMac } from "../../desired/identity.ts";
 import type { AdminPolicyKind } from "../../facts/admin-policy.ts";
+import type { ClusterFact } from "../../facts/cluster.ts";
 import { type AdminPolicyObject, projectAdminPolicy } from "../../facts/project-admin-policy.ts";
 import { projectAttachment } from "../../facts/project-attachment.ts";
 import { projectNamespace, projectNode, projectPod } from "../../facts/project-core.ts";
@@ -11,7 +12,6 @@ import { projectEndpointSlice, projectService } from "../../facts/project-servic
 import { projectSubnet } from "../../facts/project-subnet.ts";
 import { projectVpc } from "../../facts/project-vpc.ts";
 import type { FactStore } from "../../facts/store.ts";
-import type { ClusterFact } from "../../facts/types.ts";
 import { factStore } from "../../kinds/store.ts";
 import { GroupIndex } from "../../policy/group-index.ts";
 import { SecurityGroupIndex } from "../../policy/security-group-index.ts";

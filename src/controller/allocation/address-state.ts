@@ -1,6 +1,6 @@
 import { PRIMARY_INTERFACE, portOf } from "../../claims/pod-interfaces.ts";
+import type { PodFact } from "../../facts/pod.ts";
 import type { FactReader } from "../../facts/store.ts";
-import type { PodFact } from "../../facts/types.ts";
 import type { Allocator } from "./allocator.ts";
 
 /** How far the address of a pod's own interface has got, for people. */

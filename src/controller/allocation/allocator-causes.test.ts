@@ -1,7 +1,7 @@
 import t from "tap";
 import { addIp, addPod, addSubnet, sampleFacts } from "../../compile/testing/sample-facts.ts";
 import { stableMac } from "../../desired/identity.ts";
-import type { PodFact } from "../../facts/types.ts";
+import type { PodFact } from "../../facts/pod.ts";
 import { projectVip } from "../../kinds/vip.ts";
 import { rig } from "../testing/allocator-rig.ts";
 

@@ -10,10 +10,10 @@ import {
   sampleFacts,
 } from "../../compile/testing/sample-facts.ts";
 import { stableMac } from "../../desired/identity.ts";
+import type { PodFact } from "../../facts/pod.ts";
 import { projectIp } from "../../facts/project-ip.ts";
 import { projectSubnet } from "../../facts/project-subnet.ts";
 import type { FactStore } from "../../facts/store.ts";
-import type { PodFact } from "../../facts/types.ts";
 import { DerivedFacts } from "../../kinds/derived.ts";
 import { projectIpPool } from "../../kinds/ippool.ts";
 import { projectVip } from "../../kinds/vip.ts";

@@ -4,8 +4,9 @@ import { interfaceOf, PRIMARY_INTERFACE, portOf, secondaryInterfaces } from "../
 import { podPortId } from "../../compile/owner-ids.ts";
 import type { RowUuid } from "../../desired/identity.ts";
 import type { PortFact } from "../../facts/database.ts";
+import type { IpFact } from "../../facts/ip.ts";
+import type { PodFact } from "../../facts/pod.ts";
 import type { FactReader } from "../../facts/store.ts";
-import type { IpFact, PodFact } from "../../facts/types.ts";
 import { parseDualIp } from "../../net/dual.ts";
 
 /** An address that is held although no IP object says so. */

@@ -4,7 +4,7 @@ import { routerMacId } from "../../compile/owner-ids.ts";
 import { addressesOf } from "../../compile/subnet-verdict.ts";
 import { stableMac } from "../../desired/identity.ts";
 import type { FactStore } from "../../facts/store.ts";
-import type { SubnetFact } from "../../facts/types.ts";
+import type { SubnetFact } from "../../facts/subnet.ts";
 import { parsePools } from "../../ipam/config.ts";
 import type { Ipam } from "../../ipam/ipam.ts";
 import type { Refusal } from "../../ipam/refusal.ts";

@@ -1,4 +1,4 @@
-import type { DomainFact, DomainStateFact } from "../../facts/types.ts";
+import type { DomainFact, DomainStateFact } from "../../facts/domain.ts";
 import type { Clock } from "../../time/clock.ts";
 import type { DnsClient } from "./dns-client.ts";
 import { DomainMemory, type MemoryLimits } from "./domain-memory.ts";

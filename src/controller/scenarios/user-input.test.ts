@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import pino from "pino";
 import t from "tap";
-import type { ClusterFact, FactKind, FactTypes } from "../../facts/types.ts";
+import type { ClusterFact } from "../../facts/cluster.ts";
+import type { FactKind, FactTypes } from "../../facts/types.ts";
 import { compileAll } from "../../kinds/compile-all.ts";
 import { DerivedFacts } from "../../kinds/derived.ts";
 import { feedsOf } from "../../kinds/feeds.ts";

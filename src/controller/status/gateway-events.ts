@@ -1,4 +1,4 @@
-import type { SubnetSpecFact } from "../../facts/types.ts";
+import type { SubnetSpecFact } from "../../facts/subnet.ts";
 
 /** What a change of a Subnet's gateway is called in Events: Kube-OVN's reasons and words (`pkg/controller/subnet.go`). Pure. */
 export function gatewayEvents(

@@ -4,7 +4,7 @@ import { type ConditionEffect, type FillEffect, fill, type ReleaseIpEffect, rele
 import { sampleFacts } from "../../compile/testing/sample-facts.ts";
 import { projectIp } from "../../facts/project-ip.ts";
 import { projectStatefulSet } from "../../facts/project-owner.ts";
-import type { SubnetFact } from "../../facts/types.ts";
+import type { SubnetFact } from "../../facts/subnet.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { IPS, NODES, STATEFUL_SETS, SUBNETS } from "../../kube/resources.ts";
 import { fakeKube } from "../../kube/testing/fake.ts";

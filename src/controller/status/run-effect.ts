@@ -8,10 +8,11 @@ import type {
   ReportEffect,
   WeftEffect,
 } from "../../compile/effects.ts";
+import type { IpFact } from "../../facts/ip.ts";
 import { RESOLVER_POLICY_LABEL } from "../../facts/project-name-resolver.ts";
 import { projectStatefulSet, projectVirtualMachine, type StatefulSetObject } from "../../facts/project-owner.ts";
 import type { FactReader } from "../../facts/store.ts";
-import type { FactKind, FactTypes, IpFact } from "../../facts/types.ts";
+import type { FactKind, FactTypes } from "../../facts/types.ts";
 import { typeOf } from "../../kinds/objects.ts";
 import { KubeError, type KubeErrorCode } from "../../kube/errors.ts";
 import type { JsonPatchStep, Kube, Patch } from "../../kube/kube.ts";

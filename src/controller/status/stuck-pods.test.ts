@@ -1,6 +1,6 @@
 import t from "tap";
 import { addPod, sampleFacts } from "../../compile/testing/sample-facts.ts";
-import type { PodFact } from "../../facts/types.ts";
+import type { PodFact } from "../../facts/pod.ts";
 import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { addressState } from "../allocation/address-state.ts";
 import { rig } from "../testing/allocator-rig.ts";

@@ -1,0 +1,26 @@
+/** One network that a pod names (Network Plumbing Working Group, "Kubernetes Network Custom Resource Definition", 4.1). */
+export interface NetworkSelectionFact {
+  readonly namespace: string;
+  /** Of the NetworkAttachmentDefinition. */
+  readonly name: string;
+  /** What the interface is to be called; "" where the pod does not say. */
+  readonly interface: string;
+  /** The addresses that it asks for, without prefix lengths, by commas; "" for none. */
+  readonly ips: string;
+  /** The MAC that it asks for; "" for none. */
+  readonly mac: string;
+}
+
+/** One NetworkAttachmentDefinition: what its configuration wants of us. */
+export interface NetworkAttachmentFact {
+  /** `namespace/name`. */
+  readonly key: string;
+  readonly namespace: string;
+  readonly name: string;
+  /**
+   * `ovn`: an interface on OVN; `ipam`: another plugin makes it and gets its address here; `other`: nothing; `unclear`: see `problem`.
+   */
+  readonly wants: "ovn" | "ipam" | "other" | "unclear";
+  /** What is wrong with the configuration, in a sentence; "" where nothing is. */
+  readonly problem: string;
+}

@@ -1,0 +1,40 @@
+import type { LabelSelectorFact } from "./label-selector.ts";
+
+/** One NetworkPolicy (networking.k8s.io/v1). Its spec is kept as written: `src/policy` says what it means. */
+export interface NetworkPolicyFact {
+  /** `namespace/name`. */
+  readonly key: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly spec: NetworkPolicySpec;
+}
+
+/** networking.k8s.io/v1 NetworkPolicySpec. */
+export interface NetworkPolicySpec {
+  readonly podSelector?: LabelSelectorFact;
+  readonly policyTypes?: readonly string[];
+  readonly ingress?: readonly {
+    readonly from?: readonly NetworkPolicyPeerFact[];
+    readonly ports?: readonly NetworkPolicyPortFact[];
+  }[];
+  readonly egress?: readonly {
+    readonly to?: readonly NetworkPolicyPeerFact[];
+    readonly ports?: readonly NetworkPolicyPortFact[];
+  }[];
+}
+
+/** networking.k8s.io/v1 NetworkPolicyPeer. */
+export interface NetworkPolicyPeerFact {
+  readonly podSelector?: LabelSelectorFact;
+  readonly namespaceSelector?: LabelSelectorFact;
+  readonly ipBlock?: { readonly cidr: string; readonly except?: readonly string[] };
+}
+
+/** networking.k8s.io/v1 NetworkPolicyPort. */
+export interface NetworkPolicyPortFact {
+  readonly protocol?: string;
+  readonly port?: number | string;
+  readonly endPort?: number;
+}

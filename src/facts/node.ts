@@ -1,0 +1,22 @@
+import type { Dual } from "../net/dual.ts";
+
+/** One node. */
+export interface NodeFact {
+  readonly key: string;
+  readonly name: string;
+  readonly uid: string;
+  /** RFC 3339; of two objects whose names run together the older has the plain one. */
+  readonly created: string;
+  /** Its InternalIP of each family. */
+  readonly internal: Dual<string>;
+  /** Whether its kubelet says that it is; true where nobody says anything. */
+  readonly ready: boolean;
+  /** What its status says in condition `ADDRESS_CONDITION`; absent where it has none. */
+  readonly addressProblem?: { readonly reason: string; readonly message: string };
+  /** The same of condition `CHASSIS_CONDITION`. */
+  readonly chassisProblem?: { readonly reason: string; readonly message: string };
+  /** All of its IP addresses, sorted. */
+  readonly addresses: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}

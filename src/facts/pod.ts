@@ -1,0 +1,42 @@
+import type { InvalidAnnotation } from "./annotation-rules.ts";
+import type { NetworkSelectionFact } from "./network-attachment.ts";
+
+/** One pod that takes part in the pod network (pods on the host's network never become facts). */
+export interface PodFact {
+  /** `namespace/name`. */
+  readonly key: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  /** The node it is bound to; absent until the scheduler has decided. */
+  readonly node?: string;
+  /** False once its containers have ended for good (phase Succeeded or Failed): its address may be given away. */
+  readonly alive: boolean;
+  /**
+   * Whose address it uses: its own (`namespace/name`), or its virtual machine's (`namespace/machine`), which outlives the
+   * pods that the machine runs in.
+   */
+  readonly holder: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The annotations under `*.kubernetes.io/` that Weft reads or writes, as far as they have the form that they are to have. */
+  readonly annotations: Readonly<Record<string, string>>;
+  /** What is wrong with others; absent where nothing is. */
+  readonly invalidAnnotations?: readonly InvalidAnnotation[];
+  /** The named ports of its containers, in a fixed order; policies may name them. */
+  readonly ports: readonly NamedPortFact[];
+  /** Stands for its namespace, labels and named ports: pods with the same one are the same to every selector. */
+  readonly profile: string;
+  /** The networks that it names beside its own one, in order; absent where it names none, as most do. */
+  readonly networks?: readonly NetworkSelectionFact[];
+  /** Why what it says of networks cannot be read, in a sentence; then `networks` is absent. */
+  readonly networksProblem?: string;
+  /** The controlling owner, for addresses that outlive a pod. */
+  readonly owner?: { readonly kind: string; readonly name: string; readonly uid: string };
+}
+
+/** A port of a container that has a name. */
+export interface NamedPortFact {
+  readonly name: string;
+  readonly protocol: string;
+  readonly number: number;
+}

@@ -1,0 +1,60 @@
+import type { LabelSelectorFact } from "./label-selector.ts";
+import type { NamedPortFact } from "./pod.ts";
+
+/** Which groups the pods of one profile are in; derived from the policies. A pod without it gets no port. */
+export interface ProfileFact {
+  readonly key: string;
+  /** Sorted. */
+  readonly groups: readonly string[];
+  /** Those of the groups that not all of a pod's interfaces are in → the providers of those that are; absent where there is none. */
+  readonly limited?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** A group that some policy refers to; derived from the policies. */
+export interface GroupFact {
+  /** Its name in the northbound database. */
+  readonly key: string;
+  readonly group: GroupMeaning;
+}
+
+/** What a group consists of. */
+export type GroupMeaning =
+  | { readonly kind: "pods"; readonly selector: PodSelectorFact }
+  | { readonly kind: "nodes"; readonly selector: LabelSelectorFact }
+  /** The addresses of a DNS name; `*.example.com` means every name below. */
+  | { readonly kind: "domain"; readonly domain: string };
+
+/**
+ * Pods by labels. Both parts must hold: the namespace (exactly one, or by its labels; all of them where both are absent) and the
+ * pod's own labels.
+ */
+export interface PodSelectorFact {
+  readonly namespace?: string;
+  readonly namespaceSelector?: LabelSelectorFact;
+  readonly podSelector: LabelSelectorFact;
+  /** Only pods one of whose containers calls this number by this name. */
+  readonly port?: NamedPortFact;
+  /** Of pods with several interfaces only those with one of these providers, sorted; all of them where it is absent. */
+  readonly providers?: readonly string[];
+}
+
+/** The numbers that pods mean by one name of a port; derived from the pods. Its key is `TCP/http`. */
+export interface PortNumbersFact {
+  readonly key: string;
+  /** Ascending. */
+  readonly numbers: readonly number[];
+}
+
+/**
+ * Whether any policy is there, so that nodes need the ACLs by which they always reach their own pods. Key `cluster`: a policy that
+ * selects pods; key `securityGroups`: a SecurityGroup.
+ */
+export interface PolicyUseFact {
+  readonly key: "cluster" | "securityGroups" | "subnets";
+  readonly any: true;
+}
+
+/** That a SecurityGroup exists; derived, so that its members are woken when it comes or goes, not when its rules change. */
+export interface SecurityGroupPresenceFact {
+  readonly key: string;
+}

@@ -1,0 +1,88 @@
+import type { Dual } from "../net/dual.ts";
+import type { AcceptedSubnet } from "./accepted.ts";
+import type { LabelSelectorFact } from "./label-selector.ts";
+import type { Malformed } from "./meta.ts";
+
+/** One Subnet, its defaults filled in. */
+export interface SubnetFact extends Malformed {
+  readonly key: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly generation: number;
+  /** RFC 3339; the older of two overlapping subnets keeps its addresses. */
+  readonly created: string;
+  readonly deleting: boolean;
+  readonly finalizers: readonly string[];
+  readonly isDefault: boolean;
+  readonly vpc: string;
+  readonly provider: string;
+  readonly protocol: string;
+  readonly vlan: string;
+  /** Canonical CIDRs. */
+  readonly cidr: Dual<string>;
+  readonly gateway: Dual<string>;
+  /** As written, the gateway added: addresses, `a..b` ranges. */
+  readonly excludeIps: readonly string[];
+  readonly namespaces: readonly string[];
+  readonly namespaceSelectors: readonly LabelSelectorFact[];
+  readonly gatewayType: "distributed" | "centralized";
+  /** Node names of a centralized gateway, in order. */
+  readonly gatewayNodes: readonly string[];
+  /** Its nodes by their labels; they count where `gatewayNodes` is empty. */
+  readonly gatewayNodeSelectors: readonly LabelSelectorFact[];
+  readonly enableEcmp: boolean;
+  readonly natOutgoing: boolean;
+  readonly enableDhcp: boolean;
+  readonly dhcpV4Options: string;
+  readonly dhcpV6Options: string;
+  readonly enableIpv6Ra: boolean;
+  readonly ipv6RaConfigs: string;
+  /** Whether OVN balances what its pods send to Services. */
+  readonly enableLb: boolean;
+  readonly mtu: number;
+  /** Only its own pods, the nodes and `allowSubnets` reach its pods. */
+  readonly private: boolean;
+  /** As written. */
+  readonly allowSubnets: readonly string[];
+  readonly allowEwTraffic: boolean;
+  readonly acls: readonly SubnetAclFact[];
+  /** What it sets of `NOT_SUPPORTED`. */
+  readonly unsupported: readonly string[];
+  /** Spec fields that are empty in the object and that the controller fills in, as Kube-OVN does. */
+  readonly missing: Readonly<Record<string, unknown>>;
+  /** Why the spec cannot be used, in a sentence; absent where it can. */
+  readonly problem?: { readonly reason: string; readonly message: string };
+}
+
+/** A Subnet as its user has written it, with the addresses that were last in force. `SubnetFact` is what is in force. */
+export interface SubnetSpecFact extends SubnetFact {
+  /** Whether it has any annotations. */
+  readonly annotated: boolean;
+  /** See `IN_FORCE_ANNOTATION`; absent where it never was in force. */
+  readonly accepted?: AcceptedSubnet;
+  /** Its annotation that says what nodes are to do for it, as it is; absent where it has none. */
+  readonly nodeContract?: string;
+}
+
+/** One entry of `Subnet.spec.acls`, as written; the API server vouches for direction and action. */
+export interface SubnetAclFact {
+  readonly direction: "from-lport" | "to-lport";
+  readonly priority: number;
+  readonly match: string;
+  readonly action: "allow" | "allow-related" | "allow-stateless" | "drop" | "reject" | "pass";
+}
+
+/**
+ * Whether a subnet is in force; derived from the subnet, its neighbours and the nodes, and kept as a fact so that pods
+ * are woken by a change of the verdict only. A subnet that is not in force has no rows and gives no addresses.
+ */
+export interface VerdictFact {
+  readonly key: string;
+  readonly ok: boolean;
+  /** One CamelCase word. */
+  readonly reason: string;
+  /** A sentence that names the value, what it clashes with, and what would be accepted. */
+  readonly message: string;
+  /** Of a subnet that is in force with its former addresses: why its new ones are not. */
+  readonly refused?: { readonly reason: string; readonly message: string };
+}

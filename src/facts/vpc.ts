@@ -1,0 +1,53 @@
+import type { Malformed } from "./meta.ts";
+
+/** One VPC, its defaults filled in. */
+export interface VpcFact extends Malformed {
+  readonly key: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly generation: number;
+  /** RFC 3339. */
+  readonly created: string;
+  readonly deleting: boolean;
+  readonly finalizers: readonly string[];
+  readonly isDefault: boolean;
+  readonly namespaces: readonly string[];
+  /** The subnet of pods in those namespaces. */
+  readonly defaultSubnet: string;
+  readonly staticRoutes: readonly StaticRouteFact[];
+  readonly policyRoutes: readonly PolicyRouteFact[];
+  /** What it sets of `NOT_SUPPORTED`. */
+  readonly unsupported: readonly string[];
+  /** What of it cannot be. */
+  readonly problems: readonly { readonly path: string; readonly reason: string; readonly message: string }[];
+  /** Whether it has any annotations. */
+  readonly annotated: boolean;
+  /** What its `IN_FORCE_ANNOTATION` says; "" where it has none. */
+  readonly accepted: string;
+  /** The lists that were last in force, as far as that is known. */
+  readonly former: {
+    readonly staticRoutes?: readonly StaticRouteFact[];
+    readonly policyRoutes?: readonly PolicyRouteFact[];
+  };
+}
+
+/** One entry of `Vpc.spec.staticRoutes`. */
+export interface StaticRouteFact {
+  readonly policy: "policyDst" | "policySrc";
+  /** A CIDR or an address. */
+  readonly cidr: string;
+  readonly nextHopIp: string;
+  readonly routeTable: string;
+}
+
+/** One entry of `Vpc.spec.policyRoutes`. */
+export interface PolicyRouteFact {
+  /** Where it is in the spec. */
+  readonly path: string;
+  readonly priority: number;
+  /** As written. */
+  readonly match: string;
+  readonly action: "allow" | "drop" | "reroute";
+  /** Each once, of one family; with `reroute` only. */
+  readonly nextHops: readonly string[];
+}
