@@ -20,15 +20,46 @@ const IMPURE_WORDS = /\b(Date|process|await)\b|\bMath\.random\b/;
 /** package → the one folder that may import it. */
 const OWNERS: Readonly<Record<string, string>> = { "@kubernetes/client-node": "kube", koffi: "netlink" };
 
+/** Names of the files that a text imports, as written, with what is before the name. */
 const IMPORT = /^\s*(?:import|export)\s+(type\s)?(?:[^;"']*?\sfrom\s+)?"([^"]+)"|\bimport\("([^"]+)"\)/gm;
 
-for (const file of globSync("**/*.ts", { cwd: import.meta.dirname }).sort()) {
+const FILES = globSync("**/*.ts", { cwd: import.meta.dirname }).sort();
+
+/** The text of a file without its comments. */
+function codeOf(file: string): string {
+  const text = readFileSync(join(import.meta.dirname, file), "utf8");
+  return text.replaceAll(/\/\*[\s\S]*?\*\/|(?<![:"'`])\/\/.*/g, "");
+}
+
+/** Those files of a graph of imports that import each other in a circle, or lie between two circles. */
+function circles(imports: ReadonlyMap<string, readonly string[]>): readonly string[] {
+  const left = new Set(imports.keys());
+  let before: number;
+  do {
+    before = left.size;
+    const imported = new Set([...left].flatMap((file) => imports.get(file) ?? []));
+    for (const file of left) {
+      const others = imports.get(file) ?? [];
+      if (!imported.has(file) || !others.some((other) => left.has(other))) left.delete(file);
+    }
+  } while (left.size < before);
+  return [...left];
+}
+
+t.test("no files import each other in a circle, not even for types", async (t) => {
+  const known = { a: ["b"], b: ["c"], c: ["b"], d: ["e"], e: [] };
+  t.strictSame(circles(new Map(Object.entries(known))), ["b", "c"], "a circle is found");
+  const imports = FILES.map((file) => {
+    const names = [...codeOf(file).matchAll(IMPORT)].map(([, , from = "", dynamic]) => dynamic ?? from);
+    return [file, names.map((name) => posix.join(posix.dirname(file), name))] as const;
+  });
+  t.strictSame(circles(new Map(imports)), []);
+});
+
+for (const file of FILES) {
   const folder = file.split("/")[0] ?? "";
   if (/\.test\.ts$|\/testing\//.test(file) || folder === file) continue;
-  const text = readFileSync(join(import.meta.dirname, file), "utf8").replaceAll(
-    /\/\*[\s\S]*?\*\/|(?<![:"'`])\/\/.*/g,
-    "",
-  );
+  const text = codeOf(file);
 
   t.test(`${file} imports what its level allows`, async (t) => {
     const level = LEVELS[folder] ?? -1;

@@ -1,5 +1,6 @@
+import type { FactChange } from "../facts/fact-change.ts";
 import type { IpFact } from "../facts/ip.ts";
-import type { FactChange, FactReader } from "../facts/store.ts";
+import type { FactReader } from "../facts/store.ts";
 import type { FactKind, FactTypes, ObjectKind } from "../facts/types.ts";
 import type { Refusal } from "../ipam/refusal.ts";
 import type { IpRecord } from "../ipam/reserve.ts";

@@ -1,7 +1,8 @@
 import { isOvnProvider } from "../api/annotations.ts";
 import { ipPoolAddressSetName, routerPortName, routerSwitchPortName, virtualPortName } from "../api/names.ts";
 import { samePlain } from "../collections/plain.ts";
-import type { FactChange, FactStore } from "../facts/store.ts";
+import type { FactChange } from "../facts/fact-change.ts";
+import type { FactStore } from "../facts/store.ts";
 import type { SubnetSpecFact } from "../facts/subnet.ts";
 import type { FactKind, FactTypes } from "../facts/types.ts";
 import { type NameClaim, nameCollisionKey, oldestOf, portGroupNameCollisions } from "./port-group-name-collisions.ts";

@@ -4,31 +4,12 @@ import type { WantedAnnotations } from "../contract/annotations.ts";
 import { encodePodInterface } from "../contract/pod.ts";
 import { rowUuid } from "../desired/identity.ts";
 import { addressesOf } from "../facts/annotation-forms.ts";
-import type { IpFact } from "../facts/ip.ts";
-import type { PodFact } from "../facts/pod.ts";
-import type { SubnetFact } from "../facts/subnet.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
 import { dhcpOptionsId, groupId, nodeGroupId, podPortId, subnetNodeGroupId, switchId } from "./owner-ids.ts";
 import { joinSecurityGroups, securityGroupIds } from "./pod-security-groups.ts";
+import type { PortInput } from "./port-input.ts";
 import { externalIds } from "./rows.ts";
-import { addSharedAddresses, type SharedAddresses } from "./shared-addresses.ts";
-
-/** An interface that has an address. */
-export interface PortInput {
-  readonly pod: PodFact;
-  readonly node: string;
-  /** The record of its address, whose `provider` is the interface's. */
-  readonly ip: IpFact;
-  /** Whether it is a port of OVN; otherwise it has an address, and nothing else here. */
-  readonly onOvn: boolean;
-  /** The subnet of its address, which is in force. */
-  readonly subnet: SubnetFact;
-  readonly router: string;
-  /** Addresses of the Vips that the pod may send from as well. */
-  readonly shared: SharedAddresses;
-  /** Names of the groups that it is in. */
-  readonly groups: readonly string[];
-}
+import { addSharedAddresses } from "./shared-addresses.ts";
 
 /** The port of an interface, with its memberships: policies hold for each of a pod's ports, as in Kube-OVN. */
 export function addPort(build: FragmentBuilder, input: PortInput): void {

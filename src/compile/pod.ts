@@ -11,8 +11,9 @@ import type { SubnetFact } from "../facts/subnet.ts";
 import { groupsOfInterface } from "../policy/group.ts";
 import { annotate, markIp, releaseIp, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
-import { addPort, type PortInput, resultsOf } from "./pod-port.ts";
+import { addPort, resultsOf } from "./pod-port.ts";
 import { missingSecurityGroups, reportMissingGroups } from "./pod-security-groups.ts";
+import type { PortInput } from "./port-input.ts";
 import { NO_SHARED, sharedAddresses } from "./shared-addresses.ts";
 
 /** One interface: the record of its address, and who has it. */

@@ -4,21 +4,12 @@ import { stableMac } from "../desired/identity.ts";
 import type { PodFact } from "../facts/pod.ts";
 import type { FactReader } from "../facts/store.ts";
 import { parseIp } from "../net/address.ts";
-import type { Dual } from "../net/dual.ts";
 import { namedSecurityGroups } from "../policy/security-group-index.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
 import { groupId, podPortId, routerId, securityGroupId, switchId } from "./owner-ids.ts";
-import type { PortInput } from "./pod-port.ts";
+import type { PortInput, SharedAddresses } from "./port-input.ts";
 import { externalIds } from "./rows.ts";
 import { POLICY_PRIORITY } from "./subnet-gateway.ts";
-
-/** Addresses that a pod may send from beside its own, those of Vips that it names (`ovn.kubernetes.io/aaps`), and how they leave the router. */
-export interface SharedAddresses {
-  /** Sorted; none for most. */
-  readonly addresses: readonly string[];
-  /** The addresses on the join switch of the node that the pod is on, where its subnet has a distributed gateway. */
-  readonly join: Dual<string>;
-}
 
 /** Those of a pod that names no Vip. */
 export const NO_SHARED: SharedAddresses = { addresses: [], join: {} };

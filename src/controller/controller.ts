@@ -15,9 +15,10 @@ import { type Failure, type FailureSubject, Failures } from "../desired/failures
 import { qualify, rowUuid } from "../desired/identity.ts";
 import { unitId } from "../desired/unit-kind.ts";
 import { ACCEPTED_ANNOTATION } from "../facts/accepted.ts";
+import type { FactChange } from "../facts/fact-change.ts";
 import type { IpFact } from "../facts/ip.ts";
 import type { PodFact } from "../facts/pod.ts";
-import { type FactChange, type FactStore, strictReader } from "../facts/store.ts";
+import { type FactStore, strictReader } from "../facts/store.ts";
 import type { FactKind } from "../facts/types.ts";
 import { Ipam } from "../ipam/ipam.ts";
 import { hashedMacs, type MacSource } from "../ipam/macs.ts";

@@ -1,5 +1,5 @@
 import type { Failures } from "../desired/failures.ts";
-import type { FactChange } from "./store.ts";
+import type { FactChange } from "./fact-change.ts";
 
 interface Listener {
   /** For people and metrics. */

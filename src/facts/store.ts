@@ -3,6 +3,7 @@ import { MultiMap } from "../collections/multi-map.ts";
 import { samePlain } from "../collections/plain.ts";
 import { Failures } from "../desired/failures.ts";
 import { ChangeQueue } from "./change-queue.ts";
+import type { FactChange } from "./fact-change.ts";
 import type { DerivedKind, FactIndexes, FactKind, FactTypes } from "./types.ts";
 
 /**
@@ -55,18 +56,6 @@ export interface FactReader {
   by<K extends FactKind>(kind: K, index: IndexName<K>, value: string): readonly FactTypes[K][];
   /** All facts of a kind, by key. Whoever calls this is woken by each change of the kind. */
   all<K extends FactKind>(kind: K): readonly FactTypes[K][];
-}
-
-/**
- * A change of one fact, with the dependencies it touches (see {@link dependency}). `old` or `new` is absent where the fact
- * came or went; both are where there is none but an object that could not be read (see {@link FactStore.setUnread}).
- */
-export interface FactChange<K extends FactKind = FactKind> {
-  readonly kind: K;
-  readonly key: string;
-  readonly old?: FactTypes[K];
-  readonly new?: FactTypes[K];
-  readonly touched: readonly string[];
 }
 
 /** All facts that there are as if each had just come: for one who follows changes, and was not there when they came. */

@@ -1,5 +1,6 @@
+import type { FactChange } from "../facts/fact-change.ts";
 import type { AddressHolderFact } from "../facts/ip.ts";
-import type { FactChange, FactStore } from "../facts/store.ts";
+import type { FactStore } from "../facts/store.ts";
 import type { FactKind } from "../facts/types.ts";
 import type { IpRecord } from "../ipam/reserve.ts";
 import { KINDS } from "./index.ts";

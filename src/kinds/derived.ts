@@ -1,7 +1,8 @@
 import { samePlain } from "../collections/plain.ts";
 import { NameCollisions } from "../compile/name-collisions.ts";
 import { ADDRESSES_IN_USE, type Settled, settling } from "../compile/subnet-verdict.ts";
-import type { FactChange, FactStore } from "../facts/store.ts";
+import type { FactChange } from "../facts/fact-change.ts";
+import type { FactStore } from "../facts/store.ts";
 import type { SubnetSpecFact } from "../facts/subnet.ts";
 import type { FactKind } from "../facts/types.ts";
 import { GroupIndex } from "../policy/group-index.ts";

@@ -6,7 +6,7 @@ import { vipOwner } from "../claims/pod-request.ts";
 import { requestedAddressesOf } from "../claims/requested-addresses.ts";
 import { vipVerdictKey } from "../claims/verdict-keys.ts";
 import type { AddressLease } from "../ipam/types.ts";
-import type { VipFact } from "./vip.ts";
+import type { VipFact } from "./vip-fact.ts";
 
 /** The address of a load balancer is answered for with the router's MAC, which is nobody's to reserve. */
 function hasOwnMac({ type }: VipFact): boolean {

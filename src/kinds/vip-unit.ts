@@ -25,7 +25,7 @@ import type { AddressConflictFact } from "../facts/ip.ts";
 import type { PodFact } from "../facts/pod.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { SubnetFact, VerdictFact } from "../facts/subnet.ts";
-import type { VipFact } from "./vip.ts";
+import type { VipFact } from "./vip-fact.ts";
 
 interface VipInput {
   readonly vip: VipFact;

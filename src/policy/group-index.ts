@@ -1,9 +1,10 @@
 import { MultiMap } from "../collections/multi-map.ts";
 import { Dependents } from "../facts/dependents.ts";
+import type { FactChange } from "../facts/fact-change.ts";
 import type { NamespaceFact } from "../facts/namespace.ts";
 import type { PodFact } from "../facts/pod.ts";
 import type { ProfileFact } from "../facts/policy-group.ts";
-import { type FactChange, type FactStore, recordingReader, strictReader } from "../facts/store.ts";
+import { type FactStore, recordingReader, strictReader } from "../facts/store.ts";
 import { compiledPolicyKey, compilePolicy } from "./compiled-policy.ts";
 import { selectsPod } from "./group.ts";
 import { portNumbersKey } from "./port-numbers.ts";

@@ -1,6 +1,7 @@
 import { OVN_PROVIDER, podAnnotation } from "../api/annotations.ts";
+import type { FactChange } from "../facts/fact-change.ts";
 import type { PodFact } from "../facts/pod.ts";
-import type { FactChange, FactStore } from "../facts/store.ts";
+import type { FactStore } from "../facts/store.ts";
 
 /** The names in a pod's annotation `security_groups` of one interface, each once. */
 export function namedSecurityGroups(pod: PodFact, provider: string = OVN_PROVIDER): readonly string[] {

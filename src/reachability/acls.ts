@@ -1,6 +1,6 @@
 import { readMatch } from "../policy/match.ts";
 import { type AclStages, type AclView, byStage } from "../policy/verdict.ts";
-import type { NetworkPort } from "./network.ts";
+import type { NetworkPort } from "./network-port.ts";
 import type { Tables } from "./tables.ts";
 
 /** An ACL as it would stand in the database. */

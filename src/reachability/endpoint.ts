@@ -3,7 +3,8 @@ import type { PodFact } from "../facts/pod.ts";
 import { type Ip, parseIp } from "../net/address.ts";
 import { cidrContains, parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";
-import type { Network, NetworkPort } from "./network.ts";
+import type { Network } from "./network.ts";
+import type { NetworkPort } from "./network-port.ts";
 import type { Place } from "./trace.ts";
 
 /** One end of a connection. */

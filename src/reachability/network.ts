@@ -7,21 +7,8 @@ import { type Cidr, cidrContains, parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";
 import type { NamedSets } from "../policy/packet.ts";
 import { AclIndex, type AclLists } from "./acls.ts";
+import type { NetworkPort } from "./network-port.ts";
 import { readTables, type Tables, texts } from "./tables.ts";
-
-/** A port of a logical switch, with what ACLs know of it. */
-export interface NetworkPort {
-  readonly name: string;
-  /** Name of its switch, which is the Subnet's. */
-  readonly switch: string;
-  readonly addresses: Dual<Ip>;
-  /** Names of the port groups it is in, sorted. */
-  readonly groups: readonly string[];
-  /** `namespace/pod` of a pod's port. */
-  readonly pod?: string;
-  /** Of a pod's further interface: its provider. */
-  readonly provider?: string;
-}
 
 /** One policy of a router's (ovn-nb(5), Logical_Router_Policy). */
 export interface RouterPolicy {

@@ -1,7 +1,8 @@
 import { UPLINKS_GROUP } from "../api/names.ts";
 import type { PodFact } from "../facts/pod.ts";
 import { isWithin, type Literal, usesOf } from "./match-uses.ts";
-import type { Network, NetworkPort } from "./network.ts";
+import type { Network } from "./network.ts";
+import type { NetworkPort } from "./network-port.ts";
 
 /** Pods that no policy can tell apart, when they speak with pods: what one reaches, all reach. */
 export interface PodClass {

@@ -2,7 +2,8 @@ import type { Ip } from "../net/address.ts";
 import { type AclStage, decide } from "../policy/verdict.ts";
 import type { Acl, AclLists } from "./acls.ts";
 import { isWithin, type MatchUses, type ProbePoint, packetAt, probePoints, usesOf } from "./match-uses.ts";
-import type { Network, NetworkPort } from "./network.ts";
+import type { Network } from "./network.ts";
+import type { NetworkPort } from "./network-port.ts";
 
 /** Which points are open at one end, as far as this end's ACLs go. */
 export type OpenPoints = readonly ProbePoint[];

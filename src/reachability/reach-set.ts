@@ -3,7 +3,8 @@ import type { Dual } from "../net/dual.ts";
 import type { AclLists } from "./acls.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { type MatchUses, type ProbePoint, packetAt, probePoints, usesOf } from "./match-uses.ts";
-import type { Network, NetworkPort } from "./network.ts";
+import type { Network } from "./network.ts";
+import type { NetworkPort } from "./network-port.ts";
 import { intersect, ReachParts } from "./reach-parts.ts";
 import { type Place, tracePacket } from "./trace.ts";
 

@@ -3,7 +3,8 @@ import { isMatch, readMatch } from "../policy/match.ts";
 import type { Packet } from "../policy/packet.ts";
 import { type AclDecision, type AclStage, decide } from "../policy/verdict.ts";
 import type { Acl } from "./acls.ts";
-import type { Network, NetworkPort, RouterPolicy } from "./network.ts";
+import type { Network, RouterPolicy } from "./network.ts";
+import type { NetworkPort } from "./network-port.ts";
 
 /** Where a packet begins or ends: at a port, or `undefined` for outside of all networks that Weft knows. */
 export type Place = NetworkPort | undefined;

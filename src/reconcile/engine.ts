@@ -1,7 +1,7 @@
 import { Failures } from "../desired/failures.ts";
 import type { Database, Effect, Fragment } from "../desired/fragment.ts";
 import { splitUnitId, unitId } from "../desired/unit-kind.ts";
-import type { FactChange } from "../facts/store.ts";
+import type { FactChange } from "../facts/fact-change.ts";
 import type { Timers } from "../time/clock.ts";
 import { chooseBatch } from "./batch.ts";
 import { type Contended, Contention } from "./contention.ts";

@@ -1,7 +1,7 @@
 import type { Edge } from "../desired/fragment.ts";
 import type { Desired } from "./desired.ts";
+import { ownerOf } from "./owner.ts";
 import type { DatabaseView } from "./plan.ts";
-import { ownerOf } from "./sweep.ts";
 
 /** A set-valued column in which every member is ours, so that one that no edge names is a leftover. */
 export interface OwnColumn {

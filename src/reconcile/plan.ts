@@ -2,7 +2,7 @@ import { samePlain } from "../collections/plain.ts";
 import type { ColumnValue, DesiredRow, Edge } from "../desired/fragment.ts";
 import type { Contended } from "./contention.ts";
 import { type Desired, ownersOf, type WantedMember } from "./desired.ts";
-import { ownerOf } from "./sweep.ts";
+import { ownerOf } from "./owner.ts";
 import type { Touched } from "./touched.ts";
 
 /** What a plan needs to know of the database: its present rows and which tables are roots (RFC 7047 §3.2 `isRoot`). */

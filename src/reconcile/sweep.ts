@@ -2,6 +2,7 @@ import type { ColumnValue } from "../desired/fragment.ts";
 import { OWNER_KEY } from "../desired/identity.ts";
 import { splitUnitId } from "../desired/unit-kind.ts";
 import type { Desired } from "./desired.ts";
+import { ownerOf } from "./owner.ts";
 import type { Mutation, Plan } from "./plan.ts";
 
 /** A row as the sweep sees it. */
@@ -143,13 +144,6 @@ function membersAmong(mutations: readonly Mutation[], rows: ReadonlySet<string>)
     const members = mutation.delete.filter((member) => rows.has(member));
     return members.length === 0 ? [] : [{ ...mutation, delete: members }];
   });
-}
-
-/** The unit that owns a row, as the row says itself. */
-export function ownerOf(columns: SweptRow["columns"]): string | undefined {
-  const ids = columns["external_ids"];
-  if (typeof ids !== "object" || Array.isArray(ids)) return undefined;
-  return (ids as Readonly<Record<string, string>>)[OWNER_KEY];
 }
 
 function wantsRows(desired: Desired, unit: string): boolean {

@@ -2,7 +2,8 @@ import { samePlain } from "../collections/plain.ts";
 import type { Effect, Fragment } from "../desired/fragment.ts";
 import { type AnyUnitKind, splitUnitId, unitId } from "../desired/unit-kind.ts";
 import { Dependents } from "../facts/dependents.ts";
-import { type FactChange, type FactReader, recordingReader } from "../facts/store.ts";
+import type { FactChange } from "../facts/fact-change.ts";
+import { type FactReader, recordingReader } from "../facts/store.ts";
 
 /** Which unit a fact stands for by its mere existence: a pod fact makes a pod unit. */
 export type RootsOf = (change: FactChange) => readonly { readonly kind: string; readonly key: string }[];

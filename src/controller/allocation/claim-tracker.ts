@@ -1,14 +1,8 @@
 import { type AnyClaimKind, type Claim, claimId, isSameClaim } from "../../claims/claim.ts";
 import { splitUnitId, unitId } from "../../desired/unit-kind.ts";
 import { Dependents } from "../../facts/dependents.ts";
-import {
-  type FactChange,
-  type FactReader,
-  type FactStore,
-  recordingReader,
-  strictReader,
-  UnreadFactError,
-} from "../../facts/store.ts";
+import type { FactChange } from "../../facts/fact-change.ts";
+import { type FactReader, type FactStore, recordingReader, strictReader, UnreadFactError } from "../../facts/store.ts";
 
 /** Those who wait for the same: where the first of them is refused, the others need not be tried. */
 interface Line {

@@ -32,7 +32,7 @@ const CONFIRM_MS = 5_000;
 const TABLES: readonly Table[] = [...writtenColumns().keys()];
 
 /** A table of the northbound database. */
-export type Table = NorthboundTable;
+type Table = NorthboundTable;
 
 /** The set-valued columns that edges feed, see {@link EdgeColumn}. */
 export const EDGE_COLUMNS: ReadonlyMap<string, readonly EdgeColumn[]> = new Map([

@@ -1,8 +1,8 @@
+import type { NorthboundTable } from "../../kinds/northbound.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { insert, mutate, type Operation, remove, update } from "../../ovsdb/operation.ts";
 import type { Fault } from "../../reconcile/outcome.ts";
 import type { Mutation, Plan } from "../../reconcile/plan.ts";
-import type { Table } from "./northbound.ts";
 
 /**
  * The operations of a plan, and what of it cannot be encoded: texts that OVSDB cannot hold, members that are there twice.
@@ -24,10 +24,10 @@ export function operationsOf(plan: Plan): {
     }
   };
   for (const { table, uuid, columns } of plan.inserts) {
-    add(uuid, () => insert(OVN_NB, table as Table, uuid, columns as never));
+    add(uuid, () => insert(OVN_NB, table as NorthboundTable, uuid, columns as never));
   }
   for (const { row, columns } of plan.updates) {
-    add(row.uuid, () => update(OVN_NB, row.table as Table, row.uuid, columns as never));
+    add(row.uuid, () => update(OVN_NB, row.table as NorthboundTable, row.uuid, columns as never));
   }
   for (const mutation of plan.mutations) {
     try {
@@ -36,7 +36,7 @@ export function operationsOf(plan: Plan): {
       faults.push(...memberFaults(mutation, asError(error)));
     }
   }
-  for (const { table, uuid } of plan.deletes) add(uuid, () => remove(OVN_NB, table as Table, uuid));
+  for (const { table, uuid } of plan.deletes) add(uuid, () => remove(OVN_NB, table as NorthboundTable, uuid));
   return { operations, faults };
 }
 
@@ -44,7 +44,7 @@ function mutationOf({ table, row, column, insert: come, delete: go }: Mutation):
   const mutations: unknown[] = [];
   if (go.length > 0) mutations.push([column, "delete", go]);
   if (come.length > 0) mutations.push([column, "insert", come]);
-  return mutate(OVN_NB, table as Table, row, mutations as never);
+  return mutate(OVN_NB, table as NorthboundTable, row, mutations as never);
 }
 
 /** Which members of a set cannot be encoded, each of which another unit may have brought; else the set as a whole. */

@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import t, { type Test } from "tap";
 import { NODE } from "../../api/annotations.ts";
 import { CHASSIS_CONDITION, CONTROLLER_COMPONENT } from "../../api/names.ts";
-import type { FactChange } from "../../facts/store.ts";
+import type { FactChange } from "../../facts/fact-change.ts";
 import { factStore } from "../../kinds/store.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { NODES } from "../../kube/resources.ts";

@@ -1,6 +1,6 @@
 import t from "tap";
 import { Failures } from "../../desired/failures.ts";
-import type { FactChange } from "../../facts/store.ts";
+import type { FactChange } from "../../facts/fact-change.ts";
 import { NORTHBOUND_KINDS, SOUTHBOUND_KINDS } from "../../kinds/database.ts";
 import { factStore } from "../../kinds/store.ts";
 import { selectionOf, takeChanges } from "./table-facts.ts";

@@ -1,8 +1,9 @@
 import type { Logger } from "pino";
 import { groupId } from "../../compile/owner-ids.ts";
 import type { RowUuid } from "../../desired/identity.ts";
+import type { FactChange } from "../../facts/fact-change.ts";
 import type { GroupFact } from "../../facts/policy-group.ts";
-import type { FactChange, FactStore } from "../../facts/store.ts";
+import type { FactStore } from "../../facts/store.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { DatabaseView } from "../../reconcile/plan.ts";
 import type { Clock } from "../../time/clock.ts";

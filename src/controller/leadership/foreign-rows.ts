@@ -1,4 +1,5 @@
-import { ownerOf, type SweptRow } from "../../reconcile/sweep.ts";
+import { ownerOf } from "../../reconcile/owner.ts";
+import type { SweptRow } from "../../reconcile/sweep.ts";
 
 /** Rows of one table that Kube-OVN has made. */
 export interface ForeignTable {

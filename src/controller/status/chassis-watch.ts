@@ -1,7 +1,8 @@
 import { samePlain } from "../../collections/plain.ts";
 import { judgeChassis } from "../../compile/node-chassis.ts";
 import type { ChassisProblemFact } from "../../facts/database.ts";
-import type { FactChange, FactStore } from "../../facts/store.ts";
+import type { FactChange } from "../../facts/fact-change.ts";
+import type { FactStore } from "../../facts/store.ts";
 import type { FactKind } from "../../facts/types.ts";
 import type { Clock } from "../../time/clock.ts";
 

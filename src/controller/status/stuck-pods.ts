@@ -1,7 +1,8 @@
 import { podAnnotation } from "../../api/annotations.ts";
 import { PRIMARY_INTERFACE, secondaryInterfaces } from "../../claims/pod-interfaces.ts";
+import type { FactChange } from "../../facts/fact-change.ts";
 import type { PodFact } from "../../facts/pod.ts";
-import type { FactChange, FactStore } from "../../facts/store.ts";
+import type { FactStore } from "../../facts/store.ts";
 import type { Clock } from "../../time/clock.ts";
 
 /** After so many ms a pod has been served, or told why it is not. */

@@ -1,0 +1,13 @@
+import type { FactKind, FactTypes } from "./types.ts";
+
+/**
+ * A change of one fact, with the dependencies it touches (see `dependency`). `old` or `new` is absent where the fact
+ * came or went; both are where there is none but an object that could not be read (see `FactStore.setUnread`).
+ */
+export interface FactChange<K extends FactKind = FactKind> {
+  readonly kind: K;
+  readonly key: string;
+  readonly old?: FactTypes[K];
+  readonly new?: FactTypes[K];
+  readonly touched: readonly string[];
+}
