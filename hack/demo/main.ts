@@ -1,12 +1,14 @@
 import { writeFileSync } from "node:fs";
 import { Command } from "commander";
 import { formatTable } from "../../src/cli/table.ts";
+import { cacheFolder } from "../host/cache.ts";
 import { createProgress } from "../host/progress.ts";
 import { openLab } from "../lab/lab.ts";
+import { missingSupplies } from "../lab/supplies.ts";
 import type { IpFamily } from "../lab/topology.ts";
 import { apply, type ProbePod, readyPods, serverPod } from "../traffic/pods.ts";
 import { pictureOf } from "./picture.ts";
-import { type Reach, reachAll } from "./reach.ts";
+import { type PlannedReach, planReaches, type Reach, tryReach } from "./reach.ts";
 
 const NAMESPACE = "weft-demo";
 const SERVICE = "web";
@@ -14,23 +16,39 @@ const SERVICE = "web";
 async function main(options: { json: boolean; ipFamily: IpFamily; picture?: string }): Promise<void> {
   if (process.getuid?.() !== 0) throw new Error("the demo needs root: it makes network namespaces; run it with sudo");
   const progress = createProgress();
+  const print = (text: string): unknown => options.json || process.stdout.write(text);
   const lab = openLab(progress);
-  const { nodes, ipFamily } = await lab.up({ nodes: 2, cni: "weft", ipFamily: options.ipFamily });
+  for (const line of firstRun(await missingSupplies())) progress.note(line);
+  const {
+    settings: { nodes, ipFamily },
+    complete,
+  } = await lab.beginUp({ nodes: 2, cni: "weft", ipFamily: options.ipFamily });
   const pods = await startPods();
-  const reaches = await reachAll({
+  print(`${podTable(pods)}\n`);
+  const planned = planReaches({
     lab,
     pods,
     ipFamily,
     serviceName: `${SERVICE}.${NAMESPACE}.svc.cluster.local`,
     serviceAddresses: await clusterIps(),
   });
+  const line = tableLines(planned);
+  print(line(REACH_HEAD));
+  const reaches: Reach[] = [];
+  for (const each of planned) {
+    if (each.needsDns) await complete;
+    const reach = await tryReach(each);
+    reaches.push(reach);
+    print(line(reachRow(reach)));
+  }
+  await complete;
   const failed = reaches.filter((reach) => !reach.ok).length;
   if (options.json) process.stdout.write(`${JSON.stringify({ nodes, pods, reaches, failed }, null, 2)}\n`);
   if (options.picture !== undefined) {
-    writeFileSync(options.picture, pictureOf(`$ npm run demo\n\n${podTable(pods)}\n${reachTable(reaches)}`));
+    const rows = formatTable(REACH_HEAD, reaches.map(reachRow));
+    writeFileSync(options.picture, pictureOf(`$ npm run demo\n\n${podTable(pods)}\n${rows}`));
   }
-  if (!options.json)
-    process.stdout.write(`${podTable(pods)}\n${reachTable(reaches)}\n${farewell(failed, lab.paths.kubeconfig)}`);
+  print(`\n${farewell(failed, lab.paths.kubeconfig)}`);
   process.exitCode = failed === 0 && reaches.length > 0 ? 0 : 1;
 
   function startPods(): Promise<readonly ProbePod[]> {
@@ -77,29 +95,52 @@ function podTable(pods: readonly ProbePod[]): string {
   );
 }
 
-function reachTable(reaches: readonly Reach[]): string {
-  const rows = reaches.map(({ ok, what, family, from, to, ms, detail }) => [
-    ok ? "✓" : "✗",
-    what,
-    family,
-    from,
-    to,
-    `${ms.toFixed(ms < 10 ? 2 : 0)} ms`,
-    ok ? "" : detail,
-  ]);
-  return formatTable(["", "WHAT", "FAMILY", "FROM", "TO", "TIME", ""], rows);
+const REACH_HEAD = ["", "WHAT", "FAMILY", "FROM", "TO", "TIME", ""];
+
+function reachRow({ ok, what, family, from, to, ms, detail }: Reach): readonly string[] {
+  return [ok ? "✓" : "✗", what, family, from, to, `${ms.toFixed(ms < 10 ? 2 : 0)} ms`, ok ? "" : detail];
+}
+
+/** Lines of the table one by one, with the widths that it will have; how long each takes is not known before. */
+function tableLines(planned: readonly PlannedReach[]): (row: readonly string[]) => string {
+  const rows = planned.map(({ what, family, from, to }) => ["✓", what, family, from, to, "12345 ms"]);
+  const widths = REACH_HEAD.map((head, column) =>
+    Math.max(head.length, ...rows.map((row) => (row[column] ?? "").length)),
+  );
+  const padded = (cell: string, column: number): string => cell.padEnd(widths[column] ?? 0);
+  return (row) => `${row.map(padded).join("   ").trimEnd()}\n`;
+}
+
+/** What is said before a run that has to make something first. */
+function firstRun(missing: readonly string[]): readonly string[] {
+  if (missing.length === 0) return [];
+  return [
+    "This run takes longer, about a quarter of an hour on two cores if all of these are missing. They are made once:",
+    ...missing.map((what) => `  - ${what}`),
+    `They stay in ${cacheFolder()} for all checkouts; later runs take a minute or two.`,
+  ];
 }
 
 function farewell(failed: number, kubeconfig: string): string {
   const verdict = failed === 0 ? "Everybody reaches everybody.\n" : `${failed} of these failed.\n`;
   return `${verdict}
-Go on from here:
+Three things to try next:
   export KUBECONFIG=${kubeconfig} PATH=$PWD/.lab/bin:$PATH
-  kubectl get pods,subnets,ips -A -o wide        what there is
-  kubectl -n ${NAMESPACE} exec -it one-weft-1 -- sh     inside a pod
-  npm run lab -- node weft-1 -- ovs-vsctl show   inside a node
-  npm run lab -- kill weft-1/kubelet             break something; "npm run lab -- up" repairs it
-  npm run lab -- down                            take it all away
+
+  1. See what there is: the pods' addresses, their subnet, and how one pod came to its network
+       kubectl get pods,subnets,ips -A -o wide
+       kubectl -n kube-system exec deploy/kube-ovn-controller -- weftctl pod ${NAMESPACE}/one-weft-1
+
+  2. Shut the pods off, ask which policy it is, and let them go again
+       kubectl apply -f hack/demo/deny.yaml
+       kubectl -n kube-system exec deploy/kube-ovn-controller -- weftctl policy explain ${NAMESPACE}/one-weft-1 ${NAMESPACE}/two-weft-2 tcp/8080
+       kubectl delete -f hack/demo/deny.yaml
+
+  3. Break something: kubelet of a node, then let the lab repair itself
+       npm run lab -- kill weft-1/kubelet
+       npm run lab -- up
+
+npm run lab -- down takes it all away.
 `;
 }
 

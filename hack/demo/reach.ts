@@ -21,23 +21,35 @@ export interface DemoCluster {
   readonly serviceAddresses: readonly string[];
 }
 
-/** Tries everything that the README promises, and says who reached whom. */
-export async function reachAll(cluster: DemoCluster): Promise<readonly Reach[]> {
+/** One line of the table before it is tried. */
+export interface PlannedReach extends Omit<Reach, keyof ProbeResult> {
+  /** Whether it needs the cluster's DNS. */
+  readonly needsDns: boolean;
+  readonly run: () => Promise<ProbeResult>;
+}
+
+/** All that the README promises, as lines of the table; those that need the cluster's DNS come last. */
+export function planReaches(cluster: DemoCluster): readonly PlannedReach[] {
   const families =
     cluster.ipFamily === "dual" ? ([4, 6] as const) : cluster.ipFamily === "ipv6" ? ([6] as const) : ([4] as const);
+  const planned = families.flatMap((family) =>
+    [...attempts(cluster, family)].map((attempt): PlannedReach => {
+      const { what, from, to, run, needsDns = false } = attempt;
+      return { what, from, to, run, needsDns, family: family === 4 ? "IPv4" : "IPv6" };
+    }),
+  );
+  return planned.sort((a, b) => Number(a.needsDns) - Number(b.needsDns));
+}
+
+/** Tries one. */
+export async function tryReach({ what, family, from, to, run }: PlannedReach): Promise<Reach> {
+  return { what, family, from, to, ...(await run()) };
+}
+
+/** Tries everything, and says who reached whom. */
+export async function reachAll(cluster: DemoCluster): Promise<readonly Reach[]> {
   const results: Reach[] = [];
-  for (const family of families) {
-    for (const attempt of attempts(cluster, family)) {
-      const result = await attempt.run();
-      results.push({
-        ...result,
-        what: attempt.what,
-        family: family === 4 ? "IPv4" : "IPv6",
-        from: attempt.from,
-        to: attempt.to,
-      });
-    }
-  }
+  for (const planned of planReaches(cluster)) results.push(await tryReach(planned));
   return results;
 }
 
@@ -45,6 +57,7 @@ interface Attempt {
   readonly what: string;
   readonly from: string;
   readonly to: string;
+  readonly needsDns?: true;
   readonly run: () => Promise<ProbeResult>;
 }
 
@@ -115,6 +128,7 @@ function* attempts({ lab, pods, serviceName, serviceAddresses }: DemoCluster, fa
   };
   yield {
     what: "DNS",
+    needsDns: true,
     from: first.name,
     to: serviceName,
     run: () => resolve(exec, serviceName, family === 4 ? "A" : "AAAA", both(DNS_SERVICE)),

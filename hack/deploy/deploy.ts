@@ -9,6 +9,7 @@ import type { Progress } from "../host/progress.ts";
 import { run } from "../host/run.ts";
 import { makeImage } from "../image/image.ts";
 import type { Lab } from "../lab/lab.ts";
+import { ensureTool } from "../tools/tools.ts";
 import { whyNotReady } from "./diagnosis.ts";
 import { thinArchive } from "./thin.ts";
 import { labValues } from "./values.ts";
@@ -57,8 +58,9 @@ export async function deploy(lab: Lab, progress: Progress, options: DeployOption
   await writeWhole(values, (temporary) =>
     writeFile(temporary, `${JSON.stringify(labValues(settings, image), null, 2)}\n`),
   );
+  const helm = await ensureTool("helm", progress);
   await progress.step("helm upgrade --install weft", () =>
-    run(join(lab.paths.bin, "helm"), [
+    run(helm, [
       ...[`--kubeconfig=${lab.paths.kubeconfig}`, `--namespace=${NAMESPACE}`, "upgrade", "--install", "weft"],
       ...[join(ROOT, "charts/weft"), `--values=${values}`, "--take-ownership", "--history-max=3"],
       ...(options.set ?? []).map((set) => `--set=${set}`),

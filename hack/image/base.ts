@@ -51,13 +51,22 @@ export function runsPrograms(arch: Architecture): boolean {
   return arch === architecture() || existsSync(`/proc/sys/fs/binfmt_misc/${emulator}`);
 }
 
+function baseLayerPath(arch: Architecture): string {
+  return join(cacheFolder(), `image-base-${baseHash()}-${arch}.tar`);
+}
+
+/** Whether `ensureBaseLayer` has nothing to make for this machine. */
+export function hasBaseLayer(): boolean {
+  return existsSync(baseLayerPath(architecture()));
+}
+
 /**
  * The base layer's tar, for this machine's architecture by default, made first if the cache has none for the current list. Debian's packages configure themselves
  * by running, so another architecture needs an emulator: HostError `unsupported` where there is none.
  */
 export async function ensureBaseLayer(progress: Progress, arch: Architecture = architecture()): Promise<string> {
   const cache = cacheFolder();
-  const tar = join(cache, `image-base-${baseHash()}-${arch}.tar`);
+  const tar = baseLayerPath(arch);
   if (existsSync(tar)) {
     const now = new Date();
     await utimes(tar, now, now);
@@ -79,7 +88,7 @@ export async function ensureBaseLayer(progress: Progress, arch: Architecture = a
   );
   if (process.getuid?.() !== 0)
     throw new HostError("not-root", "the image's base layer is made by debootstrap, as root");
-  const wait = (): void => progress.note("another checkout is making the image's base layer; waiting for it");
+  const wait = (): void => progress.note("the image's base layer is being made; waiting for it");
   await withFileLock(
     join(cache, "image-base.lock"),
     async () => {

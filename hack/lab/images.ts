@@ -23,7 +23,6 @@ export const COREDNS_IMAGE = "weft.local/coredns:1";
 interface Programs {
   readonly busybox: string;
   readonly agnhost: string;
-  readonly coredns: string;
   readonly iperf3: string;
   readonly curl: string;
 }
@@ -42,7 +41,6 @@ const RECIPES: readonly Recipe[] = [
   { image: { name: BUSYBOX_IMAGE, cmd: ["sh"] }, layers: ["busybox"] },
   { image: AGNHOST, layers: ["busybox", "agnhost"] },
   { image: { name: IPERF3_IMAGE, entrypoint: ["/usr/bin/iperf3"], cmd: ["--server"] }, layers: ["busybox", "iperf3"] },
-  { image: { name: COREDNS_IMAGE, entrypoint: ["/coredns"] }, layers: ["coredns"] },
 ];
 
 /** For the names of the released agnhost's certificate. */
@@ -81,34 +79,73 @@ const LAYERS = {
   async iperf3(root: string, programs: Pick<Programs, "iperf3">): Promise<void> {
     await copyProgram(programs.iperf3, root, "bin/iperf3");
   },
-  async coredns(root: string, programs: Pick<Programs, "coredns">): Promise<void> {
-    await copyFile(programs.coredns, join(root, "coredns"));
-  },
 } as const;
 
 /**
- * The archives of the lab's own images, made first where they are absent or their programs have changed; shared by all
- * checkouts. `kube` and `tools` are the folders of the binaries.
+ * The archives of the lab's own images but that of DNS, made first where they are absent or their programs have changed; shared by all
+ * checkouts. `kube` is the folder of Kubernetes' binaries.
  */
-export async function ensureImages(kube: string, tools: string, progress: Progress): Promise<readonly string[]> {
+export async function ensureImages(kube: string, progress: Progress): Promise<readonly string[]> {
   const programs: Programs = {
     busybox: requireCommand("busybox"),
     agnhost: join(kube, "agnhost"),
-    coredns: join(tools, "coredns"),
     iperf3: requireCommand("iperf3"),
     curl: requireCommand("curl"),
   };
-  const key = keyOf(programs);
+  const names = RECIPES.map(({ image }) => image.name);
+  const recipe = [RECIPES, SELF_SIGNED, Object.values(LAYERS).map((fill) => fill.toString())];
+  const key = keyOf(Object.values(programs), recipe);
+  return await ensureArchives(names, key, (archives, work) =>
+    progress.step("making the lab's images", () => build(programs, archives, work)),
+  );
+}
+
+/** The archive of the image of the cluster's DNS, made of the binary `coredns`. */
+export async function ensureDnsImage(coredns: string, progress: Progress): Promise<string> {
+  const [archive = ""] = await ensureArchives([COREDNS_IMAGE], keyOf([coredns], []), ([out = ""], work) =>
+    progress.step("making the image of CoreDNS", async () => {
+      const tar = await layerTar(work, "coredns", (root) => copyFile(coredns, join(root, "coredns")));
+      await buildImage({ name: COREDNS_IMAGE, entrypoint: ["/coredns"], layers: [{ tar }], out });
+    }),
+  );
+  return archive;
+}
+
+/** Milliseconds until an archive that another one has replaced may go. */
+const KEEP_MS = 86_400_000;
+
+/** The archives of images, made by `make` (with a folder to work in) where those of `key` are absent; old ones of these images are removed then. */
+async function ensureArchives(
+  names: readonly string[],
+  key: string,
+  make: (archives: readonly string[], work: string) => Promise<void>,
+): Promise<readonly string[]> {
   const folder = join(cacheFolder(), `images-${architecture()}`);
-  const archives = RECIPES.map(({ image }) => join(folder, `${image.name.replace(/[/:]/g, "_")}-${key}.tar`));
-  if (archives.every((path) => existsSync(path))) return archives;
+  const stems = names.map((name) => name.replace(/[/:]/g, "_"));
+  const archives = stems.map((stem) => join(folder, `${stem}-${key}.tar`));
+  const present = (): boolean => archives.every((path) => existsSync(path));
+  if (present()) return archives;
   await withFileLock(`${folder}.lock`, async () => {
-    if (archives.every((path) => existsSync(path))) return;
-    await progress.step("making the lab's images", () => build(programs, archives));
-    const old = (await readdir(folder)).filter((name) => !archives.includes(join(folder, name)));
-    for (const name of old) await rm(join(folder, name), { force: true });
+    if (present()) return;
+    await inWorkFolder((work) => make(archives, work));
+    // Other checkouts, of another state, may use theirs today.
+    const before = Date.now() - KEEP_MS;
+    for (const name of await readdir(folder)) {
+      const path = join(folder, name);
+      if (stems.some((stem) => name.startsWith(`${stem}-`)) && statSync(path).mtimeMs < before)
+        await rm(path, { force: true });
+    }
   });
   return archives;
+}
+
+async function inWorkFolder<T>(action: (work: string) => Promise<T>): Promise<T> {
+  const work = await mkdtemp(join(tmpdir(), "weft-images-"));
+  try {
+    return await action(work);
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
 }
 
 function requireCommand(name: string): string {
@@ -117,15 +154,14 @@ function requireCommand(name: string): string {
   return path;
 }
 
-/** Changes with the recipes and with any of the programs. */
-function keyOf(programs: Programs): string {
-  const files = Object.values(programs).map((path: string) => {
+/** Changes with the recipe and with any of the programs. */
+function keyOf(programs: readonly string[], recipe: unknown): string {
+  const files = programs.map((path) => {
     const { size, mtimeMs } = statSync(path);
     return [path, size, mtimeMs];
   });
-  const layers = Object.values(LAYERS).map((fill) => fill.toString());
   return createHash("sha256")
-    .update(JSON.stringify([RECIPES, SELF_SIGNED, layers, files]))
+    .update(JSON.stringify([recipe, files]))
     .digest("hex")
     .slice(0, 12);
 }
@@ -146,9 +182,8 @@ export async function buildOnAgnhost(
   fill: (root: string) => Promise<void>,
   out: string,
 ): Promise<readonly string[]> {
-  const work = await mkdtemp(join(tmpdir(), "weft-images-"));
   const programs = { busybox: requireCommand("busybox"), agnhost: join(kube, "agnhost"), curl: requireCommand("curl") };
-  try {
+  return await inWorkFolder(async (work) => {
     const layers = [
       { tar: await layerTar(work, "busybox", (root) => LAYERS.busybox(root, programs)) },
       { tar: await layerTar(work, "agnhost", (root) => LAYERS.agnhost(root, programs)) },
@@ -161,29 +196,22 @@ export async function buildOnAgnhost(
         return archive;
       }),
     );
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
+  });
 }
 
-async function build(programs: Programs, archives: readonly string[]): Promise<void> {
-  const work = await mkdtemp(join(tmpdir(), "weft-images-"));
-  try {
-    const tars = Object.fromEntries(
-      await Promise.all(
-        Object.entries(LAYERS).map(
-          async ([name, fill]) => [name, await layerTar(work, name, (root) => fill(root, programs))] as const,
-        ),
+async function build(programs: Programs, archives: readonly string[], work: string): Promise<void> {
+  const tars = Object.fromEntries(
+    await Promise.all(
+      Object.entries(LAYERS).map(
+        async ([name, fill]) => [name, await layerTar(work, name, (root) => fill(root, programs))] as const,
       ),
-    );
-    for (const [index, { image, layers }] of RECIPES.entries()) {
-      await buildImage({
-        ...image,
-        layers: layers.map((layer) => ({ tar: tars[layer] ?? "" })),
-        out: archives[index] ?? "",
-      });
-    }
-  } finally {
-    await rm(work, { recursive: true, force: true });
+    ),
+  );
+  for (const [index, { image, layers }] of RECIPES.entries()) {
+    await buildImage({
+      ...image,
+      layers: layers.map((layer) => ({ tar: tars[layer] ?? "" })),
+      out: archives[index] ?? "",
+    });
   }
 }

@@ -10,7 +10,7 @@ import { type LabSettings, readSettings, type SettingsChoice } from "./settings.
 import { inSpace, requireSpace, runInSpace } from "./space.ts";
 import { type LabStatus, labStatus } from "./status.ts";
 import { nodeNames } from "./topology.ts";
-import { up } from "./up.ts";
+import { type BegunLab, beginUp, up } from "./up.ts";
 
 /** A node of the lab (`weft-1` …), or `ext`, `ctl`, `fabric`. */
 export interface LabSpace {
@@ -40,6 +40,8 @@ export interface Lab {
   kubectl(args: readonly string[], options?: RunOptions): Promise<RunResult>;
   /** Brings up what is missing. */
   up(choice?: SettingsChoice): Promise<LabSettings>;
+  /** The same, as soon as the nodes are Ready: the cluster's DNS comes later. */
+  beginUp(choice?: SettingsChoice): Promise<BegunLab>;
   down(): Promise<void>;
   status(): Promise<LabStatus>;
   /** Puts an image archive into each node. */
@@ -66,6 +68,7 @@ export function openLab(progress: Progress = createProgress(), root?: string): L
     node: (name) => openSpace(paths, name),
     kubectl: (args, options) => run(join(paths.bin, "kubectl"), [`--kubeconfig=${paths.kubeconfig}`, ...args], options),
     up: (choice = {}) => up(paths, choice, progress),
+    beginUp: (choice = {}) => beginUp(paths, choice, progress),
     down: () => down(paths, progress),
     status: () => labStatus(paths),
     async importImage(file) {

@@ -1,11 +1,9 @@
 import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, rm, symlink } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { withFileLock } from "../host/lock.ts";
-import { ensurePackages } from "../host/packages.ts";
 import type { Progress } from "../host/progress.ts";
-import { ensureKubeBinaries } from "../kube/binaries.ts";
-import { ensureTools } from "../tools/tools.ts";
+import { toolPath } from "../tools/tools.ts";
 import { Api } from "./api.ts";
 import { ensureBridge } from "./bridge.ts";
 import { ensureNodeCgroups } from "./cgroup.ts";
@@ -14,11 +12,9 @@ import { controlPlane } from "./control-plane.ts";
 import { deployWeft } from "./deploy.ts";
 import { dnsObjects } from "./dns.ts";
 import { LabError } from "./error.ts";
-import { ensureImages } from "./images.ts";
 import { importIntoNode } from "./import.ts";
 import { writeKubeconfigs } from "./kubeconfig.ts";
 import { ensureBridges, ensureHostLink, ensureLinks, ensureOutsideAddresses } from "./links.ts";
-import { LAB_NEEDS } from "./needs.ts";
 import { nodeParts } from "./node-parts.ts";
 import { echoPart } from "./outside.ts";
 import { ensurePart, findPart, type Part, partReady } from "./part.ts";
@@ -27,8 +23,9 @@ import type { LabPaths } from "./paths.ts";
 import { ensurePki } from "./pki.ts";
 import { ensurePodAccess } from "./pod-access.ts";
 import { findProcesses, signal, stateOf } from "./process.ts";
-import { decideSettings, type LabSettings, type SettingsChoice } from "./settings.ts";
-import { createSpace, findSpace, refreshHosts, type Space, spaceMark } from "./space.ts";
+import { decideSettings, type LabSettings, readSettings, type SettingsChoice } from "./settings.ts";
+import { createSpace, findSpace, refreshHosts, requireSpace, type Space, spaceMark } from "./space.ts";
+import { gatherSupplies, type Supplies } from "./supplies.ts";
 import { CONTROL, FABRIC, nodeName, nodeNames, OUTSIDE } from "./topology.ts";
 
 /** Milliseconds from a kubelet's start until its Node is there. */
@@ -36,39 +33,57 @@ const REGISTERED_MS = 60_000;
 /** Milliseconds for nodes, and then the cluster's DNS, to be Ready once there is a network. */
 const READY_MS = 120_000;
 
+/** A lab whose nodes are Ready. */
+export interface BegunLab {
+  readonly settings: LabSettings;
+  /** Resolves when the rest is there too: the cluster's DNS. Rejects with LabError or HostError. Other lab commands wait for it. */
+  readonly complete: Promise<void>;
+}
+
 /** Brings the lab up, or whatever of it is missing. Rejects with LabError or HostError. */
 export async function up(paths: LabPaths, choice: SettingsChoice, progress: Progress): Promise<LabSettings> {
+  const { settings, complete } = await beginUp(paths, choice, progress);
+  await complete;
+  return settings;
+}
+
+/** The same, for callers that have something to do before all of it is there. */
+export async function beginUp(paths: LabPaths, choice: SettingsChoice, progress: Progress): Promise<BegunLab> {
   if (process.getuid?.() !== 0) throw new LabError("not-root", "the lab makes namespaces and mounts: run it as root");
-  await ensurePackages(LAB_NEEDS, progress);
-  const kube = await ensureKubeBinaries(progress);
-  const tools = await ensureTools(progress);
-  const archives = await ensureImages(kube, tools, progress);
-  return await withFileLock(
+  // A lab that is up has its image; the suite of the next one is that of the environment.
+  const needsBase = readSettings(paths) === undefined && (choice.cni ?? "weft") === "weft";
+  const supplies = gatherSupplies(needsBase, progress);
+  await supplies.packages;
+  const kube = await supplies.kube;
+  const begun = Promise.withResolvers<LabSettings>();
+  const complete = withFileLock(
     paths.lock,
     async () => {
       const settings = await decideSettings(paths, choice);
-      await linkBinaries(paths, [kube, tools]);
-      await bringUp(paths, settings, archives, progress);
-      return settings;
+      await linkBinaries(paths, kube);
+      await bringUp(paths, settings, supplies, progress, () => begun.resolve(settings));
     },
     () => progress.note("another lab command of this checkout is running; waiting for it"),
   );
+  complete.catch(begun.reject);
+  return { settings: await begun.promise, complete };
 }
 
-async function linkBinaries(paths: LabPaths, folders: readonly string[]): Promise<void> {
+/** helm's link leads nowhere until it is built. */
+async function linkBinaries(paths: LabPaths, kube: string): Promise<void> {
   await rm(paths.bin, { recursive: true, force: true });
   await mkdir(paths.bin, { recursive: true });
-  for (const folder of folders) {
-    for (const name of (await readdir(folder)).filter((entry) => !entry.includes(".")))
-      await symlink(join(folder, name), join(paths.bin, name));
-  }
+  const binaries = (await readdir(kube)).filter((entry) => !entry.includes(".")).map((name) => join(kube, name));
+  for (const path of [...binaries, toolPath("helm")]) await symlink(path, join(paths.bin, basename(path)));
 }
 
+/** Calls `ready` when the nodes are; returns when everything is. */
 async function bringUp(
   paths: LabPaths,
   settings: LabSettings,
-  archives: readonly string[],
+  supplies: Supplies,
   progress: Progress,
+  ready: () => void,
 ): Promise<void> {
   const nodes = nodeNames(settings.nodes);
   const [spaces] = await Promise.all([
@@ -83,26 +98,63 @@ async function bringUp(
   const api = new Api(paths, settings);
   try {
     const apiReady = progress.step("control plane", () => ensureControlPlane(paths, settings));
+    const archives = await supplies.images;
     await Promise.all([
-      apiReady.then(() => progress.step("cluster DNS", () => applyObjects(paths, dnsObjects(settings)))),
+      apiReady,
       start(paths, echoPart(paths), progress),
       ...nodes.map((node) => ensureNode(paths, settings, node, archives, apiReady, progress)),
     ]);
-    await progress.step("nodes registered", async () => {
-      const isRegistered = ({ spec }: NodeObject): boolean => settings.cni !== "bridge" || spec.podCIDRs !== undefined;
-      const found = await waitForNodes(api, nodes, "registered", REGISTERED_MS, isRegistered);
-      await labelNode(api, nodeName(1), { "node-role.kubernetes.io/control-plane": "" });
-      if (settings.cni === "bridge") await ensureBridge(paths, settings, found);
-    });
-    if (settings.cni === "none") return;
-    if (settings.cni === "weft" && !(await deployWeft(paths, progress))) return;
-    await progress.step("nodes Ready", () =>
-      waitForNodes(api, nodes, "Ready", READY_MS, (node) => isReady(node, kubeletStart(paths, node.metadata.name))),
-    );
-    await progress.step("cluster DNS Ready", () => waitForDeployment(api, "kube-system", "coredns", READY_MS));
+    const [network] = await Promise.all([
+      ensureNodeNetwork(paths, settings, api, progress).then((there) => {
+        if (there) ready();
+        return there;
+      }),
+      ensureDns(paths, settings, supplies, progress),
+    ]);
+    if (network)
+      await progress.step("cluster DNS Ready", () => waitForDeployment(api, "kube-system", "coredns", READY_MS));
+    await supplies.helm;
+    ready();
   } finally {
     api.close();
   }
+}
+
+/** Until the nodes are Ready; false where they have no network. */
+async function ensureNodeNetwork(
+  paths: LabPaths,
+  settings: LabSettings,
+  api: Api,
+  progress: Progress,
+): Promise<boolean> {
+  const nodes = nodeNames(settings.nodes);
+  await progress.step("nodes registered", async () => {
+    const isRegistered = ({ spec }: NodeObject): boolean => settings.cni !== "bridge" || spec.podCIDRs !== undefined;
+    const found = await waitForNodes(api, nodes, "registered", REGISTERED_MS, isRegistered);
+    await labelNode(api, nodeName(1), { "node-role.kubernetes.io/control-plane": "" });
+    if (settings.cni === "bridge") await ensureBridge(paths, settings, found);
+  });
+  if (settings.cni === "none") return false;
+  // It waits for helm by itself, when it comes to that.
+  if (settings.cni === "weft" && !(await deployWeft(paths, progress))) return false;
+  await progress.step("nodes Ready", () =>
+    waitForNodes(api, nodes, "Ready", READY_MS, (node) => isReady(node, kubeletStart(paths, node.metadata.name))),
+  );
+  return true;
+}
+
+async function ensureDns(
+  paths: LabPaths,
+  settings: LabSettings,
+  supplies: Supplies,
+  progress: Progress,
+): Promise<void> {
+  const archive = await supplies.dnsImage;
+  await progress.step("cluster DNS", async () => {
+    const nodes = nodeNames(settings.nodes).map((node) => requireSpace(paths, node));
+    await Promise.all(nodes.map((space) => importIntoNode(paths, space, [archive])));
+    await applyObjects(paths, dnsObjects(settings));
+  });
 }
 
 /** When a node's kubelet was started: what the API server says of the node from before may be of another life. */

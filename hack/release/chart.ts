@@ -6,7 +6,7 @@ import { ROOT } from "../build/npm.ts";
 import { HostError } from "../host/error.ts";
 import { run } from "../host/run.ts";
 import { KUBERNETES_VERSION } from "../kube/binaries.ts";
-import { ensureTools } from "../tools/tools.ts";
+import { ensureTool } from "../tools/tools.ts";
 import type { Made, Release } from "./release.ts";
 
 /** The values with which the chart is checked besides its defaults. */
@@ -20,7 +20,7 @@ const VARIANTS: readonly (readonly string[])[] = [
 /** The chart's package, with the released image as its default, and what it renders to with its default values, for those without Helm. */
 export async function makeChart(release: Release): Promise<Made> {
   const { version, out, progress } = release;
-  const helm = join(await ensureTools(progress), "helm");
+  const helm = await ensureTool("helm", progress);
   const chart = join(release.work, "chart", "weft");
   await rm(join(release.work, "chart"), { recursive: true, force: true });
   // Links are followed: the CRDs are one.

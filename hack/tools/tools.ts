@@ -8,51 +8,63 @@ import type { Progress } from "../host/progress.ts";
 import { run } from "../host/run.ts";
 
 /** Tools that are Go programs and in no Debian release: the binary → its package and pinned version. */
-const TOOLS: Readonly<Record<string, string>> = {
+const TOOLS = {
   helm: "helm.sh/helm/v3/cmd/helm@v3.22.0",
   coredns: "github.com/coredns/coredns@v1.12.4",
-};
+} as const;
+
+/** A tool that the lab needs and no package has. */
+export type Tool = keyof typeof TOOLS;
+
+/** Where a tool is or will be: in the folder `WEFT_TOOLS_BIN` if it is set, else in one that all checkouts share. */
+export function toolPath(name: Tool): string {
+  return join(process.env["WEFT_TOOLS_BIN"] ?? join(cacheFolder(), `tools-${architecture()}`), name);
+}
+
+/** Which tools `ensureTool` would have to build. */
+export async function missingTools(): Promise<readonly Tool[]> {
+  const names = Object.keys(TOOLS) as Tool[];
+  const there = await Promise.all(names.map((name) => isThere(toolPath(name))));
+  return names.filter((_, index) => there[index] !== true);
+}
 
 /**
- * The folder with helm and coredns, shared by all checkouts (`tools-ARCH` in the cache folder); what is missing is built with Go
- * first. `WEFT_TOOLS_BIN` names a folder of one's own instead.
+ * The path of a tool, built with Go first where it is absent: with less of the processors than what else is built, as nothing waits for a tool as
+ * long as there is Kubernetes to build. Rejects with HostError.
  */
-export async function ensureTools(progress: Progress): Promise<string> {
+export async function ensureTool(name: Tool, progress: Progress): Promise<string> {
+  const path = toolPath(name);
+  if (await isThere(path)) return path;
   const given = process.env["WEFT_TOOLS_BIN"];
-  const folder = given ?? join(cacheFolder(), `tools-${architecture()}`);
-  const missing = await missingIn(folder);
-  if (missing.length === 0) return folder;
-  if (given !== undefined) throw new HostError("unsupported", `WEFT_TOOLS_BIN=${given} lacks ${missing.join(", ")}`);
-  const wait = (): void => progress.note("another checkout is building helm and coredns; waiting for it");
-  await withFileLock(`${folder}.lock`, () => build(folder, progress), wait);
-  return folder;
-}
-
-async function missingIn(folder: string): Promise<readonly string[]> {
-  const names = Object.keys(TOOLS);
-  const found = await Promise.all(
-    names.map((name) =>
-      access(join(folder, name), constants.X_OK).then(
-        () => true,
-        () => false,
-      ),
-    ),
+  if (given !== undefined) throw new HostError("unsupported", `WEFT_TOOLS_BIN=${given} lacks ${name}`);
+  const wait = (): void => progress.note(`${name} is being built; waiting for it`);
+  await withFileLock(
+    `${path}.lock`,
+    async () => {
+      if (!(await isThere(path))) await build(name, path, progress);
+    },
+    wait,
   );
-  return names.filter((_, index) => found[index] !== true);
+  return path;
 }
 
-async function build(folder: string, progress: Progress): Promise<void> {
-  const missing = await missingIn(folder);
-  const go = await ensureGo(missing.join(" and "), "set WEFT_TOOLS_BIN to a folder that holds them", progress);
-  progress.note(`building ${missing.join(" and ")} with Go: about 3 minutes on two cores, once for all checkouts`);
-  await progress.step("building tools", async (step) => {
-    for (const [index, name] of missing.entries()) {
-      step.update(`${index + 1} of ${missing.length}, ${name}`);
-      const target = join(folder, `.part-${process.pid}`);
+function isThere(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function build(name: Tool, path: string, progress: Progress): Promise<void> {
+  const go = await ensureGo(name, "set WEFT_TOOLS_BIN to a folder that holds helm and coredns", progress);
+  const target = `${path}.${process.pid}.part`;
+  await progress.step(`building ${name} with Go (once for all checkouts)`, async () => {
+    try {
       const env = { GOBIN: target, CGO_ENABLED: "0" };
-      await run(go, ["install", "-trimpath", "-ldflags", "-s -w", TOOLS[name] ?? name], { env });
-      await rename(join(target, name), join(folder, name));
-      await rm(target, { recursive: true });
+      await run("nice", ["-n", "5", go, "install", "-trimpath", "-ldflags", "-s -w", TOOLS[name]], { env });
+      await rename(join(target, name), path);
+    } finally {
+      await rm(target, { recursive: true, force: true });
     }
   });
 }

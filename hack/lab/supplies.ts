@@ -1,0 +1,58 @@
+import { ensurePackages, missingNeeds } from "../host/packages.ts";
+import type { Progress } from "../host/progress.ts";
+import { ensureBaseLayer, hasBaseLayer } from "../image/base.ts";
+import { ensureKubeBinaries, missingKubeBinaries } from "../kube/binaries.ts";
+import { ensureTool, missingTools } from "../tools/tools.ts";
+import { ensureDnsImage, ensureImages } from "./images.ts";
+import { LAB_NEEDS } from "./needs.ts";
+
+/** What a lab is made of and the checkout does not hold, each as soon as it is there. A rejection is that of whoever waits for it. */
+export interface Supplies {
+  readonly packages: Promise<void>;
+  /** The folder of Kubernetes' binaries. */
+  readonly kube: Promise<string>;
+  readonly helm: Promise<string>;
+  /** Archives of the images that nodes and tests need. */
+  readonly images: Promise<readonly string[]>;
+  /** The archive of the cluster's DNS. */
+  readonly dnsImage: Promise<string>;
+}
+
+/**
+ * Begins to gather all of it, in the order of its need where it has to be made: Kubernetes has the processors; Debian's packages (and for Weft's
+ * image, if `withBaseLayer`, its base) come over the network meanwhile; helm is needed when there is a cluster, CoreDNS after that.
+ */
+export function gatherSupplies(withBaseLayer: boolean, progress: Progress): Supplies {
+  const packages = awaitedLater(ensurePackages(LAB_NEEDS, progress));
+  const kube = awaitedLater(ensureKubeBinaries(progress));
+  const helm = awaitedLater(ensureTool("helm", progress));
+  const coredns = awaitedLater(helm.then(() => ensureTool("coredns", progress)));
+  // Only for the deployment to find it; whatever went wrong goes wrong there again.
+  if (withBaseLayer) void awaitedLater(packages.then(() => ensureBaseLayer(progress)));
+  return {
+    packages,
+    kube,
+    helm,
+    images: awaitedLater(Promise.all([kube, packages]).then(([folder]) => ensureImages(folder, progress))),
+    dnsImage: awaitedLater(Promise.all([coredns, packages]).then(([path]) => ensureDnsImage(path, progress))),
+  };
+}
+
+/** Nobody may be waiting yet when it fails. */
+function awaitedLater<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
+/** What of it has to be made or fetched first, in words, with the time that each took on two cores; empty where all is there. */
+export async function missingSupplies(): Promise<readonly string[]> {
+  const [kube, tools] = await Promise.all([missingKubeBinaries(), missingTools()]);
+  return [
+    ...(missingNeeds(LAB_NEEDS).length > 0 ? ["Debian packages (1 minute)"] : []),
+    ...(kube.length > 0 ? ["Kubernetes: downloaded, or built with Go where it cannot be (10 minutes)"] : []),
+    ...(tools.length > 0
+      ? [`${tools.join(" and ")}: built with Go (${tools.length * 2} minutes, in part beside the rest)`]
+      : []),
+    ...(hasBaseLayer() ? [] : ["a Debian root file system with Open vSwitch and OVN (2 minutes, beside the rest)"]),
+  ];
+}
