@@ -76,7 +76,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
     const told = new Map<PodFact, Record<string, string | undefined>>();
     const tell = (pod: PodFact, annotations: Readonly<Record<string, string | undefined>>): void =>
       void told.set(pod, { ...told.get(pod), ...annotations });
-    const reports: WeftEffect[] = mistaken.map(reportMistakes);
+    const reports: WeftEffect[] = mistaken.map(reportInvalidAnnotations);
     for (const { pod, providers } of stale) {
       const keys = Object.keys(pod.annotations).filter((key) =>
         providers.some((provider) => key.startsWith(`${annotationDomain(provider)}/`)),
@@ -115,13 +115,13 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
 };
 
 /** Says of a pod what its annotations cannot mean. */
-function reportMistakes({ namespace, name, uid, invalidAnnotations: mistakes = [] }: PodFact): WeftEffect {
+function reportInvalidAnnotations({ namespace, name, uid, invalidAnnotations = [] }: PodFact): WeftEffect {
   return {
     kind: "report",
     key: `report/pods/${uid}/annotations`,
     about: { resource: "pods", namespace, name, uid },
     reason: "InvalidAnnotation",
-    message: mistakes.map(({ message }) => message).join(". "),
+    message: invalidAnnotations.map(({ message }) => message).join(". "),
   };
 }
 

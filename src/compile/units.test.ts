@@ -359,7 +359,7 @@ t.test(
     const [effect] = input ? namespaceUnit.compile(input).effects : [];
     const written = effect?.kind === "annotate" ? effect.annotations : {};
     t.equal(written["ovn.kubernetes.io/exclude_ips"], "10.24.0.0/24,fd24::/112");
-    t.same(judgeAnnotations(written as Record<string, string>, NAMESPACE_RULES).mistakes, []);
+    t.same(judgeAnnotations(written as Record<string, string>, NAMESPACE_RULES).invalidAnnotations, []);
   },
 );
 

@@ -47,7 +47,7 @@ async function run(settings: Settings): Promise<void> {
     southbound: () => southbound?.synced,
     leading: () => controller.leading,
     waiting: () => controller.allocator.waiting,
-    unserved: () => controller.unserved.count,
+    unserved: () => controller.stuckPods.count,
     pendingWrites: () => controller.pendingWrites,
   });
   const server = await serve(

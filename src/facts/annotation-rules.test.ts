@@ -40,7 +40,7 @@ t.test("an annotation without sense counts as absent, or as what closes, and a s
     "ovn.kubernetes.io/mirror": "true",
   });
   t.same(
-    judged.mistakes.map(({ message }) => message),
+    judged.invalidAnnotations.map(({ message }) => message),
     [
       'annotation ovn.kubernetes.io/port_security is "yes"; it counts as true; write true or false',
       'annotation ovn.kubernetes.io/layer2_forward is "yes"; it is left out; write true or false',
@@ -49,8 +49,8 @@ t.test("an annotation without sense counts as absent, or as what closes, and a s
     ],
   );
   const metadata = { name: "a", namespace: "default", uid: "u", annotations };
-  t.match(projectPod({ metadata }), { annotations: judged.annotations, mistakes: judged.mistakes });
-  t.notOk("mistakes" in (projectPod({ metadata: { ...metadata, annotations: {} } }) ?? {}));
+  t.match(projectPod({ metadata }), { annotations: judged.annotations, invalidAnnotations: judged.invalidAnnotations });
+  t.notOk("invalidAnnotations" in (projectPod({ metadata: { ...metadata, annotations: {} } }) ?? {}));
 });
 
 t.test("of a list of addresses those are taken that are some, with their host bits", async (t) => {

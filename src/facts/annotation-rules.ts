@@ -154,23 +154,29 @@ export interface InvalidAnnotation {
 
 const MEANING = { absent: "it is left out", parts: "what of it is wrong is left out" } as const;
 
-/** What annotations count as, and what is wrong in them; the mistakes that are `kept` are for others to tell. */
+/** What annotations count as, and which are invalid; those that are `kept` are for others to tell. */
 export function judgeAnnotations(
   annotations: Readonly<Record<string, string>>,
   rules: readonly AnnotationRule[],
-): { readonly annotations: Readonly<Record<string, string>>; readonly mistakes: readonly InvalidAnnotation[] } {
+): {
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly invalidAnnotations: readonly InvalidAnnotation[];
+} {
   let counted: Record<string, string> | undefined;
-  const mistakes: InvalidAnnotation[] = [];
+  const invalidAnnotations: InvalidAnnotation[] = [];
   for (const [key, value] of Object.entries(annotations)) {
     const rule = ruleFor(key, rules);
     if (rule === undefined || rule.otherwise === "kept" || isOfForm(rule.form, value)) continue;
     const { otherwise, form } = rule;
     const meaning = typeof otherwise === "object" ? `it counts as ${otherwise.value}` : MEANING[otherwise];
-    mistakes.push({ key, message: `annotation ${key} is ${quoted(value)}; ${meaning}; write ${form.wanted}` });
+    invalidAnnotations.push({
+      key,
+      message: `annotation ${key} is ${quoted(value)}; ${meaning}; write ${form.wanted}`,
+    });
     if (otherwise === "parts") continue;
     counted ??= { ...annotations };
     if (otherwise === "absent") delete counted[key];
     else counted[key] = otherwise.value;
   }
-  return { annotations: counted ?? annotations, mistakes };
+  return { annotations: counted ?? annotations, invalidAnnotations };
 }

@@ -38,7 +38,7 @@ export function projectPod(pod: PodObject, keepVmIp = true): PodFact | undefined
   );
   const phase = pod.status?.phase;
   const ports = namedPorts(pod.spec);
-  const { annotations, mistakes } = judgeAnnotations(ourAnnotations(pod.metadata), POD_RULES);
+  const { annotations, invalidAnnotations } = judgeAnnotations(ourAnnotations(pod.metadata), POD_RULES);
   return {
     key: `${namespace}/${name}`,
     namespace,
@@ -51,7 +51,7 @@ export function projectPod(pod: PodObject, keepVmIp = true): PodFact | undefined
     ports,
     profile: profileKey(namespace, pod.metadata.labels ?? {}, ports),
     annotations,
-    ...(mistakes.length > 0 && { invalidAnnotations: mistakes }),
+    ...(invalidAnnotations.length > 0 && { invalidAnnotations }),
     ...projectNetworks(pod.metadata),
     ...(owner === undefined ? {} : { owner: { kind: owner.kind, name: owner.name, uid: owner.uid } }),
   };

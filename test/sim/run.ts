@@ -221,7 +221,7 @@ async function carryOut(
   scheduler.note("the faults end");
   await settle(scheduler, activity, violate);
   // The controller's own watch makes up for a lost wake-up: that it had to is a fault, where nothing went wrong.
-  const overlooked = replicas.reduce((sum, { controller }) => sum + (controller?.unserved.count ?? 0), 0);
+  const overlooked = replicas.reduce((sum, { controller }) => sum + (controller?.stuckPods.count ?? 0), 0);
   if (faultless && !throws && overlooked > 0)
     violate(`${overlooked} times a pod had neither a network nor a reason for 5 s`);
   const before = { ...activity };

@@ -1,0 +1,70 @@
+import type { Logger } from "pino";
+import type { WeftEffect } from "../../compile/effects.ts";
+import { isOwnKey, isSharedMap } from "../../compile/map-keys.ts";
+import type { Failures } from "../../desired/failures.ts";
+import { type FactStore, strictReader } from "../../facts/store.ts";
+import { rootsOf, UNIT_KINDS } from "../../kinds/units.ts";
+import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
+import { isReference } from "../../ovsdb/schema.ts";
+import { Engine } from "../../reconcile/engine.ts";
+import { Tracker } from "../../reconcile/tracker.ts";
+import type { Clock } from "../../time/clock.ts";
+import type { Term } from "../leadership/term.ts";
+import type { Reporter } from "../status/reporter.ts";
+import type { CommitBatching } from "./commit-batching.ts";
+import { EXCLUSIVE, type Northbound, OWN_COLUMNS } from "./northbound.ts";
+
+/** What the engine of the northbound database is made of. */
+export interface NorthboundEngineParts {
+  readonly facts: FactStore;
+  readonly northbound: Northbound;
+  readonly clusterId: () => string;
+  readonly batching: CommitBatching;
+  readonly reporter: Reporter;
+  readonly failures: Failures;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** None while this process does not lead. */
+  readonly term: () => Term | undefined;
+}
+
+/** The engine that compiles units from facts and keeps the northbound database as they want it. */
+export function northboundEngine(parts: NorthboundEngineParts): Engine<WeftEffect> {
+  const { facts, northbound, clusterId, batching, reporter, failures, clock, log, term } = parts;
+  return new Engine<WeftEffect>({
+    tracker: new Tracker(UNIT_KINDS, strictReader(facts), rootsOf),
+    database: "OVN_Northbound",
+    view: northbound.view,
+    identity: { clusterId, isReference: (table, column) => isReference(OVN_NB, table, column) },
+    ownColumns: OWN_COLUMNS,
+    exclusive: (table) => EXCLUSIVE.get(table) ?? [],
+    othersKeys: (table, column, keys) =>
+      isSharedMap(table, column) ? keys.filter((key) => !isOwnKey(table, column, key)) : undefined,
+    onContention: (unit, what, pause) => reporter.contended(unit, what, pause),
+    commit: (plan) => northbound.commit(plan),
+    whenReady: async () => {
+      const present = term();
+      if (present !== undefined) await batching.wait(present.recorder);
+      // Leadership may have been lost meanwhile, and the connection be closed.
+      if (term() !== undefined) await northbound.whenReady();
+    },
+    offerEffects: (unit, effects, renew) => term()?.effects.offer(unit, effects, renew),
+    timers: clock,
+    failures,
+    onUnitFailure: (unit, error) => reporter.unitRefused(unit, error),
+    onDeposed: () => log.warn("lost leadership: another controller leads now"),
+    onCommit: ({ plan, units, repairs, ms }) =>
+      log.debug(
+        {
+          units,
+          repairs,
+          ms: Math.round(ms),
+          inserts: plan.inserts.length,
+          updates: plan.updates.length,
+          mutations: plan.mutations.length,
+          deletes: plan.deletes.length,
+        },
+        "committed",
+      ),
+  });
+}

@@ -1,0 +1,69 @@
+import type { Logger } from "pino";
+import { qualify, rowUuid } from "../../desired/identity.ts";
+import type { Kube } from "../../kube/kube.ts";
+import type { KubeObject } from "../../kube/object.ts";
+import type { Clock } from "../../time/clock.ts";
+import type { Northbound } from "../databases/northbound.ts";
+import { clusterIdOf, countAnchors, publishClusterId, readKubeSystem } from "./cluster-id.ts";
+
+/** What a {@link ClusterIdentity} reads with. */
+export interface ClusterIdentityParts {
+  readonly kube: Kube;
+  readonly northbound: Pick<Northbound, "rows">;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** The id with which this process makes rows: known when everything has been read, and the same for as long as it lives. */
+export class ClusterIdentity {
+  readonly #parts: ClusterIdentityParts;
+  #kubeSystem: KubeObject | undefined;
+  #id: string | undefined;
+
+  constructor(parts: ClusterIdentityParts) {
+    this.#parts = parts;
+  }
+
+  /** The id. Throws before {@link settle}. */
+  get id(): string {
+    if (this.#id === undefined) throw new Error("the cluster id is not known before everything has been read");
+    return this.#id;
+  }
+
+  /** The uuid of a row of this cluster. Throws as {@link id}. */
+  rowUuid(table: string, ownerId: string): string {
+    return qualify(rowUuid(table, ownerId), this.id);
+  }
+
+  /** Reads what the id is made of; tries until the API server answers. Rejects when `signal` aborts. */
+  async read(signal?: AbortSignal): Promise<void> {
+    this.#kubeSystem = await readKubeSystem(this.#parts, signal);
+  }
+
+  /** Decides the id, by the rows that are in the database. */
+  settle(): void {
+    this.#id = this.#find();
+  }
+
+  /** Throws where the database shows another id by now: a leader of an older version may have written since, or an old copy be in its place. */
+  verify(): void {
+    if (this.#find() !== this.#id)
+      throw new Error(
+        "the database has rows with another cluster id than the one that this process has compiled its rows with, so all of them would be replaced",
+      );
+  }
+
+  /** Shows the id to tools. `kube`: with which a leader writes. Rejects with a `KubeError`. */
+  publish(kube: Kube): Promise<void> {
+    return publishClusterId(kube, this.#kubeSystem, this.id);
+  }
+
+  #find(): string {
+    const { northbound, log } = this.#parts;
+    const uid = this.#kubeSystem?.metadata.uid ?? "";
+    const anchors = countAnchors(northbound.rows(), uid);
+    if (anchors.plain > 0 && anchors.own > 0)
+      log.warn(anchors, "some rows have this cluster's id and some have none; the fewer ones are replaced");
+    return clusterIdOf(anchors, uid);
+  }
+}
