@@ -1,15 +1,20 @@
-import { dependency, type FactReader } from "../facts/store.ts";
+import { type Dependency, dependency, Topic } from "../facts/dependency.ts";
+import type { FactReader } from "../facts/store.ts";
 import type { Refusal } from "../ipam/refusal.ts";
 import type { AddressRequest } from "../ipam/types.ts";
 
-/** What of IPAM a claim may wait for. These are dependencies beside those on facts, and have names unlike theirs. */
+const ROOM = new Topic("room");
+const LEASE = new Topic("lease");
+const RECORDING = new Topic("recording");
+
+/** What of IPAM a claim may wait for. These are dependencies beside those on facts. */
 export const ipamDependency = {
   /** Something of a subnet is free, or it is configured otherwise. */
-  room: (subnet: string): string => `room/${subnet}`,
+  room: (subnet: string): Dependency => ({ topic: ROOM, value: subnet }),
   /** What an owner holds has come free. */
-  lease: (owner: string): string => `lease/${owner}`,
+  lease: (owner: string): Dependency => ({ topic: LEASE, value: owner }),
   /** What was decided for an owner is recorded, or given up. */
-  recording: (owner: string): string => `recording/${owner}`,
+  recording: (owner: string): Dependency => ({ topic: RECORDING, value: owner }),
 };
 
 /** What is in the way of a request that IPAM has refused: who holds what it names, or else whatever is held where it may come from. */
@@ -17,7 +22,7 @@ export function dependenciesOfRefusal(
   reader: FactReader,
   { subnets, want }: AddressRequest,
   { code, holder }: Refusal,
-): readonly string[] {
+): readonly Dependency[] {
   const pools = want.kind === "pool" ? want.pools : [];
   const places = [...subnets, ...pools.flatMap((pool) => reader.get("ipPools", pool)?.subnet ?? [])];
   const rooms = places.map(ipamDependency.room);

@@ -1,4 +1,5 @@
 import type { Failures } from "../desired/failures.ts";
+import { includesDependency } from "./dependency.ts";
 import type { FactChange } from "./fact-change.ts";
 
 interface Listener {
@@ -117,7 +118,7 @@ function idOf({ kind, key }: FactChange): string {
 /** Two changes of one fact as one. */
 function joined(first: FactChange, second: FactChange): FactChange {
   const { kind, key } = second;
-  const touched = [...new Set([...first.touched, ...second.touched])];
+  const touched = [...first.touched, ...second.touched.filter((entry) => !includesDependency(first.touched, entry))];
   return {
     kind,
     key,

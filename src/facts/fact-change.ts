@@ -1,3 +1,4 @@
+import type { Dependency } from "./dependency.ts";
 import type { FactKind, FactTypes } from "./types.ts";
 
 /**
@@ -9,5 +10,5 @@ export interface FactChange<K extends FactKind = FactKind> {
   readonly key: string;
   readonly old?: FactTypes[K];
   readonly new?: FactTypes[K];
-  readonly touched: readonly string[];
+  readonly touched: readonly Dependency[];
 }

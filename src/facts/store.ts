@@ -1,8 +1,10 @@
 import { OVN_PROVIDER } from "../api/annotations.ts";
+import { getOrAdd } from "../collections/get-or-add.ts";
 import { MultiMap } from "../collections/multi-map.ts";
 import { samePlain } from "../collections/plain.ts";
 import { Failures } from "../desired/failures.ts";
 import { ChangeQueue } from "./change-queue.ts";
+import { type Dependency, dependency, includesDependency, indexTopic, type Topic } from "./dependency.ts";
 import type { FactChange } from "./fact-change.ts";
 import type { DerivedKind, FactIndexes, FactKind, FactTypes } from "./types.ts";
 
@@ -65,13 +67,6 @@ export function* everyFact(facts: FactStore): Generator<FactChange, void, undefi
   }
 }
 
-/** The names of what a reader's calls depend on. */
-export const dependency = {
-  fact: (kind: string, key: string): string => `${kind}/${key}`,
-  index: (kind: string, index: string, value: string): string => `${kind}?${index}=${value}`,
-  all: (kind: string): string => `${kind}*`,
-};
-
 /** An object is there whose fact is not known, because it could not be read: whoever needs it stays as it was. */
 export class UnreadFactError extends Error {
   override readonly name = "UnreadFactError";
@@ -86,11 +81,11 @@ export class UnreadFactError extends Error {
 export class FactStore implements FactReader {
   /** kind → key → fact. */
   readonly #facts = new Map<FactKind, Map<string, FactTypes[FactKind]>>();
-  /** index dependency → keys of the facts under it. */
-  readonly #entries = new MultiMap<string, string>();
+  /** index → value → keys of the facts under it. */
+  readonly #entries = new Map<Topic, MultiMap<string, string>>();
   readonly #indexes: FactIndexTable;
-  /** Dependencies on facts that are not known although their objects are there. */
-  readonly #unread = new Set<string>();
+  /** kind → keys of facts that are not known although their objects are there. */
+  readonly #unread = new MultiMap<FactKind, string>();
   readonly #changes: ChangeQueue;
   /** What threw at facts: at index functions and listeners here, and elsewhere. */
   readonly failures: Failures;
@@ -112,10 +107,10 @@ export class FactStore implements FactReader {
   }
 
   by<K extends FactKind>(kind: K, index: IndexName<K>, value: string): readonly FactTypes[K][] {
-    const entry = dependency.index(kind, index, value);
-    if (!this.#entries.has(entry)) return [];
+    const keys = this.#entries.get(indexTopic(kind, index))?.list(value) ?? [];
     const table = this.#table(kind);
-    return [...this.#entries.get(entry)].sort().flatMap((key) => table.get(key) ?? []);
+    // Nearly all have one.
+    return (keys.length < 2 ? keys : keys.toSorted()).flatMap((key) => table.get(key) ?? []);
   }
 
   all<K extends FactKind>(kind: K): readonly FactTypes[K][] {
@@ -137,7 +132,7 @@ export class FactStore implements FactReader {
       this.setUnread(kind, key, false);
       return undefined;
     }
-    let after: readonly string[] = [];
+    let after: readonly Dependency[] = [];
     try {
       if (fact !== undefined) after = this.#indexEntries(kind, fact);
     } catch (error) {
@@ -146,13 +141,14 @@ export class FactStore implements FactReader {
       return undefined;
     }
     this.failures.succeeded(index);
-    this.#unread.delete(dependency.fact(kind, key));
+    this.#unread.delete(kind, key);
     const before = old === undefined ? [] : this.#entriesOf(kind, old);
     if (fact === undefined) table.delete(key);
     else table.set(key, fact);
-    for (const entry of before) if (!after.includes(entry)) this.#entries.delete(entry, key);
-    for (const entry of after) if (!before.includes(entry)) this.#entries.add(entry, key);
-    const touched = [dependency.fact(kind, key), dependency.all(kind), ...new Set([...before, ...after])];
+    const left = before.filter((entry) => !includesDependency(after, entry));
+    for (const { topic, value } of left) this.#entries.get(topic)?.delete(value, key);
+    for (const { topic, value } of after) this.#indexed(topic).add(value, key);
+    const touched = [dependency.fact(kind, key), dependency.all(kind), ...left, ...after];
     const change: FactChange<K> = {
       kind,
       key,
@@ -169,16 +165,16 @@ export class FactStore implements FactReader {
    * are known stay, so nothing is said where there is one. Units that ask for such a fact cannot be compiled: what they have stays.
    */
   setUnread(kind: FactKind, key: string, unread: boolean): void {
-    const fact = dependency.fact(kind, key);
-    const changed = unread ? this.get(kind, key) === undefined && !this.#unread.has(fact) : this.#unread.delete(fact);
-    if (!changed) return;
-    if (unread) this.#unread.add(fact);
-    this.#changes.push({ kind, key, touched: [fact, dependency.index(kind, OWN_NAME, key)] });
+    const known = this.isUnread(kind, key);
+    if (unread ? known || this.get(kind, key) !== undefined : !known) return;
+    if (unread) this.#unread.add(kind, key);
+    else this.#unread.delete(kind, key);
+    this.#changes.push({ kind, key, touched: [dependency.fact(kind, key), dependency.index(kind, OWN_NAME, key)] });
   }
 
   /** Whether an object is there whose fact is not known. */
   isUnread(kind: FactKind, key: string): boolean {
-    return this.#unread.size > 0 && this.#unread.has(dependency.fact(kind, key));
+    return this.#unread.includes(kind, key);
   }
 
   /**
@@ -195,15 +191,17 @@ export class FactStore implements FactReader {
   }
 
   /** The index entries that a fact has. */
-  #entriesOf<K extends FactKind>(kind: K, fact: FactTypes[K]): readonly string[] {
+  #entriesOf<K extends FactKind>(kind: K, fact: FactTypes[K]): readonly Dependency[] {
     try {
       return this.#indexEntries(kind, fact);
     } catch {
       // It did not throw when the fact was taken. What it said then is looked for.
-      const of = `${kind}?`;
-      return [...this.#entries.keys()].filter(
-        (entry) => entry.startsWith(of) && this.#entries.includes(entry, fact.key),
-      );
+      return Object.keys(this.#indexes[kind]).flatMap((index) => {
+        const topic = indexTopic(kind, index);
+        const entries = this.#indexed(topic);
+        const values = [...entries.keys()].filter((value) => entries.includes(value, fact.key));
+        return values.map((value) => ({ topic, value }));
+      });
     }
   }
 
@@ -216,8 +214,12 @@ export class FactStore implements FactReader {
     return table as Map<string, FactTypes[K]>;
   }
 
-  #indexEntries<K extends FactKind>(kind: K, fact: FactTypes[K]): string[] {
-    const entries: string[] = [];
+  #indexed(topic: Topic): MultiMap<string, string> {
+    return getOrAdd(this.#entries, topic, () => new MultiMap<string, string>());
+  }
+
+  #indexEntries<K extends FactKind>(kind: K, fact: FactTypes[K]): Dependency[] {
+    const entries: Dependency[] = [];
     // The table's type ties each kind to its own functions; TypeScript cannot follow that through a generic K.
     const indexes = this.#indexes[kind] as Readonly<
       Record<string, (fact: FactTypes[K]) => readonly (string | undefined)[]>
@@ -249,18 +251,18 @@ export function strictReader(facts: FactStore): FactReader {
 }
 
 /** A reader that notes every dependency of what is asked of `facts` in `seen`. */
-export function recordingReader(facts: FactReader, seen: Set<string>): FactReader {
+export function recordingReader(facts: FactReader, seen: Dependency[]): FactReader {
   return {
     get: (kind, key) => {
-      seen.add(dependency.fact(kind, key));
+      seen.push(dependency.fact(kind, key));
       return facts.get(kind, key);
     },
     by: (kind, index, value) => {
-      seen.add(dependency.index(kind, index, value));
+      seen.push(dependency.index(kind, index, value));
       return facts.by(kind, index, value);
     },
     all: (kind) => {
-      seen.add(dependency.all(kind));
+      seen.push(dependency.all(kind));
       return facts.all(kind);
     },
   };

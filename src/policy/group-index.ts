@@ -1,4 +1,5 @@
 import { MultiMap } from "../collections/multi-map.ts";
+import type { Dependency } from "../facts/dependency.ts";
 import { Dependents } from "../facts/dependents.ts";
 import type { FactChange } from "../facts/fact-change.ts";
 import type { NamespaceFact } from "../facts/namespace.ts";
@@ -178,7 +179,7 @@ export class GroupIndex {
   #renew(kind: PolicyKind, key: string): void {
     const id = compiledPolicyKey(kind, key);
     const before = this.#policies.get(id);
-    const dependencies = new Set<string>();
+    const dependencies: Dependency[] = [];
     let compiled: ReturnType<typeof compilePolicy>;
     const subject = { part: "derived fact", where: "policies", kind, key } as const;
     try {
@@ -197,7 +198,7 @@ export class GroupIndex {
     this.#facts.failures.succeeded(subject);
     const wanted = compiled?.groups ?? new Map<string, Group>();
     if (compiled === undefined) {
-      dependencies.clear();
+      dependencies.length = 0;
       this.#policies.delete(id);
     } else this.#policies.set(id, { kind, key, groups: [...wanted.keys()] });
     this.#dependents.set(id, dependencies);

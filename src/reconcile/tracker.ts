@@ -1,6 +1,7 @@
 import { samePlain } from "../collections/plain.ts";
 import type { Effect, Fragment } from "../desired/fragment.ts";
 import { type AnyUnitKind, splitUnitId, unitId } from "../desired/unit-kind.ts";
+import type { Dependency } from "../facts/dependency.ts";
 import { Dependents } from "../facts/dependents.ts";
 import type { FactChange } from "../facts/fact-change.ts";
 import { type FactReader, recordingReader } from "../facts/store.ts";
@@ -93,7 +94,7 @@ export class Tracker<E extends Effect> {
     const { kind: kindName, key } = splitUnitId(unit);
     const kind = this.#kinds.get(kindName);
     if (kind === undefined) return { changed: false, fragment: undefined };
-    const seen = new Set<string>();
+    const seen: Dependency[] = [];
     const before = this.#inputs.has(unit) ? this.#inputs.get(unit) : FAILED;
     this.#inputs.set(unit, FAILED);
     let input: unknown = FAILED;

@@ -190,7 +190,7 @@ export class Allocator {
       return recording !== undefined && isSameClaim(recording, claim);
     };
     if (claims.length === 0 || !claims.every(isRecording)) this.#tracker.follow();
-    else this.#tracker.follow(new Set(claims.map(({ owner = "" }) => ipamDependency.recording(owner))));
+    else this.#tracker.follow(claims.map(({ owner = "" }) => ipamDependency.recording(owner)));
   }
 
   /** Nobody makes this claim any more: it is met, or nobody wants that address. What is not recorded nobody else would give back. */

@@ -1,6 +1,8 @@
 import t from "tap";
 import type { Claim, ClaimKind } from "../../claims/claim.ts";
+import { ipamDependency } from "../../claims/retry-dependencies.ts";
 import { Failures } from "../../desired/failures.ts";
+import { type Dependency, dependency } from "../../facts/dependency.ts";
 import { refuse } from "../../ipam/refusal.ts";
 import { factStore } from "../../kinds/store.ts";
 import { ClaimTracker } from "./claim-tracker.ts";
@@ -20,7 +22,7 @@ function tracked() {
     },
   };
   const tracker = new ClaimTracker(facts, [kind], () => undefined);
-  const touch = (dependency: string) => tracker.touch(dependency);
+  const touch = (changed: Dependency) => tracker.touch(changed);
   const mark = (key: string) => tracker.note({ kind: "subnets", key, touched: [] });
   /** Looks at all who are to be looked at; `served` are served, the others go on waiting. */
   const drain = (...served: string[]): string[] => {
@@ -48,8 +50,8 @@ t.test("a claimant is looked at when something changes that it has read, and onc
   mark("a");
   mark("b");
   t.strictSame(drain(), ["a", "b"]);
-  touch("vpcs/vpc-of-b");
-  touch("vpcs/vpc-of-b");
+  touch(dependency.fact("vpcs", "vpc-of-b"));
+  touch(dependency.fact("vpcs", "vpc-of-b"));
   t.strictSame(drain(), ["b"]);
   t.strictSame(drain(), []);
 });
@@ -58,19 +60,20 @@ t.test("one that is no more depends on nothing", async (t) => {
   const { mark, touch, drain } = tracked();
   mark("gone");
   t.strictSame(drain(), ["gone"]);
-  touch("vpcs/vpc-of-gone");
+  touch(dependency.fact("vpcs", "vpc-of-gone"));
   t.strictSame(drain(), []);
 });
 
 t.test("of a line one is looked at after the other, until one goes on waiting", async (t) => {
   const { tracker, touch, drain } = tracked();
-  for (const key of ["a", "b", "c"]) tracker.wait(`subnets/${key}`, `subnets:${key}`, ["room/s"], "line");
-  tracker.wait("subnets/x", "subnets:x", ["room/s"]);
-  touch("room/other");
+  for (const key of ["a", "b", "c"])
+    tracker.wait(`subnets/${key}`, `subnets:${key}`, [ipamDependency.room("s")], "line");
+  tracker.wait("subnets/x", "subnets:x", [ipamDependency.room("s")]);
+  touch(ipamDependency.room("other"));
   t.strictSame(drain(), []);
-  touch("room/s");
+  touch(ipamDependency.room("s"));
   t.strictSame(drain("a"), ["a", "x", "b"], "b finds nothing left, so c need not ask");
-  touch("room/s");
+  touch(ipamDependency.room("s"));
   t.strictSame(drain("b", "c"), ["b", "x", "c"]);
 });
 
@@ -79,45 +82,46 @@ t.test("one that cannot be read keeps nobody behind it in its line from being se
   for (const key of ["a", "b"]) {
     mark(key);
     drain();
-    tracker.wait(`subnets/${key}`, `subnets:${key}`, ["room/s"], "line");
+    tracker.wait(`subnets/${key}`, `subnets:${key}`, [ipamDependency.room("s")], "line");
   }
   bad.add("a");
-  touch("room/s");
+  touch(ipamDependency.room("s"));
   t.strictSame(drain(), ["a", "b"]);
   t.strictSame(failed, ["claim a"]);
   bad.clear();
-  touch("vpcs/vpc-of-a");
+  touch(dependency.fact("vpcs", "vpc-of-a"));
   t.strictSame(drain(), ["a"], "it is looked at when what it had read until then changes");
 });
 
 t.test("who waits again for the same keeps its place, and who waits for something else loses it", async (t) => {
   const { tracker, touch, drain } = tracked();
-  for (const key of ["a", "b", "a"]) tracker.wait(`subnets/${key}`, `subnets:${key}`, ["room/s"], "line");
-  touch("room/s");
+  for (const key of ["a", "b", "a"])
+    tracker.wait(`subnets/${key}`, `subnets:${key}`, [ipamDependency.room("s")], "line");
+  touch(ipamDependency.room("s"));
   t.strictSame(drain(), ["a"]);
-  tracker.wait("subnets/a", "subnets:a", ["lease/x"]);
-  touch("room/s");
+  tracker.wait("subnets/a", "subnets:a", [ipamDependency.lease("x")]);
+  touch(ipamDependency.room("s"));
   t.strictSame(drain(), ["b"]);
-  touch("lease/x");
+  touch(ipamDependency.lease("x"));
   t.strictSame(drain(), ["a"]);
 });
 
 t.test("what changes between reading a claimant and following it is not missed", async (t) => {
   const { tracker, touch, drain } = tracked();
   tracker.read("subnets:a");
-  touch("vpcs/vpc-of-a");
+  touch(dependency.fact("vpcs", "vpc-of-a"));
   tracker.follow();
   t.strictSame(drain(), ["a"]);
-  touch("vpcs/vpc-of-a");
+  touch(dependency.fact("vpcs", "vpc-of-a"));
   t.strictSame(drain(), ["a"]);
 });
 
 t.test("one may be followed by something else than what it has read", async (t) => {
   const { tracker, touch, drain } = tracked();
   tracker.read("subnets:a");
-  tracker.follow(new Set(["recording/a"]));
-  touch("vpcs/vpc-of-a");
+  tracker.follow([ipamDependency.recording("a")]);
+  touch(dependency.fact("vpcs", "vpc-of-a"));
   t.strictSame(drain(), []);
-  touch("recording/a");
+  touch(ipamDependency.recording("a"));
   t.strictSame(drain(), ["a"]);
 });

@@ -1,5 +1,6 @@
 import { type AnyClaimKind, type Claim, claimId, isSameClaim } from "../../claims/claim.ts";
 import { splitUnitId, unitId } from "../../desired/unit-kind.ts";
+import { type Dependency, includesDependency } from "../../facts/dependency.ts";
 import { Dependents } from "../../facts/dependents.ts";
 import type { FactChange } from "../../facts/fact-change.ts";
 import { type FactReader, type FactStore, recordingReader, strictReader, UnreadFactError } from "../../facts/store.ts";
@@ -30,7 +31,7 @@ export class ClaimTracker {
   /** Claim → the id of its line. */
   readonly #lineOf = new Map<string, string>();
   /** Who was read last, and what: noted when that is followed. */
-  #reading: { readonly id: string; readonly seen: ReadonlySet<string> } | undefined;
+  #reading: { readonly id: string; readonly seen: readonly Dependency[] } | undefined;
   /** The line whose first one is being looked at. */
   #trying: { readonly line: string; readonly first: string } | undefined;
 
@@ -53,8 +54,9 @@ export class ClaimTracker {
   }
 
   /** Marks those who depend on something that is no fact, or wait for it. */
-  touch(dependency: string): void {
-    if (this.#reading?.seen.has(dependency)) this.#mark(this.#reading.id);
+  touch(dependency: Dependency): void {
+    const reading = this.#reading;
+    if (reading !== undefined && includesDependency(reading.seen, dependency)) this.#mark(reading.id);
     for (const id of this.#dependents.of(dependency)) this.#mark(id);
   }
 
@@ -98,7 +100,7 @@ export class ClaimTracker {
     const failure = { part: "claim", where: "", kind: name, key } as const;
     const before = this.#claims.get(id) ?? NONE;
     this.follow();
-    const seen = new Set<string>();
+    const seen: Dependency[] = [];
     let claims: readonly Claim[] | undefined;
     this.#dirty.get(kind?.rank ?? 0)?.delete(id);
     try {
@@ -119,13 +121,13 @@ export class ClaimTracker {
   }
 
   /** Who was read last is to be looked at when something changes of what its claims have read, or instead of that of `others`. */
-  follow(others?: ReadonlySet<string>): void {
+  follow(others?: readonly Dependency[]): void {
     if (this.#reading !== undefined) this.#dependents.set(this.#reading.id, others ?? this.#reading.seen);
     this.#reading = undefined;
   }
 
   /** A claim waits for one of these. Those in one line (absent: it has one of its own) would all be refused if one of them is. */
-  wait(claim: string, claimant: string, dependencies: Iterable<string>, line = claim): void {
+  wait(claim: string, claimant: string, dependencies: readonly Dependency[], line = claim): void {
     const id = `line:${line}`;
     if (this.#lineOf.get(claim) !== id) {
       this.leave(claim);
@@ -134,7 +136,7 @@ export class ClaimTracker {
       const members = this.#lines.get(id)?.members ?? new Map<string, string>();
       this.#lines.set(id, { rank, members: members.set(claim, claimant) });
     }
-    this.#dependents.set(id, new Set(dependencies));
+    this.#dependents.set(id, dependencies);
   }
 
   /** A claim waits no more. */
