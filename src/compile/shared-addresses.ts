@@ -20,7 +20,9 @@ export function sharedAddresses(
   { namespace, node, annotations }: PodFact,
   subnet: string,
 ): SharedAddresses {
-  const names = (annotations[POD.aaps] ?? "").split(",").map((name) => name.trim());
+  const named = annotations[POD.aaps];
+  if (named === undefined) return NO_SHARED;
+  const names = named.split(",").map((name) => name.trim());
   const addresses = names.flatMap((name) => {
     const vip = name === "" ? undefined : reader.get("vips", name);
     if (vip === undefined || vip.namespace !== namespace || vip.subnet !== subnet || !vip.given) return [];

@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import { CAUGHT_UP } from "../api/annotations.ts";
+import { samePlain } from "../collections/plain.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { FactKind, FactTypes, ObjectKind } from "../facts/types.ts";
 import { type Feed, feedsOf, shapedObject } from "../kinds/feeds.ts";
@@ -104,6 +105,8 @@ export class Sources {
             );
           else log.info({ resource: type.plural }, "the cluster does not serve this type yet");
         },
+        // An equal fact is not kept beside the one in the store. (Who writes a status hears of each that was seen.)
+        ...(resource === undefined && { equal: samePlain }),
         failures: { failures: facts.failures, kind },
         clock,
         random,

@@ -41,7 +41,7 @@ export type RowUuid = typeof rowUuid;
 
 /** Name → its UUID. The rows that many pods refer to (switches, groups) are asked for again and again. */
 const KNOWN = new Map<string, string>();
-const MAX_KNOWN = 8192;
+const MAX_KNOWN = 1024;
 
 function uuidOf(name: string): string {
   const digest = hash("sha1", Buffer.concat([NAMESPACE, Buffer.from(name)]), "buffer");

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { ADDRESS_CONDITION, CHASSIS_CONDITION } from "../api/names.ts";
 import { parseIp } from "../net/address.ts";
 import type { Dual } from "../net/dual.ts";
@@ -77,9 +77,8 @@ function profileKey(
   const sorted = Object.keys(labels)
     .sort()
     .map((key) => [key, labels[key]]);
-  return createHash("sha1")
-    .update(JSON.stringify([namespace, sorted, ports.map(({ name, protocol, number }) => [name, protocol, number])]))
-    .digest("base64url");
+  const named = ports.map(({ name, protocol, number }) => [name, protocol, number]);
+  return hash("sha1", JSON.stringify([namespace, sorted, named]), "base64url");
 }
 
 /** What {@link projectNode} reads of a Node. */

@@ -30,7 +30,7 @@ export class EffectRunner<E extends Effect> {
   readonly #limit: number;
   readonly #onError: (effect: E, error: unknown) => void;
   /** unit → keys of the effects it returned last. */
-  readonly #byUnit = new Map<string, Set<string>>();
+  readonly #byUnit = new Map<string, readonly string[]>();
   /** effect key → its state. */
   readonly #entries = new Map<string, Entry<E>>();
   /** Keys ready to run, in order. */
@@ -61,10 +61,11 @@ export class EffectRunner<E extends Effect> {
    */
   offer(unit: string, effects: readonly E[], renew = false): void {
     if (this.#stopped) return;
-    const before = this.#byUnit.get(unit);
-    const keys = new Set(effects.map((effect) => effect.key));
-    for (const key of before ?? []) if (!keys.has(key)) this.#withdraw(key);
-    if (keys.size === 0) this.#byUnit.delete(unit);
+    const before = this.#byUnit.get(unit) ?? [];
+    // A handful at most.
+    const keys = effects.map((effect) => effect.key);
+    for (const key of before) if (!keys.includes(key)) this.#withdraw(key);
+    if (keys.length === 0) this.#byUnit.delete(unit);
     else this.#byUnit.set(unit, keys);
     for (const effect of effects) this.#want(effect, renew);
     this.#pump();

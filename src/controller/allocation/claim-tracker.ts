@@ -73,8 +73,10 @@ export class ClaimTracker {
   take(): string | undefined {
     const tried = this.#trying;
     this.#trying = undefined;
-    const [first] = this.#lines.get(tried?.line ?? "")?.members.keys() ?? [];
-    if (tried !== undefined && first !== undefined && first !== tried.first) this.#mark(tried.line);
+    if (tried !== undefined) {
+      const [first] = this.#lines.get(tried.line)?.members.keys() ?? [];
+      if (first !== undefined && first !== tried.first) this.#mark(tried.line);
+    }
     for (const dirty of this.#dirty.values()) {
       for (const id of dirty) {
         dirty.delete(id);
