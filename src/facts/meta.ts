@@ -28,6 +28,30 @@ export interface Malformed {
   readonly malformed?: readonly MalformedField[];
 }
 
+/** What every fact of an object has that Weft writes to: by these a patch knows which object it was decided for. */
+export interface ObjectFact {
+  /** The object's name; with its namespace in front, `namespace/name`, where it has one. */
+  readonly key: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** What every fact of a custom object of the whole cluster has. */
+export interface CustomObjectFact extends ObjectFact, Malformed {
+  readonly generation: number;
+  /** RFC 3339; of two objects that conflict the older one keeps what it has. */
+  readonly created: string;
+  readonly deleting: boolean;
+  readonly finalizers: readonly string[];
+}
+
+/** The fields of {@link CustomObjectFact} by an object's metadata. */
+export function customObjectFields(metadata: ProjectedMeta): Omit<CustomObjectFact, "malformed"> {
+  const { name, uid, generation = 0, creationTimestamp = "", deletionTimestamp, finalizers = [] } = metadata;
+  const deleting = deletionTimestamp !== undefined;
+  return { key: name, name, uid, generation, created: creationTimestamp, deleting, finalizers };
+}
+
 /**
  * Those annotations that Weft reads or writes, `<provider>.kubernetes.io/…` of ours, and those that seem to be meant so
  * (`ovn.kubernets.io/ip_address`), about which somebody is to be told. Others must not wake a unit.

@@ -6,7 +6,7 @@ import { type Dual, dualValues, formatDual } from "../net/dual.ts";
 import { parseRange, rangeContains } from "../net/range.ts";
 import { parseSubnetAddresses } from "../net/subnet-addresses.ts";
 import { type AcceptedSubnet, acceptedSubnetOf } from "./accepted.ts";
-import type { ProjectedMeta } from "./meta.ts";
+import { customObjectFields, type ProjectedMeta } from "./meta.ts";
 import { NOT_SUPPORTED, unsupportedFields } from "./not-supported.ts";
 import type { SubnetFact, SubnetSpecFact } from "./subnet.ts";
 
@@ -34,10 +34,10 @@ type Problem = NonNullable<SubnetFact["problem"]>;
  * subnet that cannot be understood.
  */
 export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = KUBE_OVN_DEFAULTS): SubnetSpecFact {
+  const { name } = subnet.metadata;
   const spec = subnet.spec ?? {};
   const nodeContract = subnet.metadata.annotations?.[SUBNET.nodeContract];
   const accepted = acceptedSubnetOf(subnet.metadata);
-  const { name, uid, generation = 0, creationTimestamp = "", deletionTimestamp, finalizers = [] } = subnet.metadata;
   // Names that cannot be held are nobody's, and are not to reach the database either.
   const provider = storable(spec.provider || OVN_PROVIDER);
   const vpc = storable(spec.vpc || defaults.router);
@@ -53,13 +53,7 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
   const enableLb = spec.enableLb ?? defaults.enableLb ?? true;
   if (spec.enableLb === undefined && !joins) missing["enableLb"] = enableLb;
   return {
-    key: name,
-    name,
-    uid,
-    generation,
-    created: creationTimestamp,
-    deleting: deletionTimestamp !== undefined,
-    finalizers,
+    ...customObjectFields(subnet.metadata),
     isDefault: spec.default === true,
     vpc,
     provider,

@@ -3,7 +3,7 @@ import { isStorable, quoted } from "../api/text.ts";
 import { parseIp } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
 import { ACCEPTED_ANNOTATION, readFields } from "./accepted.ts";
-import type { ProjectedMeta } from "./meta.ts";
+import { customObjectFields, type ProjectedMeta } from "./meta.ts";
 import { NOT_SUPPORTED, unsupportedFields } from "./not-supported.ts";
 import type { PolicyRouteFact, StaticRouteFact, VpcFact } from "./vpc.ts";
 
@@ -15,19 +15,12 @@ export interface VpcObject {
 
 /** The fact of a Vpc. Entries that cannot be are not in it, and `problems` says which and why. */
 export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
-  const { name, uid, generation = 0, creationTimestamp = "", deletionTimestamp, finalizers = [] } = vpc.metadata;
   const problems: Problem[] = [];
   const accepted = vpc.metadata.annotations?.[ACCEPTED_ANNOTATION] ?? "";
   const { staticRoutes = [], policyRoutes = [], namespaces = [], defaultSubnet = "" } = vpc.spec ?? {};
   return {
-    key: name,
-    name,
-    uid,
-    generation,
-    created: creationTimestamp,
-    deleting: deletionTimestamp !== undefined,
-    finalizers,
-    isDefault: name === defaultVpc,
+    ...customObjectFields(vpc.metadata),
+    isDefault: vpc.metadata.name === defaultVpc,
     namespaces,
     defaultSubnet,
     staticRoutes: staticRoutes.flatMap((route, i) => projectStaticRoute(route, `spec.staticRoutes[${i}]`, problems)),

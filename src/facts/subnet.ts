@@ -1,18 +1,10 @@
 import type { Dual } from "../net/dual.ts";
 import type { AcceptedSubnet } from "./accepted.ts";
 import type { LabelSelectorFact } from "./label-selector.ts";
-import type { Malformed } from "./meta.ts";
+import type { CustomObjectFact } from "./meta.ts";
 
 /** One Subnet, its defaults filled in. */
-export interface SubnetFact extends Malformed {
-  readonly key: string;
-  readonly name: string;
-  readonly uid: string;
-  readonly generation: number;
-  /** RFC 3339; the older of two overlapping subnets keeps its addresses. */
-  readonly created: string;
-  readonly deleting: boolean;
-  readonly finalizers: readonly string[];
+export interface SubnetFact extends CustomObjectFact {
   readonly isDefault: boolean;
   readonly vpc: string;
   readonly provider: string;

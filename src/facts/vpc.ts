@@ -1,15 +1,7 @@
-import type { Malformed } from "./meta.ts";
+import type { CustomObjectFact } from "./meta.ts";
 
 /** One VPC, its defaults filled in. */
-export interface VpcFact extends Malformed {
-  readonly key: string;
-  readonly name: string;
-  readonly uid: string;
-  readonly generation: number;
-  /** RFC 3339. */
-  readonly created: string;
-  readonly deleting: boolean;
-  readonly finalizers: readonly string[];
+export interface VpcFact extends CustomObjectFact {
   readonly isDefault: boolean;
   readonly namespaces: readonly string[];
   /** The subnet of pods in those namespaces. */

@@ -18,7 +18,7 @@ import { externalIds } from "../compile/rows.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
 import { ACCEPTED_ANNOTATION, readFields, stringList } from "../facts/accepted.ts";
-import type { Malformed, ProjectedMeta } from "../facts/meta.ts";
+import { type CustomObjectFact, customObjectFields, type ProjectedMeta } from "../facts/meta.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { VerdictFact } from "../facts/subnet.ts";
 import { IP_POOLS } from "../kube/resources.ts";
@@ -27,15 +27,7 @@ import { cidrsOfRange, parseRange, rangeContains } from "../net/range.ts";
 import type { Kind } from "./kind.ts";
 
 /** One IPPool. */
-export interface IpPoolFact extends Malformed {
-  readonly key: string;
-  readonly name: string;
-  readonly uid: string;
-  readonly generation: number;
-  /** RFC 3339; of two pools that name one address the older keeps it. */
-  readonly created: string;
-  readonly deleting: boolean;
-  readonly finalizers: readonly string[];
+export interface IpPoolFact extends CustomObjectFact {
   readonly subnet: string;
   /** Addresses, `a..b` ranges, CIDRs: as written, or the former ones where those cannot be read. */
   readonly ips: readonly string[];
@@ -70,15 +62,8 @@ export function projectIpPool({ metadata, spec = {} }: IpPoolObject): IpPoolFact
   const unread = written.find((text) => parseRange(text) === undefined);
   const accepted = metadata.annotations?.[ACCEPTED_ANNOTATION] ?? "";
   const former = unread === undefined ? undefined : stringList(readFields(accepted)?.["ips"]);
-  const { name, uid, generation = 0, creationTimestamp = "", deletionTimestamp, finalizers = [] } = metadata;
   return {
-    key: name,
-    name,
-    uid,
-    generation,
-    created: creationTimestamp,
-    deleting: deletionTimestamp !== undefined,
-    finalizers,
+    ...customObjectFields(metadata),
     subnet: spec.subnet ?? "",
     ips: former ?? written,
     namespaces: spec.namespaces ?? [],

@@ -11,7 +11,7 @@ import { malformedNotes } from "../compile/references.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
 import type { AddressConflictFact } from "../facts/ip.ts";
-import type { Malformed, ProjectedMeta } from "../facts/meta.ts";
+import { type CustomObjectFact, customObjectFields, type ProjectedMeta } from "../facts/meta.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { SubnetFact, VerdictFact } from "../facts/subnet.ts";
 import type { AddressLease } from "../ipam/types.ts";
@@ -31,17 +31,9 @@ interface Addresses {
 }
 
 /** One OvnEip. */
-export interface OvnEipFact extends Addresses, Malformed {
-  readonly key: string;
-  readonly name: string;
-  readonly uid: string;
-  readonly generation: number;
-  /** RFC 3339; where the statuses of two name one address the older one has it. */
-  readonly created: string;
+export interface OvnEipFact extends Addresses, CustomObjectFact {
   /** Its resource version. */
   readonly version: string;
-  readonly deleting: boolean;
-  readonly finalizers: readonly string[];
   readonly subnet: string;
   /** `nat`, `lrp` or `lsp`. */
   readonly type: string;
@@ -66,16 +58,13 @@ export interface OvnEipObject {
 
 /** The fact of an OvnEip. As in Kube-OVN it has its addresses once its status names a MAC. */
 export function projectOvnEip({ metadata, spec = {}, status = {} }: OvnEipObject): OvnEipFact {
-  const { name, uid, generation = 0, resourceVersion: version = "", finalizers = [] } = metadata;
-  const { creationTimestamp: created = "", deletionTimestamp } = metadata;
   const subnet = spec.externalSubnet || DEFAULT_SUBNET;
   const type = spec.type || DEFAULT_TYPE;
   const given = addressesOf(status.v4Ip, status.v6Ip, status.macAddress);
   const wanted = filling({ subnet, type }, given);
   const filled = samePart(wanted.spec, { ...spec }) && samePart(wanted.labels, metadata.labels ?? {});
   const asked = addressesOf(spec.v4Ip, spec.v6Ip, spec.macAddress);
-  const deleting = deletionTimestamp !== undefined;
-  const common = { key: name, name, uid, generation, created, version, finalizers, deleting };
+  const common = { ...customObjectFields(metadata), version: metadata.resourceVersion ?? "" };
   return { ...common, subnet, type, ...asked, ...(given.mac !== "" && { given }), filled };
 }
 

@@ -43,7 +43,7 @@ export class DnsServers {
       project: addressesOf,
       equal: (a, b) => a.join() === b.join(),
       onError: (error) =>
-        log.warn({ err: error, service }, "where the cluster's DNS is cannot be read; it is tried again"),
+        log.warn({ err: error, service }, "failed to read the Service of the cluster's DNS; retrying"),
       clock,
       random,
     });

@@ -61,7 +61,7 @@ export async function readKubeSystem(
       return items.find(({ metadata }) => metadata.name === KUBE_SYSTEM);
     } catch (error) {
       signal?.throwIfAborted();
-      log.warn({ err: error }, `the namespace ${KUBE_SYSTEM} could not be read; it is tried again`);
+      log.warn({ err: error }, `failed to read namespace ${KUBE_SYSTEM}; retrying`);
     }
     await new Promise<void>((resolve) => void clock.after(retryDelay(attempt), resolve));
   }

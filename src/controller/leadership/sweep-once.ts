@@ -44,7 +44,7 @@ export async function sweepOnce({ engine, northbound, log, allowed }: SweepTools
   const plan = stopped ? sweep.replaced : sweep.plan;
   const outcome = await northbound.commit(plan);
   if (outcome.kind !== "committed") {
-    log.warn({ ...size, outcome: outcome.kind }, "the sweep could not be committed; it is tried again");
+    log.warn({ ...size, outcome: outcome.kind }, "failed to commit the sweep; retrying");
     return false;
   }
   engine.stats.transactions++;
