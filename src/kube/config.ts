@@ -1,10 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import { delimiter, dirname, join, resolve } from "node:path";
-import type { Cluster, User } from "@kubernetes/client-node/dist/config_types.js";
+import { delimiter, join } from "node:path";
 import { type Clock, SYSTEM_CLOCK } from "../time/clock.ts";
-import { type Credentials, execCredentials, staticCredentials, tokenFileCredentials } from "./credentials.ts";
+import { type Credentials, staticCredentials, tokenFileCredentials } from "./credentials.ts";
 import { KubeError } from "./errors.ts";
+import { execCredentials } from "./exec-credentials.ts";
+import { type Kubeconfig, type KubeconfigCluster, type KubeconfigUser, readKubeconfig } from "./kubeconfig.ts";
 
 /** TLS settings of a connection, in PEM. */
 export interface TlsMaterial {
@@ -35,7 +36,7 @@ export interface AccessOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Default `/var/run/secrets/kubernetes.io/serviceaccount`. */
   readonly serviceAccountFolder?: string;
-  readonly clock?: Pick<Clock, "now" | "after">;
+  readonly clock?: Pick<Clock, "now" | "wall" | "after">;
 }
 
 const SERVICE_ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -59,7 +60,7 @@ async function fromServiceAccount(
   host: string,
   port: string,
   folder: string,
-  clock: Pick<Clock, "now">,
+  clock: Pick<Clock, "now" | "wall">,
 ): Promise<ClusterAccess> {
   const caFile = join(folder, "ca.crt");
   const server = parseServer(`https://${host.includes(":") ? `[${host}]` : host}:${port}`, "KUBERNETES_SERVICE_HOST");
@@ -72,24 +73,10 @@ async function fromServiceAccount(
   };
 }
 
-/** A kubeconfig as far as client-node's readers do not know it. */
-interface Kubeconfig {
-  readonly clusters: readonly Cluster[];
-  /** name → user, with the folder that relative paths start from. */
-  readonly users: readonly { readonly user: User; readonly tokenFile: string | undefined }[];
-  readonly contexts: readonly {
-    readonly name: string;
-    readonly cluster: string;
-    readonly user?: string;
-    readonly namespace?: string;
-  }[];
-  readonly currentContext: string | undefined;
-}
-
 async function fromKubeconfig(
   paths: readonly string[],
   context: string | undefined,
-  clock: Pick<Clock, "now">,
+  clock: Pick<Clock, "now" | "wall">,
 ): Promise<ClusterAccess> {
   const files: Kubeconfig[] = [];
   const missing: unknown[] = [];
@@ -116,49 +103,17 @@ async function fromKubeconfig(
   if (chosen === undefined) throw new KubeError("config", `kubeconfig ${where}: no context ${wanted ?? "is current"}`);
   const cluster = firstOf(files, (file) => file.clusters.find(({ name }) => name === chosen.cluster));
   if (cluster === undefined) throw new KubeError("config", `kubeconfig ${where}: no cluster ${chosen.cluster}`);
-  const entry = firstOf(files, (file) => file.users.find(({ user }) => user.name === chosen.user));
-  if (chosen.user !== undefined && entry === undefined) {
+  const user = firstOf(files, (file) => file.users.find(({ name }) => name === chosen.user));
+  if (chosen.user !== undefined && user === undefined) {
     throw new KubeError("config", `kubeconfig ${where}: no user ${chosen.user}`);
   }
-  if (cluster.proxyUrl) throw new KubeError("config", `kubeconfig ${where}: proxy-url is not supported`);
+  if (cluster.proxyUrl !== undefined) throw new KubeError("config", `kubeconfig ${where}: proxy-url is not supported`);
   return {
     server: parseServer(cluster.server, where),
     namespace: chosen.namespace,
-    credentials: credentialsOf(entry?.user, entry?.tokenFile, clock),
-    tls: async () => await tlsOf(cluster, entry?.user),
+    credentials: credentialsOf(user, clock),
+    tls: async () => await tlsOf(cluster, user),
   };
-}
-
-async function readKubeconfig(path: string): Promise<Kubeconfig> {
-  const folder = dirname(resolve(path));
-  const text = await readFile(path, "utf8");
-  // YAML is loaded for kubeconfigs only: in a pod it would be 8 MiB of resident memory for nothing.
-  const document: unknown = text.trimStart().startsWith("{") ? JSON.parse(text) : (await import("yaml")).parse(text);
-  if (typeof document !== "object" || document === null) throw new Error("not a kubeconfig");
-  const { newClusters, newContexts, newUsers } = await import("@kubernetes/client-node/dist/config_types.js");
-  const raw = document as Readonly<Record<string, unknown>>;
-  const users = (Array.isArray(raw["users"]) ? raw["users"] : []) as readonly { user?: { tokenFile?: unknown } }[];
-  const current = raw["current-context"];
-  return {
-    clusters: newClusters(raw["clusters"]).map((cluster) => ({
-      ...cluster,
-      ...absolute(folder, "caFile", cluster.caFile),
-    })),
-    users: newUsers(users).map((user, index) => {
-      // client-node looks for `token-file` and reads it once; the field is `tokenFile`, and its content changes.
-      const tokenFile = users[index]?.user?.tokenFile;
-      return {
-        user: { ...user, ...absolute(folder, "certFile", user.certFile), ...absolute(folder, "keyFile", user.keyFile) },
-        tokenFile: typeof tokenFile === "string" && tokenFile !== "" ? resolve(folder, tokenFile) : undefined,
-      };
-    }),
-    contexts: newContexts(raw["contexts"]),
-    currentContext: typeof current === "string" && current !== "" ? current : undefined,
-  };
-}
-
-function absolute<K extends string>(folder: string, key: K, path: string | undefined): Partial<Record<K, string>> {
-  return path ? ({ [key]: resolve(folder, path) } as Record<K, string>) : {};
 }
 
 function firstOf<T, R>(items: readonly T[], pick: (item: T) => R | undefined): R | undefined {
@@ -169,24 +124,25 @@ function firstOf<T, R>(items: readonly T[], pick: (item: T) => R | undefined): R
   return undefined;
 }
 
-function credentialsOf(user: User | undefined, tokenFile: string | undefined, clock: Pick<Clock, "now">): Credentials {
+function credentialsOf(user: KubeconfigUser | undefined, clock: Pick<Clock, "now" | "wall">): Credentials {
   if (user === undefined) return staticCredentials({});
   // A file beats a literal token, as in client-go: the literal one may be an old copy of it.
-  if (tokenFile !== undefined) return tokenFileCredentials(tokenFile, clock);
-  const impersonate = user.impersonateUser ? { "impersonate-user": user.impersonateUser } : {};
-  if (user.token) return staticCredentials({ authorization: `Bearer ${user.token.trim()}`, ...impersonate });
-  if (user.username) {
+  if (user.tokenFile !== undefined) return tokenFileCredentials(user.tokenFile, clock);
+  const impersonate = user.impersonate !== undefined ? { "impersonate-user": user.impersonate } : {};
+  if (user.token !== undefined)
+    return staticCredentials({ authorization: `Bearer ${user.token.trim()}`, ...impersonate });
+  if (user.username !== undefined) {
     const basic = Buffer.from(`${user.username}:${user.password ?? ""}`).toString("base64");
     return staticCredentials({ authorization: `Basic ${basic}`, ...impersonate });
   }
-  if (user.exec) return execCredentials(user);
+  if (user.exec !== undefined) return execCredentials(user.name, user.exec, clock);
   if (user.authProvider) {
     throw new KubeError("config", `user ${user.name}: auth-provider is not supported; use exec or tokenFile`);
   }
   return staticCredentials(impersonate);
 }
 
-async function tlsOf(cluster: Cluster, user: User | undefined): Promise<TlsMaterial> {
+async function tlsOf(cluster: KubeconfigCluster, user: KubeconfigUser | undefined): Promise<TlsMaterial> {
   const ca = await pemOf(cluster.caFile, cluster.caData);
   const cert = await pemOf(user?.certFile, user?.certData);
   const key = await pemOf(user?.keyFile, user?.keyData);
@@ -194,15 +150,15 @@ async function tlsOf(cluster: Cluster, user: User | undefined): Promise<TlsMater
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
-    ...(cluster.tlsServerName ? { servername: cluster.tlsServerName } : {}),
-    rejectUnauthorized: !cluster.skipTLSVerify,
+    ...(cluster.tlsServerName === undefined ? {} : { servername: cluster.tlsServerName }),
+    rejectUnauthorized: !cluster.skipTlsVerify,
   };
 }
 
 async function pemOf(file: string | undefined, data: string | undefined): Promise<string | undefined> {
   // Data beats a file, as in client-go (`clientcmd`).
-  if (data) return Buffer.from(data, "base64").toString("utf8");
-  return file ? await readPem(file) : undefined;
+  if (data !== undefined) return Buffer.from(data, "base64").toString("utf8");
+  return file === undefined ? undefined : await readPem(file);
 }
 
 async function readPem(file: string): Promise<string> {

@@ -1,5 +1,4 @@
 import { readFile } from "node:fs/promises";
-import type { User } from "@kubernetes/client-node/dist/config_types.js";
 import type { Clock } from "../time/clock.ts";
 import { KubeError } from "./errors.ts";
 
@@ -53,54 +52,6 @@ export function tokenFileCredentials(path: string, clock: Pick<Clock, "now">): C
       return true;
     },
   };
-}
-
-/** The `exec` entry of a kubeconfig user (client.authentication.k8s.io). */
-interface ExecEntry {
-  readonly apiVersion?: string;
-  readonly env?: readonly { readonly name: string; readonly value: string }[] | null;
-}
-
-/** Credentials from a plugin that a kubeconfig names under `exec`. It is run again when what it gave has expired or is refused. */
-export function execCredentials(user: User): Credentials {
-  const exec = user.exec as ExecEntry;
-  // kubectl tells the plugin which API version to answer in; some plugins refuse to run without it.
-  const info = { kind: "ExecCredential", apiVersion: exec.apiVersion, spec: { interactive: false } };
-  const env = [...(exec.env ?? []), { name: "KUBERNETES_EXEC_INFO", value: JSON.stringify(info) }];
-  const caller: User = { ...user, exec: { ...exec, env } };
-  let auth: { applyAuthentication(user: User, options: ExecAnswer): Promise<void> } | undefined;
-  return {
-    async identity() {
-      const answer: ExecAnswer = { headers: {} };
-      try {
-        if (auth === undefined) {
-          // Loaded only here: a pod with a service account never needs it.
-          const { ExecAuth } = await import("@kubernetes/client-node/dist/exec_auth.js");
-          auth = new ExecAuth();
-        }
-        await auth.applyAuthentication(caller, answer);
-      } catch (cause) {
-        throw new KubeError("config", `credential plugin of user ${user.name}: ${textOf(cause)}`, { cause });
-      }
-      const authorization = answer.headers["Authorization"];
-      return {
-        headers: authorization === undefined ? {} : { authorization },
-        ...(answer.cert === undefined ? {} : { cert: answer.cert }),
-        ...(answer.key === undefined ? {} : { key: answer.key }),
-      };
-    },
-    refused() {
-      auth = undefined;
-      return true;
-    },
-  };
-}
-
-/** What client-node's ExecAuth fills in. */
-interface ExecAnswer {
-  headers: Record<string, string>;
-  cert?: string;
-  key?: string;
 }
 
 function textOf(error: unknown): string {
