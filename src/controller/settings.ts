@@ -1,9 +1,8 @@
 import { networkInterfaces } from "node:os";
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import { DEFAULT_SUBNET, DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
-import { parseCidr } from "../net/cidr.ts";
-import { parseDualCidr } from "../net/dual.ts";
-import { DEFAULT_NODE_PORTS, type PortRange, parsePortRange, portRangeText } from "../net/port-range.ts";
+import { DEFAULT_NODE_PORTS, type PortRange, portRangeText } from "../net/port-range.ts";
+import { boolean, cidrList, cidrs, inactivity, port, portRange, seconds } from "./flag-values.ts";
 import { hostNetworks } from "./host-networks.ts";
 
 /** What the controller is told when it starts. Names of flags are Kube-OVN's where it has them. */
@@ -44,59 +43,6 @@ export interface Settings {
   /** Identity of this process among the replicas, for the Lease. */
   readonly identity: string;
   readonly namespace: string;
-}
-
-function cidrs(text: string): string {
-  if (parseDualCidr(text) === undefined) {
-    throw new InvalidArgumentError(`"${text}" is not a CIDR or a pair "IPv4 CIDR,IPv6 CIDR".`);
-  }
-  return text;
-}
-
-function cidrList(text: string): readonly string[] {
-  const list = text
-    .split(",")
-    .map((part) => part.trim())
-    .filter((part) => part !== "");
-  const wrong = list.find((part) => parseCidr(part) === undefined);
-  if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" is not a CIDR.`);
-  return list;
-}
-
-function port(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 0 || value > 65_535) {
-    throw new InvalidArgumentError(`"${text}" is not a port (0 to 65535; 0 switches the server off).`);
-  }
-  return value;
-}
-
-function portRange(text: string): PortRange {
-  const range = parsePortRange(text);
-  if (range === undefined) throw new InvalidArgumentError(`"${text}" is not a range of ports such as 30000-32767.`);
-  return range;
-}
-
-function seconds(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 0 || value > 86_400) {
-    throw new InvalidArgumentError(`"${text}" is not a number of seconds up to a day.`);
-  }
-  return value;
-}
-
-/** Zero, as northd takes it for "never", would leave a controller with a connection that is long dead. */
-function inactivity(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 3600) {
-    throw new InvalidArgumentError(`"${text}" is not a number of seconds from 1 to 3600.`);
-  }
-  return value;
-}
-
-function boolean(text: string): boolean {
-  if (text !== "true" && text !== "false") throw new InvalidArgumentError(`"${text}" is neither true nor false.`);
-  return text === "true";
 }
 
 /** Adds the controller's flags to a command. */

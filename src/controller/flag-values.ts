@@ -1,0 +1,63 @@
+import { InvalidArgumentError } from "commander";
+import { parseCidr } from "../net/cidr.ts";
+import { parseDualCidr } from "../net/dual.ts";
+import { type PortRange, parsePortRange } from "../net/port-range.ts";
+
+/** A CIDR, or one of each family. Throws commander's `InvalidArgumentError`, as all of these do. */
+export function cidrs(text: string): string {
+  if (parseDualCidr(text) === undefined) {
+    throw new InvalidArgumentError(`"${text}" is not a CIDR or a pair "IPv4 CIDR,IPv6 CIDR".`);
+  }
+  return text;
+}
+
+/** CIDRs with commas between them. */
+export function cidrList(text: string): readonly string[] {
+  const list = text
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+  const wrong = list.find((part) => parseCidr(part) === undefined);
+  if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" is not a CIDR.`);
+  return list;
+}
+
+/** A TCP port; 0 switches a server off. */
+export function port(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 65_535) {
+    throw new InvalidArgumentError(`"${text}" is not a port (0 to 65535; 0 switches the server off).`);
+  }
+  return value;
+}
+
+/** A range of ports, `first-last`. */
+export function portRange(text: string): PortRange {
+  const range = parsePortRange(text);
+  if (range === undefined) throw new InvalidArgumentError(`"${text}" is not a range of ports such as 30000-32767.`);
+  return range;
+}
+
+/** Seconds up to a day. */
+export function seconds(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 86_400) {
+    throw new InvalidArgumentError(`"${text}" is not a number of seconds up to a day.`);
+  }
+  return value;
+}
+
+/** Seconds of silence from 1 to 3600: zero, as northd takes it for "never", would leave a controller with a connection that is long dead. */
+export function inactivity(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 3600) {
+    throw new InvalidArgumentError(`"${text}" is not a number of seconds from 1 to 3600.`);
+  }
+  return value;
+}
+
+/** `true` or `false`. */
+export function boolean(text: string): boolean {
+  if (text !== "true" && text !== "false") throw new InvalidArgumentError(`"${text}" must be one of: true, false.`);
+  return text === "true";
+}
