@@ -38,7 +38,11 @@ t.test("a folder may have as many as it had: one more is too many, in another fo
 
 t.test("what is allowed is lowered to what there is, and never raised", async (t) => {
   const found = [...findTerms("src/ipam/a.ts", "in force", TERMS), ...findTerms("docs/a.md", "eldest", TERMS)];
-  t.same(lowered(found, { "src/ipam": { "in force": 3 }, "src/net": { eldest: 1 } }), {
-    "src/ipam": { "in force": 1 },
-  });
+  t.same(lowered(found, { "src/ipam": { "in force": 3 } }), { "src/ipam": { "in force": 1 } });
+});
+
+t.test("a folder that was moved takes with it what it was allowed", async (t) => {
+  const found = findTerms("src/new/a.ts", "in force, in force", TERMS);
+  t.same(lowered(found, { "src/old": { "in force": 2 } }), { "src/new": { "in force": 2 } });
+  t.same(lowered(found, { "src/old": { "in force": 1 } }), {}, "and no more");
 });

@@ -66,10 +66,19 @@ export function tooMany(found: readonly Found[], allowed: Counts): readonly Foun
   });
 }
 
-/** `allowed`, lowered to what there is; nothing is raised. */
+/**
+ * `allowed`, lowered to what there is. A folder gets more of a term only where the project has no more of it than before: a folder that was moved keeps
+ * what it had.
+ */
 export function lowered(found: readonly Found[], allowed: Counts): Counts {
-  const kept = Object.entries(count(found)).map(([folder, terms]) => {
-    const fewer = Object.entries(terms).map(([term, n]) => [term, Math.min(n, allowed[folder]?.[term] ?? 0)] as const);
+  const there = count(found);
+  const sum = (counts: Counts, term: string): number =>
+    Object.values(counts).reduce((total, terms) => total + (terms[term] ?? 0), 0);
+  const kept = Object.entries(there).map(([folder, terms]) => {
+    const fewer = Object.entries(terms).map(([term, n]) => {
+      const moved = sum(there, term) <= sum(allowed, term);
+      return [term, moved ? n : Math.min(n, allowed[folder]?.[term] ?? 0)] as const;
+    });
     return [folder, Object.fromEntries(fewer.filter(([, n]) => n > 0))] as const;
   });
   return Object.fromEntries(kept.filter(([, terms]) => Object.keys(terms).length > 0));
