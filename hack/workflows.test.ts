@@ -83,10 +83,10 @@ for (const file of FILES) {
 t.test("there is a workflow for each tier, for what is built, and for what is generated", (t) => {
   t.strictSame(
     FILES.map((file) => basename(file, ".yml")),
-    ["chart", "current", "image", "lab", "nightly", "release", "simulation", "unit"],
+    ["chart", "coverage", "current", "image", "lab", "nightly", "release", "simulation", "unit"],
   );
   const all = FILES.map((file) => readFileSync(join(FOLDER, file), "utf8")).join("\n");
-  for (const script of ["test", "test:unit", "test:release", "sim", "generate", "chart", "release"]) {
+  for (const script of ["coverage", "test", "test:unit", "test:release", "sim", "generate", "chart", "release"]) {
     t.match(all, new RegExp(`npm (run )?${script}\\b`), script);
   }
   t.end();

@@ -1,0 +1,71 @@
+import { globSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { Command } from "commander";
+import { execa } from "execa";
+import pLimit from "p-limit";
+import { prepareMachine } from "../test-runner/machine.ts";
+import { runTestFile } from "../test-runner/test-file.ts";
+import { belowFloor, byFolder, type Floors, hasCode, raised, type Summary, table } from "./floors.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const FLOORS = join(import.meta.dirname, "floors.json");
+const TIMEOUT_MS = 600_000;
+
+interface Options {
+  readonly write?: boolean;
+  readonly json?: boolean;
+}
+
+async function main({ write, json }: Options): Promise<void> {
+  await prepareMachine();
+  const folder = await mkdtemp(join(tmpdir(), "weft-coverage-"));
+  try {
+    const failed = await runTests(join(folder, "v8"));
+    const folders = byFolder(await report(folder), ROOT);
+    const floors = JSON.parse(readFileSync(FLOORS, "utf8")) as Floors;
+    if (write === true && failed.length === 0) {
+      writeFileSync(FLOORS, `${JSON.stringify(raised(folders, floors), undefined, 2)}\n`);
+    }
+    const faults = [...failed, ...(write === true ? [] : belowFloor(folders, floors))];
+    console.log(json === true ? JSON.stringify({ folders, floors, faults }, undefined, 2) : table(folders, floors));
+    for (const fault of faults) console.error(`!! ${fault}`);
+    if (faults.length > 0) process.exitCode = 1;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Runs the tests beside the source; V8 writes what ran into `folder` (not with the compile cache, which costs precision). Returns what failed. */
+async function runTests(folder: string): Promise<readonly string[]> {
+  const results = await pLimit(availableParallelism() + 1).map(globSync("src/**/*.test.ts").sort(), (file) =>
+    runTestFile(file, TIMEOUT_MS, { NODE_V8_COVERAGE: folder }),
+  );
+  return results.filter(({ failed }) => failed > 0).map(({ file, report }) => `${file} failed\n${report}`);
+}
+
+/** c8's summary of what V8 wrote: files of `src` that run in production, with those that nothing loaded. */
+async function report(folder: string): Promise<Summary> {
+  const excluded = ["**/*.test.ts", "**/testing/**", "**/generated/**"].map((pattern) => `--exclude=${pattern}`);
+  const args = [
+    "report",
+    "--reporter=json-summary",
+    `--temp-directory=${join(folder, "v8")}`,
+    `--reports-dir=${folder}`,
+  ];
+  const files = ["--all", "--src=src", "--include=src/**/*.ts", "--extension=.ts", "--merge-async", ...excluded];
+  await execa("c8", [...args, ...files], { cwd: ROOT, preferLocal: true });
+  const summary = JSON.parse(readFileSync(join(folder, "coverage-summary.json"), "utf8")) as Summary;
+  const isCounted = (path: string): boolean => path !== "total" && hasCode(readFileSync(path, "utf8"));
+  return Object.fromEntries(Object.entries(summary).filter(([path]) => isCounted(path)));
+}
+
+await new Command("coverage")
+  .description(
+    "Runs the tests beside the source (not the policy oracle and the simulation, which run much without judging it) and shows which part of the lines of each folder of src they ran. Fails below the floors of hack/coverage/floors.json.",
+  )
+  .option("--write", "raise the floors to what was measured; none is lowered")
+  .option("--json", "print JSON: folders, floors, faults")
+  .action(main)
+  .parseAsync();
