@@ -112,7 +112,8 @@ async function main(tierName: string, { suite }: { readonly suite?: string }): P
     // Without the argument, on the OVN and OVS to come as well.
     if (suite === undefined) await onLab("tests on the lab with the newest OVN", NEWEST_SUITE, labStages(VERSIONS));
   }
-  console.log(`\n${tally}\nin ${seconds(performance.now() - since)}`);
+  // Last, for programs that read the last line.
+  console.log(`\nin ${seconds(performance.now() - since)}\n${tally}`);
   process.exitCode = tally.ok ? 0 : 1;
 }
 

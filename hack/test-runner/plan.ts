@@ -34,7 +34,7 @@ const EXAMPLES = "test/e2e/smoke/docs.test.ts";
  * cluster (the examples have the one BaselineAdminNetworkPolicy, and `weftctl status` of theirs wants each subnet to be ready). Nor does it ask for a
  * time of less than some seconds.
  */
-const BESIDE_EXAMPLES = ["crds", "policy", "reach", "services"].map((name) => `test/e2e/smoke/${name}.test.ts`);
+const BESIDE_EXAMPLES = ["crds", "policy", "reach"].map((name) => `test/e2e/smoke/${name}.test.ts`);
 
 /** The stages in which the lab tests of some patterns run. A file that nothing is known of runs alone. */
 export function labStages(patterns: readonly string[]): readonly Stage[] {
