@@ -60,8 +60,8 @@ export async function build(architectures: readonly Architecture[], progress: Pr
   }
 }
 
-/** Runs `make` unless `output` was made from the same inputs before. */
-async function unlessCurrent(output: string, hash: string, make: () => Promise<void>): Promise<void> {
+/** Runs `make` unless `output`, a file of `dist/`, was made from inputs of the same hash before. */
+export async function unlessCurrent(output: string, hash: string, make: () => Promise<void>): Promise<void> {
   const stamp = join(INPUTS, output.slice(DIST.length + 1).replaceAll("/", "+"));
   if (existsSync(output) && existsSync(stamp) && (await readFile(stamp, "utf8")) === hash) return;
   await make();
@@ -69,7 +69,8 @@ async function unlessCurrent(output: string, hash: string, make: () => Promise<v
   await writeFile(stamp, hash);
 }
 
-function inputsOf(entry: string): string {
+/** A hash of everything that a program with this entry is built from. Throws HostError `unsupported` where there is no such file. */
+export function inputsOf(entry: string): string {
   if (!existsSync(entry)) throw new HostError("unsupported", `there is no ${entry.slice(ROOT.length + 1)} to build`);
   // The lock file stands for everything from npm, bun included.
   return contentHash(ROOT, [...sourcesOf(entry), join(ROOT, "package-lock.json"), import.meta.filename]);
@@ -150,7 +151,7 @@ async function shim(arch: Architecture, progress: Progress): Promise<void> {
  * Compiles `entry` to one executable that reads no .env and no bunfig.toml of the folder that it is started in. Its name is in its bytes, so it is made under the name
  * that it is to have, in a folder beside: the same sources give the same bytes.
  */
-async function compile(options: readonly string[], entry: string, output: string): Promise<void> {
+export async function compile(options: readonly string[], entry: string, output: string): Promise<void> {
   const folder = `${output}.${process.pid}.folder`;
   try {
     await mkdir(folder, { recursive: true });

@@ -1,18 +1,24 @@
-/** `npm run build [-- --arch amd64|arm64|host|all]`: builds dist/ from src/, for both architectures by default. */
+/** `npm run build [-- --arch amd64|arm64|host|all] [--weftctl host|all]`: builds dist/ from src/, for both architectures by default. */
 import { Command, Option } from "commander";
 import { type Architecture, architecture } from "../host/cache.ts";
 import { HostError } from "../host/error.ts";
 import { createProgress } from "../host/progress.ts";
 import { build, DIST } from "./build.ts";
+import { buildCli, hostPlatform, PLATFORMS } from "./cli.ts";
 
 const progress = createProgress();
-const { arch } = new Command("npm run build --")
+const { arch, weftctl } = new Command("npm run build --")
   .description("Builds dist/: bundles of the controller, the daemon and weftctl, and the CNI shim.")
   .addOption(
     new Option("--arch <name>", "for which machines").choices(["amd64", "arm64", "host", "all"]).default("all"),
   )
+  .addOption(
+    new Option("--weftctl <platforms>", "weftctl as one executable, for this machine or for Linux and macOS on both")
+      .choices(["none", "host", "all"])
+      .default("none"),
+  )
   .parse()
-  .opts<{ arch: Architecture | "host" | "all" }>();
+  .opts<{ arch: Architecture | "host" | "all"; weftctl: "none" | "host" | "all" }>();
 const chosen: Readonly<Record<typeof arch, readonly Architecture[]>> = {
   amd64: ["amd64"],
   arm64: ["arm64"],
@@ -21,6 +27,7 @@ const chosen: Readonly<Record<typeof arch, readonly Architecture[]>> = {
 };
 try {
   await build(chosen[arch], progress);
+  if (weftctl !== "none") await buildCli(weftctl === "host" ? [hostPlatform()] : PLATFORMS, progress);
   progress.note(`built ${DIST}`);
 } catch (error) {
   if (!(error instanceof HostError)) throw error;

@@ -10,7 +10,7 @@ import { run } from "../host/run.ts";
 import { makeImage } from "../image/image.ts";
 import type { Lab } from "../lab/lab.ts";
 import { ensureTool } from "../tools/tools.ts";
-import { whyNotReady } from "./diagnosis.ts";
+import { whyNotReadyInLab } from "./diagnosis.ts";
 import { thinArchive } from "./thin.ts";
 import { labValues } from "./values.ts";
 
@@ -99,6 +99,6 @@ async function waitUntilReady(lab: Lab, progress: Progress, timeoutMs: number): 
       }),
     );
     const failed = results.filter((name) => name !== undefined);
-    if (failed.length > 0) throw new HostError("timed-out", await whyNotReady(lab, failed));
+    if (failed.length > 0) throw new HostError("timed-out", await whyNotReadyInLab(lab, failed));
   });
 }

@@ -1,7 +1,10 @@
 import { Command, CommanderError } from "commander";
-import { connectKube } from "../kube/connect.ts";
+import { connectKube, type KubeConnection } from "../kube/connect.ts";
 import type { Kube } from "../kube/kube.ts";
 import { type ExplainReport, explainCommand } from "./explain.ts";
+import { addInstallCommands } from "./install/commands.ts";
+import { embedded } from "./install/embedded.ts";
+import { InstallError } from "./install/error.ts";
 import { type MatrixOptions, matrixCommand } from "./matrix.ts";
 import { type PlanOptions, planCommand } from "./plan.ts";
 import { formatSteps, podSteps } from "./pod.ts";
@@ -22,11 +25,19 @@ const program = new Command("weftctl")
   .option("--kubeconfig <file>", "kubeconfig to use (default: $KUBECONFIG, ~/.kube/config, or the pod's own account)")
   .option("--context <name>", "context of the kubeconfig")
   .option("-o, --output <form>", "table or json", "table")
+  .version(embedded().version, "-V, --version", "print the version (weftctl version says more)")
   .addHelpText("after", EXIT_CODES)
   .exitOverride();
 
 /** Runs an action with a connection, prints what it returns, and ends the connection. */
-async function withKube(options: Options, action: (kube: Kube) => Promise<ExplainReport>): Promise<void> {
+function withKube(options: Options, action: (kube: Kube) => Promise<ExplainReport>): Promise<void> {
+  return withConnection(options, ({ kube }) => action(kube));
+}
+
+async function withConnection(
+  options: Options,
+  action: (connection: KubeConnection) => Promise<ExplainReport>,
+): Promise<void> {
   const { kubeconfig, context, output } = options;
   if (output !== "table" && output !== "json") throw new Error(`-o ${String(output)}: the forms are table and json`);
   const connection = await connectKube({
@@ -35,7 +46,7 @@ async function withKube(options: Options, action: (kube: Kube) => Promise<Explai
     ...(context === undefined ? {} : { context }),
   });
   try {
-    const { data, text, ok, warnings = [] } = await action(connection.kube);
+    const { data, text, ok, warnings = [] } = await action(connection);
     for (const warning of warnings) console.error(`Warning: ${warning}`);
     process.stdout.write(output === "json" ? `${JSON.stringify(data, null, 2)}\n` : text);
     if (!ok) process.exitCode = 1;
@@ -152,6 +163,11 @@ The API server checks the objects by dry runs, where the account may do that; no
     return withKube(options, (kube) => planCommand(kube, options));
   });
 
+addInstallCommands(program, withConnection);
+
+/** What an answer of "no" is rather than a failure to answer. */
+const REFUSALS: readonly string[] = ["refused", "not-ready", "incomplete"];
+
 program.parseAsync().catch((error: unknown) => {
   // Commander has printed its own; asking for help is no error.
   if (error instanceof CommanderError) {
@@ -159,5 +175,5 @@ program.parseAsync().catch((error: unknown) => {
     return;
   }
   console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 2;
+  process.exitCode = error instanceof InstallError && REFUSALS.includes(error.code) ? 1 : 2;
 });

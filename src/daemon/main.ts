@@ -2,6 +2,7 @@
 import process from "node:process";
 import { CommanderError } from "commander";
 import { pino } from "pino";
+import { CLEANUP, runCleanup } from "./cleanup/main.ts";
 import { startDaemon } from "./daemon.ts";
 import { type DaemonOptions, readOptions } from "./options.ts";
 import { openParts } from "./parts.ts";
@@ -17,6 +18,10 @@ function optionsOrExit(): DaemonOptions {
 }
 
 async function main(): Promise<void> {
+  if (process.argv[2] === CLEANUP) {
+    process.exitCode = await runCleanup(process.argv.slice(3));
+    return;
+  }
   const options = optionsOrExit();
   const log = pino({
     level: options.logLevel,

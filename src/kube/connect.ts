@@ -1,12 +1,19 @@
 import { type AccessOptions, type ClusterAccess, loadAccess } from "./config.ts";
 import { type ExchangeOptions, exchangeOver } from "./exchange.ts";
 import type { Kube } from "./kube.ts";
+import type { ObjectRef } from "./object.ts";
+import { type LogOptions, podLog } from "./pod-log.ts";
 import { restKube } from "./rest.ts";
+import { serverVersion } from "./server-version.ts";
 import { httpTransport } from "./transport.ts";
 
 /** A connection to an API server. */
 export interface KubeConnection {
   readonly kube: Kube;
+  /** The end of a container's log, see {@link podLog}. */
+  log(pod: ObjectRef, options: LogOptions): Promise<string>;
+  /** The API server's version: "v1.34.4". */
+  version(): Promise<string>;
   /** Where it goes: for messages. */
   readonly server: string;
   /** The namespace of the service account or of the kubeconfig's context. */
@@ -35,8 +42,11 @@ export function connectTo(
   options: ExchangeOptions & { readonly userAgent: string },
 ): KubeConnection {
   const transport = httpTransport(access, options.userAgent);
+  const exchange = exchangeOver(transport, options);
   return {
-    kube: restKube(exchangeOver(transport, options)),
+    kube: restKube(exchange),
+    log: (pod, logOptions) => podLog(exchange, pod, logOptions),
+    version: () => serverVersion(exchange),
     server: access.server.href,
     namespace: access.namespace,
     close: () => transport.close(),

@@ -1,5 +1,7 @@
 import { readdirSync } from "node:fs";
 import t from "tap";
+import { buildCli, hostPlatform } from "../../../hack/build/cli.ts";
+import { createProgress } from "../../../hack/host/progress.ts";
 import { openLab } from "../../../hack/lab/lab.ts";
 import { DOCS, runExamples } from "../testing/examples.ts";
 
@@ -15,6 +17,7 @@ const others = readdirSync(DOCS).filter(
   (name) => name.endsWith(".md") && ![...TOGETHER, ...NOT_ON_A_CLUSTER].includes(name),
 );
 
+if (!reason) await buildCli([hostPlatform()], createProgress());
 t.jobs = 2;
 for (const pages of [TOGETHER, others]) {
   t.test(`pages: ${pages.join(", ")}`, { skip: reason, buffered: true, timeout: 600_000 }, async (t) => {

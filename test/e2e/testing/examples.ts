@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Test } from "tap";
+import { CLI_FOLDER } from "../../../hack/build/cli.ts";
 import { run } from "../../../hack/host/run.ts";
 import type { Lab } from "../../../hack/lab/lab.ts";
 
@@ -24,11 +25,11 @@ function examplesOf(page: string): readonly Example[] {
   return found;
 }
 
-/** Runs the examples of a page of docs/ in their order; each must succeed. */
+/** Runs the examples of a page of docs/ in their order; each must succeed. They find kubectl, helm and `weftctl`, which is to be built before. */
 export async function runExamples(t: Test, lab: Lab, file: string, multus = false): Promise<void> {
   const examples = examplesOf(readFileSync(join(DOCS, file), "utf8"));
   t.ok(examples.length > 0, "the page has examples");
-  const env = { KUBECONFIG: lab.paths.kubeconfig, PATH: `${lab.paths.bin}:${process.env["PATH"]}` };
+  const env = { KUBECONFIG: lab.paths.kubeconfig, PATH: `${lab.paths.bin}:${CLI_FOLDER}:${process.env["PATH"]}` };
   for (const { line, kind, text } of examples) {
     if (kind === "sh multus" && !multus) continue;
     const command = kind === "yaml apply" ? ["kubectl", "apply", "-f", "-"] : ["bash", "-euo", "pipefail", "-s"];

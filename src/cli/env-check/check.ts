@@ -1,0 +1,38 @@
+import { formatTable } from "../table.ts";
+
+/** - `ok`; `warning`: it works, but; `failed`: Weft would not work; `skipped`: not looked at, `found` says why. */
+export type CheckResult = "ok" | "warning" | "failed" | "skipped";
+
+/** One line of `weftctl env-check`. */
+export interface Check {
+  /** `cluster`, or `node NAME`. */
+  readonly subject: string;
+  /** What was looked at: "kernel". */
+  readonly name: string;
+  readonly result: CheckResult;
+  /** What there is. */
+  readonly found: string;
+  /** What to do, where something is to be done. */
+  readonly advice?: string;
+}
+
+/** A table for people; what to do stands below the line that it is about. */
+export function formatChecks(checks: readonly Check[]): string {
+  const rows = checks.map(({ subject, name, result, found }) => [subject, name, result, found]);
+  const [head = "", ...lines] = formatTable(["SUBJECT", "CHECK", "RESULT", "FOUND"], rows).trimEnd().split("\n");
+  const body = lines.flatMap((line, index) => {
+    const advice = checks[index]?.advice;
+    return advice === undefined ? [line] : [line, `  → ${advice}`];
+  });
+  return `${[head, ...body, "", summary(checks)].join("\n")}\n`;
+}
+
+/** "12 ok, 1 warning, 2 failed". */
+export function summary(checks: readonly Check[]): string {
+  const results: readonly CheckResult[] = ["ok", "warning", "failed", "skipped"];
+  return results
+    .map((result) => [checks.filter((check) => check.result === result).length, result] as const)
+    .filter(([count]) => count > 0)
+    .map(([count, result]) => `${count} ${result}`)
+    .join(", ");
+}

@@ -1,0 +1,146 @@
+import type { KubeConnection } from "../../kube/connect.ts";
+import { KubeError } from "../../kube/errors.ts";
+import type { Kube } from "../../kube/kube.ts";
+import { type LeaseView, readLease } from "../../kube/lease.ts";
+import { listEach } from "../../kube/list-each.ts";
+import type { KubeObject } from "../../kube/object.ts";
+import { CONFIG_MAPS, CRDS, DAEMON_SETS, NODES, type ResourceType } from "../../kube/resources.ts";
+import { type Deployed, readDeployed } from "../install/deployed.ts";
+import { serviceRanges } from "../install/found-values.ts";
+
+/** A node, as the API server knows it. */
+export interface NodeFacts {
+  readonly name: string;
+  readonly os: string;
+  readonly architecture: string;
+  readonly kernel: string;
+  readonly osImage: string;
+  /** "containerd://1.7.27". */
+  readonly runtime: string;
+  readonly kubelet: string;
+  readonly internalIps: readonly string[];
+  /** What the controller manager has given it, if it gives ranges to nodes at all. */
+  readonly podCidrs: readonly string[];
+}
+
+/** What the API server says of the cluster, before anything is judged. */
+export interface ClusterFacts {
+  readonly version: string;
+  readonly nodes: readonly NodeFacts[];
+  /** `namespace/name` of each DaemonSet, with the images of its containers. */
+  readonly daemonSets: readonly { readonly name: string; readonly images: readonly string[] }[];
+  /** Names of all CRDs. */
+  readonly crds: readonly string[];
+  /** kube-proxy's mode as its ConfigMap says it ("" is its default); undefined where there is none. */
+  readonly proxyMode: string | undefined;
+  /** Of Services; undefined where the API server does not say. */
+  readonly serviceRanges: { readonly v4?: string; readonly v6?: string } | undefined;
+  readonly admissionPolicies: boolean;
+  /** The Weft that is installed. */
+  readonly deployed: Deployed | undefined;
+  /** Who leads in kube-system, as Lease kube-ovn-controller says it. */
+  readonly lease: LeaseView | undefined;
+}
+
+const ADMISSION_POLICIES: ResourceType = {
+  group: "admissionregistration.k8s.io",
+  version: "v1",
+  plural: "validatingadmissionpolicies",
+  namespaced: false,
+  kind: "ValidatingAdmissionPolicy",
+};
+
+interface Node extends KubeObject {
+  readonly spec?: { readonly podCIDRs?: readonly string[] };
+  readonly status?: {
+    readonly nodeInfo?: Readonly<Record<string, string>>;
+    readonly addresses?: readonly { readonly type: string; readonly address: string }[];
+  };
+}
+
+interface DaemonSet extends KubeObject {
+  readonly spec?: {
+    readonly template?: { readonly spec?: { readonly containers?: readonly { readonly image?: string }[] } };
+  };
+}
+
+interface ConfigMap extends KubeObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+/** Reads them. Nothing is written. Rejects with a KubeError. */
+export async function readFacts(
+  { kube, version }: Pick<KubeConnection, "kube" | "version">,
+  namespace: string,
+): Promise<ClusterFacts> {
+  const [serverVersion, nodes, daemonSets, crds, proxyMode, ranges, admissionPolicies, deployed, lease] =
+    await Promise.all([
+      version(),
+      listed<Node, NodeFacts>(kube, NODES, nodeFacts),
+      listed<DaemonSet, ClusterFacts["daemonSets"][number]>(kube, DAEMON_SETS, ({ metadata, spec }) => ({
+        name: `${metadata.namespace}/${metadata.name}`,
+        images: (spec?.template?.spec?.containers ?? []).flatMap(({ image }) => image ?? []),
+      })),
+      listed(kube, CRDS, ({ metadata }) => metadata.name),
+      readProxyMode(kube),
+      serviceRanges(kube),
+      isServed(kube, ADMISSION_POLICIES),
+      readDeployed(kube, namespace),
+      readLease(kube, { namespace, name: "kube-ovn-controller" }),
+    ]);
+  return {
+    version: serverVersion,
+    nodes,
+    daemonSets,
+    crds,
+    proxyMode,
+    serviceRanges: ranges,
+    admissionPolicies,
+    deployed,
+    lease,
+  };
+}
+
+function nodeFacts({ metadata, spec, status = {} }: Node): NodeFacts {
+  const info = status.nodeInfo ?? {};
+  return {
+    name: metadata.name,
+    os: info["operatingSystem"] ?? "",
+    architecture: info["architecture"] ?? "",
+    kernel: info["kernelVersion"] ?? "",
+    osImage: info["osImage"] ?? "",
+    runtime: info["containerRuntimeVersion"] ?? "",
+    kubelet: info["kubeletVersion"] ?? "",
+    internalIps: (status.addresses ?? []).filter(({ type }) => type === "InternalIP").map(({ address }) => address),
+    podCidrs: spec?.podCIDRs ?? [],
+  };
+}
+
+async function listed<T extends KubeObject, R>(kube: Kube, type: ResourceType, pick: (object: T) => R): Promise<R[]> {
+  const all: R[] = [];
+  for await (const object of listEach<T>(kube, type)) all.push(pick(object));
+  return all;
+}
+
+async function readProxyMode(kube: Kube): Promise<string | undefined> {
+  try {
+    const { data } = await kube.get<ConfigMap>(CONFIG_MAPS, { namespace: "kube-system", name: "kube-proxy" });
+    // kubeadm's name of the file; its content is a KubeProxyConfiguration in YAML.
+    return /^mode:[ \t]*"?(\w*)"?/m.exec(data?.["config.conf"] ?? "")?.[1] ?? "";
+  } catch (error) {
+    if (error instanceof KubeError && (error.code === "not-found" || error.code === "forbidden")) return undefined;
+    throw error;
+  }
+}
+
+async function isServed(kube: Kube, type: ResourceType): Promise<boolean> {
+  try {
+    await kube.list(type, { limit: 1 });
+    return true;
+  } catch (error) {
+    if (error instanceof KubeError && error.code === "not-found") return false;
+    // It is there, and this account may not look at it.
+    if (error instanceof KubeError && error.code === "forbidden") return true;
+    throw error;
+  }
+}

@@ -1,0 +1,91 @@
+import type { Check } from "./check.ts";
+import type { ClusterFacts } from "./facts.ts";
+
+/** A network plugin, and by what it is recognized. */
+interface Plugin {
+  readonly name: string;
+  /** Names of its DaemonSets. */
+  readonly daemonSets: RegExp;
+  /** Groups of its CRDs. */
+  readonly crds?: RegExp;
+  /** `type` of its plugin in a conflist. */
+  readonly types: readonly string[];
+}
+
+/** Plugins that give pods their network. Multus, which calls another one, is not among them. */
+export const PLUGINS: readonly Plugin[] = [
+  { name: "Calico", daemonSets: /^calico-node$/, crds: /\.crd\.projectcalico\.org$/, types: ["calico"] },
+  { name: "Cilium", daemonSets: /^cilium$/, crds: /\.cilium\.io$/, types: ["cilium-cni"] },
+  { name: "Flannel", daemonSets: /^(kube-flannel(-ds.*)?|canal)$/, types: ["flannel"] },
+  { name: "Weave Net", daemonSets: /^weave-net$/, types: ["weave-net"] },
+  { name: "Antrea", daemonSets: /^antrea-agent$/, crds: /\.antrea\.io$/, types: ["antrea"] },
+  { name: "kube-router", daemonSets: /^kube-router$/, types: [] },
+  {
+    name: "OVN-Kubernetes",
+    daemonSets: /^ovnkube-node$/,
+    crds: /^egressips\.k8s\.ovn\.org$/,
+    types: ["ovn-k8s-cni-overlay"],
+  },
+  { name: "Amazon VPC CNI", daemonSets: /^aws-node$/, types: ["aws-cni"] },
+  { name: "kindnet", daemonSets: /^kindnet$/, types: ["ptp"] },
+];
+
+/** Whether another network is installed, and whether Kube-OVN or an earlier Weft has left anything. Pure. */
+export function checkOtherNetworks({ daemonSets, crds, deployed, lease }: ClusterFacts): readonly Check[] {
+  const checks: Check[] = [];
+  const line = (result: Check["result"], name: string, found: string, advice?: string): unknown =>
+    checks.push({ subject: "cluster", name, result, found, ...(advice === undefined ? {} : { advice }) });
+  for (const plugin of PLUGINS) {
+    const sets = daemonSets.filter(({ name }) => plugin.daemonSets.test(name.split("/")[1] ?? ""));
+    const definitions = crds.filter((name) => plugin.crds?.test(name));
+    if (sets.length > 0) {
+      const names = sets.map(({ name }) => name).join(", ");
+      line(
+        "failed",
+        "other networks",
+        `${plugin.name}: DaemonSet ${names}`,
+        `remove ${plugin.name} first; its pods have to be recreated`,
+      );
+    } else if (definitions.length > 0) {
+      line(
+        "warning",
+        "other networks",
+        `${plugin.name}: ${definitions.length} CRDs, no DaemonSet`,
+        `remove what is left of ${plugin.name}`,
+      );
+    }
+  }
+  const multus = daemonSets.find(({ images }) => images.some((image) => /multus/.test(image)));
+  if (multus !== undefined) line("ok", "Multus", `DaemonSet ${multus.name}: Weft is its default network`);
+  const foreign = daemonSets.find(({ name }) => /\/(kube-ovn-cni|ovs-ovn)$/.test(name));
+  if (deployed !== undefined)
+    line("ok", "Weft", `version ${deployed.version} is installed (${deployed.image}); it is upgraded`);
+  else if (foreign !== undefined) {
+    line(
+      "failed",
+      "other networks",
+      `Kube-OVN: DaemonSet ${foreign.name}`,
+      "remove Kube-OVN's workloads and keep its CRDs and objects: Weft uses them as they are",
+    );
+  }
+  const ours = crds.filter((name) => name.endsWith(".kubeovn.io"));
+  if (deployed === undefined && ours.length > 0) {
+    line(
+      "warning",
+      "kubeovn.io CRDs",
+      `${ours.length} are there: their objects are used as they are`,
+      "delete the objects that you do not want to keep",
+    );
+  }
+  const holder = lease?.holder ?? "";
+  if (deployed === undefined && foreign === undefined && holder !== "") {
+    line(
+      "warning",
+      "Lease kube-ovn-controller",
+      `held by ${holder}`,
+      "see that no other kube-ovn-controller runs; the Lease is taken when it has expired",
+    );
+  }
+  if (checks.every(({ name }) => name !== "other networks")) line("ok", "other networks", "none found");
+  return checks;
+}

@@ -1,0 +1,224 @@
+import type { Command } from "commander";
+import type { KubeConnection } from "../../kube/connect.ts";
+import { type Check, formatChecks, summary } from "../env-check/check.ts";
+import { checkCluster } from "../env-check/cluster.ts";
+import { readFacts } from "../env-check/facts.ts";
+import type { ExplainReport } from "../explain.ts";
+import { withChart } from "./chart.ts";
+import { embedded } from "./embedded.ts";
+import { InstallError } from "./error.ts";
+import { findValues } from "./found-values.ts";
+import { findHelm } from "./helm.ts";
+import { type Helm, helmOf, type ReleaseValues, type Values } from "./helm-run.ts";
+import { install } from "./install.ts";
+import { confirmOnTerminal, say, untilInterrupted } from "./terminal.ts";
+import { uninstall } from "./uninstall.ts";
+import { formatVersions, readVersions } from "./versions.ts";
+
+/** The name of the release, also where helm is used by hand. */
+const RELEASE = "weft";
+
+/** Options that all commands have. */
+export interface CommonOptions {
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly output: "table" | "json";
+  readonly namespace: string;
+}
+
+interface ChartOptions extends CommonOptions {
+  readonly values?: readonly string[];
+  readonly set?: readonly string[];
+  readonly image?: string;
+  readonly helm?: string;
+  readonly yes?: boolean;
+}
+
+interface InstallCommandOptions extends ChartOptions {
+  readonly dryRun?: boolean;
+  readonly wait: boolean;
+  readonly timeout: number;
+  readonly ignoreFailedChecks?: boolean;
+}
+
+interface UninstallCommandOptions extends ChartOptions {
+  readonly force?: boolean;
+  readonly crds?: boolean;
+  readonly timeout: number;
+}
+
+/** Runs an action with a connection and prints what it returns; see `main.ts`. */
+export type WithConnection = (
+  options: CommonOptions,
+  action: (connection: KubeConnection) => Promise<ExplainReport>,
+) => Promise<void>;
+
+const EXIT_CODES = `
+Exit codes: 0 done (all checks passed), 1 refused, a check failed, or something is not ready, 2 the command could not be carried out.`;
+
+/** Adds `install`, `uninstall`, `env-check` and `version`. */
+export function addInstallCommands(program: Command, withConnection: WithConnection): void {
+  chartOptions(program.command("install"))
+    .description("install Weft, or upgrade it: checks the cluster, installs the chart by helm, waits until all runs")
+    .option("--dry-run", "print the objects that would be applied, as the API server completes them; store nothing")
+    .option("--no-wait", "return when the objects are stored")
+    .option("--timeout <seconds>", "until all must be ready", Number, 300)
+    .option("--ignore-failed-checks", "install although a check of the cluster fails")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  weftctl install --image registry.example.com/weft:0.1.0
+  weftctl install --values my-values.yaml --set mtu=1400
+  weftctl install --dry-run > weft.yaml
+
+The release is helm's: \`helm -n kube-system upgrade weft …\`, \`helm history\` and \`helm rollback\` go on from it. The range of Services and the
+IP families are taken from the cluster (Kubernetes 1.33 or newer) unless --set or --values give others.
+${EXIT_CODES}`,
+    )
+    .action((_, command: Command) => {
+      const options = command.optsWithGlobals<InstallCommandOptions>();
+      return withConnection(options, async (connection) => {
+        const helm = await helmFor(options);
+        const check = async (values: Values): Promise<void> => {
+          const checks = checkCluster(await readFacts(connection, options.namespace), values);
+          const failed = checks.filter(({ result }) => result === "failed");
+          const shown = checks.filter(({ result }) => result !== "ok");
+          if (shown.length > 0) process.stderr.write(formatChecks(shown));
+          if (failed.length === 0 || options.ignoreFailedChecks === true) return;
+          throw new InstallError(
+            "refused",
+            `the cluster is not fit for Weft (${summary(checks)}); nothing was changed`,
+          );
+        };
+        const parts = { connection, helm, check, say };
+        const manifests = await install(parts, {
+          ...releaseValues(options),
+          namespace: options.namespace,
+          dryRun: options.dryRun === true,
+          wait: options.wait,
+          timeoutMs: options.timeout * 1000,
+        });
+        if (options.dryRun === true) return { data: { manifests }, text: manifests, ok: true };
+        const text = "Weft is installed. See the network: kubectl get subnets,vpcs; what next: weftctl status\n";
+        return { data: { installed: true, namespace: options.namespace }, text, ok: true };
+      });
+    });
+
+  chartOptions(program.command("env-check"))
+    .description("whether the cluster is fit for Weft; reads only")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  weftctl env-check
+  weftctl env-check --set ipv4.POD_CIDR=10.200.0.0/16
+  weftctl env-check -o json | jq '.[] | select(.result == "failed")'
+${EXIT_CODES}`,
+    )
+    .action((_, command: Command) => {
+      const options = command.optsWithGlobals<ChartOptions>();
+      return withConnection(options, async (connection) => {
+        const checks = await checksOf(connection, options);
+        return { data: checks, text: formatChecks(checks), ok: checks.every(({ result }) => result !== "failed") };
+      });
+    });
+
+  program
+    .command("uninstall")
+    .description("remove Weft from the cluster and from its nodes")
+    .option("-n, --namespace <namespace>", "where Weft is installed", "kube-system")
+    .option("--force", "also while pods use the network: they lose it at once")
+    .option("--crds", "delete the CRDs too, and with them all Subnets, Vpcs, IPs …")
+    .option("--image <image>", "for the nodes' cleanup, where Weft's workloads are gone already")
+    .option("--helm <file>", "helm to use, 3.17 or newer (default: the one on the PATH)")
+    .option("--timeout <seconds>", "for the removal of the release, and for the cleanup of the nodes", Number, 180)
+    .option("-y, --yes", "do not ask")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  weftctl uninstall
+  weftctl uninstall --yes --force --crds
+${EXIT_CODES}`,
+    )
+    .action((_, command: Command) => {
+      const options = command.optsWithGlobals<UninstallCommandOptions>();
+      return withConnection(options, ({ kube }) =>
+        untilInterrupted(async (signal) => {
+          const parts = { kube, helm: () => helmFor(options), confirm: confirmed(options), say, signal };
+          const data = await uninstall(parts, {
+            namespace: options.namespace,
+            release: RELEASE,
+            force: options.force === true,
+            crds: options.crds === true,
+            image: options.image,
+            timeoutMs: options.timeout * 1000,
+          });
+          const lines = data.nodes.flatMap(({ name, removed, failed }) => [
+            `${name}: ${removed.length} things removed${failed.length > 0 ? `, ${failed.length} failed` : ""}`,
+            ...failed.map((what) => `  failed: ${what}`),
+          ]);
+          const ok = data.nodes.every(({ failed }) => failed.length === 0);
+          const last = ok ? "Weft is removed." : "Weft is removed, but not all of it: run this again with --image.";
+          return { data, text: `${[...lines, last].join("\n")}\n`, ok };
+        }),
+      );
+    });
+
+  program
+    .command("version")
+    .description("this program's version and commit, and what the cluster runs")
+    .option("-n, --namespace <namespace>", "where Weft is installed", "kube-system")
+    .option("--client", "of this program only; no cluster is asked")
+    .action(async (_, command: Command) => {
+      const options = command.optsWithGlobals<CommonOptions & { readonly client?: boolean }>();
+      const { version, commit } = embedded();
+      if (options.client === true) {
+        const data = { client: { version, commit } };
+        process.stdout.write(options.output === "json" ? `${JSON.stringify(data, null, 2)}\n` : formatVersions(data));
+        return;
+      }
+      await withConnection(options, async (connection) => {
+        const data = await readVersions(connection, options.namespace, { version, commit });
+        return { data, text: formatVersions(data), ok: true };
+      });
+    });
+}
+
+function chartOptions(command: Command): Command {
+  return command
+    .option(
+      "-n, --namespace <namespace>",
+      "where Weft is installed; Kube-OVN's tools expect kube-system",
+      "kube-system",
+    )
+    .option("-f, --values <file...>", "values of the chart, as helm takes them")
+    .option("--set <value...>", "one value of the chart, as helm takes it: logLevel=debug")
+    .option("--image <image>", "REPOSITORY:TAG of Weft's image")
+    .option("--helm <file>", "helm to use, 3.17 or newer (default: the one on the PATH)")
+    .option("-y, --yes", "do not ask");
+}
+
+function releaseValues({ values = [], set = [], image }: ChartOptions): Omit<ReleaseValues, "found"> {
+  return { files: values, sets: set, image };
+}
+
+function confirmed({ yes }: Pick<ChartOptions, "yes">): (question: string) => Promise<boolean> {
+  return yes === true ? async () => true : confirmOnTerminal;
+}
+
+async function helmFor(options: ChartOptions): Promise<Helm> {
+  const program = await findHelm({ given: options.helm, confirm: confirmed(options) });
+  const { namespace, kubeconfig, context } = options;
+  return helmOf({ program, release: RELEASE, namespace, kubeconfig, context });
+}
+
+/** The checks for the values that an installation with these options would have. */
+async function checksOf(connection: KubeConnection, options: ChartOptions): Promise<readonly Check[]> {
+  const helm = await helmFor(options);
+  const values = await withChart(async (chart) =>
+    helm.effectiveValues(chart, { ...releaseValues(options), found: await findValues(connection.kube) }),
+  );
+  return checkCluster(await readFacts(connection, options.namespace), values);
+}

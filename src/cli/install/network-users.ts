@@ -1,0 +1,23 @@
+import { OVN_PROVIDER, podAnnotation } from "../../api/annotations.ts";
+import type { Kube } from "../../kube/kube.ts";
+import { listEach } from "../../kube/list-each.ts";
+import type { KubeObject } from "../../kube/object.ts";
+import { PODS } from "../../kube/resources.ts";
+
+interface Pod extends KubeObject {
+  readonly spec?: { readonly nodeName?: string; readonly hostNetwork?: boolean };
+  readonly status?: { readonly phase?: string };
+}
+
+/** The pods that would lose their network with Weft: `namespace/name`, sorted. Those with the node's network and those that have ended are not among them. */
+export async function networkUsers(kube: Kube): Promise<readonly string[]> {
+  const users: string[] = [];
+  const fieldSelector = "status.phase!=Succeeded,status.phase!=Failed";
+  for await (const { metadata, spec = {} } of listEach<Pod>(kube, PODS, { fieldSelector })) {
+    if (spec.hostNetwork === true || spec.nodeName === undefined) continue;
+    if (metadata.annotations?.[ALLOCATED] === "true") users.push(`${metadata.namespace}/${metadata.name}`);
+  }
+  return users.sort();
+}
+
+const ALLOCATED = podAnnotation(OVN_PROVIDER, "allocated");

@@ -1,0 +1,86 @@
+import type { KubeConnection } from "../../kube/connect.ts";
+import { KubeError } from "../../kube/errors.ts";
+import { informer } from "../../kube/informer.ts";
+import type { Kube } from "../../kube/kube.ts";
+import { listEach } from "../../kube/list-each.ts";
+import type { KubeObject } from "../../kube/object.ts";
+import { PODS } from "../../kube/resources.ts";
+import { waitFor } from "../../kube/wait.ts";
+import { InstallError } from "./error.ts";
+import { type LogReader, type PodView, whyNotReady } from "./not-ready.ts";
+import { type RolloutState, rolloutOf, WORKLOADS, type Workload } from "./workloads.ts";
+
+/** How much of a container's log is shown. */
+const LOG_LINES = 12;
+
+/** What {@link waitForRollout} needs of a connection. */
+export type RolloutView = Pick<KubeConnection, "kube" | "log">;
+
+/**
+ * Waits until all workloads of the chart are rolled out; `say` hears of each step. Rejects with InstallError `not-ready` after `timeoutMs`, which says
+ * what is missing and why.
+ */
+export async function waitForRollout(
+  { kube, log }: RolloutView,
+  namespace: string,
+  timeoutMs: number,
+  say: (line: string) => void,
+): Promise<void> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  const late = (
+    await Promise.all(
+      WORKLOADS.map(async (workload) => ((await rolledOut(kube, namespace, workload, signal, say)) ? [] : [workload])),
+    )
+  ).flat();
+  if (late.length === 0) return;
+  const pods: PodView[] = [];
+  for await (const pod of listEach<PodView>(kube, PODS, { namespace, labelSelector: "component=network" }))
+    pods.push(pod);
+  const read: LogReader = (pod, container, previous) =>
+    log({ namespace, name: pod }, { container, previous, lines: LOG_LINES }).catch((error: unknown) =>
+      error instanceof Error ? error.message : String(error),
+    );
+  const apps = late.map(({ app }) => app);
+  const missing = late.map(({ name, what }) => `${name} (${what})`).join(", ");
+  const why = await whyNotReady(pods, apps, read);
+  throw new InstallError(
+    "not-ready",
+    [`not ready after ${Math.round(timeoutMs / 1000)} s: ${missing}`, ...why].join("\n  "),
+  );
+}
+
+/** Whether a workload is rolled out before `signal` fires. */
+async function rolledOut(
+  kube: Kube,
+  namespace: string,
+  { type, name, what }: Workload,
+  signal: AbortSignal,
+  say: (line: string) => void,
+): Promise<boolean> {
+  let told = "";
+  const watched = informer<KubeObject, RolloutState>(kube, type, {
+    namespace,
+    fieldSelector: `metadata.name=${name}`,
+    project: rolloutOf,
+  });
+  watched.start();
+  try {
+    return await waitFor(
+      watched,
+      `${namespace}/${name}`,
+      (state) => {
+        if (state !== undefined && state.text !== told) {
+          told = state.text;
+          say(`${name}: ${told} (${what})`);
+        }
+        return state?.done === true ? true : undefined;
+      },
+      signal,
+    );
+  } catch (error) {
+    if (error instanceof KubeError && error.code === "aborted") return false;
+    throw error;
+  } finally {
+    await watched.stop();
+  }
+}

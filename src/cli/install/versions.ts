@@ -1,0 +1,35 @@
+import type { KubeConnection } from "../../kube/connect.ts";
+import { formatTable } from "../table.ts";
+import { readDeployed } from "./deployed.ts";
+
+/** Versions as data. */
+export interface Versions {
+  readonly client: { readonly version: string; readonly commit: string };
+  /** Absent where no cluster was asked. */
+  readonly cluster?: {
+    readonly kubernetes: string;
+    /** Absent where Weft is not installed. */
+    readonly weft?: { readonly version: string; readonly image: string };
+  };
+}
+
+/** What the cluster runs, beside what this program is. Rejects with a KubeError. */
+export async function readVersions(
+  { kube, version }: Pick<KubeConnection, "kube" | "version">,
+  namespace: string,
+  client: Versions["client"],
+): Promise<Versions> {
+  const [kubernetes, deployed] = await Promise.all([version(), readDeployed(kube, namespace)]);
+  const weft = deployed && { version: deployed.version, image: deployed.image };
+  return { client, cluster: { kubernetes, ...(weft === undefined ? {} : { weft }) } };
+}
+
+/** A table for people. */
+export function formatVersions({ client, cluster }: Versions): string {
+  const rows = [["weftctl", client.version, `commit ${client.commit}`]];
+  if (cluster !== undefined) {
+    rows.push(["Kubernetes", cluster.kubernetes, ""]);
+    rows.push(["Weft", cluster.weft?.version ?? "not installed", cluster.weft?.image ?? ""]);
+  }
+  return formatTable(["WHAT", "VERSION", ""], rows);
+}

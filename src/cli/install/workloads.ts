@@ -1,0 +1,51 @@
+import type { KubeObject } from "../../kube/object.ts";
+import { DAEMON_SETS, DEPLOYMENTS, type ResourceType } from "../../kube/resources.ts";
+
+/** A workload of the chart. */
+export interface Workload {
+  readonly type: ResourceType;
+  readonly name: string;
+  /** The label `app` of its pods. */
+  readonly app: string;
+  /** What it is, for people. */
+  readonly what: string;
+}
+
+/** The workloads of the chart, in the order in which they can become ready. */
+export const WORKLOADS: readonly Workload[] = [
+  { type: DEPLOYMENTS, name: "ovn-central", app: "ovn-central", what: "OVN's databases and northd" },
+  { type: DAEMON_SETS, name: "ovs-ovn", app: "ovs", what: "Open vSwitch and ovn-controller on each node" },
+  { type: DEPLOYMENTS, name: "kube-ovn-controller", app: "kube-ovn-controller", what: "weft-controller" },
+  { type: DAEMON_SETS, name: "kube-ovn-cni", app: "kube-ovn-cni", what: "weft-daemon on each node" },
+];
+
+/** How far a workload is. */
+export interface RolloutState {
+  readonly done: boolean;
+  /** "1 of 2 ready". */
+  readonly text: string;
+}
+
+/** How far the rollout of a Deployment or a DaemonSet is, by the rules of `kubectl rollout status`. */
+export function rolloutOf(object: KubeObject): RolloutState {
+  const status = counters(object.status);
+  const observed = status("observedGeneration") >= (object.metadata.generation ?? 0);
+  const spec = counters(object.spec);
+  const isDeployment = spec("replicas", -1) >= 0;
+  const wanted = isDeployment ? spec("replicas") : status("desiredNumberScheduled");
+  const updated = isDeployment ? status("updatedReplicas") : status("updatedNumberScheduled");
+  const ready = isDeployment ? status("availableReplicas") : status("numberAvailable");
+  const old = isDeployment ? status("replicas") - updated : 0;
+  if (!observed) return { done: false, text: "not yet seen by its controller" };
+  // A DaemonSet without nodes is as ready as it can be, but no network runs.
+  const done = wanted > 0 && updated >= wanted && ready >= wanted && old <= 0;
+  return { done, text: `${Math.min(ready, updated)} of ${wanted} ready` };
+}
+
+function counters(part: unknown): (name: string, otherwise?: number) => number {
+  const fields = typeof part === "object" && part !== null ? (part as Readonly<Record<string, unknown>>) : {};
+  return (name, otherwise = 0) => {
+    const value = fields[name];
+    return typeof value === "number" ? value : otherwise;
+  };
+}

@@ -1,0 +1,84 @@
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { promisify } from "node:util";
+import type { NodeKernel } from "../../node/kernel.ts";
+import type { Nftables } from "../../node/nftables.ts";
+import { NodeFiles, type NodePaths, type Removal } from "./files.ts";
+import { cleanKernel } from "./kernel.ts";
+
+/** Everything that is removed from a node, and with what. */
+export interface CleanupParts {
+  readonly kernel: NodeKernel;
+  readonly nft: Nftables;
+  /** Runs a program to its end; rejects if it fails. */
+  run(command: string, args: readonly string[]): Promise<string>;
+  /** Whether a process runs and has this name. */
+  alive(pid: number, name: string): Promise<boolean>;
+}
+
+/** What stays although Weft has set it: nobody knows what it was before, and others rely on it as well. */
+const KEPT: readonly string[] = [
+  "net.ipv4.ip_forward, net.ipv6.conf.all.forwarding: other programs rely on them too",
+  "kernel modules openvswitch and geneve: unload them with modprobe -r, or reboot",
+];
+
+/**
+ * Leaves the node as it was before Weft, as far as that is Weft's: the configuration first, so that no pod starts on it any more, the tunnel interface
+ * of a datapath in userspace, the kernel's objects, the plugins, Open vSwitch's and OVN's files. It can be repeated. Does not throw: what could not be
+ * removed is in the result.
+ * @param root where the node's root directory is mounted.
+ */
+export async function cleanNode(parts: CleanupParts, root: string, paths: NodePaths): Promise<Removal> {
+  const result: Removal = { removed: [], kept: [...KEPT], failed: [] };
+  const files = new NodeFiles(root, result);
+  await files.removeConfiguration(paths);
+  const restored = await restoreTunnelInterface(parts, root, result);
+  await removeDatapath(parts, result);
+  await cleanKernel(parts.kernel, parts.nft, result);
+  await files.removePlugins(paths);
+  // What the interface had is known from that file alone: it stays for the next run.
+  await files.removeOvs(paths, parts.alive, restored);
+  return result;
+}
+
+/**
+ * Where `start-ovs` had to be killed, the addresses of the tunnel interface are still those of a bridge that is gone. Resolves with whether nothing is
+ * left to be restored.
+ */
+async function restoreTunnelInterface({ run }: CleanupParts, root: string, result: Removal): Promise<boolean> {
+  const state = `${root}/etc/openvswitch/weft-tunnel`;
+  const saved = await readFile(state, "utf8").catch(() => undefined);
+  if (saved === undefined) return true;
+  const script = ". /opt/weft/bin/common.sh; . /opt/weft/bin/tunnel.sh; tunnel_state=$1; give_interface_back";
+  try {
+    await run("bash", ["-c", script, "bash", state]);
+    result.removed.push(`the tunnel interface has its addresses: ${/^interface (.*)$/m.exec(saved)?.[1] ?? "?"}`);
+    return true;
+  } catch (error) {
+    result.failed.push(`tunnel interface: ${error instanceof Error ? error.message : error}`);
+    return false;
+  }
+}
+
+/** The kernel's datapath outlives ovs-vswitchd, with `ovn0` and `br-int`. */
+async function removeDatapath({ kernel, run }: CleanupParts, result: Removal): Promise<void> {
+  if (kernel.link("ovs-system") === undefined) return;
+  try {
+    await run("ovs-dpctl", ["del-dp", "system@ovs-system"]);
+    result.removed.push("kernel datapath ovs-system");
+  } catch (error) {
+    result.failed.push(`kernel datapath ovs-system: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+const execute = promisify(execFile);
+
+/** {@link CleanupParts.run} and {@link CleanupParts.alive} of the real node. The process must see the node's processes (`hostPID`). */
+export const nodeProcesses: Pick<CleanupParts, "run" | "alive"> = {
+  run: async (command, args) => (await execute(command, [...args], { timeout: 60_000 })).stdout,
+  async alive(pid, name) {
+    const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+    // Linux keeps 15 characters of a name; Z and X are processes that have ended (proc_pid_stat(5)).
+    return new RegExp(`^\\d+ \\(${name.slice(0, 15)}\\) [^ZX]`).test(stat);
+  },
+};

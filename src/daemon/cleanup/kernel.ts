@@ -1,0 +1,55 @@
+import type { Driver, Results } from "../../node/driver.ts";
+import type { NodeKernel } from "../../node/kernel.ts";
+import { linkDriver } from "../../node/links.ts";
+import { isPodLink } from "../../node/marks.ts";
+import { type Nftables, NftTables } from "../../node/nftables.ts";
+import { qdiscDriver } from "../../node/qdiscs.ts";
+import { routeDriver } from "../../node/routes.ts";
+import { ruleDriver } from "../../node/rules.ts";
+import type { NodeState } from "../../node/state.ts";
+import type { Removal } from "./files.ts";
+
+/** The table with which `start-ovs` hides a tunnel interface from the kernel's stack. */
+const TUNNEL_TABLE = "netdev weft-tunnel";
+
+/** Tunnel devices that ovs-vswitchd makes for the kernel's datapath, and leaves when it ends (kind → beginning of the name). */
+const TUNNEL_DEVICES: Readonly<Record<string, string>> = { geneve: "genev_sys_", vxlan: "vxlan_sys_" };
+
+/** A node without Weft: nothing of any kind is wanted. */
+const NOTHING: NodeState = { links: [], routes: [], rules: [], qdiscs: [], tables: [] };
+
+/**
+ * Removes what is Weft's in the node's network namespace: routes, rules, qdiscs, links and tables of nftables that say that they are ours
+ * (`src/node/marks.ts`), pods' interfaces, and what ovs-vswitchd has left of the kernel's datapath. Does not throw.
+ */
+export async function cleanKernel(kernel: NodeKernel, nft: Nftables, result: Removal): Promise<void> {
+  const results: Results = { repairs: [], missing: new Set(), blocked: [], failures: [] };
+  const drivers: readonly Driver[] = [
+    new NftTables(nft).driver(kernel),
+    qdiscDriver(kernel),
+    ruleDriver(kernel),
+    routeDriver(kernel),
+    linkDriver(kernel),
+  ];
+  for (const driver of drivers) await (await driver.plan(NOTHING, results)).apply("remove");
+  result.removed.push(...results.repairs);
+  for (const { what, error } of results.failures)
+    result.failed.push(`${what}: ${error instanceof Error ? error.message : error}`);
+  if ((await nft.tables().catch((): readonly string[] => [])).includes(TUNNEL_TABLE)) {
+    await attempt(result, `nftables table ${TUNNEL_TABLE}`, () => nft.apply(`delete table ${TUNNEL_TABLE}\n`));
+  }
+  for (const { index, name, ...link } of kernel.links()) {
+    const isTunnel = name.startsWith(TUNNEL_DEVICES[link.kind ?? ""] ?? "\0");
+    if (!isTunnel && !isPodLink({ name, ...link })) continue;
+    await attempt(result, `link ${name}`, async () => void kernel.deleteLink(index));
+  }
+}
+
+async function attempt(result: Removal, what: string, action: () => Promise<void>): Promise<void> {
+  try {
+    await action();
+    result.removed.push(what);
+  } catch (error) {
+    result.failed.push(`${what}: ${error instanceof Error ? error.message : error}`);
+  }
+}

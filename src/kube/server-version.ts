@@ -1,0 +1,13 @@
+import { KubeError } from "./errors.ts";
+import type { Exchange } from "./exchange.ts";
+import type { CallOptions } from "./kube.ts";
+
+/** `gitVersion` of the API server: "v1.34.4". Rejects with a KubeError. */
+export async function serverVersion(exchange: Exchange, options: CallOptions = {}): Promise<string> {
+  const what = "read the version of the API server";
+  const answer: unknown = JSON.parse(await exchange.call({ what, method: "GET", path: "/version" }, options));
+  const version =
+    typeof answer === "object" && answer !== null && "gitVersion" in answer ? answer.gitVersion : undefined;
+  if (typeof version !== "string") throw new KubeError("protocol", `${what}: no gitVersion in the answer`);
+  return version;
+}
