@@ -59,6 +59,8 @@ await t.test("what is Weft's goes, what is another program's stays, and a second
   });
   kernel.createLink({ name: "eth0", kind: "veth", up: true });
   kernel.createLink({ name: "abc_h", kind: "veth", alias: "weft: pod default/web eth0" });
+  kernel.createLink({ name: "ovn0", kind: "tun" });
+  kernel.createLink({ name: "tun0", kind: "tun" });
   kernel.createLink({ name: "genev_sys_6081", kind: "geneve" });
   kernel.addRule({ family: 4, table: 100, priority: 1000, protocol: PROTOCOL });
   kernel.addRule({ family: 4, table: 101, priority: 1001, protocol: 4 });
@@ -81,7 +83,7 @@ await t.test("what is Weft's goes, what is another program's stays, and a second
   t.ok(has("/etc/passwd"), "a name from a file leads nowhere else");
   t.strictSame(
     kernel.links().map(({ name }) => name),
-    ["eth0"],
+    ["eth0", "tun0"],
   );
   t.strictSame(
     kernel.rules().map(({ priority }) => priority),
@@ -93,12 +95,14 @@ await t.test("what is Weft's goes, what is another program's stays, and a second
 });
 
 await t.test("an Open vSwitch that still runs, or is not of a node of OVN, keeps its files", async (t) => {
-  const { running, has, clean } = await setup(t, {
+  const { running, kernel, has, clean } = await setup(t, {
     "/etc/openvswitch/conf.db": OVS,
     "/run/openvswitch/ovs-vswitchd.pid": "7\n",
   });
   running.add("7 ovs-vswitchd");
+  kernel.createLink({ name: "br-int", kind: "tun" });
   t.match((await clean()).failed, [/ovs-vswitchd \(pid 7\) still runs/]);
+  t.ok(kernel.link("br-int"));
   t.ok(has("/etc/openvswitch/conf.db") && has("/run/openvswitch/ovs-vswitchd.pid"));
 
   const other = await setup(t, { "/etc/openvswitch/conf.db": "{}" });

@@ -1,10 +1,12 @@
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
+import { NODE_INTERFACE } from "../../api/names.ts";
 import type { NodeKernel } from "../../node/kernel.ts";
 import type { Nftables } from "../../node/nftables.ts";
+import { INTEGRATION_BRIDGE } from "../ovs/ovs-view.ts";
 import { NodeFiles, type NodePaths, type Removal } from "./files.ts";
-import { cleanKernel } from "./kernel.ts";
+import { attempt, cleanKernel } from "./kernel.ts";
 
 /** Everything that is removed from a node, and with what. */
 export interface CleanupParts {
@@ -23,8 +25,8 @@ const KEPT: readonly string[] = [
 ];
 
 /**
- * Leaves the node as it was before Weft, as far as that is Weft's: the configuration first, so that no pod starts on it any more, the tunnel interface
- * of a datapath in userspace, the kernel's objects, the plugins, Open vSwitch's and OVN's files. It can be repeated. Does not throw: what could not be
+ * Leaves the node as it was before Weft, as far as that is Weft's: the configuration first, so that no pod starts on it any more, the plugins, the
+ * kernel's objects, the tunnel interface of a datapath in userspace, Open vSwitch's and OVN's devices and files. It can be repeated. Does not throw: what could not be
  * removed is in the result.
  * @param root where the node's root directory is mounted.
  */
@@ -32,12 +34,18 @@ export async function cleanNode(parts: CleanupParts, root: string, paths: NodePa
   const result: Removal = { removed: [], kept: [...KEPT], failed: [] };
   const files = new NodeFiles(root, result);
   await files.removeConfiguration(paths);
+  await files.removePlugins(paths);
+  await cleanKernel(parts.kernel, parts.nft, result);
+  const running = await files.runningOvs(parts.alive);
+  if (running !== undefined) {
+    // Of ours all have ended before; a second Open vSwitch is another program's.
+    result.failed.push(`Open vSwitch and OVN: ${running} still runs`);
+    return result;
+  }
   const restored = await restoreTunnelInterface(parts, root, result);
   await removeDatapath(parts, result);
-  await cleanKernel(parts.kernel, parts.nft, result);
-  await files.removePlugins(paths);
   // What the interface had is known from that file alone: it stays for the next run.
-  await files.removeOvs(paths, parts.alive, restored);
+  await files.removeOvs(paths, restored);
   return result;
 }
 
@@ -60,15 +68,16 @@ async function restoreTunnelInterface({ run }: CleanupParts, root: string, resul
   }
 }
 
-/** The kernel's datapath outlives ovs-vswitchd, with `ovn0` and `br-int`. */
+/** Devices that a datapath in userspace makes: taps, which OVS makes persistent, so they outlive it. */
+const TAPS: readonly string[] = [NODE_INTERFACE, INTEGRATION_BRIDGE, "br-phy", "ovs-netdev"];
+
+/** The datapath's devices outlive ovs-vswitchd: those of the kernel's with it, those of one in userspace one by one. */
 async function removeDatapath({ kernel, run }: CleanupParts, result: Removal): Promise<void> {
-  if (kernel.link("ovs-system") === undefined) return;
-  try {
-    await run("ovs-dpctl", ["del-dp", "system@ovs-system"]);
-    result.removed.push("kernel datapath ovs-system");
-  } catch (error) {
-    result.failed.push(`kernel datapath ovs-system: ${error instanceof Error ? error.message : error}`);
+  for (const { index, name, kind } of kernel.links()) {
+    if (kind === "tun" && TAPS.includes(name)) await attempt(result, `link ${name}`, () => kernel.deleteLink(index));
   }
+  if (kernel.link("ovs-system") === undefined) return;
+  await attempt(result, "kernel datapath ovs-system", () => run("ovs-dpctl", ["del-dp", "system@ovs-system"]));
 }
 
 const execute = promisify(execFile);

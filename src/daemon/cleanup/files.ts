@@ -54,25 +54,21 @@ export class NodeFiles {
     for (const name of [CNI_TYPE, ...others, INSTALLED_PLUGINS]) await this.#remove(join(cniBinDir, name));
   }
 
-  /**
-   * Open vSwitch's and OVN's files. Where a daemon of theirs still runs (`alive` says so of a pid and a name) all stay: a second Open vSwitch is
-   * another program's. `tunnel`: also what `start-ovs` has written down of the tunnel interface.
-   */
-  async removeOvs(
-    { dataPath }: NodePaths,
-    alive: (pid: number, name: string) => Promise<boolean>,
-    tunnel: boolean,
-  ): Promise<void> {
+  /** Which daemon of Open vSwitch or OVN still runs, by their pid files; `alive` says so of a pid and a name. */
+  async runningOvs(alive: (pid: number, name: string) => Promise<boolean>): Promise<string | undefined> {
     for (const [name, file] of [
       ["ovs-vswitchd", `${OVS_RUN}/ovs-vswitchd.pid`],
       ["ovsdb-server", `${OVS_RUN}/ovsdb-server.pid`],
       ["ovn-controller", `${OVN_RUN}/ovn-controller.pid`],
     ] as const) {
       const pid = Number(await readFile(join(this.#root, file), "utf8").catch(() => ""));
-      if (!(pid > 0) || !(await alive(pid, name))) continue;
-      this.#result.failed.push(`${OVS_RUN}, ${OVS_ETC}: ${name} (pid ${pid}) still runs`);
-      return;
+      if (pid > 0 && (await alive(pid, name))) return `${name} (pid ${pid})`;
     }
+    return undefined;
+  }
+
+  /** Open vSwitch's and OVN's files. `tunnel`: also what `start-ovs` has written down of the tunnel interface. */
+  async removeOvs({ dataPath }: NodePaths, tunnel: boolean): Promise<void> {
     const database = await readFile(join(this.#root, OVS_ETC, "conf.db"), "utf8").catch(() => "");
     // What every chassis of OVN has; a database of a switch alone is another program's.
     if (database === "" || database.includes("ovn-encap-type")) {

@@ -41,11 +41,12 @@ export async function cleanKernel(kernel: NodeKernel, nft: Nftables, result: Rem
   for (const { index, name, ...link } of kernel.links()) {
     const isTunnel = name.startsWith(TUNNEL_DEVICES[link.kind ?? ""] ?? "\0");
     if (!isTunnel && !isPodLink({ name, ...link })) continue;
-    await attempt(result, `link ${name}`, async () => void kernel.deleteLink(index));
+    await attempt(result, `link ${name}`, () => kernel.deleteLink(index));
   }
 }
 
-async function attempt(result: Removal, what: string, action: () => Promise<void>): Promise<void> {
+/** Does `action` and notes in `result` that `what` was removed, or why it could not be. */
+export async function attempt(result: Removal, what: string, action: () => unknown): Promise<void> {
   try {
     await action();
     result.removed.push(what);
