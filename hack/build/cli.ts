@@ -1,6 +1,6 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { type Architecture, architecture, writeWhole } from "../host/cache.ts";
 import type { Progress } from "../host/progress.ts";
 import { run } from "../host/run.ts";

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { connectKube, type KubeConnection } from "../kube/connect.ts";
 import type { Kube } from "../kube/kube.ts";
+import { addPodCommands } from "./env-check/in-pod.ts";
 import { type ExplainReport, explainCommand } from "./explain.ts";
 import { addInstallCommands } from "./install/commands.ts";
 import { embedded } from "./install/embedded.ts";
@@ -164,6 +165,7 @@ The API server checks the objects by dry runs, where the account may do that; no
   });
 
 addInstallCommands(program, withConnection);
+addPodCommands(program);
 
 /** What an answer of "no" is rather than a failure to answer. */
 const REFUSALS: readonly string[] = ["refused", "not-ready", "incomplete"];

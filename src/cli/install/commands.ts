@@ -3,6 +3,7 @@ import type { KubeConnection } from "../../kube/connect.ts";
 import { type Check, formatChecks, summary } from "../env-check/check.ts";
 import { checkCluster } from "../env-check/cluster.ts";
 import { readFacts } from "../env-check/facts.ts";
+import { checkNodes } from "../env-check/nodes.ts";
 import type { ExplainReport } from "../explain.ts";
 import { withChart } from "./chart.ts";
 import { embedded } from "./embedded.ts";
@@ -32,6 +33,7 @@ interface ChartOptions extends CommonOptions {
   readonly image?: string;
   readonly helm?: string;
   readonly yes?: boolean;
+  readonly nodes?: boolean;
 }
 
 interface InstallCommandOptions extends ChartOptions {
@@ -63,6 +65,7 @@ export function addInstallCommands(program: Command, withConnection: WithConnect
     .option("--dry-run", "print the objects that would be applied, as the API server completes them; store nothing")
     .option("--no-wait", "return when the objects are stored")
     .option("--timeout <seconds>", "until all must be ready", Number, 300)
+    .option("--nodes", "check the nodes too, as env-check --nodes does")
     .option("--ignore-failed-checks", "install although a check of the cluster fails")
     .addHelpText(
       "after",
@@ -81,7 +84,7 @@ ${EXIT_CODES}`,
       return withConnection(options, async (connection) => {
         const helm = await helmFor(options);
         const check = async (values: Values): Promise<void> => {
-          const checks = checkCluster(await readFacts(connection, options.namespace), values);
+          const checks = await checksOf(connection, options, values);
           const failed = checks.filter(({ result }) => result === "failed");
           const shown = checks.filter(({ result }) => result !== "ok");
           if (shown.length > 0) process.stderr.write(formatChecks(shown));
@@ -106,12 +109,14 @@ ${EXIT_CODES}`,
     });
 
   chartOptions(program.command("env-check"))
-    .description("whether the cluster is fit for Weft; reads only")
+    .description("whether the cluster is fit for Weft; nothing is changed")
+    .option("--nodes", "look on the nodes too, by two short-lived pods of Weft's image on each (--image)")
     .addHelpText(
       "after",
       `
 Examples:
   weftctl env-check
+  weftctl env-check --nodes --image registry.example.com/weft:0.1.0
   weftctl env-check --set ipv4.POD_CIDR=10.200.0.0/16
   weftctl env-check -o json | jq '.[] | select(.result == "failed")'
 ${EXIT_CODES}`,
@@ -119,7 +124,10 @@ ${EXIT_CODES}`,
     .action((_, command: Command) => {
       const options = command.optsWithGlobals<ChartOptions>();
       return withConnection(options, async (connection) => {
-        const checks = await checksOf(connection, options);
+        const helm = await helmFor(options);
+        const given = { ...releaseValues(options), found: await findValues(connection.kube) };
+        const values = await withChart((chart) => helm.effectiveValues(chart, given));
+        const checks = await checksOf(connection, options, values);
         return { data: checks, text: formatChecks(checks), ok: checks.every(({ result }) => result !== "failed") };
       });
     });
@@ -214,11 +222,19 @@ async function helmFor(options: ChartOptions): Promise<Helm> {
   return helmOf({ program, release: RELEASE, namespace, kubeconfig, context });
 }
 
-/** The checks for the values that an installation with these options would have. */
-async function checksOf(connection: KubeConnection, options: ChartOptions): Promise<readonly Check[]> {
-  const helm = await helmFor(options);
-  const values = await withChart(async (chart) =>
-    helm.effectiveValues(chart, { ...releaseValues(options), found: await findValues(connection.kube) }),
-  );
-  return checkCluster(await readFacts(connection, options.namespace), values);
+/** The checks for these values of the chart; on the nodes too where that is asked for. */
+async function checksOf(
+  connection: KubeConnection,
+  { namespace, nodes }: ChartOptions,
+  values: Values,
+): Promise<readonly Check[]> {
+  const facts = await readFacts(connection, namespace);
+  const checks = checkCluster(facts, values);
+  if (nodes !== true) {
+    const found = "modules, MTU, CNI configurations and open ports are not looked at without --nodes";
+    return [...checks, { subject: "nodes", name: "on the nodes", result: "skipped", found }];
+  }
+  say("looking on the nodes");
+  const more = await untilInterrupted((signal) => checkNodes(connection.kube, facts, values, namespace, signal));
+  return [...checks, ...more];
 }

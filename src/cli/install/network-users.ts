@@ -1,7 +1,7 @@
 import { OVN_PROVIDER, podAnnotation } from "../../api/annotations.ts";
 import type { Kube } from "../../kube/kube.ts";
-import { listEach } from "../../kube/list-each.ts";
 import type { KubeObject } from "../../kube/object.ts";
+import { listEach } from "../../kube/pages.ts";
 import { PODS } from "../../kube/resources.ts";
 
 interface Pod extends KubeObject {

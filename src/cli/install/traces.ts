@@ -2,8 +2,8 @@ import { NODE } from "../../api/annotations.ts";
 import { DEPRECATED_FINALIZER, FINALIZER } from "../../api/names.ts";
 import { KubeError } from "../../kube/errors.ts";
 import type { Kube, Patch, SubresourceOptions } from "../../kube/kube.ts";
-import { listEach } from "../../kube/list-each.ts";
 import type { KubeObject, ObjectRef } from "../../kube/object.ts";
+import { listEach } from "../../kube/pages.ts";
 import { CRDS, NODES, type ResourceType } from "../../kube/resources.ts";
 
 /** A kind that Weft's CRDs define. */

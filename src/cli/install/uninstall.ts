@@ -1,5 +1,5 @@
 import type { Kube } from "../../kube/kube.ts";
-import { listEach } from "../../kube/list-each.ts";
+import { listEach } from "../../kube/pages.ts";
 import { NODES } from "../../kube/resources.ts";
 import { type NodeResult, type NodeTask, withNodePods } from "../node-pods.ts";
 import { type Deployed, readDeployed } from "./deployed.ts";

@@ -43,6 +43,24 @@ await t.test("a cluster without a network is fit for Weft", async (t) => {
   t.match(checks.find(({ name }) => name === "IPv4 ranges")?.result, "ok", "the range of Services was found");
 });
 
+await t.test("the nodes are looked at by pods that are gone afterwards", async (t) => {
+  const { code, stdout, stderr } = await weftctl(
+    ...["env-check", "--nodes", `--helm=${helm}`, `--image=${image}`, "--set=tunnelInterface=eth1", "--output=json"],
+  );
+  t.equal(code, 0, stdout + stderr);
+  const checks = JSON.parse(stdout) as readonly { subject: string; name: string; result: string; found: string }[];
+  for (const node of lab.nodes) {
+    const found = (name: string) => checks.find((check) => check.subject === `node ${node}` && check.name === name);
+    t.match(found("ports"), { result: "ok" });
+    t.match(found("MTU"), { result: "ok", found: "eth1 has 1500: pods get 1400" });
+    t.match(found("nftables"), { result: "ok" });
+  }
+  const { stdout: pods } = await lab.kubectl(["get", "pods", "-A", "--output=name"]);
+  t.notMatch(pods, /env-check/);
+  const after = await Promise.all(lab.nodes.map((name) => snapshotOf(lab.node(name))));
+  t.strictSame(after, before);
+});
+
 await t.test("ranges that contain a node's address are refused, and nothing is installed", async (t) => {
   const { code, stderr } = await weftctl(
     "install",

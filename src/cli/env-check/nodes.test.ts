@@ -1,0 +1,65 @@
+import t from "tap";
+import type { KubeObject } from "../../kube/object.ts";
+import { PODS } from "../../kube/resources.ts";
+import { fakeKube } from "../../kube/testing/fake.ts";
+import type { ClusterFacts } from "./facts.ts";
+import { checkNodes } from "./nodes.ts";
+
+const NODES = ["a", "b"].map((name, index) => ({ name, os: "linux", internalIps: [`192.0.2.${index + 1}`] }));
+const FACTS = { nodes: NODES, deployed: undefined } as unknown as ClusterFacts;
+const VALUES = { image: { repository: "weft", tag: "1", pullPolicy: "Never" }, daemon: {}, mtu: 0, datapath: "auto" };
+const VIEW = {
+  ...{ modules: ["openvswitch", "geneve"], tun: true, link: { name: "eth0", mtu: 1500 }, configurations: [] },
+  ...{ cgroup: "v2", unreachable: ["tcp/6641 at 192.0.2.2"] },
+};
+
+t.test("pods look once all others answer, and none is left", async (t) => {
+  const kube = fakeKube();
+  const order: string[] = [];
+  const asked: string[] = [];
+  const control = new AbortController();
+  t.teardown(() => control.abort());
+  const { resourceVersion } = await kube.list(PODS);
+  const kubelet = kube.watch<KubeObject>(
+    PODS,
+    { resourceVersion, timeoutSeconds: 60, signal: control.signal },
+    (event) => {
+      if (event.type !== "ADDED") return;
+      const { name, namespace = "" } = event.object.metadata;
+      const spec = event.object.spec as { nodeName: string; containers: { command: string[] }[] };
+      const looks = name.includes("-look-");
+      order.push(`${looks ? "look" : "answer"} ${spec.nodeName}`);
+      if (looks) asked.push(...(spec.containers[0]?.command.filter((word) => word.startsWith("192.")) ?? []));
+      const state = looks
+        ? { terminated: { exitCode: 0, message: spec.nodeName === "a" ? JSON.stringify(VIEW) : "" } }
+        : { running: {} };
+      const status = { containerStatuses: [{ ready: !looks, state }] };
+      void kube.patch(PODS, { name, namespace }, { type: "merge", body: { status } }, { subresource: "status" });
+    },
+  );
+  kubelet.catch(() => undefined);
+  const checks = await checkNodes(kube, FACTS, VALUES, "kube-system", control.signal);
+  t.strictSame(order, ["answer a", "answer b", "look a", "look b"]);
+  t.strictSame(asked, ["192.0.2.1", "192.0.2.2", "192.0.2.1", "192.0.2.2"]);
+  t.match(
+    checks.filter(({ result }) => result === "failed"),
+    [
+      { subject: "node a", name: "ports", found: "no answer from tcp/6641 at 192.0.2.2" },
+      { subject: "node b", found: /^exit code 0/, advice: /--image/ },
+    ],
+  );
+  t.same(kube.objects(PODS), []);
+  order.length = 0;
+  asked.length = 0;
+  const deployed = {} as NonNullable<ClusterFacts["deployed"]>;
+  const installed = await checkNodes(
+    kube,
+    { ...FACTS, nodes: FACTS.nodes.slice(1), deployed },
+    VALUES,
+    "kube-system",
+    control.signal,
+  );
+  t.strictSame(order, ["look b"], "Weft has the ports");
+  t.strictSame(asked, []);
+  t.match(installed, [{ result: "failed" }]);
+});

@@ -1,0 +1,109 @@
+import type { Kube } from "../../kube/kube.ts";
+import { embedded } from "../install/embedded.ts";
+import { isTree, type Values } from "../install/helm-run.ts";
+import { type NodeResult, type NodeTask, withNodePods } from "../node-pods.ts";
+import type { Check } from "./check.ts";
+import type { ClusterFacts } from "./facts.ts";
+import { checkNodeView } from "./node-checks.ts";
+import type { NodeView } from "./node-view.ts";
+
+/** How long a node's pod asks the others before it says that they do not answer. */
+const ANSWER_MS = 10_000;
+/** Until a pod has to have ended, with the pull of its image. */
+const TIMEOUT_MS = 180_000;
+
+/**
+ * Looks on each Linux node, by two short-lived pods there: one answers on the ports that nodes need, one looks around and asks the others. Nothing is
+ * written on the nodes, and the pods are removed whatever happens. Where Weft runs it has these ports, and they are not asked.
+ */
+export async function checkNodes(
+  kube: Kube,
+  facts: ClusterFacts,
+  values: Values,
+  namespace: string,
+  signal: AbortSignal,
+): Promise<readonly Check[]> {
+  const nodes = facts.nodes.filter(({ os }) => os === "linux");
+  const names = nodes.map(({ name }) => name);
+  const free = facts.deployed === undefined;
+  const peers = nodes.flatMap(({ internalIps }) => internalIps);
+  const look = task(values, namespace, "look", ["env-check-node", ...lookOptions(values), ...(free ? peers : [])], {
+    securityContext: { capabilities: { add: ["NET_ADMIN"] } },
+    volumeMounts: [{ name: "host", mountPath: "/host", readOnly: true, recursiveReadOnly: "IfPossible" }],
+  });
+  const looked = (): Promise<ReadonlyMap<string, NodeResult>> =>
+    withNodePods(kube, names, look, signal, (running) => running.results());
+  const answer = task(values, namespace, "answer", ["env-check-answer"], {
+    // All ports are open once the last of them is.
+    readinessProbe: { tcpSocket: { port: 6642 }, periodSeconds: 1, failureThreshold: 60 },
+  });
+  const results = free
+    ? await withNodePods(kube, names, answer, signal, async (running) => {
+        await running.allRunning();
+        return await looked();
+      })
+    : await looked();
+  return [...results].flatMap(([name, result]) => judged(name, result, values, free));
+}
+
+function judged(name: string, result: NodeResult, values: Values, free: boolean): readonly Check[] {
+  const why = result.ended ? undefined : result.why;
+  const view = result.ended ? viewOf(result.message) : undefined;
+  if (view === undefined) {
+    const found = why ?? (result.ended ? `exit code ${result.exitCode}: ${result.message}` : "");
+    return [
+      {
+        subject: `node ${name}`,
+        name: "node",
+        result: "failed",
+        found,
+        advice: "see that the node pulls the image (--image) and runs pods",
+      },
+    ];
+  }
+  const checks = checkNodeView(name, view, values);
+  if (free) return checks;
+  return checks.map((check) =>
+    check.name === "ports" ? { ...check, result: "skipped" as const, found: "Weft runs and has them" } : check,
+  );
+}
+
+function lookOptions(values: Values): readonly string[] {
+  const daemon = isTree(values["daemon"]) ? values["daemon"] : {};
+  return [
+    "--root=/host",
+    "--message=/dev/termination-log",
+    `--conf-dir=${String(daemon["cniConfDir"] ?? "/etc/cni/net.d")}`,
+    `--tunnel-interface=${String(values["tunnelInterface"] ?? "")}`,
+    `--timeout=${ANSWER_MS}`,
+  ];
+}
+
+/** A pod of Weft's image, which has `weftctl`. */
+function task(values: Values, namespace: string, name: string, args: readonly string[], container: object): NodeTask {
+  const image = isTree(values["image"]) ? values["image"] : {};
+  const secrets = image["pullSecrets"];
+  return {
+    name: `weft-env-check-${name}`,
+    namespace,
+    image: `${String(image["repository"])}:${String(image["tag"] || embedded().version)}`,
+    pullPolicy: String(image["pullPolicy"] ?? "IfNotPresent"),
+    pullSecrets: Array.isArray(secrets) ? secrets.map(String) : [],
+    command: ["weftctl", ...args],
+    pod: { volumes: [{ name: "host", hostPath: { path: "/", type: "Directory" } }] },
+    container,
+    timeoutMs: TIMEOUT_MS,
+  };
+}
+
+/** What our own program wrote; undefined where it did not come to that. */
+function viewOf(message: string): NodeView | undefined {
+  try {
+    const view: unknown = JSON.parse(message);
+    return isTree(view) && Array.isArray(view["modules"]) && Array.isArray(view["unreachable"])
+      ? (view as unknown as NodeView)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

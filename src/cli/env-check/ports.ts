@@ -1,0 +1,91 @@
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+
+/** Ports that nodes need of each other: Geneve tunnels, and OVN's databases on the node that has ovn-central. */
+export const NODE_PORTS = { udp: [6081], tcp: [6641, 6642] } as const;
+
+/** What a listener answers and a prober expects: no other program says it. */
+const WORD = "weft-env-check";
+/** A datagram may be lost, and is sent again after so long. */
+const RESEND_MS = 500;
+
+/** Ports to listen on or to ask. */
+export interface Ports {
+  readonly udp: readonly number[];
+  readonly tcp: readonly number[];
+}
+
+/** Answers on `ports` of all addresses until `signal` fires. Resolves with a function that waits for the end, once all ports are open; rejects if one is in use. */
+export async function listen(ports: Ports, signal: AbortSignal): Promise<() => Promise<void>> {
+  const closing: (() => void)[] = [];
+  for (const port of ports.udp) {
+    // A node without IPv6 has no [::]; where it has, [::] takes IPv4 as well.
+    const socket = createSocket(existsSync("/proc/net/if_inet6") ? "udp6" : "udp4");
+    socket.on("message", (message, { address, port: from }) => {
+      if (message.toString() === WORD) socket.send(WORD, from, address);
+    });
+    socket.bind(port);
+    await once(socket, "listening");
+    closing.push(() => socket.close());
+  }
+  for (const port of ports.tcp) {
+    const server = createServer((socket) => socket.on("error", () => undefined).end(WORD)).listen(port);
+    await once(server, "listening");
+    closing.push(() => server.close());
+  }
+  return async () => {
+    if (!signal.aborted) await once(signal, "abort");
+    for (const close of closing) close();
+  };
+}
+
+/** Asks every port of every address; resolves with those that did not answer within `timeoutMs`: "udp/6081 at 192.0.2.1". */
+export async function unreachable(
+  addresses: readonly string[],
+  ports: Ports,
+  timeoutMs: number,
+): Promise<readonly string[]> {
+  const asked = addresses.flatMap((address) => [
+    ...ports.udp.map(async (port) => ((await asksUdp(address, port, timeoutMs)) ? [] : [`udp/${port} at ${address}`])),
+    ...ports.tcp.map(async (port) => ((await asksTcp(address, port, timeoutMs)) ? [] : [`tcp/${port} at ${address}`])),
+  ]);
+  return (await Promise.all(asked)).flat();
+}
+
+async function asksUdp(address: string, port: number, timeoutMs: number): Promise<boolean> {
+  const control = new AbortController();
+  const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
+  // "Port unreachable" may come from a listener that is about to start.
+  socket.on("error", () => undefined);
+  const answered = once(socket, "message", { signal: AbortSignal.timeout(timeoutMs) }).then(
+    ([message]) => String(message) === WORD,
+    () => false,
+  );
+  const send = async (): Promise<void> => {
+    while (!control.signal.aborted) {
+      socket.send(WORD, port, address, () => undefined);
+      await delay(RESEND_MS, undefined, { signal: control.signal }).catch(() => undefined);
+    }
+  };
+  void send();
+  try {
+    return await answered;
+  } finally {
+    control.abort();
+    socket.close();
+  }
+}
+
+async function asksTcp(address: string, port: number, timeoutMs: number): Promise<boolean> {
+  const socket = connect({ host: address, port, timeout: timeoutMs });
+  let said = "";
+  socket.on("data", (part) => (said += part.toString()));
+  socket.on("timeout", () => socket.destroy());
+  socket.on("error", () => undefined);
+  await once(socket, "close", { signal: AbortSignal.timeout(timeoutMs) }).catch(() => undefined);
+  socket.destroy();
+  return said === WORD;
+}
