@@ -5,6 +5,7 @@ import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { PODS } from "../kube/resources.ts";
 import { waitFor } from "../kube/wait.ts";
+import { deadline } from "./deadline.ts";
 
 /** A program to run once on each of some nodes, in a pod with the node's own network. */
 export interface NodeTask {
@@ -86,19 +87,19 @@ export async function withNodePods<R>(
     labelSelector: `${TASK_LABEL}=${run}`,
     project: stateOf,
   });
+  const ending = deadline(timeoutMs, signal);
   pods.start();
   try {
     for (const [node, name] of names) {
       signal.throwIfAborted();
       await kube.create<TaskPod>(PODS, podOf(task, node, name, run));
     }
-    const ending = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     const each = async <T>(pick: (state: PodState | undefined) => T | undefined, late: (why: string) => T) => {
       const all = await Promise.all(
         [...names].map(async ([node, name]) => {
           const key = `${namespace}/${name}`;
           try {
-            return [node, await waitFor(pods, key, pick, ending)] as const;
+            return [node, await waitFor(pods, key, pick, ending.signal)] as const;
           } catch (error) {
             signal.throwIfAborted();
             if (!(error instanceof KubeError && error.code === "aborted")) throw error;
@@ -122,6 +123,7 @@ export async function withNodePods<R>(
         ),
     });
   } finally {
+    ending.end();
     await pods.stop();
     await Promise.all([...names.values()].map((name) => removePod(kube, namespace, name)));
   }

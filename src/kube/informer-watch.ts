@@ -32,6 +32,8 @@ export async function watchOnce<T extends KubeObject>(
   { stop, end }: { readonly stop: AbortSignal; readonly end: AbortSignal },
 ): Promise<"served" | "silent" | "ended"> {
   const { kube, type, selection, clock, random, silenceMs } = parts;
+  // Stopped at what the list said: a signal that has fired already tells nobody who listens from now on.
+  stop.throwIfAborted();
   const controller = new AbortController();
   const { signal } = controller;
   const openMs = Math.min(silenceMs, OPEN_MS);

@@ -796,3 +796,15 @@ t.test("catchUp is true when the watch has shown the write, and with it all that
   );
   t.equal(await w.pods.catchUp(() => Promise.resolve("1"), 1000), false, "a server that counts anew proves nothing");
 });
+
+t.test("an informer that is stopped at what its first list says ends, and opens no watch", async (t) => {
+  const kube = fakeKube();
+  await kube.create(SUBNETS, { metadata: { name: "a" }, spec: {} });
+  const subnets = informer(kube, SUBNETS, { project: (subnet) => subnet.metadata.name });
+  const stopped = Promise.withResolvers<void>();
+  subnets.subscribe(() => stopped.resolve(subnets.stop()));
+  subnets.start();
+  await stopped.promise;
+  t.equal(subnets.state, "stopped");
+  t.notOk(kube.requests.some(({ verb }) => verb === "watch"));
+});

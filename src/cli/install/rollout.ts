@@ -6,6 +6,7 @@ import type { KubeObject } from "../../kube/object.ts";
 import { listEach } from "../../kube/pages.ts";
 import { PODS } from "../../kube/resources.ts";
 import { waitFor } from "../../kube/wait.ts";
+import { deadline } from "../deadline.ts";
 import { InstallError } from "./error.ts";
 import { type LogReader, type PodView, whyNotReady } from "./not-ready.ts";
 import { type RolloutState, rolloutOf, WORKLOADS, type Workload } from "./workloads.ts";
@@ -26,12 +27,13 @@ export async function waitForRollout(
   timeoutMs: number,
   say: (line: string) => void,
 ): Promise<void> {
-  const signal = AbortSignal.timeout(timeoutMs);
+  const { signal, end } = deadline(timeoutMs);
   const late = (
     await Promise.all(
       WORKLOADS.map(async (workload) => ((await rolledOut(kube, namespace, workload, signal, say)) ? [] : [workload])),
     )
   ).flat();
+  end();
   if (late.length === 0) return;
   const pods: PodView[] = [];
   for await (const pod of listEach<PodView>(kube, PODS, { namespace, labelSelector: "component=network" }))
