@@ -10,6 +10,7 @@ import { type RunResult, run } from "../../../hack/host/run.ts";
 import { IMAGE, makeImage } from "../../../hack/image/image.ts";
 import { AGNHOST_IMAGE } from "../../../hack/lab/images.ts";
 import { openLab } from "../../../hack/lab/lab.ts";
+import { ensureTool } from "../../../hack/tools/tools.ts";
 import { snapshotOf } from "../testing/node-snapshot.ts";
 
 // A cluster of its own, without a network: as a user's is before the installation.
@@ -28,7 +29,7 @@ const { archive } = await makeImage(progress);
 await lab.up({ cni: "none", nodes: 2 });
 await lab.importImage(archive);
 
-const helm = join(lab.paths.bin, "helm");
+const helm = await ensureTool("helm", progress);
 const image = `${IMAGE.repository}:${IMAGE.tag}`;
 function weftctl(...args: readonly string[]): Promise<RunResult> {
   const env = { KUBECONFIG: lab.paths.kubeconfig };
