@@ -70,7 +70,7 @@ export function readConfiguration(text: string, verb: Verb): Configuration {
   }
   const name = textOf(conf, "name");
   if (name === "") throw wrong("missing network name");
-  if (!NETWORK_NAME.test(name)) throw wrong(`network name "${name}" has characters that a network name cannot have`);
+  if (!NETWORK_NAME.test(name)) throw wrong(`"${name}" is not a valid network name`);
   const prevResult = optionalObject(conf, "prevResult");
   if (verb === "CHECK" && prevResult === undefined) throw wrong("CHECK needs prevResult, the result of the ADD");
   const validAttachments = attachments(conf["cni.dev/valid-attachments"]);

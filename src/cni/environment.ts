@@ -49,8 +49,8 @@ export function readInvocation(env: Readonly<Record<string, string | undefined>>
     throw invalid(`CNI_CONTAINERID "${containerId}" has characters that a container id cannot have`);
   }
   const ifName = env["CNI_IFNAME"] ?? "";
-  const complaint = ifName === "" ? undefined : ifNameComplaint(ifName);
-  if (complaint !== undefined) throw invalid(`CNI_IFNAME "${ifName}" ${complaint}`);
+  const fault = ifName === "" ? undefined : ifNameFault(ifName);
+  if (fault !== undefined) throw invalid(`CNI_IFNAME "${ifName}" ${fault}`);
   return { verb, containerId, netns: env["CNI_NETNS"] ?? "", ifName, args: parseArgs(env["CNI_ARGS"] ?? "") };
 }
 
@@ -59,9 +59,9 @@ function isVerb(text: string): text is Verb {
 }
 
 /** The kernel's own rules for an interface name (net/core/dev.c, dev_valid_name). */
-function ifNameComplaint(name: string): string | undefined {
+function ifNameFault(name: string): string | undefined {
   if (name.length > IF_NAME_MAX) return `is longer than ${IF_NAME_MAX} characters`;
-  if (name === "." || name === "..") return "is not a name";
+  if (name === "." || name === "..") return "is not a valid name";
   if (/[/:\s]/.test(name)) return `must not contain "/", ":" or white space`;
   return undefined;
 }

@@ -27,7 +27,7 @@ export function post(socket: string, path: string, body: string, deadlineMs: num
     let length = 0;
     let connected = false;
     const connection = connect({ path: socket });
-    // Closing the connection at the deadline tells the daemon to stop and to take back what it did.
+    // Closing the connection at the deadline tells the daemon to abort and to roll back.
     const timer = setTimeout(() => {
       fail(new ExchangeError("deadline", `no answer within ${deadlineMs / 1000} s`));
     }, deadlineMs);
@@ -122,7 +122,7 @@ function unchunk(bytes: Buffer): Buffer | undefined {
     const lineEnd = bytes.indexOf("\r\n", at);
     if (lineEnd < 0) return undefined;
     const size = Number.parseInt(bytes.toString("latin1", at, lineEnd), 16);
-    if (!(size >= 0)) throw new ExchangeError("broken", "bad chunk size");
+    if (!(size >= 0)) throw new ExchangeError("broken", "malformed chunk size");
     if (size === 0) return Buffer.concat(parts);
     const start = lineEnd + 2;
     if (bytes.length < start + size + 2) return undefined;

@@ -87,8 +87,8 @@ async function ask(world: PluginWorld, conf: Configuration, verb: CniVerb, body:
     throw new PluginError(
       verb === "status" ? CNI_ERROR.notAvailable : CNI_ERROR.tryAgainLater,
       refused
-        ? `weft-daemon cannot be reached at ${conf.serverSocket}; is this node's pod of the DaemonSet kube-ovn-cni running?`
-        : `weft-daemon gave no answer to ${verb.toUpperCase()}`,
+        ? `failed to connect to weft-daemon at ${conf.serverSocket}; is this node's pod of the DaemonSet kube-ovn-cni running?`
+        : `weft-daemon did not answer ${verb.toUpperCase()}`,
       cause instanceof Error ? cause.message : String(cause),
       cause,
     );

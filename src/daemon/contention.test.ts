@@ -3,23 +3,20 @@ import { Contention } from "./contention.ts";
 
 const LIMITS = { patience: 3, firstPauseMs: 100, maxPauseMs: 1_000, calmMs: 10_000 };
 
-t.test(
-  "what is removed once is put back at once, what is removed again and again after longer and longer pauses",
-  async (t) => {
-    const contention = new Contention(LIMITS);
-    const pauses: number[] = [];
-    let now = 0;
-    for (let i = 0; i < 8; i++) {
-      const { times, pauseMs } = contention.note("route a", now);
-      t.equal(times, i + 1);
-      pauses.push(pauseMs);
-      now += pauseMs + 50;
-    }
-    t.same(pauses, [0, 0, 100, 200, 400, 800, 1_000, 1_000]);
-  },
-);
+t.test("what is removed once is restored at once, what is removed repeatedly after growing pauses", async (t) => {
+  const contention = new Contention(LIMITS);
+  const pauses: number[] = [];
+  let now = 0;
+  for (let i = 0; i < 8; i++) {
+    const { times, pauseMs } = contention.note("route a", now);
+    t.equal(times, i + 1);
+    pauses.push(pauseMs);
+    now += pauseMs + 50;
+  }
+  t.same(pauses, [0, 0, 100, 200, 400, 800, 1_000, 1_000]);
+});
 
-t.test("a thing that was left alone for a while begins anew, and things do not disturb each other", async (t) => {
+t.test("an object that was left alone for a while starts over, and objects do not affect each other", async (t) => {
   const contention = new Contention(LIMITS);
   for (const now of [0, 1, 2]) contention.note("route a", now);
   t.same(contention.note("route b", 3), { times: 1, pauseMs: 0 });

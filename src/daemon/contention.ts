@@ -2,29 +2,29 @@ import { backoffDelay } from "../time/backoff.ts";
 
 /** When a repair counts as one of a row with the one before it, and how the pauses between such repairs grow. Milliseconds. */
 export interface ContentionLimits {
-  /** So many repairs of one thing in a row are made at once. */
+  /** This many repairs of one object in a row are made at once. */
   readonly patience: number;
   /** The first pause after that; it doubles … */
   readonly firstPauseMs: number;
   /** … up to this one. */
   readonly maxPauseMs: number;
-  /** A row ends when a thing has been left alone for so long after the pause. */
+  /** A row ends when an object has been left alone for this long after the pause. */
   readonly calmMs: number;
 }
 
 const DEFAULT_LIMITS: ContentionLimits = { patience: 4, firstPauseMs: 1_000, maxPauseMs: 60_000, calmMs: 60_000 };
-/** Things that are remembered: far more than a node has of ours at one time, and a bound where names change. */
+/** Objects that are remembered: far more than a node has of ours at one time, and a bound where names change. */
 const REMEMBERED = 4_096;
 
-/** How often a thing has been put back in a row, this time included, and the pause before it is done again. */
+/** How often in a row an object has been restored, this time included, and the pause before the next time. */
 export interface Contended {
   readonly times: number;
   readonly pauseMs: number;
 }
 
 /**
- * Tells a mishap from a fight. What another program removes once is put back at once; what it removes again and again is put back after longer
- * and longer pauses, because two programs that undo each other's work at full speed cost the node more than either setting is worth.
+ * Detects contention. What another program removes once is restored at once; what it removes repeatedly is restored after pauses that
+ * grow, because two programs that revert each other's changes at full speed cost the node more than either setting is worth.
  */
 export class Contention {
   readonly #limits: ContentionLimits;
@@ -34,7 +34,7 @@ export class Contention {
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
   }
 
-  /** A thing was put back at `nowMs`, of a clock that only goes forward. */
+  /** An object was restored at `nowMs`, of a monotonic clock. */
   note(thing: string, nowMs: number): Contended {
     const { patience, firstPauseMs: firstMs, maxPauseMs: maxMs, calmMs } = this.#limits;
     const before = this.#rows.get(thing);

@@ -242,7 +242,7 @@ t.test("a transaction that is refused, and a database that goes away, leave noth
   server.onTransact = undefined;
   if (cut.status !== 200) t.equal(links.pairs.size, 0);
   await until(() => server.rows(VSWITCH, "Interface").every(({ name }) => name === "ovn0" || links.pairs.has(name)));
-  t.pass("what could not be taken back at once was collected");
+  t.pass("what could not be rolled back at once was collected");
   await daemon.stop();
 });
 

@@ -81,7 +81,7 @@ function verbWorld(
     explain: explainByEvents(parts.kube, CONTROLLER_COMPONENT),
     deadlines: { ...DEFAULT_ALLOCATION_DEADLINES, installedMs: DEFAULT_INSTALLED_MS },
     onLeftover: (hostName, failures) => {
-      log.error({ hostName, failures }, "failed to roll back an ADD; collecting leftovers");
+      log.error({ hostName, failures }, "failed to roll back an ADD; collecting orphaned interfaces");
       upkeep.collect();
     },
   };

@@ -42,7 +42,7 @@ async function main(): Promise<void> {
         .then(
           () => process.exit(0),
           (error: unknown) => {
-            log.error({ err: error }, "stopping failed");
+            log.error({ err: error }, "failed to stop");
             process.exit(1);
           },
         );
@@ -52,7 +52,7 @@ async function main(): Promise<void> {
 
 main().catch((error: unknown) => {
   process.stderr.write(
-    `weft-daemon cannot start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    `failed to start weft-daemon: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
   );
   process.exit(1);
 });

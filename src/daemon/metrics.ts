@@ -29,14 +29,14 @@ export class DaemonMetrics {
     if (options.processMetrics) collectProcessMetrics(this.registry);
     this.#operations = new Histogram({
       name: "cni_op_latency_seconds",
-      help: "How long CNI requests took, by verb and HTTP status",
+      help: "Duration of CNI requests in seconds, by verb and HTTP status",
       labelNames: ["node_name", "method", "status_code"],
       buckets: BUCKETS,
       registers,
     });
     this.#parts = new Histogram({
       name: "weft_cni_part_seconds",
-      help: "How long the parts of CNI requests took",
+      help: "Duration of the parts of CNI requests in seconds",
       labelNames: ["method", "part"],
       buckets: BUCKETS,
       registers,
@@ -47,13 +47,13 @@ export class DaemonMetrics {
     }
     this.#repairs = new Counter({
       name: "weft_node_repairs_total",
-      help: "What another program had removed or changed on the node and was put back, by kind",
+      help: "Restores of what another program had removed or changed on the node, by kind",
       labelNames: ["what"],
       registers,
     });
     this.#collected = new Counter({
       name: "weft_collected_total",
-      help: "Leftover ports and interfaces removed",
+      help: "Orphaned ports and interfaces removed",
       labelNames: ["what"],
       registers,
     });
@@ -71,7 +71,7 @@ export class DaemonMetrics {
     this.#waits.get(part)?.inc({ node_name: this.#node }, seconds);
   }
 
-  /** What another program had undone was put back, for example an `address` or a `route`. */
+  /** What another program had removed or changed was restored, for example an `address` or a `route`. */
   repaired(what: string, count = 1): void {
     if (count > 0) this.#repairs.inc({ what }, count);
   }

@@ -9,7 +9,7 @@ import type { DaemonOptions } from "./options.ts";
 import { watchLostLinks } from "./pods/lost-links.ts";
 import { NetlinkPodLinks } from "./pods/netlink-pod-links.ts";
 
-/** The real world's parts, and what lets go of them. */
+/** The real parts, and what closes them. */
 export interface OpenParts extends DaemonParts {
   close(): Promise<void>;
 }
@@ -33,7 +33,7 @@ export async function openParts(options: DaemonOptions, log: DaemonLog): Promise
     kernel: new NetlinkKernel(host),
     nft: kernelNftables(host),
     watchLostLinks: (onLost) =>
-      watchLostLinks(host, onLost, (error) => log.warn({ err: error }, "watching interfaces broke; begun anew")),
+      watchLostLinks(host, onLost, (error) => log.warn({ err: error }, "failed to watch interfaces; watching again")),
     async close() {
       await ovsdb.close();
       connection.close();

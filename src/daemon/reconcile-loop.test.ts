@@ -26,7 +26,7 @@ t.test("a loop runs once for many triggers and again for one that came meanwhile
   t.equal(runs, 2);
 });
 
-t.test("a loop that fails tries again, later and later", async (t) => {
+t.test("a loop that fails retries, later and later", async (t) => {
   const pauses: number[] = [];
   const done = Promise.withResolvers<void>();
   const loop = new ReconcileLoop(

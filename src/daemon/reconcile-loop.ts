@@ -6,7 +6,7 @@ export interface LoopLimits {
   /** After a failure; doubles up to `maxRetryMs`. */
   readonly firstRetryMs: number;
   readonly maxRetryMs: number;
-  /** Between the end of a run and the next one, so that a fight with another program over one setting stays cheap. */
+  /** Between the end of a run and the next one, so that contention with another program over one setting stays cheap. */
   readonly restMs: number;
 }
 
@@ -21,7 +21,7 @@ export class ReconcileLoop {
   readonly #onError: (error: unknown, retryMs: number) => void;
   readonly #limits: LoopLimits;
   readonly #clock: Pick<Clock, "now" | "after">;
-  /** Takes back the run that is planned. */
+  /** Cancels the scheduled run. */
   #cancel: () => void = () => undefined;
   #due = Number.POSITIVE_INFINITY;
   #running: Promise<void> | undefined;
@@ -44,12 +44,12 @@ export class ReconcileLoop {
     this.#clock = clock;
   }
 
-  /** Something may have changed: what the loop keeps. Waits for what `backOff` asked for. */
+  /** The actual state may have changed. Waits for the pause that `backOff` asked for. */
   trigger(): void {
     this.#trigger(Math.max(this.#limits.restMs, this.#backOffMs));
   }
 
-  /** What is wanted has changed: a fight over something else does not hold that up. */
+  /** The desired state has changed: contention over something else does not delay that. */
   hurry(): void {
     this.#hurried = this.#running !== undefined;
     this.#trigger(this.#limits.restMs);

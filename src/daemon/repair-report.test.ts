@@ -2,7 +2,7 @@ import t from "tap";
 import { Contention } from "./contention.ts";
 import { RepairReport } from "./repair-report.ts";
 
-t.test("repairs are counted by kind and told at the node, a fight over one as such", async (t) => {
+t.test("repairs are counted by kind and reported on the node, contention over one as such", async (t) => {
   const [counted, told]: string[][] = [[], []];
   const world = {
     metrics: { repaired: (what: string) => void counted!.push(what) },
@@ -16,6 +16,6 @@ t.test("repairs are counted by kind and told at the node, a fight over one as su
   t.match(told?.[0], /^NodeNetworkRepaired: .*: route a$/);
   t.equal(report.note(["route a"]), 100);
   t.equal(report.note(["route a", "link ovn0"]), 200);
-  t.match(told?.[3], /^NodeNetworkContended: .*again and again.*: route a$/);
+  t.match(told?.[3], /^NodeNetworkContended: .*keeps removing or changing.*: route a$/);
   t.equal(told?.[3], told?.[4], "the same text, so that repeats are counted as one Event");
 });

@@ -1,13 +1,13 @@
 import { Contention } from "./contention.ts";
 import type { DaemonMetrics } from "./metrics.ts";
 
-/** Whom repairs are told. */
+/** Where repairs are reported. */
 export interface RepairWorld {
   readonly metrics: Pick<DaemonMetrics, "repaired">;
   readonly log: { warn(fields: object, message: string): void };
   /** Records an Event on this node. */
   event(reason: string, message: string): void;
-  /** Milliseconds of a clock that only goes forward. */
+  /** Milliseconds of a monotonic clock. */
   now(): number;
 }
 
@@ -16,8 +16,8 @@ export const REPAIRED = "NodeNetworkRepaired";
 export const CONTENDED = "NodeNetworkContended";
 
 /**
- * Counts what was put back on the node because another program had removed or changed it, says so in the log and by an Event on the Node, and
- * says how long to wait before the next repair.
+ * Counts what was restored on the node because another program had removed or changed it, reports it in the log and by an Event on the Node, and
+ * tells how long to wait before the next repair.
  */
 export class RepairReport {
   readonly #world: RepairWorld;
@@ -29,8 +29,8 @@ export class RepairReport {
   }
 
   /**
-   * @param repairs what was put back, each as a word for its kind and which it was ("route 10.16.0.0/16 dev ovn0").
-   * @returns ms to wait before things are put back again; 0 where nothing is fought over.
+   * @param repairs what was restored, each as its kind and its name ("route 10.16.0.0/16 dev ovn0").
+   * @returns ms to wait before the next restore; 0 without contention.
    */
   note(repairs: readonly string[]): number {
     const { metrics, log, event, now } = this.#world;
@@ -40,15 +40,15 @@ export class RepairReport {
       const { times, pauseMs } = this.#contention.note(repair, now());
       pause = Math.max(pause, pauseMs);
       if (pauseMs === 0) {
-        log.warn({ repair }, "put back what another program had removed or changed on this node");
-        event(REPAIRED, `put back what another program had removed or changed: ${repair}`);
+        log.warn({ repair }, "restored what another program had removed or changed on this node");
+        event(REPAIRED, `restored what another program had removed or changed: ${repair}`);
         continue;
       }
-      log.warn({ repair, times, pauseMs }, "another program removes or changes this again and again; backing off");
+      log.warn({ repair, times, pauseMs }, "another program keeps removing or changing this; backing off");
       // Without figures, so that repeats are counted as one Event.
       event(
         CONTENDED,
-        `another program removes or changes this again and again, so it is put back only after a pause: ${repair}`,
+        `another program keeps removing or changing this, so it is restored only after a pause: ${repair}`,
       );
     }
     return pause;

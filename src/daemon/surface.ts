@@ -14,9 +14,9 @@ export interface DaemonSurface {
   serveCni(handlers: VerbHandlers): Promise<CniServer>;
   /** Serves metrics and probes. */
   serveAdmin(shown: Shown): Promise<Pick<Served, "close">>;
-  /** Puts the runtime's network configuration in place, whatever is there. */
+  /** Writes the runtime's network configuration, whatever is there. */
   writeConflist(text: string): Promise<void>;
-  /** Puts it in place unless it is there with that text. Returns whether something had to be done. */
+  /** Writes it unless it has that text already. Returns whether it was written. */
   ensureConflist(text: string): Promise<boolean>;
   /** Calls `listener` whenever that file may have changed; see {@link watchFile}. */
   watchConflist(listener: () => void, onFailure: (error: Error) => void): { close(): void };

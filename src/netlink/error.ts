@@ -89,7 +89,7 @@ const CODES: Readonly<Record<string, NetlinkErrorCode>> = {
   ENOSPC: "no-memory",
 };
 
-/** Makes the error for an errno. `detail` is the kernel's own sentence (its extended ACK), if it gave one. */
+/** Makes the error for an errno. `detail` is the kernel's own message (its extended ACK), if it gave one. */
 export function errorFromErrno(operation: string, errno: number, detail?: string, cause?: unknown): NetlinkError {
   const name = NAMES.get(errno) ?? `errno ${errno}`;
   const text = detail === undefined || detail === "" ? name : `${detail} (${name})`;

@@ -58,7 +58,7 @@ t.test("what belongs to another request is passed over", async (t) => {
   t.same(texts(answer), ["a"]);
 });
 
-t.test("a refusal is thrown with the kernel's sentence", async (t) => {
+t.test("a refusal is thrown with the kernel's message", async (t) => {
   const from = source(refusal(5, 101, "Nexthop has invalid gateway"));
   throwsCode(
     t,

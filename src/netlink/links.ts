@@ -51,7 +51,7 @@ function links(messages: readonly NetlinkMessage[]): readonly Link[] {
 
 function requireLink(socket: NetlinkSocket, name: string): Link {
   const link = getLink(socket, name);
-  if (link === undefined) throw new NetlinkError("not-found", "RTM_GETLINK", `${name} is gone again`);
+  if (link === undefined) throw new NetlinkError("not-found", "RTM_GETLINK", `${name} was removed meanwhile`);
   return link;
 }
 

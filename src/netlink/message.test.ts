@@ -48,7 +48,7 @@ t.test("a length that does not fit is refused", async (t) => {
   throwsCode(t, () => decodeMessages(long.subarray(0, 19)), "protocol", /length of 20 where 19/);
 });
 
-t.test("an error gives its number and the kernel's sentence", async (t) => {
+t.test("an error gives its number and the kernel's message", async (t) => {
   // As the kernel answers `ip route add 10.0.0.0/8 via 192.0.2.1` where nothing is connected.
   const payload = Buffer.from(
     "9bffffff3400000018000506a86b016b00000000" +
@@ -60,7 +60,7 @@ t.test("an error gives its number and the kernel's sentence", async (t) => {
   t.same(acknowledgement, { errno: 101, text: "Nexthop has invalid gateway" });
 });
 
-t.test("an error that repeats the request has its sentence behind that", async (t) => {
+t.test("an error that repeats the request has its message behind that", async (t) => {
   const request = encodeMessage({ type: 16, flags: 5, sequence: 1, payload: Buffer.alloc(18) });
   const payload = Buffer.concat([Buffer.from("edffffff", "hex"), request, textAttribute(1, "No such device")]);
   const read = decodeAcknowledgement(message(NLMSG_ERROR, NLM_F_ACK_TLVS, payload));

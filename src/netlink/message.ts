@@ -89,7 +89,7 @@ export function decodeMessages(datagram: Uint8Array): NetlinkMessage[] {
 export interface Acknowledgement {
   /** Positive errno(3); 0 is success */
   readonly errno: number;
-  /** The kernel's sentence about it (NLMSGERR_ATTR_MSG); with `errno` 0 it is a warning */
+  /** The kernel's message about it (NLMSGERR_ATTR_MSG); with `errno` 0 it is a warning */
   readonly text: string | undefined;
 }
 

@@ -27,7 +27,7 @@ export function openNetns(path: string): NetnsHandle {
   } catch (thrown) {
     const error = errorFromFs("open", thrown);
     if (error.code !== "not-found" && !isNotDirectory(thrown)) throw error;
-    throw new NetlinkError("no-netns", "open", `there is no ${path}`, { cause: thrown });
+    throw new NetlinkError("no-netns", "open", `${path} does not exist`, { cause: thrown });
   }
   if (!isNetns(fd)) {
     closeSync(fd);
@@ -111,7 +111,7 @@ function leaveTo(netns: NetnsHandle): void {
   try {
     setNetns(netns.fd);
   } catch (error) {
-    console.error("weft: cannot leave a network namespace, so this process must end:", error);
+    console.error("weft: failed to leave a network namespace; aborting the process:", error);
     process.abort();
   }
 }

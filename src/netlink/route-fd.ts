@@ -10,7 +10,7 @@ export const NETLINK_NETFILTER = 12;
 export const SOL_NETLINK = 270;
 /** The request is not sent back with an error. */
 const NETLINK_CAP_ACK = 10;
-/** Errors come with a sentence. */
+/** Errors come with a message. */
 const NETLINK_EXT_ACK = 11;
 /** The kernel heeds the filters of a listing (4.20). */
 const NETLINK_GET_STRICT_CHK = 12;
@@ -59,7 +59,8 @@ export function datagramsOf(fd: number, operation: string): Datagrams {
     next: () => {
       const length = receive(fd, RECEIVED);
       if (length === "empty") throw new NetlinkError("protocol", operation, "the kernel gave no answer");
-      if (length === "overrun") throw new NetlinkError("no-memory", operation, "the kernel had no room for its answer");
+      if (length === "overrun")
+        throw new NetlinkError("no-memory", operation, "the kernel had no buffer space for its answer");
       if (length > RECEIVED.length) throw new NetlinkError("protocol", operation, `an answer of ${length} bytes`);
       return Buffer.from(RECEIVED.subarray(0, length));
     },

@@ -22,14 +22,14 @@ export function familyOf(number: number): Family | undefined {
 /** Reads an address that a caller gave; throws `invalid`. */
 export function requireIp(operation: string, text: string): Ip {
   const ip = parseIp(text);
-  if (ip === undefined) throw invalidArgument(operation, `${JSON.stringify(text)} is not an IP address`);
+  if (ip === undefined) throw invalidArgument(operation, `${JSON.stringify(text)} is not a valid IP address`);
   return ip;
 }
 
 /** Reads a prefix that a caller gave; throws `invalid`, also if host bits are set: the kernel would refuse those. */
 export function requireCidr(operation: string, text: string): Cidr {
   const cidr = parseCidr(text);
-  if (cidr === undefined) throw invalidArgument(operation, `${JSON.stringify(text)} is not a prefix`);
+  if (cidr === undefined) throw invalidArgument(operation, `${JSON.stringify(text)} is not a valid prefix`);
   const address = requireIp(operation, text.slice(0, text.indexOf("/")));
   if (address.value !== cidr.base) throw invalidArgument(operation, `"${text}" has host bits set: ${cidr.text}`);
   return cidr;
@@ -72,8 +72,7 @@ export function prefixText(family: Family, bytes: Buffer | undefined, length: nu
 /** The six bytes of a unicast MAC that a caller gave; throws `invalid`. */
 export function macBytes(operation: string, text: string): Buffer {
   const mac = parseMac(text);
-  if (mac === undefined)
-    throw invalidArgument(operation, `${JSON.stringify(text)} is not the MAC address of an interface`);
+  if (mac === undefined) throw invalidArgument(operation, `${JSON.stringify(text)} is not a valid MAC address`);
   return Buffer.from(mac.replaceAll(":", ""), "hex");
 }
 
@@ -91,7 +90,7 @@ export function linkAddressText(bytes: Uint8Array | undefined): string | undefin
 /** An interface's number that a caller gave; throws `invalid` if it is not a positive 31-bit number. */
 export function requireIndex(operation: string, index: number): number {
   if (!Number.isInteger(index) || index <= 0 || index > 0x7fff_ffff) {
-    throw invalidArgument(operation, `${index} is not the index of an interface`);
+    throw invalidArgument(operation, `${index} is not a valid interface index`);
   }
   return index;
 }
@@ -111,7 +110,7 @@ export function requireU32(operation: string, what: string, value: number): numb
 export function requireInterfaceName(operation: string, name: string): string {
   const bytes = Buffer.byteLength(name);
   if (bytes < 1 || bytes > 15 || name === "." || name === ".." || /[\s/:%\0]/.test(name)) {
-    throw invalidArgument(operation, `${JSON.stringify(name)} is not a name for an interface`);
+    throw invalidArgument(operation, `${JSON.stringify(name)} is not a valid interface name`);
   }
   return name;
 }

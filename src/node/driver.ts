@@ -1,8 +1,8 @@
 import type { NodeState } from "./state.ts";
 
-/** One thing to do. */
+/** One change to make. */
 export interface Step {
-  /** A word for the kind of thing, by which changes are counted, and then which it is: "route 10.16.0.0/16 dev ovn0". Several where one step changes several. */
+  /** The kind of object, by which changes are counted, and then its name: "route 10.16.0.0/16 dev ovn0". Several where one step changes several. */
   readonly what: string | readonly string[];
 }
 
@@ -11,11 +11,11 @@ export type Outcome = "done" | "absent" | { readonly blockedBy: string };
 
 /** What differs. */
 export interface Diff<S extends Step> {
-  /** What is ours and not wanted. */
+  /** What is ours and no longer desired. */
   readonly remove?: readonly S[];
-  /** What is wanted and missing, or other than wanted. */
+  /** What is desired and missing or different. */
   readonly set?: readonly S[];
-  /** Names of links that another program has yet to make. */
+  /** Names of links that another program has not created yet. */
   readonly missing?: readonly string[];
 }
 
@@ -34,9 +34,9 @@ export interface DriverParts<Found, S extends Step> {
 export interface Pass {
   /** What was changed, one entry a change, empty where all was as it is to be. */
   readonly repairs: readonly string[];
-  /** Links that other programs have yet to make; what is about them waits. */
+  /** Links that other programs have not created yet; what depends on them is deferred. */
   readonly missing: readonly string[];
-  /** What could not be set because something of another program is in its place. */
+  /** What could not be set because an object of another program is in its place. */
   readonly blocked: readonly string[];
   /** What failed; the rest was done. */
   readonly failures: readonly { readonly what: string; readonly error: unknown }[];

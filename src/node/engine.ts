@@ -24,7 +24,7 @@ export interface NodeParts {
 /**
  * Brings a node to its desired state: Open vSwitch's rows, links, settings of the kernel, addresses, routes, rules, qdiscs, tables of nftables, in this
  * order, for each needs those before it. What is no longer wanted goes first, in the reverse order, but routes after the new ones are there. Nothing is remembered but what the kernel does not
- * tell (how nft lists a table): each pass compares with what is there, so it is the same after a crash as after another program's change.
+ * tell (how nft lists a table): each pass compares with what is there, so a pass after a crash is like one after another program's change.
  */
 export class NodeEngine {
   readonly #kernel: NodeKernel;

@@ -61,7 +61,7 @@ export interface NodeKernel {
   /** Undefined where the kernel has no such key. */
   sysctl(key: readonly string[]): string | undefined;
   setSysctl(key: readonly string[], value: string): void;
-  /** Calls `listener` with what changes, also while the caller changes it. After a failure the watch is begun anew, and the listener told of it. */
+  /** Calls `listener` with what changes, also while the caller changes it. After a failure the watch is started again, and the listener is told. */
   watch(listener: (event: NetlinkEvent) => void): { close(): void };
 }
 

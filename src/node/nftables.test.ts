@@ -55,13 +55,13 @@ t.test(
   },
 );
 
-t.test("a table that is changed again just as it is put back is not taken for ours", async (t) => {
+t.test("a table that is changed again just as it is restored is not taken for ours", async (t) => {
   const { nft, tables, changes } = setup();
   tables.watch(() => undefined);
   await changes("a");
   await changes("a");
   nft.change(NAME, "");
-  // The first list finds that it was deleted, the second comes after it was put back.
+  // The first list finds that it was deleted, the second comes after it was restored.
   const list = nft.list.bind(nft);
   let lists = 0;
   nft.list = async (table) => {

@@ -62,7 +62,7 @@ t.test("a port is made once, kept, and put right where it differs", async (t) =>
   t.match(row("ovn0"), { ...columns, external_ids: { "iface-id": "node-weft-1", "ovn-installed": "true" } });
   t.equal(view.podPorts().length, 0, "ovn0 is no pod's");
   await edit(mutate(VSWITCH, "Bridge", bridge, [["ports", "delete", [view.portOf(_uuid)!]]]));
-  t.same(await pass(wanted), ["port ovn0 of Open vSwitch"], "removed, it is made anew");
+  t.same(await pass(wanted), ["port ovn0 of Open vSwitch"], "removed, it is recreated");
 });
 
 t.test("a port that an earlier version made without its mark is taken over as it is", async (t) => {
@@ -80,7 +80,7 @@ t.test("a port that an earlier version made without its mark is taken over as it
   t.match(row("ovn0"), { _uuid: face, external_ids: { "weft-owner": "node" } });
 });
 
-t.test("settings are put back in one transaction, and the other keys stay", async (t) => {
+t.test("settings are restored in one transaction, and the other keys stay", async (t) => {
   const { server, pass } = await setup(t);
   let transactions = 0;
   server.onTransact = () => {

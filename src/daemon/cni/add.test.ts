@@ -231,7 +231,7 @@ t.test("stopped at whichever step, nothing is left", async (t) => {
   }
 });
 
-t.test("what could not be taken back is handed to the collector", async (t) => {
+t.test("what could not be rolled back is handed to the collector", async (t) => {
   const world = setup();
   world.pods.set("shop", "web-0", "u-1", ALLOCATED);
   world.links.onStep = world.ports.onStep = (step) => {
@@ -239,5 +239,5 @@ t.test("what could not be taken back is handed to the collector", async (t) => {
   };
   await t.rejects(addPod(world, request(), new Stopwatch(), quiet), /configure broke/);
   t.same(world.leftovers, ["0123456789ab_h", "port 0123456789ab_h"]);
-  t.equal(world.links.pairs.size, 0, "the other step was taken back all the same");
+  t.equal(world.links.pairs.size, 0, "the other step was rolled back nevertheless");
 });

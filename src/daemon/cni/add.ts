@@ -30,11 +30,11 @@ export interface AddWorld {
   mtuOf(subnet: string): number;
   readonly explain: Explain;
   readonly deadlines: AllocationDeadlines & { readonly installedMs: number };
-  /** Fires when the daemon is to end: an ADD that has made nothing yet is stopped, others go on for a while. */
+  /** Fires when the daemon shuts down: an ADD that has created nothing yet is aborted, others may go on for a while. */
   readonly stopping: AbortSignal;
-  /** The machine's where it is not given. */
+  /** Default: the machine's. */
   readonly clock?: Clock;
-  /** Something could not be taken back; the collector has to. */
+  /** Something could not be rolled back; the collector must remove it. */
   onLeftover(hostName: string, failures: readonly { readonly what: string; readonly error: unknown }[]): void;
 }
 
@@ -42,7 +42,7 @@ export interface AddWorld {
 export const DEFAULT_INSTALLED_MS = 30_000;
 
 /**
- * CNI SPEC 1.1 ADD for one interface of a pod. All that it made is taken back when it fails or `signal` fires.
+ * CNI SPEC 1.1 ADD for one interface of a pod. Everything that it created is rolled back when it fails or `signal` fires.
  *
  * The OVS transaction goes first, because ovn-controller's work on the new port is the longest part and can go on while
  * the pod's end is being configured.
@@ -64,11 +64,11 @@ export async function addPod(
     // There is one if a runtime repeats an ADD, or this daemon was killed during one.
     await step("removing the pod's earlier port", vacated(world, spec, signal));
     undo.push(`interface ${wanted.hostName}`, () => world.links.removePair(wanted.hostName));
-    await watch.measure("veth", () => step("making the pod's interface", world.links.createPair(wanted)));
+    await watch.measure("veth", () => step("creating the pod's interface", world.links.createPair(wanted)));
     signal.throwIfAborted();
     undo.push(`port ${spec.name}`, () => world.ports.detach([spec.portUuid]));
     await connect(world, spec, wanted, watch, signal);
-    // A caller that has gone would never send the DEL that undoes this.
+    // A caller that has disconnected would never send the DEL that removes this.
     signal.throwIfAborted();
   } catch (thrown) {
     const failures = await undo.run();
@@ -80,15 +80,15 @@ export async function addPod(
 }
 
 /**
- * The answer to another plugin, which makes the interface. It adds routes and replaces none: a default route that the pod has already would
- * keep the new one out.
+ * The answer to another plugin, which creates the interface. That plugin adds routes and replaces none: a default route that the pod already has
+ * would block the new one.
  */
 async function addresses(world: AddWorld, request: PodRequest, allocation: Allocation): Promise<CniResponse> {
   const defaults = allocation.routes.filter(({ destination }) => destination.prefix === 0);
   if (defaults.length > 0 && request.netns !== "") {
     const families = defaults.map(({ destination }) => destination.family);
     await step(
-      "taking the pod's default route",
+      "replacing the pod's default route",
       world.links.removeDefaultRoutes(request.netns, request.ifName, families),
     );
   }
@@ -121,7 +121,7 @@ async function allocated(
   }
 }
 
-/** The port in OVS and the pod's end, side by side. When it returns or throws neither is still at work. */
+/** The port in OVS and the pod's end, side by side. When it returns or throws, both have ended. */
 async function connect(
   world: AddWorld,
   spec: PortSpec,
@@ -138,7 +138,7 @@ async function connect(
   const inside = (): Promise<void> =>
     watch.measure("netns", () => step("configuring the pod's interface", world.links.configure(wanted)));
   const tasks = [port(), inside()];
-  // The first failure stops the other task, whose own complaint is then only that it was stopped.
+  // The first failure aborts the other task, whose own error then only says that it was aborted.
   for (const task of tasks) task.catch((error) => failed.abort(error));
   await Promise.allSettled(tasks);
   if (failed.signal.aborted) throw failed.signal.reason;
@@ -147,8 +147,8 @@ async function connect(
 async function vacated(world: AddWorld, { name }: PortSpec, outer: AbortSignal): Promise<void> {
   const ms = world.deadlines.installedMs;
   const late = (): CniError =>
-    new CniError(CNI_ERROR.tryAgainLater, `ovs-vswitchd has not let go of ${name} within ${ms / 1000} s`, {
-      details: "does ovs-vswitchd of this node (DaemonSet ovs-ovn) run?",
+    new CniError(CNI_ERROR.tryAgainLater, `ovs-vswitchd has not released ${name} within ${ms / 1000} s`, {
+      details: "is ovs-vswitchd of this node (DaemonSet ovs-ovn) running?",
     });
   await withDeadline(ms, outer, (signal) => world.ports.vacate(name, signal), late, world.clock);
 }
@@ -233,6 +233,6 @@ function stopped(request: PodRequest, signal: AbortSignal): CniError {
   const why = signal.reason instanceof Error ? signal.reason.message : "";
   return new CniError(
     CNI_ERROR.tryAgainLater,
-    `ADD for pod ${request.podNamespace}/${request.podName} was stopped${why === "" ? "" : `: ${why}`}`,
+    `ADD for pod ${request.podNamespace}/${request.podName} was aborted${why === "" ? "" : `: ${why}`}`,
   );
 }

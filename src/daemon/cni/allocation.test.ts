@@ -38,7 +38,7 @@ t.test("an allocation is ready when address and route are", async (t) => {
   t.match(read({ allocated: "" }), { state: "waiting", missing: "address" });
   t.match(read({ routed: "" }), { state: "waiting", missing: "route" });
   t.match(read(), { state: "ready", allocation: { mac: "02:00:00:00:00:07", subnet: "ovn-default" } });
-  t.match(read({ routed: "" }, "net1.shop.ovn"), { state: "ready" }, "a further interface waits for no route");
+  t.match(read({ routed: "" }, "net1.shop.ovn"), { state: "ready" }, "a secondary interface waits for no route");
 });
 
 t.test("IPv4 comes before IPv6 however the controller wrote them", async (t) => {
@@ -64,7 +64,7 @@ t.test("routes: the default one, the pod's, the configuration's", async (t) => {
     "192.0.2.0/24 via 10.16.0.9",
   ]);
   t.same(routes({}, "ovn", [{ dst: "198.51.100.0/24" }]), ["0.0.0.0/0 via 10.16.0.1", "198.51.100.0/24 via 10.16.0.1"]);
-  t.same(routes({}, "net1.shop.ovn"), [], "a further interface does not take the default route");
+  t.same(routes({}, "net1.shop.ovn"), [], "a secondary interface does not take the default route");
   t.same(routes({ default_route: "true" }, "net1.shop.ovn"), ["0.0.0.0/0 via 10.16.0.1"]);
   t.same(routes({}, "net1.shop.ovn", [], "eth0"), ["0.0.0.0/0 via 10.16.0.1"], "unless it is the pod's first one");
   t.same(routes({ default_route: "false" }), []);

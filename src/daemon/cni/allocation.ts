@@ -27,7 +27,7 @@ export interface Allocation {
   /** "" where another plugin makes the interface, and chooses. */
   readonly mac: string;
   readonly subnet: string;
-  /** The KubeVirt machine whose address and port it is; absent where they are the pod's own. */
+  /** The KubeVirt virtual machine that owns the address and the port; absent where the pod owns them. */
   readonly machine?: string;
   readonly routes: readonly PodRoute[];
 }
@@ -40,9 +40,9 @@ export type AllocationState =
 const EVERYWHERE: Readonly<Record<4 | 6, Cidr | undefined>> = { 4: parseCidr("0.0.0.0/0"), 6: parseCidr("::/0") };
 
 /**
- * Reads the controller's decision about the interface that a request is about from a pod's annotations. The configuration's routes come
+ * Reads the controller's decision about the interface that a request is about from a pod's annotations. The configuration's routes are added
  * to the pod's own.
- * @throws CniError where an annotation is malformed, or asks for an interface that this daemon cannot make.
+ * @throws CniError where an annotation is malformed, or requests an interface that this daemon does not support.
  */
 export function readAllocation(
   pod: NodePod,
@@ -59,10 +59,10 @@ export function readAllocation(
   if (nicType !== "veth-pair") {
     throw new CniError(
       CNI_ERROR.unsupportedField,
-      `${of} asks for an interface of type ${JSON.stringify(nicType)}; only veth-pair is supported`,
+      `${of} requests an interface of type ${JSON.stringify(nicType)}; only veth-pair is supported`,
     );
   }
-  // Multus can put another network in the place of the pod's own; it is eth0 then.
+  // Multus can replace the pod's own network by another one, which is eth0 then.
   const isDefault = defaultRoute ?? (provider === OVN_PROVIDER || request.ifName === "eth0");
   const wanted: CniRoute[] = [
     ...(isDefault ? addresses.flatMap(({ gateway }) => (gateway === undefined ? [] : [{ gw: gateway.text }])) : []),
@@ -71,7 +71,7 @@ export function readAllocation(
   ];
   const routes = wanted.map((route) =>
     podRoute(route, addresses, () => {
-      const bad = `has a bad route ${JSON.stringify(route)}`;
+      const bad = `has an invalid route ${JSON.stringify(route)}`;
       return notReadable(pod, invalidAnnotation(pod.annotations, podAnnotation(provider, "routes"), bad));
     }),
   );
@@ -91,8 +91,8 @@ function notReadable(pod: NodePod, cause: ContractError): CniError {
   return new CniError(CNI_ERROR.internal, `${cause.message} (of pod ${pod.namespace}/${pod.name})`, {
     cause,
     details: isUsers
-      ? "correct it; what the network configuration says of routes counts here too"
-      : "the controller writes it; delete the pod to have it allocated anew",
+      ? "correct it; routes of the network configuration are read here too"
+      : "it is written by the controller; recreate the pod to allocate again",
   });
 }
 

@@ -18,8 +18,8 @@ export function isOfProvider({ externalIds: ids }: Pick<PodPort, "externalIds">,
 }
 
 /**
- * A port of one name, and a port of one logical port, take the place of an earlier one, so that an ADD can be repeated. Two networks that mean
- * the same by mistake would take each other's interface that way.
+ * A port of one name, and a port of one logical port, take the place of an earlier one, so that an ADD can be repeated. Two networks with
+ * one provider by mistake would take each other's interface that way.
  * @throws CniError 7 where another interface of the container is in the way of `logicalPort`.
  */
 export function refuseConfusion(ports: Ports, request: PodRequest, logicalPort: string): void {

@@ -17,14 +17,14 @@ export interface PodSource extends Watched<NodePod> {
 export interface AllocationDeadlines {
   /** For the controller to allocate, once the pod is known. */
   readonly allocatedMs: number;
-  /** For the pod to appear in this node's list: kubelet may have learned of it a moment before us. */
+  /** For the pod to appear in this node's list: kubelet may have seen it a moment earlier. */
   readonly knownMs: number;
 }
 
 /** Long enough for a controller that restarts, short enough that the reason for a refusal soon reaches the pod's Events. */
 export const DEFAULT_ALLOCATION_DEADLINES: AllocationDeadlines = { allocatedMs: 30_000, knownMs: 10_000 };
 
-/** Why the controller has not allocated, if it has said so, for example by an Event on the pod. Must not throw. */
+/** Why the controller has not allocated, if it reports a reason, for example by an Event on the pod. Must not throw. */
 export type Explain = (pod: NodePod) => Promise<string | undefined>;
 
 /** What was found. `waited` says for what the request had to wait: the address, the route, or nothing. */
@@ -112,32 +112,32 @@ async function notAllocated(
   );
 }
 
-/** The usual mistake is a provider that is not written alike in all of its places. */
+/** The usual cause is a provider that is not spelled the same everywhere. */
 function whatNetworksNeed(pod: NodePod, provider: string): string {
   const suffix = podAnnotation("", "allocated");
   const has = Object.keys(pod.annotations)
     .filter((key) => key.endsWith(suffix))
     .map((key) => key.slice(0, -suffix.length));
   return [
-    `the annotation ${podAnnotation(provider, "allocated")} is not there`,
+    `the annotation ${podAnnotation(provider, "allocated")} is missing`,
     "the pod must name the NetworkAttachmentDefinition in k8s.v1.cni.cncf.io/networks",
     `its configuration and a Subnet's spec.provider must both say ${provider}`,
     `the pod has networks of providers ${has.length === 0 ? "(none)" : has.toSorted().join(", ")}`,
   ].join("; ");
 }
 
-/** The pod that a request is about is not there, or another one is. */
+/** The pod that a request is about does not exist, or another one has its name. */
 export function notKnown(name: string, other: NodePod | undefined, request: PodRequest): CniError {
   const why =
     other === undefined
-      ? "it does not exist on this node (any more)"
+      ? "it does not exist on this node"
       : `the pod of that name has uid ${other.uids.join("/")}, the request is for ${request.podUid}`;
   return new CniError(CNI_ERROR.unknownContainer, `pod ${name} is unknown: ${why}`);
 }
 
-/** Nothing can be said of any pod yet. */
+/** Pods are not known yet. */
 export function notSynced(): CniError {
-  return new CniError(CNI_ERROR.tryAgainLater, "weft-daemon has not yet read this node's pods from the API server", {
+  return new CniError(CNI_ERROR.tryAgainLater, "weft-daemon has not listed this node's pods from the API server yet", {
     details: "see the log of this node's pod of DaemonSet kube-ovn-cni",
   });
 }

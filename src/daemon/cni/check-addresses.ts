@@ -6,8 +6,8 @@ import { CniError } from "./cni-error.ts";
 import type { PodRequest } from "./request.ts";
 
 /**
- * The addresses with their prefixes that the controller gives the interface now; undefined where nothing is known of the pod, or it has
- * none (any more).
+ * The addresses with their prefixes that the controller gives the interface now; undefined where the pod is not known or
+ * has none.
  * @throws CniError where an annotation is malformed.
  */
 export function allocatedAddresses(pods: PodSource, request: PodRequest): readonly string[] | undefined {
@@ -20,7 +20,7 @@ export function allocatedAddresses(pods: PodSource, request: PodRequest): readon
 
 /**
  * CNI SPEC 1.1 CHECK as another plugin's IPAM: what that plugin was given must be what the pod has. The interface is the other plugin's to check.
- * @throws CniError naming the addresses that differ; 3 where the pod is not there, 11 while pods are not known.
+ * @throws CniError naming the addresses that differ; 3 where the pod does not exist, 11 while pods are not known.
  */
 export function checkAddresses(pods: PodSource, request: PodRequest): void {
   const name = `${request.podNamespace}/${request.podName}`;
@@ -30,9 +30,9 @@ export function checkAddresses(pods: PodSource, request: PodRequest): void {
   const allocated = allocatedAddresses(pods, request);
   const complaint = (why: string): CniError =>
     new CniError(CNI_ERROR.internal, `addresses of pod ${name} from provider ${request.provider}: ${why}`, {
-      details: "delete the pod to have its network set up anew",
+      details: "recreate the pod to set up its network again",
     });
-  if (allocated === undefined) throw complaint("the pod has none (any more)");
+  if (allocated === undefined) throw complaint("the pod has none");
   // Without a list there is nothing to compare with.
   const stated = request.prevResult?.ips?.map(({ address }) => canonical(address));
   const missing =
@@ -41,7 +41,7 @@ export function checkAddresses(pods: PodSource, request: PodRequest): void {
     throw complaint(`the interface was made with ${stated?.join(", ") || "none"}, not ${missing}`);
 }
 
-/** Whether two `address/prefix` are one address. A subnet may have grown since: what was made before goes on with the former prefix. */
+/** Whether two `address/prefix` are one address. A subnet may have grown since: what was created before keeps the former prefix. */
 export function sameIp(a: string, b: string): boolean {
   return a.split("/", 1)[0] === b.split("/", 1)[0];
 }

@@ -16,74 +16,74 @@ export interface CheckWorld {
 }
 
 /**
- * CNI SPEC 1.1 CHECK: compares what is there with what ADD made and said, and with what the controller says now.
+ * CNI SPEC 1.1 CHECK: compares what exists with what ADD created and returned, and with the present allocation.
  * @throws CniError naming everything that differs.
  */
 export async function checkAttachment(world: CheckWorld, request: PodRequest): Promise<void> {
   const [port] = world.ports.ofContainer(request.containerId, request.ifName);
   const inside = await world.links.inspect(request.netns, request.ifName);
   const hostEnd = await world.links.exists(hostLinkName(request.containerId, request.ifName));
-  const complaints = [
-    ...portComplaints(port, request),
-    ...(hostEnd ? [] : ["the host's end of the veth pair is gone"]),
-    ...insideComplaints(inside, port, request),
-    ...(inside === undefined ? [] : allocationComplaints(inside, allocatedAddresses(world.pods, request), request)),
+  const faults = [
+    ...portFaults(port, request),
+    ...(hostEnd ? [] : ["the host end of the veth pair does not exist"]),
+    ...insideFaults(inside, port, request),
+    ...(inside === undefined ? [] : allocationFaults(inside, allocatedAddresses(world.pods, request), request)),
   ];
-  if (complaints.length === 0) return;
+  if (faults.length === 0) return;
   throw new CniError(
     CNI_ERROR.internal,
-    `network of pod ${request.podNamespace}/${request.podName}, ${request.ifName}: ${complaints.join("; ")}`,
-    { details: "delete the pod to have its network set up anew" },
+    `network of pod ${request.podNamespace}/${request.podName}, ${request.ifName}: ${faults.join("; ")}`,
+    { details: "recreate the pod to set up its network again" },
   );
 }
 
-function portComplaints(port: PodPort | undefined, request: PodRequest): readonly string[] {
+function portFaults(port: PodPort | undefined, request: PodRequest): readonly string[] {
   if (port === undefined) return ["no port on br-int"];
   const has = port.externalIds[EXTERNAL_ID.ifaceId];
   return [
     ...(isOfProvider(port, request.provider)
       ? []
-      : [`port ${port.name} is bound to ${has}, which is none of provider ${request.provider}`]),
-    ...(port.error === "" ? [] : [`ovs-vswitchd says of port ${port.name}: ${port.error}`]),
+      : [`port ${port.name} is bound to ${has}, which does not belong to provider ${request.provider}`]),
+    ...(port.error === "" ? [] : [`ovs-vswitchd reports an error for port ${port.name}: ${port.error}`]),
     ...(port.installed ? [] : [`ovn-controller has not installed the flows of port ${port.name}`]),
   ];
 }
 
-function insideComplaints(
+function insideFaults(
   inside: ObservedInterface | undefined,
   port: PodPort | undefined,
   request: PodRequest,
 ): readonly string[] {
-  if (inside === undefined) return [`no ${request.ifName} in ${request.netns}`];
-  const complaints = inside.up ? [] : [`${request.ifName} is down`];
+  if (inside === undefined) return [`interface ${request.ifName} does not exist in ${request.netns}`];
+  const faults = inside.up ? [] : [`${request.ifName} is down`];
   const expected = expectation(request.prevResult, request.ifName);
   if (expected.mac !== undefined && expected.mac !== inside.mac) {
-    complaints.push(`${request.ifName} has MAC ${inside.mac}, not ${expected.mac}`);
+    faults.push(`${request.ifName} has MAC ${inside.mac}, not ${expected.mac}`);
   }
   for (const address of expected.addresses) {
-    if (!inside.addresses.includes(address)) complaints.push(`${request.ifName} has no address ${address}`);
+    if (!inside.addresses.includes(address)) faults.push(`${request.ifName} has no address ${address}`);
   }
   for (const ip of (port?.externalIds[EXTERNAL_ID.ip] ?? "").split(",").filter((text) => text !== "")) {
     if (!inside.addresses.some((address) => address.startsWith(`${ip}/`))) {
-      complaints.push(`${request.ifName} has no address ${ip}, which its port has`);
+      faults.push(`${request.ifName} has no address ${ip}, which its port has`);
     }
   }
   for (const destination of expected.routes) {
     // A network that was attached later may have taken the default route, as its annotation `default_route` asks.
     if (inside.routes.includes(destination) || inside.defaultsOfOthers.includes(destination)) continue;
-    complaints.push(`no route to ${destination}`);
+    faults.push(`no route to ${destination}`);
   }
-  return complaints;
+  return faults;
 }
 
-function allocationComplaints(
+function allocationFaults(
   inside: ObservedInterface,
   allocated: readonly string[] | undefined,
   { ifName }: PodRequest,
 ): readonly string[] {
   return (allocated ?? [])
     .filter((address) => !inside.addresses.some((has) => sameIp(has, address)))
-    .map((address) => `${ifName} has no address ${address}, which the pod has been given`);
+    .map((address) => `${ifName} has no address ${address}, which is allocated to the pod`);
 }
 
 /** What the result of ADD says of our interface. Routes of other plugins' interfaces cannot be told apart: only default ones are expected. */

@@ -1,7 +1,7 @@
 import { CNI_ERROR, type CniErrorCode, type CniFailure } from "../../api/cni-message.ts";
 
 /**
- * Why a CNI request was not fulfilled, in words for whoever reads `kubectl describe pod`: what failed, where, and what
+ * Why a CNI request failed, for whoever reads `kubectl describe pod`: what failed, where, and what
  * to do. `code` is what the shim prints (CNI SPEC 1.1 "Error"). Every error that leaves a verb is one of these.
  */
 export class CniError extends Error {
@@ -28,7 +28,7 @@ export class CniError extends Error {
   }
 }
 
-/** The HTTP status of an answer: what the caller did wrong is 4xx, what may pass by itself 503, the rest 500. */
+/** The HTTP status of an answer: errors of the caller are 4xx, temporary ones 503, the rest 500. */
 export function httpStatus(code: CniErrorCode): number {
   switch (code) {
     case CNI_ERROR.incompatibleVersion:

@@ -24,7 +24,7 @@ export function conflist(serverSocket: string, portmap: readonly string[] = USUA
   return `${JSON.stringify(configuration, undefined, 2)}\n`;
 }
 
-/** Puts a file in place unless it is there with that text. Returns whether something had to be done. */
+/** Writes a file unless it has that text already. Returns whether it was written. */
 export async function ensureFile(folder: string, name: string, text: string): Promise<boolean> {
   const has = await readFile(join(folder, name), "utf8").catch(() => undefined);
   if (has === text) return false;
@@ -33,7 +33,7 @@ export async function ensureFile(folder: string, name: string, text: string): Pr
 }
 
 /**
- * Puts a file in place so that a reader sees the old or the new one, never a part, also after a power cut.
+ * Writes a file atomically: a reader sees the old or the new one, never a part, also after a power cut.
  * A runtime watches the folder: the temporary name ends in nothing that it would read.
  */
 export async function writeAtomically(folder: string, name: string, text: string): Promise<void> {

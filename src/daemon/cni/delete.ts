@@ -14,10 +14,10 @@ export interface DeleteWorld {
 
 /**
  * CNI SPEC 1.1 DEL: removes what ADD made for one interface of one container. Needs neither the pod nor its namespace nor the
- * result of ADD, and is content when there is nothing (any more). An interface of that name that another network has made stays.
+ * result of ADD, and succeeds when there is nothing to remove. An interface of that name that belongs to another network is not removed.
  * @param attachment without a provider, whichever network's interface it is.
  *
- * The port goes first: a port whose interface is gone makes ovs-vswitchd complain until it is removed.
+ * The port goes first: a port whose interface is gone makes ovs-vswitchd log errors until it is removed.
  */
 export async function deleteAttachment(
   world: DeleteWorld,
@@ -41,7 +41,7 @@ export async function deleteAttachment(
   }
 }
 
-/** Two containers whose ids begin alike have the same interface name; the later one has it. */
+/** Containers whose ids have a common beginning have the same interface name; the later one has it. */
 function isOther(externalIds: Readonly<Record<string, string>>, containerId: string): boolean {
   const owner = externalIds[EXTERNAL_ID.containerId];
   return owner !== undefined && owner !== containerId;
@@ -58,7 +58,7 @@ export function staleAttachments(ports: Ports, { provider, network, valid }: GcR
     const ids = port.externalIds;
     const containerID = ids[EXTERNAL_ID.containerId];
     const ifname = ids[EXTERNAL_ID.ifName];
-    // A port without these is not known to be anybody's attachment; the collection judges it by its pod.
+    // A port without these cannot be assigned to an attachment; the collector decides by its pod.
     if (containerID === undefined || ifname === undefined || keep.has(`${containerID}/${ifname}`)) continue;
     const madeFor = ids[EXTERNAL_ID.network] ?? network;
     if (isOfProvider(port, provider) && madeFor === (network ?? madeFor)) stale.push({ containerID, ifname });

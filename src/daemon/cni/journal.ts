@@ -12,7 +12,7 @@ export interface JournalEntry {
   readonly pod?: string;
   readonly container?: string;
   readonly ifName?: string;
-  /** Of a further interface. */
+  /** Of a secondary interface. */
   readonly provider?: string;
   readonly total: number;
   readonly parts: Readonly<Record<string, number>>;
@@ -20,7 +20,7 @@ export interface JournalEntry {
   readonly code?: number;
 }
 
-/** The part of a logger that is used here. */
+/** The part of a logger that the journal uses. */
 export interface JournalLog {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
@@ -43,7 +43,7 @@ export class Journal {
     this.#wall = wall;
   }
 
-  /** A request has ended. */
+  /** Adds the record of a request that has ended. */
   done(event: {
     readonly verb: CniVerb;
     readonly about: Partial<PodRequest>;

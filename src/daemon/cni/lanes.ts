@@ -5,15 +5,15 @@ interface Job {
   readonly kind: JobKind;
   readonly promise: Promise<unknown>;
   readonly controller: AbortController;
-  /** Callers that still wait; an ADD that nobody waits for any more is stopped. */
+  /** Callers that still wait; an ADD without any is aborted. */
   waiting: number;
 }
 
 /**
- * One request at a time for each attachment, others of it in the order in which they came.
+ * One request at a time for each attachment, in the order of arrival.
  *
- * A second ADD joins the one that runs and gets its result. A DEL stops a running ADD, waits until that has taken back
- * what it did, and then runs; a second DEL joins the first. An ADD whose callers have all gone is stopped too.
+ * A second ADD joins the running one and gets its result. A DEL aborts a running ADD, waits until that has been rolled
+ * back, and then runs; a second DEL joins the first. An ADD whose callers have all disconnected is aborted too.
  */
 export class Lanes {
   /** attachment key → its jobs; the first runs, the others wait in this order. */
@@ -38,7 +38,7 @@ export class Lanes {
 
   /**
    * Runs `work` when its turn has come and settles as it does.
-   * @param caller fires when the caller has gone; it is only told to an ADD, all else is better finished than stopped.
+   * @param caller fires when the caller has disconnected. Only an ADD is aborted by it; other verbs are better finished.
    */
   run<R>(key: string, kind: JobKind, work: (signal: AbortSignal) => Promise<R>, caller?: AbortSignal): Promise<R> {
     const jobs = this.#lanes.get(key) ?? [];
@@ -56,14 +56,14 @@ export class Lanes {
       return await work(controller.signal);
     };
     const job: Job = { kind, controller, waiting: 0, promise: start().finally(() => this.#done(key, job)) };
-    // Whoever waits sees the rejection; without this a caller that has gone would make it an unhandled one.
+    // Whoever waits sees the rejection; without this, a caller that has disconnected would make it an unhandled one.
     job.promise.catch(() => undefined);
     jobs.push(job);
     this.#lanes.set(key, jobs);
     return this.#wait(job, caller) as Promise<R>;
   }
 
-  /** Stops every ADD, for shutdown. */
+  /** Aborts every ADD, for shutdown. */
   abortAll(reason: Error): void {
     for (const jobs of this.#lanes.values()) {
       for (const job of jobs) if (job.kind === "add") job.controller.abort(reason);
@@ -93,18 +93,18 @@ export class Lanes {
   }
 }
 
-/** Why an ADD was stopped: a DEL of the same attachment came. */
+/** Why an ADD was aborted: a DEL for the same attachment arrived. */
 export class Superseded extends Error {
   override readonly name = "Superseded";
   constructor() {
-    super("a DEL of the same container came");
+    super("a DEL for the same container arrived");
   }
 }
 
-/** Why an ADD was stopped: the shim has closed the connection. */
+/** Why an ADD was aborted: the shim has closed the connection. */
 export class CallerGone extends Error {
   override readonly name = "CallerGone";
   constructor() {
-    super("the caller has gone");
+    super("the caller has disconnected");
   }
 }

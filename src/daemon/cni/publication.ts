@@ -17,12 +17,12 @@ export interface PublicationWorld {
   readonly report: Pick<RepairReport, "note">;
   readonly clock: Clock;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
-  /** What keeps pods from getting a network on this node; undefined if nothing does. */
+  /** Why pods cannot get a network on this node; undefined if they can. */
   notReady(): string | undefined;
 }
 
 /**
- * The network configuration that the container runtime reads: written once pods can get a network here, and put back where another program removes or
+ * The network configuration that the container runtime reads: written once pods can get a network here, and restored where another program removes or
  * changes it. It stays when the daemon goes, as do the pods' networks.
  */
 export class Publication {
@@ -35,7 +35,7 @@ export class Publication {
     this.#world = world;
     this.#loop = new ReconcileLoop(
       () => this.#publish(),
-      (error, retryMs) => world.log.warn({ err: error, retryMs }, "the network configuration could not be written"),
+      (error, retryMs) => world.log.warn({ err: error, retryMs }, "failed to write the CNI configuration; retrying"),
       {},
       world.clock,
     );
@@ -45,7 +45,8 @@ export class Publication {
     const { surface, log } = this.#world;
     this.#watched = surface.watchConflist(
       () => this.trigger(),
-      (error) => log.warn({ err: error }, "the folder of network configurations cannot be watched"),
+      (error) =>
+        log.warn({ err: error }, "failed to watch the folder of CNI configurations; changes there are not noticed"),
     );
   }
 
@@ -73,7 +74,7 @@ export class Publication {
     const text = conflist(options.bindSocket, await surface.portmapVersions());
     await surface.writeConflist(text);
     this.#published = text;
-    log.info({ file: options.cniConfName }, "ready: the runtime may set up pods");
+    log.info({ file: options.cniConfName }, "ready: CNI configuration written");
     surface.started();
   }
 }

@@ -58,8 +58,8 @@ export function readPodRequest(body: unknown, verb: "add" | "del" | "check"): Po
     dns: optionalObject(keys, "dns"),
     prevResult: optionalObject(keys, "prev_result") as CniResult | undefined,
   };
-  if (!CONTAINER_ID.test(request.containerId)) throw wrong("container_id", "is missing or no container id");
-  if (!IF_NAME.test(request.ifName)) throw wrong("if_name", "is no interface name");
+  if (!CONTAINER_ID.test(request.containerId)) throw wrong("container_id", "is missing or is not a container id");
+  if (!IF_NAME.test(request.ifName)) throw wrong("if_name", "is not a valid interface name");
   if (verb !== "del") {
     requireProvider(keys);
     if (request.podName === "" || request.podNamespace === "") throw wrong("pod_name", "or pod_namespace is missing");
@@ -97,8 +97,8 @@ function requireProvider(keys: Readonly<Record<string, unknown>>): void {
     throw wrong("provider", `${quoted} cannot begin an annotation's name; it is <name>.<namespace> of a network`);
   }
   if (!ipamOnly && !isOvnProvider(provider)) {
-    const advice = `name the network's provider "${provider}.ovn", or let another plugin make the interface and have it ask for addresses with "ipam": {"type": "${CNI_TYPE}", "provider": "${provider}"}`;
-    throw wrong("provider", `${quoted} does not end in .ovn, as one of plugin ${CNI_TYPE} does`, advice);
+    const advice = `name the network's provider "${provider}.ovn", or let another plugin create the interface and request addresses with "ipam": {"type": "${CNI_TYPE}", "provider": "${provider}"}`;
+    throw wrong("provider", `${quoted} must end in .ovn for plugin ${CNI_TYPE}`, advice);
   }
   if (ipamOnly && isOvnProvider(provider)) {
     const advice = `"ipam": {"type": "${CNI_TYPE}", "provider": "<name>.<namespace>"}, with name and namespace of the NetworkAttachmentDefinition`;
@@ -126,11 +126,11 @@ export interface GcRequest extends NetworkOf {
  */
 export function readGcRequest(body: unknown): GcRequest {
   const keys = objectOf(body);
-  if (!Array.isArray(keys["valid_attachments"])) throw wrong("valid_attachments", "is no list");
+  if (!Array.isArray(keys["valid_attachments"])) throw wrong("valid_attachments", "is not a list");
   const valid = listOf(keys, "valid_attachments").map((entry) => {
     const { containerID, ifname } = objectOf(entry);
     if (typeof containerID === "string" && typeof ifname === "string") return { containerID, ifname };
-    throw wrong("valid_attachments", "has an entry that is no {containerID, ifname}");
+    throw wrong("valid_attachments", "has an entry that is not {containerID, ifname}");
   });
   return { ...readNetwork(keys), valid };
 }
@@ -138,7 +138,7 @@ export function readGcRequest(body: unknown): GcRequest {
 function routeOf(entry: unknown): CniRoute {
   const { dst, gw } = objectOf(entry);
   const text = (value: unknown): value is string | undefined => value === undefined || typeof value === "string";
-  if (!text(dst) || !text(gw)) throw wrong("routes", "has an entry that is no {dst, gw}");
+  if (!text(dst) || !text(gw)) throw wrong("routes", "has an entry that is not {dst, gw}");
   return { ...(dst ? { dst } : {}), ...(gw ? { gw } : {}) };
 }
 
@@ -161,7 +161,7 @@ function listOf(keys: Readonly<Record<string, unknown>>, key: string): readonly 
   const value = keys[key];
   if (value === undefined || value === null) return [];
   if (Array.isArray(value)) return value;
-  throw wrong(key, "is no list");
+  throw wrong(key, "is not a list");
 }
 
 function textOf(keys: Readonly<Record<string, unknown>>, key: string): string {

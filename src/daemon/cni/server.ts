@@ -115,7 +115,10 @@ async function handle(
   });
   try {
     if (active > limits.maxRequests) {
-      throw new CniError(CNI_ERROR.tryAgainLater, `weft-daemon is busy with ${limits.maxRequests} requests`);
+      throw new CniError(
+        CNI_ERROR.tryAgainLater,
+        `weft-daemon is overloaded: ${limits.maxRequests} requests are running`,
+      );
     }
     const verb = verbOf(request);
     const body = await readBody(request, limits.maxBodyBytes);
@@ -133,7 +136,7 @@ const VERBS: ReadonlyMap<string, CniVerb> = new Map(
 function verbOf(request: IncomingMessage): CniVerb {
   const verb = VERBS.get((request.url ?? "").split("?", 1)[0] ?? "");
   if (verb !== undefined && request.method === "POST") return verb;
-  throw new CniError(CNI_ERROR.invalidConfig, `no such call: ${request.method} ${request.url}`);
+  throw new CniError(CNI_ERROR.invalidConfig, `unknown request: ${request.method} ${request.url}`);
 }
 
 async function readBody(request: IncomingMessage, maxBytes: number): Promise<unknown> {

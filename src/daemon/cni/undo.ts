@@ -5,7 +5,7 @@ interface Step {
 }
 
 /**
- * What a request has made so far. On failure everything is taken back, last first; a step that cannot be taken back is
+ * What a request has created so far. On failure everything is rolled back, last first; a step that cannot be rolled back is
  * reported and does not keep the others from it.
  */
 export class Undo {

@@ -104,7 +104,7 @@ t.test("DEL stops an ADD that waits for the controller", async (t) => {
   t.match(journal.entries(), [{ verb: "add", code: 11 }, { verb: "del" }]);
 });
 
-t.test("ADD for a caller that goes away is taken back", async (t) => {
+t.test("ADD for a caller that disconnects is rolled back", async (t) => {
   const { verbs, ports, links } = setup();
   ports.installs = false;
   const caller = new AbortController();

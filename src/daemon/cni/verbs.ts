@@ -21,7 +21,7 @@ import { Stopwatch } from "./stopwatch.ts";
 export interface VerbWorld extends AddWorld {
   readonly lanes: Lanes;
   readonly journal: Journal;
-  /** What keeps pods from getting a network on this node, in a sentence; undefined if nothing does. */
+  /** Why pods cannot get a network on this node; undefined if they can. */
   notReady(): string | undefined;
 }
 
@@ -81,7 +81,7 @@ async function collectInvalid(world: VerbWorld, request: GcRequest): Promise<voi
     }
   }
   if (failures.length > 0) {
-    throw new CniError(CNI_ERROR.tryAgainLater, `${failures.length} attachments could not be removed`, {
+    throw new CniError(CNI_ERROR.tryAgainLater, `failed to remove ${failures.length} attachments`, {
       details: failures.slice(0, 10).join("\n"),
     });
   }

@@ -31,14 +31,14 @@ export interface GatewayFacts {
 
 /**
  * What the node's annotations (written by the controller) and the subnets ask for.
- * @returns a sentence instead where the controller has not written, or has written what cannot be read: then what is there must stay.
+ * @returns a reason instead where the controller has written nothing, or nothing valid: then the present state must stay.
  */
 export function planGateway(
   node: OwnNode | undefined,
   subnets: Iterable<RoutedSubnet>,
   { joinSubnet, mtu, nodePorts, isLocal }: GatewayFacts,
 ): GatewayPlan | string {
-  if (node === undefined) return "this node is not in the API server";
+  if (node === undefined) return "the Node object of this node does not exist";
   if (typeof node.contract === "string") return node.contract;
   const { mac, addresses, gateways, sources: known } = node.contract;
   const sources = known.filter(isLocal);

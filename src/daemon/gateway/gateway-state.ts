@@ -63,7 +63,7 @@ function addresses(plan: GatewayPlan): readonly AddressState[] {
   return [...given, { link: NODE_INTERFACE, address: linkLocal, prefix: LINK_LOCAL_PREFIX, scope: "link" }];
 }
 
-/** The kernel's switches that forwarding between pods and the world needs. */
+/** The kernel settings that forwarding between pods and the outside needs. */
 function sysctls(plan: GatewayPlan): readonly SysctlState[] {
   const link = NODE_INTERFACE;
   return [

@@ -158,10 +158,10 @@ t.test("the gateway says what it waits for, and goes on by itself", async (t) =>
     mutate(VSWITCH, "Bridge", bridge, [["ports", "delete", server.rows(VSWITCH, "Port").map(({ _uuid }) => _uuid)]]),
   ]);
   await soon(() => server.rows(VSWITCH, "Interface").length > 0);
-  t.match(server.rows(VSWITCH, "Interface"), [{ name: "ovn0" }], "removed by hand, it is made anew");
+  t.match(server.rows(VSWITCH, "Interface"), [{ name: "ovn0" }], "removed by hand, it is recreated");
 });
 
-t.test("what another program undoes is told from what is set up or wanted anew", async (t) => {
+t.test("what another program changes is distinguished from what is set up or newly wanted", async (t) => {
   const { nodes, subnets, kernel, nft, scripts, repaired, gateway, until } = await setup(t);
   nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
   gateway.start();
@@ -216,7 +216,7 @@ t.test("settings of Open vSwitch that another program changes come back, others 
   await until(undefined);
 });
 
-t.test("a device that another program deletes is made anew, but not while ovs-vswitchd is away", async (t) => {
+t.test("a device that another program deletes is recreated, but not while ovs-vswitchd is down", async (t) => {
   const { server, nodes, kernel, vswitchd, repaired, gateway, until } = await setup(t);
   nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
   gateway.start();
@@ -234,7 +234,7 @@ t.test("a device that another program deletes is made anew, but not while ovs-vs
   await reconfigure();
   await soon(() => row() === undefined);
   t.same(repaired, ["device ovn0"]);
-  t.equal(row(), undefined, "the port comes back when ovs-vswitchd has let go of the device");
+  t.equal(row(), undefined, "the port comes back when ovs-vswitchd has released the device");
   await reconfigure();
   await soon(() => row() !== undefined);
   t.not(row(), first);
@@ -255,7 +255,7 @@ t.test("a lost database is said, and is not the end", async (t) => {
   await until(undefined);
 });
 
-t.test("what a restart of Open vSwitch has made anew is a first set-up, not another program's doing", async (t) => {
+t.test("what a restart of Open vSwitch has recreated is a first set-up, not a change by another program", async (t) => {
   const { server, nodes, kernel, repaired, gateway, until } = await setup(t);
   nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
   gateway.start();

@@ -42,10 +42,10 @@ export interface GatewayWorld {
   readonly report: Pick<RepairReport, "note">;
   /** What `start-ovs` has set, see ovs-settings.ts. */
   ovsSettings(): Readonly<Record<string, string>>;
-  /** The machine's where it is not given. */
+  /** Default: the machine's. */
   readonly clock?: Clock;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
-  /** Tells the API server what this node is, see node.ts. */
+  /** Writes this node's chassis to the API server, see node.ts. */
   annotateChassis(chassis: string): Promise<void>;
   setNetworkAvailable(): Promise<void>;
   /** `notReady` has changed. */
@@ -53,8 +53,8 @@ export interface GatewayWorld {
 }
 
 /**
- * The node's own way into OVN: `ovn0`, its addresses, the routes to the default VPC's subnets, the packet rules. Whatever changes one
- * of these, or what they are made from, has it looked at again at once.
+ * The node's own way into OVN: `ovn0`, its addresses, the routes to the default VPC's subnets, the packet rules. A change to one
+ * of these, or to what they are made from, triggers a reconcile at once.
  */
 export class Gateway {
   readonly #world: GatewayWorld;
@@ -66,12 +66,12 @@ export class Gateway {
   #mtu = 0;
   /** InternalIPs that were found on no interface. */
   #foreign = "";
-  /** What other programs' things stand in the way of. */
+  /** What is blocked by objects of other programs. */
   #blocked = "";
   readonly #lost = new LostNodePort();
-  /** The state with which a pass found nothing to do: what a later pass with it changes is another program's doing. */
+  /** The state with which a pass found nothing to do: what a later pass changes with it was changed by another program. */
   #settled: NodeState = {};
-  /** Index of the device of `ovn0` in the last pass; one that ovs-vswitchd has made anew has another. */
+  /** Index of the device of `ovn0` in the last pass; one that ovs-vswitchd has recreated has another. */
   #device: number | undefined;
 
   constructor(world: GatewayWorld) {
@@ -82,14 +82,14 @@ export class Gateway {
     this.#loop = new ReconcileLoop(
       () => this.#reconcile(),
       (error, retryMs) => {
-        world.log.warn({ err: error, retryMs }, "the host gateway could not be set up");
+        world.log.warn({ err: error, retryMs }, "failed to set up the host gateway; retrying");
       },
       {},
       world.clock,
     );
   }
 
-  /** What keeps the gateway from working, in a sentence; undefined if nothing does. */
+  /** Why the gateway does not work; undefined if it does. */
   get notReady(): string | undefined {
     return this.#notReady;
   }
@@ -99,7 +99,7 @@ export class Gateway {
     return this.#mtu;
   }
 
-  /** Begins; `stop` ends it. What was set up stays: pods go on without the daemon. */
+  /** Starts; `stop` ends it. What was set up stays: pods keep their network without the daemon. */
   start(): void {
     const { view, nodes, subnets } = this.#world;
     const trigger = (): void => this.#loop.trigger();
@@ -129,7 +129,7 @@ export class Gateway {
     try {
       this.#say(await this.#ensure());
     } catch (error) {
-      this.#say(`setting up the host gateway failed: ${error instanceof Error ? error.message : String(error)}`);
+      this.#say(`failed to set up the host gateway: ${error instanceof Error ? error.message : String(error)}`);
       throw error;
     }
     if (this.#notReady === undefined) await this.#tell();
@@ -139,21 +139,21 @@ export class Gateway {
   async #ensure(): Promise<string | undefined> {
     const { view, nodes, subnets, report } = this.#world;
     if (!view.synced) {
-      // Open vSwitch restarts, and sets its devices up anew.
+      // Open vSwitch restarts, and sets up its devices again.
       this.#settled = {};
-      return "Open vSwitch's database on this node is not connected";
+      return "not connected to Open vSwitch's database on this node";
     }
-    if (!nodes.synced) return "this node has not been read from the API server";
-    if (!subnets.synced) return "the subnets have not been read from the API server";
+    if (!nodes.synced) return "this node has not been listed from the API server yet";
+    if (!subnets.synced) return "subnets have not been listed from the API server yet";
     // Before all else: ovn-controller makes br-int only when it knows its database.
     const ovsSettings = this.#world.ovsSettings();
     const settings = succeeded(await this.#engine.pass({ ovs: { settings: ovsSettings } }));
     if (settings.repairs.length > 0) this.#loop.backOff(report.note(settings.repairs));
     const bridge = view.bridge();
-    if (bridge === undefined) return "ovn-controller has not made br-int yet";
+    if (bridge === undefined) return "ovn-controller has not created br-int yet";
     const plan = this.#plan();
     if (typeof plan === "string") return plan;
-    if (this.#lost.removing(view)) return `ovs-vswitchd has not let go of the lost ${NODE_INTERFACE} yet`;
+    if (this.#lost.removing(view)) return `ovs-vswitchd has not released the lost ${NODE_INTERFACE} yet`;
     const userspace = bridge.datapath_type === "netdev";
     const state = gatewayState(plan, { name: this.#world.node, userspace, ovsSettings });
     const device = this.#world.kernel.link(NODE_INTERFACE)?.index;
@@ -170,7 +170,7 @@ export class Gateway {
     // One that has just come in is being made.
     if (pass.repairs.length === 0 && (await this.#lost.step(view)))
       this.#loop.backOff(report.note([`device ${NODE_INTERFACE}`]));
-    return `ovs-vswitchd has not made ${NODE_INTERFACE} yet`;
+    return `ovs-vswitchd has not created ${NODE_INTERFACE} yet`;
   }
 
   /** What is to be, or what is waited for. */
@@ -179,7 +179,7 @@ export class Gateway {
     const encap = view.encap();
     const mtu = this.#world.mtu || (encap === undefined ? undefined : this.#observed.mtu(encap));
     if (mtu === undefined)
-      return `no interface of this node has the tunnels' address (ovn-encap-ip ${encap?.ip ?? "unset"})`;
+      return `no interface of this node has the tunnel address (ovn-encap-ip ${encap?.ip ?? "unset"})`;
     this.#mtu = mtu;
     const facts = { joinSubnet, mtu, nodePorts, isLocal: (ip: Ip) => this.#observed.isLocal(ip) };
     const plan = planGateway(nodes.get(this.#world.node), subnets.values(), facts);
@@ -195,7 +195,7 @@ export class Gateway {
     return plan;
   }
 
-  /** Tells what another program has undone from what is set up for the first time, or wanted anew. */
+  /** Distinguishes what another program has changed from what is set up for the first time or newly wanted. */
   #judge(state: NodeState, { repairs, blocked }: Pass): void {
     const { log, report } = this.#world;
     const isOurs = !samePlain(state, this.#settled);
@@ -206,7 +206,7 @@ export class Gateway {
     } else this.#loop.backOff(report.note(repairs));
     const inTheWay = blocked.join("; ");
     if (inTheWay !== this.#blocked && inTheWay !== "")
-      log.warn({ blocked }, "not set up, because another program's settings are in the place and are left alone");
+      log.warn({ blocked }, "skipped: blocked by objects of another program, which are left alone");
     this.#blocked = inTheWay;
   }
 
@@ -221,7 +221,7 @@ export class Gateway {
     if (reason === this.#notReady) return;
     this.#notReady = reason;
     if (reason === undefined) this.#world.log.info({}, "the host gateway is set up");
-    else this.#world.log.info({ reason }, "the host gateway waits");
+    else this.#world.log.info({ reason }, "waiting to set up the host gateway");
     this.#world.onState();
   }
 }

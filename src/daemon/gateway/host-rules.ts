@@ -7,9 +7,9 @@ import { type PortRange, portRangeText } from "../../net/port-range.ts";
 export interface HostRulesInput {
   /** Every prefix behind `ovn0`: the overlay subnets of the default VPC, and the join subnet. */
   readonly cluster: readonly Cidr[];
-  /** Those of them whose pods take the node's address when they speak to the world (`natOutgoing`). */
+  /** Those of them whose pods' traffic to the outside is masqueraded (`natOutgoing`). */
   readonly natOutgoing: readonly Cidr[];
-  /** Those of them whose pods answer the world through gateway nodes. */
+  /** Those of them whose pods reach the outside through gateway nodes. */
   readonly centralized: readonly Cidr[];
   /** The node's own addresses by which pods know it, one of each family at most; of a family without one it is known by that of `ovn0`. */
   readonly sources: readonly Ip[];

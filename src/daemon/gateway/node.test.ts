@@ -8,21 +8,21 @@ const JOINED = {
   "ovn.kubernetes.io/gateway": "100.64.0.1",
 };
 
-t.test("annotations that are taken off a node or spoilt leave the last good contract", async (t) => {
+t.test("annotations that are removed from a node or malformed leave the last valid contract", async (t) => {
   const logged: string[] = [];
   const reader = new NodeReader({
     warn: (fields, message) => void logged.push(`${message} ${JSON.stringify(fields)}`),
   });
   const read = (annotations: Record<string, string>, uid = "n") =>
     reader.read({ metadata: { name: "weft-1", uid, resourceVersion: "1", annotations } }).contract;
-  const spoilt = { ...JOINED, "ovn.kubernetes.io/mac_address": "x" };
+  const malformed = { ...JOINED, "ovn.kubernetes.io/mac_address": "x" };
   t.match(read({}), /has not yet given this node an address/);
-  t.match(read(spoilt), /^this node's contract cannot be read: annotation ovn\.kubernetes\.io\/mac_address="x"/);
+  t.match(read(malformed), /^this node's contract is malformed: annotation ovn\.kubernetes\.io\/mac_address="x"/);
   const good = read(JOINED);
   t.match(good, { mac: "02:00:00:00:00:02", addresses: [{ ip: { text: "100.64.0.2" } }] });
   t.equal(read({}), good);
-  t.equal(read(spoilt), good);
-  t.equal(read(spoilt), good);
+  t.equal(read(malformed), good);
+  t.equal(read(malformed), good);
   t.equal(read({ ...JOINED, "weft.kubeovn.io/node-contract": '{"version":2}' }), good);
   t.match(logged, [/its network stays as it is/, /the last good one/, /the last good one.*unsupported-version/]);
   t.equal(logged.length, 3, "each once");

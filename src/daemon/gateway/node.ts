@@ -12,7 +12,7 @@ import { formatTime } from "../../time/rfc3339.ts";
 /** What the daemon keeps of its own node. */
 export interface OwnNode {
   readonly uid: string;
-  /** What this node is to do, or, in a sentence, why that is not known: then what is there must stay. */
+  /** What this node is to do, or why that is not known: then the present state must stay. */
   readonly contract: NodeContract | string;
   /** What this daemon has written there before; undefined where it has not. */
   readonly chassis: string | undefined;
@@ -20,7 +20,7 @@ export interface OwnNode {
   readonly networkUnavailable: string | undefined;
 }
 
-/** Reads the contract of a node, and remembers the last good one, as `SubnetReader` does. */
+/** Reads the contract of a node, and remembers the last valid one, as `SubnetReader` does. */
 export class NodeReader {
   readonly #warn: (fields: object, message: string) => void;
   #good: { readonly uid: string; readonly contract: NodeContract } | undefined;
@@ -45,17 +45,17 @@ export class NodeReader {
     try {
       const contract = decodeNodeContract(annotations);
       if (contract === undefined)
-        return good ?? "the controller has not yet given this node an address in the join subnet";
+        return good ?? "the controller has not allocated an address in the join subnet to this node yet";
       this.#good = { uid, contract };
       this.#told = "";
       return contract;
     } catch (error) {
       if (!(error instanceof ContractError)) throw error;
       const { code, message } = error;
-      const then = good === undefined ? "its network stays as it is" : "the last good one stays in use";
-      if (message !== this.#told) this.#warn({ code, reason: message }, `the Node's contract cannot be read; ${then}`);
+      const then = good === undefined ? "its network stays as it is" : "the last valid one stays active";
+      if (message !== this.#told) this.#warn({ code, reason: message }, `the Node's contract is malformed; ${then}`);
       this.#told = message;
-      return good ?? `this node's contract cannot be read: ${message}`;
+      return good ?? `this node's contract is malformed: ${message}`;
     }
   }
 }

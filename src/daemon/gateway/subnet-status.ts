@@ -24,15 +24,15 @@ interface SubnetStatus {
 export type Subnet = CustomObject<SubnetSpec, SubnetStatus>;
 
 /**
- * What a controller without contracts means by a Subnet: its spec where condition `Ready` says that it is accepted, or its record what is in force. For the minutes of an upgrade
+ * What a controller without contracts means by a Subnet: its spec where condition `Ready` says that it is accepted, or its record of the active configuration. For the minutes of an upgrade
  * in which the daemon is newer than the leading controller; it can go with the release after the first one that writes contracts.
  */
 export function contractOfStatus({ spec, status, metadata }: Subnet): SubnetContract {
-  // What is in force may be another range than what was written last: see `IN_FORCE_ANNOTATION`.
+  // The active range may be another one than what was written last: see `IN_FORCE_ANNOTATION`.
   const accepted = acceptedSubnetOf(metadata);
   const written = (spec.cidrBlock ?? "").split(",").map((text) => text.trim());
   const texts = accepted === undefined ? written : Object.values(accepted.cidr);
-  // A subnet that overlaps another, or the nodes' own network, is not accepted: a route to it would cut the node off. What is in force stays so,
+  // A subnet that overlaps another, or the nodes' own network, is not accepted: a route to it would cut the node off. The active configuration stays,
   // also while it is being deleted or has a mistake in its rules, of which `Ready` says as much.
   const ready = status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false;
   const usable = ready || accepted !== undefined;

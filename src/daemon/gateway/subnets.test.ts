@@ -38,28 +38,31 @@ t.test("a node goes by the contract alone, whatever spec and conditions say", as
   t.same(logged, []);
 });
 
-t.test("a contract that is taken off or spoilt leaves the last good one, and one of another version too", async (t) => {
-  const { reader: subnets, logged } = reader();
-  const spec = { cidrBlock: "10.99.0.0/24" };
-  const read = (annotations: Record<string, string>, uid?: string): unknown =>
-    cidrsOf(subnets.read(subnet(spec, annotations, NOT_READY, uid)));
-  read(contract("10.20.0.0/24"));
-  t.same(read({}), ["10.20.0.0/24"]);
-  t.same(logged, []);
-  for (const text of ["nonsense", "nonsense", '{"version":2}'])
-    t.same(read({ "weft.kubeovn.io/node-contract": text }), ["10.20.0.0/24"]);
-  t.match(logged, [/^warn .*cannot be read; the last good one stays.*"malformed"/, /^warn .*"unsupported-version"/]);
-  t.equal(logged.length, 2, "each text once");
-  t.same(read({}, "another"), [], "a new object of the name has nothing of the former one's");
-  subnets.forget("s");
-  t.same(read({}), []);
-});
+t.test(
+  "a contract that is removed or malformed leaves the last valid one, and one of another version too",
+  async (t) => {
+    const { reader: subnets, logged } = reader();
+    const spec = { cidrBlock: "10.99.0.0/24" };
+    const read = (annotations: Record<string, string>, uid?: string): unknown =>
+      cidrsOf(subnets.read(subnet(spec, annotations, NOT_READY, uid)));
+    read(contract("10.20.0.0/24"));
+    t.same(read({}), ["10.20.0.0/24"]);
+    t.same(logged, []);
+    for (const text of ["nonsense", "nonsense", '{"version":2}'])
+      t.same(read({ "weft.kubeovn.io/node-contract": text }), ["10.20.0.0/24"]);
+    t.match(logged, [/^warn .*cannot be read; the last good one stays.*"malformed"/, /^warn .*"unsupported-version"/]);
+    t.equal(logged.length, 2, "each text once");
+    t.same(read({}, "another"), [], "a new object of the name has nothing of the former one's");
+    subnets.forget("s");
+    t.same(read({}), []);
+  },
+);
 
 t.test("a contract that cannot be read and was never known is no order to remove anything", async (t) => {
   const { reader: subnets, logged } = reader();
-  const spoilt = { "weft.kubeovn.io/node-contract": '{"version":2}' };
+  const malformed = { "weft.kubeovn.io/node-contract": '{"version":2}' };
   t.match(
-    cidrsOf(subnets.read(subnet({ cidrBlock: "10.20.0.0/24" }, spoilt))),
+    cidrsOf(subnets.read(subnet({ cidrBlock: "10.20.0.0/24" }, malformed))),
     "annotation weft.kubeovn.io/node-contract of Subnet s: the document has version 2, and only version 1 is supported",
   );
   t.match(logged, [/the node's network stays as it is/]);

@@ -11,18 +11,18 @@ import { contractOfStatus, type Subnet } from "./subnet-status.ts";
 /** What a node knows of a subnet. */
 export interface RoutedSubnet {
   readonly name: string;
-  /** What is to be done for it, or, in a sentence, why that is not known: then what is there for it must stay. */
+  /** What is to be done for it, or why that is not known: then the present state must stay. */
   readonly contract: SubnetContract | string;
 }
 
 /** What a {@link SubnetReader} logs with. */
 type Log = Record<"debug" | "warn", (fields: object, message: string) => void>;
 
-/** Reads the contracts of subnets, and remembers the last good one of each: a text that is spoilt or taken off is no order to remove anything. */
+/** Reads the contracts of subnets, and remembers the last valid one of each: a text that is malformed or removed is no order to remove anything. */
 export class SubnetReader {
   readonly #log: Log;
   readonly #good = new Map<string, { readonly uid: string; readonly contract: SubnetContract }>();
-  /** name → the text that was complained of last, "" for none. */
+  /** name → the text that was logged last, "" for none. */
   readonly #told = new Map<string, string>();
 
   constructor(log: Log) {
@@ -49,8 +49,8 @@ export class SubnetReader {
       if (!(error instanceof ContractError)) throw error;
       const { code, message } = error;
       if (this.#isNew(name, text)) {
-        const then = good === undefined ? "the node's network stays as it is" : "the last good one stays in use";
-        this.#log.warn({ subnet: name, code, reason: message }, `the Subnet's contract cannot be read; ${then}`);
+        const then = good === undefined ? "the node's network stays as it is" : "the last valid one stays active";
+        this.#log.warn({ subnet: name, code, reason: message }, `the Subnet's contract is malformed; ${then}`);
       }
       return { name, contract: good ?? `annotation ${SUBNET.nodeContract} of Subnet ${name}: ${message}` };
     }

@@ -9,14 +9,14 @@ import type { NodePod } from "../pods/pods.ts";
 import type { InterfaceView, OvsChange, OvsView } from "./ovs-view.ts";
 import { EXTERNAL_ID, type Ports } from "./ports.ts";
 
-/** What lost ports are put back with. */
+/** What lost ports are restored with. */
 export interface LostPortsWorld {
   readonly view: OvsView;
   readonly ports: Pick<Ports, "attach">;
   readonly links: Pick<PodLinks, "exists">;
   readonly lanes: Lanes;
   readonly pods: { readonly synced: boolean; get(key: string): NodePod | undefined };
-  /** The machine's where it is not given. */
+  /** Default: the machine's. */
   readonly clock?: Pick<Clock, "uuid">;
 }
 
@@ -46,7 +46,7 @@ export class LostPorts {
     if (!this.#world.lanes.busy(keyOf(ids))) this.#lost.set(name, ids);
   }
 
-  /** Rows have changed. Returns whether there is anything to put back. */
+  /** Rows have changed. Returns whether there is anything to restore. */
   note(changes: readonly OvsChange[]): boolean {
     for (const change of changes) {
       if (change.table !== "Interface") continue;

@@ -130,14 +130,14 @@ export class OvsPorts implements Ports {
 
   #bridge(): string {
     if (!this.#view.synced) {
-      throw new CniError(CNI_ERROR.tryAgainLater, "Open vSwitch's database on this node is not connected", {
+      throw new CniError(CNI_ERROR.tryAgainLater, "not connected to Open vSwitch's database on this node", {
         details: "is this node's pod of DaemonSet ovs-ovn running?",
       });
     }
     const bridge = this.#view.bridge();
     if (bridge !== undefined) return bridge._uuid;
-    throw new CniError(CNI_ERROR.tryAgainLater, `there is no bridge ${INTEGRATION_BRIDGE} on this node`, {
-      details: "ovn-controller makes it: is this node's pod of DaemonSet ovs-ovn running?",
+    throw new CniError(CNI_ERROR.tryAgainLater, `bridge ${INTEGRATION_BRIDGE} does not exist on this node`, {
+      details: "ovn-controller creates it: is this node's pod of DaemonSet ovs-ovn running?",
     });
   }
 
@@ -145,13 +145,13 @@ export class OvsPorts implements Ports {
     const options = { timeoutMs: TRANSACTION_MS, ...(signal === undefined ? {} : { signal }) };
     try {
       const results = await this.#view.client.transact(VSWITCH.name, operations, options);
-      // A bridge that was made anew meanwhile has another uuid: nothing was selected, and nothing was kept.
+      // A bridge that was recreated meanwhile has another uuid: nothing was selected, and nothing was written.
       if (results.at(-1)?.count === 0) throw new CniError(CNI_ERROR.tryAgainLater, "br-int was replaced meanwhile");
       return results;
     } catch (thrown) {
       if (!(thrown instanceof OvsdbError)) throw thrown;
       const code = thrown.retryable ? CNI_ERROR.tryAgainLater : CNI_ERROR.internal;
-      throw CniError.from(thrown, "Open vSwitch's database, changing br-int", code);
+      throw CniError.from(thrown, "failed to change br-int in Open vSwitch's database", code);
     }
   }
 

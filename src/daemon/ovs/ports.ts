@@ -11,7 +11,7 @@ export interface PodPort {
   readonly installed: boolean;
 }
 
-/** A port to be made. Its uuids are chosen beforehand, so that it can be taken back whatever became of the transaction. */
+/** A port to be made. Its uuids are chosen beforehand, so that it can be rolled back whatever became of the transaction. */
 export interface PortSpec {
   readonly portUuid: string;
   readonly interfaceUuid: string;
@@ -23,7 +23,7 @@ export interface PortSpec {
 /** What ties a port to its attachment. The keys are Kube-OVN's except the last four, which are ours. */
 export const EXTERNAL_ID = {
   ifaceId: "iface-id",
-  /** The KubeVirt machine whose port it is, where it is one's: the port then has the machine's name. */
+  /** The KubeVirt virtual machine that owns the port, if any: the port then has its name. */
   machine: "vm_name",
   vendor: "vendor",
   podName: "pod_name",
@@ -53,12 +53,12 @@ export interface Ports {
    */
   whenInstalled(interfaceUuid: string, signal: AbortSignal): Promise<void>;
   /**
-   * Takes the port of that name off the bridge and resolves when ovs-vswitchd has let go of its device; at once where there is none.
+   * Takes the port of that name off the bridge and resolves when ovs-vswitchd has released its device; at once where there is none.
    * Without that, a device that takes the place of another under the same name is not noticed: ovs-vswitchd goes on reading the old one.
    * @throws CniError 11 where Open vSwitch cannot be reached; the signal's reason when that fires.
    */
   vacate(name: string, signal: AbortSignal): Promise<void>;
-  /** Takes ports off the bridge in one transaction, and with that out of the database; absent ones are fine. */
+  /** Removes ports from the bridge, and with that from the database, in one transaction; absent ones are ignored. */
   detach(portUuids: readonly string[]): Promise<void>;
   /** Ports of one container; of one interface of it where `ifName` is given. */
   ofContainer(containerId: string, ifName?: string): readonly PodPort[];

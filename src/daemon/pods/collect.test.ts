@@ -39,7 +39,7 @@ function find(more: Partial<CollectInput>) {
 }
 const NOTHING = { ports: [], links: [], portless: [] };
 
-t.test("an interface of ours without a port is put back, collected or left, by what is known of its pod", async (t) => {
+t.test("an interface of ours without a port is restored, collected or left, by what is known of its pod", async (t) => {
   const ends = [end("a_h")];
   t.same(find({ ends }), { ...NOTHING, portless: ["a_h"] }, "its pod is there");
   t.same(find({ ends, idsOf: () => undefined }), { ...NOTHING, links: ["a_h: no pod"] });

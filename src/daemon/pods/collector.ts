@@ -35,7 +35,7 @@ export interface CollectorWorld {
 
 /**
  * One collection: finds what nobody will ask to be removed any more, and removes it; marks interfaces of ours that an earlier version made; has ports
- * put back that were lost while no daemon was there.
+ * restored that were lost while no daemon was running.
  * @returns whether there are such ports.
  */
 export async function collectLeftovers(world: CollectorWorld): Promise<boolean> {
@@ -52,7 +52,10 @@ export async function collectLeftovers(world: CollectorWorld): Promise<boolean> 
     if (why !== "no interface" && !(await isLeft(world, port))) continue;
     await removePort(world, port);
     world.metrics.collected("port");
-    world.log.info({ port: port.name, ifaceId: port.externalIds[EXTERNAL_ID.ifaceId], why }, "removed a leftover port");
+    world.log.info(
+      { port: port.name, ifaceId: port.externalIds[EXTERNAL_ID.ifaceId], why },
+      "removed an orphaned port",
+    );
   }
   for (const { name, why, mark } of leftovers.links) {
     // Removing its port has taken it along, or a request has come for it meanwhile.
@@ -61,7 +64,7 @@ export async function collectLeftovers(world: CollectorWorld): Promise<boolean> 
     if (why === "no pod" && !(await isGone(world, mark))) continue;
     await world.links.removePair(name);
     world.metrics.collected("link");
-    world.log.info({ link: name, why }, "removed a leftover interface");
+    world.log.info({ link: name, why }, "removed an orphaned interface");
   }
   await markEnds(world, ends);
   for (const { name, ids } of leftovers.portless) world.lost.expect(name, ids);
@@ -101,7 +104,8 @@ async function isLeft(world: CollectorWorld, port: PodPort): Promise<boolean> {
   const ids = port.externalIds;
   const pod = await world.readPod(ids[EXTERNAL_ID.podNamespace] ?? "", ids[EXTERNAL_ID.podName] ?? "");
   const why = judgeByPod(port, { podsKnown: true, uidsOf: () => pod?.uids });
-  if (why === undefined) world.log.info({ port: port.name }, "the pod of a port is there although it was not listed");
+  if (why === undefined)
+    world.log.info({ port: port.name }, "the pod of a port exists although the list did not have it; the port is kept");
   return why !== undefined;
 }
 

@@ -5,7 +5,7 @@ import { isHostLinkName } from "../../node/link-names.ts";
 /**
  * Calls `onLost` with the name of each pod's host end that disappears, whoever removes it: a namespace that is removed takes the pair
  * along, and ovs-vswitchd says nothing of it before it is next reconfigured. Without a name: some may have gone unseen.
- * @param onFailure the watch broke; it has been begun anew.
+ * @param onFailure the watch failed and was started again.
  */
 export function watchLostLinks(
   host: NetlinkSocket,

@@ -163,7 +163,7 @@ t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t
     t.match(await links.inspect(netns, "eth0"), { mac: "02:00:00:00:00:08" });
   });
 
-  await t.test("a further interface takes the default route only where it is to have it", async (t) => {
+  await t.test("a secondary interface takes the default route only where it is to have it", async (t) => {
     const { links, pod: netns, exec } = namespaces(t);
     const first = pod(netns, `t${process.pid % 100000}d_h`);
     const address = { ip: parseIp("10.17.0.7")!, cidr: parseCidr("10.17.0.0/16")!, gateway: parseIp("10.17.0.1")! };

@@ -64,7 +64,7 @@ export class NetlinkPodLinks implements PodLinks {
       const link = getLink(this.#host, wanted.hostName);
       if (link !== undefined && isForeign(link)) throw foreign(link, error);
       if (link !== undefined && deleteLink(this.#host, link.index)) return createVeth(this.#host, spec);
-      throw new CniError(CNI_ERROR.internal, `${wanted.netns} has an interface ${wanted.ifName} already`, {
+      throw new CniError(CNI_ERROR.internal, `${wanted.netns} already has an interface ${wanted.ifName}`, {
         cause: error,
       });
     }
@@ -140,7 +140,7 @@ function isForeign({ alias, kind }: Link): boolean {
 function foreign({ name, alias }: Link, cause: unknown): CniError {
   return new CniError(
     CNI_ERROR.internal,
-    `${name} of this node is another program's interface (${alias ?? "no veth"})`,
+    `interface ${name} of this node belongs to another program (${alias ?? "not a veth"})`,
     {
       cause,
     },
@@ -149,7 +149,8 @@ function foreign({ name, alias }: Link, cause: unknown): CniError {
 
 function configureInside(ns: Netns, wanted: PodLink): void {
   const link = getLink(ns.netlink, wanted.ifName);
-  if (link === undefined) throw new CniError(CNI_ERROR.internal, `${wanted.ifName} vanished from ${wanted.netns}`);
+  if (link === undefined)
+    throw new CniError(CNI_ERROR.internal, `${wanted.ifName} was removed from ${wanted.netns} meanwhile`);
   const families = new Set(wanted.addresses.map(({ ip }) => ip.family));
   if (families.has(6)) {
     // Some runtimes hand over namespaces with IPv6 off (containernetworking/cni issue 531).

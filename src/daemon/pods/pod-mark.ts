@@ -1,7 +1,7 @@
 import { OVN_PROVIDER } from "../../api/annotations.ts";
 import { POD_LINK_ALIAS } from "../../node/marks.ts";
 
-/** What the host end of a pod's pair says of itself: enough to make its port anew, together with the pod's annotations. */
+/** What the host end of a pod's pair is marked with: enough, together with the pod's annotations, to recreate its port. */
 export interface PodMark {
   /** `<namespace>/<name>`; absent where there was no room for all of it. */
   readonly pod?: string;

@@ -18,7 +18,7 @@ export interface PodUpkeepWorld extends Omit<CollectorWorld, "lost" | "log"> {
   watchLostLinks(onLost: (name: string | undefined) => void): { close(): void };
 }
 
-/** What pods have on the node after their ADD: ports that get lost come back, and what nobody needs any more is collected. */
+/** Keeps what pods have on the node after their ADD: lost ports are restored, orphaned ones collected. */
 export class PodUpkeep {
   readonly #world: PodUpkeepWorld;
   readonly #lost: LostPorts;
@@ -36,8 +36,8 @@ export class PodUpkeep {
       const { repairs, error } = await this.#lost.restore();
       this.#restoring.backOff(report.note(repairs));
       if (error !== undefined) throw error;
-    }, "ports that another program removed could not be put back");
-    this.#collection = loop(() => this.#collect(), "leftovers could not be removed");
+    }, "failed to restore ports that another program removed; retrying");
+    this.#collection = loop(() => this.#collect(), "failed to remove orphaned ports and interfaces; retrying");
   }
 
   start(): void {
@@ -62,7 +62,7 @@ export class PodUpkeep {
     pods.whenSynced().then(collect, () => undefined);
   }
 
-  /** Something may be left over. */
+  /** There may be orphaned ports or interfaces. */
   collect(): void {
     this.#collection.trigger();
   }

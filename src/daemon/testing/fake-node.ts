@@ -232,7 +232,7 @@ export class FakeNftables implements Nftables {
     return { close: () => void this.watchers.delete(listener) };
   }
 
-  /** Another hand; "" deletes the table. */
+  /** Another program changes it; "" deletes the table. */
   change(table: string, listing: string): void {
     if (listing === "") this.all.delete(table);
     else this.all.set(table, listing);
