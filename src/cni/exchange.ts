@@ -67,7 +67,7 @@ export function post(socket: string, path: string, body: string, deadlineMs: num
 }
 
 /** The request as bytes on the wire (RFC 9112); the daemon closes after its answer. */
-export function requestText(path: string, body: string): string {
+function requestText(path: string, body: string): string {
   return [
     `POST ${path} HTTP/1.1`,
     "Host: dummy",

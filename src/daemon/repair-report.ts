@@ -13,7 +13,7 @@ export interface RepairWorld {
 
 /** Reasons of the Events on the Node. */
 export const REPAIRED = "NodeNetworkRepaired";
-export const CONTENDED = "NodeNetworkContended";
+const CONTENDED = "NodeNetworkContended";
 
 /**
  * Counts what was restored on the node because another program had removed or changed it, reports it in the log and by an Event on the Node, and

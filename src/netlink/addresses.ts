@@ -28,14 +28,9 @@ export function listAddresses(
   );
 }
 
-/** Gives an address to an interface. Throws `exists` if it has it, `not-found` if the interface is not there. */
-export function addAddress(socket: NetlinkSocket, spec: AddressSpec): void {
-  socket.request(encodeAddressNew(spec, false));
-}
-
 /**
  * Gives an address to an interface, or renews what it has of it. The kernel does not change the prefix length of an
- * IPv6 address that is there: delete it first.
+ * IPv6 address that is there: delete it first. Throws `not-found` if the interface is not there.
  */
 export function ensureAddress(socket: NetlinkSocket, spec: AddressSpec): void {
   socket.request(encodeAddressNew(spec, true));

@@ -2,8 +2,8 @@ import type { Ip } from "../net/address.ts";
 import { ipBytes } from "./values.ts";
 
 /** IEEE 802 numbers */
-export const ETHERTYPE_ARP = 0x0806;
-export const ETHERTYPE_IPV6 = 0x86dd;
+const ETHERTYPE_ARP = 0x0806;
+const ETHERTYPE_IPV6 = 0x86dd;
 const BROADCAST = Buffer.from("ffffffffffff", "hex");
 /** ff02::1, all nodes of the link, and its MAC (RFC 2464 §7) */
 const ALL_NODES = Buffer.from("ff020000000000000000000000000001", "hex");

@@ -167,7 +167,7 @@ export class AttributeSet implements Iterable<Attribute> {
 }
 
 /** The string in these bytes, up to the first zero byte or to the end. */
-export function textOf(bytes: Buffer): string {
+function textOf(bytes: Buffer): string {
   const end = bytes.indexOf(0);
   return bytes.toString("utf8", 0, end < 0 ? bytes.length : end);
 }

@@ -28,7 +28,6 @@ export const NLMSG_ERROR = 2;
 export const NLMSG_DONE = 3;
 
 export const NLM_F_REQUEST = 0x001;
-export const NLM_F_MULTI = 0x002;
 export const NLM_F_ACK = 0x004;
 /** The tables changed while they were listed: the list may miss or repeat something. */
 export const NLM_F_DUMP_INTR = 0x010;

@@ -1,4 +1,4 @@
-import type { Family, Ip } from "../net/address.ts";
+import type { Family } from "../net/address.ts";
 import { bytesAttribute, decodeAttributes, nestedAttribute, u32Attribute } from "./attributes.ts";
 import { invalidArgument, malformed } from "./error.ts";
 import { type NetlinkRequest, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from "./message.ts";
@@ -203,21 +203,12 @@ export function encodeRouteDump(
   return { type: RTM_GETROUTE, name, payload: Buffer.concat(parts) };
 }
 
-/** Asks which route a packet to this address would take. */
-export function encodeRouteLookup(to: Ip): NetlinkRequest {
-  const header = Buffer.alloc(HEADER);
-  header.writeUInt8(familyNumber(to.family), 0);
-  header.writeUInt8(to.family === 4 ? 32 : 128, 1);
-  const payload = Buffer.concat([header, bytesAttribute(RTA_DST, ipBytes(to))]);
-  return { type: RTM_GETROUTE, name: "RTM_GETROUTE", payload };
-}
-
 /** Reads the payload of an RTM_NEWROUTE or RTM_DELROUTE; `undefined` for other families and cached copies. Throws `protocol`. */
-export function decodeRoute(payload: Buffer, cloned = false): Route | undefined {
+export function decodeRoute(payload: Buffer): Route | undefined {
   if (payload.length < HEADER) throw malformed("route", `${payload.length} bytes`);
   const family = familyOf(payload.readUInt8(0));
   const flags = payload.readUInt32LE(8);
-  if (family === undefined || (!cloned && (flags & RTM_F_CLONED) !== 0)) return undefined;
+  if (family === undefined || (flags & RTM_F_CLONED) !== 0) return undefined;
   const attributes = decodeAttributes(payload.subarray(HEADER), "route");
   const gateway = attributes.bytes(RTA_GATEWAY);
   const via = attributes.bytes(RTA_VIA);

@@ -1,18 +1,15 @@
 import type { Family } from "../net/address.ts";
 import { absentAs } from "./absent.ts";
-import { NetlinkError } from "./error.ts";
 import {
   decodeRoute,
   encodeRouteDelete,
   encodeRouteDump,
-  encodeRouteLookup,
   encodeRouteNew,
   type Route,
   type RouteSpec,
   RTM_NEWROUTE,
 } from "./route-codec.ts";
 import type { NetlinkSocket } from "./socket.ts";
-import { requireIp } from "./values.ts";
 
 export type { NextHop, NextHopSpec } from "./next-hop-codec.ts";
 export {
@@ -49,21 +46,6 @@ export function listRoutes(socket: NetlinkSocket, filter: RouteFilter = {}): rea
         .filter((route) => route !== undefined),
     ),
   );
-}
-
-/**
- * The route that a packet from here to the address would take, as `ip route get`: `source` is then the address it would
- * come from. `undefined` if there is none.
- */
-export function lookupRoute(socket: NetlinkSocket, to: string): Route | undefined {
-  const ip = requireIp("RTM_GETROUTE", to);
-  try {
-    const [message] = socket.request(encodeRouteLookup(ip));
-    return message === undefined ? undefined : decodeRoute(message.payload, true);
-  } catch (error) {
-    if (error instanceof NetlinkError && error.code === "unreachable") return undefined;
-    throw error;
-  }
 }
 
 /** Adds a route. Throws `exists`, `unreachable` for a gateway that is not on a link, `down` for a device that is. */

@@ -1,6 +1,5 @@
 import type { Family } from "../net/address.ts";
 import { absentAs } from "./absent.ts";
-import { NetlinkError } from "./error.ts";
 import {
   decodeRule,
   encodeRuleDelete,
@@ -29,15 +28,6 @@ export function listRules(socket: NetlinkSocket, filter: { readonly family?: Fam
 /** Adds a rule. Throws `exists` if the very same is there. */
 export function addRule(socket: NetlinkSocket, spec: RuleSpec): void {
   socket.request(encodeRuleNew(spec));
-}
-
-/** Adds a rule unless the very same is there. */
-export function ensureRule(socket: NetlinkSocket, spec: RuleSpec): void {
-  try {
-    addRule(socket, spec);
-  } catch (error) {
-    if (!(error instanceof NetlinkError) || error.code !== "exists") throw error;
-  }
 }
 
 /** Deletes the first rule that has everything named. `false` if there is none. */

@@ -1,9 +1,9 @@
 import t from "tap";
-import { addAddress, deleteAddress, ensureAddress, listAddresses } from "./addresses.ts";
+import { deleteAddress, ensureAddress, listAddresses } from "./addresses.ts";
 import { createVeth } from "./links.ts";
 import { deleteNeighbour, ensureNeighbour, listNeighbours } from "./neighbours.ts";
-import { addRoute, deleteRoute, ensureRoute, listRoutes, lookupRoute, ROUTE_PROTOCOL_STATIC } from "./routes.ts";
-import { addRule, deleteRule, ensureRule, listRules } from "./rules.ts";
+import { addRoute, deleteRoute, ensureRoute, listRoutes, ROUTE_PROTOCOL_STATIC } from "./routes.ts";
+import { addRule, deleteRule, listRules } from "./rules.ts";
 import { openNetlink } from "./socket.ts";
 import { throwsCode } from "./testing/codec-checks.ts";
 import { newNetns, noKernel, runIn } from "./testing/netns.ts";
@@ -22,8 +22,6 @@ async function withEth0(t: { teardown(fn: () => void): unknown }) {
 t.test("addresses are given, renewed and taken", { skip }, async (t) => {
   const { path, socket, index } = await withEth0(t);
   const spec = { index, address: "10.16.0.5", prefix: 16, broadcast: "10.16.255.255" };
-  addAddress(socket, spec);
-  throwsCode(t, () => addAddress(socket, spec), "exists");
   ensureAddress(socket, spec);
   ensureAddress(socket, spec);
   const [only, ...others] = listAddresses(socket, { index, family: 4 });
@@ -36,7 +34,7 @@ t.test("addresses are given, renewed and taken", { skip }, async (t) => {
   t.equal(deleteAddress(socket, spec), true);
   t.equal(deleteAddress(socket, spec), false);
   t.same(listAddresses(socket, { index, family: 4 }), []);
-  throwsCode(t, () => addAddress(socket, { ...spec, index: 4711 }), "not-found");
+  throwsCode(t, () => ensureAddress(socket, { ...spec, index: 4711 }), "not-found");
   t.same(listAddresses(socket, { index: 4711 }), []);
 });
 
@@ -93,11 +91,9 @@ t.test("a gateway on no connected network needs to be called on-link", { skip },
   ensureAddress(socket, { index, address: "10.16.0.5", prefix: 32 });
   const route = { destination: "0.0.0.0/0", gateway: "169.254.1.1", device: index };
   throwsCode(t, () => ensureRoute(socket, route), "unreachable", /RTM_NEWROUTE: Nexthop has invalid gateway/);
-  t.equal(lookupRoute(socket, "192.0.2.1"), undefined);
   ensureRoute(socket, { ...route, onlink: true });
   ensureRoute(socket, { ...route, onlink: true });
   t.match(listRoutes(socket, { family: 4, table: 254 }), [{ ...route, onlink: true }]);
-  t.match(lookupRoute(socket, "192.0.2.1"), { gateway: "169.254.1.1", device: index });
 });
 
 t.test("routes go into any table, several ways at once, or nowhere", { skip }, async (t) => {
@@ -154,8 +150,7 @@ t.test("rules are added once, and deleted", { skip }, async (t) => {
   const before = listRules(socket).length;
   addRule(socket, rule);
   throwsCode(t, () => addRule(socket, rule), "exists");
-  ensureRule(socket, rule);
-  ensureRule(socket, { family: 6, priority: 101, action: "prohibit", source: "fd00::/64" });
+  addRule(socket, { family: 6, priority: 101, action: "prohibit", source: "fd00::/64" });
   t.equal(listRules(socket).length, before + 2);
   t.match(
     listRules(socket, { family: 4 }).find(({ priority }) => priority === 100),

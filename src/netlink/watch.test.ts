@@ -4,7 +4,7 @@ import { announce } from "./announce.ts";
 import { createLink, createVeth, deleteLink, setLink } from "./links.ts";
 import { ensureNeighbour } from "./neighbours.ts";
 import { ensureRoute } from "./routes.ts";
-import { ensureRule } from "./rules.ts";
+import { addRule } from "./rules.ts";
 import { openNetlink } from "./socket.ts";
 import { writeSysctl } from "./sysctl.ts";
 import { throwsCode } from "./testing/codec-checks.ts";
@@ -51,7 +51,7 @@ t.test("changes are heard as they happen, of each kind", { skip }, async (t) => 
   ensureAddress(socket, { index, address: "10.16.0.5", prefix: 16 });
   ensureRoute(socket, { destination: "10.96.0.0/12", gateway: "10.16.0.1", device: index });
   ensureNeighbour(socket, { index, address: "10.16.0.1", mac: "02:00:00:00:00:01" });
-  ensureRule(socket, { family: 4, priority: 100, table: 1000 });
+  addRule(socket, { family: 4, priority: 100, table: 1000 });
   t.ok(await until((e) => e.type === "link" && e.change === "set" && e.link.name === "eth0" && e.link.carrier));
   t.ok(await until((e) => e.type === "address" && e.address.address === "10.16.0.5"));
   t.ok(await until((e) => e.type === "route" && e.route.destination === "10.96.0.0/12"));

@@ -62,7 +62,7 @@ export function watch(
 }
 
 /** What a notification says; `undefined` for what is none of ours (bridge tables, cached routes). Throws `protocol`. */
-export function decodeEvent(message: NetlinkMessage): NetlinkEvent | undefined {
+function decodeEvent(message: NetlinkMessage): NetlinkEvent | undefined {
   const { payload } = message;
   switch (message.type) {
     case RTM_NEWLINK:

@@ -94,7 +94,7 @@ export class Lanes {
 }
 
 /** Why an ADD was aborted: a DEL for the same attachment arrived. */
-export class Superseded extends Error {
+class Superseded extends Error {
   override readonly name = "Superseded";
   constructor() {
     super("a DEL for the same container arrived");
@@ -102,7 +102,7 @@ export class Superseded extends Error {
 }
 
 /** Why an ADD was aborted: the shim has closed the connection. */
-export class CallerGone extends Error {
+class CallerGone extends Error {
   override readonly name = "CallerGone";
   constructor() {
     super("the caller has disconnected");

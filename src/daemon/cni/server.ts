@@ -20,7 +20,7 @@ export interface ServerLimits {
 }
 
 /** Many times what one node's runtime asks for. */
-export const DEFAULT_LIMITS: ServerLimits = { maxBodyBytes: 4 * 1024 * 1024, maxRequests: 512 };
+const DEFAULT_LIMITS: ServerLimits = { maxBodyBytes: 4 * 1024 * 1024, maxRequests: 512 };
 
 /** The server for the shims of this node. */
 export interface CniServer {

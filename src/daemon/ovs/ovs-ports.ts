@@ -165,7 +165,7 @@ export class OvsPorts implements Ports {
 }
 
 /** The transaction of ADD: one port in, stale ones out, at once. Pure. */
-export function attachOperations(bridge: string, spec: PortSpec, stale: readonly string[]): readonly Operation[] {
+function attachOperations(bridge: string, spec: PortSpec, stale: readonly string[]): readonly Operation[] {
   return [
     insert(VSWITCH, "Interface", spec.interfaceUuid, { name: spec.name, external_ids: spec.externalIds }),
     insert(VSWITCH, "Port", spec.portUuid, { name: spec.name, interfaces: [spec.interfaceUuid] }),

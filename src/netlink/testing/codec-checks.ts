@@ -38,7 +38,7 @@ function canonicalPayload(payload: Buffer, header: number): readonly string[] {
 }
 
 /** Calls that may give anything, but throw nothing except `NetlinkError` with the code `protocol`. */
-export function throwsOnlyProtocol(fn: () => unknown): boolean {
+function throwsOnlyProtocol(fn: () => unknown): boolean {
   try {
     fn();
     return true;
