@@ -49,7 +49,7 @@ t.test("to ensure is to replace", async (t) => {
 
 t.test("what makes no sense is refused before it is sent", async (t) => {
   const add = (spec: object) => () => encodeAddressNew({ index: 7, address: "10.16.0.5", prefix: 16, ...spec }, false);
-  throwsCode(t, add({ address: "10.16.0" }), "invalid", /not an IP/);
+  throwsCode(t, add({ address: "10.16.0" }), "invalid", /not a valid IP/);
   throwsCode(t, add({ prefix: 33 }), "invalid", /prefix length/);
   throwsCode(t, add({ prefix: -1 }), "invalid", /prefix length/);
   throwsCode(t, add({ index: 0 }), "invalid", /index/);

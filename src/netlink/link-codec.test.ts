@@ -65,7 +65,7 @@ t.test("an interface is named by index or by name", async (t) => {
 
 t.test("what the kernel would misread is refused before it is sent", async (t) => {
   for (const name of ["", ".", "..", "a/b", "a b", "a:b", "a%d", "sixteen-letters-", "fünf-und-zwanzig", "a\0b"]) {
-    throwsCode(t, () => encodeLinkSet(4, { name }), "invalid", /not a name/);
+    throwsCode(t, () => encodeLinkSet(4, { name }), "invalid", /not a valid interface name/);
   }
   throwsCode(t, () => encodeLinkGet(0), "invalid", /index/);
   throwsCode(t, () => encodeLinkSet(1.5, {}), "invalid", /index/);

@@ -21,7 +21,7 @@ t.test("neighbours are set and deleted as iproute2 does", async (t) => {
 t.test("what makes no sense is refused before it is sent", async (t) => {
   throwsCode(t, () => encodeNeighbourSet({ index: 7, address: "10.16.0.1" }), "invalid", /no MAC/);
   throwsCode(t, () => encodeNeighbourSet({ index: 7, address: "10.16.0.1", mac: "02" }), "invalid", /MAC/);
-  throwsCode(t, () => encodeNeighbourDelete({ index: 7, address: "" }), "invalid", /not an IP/);
+  throwsCode(t, () => encodeNeighbourDelete({ index: 7, address: "" }), "invalid", /not a valid IP/);
   throwsCode(t, () => encodeNeighbourDump({ index: 0 }), "invalid", /index/);
 });
 

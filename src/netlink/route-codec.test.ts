@@ -70,9 +70,9 @@ t.test("routes are asked for as iproute2 does", async (t) => {
 
 t.test("what makes no sense is refused before it is sent", async (t) => {
   const add = (spec: object) => () => encodeRouteNew({ destination: "10.0.0.0/8", ...spec }, false);
-  throwsCode(t, add({ destination: "10.0.0.0" }), "invalid", /not a prefix/);
+  throwsCode(t, add({ destination: "10.0.0.0" }), "invalid", /not a valid prefix/);
   throwsCode(t, add({ destination: "10.16.0.1/16" }), "invalid", /host bits.*10\.16\.0\.0\/16/);
-  throwsCode(t, add({ gateway: "here" }), "invalid", /not an IP/);
+  throwsCode(t, add({ gateway: "here" }), "invalid", /not a valid IP/);
   throwsCode(t, add({ source: "fd00::1" }), "invalid", /as a source/);
   throwsCode(t, add({ device: 0 }), "invalid", /index/);
   throwsCode(t, add({ table: 2 ** 32 }), "invalid", /table/);

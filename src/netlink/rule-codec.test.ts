@@ -34,7 +34,7 @@ t.test("what makes no sense is refused before it is sent", async (t) => {
   throwsCode(t, add({ action: "prohibit" }), "invalid", /action prohibit with table 100/);
   throwsCode(t, add({ source: "fd00::/64" }), "invalid", /in a rule for IPv4/);
   throwsCode(t, add({ source: "10.0.0.1/8" }), "invalid", /host bits/);
-  throwsCode(t, add({ inputInterface: "a b" }), "invalid", /not a name/);
+  throwsCode(t, add({ inputInterface: "a b" }), "invalid", /not a valid interface name/);
   throwsCode(t, add({ ipProtocol: 300 }), "invalid", /protocol/);
   throwsCode(t, add({ mark: -1 }), "invalid", /mark/);
 });

@@ -174,7 +174,7 @@ t.test("a missing namespace is a clear error and nothing is left", async (t) => 
   const world = setup();
   world.links.goneNetns.add("/run/netns/x");
   world.pods.set("shop", "web-0", "u-1", ALLOCATED);
-  await t.rejects(addPod(world, request(), new Stopwatch(), quiet), /making the pod's interface: .*does not exist/);
+  await t.rejects(addPod(world, request(), new Stopwatch(), quiet), /creating the pod's interface: .*does not exist/);
   nothingLeft(t, world);
 });
 

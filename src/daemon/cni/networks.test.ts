@@ -237,7 +237,7 @@ t.test("two networks of one provider do not take each other's interface", async 
 t.test("a provider that cannot be right is refused with what to do, and DEL and GC are content with it", async (t) => {
   const { verbs } = setup(OWN);
   for (const [body, message, details] of [
-    [{ ...NET1, provider: "lan.shop" }, /"lan\.shop" does not end in \.ovn/, /"lan\.shop\.ovn"/],
+    [{ ...NET1, provider: "lan.shop" }, /"lan\.shop" must end in \.ovn/, /"lan\.shop\.ovn"/],
     [{ ...NET1, provider: "Lan/shop" }, /cannot begin an annotation's name/, ""],
     [{ ...IPAM, provider: "wifi.shop.ovn" }, /plugin macvlan makes another kind/, /<name>\.<namespace>/],
     [{ ...IPAM, provider: "" }, /provider is missing/, /"ipam": \{"type": "kube-ovn"/],
@@ -256,7 +256,7 @@ t.test("a provider that no annotation is about is waited for, and the error says
   await t.rejects(add(NET1), {
     code: 11,
     message: /got no address for provider lan\.shop\.ovn from the controller/,
-    details: /lan\.shop\.ovn\.kubernetes\.io\/allocated is not there.*spec\.provider.*providers ovn, wifi\.shop/,
+    details: /lan\.shop\.ovn\.kubernetes\.io\/allocated is missing.*spec\.provider.*providers ovn, wifi\.shop/,
   });
   const adding = verbs.add(NET1, here);
   pods.set("shop", "web-0", "u-1", { ...OWN, ...LAN });

@@ -116,7 +116,7 @@ t.test("a family that the join subnet lacks has no routes", async (t) => {
 
 t.test("what is missing is said", async (t) => {
   t.match(planGateway(undefined, SUBNETS, FACTS), /not in the API server/);
-  t.match(planGateway(node({}), SUBNETS, FACTS), /not yet given/);
+  t.match(planGateway(node({}), SUBNETS, FACTS), /has not allocated an address/);
   t.match(planGateway(node({ ...DUAL, "ovn.kubernetes.io/mac_address": "x" }), [], FACTS), /no MAC/);
   t.match(planGateway(node({ ...DUAL, "ovn.kubernetes.io/cidr": "fd00::/64" }), [], FACTS), /no subnet of the family/);
   t.match(planGateway(node(DUAL), [...SUBNETS, { name: "s", contract: "it cannot be read" }], FACTS), /cannot be read/);

@@ -132,14 +132,14 @@ t.test("the gateway says what it waits for, and goes on by itself", async (t) =>
   );
   vswitchd.stop();
   gateway.start();
-  await until(/no interface of this node has the tunnels' address \(ovn-encap-ip 172\.19\.0\.11\)/);
+  await until(/no interface of this node has the tunnel address \(ovn-encap-ip 172\.19\.0\.11\)/);
   kernel.setAddress(eth1);
-  await until(/not in the API server/);
+  await until(/the Node object of this node does not exist/);
   t.equal(gateway.mtu, 1400);
   nodes.set("weft-1", nodeFact({ metadata }));
-  await until(/has not yet given this node an address/);
+  await until(/has not allocated an address in the join subnet to this node/);
   nodes.set("weft-1", node());
-  await until(/has not made ovn0/);
+  await until(/has not created ovn0/);
   t.match(server.rows(VSWITCH, "Interface"), [{ name: "ovn0", external_ids: { "iface-id": "node-weft-1" } }]);
   t.same(scripts, [], "no rules for an interface that is not there");
   vswitchd.restart();
@@ -228,7 +228,7 @@ t.test("a device that another program deletes is recreated, but not while ovs-vs
   const first = row();
   vswitchd.stop();
   kernel.deleteLink(kernel.link("ovn0")!.index);
-  await until(/has not made ovn0/);
+  await until(/has not created ovn0/);
   await soon(() => (root()?.next_cfg ?? 0) === 1);
   t.equal(row(), first, "it is asked whether it is there");
   await reconfigure();
@@ -249,7 +249,7 @@ t.test("a lost database is said, and is not the end", async (t) => {
   await until(undefined);
   server.stop();
   server.cut();
-  await until(/database on this node is not connected/);
+  await until(/not connected to Open vSwitch's database/);
   await server.edit(VSWITCH, [update(VSWITCH, "Bridge", [], { datapath_type: "netdev" })]);
   server.start();
   await until(undefined);
@@ -265,7 +265,7 @@ t.test("what a restart of Open vSwitch has recreated is a first set-up, not a ch
   await new Promise((resolve) => setTimeout(resolve, 200));
   server.stop();
   server.cut();
-  await until(/database on this node is not connected/);
+  await until(/not connected to Open vSwitch's database/);
   kernel.deleteLink(kernel.link("ovn0")!.index);
   kernel.createLink({ name: "ovn0", kind: "openvswitch" });
   server.start();
@@ -276,7 +276,7 @@ t.test("what a restart of Open vSwitch has recreated is a first set-up, not a ch
   await new Promise((resolve) => setTimeout(resolve, 200));
   server.stop();
   server.cut();
-  await until(/database on this node is not connected/);
+  await until(/not connected to Open vSwitch's database/);
   kernel.setLink(kernel.link("ovn0")!.index, { mtu: 1500 });
   server.start();
   await until(undefined);

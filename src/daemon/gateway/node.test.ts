@@ -16,7 +16,7 @@ t.test("annotations that are removed from a node or malformed leave the last val
   const read = (annotations: Record<string, string>, uid = "n") =>
     reader.read({ metadata: { name: "weft-1", uid, resourceVersion: "1", annotations } }).contract;
   const malformed = { ...JOINED, "ovn.kubernetes.io/mac_address": "x" };
-  t.match(read({}), /has not yet given this node an address/);
+  t.match(read({}), /has not allocated an address in the join subnet to this node/);
   t.match(read(malformed), /^this node's contract is malformed: annotation ovn\.kubernetes\.io\/mac_address="x"/);
   const good = read(JOINED);
   t.match(good, { mac: "02:00:00:00:00:02", addresses: [{ ip: { text: "100.64.0.2" } }] });
@@ -24,7 +24,11 @@ t.test("annotations that are removed from a node or malformed leave the last val
   t.equal(read(malformed), good);
   t.equal(read(malformed), good);
   t.equal(read({ ...JOINED, "weft.kubeovn.io/node-contract": '{"version":2}' }), good);
-  t.match(logged, [/its network stays as it is/, /the last good one/, /the last good one.*unsupported-version/]);
+  t.match(logged, [/its network stays as it is/, /the last valid one/, /the last valid one.*unsupported-version/]);
   t.equal(logged.length, 3, "each once");
-  t.match(read({}, "another"), /has not yet given/, "a new Node of the name has nothing of the former one's");
+  t.match(
+    read({}, "another"),
+    /has not allocated an address/,
+    "a new Node of the name has nothing of the former one's",
+  );
 });

@@ -50,7 +50,7 @@ t.test(
     t.same(logged, []);
     for (const text of ["nonsense", "nonsense", '{"version":2}'])
       t.same(read({ "weft.kubeovn.io/node-contract": text }), ["10.20.0.0/24"]);
-    t.match(logged, [/^warn .*cannot be read; the last good one stays.*"malformed"/, /^warn .*"unsupported-version"/]);
+    t.match(logged, [/^warn .*is malformed; the last valid one stays.*"malformed"/, /^warn .*"unsupported-version"/]);
     t.equal(logged.length, 2, "each text once");
     t.same(read({}, "another"), [], "a new object of the name has nothing of the former one's");
     subnets.forget("s");

@@ -134,7 +134,7 @@ t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t
       "it says nothing of itself",
     );
     ip("link", "set", name, "alias", "of another program");
-    await t.rejects(links.createPair(pod(netns, name)), /another program's interface/);
+    await t.rejects(links.createPair(pod(netns, name)), /belongs to another program/);
     await links.removePair(name);
     await links.mark(name, "weft: pod a/b");
     t.match(
@@ -205,7 +205,7 @@ t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t
     await t.rejects(links.configure({ ...wanted, netns: "/run/netns/absent-weft" }), { code: 8 });
     t.equal(await links.inspect("/run/netns/absent-weft", "eth0"), undefined);
     exec("link", "add", "eth0", "type", "bridge");
-    await t.rejects(links.createPair(wanted), { message: /has an interface eth0 already/ });
+    await t.rejects(links.createPair(wanted), { message: /already has an interface eth0/ });
     const own = { ...wanted, netns: "/proc/self/ns/net" };
     await t.rejects(links.createPair(own), { code: 8, message: /node's own/ });
     t.notOk(await links.exists(wanted.hostName), "nothing is left");
