@@ -209,7 +209,7 @@ t.test("further interfaces of pods", { skip: whyNoLab(), timeout: 240_000 }, asy
     const now = await takeInventory(world);
     const lan = ovnNetwork("lan", HOME);
     for (const [what, conf, ifName, message] of [
-      ["a provider of another kind", { ...lan, provider: WIRE }, "net8", "does not end in .ovn"],
+      ["a provider of another kind", { ...lan, provider: WIRE }, "net8", "must end in .ovn"],
       ["no provider", { ...lan, provider: "" }, "net8", `${one.metadata.name}.${HOME} is already its eth0`],
       ["an interface twice", lan, "net8", "is already its net1"],
       ["an IPAM without a provider", { ...lan, type: "macvlan", ipam: { type: "kube-ovn" } }, "net8", "is missing"],
