@@ -19,7 +19,7 @@ import { OVN_NB } from "../ovsdb/generated/ovn-nb.ts";
 import { isReference } from "../ovsdb/schema.ts";
 import { Network } from "../reachability/network.ts";
 import { PolicyIndex } from "../reachability/policy-index.ts";
-import { qualified } from "../reconcile/qualified.ts";
+import { withClusterId } from "../reconcile/with-cluster-id.ts";
 
 /** Kind of fact → key → the object that it comes from. */
 export type ClusterObjects = ReadonlyMap<FactKind, ReadonlyMap<string, KubeObject>>;
@@ -68,7 +68,7 @@ export function buildClusterModel(objects: ClusterObjects): ClusterModel {
   }
   new DerivedFacts(facts).start();
   const identity = { clusterId: () => clusterIdIn(objects), isReference: isNorthboundReference };
-  const fragments = new Map([...compileAll(facts)].map(([unit, each]) => [unit, qualified(each, identity)]));
+  const fragments = new Map([...compileAll(facts)].map(([unit, each]) => [unit, withClusterId(each, identity)]));
   const network = new Network(facts, fragments.values());
   return { facts, fragments, network, book: new PolicyIndex(facts), warnings: unknownDomains(facts) };
 }

@@ -1,7 +1,7 @@
 import { portGroupAddressSet } from "../api/names.ts";
 import { cidrContainsCidr, parseCidr } from "../net/cidr.ts";
-import { laterFragments } from "./fragments.ts";
 import { canonicalGroup, groupName } from "./group.ts";
+import { laterFragments } from "./ip-fragments.ts";
 import type {
   Direction,
   Group,

@@ -1,6 +1,6 @@
 import { DENY_ALL_GROUP, portGroupAddressSet, securityGroupPortGroupName as portGroupOf } from "../api/names.ts";
 import type { SecurityGroupFact } from "../facts/security-group.ts";
-import { laterFragments } from "./fragments.ts";
+import { laterFragments } from "./ip-fragments.ts";
 import { type ClosedRule, closeRules } from "./security-group-rules.ts";
 import type { Direction, PolicyProblem, PolicyRuleAction } from "./types.ts";
 import type { VirtualPortsIn } from "./virtual-ports.ts";

@@ -38,7 +38,7 @@ export interface Replaced {
  * related to what it concerns without a scan.
  *
  * Invariants: a row has one owner, and its own edges are the only ones for it of those who want the same row; a member of a set has all the
- * units as owners that want it there; `addressHolders` is exactly the inverse of `members`.
+ * units as owners that want it there; `#holders` is exactly the inverse of `#members`.
  */
 export class Desired<E extends Effect = Effect> {
   /** unit → its fragment. */

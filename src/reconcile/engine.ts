@@ -7,16 +7,16 @@ import { chooseBatch } from "./batch.ts";
 import { type Contended, Contention } from "./contention.ts";
 import { Desired } from "./desired.ts";
 import { noteDrift, type ObservedChange } from "./drift.ts";
+import { FailedCommits } from "./failed-commits.ts";
 import { FailingUnits } from "./failing.ts";
 import { findLeftovers, type OwnColumn } from "./leftovers.ts";
 import type { CommitOutcome } from "./outcome.ts";
 import { type DatabaseView, type OthersKeys, type Plan, planChanges, planSize } from "./plan.ts";
-import { qualified, type RowIdentity } from "./qualified.ts";
 import { repairsIn } from "./repairs.ts";
-import { Setbacks } from "./setbacks.ts";
-import { signed } from "./signed.ts";
 import { Touched } from "./touched.ts";
 import type { Compiled, Tracker } from "./tracker.ts";
+import { type RowIdentity, withClusterId } from "./with-cluster-id.ts";
+import { withOwner } from "./with-owner.ts";
 
 /** What the engine is given. It knows neither OVN nor Kubernetes. */
 export interface EngineOptions<E extends Effect> {
@@ -101,7 +101,7 @@ export class Engine<E extends Effect> {
   readonly #uncompiled = new Set<string>();
   /** Those who wait until there are none of these. */
   #compiled: (() => void)[] = [];
-  readonly #setbacks: Setbacks;
+  readonly #failedCommits: FailedCommits;
   /** Ends a pause of the loop. */
   #wake: () => void = () => undefined;
   /** Units pending only because the database changed, not because they were compiled. */
@@ -129,7 +129,7 @@ export class Engine<E extends Effect> {
       else this.#touchedOf(unit).edge({ table, row, column, member });
       this.#kick();
     });
-    this.#setbacks = new Setbacks({
+    this.#failedCommits = new FailedCommits({
       desired: this.desired,
       isAtomic: (unit) => options.tracker.isAtomic(unit),
       isNew: (unit) => this.#isNew(unit),
@@ -307,7 +307,7 @@ export class Engine<E extends Effect> {
         const batch = this.#nextBatch();
         if (batch.length === 0) break;
         await this.#flush(batch);
-        const { pause } = this.#setbacks;
+        const { pause } = this.#failedCommits;
         if (pause > 0) await this.#pause(pause);
       }
     } catch (error) {
@@ -320,7 +320,7 @@ export class Engine<E extends Effect> {
   }
 
   #nextBatch(): string[] {
-    const split = this.#setbacks.next();
+    const split = this.#failedCommits.next();
     if (split !== undefined) return split;
     const { tracker, batch: limit = 200 } = this.#options;
     return chooseBatch({
@@ -362,8 +362,8 @@ export class Engine<E extends Effect> {
     }
     this.stats.compiled++;
     const { identity } = this.#options;
-    const ours = fragment && identity !== undefined ? qualified(fragment, identity) : fragment;
-    this.#place(unit, ours && signed(unit, ours));
+    const ours = fragment && identity !== undefined ? withClusterId(fragment, identity) : fragment;
+    this.#place(unit, ours && withOwner(unit, ours));
   }
 
   /** One unit that cannot be compiled must not stop the others: it stays as it was, and says so. */
@@ -431,7 +431,7 @@ export class Engine<E extends Effect> {
       plan = this.#plan(taken);
     } catch (error) {
       for (const [unit, pending] of taken) this.#touchedOf(unit).merge(pending);
-      this.#setbacks.unplanned([...taken.keys()], error);
+      this.#failedCommits.unplanned([...taken.keys()], error);
       return;
     }
     const size = planSize(plan);
@@ -452,13 +452,13 @@ export class Engine<E extends Effect> {
           onDeposed();
         } else if (outcome.kind === "refused") {
           this.stats.failures++;
-          this.#setbacks.refused(plan, taken, outcome);
+          this.#failedCommits.refused(plan, taken, outcome);
         } else {
-          this.#setbacks.unknown([...taken.keys()], outcome);
+          this.#failedCommits.unknown([...taken.keys()], outcome);
         }
         return;
       }
-      this.#setbacks.committed();
+      this.#failedCommits.committed();
       this.stats.transactions++;
       this.stats.operations += size;
       this.stats.repairs += repairs;
@@ -480,7 +480,7 @@ export class Engine<E extends Effect> {
     const deferred = this.#deferredUnits(plan);
     for (const unit of batch) {
       this.#drifted.delete(unit);
-      this.#setbacks.clear(unit);
+      this.#failedCommits.clear(unit);
       this.#failing.delete(unit);
       // What has changed since may make its effects wrong; they are offered when it has been compiled again.
       if (tracker.isDirty(unit) || !this.#unoffered.delete(unit)) continue;
@@ -541,7 +541,7 @@ export class Engine<E extends Effect> {
   }
 
   #hasPending(): boolean {
-    if (this.#setbacks.dividing) return true;
+    if (this.#failedCommits.dividing) return true;
     for (const unit of this.#pending.keys()) if (this.#failing.isReady(unit)) return true;
     for (const unit of this.#unoffered) if (this.#failing.isReady(unit)) return true;
     return false;

@@ -13,7 +13,7 @@ export interface RowIdentity {
  * The fragment as the database of one cluster is to have it: every uuid in it is that cluster's, be it a row's own or a reference. The only place
  * where fragments learn of which cluster they are.
  */
-export function qualified<E extends Effect>(fragment: Fragment<E>, identity: RowIdentity): Fragment<E> {
+export function withClusterId<E extends Effect>(fragment: Fragment<E>, identity: RowIdentity): Fragment<E> {
   const id = identity.clusterId();
   if (id === "") return fragment;
   const rows = fragment.rows.map((row): DesiredRow => {

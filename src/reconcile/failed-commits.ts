@@ -8,8 +8,8 @@ import type { Touched } from "./touched.ts";
 /** So often running a refused transaction is planned again because the database has changed; then it is divided all the same. */
 const MOST_OVERTAKEN = 3;
 
-/** What {@link Setbacks} asks of the engine. */
-export interface SetbackOptions {
+/** What {@link FailedCommits} asks of the engine. */
+export interface FailedCommitsOptions {
   readonly desired: Desired;
   /** Whether a unit must be committed with what is dirty together with it. */
   readonly isAtomic: (unit: string) => boolean;
@@ -27,8 +27,8 @@ export interface SetbackOptions {
  * Finds out whose fault it is that a batch did not get into the database. What is refused is divided until the bad unit stands alone; what a
  * connection breaks with twice running likewise, over as many terms as that takes. All units of such a batch are pending again.
  */
-export class Setbacks {
-  readonly #options: SetbackOptions;
+export class FailedCommits {
+  readonly #options: FailedCommitsOptions;
   /** Parts of a refused batch, to be committed on their own before anything else. */
   #splits: string[][] = [];
   /** Units → with how many commits of theirs running the connection broke. They keep that when the lead is lost, as it then is. */
@@ -38,7 +38,7 @@ export class Setbacks {
   /** Commits running of which the outcome is unknown although the connection held. */
   #unknown = 0;
 
-  constructor(options: SetbackOptions) {
+  constructor(options: FailedCommitsOptions) {
     this.#options = options;
   }
 

@@ -1,8 +1,8 @@
 import type { DesiredRow, Effect, Fragment } from "../desired/fragment.ts";
 import { OWNER_KEY } from "../desired/identity.ts";
 
-/** The fragment with its owner written into each row that can say so (those with `external_ids`). */
-export function signed<E extends Effect>(unit: string, fragment: Fragment<E>): Fragment<E> {
+/** The fragment with its unit in `external_ids:weft-owner` of each row; tables without `external_ids` have no owner. */
+export function withOwner<E extends Effect>(unit: string, fragment: Fragment<E>): Fragment<E> {
   const rows = fragment.rows.map((row): DesiredRow => {
     const ids = row.columns["external_ids"];
     if (typeof ids !== "object" || Array.isArray(ids)) return row;

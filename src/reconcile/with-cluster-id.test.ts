@@ -7,8 +7,8 @@ import { qualify, rowUuid } from "../desired/identity.ts";
 import { compileAll } from "../kinds/compile-all.ts";
 import { OVN_NB } from "../ovsdb/generated/ovn-nb.ts";
 import { isReference } from "../ovsdb/schema.ts";
-import { qualified, type RowIdentity } from "./qualified.ts";
 import { portKind, setPort, setSwitch, switchKind, testEngine } from "./testing/engine.ts";
+import { type RowIdentity, withClusterId } from "./with-cluster-id.ts";
 
 const identity = (id: string): RowIdentity => ({
   clusterId: () => id,
@@ -30,7 +30,7 @@ t.test("every uuid of whatever the units compile to becomes the cluster's, and n
   t.ok(fragments.length > 5);
   fc.assert(
     fc.property(fc.uuid(), fc.constantFrom(...fragments), (id, fragment) => {
-      const made = qualified(fragment, identity(id));
+      const made = withClusterId(fragment, identity(id));
       const backwards = new Map(uuidsIn([fragment.rows, fragment.edges]).map((uuid) => [qualify(uuid, id), uuid]));
       const text = JSON.stringify([made.rows, made.edges]);
       // Whatever is left of the plain ones is not in the map, and stays as it is.
@@ -44,7 +44,7 @@ t.test("every uuid of whatever the units compile to becomes the cluster's, and n
 });
 
 t.test("without a cluster id a fragment stays the same object", async (t) => {
-  for (const fragment of compileAll(sampleFacts()).values()) t.equal(qualified(fragment, identity("")), fragment);
+  for (const fragment of compileAll(sampleFacts()).values()) t.equal(withClusterId(fragment, identity("")), fragment);
 });
 
 t.test("a set of references stays sorted, and strings are no references although they look like them", async (t) => {
@@ -53,7 +53,7 @@ t.test("a set of references stays sorted, and strings are no references although
   const row = { table: "Logical_Switch", uuid: plain[0] ?? "", label: "s", columns };
   const edge = { table: "Address_Set", row: plain[1] ?? "", column: "addresses", member: plain[2] ?? "" };
   const fragment: Fragment = { database: "OVN_Northbound", rows: [row], edges: [edge], effects: [] };
-  const { rows, edges } = qualified(fragment, identity("a"));
+  const { rows, edges } = withClusterId(fragment, identity("a"));
   const own = (uuid = ""): string => qualify(uuid, "a");
   t.same(rows[0]?.columns, { ...columns, load_balancer_group: plain.map(own).sort() });
   t.same(edges, [{ ...edge, row: own(plain[1]) }]);
