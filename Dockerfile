@@ -1,4 +1,5 @@
 # syntax=docker/dockerfile:1
+# SPDX-License-Identifier: Apache-2.0
 # The image of all of Weft's workloads, for amd64 and arm64:
 #
 #   docker buildx build --platform linux/amd64,linux/arm64 --tag REGISTRY/weft:VERSION .

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # A Logical_Router_Policy whose next hop stands in the column `nexthop` alone: it works with OVN 25.03, and OVN 26.03 leaves it out.
 #
 # Guessed: 26.03 still honours the column, which its schema has and its manual describes as before. Seen: the policy has no logical flow

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # A Logical_Router_Port with a /31: what its neighbour sends is dropped if the neighbour has the higher of the two addresses.
 #
 # Guessed: a /31 has no broadcast address (RFC 3021 §2.2), so either end may have either address. Seen with OVN 25.03 and 26.03: northd takes

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # With `Load_Balancer.options:affinity_timeout` the first packet of a client is dropped: a logical flow learns from it which backend the client
 # has, and has no `next`.
 #

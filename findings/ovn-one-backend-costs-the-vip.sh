@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # A Load_Balancer VIP whose backends are of both address families (the endpoints of a dual-stack Service, say) has no logical flow at all.
 #
 # Guessed: northd leaves out the backends of the other family and goes on with the rest, as it leaves out only the unreachable next hop of

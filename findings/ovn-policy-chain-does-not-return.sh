@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Chains of Logical_Router_Policy (columns `chain` and `jump_chain`): a packet that no rule of a chain matches does not come back.
 #
 # Guessed: as in iptables and nftables, the rules after the jump are examined next. Seen with OVN 25.03 and 26.03: the packet leaves the

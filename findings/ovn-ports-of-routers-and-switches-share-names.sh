@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # A Logical_Switch_Port and a Logical_Router_Port of one name: each table of the northbound database takes it, for the indexes on `name` are each
 # table's own. Then every change to a port of that switch fails once in the southbound database and is computed anew from everything.
 #

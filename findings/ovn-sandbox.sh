@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # For the findings about OVN, which source it: Debian's packages of one release in a temporary root file system, in it a northbound and
 # a southbound database and ovn-northd. Needs root and debootstrap; everything goes away at the end.
 #

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # A `Logical_Router_Static_Route` with `policy=src-ip` and the prefix 0.0.0.0/0 (or ::/0), "whatever has no better route goes there", gets
 # priority 0 in `lr_in_ip_routing`: that of the router's own last flow, which matches everything and drops. Which of two flows of one priority
 # counts is open (ovn-sb(5), Logical_Flow `priority`).

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Two keys of `Load_Balancer.vips` that spell one IPv6 address differently make two logical flows with one match and one priority, and different
 # backends: which of them counts is open (ovn-sb(5), Logical_Flow `priority`).
 #

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # A cluster of three ovsdb-servers answers a transaction with an error, and the database has it all the same.
 #
 # Guessed: an error other than one of the connection means that nothing was done (RFC 7047 §4.1.3: "If any of the operations fail, the

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { createProgress } from "../host/progress.ts";
 import { type Lab, openLab } from "../lab/lab.ts";
 import { useFloor } from "./floor.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
 import type { Lab } from "../lab/lab.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { BuildFigures, ColdStart, ControllerBench } from "./controller.ts";
 import type { Load } from "./controller-load.ts";
 import type { Wave } from "./controller-pods.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Lab } from "../lab/lab.ts";
 
 /** How often each kind of write (`PATCH pods`, `POST ips.kubeovn.io`) was asked of the API server. */

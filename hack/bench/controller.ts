@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Build } from "./builds.ts";
 import { calm, type Load, loadBetween, readLoad, sumLoads } from "./controller-load.ts";
 import type { Wave } from "./controller-pods.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { mkdirSync, rmSync } from "node:fs";
 import { cp, readdir } from "node:fs/promises";
 import { createProgress, type Progress } from "../host/progress.ts";

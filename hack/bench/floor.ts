@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Lab } from "../lab/lab.ts";
 
 const FILE = "/etc/cni/net.d/00-weft-bench-floor.conflist";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * Measures src/ipam by itself: `npm run bench -- ipam`, or `node hack/bench/ipam.ts [--json]`. Allocation and release while
  * 1,000 to 100,000 addresses are held, in an IPv4 /16 and /8 and an IPv6 /64, each with 1,000 excluded ranges; many subnets;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { mkdirSync, writeFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { ROOT } from "../build/npm.ts";

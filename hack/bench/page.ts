@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Pages of figures: no script, no file besides them. */
 
 /** Milliseconds as text. */

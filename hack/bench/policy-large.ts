@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readFileSync } from "node:fs";
 import { everyFact } from "../../src/facts/store.ts";
 import { rootsOf, UNIT_KINDS } from "../../src/kinds/units.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { dots, formatVerdicts, htmlPage, ms, type Verdict } from "./page.ts";
 import type { PolicyBench } from "./policy.ts";
 

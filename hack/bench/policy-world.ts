@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { WeftEffect } from "../../src/compile/effects.ts";
 import { sampleFacts } from "../../src/compile/testing/sample-facts.ts";
 import { LEADER_LOCK, Northbound } from "../../src/controller/databases/northbound.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { connectKube } from "../../src/kube/connect.ts";
 import { type Informer, informer } from "../../src/kube/informer.ts";
 import type { Kube } from "../../src/kube/kube.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type CniBench, GOALS } from "./cni.ts";
 import { bars, dots, formatVerdicts, htmlPage, ms, type Verdict } from "./page.ts";
 import type { Spread } from "./statistics.ts";

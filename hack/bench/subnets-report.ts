@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { formatVerdicts, ms, type Verdict } from "./page.ts";
 import type { SubnetsBench } from "./subnets.ts";
 

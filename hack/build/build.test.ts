@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { runInNewContext } from "node:vm";
 import t from "tap";
 import { inAscii } from "./build.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { findCommand } from "../host/cache.ts";

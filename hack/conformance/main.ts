@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** `npm run conformance`: Kubernetes' own end-to-end tests of networks, against Weft in the lab. */
 import { createWriteStream } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { writeFileSync } from "node:fs";
 import { Command } from "commander";
 import { formatTable } from "../../src/cli/table.ts";

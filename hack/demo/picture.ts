@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Height of a line and width of a character, in the picture's units. */
 const LINE = 19;
 const CHARACTER = 8.4;

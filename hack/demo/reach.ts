@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Lab } from "../lab/lab.ts";
 import { addressOf, DNS_SERVICE, EXTERNAL, type IpFamily } from "../lab/topology.ts";
 import { type ProbePod, podNetns } from "../traffic/pods.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import t, { type Test } from "tap";

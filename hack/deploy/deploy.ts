@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build, DIST } from "../build/build.ts";

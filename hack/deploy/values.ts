@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { BuiltImage } from "../image/image.ts";
 import { IMAGE } from "../image/image.ts";
 import type { LabSettings } from "../lab/settings.ts";

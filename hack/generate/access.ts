@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type AccessRule, accessRules } from "../../src/kinds/access.ts";
@@ -19,7 +21,8 @@ export async function generateAccess(options: { readonly check: boolean }): Prom
 
 /** The text of the template. Pure. */
 export function roleTemplate(): string {
-  return `{{- /*
+  return `{{- /* SPDX-License-Identifier: Apache-2.0 */ -}}
+{{- /*
 Made from src/kinds by \`npm run generate -- access\`. Do not edit.
 
 What kube-ovn-controller may do in the whole cluster, and no more. Its name is Kube-OVN's.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { celOf } from "../../src/facts/annotation-forms.ts";
@@ -61,7 +63,8 @@ export function admissionTemplate(): string {
   const objects = SUBJECTS.map((subject) => objectsOf(subject)).join("---\n");
   // Helm takes two braces for its own.
   if (objects.includes("{{")) throw new Error("an expression has two braces in a row, which Helm would read");
-  return `{{- /*
+  return `{{- /* SPDX-License-Identifier: Apache-2.0 */ -}}
+{{- /*
 Made from src/facts/annotation-rules.ts by \`npm run generate -- admission\`. Do not edit.
 
 The API server itself refuses annotations without sense by their form, in values that are new or have changed; what only the state of

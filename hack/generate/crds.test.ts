@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
@@ -53,7 +55,9 @@ t.test("an interface is made for each object, with its description and what may 
   );
   t.equal(
     text,
-    `// Made from crds/nets.yaml by \`npm run generate -- crds\`. Do not edit.
+    `// SPDX-License-Identifier: Apache-2.0
+
+// Made from crds/nets.yaml by \`npm run generate -- crds\`. Do not edit.
 import type { Count } from "../count.ts";
 
 /** What it is to be. */

@@ -1,7 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "yaml";
 import type { Shape } from "../../src/api/shape.ts";
+import { SPDX_HEADER } from "./spdx.ts";
 
 /** The part of a CustomResourceDefinition's schema that types are made of. */
 interface Schema {
@@ -64,7 +67,7 @@ export function crdShapes(crds: readonly Crd[]): string {
     const { spec = {}, status = {} } = versions[0]?.schema.openAPIV3Schema.properties ?? {};
     return `  ${JSON.stringify(names.plural)}: ${JSON.stringify({ spec: shapeOf(spec), status: shapeOf(status) })},\n`;
   });
-  return `// Made from crds/ by \`npm run generate -- crds\`. Do not edit.
+  return `${SPDX_HEADER}// Made from crds/ by \`npm run generate -- crds\`. Do not edit.
 import type { Shape } from "../shape.ts";
 
 type Fields = Extract<Shape, { readonly fields: unknown }>;
@@ -136,7 +139,7 @@ class TypeFile {
     const imports = [...this.#imports.entries()]
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([type, file]) => `import type { ${type} } from "${file}";\n`);
-    const header = `// Made from ${source} by \`npm run generate -- crds\`. Do not edit.\n`;
+    const header = `${SPDX_HEADER}// Made from ${source} by \`npm run generate -- crds\`. Do not edit.\n`;
     return [header + imports.join(""), ...this.#interfaces].join("\n");
   }
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { Command } from "commander";
 import { HostError } from "../host/error.ts";
 
@@ -39,6 +41,10 @@ const GENERATORS: Readonly<Record<string, Generator>> = {
   lock: {
     about: "package-lock.json from package.json",
     run: async (options) => ({ stale: await (await import("./lock.ts")).generateLock(options) }),
+  },
+  spdx: {
+    about: "the line about the licence in each source file",
+    run: async (options) => ({ stale: await (await import("./spdx.ts")).generateSpdx(options) }),
   },
   notice: {
     about: "NOTICE from what hack/image puts into the image",

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { TEST } from "../../src/ovsdb/testing/schema.ts";
 import { schemaJson } from "../../src/ovsdb/testing/schema-json.ts";

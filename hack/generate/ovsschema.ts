@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { BaseType, ColumnSchema } from "../../src/ovsdb/schema.ts";
 
 /** A column with all defaults of RFC 7047 §3.2 written out. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Why a step on the machine itself (a command, a package, a download, a lock) did not work. */
 export type HostErrorCode =
   | "command-failed"

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { access, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { architecture, cacheFolder, findCommand, writeWhole } from "./cache.ts";

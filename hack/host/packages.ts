@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { existsSync } from "node:fs";
 import { findCommand } from "./cache.ts";
 import { errorText, HostError } from "./error.ts";

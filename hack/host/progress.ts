@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** One step of a long job, as its own code sees it. */
 export interface Step {
   /** Says how far it is ("3 of 7", "42 %"); the newest text stands. */

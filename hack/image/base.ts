@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * The image's base layer without Docker: Debian with the packages of packages.txt, made by debootstrap and kept as a tar in
  * the user's cache folder. `node hack/image/base.ts` makes it, and the root file system that tests of real servers use.

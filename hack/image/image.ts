@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { createReadStream, createWriteStream, existsSync, globSync, readFileSync } from "node:fs";
 import { chmod, cp, link, mkdir, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";

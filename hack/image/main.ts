@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** `npm run image`: builds what is stale, then the image archive for this machine, and prints its path. */
 import { build } from "../build/build.ts";
 import { architecture } from "../host/cache.ts";

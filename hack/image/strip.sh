@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Removes from a root file system what no container of ours reads: `strip.sh ROOT` (the Dockerfile passes /,
 # hack/image/base.ts its debootstrap folder). Also everything that would make two images, or two nodes, share an
 # identity or differ without reason.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { access, constants } from "node:fs/promises";
 import { join } from "node:path";
 import { architecture, cacheFolder, writeWhole } from "../host/cache.ts";

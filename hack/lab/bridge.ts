@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { NodeObject } from "./cluster.ts";
 import type { LabPaths } from "./paths.ts";
 import type { LabSettings } from "./settings.ts";

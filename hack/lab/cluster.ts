@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { join } from "node:path";
 import { run } from "../host/run.ts";
 import type { Api, WatchEvent } from "./api.ts";

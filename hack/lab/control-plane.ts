@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Api } from "./api.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { COREDNS_IMAGE } from "./images.ts";
 import type { LabSettings } from "./settings.ts";
 import { chosen, DNS_SERVICE } from "./topology.ts";

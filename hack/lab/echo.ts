@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The world outside: answers each HTTP request with the client's address as seen here, so that a test can tell whether and
 // to what its source was translated. Run in `ext` with addresses as arguments: echo.ts PORT ADDRESS…
 import { createServer } from "node:http";

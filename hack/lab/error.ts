@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** What went wrong with the lab, for callers that act on it. */
 export type LabErrorCode =
   | "not-root"

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { open } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import type { Progress } from "../host/progress.ts";

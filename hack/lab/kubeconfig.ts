@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeWhole } from "../host/cache.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { join } from "node:path";
 import { createProgress, type Progress } from "../host/progress.ts";
 import { type RunOptions, type RunResult, run } from "../host/run.ts";

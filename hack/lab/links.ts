@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { run } from "../host/run.ts";
 import type { LabPaths } from "./paths.ts";
 import { runInSpace, type Space } from "./space.ts";

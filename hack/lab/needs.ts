@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Need } from "../host/packages.ts";
 
 /** What the lab runs or calls that is not the project's own, in Debian's packages. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { partKubeconfig } from "./kubeconfig.ts";

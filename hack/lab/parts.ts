@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { controlPlane } from "./control-plane.ts";
 import { LabError } from "./error.ts";
 import { nodeParts } from "./node-parts.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { LabPaths } from "./paths.ts";
 import { runInSpace, type Space } from "./space.ts";
 import { addressOf, CONTROL } from "./topology.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { thaw } from "./freezer.ts";
 import { until } from "./wait.ts";

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Makes the root file system of one space of the lab, then stays as the process that holds its namespaces.
 # Runs in new network, mount and UTS namespaces: space.sh NAME FOLDER LAB_ID [PATH…]. Says "ready" when all is in place.
 #

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { ensurePackages, missingNeeds } from "../host/packages.ts";
 import type { Progress } from "../host/progress.ts";
 import { ensureBaseLayer, hasBaseLayer } from "../image/base.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** The address families of the cluster: of pods, Services and nodes' InternalIPs. The nodes' links always have both. */
 export type IpFamily = "ipv4" | "ipv6" | "dual";
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Terms that text of this project does not use, and what it says instead. */
 export type Terms = Readonly<Record<string, string>>;
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { copyFile, mkdir, realpath } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { run } from "../host/run.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { writeWhole } from "../host/cache.ts";
 import { run } from "../host/run.ts";
 

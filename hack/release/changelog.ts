@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** The section of a version in a changelog in the form of keepachangelog.com, version 1.1.0. */
 export interface ChangelogSection {
   /** As in the heading: `0.1.0`, or `Unreleased`. */

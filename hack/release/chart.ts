@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { globSync, readFileSync } from "node:fs";
 import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { releaseNotes } from "./changelog.ts";
 
 /** What decides whether a release may be made, as read from the checkout. */

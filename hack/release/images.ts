@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { copyFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "../build/build.ts";

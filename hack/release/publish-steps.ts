@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { HostError } from "../host/error.ts";
 import { imageFile } from "./images.ts";
 

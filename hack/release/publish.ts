@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** `npm run release:publish`: hands what `npm run release` built to a registry and to GitHub. The release workflow calls it. */
 import { appendFileSync, globSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";

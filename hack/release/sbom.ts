@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { DebianPackage, NpmPackage } from "../image/contents.ts";
 
 /** What an image holds, for its bill of materials. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** One artefact of a release: a file that was made, or why it could not be. */
 export type Artefact =
   | { readonly name: string; readonly size: number; readonly sha256: string }

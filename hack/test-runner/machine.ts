@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { ensurePackages } from "../host/packages.ts";
 import { createProgress } from "../host/progress.ts";
 import { ensureRootfs } from "../image/base.ts";

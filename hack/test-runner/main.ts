@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { availableParallelism } from "node:os";
 import { Argument, Command } from "commander";
 import { execa } from "execa";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { globSync } from "node:fs";
 import t from "tap";
 import { labStages, SMOKE, unitFiles } from "./plan.ts";

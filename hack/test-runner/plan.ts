@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { globSync } from "node:fs";
 
 const UNIT = ["src/**/*.test.ts", "hack/**/*.test.ts", "test/policy-oracle/**/*.test.ts"];

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { FileResult } from "./test-file.ts";
 
 /** So many tests of one file are named in the closing line. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readdirSync, readFileSync } from "node:fs";
 import { AGNHOST_IMAGE } from "../lab/images.ts";
 import type { Lab } from "../lab/lab.ts";

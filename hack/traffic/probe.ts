@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type RunResult, run } from "../host/run.ts";
 
 /** One attempt to reach something. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { createSocket } from "node:dgram";
 import { isIPv6 } from "node:net";
 import type { Shot } from "./stream.ts";

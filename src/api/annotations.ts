@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * Annotations and labels, with Kube-OVN's names.
  *

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * What the shim and the daemon say to each other, and what both need of the CNI specification.
  *

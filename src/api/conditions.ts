@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Conditions in the status of our objects, in Kube-OVN's shape (`pkg/apis/kubeovn/v1/condition.go`). */
 
 /** What a condition is about. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * Numbers of addresses in statuses, which for an IPv6 subnet exceed what JSON's readers keep exactly.
  *

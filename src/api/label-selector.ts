@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Kubernetes' selector of labels (meta/v1 LabelSelector): all that it says must hold; an empty one matches everything. */
 export interface LabelSelector {
   /** Label name → the value that it must have. */

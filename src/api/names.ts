@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * Names that Kubernetes objects and OVN rows carry. They are Kube-OVN's, because kubectl-ko, dashboards, collectors and
  * a take-over of a running cluster look for them (`pkg/util/const.go`, `pkg/ovs/util.go`). All functions are pure; none

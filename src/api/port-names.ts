@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * Names of the logical ports whose owners must know them without asking anybody: the daemon makes them for OVS, and IP objects are called so.
  * So they depend on their parts alone, never on which other objects there are. They are Kube-OVN's wherever no other parts come to the same;

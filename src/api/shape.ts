@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { cutText } from "./text.ts";
 
 /** What a CRD's schema says of the type of a value. `count`: a number or a text. */

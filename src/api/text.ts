@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Texts that come from outside: what OVSDB and a JSON document can hold of them, and how people are shown them. */
 
 /** Whether OVSDB takes the text (RFC 7047 §5.1: no U+0000; and as JSON in UTF-8 no surrogate without its other half). */

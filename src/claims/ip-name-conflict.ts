@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { IpFact } from "../facts/ip.ts";
 import { type Refusal, refuse } from "../ipam/refusal.ts";
 

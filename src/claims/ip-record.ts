@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { ipLabels } from "../api/annotations.ts";
 import { FINALIZER } from "../api/names.ts";
 import type { IpFact } from "../facts/ip.ts";

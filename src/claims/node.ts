@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { nodePortName } from "../api/port-names.ts";
 import type { IpFact } from "../facts/ip.ts";
 import type { AddressLease } from "../ipam/types.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { annotationDomain, ipamAttachmentProvider, OVN_PROVIDER, ovnAttachmentProvider } from "../api/annotations.ts";
 import { podPortName } from "../api/port-names.ts";
 import type { NetworkSelectionFact } from "../facts/network-attachment.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isOvnProvider, OVN_PROVIDER, POD, podAnnotation } from "../api/annotations.ts";
 import type { NetworkSelectionFact } from "../facts/network-attachment.ts";
 import type { PodFact } from "../facts/pod.ts";

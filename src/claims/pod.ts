@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { podAnnotation } from "../api/annotations.ts";
 import type { AddressConflictFact, IpFact } from "../facts/ip.ts";
 import type { PodFact } from "../facts/pod.ts";

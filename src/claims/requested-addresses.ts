@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { IpFact } from "../facts/ip.ts";
 import type { Want } from "../ipam/types.ts";
 import type { Ip } from "../net/address.ts";

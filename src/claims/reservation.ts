@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isOvnProvider } from "../api/annotations.ts";
 import type { IpFact } from "../facts/ip.ts";
 import type { FactReader } from "../facts/store.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** The keys of what is neither a subnet's nor a unit's among the verdicts: no subnet's name holds a slash. */
 
 /** Whether an IPPool is in force. */

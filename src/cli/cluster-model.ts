@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { CLUSTER_ID, NODE, OVN_PROVIDER } from "../api/annotations.ts";
 import { DEFAULT_SUBNET, DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
 import { podPortName } from "../api/port-names.ts";

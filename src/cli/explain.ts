@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Kube } from "../kube/kube.ts";
 import { EndpointError } from "../reachability/endpoint.ts";
 import { type Explanation, explain } from "../reachability/explain.ts";

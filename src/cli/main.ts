@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { Command, CommanderError } from "commander";
 import { connectKube, type KubeConnection } from "../kube/connect.ts";
 import type { Kube } from "../kube/kube.ts";

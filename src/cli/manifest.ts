@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { parseAllDocuments } from "yaml";
 import type { FactKind } from "../facts/types.ts";
 import { apiVersionOf, type ResourceType } from "../kube/resources.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { writeFile } from "node:fs/promises";
 import type { Kube } from "../kube/kube.ts";
 import { EndpointError } from "../reachability/endpoint.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { NETWORK_CONFIG } from "../compile/testing/sample-facts.ts";
 import { NETWORK_ATTACHMENTS, NODES, PODS } from "../kube/resources.ts";

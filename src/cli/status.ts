@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { CONTROLLER_POD, NODE } from "../api/annotations.ts";
 import { type Condition, findCondition } from "../api/conditions.ts";
 import { CHASSIS_CONDITION } from "../api/names.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { CNI_ERROR, type CniErrorCode, type CniErrorResult } from "../api/cni-message.ts";
 
 /** An error that the caller of the plugin sees on stdout, with a code of CNI SPEC 1.1 "Error". `details` may be empty. */

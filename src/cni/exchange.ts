@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { connect } from "node:net";
 
 /** The longest answer that is read; the daemon's are a few hundred bytes. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * weft-cni: the CNI plugin that kubelet's runtime starts once per pod and verb (installed as /opt/cni/bin/kube-ovn).
  *

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { CniAddress, CniResponse, CniResult, CniResultIp, CniRoute, CniVersion } from "../api/cni-message.ts";
 import type { Configuration } from "./configuration.ts";
 import type { Invocation } from "./environment.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * Keys with any number of different values each. Nearly all keys of an index over pods have one value, which is held by itself: a set for it
  * would cost some 300 bytes. Values must not be sets.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * Whether two plain values (what JSON can hold, plus `undefined` and bigint) are the same. An absent property equals one
  * that is `undefined`. Arrays are compared in order: sets are kept sorted by whoever makes them.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { digestOf } from "../api/name.ts";
 import { cutText, storable } from "../api/text.ts";
 import type { OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { parseIp } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
 import { parseMac } from "../net/mac.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { DesiredRow, Edge, Fragment } from "../desired/fragment.ts";
 import type { OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
 import type { WeftEffect } from "./effects.ts";

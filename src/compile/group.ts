@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { portGroupAddressSet } from "../api/names.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";

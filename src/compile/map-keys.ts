@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * Which keys of maps are ours. OVN's tools, northd and other programs keep keys of their own in `external_ids` and `options` of rows of ours: these
  * are left alone, and only keys named here are written and taken away. All other maps (the addresses of a load balancer, the options of

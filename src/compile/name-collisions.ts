@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isOvnProvider } from "../api/annotations.ts";
 import { ipPoolAddressSetName, routerPortName, routerSwitchPortName, virtualPortName } from "../api/names.ts";
 import { samePlain } from "../collections/plain.ts";

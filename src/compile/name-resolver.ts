@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { createHash } from "node:crypto";
 import type { UnitKind } from "../desired/unit-kind.ts";
 import type { AdminPolicyFact } from "../facts/admin-policy.ts";

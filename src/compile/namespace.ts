@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { NAMESPACE } from "../api/annotations.ts";
 import { subnetsOfNamespace } from "../claims/namespace-subnets.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { aclName, HAIRPIN_SOURCE, UPLINKS_GROUP } from "../api/names.ts";
 import type { IpFact } from "../facts/ip.ts";
 import type { Dual } from "../net/dual.ts";

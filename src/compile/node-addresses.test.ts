@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { projectNode } from "../facts/project-core.ts";
 import { projectEndpointSlice } from "../facts/project-service.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isOvnProvider, NODE } from "../api/annotations.ts";
 import type { ClusterFact } from "../facts/cluster.ts";
 import type { NodeFact } from "../facts/node.ts";

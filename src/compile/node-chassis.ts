@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { NODE } from "../api/annotations.ts";
 import type { ChassisProblemFact } from "../facts/database.ts";
 import type { NodeFact } from "../facts/node.ts";

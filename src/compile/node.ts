@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { spell } from "../api/name.ts";
 import { ADDRESS_CONDITION, CHASSIS_CONDITION, nodePortGroupName } from "../api/names.ts";
 import { nodePortName } from "../api/port-names.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { routerPortName, routerSwitchPortName } from "../api/names.ts";
 import { rowUuid, stableMac } from "../desired/identity.ts";

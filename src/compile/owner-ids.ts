@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * The owner ids of rows that other units refer to. One owns the row; the others name it with the same function, so that
  * a reference is known before its row exists.

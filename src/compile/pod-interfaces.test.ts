@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { secondaryInterfaces } from "../claims/pod-interfaces.ts";
 import type { Fragment } from "../desired/fragment.ts";

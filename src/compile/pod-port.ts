@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { OVN_PROVIDER, type PodKey, podAnnotation } from "../api/annotations.ts";
 import { holderName } from "../claims/pod-interfaces.ts";
 import type { WantedAnnotations } from "../contract/annotations.ts";

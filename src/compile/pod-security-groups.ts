@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { OVN_PROVIDER } from "../api/annotations.ts";
 import { DENY_ALL_GROUP } from "../api/names.ts";
 import { quoted } from "../api/text.ts";

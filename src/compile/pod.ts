@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { annotationDomain, OVN_PROVIDER, ovnAttachmentProvider, POD } from "../api/annotations.ts";
 import { podPortName } from "../api/port-names.ts";
 import { allocatedProviders, interfaceOf, mayHave, type PodInterface } from "../claims/pod-interfaces.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { aclName, meterName } from "../api/names.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import { rowUuid } from "../desired/identity.ts";

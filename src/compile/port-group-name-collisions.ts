@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { nodePortGroupName, subnetPortGroupName } from "../api/names.ts";
 import type { NodeFact } from "../facts/node.ts";
 import type { SubnetFact } from "../facts/subnet.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { OVN_PROVIDER } from "../api/annotations.ts";
 import { vpcOfNamespace } from "../claims/namespace-subnets.ts";
 import type { Malformed } from "../facts/meta.ts";

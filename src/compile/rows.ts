@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { VENDOR, VENDOR_KEY } from "../api/names.ts";
 import type { ColumnValue, DesiredRow, Edge } from "../desired/fragment.ts";
 import { rowUuid } from "../desired/identity.ts";

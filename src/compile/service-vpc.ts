@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { EndpointSliceFact, ServiceFact } from "../facts/service.ts";
 import type { FactReader } from "../facts/store.ts";
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { SERVICE } from "../api/annotations.ts";
 import { HAIRPIN_SOURCE, loadBalancerName, repeatsName } from "../api/names.ts";
 import type { Fragment } from "../desired/fragment.ts";

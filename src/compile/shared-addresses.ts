@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { POD } from "../api/annotations.ts";
 import { sharedPortName } from "../api/names.ts";
 import { stableMac } from "../desired/identity.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isOvnProvider } from "../api/annotations.ts";
 import { encodeSubnetContract } from "../contract/subnet.ts";
 import type { ClusterFact } from "../facts/cluster.ts";

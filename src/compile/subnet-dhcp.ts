@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { stableMac } from "../desired/identity.ts";
 import type { SubnetFact } from "../facts/subnet.ts";
 import type { PolicyProblem } from "../policy/types.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { spell } from "../api/name.ts";
 import { nodesAddressSet, portGroupAddressSet, subnetPortGroupName } from "../api/names.ts";
 import type { ClusterFact } from "../facts/cluster.ts";

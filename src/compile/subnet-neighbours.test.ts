@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import fc from "fast-check";
 import t from "tap";
 import type { NodeFact } from "../facts/node.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isOvnProvider } from "../api/annotations.ts";
 import type { NodeFact } from "../facts/node.ts";
 import type { SubnetSpecFact } from "../facts/subnet.ts";

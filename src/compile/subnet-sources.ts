@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { aclName, HAIRPIN_SOURCE, nodesAddressSet } from "../api/names.ts";
 import type { SubnetFact } from "../facts/subnet.ts";
 import type { Dual } from "../net/dual.ts";

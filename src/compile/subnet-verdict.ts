@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isOvnProvider } from "../api/annotations.ts";
 import { samePlain } from "../collections/plain.ts";
 import { joinDual, withAccepted } from "../facts/project-subnet.ts";

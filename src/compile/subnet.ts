@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isOvnProvider, SUBNET } from "../api/annotations.ts";
 import { spell } from "../api/name.ts";
 import { nodesAddressSet, routerPortName, routerSwitchPortName } from "../api/names.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { ACCEPTED_ANNOTATION } from "../facts/accepted.ts";
 import { projectVpc, type VpcObject } from "../facts/project-vpc.ts";
@@ -75,12 +77,17 @@ t.test("a route by source for everything is two halves, which come before the ro
   const { routes } = vpc()({
     staticRoutes: [to("0.0.0.0/0", "10.0.1.254"), to("::/0", "fd00::254"), to("0.0.0.0/1", "10.0.1.254")],
   });
-  t.same(routes.map(({ ip_prefix, nexthop, policy }) => [ip_prefix, nexthop, policy]).sort(), [
-    ["0.0.0.0/1", "10.0.1.254", "src-ip"],
-    ["128.0.0.0/1", "10.0.1.254", "src-ip"],
-    ["8000::/1", "fd00::254", "src-ip"],
-    ["::/1", "fd00::254", "src-ip"],
-  ]);
+  t.same(
+    routes
+      .map(({ ip_prefix, nexthop, policy }) => [ip_prefix, nexthop, policy])
+      .sort((a, b) => (String(a) < String(b) ? -1 : 1)),
+    [
+      ["0.0.0.0/1", "10.0.1.254", "src-ip"],
+      ["128.0.0.0/1", "10.0.1.254", "src-ip"],
+      ["8000::/1", "fd00::254", "src-ip"],
+      ["::/1", "fd00::254", "src-ip"],
+    ],
+  );
 });
 
 t.test("a rule that cannot be read leaves all the former ones in force, and so does a route", async (t) => {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { routesAsWritten } from "../facts/project-vpc.ts";
 import type { PolicyRouteFact, StaticRouteFact, VpcFact } from "../facts/vpc.ts";
 import { canonicalMatch } from "../policy/canonical-match.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { loadBalancerGroupName, UPLINKS_GROUP } from "../api/names.ts";
 import { defaultOfVpc } from "../claims/namespace-subnets.ts";
 import type { DesiredRow, Edge, Fragment } from "../desired/fragment.ts";

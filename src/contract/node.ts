@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { NODE } from "../api/annotations.ts";
 import { type Ip, parseIp } from "../net/address.ts";
 import type { Cidr } from "../net/cidr.ts";

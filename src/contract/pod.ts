@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { OVN_PROVIDER, type PodKey, podAnnotation } from "../api/annotations.ts";
 import type { CniRoute } from "../api/cni-message.ts";
 import { isObject } from "../collections/plain.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Cidr } from "../net/cidr.ts";
 import { parseRange } from "./annotations.ts";
 import { readBoolean, readDocument, readInteger, readList, readWord, writeDocument } from "./document.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Logger } from "pino";
 import t from "tap";
 import { ADMIN_NETWORK_POLICIES, CRDS, SUBNETS, typeName } from "../kube/resources.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Logger } from "pino";
 import { CONTROLLER_COMPONENT } from "../api/names.ts";
 import { annotate, releaseIp, type WeftEffect } from "../compile/effects.ts";

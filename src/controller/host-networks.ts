@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { NetworkInterfaceInfo } from "node:os";
 import { NODE_INTERFACE } from "../api/names.ts";
 import { parseCidr } from "../net/cidr.ts";

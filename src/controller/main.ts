@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { Command } from "commander";
 import { pino } from "pino";
 import { connectKube } from "../kube/connect.ts";

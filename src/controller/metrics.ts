@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { Counter, Gauge, Registry } from "prom-client";
 import type { WeftEffect } from "../compile/effects.ts";
 import { FAILURE_PARTS } from "../desired/failures.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { planSize } from "../reconcile/plan.ts";
 import { planSweep } from "../reconcile/sweep.ts";
 import { formatPlan } from "../reconcile/text.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { Command, CommanderError } from "commander";
 import t from "tap";
 import { readSettings, withSettings } from "./settings.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { networkInterfaces } from "node:os";
 import type { Command } from "commander";
 import { DEFAULT_SUBNET, DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";

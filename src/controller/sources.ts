@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Logger } from "pino";
 import { CAUGHT_UP } from "../api/annotations.ts";
 import { samePlain } from "../collections/plain.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { NODES } from "../kube/resources.ts";
 import { Lanes } from "./cni/lanes.ts";
 import { Publication } from "./cni/publication.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { backoffDelay } from "../time/backoff.ts";
 
 /** When a repair counts as one of a row with the one before it, and how the pauses between such repairs grow. Milliseconds. */

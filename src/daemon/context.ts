@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Logger } from "pino";
 import type { Kube } from "../kube/kube.ts";
 import type { NodeKernel } from "../node/kernel.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { CONTROLLER_COMPONENT } from "../api/names.ts";
 import type { Clock } from "../time/clock.ts";
 import { DEFAULT_INSTALLED_MS } from "./cni/add.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** weft-daemon: the node's part of Weft (container `cni-server` of DaemonSet kube-ovn-cni). */
 import process from "node:process";
 import { CommanderError } from "commander";

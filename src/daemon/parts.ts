@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { connectKube } from "../kube/connect.ts";
 import { openNetlink } from "../netlink/socket.ts";
 import { NetlinkKernel } from "../node/kernel.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { backoffDelay } from "../time/backoff.ts";
 import { type Clock, SYSTEM_CLOCK } from "../time/clock.ts";
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { Contention } from "./contention.ts";
 import { RepairReport } from "./repair-report.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { Contention } from "./contention.ts";
 import type { DaemonMetrics } from "./metrics.ts";
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { discardPages } from "../netlink/libc.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { join } from "node:path";
 import { type Served, type Shown, serve } from "../telemetry/serve.ts";
 import { ensureFile, writeAtomically } from "./cni/conflist.ts";

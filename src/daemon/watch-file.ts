@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type FSWatcher, watch } from "node:fs";
 
 /**

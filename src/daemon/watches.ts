@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { DAEMON_COMPONENT } from "../api/names.ts";
 import type { Informer } from "../kube/informer.ts";
 import { type EventRecorder, eventRecorder } from "../kube/recorder.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * What a unit compiles to. A fragment is plain immutable data: it says what must be true of the database and of
  * Kubernetes, never how to get there.

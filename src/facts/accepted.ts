@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isObject } from "../collections/plain.ts";
 import { type Dual, dualValues, parseDualCidr, parseDualIp } from "../net/dual.ts";
 import type { LabelSelectorFact } from "./label-selector.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { LabelSelectorFact } from "./label-selector.ts";
 
 /** Which of the three kinds of policy.networking.k8s.io a policy is. Used as the prefix of its id. */

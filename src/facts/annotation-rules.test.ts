@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { addressesOf, isOfForm } from "./annotation-forms.ts";
 import { judgeAnnotations, NAMESPACE_RULES, POD_RULES, ruleFor, SERVICE_RULES } from "./annotation-rules.ts";

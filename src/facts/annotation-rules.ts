@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { annotationDomain, NAMESPACE, OVN_PROVIDER, POD, type PodRequestKey, SERVICE } from "../api/annotations.ts";
 import { quoted } from "../api/text.ts";
 import {

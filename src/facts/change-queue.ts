@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Failures } from "../desired/failures.ts";
 import { includesDependency } from "./dependency.ts";
 import type { FactChange } from "./fact-change.ts";

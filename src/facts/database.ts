@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * The facts that come from rows of OVN's databases, as `src/kinds/database.ts` declares. Each is as narrow as what is read of it:
  * what only counts or stamps the time (`nb_cfg`, `nb_cfg_timestamp`) is not even mirrored.

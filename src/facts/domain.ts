@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** The addresses of a DNS name as far as they are known; derived, see `src/controller/domains`. */
 export interface DomainFact {
   /** The name in lower case, without a dot at the end; `*.example.com` for every name below. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Malformed } from "./meta.ts";
 
 /** One IP object: the record that an address is taken, and by whom. */

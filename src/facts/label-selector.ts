@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** A label selector of Kubernetes (meta/v1 LabelSelector). */
 export interface LabelSelectorFact {
   readonly matchLabels?: Readonly<Record<string, string>>;

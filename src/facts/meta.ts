@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { POD_KEYS } from "../api/annotations.ts";
 import type { MalformedField } from "../api/shape.ts";
 

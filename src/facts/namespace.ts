@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** One namespace. */
 export interface NamespaceFact {
   readonly key: string;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** One network that a pod names (Network Plumbing Working Group, "Kubernetes Network Custom Resource Definition", 4.1). */
 export interface NetworkSelectionFact {
   readonly namespace: string;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { LabelSelectorFact } from "./label-selector.ts";
 
 /** One NetworkPolicy (networking.k8s.io/v1). Its spec is kept as written: `src/policy` says what it means. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * The fields of a Subnet's and a VPC's spec that nothing is done about, by their paths; `[]` stands for each entry of a list. An object that sets one of them says so in its condition. `src/crd-fields.test.ts` walks `crds/` and finds what is missing here, and
  * what is here although something is done about it.

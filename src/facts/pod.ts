@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { InvalidAnnotation } from "./annotation-rules.ts";
 import type { NetworkSelectionFact } from "./network-attachment.ts";
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { LabelSelectorFact } from "./label-selector.ts";
 import type { NamedPortFact } from "./pod.ts";
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { storable } from "../api/text.ts";
 import type { AdminPeerFact, AdminPolicyFact, AdminPolicyKind, AdminPortFact, AdminRuleFact } from "./admin-policy.ts";
 import { ourAnnotations, type ProjectedMeta } from "./meta.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { ipamAttachmentProvider, ovnAttachmentProvider } from "../api/annotations.ts";
 import { isObject } from "../collections/plain.ts";
 import type { ProjectedMeta } from "./meta.ts";

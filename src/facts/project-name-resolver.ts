@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { parseIp } from "../net/address.ts";
 import type { NameResolverFact } from "./domain.ts";
 import type { ProjectedMeta } from "./meta.ts";

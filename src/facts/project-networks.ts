@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { POD } from "../api/annotations.ts";
 import type { ProjectedMeta } from "./meta.ts";
 import type { NetworkSelectionFact } from "./network-attachment.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { ProjectedMeta } from "./meta.ts";
 import type { StatefulSetFact, VirtualMachineFact } from "./workload.ts";
 

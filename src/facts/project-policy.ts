@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { ourAnnotations, type ProjectedMeta } from "./meta.ts";
 import type { NetworkPolicyFact, NetworkPolicySpec } from "./network-policy.ts";
 

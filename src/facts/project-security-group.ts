@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { SecurityGroupIngressRule, SecurityGroupSpec } from "../api/generated/securitygroup.ts";
 import { type Family, parseIp } from "../net/address.ts";
 import { hostCidr, parseCidr } from "../net/cidr.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { SERVICE } from "../api/annotations.ts";
 import { type Ip, isMapped, parseIp } from "../net/address.ts";
 import type { ProjectedMeta } from "./meta.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { VpcPolicyRoute, VpcSpec, VpcStaticRoute } from "../api/generated/vpc.ts";
 import { isStorable, quoted } from "../api/text.ts";
 import { parseIp } from "../net/address.ts";

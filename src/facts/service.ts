@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** One Service that has cluster addresses. */
 export interface ServiceFact {
   readonly key: string;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { OVN_PROVIDER } from "../api/annotations.ts";
 import { getOrAdd } from "../collections/get-or-add.ts";
 import { MultiMap } from "../collections/multi-map.ts";

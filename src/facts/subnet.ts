@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Dual } from "../net/dual.ts";
 import type { AcceptedSubnet } from "./accepted.ts";
 import type { LabelSelectorFact } from "./label-selector.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** One StatefulSet: which of its pods' addresses are kept while they are away. */
 export interface StatefulSetFact {
   readonly key: string;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Family, Ip } from "../net/address.ts";
 import { formatIpv4, formatIpv6, formatIpv6Groups, ipv6Groups, parseIpv4, parseIpv6 } from "../net/address.ts";
 import { FreeList } from "./free-list.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { formatDual } from "../net/dual.ts";
 import { formatRange } from "../net/range.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type IpRange, parseRange } from "../net/range.ts";
 import { parseSubnetAddresses, type SubnetAddressFields, type SubnetAddressProblem } from "../net/subnet-addresses.ts";
 import { type Refusal, refuse } from "./refusal.ts";

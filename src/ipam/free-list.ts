@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Offset, spanSize, successor } from "./offset.ts";
 import type { OffsetMap } from "./offset-map.ts";
 import { ReleasedQueue } from "./released.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { lastAtOrBefore, type Offset, predecessor, type Span, successor } from "./offset.ts";
 
 /** As many intervals as one chunk holds before it is split. Small enough that moving them is cheap. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { macNumberFromBytes } from "../net/mac.ts";
 import { NumberMap } from "./number-map.ts";
 

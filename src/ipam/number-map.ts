@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Below this many slots a table is not made smaller. A power of two. */
 const SMALLEST = 16;
 

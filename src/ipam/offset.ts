@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * Where an address lies, counted from an origin that a subnet fixes once (its first network address): a number while
  * that is exact (53 bits), a bigint beyond. Each place has exactly one such value, so `===` and map keys work; and

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Family, Ip } from "../net/address.ts";
 import { formatDual } from "../net/dual.ts";
 import { listOf, type Refusal, refuse } from "./refusal.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { eventMessage, listOf, refuse } from "./refusal.ts";
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Why the allocator says no. Closed: a new reason needs a new name here. */
 export type RefusalCode =
   // about addresses

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { IntervalSet } from "./interval-set.ts";
 import { mergeSpans, type Offset, type Span, spanSize } from "./offset.ts";
 

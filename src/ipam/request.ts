@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { interfaceAnnotation, POD, type PodRequestKey, podAnnotation } from "../api/annotations.ts";
 import { type Family, type Ip, parseIp } from "../net/address.ts";
 import { type Dual, dualValues, parseDualIp } from "../net/dual.ts";

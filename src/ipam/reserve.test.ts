@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { parseIp } from "../net/address.ts";
 import { subnetConfig } from "./config.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Family, parseIp } from "../net/address.ts";
 import { formatDual } from "../net/dual.ts";
 import { macFromNumber, parseMacNumber } from "../net/mac.ts";

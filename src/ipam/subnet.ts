@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Family, hostPrefix, type Ip } from "../net/address.ts";
 import { broadcastAddress, type Cidr, cidrContains, cidrSize, firstAddress, lastAddress } from "../net/cidr.ts";
 import { parseMacNumber } from "../net/mac.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { annotationDomain } from "../api/annotations.ts";
 
 /** The annotations that decide a pod's address: a slip in one of these would silently give it another address. */

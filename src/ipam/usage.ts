@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { AddressSpace } from "./address-space.ts";
 import { intersectSpans, type Offset, predecessor, type Span, successor } from "./offset.ts";
 import type { Counts, Usage } from "./types.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { ACCEPTED_ANNOTATION, writeFields } from "../facts/accepted.ts";
 import { projectIpPool } from "./ippool.ts";

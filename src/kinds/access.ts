@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { EVENTS, type ResourceType, typeName } from "../kube/resources.ts";
 import { KINDS } from "./index.ts";
 

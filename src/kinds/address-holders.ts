@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { FactChange } from "../facts/fact-change.ts";
 import type { AddressHolderFact } from "../facts/ip.ts";
 import type { FactStore } from "../facts/store.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { NetworkAttachmentFact } from "../facts/network-attachment.ts";
 import { projectAttachment } from "../facts/project-attachment.ts";
 import { NETWORK_ATTACHMENTS } from "../kube/resources.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { AnyClaimKind } from "../claims/claim.ts";
 import { KINDS } from "./index.ts";
 

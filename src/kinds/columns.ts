@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Columns that rows of several kinds have, see `Kind.rows`. */
 
 /** Of an ACL, whoever holds it. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { addNetworkPolicy, sampleFacts } from "../compile/testing/sample-facts.ts";
 import { compileAll } from "./compile-all.ts";

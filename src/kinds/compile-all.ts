@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { WeftEffect } from "../compile/effects.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import { unitId } from "../desired/unit-kind.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { OWNER_KEY } from "../desired/identity.ts";
 import type {
   BfdSessionFact,

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { samePlain } from "../collections/plain.ts";
 import { NameCollisions } from "../compile/name-collisions.ts";
 import { ADDRESSES_IN_USE, type Settled, settling } from "../compile/subnet-verdict.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { SHAPES } from "../api/generated/shapes.ts";
 import { type MalformedField, shapedSpec, shapedStatus } from "../api/shape.ts";
 import type { FactKind, FactTypes } from "../facts/types.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { attachmentKind } from "./attachment.ts";
 import { ipKind } from "./ip.ts";
 import { ipPoolKind } from "./ippool.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { reservationClaims } from "../claims/reservation.ts";
 import { nodeUnit } from "../compile/node.ts";
 import { podUnit } from "../compile/pod.ts";

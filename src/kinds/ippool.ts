@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { IPPoolSpec } from "../api/generated/ippool.ts";
 import { spell } from "../api/name.ts";
 import { ipPoolAddressSetName } from "../api/names.ts";

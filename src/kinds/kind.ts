@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { ClaimKind } from "../claims/claim.ts";
 import type { WeftEffect } from "../compile/effects.ts";
 import type { AnyUnitKind } from "../desired/unit-kind.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { nameResolverUnit } from "../compile/name-resolver.ts";
 import type { NameResolverFact } from "../facts/domain.ts";
 import { projectNameResolver } from "../facts/project-name-resolver.ts";

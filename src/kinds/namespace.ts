@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { namespaceUnit } from "../compile/namespace.ts";
 import type { NamespaceFact } from "../facts/namespace.ts";
 import { projectNamespace } from "../facts/project-core.ts";

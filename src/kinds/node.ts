@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { NODE } from "../api/annotations.ts";
 import { nodeClaims } from "../claims/node.ts";
 import { nodeUnit } from "../compile/node.ts";

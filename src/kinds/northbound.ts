@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
 import type { Selection } from "../ovsdb/selection.ts";
 import { NORTHBOUND_KINDS } from "./database.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { FactKind, ObjectKind } from "../facts/types.ts";
 import type { ResourceType } from "../kube/resources.ts";
 import { KINDS } from "./index.ts";

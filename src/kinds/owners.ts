@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { projectStatefulSet, projectVirtualMachine } from "../facts/project-owner.ts";
 import type { StatefulSetFact, VirtualMachineFact } from "../facts/workload.ts";
 import { STATEFUL_SETS, VIRTUAL_MACHINES } from "../kube/resources.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { podClaims } from "../claims/pod.ts";
 import { podUnit } from "../compile/pod.ts";
 import type { PodFact } from "../facts/pod.ts";

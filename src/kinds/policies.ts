@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { policyUnit } from "../compile/policy.ts";
 import { type AdminPolicyFact, adminPlaces } from "../facts/admin-policy.ts";
 import type { NetworkPolicyFact } from "../facts/network-policy.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { createHash } from "node:crypto";
 import { aclName, DENY_ALL_GROUP, securityGroupPortGroupName } from "../api/names.ts";
 import { aclContent, holdAcl } from "../compile/acl-row.ts";

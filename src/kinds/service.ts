@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { serviceUnit } from "../compile/service.ts";
 import { projectEndpointSlice, projectService } from "../facts/project-service.ts";
 import type { EndpointSliceFact, ServiceFact } from "../facts/service.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Failures } from "../desired/failures.ts";
 import { DERIVED_INDEXES, type FactIndexTable, FactStore } from "../facts/store.ts";
 import { NORTHBOUND_KINDS, SOUTHBOUND_KINDS } from "./database.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { DENY_ALL_GROUP } from "../api/names.ts";
 import type { WeftEffect } from "../compile/effects.ts";
 import { groupUnit } from "../compile/group.ts";

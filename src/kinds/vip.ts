@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { VipSpec, VipStatus } from "../api/generated/vip.ts";
 import { storable } from "../api/text.ts";
 import { ACCEPTED_ANNOTATION, readFields, stringList } from "../facts/accepted.ts";

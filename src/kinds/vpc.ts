@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { vpcUnit } from "../compile/vpc.ts";
 import { readFields } from "../facts/accepted.ts";
 import { NOT_SUPPORTED } from "../facts/not-supported.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Timers } from "../time/clock.ts";
 
 /** The outcome of `promise`, or a rejection with the signal's reason if that comes first. What `promise` does later is ignored. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type AccessOptions, type ClusterAccess, loadAccess } from "./config.ts";
 import { type ExchangeOptions, exchangeOver } from "./exchange.ts";
 import type { Kube } from "./kube.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readFile } from "node:fs/promises";
 import type { Clock } from "../time/clock.ts";
 import { KubeError } from "./errors.ts";

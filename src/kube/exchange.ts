@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { IncomingMessage } from "node:http";
 import { type Clock, SYSTEM_CLOCK } from "../time/clock.ts";
 import { pause } from "./abort.ts";

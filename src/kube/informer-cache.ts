@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type KubeObject, keyOf } from "./object.ts";
 
 /**

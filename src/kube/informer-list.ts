@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type InformerCache, isLater } from "./informer-cache.ts";
 import type { InformerProgress } from "./informer-progress.ts";
 import type { Kube, ListOptions, Selection } from "./kube.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { FailureSubject, Failures } from "../desired/failures.ts";
 import type { Change } from "./informer-cache.ts";
 

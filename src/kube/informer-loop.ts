@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { Backoff, type BackoffLimits } from "../time/backoff.ts";
 import type { Clock } from "../time/clock.ts";
 import { untilAborted } from "./abort.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Failures } from "../desired/failures.ts";
 import type { BackoffLimits } from "../time/backoff.ts";
 import type { Clock } from "../time/clock.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Timers } from "../time/clock.ts";
 import { isLater } from "./informer-cache.ts";
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Clock, SYSTEM_CLOCK } from "../time/clock.ts";
 import { formatMicroTime } from "../time/rfc3339.ts";
 import { KubeError } from "./errors.ts";

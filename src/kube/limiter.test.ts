@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { KubeError } from "./errors.ts";
 import { limiter } from "./limiter.ts";

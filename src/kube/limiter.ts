@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { KubeError } from "./errors.ts";
 
 /** Bounds how many calls run at once, and how many wait. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** A reference to the object that owns another (meta/v1 OwnerReference). */
 export interface OwnerReference {
   readonly apiVersion: string;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Kube, ListOptions, ObjectList } from "./kube.ts";
 import type { KubeObject } from "./object.ts";
 import type { ResourceType } from "./resources.ts";

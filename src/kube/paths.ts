@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { ListOptions, WatchOptions, WriteOptions } from "./kube.ts";
 import type { ObjectRef } from "./object.ts";
 import type { ResourceType } from "./resources.ts";

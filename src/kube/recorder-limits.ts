@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Clock } from "../time/clock.ts";
 
 /** A map of limited size: what was not used for longest is forgotten first. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** One kind of object that the API server serves, and where. */
 export interface ResourceType {
   /** The API group; empty for the core group. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import http from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import t, { type Test } from "tap";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { KubeError } from "./errors.ts";
 import type { ApiRequest, Exchange } from "./exchange.ts";
 import type { DeleteOptions, Kube, ListOptions, Patch, SubresourceOptions, WriteOptions } from "./kube.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import http from "node:http";
 import https from "node:https";
 import { StringDecoder } from "node:string_decoder";

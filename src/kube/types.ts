@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { KubeObject } from "./object.ts";
 
 /** A condition in the status of a Pod or Node (core/v1). Those of our own types are `Condition` in `src/api`. */

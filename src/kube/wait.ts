@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { KubeError } from "./errors.ts";
 import type { Change } from "./informer-cache.ts";
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { KubeError } from "./errors.ts";
 import type { ObjectList, WatchEvent } from "./kube.ts";
 import type { KubeObject } from "./object.ts";

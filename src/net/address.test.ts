@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import fc from "fast-check";
 import { Address4, Address6 } from "ip-address";
 import t from "tap";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { Address6 } from "ip-address";
 
 /** The two families of IP addresses, named by their version number. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Family, hostPrefix, type Ip, ipFromValue, parseIp } from "./address.ts";
 
 /** A prefix. `base` is the network address as a number, and `text` says that address, so equal prefixes have equal texts. */

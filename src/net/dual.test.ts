@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { parseIp } from "./address.ts";
 import { dualOf, dualValues, formatDual, parseDualCidr, parseDualIp } from "./dual.ts";

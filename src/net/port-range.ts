@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Ports in a row, both ends included. */
 export interface PortRange {
   readonly first: number;

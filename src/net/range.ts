@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Family, hostPrefix, type Ip, ipFromValue, parseIp } from "./address.ts";
 import { type Cidr, cidrOf, cidrSize, parseCidr } from "./cidr.ts";
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { formatDual } from "./dual.ts";
 import { parseSubnetAddresses, type SubnetAddressFields } from "./subnet-addresses.ts";

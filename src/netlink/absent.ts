@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { NetlinkError } from "./error.ts";
 
 /** What `fn` gives, or `absent` if the kernel says that the thing is not there. */

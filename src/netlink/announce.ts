@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { close } from "node:fs";
 import { encodeAnnouncement, type Frame } from "./announce-codec.ts";
 import { NetlinkError } from "./error.ts";

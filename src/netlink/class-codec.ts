@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { bytesAttribute, nestedAttribute, textAttribute } from "./attributes.ts";
 import { type NetlinkRequest, NLM_F_CREATE } from "./message.ts";
 import { decodeRate, encodeRate, rate64 } from "./rate-codec.ts";

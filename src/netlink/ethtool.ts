@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { closeSync } from "node:fs";
 import { AF_INET_SOCKET, ioctlWithPointer, openSocket, SOCK_DGRAM } from "./libc.ts";
 import { requireInterfaceName } from "./values.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { textAttribute } from "./attributes.ts";
 import { NetlinkError } from "./error.ts";

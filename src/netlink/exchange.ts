@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { errorFromErrno, NetlinkError } from "./error.ts";
 import {
   decodeAcknowledgement,

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { decodeFilter, encodeFilterAdd, encodeFilterDelete } from "./filter-codec.ts";
 import { canonical, canonicalGolden, survivesDamage, throwsCode } from "./testing/codec-checks.ts";

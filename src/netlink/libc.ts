@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { endianness } from "node:os";
 import koffi from "koffi";
 import { errorFromErrno, NetlinkError } from "./error.ts";

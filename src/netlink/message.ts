@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { align4, asBuffer, decodeAttributes } from "./attributes.ts";
 import { malformed } from "./error.ts";
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { decodeNeighbour, encodeNeighbourDelete, encodeNeighbourDump, encodeNeighbourSet } from "./neighbour-codec.ts";
 import { canonical, canonicalGolden, survivesDamage, throwsCode } from "./testing/codec-checks.ts";

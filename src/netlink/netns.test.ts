@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { execFileSync } from "node:child_process";
 import { readdirSync, readlinkSync, statSync } from "node:fs";
 import t from "tap";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { access, closeSync, fstatSync, openSync } from "node:fs";
 import { errorFromFs, NetlinkError } from "./error.ts";
 import { isNetns, setNetns } from "./libc.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Family, Ip } from "../net/address.ts";
 import { align4, asBuffer, bytesAttribute, decodeAttributes } from "./attributes.ts";
 import { invalidArgument, malformed } from "./error.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { textAttribute, u32Attribute } from "./attributes.ts";
 import { decodeNftChange } from "./nft-codec.ts";

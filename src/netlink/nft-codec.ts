@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { decodeAttributes } from "./attributes.ts";
 import { malformed } from "./error.ts";
 import type { NetlinkMessage } from "./message.ts";

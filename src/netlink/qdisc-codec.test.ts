@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { decodeQdisc, encodeQdiscDelete, encodeQdiscSet } from "./qdisc-codec.ts";
 import { handleNumber, handleText } from "./tc-message.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { invalidArgument } from "./error.ts";
 
 /** struct tc_ratespec (linux/pkt_sched.h) */

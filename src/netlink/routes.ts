@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Family } from "../net/address.ts";
 import { absentAs } from "./absent.ts";
 import {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * How far an address or a route reaches (rtnetlink(7), linux/rtnetlink.h RT_SCOPE_*). The kernel allows numbers between
  * these; nobody uses them, and they read as the next wider one.

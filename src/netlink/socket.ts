@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { closeSync } from "node:fs";
 import { NetlinkError } from "./error.ts";
 import { type Answer, readAnswer, readSteadily, requestBytes } from "./exchange.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { closeSync } from "node:fs";
 import { NetlinkError } from "./error.ts";
 import { receive, setOption, watchReadable } from "./libc.ts";

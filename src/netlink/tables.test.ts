@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { deleteAddress, ensureAddress, listAddresses } from "./addresses.ts";
 import { createVeth } from "./links.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type AttributeSet, decodeAttributes } from "./attributes.ts";
 import { invalidArgument, malformed } from "./error.ts";
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Family, formatIpv4, formatIpv6, type Ip, ipFromValue, parseIp } from "../net/address.ts";
 import { type Cidr, parseCidr } from "../net/cidr.ts";
 import { parseMac } from "../net/mac.ts";

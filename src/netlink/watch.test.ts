@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { ensureAddress } from "./addresses.ts";
 import { announce } from "./announce.ts";

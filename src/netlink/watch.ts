@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Address, decodeAddress, RTM_DELADDR, RTM_NEWADDR } from "./address-codec.ts";
 import { NetlinkError } from "./error.ts";
 import { decodeLink, type Link, RTM_DELLINK, RTM_NEWLINK } from "./link-codec.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { NetlinkError } from "./error.ts";
 import { currentNetns, enter, type NetnsHandle, type NetnsRef } from "./netns.ts";
 import { type NetlinkSocket, openNetlink } from "./socket.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { parseIp } from "../net/address.ts";
 import { cidrOf } from "../net/cidr.ts";
 import type { Address, AddressKey } from "../netlink/addresses.ts";

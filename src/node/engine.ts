@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { NetlinkEvent } from "../netlink/watch.ts";
 import { addressDriver } from "./addresses.ts";
 import type { Driver, DriverPlan, Pass, Results } from "./driver.ts";

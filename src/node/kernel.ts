@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Address, AddressKey, AddressSpec } from "../netlink/addresses.ts";
 import { deleteAddress, ensureAddress, listAddresses } from "../netlink/addresses.ts";
 import { getTxChecksum, setTxChecksum } from "../netlink/ethtool.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Link } from "../netlink/links.ts";
 import { isHostLinkName } from "./link-names.ts";
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { spawn } from "node:child_process";
 import type { NetlinkSocket } from "../netlink/socket.ts";
 import { type Subscription, watch } from "../netlink/watch.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type InterfaceRow, VSWITCH } from "../ovsdb/generated/vswitch.ts";
 import { insert, type Mutation, mutate, type Operation, update } from "../ovsdb/operation.ts";
 import { type Driver, driver, type Outcome, type Step } from "./driver.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { parseCidr } from "../net/cidr.ts";
 import { NetlinkError } from "../netlink/error.ts";
 import { ROUTE_TABLE_MAIN, type Route, type RouteSpec } from "../netlink/routes.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { NetlinkError } from "../netlink/error.ts";
 import type { Rule } from "../netlink/rules.ts";
 import { type Driver, driver, type Step } from "./driver.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { RuleSpec } from "../netlink/rules.ts";
 import type { QdiscSpec } from "../netlink/tc.ts";
 

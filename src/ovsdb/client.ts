@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { OvsdbError } from "./errors.ts";
 import type { Lock } from "./lock.ts";
 import type { Mirror } from "./mirror.ts";

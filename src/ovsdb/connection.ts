@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Duplex } from "node:stream";
 import { type BackoffLimits, backoffDelay, withJitter } from "../time/backoff.ts";
 import type { Clock } from "../time/clock.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Atom, type ColumnCodec, compareAtoms, setOwn, type Value } from "./value.ts";
 
 /**

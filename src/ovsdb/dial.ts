@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readFile } from "node:fs/promises";
 import { connect as connectTcp } from "node:net";
 import type { Duplex } from "node:stream";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** What OVSDB servers answer in `error` members: RFC 7047 §3.1 and §5.2, and ovsdb-server(7) §3.1. */
 const SERVER_CODES = [
   "referential integrity violation",

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { OvsdbError } from "./errors.ts";
 
 /** A condition that comes and goes, and promises for its next coming. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Functions to be called when something happens. One that throws does not keep the others from being called. */
 export class Listeners<Event> {
   readonly #listeners = new Set<(event: Event) => void>();

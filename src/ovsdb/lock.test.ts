@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t, { type Test } from "tap";
 import type { Lock, LockState } from "./lock.ts";
 import { insert } from "./operation.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * - `waiting`: asked for (or about to be, when connected), somebody else may have it.
  * - `held`: ours, as far as the server has told.

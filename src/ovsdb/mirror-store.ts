@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { OvsdbError } from "./errors.ts";
 import { Gate } from "./gate.ts";
 import { isJsonObject, type Json } from "./json.ts";

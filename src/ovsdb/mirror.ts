@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { TableName } from "./schema.ts";
 
 /** A row of a mirror. It is never changed in place: after an update the mirror holds another object. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { abort, assertLock, comment, insert, mutate, remove, select, update, wait } from "./operation.ts";
 import { TEST } from "./testing/schema.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Json, JsonObject } from "./json.ts";
 import { type ColumnName, columnKind, type DatabaseSchema, type TableName, tableSchema } from "./schema.ts";
 import { columnCodec, encodeColumn, encodeColumns, encodeText, encodeUuid, keyAtom, type Value } from "./value.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** An active OVSDB connection method, ovsdb(7) "Active Connection Methods". */
 export type Remote =
   | { readonly kind: "unix"; readonly path: string }

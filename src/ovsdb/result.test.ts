@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { OvsdbError } from "./errors.ts";
 import { selectedRows, transactResults } from "./result.ts";

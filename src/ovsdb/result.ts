@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { OvsdbError } from "./errors.ts";
 import { isJsonObject, type Json, type JsonObject } from "./json.ts";
 import type { OperationResult } from "./operation.ts";

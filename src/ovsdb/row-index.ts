@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { RowIndex } from "./mirror.ts";
 import type { AnyRow } from "./row-codec.ts";
 

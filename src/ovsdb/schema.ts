@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * Schema descriptors (RFC 7047 §3.2). The generated files hold one for each database; whatever encodes, decodes or checks a
  * value takes its column's descriptor.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { OvsdbError } from "./errors.ts";
 import { isJsonObject, type Json, type JsonObject } from "./json.ts";
 import { type AnyTableSchema, type ColumnName, type DatabaseSchema, type TableName, tableSchema } from "./schema.ts";

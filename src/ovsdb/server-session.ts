@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Duplex } from "node:stream";
 import type { Clock } from "../time/clock.ts";
 import { OvsdbError } from "./errors.ts";

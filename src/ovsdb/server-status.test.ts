@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import type { AnyRow } from "./row-codec.ts";
 import { checkServer } from "./server-status.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Json } from "./json.ts";
 import type { AnyTableSchema, ColumnName } from "./schema.ts";
 import { encodeColumn, encodeUuid, type Value } from "./value.ts";

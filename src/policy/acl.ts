@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { portGroupAddressSet } from "../api/names.ts";
 import { cidrContainsCidr, parseCidr } from "../net/cidr.ts";
 import { canonicalGroup, groupName } from "./group.ts";

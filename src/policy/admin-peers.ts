@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { AdminPeerFact, AdminPolicyKind } from "../facts/admin-policy.ts";
 import { parseCidr } from "../net/cidr.ts";
 import { selectorProblem } from "./labels.ts";

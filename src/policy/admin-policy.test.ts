@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { type AdminPolicyObject, projectAdminPolicy } from "../facts/project-admin-policy.ts";
 import { compileAcls } from "./acl.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { NETWORK_POLICY } from "../api/annotations.ts";
 import { quoted } from "../api/text.ts";
 import {

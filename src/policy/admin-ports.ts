@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { AdminPortFact } from "../facts/admin-policy.ts";
 import type { ReportProblem } from "./admin-peers.ts";
 import type { PolicyRule, PolicyRuleAction, PortMatch, Protocol } from "./types.ts";

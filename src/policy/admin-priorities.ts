@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { AdminSlots } from "../facts/admin-policy.ts";
 import type { PolicyRule } from "./types.ts";
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type AdminPolicyFact, adminPlaces, adminSlots } from "../facts/admin-policy.ts";
 import type { FactReader } from "../facts/store.ts";
 import { KINDS, translateAdminPolicy, unplacedRules } from "./admin-policy.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readMatch } from "./match.ts";
 import { formatMatch, type MatchComparison, type MatchConstant, type MatchExpression } from "./match-expression.ts";
 

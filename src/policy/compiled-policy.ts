@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { FactReader } from "../facts/store.ts";
 import { type AclSpec, compileAcls } from "./acl.ts";
 import { portNumbers } from "./port-numbers.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { MultiMap } from "../collections/multi-map.ts";
 import type { Dependency } from "../facts/dependency.ts";
 import { Dependents } from "../facts/dependents.ts";

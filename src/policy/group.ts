@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { digestOf } from "../api/name.ts";
 import type { NamespaceFact } from "../facts/namespace.ts";
 import type { PodFact } from "../facts/pod.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 const NUMBERS = { tcp: 6, udp: 17, sctp: 132 } as const;
 
 /**

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { quoted } from "../api/text.ts";
 import type { LabelSelectorFact } from "../facts/label-selector.ts";
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Packets a second that are logged where what a policy says of that cannot be read. */
 export const DEFAULT_LOG_RATE = 100;
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * What can be wrong with a match:
  * - `too-long`: the text is longer than {@link MAX_MATCH_LENGTH};

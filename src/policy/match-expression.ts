@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { ipFromValue } from "../net/address.ts";
 import type { NumberFormat, NumberToken } from "./match-lexer.ts";
 

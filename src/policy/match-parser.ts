@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { MAX_MATCH_LENGTH, MatchError } from "./match-error.ts";
 import type { MatchConstant, MatchExpression, MatchField, MatchOperator, MatchOrder } from "./match-expression.ts";
 import { type Mark, type NumberToken, type Token, tokenize } from "./match-lexer.ts";

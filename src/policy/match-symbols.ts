@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * The symbols of OVN's match language (ovn-sb(5), "Symbols"; ovn lib/logical-fields.c): those that speak of a packet on a logical
  * switch. Registers and flags are internal to OVN and are not for ACLs.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { destinationsOf, matchesBehind } from "./match-virtual.ts";
 import type { VirtualPort } from "./virtual-ports.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { ipFromValue, parseIp } from "../net/address.ts";
 import { isMatch, readMatch } from "./match.ts";
 import { formatMatch, type MatchExpression } from "./match-expression.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { MatchError } from "./match-error.ts";
 import type { MatchComparison, MatchExpression, MatchField, MatchOperator } from "./match-expression.ts";
 import type { NumberToken } from "./match-lexer.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import type { NetworkPolicySpec } from "../facts/network-policy.ts";
 import { projectNetworkPolicy } from "../facts/project-policy.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { NETWORK_POLICY, OVN_PROVIDER, ovnAttachmentProvider } from "../api/annotations.ts";
 import type { NetworkPolicyFact, NetworkPolicyPeerFact, NetworkPolicyPortFact } from "../facts/network-policy.ts";
 import { cidrContainsCidr, parseCidr } from "../net/cidr.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type NumberToken, parseAddress } from "./match-lexer.ts";
 
 /** Numbers and masked numbers, made ready for asking whether a number is one of them. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Ip } from "../net/address.ts";
 
 /** The first packet of a connection, as far as ACLs look at it. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { FactReader } from "../facts/store.ts";
 import type { PodSelector } from "./types.ts";
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { NamedPortFact, PodFact } from "../facts/pod.ts";
 import type { PodSelector } from "./types.ts";
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { OVN_PROVIDER, podAnnotation } from "../api/annotations.ts";
 import type { FactChange } from "../facts/fact-change.ts";
 import type { PodFact } from "../facts/pod.ts";

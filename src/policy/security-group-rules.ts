@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { PortRangeFact, SecurityGroupFact, SecurityGroupRuleFact } from "../facts/security-group.ts";
 import { type Cidr, cidrsOverlap, parseCidr } from "../net/cidr.ts";
 import type { Direction, PolicyProblem, PolicyRuleAction } from "./types.ts";

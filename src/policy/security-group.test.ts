@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { securityGroupPortGroupName } from "../api/names.ts";
 import { projectSecurityGroup } from "../facts/project-security-group.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { DENY_ALL_GROUP, portGroupAddressSet, securityGroupPortGroupName as portGroupOf } from "../api/names.ts";
 import type { SecurityGroupFact } from "../facts/security-group.ts";
 import { laterFragments } from "./ip-fragments.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { HAIRPIN_SOURCE, nodesAddressSet, UPLINKS_GROUP } from "../api/names.ts";
 import { quoted } from "../api/text.ts";
 import type { SubnetAclFact, SubnetFact } from "../facts/subnet.ts";

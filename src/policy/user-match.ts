@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isStorable, quoted } from "../api/text.ts";
 import { parseMatch } from "./match.ts";
 import { MatchError } from "./match-error.ts";

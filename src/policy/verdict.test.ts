@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { parseIp } from "../net/address.ts";
 import { type AclView, decide, decideAll, type NamedSets, type Packet } from "./verdict.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isMatch, readMatch } from "./match.ts";
 import type { MatchExpression } from "./match-expression.ts";
 import type { NamedSets, Packet } from "./packet.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readMatch } from "../policy/match.ts";
 import { type AclStages, type AclView, byStage } from "../policy/verdict.ts";
 import type { NetworkPort } from "./network-port.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { nodePortName } from "../api/port-names.ts";
 import type { PodFact } from "../facts/pod.ts";
 import { type Ip, parseIp } from "../net/address.ts";

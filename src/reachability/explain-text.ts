@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { ExplainedAcl, ExplainedPath, ExplainedStep, Explanation } from "./explain.ts";
 import type { NearMiss } from "./near-misses.ts";
 import type { ServiceExplanation } from "./service.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Ip } from "../net/address.ts";
 import { readMatch } from "../policy/match.ts";
 import type { MatchConstant, MatchExpression } from "../policy/match-expression.ts";

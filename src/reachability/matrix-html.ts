@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Matrix, MatrixCell, MatrixGroup } from "./matrix.ts";
 import { SYMBOL } from "./matrix-text.ts";
 

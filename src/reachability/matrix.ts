@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { PodFact } from "../facts/pod.ts";
 import { podEndpointOf } from "./endpoint.ts";
 import { explainPath } from "./explain.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { PodFact } from "../facts/pod.ts";
 import type { Ip } from "../net/address.ts";
 import { cidrContains, parseCidr } from "../net/cidr.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { DENY_ALL_GROUP, portGroupAddressSet } from "../api/names.ts";
 import type { ColumnValue, Fragment } from "../desired/fragment.ts";
 import type { PodFact } from "../facts/pod.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { UPLINKS_GROUP } from "../api/names.ts";
 import type { PodFact } from "../facts/pod.ts";
 import { isWithin, type Literal, usesOf } from "./match-uses.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { PodFact } from "../facts/pod.ts";
 import type { Family } from "../net/address.ts";
 import type { Packet } from "../policy/packet.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Ip, parseIp } from "../net/address.ts";
 import type { Dual } from "../net/dual.ts";
 import { addressEndpoint, type Endpoint, EndpointError, nodeEndpoint } from "./endpoint.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { ColumnValue, DesiredRow, Fragment } from "../desired/fragment.ts";
 
 /** Rows of all fragments, by table and uuid, with the members of their set-valued columns. */

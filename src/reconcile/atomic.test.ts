@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t, { type Test } from "tap";
 import { OWNER_KEY, rowUuid } from "../desired/identity.ts";
 import { factStore } from "../kinds/store.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** What a batch is chosen from. */
 export interface BatchOptions {
   /** Units with something to be committed, in the order in which that came up. */

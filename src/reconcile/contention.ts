@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { samePlain } from "../collections/plain.ts";
 import type { ColumnValue } from "../desired/fragment.ts";
 import { retryDelay } from "../time/backoff.ts";

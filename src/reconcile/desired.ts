@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { MultiMap } from "../collections/multi-map.ts";
 import { samePlain } from "../collections/plain.ts";
 import type { DesiredRow, Edge, Effect, Fragment } from "../desired/fragment.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { ColumnValue } from "../desired/fragment.ts";
 import type { Desired } from "./desired.ts";
 import type { Touched } from "./touched.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { Failures } from "../desired/failures.ts";
 import type { Database, Effect, Fragment } from "../desired/fragment.ts";
 import { splitUnitId, unitId } from "../desired/unit-kind.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { samePlain } from "../collections/plain.ts";
 import { retryDelay } from "../time/backoff.ts";
 import type { Desired } from "./desired.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { retryDelay } from "../time/backoff.ts";
 import type { Timers } from "../time/clock.ts";
 

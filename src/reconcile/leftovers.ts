@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Edge } from "../desired/fragment.ts";
 import type { Desired } from "./desired.ts";
 import { ownerOf } from "./owner.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * What a commit may come to.
  * - `refused`: the database refuses this very transaction, for ever. `faults`: it was not even sent, for these values cannot be.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import type { Fragment } from "../desired/fragment.ts";
 import { OWNER_KEY, rowUuid } from "../desired/identity.ts";

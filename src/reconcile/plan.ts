@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { samePlain } from "../collections/plain.ts";
 import type { ColumnValue, DesiredRow, Edge } from "../desired/fragment.ts";
 import type { Contended } from "./contention.ts";

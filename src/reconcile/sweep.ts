@@ -1,5 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { ColumnValue } from "../desired/fragment.ts";
-import { OWNER_KEY } from "../desired/identity.ts";
 import { splitUnitId } from "../desired/unit-kind.ts";
 import type { Desired } from "./desired.ts";
 import { ownerOf } from "./owner.ts";
@@ -10,7 +11,7 @@ export interface SweptRow {
   readonly table: string;
   readonly uuid: string;
   readonly columns: Readonly<Record<string, ColumnValue>>;
-  /** True where something else than {@link OWNER_KEY} says that the row is ours: some tables have no `external_ids`. */
+  /** True where something else than `weft-owner` says that the row is ours: some tables have no `external_ids`. */
   readonly ours?: boolean;
 }
 

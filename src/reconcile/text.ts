@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { ColumnValue, Fragment } from "../desired/fragment.ts";
 import type { Plan } from "./plan.ts";
 

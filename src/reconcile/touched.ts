@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Edge } from "../desired/fragment.ts";
 
 /** A set of rows and edges that may differ from the database and are to be compared with it. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { samePlain } from "../collections/plain.ts";
 import type { Effect, Fragment } from "../desired/fragment.ts";
 import { type AnyUnitKind, splitUnitId, unitId } from "../desired/unit-kind.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { ColumnValue, DesiredRow, Edge, Effect, Fragment } from "../desired/fragment.ts";
 import { qualify } from "../desired/identity.ts";
 

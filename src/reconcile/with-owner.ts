@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { DesiredRow, Effect, Fragment } from "../desired/fragment.ts";
 import { OWNER_KEY } from "../desired/identity.ts";
 

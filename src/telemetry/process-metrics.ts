@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readdirSync } from "node:fs";
 import process from "node:process";
 import { Counter, Gauge, type Registry } from "prom-client";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** How pauses between attempts grow, in milliseconds. */
 export interface BackoffLimits {
   /** The pause after the first failure; it doubles with each further one … */

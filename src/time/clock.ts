@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { randomUUID } from "node:crypto";
 
 /** Time and chance as a process sees them, handed in so that tests and simulations own them. Who needs less takes part of it. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** meta/v1 Time: RFC 3339 in UTC with whole seconds, fractions cut off. `ms` since the epoch. */
 export function formatTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;

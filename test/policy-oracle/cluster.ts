@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { SecurityGroupSpec } from "../../src/api/generated/securitygroup.ts";
 import { SAMPLE_CLUSTER } from "../../src/compile/testing/sample-facts.ts";
 import { stableMac } from "../../src/desired/identity.ts";

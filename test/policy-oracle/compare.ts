@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Pod, World } from "./api.ts";
 import { clusterOf, joinAddresses } from "./cluster.ts";
 import { PORTS, STRANGERS } from "./generate.ts";

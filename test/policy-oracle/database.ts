@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isDeepStrictEqual } from "node:util";
 import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
 import type { ColumnSchema } from "../../src/ovsdb/schema.ts";

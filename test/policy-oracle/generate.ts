@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import fc from "fast-check";
 import type { SecurityGroupIngressRule, SecurityGroupSpec } from "../../src/api/generated/securitygroup.ts";
 import type {

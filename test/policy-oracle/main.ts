@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { Command } from "commander";
 import fc from "fast-check";
 import type { World } from "./api.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { BlockList, isIPv6 } from "node:net";
 import type {
   AdminPeer,

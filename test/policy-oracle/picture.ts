@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Ip, parseIp } from "../../src/net/address.ts";
 import {
   type AclDecision,

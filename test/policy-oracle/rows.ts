@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { ColumnValue } from "../../src/desired/fragment.ts";
 import type { FactStore } from "../../src/facts/store.ts";
 import { compileAll } from "../../src/kinds/compile-all.ts";

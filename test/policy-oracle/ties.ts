@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import fc from "fast-check";
 import type { Policy, World } from "./api.ts";
 import { clusterOf } from "./cluster.ts";

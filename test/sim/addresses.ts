@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * Addresses, as the checks of a run count them: one by one. Written apart from `src/net` and `src/ipam`, and as simply as can be,
  * so that a mistake there is not made here as well.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Scheduler } from "./scheduler.ts";
 
 /** One direction of one connection: messages are delayed, and never overtake one another. */

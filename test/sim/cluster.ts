@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { KubeError } from "../../src/kube/errors.ts";
 import type { KubeObject, ObjectRef } from "../../src/kube/object.ts";
 import { NAMESPACES, NODES, PODS, type ResourceType, STATEFUL_SETS } from "../../src/kube/resources.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { type Extra, USUAL } from "./extras.ts";
 import { generateScript } from "./generate.ts";

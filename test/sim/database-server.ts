@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Dial } from "../../src/ovsdb/dial.ts";
 import { OvsdbError } from "../../src/ovsdb/errors.ts";
 import { OVN_NB, type OvnNbTables } from "../../src/ovsdb/generated/ovn-nb.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { Random } from "./random.ts";
 import type { Action } from "./script.ts";
 

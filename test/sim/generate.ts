@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Extra, extraActions, USUAL } from "./extras.ts";
 import { Random } from "./random.ts";
 import type { Action, ActionName, NetworkWant, NodeAction, Script, Wishes } from "./script.ts";

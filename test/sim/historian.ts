@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { FakeKube } from "../../src/kube/testing/fake.ts";
 import { annotation, type Ip, OWN, Picture, type Pod } from "./picture.ts";
 import { Supply } from "./supply.ts";

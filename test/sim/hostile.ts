@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { ovnEipKind } from "../../src/kinds/ovn-eip.ts";
 import {
   ADMIN_NETWORK_POLICIES,

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { KubeError } from "../../src/kube/errors.ts";
 import type { CallOptions, Kube, ListOptions, ObjectList, WatchEvent, WatchOptions } from "../../src/kube/kube.ts";
 import { type KubeObject, keyOf, type ObjectRef } from "../../src/kube/object.ts";

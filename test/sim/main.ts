@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { Command, InvalidArgumentError } from "commander";
 import { replay, search, showTrace } from "./commands.ts";
 import { EXTRAS, type Extra, USUAL } from "./extras.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Outcome, type RunOptions, run } from "./run.ts";
 import type { Action, Script } from "./script.ts";
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isDeepStrictEqual } from "node:util";
 import { OWNER_KEY } from "../../src/desired/identity.ts";
 import { keyOfAddress, meet, readBlock } from "./addresses.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { LABEL } from "../../src/api/annotations.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import {

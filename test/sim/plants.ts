@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { SUBNET } from "../../src/api/annotations.ts";
 import { encodeSubnetContract } from "../../src/contract/subnet.ts";
 import type { Controller, ControllerParts } from "../../src/controller/controller.ts";

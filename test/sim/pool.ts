@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { Extra } from "./extras.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Scheduler } from "./scheduler.ts";
 
 /** Notices each time that nothing has happened for a while. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * Chance that repeats itself: everything random in a simulated run comes from here, and from its seed. Streams are forked by
  * name, so that a message's delay depends on which message it is and not on how much chance others have used before. That is

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Puts another method in the place of one; the function returned puts it back. */
 export function replaced<T extends object, K extends keyof T>(
   target: T,

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Logger } from "pino";
 import { Controller, type ControllerParts } from "../../src/controller/controller.ts";
 import { Northbound } from "../../src/controller/databases/northbound.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isFault, isTampering } from "./generate.ts";
 import { kindOf } from "./minimise.ts";
 import type { Outcome } from "./run.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Settings } from "../../src/controller/settings.ts";
 import {
   IP_POOLS,

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Address, type Block, isIn, keyOfAddress, readAddress, readRange } from "./addresses.ts";
 import { annotation, OWN, type Picture, type Pod, type Subnet } from "./picture.ts";
 

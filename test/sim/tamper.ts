@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { OWNER_KEY, rowUuid } from "../../src/desired/identity.ts";
 import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
 import type { JsonObject } from "../../src/ovsdb/json.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { NameCollisions } from "../../src/compile/name-collisions.ts";
 import { DERIVED_INDEXES } from "../../src/facts/store.ts";
 import { KINDS } from "../../src/kinds/index.ts";

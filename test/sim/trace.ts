@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * What happened in a run, as a hash that two runs of one seed must share, and as lines for people where they are wanted. Says
  * nothing that differs between equal runs: no uuid of a server's own choice, no time of the machine.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { KubeError } from "../../src/kube/errors.ts";
 import type { Random } from "./random.ts";
 

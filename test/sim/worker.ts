@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { parentPort } from "node:worker_threads";
 import { generateScript } from "./generate.ts";
 import { plantNamed } from "./plants.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Made from crds/ips.yaml by `npm run generate -- crds`. Do not edit.
 
 /** Whose addresses these are. What has once been set stays; only node and container may change. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Made from crds/ovn-eips.yaml by `npm run generate -- crds`. Do not edit.
 import type { Condition } from "../conditions.ts";
 

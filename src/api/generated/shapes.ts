@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Made from crds/ by `npm run generate -- crds`. Do not edit.
 import type { Shape } from "../shape.ts";
 

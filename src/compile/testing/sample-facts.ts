@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Failures } from "../../desired/failures.ts";
 import { stableMac } from "../../desired/identity.ts";
 import type { AdminPolicyKind } from "../../facts/admin-policy.ts";

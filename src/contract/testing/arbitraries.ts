@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import fc from "fast-check";
 import { type Family, hostPrefix, ipFromValue } from "../../net/address.ts";
 import { type Cidr, cidrOf } from "../../net/cidr.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { newIpRecord, reservationRecord } from "../../claims/ip-record.ts";
 import { projectIp } from "../../facts/project-ip.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { RecordWrite } from "../../claims/claim.ts";
 import type { ObjectKind } from "../../facts/types.ts";
 import { typeOf } from "../../kinds/objects.ts";

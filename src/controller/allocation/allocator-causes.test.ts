@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { addIp, addPod, addSubnet, sampleFacts } from "../../compile/testing/sample-facts.ts";
 import { stableMac } from "../../desired/identity.ts";

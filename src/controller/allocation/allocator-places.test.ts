@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { conditionsIn } from "../../compile/effects.ts";
 import { subnetUnit } from "../../compile/subnet.ts";

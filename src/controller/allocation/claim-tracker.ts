@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type AnyClaimKind, type Claim, claimId, isSameClaim } from "../../claims/claim.ts";
 import { splitUnitId, unitId } from "../../desired/unit-kind.ts";
 import { type Dependency, includesDependency } from "../../facts/dependency.ts";

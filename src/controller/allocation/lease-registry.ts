@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { AnyClaimKind, Claim } from "../../claims/claim.ts";
 import { namespaceOf } from "../../claims/reservation.ts";
 import { poolVerdictKey } from "../../claims/verdict-keys.ts";

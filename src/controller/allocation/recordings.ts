@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Claim, RecordWrite } from "../../claims/claim.ts";
 import type { FactKind } from "../../facts/types.ts";
 import type { AddressLease } from "../../ipam/types.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Claim, type Claimant, claimId } from "../../claims/claim.ts";
 import type { FactStore } from "../../facts/store.ts";
 import type { Refusal } from "../../ipam/refusal.ts";

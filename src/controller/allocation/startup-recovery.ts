@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { podAnnotation } from "../../api/annotations.ts";
 import { nodePortName } from "../../api/port-names.ts";
 import { interfaceOf, PRIMARY_INTERFACE, portOf, secondaryInterfaces } from "../../claims/pod-interfaces.ts";

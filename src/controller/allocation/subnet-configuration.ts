@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isOvnProvider } from "../../api/annotations.ts";
 import { poolVerdictKey } from "../../claims/verdict-keys.ts";
 import { routerMacId } from "../../compile/owner-ids.ts";

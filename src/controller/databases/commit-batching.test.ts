@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { CommitBatching } from "./commit-batching.ts";

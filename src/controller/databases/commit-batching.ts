@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Clock } from "../../time/clock.ts";
 
 /** What a {@link CommitBatching} waits for. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Logger } from "pino";
 import { isLoadBalancerGroupName } from "../../api/names.ts";
 import type { ColumnValue } from "../../desired/fragment.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { NorthboundTable } from "../../kinds/northbound.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { insert, mutate, type Operation, remove, update } from "../../ovsdb/operation.ts";

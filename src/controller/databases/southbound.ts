@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Logger } from "pino";
 import type { FactStore } from "../../facts/store.ts";
 import { SOUTHBOUND_KINDS } from "../../kinds/database.ts";

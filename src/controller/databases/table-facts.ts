@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { FactStore } from "../../facts/store.ts";
 import type { FactKind, FactTypes } from "../../facts/types.ts";
 import type { AnyTableKind } from "../../kinds/database.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { Resolver } from "node:dns/promises";
 
 /** An address, and for how many seconds the one who says so stands by it. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t, { type Test } from "tap";
 import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { answer, fakeDns } from "../testing/fake-dns.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { DomainFact, DomainStateFact } from "../../facts/domain.ts";
 import type { Clock } from "../../time/clock.ts";
 import type { DnsClient } from "./dns-client.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { parseIp } from "../../net/address.ts";
 import { backoffDelay } from "../../time/backoff.ts";
 import type { DnsOutcome } from "./dns-client.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Logger } from "pino";
 import { groupId } from "../../compile/owner-ids.ts";
 import type { RowUuid } from "../../desired/identity.ts";

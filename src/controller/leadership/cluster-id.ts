@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Logger } from "pino";
 import { CLUSTER_ID } from "../../api/annotations.ts";
 import { ownerUnit } from "../../compile/owner-ids.ts";

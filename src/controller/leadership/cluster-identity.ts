@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Logger } from "pino";
 import { qualify, rowUuid } from "../../desired/identity.ts";
 import type { Kube } from "../../kube/kube.ts";

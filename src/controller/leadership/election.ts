@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { CONTROLLER_POD } from "../../api/annotations.ts";
 import { KubeError } from "../../kube/errors.ts";
 import { type PublishedLease, publishLease } from "../../kube/lease.ts";

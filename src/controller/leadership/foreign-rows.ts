@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { ownerOf } from "../../reconcile/owner.ts";
 import type { SweptRow } from "../../reconcile/sweep.ts";
 

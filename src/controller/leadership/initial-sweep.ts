@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { retryDelay } from "../../time/backoff.ts";
 import type { Clock } from "../../time/clock.ts";
 import { type SweepTools, sweepOnce } from "./sweep-once.ts";

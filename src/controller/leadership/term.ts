@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Logger } from "pino";
 import type { WeftEffect } from "../../compile/effects.ts";
 import type { Failures } from "../../desired/failures.ts";

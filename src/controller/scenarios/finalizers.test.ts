@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { DEPRECATED_FINALIZER, FINALIZER } from "../../api/names.ts";
 import { IP_POOLS, IPS, type ResourceType, SUBNETS, VIPS, VPCS } from "../../kube/resources.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t, { type Test } from "tap";
 import { rowUuid } from "../../desired/identity.ts";
 import type { KubeObject } from "../../kube/object.ts";

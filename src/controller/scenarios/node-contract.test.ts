@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t, { type Test } from "tap";
 import { SUBNET } from "../../api/annotations.ts";
 import { encodeSubnetContract } from "../../contract/subnet.ts";

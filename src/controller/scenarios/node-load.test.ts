@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { nodeInformer } from "../../daemon/gateway/node.ts";
 import { subnetInformer } from "../../daemon/gateway/subnets.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import type { OvnEipSpec, OvnEipStatus } from "../../api/generated/ovneip.ts";
 import { FINALIZER } from "../../api/names.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import type { WeftEffect } from "../../compile/effects.ts";
 import { addEndpoints, addService, sampleFacts } from "../../compile/testing/sample-facts.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t, { type Test } from "tap";
 import { ACCEPTED_ANNOTATION } from "../../facts/accepted.ts";
 import type { KubeObject } from "../../kube/object.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { ACCEPTED_ANNOTATION } from "../../facts/accepted.ts";
 import type { FactKind, ObjectKind } from "../../facts/types.ts";
 import { kindOf, knownAs } from "../../kinds/objects.ts";

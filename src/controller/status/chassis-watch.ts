@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { samePlain } from "../../collections/plain.ts";
 import { judgeChassis } from "../../compile/node-chassis.ts";
 import type { ChassisProblemFact } from "../../facts/database.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { SubnetSpecFact } from "../../facts/subnet.ts";
 
 /** What a change of a Subnet's gateway is called in Events: Kube-OVN's reasons and words (`pkg/controller/subnet.go`). Pure. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { ConditionEffect } from "../../compile/effects.ts";
 import type { Failure, FailureSubject } from "../../desired/failures.ts";
 import { unitId } from "../../desired/unit-kind.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Logger } from "pino";
 import type { Claimant } from "../../claims/claim.ts";
 import { type ConditionEffect, conditionsIn, type ReportEffect, type WeftEffect } from "../../compile/effects.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { ADDRESS_CONDITION, CHASSIS_CONDITION, FINALIZER } from "../../api/names.ts";
 import { type ConditionEffect, type FillEffect, fill, type ReleaseIpEffect, releaseIp } from "../../compile/effects.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { ADDRESS_CONDITION, CONTROLLER_COMPONENT, DEPRECATED_FINALIZER, FINALIZER } from "../../api/names.ts";
 import { isRetained, ordinalOf } from "../../claims/retention.ts";
 import type {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import type { ConditionEffect } from "../../compile/effects.ts";
 import { type Failure, Failures } from "../../desired/failures.ts";

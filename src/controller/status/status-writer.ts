@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Condition, setCondition } from "../../api/conditions.ts";
 import { writeCount } from "../../api/count.ts";
 import { samePlain } from "../../collections/plain.ts";

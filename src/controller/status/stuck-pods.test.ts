@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { addPod, sampleFacts } from "../../compile/testing/sample-facts.ts";
 import type { PodFact } from "../../facts/pod.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { podAnnotation } from "../../api/annotations.ts";
 import { PRIMARY_INTERFACE, secondaryInterfaces } from "../../claims/pod-interfaces.ts";
 import type { FactChange } from "../../facts/fact-change.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { splitUnitId } from "../../desired/unit-kind.ts";
 import type { FactReader } from "../../facts/store.ts";
 import { KINDS } from "../../kinds/index.ts";

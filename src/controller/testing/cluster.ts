@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Logger } from "pino";
 import type { Test } from "tap";
 import { isAllowed } from "../../kinds/access.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { DnsClient, DnsOutcome } from "../domains/dns-client.ts";
 
 /** A DNS in memory, for tests. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { FakeLinks, FakePods, FakePorts } from "../testing/fake-node.ts";
 import { type AddWorld, addPod } from "./add.ts";

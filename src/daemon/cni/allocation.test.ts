@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { nodePod } from "../pods/pods.ts";
 import { readAllocation } from "./allocation.ts";

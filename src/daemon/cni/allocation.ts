@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { OVN_PROVIDER, podAnnotation } from "../../api/annotations.ts";
 import { CNI_ERROR, type CniRoute } from "../../api/cni-message.ts";
 import { invalidAnnotation } from "../../contract/annotations.ts";

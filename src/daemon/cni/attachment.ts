@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { CNI_ERROR } from "../../api/cni-message.ts";
 import { podPortName } from "../../api/port-names.ts";
 import { EXTERNAL_ID, type PodPort, type Ports } from "../ovs/ports.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { CNI_ERROR, type CniErrorCode, type CniFailure } from "../../api/cni-message.ts";
 
 /**

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CNI_TYPE, CNI_VERSIONS } from "../../api/cni-message.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { CNI_ERROR, type CniAttachment } from "../../api/cni-message.ts";
 import { hostLinkName } from "../../node/link-names.ts";
 import { EXTERNAL_ID, type Ports } from "../ovs/ports.ts";

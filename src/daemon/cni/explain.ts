@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Kube } from "../../kube/kube.ts";
 import { EVENTS } from "../../kube/resources.ts";
 import type { KubeEvent } from "../../kube/types.ts";

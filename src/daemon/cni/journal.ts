@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { OVN_PROVIDER } from "../../api/annotations.ts";
 import type { CniVerb } from "../../api/cni-message.ts";
 import type { DaemonMetrics } from "../metrics.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** What a verb is to others of the same attachment. */
 export type JobKind = "add" | "del" | "check";
 

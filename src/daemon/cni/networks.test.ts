@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { DaemonMetrics } from "../metrics.ts";
 import { FakeLinks, FakePods, FakePorts } from "../testing/fake-node.ts";

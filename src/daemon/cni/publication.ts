@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Clock } from "../../time/clock.ts";
 import type { DaemonMetrics } from "../metrics.ts";
 import type { DaemonOptions } from "../options.ts";

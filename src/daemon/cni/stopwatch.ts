@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** How long the parts of one request took. Parts may overlap, so they need not add up to the whole. */
 export class Stopwatch {
   readonly #now: () => number;

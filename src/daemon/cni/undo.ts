@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** One thing that was made, and how to take it back. */
 interface Step {
   readonly what: string;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { CNI_ERROR, type CniVerb } from "../../api/cni-message.ts";
 import { type AddWorld, addPod } from "./add.ts";
 import { checkAttachment } from "./check.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import type { SubnetContract } from "../../contract/subnet.ts";
 import { parseCidr } from "../../net/cidr.ts";

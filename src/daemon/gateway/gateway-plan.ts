@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { SubnetContract } from "../../contract/subnet.ts";
 import type { Ip } from "../../net/address.ts";
 import type { Cidr } from "../../net/cidr.ts";

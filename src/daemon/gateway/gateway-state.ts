@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { NODE_INTERFACE, VENDOR } from "../../api/names.ts";
 import { nodePortName } from "../../api/port-names.ts";
 import { linkLocalFromMac } from "../../net/mac.ts";

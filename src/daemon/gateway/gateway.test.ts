@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { randomUUID } from "node:crypto";
 import t, { type Test } from "tap";
 import { parseCidr } from "../../net/cidr.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { NODE_INTERFACE } from "../../api/names.ts";
 import { samePlain } from "../../collections/plain.ts";
 import type { Ip } from "../../net/address.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { HAIRPIN_SOURCE, NODE_INTERFACE } from "../../api/names.ts";
 import type { Ip } from "../../net/address.ts";
 import { type Cidr, cidrContainsCidr } from "../../net/cidr.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { NODE_INTERFACE } from "../../api/names.ts";
 import { VSWITCH } from "../../ovsdb/generated/vswitch.ts";
 import { mutate, type Operation, select } from "../../ovsdb/operation.ts";

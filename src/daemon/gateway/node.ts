@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { NODE } from "../../api/annotations.ts";
 import { samePlain } from "../../collections/plain.ts";
 import { ContractError } from "../../contract/document.ts";

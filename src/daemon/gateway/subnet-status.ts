@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isOvnProvider, OVN_PROVIDER } from "../../api/annotations.ts";
 import { DEFAULT_VPC } from "../../api/names.ts";
 import { parseRange } from "../../contract/annotations.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { encodeSubnetContract } from "../../contract/subnet.ts";
 import { type RoutedSubnet, SubnetReader } from "./subnets.ts";

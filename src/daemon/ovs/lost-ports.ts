@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { VENDOR } from "../../api/names.ts";
 import { VSWITCH } from "../../ovsdb/generated/vswitch.ts";
 import { mutate } from "../../ovsdb/operation.ts";

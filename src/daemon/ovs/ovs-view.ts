@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { VENDOR } from "../../api/names.ts";
 import type { OvsTables } from "../../node/ovs.ts";
 import type { OvsdbClient } from "../../ovsdb/client.ts";

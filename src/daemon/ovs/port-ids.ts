@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { OVN_PROVIDER } from "../../api/annotations.ts";
 import { VENDOR } from "../../api/names.ts";
 import { podPortName } from "../../api/port-names.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** A port of ours on the integration bridge, as the local Open vSwitch database has it. */
 export interface PodPort {
   readonly portUuid: string;

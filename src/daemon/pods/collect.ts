@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { EXTERNAL_ID, type PodPort } from "../ovs/ports.ts";
 import type { HostEnd } from "./pod-links.ts";
 import type { PodMark } from "./pod-mark.ts";

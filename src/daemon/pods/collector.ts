@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { hostLinkName } from "../../node/link-names.ts";
 import { type AllocationState, readAllocation } from "../cni/allocation.ts";
 import { deleteAttachment } from "../cni/delete.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { NetlinkSocket } from "../../netlink/socket.ts";
 import { type NetlinkEvent, type Subscription, watch } from "../../netlink/watch.ts";
 import { isHostLinkName } from "../../node/link-names.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { execFileSync } from "node:child_process";
 import t, { type Test } from "tap";
 import { parseIp } from "../../net/address.ts";

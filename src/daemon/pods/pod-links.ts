@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { InterfaceAddress } from "../../contract/pod.ts";
 import type { PodRoute } from "../cni/allocation.ts";
 import type { PodMark } from "./pod-mark.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { OVN_PROVIDER } from "../../api/annotations.ts";
 import { POD_LINK_ALIAS } from "../../node/marks.ts";
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Informer } from "../../kube/informer.ts";
 import type { Clock } from "../../time/clock.ts";
 import { LostPorts } from "../ovs/lost-ports.ts";

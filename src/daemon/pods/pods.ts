@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { concernsInterface } from "../../contract/pod.ts";
 import { KubeError } from "../../kube/errors.ts";
 import type { Informer } from "../../kube/informer.ts";

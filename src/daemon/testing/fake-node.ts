@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Watched } from "../../kube/wait.ts";
 import type { NodeKernel } from "../../node/kernel.ts";
 import { POD_LINK_ALIAS } from "../../node/marks.ts";

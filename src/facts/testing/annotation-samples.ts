@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * Values of annotations, for tests: the same are judged here and by an API server that has the chart's policy. Name of the annotation →
  * values that are let in, and such as are refused.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from "../../net/address.ts";
 
 /**

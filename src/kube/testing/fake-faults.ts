@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Timers } from "../../time/clock.ts";
 import { pause } from "../abort.ts";
 import { KubeError, type KubeErrorCode } from "../errors.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isDeepStrictEqual } from "node:util";
 import { KubeError } from "../errors.ts";
 import type { JsonPatchStep, Patch } from "../kube.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../../time/clock.ts";
 import { formatTime } from "../../time/rfc3339.ts";

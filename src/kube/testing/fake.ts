@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import { KubeError } from "../errors.ts";
 import type { Kube, ListOptions, ObjectList, SubresourceOptions } from "../kube.ts";

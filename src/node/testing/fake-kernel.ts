@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Family, parseIp } from "../../net/address.ts";
 import { cidrContains, cidrOf, parseCidr } from "../../net/cidr.ts";
 import type { Address, AddressKey, AddressSpec } from "../../netlink/addresses.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Duplex } from "node:stream";
 import { SYSTEM_CLOCK } from "../../time/clock.ts";
 import type { OvsdbClient, OvsdbOptions } from "../client.ts";

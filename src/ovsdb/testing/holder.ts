@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { openOvsdb } from "../open.ts";
 
 /** A process of its own that takes a lock and says so: `node holder.ts REMOTE DATABASE LOCK`. It is there to be killed. */

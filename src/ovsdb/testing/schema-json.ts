@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Json, JsonObject } from "../json.ts";
 import { type BaseType, type ColumnSchema, type DatabaseSchema, tableSchema } from "../schema.ts";
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { DatabaseSchema } from "../schema.ts";
 
 /** A switch: a root, its ports are its own. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * Resolves when `condition` is true: now, or after one of the events that `subscribe` announces. Rejects after `ms`, so that a test that
  * waits in vain says for what.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import fc from "fast-check";
 import type { MatchConstant, MatchExpression, MatchField, MatchRange } from "../match-expression.ts";
 import type { NumberToken } from "../match-lexer.ts";

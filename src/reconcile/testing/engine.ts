@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { ColumnValue, Effect, Fragment } from "../../desired/fragment.ts";
 import { rowUuid } from "../../desired/identity.ts";
 import type { AnyUnitKind, UnitKind } from "../../desired/unit-kind.ts";

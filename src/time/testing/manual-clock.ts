@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Clock } from "../clock.ts";
 
 /** What `wall` says at the beginning. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { setTimeout as delay } from "node:timers/promises";
 import t from "tap";
 import { until } from "../../../hack/lab/wait.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import t, { type Test } from "tap";

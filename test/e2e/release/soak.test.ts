@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { PODS } from "../../../src/kube/resources.ts";
 import { sameInventory, takeInventory } from "../testing/inventory.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { addressOf, linksOf, OUTSIDE } from "../../../hack/lab/topology.ts";
 import { podNetns } from "../../../hack/traffic/pods.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { until } from "../../../hack/lab/wait.ts";
 import { ping } from "../../../hack/traffic/probe.ts";

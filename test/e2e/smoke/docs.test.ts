@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readdirSync } from "node:fs";
 import t from "tap";
 import { buildCli, hostPlatform } from "../../../hack/build/cli.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t, { type Test } from "tap";
 import { createProgress } from "../../../hack/host/progress.ts";
 import { inSandbox } from "../../../hack/image/sandbox.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { firstPackets } from "../testing/first-packet.ts";
 import { openWorld, whyNoLab } from "../testing/world.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { deploy, NAMESPACE } from "../../../hack/deploy/deploy.ts";
 import { createProgress } from "../../../hack/host/progress.ts";

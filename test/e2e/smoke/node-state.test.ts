@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { until } from "../../../hack/lab/wait.ts";
 import { VSWITCH } from "../../../src/ovsdb/generated/vswitch.ts";

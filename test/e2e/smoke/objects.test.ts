@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { existsSync, readFileSync } from "node:fs";
 import t from "tap";
 import type { Thing } from "../testing/objects.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readFileSync } from "node:fs";
 import t from "tap";
 import { controllerFigure } from "../testing/metrics.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { reachAll } from "../../../hack/demo/reach.ts";
 import { until } from "../../../hack/lab/wait.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { ping } from "../../../hack/traffic/probe.ts";
 import { PODS, SUBNETS } from "../../../src/kube/resources.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t, { type Test } from "tap";
 import { podNetns } from "../../../hack/traffic/pods.ts";
 import { datagramStream, echoServer } from "../../../hack/traffic/stream.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { KubeError } from "../../../src/kube/errors.ts";
 import { PODS, STATEFUL_SETS } from "../../../src/kube/resources.ts";
 import { idlePod, type Manifest } from "./pods.ts";

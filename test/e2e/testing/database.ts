@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { OVN_NB } from "../../../src/ovsdb/generated/ovn-nb.ts";
 import { VSWITCH } from "../../../src/ovsdb/generated/vswitch.ts";
 import { openOvsdb } from "../../../src/ovsdb/open.ts";

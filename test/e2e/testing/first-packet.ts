@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Test } from "tap";
 import { podNetns } from "../../../hack/traffic/pods.ts";
 import { inNetns } from "../../../hack/traffic/probe.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Test } from "tap";
 import { until } from "../../../hack/lab/wait.ts";
 import { samePlain } from "../../../src/collections/plain.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { addressOf } from "../../../hack/lab/topology.ts";
 import type { Thing } from "./objects.ts";
 import type { World } from "./world.ts";

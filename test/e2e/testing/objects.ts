@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Informer, informer } from "../../../src/kube/informer.ts";
 import type { Kube, Selection } from "../../../src/kube/kube.ts";
 import type { KubeObject } from "../../../src/kube/object.ts";

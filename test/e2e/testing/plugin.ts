@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Test } from "tap";
 import { DEFAULT_SERVER_SOCKET } from "../../../src/api/cni-message.ts";
 import type { World } from "./world.ts";

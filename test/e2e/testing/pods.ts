@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Test } from "tap";
 import { AGNHOST_IMAGE, BUSYBOX_IMAGE } from "../../../hack/lab/images.ts";
 import { podNetns, serverPod } from "../../../hack/traffic/pods.ts";

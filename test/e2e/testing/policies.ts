@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { until } from "../../../hack/lab/wait.ts";
 import { type Exec, urlHost } from "../../../hack/traffic/probe.ts";
 import { NETWORK_POLICIES } from "../../../src/kube/resources.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { createSocket } from "node:dgram";
 import { connect, createServer, isIPv6 } from "node:net";
 import { createInterface } from "node:readline";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readdirSync, readFileSync } from "node:fs";
 import { type RunOptions, type RunResult, run } from "../../../hack/host/run.ts";
 import { identify, killOne, type ProcessId } from "../../../hack/lab/process.ts";

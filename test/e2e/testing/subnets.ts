@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Test } from "tap";
 import { SUBNETS } from "../../../src/kube/resources.ts";
 import type { Thing } from "./objects.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * Waits by event until `look` finds what it looks for: it is called at once, and each time `subscribe`'s listener is. What it returns, if
  * neither `undefined` nor `false`, is the result; what it throws ends the wait. Rejects after `ms` milliseconds, saying `what` has not come.

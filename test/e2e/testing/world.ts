@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Test } from "tap";
 import { type Lab, openLab } from "../../../hack/lab/lab.ts";
 import { connectKube } from "../../../src/kube/connect.ts";

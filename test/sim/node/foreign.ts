@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { RouteSpec } from "../../../src/netlink/routes.ts";
 import type { RuleSpec } from "../../../src/netlink/rules.ts";
 import type { Machine } from "./machine.ts";

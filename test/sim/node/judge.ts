@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Address, isIn, readAddress, readBlock } from "../addresses.ts";
 import { JOIN, OWN, type Picture, type Pod } from "../picture.ts";
 import type { SimNode } from "./node.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { PodLink } from "../../../src/daemon/pods/pod-links.ts";
 import type { NetlinkEvent } from "../../../src/netlink/watch.ts";
 import { FakeKernel } from "../../../src/node/testing/fake-kernel.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Logger } from "pino";
 import type { VerbHandlers } from "../../../src/daemon/cni/server.ts";
 import { type Daemon, startDaemon } from "../../../src/daemon/daemon.ts";

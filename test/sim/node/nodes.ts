@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { SUBNET } from "../../../src/api/annotations.ts";
 import { NODES, PODS, SUBNETS } from "../../../src/kube/resources.ts";
 import { merge, type SimPod } from "../cluster.ts";

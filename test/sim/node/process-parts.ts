@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { PodLink, PodLinks } from "../../../src/daemon/pods/pod-links.ts";
 import { readPodAlias } from "../../../src/daemon/pods/pod-mark.ts";
 import type { Link } from "../../../src/netlink/links.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { CniResponse } from "../../../src/api/cni-message.ts";
 import { refOf, type SimPod } from "../cluster.ts";
 import { Random } from "../random.ts";

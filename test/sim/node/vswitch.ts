@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { rowUuid } from "../../../src/desired/identity.ts";
 import { VSWITCH } from "../../../src/ovsdb/generated/vswitch.ts";
 import { insert, mutate, type Operation, update } from "../../../src/ovsdb/operation.ts";

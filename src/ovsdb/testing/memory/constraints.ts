@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { AnyChange } from "../../mirror-table.ts";
 import type { AnyRow } from "../../row-codec.ts";
 import type { AnyTableSchema, ColumnSchema } from "../../schema.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Json } from "../../json.ts";
 import type { BaseType, ColumnSchema } from "../../schema.ts";
 import { type Atom, columnCodec, type Value } from "../../value.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** The locks of the server, RFC 7047 §4.1.8. `Owner` is a session. */
 export class MemoryLocks<Owner extends object> {
   /** Name → who holds it, and after that who waits, in order. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { applyDelta } from "../../delta.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../json.ts";
 import type { AnyChange } from "../../mirror-table.ts";

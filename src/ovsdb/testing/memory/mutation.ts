@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Json } from "../../json.ts";
 import type { ColumnSchema } from "../../schema.ts";
 import { type Atom, columnCodec, compareAtoms, setOwn, type Value } from "../../value.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { AnyRow } from "../../row-codec.ts";
 import type { AnyTableSchema, BaseType } from "../../schema.ts";
 import type { Atom, Value } from "../../value.ts";

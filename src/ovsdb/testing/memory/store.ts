@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { randomUUID } from "node:crypto";
 import type { AnyChange } from "../../mirror-table.ts";
 import type { AnyRow } from "../../row-codec.ts";

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # What the entry points share: logging, database files, and supervision of OVS's daemons. Sourced, not run.
 #

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # The interface that tunnels use. Sourced by start-ovs.
 #
