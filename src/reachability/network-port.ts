@@ -13,6 +13,6 @@ export interface NetworkPort {
   readonly groups: readonly string[];
   /** `namespace/pod` of a pod's port. */
   readonly pod?: string;
-  /** Of a pod's further interface: its provider. */
+  /** Of a pod's secondary interface: its provider. */
   readonly provider?: string;
 }

@@ -7,7 +7,7 @@ import { canonicalGroup, groupName, groupsOfInterface, groupText } from "../poli
 import { acceptedPolicy, POLICY_KINDS } from "../policy/translate.ts";
 import type { Direction, Group, Peer, Policy, PolicyRule, PortMatch } from "../policy/types.ts";
 
-/** The policies in force, as their authors know them: for saying who decided what. */
+/** The policies active, as their authors know them: for saying who decided what. */
 export class PolicyIndex {
   readonly #facts: FactReader;
   /** `Policy.id` → the policy. */
