@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** `npm run build [-- --arch amd64|arm64|host|all] [--weftctl host|all]`: builds dist/ from src/, for both architectures by default. */
 import { Command, Option } from "commander";
 import { type Architecture, architecture } from "../host/cache.ts";

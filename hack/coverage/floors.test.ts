@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { belowFloor, byFolder, hasCode, percent, raised, table } from "./floors.ts";
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { stripTypeScriptTypes } from "node:module";
 import { relative } from "node:path";
 

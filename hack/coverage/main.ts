@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type PodView, whyNotReady } from "../../src/cli/install/not-ready.ts";
 import { WORKLOADS } from "../../src/cli/install/workloads.ts";
 import type { Lab } from "../lab/lab.ts";

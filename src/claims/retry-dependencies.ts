@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Dependency, dependency, Topic } from "../facts/dependency.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { Refusal } from "../ipam/refusal.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * A signal that fires after `ms`, or with `signal`. Unlike that of `AbortSignal.timeout` its timer keeps the process alive, which waits for it: until `end`
  * is called.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { randomBytes } from "node:crypto";
 import { KubeError } from "../kube/errors.ts";
 import { informer } from "../kube/informer.ts";

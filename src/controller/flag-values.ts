@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { InvalidArgumentError } from "commander";
 import { parseCidr } from "../net/cidr.ts";
 import { parseDualCidr } from "../net/dual.ts";

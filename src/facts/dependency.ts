@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { getOrAdd } from "../collections/get-or-add.ts";
 import type { FactKind } from "./types.ts";
 

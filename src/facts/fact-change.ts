@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Dependency } from "./dependency.ts";
 import type { FactKind, FactTypes } from "./types.ts";
 

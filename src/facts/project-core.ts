@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { hash } from "node:crypto";
 import { ADDRESS_CONDITION, CHASSIS_CONDITION } from "../api/names.ts";
 import { parseIp } from "../net/address.ts";

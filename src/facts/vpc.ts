@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { CustomObjectFact } from "./meta.ts";
 
 /** One VPC, its defaults filled in. */

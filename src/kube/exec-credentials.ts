@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { execFile } from "node:child_process";
 import { isObject } from "../collections/plain.ts";
 import type { Clock } from "../time/clock.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { join } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 import fc from "fast-check";

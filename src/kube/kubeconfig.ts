@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { isObject } from "../collections/plain.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { KubeError } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import type { CallOptions } from "./kube.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Family } from "../net/address.ts";
 import { bytesAttribute, decodeAttributes, nestedAttribute, u32Attribute } from "./attributes.ts";
 import { invalidArgument, malformed } from "./error.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { formatTable } from "../table.ts";
 
 /** - `ok`; `warning`: it works, but; `failed`: Weft would not work; `skipped`: not looked at, `found` says why. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { type Check, formatChecks } from "./check.ts";
 import { atLeast, checkCluster } from "./cluster.ts";

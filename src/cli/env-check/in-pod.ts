@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { writeFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { untilInterrupted } from "../install/terminal.ts";

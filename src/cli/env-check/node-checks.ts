@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Values } from "../install/helm-run.ts";
 import { isTree } from "../install/helm-run.ts";
 import type { Check, CheckResult } from "./check.ts";

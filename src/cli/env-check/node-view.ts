@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { execFile } from "node:child_process";
 import { access, readdir, readFile } from "node:fs/promises";
 import { release } from "node:os";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import type { KubeObject } from "../../kube/object.ts";
 import { PODS } from "../../kube/resources.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Kube } from "../../kube/kube.ts";
 import { embedded } from "../install/embedded.ts";
 import { isTree, type Values } from "../install/helm-run.ts";

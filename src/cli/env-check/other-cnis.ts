@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Check } from "./check.ts";
 import type { ClusterFacts } from "./facts.ts";
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { parseIp } from "../../net/address.ts";
 import { cidrContains, cidrsOverlap, parseCidr } from "../../net/cidr.ts";
 import { isTree, type Values } from "../install/helm-run.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Command } from "commander";
 import type { KubeConnection } from "../../kube/connect.ts";
 import { type Check, formatChecks, summary } from "../env-check/check.ts";

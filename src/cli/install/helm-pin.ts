@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** The release of helm that is fetched where there is none: the one that the tests install with. */
 export const HELM_VERSION = "v3.22.0";
 

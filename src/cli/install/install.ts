@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { KubeConnection } from "../../kube/connect.ts";
 import { withChart } from "./chart.ts";
 import { findValues } from "./found-values.ts";

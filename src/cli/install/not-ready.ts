@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { KubeObject } from "../../kube/object.ts";
 
 interface ContainerState {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { DAEMON_SETS, DEPLOYMENTS, PODS } from "../../kube/resources.ts";
 import { fakeKube } from "../../kube/testing/fake.ts";

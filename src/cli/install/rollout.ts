@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { KubeConnection } from "../../kube/connect.ts";
 import { KubeError } from "../../kube/errors.ts";
 import { informer } from "../../kube/informer.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { spawn } from "node:child_process";
 
 /** How a command ended. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { createInterface } from "node:readline/promises";
 
 /** Asks on the terminal; yes only for "y" or "yes". Without a terminal nobody can be asked: false. */

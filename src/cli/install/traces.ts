@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { NODE } from "../../api/annotations.ts";
 import { DEPRECATED_FINALIZER, FINALIZER } from "../../api/names.ts";
 import { KubeError } from "../../kube/errors.ts";

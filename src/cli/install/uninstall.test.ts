@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t, { type Test } from "tap";
 import { FINALIZER } from "../../api/names.ts";
 import type { KubeObject } from "../../kube/object.ts";

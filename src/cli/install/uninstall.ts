@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Kube } from "../../kube/kube.ts";
 import { listEach } from "../../kube/pages.ts";
 import { NODES } from "../../kube/resources.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { KubeConnection } from "../../kube/connect.ts";
 import { formatTable } from "../table.ts";
 import { readDeployed } from "./deployed.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Driver, Results } from "../../node/driver.ts";
 import type { NodeKernel } from "../../node/kernel.ts";
 import { linkDriver } from "../../node/links.ts";

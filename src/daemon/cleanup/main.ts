@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { writeFile } from "node:fs/promises";
 import { Command } from "commander";
 import { openNetlink } from "../../netlink/socket.ts";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readdir, readFile, readlink } from "node:fs/promises";
 import type { LabSpace } from "../../../hack/lab/lab.ts";
 
