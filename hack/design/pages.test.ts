@@ -41,12 +41,22 @@ t.test("every folder of src has a page", async (t) => {
   }
 });
 
-t.test("the files that DESIGN.md and the pages name exist", async (t) => {
+t.test("the files that DESIGN.md and the pages name exist, and declare what is said to be in them", async (t) => {
   for (const page of ["DESIGN.md", ...PAGES]) {
     const text = readFileSync(join(ROOT, page), "utf8").replace(/^Applies to: .*$/m, "");
     for (const [, name = ""] of text.matchAll(/`([\w./-]+\.(?:ts|sh|md|json|yaml|txt))`/g)) {
       const there = name.includes("/") ? existsSync(join(ROOT, name)) : NAMES.has(name) || existsSync(join(ROOT, name));
       t.ok(there, `${page} names ${name}`);
+    }
+    for (const [, names = "", file = ""] of text.matchAll(/((?:`\w+`, )*`\w+`) in `(src\/[\w./-]+\.ts)`/g)) {
+      const source = existsSync(join(ROOT, file)) ? readFileSync(join(ROOT, file), "utf8") : "";
+      for (const [, name = ""] of names.matchAll(/`(\w+)`/g)) {
+        t.match(
+          source,
+          new RegExp(`\\b(?:function\\*?|class|const|interface|type) ${name}\\b`),
+          `${page}: ${name} is declared in ${file}`,
+        );
+      }
     }
     for (const [, link = ""] of text.matchAll(/\]\(([^)#:]+)\)/g)) {
       t.ok(existsSync(join(ROOT, page, "..", link)), `${page} links to ${link}`);

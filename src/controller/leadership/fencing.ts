@@ -29,7 +29,7 @@ export interface WriteFenceParts {
  * the database is asked, after the write was decided: whatever was decided on what a successor has done is not written.
  *
  * What was confirmed may still be on its way when a successor begins. That does no harm: records are created under names of their own and
- * changed only at a known version, and the successor believes the database (see `claims.ts`).
+ * changed only at a known version, and the successor believes the database (`src/controller/allocation/startup-recovery.ts`).
  */
 export class WriteFence {
   readonly #parts: WriteFenceParts;
