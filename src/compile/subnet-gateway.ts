@@ -26,7 +26,7 @@ export interface JoinedNode {
  * The state of a node as a gateway of a subnet; nothing where it is none. One is ready whose kubelet says so and of which OVN has a chassis: without
  * one, what is led to the node goes nowhere.
  */
-export function gatewayState(
+export function gatewayReadiness(
   subnet: SubnetFact,
   { name, labels, ready }: NodeFact,
   chassis: ChassisProblemFact | undefined,

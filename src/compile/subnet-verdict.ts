@@ -82,7 +82,7 @@ function settle(
   // Whom a selector that cannot be read means is not known: whoever was meant before still is.
   const namespaceSelectors = (unclear && accepted?.namespaceSelectors) ?? base.namespaceSelectors;
   const former = { ...base, namespaceSelectors };
-  const stands = problem === undefined || (clash(former, others, true) === undefined && addressesOf(former).ok);
+  const stands = problem === undefined || (clash(former, others, true) === undefined && subnetAddressesOf(former).ok);
   if (accepted !== undefined && stands) {
     return { spec, subnet: former, verdict: { key, ok: true, reason: "Ready", message: "", refused } };
   }
@@ -102,7 +102,7 @@ const parsedAddresses = new WeakMap<
 >();
 
 /** Which addresses a subnet has, for IPAM; or why they cannot be. */
-export function addressesOf({ cidr, gateway, excludeIps }: SubnetFact): ParsedSubnetAddresses {
+export function subnetAddressesOf({ cidr, gateway, excludeIps }: SubnetFact): ParsedSubnetAddresses {
   const fields = { cidrBlock: joinDual(cidr), gateway: joinDual(gateway), excludeIps };
   const of = JSON.stringify(fields);
   let known = parsedAddresses.get(cidr);

@@ -34,7 +34,13 @@ import { externalIds } from "./rows.ts";
 import { addAcls } from "./subnet-acls.ts";
 import { subnetContract } from "./subnet-contract.ts";
 import { addDhcp, dhcpProblems } from "./subnet-dhcp.ts";
-import { activeGateways, addGatewayPolicies, gatewayNotes, gatewayState, type JoinedNode } from "./subnet-gateway.ts";
+import {
+  activeGateways,
+  addGatewayPolicies,
+  gatewayNotes,
+  gatewayReadiness,
+  type JoinedNode,
+} from "./subnet-gateway.ts";
 import { addSourceGuard } from "./subnet-sources.ts";
 
 /** What a subnet compiles from. */
@@ -144,7 +150,7 @@ function joinedNodes(reader: FactReader, subnet: SubnetFact): readonly JoinedNod
     const [ip] = reader.by("ips", "holder", `node:${node.name}`);
     if (ip === undefined) return [];
     const chassis = subnet.gatewayType === "centralized" ? reader.get("chassisProblems", node.name) : undefined;
-    const gateway = gatewayState(subnet, node, chassis);
+    const gateway = gatewayReadiness(subnet, node, chassis);
     const join = { ...(ip.v4 && { v4: ip.v4 }), ...(ip.v6 && { v6: ip.v6 }) };
     return [{ name: node.name, join, ...(gateway && { gateway }) }];
   });

@@ -39,8 +39,8 @@ export function readCsv<T>(
     });
 }
 
-/** A range of a network behind OVN. It is not all addresses: a route to it would take the node's own default route away. */
-export function parseRange(text: string): Cidr | undefined {
+/** A CIDR of pods. One of length 0 is refused: a route to it would replace the default route of the node. */
+export function parsePodCidr(text: string): Cidr | undefined {
   const cidr = parseCidr(text);
   return cidr === undefined || cidr.prefix === 0 ? undefined : cidr;
 }

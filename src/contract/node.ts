@@ -9,7 +9,7 @@ import { type PortRange, parsePortRange, portRangeText } from "../net/port-range
 import {
   type Annotations,
   invalidAnnotation,
-  parseRange,
+  parsePodCidr,
   readCsv,
   type WantedAnnotations,
   writeDual,
@@ -85,7 +85,7 @@ export function decodeNodeContract(annotations: Annotations): NodeContract | und
   if (ips.length === 0) return undefined;
   const mac = parseMac(annotations[NODE.macAddress] ?? "");
   if (mac === undefined) throw invalidAnnotation(annotations, NODE.macAddress, "is no MAC address");
-  const cidrs = list(NODE.cidr, parseRange, "is no list of subnets, none of them all addresses");
+  const cidrs = list(NODE.cidr, parsePodCidr, "is no list of subnets, none of them all addresses");
   const addresses = ips.map((ip) => {
     const cidr = cidrs.find(({ family }) => family === ip.family);
     if (cidr === undefined)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Cidr } from "../net/cidr.ts";
-import { parseRange } from "./annotations.ts";
+import { parsePodCidr } from "./annotations.ts";
 import { readBoolean, readDocument, readInteger, readList, readWord, writeDocument } from "./document.ts";
 
 const GATEWAY_TYPES = ["distributed", "centralized"] as const;
@@ -39,7 +39,7 @@ export function encodeSubnetContract({ cidrs, natOutgoing, gatewayType, mtu }: S
 export function decodeSubnetContract(text: string): SubnetContract {
   const fields = readDocument(text);
   return {
-    cidrs: readList(fields, "cidrs", parseRange, "a list of CIDRs, none of them of length 0"),
+    cidrs: readList(fields, "cidrs", parsePodCidr, "a list of CIDRs, none of them of length 0"),
     natOutgoing: readBoolean(fields, "natOutgoing"),
     gatewayType: readWord(fields, "gatewayType", GATEWAY_TYPES),
     mtu: readInteger(fields, "mtu", [0, 65_535]),

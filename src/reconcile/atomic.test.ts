@@ -5,7 +5,7 @@ import { OWNER_KEY, rowUuid } from "../desired/identity.ts";
 import { factStore } from "../kinds/store.ts";
 import { ManualClock } from "../time/testing/manual-clock.ts";
 import { Engine } from "./engine.ts";
-import type { OwnColumn } from "./leftovers.ts";
+import type { OwnColumn } from "./orphaned-members.ts";
 import {
   MemoryDatabase,
   portKind,

@@ -11,7 +11,7 @@ import { Desired } from "./desired.ts";
 import { noteDrift, type ObservedChange } from "./drift.ts";
 import { FailedCommits } from "./failed-commits.ts";
 import { FailingUnits } from "./failing.ts";
-import { findLeftovers, type OwnColumn } from "./leftovers.ts";
+import { findOrphanedMembers, type OwnColumn } from "./orphaned-members.ts";
 import type { CommitOutcome } from "./outcome.ts";
 import { type DatabaseView, type OthersKeys, type Plan, planChanges, planSize } from "./plan.ts";
 import { repairsIn } from "./repairs.ts";
@@ -53,7 +53,7 @@ export interface EngineOptions<E extends Effect> {
   readonly othersKeys?: OthersKeys;
   /** Another program changes again and again what this unit wants; it is put back after a pause in ms. */
   readonly onContention?: (unit: string, what: Contended, pause: number) => void;
-  /** Sets that are put right in the first transaction after every unit has compiled; see {@link findLeftovers}. */
+  /** Sets that are put right in the first transaction after every unit has compiled; see {@link findOrphanedMembers}. */
   readonly ownColumns?: readonly OwnColumn[];
 }
 
@@ -333,7 +333,7 @@ export class Engine<E extends Effect> {
         if (unit !== undefined) this.#compile(unit);
         return unit;
       },
-      onCompiled: () => this.#cleared || this.#touchLeftovers(),
+      onCompiled: () => this.#cleared || this.#touchOrphanedMembers(),
       isReady: (unit) => this.#failing.isReady(unit),
       isAtomic: (unit) => tracker.isAtomic(unit),
       isNew: (unit) => this.#isNew(unit),
@@ -341,10 +341,10 @@ export class Engine<E extends Effect> {
     });
   }
 
-  #touchLeftovers(): void {
+  #touchOrphanedMembers(): void {
     this.#cleared = true;
     const { view, ownColumns = [] } = this.#options;
-    for (const { unit, edge } of findLeftovers(this.desired, view, ownColumns, this.#isKept))
+    for (const { unit, edge } of findOrphanedMembers(this.desired, view, ownColumns, this.#isKept))
       this.#touchedOf(unit).edge(edge);
   }
 

@@ -3,7 +3,7 @@
 import { isOvnProvider } from "../../api/annotations.ts";
 import { poolVerdictKey } from "../../claims/verdict-keys.ts";
 import { routerMacId } from "../../compile/owner-ids.ts";
-import { addressesOf } from "../../compile/subnet-verdict.ts";
+import { subnetAddressesOf } from "../../compile/subnet-verdict.ts";
 import { stableMac } from "../../desired/identity.ts";
 import type { FactStore } from "../../facts/store.ts";
 import type { SubnetFact } from "../../facts/subnet.ts";
@@ -19,7 +19,7 @@ export function configureSubnet(facts: FactStore, ipam: Ipam, name: string): rea
     .by("ipPools", "subnet", name)
     .toSorted((a, b) => (a.created < b.created ? -1 : a.created > b.created ? 1 : 0));
   // One that its neighbours keep from being in force gives nothing (see `openPart`), but what is held in it is held.
-  const parsed = subnet === undefined || subnet.problem !== undefined ? undefined : addressesOf(subnet);
+  const parsed = subnet === undefined || subnet.problem !== undefined ? undefined : subnetAddressesOf(subnet);
   if (subnet === undefined) ipam.remove(name, { force: true });
   let problems: Refusal[] | undefined;
   if (subnet !== undefined && parsed?.ok === true) {

@@ -13,7 +13,7 @@ import type { Lock } from "../../ovsdb/lock.ts";
 import type { Mirror } from "../../ovsdb/mirror.ts";
 import { openOvsdb } from "../../ovsdb/open.ts";
 import type { ObservedChange } from "../../reconcile/drift.ts";
-import type { OwnColumn } from "../../reconcile/leftovers.ts";
+import type { OwnColumn } from "../../reconcile/orphaned-members.ts";
 import type { CommitOutcome } from "../../reconcile/outcome.ts";
 import type { DatabaseView, Plan } from "../../reconcile/plan.ts";
 import type { EdgeColumn, SweptRow } from "../../reconcile/sweep.ts";

@@ -2,7 +2,7 @@
 
 import t from "tap";
 import { DaemonMetrics } from "../metrics.ts";
-import { collectLeftovers } from "../pods/collector.ts";
+import { collectOrphans } from "../pods/collector.ts";
 import type { NodePod } from "../pods/pods.ts";
 import { FakeLinks, FakePods, FakePorts } from "../testing/fake-node.ts";
 import { CniError } from "./cni-error.ts";
@@ -241,7 +241,7 @@ t.test(
     pods.remove("shop", BODY.pod_name);
     let answer: () => NodePod | undefined = () => now;
     const lost = { names: () => [], expect: () => t.fail("no port is missing") };
-    const collect = () => collectLeftovers({ ...world, lost, readPod: async () => answer() });
+    const collect = () => collectOrphans({ ...world, lost, readPod: async () => answer() });
     await collect();
     t.equal(ports.ports.size, 1, "it is there");
     answer = () => {
@@ -281,10 +281,10 @@ t.test("the collection removes what nobody will ask to be removed", async (t) =>
   const lost = { names: () => ["ffffffffffff_h"], expect: () => t.fail("no port is missing") };
   const collected = { ...world, readPod, lost };
   links.pairs.set("ffffffffffff_h", links.pairs.get("aaaaaaaaaaaa_h")!);
-  await collectLeftovers(collected);
+  await collectOrphans(collected);
   t.equal(ports.ports.size, 4, "while the pods are not known only the port without an interface goes");
   pods.synced = true;
-  await collectLeftovers(collected);
+  await collectOrphans(collected);
   t.ok(links.pairs.delete("ffffffffffff_h"), "its port is about to come back");
   t.same(
     [...ports.ports.values()].map(({ name }) => name),

@@ -2,7 +2,7 @@
 
 import { isOvnProvider, OVN_PROVIDER } from "../../api/annotations.ts";
 import { DEFAULT_VPC } from "../../api/names.ts";
-import { parseRange } from "../../contract/annotations.ts";
+import { parsePodCidr } from "../../contract/annotations.ts";
 import type { SubnetContract } from "../../contract/subnet.ts";
 import { acceptedSubnetOf } from "../../facts/accepted.ts";
 import type { CustomObject } from "../../kube/object.ts";
@@ -42,7 +42,7 @@ export function contractOfStatus({ spec, status, metadata }: Subnet): SubnetCont
   const overlay = !spec.vlan && isOvnProvider(spec.provider || OVN_PROVIDER);
   const routed = usable && overlay && (spec.vpc || DEFAULT_VPC) === DEFAULT_VPC;
   return {
-    cidrs: routed ? texts.map(parseRange).filter((cidr) => cidr !== undefined) : [],
+    cidrs: routed ? texts.map(parsePodCidr).filter((cidr) => cidr !== undefined) : [],
     natOutgoing: spec.natOutgoing === true,
     gatewayType: spec.gatewayType === "centralized" ? "centralized" : "distributed",
     mtu: spec.mtu ?? 0,

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import t from "tap";
 import { EXTERNAL_ID, type PodPort } from "../ovs/ports.ts";
-import { type CollectInput, findLeftovers } from "./collect.ts";
+import { type CollectInput, findOrphans } from "./collect.ts";
 import type { HostEnd } from "./pod-links.ts";
 
 const MARK = { uid: "u-1", containerId: "aaaaaaaaaaaaaaaa", ifName: "eth0", provider: "ovn", pod: "shop/web-0" };
@@ -32,7 +32,7 @@ function find(more: Partial<CollectInput>) {
     podsKnown: true,
     busy: new Set<string>(),
   };
-  const { ports, links, portless } = findLeftovers({ ...input, ...more });
+  const { ports, links, portless } = findOrphans({ ...input, ...more });
   return {
     ports: ports.map(({ port: { name }, why }) => `${name}: ${why}`),
     links: links.map(({ name, why }) => `${name}: ${why}`),
@@ -82,7 +82,7 @@ t.test("an interface without our mark and without a port of ours is never touche
         ...foreign.map((other) => end(other, { isOurs: false, mark: undefined, isForeign })),
         ...ours.map((each) => end(each)),
       ];
-      const { links, portless } = findLeftovers({
+      const { links, portless } = findOrphans({
         ...{ ends, ports: [], uidsOf: () => undefined, idsOf: () => undefined, podsKnown, busy: new Set<string>() },
       });
       return [...links, ...portless].every((left) => !foreign.includes(left.name));

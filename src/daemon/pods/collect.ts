@@ -23,13 +23,13 @@ export interface CollectInput {
   readonly busy: ReadonlySet<string>;
 }
 
-/** A leftover port and why it is one. */
+/** An orphaned port and why it is one. */
 export interface StalePort {
   readonly port: PodPort;
   readonly why: "no interface" | "no pod" | "another pod";
 }
 
-/** A leftover link and why it is one. */
+/** An orphaned link and why it is one. */
 export interface StaleLink {
   readonly name: string;
   readonly why: "its port is" | "unfinished" | "no pod" | "another interface";
@@ -38,7 +38,7 @@ export interface StaleLink {
 }
 
 /** What is to be done. */
-export interface Leftovers {
+export interface Orphans {
   readonly ports: readonly StalePort[];
   /** Host ends of veth pairs of ours that nobody needs. */
   readonly links: readonly StaleLink[];
@@ -53,7 +53,7 @@ export interface Leftovers {
  * runtime has sent the DEL to nobody. An interface that says that it is ours and has no port is stale when its pod is gone, or has another interface in
  * its place; otherwise its port was lost while no daemon was there. Interfaces that do not say that they are ours are others', whatever they are called.
  */
-export function findLeftovers(input: CollectInput): Leftovers {
+export function findOrphans(input: CollectInput): Orphans {
   const there = new Set(input.ends.map(({ name }) => name));
   const ports: StalePort[] = [];
   for (const port of input.ports) {
@@ -77,7 +77,7 @@ export function findLeftovers(input: CollectInput): Leftovers {
   return { ports, links, portless };
 }
 
-/** Why a port that has its interface is a leftover, by what is known of the pod that it was made for. Pure. */
+/** Why a port that has its interface is orphaned, by what is known of the pod that it was made for. Pure. */
 export function judgeByPod(
   port: PodPort,
   input: Pick<CollectInput, "podsKnown" | "uidsOf">,

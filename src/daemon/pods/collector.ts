@@ -9,7 +9,7 @@ import type { DaemonMetrics } from "../metrics.ts";
 import type { LostPorts } from "../ovs/lost-ports.ts";
 import { markOfPort, portIds } from "../ovs/port-ids.ts";
 import { EXTERNAL_ID, type PodPort, type Ports } from "../ovs/ports.ts";
-import { findLeftovers, judgeByPod, type PortIds, type StaleLink } from "./collect.ts";
+import { findOrphans, judgeByPod, type PortIds, type StaleLink } from "./collect.ts";
 import type { HostEnd, PodLinks } from "./pod-links.ts";
 import { type PodMark, podAlias } from "./pod-mark.ts";
 import type { NodePod } from "./pods.ts";
@@ -40,9 +40,9 @@ export interface CollectorWorld {
  * restored that were lost while no daemon was running.
  * @returns whether there are such ports.
  */
-export async function collectLeftovers(world: CollectorWorld): Promise<boolean> {
+export async function collectOrphans(world: CollectorWorld): Promise<boolean> {
   const ends = await world.links.hostEnds();
-  const leftovers = findLeftovers({
+  const orphans = findOrphans({
     ports: world.ports.all(),
     ends,
     busy: busyNames(world),
@@ -50,7 +50,7 @@ export async function collectLeftovers(world: CollectorWorld): Promise<boolean> 
     uidsOf: (namespace, name) => world.pods.get(`${namespace}/${name}`)?.uids,
     idsOf: (mark) => idsOf(world.pods, mark),
   });
-  for (const { port, why } of leftovers.ports) {
+  for (const { port, why } of orphans.ports) {
     if (why !== "no interface" && !(await isLeft(world, port))) continue;
     await removePort(world, port);
     world.metrics.collected("port");
@@ -59,7 +59,7 @@ export async function collectLeftovers(world: CollectorWorld): Promise<boolean> 
       "removed an orphaned port",
     );
   }
-  for (const { name, why, mark } of leftovers.links) {
+  for (const { name, why, mark } of orphans.links) {
     // Removing its port has taken it along, or a request has come for it meanwhile.
     if (world.ports.byName(name) !== undefined || !(await world.links.exists(name))) continue;
     if (busyNames(world).has(name)) continue;
@@ -69,8 +69,8 @@ export async function collectLeftovers(world: CollectorWorld): Promise<boolean> 
     world.log.info({ link: name, why }, "removed an orphaned interface");
   }
   await markEnds(world, ends);
-  for (const { name, ids } of leftovers.portless) world.lost.expect(name, ids);
-  return leftovers.portless.length > 0;
+  for (const { name, ids } of orphans.portless) world.lost.expect(name, ids);
+  return orphans.portless.length > 0;
 }
 
 function busyNames(world: CollectorWorld): ReadonlySet<string> {

@@ -6,7 +6,7 @@ import { LostPorts } from "../ovs/lost-ports.ts";
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
 import type { RepairReport } from "../repair-report.ts";
-import { type CollectorWorld, collectLeftovers } from "./collector.ts";
+import { type CollectorWorld, collectOrphans } from "./collector.ts";
 import type { NodePod } from "./pods.ts";
 
 /** What the upkeep works with. */
@@ -77,7 +77,7 @@ export class PodUpkeep {
   async #collect(): Promise<void> {
     const { view } = this.#world;
     if (!view.synced || view.bridge() === undefined) return;
-    const isLost = await collectLeftovers({ ...this.#world, lost: this.#lost });
+    const isLost = await collectOrphans({ ...this.#world, lost: this.#lost });
     if (isLost) this.#restoring.trigger();
   }
 }

@@ -2,7 +2,7 @@
 
 import t from "tap";
 import { Desired } from "./desired.ts";
-import { findLeftovers } from "./leftovers.ts";
+import { findOrphanedMembers } from "./orphaned-members.ts";
 import type { DatabaseView } from "./plan.ts";
 
 t.test("members that nobody wants any more are found in sets of rows that are wanted, and in no others", async (t) => {
@@ -23,6 +23,6 @@ t.test("members that nobody wants any more are found in sets of rows that are wa
     Other: { o1: set },
   };
   const view: DatabaseView = { get: (table, uuid) => tables[table]?.[uuid], isRoot: () => true };
-  const found = [...findLeftovers(desired, view, [{ table: "Group", column: "acls", members: "Port" }])];
+  const found = [...findOrphanedMembers(desired, view, [{ table: "Group", column: "acls", members: "Port" }])];
   t.strictSame(found, [{ unit: "group:1", edge: { ...edge, member: "left" } }]);
 });
