@@ -175,11 +175,11 @@ export class Sources {
     const value = `${clock.wall()}-${random()}`;
     const body = { metadata: { annotations: { [CAUGHT_UP]: value } } };
     try {
-      return await source.catchUp(
-        async () =>
-          (await kube.patch(typeOf(kind as ObjectKind), ref, { type: "merge", body })).metadata.resourceVersion,
-        CATCH_UP_MS,
-      );
+      return await source.catchUp(async () => {
+        const patch = { type: "merge", body } as const;
+        const object = await kube.patch(typeOf(kind as ObjectKind), ref, patch, { metadataOnly: true });
+        return object.metadata.resourceVersion;
+      }, CATCH_UP_MS);
     } catch {
       // The object may be gone by now. What else is wrong, reading will say.
       return false;

@@ -147,7 +147,9 @@ async function transcript(kube: Kube): Promise<string[]> {
       const deleting = deletionTimestamp !== undefined;
       const { spec, status } = object ?? {};
       const shown = object?.kind === "Subnet" ? { spec, status } : {};
-      lines.push(`${title}: ${JSON.stringify({ generation, labels, annotations, held, deleting, ...shown })}`);
+      lines.push(
+        `${title}: ${object?.kind} ${JSON.stringify({ generation, labels, annotations, held, deleting, ...shown })}`,
+      );
     } catch (error) {
       lines.push(`${title}: ${error instanceof KubeError ? `${error.code} ${error.status} ${error.reason}` : error}`);
     }
@@ -214,6 +216,14 @@ async function transcript(kube: Kube): Promise<string[]> {
     "apply to nothing",
     async () =>
       await kube.patch(SUBNETS, { name: "new" }, { type: "apply", fieldManager: "weft", body: { spec: { d: 5 } } }),
+  );
+  await step(
+    "metadata only",
+    async () => await kube.patch(SUBNETS, S, merge({ spec: { e: 6 } }), { metadataOnly: true }),
+  );
+  await step(
+    "conflict, metadata only",
+    async () => await kube.create<CustomObject<object>>(SUBNETS, body, { metadataOnly: true }),
   );
   await step("patch of nothing", async () => await kube.patch(SUBNETS, { name: "none" }, merge({})));
   await step("delete of nothing", async () => await none(kube.delete(SUBNETS, { name: "none" })));

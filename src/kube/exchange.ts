@@ -32,6 +32,8 @@ export interface ApiRequest {
   readonly path: string;
   readonly body?: unknown;
   readonly contentType?: string;
+  /** Media types of the answer; default `application/json`. */
+  readonly accept?: string;
 }
 
 /** At most so many repeats of a call that the API server asked to repeat later, each after at most so long. */
@@ -64,7 +66,10 @@ export function exchangeOver(transport: Transport, options: ExchangeOptions): Ex
         const answer = await transport.open({
           method: request.method,
           path: request.path,
-          headers: body === undefined ? {} : { "content-type": request.contentType ?? "application/json" },
+          headers: {
+            ...(body === undefined ? {} : { "content-type": request.contentType ?? "application/json" }),
+            ...(request.accept === undefined ? {} : { accept: request.accept }),
+          },
           ...(body === undefined ? {} : { body }),
           signal,
           what: request.what,

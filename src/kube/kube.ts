@@ -63,6 +63,11 @@ export interface WriteOptions extends CallOptions {
   readonly fieldManager?: string;
   /** Validate and answer, but store nothing. */
   readonly dryRun?: boolean;
+  /**
+   * The answer has no more than the object's metadata: it costs the API server and this process less. For calls of which the rest of the
+   * answer is not used. API servers that cannot convert the object answer with all of it.
+   */
+  readonly metadataOnly?: boolean;
 }
 
 /** Options of the verbs that can go to a subresource. */

@@ -85,7 +85,7 @@ export function publishLease(kube: Kube, options: LeaseOptions): PublishedLease 
     tried = true;
     if (found === undefined) {
       const lease = { metadata: ref, spec: { ...spec, leaseTransitions: 0 } };
-      await kube.create<Lease>(LEASES, lease, { signal });
+      await kube.create<Lease>(LEASES, lease, { signal, metadataOnly: true });
     } else {
       const before = found.spec?.leaseTransitions ?? 0;
       const leaseTransitions = found.spec?.holderIdentity === options.holder ? before : before + 1;
@@ -106,7 +106,7 @@ export function publishLease(kube: Kube, options: LeaseOptions): PublishedLease 
 
   async function write(spec: object, resourceVersion: string): Promise<void> {
     const body = { metadata: { resourceVersion }, spec };
-    await kube.patch(LEASES, ref, { type: "merge", body }, { signal });
+    await kube.patch(LEASES, ref, { type: "merge", body }, { signal, metadataOnly: true });
   }
 
   async function release(): Promise<void> {

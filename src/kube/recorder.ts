@@ -119,7 +119,7 @@ export function eventRecorder(kube: Kube, options: RecorderOptions): EventRecord
         reportingComponent: options.component,
         reportingInstance: options.host ?? "",
       },
-      { signal: ending.signal },
+      { signal: ending.signal, metadataOnly: true },
     );
     written.set(key, { name, namespace, count: event.count });
   }
@@ -130,7 +130,7 @@ export function eventRecorder(kube: Kube, options: RecorderOptions): EventRecord
     const count = known.count + event.count;
     try {
       const body = { count, lastTimestamp: formatTime(event.lastMs) };
-      await kube.patch(EVENTS, known, { type: "merge", body }, { signal: ending.signal });
+      await kube.patch(EVENTS, known, { type: "merge", body }, { signal: ending.signal, metadataOnly: true });
       known.count = count;
     } catch (error) {
       // Events live for an hour by default.

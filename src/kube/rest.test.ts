@@ -78,6 +78,14 @@ t.test("every verb arrives as the API wants it", async (t) => {
   await kube.patch(SUBNETS, { name: "s" }, { type: "merge", body: { spec: { gateway: "no" } } }, { dryRun: true });
   t.match(await kube.get(SUBNETS, { name: "s" }), { spec: { gateway: "10.1.0.2" } });
 
+  const partial = { kind: "PartialObjectMetadata", metadata: { name: "s" }, spec: undefined };
+  const metadataOnly = true;
+  t.match(await kube.patch(SUBNETS, { name: "s" }, merge, { metadataOnly }), partial);
+  t.match(await kube.create(SUBNETS, { metadata: { name: "s2" } }, { metadataOnly }), {
+    kind: "PartialObjectMetadata",
+  });
+  t.match(await kube.update(SUBNETS, await kube.get(SUBNETS, { name: "s" }), { metadataOnly }), partial);
+
   await t.rejects(kube.delete(SUBNETS, { name: "s" }, { preconditions: { uid: "other" } }), { code: "conflict" });
   await kube.delete(SUBNETS, { name: "s" }, { preconditions: { uid: created.metadata.uid } });
   await t.rejects(kube.get(SUBNETS, { name: "s" }), {

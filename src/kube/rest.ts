@@ -15,6 +15,12 @@ const PATCH_TYPES: Readonly<Record<Patch["type"], string>> = {
   apply: "application/apply-patch+yaml",
 };
 
+/**
+ * Of an answer that is converted to metadata (kube-apiserver since 1.15, `docs/reference/using-api/api-concepts`). Errors are not converted, so
+ * the second type is for them as well as for API servers that cannot convert.
+ */
+const METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+
 /** The verbs of the API as paths, queries and bodies over `exchange`. */
 export function restKube(exchange: Exchange): Kube {
   return {
@@ -34,13 +40,17 @@ export function restKube(exchange: Exchange): Kube {
       requireNamespace(what, type, metadata.namespace);
       const path = collectionPath(type, metadata.namespace) + writeQuery(options);
       const body = { apiVersion: apiVersionOf(type), kind: type.kind, ...object };
-      return parseObject(await exchange.call({ what, method: "POST", path, body }, options), what, !options.dryRun);
+      return parseObject(
+        await exchange.call({ what, method: "POST", path, body, ...acceptOf(options) }, options),
+        what,
+        !options.dryRun,
+      );
     },
     async update(type, object, options: SubresourceOptions = {}) {
       const what = describe("update", type, object.metadata, options.subresource);
       const path = pathOf(what, type, object.metadata, options.subresource) + writeQuery(options);
       const body = { apiVersion: apiVersionOf(type), kind: type.kind, ...object };
-      return parseObject(await exchange.call({ what, method: "PUT", path, body }, options), what);
+      return parseObject(await exchange.call({ what, method: "PUT", path, body, ...acceptOf(options) }, options), what);
     },
     async patch(type, ref, patch, options: SubresourceOptions = {}) {
       const what = describe("patch", type, ref, options.subresource);
@@ -57,6 +67,7 @@ export function restKube(exchange: Exchange): Kube {
         // A configuration that is applied must say itself what it is of.
         body: apply ? { ...patch.body, ...identity } : patch.body,
         contentType: PATCH_TYPES[patch.type],
+        ...acceptOf(options),
       };
       return parseObject(await exchange.call(request, options), what);
     },
@@ -84,6 +95,10 @@ export function restKube(exchange: Exchange): Kube {
       );
     },
   };
+}
+
+function acceptOf({ metadataOnly }: WriteOptions): Pick<ApiRequest, "accept"> {
+  return metadataOnly ? { accept: METADATA_ONLY } : {};
 }
 
 function describe(verb: string, type: ResourceType, ref?: ObjectRef, subresource?: string): string {

@@ -73,5 +73,5 @@ export async function readKubeSystem(
 export async function publishClusterId(kube: Kube, kubeSystem: KubeObject | undefined, id: string): Promise<void> {
   if (kubeSystem === undefined || (kubeSystem.metadata.annotations?.[CLUSTER_ID] ?? "") === id) return;
   const body = { metadata: { annotations: { [CLUSTER_ID]: id === "" ? null : id } } };
-  await kube.patch(NAMESPACES, { name: KUBE_SYSTEM }, { type: "merge", body });
+  await kube.patch(NAMESPACES, { name: KUBE_SYSTEM }, { type: "merge", body }, { metadataOnly: true });
 }

@@ -116,7 +116,7 @@ export class Election {
     const { kube, settings, log } = this.#parts;
     const ref = { namespace: settings.namespace, name: settings.identity };
     const key = CONTROLLER_POD.notLeading;
-    const options = { signal: this.#stop.signal };
+    const options = { signal: this.#stop.signal, metadataOnly: true };
     try {
       const { annotations = {} } = (await kube.get(PODS, ref, options)).metadata;
       if (annotations[key] === reason) return;

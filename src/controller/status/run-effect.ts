@@ -67,7 +67,8 @@ async function dispatch(tools: EffectTools, effect: WeftEffect, isWanted: () => 
     case "annotate": {
       const { resource, namespace, name, uid, annotations } = effect;
       const ref = namespace === "" ? { name } : { namespace, name };
-      await kube.patch(typeOf(resource), ref, { type: "merge", body: { metadata: { uid, annotations } } });
+      const patch = { type: "merge", body: { metadata: { uid, annotations } } } as const;
+      await kube.patch(typeOf(resource), ref, patch, { metadataOnly: true });
       return;
     }
     case "fill":
@@ -76,7 +77,8 @@ async function dispatch(tools: EffectTools, effect: WeftEffect, isWanted: () => 
       return releaseIp(tools, effect);
     case "mark-ip": {
       const { name, uid, podType } = effect;
-      await kube.patch(IPS, { name }, { type: "merge", body: { metadata: { uid }, spec: { podType } } });
+      const patch = { type: "merge", body: { metadata: { uid }, spec: { podType } } } as const;
+      await kube.patch(IPS, { name }, patch, { metadataOnly: true });
       return;
     }
     case "condition":
@@ -91,7 +93,7 @@ async function dispatch(tools: EffectTools, effect: WeftEffect, isWanted: () => 
       const { name, policy, domain } = effect;
       const metadata = { name, labels: { [RESOLVER_POLICY_LABEL]: policy } };
       try {
-        await kube.create(DNS_NAME_RESOLVERS, { metadata, spec: { name: domain } });
+        await kube.create(DNS_NAME_RESOLVERS, { metadata, spec: { name: domain } }, { metadataOnly: true });
       } catch (error) {
         if (!(error instanceof KubeError && error.code === "exists")) throw error;
       }
@@ -237,7 +239,8 @@ async function releaseIp(tools: EffectTools, { name, uid, version, confirm }: Re
   const finalizers = withoutOurs(fact.finalizers);
   if (finalizers.length !== fact.finalizers.length) {
     const body = { metadata: { uid, resourceVersion, finalizers } };
-    resourceVersion = (await kube.patch(IPS, { name }, { type: "merge", body })).metadata.resourceVersion;
+    const { metadata } = await kube.patch(IPS, { name }, { type: "merge", body }, { metadataOnly: true });
+    resourceVersion = metadata.resourceVersion;
   }
   if (!fact.deleting) await kube.delete(IPS, { name }, { preconditions: { uid, resourceVersion } });
 }
@@ -279,5 +282,5 @@ async function setNodeCondition(
   const body = { apiVersion: "v1", kind: "Node", metadata: { name, uid }, status: { conditions } };
   const fieldManager = type === ADDRESS_CONDITION ? CONTROLLER_COMPONENT : `${CONTROLLER_COMPONENT}-${type}`;
   const how = { type: "apply", body, fieldManager, force: true } as const;
-  await kube.patch(NODES, { name }, how, { subresource: "status" });
+  await kube.patch(NODES, { name }, how, { subresource: "status", metadataOnly: true });
 }

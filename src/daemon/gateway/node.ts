@@ -84,7 +84,7 @@ export function nodeInformer(
 /** Writes the chassis that this node is in OVN. */
 export async function annotateChassis(kube: Kube, name: string, chassis: string): Promise<void> {
   const body = { metadata: { annotations: { [NODE.chassis]: chassis } } };
-  await kube.patch(NODES, { name }, { type: "merge", body });
+  await kube.patch(NODES, { name }, { type: "merge", body }, { metadataOnly: true });
 }
 
 /** Says that the node's network works, at `now` (ms since the epoch): without it a cloud's node controller keeps pods away. */
@@ -104,6 +104,6 @@ export async function setNetworkAvailable(kube: Kube, name: string, now: number)
     NODES,
     { name },
     { type: "apply", body, fieldManager: "weft-daemon", force: true },
-    { subresource: "status" },
+    { subresource: "status", metadataOnly: true },
   );
 }

@@ -108,6 +108,7 @@ async function answer(kube: Kube, request: http.IncomingMessage, response: http.
     dryRun: query.get("dryRun") === "All" ? true : undefined,
     fieldManager: query.get("fieldManager") ?? undefined,
     subresource: parts["subresource"] as "status" | undefined,
+    metadataOnly: /;as=PartialObjectMetadata;/.test(request.headers.accept ?? "") || undefined,
   });
   if (request.method === "POST" && name === undefined) {
     const object = body as KubeObject;

@@ -2,7 +2,7 @@
 
 import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import { KubeError } from "../errors.ts";
-import type { Kube, ListOptions, ObjectList, SubresourceOptions } from "../kube.ts";
+import type { Kube, ListOptions, ObjectList, SubresourceOptions, WriteOptions } from "../kube.ts";
 import { type KubeObject, keyOf, type NewObjectMeta, type ObjectRef } from "../object.ts";
 import { type ResourceType, typeName } from "../resources.ts";
 import { type FakeFault, type FakeRequest, fakeFaults } from "./fake-faults.ts";
@@ -97,7 +97,7 @@ export function fakeKube(options: FakeOptions = {}): FakeKube {
       const { name, namespace } = body.metadata;
       return await faults.serve({ verb: "create", type, name, namespace, body }, call, () => {
         requireServed(type);
-        return store.create(type, body, call.dryRun ?? false) as never;
+        return answerOf(call, store.create(type, body, call.dryRun ?? false)) as never;
       });
     },
     async update(type, object, call = {}) {
@@ -106,7 +106,10 @@ export function fakeKube(options: FakeOptions = {}): FakeKube {
       const { subresource } = call;
       return await faults.serve({ verb: "update", type, name, namespace, subresource, body }, call, () => {
         requireServed(type);
-        return store.update(type, body.metadata, () => body, rulesOf(call, true)) as never;
+        return answerOf(
+          call,
+          store.update(type, body.metadata, () => body, rulesOf(call, true)),
+        ) as never;
       });
     },
     async patch(type, ref, patch, call = {}) {
@@ -117,9 +120,11 @@ export function fakeKube(options: FakeOptions = {}): FakeKube {
         // Server-side apply creates what is not there.
         if (copy.type === "apply" && store.find(type, ref) === undefined) {
           const { metadata, ...content } = copy.body as { metadata?: NewObjectMeta };
-          return store.create(type, { ...content, metadata: { ...metadata, ...ref } }, call.dryRun ?? false) as never;
+          const object = { ...content, metadata: { ...metadata, ...ref } };
+          return answerOf(call, store.create(type, object, call.dryRun ?? false)) as never;
         }
-        return store.update(type, ref, (stored) => applyPatch(stored, copy, owners), rulesOf(call, false)) as never;
+        const change = (stored: KubeObject): object => applyPatch(stored, copy, owners);
+        return answerOf(call, store.update(type, ref, change, rulesOf(call, false))) as never;
       });
     },
     async delete(type, ref, call = {}) {
@@ -164,6 +169,11 @@ export function fakeKube(options: FakeOptions = {}): FakeKube {
       }
     },
   };
+}
+
+function answerOf({ metadataOnly }: WriteOptions, object: KubeObject): KubeObject {
+  if (!metadataOnly) return object;
+  return { apiVersion: "meta.k8s.io/v1", kind: "PartialObjectMetadata", metadata: object.metadata };
 }
 
 function withoutKind(object: KubeObject): KubeObject {
