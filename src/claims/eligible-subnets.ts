@@ -26,13 +26,13 @@ export const FOR_NODES: SubnetEligibility = { accepts: () => true, refusal: () =
 export const FOR_PRIMARY_INTERFACES: SubnetEligibility = {
   accepts: (provider) => provider === OVN_PROVIDER,
   refusal: (provider) =>
-    `is for further interfaces, of provider "${provider}", and not for a pod's own; name one of provider "${OVN_PROVIDER}"`,
+    `is for secondary interfaces (provider "${provider}"), not for a pod's primary one; name a subnet of provider "${OVN_PROVIDER}"`,
 };
 
 /** For what a user keeps free. */
 export const FOR_RESERVATIONS: SubnetEligibility = { accepts: () => true, refusal: () => "", nodes: true };
 
-/** What of a request asks subnets that are in force: IPAM knows the others as well, for what is held in them. A refusal where none is. */
+/** The part of a request that asks accepted subnets: IPAM also knows the others, because of the addresses in use. A refusal where there is none. */
 export function withEligibleSubnets(
   facts: FactReader,
   request: AddressRequest,
@@ -68,6 +68,6 @@ function closedRefusal(
     ? "is for nodes, and whoever has one of its addresses is taken for one; name another one"
     : fact !== undefined && !accepts(fact.provider)
       ? refusal(fact.provider)
-      : "is not in force, or is being deleted; see its conditions, or name another one";
+      : "is not ready, or is being deleted; see its conditions, or name another subnet";
   return refuse("SubnetNotReady", `Subnet "${subnet}" ${why}.`, { subnet, value: subnet });
 }

@@ -12,7 +12,7 @@ import { matchesLabels } from "../policy/labels.ts";
  * VPC that the namespace is bound to (`spec.defaultSubnet`, or the one in it with `spec.default`), then those bound to the
  * namespace by name or by selector, by name of the subnet; where there is none of these, and the namespace is of no VPC, the cluster's default subnet.
  *
- * Subnets that are being deleted are left out. Those that are not in force are not: their pods wait, rather than come up in
+ * Subnets that are being deleted are left out. Those that are not ready are not: their pods wait, rather than come up in
  * another network than the one that they were meant for.
  */
 export function subnetsOfNamespace(reader: FactReader, namespace: string): readonly SubnetFact[] {

@@ -20,7 +20,7 @@ import { type PodInterface, portOf } from "./pod-interfaces.ts";
 import { addressesIn } from "./requested-addresses.ts";
 import { ordinalOf } from "./retention.ts";
 
-/** What a pod wants to have for the address of one of its interfaces, of subnets that are in force. */
+/** The address that a pod requests for one of its interfaces, from accepted subnets. */
 export function podRequest(facts: FactReader, pod: PodFact, own: PodInterface): RequestResult {
   const desired = addressRequestFor(facts, pod, own);
   return desired.ok ? withEligibleSubnets(facts, desired.request, purposeOf(own)) : desired;

@@ -123,11 +123,11 @@ function claimOf(
 function unusable(reader: FactReader, { name, subnet, reserved }: IpFact): Refusal | undefined {
   const about = { subnet, value: subnet };
   if (reader.get("subnets", subnet) === undefined) {
-    const message = `IP object "${name}", which is this pod's, is of subnet "${subnet}", and there is none; create it, or delete the object.`;
+    const message = `IP object "${name}", which is this pod's, is of subnet "${subnet}", which does not exist; create the subnet, or delete the IP object.`;
     return refuse("SubnetUnknown", message, about);
   }
   if (reader.get("verdicts", subnet)?.ok !== true) {
-    const message = `IP object "${name}", which is this pod's, is of subnet "${subnet}", which is not in force; see its conditions, or delete the object.`;
+    const message = `IP object "${name}", which is this pod's, is of subnet "${subnet}", which is not ready; see the conditions of the subnet, or delete the IP object.`;
     return refuse("SubnetNotReady", message, about);
   }
   if (!reserved || reader.get("verdicts", reservationVerdictKey(name)) === undefined) return undefined;

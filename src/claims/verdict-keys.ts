@@ -2,7 +2,7 @@
 
 /** The keys of what is neither a subnet's nor a unit's among the verdicts: no subnet's name holds a slash. */
 
-/** Whether an IPPool is in force. */
+/** Whether an IPPool is accepted. */
 export function poolVerdictKey(pool: string): string {
   return `ippool/${pool}`;
 }

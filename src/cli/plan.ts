@@ -95,7 +95,7 @@ function notesPart(notes: readonly string[]): string {
   return notes.length === 0 ? "" : `Notes:\n${notes.map((note) => `  ${note}`).join("\n")}\n`;
 }
 
-/** What the controller would say of the objects of a manifest: what of them is not enforced as written, or not in force. */
+/** What the controller would say of the objects of a manifest: what of them is not accepted, or not enforced as written. */
 function problemsOf({ fragments }: ClusterModel, wanted: readonly ManifestObject[]): readonly string[] {
   const keys = new Map(wanted.map((one) => [`${one.kind}/${keyOf(one)}`, one.label]));
   return [...fragments.values()].flatMap(({ effects }) =>

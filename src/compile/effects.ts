@@ -55,7 +55,7 @@ export interface MarkIpEffect {
 }
 
 /**
- * Write into an object, in one patch, all that Weft keeps there: its finalizer, defaults and what was given in spec and labels, what is in force in annotations.
+ * Write into an object, in one patch, all that Weft keeps there: its finalizer, defaults and allocated addresses in spec and labels, the accepted configuration in annotations.
  * What others have written meanwhile stays. Each write of an object of the cluster costs the API server some 10 ms of CPU.
  */
 export interface FillEffect {
@@ -91,7 +91,7 @@ export type FinalizedKind = FactKindWith<{
 /** Policies that have a status. */
 export type AdminPolicyResource = Exclude<PolicyKind, "networkPolicies">;
 
-/** State in an object's status whether it is in force, and if not, why. */
+/** State in an object's status whether it is accepted, and if not, why. */
 export interface ConditionEffect {
   readonly kind: "condition";
   readonly key: string;
@@ -103,15 +103,15 @@ export interface ConditionEffect {
   readonly ready: boolean;
   readonly reason: string;
   readonly message: string;
-  /** Where it is in force with something former: why what is in its spec is not. */
+  /** Where an earlier configuration is active: why the spec is not accepted. */
   readonly refused?: { readonly reason: string; readonly message: string };
-  /** What its user should know although it is in force; see {@link withNotes}. */
+  /** What its user should know although it is accepted; see {@link withNotes}. */
   readonly notes?: readonly Note[];
   /** Further fields of the status that follow from the spec. */
   readonly status?: Readonly<Record<string, unknown>>;
 }
 
-/** Something about an object that does not keep it from being in force. */
+/** Something about an object that does not keep it from being accepted. */
 export interface Note {
   /** One CamelCase word. */
   readonly reason: string;
@@ -220,12 +220,12 @@ function differingAnnotations(
   return Object.keys(annotations).length === 0 ? undefined : annotations;
 }
 
-/** The annotation by which an object remembers what of it is in force, see `IN_FORCE_ANNOTATION`; of what is too long it remembers nothing. */
+/** The annotation in which an object records its accepted configuration, see `IN_FORCE_ANNOTATION`; nothing is recorded of what is too long. */
 export function remembered(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
   return { [ACCEPTED_ANNOTATION]: writeFields(fields) ?? "{}" };
 }
 
-/** The annotations that an object has, as far as it remembers what is in force. */
+/** The annotations of an object, as far as they record its accepted configuration. */
 export function annotationsOf(accepted: string): Readonly<Record<string, string>> {
   return accepted === "" ? {} : { [ACCEPTED_ANNOTATION]: accepted };
 }

@@ -16,8 +16,8 @@ interface KeyedNameClaim extends NameClaim {
 }
 
 /**
- * Says in derived facts (`nameCollisions`) which names that objects would have are an older object's. Of those that come to one name the eldest has
- * it, by creation time and then by key, for as long as it lives: who comes later never takes a name away. What is said depends on the objects
+ * Says in derived facts (`nameCollisions`) which names that objects would have are an older object's. Of objects with the same name the oldest has
+ * it, by creation time and then by key, as long as it exists: a later object never takes a name over. What is said depends on the objects
  * alone, so each controller says the same.
  *
  * Ports of routers, router ports of switches and virtual ports are one set of names, address sets of pools another, and port groups of
@@ -101,8 +101,8 @@ export class NameCollisions {
   #tell(about: string): void {
     const taken: Record<string, string> = {};
     for (const claim of this.#claims.get(about) ?? []) {
-      const eldest = oldestOf(this.#byName.get(claim.name) ?? []);
-      if (eldest !== undefined && eldest !== claim) taken[claim.role] = eldest.text;
+      const oldest = oldestOf(this.#byName.get(claim.name) ?? []);
+      if (oldest !== undefined && oldest !== claim) taken[claim.role] = oldest.text;
     }
     this.#facts.set("nameCollisions", about, Object.keys(taken).length === 0 ? undefined : { key: about, taken });
   }

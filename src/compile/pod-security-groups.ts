@@ -26,7 +26,7 @@ export function securityGroupIds(pod: PodFact, provider: string): Readonly<Recor
 
 /**
  * Makes a port a member of the groups that its pod names for it, and of the one that drops what these do not allow. A group that does not exist
- * allows nothing; the membership is in force when it appears. (In Kube-OVN a pod is open while none of its groups exists.)
+ * allows nothing; the membership takes effect when it is created. (In Kube-OVN a pod is open while none of its groups exists.)
  */
 export function joinSecurityGroups(build: FragmentBuilder, pod: PodFact, provider: string, port: string): void {
   const names = namedSecurityGroups(pod, provider);

@@ -21,7 +21,7 @@ import { NO_SHARED, sharedAddresses } from "./shared-addresses.ts";
 /** One interface: the record of its address, and who has it. */
 interface InterfaceInput extends Omit<PortInput, "pod" | "node" | "groups" | "subnet"> {
   readonly pod: PodFact | undefined;
-  /** The subnet of its address, where it is in force. */
+  /** The subnet of its address, if that is accepted. */
   readonly subnet: SubnetFact | undefined;
   /** The address is kept although no pod uses it. */
   readonly retained: boolean;

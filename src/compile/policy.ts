@@ -30,7 +30,7 @@ interface PolicyInput {
   readonly problems: readonly PolicyProblem[];
   /** The object, for Events about it. */
   readonly about: ReportEffect["about"];
-  /** Where its status says whether it is in force: which that is, and the generation it is of. */
+  /** Where its status says whether it is enforced: which one, and of which generation. */
   readonly status?: { readonly resource: AdminPolicyResource; readonly generation: number };
   /** What is to be made so that its domain names are learned. */
   readonly resolvers: readonly MakeResolverEffect[];

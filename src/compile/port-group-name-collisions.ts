@@ -28,12 +28,12 @@ export const nameCollisionKey = {
 /** What facts say: key of the fact → role → who has the name. */
 export type NameCollisionsByKey = ReadonlyMap<string, Readonly<Record<string, string>>>;
 
-/** The one of those who would have a name that has it: the eldest, and of those of one age the first by its keys. */
+/** The claim that gets a name which several claim: the oldest, and of those of one age the first by its keys. */
 export function oldestOf<C extends NameClaim>(claims: Iterable<C>): C | undefined {
-  const [eldest] = [...claims].sort(
+  const [oldest] = [...claims].sort(
     (a, b) => order(a.created, b.created) || order(a.about, b.about) || order(a.role, b.role),
   );
-  return eldest;
+  return oldest;
 }
 
 function order(a: string, b: string): number {
@@ -120,11 +120,11 @@ function addGroup(
 function losersOf(names: ReadonlyMap<string, readonly NameClaim[]>): NameCollisionsByKey {
   const found = new Map<string, Record<string, string>>();
   for (const claims of names.values()) {
-    const eldest = oldestOf(claims);
+    const oldest = oldestOf(claims);
     for (const claim of claims) {
-      if (claim === eldest) continue;
+      if (claim === oldest) continue;
       const taken = found.get(claim.about) ?? {};
-      taken[claim.role] = eldest?.text ?? "";
+      taken[claim.role] = oldest?.text ?? "";
       found.set(claim.about, taken);
     }
   }

@@ -21,7 +21,7 @@ export interface PortInput {
   readonly ip: IpFact;
   /** Whether it is a port of OVN; otherwise it has an address, and nothing else here. */
   readonly onOvn: boolean;
-  /** The subnet of its address, which is in force. */
+  /** The subnet of its address, which is accepted. */
   readonly subnet: SubnetFact;
   readonly router: string;
   /** Addresses of the Vips that the pod may send from as well. */

@@ -8,14 +8,14 @@ import type { SubnetFact } from "../facts/subnet.ts";
 import type { VpcFact } from "../facts/vpc.ts";
 import type { Note } from "./effects.ts";
 
-/** Namespaces that an object names and that are not there. They may come: this keeps nothing from being in force. */
+/** Namespaces that an object names and that do not exist. They may be created later: the object is accepted nevertheless. */
 export function missingNamespaces(reader: FactReader, names: readonly string[], field: string): readonly Note[] {
   const missing = [...new Set(names)].filter((name) => reader.get("namespaces", name) === undefined);
   if (missing.length === 0) return [];
   return [{ reason: "NamespaceNotFound", message: `${field} names what is not there: ${listed(missing)}` }];
 }
 
-/** What a Subnet names and is not there, but for its VPC, without which it is not in force, and the nodes of its gateway. */
+/** What a Subnet names and does not exist, except its VPC, without which it is not accepted, and the nodes of its gateway. */
 export function subnetReferences(reader: FactReader, { namespaces, provider }: SubnetFact): readonly Note[] {
   return [...missingNamespaces(reader, namespaces, "spec.namespaces"), ...missingNetwork(reader, provider)];
 }

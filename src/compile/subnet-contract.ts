@@ -7,8 +7,8 @@ import type { SubnetFact, VerdictFact } from "../facts/subnet.ts";
 import { dualValues } from "../net/dual.ts";
 
 /**
- * What nodes are to do for a subnet, see `SUBNET.nodeContract`; `undefined` while it has not been judged: then what it says stands. It says what
- * is in force, and nothing of conditions: a subnet that is being deleted and still has pods goes on as it was.
+ * What nodes are to do for a subnet, see `SUBNET.nodeContract`; `undefined` while it has not been validated: then the annotation stays. It holds the accepted
+ * configuration, and nothing of conditions: a subnet that is being deleted and still has pods goes on as it was.
  */
 export function subnetContract(subnet: SubnetFact, verdict: VerdictFact, cluster: ClusterFact): string | undefined {
   // A verdict without a key is nobody's.

@@ -25,7 +25,7 @@ function specsOf(written: typeof subnets extends fc.Arbitrary<infer T> ? T : nev
   });
 }
 
-t.test("neighbours are those of one VPC that overlap, in what is written or in what is in force", (t) => {
+t.test("neighbours are subnets of one VPC that overlap, in their specs or in what is accepted", (t) => {
   fc.assert(
     fc.property(subnets, (written) => {
       const specs = specsOf(written);

@@ -32,7 +32,7 @@ function rangesOf(cidr: Dual<string>): readonly (Omit<Interval<unknown>, "of"> |
 }
 
 /**
- * Which subnets of one network name addresses of each other, in their specs or in what is in force: subnet → the others, by name.
+ * Which subnets of one network overlap, in their specs or in their accepted configurations: subnet → the others, by name.
  * A network is a VPC, and within it a vlan; other plugins' networks are told apart by their providers. O(n log n) where few overlap. Pure.
  */
 export function findNeighbours(specs: readonly SubnetSpecFact[]): ReadonlyMap<string, readonly SubnetSpecFact[]> {

@@ -12,7 +12,7 @@ import { type ParsedSubnetAddresses, parseSubnetAddresses } from "../net/subnet-
 import { selectorProblem } from "../policy/labels.ts";
 import { findNeighbours, nodeFinder } from "./subnet-neighbours.ts";
 
-/** A subnet as it is in force, or would be, and whether it is. */
+/** A subnet's configuration as it is accepted, or would be, and whether it is. */
 export interface Settled {
   readonly spec: SubnetSpecFact;
   readonly subnet: SubnetFact;
@@ -28,8 +28,8 @@ interface Problem {
 export const ADDRESSES_IN_USE = "AddressesInUse";
 
 /**
- * Settles with which addresses subnets are in force, each together with its neighbours. What is in force stays so: new addresses
- * in a spec that cannot be are refused, and the subnet goes on with the former ones, so that a mistaken `kubectl apply` takes down
+ * Decides with which addresses subnets are accepted, each together with its neighbours. Accepted configuration stays active: new addresses
+ * that are invalid or conflict are refused, and the subnet keeps the last accepted ones, so that an invalid `kubectl apply` takes down
  * neither this subnet nor another. Of two that are new and overlap in one VPC the older counts (by creation time, then by name).
  */
 export function settleSubnets(facts: FactStore): readonly Settled[] {
@@ -140,18 +140,18 @@ function withoutVpc(reader: FactReader, { vpc, provider }: SubnetFact): Problem 
   return { reason: "VpcUnknown", message };
 }
 
-/** Whether the addresses of the spec are those in force. */
+/** Whether the addresses of the spec are the accepted ones. */
 function isAccepted({ accepted, cidr, gateway }: SubnetSpecFact): boolean {
   return accepted !== undefined && samePlain([accepted.cidr, accepted.gateway], [cidr, gateway]);
 }
 
-/** The neighbour that keeps a subnet from having its addresses. `settled`: they are in force already. */
+/** The neighbour with which a subnet's addresses conflict. `settled`: they are accepted already. */
 function clash(subnet: SubnetFact, others: readonly SubnetSpecFact[], settled: boolean): Problem | undefined {
   for (const other of others) {
     const former = other.accepted && overlap(subnet, other.accepted);
     const wanted = other.problem === undefined && !isAccepted(other) ? overlap(subnet, other) : undefined;
     const older = isOlder(other, subnet);
-    // What is in force goes before what is not, and otherwise the older.
+    // Accepted addresses go before new ones, otherwise the older subnet's.
     const lost = (former !== undefined && (!settled || older)) || (wanted !== undefined && !settled && older);
     const shared = former ?? wanted;
     if (!lost || shared === undefined) continue;

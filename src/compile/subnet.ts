@@ -47,7 +47,7 @@ import { addSourceGuard } from "./subnet-sources.ts";
 export interface SubnetInput {
   readonly subnet: SubnetFact;
   readonly verdict: VerdictFact;
-  /** What its annotation says is in force. */
+  /** The accepted configuration, by its annotation. */
   readonly accepted: SubnetSpecFact["accepted"];
   /** Whether it has any annotations. */
   readonly annotated: boolean;
@@ -74,12 +74,12 @@ export interface SubnetInput {
   readonly takenGroups: readonly string[];
 }
 
-/** What of a subnet in force is not acted on yet; nothing where all is. */
+/** What of an accepted subnet is not supported; nothing where all is. */
 function notBuilt({ provider, vlan, protocol }: SubnetFact): { reason: string; message: string } | undefined {
   // What is made of the vlan of another plugin's interfaces is that plugin's affair.
   if (vlan === "" || !isOvnProvider(provider)) return undefined;
   const what = protocol === "Mac" ? "MAC addresses" : "addresses";
-  const message = `its pods get ${what} but reach nobody outside it: provider networks (spec.vlan "${vlan}") are not built yet`;
+  const message = `its pods get ${what} but have no connectivity outside the subnet: provider networks (spec.vlan "${vlan}") are not supported`;
   return { reason: "NoProviderNetwork", message };
 }
 

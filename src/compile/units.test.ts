@@ -266,10 +266,10 @@ t.test("a pod's own wishes shape its port", async (t) => {
       "ovn.kubernetes.io/layer2_forward": "true",
     },
   });
-  golden(t, "pod-wishes", podUnit, facts, "default/a");
+  golden(t, "pod-address-requests", podUnit, facts, "default/a");
 });
 
-t.test("a pod's further interfaces are ports beside its own one, or only told of, all in one patch", async (t) => {
+t.test("a pod's secondary interfaces are ports beside its own one, or only annotated, all in one patch", async (t) => {
   const facts = sampleFacts();
   addNetwork(facts, "net1", NETWORK_CONFIG.ovn("net1"));
   addNetwork(facts, "lan", NETWORK_CONFIG.ipam("lan"));
@@ -661,7 +661,7 @@ t.test("a port that no pod has by that name is said, and matches nothing until o
   golden(t, "policy-unknown-port", policyUnit("networkpolicy", "networkPolicies"), facts, "default/web");
 });
 
-t.test("a policy of the administrators is ACLs in tier 1 or 3, and says whether it is in force", async (t) => {
+t.test("an AdminNetworkPolicy is ACLs in tier 1 or 3, and says whether it is enforced", async (t) => {
   const facts = sampleFacts();
   const subject = { namespaces: { matchLabels: { team: "a" } } };
   addAdminPolicy(facts, "anp", "a", {

@@ -90,7 +90,7 @@ t.test("a route by source for everything is two halves, which come before the ro
   );
 });
 
-t.test("a rule that cannot be read leaves all the former ones in force, and so does a route", async (t) => {
+t.test("an invalid rule leaves the last accepted rules active, and so does an invalid route", async (t) => {
   const apply = vpc();
   const drop = { priority: 200, match: "ip4.src == 10.0.1.6", action: "drop" } as const;
   const route = { cidr: "172.31.0.0/16", nextHopIP: "10.0.1.254", policy: "policySrc", routeTable: "t" } as const;
@@ -109,7 +109,7 @@ t.test("a rule that cannot be read leaves all the former ones in force, and so d
     ready: true,
     refused: {
       reason: "InvalidMatch",
-      message: /^spec\.policyRoutes\[0\]\.match: .*; the former policyRoutes stay in force$/,
+      message: /^spec\.policyRoutes\[0\]\.match: .*; the last accepted policyRoutes stay active$/,
     },
   });
   const worse = apply({

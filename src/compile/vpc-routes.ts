@@ -7,7 +7,7 @@ import type { PolicyProblem } from "../policy/types.ts";
 import { readUserMatch } from "../policy/user-match.ts";
 import { remembered as annotationOf } from "./effects.ts";
 
-/** A VPC's routes and rules as they are in force, and what of its spec is not. */
+/** A VPC's active routes and rules, and what of its spec is not accepted. */
 export interface VpcRoutes {
   readonly staticRoutes: readonly StaticRouteFact[];
   /** No two have the same priority and match. */
@@ -18,8 +18,8 @@ export interface VpcRoutes {
 }
 
 /**
- * Settles which routes and rules of a VPC are in force. A list with an entry that cannot be does not count: the former one does, where that is
- * known, for an entry that is passed over may have been the one that dropped. Where it is not known, the other entries count.
+ * Decides which routes and rules of a VPC are active. A list with an invalid entry is not accepted: the last accepted list stays active, where it is
+ * known, because the invalid entry may have been the one that drops traffic. Where it is not known, the other entries count.
  */
 export function settleVpcRoutes(vpc: VpcFact): VpcRoutes {
   const read = readRules(vpc.policyRoutes);
@@ -31,7 +31,7 @@ export function settleVpcRoutes(vpc: VpcFact): VpcRoutes {
   const policyRoutes = wrong("policyRoutes") ? (formerRules ?? read.rules) : read.rules;
   const problems = found.map((problem) => {
     const list = problem.path.startsWith("spec.policyRoutes[") ? "policyRoutes" : "staticRoutes";
-    const rest = former[list] === undefined ? "the entry is left out" : `the former ${list} stay in force`;
+    const rest = former[list] === undefined ? "the entry is ignored" : `the last accepted ${list} stay active`;
     return { ...problem, message: `${problem.message}; ${rest}` };
   });
   const merged = mergeRules(policyRoutes);
@@ -47,7 +47,7 @@ export function settleVpcRoutes(vpc: VpcFact): VpcRoutes {
   };
 }
 
-/** The annotation by which a VPC remembers the lists that are in force. */
+/** The annotation in which a VPC records its accepted lists. */
 export function rememberRoutes(vpc: VpcFact, { remembered }: VpcRoutes): Readonly<Record<string, string>> {
   const none = Object.values(remembered).every((list) => list.length === 0);
   return none && vpc.accepted === "" ? {} : annotationOf(routesAsWritten(remembered));

@@ -57,17 +57,17 @@ export function controllerMetrics({
       },
     });
   };
-  gauge("weft_controller_leading", "1 while this process leads", () => (leading() ? 1 : 0));
-  gauge("weft_controller_waiting_addresses", "Pods and nodes that cannot get an address now", waiting);
-  gauge("weft_controller_pending_writes", "Writes to Kubernetes that wait or are under way", pendingWrites);
+  gauge("weft_controller_leading", "1 while this process is the leader", () => (leading() ? 1 : 0));
+  gauge("weft_controller_waiting_addresses", "Pods and nodes that wait for an address", waiting);
+  gauge("weft_controller_pending_writes", "Writes to the Kubernetes API that are queued or under way", pendingWrites);
   counter(
     "weft_controller_unserved_pods_total",
-    "Pods that had neither a network nor a reason 5 s after they were bound, and were tried again",
+    "Pods that had neither a network nor an Event that says why 5 s after they were bound to a node, and were retried",
     unserved,
   );
   new Counter({
     name: "weft_controller_internal_failures_total",
-    help: "How often code threw at an object or a unit, which then stays as it was, by part (projection, index, derived fact, listener, unit, claim, status, task)",
+    help: "Internal errors while processing an object or unit, which keeps its current state, by part (projection, index, derived fact, listener, unit, claim, status, task)",
     labelNames: ["part"],
     registers,
     collect() {
@@ -75,30 +75,46 @@ export function controllerMetrics({
       for (const part of FAILURE_PARTS) this.inc({ part }, facts.failures.counts.get(part) ?? 0);
     },
   });
-  gauge("weft_controller_internal_failing", "Objects and units at which code throws now", () => facts.failures.size);
-  counter("weft_nb_transactions_total", "Northbound transactions", () => engine.stats.transactions);
-  counter("weft_nb_operations_total", "Operations in them", () => engine.stats.operations);
+  gauge(
+    "weft_controller_internal_failing",
+    "Objects and units whose processing fails with an internal error now",
+    () => facts.failures.size,
+  );
+  counter(
+    "weft_nb_transactions_total",
+    "Transactions committed to the OVN northbound database",
+    () => engine.stats.transactions,
+  );
+  counter(
+    "weft_nb_operations_total",
+    "Operations in the transactions committed to the OVN northbound database",
+    () => engine.stats.operations,
+  );
   counter(
     "weft_nb_repairs_total",
-    "Operations that undid what another client of the database had done",
+    "Operations that restored what another client of the OVN northbound database had changed",
     () => engine.stats.repairs,
   );
   counter(
     "weft_nb_contended_total",
-    "Operations that undid what another program keeps doing, after which there was a pause",
+    "Operations that restored what another client of the OVN northbound database changes repeatedly; each is followed by a back-off",
     () => engine.stats.contended,
   );
-  counter("weft_nb_refused_total", "Transactions that the database refused", () => engine.stats.failures);
+  counter(
+    "weft_nb_refused_total",
+    "Transactions that the OVN northbound database refused",
+    () => engine.stats.failures,
+  );
   counter("weft_units_compiled_total", "Units compiled", () => engine.stats.compiled);
-  gauge("weft_controller_southbound_synced", "1 while what is known of the southbound database is current", () =>
+  gauge("weft_controller_southbound_synced", "1 while the copy of the OVN southbound database is in sync", () =>
     southbound() === true ? 1 : 0,
   );
-  gauge("weft_controller_ports_down", "Ports of pods and nodes that no chassis has bound", () =>
+  gauge("weft_controller_ports_down", "Logical switch ports of pods and nodes that no chassis has bound", () =>
     facts.size("downPorts"),
   );
   new Gauge({
     name: "weft_controller_node_chassis_problems",
-    help: "Nodes that OVN has no chassis for, or that share one",
+    help: "Nodes that have no chassis in OVN, or share one",
     labelNames: ["reason"],
     registers,
     collect() {
@@ -125,8 +141,8 @@ export function controllerMetrics({
       },
     });
   };
-  byStatus("weft_ovn_bfd_sessions", "BFD sessions of OVN, by status", "bfdSessions", ["up", "down"]);
-  byStatus("weft_ovn_service_monitors", "Backends that OVN checks, by status", "serviceMonitors", [
+  byStatus("weft_ovn_bfd_sessions", "BFD sessions in OVN, by status", "bfdSessions", ["up", "down"]);
+  byStatus("weft_ovn_service_monitors", "Load balancer backends that OVN health checks, by status", "serviceMonitors", [
     "online",
     "offline",
   ]);
@@ -156,7 +172,7 @@ export function controllerMetrics({
       },
     });
   };
-  perSubnet("subnet_available_ip_count", "Addresses of the subnet that are free", "available");
+  perSubnet("subnet_available_ip_count", "Free addresses of the subnet", "available");
   perSubnet("subnet_used_ip_count", "Addresses of the subnet in use", "using");
   return registry;
 }

@@ -53,7 +53,7 @@ const ABSENT_MS = 60_000;
 /** The informers are stopped before they have read everything. */
 const quiet = (): void => undefined;
 
-/** By which facts a status is known that is written here. What is in force of a Subnet is another fact than what is written. */
+/** The facts by which a status that is written here is known. A Subnet's accepted configuration is another fact than its spec. */
 function resourceOf(facts: FactKind): StatusResource | undefined {
   const kind = kindOf(facts);
   return kind?.status === undefined ? undefined : (knownAs(kind) as StatusResource);
@@ -67,7 +67,7 @@ export class Sources {
 
   readonly #parts: SourceParts;
 
-  /** What of the objects is in force. */
+  /** The objects' accepted configurations. */
   readonly records: AcceptedRecords;
 
   /** Watch for the types that the cluster does not serve. */

@@ -25,7 +25,7 @@ export interface FailureSubject {
   readonly uid?: string;
 }
 
-/** Something of ours threw, a fault that nobody has thought of. What it is about stays as it was, and is tried again. */
+/** An unexpected exception in our own code. The object that it is about keeps its state, and is retried. */
 export interface Failure extends FailureSubject {
   readonly error: Error;
   /** So often running. */
@@ -39,8 +39,8 @@ interface Entry {
 }
 
 /**
- * What threw and has not succeeded since: each is tried again after a pause that doubles up to a minute, is told of and counted. Shared by all
- * parts of a process in which an odd input must stop nothing but itself.
+ * What threw and has not succeeded since: each is retried after a back-off that doubles up to a minute, is reported and counted. Shared by all
+ * parts of a process, so that an odd input stops nothing but itself.
  *
  * Without `onFailure` what threw is thrown on: tests, and commands that look once, want to hear of it.
  */
@@ -130,7 +130,7 @@ export class Failures {
     for (const look of [...this.#waiting]) look();
   }
 
-  /** Nothing is tried again any more. */
+  /** Stops all retries. */
   stop(): void {
     for (const { cancel } of this.#entries.values()) cancel();
     this.#entries.clear();

@@ -5,7 +5,7 @@ import { type Dual, dualValues, parseDualCidr, parseDualIp } from "../net/dual.t
 import type { LabelSelectorFact } from "./label-selector.ts";
 import type { ProjectedMeta } from "./meta.ts";
 
-/** With what a subnet is in force. Addresses are canonical; both have the same families. */
+/** The accepted addresses of a subnet. Addresses are canonical; both have the same families. */
 export interface AcceptedSubnet {
   readonly cidr: Dual<string>;
   readonly gateway: Dual<string>;
@@ -18,7 +18,7 @@ export interface AcceptedSubnet {
 }
 
 /**
- * The annotation on an object that holds what of it is in force: of a Subnet `<cidrBlock> <gateway> <JSON of other fields>`, of other kinds the
+ * The annotation on an object that records its accepted configuration: of a Subnet `<cidrBlock> <gateway> <JSON of other fields>`, of other kinds the
  * JSON alone. What is written into its spec later is judged against it, and does not count where it cannot be read or cannot be: a mistake in one
  * field must not take back what was said in it, or in others, before. The controller writes it after the commit.
  */

@@ -66,7 +66,7 @@ export function ourAnnotations(meta: ProjectedMeta): Readonly<Record<string, str
   return ours;
 }
 
-/** An annotation of a further interface: `<nad>.<namespace>.kubernetes.io/ip_address`, or with `.<interface>` behind that. */
+/** An annotation of a secondary interface: `<nad>.<namespace>.kubernetes.io/ip_address`, or with `.<interface>` behind that. */
 function isOfAttachment(key: string): boolean {
   const parts = /^[^./]+\..+\.kubernetes\.io\/([^.]+)(?:\..+)?$/.exec(key);
   return parts?.[1] !== undefined && POD_KEYS.has(parts[1]);

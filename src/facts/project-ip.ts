@@ -55,7 +55,7 @@ export function projectIp(ip: IpObject): IpFact {
   };
 }
 
-/** An object is named after the port: `<pod>.<namespace>`, and for a further interface `.<provider>` behind that, or a digest of all. */
+/** An object is named after the port: `<pod>.<namespace>`, and for a secondary interface `.<provider>` behind that, or a digest of all. */
 function providerOf(
   name: string,
   { podName, namespace }: NonNullable<IpObject["spec"]>,

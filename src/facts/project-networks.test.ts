@@ -69,7 +69,7 @@ t.test("whatever is written there, it is read or refused", async () => {
   );
 });
 
-t.test("annotations of further interfaces are among a pod's facts, those of others are not", async (t) => {
+t.test("annotations of secondary interfaces are among a pod's facts, those of others are not", async (t) => {
   const annotations = {
     "net1.shop.ovn.kubernetes.io/ip_address": "10.0.0.5",
     "net1.shop.kubernetes.io/ip_address.eth1": "10.0.0.6",

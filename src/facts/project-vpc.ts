@@ -35,7 +35,7 @@ export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
   };
 }
 
-/** What the annotation says was in force: lists of entries as the API has them. One that is no such list is not known. */
+/** The accepted lists by the annotation, with entries as the API has them. A malformed list is ignored. */
 function readFormer(text: string): VpcFact["former"] {
   const fields = readFields(text);
   const problems: Problem[] = [];

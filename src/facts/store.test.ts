@@ -149,7 +149,7 @@ t.test(
   },
 );
 
-t.test("a fact at which an index throws is not taken: the former stays, and it is tried again", async (t) => {
+t.test("a fact at which an index throws is not stored: the previous one stays, and it is retried", async (t) => {
   const timers = new ManualClock();
   const said: string[] = [];
   const facts = factStore(new Failures(timers, ({ part, kind, key }) => said.push(`${part} ${kind} ${key}`)));

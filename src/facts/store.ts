@@ -78,7 +78,7 @@ export class UnreadFactError extends Error {
  * All facts with their indexes. Writing an equal fact changes nothing and tells nobody: this is the cut-off that
  * keeps status updates and resyncs from compiling anything.
  *
- * A fact at which an index function throws is not taken: the former one stays, and it is tried again after a pause.
+ * A fact at which an index function throws is not stored: the previous one stays, and it is retried after a back-off.
  */
 export class FactStore implements FactReader {
   /** kind → key → fact. */

@@ -48,11 +48,11 @@ export interface SubnetFact extends CustomObjectFact {
   readonly problem?: { readonly reason: string; readonly message: string };
 }
 
-/** A Subnet as its user has written it, with the addresses that were last in force. `SubnetFact` is what is in force. */
+/** A Subnet's spec, with the addresses that were last accepted. `SubnetFact` is the accepted configuration. */
 export interface SubnetSpecFact extends SubnetFact {
   /** Whether it has any annotations. */
   readonly annotated: boolean;
-  /** See `IN_FORCE_ANNOTATION`; absent where it never was in force. */
+  /** See `IN_FORCE_ANNOTATION`; absent where it never was accepted. */
   readonly accepted?: AcceptedSubnet;
   /** Its annotation that says what nodes are to do for it, as it is; absent where it has none. */
   readonly nodeContract?: string;
@@ -67,8 +67,8 @@ export interface SubnetAclFact {
 }
 
 /**
- * Whether a subnet is in force; derived from the subnet, its neighbours and the nodes, and kept as a fact so that pods
- * are woken by a change of the verdict only. A subnet that is not in force has no rows and gives no addresses.
+ * Whether a subnet is accepted; derived from the subnet, its neighbours and the nodes, and kept as a fact so that pods
+ * are woken by a change of the verdict only. A subnet that is not accepted has no rows and gives no addresses.
  */
 export interface VerdictFact {
   readonly key: string;
@@ -77,6 +77,6 @@ export interface VerdictFact {
   readonly reason: string;
   /** A sentence that names the value, what it clashes with, and what would be accepted. */
   readonly message: string;
-  /** Of a subnet that is in force with its former addresses: why its new ones are not. */
+  /** Of a subnet whose last accepted addresses stay active: why its new ones are not accepted. */
   readonly refused?: { readonly reason: string; readonly message: string };
 }

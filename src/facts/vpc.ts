@@ -18,7 +18,7 @@ export interface VpcFact extends CustomObjectFact {
   readonly annotated: boolean;
   /** What its `IN_FORCE_ANNOTATION` says; "" where it has none. */
   readonly accepted: string;
-  /** The lists that were last in force, as far as that is known. */
+  /** The lists that were last accepted, as far as that is known. */
   readonly former: {
     readonly staticRoutes?: readonly StaticRouteFact[];
     readonly policyRoutes?: readonly PolicyRouteFact[];

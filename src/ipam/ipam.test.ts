@@ -164,7 +164,7 @@ t.test("a name that does not exist is refused with those that are near, or some 
   });
   t.match(ipam.allocate({ owner: "a", subnets: [], want: { kind: "any" } }), {
     code: "SubnetUnknown",
-    message: /no subnet from which "a" could get an address.*logical_switch/,
+    message: /No subnet can give "a" an address.*logical_switch/,
   });
   t.end();
 });

@@ -186,7 +186,7 @@ const SHOWN = 4;
 export function mostSpecificRefusal(request: AddressRequest, refusals: readonly Refusal[]): Refusal {
   const [first] = refusals;
   if (first === undefined) {
-    const message = `There is no subnet from which "${request.owner}" could get an address: none is bound to its namespace and in force, and no default subnet is; name one with the logical_switch annotation.`;
+    const message = `No subnet can give "${request.owner}" an address: no subnet that is ready is bound to its namespace, and there is no ready default subnet; name a subnet in the logical_switch annotation.`;
     return refuse("SubnetUnknown", message);
   }
   if (refusals.length === 1) return first;

@@ -24,11 +24,11 @@ export interface RequestInput {
    * takes the number in the pod's name, whatever `.spec.ordinals.start` is.
    */
   readonly ordinal?: number | undefined;
-  /** Where it is a further interface: the network that the pod names for it. */
+  /** Of a secondary interface: the network that the pod names for it. */
   readonly attachment?: Attachment | undefined;
 }
 
-/** What else says what a further interface is to have. */
+/** What else a secondary interface may request. */
 export interface Attachment {
   /** Another form of address and MAC, `<nad>.<ns>.kubernetes.io/ip_address.<interface>`, goes first. */
   readonly nad: string;

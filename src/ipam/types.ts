@@ -90,7 +90,7 @@ export interface Reservation {
   readonly conflicts: readonly Refusal[];
 }
 
-/** The outcome of a new configuration. It is always in force afterwards. */
+/** The outcome of a new configuration. It is always active afterwards. */
 export interface ConfigurationResult {
   /** What of it could not be done, and what was done instead. */
   readonly problems: readonly Refusal[];

@@ -11,12 +11,12 @@ declare module "../facts/types.ts" {
   }
 }
 
-/** k8s.cni.cncf.io/v1 NetworkAttachmentDefinition: what further interfaces of pods are, where Multus is installed. */
+/** k8s.cni.cncf.io/v1 NetworkAttachmentDefinition: defines secondary interfaces of pods, where Multus is installed. */
 export const attachmentKind: Kind<"attachments"> = {
   facts: "attachments",
   type: NETWORK_ATTACHMENTS,
   absent: "empty",
   project: projectAttachment,
   indexes: {},
-  access: { verbs: ["get"], why: "Followed: what further interfaces of pods are. (`get` is for weftctl.)" },
+  access: { verbs: ["get"], why: "Followed: they define secondary interfaces of pods. (`get` is for weftctl.)" },
 };

@@ -51,7 +51,7 @@ function condition(facts: FactStore, name: string): object | undefined {
 const hold = (facts: FactStore, subnet: string, v4: string): void =>
   addIp(facts, "x.default", { podName: "x", namespace: "default", nodeName: "weft-1", subnet, v4, v6: "" });
 
-t.test("a subnet that is in force says so in its annotation, and grows where there is room", async (t) => {
+t.test("a subnet records its accepted configuration in its annotation, and grows where there is room", async (t) => {
   const { facts, apply, annotations } = cluster();
   apply("s", { cidrBlock: "10.20.0.0/24" });
   t.equal(annotations.get("s"), '10.20.0.0/24 10.20.0.1 {"excludeIps":["10.20.0.1"],"uid":"s"}');
@@ -162,7 +162,7 @@ t.test("nonsense in a spec does not count either, and what was refused counts wh
   t.same(accepted(facts, "s"), ["10.20.0.0/22", "10.20.0.1"]);
 });
 
-t.test("a subnet of which IPAM would give nothing is not in force, and says why", async (t) => {
+t.test("a subnet from which IPAM cannot allocate is not accepted, and says why", async (t) => {
   for (const [spec, reason, message] of [
     [{ cidrBlock: "127.0.0.0/24" }, "CidrNotUnicast", /overlaps 127\.0\.0\.0\/8/],
     [{ cidrBlock: "fe80::/64" }, "CidrNotUnicast", /link-local/],

@@ -49,7 +49,7 @@ export class DerivedFacts {
     const facts = this.#facts;
     facts.derive((change) => this.#nameCollisions.noteFact(change), "nameCollisions");
     facts.derive((change) => this.#addressHolders.noteFact(change), "addressHolders");
-    // Subnets before groups: whatever else a change wakes must find what is in force now.
+    // Subnets before groups: whatever else a change wakes must find the accepted configuration of now.
     facts.derive((change) => this.#noteSubnets(change), "subnets");
     facts.derive((change) => this.#securityGroups.noteFact(change), "security groups");
     facts.derive((change) => this.#groups.noteFact(change), "groups");
@@ -95,7 +95,7 @@ export class DerivedFacts {
         this.#settled.set(spec.name, { ...outcome, others });
         facts.failures.succeeded(subject);
       } catch (error) {
-        // What is in force of it stays so.
+        // Its accepted configuration stays active.
         unsettled++;
         this.#settled.delete(spec.name);
         this.#setUnread(spec.name, true);

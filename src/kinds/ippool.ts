@@ -191,5 +191,5 @@ export const ipPoolKind: Kind<"ipPools"> = {
     changedBy: (facts, subnet) => facts.by("ipPools", "subnet", subnet).map((pool) => pool.name),
   },
   remembers: (text) => readFields(text) !== undefined,
-  access: { verbs: ["patch"], why: "Followed; finalizers and records of what is in force are patched." },
+  access: { verbs: ["patch"], why: "Followed; finalizers and records of the accepted configuration are patched." },
 };

@@ -27,7 +27,7 @@ export interface Kind<K extends FactKind = FactKind> {
   /** The type need not be installed: a cluster that does not serve it has none of it. */
   readonly absent?: "empty";
   /**
-   * The facts by which units and effects know the object, where these are not the projected ones: what is in force of it is derived. Their
+   * The facts by which units and effects know the object, where these are not the projected ones: its accepted configuration is derived. Their
    * indexes are declared with the derived facts.
    */
   readonly accepted?: FactKind;
@@ -49,7 +49,7 @@ export interface Kind<K extends FactKind = FactKind> {
   readonly notSupported?: readonly string[];
   /** The counters of addresses that its status shows. */
   readonly counters?: Counters;
-  /** It remembers what of it is in force, in `IN_FORCE_ANNOTATION`: whether such a text can be read. */
+  /** It records its accepted configuration in `IN_FORCE_ANNOTATION`: whether such a text can be parsed. */
   readonly remembers?: (text: string) => boolean;
 }
 

@@ -25,7 +25,7 @@ t.test("a kind's unit is made by the facts by which the kind is known", async (t
   }
 });
 
-t.test("the store has a table for every kind, and for what is in force of it", async (t) => {
+t.test("the store has a table for every kind, and for its accepted configuration", async (t) => {
   const { kinds } = factStore();
   for (const kind of KINDS) {
     t.ok(kinds.includes(kind.facts), kind.facts);
@@ -34,7 +34,7 @@ t.test("the store has a table for every kind, and for what is in force of it", a
   t.equal(new Set(kinds).size, kinds.length);
 });
 
-t.test("the type of an object is found by what is written of it and by what is in force", async (t) => {
+t.test("the type of an object is found by its spec and by its accepted configuration", async (t) => {
   t.equal(typeOf("subnetSpecs").kind, "Subnet");
   t.equal(typeOf("subnets").kind, "Subnet");
 });

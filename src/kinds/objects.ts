@@ -9,7 +9,7 @@ const KIND_OF: ReadonlyMap<FactKind, AnyKind> = new Map(
   KINDS.flatMap((kind) => [[kind.facts, kind] as const, ...(kind.accepted ? [[kind.accepted, kind] as const] : [])]),
 );
 
-/** The kind of object that a kind of fact is of: the one projected from it, or what is in force of it. */
+/** The kind of object that a kind of fact is of: the one projected from it, or its accepted configuration. */
 export function kindOf(facts: FactKind): AnyKind | undefined {
   return KIND_OF.get(facts);
 }

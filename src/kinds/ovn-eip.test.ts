@@ -57,7 +57,7 @@ t.test("what it was given stays although its spec says something else, and its c
   t.match(said, [{ kind: "condition", ready: true, refused: { reason: "AddressesFixed", message: /172\.30\.0\.10/ } }]);
 });
 
-t.test("a port with its address is not built yet, and it says so; on a node it is not ready", async (t) => {
+t.test("a port with its address is not supported, and it says so; on a node it is not ready", async (t) => {
   for (const [type, ready] of [
     ["lrp", true],
     ["lsp", false],

@@ -134,7 +134,7 @@ function recordOf({ v4 = "", v6 = "", mac = "" }: AddressLease, { name, uid, ver
 
 interface OvnEipInput {
   readonly eip: OvnEipFact;
-  /** Its subnet, where that is in force. */
+  /** Its subnet, if that is accepted. */
   readonly subnet: SubnetFact | undefined;
   /** Why it was given no address. */
   readonly refusal: VerdictFact | undefined;
@@ -142,7 +142,7 @@ interface OvnEipInput {
   readonly dispute: AddressConflictFact | undefined;
 }
 
-/** An OvnEip: no rows, for what uses its address is not built yet; its finalizer, its state, and what it was given in its spec and labels. */
+/** An OvnEip: no rows, because what uses its address is not supported; its finalizer, its state, and what it was given in its spec and labels. */
 const ovnEipUnit: UnitKind<FactReader, OvnEipInput, WeftEffect> = {
   name: "ovneip",
   priority: 4,
@@ -188,7 +188,7 @@ function stateOf(
   if (given === undefined) return refusal && { ready: false, reason: refusal.reason, message: refusal.message };
   if (dispute !== undefined) return { ready: false, reason: "AddressInUse", message: dispute.message };
   if (subnet === undefined) {
-    const message = `subnet "${of}" (spec.externalSubnet) is not in force; see its own conditions`;
+    const message = `subnet "${of}" (spec.externalSubnet) is not ready; see the conditions of the subnet`;
     return { ready: false, reason: "SubnetNotReady", message };
   }
   return { ready: true, reason: "Ready", message: `it has ${texts(given)}` };
@@ -207,7 +207,7 @@ function conditionOf(eip: OvnEipFact, state: State): ConditionEffect {
   const about = { key: `condition/ovnEips/${name}`, resource: "ovnEips", name, uid, generation } as const;
   // A port on a node makes one of type `lsp` ready, as in Kube-OVN.
   const status = { ready: state.ready && type !== "lsp", type, nat: "" };
-  const message = `spec.type "${type}": a port with the address is not built yet`;
+  const message = `spec.type "${type}": a port with the address is not supported`;
   const notes: readonly Note[] = type === DEFAULT_TYPE ? [] : [{ reason: "NotSupported", message }];
   return withNotes({ kind: "condition", ...about, ...state, status }, [...notes, ...malformedNotes(eip)]);
 }

@@ -142,5 +142,5 @@ export const securityGroupKind: Kind<"securityGroups"> = {
   unit: securityGroupUnit,
   rows: { Port_Group: ["name", "external_ids", "acls"], ACL: ACL_COLUMNS },
   status: "subresource",
-  access: { verbs: [], why: "Followed; what is in force of them goes into the status." },
+  access: { verbs: [], why: "Followed; the status says which rules are enforced." },
 };

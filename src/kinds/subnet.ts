@@ -18,7 +18,7 @@ declare module "../facts/types.ts" {
   }
 }
 
-/** kubeovn.io/v1 Subnet. What is in force of it is derived from what is written of all of them (`src/compile/derived.ts`). */
+/** kubeovn.io/v1 Subnet. Its accepted configuration is derived from the specs of all subnets (`src/kinds/derived.ts`). */
 export const subnetKind: Kind<"subnetSpecs"> = {
   facts: "subnetSpecs",
   type: SUBNETS,
@@ -49,7 +49,7 @@ export const subnetKind: Kind<"subnetSpecs"> = {
     of: (facts, ipam, name) => {
       const { v4, v6 } = ipam.usage(name);
       if (facts.get("verdicts", name)?.ok === true) return { ...(v4 && { v4 }), ...(v6 && { v6 }) };
-      // One that is not in force has addresses in use, but none to give.
+      // One that is not accepted has addresses in use, but none to allocate.
       const closed = { available: 0n, availableRange: "" };
       return { ...(v4 && { v4: { ...v4, ...closed } }), ...(v6 && { v6: { ...v6, ...closed } }) };
     },
@@ -58,6 +58,6 @@ export const subnetKind: Kind<"subnetSpecs"> = {
   remembers: (text) => readAcceptedSubnet(text) !== undefined,
   access: {
     verbs: ["create", "patch"],
-    why: "Followed; the default ones are made at first start; defaults, finalizers and records of what is in force are patched.",
+    why: "Followed; the default ones are made at first start; defaults, finalizers and records of the accepted configuration are patched.",
   },
 };

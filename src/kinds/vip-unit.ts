@@ -33,7 +33,7 @@ interface VipInput {
   readonly vip: VipFact;
   /** What of it names nothing that is there. */
   readonly notes: readonly Note[];
-  /** Its subnet, where that is in force. */
+  /** Its subnet, if that is accepted. */
   readonly subnet: SubnetFact | undefined;
   /** Ports of the pods that may claim a virtual address, sorted. */
   readonly parents: readonly string[];
@@ -124,7 +124,7 @@ function stateOf(
   if (!given) return refusal && say(false, refusal.reason, refusal.message);
   if (dispute !== undefined) return say(false, "AddressInUse", dispute.message);
   if (subnet === undefined) {
-    return say(false, "SubnetNotReady", `subnet "${of}" (spec.subnet) is not in force; see its own conditions`);
+    return say(false, "SubnetNotReady", `subnet "${of}" (spec.subnet) is not ready; see the conditions of the subnet`);
   }
   const mac = macOf(vip, subnet);
   const message = `it has ${[vip.v4, vip.v6, mac].filter((part) => part !== "").join(", ")}`;

@@ -34,6 +34,6 @@ export const vpcKind: Kind<"vpcs"> = {
   remembers: (text) => readFields(text) !== undefined,
   access: {
     verbs: ["create", "patch"],
-    why: "Followed; the default one is made at first start; finalizers and records of what is in force are patched.",
+    why: "Followed; the default one is made at first start; finalizers and records of the accepted configuration are patched.",
   },
 };

@@ -37,7 +37,7 @@ export function translateAdminPolicy(fact: AdminPolicyFact): Policy {
   const slots = adminSlots(fact);
   const policy = { id: `${kind}/${name}`, label: `${KINDS[kind]} ${name}`, tier: slots.tier, isolation: [] };
   if (kind === "banp" && name !== "default") {
-    report("metadata.name", "InvalidName", "only the BaselineAdminNetworkPolicy named default is in force");
+    report("metadata.name", "InvalidName", "only the BaselineAdminNetworkPolicy named default is enforced");
     return { ...policy, subjects: [], rules: [], problems };
   }
   const logRate = fact.annotations[NETWORK_POLICY.logRate] ?? "0";
@@ -82,7 +82,7 @@ function understand(fact: AdminPolicyFact, report: ReportProblem): Understood {
 function checkPlace({ kind, tier, priority }: AdminPolicyFact, report: ReportProblem): boolean {
   const { first, last } = ADMIN_PRIORITIES;
   const known = kind !== "cnp" || tier === "Admin" || tier === "Baseline";
-  const only = "only its Deny rules are in force";
+  const only = "only its Deny rules are enforced";
   if (!known) report("spec.tier", "InvalidTier", `${JSON.stringify(tier)} is neither Admin nor Baseline; ${only}`);
   if (kind === "banp") return known;
   if (priority !== undefined && Number.isInteger(priority) && priority >= first && priority <= last) return known;

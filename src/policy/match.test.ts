@@ -166,7 +166,7 @@ t.test("what OVN would not install is refused, with its place", async (t) => {
   }
 });
 
-t.test("a match with a set that does not exist, or does not fit, is not in force", async (t) => {
+t.test("a match with a set that does not exist, or does not fit, is not active", async (t) => {
   t.equal(
     problem(() => holds("ip4.src == $other")),
     "unknown-set",

@@ -112,7 +112,7 @@ t.test(
   },
 );
 
-t.test("rules of one priority that say the same, or have no packet in common, are all in force", async (t) => {
+t.test("rules of one priority that say the same, or have no packet in common, are all enforced", async (t) => {
   const tcp = (first: number, last: number): object => ({ protocol: "tcp", portRangeMin: first, portRangeMax: last });
   for (const [a, b] of [
     [ALLOW, { ...ALLOW, remoteAddress: "10.1.2.3" }],

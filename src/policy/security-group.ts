@@ -21,9 +21,9 @@ export interface SecurityGroupAcl {
 /** A SecurityGroup in terms of OVN. */
 export interface TranslatedSecurityGroup {
   readonly acls: readonly SecurityGroupAcl[];
-  /** What of it is not in force as it is written; that part is closed. */
+  /** What of it is not enforced as written; that part is closed. */
   readonly problems: readonly PolicyProblem[];
-  /** The directions in which all is in force as it is written. */
+  /** The directions in which all is enforced as written. */
   readonly clean: readonly Direction[];
 }
 

@@ -22,7 +22,7 @@ export interface SubnetAclSpec {
   readonly log: boolean;
 }
 
-/** A subnet's own rules in terms of OVN, and what of them is not in force as it is written. */
+/** A subnet's own rules in terms of OVN, and what of them is not enforced as written. */
 export interface TranslatedSubnet {
   readonly acls: readonly SubnetAclSpec[];
   readonly problems: readonly PolicyProblem[];

@@ -57,7 +57,7 @@ export function byStage<A extends AclView>(acls: readonly A[]): AclStages<A> {
  * What the ACLs of one stage make of a packet: the lowest tier is decided first; within it the highest priority that matches; `pass`
  * goes on to the next tier, and so does a tier in which nothing matches; after the last one, the packet is allowed. Where two of one
  * priority match, OVN does as it likes; this takes the strictest. An ACL whose match OVN would refuse, or that names a set that does
- * not exist, is not in force. The array is taken for immutable.
+ * not exist, is not active. The array is taken for immutable.
  */
 export function decide<A extends AclView>(acls: readonly A[], packet: Packet, sets: NamedSets): AclDecision<A> {
   const passedBy: A[] = [];
@@ -102,7 +102,7 @@ interface Ready<A extends AclView = AclView> {
   readonly match: MatchExpression;
 }
 
-/** A list of ACLs → those that are in force, in the order in which they decide. */
+/** A list of ACLs → the active ones, in the order in which they decide. */
 const READY = new WeakMap<readonly AclView[], readonly Ready[]>();
 
 function ready(acls: readonly AclView[]): readonly Ready[] {

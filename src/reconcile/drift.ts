@@ -15,7 +15,7 @@ export interface ObservedChange {
 /**
  * Notes what a change in the database touches of the desired state: the row itself, the members that a set lost, and,
  * where a row came or went, everything that it holds or that holds it. Our own transactions come by here as well; they
- * touch rows that then compare equal. `exclusive`: the sets of a table whose members are all ours in a row of ours; what another hand puts in is to go again.
+ * touch rows that then compare equal. `exclusive`: the sets of a table whose members are all ours in a row of ours; what another client adds is removed.
  */
 export function noteDrift(
   desired: Desired,

@@ -79,7 +79,7 @@ t.test("what was carried out is not repeated while its unit goes on returning it
   t.equal(open.length, 2, "it is again once the unit had stopped returning it");
 });
 
-t.test("a failure is tried again after growing pauses until the unit withdraws it", async (t) => {
+t.test("a failure is retried after growing pauses until the unit withdraws it", async (t) => {
   const { runner, open, errors, timers, settle } = rig();
   runner.offer("u", [{ key: "a", text: "a" }]);
   open[0]?.end(new Error("no"));

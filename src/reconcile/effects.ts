@@ -23,8 +23,8 @@ interface Entry<E extends Effect> {
 }
 
 /**
- * Carries out the effects of committed units: one at a time per key, at most `limit` at once, the newest wish only. An
- * effect that fails is tried again with growing delays until it succeeds or its unit no longer returns it.
+ * Carries out the effects of committed units: one at a time per key, at most `limit` at once, the newest version only. An
+ * effect that fails is retried with growing delays until it succeeds or its unit no longer returns it.
  */
 export class EffectRunner<E extends Effect> {
   readonly #run: RunEffect<E>;

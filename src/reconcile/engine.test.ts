@@ -54,7 +54,7 @@ t.test("a port whose switch does not exist yet waits, without effect, until the 
   t.same(offered, ["p1 is on s"]);
 });
 
-t.test("a unit that is tried again is compared whole and its effects are carried out once more", async (t) => {
+t.test("a unit that is retried is compared completely and its effects are carried out once more", async (t) => {
   const { engine, database, offered, addSwitch, addPort } = rig();
   addSwitch("s");
   addPort("p", "s");
@@ -74,7 +74,7 @@ t.test("a unit that is tried again is compared whole and its effects are carried
   t.match(offered, [/^again: /]);
 });
 
-t.test("what another hand deletes or changes is put back and counted", async (t) => {
+t.test("what another client deletes or changes is restored and counted", async (t) => {
   const { engine, database, addSwitch, addPort } = rig();
   addSwitch("s");
   addPort("p1", "s", { mac: "a" });
@@ -105,7 +105,7 @@ t.test("a unit that the database refuses backs off alone while the rest goes on"
   t.notOk(offered.includes("p3 is on s"));
   timers.pass(1000);
   await engine.whenIdle();
-  t.equal(failures.length, 2, "it is tried again after its pause");
+  t.equal(failures.length, 2, "it is retried after its pause");
   addPort("p3", "s");
   await engine.whenIdle();
   t.ok(database.names().includes("Port p3"), "a corrected unit does not wait for its pause");

@@ -36,7 +36,7 @@ export interface EngineOptions<E extends Effect> {
   readonly timers: Timers;
   /** Where units that cannot be compiled are told of; without it by `onUnitFailure`. */
   readonly failures?: Failures;
-  /** A unit whose rows the database refuses or cannot hold, or that wants a row of another unit; it is tried again by itself. */
+  /** A unit whose rows the database refuses or cannot hold, or that wants a row of another unit; it is retried by itself. */
   readonly onUnitFailure: (unit: string, error: Error) => void;
   readonly onDeposed: () => void;
   /** Called after each committed transaction: its plan, the number of units, the repairs in it, and how long it took in ms. */
@@ -47,7 +47,7 @@ export interface EngineOptions<E extends Effect> {
    * changes for the ports that are there changes all at once.
    */
   readonly batch?: number;
-  /** The sets of a table all of whose members are ours in a row of ours: what another hand puts in is taken out. */
+  /** The sets of a table all of whose members are ours in a row of ours: what another client adds is removed. */
   readonly exclusive?: (table: string) => readonly string[];
   /** See {@link PlanLimits.othersKeys}. */
   readonly othersKeys?: OthersKeys;
@@ -64,7 +64,7 @@ const WARM = { units: 50, pauseMs: 10 } as const;
 export interface EngineStats {
   transactions: number;
   operations: number;
-  /** Operations that undid what another hand had done. */
+  /** Operations that restored what another client had changed. */
   repairs: number;
   /** Those of them that another program had undone again and again, so that there was a pause. */
   contended: number;
@@ -144,7 +144,7 @@ export class Engine<E extends Effect> {
       new Failures(options.timers, ({ kind, key, error }) => options.onUnitFailure(unitId(kind, key), error));
   }
 
-  /** Units that could not be compiled when that was last tried. They are tried again after a pause. */
+  /** Units that could not be compiled at the last attempt. They are retried after a back-off. */
   get uncompiled(): ReadonlySet<string> {
     return this.#uncompiled;
   }
@@ -173,7 +173,7 @@ export class Engine<E extends Effect> {
     this.#warmUp();
   }
 
-  /** Rows of the database have changed, by our own transactions or by another hand. */
+  /** Rows of the database have changed, by our own transactions or by another client. */
   noteDatabase(changes: readonly ObservedChange[]): void {
     for (const change of changes) {
       const touch = (unit: string): Touched => {

@@ -87,7 +87,7 @@ t.test("what cannot be sent stands alone at once, and all the rest is the next t
   t.equal(portsOf(database), 48);
   timers.pass(500);
   await engine.whenIdle();
-  t.same(commits.slice(2), [["p7", "p31"]], "they are tried again when their pause is over");
+  t.same(commits.slice(2), [["p7", "p31"]], "they are retried after their back-off");
   t.equal(failures.length, 4);
 });
 
@@ -138,7 +138,7 @@ t.test("a unit with which the connection breaks is found, said and set apart, an
   t.same(commits.slice(before), [["late"]], "what comes later does not meet it");
   timers.pass(500);
   await engine.whenIdle();
-  t.same(commits.slice(before + 1), [["p77"]], "it is tried again alone");
+  t.same(commits.slice(before + 1), [["p77"]], "it is retried alone");
   t.equal(failures.length, 2);
 });
 
@@ -207,7 +207,7 @@ t.test("a database that changes at each try does not keep a bad unit hidden", as
   let tries = 0;
   rules.commit = async (plan) => {
     if (!has(plan, "p2")) return database.commit(plan);
-    // Another hand makes rows of ours, one at a time, so that each plan is another one.
+    // Another client makes rows of ours, one at a time, so that each plan is another one.
     database.tamper((set) => set("Switch", rowUuid("Switch", "s"), { name: `changed ${tries++}`, external_ids: {} }));
     return { kind: "refused", error: new Error("constraint violation") };
   };
@@ -296,7 +296,7 @@ t.test("a unit that cannot be read or compiled stays as it was, says so, and doe
     t.equal(failures.length, 1);
     timers.pass(1);
     await engine.whenIdle();
-    t.equal(failures.length, 2, "it is tried again after a pause");
+    t.equal(failures.length, 2, "it is retried after a back-off");
     timers.pass(999);
     await engine.whenIdle();
     t.equal(failures.length, 2, "that grows");
@@ -430,7 +430,7 @@ t.test("keys of others in a map stay, and those of ours that are wanted no more 
   t.same(database.get("Switch", uuid)?.["external_ids"], { "weft-owner": "switch:s", "neutron:name": "x" });
 });
 
-t.test("what another hand puts into a set that is ours goes, and stays in one that is shared", async (t) => {
+t.test("what another client adds to a set that is ours is removed, and stays in one that is shared", async (t) => {
   for (const exclusive of [true, false]) {
     const { facts, database, engine } = testEngine({ exclusive: () => (exclusive ? ["ports"] : []) });
     setSwitch(facts, "s");

@@ -104,7 +104,7 @@ export class FailedCommits {
     // The others are pending, and go on without them.
     if (guilty.size > 0) return;
     if (faults.length === 0 && this.#overtaken < MOST_OVERTAKEN && !this.#isStill(plan, taken)) {
-      // It was applied in spite of the answer, or another hand was quicker: what is left to do is planned again.
+      // It was applied despite the answer, or another client was faster: the remaining work is planned again.
       this.#overtaken++;
       return;
     }

@@ -173,7 +173,7 @@ t.test("a unit that the database refuses says so, and says that it is served whe
   engine.start();
   setPort(facts, "a", { on: "one" });
   await engine.whenIdle();
-  // Another hand has a row of that name.
+  // Another program has a row of that name.
   database.tamper((set) => {
     const row = database.get("Switch", rowUuid("Switch", "one"));
     set("Port", rowUuid("Port", "foreign"), { name: "b", of: "nobody" });

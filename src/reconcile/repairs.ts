@@ -13,7 +13,7 @@ export interface Repair {
   readonly wanted?: ColumnValue;
 }
 
-/** What of a plan undoes another hand's doing. `isDrifted`: units that are in it only because the database has changed. */
+/** The part of a plan that restores what another client changed. `isDrifted`: units that are in it only because the database has changed. */
 export function* repairsIn(plan: Plan, desired: Desired, isDrifted: (unit: string) => boolean): Iterable<Repair> {
   const drifted = (unit: string | undefined): unit is string => unit !== undefined && isDrifted(unit);
   for (const row of plan.inserts) {

@@ -87,7 +87,7 @@ t.test("a unit with rows of another database is not written, says so, and the ot
   t.same(database.names(), ["Port p2", "Switch s"]);
   timers.pass(600_000);
   await engine.whenIdle();
-  t.same(database.names(), ["Port p2", "Switch s"], "also when it is tried again");
+  t.same(database.names(), ["Port p2", "Switch s"], "also when it is retried");
   t.same([...engine.uncompiled], ["port:p1"]);
   t.same(
     new Set(failures),

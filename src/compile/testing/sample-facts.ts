@@ -165,7 +165,7 @@ export function addSubnet(
   settleSubnets(facts);
 }
 
-/** Sets which subnets are in force, by what is written of them. */
+/** Derives the accepted subnets from their specs. */
 export function settleSubnets(facts: FactStore): void {
   const settled = settleAll(facts);
   for (const { subnet } of settled) facts.set("subnets", subnet.name, subnet);

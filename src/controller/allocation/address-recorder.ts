@@ -57,7 +57,7 @@ export class AddressRecorder {
     return this.#entries.size;
   }
 
-  /** Whether something is being written; what failed and waits to be tried again does not count. */
+  /** Whether a write is under way; failed ones that wait for their retry do not count. */
   get writing(): boolean {
     return this.#writing > 0;
   }

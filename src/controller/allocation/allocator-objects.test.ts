@@ -115,7 +115,7 @@ t.test("a copy of a Vip has no port, and a Vip that a pod has taken is in no dis
   t.end();
 });
 
-t.test("what throws when it is decided or taken in keeps nobody else from an address, and is tried again", (t) => {
+t.test("an object at which a decision or projection throws is retried, and the others get their addresses", (t) => {
   const time = new ManualClock();
   const failed: string[] = [];
   const facts = sampleFacts(new Failures(time, ({ where, key }) => failed.push(`${where} ${key}`)));

@@ -59,13 +59,13 @@ t.test("a VPC's subnet with spec.default is its default subnet where none is nam
   t.equal(records.get("c.default")?.lease.subnet, "theirs");
 });
 
-t.test("a pod waits for the subnet that is meant for it while that is not in force", async (t) => {
+t.test("a pod waits for the subnet that is meant for it while that is not ready", async (t) => {
   const facts = sampleFacts();
   addSubnet(facts, "meant", { cidrBlock: "10.16.9.0/24", namespaces: ["default"] }, { creationTimestamp: "2026" });
   const { allocator, records, said } = rig(facts);
   allocator.start();
   addPod(facts, "b", { node: "weft-1" });
-  t.match(said, [/^Subnet "meant" is not in force, or is being deleted; see its conditions, or name another one\.$/]);
+  t.match(said, [/^Subnet "meant" is not ready, or is being deleted; see its conditions, or name another subnet\.$/]);
   addSubnet(facts, "meant", { cidrBlock: "10.29.0.0/24", namespaces: ["default"] }, { creationTimestamp: "2026" });
   t.match(records.get("b.default")?.lease, { subnet: "meant", v4: "10.29.0.2" });
 });
@@ -92,7 +92,7 @@ t.test(
     t.equal(records.get("b.default")?.lease.subnet, "ovn-default", "it is not one of the namespace's");
     addPod(facts, "c", { node: "weft-1", annotations: { "ovn.kubernetes.io/logical_switch": "macvlan" } });
     t.match(said, [
-      /^Subnet "macvlan" is for further interfaces, of provider "net\.default".*name one of provider "ovn"\.$/,
+      /^Subnet "macvlan" is for secondary interfaces \(provider "net\.default"\).*name a subnet of provider "ovn"\.$/,
     ]);
     const input = subnetUnit.read(facts, "macvlan");
     const fragment = input && subnetUnit.compile(input);
@@ -441,9 +441,9 @@ t.test(
       "c.default AddressIsGateway",
       "default/c ReservationUnmet",
     ]);
-    t.match(said[1], /^IP object "b\.default", which is this pod's, is of subnet "later", and there is none/);
+    t.match(said[1], /^IP object "b\.default", which is this pod's, is of subnet "later", which does not exist/);
     addSubnet(facts, "later", { cidrBlock: "10.16.9.0/24" }, { creationTimestamp: "2026" });
-    t.match(said.at(-1), /is of subnet "later", which is not in force; see its conditions/);
+    t.match(said.at(-1), /is of subnet "later", which is not ready; see the conditions of the subnet/);
     addSubnet(facts, "later", { cidrBlock: "10.29.0.0/24" }, { creationTimestamp: "2026" });
     const told = (): boolean => allocator.isTold(facts.by("pods", "holder", "default/b")[0] as PodFact, "ovn");
     t.equal(told(), true, "until its MAC is recorded");

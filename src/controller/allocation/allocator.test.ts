@@ -264,15 +264,18 @@ t.test("pods of a namespace with a pool get the pool's addresses, and nobody els
   t.equal(records.get("d.default")?.lease.v4, "10.16.5.3", "a larger pool serves who waits");
 });
 
-t.test("a node whose port another hand has given an address of elsewhere gets one of the join subnet", async (t) => {
-  const facts = sampleFacts();
-  facts.set("ips", "node-weft-2", undefined);
-  const port = { name: "node-weft-2", subnet: "join", mac: "", v4: "10.16.0.9", v6: "", uuid: "made-by-us" };
-  const { allocator, records, refused } = rig(facts, [port]);
-  allocator.start();
-  t.same(refused, []);
-  t.match(records.get("node-weft-2")?.lease, { subnet: "join", v4: /^100\.64\./ });
-});
+t.test(
+  "a node whose port has an address of another subnet from another client gets one of the join subnet",
+  async (t) => {
+    const facts = sampleFacts();
+    facts.set("ips", "node-weft-2", undefined);
+    const port = { name: "node-weft-2", subnet: "join", mac: "", v4: "10.16.0.9", v6: "", uuid: "made-by-us" };
+    const { allocator, records, refused } = rig(facts, [port]);
+    allocator.start();
+    t.same(refused, []);
+    t.match(records.get("node-weft-2")?.lease, { subnet: "join", v4: /^100\.64\./ });
+  },
+);
 
 t.test("a Vip that is changed before it has been given its address gets what it asks for then", (t) => {
   const { facts, allocator, ipam, refused } = rig();
@@ -344,7 +347,7 @@ t.test("a reservation without an address is given one", async (t) => {
   t.match(records.get("keep"), { kind: "reservation", lease: { v4: "10.16.0.3" } });
 });
 
-t.test("a subnet that is not in force gives nothing", async (t) => {
+t.test("a subnet that is not ready gives no addresses", async (t) => {
   const { facts, allocator, records, refused } = rig();
   addSubnet(
     facts,
@@ -490,7 +493,7 @@ t.test("a committed port of a pod that lives is believed before a record that ne
 });
 
 t.test(
-  "a subnet that is not in force gives nothing to who names it either, but what is held in it is held",
+  "a subnet that is not ready gives no address to those that name it either, but keeps those in use",
   async (t) => {
     const { facts, allocator, records, refused, ipam } = rig();
     const made = { creationTimestamp: "2026-01-01T00:00:00Z" };

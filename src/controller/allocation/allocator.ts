@@ -151,8 +151,8 @@ export class Allocator {
   }
 
   /**
-   * An object has come or changed in which an address was to be recorded: as a rule that record. Where another hand was first, what was decided
-   * never will be recorded, and is let go; what the object says counts.
+   * An object has come or changed in which an address was to be recorded: usually that record. If another client was first, the decision
+   * will never be recorded and is dropped; the object's contents count.
    */
   #noteRecording({ kind, key, old, new: now }: FactChange): void {
     const owner = this.#recordings.ownerOf(kind, key);

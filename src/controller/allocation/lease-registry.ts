@@ -218,7 +218,7 @@ export class LeaseRegistry {
     if (!ip.reserved && !ip.deleting && ghost === undefined) discard(ip);
   }
 
-  /** As `#reserveObject`, of one among many: where our own code throws at it that is tried again after a pause, and the others are served. */
+  /** As `#reserveObject`, of one among many: where our own code throws it is retried after a back-off, and the others are served. */
   #tryObject(kind: FactKind, key: string, subnet?: string): void {
     const subject = { part: "claim", where: "what it holds", kind, key } as const;
     this.#options.facts.failures.run(subject, () => this.#reserveObject(kind, key, subnet));
@@ -233,7 +233,7 @@ export class LeaseRegistry {
     this.#objects.set(owner, [kind, key]);
     this.#owners.set(`${kind}/${key}`, owner);
     const clash = this.#clashOf(owner, ipam.reserve(held).conflicts);
-    // Its status was written by another hand, as in a copy of an object.
+    // Another client wrote its status, as in a copy of an object.
     facts.set("addressConflicts", owner, clash && disputeOfObject(owner, clash));
   }
 

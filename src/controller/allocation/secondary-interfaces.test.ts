@@ -64,7 +64,7 @@ t.test(
   },
 );
 
-t.test("a pod waits for what its further interface lacks, and has its own one meanwhile", async (t) => {
+t.test("a pod waits for what its secondary interface lacks, and has its own one meanwhile", async (t) => {
   const { allocator, facts, records, refused, said } = rig();
   allocator.start();
   addPod(facts, "b", naming("net1"));

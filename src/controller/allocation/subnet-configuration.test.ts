@@ -11,7 +11,7 @@ import { hashedMacs } from "../../ipam/macs.ts";
 import { ipPoolUnit, projectIpPool } from "../../kinds/ippool.ts";
 import { configureSubnet } from "./subnet-configuration.ts";
 
-t.test("whatever a subnet's spec says, it is in force only if IPAM can give of it", async (t) => {
+t.test("a subnet is accepted only if IPAM can allocate from it, whatever its spec says", async (t) => {
   const addresses = ["10.20.0.0", "10.20.0.1", "10.20.0.2", "10.20.0.3", "fd00::", "fd00::1", "fd00::3", "fd00::7"];
   const bases = ["10.20.0.0", "127.0.0.0", "224.0.0.0", "0.0.0.0", "169.254.1.0", "fd00::", "fe80::", "ff02::", "::"];
   const block = fc.tuple(fc.constantFrom(...bases), fc.constantFrom(0, 8, 24, 29, 30, 31, 32, 64, 125, 126, 127, 128));

@@ -11,14 +11,14 @@ import { parsePools } from "../../ipam/config.ts";
 import type { Ipam } from "../../ipam/ipam.ts";
 import type { Refusal } from "../../ipam/refusal.ts";
 
-/** Tells IPAM what there is to know of a subnet and its pools, and derives which of the pools are in force. What of it is no pool's is given back. */
+/** Configures a subnet and its pools in IPAM, and derives which pools are accepted. Returns the part of the subnet that is in no pool. */
 export function configureSubnet(facts: FactStore, ipam: Ipam, name: string): readonly Refusal[] {
   const subnet = facts.get("subnets", name);
   // Of two pools that name one address the first keeps it: the one that was there first.
   const pools = facts
     .by("ipPools", "subnet", name)
     .toSorted((a, b) => (a.created < b.created ? -1 : a.created > b.created ? 1 : 0));
-  // One that its neighbours keep from being in force gives nothing (see `openPart`), but what is held in it is held.
+  // One that conflicts with its neighbours gives no addresses (see `openPart`), but those in use stay in use.
   const parsed = subnet === undefined || subnet.problem !== undefined ? undefined : subnetAddressesOf(subnet);
   if (subnet === undefined) ipam.remove(name, { force: true });
   let problems: Refusal[] | undefined;
@@ -48,7 +48,7 @@ export function configureSubnet(facts: FactStore, ipam: Ipam, name: string): rea
       const message =
         subnet === undefined
           ? `there is no subnet "${name}" (spec.subnet); create it, or delete the pool and make one of a subnet that there is`
-          : `subnet "${name}" (spec.subnet) is not in force; see its own conditions`;
+          : `subnet "${name}" (spec.subnet) is not ready; see the conditions of the subnet`;
       facts.set("verdicts", key, { key, ok: false, reason: "SubnetNotReady", message });
     } else if (problem !== undefined) {
       const more = mine.length > 5 ? ` And ${mine.length - 5} more.` : "";

@@ -74,7 +74,7 @@ export const EXCLUSIVE: ReadonlyMap<string, readonly string[]> = new Map(
   ]),
 );
 
-/** What a leader puts right before all else: an ACL that is no policy's any more would be in force for pods that come now. */
+/** What a new leader corrects first: an ACL whose policy is gone would apply to new pods. */
 export const OWN_COLUMNS: readonly OwnColumn[] = [{ table: "Port_Group", column: "acls", members: "ACL" }];
 
 type Row = Readonly<Record<string, ColumnValue>>;

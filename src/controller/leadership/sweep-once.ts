@@ -19,7 +19,7 @@ export interface SweepTools {
 /**
  * Deletes what an earlier run left in the database and no unit wants any more. Done once by each new leader, after every
  * unit has compiled; later changes leave nothing behind. Stops, and says how to go on, where it would delete too much. False: it
- * could not be committed and is to be tried again, for what is left may stand in the way of what is wanted.
+ * could not be committed and must be retried: the remaining rows may conflict with desired ones.
  */
 export async function sweepOnce({ engine, northbound, log, allowed }: SweepTools): Promise<boolean> {
   const sweep = planSweep(

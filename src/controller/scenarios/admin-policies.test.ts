@@ -65,7 +65,7 @@ t.test("a domain name in a policy is the addresses that the cluster's DNS has fo
   await policy(kube, "p", "a.test");
   await eventually("it has them", () => (addresses()?.length === 2 ? true : undefined));
   t.same(addresses(), ["192.0.2.1", "2001:db8::1"]);
-  await eventually("it is in force", () => (ready(kube, "p") === "Enforced" ? true : undefined));
+  await eventually("it is enforced", () => (ready(kube, "p") === "Enforced" ? true : undefined));
   await policy(kube, "q", "nowhere.test");
   await eventually("that is said", () => (ready(kube, "q") === "DomainNotFound" ? true : undefined));
   dns.zone.set("nowhere.test/4", answer(30, "192.0.2.2"));

@@ -7,7 +7,7 @@ import { CRDS, EVENTS, IPS, NETWORK_ATTACHMENTS, PODS, SUBNETS, typeName } from 
 import type { Pod } from "../../kube/types.ts";
 import { candidate, cluster, eventually } from "../testing/cluster.ts";
 
-t.test("further interfaces come with the type that names them, in one patch with a pod's own", async (t) => {
+t.test("secondary interfaces come with the type that names them, in one patch with a pod's own", async (t) => {
   const { kube, server } = await cluster(t);
   kube.serveType(NETWORK_ATTACHMENTS, false);
   const { controller } = candidate(t, kube, server);

@@ -265,19 +265,19 @@ for (const subnets of [
       await cluster.settled();
       const nps = ["ml/gpu-node1", "ml-gpu/node1"];
       const names = cluster.groupNames(...nps);
-      const eldest = nodes[0] === "gpu-node1" ? 0 : 1;
-      t.equal(names[eldest], "ml.gpu.node1", "the one whose node was first");
-      t.match(names[1 - eldest], /^ml\.gpu\.node1_[0-9a-f]{20}$/);
+      const oldest = nodes[0] === "gpu-node1" ? 0 : 1;
+      t.equal(names[oldest], "ml.gpu.node1", "the one whose node was first");
+      t.match(names[1 - oldest], /^ml\.gpu\.node1_[0-9a-f]{20}$/);
       t.same(cluster.groupNames("ml/node1", "ml-gpu/gpu-node1"), ["ml.node1", "ml.gpu.gpu.node1"]);
       await cluster.restart();
       await cluster.settled();
       t.same(cluster.groupNames(...nps), names, "a new leader says the same");
-      const gone = eldest === 0 ? "ml" : "ml-gpu";
+      const gone = oldest === 0 ? "ml" : "ml-gpu";
       for (const [pod, { subnet }] of cluster.pods)
         if (subnet === gone) await cluster.removePod(pod.slice("default/".length));
       await cluster.remove(SUBNETS, gone);
       await cluster.settled();
-      t.equal(cluster.groupNames(...nps)[1 - eldest], "ml.gpu.node1");
+      t.equal(cluster.groupNames(...nps)[1 - oldest], "ml.gpu.node1");
     });
   }
 }
@@ -382,7 +382,7 @@ t.test("what was left of two that ran together is put apart by the next leader",
   t.equal(cluster.routerPort("10.50.0.1/24")?._uuid, shared, "whose it was has kept it");
 });
 
-t.test("who cannot be served because of a row of another hand's says so until it is", APART, async (t) => {
+t.test("an object that another program's row keeps from being served says so until it is", APART, async (t) => {
   const cluster = await world(t);
   await cluster.settled();
   const [router] = cluster.server.rows(OVN_NB, "Logical_Router");

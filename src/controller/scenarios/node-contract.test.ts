@@ -90,7 +90,7 @@ t.test("a change that the database refuses is not told to nodes, although the su
   );
   t.equal(contractOf(kube, "s"), IN_FORCE, "its rows are as they were, and so are its nodes");
   server.onTransact = undefined;
-  await eventually("it is tried again", () => contractOf(kube, "s")?.includes('"natOutgoing":false') || undefined);
+  await eventually("it is retried", () => contractOf(kube, "s")?.includes('"natOutgoing":false') || undefined);
 });
 
 t.test("a contract that somebody takes off, spoils or forges is put back", async (t) => {
@@ -127,7 +127,7 @@ t.test("what is replaced whole while it is being deleted, with a mistake in it, 
   t.same([...new Set(seen)], [IN_FORCE, undefined]);
 });
 
-t.test("of a subnet that is not in force, or not the nodes' concern, the contract says so", async (t) => {
+t.test("the contract says when a subnet is not ready, or not the nodes' concern", async (t) => {
   const { kube } = await start(t);
   for (const [name, spec] of [
     ["clash", { cidrBlock: "10.40.0.0/25" }],

@@ -47,7 +47,7 @@ async function start(t: Test) {
   return { kube, server, first, before };
 }
 
-t.test("an object that is replaced whole, with a mistake in it, goes on with what was in force", async (t) => {
+t.test("an object that is replaced by an invalid one keeps its accepted configuration", async (t) => {
   const { kube, server, first, before } = await start(t);
   for (const [type, , mistaken] of TYPES) {
     await replace(kube, type, "thing", mistaken);
@@ -91,7 +91,7 @@ t.test("a new object of the name has nothing of the former one's record", async 
     records.keep("vpcs", object).metadata.annotations?.[ACCEPTED_ANNOTATION];
   t.equal(textOf(vpc("1")), undefined);
   t.equal(textOf(vpc("1", '{"a":[]}')), '{"a":[]}');
-  t.equal(textOf(vpc("1", "spoilt")), '{"a":[]}');
+  t.equal(textOf(vpc("1", "malformed")), '{"a":[]}');
   t.equal(textOf(vpc("1")), '{"a":[]}');
   t.equal([...records.lost()].length, 1);
   t.equal(textOf(vpc("2")), undefined);

@@ -17,9 +17,9 @@ export interface AcceptedRecord {
 }
 
 /**
- * The `IN_FORCE_ANNOTATION`s as they were last seen. Whoever replaces an object whole (`kubectl replace`) takes its annotations off, and with them the record
- * of what is in force; a mistake in the same manifest would then take everything away. So an object without a record has its last one,
- * until the controller, which itself never takes one off, has put that back.
+ * The `IN_FORCE_ANNOTATION`s as they were last seen. Replacing an object (`kubectl replace`) removes its annotations, and with them the record
+ * of its accepted configuration; an invalid field in the same manifest would then remove everything. So an object without a record has its last one,
+ * until the controller, which itself never removes one, has restored it.
  */
 export class AcceptedRecords {
   readonly #known = new Map<string, AcceptedRecord>();

@@ -38,7 +38,7 @@ export function failedObjects(facts: FactReader, failure: Failure): readonly Fai
 
 /** What is said to users. */
 export function failureMessage({ error }: Failure): string {
-  return `Weft has a fault that this object makes show; what was in force of it stays so, and it is tried again: ${error.message.slice(0, 300)}`;
+  return `Internal error while processing this object; its last accepted configuration stays active; retrying: ${error.message.slice(0, 300)}`;
 }
 
 /** The unit of the object that a failure was about: what was said of it is to be said anew. */

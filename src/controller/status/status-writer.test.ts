@@ -129,7 +129,7 @@ t.test("a hundred objects are written side by side, and never more than 24 at on
   t.equal(names.filter((name) => kube.object(SUBNETS, { name })?.status === undefined).length, 0);
 });
 
-t.test("a patch that fails is tried again with growing pauses, with what is wanted by then", async (t) => {
+t.test("a patch that fails is retried with growing pauses, with what is wanted by then", async (t) => {
   const { clock, kube, writer, conditions, patches, errors } = await rig();
   kube.fail({ verb: "patch", code: "unavailable", times: 2 });
   writer.state(REFUSED);
@@ -157,7 +157,7 @@ t.test("a writer that is stopped writes nothing more and leaves no timer", async
   t.equal(clock.pending, 0);
 });
 
-t.test("a status that cannot be put together keeps no other waiting, and is tried again", async (t) => {
+t.test("a status that cannot be computed is retried, and no other waits for it", async (t) => {
   const { clock, kube, writer, failures, odd } = await rig(["odd", NAME]);
   odd.set("odd", new Error("an odd object"));
   writer.state({ ...READY, key: "condition/subnets/odd", name: "odd" });

@@ -41,7 +41,7 @@ export interface StatusWriterOptions {
   readonly onError: (name: string, error: unknown) => void;
   /** The object as a patch returned it, ahead of the informer. */
   readonly onWritten: (resource: StatusResource, object: KubeObject) => void;
-  /** An object whose status cannot be put together is tried again by it, and keeps nobody else waiting. Without it what throws is thrown on. */
+  /** Retries an object whose status cannot be computed, while the others go on. Without it the error is thrown on. */
   readonly failures?: Failures;
 }
 
@@ -85,7 +85,7 @@ export class StatusWriter {
     this.#failures = options.failures ?? new Failures();
   }
 
-  /** Compile has found an object in force, or not. */
+  /** Compile has accepted an object, or refused it. */
   state(effect: ConditionEffect): void {
     this.#states.set(`${effect.resource}/${effect.name}`, effect);
     this.touch(effect.resource, effect.name);
@@ -136,7 +136,7 @@ export class StatusWriter {
   }
 
   #advance(entry: Entry): void {
-    // When it is tried again another may be in its place, or it may be under way.
+    // At the retry another one may be in its place, or it may be under way.
     if (this.#stopped || entry.running || this.#entries.get(entry.key) !== entry) return;
     const patch = this.#due(entry);
     if (patch !== undefined) void this.#write(entry, patch);

@@ -30,7 +30,7 @@ function watched() {
 }
 
 t.test(
-  "a pod that is neither served nor told why is reported and tried again after 5 s, then ever more seldom",
+  "a pod that has neither a network nor an Event is reported and retried after 5 s, then with growing pauses",
   async (t) => {
     const { facts, unserved, reported, retried, serve, clock } = watched();
     t.equal(clock.pending, 0, "while all are served there is no timer");
@@ -124,7 +124,7 @@ t.test(
     looked = 0;
     clock.pass(9_000);
     t.equal(unserved.count, 500, "each of them once");
-    t.equal(new Set(retried).size, 500, "and tried again");
+    t.equal(new Set(retried).size, 500, "and retried");
     t.ok(reported.length <= 7, `${reported.length} reports`);
     t.ok(looked < 10 * 500, `${looked} look-ups`);
   },

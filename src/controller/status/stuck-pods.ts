@@ -13,7 +13,7 @@ const PATIENCE_MS = 5_000;
 const MOST_MS = 300_000;
 /** They are looked through once in so many ms at most: many may become due one after the other. */
 const PACE_MS = 1_000;
-/** So many pods are tried again at once, and so many of them named in the log; those beyond have their turn next time. */
+/** How many pods are retried at once, and how many of them are named in the log; the others follow next time. */
 const LIMIT = 100;
 const NAMED = 5;
 
@@ -37,13 +37,13 @@ interface Entry {
 }
 
 /**
- * Nobody waits in silence. A pod that is bound to a node and neither served nor told why within 5 s is reported, counted and tried
- * again: a wake-up was lost, or something that it needs (the API server, the database, its namespace) is missing. It watches what came
+ * No pod waits without a message. One that is bound to a node and has neither a network nor an Event that says why within 5 s is reported, counted and
+ * retried: a wake-up was lost, or something that it needs (the API server, the database, its namespace) is missing. It watches what came
  * of the controller's work, not how, and has one timer, for the pod that is due first.
  */
 export class StuckPods {
   readonly #options: StuckPodsOptions;
-  /** Key → pods that are not served, in the order in which they became so, those behind that were tried again. */
+  /** Key → pods that are not served, in the order in which they became so; retried ones move to the end. */
   readonly #entries = new Map<string, Entry>();
   #timer: { readonly at: number; readonly cancel: () => void } | undefined;
   #active = false;

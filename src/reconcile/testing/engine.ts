@@ -71,7 +71,7 @@ export class MemoryDatabase implements DatabaseView {
     return { kind: "committed" };
   }
 
-  /** Another hand changes the database. */
+  /** Another client changes the database. */
   tamper(change: (set: (table: string, uuid: string, row: Row | undefined) => void) => void): void {
     const before = this.#copy();
     change((table, uuid, row) => {

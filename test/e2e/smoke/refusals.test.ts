@@ -82,7 +82,7 @@ t.test("what cannot be is refused where its reader looks", { skip: whyNoLab() },
     },
   );
 
-  await t.test("a subnet that holds a node's address is not in force, and says which", async (t) => {
+  await t.test("a subnet that contains a node's address is not ready, and says which", async (t) => {
     await useSubnet(t, world, "weft-nodes", { cidrBlock: "172.18.0.0/24" });
     const { status, message } = await judged(world, "weft-nodes", "NodeConflict");
     t.equal(status, "False");
