@@ -164,7 +164,9 @@ export class Controller {
       ipam: this.ipam,
       record: (record) => this.#term?.recorder.record(record),
       withdraw: (name) => this.#term?.recorder.withdraw(name) ?? true,
-      discard: (ip) => this.#term?.effects.offer(`discard:${ip.name}`, [releaseIp(ip)]),
+      // Its key is its own: the pod's unit may release the same record.
+      discard: (ip) => this.#term?.effects.offer(discarding(ip.name), [{ ...releaseIp(ip), key: discarding(ip.name) }]),
+      keep: (name) => this.#term?.effects.offer(discarding(name), []),
       refused: (claimant, refusal) => this.#reporter.addressRefused(claimant, refusal),
       decided: (claimant) => {
         if (claimant.kind === "pods") this.stuckPods.decided(claimant);
@@ -373,6 +375,11 @@ export class Controller {
 function cidrTexts(text: string): { v4?: string; v6?: string } {
   const { v4, v6 } = parseDualCidr(text) ?? {};
   return { ...(v4 && { v4: v4.text }), ...(v6 && { v6: v6.text }) };
+}
+
+/** The key of the effect that deletes a record which is in the way. */
+function discarding(name: string): string {
+  return `discard:${name}`;
 }
 
 /** Resolves when `promise` does or fails, or after `ms`. */

@@ -67,6 +67,26 @@ t.test("an effect that is being carried out can tell whether its unit still retu
   t.same(answers(), [false, false]);
 });
 
+t.test("an effect that one unit returns instead of another is carried out, whichever is offered first", async (t) => {
+  for (const order of [
+    ["old", "new"],
+    ["new", "old"],
+  ]) {
+    const { runner, open, settle, timers, done } = rig();
+    runner.offer("old", [{ key: "a", text: "a" }]);
+    open[0]?.end(new Error("no connection"));
+    await settle();
+    for (const unit of order) runner.offer(unit, unit === "new" ? [{ key: "a", text: "a" }] : []);
+    await timers.advance(60_000);
+    open[1]?.end();
+    await settle();
+    t.same(done, ["a"], order.join(" before "));
+    runner.offer("new", []);
+    runner.offer("new", [{ key: "a", text: "a" }]);
+    t.equal(open.length, 3, "it is withdrawn by who returned it last");
+  }
+});
+
 t.test("what was carried out is not repeated while its unit goes on returning it", async (t) => {
   const { runner, open, settle } = rig();
   runner.offer("u", [{ key: "a", text: "a" }]);

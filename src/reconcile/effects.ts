@@ -13,6 +13,8 @@ export type RunEffect<E extends Effect> = (effect: E, isWanted: () => boolean) =
 
 interface Entry<E extends Effect> {
   wanted: E;
+  /** The unit that returned it last; only that unit can withdraw it. */
+  unit: string;
   /** The effect that was carried out last; equal ones are not repeated while the unit keeps returning them. */
   done?: E;
   running: boolean;
@@ -66,10 +68,10 @@ export class EffectRunner<E extends Effect> {
     const before = this.#byUnit.get(unit) ?? [];
     // A handful at most.
     const keys = effects.map((effect) => effect.key);
-    for (const key of before) if (!keys.includes(key)) this.#withdraw(key);
+    for (const key of before) if (!keys.includes(key)) this.#withdraw(key, unit);
     if (keys.length === 0) this.#byUnit.delete(unit);
     else this.#byUnit.set(unit, keys);
-    for (const effect of effects) this.#want(effect, renew);
+    for (const effect of effects) this.#want(effect, unit, renew);
     this.#pump();
   }
 
@@ -82,13 +84,14 @@ export class EffectRunner<E extends Effect> {
     this.#byUnit.clear();
   }
 
-  #want(effect: E, renew: boolean): void {
+  #want(effect: E, unit: string, renew: boolean): void {
     const entry = this.#entries.get(effect.key);
     if (entry === undefined) {
-      this.#entries.set(effect.key, { wanted: effect, running: false, attempts: 0 });
+      this.#entries.set(effect.key, { wanted: effect, unit, running: false, attempts: 0 });
       this.#ready.add(effect.key);
       return;
     }
+    entry.unit = unit;
     if (samePlain(entry.wanted, effect)) {
       if (!renew || entry.retry !== undefined) return;
       if (entry.running) entry.again = true;
@@ -102,9 +105,10 @@ export class EffectRunner<E extends Effect> {
     if (!entry.running) this.#ready.add(effect.key);
   }
 
-  #withdraw(key: string): void {
+  #withdraw(key: string, unit: string): void {
     const entry = this.#entries.get(key);
-    entry?.retry?.();
+    if (entry?.unit !== unit) return;
+    entry.retry?.();
     this.#ready.delete(key);
     this.#entries.delete(key);
   }

@@ -104,6 +104,8 @@ export class Allocator {
   /** A fact has changed, and {@link configure} has been told. */
   noteFact(change: FactChange): void {
     this.#work(() => {
+      // Whether the record must be deleted is decided again for its new version.
+      if (change.kind === "ips") this.#options.keep(change.key);
       const own = this.#tracker.note(change);
       this.#noteRecording(change);
       this.#holdings.noteFact(change, () => {
@@ -198,7 +200,8 @@ export class Allocator {
   /** Nobody makes this claim any more: it is met, or nobody wants that address. What is not recorded nobody else would give back. */
   #giveUp(claim: Claim, others: readonly Claim[]): void {
     this.#settled(claim);
-    const { owner } = claim;
+    const { owner, predecessor } = claim;
+    if (predecessor !== undefined) this.#options.keep(predecessor.ip.name);
     if (owner === undefined) return;
     const recording = this.#recordings.get(owner);
     if (recording !== undefined) {
@@ -218,6 +221,7 @@ export class Allocator {
       return;
     }
     const decision = desired?.ok === true ? this.#decide(claim, desired.request) : desired;
+    this.#settlePredecessor(claim, decision);
     if (desired?.ok === true && decision?.ok === true) {
       this.#record(claim, desired.record, decision.lease);
       return;
@@ -228,9 +232,17 @@ export class Allocator {
     else this.#tracker.leave(id);
   }
 
+  /** The record of an earlier pod of the same name is deleted if its successor wants another address, or if the successor is refused and the address is not retained. */
+  #settlePredecessor({ predecessor }: Claim, decision: AllocationDecision | undefined): void {
+    if (predecessor === undefined) return;
+    const { ip, kept } = predecessor;
+    if (decision === undefined || (!decision.ok && !kept)) this.#options.discard(ip);
+    else this.#options.keep(ip.name);
+  }
+
   /** Asks IPAM; nothing where a record has to go first. */
   #decide({ predecessor, explain }: Claim, request: AddressRequest): AllocationDecision | undefined {
-    const { facts, ipam, discard } = this.#options;
+    const { facts, ipam } = this.#options;
     // Until the old record is gone its address is taken, whatever its successor is to get: nothing is taken or let go here.
     let decision = predecessor === undefined ? ipam.allocate(request) : ipam.decide(request);
     // What it keeps is the same, but there is more: its subnet has got another family.
@@ -238,7 +250,6 @@ export class Allocator {
     if (!decision.ok) return explain?.(facts, decision) ?? decision;
     if (predecessor !== undefined && decision.how !== "same" && decision.how !== "extended") {
       // The successor wants something else than its namesake had: the record is made anew, not bent.
-      discard(predecessor.ip);
       return undefined;
     }
     // The port is still where its owner was before.
@@ -256,8 +267,7 @@ export class Allocator {
   }
 
   #refuse(claim: Claim, refusal: Refusal): void {
-    const { owner, fresh, predecessor } = claim;
-    if (predecessor?.kept === false) this.#options.discard(predecessor.ip);
+    const { owner, fresh } = claim;
     // What its port had when this leader started is not kept for one that asks for what it cannot have; a closed subnet opens again.
     if (fresh && owner !== undefined && refusal.code !== "SubnetNotReady") this.#holdings.letGo(owner);
     this.#refusals.add(claim, refusal);

@@ -32,8 +32,10 @@ export interface LeaseRegistryOptions {
   readonly rowUuid: RowUuid;
   /** The kinds of claims; objects of some hold what they were given by their own word. */
   readonly kinds: readonly AnyClaimKind[];
-  /** An object stands in the way of another address, or its address is another's: it must go. */
+  /** An object stands in the way of another address, or its address is another's: it must be deleted. Called again for each version of it. */
   readonly discard: (ip: IpFact) => void;
+  /** An object need not be deleted, or is deleted; also called for objects that were never to be deleted. */
+  readonly keep: (name: string) => void;
   /** A record and something else disagree about an address, and how that was resolved: said once for each record. */
   readonly disputed: (ip: IpFact, message: string) => void;
   /** A pod's record was lost, and what became of its address. */
@@ -193,7 +195,7 @@ export class LeaseRegistry {
   /** An IP object holds what it names. */
   #reserve(ip: IpFact): void {
     if (ip.v4 === "" && ip.v6 === "" && ip.mac === "") return;
-    const { ipam, facts, disputed, discard, usageChanged } = this.#options;
+    const { ipam, facts, disputed, discard, keep, usageChanged } = this.#options;
     const { name, subnet } = ip;
     const record = recordOf(ip);
     const { conflicts } = ipam.reserve(record);
@@ -209,10 +211,13 @@ export class LeaseRegistry {
       clash && ghost !== undefined
         ? `${clash.value} is still that of ${ghost}: "${name}" has it then`
         : (clash?.message ?? foreign);
-    const told = facts.get("addressConflicts", name)?.message === message;
+    const before = facts.get("addressConflicts", name)?.message;
     facts.set("addressConflicts", name, message === undefined ? undefined : { key: name, message });
-    if (message === undefined || told) return;
-    disputed(ip, message);
+    if (message === undefined) {
+      if (before !== undefined) keep(name);
+      return;
+    }
+    if (before !== message) disputed(ip, message);
     // What only a port stands in the way of waits for that to go. Otherwise the earlier record stands: a record that the controller
     // made itself goes, and its pod is given another address; one that a user made is left to the user.
     if (!ip.reserved && !ip.deleting && ghost === undefined) discard(ip);

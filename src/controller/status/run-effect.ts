@@ -233,7 +233,8 @@ function withoutOurs(finalizers: readonly string[]): string[] {
 async function releaseIp(tools: EffectTools, { name, uid, version, confirm }: ReleaseIpEffect): Promise<void> {
   const { kube, facts } = tools;
   const fact = facts.get("ips", name);
-  if (fact === undefined || fact.uid !== uid) return;
+  // The record has changed since: whether it is released is decided again for its new version.
+  if (fact === undefined || fact.uid !== uid || fact.version !== version) return;
   if (confirm && (await isKept(tools, fact))) return;
   let resourceVersion = version;
   const finalizers = withoutOurs(fact.finalizers);

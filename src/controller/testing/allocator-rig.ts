@@ -36,6 +36,8 @@ export function rig(
   const said: string[] = [];
   const disputed: string[] = [];
   const discarded: string[] = [];
+  /** The records that are to go now: discarded, and neither kept nor changed since. */
+  const going = new Map<string, IpFact>();
   const restored: string[] = [];
   const writing = new Set<string>();
   const allocator = new Allocator(
@@ -49,7 +51,11 @@ export function rig(
         records.delete(name);
         return true;
       },
-      discard: (ip) => discarded.push(ip.name),
+      discard: (ip) => {
+        discarded.push(ip.name);
+        going.set(ip.name, ip);
+      },
+      keep: (name) => going.delete(name),
       refused: (claimant, { code, message }) => {
         refused.push(`${claimant.key} ${code}`);
         said.push(message);
@@ -77,7 +83,10 @@ export function rig(
     const { metadata, ...rest } = write.body;
     facts.set("ips", name, projectIp({ ...rest, metadata: { ...metadata, name, uid: `uid-ip-${name}` } } as IpObject));
   };
-  return { facts, ipam, allocator, records, refused, said, disputed, discarded, restored, writing, write, notePorts };
+  return {
+    ...{ facts, ipam, allocator, records, refused, said, disputed, discarded, going, restored, writing, write },
+    notePorts,
+  };
 }
 
 function seen(facts: FactStore, record: AddressRecord): SeenRecord {
