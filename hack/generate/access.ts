@@ -8,8 +8,8 @@ const ROOT = join(import.meta.dirname, "../..");
 const FILE = "charts/weft/templates/controller-role.yaml";
 
 /**
- * Makes the chart's ClusterRole of the controller of what the kinds of objects say. With `check` nothing is written. Resolves to the files
- * (relative to the checkout) that were not as they must be.
+ * Generates the chart's ClusterRole of the controller from the kinds of objects. With `check` nothing is written. Resolves to the files
+ * (relative to the checkout) that were stale.
  */
 export async function generateAccess(options: { readonly check: boolean }): Promise<readonly string[]> {
   const text = roleTemplate();
@@ -23,9 +23,9 @@ export async function generateAccess(options: { readonly check: boolean }): Prom
 export function roleTemplate(): string {
   return `{{- /* SPDX-License-Identifier: Apache-2.0 */ -}}
 {{- /*
-Made from src/kinds by \`npm run generate -- access\`. Do not edit.
+Generated from src/kinds by \`npm run generate -- access\`. Do not edit.
 
-What kube-ovn-controller may do in the whole cluster, and no more. Its name is Kube-OVN's.
+The permissions of kube-ovn-controller in the whole cluster. The role has Kube-OVN's name.
 */}}
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole

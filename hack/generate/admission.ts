@@ -65,10 +65,10 @@ export function admissionTemplate(): string {
   if (objects.includes("{{")) throw new Error("an expression has two braces in a row, which Helm would read");
   return `{{- /* SPDX-License-Identifier: Apache-2.0 */ -}}
 {{- /*
-Made from src/facts/annotation-rules.ts by \`npm run generate -- admission\`. Do not edit.
+Generated from src/facts/annotation-rules.ts by \`npm run generate -- admission\`. Do not edit.
 
-The API server itself refuses annotations without sense by their form, in values that are new or have changed; what only the state of
-the cluster can tell is said in an Event. An error in a policy lets the object pass: the controller judges by the same rules.
+The API server rejects malformed annotations, in values that are new or have changed. What depends on the state of the cluster is
+reported in an Event instead. If a policy cannot be evaluated the object is admitted: the controller validates by the same rules.
 */}}
 {{- if .Values.validateAnnotations }}
 ${objects}{{- end }}

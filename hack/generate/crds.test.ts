@@ -57,7 +57,7 @@ t.test("an interface is made for each object, with its description and what may 
     text,
     `// SPDX-License-Identifier: Apache-2.0
 
-// Made from crds/nets.yaml by \`npm run generate -- crds\`. Do not edit.
+// Generated from crds/nets.yaml by \`npm run generate -- crds\`. Do not edit.
 import type { Count } from "../count.ts";
 
 /** What it is to be. */

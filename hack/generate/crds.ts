@@ -67,7 +67,7 @@ export function crdShapes(crds: readonly Crd[]): string {
     const { spec = {}, status = {} } = versions[0]?.schema.openAPIV3Schema.properties ?? {};
     return `  ${JSON.stringify(names.plural)}: ${JSON.stringify({ spec: shapeOf(spec), status: shapeOf(status) })},\n`;
   });
-  return `${SPDX_HEADER}// Made from crds/ by \`npm run generate -- crds\`. Do not edit.
+  return `${SPDX_HEADER}// Generated from crds/ by \`npm run generate -- crds\`. Do not edit.
 import type { Shape } from "../shape.ts";
 
 type Fields = Extract<Shape, { readonly fields: unknown }>;
@@ -139,7 +139,7 @@ class TypeFile {
     const imports = [...this.#imports.entries()]
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([type, file]) => `import type { ${type} } from "${file}";\n`);
-    const header = `${SPDX_HEADER}// Made from ${source} by \`npm run generate -- crds\`. Do not edit.\n`;
+    const header = `${SPDX_HEADER}// Generated from ${source} by \`npm run generate -- crds\`. Do not edit.\n`;
     return [header + imports.join(""), ...this.#interfaces].join("\n");
   }
 

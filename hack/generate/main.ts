@@ -3,7 +3,7 @@
 import { Command } from "commander";
 import { HostError } from "../host/error.ts";
 
-/** `npm run generate`: writes the generated files anew, or with `--check` says which are stale. */
+/** `npm run generate`: writes generated files, or with `--check` prints which are stale. */
 
 /** What a generator found: the files that were (or with `check`, are) stale, and why it could not look, if so. */
 interface Report {
@@ -43,20 +43,20 @@ const GENERATORS: Readonly<Record<string, Generator>> = {
     run: async (options) => ({ stale: await (await import("./lock.ts")).generateLock(options) }),
   },
   spdx: {
-    about: "the line about the licence in each source file",
+    about: "the SPDX licence line of each source file",
     run: async (options) => ({ stale: await (await import("./spdx.ts")).generateSpdx(options) }),
   },
   notice: {
-    about: "NOTICE from what hack/image puts into the image",
+    about: "NOTICE from the content of the image (hack/image)",
     run: async (options) => ({ stale: await (await import("./notice.ts")).generateNotice(options) }),
   },
 };
 
 const program = new Command("npm run generate --")
-  .description("Writes what is generated from something else: all of it, or what is named.")
-  .argument("[what...]", `of: ${Object.keys(GENERATORS).join(", ")}; all by default`)
+  .description("Writes generated files: all of them, or those named.")
+  .argument("[what...]", `one or more of: ${Object.keys(GENERATORS).join(", ")} (default: all)`)
   .option("--check", "write nothing; exit with 1 if a file is stale", false)
-  .option("--schema-dir <folder>", "for ovsdb: where ovn/*.ovsschema and openvswitch/vswitch.ovsschema are")
+  .option("--schema-dir <folder>", "for ovsdb: folder with ovn/*.ovsschema and openvswitch/vswitch.ovsschema")
   .addHelpText(
     "after",
     `
@@ -67,7 +67,7 @@ ${Object.entries(GENERATORS)
 Examples:
   npm run generate                  everything
   npm run generate -- crds access   after a change of a CRD
-  npm run generate -- --check       what CI asks`,
+  npm run generate -- --check       what CI runs`,
   );
 
 program.action(async (what: readonly string[], options: Options) => {

@@ -31,7 +31,7 @@ app.kubernetes.io/part-of: weft
 {{/* What every pod has: the nodes have no network before it, so no taint may keep it away. */}}
 {{- define "weft.podBasics" -}}
 hostNetwork: true
-# The node's own resolver: cluster DNS needs the network that these pods make.
+# The node's resolver: cluster DNS needs the network that these pods provide.
 dnsPolicy: Default
 tolerations:
   - operator: Exists

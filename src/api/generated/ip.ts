@@ -1,30 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Made from crds/ips.yaml by `npm run generate -- crds`. Do not edit.
+// Generated from crds/ips.yaml by `npm run generate -- crds`. Do not edit.
 
-/** Whose addresses these are. What has once been set stays; only node and container may change. */
+/** The addresses and their owner. Fields are immutable once set, except `nodeName` and `containerID`. */
 export interface IPSpec {
-  /** Name of the pod, of the virtual machine that it belongs to, or of the node. */
+  /** Name of the pod, of the virtual machine that the pod belongs to, or of the node. */
   readonly podName?: string;
   /** Namespace of the pod; empty for a node. */
   readonly namespace?: string;
-  /** What the pod belongs to, where its addresses outlive it. Empty for all others: their addresses go with them. */
+  /**
+   * Kind of the pod's owner if the addresses are kept when the pod is deleted. Empty if they are released with the pod.
+   */
   readonly podType?: "" | "StatefulSet" | "VirtualMachine";
-  /** Name of the Subnet that the addresses are of. */
+  /** Name of the Subnet that the addresses belong to. */
   readonly subnet?: string;
   /** The node on which the pod runs. */
   readonly nodeName?: string;
-  /** The pod's sandbox, as the container runtime calls it. */
+  /** ID of the pod's sandbox in the container runtime. */
   readonly containerID?: string;
   /** The IPv4 address, for example `10.16.0.7`. */
   readonly v4IpAddress?: string;
   /** The IPv6 address, for example `fd00:10:16::7`. */
   readonly v6IpAddress?: string;
-  /** Both addresses, separated by a comma. Kept for old tools; it says no more than the two fields above. */
+  /** Both addresses, separated by a comma. For older tools; the same as the two fields above. */
   readonly ipAddress?: string;
   /** The MAC address, for example `00:00:00:8a:5e:01`. */
   readonly macAddress?: string;
-  /** Names of further subnets. Not used by the controller; Kube-OVN has an IP object for each interface. */
+  /** Names of additional subnets. Not used by the controller: each interface has its own IP object. */
   readonly attachSubnets?: readonly string[];
   /** Addresses in `attachSubnets`. */
   readonly attachIps?: readonly string[];

@@ -1,49 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Made from crds/ippools.yaml by `npm run generate -- crds`. Do not edit.
+// Generated from crds/ippools.yaml by `npm run generate -- crds`. Do not edit.
 import type { Condition } from "../conditions.ts";
 import type { Count } from "../count.ts";
 
-/** What the pool is to be. */
+/** Desired state of the pool. */
 export interface IPPoolSpec {
-  /** Name of the Subnet whose addresses these are. Cannot be changed later. */
+  /** Name of the Subnet that the addresses belong to. Immutable. */
   readonly subnet: string;
   /**
-   * The addresses: single ones, ranges with both ends included, and CIDRs. For example `10.16.0.201`,
-   * `10.16.0.220..10.16.0.230`, `10.16.1.0/28`. May be changed later. No other pool of the subnet may have them.
+   * The addresses: single addresses, inclusive ranges and CIDRs. For example `10.16.0.201`, `10.16.0.220..10.16.0.230`,
+   * `10.16.1.0/28`. Mutable. Must not overlap with another pool of the subnet.
    */
   readonly ips: readonly string[];
-  /** Namespaces whose pods get their addresses from the pool. Empty: only pods that name the pool do. */
+  /** Namespaces whose pods get their addresses from the pool. If empty, only pods that name the pool do. */
   readonly namespaces?: readonly string[];
   /**
-   * Whether OVN gets an address set with the pool's addresses, for use in `policyRoutes` and `acls`: `$<name>`, with
-   * dots for the dashes of the pool's name, and `_` before a digit at its beginning. Where an older pool has that name,
-   * a digest follows, and the condition `Ready` says how the set is called.
+   * Whether OVN gets an address set with the pool's addresses, for use in `policyRoutes` and `acls`. It is written
+   * `$<name>`: the pool's name with dots instead of dashes, and with `_` in front if it begins with a digit. If an
+   * older pool's address set has that name, a digest is appended, and the condition `Ready` has the full name.
    */
   readonly enableAddressSet?: boolean;
 }
 
 /**
- * What the controller found. Counts of addresses are numbers up to 2^53 - 1 and decimal strings beyond, because the API
- * server rounds large numbers.
+ * Observed state. Counts of addresses are numbers up to 2^53 - 1 and decimal strings beyond that, because the API
+ * server rounds larger numbers.
  */
 export interface IPPoolStatus {
-  /** How many IPv4 addresses are free. */
+  /** Number of available IPv4 addresses. */
   readonly v4AvailableIPs?: Count;
-  /** The free IPv4 addresses. */
+  /** Available IPv4 addresses. */
   readonly v4AvailableIPRange?: string;
-  /** How many IPv4 addresses are in use. */
+  /** Number of IPv4 addresses in use. */
   readonly v4UsingIPs?: Count;
-  /** The IPv4 addresses in use. */
+  /** IPv4 addresses in use. */
   readonly v4UsingIPRange?: string;
-  /** How many IPv6 addresses are free. */
+  /** Number of available IPv6 addresses. */
   readonly v6AvailableIPs?: Count;
-  /** The free IPv6 addresses. */
+  /** Available IPv6 addresses. */
   readonly v6AvailableIPRange?: string;
-  /** How many IPv6 addresses are in use. */
+  /** Number of IPv6 addresses in use. */
   readonly v6UsingIPs?: Count;
-  /** The IPv6 addresses in use. */
+  /** IPv6 addresses in use. */
   readonly v6UsingIPRange?: string;
-  /** `Ready`: the pool's addresses are set aside. */
+  /** `Ready`: the pool's addresses are reserved. */
   readonly conditions?: readonly Condition[];
 }

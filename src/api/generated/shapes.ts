@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Made from crds/ by `npm run generate -- crds`. Do not edit.
+// Generated from crds/ by `npm run generate -- crds`. Do not edit.
 import type { Shape } from "../shape.ts";
 
 type Fields = Extract<Shape, { readonly fields: unknown }>;

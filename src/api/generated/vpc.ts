@@ -1,87 +1,89 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Made from crds/vpcs.yaml by `npm run generate -- crds`. Do not edit.
+// Generated from crds/vpcs.yaml by `npm run generate -- crds`. Do not edit.
 import type { Condition } from "../conditions.ts";
 import type { LabelSelector } from "../label-selector.ts";
 
-/** What the VPC is to be. */
+/** Desired state of the VPC. */
 export interface VpcSpec {
-  /** Name of the Subnet that the VPC's namespaces get addresses from where no other names them. */
+  /** Name of the Subnet for namespaces of the VPC that no subnet names. */
   readonly defaultSubnet?: string;
   /**
-   * Namespaces that belong to the VPC; its subnets can only be bound to these. Empty for the default VPC, which has all
-   * others.
+   * Namespaces that belong to the VPC; only these can use its subnets. Empty for the default VPC, which has all others.
    */
   readonly namespaces?: readonly string[];
-  /** Routes of the logical router beside those to its subnets. */
+  /** Static routes of the logical router, in addition to those to its subnets. */
   readonly staticRoutes?: readonly VpcStaticRoute[];
-  /** What the logical router does with some packets before it looks for a route. */
+  /** Routing policies of the logical router; they take precedence over its routes. */
   readonly policyRoutes?: readonly VpcPolicyRoute[];
-  /** Links to other VPCs' routers. The other VPC must have the matching one. */
+  /** Peerings with other VPCs. The other VPC must have the matching peering. */
   readonly vpcPeerings?: readonly VpcPeering[];
   /**
-   * Whether the router gets a port on the default external subnet (ConfigMap `ovn-external-gw-config`). Default false.
+   * Whether the router gets a port in the default external subnet (ConfigMap `ovn-external-gw-config`). Default false.
    */
   readonly enableExternal?: boolean;
-  /** Names of further external Subnets (with a `vlan`) that the router gets a port on. */
+  /** Names of additional external Subnets (with a `vlan`) in which the router gets a port. */
   readonly extraExternalSubnets?: readonly string[];
   /**
-   * Whether default routes over external gateway nodes are watched by BFD, so that a dead node is left out. Default
+   * Whether BFD monitors the default routes through external gateway nodes, so that failed nodes are not used. Default
    * false.
    */
   readonly enableBfd?: boolean;
-  /** A router port for BFD only, which egress gateways need that are watched by it. */
+  /** A router port for BFD, required by egress gateways that BFD monitors. */
   readonly bfdPort?: VpcBfdPort;
 }
 
 /** One route. */
 export interface VpcStaticRoute {
-  /** What `cidr` is compared with: the packet's destination (`policyDst`, the default) or its source (`policySrc`). */
+  /**
+   * Whether `cidr` is matched against the destination (`policyDst`, the default) or the source (`policySrc`) of
+   * packets.
+   */
   readonly policy?: "" | "policyDst" | "policySrc";
-  /** Which packets: a CIDR or an address, for example `172.31.0.0/16`. */
+  /** Which packets match: a CIDR or an address, for example `172.31.0.0/16`. */
   readonly cidr: string;
-  /** Address of the router that gets the packets, for example `10.0.1.254`. */
+  /** Address of the next hop, for example `10.0.1.254`. */
   readonly nextHopIP: string;
   /**
-   * `ecmp_symmetric_reply`: several such routes of one `cidr` share the traffic, and answers go back the way that the
-   * question came. Empty otherwise.
+   * `ecmp_symmetric_reply`: several routes with the same `cidr` share the traffic (ECMP), and replies take the path of
+   * the request. Otherwise empty.
    */
   readonly ecmpMode?: string;
-  /** UUID of the BFD session (ovn-nb(5), table BFD) that watches the next hop. Usually empty. */
+  /** UUID of the BFD session (ovn-nb(5), table BFD) that monitors the next hop. Usually empty. */
   readonly bfdId?: string;
-  /** Name of the routing table that holds the route. Default is the main one. */
+  /** Name of the routing table of the route. Default: the main table. */
   readonly routeTable?: string;
 }
 
-/** One rule (ovn-nb(5), table Logical_Router_Policy). */
+/** One routing policy (ovn-nb(5), table Logical_Router_Policy). */
 export interface VpcPolicyRoute {
   /**
-   * Of the rules that match, the one with the highest priority decides. In the default VPC the controller uses 29000 to
-   * 31000 itself. Default 0.
+   * Of the matching policies, the one with the highest priority decides. In the default VPC the controller itself uses
+   * 29000 to 31000. Default 0.
    */
   readonly priority?: number;
-  /** Which packets, in OVN's language: for example `ip4.src == 10.0.1.0/24`. */
+  /** Which packets match, as an OVN match expression, for example `ip4.src == 10.0.1.0/24`. */
   readonly match?: string;
-  /** `allow`: go on as usual. `drop`: end it. `reroute`: send it to `nextHopIP`. */
+  /** `allow`: forward the packet as usual. `drop`: drop it. `reroute`: send it to `nextHopIP`. */
   readonly action: "allow" | "drop" | "reroute";
-  /** With `reroute`: address of the router that gets the packets, or several separated by commas that share them. */
+  /** With `reroute`: address of the next hop, or several separated by commas (ECMP). */
   readonly nextHopIP?: string;
 }
 
-/** One link. */
+/** One peering. */
 export interface VpcPeering {
   /** Name of the other Vpc. */
   readonly remoteVpc?: string;
   /**
-   * This router's address on the link, with the prefix that both ends share: for example `169.254.0.1/30`; for dual
-   * stack two, separated by a comma.
+   * This router's address on the link between the routers, with its prefix length, for example `169.254.0.1/30`; for
+   * dual stack two, separated by a comma.
    */
   readonly localConnectIP?: string;
 }
 
-/** A router port for BFD only, which egress gateways need that are watched by it. */
+/** A router port for BFD, required by egress gateways that BFD monitors. */
 export interface VpcBfdPort {
-  /** Whether there is such a port. */
+  /** Whether the port exists. */
   readonly enabled?: boolean;
   /**
    * The port's address, one of each family separated by a comma. Must not be used elsewhere in the VPC. For example
@@ -92,19 +94,19 @@ export interface VpcBfdPort {
   readonly nodeSelector?: LabelSelector;
 }
 
-/** What the controller found and made. */
+/** Observed state. */
 export interface VpcStatus {
-  /** Statements about the object. */
+  /** Conditions of the object. */
   readonly conditions?: readonly Condition[];
-  /** Whether the VPC is there for subnets to be made in it. */
+  /** Whether the VPC is ready for subnets. */
   readonly standby?: boolean;
   /** Whether this is the default VPC. */
   readonly default?: boolean;
-  /** Name of the subnet of `spec.defaultSubnet`, once it is there. */
+  /** Name of the subnet of `spec.defaultSubnet`, once it exists. */
   readonly defaultLogicalSwitch?: string;
   /** Name of the logical router. */
   readonly router?: string;
-  /** In Kube-OVN the name of the load balancer for TCP. Empty: each Service has its own. */
+  /** In Kube-OVN the name of the load balancer for TCP. Empty: each Service has its own load balancer. */
   readonly tcpLoadBalancer?: string;
   /** The same for TCP with session affinity. */
   readonly tcpSessionLoadBalancer?: string;
@@ -118,19 +120,19 @@ export interface VpcStatus {
   readonly sctpSessionLoadBalancer?: string;
   /** Names of the VPC's subnets. */
   readonly subnets?: readonly string[];
-  /** Names of the VPCs that are linked. */
+  /** Names of the peered VPCs. */
   readonly vpcPeerings?: readonly string[];
-  /** `spec.enableExternal` as it has been carried out. */
+  /** `spec.enableExternal`, as applied. */
   readonly enableExternal?: boolean;
-  /** `spec.extraExternalSubnets` as it has been carried out. */
+  /** `spec.extraExternalSubnets`, as applied. */
   readonly extraExternalSubnets?: readonly string[];
-  /** `spec.enableBfd` as it has been carried out. */
+  /** `spec.enableBfd`, as applied. */
   readonly enableBfd?: boolean;
-  /** The port of `spec.bfdPort`, once it is there. */
+  /** The port of `spec.bfdPort`, once it exists. */
   readonly bfdPort?: VpcStatusBfdPort;
 }
 
-/** The port of `spec.bfdPort`, once it is there. */
+/** The port of `spec.bfdPort`, once it exists. */
 export interface VpcStatusBfdPort {
   /** Name of the router port. */
   readonly name?: string;

@@ -550,7 +550,7 @@ const BAD: readonly (readonly [Kind, Fields, ...string[]])[] = [
   ["OvnEip", { v4Ip: "10.0.0" }, 'v4Ip "10.0.0" is not an IPv4 address'],
   ["OvnEip", { v6Ip: "FD00::1" }, "write fd00::1"],
   ["OvnEip", { macAddress: "00-00-00-53-6b-b6" }, "six bytes such as"],
-  ["OvnEip", { type: "distributed" }, 'type "distributed" is none of nat, lrp and lsp'],
+  ["OvnEip", { type: "distributed" }, 'type "distributed" must be one of: nat, lrp, lsp'],
   ["Vip", { subnet: "s", v4ip: "10.0.0" }, 'v4ip "10.0.0" is not an IPv4 address'],
   ["Vip", { subnet: "s", v6ip: "FD00::1" }, "write fd00::1"],
   ["Vip", { subnet: "s", macAddress: "00-00-00-53-6b-b6" }, "six bytes such as"],
