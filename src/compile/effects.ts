@@ -220,7 +220,7 @@ function differingAnnotations(
   return Object.keys(annotations).length === 0 ? undefined : annotations;
 }
 
-/** The annotation in which an object records its accepted configuration, see `IN_FORCE_ANNOTATION`; nothing is recorded of what is too long. */
+/** The annotation in which an object records its accepted configuration, see `ACCEPTED_ANNOTATION`; nothing is recorded of what is too long. */
 export function remembered(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
   return { [ACCEPTED_ANNOTATION]: writeFields(fields) ?? "{}" };
 }

@@ -8,9 +8,9 @@ export interface IpFact extends Malformed {
   readonly key: string;
   readonly name: string;
   readonly uid: string;
-  /** Who holds it: `namespace/pod`, or `node:<node>`, or "" for an address that a user reserved. */
+  /** Who holds it: `namespace/pod`, `namespace/<virtual machine>`, `node:<node>`, or "" for an address that a user reserved. */
   readonly holder: string;
-  /** Of which interface of a pod, by its name: `ovn` for the pod's own. */
+  /** The provider of the pod's interface; `ovn` for the primary one. */
   readonly provider: string;
   readonly subnet: string;
   readonly node: string;

@@ -52,7 +52,7 @@ export interface SubnetFact extends CustomObjectFact {
 export interface SubnetSpecFact extends SubnetFact {
   /** Whether it has any annotations. */
   readonly annotated: boolean;
-  /** See `IN_FORCE_ANNOTATION`; absent where it never was accepted. */
+  /** See `ACCEPTED_ANNOTATION`; absent where it never was accepted. */
   readonly accepted?: AcceptedSubnet;
   /** Its annotation that says what nodes are to do for it, as it is; absent where it has none. */
   readonly nodeContract?: string;

@@ -16,7 +16,7 @@ export interface VpcFact extends CustomObjectFact {
   readonly problems: readonly { readonly path: string; readonly reason: string; readonly message: string }[];
   /** Whether it has any annotations. */
   readonly annotated: boolean;
-  /** What its `IN_FORCE_ANNOTATION` says; "" where it has none. */
+  /** What its `ACCEPTED_ANNOTATION` says; "" where it has none. */
   readonly accepted: string;
   /** The lists that were last accepted, as far as that is known. */
   readonly former: {

@@ -25,17 +25,17 @@ export const LARGE_GAP = 4_096n;
  */
 export class AddressSpace<H> {
   readonly family: Family;
-  /** What coordinates count from. It stays when the CIDR changes, so that coordinates stay. */
+  /** What offsets count from. It stays when the CIDR changes, so that offsets stay. */
   readonly #origin: bigint;
   readonly #originV4: number;
   readonly #originGroups: readonly number[];
-  /** coordinate → who holds the address, also where it no longer lies in the CIDR */
+  /** offset → who holds the address, also where it no longer lies in the CIDR */
   readonly #holders = new OffsetMap<H>();
   #zones: readonly Zone[] = [];
   /** `first` of every zone: searched often, so kept in a row. */
   #starts: readonly Offset[] = [];
-  /** pool → its lane; "" is the rest of the subnet */
-  #lanes = new Map<string, FreeList>();
+  /** pool → its free list; "" is the rest of the subnet */
+  #freeLists = new Map<string, FreeList>();
   #tick = 0;
 
   constructor(family: Family, origin: bigint) {
@@ -71,14 +71,14 @@ export class AddressSpace<H> {
     if (first !== undefined) yield { first, last };
   }
 
-  /** The lanes of all pools; "" is the rest of the subnet. */
+  /** The free lists of all pools; "" is the rest of the subnet. */
   freeLists(): Iterable<FreeList> {
-    return this.#lanes.values();
+    return this.#freeLists.values();
   }
 
-  /** The lane of one pool. */
+  /** The free list of one pool. */
   freeList(pool: string): FreeList | undefined {
-    return this.#lanes.get(pool);
+    return this.#freeLists.get(pool);
   }
 
   /** Reads an address of this family. */
@@ -122,7 +122,7 @@ export class AddressSpace<H> {
 
   /** Who holds the addresses that a pool gives, in the order of the addresses. */
   *holdersOf(pool: string): Generator<H, undefined, undefined> {
-    for (const { first, last } of this.#lanes.get(pool)?.zones ?? []) {
+    for (const { first, last } of this.#freeLists.get(pool)?.zones ?? []) {
       for (let c = first; c <= last; c = successor(c)) {
         const holder = this.#holders.get(c);
         if (holder !== undefined) yield holder;
@@ -138,20 +138,20 @@ export class AddressSpace<H> {
 
   /** The address that the pool gives next, if it has one left; nothing is taken. */
   next(pool: string): Offset | undefined {
-    return this.#lanes.get(pool)?.next(this.#holders);
+    return this.#freeLists.get(pool)?.next(this.#holders);
   }
 
   /** Gives an address, which nobody may hold, to a holder. */
   take(c: Offset, holder: H): void {
     this.#holders.set(c, holder);
     const zone = this.zoneOf(c);
-    const lane = zone && this.#lanes.get(zone.pool);
-    if (zone === undefined || lane === undefined) return;
+    const list = zone && this.#freeLists.get(zone.pool);
+    if (zone === undefined || list === undefined) return;
     if (zone.kind === "auto") {
-      lane.used++;
-      if (lane.released.size > 0) lane.released.delete(c);
+      list.used++;
+      if (list.released.size > 0) list.released.delete(c);
     } else {
-      lane.usedOutside++;
+      list.usedOutside++;
     }
   }
 
@@ -159,13 +159,13 @@ export class AddressSpace<H> {
   release(c: Offset): void {
     if (!this.#holders.delete(c)) return;
     const zone = this.zoneOf(c);
-    const lane = zone && this.#lanes.get(zone.pool);
-    if (zone === undefined || lane === undefined) return;
+    const list = zone && this.#freeLists.get(zone.pool);
+    if (zone === undefined || list === undefined) return;
     if (zone.kind === "auto") {
-      lane.used--;
-      lane.released.push(c, this.#tick++);
+      list.used--;
+      list.released.push(c, this.#tick++);
     } else {
-      lane.usedOutside--;
+      list.usedOutside--;
     }
   }
 
@@ -175,14 +175,14 @@ export class AddressSpace<H> {
    */
   rebuild(layout: Layout | undefined): readonly Overlap[] {
     const { zones, overlaps } = layout === undefined ? { zones: [], overlaps: [] } : buildZones(layout);
-    const before = this.#lanes;
+    const before = this.#freeLists;
     const autoZones = new Map<string, Zone[]>([["", []]]);
     for (const { name } of layout?.pools ?? []) autoZones.set(name, []);
     for (const zone of zones) if (zone.kind === "auto") autoZones.get(zone.pool)?.push(zone);
     this.#zones = zones;
     this.#starts = zones.map((zone) => zone.first);
-    this.#lanes = new Map();
-    if (layout !== undefined) for (const [pool, list] of autoZones) this.#lanes.set(pool, new FreeList(pool, list));
+    this.#freeLists = new Map();
+    if (layout !== undefined) for (const [pool, list] of autoZones) this.#freeLists.set(pool, new FreeList(pool, list));
     for (const [c] of this.#holders.entries()) this.#count(c);
     this.#keepReleased(before.values());
     return overlaps;
@@ -194,31 +194,31 @@ export class AddressSpace<H> {
    * asked for by name. For start, when nothing was given back yet. O(n log n) in the addresses held.
    */
   ageFree(): void {
-    const lanes = new Map<string, { gaps: Span[]; known: number; ended: boolean }>();
+    const lists = new Map<string, { gaps: Span[]; known: number; ended: boolean }>();
     const spans = this.usedSpans()[Symbol.iterator]();
     let used = spans.next();
     for (const zone of this.#zones) {
-      const lane = lanes.get(zone.pool) ?? { gaps: [], known: 0, ended: false };
-      lanes.set(zone.pool, lane);
+      const list = lists.get(zone.pool) ?? { gaps: [], known: 0, ended: false };
+      lists.set(zone.pool, list);
       const gap = (first: Offset, last: Offset): void => {
         if (zone.kind !== "auto" || first > last) return;
-        if (spanSize(first, last) > LARGE_GAP) lane.ended = true;
-        if (!lane.ended) lane.gaps.push({ first, last });
+        if (spanSize(first, last) > LARGE_GAP) list.ended = true;
+        if (!list.ended) list.gaps.push({ first, last });
       };
       let from: Offset = zone.first;
       while (used.done !== true && used.value.first <= zone.last) {
         const part: Span = used.value;
         if (part.first > from) gap(from, predecessor(part.first));
         // Only what has somebody behind it counts.
-        if (zone.kind === "auto" && !lane.ended) lane.known = lane.gaps.length;
+        if (zone.kind === "auto" && !list.ended) list.known = list.gaps.length;
         from = successor(part.last);
         if (part.last > zone.last) break;
         used = spans.next();
       }
       gap(from, zone.last);
     }
-    for (const [pool, { gaps, known }] of lanes) {
-      const released = this.#lanes.get(pool)?.released;
+    for (const [pool, { gaps, known }] of lists) {
+      const released = this.#freeLists.get(pool)?.released;
       if (released === undefined || released.size > 0) continue;
       for (const span of gaps.slice(0, known)) released.pushOld(span, Number(spanSize(span.first, span.last)));
     }
@@ -231,23 +231,23 @@ export class AddressSpace<H> {
 
   #count(c: Offset): void {
     const zone = this.zoneOf(c);
-    const lane = zone && this.#lanes.get(zone.pool);
-    if (lane === undefined) return;
-    if (zone?.kind === "auto") lane.used++;
-    else lane.usedOutside++;
+    const list = zone && this.#freeLists.get(zone.pool);
+    if (list === undefined) return;
+    if (zone?.kind === "auto") list.used++;
+    else list.usedOutside++;
   }
 
-  #keepReleased(lanes: Iterable<FreeList>): void {
+  #keepReleased(lists: Iterable<FreeList>): void {
     const waiting: { at: Offset; tick: number }[] = [];
-    for (const lane of lanes) {
-      for (const span of lane.released.oldSpans()) this.#keepOld(span);
-      waiting.push(...lane.released.entries());
+    for (const list of lists) {
+      for (const span of list.released.oldSpans()) this.#keepOld(span);
+      waiting.push(...list.released.entries());
     }
     waiting.sort((a, b) => a.tick - b.tick);
     for (const { at, tick } of waiting) {
       const zone = this.zoneOf(at);
       // What can no longer be given to anyone is forgotten; should it come back, it counts as never given.
-      if (zone?.kind === "auto") this.#lanes.get(zone.pool)?.released.push(at, tick);
+      if (zone?.kind === "auto") this.#freeLists.get(zone.pool)?.released.push(at, tick);
     }
   }
 
@@ -259,7 +259,7 @@ export class AddressSpace<H> {
       const part = intersectSpans(zone, { first: from, last: span.last });
       if (part === undefined) return;
       if (zone.kind === "auto") {
-        this.#lanes.get(zone.pool)?.released.pushOld(part, Number(spanSize(part.first, part.last)));
+        this.#freeLists.get(zone.pool)?.released.pushOld(part, Number(spanSize(part.first, part.last)));
       }
       from = successor(part.last);
     }

@@ -10,7 +10,7 @@ import type { Zone } from "./zones.ts";
  * subnet. Given first are those that nobody had since the layout was last cut, in order; a cursor stands before them.
  * Only then come those that were given back, the longest waiting first.
  *
- * Invariant: every address of the lane is in use, or waiting in `released`, or at or beyond the cursor.
+ * Invariant: every address of the list is in use, or waiting in `released`, or at or beyond the cursor.
  */
 export class FreeList {
   readonly pool: string;

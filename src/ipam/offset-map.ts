@@ -3,7 +3,7 @@
 import { NumberMap } from "./number-map.ts";
 import { compareOffsets, type Offset } from "./offset.ts";
 
-/** A map from coordinates to values: numbers in one table, the rare bigints in another. */
+/** A map from offsets to values: numbers in one table, the rare bigints in another. */
 export class OffsetMap<V> {
   readonly #near = new NumberMap<V>();
   readonly #far = new Map<bigint, V>();
@@ -13,28 +13,28 @@ export class OffsetMap<V> {
     return this.#near.size + this.#far.size;
   }
 
-  /** The value at a coordinate. */
+  /** The value at an offset. */
   get(c: Offset): V | undefined {
     return typeof c === "number" ? this.#near.get(c) : this.#far.get(c);
   }
 
-  /** Sets the value at a coordinate. */
+  /** Sets the value at an offset. */
   set(c: Offset, value: V): void {
     if (typeof c === "number") this.#near.set(c, value);
     else this.#far.set(c, value);
   }
 
-  /** Takes a coordinate out; `false` if it was not there. */
+  /** Takes an offset out; `false` if it was not there. */
   delete(c: Offset): boolean {
     return typeof c === "number" ? this.#near.delete(c) : this.#far.delete(c);
   }
 
-  /** Whether there is a value at a coordinate. */
+  /** Whether there is a value at an offset. */
   has(c: Offset): boolean {
     return this.get(c) !== undefined;
   }
 
-  /** All coordinates that have a value, in order. The map must not change meanwhile. */
+  /** All offsets that have a value, in order. The map must not change meanwhile. */
   *sortedKeys(): Generator<Offset, undefined, undefined> {
     const far = [...this.#far.keys()].sort(compareOffsets);
     for (const c of far) if (c < 0) yield c;

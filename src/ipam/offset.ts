@@ -10,7 +10,7 @@ export type Offset = number | bigint;
 
 const MAX = Number.MAX_SAFE_INTEGER;
 
-/** The coordinate of an offset. */
+/** A bigint as an `Offset`. */
 export function offsetOf(offset: bigint): Offset {
   return offset <= MAX && offset >= -MAX ? Number(offset) : offset;
 }
@@ -30,12 +30,12 @@ export function spanSize(first: Offset, last: Offset): bigint {
   return BigInt(last) - BigInt(first) + 1n;
 }
 
-/** Orders coordinates, as `Array.sort` wants it. */
+/** Orders offsets, as `Array.sort` wants it. */
 export function compareOffsets(a: Offset, b: Offset): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** The index of the last of ascending coordinates that is not beyond `c`; -1 if all are. */
+/** The index of the last of ascending offsets that is not beyond `c`; -1 if all are. */
 export function lastAtOrBefore(ascending: readonly Offset[], c: Offset): number {
   let low = 0;
   let high = ascending.length;

@@ -135,10 +135,10 @@ export function wrongFamily(subnet: SubnetState, family: Family): Refusal {
 
 /** A pool or subnet without room. */
 export function nothingAvailable(subnet: SubnetState, family: Family, pool: string, request: AddressRequest): Refusal {
-  const lane = subnet.space(family)?.freeList(pool);
+  const list = subnet.space(family)?.freeList(pool);
   const about = { subnet: subnet.name, value: pool === "" ? undefined : pool };
   const place = pool === "" ? `Subnet "${subnet.name}"` : `IPPool "${pool}" of subnet "${subnet.name}"`;
-  if (lane === undefined || lane.size === 0n) {
+  if (list === undefined || list.size === 0n) {
     const way =
       pool === ""
         ? "give it a larger cidrBlock or fewer excludeIps"
@@ -149,11 +149,11 @@ export function nothingAvailable(subnet: SubnetState, family: Family, pool: stri
   }
   const way =
     pool === "" ? "free one, enlarge cidrBlock or shorten excludeIps" : "free one or add addresses to the pool's ips";
-  const more = lane.size > NAMED ? ` and ${lane.size - BigInt(NAMED)} more` : "";
+  const more = list.size > NAMED ? ` and ${list.size - BigInt(NAMED)} more` : "";
   const holders = pool === "" ? "" : ` by ${subnet.holdersIn(family, pool, NAMED).map(holderText).join(", ")}${more}`;
   return refuse(
     "NoAvailableAddress",
-    `${place} has no free IPv${family} address: all ${lane.size} are in use${holders}; ${way}.`,
+    `${place} has no free IPv${family} address: all ${list.size} are in use${holders}; ${way}.`,
     about,
   );
 }

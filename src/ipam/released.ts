@@ -26,7 +26,7 @@ export class ReleasedQueue {
   readonly #batch: number;
   #old = new IntervalSet();
   #oldCount = 0;
-  /** coordinate → its place in the queue */
+  /** offset → its place in the queue */
   readonly #entries = new Map<Offset, Entry>();
   #head: Entry | undefined;
   #tail: Entry | undefined;

@@ -11,7 +11,7 @@ import { type Refusal, refuse } from "./refusal.ts";
 import type { PoolConfig, SubnetConfig } from "./types.ts";
 import type { Layout, Special } from "./zones.ts";
 
-/** What an owner holds, as the allocator keeps it: coordinates and numbers in place of texts. */
+/** What an owner holds, as the allocator keeps it: offsets and numbers in place of texts. */
 export class LeaseRecord {
   readonly owner: string;
   readonly subnet: SubnetState;

@@ -14,12 +14,12 @@ export function countsOf(space: AddressSpace<unknown>, pool?: string): Counts {
   let available = 0n;
   let using = 0;
   if (pool !== undefined) {
-    const lane = space.freeList(pool);
-    return { available: lane?.available ?? 0n, using: BigInt((lane?.used ?? 0) + (lane?.usedOutside ?? 0)) };
+    const list = space.freeList(pool);
+    return { available: list?.available ?? 0n, using: BigInt((list?.used ?? 0) + (list?.usedOutside ?? 0)) };
   }
-  for (const lane of space.freeLists()) {
-    available += lane.available;
-    using += lane.used;
+  for (const list of space.freeLists()) {
+    available += list.available;
+    using += list.used;
   }
   return { available, using: BigInt(using) };
 }

@@ -37,7 +37,7 @@ export interface IpPoolFact extends CustomObjectFact {
   readonly enableAddressSet: boolean;
   /** Whether it has any annotations. */
   readonly annotated: boolean;
-  /** What its `IN_FORCE_ANNOTATION` says; "" where it has none. */
+  /** What its `ACCEPTED_ANNOTATION` says; "" where it has none. */
   readonly accepted: string;
   /** What of it cannot be read. */
   readonly problem?: { readonly reason: string; readonly message: string };

@@ -49,7 +49,7 @@ export interface Kind<K extends FactKind = FactKind> {
   readonly notSupported?: readonly string[];
   /** The counters of addresses that its status shows. */
   readonly counters?: Counters;
-  /** It records its accepted configuration in `IN_FORCE_ANNOTATION`: whether such a text can be parsed. */
+  /** It records its accepted configuration in `ACCEPTED_ANNOTATION`: whether such a text can be parsed. */
   readonly remembers?: (text: string) => boolean;
 }
 

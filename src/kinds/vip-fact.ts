@@ -29,7 +29,7 @@ export interface VipFact extends Malformed {
   readonly unsupported: readonly string[];
   /** `spec.selector` as written. */
   readonly written: readonly string[];
-  /** What its `IN_FORCE_ANNOTATION` says; "" where it has none. */
+  /** What its `ACCEPTED_ANNOTATION` says; "" where it has none. */
   readonly accepted: string;
   /** What of it cannot be read. */
   readonly problem?: { readonly reason: string; readonly message: string };

@@ -4,7 +4,7 @@ import type { GroupMeaning, PodSelectorFact } from "../facts/policy-group.ts";
 
 /**
  * What every kind of policy (NetworkPolicy, AdminNetworkPolicy, ClusterNetworkPolicy …) is translated to before it becomes ACLs.
- * Values are plain and immutable; selectors are canonical (see `selector.ts`), so equal ones are one group.
+ * Values are plain and immutable; selectors are canonical (`canonicalSelector` in `labels.ts`), so equal ones are one group.
  */
 
 /** Seen from the selected pods: `ingress` is to them, `egress` is from them. */

@@ -18,7 +18,7 @@ export function configureSubnet(facts: FactStore, ipam: Ipam, name: string): rea
   const pools = facts
     .by("ipPools", "subnet", name)
     .toSorted((a, b) => (a.created < b.created ? -1 : a.created > b.created ? 1 : 0));
-  // One that conflicts with its neighbours gives no addresses (see `openPart`), but those in use stay in use.
+  // One that conflicts with its neighbours gives no addresses (see `withEligibleSubnets`), but those in use stay in use.
   const parsed = subnet === undefined || subnet.problem !== undefined ? undefined : subnetAddressesOf(subnet);
   if (subnet === undefined) ipam.remove(name, { force: true });
   let problems: Refusal[] | undefined;

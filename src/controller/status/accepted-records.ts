@@ -17,7 +17,7 @@ export interface AcceptedRecord {
 }
 
 /**
- * The `IN_FORCE_ANNOTATION`s as they were last seen. Replacing an object (`kubectl replace`) removes its annotations, and with them the record
+ * The `ACCEPTED_ANNOTATION`s as they were last seen. Replacing an object (`kubectl replace`) removes its annotations, and with them the record
  * of its accepted configuration; an invalid field in the same manifest would then remove everything. So an object without a record has its last one,
  * until the controller, which itself never removes one, has restored it.
  */

@@ -34,7 +34,7 @@ export interface Allocation {
   readonly routes: readonly PodRoute[];
 }
 
-/** `waiting` names what the controller has yet to write. */
+/** `missing` is what the controller has yet to write. */
 export type AllocationState =
   | { readonly state: "ready"; readonly allocation: Allocation }
   | { readonly state: "waiting"; readonly missing: "address" | "route" };

@@ -15,9 +15,9 @@ export interface PodSource extends Watched<NodePod> {
   whenSynced(signal?: AbortSignal): Promise<void>;
 }
 
-/** Limits of the wait. */
+/** How long a request waits, both from its beginning. */
 export interface AllocationDeadlines {
-  /** For the controller to allocate, once the pod is known. */
+  /** For the controller to allocate. */
   readonly allocatedMs: number;
   /** For the pod to appear in this node's list: kubelet may have seen it a moment earlier. */
   readonly knownMs: number;
@@ -29,7 +29,7 @@ export const DEFAULT_ALLOCATION_DEADLINES: AllocationDeadlines = { allocatedMs: 
 /** Why the controller has not allocated, if it reports a reason, for example by an Event on the pod. Must not throw. */
 export type Explain = (pod: NodePod) => Promise<string | undefined>;
 
-/** What was found. `waited` says for what the request had to wait: the address, the route, or nothing. */
+/** The pod that a request is about, and what the controller has allocated. */
 export interface FoundAllocation {
   readonly pod: NodePod;
   readonly allocation: Allocation;
@@ -69,7 +69,7 @@ export async function awaitAllocation(
     return undefined;
   };
 
-  // A deadline of our own per phase; the caller's signal ends both.
+  // The signal of the caller ends the wait as well.
   const deadline = new AbortController();
   const { clock = SYSTEM_CLOCK, deadlines } = options;
   const cancels = [

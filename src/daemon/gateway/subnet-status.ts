@@ -30,7 +30,7 @@ export type Subnet = CustomObject<SubnetSpec, SubnetStatus>;
  * in which the daemon is newer than the leading controller; it can go with the release after the first one that writes contracts.
  */
 export function contractOfStatus({ spec, status, metadata }: Subnet): SubnetContract {
-  // The active range may be another one than what was written last: see `IN_FORCE_ANNOTATION`.
+  // The active range may be another one than what was written last: see `ACCEPTED_ANNOTATION`.
   const accepted = acceptedSubnetOf(metadata);
   const written = (spec.cidrBlock ?? "").split(",").map((text) => text.trim());
   const texts = accepted === undefined ? written : Object.values(accepted.cidr);
