@@ -23,6 +23,12 @@ const BUNDLES: Readonly<Record<string, string>> = {
   weftctl: "src/cli/main.ts",
 };
 
+/** The Kubernetes client for JavaScript: in a file of its own, so that only a process with a kubeconfig reads it. */
+const CLIENT = "@kubernetes/client-node";
+
+/** Where its package is made. */
+export const CLIENT_FOLDER: string = join(DIST, "lib/node_modules", CLIENT);
+
 /** bun's and npm's names of the architectures. */
 const NAMES: Readonly<
   Record<Architecture, { readonly bun: string; readonly bunPackage: string; readonly node: string }>
@@ -49,7 +55,10 @@ export function shimPath(arch: Architecture): string {
 export async function build(architectures: readonly Architecture[], progress: Progress): Promise<void> {
   await mkdir(join(DIST, "lib"), { recursive: true });
   await mkdir(join(DIST, "bin"), { recursive: true });
-  for (const [name, entry] of Object.entries(BUNDLES)) await bundle(name, join(ROOT, entry), progress);
+  for (const [name, entry] of Object.entries(BUNDLES)) {
+    await bundle(name, join(ROOT, entry), join(DIST, "lib", `${name}.mjs`), ["koffi", CLIENT], progress);
+  }
+  await clientModule(progress);
   for (const arch of architectures) {
     try {
       await nativeModule(arch);
@@ -82,8 +91,13 @@ export function inputsOf(entry: string): string {
  * One file per program: it starts faster than its hundreds of modules, and in 64 MiB instead of 104 with the Kubernetes client.
  * Not minified, so that stack traces name our functions.
  */
-async function bundle(name: string, entry: string, progress: Progress): Promise<void> {
-  const output = join(DIST, "lib", `${name}.mjs`);
+async function bundle(
+  name: string,
+  entry: string,
+  output: string,
+  external: readonly string[],
+  progress: Progress,
+): Promise<void> {
   await unlessCurrent(output, inputsOf(entry), () =>
     progress.step(`building ${name}`, () =>
       writeWhole(output, async (temporary) => {
@@ -93,7 +107,7 @@ async function bundle(name: string, entry: string, progress: Progress): Promise<
           entry,
           "--target=node",
           "--format=esm",
-          "--external=koffi",
+          ...external.map((one) => `--external=${one}`),
           `--outdir=${dirname(temporary)}`,
           `--entry-naming=${file}`,
         ]);
@@ -111,6 +125,15 @@ async function bundle(name: string, entry: string, progress: Progress): Promise<
  */
 export function inAscii(script: string): string {
   return script.replaceAll(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/** What `client-node.ts` exports of the client and its dependencies, as one package beside koffi: the bundles find it by its name. */
+async function clientModule(progress: Progress): Promise<void> {
+  await mkdir(CLIENT_FOLDER, { recursive: true });
+  await bundle(CLIENT, join(import.meta.dirname, "client-node.ts"), join(CLIENT_FOLDER, "index.mjs"), [], progress);
+  const { version, license } = lockedPackage(CLIENT);
+  const manifest = { name: CLIENT, version, license, type: "module", exports: "./index.mjs" };
+  await writeFile(join(CLIENT_FOLDER, "package.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
 }
 
 /** koffi stays a package: its native module cannot be bundled. Only what Node loads of it is taken. */

@@ -13,6 +13,7 @@ export const ROOT: string = join(import.meta.dirname, "../..");
 
 interface LockEntry {
   readonly version: string;
+  readonly license?: string;
   readonly integrity?: string;
 }
 

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { DIST } from "../build/build.ts";
+import { CLIENT_FOLDER, DIST } from "../build/build.ts";
 import { ROOT } from "../build/npm.ts";
 
 /** An npm package whose code is in the image, as package-lock.json names it. */
@@ -24,11 +24,12 @@ interface LockEntry {
 
 /** The npm packages whose code `dist/lib` holds, sorted by name: bundled into the programs, or beside them. `dist/` must be built. */
 export async function imageNpmPackages(): Promise<readonly NpmPackage[]> {
-  const lib = join(DIST, "lib");
   const names = new Set<string>();
-  for (const file of await readdir(lib)) {
-    if (!file.endsWith(".mjs")) continue;
-    for (const name of bundledPackages(await readFile(join(lib, file), "utf8"))) names.add(name);
+  for (const folder of [join(DIST, "lib"), CLIENT_FOLDER]) {
+    for (const file of await readdir(folder)) {
+      if (!file.endsWith(".mjs")) continue;
+      for (const name of bundledPackages(await readFile(join(folder, file), "utf8"))) names.add(name);
+    }
   }
   names.add("koffi");
   const lock = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")) as {

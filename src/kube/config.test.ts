@@ -124,7 +124,6 @@ t.test("what cannot work is said when it is loaded", async (t) => {
   await t.rejects(load({}, { "proxy-url": "http://proxy" }), { code: "config", message: /proxy-url/ });
   await t.rejects(load({}, { server: "http://10.0.0.1" }), { code: "config", message: /without TLS/ });
   await t.rejects(load({}, { server: "ftp://x" }), { code: "config", message: /not the address/ });
-  await t.rejects(load({ "auth-provider": { name: "gcp" } }), { code: "config", message: /auth-provider/ });
   await t.rejects(loadAccess({ kubeconfig: "/nonexistent", env: {} }), { code: "config", message: /no kubeconfig at/ });
   const broken = join(t.testdir({ config: "{" }), "config");
   await t.rejects(loadAccess({ kubeconfig: broken, env: {} }), { code: "config", message: /^kubeconfig / });

@@ -6,8 +6,8 @@ import { delimiter, join } from "node:path";
 import { type Clock, SYSTEM_CLOCK } from "../time/clock.ts";
 import { type Credentials, staticCredentials, tokenFileCredentials } from "./credentials.ts";
 import { KubeError } from "./errors.ts";
-import { execCredentials } from "./exec-credentials.ts";
-import { type Kubeconfig, type KubeconfigCluster, type KubeconfigUser, readKubeconfig } from "./kubeconfig.ts";
+import { type KubeconfigCluster, type KubeconfigUser, readKubeconfigs } from "./kubeconfig.ts";
+import { kubeconfigCredentials } from "./kubeconfig-credentials.ts";
 
 /** TLS settings of a connection, in PEM. */
 export interface TlsMaterial {
@@ -38,7 +38,7 @@ export interface AccessOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Default `/var/run/secrets/kubernetes.io/serviceaccount`. */
   readonly serviceAccountFolder?: string;
-  readonly clock?: Pick<Clock, "now" | "wall" | "after">;
+  readonly clock?: Pick<Clock, "now" | "after">;
 }
 
 const SERVICE_ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -47,22 +47,22 @@ const SERVICE_ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount";
 export async function loadAccess(options: AccessOptions = {}): Promise<ClusterAccess> {
   const env = options.env ?? process.env;
   const clock = options.clock ?? SYSTEM_CLOCK;
-  if (options.kubeconfig !== undefined) return await fromKubeconfig([options.kubeconfig], options.context, clock);
+  if (options.kubeconfig !== undefined) return await fromKubeconfig([options.kubeconfig], options.context);
   const named = (env["KUBECONFIG"] ?? "").split(delimiter).filter((path) => path !== "");
-  if (named.length > 0) return await fromKubeconfig(named, options.context, clock);
+  if (named.length > 0) return await fromKubeconfig(named, options.context);
   const host = env["KUBERNETES_SERVICE_HOST"];
   const port = env["KUBERNETES_SERVICE_PORT"];
   if (host !== undefined && host !== "" && port !== undefined && port !== "") {
     return await fromServiceAccount(host, port, options.serviceAccountFolder ?? SERVICE_ACCOUNT_FOLDER, clock);
   }
-  return await fromKubeconfig([join(env["HOME"] ?? homedir(), ".kube", "config")], options.context, clock);
+  return await fromKubeconfig([join(env["HOME"] ?? homedir(), ".kube", "config")], options.context);
 }
 
 async function fromServiceAccount(
   host: string,
   port: string,
   folder: string,
-  clock: Pick<Clock, "now" | "wall">,
+  clock: Pick<Clock, "now">,
 ): Promise<ClusterAccess> {
   const caFile = join(folder, "ca.crt");
   const server = parseServer(`https://${host.includes(":") ? `[${host}]` : host}:${port}`, "KUBERNETES_SERVICE_HOST");
@@ -75,73 +75,16 @@ async function fromServiceAccount(
   };
 }
 
-async function fromKubeconfig(
-  paths: readonly string[],
-  context: string | undefined,
-  clock: Pick<Clock, "now" | "wall">,
-): Promise<ClusterAccess> {
-  const files: Kubeconfig[] = [];
-  const missing: unknown[] = [];
-  for (const path of paths) {
-    try {
-      files.push(await readKubeconfig(path));
-    } catch (cause) {
-      // Like kubectl: files of $KUBECONFIG that do not exist are passed over, if any exists.
-      if (!(cause instanceof Error && "code" in cause && cause.code === "ENOENT")) {
-        throw new KubeError("config", `kubeconfig ${path}: ${cause instanceof Error ? cause.message : cause}`, {
-          cause,
-        });
-      }
-      missing.push(cause);
-    }
-  }
-  if (files.length === 0) {
-    throw new KubeError("config", `no kubeconfig at ${paths.join(", ")}, and not in a pod`, { cause: missing[0] });
-  }
+async function fromKubeconfig(paths: readonly string[], context: string | undefined): Promise<ClusterAccess> {
+  const { cluster, user, namespace, newConfig } = await readKubeconfigs(paths, context);
   const where = paths.join(delimiter);
-  // As kubectl merges several files: the first that says something is heard.
-  const wanted = context ?? files.find((file) => file.currentContext !== undefined)?.currentContext;
-  const chosen = firstOf(files, (file) => file.contexts.find(({ name }) => name === wanted));
-  if (chosen === undefined) throw new KubeError("config", `kubeconfig ${where}: no context ${wanted ?? "is current"}`);
-  const cluster = firstOf(files, (file) => file.clusters.find(({ name }) => name === chosen.cluster));
-  if (cluster === undefined) throw new KubeError("config", `kubeconfig ${where}: no cluster ${chosen.cluster}`);
-  const user = firstOf(files, (file) => file.users.find(({ name }) => name === chosen.user));
-  if (chosen.user !== undefined && user === undefined) {
-    throw new KubeError("config", `kubeconfig ${where}: no user ${chosen.user}`);
-  }
-  if (cluster.proxyUrl !== undefined) throw new KubeError("config", `kubeconfig ${where}: proxy-url is not supported`);
+  if (cluster.proxyUrl) throw new KubeError("config", `kubeconfig ${where}: proxy-url is not supported`);
   return {
     server: parseServer(cluster.server, where),
-    namespace: chosen.namespace,
-    credentials: credentialsOf(user, clock),
+    namespace,
+    credentials: user === undefined ? staticCredentials({}) : kubeconfigCredentials(user, newConfig),
     tls: async () => await tlsOf(cluster, user),
   };
-}
-
-function firstOf<T, R>(items: readonly T[], pick: (item: T) => R | undefined): R | undefined {
-  for (const item of items) {
-    const found = pick(item);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-function credentialsOf(user: KubeconfigUser | undefined, clock: Pick<Clock, "now" | "wall">): Credentials {
-  if (user === undefined) return staticCredentials({});
-  // A file beats a literal token, as in client-go: the literal one may be an old copy of it.
-  if (user.tokenFile !== undefined) return tokenFileCredentials(user.tokenFile, clock);
-  const impersonate = user.impersonate !== undefined ? { "impersonate-user": user.impersonate } : {};
-  if (user.token !== undefined)
-    return staticCredentials({ authorization: `Bearer ${user.token.trim()}`, ...impersonate });
-  if (user.username !== undefined) {
-    const basic = Buffer.from(`${user.username}:${user.password ?? ""}`).toString("base64");
-    return staticCredentials({ authorization: `Basic ${basic}`, ...impersonate });
-  }
-  if (user.exec !== undefined) return execCredentials(user.name, user.exec, clock);
-  if (user.authProvider) {
-    throw new KubeError("config", `user ${user.name}: auth-provider is not supported; use exec or tokenFile`);
-  }
-  return staticCredentials(impersonate);
 }
 
 async function tlsOf(cluster: KubeconfigCluster, user: KubeconfigUser | undefined): Promise<TlsMaterial> {
@@ -152,15 +95,15 @@ async function tlsOf(cluster: KubeconfigCluster, user: KubeconfigUser | undefine
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
-    ...(cluster.tlsServerName === undefined ? {} : { servername: cluster.tlsServerName }),
-    rejectUnauthorized: !cluster.skipTlsVerify,
+    ...(cluster.tlsServerName ? { servername: cluster.tlsServerName } : {}),
+    rejectUnauthorized: !cluster.skipTLSVerify,
   };
 }
 
 async function pemOf(file: string | undefined, data: string | undefined): Promise<string | undefined> {
   // Data beats a file, as in client-go (`clientcmd`).
-  if (data !== undefined) return Buffer.from(data, "base64").toString("utf8");
-  return file === undefined ? undefined : await readPem(file);
+  if (data) return Buffer.from(data, "base64").toString("utf8");
+  return file ? await readPem(file) : undefined;
 }
 
 async function readPem(file: string): Promise<string> {

@@ -11,7 +11,7 @@ import { readBody, readChunks, StaleConnection, type Transport } from "./transpo
 
 /** Limits of an {@link Exchange}. */
 export interface ExchangeOptions {
-  readonly clock?: Pick<Clock, "now" | "wall" | "after">;
+  readonly clock?: Pick<Clock, "now" | "after">;
   /** Calls in flight, watches not counted; default 32. */
   readonly maxRunning?: number;
   /** Calls waiting for one of those to end; default 1,024. One more is rejected with `overloaded`. */
