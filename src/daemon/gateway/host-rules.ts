@@ -72,9 +72,9 @@ export function compileHostRules(input: HostRulesInput): string {
 }
 
 /**
- * What listens on nodes and asks nobody who they are. Open vSwitch takes whatever comes to it from another node's address for what that node's logical
- * switches have let through, for any port of any VPC (Geneve, RFC 8926), and on its way out a pod gets its node's address. Who reaches the databases can
- * write what all nodes do. What nodes themselves send does not come by `ovn0`, and pods may send each other what they like.
+ * What listens on nodes and authenticates nobody. Open vSwitch accepts a tunnel packet (Geneve, RFC 8926) from another node's address for any port of any
+ * VPC, and a pod leaves with its node's address. Whoever reaches the databases can write what all nodes do. What nodes themselves send does not come by
+ * `ovn0`; pods may send to each other on these ports.
  */
 const TRUSTING = [
   { what: "tunnels", match: "udp dport 6081" },
@@ -90,9 +90,9 @@ function notForPods(condition: string): readonly string[] {
 }
 
 /**
- * What hosts outside send to pods through the node, which routes. Policies believe a pod's address, and the one that a pod sees of itself: nobody outside has
- * either. Kernels are often told not to look (`rp_filter`), and for IPv6 they do not. A pod that asks for a node's address leaves with its own one
- * where its subnet has no `natOutgoing`, and is then one that was translated here.
+ * Packets that hosts outside send to pods through the node. Policies trust the addresses of pods and the hairpin address, so nobody outside may send from
+ * these; the kernel's check (`rp_filter`) is often off, and there is none for IPv6. A pod whose subnet has no `natOutgoing` keeps its address when it asks for
+ * a node port: its packet has been translated here (`ct status dnat`) and is accepted.
  */
 function fromOutside(families: readonly (4 | 6)[], cluster: readonly Cidr[]): readonly string[] {
   const drop = 'counter drop comment "from outside as if from a pod"';
@@ -112,16 +112,15 @@ function toNodePorts({ nodePorts }: HostRulesInput): string {
   return `${TRANSPORT} th dport ${portRangeText(nodePorts)}`;
 }
 
-/** What becomes of connections that pods of one family begin, on their way out of the node. */
+/** Masquerading of connections from pods of one family that leave the node. */
 function natChain(family: 4 | 6, input: HostRulesInput): readonly string[] {
   const { cluster, natOutgoing, nodePorts } = input;
   const out = natOutgoing.filter((cidr) => cidr.family === family);
   const leaving = out.length === 0 ? "" : `${ip(family)} saddr ${addresses(family, out)}`;
   return [
     `  chain from-pods${family} {`,
-    // A pod's request was given a backend here, by kube-proxy: a node port's, an external address's, or that of a Service that
-    // OVN does not balance. The backend would answer the pod past this node, and the pod would not know the answer; with the
-    // node's address it comes back to be translated.
+    // kube-proxy has chosen a backend here for a pod's request: to a node port, an external address, or a Service that OVN does not balance.
+    // The backend's reply would not pass this node, so the pod would not recognise it; sent to the node's address it returns and is translated.
     '    ct status dnat masquerade fully-random comment "services"',
     `    ${ip(family)} daddr ${addresses(family, cluster)} return`,
     // natOutgoingPolicyRules go here: per subnet, in their order, before the subnet's general rule.
@@ -137,11 +136,11 @@ function natChain(family: 4 | 6, input: HostRulesInput): readonly string[] {
 }
 
 /**
- * What goes to pods of one family in the node's name. `to-pods`: what kube-proxy has translated and would give the address of `ovn0` (its mark,
- * 0x4000), what pods send by this node to each other, and what would be answered past this node.
+ * SNAT of what goes to pods of one family to the node's address. Chain `to-pods` has what kube-proxy would masquerade with the address of `ovn0` (its mark,
+ * 0x4000), what pods send to each other through kube-proxy on this node, and packets whose replies would not pass this node.
  *
- * The node's ports for what it sends to pods and for what it sends to node ports are apart. A pod behind another node's port answers by
- * that node where the port is one of node ports, and otherwise straight to this one (`nodePortMatch` in `src/compile/subnet-gateway.ts`).
+ * The source ports for pods and those for node ports are disjoint. A pod behind another node's port replies through that node if the port
+ * is in the range of node ports, and otherwise straight to this node (`nodePortMatch` in `src/compile/subnet-gateway.ts`).
  */
 function asNodeChains({ family, text }: Ip, input: HostRulesInput): readonly string[] {
   const { cluster, centralized, nodePorts } = input;
@@ -167,7 +166,7 @@ function asNodeChains({ family, text }: Ip, input: HostRulesInput): readonly str
   ];
 }
 
-/** The larger part of the unprivileged ports that is not of the range. */
+/** The larger part of the unprivileged ports outside the range. */
 function outside({ first, last }: PortRange): PortRange {
   const below = { first: 1024, last: first - 1 };
   const above = { first: Math.max(1024, last + 1), last: 65_535 };
