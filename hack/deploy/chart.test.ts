@@ -3,7 +3,8 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import t, { type Test } from "tap";
-import { parseAllDocuments } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
+import { OLDEST_KUBERNETES } from "../../src/cli/env-check/cluster.ts";
 import { KINDS } from "../../src/kinds/index.ts";
 import * as resources from "../../src/kube/resources.ts";
 import { ROOT } from "../build/npm.ts";
@@ -85,6 +86,13 @@ await t.test(
     }
   },
 );
+
+await t.test("chart, weftctl and README name the same oldest Kubernetes", async (t) => {
+  const read = (file: string): string => readFileSync(join(ROOT, file), "utf8");
+  const oldest = OLDEST_KUBERNETES.join(".");
+  t.equal(parse(read("charts/weft/Chart.yaml")).kubeVersion, `>=${oldest}.0-0`);
+  t.match(read("README.md"), `You need Kubernetes ${oldest} or newer`);
+});
 
 await t.test("kubelet probes ports on the loopback address, which pods do not reach", { skip }, async (t) => {
   const objects = await render();

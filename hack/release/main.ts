@@ -15,6 +15,7 @@ import { run } from "../host/run.ts";
 import { releaseNotes } from "./changelog.ts";
 import { makeChart, makeCrds } from "./chart.ts";
 import { type CheckoutState, problems } from "./checks.ts";
+import { makeCli } from "./cli.ts";
 import { makeImages } from "./images.ts";
 import { type Made, measure, type Release } from "./release.ts";
 import { type Artefact, artefactTable, checksums } from "./table.ts";
@@ -35,12 +36,13 @@ const PARTS: Readonly<Record<string, (release: Release, options: Options) => Pro
   notes: makeNotes,
   crds: makeCrds,
   chart: makeChart,
+  weftctl: makeCli,
   image: makeImages,
 };
 
 const program = new Command("npm run release --")
   .description(
-    "Builds the artefacts of a release into dist/release: image archives, SBOMs, the chart, manifests, notes and checksums. Publishes nothing.",
+    "Builds the artefacts of a release into dist/release: image archives, SBOMs, weftctl, the chart, manifests, notes and checksums. Publishes nothing.",
   )
   .option("--dry-run", "the commit needs no tag, and notes may still be under Unreleased", false)
   .option("--allow-dirty", "changes that are not committed are no reason to refuse", false)
@@ -59,7 +61,7 @@ Examples:
   npm run release -- --dry-run                      all that can be built here
   npm run release -- --dry-run --only chart,crds    the chart and the manifests
   npm run release -- --arch host --only image       on a machine of each architecture, then:
-  npm run release -- --only notes,crds,chart --keep --repository ghcr.io/OWNER/weft
+  npm run release -- --only notes,crds,chart,weftctl --keep --repository ghcr.io/OWNER/weft
 
 Exit code 1: it was refused, or without --dry-run a part could not be built. docs/releasing.md says when what is released.`,
   )
@@ -110,7 +112,7 @@ function partsNamed(only: string): readonly string[] {
 }
 
 async function measureAll(out: string): Promise<readonly Artefact[]> {
-  const names = globSync("weft-*", { cwd: out }).sort();
+  const names = globSync("weft*", { cwd: out }).sort();
   const artefacts: Artefact[] = [];
   for (const name of names) artefacts.push(await measure(out, basename(name)));
   return artefacts;

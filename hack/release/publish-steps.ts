@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { PLATFORMS } from "../build/cli.ts";
 import { HostError } from "../host/error.ts";
+import { cliFile } from "./cli.ts";
 import { imageFile } from "./images.ts";
 
 /** What is published. */
@@ -27,7 +29,10 @@ export function publishSteps({ version, repository, files }: PublishInput): read
   const architectures = ["amd64", "arm64"] as const;
   const needed = [
     ...architectures.map((arch) => imageFile(version, arch)),
+    ...PLATFORMS.map(cliFile),
     `weft-${version}.tgz`,
+    `weft-install-${version}.yaml`,
+    `weft-crds-${version}.yaml`,
     `weft-notes-${version}.md`,
     "SHA256SUMS",
   ];
@@ -36,7 +41,7 @@ export function publishSteps({ version, repository, files }: PublishInput): read
   const image = `${repository}:${version}`;
   const charts = `oci://${repository.slice(0, repository.lastIndexOf("/"))}/charts`;
   const bundle = "SHA256SUMS.sigstore.json";
-  const assets = files.filter((name) => name.startsWith("weft-")).sort();
+  const assets = files.filter((name) => name.startsWith("weft")).sort();
   const prerelease = version.includes("-") ? ["--prerelease"] : [];
   return [
     ...architectures.map((arch) => ({

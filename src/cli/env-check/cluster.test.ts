@@ -47,7 +47,7 @@ t.test("a cluster that is fit is ok in every line", async (t) => {
 t.test("each thing that Weft would not work with is one failed line, with what to do", async (t) => {
   const failed = (facts: Partial<ClusterFacts>, found: RegExp, advice: RegExp): unknown =>
     t.match(wrong(facts), [{ result: "failed", found, advice }], String(found));
-  failed({ version: "v1.29.9" }, /^v1\.29\.9$/, /1\.30 or newer/);
+  failed({ version: "v1.29.9" }, /^v1\.29\.9$/, /1\.31 or newer/);
   failed({ admissionPolicies: false }, /no Validating/, /validateAnnotations=false/);
   failed({ nodes: [{ ...NODE, kernel: "5.4.0-150-generic" }] }, /^5\.4\.0/, /5\.10 or newer/);
   failed({ nodes: [{ ...NODE, architecture: "s390x" }] }, /s390x/, /amd64 and arm64/);
@@ -95,6 +95,6 @@ t.test(
 );
 
 t.test("versions compare by their first two numbers", async (t) => {
-  t.ok(atLeast("v1.30.0-0", [1, 30]) && atLeast("6.1.0-13-amd64", [5, 10]) && atLeast("5.10.0", [5, 10]));
+  t.ok(atLeast("v1.31.0-0", [1, 31]) && atLeast("6.1.0-13-amd64", [5, 10]) && atLeast("5.10.0", [5, 10]));
   t.notOk(atLeast("5.9.9", [5, 10]) || atLeast("", [1, 0]));
 });

@@ -6,8 +6,8 @@ import type { ClusterFacts, NodeFacts } from "./facts.ts";
 import { checkOtherNetworks } from "./other-cnis.ts";
 import { checkRanges } from "./ranges.ts";
 
-/** `kubeVersion` of the chart. */
-const OLDEST_KUBERNETES = [1, 30] as const;
+/** `kubeVersion` of the chart, which says why. */
+export const OLDEST_KUBERNETES = [1, 31] as const;
 /** Of what the daemon needs of netlink and nftables; see README. */
 const OLDEST_KERNEL = [5, 10] as const;
 /** containerd's CRI v1, which Kubernetes needs too. */
