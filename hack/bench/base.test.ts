@@ -30,8 +30,8 @@ t.test("what a bench compares with", async (t) => {
   await commit("third");
   t.equal(await baseCommit(root, undefined), second, "with one, where the branch left it");
   t.equal(await baseCommit(root, "v0.1.0~1"), first, "or what is asked for, in any form that git knows");
-  await t.rejects(baseCommit(root, "nowhere"), { message: /"nowhere" is no commit/ });
-  await t.rejects(baseCommit(root, "--all"), { message: /"--all" is no commit/ });
+  await t.rejects(baseCommit(root, "nowhere"), { message: /"nowhere" is not a commit/ });
+  await t.rejects(baseCommit(root, "--all"), { message: /"--all" is not a commit/ });
 
   const path = await withWorktree(root, first, async (path) => {
     t.equal(readFileSync(join(path, "file"), "utf8"), "first");

@@ -17,7 +17,7 @@ export async function baseCommit(root: string, name: string | undefined): Promis
   try {
     return await git(root, "rev-parse", "--verify", "--end-of-options", `${wanted}^{commit}`);
   } catch (cause) {
-    throw new Error(`"${wanted}" is no commit that this checkout knows (a shallow clone? git fetch --unshallow)`, {
+    throw new Error(`"${wanted}" is not a commit of this checkout (in a shallow clone, run git fetch --unshallow)`, {
       cause,
     });
   }

@@ -175,5 +175,5 @@ export function insideDaemon(
       ),
     };
   }
-  throw new Error(`no weft-daemon runs on ${node}`);
+  throw new Error(`weft-daemon does not run on ${node}`);
 }

@@ -129,12 +129,12 @@ class Run {
       }
     }
     for (const of of gathered) {
-      await progress.step(`${takeovers} times SIGKILL of ${of.build.name}`, () => this.#takeovers(of));
+      await progress.step(`${of.build.name}: ${takeovers} failovers after SIGKILL`, () => this.#takeovers(of));
     }
     const [first] = builds;
     const last = first && controllers.start(first);
     await last?.said(SAID.idle);
-    const releaseMs = await progress.step(`giving ${pods} addresses back`, async () => {
+    const releaseMs = await progress.step(`releasing ${pods} addresses`, async () => {
       const started = performance.now();
       const gone = maker.recordsGone(120_000 + pods * 500);
       await maker.clear();
@@ -161,7 +161,7 @@ class Run {
     for (let turn = 0; turn < turns; turn++) {
       const count = Math.max(1, Math.round(pods / turns / gathered.length) - WARM_PODS);
       await this.#calm();
-      await progress.step(`floor: ${count} pods`, () => this.#wave(floor, () => maker.floor(count)));
+      await progress.step(`baseline: ${count} pods`, () => this.#wave(floor, () => maker.floor(count)));
       await maker.clearFloor();
       for (const of of inTurn(gathered, turn)) await this.#turn(of, count, turn === 0);
     }

@@ -41,7 +41,7 @@ export async function onQuietCluster<R>(options: BenchOptions, measure: (bench: 
   const progress = createProgress();
   const lab = openLab(progress);
   await lab.up({ cni: "weft" });
-  const cluster = await progress.step("taking over from kubelets and the Deployment", () => quietCluster(lab));
+  const cluster = await progress.step("pausing kubelets and scaling the Deployment to 0", () => quietCluster(lab));
   const controllers = new Controllers(lab, cluster, options);
   try {
     const builds = await installBuilds(lab, cluster, options.beside, progress);
@@ -53,7 +53,7 @@ export async function onQuietCluster<R>(options: BenchOptions, measure: (bench: 
     }
   } finally {
     await controllers.stopAll();
-    await progress.step("giving kubelets and the Deployment back", () => cluster.restore());
+    await progress.step("resuming kubelets and the Deployment", () => cluster.restore());
   }
 }
 

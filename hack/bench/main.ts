@@ -8,7 +8,7 @@ import { baseCommit, withWorktree } from "./base.ts";
 /** Where results are left, in the checkout; ignored by git, and not the lab's, so that they outlive it. */
 const OUT = "dist/bench";
 
-const BESIDE = "another checkout, built by its own scripts and measured in turns with this one";
+const BESIDE = "compare with that checkout, built by its own scripts and measured alternately with this one";
 
 /** What another build is asked for by, as commander reads it: `--base` alone is `true`. */
 interface Other {
@@ -18,7 +18,7 @@ interface Other {
 
 function baseOption(): Option {
   const what =
-    "like --beside, with a checkout of that commit made for it; without a commit, of where this branch left the newest release";
+    "like --beside, with a temporary checkout of that commit (default: where this branch diverged from the newest release)";
   return new Option("--base [commit]", what).conflicts("beside");
 }
 
@@ -31,28 +31,28 @@ async function withOther<T>({ beside, base }: Other, bench: (beside: { beside?: 
 }
 
 const EXAMPLES = `
-A figure means something only beside another one of the same run: machines are noisy. So benches compare with another build, by turns, never with a stored time.
+Compare figures of the same run only, because machines are noisy: benches alternate between two builds, and never compare with stored times.
 
 Examples:
   npm run bench -- ipam                                  no root, no lab
-  npm run lab -- up && npm run bench -- controller       this build alone
-  npm run bench -- controller --base                     and the newest release (or the commit in hack/bench/base.txt)
-  npm run bench -- subnets --base main~20 --turns 4      and any commit
-  npm run bench -- subnets --beside ../other-checkout    and a checkout that is there
+  npm run lab -- up && npm run bench -- controller       only this build
+  npm run bench -- controller --base                     this build and the newest release (or the commit in hack/bench/base.txt)
+  npm run bench -- subnets --base main~20 --turns 4      this build and any commit
+  npm run bench -- subnets --beside ../other-checkout    this build and an existing checkout
 `;
 
-const program = new Command("bench")
-  .description("Measures Weft, each time beside what it is to be compared with.")
+const program = new Command("npm run bench --")
+  .description("Measures Weft, together with a baseline in the same run.")
   .addHelpText("after", EXAMPLES);
 
 program
   .command("cni")
   .description(
-    "a pod's way to its network: create → Ready and ADD, beside the bridge plugin on the same lab. Needs root; 5–10 minutes.",
+    "pod start: create → Ready, and CNI ADD, compared with the bridge plugin on the same lab. Needs root; 5–10 minutes.",
   )
-  .option("--singles <n>", "single pods, on alternating nodes", Number, 10)
-  .option("--burst <n>", "pods at once", Number, 40)
-  .option("--full <n>", "pods while memory is looked at", Number, 100)
+  .option("--singles <n>", "number of single pods, on alternating nodes", Number, 10)
+  .option("--burst <n>", "number of pods created at once", Number, 40)
+  .option("--full <n>", "number of pods for the measurement of memory", Number, 100)
   .option("--json", "print the figures as JSON", false)
   .action(async ({ json, ...options }: { json: boolean; singles: number; burst: number; full: number }) => {
     const [{ benchCni }, { formatReport, htmlReport }] = await Promise.all([import("./cni.ts"), import("./report.ts")]);
@@ -67,15 +67,15 @@ program
 program
   .command("controller")
   .description(
-    "the controller with kubelets paused: pods/s beside the same writes by a bare client, CPU, memory, SIGKILL with a standby, cold starts; with --beside also those of another checkout, in turns. Needs root; 5–10 minutes with 1,000 pods, 20 with 10,000 and another checkout.",
+    "the controller with paused kubelets: pods/s compared with the same writes by a bare client, CPU, memory, failover to a standby after SIGKILL, cold start; with --beside, also of another checkout. Needs root; 5–10 minutes with 1,000 pods, 20 with 10,000 and another checkout.",
   )
-  .option("--pods <n>", "pods in all", Number, 1_000)
-  .option("--turns <n>", "how often floor and controller take turns", Number, 4)
-  .option("--takeovers <n>", "how often the leader is killed", Number, 5)
+  .option("--pods <n>", "total number of pods", Number, 1_000)
+  .option("--turns <n>", "number of alternations of baseline and controller", Number, 4)
+  .option("--takeovers <n>", "number of times that the leader is killed", Number, 5)
   .option("--beside <checkout>", BESIDE)
   .addOption(baseOption())
-  .option("--profiles <folder>", "write CPU profiles of the controllers there")
-  .option("--node-options <flags>", "flags of Node.js for the controllers, besides the image's own")
+  .option("--profiles <folder>", "write CPU profiles of the controllers to this folder")
+  .option("--node-options <flags>", "flags of Node.js for the controllers, in addition to those of the image")
   .option("--json", "print the figures as JSON", false)
   .action(
     async ({
@@ -107,12 +107,12 @@ program
 program
   .command("subnets")
   .description(
-    "create → Ready of new Subnets, Vpcs, Vips, IPPools and SecurityGroups, one by one, and of 100 Subnets; with --beside also under another checkout's controller. Needs root; 3–5 minutes.",
+    "create → Ready of new Subnets, Vpcs, Vips, IPPools and SecurityGroups, one by one, and of 100 Subnets; with --beside, also with another checkout's controller. Needs root; 3–5 minutes.",
   )
-  .option("--turns <n>", "how often the builds take turns", Number, 2)
+  .option("--turns <n>", "number of alternations of the builds", Number, 2)
   .option("--beside <checkout>", BESIDE)
   .addOption(baseOption())
-  .option("--profiles <folder>", "write CPU profiles of the controllers there")
+  .option("--profiles <folder>", "write CPU profiles of the controllers to this folder")
   .option("--json", "print the figures as JSON", false)
   .action(async ({ json, beside, base, ...options }: Other & { json: boolean; turns: number; profiles?: string }) => {
     const [{ benchSubnets }, { formatSubnets }] = await Promise.all([
@@ -129,12 +129,12 @@ program
 program
   .command("policy")
   .description(
-    "policies, from the change to the commit in a real northbound database: one, a hundred, a label, 10,000 × 10,000. Needs no root; about a minute.",
+    "policies, from the change to the commit in a real northbound database: one, a hundred, a label, 10,000 × 10,000. Does not need root; about a minute.",
   )
-  .option("--pods <n>", "pods, for all but the last part", Number, 1_000)
+  .option("--pods <n>", "number of pods, in all parts but the last", Number, 1_000)
   .option(
     "--lab <rounds>",
-    "besides, on the lab: from the request to the first packet blocked and allowed (needs root)",
+    "also measure on the lab: from the request to the first packet that is blocked and allowed (needs root)",
     Number,
   )
   .option("--json", "print the figures as JSON", false)
@@ -154,7 +154,7 @@ program
 
 program
   .command("ipam")
-  .description("address allocation by itself: time, memory, start-up. Needs no root.")
+  .description("address allocation alone: time, memory, start-up. Does not need root.")
   .option("--json", "print the figures as JSON", false)
   .action(async ({ json }: { json: boolean }) => {
     const { benchIpam, formatIpamBench } = await import("./ipam.ts");

@@ -39,7 +39,7 @@ export async function benchPolicyLab(rounds: number): Promise<PolicyLabBench> {
     const { stdout } = await lab.kubectl(["-n", NAMESPACE, "get", "pods", "-o", "json"]);
     const pods: readonly { metadata: { uid: string }; status: { podIP: string } }[] = JSON.parse(stdout).items;
     const [from, to] = pods;
-    if (from === undefined || to === undefined) throw new Error("the two pods of the bench are not there");
+    if (from === undefined || to === undefined) throw new Error("the two pods of the bench do not exist");
     // As in any cluster that uses policies: with none at all, connections are not tracked before the first one comes.
     const standing = {
       metadata: { namespace: NAMESPACE, name: "standing" },
@@ -49,7 +49,7 @@ export async function benchPolicyLab(rounds: number): Promise<PolicyLabBench> {
     const server = await echoServer(podNetns(to.metadata.uid), PORT);
     const stream = await datagramStream(podNetns(from.metadata.uid), to.status.podIP, PORT, EVERY_MS);
     const changes: { readonly at: number; readonly to: "blocked" | "allowed" }[] = [];
-    await progress.step(`a policy comes and goes ${rounds} times`, async () => {
+    await progress.step(`creating and deleting a policy ${rounds} times`, async () => {
       await sleep(PAUSE_MS);
       for (let i = 0; i < rounds; i++) {
         for (const to of ["blocked", "allowed"] as const) {
@@ -77,7 +77,7 @@ export async function benchPolicyLab(rounds: number): Promise<PolicyLabBench> {
 function tookEffect(shots: readonly Shot[], from: number, until: number, to: "blocked" | "allowed"): number {
   const own = shots.filter(({ sent }) => sent >= from && sent < until);
   const old = own.findLastIndex(({ echoed }) => (echoed === undefined) === (to === "allowed"));
-  // Not in force before the next change: it took at least that long.
+  // Not active before the next change: it took at least that long.
   return own[old + 1]?.sent ?? until;
 }
 

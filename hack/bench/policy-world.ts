@@ -48,10 +48,10 @@ export class PolicyWorld {
       offerEffects: () => {},
       timers: SYSTEM_CLOCK,
       onUnitFailure: (unit, error) => {
-        throw new Error(`the database refuses ${unit}`, { cause: error });
+        throw new Error(`the database rejected the transaction of ${unit}`, { cause: error });
       },
       onDeposed: () => {
-        throw new Error(`somebody else holds ${LEADER_LOCK}`);
+        throw new Error(`another client holds the lock ${LEADER_LOCK}`);
       },
     });
     this.facts.subscribe((change) => this.engine.noteFact(change));

@@ -14,7 +14,7 @@ export interface PolicyBench {
   readonly one: Series;
   /** A hundred policies at once. */
   readonly hundred: Series;
-  /** A label of one pod changes while a thousand policies are in force. */
+  /** A label of one pod changes while a thousand policies are active. */
   readonly label: Series & { readonly operations: number };
   readonly large: LargeBench;
   /** Only where it was asked for. */

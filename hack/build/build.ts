@@ -82,7 +82,7 @@ export async function unlessCurrent(output: string, hash: string, make: () => Pr
 
 /** A hash of everything that a program with this entry is built from. Throws HostError `unsupported` where there is no such file. */
 export function inputsOf(entry: string): string {
-  if (!existsSync(entry)) throw new HostError("unsupported", `there is no ${entry.slice(ROOT.length + 1)} to build`);
+  if (!existsSync(entry)) throw new HostError("unsupported", `${entry.slice(ROOT.length + 1)} does not exist`);
   // The lock file stands for everything from npm, bun included.
   return contentHash(ROOT, [...sourcesOf(entry), join(ROOT, "package-lock.json"), import.meta.filename]);
 }

@@ -12,10 +12,13 @@ const progress = createProgress();
 const { arch, weftctl } = new Command("npm run build --")
   .description("Builds dist/: bundles of the controller, the daemon and weftctl, and the CNI shim.")
   .addOption(
-    new Option("--arch <name>", "for which machines").choices(["amd64", "arm64", "host", "all"]).default("all"),
+    new Option("--arch <name>", "architectures to build for").choices(["amd64", "arm64", "host", "all"]).default("all"),
   )
   .addOption(
-    new Option("--weftctl <platforms>", "weftctl as one executable, for this machine or for Linux and macOS on both")
+    new Option(
+      "--weftctl <platforms>",
+      "also build weftctl as one executable, for this machine or for Linux and macOS on both architectures",
+    )
       .choices(["none", "host", "all"])
       .default("none"),
   )

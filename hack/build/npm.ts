@@ -44,9 +44,12 @@ export async function fetchedPackage(name: string, version: string, integrity?: 
       "--loglevel=error",
     ]);
     const [packed] = JSON.parse(stdout) as readonly { readonly filename: string; readonly integrity: string }[];
-    if (packed === undefined) throw new HostError("download", `npm packed no ${name}@${version}`);
+    if (packed === undefined) throw new HostError("download", `npm pack returned no ${name}@${version}`);
     if (integrity !== undefined && packed.integrity !== integrity) {
-      throw new HostError("download", `${name}@${version} is not what package-lock.json names (${packed.integrity})`);
+      throw new HostError(
+        "download",
+        `${name}@${version} does not have the integrity in package-lock.json (${packed.integrity})`,
+      );
     }
     await run("tar", ["--extract", `--file=${join(work, packed.filename)}`, `--directory=${work}`]);
     await mkdir(join(folder, ".."), { recursive: true });

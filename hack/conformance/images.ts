@@ -29,12 +29,12 @@ export async function importTestImages(lab: Lab, kube: string, e2eTest: string, 
   const asked = (await run(e2eTest, ["--list-images"])).stdout.split("\n");
   const named = (name: string): string => {
     const found = asked.find((image) => new RegExp(`^registry\\.k8s\\.io/${name}:[^/]+$`).test(image));
-    if (found === undefined) throw new HostError("unsupported", `${e2eTest} asks for no image ${name}`);
+    if (found === undefined) throw new HostError("unsupported", `${e2eTest} does not use an image ${name}`);
     return found;
   };
   const out = join(lab.paths.state, "conformance");
   await mkdir(out, { recursive: true });
-  const archives = await progress.step("making the test images", () =>
+  const archives = await progress.step("building the test images", () =>
     buildOnAgnhost(kube, [named("e2e-test-images/agnhost"), named("e2e-test-images/jessie-dnsutils")], tools, out),
   );
   for (const archive of archives) await lab.importImage(archive);

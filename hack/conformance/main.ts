@@ -28,7 +28,8 @@ interface Options {
 async function main({ focus, skip, json }: Options): Promise<void> {
   const progress = createProgress();
   const lab = openLab(progress);
-  if (process.getuid?.() !== 0) throw new LabError("not-root", "the lab makes namespaces and mounts: run this as root");
+  if (process.getuid?.() !== 0)
+    throw new LabError("not-root", "the lab needs root to create namespaces and mounts: run this with sudo");
   const [kube, e2eTest] = [await ensureKubeBinaries(progress), await ensureE2eTest(progress)];
   if (lab.settings === undefined) await lab.up({ nodes: 2, cni: "weft", ipFamily: "dual" });
   await importTestImages(lab, kube, e2eTest, progress);
@@ -38,7 +39,7 @@ async function main({ focus, skip, json }: Options): Promise<void> {
   const report = join(folder, "report.json");
   const log = join(folder, "e2e.log");
   await rm(report, { force: true });
-  progress.note(`the specs' output is in ${log}`);
+  progress.note(`output of the specs: ${log}`);
   const output = createWriteStream(log);
   const { code } = await progress.step("specs", (step) => {
     let ended = 0;
@@ -62,13 +63,13 @@ async function main({ focus, skip, json }: Options): Promise<void> {
         output.write(`${line}\n`);
         if (!line.startsWith("• ")) return;
         ended += 1;
-        step.update(`${ended} ended`);
+        step.update(`${ended} finished`);
       },
     });
   });
   output.end();
   const results = await readReport(report).catch((cause: unknown) => {
-    throw new HostError("command-failed", `e2e.test ended with ${code} and left no report; see ${log}`, { cause });
+    throw new HostError("command-failed", `e2e.test exited with ${code} without a report; see ${log}`, { cause });
   });
   process.stdout.write(json ? `${JSON.stringify(results, null, 2)}\n` : format(results));
   process.exitCode = code === 0 && results.length > 0 ? 0 : 1;
@@ -95,10 +96,10 @@ function format(results: readonly SpecResult[]): string {
 
 const program = new Command("npm run conformance --")
   .description(
-    "Runs Kubernetes' end-to-end tests against Weft in the lab, which it brings up if it is not. The first run builds e2e.test with Go.",
+    "Runs Kubernetes' end-to-end tests against Weft in the lab, which is started if it is not running. The first run builds e2e.test with Go.",
   )
-  .option("--focus <regex>", "which specs", FOCUS)
-  .option("--skip <regex>", "which of them not")
+  .option("--focus <regex>", "run the specs that match", FOCUS)
+  .option("--skip <regex>", "skip the specs that match")
   .option("--json", "print the results as JSON", false)
   .action(main);
 program.parseAsync().catch((error: unknown) => {

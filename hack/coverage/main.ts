@@ -63,11 +63,11 @@ async function report(folder: string): Promise<Summary> {
   return Object.fromEntries(Object.entries(summary).filter(([path]) => isCounted(path)));
 }
 
-await new Command("coverage")
+await new Command("npm run coverage --")
   .description(
-    "Runs the tests beside the source (not the policy oracle and the simulation, which run much without judging it) and shows which part of the lines of each folder of src they ran. Fails below the floors of hack/coverage/floors.json.",
+    "Runs the unit tests in src (not the policy oracle and the simulation, which execute much code without checking it) and prints the line coverage of each folder of src. Fails if one is below its minimum in hack/coverage/floors.json.",
   )
-  .option("--write", "raise the floors to what was measured; none is lowered")
-  .option("--json", "print JSON: folders, floors, faults")
+  .option("--write", "raise the minimums to the measured coverage; none is lowered")
+  .option("--json", "print folders, minimums and failures as JSON")
   .action(main)
   .parseAsync();

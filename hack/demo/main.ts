@@ -16,7 +16,7 @@ const NAMESPACE = "weft-demo";
 const SERVICE = "web";
 
 async function main(options: { json: boolean; ipFamily: IpFamily; picture?: string }): Promise<void> {
-  if (process.getuid?.() !== 0) throw new Error("the demo needs root: it makes network namespaces; run it with sudo");
+  if (process.getuid?.() !== 0) throw new Error("the demo needs root to create network namespaces: run it with sudo");
   const progress = createProgress();
   const print = (text: string): unknown => options.json || process.stdout.write(text);
   const lab = openLab(progress);
@@ -117,41 +117,41 @@ function tableLines(planned: readonly PlannedReach[]): (row: readonly string[]) 
 function firstRun(missing: readonly string[]): readonly string[] {
   if (missing.length === 0) return [];
   return [
-    "This run takes longer, about a quarter of an hour on two cores if all of these are missing. They are made once:",
+    "This run takes longer: the following is missing and built or downloaded once (about 15 minutes on two cores if all of it is missing):",
     ...missing.map((what) => `  - ${what}`),
-    `They stay in ${cacheFolder()} for all checkouts; later runs take a minute or two.`,
+    `The results are cached in ${cacheFolder()} for all checkouts; later runs take one or two minutes.`,
   ];
 }
 
 function farewell(failed: number, kubeconfig: string): string {
-  const verdict = failed === 0 ? "Everybody reaches everybody.\n" : `${failed} of these failed.\n`;
+  const verdict = failed === 0 ? "All connections succeeded.\n" : `${failed} connections failed.\n`;
   return `${verdict}
 Three things to try next:
   export KUBECONFIG=${kubeconfig} PATH=$PWD/.lab/bin:$PATH
 
-  1. See what there is: the pods' addresses, their subnet, and how one pod came to its network
+  1. Look at the objects: addresses of pods, their subnet, and how one pod got its network
        kubectl get pods,subnets,ips -A -o wide
        kubectl -n kube-system exec deploy/kube-ovn-controller -- weftctl pod ${NAMESPACE}/one-weft-1
 
-  2. Shut the pods off, ask which policy it is, and let them go again
+  2. Deny the pods' traffic by a NetworkPolicy, ask which policy denies it, and remove the policy
        kubectl apply -f hack/demo/deny.yaml
        kubectl -n kube-system exec deploy/kube-ovn-controller -- weftctl policy explain ${NAMESPACE}/one-weft-1 ${NAMESPACE}/two-weft-2 tcp/8080
        kubectl delete -f hack/demo/deny.yaml
 
-  3. Break something: kubelet of a node, then let the lab repair itself
+  3. Kill the kubelet of a node, and start what is missing again
        npm run lab -- kill weft-1/kubelet
        npm run lab -- up
 
-npm run lab -- down takes it all away.
+npm run lab -- down removes everything.
 `;
 }
 
-const program = new Command("demo")
+const program = new Command("npm run demo --")
   .description(
-    "Brings a two-node cluster up on this machine, deploys Weft, starts pods, and shows who reaches whom. Needs root.",
+    "Starts a two-node cluster on this machine, deploys Weft, starts pods and shows which of them reach each other. Needs root.",
   )
   .option("--json", "print the result as JSON", false)
-  .option("--picture <file>", "write the tables as an SVG picture as well")
+  .option("--picture <file>", "also write the tables to an SVG file")
   .option("--ip-family <family>", "ipv4, ipv6 or dual", "dual")
   .action((options: { json: boolean; ipFamily: IpFamily; picture?: string }) => main(options));
 program.parseAsync().catch((error: unknown) => {

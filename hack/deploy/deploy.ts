@@ -41,7 +41,8 @@ export interface DeployOptions {
  */
 export async function deploy(lab: Lab, progress: Progress, options: DeployOptions = {}): Promise<void> {
   const { settings } = lab;
-  if (settings === undefined) throw new HostError("unsupported", 'there is no lab here; "npm run lab -- up" makes one');
+  if (settings === undefined)
+    throw new HostError("unsupported", 'the lab of this checkout is not running; start it: "npm run lab -- up"');
   const thin = join(lab.paths.state, "weft-image.tar");
   // One checkout can have several labs, and people build beside a deployment.
   const image = await withFileLock(

@@ -19,7 +19,7 @@ export type Architecture = "amd64" | "arm64";
 export function architecture(): Architecture {
   if (process.arch === "x64") return "amd64";
   if (process.arch === "arm64") return "arm64";
-  throw new HostError("unsupported", `the lab runs on x86-64 and arm64, not on ${process.arch}`);
+  throw new HostError("unsupported", `${process.arch} is not supported; the architecture must be one of: x64, arm64`);
 }
 
 /** Where `command` is on the PATH (with the administrator's folders, which a user's PATH may lack), or undefined. */

@@ -38,13 +38,13 @@ export async function download(
   const hash = createHash("sha256");
   for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) hash.update(chunk);
   const found = hash.digest("hex");
-  if (found !== sha256) throw new HostError("download", `${url} has SHA-256 ${found}, not ${sha256}`);
+  if (found !== sha256) throw new HostError("download", `${url} has SHA-256 ${found}, expected ${sha256}`);
 }
 
 /** The response, once its head has come within the time allowed; the body may take longer. */
 async function fetchOk(url: string): Promise<Response> {
   const abort = new AbortController();
-  const late = new HostError("timed-out", `${url}: no answer in ${ANSWER_MS} ms`);
+  const late = new HostError("timed-out", `${url}: no response within ${ANSWER_MS} ms`);
   const timer = setTimeout(() => abort.abort(late), ANSWER_MS);
   try {
     const response = await fetch(url, { signal: abort.signal });

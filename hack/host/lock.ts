@@ -22,7 +22,7 @@ export async function withFileLock<T>(path: string, action: () => Promise<T>, on
     await new Promise<void>((resolve, reject) => {
       child.stdout.once("data", () => resolve());
       child.once("error", (cause) =>
-        reject(new HostError("command-missing", "flock (util-linux) is needed", { cause })),
+        reject(new HostError("command-missing", "flock (util-linux) is required", { cause })),
       );
       child.once("exit", () => reject(new HostError("command-failed", `cannot lock ${path}`)));
     });

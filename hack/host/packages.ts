@@ -30,7 +30,7 @@ export async function ensurePackages(needs: readonly Need[], progress: Progress)
   if (findCommand("apt-get") === undefined) {
     throw new HostError(
       "unsupported",
-      `this machine has no apt-get; install what holds ${missing.map((need) => need.what).join(", ")} (in Debian: ${list})`,
+      `apt-get is not available; install the packages of ${missing.map((need) => need.what).join(", ")} (in Debian: ${list})`,
     );
   }
   if (process.getuid?.() !== 0) throw new HostError("not-root", `as root, install: apt-get install ${list}`);
@@ -51,7 +51,7 @@ export async function ensurePackages(needs: readonly Need[], progress: Progress)
   if (still.length > 0) {
     throw new HostError(
       "unsupported",
-      `after installing ${list} there is still no ${still.map((need) => need.what).join(", ")}`,
+      `after installing ${list} there still is no ${still.map((need) => need.what).join(", ")}`,
       {
         cause: errorText(still),
       },

@@ -20,7 +20,7 @@ t.test("input is given, and need not be read", async (t) => {
 t.test("another end than 0 is an error with the end of what the command said", async (t) => {
   await t.rejects(run("sh", ["-c", "echo bad >&2; exit 3"]), {
     code: "command-failed",
-    message: /sh -c .* ended with 3: bad$/,
+    message: /sh -c .* exited with 3: bad$/,
   });
   t.same(await run("sh", ["-c", "exit 3"], { allowFailure: true }), { code: 3, stdout: "", stderr: "" });
   t.equal((await run("sh", ["-c", "kill -KILL $$"], { allowFailure: true })).code, 137);

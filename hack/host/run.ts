@@ -47,14 +47,14 @@ export async function run(command: string, args: readonly string[], options: Run
   const result = await child;
   const { stdout, stderr } = result;
   const line = described(command, args);
-  if (result.timedOut) throw new HostError("timed-out", `${line} did not end within ${timeoutMs} ms`);
+  if (result.timedOut) throw new HostError("timed-out", `${line} timed out after ${timeoutMs} ms`);
   if (result.exitCode === undefined && result.signal === undefined) {
     throw new HostError("command-missing", `cannot run ${command}: ${result.originalMessage}`, { cause: result.cause });
   }
   const code = result.exitCode ?? 128 + constants.signals[result.signal ?? "SIGTERM"];
   if (code !== 0 && options.allowFailure !== true) {
     const detail = (stderr.trim() || stdout.trim()).slice(-2000);
-    throw new HostError("command-failed", `${line} ended with ${code}: ${detail}`);
+    throw new HostError("command-failed", `${line} exited with ${code}: ${detail}`);
   }
   return { code, stdout, stderr };
 }

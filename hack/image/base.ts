@@ -77,7 +77,7 @@ export async function ensureBaseLayer(progress: Progress, arch: Architecture = a
   if (!runsPrograms(arch)) {
     throw new HostError(
       "unsupported",
-      `programs for ${arch} do not run here, so Debian's packages cannot be installed: build on such a machine, or install qemu-user-binfmt`,
+      `this machine cannot run programs for ${arch}, so Debian packages cannot be installed: build on a machine of that architecture, or install qemu-user-binfmt`,
     );
   }
   await ensurePackages(
@@ -89,8 +89,8 @@ export async function ensureBaseLayer(progress: Progress, arch: Architecture = a
     progress,
   );
   if (process.getuid?.() !== 0)
-    throw new HostError("not-root", "the image's base layer is made by debootstrap, as root");
-  const wait = (): void => progress.note("the image's base layer is being made; waiting for it");
+    throw new HostError("not-root", "debootstrap needs root to build the image's base layer: run this with sudo");
+  const wait = (): void => progress.note("another checkout is building the image's base layer; waiting for it");
   await withFileLock(
     join(cache, "image-base.lock"),
     async () => {

@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** `npm run image`: builds what is stale, then the image archive for this machine, and prints its path. */
+import { Command } from "commander";
 import { build } from "../build/build.ts";
 import { architecture } from "../host/cache.ts";
 import { HostError } from "../host/error.ts";
 import { createProgress } from "../host/progress.ts";
 import { IMAGE, makeImage } from "./image.ts";
 
+new Command("npm run image --")
+  .description(
+    "Builds Weft's image for this machine as an OCI archive in dist/image, and prints the archive's path. The first run builds the base layer with Open vSwitch and OVN, which needs root.",
+  )
+  .parse();
 const progress = createProgress();
 try {
   await build([architecture()], progress);
   const { archive } = await makeImage(progress);
-  progress.note(`${IMAGE.repository}:${IMAGE.tag} is in`);
+  progress.note(`built ${IMAGE.repository}:${IMAGE.tag}`);
   process.stdout.write(`${archive}\n`);
 } catch (error) {
   if (!(error instanceof HostError)) throw error;

@@ -15,7 +15,7 @@ import { CHECKOUT, type LabPaths } from "./paths.ts";
 export async function deployWeft(paths: LabPaths, progress: Progress): Promise<boolean> {
   const script = join(CHECKOUT, "hack/deploy/main.ts");
   if (!existsSync(script)) {
-    progress.note("there is no hack/deploy/main.ts, so the cluster has no network yet");
+    progress.note("hack/deploy/main.ts does not exist: the cluster has no network");
     return false;
   }
   const child = spawn(process.execPath, [script], {
@@ -27,7 +27,7 @@ export async function deployWeft(paths: LabPaths, progress: Progress): Promise<b
   if (code !== 0)
     throw new LabError(
       "part-failed",
-      `Weft could not be deployed (hack/deploy/main.ts ended with ${code}); the cluster is up without it`,
+      `Weft could not be deployed (hack/deploy/main.ts exited with ${code}); the cluster runs without it`,
     );
   return true;
 }

@@ -17,7 +17,7 @@ import { killAll, LAB_MARK } from "./process.ts";
  * cgroups and files. It looks for what there is, not for what should be, so that it works after any crash.
  */
 export async function down(paths: LabPaths, progress: Progress): Promise<void> {
-  if (process.getuid?.() !== 0) throw new LabError("not-root", "the lab belongs to root: run this as root");
+  if (process.getuid?.() !== 0) throw new LabError("not-root", "the lab's files belong to root: run this with sudo");
   const wait = (): void => progress.note("another lab command of this checkout is running; waiting for it");
   const removeAll = async (): Promise<void> => {
     await progress.step("processes", () => killAll({ mark: `${LAB_MARK}=${paths.id}`, cgroup: paths.cgroup }));

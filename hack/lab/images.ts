@@ -98,14 +98,14 @@ export async function ensureImages(kube: string, progress: Progress): Promise<re
   const recipe = [RECIPES, SELF_SIGNED, Object.values(LAYERS).map((fill) => fill.toString())];
   const key = keyOf(Object.values(programs), recipe);
   return await ensureArchives(names, key, (archives, work) =>
-    progress.step("making the lab's images", () => build(programs, archives, work)),
+    progress.step("building the lab's images", () => build(programs, archives, work)),
   );
 }
 
 /** The archive of the image of the cluster's DNS, made of the binary `coredns`. */
 export async function ensureDnsImage(coredns: string, progress: Progress): Promise<string> {
   const [archive = ""] = await ensureArchives([COREDNS_IMAGE], keyOf([coredns], []), ([out = ""], work) =>
-    progress.step("making the image of CoreDNS", async () => {
+    progress.step("building the image of CoreDNS", async () => {
       const tar = await layerTar(work, "coredns", (root) => copyFile(coredns, join(root, "coredns")));
       await buildImage({ name: COREDNS_IMAGE, entrypoint: ["/coredns"], layers: [{ tar }], out });
     }),

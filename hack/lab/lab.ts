@@ -74,7 +74,8 @@ export function openLab(progress: Progress = createProgress(), root?: string): L
     down: () => down(paths, progress),
     status: () => labStatus(paths),
     async importImage(file) {
-      if (nodes().length === 0) throw new LabError("not-up", 'there is no lab here; "npm run lab -- up" makes one');
+      if (nodes().length === 0)
+        throw new LabError("not-up", 'the lab of this checkout is not running; start it: "npm run lab -- up"');
       await importImage(paths, nodes(), file, progress);
     },
     kill: (part) => killPart(paths, part),

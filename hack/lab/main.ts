@@ -16,28 +16,30 @@ const progress = createProgress();
 const lab = openLab(progress);
 
 const PART_HELP = `
-PART is as "status" lists it:
+PART is one of those that "status" lists:
   etcd, apiserver, controller-manager, scheduler
   NODE/containerd, NODE/kubelet, NODE/kube-proxy       (NODE: weft-1, weft-2, …)
   ext/echo
-or a whole space with all that runs in it (containers too): NODE, ctl, ext, fabric.`;
+or a node with all of its processes (containers too): NODE, ctl, ext, fabric.`;
 
-/** Commands, each as its help says. */
+/** The commands of the lab; their help describes them. */
 function commands(): Command {
   const program = new Command("npm run lab --")
     .enablePositionalOptions()
-    .description("A real Kubernetes cluster on this machine, made of namespaces. Needs root; installs what it needs.")
+    .description(
+      "Runs a real Kubernetes cluster on this machine, with Linux namespaces as nodes. Needs root; installs missing packages.",
+    )
     .addHelpText(
       "after",
       `
 State is in .lab/: kubeconfig, bin/ (kubectl, helm, …), nodes/NAME/ (logs, containerd.sock, netns).
 Nodes are weft-1, weft-2, …: eth0 for the API, eth1 for tunnels. "ext" is their default gateway; a web server there
-answers with the client's address: http://${EXTERNAL.v4}/ and http://[${EXTERNAL.v6}]/ (/json for more).`,
+replies with the client's address: http://${EXTERNAL.v4}/ and http://[${EXTERNAL.v6}]/ (/json for more).`,
     );
   program
     .command("up")
-    .description("bring the lab up, or whatever of it is missing")
-    .option("--nodes <n>", `how many nodes (1–${MAX_NODES}; default 2, or as it is)`, count)
+    .description("start the lab, or the parts of it that do not run")
+    .option("--nodes <n>", `number of nodes (1–${MAX_NODES}; default 2, or unchanged if the lab runs)`, count)
     .addOption(
       new Option("--cni <plugin>", "weft (default), bridge (Debian's bridge + host-local) or none").choices([
         "weft",
@@ -46,7 +48,11 @@ answers with the client's address: http://${EXTERNAL.v4}/ and http://[${EXTERNAL
       ]),
     )
     .addOption(
-      new Option("--ip-family <family>", "of pods and Services (default ipv4)").choices(["ipv4", "ipv6", "dual"]),
+      new Option("--ip-family <family>", "address families of pods and Services (default ipv4)").choices([
+        "ipv4",
+        "ipv6",
+        "dual",
+      ]),
     )
     .action(async (choice: SettingsChoice) => {
       const since = Date.now();
@@ -57,12 +63,12 @@ answers with the client's address: http://${EXTERNAL.v4}/ and http://[${EXTERNAL
     });
   program
     .command("down")
-    .description("take the lab down and remove all of it, also after a crash")
+    .description("stop the lab and remove all of its files, also after a crash")
     .action(() => lab.down());
   program
     .command("status")
-    .description("show parts and nodes; exit code 3 unless all are there")
-    .option("--json", "as JSON")
+    .description("show parts and nodes; exit code 3 unless all of them run")
+    .option("--json", "print JSON")
     .action(async ({ json }: { readonly json?: boolean }) => {
       const status = await lab.status();
       console.log(json === true ? JSON.stringify(status, null, 2) : formatStatus(status));
@@ -70,21 +76,21 @@ answers with the client's address: http://${EXTERNAL.v4}/ and http://[${EXTERNAL
     });
   program
     .command("node")
-    .description("run a command in a node's namespaces (or in ext, ctl, fabric); a shell without CMD")
+    .description("run a command (default: a shell) in the namespaces of a node (or of ext, ctl, fabric)")
     .argument("<name>")
     .argument("[cmd...]")
     .passThroughOptions()
     .action(runInNode);
-  const image = program.command("image").description("images of the nodes");
+  const image = program.command("image").description("manage container images of the nodes");
   image
     .command("import")
-    .description("put an OCI image archive into every node")
+    .description("import an OCI image archive into every node")
     .argument("<file>")
     .action((file: string) => lab.importImage(file));
-  fault(program, "kill", "kill a part (SIGKILL); a whole space as in a power cut", lab.kill);
-  fault(program, "pause", "stop a part (SIGSTOP): it is there and answers nothing", async (part) => lab.pause(part));
-  fault(program, "resume", "let a paused part go on", async (part) => lab.resume(part));
-  fault(program, "start", 'start a part that is dead (a space: use "up")', lab.start);
+  fault(program, "kill", "kill a part (SIGKILL), or a node, as a power failure would", lab.kill);
+  fault(program, "pause", "suspend a part (SIGSTOP): it exists but does not respond", async (part) => lab.pause(part));
+  fault(program, "resume", "resume a paused part (SIGCONT)", async (part) => lab.resume(part));
+  fault(program, "start", 'start a part that does not run (for a node, use "up")', lab.start);
   return program;
 }
 
@@ -95,7 +101,7 @@ function fault(program: Command, name: string, description: string, action: (par
 function count(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1 || value > MAX_NODES)
-    throw new InvalidArgumentError(`a number from 1 to ${MAX_NODES}`);
+    throw new InvalidArgumentError(`must be a number from 1 to ${MAX_NODES}`);
   return value;
 }
 

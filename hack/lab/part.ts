@@ -107,7 +107,7 @@ export async function partReady(paths: LabPaths, part: Part): Promise<void> {
   await until(`${part.id} is ready`, READY_MS, async () => {
     if (partState(paths, part) === "dead") {
       const log = logPath(spacePaths(paths, part.space), part.name);
-      throw new LabError("part-failed", `${part.id} died at its start; the end of ${log}:\n${tail(log)}`);
+      throw new LabError("part-failed", `${part.id} exited at startup; the end of ${log}:\n${tail(log)}`);
     }
     return part.ready === undefined || (await part.ready().catch(() => false));
   });

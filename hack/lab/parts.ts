@@ -30,7 +30,8 @@ type Target = Part | string;
 
 function findTarget(paths: LabPaths, id: string): Target {
   const settings = readSettings(paths);
-  if (settings === undefined) throw new LabError("not-up", 'there is no lab here; "npm run lab -- up" makes one');
+  if (settings === undefined)
+    throw new LabError("not-up", 'the lab of this checkout is not running; start it: "npm run lab -- up"');
   const parts = allParts(paths, settings);
   const spaces = allSpaces(settings);
   const found = parts.find((part) => part.id === id) ?? spaces.find((space) => space === id);
@@ -68,14 +69,15 @@ function signalTarget(paths: LabPaths, id: string, name: "SIGSTOP" | "SIGCONT"):
     typeof target === "string"
       ? findProcesses(spaceMark(paths, target))
       : [findPart(paths, target)].filter((process) => process !== undefined);
-  if (found.filter((process) => signal(process, name)).length === 0) throw new LabError("not-up", `${id} does not run`);
+  if (found.filter((process) => signal(process, name)).length === 0)
+    throw new LabError("not-up", `${id} is not running`);
 }
 
 /** Starts a part that is dead (or resumes it) and waits until it serves. A whole space is a matter of `up`. */
 export async function startPart(paths: LabPaths, id: string): Promise<void> {
   const target = findTarget(paths, id);
   if (typeof target === "string")
-    throw new LabError("unknown-part", `${id} is a whole space: "npm run lab -- up" starts it`);
+    throw new LabError("unknown-part", `${id} is a node, not a process: start it by "npm run lab -- up"`);
   await ensurePart(paths, target);
   await partReady(paths, target);
 }

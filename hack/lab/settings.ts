@@ -43,7 +43,7 @@ export async function decideSettings(paths: LabPaths, choice: SettingsChoice): P
   const old = readSettings(paths);
   const wrong = (what: string): LabError => new LabError("other-settings", `${what}; run "npm run lab -- down" first`);
   if (old !== undefined) {
-    if (choice.cni !== undefined && choice.cni !== old.cni) throw wrong(`the lab is up with --cni ${old.cni}`);
+    if (choice.cni !== undefined && choice.cni !== old.cni) throw wrong(`the lab is running with --cni ${old.cni}`);
     if (choice.ipFamily !== undefined && choice.ipFamily !== old.ipFamily)
       throw wrong(`the lab is up with --ip-family ${old.ipFamily}`);
     if (choice.nodes !== undefined && choice.nodes < old.nodes)

@@ -59,7 +59,7 @@ export function requireSpace(paths: LabPaths, name: string): Space {
   const space = findSpace(paths, name);
   if (space !== undefined) return space;
   if (existsSync(spacePaths(paths, name).folder))
-    throw new LabError("not-up", `${name} is down; "npm run lab -- up" brings it up again`);
+    throw new LabError("not-up", `${name} is not running; start it again: "npm run lab -- up"`);
   throw new LabError("unknown-space", `the lab has no ${name} (is it up? "npm run lab -- status")`);
 }
 
@@ -124,13 +124,13 @@ export async function createSpace(paths: LabPaths, name: string, nodeCount: numb
     child.once("error", reject);
     child.once("exit", () => {
       const detail = readFileSync(join(at.logs, "space.log"), "utf8").trim().slice(-1000);
-      reject(new LabError("part-failed", `cannot make the namespaces of ${name}: ${detail}`));
+      reject(new LabError("part-failed", `cannot create the namespaces of ${name}: ${detail}`));
     });
   }).finally(() => closeSync(log));
   child.stdout?.destroy();
   child.unref();
   const holder = child.pid === undefined ? undefined : identify(child.pid);
-  if (holder === undefined) throw new LabError("part-failed", `the namespaces of ${name} went away`);
+  if (holder === undefined) throw new LabError("part-failed", `the namespaces of ${name} have disappeared`);
   await writeFile(at.pid, `${holder.pid}`);
   await relink(`/proc/${holder.pid}/ns/net`, at.netns);
   if (isNodeName(name)) await relink("run/containerd/containerd.sock", at.containerdSocket);

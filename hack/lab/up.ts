@@ -51,7 +51,8 @@ export async function up(paths: LabPaths, choice: SettingsChoice, progress: Prog
 
 /** The same, for callers that have something to do before all of it is there. */
 export async function beginUp(paths: LabPaths, choice: SettingsChoice, progress: Progress): Promise<BegunLab> {
-  if (process.getuid?.() !== 0) throw new LabError("not-root", "the lab makes namespaces and mounts: run it as root");
+  if (process.getuid?.() !== 0)
+    throw new LabError("not-root", "the lab needs root to create namespaces and mounts: run this with sudo");
   // A lab that is up has its image; the suite of the next one is that of the environment.
   const needsBase = readSettings(paths) === undefined && (choice.cni ?? "weft") === "weft";
   const supplies = gatherSupplies(needsBase, progress);
@@ -173,7 +174,7 @@ async function ensureSpaces(
     const found = findSpace(paths, name);
     if (found === undefined) return await createSpace(paths, name, settings.nodes);
     if (stateOf(found.holder) === "paused") {
-      progress.note(`${name} was paused and runs again`);
+      progress.note(`${name} was paused and is resumed`);
       for (const id of findProcesses(spaceMark(paths, name))) signal(id, "SIGCONT");
     }
     await refreshHosts(paths, found, settings.nodes);
@@ -190,7 +191,7 @@ async function ensureNetwork(
 ): Promise<void> {
   const space = (name: string): Space => {
     const found = spaces.get(name);
-    if (found === undefined) throw new LabError("unknown-space", `there is no ${name}`);
+    if (found === undefined) throw new LabError("unknown-space", `${name} does not exist`);
     return found;
   };
   const nodes = nodeNames(settings.nodes).map(space);
@@ -205,7 +206,7 @@ async function ensureNetwork(
 
 async function start(paths: LabPaths, part: Part, progress: Progress): Promise<void> {
   const repair = await ensurePart(paths, part);
-  if (repair === "resumed") progress.note(`${part.id} was paused and runs again`);
+  if (repair === "resumed") progress.note(`${part.id} was paused and is resumed`);
   await partReady(paths, part);
 }
 
@@ -228,7 +229,7 @@ async function ensureNode(
   const [containerd, kubelet, proxy] = nodeParts(paths, settings, node);
   await ensureNodeCgroups(paths, node);
   const space = findSpace(paths, node);
-  if (space === undefined) throw new LabError("not-up", `${node} went away`);
+  if (space === undefined) throw new LabError("not-up", `${node} has stopped`);
   await installPlugins(space);
   await start(paths, containerd, progress);
   await progress.step(`images of ${node}`, () => importIntoNode(paths, space, archives));

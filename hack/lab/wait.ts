@@ -18,7 +18,7 @@ export async function until<T>(
     const value = await probe();
     if (value !== undefined && value !== false) return value;
     if (Date.now() >= deadline)
-      throw new LabError("timed-out", `${what}: not within ${Math.round(deadlineMs / 1000)} s`);
+      throw new LabError("timed-out", `${what}: timed out after ${Math.round(deadlineMs / 1000)} s`);
     await delay(everyMs);
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** `npm run release`: builds all that a release consists of into `dist/release`. Nothing is published. */
+/** `npm run release`: builds all artefacts of a release into `dist/release`. Nothing is published. */
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
@@ -42,28 +42,28 @@ const PARTS: Readonly<Record<string, (release: Release, options: Options) => Pro
 
 const program = new Command("npm run release --")
   .description(
-    "Builds the artefacts of a release into dist/release: image archives, SBOMs, weftctl, the chart, manifests, notes and checksums. Publishes nothing.",
+    "Builds the artefacts of a release into dist/release: image archives, SBOMs, weftctl, the chart, manifests, notes and checksums. Does not publish anything.",
   )
-  .option("--dry-run", "the commit needs no tag, and notes may still be under Unreleased", false)
-  .option("--allow-dirty", "changes that are not committed are no reason to refuse", false)
-  .option("--only <parts>", `some parts, separated by commas: ${Object.keys(PARTS).join(", ")}`, "")
+  .option("--dry-run", "do not require a tag on the commit, and accept notes under Unreleased", false)
+  .option("--allow-dirty", "accept uncommitted changes", false)
+  .option("--only <parts>", `build only these parts, separated by commas: ${Object.keys(PARTS).join(", ")}`, "")
   .addOption(
     new Option("--arch <name>", "architectures of the image").choices(["amd64", "arm64", "host", "all"]).default("all"),
   )
-  .option("--repository <name>", "where the image will be pulled from, without a tag", "weft.local/weft")
-  .option("--source <url>", "web address of the sources, for the image's labels")
-  .option("--out <folder>", "where to", join(DIST, "release"))
-  .option("--keep", "keep what is in the folder, such as an image built on another machine", false)
+  .option("--repository <name>", "repository that the image will be pulled from, without a tag", "weft.local/weft")
+  .option("--source <url>", "URL of the source code, for the image's labels")
+  .option("--out <folder>", "output folder", join(DIST, "release"))
+  .option("--keep", "keep existing files of the output folder, such as an image built on another machine", false)
   .addHelpText(
     "after",
     `
 Examples:
-  npm run release -- --dry-run                      all that can be built here
+  npm run release -- --dry-run                      everything that this machine can build
   npm run release -- --dry-run --only chart,crds    the chart and the manifests
   npm run release -- --arch host --only image       on a machine of each architecture, then:
   npm run release -- --only notes,crds,chart,weftctl --keep --repository ghcr.io/OWNER/weft
 
-Exit code 1: it was refused, or without --dry-run a part could not be built. docs/releasing.md says when what is released.`,
+Exit code 1: a check failed, or, without --dry-run, a part could not be built. The process is in docs/releasing.md.`,
   )
   .action(main);
 
@@ -71,7 +71,7 @@ async function main(options: Options): Promise<void> {
   const progress = createProgress();
   const state = await checkoutState();
   const found = problems(state, options);
-  if (found.length > 0) throw new HostError("unsupported", `refused:\n  ${found.join("\n  ")}`);
+  if (found.length > 0) throw new HostError("unsupported", `checks failed:\n  ${found.join("\n  ")}`);
   const { stdout } = await run("git", ["log", "-1", "--format=%H %ct"], { cwd: ROOT });
   const [commit = "", seconds = ""] = stdout.trim().split(" ");
   const release: Release = {

@@ -41,14 +41,14 @@ async function main({ dryRun, repository, out }: Options): Promise<void> {
 }
 
 const program = new Command("npm run release:publish --")
-  .description("Pushes images and chart, signs them (cosign, keyless), and makes the GitHub release as a draft.")
-  .requiredOption("--repository <name>", "where the image goes, without a tag: ghcr.io/OWNER/weft")
-  .option("--out <folder>", "what `npm run release` made", join(DIST, "release"))
-  .option("--dry-run", "print the commands, run none", false)
+  .description("Pushes images and chart, signs them (cosign, keyless), and creates the GitHub release as a draft.")
+  .requiredOption("--repository <name>", "repository to push the image to, without a tag: ghcr.io/OWNER/weft")
+  .option("--out <folder>", "output folder of `npm run release`", join(DIST, "release"))
+  .option("--dry-run", "print the commands without running them", false)
   .addHelpText(
     "after",
     `
-It runs skopeo, docker buildx, helm, cosign and gh, which must be logged in.
+Runs skopeo, docker buildx, helm, cosign and gh, which must be logged in.
 
 Example:
   npm run release:publish -- --repository ghcr.io/OWNER/weft --dry-run`,

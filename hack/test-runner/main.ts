@@ -42,7 +42,7 @@ async function runFiles(files: readonly string[], { timeoutMs, jobs, retry = fal
     const first = await runTestFile(file, timeoutMs);
     show(first);
     if (first.failed === 0 || !retry) return tally.addFile(first);
-    console.log(`!! ${file} is run once more`);
+    console.log(`!! ${file} failed; running it again`);
     const second = await runTestFile(file, timeoutMs);
     show(second);
     tally.addFile(second);
@@ -73,8 +73,8 @@ async function tier(title: string, files: readonly string[], options: FileOption
 async function onLab(title: string, suite: string, stages: readonly Stage[]): Promise<void> {
   console.log(`\n== ${title}`);
   if (process.getuid?.() !== 0) {
-    tally.addCheck(`${title}: they need root`, false);
-    console.log(`!! ${title} needs root: the lab makes network namespaces (npm run test:unit does not)`);
+    tally.addCheck(`${title}: needs root`, false);
+    console.log(`!! ${title} needs root to create network namespaces (npm run test:unit does not)`);
     return;
   }
   const progress = createProgress();
@@ -87,8 +87,8 @@ async function onLab(title: string, suite: string, stages: readonly Stage[]): Pr
       await Promise.all(lanes.map((files) => runFiles(files, { timeoutMs: 600_000, jobs: 1, retry: true })));
     }
   } catch (error) {
-    tally.addCheck(`${title}: the lab did not come up`, false);
-    console.log(`!! ${title}: the lab did not come up: ${error instanceof Error ? error.message : String(error)}`);
+    tally.addCheck(`${title}: the lab did not start`, false);
+    console.log(`!! ${title}: the lab did not start: ${error instanceof Error ? error.message : String(error)}`);
   } finally {
     if (process.env["WEFT_KEEP_LAB"] === undefined) await down(lab.paths, progress);
   }
@@ -119,12 +119,12 @@ async function main(tierName: string, { suite }: { readonly suite?: string }): P
   process.exitCode = tally.ok ? 0 : 1;
 }
 
-const program = new Command("test")
+const program = new Command("npm test --")
   .description(
-    "Runs lint, types and unit tests; `smoke` adds the tests on the lab, `release` the long ones. `lab` is the tests on the lab alone.",
+    "Runs lint, type checks and unit tests (tier `unit`); `smoke` adds the tests on the lab, `release` also the long ones. `lab` runs only the tests on the lab.",
   )
   .addArgument(new Argument("<tier>").choices(["unit", "lab", "smoke", "release"]))
-  .option("--suite <name>", "the Debian suite whose OVS and OVN the lab runs; without it, `release` runs on two")
+  .option("--suite <name>", "Debian suite of the OVS and OVN in the lab; by default, `release` tests two of them")
   .action(main);
 program.parseAsync().catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error);

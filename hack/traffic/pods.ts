@@ -105,5 +105,5 @@ export function podNetns(uid: string): string {
       // A process that has just ended is not the one.
     }
   }
-  throw new Error(`no process of pod ${uid} runs on this machine`);
+  throw new Error(`pod ${uid} has no process on this machine`);
 }

@@ -100,7 +100,7 @@ export async function firstFault(steps: readonly Step[], { batch, fates }: Condi
   };
   /** Until nothing is to be done any more, and what an earlier one left behind is gone. */
   const settle = async (): Promise<void> => {
-    // A unit that was refused is tried again after a while, and so is a sweep.
+    // A unit whose transaction was rejected is retried after a pause, and so is a sweep.
     for (let i = 0; i < 10; i++) {
       await idle();
       timers.pass(600_000);
@@ -163,7 +163,7 @@ function* tryable({ world }: ChangingCluster): Iterable<Attempt> {
 /**
  * A state that lets something through which none of the wanted states does. Where a pod comes or goes in between, each side is asked by
  * itself: who goes is not told of policies that come after, and who comes may come before them. So is each where a controller was
- * killed: what its policies allowed on one side is in force until the sweep of the next one.
+ * killed: what its policies allowed on one side stays active until the sweep of the next one.
  */
 function firstOpening(
   wanted: readonly Tables[],

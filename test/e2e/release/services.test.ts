@@ -19,7 +19,7 @@ const labelled = (pod: Manifest): Manifest => ({
   metadata: { ...pod.metadata, labels: { web: "yes" } },
 });
 
-/** Waits until each address of a Service's load balancer has so many endpoints, and that is in force on all nodes. */
+/** Waits until each address of a Service's load balancer has so many endpoints, and that is active on all nodes. */
 async function balanced(world: World, name: string, endpoints: number): Promise<void> {
   await world.nb.until(`${name} has ${endpoints} endpoints`, () => {
     const row = [...world.nb.mirror.rows("Load_Balancer")].find((each) => each.name === `${NAME}/${name}/tcp`);

@@ -79,11 +79,11 @@ t.test("what administrators say is what packets do", { skip: whyNoLab() }, async
       50,
     );
     const { took } = await timed(() => settles(other, web, 8080, false, 5_000));
-    t.pass(`the first policy of the type is in force ${took} after it was created`);
+    t.pass(`the first policy of the type is active ${took} after it was created`);
     await settles(client, web, 8080, true);
     const anps = new Objects(kube, ADMIN_NETWORK_POLICIES);
     await anps.ready();
-    const said = await anps.until("weft-deny", "says that it is in force", (anp) => {
+    const said = await anps.until("weft-deny", "reports that it is active", (anp) => {
       const conditions: readonly { type: string; status: string }[] = anp?.status?.conditions ?? [];
       return conditions.find(({ type }) => type === "Ready");
     });

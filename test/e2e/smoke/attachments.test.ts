@@ -60,7 +60,7 @@ async function speak(t: Test, addresses: readonly string[]): Promise<void> {
   }
 }
 
-t.test("further interfaces of pods", { skip: whyNoLab(), timeout: 240_000 }, async (t) => {
+t.test("secondary interfaces of pods", { skip: whyNoLab(), timeout: 240_000 }, async (t) => {
   world = await openWorld(t);
   await useNetworkType(t, world);
   await useNamespace(t, world, HOME);

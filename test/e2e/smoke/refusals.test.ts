@@ -108,7 +108,7 @@ t.test("what cannot be is refused where its reader looks", { skip: whyNoLab() },
       // Its own gateway goes with it, as it was filled in for the old range.
       const spec = { cidrBlock: "10.42.0.0/24", gateway: "10.42.0.1", excludeIps: ["10.42.0.1"] };
       await world.kube.patch(SUBNETS, { name: "weft-second" }, { type: "merge", body: { spec } });
-      t.match(await judged(world, "weft-second"), { status: "True" }, "put right, it is in force");
+      t.match(await judged(world, "weft-second"), { status: "True" }, "corrected, it is accepted");
       await world.nb.until("the second has a switch", () => switchOf(world, "weft-second"));
     },
   );

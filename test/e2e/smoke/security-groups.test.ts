@@ -29,7 +29,7 @@ function both(rule: object, v4 = "0.0.0.0/0", v6 = "::/0"): readonly object[] {
   ];
 }
 
-/** Sees to it that a flow of datagrams is echoed until `change` is in force, and not at all from then on. */
+/** Sees to it that a flow of datagrams is echoed until `change` is active, and not at all from then on. */
 async function endsWith(t: Test, from: Thing, to: Thing, change: () => Promise<unknown>): Promise<void> {
   const netns = (pod: Thing): string => podNetns(pod.metadata.uid);
   const server = await echoServer(netns(to), 9000);

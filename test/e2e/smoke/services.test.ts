@@ -92,7 +92,7 @@ t.test("Services", { skip: whyNoLab() }, async (t) => {
   /** What a pod is for others: its address of the family of `address`. */
   const sameFamily = (pod: Thing, address: string): string => addressesOf(pod)[address.includes(":") ? 1 : 0];
   const seenBy = async (t: Test, from: Thing, address: string, as: string, what: string): Promise<void> => {
-    // Committed is not yet in force on the node; packets tell nobody when they would arrive.
+    // What is committed is not yet active on the node, and no event says when it is.
     const url = `http://${urlHost(address)}/clientip`;
     await until(`${what} answers`, 10_000, async () => (await http(inPod(from), url)).ok);
     t.match(await http(inPod(from), url, as), { ok: true }, `TCP: ${what} sees ${as}`);
@@ -135,7 +135,7 @@ t.test("Services", { skip: whyNoLab() }, async (t) => {
       status: {},
     });
     const direct = `http://${urlHost(addressesOf(there!)[0])}:8080/`;
-    await until("the policy is in force", 10_000, async () => !(await http(inPod(here!), direct)).ok);
+    await until("the policy is active", 10_000, async () => !(await http(inPod(here!), direct)).ok);
     for (const address of near) {
       const url = `http://${urlHost(address)}/clientip`;
       t.match(await http(inPod(client!), url), { ok: true }, `who may reaches ${address}`);

@@ -35,7 +35,7 @@ export async function firstPackets(t: Test, world: World, { pods, disturb, ms }:
   };
   await world.kube.create(SUBNETS, subnet);
   t.teardown(() => world.kube.delete(SUBNETS, { name: SUBNET }).catch(() => undefined));
-  await world.subnets.until(SUBNET, "is in force", (one) =>
+  await world.subnets.until(SUBNET, "is accepted", (one) =>
     (one?.status?.conditions ?? []).some(
       ({ type, status }: { type: string; status: string }) => type === "Ready" && status === "True",
     ),

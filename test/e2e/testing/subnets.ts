@@ -31,7 +31,7 @@ export async function useSubnet(t: Test, world: World, name: string, spec: objec
   });
 }
 
-/** Waits until a Subnet's condition Ready has that reason: `Ready`, or why it is not in force. */
+/** Waits until a Subnet's condition Ready has that reason: `Ready`, or why it is not accepted. */
 export function judged(world: World, name: string, reason = "Ready"): Promise<Condition> {
   return world.subnets.until(name, `is ${reason}`, (subnet) => {
     const condition = readiness(subnet);
