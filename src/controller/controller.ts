@@ -59,6 +59,8 @@ export interface ControllerParts {
   readonly dns?: DnsClient;
   /** Of how many pods and IP objects at most a new leader reads all; see `sources.ts`. */
   readonly listedWhole?: number;
+  /** Called when everything has been read, and again when everything is compiled: what only that needed can go. */
+  readonly settled?: () => void;
 }
 
 /** How long a start waits for the lock, in ms, before it reads as a standby. */
@@ -251,6 +253,7 @@ export class Controller {
     this.#identity.settle();
     this.#derived.start();
     if (!this.#fresh) this.engine.keepWarm();
+    this.#parts.settled?.();
   }
 
   /**
@@ -295,6 +298,7 @@ export class Controller {
       { ms: Math.round(clock.now() - started), compiled, transactions },
       "everything is compiled and in the database",
     );
+    this.#parts.settled?.();
     sweepUncompiled(tools).catch((error: unknown) =>
       log.error(
         { err: error },

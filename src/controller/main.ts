@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import { pino } from "pino";
 import { connectKube } from "../kube/connect.ts";
+import { releaseStartupPages } from "../netlink/startup-pages.ts";
 import { serve } from "../telemetry/serve.ts";
 import { SYSTEM_CLOCK } from "../time/clock.ts";
 import { Controller } from "./controller.ts";
@@ -29,6 +30,7 @@ async function build(settings: Settings, logTo: number) {
     clock: SYSTEM_CLOCK,
     random: Math.random,
     dns: dnsClient(),
+    settled: () => void releaseStartupPages(),
   };
   return { log, connection, northbound, southbound, controller: new Controller(parts), parts };
 }

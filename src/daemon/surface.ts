@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { join } from "node:path";
+import { releaseStartupPages } from "../netlink/startup-pages.ts";
 import { type Served, type Shown, serve } from "../telemetry/serve.ts";
 import { ensureFile, writeAtomically } from "./cni/conflist.ts";
 import { pluginVersions } from "./cni/plugin-versions.ts";
 import { type CniServer, serveCni, type VerbHandlers } from "./cni/server.ts";
 import type { DaemonOptions } from "./options.ts";
 import { readOvsSettings } from "./ovs/ovs-settings.ts";
-import { releaseStartupPages } from "./startup-pages.ts";
 import { watchFile } from "./watch-file.ts";
 
 /** Where the daemon is reached, and what it reads and writes on the node's disk. */

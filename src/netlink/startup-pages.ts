@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import { discardPages } from "../netlink/libc.ts";
+import { discardPages } from "./libc.ts";
 
 /** A part of the process' address space, in bytes. */
 export interface Mapping {
