@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { untilInterrupted } from "../install/terminal.ts";
 import { viewNode } from "./node-view.ts";
-import { listen, NODE_PORTS, unreachable } from "./ports.ts";
+import { listen, PORTS_BETWEEN_NODES, unreachable } from "./ports.ts";
 
 /** What fits beside the rest into the 4096 bytes of a termination message. */
 const MAX_UNREACHABLE = 20;
@@ -22,7 +22,7 @@ export function addPodCommands(program: Command): void {
   program
     .command("env-check-answer", { hidden: true })
     .description("answers on the ports that nodes need of each other, until it is ended")
-    .action(() => untilInterrupted(async (signal) => await (await listen(NODE_PORTS, signal))()));
+    .action(() => untilInterrupted(async (signal) => await (await listen(PORTS_BETWEEN_NODES, signal))()));
   program
     .command("env-check-node", { hidden: true })
     .description("looks at the node on which it runs, and asks others' ports")
@@ -35,7 +35,7 @@ export function addPodCommands(program: Command): void {
     .action(async (addresses: readonly string[], options: LookOptions) => {
       const [view, silent] = await Promise.all([
         viewNode(options),
-        unreachable(addresses, NODE_PORTS, options.timeout),
+        unreachable(addresses, PORTS_BETWEEN_NODES, options.timeout),
       ]);
       const more = silent.length > MAX_UNREACHABLE ? [`${silent.length - MAX_UNREACHABLE} more`] : [];
       const result = { ...view, unreachable: [...silent.slice(0, MAX_UNREACHABLE), ...more] };

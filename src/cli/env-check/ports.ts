@@ -7,7 +7,7 @@ import { connect, createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
 /** Ports that nodes need of each other: Geneve tunnels, and OVN's databases on the node that has ovn-central. */
-export const NODE_PORTS = { udp: [6081], tcp: [6641, 6642] } as const;
+export const PORTS_BETWEEN_NODES = { udp: [6081], tcp: [6641, 6642] } as const;
 
 /** What a listener answers and a prober expects: no other program says it. */
 const WORD = "weft-env-check";
@@ -15,13 +15,13 @@ const WORD = "weft-env-check";
 const RESEND_MS = 500;
 
 /** Ports to listen on or to ask. */
-export interface Ports {
+export interface ProbedPorts {
   readonly udp: readonly number[];
   readonly tcp: readonly number[];
 }
 
 /** Answers on `ports` of all addresses until `signal` fires. Resolves with a function that waits for the end, once all ports are open; rejects if one is in use. */
-export async function listen(ports: Ports, signal: AbortSignal): Promise<() => Promise<void>> {
+export async function listen(ports: ProbedPorts, signal: AbortSignal): Promise<() => Promise<void>> {
   const closing: (() => void)[] = [];
   for (const port of ports.udp) {
     // A node without IPv6 has no [::]; where it has, [::] takes IPv4 as well.
@@ -47,7 +47,7 @@ export async function listen(ports: Ports, signal: AbortSignal): Promise<() => P
 /** Asks every port of every address; resolves with those that did not answer within `timeoutMs`: "udp/6081 at 192.0.2.1". */
 export async function unreachable(
   addresses: readonly string[],
-  ports: Ports,
+  ports: ProbedPorts,
   timeoutMs: number,
 ): Promise<readonly string[]> {
   const asked = addresses.flatMap((address) => [
