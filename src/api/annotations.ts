@@ -179,15 +179,6 @@ export const CLUSTER_ID = "weft.kubeovn.io/cluster-id";
 /** On one pod and one IP object: written by a new leader, whose watches show by it how far they have come. */
 export const CAUGHT_UP = "weft.kubeovn.io/caught-up";
 
-/** Labels of a Node: its roles. */
-export const NODE_LABEL = {
-  icGateway: "ovn.kubernetes.io/ic-gw",
-  externalGateway: "ovn.kubernetes.io/external-gw",
-  nodeExternalGateway: "ovn.kubernetes.io/node-ext-gw",
-  /** `kernel` or `userspace`. */
-  datapathType: "ovn.kubernetes.io/ovs_dp_type",
-} as const;
-
 /** What a node says of one provider network. `err_mesg` is an annotation of the daemon's pod, the others are labels. */
 export type ProviderNetworkKey = "ready" | "interface" | "mtu" | "exclude" | "vlan_interfaces" | "err_mesg";
 

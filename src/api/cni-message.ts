@@ -165,34 +165,6 @@ export interface CniFailure {
   readonly details?: string;
 }
 
-/** What we read of a network configuration (CNI SPEC 1.1 "Plugin configuration objects"; Kube-OVN's keys below `ipam`). */
-export interface CniNetConf {
-  readonly cniVersion?: string;
-  readonly name?: string;
-  readonly type: string;
-  readonly dns?: CniDns;
-  /** Set when another plugin (macvlan, …) asks us for an address only; its keys then count instead of the outer ones. */
-  readonly ipam?: CniIpamConf;
-  readonly prevResult?: CniResult | null;
-  readonly "cni.dev/valid-attachments"?: readonly CniAttachment[];
-  readonly server_socket?: string;
-  readonly provider?: string;
-  readonly routes?: readonly CniRoute[];
-  readonly deviceID?: string;
-  readonly vf_driver?: string;
-  readonly vhost_user_socket_volume_name?: string;
-  readonly vhost_user_socket_name?: string;
-  readonly vhost_user_socket_consumption?: string;
-}
-
-/** The `ipam` part of another plugin's configuration, with `"type": "kube-ovn"`. */
-export interface CniIpamConf {
-  readonly type?: string;
-  readonly server_socket?: string;
-  readonly provider?: string;
-  readonly routes?: readonly CniRoute[];
-}
-
 /**
  * The result of ADD on stdout, for every version we speak (CNI SPEC 1.1 "ADD Success"). `ips[].version` exists before
  * 1.0.0 only; `interfaces[].mtu` from 1.1.0 on.

@@ -50,13 +50,6 @@ export function setCondition(
   return conditions.with(at, { ...update, lastUpdateTime: now, lastTransitionTime });
 }
 
-/** The list without the condition of that type; the same array when it has none. */
-export function removeCondition(conditions: readonly Condition[], type: ConditionType): readonly Condition[] {
-  return conditions.some((condition) => condition.type === type)
-    ? conditions.filter((condition) => condition.type !== type)
-    : conditions;
-}
-
 /** The condition of that type, if there is one. */
 export function findCondition(conditions: readonly Condition[], type: ConditionType): Condition | undefined {
   return conditions.find((condition) => condition.type === type);

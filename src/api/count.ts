@@ -15,17 +15,3 @@ export type Count = number | string;
 export function writeCount(value: bigint): Count {
   return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value.toString();
 }
-
-/**
- * The number of addresses that a status speaks of; 0 for an absent one, as Kube-OVN reads it. A number that Kube-OVN wrote
- * and the API server rounded comes back rounded. Undefined for what is no whole number.
- */
-export function readCount(count: Count | undefined): bigint | undefined {
-  if (count === undefined) {
-    return 0n;
-  }
-  if (typeof count === "number") {
-    return Number.isInteger(count) && count >= 0 ? BigInt(count) : undefined;
-  }
-  return /^[0-9]+$/.test(count) ? BigInt(count) : undefined;
-}

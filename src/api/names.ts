@@ -8,8 +8,6 @@
 import { type Name, withDigest } from "./name.ts";
 import { NODE_PREFIX, podPortName } from "./port-names.ts";
 
-/** API group and version of every kind of ours. */
-export const API_VERSION = "kubeovn.io/v1";
 /** Held by every object of ours while something in the northbound database depends on it. */
 export const FINALIZER = "kubeovn.io/kube-ovn-controller";
 /** The finalizer's form before Kube-OVN 1.13; taken off wherever it is met. */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { LabelSelector } from "../api/label-selector.ts";
 import { portGroupAddressSet } from "../api/names.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
-import type { LabelSelectorFact } from "../facts/label-selector.ts";
 import type { GroupFact } from "../facts/policy-group.ts";
 import type { FactReader } from "../facts/store.ts";
 import { parseIp } from "../net/address.ts";
@@ -65,7 +65,7 @@ export const groupUnit: UnitKind<FactReader, GroupInput, WeftEffect> = {
 };
 
 /** What nodes are reached by: the addresses of their own, and those that they have on the join switch. */
-function nodeAddresses(reader: FactReader, selector: LabelSelectorFact): NonNullable<GroupInput["addresses"]> {
+function nodeAddresses(reader: FactReader, selector: LabelSelector): NonNullable<GroupInput["addresses"]> {
   const found = { v4: new Set<string>(), v6: new Set<string>() };
   for (const node of reader.all("nodes")) {
     if (!matchesLabels(selector, node.labels)) continue;

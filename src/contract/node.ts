@@ -63,17 +63,6 @@ export function encodeNodeContract(of: NodeContractText): WantedAnnotations {
   };
 }
 
-/** The annotations that {@link decodeNodeContract} reads. */
-export const NODE_CONTRACT_ANNOTATIONS: readonly string[] = [
-  NODE.ipAddress,
-  NODE.macAddress,
-  NODE.cidr,
-  NODE.gateway,
-  NODE.logicalSwitch,
-  NODE.source,
-  NODE.contract,
-];
-
 /**
  * Reads what {@link encodeNodeContract} has written; `undefined` where the controller has not yet given the node an address.
  * @throws ContractError

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { LabelSelector } from "../api/label-selector.ts";
 import { isObject } from "../collections/plain.ts";
 import { type Dual, dualValues, parseDualCidr, parseDualIp } from "../net/dual.ts";
-import type { LabelSelectorFact } from "./label-selector.ts";
 import type { ProjectedMeta } from "./meta.ts";
 
 /** The accepted addresses of a subnet. Addresses are canonical; both have the same families. */
@@ -14,7 +14,7 @@ export interface AcceptedSubnet {
   /** Absent where it is not known: in a record of an earlier version, or where it is too long for an annotation. */
   readonly excludeIps?: readonly string[];
   /** Absent as above. */
-  readonly namespaceSelectors?: readonly LabelSelectorFact[];
+  readonly namespaceSelectors?: readonly LabelSelector[];
 }
 
 /**
@@ -94,7 +94,7 @@ export function stringList(value: unknown): readonly string[] | undefined {
   return Array.isArray(value) && value.every((item) => typeof item === "string") ? value : undefined;
 }
 
-function isSelector(value: unknown): value is LabelSelectorFact {
+function isSelector(value: unknown): value is LabelSelector {
   if (!isObject(value)) return false;
   const { matchLabels = {}, matchExpressions = [] } = value;
   if (!isObject(matchLabels) || !Object.values(matchLabels).every((label) => typeof label === "string")) return false;

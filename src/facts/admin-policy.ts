@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { LabelSelectorFact } from "./label-selector.ts";
+import type { LabelSelector } from "../api/label-selector.ts";
 
 /** Which of the three kinds of policy.networking.k8s.io a policy is. Used as the prefix of its id. */
 export type AdminPolicyKind = "anp" | "banp" | "cnp";
@@ -40,9 +40,9 @@ export interface AdminRuleFact {
 
 /** One peer, or a policy's subject. Exactly one field is set, unless the API has a field that is not known here. */
 export interface AdminPeerFact {
-  readonly namespaces?: LabelSelectorFact;
-  readonly pods?: { readonly namespaceSelector?: LabelSelectorFact; readonly podSelector?: LabelSelectorFact };
-  readonly nodes?: LabelSelectorFact;
+  readonly namespaces?: LabelSelector;
+  readonly pods?: { readonly namespaceSelector?: LabelSelector; readonly podSelector?: LabelSelector };
+  readonly nodes?: LabelSelector;
   readonly networks?: readonly string[];
   readonly domainNames?: readonly string[];
 }

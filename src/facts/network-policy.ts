@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { LabelSelectorFact } from "./label-selector.ts";
+import type { LabelSelector } from "../api/label-selector.ts";
 
 /** One NetworkPolicy (networking.k8s.io/v1). Its spec is kept as written: `src/policy` says what it means. */
 export interface NetworkPolicyFact {
@@ -15,7 +15,7 @@ export interface NetworkPolicyFact {
 
 /** networking.k8s.io/v1 NetworkPolicySpec. */
 export interface NetworkPolicySpec {
-  readonly podSelector?: LabelSelectorFact;
+  readonly podSelector?: LabelSelector;
   readonly policyTypes?: readonly string[];
   readonly ingress?: readonly {
     readonly from?: readonly NetworkPolicyPeerFact[];
@@ -29,8 +29,8 @@ export interface NetworkPolicySpec {
 
 /** networking.k8s.io/v1 NetworkPolicyPeer. */
 export interface NetworkPolicyPeerFact {
-  readonly podSelector?: LabelSelectorFact;
-  readonly namespaceSelector?: LabelSelectorFact;
+  readonly podSelector?: LabelSelector;
+  readonly namespaceSelector?: LabelSelector;
   readonly ipBlock?: { readonly cidr: string; readonly except?: readonly string[] };
 }
 

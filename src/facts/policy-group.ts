@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { LabelSelectorFact } from "./label-selector.ts";
+import type { LabelSelector } from "../api/label-selector.ts";
 import type { NamedPortFact } from "./pod.ts";
 
 /** Which groups the pods of one profile are in; derived from the policies. A pod without it gets no port. */
@@ -22,7 +22,7 @@ export interface GroupFact {
 /** What a group consists of. */
 export type GroupMeaning =
   | { readonly kind: "pods"; readonly selector: PodSelectorFact }
-  | { readonly kind: "nodes"; readonly selector: LabelSelectorFact }
+  | { readonly kind: "nodes"; readonly selector: LabelSelector }
   /** The addresses of a DNS name; `*.example.com` means every name below. */
   | { readonly kind: "domain"; readonly domain: string };
 
@@ -32,8 +32,8 @@ export type GroupMeaning =
  */
 export interface PodSelectorFact {
   readonly namespace?: string;
-  readonly namespaceSelector?: LabelSelectorFact;
-  readonly podSelector: LabelSelectorFact;
+  readonly namespaceSelector?: LabelSelector;
+  readonly podSelector: LabelSelector;
   /** Only pods one of whose containers calls this number by this name. */
   readonly port?: NamedPortFact;
   /** Of pods with several interfaces only those with one of these providers, sorted; all of them where it is absent. */

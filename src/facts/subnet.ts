@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { LabelSelector } from "../api/label-selector.ts";
 import type { Dual } from "../net/dual.ts";
 import type { AcceptedSubnet } from "./accepted.ts";
-import type { LabelSelectorFact } from "./label-selector.ts";
 import type { CustomObjectFact } from "./meta.ts";
 
 /** One Subnet, its defaults filled in. */
@@ -18,12 +18,12 @@ export interface SubnetFact extends CustomObjectFact {
   /** As written, the gateway added: addresses, `a..b` ranges. */
   readonly excludeIps: readonly string[];
   readonly namespaces: readonly string[];
-  readonly namespaceSelectors: readonly LabelSelectorFact[];
+  readonly namespaceSelectors: readonly LabelSelector[];
   readonly gatewayType: "distributed" | "centralized";
   /** Node names of a centralized gateway, in order. */
   readonly gatewayNodes: readonly string[];
   /** Its nodes by their labels; they count where `gatewayNodes` is empty. */
-  readonly gatewayNodeSelectors: readonly LabelSelectorFact[];
+  readonly gatewayNodeSelectors: readonly LabelSelector[];
   readonly enableEcmp: boolean;
   readonly natOutgoing: boolean;
   readonly enableDhcp: boolean;

@@ -50,12 +50,6 @@ export function isMapped({ family, value }: Ip): boolean {
   return family === 6 && value >> 32n === 0xffffn;
 }
 
-/** Orders addresses: IPv4 before IPv6, then by number. Negative, zero or positive, as `Array.sort` wants it. */
-export function compareIp(a: Ip, b: Ip): number {
-  if (a.family !== b.family) return a.family - b.family;
-  return a.value < b.value ? -1 : a.value > b.value ? 1 : 0;
-}
-
 const ZERO = 48;
 const DOT = 46;
 

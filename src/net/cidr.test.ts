@@ -14,12 +14,10 @@ import {
   firstUsable,
   gatewayOf,
   hostCidr,
-  isNetworkAddress,
   lastAddress,
   lastUsable,
   parseCidr,
   usableSize,
-  withPrefix,
 } from "./cidr.ts";
 
 const cidr = fc
@@ -58,10 +56,7 @@ t.test("a subnet has a network, a gateway and a broadcast address", (t) => {
   t.equal(lastUsable(c).text, "10.16.255.254");
   t.equal(lastAddress(c).text, "10.16.255.255");
   t.equal(broadcastAddress(c)?.text, "10.16.255.255");
-  t.equal(isNetworkAddress(c, parseIp("10.16.0.0")!), true);
-  t.equal(isNetworkAddress(c, parseIp("10.16.0.1")!), false);
   t.equal(usableSize(c), 65534n);
-  t.equal(withPrefix(parseIp("10.16.0.5")!, c), "10.16.0.5/16");
   t.equal(broadcastAddress(parseCidr("fd00::/64")!), undefined);
   t.equal(gatewayOf(parseCidr("fd00::/64")!).text, "fd00::1");
   t.end();
@@ -79,7 +74,6 @@ t.test("every address of a /31, /32, /127 or /128 is usable", (t) => {
     t.same(firstUsable(c), firstAddress(c), text);
     t.same(lastUsable(c), lastAddress(c), text);
     t.equal(broadcastAddress(c), undefined, text);
-    t.equal(isNetworkAddress(c, firstAddress(c)), false, text);
   }
   t.equal(hostCidr(parseIp("10.0.0.2")!).text, "10.0.0.2/32");
   t.equal(hostCidr(parseIp("fd00::2")!).text, "fd00::2/128");

@@ -12,8 +12,8 @@ export interface Cidr {
 }
 
 /**
- * Reads "address/length". Host bits may be set, as Kube-OVN allows (10.16.0.1/16): they are masked off;
- * `isNetworkAddress` tells. The address is as strict as `parseIp`; the length is a plain decimal number.
+ * Reads "address/length". Host bits may be set, as Kube-OVN allows (10.16.0.1/16): they are masked off.
+ * The address is as strict as `parseIp`; the length is a plain decimal number.
  */
 export function parseCidr(text: string): Cidr | undefined {
   const slash = text.indexOf("/");
@@ -37,11 +37,6 @@ export function cidrOf(ip: Ip, prefix: number): Cidr | undefined {
 export function hostCidr(ip: Ip): Cidr {
   const prefix = hostPrefix(ip.family);
   return { family: ip.family, base: ip.value, prefix, text: `${ip.text}/${prefix}` };
-}
-
-/** "10.16.0.5/16": an address with the length of its network, as CNI results and `ip address add` want it. */
-export function withPrefix(ip: Ip, cidr: Cidr): string {
-  return `${ip.text}/${cidr.prefix}`;
 }
 
 /** How many addresses the prefix has, network and broadcast address included. */
@@ -108,9 +103,4 @@ export function gatewayOf(c: Cidr): Ip {
 /** The broadcast address; IPv6, /31 and /32 have none. */
 export function broadcastAddress(c: Cidr): Ip | undefined {
   return c.family === 6 || allUsable(c) ? undefined : lastAddress(c);
-}
-
-/** Whether the address is the prefix's network address, where it has one apart from its hosts. */
-export function isNetworkAddress(c: Cidr, ip: Ip): boolean {
-  return c.family === ip.family && !allUsable(c) && ip.value === c.base;
 }

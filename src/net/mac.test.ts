@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import t from "tap";
-import { macFromBytes, macFromNumber, macNumberFromBytes, parseMac, parseMacNumber } from "./mac.ts";
+import { macFromNumber, macNumberFromBytes, parseMac, parseMacNumber } from "./mac.ts";
 
 t.test("the usual ways of writing a MAC come out the same", (t) => {
   for (const text of ["00:00:5E:00:53:af", "00-00-5e-00-53-AF", "0000.5e00.53af"]) {
@@ -33,20 +33,19 @@ t.test("multicast, zero and malformed MACs are refused", (t) => {
 t.test("any six bytes make a locally administered unicast MAC", (t) => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 6, maxLength: 6 }), (bytes) => {
-      const text = macFromBytes(bytes);
       const tail = [...bytes.slice(1)].map((byte) => byte.toString(16).padStart(2, "0")).join(":");
       const number = macNumberFromBytes(bytes);
+      const text = macFromNumber(number);
       return (
         parseMac(text) === text &&
         (Number.parseInt(text.slice(0, 2), 16) & 3) === 2 &&
         Number.parseInt(text.slice(0, 2), 16) >> 2 === bytes[0]! >> 2 &&
         text.slice(3) === tail &&
-        parseMacNumber(text) === number &&
-        macFromNumber(number) === text
+        parseMacNumber(text) === number
       );
     }),
   );
-  t.throws(() => macFromBytes(new Uint8Array(5)), RangeError);
-  t.throws(() => macFromBytes(new Uint8Array(7)), RangeError);
+  t.throws(() => macNumberFromBytes(new Uint8Array(5)), RangeError);
+  t.throws(() => macNumberFromBytes(new Uint8Array(7)), RangeError);
   t.end();
 });

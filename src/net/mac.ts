@@ -62,14 +62,9 @@ export function macFromNumber(number: number): string {
 }
 
 /**
- * Makes the address of an interface from six bytes: the first byte's lowest two bits become 10, which says locally
+ * Makes the address of an interface, an unsigned 48-bit number, from six bytes: the first byte's lowest two bits become 10, which says locally
  * administered and unicast (IEEE 802, clause 8), and the other 46 bits stay. Throws a `RangeError` if there are not six.
  */
-export function macFromBytes(bytes: Uint8Array): string {
-  return macFromNumber(macNumberFromBytes(bytes));
-}
-
-/** Like `macFromBytes`, but gives the address as an unsigned 48-bit number. */
 export function macNumberFromBytes(bytes: Uint8Array): number {
   const [a, b, c, d, e, f] = bytes;
   if (bytes.length !== 6 || a === undefined || b === undefined || c === undefined || d === undefined) {

@@ -2,16 +2,8 @@
 
 import fc from "fast-check";
 import t from "tap";
-import { ipFromValue, parseIp } from "./address.ts";
-import {
-  cidrsOfRange,
-  formatRange,
-  intersectRanges,
-  parseRange,
-  rangeContains,
-  rangeOfIp,
-  rangeSize,
-} from "./range.ts";
+import { ipFromValue } from "./address.ts";
+import { cidrsOfRange, formatRange, intersectRanges, parseRange, rangeContains } from "./range.ts";
 
 const range = fc
   .tuple(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 0, max: 300 }))
@@ -23,7 +15,7 @@ t.test("addresses, ranges and prefixes are read", (t) => {
   t.equal(formatRange(parseRange("10.16.0.10..10.16.0.10")!), "10.16.0.10");
   t.equal(formatRange(parseRange("10.16.0.0/30")!), "10.16.0.0..10.16.0.3");
   t.equal(formatRange(parseRange("fd00::a..fd00::ff")!), "fd00::a..fd00::ff");
-  t.equal(rangeSize(parseRange("fd00::/64")!), 1n << 64n);
+  t.same(parseRange("fd00::/64"), { family: 6, first: 0xfd00n << 112n, last: (0xfd00n << 112n) + (1n << 64n) - 1n });
   t.end();
 });
 
@@ -52,7 +44,7 @@ t.test("an address is in the intersection exactly when it is in both", (t) => {
       return (rangeContains(a, ip) && rangeContains(b, ip)) === (both !== undefined && rangeContains(both, ip));
     }),
   );
-  t.equal(intersectRanges(rangeOfIp(parseIp("::1")!), rangeOfIp(parseIp("0.0.0.1")!)), undefined);
+  t.equal(intersectRanges(parseRange("::1")!, parseRange("0.0.0.1")!), undefined);
   t.end();
 });
 

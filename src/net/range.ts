@@ -33,16 +33,6 @@ export function rangeOfCidr(cidr: Cidr): IpRange {
   return { family: cidr.family, first: cidr.base, last: cidr.base + cidrSize(cidr) - 1n };
 }
 
-/** The range of one address. */
-export function rangeOfIp(ip: Ip): IpRange {
-  return { family: ip.family, first: ip.value, last: ip.value };
-}
-
-/** How many addresses there are in the range. */
-export function rangeSize(range: IpRange): bigint {
-  return range.last - range.first + 1n;
-}
-
 /** Whether the address is in the range; never so across families. */
 export function rangeContains(range: IpRange, ip: Ip): boolean {
   return range.family === ip.family && ip.value >= range.first && ip.value <= range.last;

@@ -2,7 +2,7 @@
 
 import t from "tap";
 import { openOvsdb } from "./open.ts";
-import { parseRemote, splitRemotes } from "./remote.ts";
+import { parseRemote } from "./remote.ts";
 
 t.test("connection methods are read as ovsdb(7) has them", async (t) => {
   t.same(parseRemote("unix:/run/ovn/ovnnb_db.sock"), { kind: "unix", path: "/run/ovn/ovnnb_db.sock" });
@@ -28,8 +28,4 @@ t.test("anything else is no connection method", async (t) => {
   }
   t.throws(() => openOvsdb({ remotes: ["nonsense"], database: "Test" }), TypeError);
   t.throws(() => openOvsdb({ remotes: [], database: "Test" }), TypeError);
-});
-
-t.test("a list of remotes is separated by commas", async (t) => {
-  t.same(splitRemotes("tcp:a:1, tcp:b:2,"), ["tcp:a:1", "tcp:b:2"]);
 });

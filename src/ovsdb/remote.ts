@@ -17,11 +17,3 @@ export function parseRemote(text: string): Remote | undefined {
   if (host === undefined || port < 1 || port > 65_535) return undefined;
   return { kind: inet?.[1] === "ssl" ? "ssl" : "tcp", host, port };
 }
-
-/** The remotes in a list as OVN's tools take it, separated by commas; blanks around them do not matter. */
-export function splitRemotes(list: string): readonly string[] {
-  return list
-    .split(",")
-    .map((remote) => remote.trim())
-    .filter((remote) => remote !== "");
-}

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import t from "tap";
-import type { LabelSelectorFact } from "../facts/label-selector.ts";
+import type { LabelSelector } from "../api/label-selector.ts";
 import type { NetworkPolicySpec } from "../facts/network-policy.ts";
 import { projectAdminPolicy } from "../facts/project-admin-policy.ts";
 import { projectNamespace, projectPod } from "../facts/project-core.ts";
@@ -159,7 +159,7 @@ const requirement = fc.record({
   operator: fc.constantFrom("In", "NotIn", "Exists", "DoesNotExist"),
   values: fc.uniqueArray(fc.constantFrom("a", "b"), { minLength: 1 }),
 });
-const selector: fc.Arbitrary<LabelSelectorFact> = fc.record(
+const selector: fc.Arbitrary<LabelSelector> = fc.record(
   { matchLabels: labels, matchExpressions: fc.array(requirement, { maxLength: 2 }) },
   { requiredKeys: [] },
 );

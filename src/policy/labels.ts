@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { LabelSelector } from "../api/label-selector.ts";
 import { quoted } from "../api/text.ts";
-import type { LabelSelectorFact } from "../facts/label-selector.ts";
 
 /** Whether a label selector (meta/v1 LabelSelector) matches; an empty one matches all, an unknown operator nothing. */
-export function matchesLabels(selector: LabelSelectorFact, labels: Readonly<Record<string, string>>): boolean {
+export function matchesLabels(selector: LabelSelector, labels: Readonly<Record<string, string>>): boolean {
   for (const [key, value] of Object.entries(selector.matchLabels ?? {})) if (labels[key] !== value) return false;
   return (selector.matchExpressions ?? []).every(({ key, operator, values = [] }) => {
     const value = labels[key];
@@ -34,7 +34,7 @@ function labelProblem(key: string, values: readonly string[]): string | undefine
 }
 
 /** The first requirement of a selector that has no meaning, as a sentence; none where all are clear. */
-export function selectorProblem(selector: LabelSelectorFact): string | undefined {
+export function selectorProblem(selector: LabelSelector): string | undefined {
   for (const [key, value] of Object.entries(selector.matchLabels ?? {})) {
     const problem = labelProblem(key, [value]);
     if (problem !== undefined) return problem;
@@ -54,7 +54,7 @@ export function selectorProblem(selector: LabelSelectorFact): string | undefined
 }
 
 /** The requirements of a selector that are understood: without the others it selects more, never less. */
-export function clearPart(selector: LabelSelectorFact): LabelSelectorFact {
+export function clearPart(selector: LabelSelector): LabelSelector {
   if (selectorProblem(selector) === undefined) return selector;
   const { matchLabels = {}, matchExpressions = [] } = selector;
   const equal = Object.entries(matchLabels).filter(([key, value]) => labelProblem(key, [value]) === undefined);
@@ -66,9 +66,9 @@ export function clearPart(selector: LabelSelectorFact): LabelSelectorFact {
  * The same selector in its one canonical form: equalities in `matchLabels` by name, the rest sorted and without repetition.
  * Selectors that differ only in how they are written become equal.
  */
-export function canonicalSelector(selector: LabelSelectorFact): LabelSelectorFact {
+export function canonicalSelector(selector: LabelSelector): LabelSelector {
   const equal = new Map<string, string>(Object.entries(selector.matchLabels ?? {}));
-  const others = new Map<string, NonNullable<LabelSelectorFact["matchExpressions"]>[number]>();
+  const others = new Map<string, NonNullable<LabelSelector["matchExpressions"]>[number]>();
   for (const { key, operator, values = [] } of selector.matchExpressions ?? []) {
     const sorted = [...new Set(values)].sort();
     const [only] = sorted;
@@ -90,7 +90,7 @@ export function canonicalSelector(selector: LabelSelectorFact): LabelSelectorFac
 }
 
 /** A selector in one line, as `kubectl -l` would take it: `app=web,tier in (a,b),!old`. Empty for one that matches all. */
-export function selectorText(selector: LabelSelectorFact): string {
+export function selectorText(selector: LabelSelector): string {
   const equal = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => `${key}=${value}`);
   const others = (selector.matchExpressions ?? []).map(({ key, operator, values = [] }) => {
     if (operator === "Exists") return key;
