@@ -16,7 +16,7 @@ t.test(
     const clock = new ManualClock();
     const kube = fakeKube({ clock });
     let served = 0;
-    const parts = { kube, clock, random: () => 0.5, log: LOG };
+    const parts = { kube, clock, log: LOG };
     const awaited = new AwaitedType(parts, ADMIN_NETWORK_POLICIES, () => served++);
     t.equal(kube.watchCount(CRDS), 0);
     awaited.note(true);
@@ -52,7 +52,7 @@ t.test("another version of the type is not the type", async (t) => {
   await kube.create(CRDS, { metadata, spec: { versions: [{ name: "v9", served: true }] } });
   await kube.patch(CRDS, metadata, { type: "merge", body: { status } }, { subresource: "status" });
   let served = 0;
-  const parts = { kube, clock: new ManualClock(), random: () => 0.5, log: LOG };
+  const parts = { kube, clock: new ManualClock(), log: LOG };
   const awaited = new AwaitedType(parts, ADMIN_NETWORK_POLICIES, () => served++);
   awaited.note(true);
   await kube.settled();

@@ -27,13 +27,13 @@ export class AwaitedType {
 
   /** `onServed` is called whenever the definition is seen to have become effective. */
   constructor(
-    parts: { readonly kube: Kube; readonly clock: Clock; readonly random: () => number; readonly log: Logger },
+    parts: { readonly kube: Kube; readonly clock: Clock; readonly log: Logger },
     type: ResourceType,
     onServed: () => void,
   ) {
     this.#type = type;
     this.#onServed = onServed;
-    const { kube, clock, random, log } = parts;
+    const { kube, clock, log } = parts;
     this.#make = () =>
       informer<Definition, boolean>(kube, CRDS, {
         fieldSelector: `metadata.name=${typeName(type)}`,
@@ -41,7 +41,6 @@ export class AwaitedType {
           spec?.versions?.some(({ name, served }) => name === type.version && served) === true &&
           status?.conditions?.some((one) => one.type === "Established" && one.status === "True") === true,
         clock,
-        random,
         onError: (error) =>
           log.warn(
             { err: error, type: typeName(type) },

@@ -53,8 +53,6 @@ export interface ControllerParts {
   readonly log: Logger;
   /** Time and chance, so that a simulation can own them. */
   readonly clock: Clock;
-  /** In [0, 1). */
-  readonly random: () => number;
   /** Asks the cluster's DNS for the names that policies have; none: nobody does. */
   readonly dns?: DnsClient;
   /** Of how many pods and IP objects at most a new leader reads all; see `sources.ts`. */
@@ -123,7 +121,7 @@ export class Controller {
     const identity = new ClusterIdentity(parts);
     this.#identity = identity;
     const rowUuidHere = identity.rowUuid.bind(identity);
-    const { kube, northbound, southbound, log, clock, random } = parts;
+    const { kube, northbound, southbound, log, clock } = parts;
     this.failures = new Failures(
       clock,
       (failure) => this.#reporter.internalError(failure),
@@ -140,7 +138,6 @@ export class Controller {
     this.#events = eventRecorder(kube, {
       component: CONTROLLER_COMPONENT,
       clock,
-      random,
       onError: (error) => log.warn({ err: error }, "failed to write an Event"),
     });
     this.#reporter = new Reporter({

@@ -28,7 +28,6 @@ async function build(settings: Settings, logTo: number) {
     settings,
     log,
     clock: SYSTEM_CLOCK,
-    random: Math.random,
     dns: dnsClient(),
     settled: () => void releaseStartupPages(),
   };

@@ -24,7 +24,6 @@ export interface SourceParts {
   readonly settings: Settings;
   readonly log: Logger;
   readonly clock: Clock;
-  readonly random: () => number;
   /** See {@link CATCH_UP}; default 500. */
   readonly listedWhole?: number;
 }
@@ -80,7 +79,7 @@ export class Sources {
     onStatus: (resource: StatusResource, name: string, gone: boolean) => void,
     onRecord: (record: AcceptedRecord) => void,
   ) {
-    const { kube, settings, log, clock, random } = parts;
+    const { kube, settings, log, clock } = parts;
     this.#parts = parts;
     this.#facts = facts;
     this.records = new AcceptedRecords(onRecord);
@@ -107,7 +106,6 @@ export class Sources {
         ...(resource === undefined && { equal: samePlain }),
         failures: { failures: facts.failures, kind },
         clock,
-        random,
         ...(fieldSelector === undefined ? {} : { fieldSelector }),
         ...(absent === undefined ? {} : { absent, absentPauseMs: ABSENT_MS, onState: (state) => noteState(state) }),
       });
@@ -118,7 +116,7 @@ export class Sources {
       };
       // Whoever leads as soon as all is read must know which types are served: the watch is opened later.
       if (absent !== undefined) made.whenSynced().then(() => made.state !== "absent" && noteState("watching"), quiet);
-      const awaited = absent && new AwaitedType({ kube, clock, random, log }, type, () => made.retryNow());
+      const awaited = absent && new AwaitedType({ kube, clock, log }, type, () => made.retryNow());
       if (awaited !== undefined) this.#awaited.push(awaited);
       made.subscribe(({ key, new: now }) => {
         facts.set(kind, key, now?.fact as FactTypes[FactKind] | undefined);
@@ -166,13 +164,13 @@ export class Sources {
 
   /** Whether a type is known to be known without reading it. */
   async #catchUp(kube: Kube, kind: FactKind, source: Informer<Projected>): Promise<boolean> {
-    const { clock, random, listedWhole = LISTED_WHOLE } = this.#parts;
+    const { clock, listedWhole = LISTED_WHOLE } = this.#parts;
     const [key = ""] = source.entries().next().value ?? [];
     if (!CATCH_UP.has(kind) || source.size <= listedWhole) return false;
     const slash = key.indexOf("/");
     const ref = slash < 0 ? { name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
     // One that was there already would be no change.
-    const value = `${clock.wall()}-${random()}`;
+    const value = `${clock.wall()}-${clock.random()}`;
     const body = { metadata: { annotations: { [CAUGHT_UP]: value } } };
     try {
       return await source.catchUp(async () => {

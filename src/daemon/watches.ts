@@ -22,7 +22,7 @@ export interface Watches {
 export function makeWatches({ options, parts, clock, log }: DaemonContext): Watches {
   const { kube } = parts;
   const onError = (error: unknown, context: string): void => log.warn({ err: error }, context);
-  const time = { clock, random: clock.random };
+  const time = { clock };
   return {
     pods: podInformer(kube, options.nodeName, onError, time),
     nodes: nodeInformer(kube, options.nodeName, log, onError, time),

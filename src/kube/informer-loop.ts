@@ -33,7 +33,7 @@ export interface InformerLoopParts<T extends KubeObject, P> extends ListParts<T,
 
 type LoopOptions<T extends KubeObject, P> = Pick<
   InformerOptions<T, P>,
-  "absent" | "absentPauseMs" | "onError" | "onState" | "fromMemory" | "pageSize" | "silenceMs" | "backoff" | "random"
+  "absent" | "absentPauseMs" | "onError" | "onState" | "fromMemory" | "pageSize" | "silenceMs" | "backoff"
 >;
 
 /**
@@ -48,7 +48,6 @@ type LoopOptions<T extends KubeObject, P> = Pick<
 export class InformerLoop<T extends KubeObject, P> {
   readonly #parts: InformerLoopParts<T, P>;
   readonly #name: string;
-  readonly #random: () => number;
   readonly #backoff: Backoff;
   readonly #stopping = new AbortController();
   readonly #firstSync = Promise.withResolvers<void>();
@@ -72,8 +71,7 @@ export class InformerLoop<T extends KubeObject, P> {
     const { type, clock, options } = parts;
     this.#parts = parts;
     this.#name = typeName(type);
-    this.#random = options.random ?? (() => clock.random());
-    this.#backoff = new Backoff(options.backoff ?? DEFAULT_BACKOFF, this.#random);
+    this.#backoff = new Backoff(options.backoff ?? DEFAULT_BACKOFF, () => clock.random());
     this.#pageSize = options.pageSize ?? DEFAULT_PAGE;
     // Somebody may or may not wait for it: a stop before the first sync is no unhandled rejection.
     this.#firstSync.promise.catch(() => undefined);
@@ -192,7 +190,7 @@ export class InformerLoop<T extends KubeObject, P> {
       this.#lastError = undefined;
       this.#enter("watching");
     };
-    const parts = { kube, type, selection, clock, random: this.#random, onOpen };
+    const parts = { kube, type, selection, clock, onOpen };
     const silenceMs = options.silenceMs ?? DEFAULT_SILENCE_MS;
     const onEvent = (event: WatchEvent<T>): void => this.#take(event);
     try {

@@ -57,9 +57,7 @@ export interface InformerOptions<T extends KubeObject, P> extends Selection {
   /** Pauses after failures; default 0.2 s to 15 s. */
   readonly backoff?: BackoffLimits;
   readonly clock?: Pick<Clock, "now" | "after" | "random">;
-  /** Default: the clock's. */
-  readonly random?: () => number;
 }
 
 /** Whose time and chance an informer has. */
-export type InformerTime = Pick<InformerOptions<KubeObject, unknown>, "clock" | "random">;
+export type InformerTime = Pick<InformerOptions<KubeObject, unknown>, "clock">;

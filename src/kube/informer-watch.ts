@@ -16,8 +16,7 @@ export interface WatchParts<T extends KubeObject> {
   readonly kube: Kube;
   readonly type: ResourceType;
   readonly selection: Selection;
-  readonly clock: Pick<Clock, "now" | "after">;
-  readonly random: () => number;
+  readonly clock: Pick<Clock, "now" | "after" | "random">;
   /** After so many milliseconds without an event or a bookmark the watch ends. */
   readonly silenceMs: number;
   readonly onOpen: () => void;
@@ -33,7 +32,7 @@ export async function watchOnce<T extends KubeObject>(
   resourceVersion: string,
   { stop, end }: { readonly stop: AbortSignal; readonly end: AbortSignal },
 ): Promise<"served" | "silent" | "ended"> {
-  const { kube, type, selection, clock, random, silenceMs } = parts;
+  const { kube, type, selection, clock, silenceMs } = parts;
   // Stopped at what the list said: a signal that has fired already tells nobody who listens from now on.
   stop.throwIfAborted();
   const controller = new AbortController();
@@ -69,7 +68,7 @@ export async function watchOnce<T extends KubeObject>(
     heard = clock.now();
     parts.onEvent(event);
   };
-  const timeoutSeconds = Math.round(WATCH_SECONDS.min + random() * (WATCH_SECONDS.max - WATCH_SECONDS.min));
+  const timeoutSeconds = Math.round(WATCH_SECONDS.min + clock.random() * (WATCH_SECONDS.max - WATCH_SECONDS.min));
   try {
     await kube.watch<T>(type, { ...selection, resourceVersion, timeoutSeconds, signal, onOpen }, onEvent);
   } catch (error) {

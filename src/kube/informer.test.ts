@@ -38,13 +38,13 @@ interface World {
 
 function world(t: Test, options: Partial<InformerOptions<Pod, PodFact>> = {}): World {
   const clock = new ManualClock();
+  clock.chance = 0.5;
   const fake = fakeKube({ clock });
   const errors: unknown[] = [];
   const states: string[] = [];
   const pods = informer<Pod, PodFact>(fake, PODS, {
     project,
     clock,
-    random: () => 0.5,
     onError: (error) => errors.push(error),
     onState: (state) => states.push(state),
     ...options,
@@ -110,6 +110,7 @@ t.test("what is there is read in pages, and changes follow", async (t) => {
 
 t.test("who is content with the API server's memory asks for more only after a failure", async (t) => {
   const clock = new ManualClock();
+  clock.chance = 0.5;
   const fake = fakeKube({ clock });
   let asked: object[] = [];
   const list: Kube["list"] = (type, { resourceVersion, resourceVersionMatch, continue: next, ...rest } = {}) => {
@@ -117,7 +118,7 @@ t.test("who is content with the API server's memory asks for more only after a f
     return fake.list(type, { ...rest, ...(next !== undefined && { continue: next }) });
   };
   const pods = informer<Pod, PodFact>({ ...fake, list }, PODS, {
-    ...{ project, clock, fromMemory: true, pageSize: 2, random: () => 0.5 },
+    ...{ project, clock, fromMemory: true, pageSize: 2 },
   });
   t.teardown(() => pods.stop());
   const lists = async (): Promise<object[]> => {

@@ -48,7 +48,6 @@ export interface RecorderOptions {
   readonly refillMs?: number;
   readonly backoff?: BackoffLimits;
   readonly clock?: Clock;
-  readonly random?: () => number;
 }
 
 interface Pending {
@@ -141,7 +140,7 @@ export function eventRecorder(kube: Kube, options: RecorderOptions): EventRecord
   }
 
   async function persist(key: string, event: Pending): Promise<void> {
-    const backoff = new Backoff(limits, options.random ?? (() => clock.random()));
+    const backoff = new Backoff(limits, () => clock.random());
     for (let attempt = 1; ; attempt++) {
       try {
         return await write(key, event);

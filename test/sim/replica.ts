@@ -113,7 +113,6 @@ export class Replica {
       settings: { ...settings, identity: name },
       log,
       clock: process.clock,
-      random: process.clock.random,
       listedWhole: 1,
     };
     const { plant } = this.#world;

@@ -27,12 +27,7 @@ export class DnsServers {
    * when they have changed.
    */
   constructor(
-    {
-      kube,
-      clock,
-      random,
-      log,
-    }: { readonly kube: Kube; readonly clock: Clock; readonly random: () => number; readonly log: Logger },
+    { kube, clock, log }: { readonly kube: Kube; readonly clock: Clock; readonly log: Logger },
     { servers, service }: { readonly servers: string; readonly service: string },
     onChange: () => void,
   ) {
@@ -47,7 +42,6 @@ export class DnsServers {
       onError: (error) =>
         log.warn({ err: error, service }, "failed to read the Service of the cluster's DNS; retrying"),
       clock,
-      random,
     });
     this.#informer.subscribe(onChange);
   }

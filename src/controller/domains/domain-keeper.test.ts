@@ -9,6 +9,7 @@ const LIMITS = { graceMs: 60_000, addresses: 4, minPauseMs: 1000, maxPauseMs: 30
 
 function world(t: Test) {
   const clock = new ManualClock();
+  clock.chance = 1;
   const dns = fakeDns();
   const facts = new Map<string, { v4: readonly string[]; v6: readonly string[] }>();
   const states = new Map<string, string>();
@@ -17,7 +18,6 @@ function world(t: Test) {
   const keeper = new DomainKeeper({
     client: dns,
     clock,
-    random: () => 1,
     limits: LIMITS,
     servers: () => servers,
     publish: (name, fact) => {

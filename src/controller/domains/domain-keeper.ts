@@ -9,8 +9,6 @@ import { DomainMemory, type MemoryLimits } from "./domain-memory.ts";
 export interface DomainKeeperOptions {
   readonly client: DnsClient;
   readonly clock: Clock;
-  /** In [0, 1). */
-  readonly random: () => number;
   readonly limits: MemoryLimits;
   /** `address` or `address:port` of the cluster's DNS; none while it is not known. */
   readonly servers: () => readonly string[];
@@ -106,12 +104,12 @@ export class DomainKeeper {
     family.cancel = undefined;
     this.#queue.push(async () => {
       if (!this.#keeps(name, family)) return;
-      const { client, servers, clock, random } = this.#options;
+      const { client, servers, clock } = this.#options;
       const outcome = await client.ask(servers(), name, number);
       if (!this.#keeps(name, family)) return;
       const pause = family.memory.note(outcome, clock.now());
       // Failures are spread, so that a server that comes back is not asked everything at once. A TTL is a promise.
-      const spread = outcome.kind === "failed" ? 0.5 + random() / 2 : 1;
+      const spread = outcome.kind === "failed" ? 0.5 + clock.random() / 2 : 1;
       family.cancel = clock.after(Math.ceil(pause * spread), () => this.#ask(name, family, number));
       this.#publish(name);
     });

@@ -22,7 +22,6 @@ export interface DomainsParts {
   readonly view: DatabaseView;
   readonly rowUuid: RowUuid;
   readonly clock: Clock;
-  readonly random: () => number;
   readonly log: Logger;
   /** None: no name is asked for. */
   readonly dns: DnsClient | undefined;
@@ -45,12 +44,11 @@ export class Domains {
 
   /** Begins to ask; call it before anything is compiled, so that the addresses of old are known by then. */
   lead(): void {
-    const { dns, facts, clock, random, limits } = this.#parts;
+    const { dns, facts, clock, limits } = this.#parts;
     if (dns === undefined) return;
     this.#keeper = new DomainKeeper({
       client: dns,
       clock,
-      random,
       limits,
       servers: () => this.#servers?.addresses ?? [],
       publish: (name, fact) => void facts.set("domains", name, fact),

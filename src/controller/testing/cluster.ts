@@ -119,8 +119,7 @@ export function candidate(
     northbound,
     settings: SETTINGS,
     log: LOG,
-    clock: SYSTEM_CLOCK,
-    random: () => 0.5,
+    clock: { ...SYSTEM_CLOCK, random: () => 0.5 },
     ...more,
   };
   const controller = new Controller(parts);
