@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from "commander";
 import { connectKube, type KubeConnection } from "../kube/connect.ts";
+import { KubeError } from "../kube/errors.ts";
 import type { Kube } from "../kube/kube.ts";
 import { addPodCommands } from "./env-check/in-pod.ts";
 import { type ExplainReport, explainCommand } from "./explain.ts";
@@ -179,5 +180,8 @@ program.parseAsync().catch((error: unknown) => {
     return;
   }
   console.error(error instanceof Error ? error.message : error);
+  if (error instanceof KubeError && (error.code === "forbidden" || error.code === "unauthorized")) {
+    console.error("This account may not do that: choose another with --kubeconfig or --context.");
+  }
   process.exitCode = error instanceof InstallError && REFUSALS.includes(error.code) ? 1 : 2;
 });

@@ -13,6 +13,7 @@ const NODE: NodeFacts = {
   osImage: "Debian GNU/Linux 12",
   runtime: "containerd://1.7.27",
   kubelet: "v1.34.4",
+  reports: true,
   internalIps: ["172.18.0.11"],
   podCidrs: [],
 };
@@ -54,6 +55,12 @@ t.test("each thing that Weft would not work with is one failed line, with what t
   failed({ nodes: [{ ...NODE, runtime: "containerd://1.5.9" }] }, /1\.5\.9/, /1\.6 or newer/);
   failed({ nodes: [{ ...NODE, internalIps: [] }] }, /no InternalIP/, /--node-ip/);
   t.same(wrong({ admissionPolicies: false }, { validateAnnotations: false }), [], "what is not used need not be there");
+});
+
+t.test("a node whose kubelet does not report is a warning, for pods are waited for there", async (t) => {
+  t.match(wrong({ nodes: [{ ...NODE, reports: false }] }), [
+    { name: "kubelet", result: "warning", advice: /delete its Node/ },
+  ]);
 });
 
 t.test("another network is named; what it left is a warning; Multus and an installed Weft are none", async (t) => {

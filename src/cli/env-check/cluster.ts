@@ -68,11 +68,22 @@ function checkAdmission({ admissionPolicies }: ClusterFacts, values: Values): Ch
 
 function checkNode(node: NodeFacts): readonly Check[] {
   const subject = `node ${node.name}`;
-  const { os, architecture, osImage, kernel, runtime, internalIps, podCidrs } = node;
+  const { os, architecture, osImage, kernel, runtime, reports, internalIps, podCidrs } = node;
   if (os !== "linux") return [line(subject, "system", "skipped", `${os}: Weft runs on Linux nodes only`)];
   const supported = ARCHITECTURES.includes(architecture);
   const containerd = /^containerd:\/\/(.*)$/.exec(runtime)?.[1];
   return [
+    ...(reports
+      ? []
+      : [
+          line(
+            subject,
+            "kubelet",
+            "warning",
+            "does not report (NotReady, Unknown)",
+            "bring the node back or delete its Node: an installation waits for its pods, and a removal cannot clean it",
+          ),
+        ]),
     supported
       ? line(subject, "system", "ok", `${osImage}, ${architecture}`)
       : line(

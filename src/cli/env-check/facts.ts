@@ -20,6 +20,8 @@ export interface NodeFacts {
   /** "containerd://1.7.27". */
   readonly runtime: string;
   readonly kubelet: string;
+  /** False: kubelet has stopped reporting (condition Ready is Unknown). A node without a network is not Ready, and reports. */
+  readonly reports: boolean;
   readonly internalIps: readonly string[];
   /** What the controller manager has given it, if it gives ranges to nodes at all. */
   readonly podCidrs: readonly string[];
@@ -56,6 +58,7 @@ interface Node extends KubeObject {
   readonly spec?: { readonly podCIDRs?: readonly string[] };
   readonly status?: {
     readonly nodeInfo?: Readonly<Record<string, string>>;
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
     readonly addresses?: readonly { readonly type: string; readonly address: string }[];
   };
 }
@@ -113,6 +116,7 @@ function nodeFacts({ metadata, spec, status = {} }: Node): NodeFacts {
     osImage: info["osImage"] ?? "",
     runtime: info["containerRuntimeVersion"] ?? "",
     kubelet: info["kubeletVersion"] ?? "",
+    reports: !(status.conditions ?? []).some(({ type, status: is }) => type === "Ready" && is === "Unknown"),
     internalIps: (status.addresses ?? []).filter(({ type }) => type === "InternalIP").map(({ address }) => address),
     podCidrs: spec?.podCIDRs ?? [],
   };

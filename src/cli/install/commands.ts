@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import type { KubeConnection } from "../../kube/connect.ts";
 import { type Check, formatChecks, summary } from "../env-check/check.ts";
 import { checkCluster } from "../env-check/cluster.ts";
@@ -66,7 +66,7 @@ export function addInstallCommands(program: Command, withConnection: WithConnect
     .description("install Weft, or upgrade it: checks the cluster, installs the chart by helm, waits until all runs")
     .option("--dry-run", "print the objects that would be applied, as the API server completes them; store nothing")
     .option("--no-wait", "return when the objects are stored")
-    .option("--timeout <seconds>", "until all must be ready", Number, 300)
+    .option("--timeout <seconds>", "until all must be ready", seconds, 300)
     .option("--nodes", "check the nodes too, as env-check --nodes does")
     .option("--ignore-failed-checks", "install although a check of the cluster fails")
     .addHelpText(
@@ -83,31 +83,35 @@ ${EXIT_CODES}`,
     )
     .action((_, command: Command) => {
       const options = command.optsWithGlobals<InstallCommandOptions>();
-      return withConnection(options, async (connection) => {
-        const helm = await helmFor(options);
-        const check = async (values: Values): Promise<void> => {
-          const checks = await checksOf(connection, options, values);
-          const failed = checks.filter(({ result }) => result === "failed");
-          const shown = checks.filter(({ result }) => result !== "ok");
-          if (shown.length > 0) process.stderr.write(formatChecks(shown));
-          if (failed.length === 0 || options.ignoreFailedChecks === true) return;
-          throw new InstallError(
-            "refused",
-            `the cluster is not fit for Weft (${summary(checks)}); nothing was changed`,
-          );
-        };
-        const parts = { connection, helm, check, say };
-        const manifests = await install(parts, {
-          ...releaseValues(options),
-          namespace: options.namespace,
-          dryRun: options.dryRun === true,
-          wait: options.wait,
-          timeoutMs: options.timeout * 1000,
-        });
-        if (options.dryRun === true) return { data: { manifests }, text: manifests, ok: true };
-        const text = "Weft is installed. See the network: kubectl get subnets,vpcs; what next: weftctl status\n";
-        return { data: { installed: true, namespace: options.namespace }, text, ok: true };
-      });
+      return withConnection(options, (connection) =>
+        untilInterrupted(async (signal) => {
+          const helm = await helmFor(options, signal);
+          const check = async (values: Values): Promise<void> => {
+            const checks = await checksOf(connection, options, values, signal);
+            const failed = checks.filter(({ result }) => result === "failed");
+            const shown = checks.filter(({ result }) => result !== "ok");
+            if (shown.length > 0) process.stderr.write(formatChecks(shown));
+            if (failed.length === 0 || options.ignoreFailedChecks === true) return;
+            throw new InstallError(
+              "refused",
+              `the cluster is not fit for Weft (${summary(checks)}); nothing was changed`,
+            );
+          };
+          const parts = { connection, helm, check, say, signal };
+          const manifests = await install(parts, {
+            ...releaseValues(options),
+            namespace: options.namespace,
+            dryRun: options.dryRun === true,
+            wait: options.wait,
+            timeoutMs: options.timeout * 1000,
+          });
+          if (options.dryRun === true) return { data: { manifests }, text: manifests, ok: true };
+          const text = options.wait
+            ? "Weft is installed. See the network: kubectl get subnets,vpcs; what next: weftctl status\n"
+            : "The chart is installed. Weft starts now; whether all of it runs: weftctl status\n";
+          return { data: { installed: true, namespace: options.namespace }, text, ok: true };
+        }),
+      );
     });
 
   chartOptions(program.command("env-check"))
@@ -125,13 +129,15 @@ ${EXIT_CODES}`,
     )
     .action((_, command: Command) => {
       const options = command.optsWithGlobals<ChartOptions>();
-      return withConnection(options, async (connection) => {
-        const helm = await helmFor(options);
-        const given = { ...releaseValues(options), found: await findValues(connection.kube) };
-        const values = await withChart((chart) => helm.effectiveValues(chart, given));
-        const checks = await checksOf(connection, options, values);
-        return { data: checks, text: formatChecks(checks), ok: checks.every(({ result }) => result !== "failed") };
-      });
+      return withConnection(options, (connection) =>
+        untilInterrupted(async (signal) => {
+          const helm = await helmFor(options, signal);
+          const given = { ...releaseValues(options), found: await findValues(connection.kube) };
+          const values = await withChart((chart) => helm.effectiveValues(chart, given));
+          const checks = await checksOf(connection, options, values, signal);
+          return { data: checks, text: formatChecks(checks), ok: checks.every(({ result }) => result !== "failed") };
+        }),
+      );
     });
 
   program
@@ -142,7 +148,7 @@ ${EXIT_CODES}`,
     .option("--crds", "delete the CRDs too, and with them all Subnets, Vpcs, IPs …")
     .option("--image <image>", "for the nodes' cleanup, where Weft's workloads are gone already")
     .option("--helm <file>", "helm to use, 3.17 or newer (default: the one on the PATH)")
-    .option("--timeout <seconds>", "for the removal of the release, and for the cleanup of the nodes", Number, 180)
+    .option("--timeout <seconds>", "for the removal of the release, and for the cleanup of the nodes", seconds, 180)
     .option("-y, --yes", "do not ask")
     .addHelpText(
       "after",
@@ -156,7 +162,7 @@ ${EXIT_CODES}`,
       const options = command.optsWithGlobals<UninstallCommandOptions>();
       return withConnection(options, ({ kube }) =>
         untilInterrupted(async (signal) => {
-          const parts = { kube, helm: () => helmFor(options), confirm: confirmed(options), say, signal };
+          const parts = { kube, helm: () => helmFor(options, signal), confirm: confirmed(options), say, signal };
           const data = await uninstall(parts, {
             namespace: options.namespace,
             release: RELEASE,
@@ -218,10 +224,16 @@ function confirmed({ yes }: Pick<ChartOptions, "yes">): (question: string) => Pr
   return yes === true ? async () => true : confirmOnTerminal;
 }
 
-async function helmFor(options: ChartOptions): Promise<Helm> {
+/** A number of seconds as an option's value. */
+function seconds(text: string): number {
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("It must be a whole number of seconds, 1 or more.");
+}
+
+async function helmFor(options: ChartOptions, signal: AbortSignal): Promise<Helm> {
   const program = await findHelm({ given: options.helm, confirm: confirmed(options) });
   const { namespace, kubeconfig, context } = options;
-  return helmOf({ program, release: RELEASE, namespace, kubeconfig, context });
+  return helmOf({ program, release: RELEASE, namespace, kubeconfig, context, signal });
 }
 
 /** The checks for these values of the chart; on the nodes too where that is asked for. */
@@ -229,14 +241,15 @@ async function checksOf(
   connection: KubeConnection,
   { namespace, nodes }: ChartOptions,
   values: Values,
+  signal: AbortSignal,
 ): Promise<readonly Check[]> {
   const facts = await readFacts(connection, namespace);
+  signal.throwIfAborted();
   const checks = checkCluster(facts, values);
   if (nodes !== true) {
     const found = "modules, MTU, CNI configurations and open ports are not looked at without --nodes";
     return [...checks, { subject: "nodes", name: "on the nodes", result: "skipped", found }];
   }
   say("looking on the nodes");
-  const more = await untilInterrupted((signal) => checkNodes(connection.kube, facts, values, namespace, signal));
-  return [...checks, ...more];
+  return [...checks, ...(await checkNodes(connection.kube, facts, values, namespace, signal))];
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parse } from "yaml";
 import { InstallError } from "./error.ts";
 import { runProgram } from "./run.ts";
 
@@ -22,7 +23,7 @@ export interface ReleaseValues {
 
 /** A helm for one release in one cluster. */
 export interface Helm {
-  /** The values that the release would get, checked by the chart's schema. */
+  /** The values that the release would get, checked by the chart's schema. The cluster is not asked. */
   effectiveValues(chart: string, values: ReleaseValues): Promise<Values>;
   /** `helm upgrade --install`. With `dryRun` the manifests that would be applied; otherwise "". */
   install(chart: string, values: ReleaseValues, options: { readonly dryRun: boolean }): Promise<string>;
@@ -37,19 +38,25 @@ export interface HelmTarget {
   readonly namespace: string;
   readonly kubeconfig: string | undefined;
   readonly context: string | undefined;
+  /** Interrupts helm. */
+  readonly signal?: AbortSignal;
 }
 
 /** A {@link Helm} by the program of that name. Its promises reject with InstallError `helm-failed`, which has what helm printed. */
-export function helmOf({ program, release, namespace, kubeconfig, context }: HelmTarget): Helm {
+export function helmOf({ program, release, namespace, kubeconfig, context, signal }: HelmTarget): Helm {
   const access = [
     ...(kubeconfig === undefined ? [] : [`--kubeconfig=${kubeconfig}`]),
     ...(context === undefined ? [] : [`--kube-context=${context}`]),
     `--namespace=${namespace}`,
   ];
+  const env = ownAccess(process.env);
   const helm = async (...args: readonly string[]): Promise<string> => {
-    const { code, stdout, stderr } = await runProgram(program, [...access, ...args]);
-    if (code !== 0) throw new InstallError("helm-failed", `helm ${args[0]} failed: ${stderr.trim() || stdout.trim()}`);
-    return stdout;
+    const { code, stdout, stderr } = await runProgram(program, [...access, ...args], { signal, env });
+    signal?.throwIfAborted();
+    if (code === 0) return stdout;
+    const text = (stderr.trim() || stdout.trim()).replace(/^Error: ([A-Z]+ FAILED: )?/, "");
+    const advice = text.includes(PENDING) ? pendingAdvice(release, namespace) : "";
+    throw new InstallError("helm-failed", `helm ${args[0]} failed: ${text}${advice}`);
   };
   const given = async <R>(
     { found, files, sets, image }: ReleaseValues,
@@ -70,10 +77,12 @@ export function helmOf({ program, release, namespace, kubeconfig, context }: Hel
   };
   return {
     async effectiveValues(chart, values) {
-      const text = await given(values, (args) =>
-        helm("install", release, chart, "--dry-run=client", "--output=json", ...args),
+      const text = await withValuesChart(chart, (folder) =>
+        given(values, (args) => helm("template", release, folder, ...args)),
       );
-      return coalesced(JSON.parse(text));
+      const found: unknown = parse(text);
+      if (!isTree(found)) throw new InstallError("helm-failed", "helm template printed no values");
+      return found;
     },
     async install(chart, values, { dryRun }) {
       return await given(values, async (args) => {
@@ -103,20 +112,38 @@ export function imageValues(image: string): readonly string[] {
   return [`image.repository=${repository}`, ...(tag === undefined ? [] : [`image.tag=${tag}`])];
 }
 
-/** The values of a release that helm printed as JSON: the chart's, and over them what it was given. */
-function coalesced(release: unknown): Values {
-  if (!isTree(release)) throw new InstallError("helm-failed", "helm printed no release");
-  const { chart, config } = release;
-  return merged(isTree(chart) ? chart["values"] : {}, config ?? {}) as Values;
-}
-
 /** Whether a value is an object of JSON. */
 export function isTree(value: unknown): value is Values {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function merged(low: unknown, high: unknown): unknown {
-  if (!isTree(low) || !isTree(high)) return high;
-  const names = new Set([...Object.keys(low), ...Object.keys(high)]);
-  return Object.fromEntries([...names].map((name) => [name, name in high ? merged(low[name], high[name]) : low[name]]));
+/** What helm says where the newest revision of the release is neither deployed nor failed. */
+const PENDING = "another operation (install/upgrade/rollback) is in progress";
+
+function pendingAdvice(release: string, namespace: string): string {
+  return `
+Another installation runs, or one was killed. If none runs, go back to the last revision and try again: helm -n ${namespace} rollback ${release}
+(or, where there is no other revision: helm -n ${namespace} uninstall ${release})`;
+}
+
+/** The environment without variables by which helm would go to another cluster or namespace than the one that was checked (`helm env`). */
+function ownAccess(env: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string | undefined>> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !/^HELM_(KUBE|NAMESPACE$)/.test(name)));
+}
+
+/**
+ * Calls `action` with a chart of the same values and schema that renders to its values: so helm itself merges them, and no cluster is asked, as a dry run
+ * of an installation would (it refuses CRDs that helm did not make).
+ */
+async function withValuesChart<R>(chart: string, action: (folder: string) => Promise<R>): Promise<R> {
+  const folder = await mkdtemp(join(tmpdir(), "weft-values-chart-"));
+  try {
+    for (const name of ["values.yaml", "values.schema.json"]) await copyFile(join(chart, name), join(folder, name));
+    await writeFile(join(folder, "Chart.yaml"), "{ apiVersion: v2, name: weft, version: 0.0.0 }\n");
+    await mkdir(join(folder, "templates"));
+    await writeFile(join(folder, "templates/values.yaml"), "{{ toJson .Values }}\n");
+    return await action(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { createHash } from "node:crypto";
+import { watch } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -86,8 +87,14 @@ t.test("helm is called for the release, with the values in their order, and the 
   const fake = await program(
     join(work, "helm"),
     `for a in "$@"; do echo "$a" >>${log}; case $a in --values=*found.json) cat "\${a#--values=}" >>${log}; echo >>${log};; esac; done
-echo '{"chart":{"values":{"mtu":0,"ipv4":{"a":"1","b":"2"}}},"config":{"ipv4":{"b":"3"}},"manifest":"objects"}'`,
+echo "kube: $HELM_KUBECONTEXT$HELM_NAMESPACE, driver: $HELM_DRIVER" >>${log}
+case "$*" in *" template "*) echo "---"; echo "# Source: weft/templates/values.yaml"; echo '{"mtu":0,"ipv4":{"a":"1"}}';; *) echo '{"manifest":"objects"}';; esac`,
   );
+  for (const name of ["HELM_KUBECONTEXT", "HELM_NAMESPACE", "HELM_DRIVER"]) process.env[name] = "other";
+  t.teardown(() => {
+    for (const name of ["HELM_KUBECONTEXT", "HELM_NAMESPACE", "HELM_DRIVER"]) delete process.env[name];
+  });
+  const chart = join(import.meta.dirname, "../../../charts/weft");
   const helm = helmOf({
     program: fake,
     release: "weft",
@@ -101,23 +108,58 @@ echo '{"chart":{"values":{"mtu":0,"ipv4":{"a":"1","b":"2"}}},"config":{"ipv4":{"
     sets: ["mtu=1400"],
     image: "registry:5000/weft:1",
   };
-  t.same(await helm.effectiveValues("chart", values), { mtu: 0, ipv4: { a: "1", b: "3" } });
+  t.same(await helm.effectiveValues(chart, values), { mtu: 0, ipv4: { a: "1" } });
   await rm(log);
   t.equal(await helm.install("chart", values, { dryRun: true }), "objects");
   const said = (await readFile(log, "utf8")).split("\n");
   t.match(said.slice(0, 5), ["--kubeconfig=k", "--namespace=kube-system", "upgrade", "--install", "weft"]);
   t.ok(said.includes("--take-ownership") && said.includes("--dry-run=server") && said.includes('{"ipFamily":"dual"}'));
-  t.match(said.slice(-5), [
+  t.match(said.slice(-6), [
     "--values=mine.yaml",
     "--set=mtu=1400",
     "--set=image.repository=registry:5000/weft",
     "--set=image.tag=1",
+    "kube: , driver: other",
     "",
   ]);
-  await program(fake, "echo 'values do not match the schema' >&2; exit 1");
+  await program(fake, "echo 'Error: UPGRADE FAILED: values do not match the schema' >&2; exit 1");
   await t.rejects(helm.install("chart", values, { dryRun: false }), {
     code: "helm-failed",
     message: "helm upgrade failed: values do not match the schema",
+  });
+});
+
+t.test("helm is interrupted with the installation, and its end is waited for", async (t) => {
+  const work = await folder(t);
+  const fake = await program(
+    join(work, "helm"),
+    `trap 'kill $!; echo marked >${join(work, "release")}; exit 1' INT; sleep 30 & echo >${join(work, "runs")}; wait`,
+  );
+  const control = new AbortController();
+  const target = { program: fake, release: "weft", namespace: "kube-system", kubeconfig: "k", context: undefined };
+  const values = { found: {}, files: [], sets: [], image: undefined };
+  const runs = new Promise<void>((resolve) => {
+    const watcher = watch(work, (_, name) => {
+      if (name !== "runs") return;
+      watcher.close();
+      resolve();
+    });
+  });
+  const installed = helmOf({ ...target, signal: control.signal }).install("chart", values, { dryRun: false });
+  await runs;
+  control.abort(new Error("interrupted"));
+  await t.rejects(installed, { message: "interrupted" });
+  t.equal(await readFile(join(work, "release"), "utf8"), "marked\n");
+});
+
+t.test("what an installation that was killed has left is said with what to do", async (t) => {
+  const text = "Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress";
+  const fake = await program(join(await folder(t), "helm"), `echo '${text}' >&2; exit 1`);
+  const target = { program: fake, release: "weft", namespace: "kube-system", kubeconfig: "k", context: undefined };
+  const values = { found: {}, files: [], sets: [], image: undefined };
+  await t.rejects(helmOf(target).install("chart", values, { dryRun: false }), {
+    code: "helm-failed",
+    message: /in progress\n.*helm -n kube-system rollback weft\n.*helm -n kube-system uninstall weft/,
   });
 });
 

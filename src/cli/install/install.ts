@@ -21,6 +21,8 @@ export interface InstallParts {
   /** Whether the cluster is fit for these values; rejects with InstallError `refused` if not. */
   check(values: Values): Promise<void>;
   say(line: string): void;
+  /** Ends the installation; what is installed by then stays. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -28,13 +30,15 @@ export interface InstallParts {
  * with InstallError.
  */
 export async function install(parts: InstallParts, options: InstallOptions): Promise<string> {
-  const { connection, helm, say } = parts;
+  const { connection, helm, say, signal } = parts;
   return await withChart(async (chart) => {
     const values: ReleaseValues = { ...options, found: await findValues(connection.kube) };
     await parts.check(await helm.effectiveValues(chart, values));
     say(options.dryRun ? "asking the API server what would be applied" : "installing the chart");
     const manifests = await helm.install(chart, values, { dryRun: options.dryRun });
-    if (!options.dryRun && options.wait) await waitForRollout(connection, options.namespace, options.timeoutMs, say);
+    if (!options.dryRun && options.wait) {
+      await waitForRollout(connection, options.namespace, options.timeoutMs, say, signal);
+    }
     return manifests;
   });
 }

@@ -21,21 +21,23 @@ export type RolloutView = Pick<KubeConnection, "kube" | "log">;
 
 /**
  * Waits until all workloads of the chart are rolled out; `say` hears of each step. Rejects with InstallError `not-ready` after `timeoutMs`, which says
- * what is missing and why.
+ * what is missing and why; with its reason when `interrupted` fires.
  */
 export async function waitForRollout(
   { kube, log }: RolloutView,
   namespace: string,
   timeoutMs: number,
   say: (line: string) => void,
+  interrupted?: AbortSignal,
 ): Promise<void> {
-  const { signal, end } = deadline(timeoutMs);
+  const { signal, end } = deadline(timeoutMs, interrupted);
   const late = (
     await Promise.all(
       WORKLOADS.map(async (workload) => ((await rolledOut(kube, namespace, workload, signal, say)) ? [] : [workload])),
     )
   ).flat();
   end();
+  interrupted?.throwIfAborted();
   if (late.length === 0) return;
   const pods: PodView[] = [];
   for await (const pod of listEach<PodView>(kube, PODS, { namespace, labelSelector: "component=network" }))

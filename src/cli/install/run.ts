@@ -10,16 +10,29 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
+/** Choices of {@link runProgram}. */
+export interface RunOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Default: this process's own. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
 /** More than helm prints of our chart (about 0.5 MB with its CRDs). */
 const KEEP_CHARACTERS = 16 * 1024 * 1024;
 
-/** Runs a program to its end, without input. Rejects if it cannot be started. */
-export function runProgram(command: string, args: readonly string[], signal?: AbortSignal): Promise<CommandResult> {
+/**
+ * Runs a program to its end, without input. When `signal` fires the program gets SIGINT, and its end is waited for: helm then marks the release as
+ * failed, where one that is left in the state "pending" would refuse the next installation. Rejects if it cannot be started.
+ */
+export function runProgram(
+  command: string,
+  args: readonly string[],
+  { signal, env = process.env }: RunOptions = {},
+): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
-      stdio: ["ignore", "pipe", "pipe"],
-      ...(signal === undefined ? {} : { signal }),
-    });
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env });
+    const interrupt = (): boolean => child.kill("SIGINT");
+    signal?.addEventListener("abort", interrupt, { once: true });
     const output = { stdout: "", stderr: "" };
     for (const name of ["stdout", "stderr"] as const) {
       child[name].setEncoding("utf8").on("data", (text: string) => {
@@ -27,6 +40,9 @@ export function runProgram(command: string, args: readonly string[], signal?: Ab
       });
     }
     child.on("error", reject);
-    child.on("close", (code) => resolve({ code: code ?? 1, ...output }));
+    child.on("close", (code) => {
+      signal?.removeEventListener("abort", interrupt);
+      resolve({ code: code ?? 1, ...output });
+    });
   });
 }

@@ -18,7 +18,10 @@ export function say(line: string): void {
   console.error(line);
 }
 
-/** Calls `action` with a signal that fires at Ctrl-C and SIGTERM; a second one ends the process at once. */
+/**
+ * Calls `action` with a signal that fires at Ctrl-C and SIGTERM; a second one ends the process at once. Calls of the API server that take no signal are
+ * short.
+ */
 export async function untilInterrupted<R>(action: (signal: AbortSignal) => Promise<R>): Promise<R> {
   const control = new AbortController();
   const stop = (): void => {
