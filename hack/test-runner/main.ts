@@ -99,7 +99,7 @@ async function withoutLab(): Promise<void> {
   await checks({ lint: ["hack/lint"], types: ["tsc", "--noEmit"] });
   const files = [...SIMULATION, ...unitFiles()];
   // One more than there are processors: many files wait for most of their time, for servers that they start.
-  await tier("unit tests and simulation", files, { timeoutMs: 600_000, jobs: availableParallelism() + 1 });
+  await tier("unit tests and simulation", files, { timeoutMs: 1_200_000, jobs: availableParallelism() + 1 });
 }
 
 async function main(tierName: string, { suite }: { readonly suite?: string }): Promise<void> {
