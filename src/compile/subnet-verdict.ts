@@ -36,8 +36,27 @@ export function settleSubnets(facts: FactStore): readonly Settled[] {
   return [...settling(facts)].map(({ settle }) => settle());
 }
 
+/** Who holds addresses of a subnet; `""` where there is none of a family. */
+export interface SubnetHolder {
+  /** For people: kind and name of an object. */
+  readonly who: string;
+  readonly v4: string;
+  readonly v6: string;
+}
+
+/** What is known in this process before it is in objects. */
+export interface Unrecorded {
+  /** How a subnet was settled last: its addresses may be held although the annotation that they were accepted is not written yet. */
+  readonly last: (subnet: string) => Settled | undefined;
+  /** Whose addresses in a subnet were decided, and are being recorded. */
+  readonly holders: (subnet: string) => readonly SubnetHolder[];
+}
+
 /** The same, each by itself: for those who must not let one that throws stop the others. */
-export function* settling(facts: FactStore): Iterable<{
+export function* settling(
+  facts: FactStore,
+  unrecorded: Unrecorded = { last: () => undefined, holders: () => [] },
+): Iterable<{
   readonly spec: SubnetSpecFact;
   /** The subnets with addresses that this one names as well. */
   readonly others: readonly SubnetSpecFact[];
@@ -53,7 +72,7 @@ export function* settling(facts: FactStore): Iterable<{
     const settleThis = (): Settled => {
       // Another plugin's network may well be the nodes' own.
       const node = spec.vpc === router && isOvnProvider(spec.provider) ? nodeIn(spec.cidr) : undefined;
-      return settle(reader, spec, others, node, { router, cidr: serviceCidr });
+      return { ...settle(reader, spec, others, node, { router, cidr: serviceCidr }, unrecorded), spec };
     };
     yield { spec, others, settle: settleThis };
   }
@@ -61,11 +80,14 @@ export function* settling(facts: FactStore): Iterable<{
 
 function settle(
   reader: FactReader,
-  spec: SubnetSpecFact,
+  current: SubnetSpecFact,
   others: readonly SubnetSpecFact[],
   node: { readonly node: string; readonly address: string } | undefined,
   services: { readonly router: string | undefined; readonly cidr: Dual<string> | undefined },
+  unrecorded: Unrecorded,
 ): Settled {
+  const holders = (): readonly SubnetHolder[] => holdersIn(reader, current.name, unrecorded);
+  const spec = withLast(current, unrecorded.last(current.name), holders);
   const { accepted, nodeContract: _contract, annotated: _annotated, ...written } = spec;
   const key = spec.name;
   const problem =
@@ -74,7 +96,7 @@ function settle(
     serviceInside(written, services) ??
     clash(written, others, isAccepted(spec)) ??
     nodeInside(written, node) ??
-    inUse(reader, spec);
+    inUse(spec, holders);
   const unclear = unclearSelector(written);
   const refused = joined(problem, unclear);
   if (refused === undefined) return { spec, subnet: written, verdict: { key, ok: true, reason: "Ready", message: "" } };
@@ -87,6 +109,23 @@ function settle(
     return { spec, subnet: former, verdict: { key, ok: true, reason: "Ready", message: "", refused } };
   }
   return { spec, subnet: written, verdict: { key, ok: false, ...refused } };
+}
+
+/** The spec; what was settled last counts as recorded where somebody holds an address of it that would be left out now. */
+function withLast(
+  spec: SubnetSpecFact,
+  last: Settled | undefined,
+  holders: () => readonly SubnetHolder[],
+): SubnetSpecFact {
+  if (last === undefined || !last.verdict.ok || last.subnet.uid !== spec.uid || last.subnet.cidr === spec.cidr)
+    return spec;
+  const { cidr, gateway, excludeIps, namespaceSelectors } = last.subnet;
+  const { accepted } = spec;
+  if (accepted !== undefined && samePlain([accepted.cidr, accepted.gateway], [cidr, gateway])) return spec;
+  // Exclusions that could not be read were projected without knowing those that counted.
+  const exclusions = spec.problem === undefined ? spec.excludeIps : excludeIps;
+  const known = { ...spec, excludeIps: exclusions, accepted: { cidr, gateway, excludeIps, namespaceSelectors } };
+  return inUse(known, holders) === undefined ? spec : known;
 }
 
 function joined(...problems: readonly (Problem | undefined)[]): Problem | undefined {
@@ -173,16 +212,27 @@ function nodeInside(
   return { reason: "NodeConflict", message };
 }
 
-/** Who holds an address that new addresses in the spec would take away: asked for only where they are new. */
-function inUse(reader: FactReader, spec: SubnetSpecFact): Problem | undefined {
-  const { accepted, cidr, gateway, name } = spec;
-  if (accepted === undefined || isAccepted(spec)) return undefined;
-  const holders = [
-    ...reader.by("ips", "subnet", name).map((ip) => ({ who: `IP ${ip.name}`, v4: ip.v4, v6: ip.v6 })),
-    ...reader.by("addressHolders", "subnet", name),
+/** Whoever holds addresses in a subnet. */
+function holdersIn(reader: FactReader, subnet: string, unrecorded: Unrecorded): readonly SubnetHolder[] {
+  const recorded = [
+    ...reader.by("ips", "subnet", subnet).map(({ name, v4, v6 }) => ({ who: ipObject(name), v4, v6 })),
+    ...reader.by("addressHolders", "subnet", subnet),
   ];
+  const known = new Set(recorded.map(({ who }) => who));
+  return [...recorded, ...unrecorded.holders(subnet).filter(({ who }) => !known.has(who))];
+}
+
+/** An IP object, for people. */
+export function ipObject(name: string): string {
+  return `IP ${name}`;
+}
+
+/** Who holds an address that new addresses in the spec would take away: asked for only where they are new. */
+function inUse(spec: SubnetSpecFact, holders: () => readonly SubnetHolder[]): Problem | undefined {
+  const { accepted, cidr, gateway } = spec;
+  if (accepted === undefined || isAccepted(spec)) return undefined;
   const out: { readonly text: string; readonly who: string }[] = [];
-  for (const holder of holders) {
+  for (const holder of holders()) {
     for (const family of ["v4", "v6"] as const) {
       const text = holder[family];
       if (text === "") continue;

@@ -128,7 +128,7 @@ export class Controller {
       (subject) => this.#recovered(subject),
     );
     this.facts = factStore(this.failures);
-    this.#derived = new DerivedFacts(this.facts);
+    this.#derived = new DerivedFacts(this.facts, (subnet) => this.allocator.recordingIn(subnet));
     this.#batching = new CommitBatching(clock, BATCH_MS);
     const onStatus = (resource: StatusResource, name: string, gone: boolean): void => {
       if (gone) this.#term?.statuses.forget(resource, name);
@@ -173,6 +173,7 @@ export class Controller {
       disputed: (ip, message) => this.#reporter.addressConflict(ip, message),
       restored: (pod, message) => this.#reporter.addressRestored(pod, message),
       usageChanged: (subnet) => {
+        this.#derived.reconsider([subnet]);
         for (const kind of COUNTED)
           for (const name of kind.counters?.changedBy(this.facts, subnet) ?? [])
             this.#term?.statuses.touch(knownAs(kind) as StatusResource, name);
@@ -282,6 +283,8 @@ export class Controller {
     // What threw by chance is known by then, and nobody is taken for gone who could not be read at first.
     await this.failures.whenTried(ATTEMPTS);
     if (over()) return;
+    // What the last term was recording is an object by now, or never will be.
+    this.#derived.reconsider();
     this.allocator.start();
     this.stuckPods.start();
     this.#domains.lead();

@@ -114,6 +114,41 @@ t.test("who holds an address is not left outside: the new range waits until it i
   t.same(accepted(facts, "s"), ["10.20.0.0/25", "10.20.0.1"]);
 });
 
+t.test("an address that was given before the subnet's range was recorded keeps that range as well", async (t) => {
+  for (const recorded of [undefined, "10.20.0.0/28 10.20.0.1"]) {
+    const { facts } = cluster();
+    const write = (cidrBlock: string, excludeIps: readonly string[] = []): void => {
+      const annotations = recorded === undefined ? {} : { [ACCEPTED_ANNOTATION]: recorded };
+      const spec = { cidrBlock, excludeIps: [...excludeIps] };
+      facts.set("subnetSpecs", "s", projectSubnet({ metadata: { name: "s", uid: "s", annotations }, spec }));
+    };
+    write("10.20.0.0/27", ["10.20.0.5"]);
+    hold(facts, "s", "10.20.0.17");
+    const before = facts.get("subnets", "s");
+    write("10.20.0.0/33", ["mistake"]);
+    t.same(facts.get("subnets", "s")?.excludeIps, before?.excludeIps, "with the exclusions that counted");
+    for (const later of ["10.20.0.0/28", "10.20.0.0/33", "10.20.0.0/28"]) {
+      write(later);
+      t.same(accepted(facts, "s"), ["10.20.0.0/27", "10.20.0.1"], later);
+      t.match(facts.get("verdicts", "s"), { ok: true, refused: {} });
+    }
+    t.match(facts.get("verdicts", "s")?.refused, { reason: "AddressesInUse" });
+    facts.set("ips", "x.default", undefined);
+    t.same(accepted(facts, "s"), ["10.20.0.0/28", "10.20.0.1"], "until it is given back");
+    t.equal(facts.get("verdicts", "s")?.refused, undefined);
+  }
+});
+
+t.test("a new subnet of the name has nothing of the former one's range", async (t) => {
+  const { facts } = cluster();
+  const write = (uid: string, cidrBlock: string): void =>
+    void facts.set("subnetSpecs", "s", projectSubnet({ metadata: { name: "s", uid }, spec: { cidrBlock } }));
+  write("1", "10.20.0.0/27");
+  hold(facts, "s", "10.20.0.17");
+  write("2", "10.20.0.0/28");
+  t.same(accepted(facts, "s"), ["10.20.0.0/28", "10.20.0.1"]);
+});
+
 t.test("a gateway does not take a pod's address", async (t) => {
   const { facts, apply } = cluster();
   apply("s", { cidrBlock: "10.20.0.0/24" });

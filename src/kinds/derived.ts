@@ -2,7 +2,7 @@
 
 import { samePlain } from "../collections/plain.ts";
 import { NameCollisions } from "../compile/name-collisions.ts";
-import { ADDRESSES_IN_USE, type Settled, settling } from "../compile/subnet-verdict.ts";
+import { ADDRESSES_IN_USE, type Settled, settling, type Unrecorded } from "../compile/subnet-verdict.ts";
 import type { FactChange } from "../facts/fact-change.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { SubnetSpecFact } from "../facts/subnet.ts";
@@ -25,9 +25,12 @@ export class DerivedFacts {
   readonly #securityGroups: SecurityGroupIndex;
   readonly #nameCollisions: NameCollisions;
   readonly #addressHolders: AddressHolders;
+  readonly #unrecorded: Unrecorded;
 
-  constructor(facts: FactStore) {
+  /** `recording` says whose addresses in a subnet are being recorded; who has it calls {@link reconsider} when such an address is given back. */
+  constructor(facts: FactStore, recording: Unrecorded["holders"] = () => []) {
     this.#facts = facts;
+    this.#unrecorded = { last: (subnet) => this.#settled.get(subnet), holders: recording };
     this.#groups = new GroupIndex(facts);
     this.#securityGroups = new SecurityGroupIndex(facts);
     this.#nameCollisions = new NameCollisions(facts);
@@ -42,6 +45,15 @@ export class DerivedFacts {
     this.#settle();
     this.#securityGroups.start();
     this.#groups.start();
+  }
+
+  /** Addresses may have been given back without a change of an object: in one subnet, or in whichever. */
+  reconsider(subnets: Iterable<string> = this.#settled.keys()): void {
+    for (const subnet of subnets) {
+      if (!this.#waits(subnet)) continue;
+      this.#settle();
+      return;
+    }
   }
 
   /** Begins to hear of changes. One part that throws keeps the others from nothing. */
@@ -71,9 +83,12 @@ export class DerivedFacts {
 
   /** An address may have been given back for which a subnet's new addresses wait, or be held that is in their way as well. */
   #noteHolder({ old, new: now }: FactChange<"ips" | "addressHolders">): void {
-    const isWaitedFor = (subnet = ""): boolean =>
-      this.#facts.get("verdicts", subnet)?.refused?.reason === ADDRESSES_IN_USE;
-    if (isWaitedFor(old?.subnet) || isWaitedFor(now?.subnet)) this.#settle();
+    if (this.#waits(old?.subnet) || this.#waits(now?.subnet)) this.#settle();
+  }
+
+  /** Whether new addresses of a subnet wait until others are given back. */
+  #waits(subnet = ""): boolean {
+    return this.#facts.get("verdicts", subnet)?.refused?.reason === ADDRESSES_IN_USE;
   }
 
   /**
@@ -85,7 +100,7 @@ export class DerivedFacts {
     const facts = this.#facts;
     const settled: Settled[] = [];
     let unsettled = 0;
-    for (const { spec, others, settle } of settling(facts)) {
+    for (const { spec, others, settle } of settling(facts, this.#unrecorded)) {
       const before = this.#settled.get(spec.name);
       if (changedOnly && before?.spec === spec && sameList(before.others, others)) continue;
       const subject = { part: "derived fact", where: "subnets", kind: "subnetSpecs", key: spec.name } as const;

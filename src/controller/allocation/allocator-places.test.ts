@@ -173,6 +173,38 @@ t.test("who waits for a subnet that grows is served, and told nothing of the mom
   t.equal(refused.length, 2, refused.join());
 });
 
+t.test("an address that is being recorded is not left outside of its subnet's range", async (t) => {
+  const facts = sampleFacts();
+  const { allocator, records, write, usageListeners } = rig(facts);
+  const derived = new DerivedFacts(facts, (subnet) => allocator.recordingIn(subnet));
+  derived.follow();
+  derived.start();
+  usageListeners.push((subnet) => derived.reconsider([subnet]));
+  const change = (cidrBlock: string): void => {
+    const spec = { cidrBlock, gateway: "10.29.0.1", excludeIps: ["10.29.0.2..10.29.0.8"], namespaces: ["default"] };
+    facts.set("subnetSpecs", "small", projectSubnet({ metadata: { name: "small", uid: "s" }, spec }));
+  };
+  const range = (): string | undefined => facts.get("subnets", "small")?.cidr.v4;
+  change("10.29.0.0/28");
+  allocator.start();
+  addPod(facts, "first", { node: "weft-1" });
+  addPod(facts, "second", { node: "weft-1" });
+  t.equal(records.get("first.default")?.lease.v4, "10.29.0.9");
+  change("10.29.0.0/29");
+  t.equal(range(), "10.29.0.0/28");
+  t.match(facts.get("verdicts", "small")?.refused, {
+    reason: "AddressesInUse",
+    message: /leaves out 10\.29\.0\.9, which IP first\.default holds \(and 1 more/,
+  });
+  write("first.default");
+  t.match(facts.get("verdicts", "small")?.refused?.message, /IP first\.default holds \(and 1 more/, "each counts once");
+  facts.set("pods", "default/second", undefined);
+  t.match(facts.get("verdicts", "small")?.refused?.message, /first\.default holds; choose/);
+  facts.set("ips", "first.default", undefined);
+  facts.set("pods", "default/first", undefined);
+  t.equal(range(), "10.29.0.0/29", "once nobody has such an address");
+});
+
 t.test("labels that a namespace gets bind it to a subnet", async (t) => {
   const facts = sampleFacts();
   addSubnet(facts, "gold", { cidrBlock: "10.29.0.0/24", namespaceSelectors: [{ matchLabels: { tier: "gold" } }] });

@@ -3,6 +3,7 @@
 import { type AnyClaimKind, type Claim, type Claimant, claimId, isSameClaim, type Wanted } from "../../claims/claim.ts";
 import { podClaimId, podClaims } from "../../claims/pod.ts";
 import { dependenciesOfRefusal, ipamDependency, sameRequestKey } from "../../claims/retry-dependencies.ts";
+import { ipObject, type SubnetHolder } from "../../compile/subnet-verdict.ts";
 import type { FailureSubject } from "../../desired/failures.ts";
 import { splitUnitId, unitId } from "../../desired/unit-kind.ts";
 import type { FactChange } from "../../facts/fact-change.ts";
@@ -70,6 +71,19 @@ export class Allocator {
   /** Whether an address was decided for an owner, and is being recorded. */
   isRecording(owner: string): boolean {
     return this.#recordings.get(owner) !== undefined;
+  }
+
+  /** Whose addresses in a subnet were decided, and are being recorded. Looks at all that are. */
+  recordingIn(subnet: string): readonly SubnetHolder[] {
+    const holders: SubnetHolder[] = [];
+    for (const [owner, { recordedIn }] of this.#recordings.entries()) {
+      const lease = this.#options.ipam.leaseOf(owner);
+      if (lease?.subnet !== subnet) continue;
+      const { v4 = "", v6 = "" } = lease;
+      const { kind, key } = recordedIn;
+      holders.push({ who: kind === "ips" ? ipObject(key) : `${kind}/${key}`, v4, v6 });
+    }
+    return holders;
   }
 
   /** Serves a pod again, whatever was decided. */

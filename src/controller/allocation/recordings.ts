@@ -30,6 +30,11 @@ export class Recordings {
     return this.#owners.size === 0 ? undefined : this.#owners.get(`${kind}/${key}`);
   }
 
+  /** Who, and what is being recorded. */
+  entries(): Iterable<readonly [owner: string, claim: Claim]> {
+    return this.#claims;
+  }
+
   /** It begins. */
   add(owner: string, claim: Claim): void {
     this.#claims.set(owner, claim);

@@ -40,6 +40,7 @@ export function rig(
   const going = new Map<string, IpFact>();
   const restored: string[] = [];
   const writing = new Set<string>();
+  const usageListeners: ((subnet: string) => void)[] = [];
   const allocator = new Allocator(
     {
       facts,
@@ -62,7 +63,9 @@ export function rig(
       },
       disputed: (ip) => disputed.push(ip.name),
       restored: (pod, message) => restored.push(`${pod.key}: ${message}`),
-      usageChanged: () => {},
+      usageChanged: (subnet) => {
+        for (const listener of usageListeners) listener(subnet);
+      },
     },
     kinds,
   );
@@ -85,7 +88,7 @@ export function rig(
   };
   return {
     ...{ facts, ipam, allocator, records, refused, said, disputed, discarded, going, restored, writing, write },
-    notePorts,
+    ...{ notePorts, usageListeners },
   };
 }
 
