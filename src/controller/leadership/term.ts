@@ -113,7 +113,7 @@ export class Term {
 function secondsOf(clock: Clock): () => string {
   let [second, text] = [Number.NaN, ""];
   return () => {
-    const now = Math.floor(clock.now() / 1000);
+    const now = Math.floor(clock.wall() / 1000);
     if (now !== second) [second, text] = [now, formatTime(now * 1000)];
     return text;
   };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
+import type { Condition } from "../../api/conditions.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { IPS, LEASES, PODS, SUBNETS, VIPS, VIRTUAL_MACHINES } from "../../kube/resources.ts";
 import type { Lease } from "../../kube/types.ts";
@@ -46,6 +47,19 @@ t.test("who leads no more writes no statuses, and who leads again writes what ha
     kube.object(IPS, { name: "a.default" }) === undefined ? true : undefined,
   );
   await eventually("it is counted", () => (using() === 0 ? true : undefined));
+});
+
+t.test("conditions say at what time of day they changed", async (t) => {
+  const { kube, server } = await cluster(t);
+  const before = Math.floor(Date.now() / 1000) * 1000;
+  candidate(t, kube, server);
+  const status = (): Record<string, unknown> | undefined =>
+    kube.object<KubeObject>(SUBNETS, { name: "ovn-default" })?.status as Record<string, unknown> | undefined;
+  const [condition] = await eventually("it is ready", () => status()?.["conditions"] as Condition[] | undefined);
+  for (const time of [condition?.lastUpdateTime, condition?.lastTransitionTime]) {
+    const ms = Date.parse(time ?? "");
+    t.ok(before <= ms && ms <= Date.now(), `${time} is now`);
+  }
 });
 
 t.test("what somebody else writes into a status is put right", async (t) => {
