@@ -17,6 +17,9 @@ const KNOWN_TYPES = [
   "Verb",
 ];
 
+/** No function or constant is called as another one. */
+const NONE: readonly string[] = [];
+
 /** Written by programs from schemas that call tables and fields alike. */
 const GENERATED = /(?:^|\/)generated\//;
 
@@ -33,7 +36,7 @@ const KINDS_OF_NAMES = [
     declaration: /^export (?:const|(?:async )?function\*?) (\w+)/gm,
     // Helpers of tests may be called as what they stand for.
     left: /\.test\.ts$|(?:^|\/)testing\//,
-    known: ["KINDS", "OWNER_KEY", "decide", "encodeMessage", "ipText"],
+    known: NONE,
   },
 ];
 

@@ -3,7 +3,7 @@
 import t from "tap";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import { parseIp } from "../net/address.ts";
-import { type AclView, byStage, decide, type NamedSets } from "../policy/verdict.ts";
+import { type AclView, byStage, decideStage, type NamedSets } from "../policy/verdict.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { addSourceGuard } from "./subnet-sources.ts";
 
@@ -27,7 +27,7 @@ function lets(inside: boolean, inport: string, source: string, privateCidrs: rea
   const destination = parseIp(source.includes(":") ? "fd00:20::9" : "10.20.0.9");
   if (ip === undefined || destination === undefined) throw new Error(`${source} is no address`);
   const packet = { inport, source: ip, destination, protocol: "UDP" as const, destinationPort: 53 };
-  return decide(byStage(acls)["from-lport"], packet, SETS).verdict === "allow";
+  return decideStage(byStage(acls)["from-lport"], packet, SETS).verdict === "allow";
 }
 
 t.test("no port sends from an address of a node, of its gateway, or from what a pod sees of itself", async (t) => {

@@ -5,7 +5,16 @@ import { bytesAttribute, decodeAttributes, u32Attribute } from "./attributes.ts"
 import { invalidArgument, malformed } from "./error.ts";
 import { type NetlinkRequest, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from "./message.ts";
 import { type Scope, scopeName, scopeNumber } from "./scope.ts";
-import { AF_UNSPEC, familyNumber, familyOf, ipBytes, ipText, requireIndex, requireIp, requireU32 } from "./values.ts";
+import {
+  AF_UNSPEC,
+  familyNumber,
+  familyOf,
+  ipBytes,
+  ipFromBytes,
+  requireIndex,
+  requireIp,
+  requireU32,
+} from "./values.ts";
 
 /** linux/rtnetlink.h */
 export const RTM_NEWADDR = 20;
@@ -148,8 +157,8 @@ export function decodeAddress(payload: Buffer): Address | undefined {
   const far = attributes.bytes(IFA_ADDRESS);
   const near = attributes.bytes(IFA_LOCAL) ?? far;
   if (near === undefined) throw malformed("address", "it has none");
-  const address = ipText(near, "address");
-  const peer = far === undefined ? address : ipText(far, "address");
+  const address = ipFromBytes(near, "address");
+  const peer = far === undefined ? address : ipFromBytes(far, "address");
   const broadcast = attributes.bytes(IFA_BROADCAST);
   const cache = attributes.struct(IFA_CACHEINFO, 16);
   return {
@@ -159,7 +168,7 @@ export function decodeAddress(payload: Buffer): Address | undefined {
     prefix: payload.readUInt8(1),
     scope: scopeName(payload.readUInt8(3)),
     peer: peer === address ? undefined : peer,
-    broadcast: broadcast === undefined ? undefined : ipText(broadcast, "address"),
+    broadcast: broadcast === undefined ? undefined : ipFromBytes(broadcast, "address"),
     label: attributes.text(IFA_LABEL),
     tentative: (flags & IFA_F_TENTATIVE) !== 0,
     dadFailed: (flags & IFA_F_DADFAILED) !== 0,

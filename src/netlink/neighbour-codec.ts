@@ -9,7 +9,7 @@ import {
   familyNumber,
   familyOf,
   ipBytes,
-  ipText,
+  ipFromBytes,
   linkAddressText,
   macBytes,
   requireIndex,
@@ -127,7 +127,7 @@ export function decodeNeighbour(payload: Buffer): Neighbour | undefined {
   return {
     index: payload.readInt32LE(4),
     family,
-    address: ipText(address, "neighbour"),
+    address: ipFromBytes(address, "neighbour"),
     mac: linkAddressText(attributes.bytes(NDA_LLADDR)),
     state: stateName(payload.readUInt16LE(8)),
     proxy: (flags & NTF_PROXY) !== 0,

@@ -3,7 +3,7 @@
 import type { Family, Ip } from "../net/address.ts";
 import { align4, asBuffer, bytesAttribute, decodeAttributes } from "./attributes.ts";
 import { invalidArgument, malformed } from "./error.ts";
-import { AF_INET, AF_INET6, familyNumber, ipBytes, ipText, requireIndex, requireIp } from "./values.ts";
+import { AF_INET, AF_INET6, familyNumber, ipBytes, ipFromBytes, requireIndex, requireIp } from "./values.ts";
 
 const RTA_GATEWAY = 5;
 const RTA_VIA = 18;
@@ -42,7 +42,7 @@ export function decodeVia(bytes: Buffer): string {
   const family = bytes.readUInt16LE(0);
   const length = family === AF_INET ? 4 : family === AF_INET6 ? 16 : -1;
   if (bytes.length !== 2 + length) throw malformed("route", `a gateway of family ${family} in ${bytes.length} bytes`);
-  return ipText(bytes.subarray(2), "route");
+  return ipFromBytes(bytes.subarray(2), "route");
 }
 
 /** The value of an RTA_MULTIPATH: a row of struct rtnexthop, each with its attributes. */
@@ -80,7 +80,7 @@ export function decodeNextHops(value: Uint8Array): readonly NextHop[] {
     const gateway = attributes.bytes(RTA_GATEWAY);
     const via = attributes.bytes(RTA_VIA);
     hops.push({
-      gateway: gateway !== undefined ? ipText(gateway, "route") : via !== undefined ? decodeVia(via) : undefined,
+      gateway: gateway !== undefined ? ipFromBytes(gateway, "route") : via !== undefined ? decodeVia(via) : undefined,
       device: bytes.readInt32LE(offset + 4),
       weight: bytes.readUInt8(offset + 3) + 1,
       onlink: (bytes.readUInt8(offset + 2) & RTNH_F_ONLINK) !== 0,

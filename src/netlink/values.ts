@@ -56,7 +56,7 @@ function ipValue(bytes: Buffer): bigint {
 }
 
 /** The canonical text of an address in 4 or 16 bytes; `protocol` for another count. */
-export function ipText(bytes: Buffer, what: string): string {
+export function ipFromBytes(bytes: Buffer, what: string): string {
   if (bytes.length === 4) return formatIpv4(bytes.readUInt32BE(0));
   if (bytes.length === 16) return formatIpv6(ipValue(bytes));
   throw malformed(what, `an address of ${bytes.length} bytes`);
@@ -68,7 +68,7 @@ export function prefixText(family: Family, bytes: Buffer | undefined, length: nu
   if (bytes === undefined) return `${ipFromValue(family, 0n).text}/${length}`;
   if (bytes.length !== (family === 4 ? 4 : 16))
     throw malformed(what, `an IPv${family} prefix of ${bytes.length} bytes`);
-  return `${ipText(bytes, what)}/${length}`;
+  return `${ipFromBytes(bytes, what)}/${length}`;
 }
 
 /** The six bytes of a unicast MAC that a caller gave; throws `invalid`. */

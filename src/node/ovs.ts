@@ -3,7 +3,7 @@
 import { type InterfaceRow, VSWITCH } from "../ovsdb/generated/vswitch.ts";
 import { insert, type Mutation, mutate, type Operation, update } from "../ovsdb/operation.ts";
 import { type Driver, driver, type Outcome, type Step } from "./driver.ts";
-import { BRIDGE_OWNER, OWNER, OWNER_KEY } from "./marks.ts";
+import { BRIDGE_OWNER, OVS_OWNER_KEY, OWNER } from "./marks.ts";
 import type { NodeState, OvsBridgeState, OvsPortState, OvsState } from "./state.ts";
 
 type Ids = Readonly<Record<string, string>>;
@@ -95,7 +95,7 @@ function bridgeNamed(tables: OvsTables, name: string): OvsBridge | undefined {
 
 /** A bridge is marked at the interface of its own name: its `external_ids` are ovn-controller's, which changes them with each pod, and are not read. */
 function isOurBridge(tables: OvsTables, { name }: OvsBridge): boolean {
-  return tables.interfaceNamed(name)?.external_ids[OWNER_KEY] === BRIDGE_OWNER;
+  return tables.interfaceNamed(name)?.external_ids[OVS_OWNER_KEY] === BRIDGE_OWNER;
 }
 
 function bridgeSteps(tables: OvsTables, want: OvsBridgeState, uuid: () => string): readonly OvsStep[] {
@@ -107,7 +107,7 @@ function bridgeSteps(tables: OvsTables, want: OvsBridgeState, uuid: () => string
     const { name, datapathType, externalIds } = want;
     const operations = [
       // A bridge has a device of its own name (ovs-vswitchd.conf.db(5), "local port").
-      insert(VSWITCH, "Interface", face, { name, type: "internal", external_ids: { [OWNER_KEY]: BRIDGE_OWNER } }),
+      insert(VSWITCH, "Interface", face, { name, type: "internal", external_ids: { [OVS_OWNER_KEY]: BRIDGE_OWNER } }),
       insert(VSWITCH, "Port", port, { name, interfaces: [face] }),
       insert(VSWITCH, "Bridge", bridge, {
         name,
@@ -133,7 +133,7 @@ function portSteps(tables: OvsTables, want: OvsPortState, uuid: () => string): r
   if (bridge === undefined) return [];
   const what = `port ${want.name} of Open vSwitch`;
   const columns = { type: "internal", mac: want.mac, mtu_request: want.mtu };
-  const externalIds = { ...want.externalIds, [OWNER_KEY]: OWNER };
+  const externalIds = { ...want.externalIds, [OVS_OWNER_KEY]: OWNER };
   if (has === undefined) {
     const [port, face] = [uuid(), uuid()];
     const operations = [
@@ -170,7 +170,7 @@ function removals(tables: OvsTables, { bridges, ports }: OvsState): readonly Ovs
     const wanted = new Set(ports.map(({ name }) => name));
     for (const face of tables.interfaces()) {
       const port =
-        face.external_ids[OWNER_KEY] === OWNER && !wanted.has(face.name) ? tables.portOf(face._uuid) : undefined;
+        face.external_ids[OVS_OWNER_KEY] === OWNER && !wanted.has(face.name) ? tables.portOf(face._uuid) : undefined;
       const holder =
         port === undefined ? undefined : [...tables.bridges()].find((bridge) => bridge.ports.includes(port));
       if (port === undefined || holder === undefined) continue;

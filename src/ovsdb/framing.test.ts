@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import t from "tap";
-import { encodeMessage, MessageSplitter } from "./framing.ts";
+import { frameMessage, MessageSplitter } from "./framing.ts";
 import type { JsonObject } from "./json.ts";
 
 const MESSAGES: readonly JsonObject[] = [
@@ -20,7 +20,7 @@ function split(chunks: readonly Uint8Array[], maxBytes = 1_000_000): JsonObject[
 }
 
 function bytesOf(messages: readonly JsonObject[], between = ""): Buffer {
-  return Buffer.concat(messages.flatMap((message) => [encodeMessage(message, 1_000_000), Buffer.from(between)]));
+  return Buffer.concat(messages.flatMap((message) => [frameMessage(message, 1_000_000), Buffer.from(between)]));
 }
 
 t.test("messages are found wherever the stream is cut in two", async (t) => {
@@ -60,7 +60,7 @@ t.test("any JSON objects, cut anywhere, come out as they went in", async (t) => 
 
 t.test("a message may have exactly the size of the limit, and not a byte more", async (t) => {
   const message = { text: "x".repeat(100) };
-  const bytes = encodeMessage(message, 1000);
+  const bytes = frameMessage(message, 1000);
   t.same(split([bytes], bytes.length), [message]);
   t.throws(() => split([bytes], bytes.length - 1), { code: "too large" });
   t.throws(
@@ -68,7 +68,7 @@ t.test("a message may have exactly the size of the limit, and not a byte more", 
     { code: "too large" },
     "before its end has come",
   );
-  t.throws(() => encodeMessage(message, bytes.length - 1), { code: "too large" });
+  t.throws(() => frameMessage(message, bytes.length - 1), { code: "too large" });
 });
 
 t.test("many small messages in one chunk are within a limit that their sum is beyond", async (t) => {
@@ -86,10 +86,10 @@ t.test("what is no stream of JSON objects is refused", async (t) => {
 
 t.test("what would make ovsdb-server hang up is not sent, wherever it is in a message", async (t) => {
   for (const text of ["\0", "a\0", "\ud800", "a\udfff", "\\\0", "\\\\\ud800", '"\ud83d"']) {
-    t.throws(() => encodeMessage({ method: "m", params: [["x", { a: text }]] }, 1000), { code: "invalid value" });
-    t.throws(() => encodeMessage({ [text]: 1 }, 1000), { code: "invalid value" });
+    t.throws(() => frameMessage({ method: "m", params: [["x", { a: text }]] }, 1000), { code: "invalid value" });
+    t.throws(() => frameMessage({ [text]: 1 }, 1000), { code: "invalid value" });
   }
   for (const text of ["\\u0000", "\\ud800", "\\\\u0000", "\u{1f600}", "\u0001\ufffe", "u0000"]) {
-    t.same(split([encodeMessage({ a: text }, 1000)]), [{ a: text }]);
+    t.same(split([frameMessage({ a: text }, 1000)]), [{ a: text }]);
   }
 });

@@ -83,7 +83,7 @@ const UNREADABLE = /(?<=^|[^\\])(?:\\\\)*\\u(?:0000|d[89a-f][0-9a-f]{2})/;
  * A message as bytes. Throws OvsdbError `too large` where it is longer than `maxBytes`, and `invalid value` where it holds a string that
  * ovsdb-server's parser does not take: the server would end the connection, and with it everybody's requests and locks.
  */
-export function encodeMessage(message: JsonObject, maxBytes: number): Uint8Array {
+export function frameMessage(message: JsonObject, maxBytes: number): Uint8Array {
   const text = JSON.stringify(message);
   if (text.includes("\\u") && UNREADABLE.test(text)) {
     throw new OvsdbError("invalid value", "a message with U+0000 or half a surrogate pair in a string was not sent");

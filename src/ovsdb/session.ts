@@ -3,7 +3,7 @@
 import type { Duplex } from "node:stream";
 import type { Clock } from "../time/clock.ts";
 import { OvsdbError } from "./errors.ts";
-import { encodeMessage, MessageSplitter } from "./framing.ts";
+import { frameMessage, MessageSplitter } from "./framing.ts";
 import type { Json, JsonObject } from "./json.ts";
 import { type Message, notificationJson, parseMessage, replyJson, requestJson } from "./message.ts";
 import { Probe } from "./probe.ts";
@@ -110,7 +110,7 @@ export class Session {
     const { maxMessageBytes } = this.#options;
     // A peer that reads slower than we write must not make us hold more than one largest message.
     if (this.#stream.writableLength > maxMessageBytes) throw new OvsdbError("overloaded", "the server does not read");
-    this.#stream.write(encodeMessage(message, maxMessageBytes));
+    this.#stream.write(frameMessage(message, maxMessageBytes));
   }
 
   #receive(chunk: Uint8Array): void {

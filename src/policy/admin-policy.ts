@@ -17,7 +17,7 @@ import { DEFAULT_LOG_RATE, readLogRate } from "./log-rate.ts";
 import type { Direction, PodSelector, Policy, PolicyProblem, PolicyRule, PolicyRuleAction, RuleLog } from "./types.ts";
 
 /** How the kinds are called. */
-export const KINDS = {
+export const ADMIN_KINDS = {
   anp: "AdminNetworkPolicy",
   banp: "BaselineAdminNetworkPolicy",
   cnp: "ClusterNetworkPolicy",
@@ -35,7 +35,7 @@ export function translateAdminPolicy(fact: AdminPolicyFact): Policy {
   const problems: PolicyProblem[] = [];
   const report: ReportProblem = (path, reason, message) => void problems.push({ path, reason, message });
   const slots = adminSlots(fact);
-  const policy = { id: `${kind}/${name}`, label: `${KINDS[kind]} ${name}`, tier: slots.tier, isolation: [] };
+  const policy = { id: `${kind}/${name}`, label: `${ADMIN_KINDS[kind]} ${name}`, tier: slots.tier, isolation: [] };
   if (kind === "banp" && name !== "default") {
     report("metadata.name", "InvalidName", "only the BaselineAdminNetworkPolicy named default is enforced");
     return { ...policy, subjects: [], rules: [], problems };

@@ -2,7 +2,7 @@
 
 import { type AdminPolicyFact, adminPlaces, adminSlots } from "../facts/admin-policy.ts";
 import type { FactReader } from "../facts/store.ts";
-import { KINDS, translateAdminPolicy, unplacedRules } from "./admin-policy.ts";
+import { ADMIN_KINDS, translateAdminPolicy, unplacedRules } from "./admin-policy.ts";
 import { assignPriorities, type PlacedRules, type UnplacedRule } from "./admin-priorities.ts";
 import { canonicalSelector } from "./labels.ts";
 import type { Direction, Policy, PolicyProblem, PolicyRule } from "./types.ts";
@@ -29,7 +29,7 @@ export function settleTies(reader: FactReader, fact: AdminPolicyFact): Policy {
     rules.push(...(found?.rules ?? own.rules.filter((rule) => rule.direction === direction)));
   }
   if (!settled) return own;
-  const others = tied.filter((other) => other !== fact).map(({ kind, name }) => `${KINDS[kind]} ${name}`);
+  const others = tied.filter((other) => other !== fact).map(({ kind, name }) => `${ADMIN_KINDS[kind]} ${name}`);
   const named =
     others.length > 3 ? `${others.slice(0, 3).join(", ")} and ${others.length - 3} more` : others.join(", ");
   const message = `${named} may concern the same pods at the same priority, and which counts is not defined; their rules are taken in turns, the nearest Deny first`;

@@ -8,7 +8,7 @@ import { projectSecurityGroup } from "../facts/project-security-group.ts";
 import { parseIp } from "../net/address.ts";
 import { cidrContains, parseCidr } from "../net/cidr.ts";
 import { denyAllAcls, type SecurityGroupAcl, translateSecurityGroup } from "./security-group.ts";
-import { type AclView, decide, type NamedSets, type Packet } from "./verdict.ts";
+import { type AclView, decideStage, type NamedSets, type Packet } from "./verdict.ts";
 
 type Rule = NonNullable<SecurityGroupSpec["ingressRules"]>[number];
 type Groups = Readonly<Record<string, SecurityGroupSpec>>;
@@ -114,7 +114,7 @@ function compiled(spec: Groups): AclView[] {
 }
 
 function allowed(spec: Groups, sent: Packet): boolean {
-  return decide(compiled(spec), sent, SETS).verdict === "allow";
+  return decideStage(compiled(spec), sent, SETS).verdict === "allow";
 }
 
 /** What the API says of a packet to pod `p`, read from the specs alone: rules by priority, tier by tier. */

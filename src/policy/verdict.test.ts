@@ -2,7 +2,7 @@
 
 import t from "tap";
 import { parseIp } from "../net/address.ts";
-import { type AclView, decide, decideAll, type NamedSets, type Packet } from "./verdict.ts";
+import { type AclView, decideAll, decideStage, type NamedSets, type Packet } from "./verdict.ts";
 
 const SETS: NamedSets = {
   portGroup: (name) => (name === "pods" ? new Set(["a", "b"]) : undefined),
@@ -29,7 +29,7 @@ function acl(
 }
 
 function verdict(...acls: readonly AclView[]): string {
-  const { verdict, by, passedBy } = decide(acls, PACKET, SETS);
+  const { verdict, by, passedBy } = decideStage(acls, PACKET, SETS);
   return [verdict, by === undefined ? "-" : acls.indexOf(by), ...passedBy.map((passed) => acls.indexOf(passed))].join(
     " ",
   );

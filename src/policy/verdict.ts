@@ -59,7 +59,7 @@ export function byStage<A extends AclView>(acls: readonly A[]): AclStages<A> {
  * priority match, OVN does as it likes; this takes the strictest. An ACL whose match OVN would refuse, or that names a set that does
  * not exist, is not active. The array is taken for immutable.
  */
-export function decide<A extends AclView>(acls: readonly A[], packet: Packet, sets: NamedSets): AclDecision<A> {
+export function decideStage<A extends AclView>(acls: readonly A[], packet: Packet, sets: NamedSets): AclDecision<A> {
   const passedBy: A[] = [];
   let passedTier = -1;
   for (const { acl, match } of ready(acls) as readonly Ready<A>[]) {
@@ -80,11 +80,11 @@ export function decideAll<A extends AclView>(acls: readonly A[], packet: Packet,
   const stages = staged(acls);
   // In the stages before forwarding, where it goes to is not known yet.
   const { outport: _, ...leaving } = packet;
-  const first = decide(stages["from-lport"] as readonly A[], leaving, sets);
+  const first = decideStage(stages["from-lport"] as readonly A[], leaving, sets);
   if (first.verdict !== "allow") return { ...first, stage: "from-lport" };
-  const second = decide(stages["from-lport-after-lb"] as readonly A[], leaving, sets);
+  const second = decideStage(stages["from-lport-after-lb"] as readonly A[], leaving, sets);
   if (second.verdict !== "allow") return { ...second, stage: "from-lport-after-lb" };
-  return { ...decide(stages["to-lport"] as readonly A[], packet, sets), stage: "to-lport" };
+  return { ...decideStage(stages["to-lport"] as readonly A[], packet, sets), stage: "to-lport" };
 }
 
 const STRICTNESS: readonly AclView["action"][] = [

@@ -105,7 +105,7 @@ function readAcl(tables: Tables, uuid: string): Acl | undefined {
 
 /** The group that a match asks its port to be in, whatever else it asks. */
 function groupAskedFor({ match, direction }: Acl): string | undefined {
-  // One that OVN refuses concerns nobody; `decide` passes over it.
+  // One that OVN refuses concerns nobody; `decideStage` passes over it.
   const expression = readMatch(match);
   if (expression === undefined) return undefined;
   const terms = expression.kind === "and" ? expression.terms : [expression];

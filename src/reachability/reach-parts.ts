@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Ip } from "../net/address.ts";
-import { type AclStage, decide } from "../policy/verdict.ts";
+import { type AclStage, decideStage } from "../policy/verdict.ts";
 import type { Acl, AclLists } from "./acls.ts";
 import { isWithin, type MatchUses, type ProbePoint, packetAt, probePoints, usesOf } from "./match-uses.ts";
 import type { Network } from "./network.ts";
@@ -63,7 +63,7 @@ export class ReachParts {
         families.every(([source, destination]) => {
           const ends = stage === "to-lport" ? { inport: from.name, outport: to.name } : { inport: from.name };
           const packet = { ...ends, source, destination, ...packetAt(point, source.family) };
-          return decide(acls, packet, this.#network).verdict === "allow";
+          return decideStage(acls, packet, this.#network).verdict === "allow";
         }),
       );
       this.#open.set(key, open);

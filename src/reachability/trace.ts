@@ -3,7 +3,7 @@
 import type { Ip } from "../net/address.ts";
 import { isMatch, readMatch } from "../policy/match.ts";
 import type { Packet } from "../policy/packet.ts";
-import { type AclDecision, type AclStage, decide } from "../policy/verdict.ts";
+import { type AclDecision, type AclStage, decideStage } from "../policy/verdict.ts";
 import type { Acl } from "./acls.ts";
 import type { Network, RouterPolicy } from "./network.ts";
 import type { NetworkPort } from "./network-port.ts";
@@ -52,7 +52,7 @@ export function tracePacket(network: Network, { from, to, dialled, ...packet }: 
     if (acls.length === 0) return true;
     // Before load balancing it is still on its way to where it was sent.
     const sent = first && stage === "from-lport" ? { ...packet, ...dialled } : packet;
-    const decision = decide(acls, { ...sent, inport: port.name }, network);
+    const decision = decideStage(acls, { ...sent, inport: port.name }, network);
     steps.push({ kind: "acls", stage, port, decision });
     return decision.verdict === "allow";
   };
@@ -69,7 +69,7 @@ export function tracePacket(network: Network, { from, to, dialled, ...packet }: 
       if (!leave(inport, stage, i === 0)) return deny();
     const receiver = network.listsOf(outport)["to-lport"];
     if (receiver.length > 0) {
-      const decision = decide(receiver, entering, network);
+      const decision = decideStage(receiver, entering, network);
       steps.push({ kind: "acls", stage: "to-lport", port: outport, decision });
       if (decision.verdict !== "allow") return deny();
     }

@@ -4,7 +4,7 @@ import { type Ip, parseIp } from "../../src/net/address.ts";
 import {
   type AclDecision,
   type AclView,
-  decide,
+  decideStage,
   type NamedSets,
   type Packet,
   stageOf,
@@ -71,7 +71,7 @@ export class Picture {
       const own = inport !== undefined && (leaving || near === far) ? inport : it.uplink;
       const known = own === undefined ? {} : { inport: own };
       const here = leaving || outport === undefined ? { ...packet, ...known } : { ...packet, ...known, outport };
-      const decision = decide(it[name], here, it.sets);
+      const decision = decideStage(it[name], here, it.sets);
       verdicts.push(`${name}: ${describe(decision)}`);
       return decision.verdict === "allow";
     };

@@ -2,7 +2,7 @@
 
 import type { Duplex } from "node:stream";
 import { OvsdbError } from "../../errors.ts";
-import { encodeMessage, MessageSplitter } from "../../framing.ts";
+import { frameMessage, MessageSplitter } from "../../framing.ts";
 import type { Json, JsonObject } from "../../json.ts";
 import { type Message, notificationJson, parseMessage, replyJson } from "../../message.ts";
 import type { AnyChange } from "../../mirror-table.ts";
@@ -67,7 +67,7 @@ export class MemorySession {
   }
 
   send(message: JsonObject): void {
-    const bytes = encodeMessage(message, MAX_BYTES);
+    const bytes = frameMessage(message, MAX_BYTES);
     // The pair delivers at once, in the middle of what the other side is doing; a real server answers later.
     process.nextTick(() => {
       if (!this.#stream.destroyed) this.#stream.write(bytes);
