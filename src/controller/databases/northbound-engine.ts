@@ -54,7 +54,7 @@ export function northboundEngine(parts: NorthboundEngineParts): Engine<WeftEffec
     timers: clock,
     failures,
     onUnitFailure: (unit, error) => reporter.unitRefused(unit, error),
-    onDeposed: () => log.warn("lost leadership: another controller leads now"),
+    onDeposed: () => log.warn("the northbound database rejected a transaction: this process does not hold the lock"),
     onCommit: ({ plan, units, repairs, ms }) =>
       log.debug(
         {

@@ -31,7 +31,7 @@ export class Election {
   /** Writes of the annotation that says so, one after the other. */
   #told: Promise<void> = Promise.resolve();
 
-  /** `onFailure`: leading could not begin; the process is to be given up, so that another one can. */
+  /** `onFailure`: it failed to start leading; the process is to exit, so that another replica can lead. */
   constructor(parts: ControllerParts, controller: Controller, onFailure: () => void) {
     this.#parts = parts;
     this.#controller = controller;
@@ -141,14 +141,14 @@ export class Election {
     });
     this.#controller.lead().catch((error: unknown) => {
       if (this.#stop.signal.aborted) return;
-      log.error({ err: error }, "leading could not begin; giving the process up, so that another one can");
+      log.error({ err: error }, "failed to start leading; exiting so that another replica can");
       this.#onFailure();
     });
   }
 
   #follow(): void {
     if (!this.#controller.leading) return;
-    this.#parts.log.warn("this process leads no more");
+    this.#parts.log.warn("lost leadership");
     this.#controller.follow();
     this.#release();
   }

@@ -110,7 +110,7 @@ export function candidate(
   kube: FakeKube,
   server: { connect(): OvsdbClient },
   more: Partial<ControllerParts> = {},
-  onFailure: () => void = () => t.fail("leading could not begin"),
+  onFailure: () => void = () => t.fail("failed to start leading"),
 ) {
   const client = server.connect();
   const northbound = new Northbound(client);
