@@ -27,10 +27,10 @@ export interface Components {
 
 /** Makes them. Nothing is done before they are started. */
 export function makeComponents(context: DaemonContext, watches: Watches): Components {
-  const { options, parts, clock, surface, metrics, log } = context;
+  const { options, connections, clock, hostIo, metrics, log } = context;
   const { pods, nodes, subnets } = watches;
-  const { kube, kernel, nft, links } = parts;
-  const view = new OvsView(parts.ovsdb);
+  const { kube, kernel, nft, links } = connections;
+  const view = new OvsView(connections.ovsdb);
   const [ports, lanes] = [new OvsPorts(view), new Lanes()];
   const report = new RepairReport({
     ...{ metrics, log, now: () => clock.now() },
@@ -39,7 +39,7 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
   const gateway = new Gateway({
     ...{ view, nodes, subnets, report, clock, log, kernel, nft },
     ...{ node: options.nodeName, joinSubnet: options.nodeSwitch, nodePorts: options.nodePorts, mtu: options.mtu },
-    ovsSettings: () => surface.ovsSettings(),
+    ovsSettings: () => hostIo.ovsSettings(),
     annotateChassis: (chassis) => annotateChassis(kube, options.nodeName, chassis),
     setNetworkAvailable: () => setNetworkAvailable(kube, options.nodeName, clock.wall()),
     onState: () => publication.trigger(),
@@ -47,14 +47,14 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
   const upkeep = new PodUpkeep({
     ...{ view, ports, links, lanes, pods, metrics, report, clock, log },
     readPod: (namespace, name) => readPod(kube, namespace, name),
-    watchLostLinks: (onLost) => parts.watchLostLinks(onLost),
+    watchLostLinks: (onLost) => connections.watchLostLinks(onLost),
   });
   const notReady = (): string | undefined => {
     if (!view.synced) return "not connected to Open vSwitch's database on this node";
     if (!pods.synced) return "this node's pods have not been listed from the API server yet";
     return gateway.notReady;
   };
-  const publication = new Publication({ options, surface, metrics, report, clock, log, notReady });
+  const publication = new Publication({ options, hostIo, metrics, report, clock, log, notReady });
   return { view, ports, lanes, gateway, upkeep, publication, notReady };
 }
 

@@ -6,13 +6,13 @@ import type { NodeKernel } from "../node/kernel.ts";
 import type { Nftables } from "../node/nftables.ts";
 import type { OvsdbClient } from "../ovsdb/client.ts";
 import { type Clock, SYSTEM_CLOCK } from "../time/clock.ts";
+import { type HostIo, nodeHostIo } from "./host-io.ts";
 import { DaemonMetrics } from "./metrics.ts";
 import type { DaemonOptions } from "./options.ts";
 import type { PodLinks } from "./pods/pod-links.ts";
-import { type DaemonSurface, nodeSurface } from "./surface.ts";
 
-/** The outside world as the daemon uses it; in a test it is in memory. */
-export interface DaemonParts {
+/** What the daemon is connected to: the API server, Open vSwitch, the kernel; in a test they are in memory. Opened in `connections.ts`. */
+export interface DaemonConnections {
   readonly kube: Kube;
   /** The local Open vSwitch database. */
   readonly ovsdb: OvsdbClient;
@@ -23,8 +23,8 @@ export interface DaemonParts {
   watchLostLinks(onLost: (name: string | undefined) => void): { close(): void };
   /** Default: the machine's. */
   readonly clock?: Clock;
-  /** Default: that of {@link nodeSurface}. */
-  readonly surface?: DaemonSurface;
+  /** Default: that of {@link nodeHostIo}. */
+  readonly hostIo?: HostIo;
   /** Default: those of this process as well. */
   readonly metrics?: DaemonMetrics;
 }
@@ -32,18 +32,22 @@ export interface DaemonParts {
 /** The part of a logger that the daemon uses. */
 export type DaemonLog = Pick<Logger, "debug" | "info" | "warn" | "error">;
 
-/** What all components of the daemon are made with: the options and the parts, with defaults for those that were not given. */
+/** What all components of the daemon are made with: the options and the connections, with defaults for those that were not given. */
 export interface DaemonContext {
   readonly options: DaemonOptions;
-  readonly parts: DaemonParts;
+  readonly connections: DaemonConnections;
   readonly clock: Clock;
-  readonly surface: DaemonSurface;
+  readonly hostIo: HostIo;
   readonly metrics: DaemonMetrics;
   readonly log: DaemonLog;
 }
 
 /** Fills in the defaults. */
-export function daemonContext(options: DaemonOptions, parts: DaemonParts, log: DaemonLog): DaemonContext {
-  const { clock = SYSTEM_CLOCK, surface = nodeSurface(options), metrics = new DaemonMetrics(options.nodeName) } = parts;
-  return { options, parts, clock, surface, metrics, log };
+export function daemonContext(options: DaemonOptions, connections: DaemonConnections, log: DaemonLog): DaemonContext {
+  const {
+    clock = SYSTEM_CLOCK,
+    hostIo = nodeHostIo(options),
+    metrics = new DaemonMetrics(options.nodeName),
+  } = connections;
+  return { options, connections, clock, hostIo, metrics, log };
 }

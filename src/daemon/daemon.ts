@@ -9,7 +9,7 @@ import { Journal } from "./cni/journal.ts";
 import type { Lanes } from "./cni/lanes.ts";
 import { cniVerbs, type VerbWorld } from "./cni/verbs.ts";
 import { type Components, makeComponents } from "./components.ts";
-import { type DaemonContext, type DaemonLog, type DaemonParts, daemonContext } from "./context.ts";
+import { type DaemonConnections, type DaemonContext, type DaemonLog, daemonContext } from "./context.ts";
 import type { DaemonOptions } from "./options.ts";
 import { makeWatches, type Watches } from "./watches.ts";
 
@@ -23,21 +23,25 @@ export interface Daemon {
 }
 
 /**
- * Wires the daemon together over the parts and starts it. Rejects where it cannot start at all; anything that may pass is
- * waited for. The parts stay the caller's to close.
+ * Wires the daemon together over the connections and starts it. Rejects where it cannot start at all; anything that may pass is
+ * waited for. The connections stay the caller's to close.
  */
-export async function startDaemon(options: DaemonOptions, parts: DaemonParts, log: DaemonLog): Promise<Daemon> {
-  const context = daemonContext(options, parts, log);
+export async function startDaemon(
+  options: DaemonOptions,
+  connections: DaemonConnections,
+  log: DaemonLog,
+): Promise<Daemon> {
+  const context = daemonContext(options, connections, log);
   const watches = makeWatches(context);
   const components = makeComponents(context, watches);
   const { view, lanes, gateway, upkeep, publication } = components;
   const { pods, nodes, subnets, events } = watches;
-  const { clock, surface } = context;
+  const { clock, hostIo } = context;
 
   const stopping = new AbortController();
   const journal = new Journal(context.metrics, log, 1_000, clock.wall);
-  const cni = await surface.serveCni(cniVerbs(verbWorld(context, watches, components, journal, stopping.signal)));
-  const http = await surface.serveAdmin({
+  const cni = await hostIo.serveCni(cniVerbs(verbWorld(context, watches, components, journal, stopping.signal)));
+  const http = await hostIo.serveAdmin({
     registry: context.metrics.registry,
     notReady: components.notReady,
     pages: { "/debug/adds": (query) => journal.entries(query.get("verb") ?? undefined) },
@@ -68,19 +72,19 @@ export async function startDaemon(options: DaemonOptions, parts: DaemonParts, lo
 
 /** What the CNI verbs work with. */
 function verbWorld(
-  { parts, clock, log }: DaemonContext,
+  { connections, clock, log }: DaemonContext,
   { pods, subnets }: Watches,
   { ports, lanes, gateway, upkeep, notReady }: Components,
   journal: Journal,
   stopping: AbortSignal,
 ): VerbWorld {
   return {
-    ...{ pods, ports, lanes, journal, clock, notReady, stopping, links: parts.links },
+    ...{ pods, ports, lanes, journal, clock, notReady, stopping, links: connections.links },
     mtuOf: (subnet) => {
       const contract = subnets.get(subnet)?.contract;
       return (typeof contract === "object" && contract.mtu) || gateway.mtu;
     },
-    explain: explainByEvents(parts.kube, CONTROLLER_COMPONENT),
+    explain: explainByEvents(connections.kube, CONTROLLER_COMPONENT),
     deadlines: { ...DEFAULT_ALLOCATION_DEADLINES, installedMs: DEFAULT_INSTALLED_MS },
     onLeftover: (hostName, failures) => {
       log.error({ hostName, failures }, "failed to roll back an ADD; collecting orphaned interfaces");

@@ -5,9 +5,9 @@ import process from "node:process";
 import { CommanderError } from "commander";
 import { pino } from "pino";
 import { CLEANUP, runCleanup } from "./cleanup/main.ts";
+import { openConnections } from "./connections.ts";
 import { startDaemon } from "./daemon.ts";
 import { type DaemonOptions, readOptions } from "./options.ts";
-import { openParts } from "./parts.ts";
 
 function optionsOrExit(): DaemonOptions {
   try {
@@ -30,8 +30,8 @@ async function main(): Promise<void> {
     base: { node: options.nodeName },
     timestamp: pino.stdTimeFunctions.isoTime,
   });
-  const parts = await openParts(options, log);
-  const daemon = await startDaemon(options, parts, log);
+  const connections = await openConnections(options, log);
+  const daemon = await startDaemon(options, connections, log);
   let stopping = false;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => {
@@ -40,7 +40,7 @@ async function main(): Promise<void> {
       log.info({ signal }, "stopping");
       daemon
         .stop()
-        .then(() => parts.close())
+        .then(() => connections.close())
         .then(
           () => process.exit(0),
           (error: unknown) => {

@@ -19,8 +19,8 @@ export interface Watches {
 }
 
 /** Makes the informers and the recorder. Nothing is sent before the informers are started. */
-export function makeWatches({ options, parts, clock, log }: DaemonContext): Watches {
-  const { kube } = parts;
+export function makeWatches({ options, connections, clock, log }: DaemonContext): Watches {
+  const { kube } = connections;
   const onError = (error: unknown, context: string): void => log.warn({ err: error }, context);
   const time = { clock };
   return {

@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Clock } from "../../time/clock.ts";
+import type { HostIo } from "../host-io.ts";
 import type { DaemonMetrics } from "../metrics.ts";
 import type { DaemonOptions } from "../options.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
 import type { RepairReport } from "../repair-report.ts";
-import type { DaemonSurface } from "../surface.ts";
 import { conflist } from "./conflist.ts";
 
 /** What the network configuration is published with. */
 export interface PublicationWorld {
   readonly options: Pick<DaemonOptions, "bindSocket" | "cniConfName">;
-  readonly surface: Pick<
-    DaemonSurface,
-    "portmapVersions" | "writeConflist" | "ensureConflist" | "watchConflist" | "started"
-  >;
+  readonly hostIo: Pick<HostIo, "portmapVersions" | "writeConflist" | "ensureConflist" | "watchConflist" | "started">;
   readonly metrics: Pick<DaemonMetrics, "ready">;
   readonly report: Pick<RepairReport, "note">;
   readonly clock: Clock;
@@ -44,8 +41,8 @@ export class Publication {
   }
 
   start(): void {
-    const { surface, log } = this.#world;
-    this.#watched = surface.watchConflist(
+    const { hostIo, log } = this.#world;
+    this.#watched = hostIo.watchConflist(
       () => this.trigger(),
       (error) =>
         log.warn({ err: error }, "failed to watch the folder of CNI configurations; changes there are not noticed"),
@@ -63,20 +60,20 @@ export class Publication {
   }
 
   async #publish(): Promise<void> {
-    const { options, surface, metrics, report, log } = this.#world;
+    const { options, hostIo, metrics, report, log } = this.#world;
     const reason = this.#world.notReady();
     metrics.ready = reason === undefined;
     if (this.#published !== undefined) {
-      if (!(await surface.ensureConflist(this.#published))) return;
+      if (!(await hostIo.ensureConflist(this.#published))) return;
       this.#loop.backOff(report.note([`conflist ${options.cniConfName}`]));
       return;
     }
     if (reason !== undefined) return;
     // From now on the runtime calls the shim.
-    const text = conflist(options.bindSocket, await surface.portmapVersions());
-    await surface.writeConflist(text);
+    const text = conflist(options.bindSocket, await hostIo.portmapVersions());
+    await hostIo.writeConflist(text);
     this.#published = text;
     log.info({ file: options.cniConfName }, "ready: CNI configuration written");
-    surface.started();
+    hostIo.started();
   }
 }

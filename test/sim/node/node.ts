@@ -121,7 +121,7 @@ export class SimNode {
       ovsdb,
       clock: process.clock,
       metrics: new DaemonMetrics(this.name, { processMetrics: false }),
-      surface: this.#surface(life),
+      hostIo: this.#hostIo(life),
     };
     scheduler.note(`${name} starts`);
     const argv = [`--node-name=${this.name}`, "--metrics-port=0", "--health-port=0"];
@@ -194,7 +194,7 @@ export class SimNode {
     });
   }
 
-  #surface(life: Life) {
+  #hostIo(life: Life) {
     return {
       serveCni: async (handlers: VerbHandlers) => {
         life.handlers = handlers;

@@ -6,18 +6,18 @@ import { NetlinkKernel } from "../node/kernel.ts";
 import { kernelNftables } from "../node/nftables.ts";
 import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
 import { openOvsdb } from "../ovsdb/open.ts";
-import type { DaemonLog, DaemonParts } from "./context.ts";
+import type { DaemonConnections, DaemonLog } from "./context.ts";
 import type { DaemonOptions } from "./options.ts";
 import { watchLostLinks } from "./pods/lost-links.ts";
 import { NetlinkPodLinks } from "./pods/netlink-pod-links.ts";
 
-/** The real parts, and what closes them. */
-export interface OpenParts extends DaemonParts {
+/** The real ones, and what closes them. */
+export interface OpenConnections extends DaemonConnections {
   close(): Promise<void>;
 }
 
 /** Connects to the API server, to Open vSwitch and to the kernel of this node. Rejects where there is no way to the API server. */
-export async function openParts(options: DaemonOptions, log: DaemonLog): Promise<OpenParts> {
+export async function openConnections(options: DaemonOptions, log: DaemonLog): Promise<OpenConnections> {
   const connection = await connectKube({
     userAgent: "weft-daemon",
     ...(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig }),

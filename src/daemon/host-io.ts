@@ -10,8 +10,8 @@ import type { DaemonOptions } from "./options.ts";
 import { readOvsSettings } from "./ovs/ovs-settings.ts";
 import { watchFile } from "./watch-file.ts";
 
-/** Where the daemon is reached, and what it reads and writes on the node's disk. */
-export interface DaemonSurface {
+/** The sockets that the daemon serves on its node, and the files that it reads and writes there. */
+export interface HostIo {
   /** Serves the shims of this node. */
   serveCni(handlers: VerbHandlers): Promise<CniServer>;
   /** Serves metrics and probes. */
@@ -31,7 +31,7 @@ export interface DaemonSurface {
 }
 
 /** The real one: a unix socket, two ports, and the folders that the options name. */
-export function nodeSurface(options: DaemonOptions): DaemonSurface {
+export function nodeHostIo(options: DaemonOptions): HostIo {
   const { cniConfDir: folder, cniConfName: name } = options;
   return {
     serveCni: (handlers) => serveCni(options.bindSocket, handlers),
