@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import t from "tap";
 import { addIp, addPod } from "../../compile/testing/sample-facts.ts";
 import type { IpFact } from "../../facts/ip.ts";
