@@ -20,6 +20,18 @@ export class Dependents {
   readonly #read = new Map<string, readonly Entry[]>();
   #calls = 0;
 
+  /** How many dependencies have readers: none is kept that has none. */
+  get size(): number {
+    let size = 0;
+    for (const entries of this.#entries.values()) size += entries.size;
+    return size;
+  }
+
+  /** How many readers have read anything. */
+  get readers(): number {
+    return this.#read.size;
+  }
+
   /** Who read a dependency, in the order in which they did so first. */
   of({ topic, value }: Dependency): readonly string[] {
     const readers = this.#entries.get(topic)?.get(value)?.readers;
