@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { addIp, addPod } from "../../compile/testing/sample-facts.ts";
+import { addIp, addPod, sampleFacts } from "../../compile/testing/sample-facts.ts";
 import type { IpFact } from "../../facts/ip.ts";
 import type { PodFact } from "../../facts/pod.ts";
 import type { FactStore } from "../../facts/store.ts";
@@ -89,4 +89,20 @@ t.test("so is one that names the address of another, which is said once", async 
   facts.set("ips", NAME, undefined);
   t.equal(facts.get("addressConflicts", "z.default"), undefined);
   t.same([...going.keys()], [], "it holds what it names by now");
+});
+
+t.test("one whose address only a port still has waits for that port, and is not discarded any more", async (t) => {
+  const facts = sampleFacts();
+  const port = { name: NAME, subnet: "ovn-default", mac: "", v4: "10.16.0.2", v6: "fd00:10:16::2" };
+  const { allocator, going, ipam } = rig(facts, [port]);
+  allocator.start();
+  addPod(facts, "z", { node: "weft-1" });
+  facts.set("ips", "z.default", undefined);
+  const of = { namespace: "default", nodeName: "weft-1", subnet: "ovn-default", v4: "10.16.0.2", v6: "" };
+  addIp(facts, "z.default", { podName: "z", ...of });
+  t.same([...going.keys()], ["z.default"]);
+  facts.set("pods", "default/a", undefined);
+  facts.set("ips", NAME, undefined);
+  t.equal(ipam.holderOf("ovn-default", "10.16.0.2"), `port/${NAME}`);
+  t.same([...going.keys()], []);
 });

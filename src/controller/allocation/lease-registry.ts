@@ -221,6 +221,7 @@ export class LeaseRegistry {
     // What only a port stands in the way of waits for that to go. Otherwise the earlier record stands: a record that the controller
     // made itself goes, and its pod is given another address; one that a user made is left to the user.
     if (!ip.reserved && !ip.deleting && ghost === undefined) discard(ip);
+    else keep(name);
   }
 
   /** As `#reserveObject`, of one among many: where our own code throws it is retried after a back-off, and the others are served. */
