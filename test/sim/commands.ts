@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { type Extra, USUAL } from "./extras.ts";
 import { generateScript } from "./generate.ts";
 import { minimise } from "./minimise.ts";
-import { plantNamed } from "./plants.ts";
+import { mutationNamed } from "./mutations.ts";
 import { type Job, runAll } from "./pool.ts";
 import { injectedTable, outcomeText, scriptText, Tally } from "./report.ts";
 import { type Outcome, type RunOptions, run } from "./run.ts";
@@ -19,22 +19,25 @@ export interface Range {
   /** Whether what fails is shortened. */
   readonly minimise: boolean;
   readonly extras: readonly Extra[];
-  /** The planted bug; with one, the first failure ends the search. */
-  readonly plant?: string;
+  /** The mutation; with one, the first failure ends the search. */
+  readonly mutation?: string;
 }
 
-/** Where shortened scripts are left, in the checkout; ignored by git. */
+/** Folder for shortened scripts, in the checkout; ignored by git. */
 const OUT = "dist/sim";
-/** So many failures are shortened: more are seldom of another kind, and each takes half a minute. */
+/** Number of failures that are shortened: more are seldom of another kind, and each takes half a minute. */
 const MAX_SHORTENED = 5;
-/** How often the progress is told, in ms. */
+/** Interval of progress lines, in ms. */
 const PROGRESS_MS = 10_000;
 
-/** Runs all seeds of a range and prints what came of it. True: none failed. */
+/** Runs all seeds of a range and prints the results. True: none failed. */
 export async function search(range: Range): Promise<boolean> {
-  const { first, count, jobs, plant } = range;
-  const extras = extrasWith(range.extras, plant);
-  const seeds = Array.from({ length: count }, (_, i): Job => ({ seed: first + i, extras, ...(plant && { plant }) }));
+  const { first, count, jobs, mutation } = range;
+  const extras = extrasWith(range.extras, mutation);
+  const seeds = Array.from(
+    { length: count },
+    (_, i): Job => ({ seed: first + i, extras, ...(mutation && { mutation }) }),
+  );
   const tally = new Tally();
   const began = performance.now();
   const seconds = (): number => (performance.now() - began) / 1_000;
@@ -42,9 +45,9 @@ export async function search(range: Range): Promise<boolean> {
     `${tally.runs} of ${count} seeds in ${seconds().toFixed(0)} s, ${tally.failed.length} failed`;
   let told = began;
   console.log(
-    plant === undefined
+    mutation === undefined
       ? `seeds ${first} to ${first + count - 1}, ${jobs} at once`
-      : `planted: ${plant} (${plantNamed(plant).bug})`,
+      : `mutation: ${mutation} (${mutationNamed(mutation).bug})`,
   );
   await runAll(seeds, jobs, ({ outcome, job }) => {
     tally.add(outcome);
@@ -53,17 +56,17 @@ export async function search(range: Range): Promise<boolean> {
       told = performance.now();
       console.log(`  ${rate()}`);
     }
-    return plant === undefined || outcome.violations.length === 0;
+    return mutation === undefined || outcome.violations.length === 0;
   });
-  if (plant !== undefined) {
+  if (mutation !== undefined) {
     const [found] = tally.failed;
     if (found === undefined) console.log(`not found: ${rate()}`);
     else console.log(`found after ${tally.runs} runs, with seed ${found.seed}`);
   } else {
-    console.log(`\nwhat was injected and done, how often:\n${injectedTable(tally.counts)}`);
+    console.log(`\nfaults injected and actions done:\n${injectedTable(tally.counts)}`);
   }
-  if (range.minimise) await shorten(tally, extras, plant);
-  if (plant === undefined) {
+  if (range.minimise) await shorten(tally, extras, mutation);
+  if (mutation === undefined) {
     const speed = tally.runs / seconds();
     const days = tally.simulated / 86_400_000;
     console.log(`\n${rate()}: ${speed.toFixed(1)} seeds/s, ${tally.events} events, ${days.toFixed(1)} simulated days`);
@@ -72,51 +75,51 @@ export async function search(range: Range): Promise<boolean> {
 }
 
 /** Shortens one failing seed of each kind of violation. */
-async function shorten(tally: Tally, extras: readonly Extra[], plant: string | undefined): Promise<void> {
+async function shorten(tally: Tally, extras: readonly Extra[], mutation: string | undefined): Promise<void> {
   const kinds = [...tally.kinds()];
   for (const [kind, seeds] of kinds.slice(0, MAX_SHORTENED)) {
     const outcome = tally.failed.find(({ seed }) => seed === seeds[0]);
     if (outcome === undefined) continue;
     console.log(`\n"${kind}": seeds ${seeds.join(", ")}; shortening ${outcome.seed} …`);
-    const shorter = await minimise(generateScript(Number(outcome.seed), extras), outcome, optionsOf(plant));
+    const shorter = await minimise(generateScript(Number(outcome.seed), extras), outcome, optionsOf(mutation));
     mkdirSync(OUT, { recursive: true });
-    const file = `${OUT}/${outcome.seed}${plant === undefined ? "" : `-${plant}`}.json`;
+    const file = `${OUT}/${outcome.seed}${mutation === undefined ? "" : `-${mutation}`}.json`;
     writeFileSync(file, `${JSON.stringify(shorter.script, null, 1)}\n`);
     console.log(`${scriptText(shorter.script)}\n(${shorter.runs} runs)`);
-    const hint = `npm run sim -- --replay ${file}${plant === undefined ? "" : ` --plant ${plant}`}`;
+    const hint = `npm run sim -- --replay ${file}${mutation === undefined ? "" : ` --mutation ${mutation}`}`;
     console.log(outcomeText(shorter.outcome, hint));
   }
   if (kinds.length > MAX_SHORTENED) console.log(`\n${kinds.length - MAX_SHORTENED} more kinds are not shortened`);
 }
 
-/** Runs one seed and prints all that happens. True: nothing was wrong. */
-export function showTrace(seed: number, extras: readonly Extra[], plant: string | undefined): Promise<boolean> {
-  return show(generateScript(seed, extrasWith(extras, plant)), plant);
+/** Runs one seed and prints its trace. True: no violation. */
+export function showTrace(seed: number, extras: readonly Extra[], mutation: string | undefined): Promise<boolean> {
+  return show(generateScript(seed, extrasWith(extras, mutation)), mutation);
 }
 
-/** Runs the script of a file and prints all that happens. True: nothing was wrong. */
-export function replay(file: string, plant: string | undefined): Promise<boolean> {
-  return show(JSON.parse(readFileSync(file, "utf8")) as Script, plant);
+/** Runs the script of a file and prints its trace. True: no violation. */
+export function replay(file: string, mutation: string | undefined): Promise<boolean> {
+  return show(JSON.parse(readFileSync(file, "utf8")) as Script, mutation);
 }
 
-async function show(script: Script, plant: string | undefined): Promise<boolean> {
-  const outcome: Outcome = await run(script, { ...optionsOf(plant), print: (line) => console.log(line) });
+async function show(script: Script, mutation: string | undefined): Promise<boolean> {
+  const outcome: Outcome = await run(script, { ...optionsOf(mutation), print: (line) => console.log(line) });
   console.log(`\nhash ${outcome.hash}, ${outcome.events} events`);
   for (const violation of outcome.violations) console.log(`  ${violation}`);
   return outcome.violations.length === 0;
 }
 
-/** What a search for a bug needs beside what is asked for. */
-function extrasWith(extras: readonly Extra[], plant: string | undefined): readonly Extra[] {
-  return [...new Set([...extras, ...((plant === undefined ? undefined : plantNamed(plant).extras) ?? [])])];
+/** The extras asked for, and those that the mutation needs. */
+function extrasWith(extras: readonly Extra[], mutation: string | undefined): readonly Extra[] {
+  return [...new Set([...extras, ...((mutation === undefined ? undefined : mutationNamed(mutation).extras) ?? [])])];
 }
 
-function optionsOf(plant: string | undefined): RunOptions {
-  return plant === undefined ? {} : { plant: plantNamed(plant) };
+function optionsOf(mutation: string | undefined): RunOptions {
+  return mutation === undefined ? {} : { mutation: mutationNamed(mutation) };
 }
 
-function replayHint({ seed, plant, extras = USUAL }: Job): string {
+function replayHint({ seed, mutation, extras = USUAL }: Job): string {
   const more = extras.filter((extra) => !USUAL.includes(extra));
   const added = more.length === 0 ? "" : ` --with ${more.join(",")}`;
-  return `npm run sim -- --first-seed ${seed} --trace${added}${plant === undefined ? "" : ` --plant ${plant}`}`;
+  return `npm run sim -- --first-seed ${seed} --trace${added}${mutation === undefined ? "" : ` --mutation ${mutation}`}`;
 }

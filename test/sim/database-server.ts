@@ -14,8 +14,8 @@ import { schemaJson } from "../../src/ovsdb/testing/schema-json.ts";
 import { Channel } from "./channel.ts";
 import type { SimProcess } from "./process.ts";
 import { Random } from "./random.ts";
+import type { RandomFaults } from "./random-faults.ts";
 import type { Scheduler } from "./scheduler.ts";
-import type { Weather } from "./weather.ts";
 import { Wire } from "./wire.ts";
 
 /** The whole content of the database at one time: table → uuid → row. */
@@ -41,7 +41,7 @@ type AnySchema = DatabaseSchema<Record<string, object>>;
 export class DatabaseServer<Tables> {
   readonly #schema: DatabaseSchema<Tables>;
   readonly #scheduler: Scheduler;
-  readonly #weather: Weather;
+  readonly #randomFaults: RandomFaults;
   readonly #seed: string;
   readonly #server: MemoryServer;
   readonly #wires = new Set<Wire>();
@@ -54,13 +54,13 @@ export class DatabaseServer<Tables> {
   constructor(
     schema: DatabaseSchema<Tables>,
     scheduler: Scheduler,
-    weather: Weather,
+    randomFaults: RandomFaults,
     seed: string,
     watcher: DatabaseWatcher,
   ) {
     this.#schema = schema;
     this.#scheduler = scheduler;
-    this.#weather = weather;
+    this.#randomFaults = randomFaults;
     this.#seed = seed;
     this.#server = new MemoryServer([
       {
@@ -162,7 +162,7 @@ export class DatabaseServer<Tables> {
   #connect(process: SimProcess, random: Random): Wire {
     const channel = (): Channel =>
       new Channel(this.#scheduler, () => {
-        const slow = this.#weather.strikes("slow-network", random, process.name.split("#")[0] ?? "");
+        const slow = this.#randomFaults.happens("slow-network", random, process.name.split("#")[0] ?? "");
         return slow ? random.delay(400, 8_000) : random.delay(3, 200);
       });
     const wire = new Wire(process, this.#server.connect(), channel(), channel(), () => {
@@ -174,7 +174,7 @@ export class DatabaseServer<Tables> {
 
   #refusal(): JsonObject | undefined {
     const random = new Random(`${this.#seed}/transaction/${this.#transactions++}`);
-    if (!this.#weather.strikes("database-refuses", random, "")) return undefined;
+    if (!this.#randomFaults.happens("database-refuses", random, "")) return undefined;
     return random.chance(0.5)
       ? { error: "resources exhausted", details: "simulated" }
       : { error: "constraint violation", details: "simulated" };
@@ -183,14 +183,14 @@ export class DatabaseServer<Tables> {
 
 /** The northbound database. */
 export class NorthboundServer extends DatabaseServer<OvnNbTables> {
-  constructor(scheduler: Scheduler, weather: Weather, seed: string, watcher: DatabaseWatcher) {
-    super(OVN_NB, scheduler, weather, seed, watcher);
+  constructor(scheduler: Scheduler, randomFaults: RandomFaults, seed: string, watcher: DatabaseWatcher) {
+    super(OVN_NB, scheduler, randomFaults, seed, watcher);
   }
 }
 
 /** The Open vSwitch database of one node. */
 export class VswitchServer extends DatabaseServer<VswitchTables> {
-  constructor(scheduler: Scheduler, weather: Weather, seed: string, watcher: DatabaseWatcher) {
-    super(VSWITCH, scheduler, weather, seed, watcher);
+  constructor(scheduler: Scheduler, randomFaults: RandomFaults, seed: string, watcher: DatabaseWatcher) {
+    super(VSWITCH, scheduler, randomFaults, seed, watcher);
   }
 }

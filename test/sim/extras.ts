@@ -55,7 +55,7 @@ function nodes(random: Random, at: number): Action[] {
     within: 6,
     restart: 2,
     ovs: 2,
-    tamper: 5,
+    change: 5,
     foreign: 3,
     gc: 1,
     forget: 3,
@@ -70,9 +70,9 @@ function nodes(random: Random, at: number): Action[] {
       return [{ at, do: "daemon-restart", pick, down }];
     case "ovs":
       return [{ at, do: "ovs-restart", pick, down, database: random.chance(0.5) }];
-    case "tamper": {
+    case "change": {
       const how = random.pick(["route", "address", "down", "ovn0", "table", "port", "pair"] as const);
-      return [{ at, do: "node-tamper", pick, thing, how }];
+      return [{ at, do: "node-change", pick, thing, how }];
     }
     case "foreign":
       return [{ at, do: "node-foreign", pick, thing, what: random.pick(["link", "route", "rule", "table", "port"]) }];
@@ -119,7 +119,7 @@ function hostile(random: Random, at: number): Action[] {
 function throws(random: Random, at: number): Action[] {
   const where = random.weighted({ read: 3, compile: 3, project: 3, index: 2, derive: 1 });
   const names = { read: UNITS, compile: UNITS, project: PLURALS, index: KINDS, derive: DERIVED }[where];
-  const spell: Action = {
+  const period: Action = {
     at,
     do: "throw",
     site: `${where}:${random.pick(names)}`,
@@ -128,6 +128,6 @@ function throws(random: Random, at: number): Action[] {
     ...(random.chance(0.3) && { chance: random.pick([0.1, 0.5]) }),
     for: random.int(500, 40_000),
   };
-  if (!random.chance(0.25)) return [spell];
-  return [spell, { at: at + random.int(200, 5_000), do: "crash-leader", down: 500, server: "at once" }];
+  if (!random.chance(0.25)) return [period];
+  return [period, { at: at + random.int(200, 5_000), do: "crash-leader", down: 500, server: "at once" }];
 }

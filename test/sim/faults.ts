@@ -22,16 +22,16 @@ export class Faults {
   }
 
   act(action: FaultAction | ThrowAction): void {
-    const { weather, northbound, kube, throwing } = this.#world;
+    const { randomFaults, northbound, kube, throwing } = this.#world;
     switch (action.do) {
-      case "weather":
-        this.#last(action.for, weather.begin(action.kind, action.rate, action.replica));
+      case "random-faults":
+        this.#last(action.for, randomFaults.begin(action.kind, action.rate, action.replica));
         return;
       case "api-down":
-        weather.apiDown = true;
+        randomFaults.apiDown = true;
         for (const replica of this.#replicas) replica.link?.endWatches(undefined, "unavailable");
         this.#last(action.for, () => {
-          weather.apiDown = false;
+          randomFaults.apiDown = false;
         });
         return;
       case "api-compact":

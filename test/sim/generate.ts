@@ -2,8 +2,8 @@
 
 import { type Extra, extraActions, USUAL } from "./extras.ts";
 import { Random } from "./random.ts";
+import type { RandomFaultKind } from "./random-faults.ts";
 import type { Action, ActionName, NetworkWant, NodeAction, Script, Wishes } from "./script.ts";
-import type { WeatherKind } from "./weather.ts";
 
 const NAMESPACES = ["default", "blue", "green"] as const;
 const BARE = ["a", "b", "c", "d"] as const;
@@ -81,7 +81,7 @@ const WEIGHTS: Readonly<Record<GeneratedName, number>> = {
   "nb-foreign-port": 1,
   "nb-backup": 2,
   "nb-restore": 1,
-  weather: 6,
+  "random-faults": 6,
   "api-down": 1,
   "api-compact": 2,
   "watch-end": 3,
@@ -137,7 +137,7 @@ export function generateScript(seed: number, extras: readonly Extra[] = USUAL): 
 
 function tasteOf(random: Random): Partial<Record<GeneratedName, number>> {
   const weights: Partial<Record<GeneratedName, number>> = {};
-  // A third of the runs have no faults at all, or no users that tamper: bugs of the plain ways show there.
+  // A third of the runs have no faults at all, or no changes by other clients: bugs that need neither show there.
   const calm = random.chance(0.2);
   const tame = random.chance(0.4);
   const kept = random.pick([0.35, 0.6, 0.9]);
@@ -145,7 +145,7 @@ function tasteOf(random: Random): Partial<Record<GeneratedName, number>> {
     const keep = random.chance(kept);
     const factor = random.pick([0.3, 1, 1, 3]);
     if (calm && isFault(name)) continue;
-    if (tame && isTampering(name)) continue;
+    if (tame && isInterference(name)) continue;
     if (keep || ALWAYS.has(name)) weights[name] = weight * factor;
   }
   return weights;
@@ -154,11 +154,11 @@ function tasteOf(random: Random): Partial<Record<GeneratedName, number>> {
 /** Whether an action is a fault rather than somebody's doing. */
 export function isFault(name: ActionName): boolean {
   const databases: readonly ActionName[] = ["nb-cut", "nb-unreachable", "nb-down", "nb-follower", "nb-steal"];
-  return /^(weather|api-|watch-|crash|restart|pause)/.test(name) || databases.includes(name);
+  return /^(random-faults|api-|watch-|crash|restart|pause)/.test(name) || databases.includes(name);
 }
 
 /** Whether an action is somebody's interference with what the controller has made. */
-export function isTampering(name: ActionName): boolean {
+export function isInterference(name: ActionName): boolean {
   const others: readonly ActionName[] = ["edit-pod", "edit-networks", "delete-ip", "edit-ip", "edit-status", "strip"];
   return (name.startsWith("nb-") && !isFault(name)) || others.includes(name);
 }
@@ -235,7 +235,7 @@ function makeAction(random: Random, name: GeneratedName, replicas: number, at: n
       return [{ at, do: name, ns, name: random.pick(MACHINES) }];
     case "network": {
       const network = random.pick(Object.keys(NETWORKS) as (keyof typeof NETWORKS)[]);
-      const wants = random.weighted({ [NETWORKS[network]]: 8, ovn: 1, ipam: 1, other: 0.5, spoilt: 1 });
+      const wants = random.weighted({ [NETWORKS[network]]: 8, ovn: 1, ipam: 1, other: 0.5, invalid: 1 });
       const made: Action = { at, do: name, name: network, wants: wants as NetworkWant };
       return random.chance(0.5) ? [made] : [made, { at: at + 1_000, do: "subnet", ...subnetOf(random, network) }];
     }
@@ -299,8 +299,8 @@ function makeAction(random: Random, name: GeneratedName, replicas: number, at: n
       return [{ at, do: name }];
     case "nb-restore":
       return [{ at, do: name, down: random.int(100, 4_000) }];
-    case "weather": {
-      const kind = random.weighted<WeatherKind>({
+    case "random-faults": {
+      const kind = random.weighted<RandomFaultKind>({
         refused: 3,
         lost: 3,
         unanswered: 4,
@@ -371,7 +371,7 @@ function networksOf(random: Random): string {
   return JSON.stringify(list);
 }
 
-/** What a pod asks for: mostly nothing, sometimes what cannot be; a third of those that are asked want further interfaces. */
+/** What a pod requests: mostly nothing, sometimes something impossible; a third of those that are asked want secondary interfaces. */
 function wishesOf(random: Random): Wishes {
   const own = ownWishesOf(random);
   if (!random.chance(0.3)) return own;

@@ -194,7 +194,7 @@ export class Hostile {
   #make({ type, spec }: Target, random: Random, pick: number): void {
     const name = `${PREFIX}${pick % 40}`;
     const ref = type.namespaced ? { namespace: "default", name } : { name };
-    const odd = spoilt(spec(pick % 10), random);
+    const odd = malformed(spec(pick % 10), random);
     const body = random.chance(0.05) ? random.pick([null, 5, "x", []]) : odd;
     const exists = this.#kube.object(type, ref) !== undefined;
     this.#cluster.ignore(
@@ -246,7 +246,7 @@ export class Hostile {
 }
 
 /** A specification of which some fields have odd values. */
-function spoilt(spec: Readonly<Record<string, unknown>>, random: Random): Record<string, unknown> {
+function malformed(spec: Readonly<Record<string, unknown>>, random: Random): Record<string, unknown> {
   const odd: Record<string, unknown> = { ...spec };
   for (const field of Object.keys(spec)) if (random.chance(0.3)) odd[field] = random.pick(ODD)(random);
   return odd;

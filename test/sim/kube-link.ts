@@ -8,16 +8,16 @@ import type { FakeKube } from "../../src/kube/testing/fake.ts";
 import { Channel } from "./channel.ts";
 import type { SimProcess } from "./process.ts";
 import { Random } from "./random.ts";
+import { type RandomFaults, refusal } from "./random-faults.ts";
 import type { Scheduler } from "./scheduler.ts";
-import { refusal, type Weather } from "./weather.ts";
 
 /** What a link to the API server is given. */
 export interface KubeLinkOptions {
   readonly scheduler: Scheduler;
-  readonly weather: Weather;
+  readonly randomFaults: RandomFaults;
   readonly server: FakeKube;
   readonly process: SimProcess;
-  /** The replica that the process is of, which spells of weather name. */
+  /** The replica of the process; periods of random faults can name it. */
   readonly replica: string;
   readonly seed: string;
   /** What the process makes of an object that it has listed or heard of. */
@@ -37,7 +37,7 @@ interface OpenWatch {
 
 /**
  * The API server as one process sees it: each request travels by itself, there and back; each watch is a stream in order. What
- * is slow or goes wrong is the weather's affair. Lists are read in one state, as the real server does with its continue tokens.
+ * is slow or fails is decided by `RandomFaults`. Lists are read in one state, as the real server does with its continue tokens.
  */
 export class KubeLink implements Kube {
   readonly #options: KubeLinkOptions;
@@ -90,7 +90,7 @@ export class KubeLink implements Kube {
     options: WatchOptions,
     onEvent: (event: WatchEvent<T>) => void,
   ): Promise<void> {
-    const { scheduler, server, process, weather } = this.#options;
+    const { scheduler, server, process, randomFaults } = this.#options;
     const random = this.#fork();
     const what = `watch ${typeName(type)}`;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -121,7 +121,7 @@ export class KubeLink implements Kube {
     if (options.signal.aborted) onAbort();
     scheduler.after(this.#delay(random), () => {
       if (!open || !process.alive) return;
-      if (weather.apiDown || weather.strikes("refused", random, this.#options.replica)) {
+      if (randomFaults.apiDown || randomFaults.happens("refused", random, this.#options.replica)) {
         watch.end(new KubeError("unavailable", what, { status: 503 }));
         return;
       }
@@ -131,7 +131,7 @@ export class KubeLink implements Kube {
         .watch<T>(type, { ...options, signal, onOpen }, (heard) => {
           const event = "object" in heard ? { ...heard, object: this.#options.received(type, heard.object) } : heard;
           answer(() => onEvent(event));
-          if (weather.strikes("repeated-event", random, this.#options.replica)) answer(() => onEvent(event));
+          if (randomFaults.happens("repeated-event", random, this.#options.replica)) answer(() => onEvent(event));
         })
         .then(
           () => watch.end(),
@@ -171,7 +171,7 @@ export class KubeLink implements Kube {
   }
 
   #delay(random: Random): number {
-    const slow = this.#options.weather.strikes("slow-network", random, this.#options.replica);
+    const slow = this.#options.randomFaults.happens("slow-network", random, this.#options.replica);
     return slow ? random.delay(400, 20_000) : random.delay(5, 500);
   }
 
@@ -188,7 +188,7 @@ export class KubeLink implements Kube {
     act: () => Promise<T>,
     body?: object,
   ): Promise<T> {
-    const { scheduler, weather, process, replica, onWrite } = this.#options;
+    const { scheduler, randomFaults, process, replica, onWrite } = this.#options;
     const random = this.#fork();
     const what = `${verb} ${typeName(type)} ${keyOf(ref)}`;
     const write = verb !== "get" && verb !== "list";
@@ -209,11 +209,11 @@ export class KubeLink implements Kube {
     if (signal?.aborted) onAbort();
 
     const [there, back] = [this.#delay(random), this.#delay(random)];
-    const late = weather.strikes("late", random, replica) ? 10_000 + random.next() * 50_000 : 0;
-    const lost = weather.strikes("lost", random, replica);
-    const refused = weather.strikes("refused", random, replica);
-    const unanswered = weather.strikes("unanswered", random, replica);
-    const twice = write && weather.strikes("twice", random, replica);
+    const late = randomFaults.happens("late", random, replica) ? 10_000 + random.next() * 50_000 : 0;
+    const lost = randomFaults.happens("lost", random, replica);
+    const refused = randomFaults.happens("refused", random, replica);
+    const unanswered = randomFaults.happens("unanswered", random, replica);
+    const twice = write && randomFaults.happens("twice", random, replica);
     const survives = random.chance(0.5);
     const answer = (outcome: string, run: () => void): void => {
       if (write || outcome !== "ok") scheduler.note(`${process.name} ${what}: ${outcome}${briefly(type, body)}`);
@@ -223,7 +223,7 @@ export class KubeLink implements Kube {
     scheduler.after(there + late, () => {
       // What a process sent before it died may have been on its way.
       if (!process.alive && !survives) return;
-      if (weather.apiDown || lost) return answer("lost", () => reject(broken()));
+      if (randomFaults.apiDown || lost) return answer("lost", () => reject(broken()));
       if (refused) {
         const error = refusal(random, what, write);
         return answer(error.code, () => reject(error));

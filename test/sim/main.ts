@@ -3,15 +3,15 @@
 import { Command, InvalidArgumentError } from "commander";
 import { replay, search, showTrace } from "./commands.ts";
 import { EXTRAS, type Extra, USUAL } from "./extras.ts";
-import { PLANTS } from "./plants.ts";
+import { MUTATIONS } from "./mutations.ts";
 import { DEFAULT_JOBS } from "./pool.ts";
 
-/** The options as commander hands them over. */
+/** The options of the command line. */
 interface Options {
   readonly seeds: number;
   readonly firstSeed: number;
   readonly jobs: number;
-  readonly plant?: string;
+  readonly mutation?: string;
   readonly with: readonly Extra[];
   readonly trace: boolean;
   readonly replay?: string;
@@ -20,13 +20,13 @@ interface Options {
 
 function wholeNumber(text: string): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("a whole number from 1 on is wanted.");
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("must be a positive integer.");
   return value;
 }
 
-function plantName(text: string): string {
-  if (text !== "all" && !PLANTS.some((plant) => plant.name === text)) {
-    throw new InvalidArgumentError(`there are: all, ${PLANTS.map((plant) => plant.name).join(", ")}.`);
+function mutationName(text: string): string {
+  if (text !== "all" && !MUTATIONS.some((mutation) => mutation.name === text)) {
+    throw new InvalidArgumentError(`must be one of: all, ${MUTATIONS.map((mutation) => mutation.name).join(", ")}.`);
   }
   return text;
 }
@@ -34,35 +34,39 @@ function plantName(text: string): string {
 function extrasOf(text: string): readonly Extra[] {
   const names = text.split(",");
   const extras = EXTRAS.filter((extra) => names.includes(extra));
-  if (extras.length < names.length) throw new InvalidArgumentError(`there are: ${EXTRAS.join(", ")}.`);
+  if (extras.length < names.length) throw new InvalidArgumentError(`must be one of: ${EXTRAS.join(", ")}.`);
   return [...new Set([...USUAL, ...extras])];
 }
 
-const plants = PLANTS.map(({ name, bug }) => `  ${name.padEnd(24)}${bug}`).join("\n");
+const mutations = MUTATIONS.map(({ name, bug }) => `  ${name.padEnd(24)}${bug}`).join("\n");
 
-const program = new Command("sim")
+const program = new Command("npm run sim --")
   .description(
-    "Runs the real controller in a simulated cluster that tries to break it, once for each seed: clock, messages and chance are all the seed's. What fails is shortened and shown, and repeats itself exactly.",
+    "Deterministic simulation: runs the real controller in a simulated cluster with injected faults, once for each seed. Time, message order and random choices depend only on the seed, so failures are reproducible. The script of a failure is shortened and printed.",
   )
-  .option("--seeds <n>", "how many seeds", wholeNumber, 100)
-  .option("--first-seed <s>", "the first of them", wholeNumber, 1)
-  .option("--jobs <n>", "runs at once", wholeNumber, DEFAULT_JOBS)
-  .option("--trace", "run the first seed only, and print all that happens", false)
-  .option("--replay <file>", "run the script of a file, as a shortened failure leaves it, and print all that happens")
-  .option("--no-minimise", "do not shorten what fails")
-  .option("--with <extras>", `what to add to the scripts, of: ${EXTRAS.join(", ")}`, extrasOf, USUAL)
-  .option("--plant <name>", "plant a bug in the controller and look for it: then finding it is success", plantName)
-  .addHelpText("after", `\nBugs to plant:\n${plants}\n  ${"all".padEnd(24)}each of them in turn`)
-  .action(async ({ seeds, firstSeed, jobs, plant, with: extras, trace, replay: file, minimise }: Options) => {
+  .option("--seeds <n>", "number of seeds", wholeNumber, 100)
+  .option("--first-seed <s>", "first seed", wholeNumber, 1)
+  .option("--jobs <n>", "number of parallel runs", wholeNumber, DEFAULT_JOBS)
+  .option("--trace", "run only the first seed, and print its trace", false)
+  .option("--replay <file>", "run the script in a file (dist/sim/SEED.json of a failure), and print its trace")
+  .option("--no-minimise", "do not shorten the scripts of failures")
+  .option("--with <extras>", `extra actions in the scripts, one or more of: ${EXTRAS.join(", ")}`, extrasOf, USUAL)
+  .option(
+    "--mutation <name>",
+    "mutation test: add a bug to the controller, and succeed if a violation is found",
+    mutationName,
+  )
+  .addHelpText("after", `\nMutations:\n${mutations}\n  ${"all".padEnd(24)}each of them, one after the other`)
+  .action(async ({ seeds, firstSeed, jobs, mutation, with: extras, trace, replay: file, minimise }: Options) => {
     const range = { first: firstSeed, count: seeds, jobs, minimise, extras };
     let good: boolean;
-    if (file !== undefined) good = await replay(file, plant);
-    else if (trace) good = await showTrace(firstSeed, extras, plant);
-    else if (plant === undefined) good = await search(range);
+    if (file !== undefined) good = await replay(file, mutation);
+    else if (trace) good = await showTrace(firstSeed, extras, mutation);
+    else if (mutation === undefined) good = await search(range);
     else {
       good = true;
-      for (const name of plant === "all" ? PLANTS.map((one) => one.name) : [plant]) {
-        if (await search({ ...range, plant: name })) good = false;
+      for (const name of mutation === "all" ? MUTATIONS.map((one) => one.name) : [mutation]) {
+        if (await search({ ...range, mutation: name })) good = false;
       }
     }
     process.exitCode = good ? 0 : 1;

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { OWNER_KEY } from "../../src/desired/identity.ts";
 import { keyOfAddress, meet, readBlock } from "./addresses.ts";
 import type { NorthboundServer } from "./database-server.ts";
+import { FreeAddresses, readRanges } from "./free-addresses.ts";
 import { isHostile } from "./hostile.ts";
 import {
   annotation,
@@ -16,7 +17,6 @@ import {
   type Pod,
   type Subnet,
 } from "./picture.ts";
-import { readRanges, Supply } from "./supply.ts";
 
 /** Port groups that are always there: of pods that ask for a SecurityGroup that is not there (Kube-OVN has it), and of switches' ports towards routers. */
 const STANDING_GROUPS: readonly string[] = ["ovn.sg.kubeovn_deny_all", "weft.uplinks"];
@@ -34,26 +34,26 @@ export interface Evidence {
 /** Everything that must hold when faults have ended and all is quiet; says what does not, in sentences. */
 export function judge(evidence: Evidence): string[] {
   const { picture } = evidence;
-  const supply = new Supply(picture);
+  const free = new FreeAddresses(picture);
   return [
     ...sharedAddresses(evidence),
     ...lostAddresses(picture),
-    ...podsWithoutAddress(picture, supply),
+    ...podsWithoutAddress(picture, free),
     ...wrongPorts(evidence),
     ...wrongGroups(evidence),
     ...wrongAnnotations(evidence),
     ...wrongWishes(evidence),
-    ...wrongCounters(picture, supply),
+    ...wrongCounters(picture, free),
     ...wrongSubnets(picture),
     ...wrongContracts(picture),
-    ...wrongNodes(evidence, supply),
+    ...wrongNodes(evidence, free),
     ...leftObjects(picture),
   ];
 }
 
 /** Who waits for an address although there is one; those who may are left out. */
 export function waitsForNothing(picture: Picture, mayWait: (pod: Pod) => boolean): string[] {
-  return podsWithoutAddress(picture, new Supply(picture), mayWait);
+  return podsWithoutAddress(picture, new FreeAddresses(picture), mayWait);
 }
 
 /** No address held twice, and no MAC in one VPC or other network. What users have reserved wrongly is their affair. */
@@ -109,7 +109,11 @@ function lostAddresses(picture: Picture): string[] {
 }
 
 /** A pod waits only where there is no address for it. */
-function podsWithoutAddress(picture: Picture, supply: Supply, mayWait: (pod: Pod) => boolean = () => false): string[] {
+function podsWithoutAddress(
+  picture: Picture,
+  free: FreeAddresses,
+  mayWait: (pod: Pod) => boolean = () => false,
+): string[] {
   return picture.pods.flatMap((pod) => {
     if (mayWait(pod)) return [];
     if (!pod.alive || pod.node === undefined) return [];
@@ -120,11 +124,11 @@ function podsWithoutAddress(picture: Picture, supply: Supply, mayWait: (pod: Pod
     const kept =
       picture.subnetsFor(pod).some((subnet) => subnet.name === ip?.subnet) &&
       pod.asked["ip_pool"] === undefined &&
-      ip?.addresses.every((address) => supply.canBeHeld(picture.subnet(ip.subnet), address)) === true &&
+      ip?.addresses.every((address) => free.canBeHeld(picture.subnet(ip.subnet), address)) === true &&
       (pod.provider !== OWN || !picture.pools.some((pool) => pool.namespaces.includes(pod.namespace)));
     if (ip !== undefined && !ip.deleting && kept)
       return [`${pod.key} is there, but ${ip.name} is still its predecessor's`];
-    if (!supply.couldServe(pod)) return [];
+    if (!free.couldServe(pod)) return [];
     return [`${pod.key} waits for an address although there is one (it asks for ${JSON.stringify(pod.asked)})`];
   });
 }
@@ -142,7 +146,7 @@ function expectedPorts(evidence: Evidence): readonly ExpectedPort[] {
 
 /** The interfaces of pods that must have been told their addresses. */
 function servedInterfaces({ picture }: Evidence): readonly ExpectedPort[] {
-  const supply = new Supply(picture);
+  const free = new FreeAddresses(picture);
   return picture.pods.flatMap((pod) => {
     const ip = picture.ips.find((candidate) => candidate.name === pod.port);
     const subnet = picture.subnet(ip?.subnet ?? "");
@@ -151,7 +155,7 @@ function servedInterfaces({ picture }: Evidence): readonly ExpectedPort[] {
     if (ip.addresses.length === 0) return [];
     if (podOf(picture, ip)?.uid !== pod.uid || !pod.alive || pod.node === undefined) return [];
     // A reservation of an address that is for others gives its pod nothing, unless that ran with it before.
-    const foreign = ip.addresses.some((address) => supply.isForOthers(ip.subnet, address, pod.namespace));
+    const foreign = ip.addresses.some((address) => free.isForOthers(ip.subnet, address, pod.namespace));
     if (ip.reserved && foreign && annotation(pod, "ip_address") !== ip.addresses.join(",")) return [];
     return [{ pod, ip, addresses: [ip.mac, ...ip.addresses].join(" ") }];
   });
@@ -182,7 +186,7 @@ function wrongPorts(evidence: Evidence): string[] {
     found.push(`port ${name} (${port.addresses.join()}) is there for no pod`);
   }
   for (const name of foreignPorts) {
-    // It may have gone with its switch, which another hand deleted.
+    // It may have gone with its switch, which another client deleted.
     const port = ports.get(name);
     if (port !== undefined && port.addresses.length > 0) found.push(`the administrator's port ${name} was changed`);
   }
@@ -299,14 +303,14 @@ function wrongWishes(evidence: Evidence): string[] {
 }
 
 /** The counters of a subnet's status are exact, and so are its ranges. */
-function wrongCounters(picture: Picture, supply: Supply): string[] {
+function wrongCounters(picture: Picture, free: FreeAddresses): string[] {
   return picture.subnets.flatMap((subnet) => {
     // What is held in a subnet that cannot be understood is not counted.
     if (subnet.deleting || !isSound(subnet)) return [];
     const open = picture.accepted(subnet);
     const status = (subnet.object.status ?? {}) as Readonly<Record<string, unknown>>;
     return ([4, 6] as const).flatMap((family) => {
-      const { available, using } = supply.counts(subnet, family);
+      const { available, using } = free.counts(subnet, family);
       return (
         [
           ["available", open ? available : new Set<string>()],
@@ -325,7 +329,7 @@ function wrongCounters(picture: Picture, supply: Supply): string[] {
   });
 }
 
-/** Nodes are told what is in force of each subnet, also of one that is being deleted. */
+/** Nodes get the active configuration of each subnet, also of one that is being deleted. */
 function wrongContracts(picture: Picture): string[] {
   return picture.subnets.flatMap(({ name, accepted, onOvn, vpc, blocks, centralized, object }) => {
     const spec = (object.spec ?? {}) as Readonly<Record<string, unknown>>;
@@ -345,7 +349,7 @@ function wrongContracts(picture: Picture): string[] {
   });
 }
 
-/** What a user wrote into a subnet is in force unless something is in its way; and no two in force overlap. */
+/** The spec of a subnet is accepted unless something conflicts with it; and no two accepted subnets overlap. */
 function wrongSubnets(picture: Picture): string[] {
   const found: string[] = [];
   for (const subnet of picture.subnets) {
@@ -359,20 +363,20 @@ function wrongSubnets(picture: Picture): string[] {
     for (const other of picture.subnets) {
       if (!accepted || !other.accepted || other.name >= name || other.domain !== subnet.domain) continue;
       if (blocks.some((block) => other.blocks.some((theirs) => meet(block, theirs))))
-        found.push(`subnets ${other.name} and ${name} overlap, and both are in force`);
+        found.push(`subnets ${other.name} and ${name} overlap, and both are accepted`);
     }
   }
   return found;
 }
 
 /** Each node has its address on the join switch, its port, and its annotations. */
-function wrongNodes({ picture, northbound }: Evidence, supply: Supply): string[] {
+function wrongNodes({ picture, northbound }: Evidence, free: FreeAddresses): string[] {
   const join = picture.subnet(JOIN);
   if (join === undefined || join.deleting || !picture.accepted(join)) return [];
   const ports = new Set(northbound.rows("Logical_Switch_Port").map((port) => port.name));
   return picture.nodes.flatMap(({ name }) => {
     const ip = picture.ips.find((candidate) => candidate.name === `node-${name}`);
-    if (ip === undefined) return supply.hasRoom(join, "any") ? [`node ${name} has no address`] : [];
+    if (ip === undefined) return free.hasRoom(join, "any") ? [`node ${name} has no address`] : [];
     return ports.has(`node-${name}`) ? [] : [`node ${name} has no port`];
   });
 }

@@ -26,7 +26,7 @@ const DEFAULT_SUBNET = "ovn-default";
 /** The subnet of the nodes' own ports. */
 export const JOIN = "join";
 
-/** A subnet: as its user wrote it, but with the addresses that the controller says are in force. */
+/** A subnet: as its user wrote it, but with the addresses that the controller has accepted. */
 export interface Subnet {
   readonly name: string;
   readonly vpc: string;
@@ -43,9 +43,9 @@ export interface Subnet {
   readonly centralized: boolean;
   readonly deleting: boolean;
   readonly created: string;
-  /** What its user wrote last, where the addresses above are those that are in force. */
+  /** What its user wrote last, where the addresses above are the accepted ones. */
   readonly wanted: { readonly blocks: readonly Block[]; readonly gateways: readonly Address[] };
-  /** The controller has said with which addresses it is in force. */
+  /** The controller has reported the accepted addresses. */
   readonly accepted: boolean;
   readonly object: KubeObject;
 }
@@ -81,7 +81,7 @@ export interface Vip {
 
 /** One interface of a pod that takes part in the pod network: its own, or a further one that it is to have. */
 export interface Pod {
-  /** For people: `namespace/pod`, with the provider of a further interface behind that. */
+  /** For people: `namespace/pod`, followed by the provider of a secondary interface. */
   readonly key: string;
   /** In front of its annotations. */
   readonly provider: string;
@@ -167,7 +167,7 @@ export class Picture {
     return this.subnets.find((subnet) => subnet.name === name);
   }
 
-  /** Whether a subnet is in force. That it is so rightly is for `refusalOf` and the oracle. */
+  /** Whether a subnet is accepted. Whether it should be is checked by `refusalOf` and the oracle. */
   accepted(subnet: Subnet): boolean {
     return subnet.accepted;
   }
@@ -219,7 +219,7 @@ export class Picture {
             )),
       );
     const meant = bound.filter((subnet) => !subnet.deleting);
-    // Where a subnet is bound that is not in force, its pods wait.
+    // Pods of a subnet that is bound but not accepted wait.
     if (meant.length > 0) return meant.filter(open);
     return this.subnets.filter((subnet) => subnet.name === DEFAULT_SUBNET && open(subnet));
   }

@@ -12,8 +12,8 @@ export interface Job {
   readonly script?: Script;
   /** What is added to the script, see `extras.ts`. */
   readonly extras?: readonly Extra[];
-  /** The planted bug, see `plants.ts`. */
-  readonly plant?: string;
+  /** The mutation, see `mutations.ts`. */
+  readonly mutation?: string;
 }
 
 /** How a job ended, and how long it took. */

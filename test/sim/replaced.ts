@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Puts another method in the place of one; the function returned puts it back. */
+/** Replaces a method; the returned function restores it. */
 export function replaced<T extends object, K extends keyof T>(
   target: T,
   name: K,

@@ -12,17 +12,17 @@ import { Connection } from "../../src/ovsdb/connection.ts";
 import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
 import type { NorthboundServer } from "./database-server.ts";
 import { KubeLink } from "./kube-link.ts";
-import type { Plant } from "./plants.ts";
+import type { Mutation } from "./mutations.ts";
 import { SimProcess } from "./process.ts";
 import { Random } from "./random.ts";
+import type { RandomFaults } from "./random-faults.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Throwing } from "./throwing.ts";
-import type { Weather } from "./weather.ts";
 
 /** What a replica lives in. */
 export interface Surroundings {
   readonly scheduler: Scheduler;
-  readonly weather: Weather;
+  readonly randomFaults: RandomFaults;
   readonly kube: FakeKube;
   readonly northbound: NorthboundServer;
   readonly settings: Settings;
@@ -30,7 +30,7 @@ export interface Surroundings {
   /** What the code throws. */
   readonly throwing: Throwing;
   /** A bug that the controllers have. */
-  readonly plant: Plant | undefined;
+  readonly mutation: Mutation | undefined;
   readonly onWrite: (process: SimProcess, verb: string, type: ResourceType, ref: ObjectRef) => void;
   /** Objects are anything here: that some cannot be understood, and an error says so, is expected. */
   readonly hostile: boolean;
@@ -78,14 +78,14 @@ export class Replica {
 
   start(): void {
     if (this.#running !== undefined) return;
-    const { scheduler, weather, kube, northbound: server, seed, settings, onWrite, throwing } = this.#world;
+    const { scheduler, randomFaults, kube, northbound: server, seed, settings, onWrite, throwing } = this.#world;
     const name = `${this.name}#${this.#generation++}`;
     const process = new SimProcess(scheduler, name, new Random(`${seed}/process/${name}`), (error) =>
       this.#world.onBug(`nobody caught: ${error instanceof Error ? error.stack : String(error)}`),
     );
     const link = new KubeLink({
       scheduler,
-      weather,
+      randomFaults,
       server: kube,
       process,
       replica: this.name,
@@ -115,12 +115,12 @@ export class Replica {
       clock: process.clock,
       listedWhole: 1,
     };
-    const { plant } = this.#world;
-    const parts = plant?.parts?.(made) ?? made;
+    const { mutation } = this.#world;
+    const parts = mutation?.parts?.(made) ?? made;
     const controller = new Controller(parts);
-    plant?.controller?.(controller, parts);
+    mutation?.controller?.(controller, parts);
     const election = new Election(parts, controller, () => {
-      weather.count("controller gave itself up");
+      randomFaults.count("controller gave itself up");
       this.crash(1_000, "at once");
     });
     this.#running = { process, link, controller, election, northbound };

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { isFault, isTampering } from "./generate.ts";
+import { isFault, isInterference } from "./generate.ts";
 import { kindOf } from "./minimise.ts";
+import { isRandomFault } from "./random-faults.ts";
 import type { Outcome } from "./run.ts";
 import type { Action, ActionName, Script } from "./script.ts";
-import { isWeather } from "./weather.ts";
 
-/** What many runs came to. */
+/** Results of many runs. */
 export class Tally {
-  /** What was done or injected → how often. */
+  /** Action or fault → number of times. */
   readonly counts = new Map<string, number>();
   readonly failed: Outcome[] = [];
   runs = 0;
@@ -39,13 +39,13 @@ export class Tally {
   }
 }
 
-/** What was injected and done how often, as a table in parts, the most frequent first. */
+/** How often each fault and action occurred, as a table in parts, the most frequent first. */
 export function injectedTable(counts: ReadonlyMap<string, number>): string {
   const partOf = (name: string): string => {
-    if (isWeather(name) || isFault(name as ActionName)) return "what went wrong";
-    if (isTampering(name as ActionName)) return "what people interfered with";
-    // Names of actions are single words; the rest are sentences.
-    return name.includes(" ") ? "what came of it" : "what users did";
+    if (isRandomFault(name) || isFault(name as ActionName)) return "faults";
+    if (isInterference(name as ActionName)) return "changes by other clients";
+    // Names of actions are single words; those of results have several.
+    return name.includes(" ") ? "results" : "changes by users";
   };
   const parts = Map.groupBy(counts, ([name]) => partOf(name));
   const lines = [...parts].flatMap(([title, rows]) => [
@@ -55,14 +55,16 @@ export function injectedTable(counts: ReadonlyMap<string, number>): string {
   return lines.join("\n");
 }
 
-/** How a run failed, and how to see it again. */
+/** How a run failed, and how to repeat it. */
 export function outcomeText({ seed, hash, violations }: Outcome, hint: string): string {
-  return [`seed ${seed} fails (hash ${hash}):`, ...violations.map((what) => `    ${what}`), `    see it: ${hint}`].join(
-    "\n",
-  );
+  return [
+    `seed ${seed} fails (hash ${hash}):`,
+    ...violations.map((what) => `    ${what}`),
+    `    repeat it: ${hint}`,
+  ].join("\n");
 }
 
-/** A script as people read it: a line for each action. */
+/** A script as text: a line for each action. */
 export function scriptText({ seed, replicas, cidrs, actions, length }: Script): string {
   const action = ({ at, do: name, ...rest }: Action): string => {
     const details = Object.entries(rest).map(

@@ -13,28 +13,28 @@ import {
   VPCS,
 } from "../../src/kube/resources.ts";
 import { fakeKube } from "../../src/kube/testing/fake.ts";
+import { AddressHistory } from "./address-history.ts";
 import { Cluster } from "./cluster.ts";
 import { NorthboundServer } from "./database-server.ts";
 import { Faults } from "./faults.ts";
 import { isFault } from "./generate.ts";
-import { Historian } from "./historian.ts";
 import { Hostile } from "./hostile.ts";
-import { Keeper } from "./keeper.ts";
+import { Invariants } from "./invariants.ts";
+import type { Mutation } from "./mutations.ts";
 import { Nodes } from "./node/nodes.ts";
 import { judge, waitsForNothing } from "./oracle.ts";
+import { OtherClient } from "./other-client.ts";
 import { Picture, type Pod } from "./picture.ts";
-import type { Plant } from "./plants.ts";
+import { PortLossCheck } from "./port-loss.ts";
 import { Quiet } from "./quiet.ts";
 import { Random } from "./random.ts";
+import { RandomFaults } from "./random-faults.ts";
 import { Replica } from "./replica.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Action, DatabaseAction, FaultAction, NodeAction, Script, ThrowAction, UserAction } from "./script.ts";
-import { Tamperer } from "./tamper.ts";
 import { Throwing } from "./throwing.ts";
 import { Trace } from "./trace.ts";
 import { Users } from "./users.ts";
-import { Watchman } from "./watchman.ts";
-import { Weather } from "./weather.ts";
 
 /** How a run ended. */
 export interface Outcome {
@@ -55,7 +55,7 @@ export interface RunOptions {
   /** Gets every line of the trace. */
   readonly print?: (line: string) => void;
   /** A bug that all controllers of the run have. */
-  readonly plant?: Plant;
+  readonly mutation?: Mutation;
 }
 
 /** After so many ms in which nothing happens everybody has what he can have. */
@@ -91,7 +91,7 @@ export async function run(script: Script, options: RunOptions = {}): Promise<Out
   const scheduler = new Scheduler(new Trace(options.print));
   const throws = script.actions.filter((action) => action.do === "throw");
   const throwing = new Throwing(scheduler, script.seed, throws);
-  const undo = [options.plant?.install?.(), ...(throws.length > 0 ? [throwing.install()] : [])];
+  const undo = [options.mutation?.install?.(), ...(throws.length > 0 ? [throwing.install()] : [])];
   try {
     return await carryOut(script, options, scheduler, throwing);
   } finally {
@@ -106,7 +106,7 @@ async function carryOut(
   scheduler: Scheduler,
   throwing: Throwing,
 ): Promise<Outcome> {
-  const weather = new Weather();
+  const randomFaults = new RandomFaults();
   const violations: string[] = [];
   const violate = (what: string): void => {
     const known = violations.some((other) => other.endsWith(`: ${what}`));
@@ -120,9 +120,9 @@ async function carryOut(
   let onActivity = (): void => {};
   const cluster = new Cluster(kube, scheduler, script.seed);
   const hostile = new Hostile(kube, cluster, script.seed);
-  const users: Users = new Users(kube, cluster, () => historian.look());
-  const northbound: NorthboundServer = new NorthboundServer(scheduler, weather, script.seed, {
-    onTransact: (from, operations) => watchman.onTransact(from, operations),
+  const users: Users = new Users(kube, cluster, () => addressHistory.look());
+  const northbound: NorthboundServer = new NorthboundServer(scheduler, randomFaults, script.seed, {
+    onTransact: (from, operations) => invariants.onTransact(from, operations),
     onCommit: (from, operations) => {
       // A question who leads changes nothing.
       if (operations.every((operation) => operation["op"] === "assert")) return;
@@ -130,26 +130,33 @@ async function carryOut(
       activity.last = scheduler.elapsed;
       onActivity();
       scheduler.note(`${from?.name ?? "somebody"} commits ${operations.length} operations`);
-      tamperer.committed(from, operations);
-      watchman.onCommit(from);
+      otherClient.committed(from, operations);
+      invariants.onCommit(from);
       nodes?.onNorthbound();
-      keeper.onCommit(from);
+      portLoss.onCommit(from);
     },
   });
-  const tamperer = new Tamperer(northbound, scheduler, weather);
-  const watchman = new Watchman({ kube, northbound, tamperer, onViolation: violate });
-  const historian: Historian = new Historian(kube, users.touched, violate);
-  const keeper = new Keeper({ scheduler, kube, northbound, throwing, touched: users.touched, onViolation: violate });
+  const otherClient = new OtherClient(northbound, scheduler, randomFaults);
+  const invariants = new Invariants({ kube, northbound, otherClient, onViolation: violate });
+  const addressHistory: AddressHistory = new AddressHistory(kube, users.touched, violate);
+  const portLoss = new PortLossCheck({
+    scheduler,
+    kube,
+    northbound,
+    throwing,
+    touched: users.touched,
+    onViolation: violate,
+  });
   current = { onBug: violate };
   const world = {
     scheduler,
     throwing,
-    weather,
+    randomFaults,
     kube,
     northbound,
     settings: settingsOf(script),
     seed: script.seed,
-    plant: options.plant,
+    mutation: options.mutation,
     onWrite: (_process: unknown, _verb: string, type: { plural: string }, { namespace }: { namespace?: string }) => {
       if (type.plural === "leases" || type.plural === "events") return;
       // What the controller says of itself on its own pod.
@@ -166,10 +173,12 @@ async function carryOut(
   const { signal } = new AbortController();
   const throws = script.actions.some((action) => action.do === "throw");
   for (const type of [PODS, STATEFUL_SETS, IPS]) {
-    cluster.ignore(kube.watch(type, { resourceVersion: "0", timeoutSeconds: 1e9, signal }, () => historian.look()));
+    cluster.ignore(
+      kube.watch(type, { resourceVersion: "0", timeoutSeconds: 1e9, signal }, () => addressHistory.look()),
+    );
   }
   if (throws) {
-    cluster.ignore(kube.watch(PODS, { resourceVersion: "0", timeoutSeconds: 1e9, signal }, () => keeper.look()));
+    cluster.ignore(kube.watch(PODS, { resourceVersion: "0", timeoutSeconds: 1e9, signal }, () => portLoss.look()));
   }
   // Where nothing goes wrong nobody waits for what he could have: not for 5 s, and not until something else wakes him.
   const faultless = script.actions.every(({ do: name }) => !isFault(name) && name !== "nb-restore");
@@ -186,7 +195,7 @@ async function carryOut(
   if (script.actions.some((action) => action.do === "daemons")) {
     nodes = new Nodes({
       scheduler,
-      weather,
+      randomFaults,
       kube,
       seed: script.seed,
       hasPort: (name) => northbound.rows("Logical_Switch_Port").some((row) => row.name === name),
@@ -194,7 +203,7 @@ async function carryOut(
         activity.last = scheduler.elapsed;
       },
       onNetwork: () => cluster.wake(),
-      plant: options.plant,
+      mutation: options.mutation,
       onViolation: violate,
       onBug: violate,
     });
@@ -209,17 +218,17 @@ async function carryOut(
   );
   for (const action of script.actions) {
     scheduler.after(action.at, () => {
-      weather.count(action.do);
+      randomFaults.count(action.do);
       scheduler.note(`ACTION ${JSON.stringify(action)}`);
       if (action.do === "hostile") hostile.act(action);
       else if (isNode(action)) nodes?.act(action);
-      else if (action.do !== "daemons") act(action, users, tamperer, faults);
+      else if (action.do !== "daemons") act(action, users, otherClient, faults);
     });
   }
   for (const [i, replica] of replicas.entries()) scheduler.after(i * 700, () => replica.start());
   await scheduler.run(script.length);
   faults.end();
-  weather.clear();
+  randomFaults.clear();
   scheduler.note("the faults end");
   await settle(scheduler, activity, violate);
   // The controller's own watch makes up for a lost wake-up: that it had to is a fault, where nothing went wrong.
@@ -243,7 +252,7 @@ async function carryOut(
   if (leaders !== 1) violate(`${leaders} controllers lead`);
   for (const replica of replicas) replica.process?.kill();
   nodes?.kill();
-  const counts: Record<string, number> = { ...Object.fromEntries(weather.injected) };
+  const counts: Record<string, number> = { ...Object.fromEntries(randomFaults.injected) };
   counts["writes to Kubernetes"] = activity.kubeWrites;
   counts["northbound transactions"] = activity.commits;
   return {
@@ -272,7 +281,7 @@ async function carryOut(
 
   async function judgeNow(when: string): Promise<void> {
     const picture = new Picture(kube);
-    const evidence = { picture, northbound, touched: users.touched, foreignPorts: tamperer.foreignPorts };
+    const evidence = { picture, northbound, touched: users.touched, foreignPorts: otherClient.foreignPorts };
     for (const what of judge(evidence)) violate(`${when}, ${what}`);
     if (nodes === undefined) return;
     const judged = nodes.judge(users.touched);
@@ -305,11 +314,11 @@ function isNode(action: Action): action is NodeAction & Action {
 function act(
   action: UserAction | DatabaseAction | FaultAction | ThrowAction,
   users: Users,
-  tamperer: Tamperer,
+  otherClient: OtherClient,
   faults: Faults,
 ): void {
   if (isFault(action.do) || action.do === "throw") faults.act(action as FaultAction | ThrowAction);
-  else if (action.do.startsWith("nb-")) tamperer.act(action as DatabaseAction);
+  else if (action.do.startsWith("nb-")) otherClient.act(action as DatabaseAction);
   else users.act(action as UserAction);
 }
 

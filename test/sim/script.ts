@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Settings } from "../../src/controller/settings.ts";
-import type { WeatherKind } from "./weather.ts";
+import type { RandomFaultKind } from "./random-faults.ts";
 
 /** What pods ask for, as annotations without their `ovn.kubernetes.io/`; with a slash in them they are whole. */
 export type Wishes = Readonly<Record<string, string>>;
 
 /** What a network is: of interfaces on OVN, of another plugin's that get their addresses here, of none of our affair, or unreadable. */
-export type NetworkWant = "ovn" | "ipam" | "other" | "spoilt";
+export type NetworkWant = "ovn" | "ipam" | "other" | "invalid";
 
 /** What a user, an administrator or a program of theirs does. */
 export type UserAction =
@@ -90,7 +90,7 @@ export type DatabaseAction =
 
 /**
  * Code throws for a while. `share`: of all objects so many are struck; `chance`: those not at every call, but at so many of them.
- * `pick` tells spells apart.
+ * `pick` tells periods apart.
  */
 export interface ThrowAction {
   readonly do: "throw";
@@ -119,7 +119,7 @@ export type NodeAction =
   | { readonly do: "ovs-restart"; readonly pick: number; readonly down: number; readonly database: boolean }
   /** Another program takes away or changes what is ours. */
   | {
-      readonly do: "node-tamper";
+      readonly do: "node-change";
       readonly pick: number;
       readonly thing: number;
       readonly how: "route" | "address" | "down" | "ovn0" | "table" | "port" | "pair";
@@ -145,8 +145,8 @@ interface DaemonsAction {
 /** What goes wrong by itself. */
 export type FaultAction =
   | {
-      readonly do: "weather";
-      readonly kind: WeatherKind;
+      readonly do: "random-faults";
+      readonly kind: RandomFaultKind;
       readonly rate: number;
       readonly for: number;
       readonly replica?: string;
@@ -192,7 +192,7 @@ export type ActionName = Action["do"];
 
 /** A whole run as plain data: it can be printed, shortened and run again. */
 export interface Script {
-  /** Where all chance comes from that is not in the actions: delays, and what the weather strikes. */
+  /** Seed of all random choices that are not in the actions: delays, and which requests faults hit. */
   readonly seed: string;
   readonly replicas: number;
   readonly cidrs: Pick<Settings, "defaultCidr" | "nodeSwitchCidr">;

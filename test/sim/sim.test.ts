@@ -7,15 +7,15 @@ import t from "tap";
 import { EXTRAS } from "./extras.ts";
 import { generateScript } from "./generate.ts";
 import { kindOf, minimise } from "./minimise.ts";
-import { plantNamed } from "./plants.ts";
+import { mutationNamed } from "./mutations.ts";
 import { DEFAULT_JOBS, type Done, type Job, runAll } from "./pool.ts";
 import { outcomeText, Tally } from "./report.ts";
 import { run } from "./run.ts";
 
 /** How many seeds `npm test` runs. More: `npm run sim -- --seeds N`. */
 const SEEDS = 200;
-/** Planted bugs that are looked for here; the others take longer to find (`npm run sim -- --plant all`). */
-const PLANTED = [
+/** Mutations that this test looks for; the others take longer to find (`npm run sim -- --mutation all`). */
+const SEARCHED = [
   "no-confirmation",
   "ordinals-from-zero",
   "counter-missed",
@@ -23,41 +23,44 @@ const PLANTED = [
   "used-before-recorded",
   "forgotten-del",
 ];
-/** What is added to some scripts, see `extras.ts`, and what holds then. */
+/** What is added to some scripts (`extras.ts`), and what must hold then. */
 const EXTRA = {
-  hostile: "objects that nobody expects end nothing, and cost nobody else anything",
-  throws: "code that throws stops nothing but itself, and all is right once it is healed",
-  nodes: "pods keep their networks and nodes what is not ours, whatever happens to daemons",
+  hostile: "unexpected objects stop nothing, and do not affect other objects",
+  throws: "code that throws affects only its own object, which recovers when the code stops throwing",
+  nodes: "pods keep their networks, and nodes the configuration of other programs, whatever happens to daemons",
 };
-/** An action of each, which is to be among what was done. */
+/** An action of each extra, which must occur. */
 const INJECTED: Readonly<Record<string, string>> = { hostile: "hostile", throws: "throw", nodes: "daemon-crash" };
 /** How many seeds of these. */
 const EXTRA_SEEDS = 12;
-/** So many seeds, from the one on that showed it first, may be needed to find a planted bug. */
+/** Number of seeds, from the first one that showed it, in which a mutation must be found. */
 const PATIENCE = 60;
 
 t.setTimeout(600_000);
 
-t.test("a run depends on its seed alone: here again, in another thread, and in another process", async (t) => {
-  const script = generateScript(22);
-  const first = await run(script);
-  await run(generateScript(23));
-  const again = await run(script);
-  t.equal(again.hash, first.hash);
-  t.equal(again.events, first.events);
-  await runAll([{ seed: 22 }], 1, ({ outcome }) => {
-    t.equal(outcome.hash, first.hash);
-    t.same(outcome.counts, first.counts);
-    return true;
-  });
-  const main = join(import.meta.dirname, "main.ts");
-  const args = [main, "--first-seed", "22", "--trace"];
-  const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 1e8 });
-  t.match(stdout, `hash ${first.hash}, ${first.events} events`);
-  t.not((await run(generateScript(24))).hash, first.hash);
-});
+t.test(
+  "a run is deterministic: the same seed gives the same run again, in another thread and in another process",
+  async (t) => {
+    const script = generateScript(22);
+    const first = await run(script);
+    await run(generateScript(23));
+    const again = await run(script);
+    t.equal(again.hash, first.hash);
+    t.equal(again.events, first.events);
+    await runAll([{ seed: 22 }], 1, ({ outcome }) => {
+      t.equal(outcome.hash, first.hash);
+      t.same(outcome.counts, first.counts);
+      return true;
+    });
+    const main = join(import.meta.dirname, "main.ts");
+    const args = [main, "--first-seed", "22", "--trace"];
+    const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 1e8 });
+    t.match(stdout, `hash ${first.hash}, ${first.events} events`);
+    t.not((await run(generateScript(24))).hash, first.hash);
+  },
+);
 
-t.test(`the controller holds what it promises, whatever happens to it in ${SEEDS} seeds`, async (t) => {
+t.test(`all invariants of the controller hold in ${SEEDS} seeds`, async (t) => {
   const tally = new Tally();
   const seeds = Array.from({ length: SEEDS }, (_, i): Job => ({ seed: i + 1 }));
   await runAll(seeds, DEFAULT_JOBS, ({ outcome }) => {
@@ -77,7 +80,7 @@ t.test(`the controller holds what it promises, whatever happens to it in ${SEEDS
     "late",
     "delete-ip",
   ].filter((name) => (tally.counts.get(name) ?? 0) === 0);
-  t.same(missing, [], "what is to be injected has been");
+  t.same(missing, [], "the expected faults were injected");
 });
 
 for (const [extra, what] of Object.entries(EXTRA)) {
@@ -93,14 +96,14 @@ for (const [extra, what] of Object.entries(EXTRA)) {
       return failures.length < 3;
     });
     t.same(failures, []);
-    t.ok(counts.includes(INJECTED[extra] ?? ""), "what is to be injected has been");
+    t.ok(counts.includes(INJECTED[extra] ?? ""), "the expected faults were injected");
   });
 }
 
-for (const name of PLANTED) {
-  t.test(`a planted bug is found: ${name}`, async (t) => {
-    const { shown, extras = [] } = plantNamed(name);
-    const seeds = Array.from({ length: PATIENCE }, (_, i): Job => ({ seed: shown + i, plant: name, extras }));
+for (const name of SEARCHED) {
+  t.test(`a mutation is found: ${name}`, async (t) => {
+    const { shown, extras = [] } = mutationNamed(name);
+    const seeds = Array.from({ length: PATIENCE }, (_, i): Job => ({ seed: shown + i, mutation: name, extras }));
     const found: Done[] = [];
     await runAll(seeds, DEFAULT_JOBS, (done) => {
       if (done.outcome.violations.length > 0) found.push(done);
@@ -108,26 +111,30 @@ for (const name of PLANTED) {
     });
     const [first] = found;
     if (first === undefined) return void t.fail(`not found in ${PATIENCE} seeds from ${shown} on`);
-    t.same((await run(generateScript(first.job.seed, extras))).violations, [], "without it, that seed shows nothing");
+    t.same(
+      (await run(generateScript(first.job.seed, extras))).violations,
+      [],
+      "without it, that seed has no violation",
+    );
   });
 }
 
-t.test("a failing script is shortened to what it needs, and goes on failing in the same way", async (t) => {
-  const plant = plantNamed("ordinals-from-zero");
-  let script = generateScript(plant.shown);
-  let outcome = await run(script, { plant });
-  for (let seed = plant.shown + 1; outcome.violations.length === 0 && seed < plant.shown + PATIENCE; seed++) {
+t.test("a failing script is shortened, and still fails in the same way", async (t) => {
+  const mutation = mutationNamed("ordinals-from-zero");
+  let script = generateScript(mutation.shown);
+  let outcome = await run(script, { mutation });
+  for (let seed = mutation.shown + 1; outcome.violations.length === 0 && seed < mutation.shown + PATIENCE; seed++) {
     script = generateScript(seed);
-    outcome = await run(script, { plant });
+    outcome = await run(script, { mutation });
   }
-  const shorter = await minimise(script, outcome, { plant }, 60);
+  const shorter = await minimise(script, outcome, { mutation }, 60);
   t.ok(shorter.runs <= 60);
   t.ok(shorter.script.actions.length * 4 < script.actions.length, `${shorter.script.actions.length} actions are left`);
   t.ok(
     shorter.script.actions.some((action) => action.do === "set"),
     "the StatefulSet is among them",
   );
-  const repeated = await run(JSON.parse(JSON.stringify(shorter.script)), { plant });
+  const repeated = await run(JSON.parse(JSON.stringify(shorter.script)), { mutation });
   t.equal(repeated.hash, shorter.outcome.hash);
   t.equal(kindOf(repeated.violations[0] ?? ""), kindOf(outcome.violations[0] ?? ""));
   t.same((await run(shorter.script)).violations, []);

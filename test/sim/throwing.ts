@@ -30,7 +30,7 @@ interface Deriving {
 }
 
 /** One place in the code that throws for a while. */
-interface Spell extends ThrowAction {
+interface Period extends ThrowAction {
   readonly from: number;
   /** The calls so far, where chance decides for each. */
   calls: number;
@@ -44,7 +44,7 @@ interface Spell extends ThrowAction {
 export class Throwing {
   readonly #scheduler: Scheduler;
   readonly #seed: string;
-  readonly #spells = new Set<Spell>();
+  readonly #periods = new Set<Period>();
   /** Inputs of units → their keys, for `compile` is not told. */
   readonly #inputs = new WeakMap<object, string>();
   readonly #struck = new Map<string, boolean>();
@@ -54,7 +54,7 @@ export class Throwing {
   /** Plurals whose projections throw at some time: objects of others are left as they are. */
   readonly #projected: ReadonlySet<string>;
 
-  /** `actions`: all spells that will begin. */
+  /** `actions`: all periods that will begin. */
   constructor(scheduler: Scheduler, seed: string, actions: readonly ThrowAction[]) {
     this.#scheduler = scheduler;
     this.#seed = seed;
@@ -63,26 +63,26 @@ export class Throwing {
 
   /** Begins; the function returned heals it. */
   begin(action: ThrowAction): () => void {
-    const spell: Spell = { ...action, from: this.#scheduler.elapsed, calls: 0 };
-    this.#spells.add(spell);
+    const period: Period = { ...action, from: this.#scheduler.elapsed, calls: 0 };
+    this.#periods.add(period);
     return () => {
-      this.#spells.delete(spell);
+      this.#periods.delete(period);
       this.#struck.clear();
-      this.#scheduler.note(`healed: ${spell.site}`);
+      this.#scheduler.note(`healed: ${period.site}`);
     };
   }
 
   /** Whether nothing throws any more. */
   get healed(): boolean {
-    return this.#spells.size === 0;
+    return this.#periods.size === 0;
   }
 
   /** Whether something throws at an object of a kind (`pods`, a unit's kind …), or may; `since`: for so many ms at least. */
   concerns(kinds: readonly string[], key: string, since = 0): boolean {
-    for (const spell of this.#spells) {
-      if (this.#scheduler.elapsed - spell.from < since) continue;
-      const kind = spell.site.split(":")[1] ?? "";
-      if ((kinds.includes(kind) || spell.site.startsWith("derive:")) && this.#isStruck(spell, key)) return true;
+    for (const period of this.#periods) {
+      if (this.#scheduler.elapsed - period.from < since) continue;
+      const kind = period.site.split(":")[1] ?? "";
+      if ((kinds.includes(kind) || period.site.startsWith("derive:")) && this.#isStruck(period, key)) return true;
     }
     return false;
   }
@@ -131,7 +131,7 @@ export class Throwing {
     };
   }
 
-  /** An object whose projection throws while a spell strikes it: whoever reads anything of it but what it is called finds that out. */
+  /** An object whose projection throws while a period applies to it: whoever reads anything of it but what it is called finds that out. */
   poisoned<T extends KubeObject>(plural: string, object: T): T {
     if (!this.#projected.has(plural)) return object;
     const key = keyOf(object.metadata);
@@ -143,27 +143,27 @@ export class Throwing {
   }
 
   #call(site: string, key: string): void {
-    for (const spell of this.#spells) {
-      if (spell.site !== site || !this.#isStruck(spell, key)) continue;
-      if (spell.chance !== undefined && !this.#strikesByChance(spell, spell.chance)) continue;
+    for (const period of this.#periods) {
+      if (period.site !== site || !this.#isStruck(period, key)) continue;
+      if (period.chance !== undefined && !this.#strikesByChance(period, period.chance)) continue;
       const what = `${site} ${key}`;
       if (!this.thrown.has(what)) this.thrown.set(what, this.#scheduler.elapsed);
       throw new PlantedError(`planted in ${what}`);
     }
   }
 
-  #isStruck(spell: Spell, key: string): boolean {
-    const what = `${spell.site}/${spell.at}/${spell.pick}/${key}`;
+  #isStruck(period: Period, key: string): boolean {
+    const what = `${period.site}/${period.at}/${period.pick}/${key}`;
     let struck = this.#struck.get(what);
     if (struck === undefined) {
-      struck = new Random(`${this.#seed}/throw/${what}`).chance(spell.share);
+      struck = new Random(`${this.#seed}/throw/${what}`).chance(period.share);
       this.#struck.set(what, struck);
     }
     return struck;
   }
 
-  #strikesByChance(spell: Spell, chance: number): boolean {
-    return new Random(`${this.#seed}/throw/${spell.site}/${spell.pick}/${spell.calls++}`).chance(chance);
+  #strikesByChance(period: Period, chance: number): boolean {
+    return new Random(`${this.#seed}/throw/${period.site}/${period.pick}/${period.calls++}`).chance(chance);
   }
 }
 

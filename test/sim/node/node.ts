@@ -11,11 +11,11 @@ import type { FakeKube } from "../../../src/kube/testing/fake.ts";
 import { Connection } from "../../../src/ovsdb/connection.ts";
 import { VSWITCH } from "../../../src/ovsdb/generated/vswitch.ts";
 import { KubeLink } from "../kube-link.ts";
-import type { Plant } from "../plants.ts";
+import type { Mutation } from "../mutations.ts";
 import { SimProcess } from "../process.ts";
 import { Random } from "../random.ts";
+import type { RandomFaults } from "../random-faults.ts";
 import type { Scheduler } from "../scheduler.ts";
-import type { Weather } from "../weather.ts";
 import { Foreign } from "./foreign.ts";
 import { Machine } from "./machine.ts";
 import { machineParts } from "./process-parts.ts";
@@ -25,7 +25,7 @@ import { Vswitch } from "./vswitch.ts";
 /** What a node lives in. */
 export interface NodeWorld {
   readonly scheduler: Scheduler;
-  readonly weather: Weather;
+  readonly randomFaults: RandomFaults;
   readonly kube: FakeKube;
   readonly seed: string;
   hasPort(name: string): boolean;
@@ -34,7 +34,7 @@ export interface NodeWorld {
   /** A pod has its network now, or is rid of it. */
   onNetwork(): void;
   /** A bug that the daemons have. */
-  readonly plant: Plant | undefined;
+  readonly mutation: Mutation | undefined;
   readonly onViolation: (what: string) => void;
   readonly onBug: (what: string) => void;
 }
@@ -63,10 +63,10 @@ export class SimNode {
   constructor(name: string, addresses: readonly string[], world: NodeWorld) {
     this.name = name;
     this.#world = world;
-    const { scheduler, weather, seed } = world;
+    const { scheduler, randomFaults, seed } = world;
     this.foreign = new Foreign(this.machine, addresses);
     this.vswitch = new Vswitch({
-      ...{ scheduler, weather, seed, node: name, machine: this.machine, encap: addresses[0] ?? "" },
+      ...{ scheduler, randomFaults, seed, node: name, machine: this.machine, encap: addresses[0] ?? "" },
       hasPort: (port) => world.hasPort(port),
       onChange: () => undefined,
     });
@@ -98,7 +98,7 @@ export class SimNode {
   /** Starts the daemon, if none runs. */
   start(): void {
     if (this.#life !== undefined) return;
-    const { scheduler, weather, kube, seed, onBug, onWrite } = this.#world;
+    const { scheduler, randomFaults, kube, seed, onBug, onWrite } = this.#world;
     const name = `${this.name}#${this.#lives++}`;
     const process = new SimProcess(scheduler, name, new Random(`${seed}/process/${name}`), (error) =>
       onBug(`nobody caught: ${error instanceof Error ? error.stack : String(error)}`),
@@ -110,12 +110,12 @@ export class SimNode {
       { clock: process.clock, dial: this.vswitch.server.dialer(process) },
     );
     const machine = machineParts(this.machine, process, scheduler, seed, (what) => this.#changed(what));
-    const { plant } = this.#world;
+    const { mutation } = this.#world;
     const parts = {
-      ...(plant?.machine?.(machine) ?? machine),
+      ...(mutation?.machine?.(machine) ?? machine),
       kube: new KubeLink({
-        ...{ scheduler, weather, server: kube, process, replica: this.name, seed },
-        received: (type, object) => plant?.heard?.(type, object) ?? object,
+        ...{ scheduler, randomFaults, server: kube, process, replica: this.name, seed },
+        received: (type, object) => mutation?.heard?.(type, object) ?? object,
         onWrite,
       }),
       ovsdb,

@@ -77,8 +77,8 @@ export class Nodes {
           node.disturbed();
         });
         return;
-      case "node-tamper":
-        this.#tamper(node, action.how, action.thing);
+      case "node-change":
+        this.#change(node, action.how, action.thing);
         return;
       case "node-foreign":
         if (action.what === "port") node.vswitch.addForeignPort(`somebody${Math.floor(action.thing * 3)}`);
@@ -170,7 +170,7 @@ export class Nodes {
     return new Map(subnets.map(({ metadata }) => [metadata.name, metadata.annotations?.[SUBNET.nodeContract] ?? ""]));
   }
 
-  #tamper(node: SimNode, how: Extract<NodeAction, { do: "node-tamper" }>["how"], thing: number): void {
+  #change(node: SimNode, how: Extract<NodeAction, { do: "node-change" }>["how"], thing: number): void {
     const { machine, vswitch } = node;
     const { kernel } = machine;
     const own = kernel.link("ovn0");

@@ -5,8 +5,8 @@ import { VSWITCH } from "../../../src/ovsdb/generated/vswitch.ts";
 import { insert, mutate, type Operation, update } from "../../../src/ovsdb/operation.ts";
 import { VswitchServer } from "../database-server.ts";
 import { Random } from "../random.ts";
+import type { RandomFaults } from "../random-faults.ts";
 import type { Scheduler } from "../scheduler.ts";
-import type { Weather } from "../weather.ts";
 import type { Machine } from "./machine.ts";
 
 /** Identifiers that ovn-controller reads and writes. */
@@ -16,7 +16,7 @@ const INSTALLED = "ovn-installed";
 /** What the node's Open vSwitch is given. */
 export interface VswitchWorld {
   readonly scheduler: Scheduler;
-  readonly weather: Weather;
+  readonly randomFaults: RandomFaults;
   readonly seed: string;
   readonly node: string;
   readonly machine: Machine;
@@ -45,7 +45,7 @@ export class Vswitch {
   constructor(world: VswitchWorld) {
     this.#world = world;
     this.#random = new Random(`${world.seed}/vswitch/${world.node}`);
-    this.server = new VswitchServer(world.scheduler, world.weather, `${world.seed}/${world.node}`, {
+    this.server = new VswitchServer(world.scheduler, world.randomFaults, `${world.seed}/${world.node}`, {
       onTransact: () => undefined,
       onCommit: () => {
         world.onChange();

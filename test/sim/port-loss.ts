@@ -10,8 +10,8 @@ import type { SimProcess } from "./process.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Throwing } from "./throwing.ts";
 
-/** What the keeper looks at. */
-export interface KeeperWorld {
+/** What the check looks at. */
+export interface PortLossWorld {
   readonly scheduler: Scheduler;
   readonly kube: FakeKube;
   readonly northbound: NorthboundServer;
@@ -21,24 +21,24 @@ export interface KeeperWorld {
   readonly onViolation: (what: string) => void;
 }
 
-/** What was decided before code began to throw may still be on its way for so long, in ms. */
+/** Time in which changes decided before code began to throw may still arrive, in ms. */
 const ON_ITS_WAY_MS = 5_000;
-/** A pod that runs for so long has everything, and whatever was wrong with its record before has been noticed, in ms. */
+/** A pod that has run for this long has its port, and errors in its record have been found, in ms. */
 const ESTABLISHED_MS = 5_000;
 
-/** Sees that nobody loses what he has because code throws: at him, or at anybody else. */
-export class Keeper {
-  readonly #world: KeeperWorld;
+/** Checks that no running pod loses its port because code throws, for this pod or for another. */
+export class PortLossCheck {
+  readonly #world: PortLossWorld;
   /** Ports of pods as they were after the last commit: name → owner. */
   #ports = new Map<string, string>();
-  /** Port of a running pod → its uid, and since when it runs. */
+  /** Port of a running pod → its UID, and the time since when it runs. */
   readonly #running = new Map<string, { readonly uid: string; readonly since: number }>();
 
-  constructor(world: KeeperWorld) {
+  constructor(world: PortLossWorld) {
     this.#world = world;
   }
 
-  /** A process (undefined: another hand) has committed. */
+  /** A process (undefined: another client) has committed. */
   onCommit(from: SimProcess | undefined): void {
     const { northbound, throwing } = this.#world;
     const before = this.#ports;
@@ -50,7 +50,7 @@ export class Keeper {
     if (lost.length > 0) this.#judge(lost);
   }
 
-  /** Pods have changed: who runs is noted. */
+  /** Pods have changed: records which of them run. */
   look(): void {
     const there = new Set<string>();
     for (const { metadata, status } of this.#world.kube.objects<SimPod>(PODS)) {

@@ -3,8 +3,8 @@
 import { type Address, type Block, isIn, keyOfAddress, readAddress, readRange } from "./addresses.ts";
 import { annotation, OWN, type Picture, type Pod, type Subnet } from "./picture.ts";
 
-/** Which addresses a subnet has to give, counted one by one. */
-export class Supply {
+/** Which addresses of a subnet are available, counted one by one. */
+export class FreeAddresses {
   readonly #picture: Picture;
   /** subnet → key of an address → who holds it. */
   readonly #held = new Map<string, Map<string, string>>();

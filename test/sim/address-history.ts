@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { FakeKube } from "../../src/kube/testing/fake.ts";
+import { FreeAddresses } from "./free-addresses.ts";
 import { annotation, type Ip, OWN, Picture, type Pod } from "./picture.ts";
-import { Supply } from "./supply.ts";
 
-/** What somebody was given, and must keep. */
+/** Addresses that an owner was given and must keep. */
 interface Given {
   readonly address: string;
   readonly subnet: string;
 }
 
-/** Remembers who was given which address, and notices where that changes although it must not. */
-export class Historian {
+/** Records which address each owner was given, and reports changes that must not happen. */
+export class AddressHistory {
   readonly #kube: FakeKube;
   readonly #touched: ReadonlySet<string>;
   readonly #onViolation: (what: string) => void;
-  /** pod uid, and the provider of a further interface → what it was given. */
+  /** UID of a pod, with the provider of a secondary interface → what it was given. */
   readonly #byPod = new Map<string, Given>();
-  /** The owner of a retained address (a place in a StatefulSet, a machine) → what it was given. */
+  /** The owner of a retained address (ordinal of a StatefulSet, virtual machine) → what it was given. */
   readonly #byOwner = new Map<string, Given>();
 
   constructor(kube: FakeKube, touched: ReadonlySet<string>, onViolation: (what: string) => void) {
@@ -26,7 +26,7 @@ export class Historian {
     this.#onViolation = onViolation;
   }
 
-  /** Something has changed: what was given is compared, and what is not kept any more is forgotten. */
+  /** Objects have changed: compares addresses, and forgets those that need not be kept any more. */
   look(): void {
     const picture = new Picture(this.#kube);
     const owners = new Set<string>();
@@ -44,20 +44,20 @@ export class Historian {
     for (const pod of picture.pods) this.#lookAt(picture, pod, owners);
   }
 
-  /** What a pod has not any more is not kept for it: neither for itself, nor for its place. */
+  /** Forgets interfaces that a pod no longer has, for the pod and for its ordinal. */
   #forgetDropped(picture: Picture): void {
     for (const pod of picture.pods) {
       if (pod.provider !== OWN || !pod.alive) continue;
       const own = picture.pods.filter((other) => other.uid === pod.uid);
       const owner = ownerOf(pod);
-      for (const provider of FURTHER) {
+      for (const provider of SECONDARY) {
         if (own.some((other) => other.provider === provider)) continue;
         const self = `${pod.uid} ${provider}`;
         const port = `${pod.port}.${provider}`;
         if (pod.mayHave(provider)) {
-          // What its network is cannot be read, for now: that takes nothing away from it.
+          // Its network cannot be read at the moment: it must keep the interface.
           if (this.#byPod.delete(self) && !this.#touched.has(`ips/${port}`))
-            this.#onViolation(`${pod.key} has lost its interface ${provider}, although it names its network still`);
+            this.#onViolation(`${pod.key} has lost its interface ${provider}, although it still names the network`);
           continue;
         }
         this.#byPod.delete(self);
@@ -69,13 +69,13 @@ export class Historian {
   #lookAt(picture: Picture, pod: Pod, owners: ReadonlySet<string>): void {
     const named = ownerOf(pod);
     const promised = named === undefined ? undefined : this.#byOwner.get(named);
-    // Its namespace was bound to another subnet: what it had is not kept for it, even if that is taken back later.
+    // Its namespace was bound to another subnet: its address is not kept, even if that is reverted later.
     if (named !== undefined && promised !== undefined) {
       if (!picture.subnetsFor(pod).some((subnet) => subnet.name === promised.subnet)) this.#byOwner.delete(named);
     }
     const address = annotation(pod, "ip_address");
     const subnet = annotation(pod, "logical_switch");
-    // What a user has written there himself is no gift.
+    // Ignores what a user wrote into the annotation.
     if (annotation(pod, "allocated") !== "true" || address === "" || address === "10.16.0.200" || subnet === "") return;
     const ip = picture.ips.find((candidate) => candidate.name === pod.port);
     const given = { address, subnet };
@@ -87,14 +87,14 @@ export class Historian {
       this.#onViolation(`${pod.key} runs with ${before.address} and is told ${address}`);
     }
     const owner = ownerOf(pod);
-    // Of a machine's two pods only one has its address; the other still says what it had.
+    // Of a virtual machine's two pods only one has the address; the annotation of the other is old.
     if (!pod.alive || ip?.podUid !== pod.uid) return;
     if (owner === undefined || !owners.has(owner.split(" ")[0] ?? "") || !this.#retains(ip, pod)) return;
     const kept = this.#byOwner.get(owner);
     if (kept === undefined) this.#byOwner.set(owner, given);
     else if (kept.address !== address) {
       if (!keeps(address, kept.address) && this.#mustKeep(picture, pod, kept)) {
-        this.#onViolation(`${pod.key} had ${kept.address}, which was to be kept for it, and got ${address}`);
+        this.#onViolation(`${pod.key} had ${kept.address}, which must be kept, and got ${address}`);
       }
       this.#byOwner.set(owner, given);
     }
@@ -104,34 +104,33 @@ export class Historian {
     return ip !== undefined && !this.#touched.has(`ips/${pod.port}`);
   }
 
-  /** Whether nothing has happened that ends the promise: its record deleted by a user, its subnet gone or no longer its. */
+  /** Whether the address must still be kept: not if a user deleted its record, or its subnet is gone or no longer the pod's. */
   #mustKeep(picture: Picture, pod: Pod, { subnet, address }: Given): boolean {
     if (this.#touched.has(`ips/${pod.port}`)) return false;
     if (pod.asked["ip_pool"] !== undefined) return false;
     if (pod.provider === OWN && picture.pools.some((pool) => pool.namespaces.includes(pod.namespace))) return false;
-    const supply = new Supply(picture);
+    const free = new FreeAddresses(picture);
     return picture
       .subnetsFor(pod)
       .some(
-        (candidate) =>
-          candidate.name === subnet && address.split(",").every((text) => supply.canBeHeld(candidate, text)),
+        (candidate) => candidate.name === subnet && address.split(",").every((text) => free.canBeHeld(candidate, text)),
       );
   }
 }
 
-/** Whether somebody has all that he had; a subnet may have got another family. */
+/** Whether all earlier addresses are kept; a subnet may have got another family. */
 function keeps(now: string, before: string): boolean {
   const has = now.split(",");
   return before.split(",").every((address) => has.includes(address));
 }
 
-/** The owner of a retained address, and the provider of a further interface. */
+/** The owner of a retained address, with the provider of a secondary interface. */
 function ownerOf({ machine, set, namespace, name, provider }: Pod): string | undefined {
-  const further = provider === OWN ? "" : ` ${provider}`;
-  if (machine !== undefined) return `${namespace}/${machine}/machine${further}`;
-  if (set !== undefined) return `${namespace}/${name}/${set.uid}${further}`;
+  const secondary = provider === OWN ? "" : ` ${provider}`;
+  if (machine !== undefined) return `${namespace}/${machine}/machine${secondary}`;
+  if (set !== undefined) return `${namespace}/${name}/${set.uid}${secondary}`;
   return undefined;
 }
 
-/** The providers of all networks that there may be. */
-const FURTHER = ["fast.default.ovn", "fast.default", "lan.default.ovn", "lan.default"];
+/** Providers of secondary interfaces in this simulation. */
+const SECONDARY = ["fast.default.ovn", "fast.default", "lan.default.ovn", "lan.default"];

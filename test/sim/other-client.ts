@@ -6,27 +6,27 @@ import type { JsonObject } from "../../src/ovsdb/json.ts";
 import { insert, mutate, remove, update } from "../../src/ovsdb/operation.ts";
 import type { Backup, NorthboundServer } from "./database-server.ts";
 import type { SimProcess } from "./process.ts";
+import type { RandomFaults } from "./random-faults.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { DatabaseAction } from "./script.ts";
 import { pickOf } from "./users.ts";
-import type { Weather } from "./weather.ts";
 
 /** Somebody with `ovn-nbctl`, and the administrator who restores the database. */
-export class Tamperer {
+export class OtherClient {
   readonly #server: NorthboundServer;
   readonly #scheduler: Scheduler;
-  readonly #weather: Weather;
+  readonly #randomFaults: RandomFaults;
   #backup: Backup | undefined;
   #foreign = 0;
-  /** uuid of ports whose addresses are not ours at the moment, because another hand wrote them. */
+  /** uuid of ports whose addresses are not ours at the moment, because another client wrote them. */
   readonly touched = new Set<string>();
   /** Names of the administrator's own ports. */
   readonly foreignPorts = new Set<string>();
 
-  constructor(server: NorthboundServer, scheduler: Scheduler, weather: Weather) {
+  constructor(server: NorthboundServer, scheduler: Scheduler, randomFaults: RandomFaults) {
     this.#server = server;
     this.#scheduler = scheduler;
-    this.#weather = weather;
+    this.#randomFaults = randomFaults;
   }
 
   /** A controller has written ports: they are as it wants them again. */
@@ -106,8 +106,8 @@ export class Tamperer {
         if (backup === undefined) return;
         server.stop();
         this.#scheduler.after(action.down, () => {
-          this.#weather.count("northbound restored from a backup");
-          // Whatever of the backup does not agree with the present is another hand's until it has been put right.
+          this.#randomFaults.count("northbound restored from a backup");
+          // Whatever of the backup does not agree with the present counts as another client's until it has been restored.
           for (const uuid of backup.get("Logical_Switch_Port")?.keys() ?? []) this.touched.add(uuid);
           this.foreignPorts.clear();
           for (const row of backup.get("Logical_Switch_Port")?.values() ?? []) {
@@ -128,7 +128,7 @@ export class Tamperer {
 
   #edit(operations: Parameters<NorthboundServer["edit"]>[0]): void {
     const refusal = this.#server.edit(operations);
-    if (refusal !== undefined) this.#scheduler.note(`tampering was refused: ${refusal}`);
+    if (refusal !== undefined) this.#scheduler.note(`change by another client was rejected: ${refusal}`);
   }
 }
 

@@ -6,24 +6,24 @@ import type { FakeKube } from "../../src/kube/testing/fake.ts";
 import type { JsonObject } from "../../src/ovsdb/json.ts";
 import { keyOfAddress } from "./addresses.ts";
 import type { NorthboundServer } from "./database-server.ts";
+import type { OtherClient } from "./other-client.ts";
 import { DEFAULT_VPC } from "./picture.ts";
 import type { SimProcess } from "./process.ts";
-import type { Tamperer } from "./tamper.ts";
 
-/** What he needs to see. */
-export interface Sight {
+/** What the invariants are checked on. */
+export interface InvariantsWorld {
   readonly kube: FakeKube;
   readonly northbound: NorthboundServer;
-  readonly tamperer: Tamperer;
+  readonly otherClient: OtherClient;
   readonly onViolation: (what: string) => void;
 }
 
-/** Watches, while a run goes on, what must hold at every moment. */
-export class Watchman {
-  readonly #sight: Sight;
+/** Checks during a run what must hold at all times. */
+export class Invariants {
+  readonly #world: InvariantsWorld;
 
-  constructor(sight: Sight) {
-    this.#sight = sight;
+  constructor(world: InvariantsWorld) {
+    this.#world = world;
   }
 
   /** Every transaction of a controller must assert its lock, or a deposed leader could write. */
@@ -31,12 +31,12 @@ export class Watchman {
     const [first] = operations;
     if (from === undefined || operations.every((operation) => operation["op"] === "select")) return;
     if (first?.["op"] === "assert" && first["lock"] === LEADER_LOCK) return;
-    this.#sight.onViolation(`${from.name} writes to the northbound database without asserting the leader's lock`);
+    this.#world.onViolation(`${from.name} writes to the northbound database without asserting the leader's lock`);
   }
 
   /** No two ports of one VPC have one address. */
   onCommit(from: SimProcess | undefined): void {
-    const { kube, northbound, tamperer } = this.#sight;
+    const { kube, northbound, otherClient } = this.#world;
     const switchOf = new Map<string, string>();
     for (const row of northbound.rows("Logical_Switch")) for (const port of row.ports) switchOf.set(port, row.name);
     const holders = new Map<string, { name: string; uuid: string }>();
@@ -49,8 +49,8 @@ export class Watchman {
           const key = `${vpc} ${keyOfAddress(address)}`;
           const other = holders.get(key);
           if (other === undefined) holders.set(key, { name: port.name, uuid: port._uuid });
-          else if (!tamperer.touched.has(other.uuid) && !tamperer.touched.has(port._uuid)) {
-            this.#sight.onViolation(
+          else if (!otherClient.touched.has(other.uuid) && !otherClient.touched.has(port._uuid)) {
+            this.#world.onViolation(
               `ports ${other.name} and ${port.name} both have ${address} in VPC ${vpc} (committed by ${from?.name ?? "nobody"})`,
             );
           }

@@ -20,34 +20,34 @@ import type { MachineParts } from "./node/process-parts.ts";
 import { replaced } from "./replaced.ts";
 
 /**
- * A bug that is planted to see whether a simulation finds it. It is planted here, from outside: by wrapping what a controller is
- * given, by getting in between its parts, or by replacing a method while a run lasts. The product knows nothing of it.
+ * A mutation of the controller or the daemon, to check that the simulation finds bugs of that kind. It is applied from outside: by
+ * wrapping what a controller is given, by changing its parts, or by replacing a method during a run. The product has no code for it.
  */
-export interface Plant {
+export interface Mutation {
   readonly name: string;
   /** The bug, and what it does in a real cluster. */
   readonly bug: string;
-  /** A seed that showed it when this was written: a search that begins there soon finds it, a search from 1 on finds it by then. */
+  /** A seed that showed it when this was written: a search from there soon finds it. */
   readonly shown: number;
-  /** Spoils what a controller is made of. */
+  /** Changes the parts of a controller. */
   readonly parts?: (parts: ControllerParts) => ControllerParts;
-  /** Spoils a controller that has just been made. */
+  /** Changes a controller that has just been created. */
   readonly controller?: (controller: Controller, parts: ControllerParts) => void;
-  /** What a run must have for the bug to show, beside what all have. */
+  /** Extras that a run needs for the bug to show. */
   readonly extras?: readonly Extra[];
-  /** Spoils what a daemon is given of its machine. */
+  /** Changes the daemon's interface to its node. */
   readonly machine?: (parts: MachineParts) => MachineParts;
-  /** Spoils an object that a daemon has listed or heard of. */
+  /** Changes an object that a daemon has listed or watched. */
   readonly heard?: <T extends KubeObject>(type: ResourceType, object: T) => T;
-  /** Spoils all controllers and daemons of this thread; what it returns undoes that. */
+  /** Changes all controllers and daemons of this thread; the returned function reverts that. */
   readonly install?: () => () => void;
 }
 
-/** All of them, each of another nature. */
-export const PLANTS: readonly Plant[] = [
+/** All mutations. */
+export const MUTATIONS: readonly Mutation[] = [
   {
     name: "lost-wake-up",
-    bug: "one pod of three is not served when it is bound, but when something else wakes it",
+    bug: "one of three pods is not served when it is bound, but only when another event wakes it",
     shown: 6,
     controller: ({ allocator }) => {
       const noteFact = allocator.noteFact.bind(allocator);
@@ -61,7 +61,7 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: "early-release",
-    bug: "an address is given back when its pod goes, before its port has gone: its next holder shares it for a while",
+    bug: "an address is released when its pod is deleted, before its port is: its next owner shares it for a while",
     shown: 85,
     controller: (controller, { kube }) => {
       // The address counts as free although the port is still there.
@@ -82,7 +82,7 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: "ports-ignored-at-start",
-    bug: "a new leader does not look at the ports that are in the database: the address of a port whose record is lost is given again",
+    bug: "a new leader ignores the ports in the database: the address of a port whose record is lost is allocated again",
     shown: 85,
     controller: ({ facts }) => {
       const all = facts.all.bind(facts);
@@ -91,11 +91,11 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: "no-confirmation",
-    bug: "the address of a StatefulSet's or machine's pod is given back on what informers say, without asking the API server: it changes where they lag behind",
+    bug: "the address of a pod of a StatefulSet or virtual machine is released by the informers' state, without asking the API server: it changes if they lag",
     shown: 142,
     parts: (parts) => ({
       ...parts,
-      kube: spoilt(parts.kube, {
+      kube: withVerbs(parts.kube, {
         get: (type, ref, options) =>
           type === NODES || type === PODS || type === IPS
             ? parts.kube.get(type, ref, options)
@@ -105,19 +105,19 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: "stale-leader",
-    bug: "a new leader decides on what its informers happen to know, without reading everything anew: it gives what its predecessor gave",
+    bug: "a new leader uses its informers' state without listing everything again: it allocates addresses that its predecessor allocated",
     shown: 389,
     install: () => replaced(Sources.prototype, "refresh", () => async () => undefined),
   },
   {
     name: "unconditional-writes",
-    bug: "records are written and deleted whatever has become of them since that was decided",
+    bug: "records are written and deleted without preconditions, even if they have changed meanwhile",
     shown: 1174,
     parts: (parts) => ({ ...parts, kube: unconditional(parts.kube) }),
   },
   {
     name: "unknown-is-done",
-    bug: "a transaction whose answer was lost with its connection is taken for done: its effects happen, and its rows are missing",
+    bug: "a transaction whose result was lost with the connection counts as committed: its effects happen, and its rows are missing",
     shown: 12,
     parts: (parts) => {
       const commit = parts.northbound.commit.bind(parts.northbound);
@@ -130,9 +130,9 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: "used-before-recorded",
-    bug: "an address is used as soon as it is decided, while its record is still being written: a crash in between loses it",
+    bug: "an address is used before its record is written: a crash in between loses it",
     shown: 3,
-    parts: (parts) => ({ ...parts, kube: spoilt(parts.kube, {}) }),
+    parts: (parts) => ({ ...parts, kube: withVerbs(parts.kube, {}) }),
     controller: ({ facts }, { kube, clock }) => {
       const create = kube.create.bind(kube);
       kube.create = async (type, object, options) => {
@@ -147,24 +147,24 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: "ordinals-from-zero",
-    bug: "`.spec.ordinals.start` of a StatefulSet is ignored: addresses of its last places are not kept",
+    bug: "`.spec.ordinals.start` of a StatefulSet is ignored: addresses of the last ordinals are not kept",
     shown: 26,
     controller: ({ facts }) => {
       const set = facts.set.bind(facts);
       facts.set = (kind, key, fact) => {
         if (kind !== "statefulSets" || fact === undefined) return set(kind, key, fact);
-        const spoilt: StatefulSetFact = { ...(fact as unknown as StatefulSetFact), start: 0 };
-        return set(kind, key, spoilt as unknown as typeof fact);
+        const changed: StatefulSetFact = { ...(fact as unknown as StatefulSetFact), start: 0 };
+        return set(kind, key, changed as unknown as typeof fact);
       };
     },
   },
   {
     name: "effect-forgotten",
-    bug: "a write to Kubernetes that failed for want of a connection is not tried again",
+    bug: "a write to Kubernetes that failed because of the connection is not retried",
     shown: 3,
     parts: (parts) => ({
       ...parts,
-      kube: spoilt(parts.kube, {
+      kube: withVerbs(parts.kube, {
         patch: async <T extends KubeObject>(...[type, ref, patch, options]: Parameters<Kube["patch"]>) => {
           try {
             return await parts.kube.patch<T>(type, ref, patch, options);
@@ -178,7 +178,7 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: "counter-missed",
-    bug: "a subnet's counters that change while its status is being written stay as they were",
+    bug: "counters of a subnet that change while its status is being written are not updated",
     shown: 6,
     install: () =>
       replaced(StatusWriter.prototype, "touch", (touch) => {
@@ -195,26 +195,26 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: "unfenced",
-    bug: "a leader that is deposed without noticing goes on writing to Kubernetes, and deletes what its successor records",
+    bug: "a leader that does not notice that it lost leadership keeps writing to Kubernetes, and deletes records of its successor",
     shown: 13,
     install: () => replaced(WriteFence.prototype, "pass", () => () => Promise.resolve(true)),
   },
   {
     name: "unreadable-is-none",
-    bug: "what a pod says of networks and cannot be read counts as nothing: a slip in an annotation cuts off what the pod has",
+    bug: "a malformed annotation about networks counts as no networks: the pod loses its secondary interfaces",
     shown: 77,
     controller: ({ facts }) => {
       const set = facts.set.bind(facts);
       facts.set = (kind, key, fact) => {
         if (kind !== "pods" || fact === undefined) return set(kind, key, fact);
-        const { networksProblem: _, ...spoilt } = fact as unknown as PodFact;
-        return set(kind, key, spoilt as unknown as typeof fact);
+        const { networksProblem: _, ...changed } = fact as unknown as PodFact;
+        return set(kind, key, changed as unknown as typeof fact);
       };
     },
   },
   {
     name: "withdrawn-kept",
-    bug: "the address of a pod that was deleted before it was recorded is not given back",
+    bug: "the address of a pod that was deleted before it was recorded is not released",
     shown: 3,
     controller: ({ allocator }) => {
       allocator.dropped = () => undefined;
@@ -222,7 +222,7 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: "throw-ends-engine",
-    bug: "a unit that throws when it is read or compiled stops the engine: nobody gets a port any more",
+    bug: "a unit that throws when it is read or compiled stops the engine: no pod gets a port any more",
     shown: 1,
     extras: ["throws"],
     install: () => {
@@ -242,7 +242,7 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: "forgotten-del",
-    bug: "one DEL of three is answered and its port left on br-int",
+    bug: "one of three DELs succeeds without removing its port from br-int",
     shown: 1,
     extras: ["nodes"],
     install: () => {
@@ -256,7 +256,7 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: "foreign-collected",
-    bug: "the daemon takes every veth whose name ends in _h for its own, and removes those that have no port",
+    bug: "the daemon treats every veth whose name ends in _h as its own, and removes those that have no port",
     shown: 1,
     extras: ["nodes"],
     machine: (parts) => ({
@@ -272,7 +272,7 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: "node-follows-ready",
-    bug: "a node forgets a subnet whose conditions are not all True: a slip in its rules takes the way to its pods away",
+    bug: "a node drops a subnet whose conditions are not all True: an invalid rule makes its pods unreachable",
     shown: 1,
     extras: ["nodes"],
     heard: (type, object) => {
@@ -286,7 +286,7 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: "half-made-forgotten",
-    bug: "what an ADD had made when its daemon died stays for ever",
+    bug: "what an ADD had created when its daemon was killed is never removed",
     shown: 31,
     extras: ["nodes"],
     machine: (parts) => ({
@@ -302,15 +302,16 @@ export const PLANTS: readonly Plant[] = [
   },
 ];
 
-/** The plant of that name; throws, with all names, where there is none. */
-export function plantNamed(name: string): Plant {
-  const plant = PLANTS.find((candidate) => candidate.name === name);
-  if (plant === undefined) throw new Error(`no plant is called ${name}: ${PLANTS.map((one) => one.name).join(", ")}`);
-  return plant;
+/** The mutation of that name; throws if there is none. */
+export function mutationNamed(name: string): Mutation {
+  const mutation = MUTATIONS.find((candidate) => candidate.name === name);
+  if (mutation === undefined)
+    throw new Error(`mutation ${name} must be one of: ${MUTATIONS.map((one) => one.name).join(", ")}`);
+  return mutation;
 }
 
-/** A client that is as `kube`, but for some verbs. */
-function spoilt(kube: Kube, verbs: Partial<Kube>): Kube {
+/** `kube` with some verbs replaced. */
+function withVerbs(kube: Kube, verbs: Partial<Kube>): Kube {
   return {
     get: (type, ref, options) => kube.get(type, ref, options),
     list: (type, options) => kube.list(type, options),
@@ -323,9 +324,9 @@ function spoilt(kube: Kube, verbs: Partial<Kube>): Kube {
   };
 }
 
-/** Leaves versions and UIDs out of what it sends. */
+/** Removes resource versions and UIDs from what it sends. */
 function unconditional(kube: Kube): Kube {
-  return spoilt(kube, {
+  return withVerbs(kube, {
     patch: (type, ref, patch, options) => kube.patch(type, ref, type === IPS ? careless(patch) : patch, options),
     delete: (type, ref) => kube.delete(type, ref),
   });
