@@ -28,7 +28,7 @@ const REQUIRED: Readonly<Record<Verb, readonly Variable[]>> = {
   VERSION: [],
 };
 
-/** CNI SPEC 1.1 "Parameters": a container id starts with an alphanumeric and goes on with alphanumerics, "_", "." or "-". */
+/** CNI SPEC 1.1 "Parameters": a container id starts with an alphanumeric, followed by alphanumerics, "_", "." or "-". */
 const CONTAINER_ID = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 /** Linux: IFNAMSIZ less the terminating zero. */
 const IF_NAME_MAX = 15;

@@ -22,7 +22,7 @@ export function asPluginError(thrown: unknown): PluginError {
   return new PluginError(CNI_ERROR.internal, `weft-cni failed: ${message}`, "", thrown);
 }
 
-/** The JSON that CNI SPEC 1.1 "Error" asks for on stdout. */
+/** The JSON that CNI SPEC 1.1 "Error" requires on stdout. */
 export function errorJson(error: PluginError, cniVersion: string): string {
   const result: CniErrorResult = {
     cniVersion,

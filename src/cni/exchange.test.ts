@@ -66,7 +66,7 @@ t.test("the request is one POST with its length, and the answer comes back", asy
   t.match(seen, /Content-Length: 10\r\n/);
 });
 
-t.test("a daemon that is not there, hangs or closes is told apart", async (t) => {
+t.test("a daemon that does not run, hangs or closes the connection gives different errors", async (t) => {
   await t.rejects(post("/nowhere/at/all.sock", "/", "", 5000), { code: "refused" });
   const silent = await serve(t, (socket) => socket.resume());
   await t.rejects(post(silent, "/", "", 30), { code: "deadline" });

@@ -29,7 +29,7 @@ export function post(socket: string, path: string, body: string, deadlineMs: num
     let length = 0;
     let connected = false;
     const connection = connect({ path: socket });
-    // Closing the connection at the deadline tells the daemon to abort and to roll back.
+    // Closing the connection at the deadline makes the daemon abort and roll back.
     const timer = setTimeout(() => {
       fail(new ExchangeError("deadline", `no answer within ${deadlineMs / 1000} s`));
     }, deadlineMs);

@@ -5,7 +5,7 @@ import type { Configuration } from "./configuration.ts";
 import type { Invocation } from "./environment.ts";
 
 /**
- * The result of ADD in the version that the configuration asks for (CNI SPEC "ADD Success" of 0.3.0 to 1.1.0).
+ * The result of ADD in the version of the network configuration (CNI SPEC "ADD Success" of 0.3.0 to 1.1.0).
  *
  * Where the plugin is not the first of its list, what the earlier ones made comes first, unchanged. An IPAM answer
  * (the configuration is another plugin's) names no interface, nor what others have made: CNI SPEC 1.1, section 5, lets it

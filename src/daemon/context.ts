@@ -21,7 +21,7 @@ export interface DaemonConnections {
   readonly nft: Nftables;
   /** See {@link import("./pods/lost-links.ts").watchLostLinks}. */
   watchLostLinks(onLost: (name: string | undefined) => void): { close(): void };
-  /** Default: the machine's. */
+  /** Default: those of this machine. */
   readonly clock?: Clock;
   /** Default: that of {@link nodeHostIo}. */
   readonly hostIo?: HostIo;

@@ -22,7 +22,7 @@ export interface HostIo {
   ensureConflist(text: string): Promise<boolean>;
   /** Calls `listener` whenever that file may have changed; see {@link watchFile}. */
   watchConflist(listener: () => void, onFailure: (error: Error) => void): { close(): void };
-  /** Versions of the CNI specification that the node's portmap speaks; undefined where it does not say. */
+  /** Versions of the CNI specification that the node's portmap supports; undefined if it does not report them. */
   portmapVersions(): Promise<readonly string[] | undefined>;
   /** What `start-ovs` has set in Open vSwitch's database, see ovs-settings.ts. */
   ovsSettings(): Readonly<Record<string, string>>;

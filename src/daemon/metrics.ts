@@ -78,7 +78,7 @@ export class DaemonMetrics {
     if (count > 0) this.#repairs.inc({ what }, count);
   }
 
-  /** A leftover was removed: `port` or `link`. */
+  /** An orphaned object was removed: `port` or `link`. */
   collected(what: "port" | "link", count = 1): void {
     if (count > 0) this.#collected.inc({ what }, count);
   }

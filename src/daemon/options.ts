@@ -6,7 +6,7 @@ import { DEFAULT_SERVER_SOCKET } from "../api/cni-message.ts";
 import { JOIN_SUBNET } from "../api/names.ts";
 import { DEFAULT_NODE_PORTS, type PortRange, parsePortRange, portRangeText } from "../net/port-range.ts";
 
-/** What the daemon is told. */
+/** The options of the daemon. */
 export interface DaemonOptions {
   readonly nodeName: string;
   readonly bindSocket: string;

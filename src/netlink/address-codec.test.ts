@@ -61,7 +61,7 @@ t.test("what makes no sense is refused before it is sent", async (t) => {
   throwsCode(t, () => encodeAddressDump({ index: -1 }), "invalid", /index/);
 });
 
-/** As kernel 6.18 tells them: `ip addr` of the commands above. */
+/** As kernel 6.18 reports them: `ip addr` of the commands above. */
 const PEER =
   "022080fd02000000080001000a110006080002000a1100050700030068300000080008008002000014000600ffffffffffffffffec330500" +
   "ec330500";

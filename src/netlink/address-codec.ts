@@ -66,7 +66,7 @@ export interface AddressSpec extends AddressKey {
   readonly preferredSeconds?: number;
 }
 
-/** An address of an interface as the kernel tells it. */
+/** An address of an interface as the kernel reports it. */
 export interface Address extends AddressKey {
   readonly family: Family;
   readonly scope: Scope;

@@ -23,7 +23,7 @@ export interface Frame {
 }
 
 /**
- * The frame that tells the link who has the address: an ARP announcement, that is a broadcast request for one's own
+ * The frame that announces the address on the link: an ARP announcement, that is a broadcast request for one's own
  * address (RFC 5227 §2.3), or an unsolicited neighbour advertisement to all nodes (RFC 4861 §7.2.6). `mac` is 6 bytes.
  */
 export function encodeAnnouncement(mac: Buffer, ip: Ip): Frame {

@@ -13,7 +13,7 @@ import {
 } from "./attributes.ts";
 import { survivesDamage, throwsCode } from "./testing/codec-checks.ts";
 
-t.test("each kind of value is padded to four bytes, and its length tells without the padding", async (t) => {
+t.test("each kind of value is padded to four bytes, and its length excludes the padding", async (t) => {
   t.equal(u8Attribute(1, 0xab).toString("hex"), "05000100ab000000");
   t.equal(u16Attribute(2, 0xabcd).toString("hex"), "06000200cdab0000");
   t.equal(u32Attribute(3, 0xdeadbeef).toString("hex"), "08000300efbeadde");

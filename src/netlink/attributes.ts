@@ -4,7 +4,7 @@ import { malformed } from "./error.ts";
 
 /**
  * Netlink attributes (struct nlattr, linux/netlink.h): u16 length with the header, u16 type, value, padding to 4 bytes.
- * Numbers are in the byte order of the machine, which is little-endian on every machine this runs on (`libc.ts` checks).
+ * Numbers are in host byte order, which is little-endian on all supported machines (`libc.ts` checks).
  */
 export interface Attribute {
   readonly type: number;
@@ -38,14 +38,14 @@ export function u8Attribute(type: number, value: number): Buffer {
   return bytesAttribute(type, bytes);
 }
 
-/** An attribute that holds 16 bits in machine order. */
+/** An attribute that holds 16 bits in host byte order. */
 export function u16Attribute(type: number, value: number): Buffer {
   const bytes = Buffer.alloc(2);
   bytes.writeUInt16LE(value);
   return bytesAttribute(type, bytes);
 }
 
-/** An attribute that holds 32 unsigned bits in machine order. Throws a `RangeError` for a number outside of them. */
+/** An attribute that holds 32 unsigned bits in host byte order. Throws a `RangeError` for a number outside of them. */
 export function u32Attribute(type: number, value: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32LE(value);

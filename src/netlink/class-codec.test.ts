@@ -39,7 +39,7 @@ t.test("what makes no sense is refused before it is sent", async (t) => {
   throwsCode(t, () => encodeClassSet({ ...spec, priority: -1 }), "invalid", /priority/);
 });
 
-/** As kernel 6.18 tells it, its counters cut out. */
+/** As kernel 6.18 reports it, its counters cut out. */
 const CLASS =
   "000000000300000010000200ffffffff00000000080001006874620040000200300001000001000000000000a02526000001000000000000" +
   "ffffffff366e01005a620200400d030000000000020000000c00070000eb08bf01000000";

@@ -33,11 +33,11 @@ export interface ClassSpec {
   readonly burst?: number;
   /** Bytes at once at `ceil`; default likewise */
   readonly ceilBurst?: number;
-  /** Lower is served first what is left over; default 0 */
+  /** Classes with a lower value get excess bandwidth first; default 0 */
   readonly priority?: number;
 }
 
-/** A class as the kernel tells it. */
+/** A class as the kernel reports it. */
 export interface TrafficClass {
   readonly index: number;
   readonly kind: string;

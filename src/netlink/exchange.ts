@@ -27,7 +27,7 @@ export interface Answer {
 
 /** Where an answer comes from. */
 export interface Datagrams {
-  /** The next datagram, in memory of its own. Throws if there is none. */
+  /** The next datagram, in its own memory. Throws if there is none. */
   next(): Uint8Array;
   /** Throws away what is left. */
   discard(): void;

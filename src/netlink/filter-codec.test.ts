@@ -55,7 +55,7 @@ t.test("what makes no sense is refused before it is sent", async (t) => {
   throwsCode(t, () => encodeFilterAdd({ ...at, class: "x" }), "invalid", /handle/);
 });
 
-/** As kernel 6.18 tells them: a filter, and the hash table it is in. */
+/** As kernel 6.18 reports them: a filter, and the hash table it is in. */
 const FILTER =
   "0000000003000000000800800000020008000a00080001007533320008000b000000000050000200340005000100020000000000000000" +
   "0000000000ffffffff0a1000050c00000000000000ff8000000a0000001000000000000000080002000000008008000100" +

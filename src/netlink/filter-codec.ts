@@ -55,7 +55,7 @@ export interface FilterSpec {
   readonly redirect?: number;
 }
 
-/** A filter as the kernel tells it. */
+/** A filter as the kernel reports it. */
 export interface Filter {
   readonly index: number;
   readonly kind: string;

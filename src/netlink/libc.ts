@@ -63,7 +63,7 @@ type SendAsync = (
 
 let loaded: Libc | undefined;
 
-/** Found on first use: whoever imports only types or codecs pays for nothing, and needs no Linux. */
+/** Loaded at first use: importing only types or codecs costs nothing, and works without Linux. */
 function libc(): Libc {
   if (loaded === undefined) {
     if (endianness() !== "LE") throw new NetlinkError("unsupported", "libc", "this machine is big-endian");

@@ -56,7 +56,7 @@ const OPER_STATES = ["unknown", "not-present", "down", "lower-layer-down", "test
 /** What an interface says of itself (RFC 2863 ifOperStatus). Drivers that do not say are `unknown`: loopback, tun. */
 export type OperState = (typeof OPER_STATES)[number];
 
-/** A network interface as the kernel tells it. */
+/** A network interface as the kernel reports it. */
 export interface Link {
   /** ifindex, unique in its network namespace */
   readonly index: number;
@@ -77,7 +77,7 @@ export interface Link {
   readonly promiscuous: boolean;
   /** IFLA_IFALIAS, free text */
   readonly alias: string | undefined;
-  /** IFLA_GROUP (`ip link set group`), 0 unless somebody set another */
+  /** IFLA_GROUP (`ip link set group`), 0 unless another was set */
   readonly group: number;
   /** The other names under which it is found */
   readonly altNames: readonly string[];
@@ -196,7 +196,7 @@ export function encodeVethCreate(
   return { type: RTM_NEWLINK, name, flags: NLM_F_CREATE | NLM_F_EXCL, payload: Buffer.concat(payload) };
 }
 
-/** Makes an interface of a kind that needs no values of its own ("bridge", "ifb", "dummy"), or a VLAN on `parent`. */
+/** Creates an interface of a kind that has no attributes of its own ("bridge", "ifb", "dummy"), or a VLAN on `parent`. */
 export function encodeLinkCreate(
   kind: string,
   link: LinkAttributes & { readonly name: string },

@@ -88,7 +88,7 @@ t.test("an interface is renamed, changed and moved", { skip }, async (t) => {
   throwsCode(t, () => setLink(host, link.index, { mtu: 1 }), "invalid", /mtu/i);
 });
 
-t.test("a bridge takes ports, and gives them back", { skip }, async (t) => {
+t.test("ports are added to a bridge and removed from it", { skip }, async (t) => {
   const { host } = await twoNamespaces(t);
   const bridge = createLink(host, { name: "br0", kind: "bridge", mtu: 1400, up: true, alias: "of nobody" });
   t.match(bridge, { name: "br0", kind: "bridge", mtu: 1400, up: true, alias: "of nobody" });

@@ -27,7 +27,7 @@ t.test("what makes no sense is refused before it is sent", async (t) => {
   throwsCode(t, () => encodeNeighbourDump({ index: 0 }), "invalid", /index/);
 });
 
-/** As kernel 6.18 tells them. */
+/** As kernel 6.18 reports them. */
 const PERMANENT =
   "020000000200000080000001080001000a1000010a0002000200000000060000080004000000000014000300010000000100000001000000" +
   "00000000";

@@ -63,7 +63,7 @@ export interface NeighbourSpec extends NeighbourKey {
   readonly state?: NeighbourState;
 }
 
-/** An entry as the kernel tells it. */
+/** An entry as the kernel reports it. */
 export interface Neighbour {
   readonly index: number;
   readonly family: Family;
@@ -100,7 +100,7 @@ export function encodeNeighbourDelete(key: NeighbourKey): NetlinkRequest {
   return encode("RTM_DELNEIGH", RTM_DELNEIGH, 0, { index, address, proxy: proxy === true }, 0);
 }
 
-/** Asks for the entries of one family or both, of one interface or all; `proxy` asks for the other table. */
+/** Requests the entries of one family or both, of one interface or all; `proxy` requests the other table. */
 export function encodeNeighbourDump(filter: {
   readonly family?: Family;
   readonly index?: number;

@@ -67,7 +67,7 @@ export function netnsIdentity(path: string): string | undefined {
   }
 }
 
-/** Where the thread is when it is in nobody's namespace but its own; opened before it first leaves. */
+/** The thread's own namespace; opened before the thread first leaves it. */
 let home: NetnsHandle | undefined;
 /** Where the thread is now. */
 let current: NetnsHandle | undefined;

@@ -21,7 +21,7 @@ export interface NextHopSpec {
   readonly onlink?: boolean;
 }
 
-/** One of several ways of a route, as the kernel tells it. */
+/** One of several ways of a route, as the kernel reports it. */
 export interface NextHop {
   readonly gateway: string | undefined;
   readonly device: number;

@@ -45,7 +45,7 @@ t.test("what makes no sense is refused before it is sent", async (t) => {
   throwsCode(t, () => encodeQdiscSet({ ...tbf, index: 0 }), "invalid", /index/);
 });
 
-/** As kernel 6.18 tells them, their counters cut out. */
+/** As kernel 6.18 reports them, their counters cut out. */
 const TBF =
   "000000000300000000000100ffffffff03000000080001007462660038000200280001000001000000000000ffffffff0000000000000000" +
   "0000000080f0fa02083d0000000000000c00040000dd0ee902000000";

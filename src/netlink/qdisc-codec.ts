@@ -49,7 +49,7 @@ export type QdiscSpec = { readonly index: number; readonly parent?: TcHandle; re
   | { readonly kind: "ingress" }
 );
 
-/** A queueing discipline as the kernel tells it. */
+/** A queueing discipline as the kernel reports it. */
 export interface Qdisc {
   readonly index: number;
   readonly kind: string;

@@ -4,7 +4,7 @@ import { invalidArgument } from "./error.ts";
 
 /** struct tc_ratespec (linux/pkt_sched.h) */
 const RATESPEC = 12;
-/** TC_LINKLAYER_ETHERNET: the kernel computes, and asks for no table of sending times. */
+/** TC_LINKLAYER_ETHERNET: the kernel computes the rate, and does not need a table of sending times. */
 const ETHERNET = 1;
 const MAX_U32 = 0xffff_ffff;
 

@@ -9,7 +9,7 @@ import { decodeRoute, encodeRouteDelete, encodeRouteDump, encodeRouteNew, ROUTE_
 import { canonical, canonicalGolden, survivesDamage, throwsCode } from "./testing/codec-checks.ts";
 
 const HEADER = 12;
-/** What iproute2 says of itself unless told otherwise. */
+/** Default protocol of iproute2. */
 const protocol = ROUTE_PROTOCOL_BOOT;
 
 t.test("routes are asked for as iproute2 does", async (t) => {
@@ -85,7 +85,7 @@ t.test("what makes no sense is refused before it is sent", async (t) => {
   throwsCode(t, () => encodeRouteDump(4, { table: -1 }), "invalid", /table/);
 });
 
-/** As kernel 6.18 tells the routes above, device 2. */
+/** As kernel 6.18 reports the routes above, device 2. */
 const ONLINK = "02000000fe0300010400000008000f00fe00000008000500a9fe01010800040002000000";
 const MULTIPATH =
   "02100000fe0300010000000008000f00fe000000080001000a090000240009001000000102000000080005000a1000011000000002000000" +

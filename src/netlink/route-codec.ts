@@ -104,7 +104,7 @@ export interface RouteSpec {
   readonly mtu?: number;
 }
 
-/** A route as the kernel tells it. */
+/** A route as the kernel reports it. */
 export interface Route {
   readonly family: Family;
   readonly destination: string;

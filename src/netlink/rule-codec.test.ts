@@ -41,7 +41,7 @@ t.test("what makes no sense is refused before it is sent", async (t) => {
   throwsCode(t, add({ mark: -1 }), "invalid", /mark/);
 });
 
-/** As kernel 6.18 tells them: the two above, and the one of table local. */
+/** As kernel 6.18 reports them: the two above, and the one of table local. */
 const MARKED =
   "020c1000fc0000010000000008000f00e803000008000e00ffffffff05001500000000000700030068300000080006006400000008000a00" +
   "004000000800100000ff0000080001000a600000080002000a100000";

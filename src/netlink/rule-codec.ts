@@ -74,7 +74,7 @@ export interface RuleSpec {
   readonly protocol?: number;
 }
 
-/** A rule as the kernel tells it. */
+/** A rule as the kernel reports it. */
 export interface Rule {
   readonly family: Family;
   readonly priority: number;

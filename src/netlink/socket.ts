@@ -28,7 +28,7 @@ export interface NetlinkSocket {
    * `no-memory` beyond 262,144 entries: let the kernel filter.
    */
   dump(request: NetlinkRequest): readonly NetlinkMessage[];
-  /** Hears of changes in this socket's namespace, over a connection of its own; this one may be closed before it. */
+  /** Subscribes to changes in this socket's namespace, on a separate socket; this one may be closed before it. */
   subscribe(groups: readonly NetlinkGroup[], listener: (notice: Notice) => void): Subscription;
   close(): void;
   [Symbol.dispose](): void;
@@ -55,7 +55,7 @@ class RouteSocket implements NetlinkSocket {
   }
 
   async requestAsync(request: NetlinkRequest): Promise<readonly NetlinkMessage[]> {
-    // A socket of its own: on this one, requests made meanwhile would read its answer.
+    // A separate socket: on this one, concurrent requests would read its reply.
     const fd = openRouteFdBeside(this.#open(request.name));
     try {
       await withSlot(() => sendOnPool(fd, requestBytes(request, NLM_F_ACK, 1)));
@@ -101,7 +101,7 @@ const waiting: (() => void)[] = [];
 
 async function withSlot<T>(fn: () => Promise<T>): Promise<T> {
   if (onPool < MAX_ON_POOL) onPool++;
-  // Whoever ends hands its slot on, so that nobody comes in between.
+  // A request that ends passes on its slot, so that no other request gets in between.
   else await new Promise<void>((resolve) => waiting.push(resolve));
   try {
     return await fn();

@@ -41,7 +41,7 @@ export type Notice =
   | { readonly type: "overrun" }
   | { readonly type: "failed"; readonly error: NetlinkError };
 
-/** Something that goes on until closed. Closing it twice is no error. */
+/** A subscription; it lasts until it is closed. Closing it twice is not an error. */
 export interface Subscription {
   close(): void;
   /** Lets the process end though this is open. */

@@ -44,7 +44,7 @@ function recorder(t: Teardown, path: string, groups: readonly NetlinkGroup[]) {
   return { socket, events, subscription, until };
 }
 
-t.test("changes are heard as they happen, of each kind", { skip }, async (t) => {
+t.test("changes of each kind are reported as they happen", { skip }, async (t) => {
   const path = await newNetns(t);
   const groups = ["link", "ipv4-address", "ipv6-address", "ipv4-route", "neighbour", "ipv4-rule"] as const;
   const { socket, until } = recorder(t, path, groups);
@@ -63,7 +63,7 @@ t.test("changes are heard as they happen, of each kind", { skip }, async (t) => 
   t.ok(await until((e) => e.type === "link" && e.change === "removed" && e.link.name === "eth0"));
 });
 
-t.test("a switch of the kernel that is set is heard of, with its interface", { skip }, async (t) => {
+t.test("a changed sysctl is reported with its interface", { skip }, async (t) => {
   const path = await newNetns(t);
   const { socket, until } = recorder(t, path, ["ipv4-netconf", "ipv6-netconf"]);
   const { link } = createVeth(socket, { name: "a", peer: { name: "b" } });
@@ -79,7 +79,7 @@ t.test("a switch of the kernel that is set is heard of, with its interface", { s
   t.ok(await until(of(6, "all")));
 });
 
-t.test("a bridge that loses a port is not told as the port's end", { skip }, async (t) => {
+t.test("removing a port from a bridge is not reported as deletion of the port", { skip }, async (t) => {
   const path = await newNetns(t);
   const { socket, events, until } = recorder(t, path, ["link"]);
   const bridge = createLink(socket, { name: "br0", kind: "bridge" });
@@ -96,7 +96,7 @@ t.test("a bridge that loses a port is not told as the port's end", { skip }, asy
   );
 });
 
-t.test("a watch goes on after its socket, and a closed watch is silent", { skip }, async (t) => {
+t.test("a watch outlives its socket, and a closed watch reports nothing", { skip }, async (t) => {
   const path = await newNetns(t);
   const { socket, events, subscription, until } = recorder(t, path, ["link"]);
   socket.close();
@@ -113,7 +113,7 @@ t.test("a watch goes on after its socket, and a closed watch is silent", { skip 
   t.equal(events.length, heard);
 });
 
-t.test("whoever hears too late is told that changes were lost", { skip }, async (t) => {
+t.test("a slow listener is told that changes were lost", { skip }, async (t) => {
   const path = await newNetns(t);
   const { socket, until, events } = recorder(t, path, ["link"]);
   const { link } = createVeth(socket, { name: "a", up: true, peer: { name: "b" } });
@@ -158,7 +158,7 @@ t.test("an announced address is known to the neighbours, under its new MAC", { s
   });
 });
 
-t.test("a change of a table of packet rules is heard with its name, whoever made it", { skip }, async (t) => {
+t.test("a change of an nftables table is reported with its name, whichever program made it", { skip }, async (t) => {
   const path = await newNetns(t);
   const { events, until } = recorder(t, path, ["nftables"]);
   const tables = () => events.flatMap((e) => (e.type === "nftables" ? [`${e.family} ${e.table}`] : []));

@@ -15,7 +15,7 @@ import type { NetlinkGroup, Subscription } from "./subscription.ts";
 
 export type { NetlinkGroup, Subscription } from "./subscription.ts";
 
-/** `set`: new or changed. The kernel also tells of changes that show nowhere in the object. */
+/** `set`: new or changed. The kernel also reports changes that are not visible in the object. */
 export type Change = "set" | "removed";
 
 /**

@@ -99,7 +99,7 @@ function isLinkLocal({ family, scope }: Address): boolean {
   return family === 6 && scope === "link";
 }
 
-/** The kernel asks for neighbours from a link-local address (RFC 4861 §7.2.2), gives one to an interface that comes up, and does not give it again. */
+/** The kernel solicits neighbours from a link-local address (RFC 4861 §7.2.2), gives one to an interface that comes up, and does not give it again. */
 function serves(has: readonly Address[], want: AddressState): boolean {
   if (want.scope === "link") return has.some(isLinkLocal);
   return has.some(({ address, prefix }) => address === want.address && prefix === want.prefix);

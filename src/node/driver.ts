@@ -8,7 +8,7 @@ export interface Step {
   readonly what: string | readonly string[];
 }
 
-/** What became of a step: `absent` is one that was not needed any more; a string says which thing of another program is in the way. */
+/** Result of a step: `absent` if it was not needed any more; a string names the conflicting object of another program. */
 export type Outcome = "done" | "absent" | { readonly blockedBy: string };
 
 /** What differs. */

@@ -238,7 +238,7 @@ t.test("a kind that is left out is not looked at, and what is about a missing li
   t.equal(node.kernel.rules().length, 1);
 });
 
-t.test("when what was in the way of a route has gone, that is told, and the route comes", async (t) => {
+t.test("when a conflicting route is removed, that is reported, and our route is added", async (t) => {
   const node = newNode();
   const engine = engineOf(node);
   const { kernel } = node;
@@ -284,7 +284,7 @@ t.test("a range that grows leaves no moment without a route", async (t) => {
   t.same(counts, [1, 2]);
 });
 
-t.test("what may have changed is told, and what is other programs' is not", async (t) => {
+t.test("possible changes are reported, and those of other programs are not", async (t) => {
   const node = newNode();
   const engine = engineOf(node);
   const { kernel, nft } = node;

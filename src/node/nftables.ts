@@ -99,7 +99,7 @@ export class NftTables {
   readonly #applied = new Map<string, Applied>();
   /** Tables of ours that an earlier process has left; undefined until they were listed. */
   #left: Set<string> | undefined;
-  /** Something has happened to these since they were looked at. The kernel tells of our own changes too. */
+  /** Changed since they were last read. The kernel reports our own changes too. */
   readonly #suspect = new Set<string>();
 
   constructor(nft: Nftables) {
@@ -115,7 +115,7 @@ export class NftTables {
     return () => watched.close();
   }
 
-  /** @param kernel tells whether links are there. */
+  /** @param kernel used to check whether links exist. */
   driver(kernel: Pick<NodeKernel, "link">): Driver {
     return driver<ReadonlySet<string>, TableStep>({
       kind: "tables",

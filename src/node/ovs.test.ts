@@ -49,7 +49,7 @@ const OVN0: OvsPortState = {
   externalIds: { "iface-id": "node-weft-1", vendor: "kube-ovn", ip: "100.64.0.2" },
 };
 
-t.test("a port is made once, kept, and put right where it differs", async (t) => {
+t.test("a port is created once, kept, and corrected where it differs", async (t) => {
   const { view, edit, pass, row, bridge } = await setup(t);
   const wanted = { ports: [OVN0] };
   t.same(await pass(wanted), ["port ovn0 of Open vSwitch"]);

@@ -6,7 +6,7 @@ import type { NodeKernel } from "./kernel.ts";
 import { QDISC_HANDLE } from "./marks.ts";
 import type { NodeState, QdiscState } from "./state.ts";
 
-/** What the kernel gives an interface by itself has this handle. */
+/** Handle of qdiscs that the kernel sets by default. */
 const KERNELS_HANDLE = "0:";
 
 /** The qdisc at the root of a link. */

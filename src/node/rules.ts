@@ -44,7 +44,7 @@ function diffRules(found: readonly Rule[], { rules = [] }: NodeState) {
   };
 }
 
-/** A rule as the kernel tells it, as one that can be deleted. */
+/** A rule as the kernel reports it, as one that can be deleted. */
 function specOf(rule: Rule): RuleState {
   const { family, priority, action, table, source, destination, mark, mask, inputInterface } = rule;
   const { outputInterface, ipProtocol, suppressPrefixLength, invert } = rule;
@@ -65,7 +65,7 @@ function specOf(rule: Rule): RuleState {
   };
 }
 
-/** The same text for the same rule, as wanted and as the kernel tells it. */
+/** The same text for the same rule, as wanted and as the kernel reports it. */
 function textOf(rule: RuleState | Rule): string {
   const { family, priority, action = "table", table, source, destination, mark, mask } = rule;
   const { inputInterface, outputInterface, ipProtocol, suppressPrefixLength, invert } = rule;

@@ -54,7 +54,7 @@ export interface LinkState {
   readonly mac?: string;
   /** Bytes. */
   readonly mtu?: number;
-  /** The device is not to leave checksums to whoever receives (see {@link import("../netlink/ethtool.ts").setTxChecksum}). */
+  /** The device must not leave checksums to the receiver (see {@link import("../netlink/ethtool.ts").setTxChecksum}). */
   readonly checksumOff?: boolean;
 }
 

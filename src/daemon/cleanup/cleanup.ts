@@ -20,7 +20,7 @@ export interface CleanupParts {
   alive(pid: number, name: string): Promise<boolean>;
 }
 
-/** What stays although Weft has set it: nobody knows what it was before, and others rely on it as well. */
+/** What is kept although Weft has set it: its earlier value is unknown, and other programs rely on it as well. */
 const KEPT: readonly string[] = [
   "net.ipv4.ip_forward, net.ipv6.conf.all.forwarding: other programs rely on them too",
   "kernel modules openvswitch and geneve: unload them with modprobe -r, or reboot",

@@ -102,7 +102,7 @@ t.test("a pod that is allocated gets its interface, its port and an answer", asy
   t.same(Object.keys(watch.parts).sort(), ["netns", "ovn-installed", "ovsdb", "veth", "wait-address"]);
 });
 
-t.test("a machine's pod gets the machine's port, by which OVN knows its address", async (t) => {
+t.test("a virtual machine's pod gets the virtual machine's port, which has its address in OVN", async (t) => {
   const world = setup();
   world.pods.set("shop", "web-0", "u-1", { ...ALLOCATED, "ovn.kubernetes.io/virtualmachine": "vm" });
   await addPod(world, request(), new Stopwatch(), quiet);

@@ -34,7 +34,7 @@ export interface AddWorld {
   readonly deadlines: AllocationDeadlines & { readonly installedMs: number };
   /** Fires when the daemon shuts down: an ADD that has created nothing yet is aborted, others may go on for a while. */
   readonly stopping: AbortSignal;
-  /** Default: the machine's. */
+  /** Default: those of this machine. */
   readonly clock?: Clock;
   /** Something could not be rolled back; the collector must remove it. */
   onLeftover(hostName: string, failures: readonly { readonly what: string; readonly error: unknown }[]): void;

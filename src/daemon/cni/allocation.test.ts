@@ -74,12 +74,12 @@ t.test("routes: the default one, the pod's, the configuration's", async (t) => {
   t.same(routes({ gateway: "" }), []);
 });
 
-t.test("a subnet that hands out MACs alone gives an interface without addresses", async (t) => {
+t.test("a subnet that allocates only MAC addresses gives an interface without IP addresses", async (t) => {
   const state = read({ ip_address: "", cidr: "", gateway: "" }, "mac.shop.ovn");
   t.match(state, { state: "ready", allocation: { addresses: [], routes: [], mac: "02:00:00:00:00:07" } });
 });
 
-t.test("of a network that a pod uses twice each interface has annotations of its own", async (t) => {
+t.test("each interface of a network that a pod uses twice has its own annotations", async (t) => {
   const one = (provider: string, ip: string): Record<string, string> =>
     Object.fromEntries(
       Object.entries({ ...BASE, ip_address: ip }).map(([key, value]) => [`${provider}.kubernetes.io/${key}`, value]),

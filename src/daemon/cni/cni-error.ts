@@ -3,7 +3,7 @@
 import { CNI_ERROR, type CniErrorCode, type CniFailure } from "../../api/cni-message.ts";
 
 /**
- * Why a CNI request failed, for whoever reads `kubectl describe pod`: what failed, where, and what
+ * Why a CNI request failed, for users who read `kubectl describe pod`: what failed, where, and what
  * to do. `code` is what the shim prints (CNI SPEC 1.1 "Error"). Every error that leaves a verb is one of these.
  */
 export class CniError extends Error {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import t from "tap";
 import { conflist, writeAtomically } from "./conflist.ts";
 
-t.test("the conflist chains portmap and lists the versions that it speaks", async (t) => {
+t.test("the conflist chains portmap and lists the versions that it supports", async (t) => {
   const versions = (portmap?: readonly string[]) => {
     const { cniVersion, cniVersions } = JSON.parse(conflist("/run/x.sock", portmap));
     return [cniVersion, ...(cniVersions ?? [])];

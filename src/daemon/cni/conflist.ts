@@ -4,13 +4,13 @@ import { open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CNI_TYPE, CNI_VERSIONS } from "../../api/cni-message.ts";
 
-/** What every portmap of the last years speaks. */
+/** Supported by every portmap of recent years. */
 const USUAL = CNI_VERSIONS.filter((version) => version <= "1.0.0");
 
 /**
  * The network configuration that makes the container runtime call our shim (CNI SPEC 1.1 "Network configuration format").
  * Runtimes that know `cniVersions` take the newest they speak; older ones take `cniVersion`. `portmap` gives hostPort.
- * @param portmap versions that the node's portmap speaks: a version that one plugin of the list does not speak fails for every pod.
+ * @param portmap versions that the node's portmap supports: a version that one plugin of the list does not support fails for every pod.
  */
 export function conflist(serverSocket: string, portmap: readonly string[] = USUAL): string {
   const versions = CNI_VERSIONS.filter((version) => portmap.includes(version));

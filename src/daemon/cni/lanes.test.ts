@@ -87,7 +87,7 @@ t.test("an ADD is stopped when the last of its callers has gone", async (t) => {
   t.equal(lanes.size, 0);
 });
 
-t.test("a DEL goes on without its caller", async (t) => {
+t.test("a DEL continues when its caller disconnects", async (t) => {
   const lanes = new Lanes();
   const wait = gate();
   const caller = new AbortController();

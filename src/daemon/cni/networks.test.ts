@@ -65,7 +65,7 @@ function setup(...all: Record<string, string>[]) {
   return { ...parts, journal, names, add, verbs: cniVerbs({ ...world, lanes: parts.lanes, journal, notReady }) };
 }
 
-t.test("a second interface has a port of its own beside the pod's, and no default route", async (t) => {
+t.test("a secondary interface has its own port, and no default route", async (t) => {
   const { verbs, add, links, ports, names } = setup(OWN, LAN);
   await verbs.add(ETH0, here);
   t.same(await add(NET1), {
@@ -128,7 +128,7 @@ t.test("an interface with a MAC alone is complete", async (t) => {
   await verbs.check({ ...body, prev_result: { cniVersion: "1.0.0", interfaces, ips: [] } }, here);
 });
 
-t.test("an interface of a network that the pod uses twice has a port of its own", async (t) => {
+t.test("each interface of a network that the pod uses twice has its own port", async (t) => {
   const second = annotations("lan.shop.ovn.net2", "10.17.0.8");
   const { add, verbs, names } = setup(OWN, LAN, second);
   await add(NET1);

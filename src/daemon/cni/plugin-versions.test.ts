@@ -6,7 +6,7 @@ import { join } from "node:path";
 import t from "tap";
 import { pluginVersions } from "./plugin-versions.ts";
 
-t.test("a plugin says which versions it speaks", async (t) => {
+t.test("a plugin reports the versions that it supports", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "weft-bin-"));
   t.teardown(() => rmSync(folder, { recursive: true }));
   const plugin = (name: string, script: string): string => {

@@ -21,7 +21,7 @@ export interface ServerLimits {
   readonly maxRequests: number;
 }
 
-/** Many times what one node's runtime asks for. */
+/** Many times the requests of one node's runtime. */
 const DEFAULT_LIMITS: ServerLimits = { maxBodyBytes: 4 * 1024 * 1024, maxRequests: 512 };
 
 /** The server for the shims of this node. */
@@ -35,7 +35,7 @@ export interface CniServer {
 }
 
 /**
- * Listens on a unix socket that only root may use (mode 0600): whoever can speak to it can rewire any pod.
+ * Listens on a unix socket that only root may use (mode 0600): any program that can connect can change the network of any pod.
  * A socket file that a killed daemon left is replaced; one that still answers is another daemon's, and an error.
  */
 export async function serveCni(
@@ -82,7 +82,7 @@ export async function serveCni(
 async function listen(server: Server, path: string): Promise<void> {
   const listening = Promise.withResolvers<void>();
   server.once("error", listening.reject);
-  // The file is created with mode 0600: until a chmod somebody else could connect. Binding is done within the call.
+  // The file is created with mode 0600: until a chmod another user could connect. The socket is bound within the call.
   const before = process.umask(0o177);
   try {
     server.listen(path, listening.resolve);

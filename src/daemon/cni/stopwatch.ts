@@ -24,7 +24,7 @@ export class Stopwatch {
     }
   }
 
-  /** Begins a part and ends the one begun by the last call; undefined only ends that. Naming the same part again goes on with it. */
+  /** Begins a part and ends the current one; undefined only ends it. Naming the same part again continues it. */
   phase(part: string | undefined): void {
     if (this.#phase?.part === part) return;
     if (this.#phase !== undefined) this.#add(this.#phase.part, this.#phase.from);

@@ -156,7 +156,7 @@ t.test("CHECK is content with the prefix that a subnet had before it grew", asyn
   await t.rejects(verbs.check(BODY, here), /no address 10\.17\.0\.9/);
 });
 
-t.test("CHECK and GC know the port of a machine's pod", async (t) => {
+t.test("CHECK and GC find the port of a virtual machine's pod", async (t) => {
   const { verbs, pods, ports } = setup();
   pods.set("shop", "launcher", "u-9", { ...ALLOCATED, "ovn.kubernetes.io/virtualmachine": "vm" });
   const body = { ...BODY, pod_name: "launcher", pod_uid: "u-9" };
@@ -255,7 +255,7 @@ t.test(
   },
 );
 
-t.test("the collection removes what nobody will ask to be removed", async (t) => {
+t.test("the collection removes orphaned ports and interfaces", async (t) => {
   const world = setup();
   const { verbs, pods, ports, links } = world;
   const add = async (name: string, container: string): Promise<void> => {

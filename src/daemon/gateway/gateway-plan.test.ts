@@ -62,7 +62,7 @@ t.test("the node routes what is behind ovn0, by the join gateway", async (t) => 
   );
 });
 
-t.test("it speaks to pods from the addresses by which they know it, where it has these", async (t) => {
+t.test("the node uses the source addresses that pods know, if it has them", async (t) => {
   const annotated = node({ ...DUAL, "weft.kubeovn.io/source": "172.18.0.11,fd00:172:18::11" });
   const plan = (isLocal: GatewayFacts["isLocal"]) => {
     const made = planGateway(annotated, SUBNETS, { ...FACTS, isLocal });

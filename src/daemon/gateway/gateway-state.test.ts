@@ -92,7 +92,7 @@ t.test("ovn0 in a real namespace", { skip: noNamespaces() }, async (t) => {
     t.same(await apply(), []);
   });
 
-  await t.test("what somebody takes away comes back", async (t) => {
+  await t.test("what another program removes is restored", async (t) => {
     ip("addr", "del", "100.64.0.2/16", "dev", "ovn0");
     t.same(
       await apply(),
@@ -134,7 +134,7 @@ t.test("ovn0 in a real namespace", { skip: noNamespaces() }, async (t) => {
     t.same(await apply(), ["route 100.64.0.0/16 dev ovn0"], "with its source");
   });
 
-  await t.test("so does the link-local address, from which the kernel asks for neighbours", async (t) => {
+  await t.test("so is the link-local address, from which the kernel solicits neighbours", async (t) => {
     ip("-6", "address", "flush", "dev", "ovn0");
     t.ok((await apply()).includes("address fe80::ff:fe00:2/64"));
     t.match(ip("address", "show", "ovn0"), /inet6 fe80::ff:fe00:2\/64 scope link/);

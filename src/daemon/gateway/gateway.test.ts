@@ -125,7 +125,7 @@ const soon = async (condition: () => boolean): Promise<void> => {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
 };
 
-t.test("the gateway says what it waits for, and goes on by itself", async (t) => {
+t.test("the gateway reports what it waits for, and continues by itself", async (t) => {
   const { server, bridge, nodes, subnets, kernel, eth1, vswitchd, nft, scripts, told, gateway, until } = await setup(
     t,
     {
@@ -180,7 +180,7 @@ t.test("what another program changes is distinguished from what is set up or new
   t.same(repaired, ["route 10.16.0.0/16 dev ovn0", "rules table inet weft of nftables"]);
 });
 
-t.test("a route of another program that leads to pods is left alone and said, and the node goes on", async (t) => {
+t.test("another program's route to pods is kept and reported, and the node keeps working", async (t) => {
   const { nodes, subnets, kernel, eth1, warned, gateway, until } = await setup(t);
   nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
   kernel.addRoute({ destination: "10.16.0.0/16", gateway: "172.19.0.1", device: eth1.index });

@@ -44,7 +44,7 @@ export interface GatewayWorld {
   readonly report: Pick<RepairReport, "note">;
   /** What `start-ovs` has set, see ovs-settings.ts. */
   ovsSettings(): Readonly<Record<string, string>>;
-  /** Default: the machine's. */
+  /** Default: those of this machine. */
   readonly clock?: Clock;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
   /** Writes this node's chassis to the API server, see node.ts. */

@@ -11,14 +11,14 @@ import { NODES } from "../../kube/resources.ts";
 import type { Node } from "../../kube/types.ts";
 import { formatTime } from "../../time/rfc3339.ts";
 
-/** What the daemon keeps of its own node. */
+/** What the daemon stores about its node. */
 export interface OwnNode {
   readonly uid: string;
   /** What this node is to do, or why that is not known: then the present state must stay. */
   readonly contract: NodeContract | string;
   /** What this daemon has written there before; undefined where it has not. */
   readonly chassis: string | undefined;
-  /** Condition NetworkUnavailable; undefined where nobody has set it. */
+  /** Condition NetworkUnavailable; undefined if it is not set. */
   readonly networkUnavailable: string | undefined;
 }
 

@@ -18,7 +18,7 @@ export interface LostPortsWorld {
   readonly links: Pick<PodLinks, "exists">;
   readonly lanes: Lanes;
   readonly pods: { readonly synced: boolean; get(key: string): NodePod | undefined };
-  /** Default: the machine's. */
+  /** Default: those of this machine. */
   readonly clock?: Pick<Clock, "uuid">;
 }
 
@@ -38,7 +38,7 @@ export class LostPorts {
     this.#world = world;
   }
 
-  /** Names of the ports that are to come back: their interfaces are no leftovers. */
+  /** Names of the ports that will be restored: their interfaces are not orphaned. */
   names(): Iterable<string> {
     return this.#lost.keys();
   }
@@ -65,7 +65,7 @@ export class LostPorts {
   }
 
   /**
-   * Puts them back, each by itself, and returns what was. `error`: the first that could not be, because Open vSwitch cannot be reached, has no br-int yet,
+   * Restores them one by one, and returns those that were restored. `error`: the first that could not be, because Open vSwitch cannot be reached, has no br-int yet,
    * or has another program's interface of that name; call it again then. Does not throw.
    */
   async restore(): Promise<{ readonly repairs: readonly string[]; readonly error?: unknown }> {

@@ -25,7 +25,7 @@ async function setup(t: Test, datapath = "netdev") {
   t.teardown(() => client.close());
   const view = new OvsView(client);
   await view.mirror.whenSynced();
-  /** An edit behind the client's back; resolves when the client has heard of it. */
+  /** A change by another client; resolves when our client has received it. */
   const edit = async (...operations: Operation[]): Promise<void> => {
     const heard = new Promise<void>((resolve) => {
       const stop = view.mirror.subscribe(() => {

@@ -56,7 +56,7 @@ export interface Ports {
   whenInstalled(interfaceUuid: string, signal: AbortSignal): Promise<void>;
   /**
    * Takes the port of that name off the bridge and resolves when ovs-vswitchd has released its device; at once where there is none.
-   * Without that, a device that takes the place of another under the same name is not noticed: ovs-vswitchd goes on reading the old one.
+   * Without that, a device that takes the place of another under the same name is not noticed: ovs-vswitchd keeps reading the old one.
    * @throws CniError 11 where Open vSwitch cannot be reached; the signal's reason when that fires.
    */
   vacate(name: string, signal: AbortSignal): Promise<void>;

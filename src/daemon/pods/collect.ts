@@ -40,7 +40,7 @@ export interface StaleLink {
 /** What is to be done. */
 export interface Orphans {
   readonly ports: readonly StalePort[];
-  /** Host ends of veth pairs of ours that nobody needs. */
+  /** Host ends of our veth pairs that are not needed any more. */
   readonly links: readonly StaleLink[];
   /** Interfaces of pods that have lost their port, and what is to be in its `external_ids`. */
   readonly portless: readonly { readonly name: string; readonly ids: PortIds }[];

@@ -85,7 +85,7 @@ function idsOf(pods: Pods, mark: PodMark): PortIds | "unclear" | undefined {
   try {
     state = readAllocation(pod, { ...mark, ipamOnly: false, routes: [] });
   } catch {
-    // ADD says so to whoever asks; what the pod has stays.
+    // ADD reports it as an error; the pod keeps what it has.
     return "unclear";
   }
   return state.state === "ready" ? portIds(pod, state.allocation, mark) : "unclear";

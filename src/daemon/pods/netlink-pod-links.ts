@@ -88,7 +88,7 @@ export class NetlinkPodLinks implements PodLinks {
   }
 
   announce(wanted: PodLink): void {
-    // After the answer: nobody waits for it.
+    // After the response: nothing waits for it.
     setImmediate(() => sendAnnouncement(wanted));
   }
 
@@ -187,7 +187,7 @@ function sendAnnouncement(wanted: PodLink): void {
       if (link !== undefined) announce(ns, { index: link.index, mac: wanted.mac }, addresses);
     });
   } catch {
-    // Nothing depends on it: OVN answers ARP and ND for its ports by itself.
+    // Optional: OVN itself replies to ARP and ND for its ports.
   }
 }
 

@@ -21,7 +21,7 @@ import type { NodeKernel } from "../kernel.ts";
 
 /**
  * A kernel in memory, as far as the drivers see one: an address brings its routes and takes them along, a route needs a gateway on a link, a link takes
- * along what is on it. Every change is told to whoever watches, at once. Whoever plays another program calls the same functions.
+ * along what is on it. Every change is reported to all listeners at once. Tests that act as another program call the same functions.
  */
 export class FakeKernel implements NodeKernel {
   readonly #links = new Map<number, Link>();
@@ -348,7 +348,7 @@ function ruleText(rule: Rule): string {
   return JSON.stringify({ ...rule, protocol: 0 });
 }
 
-/** Without a kind, what the kernel gives an interface by itself. */
+/** Without a kind: the qdisc that the kernel sets by default. */
 function qdiscOf(spec: { readonly index: number } & Partial<QdiscSpec>): Qdisc {
   const { index, handle = "0:", parent = "root" } = spec;
   return {
