@@ -48,12 +48,12 @@ t.test("the files that DESIGN.md and the pages name exist, and declare what is s
       const there = name.includes("/") ? existsSync(join(ROOT, name)) : NAMES.has(name) || existsSync(join(ROOT, name));
       t.ok(there, `${page} names ${name}`);
     }
-    for (const [, names = "", file = ""] of text.matchAll(/((?:`\w+`, )*`\w+`) in `(src\/[\w./-]+\.ts)`/g)) {
+    for (const [, names = "", file = ""] of text.matchAll(/((?:`\w+`, )*`\w+`) in `((?:src|hack)\/[\w./-]+)`/g)) {
       const source = existsSync(join(ROOT, file)) ? readFileSync(join(ROOT, file), "utf8") : "";
       for (const [, name = ""] of names.matchAll(/`(\w+)`/g)) {
         t.match(
           source,
-          new RegExp(`\\b(?:function\\*?|class|const|interface|type) ${name}\\b`),
+          new RegExp(`\\b(?:function\\*?|class|const|interface|type) ${name}\\b|^${name}\\(\\)`, "m"),
           `${page}: ${name} is declared in ${file}`,
         );
       }

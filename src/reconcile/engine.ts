@@ -10,7 +10,7 @@ import { type Contended, Contention } from "./contention.ts";
 import { Desired } from "./desired.ts";
 import { noteDrift, type ObservedChange } from "./drift.ts";
 import { FailedCommits } from "./failed-commits.ts";
-import { FailingUnits } from "./failing.ts";
+import { FailingUnits } from "./failing-units.ts";
 import { findOrphanedMembers, type OwnColumn } from "./orphaned-members.ts";
 import type { CommitOutcome } from "./outcome.ts";
 import { type DatabaseView, type OthersKeys, type Plan, planChanges, planSize } from "./plan.ts";
