@@ -192,6 +192,6 @@ await t.test("the shim is replaced as a whole, and a node's own plugins are kept
   );
   t.match(
     out,
-    "installed /opt/cni/bin/kube-ovn\ninstalled /opt/cni/bin/portmap\nnothing to do\ninstalled /opt/cni/bin/kube-ovn\ntwo\none\nown\n755\nkube-ovn loopback portmap ",
+    "installed /opt/cni/bin/kube-ovn\ninstalled /opt/cni/bin/portmap\nnothing to do\ninstalled /opt/cni/bin/kube-ovn\ntwo\none\nown\n755\n.weft-installed kube-ovn loopback portmap ",
   );
 });
