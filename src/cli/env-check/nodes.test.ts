@@ -7,15 +7,19 @@ import { fakeKube } from "../../kube/testing/fake.ts";
 import type { ClusterFacts } from "./facts.ts";
 import { checkNodes } from "./nodes.ts";
 
-const NODES = ["a", "b"].map((name, index) => ({ name, os: "linux", internalIps: [`192.0.2.${index + 1}`] }));
-const FACTS = { nodes: NODES, deployed: undefined } as unknown as ClusterFacts;
+const NODES = ["a", "b"].map((name, index) => ({
+  ...{ name, os: "linux", reports: true },
+  internalIps: [`192.0.2.${index + 1}`],
+}));
+const SILENT = { ...NODES[0], name: "c", reports: false, internalIps: ["192.0.2.3"] };
+const FACTS = { nodes: [...NODES, SILENT], deployed: undefined } as unknown as ClusterFacts;
 const VALUES = { image: { repository: "weft", tag: "1", pullPolicy: "Never" }, daemon: {}, mtu: 0, datapath: "auto" };
 const VIEW = {
   ...{ modules: ["openvswitch", "geneve"], tun: true, link: { name: "eth0", mtu: 1500 }, configurations: [] },
   ...{ cgroup: "v2", unreachable: ["tcp/6641 at 192.0.2.2"] },
 };
 
-t.test("pods look once all others answer, and none is left", async (t) => {
+t.test("pods look once all others answer, none where kubelet does not report, and none is left", async (t) => {
   const kube = fakeKube();
   const order: string[] = [];
   const asked: string[] = [];
@@ -50,13 +54,14 @@ t.test("pods look once all others answer, and none is left", async (t) => {
       { subject: "node b", found: /^exit code 0/, advice: /--image/ },
     ],
   );
+  t.match(checks.at(-1), { subject: "node c", result: "skipped", found: /does not report/ });
   t.same(kube.objects(PODS), []);
   order.length = 0;
   asked.length = 0;
   const deployed = {} as NonNullable<ClusterFacts["deployed"]>;
   const installed = await checkNodes(
     kube,
-    { ...FACTS, nodes: FACTS.nodes.slice(1), deployed },
+    { ...FACTS, nodes: FACTS.nodes.slice(1, 2), deployed },
     VALUES,
     "kube-system",
     control.signal,

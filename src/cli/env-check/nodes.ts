@@ -11,11 +11,12 @@ import type { NodeView } from "./node-view.ts";
 
 /** How long a node's pod asks the others before it says that they do not answer. */
 const ANSWER_MS = 10_000;
+const SILENT = "its kubelet does not report: not looked at";
 /** Until a pod has to have ended, with the pull of its image. */
 const TIMEOUT_MS = 180_000;
 
 /**
- * Looks on each Linux node, by two short-lived pods there: one answers on the ports that nodes need, one looks around and asks the others. Nothing is
+ * Looks on each Linux node whose kubelet reports, by two short-lived pods there: one answers on the ports that nodes need, one looks around and asks the others. Nothing is
  * written on the nodes, and the pods are removed whatever happens. Where Weft runs it has these ports, and they are not asked.
  */
 export async function checkNodes(
@@ -25,7 +26,9 @@ export async function checkNodes(
   namespace: string,
   signal: AbortSignal,
 ): Promise<readonly Check[]> {
-  const nodes = facts.nodes.filter(({ os }) => os === "linux");
+  const linux = facts.nodes.filter(({ os }) => os === "linux");
+  // Nobody starts a pod there, and the others would be kept waiting for its answer.
+  const nodes = linux.filter(({ reports }) => reports);
   const names = nodes.map(({ name }) => name);
   const free = facts.deployed === undefined;
   const peers = nodes.flatMap(({ internalIps }) => internalIps);
@@ -45,7 +48,11 @@ export async function checkNodes(
         return await looked();
       })
     : await looked();
-  return [...results].flatMap(([name, result]) => judged(name, result, values, free));
+  const silent = linux.filter(({ reports }) => !reports);
+  return [
+    ...[...results].flatMap(([name, result]) => judged(name, result, values, free)),
+    ...silent.map(({ name }): Check => ({ subject: `node ${name}`, name: "node", result: "skipped", found: SILENT })),
+  ];
 }
 
 function judged(name: string, result: NodeResult, values: Values, free: boolean): readonly Check[] {

@@ -27,8 +27,8 @@ export interface Helm {
   effectiveValues(chart: string, values: ReleaseValues): Promise<Values>;
   /** `helm upgrade --install`. With `dryRun` the manifests that would be applied; otherwise "". */
   install(chart: string, values: ReleaseValues, options: { readonly dryRun: boolean }): Promise<string>;
-  /** `helm uninstall`, until its pods are gone. */
-  uninstall(timeoutSeconds: number): Promise<void>;
+  /** `helm uninstall`, until its pods are gone. Resolves with false where the objects are deleted, and some pods were still there after the time. */
+  uninstall(timeoutSeconds: number): Promise<boolean>;
 }
 
 /** Where a {@link Helm} works. */
@@ -94,14 +94,14 @@ export function helmOf({ program, release, namespace, kubeconfig, context, signa
       });
     },
     async uninstall(timeoutSeconds) {
-      await helm(
-        "uninstall",
-        release,
-        "--ignore-not-found",
-        "--wait",
-        "--cascade=foreground",
-        `--timeout=${timeoutSeconds}s`,
-      );
+      const fixed = ["uninstall", release, "--ignore-not-found", "--wait", "--cascade=foreground"];
+      try {
+        await helm(...fixed, `--timeout=${timeoutSeconds}s`);
+        return true;
+      } catch (error) {
+        if (error instanceof InstallError && LATE.test(error.message)) return false;
+        throw error;
+      }
     },
   };
 }
@@ -116,6 +116,9 @@ export function imageValues(image: string): readonly string[] {
 export function isTree(value: unknown): value is Values {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
+
+/** What helm says where the release is gone and only the wait for its pods was in vain: those of a node that does not answer stay. */
+const LATE = /uninstallation completed with \d+ error\(s\): context deadline exceeded$/;
 
 /** What helm says where the newest revision of the release is neither deployed nor failed. */
 const PENDING = "another operation (install/upgrade/rollback) is in progress";

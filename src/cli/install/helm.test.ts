@@ -152,6 +152,17 @@ t.test("helm is interrupted with the installation, and its end is waited for", a
   t.equal(await readFile(join(work, "release"), "utf8"), "marked\n");
 });
 
+t.test("a removal whose pods have not ended in time is told from one that failed", async (t) => {
+  const fake = join(await folder(t), "helm");
+  const target = { program: fake, release: "weft", namespace: "kube-system", kubeconfig: "k", context: undefined };
+  await program(fake, "exit 0");
+  t.equal(await helmOf(target).uninstall(1), true);
+  await program(fake, "echo 'Error: uninstallation completed with 1 error(s): context deadline exceeded' >&2; exit 1");
+  t.equal(await helmOf(target).uninstall(1), false);
+  await program(fake, "echo 'Error: uninstallation completed with 1 error(s): forbidden' >&2; exit 1");
+  await t.rejects(helmOf(target).uninstall(1), { code: "helm-failed", message: /forbidden$/ });
+});
+
 t.test("what an installation that was killed has left is said with what to do", async (t) => {
   const text = "Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress";
   const fake = await program(join(await folder(t), "helm"), `echo '${text}' >&2; exit 1`);

@@ -69,7 +69,7 @@ async function setup(_t: Test, message: string | null = '{"removed":["/opt/cni/b
   );
   kubelet.catch(() => undefined);
   _t.teardown(() => control.abort());
-  const helm = { uninstall: async () => void done.push("helm uninstall") } as unknown as Helm;
+  const helm = { uninstall: async () => done.push("helm uninstall") > 0 } as unknown as Helm;
   const said: string[] = [];
   const interrupt = new AbortController();
   const parts = {
@@ -153,4 +153,12 @@ t.test("a node that cannot be cleaned is told, and an interrupted removal leaves
   t.match((await uninstall(late.parts, { ...OPTIONS, timeoutMs: 300 })).nodes, [
     { failed: [/^not ended after 0 s: kubelet has not started it/] },
   ]);
+});
+
+t.test("where some pods have not ended in time, the nodes are cleaned all the same", async (t) => {
+  const { parts, done } = await setup(t);
+  const helm = { uninstall: async () => false } as unknown as Helm;
+  const { nodes } = await uninstall({ ...parts, helm: async () => helm }, OPTIONS);
+  t.same(done, ["pod on one"]);
+  t.match(nodes, [{ name: "one", failed: [] }]);
 });

@@ -76,7 +76,9 @@ export async function uninstall(parts: UninstallParts, options: UninstallOptions
   say("removing the release");
   const helm = await parts.helm();
   signal.throwIfAborted();
-  await helm.uninstall(Math.ceil(options.timeoutMs / 1000));
+  if (!(await helm.uninstall(Math.ceil(options.timeoutMs / 1000)))) {
+    say("some pods have not ended, as on a node that does not answer; the nodes are cleaned as far as possible");
+  }
   const nodes: string[] = [];
   for await (const { metadata } of listEach(kube, NODES)) nodes.push(metadata.name);
   say(`cleaning ${nodes.length} nodes`);
