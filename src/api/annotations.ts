@@ -90,7 +90,7 @@ export function interfaceAnnotation(
   return `${nad}.${namespace}.kubernetes.io/${key}.${interfaceName}`;
 }
 
-/** The provider of a further interface through OVN: `<nad>.<ns>.ovn`, with the interface's name where it is needed. */
+/** The provider of a secondary interface through OVN: `<nad>.<ns>.ovn`, with the interface's name where it is needed. */
 export function ovnAttachmentProvider(nad: string, namespace: string, interfaceName?: string): string {
   const provider = `${nad}.${namespace}.${OVN_PROVIDER}`;
   return interfaceName === undefined ? provider : `${provider}.${interfaceName}`;

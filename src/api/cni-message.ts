@@ -157,7 +157,7 @@ export interface CniResponse {
 
 /** Body of every 4xx and 5xx. */
 export interface CniFailure {
-  /** A sentence for a person; it becomes the CNI error's `msg`. */
+  /** A message for people; it becomes the CNI error's `msg`. */
   readonly error: string;
   /** What the shim is to print; absent from Kube-OVN's daemon, then `tryAgainLater`. */
   readonly code?: CniErrorCode;

@@ -11,7 +11,7 @@ export interface Condition {
   readonly status: "True" | "False" | "Unknown";
   /** One CamelCase word for programs. */
   readonly reason?: string;
-  /** A sentence for people. */
+  /** A message for people. */
   readonly message?: string;
   /** `metadata.generation` of the object that the condition was found on. */
   readonly observedGeneration?: number;

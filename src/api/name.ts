@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 
 /**
  * A name that is made of the names of objects, in both of its spellings. Kube-OVN puts parts together in such a way that different
- * ones may come to the same: VPC `team` and subnet `a-web`, VPC `team-a` and subnet `web`. Of the objects that exist the eldest has the plain
+ * ones may come to the same: VPC `team` and subnet `a-web`, VPC `team-a` and subnet `web`. Of the objects that exist the oldest has the plain
  * spelling for as long as it lives (fact `nameCollisions`), and the others the distinct one. Where an object of a kind that never gives way might have the
  * plain spelling, both are the distinct one.
  */

@@ -28,7 +28,7 @@ export interface Shaped {
 export interface MalformedField {
   /** `spec.acls[0].match`. */
   readonly path: string;
-  /** A sentence about the value. */
+  /** A message about the value. */
   readonly message: string;
 }
 
@@ -40,7 +40,7 @@ const SHOWN = 60;
 /**
  * Gives fields of a `spec` the types that its schema says, for an object may be older than the schema or the cluster's CRD may validate less than
  * ours. A value of another type becomes one that says nothing sensible in its place: a text for a text, a list with one such entry for a list, and for
- * a number or a flag none. So it is a mistake like any other that a user makes, closed and reported where such mistakes are. `null` is none.
+ * a number or a flag none. So it is handled like any other invalid input of a user. `null` is none.
  */
 export function shapedSpec(value: unknown, shape: FieldsShape): Shaped {
   const reader = new Reader(unreadable);
@@ -48,7 +48,7 @@ export function shapedSpec(value: unknown, shape: FieldsShape): Shaped {
   return { value: isRecord(read) ? read : {}, malformed: reader.found };
 }
 
-/** The same for a `status`, which is ours: what has another type is left out, so that it is written anew. */
+/** The same for a `status`, which is ours: what has another type is left out, so that it is written again. */
 export function shapedStatus(value: unknown, shape: FieldsShape): Readonly<Record<string, unknown>> {
   const read = new Reader(() => undefined).read(value ?? {}, shape, "status");
   return isRecord(read) ? read : {};

@@ -15,7 +15,7 @@ export function writeDual(dual: Dual<string>): string {
   return dualValues(dual).join(",");
 }
 
-/** The error about one annotation; `why` goes on with its sentence. */
+/** The error about one annotation; `why` completes the message. */
 export function invalidAnnotation(annotations: Annotations, name: string, why: string): ContractError {
   return new ContractError("invalid-field", `annotation ${name}=${JSON.stringify(annotations[name] ?? "")} ${why}`, {
     field: name,

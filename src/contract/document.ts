@@ -18,7 +18,7 @@ const MAX_LENGTH = 16 * 1024;
  */
 export type ContractErrorCode = "malformed" | "unsupported-version" | "invalid-field";
 
-/** A text that is no contract. Whoever reads it goes on with the last good one. */
+/** A text that is not a valid contract. Its reader keeps the last valid one. */
 export class ContractError extends Error {
   readonly code: ContractErrorCode;
   /** Of an `invalid-field`: its name, of an annotation the whole name. */

@@ -70,11 +70,11 @@ export function encodeNodeContract(of: NodeContractText): WantedAnnotations {
 export function decodeNodeContract(annotations: Annotations): NodeContract | undefined {
   const list = <T>(name: string, parse: (text: string) => T | undefined, why: string): readonly T[] =>
     readCsv(annotations, name, parse, why);
-  const ips = list(NODE.ipAddress, parseIp, "is no list of addresses");
+  const ips = list(NODE.ipAddress, parseIp, "is not a list of addresses");
   if (ips.length === 0) return undefined;
   const mac = parseMac(annotations[NODE.macAddress] ?? "");
-  if (mac === undefined) throw invalidAnnotation(annotations, NODE.macAddress, "is no MAC address");
-  const cidrs = list(NODE.cidr, parsePodCidr, "is no list of subnets, none of them all addresses");
+  if (mac === undefined) throw invalidAnnotation(annotations, NODE.macAddress, "is not a valid MAC address");
+  const cidrs = list(NODE.cidr, parsePodCidr, "is not a list of subnets other than /0");
   const addresses = ips.map((ip) => {
     const cidr = cidrs.find(({ family }) => family === ip.family);
     if (cidr === undefined)
@@ -86,8 +86,8 @@ export function decodeNodeContract(annotations: Annotations): NodeContract | und
   return {
     mac,
     addresses,
-    gateways: list(NODE.gateway, parseIp, "is no list of addresses"),
-    sources: list(NODE.source, parseIp, "is no list of addresses"),
+    gateways: list(NODE.gateway, parseIp, "is not a list of addresses"),
+    sources: list(NODE.source, parseIp, "is not a list of addresses"),
     joinSubnet: annotations[NODE.logicalSwitch] ?? "",
     ...(nodePorts && { nodePorts }),
   };

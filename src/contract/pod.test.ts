@@ -48,7 +48,7 @@ t.test("an interface without a MAC address is another plugin's", async (t) => {
   t.match(decodePodInterface(wanted, "a.b", { optionalMac: true }), { state: "decided", contract: { mac: "" } });
   t.match(
     codeOf(() => decodePodInterface(wanted, "a.b", { optionalMac: false })),
-    /no MAC address/,
+    /not a valid MAC address/,
   );
 });
 

@@ -117,10 +117,10 @@ export function decodePodInterface(
   if (provider === OVN_PROVIDER && get("routed") !== "true") return { state: "waiting", missing: "route" };
 
   const mac = optionalMac && get("mac_address") === "" ? "" : parseMac(get("mac_address"));
-  if (mac === undefined) throw fail("mac_address", "is no MAC address");
-  const cidrs = list("cidr", parseCidr, "is no list of subnets");
-  const gateways = list("gateway", parseIp, "is no list of addresses");
-  const ips = list("ip_address", parseIp, "is no list of addresses");
+  if (mac === undefined) throw fail("mac_address", "is not a valid MAC address");
+  const cidrs = list("cidr", parseCidr, "is not a list of subnets");
+  const gateways = list("gateway", parseIp, "is not a list of addresses");
+  const ips = list("ip_address", parseIp, "is not a list of addresses");
   const addresses = ips.map((ip): InterfaceAddress => {
     const cidr = cidrs.find(({ family }) => family === ip.family);
     if (cidr === undefined) throw fail("cidr", `has no subnet of the family of ${ip.text}`);
@@ -133,14 +133,14 @@ export function decodePodInterface(
     );
   }
   const stated = get("default_route");
-  if (!["", "true", "false"].includes(stated)) throw fail("default_route", "is neither true nor false");
+  if (!["", "true", "false"].includes(stated)) throw fail("default_route", "must be one of: true, false");
   const machine = get("virtualmachine");
   const contract = {
     addresses: addresses.toSorted((a, b) => a.ip.family - b.ip.family),
     mac,
     subnet: get("logical_switch"),
     nicType: get("pod_nic_type") || VETH_PAIR,
-    routes: readRoutes(get("routes"), () => fail("routes", "is no JSON list of {dst, gw}")),
+    routes: readRoutes(get("routes"), () => fail("routes", "is not a JSON list of {dst, gw}")),
     ...(stated !== "" && { defaultRoute: stated === "true" }),
     ...(machine !== "" && { machine }),
   };

@@ -12,7 +12,7 @@ const GATEWAY_TYPES = ["distributed", "centralized"] as const;
  */
 export interface SubnetContract {
   /**
-   * What nodes reach by `ovn0`: its ranges where it is in force, on OVN and in the default VPC; otherwise none, and then the subnet is no
+   * What nodes reach by `ovn0`: its ranges where it is accepted, on OVN and in the default VPC; otherwise none, and then the subnet is no
    * concern of the node's own network.
    */
   readonly cidrs: readonly Cidr[];

@@ -16,7 +16,7 @@ export interface Identity {
 export interface Credentials {
   /** The identity to use now. Rejects with the code `config` if there is none. */
   identity(): Promise<Identity>;
-  /** The API server refused the identity (401): the next one is read anew. False if that cannot make a difference. */
+  /** The API server refused the identity (401): the next one is read again. False if that cannot make a difference. */
   refused(): boolean;
 }
 

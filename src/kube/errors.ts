@@ -109,7 +109,7 @@ function codeOf(status: number, reason: string | undefined): KubeErrorCode {
       return "unavailable";
     default:
       if (status >= 500) return "internal";
-      // A redirect or a 1xx is no answer that the API promises; neither is a success that we were told to treat as an error.
+      // The API promises neither a redirect nor a 1xx, nor a success where an error is expected.
       return status >= 400 ? "invalid" : "protocol";
   }
 }
@@ -131,5 +131,5 @@ function parseStatus(body: string): { reason?: string; message?: string } | unde
 
 function firstLine(body: string): string {
   const line = body.split("\n", 1)[0]?.trim() ?? "";
-  return line === "" ? "no explanation" : line.slice(0, 300);
+  return line === "" ? "no message" : line.slice(0, 300);
 }

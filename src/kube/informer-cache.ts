@@ -96,7 +96,7 @@ export function informerCache<T extends KubeObject, P>(options: CacheOptions<T, 
       let known = entries.get(key);
       if (known?.version === metadata.resourceVersion) return;
       if (known !== undefined && asOf !== undefined && isLater(known.version, asOf)) return;
-      // Deleted and made anew under the same name while nobody watched: those who listen must see both.
+      // Deleted and created again under the same name while no watch ran: listeners must see both.
       if (known !== undefined && known.uid !== metadata.uid) {
         remove(key);
         known = undefined;

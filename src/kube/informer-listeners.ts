@@ -38,7 +38,7 @@ export class InformerListeners<P> {
     for (const entry of [...this.#entries]) this.#call(entry, change);
   }
 
-  /** Nobody is called any more. */
+  /** No listener is called any more. */
   clear(): void {
     this.#entries.clear();
   }

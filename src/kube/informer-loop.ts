@@ -73,7 +73,7 @@ export class InformerLoop<T extends KubeObject, P> {
     this.#name = typeName(type);
     this.#backoff = new Backoff(options.backoff ?? DEFAULT_BACKOFF, () => clock.random());
     this.#pageSize = options.pageSize ?? DEFAULT_PAGE;
-    // Somebody may or may not wait for it: a stop before the first sync is no unhandled rejection.
+    // Nothing need wait for it: a stop before the first sync must not be an unhandled rejection.
     this.#firstSync.promise.catch(() => undefined);
   }
 
@@ -164,7 +164,7 @@ export class InformerLoop<T extends KubeObject, P> {
     const version = await listInto(this.#parts, query, () => this.#enter("listing"));
     this.#listFailed = false;
     this.#markSynced(served);
-    // Whoever came meanwhile wants another one.
+    // Those that were added meanwhile wait for another list.
     this.#version = this.#refreshing.size === 0 ? version : undefined;
   }
 

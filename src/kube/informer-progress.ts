@@ -24,7 +24,7 @@ export class InformerProgress {
     const before = this.#version;
     if (before === undefined) return false;
     const version = await write();
-    // A server that was restored from a backup counts anew: then nothing follows from what was reached.
+    // A server that was restored from a backup counts from the start again: then nothing follows from what was reached.
     if (!isLater(version, before)) return false;
     if (!isLater(version, this.#version ?? before)) return true;
     const { promise, resolve } = Promise.withResolvers<boolean>();

@@ -24,7 +24,7 @@ export interface WatchParts<T extends KubeObject> {
 }
 
 /**
- * One watch from a resource version to its end. Resolves when the server ends it in good order (`served`), when nothing was heard for too long
+ * One watch from a resource version to its end. Resolves when the server ends it in good order (`served`), when nothing was received for too long
  * (`silent`), or when `end` fires (`ended`). Rejects with what broke it, and with the reason of `stop` when that fires. No event comes after that.
  */
 export async function watchOnce<T extends KubeObject>(
@@ -33,7 +33,7 @@ export async function watchOnce<T extends KubeObject>(
   { stop, end }: { readonly stop: AbortSignal; readonly end: AbortSignal },
 ): Promise<"served" | "silent" | "ended"> {
   const { kube, type, selection, clock, silenceMs } = parts;
-  // Stopped at what the list said: a signal that has fired already tells nobody who listens from now on.
+  // Stopped by a listener of the list: a signal that has fired already calls no listener that is added later.
   stop.throwIfAborted();
   const controller = new AbortController();
   const { signal } = controller;
@@ -48,7 +48,7 @@ export async function watchOnce<T extends KubeObject>(
   const onEnd = (): void => finish("ended");
   stop.addEventListener("abort", onStop, { once: true });
   end.addEventListener("abort", onEnd, { once: true });
-  // One timer that looks at the time of the last event, rather than a timer set anew by every event.
+  // One timer that looks at the time of the last event, rather than a new timer for every event.
   const guard = (): void => {
     const left = heard + silenceMs - clock.now();
     if (left <= 0) finish("silent");

@@ -503,7 +503,7 @@ t.test("a listener that throws is reported, and neither it nor the others miss a
   t.equal(w.pods.state, "watching");
 });
 
-t.test("a projection that throws leaves the object as it was known; the next version is tried again", async (t) => {
+t.test("a projection that throws leaves the object as it was known; its next version is projected", async (t) => {
   const w = world(t, {
     project(pod) {
       if (pod.metadata.annotations?.["note"] === "bad") throw new Error("projection");

@@ -36,7 +36,7 @@ export interface Informer<P> {
   /** Ends a pause: list or watch is retried at once. For those who know that it may succeed now. */
   retryNow(): void;
   /**
-   * Reads everything anew, for as long as it takes. When it resolves, everything is known that the API server had accepted when it
+   * Lists everything again, however long that takes. When it resolves, everything is known that the API server had accepted when it
    * was called: a watch alone never proves that. Rejects with a `KubeError` `aborted` if `signal` fires or the informer is stopped.
    */
   refresh(signal?: AbortSignal): Promise<void>;

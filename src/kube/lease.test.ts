@@ -44,7 +44,7 @@ t.test(
   },
 );
 
-t.test("failures are reported and tried again; a deleted Lease is made anew", async (t) => {
+t.test("failures are reported and retried; a deleted Lease is created again", async (t) => {
   const clock = new ManualClock();
   const fake = fakeKube({ clock });
   const errors: string[] = [];
@@ -84,7 +84,7 @@ t.test("a release that comes late does not leave the Lease empty while somebody 
   await fake.settled();
   t.match(await readLease(fake, REF), { holder: "one" });
 
-  // Another hand, or a release that was thought lost.
+  // Another client, or a release that was thought lost.
   const body = { spec: { holderIdentity: null } };
   await fake.patch(LEASES, REF, { type: "merge", body });
   t.match(await readLease(fake, REF), { holder: "" });

@@ -9,7 +9,7 @@ import type { Lease } from "./types.ts";
 
 /** Which process leads, as the Lease tells people. The election itself is a lock in OVSDB. */
 export interface LeaseView {
-  /** Empty if nobody leads. */
+  /** Empty if no process leads. */
   readonly holder: string;
   /** RFC 3339; undefined if the Lease does not say. */
   readonly acquiredAt: string | undefined;
@@ -28,7 +28,7 @@ export interface LeaseOptions {
   readonly holder: string;
   /** How often the renew time is written; default 15 s. The lease is said to last four times as long. */
   readonly renewMs?: number;
-  /** A write failed; it is tried again at the next renewal. Must not throw. */
+  /** A write failed; it is retried at the next renewal. Must not throw. */
   readonly onError?: (error: KubeError) => void;
   readonly clock?: Clock;
   /** Nothing is written before it has settled: the release of an earlier term, which would take the holder out again. */
@@ -38,7 +38,7 @@ export interface LeaseOptions {
 /** A Lease that is kept up to date. */
 export interface PublishedLease {
   /**
-   * Ends the renewals and, if the Lease still names us, removes the holder, so that nobody waits for us. Takes at most `deadlineMs`
+   * Ends the renewals and, if the Lease still names us, removes the holder, so that no candidate waits for it. Takes at most `deadlineMs`
    * (default 2 s). Never rejects.
    */
   stop(deadlineMs?: number): Promise<void>;
@@ -62,8 +62,8 @@ export async function readLease(
 }
 
 /**
- * Shows in a Lease (coordination.k8s.io/v1) that `holder` has been elected, from now until `stop()`. Takes the Lease over whoever
- * holds it, once; afterwards it renews it, and takes it again where nobody holds it. If another process takes it over, it is left alone: that
+ * Shows in a Lease (coordination.k8s.io/v1) that `holder` has been elected, from now until `stop()`. Takes the Lease over from its
+ * holder, once; afterwards it renews it, and takes it again where it has no holder. If another process takes it over, it is left alone: that
  * one was elected later.
  */
 export function publishLease(kube: Kube, options: LeaseOptions): PublishedLease {
@@ -143,7 +143,7 @@ export function publishLease(kube: Kube, options: LeaseOptions): PublishedLease 
       stopped = true;
       cancelTimer();
       const cancelDeadline = clock.after(deadlineMs, () =>
-        ending.abort(new KubeError("timeout", `lease ${options.name}: given up without an answer`)),
+        ending.abort(new KubeError("timeout", `lease ${options.name}: no answer in time`)),
       );
       // What is under way must end first: it could take effect after the release.
       await running;

@@ -14,7 +14,7 @@ const NEWLINE = 0x0a;
 
 /**
  * A {@link LineDecoder} for UTF-8 text. Bytes are decoded only when their line is complete, so that a character cut in two by the
- * network is no matter. An incomplete line is kept in the pieces in which it came: joining them anew for every piece would
+ * network does not matter. An incomplete line is kept in the pieces in which it came: joining them again for every piece would
  * cost the square of its length.
  */
 export function lineDecoder(maxLineBytes: number, onLine: (line: string) => void): LineDecoder {

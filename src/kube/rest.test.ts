@@ -161,7 +161,7 @@ t.test("a watch that is cut within an event delivers what was whole, and nothing
   const { signal } = new AbortController();
   await t.rejects(
     kube.watch(PODS, { resourceVersion: "1", timeoutSeconds: 300, signal }, (event) => events.push(event)),
-    { code: "unavailable", message: "watch pods: the connection broke within the answer" },
+    { code: "unavailable", message: "watch pods: the connection broke before the end of the answer" },
   );
   t.match(events, [{ type: "ADDED", object: { metadata: { name: "a" } } }]);
 });
@@ -302,7 +302,7 @@ t.test("nobody listens: unavailable, with what and where", async (t) => {
   });
 });
 
-t.test("an answer that is no JSON, or not from an API server, is a protocol error", async (t) => {
+t.test("an answer that is not JSON, or not from an API server, is a protocol error", async (t) => {
   const { url } = await listen(t, (request, response) => {
     if (request.url?.includes("pods")) response.end("<html>");
     else response.writeHead(302, { location: "/login" }).end();

@@ -25,7 +25,7 @@ export interface HttpCall {
 export interface Transport {
   /** Resolves when the head of the answer is there, whatever its status. The body must be read or destroyed. */
   open(call: HttpCall): Promise<http.IncomingMessage>;
-  /** The API server answered 401. True if another attempt would be made with credentials read anew. */
+  /** The API server answered 401. True if another attempt would be made with credentials that are read again. */
   refused(): boolean;
   /** Closes all connections; calls that run reject. */
   close(): void;
@@ -154,7 +154,7 @@ export async function readChunks(
   });
   answer.once("end", resolve);
   const broken = (cause?: Error): void =>
-    reject(new KubeError("unavailable", `${what}: the connection broke within the answer`, { cause }));
+    reject(new KubeError("unavailable", `${what}: the connection broke before the end of the answer`, { cause }));
   answer.once("error", broken);
   answer.once("close", () => (answer.complete ? resolve() : broken()));
   await promise;

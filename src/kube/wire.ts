@@ -40,13 +40,13 @@ export function parseWatchLine<T extends KubeObject>(line: string, what: string)
     case "ADDED":
     case "MODIFIED":
     case "DELETED":
-      if (!isObject(object)) throw new KubeError("protocol", `${what}: an event without an object`);
+      if (!isObject(object)) throw new KubeError("protocol", `${what}: a watch event without an object`);
       return { type, object: object as unknown as T };
     case "BOOKMARK": {
       const resourceVersion = (object as { metadata?: { resourceVersion?: unknown } } | undefined)?.metadata
         ?.resourceVersion;
       if (typeof resourceVersion !== "string" || resourceVersion === "") {
-        throw new KubeError("protocol", `${what}: a bookmark without a version`);
+        throw new KubeError("protocol", `${what}: a bookmark without a resourceVersion`);
       }
       return { type, resourceVersion };
     }
@@ -55,7 +55,7 @@ export function parseWatchLine<T extends KubeObject>(line: string, what: string)
       throw KubeError.fromAnswer(typeof code === "number" ? code : 500, JSON.stringify(object ?? {}), what);
     }
     default:
-      throw new KubeError("protocol", `${what}: an event of the unknown type ${JSON.stringify(type)}`);
+      throw new KubeError("protocol", `${what}: a watch event of the unknown type ${JSON.stringify(type)}`);
   }
 }
 

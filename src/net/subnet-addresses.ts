@@ -36,7 +36,7 @@ export interface SubnetAddresses {
 export interface SubnetAddressProblem {
   /** One CamelCase word, the reason of a condition. */
   readonly reason: "InvalidCIDR" | "CidrNotUnicast" | "InvalidGateway" | "GatewayIsReserved" | "InvalidExcludeIps";
-  /** A sentence without a full stop that names field, value and what would be accepted. */
+  /** A message without a full stop that names field, value and what would be accepted. */
   readonly message: string;
 }
 

@@ -12,7 +12,7 @@ export type ClientState = "connecting" | "connected" | "closed";
 
 /** How to make one transaction. */
 export interface TransactOptions {
-  /** Gives up waiting for the answer; what was sent may still be applied (`abandoned`). */
+  /** Stops waiting for the reply; what was sent may still be applied (`abandoned`). */
   readonly signal?: AbortSignal;
   /** How long to wait for the answer, in milliseconds; default 30,000. A server without its raft majority does not answer. */
   readonly timeoutMs?: number;
@@ -46,13 +46,13 @@ export interface OvsdbClient {
   ): Mirror<Selected<Tables, Asked>>;
   /** Asks for a lock, waiting in line for it. A name can be asked for once at a time; the second time throws a TypeError. */
   lock(name: string): Lock;
-  /** As {@link lock}, but takes it from whoever holds it (RFC 7047 §4.1.8 "steal"). Once taken from us, we wait in line. */
+  /** As {@link lock}, but takes it from its holder (RFC 7047 §4.1.8 "steal"). Once taken from us, we wait in line. */
   steal(name: string): Lock;
   /** Ends the connection, rejects what waits, and closes mirrors and locks. Idempotent. */
   close(): Promise<void>;
 }
 
-/** Files for `ssl:` remotes, PEM. Read anew for each connection, so that renewed certificates are taken up. */
+/** Files for `ssl:` remotes, PEM. Read again for each connection, so that renewed certificates are taken up. */
 export interface TlsFiles {
   readonly privateKey: string;
   readonly certificate: string;

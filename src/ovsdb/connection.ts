@@ -265,7 +265,7 @@ export class Connection implements OvsdbClient {
       phase.cancel();
       this.#lost(remote, error);
     } else if (phase.name === "connected" && phase.server === server) {
-      // Whoever was connected for as long as the pause would be has paid for the next attempt already.
+      // A connection that lasted as long as the next pause would resets the backoff.
       const stable = this.#clock.now() - phase.since >= backoffDelay(this.#pauses + 1, this.#backoff);
       if (stable) this.#pauses = 0;
       this.#phase = { name: "waiting", cancel: () => {} };
@@ -315,7 +315,7 @@ export class Connection implements OvsdbClient {
     try {
       this.#options.onEvent?.(event);
     } catch (error) {
-      // There is nobody left to tell but the process.
+      // No caller is left: the process is told.
       queueMicrotask(() => {
         throw error;
       });

@@ -69,7 +69,7 @@ export type OvsdbErrorCode = ServerErrorCode | ClientErrorCode;
 const UNKNOWN_OUTCOME: ReadonlySet<OvsdbErrorCode> = new Set(["disconnected", "timeout", "abandoned"]);
 
 /**
- * Answers that a transaction gets for its form, or by its own wish, whatever the database holds: nothing of it was ever applied. Any other
+ * Answers that a transaction gets for its form, or as it requests itself, whatever the database holds: nothing of it was ever applied. Any other
  * error from a clustered database may be about the second run of a transaction whose first run was applied, see the constructor.
  */
 const FORMAL: ReadonlySet<OvsdbErrorCode> = new Set([

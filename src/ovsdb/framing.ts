@@ -98,9 +98,9 @@ function parse(bytes: Uint8Array): JsonObject {
   try {
     value = JSON.parse(utf8.decode(bytes));
   } catch (cause) {
-    throw new OvsdbError("protocol", "a message that is no JSON", { cause });
+    throw new OvsdbError("protocol", "a message that is not JSON", { cause });
   }
-  if (!isJsonObject(value)) throw new OvsdbError("protocol", "a message that is no JSON object");
+  if (!isJsonObject(value)) throw new OvsdbError("protocol", "a message that is not a JSON object");
   return value;
 }
 

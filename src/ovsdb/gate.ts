@@ -63,5 +63,5 @@ export class Gate {
 
 /** The error of a promise whose signal fired. */
 export function abandoned(signal: AbortSignal): OvsdbError {
-  return new OvsdbError("abandoned", "given up by the caller", { cause: signal.reason });
+  return new OvsdbError("abandoned", "abandoned by the caller", { cause: signal.reason });
 }

@@ -25,9 +25,9 @@ export class LockSet {
     this.#onError = onError;
   }
 
-  /** Throws a TypeError where the name has been asked for already. */
+  /** Throws a TypeError where the name has been requested already. */
   add(name: string, steal: boolean): Lock {
-    if (this.#locks.has(name)) throw new TypeError(`lock ${name} has been asked for already`);
+    if (this.#locks.has(name)) throw new TypeError(`lock ${name} has been requested already`);
     const lock = new OwnLock(name, steal, this.#onError, () => this.#release(lock));
     this.#locks.set(name, lock);
     if (this.#caller !== undefined) lock.request(this.#caller);

@@ -10,7 +10,7 @@ export type LockState = "waiting" | "held" | "lost" | "released";
 
 /**
  * An advisory lock of the server, RFC 7047 §4.1.8. It belongs to the connection: when that breaks, the server gives the lock to the
- * next in line, so nobody waits for a dead holder. A lock is kept by one server, not by its raft cluster: it elects one leader only
+ * next in line, so that no client waits for a dead holder. A lock is kept by one server, not by its raft cluster: it elects one leader only
  * where all who compete are `leaderOnly` clients.
  */
 export interface Lock {

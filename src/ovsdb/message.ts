@@ -15,7 +15,7 @@ export function parseMessage(json: JsonObject): Message {
   if (typeof method === "string") {
     // ovsdb-server sends `null` for no parameters, which the RFC does not know.
     const list = params ?? [];
-    if (!Array.isArray(list)) throw new OvsdbError("protocol", `the parameters of ${method} are no array`);
+    if (!Array.isArray(list)) throw new OvsdbError("protocol", `the parameters of ${method} are not an array`);
     if (id === undefined || id === null) return { kind: "notification", method, params: list as readonly Json[] };
     return { kind: "request", method, params: list as readonly Json[], id };
   }

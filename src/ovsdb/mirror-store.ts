@@ -127,7 +127,7 @@ export class MirrorStore {
   takeReply(reply: Json): CatchUp {
     const [found, transaction, updates = {}] = Array.isArray(reply) ? (reply as readonly Json[]) : [];
     if (typeof found !== "boolean" || typeof transaction !== "string") {
-      throw new OvsdbError("protocol", "monitor_cond_since was not answered as it should be");
+      throw new OvsdbError("protocol", "malformed reply to monitor_cond_since");
     }
     const changes = this.#take(transaction, updates, (table, update, all) => {
       if (!found) table.replace(update, all);
@@ -139,7 +139,8 @@ export class MirrorStore {
 
   /** Takes in an `update3` notification (ovsdb-server(7) §4.1.16). Throws OvsdbError `protocol`. */
   takeUpdate(transaction: Json | undefined, updates: Json | undefined): void {
-    if (typeof transaction !== "string") throw new OvsdbError("protocol", "an update3 without transaction");
+    if (typeof transaction !== "string")
+      throw new OvsdbError("protocol", "an update3 notification without a transaction id");
     this.#take(transaction, updates ?? {}, (table, update, all) => {
       if (update !== undefined) table.apply(update, all);
     });
@@ -155,13 +156,13 @@ export class MirrorStore {
     updates: Json,
     take: (table: MirrorTable, update: Json | undefined, changes: AnyChange[]) => void,
   ): number {
-    if (!isJsonObject(updates)) throw new OvsdbError("protocol", "table updates that are no object");
+    if (!isJsonObject(updates)) throw new OvsdbError("protocol", "table updates that are not an object");
     const changes: AnyChange[] = [];
     try {
       for (const [name, table] of this.#tables) take(table, updates[name], changes);
       this.#lastTransaction = transaction;
     } catch (error) {
-      // What is here fits no transaction now; only everything anew will do.
+      // The content matches no transaction now: everything must be read again.
       this.#lastTransaction = ZERO_UUID;
       throw error;
     } finally {

@@ -40,7 +40,7 @@ export class MirrorTable {
 
   /**
    * Takes in a `<table-update2>` (ovsdb-server(7) §4.1.14) and adds to `changes`. Throws OvsdbError `protocol` where it does not fit what
-   * is here; the table must then be read anew.
+   * is here; the table must then be read again.
    */
   apply(update: Json, changes: AnyChange[]): void {
     const rows = objectOf(update);
@@ -66,14 +66,15 @@ export class MirrorTable {
 
   #modify(uuid: string, json: Json, changes: AnyChange[]): void {
     const old = this.#rows.get(uuid);
-    if (old === undefined) throw new OvsdbError("protocol", `${this.name} ${uuid} was modified but is not here`);
+    if (old === undefined)
+      throw new OvsdbError("protocol", `${this.name} ${uuid} was modified but is not in the mirror`);
     const row = this.#codec.modify(old, json);
     if (row !== old) this.#set(old, row, changes);
   }
 
   #put(row: AnyRow, changes: AnyChange[]): void {
     const old = this.#rows.get(row._uuid);
-    // The old object is kept where it says the same: whoever compares by identity sees that nothing has changed.
+    // The old object is kept where it says the same: a comparison by identity shows that nothing has changed.
     if (old === undefined || !this.#codec.equal(old, row)) this.#set(old, row, changes);
   }
 
@@ -95,5 +96,5 @@ export class MirrorTable {
 
 function objectOf(json: Json): JsonObject {
   if (isJsonObject(json)) return json;
-  throw new OvsdbError("protocol", "a table or row update that is no object");
+  throw new OvsdbError("protocol", "a table or row update that is not an object");
 }

@@ -52,7 +52,7 @@ export interface Mirror<Tables> {
   ): RowIndex<Tables[Table]>;
   /**
    * Calls `listener` after the mirror and its indexes have been updated: once for each message of the server (which is one
-   * transaction or several), and after each reading anew with the differences. What it throws becomes a `listener-error` event.
+   * transaction or several), and after each time that it was read again, with the differences. What it throws becomes a `listener-error` event.
    * Subscribe in the same turn as `monitor()`, and it gets the first reading as well. Returns what ends the subscription.
    */
   subscribe(listener: (changes: readonly RowChange<Tables>[]) => void): () => void;

@@ -69,5 +69,5 @@ export class RowCodec {
 
 function membersOf(json: Json): JsonObject {
   if (isJsonObject(json)) return json;
-  throw new OvsdbError("protocol", "a row that is no object");
+  throw new OvsdbError("protocol", "a row that is not an object");
 }

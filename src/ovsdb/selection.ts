@@ -75,7 +75,7 @@ export function parseServerSchema(text: string): ServerSchema {
   try {
     json = JSON.parse(text);
   } catch (cause) {
-    throw new OvsdbError("protocol", "the server's schema is no JSON", { cause });
+    throw new OvsdbError("protocol", "the server's schema is not JSON", { cause });
   }
   const tables = isJsonObject(json) ? json["tables"] : undefined;
   if (!isJsonObject(tables)) throw new OvsdbError("protocol", "the server's schema has no tables");

@@ -49,7 +49,10 @@ t.test("a server that is cut off, has no schema yet, or is a relay will not do",
 
 t.test("a server that is behind what was seen will not do, unless the cluster is another", async (t) => {
   t.equal(reason({ index: 10 }, false, { cluster: CLUSTER, index: 10 }), true);
-  t.equal(reason({ index: 9 }, false, { cluster: CLUSTER, index: 10 }), "is behind: at entry 9, 10 was seen");
+  t.equal(
+    reason({ index: 9 }, false, { cluster: CLUSTER, index: 10 }),
+    "is behind: it is at log entry 9, and 10 was seen",
+  );
   t.equal(reason({ index: 9 }, false, { cluster: "another", index: 10 }), true);
   const verdict = checkServer(row({ index: 12 }), "Test", true, { cluster: CLUSTER, index: 10 });
   t.match(verdict, { suitable: true, seen: { cluster: CLUSTER, index: 12 } });

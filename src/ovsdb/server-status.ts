@@ -77,8 +77,8 @@ export function checkServer(
   if (leaderOnly && !row.leader) return no("does not lead its cluster");
   const { cid: cluster, index } = row;
   if (cluster === undefined || index === undefined) return { suitable: true, row, seen };
-  // A cluster set up anew counts from the start again, under another id.
+  // A cluster that was set up again counts from the start, under another id.
   if (seen?.cluster === cluster && index < seen.index)
-    return no(`is behind: at entry ${index}, ${seen.index} was seen`);
+    return no(`is behind: it is at log entry ${index}, and ${seen.index} was seen`);
   return { suitable: true, row, seen: { cluster, index } };
 }

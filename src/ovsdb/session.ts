@@ -62,7 +62,7 @@ export class Session {
    */
   call(method: string, params: readonly Json[], onReply: ReplyHandler): () => void {
     if (this.#pending.size >= this.#options.maxRequests) {
-      throw new OvsdbError("overloaded", `${this.#pending.size} requests without answer`);
+      throw new OvsdbError("overloaded", `${this.#pending.size} requests are waiting for a reply`);
     }
     const id = this.#nextId++;
     this.#send(requestJson(method, params, id));
@@ -84,7 +84,7 @@ export class Session {
     for (const handler of handlers) handler(error, null);
   }
 
-  /** Any word of the server ends its silence, so nobody waits for this very reply, and it does not count as a request. */
+  /** Any message of the server ends its silence, so this reply is not waited for, and it does not count as a request. */
   #ask(): void {
     try {
       this.#send(requestJson("echo", [], "probe"));
@@ -95,7 +95,7 @@ export class Session {
 
   /**
    * Ends the session and calls `onEnd`, as a broken connection does. Requests are answered with `disconnected`, for whatever the reason is, they
-   * have been sent and nobody knows what has become of them.
+   * have been sent, and their outcome is unknown.
    */
   fail(error: OvsdbError): void {
     if (this.#ended) return;
@@ -109,7 +109,8 @@ export class Session {
     if (this.#ended) throw new OvsdbError("disconnected", "the connection has ended");
     const { maxMessageBytes } = this.#options;
     // A peer that reads slower than we write must not make us hold more than one largest message.
-    if (this.#stream.writableLength > maxMessageBytes) throw new OvsdbError("overloaded", "the server does not read");
+    if (this.#stream.writableLength > maxMessageBytes)
+      throw new OvsdbError("overloaded", "the server does not read its requests");
     this.#stream.write(frameMessage(message, maxMessageBytes));
   }
 

@@ -56,7 +56,7 @@ export function sendTransaction(
       if (signal !== undefined) giveUp(abandoned(signal));
     };
     const cancelTimer = clock.after(timeoutMs, () =>
-      giveUp(new OvsdbError("timeout", `no answer to a transaction within ${timeoutMs} ms`)),
+      giveUp(new OvsdbError("timeout", `no reply to a transaction within ${timeoutMs} ms`)),
     );
     const settled = (): void => {
       cancelTimer();

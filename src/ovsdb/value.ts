@@ -213,7 +213,7 @@ function refuseRepeated(atoms: readonly Atom[], where: string): void {
   if (sorted) return;
   const seen = new Set<Atom>();
   for (const atom of atoms) {
-    if (seen.has(atom)) throw new OvsdbError("invalid value", `${where}: ${shortened(atom)} is there twice`);
+    if (seen.has(atom)) throw new OvsdbError("invalid value", `${where}: ${shortened(atom)} is a duplicate`);
     seen.add(atom);
   }
 }
@@ -257,7 +257,7 @@ export function encodeText(text: string, where: string): string {
   if (!text.isWellFormed()) {
     throw new OvsdbError(
       "invalid value",
-      `${where}: ${shortened(text)} contains half a surrogate pair, so it is no text`,
+      `${where}: ${shortened(text)} contains half a surrogate pair, which is not valid Unicode`,
     );
   }
   return text;

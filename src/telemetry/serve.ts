@@ -3,10 +3,10 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { Registry } from "prom-client";
 
-/** What a process shows of itself over TCP. It only answers questions: whoever reaches the port can change nothing. */
+/** What a process shows of itself over TCP. It is read-only: a client of the port can change nothing. */
 export interface Shown {
   readonly registry: Registry;
-  /** What keeps the process from doing its work, in a sentence; undefined where nothing does. */
+  /** What keeps the process from doing its work, as a message; undefined where nothing does. */
   readonly notReady: () => string | undefined;
   /** Further pages, shown on the loopback address only: path → what is answered as JSON. */
   readonly pages?: Readonly<Record<string, (query: URLSearchParams) => unknown>>;
@@ -88,7 +88,7 @@ async function reply(url: URL, response: ServerResponse, shown: Shown): Promise<
     return;
   }
   const known = ["/healthz", "/readyz", "/metrics", ...Object.keys(shown.pages ?? {})];
-  send(response, 404, "text/plain", `not here: ${known.join(" ")}\n`);
+  send(response, 404, "text/plain", `not found; paths are: ${known.join(" ")}\n`);
 }
 
 function send(response: ServerResponse, status: number, type: string, body: string): void {

@@ -36,7 +36,7 @@ t.test("what OVSDB cannot hold is not sent, and each such value is said with tab
       { row: b, error: { code: "invalid value", message: /^Port_Group\.external_ids: .*surrogate/ } },
       { row: s, member: { column: "addresses", value: "x\0" }, error: { message: /^Address_Set\.addresses/ } },
       { row: s, member: { column: "addresses", value: "y\0" } },
-      { row: b, error: { message: /^Port_Group\.ports: .* is there twice/ } },
+      { row: b, error: { message: /^Port_Group\.ports: .* is a duplicate/ } },
     ],
   });
   t.same(server.transactions, []);

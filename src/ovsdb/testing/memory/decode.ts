@@ -7,7 +7,7 @@ import { Failure } from "./failure.ts";
 
 /**
  * The value of an RFC 7047 `<value>`, as strictly as ovsdb-server reads it (`ovsdb_datum_from_json`): first the number of members, then
- * type and constraints of each, then that none is there twice. Throws Failure, or OvsdbError `protocol` for another type.
+ * type and constraints of each, then that there are no duplicates. Throws Failure, or OvsdbError `protocol` for another type.
  */
 export function decodeStrictly(column: ColumnSchema, json: Json): Value {
   const isMap = column.value !== undefined;
