@@ -11,9 +11,9 @@ import { ControllerProcess } from "./controller-process.ts";
 
 /** What the controller says in its log when it has begun to follow, to lead, and when nothing is left to do. */
 export const SAID = {
-  synced: "everything is read",
-  leads: "this process leads",
-  idle: "everything is compiled and in the database",
+  synced: "initial state read",
+  leads: "started leading",
+  idle: "all units are compiled and committed",
 } as const;
 
 /** With which controllers a bench is made. */

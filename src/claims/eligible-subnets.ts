@@ -65,7 +65,7 @@ function closedRefusal(
   { accepts, refusal }: SubnetEligibility,
 ): Refusal {
   const why = ofNodes
-    ? "is for nodes, and whoever has one of its addresses is taken for one; name another one"
+    ? "is reserved for nodes; name another subnet"
     : fact !== undefined && !accepts(fact.provider)
       ? refusal(fact.provider)
       : "is not ready, or is being deleted; see its conditions, or name another subnet";

@@ -5,7 +5,7 @@ import { type Refusal, refuse } from "../ipam/refusal.ts";
 
 /** A record that a user made may have any name, also that which another one's is to have. */
 export function ipNameConflict({ name, holder }: IpFact): Refusal {
-  const whose = holder === "" ? "keeps an address for nobody" : `is that of ${holder}`;
-  const message = `IP object "${name}", whose name the record of this address is to have, ${whose} (spec.podName, spec.namespace); delete it, or make it this one's.`;
+  const whose = holder === "" ? "reserves an address for no pod" : `belongs to ${holder}`;
+  const message = `IP object "${name}", which has the name that the record of this address needs, ${whose} (spec.podName, spec.namespace); delete it, or set these fields to the owner of this address.`;
   return refuse("NameTaken", message, { value: name, ...(holder !== "" && { holder }) });
 }

@@ -86,7 +86,7 @@ export function secondaryInterfaces(reader: FactReader, pod: PodFact): Secondary
       else if (definition !== undefined)
         say("NetworkUnclear", `NetworkAttachmentDefinition "${key}": ${definition.problem}.`, either);
       else {
-        const message = `There is no NetworkAttachmentDefinition "${key}", which the pod names; create it.`;
+        const message = `NetworkAttachmentDefinition "${key}", which the pod names, does not exist; create it.`;
         say("NetworkUnknown", message, either);
       }
       continue;
@@ -107,14 +107,18 @@ function unusable(
   others: readonly PodInterface[],
 ): string | undefined {
   if (named !== undefined && onOvn && !LABEL.test(named))
-    return `has an interface "${named}" that is to be part of an annotation's name; use small letters, digits and "-"`;
+    return `has an interface name "${named}" that cannot be part of an annotation key; use lower-case letters, digits and "-"`;
   if (others.some((other) => other.provider === provider)) {
-    const how = onOvn ? 'give each an "interface"' : "one that only gets its address here can be had once";
+    const how = onOvn
+      ? 'give each an "interface"'
+      : "a network for which Weft is only the IPAM plugin can be used once per pod";
     return `is named more than once; ${how}`;
   }
   const names = [portOf(pod, provider), annotationDomain(provider)];
   const long = names.find((name) => name.length > NAME_LIMIT);
-  return long && `makes the name "${long.slice(0, 60)}…" of ${long.length} characters; ${NAME_LIMIT} are allowed`;
+  return (
+    long && `leads to the name "${long.slice(0, 60)}…", which has ${long.length} characters; the limit is ${NAME_LIMIT}`
+  );
 }
 
 /** The interface of a pod that has this provider, if it is to have it. */

@@ -73,8 +73,8 @@ function addressRequestFor(facts: FactReader, pod: PodFact, { provider, onOvn, n
 function noSubnetInVpc({ name, defaultSubnet }: VpcFact, namespace: string): Refusal {
   const message =
     defaultSubnet === ""
-      ? `Namespace "${namespace}" belongs to VPC "${name}" (spec.namespaces), in which no subnet is for it; name one in spec.defaultSubnet of the VPC, or the namespace in spec.namespaces of a subnet.`
-      : `Namespace "${namespace}" belongs to VPC "${name}" (spec.namespaces), whose spec.defaultSubnet "${defaultSubnet}" is not a subnet in it; create it, or name another.`;
+      ? `Namespace "${namespace}" belongs to VPC "${name}" (spec.namespaces), which has no subnet for it; set spec.defaultSubnet of the VPC, or add the namespace to spec.namespaces of a subnet.`
+      : `Namespace "${namespace}" belongs to VPC "${name}" (spec.namespaces), whose spec.defaultSubnet "${defaultSubnet}" is not a subnet of that VPC; create it, or set another one.`;
   return refuse("SubnetUnknown", message, { value: name });
 }
 
@@ -87,7 +87,7 @@ function boundProvider(provider: string, network: NetworkSelectionFact | undefin
 }
 
 function noSubnet(provider: string, bound: string): Refusal {
-  const message = `No subnet has the provider "${bound}", of which the pod names a network; make one with that in spec.provider, or name a subnet in ${podAnnotation(provider, "logical_switch")}.`;
+  const message = `No subnet has the provider "${bound}" of a network that the pod names; create a subnet with that spec.provider, or name a subnet in ${podAnnotation(provider, "logical_switch")}.`;
   return refuse("SubnetUnknown", message, { value: bound });
 }
 
@@ -112,10 +112,13 @@ function vipRequestFor(facts: FactReader, pod: PodFact, owner: string, name: str
 function vipRefusal(pod: PodFact, { name, given, type, namespace }: FactTypes["vips"]): Refusal | undefined {
   const say = (code: Refusal["code"], message: string): Refusal => refuse(code, message, { value: name, holder: name });
   if (type !== "") {
-    return say("VipNotForPods", `Vip "${name}" is of type "${type}", and no pod can take it; name one without a type.`);
+    return say(
+      "VipNotForPods",
+      `Vip "${name}" is of type "${type}", which pods cannot use; choose a Vip without a type.`,
+    );
   }
   if (namespace !== "" && namespace !== pod.namespace) {
-    const message = `Vip "${name}" is for pods of namespace "${namespace}", not of "${pod.namespace}"; name one of that, or one without a namespace.`;
+    const message = `Vip "${name}" is for pods of namespace "${namespace}", not of "${pod.namespace}"; choose a Vip of that namespace, or one without a namespace.`;
     return say("VipNotForPods", message);
   }
   return given ? undefined : say("VipNotReady", `Vip "${name}" has no address yet; see its conditions.`);
@@ -129,8 +132,8 @@ function purposeOf({ provider: own, onOvn, network }: PodInterface): SubnetEligi
     accepts: (provider) => provider === bound || isOvnProvider(provider) === onOvn,
     refusal: (provider) =>
       onOvn
-        ? `is of provider "${provider}" and has no switch in OVN for interface "${own}"; name one of provider "${bound}" or "${OVN_PROVIDER}"`
-        : `is of provider "${provider}", for ports of OVN, and interface "${own}" is none; name one of provider "${bound}"`,
+        ? `is of provider "${provider}" and has no logical switch for interface "${own}"; choose a subnet of provider "${bound}" or "${OVN_PROVIDER}"`
+        : `is of provider "${provider}" and for OVN ports only, which interface "${own}" is not; choose a subnet of provider "${bound}"`,
   };
 }
 

@@ -123,27 +123,27 @@ function claimOf(
 function unusable(reader: FactReader, { name, subnet, reserved }: IpFact): Refusal | undefined {
   const about = { subnet, value: subnet };
   if (reader.get("subnets", subnet) === undefined) {
-    const message = `IP object "${name}", which is this pod's, is of subnet "${subnet}", which does not exist; create the subnet, or delete the IP object.`;
+    const message = `IP object "${name}" of this pod is in subnet "${subnet}", which does not exist; create the subnet, or delete the IP object.`;
     return refuse("SubnetUnknown", message, about);
   }
   if (reader.get("verdicts", subnet)?.ok !== true) {
-    const message = `IP object "${name}", which is this pod's, is of subnet "${subnet}", which is not ready; see the conditions of the subnet, or delete the IP object.`;
+    const message = `IP object "${name}" of this pod is in subnet "${subnet}", which is not ready; see the conditions of the subnet, or delete the IP object.`;
     return refuse("SubnetNotReady", message, about);
   }
   if (!reserved || reader.get("verdicts", reservationVerdictKey(name)) === undefined) return undefined;
-  const message = `IP object "${name}", which reserves an address for this pod, has not been given one; see its Events.`;
+  const message = `IP object "${name}", which reserves an address for this pod, has no address yet; see its Events.`;
   return refuse("ReservationUnmet", message, { value: name });
 }
 
 /** A reservation, which a pod is to have, names what it may not. */
 function reservationDisputed({ name }: IpFact, { message }: AddressConflictFact): Refusal {
-  const text = `IP object "${name}", which reserves an address for this pod, does not hold: ${message} Delete the object or change it.`;
+  const text = `IP object "${name}", which reserves an address for this pod, is in conflict: ${message} Delete or change the object.`;
   return refuse("ReservationDisputed", text, { value: name });
 }
 
 /** Of two pods of one machine, as while it migrates, one has the address. */
 function firstPodRuns({ v4, v6, name }: IpFact, first: PodFact): Refusal {
   const address = [v4, v6].filter((text) => text !== "").join(",");
-  const message = `The address of IP object "${name}" (${address}) is that of pod "${first.key}" as long as it runs; this pod gets it then.`;
+  const message = `The address of IP object "${name}" (${address}) is in use by pod "${first.key}"; this pod gets it when that pod has ended.`;
   return refuse("AddressInUse", message, { value: address, holder: first.key });
 }

@@ -16,7 +16,7 @@ export function namingOtherList(facts: FactReader, pod: PodFact, provider: strin
     .by("pods", "holder", record?.holder ?? "")
     .find((other) => other.owner?.uid !== pod.owner?.uid && lists(other, record?.provider ?? "", value))?.owner;
   if (owner === undefined) return refusal;
-  const message = `${refusal.message} It is in ip_pool of ${owner.kind} "${owner.name}" too: list it in one of them only, or give both the name of one IPPool.`;
+  const message = `${refusal.message} It is also in ip_pool of ${owner.kind} "${owner.name}": list it in one of them only, or set ip_pool of both to the name of one IPPool.`;
   return { ...refusal, message };
 }
 

@@ -57,24 +57,24 @@ t.test("what is clear is put into OVN's form: quotes around strings, braces arou
 
 t.test("what OVN would not take is left out, and said with what would do; the rest stays", async (t) => {
   for (const [text, ...says] of [
-    ["dns=8.8.8.8,mtu=1400", '"dns" is no option that OVN knows', "dns_server"],
-    ["lease_time=1h,mtu=1400", 'lease_time "1h" is no whole number from 0 to 4294967295'],
+    ["dns=8.8.8.8,mtu=1400", '"dns" is not an option of OVN', "dns_server"],
+    ["lease_time=1h,mtu=1400", 'lease_time "1h" must be a whole number from 0 to 4294967295'],
     ["lease_time=4294967296,mtu=1400", "lease_time"],
-    ["ip_forward_enable=true,mtu=1400", 'ip_forward_enable "true" is no whole number from 0 to 1'],
-    ["dns_server=10.0.1.300,mtu=1400", 'dns_server "10.0.1.300" is no IPv4 address', "in braces"],
-    ["dns_server=fd00::1,mtu=1400", "no IPv4 address"],
-    ["dns_server={},mtu=1400", "no IPv4 address"],
-    ["server_id={10.0.0.1,10.0.0.2},mtu=1400", "2 addresses; 1 are possible"],
-    ["server_mac=01:00:5e:00:00:01,mtu=1400", "is no MAC address"],
-    ["netmask=255.255.255.0,mtu=1400", "is for OVN to say"],
-    ["classless_static_route={30.0.0.0/24},mtu=1400", "is no list of routes"],
+    ["ip_forward_enable=true,mtu=1400", 'ip_forward_enable "true" must be a whole number from 0 to 1'],
+    ["dns_server=10.0.1.300,mtu=1400", 'dns_server "10.0.1.300" is not a valid IPv4 address', "in braces"],
+    ["dns_server=fd00::1,mtu=1400", "not a valid IPv4 address"],
+    ["dns_server={},mtu=1400", "not a valid IPv4 address"],
+    ["server_id={10.0.0.1,10.0.0.2},mtu=1400", "2 addresses; the limit is 1"],
+    ["server_mac=01:00:5e:00:00:01,mtu=1400", "is not a valid MAC address"],
+    ["netmask=255.255.255.0,mtu=1400", "is set by OVN"],
+    ["classless_static_route={30.0.0.0/24},mtu=1400", "is not a valid list of routes"],
     ['domain_name="a,mtu=1400', "is no text"],
     ["domain_name=a\u0000b,mtu=1400", "is no text"],
     ["domain_name=\ud800,mtu=1400", "is no text"],
-    [`hostname=${"x".repeat(256)},mtu=1400`, "has 256 bytes; 255 are possible"],
+    [`hostname=${"x".repeat(256)},mtu=1400`, "has 256 bytes; the limit is 255"],
     ["domain_search_list=a_b..c,mtu=1400", "is no list of domain names"],
-    ["nonsense", "write name=value"],
-    ["=1,mtu=1400", "write name=value"],
+    ["nonsense", "must be name=value"],
+    ["=1,mtu=1400", "must be name=value"],
   ] as const) {
     const { options, problems } = v4(text);
     for (const part of says) t.match(problems[0]?.message, part, text);
@@ -82,7 +82,7 @@ t.test("what OVN would not take is left out, and said with what would do; the re
     t.equal(problems[0]?.message.isWellFormed(), true);
     if (text.endsWith(",mtu=1400") && !text.includes('"')) t.same(options, { mtu: "1400" }, text);
   }
-  t.match(v6("dns_server=8.8.8.8").problems, [{ path: "spec.dhcpV6Options", message: /no IPv6 address/ }]);
+  t.match(v6("dns_server=8.8.8.8").problems, [{ path: "spec.dhcpV6Options", message: /not a valid IPv6 address/ }]);
 });
 
 t.test("router advertisements have Kube-OVN's defaults, and a mode whatever is said", async (t) => {
@@ -106,7 +106,13 @@ t.test("router advertisements have Kube-OVN's defaults, and a mode whatever is s
   t.same(bad.options, { address_mode: "dhcpv6_stateful" });
   t.match(
     bad.problems.map(({ message }) => message),
-    [/address_mode "dhcp" is none of slaac/, /max_interval "30s"/, /mtu "1000"/, /rdnss .*1 are possible/, /dnssl/],
+    [
+      /address_mode "dhcp" must be one of: slaac/,
+      /max_interval "30s"/,
+      /mtu "1000"/,
+      /rdnss .*the limit is 1/,
+      /dnssl/,
+    ],
   );
 });
 

@@ -29,9 +29,9 @@ function addresses(family: 4 | 6, limit: number): OptionReader {
     const texts = found.flatMap((ip) => (ip?.family === family ? ip.text : []));
     if (texts.length !== found.length || texts.length === 0) {
       const list = limit > 1 ? `, or several in braces, {${example}, …}` : "";
-      return wrong(`is no IPv${family} address such as ${example}${list}`);
+      return wrong(`is not a valid IPv${family} address such as ${example}${list}`);
     }
-    if (texts.length > limit) return wrong(`has ${texts.length} addresses; ${limit} are possible`);
+    if (texts.length > limit) return wrong(`has ${texts.length} addresses; the limit is ${limit}`);
     return { value: texts.length === 1 ? texts.join() : `{${texts.join(", ")}}` };
   };
 }
@@ -39,7 +39,7 @@ function addresses(family: 4 | 6, limit: number): OptionReader {
 function integer(first: number, last: number): OptionReader {
   return (value) => {
     const number = /^(?:0|[1-9][0-9]{0,9})$/.test(value) ? Number(value) : Number.NaN;
-    return number >= first && number <= last ? { value } : wrong(`is no whole number from ${first} to ${last}`);
+    return number >= first && number <= last ? { value } : wrong(`must be a whole number from ${first} to ${last}`);
   };
 }
 
@@ -49,7 +49,7 @@ function string(bytes: number): OptionReader {
     const text = unquoted(value);
     if (text === undefined || text === "" || !text.isWellFormed() || /\p{Cc}/u.test(text))
       return wrong('is no text; write it in quotes, as in "example.com"');
-    if (Buffer.byteLength(text) > bytes) return wrong(`has ${Buffer.byteLength(text)} bytes; ${bytes} are possible`);
+    if (Buffer.byteLength(text) > bytes) return wrong(`has ${Buffer.byteLength(text)} bytes; the limit is ${bytes}`);
     return { value: JSON.stringify(text) };
   };
 }
@@ -93,14 +93,14 @@ const routes: OptionReader = (value) => {
   // At most nine bytes each.
   if (texts.includes(undefined) || texts.length === 0 || texts.length % 2 === 1 || texts.length > 56)
     return wrong(
-      "is no list of routes such as {30.0.0.0/24,10.0.0.10, 0.0.0.0/0,10.0.0.1}: up to 28 pairs of CIDR and router",
+      "is not a valid list of routes such as {30.0.0.0/24,10.0.0.10, 0.0.0.0/0,10.0.0.1}: up to 28 pairs of CIDR and router",
     );
   return { value: `{${texts.join(", ")}}` };
 };
 
 const mac: OptionReader = (value) => {
   const found = parseMac(value);
-  return found === undefined ? wrong("is no MAC address such as 00:00:5e:00:53:01") : { value: found };
+  return found === undefined ? wrong("is not a valid MAC address such as 00:00:5e:00:53:01") : { value: found };
 };
 
 const bool = integer(0, 1);
@@ -184,12 +184,12 @@ const routeInfo: OptionReader = (value) => {
     return preference !== undefined && block?.family === 6 ? `${preference}-${block.text}` : undefined;
   });
   return texts.includes(undefined) || texts.length === 0 || texts.length > 16
-    ? wrong("is no list of up to 16 routes such as HIGH-fd00:1::/48,LOW-fd00:2::/48")
+    ? wrong("is not a valid list of up to 16 routes such as HIGH-fd00:1::/48,LOW-fd00:2::/48")
     : { value: texts.join(",") };
 };
 
 function oneOf(...words: readonly string[]): OptionReader {
-  return (value) => (words.includes(value) ? { value } : wrong(`is none of ${words.join(", ")}`));
+  return (value) => (words.includes(value) ? { value } : wrong(`must be one of: ${words.join(", ")}`));
 }
 
 /** northd puts the quotes around it. */

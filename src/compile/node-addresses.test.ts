@@ -49,7 +49,7 @@ t.test("an address that a kubelet had better not name is not led to its node, an
       "OutsideNodeRanges",
       /in none of the nodes' networks \(172\.18\.0\.0\/16, fd00:172:18::\/64\).*controller\.nodeCIDRs/,
     ],
-    ["172.18.0.11", "NotUnique", /node weft-1 has it too/],
+    ["172.18.0.11", "NotUnique", /node weft-1 has the same address/],
     ["10.16.0.2", "PodAddress", /subnet ovn-default/],
     ["100.64.0.3", "PodAddress", /subnet join/],
     ["10.96.0.10", "ServiceAddress", /range of Services \(10\.96\.0\.0\/12\)/],
@@ -71,7 +71,7 @@ t.test("an address that a kubelet had better not name is not led to its node, an
 
 t.test("an address that two nodes name from the beginning is neither's", async (t) => {
   const facts = withNode(sampleFacts(), "172.18.0.11");
-  t.match(told(facts, "weft-1"), { reason: "NotUnique", message: /node stolen has it too/ });
+  t.match(told(facts, "weft-1"), { reason: "NotUnique", message: /node stolen has the same address/ });
   t.same(compile(facts, "weft-1").matches, ["ip6.dst == fd00:172:18::11"]);
 });
 
@@ -85,7 +85,7 @@ t.test("a node keeps the address that it has when another one names it", async (
   facts.set("nodes", "weft-1", node("weft-1", true));
   t.equal(told(facts, "weft-1"), undefined, "nothing of its own changes");
   t.same(compile(facts, "weft-1").matches, ["ip4.dst == 172.18.0.11"]);
-  t.match(told(facts, "stolen"), { reason: "NotUnique", message: /node weft-1 has it too/ });
+  t.match(told(facts, "stolen"), { reason: "NotUnique", message: /node weft-1 has the same address/ });
   t.same(compile(facts, "stolen").matches, []);
   facts.set("nodes", "stolen", node("stolen", true));
   for (const name of ["weft-1", "stolen"]) t.same(compile(facts, name).matches, [], "both say so: it is neither's");
@@ -117,7 +117,10 @@ t.test("a subnet of another VPC or of another plugin may have what the node has"
 });
 
 t.test("the condition is taken away when the address counts, and is not written twice", async (t) => {
-  const problem = { reason: "NotUnique", message: "its InternalIP 172.18.0.11 is not used: node weft-1 has it too" };
+  const problem = {
+    reason: "NotUnique",
+    message: "its InternalIP 172.18.0.11 is not used: node weft-1 has the same address",
+  };
   const node = (address: string) =>
     projectNode({
       metadata: { name: "stolen", uid: "uid-stolen" },

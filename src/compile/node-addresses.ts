@@ -50,7 +50,7 @@ function refusal(reader: FactReader, node: NodeFact, cluster: ClusterFact, ip: I
   const hadIt = hasIn(node, ip) && !others.some((other) => hasIn(other, ip));
   if (others.length > 0 && !hadIt) {
     const names = others.map(({ name }) => name).sort();
-    return { reason: "NotUnique", message: `node ${names.slice(0, 3).join(", ")} has it too` };
+    return { reason: "NotUnique", message: `node ${names.slice(0, 3).join(", ")} has the same address` };
   }
   for (const { name, vpc, provider, cidr } of reader.all("subnets")) {
     if (vpc !== cluster.router || !isOvnProvider(provider)) continue;
@@ -67,7 +67,7 @@ function refusal(reader: FactReader, node: NodeFact, cluster: ClusterFact, ip: I
   }
   if (!holds(cluster.nodeRanges, ip)) {
     const ranges = cluster.nodeRanges.join(", ") || "none is known";
-    const message = `it is in none of the nodes' networks (${ranges}); if it is right, name its network in the chart's controller.nodeCIDRs (--node-cidrs)`;
+    const message = `it is in none of the nodes' networks (${ranges}); if the address is correct, add its network to the chart's controller.nodeCIDRs (--node-cidrs)`;
     return { reason: "OutsideNodeRanges", message };
   }
   return undefined;

@@ -60,7 +60,7 @@ t.test("a former chassis beside the node's own is a conflict, one of another ava
   chassis("old", "a", "192.0.2.1");
   t.match(judge("a"), {
     reason: "ChassisConflict",
-    message: /new, which it is, and old; .*ovn-sbctl chassis-del old$/,
+    message: /new, the current one, and old; .*ovn-sbctl chassis-del old$/,
   });
 });
 

@@ -21,7 +21,7 @@ export function judgeChassis(facts: FactReader, node: NodeFact): Omit<ChassisPro
     const names = twins.map(({ name }) => name).slice(0, 3);
     return {
       reason: "ChassisConflict",
-      message: `node ${names.join(", ")} has the same system-id, ${id}: on all of them but one, delete /etc/openvswitch/system-id.conf and the node's pod of DaemonSet ovs-ovn`,
+      message: `node ${names.join(", ")} has the same system-id, ${id}; on all but one of these nodes, delete /etc/openvswitch/system-id.conf and the node's pod of DaemonSet ovs-ovn`,
     };
   }
   const former = facts.by("chassis", "host", node.name).filter(({ name, remote }) => name !== id && !remote);
@@ -30,18 +30,18 @@ export function judgeChassis(facts: FactReader, node: NodeFact): Omit<ChassisPro
     const names = former.map(({ name }) => name);
     return {
       reason: "ChassisConflict",
-      message: `OVN has more than one chassis of this node: ${id}, which it is, and ${names.join(", ")}; delete what it was before: ${deletion(names)}`,
+      message: `OVN has more than one chassis for this node: ${id}, the current one, and ${names.join(", ")}; delete the former ones: ${deletion(names)}`,
     };
   }
   const tunnels = node.addresses.flatMap((ip) => facts.by("encaps", "ip", ip).map(({ chassis }) => chassis));
   const inTheWay = [...new Set([...former.map(({ name }) => name), ...tunnels])].sort();
-  const absent = `the southbound database has no chassis ${id}, so pods of this node reach nobody on other nodes`;
+  const absent = `the southbound database has no chassis ${id}, so pods of this node cannot reach other nodes`;
   return {
     reason: "ChassisMissing",
     message:
       inTheWay.length === 0
         ? `${absent}: see the log of the node's ovn-controller (DaemonSet ovs-ovn)`
-        : `${absent}: a chassis that has its name or address is in the way; if no other node is that one, delete it: ${deletion(inTheWay)}`,
+        : `${absent}: a chassis with the same name or address exists; if it belongs to no other node, delete it: ${deletion(inTheWay)}`,
   };
 }
 

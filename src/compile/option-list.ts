@@ -29,18 +29,18 @@ export function readOptionList(text: string, path: string, readers: ReadonlyMap<
   for (const { name, value } of writtenOptions(text, complain)) {
     const read = readers.get(name);
     if (read === undefined) {
-      complain(`${quoted(name)} is no option that OVN knows; there are ${namesOf(readers)}`);
+      complain(`${quoted(name)} is not an option of OVN; it must be one of: ${namesOf(readers)}`);
       continue;
     }
     const made = read(value);
     if ("value" in made) options[name] = made.value;
-    else complain(`${name} ${quoted(value)} ${made.wrong}; it is left out`);
+    else complain(`${name} ${quoted(value)} ${made.wrong}; the option is ignored`);
   }
   return { options, problems };
 }
 
 /** OVN's own: northd writes it beside the others, and a second one is no better. */
-export const ownOption: OptionReader = () => ({ wrong: "is for OVN to say, by the port's address" });
+export const ownOption: OptionReader = () => ({ wrong: "is set by OVN from the port's address" });
 
 function namesOf(readers: ReadonlyMap<string, OptionReader>): string {
   const names = [...readers].flatMap(([name, reader]) => (reader === ownOption ? [] : name));
@@ -55,7 +55,7 @@ function writtenOptions(text: string, complain: (message: string) => unknown): r
     if (name) found.push({ name, value: value.trim() });
     else if (name === undefined && last !== undefined && part.trim() !== "") last.value += `,${part.trim()}`;
     else if (part.trim() !== "")
-      complain(`${quoted(part.trim())} is no option; write name=value, with commas between them`);
+      complain(`${quoted(part.trim())} is not a valid option; options must be name=value, separated by commas`);
   }
   return found;
 }

@@ -183,6 +183,6 @@ t.test("security groups and other wishes are those of the interface", async (t) 
   t.notOk(Object.hasOwn(rows[0]?.columns["external_ids"] as object, "security_groups"));
   t.match(effects.at(-1), {
     kind: "report",
-    message: /^interface "net1\.default\.ovn": there is no security group "sg"/,
+    message: /^interface "net1\.default\.ovn": security group "sg" does not exist/,
   });
 });

@@ -48,12 +48,12 @@ export function reportMissingGroups(
   const names = missing.map((group) => quoted(group)).join(", ");
   const rest =
     namedSecurityGroups(pod, provider).length > missing.length
-      ? "its other groups allow what they do"
-      : "it is cut off";
+      ? "only its other groups allow traffic"
+      : "all traffic of the pod is dropped";
   const message =
     missing.length > 1
-      ? `there are no security groups ${names}; ${rest} until they exist`
-      : `there is no security group ${names}; ${rest} until it exists`;
+      ? `security groups ${names} do not exist; ${rest} until they are created`
+      : `security group ${names} does not exist; ${rest} until it is created`;
   const about = { resource: "pods", namespace, name, uid } as const;
   const own = provider === OVN_PROVIDER;
   const key = own ? `report/pods/${uid}` : `report/pods/${uid}/${provider}`;

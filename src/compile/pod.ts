@@ -199,7 +199,7 @@ function reportStrayVips(pod: PodFact, names: readonly string[]): readonly WeftE
   if (names.length === 0) return [];
   const { namespace, name, uid } = pod;
   const shown = names.map((vip) => `"${vip}"`).join(", ");
-  const message = `annotation ${POD.aaps} names no Vip of namespace "${namespace}" by ${shown}; the pod has no address of it`;
+  const message = `annotation ${POD.aaps} names ${shown}, which is no Vip of namespace "${namespace}"; the pod does not get its address`;
   const about = { resource: "pods", namespace, name, uid } as const;
   return [{ kind: "report", key: `report/pods/${uid}/vips`, about, reason: "VipNotFound", message }];
 }

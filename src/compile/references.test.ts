@@ -102,7 +102,7 @@ t.test("a gateway may be named by labels of nodes", async (t) => {
   addSubnet(facts, "c", { ...centralized, gatewayNodeSelectors: [yes, broken] });
   t.match(subnet(facts, "c").condition, {
     reason: "NoReadyGateway",
-    message: /no node of spec\.gatewayNodeSelectors is there/,
+    message: /no node of spec\.gatewayNodeSelectors exists/,
   });
   setNode(facts, "weft-2", true, { gw: "yes" });
   t.match(subnet(facts, "c"), {
@@ -116,10 +116,10 @@ t.test("a gateway that leads nowhere is in the condition", async (t) => {
     [
       { gatewayNode: "nosuch" },
       "NoReadyGateway",
-      'no node of spec.gatewayNode "nosuch" is there: pods of the subnet reach nobody outside the VPC',
+      'no node of spec.gatewayNode "nosuch" exists: pods of the subnet have no connectivity outside the VPC',
     ],
     [{}, "NoReadyGateway", /neither spec\.gatewayNode nor spec\.gatewayNodeSelectors names a node/],
-    [{ gatewayNode: "nosuch,weft-1" }, "NodeNotFound", "spec.gatewayNode names nodes that are not there: nosuch"],
+    [{ gatewayNode: "nosuch,weft-1" }, "NodeNotFound", "spec.gatewayNode names nodes that do not exist: nosuch"],
   ] as const) {
     const facts = sampleFacts();
     addSubnet(facts, "c", { ...centralized, ...spec });
@@ -136,7 +136,7 @@ t.test(
       namespaces: ["default", "ghost"],
       provider: "net.a.default.ovn",
     });
-    const message = 'spec.namespaces names what is not there: "ghost"';
+    const message = 'spec.namespaces names namespaces that do not exist: "ghost"';
     t.match(
       subnet(facts, "s").condition,
       { ready: true, reason: "NamespaceNotFound", message },
@@ -146,7 +146,8 @@ t.test(
     facts.set("namespaces", "ghost", projectNamespace({ metadata: { name: "ghost", uid: "uid-ghost" } }));
     t.match(subnet(facts, "s").condition, {
       reason: "NetworkNotFound",
-      message: 'spec.provider "net.a.default.ovn" is of NetworkAttachmentDefinition default/net.a, which is not there',
+      message:
+        'spec.provider "net.a.default.ovn" names NetworkAttachmentDefinition default/net.a, which does not exist',
     });
     const metadata = { name: "net.a", namespace: "default", uid: "u" };
     facts.set("attachments", "default/net.a", projectAttachment({ metadata, spec: { config: "{}" } }));
@@ -165,16 +166,16 @@ t.test("what a VPC, a pool and a Vip name and is not there is in their condition
   t.match(vpc("a"), {
     ready: true,
     reason: "SubnetNotFound",
-    message: `there is no subnet "nosuch" (spec.defaultSubnet): ${lost}`,
+    message: `subnet "nosuch" (spec.defaultSubnet) does not exist: ${lost}`,
   });
   addVpc(facts, "b", { namespaces: ["default", "ghost"], defaultSubnet: "ovn-default" });
   t.match(vpc("b"), {
     reason: "NamespaceNotFound",
-    message: `spec.namespaces names what is not there: "ghost"; subnet "ovn-default" (spec.defaultSubnet) is in VPC "ovn-cluster": ${lost}; spec.namespaces names what VPC "a" names as well: "default"; its pods are for the older one`,
+    message: `spec.namespaces names namespaces that do not exist: "ghost"; subnet "ovn-default" (spec.defaultSubnet) is in VPC "ovn-cluster": ${lost}; VPC "a" also has these namespaces in spec.namespaces: "default"; the older VPC has them`,
     notes: [{}, {}, { reason: "NamespaceConflict" }],
   });
   t.match(vpc("a"), {
-    message: `there is no subnet "nosuch" (spec.defaultSubnet): ${lost}; spec.namespaces names what VPC "b" names as well: "default"; its pods are for this one`,
+    message: `subnet "nosuch" (spec.defaultSubnet) does not exist: ${lost}; VPC "b" also has these namespaces in spec.namespaces: "default"; this VPC, the older one, has them`,
   });
   facts.set(
     "ipPools",
@@ -190,7 +191,7 @@ t.test("what a VPC, a pool and a Vip name and is not there is in their condition
   t.match(state, {
     ready: true,
     reason: "NamespaceNotFound",
-    message: 'spec.namespaces names what is not there: "ghost"',
+    message: 'spec.namespaces names namespaces that do not exist: "ghost"',
   });
   const spec = { subnet: "ovn-default", namespace: "ghost", v4ip: "10.16.0.9" };
   facts.set("vips", "v", projectVip({ metadata: { name: "v", uid: "v" }, spec, status: { v4ip: "10.16.0.9" } }));
@@ -198,7 +199,7 @@ t.test("what a VPC, a pool and a Vip name and is not there is in their condition
   t.match(vip && conditionsIn(vipUnit.compile(vip).effects)[0], {
     ready: true,
     reason: "NamespaceNotFound",
-    message: 'it has 10.16.0.9; spec.namespace names what is not there: "ghost"',
+    message: 'it has 10.16.0.9; spec.namespace names namespaces that do not exist: "ghost"',
   });
 });
 
@@ -208,7 +209,7 @@ t.test("a pod that names a Vip that is not there is told", async (t) => {
   const input = podUnit.read(facts, "default/a");
   t.match(input && podUnit.compile(input).effects.find((effect) => effect.kind === "report"), {
     reason: "VipNotFound",
-    message: /aaps names no Vip of namespace "default" by "nosuch"/,
+    message: /aaps names "nosuch", which is no Vip of namespace "default"/,
   });
 });
 

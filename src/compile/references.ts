@@ -12,7 +12,7 @@ import type { Note } from "./effects.ts";
 export function missingNamespaces(reader: FactReader, names: readonly string[], field: string): readonly Note[] {
   const missing = [...new Set(names)].filter((name) => reader.get("namespaces", name) === undefined);
   if (missing.length === 0) return [];
-  return [{ reason: "NamespaceNotFound", message: `${field} names what is not there: ${listed(missing)}` }];
+  return [{ reason: "NamespaceNotFound", message: `${field} names namespaces that do not exist: ${listed(missing)}` }];
 }
 
 /** What a Subnet names and does not exist, except its VPC, without which it is not accepted, and the nodes of its gateway. */
@@ -31,7 +31,7 @@ function missingNetwork(reader: FactReader, provider: string): readonly Note[] {
   const what =
     name === ""
       ? `is not <name>.<namespace> of a NetworkAttachmentDefinition`
-      : `is of NetworkAttachmentDefinition ${namespace}/${name}, which is not there`;
+      : `names NetworkAttachmentDefinition ${namespace}/${name}, which does not exist`;
   return [{ reason: "NetworkNotFound", message: `spec.provider "${provider}" ${what}` }];
 }
 
@@ -44,7 +44,7 @@ export function vpcReferences(reader: FactReader, vpc: VpcFact): readonly Note[]
     if (subnet === undefined)
       notes.push({
         reason: "SubnetNotFound",
-        message: `there is no subnet "${vpc.defaultSubnet}" (spec.defaultSubnet): ${lost}`,
+        message: `subnet "${vpc.defaultSubnet}" (spec.defaultSubnet) does not exist: ${lost}`,
       });
     else if (subnet.vpc !== vpc.name) {
       const message = `subnet "${subnet.name}" (spec.defaultSubnet) is in VPC "${subnet.vpc}": ${lost}`;
@@ -57,8 +57,8 @@ export function vpcReferences(reader: FactReader, vpc: VpcFact): readonly Note[]
     const shared = vpc.namespaces.filter((name) => other.namespaces.includes(name));
     if (shared.length === 0) continue;
     const won = shared.every((name) => vpcOfNamespace(reader, name)?.name === vpc.name);
-    const whose = won ? "its pods are for this one" : "its pods are for the older one";
-    const message = `spec.namespaces names what VPC "${other.name}" names as well: ${listed(shared)}; ${whose}`;
+    const whose = won ? "this VPC, the older one, has them" : "the older VPC has them";
+    const message = `VPC "${other.name}" also has these namespaces in spec.namespaces: ${listed(shared)}; ${whose}`;
     notes.push({ reason: "NamespaceConflict", message });
   }
   return notes;
@@ -73,7 +73,7 @@ export function malformedNotes({ malformed = [] }: Malformed): readonly Note[] {
 export function unsupportedNotes({ unsupported }: { readonly unsupported: readonly string[] }): readonly Note[] {
   if (unsupported.length === 0) return [];
   const fields = unsupported.map((path) => `spec.${path}`).join(", ");
-  return [{ reason: "NotSupported", message: `not supported yet, and without effect: ${fields}` }];
+  return [{ reason: "NotSupported", message: `these fields are not supported and have no effect: ${fields}` }];
 }
 
 function listed(names: readonly string[]): string {

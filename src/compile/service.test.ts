@@ -85,7 +85,7 @@ t.test("a client of a Service with affinity is remembered, and what it sends aga
   for (const [seconds, kept, said] of [
     [undefined, "10800", undefined],
     [65_535, "65535", undefined],
-    [86_400, "65535", /more than OVN can keep/],
+    [86_400, "65535", /more than OVN supports/],
   ] as const) {
     addService(facts, "web", { ...spec, sessionAffinityConfig: { clientIP: { timeoutSeconds: seconds ?? null } } });
     t.match(balancer(facts, "default/web")?.columns["options"], { affinity_timeout: kept });
@@ -113,12 +113,12 @@ t.test("what OVN would misread of a Service or its endpoints is left out by itse
   t.same(vips(facts, "default/web"), { "10.96.0.20:80": "10.16.0.2:8080,10.16.0.3:8081" });
   const [said] = reports(facts, "default/web");
   for (const path of [
-    'spec.clusterIPs[1]: "::ffff:10.96.0.20" is an IPv4 address in the form of an IPv6 one',
-    "spec.ports[1].port: 70000 is no port from 1 to 65535",
-    'EndpointSlice web-1 endpoints[1].addresses[0]: "10.16.0.300" is no IP address',
-    'EndpointSlice web-1 endpoints[2].addresses[0]: "::ffff:10.16.0.4" is an IPv4 address',
-    'EndpointSlice web-1 endpoints[3].addresses[0]: "web.example" is no IP address',
-    "EndpointSlice web-1 ports[1].port: 0 is no port",
+    'spec.clusterIPs[1]: "::ffff:10.96.0.20" is an IPv4-mapped IPv6 address',
+    "spec.ports[1].port: 70000 is not a valid port (1 to 65535)",
+    'EndpointSlice web-1 endpoints[1].addresses[0]: "10.16.0.300" is not a valid IP address',
+    'EndpointSlice web-1 endpoints[2].addresses[0]: "::ffff:10.16.0.4" is an IPv4-mapped IPv6 address',
+    'EndpointSlice web-1 endpoints[3].addresses[0]: "web.example" is not a valid IP address',
+    "EndpointSlice web-1 ports[1].port: 0 is not a valid port",
   ])
     t.ok(said?.includes(path), path);
   addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints: ready("10.16.0.2") });
@@ -188,7 +188,7 @@ t.test("a Service of another VPC is balanced there, once the VPC exists", async 
   const annotations = { "ovn.kubernetes.io/vpc": "team-a" };
   addService(facts, "web", { ...DUAL, ports: [HTTP] }, { annotations });
   t.equal(vips(facts, "default/web"), undefined);
-  t.match(reports(facts, "default/web"), [/there is no Vpc "team-a"/]);
+  t.match(reports(facts, "default/web"), [/VPC "team-a" does not exist/]);
   addVpc(facts, "team-a", {});
   golden(t, "custom-vpc", facts, "default/web");
 });

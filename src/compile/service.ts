@@ -55,7 +55,7 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
     const build = new FragmentBuilder();
     if (!balanced) return build.finish();
     if (!vpcExists) {
-      const message = `there is no Vpc "${vpc}"; no pod reaches the Service by its address`;
+      const message = `VPC "${vpc}" does not exist; pods cannot reach the Service at its addresses`;
       return build.finish(report(about, [{ path: "metadata.annotations", reason: "VpcNotFound", message }]));
     }
     for (const protocol of ["TCP", "UDP", "SCTP"] as const) {

@@ -61,14 +61,14 @@ export function gatewayNotes(subnet: SubnetFact, nodes: readonly JoinedNode[]): 
   const { gatewayNodes, gatewayNodeSelectors } = subnet;
   const known = nodes.filter(({ gateway }) => gateway !== undefined);
   const missing = gatewayNodes.filter((name) => !known.some((node) => node.name === name));
-  const lost = "pods of the subnet reach nobody outside the VPC";
+  const lost = "pods of the subnet have no connectivity outside the VPC";
   const none = (why: string): readonly Note[] => [{ reason: "NoReadyGateway", message: `${why}: ${lost}` }];
   if (gatewayNodes.length + gatewayNodeSelectors.length === 0)
     return none(
       "spec.gatewayType is centralized, and neither spec.gatewayNode nor spec.gatewayNodeSelectors names a node",
     );
   const field = gatewayNodes.length > 0 ? `spec.gatewayNode "${gatewayNodes.join(",")}"` : "spec.gatewayNodeSelectors";
-  if (known.length === 0) return none(`no node of ${field} is there`);
+  if (known.length === 0) return none(`no node of ${field} exists`);
   if (known.every(({ gateway }) => gateway === "not ready")) {
     const message = `no node of ${field} is ready; ${activeGateways(subnet, nodes)
       .map(({ name }) => name)
@@ -76,9 +76,7 @@ export function gatewayNotes(subnet: SubnetFact, nodes: readonly JoinedNode[]): 
     return [{ reason: "NoReadyGateway", message }];
   }
   if (missing.length === 0) return [];
-  return [
-    { reason: "NodeNotFound", message: `spec.gatewayNode names nodes that are not there: ${missing.join(", ")}` },
-  ];
+  return [{ reason: "NodeNotFound", message: `spec.gatewayNode names nodes that do not exist: ${missing.join(", ")}` }];
 }
 
 /** Priorities of Kube-OVN's Logical_Router_Policy rows; `nodePort` is our own, and `shared`, for addresses that pods share. */

@@ -175,7 +175,7 @@ function serviceInside(
 
 function withoutVpc(reader: FactReader, { vpc, provider }: SubnetFact): Problem | undefined {
   if (!isOvnProvider(provider) || reader.get("vpcs", vpc) !== undefined) return undefined;
-  const message = `there is no VPC "${vpc}" (spec.vpc); create it, or make the subnet anew in one that there is`;
+  const message = `VPC "${vpc}" (spec.vpc) does not exist; create it, or recreate the subnet in another VPC`;
   return { reason: "VpcUnknown", message };
 }
 
@@ -237,7 +237,7 @@ function inUse(spec: SubnetSpecFact, holders: () => readonly SubnetHolder[]): Pr
       const text = holder[family];
       if (text === "") continue;
       if (text === gateway[family]) {
-        const message = `spec.gateway ${text} is held by ${holder.who}; name an address that nobody holds`;
+        const message = `spec.gateway ${text} is in use by ${holder.who}; choose an address that is not in use`;
         return { reason: ADDRESSES_IN_USE, message };
       }
       const address = parseIp(text);
@@ -248,9 +248,9 @@ function inUse(spec: SubnetSpecFact, holders: () => readonly SubnetHolder[]): Pr
   }
   const [first] = out;
   if (first === undefined) return undefined;
-  const more = out.length > 1 ? ` (and ${out.length - 1} more addresses are held)` : "";
+  const more = out.length > 1 ? ` (and ${out.length - 1} more addresses in use)` : "";
   const blocks = Object.values(cidr).join(",");
-  const message = `spec.cidrBlock ${blocks} leaves out ${first.text}, which ${first.who} holds${more}; choose a range that has all of them, or delete what holds them`;
+  const message = `spec.cidrBlock ${blocks} does not contain ${first.text}, which is in use by ${first.who}${more}; choose a range that contains all addresses in use, or delete their owners`;
   return { reason: ADDRESSES_IN_USE, message };
 }
 

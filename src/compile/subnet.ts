@@ -84,7 +84,7 @@ function notBuilt({ provider, vlan, protocol }: SubnetFact): { reason: string; m
 }
 
 /** Nothing is known of the subnet's neighbours yet: it stays closed. */
-const UNJUDGED: VerdictFact = { key: "", ok: false, reason: "Pending", message: "it has not been checked yet" };
+const UNJUDGED: VerdictFact = { key: "", ok: false, reason: "Pending", message: "the spec has not been validated yet" };
 
 /** A subnet: its logical switch, the pair of ports to its router, and how its traffic leaves the VPC. */
 export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
@@ -292,14 +292,14 @@ function notAsWritten(effect: ConditionEffect): ConditionEffect {
 /** What it goes on with, where something in its spec is refused. */
 function former({ cidr, gateway }: SubnetFact, { refused }: VerdictFact): string {
   if (refused === undefined) return "";
-  return `it goes on with cidrBlock ${joinDual(cidr)} and gateway ${joinDual(gateway)}, as last accepted; condition Validated says what of its spec does not count`;
+  return `the last accepted cidrBlock ${joinDual(cidr)} and gateway ${joinDual(gateway)} stay active; condition Validated says why the spec is not accepted`;
 }
 
 function inUse(holders: readonly string[], { joinSubnet }: ClusterFact): string {
   const shown = holders.slice(0, 5).join(", ");
   const more = holders.length > 5 ? ` and ${holders.length - 5} more` : "";
   const nodes = holders.some((name) => name.startsWith(nodePortName("")))
-    ? `; nodes hold theirs in "${joinSubnet}"`
+    ? `; nodes have addresses in "${joinSubnet}"`
     : "";
-  return `it is deleted once no address of it is in use; in use: ${shown}${more}${nodes}`;
+  return `waiting for addresses to be released: ${shown}${more}${nodes}`;
 }

@@ -216,7 +216,7 @@ t.test("a subnet in deletion keeps its rows and names who is in it; then it give
   holders.start();
   const used = subnetUnit.read(facts, "old");
   const said = used === undefined ? [] : subnetUnit.compile(used).effects;
-  t.ok(JSON.stringify(said).includes("in use: Vip v"), "a Vip too");
+  t.ok(JSON.stringify(said).includes("waiting for addresses to be released: Vip v"), "a Vip too");
   facts.derive((change) => holders.noteFact(change));
   facts.set("vips", "v", undefined);
   const fact = facts.get("subnets", "old");

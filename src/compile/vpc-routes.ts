@@ -90,8 +90,8 @@ function mergeRules(entries: readonly PolicyRouteFact[]): {
     if (other.action !== entry.action) {
       const [stands, falls] = STRICTNESS[entry.action] < STRICTNESS[other.action] ? [entry, other] : [other, entry];
       rules.set(key, stands);
-      const what = `${stands.path} has the same priority ${entry.priority} and match and says ${stands.action}`;
-      say("PriorityConflict", falls.path, `${what}, which stands; give one of them another priority`);
+      const what = `${stands.path} has the same priority ${entry.priority} and match, with action ${stands.action}`;
+      say("PriorityConflict", falls.path, `${what}, which is used; give one of them another priority`);
     } else if (entry.action === "reroute") {
       if (isV6(other) === isV6(entry)) {
         rules.set(key, { ...other, nextHops: [...new Set([...other.nextHops, ...entry.nextHops])] });
@@ -100,7 +100,7 @@ function mergeRules(entries: readonly PolicyRouteFact[]): {
         say(
           "InvalidNextHop",
           entry.path,
-          `${what}, which stands; let each match its own family: ip4 && … and ip6 && …`,
+          `${what}, which is used; restrict each match to its own family: ip4 && … and ip6 && …`,
         );
       }
     }

@@ -108,7 +108,11 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     }
     const [problem] = problems;
     const state = vpc.deleting
-      ? { ready: false, reason: "InUse", message: `it cannot be deleted: subnets ${subnets.join(", ")} are in it` }
+      ? {
+          ready: false,
+          reason: "InUse",
+          message: `waiting for subnets of the VPC to be deleted: ${subnets.join(", ")}`,
+        }
       : {
           ready: true,
           reason: problem?.reason ?? "Ready",

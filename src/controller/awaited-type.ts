@@ -44,7 +44,7 @@ export class AwaitedType {
         onError: (error) =>
           log.warn(
             { err: error, type: typeName(type) },
-            "its definition cannot be watched; the type is asked for instead",
+            "failed to watch the CustomResourceDefinition; listing the type instead",
           ),
       });
   }

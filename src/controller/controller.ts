@@ -294,10 +294,7 @@ export class Controller {
     await initialSweep(tools);
     if (over()) return;
     const { compiled, transactions } = this.engine.stats;
-    log.info(
-      { ms: Math.round(clock.now() - started), compiled, transactions },
-      "everything is compiled and in the database",
-    );
+    log.info({ ms: Math.round(clock.now() - started), compiled, transactions }, "all units are compiled and committed");
     this.#parts.settled?.();
     sweepUncompiled(tools).catch((error: unknown) =>
       log.error(

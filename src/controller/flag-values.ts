@@ -8,7 +8,7 @@ import { type PortRange, parsePortRange } from "../net/port-range.ts";
 /** A CIDR, or one of each family. Throws commander's `InvalidArgumentError`, as all of these do. */
 export function cidrs(text: string): string {
   if (parseDualCidr(text) === undefined) {
-    throw new InvalidArgumentError(`"${text}" is not a CIDR or a pair "IPv4 CIDR,IPv6 CIDR".`);
+    throw new InvalidArgumentError(`"${text}" is not a valid CIDR, or a pair "IPv4 CIDR,IPv6 CIDR".`);
   }
   return text;
 }
@@ -20,7 +20,7 @@ export function cidrList(text: string): readonly string[] {
     .map((part) => part.trim())
     .filter((part) => part !== "");
   const wrong = list.find((part) => parseCidr(part) === undefined);
-  if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" is not a CIDR.`);
+  if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" is not a valid CIDR.`);
   return list;
 }
 
@@ -28,7 +28,7 @@ export function cidrList(text: string): readonly string[] {
 export function port(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 0 || value > 65_535) {
-    throw new InvalidArgumentError(`"${text}" is not a port (0 to 65535; 0 switches the server off).`);
+    throw new InvalidArgumentError(`"${text}" is not a valid port (0 to 65535; 0 disables the server).`);
   }
   return value;
 }
@@ -36,7 +36,7 @@ export function port(text: string): number {
 /** A range of ports, `first-last`. */
 export function portRange(text: string): PortRange {
   const range = parsePortRange(text);
-  if (range === undefined) throw new InvalidArgumentError(`"${text}" is not a range of ports such as 30000-32767.`);
+  if (range === undefined) throw new InvalidArgumentError(`"${text}" is not a valid port range such as 30000-32767.`);
   return range;
 }
 
@@ -44,7 +44,7 @@ export function portRange(text: string): PortRange {
 export function seconds(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 0 || value > 86_400) {
-    throw new InvalidArgumentError(`"${text}" is not a number of seconds up to a day.`);
+    throw new InvalidArgumentError(`"${text}" is not a valid number of seconds (up to one day).`);
   }
   return value;
 }
@@ -53,7 +53,7 @@ export function seconds(text: string): number {
 export function inactivity(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1 || value > 3600) {
-    throw new InvalidArgumentError(`"${text}" is not a number of seconds from 1 to 3600.`);
+    throw new InvalidArgumentError(`"${text}" is not a valid number of seconds (1 to 3600).`);
   }
   return value;
 }

@@ -32,5 +32,5 @@ t.test("nodes' networks are those that are named, and those of this host where n
   t.same(read("--node-cidrs=172.18.0.0/16, fd00:172:18::/64"), ["172.18.0.0/16", "fd00:172:18::/64"]);
   t.same(read("--node-cidrs="), hostNetworks(networkInterfaces()), "as the chart writes an empty list");
   t.same(read(), hostNetworks(networkInterfaces()));
-  t.throws(() => read("--node-cidrs=172.18.0.0"), { message: /not a CIDR/ });
+  t.throws(() => read("--node-cidrs=172.18.0.0"), { message: /not a valid CIDR/ });
 });

@@ -60,7 +60,7 @@ async function run(settings: Settings): Promise<void> {
       notReady: () =>
         election.synced && northbound.synced
           ? election.blocked
-          : "still reading from the API server or the northbound database",
+          : "waiting for the first list from the API server or the northbound database",
     },
   );
   election.start();

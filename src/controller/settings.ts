@@ -57,22 +57,27 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
     )
     .option(
       "--ovn-sb <remotes>",
-      "southbound database, read for what it says of nodes; empty: nothing is",
+      "southbound database, from which chassis and port states are read; empty to disable",
       environment["OVN_SB_ADDR"] ?? "unix:/run/ovn/ovnsb_db.sock",
     )
     .option("--cluster-router <name>", "the default VPC", DEFAULT_VPC)
     .option("--default-ls <name>", "the default subnet", DEFAULT_SUBNET)
     .option("--default-cidr <cidr>", "CIDR of the default subnet, or a pair v4,v6", cidrs, "10.16.0.0/16")
-    .option("--default-gateway <address>", "its gateway (default: its first address)", "")
-    .option("--default-exclude-ips <list>", "addresses of it that pods do not get: a,b..c", "")
+    .option("--default-gateway <address>", "gateway of the default subnet (default: its first address)", "")
+    .option("--default-exclude-ips <list>", "addresses of the default subnet that pods do not get: a,b..c", "")
     .option("--node-switch <name>", "the subnet that joins nodes to the default VPC", JOIN_SUBNET)
-    .option("--node-switch-cidr <cidr>", "its CIDR, or a pair v4,v6", cidrs, "100.64.0.0/16")
+    .option("--node-switch-cidr <cidr>", "CIDR of the join subnet, or a pair v4,v6", cidrs, "100.64.0.0/16")
     .option(
       "--node-cidrs <list>",
       "networks of the nodes' addresses: a,b (default: the networks of this host's interfaces)",
       cidrList,
     )
-    .option("--service-cluster-ip-range <cidr>", "the cluster's Service addresses", cidrs, "10.96.0.0/12")
+    .option(
+      "--service-cluster-ip-range <cidr>",
+      "CIDR of the cluster's Service addresses, or a pair v4,v6",
+      cidrs,
+      "10.96.0.0/12",
+    )
     .option(
       "--service-node-port-range <first-last>",
       `the cluster's node ports (default: ${portRangeText(DEFAULT_NODE_PORTS)})`,
@@ -83,22 +88,27 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
       "the cluster's DNS, for domain names in policies: a:port,b (default: --dns-service)",
       "",
     )
-    .option("--dns-service <namespace/name>", "the Service of the cluster's DNS", "kube-system/kube-dns")
-    .option("--domain-grace <seconds>", "how long after its TTL an address of a domain name still counts", seconds, 600)
+    .option("--dns-service <namespace/name>", "Service of the cluster's DNS", "kube-system/kube-dns")
+    .option("--domain-grace <seconds>", "how long after its TTL an address of a domain name stays active", seconds, 600)
     .option(
       "--ovsdb-inactivity-timeout <seconds>",
-      "silence of a database until it is asked whether it is there; after as much again the connection is given up",
+      "how long a database may be silent before a probe is sent; the connection is closed if the probe is not answered in the same time",
       inactivity,
       5,
     )
-    .option("--enable-lb <boolean>", "have OVN balance what pods of new subnets send to Services", boolean, true)
-    .option("--keep-vm-ip <boolean>", "keep the address of a KubeVirt machine beyond its pods", boolean, true)
+    .option(
+      "--enable-lb <boolean>",
+      "default of spec.enableLb of new subnets: OVN load-balances their pods' connections to Services",
+      boolean,
+      true,
+    )
+    .option("--keep-vm-ip <boolean>", "keep the addresses of a KubeVirt virtual machine across its pods", boolean, true)
     .option("--metrics-port <port>", "port of /metrics", port, 10660)
     .option("--health-port <port>", "port of /healthz and /readyz on 127.0.0.1", port, 10662)
-    .option("--log-level <level>", "trace, debug, info, warn or error", "info")
+    .option("--log-level <level>", "one of: trace, debug, info, warn, error", "info")
     .option(
       "--allow-mass-delete",
-      "let the first sweep delete more than 50 rows and half of what one kind of object has in OVN",
+      "let the first sweep delete more than 50 rows and half of those of one kind of object",
       false,
     );
 }

@@ -100,7 +100,7 @@ export class Sources {
         onError: (error, context) => {
           const served = absent === undefined || !(error instanceof KubeError && error.code === "not-found");
           if (served) log.warn({ err: error, resource: type.plural, context }, "list/watch failed; retrying");
-          else log.info({ resource: type.plural }, "the cluster does not serve this type yet");
+          else log.info({ resource: type.plural }, "the API server does not serve this type yet");
         },
         // An equal fact is not kept beside the one in the store. (Who writes a status hears of each that was seen.)
         ...(resource === undefined && { equal: samePlain }),

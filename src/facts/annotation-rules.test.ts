@@ -44,10 +44,10 @@ t.test("an annotation without sense counts as absent, or as what closes, and a s
   t.same(
     judged.invalidAnnotations.map(({ message }) => message),
     [
-      'annotation ovn.kubernetes.io/port_security is "yes"; it counts as true; write true or false',
-      'annotation ovn.kubernetes.io/layer2_forward is "yes"; it is left out; write true or false',
-      'annotation ovn.kubernetes.io/port_vips is "10.16.0.9,10.16.0.300"; what of it is wrong is left out; write addresses or CIDRs, with commas between them',
-      'annotation ovn.kubernetes.io/ingress_rate is "3M"; it is left out; write a whole number of 0 or more',
+      'annotation ovn.kubernetes.io/port_security is "yes", which is invalid; true is used; it must be true or false',
+      'annotation ovn.kubernetes.io/layer2_forward is "yes", which is invalid; it is ignored; it must be true or false',
+      'annotation ovn.kubernetes.io/port_vips is "10.16.0.9,10.16.0.300", which is invalid; its invalid parts are ignored; it must be addresses or CIDRs, with commas between them',
+      'annotation ovn.kubernetes.io/ingress_rate is "3M", which is invalid; it is ignored; it must be a whole number of 0 or more',
     ],
   );
   const metadata = { name: "a", namespace: "default", uid: "u", annotations };

@@ -154,7 +154,7 @@ export interface InvalidAnnotation {
   readonly message: string;
 }
 
-const MEANING = { absent: "it is left out", parts: "what of it is wrong is left out" } as const;
+const MEANING = { absent: "it is ignored", parts: "its invalid parts are ignored" } as const;
 
 /** What annotations count as, and which are invalid; those that are `kept` are for others to tell. */
 export function judgeAnnotations(
@@ -170,10 +170,10 @@ export function judgeAnnotations(
     const rule = ruleFor(key, rules);
     if (rule === undefined || rule.otherwise === "kept" || isOfForm(rule.form, value)) continue;
     const { otherwise, form } = rule;
-    const meaning = typeof otherwise === "object" ? `it counts as ${otherwise.value}` : MEANING[otherwise];
+    const meaning = typeof otherwise === "object" ? `${otherwise.value} is used` : MEANING[otherwise];
     invalidAnnotations.push({
       key,
-      message: `annotation ${key} is ${quoted(value)}; ${meaning}; write ${form.wanted}`,
+      message: `annotation ${key} is ${quoted(value)}, which is invalid; ${meaning}; it must be ${form.wanted}`,
     });
     if (otherwise === "parts") continue;
     counted ??= { ...annotations };

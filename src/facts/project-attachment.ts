@@ -33,12 +33,12 @@ function meaningOf(text: string, name: string, namespace: string): Meaning {
   try {
     config = JSON.parse(text);
   } catch {
-    return unclear("spec.config is not JSON; write a CNI configuration, or a list of them with plugins");
+    return unclear("spec.config is not valid JSON; it must be a CNI configuration, or a list of them in plugins");
   }
-  if (!isObject(config)) return unclear("spec.config is not a JSON object; write a CNI configuration");
+  if (!isObject(config)) return unclear("spec.config is not a JSON object; it must be a CNI configuration");
   const list = config["plugins"];
   if (list !== undefined && !(Array.isArray(list) && list.every(isObject)))
-    return unclear("plugins in spec.config is not a list of objects; write one CNI configuration each");
+    return unclear("plugins in spec.config must be a list of CNI configurations");
   const plugins: readonly Loose[] = list === undefined ? [config] : list;
   const own = plugins.find(({ type }) => type === PLUGIN);
   if (own !== undefined) return known("ovn", "spec.config", own, ovnAttachmentProvider(name, namespace));

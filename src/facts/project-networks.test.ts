@@ -36,17 +36,17 @@ t.test("a pod that names no network has no field for it", async (t) => {
 
 t.test("what cannot be read is said, with the value and what is accepted", async (t) => {
   for (const [text, why] of [
-    ["net1,,net2", /has "" for a name/],
-    ["a/b/c", /has "a\/b\/c", which is no name/],
-    ["Net1", /has "Net1" for a name/],
-    ["net1@", /has "" for an interface/],
+    ["net1,,net2", /has "", which is not a valid name/],
+    ["a/b/c", /has "a\/b\/c", which is not a valid network name/],
+    ["Net1", /has "Net1", which is not a valid name/],
+    ["net1@", /has the interface name ""/],
     ["net1@far-too-long-a-name", /15 characters/],
-    ["[{]", /looks like JSON, but is none/],
+    ["[{]", /is not valid JSON/],
     ['{"name":"net1"}', /is no list/],
-    ["[1]", /no object/],
-    ['[{"name":1}]', /"name" that is no text/],
-    ['[{"name":"net1","ips":"10.0.0.5"}]', /"ips" that are no list/],
-    [Array.from({ length: 65 }, (_, i) => `net${i}`).join(), /names 65 networks; at most 64/],
+    ["[1]", /not an object/],
+    ['[{"name":1}]', /"name" that is not a string/],
+    ['[{"name":"net1","ips":"10.0.0.5"}]', /"ips" that are not a list/],
+    [Array.from({ length: 65 }, (_, i) => `net${i}`).join(), /names 65 networks; the limit is 64/],
   ] as const) {
     const { networks, networksProblem } = read(text);
     t.equal(networks, undefined, text);
@@ -96,7 +96,7 @@ t.test("a definition says whether its interfaces are OVN's, or only get their ad
   for (const other of ["", {}, { type: "bridge", ipam: { type: "host-local" } }, { plugins: [] }])
     t.match(meaning(other), { wants: "other", problem: "" });
   for (const [config, why] of [
-    ["{", /^spec\.config is not JSON/],
+    ["{", /^spec\.config is not valid JSON/],
     ["[]", /not a JSON object/],
     [{ plugins: [1] }, /plugins in spec\.config/],
     [{ ...own, provider: "net2.shop.ovn" }, /has the provider "net2\.shop\.ovn"; it must be "net1\.shop\.ovn"/],

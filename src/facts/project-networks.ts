@@ -8,7 +8,7 @@ import type { PodFact } from "./pod.ts";
 /** More than anybody has; a pod that names a thousand networks is a mistake. */
 const LIMIT = 64;
 
-const FORMS = `write names such as "net1,tenant/net2@eth1", or a list such as [{"name":"net1","namespace":"tenant","interface":"eth1"}]`;
+const FORMS = `it must be names such as "net1,tenant/net2@eth1", or a list such as [{"name":"net1","namespace":"tenant","interface":"eth1"}]`;
 /** A name of Kubernetes (RFC 1123 subdomain). */
 const NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
 /** IFNAMSIZ of linux/if.h allows 15 bytes. */
@@ -27,7 +27,7 @@ export function projectNetworks(meta: ProjectedMeta): Pick<PodFact, "networks" |
   try {
     const namespace = meta.namespace ?? "default";
     const networks = /[[{"]/.test(text) ? fromList(text, namespace) : fromText(text, namespace);
-    if (networks.length > LIMIT) throw new Unreadable(`names ${networks.length} networks; at most ${LIMIT} are read`);
+    if (networks.length > LIMIT) throw new Unreadable(`names ${networks.length} networks; the limit is ${LIMIT}`);
     return networks.length === 0 ? {} : { networks };
   } catch (error) {
     if (!(error instanceof Unreadable)) throw error;
@@ -40,7 +40,7 @@ function fromText(text: string, namespace: string): readonly NetworkSelectionFac
   return text.split(",").map((part) => {
     const entry = part.trim();
     const parts = /^(?:([^/@]*)\/)?([^/@]*)(?:@([^/@]*))?$/.exec(entry);
-    if (parts === null) throw new Unreadable(`has "${entry}", which is no name of a network; ${FORMS}`);
+    if (parts === null) throw new Unreadable(`has "${entry}", which is not a valid network name; ${FORMS}`);
     const [, ns = namespace, name = "", given] = parts;
     return checked({ namespace: ns, name, interface: given ?? "", ips: "", mac: "" }, given !== undefined);
   });
@@ -51,20 +51,21 @@ function fromList(text: string, namespace: string): readonly NetworkSelectionFac
   try {
     list = JSON.parse(text);
   } catch {
-    throw new Unreadable(`looks like JSON, but is none; ${FORMS}`);
+    throw new Unreadable(`is not valid JSON; ${FORMS}`);
   }
   if (!Array.isArray(list)) throw new Unreadable(`is no list; ${FORMS}`);
   return list.map((entry: unknown) => {
-    if (typeof entry !== "object" || entry === null) throw new Unreadable(`has an entry that is no object; ${FORMS}`);
+    if (typeof entry !== "object" || entry === null)
+      throw new Unreadable(`has an entry that is not an object; ${FORMS}`);
     const of = entry as Readonly<Record<string, unknown>>;
     const textOf = (key: string): string => {
       const value = of[key] ?? "";
-      if (typeof value !== "string") throw new Unreadable(`has a "${key}" that is no text; ${FORMS}`);
+      if (typeof value !== "string") throw new Unreadable(`has a "${key}" that is not a string; ${FORMS}`);
       return value;
     };
     const ips: unknown = of["ips"] ?? [];
     if (!Array.isArray(ips) || !ips.every((ip) => typeof ip === "string"))
-      throw new Unreadable(`has "ips" that are no list of addresses; ${FORMS}`);
+      throw new Unreadable(`has "ips" that are not a list of addresses; ${FORMS}`);
     const name = textOf("interface");
     const made = {
       namespace: textOf("namespace") || namespace,
@@ -80,11 +81,11 @@ function fromList(text: string, namespace: string): readonly NetworkSelectionFac
 
 function checked(made: NetworkSelectionFact, named: boolean): NetworkSelectionFact {
   for (const part of [made.namespace, made.name]) {
-    if (!NAME.test(part)) throw new Unreadable(`has "${part}" for a name, which none can be; ${FORMS}`);
+    if (!NAME.test(part)) throw new Unreadable(`has "${part}", which is not a valid name; ${FORMS}`);
   }
   if (named && !INTERFACE.test(made.interface))
     throw new Unreadable(
-      `has "${made.interface}" for an interface; its name may have 15 characters, and no "/", ":" or blank`,
+      `has the interface name "${made.interface}", which may have 15 characters at most, and no "/", ":" or white space`,
     );
   return made;
 }

@@ -42,7 +42,7 @@ export function projectSecurityGroup({ metadata, spec = {} }: SecurityGroupObjec
     problems:
       tier === 0 || tier === 1
         ? []
-        : [{ path: "spec.tier", reason: "InvalidTier", message: `${tier} is neither 0 nor 1; nothing is allowed` }],
+        : [{ path: "spec.tier", reason: "InvalidTier", message: `${tier} must be one of: 0, 1; nothing is allowed` }],
   };
 }
 
@@ -74,18 +74,18 @@ function projectRule(rule: Rule, direction: "ingress" | "egress", index: number)
 function familyOf(text: string | undefined, complain: Complain): Family | undefined {
   if (text === "ipv4") return 4;
   if (text === "ipv6") return 6;
-  return complain(`ipVersion "${text ?? ""}" is neither ipv4 nor ipv6`);
+  return complain(`ipVersion "${text ?? ""}" must be one of: ipv4, ipv6`);
 }
 
 function protocolOf(text: string | undefined, complain: Complain): SecurityGroupRuleFact["protocol"] {
   if (text === undefined || text === "" || text === "all") return "all";
   if (text === "icmp" || text === "tcp" || text === "udp") return text;
-  return complain(`protocol "${text}" is none of all, icmp, tcp and udp`);
+  return complain(`protocol "${text}" must be one of: all, icmp, tcp, udp`);
 }
 
 function policyOf(text: string | undefined, complain: Complain): SecurityGroupRuleFact["policy"] {
   if (text === "allow" || text === "drop" || text === "pass") return text;
-  return complain(`policy "${text ?? ""}" is none of allow, drop and pass`);
+  return complain(`policy "${text ?? ""}" must be one of: allow, drop, pass`);
 }
 
 /** The nearest priority there is, so that what is closed because of it is closed where the author thought. */
@@ -103,7 +103,7 @@ function remoteOf(rule: Rule, family: Family | undefined, complain: Complain): S
     return complain('remoteType is "securityGroup", but remoteSecurityGroup names none');
   }
   if (remoteType !== "address") {
-    return complain(`remoteType "${remoteType ?? ""}" is neither address nor securityGroup`);
+    return complain(`remoteType "${remoteType ?? ""}" must be one of: address, securityGroup`);
   }
   const cidr = addressOf("remoteAddress", remoteAddress, family, complain);
   return cidr === undefined ? undefined : { kind: "cidr", cidr };
@@ -114,7 +114,7 @@ function addressOf(field: string, text: string, family: Family | undefined, comp
   const cidr = ip === undefined ? parseCidr(text) : hostCidr(ip);
   if (cidr === undefined) return complain(`${field} "${text}" is not an address or a CIDR`);
   if (family !== undefined && cidr.family !== family) {
-    return complain(`${field} "${text}" is not of the rule's family, ipv${family}`);
+    return complain(`${field} "${text}" does not match the rule's ipVersion, ipv${family}`);
   }
   return cidr.text;
 }
@@ -128,7 +128,9 @@ function portsOf(
   if (protocol === "tcp" || protocol === "udp") {
     const range = rangeOf(first, last);
     if (range !== undefined) return range;
-    return complain(`portRangeMin ${first} and portRangeMax ${last} are no range of ports for ${protocol}: 1 to 65535`);
+    return complain(
+      `portRangeMin ${first} and portRangeMax ${last} are not a valid port range for ${protocol} (1 to 65535)`,
+    );
   }
   return withoutPorts("portRange", first, last, protocol, complain);
 }
@@ -142,7 +144,9 @@ function sourcePortsOf(
   if (protocol === "tcp" || protocol === "udp") {
     const range = first === 0 && last === 0 ? "any" : rangeOf(first, last);
     if (range !== undefined) return range;
-    return complain(`sourcePortRangeMin ${first} and sourcePortRangeMax ${last} are no range of ports: 1 to 65535`);
+    return complain(
+      `sourcePortRangeMin ${first} and sourcePortRangeMax ${last} are not a valid port range (1 to 65535)`,
+    );
   }
   return withoutPorts("sourcePortRange", first, last, protocol, complain);
 }

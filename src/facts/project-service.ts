@@ -115,9 +115,9 @@ function readAddress(text: string, path: string, problems: ProblemFact[]): Ip | 
   if (ip !== undefined && !isMapped(ip)) return ip;
   const wrong =
     ip === undefined
-      ? `"${text}" is no IP address such as 10.16.0.2 or fd00:10:16::2`
-      : `"${text}" is an IPv4 address in the form of an IPv6 one; it counts only in IPv4's own form`;
-  problems.push({ path, reason: "InvalidAddress", message: `${wrong}; nothing is sent there` });
+      ? `"${text}" is not a valid IP address such as 10.16.0.2 or fd00:10:16::2`
+      : `"${text}" is an IPv4-mapped IPv6 address; it must be written as an IPv4 address`;
+  problems.push({ path, reason: "InvalidAddress", message: `${wrong}; the address is not used` });
   return undefined;
 }
 
@@ -134,12 +134,12 @@ function readPort(
   // An EndpointSlice without a number has none to send to (discovery.k8s.io/v1: not to be interpreted).
   if (port === undefined || port === null) return [];
   if (known !== "TCP" && known !== "UDP" && known !== "SCTP") {
-    const message = `"${known}" is none of TCP, UDP and SCTP; the port is not balanced`;
+    const message = `"${known}" must be one of: TCP, UDP, SCTP; the port is not load-balanced`;
     problems.push({ path: `${path}.protocol`, reason: "InvalidProtocol", message });
     return [];
   }
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    const message = `${port} is no port from 1 to 65535; it is not balanced`;
+    const message = `${port} is not a valid port (1 to 65535); it is not load-balanced`;
     problems.push({ path: `${path}.port`, reason: "InvalidPort", message });
     return [];
   }
@@ -150,12 +150,12 @@ function readAffinity({ sessionAffinityConfig }: NonNullable<ServiceObject["spec
   const path = "spec.sessionAffinityConfig.clientIP.timeoutSeconds";
   const seconds = sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_AFFINITY_S;
   if (!Number.isInteger(seconds) || seconds < 1) {
-    const message = `${seconds} is no number of seconds; clients keep their endpoint for ${DEFAULT_AFFINITY_S} s`;
+    const message = `${seconds} is not a valid number of seconds; the session affinity timeout is ${DEFAULT_AFFINITY_S} s`;
     problems.push({ path, reason: "InvalidTimeout", message });
     return DEFAULT_AFFINITY_S;
   }
   if (seconds <= MAX_AFFINITY_S) return seconds;
-  const message = `${seconds} s is more than OVN can keep; clients keep their endpoint for ${MAX_AFFINITY_S} s after their last connection`;
+  const message = `${seconds} s is more than OVN supports; the session affinity timeout is ${MAX_AFFINITY_S} s after the last connection of a client`;
   problems.push({ path, reason: "TimeoutTooLong", message });
   return MAX_AFFINITY_S;
 }

@@ -44,11 +44,11 @@ t.test(
       [
         { staticRoutes: [good, { ...good, nextHopIP: "10.0.1.300" }] },
         "spec.staticRoutes[1].nextHopIP",
-        '"10.0.1.300" is not an address',
+        '"10.0.1.300" is not a valid address',
       ],
       [{ staticRoutes: [good, { cidr: "10.0.0.0/8" }] }, "spec.staticRoutes[1].nextHopIP", '""'],
       [{ staticRoutes: [good, { ...good, nextHopIP: "10.0.1.1/24" }] }, "spec.staticRoutes[1].nextHopIP"],
-      [{ staticRoutes: [good, { ...good, routeTable: "a\0" }] }, "spec.staticRoutes[1].routeTable", "cannot hold"],
+      [{ staticRoutes: [good, { ...good, routeTable: "a\0" }] }, "spec.staticRoutes[1].routeTable", "does not allow"],
       [
         { policyRoutes: [{ ...rule, nextHopIP: "10.0.1.10,10.0.1.300" }, rule] },
         "spec.policyRoutes[0].nextHopIP",

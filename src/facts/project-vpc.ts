@@ -96,12 +96,12 @@ function projectStaticRoute(
   };
   const prefix = parseIp(cidr) ?? parseCidr(cidr);
   if (prefix === undefined)
-    return wrong("cidr", "InvalidCIDR", `${quoted(cidr)} is neither a CIDR such as 172.31.0.0/16 nor an address`);
+    return wrong("cidr", "InvalidCIDR", `${quoted(cidr)} is not a valid CIDR such as 172.31.0.0/16 or address`);
   const hop = parseIp(nextHopIP);
   if (hop === undefined)
-    return wrong("nextHopIP", "InvalidNextHop", `${quoted(nextHopIP)} is not an address such as 10.0.1.254`);
+    return wrong("nextHopIP", "InvalidNextHop", `${quoted(nextHopIP)} is not a valid address such as 10.0.1.254`);
   if (!isStorable(routeTable))
-    return wrong("routeTable", "InvalidRouteTable", `${quoted(routeTable)} has a character that OVN cannot hold`);
+    return wrong("routeTable", "InvalidRouteTable", `${quoted(routeTable)} has a character that OVN does not allow`);
   const side = policy === "policySrc" ? "policySrc" : "policyDst";
   return [{ policy: side, cidr: prefix.text, nextHopIp: hop.text, routeTable }];
 }
@@ -118,18 +118,22 @@ function projectPolicyRoute(
     return [];
   };
   if (action !== "allow" && action !== "drop" && action !== "reroute")
-    return wrong("action", "InvalidAction", `${quoted(String(action ?? ""))} is none of allow, drop and reroute`);
+    return wrong("action", "InvalidAction", `${quoted(String(action ?? ""))} must be one of: allow, drop, reroute`);
   if (!Number.isInteger(priority) || priority < 0 || priority > MAX_PRIORITY)
-    return wrong("priority", "InvalidPriority", `${priority} is no whole number from 0 to ${MAX_PRIORITY}`);
+    return wrong("priority", "InvalidPriority", `${priority} is not a whole number from 0 to ${MAX_PRIORITY}`);
   if (action !== "reroute") return [{ path, priority, match, action, nextHops: [] }];
   const hops = nextHopIP.split(",").map((text) => ({ text, ip: parseIp(text.trim()) }));
   const bad = hops.find(({ ip }) => ip === undefined);
   if (bad !== undefined) {
-    const what = `${quoted(bad.text)} is not an address; give one such as 10.0.1.252, or several separated by commas`;
+    const what = `${quoted(bad.text)} is not a valid address; it must be an address such as 10.0.1.252, or several separated by commas`;
     return wrong("nextHopIP", "InvalidNextHop", what);
   }
   const found = new Map(hops.flatMap(({ ip }) => (ip === undefined ? [] : [[ip.text, ip.family] as const])));
   if (new Set(found.values()).size > 1)
-    return wrong("nextHopIP", "InvalidNextHop", `${quoted(nextHopIP)} has both families; make one rule for each`);
+    return wrong(
+      "nextHopIP",
+      "InvalidNextHop",
+      `${quoted(nextHopIP)} has addresses of both families; create one rule for each family`,
+    );
   return [{ path, priority, match, action, nextHops: [...found.keys()] }];
 }

@@ -42,7 +42,7 @@ export function parsePools(subnet: string, pools: readonly PoolFields[], problem
       const range = parseRange(text);
       if (range !== undefined) ranges.push(range);
       else {
-        const message = `"${text}" in ips of IPPool "${pool.name}" is not read; write an address, a range such as 10.16.0.10..10.16.0.20, or a prefix.`;
+        const message = `"${text}" in ips of IPPool "${pool.name}" is invalid and ignored; it must be an address, a range such as 10.16.0.10..10.16.0.20, or a CIDR.`;
         problems.push(refuse("PoolMalformed", message, { subnet, value: text, holder: pool.name, pool: pool.name }));
       }
     }

@@ -96,7 +96,7 @@ function findCandidates(
       refusals.push(poolUnknown(pool, view.poolNames()));
     } else if (subnets.length > 0 && !subnets.includes(subnet.name)) {
       const where = listOf(subnets.map((name) => `"${name}"`));
-      const message = `IPPool "${pool}" belongs to subnet "${subnet.name}", but the address is to come from ${where}; name an IPPool of that subnet.`;
+      const message = `IPPool "${pool}" belongs to subnet "${subnet.name}", but the address must come from ${where}; choose an IPPool of that subnet.`;
       refusals.push(refuse("PoolNotInSubnet", message, { subnet: subnet.name, value: pool }));
     } else if (!subnet.poolIsFor(pool, request.namespace) && !keeps({ subnet, pool })) {
       refusals.push(poolNotForNamespace(subnet, pool, request.namespace));
@@ -122,7 +122,7 @@ function attempt(
 
   if (!subnet.has(4) && !subnet.has(6)) {
     if (want.kind !== "any" || family !== undefined) {
-      const message = `Subnet "${subnet.name}" has no cidrBlock: its ports get a MAC here and their addresses elsewhere; ask for none.`;
+      const message = `Subnet "${subnet.name}" has no cidrBlock: Weft allocates only the MAC address of its ports; do not request an IP address.`;
       return refuse("SubnetHasNoAddresses", message, { subnet: subnet.name });
     }
   } else if (!v4Wanted && !v6Wanted) {
@@ -174,7 +174,7 @@ function pick(
 function checkNamed(subnet: SubnetState, request: AddressRequest, named: Dual<Ip>): Refusal | undefined {
   for (const ip of dualValues(named)) {
     if (request.family !== undefined && ip.family !== request.family) {
-      const message = `${ip.text} is IPv${ip.family}, but ip_family asks for IPv${request.family} alone; take one of them away.`;
+      const message = `${ip.text} is IPv${ip.family}, but ip_family requests IPv${request.family} only; remove one of them.`;
       return refuse("FamilyMismatch", message, { subnet: subnet.name, value: ip.text });
     }
     const space = subnet.has(ip.family) ? subnet.space(ip.family) : undefined;
@@ -215,8 +215,8 @@ function choose(
       refusals[0] ?? refuse("PoolMalformed", "The list of addresses in ip_pool is empty.", { subnet: subnet.name })
     );
   }
-  const holders = listOf(taken.map(({ value, holder }) => `${value} is held by ${holderText(holder ?? "")}`));
-  const message = `None of the ${tuples.length} entries of ip_pool (${listOf(tuples.map(formatDual))}) is free in subnet "${subnet.name}": ${holders}; free one or add another.`;
+  const holders = listOf(taken.map(({ value, holder }) => `${value} is in use by ${holderText(holder ?? "")}`));
+  const message = `None of the ${tuples.length} entries of ip_pool (${listOf(tuples.map(formatDual))}) is free in subnet "${subnet.name}": ${holders}; release one or add another.`;
   return refuse("NoAvailableAddress", message, { subnet: subnet.name });
 }
 
@@ -235,12 +235,12 @@ function pickMac(
     if (current !== undefined) return current;
     const generated = subnet.macs.generate(view.macs, request.owner);
     if (generated !== undefined) return generated;
-    const message = `No free MAC address was found for "${request.owner}" in subnet "${subnet.name}": every one that was tried is taken; name one with mac_address.`;
+    const message = `No free MAC address was found for "${request.owner}" in subnet "${subnet.name}": all candidates are in use; choose one in the mac_address annotation.`;
     return refuse("NoAvailableMac", message, { subnet: subnet.name });
   }
   const mac = parseMacNumber(request.mac);
   if (mac === undefined) {
-    const message = `"${request.mac}" is not the MAC address of one interface; write six bytes such as 00:00:5e:00:53:01, not multicast and not all zero.`;
+    const message = `"${request.mac}" is not a valid MAC address of an interface; it must be six bytes such as 00:00:5e:00:53:01, not multicast and not all zero.`;
     return refuse("MacMalformed", message, { subnet: subnet.name, value: request.mac });
   }
   const holder = subnet.macs.holder(mac);
@@ -289,7 +289,7 @@ function holdsAnother(request: AddressRequest, plan: AllocationPlan): Refusal {
     at === undefined ? [] : (existing?.subnet.space(i === 0 ? 4 : 6)?.text(at) ?? []),
   );
   const what = texts.length === 0 ? "a MAC address" : texts.join(" and ");
-  const message = `"${request.owner}" holds ${what} in subnet "${existing?.subnet.name}", which is not what is asked for now; it must let go of that first.`;
+  const message = `"${request.owner}" holds ${what} in subnet "${existing?.subnet.name}", which does not match the request; it must be released first.`;
   return refuse("HoldsAnother", message, {
     subnet: existing?.subnet.name,
     value: texts.join(","),

@@ -111,8 +111,8 @@ t.test("what cannot be had is refused with a sentence that names value, holder a
   ipam.setNodeAddresses([{ address: "10.0.0.4", node: "weft-1" }]);
   ipam.allocate(fixed("web-0.default", "10.0.0.3", "small"));
   for (const [address, code, message] of [
-    ["10.0.0.3", "AddressInUse", /^10\.0\.0\.3 in subnet "small" is held by IP "web-0\.default".*name another/],
-    ["10.1.0.3", "AddressOutOfSubnet", /^10\.1\.0\.3 is not in subnet "small", which has 10\.0\.0\.0\/29/],
+    ["10.0.0.3", "AddressInUse", /^10\.0\.0\.3 in subnet "small" is in use by IP "web-0\.default".*choose another/],
+    ["10.1.0.3", "AddressOutOfSubnet", /^10\.1\.0\.3 is not in subnet "small" \(10\.0\.0\.0\/29\)/],
     ["fd00::3", "AddressOutOfSubnet", /^fd00::3 is not in subnet "small"/],
     ["10.0.0.6", "AddressIsGateway", /^10\.0\.0\.6 is the gateway of subnet "small"/],
     ["10.0.0.0", "AddressIsNetwork", /network address/],
@@ -133,13 +133,13 @@ t.test("a family that the subnet does not have is refused in Kube-OVN's words, a
     code: "FamilyMismatch",
     value: "ipv6",
     message:
-      "requested ip family IPv6 does not match subnet small protocol IPv4, which has only 10.0.0.0/29; take ip_family away or use a subnet with IPv6.",
+      "requested ip family IPv6 does not match subnet small protocol IPv4, which has only 10.0.0.0/29; remove the ip_family annotation, or choose a subnet with IPv6.",
   });
   t.match(ipam.allocate({ ...any("a", "six"), family: 4 }), {
     message: /^requested ip family IPv4 does not match subnet six protocol IPv6, which has only fd00::\/120/,
   });
   t.match(ipam.allocate(fixed("a", "fd00::5", "small")), {
-    message: /^fd00::5 is not in subnet "small", which has 10\.0\.0\.0\/29; name an address of that/,
+    message: /^fd00::5 is not in subnet "small" \(10\.0\.0\.0\/29\); choose an address of that/,
   });
   t.end();
 });
@@ -149,18 +149,18 @@ t.test("a name that does not exist is refused with those that are near, or some 
   t.match(ipam.allocate(any("a", "smal")), {
     code: "SubnetUnknown",
     value: "smal",
-    message: 'There is no subnet "smal"; "small" seems to be meant.',
+    message: 'Subnet "smal" does not exist; "small" may be meant.',
   });
   t.match(ipam.allocate(any("a", "elsewhere")), {
-    message: 'There is no subnet "elsewhere"; name one that there is: "small".',
+    message: 'Subnet "elsewhere" does not exist; choose one of: "small".',
   });
   const pooled = (pool: string) => ({ owner: "a", subnets: [], want: { kind: "pool" as const, pools: [pool] } });
   t.match(ipam.allocate(pooled("fxied")), {
     code: "PoolUnknown",
-    message: 'There is no IPPool "fxied"; create it, or "fixed" seems to be meant.',
+    message: 'IPPool "fxied" does not exist; create it, or "fixed" may be meant.',
   });
   t.match(new Ipam({ macs: hashedMacs("t") }).allocate(any("a", "x")), {
-    message: 'There is no subnet "x"; there is no subnet yet.',
+    message: 'Subnet "x" does not exist; there is no subnet yet.',
   });
   t.match(ipam.allocate({ owner: "a", subnets: [], want: { kind: "any" } }), {
     code: "SubnetUnknown",
@@ -177,10 +177,10 @@ t.test("a pool without room names who is in it, and what holds an address is cal
   t.match(ipam.allocate(pooled("cache-0.default")), {
     code: "NoAvailableAddress",
     message:
-      /IPPool "two" of subnet "small" has no free IPv4 address: all 2 are in use by IP "db-0\.default", IP "db-1\.default"; free one or add/,
+      /IPPool "two" of subnet "small" has no free IPv4 address: all 2 are in use by IP "db-0\.default", IP "db-1\.default"; release one or add/,
   });
   ipam.allocate(fixed("vip/web", "10.0.0.2", "small"));
-  t.match(ipam.allocate(fixed("other", "10.0.0.2", "small")), { message: /is held by Vip "web"; name another/ });
+  t.match(ipam.allocate(fixed("other", "10.0.0.2", "small")), { message: /is in use by Vip "web"; choose another/ });
   t.end();
 });
 
@@ -238,7 +238,7 @@ t.test("a pool that is for some namespaces is for no others, whatever they name"
     code: "PoolNotForNamespace",
     holder: "p",
     message:
-      'IPPool "p" of subnet "small" is for namespaces "b" and "c" (spec.namespaces), not for "a": 10.0.0.2 is one of its addresses; name an address outside of it, or add the namespace to the pool.',
+      'IPPool "p" of subnet "small" is for namespaces "b" and "c" (spec.namespaces) only, not for "a"; 10.0.0.2 is one of its addresses; choose an address outside the pool, or add the namespace to it.',
   };
   t.match(from("a", fixed("x.a", "10.0.0.2", "small")), refusal);
   const choice = { kind: "choice" as const, tuples: ["10.0.0.2", "10.0.0.3"].map((text) => parseDualIp(text) ?? {}) };
@@ -247,9 +247,12 @@ t.test("a pool that is for some namespaces is for no others, whatever they name"
     code: "PoolNotForNamespace",
     value: "p",
     message:
-      'IPPool "p" of subnet "small" is for namespaces "b" and "c" (spec.namespaces), not for "a"; name another pool, or add the namespace to this one.',
+      'IPPool "p" of subnet "small" is for namespaces "b" and "c" (spec.namespaces) only, not for "a"; choose another pool, or add the namespace to this one.',
   });
-  t.match(ipam.allocate(fixed("x", "10.0.0.2", "small")), { code: "PoolNotForNamespace", message: /of no namespace/ });
+  t.match(ipam.allocate(fixed("x", "10.0.0.2", "small")), {
+    code: "PoolNotForNamespace",
+    message: /not for objects without a namespace/,
+  });
   const more = { ...choice, tuples: [...choice.tuples, parseDualIp("10.0.0.5") ?? {}] };
   t.equal(text(from("a", { owner: "x.a", subnets: ["small"], want: more })), "10.0.0.5", "what of a list it may have");
   t.equal(text(from("b", fixed("y.b", "10.0.0.2", "small"))), "10.0.0.2");
@@ -299,7 +302,11 @@ t.test("of several pools the first with room wins, and an unknown one is named",
   t.equal(text(ipam.allocate(pool("a", "p", "q"))), "10.0.0.5");
   t.equal(text(ipam.allocate(pool("b", "p", "q"))), "10.0.0.6");
   t.equal(text(ipam.allocate(pool("b", "p", "q"))), "10.0.0.6", "asking again");
-  t.match(ipam.allocate(pool("c", "typo")), { code: "PoolUnknown", value: "typo", message: /no IPPool "typo"/ });
+  t.match(ipam.allocate(pool("c", "typo")), {
+    code: "PoolUnknown",
+    value: "typo",
+    message: /IPPool "typo" does not exist/,
+  });
   t.match(ipam.allocate({ ...pool("c", "p"), subnets: ["other"] }), {
     code: "PoolNotInSubnet",
     message: /belongs to subnet "small"/,
@@ -323,7 +330,7 @@ t.test("a list of addresses gives the first that is free", (t) => {
   t.equal(text(ipam.allocate(choice("b"))), "10.16.0.21,fd00:10:16::21", "asking again");
   t.match(ipam.allocate(choice("c")), {
     code: "NoAvailableAddress",
-    message: /None of the 2 entries.*10\.16\.0\.20 is held by IP "a" and 10\.16\.0\.21 is held by IP "b"/,
+    message: /None of the 2 entries.*10\.16\.0\.20 is in use by IP "a" and 10\.16\.0\.21 is in use by IP "b"/,
   });
   ipam.release("a");
   t.equal(text(ipam.allocate(choice("c"))), "10.16.0.20,fd00:10:16::20");
@@ -347,13 +354,13 @@ t.test("MACs are new, fixed, kept, or none, and never two of one in a domain", (
     code: "MacInUse",
     holder: "a",
     value: mac,
-    message: /already that of IP "a"/,
+    message: /in use by IP "a"/,
   });
   t.match(ipam.allocate({ ...any("b", "apart"), mac }), { ok: true }, "another broadcast domain may have the same");
   t.match(ipam.allocate({ ...any("c", "small"), mac: "02:00:00:00:00:01" }), {
     code: "MacInUse",
     holder: "gateway/small",
-    message: /already that of the gateway of subnet "small"/,
+    message: /in use by the gateway of subnet "small"/,
   });
   t.match(ipam.allocate({ ...any("c", "small"), mac: "01:00:5e:00:00:01" }), { code: "MacMalformed" });
   t.match(ipam.allocate({ ...any("c", "small"), mac: "none" }), { lease: { mac: undefined } });
@@ -486,7 +493,7 @@ t.test("a subnet in use is not removed unless forced", (t) => {
   t.match(ipam.remove("small"), {
     code: "SubnetInUse",
     holder: "web-0.default",
-    message: /1 of its addresses are held/,
+    message: /1 of its addresses are allocated/,
   });
   t.same(ipam.remove("small", { force: true }), { ok: true });
   t.equal(ipam.leaseOf("web-0.default"), undefined);

@@ -118,7 +118,7 @@ export class Ipam {
     if (subnet.leases > 0) {
       const holder = this.leases(name).next().value?.owner;
       if (options.force !== true) {
-        const message = `Subnet "${name}" is in use: ${subnet.leases} of its addresses are held, one of them by "${holder}"; delete what holds them first.`;
+        const message = `Subnet "${name}" is in use: ${subnet.leases} of its addresses are allocated, one of them to "${holder}"; delete their owners first.`;
         return refuse("SubnetInUse", message, { subnet: name, value: name, holder });
       }
       for (const lease of [...this.#leases.values()]) {
@@ -366,7 +366,7 @@ export class Ipam {
         continue;
       }
       const mac = macFromNumber(lease.mac);
-      const message = `"${lease.owner}" of subnet "${subnet.name}" and "${other.owner}" of subnet "${other.subnet.name}" are now in one network and both have MAC address ${mac}; recreate one of them.`;
+      const message = `"${lease.owner}" of subnet "${subnet.name}" and "${other.owner}" of subnet "${other.subnet.name}" are now in the same network and have the same MAC address ${mac}; recreate one of them.`;
       problems.push(refuse("MacInUse", message, { subnet: subnet.name, value: mac, holder: other.owner }));
     }
   }

@@ -13,7 +13,7 @@ export function addressOutOfSubnet(subnet: SubnetState, ip: Ip): Refusal {
   const cidr = formatDual(subnet.config.cidr);
   return refuse(
     "AddressOutOfSubnet",
-    `${ip.text} is not in subnet "${subnet.name}", which has ${cidr || "no addresses"}; name an address of that, or another subnet with the logical_switch annotation.`,
+    `${ip.text} is not in subnet "${subnet.name}" (${cidr || "no cidrBlock"}); choose an address of that subnet, or name another subnet in the logical_switch annotation.`,
     { subnet: subnet.name, value: ip.text },
   );
 }
@@ -22,14 +22,14 @@ export function addressOutOfSubnet(subnet: SubnetState, ip: Ip): Refusal {
 export function addressInUse(subnet: SubnetState, ip: Ip, holder: string): Refusal {
   return refuse(
     "AddressInUse",
-    `${ip.text} in subnet "${subnet.name}" is held by ${holderText(holder)}; name another address, or delete what holds it.`,
+    `${ip.text} in subnet "${subnet.name}" is in use by ${holderText(holder)}; choose another address, or delete its owner.`,
     { subnet: subnet.name, value: ip.text, holder },
   );
 }
 
 /** Owners that are no objects have a prefix that says what they are. */
 const HOLDERS: readonly (readonly [string, (name: string) => string])[] = [
-  ["port/", (name) => `port "${name}" of the northbound database, which nobody speaks for and which is about to go`],
+  ["port/", (name) => `port "${name}" of the northbound database, which has no owner and will be deleted`],
   ["gateway/", (name) => `the gateway of subnet "${name}"`],
 ];
 
@@ -43,7 +43,7 @@ export function holderText(owner: string): string {
 
 /** A subnet that there is not. */
 export function subnetUnknown(name: string, known: Iterable<string>): Refusal {
-  return refuse("SubnetUnknown", `There is no subnet "${name}"; ${instead("subnet", name, known)}.`, {
+  return refuse("SubnetUnknown", `Subnet "${name}" does not exist; ${instead("subnet", name, known)}.`, {
     subnet: name,
     value: name,
   });
@@ -51,7 +51,7 @@ export function subnetUnknown(name: string, known: Iterable<string>): Refusal {
 
 /** An IPPool that there is not. */
 export function poolUnknown(name: string, known: Iterable<string>): Refusal {
-  return refuse("PoolUnknown", `There is no IPPool "${name}"; create it, or ${instead("IPPool", name, known)}.`, {
+  return refuse("PoolUnknown", `IPPool "${name}" does not exist; create it, or ${instead("IPPool", name, known)}.`, {
     value: name,
   });
 }
@@ -64,18 +64,18 @@ export function poolNotForNamespace(
   ip?: Ip,
 ): Refusal {
   const allowed = (subnet.pool(pool)?.namespaces ?? []).map((name) => `"${name}"`);
-  const whom = namespace ? `not for "${namespace}"` : "and not for what is of no namespace";
-  const rule = `IPPool "${pool}" of subnet "${subnet.name}" is for namespace${allowed.length === 1 ? "" : "s"} ${listOf(allowed)} (spec.namespaces), ${whom}`;
+  const whom = namespace ? `not for "${namespace}"` : "not for objects without a namespace";
+  const rule = `IPPool "${pool}" of subnet "${subnet.name}" is for namespace${allowed.length === 1 ? "" : "s"} ${listOf(allowed)} (spec.namespaces) only, ${whom}`;
   const message =
     ip === undefined
-      ? `${rule}; name another pool, or add the namespace to this one.`
-      : `${rule}: ${ip.text} is one of its addresses; name an address outside of it, or add the namespace to the pool.`;
+      ? `${rule}; choose another pool, or add the namespace to this one.`
+      : `${rule}; ${ip.text} is one of its addresses; choose an address outside the pool, or add the namespace to it.`;
   return refuse("PoolNotForNamespace", message, { subnet: subnet.name, value: ip?.text ?? pool, holder: pool });
 }
 
 /** A Vip that there is not. */
 export function vipUnknown(name: string, known: Iterable<string>): Refusal {
-  return refuse("VipUnknown", `There is no Vip "${name}"; create it, or ${instead("Vip", name, known)}.`, {
+  return refuse("VipUnknown", `Vip "${name}" does not exist; create it, or ${instead("Vip", name, known)}.`, {
     value: name,
   });
 }
@@ -84,16 +84,16 @@ export function vipUnknown(name: string, known: Iterable<string>): Refusal {
 function instead(kind: string, name: string, known: Iterable<string>): string {
   const all = [...known].sort();
   const close = all.filter((candidate) => isLikelyTypo(candidate, name));
-  if (close.length > 0) return `${listOf(close.map((text) => `"${text}"`))} seems to be meant`;
+  if (close.length > 0) return `${listOf(close.map((text) => `"${text}"`))} may be meant`;
   if (all.length === 0) return `there is no ${kind} yet`;
-  return `name one that there is: ${listOf(all.map((text) => `"${text}"`))}`;
+  return `choose one of: ${listOf(all.map((text) => `"${text}"`))}`;
 }
 
 /** An address that the subnet gives to nobody. */
 export function addressReserved(subnet: SubnetState, ip: Ip, zone: Zone): Refusal {
   const about = { subnet: subnet.name, value: ip.text };
   const cidr = formatDual(subnet.config.cidr);
-  const other = `name another address of ${cidr}.`;
+  const other = `choose another address of ${cidr}.`;
   switch (zone.kind) {
     case "gateway":
       return refuse("AddressIsGateway", `${ip.text} is the gateway of subnet "${subnet.name}"; ${other}`, {
@@ -111,13 +111,13 @@ export function addressReserved(subnet: SubnetState, ip: Ip, zone: Zone): Refusa
         "AddressIsBroadcast",
         ip.family === 4
           ? `${ip.text} is the broadcast address of subnet "${subnet.name}"; ${other}`
-          : `${ip.text} is the last address of subnet "${subnet.name}" and is given to nobody; ${other}`,
+          : `${ip.text} is the last address of subnet "${subnet.name}", which is reserved; ${other}`,
         about,
       );
     default:
       return refuse(
         "AddressOfNode",
-        `${ip.text} is an address of node "${zone.holder}" and so is not given in subnet "${subnet.name}"; ${other}`,
+        `${ip.text} is an address of node "${zone.holder}" and cannot be allocated from subnet "${subnet.name}"; ${other}`,
         { ...about, holder: zone.holder },
       );
   }
@@ -128,7 +128,7 @@ export function wrongFamily(subnet: SubnetState, family: Family): Refusal {
   return refuse(
     "FamilyMismatch",
     // The first half is Kube-OVN's, word for word: its tests look for it.
-    `requested ip family IPv${family} does not match subnet ${subnet.name} protocol IPv${family === 4 ? 6 : 4}, which has only ${formatDual(subnet.config.cidr)}; take ip_family away or use a subnet with IPv${family}.`,
+    `requested ip family IPv${family} does not match subnet ${subnet.name} protocol IPv${family === 4 ? 6 : 4}, which has only ${formatDual(subnet.config.cidr)}; remove the ip_family annotation, or choose a subnet with IPv${family}.`,
     { subnet: subnet.name, value: `ipv${family}` },
   );
 }
@@ -143,12 +143,14 @@ export function nothingAvailable(subnet: SubnetState, family: Family, pool: stri
       pool === ""
         ? "give it a larger cidrBlock or fewer excludeIps"
         : request.family === undefined && subnet.has(4) && subnet.has(6)
-          ? `the subnet is dual-stack, so add IPv${family} addresses to the pool's ips, or ask for one family with ip_family`
-          : "add some to its ips that the subnet does not exclude";
-    return refuse("NoAvailableAddress", `${place} has no IPv${family} addresses to give; ${way}.`, about);
+          ? `the subnet is dual-stack, so add IPv${family} addresses to the pool's ips, or request one family with ip_family`
+          : "add addresses to its ips that the subnet does not exclude";
+    return refuse("NoAvailableAddress", `${place} has no IPv${family} addresses; ${way}.`, about);
   }
   const way =
-    pool === "" ? "free one, enlarge cidrBlock or shorten excludeIps" : "free one or add addresses to the pool's ips";
+    pool === ""
+      ? "release one, enlarge cidrBlock or shorten excludeIps"
+      : "release one or add addresses to the pool's ips";
   const more = list.size > NAMED ? ` and ${list.size - BigInt(NAMED)} more` : "";
   const holders = pool === "" ? "" : ` by ${subnet.holdersIn(family, pool, NAMED).map(holderText).join(", ")}${more}`;
   return refuse(
@@ -165,7 +167,7 @@ const NAMED = 4;
 export function macInUse(subnet: SubnetState, mac: string, holder: string): Refusal {
   return refuse(
     "MacInUse",
-    `MAC address ${mac} is already that of ${holderText(holder)} in the network of subnet "${subnet.name}"; name another, or none to get a new one.`,
+    `MAC address ${mac} is in use by ${holderText(holder)} in the network of subnet "${subnet.name}"; choose another one, or remove the annotation to get a new one.`,
     { subnet: subnet.name, value: mac, holder },
   );
 }

@@ -132,12 +132,12 @@ t.test("an attachment's own form goes before the provider's", (t) => {
 
 t.test("mistakes are refused with the value and what would be accepted", (t) => {
   for (const [key, value, code, message] of [
-    ["ip_address", "10.16.0.256", "AddressMalformed", /"10\.16\.0\.256".*write one address/],
+    ["ip_address", "10.16.0.256", "AddressMalformed", /"10\.16\.0\.256".*it must be one address/],
     ["ip_address", "10.16.0.5/16", "AddressMalformed", /without a prefix length/],
     ["ip_address", "10.16.0.5,10.16.0.6", "AddressMalformed", /more than one address of a family/],
     ["mac_address", "02:00:00:00:00", "MacMalformed", /six bytes/],
     ["mac_address", "ff:ff:ff:ff:ff:ff", "MacMalformed", /not multicast/],
-    ["ip_family", "IPv4", "FamilyMalformed", /"ipv4" or "ipv6"/],
+    ["ip_family", "IPv4", "FamilyMalformed", /must be one of: ipv4, ipv6/],
     ["ip_pool", "10.16.0.5,oops", "PoolMalformed", /"oops"/],
     ["ip_pool", "10.16.0.5;", "PoolMalformed", /""/],
     ["ip_pool", "10.16.0.5,10.16.0.5", "PoolMalformed", /twice/],
@@ -167,7 +167,7 @@ t.test("a slip in the name of an annotation is noticed", (t) => {
   ]) {
     t.match(
       read({ [key]: "10.16.0.5" }),
-      { code: "AnnotationUnknown", message: /"ovn\.kubernetes\.io\/ip_address" seems to be meant/ },
+      { code: "AnnotationUnknown", message: /"ovn\.kubernetes\.io\/ip_address" may be meant/ },
       key,
     );
   }

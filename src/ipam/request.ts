@@ -63,7 +63,7 @@ export function requestFromAnnotations(
 
   const typo = findMisspelledAnnotation(Object.keys(annotations), provider);
   if (typo !== undefined) {
-    const message = `There is no annotation "${typo.key}"; "${typo.meant}" seems to be meant.`;
+    const message = `Annotation "${typo.key}" is unknown; "${typo.meant}" may be meant.`;
     return refuse("AnnotationUnknown", message, { value: typo.key });
   }
 
@@ -107,7 +107,7 @@ export function requestFromAnnotations(
   if (input.ordinal === undefined) return ask(subnets, { kind: "choice", tuples });
   const own = tuples[input.ordinal];
   if (own !== undefined) return ask(subnets, { kind: "static", addresses: own });
-  const message = `${pool.key} lists ${tuples.length} addresses, but pod number ${input.ordinal} of a StatefulSet needs entry ${input.ordinal + 1}; add more, or scale down.`;
+  const message = `${pool.key} lists ${tuples.length} addresses, but pod number ${input.ordinal} of a StatefulSet needs entry ${input.ordinal + 1}; add addresses, or scale down.`;
   return refuse("PoolListTooShort", message, { value: pool.value });
 }
 
@@ -120,7 +120,7 @@ function readFamily(annotation: Annotation | undefined): Family | undefined | Re
   if (annotation === undefined) return undefined;
   if (annotation.value === "ipv4") return 4;
   if (annotation.value === "ipv6") return 6;
-  const message = `${annotation.key} is "${annotation.value}"; it may be "ipv4" or "ipv6", or absent for all families of the subnet.`;
+  const message = `${annotation.key} is "${annotation.value}"; it must be one of: ipv4, ipv6 (or absent for all families of the subnet).`;
   return refuse("FamilyMalformed", message, { value: annotation.value });
 }
 
@@ -128,7 +128,7 @@ function readMac(annotation: Annotation | undefined): string | undefined | Refus
   if (annotation === undefined) return undefined;
   const mac = parseMac(annotation.value);
   if (mac !== undefined) return mac;
-  const message = `${annotation.key} is "${annotation.value}", which is not the MAC address of one interface; write six bytes such as 00:00:5e:00:53:01, not multicast and not all zero.`;
+  const message = `${annotation.key} is "${annotation.value}", which is not a valid MAC address of an interface; it must be six bytes such as 00:00:5e:00:53:01, not multicast and not all zero.`;
   return refuse("MacMalformed", message, { value: annotation.value });
 }
 
@@ -145,7 +145,7 @@ function readTuples(annotation: Annotation): readonly Dual<Ip>[] | Refusal {
   for (const entry of entries) {
     const tuple = parseDualIp(entry);
     if (tuple === undefined) {
-      const message = `"${entry}" in ${key} is neither an address nor one IPv4 and one IPv6 address with a comma; write the name of an IPPool, "10.16.0.5,10.16.0.6", or pairs with semicolons.`;
+      const message = `"${entry}" in ${key} is not a valid address or a pair of one IPv4 and one IPv6 address; it must be the name of an IPPool, addresses such as "10.16.0.5,10.16.0.6", or pairs separated by semicolons.`;
       return refuse("PoolMalformed", message, { value: entry });
     }
     tuples.push(tuple);
@@ -153,7 +153,7 @@ function readTuples(annotation: Annotation): readonly Dual<Ip>[] | Refusal {
   const seen = new Set<string>();
   for (const ip of tuples.flatMap(dualValues)) {
     if (seen.has(ip.text)) {
-      const message = `${ip.text} is in ${key} twice; name each address once.`;
+      const message = `${ip.text} is in ${key} twice; remove one of the two.`;
       return refuse("PoolMalformed", message, { value: ip.text });
     }
     seen.add(ip.text);
@@ -168,12 +168,12 @@ function addressMalformed({ key, value }: Annotation): Refusal {
       ? "has more than one address of a family"
       : bad[0] === value
         ? "is not an address"
-        : `has ${listOf(bad.map((part) => `"${part}"`))} in it, which is no address`;
-  const message = `${key} "${value}" ${what}; write one address without a prefix length, or one IPv4 and one IPv6 address with a comma.`;
+        : `has ${listOf(bad.map((part) => `"${part}"`))} in it, which is not a valid address`;
+  const message = `${key} "${value}" ${what}; it must be one address without a prefix length, or one IPv4 and one IPv6 address separated by a comma.`;
   return refuse("AddressMalformed", message, { value });
 }
 
 function familyMismatch(key: string, ip: Ip, family: Family): Refusal {
-  const message = `${ip.text} in ${key} is IPv${ip.family}, but ip_family asks for ipv${family}; take one of them away.`;
+  const message = `${ip.text} in ${key} is IPv${ip.family}, but ip_family requests ipv${family}; remove one of them.`;
   return refuse("FamilyMismatch", message, { value: ip.text });
 }

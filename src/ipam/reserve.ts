@@ -28,7 +28,7 @@ export function hold(
 ): { lease: LeaseRecord | undefined; conflicts: Refusal[] } {
   const conflicts: Refusal[] = [];
   if (existing !== undefined && existing.subnet !== subnet) {
-    const message = `"${record.owner}" is recorded in subnet "${subnet.name}" and in subnet "${existing.subnet.name}"; the latter counts.`;
+    const message = `"${record.owner}" is recorded in subnet "${subnet.name}" and in subnet "${existing.subnet.name}"; the latter is used.`;
     conflicts.push(
       refuse("HoldsAnother", message, { subnet: existing.subnet.name, value: subnet.name, holder: record.owner }),
     );
@@ -67,7 +67,7 @@ function holdAddress(
   }
   if (held === at) return held;
   if (held !== undefined) {
-    const message = `"${owner}" is recorded with ${text} and with ${space.text(held)} in subnet "${subnet.name}"; the latter counts.`;
+    const message = `"${owner}" is recorded with ${text} and with ${space.text(held)} in subnet "${subnet.name}"; the latter is used.`;
     conflicts.push(refuse("HoldsAnother", message, { subnet: subnet.name, value: text, holder: owner }));
     return held;
   }
@@ -88,7 +88,7 @@ function noteOddPlace(subnet: SubnetState, family: Family, at: Offset, owner: st
   if (space === undefined || zone?.kind === "auto" || zone?.kind === "excluded") return;
   const text = space.text(at);
   const about = { subnet: subnet.name, value: text, holder: owner };
-  const but = `"${owner}" holds ${text} in subnet "${subnet.name}", and keeps it, but`;
+  const but = `"${owner}" holds ${text} in subnet "${subnet.name}" and keeps it, but`;
   if (zone === undefined) {
     const message = `${but} it is not in ${formatDual(subnet.config.cidr) || "the subnet, which has no addresses"}.`;
     conflicts.push(refuse("AddressOutOfSubnet", message, about));
@@ -97,7 +97,7 @@ function noteOddPlace(subnet: SubnetState, family: Family, at: Offset, owner: st
   } else if (zone.kind === "network") {
     conflicts.push(refuse("AddressIsNetwork", `${but} it is the network address.`, about));
   } else if (zone.kind === "broadcast") {
-    conflicts.push(refuse("AddressIsBroadcast", `${but} it is the last address, which is given to nobody.`, about));
+    conflicts.push(refuse("AddressIsBroadcast", `${but} it is the last address, which is reserved.`, about));
   } else {
     conflicts.push(refuse("AddressOfNode", `${but} it is an address of node "${zone.holder}".`, about));
   }
@@ -114,13 +114,13 @@ function holdMac(
   const { owner } = lease;
   const mac = parseMacNumber(text);
   if (mac === undefined) {
-    const message = `"${owner}" is recorded with "${text}", which is not the MAC address of an interface.`;
+    const message = `"${owner}" is recorded with "${text}", which is not a valid MAC address of an interface.`;
     conflicts.push(refuse("MacMalformed", message, { subnet: subnet.name, value: text, holder: owner }));
     return held;
   }
   if (held === mac) return held;
   if (held !== undefined) {
-    const message = `"${owner}" is recorded with MAC addresses ${text} and ${macFromNumber(held)}; the latter counts.`;
+    const message = `"${owner}" is recorded with MAC addresses ${text} and ${macFromNumber(held)}; the latter is used.`;
     conflicts.push(refuse("HoldsAnother", message, { subnet: subnet.name, value: text, holder: owner }));
     return held;
   }

@@ -148,7 +148,7 @@ export class SubnetState {
       problems.push(
         refuse(
           "PoolOverlap",
-          `IPPool "${pool}" names ${range}, which IPPool "${keptBy}" of subnet "${this.name}" already has and keeps; name addresses that no other pool has.`,
+          `IPPool "${pool}" names ${range}, which IPPool "${keptBy}" of subnet "${this.name}" already has; choose addresses that no other pool has.`,
           { subnet: this.name, value: range, holder: keptBy, pool },
         ),
       );
@@ -197,7 +197,7 @@ export class SubnetState {
     problems.push(
       refuse(
         "PoolOutOfSubnet",
-        `IPPool "${pool}" names ${text}, which is not all in ${cidr.text} of subnet "${this.name}"; only addresses of the subnet are used.`,
+        `IPPool "${pool}" names ${text}, which is partly outside ${cidr.text} of subnet "${this.name}"; only addresses of the subnet are used.`,
         { subnet: this.name, value: text, holder: pool, pool },
       ),
     );

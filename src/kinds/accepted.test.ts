@@ -21,13 +21,13 @@ t.test("addresses of a pool that cannot be read leave the former ones set aside"
     namespaces: ["a"],
     problem: {
       reason: "PoolMalformed",
-      message: /^spec\.ips has "fd00::1:0\.\.fd00::9".*goes on with the addresses that it had before$/,
+      message: /^spec\.ips has "fd00::1:0\.\.fd00::9".*the last accepted addresses stay active$/,
     },
   });
   for (const broken of [undefined, { ips: [1] }, {}]) {
     t.match(projectIpPool({ metadata: metadata(broken), spec: bad }), {
       ips: bad.ips,
-      problem: { message: /what can be read of it is set aside$/ },
+      problem: { message: /only its valid entries are reserved$/ },
     });
   }
 });
@@ -39,7 +39,7 @@ t.test("a Vip's selector that cannot be read is the former one, or finds nobody"
   const kept = projectVip({ metadata: metadata({ selector: ["app: db"] }), spec });
   t.match(kept, {
     selector: [["app", "db"]],
-    problem: { reason: "InvalidSelector", message: /"tier".*the former one does$/ },
+    problem: { reason: "InvalidSelector", message: /"tier".*the last accepted selector stays active$/ },
   });
   for (const broken of [undefined, { selector: ["x"] }, { selector: "x" }]) {
     const fact = projectVip({ metadata: metadata(broken), spec });

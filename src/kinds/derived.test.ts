@@ -77,7 +77,7 @@ t.test(
       t.match(facts.get("verdicts", other), { ok: true, refused: undefined });
       t.match(condition(facts, grows), {
         ready: true,
-        message: /goes on with cidrBlock 10\.20\.0\.0\/24 and gateway 10\.20\.0\.1/,
+        message: /the last accepted cidrBlock 10\.20\.0\.0\/24 and gateway 10\.20\.0\.1 stay active/,
         refused: {
           reason: "SubnetConflict",
           message: `spec.cidrBlock 10.20.0.0/23 overlaps 10.20.1.0/24 of subnet ${other} in VPC ovn-cluster; choose a range that no other subnet has`,
@@ -102,12 +102,12 @@ t.test("who holds an address is not left outside: the new range waits until it i
     refused: {
       reason: "AddressesInUse",
       message:
-        "spec.cidrBlock 10.20.0.0/25 leaves out 10.20.0.200, which IP x.default holds; choose a range that has all of them, or delete what holds them",
+        "spec.cidrBlock 10.20.0.0/25 does not contain 10.20.0.200, which is in use by IP x.default; choose a range that contains all addresses in use, or delete their owners",
     },
   });
   const another = { podName: "a", namespace: "default", nodeName: "weft-1", subnet: "s", v6: "" };
   addIp(facts, "a.default", { ...another, v4: "10.20.0.201" });
-  const message = /leaves out 10\.20\.0\.201, which IP a\.default holds \(and 1 more/;
+  const message = /does not contain 10\.20\.0\.201, which is in use by IP a\.default \(and 1 more/;
   t.match(condition(facts, "s"), { refused: { message } }, "what is said is what a fresh controller would say");
   facts.set("ips", "a.default", undefined);
   facts.set("ips", "x.default", undefined);
@@ -156,7 +156,7 @@ t.test("a gateway does not take a pod's address", async (t) => {
   apply("s", { cidrBlock: "10.20.0.0/24", gateway: "10.20.0.9" });
   t.same(accepted(facts, "s"), ["10.20.0.0/24", "10.20.0.1"]);
   t.match(condition(facts, "s"), {
-    refused: { message: "spec.gateway 10.20.0.9 is held by IP x.default; name an address that nobody holds" },
+    refused: { message: "spec.gateway 10.20.0.9 is in use by IP x.default; choose an address that is not in use" },
   });
   apply("s", { cidrBlock: "10.20.0.0/24", gateway: "10.20.0.8" });
   t.same(accepted(facts, "s"), ["10.20.0.0/24", "10.20.0.8"]);
@@ -176,7 +176,7 @@ t.test("a subnet of a VPC that is not there waits for it, and says so", async (t
   t.match(condition(facts, "s"), {
     ready: false,
     reason: "VpcUnknown",
-    message: 'there is no VPC "team" (spec.vpc); create it, or make the subnet anew in one that there is',
+    message: 'VPC "team" (spec.vpc) does not exist; create it, or recreate the subnet in another VPC',
   });
   addVpc(facts, "team", {});
   t.match(condition(facts, "s"), { ready: true });

@@ -75,7 +75,7 @@ export function projectIpPool({ metadata, spec = {} }: IpPoolObject): IpPoolFact
     ...(unread !== undefined && {
       problem: {
         reason: "PoolMalformed",
-        message: `spec.ips has "${unread}", which is neither an address, nor a range "a..b" whose first address is not above its last, nor a CIDR; ${former === undefined ? "what can be read of it is set aside" : "it goes on with the addresses that it had before"}`,
+        message: `spec.ips has "${unread}", which is not an address, a range "a..b" in ascending order, or a CIDR; ${former === undefined ? "only its valid entries are reserved" : "the last accepted addresses stay active"}`,
       },
     }),
   };
@@ -138,7 +138,7 @@ export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
         ? {
             ready: false,
             reason: "InUse",
-            message: `it is deleted once nobody holds an address of it: ${holders.slice(0, 5).join(", ")}`,
+            message: `waiting for addresses to be released: ${holders.slice(0, 5).join(", ")}`,
           }
         : {
             ready: ok,

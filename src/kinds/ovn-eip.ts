@@ -198,7 +198,7 @@ function stateOf(
 function changedOf({ v4, v6, mac }: OvnEipFact, given: Addresses): State["refused"] {
   const same = (asked: string, has: string): boolean => asked === "" || asked === has;
   if (same(v4, given.v4) && same(v6, given.v6) && same(mac, given.mac)) return undefined;
-  const message = `it has ${texts(given)}, which cannot be changed to ${texts({ v4, v6, mac })} (spec); delete it and make another`;
+  const message = `its address ${texts(given)} cannot be changed to ${texts({ v4, v6, mac })} (spec); delete the object and create another one`;
   return { reason: "AddressesFixed", message };
 }
 

@@ -62,7 +62,7 @@ export function projectVip({ metadata, spec = {}, status = {} }: VipObject): Vip
     ...(unread !== undefined && {
       problem: {
         reason: "InvalidSelector",
-        message: `spec.selector has "${unread}", which is not a label such as "app: web"; ${former === undefined ? "it finds no pod" : "it finds those pods that the former one does"}`,
+        message: `spec.selector has "${unread}", which is not a label such as "app: web"; ${former === undefined ? "the selector selects no pod" : "the last accepted selector stays active"}`,
       },
     }),
   };

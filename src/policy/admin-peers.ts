@@ -39,8 +39,7 @@ export function translatePeers(
   const named: Peer[] = [];
   const others: Peer[] = [];
   let clear = true;
-  const closed =
-    context.action === "allow-related" ? "this matches nobody" : "as this rule does not allow, it denies everything";
+  const closed = context.action === "allow-related" ? "the peer matches nothing" : "the rule denies all traffic";
   const unclear = (path: string, reason: string, message: string): void => {
     clear = false;
     report(path, reason, `${message}; ${closed}`);
@@ -52,8 +51,8 @@ export function translatePeers(
     const fields = FIELDS.filter((field) => peer[field] !== undefined);
     const [field] = fields;
     if (field === undefined || fields.length > 1 || !allowed.includes(field)) {
-      const found = fields.length === 0 ? "no field that is known here" : fields.join(" and ");
-      unclear(path, "InvalidPeer", `has ${found}; exactly one of ${allowed.join(", ")} is understood`);
+      const found = fields.length === 0 ? "no known field" : fields.join(" and ");
+      unclear(path, "InvalidPeer", `has ${found}; it must have exactly one of: ${allowed.join(", ")}`);
       continue;
     }
     const { namespaces, pods, nodes, networks = [], domainNames = [] } = peer;
@@ -73,20 +72,20 @@ export function translatePeers(
     for (const [j, text] of networks.entries()) {
       const cidr = parseCidr(text);
       if (cidr === undefined || !text.includes("/")) {
-        const message = `${JSON.stringify(text)} is no CIDR such as 10.0.0.0/8 or fd00::/64`;
+        const message = `${JSON.stringify(text)} is not a valid CIDR such as 10.0.0.0/8 or fd00::/64`;
         unclear(`${path}.networks[${j}]`, "InvalidCIDR", message);
       } else others.push({ kind: "cidr", cidr: cidr.text, except: [] });
     }
     for (const [j, domain] of domainNames.entries()) {
       if (DOMAIN.test(domain) && domain.length <= DOMAIN_LENGTH) others.push({ kind: "domain", domain });
       else {
-        const message = `${JSON.stringify(domain)} is no domain name such as example.com or *.example.com`;
+        const message = `${JSON.stringify(domain)} is not a valid domain name such as example.com or *.example.com`;
         unclear(`${path}.domainNames[${j}]`, "InvalidDomainName", message);
       }
     }
     if (field === "domainNames" && context.action !== "allow-related") {
       const word = context.kind === "cnp" ? "Accept" : "Allow";
-      const message = `the API has domain names in ${word} rules only; here they match the addresses that are known of them, and no others`;
+      const message = `the API allows domain names in ${word} rules only; here they match only the addresses that are known now`;
       report(`${path}.domainNames`, "DomainNotAllowed", message);
     }
   }

@@ -313,8 +313,8 @@ t.test("what no label and no rate can be is closed, and said", async (t) => {
   t.same(
     problems.map(({ path, reason, message }) => `${path} ${reason} ${message}`),
     [
-      'metadata.annotations[ovn.kubernetes.io/acl_log_meter_rate] InvalidLogRate "4294967296" is no number of packets a second; 100 is used',
-      'spec.egress[0].to[0].pods.podSelector InvalidSelector label app cannot have the value "w\\u0000b"; this matches nobody',
+      'metadata.annotations[ovn.kubernetes.io/acl_log_meter_rate] InvalidLogRate "4294967296" is not a valid number of packets per second; 100 is used',
+      'spec.egress[0].to[0].pods.podSelector InvalidSelector label app cannot have the value "w\\u0000b"; the peer matches nothing',
     ],
   );
   t.same(rules, [], "an Allow for nobody");

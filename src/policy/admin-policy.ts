@@ -42,7 +42,7 @@ export function translateAdminPolicy(fact: AdminPolicyFact): Policy {
   }
   const logRate = fact.annotations[NETWORK_POLICY.logRate] ?? "0";
   if (readLogRate(logRate) === undefined) {
-    const message = `${quoted(logRate)} is no number of packets a second; ${DEFAULT_LOG_RATE} is used`;
+    const message = `${quoted(logRate)} is not a valid number of packets per second; ${DEFAULT_LOG_RATE} is used`;
     report(`metadata.annotations[${NETWORK_POLICY.logRate}]`, "InvalidLogRate", message);
   }
   const { subject, rules: unplaced } = understand(fact, report);
@@ -51,7 +51,7 @@ export function translateAdminPolicy(fact: AdminPolicyFact): Policy {
     const placed = assignPriorities(unplaced[direction], slots);
     rules.push(...placed.rules);
     if (placed.closed > 0) {
-      const message = `the last ${placed.closed} do not fit into the ${slots.count} places that this priority has; their Allows are left out, and what they pass is denied`;
+      const message = `this priority can have ${slots.count} rules; of the last ${placed.closed}, Allow rules are ignored and Pass rules deny`;
       report(`spec.${direction}`, "TooManyRules", message);
     }
   }
@@ -83,10 +83,10 @@ function checkPlace({ kind, tier, priority }: AdminPolicyFact, report: ReportPro
   const { first, last } = ADMIN_PRIORITIES;
   const known = kind !== "cnp" || tier === "Admin" || tier === "Baseline";
   const only = "only its Deny rules are enforced";
-  if (!known) report("spec.tier", "InvalidTier", `${JSON.stringify(tier)} is neither Admin nor Baseline; ${only}`);
+  if (!known) report("spec.tier", "InvalidTier", `${JSON.stringify(tier)} must be one of: Admin, Baseline; ${only}`);
   if (kind === "banp") return known;
   if (priority !== undefined && Number.isInteger(priority) && priority >= first && priority <= last) return known;
-  const text = priority === undefined ? "is missing" : `${priority} is no whole number from ${first} to ${last}`;
+  const text = priority === undefined ? "is missing" : `${priority} is not a whole number from ${first} to ${last}`;
   report("spec.priority", "InvalidPriority", `${text}; ${only}, at the nearest priority`);
   return false;
 }
@@ -98,14 +98,14 @@ function translateSubject(
   const { namespaces, pods } = subject;
   const namespaceSelector = namespaces ?? pods?.namespaceSelector ?? {};
   const podSelector = pods?.podSelector ?? {};
-  const only = "its Deny rules apply to all pods that might be meant, the others to none";
+  const only = "its Deny rules apply to all pods that it might select, its other rules to none";
   let clear = true;
   const unclear = (path: string, reason: string, message: string): void => {
     clear = false;
     report(path, reason, `${message}; ${only}`);
   };
   if ((namespaces === undefined) === (pods === undefined)) {
-    unclear("spec.subject", "InvalidSubject", "must have one of namespaces and pods");
+    unclear("spec.subject", "InvalidSubject", "must have one of: namespaces, pods");
     return { selector: { podSelector: {} }, clear };
   }
   const base = namespaces === undefined ? "spec.subject.pods" : "spec.subject";
@@ -135,12 +135,11 @@ function translateRule(
   };
   const denyAll: UnplacedRule = { ...common("drop"), peers: EVERYBODY, ports: "any" };
   if (action === undefined) {
-    const accepted =
-      fact.kind === "banp" ? "Allow and Deny" : `${fact.kind === "cnp" ? "Accept" : "Allow"}, Deny and Pass`;
+    const accepted = fact.kind === "banp" ? "Allow, Deny" : `${fact.kind === "cnp" ? "Accept" : "Allow"}, Deny, Pass`;
     report(
       `${path}.action`,
       "InvalidAction",
-      `${JSON.stringify(rule.action)} is none of ${accepted}; it denies everything`,
+      `${JSON.stringify(rule.action)} must be one of: ${accepted}; it denies everything`,
     );
     return [denyAll];
   }
@@ -170,7 +169,7 @@ function translateRule(
   report(
     peersPath,
     "InvalidPeer",
-    `networks, nodes and domainNames have no names for ports; for them ${closed ? "the named ports match nothing" : "all ports are denied"}`,
+    `named ports cannot be combined with networks, nodes and domainNames; for them ${closed ? "the named ports match nothing" : "all ports are denied"}`,
   );
   if (closed) add(others, ports.unnamed);
   else rules.push({ ...common("drop"), peers: others, ports: "any" });

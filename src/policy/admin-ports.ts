@@ -24,24 +24,23 @@ export function translatePorts(
   report: ReportProblem,
 ): TranslatedPorts {
   if (ports === undefined) return { match: "any", unnamed: "any", names: 0, clear: true };
-  const closed =
-    action === "allow-related" ? "this matches nothing" : "as this rule does not allow, it denies all ports";
+  const closed = action === "allow-related" ? "the port matches nothing" : "the rule denies all ports";
   const match: PortMatch[] = [];
   let clear = true;
   const unclear = (at: string, reason: string, message: string): void => {
     clear = false;
     report(at, reason, `${message}; ${closed}`);
   };
-  if (ports.length === 0) unclear(path, "InvalidPort", "must have at least one port, or be left out");
+  if (ports.length === 0) unclear(path, "InvalidPort", "must have at least one port, or be absent");
   for (const [i, { protocol = "TCP", first, last, name }] of ports.entries()) {
     const at = `${path}[${i}]`;
     if (name !== undefined) match.push(...PROTOCOLS.map((protocol) => ({ kind: "named" as const, protocol, name })));
     else if (!isProtocol(protocol)) {
-      unclear(at, "InvalidProtocol", `${JSON.stringify(protocol)} is none of ${PROTOCOLS.join(", ")}`);
+      unclear(at, "InvalidProtocol", `${JSON.stringify(protocol)} must be one of: ${PROTOCOLS.join(", ")}`);
     } else if (first === undefined || last === undefined) {
-      unclear(at, "InvalidPort", "has neither a number, nor a range, nor a name");
+      unclear(at, "InvalidPort", "must have a number, a range or a name");
     } else if (!isPort(first) || !isPort(last) || last < first) {
-      const text = first === last ? `${first} is no port` : `${first} to ${last} is no range of ports`;
+      const text = first === last ? `${first} is not a valid port` : `${first} to ${last} is not a valid port range`;
       unclear(at, "InvalidPort", `${text}; ports are 1 to 65535`);
     } else match.push({ kind: "range", protocol, first, last });
   }

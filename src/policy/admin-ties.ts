@@ -32,10 +32,10 @@ export function settleTies(reader: FactReader, fact: AdminPolicyFact): Policy {
   const others = tied.filter((other) => other !== fact).map(({ kind, name }) => `${ADMIN_KINDS[kind]} ${name}`);
   const named =
     others.length > 3 ? `${others.slice(0, 3).join(", ")} and ${others.length - 3} more` : others.join(", ");
-  const message = `${named} may concern the same pods at the same priority, and which counts is not defined; their rules are taken in turns, the nearest Deny first`;
+  const message = `${named} may select the same pods at the same priority, and their order is undefined; their rules are applied alternately, Deny rules first`;
   problems.push({ path: "spec.priority", reason: "PriorityTie", message });
   if (closed > 0) {
-    const message = `${closed} rules of these policies do not fit into the places that they share; their Allows are left out, and what they pass is denied`;
+    const message = `${closed} rules of these policies exceed the number of rules that this priority can have; their Allow rules are ignored, and their Pass rules deny`;
     problems.push({ path: "spec.priority", reason: "TooManyRules", message });
   }
   return { ...own, rules, problems: [...own.problems, ...problems] };

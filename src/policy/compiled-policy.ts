@@ -68,7 +68,7 @@ class PortsAsked {
 
   problems(): readonly PolicyProblem[] {
     return [...this.#asked].flatMap(([key, { text, protocols, known }]) => {
-      const message = `${text} (${[...protocols].join(", ")}); it matches nothing until one has`;
+      const message = `${text} (${[...protocols].join(", ")}); it matches nothing until a container has it`;
       return known ? [] : [{ path: `port ${key.slice(key.indexOf("/") + 1)}`, reason: "UnknownPortName", message }];
     });
   }

@@ -97,10 +97,10 @@ t.test("what is nonsense in a rule matches nothing, and is said", async (t) => {
     DENY,
   );
   t.match(problems({ ingress: [{ from: [{ ipBlock: { cidr: "10.0.0/8" } }] }] }), [
-    'spec.ingress[0].from[0].ipBlock.cidr: "10.0.0/8" is no CIDR such as 10.0.0.0/8 or fd00::/64; this peer matches nobody',
+    'spec.ingress[0].from[0].ipBlock.cidr: "10.0.0/8" is not a valid CIDR such as 10.0.0.0/8 or fd00::/64; the peer matches nothing',
   ]);
   t.match(problems({ egress: [{ to: [{ ipBlock: { cidr: "10.0.0.0/8", except: ["11.0.0.0/24"] } }] }] }), [
-    "spec.egress[0].to[0].ipBlock.except[0]: 11.0.0.0/24 is not inside 10.0.0.0/8; it takes nothing away",
+    "spec.egress[0].to[0].ipBlock.except[0]: 11.0.0.0/24 is not inside 10.0.0.0/8; the exception has no effect",
   ]);
 });
 

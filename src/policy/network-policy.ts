@@ -129,17 +129,17 @@ function translatePeer(peer: NetworkPolicyPeerFact, namespace: string, path: str
   if (ipBlock !== undefined) {
     if (podSelector === undefined && namespaceSelector === undefined)
       return translateBlock(ipBlock, `${path}.ipBlock`, report);
-    report(path, "InvalidPeer", "has an ipBlock and a selector; only one of them can be meant, so it matches nobody");
+    report(path, "InvalidPeer", "has an ipBlock and a selector, which exclude each other; the peer matches nothing");
     return undefined;
   }
   if (podSelector === undefined && namespaceSelector === undefined) {
-    report(path, "InvalidPeer", "has none of podSelector, namespaceSelector and ipBlock, so it matches nobody");
+    report(path, "InvalidPeer", "must have podSelector, namespaceSelector or ipBlock; the peer matches nothing");
     return undefined;
   }
   for (const [field, selector] of Object.entries({ podSelector, namespaceSelector })) {
     const unclear = selector === undefined ? undefined : selectorProblem(selector);
     if (unclear === undefined) continue;
-    report(`${path}.${field}`, "InvalidSelector", `${unclear}; this peer matches nobody`);
+    report(`${path}.${field}`, "InvalidSelector", `${unclear}; the peer matches nothing`);
     return undefined;
   }
   const selector =
@@ -159,7 +159,7 @@ function translateBlock(
     report(
       `${path}.cidr`,
       "InvalidCIDR",
-      `${JSON.stringify(text)} is no CIDR such as 10.0.0.0/8 or fd00::/64; this peer matches nobody`,
+      `${JSON.stringify(text)} is not a valid CIDR such as 10.0.0.0/8 or fd00::/64; the peer matches nothing`,
     );
     return undefined;
   }
@@ -167,13 +167,17 @@ function translateBlock(
   for (const [i, inner] of except.entries()) {
     const hole = parseCidr(inner);
     if (hole === undefined) {
-      const message = `${JSON.stringify(inner)} is no CIDR, so it is not clear what of ${cidr.text} is left; this peer matches nobody`;
+      const message = `${JSON.stringify(inner)} is not a valid CIDR to exclude from ${cidr.text}; the peer matches nothing`;
       report(`${path}.except[${i}]`, "InvalidCIDR", message);
       return undefined;
     }
     if (cidrContainsCidr(cidr, hole)) holes.push(hole.text);
     else
-      report(`${path}.except[${i}]`, "ExceptOutside", `${hole.text} is not inside ${cidr.text}; it takes nothing away`);
+      report(
+        `${path}.except[${i}]`,
+        "ExceptOutside",
+        `${hole.text} is not inside ${cidr.text}; the exception has no effect`,
+      );
   }
   return { kind: "cidr", cidr: cidr.text, except: [...new Set(holes)].sort() };
 }
@@ -198,7 +202,7 @@ function translatePort(
   }
   if (port === undefined) {
     if (endPort === undefined) return { kind: "any", protocol };
-    report(`${path}.endPort`, "InvalidPort", `${endPort} needs a port to begin at; this port matches nothing`);
+    report(`${path}.endPort`, "InvalidPort", `${endPort} requires port; the port matches nothing`);
     return undefined;
   }
   if (typeof port === "string") {
@@ -213,7 +217,7 @@ function translatePort(
   const last = endPort ?? port;
   if (!isPort(port) || !isPort(last) || last < port) {
     const text = endPort === undefined ? `${port} is no port` : `${port} to ${endPort} is no range of ports`;
-    report(`${path}.port`, "InvalidPort", `${text}; ports are 1 to 65535; this port matches nothing`);
+    report(`${path}.port`, "InvalidPort", `${text}; ports are 1 to 65535; the port matches nothing`);
     return undefined;
   }
   return { kind: "range", protocol, first: port, last };
@@ -231,7 +235,7 @@ function enforcement(annotations: Readonly<Record<string, string>>, report: Repo
   const mode = annotations[NETWORK_POLICY.enforcement] ?? "standard";
   if (mode === "standard" || mode === "lax") return mode;
   const path = `metadata.annotations[${NETWORK_POLICY.enforcement}]`;
-  report(path, "InvalidEnforcement", `${JSON.stringify(mode)} is neither standard nor lax; it is taken as standard`);
+  report(path, "InvalidEnforcement", `${JSON.stringify(mode)} must be one of: standard, lax; standard is used`);
   return "standard";
 }
 
@@ -249,7 +253,7 @@ function logging(
     report(
       path,
       "InvalidLogRate",
-      `${JSON.stringify(text)} is no number of packets a second; ${DEFAULT_LOG_RATE} is used`,
+      `${JSON.stringify(text)} is not a valid number of packets per second; ${DEFAULT_LOG_RATE} is used`,
     );
   }
   const log: RuleLog = { severity: "warning", rate: rate ?? DEFAULT_LOG_RATE };

@@ -86,10 +86,10 @@ function doubtsOf(
 ): readonly { readonly reason: string; readonly message: string }[] {
   const doubts = problems.map((message) => ({ reason: "InvalidRule", message }));
   if (remote?.kind === "group" && !exists(remote.name)) {
-    doubts.push({ reason: "SecurityGroupNotFound", message: `there is no security group "${remote.name}"` });
+    doubts.push({ reason: "SecurityGroupNotFound", message: `security group "${remote.name}" does not exist` });
   }
   if (policy === "pass" && tier === 1) {
-    doubts.push({ reason: "InvalidRule", message: "policy pass leads nowhere in a group of tier 1" });
+    doubts.push({ reason: "InvalidRule", message: "policy pass has no effect in a group of tier 1" });
   }
   return doubts;
 }
@@ -144,7 +144,7 @@ function settleTies(
     }
     const both = `priority ${rule.priority} is also that of ${pathOf(direction, stricter.index)}, which says ${SPELLING[stricter.action]}`;
     const closed = rule.action === "pass" ? "the rule drops what it matches" : "the rule allows nothing";
-    const message = `${both} for some of the same packets; ${closed}: give one of them another priority`;
+    const message = `${both} for some of the same packets; ${closed}; give one of them another priority`;
     problems.push({ path: pathOf(direction, rule.index), reason: "PriorityConflict", message });
     if (rule.action === "pass") kept.push({ ...rule, action: "drop" });
   }

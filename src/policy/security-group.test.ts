@@ -32,19 +32,19 @@ function translate(spec: unknown, existing: readonly string[] = []) {
 
 t.test("a rule that allows is left out where any part of it is not clear", async (t) => {
   for (const [change, says] of [
-    [{ ipVersion: "v4" }, 'ipVersion "v4" is neither ipv4 nor ipv6'],
+    [{ ipVersion: "v4" }, 'ipVersion "v4" must be one of: ipv4, ipv6'],
     [{ priority: 0 }, "priority 0 is outside 1 to 16384"],
     [{ priority: 16385 }, "priority 16385 is outside"],
-    [{ remoteType: "cidr" }, 'remoteType "cidr" is neither address nor securityGroup'],
+    [{ remoteType: "cidr" }, 'remoteType "cidr" must be one of: address, securityGroup'],
     [{ remoteAddress: "10.0.0.0/33" }, 'remoteAddress "10.0.0.0/33" is not an address or a CIDR'],
-    [{ remoteAddress: "fd00::1" }, 'remoteAddress "fd00::1" is not of the rule\'s family, ipv4'],
+    [{ remoteAddress: "fd00::1" }, `remoteAddress "fd00::1" does not match the rule's ipVersion, ipv4`],
     [{ remoteAddress: "10.0.0.1,10.0.0.2" }, "is not an address"],
     [{ remoteAddress: undefined }, 'remoteAddress "" is not an address'],
     [{ remoteType: "securityGroup" }, "remoteSecurityGroup names none"],
-    [{ remoteType: "securityGroup", remoteSecurityGroup: "x" }, 'there is no security group "x"'],
+    [{ remoteType: "securityGroup", remoteSecurityGroup: "x" }, 'security group "x" does not exist'],
     [{ localAddress: "here" }, 'localAddress "here" is not an address'],
-    [{ protocol: "sctp" }, 'protocol "sctp" is none of'],
-    [{ protocol: "tcp" }, "portRangeMin 0 and portRangeMax 0 are no range of ports for tcp"],
+    [{ protocol: "sctp" }, 'protocol "sctp" must be one of:'],
+    [{ protocol: "tcp" }, "portRangeMin 0 and portRangeMax 0 are not a valid port range for tcp"],
     [{ protocol: "tcp", portRangeMin: 90, portRangeMax: 80 }, "portRangeMin 90 and portRangeMax 80"],
     [{ protocol: "udp", portRangeMin: 1, portRangeMax: 65536 }, "portRangeMax 65536"],
     [{ protocol: "all", portRangeMin: 80, portRangeMax: 80 }, "portRange 80 to 80 needs protocol tcp or udp"],
@@ -78,19 +78,19 @@ t.test("a rule that drops, or passes, drops whatever its unclear part may have b
 
 t.test("a group that a rule names is enforced as soon as it exists", async (t) => {
   const spec = { ingressRules: [{ ...ALLOW, remoteType: "securityGroup", remoteSecurityGroup: "front-end" }] };
-  t.match(translate(spec).problems, [/SecurityGroupNotFound there is no security group "front-end"/]);
+  t.match(translate(spec).problems, [/SecurityGroupNotFound security group "front-end" does not exist/]);
   const { acls, problems } = translate(spec, ["front-end"]);
   t.same([acls, problems], [["2/18479 ip4 && ip4.src == $ovn.sg.front.end_ip4: allow-related"], []]);
 });
 
-t.test("a tier that does not exist allows nothing, and pass leads nowhere in the last one", async (t) => {
+t.test("a tier that does not exist allows nothing, and pass has no effect in the last one", async (t) => {
   const strange = translate({ tier: 2, allowSameGroupTraffic: true, ingressRules: [ALLOW, { ...DROP, priority: 6 }] });
   t.same(strange.acls, ["2/18478 ip4 && ip4.src == 10.1.0.0/16: drop"]);
-  t.match(strange.problems, [/^spec\.tier InvalidTier 2 is neither 0 nor 1/]);
+  t.match(strange.problems, [/^spec\.tier InvalidTier 2 must be one of: 0, 1/]);
   t.same(strange.clean, []);
   const last = translate({ tier: 1, ingressRules: [{ ...ALLOW, policy: "pass" }] });
   t.same(last.acls, ["3/18479 ip4 && ip4.src == 10.1.0.0/16: drop"]);
-  t.match(last.problems, [/pass leads nowhere/]);
+  t.match(last.problems, [/pass has no effect/]);
 });
 
 t.test(

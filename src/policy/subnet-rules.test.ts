@@ -55,7 +55,7 @@ t.test("where there is no way from nodes, their addresses are anybody's and are 
 t.test("an entry of allowSubnets that is no CIDR allows nobody, and is named", async (t) => {
   const { acls, problems } = translate({ private: true, allowSubnets: ["ovn-default"] });
   t.equal(acls.length, 9);
-  t.match(problems, [/^spec\.allowSubnets\[0\] InvalidCIDR "ovn-default" is not a CIDR/]);
+  t.match(problems, [/^spec\.allowSubnets\[0\] InvalidCIDR "ovn-default" is not a valid CIDR/]);
 });
 
 t.test(
@@ -106,7 +106,7 @@ t.test(
     } as const;
     const drop = { ...allow, match: "tcp&&(ip4.src==10.0.0.1/32)", action: "drop" } as const;
     const problem = (fell: number, stands: number): string =>
-      `spec.acls[${fell}] PriorityConflict spec.acls[${stands}] has the same direction, priority 7 and match and says drop, which stands; give one of them another priority`;
+      `spec.acls[${fell}] PriorityConflict spec.acls[${stands}] has the same direction, priority 7 and match, with action drop, which is used; give one of them another priority`;
     t.same(translate({ acls: [allow, drop] }), { acls: [`to-lport 7 ${drop.match}: drop`], problems: [problem(0, 1)] });
     t.same(translate({ acls: [drop, allow] }), { acls: [`to-lport 7 ${drop.match}: drop`], problems: [problem(1, 0)] });
     for (const other of [

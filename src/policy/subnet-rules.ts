@@ -74,10 +74,10 @@ function strictest(entries: readonly (readonly SubnetAclSpec[])[], problems: Pol
     acls.filter((acl, n) => {
       const stands = found.get(keyOf(acl));
       if (stands === undefined || strictness(stands.acl) === strictness(acl)) return true;
-      const what = `spec.acls[${stands.index}] has the same direction, priority ${acl.priority} and match and says ${stands.acl.action}`;
+      const what = `spec.acls[${stands.index}] has the same direction, priority ${acl.priority} and match, with action ${stands.acl.action}`;
       // What stands behind the first one follows from it.
       if (n === 0) {
-        const message = `${what}, which stands; give one of them another priority`;
+        const message = `${what}, which is used; give one of them another priority`;
         problems.push({ path: `spec.acls[${index}]`, reason: "PriorityConflict", message });
       }
       return false;
@@ -107,7 +107,7 @@ function privateAcls(
   const others = allowSubnets.flatMap((text, i) => {
     const block = parseCidr(text);
     if (block !== undefined) return [{ block, rule: `allowSubnets/${i}` }];
-    const message = `"${text}" is not a CIDR such as 10.17.0.0/16; it allows nobody`;
+    const message = `"${text}" is not a valid CIDR such as 10.17.0.0/16; the entry is ignored`;
     problems.push({ path: `spec.allowSubnets[${i}]`, reason: "InvalidCIDR", message });
     return [];
   });
@@ -182,12 +182,12 @@ function userAcl(
   const path = `spec.acls[${index}]`;
   const rule = `acls/${index}`;
   if (!DIRECTIONS.has(acl.direction)) {
-    const message = `${quoted(acl.direction)} is neither from-lport nor to-lport; the rule is left out`;
+    const message = `${quoted(acl.direction)} must be one of: from-lport, to-lport; the rule is ignored`;
     problems.push({ path: `${path}.direction`, reason: "InvalidDirection", message });
     return [];
   }
   if (!ACTIONS.has(acl.action)) {
-    const message = `${quoted(acl.action)} is none of ${[...ACTIONS].join(", ")}; the rule drops`;
+    const message = `${quoted(acl.action)} must be one of: ${[...ACTIONS].join(", ")}; the rule drops`;
     problems.push({ path: `${path}.action`, reason: "InvalidAction", message });
     return userAcl({ ...acl, action: "drop" }, index, problems, virtualPorts);
   }

@@ -21,8 +21,8 @@ t.test("what OVN could not read is told in a sentence", async (t) => {
     ["ip4.src == 10.0.1.300", /neither a number nor an address/],
     ["nosuch == 1", /there is no field "nosuch"/],
     ["ip4) || (ip6", /not of OVN's language/],
-    ["ip4 // \0", /cannot hold/],
-    ['inport == "\ud800"', /cannot hold/],
+    ["ip4 // \0", /does not allow/],
+    ['inport == "\ud800"', /does not allow/],
     [`${"(".repeat(95)}ip4${")".repeat(95)}`, /deeper than 90/],
   ] as const) {
     const read = readUserMatch(text);

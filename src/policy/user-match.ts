@@ -19,7 +19,7 @@ const OPAQUE = /"(?:[^"\\]|\\.)*"|\/\/[^\n]*|\/\*(?:(?!\*\/)[^\n])*\*\//g;
  */
 export function readUserMatch(text: string): UserMatch {
   if (text.trim() === "") return { wrong: "it is empty, and says nothing; ip stands for all IP traffic" };
-  if (!isStorable(text)) return { wrong: `${quoted(text)} has a character that OVN cannot hold` };
+  if (!isStorable(text)) return { wrong: `${quoted(text)} has a character that OVN does not allow` };
   try {
     parseMatch(text);
   } catch (error) {

@@ -206,7 +206,7 @@ export class Engine<E extends Effect> {
     if (this.#options.tracker.isDirty(unit)) return "to be compiled";
     if (this.#uncompiled.has(unit)) return "cannot be compiled";
     if (this.#failing.has(unit)) return "refused by the database";
-    if (this.#deferred.has(unit)) return "waits for the row that would hold it";
+    if (this.#deferred.has(unit)) return "deferred until the row that refers to it exists";
     if (this.#pending.has(unit)) return "to be committed";
     const fragment = this.desired.fragment(unit);
     if (fragment === undefined) return "not there";
@@ -374,7 +374,8 @@ export class Engine<E extends Effect> {
     const subject = { part: "unit", where: "", ...splitUnitId(unit) } as const;
     try {
       const compiled = tracker.compile(unit, (fragment) => {
-        if (fragment.database !== database) throw new Error(`its rows are of ${fragment.database}, not of ${database}`);
+        if (fragment.database !== database)
+          throw new Error(`its rows belong to database ${fragment.database}, not ${database}`);
       });
       this.#failures.succeeded(subject);
       if (this.#uncompiled.delete(unit) && this.#uncompiled.size === 0) {
@@ -386,7 +387,7 @@ export class Engine<E extends Effect> {
     } catch (cause) {
       this.#uncompiled.add(unit);
       const why = cause instanceof Error ? cause.message : String(cause);
-      const error = new Error(`it cannot be compiled (${why})`, { cause });
+      const error = new Error(`failed to compile (${why})`, { cause });
       this.#failures.failed(subject, error, () => {
         tracker.mark(unit);
         this.#kick();
@@ -408,7 +409,7 @@ export class Engine<E extends Effect> {
       const owner = this.desired.row(row.uuid)?.unit;
       this.#options.onUnitFailure(
         unit,
-        new Error(`${row.table} ${row.label} belongs to ${owner}; it is not made twice`),
+        new Error(`${row.table} ${row.label} belongs to ${owner}; it is not created twice`),
       );
     }
     this.#drifted.delete(unit);

@@ -64,7 +64,7 @@ t.test("a unit for which no plan can be made stands alone, and all others are co
   engine.start();
   await engine.whenIdle();
   t.equal(portsOf(database), 9);
-  t.match(failures.join(), /^switch:odd: what is to be written cannot be found out \(an odd row\)/);
+  t.match(failures.join(), /^switch:odd: failed to compute the changes \(an odd row\)/);
   odd = false;
   timers.pass(60_000);
   await engine.whenIdle();
@@ -129,7 +129,7 @@ t.test("a unit with which the connection breaks is found, said and set apart, an
   engine.start();
   await engine.whenIdle();
   t.equal(portsOf(database), 149);
-  t.same(failures, ["port:p77: the connection breaks whenever this is written: connection lost"]);
+  t.same(failures, ["port:p77: the connection is lost whenever this is written: connection lost"]);
   t.ok(drops <= 11, `${drops} broken connections to find one among 150`);
   t.notOk(offered.includes("p77 is on s"));
   const before = commits.length;
@@ -158,7 +158,7 @@ t.test("the search goes on when each broken connection costs the lead, and what 
     await new Promise((resolve) => setImmediate(resolve));
   }
   t.equal(portsOf(database), 59, `after ${terms} terms`);
-  t.match(failures, [/^port:p13: the connection breaks/]);
+  t.match(failures, [/^port:p13: the connection is lost/]);
   engine.stop();
   const before = commits.length;
   engine.start();
@@ -182,7 +182,7 @@ t.test("a successor finds it as well", async (t) => {
   };
   second.engine.start();
   await second.engine.whenIdle();
-  t.match(second.failures, [/^port:p9: the connection breaks/]);
+  t.match(second.failures, [/^port:p9: the connection is lost/]);
   t.equal(database.get("Port", rowUuid("Port", "p8"))?.["mac"], "new");
   t.equal(database.get("Port", rowUuid("Port", "p9"))?.["mac"], "");
   t.ok(database.names().includes("Switch t"));
@@ -289,7 +289,7 @@ t.test("a unit that cannot be read or compiled stays as it was, says so, and doe
     await engine.whenIdle();
     t.equal(macOf("p1"), "1", `${part}: as it was`);
     t.equal(macOf("p2"), "2", "the other one is there");
-    t.same(failures, ["port:p1: it cannot be compiled (mac.trim is not a function)"]);
+    t.same(failures, ["port:p1: failed to compile (mac.trim is not a function)"]);
     t.equal(engine.stateOf("port:p1"), "cannot be compiled");
     timers.pass(499);
     await engine.whenIdle();

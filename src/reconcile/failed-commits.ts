@@ -115,7 +115,7 @@ export class FailedCommits {
   /** What is to be written for these units could not be found out, for our own code threw. */
   unplanned(units: readonly string[], cause: unknown): void {
     const message = cause instanceof Error ? cause.message : String(cause);
-    this.#divide(units, new Error(`what is to be written cannot be found out (${message})`, { cause }));
+    this.#divide(units, new Error(`failed to compute the changes (${message})`, { cause }));
   }
 
   /** Whether the same plan would be made now. Before it was refused, the mirror has heard of all that the database did until then. */
@@ -134,7 +134,7 @@ export class FailedCommits {
     else
       this.#divide(
         units,
-        new Error(`the connection breaks whenever this is written: ${error.message}`, { cause: error }),
+        new Error(`the connection is lost whenever this is written: ${error.message}`, { cause: error }),
       );
   }
 

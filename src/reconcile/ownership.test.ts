@@ -76,7 +76,7 @@ t.test("a row that two units want is one's, and is not put where the other wants
   setPort(facts, "b", { row: "shared", on: "two" });
   await engine.whenIdle();
   t.same([members("one"), members("two")], [["a"], []]);
-  t.same(failures, ["port:b: Port shared belongs to port:a; it is not made twice"]);
+  t.same(failures, ["port:b: Port shared belongs to port:a; it is not created twice"]);
   t.same(offered, ["a is served"], "nobody is told that the other is");
   setPort(facts, "a", { row: "its-own", on: "one" });
   await engine.whenIdle();
@@ -109,7 +109,7 @@ t.test("nothing is put into a row of another unit than the one that is meant", a
   setPort(facts, "b", { on: "one", of: "switch:two" });
   await engine.whenIdle();
   t.same(members("one"), ["a"]);
-  t.same(failures, ["port:b: Switch one belongs to switch:one, not to switch:two; nothing is put into its ports"]);
+  t.same(failures, ["port:b: Switch one belongs to switch:one, not to switch:two; its ports are not changed"]);
   t.same(offered, ["a is served"]);
   setPort(facts, "b", { on: "one", of: "switch:one" });
   await engine.whenIdle();

@@ -212,9 +212,9 @@ class Planner {
     const member = this.#desired.row(edge.member);
     const { holderUnit = holder, memberUnit = unit } = edge;
     if (holder !== undefined && holder !== holderUnit)
-      return `${edge.table} ${this.#desired.row(edge.row)?.row.label ?? edge.row} belongs to ${holder}, not to ${holderUnit}; nothing is put into its ${edge.column}`;
+      return `${edge.table} ${this.#desired.row(edge.row)?.row.label ?? edge.row} belongs to ${holder}, not to ${holderUnit}; its ${edge.column} are not changed`;
     if (member === undefined || member.unit === memberUnit) return undefined;
-    return `${member.row.table} ${member.row.label} belongs to ${member.unit}, not to ${memberUnit}; it is not put into ${edge.column} of ${edge.table}`;
+    return `${member.row.table} ${member.row.label} belongs to ${member.unit}, not to ${memberUnit}; it is not added to ${edge.column} of ${edge.table}`;
   }
 
   /** Parks the inserts that nothing in the database would hold, and then whatever they alone would have held. */

@@ -91,6 +91,6 @@ t.test("a unit with rows of another database is not written, says so, and the ot
   t.same([...engine.uncompiled], ["port:p1"]);
   t.same(
     new Set(failures),
-    new Set(["port:p1: it cannot be compiled (its rows are of OVN_IC_Northbound, not of OVN_Northbound)"]),
+    new Set(["port:p1: failed to compile (its rows belong to database OVN_IC_Northbound, not OVN_Northbound)"]),
   );
 });

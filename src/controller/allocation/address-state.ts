@@ -11,7 +11,7 @@ export function addressState(facts: FactReader, allocator: Allocator, pod: PodFa
   if (allocator.isRecording(name)) return "decided, and being recorded";
   const ip = facts.get("ips", name);
   if (ip === undefined) return allocator.isTold(pod, PRIMARY_INTERFACE.provider) ? "refused" : "not decided";
-  if (ip.deleting) return "another's record is being deleted";
-  if (facts.get("addressConflicts", name) !== undefined) return "its record is disputed";
+  if (ip.deleting) return "the IP object of a former owner is being deleted";
+  if (facts.get("addressConflicts", name) !== undefined) return "its IP object is in conflict with another one";
   return ip.podUid === "" || ip.podUid === pod.uid ? "recorded" : `recorded for pod ${ip.podUid}`;
 }

@@ -68,9 +68,9 @@ t.test("what a Vip's condition says of subnets that there are stays true", async
   const { allocator, refused } = rig(facts);
   allocator.start();
   facts.set("vips", "v", projectVip({ metadata: { name: "v", uid: "v" }, spec: { subnet: "none" } }));
-  t.match(facts.get("verdicts", "vip/v")?.message, /name one that there is: "join" and "ovn-default"/);
+  t.match(facts.get("verdicts", "vip/v")?.message, /choose one of: "join" and "ovn-default"/);
   addSubnet(facts, "another", { cidrBlock: "10.29.0.0/24" });
-  t.match(facts.get("verdicts", "vip/v")?.message, /name one that there is: "another", "join" and "ovn-default"/);
+  t.match(facts.get("verdicts", "vip/v")?.message, /choose one of: "another", "join" and "ovn-default"/);
   t.same(refused, ["v SubnetUnknown"], "the Event is not repeated");
 });
 

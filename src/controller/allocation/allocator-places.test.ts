@@ -39,7 +39,7 @@ t.test("a pod of a VPC's namespace comes into the VPC's default subnet, then int
   allocator.start();
   addPod(facts, "early", { node: "weft-1" });
   t.same(refused, ["default/early SubnetUnknown"], "not into the default VPC while its own subnet is to come");
-  t.match(said, [/belongs to VPC "team".*spec\.defaultSubnet "team-first" is not a subnet in it; create it/]);
+  t.match(said, [/belongs to VPC "team".*spec\.defaultSubnet "team-first" is not a subnet of that VPC; create it/]);
   addSubnet(facts, "team-first", { vpc: "team", cidrBlock: "10.30.0.0/30" });
   t.match(records.get("early.default")?.lease, { subnet: "team-first", v4: "10.30.0.2" });
   addSubnet(facts, "bound", { vpc: "team", cidrBlock: "10.31.0.0/24", namespaces: ["default"] });
@@ -75,9 +75,7 @@ t.test("only a node has an address of the nodes' subnet, for whoever has one is 
   const { allocator, records, said } = rig(facts);
   allocator.start();
   addPod(facts, "b", { node: "weft-1", annotations: { "ovn.kubernetes.io/logical_switch": "join" } });
-  t.match(said, [
-    /^Subnet "join" is for nodes, and whoever has one of its addresses is taken for one; name another one\.$/,
-  ]);
+  t.match(said, [/^Subnet "join" is reserved for nodes; name another subnet\.$/]);
   t.equal(records.get("b.default"), undefined);
 });
 
@@ -114,10 +112,10 @@ t.test("a subnet with a vlan and no addresses gives MACs, one holder each on the
   addPod(facts, "b", { node: "weft-1", annotations: wish("l2") });
   t.match(records.get("b.default")?.lease, { mac: "02:00:00:00:77:01", v4: undefined, v6: undefined });
   addPod(facts, "c", { node: "weft-1", annotations: wish("l2-too") });
-  t.match(said, [/02:00:00:00:77:01 is already that of IP "b\.default"/]);
+  t.match(said, [/02:00:00:00:77:01 is in use by IP "b\.default"/]);
   const fixed = { ...wish("l2"), "ovn.kubernetes.io/ip_address": "10.0.0.5" };
   addPod(facts, "d", { node: "weft-1", annotations: fixed });
-  t.match(said.at(-1), /has no cidrBlock.*ask for none/);
+  t.match(said.at(-1), /has no cidrBlock.*do not request an IP address/);
   const input = subnetUnit.read(facts, "l2");
   const state = input && conditionsIn(subnetUnit.compile(input).effects)[0];
   t.match(state, { ready: false, reason: "NoProviderNetwork", message: /MAC addresses.*spec\.vlan "v100"/ });
@@ -224,7 +222,9 @@ t.test("nobody gets the MAC of a router's port, in any subnet of the VPC", async
   const mac = stableMac("ovn-cluster-ovn-default");
   const annotations = { "ovn.kubernetes.io/mac_address": mac, "ovn.kubernetes.io/logical_switch": "other" };
   addPod(facts, "b", { node: "weft-1", annotations });
-  t.match(said, [/is already that of the gateway of subnet "ovn-default".*name another, or none to get a new one/]);
+  t.match(said, [
+    /is in use by the gateway of subnet "ovn-default".*choose another one, or remove the annotation to get a new one/,
+  ]);
 });
 
 t.test("a namespace of a VPC without a subnet for it waits, and is not let into the default VPC", async (t) => {
@@ -236,7 +236,7 @@ t.test("a namespace of a VPC without a subnet for it waits, and is not let into 
   addPod(facts, "b", { node: "weft-1" });
   t.equal(records.get("b.default"), undefined);
   t.match(said, [
-    'Namespace "default" belongs to VPC "team" (spec.namespaces), in which no subnet is for it; name one in spec.defaultSubnet of the VPC, or the namespace in spec.namespaces of a subnet.',
+    'Namespace "default" belongs to VPC "team" (spec.namespaces), which has no subnet for it; set spec.defaultSubnet of the VPC, or add the namespace to spec.namespaces of a subnet.',
   ]);
   addVpc(facts, "team", { namespaces: ["default"], defaultSubnet: "unbound" });
   t.match(records.get("b.default")?.lease, { subnet: "unbound" });
@@ -271,7 +271,7 @@ t.test("of two pools that name one address the older keeps it, whatever they are
   t.match(facts.get("verdicts", "ippool/a-second"), {
     ok: false,
     reason: "PoolOverlap",
-    message: /names 10\.16\.5\.1, which IPPool "z-first" of subnet "ovn-default" already has and keeps; name addresses/,
+    message: /names 10\.16\.5\.1, which IPPool "z-first" of subnet "ovn-default" already has; choose addresses/,
   });
 });
 
@@ -291,7 +291,7 @@ t.test("a pod takes a Vip's addresses and MAC, and gives them back to the Vip al
   const annotations = { "ovn.kubernetes.io/vip": "v" };
   allocator.start();
   addPod(facts, "b", { node: "weft-1", annotations });
-  t.match(said, ['There is no Vip "v"; create it, or there is no Vip yet.']);
+  t.match(said, ['Vip "v" does not exist; create it, or there is no Vip yet.']);
   vip(false);
   vip(true);
   t.match(records.get("b.default"), {
@@ -299,7 +299,7 @@ t.test("a pod takes a Vip's addresses and MAC, and gives them back to the Vip al
   });
   write("b.default");
   addPod(facts, "c", { node: "weft-1", annotations });
-  t.match(said.at(-1), /10\.16\.0\.77 in subnet "ovn-default" is held by IP "b\.default"/);
+  t.match(said.at(-1), /10\.16\.0\.77 in subnet "ovn-default" is in use by IP "b\.default"/);
   facts.set("pods", "default/b", undefined);
   facts.set("ips", "b.default", undefined);
   t.match(records.get("c.default")?.lease, { v4: "10.16.0.77" }, "the next who names the Vip has it");
@@ -308,7 +308,7 @@ t.test("a pod takes a Vip's addresses and MAC, and gives them back to the Vip al
   facts.set("ips", "c.default", undefined);
   t.equal(ipam.holderOf("ovn-default", "10.16.0.77"), "vip/v", "and then the Vip itself");
   addPod(facts, "d", { node: "weft-1", annotations: { "ovn.kubernetes.io/ip_address": "10.16.0.77" } });
-  t.match(said.at(-1), /is held by Vip "v"/);
+  t.match(said.at(-1), /is in use by Vip "v"/);
   allocator.stop();
   allocator.start();
   t.equal(ipam.holderOf("ovn-default", "10.16.0.77"), "vip/v");
@@ -317,7 +317,7 @@ t.test("a pod takes a Vip's addresses and MAC, and gives them back to the Vip al
   t.match(said.at(-1), 'Vip "v" is for pods of namespace "other", not of "default"');
   vip(true, { type: "switch_lb_vip" });
   addPod(facts, "f", { node: "weft-1", annotations });
-  t.match(said.at(-1), 'Vip "v" is of type "switch_lb_vip", and no pod can take it');
+  t.match(said.at(-1), 'Vip "v" is of type "switch_lb_vip", which pods cannot use');
 });
 
 t.test("a Vip's wish is refused like a pod's", async (t) => {
@@ -331,7 +331,7 @@ t.test("a Vip's wish is refused like a pod's", async (t) => {
   ] as const)
     facts.set("vips", name, projectVip({ metadata: { name, uid: name }, spec: { subnet: "ovn-default", v4ip } }));
   t.same(refused, ["gateway AddressIsGateway", "outside AddressOutOfSubnet", "taken AddressInUse"]);
-  t.match(said, [/10\.16\.0\.1 is the gateway/, /10\.99\.0\.1 is not in subnet/, /held by IP "a\.default"/]);
+  t.match(said, [/10\.16\.0\.1 is the gateway/, /10\.99\.0\.1 is not in subnet/, /in use by IP "a\.default"/]);
   t.match(facts.get("verdicts", "vip/taken"), { ok: false, reason: "AddressInUse", message: said[2] });
   facts.set("vips", "taken", undefined);
   t.equal(facts.get("verdicts", "vip/taken"), undefined, "what was said of it goes with it");
@@ -390,7 +390,7 @@ t.test("nobody gets an address of a pool that is for another namespace, by whate
   const whole = { v4IpAddress: "10.16.9.5", v6IpAddress: "fd00:10:16::5:5", macAddress: "02:00:00:00:00:55" };
   reserve("whole.default", { ...place, podName: "whole", ...whole });
   ask("whole", {});
-  const not = /IPPool "theirs(-too)?" of subnet "[a-z-]+" is for namespace "b" \(spec\.namespaces\), /;
+  const not = /IPPool "theirs(-too)?" of subnet "[a-z-]+" is for namespace "b" \(spec\.namespaces\) only, /;
   for (const sentence of said) t.match(sentence, not);
   t.match(
     said.find((sentence) => sentence.includes("10.28.0.10")),
@@ -445,7 +445,7 @@ t.test("who runs with an address of a pool that is for others since keeps it whe
   allocator.start();
   t.equal(records.get("a.default")?.lease.v4, "10.16.0.2", "and through a new start, by its port");
   t.equal(ipam.holderOf("ovn-default", "10.16.0.77"), undefined, "what a pod says of itself is no evidence");
-  t.match(said, [/IPPool "theirs".*not for "default": 10\.16\.0\.77/]);
+  t.match(said, [/IPPool "theirs".*not for "default"; 10\.16\.0\.77/]);
 });
 
 t.test(
@@ -473,9 +473,9 @@ t.test(
       "c.default AddressIsGateway",
       "default/c ReservationUnmet",
     ]);
-    t.match(said[1], /^IP object "b\.default", which is this pod's, is of subnet "later", which does not exist/);
+    t.match(said[1], /^IP object "b\.default" of this pod is in subnet "later", which does not exist/);
     addSubnet(facts, "later", { cidrBlock: "10.16.9.0/24" }, { creationTimestamp: "2026" });
-    t.match(said.at(-1), /is of subnet "later", which is not ready; see the conditions of the subnet/);
+    t.match(said.at(-1), /is in subnet "later", which is not ready; see the conditions of the subnet/);
     addSubnet(facts, "later", { cidrBlock: "10.29.0.0/24" }, { creationTimestamp: "2026" });
     const told = (): boolean => allocator.isTold(facts.by("pods", "holder", "default/b")[0] as PodFact, "ovn");
     t.equal(told(), true, "until its MAC is recorded");

@@ -188,7 +188,7 @@ t.test("an address that only a port or an annotation remembers goes to its own p
   ]);
   allocator.start();
   t.match(restored, [
-    "default/a: the IP object a.default was missing, and the northbound database had 02:00:00:00:00:98 10.16.0.2 for this pod: the pod keeps it, and the object is made anew",
+    "default/a: the IP object a.default was missing, and the northbound database had 02:00:00:00:00:98 10.16.0.2 for this pod: the pod keeps its address, and the object is recreated",
     "default/z: the IP object z.default was missing, and its annotations had 02:00:00:00:00:99 10.16.0.3 for this pod: the pod keeps it",
     /^default\/zz: .*, but 10\.16\.0\.3 in subnet "ovn-default" is recorded for "zz\.default" and for "z\.default"; "z\.default" keeps it.*Delete the pod/,
   ]);

@@ -209,7 +209,7 @@ export class LeaseRegistry {
       ip.reserved && !isToldReservation(facts, ip) ? ipam.poolRefusal(record, namespaceOf(ip))?.message : undefined;
     const message =
       clash && ghost !== undefined
-        ? `${clash.value} is still that of ${ghost}: "${name}" has it then`
+        ? `${clash.value} is still in use by ${ghost}; "${name}" gets it afterwards`
         : (clash?.message ?? foreign);
     const before = facts.get("addressConflicts", name)?.message;
     facts.set("addressConflicts", name, message === undefined ? undefined : { key: name, message });
@@ -300,7 +300,7 @@ function isClash(code: Refusal["code"]): boolean {
 }
 
 function disputeOfObject(owner: string, { value = "", holder = "" }: Refusal): AddressConflictFact {
-  const message = `its status names ${value}, which is held by ${holderText(holder)}; delete one of the two, or take the status off this one`;
+  const message = `its status has ${value}, which is in use by ${holderText(holder)}; delete one of the two, or remove the status of this one`;
   return { key: owner, message, holder };
 }
 

@@ -39,92 +39,92 @@ const WRONG: readonly (readonly [what: string, wish: Readonly<Record<string, str
   [
     "an address outside the subnet",
     { ip_address: "10.99.0.1" },
-    '10.99.0.1 is not in subnet "ovn-default", which has 10.16.0.0/16,fd00:10:16::/112; name an address of that, or another subnet with the logical_switch annotation.',
+    '10.99.0.1 is not in subnet "ovn-default" (10.16.0.0/16,fd00:10:16::/112); choose an address of that subnet, or name another subnet in the logical_switch annotation.',
   ],
   [
     "an address in use",
     { ip_address: "10.16.0.2" },
-    '10.16.0.2 in subnet "ovn-default" is held by IP "a.default"; name another address, or delete what holds it.',
+    '10.16.0.2 in subnet "ovn-default" is in use by IP "a.default"; choose another address, or delete its owner.',
   ],
   [
     "the gateway's",
     { ip_address: "10.16.0.1" },
-    '10.16.0.1 is the gateway of subnet "ovn-default"; name another address of 10.16.0.0/16,fd00:10:16::/112.',
+    '10.16.0.1 is the gateway of subnet "ovn-default"; choose another address of 10.16.0.0/16,fd00:10:16::/112.',
   ],
   [
     "the network's",
     { ip_address: "10.16.0.0" },
-    '10.16.0.0 is the network address of subnet "ovn-default"; name another address of 10.16.0.0/16,fd00:10:16::/112.',
+    '10.16.0.0 is the network address of subnet "ovn-default"; choose another address of 10.16.0.0/16,fd00:10:16::/112.',
   ],
   [
     "the broadcast address",
     { ip_address: "10.16.255.255" },
-    '10.16.255.255 is the broadcast address of subnet "ovn-default"; name another address of 10.16.0.0/16,fd00:10:16::/112.',
+    '10.16.255.255 is the broadcast address of subnet "ovn-default"; choose another address of 10.16.0.0/16,fd00:10:16::/112.',
   ],
   [
     "the last IPv6 address",
     { ip_address: "fd00:10:16::ffff" },
-    'fd00:10:16::ffff is the last address of subnet "ovn-default" and is given to nobody; name another address of 10.16.0.0/16,fd00:10:16::/112.',
+    'fd00:10:16::ffff is the last address of subnet "ovn-default", which is reserved; choose another address of 10.16.0.0/16,fd00:10:16::/112.',
   ],
   [
     "a node's",
     { ip_address: "10.16.0.77" },
-    '10.16.0.77 is an address of node "weft-3" and so is not given in subnet "ovn-default"; name another address of 10.16.0.0/16,fd00:10:16::/112.',
+    '10.16.0.77 is an address of node "weft-3" and cannot be allocated from subnet "ovn-default"; choose another address of 10.16.0.0/16,fd00:10:16::/112.',
   ],
   [
     "a family",
     { logical_switch: "four", ip_family: "ipv6" },
-    "requested ip family IPv6 does not match subnet four protocol IPv4, which has only 10.30.0.0/30; take ip_family away or use a subnet with IPv6.",
+    "requested ip family IPv6 does not match subnet four protocol IPv4, which has only 10.30.0.0/30; remove the ip_family annotation, or choose a subnet with IPv6.",
   ],
   [
     "an address of a family",
     { logical_switch: "four", ip_address: "fd00::5" },
-    'fd00::5 is not in subnet "four", which has 10.30.0.0/30; name an address of that, or another subnet with the logical_switch annotation.',
+    'fd00::5 is not in subnet "four" (10.30.0.0/30); choose an address of that subnet, or name another subnet in the logical_switch annotation.',
   ],
   [
     "another family than ip_family",
     { ip_family: "ipv4", ip_address: "fd00:10:16::5" },
-    "fd00:10:16::5 in ovn.kubernetes.io/ip_address is IPv6, but ip_family asks for ipv4; take one of them away.",
+    "fd00:10:16::5 in ovn.kubernetes.io/ip_address is IPv6, but ip_family requests ipv4; remove one of them.",
   ],
   [
     "no address",
     { ip_address: "10.16.0.256" },
-    'ovn.kubernetes.io/ip_address "10.16.0.256" is not an address; write one address without a prefix length, or one IPv4 and one IPv6 address with a comma.',
+    'ovn.kubernetes.io/ip_address "10.16.0.256" is not an address; it must be one address without a prefix length, or one IPv4 and one IPv6 address separated by a comma.',
   ],
   [
     "a MAC that is taken",
     { mac_address: "<its MAC>" },
-    'MAC address <its MAC> is already that of IP "a.default" in the network of subnet "ovn-default"; name another, or none to get a new one.',
+    'MAC address <its MAC> is in use by IP "a.default" in the network of subnet "ovn-default"; choose another one, or remove the annotation to get a new one.',
   ],
   [
     "a MAC that is malformed",
     { mac_address: "02:00:00:00:00" },
-    'ovn.kubernetes.io/mac_address is "02:00:00:00:00", which is not the MAC address of one interface; write six bytes such as 00:00:5e:00:53:01, not multicast and not all zero.',
+    'ovn.kubernetes.io/mac_address is "02:00:00:00:00", which is not a valid MAC address of an interface; it must be six bytes such as 00:00:5e:00:53:01, not multicast and not all zero.',
   ],
   [
     "a pool that does not exist",
     { ip_pool: "takken" },
-    'There is no IPPool "takken"; create it, or "taken" seems to be meant.',
+    'IPPool "takken" does not exist; create it, or "taken" may be meant.',
   ],
   [
     "a pool that is full",
     { ip_pool: "taken" },
-    'IPPool "taken" of subnet "ovn-default" has no free IPv4 address: all 1 are in use by IP "b.default"; free one or add addresses to the pool\'s ips.',
+    'IPPool "taken" of subnet "ovn-default" has no free IPv4 address: all 1 are in use by IP "b.default"; release one or add addresses to the pool\'s ips.',
   ],
   [
     "a full subnet",
     { logical_switch: "four" },
-    'Subnet "four" has no free IPv4 address: all 1 are in use; free one, enlarge cidrBlock or shorten excludeIps.',
+    'Subnet "four" has no free IPv4 address: all 1 are in use; release one, enlarge cidrBlock or shorten excludeIps.',
   ],
   [
     "a subnet that does not exist",
     { logical_switch: "five" },
-    'There is no subnet "five"; name one that there is: "four", "join" and "ovn-default".',
+    'Subnet "five" does not exist; choose one of: "four", "join" and "ovn-default".',
   ],
   [
     "an annotation with a typo",
     { ip_adress: "10.16.0.9" },
-    'There is no annotation "ovn.kubernetes.io/ip_adress"; "ovn.kubernetes.io/ip_address" seems to be meant.',
+    'Annotation "ovn.kubernetes.io/ip_adress" is unknown; "ovn.kubernetes.io/ip_address" may be meant.',
   ],
 ];
 
@@ -149,7 +149,7 @@ t.test("a pool that overlaps another is refused what the older one has", async (
     ok: false,
     reason: "PoolOverlap",
     message:
-      'IPPool "late" names 10.16.9.1, which IPPool "taken" of subnet "ovn-default" already has and keeps; name addresses that no other pool has.',
+      'IPPool "late" names 10.16.9.1, which IPPool "taken" of subnet "ovn-default" already has; choose addresses that no other pool has.',
   });
 });
 
@@ -167,7 +167,7 @@ t.test("of two StatefulSets that list one address the second is told whose it is
     addMember(facts, "second", 0, second);
     t.equal(records.has("second-0.default"), false);
     t.same(said, [
-      `${address} in subnet "ovn-default" is held by IP "${holder}.default"; name another address, or delete what holds it. It is in ip_pool of StatefulSet "first" too: list it in one of them only, or give both the name of one IPPool.`,
+      `${address} in subnet "ovn-default" is in use by IP "${holder}.default"; choose another address, or delete its owner. It is also in ip_pool of StatefulSet "first": list it in one of them only, or set ip_pool of both to the name of one IPPool.`,
     ]);
   }
 });
@@ -176,7 +176,7 @@ t.test("a pod of the same StatefulSet, or an address that nobody else lists, is 
   const { facts, said } = cluster();
   addMember(facts, "first", 0, "10.16.0.2");
   t.same(said, [
-    '10.16.0.2 in subnet "ovn-default" is held by IP "a.default"; name another address, or delete what holds it.',
+    '10.16.0.2 in subnet "ovn-default" is in use by IP "a.default"; choose another address, or delete its owner.',
   ]);
 });
 
@@ -194,6 +194,6 @@ t.test("two StatefulSets share an IPPool, as in Kube-OVN; without room the secon
   t.same(said, []);
   addMember(facts, "second", 1, "shared");
   t.same(said, [
-    'IPPool "shared" of subnet "ovn-default" has no free IPv4 address: all 3 are in use by IP "first-0.default", IP "second-0.default", IP "first-1.default"; free one or add addresses to the pool\'s ips.',
+    'IPPool "shared" of subnet "ovn-default" has no free IPv4 address: all 3 are in use by IP "first-0.default", IP "second-0.default", IP "first-1.default"; release one or add addresses to the pool\'s ips.',
   ]);
 });

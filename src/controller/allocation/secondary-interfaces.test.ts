@@ -72,10 +72,10 @@ t.test("a pod waits for what its secondary interface lacks, and has its own one 
   t.same(refused, ["default/b NetworkUnknown"]);
   t.match(
     said.at(-1),
-    /^Interface "default\/net1@": There is no NetworkAttachmentDefinition "default\/net1".*create it/,
+    /^Interface "default\/net1@": NetworkAttachmentDefinition "default\/net1", which the pod names, does not exist.*create it/,
   );
   addNetwork(facts, "net1", "{");
-  t.match(said.at(-1), /spec\.config is not JSON/);
+  t.match(said.at(-1), /spec\.config is not valid JSON/);
   addNetwork(facts, "net1", NETWORK_CONFIG.ovn("net1"));
   t.match(said.at(-1), /^Interface "net1\.default\.ovn": No subnet has the provider "net1\.default\.ovn"/);
   addSubnet(facts, "net1", { cidrBlock: "10.30.0.0/30", provider: "net1.default.ovn" });
@@ -132,8 +132,8 @@ t.test("a network that is named several times is several interfaces, where they 
   ]);
   t.same(refused, ["default/c NetworkUnclear", "default/c NetworkUnclear", "default/c NetworkUnclear"]);
   t.match(said[0], /named more than once; give each an "interface"/);
-  t.match(said[1], /can be had once/);
-  t.match(said[2], /has an interface "E_1".*small letters/);
+  t.match(said[1], /can be used once per pod/);
+  t.match(said[2], /has an interface name "E_1".*lower-case letters/);
 });
 
 t.test("what a pod says of networks and cannot be read harms nothing that it has", async (t) => {
@@ -144,7 +144,10 @@ t.test("what a pod says of networks and cannot be read harms nothing that it has
   write("b.default.net1.default.ovn");
   addPod(facts, "b", naming("net1,,"));
   t.same(refused, ["default/b NetworkUnclear"]);
-  t.match(said[0], /^Interface "networks": Annotation k8s\.v1\.cni\.cncf\.io\/networks \(net1,,\) has "" for a name/);
+  t.match(
+    said[0],
+    /^Interface "networks": Annotation k8s\.v1\.cni\.cncf\.io\/networks \(net1,,\) has "", which is not a valid name/,
+  );
   t.same([...records.keys()], [], "nothing is decided anew");
 });
 

@@ -68,7 +68,7 @@ export function recoverLeases(facts: FactReader, rowUuid: RowUuid): RecoveredLea
   const disagreements = portless.flatMap((ip) => {
     const port = committed.get(ip.name);
     if (port === undefined || (ip.v4 === "" && ip.v6 === "")) return [];
-    const message = `the northbound database had ${text(port)} for port ${ip.name}, the record says ${text(ip)}; the record stands`;
+    const message = `the northbound database had ${text(port)} for port ${ip.name}, the IP object has ${text(ip)}; the IP object's is used`;
     return [{ ip, message }];
   });
   const ports: RecoveredLease[] = [];
@@ -148,8 +148,8 @@ export function lostRecordMessage(
 ): string {
   const had = text({ mac, v4, v6 });
   const lost = `the IP object ${owner} was missing, and ${source} had ${had} for this pod`;
-  if (taken === undefined) return `${lost}: the pod keeps it, and the object is made anew`;
-  return `${lost}, but ${taken} Delete the pod: a new one gets an address of its own`;
+  if (taken === undefined) return `${lost}: the pod keeps its address, and the object is recreated`;
+  return `${lost}, but ${taken} Delete the pod: the new one gets another address`;
 }
 
 /** What a pod's annotations say that it was given. */

@@ -47,7 +47,7 @@ export function configureSubnet(facts: FactStore, ipam: Ipam, name: string): rea
     if (problems === undefined || facts.get("verdicts", name)?.ok !== true) {
       const message =
         subnet === undefined
-          ? `there is no subnet "${name}" (spec.subnet); create it, or delete the pool and make one of a subnet that there is`
+          ? `subnet "${name}" (spec.subnet) does not exist; create it, or recreate the pool with another subnet`
           : `subnet "${name}" (spec.subnet) is not ready; see the conditions of the subnet`;
       facts.set("verdicts", key, { key, ok: false, reason: "SubnetNotReady", message });
     } else if (problem !== undefined) {

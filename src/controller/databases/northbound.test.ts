@@ -142,7 +142,7 @@ t.test(
         .filter(({ reason }) => reason === "NorthboundRefused");
     await eventually("it is said", () => refused()[0], 60_000);
     t.same([...new Set(refused().map(({ involvedObject }) => involvedObject?.name))], ["poison"], "of nobody else");
-    t.match(refused()[0]?.message, /the connection breaks whenever this is written/);
+    t.match(refused()[0]?.message, /the connection is lost whenever this is written/);
     await addPod(kube, "later");
     await eventually("what comes later is served", () => addressOf(kube, "later"), 60_000);
     t.comment(`${drops} broken connections`);

@@ -59,7 +59,7 @@ function note(log: Logger, event: ClientEvent): void {
   const { type } = event;
   if (type === "listener-error") log.error({ err: event.error }, "southbound connection: listener-error");
   else if (type === "backoff" && event.attempt === 1)
-    log.warn("the southbound database cannot be reached; what is known of it stays as it is until it can");
+    log.warn("failed to connect to the southbound database; its last known state stays active; retrying");
   else if (type === "connected" || type === "synced" || type === "schema-lacks")
     log.info({ ...event }, `southbound connection: ${type}`);
   else if (type === "disconnected")

@@ -151,17 +151,17 @@ function troubleOf(
 ): { readonly reason: string; readonly message: string } | "unchanged" | undefined {
   const dropped = v4.dropped + v6.dropped;
   if (dropped > 0) {
-    const message = `the DNS gives more addresses for ${name} than are taken in; ${dropped} are left out`;
+    const message = `the cluster's DNS returns more addresses for ${name} than the limit; ${dropped} are ignored`;
     return { reason: "TooManyAddresses", message };
   }
   const failed = [v4, v6].find(({ failures }) => failures >= TROUBLE);
   if (failed?.last?.kind === "failed") {
-    const message = `the cluster's DNS does not answer for ${name} (${failed.last.reason}); the addresses that were known stay`;
+    const message = `failed to resolve ${name} with the cluster's DNS (${failed.last.reason}); its last known addresses stay active`;
     return { reason: "DomainNotResolved", message };
   }
   const answered = [v4, v6].every(({ last }) => last !== undefined && last.kind !== "failed");
   if (!answered) return "unchanged";
   if (v4.addresses.length + v6.addresses.length > 0) return undefined;
-  const message = `the cluster's DNS knows no address of ${name}; it matches nothing until it does`;
+  const message = `the cluster's DNS has no address for ${name}; the name matches nothing until it has`;
   return { reason: "DomainNotFound", message };
 }

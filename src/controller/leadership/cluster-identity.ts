@@ -28,7 +28,7 @@ export class ClusterIdentity {
 
   /** The id. Throws before {@link settle}. */
   get id(): string {
-    if (this.#id === undefined) throw new Error("the cluster id is not known before everything has been read");
+    if (this.#id === undefined) throw new Error("the cluster id is not known before the initial state has been read");
     return this.#id;
   }
 
@@ -51,7 +51,7 @@ export class ClusterIdentity {
   verify(): void {
     if (this.#find() !== this.#id)
       throw new Error(
-        "the database has rows with another cluster id than the one that this process has compiled its rows with, so all of them would be replaced",
+        "the database has rows with another cluster id than this process uses, so all of them would be replaced",
       );
   }
 
@@ -65,7 +65,7 @@ export class ClusterIdentity {
     const uid = this.#kubeSystem?.metadata.uid ?? "";
     const anchors = countAnchors(northbound.rows(), uid);
     if (anchors.plain > 0 && anchors.own > 0)
-      log.warn(anchors, "some rows have this cluster's id and some have none; the fewer ones are replaced");
+      log.warn(anchors, "some rows have this cluster's id and some have none; the smaller group is replaced");
     return clusterIdOf(anchors, uid);
   }
 }

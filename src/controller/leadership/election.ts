@@ -58,11 +58,11 @@ export class Election {
     this.#controller.sync(this.#stop.signal).then(
       () => {
         this.#synced = true;
-        log.info({ ...this.#controller.counts() }, "everything is read");
+        log.info({ ...this.#controller.counts() }, "initial state read");
         this.#stand();
       },
       (error: unknown) => {
-        if (!this.#stop.signal.aborted) log.error({ err: error }, "reading everything failed");
+        if (!this.#stop.signal.aborted) log.error({ err: error }, "failed to read the initial state");
       },
     );
   }
@@ -106,7 +106,7 @@ export class Election {
     this.#judged = true;
     this.#blocked = reason;
     if (reason !== undefined) log.error(reason);
-    else if (before !== undefined) log.info("the northbound database holds no rows of Kube-OVN any more");
+    else if (before !== undefined) log.info("the northbound database has no more rows of Kube-OVN");
     // Also when nothing speaks against it at first: an earlier process of this pod may have left the annotation.
     this.#told = this.#told.then(() => this.#tell(reason));
   }
@@ -124,18 +124,18 @@ export class Election {
       await kube.patch(PODS, ref, { type: "merge", body }, options);
     } catch (error) {
       if (this.#stop.signal.aborted || (error instanceof KubeError && error.code === "not-found")) return;
-      log.warn({ err: error }, "the controller's pod could not be annotated");
+      log.warn({ err: error }, "failed to annotate the controller's pod");
     }
   }
 
   #lead(): void {
     const { kube, log, settings, clock } = this.#parts;
-    log.info("this process leads");
+    log.info("started leading");
     this.#lease = publishLease(kube, {
       namespace: settings.namespace,
       name: LEASE,
       holder: settings.identity,
-      onError: (error) => log.warn({ err: error }, "the Lease could not be written"),
+      onError: (error) => log.warn({ err: error }, "failed to write the Lease"),
       clock,
       after: this.#released,
     });

@@ -77,7 +77,7 @@ export class WriteFence {
 export function fenced(kube: Kube, fence: WriteFence): Kube {
   const guard = async <T>(what: string, write: () => Promise<T>): Promise<T> => {
     if (await fence.pass()) return await write();
-    throw new KubeError("unavailable", `${what}: the database does not confirm that this process leads`);
+    throw new KubeError("unavailable", `${what}: the database does not confirm the leadership of this process`);
   };
   return {
     get: (type, ref, options) => kube.get(type, ref, options),

@@ -33,7 +33,7 @@ t.test(
     const said = await eventually("it is blocked", () => election.blocked);
     t.match(
       said,
-      /holds 10 rows that Kube-OVN has made .*: 1 Logical_Router \(ovn-cluster\); 2 Logical_Switch \(join, ovn-default\); /,
+      /holds 10 rows of Kube-OVN .*: 1 Logical_Router \(ovn-cluster\); 2 Logical_Switch \(join, ovn-default\); /,
     );
     t.match(
       said,

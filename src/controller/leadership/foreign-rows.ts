@@ -43,9 +43,9 @@ export function foreignRowsMessage(tables: readonly ForeignTable[]): string {
     return `${count} ${table} (${names.join(", ")}${more})`;
   });
   return (
-    `the northbound database holds ${total} rows that Kube-OVN has made (external_ids vendor=kube-ovn, no weft-owner): ${found.join("; ")}. ` +
-    "This controller does not lead and writes nothing, for it would make the same network a second time beside them. Weft cannot take such a " +
-    "network over yet: go on with Kube-OVN, or remove Kube-OVN and give Weft empty OVN databases (stop Deployment ovn-central and clear " +
-    "its folder, central.dataPath of the chart). When the rows are gone the controller goes on by itself"
+    `the northbound database holds ${total} rows of Kube-OVN (external_ids vendor=kube-ovn, no weft-owner): ${found.join("; ")}. ` +
+    "This controller does not lead and writes nothing, because it would create the same network a second time. Weft cannot take over such a " +
+    "network: keep Kube-OVN, or remove Kube-OVN and give Weft empty OVN databases (stop Deployment ovn-central and clear " +
+    "its data directory, central.dataPath of the chart). The controller continues when the rows are gone"
   );
 }

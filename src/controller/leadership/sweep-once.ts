@@ -38,7 +38,7 @@ export async function sweepOnce({ engine, northbound, log, allowed }: SweepTools
         ...size,
         examples: sweep.orphans.slice(0, 5).map((row) => `${row.table} ${String(row.columns["name"] ?? row.uuid)}`),
       },
-      "the sweep is stopped: it would delete too many rows. See what `weft-controller plan` prints; if that is right, start the controller once with --allow-mass-delete",
+      "the sweep is stopped because it would delete too many rows; check the output of `weft-controller plan`, and if it is correct, start the controller once with --allow-mass-delete",
     );
     if (planSize(sweep.replaced) === 0) return true;
   }
@@ -51,6 +51,6 @@ export async function sweepOnce({ engine, northbound, log, allowed }: SweepTools
   }
   engine.stats.transactions++;
   engine.stats.operations += planSize(plan);
-  if (!stopped) log.info(size, "rows that nothing wants any more are deleted");
+  if (!stopped) log.info(size, "orphaned rows deleted");
   return true;
 }

@@ -202,7 +202,10 @@ t.test("a node's condition is set, and taken away again, whatever other conditio
   const made = await kube.create(NODES, { metadata: { name: "weft-9" } });
   const conditions = () => (kube.object(NODES, { name: "weft-9" }) as Node | undefined)?.status?.conditions;
   const effect = { kind: "node-condition", key: "x", name: "weft-9", uid: made.metadata.uid } as const;
-  const address = { reason: "NotUnique", message: "its InternalIP 172.18.0.11 is not used: node weft-1 has it too" };
+  const address = {
+    reason: "NotUnique",
+    message: "its InternalIP 172.18.0.11 is not used: node weft-1 has the same address",
+  };
   const chassis = { reason: "ChassisMissing", message: "the southbound database has no chassis c9" };
   await runEffect(tools, { ...effect, type: ADDRESS_CONDITION, problem: address });
   t.match(conditions(), [{ type: "WeftInternalIPNotUsed", status: "True", ...address }]);

@@ -67,7 +67,7 @@ t.test("a leader in trouble", { skip: whyNoLab(), timeout: 600_000 }, async (t) 
       const { stdout } = await world.lab.kubectl(["-n", "kube-system", "logs", controller.metadata.name]);
       return stdout;
     };
-    t.match(await restarted("braked"), "the sweep is stopped: it would delete too many rows");
+    t.match(await restarted("braked"), "the sweep is stopped because it would delete too many rows");
     t.equal(left().length, count, "nothing is deleted");
     const few = left().slice(20);
     await world.nb.client.transact(

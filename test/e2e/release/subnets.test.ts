@@ -169,7 +169,7 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (who
       );
       t.match(
         conditions.find(({ type }) => type === "Ready"),
-        { status: "True", message: "goes on with cidrBlock 10.71.0.0/23" },
+        { status: "True", message: "the last accepted cidrBlock 10.71.0.0/23" },
       );
       t.match(await ping(inPod(old!), addressesOf(far!)[0]), { ok: true }, `${cidrBlock}: its pods reach each other`);
       t.match(await ping(inNode(world, "weft-1"), addressesOf(far!)[0]), { ok: true }, "and nodes reach them");
@@ -331,10 +331,7 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (who
       await callPlugin(world, "weft-1", "DEL", configuration("1.1.0"), attachment);
       const taken = within("weft-macs", { mac_address: "02:00:00:00:77:01" });
       await world.kube.create(PODS, idlePod(namespace, "macs-too", "weft-1", taken));
-      await refusal(
-        "macs-too",
-        `AddressConflict: MAC address 02:00:00:00:77:01 is already that of IP "macs.${namespace}"`,
-      );
+      await refusal("macs-too", `AddressConflict: MAC address 02:00:00:00:77:01 is in use by IP "macs.${namespace}"`);
       await remove(world, namespace, ["macs", "macs-too"]);
     },
   );

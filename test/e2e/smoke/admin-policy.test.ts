@@ -222,7 +222,7 @@ t.test("what administrators say is what packets do", { skip: whyNoLab() }, async
       const conditions: readonly { type: string; message: string }[] = cnp?.status?.conditions ?? [];
       return conditions.find(({ type }) => type === "Ready");
     });
-    t.match(said, { status: "False", message: '"10.0.0.0/99" is no CIDR' });
+    t.match(said, { status: "False", message: '"10.0.0.0/99" is not a valid CIDR' });
     t.match(said.message, "a DNS server cannot be asked for all names");
     await cnps.stop();
     await drop(CLUSTER_NETWORK_POLICIES, "weft-odd");

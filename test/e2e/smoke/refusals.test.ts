@@ -169,24 +169,28 @@ t.test("what cannot be is refused where its reader looks", { skip: whyNoLab() },
       network: [
         { ip_address: "10.16.0.0" },
         "10.16.0.0 is the network address",
-        "name another address of 10.16.0.0/16",
+        "choose another address of 10.16.0.0/16",
       ],
-      broadcast: [{ ip_address: "10.16.255.255" }, "10.16.255.255 is the broadcast address", "name another address"],
+      broadcast: [{ ip_address: "10.16.255.255" }, "10.16.255.255 is the broadcast address", "choose another address"],
       held: [
         { ip_address: held },
-        `AddressConflict: ${held} in subnet "ovn-default" is held by ${holder}`,
+        `AddressConflict: ${held} in subnet "ovn-default" is in use by ${holder}`,
         "name another",
       ],
-      family: [{ ip_address: "10.16.0.77", ip_family: "ipv6" }, "10.16.0.77", "is IPv4, but ip_family asks for ipv6"],
-      "no-subnet": [{ logical_switch: "ovn-defualt" }, 'no subnet "ovn-defualt"', '"ovn-default" seems to be meant'],
-      "no-pool": [{ ip_pool: "no-such-pool" }, 'There is no IPPool "no-such-pool"', "create it"],
-      "short-list": [{ ip_pool: `${held},10.16.0.1` }, `${held} is held by ${holder}`, "free one or add another"],
-      "held-mac": [{ mac_address: heldMac }, `AddressConflict: MAC address ${heldMac} is already that of ${holder}`],
-      "router-mac": [{ mac_address: router!.mac }, `${router!.mac} is already that of the gateway of subnet "join"`],
+      family: [{ ip_address: "10.16.0.77", ip_family: "ipv6" }, "10.16.0.77", "is IPv4, but ip_family requests ipv6"],
+      "no-subnet": [
+        { logical_switch: "ovn-defualt" },
+        'Subnet "ovn-defualt" does not exist',
+        '"ovn-default" may be meant',
+      ],
+      "no-pool": [{ ip_pool: "no-such-pool" }, 'IPPool "no-such-pool" does not exist', "create it"],
+      "short-list": [{ ip_pool: `${held},10.16.0.1` }, `${held} is in use by ${holder}`, "release one or add another"],
+      "held-mac": [{ mac_address: heldMac }, `AddressConflict: MAC address ${heldMac} is in use by ${holder}`],
+      "router-mac": [{ mac_address: router!.mac }, `${router!.mac} is in use by the gateway of subnet "join"`],
       typo: [
         { ip_adress: "10.16.0.77" },
         '"ovn.kubernetes.io/ip_adress"',
-        '"ovn.kubernetes.io/ip_address" seems to be meant',
+        '"ovn.kubernetes.io/ip_address" may be meant',
       ],
     };
     const ours = (annotations: Record<string, string>): Record<string, string> =>
@@ -198,7 +202,7 @@ t.test("what cannot be is refused where its reader looks", { skip: whyNoLab() },
       for (const text of says) await eventAbout("Pod", name, "AcquireAddressFailed", text);
       t.pass(JSON.stringify(wish));
     }
-    await eventAbout("Pod", "slip", "AcquireAddressFailed", 'There is no annotation "ovn.kubernets.io/ip_address"');
+    await eventAbout("Pod", "slip", "AcquireAddressFailed", 'Annotation "ovn.kubernets.io/ip_address" is unknown');
     // The same with sense in it.
     const fixed = { "ovn.kubernetes.io/ip_address": "10.16.77.7,fd00:10:16::777" };
     const [pod] = await run(world, [idlePod(namespace, "fixed", "weft-2", fixed)]);

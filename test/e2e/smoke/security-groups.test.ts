@@ -109,7 +109,10 @@ t.test("what security groups say is what packets do", { skip: whyNoLab() }, asyn
         "an Event about the pod",
         20_000,
       );
-      t.match(event.message, `there is no security group "${LATE}"; it is cut off until it exists`);
+      t.match(
+        event.message,
+        `security group "${LATE}" does not exist; all traffic of the pod is dropped until it is created`,
+      );
       await create(LATE, { ingressRules: both(HTTP) });
       await settles(plain, late, 8080, true);
       await settles(late, plain, 8080, false);
@@ -180,7 +183,7 @@ t.test("what security groups say is what packets do", { skip: whyNoLab() }, asyn
     });
     t.match(
       await said(LATE, "SecurityGroupNotFound"),
-      'spec.ingressRules[0]: there is no security group "weft-ghost"; the rule allows nothing',
+      'spec.ingressRules[0]: security group "weft-ghost" does not exist; the rule allows nothing',
     );
     await settles(plain, late, 8080, false);
   });
