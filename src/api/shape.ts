@@ -71,19 +71,19 @@ class Reader {
       return this.#same(value, items) ? value : items.filter((item) => item !== undefined);
     }
     if (!isRecord(value)) return this.#wrong(value, shape, path);
-    const entries = Object.entries(value).map(([key, field]) => {
+    // Nearly all are as they should be: a copy is made where the first one is not.
+    let copy: Record<string, unknown> | undefined;
+    for (const key of Object.keys(value)) {
+      const field = value[key];
       const of = "map" in shape ? shape.map : Object.hasOwn(shape.fields, key) ? shape.fields[key] : undefined;
-      if (of === undefined) return [key, field] as const;
-      return [key, field === null ? undefined : this.read(field, of, `${path}.${key}`)] as const;
-    });
-    if (
-      this.#same(
-        Object.values(value),
-        entries.map(([, field]) => field),
-      )
-    )
-      return value;
-    return Object.fromEntries(entries.filter(([, field]) => field !== undefined));
+      if (of === undefined || (typeof of === "string" && SCALARS[of](field))) continue;
+      const read = field === null ? undefined : this.read(field, of, `${path}.${key}`);
+      if (read === field) continue;
+      copy ??= { ...value };
+      if (read === undefined) delete copy[key];
+      else copy[key] = read;
+    }
+    return copy ?? value;
   }
 
   #same(before: readonly unknown[], after: readonly unknown[]): boolean {

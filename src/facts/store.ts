@@ -86,6 +86,8 @@ export class FactStore implements FactReader {
   /** index → value → keys of the facts under it. */
   readonly #entries = new Map<Topic, MultiMap<string, string>>();
   readonly #indexes: FactIndexTable;
+  /** kind → its index functions, which are asked for each fact that is set. */
+  readonly #functions = new Map<FactKind, readonly IndexFunction[]>();
   /** kind → keys of facts that are not known although their objects are there. */
   readonly #unread = new MultiMap<FactKind, string>();
   readonly #changes: ChangeQueue;
@@ -112,7 +114,9 @@ export class FactStore implements FactReader {
     const keys = this.#entries.get(indexTopic(kind, index))?.list(value) ?? [];
     const table = this.#table(kind);
     // Nearly all have one.
-    return (keys.length < 2 ? keys : keys.toSorted()).flatMap((key) => table.get(key) ?? []);
+    if (keys.length > 1) return keys.toSorted().flatMap((key) => table.get(key) ?? []);
+    const fact = keys[0] === undefined ? undefined : table.get(keys[0]);
+    return fact === undefined ? NONE : [fact];
   }
 
   all<K extends FactKind>(kind: K): readonly FactTypes[K][] {
@@ -222,16 +226,21 @@ export class FactStore implements FactReader {
 
   #indexEntries<K extends FactKind>(kind: K, fact: FactTypes[K]): Dependency[] {
     const entries: Dependency[] = [];
-    // The table's type ties each kind to its own functions; TypeScript cannot follow that through a generic K.
-    const indexes = this.#indexes[kind] as Readonly<
-      Record<string, (fact: FactTypes[K]) => readonly (string | undefined)[]>
-    >;
-    for (const [index, valuesOf] of Object.entries(indexes)) {
-      for (const value of valuesOf(fact)) if (value !== undefined) entries.push(dependency.index(kind, index, value));
+    for (const [topic, valuesOf] of getOrAdd(this.#functions, kind, () => this.#functionsOf(kind))) {
+      // The table's type ties each kind to its own functions; TypeScript cannot follow that through a generic K.
+      for (const value of valuesOf(fact as never)) if (value !== undefined) entries.push({ topic, value });
     }
     return entries;
   }
+
+  #functionsOf(kind: FactKind): readonly IndexFunction[] {
+    return Object.entries(this.#indexes[kind]).map(([index, valuesOf]) => [indexTopic(kind, index), valuesOf]);
+  }
 }
+
+type IndexFunction = readonly [topic: Topic, valuesOf: (fact: never) => readonly (string | undefined)[]];
+
+const NONE: readonly never[] = [];
 
 /** The index whose values are the objects' own names, but for those that stand for something else (a machine's pods). */
 const OWN_NAME = "holder";

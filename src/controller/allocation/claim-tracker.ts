@@ -169,10 +169,11 @@ export class ClaimTracker {
 
   #ownersOf(change: FactChange): readonly string[] {
     const ids: string[] = [];
-    for (const { facts, keysOf } of this.#kinds.values()) {
-      const keys = keysOf === undefined ? (change.kind === facts ? [change.key] : []) : keysOf(change);
-      for (const key of keys) ids.push(unitId(facts, key));
-    }
+    // For each change of each fact: a map's iterator would be made every time.
+    this.#kinds.forEach(({ facts, keysOf }) => {
+      if (keysOf !== undefined) for (const key of keysOf(change)) ids.push(unitId(facts, key));
+      else if (change.kind === facts) ids.push(unitId(facts, change.key));
+    });
     return ids;
   }
 

@@ -308,9 +308,11 @@ function disputeOfObject(owner: string, { value = "", holder = "" }: Refusal): A
 function subnetsOf({ kind, key, old, new: now }: FactChange): ReadonlySet<string> {
   // Verdicts on pools and on what was refused have a prefix.
   if (kind === "subnets" || (kind === "verdicts" && !key.includes("/"))) return new Set([key]);
-  if (kind !== "ipPools") return new Set();
+  if (kind !== "ipPools") return NONE;
   return new Set([old, now].flatMap((pool) => (pool as FactTypes["ipPools"] | undefined)?.subnet ?? []));
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 function recordOf({ name, subnet, v4, v6, mac }: IpFact): IpRecord {
   return { owner: name, subnet, v4, v6, mac };
