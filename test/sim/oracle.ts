@@ -17,6 +17,7 @@ import {
   type Pod,
   type Subnet,
 } from "./picture.ts";
+import { BEGIN } from "./scheduler.ts";
 
 /** Port groups that are always there: of pods that ask for a SecurityGroup that is not there (Kube-OVN has it), and of switches' ports towards routers. */
 const STANDING_GROUPS: readonly string[] = ["ovn.sg.kubeovn_deny_all", "weft.uplinks"];
@@ -45,6 +46,7 @@ export function judge(evidence: Evidence): string[] {
     ...wrongWishes(evidence),
     ...wrongCounters(picture, free),
     ...wrongSubnets(picture),
+    ...wrongTimes(picture),
     ...wrongContracts(picture),
     ...wrongNodes(evidence, free),
     ...leftObjects(picture),
@@ -347,6 +349,12 @@ function wrongContracts(picture: Picture): string[] {
     const right = isDeepStrictEqual(ranges, routed ? blocks : []) && isDeepStrictEqual(told, wanted);
     return right ? [] : [`nodes are told ${text} of subnet ${name}, which is ${routed ? "" : "not "}theirs to reach`];
   });
+}
+
+/** A condition tells the time of day, not that since its process began. */
+function wrongTimes({ conditions }: Picture): string[] {
+  const early = conditions.filter(({ time }) => !(Date.parse(time) >= BEGIN));
+  return early.map(({ what, time }) => `condition ${what} has time ${time}, which is before the run began`);
 }
 
 /** The spec of a subnet is accepted unless something conflicts with it; and no two accepted subnets overlap. */

@@ -131,6 +131,8 @@ export class Picture {
     readonly deleting: boolean;
   }[];
   readonly namespaceLabels: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  /** Conditions of subnets and VPCs, with the time that each says. */
+  readonly conditions: readonly { readonly what: string; readonly time: string }[];
 
   constructor(kube: FakeKube) {
     this.nodes = kube.objects(NODES).map((node) => ({
@@ -146,6 +148,7 @@ export class Picture {
       .filter(isJudged)
       .flatMap((pod) => (pod.spec.hostNetwork === true ? [] : readInterfaces(pod, networks, this.ips)));
     this.sets = kube.objects<SimSet>(STATEFUL_SETS);
+    this.conditions = [...kube.objects(SUBNETS), ...kube.objects(VPCS)].filter(isJudged).flatMap(readConditions);
     this.vpcs = new Set(kube.objects(VPCS).map(({ metadata }) => metadata.name));
     this.machines = kube.objects(MACHINES);
     this.pools = kube
@@ -311,6 +314,11 @@ function readAddresses(cidrs: string, named: string): Subnet["wanted"] {
 }
 
 /** What becomes of hostile objects is not judged. */
+function readConditions({ metadata, status }: KubeObject): Picture["conditions"] {
+  const { conditions = [] } = (status ?? {}) as { conditions?: { type: string; lastUpdateTime: string }[] };
+  return conditions.map(({ type, lastUpdateTime }) => ({ what: `${metadata.name} ${type}`, time: lastUpdateTime }));
+}
+
 function isJudged({ metadata }: KubeObject): boolean {
   return !isHostile(metadata.name);
 }

@@ -13,6 +13,7 @@ export class SimProcess {
   readonly name: string;
   readonly #scheduler: Scheduler;
   readonly #random: Random;
+  readonly #started: number;
   #alive = true;
   /** What has come while the process was stopped; undefined while it runs. */
   #waiting: (() => void)[] | undefined;
@@ -24,6 +25,7 @@ export class SimProcess {
   /** `onUncaught`: what the process throws where nobody catches it. */
   constructor(scheduler: Scheduler, name: string, random: Random, onUncaught: (error: unknown) => void = rethrow) {
     this.#scheduler = scheduler;
+    this.#started = scheduler.now();
     this.name = name;
     this.#random = random;
     this.#onUncaught = onUncaught;
@@ -39,7 +41,8 @@ export class SimProcess {
 
   /** Time and chance as this process sees them. */
   readonly clock: Clock = {
-    now: (): number => this.#scheduler.now(),
+    // As in a real process it has nothing to do with the time of day: code that confuses the two fails.
+    now: (): number => this.#scheduler.now() - this.#started,
     wall: (): number => this.#scheduler.now(),
     after: (ms: number, run: () => void): (() => void) => {
       let cancelled = false;

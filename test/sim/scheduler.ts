@@ -9,6 +9,9 @@ interface Event {
   cancelled: boolean;
 }
 
+/** When each run begins, in ms since the epoch. */
+export const BEGIN = Date.UTC(2026, 0, 1);
+
 /**
  * The only clock of a simulated run. Whatever takes time is an event here: a message on its way, a timer, a user's action. One
  * event runs at a time, and before the next everything that follows from it by promises alone has happened.
@@ -16,7 +19,7 @@ interface Event {
 export class Scheduler {
   readonly trace: Trace;
   /** ms since the epoch. */
-  #now = Date.UTC(2026, 0, 1);
+  #now = BEGIN;
   readonly #start = this.#now;
   /** A binary heap: by time, then in the order of scheduling. */
   readonly #heap: Event[] = [];
