@@ -2,7 +2,7 @@
 
 import { type ADDRESS_CONDITION, type CHASSIS_CONDITION, DEPRECATED_FINALIZER, FINALIZER } from "../api/names.ts";
 import { podTypeOf } from "../claims/retention.ts";
-import { ACCEPTED_ANNOTATION, writeFields } from "../facts/accepted.ts";
+import { type RecordAnnotations, recordAnnotations, writeFields } from "../facts/accepted.ts";
 import type { IpFact } from "../facts/ip.ts";
 import type { PodFact } from "../facts/pod.ts";
 import type { FactKindWith, ObjectKind } from "../facts/types.ts";
@@ -222,12 +222,12 @@ function differingAnnotations(
 
 /** The annotation in which an object records its accepted configuration, see `ACCEPTED_ANNOTATION`; nothing is recorded of what is too long. */
 export function remembered(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
-  return { [ACCEPTED_ANNOTATION]: writeFields(fields) ?? "{}" };
+  return recordAnnotations(writeFields(fields) ?? "{}");
 }
 
-/** The annotations of an object, as far as they record its accepted configuration. */
-export function annotationsOf(accepted: string): Readonly<Record<string, string>> {
-  return accepted === "" ? {} : { [ACCEPTED_ANNOTATION]: accepted };
+/** The same of a record that stays as it is: both annotations have it. */
+export function keptRecord(text: string): RecordAnnotations {
+  return text === "" ? {} : recordAnnotations(text);
 }
 
 /** What an object is to have that Weft keeps in it; see {@link FillEffect}. */

@@ -88,7 +88,7 @@ function settle(
 ): Settled {
   const holders = (): readonly SubnetHolder[] => holdersIn(reader, current.name, unrecorded);
   const spec = withLast(current, unrecorded.last(current.name), holders);
-  const { accepted, nodeContract: _contract, annotated: _annotated, ...written } = spec;
+  const { accepted, nodeContract: _contract, annotated: _annotated, records: _records, ...written } = spec;
   const key = spec.name;
   const problem =
     written.problem ??

@@ -7,7 +7,7 @@ import { nodePortName } from "../api/port-names.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import { rowUuid, stableMac } from "../desired/identity.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
-import { ACCEPTED_ANNOTATION, writeAcceptedSubnet } from "../facts/accepted.ts";
+import { recordAnnotations, writeAcceptedSubnet } from "../facts/accepted.ts";
 import type { ClusterFact } from "../facts/cluster.ts";
 import { joinDual } from "../facts/project-subnet.ts";
 import type { FactReader } from "../facts/store.ts";
@@ -47,8 +47,8 @@ import { addSourceGuard } from "./subnet-sources.ts";
 export interface SubnetInput {
   readonly subnet: SubnetFact;
   readonly verdict: VerdictFact;
-  /** The accepted configuration, by its annotation. */
-  readonly accepted: SubnetSpecFact["accepted"];
+  /** Its records of the accepted configuration. */
+  readonly records: SubnetSpecFact["records"];
   /** Whether it has any annotations. */
   readonly annotated: boolean;
   /** What nodes have been told to do for it. */
@@ -102,7 +102,7 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
     return {
       subnet,
       verdict: reader.get("verdicts", key) ?? UNJUDGED,
-      accepted: spec?.accepted,
+      records: spec?.records ?? {},
       annotated: spec?.annotated === true,
       nodeContract: spec?.nodeContract,
       cluster,
@@ -253,9 +253,9 @@ function compileEffects(input: SubnetInput): readonly WeftEffect[] {
   );
 }
 
-function annotationsOf({ accepted, nodeContract }: SubnetInput): Readonly<Record<string, string>> {
+function annotationsOf({ records, nodeContract }: SubnetInput): Readonly<Record<string, string>> {
   return {
-    ...(accepted && { [ACCEPTED_ANNOTATION]: writeAcceptedSubnet(accepted) }),
+    ...records,
     ...(nodeContract !== undefined && { [SUBNET.nodeContract]: nodeContract }),
   };
 }
@@ -264,7 +264,7 @@ function annotationsOf({ accepted, nodeContract }: SubnetInput): Readonly<Record
 function wantedAnnotations({ subnet, verdict, cluster }: SubnetInput): Readonly<Record<string, string>> {
   const contract = subnetContract(subnet, verdict, cluster);
   return {
-    ...(verdict.ok && subnet.protocol !== "Mac" && { [ACCEPTED_ANNOTATION]: writeAcceptedSubnet(subnet) }),
+    ...(verdict.ok && subnet.protocol !== "Mac" && recordAnnotations(writeAcceptedSubnet(subnet))),
     ...(contract !== undefined && { [SUBNET.nodeContract]: contract }),
   };
 }

@@ -8,15 +8,7 @@ import type { ClusterFact } from "../facts/cluster.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { StaticRouteFact, VpcFact } from "../facts/vpc.ts";
 import type { Dual } from "../net/dual.ts";
-import {
-  annotationsOf,
-  type ConditionEffect,
-  fill,
-  type Note,
-  problemText,
-  type WeftEffect,
-  withNotes,
-} from "./effects.ts";
+import { type ConditionEffect, fill, type Note, problemText, type WeftEffect, withNotes } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { loadBalancerGroupId, routerId, UPLINKS_ID } from "./owner-ids.ts";
 import { malformedNotes, unsupportedNotes, vpcReferences } from "./references.ts";
@@ -140,7 +132,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     };
     const effects = fill(
       "vpcs",
-      { ...vpc, annotations: annotationsOf(vpc.accepted) },
+      { ...vpc, annotations: vpc.records },
       { finalizer: true, annotations: rememberRoutes(vpc, routes) },
       withNotes(condition, [...notes, ...unsupportedNotes(vpc), ...malformedNotes(vpc)]),
     );

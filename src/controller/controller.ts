@@ -6,7 +6,7 @@ import { annotate, releaseIp, type WeftEffect } from "../compile/effects.ts";
 import { podUnit } from "../compile/pod.ts";
 import { type FailureSubject, Failures } from "../desired/failures.ts";
 import { unitId } from "../desired/unit-kind.ts";
-import { ACCEPTED_ANNOTATION } from "../facts/accepted.ts";
+import { recordAnnotations } from "../facts/accepted.ts";
 import type { FactChange } from "../facts/fact-change.ts";
 import type { PodFact } from "../facts/pod.ts";
 import type { FactStore } from "../facts/store.ts";
@@ -367,7 +367,7 @@ export class Controller {
   /** Restores the accepted configuration that another client has removed from an object. What is there again need not be restored. */
   #restoreRecord({ resource, name, uid, text, lost }: AcceptedRecord): void {
     const key = `record:${resource}/${name}`;
-    const effects = annotate(resource, { name, uid, annotations: {} }, { [ACCEPTED_ANNOTATION]: text });
+    const effects = annotate(resource, { name, uid, annotations: {} }, recordAnnotations(text));
     // Its key is its own: the object's unit may want other annotations at the same time.
     this.#term?.effects.offer(key, lost ? effects.map((effect) => ({ ...effect, key })) : [], true);
   }

@@ -22,7 +22,38 @@ export interface AcceptedSubnet {
  * JSON alone. What is written into its spec later is judged against it, and does not count where it cannot be read or cannot be: a mistake in one
  * field must not take back what was said in it, or in others, before. The controller writes it after the commit.
  */
-export const ACCEPTED_ANNOTATION = "weft.kubeovn.io/in-force";
+export const ACCEPTED_ANNOTATION = "weft.kubeovn.io/accepted";
+
+/**
+ * The name of {@link ACCEPTED_ANNOTATION} before it had that one. Both are written, with one text, so that controllers and daemons of the release before
+ * can take over. Those change this one only: where the two differ, this one was written later. Whoever stops writing it has to remove it.
+ */
+export const FORMER_ACCEPTED_ANNOTATION = "weft.kubeovn.io/in-force";
+
+/** The annotations of an object that are records of its accepted configuration. */
+export type RecordAnnotations = Readonly<Record<string, string>>;
+
+/** The annotations that hold a record. */
+export function recordAnnotations(text: string): RecordAnnotations {
+  return { [ACCEPTED_ANNOTATION]: text, [FORMER_ACCEPTED_ANNOTATION]: text };
+}
+
+/** Those of an object's annotations that are records, as they are. */
+export function recordsIn(annotations: Readonly<Record<string, string>> = {}): RecordAnnotations {
+  return Object.fromEntries(NAMES.flatMap((name) => (name in annotations ? [[name, annotations[name] ?? ""]] : [])));
+}
+
+/** The text of the record that counts: the one that was written last, or the other one where that is malformed; "" where there is none. */
+export function recordText(
+  annotations: Readonly<Record<string, string>> | undefined,
+  isReadable: (text: string) => boolean = (text) => readFields(text) !== undefined,
+): string {
+  const texts = Object.values(recordsIn(annotations));
+  return texts.find(isReadable) ?? texts[0] ?? "";
+}
+
+/** The one that was written last first, see {@link FORMER_ACCEPTED_ANNOTATION}. */
+const NAMES = [FORMER_ACCEPTED_ANNOTATION, ACCEPTED_ANNOTATION];
 
 /** Longer ones are not written: the API server takes 256 KiB for all annotations of an object. */
 const MAX_RECORD = 128 * 1024;
@@ -68,7 +99,7 @@ export function acceptedSubnetOf({
   uid,
   annotations = {},
 }: Pick<ProjectedMeta, "uid" | "annotations">): AcceptedSubnet | undefined {
-  const accepted = readAcceptedSubnet(annotations[ACCEPTED_ANNOTATION] ?? "");
+  const accepted = readAcceptedSubnet(recordText(annotations, (text) => readAcceptedSubnet(text) !== undefined));
   return (accepted?.uid ?? uid) === uid ? accepted : undefined;
 }
 

@@ -7,7 +7,7 @@ import { storable } from "../api/text.ts";
 import { type Dual, dualValues, formatDual } from "../net/dual.ts";
 import { parseRange, rangeContains } from "../net/range.ts";
 import { parseSubnetAddresses } from "../net/subnet-addresses.ts";
-import { type AcceptedSubnet, acceptedSubnetOf } from "./accepted.ts";
+import { type AcceptedSubnet, acceptedSubnetOf, recordsIn } from "./accepted.ts";
 import { customObjectFields, type ProjectedMeta } from "./meta.ts";
 import { NOT_SUPPORTED, unsupportedFields } from "./not-supported.ts";
 import type { SubnetFact, SubnetSpecFact } from "./subnet.ts";
@@ -90,6 +90,7 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
     unsupported: unsupportedFields(NOT_SUPPORTED.subnets, spec),
     missing,
     annotated: subnet.metadata.annotations !== undefined,
+    records: recordsIn(subnet.metadata.annotations),
     ...(addressing.problem === undefined ? {} : { problem: addressing.problem }),
     ...(accepted === undefined ? {} : { accepted }),
     ...(nodeContract === undefined ? {} : { nodeContract }),
@@ -98,7 +99,14 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
 
 /** The subnet with its former addresses in place of those of its spec. Its exclusions are those of its spec, where these can be read. */
 export function withAccepted(subnet: SubnetSpecFact): SubnetFact {
-  const { accepted, nodeContract: _contract, annotated: _annotated, problem: _problem, ...rest } = subnet;
+  const {
+    accepted,
+    nodeContract: _contract,
+    annotated: _annotated,
+    records: _records,
+    problem: _problem,
+    ...rest
+  } = subnet;
   if (accepted === undefined) return rest;
   const { cidr, gateway } = accepted;
   const protocol = cidr.v4 && cidr.v6 ? "Dual" : cidr.v4 ? "IPv4" : "IPv6";

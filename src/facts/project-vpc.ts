@@ -4,7 +4,7 @@ import type { VpcPolicyRoute, VpcSpec, VpcStaticRoute } from "../api/generated/v
 import { isStorable, quoted } from "../api/text.ts";
 import { parseIp } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
-import { ACCEPTED_ANNOTATION, readFields } from "./accepted.ts";
+import { readFields, recordsIn, recordText } from "./accepted.ts";
 import { customObjectFields, type ProjectedMeta } from "./meta.ts";
 import { NOT_SUPPORTED, unsupportedFields } from "./not-supported.ts";
 import type { PolicyRouteFact, StaticRouteFact, VpcFact } from "./vpc.ts";
@@ -18,7 +18,7 @@ export interface VpcObject {
 /** The fact of a Vpc. Entries that cannot be are not in it, and `problems` says which and why. */
 export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
   const problems: Problem[] = [];
-  const accepted = vpc.metadata.annotations?.[ACCEPTED_ANNOTATION] ?? "";
+  const accepted = recordText(vpc.metadata.annotations);
   const { staticRoutes = [], policyRoutes = [], namespaces = [], defaultSubnet = "" } = vpc.spec ?? {};
   return {
     ...customObjectFields(vpc.metadata),
@@ -31,6 +31,7 @@ export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
     unsupported: unsupportedFields(NOT_SUPPORTED.vpcs, vpc.spec),
     annotated: vpc.metadata.annotations !== undefined,
     accepted,
+    records: recordsIn(vpc.metadata.annotations),
     former: readFormer(accepted),
   };
 }

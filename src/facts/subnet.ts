@@ -2,7 +2,7 @@
 
 import type { LabelSelector } from "../api/label-selector.ts";
 import type { Dual } from "../net/dual.ts";
-import type { AcceptedSubnet } from "./accepted.ts";
+import type { AcceptedSubnet, RecordAnnotations } from "./accepted.ts";
 import type { CustomObjectFact } from "./meta.ts";
 
 /** One Subnet, its defaults filled in. */
@@ -54,6 +54,7 @@ export interface SubnetSpecFact extends SubnetFact {
   readonly annotated: boolean;
   /** See `ACCEPTED_ANNOTATION`; absent where it never was accepted. */
   readonly accepted?: AcceptedSubnet;
+  readonly records: RecordAnnotations;
   /** Its annotation that says what nodes are to do for it, as it is; absent where it has none. */
   readonly nodeContract?: string;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { RecordAnnotations } from "./accepted.ts";
 import type { CustomObjectFact } from "./meta.ts";
 
 /** One VPC, its defaults filled in. */
@@ -16,8 +17,9 @@ export interface VpcFact extends CustomObjectFact {
   readonly problems: readonly { readonly path: string; readonly reason: string; readonly message: string }[];
   /** Whether it has any annotations. */
   readonly annotated: boolean;
-  /** What its `ACCEPTED_ANNOTATION` says; "" where it has none. */
+  /** What its record of the accepted configuration says; "" where it has none. */
   readonly accepted: string;
+  readonly records: RecordAnnotations;
   /** The lists that were last accepted, as far as that is known. */
   readonly former: {
     readonly staticRoutes?: readonly StaticRouteFact[];

@@ -5,9 +5,9 @@ import { spell } from "../api/name.ts";
 import { ipPoolAddressSetName } from "../api/names.ts";
 import { poolVerdictKey } from "../claims/verdict-keys.ts";
 import {
-  annotationsOf,
   type ConditionEffect,
   fill,
+  keptRecord,
   type Note,
   remembered,
   type WeftEffect,
@@ -19,7 +19,7 @@ import { malformedNotes, missingNamespaces } from "../compile/references.ts";
 import { externalIds } from "../compile/rows.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
-import { ACCEPTED_ANNOTATION, readFields, stringList } from "../facts/accepted.ts";
+import { type RecordAnnotations, readFields, recordsIn, recordText, stringList } from "../facts/accepted.ts";
 import { type CustomObjectFact, customObjectFields, type ProjectedMeta } from "../facts/meta.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { VerdictFact } from "../facts/subnet.ts";
@@ -37,8 +37,9 @@ export interface IpPoolFact extends CustomObjectFact {
   readonly enableAddressSet: boolean;
   /** Whether it has any annotations. */
   readonly annotated: boolean;
-  /** What its `ACCEPTED_ANNOTATION` says; "" where it has none. */
+  /** What its record of the accepted configuration says; "" where it has none. */
   readonly accepted: string;
+  readonly records: RecordAnnotations;
   /** What of it cannot be read. */
   readonly problem?: { readonly reason: string; readonly message: string };
 }
@@ -62,7 +63,7 @@ export interface IpPoolObject {
 export function projectIpPool({ metadata, spec = {} }: IpPoolObject): IpPoolFact {
   const written = spec.ips ?? [];
   const unread = written.find((text) => parseRange(text) === undefined);
-  const accepted = metadata.annotations?.[ACCEPTED_ANNOTATION] ?? "";
+  const accepted = recordText(metadata.annotations);
   const former = unread === undefined ? undefined : stringList(readFields(accepted)?.["ips"]);
   return {
     ...customObjectFields(metadata),
@@ -72,6 +73,7 @@ export function projectIpPool({ metadata, spec = {} }: IpPoolObject): IpPoolFact
     enableAddressSet: spec.enableAddressSet === true,
     annotated: metadata.annotations !== undefined,
     accepted,
+    records: recordsIn(metadata.annotations),
     ...(unread !== undefined && {
       problem: {
         reason: "PoolMalformed",
@@ -154,8 +156,9 @@ export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
     }
     // What of it can be read counts, whatever else keeps it from being ready.
     const readable = verdict !== undefined && !pool.deleting && pool.problem === undefined;
-    const wanted = { finalizer: true, ...(readable && { annotations: remembered({ ips: pool.ips }) }) };
-    return build.finish(fill("ipPools", { ...pool, annotations: annotationsOf(pool.accepted) }, wanted, condition));
+    const annotations = readable ? remembered({ ips: pool.ips }) : pool.deleting ? {} : keptRecord(pool.accepted);
+    const wanted = { finalizer: true, annotations };
+    return build.finish(fill("ipPools", { ...pool, annotations: pool.records }, wanted, condition));
   },
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { RecordAnnotations } from "../facts/accepted.ts";
 import type { Malformed } from "../facts/meta.ts";
 
 /** One Vip. */
@@ -29,8 +30,9 @@ export interface VipFact extends Malformed {
   readonly unsupported: readonly string[];
   /** `spec.selector` as written. */
   readonly written: readonly string[];
-  /** What its `ACCEPTED_ANNOTATION` says; "" where it has none. */
+  /** What its record of the accepted configuration says; "" where it has none. */
   readonly accepted: string;
+  readonly records: RecordAnnotations;
   /** What of it cannot be read. */
   readonly problem?: { readonly reason: string; readonly message: string };
 }

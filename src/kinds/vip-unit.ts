@@ -7,9 +7,9 @@ import { addressConflictOf } from "../claims/address-conflict.ts";
 import { vipOwner } from "../claims/pod-request.ts";
 import { vipVerdictKey } from "../claims/verdict-keys.ts";
 import {
-  annotationsOf,
   type ConditionEffect,
   fill,
+  keptRecord,
   type Note,
   remembered,
   type WeftEffect,
@@ -84,11 +84,11 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
     const known = vip.problem === undefined && vip.written.length + vip.accepted.length > 0;
     const effects = fill(
       "vips",
-      { ...vip, annotations: annotationsOf(vip.accepted) },
+      { ...vip, annotations: vip.records },
       {
         // It comes with the address, for before that nothing has to be given back.
         finalizer: vip.given || vip.finalizers.includes(FINALIZER),
-        ...(known && { annotations: remembered({ selector: vip.written }) }),
+        annotations: known ? remembered({ selector: vip.written }) : vip.deleting ? {} : keptRecord(vip.accepted),
         version: vip.version,
       },
       condition,

@@ -2,7 +2,7 @@
 
 import type { VipSpec, VipStatus } from "../api/generated/vip.ts";
 import { storable } from "../api/text.ts";
-import { ACCEPTED_ANNOTATION, readFields, stringList } from "../facts/accepted.ts";
+import { readFields, recordsIn, recordText, stringList } from "../facts/accepted.ts";
 import type { ProjectedMeta } from "../facts/meta.ts";
 import { unsupportedFields } from "../facts/not-supported.ts";
 import { VIPS } from "../kube/resources.ts";
@@ -28,7 +28,7 @@ export interface VipObject {
 export function projectVip({ metadata, spec = {}, status = {} }: VipObject): VipFact {
   const written = spec.selector ?? [];
   const unread = written.find((entry) => readLabel(entry) === undefined);
-  const accepted = metadata.annotations?.[ACCEPTED_ANNOTATION] ?? "";
+  const accepted = recordText(metadata.annotations);
   const former = unread === undefined ? written : stringList(readFields(accepted)?.["selector"]);
   const labels = former?.map(readLabel);
   const {
@@ -59,6 +59,7 @@ export function projectVip({ metadata, spec = {}, status = {} }: VipObject): Vip
     written,
     ...(labels?.every((label) => label !== undefined) === true && { selector: labels }),
     accepted,
+    records: recordsIn(metadata.annotations),
     ...(unread !== undefined && {
       problem: {
         reason: "InvalidSelector",

@@ -278,7 +278,7 @@ function readSubnet(object: KubeObject): Subnet {
     gatewayType?: string;
   };
   const wanted = readAddresses(fields.cidrBlock ?? "", fields.gateway ?? "");
-  const [cidrs = "", gateways = ""] = (metadata.annotations?.["weft.kubeovn.io/in-force"] ?? "").split(" ");
+  const [cidrs = "", gateways = ""] = (metadata.annotations?.["weft.kubeovn.io/accepted"] ?? "").split(" ");
   const accepted = cidrs !== "";
   const provider = fields.provider || OWN;
   const vpc = fields.vpc || DEFAULT_VPC;

@@ -2,6 +2,7 @@
 
 import type { Failures } from "../../desired/failures.ts";
 import { stableMac } from "../../desired/identity.ts";
+import { recordAnnotations, writeAcceptedSubnet } from "../../facts/accepted.ts";
 import type { AdminPolicyKind } from "../../facts/admin-policy.ts";
 import type { ClusterFact } from "../../facts/cluster.ts";
 import { type AdminPolicyObject, projectAdminPolicy } from "../../facts/project-admin-policy.ts";
@@ -159,7 +160,9 @@ export function addSubnet(
     const { ok, refused } = facts.get("verdicts", fact.name) ?? { ok: false };
     if (!ok || refused !== undefined || fact.protocol === "Mac") continue;
     const { uid, cidr, gateway, excludeIps, namespaceSelectors } = fact;
-    facts.set("subnetSpecs", fact.name, { ...fact, accepted: { uid, cidr, gateway, excludeIps, namespaceSelectors } });
+    const accepted = { uid, cidr, gateway, excludeIps, namespaceSelectors };
+    const records = recordAnnotations(writeAcceptedSubnet(accepted));
+    facts.set("subnetSpecs", fact.name, { ...fact, accepted, records });
   }
   stop();
   settleSubnets(facts);

@@ -497,7 +497,7 @@ function standing({ i, path }: { readonly i: number; readonly path: string }): J
 
 /** What is worst at a place. */
 function worst(path: string): readonly string[] {
-  return path.endsWith("/in-force") ? ["a\0\ud83d", ...RECORDS] : ["a\0\ud83d"];
+  return /\/(?:in-force|accepted)$/.test(path) ? ["a\0\ud83d", ...RECORDS] : ["a\0\ud83d"];
 }
 
 interface Edit {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t, { type Test } from "tap";
-import { ACCEPTED_ANNOTATION } from "../../facts/accepted.ts";
+import { ACCEPTED_ANNOTATION, FORMER_ACCEPTED_ANNOTATION, recordAnnotations } from "../../facts/accepted.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { IP_POOLS, type ResourceType, SUBNETS, VPCS } from "../../kube/resources.ts";
 import type { FakeKube } from "../../kube/testing/fake.ts";
@@ -61,6 +61,30 @@ t.test("an object that is replaced by an invalid one keeps its accepted configur
     "10.40.0.51",
     "also for a controller that starts anew",
   );
+});
+
+t.test("an upgrade, and one after a rollback, take over the record that was written last", async (t) => {
+  const { kube, server, first, before } = await start(t);
+  await first.stop();
+  const expected = new Map<ResourceType, string>();
+  for (const [type, , mistaken] of TYPES) {
+    // What the release before leaves: of the Subnet a record from before there was the other name, of the others a later one beside it.
+    const text = type === SUBNETS ? before.get(type) : before.get(type)?.replaceAll("10.40.0.60", "10.40.0.61");
+    expected.set(type, text ?? "");
+    const annotations = {
+      [FORMER_ACCEPTED_ANNOTATION]: text ?? "",
+      ...(type === SUBNETS && { [ACCEPTED_ANNOTATION]: null }),
+    };
+    await kube.patch(type, { name: "thing" }, { type: "merge", body: { metadata: { annotations }, spec: mistaken } });
+  }
+  candidate(t, kube, server);
+  for (const [type] of TYPES) {
+    const annotations = (): Readonly<Record<string, string>> =>
+      kube.object(type, { name: "thing" })?.metadata.annotations ?? {};
+    const record = expected.get(type) ?? "";
+    await eventually("both are written", () => (annotations()[ACCEPTED_ANNOTATION] === record ? true : undefined));
+    t.match(annotations(), recordAnnotations(record), type.plural);
+  }
 });
 
 t.test("a successor puts back what its predecessor could not", async (t) => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { ACCEPTED_ANNOTATION } from "../../facts/accepted.ts";
+import { recordAnnotations, recordText } from "../../facts/accepted.ts";
 import type { FactKind, ObjectKind } from "../../facts/types.ts";
 import { kindOf, knownAs } from "../../kinds/objects.ts";
 import type { KubeObject } from "../../kube/object.ts";
@@ -42,7 +42,7 @@ export class AcceptedRecords {
     const resource = knownAs(of) as ObjectKind;
     const { name, uid, annotations = {} } = object.metadata;
     const key = `${resource}/${name}`;
-    const text = annotations[ACCEPTED_ANNOTATION] ?? "";
+    const text = recordText(annotations, of.remembers);
     const readable = of.remembers(text);
     const known = this.#known.get(key);
     if (readable) {
@@ -61,7 +61,7 @@ export class AcceptedRecords {
     this.#onChange(lost);
     return {
       ...object,
-      metadata: { ...object.metadata, annotations: { ...annotations, [ACCEPTED_ANNOTATION]: known.text } },
+      metadata: { ...object.metadata, annotations: { ...annotations, ...recordAnnotations(known.text) } },
     };
   }
 
