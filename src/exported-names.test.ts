@@ -4,43 +4,25 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 
-/** Types of which the name still stands for two things, to be renamed; a name that does not any more fails as well. */
-const KNOWN_TYPES = [
-  "Change",
-  "Contended",
-  "Contention",
-  "Failure",
-  "MemoryDatabase",
-  "Mutation",
-  "Outcome",
-  "Selection",
-  "Verb",
-];
-
-/** No function or constant is called as another one. */
-const NONE: readonly string[] = [];
-
 /** Written by programs from schemas that call tables and fields alike. */
 const GENERATED = /(?:^|\/)generated\//;
 
-/** What may be exported under one name only, and the names that still stand for two things, to be renamed. */
+/** What may be exported under one name only. */
 const KINDS_OF_NAMES = [
   {
     what: "a type",
     declaration: /^export (?:declare )?(?:abstract )?(?:interface|type|class|enum) (\w+)/gm,
     left: /\.test\.ts$/,
-    known: KNOWN_TYPES,
   },
   {
     what: "a function or constant",
     declaration: /^export (?:const|(?:async )?function\*?) (\w+)/gm,
     // Helpers of tests may be called as what they stand for.
     left: /\.test\.ts$|(?:^|\/)testing\//,
-    known: NONE,
   },
 ];
 
-for (const { what, declaration, left, known } of KINDS_OF_NAMES) {
+for (const { what, declaration, left } of KINDS_OF_NAMES) {
   t.test(`no exported name of ${what} is declared in two files`, async (t) => {
     const files = globSync("**/*.ts", { cwd: import.meta.dirname }).filter(
       (file) => !left.test(file) && !GENERATED.test(file),
@@ -53,14 +35,8 @@ for (const { what, declaration, left, known } of KINDS_OF_NAMES) {
     t.ok(declared.size > 300, "declarations are found");
     const twice = [...declared].filter(([, files]) => files.length > 1);
     t.strictSame(
-      twice.filter(([name]) => !known.includes(name)).map(([name, files]) => `${name}: ${files.join(", ")}`),
+      twice.map(([name, files]) => `${name}: ${files.join(", ")}`),
       [],
-    );
-    const names = twice.map(([name]) => name);
-    t.strictSame(
-      known.filter((name) => !names.includes(name)),
-      [],
-      "what is listed is still so",
     );
   });
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { Contention } from "./contention.ts";
+import { NodeContention } from "./contention.ts";
 
 const LIMITS = { patience: 3, firstPauseMs: 100, maxPauseMs: 1_000, calmMs: 10_000 };
 
 t.test("what is removed once is restored at once, what is removed repeatedly after growing pauses", async (t) => {
-  const contention = new Contention(LIMITS);
+  const contention = new NodeContention(LIMITS);
   const pauses: number[] = [];
   let now = 0;
   for (let i = 0; i < 8; i++) {
@@ -19,7 +19,7 @@ t.test("what is removed once is restored at once, what is removed repeatedly aft
 });
 
 t.test("an object that was left alone for a while starts over, and objects do not affect each other", async (t) => {
-  const contention = new Contention(LIMITS);
+  const contention = new NodeContention(LIMITS);
   for (const now of [0, 1, 2]) contention.note("route a", now);
   t.same(contention.note("route b", 3), { times: 1, pauseMs: 0 });
   t.same(
@@ -31,7 +31,7 @@ t.test("an object that was left alone for a while starts over, and objects do no
 });
 
 t.test("names without end are not all remembered", async (t) => {
-  const contention = new Contention(LIMITS);
+  const contention = new NodeContention(LIMITS);
   for (let i = 0; i < 10_000; i++) contention.note(`link ${i}`, i);
   t.equal(contention.note("link 1", 10_000).times, 1, "forgotten");
   t.equal(contention.note("link 9999", 10_000).times, 2);

@@ -19,7 +19,7 @@ const DEFAULT_LIMITS: ContentionLimits = { patience: 4, firstPauseMs: 1_000, max
 const REMEMBERED = 4_096;
 
 /** How often in a row an object has been restored, this time included, and the pause before the next time. */
-export interface Contended {
+export interface ContendedObject {
   readonly times: number;
   readonly pauseMs: number;
 }
@@ -28,7 +28,7 @@ export interface Contended {
  * Detects contention. What another program removes once is restored at once; what it removes repeatedly is restored after pauses that
  * grow, because two programs that revert each other's changes at full speed cost the node more than either setting is worth.
  */
-export class Contention {
+export class NodeContention {
   readonly #limits: ContentionLimits;
   readonly #rows = new Map<string, { times: number; pauseMs: number; lastMs: number }>();
 
@@ -37,7 +37,7 @@ export class Contention {
   }
 
   /** An object was restored at `nowMs`, of a monotonic clock. */
-  note(thing: string, nowMs: number): Contended {
+  note(thing: string, nowMs: number): ContendedObject {
     const { patience, firstPauseMs: firstMs, maxPauseMs: maxMs, calmMs } = this.#limits;
     const before = this.#rows.get(thing);
     const goesOn = before !== undefined && nowMs - before.lastMs <= before.pauseMs + calmMs;

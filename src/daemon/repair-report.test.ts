@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { Contention } from "./contention.ts";
+import { NodeContention } from "./contention.ts";
 import { RepairReport } from "./repair-report.ts";
 
 t.test("repairs are counted by kind and reported on the node, contention over one as such", async (t) => {
@@ -12,7 +12,7 @@ t.test("repairs are counted by kind and reported on the node, contention over on
     event: (reason: string, message: string) => void told!.push(`${reason}: ${message}`),
     now: () => 0,
   };
-  const report = new RepairReport(world, new Contention({ patience: 2, firstPauseMs: 100 }));
+  const report = new RepairReport(world, new NodeContention({ patience: 2, firstPauseMs: 100 }));
   t.equal(report.note(["route a", "route b", "rules table inet weft"]), 0);
   t.same(counted, ["route", "route", "rules"]);
   t.match(told?.[0], /^NodeNetworkRepaired: .*: route a$/);

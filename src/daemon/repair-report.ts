@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { Contention } from "./contention.ts";
+import { NodeContention } from "./contention.ts";
 import type { DaemonMetrics } from "./metrics.ts";
 
 /** Where repairs are reported. */
@@ -23,9 +23,9 @@ const CONTENDED = "NodeNetworkContended";
  */
 export class RepairReport {
   readonly #world: RepairWorld;
-  readonly #contention: Contention;
+  readonly #contention: NodeContention;
 
-  constructor(world: RepairWorld, contention = new Contention()) {
+  constructor(world: RepairWorld, contention = new NodeContention()) {
     this.#world = world;
     this.#contention = contention;
   }

@@ -2,7 +2,7 @@
 
 import { type InformerCache, isLater } from "./informer-cache.ts";
 import type { InformerProgress } from "./informer-progress.ts";
-import type { Kube, ListOptions, Selection } from "./kube.ts";
+import type { Kube, ListOptions, ListSelection } from "./kube.ts";
 import { type KubeObject, keyOf } from "./object.ts";
 import { pagesOf } from "./pages.ts";
 import type { ResourceType } from "./resources.ts";
@@ -11,7 +11,7 @@ import type { ResourceType } from "./resources.ts";
 export interface ListParts<T extends KubeObject, P> {
   readonly kube: Kube;
   readonly type: ResourceType;
-  readonly selection: Selection;
+  readonly selection: ListSelection;
   readonly cache: InformerCache<T, P>;
   readonly progress: InformerProgress;
 }

@@ -4,7 +4,7 @@ import type { Failures } from "../desired/failures.ts";
 import type { BackoffLimits } from "../time/backoff.ts";
 import type { Clock } from "../time/clock.ts";
 import type { Projection } from "./informer-cache.ts";
-import type { Selection } from "./kube.ts";
+import type { ListSelection } from "./kube.ts";
 import type { KubeObject } from "./object.ts";
 
 /**
@@ -18,7 +18,7 @@ import type { KubeObject } from "./object.ts";
 export type InformerState = "idle" | "listing" | "watching" | "waiting" | "absent" | "stopped";
 
 /** Options of `informer`. */
-export interface InformerOptions<T extends KubeObject, P> extends Selection {
+export interface InformerOptions<T extends KubeObject, P> extends ListSelection {
   /** What is kept of an object. The object itself is dropped at once: do not keep it, or parts that hold much of it. */
   readonly project: Projection<T, P>;
   /** If given: an object whose projection equals the known one is not announced. */

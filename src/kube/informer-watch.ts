@@ -2,7 +2,7 @@
 
 import type { Clock } from "../time/clock.ts";
 import { KubeError } from "./errors.ts";
-import type { Kube, Selection, WatchEvent } from "./kube.ts";
+import type { Kube, ListSelection, WatchEvent } from "./kube.ts";
 import type { KubeObject } from "./object.ts";
 import { type ResourceType, typeName } from "./resources.ts";
 
@@ -15,7 +15,7 @@ const WATCH_SECONDS = { min: 300, max: 600 } as const;
 export interface WatchParts<T extends KubeObject> {
   readonly kube: Kube;
   readonly type: ResourceType;
-  readonly selection: Selection;
+  readonly selection: ListSelection;
   readonly clock: Pick<Clock, "now" | "after" | "random">;
   /** After so many milliseconds without an event or a bookmark the watch ends. */
   readonly silenceMs: number;

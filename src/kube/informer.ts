@@ -8,7 +8,7 @@ import { InformerListeners } from "./informer-listeners.ts";
 import { InformerLoop } from "./informer-loop.ts";
 import type { InformerOptions, InformerState } from "./informer-options.ts";
 import { InformerProgress } from "./informer-progress.ts";
-import type { Kube, Selection } from "./kube.ts";
+import type { Kube, ListSelection } from "./kube.ts";
 import { type KubeObject, refOf } from "./object.ts";
 import { type ResourceType, typeName } from "./resources.ts";
 
@@ -61,7 +61,7 @@ export function informer<T extends KubeObject, P = T>(
   options: InformerOptions<T, P>,
 ): Informer<P> {
   const clock = options.clock ?? SYSTEM_CLOCK;
-  const selection: Selection = {
+  const selection: ListSelection = {
     ...(options.namespace === undefined ? {} : { namespace: options.namespace }),
     ...(options.fieldSelector === undefined ? {} : { fieldSelector: options.fieldSelector }),
     ...(options.labelSelector === undefined ? {} : { labelSelector: options.labelSelector }),

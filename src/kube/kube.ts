@@ -12,7 +12,7 @@ export interface CallOptions {
 }
 
 /** Which objects a list or a watch is about. */
-export interface Selection {
+export interface ListSelection {
   /** One namespace; absent: all namespaces. */
   readonly namespace?: string;
   /** For example `spec.nodeName=weft-1,spec.hostNetwork=false`. The API server decides which fields it knows. */
@@ -21,7 +21,7 @@ export interface Selection {
 }
 
 /** Options of {@link Kube.list}. */
-export interface ListOptions extends CallOptions, Selection {
+export interface ListOptions extends CallOptions, ListSelection {
   /** At most so many objects in the answer; `continue` of the answer asks for the next page. */
   readonly limit?: number;
   readonly continue?: string;
@@ -41,7 +41,7 @@ export interface ObjectList<T extends KubeObject> {
 }
 
 /** Options of {@link Kube.watch}. */
-export interface WatchOptions extends Selection {
+export interface WatchOptions extends ListSelection {
   /** Events after this version are delivered. */
   readonly resourceVersion: string;
   /** The server ends the watch after so many seconds. */

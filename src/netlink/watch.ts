@@ -16,19 +16,19 @@ import type { NetlinkGroup, Subscription } from "./subscription.ts";
 export type { NetlinkGroup, Subscription } from "./subscription.ts";
 
 /** `set`: new or changed. The kernel also reports changes that are not visible in the object. */
-export type Change = "set" | "removed";
+export type KernelChange = "set" | "removed";
 
 /**
  * What happened in a network namespace. After `overrun` changes were lost, and after `failed` (the watch is closed) no
  * more will come: list again, and in the latter case watch again.
  */
 export type NetlinkEvent =
-  | { readonly type: "link"; readonly change: Change; readonly link: Link }
-  | { readonly type: "address"; readonly change: Change; readonly address: Address }
-  | { readonly type: "route"; readonly change: Change; readonly route: Route }
-  | { readonly type: "neighbour"; readonly change: Change; readonly neighbour: Neighbour }
-  | { readonly type: "rule"; readonly change: Change; readonly rule: Rule }
-  | { readonly type: "qdisc"; readonly change: Change; readonly qdisc: Qdisc }
+  | { readonly type: "link"; readonly change: KernelChange; readonly link: Link }
+  | { readonly type: "address"; readonly change: KernelChange; readonly address: Address }
+  | { readonly type: "route"; readonly change: KernelChange; readonly route: Route }
+  | { readonly type: "neighbour"; readonly change: KernelChange; readonly neighbour: Neighbour }
+  | { readonly type: "rule"; readonly change: KernelChange; readonly rule: Rule }
+  | { readonly type: "qdisc"; readonly change: KernelChange; readonly qdisc: Qdisc }
   /** A switch of the kernel was set. */
   | { readonly type: "netconf"; readonly netconf: Netconf }
   /** Something of that table of nftables, `family` as nft(8) writes it; one for each rule of a large change. */

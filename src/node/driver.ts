@@ -9,7 +9,7 @@ export interface Step {
 }
 
 /** Result of a step: `absent` if it was not needed any more; a string names the conflicting object of another program. */
-export type Outcome = "done" | "absent" | { readonly blockedBy: string };
+export type DriverOutcome = "done" | "absent" | { readonly blockedBy: string };
 
 /** What differs. */
 export interface Diff<S extends Step> {
@@ -29,7 +29,7 @@ export interface DriverParts<Found, S extends Step> {
   list(state: NodeState): Found | undefined | Promise<Found | undefined>;
   /** Compares. Pure. */
   diff(found: Found, state: NodeState): Diff<S>;
-  apply(step: S): Outcome | Promise<Outcome>;
+  apply(step: S): DriverOutcome | Promise<DriverOutcome>;
 }
 
 /** What a pass over the node's state came to. */

@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import type { NetlinkSocket } from "../netlink/socket.ts";
 import { type Subscription, watch } from "../netlink/watch.ts";
-import { type Driver, driver, type Outcome, type Step } from "./driver.ts";
+import { type Driver, type DriverOutcome, driver, type Step } from "./driver.ts";
 import type { NodeKernel } from "./kernel.ts";
 import { isOurTable } from "./marks.ts";
 import type { NodeState, TableState } from "./state.ts";
@@ -129,7 +129,7 @@ export class NftTables {
         return new Set(waits.map(({ name }) => name));
       },
       diff: (waits, state) => this.#diff(waits, state),
-      apply: async (step): Promise<Outcome> => {
+      apply: async (step): Promise<DriverOutcome> => {
         if (step.do === "apply") await this.#apply(step.table);
         else await this.#remove(step.name);
         return "done";

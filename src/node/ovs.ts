@@ -2,7 +2,7 @@
 
 import { type InterfaceRow, VSWITCH } from "../ovsdb/generated/vswitch.ts";
 import { insert, type Mutation, mutate, type Operation, update } from "../ovsdb/operation.ts";
-import { type Driver, driver, type Outcome, type Step } from "./driver.ts";
+import { type Driver, type DriverOutcome, driver, type Step } from "./driver.ts";
 import { BRIDGE_OWNER, OVS_OWNER_KEY, OWNER } from "./marks.ts";
 import type { NodeState, OvsBridgeState, OvsPortState, OvsState } from "./state.ts";
 
@@ -54,7 +54,7 @@ export function ovsDriver(tables: OvsTables, uuid: () => string): Driver {
     kind: "ovs",
     list: ({ ovs }) => (ovs === undefined || tables.root() === undefined ? undefined : tables),
     diff: (found, { ovs = {} }: NodeState) => ({ remove: removals(found, ovs), set: settings(found, ovs, uuid) }),
-    async apply({ operations }): Promise<Outcome> {
+    async apply({ operations }): Promise<DriverOutcome> {
       await tables.transact(operations);
       return "done";
     },

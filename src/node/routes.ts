@@ -3,7 +3,7 @@
 import { parseCidr } from "../net/cidr.ts";
 import { NetlinkError } from "../netlink/error.ts";
 import { ROUTE_TABLE_MAIN, type Route, type RouteSpec } from "../netlink/routes.ts";
-import { type Driver, driver, type Outcome, type Step } from "./driver.ts";
+import { type Driver, type DriverOutcome, driver, type Step } from "./driver.ts";
 import type { NodeKernel } from "./kernel.ts";
 import { PROTOCOL } from "./marks.ts";
 import type { NodeState, RouteState } from "./state.ts";
@@ -103,7 +103,7 @@ function specOf(want: RouteState, device: number): RouteSpec {
 }
 
 /** What is not ours is not replaced: it may be the node's own way. */
-function add(kernel: NodeKernel, route: RouteSpec): Outcome {
+function add(kernel: NodeKernel, route: RouteSpec): DriverOutcome {
   try {
     kernel.addRoute(route);
     return "done";

@@ -7,7 +7,7 @@ import { ManualClock } from "../time/testing/manual-clock.ts";
 import { Engine } from "./engine.ts";
 import type { OwnColumn } from "./orphaned-members.ts";
 import {
-  MemoryDatabase,
+  EngineDatabase,
   portKind,
   type SaidEffect,
   setPort,
@@ -20,7 +20,7 @@ import { Tracker } from "./tracker.ts";
 /** An engine whose switches must be whole, on an empty database. */
 function wholeEngine(t: Test, batch: number, ownColumns: readonly OwnColumn[] = []) {
   const facts = factStore();
-  const database = new MemoryDatabase();
+  const database = new EngineDatabase();
   const kinds = [{ ...switchKind, atomic: true as const }, portKind];
   const tracker = new Tracker<SaidEffect>(kinds, facts, switchesAndPorts);
   const refused: string[] = [];

@@ -11,7 +11,7 @@ import { Engine } from "./engine.ts";
 import type { CommitOutcome } from "./outcome.ts";
 import { type Plan, planChanges } from "./plan.ts";
 import {
-  MemoryDatabase,
+  EngineDatabase,
   portKind,
   type SaidEffect,
   setPort,
@@ -24,8 +24,8 @@ import { Touched } from "./touched.ts";
 import { Tracker } from "./tracker.ts";
 
 /** An engine whose commits go through `commit`, on a database that others may share. */
-function rig(options: { facts?: FactStore; database?: MemoryDatabase; ports?: number } = {}) {
-  const { facts = factStore(), database = new MemoryDatabase(), ports = 0 } = options;
+function rig(options: { facts?: FactStore; database?: EngineDatabase; ports?: number } = {}) {
+  const { facts = factStore(), database = new EngineDatabase(), ports = 0 } = options;
   const failures: string[] = [];
   const offered: string[] = [];
   /** The labels of the rows that each commit would insert. */
@@ -49,7 +49,7 @@ function rig(options: { facts?: FactStore; database?: MemoryDatabase; ports?: nu
 const LOST = new Error("connection lost");
 const has = (plan: Plan, label: string): boolean =>
   [...plan.inserts, ...plan.updates.map((update) => update.row)].some((row) => row.label === label);
-const portsOf = (database: MemoryDatabase): number => database.names().filter((name) => name.startsWith("Port")).length;
+const portsOf = (database: EngineDatabase): number => database.names().filter((name) => name.startsWith("Port")).length;
 
 t.test("a unit for which no plan can be made stands alone, and all others are committed", async (t) => {
   const { facts, engine, database, failures, timers } = rig({ ports: 9 });
@@ -241,7 +241,7 @@ t.test("a row that the database refuses does not come along with the edge of ano
     edges: [{ table: "Switch", row: holder, column: "ports", member: bad, memberUnit: "port:bad" }],
     effects: [],
   });
-  const database = new MemoryDatabase();
+  const database = new EngineDatabase();
   const touched = new Touched();
   touched.row("Switch", holder);
   touched.edge({ table: "Switch", row: holder, column: "ports", member: bad });
@@ -317,7 +317,7 @@ t.test("a unit that cannot be read or compiled stays as it was, says so, and doe
 
 t.test("a successor that cannot compile a unit leaves what is there of it, and lets others into it", async (t) => {
   const facts = factStore();
-  const database = new MemoryDatabase();
+  const database = new EngineDatabase();
   const timers = new ManualClock();
   let odd = false;
   const oddSwitch: typeof switchKind = {

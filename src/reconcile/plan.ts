@@ -21,7 +21,7 @@ export interface RowUpdate {
 }
 
 /** Members that enter or leave one set-valued column. */
-export interface Mutation {
+export interface PlannedMutation {
   readonly table: string;
   readonly row: string;
   readonly column: string;
@@ -33,7 +33,7 @@ export interface Mutation {
 export interface Plan {
   readonly inserts: readonly DesiredRow[];
   readonly updates: readonly RowUpdate[];
-  readonly mutations: readonly Mutation[];
+  readonly mutations: readonly PlannedMutation[];
   readonly deletes: readonly { readonly table: string; readonly uuid: string }[];
   /**
    * Rows that cannot be written yet, because the row that would hold them is not in the database: OVSDB would collect them
@@ -168,9 +168,9 @@ class Planner {
 
   finish(): Plan {
     this.#park();
-    const mutations = new Map<string, Mutation>();
+    const mutations = new Map<string, PlannedMutation>();
     const misdirected: Plan["misdirected"][number][] = [];
-    const mutation = (edge: Edge): Mutation => {
+    const mutation = (edge: Edge): PlannedMutation => {
       const key = `${edge.row}\0${edge.column}`;
       let entry = mutations.get(key);
       if (entry === undefined) {

@@ -4,7 +4,7 @@ import type { ColumnValue } from "../desired/fragment.ts";
 import { splitUnitId } from "../desired/unit-kind.ts";
 import type { Desired } from "./desired.ts";
 import { ownerOf } from "./owner.ts";
-import type { Mutation, Plan } from "./plan.ts";
+import type { Plan, PlannedMutation } from "./plan.ts";
 
 /** A row as the sweep sees it. */
 export interface SweptRow {
@@ -77,7 +77,7 @@ export function planSweep(
   const replaced = orphans.filter((row) => wantsRows(desired, ownerOf(row.columns) ?? ""));
   const deletes = rootsAmong(orphans, isRoot);
   const gone = new Set(deletes.map((row) => row.uuid));
-  const mutations: Mutation[] = [];
+  const mutations: PlannedMutation[] = [];
   for (const holder of holders) {
     if (gone.has(holder.uuid) || (kept.has(holder.uuid) && desired.row(holder.uuid) === undefined)) continue;
     for (const { column, exclusive } of edgeColumns.get(holder.table) ?? []) {
@@ -140,7 +140,7 @@ function rootsAmong(rows: readonly SweptRow[], isRoot: (table: string) => boolea
 }
 
 /** What of the mutations takes these rows out of what holds them. */
-function membersAmong(mutations: readonly Mutation[], rows: ReadonlySet<string>): Mutation[] {
+function membersAmong(mutations: readonly PlannedMutation[], rows: ReadonlySet<string>): PlannedMutation[] {
   return mutations.flatMap((mutation) => {
     const members = mutation.delete.filter((member) => rows.has(member));
     return members.length === 0 ? [] : [{ ...mutation, delete: members }];

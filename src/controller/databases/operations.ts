@@ -4,7 +4,7 @@ import type { NorthboundTable } from "../../kinds/northbound.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { insert, mutate, type Operation, remove, update } from "../../ovsdb/operation.ts";
 import type { Fault } from "../../reconcile/outcome.ts";
-import type { Mutation, Plan } from "../../reconcile/plan.ts";
+import type { Plan, PlannedMutation } from "../../reconcile/plan.ts";
 
 /**
  * The operations of a plan, and what of it cannot be encoded: texts that OVSDB cannot hold, members that are there twice.
@@ -42,7 +42,7 @@ export function operationsOf(plan: Plan): {
   return { operations, faults };
 }
 
-function mutationOf({ table, row, column, insert: come, delete: go }: Mutation): Operation {
+function mutationOf({ table, row, column, insert: come, delete: go }: PlannedMutation): Operation {
   const mutations: unknown[] = [];
   if (go.length > 0) mutations.push([column, "delete", go]);
   if (come.length > 0) mutations.push([column, "insert", come]);
@@ -50,7 +50,7 @@ function mutationOf({ table, row, column, insert: come, delete: go }: Mutation):
 }
 
 /** Which members of a set cannot be encoded, each of which another unit may have brought; else the set as a whole. */
-function memberFaults(mutation: Mutation, error: Error): readonly Fault[] {
+function memberFaults(mutation: PlannedMutation, error: Error): readonly Fault[] {
   const { row, column } = mutation;
   const faults: Fault[] = [];
   for (const value of mutation.insert) {

@@ -7,11 +7,11 @@ import type { CallOptions } from "../kube.ts";
 import { type ResourceType, typeName } from "../resources.ts";
 
 /** The verbs of a `Kube`. */
-export type Verb = "get" | "list" | "watch" | "create" | "update" | "patch" | "delete";
+export type ApiVerb = "get" | "list" | "watch" | "create" | "update" | "patch" | "delete";
 
 /** What a fake API server was asked. */
 export interface FakeRequest {
-  readonly verb: Verb;
+  readonly verb: ApiVerb;
   readonly type: ResourceType;
   readonly name?: string | undefined;
   readonly namespace?: string | undefined;
@@ -22,7 +22,7 @@ export interface FakeRequest {
 
 /** How the next matching requests fail. What is left out matches everything. */
 export interface FakeFault {
-  readonly verb?: Verb;
+  readonly verb?: ApiVerb;
   readonly type?: ResourceType;
   readonly name?: string;
   readonly subresource?: string;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { KubeError } from "../errors.ts";
-import type { Selection } from "../kube.ts";
+import type { ListSelection } from "../kube.ts";
 import type { KubeObject } from "../object.ts";
 
 /** Whether an object is part of a list or watch. */
 export type Selector = (object: KubeObject) => boolean;
 
 /** Field and label selectors as the API server understands them. Throws `invalid` on those it would refuse. */
-export function selectorOf(selection: Selection): Selector {
+export function selectorOf(selection: ListSelection): Selector {
   const parts = [...fieldTerms(selection.fieldSelector ?? ""), ...labelTerms(selection.labelSelector ?? "")];
   const { namespace } = selection;
   if (namespace !== undefined && namespace !== "") parts.push((object) => object.metadata.namespace === namespace);

@@ -18,7 +18,7 @@ const ROOTS = new Set(["Switch", "Group"]);
 type Row = Readonly<Record<string, ColumnValue>>;
 
 /** A database in memory with OVSDB's rules as far as the engine leans on them: unique names, and garbage collection. */
-export class MemoryDatabase implements DatabaseView {
+export class EngineDatabase implements DatabaseView {
   readonly tables = new Map<string, Map<string, Row>>();
   readonly plans: Plan[] = [];
   /** Called with each change, as a monitor would be: before the commit is answered. */
@@ -195,13 +195,13 @@ export const switchesAndPorts: RootsOf = ({ kind, key }) => {
  */
 export function testEngine({
   facts = factStore(),
-  memory = new MemoryDatabase(),
+  memory = new EngineDatabase(),
   timers = new ManualClock(),
   kinds = [switchKind, portKind],
   ...options
 }: Partial<Omit<EngineOptions<SaidEffect>, "tracker" | "view" | "timers" | "database">> & {
   readonly facts?: FactStore;
-  readonly memory?: MemoryDatabase;
+  readonly memory?: EngineDatabase;
   readonly timers?: ManualClock;
   readonly kinds?: readonly AnyUnitKind<FactReader, SaidEffect>[];
 } = {}) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { type Informer, informer } from "../../../src/kube/informer.ts";
-import type { Kube, Selection } from "../../../src/kube/kube.ts";
+import type { Kube, ListSelection } from "../../../src/kube/kube.ts";
 import type { KubeObject } from "../../../src/kube/object.ts";
 import { type ResourceType, typeName } from "../../../src/kube/resources.ts";
 import { when } from "./when.ts";
@@ -19,7 +19,7 @@ export class Objects<T extends KubeObject = Thing> {
   readonly #informer: Informer<T>;
   readonly #type: ResourceType;
 
-  constructor(kube: Kube, type: ResourceType, selection: Selection = {}) {
+  constructor(kube: Kube, type: ResourceType, selection: ListSelection = {}) {
     this.#type = type;
     this.#informer = informer<T, T>(kube, type, { ...selection, project: (object) => object });
     this.#informer.start();

@@ -5,7 +5,7 @@ import type { AnyRow } from "../../row-codec.ts";
 import type { AnyTableSchema, ColumnSchema } from "../../schema.ts";
 import { type Atom, columnCodec, type Value } from "../../value.ts";
 import { decodeStrictly } from "./decode.ts";
-import { Failure } from "./failure.ts";
+import { OperationFailure } from "./failure.ts";
 
 const UUID_COLUMN: ColumnSchema = { key: { type: "uuid" }, min: 1, max: 1 };
 
@@ -17,14 +17,15 @@ export function columnOf(schema: AnyTableSchema, column: unknown): ColumnSchema 
   if (column === "_uuid") return UUID_COLUMN;
   const described =
     typeof column === "string" && Object.hasOwn(schema.columns, column) ? schema.columns[column] : undefined;
-  if (described === undefined) throw new Failure("unknown column", String(column));
+  if (described === undefined) throw new OperationFailure("unknown column", String(column));
   return described;
 }
 
 /** One RFC 7047 §5.1 `<condition>`, or a boolean (ovsdb-server(7) §5.1). */
 export function compileCondition(schema: AnyTableSchema, json: Json): RowTest {
   if (typeof json === "boolean") return () => json;
-  if (!Array.isArray(json) || json.length !== 3) throw new Failure("syntax error", "a condition has three parts");
+  if (!Array.isArray(json) || json.length !== 3)
+    throw new OperationFailure("syntax error", "a condition has three parts");
   const [column, test, value] = json as unknown as readonly [Json, Json, Json];
   const described = columnOf(schema, column);
   const codec = columnCodec(described);
@@ -48,7 +49,7 @@ export function compileCondition(schema: AnyTableSchema, json: Json): RowTest {
     case ">=":
       return (row) => order(row[name], argument, (a, b) => a >= b);
     default:
-      throw new Failure("syntax error", "unknown function");
+      throw new OperationFailure("syntax error", "unknown function");
   }
 }
 
@@ -64,7 +65,7 @@ function argumentOf(column: ColumnSchema, test: Json): ColumnSchema {
     case ">":
     case ">=":
       if (column.max > 1 || column.value !== undefined || !/^(?:integer|real)$/.test(column.key.type)) {
-        throw new Failure("syntax error", `"${test}" operator may not be applied`);
+        throw new OperationFailure("syntax error", `"${test}" operator may not be applied`);
       }
       return { ...column, min: 1 };
     case "includes":
@@ -72,13 +73,13 @@ function argumentOf(column: ColumnSchema, test: Json): ColumnSchema {
     case "excludes":
       return isScalar ? column : { ...column, min: 0, max: Number.POSITIVE_INFINITY };
     default:
-      throw new Failure("unknown function", `No function named ${String(test as string)}.`);
+      throw new OperationFailure("unknown function", `No function named ${String(test as string)}.`);
   }
 }
 
 /** The conditions of an operation: all must hold. */
 export function compileWhere(schema: AnyTableSchema, json: Json | undefined): RowTest {
-  if (!Array.isArray(json)) throw new Failure("syntax error", "where is not an array");
+  if (!Array.isArray(json)) throw new OperationFailure("syntax error", "where is not an array");
   const tests = (json as readonly Json[]).map((condition) => compileCondition(schema, condition));
   return (row) => tests.every((test) => test(row));
 }

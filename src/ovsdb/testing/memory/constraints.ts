@@ -5,7 +5,7 @@ import type { AnyRow } from "../../row-codec.ts";
 import type { AnyTableSchema, ColumnSchema } from "../../schema.ts";
 import { type Atom, columnCodec, type Value } from "../../value.ts";
 import { checkAtom } from "./decode.ts";
-import { Failure } from "./failure.ts";
+import { OperationFailure } from "./failure.ts";
 import { pruneWeak, type Reference, references } from "./references.ts";
 import type { MemoryStore } from "./store.ts";
 
@@ -26,7 +26,7 @@ export function checkValue(column: ColumnSchema, name: string, value: Value): vo
 
 function checkCount(column: ColumnSchema, name: string, count: number): void {
   if (count < column.min || count > column.max) {
-    throw new Failure(
+    throw new OperationFailure(
       "constraint violation",
       `${name}: ${count} members where ${column.min} to ${column.max} are allowed`,
     );
@@ -76,7 +76,7 @@ function countReferences(
         counts.set(ref.uuid, (counts.get(ref.uuid) ?? 0) + 1);
         if (exists(ref)) continue;
         const from = `Table ${table} column ${ref.column} row ${row._uuid}`;
-        throw new Failure(
+        throw new OperationFailure(
           "referential integrity violation",
           `${from} references nonexistent row ${ref.uuid} in table ${ref.table}.`,
         );
@@ -122,7 +122,7 @@ function prune(schema: AnyTableSchema, row: AnyRow, exists: (ref: Reference) => 
 
 function checkTable(table: string, schema: AnyTableSchema, rows: ReadonlyMap<string, AnyRow>): void {
   if (schema.maxRows !== undefined && rows.size > schema.maxRows) {
-    throw new Failure(
+    throw new OperationFailure(
       "constraint violation",
       `table ${table} would have ${rows.size} rows, at most ${schema.maxRows} are allowed`,
     );
@@ -134,7 +134,7 @@ function checkTable(table: string, schema: AnyTableSchema, rows: ReadonlyMap<str
       const other = seen.get(key);
       if (other !== undefined) {
         const where = `table "${table}" to have identical values (${key}) for index on columns ${columns.join(", ")}`;
-        throw new Failure(
+        throw new OperationFailure(
           "constraint violation",
           `Transaction causes multiple rows in ${where}: ${other} and ${row._uuid}.`,
         );
@@ -167,6 +167,6 @@ function sameRow(schema: AnyTableSchema, a: AnyRow, b: AnyRow): boolean {
 
 function schemaOf(store: MemoryStore, table: string): AnyTableSchema {
   const schema = store.schemas.get(table);
-  if (schema === undefined) throw new Failure("unknown table", table);
+  if (schema === undefined) throw new OperationFailure("unknown table", table);
   return schema;
 }

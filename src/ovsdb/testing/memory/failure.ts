@@ -4,7 +4,7 @@ import { OvsdbError } from "../../errors.ts";
 import type { JsonObject } from "../../json.ts";
 
 /** An `<error>` of RFC 7047 §3.1, on its way to the client. */
-export class Failure extends Error {
+export class OperationFailure extends Error {
   readonly json: JsonObject;
 
   constructor(error: string, details: string) {
@@ -15,7 +15,7 @@ export class Failure extends Error {
 
 /** The `<error>` of what was thrown; anything but a failure or a malformed value is a bug, and thrown on. */
 export function errorJson(error: unknown): JsonObject {
-  if (error instanceof Failure) return error.json;
+  if (error instanceof OperationFailure) return error.json;
   if (error instanceof OvsdbError) return { error: "syntax error", details: error.message };
   throw error;
 }

@@ -6,7 +6,7 @@ import type { AnyChange } from "../../mirror-table.ts";
 import type { AnyRow } from "../../row-codec.ts";
 import { columnCodec } from "../../value.ts";
 import { columnOf, compileCondition, type RowTest } from "./condition.ts";
-import { Failure } from "./failure.ts";
+import { OperationFailure } from "./failure.ts";
 import type { MemoryStore } from "./store.ts";
 
 /** One monitor of one session: turns commits into `<table-updates2>` (ovsdb-server(7) §4.1.14). */
@@ -19,10 +19,10 @@ export class MemoryMonitor {
   constructor(id: Json, store: MemoryStore, requests: Json) {
     this.id = id;
     this.store = store;
-    if (!isJsonObject(requests)) throw new Failure("syntax error", "monitor requests are not an object");
+    if (!isJsonObject(requests)) throw new OperationFailure("syntax error", "monitor requests are not an object");
     for (const [table, list] of Object.entries(requests)) {
       const schema = store.schemas.get(table);
-      if (schema === undefined) throw new Failure("syntax error", `no table named ${table}`);
+      if (schema === undefined) throw new OperationFailure("syntax error", `no table named ${table}`);
       const [request] = (Array.isArray(list) ? list : [list]) as readonly JsonObject[];
       const columns = (request?.["columns"] ?? Object.keys(schema.columns)) as readonly string[];
       for (const column of columns) columnOf(schema, column);

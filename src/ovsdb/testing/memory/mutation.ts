@@ -4,7 +4,7 @@ import type { Json } from "../../json.ts";
 import type { ColumnSchema } from "../../schema.ts";
 import { type Atom, columnCodec, compareAtoms, setOwn, type Value } from "../../value.ts";
 import { checkAtom, decodeStrictly } from "./decode.ts";
-import { Failure } from "./failure.ts";
+import { OperationFailure } from "./failure.ts";
 
 const MUTATORS: ReadonlySet<Json> = new Set(["insert", "delete", "+=", "-=", "*=", "/=", "%="]);
 
@@ -15,9 +15,10 @@ export type ValueChange = (old: Value) => Value;
 export function compileMutation(column: ColumnSchema, mutator: Json, json: Json): ValueChange {
   const { kind } = columnCodec(column);
   const { type } = column.key;
-  if (!MUTATORS.has(mutator)) throw new Failure("unknown mutator", `No mutator named ${String(mutator as string)}.`);
+  if (!MUTATORS.has(mutator))
+    throw new OperationFailure("unknown mutator", `No mutator named ${String(mutator as string)}.`);
   if (mutator === "insert" || mutator === "delete") {
-    if (kind === "scalar") throw new Failure("syntax error", "not a set");
+    if (kind === "scalar") throw new OperationFailure("syntax error", "not a set");
     if (kind === "map") return mutateMap(column, mutator, json);
     const members = membersOf(column, mutator, json);
     return (old) => {
@@ -31,14 +32,15 @@ export function compileMutation(column: ColumnSchema, mutator: Json, json: Json)
     };
   }
   if (kind === "map" || (type !== "integer" && type !== "real") || (type === "real" && mutator === "%=")) {
-    throw new Failure("syntax error", "not a number");
+    throw new OperationFailure("syntax error", "not a number");
   }
   const operand = decodeStrictly({ key: { type }, min: 1, max: 1 }, json) as number;
   const calculate = calculation(String(mutator as string), operand, type === "integer");
   return (old) => {
     const after = listOf(old).map((atom) => calculate(atom as number));
     for (const atom of after) checkAtom(column.key, atom);
-    if (new Set(after).size < after.length) throw new Failure("constraint violation", "the result contains duplicates");
+    if (new Set(after).size < after.length)
+      throw new OperationFailure("constraint violation", "the result contains duplicates");
     return asValue(column, after.sort(compareAtoms));
   };
 }
@@ -88,7 +90,8 @@ function listOf(value: Value): readonly Atom[] {
 
 function asValue(column: ColumnSchema, atoms: readonly Atom[]): Value {
   if (columnCodec(column).kind === "set") return atoms;
-  if (atoms.length > 1) throw new Failure("constraint violation", "more than one value in a column of at most one");
+  if (atoms.length > 1)
+    throw new OperationFailure("constraint violation", "more than one value in a column of at most one");
   return atoms[0];
 }
 
@@ -108,12 +111,12 @@ function calculation(mutator: string, b: number, integer: boolean): (a: number) 
 }
 
 function divisor(b: number): number {
-  if (b === 0) throw new Failure("domain error", "Division by zero.");
+  if (b === 0) throw new OperationFailure("domain error", "Division by zero.");
   return b;
 }
 
 function inRange(result: number): number {
-  if (!Number.isFinite(result)) throw new Failure("range error", "the result is beyond the range of its type");
+  if (!Number.isFinite(result)) throw new OperationFailure("range error", "the result is beyond the range of its type");
   // Zero has no sign in a database.
   return result === 0 ? 0 : result;
 }

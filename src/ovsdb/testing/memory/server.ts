@@ -9,7 +9,7 @@ import type { AnyChange } from "../../mirror-table.ts";
 import type { AnyRow } from "../../row-codec.ts";
 import type { AnyTableSchema } from "../../schema.ts";
 import { SERVER } from "../../server-status.ts";
-import { Failure } from "./failure.ts";
+import { OperationFailure } from "./failure.ts";
 import { MemoryLocks } from "./locks.ts";
 import { MemorySession, type SessionHost } from "./session.ts";
 import { MemoryStore } from "./store.ts";
@@ -115,13 +115,14 @@ export class MemoryServer implements SessionHost {
 
   store(database: Json | undefined): MemoryStore {
     const store = typeof database === "string" ? this.#stores.get(database) : undefined;
-    if (store === undefined) throw new Failure("unknown database", String(database as string));
+    if (store === undefined) throw new OperationFailure("unknown database", String(database as string));
     return store;
   }
 
   transact(session: MemorySession, id: Json, [database, ...operations]: readonly Json[]): void {
     for (const blocked of this.#blocked) {
-      if (blocked.session === session && blocked.id === id) throw new Failure("syntax error", "duplicate request ID");
+      if (blocked.session === session && blocked.id === id)
+        throw new OperationFailure("syntax error", "duplicate request ID");
     }
     this.execute(session, id, this.store(database), operations, (results) => session.send(replyJson(id, results)));
   }
@@ -174,9 +175,12 @@ export class MemoryServer implements SessionHost {
   }
 
   lock(session: MemorySession, method: string, name: string): Json {
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) throw new Failure("syntax error", "params must be <id>");
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) throw new OperationFailure("syntax error", "params must be <id>");
     if (this.#locks.hasAsked(session, name) !== (method === "unlock")) {
-      throw new Failure("syntax error", method === "unlock" ? '"unlock" without "lock"' : 'must issue "unlock" before');
+      throw new OperationFailure(
+        "syntax error",
+        method === "unlock" ? '"unlock" without "lock"' : 'must issue "unlock" before',
+      );
     }
     if (method === "lock") return { locked: this.#locks.lock(session, name) };
     if (method === "unlock") this.#locks.unlock(session, name);

@@ -7,7 +7,7 @@ import type { Json, JsonObject } from "../../json.ts";
 import { type Message, notificationJson, parseMessage, replyJson } from "../../message.ts";
 import type { AnyChange } from "../../mirror-table.ts";
 import { SMALLEST_REAL, ZERO_UUID } from "../../value.ts";
-import { errorJson, Failure } from "./failure.ts";
+import { errorJson, OperationFailure } from "./failure.ts";
 import { MemoryMonitor } from "./monitor.ts";
 import type { MemoryStore } from "./store.ts";
 
@@ -109,20 +109,20 @@ export class MemorySession {
       case "monitor_cond_since":
         return this.#monitor(params);
       case "monitor_cancel":
-        if (!this.#monitors.delete(JSON.stringify(params[0]))) throw new Failure("unknown monitor", "");
+        if (!this.#monitors.delete(JSON.stringify(params[0]))) throw new OperationFailure("unknown monitor", "");
         return {};
       case "lock":
       case "steal":
       case "unlock":
         return this.#host.lock(this, method, String(params[0] as string));
       default:
-        throw new Failure("unknown method", method);
+        throw new OperationFailure("unknown method", method);
     }
   }
 
   #monitor([database, id = null, requests = {}, since = ZERO_UUID]: readonly Json[]): Json {
     const key = JSON.stringify(id);
-    if (this.#monitors.has(key)) throw new Failure("syntax error", "duplicate monitor ID");
+    if (this.#monitors.has(key)) throw new OperationFailure("syntax error", "duplicate monitor ID");
     const store = this.#host.store(database);
     const monitor = new MemoryMonitor(id, store, requests);
     this.#monitors.set(key, monitor);

@@ -9,7 +9,7 @@ import { columnCodec, type Value } from "../../value.ts";
 import { columnOf, compileWhere } from "./condition.ts";
 import { checkValue, commitChanges } from "./constraints.ts";
 import { decodeStrictly } from "./decode.ts";
-import { errorJson, Failure } from "./failure.ts";
+import { errorJson, OperationFailure } from "./failure.ts";
 import { compileMutation } from "./mutation.ts";
 import type { MemoryStore } from "./store.ts";
 
@@ -34,7 +34,7 @@ export function executeTransaction(
       if ("waiting" in result) {
         const { waiting: timeoutMs } = result as { waiting: number | undefined };
         if (timeoutMs === undefined || waited < timeoutMs) return { kind: "waiting", timeoutMs };
-        throw new Failure("timed out", '"wait" timed out');
+        throw new OperationFailure("timed out", '"wait" timed out');
       }
       results.push(result);
     } catch (error) {
@@ -79,13 +79,13 @@ class Transaction {
         return this.#wait(operation);
       case "assert":
         if (this.#holdsLock(String(operation["lock"] as string))) return {};
-        throw new Failure("not owner", `Asserted lock ${operation["lock"] as string} not held.`);
+        throw new OperationFailure("not owner", `Asserted lock ${operation["lock"] as string} not held.`);
       case "comment":
         return {};
       case "abort":
-        throw new Failure("aborted", "aborted by request");
+        throw new OperationFailure("aborted", "aborted by request");
       default:
-        throw new Failure("syntax error", "No operation");
+        throw new OperationFailure("syntax error", "No operation");
     }
   }
 
@@ -95,7 +95,10 @@ class Transaction {
     const uuid = typeof chosen === "string" ? chosen : randomUUID();
     // Nor may a row come back that this very transaction has deleted.
     if (this.#row(table, uuid) !== undefined || this.staged.get(table)?.has(uuid) === true) {
-      throw new Failure("duplicate uuid", `This UUID would duplicate a UUID already present within the table: ${uuid}`);
+      throw new OperationFailure(
+        "duplicate uuid",
+        `This UUID would duplicate a UUID already present within the table: ${uuid}`,
+      );
     }
     const row: Record<string, Value> = { _uuid: uuid };
     for (const [column, described] of Object.entries(schema.columns)) row[column] = columnCodec(described).initial;
@@ -119,13 +122,13 @@ class Transaction {
   #mutate(operation: JsonObject): JsonObject {
     const [, schema] = this.#table(operation);
     const { mutations } = operation;
-    if (!Array.isArray(mutations)) throw new Failure("syntax error", "mutations is not an array");
+    if (!Array.isArray(mutations)) throw new OperationFailure("syntax error", "mutations is not an array");
     const steps = (mutations as readonly Json[]).map((mutation) => {
       if (!Array.isArray(mutation) || mutation.length !== 3)
-        throw new Failure("syntax error", "Parse error in mutation.");
+        throw new OperationFailure("syntax error", "Parse error in mutation.");
       const [column, mutator, value] = mutation as unknown as readonly [Json, Json, Json];
       const described = columnOf(schema, column);
-      if (described.mutable === false) throw new Failure("constraint violation", "an immutable column");
+      if (described.mutable === false) throw new OperationFailure("constraint violation", "an immutable column");
       return { column: String(column as string), described, change: compileMutation(described, mutator, value) };
     });
     return this.#change(operation, (_, row) => {
@@ -159,7 +162,7 @@ class Transaction {
     for (const [column, value] of Object.entries(isJsonObject(json) ? json : {})) {
       const described = columnOf(schema, column);
       if (update && described.mutable === false) {
-        throw new Failure("constraint violation", `Cannot update immutable column ${column}.`);
+        throw new OperationFailure("constraint violation", `Cannot update immutable column ${column}.`);
       }
       values[column] = decodeStrictly(described, value);
     }
@@ -208,7 +211,7 @@ class Transaction {
   #table(operation: JsonObject): readonly [string, AnyTableSchema] {
     const name = String(operation["table"] as string);
     const schema = this.#store.schemas.get(name);
-    if (schema === undefined) throw new Failure("syntax error", `No table named ${name}.`);
+    if (schema === undefined) throw new OperationFailure("syntax error", `No table named ${name}.`);
     return [name, schema];
   }
 }
