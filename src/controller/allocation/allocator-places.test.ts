@@ -192,12 +192,12 @@ t.test("an address that is being recorded is not left outside of its subnet's ra
   t.equal(range(), "10.29.0.0/28");
   t.match(facts.get("verdicts", "small")?.refused, {
     reason: "AddressesInUse",
-    message: /leaves out 10\.29\.0\.9, which IP first\.default holds \(and 1 more/,
+    message: /does not contain 10\.29\.0\.9, which is in use by IP first\.default \(and 1 more/,
   });
   write("first.default");
-  t.match(facts.get("verdicts", "small")?.refused?.message, /IP first\.default holds \(and 1 more/, "each counts once");
+  t.match(facts.get("verdicts", "small")?.refused?.message, /in use by IP first\.default \(and 1 more/, "each counts once");
   facts.set("pods", "default/second", undefined);
-  t.match(facts.get("verdicts", "small")?.refused?.message, /first\.default holds; choose/);
+  t.match(facts.get("verdicts", "small")?.refused?.message, /in use by IP first\.default; choose/);
   facts.set("ips", "first.default", undefined);
   facts.set("pods", "default/first", undefined);
   t.equal(range(), "10.29.0.0/29", "once nobody has such an address");

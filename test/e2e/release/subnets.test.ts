@@ -155,7 +155,7 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (who
     const [old, far] = ["old", "far"].map((name) => world.pods.get(`${namespace}/${name}`)!);
     for (const [cidrBlock, reason, says] of [
       ["10.71.0.0/22", "SubnetConflict", "overlaps 10.71.2.0/24 of subnet weft-beside"],
-      ["10.71.0.0/24", "AddressesInUse", `leaves out 10.71.1.200, which IP far.${namespace} holds`],
+      ["10.71.0.0/24", "AddressesInUse", `does not contain 10.71.1.200, which is in use by IP far.${namespace}`],
     ] as const) {
       await change(GROW, { cidrBlock });
       const conditions = await world.subnets.until(GROW, `says ${reason}`, (subnet) => {
