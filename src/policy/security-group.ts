@@ -27,7 +27,7 @@ export interface TranslatedSecurityGroup {
   readonly clean: readonly Direction[];
 }
 
-/** Kube-OVN's priorities within a tier (`pkg/util/const.go`). A rule's is `HIGHEST - priority`, so at least 2100. */
+/** Kube-OVN's priorities within a tier (`pkg/util/const.go`). A rule's is `PRIORITY.highest - priority`, so at least 2100. */
 const PRIORITY = { highest: 18484, base: 2005, sameGroup: 2004, drop: 2003 } as const;
 
 const DIRECTIONS: readonly Direction[] = ["ingress", "egress"];

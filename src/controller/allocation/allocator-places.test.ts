@@ -195,7 +195,11 @@ t.test("an address that is being recorded is not left outside of its subnet's ra
     message: /does not contain 10\.29\.0\.9, which is in use by IP first\.default \(and 1 more/,
   });
   write("first.default");
-  t.match(facts.get("verdicts", "small")?.refused?.message, /in use by IP first\.default \(and 1 more/, "each counts once");
+  t.match(
+    facts.get("verdicts", "small")?.refused?.message,
+    /in use by IP first\.default \(and 1 more/,
+    "each counts once",
+  );
   facts.set("pods", "default/second", undefined);
   t.match(facts.get("verdicts", "small")?.refused?.message, /in use by IP first\.default; choose/);
   facts.set("ips", "first.default", undefined);

@@ -51,7 +51,8 @@ export interface Orphans {
  *
  * A port is stale when its interface is gone (the pod's namespace was removed, and the pair with it), or when its pod is: the
  * runtime has sent the DEL to nobody. An interface that says that it is ours and has no port is stale when its pod is gone, or has another interface in
- * its place; otherwise its port was lost while no daemon was there. Interfaces that do not say that they are ours are others', whatever they are called.
+ * its place; otherwise its port was lost while no daemon was there. An interface without a mark of ours is removed
+ * only together with an orphaned port of ours, and never if it is marked as another program's, whatever its name.
  */
 export function findOrphans(input: CollectInput): Orphans {
   const there = new Set(input.ends.map(({ name }) => name));
