@@ -270,7 +270,7 @@ function observe(kind: (typeof KINDS)[number]["kind"], spec: Spec): { made: stri
       const { notes: all = [], ...rest } = effect;
       const notes = all.filter(({ reason }) => reason !== "NotSupported");
       const [first] = notes;
-      const message = effect.message.replace(/(; )?not supported yet, and without effect: .*$/, "");
+      const message = effect.message.replace(/(; )?these fields are not supported and have no effect: .*$/, "");
       return {
         ...rest,
         notes,

@@ -47,7 +47,7 @@ t.test("nothing is published where an artefact is missing", (t) => {
     const files = FILES.filter((name) => name !== missing);
     t.throws(() => publishSteps({ version: "1.2.3", repository: "ghcr.io/owner/weft", files }), {
       code: "unsupported",
-      message: `not published: ${missing} missing`,
+      message: `not published: missing ${missing}`,
     });
   }
   t.end();

@@ -37,7 +37,7 @@ export function publishSteps({ version, repository, files }: PublishInput): read
     "SHA256SUMS",
   ];
   const lacking = needed.filter((name) => !files.includes(name));
-  if (lacking.length > 0) throw new HostError("unsupported", `not published: ${lacking.join(", ")} are missing`);
+  if (lacking.length > 0) throw new HostError("unsupported", `not published: missing ${lacking.join(", ")}`);
   const image = `${repository}:${version}`;
   const charts = `oci://${repository.slice(0, repository.lastIndexOf("/"))}/charts`;
   const bundle = "SHA256SUMS.sigstore.json";

@@ -119,7 +119,10 @@ t.test("a family that the join subnet lacks has no routes", async (t) => {
 t.test("what is missing is said", async (t) => {
   t.match(planGateway(undefined, SUBNETS, FACTS), /the Node object of this node does not exist/);
   t.match(planGateway(node({}), SUBNETS, FACTS), /has not allocated an address/);
-  t.match(planGateway(node({ ...DUAL, "ovn.kubernetes.io/mac_address": "x" }), [], FACTS), /no MAC/);
+  t.match(
+    planGateway(node({ ...DUAL, "ovn.kubernetes.io/mac_address": "x" }), [], FACTS),
+    /is not a valid MAC address/,
+  );
   t.match(planGateway(node({ ...DUAL, "ovn.kubernetes.io/cidr": "fd00::/64" }), [], FACTS), /no subnet of the family/);
   t.match(planGateway(node(DUAL), [...SUBNETS, { name: "s", contract: "it cannot be read" }], FACTS), /cannot be read/);
 });

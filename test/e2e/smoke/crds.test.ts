@@ -567,13 +567,13 @@ const BAD: readonly (readonly [Kind, Fields, ...string[]])[] = [
   [
     "SecurityGroup",
     { ingressRules: [{ ...ANY4, remoteAddress: "10.0.0.0/33" }] },
-    'remoteAddress "10.0.0.0/33" is no address',
+    'remoteAddress "10.0.0.0/33" is not an address',
     "10.16.0.0/16",
   ],
   [
     "SecurityGroup",
     { ingressRules: [{ ...ANY4, remoteAddress: "10.0.0.1,10.0.0.2" }] },
-    'remoteAddress "10.0.0.1,10.0.0.2" is no address',
+    'remoteAddress "10.0.0.1,10.0.0.2" is not an address',
   ],
   ["SecurityGroup", { ingressRules: [{ ...ANY4, remoteAddress: "fd00::/8" }] }, "of ipv4"],
   ["SecurityGroup", { ingressRules: [{ ...ANY4, remoteAddress: "" }] }, "remoteAddress must say which"],
@@ -860,6 +860,6 @@ t.test("the CRDs on a real API server", { skip: "missing" in binaries ? binaries
       const { stdout } = await kubectl("get", short);
       t.equal(stdout.split("\n")[0]?.trim().split(/\s+/).join(" "), line);
     }
-    t.match((await kubectl("explain", "subnet.spec.excludeIps")).stdout, "both ends");
+    t.match((await kubectl("explain", "subnet.spec.excludeIps")).stdout, "inclusive ranges");
   });
 });
