@@ -179,7 +179,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "counter-missed",
     bug: "counters of a subnet that change while its status is being written are not updated",
-    shown: 6,
+    shown: 75,
     install: () =>
       replaced(StatusWriter.prototype, "touch", (touch) => {
         const touched = new WeakMap<StatusWriter, Set<string>>();
