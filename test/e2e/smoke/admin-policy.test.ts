@@ -223,7 +223,7 @@ t.test("what administrators say is what packets do", { skip: whyNoLab() }, async
       return conditions.find(({ type }) => type === "Ready");
     });
     t.match(said, { status: "False", message: '"10.0.0.0/99" is not a valid CIDR' });
-    t.match(said.message, "a DNS server cannot be asked for all names");
+    t.match(said.message, "a DNS server cannot list the names below a domain");
     await cnps.stop();
     await drop(CLUSTER_NETWORK_POLICIES, "weft-odd");
     await settles(client, web, 8080, true);
