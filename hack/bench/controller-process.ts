@@ -135,19 +135,28 @@ export class ControllerProcess {
   #hear(line: string): void {
     this.#log.push(line);
     if (this.#log.length > 100) this.#log.shift();
-    let message: unknown;
+    let text: unknown;
     try {
-      message = (JSON.parse(line) as { msg?: unknown }).msg;
+      text = (JSON.parse(line) as { msg?: unknown }).msg;
     } catch {
       return; // Not of the log: bash or Node.js itself.
     }
-    if (typeof message !== "string" || this.#said.has(message)) return;
+    if (typeof text !== "string") return;
+    const message = EARLIER.get(text) ?? text;
+    if (this.#said.has(message)) return;
     const at = performance.now() - this.started;
     this.#said.set(message, at);
     this.#waiting.get(message)?.resolve(at);
     this.#waiting.delete(message);
   }
 }
+
+/** Messages of builds before those of `SAID` (controllers.ts) → these. */
+const EARLIER: ReadonlyMap<string, string> = new Map([
+  ["everything is read", "initial state read"],
+  ["this process leads", "started leading"],
+  ["everything is compiled and in the database", "all units are compiled and committed"],
+]);
 
 /** Each has a port of its own: two of them may run on one node. */
 function metricsPort(index: number): number {
