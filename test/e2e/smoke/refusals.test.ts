@@ -143,7 +143,7 @@ t.test("what cannot be is refused where its reader looks", { skip: whyNoLab() },
     const [pod] = await ready(world, namespace, ["second"]);
     await world.kube.delete(SUBNETS, { name: SMALL });
     const { message } = await judged(world, SMALL, "InUse");
-    t.match(message, `in use: second.${namespace}`);
+    t.match(message, `waiting for addresses to be released: second.${namespace}`);
     await eventAbout("Subnet", SMALL, "InUse", `second.${namespace}`);
     t.match(await ping(inPod(pod!), "10.43.0.1"), { ok: true }, "its pod works on");
     await remove(world, namespace, ["second"]);
@@ -162,10 +162,14 @@ t.test("what cannot be is refused where its reader looks", { skip: whyNoLab() },
       elsewhere: [
         { ip_address: "192.0.2.7" },
         'AddressOutOfRange: 192.0.2.7 is not in subnet "ovn-default"',
-        "which has 10.16.0.0/16",
-        "name an address of that",
+        "(10.16.0.0/16",
+        "choose an address of that subnet",
       ],
-      gateway: [{ ip_address: "10.16.0.1" }, "AddressConflict: 10.16.0.1 is the gateway of subnet", "name another"],
+      gateway: [
+        { ip_address: "10.16.0.1" },
+        "AddressConflict: 10.16.0.1 is the gateway of subnet",
+        "choose another address",
+      ],
       network: [
         { ip_address: "10.16.0.0" },
         "10.16.0.0 is the network address",
@@ -175,7 +179,7 @@ t.test("what cannot be is refused where its reader looks", { skip: whyNoLab() },
       held: [
         { ip_address: held },
         `AddressConflict: ${held} in subnet "ovn-default" is in use by ${holder}`,
-        "name another",
+        "choose another address",
       ],
       family: [{ ip_address: "10.16.0.77", ip_family: "ipv6" }, "10.16.0.77", "is IPv4, but ip_family requests ipv6"],
       "no-subnet": [
