@@ -412,7 +412,7 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (who
     });
     await world.subnets.until("weft-kept", "has it counted", (subnet) => subnet?.status?.v4usingIPs === 1);
     await world.kube.delete(SUBNETS, { name: "weft-kept" });
-    t.match((await judged(world, "weft-kept", "InUse")).message, "in use: Vip weft-kept");
+    t.match((await judged(world, "weft-kept", "InUse")).message, "waiting for addresses to be released: Vip weft-kept");
     await world.kube.delete(VIPS, { name: "weft-kept" });
     await world.subnets.gone("weft-kept");
   });
