@@ -60,7 +60,7 @@ export async function findSources(kube: Kube, network: Network, end: EndpointArg
     if (namespace !== undefined && name !== undefined) found.set(pod ?? "", podEndpoint(network, namespace, name));
     else if (ip !== undefined) found.set(text, addressEndpoint(network, ip));
   }
-  if (found.size === 0) throw new EndpointError(`service ${end.namespace}/${end.name} has no endpoint to begin from`);
+  if (found.size === 0) throw new EndpointError(`service ${end.namespace}/${end.name} has no endpoint`);
   return [...found.values()];
 }
 

@@ -22,14 +22,19 @@ interface Options {
 }
 
 const EXIT_CODES = `
-Exit codes: 0 as it should be (allowed), 1 not so (denied), 2 the question could not be answered.`;
+Exit codes: 0 healthy (allowed), 1 a problem was found (denied), 2 the command failed.`;
 
 const program = new Command("weftctl")
-  .description("Looks inside a cluster's Weft network. Also runs as `kubectl weft` when linked as kubectl-weft.")
-  .option("--kubeconfig <file>", "kubeconfig to use (default: $KUBECONFIG, ~/.kube/config, or the pod's own account)")
+  .description(
+    "Installs and inspects a cluster's Weft network. Also runs as `kubectl weft` when linked as kubectl-weft.",
+  )
+  .option(
+    "--kubeconfig <file>",
+    "path to the kubeconfig (default: $KUBECONFIG, ~/.kube/config, or the pod's service account)",
+  )
   .option("--context <name>", "context of the kubeconfig")
   .option("-o, --output <form>", "table or json", "table")
-  .version(embedded().version, "-V, --version", "print the version (weftctl version says more)")
+  .version(embedded().version, "-V, --version", "print the version (see also: weftctl version)")
   .addHelpText("after", EXIT_CODES)
   .exitOverride();
 
@@ -43,7 +48,8 @@ async function withConnection(
   action: (connection: KubeConnection) => Promise<ExplainReport>,
 ): Promise<void> {
   const { kubeconfig, context, output } = options;
-  if (output !== "table" && output !== "json") throw new Error(`-o ${String(output)}: the forms are table and json`);
+  if (output !== "table" && output !== "json")
+    throw new Error(`-o ${String(output)} is not supported; must be one of: table, json`);
   const connection = await connectKube({
     userAgent: "weftctl",
     ...(kubeconfig === undefined ? {} : { kubeconfig }),
@@ -61,8 +67,8 @@ async function withConnection(
 
 program
   .command("status")
-  .description("the network at a glance: who leads, nodes, VPCs, subnets with what is used and free")
-  .option("-n, --namespace <namespace>", "where Weft is installed", "kube-system")
+  .description("show the leader, nodes, VPCs, and subnets with their used and available addresses")
+  .option("-n, --namespace <namespace>", "namespace of Weft", "kube-system")
   .action((_, command: Command) => {
     const options = command.optsWithGlobals<Options>();
     return withKube(options, async (kube) => {
@@ -76,7 +82,7 @@ program
 
 program
   .command("pod")
-  .description("a pod's way to its network, step by step; exit code 1 where a step is missing")
+  .description("show each step of a pod's way to its network; exit code 1 if a step is missing")
   .argument("<name>", "the pod, or NAMESPACE/POD")
   .option("-n, --namespace <namespace>", "the pod's namespace", "default")
   .action((name: string, _, command: Command) => {
@@ -90,17 +96,15 @@ program
 
 const policy = program
   .command("policy")
-  .description(
-    "what policies do: answered from what the controller would make of the objects; nothing is sent or written",
-  );
+  .description("show what policies do, computed from the objects as the controller does; sends and writes nothing");
 
 policy
   .command("explain")
-  .description("whether FROM reaches TO, and which policy, rule and ACL decides at either end")
+  .description("show whether FROM reaches TO, and which policy, rule and ACL decides at each end")
   .argument("<from>", "NAMESPACE/POD, POD, svc/NAMESPACE/NAME, node/NAME or an IP address")
-  .argument("<to>", "the same; a Service, by name or address, means each of its backends")
+  .argument("<to>", "the same; a Service, by name or address, stands for each of its backends")
   .argument("<port>", "tcp/80, udp/53, sctp/9, 80 (TCP), icmp, or the name of a port of the pod or Service")
-  .option("-n, --namespace <namespace>", "of names without one", "default")
+  .option("-n, --namespace <namespace>", "namespace of names without one", "default")
   .addHelpText(
     "after",
     `
@@ -111,7 +115,7 @@ Examples:
   weftctl policy explain shop/web 198.51.100.1 udp/53
   weftctl policy explain node/worker-1 shop/web icmp -o json
 ${EXIT_CODES}
-A Service is allowed where all of its backends are, and a dual-stack pod where both IP families are.`,
+A Service is allowed if all of its backends are, and a dual-stack pod if both IP families are.`,
   )
   .action((from: string, to: string, port: string, _, command: Command) => {
     const options = command.optsWithGlobals<Options>();
@@ -120,11 +124,14 @@ A Service is allowed where all of its backends are, and a dual-stack pod where b
 
 policy
   .command("matrix")
-  .description("who may reach whom among the pods of a namespace; pods that no policy can tell apart are one row")
-  .option("-n, --namespace <namespace>", "of the pods that send, * for all", "default")
-  .option("--to <namespace>", "of the pods that receive, * for all (default: the same)")
-  .option("--port <port>", "only this one: tcp/80, udp/53, 80 (TCP), icmp (default: all, each pair with what is open)")
-  .option("--html <file>", "write a page as well, on which each cell says why; - prints it instead")
+  .description("list which pods of a namespace may reach each other; pods that no policy can tell apart share a row")
+  .option("-n, --namespace <namespace>", "namespace of the sending pods, * for all", "default")
+  .option("--to <namespace>", "namespace of the receiving pods, * for all (default: the same)")
+  .option("--port <port>", "only this port: tcp/80, udp/53, 80 (TCP), icmp (default: all open ports of each pair)")
+  .option(
+    "--html <file>",
+    "also write an HTML page that shows the reason for each cell; - prints it to standard output",
+  )
   .addHelpText(
     "after",
     `
@@ -142,16 +149,16 @@ Examples:
 program
   .command("plan")
   .description(
-    "what applying (or deleting) objects would change: who gains or loses what, and the northbound rows; writes nothing",
+    "show which connections applying (or deleting) objects would open or close, and which northbound rows would change; writes nothing",
   )
   .requiredOption(
     "-f, --file <file...>",
-    "manifests, - for standard input; policies, Subnets, Vpcs, Namespaces, Pods …",
+    "manifests, - for standard input: policies, Subnets, Vpcs, Namespaces, Pods …",
   )
-  .option("-n, --namespace <namespace>", "of objects that name none", "default")
-  .option("--delete", "as if the objects were deleted instead")
+  .option("-n, --namespace <namespace>", "namespace of objects that name none", "default")
+  .option("--delete", "show what deleting the objects would change")
   .option("--all-rows", "print all rows, however many")
-  .option("--exit-code", "exit with 1 if anybody gains or loses something")
+  .option("--exit-code", "exit with 1 if any connection would be opened or closed")
   .addHelpText(
     "after",
     `
@@ -160,7 +167,7 @@ Examples:
   weftctl plan -f policy.yaml --delete
   kubectl kustomize overlays/production | weftctl plan -f - --exit-code
 
-The API server checks the objects by dry runs, where the account may do that; nothing is stored.`,
+The API server validates the objects by dry runs if the account may create them; nothing is stored.`,
   )
   .action((_, command: Command) => {
     const options = command.optsWithGlobals<Options & PlanOptions>();

@@ -62,7 +62,7 @@ export function readManifest(text: string, source: string, namespace: string): M
       else objects.push(read);
     }
   }
-  if (objects.length === 0 && ignored.length === 0) throw new ManifestError(`${source}: there is no object in it`);
+  if (objects.length === 0 && ignored.length === 0) throw new ManifestError(`${source}: contains no object`);
   return { objects, ignored };
 }
 
@@ -72,7 +72,7 @@ function itemsOf(value: unknown): readonly unknown[] {
 }
 
 function readObject(value: unknown, where: string, defaultNamespace: string): ManifestObject | string {
-  if (!isRecord(value)) throw new ManifestError(`${where}: an object with apiVersion, kind and metadata is expected`);
+  if (!isRecord(value)) throw new ManifestError(`${where}: expected an object with apiVersion, kind and metadata`);
   const { apiVersion, kind, metadata } = value;
   if (typeof apiVersion !== "string" || typeof kind !== "string") {
     throw new ManifestError(`${where}: apiVersion or kind is missing`);

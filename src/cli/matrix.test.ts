@@ -74,7 +74,7 @@ t.test("the page is whole in itself, and says why in the title of a cell", async
 t.test("a namespace that does not exist, or a port by name, is refused with what would do", async (t) => {
   const { kube } = await shop();
   await t.rejects(matrixCommand(kube, { namespace: "nope" }), {
-    message: /no namespace nope; there are default, other/,
+    message: /namespace nope does not exist; existing namespaces: default, other/,
   });
   await t.rejects(matrixCommand(kube, { namespace: "default", port: "http" }), { message: /give a number/ });
 });

@@ -59,7 +59,9 @@ function podsOf({ facts }: ClusterModel, namespace: string): ReturnType<typeof f
   if (namespace === "*") return facts.all("pods").filter(({ alive }) => alive);
   if (facts.get("namespaces", namespace) === undefined) {
     const names = facts.all("namespaces").map(({ name }) => name);
-    throw new EndpointError(`there is no namespace ${namespace}; there are ${names.slice(0, 12).join(", ")}`);
+    throw new EndpointError(
+      `namespace ${namespace} does not exist; existing namespaces: ${names.slice(0, 12).join(", ")}`,
+    );
   }
   return facts.by("pods", "namespace", namespace).filter(({ alive }) => alive);
 }

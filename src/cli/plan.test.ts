@@ -143,7 +143,7 @@ t.test("what of a policy is not enforced as written is said", async (t) => {
 
 t.test("a manifest that is none is refused with the place", async (t) => {
   for (const [text, message] of [
-    ["", /m\.yaml: there is no object in it/],
+    ["", /m\.yaml: contains no object/],
     ["a: [", /m\.yaml: .*line 1/],
     ["kind: Pod", /m\.yaml:1: apiVersion or kind is missing/],
     ["apiVersion: v1\nkind: Pod\nmetadata: {generateName: x-}", /m\.yaml:1: metadata\.name of this Pod is missing/],

@@ -56,7 +56,7 @@ async function readInput(file: string): Promise<string> {
   try {
     return await readFile(file, "utf8");
   } catch (error) {
-    throw new ManifestError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`, {
+    throw new ManifestError(`failed to read ${file}: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,
     });
   }

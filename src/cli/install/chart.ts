@@ -14,7 +14,7 @@ export async function withChart<R>(action: (folder: string) => Promise<R>): Prom
   const { chart } = embedded();
   if (chart === undefined) {
     const folder = checkoutChart();
-    if (folder === undefined) throw new InstallError("no-chart", "this weftctl was built without the chart");
+    if (folder === undefined) throw new InstallError("no-chart", "this weftctl binary does not contain the chart");
     return await action(folder);
   }
   const folder = await mkdtemp(join(tmpdir(), "weft-chart-"));

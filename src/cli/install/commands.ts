@@ -58,17 +58,19 @@ export type WithConnection = (
 ) => Promise<void>;
 
 const EXIT_CODES = `
-Exit codes: 0 done (all checks passed), 1 refused, a check failed, or something is not ready, 2 the command could not be carried out.`;
+Exit codes: 0 done (all checks passed), 1 refused, a check failed, or something is not ready, 2 the command failed.`;
 
 /** Adds `install`, `uninstall`, `env-check` and `version`. */
 export function addInstallCommands(program: Command, withConnection: WithConnection): void {
   chartOptions(program.command("install"))
-    .description("install Weft, or upgrade it: checks the cluster, installs the chart by helm, waits until all runs")
-    .option("--dry-run", "print the objects that would be applied, as the API server completes them; store nothing")
-    .option("--no-wait", "return when the objects are stored")
-    .option("--timeout <seconds>", "until all must be ready", seconds, 300)
-    .option("--nodes", "check the nodes too, as env-check --nodes does")
-    .option("--ignore-failed-checks", "install although a check of the cluster fails")
+    .description(
+      "install or upgrade Weft: check the cluster, install the chart by helm, wait until everything is ready",
+    )
+    .option("--dry-run", "print the objects that would be applied, with the API server's defaults; store nothing")
+    .option("--no-wait", "do not wait until the workloads are ready")
+    .option("--timeout <seconds>", "how long to wait until everything is ready", seconds, 300)
+    .option("--nodes", "also check the nodes, like env-check --nodes")
+    .option("--ignore-failed-checks", "install even if a check of the cluster fails")
     .addHelpText(
       "after",
       `
@@ -77,7 +79,7 @@ Examples:
   weftctl install --values my-values.yaml --set mtu=1400
   weftctl install --dry-run > weft.yaml
 
-The release is helm's: \`helm -n kube-system upgrade weft …\`, \`helm history\` and \`helm rollback\` go on from it. The range of Services and the
+The release is a helm release: \`helm -n kube-system upgrade weft …\`, \`helm history\` and \`helm rollback\` work with it. The range of Services and the
 IP families are taken from the cluster (Kubernetes 1.33 or newer) unless --set or --values give others.
 ${EXIT_CODES}`,
     )
@@ -115,8 +117,8 @@ ${EXIT_CODES}`,
     });
 
   chartOptions(program.command("env-check"))
-    .description("whether the cluster is fit for Weft; nothing is changed")
-    .option("--nodes", "look on the nodes too, by two short-lived pods of Weft's image on each (--image)")
+    .description("check whether Weft can be installed on the cluster; changes nothing")
+    .option("--nodes", "also check each node with two short-lived pods of Weft's image (--image)")
     .addHelpText(
       "after",
       `
@@ -143,12 +145,12 @@ ${EXIT_CODES}`,
   program
     .command("uninstall")
     .description("remove Weft from the cluster and from its nodes")
-    .option("-n, --namespace <namespace>", "where Weft is installed", "kube-system")
-    .option("--force", "also while pods use the network: they lose it at once")
-    .option("--crds", "delete the CRDs too, and with them all Subnets, Vpcs, IPs …")
-    .option("--image <image>", "for the nodes' cleanup, where Weft's workloads are gone already")
-    .option("--helm <file>", "helm to use, 3.17 or newer (default: the one on the PATH)")
-    .option("--timeout <seconds>", "for the removal of the release, and for the cleanup of the nodes", seconds, 180)
+    .option("-n, --namespace <namespace>", "namespace of Weft", "kube-system")
+    .option("--force", "remove Weft even if pods use the network; they lose it at once")
+    .option("--crds", "also delete the CRDs, and with them all Subnets, Vpcs, IPs …")
+    .option("--image <image>", "image for the cleanup of the nodes, if Weft's workloads are already gone")
+    .option("--helm <file>", "path to helm 3.17 or newer (default: from the PATH)")
+    .option("--timeout <seconds>", "timeout of removing the release, and of cleaning up the nodes", seconds, 180)
     .option("-y, --yes", "do not ask")
     .addHelpText(
       "after",
@@ -184,9 +186,9 @@ ${EXIT_CODES}`,
 
   program
     .command("version")
-    .description("this program's version and commit, and what the cluster runs")
-    .option("-n, --namespace <namespace>", "where Weft is installed", "kube-system")
-    .option("--client", "of this program only; no cluster is asked")
+    .description("print the version and commit of weftctl, and the versions that the cluster runs")
+    .option("-n, --namespace <namespace>", "namespace of Weft", "kube-system")
+    .option("--client", "print the version of weftctl only, without connecting to a cluster")
     .action(async (_, command: Command) => {
       const options = command.optsWithGlobals<CommonOptions & { readonly client?: boolean }>();
       const { version, commit } = embedded();
@@ -204,15 +206,11 @@ ${EXIT_CODES}`,
 
 function chartOptions(command: Command): Command {
   return command
-    .option(
-      "-n, --namespace <namespace>",
-      "where Weft is installed; Kube-OVN's tools expect kube-system",
-      "kube-system",
-    )
-    .option("-f, --values <file...>", "values of the chart, as helm takes them")
-    .option("--set <value...>", "one value of the chart, as helm takes it: logLevel=debug")
+    .option("-n, --namespace <namespace>", "namespace of Weft; Kube-OVN's tools expect kube-system", "kube-system")
+    .option("-f, --values <file...>", "values file of the chart, as for helm")
+    .option("--set <value...>", "a value of the chart, as for helm: logLevel=debug")
     .option("--image <image>", "REPOSITORY:TAG of Weft's image")
-    .option("--helm <file>", "helm to use, 3.17 or newer (default: the one on the PATH)")
+    .option("--helm <file>", "path to helm 3.17 or newer (default: from the PATH)")
     .option("-y, --yes", "do not ask");
 }
 

@@ -81,7 +81,7 @@ export function helmOf({ program, release, namespace, kubeconfig, context, signa
         given(values, (args) => helm("template", release, folder, ...args)),
       );
       const found: unknown = parse(text);
-      if (!isTree(found)) throw new InstallError("helm-failed", "helm template printed no values");
+      if (!isTree(found)) throw new InstallError("helm-failed", "helm template returned no values");
       return found;
     },
     async install(chart, values, { dryRun }) {

@@ -42,7 +42,7 @@ t.test("helm is the one given, or that of the PATH, and 3.17 or newer", async (t
   await t.rejects(findHelm({ env, confirm: refuse }), { code: "no-helm", message: /does not answer/ });
   await t.rejects(findHelm({ given: join(one, "none"), env, confirm: refuse }), {
     code: "no-helm",
-    message: /cannot be run/,
+    message: /failed to run/,
   });
 });
 

@@ -75,7 +75,7 @@ async function checked(path: string, name: string): Promise<string> {
   try {
     result = await runProgram(path, ["version", "--template={{.Version}}"]);
   } catch (cause) {
-    throw new InstallError("no-helm", `${name} cannot be run: ${cause instanceof Error ? cause.message : cause}`, {
+    throw new InstallError("no-helm", `failed to run ${name}: ${cause instanceof Error ? cause.message : cause}`, {
       cause,
     });
   }
@@ -103,7 +103,7 @@ async function download(url: string, sha256: string, target: string): Promise<vo
     await writeFile(archive, bytes);
     const name = `${helmPlatform()}/helm`;
     const { code, stderr } = await runProgram("tar", ["-xzf", archive, "-C", work, name]);
-    if (code !== 0) throw new InstallError("no-helm", `${url} cannot be unpacked: ${stderr.trim()}`);
+    if (code !== 0) throw new InstallError("no-helm", `failed to unpack ${url}: ${stderr.trim()}`);
     await chmod(join(work, name), 0o755);
     await rename(join(work, name), target);
   } finally {
