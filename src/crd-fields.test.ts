@@ -28,6 +28,7 @@ type Samples = Readonly<Record<string, Sample | string>>;
 
 const SELECTOR = [{ matchLabels: { gw: "yes" } }];
 const CENTRAL = { gatewayType: "centralized" };
+const NAT = { natOutgoing: true, natOutgoingPolicyRules: [{ action: "forward", match: { dstIPs: "10.9.0.0/16" } }] };
 const ACL = { direction: "to-lport", action: "drop", match: "ip4", priority: 5 };
 
 const SUBNET: Samples = {
@@ -44,9 +45,9 @@ const SUBNET: Samples = {
   gatewayNode: { base: CENTRAL, value: "weft-1" },
   gatewayNodeSelectors: { base: CENTRAL, value: SELECTOR },
   natOutgoing: { value: true },
-  "natOutgoingPolicyRules[].action": { value: "nat" },
-  "natOutgoingPolicyRules[].match.srcIPs": { value: "10.20.0.0/28" },
-  "natOutgoingPolicyRules[].match.dstIPs": { value: "10.9.0.0/28" },
+  "natOutgoingPolicyRules[].action": { base: NAT, value: "nat" },
+  "natOutgoingPolicyRules[].match.srcIPs": { base: NAT, value: "10.20.0.0/28" },
+  "natOutgoingPolicyRules[].match.dstIPs": { base: NAT, value: "10.9.0.0/28" },
   externalEgressGateway: { value: "192.168.0.1" },
   policyRoutingPriority: { value: 1500 },
   policyRoutingTableID: { value: 1000 },

@@ -5,6 +5,7 @@ import { encodeSubnetContract } from "../contract/subnet.ts";
 import type { ClusterFact } from "../facts/cluster.ts";
 import type { SubnetFact, VerdictFact } from "../facts/subnet.ts";
 import { dualValues } from "../net/dual.ts";
+import { readNatRules } from "./subnet-nat-rules.ts";
 
 /**
  * What nodes are to do for a subnet, see `SUBNET.nodeContract`; `undefined` while it has not been validated: then the annotation stays. It holds the accepted
@@ -19,6 +20,7 @@ export function subnetContract(subnet: SubnetFact, verdict: VerdictFact, cluster
   return encodeSubnetContract({
     cidrs: routed ? dualValues(cidr) : [],
     natOutgoing,
+    natRules: routed ? readNatRules(subnet).rules : [],
     gatewayType,
     mtu: readMtu(subnet.mtu),
   });

@@ -41,6 +41,7 @@ import {
   gatewayReadiness,
   type JoinedNode,
 } from "./subnet-gateway.ts";
+import { natRuleStatus, readNatRules } from "./subnet-nat-rules.ts";
 import { addSourceGuard } from "./subnet-sources.ts";
 
 /** What a subnet compiles from. */
@@ -230,7 +231,8 @@ function compileEffects(input: SubnetInput): readonly WeftEffect[] {
       message,
     } as const;
     const [active] = subnet.enableEcmp ? [] : activeGateways(subnet, nodes);
-    const status = { activateGateway: ready ? (active?.name ?? "") : "" };
+    const natOutgoingPolicyRules = natRuleStatus(subnet);
+    const status = { activateGateway: ready ? (active?.name ?? "") : "", natOutgoingPolicyRules };
     return { ...state, ...(refused && { refused }), status };
   };
   const viaNodes = subnet.vpc === cluster.router && name !== cluster.joinSubnet && isOvnProvider(subnet.provider);
@@ -277,7 +279,11 @@ function stateOf(
   if (subnet.deleting) return condition(false, "InUse", inUse(holders, cluster));
   const lack = notBuilt(subnet);
   if (lack !== undefined) return condition(false, lack.reason, lack.message);
-  const problems = [...translateSubnetRules(subnet, joinCidr).problems, ...dhcpProblems(subnet)];
+  const problems = [
+    ...translateSubnetRules(subnet, joinCidr).problems,
+    ...dhcpProblems(subnet),
+    ...readNatRules(subnet).problems,
+  ];
   const [problem] = problems;
   if (problem === undefined) return condition(true, "Ready", former(subnet, verdict));
   return notAsWritten(condition(true, problem.reason, problemText(problems)));

@@ -2,12 +2,24 @@
 
 import fc from "fast-check";
 import t from "tap";
+import type { Cidr } from "../net/cidr.ts";
 import { decodeSubnetContract, encodeSubnetContract, type SubnetContractText } from "./subnet.ts";
 import { anyCidr, codeOf } from "./testing/arbitraries.ts";
 
 const contract = (): fc.Arbitrary<SubnetContractText> =>
   fc.record(
     {
+      natRules: fc.array(
+        fc.record(
+          {
+            action: fc.constantFrom("nat", "forward"),
+            source: fc.array(anyCidr(), { maxLength: 3 }),
+            destination: fc.array(anyCidr(), { maxLength: 3 }),
+          },
+          { noNullPrototype: true },
+        ),
+        { minLength: 1, maxLength: 3 },
+      ),
       cidrs: fc.array(anyCidr(), { maxLength: 2 }),
       natOutgoing: fc.boolean(),
       gatewayType: fc.constantFrom("distributed", "centralized"),
@@ -21,8 +33,12 @@ const SAMPLE = { cidrs: ["10.16.0.0/16"], natOutgoing: true, gatewayType: "distr
 t.test("what the controller writes is what a daemon reads", async (t) => {
   fc.assert(
     fc.property(contract(), (written) => {
-      const { cidrs, ...rest } = decodeSubnetContract(encodeSubnetContract(written));
-      t.strictSame({ ...rest, cidrs: cidrs.map(({ text }) => text) }, written);
+      const { cidrs, natRules = [], ...rest } = decodeSubnetContract(encodeSubnetContract(written));
+      const texts = (list: readonly Cidr[]): readonly string[] => list.map(({ text }) => text);
+      const rules = natRules.map(({ action, source, destination }) => {
+        return { action, source: texts(source), destination: texts(destination) };
+      });
+      t.strictSame({ ...rest, natRules: rules, cidrs: texts(cidrs) }, written);
     }),
   );
 });
@@ -56,6 +72,16 @@ t.test("whatever else stands there is refused, and it is said why", async (t) =>
     [JSON.stringify({ ...sample, cidrs: [null] }), /^invalid-field: field "cidrs"/],
     [JSON.stringify({ ...sample, natOutgoing: "true" }), /^invalid-field: field "natOutgoing" must be true or false/],
     [JSON.stringify({ ...sample, gatewayType: "" }), /^invalid-field: field "gatewayType" must be "distributed" or/],
+    [JSON.stringify({ ...sample, natRules: {} }), /^invalid-field: field "natRules" must be a list of rules/],
+    [JSON.stringify({ ...sample, natRules: ["nat"] }), /^invalid-field: field "natRules" must be a list of rules/],
+    [
+      JSON.stringify({ ...sample, natRules: [{ action: "drop", source: [], destination: [] }] }),
+      /^invalid-field: field "action" must be "nat" or "forward"/,
+    ],
+    [
+      JSON.stringify({ ...sample, natRules: [{ action: "nat", source: ["10.0.0.1"], destination: [] }] }),
+      /^invalid-field: field "source" must be a list of CIDRs/,
+    ],
     [JSON.stringify({ ...sample, mtu: 1.5 }), /^invalid-field: field "mtu" must be a whole number from 0 to 65535/],
     [JSON.stringify({ ...sample, mtu: 70_000 }), /^invalid-field: field "mtu"/],
   ] as const)

@@ -1,10 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { Cidr } from "../net/cidr.ts";
+import { isObject } from "../collections/plain.ts";
+import { type Cidr, parseCidr } from "../net/cidr.ts";
 import { parsePodCidr } from "./annotations.ts";
-import { readBoolean, readDocument, readInteger, readList, readWord, writeDocument } from "./document.ts";
+import {
+  type Fields,
+  invalidField,
+  readBoolean,
+  readDocument,
+  readInteger,
+  readList,
+  readWord,
+  writeDocument,
+} from "./document.ts";
 
 const GATEWAY_TYPES = ["distributed", "centralized"] as const;
+const NAT_ACTIONS = ["nat", "forward"] as const;
+
+/** An exception to `natOutgoing`: what its lists match is sent with the node's address (`nat`) or with its own (`forward`). An empty list matches all. */
+export interface NatRule<C = Cidr> {
+  readonly action: (typeof NAT_ACTIONS)[number];
+  readonly source: readonly C[];
+  readonly destination: readonly C[];
+}
+
+/** A rule as it is written: its ranges are texts in canonical form. */
+export type NatRuleText = NatRule<string>;
 
 /**
  * What every node is to do for one subnet: annotation `SUBNET.nodeContract`. While a subnet has rows in OVN it stays as it is, whatever its
@@ -18,6 +39,8 @@ export interface SubnetContract {
   readonly cidrs: readonly Cidr[];
   /** What its pods send outside of the cluster leaves with the node's address. */
   readonly natOutgoing: boolean;
+  /** The exceptions to that, if any; the first one that matches decides. Daemons from before them ignore the field: the version stays. */
+  readonly natRules?: readonly NatRule[];
   /** `distributed`: what its pods send outside leaves by their own node; `centralized`: by gateway nodes. */
   readonly gatewayType: (typeof GATEWAY_TYPES)[number];
   /** MTU of its pods' interfaces, in bytes; 0: the node's own. */
@@ -25,11 +48,15 @@ export interface SubnetContract {
 }
 
 /** A contract as it is written: its ranges are texts in canonical form. */
-export type SubnetContractText = Omit<SubnetContract, "cidrs"> & { readonly cidrs: readonly string[] };
+export type SubnetContractText = Omit<SubnetContract, "cidrs" | "natRules"> & {
+  readonly cidrs: readonly string[];
+  readonly natRules?: readonly NatRuleText[];
+};
 
 /** The text of the annotation. */
-export function encodeSubnetContract({ cidrs, natOutgoing, gatewayType, mtu }: SubnetContractText): string {
-  return writeDocument({ cidrs, natOutgoing, gatewayType, mtu });
+export function encodeSubnetContract(contract: SubnetContractText): string {
+  const { cidrs, natOutgoing, natRules = [], gatewayType, mtu } = contract;
+  return writeDocument({ cidrs, natOutgoing, gatewayType, mtu, ...(natRules.length > 0 && { natRules }) });
 }
 
 /**
@@ -38,10 +65,25 @@ export function encodeSubnetContract({ cidrs, natOutgoing, gatewayType, mtu }: S
  */
 export function decodeSubnetContract(text: string): SubnetContract {
   const fields = readDocument(text);
+  const natRules = readNatRules(fields);
   return {
     cidrs: readList(fields, "cidrs", parsePodCidr, "a list of CIDRs, none of them of length 0"),
     natOutgoing: readBoolean(fields, "natOutgoing"),
     gatewayType: readWord(fields, "gatewayType", GATEWAY_TYPES),
     mtu: readInteger(fields, "mtu", [0, 65_535]),
+    ...(natRules.length > 0 && { natRules }),
   };
+}
+
+/** The rules of a document; none where it has no such field. @throws ContractError */
+function readNatRules({ natRules = [] }: Fields): readonly NatRule[] {
+  if (!Array.isArray(natRules)) throw invalidField("natRules", "a list of rules");
+  return natRules.map((rule: unknown) => {
+    if (!isObject(rule)) throw invalidField("natRules", "a list of rules");
+    return {
+      action: readWord(rule, "action", NAT_ACTIONS),
+      source: readList(rule, "source", parseCidr, "a list of CIDRs"),
+      destination: readList(rule, "destination", parseCidr, "a list of CIDRs"),
+    };
+  });
 }

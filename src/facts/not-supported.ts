@@ -6,7 +6,6 @@
  */
 export const NOT_SUPPORTED = {
   subnets: [
-    "natOutgoingPolicyRules",
     "externalEgressGateway",
     "policyRoutingPriority",
     "policyRoutingTableID",

@@ -71,6 +71,11 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
     gatewayNodeSelectors: spec.gatewayNodeSelectors ?? [],
     enableEcmp: spec.enableEcmp === true,
     natOutgoing: spec.natOutgoing === true,
+    natRules: (spec.natOutgoingPolicyRules ?? []).map(({ action = "", match: { srcIPs = "", dstIPs = "" } = {} }) => ({
+      action,
+      srcIPs,
+      dstIPs,
+    })),
     enableDhcp: spec.enableDHCP === true,
     dhcpV4Options: spec.dhcpV4Options ?? "",
     dhcpV6Options: spec.dhcpV6Options ?? "",

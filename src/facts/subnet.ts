@@ -26,6 +26,8 @@ export interface SubnetFact extends CustomObjectFact {
   readonly gatewayNodeSelectors: readonly LabelSelector[];
   readonly enableEcmp: boolean;
   readonly natOutgoing: boolean;
+  /** The exceptions to it, in order, as written. */
+  readonly natRules: readonly NatRuleFact[];
   readonly enableDhcp: boolean;
   readonly dhcpV4Options: string;
   readonly dhcpV6Options: string;
@@ -65,6 +67,13 @@ export interface SubnetAclFact {
   readonly priority: number;
   readonly match: string;
   readonly action: "allow" | "allow-related" | "allow-stateless" | "drop" | "reject" | "pass";
+}
+
+/** One entry of `Subnet.spec.natOutgoingPolicyRules`, as written; "" for what it lacks. */
+export interface NatRuleFact {
+  readonly action: string;
+  readonly srcIPs: string;
+  readonly dstIPs: string;
 }
 
 /**

@@ -63,6 +63,9 @@ export function planGateway(
     rules: {
       cluster: unique([...join, ...behind.flatMap((subnet) => subnet.cidrs)]),
       natOutgoing: unique(behind.flatMap((subnet) => (subnet.natOutgoing ? subnet.cidrs : []))),
+      natRules: behind.flatMap(({ cidrs, natOutgoing, natRules = [] }) =>
+        natOutgoing && natRules.length > 0 ? [{ cidrs, natRules }] : [],
+      ),
       centralized: unique(behind.flatMap((subnet) => (subnet.gatewayType === "centralized" ? subnet.cidrs : []))),
       sources,
       nodePorts: node.contract.nodePorts ?? nodePorts,

@@ -15,6 +15,7 @@ const cidrs = (...texts: string[]): Cidr[] => texts.map((text) => parseCidr(text
 const NONE: HostRulesInput = {
   cluster: [],
   natOutgoing: [],
+  natRules: [],
   centralized: [],
   sources: [],
   nodePorts: DEFAULT_NODE_PORTS,
@@ -27,9 +28,30 @@ const CASES: Record<string, HostRulesInput> = {
   dual: {
     cluster: cidrs("10.16.0.0/16", "fd00:10:16::/112", "100.64.0.0/16", "fd00:100:64::/112", "10.16.4.0/24"),
     natOutgoing: cidrs("10.16.0.0/16", "fd00:10:16::/112"),
+    natRules: [],
     centralized: cidrs("10.16.4.0/24"),
     sources: sources("172.18.0.11", "fd00:172:18::11"),
     nodePorts: DEFAULT_NODE_PORTS,
+  },
+  "nat-rules": {
+    ...NONE,
+    cluster: cidrs("10.16.0.0/16", "10.60.0.0/24", "fd00:60::/112"),
+    natOutgoing: cidrs("10.16.0.0/16", "10.60.0.0/24", "fd00:60::/112"),
+    natRules: [
+      {
+        cidrs: cidrs("10.60.0.0/24", "fd00:60::/112"),
+        natRules: [
+          { action: "nat", source: cidrs("10.60.0.7/32", "10.60.0.0/30"), destination: cidrs("192.168.0.0/24") },
+          { action: "forward", source: [], destination: cidrs("192.168.0.0/16", "192.168.7.0/24") },
+          { action: "forward", source: [], destination: cidrs("2001:db8::/32") },
+          { action: "forward", source: cidrs("10.60.0.9/32"), destination: cidrs("0.0.0.0/0") },
+        ],
+      },
+      {
+        cidrs: cidrs("10.16.0.0/16"),
+        natRules: [{ action: "forward", source: cidrs("fd00::1/128"), destination: [] }],
+      },
+    ],
   },
   "nothing-to-nat": { ...NONE, cluster: cidrs("fd00:10:16::/112", "fd00:100:64::/112") },
 };
@@ -86,6 +108,32 @@ t.test(
 t.test("no named set is used: nft 1.0 crashes on those of nft 1.1, and kube-proxy may bring nft 1.0", async (t) => {
   for (const input of Object.values(CASES)) t.notMatch(compileHostRules(input), /^\s*(set|map) |@/m);
 });
+
+t.test(
+  "exceptions to natOutgoing are in their order, behind what is not about the outside and before the subnet's general rule",
+  async (t) => {
+    const lines = compileHostRules(CASES["nat-rules"]!).split("\n");
+    const chain = (name: string): readonly string[] => {
+      const rest = lines.slice(lines.indexOf(`  chain ${name} {`) + 1);
+      return rest.slice(0, rest.indexOf("  }"));
+    };
+    t.match(chain("from-pods4"), [
+      /ct status dnat masquerade/,
+      /ip daddr .* return/,
+      /ip saddr 10.60.0.0\/24 jump nat-rules4-0/,
+      /ip saddr .* masquerade to/,
+      /ip saddr .* masquerade/,
+    ]);
+    t.match(chain("nat-rules4-0"), [
+      /ip saddr \{ 10.60.0.0\/30, 10.60.0.7\/32 \} ip daddr \{ 192.168.0.0\/24 \} .* masquerade to :30000-32767/,
+      /ip saddr \{ 10.60.0.0\/30, 10.60.0.7\/32 \} ip daddr \{ 192.168.0.0\/24 \} masquerade fully-random/,
+      /ip daddr \{ 192.168.0.0\/16 \} accept/,
+      /ip saddr \{ 10.60.0.9\/32 \} accept/,
+    ]);
+    t.match(chain("nat-rules6-0"), [/ip6 daddr \{ 2001:db8::\/32 \} accept/]);
+    t.notMatch(lines.join("\n"), /nat-rules[46]-1/, "a subnet of one family has no rules of the other");
+  },
+);
 
 t.test("the order of subnets does not matter", async () => {
   fc.assert(

@@ -2,8 +2,10 @@
 
 import { HAIRPIN_SOURCE, NODE_INTERFACE } from "../../api/names.ts";
 import type { Ip } from "../../net/address.ts";
-import { type Cidr, cidrContainsCidr } from "../../net/cidr.ts";
+import type { Cidr } from "../../net/cidr.ts";
 import { type PortRange, portRangeText } from "../../net/port-range.ts";
+import { natRuleChains, type SubnetNatRules, TRANSPORT, toNodePorts } from "./nat-rules.ts";
+import { addresses, ip } from "./nft-text.ts";
 
 /** What the node's rules are made from. */
 export interface HostRulesInput {
@@ -11,6 +13,8 @@ export interface HostRulesInput {
   readonly cluster: readonly Cidr[];
   /** Those of them whose pods' traffic to the outside is masqueraded (`natOutgoing`). */
   readonly natOutgoing: readonly Cidr[];
+  /** The exceptions to that of each subnet that has some. */
+  readonly natRules: readonly SubnetNatRules[];
   /** Those of them whose pods reach the outside through gateway nodes. */
   readonly centralized: readonly Cidr[];
   /** The node's own addresses by which pods know it, one of each family at most; of a family without one it is known by that of `ovn0`. */
@@ -106,24 +110,20 @@ function fromOutside(families: readonly (4 | 6)[], cluster: readonly Cidr[]): re
   ];
 }
 
-const TRANSPORT = "meta l4proto { tcp, udp, sctp }";
-
-function toNodePorts({ nodePorts }: HostRulesInput): string {
-  return `${TRANSPORT} th dport ${portRangeText(nodePorts)}`;
-}
-
 /** Masquerading of connections from pods of one family that leave the node. */
 function natChain(family: 4 | 6, input: HostRulesInput): readonly string[] {
   const { cluster, natOutgoing, nodePorts } = input;
   const out = natOutgoing.filter((cidr) => cidr.family === family);
+  const rulesOf = natRuleChains(family, input);
   const leaving = out.length === 0 ? "" : `${ip(family)} saddr ${addresses(family, out)}`;
   return [
+    ...rulesOf.chains,
     `  chain from-pods${family} {`,
     // kube-proxy has chosen a backend here for a pod's request: to a node port, an external address, or a Service that OVN does not balance.
     // The backend's reply would not pass this node, so the pod would not recognise it; sent to the node's address it returns and is translated.
     '    ct status dnat masquerade fully-random comment "services"',
     `    ${ip(family)} daddr ${addresses(family, cluster)} return`,
-    // natOutgoingPolicyRules go here: per subnet, in their order, before the subnet's general rule.
+    ...rulesOf.jumps,
     ...(out.length === 0
       ? []
       : [
@@ -171,27 +171,4 @@ function outside({ first, last }: PortRange): PortRange {
   const below = { first: 1024, last: first - 1 };
   const above = { first: Math.max(1024, last + 1), last: 65_535 };
   return below.last - below.first > above.last - above.first ? below : above;
-}
-
-/** The prefixes of one family as an anonymous set. */
-function addresses(family: 4 | 6, cidrs: readonly Cidr[]): string {
-  return `{ ${outermost(cidrs.filter((cidr) => cidr.family === family))
-    .map((cidr) => cidr.text)
-    .join(", ")} }`;
-}
-
-/** Sorted, without those that lie in another: an interval set refuses overlaps. */
-function outermost(cidrs: readonly Cidr[]): readonly Cidr[] {
-  const sorted = [...cidrs].sort((a, b) => (a.base < b.base ? -1 : a.base > b.base ? 1 : a.prefix - b.prefix));
-  const kept: Cidr[] = [];
-  for (const cidr of sorted) {
-    const before = kept.at(-1);
-    // Prefixes are nested or apart, and a container sorts before what it contains.
-    if (before === undefined || !cidrContainsCidr(before, cidr)) kept.push(cidr);
-  }
-  return kept;
-}
-
-function ip(family: 4 | 6): string {
-  return family === 4 ? "ip" : "ip6";
 }
