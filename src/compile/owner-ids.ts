@@ -20,6 +20,8 @@ export function ownerUnit(table: string, ownerId: string): string | undefined {
     case "Port_Group":
       if (second === "") return undefined;
       return unitId(first === "sg" ? "securitygroup" : first, second);
+    case "Chassis_Template_Var":
+      return unitId("chassis", ownerId);
     default:
       return undefined;
   }
@@ -55,6 +57,9 @@ export const nodeGroupId = (node: string): string => `node/${node}`;
 
 /** The Port_Group of the switch ports towards the default VPC's router. */
 export const UPLINKS_ID = "uplinks";
+
+/** The Chassis_Template_Var of a node. */
+export const chassisVariablesId = (node: string): string => node;
 
 /** The Address_Set of all nodes' own addresses of one family. */
 export const nodesSetId = (family: 4 | 6): string => `nodes/ip${family}`;

@@ -29,7 +29,7 @@ export interface DesiredRow {
 }
 
 /**
- * One member that a set-valued column must contain. Columns fed by several units (the ports of a switch or a port group)
+ * One member that a set-valued column, or one entry that a map, must contain. Columns fed by several units (the ports of a switch or a port group)
  * are never written whole: rewriting a 10,000-port column for each pod would cost about 480 KB a pod.
  */
 export interface Edge {
@@ -37,7 +37,10 @@ export interface Edge {
   /** `_uuid` of the row that holds the set. */
   readonly row: string;
   readonly column: string;
-  /** The member: a row's `_uuid`, or a string for columns such as `Address_Set.addresses`. */
+  /**
+   * The member: a row's `_uuid`, a string for columns such as `Address_Set.addresses`, or an entry of a map
+   * ({@link import("./map-entry.ts").mapEntry}) for `Chassis_Template_Var.variables`.
+   */
   readonly member: string;
   /**
    * The unit that is to own the row that holds the set: nothing is put into another's. Absent where whose it is does not matter.

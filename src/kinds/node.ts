@@ -2,6 +2,7 @@
 
 import { NODE } from "../api/annotations.ts";
 import { nodeClaims } from "../claims/node.ts";
+import { chassisUnit } from "../compile/chassis.ts";
 import { nodeUnit } from "../compile/node.ts";
 import type { NodeFact } from "../facts/node.ts";
 import { projectNode } from "../facts/project-core.ts";
@@ -28,6 +29,11 @@ export const nodeKind: Kind<"nodes"> = {
     chassis: ({ annotations }) => [annotations[NODE.chassis]],
   },
   unit: nodeUnit,
+  roots: (old, now) =>
+    [nodeUnit, chassisUnit].flatMap(({ name: kind }) => {
+      const key = (now ?? old)?.key;
+      return key === undefined ? [] : [{ kind, key }];
+    }),
   rows: {
     Port_Group: ["name", "external_ids", "acls"],
     ACL: ACL_COLUMNS,
@@ -36,6 +42,7 @@ export const nodeKind: Kind<"nodes"> = {
     Logical_Router: ["policies"],
     Logical_Router_Policy: POLICY_COLUMNS,
     Address_Set: ["addresses"],
+    Chassis_Template_Var: ["chassis", "variables", "external_ids"],
   },
   claim: nodeClaims,
   access: {

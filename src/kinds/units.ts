@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { DENY_ALL_GROUP } from "../api/names.ts";
+import { chassisUnit } from "../compile/chassis.ts";
 import type { WeftEffect } from "../compile/effects.ts";
 import { groupUnit } from "../compile/group.ts";
 import type { AnyUnitKind } from "../desired/unit-kind.ts";
@@ -11,10 +12,11 @@ import { KINDS } from "./index.ts";
 import type { Root } from "./kind.ts";
 import { securityGroupUnit } from "./security-group.ts";
 
-/** Every kind of unit, for the engine: those of objects, and of what policies share. */
+/** Every kind of unit, for the engine: those of objects, of what policies share, and of nodes' variables. */
 export const UNIT_KINDS: readonly AnyUnitKind<FactReader, WeftEffect>[] = [
   ...KINDS.flatMap(({ unit }) => unit ?? []),
   groupUnit,
+  chassisUnit,
 ];
 
 type RootsOfChange = (change: FactChange) => readonly Root[];

@@ -2,6 +2,7 @@
 
 import type { ColumnValue } from "../desired/fragment.ts";
 import type { Desired } from "./desired.ts";
+import { membersOf } from "./members.ts";
 import type { Touched } from "./touched.ts";
 
 /** One row of the database before and after a change. */
@@ -49,11 +50,11 @@ export function noteDrift(
   }
 }
 
-/** The members of sorted set `before` that are not in sorted set `after`. */
+/** The members of `before` that are not in `after`. */
 function lost(before: ColumnValue, after: ColumnValue): readonly string[] {
   if (before === after) return [];
-  const left = asStrings(before);
-  const right = asStrings(after);
+  const left = membersOf(before);
+  const right = membersOf(after);
   const gone: string[] = [];
   let j = 0;
   for (const value of left) {
@@ -61,9 +62,4 @@ function lost(before: ColumnValue, after: ColumnValue): readonly string[] {
     if (right[j] !== value) gone.push(value);
   }
   return gone;
-}
-
-function asStrings(set: ColumnValue): readonly string[] {
-  if (typeof set === "string") return [set];
-  return Array.isArray(set) ? (set as readonly string[]) : [];
 }

@@ -4,6 +4,7 @@ import { samePlain } from "../collections/plain.ts";
 import type { ColumnValue, DesiredRow, Edge } from "../desired/fragment.ts";
 import type { Contended } from "./contention.ts";
 import { type Desired, ownersOf, type WantedMember } from "./desired.ts";
+import { contains, displacedBy, isMap } from "./members.ts";
 import { ownerOf } from "./owner.ts";
 import type { Touched } from "./touched.ts";
 
@@ -170,6 +171,8 @@ class Planner {
     this.#park();
     const mutations = new Map<string, PlannedMutation>();
     const misdirected: Plan["misdirected"][number][] = [];
+    /** Entries of maps whose key gets another value. */
+    const displaced: Edge[] = [];
     const mutation = (edge: Edge): PlannedMutation => {
       const key = `${edge.row}\0${edge.column}`;
       let entry = mutations.get(key);
@@ -192,9 +195,15 @@ class Planner {
       if (wants !== has && this.#isContended(edge, wants)) continue;
       if (wants && !has && this.#takesMembers(edge) && this.#isMember(edge.member)) {
         mutation(edge).insert.push(edge.member);
+        const former = displacedBy(present?.[edge.column], edge.member);
+        if (former !== undefined) displaced.push({ ...edge, member: former });
       } else if (!wants && has && !this.#deletes.has(edge.row)) {
         mutation(edge).delete.push(edge.member);
       }
+    }
+    for (const edge of displaced) {
+      const leaving = mutation(edge).delete;
+      if (!leaving.includes(edge.member)) leaving.push(edge.member);
     }
     return {
       inserts: [...this.#inserts.values()].filter((row) => !this.#deferred.has(row.uuid)),
@@ -254,24 +263,4 @@ class Planner {
     if (this.#inserts.has(uuid)) return !this.#deferred.has(uuid);
     return this.#view.get(table, uuid) !== undefined && !this.#deletes.has(uuid);
   }
-}
-
-function isMap(value: ColumnValue): value is Readonly<Record<string, string | number>> {
-  return typeof value === "object" && !Array.isArray(value);
-}
-
-/** Whether a sorted set holds `member`. */
-export function contains(set: ColumnValue, member: string): boolean {
-  if (set === member) return true;
-  if (!Array.isArray(set)) return false;
-  let low = 0;
-  let high = set.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const value = String(set[middle]);
-    if (value === member) return true;
-    if (value < member) low = middle + 1;
-    else high = middle;
-  }
-  return false;
 }

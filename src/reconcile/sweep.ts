@@ -3,6 +3,7 @@
 import type { ColumnValue } from "../desired/fragment.ts";
 import { splitUnitId } from "../desired/unit-kind.ts";
 import type { Desired } from "./desired.ts";
+import { membersOf } from "./members.ts";
 import { ownerOf } from "./owner.ts";
 import type { Plan, PlannedMutation } from "./plan.ts";
 
@@ -83,8 +84,7 @@ export function planSweep(
     for (const { column, exclusive } of edgeColumns.get(holder.table) ?? []) {
       // A set that its own unit writes whole is compared with the row, not with edges.
       if (desired.row(holder.uuid)?.row.columns[column] !== undefined) continue;
-      const members = holder.columns[column];
-      if (!Array.isArray(members)) continue;
+      const members = membersOf(holder.columns[column]);
       const wanted = desired.members(holder.uuid, column);
       const leaving = members.filter((member) => {
         if (wanted?.has(member) || kept.has(member)) return false;

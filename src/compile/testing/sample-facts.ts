@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { NODE } from "../../api/annotations.ts";
 import type { Failures } from "../../desired/failures.ts";
 import { stableMac } from "../../desired/identity.ts";
 import { recordAnnotations, writeAcceptedSubnet } from "../../facts/accepted.ts";
@@ -130,6 +131,14 @@ export function addEndpoints(
 export function addNode(facts: FactStore, name: string, ...addresses: string[]): void {
   const status = { addresses: addresses.map((address) => ({ type: "InternalIP", address })) };
   facts.set("nodes", name, projectNode({ metadata: { name, uid: `uid-${name}` }, status }));
+}
+
+/** The node's daemon says which chassis it is, and its label in which zone. */
+export function addChassis(facts: FactStore, node: string, chassis: string, zone?: string): void {
+  const fact = facts.get("nodes", node);
+  if (fact === undefined) throw new Error(`there is no node ${node}`);
+  const labels = { ...fact.labels, ...(zone !== undefined && { "topology.kubernetes.io/zone": zone }) };
+  facts.set("nodes", node, { ...fact, labels, annotations: { ...fact.annotations, [NODE.chassis]: chassis } });
 }
 
 /** Adds a Vpc. */

@@ -36,7 +36,7 @@ const TABLES: readonly Table[] = [...writtenColumns().keys()];
 /** A table of the northbound database. */
 type Table = NorthboundTable;
 
-/** The set-valued columns that edges feed, see {@link EdgeColumn}. */
+/** The sets and maps that edges feed, see {@link EdgeColumn}. */
 export const EDGE_COLUMNS: ReadonlyMap<string, readonly EdgeColumn[]> = new Map([
   [
     "Logical_Switch",
@@ -63,6 +63,8 @@ export const EDGE_COLUMNS: ReadonlyMap<string, readonly EdgeColumn[]> = new Map(
   ],
   ["Address_Set", [{ column: "addresses", exclusive: true }]],
   ["Load_Balancer_Group", [{ column: "load_balancer", exclusive: true }]],
+  // A map: its members are its entries.
+  ["Chassis_Template_Var", [{ column: "variables", exclusive: true }]],
   ["Meter", [{ column: "bands", exclusive: true }]],
 ]);
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { splitMapEntry } from "../../desired/map-entry.ts";
 import type { NorthboundTable } from "../../kinds/northbound.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { insert, mutate, type Operation, remove, update } from "../../ovsdb/operation.ts";
+import { type ColumnSchema, columnKind, tableSchema } from "../../ovsdb/schema.ts";
 import type { Fault } from "../../reconcile/outcome.ts";
 import type { Plan, PlannedMutation } from "../../reconcile/plan.ts";
 
@@ -43,9 +45,15 @@ export function operationsOf(plan: Plan): {
 }
 
 function mutationOf({ table, row, column, insert: come, delete: go }: PlannedMutation): Operation {
+  const columns: Readonly<Record<string, ColumnSchema>> = tableSchema(OVN_NB, table as NorthboundTable).columns;
+  const described = columns[column];
+  const isMap = described !== undefined && columnKind(described) === "map";
+  const encode = (members: readonly string[]): unknown =>
+    isMap ? Object.fromEntries(members.map(splitMapEntry)) : members;
   const mutations: unknown[] = [];
-  if (go.length > 0) mutations.push([column, "delete", go]);
-  if (come.length > 0) mutations.push([column, "insert", come]);
+  // In this order: a map keeps the entry that it has of a key.
+  if (go.length > 0) mutations.push([column, "delete", encode(go)]);
+  if (come.length > 0) mutations.push([column, "insert", encode(come)]);
   return mutate(OVN_NB, table as NorthboundTable, row, mutations as never);
 }
 
