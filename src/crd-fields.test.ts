@@ -29,6 +29,7 @@ type Samples = Readonly<Record<string, Sample | string>>;
 const SELECTOR = [{ matchLabels: { gw: "yes" } }];
 const CENTRAL = { gatewayType: "centralized" };
 const NAT = { natOutgoing: true, natOutgoingPolicyRules: [{ action: "forward", match: { dstIPs: "10.9.0.0/16" } }] };
+const EGRESS = { externalEgressGateway: "192.168.0.1", policyRoutingPriority: 1500, policyRoutingTableID: 1000 };
 const ACL = { direction: "to-lport", action: "drop", match: "ip4", priority: 5 };
 
 const SUBNET: Samples = {
@@ -48,9 +49,9 @@ const SUBNET: Samples = {
   "natOutgoingPolicyRules[].action": { base: NAT, value: "nat" },
   "natOutgoingPolicyRules[].match.srcIPs": { base: NAT, value: "10.20.0.0/28" },
   "natOutgoingPolicyRules[].match.dstIPs": { base: NAT, value: "10.9.0.0/28" },
-  externalEgressGateway: { value: "192.168.0.1" },
-  policyRoutingPriority: { value: 1500 },
-  policyRoutingTableID: { value: 1000 },
+  externalEgressGateway: { base: EGRESS, value: "192.168.0.2" },
+  policyRoutingPriority: { base: EGRESS, value: 1501 },
+  policyRoutingTableID: { base: EGRESS, value: 1001 },
   mtu: { value: 1300 },
   private: { value: true },
   allowSubnets: { base: { private: true }, value: ["10.9.0.0/16"] },

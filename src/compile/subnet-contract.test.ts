@@ -27,7 +27,7 @@ t.test("whatever a Subnet's spec says, a daemon can read the contract", async (t
       addSubnet(facts, "s", of as Parameters<typeof addSubnet>[2]);
       const [subnet, verdict] = [facts.get("subnets", "s"), facts.get("verdicts", "s")];
       if (subnet === undefined || verdict === undefined) throw new Error("not judged");
-      const contract = decodeSubnetContract(subnetContract(subnet, verdict, SAMPLE_CLUSTER) ?? "");
+      const contract = decodeSubnetContract(subnetContract(subnet, verdict, SAMPLE_CLUSTER, undefined) ?? "");
       const theirs = verdict.ok && of.vpc !== "other" && !of.vlan && of.provider !== "net.shop";
       t.equal(contract.cidrs.length > 0, theirs, JSON.stringify(of));
       if (theirs) routed++;
@@ -40,5 +40,8 @@ t.test("whatever a Subnet's spec says, a daemon can read the contract", async (t
 t.test("a subnet that nobody has judged yet has no contract", async (t) => {
   const subnet = sampleFacts().get("subnets", "ovn-default");
   if (subnet === undefined) throw new Error("no subnet");
-  t.equal(subnetContract(subnet, { key: "", ok: false, reason: "", message: "" }, SAMPLE_CLUSTER), undefined);
+  t.equal(
+    subnetContract(subnet, { key: "", ok: false, reason: "", message: "" }, SAMPLE_CLUSTER, undefined),
+    undefined,
+  );
 });

@@ -5,24 +5,32 @@ import { encodeSubnetContract } from "../contract/subnet.ts";
 import type { ClusterFact } from "../facts/cluster.ts";
 import type { SubnetFact, VerdictFact } from "../facts/subnet.ts";
 import { dualValues } from "../net/dual.ts";
+import { readEgress } from "./subnet-egress.ts";
 import { readNatRules } from "./subnet-nat-rules.ts";
 
 /**
  * What nodes are to do for a subnet, see `SUBNET.nodeContract`; `undefined` while it has not been validated: then the annotation stays. It holds the accepted
  * configuration, and nothing of conditions: a subnet that is being deleted and still has pods goes on as it was.
  */
-export function subnetContract(subnet: SubnetFact, verdict: VerdictFact, cluster: ClusterFact): string | undefined {
+export function subnetContract(
+  subnet: SubnetFact,
+  verdict: VerdictFact,
+  cluster: ClusterFact,
+  egressTableOwner: string | undefined,
+): string | undefined {
   // A verdict without a key is nobody's.
   if (verdict.key === "") return undefined;
   const { vpc, provider, vlan, cidr, natOutgoing, gatewayType } = subnet;
   // Provider networks (`vlan`) are not built, so no node has a way to them.
   const routed = verdict.ok && vpc === cluster.router && isOvnProvider(provider) && vlan === "";
+  const { egress } = routed ? readEgress(subnet, cluster.router, egressTableOwner) : {};
   return encodeSubnetContract({
     cidrs: routed ? dualValues(cidr) : [],
     natOutgoing,
     natRules: routed ? readNatRules(subnet).rules : [],
     gatewayType,
     mtu: readMtu(subnet.mtu),
+    ...(egress && { egress }),
   });
 }
 

@@ -34,6 +34,7 @@ import { externalIds } from "./rows.ts";
 import { addAcls } from "./subnet-acls.ts";
 import { subnetContract } from "./subnet-contract.ts";
 import { addDhcp, dhcpProblems } from "./subnet-dhcp.ts";
+import { egressTableOwner, readEgress } from "./subnet-egress.ts";
 import {
   activeGateways,
   addGatewayPolicies,
@@ -61,6 +62,8 @@ export interface SubnetInput {
   readonly nodes: readonly JoinedNode[];
   /** What of it names nothing that is there. */
   readonly notes: readonly Note[];
+  /** Whose the routing table is that it names for its way out, if another subnet's. */
+  readonly egressTableOwner: string | undefined;
   /** The objects that still hold its addresses, asked for only when it is being deleted. */
   readonly holders: readonly string[];
   /** The join subnet's addresses, from which nodes reach pods; only for subnets that have a way from there. */
@@ -117,6 +120,7 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
       virtualPorts: Object.fromEntries(
         destinationsOfAcls(subnet).map((cidr) => [cidr, virtualPortsIn(reader, cidr)] as const),
       ),
+      egressTableOwner: egressTableOwner(reader, subnet),
       holders: subnet.deleting ? holdersOf(reader, key) : [],
       ports: {
         router: spell(routerPortName(subnet.vpc, key), taken["router-port"] !== undefined),
@@ -263,8 +267,13 @@ function annotationsOf({ records, nodeContract }: SubnetInput): Readonly<Record<
 }
 
 /** What it remembers of itself, and what nodes go by. Neither is ever taken off. */
-function wantedAnnotations({ subnet, verdict, cluster }: SubnetInput): Readonly<Record<string, string>> {
-  const contract = subnetContract(subnet, verdict, cluster);
+function wantedAnnotations({
+  subnet,
+  verdict,
+  cluster,
+  egressTableOwner,
+}: SubnetInput): Readonly<Record<string, string>> {
+  const contract = subnetContract(subnet, verdict, cluster, egressTableOwner);
   return {
     ...(verdict.ok && subnet.protocol !== "Mac" && recordAnnotations(writeAcceptedSubnet(subnet))),
     ...(contract !== undefined && { [SUBNET.nodeContract]: contract }),
@@ -272,7 +281,7 @@ function wantedAnnotations({ subnet, verdict, cluster }: SubnetInput): Readonly<
 }
 
 function stateOf(
-  { subnet, verdict, cluster, holders, joinCidr }: SubnetInput,
+  { subnet, verdict, cluster, holders, joinCidr, egressTableOwner }: SubnetInput,
   condition: (ready: boolean, reason: string, message: string) => ConditionEffect,
 ): ConditionEffect {
   if (!verdict.ok) return condition(false, verdict.reason, verdict.message);
@@ -283,6 +292,7 @@ function stateOf(
     ...translateSubnetRules(subnet, joinCidr).problems,
     ...dhcpProblems(subnet),
     ...readNatRules(subnet).problems,
+    ...readEgress(subnet, cluster.router, egressTableOwner).problems,
   ];
   const [problem] = problems;
   if (problem === undefined) return condition(true, "Ready", former(subnet, verdict));

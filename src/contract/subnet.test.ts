@@ -4,7 +4,7 @@ import fc from "fast-check";
 import t from "tap";
 import type { Cidr } from "../net/cidr.ts";
 import { decodeSubnetContract, encodeSubnetContract, type SubnetContractText } from "./subnet.ts";
-import { anyCidr, codeOf } from "./testing/arbitraries.ts";
+import { anyCidr, anyIp, codeOf } from "./testing/arbitraries.ts";
 
 const contract = (): fc.Arbitrary<SubnetContractText> =>
   fc.record(
@@ -20,6 +20,14 @@ const contract = (): fc.Arbitrary<SubnetContractText> =>
         ),
         { minLength: 1, maxLength: 3 },
       ),
+      egress: fc.record(
+        {
+          gateways: fc.array(fc.oneof(anyIp(4), anyIp(6)), { maxLength: 2 }),
+          table: fc.integer({ min: 1, max: 0xffff_ffff }),
+          priority: fc.integer({ min: 1, max: 0xffff_ffff }),
+        },
+        { noNullPrototype: true },
+      ),
       cidrs: fc.array(anyCidr(), { maxLength: 2 }),
       natOutgoing: fc.boolean(),
       gatewayType: fc.constantFrom("distributed", "centralized"),
@@ -33,12 +41,13 @@ const SAMPLE = { cidrs: ["10.16.0.0/16"], natOutgoing: true, gatewayType: "distr
 t.test("what the controller writes is what a daemon reads", async (t) => {
   fc.assert(
     fc.property(contract(), (written) => {
-      const { cidrs, natRules = [], ...rest } = decodeSubnetContract(encodeSubnetContract(written));
+      const { cidrs, natRules = [], egress, ...rest } = decodeSubnetContract(encodeSubnetContract(written));
       const texts = (list: readonly Cidr[]): readonly string[] => list.map(({ text }) => text);
       const rules = natRules.map(({ action, source, destination }) => {
         return { action, source: texts(source), destination: texts(destination) };
       });
-      t.strictSame({ ...rest, natRules: rules, cidrs: texts(cidrs) }, written);
+      const way = egress && { ...egress, gateways: egress.gateways.map(({ text }) => text) };
+      t.strictSame({ ...rest, natRules: rules, egress: way, cidrs: texts(cidrs) }, written);
     }),
   );
 });
@@ -82,6 +91,12 @@ t.test("whatever else stands there is refused, and it is said why", async (t) =>
       JSON.stringify({ ...sample, natRules: [{ action: "nat", source: ["10.0.0.1"], destination: [] }] }),
       /^invalid-field: field "source" must be a list of CIDRs/,
     ],
+    [JSON.stringify({ ...sample, egress: 1 }), /^invalid-field: field "egress" must be an object/],
+    [
+      JSON.stringify({ ...sample, egress: { gateways: ["x"], table: 1, priority: 1 } }),
+      /^invalid-field: field "gateways" must be a list of addresses/,
+    ],
+    [JSON.stringify({ ...sample, egress: { gateways: [], table: 0, priority: 1 } }), /^invalid-field: field "table"/],
     [JSON.stringify({ ...sample, mtu: 1.5 }), /^invalid-field: field "mtu" must be a whole number from 0 to 65535/],
     [JSON.stringify({ ...sample, mtu: 70_000 }), /^invalid-field: field "mtu"/],
   ] as const)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { isObject } from "../collections/plain.ts";
+import { type Ip, parseIp } from "../net/address.ts";
 import { type Cidr, parseCidr } from "../net/cidr.ts";
 import { parsePodCidr } from "./annotations.ts";
 import {
@@ -24,6 +25,17 @@ export interface NatRule<C = Cidr> {
   readonly destination: readonly C[];
 }
 
+/** The router outside by which a subnet leaves: the next hop (one of each family at most) of a routing table of the node. */
+export interface EgressGateway<A = Ip> {
+  readonly gateways: readonly A[];
+  readonly table: number;
+  /** Of the rule that leads into the table. */
+  readonly priority: number;
+}
+
+/** The same as it is written. */
+export type EgressText = EgressGateway<string>;
+
 /** A rule as it is written: its ranges are texts in canonical form. */
 export type NatRuleText = NatRule<string>;
 
@@ -41,6 +53,8 @@ export interface SubnetContract {
   readonly natOutgoing: boolean;
   /** The exceptions to that, if any; the first one that matches decides. Daemons from before them ignore the field: the version stays. */
   readonly natRules?: readonly NatRule[];
+  /** Where what its pods send outside leaves the cluster, if not by the node's main table. Daemons from before it ignore the field: the version stays. */
+  readonly egress?: EgressGateway;
   /** `distributed`: what its pods send outside leaves by their own node; `centralized`: by gateway nodes. */
   readonly gatewayType: (typeof GATEWAY_TYPES)[number];
   /** MTU of its pods' interfaces, in bytes; 0: the node's own. */
@@ -48,15 +62,17 @@ export interface SubnetContract {
 }
 
 /** A contract as it is written: its ranges are texts in canonical form. */
-export type SubnetContractText = Omit<SubnetContract, "cidrs" | "natRules"> & {
+export type SubnetContractText = Omit<SubnetContract, "cidrs" | "natRules" | "egress"> & {
   readonly cidrs: readonly string[];
   readonly natRules?: readonly NatRuleText[];
+  readonly egress?: EgressText;
 };
 
 /** The text of the annotation. */
 export function encodeSubnetContract(contract: SubnetContractText): string {
-  const { cidrs, natOutgoing, natRules = [], gatewayType, mtu } = contract;
-  return writeDocument({ cidrs, natOutgoing, gatewayType, mtu, ...(natRules.length > 0 && { natRules }) });
+  const { cidrs, natOutgoing, natRules = [], egress, gatewayType, mtu } = contract;
+  const further = { ...(natRules.length > 0 && { natRules }), ...(egress && { egress }) };
+  return writeDocument({ cidrs, natOutgoing, gatewayType, mtu, ...further });
 }
 
 /**
@@ -66,12 +82,14 @@ export function encodeSubnetContract(contract: SubnetContractText): string {
 export function decodeSubnetContract(text: string): SubnetContract {
   const fields = readDocument(text);
   const natRules = readNatRules(fields);
+  const egress = readEgress(fields);
   return {
     cidrs: readList(fields, "cidrs", parsePodCidr, "a list of CIDRs, none of them of length 0"),
     natOutgoing: readBoolean(fields, "natOutgoing"),
     gatewayType: readWord(fields, "gatewayType", GATEWAY_TYPES),
     mtu: readInteger(fields, "mtu", [0, 65_535]),
     ...(natRules.length > 0 && { natRules }),
+    ...(egress && { egress }),
   };
 }
 
@@ -86,4 +104,15 @@ function readNatRules({ natRules = [] }: Fields): readonly NatRule[] {
       destination: readList(rule, "destination", parseCidr, "a list of CIDRs"),
     };
   });
+}
+
+/** @throws ContractError */
+function readEgress({ egress }: Fields): EgressGateway | undefined {
+  if (egress === undefined) return undefined;
+  if (!isObject(egress)) throw invalidField("egress", "an object");
+  return {
+    gateways: readList(egress, "gateways", parseIp, "a list of addresses"),
+    table: readInteger(egress, "table", [1, 0xffff_ffff]),
+    priority: readInteger(egress, "priority", [1, 0xffff_ffff]),
+  };
 }

@@ -6,9 +6,6 @@
  */
 export const NOT_SUPPORTED = {
   subnets: [
-    "externalEgressGateway",
-    "policyRoutingPriority",
-    "policyRoutingTableID",
     "vips",
     "logicalGateway",
     "u2oInterconnection",

@@ -76,6 +76,11 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
       srcIPs,
       dstIPs,
     })),
+    egress: {
+      gateway: spec.externalEgressGateway ?? "",
+      table: spec.policyRoutingTableID ?? 0,
+      priority: spec.policyRoutingPriority ?? 0,
+    },
     enableDhcp: spec.enableDHCP === true,
     dhcpV4Options: spec.dhcpV4Options ?? "",
     dhcpV6Options: spec.dhcpV6Options ?? "",

@@ -33,6 +33,7 @@ export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
     namespace: (subnet) => subnet.namespaces,
     // By VPC: only its own pods send from there.
     private: (subnet) => (subnet.private ? [subnet.vpc] : []),
+    egressTable: ({ egress }) => (egress.gateway === "" ? [] : [String(egress.table)]),
     // Those that any namespace may be bound to by its labels.
     selects: (subnet) => (subnet.namespaceSelectors.length > 0 ? ["any"] : []),
   },

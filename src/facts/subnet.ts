@@ -28,6 +28,8 @@ export interface SubnetFact extends CustomObjectFact {
   readonly natOutgoing: boolean;
   /** The exceptions to it, in order, as written. */
   readonly natRules: readonly NatRuleFact[];
+  /** The router outside by which it leaves ("" for none), as written; 0 for a number that is not set. */
+  readonly egress: { readonly gateway: string; readonly table: number; readonly priority: number };
   readonly enableDhcp: boolean;
   readonly dhcpV4Options: string;
   readonly dhcpV6Options: string;

@@ -59,8 +59,9 @@ t.test("rules are added, kept, and removed by their mark, as iproute2 shows them
     { family: 4, priority: 302, table: 1087, mark: 0x87, inputInterface: "eth0", invert: true },
     { family: 4, priority: 303, action: "unreachable", destination: "192.0.2.0/24", ipProtocol: 17 },
     { family: 6, priority: 300, table: 254, suppressPrefixLength: 0, outputInterface: "eth0" },
+    { family: 6, priority: 304, table: 1000, source: "fd00::/64", mark: 0, mask: 0x0100_0000 },
   ] as const;
-  t.equal((await pass({ rules })).repairs.length, 4);
+  t.equal((await pass({ rules })).repairs.length, 5);
   t.match(ip("rule"), /300:\tfrom 10\.16\.0\.0\/16 lookup 87 proto 87/);
   t.match(ip("rule"), /302:\tnot from all fwmark 0x87 iif eth0 lookup 1087 proto 87/);
   t.same((await pass({ rules })).repairs, []);
@@ -76,6 +77,37 @@ t.test("rules are added, kept, and removed by their mark, as iproute2 shows them
   t.equal(ip("rule"), others);
   t.notMatch(ip("-6", "rule"), "proto 87");
 });
+
+t.test(
+  "routes of another table, also those that reject, are added, kept and removed, and others' there stay",
+  { skip },
+  async (t) => {
+    const { ip, pass } = await setup(t);
+    ip("-6", "address", "add", "fd00:172::11/64", "dev", "eth0", "nodad");
+    ip("link", "set", "far", "up");
+    ip("route", "add", "198.51.100.0/24", "via", "172.18.0.2", "table", "1000");
+    const routes = [
+      { link: "eth0", destination: "0.0.0.0/0", gateway: "172.18.0.9", table: 1000 },
+      { type: "unreachable", destination: "0.0.0.0/0", table: 1000, metric: 0x7fff_ffff },
+      { link: "eth0", destination: "::/0", gateway: "fd00:172::9", table: 1000 },
+      { type: "unreachable", destination: "::/0", table: 1000, metric: 0x7fff_ffff },
+    ] as const;
+    t.equal((await pass({ routes })).repairs.length, 4);
+    t.match(ip("route", "show", "table", "1000"), /default via 172\.18\.0\.9 dev eth0 proto 87/);
+    t.match(ip("route", "show", "table", "1000"), /unreachable default proto 87 metric 2147483647/);
+    t.match(ip("-6", "route", "show", "table", "1000"), /unreachable default dev lo proto 87 metric 2147483647/);
+    t.same((await pass({ routes })).repairs, []);
+    ip("-6", "route", "delete", "default", "via", "fd00:172::9", "table", "1000");
+    t.same((await pass({ routes })).repairs, ["route ::/0 dev eth0"]);
+    ip("link", "set", "eth0", "down");
+    t.match(ip("route", "show", "table", "1000"), /^unreachable default/, "what is left rejects");
+    t.same((await pass({ routes: [routes[1], routes[3]] })).repairs, [], "and stays as it is");
+    quietUp(ip, "eth0");
+    await pass({ routes: [] });
+    t.equal(ip("-6", "route", "show", "table", "1000"), "");
+    t.notMatch(ip("route", "show", "table", "1000"), "proto 87");
+  },
+);
 
 t.test("qdiscs are set, changed and removed by their handle, and another program's stays", { skip }, async (t) => {
   const { ip, tc, pass } = await setup(t);

@@ -18,6 +18,12 @@ import { isHostLinkName } from "./link-names.ts";
 export const PROTOCOL = 87;
 
 /**
+ * Bit of the packet mark of what kube-proxy has translated on this node on its way from pods: the rules for subnets with an `externalEgressGateway` do not take it. kube-proxy's own bits
+ * are 0x4000 and 0x8000.
+ */
+export const TRANSLATED_MARK = 0x0100_0000;
+
+/**
  * Handle of our qdiscs ("WF"). The kernel's own have 0:, and those for which nobody names one get 8001: to ffff:, one after another for all of the host
  * (net/sched/sch_api.c, qdisc_alloc_handle).
  */

@@ -11,6 +11,9 @@ import type { NodeState, RouteState } from "./state.ts";
 /** Metric of an IPv6 route that is given none (IP6_RT_PRIO_USER, net/ipv6_route.h). */
 const DEFAULT_METRIC_6 = 1024;
 
+/** Of a route that is by no link. */
+const NO_DEVICE = 0;
+
 /** Routes that are ours, those on the links of the state, and where these are. */
 interface Found {
   /** By name. */
@@ -32,7 +35,10 @@ export function routeDriver(kernel: NodeKernel): Driver {
     kind: "routes",
     list({ routes, links = [] }) {
       if (routes === undefined) return undefined;
-      const names = new Set([...links, ...routes.map(({ link }) => ({ name: link }))].map(({ name }) => name));
+      const names = new Set([
+        ...links.map(({ name }) => name),
+        ...routes.flatMap((route) => (route.type === undefined ? route.link : [])),
+      ]);
       const indexes = new Map(
         [...names].flatMap((name) => {
           const link = kernel.link(name);
@@ -71,11 +77,11 @@ function diffRoutes({ indexes, routes: found }: Found, { routes = [] }: NodeStat
     remove.push({ do: "remove", route, what: `route ${destination} (no longer wanted)` });
   }
   for (const [key, want] of wanted) {
-    const device = indexes.get(want.link);
+    const device = want.type === undefined ? indexes.get(want.link) : NO_DEVICE;
     if (device === undefined) continue;
     const there = found.filter(({ destination, table, metric }) => keyOf(destination, table, metric) === key);
     if (there.some((route) => isRoute(route, want, device))) continue;
-    const what = `route ${want.destination} dev ${want.link}`;
+    const what = `route ${want.destination} ${want.type ?? `dev ${want.link}`}`;
     set.push({ do: there.length > 0 ? "replace" : "add", route: specOf(want, device), what });
   }
   // Those that go go last: the ranges of one that grows and of the one before it are the same network's.
@@ -88,6 +94,7 @@ function keyOf(destination: string, table = ROUTE_TABLE_MAIN, metric = 0): strin
 }
 
 function isRoute(route: Route, want: RouteState, device: number): boolean {
+  if (want.type !== undefined) return route.protocol === PROTOCOL && route.type === want.type;
   return (
     route.protocol === PROTOCOL &&
     route.device === device &&
@@ -98,7 +105,8 @@ function isRoute(route: Route, want: RouteState, device: number): boolean {
 }
 
 function specOf(want: RouteState, device: number): RouteSpec {
-  const { link: _, ...route } = want;
+  if (want.type !== undefined) return { ...want, protocol: PROTOCOL };
+  const { link: _, type: _unicast, ...route } = want;
   return { ...route, device, protocol: PROTOCOL };
 }
 

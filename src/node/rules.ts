@@ -74,8 +74,8 @@ function textOf(rule: RuleState | Rule): string {
     not: invert === true ? "" : undefined,
     from: source,
     to: destination,
-    // A mark without a mask is one with all bits.
-    fwmark: mark === undefined ? undefined : `${mark}/${mask ?? 0xffff_ffff}`,
+    // A mark without a mask is one with all bits, and the kernel does not tell a mark of 0.
+    fwmark: mark === undefined && mask === undefined ? undefined : `${mark ?? 0}/${mask ?? 0xffff_ffff}`,
     iif: inputInterface,
     oif: outputInterface,
     ipproto: ipProtocol,

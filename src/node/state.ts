@@ -80,8 +80,21 @@ export interface AddressState {
   readonly scope?: "link";
 }
 
-/** A route of the main table, or of another one. */
-export interface RouteState {
+/** A route of the main table, or of another one: by a link, or `unreachable`. */
+export type RouteState = LinkRouteState | UnreachableState;
+
+/** What no other route of the table leads to gets an ICMP error, instead of being looked up in further tables. */
+export interface UnreachableState {
+  readonly type: "unreachable";
+  /** A prefix. */
+  readonly destination: string;
+  readonly table: number;
+  readonly metric: number;
+}
+
+/** A route by a link. */
+export interface LinkRouteState {
+  readonly type?: undefined;
   readonly link: string;
   /** A prefix. */
   readonly destination: string;

@@ -8,7 +8,13 @@ import { type GatewayFacts, planGateway } from "./gateway-plan.ts";
 import { NodeReader, type OwnNode } from "./node.ts";
 import type { RoutedSubnet } from "./subnets.ts";
 
-const FACTS: GatewayFacts = { joinSubnet: "join", mtu: 1400, nodePorts: DEFAULT_NODE_PORTS, isLocal: () => true };
+const FACTS: GatewayFacts = {
+  joinSubnet: "join",
+  mtu: 1400,
+  nodePorts: DEFAULT_NODE_PORTS,
+  isLocal: () => true,
+  linkTo: () => undefined,
+};
 
 const DUAL = {
   "ovn.kubernetes.io/ip_address": "100.64.0.2,fd00:100:64::2",

@@ -4,6 +4,7 @@ import type { SubnetContract } from "../../contract/subnet.ts";
 import type { Ip } from "../../net/address.ts";
 import type { Cidr } from "../../net/cidr.ts";
 import type { PortRange } from "../../net/port-range.ts";
+import { type EgressPlan, planEgress } from "./egress.ts";
 import type { HostRulesInput } from "./host-rules.ts";
 import type { OwnNode } from "./node.ts";
 import type { RoutedSubnet } from "./subnets.ts";
@@ -16,6 +17,8 @@ export interface GatewayPlan {
   /** `source`: the address of the node's own from which it speaks to pods; absent where it is the one of `ovn0`. */
   readonly routes: readonly { readonly destination: Cidr; readonly gateway: Ip; readonly source?: Ip }[];
   readonly rules: HostRulesInput;
+  /** What leaves by a router outside. */
+  readonly egress: readonly EgressPlan[];
   /** Addresses by which pods are to know the node and that no interface of it has: it cannot send from them. */
   readonly foreign: readonly Ip[];
 }
@@ -29,6 +32,8 @@ export interface GatewayFacts {
   readonly nodePorts: PortRange;
   /** Whether an interface of this node has the address. */
   isLocal(ip: Ip): boolean;
+  /** The interface on whose link the address is; undefined where it is on none. */
+  linkTo(ip: Ip): string | undefined;
 }
 
 /**
@@ -38,7 +43,7 @@ export interface GatewayFacts {
 export function planGateway(
   node: OwnNode | undefined,
   subnets: Iterable<RoutedSubnet>,
-  { joinSubnet, mtu, nodePorts, isLocal }: GatewayFacts,
+  { joinSubnet, mtu, nodePorts, isLocal, linkTo }: GatewayFacts,
 ): GatewayPlan | string {
   if (node === undefined) return "the Node object of this node does not exist";
   if (typeof node.contract === "string") return node.contract;
@@ -53,6 +58,7 @@ export function planGateway(
     if (name === (node.contract.joinSubnet || joinSubnet)) continue;
     routes.push(...contract.cidrs.flatMap((destination) => routeTo(destination, gateways, sources)));
   }
+  const egress = planEgress(behind, { isLocal, linkTo });
   const join = addresses.map(({ cidr }) => cidr);
   return {
     mac,
@@ -60,6 +66,7 @@ export function planGateway(
     foreign: known.filter((ip) => !sources.includes(ip)),
     addresses,
     routes: routes.filter(({ destination }) => !join.some(({ text }) => text === destination.text)),
+    egress,
     rules: {
       cluster: unique([...join, ...behind.flatMap((subnet) => subnet.cidrs)]),
       natOutgoing: unique(behind.flatMap((subnet) => (subnet.natOutgoing ? subnet.cidrs : []))),
@@ -67,6 +74,7 @@ export function planGateway(
         natOutgoing && natRules.length > 0 ? [{ cidrs, natRules }] : [],
       ),
       centralized: unique(behind.flatMap((subnet) => (subnet.gatewayType === "centralized" ? subnet.cidrs : []))),
+      egress: egress.length > 0,
       sources,
       nodePorts: node.contract.nodePorts ?? nodePorts,
     },

@@ -43,7 +43,16 @@ const PLAN: GatewayPlan = {
     { destination: parseCidr("10.16.0.0/16")!, gateway: parseIp("100.64.0.1")! },
     { destination: parseCidr("fd00:10:16::/112")!, gateway: parseIp("fd00:100:64::1")! },
   ],
-  rules: { cluster: [], natOutgoing: [], natRules: [], centralized: [], sources: [], nodePorts: DEFAULT_NODE_PORTS },
+  rules: {
+    cluster: [],
+    natOutgoing: [],
+    natRules: [],
+    egress: false,
+    centralized: [],
+    sources: [],
+    nodePorts: DEFAULT_NODE_PORTS,
+  },
+  egress: [],
   foreign: [],
 };
 

@@ -6,6 +6,7 @@ import { linkLocalFromMac } from "../../net/mac.ts";
 import { type AddressState, EACH_UPLINK, type NodeState, type SysctlState } from "../../node/state.ts";
 import { INTEGRATION_BRIDGE } from "../ovs/ovs-view.ts";
 import { EXTERNAL_ID } from "../ovs/ports.ts";
+import { egressRoutes, egressRules } from "./egress.ts";
 import type { GatewayPlan } from "./gateway-plan.ts";
 import { compileHostRules, HOST_TABLE } from "./host-rules.ts";
 
@@ -34,13 +35,16 @@ export function gatewayState(plan: GatewayPlan, node: GatewayNode): NodeState {
     links: [{ name: link, mac, mtu, checksumOff: node.userspace }],
     sysctls: sysctls(plan),
     addresses: addresses(plan),
-    routes: plan.routes.map(({ destination, gateway, source }) => ({
-      link,
-      destination: destination.text,
-      gateway: gateway.text,
-      ...(source !== undefined && { source: source.text }),
-    })),
-    rules: [],
+    routes: [
+      ...plan.routes.map(({ destination, gateway, source }) => ({
+        link,
+        destination: destination.text,
+        gateway: gateway.text,
+        ...(source !== undefined && { source: source.text }),
+      })),
+      ...egressRoutes(plan.egress),
+    ],
+    rules: egressRules(plan.egress),
     qdiscs: [],
     tables: [{ name: HOST_TABLE, script: compileHostRules(plan.rules), link }],
   };

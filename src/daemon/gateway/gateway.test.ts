@@ -2,6 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import t, { type Test } from "tap";
+import { parseIp } from "../../net/address.ts";
 import { parseCidr } from "../../net/cidr.ts";
 import { DEFAULT_NODE_PORTS } from "../../net/port-range.ts";
 import { FakeKernel } from "../../node/testing/fake-kernel.ts";
@@ -307,3 +308,31 @@ t.test("what is wanted, not wanted for a moment, and wanted again is no other pr
   await soon(() => routes().length === 1);
   t.same(repaired, []);
 });
+
+t.test(
+  "a router outside comes and goes on a link: its route follows, and in between packets are rejected",
+  async (t) => {
+    const { nodes, subnets, kernel, warned, gateway, until } = await setup(t);
+    kernel.createLink({ name: "eth0", kind: "veth", up: true });
+    const eth0 = { index: kernel.link("eth0")!.index, address: "172.18.0.11", prefix: 24 };
+    const table = () => kernel.routes({ table: 1000 }).map(({ type, gateway }) => `${type} ${gateway ?? ""}`.trim());
+    nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
+    const gateways = [parseIp("172.18.0.9")!];
+    const cidrs = [parseCidr("10.63.0.0/24")!];
+    const contract = { cidrs, natOutgoing: false, gatewayType: "distributed", mtu: 0 } as const;
+    subnets.set("out", { name: "out", contract: { ...contract, egress: { gateways, table: 1000, priority: 1500 } } });
+    gateway.start();
+    await until(undefined);
+    await soon(() => kernel.rules().length === 1);
+    t.match(kernel.rules(), [{ priority: 1500, table: 1000, source: "10.63.0.0/24", protocol: 87 }]);
+    t.same(table(), ["unreachable"]);
+    t.match(warned, [/no network of this node has these addresses of externalEgressGateway.*172\.18\.0\.9/]);
+    kernel.setAddress(eth0);
+    await soon(() => table().includes("unicast 172.18.0.9"));
+    kernel.deleteAddress(eth0);
+    await soon(() => table().length === 1);
+    t.same(table(), ["unreachable"]);
+    subnets.set("out", { name: "out", contract });
+    await soon(() => kernel.rules().length === 0 && table().length === 0);
+  },
+);

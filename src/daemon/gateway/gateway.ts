@@ -68,6 +68,8 @@ export class Gateway {
   #mtu = 0;
   /** InternalIPs that were found on no interface. */
   #foreign = "";
+  /** Next hops outside that are on no link of this node. */
+  #unreachable = "";
   /** What is blocked by objects of other programs. */
   #blocked = "";
   readonly #lost = new LostNodePort();
@@ -183,7 +185,14 @@ export class Gateway {
     if (mtu === undefined)
       return `no interface of this node has the tunnel address (ovn-encap-ip ${encap?.ip ?? "unset"})`;
     this.#mtu = mtu;
-    const facts = { joinSubnet, mtu, nodePorts, isLocal: (ip: Ip) => this.#observed.isLocal(ip) };
+    const facts = {
+      joinSubnet,
+      mtu,
+      nodePorts,
+      isLocal: (ip: Ip) => this.#observed.isLocal(ip),
+      linkTo: (ip: Ip) => this.#observed.linkTo(ip),
+    };
+    this.#observed.forgetHops();
     const plan = planGateway(nodes.get(this.#world.node), subnets.values(), facts);
     if (typeof plan === "string") return plan;
     const foreign = plan.foreign.map(({ text }) => text).join(",");
@@ -194,6 +203,15 @@ export class Gateway {
       );
     }
     this.#foreign = foreign;
+    const unreachable = [
+      ...new Set(plan.egress.flatMap(({ gateway, link }) => (link === undefined ? [gateway.text] : []))),
+    ].join(",");
+    if (unreachable !== this.#unreachable && unreachable !== "")
+      log.warn(
+        { gateways: unreachable },
+        "no network of this node has these addresses of externalEgressGateway: what their subnets' pods send outside by this node is rejected",
+      );
+    this.#unreachable = unreachable;
     return plan;
   }
 

@@ -4,6 +4,7 @@ import { HAIRPIN_SOURCE, NODE_INTERFACE } from "../../api/names.ts";
 import type { Ip } from "../../net/address.ts";
 import type { Cidr } from "../../net/cidr.ts";
 import { type PortRange, portRangeText } from "../../net/port-range.ts";
+import { markChain } from "./egress.ts";
 import { natRuleChains, type SubnetNatRules, TRANSPORT, toNodePorts } from "./nat-rules.ts";
 import { addresses, ip } from "./nft-text.ts";
 
@@ -17,6 +18,8 @@ export interface HostRulesInput {
   readonly natRules: readonly SubnetNatRules[];
   /** Those of them whose pods reach the outside through gateway nodes. */
   readonly centralized: readonly Cidr[];
+  /** Some of them leave by a router of their own outside, see `egress.ts`. */
+  readonly egress: boolean;
   /** The node's own addresses by which pods know it, one of each family at most; of a family without one it is known by that of `ovn0`. */
   readonly sources: readonly Ip[];
   /** Where node ports of Services are. */
@@ -59,6 +62,7 @@ export function compileHostRules(input: HostRulesInput): string {
       ];
     }),
     "  }",
+    ...(input.egress ? markChain() : []),
     ...families.flatMap((family) => natChain(family, input)),
     ...sources.flatMap((source) => asNodeChains(source, input)),
     "  chain postrouting {",

@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { NODE_INTERFACE } from "../../api/names.ts";
 import type { Ip } from "../../net/address.ts";
+import { cidrContains, parseCidr } from "../../net/cidr.ts";
+import { ROUTE_TABLE_MAIN, type Route } from "../../netlink/routes.ts";
 import type { NetlinkEvent } from "../../netlink/watch.ts";
 import type { NodeKernel } from "../../node/kernel.ts";
 import { type Encap, encapLink, tunnelMtu } from "./tunnel-mtu.ts";
 
 /** What the node's plan depends on of what is there and not ours: the interface of the tunnels, and whose the node's addresses are. */
 export class ObservedNode {
-  readonly #kernel: Pick<NodeKernel, "addresses" | "links">;
+  readonly #kernel: Pick<NodeKernel, "addresses" | "links" | "routes">;
   #encap: number | undefined;
   /** Addresses that `isLocal` was asked for: a node's own, two at most. */
   readonly #asked = new Set<string>();
 
-  constructor(kernel: Pick<NodeKernel, "addresses" | "links">) {
+  /** Next hops that `linkTo` was asked for. */
+  readonly #hops = new Map<string, Ip>();
+  /** The interfaces that were found for them. */
+  readonly #uplinks = new Set<number>();
+
+  constructor(kernel: Pick<NodeKernel, "addresses" | "links" | "routes">) {
     this.#kernel = kernel;
   }
 
@@ -29,11 +37,38 @@ export class ObservedNode {
     return this.#kernel.addresses({ family: ip.family }).some(({ address }) => address === ip.text);
   }
 
+  /** What `linkTo` was asked for counts no longer: a new plan is made. */
+  forgetHops(): void {
+    this.#hops.clear();
+    this.#uplinks.clear();
+  }
+
+  /**
+   * The interface on whose link the address is, by the main table's routes without a gateway; undefined where it is on none, or by `ovn0`. (The kernel takes no
+   * route by an address that is not on the link.)
+   */
+  linkTo(ip: Ip): string | undefined {
+    this.#hops.set(ip.text, ip);
+    const [best] = this.#kernel
+      .routes({ family: ip.family, table: ROUTE_TABLE_MAIN })
+      .flatMap((route) => {
+        const cidr = isOnLink(route, ip) ? parseCidr(route.destination) : undefined;
+        return cidr === undefined ? [] : [{ prefix: cidr.prefix, device: route.device }];
+      })
+      .toSorted((a, b) => b.prefix - a.prefix);
+    const link = best && this.#kernel.links().find(({ index }) => index === best.device);
+    if (link === undefined || !link.up || link.name === NODE_INTERFACE) return undefined;
+    this.#uplinks.add(link.index);
+    return link.name;
+  }
+
   /** Whether an answer may be another one after the event. */
   concerns(event: NetlinkEvent): boolean {
     switch (event.type) {
       case "link":
-        return event.link.index === this.#encap;
+        return event.link.index === this.#encap || this.#uplinks.has(event.link.index);
+      case "route":
+        return [...this.#hops.values()].some((hop) => isOnLink(event.route, hop));
       case "address":
         // An unknown encap interface is one that has yet to get its address.
         return (
@@ -43,4 +78,12 @@ export class ObservedNode {
         return false;
     }
   }
+}
+
+/** Whether the route says that the address is on a link. */
+function isOnLink({ destination, gateway, device, nextHops, table, type }: Route, ip: Ip): boolean {
+  if (gateway !== undefined || device === undefined || nextHops.length > 0) return false;
+  if (table !== ROUTE_TABLE_MAIN || type !== "unicast") return false;
+  const cidr = parseCidr(destination);
+  return cidr !== undefined && cidrContains(cidr, ip);
 }
