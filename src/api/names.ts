@@ -61,6 +61,11 @@ export function routerSwitchPortName(subnet: string, vpc: string): Name {
   return portName(`${subnet}-${vpc}`, ["switch port", subnet, vpc]);
 }
 
+/** The router port of a VPC towards the router of a VPC that it is peered with: `<vpc>-<remote>`. */
+export function peeringPortName(vpc: string, remote: string): Name {
+  return portName(`${vpc}-${remote}`, ["peering", vpc, remote]);
+}
+
 /** The virtual port of a Vip without a type: the Vip's name. */
 export function virtualPortName(vip: string): Name {
   return portName(vip, ["vip", vip]);

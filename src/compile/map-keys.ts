@@ -24,6 +24,7 @@ const SECURITY_GROUP = "associated_sg_";
 const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   ACL: ["apply-after-lb"],
   Load_Balancer: ["reject", "hairpin_snat_ip", "ct_flush", "affinity_timeout"],
+  Logical_Router_Port: ["route_table"],
   Logical_Router: ["always_learn_from_arp_request", "dynamic_neigh_routers", "mac_binding_age_threshold"],
   Logical_Switch_Port: ["router-port", "virtual-ip", "virtual-parents", "arp_proxy", "disable_arp_nd_rsp"],
 };

@@ -1,13 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { isOvnProvider } from "../api/annotations.ts";
-import { ipPoolAddressSetName, routerPortName, routerSwitchPortName, virtualPortName } from "../api/names.ts";
+import {
+  ipPoolAddressSetName,
+  peeringPortName,
+  routerPortName,
+  routerSwitchPortName,
+  virtualPortName,
+} from "../api/names.ts";
 import { samePlain } from "../collections/plain.ts";
 import type { FactChange } from "../facts/fact-change.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { SubnetSpecFact } from "../facts/subnet.ts";
 import type { FactKind, FactTypes } from "../facts/types.ts";
-import { type NameClaim, nameCollisionKey, oldestOf, portGroupNameCollisions } from "./port-group-name-collisions.ts";
+import {
+  type NameClaim,
+  nameCollisionKey,
+  oldestOf,
+  peeringRole,
+  portGroupNameCollisions,
+} from "./port-group-name-collisions.ts";
 
 /** A claim to one name. */
 interface KeyedNameClaim extends NameClaim {
@@ -20,7 +32,7 @@ interface KeyedNameClaim extends NameClaim {
  * it, by creation time and then by key, as long as it exists: a later object never takes a name over. What is said depends on the objects
  * alone, so each controller says the same.
  *
- * Ports of routers, router ports of switches and virtual ports are one set of names, address sets of pools another, and port groups of
+ * Ports of routers (towards switches and towards peered routers), router ports of switches and virtual ports are one set of names, address sets of pools another, and port groups of
  * nodes and of subnets on nodes the third ({@link portGroupNameCollisions}). A change costs what the changed object's own names do; only what
  * concerns port groups is settled for all at once when a subnet or a node comes or goes.
  */
@@ -42,6 +54,7 @@ export class NameCollisions {
   start(): void {
     if (this.#started) return;
     this.#started = true;
+    for (const { key } of this.#facts.all("vpcs")) this.#noteVpc(key);
     for (const { key } of this.#facts.all("subnetSpecs")) this.#noteSubnet(key);
     for (const { key } of this.#facts.all("vips")) this.#noteVip(key);
     for (const { key } of this.#facts.all("ipPools")) this.#notePool(key);
@@ -51,12 +64,18 @@ export class NameCollisions {
   /** A fact has changed. Call it before the units are told, so that they find what follows from it. */
   noteFact({ kind, key, old, new: now }: FactChange): void {
     if (!this.#started) return;
+    if (kind === "vpcs") this.#noteVpc(key);
     if (kind === "subnetSpecs") this.#noteSubnet(key);
     if (kind === "vips") this.#noteVip(key);
     if (kind === "ipPools") this.#notePool(key);
     if (kind === "cluster") this.#settleGroups();
     if ((kind === "nodes" || kind === "subnetSpecs") && this.#groupsOf(old) !== this.#groupsOf(now))
       this.#settleGroups();
+  }
+
+  #noteVpc(name: string): void {
+    const vpc = this.#facts.get("vpcs", name);
+    this.#set(nameCollisionKey.vpc(name), vpc === undefined ? [] : claimsOfVpc(vpc));
   }
 
   #noteSubnet(name: string): void {
@@ -137,6 +156,17 @@ function claimsOfSubnet({ name, vpc, created }: SubnetSpecFact): readonly KeyedN
     { ...of, role: "router-port", name: `port/${routerPortName(vpc, name).plain}` },
     { ...of, role: "switch-port", name: `port/${routerSwitchPortName(name, vpc).plain}` },
   ];
+}
+
+/** A peering may be added to a VPC at any time, so it gives way to subnets and Vips however young they are. */
+function claimsOfVpc({ name, peerings, created }: FactTypes["vpcs"]): readonly KeyedNameClaim[] {
+  return peerings.map(({ remoteVpc }) => ({
+    about: nameCollisionKey.vpc(name),
+    created: `~${created}`,
+    text: `the peering of VPC "${name}" with VPC "${remoteVpc}"`,
+    role: peeringRole(remoteVpc),
+    name: `port/${peeringPortName(name, remoteVpc).plain}`,
+  }));
 }
 
 function claimOfVip({ name, created }: FactTypes["vips"]): KeyedNameClaim {

@@ -18,12 +18,16 @@ export interface NameClaim {
 
 /** The keys of the facts. */
 export const nameCollisionKey = {
+  vpc: (name: string): string => `vpc/${name}`,
   subnet: (name: string): string => `subnet/${name}`,
   subnetGroups: (name: string): string => `subnet-groups/${name}`,
   node: (name: string): string => `node/${name}`,
   vip: (name: string): string => `vip/${name}`,
   ipPool: (name: string): string => `ippool/${name}`,
 };
+
+/** The role of the name of a VPC's router port towards a VPC that it is peered with. */
+export const peeringRole = (remote: string): string => `peering/${remote}`;
 
 /** What facts say: key of the fact → role → who has the name. */
 export type NameCollisionsByKey = ReadonlyMap<string, Readonly<Record<string, string>>>;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { isOvnProvider } from "../api/annotations.ts";
+import { MultiMap } from "../collections/multi-map.ts";
 import type { NodeFact } from "../facts/node.ts";
 import type { SubnetSpecFact } from "../facts/subnet.ts";
 import { parseIp } from "../net/address.ts";
@@ -33,9 +34,16 @@ function rangesOf(cidr: Dual<string>): readonly (Omit<Interval<unknown>, "of"> |
 
 /**
  * Which subnets of one network overlap, in their specs or in their accepted configurations: subnet → the others, by name.
- * A network is a VPC, and within it a vlan; other plugins' networks are told apart by their providers. O(n log n) where few overlap. Pure.
+ * A network is a VPC, and within it a vlan; other plugins' networks are told apart by their providers. Of two VPCs that are peered the subnets of the one are
+ * neighbours of those of the other. O(n log n) where few overlap. Pure.
  */
-export function findNeighbours(specs: readonly SubnetSpecFact[]): ReadonlyMap<string, readonly SubnetSpecFact[]> {
+export function findNeighbours(
+  specs: readonly SubnetSpecFact[],
+  peered: readonly (readonly [string, string])[] = [],
+): ReadonlyMap<string, readonly SubnetSpecFact[]> {
+  /** VPC → the pairs that it is of. */
+  const pairs = new MultiMap<string, string>();
+  for (const pair of peered) for (const vpc of pair) pairs.add(vpc, JSON.stringify(["peered", ...pair]));
   /** Network and family → what its subnets name. */
   const networks = new Map<string, Interval<SubnetSpecFact>[]>();
   for (const spec of specs) {
@@ -43,10 +51,13 @@ export function findNeighbours(specs: readonly SubnetSpecFact[]): ReadonlyMap<st
     for (const cidr of spec.accepted === undefined ? own : [...own, spec.accepted.cidr]) {
       for (const [i, range] of rangesOf(cidr).entries()) {
         if (range === undefined) continue;
-        const key = JSON.stringify(isOvnProvider(spec.provider) ? [spec.vpc, spec.vlan, i] : [spec.provider, i]);
-        const intervals = networks.get(key);
-        if (intervals === undefined) networks.set(key, [{ ...range, of: spec }]);
-        else intervals.push({ ...range, of: spec });
+        const ovn = isOvnProvider(spec.provider);
+        const own = JSON.stringify(ovn ? [spec.vpc, spec.vlan, i] : [spec.provider, i]);
+        for (const key of [own, ...(ovn ? pairs.list(spec.vpc) : []).map((pair) => `${pair}/${i}`)]) {
+          const intervals = networks.get(key);
+          if (intervals === undefined) networks.set(key, [{ ...range, of: spec }]);
+          else intervals.push({ ...range, of: spec });
+        }
       }
     }
   }
@@ -57,12 +68,14 @@ export function findNeighbours(specs: readonly SubnetSpecFact[]): ReadonlyMap<st
     if (others === undefined) found.set(a.name, new Set([b]));
     else others.add(b);
   };
-  for (const intervals of networks.values()) {
+  for (const [key, intervals] of networks) {
+    const between = key.startsWith('["peered"');
     intervals.sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
     let open: Interval<SubnetSpecFact>[] = [];
     for (const interval of intervals) {
       open = open.filter(({ last }) => last >= interval.first);
       for (const { of } of open) {
+        if (between && of.vpc === interval.of.vpc) continue;
         note(of, interval.of);
         note(interval.of, of);
       }

@@ -5,12 +5,14 @@ import { samePlain } from "../collections/plain.ts";
 import { joinDual, withAccepted } from "../facts/project-subnet.ts";
 import { type FactReader, type FactStore, strictReader } from "../facts/store.ts";
 import type { SubnetFact, SubnetSpecFact, VerdictFact } from "../facts/subnet.ts";
+import type { PeeringFact } from "../facts/vpc.ts";
 import { parseIp } from "../net/address.ts";
 import { cidrContains, cidrsOverlap, parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";
 import { type ParsedSubnetAddresses, parseSubnetAddresses } from "../net/subnet-addresses.ts";
 import { selectorProblem } from "../policy/labels.ts";
 import { findNeighbours, nodeFinder } from "./subnet-neighbours.ts";
+import { recordedPeerings } from "./vpc-peerings.ts";
 
 /** A subnet's configuration as it is accepted, or would be, and whether it is. */
 export interface Settled {
@@ -64,7 +66,8 @@ export function* settling(
 }> {
   const reader = strictReader(facts);
   const specs = reader.all("subnetSpecs");
-  const neighbours = findNeighbours(specs);
+  const { pairs, linksOf } = recordedPeerings(reader.all("vpcs"));
+  const neighbours = findNeighbours(specs, pairs);
   const nodeIn = nodeFinder(reader.all("nodes"));
   const { router, serviceCidr } = reader.get("cluster", "cluster") ?? {};
   for (const spec of specs) {
@@ -72,7 +75,10 @@ export function* settling(
     const settleThis = (): Settled => {
       // Another plugin's network may well be the nodes' own.
       const node = spec.vpc === router && isOvnProvider(spec.provider) ? nodeIn(spec.cidr) : undefined;
-      return { ...settle(reader, spec, others, node, { router, cidr: serviceCidr }, unrecorded), spec };
+      return {
+        ...settle(reader, spec, others, node, { router, cidr: serviceCidr }, linksOf(spec.vpc), unrecorded),
+        spec,
+      };
     };
     yield { spec, others, settle: settleThis };
   }
@@ -84,6 +90,7 @@ function settle(
   others: readonly SubnetSpecFact[],
   node: { readonly node: string; readonly address: string } | undefined,
   services: { readonly router: string | undefined; readonly cidr: Dual<string> | undefined },
+  links: readonly PeeringFact[],
   unrecorded: Unrecorded,
 ): Settled {
   const holders = (): readonly SubnetHolder[] => holdersIn(reader, current.name, unrecorded);
@@ -95,6 +102,7 @@ function settle(
     withoutVpc(reader, written) ??
     serviceInside(written, services) ??
     clash(written, others, isAccepted(spec)) ??
+    (isAccepted(spec) ? undefined : linkInside(written, links)) ??
     nodeInside(written, node) ??
     inUse(spec, holders);
   const unclear = unclearSelector(written);
@@ -189,13 +197,33 @@ function clash(subnet: SubnetFact, others: readonly SubnetSpecFact[], settled: b
   for (const other of others) {
     const former = other.accepted && overlap(subnet, other.accepted);
     const wanted = other.problem === undefined && !isAccepted(other) ? overlap(subnet, other) : undefined;
-    const older = isOlder(other, subnet);
+    const between = isOvnProvider(subnet.provider) && other.vpc !== subnet.vpc;
+    // Of two that were accepted in peered VPCs neither is refused: the peering is.
+    const older = isOlder(other, subnet) && !(between && settled);
     // Accepted addresses go before new ones, otherwise the older subnet's.
     const lost = (former !== undefined && (!settled || older)) || (wanted !== undefined && !settled && older);
     const shared = former ?? wanted;
     if (!lost || shared === undefined) continue;
     const { mine, theirs } = shared;
-    const message = `spec.cidrBlock ${mine} overlaps ${theirs} of subnet ${other.name} ${isOvnProvider(subnet.provider) ? `in VPC ${subnet.vpc}` : `of provider ${subnet.provider}`}; choose a range that no other subnet has`;
+    const where = between
+      ? `in VPC ${other.vpc}, with which VPC ${subnet.vpc} is peered`
+      : isOvnProvider(subnet.provider)
+        ? `in VPC ${subnet.vpc}`
+        : `of provider ${subnet.provider}`;
+    const message = `spec.cidrBlock ${mine} overlaps ${theirs} of subnet ${other.name} ${where}; choose a range that no other subnet has`;
+    return { reason: "SubnetConflict", message };
+  }
+  return undefined;
+}
+
+/** The link between the routers of peered VPCs has addresses of its own. */
+function linkInside(subnet: SubnetFact, links: readonly PeeringFact[]): Problem | undefined {
+  if (!isOvnProvider(subnet.provider)) return undefined;
+  for (const { remoteVpc, local } of links) {
+    const cidr = { ...(local.v4 && { v4: local.v4.network }), ...(local.v6 && { v6: local.v6.network }) };
+    const shared = overlap(subnet, { cidr });
+    if (shared === undefined) continue;
+    const message = `spec.cidrBlock ${shared.mine} overlaps ${shared.theirs}, the network of the peering of VPC ${subnet.vpc} with VPC ${remoteVpc}; choose a range outside it`;
     return { reason: "SubnetConflict", message };
   }
   return undefined;

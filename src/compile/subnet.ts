@@ -183,6 +183,7 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
       mac: stableMac(routerMacId(vpc, name)),
       networks: [...networks].sort(),
       ipv6_ra_configs: ra,
+      options: subnet.routeTable === "" ? {} : { route_table: subnet.routeTable },
       external_ids: externalIds(),
     });
     const switchPort = routerPortId(ports.switch);

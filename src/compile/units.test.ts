@@ -85,6 +85,7 @@ t.test("a VPC of its own has the routes and policies of its spec, equal ones onc
       { priority: 11, match: "ip4.src == 10.0.1.6", action: "drop" },
     ],
   });
+  addSubnet(facts, "a1", { vpc: "team-a", cidrBlock: "10.0.1.0/24" });
   golden(t, "vpc-custom", vpcUnit, facts, "team-a");
 });
 
@@ -98,6 +99,20 @@ t.test("what a VPC cannot have of its spec is in its condition, and the rest in 
     ],
   });
   golden(t, "vpc-mistakes", vpcUnit, facts, "team-a");
+});
+
+t.test("peered VPCs have a port each that names the other's", async (t) => {
+  const facts = sampleFacts();
+  for (const [vpc, remoteVpc, number] of [
+    ["team-a", "team-b", 1],
+    ["team-b", "team-a", 2],
+  ] as const) {
+    addVpc(facts, vpc, {
+      vpcPeerings: [{ remoteVpc, localConnectIP: `169.254.0.${number}/30,fd69:254::${number}/126` }],
+    });
+    addSubnet(facts, `${vpc}-pods`, { vpc, cidrBlock: `10.0.${number}.0/24,fd00:${number}::/64` });
+  }
+  golden(t, "vpc-peered", vpcUnit, facts, "team-a");
 });
 
 t.test("a distributed subnet sends pods out through the node they are on", async (t) => {

@@ -5,7 +5,7 @@ import { ACCEPTED_ANNOTATION } from "../facts/accepted.ts";
 import { projectVpc, type VpcObject } from "../facts/project-vpc.ts";
 import { conditionsIn } from "./effects.ts";
 import { subnetUnit } from "./subnet.ts";
-import { addSubnet, sampleFacts } from "./testing/sample-facts.ts";
+import { addSubnet, addVpc, sampleFacts } from "./testing/sample-facts.ts";
 import { vpcUnit } from "./vpc.ts";
 
 type Spec = NonNullable<VpcObject["spec"]>;
@@ -13,6 +13,8 @@ type Spec = NonNullable<VpcObject["spec"]>;
 /** A VPC whose spec is applied again and again, by a controller that starts anew each time. */
 function vpc(name = "team") {
   const facts = sampleFacts();
+  if (name !== "ovn-cluster") addVpc(facts, name, {});
+  addSubnet(facts, "hops", { vpc: name, cidrBlock: "10.0.1.0/24,fd00::/64" });
   let accepted: string | undefined;
   return (spec: Spec) => {
     const annotations = accepted === undefined ? {} : { [ACCEPTED_ANNOTATION]: accepted };

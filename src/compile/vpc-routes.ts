@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { routesAsWritten } from "../facts/project-vpc.ts";
-import type { PolicyRouteFact, StaticRouteFact, VpcFact } from "../facts/vpc.ts";
+import type { PeeringFact, PolicyRouteFact, StaticRouteFact, VpcFact } from "../facts/vpc.ts";
 import { canonicalMatch } from "../policy/canonical-match.ts";
 import type { PolicyProblem } from "../policy/types.ts";
 import { readUserMatch } from "../policy/user-match.ts";
@@ -23,7 +23,9 @@ export interface VpcRoutes {
  */
 export function settleVpcRoutes(vpc: VpcFact): VpcRoutes {
   const read = readRules(vpc.policyRoutes);
-  const found: PolicyProblem[] = [...vpc.problems, ...read.problems];
+  const found: PolicyProblem[] = [...vpc.problems, ...read.problems].filter(({ path }) =>
+    /^spec\.(static|policy)Routes\[/.test(path),
+  );
   const wrong = (list: string): boolean => found.some(({ path }) => path.startsWith(`spec.${list}[`));
   const { former } = vpc;
   const formerRules = former.policyRoutes && readRules(former.policyRoutes).rules;
@@ -48,9 +50,14 @@ export function settleVpcRoutes(vpc: VpcFact): VpcRoutes {
 }
 
 /** The annotation in which a VPC records its accepted lists. */
-export function rememberRoutes(vpc: VpcFact, { remembered }: VpcRoutes): Readonly<Record<string, string>> {
-  const none = Object.values(remembered).every((list) => list.length === 0);
-  return none && vpc.accepted === "" ? {} : annotationOf(routesAsWritten(remembered));
+export function rememberRoutes(
+  vpc: VpcFact,
+  { remembered }: VpcRoutes,
+  vpcPeerings: readonly PeeringFact[],
+): Readonly<Record<string, string>> {
+  const fields = { ...remembered, ...(vpcPeerings.length > 0 && { vpcPeerings }) };
+  const none = Object.values(fields).every((list) => list.length === 0);
+  return none && vpc.accepted === "" ? {} : annotationOf(routesAsWritten(fields));
 }
 
 /** Reads the matches. */

@@ -2,17 +2,26 @@
 
 import { loadBalancerGroupName, UPLINKS_GROUP } from "../api/names.ts";
 import { defaultOfVpc } from "../claims/namespace-subnets.ts";
-import type { DesiredRow, Edge, Fragment } from "../desired/fragment.ts";
+import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
 import type { ClusterFact } from "../facts/cluster.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { StaticRouteFact, VpcFact } from "../facts/vpc.ts";
-import type { Dual } from "../net/dual.ts";
+import { type Dual, dualValues } from "../net/dual.ts";
 import { type ConditionEffect, fill, type Note, problemText, type WeftEffect, withNotes } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { loadBalancerGroupId, routerId, UPLINKS_ID } from "./owner-ids.ts";
 import { malformedNotes, unsupportedNotes, vpcReferences } from "./references.ts";
-import { edge, externalIds, row } from "./rows.ts";
+import { externalIds } from "./rows.ts";
+import { checkNextHops, type RouterNetwork } from "./vpc-next-hops.ts";
+import {
+  addPeerings,
+  type ConnectedRange,
+  connectedRanges,
+  type Peerings,
+  peeredBy,
+  readPeerings,
+} from "./vpc-peerings.ts";
 import { rememberRoutes, settleVpcRoutes } from "./vpc-routes.ts";
 
 /** The two halves of all addresses of a family. */
@@ -30,6 +39,13 @@ interface VpcInput {
   readonly defaultSubnet: string;
   /** Names of the VPC's subnets. */
   readonly subnets: readonly string[];
+  /** The ranges of those that its router is connected to. */
+  readonly ranges: readonly ConnectedRange[];
+  /** The routing tables that they name, beside the main one. */
+  readonly routeTables: readonly string[];
+  readonly peerings: Peerings;
+  /** The VPCs whose peerings keep it, asked for only when it is being deleted. */
+  readonly peeredBy: readonly string[];
 }
 
 /** A VPC: its logical router and the routes and policies of its spec. */
@@ -45,65 +61,58 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     const members = reader.by("subnets", "vpc", key);
     const subnets = members.map((subnet) => subnet.name);
     const defaultSubnet = vpc.isDefault ? (cluster?.defaultSubnet ?? "") : (defaultOfVpc(reader, vpc)?.name ?? "");
-    const notes = vpcReferences(reader, vpc);
-    return { vpc, notes, joinGateway: join?.gateway ?? {}, defaultSubnet, subnets };
+    return {
+      vpc,
+      notes: vpcReferences(reader, vpc),
+      joinGateway: join?.gateway ?? {},
+      defaultSubnet,
+      subnets,
+      ranges: connectedRanges(reader, key),
+      routeTables: [...new Set(members.map(({ routeTable }) => routeTable))].filter((table) => table !== "").sort(),
+      peerings: readPeerings(reader, vpc),
+      peeredBy: vpc.deleting ? peeredBy(reader, vpc) : [],
+    };
   },
 
-  compile({ vpc, notes, joinGateway, defaultSubnet, subnets }): Fragment<WeftEffect> {
-    if (vpc.deleting && subnets.length === 0)
-      return new FragmentBuilder().finish(fill("vpcs", vpc, { finalizer: false }));
-    const rows: DesiredRow[] = [
-      row("Logical_Router", routerId(vpc.name), {
-        name: vpc.name,
-        options: {
-          always_learn_from_arp_request: "false",
-          dynamic_neigh_routers: "true",
-          mac_binding_age_threshold: "300",
-        },
-        external_ids: externalIds(),
-      }),
-      // What balances the VPC's Services: each Service adds its own, each switch takes all.
-      row("Load_Balancer_Group", loadBalancerGroupId(vpc.name), { name: loadBalancerGroupName(vpc.name) }),
-    ];
+  compile(input): Fragment<WeftEffect> {
+    const { vpc, notes, defaultSubnet, subnets, ranges, peerings } = input;
+    const build = new FragmentBuilder();
+    if (vpc.deleting && subnets.length + input.peeredBy.length === 0)
+      return build.finish(fill("vpcs", vpc, { finalizer: false }));
+    build.row("Logical_Router", routerId(vpc.name), {
+      name: vpc.name,
+      options: {
+        always_learn_from_arp_request: "false",
+        dynamic_neigh_routers: "true",
+        mac_binding_age_threshold: "300",
+      },
+      external_ids: externalIds(),
+    });
+    // What balances the VPC's Services: each Service adds its own, each switch takes all.
+    build.row("Load_Balancer_Group", loadBalancerGroupId(vpc.name), { name: loadBalancerGroupName(vpc.name) });
     // Each subnet adds its own.
-    if (vpc.isDefault) rows.push(row("Port_Group", UPLINKS_ID, { name: UPLINKS_GROUP, external_ids: externalIds() }));
-    const edges: Edge[] = [];
+    if (vpc.isDefault) build.row("Port_Group", UPLINKS_ID, { name: UPLINKS_GROUP, external_ids: externalIds() });
+    addPeerings(build, vpc.name, peerings.links, ranges);
     const routes = settleVpcRoutes(vpc);
-    const { staticRoutes, policyRoutes, problems } = routes;
-    const route = (id: string, prefix: string, nexthop: string, policy: "dst-ip" | "src-ip", table: string): void => {
-      const made = row("Logical_Router_Static_Route", `${vpc.name}/${id}`, {
-        ip_prefix: prefix,
-        nexthop,
-        policy,
-        route_table: table,
-        external_ids: externalIds(),
-      });
-      rows.push(made);
-      edges.push(edge("Logical_Router", routerId(vpc.name), "static_routes", made.uuid));
-    };
-    if (joinGateway.v4 !== undefined) route("default4", "0.0.0.0/0", joinGateway.v4, "dst-ip", "");
-    if (joinGateway.v6 !== undefined) route("default6", "::/0", joinGateway.v6, "dst-ip", "");
-    for (const { policy, cidr, nextHopIp, routeTable } of unique(staticRoutes.flatMap(inOvn))) {
-      const id = `route/${routeTable}/${policy}/${cidr}/${nextHopIp}`;
-      route(id, cidr, nextHopIp, policy === "policySrc" ? "src-ip" : "dst-ip", routeTable);
-    }
-    for (const { priority, match, action, nextHops } of policyRoutes) {
-      const policy = row("Logical_Router_Policy", `${vpc.name}/policy/${priority}/${match}`, {
+    const hops = checkNextHops(routes.staticRoutes, routes.policyRoutes, networksOf(input));
+    addStaticRoutes(build, input, routes.staticRoutes);
+    for (const { priority, match, action, nextHops } of hops.policyRoutes) {
+      const id = `${vpc.name}/policy/${priority}/${match}`;
+      build.held("Logical_Router", routerId(vpc.name), "policies", "Logical_Router_Policy", id, {
         priority,
         match,
         action,
         nexthops: [...nextHops].sort(),
         external_ids: externalIds(),
       });
-      rows.push(policy);
-      edges.push(edge("Logical_Router", routerId(vpc.name), "policies", policy.uuid));
     }
+    const problems = [...routes.problems, ...peerings.problems];
     const [problem] = problems;
     const state = vpc.deleting
       ? {
           ready: false,
           reason: "InUse",
-          message: `waiting for subnets of the VPC to be deleted: ${subnets.join(", ")}`,
+          message: inUse(input),
         }
       : {
           ready: true,
@@ -118,6 +127,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       router: name,
       defaultLogicalSwitch: defaultSubnet,
       subnets,
+      vpcPeerings: peerings.links.map(({ remoteVpc }) => remoteVpc),
     };
     const key = `condition/vpcs/${name}`;
     const condition: ConditionEffect = {
@@ -133,12 +143,76 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     const effects = fill(
       "vpcs",
       { ...vpc, annotations: vpc.records },
-      { finalizer: true, annotations: rememberRoutes(vpc, routes) },
-      withNotes(condition, [...notes, ...unsupportedNotes(vpc), ...malformedNotes(vpc)]),
+      { finalizer: true, annotations: rememberRoutes(vpc, routes, peerings.remembered) },
+      withNotes(condition, [
+        ...peerings.notes,
+        ...hops.notes,
+        ...notes,
+        ...unsupportedNotes(vpc),
+        ...malformedNotes(vpc),
+      ]),
     );
-    return { database: "OVN_Northbound", rows, edges, effects };
+    return build.finish(effects);
   },
 };
+
+/** What the router is connected to: its subnets and the links to its peers. */
+function networksOf({ ranges, peerings }: VpcInput): readonly RouterNetwork[] {
+  return [
+    ...ranges.flatMap(({ cidr, gateway }) => (gateway === undefined ? [] : [{ cidr, address: gateway }])),
+    ...peerings.links.flatMap(({ local }) =>
+      dualValues(local).map(({ network, address }) => ({ cidr: network, address })),
+    ),
+  ];
+}
+
+/**
+ * The routes of the spec, and in the default VPC the one to the nodes, in each routing table: a port with a table of its own looks at no other one's routes
+ * (ovn-nb(5), Logical_Router_Static_Route `route_table`).
+ */
+function addStaticRoutes(
+  build: FragmentBuilder,
+  { vpc, joinGateway, routeTables }: VpcInput,
+  staticRoutes: readonly StaticRouteFact[],
+): void {
+  const route = (id: string, prefix: string, nexthop: string, policy: "dst-ip" | "src-ip", table: string): void => {
+    build.held(
+      "Logical_Router",
+      routerId(vpc.name),
+      "static_routes",
+      "Logical_Router_Static_Route",
+      `${vpc.name}/${id}`,
+      {
+        ip_prefix: prefix,
+        nexthop,
+        policy,
+        route_table: table,
+        external_ids: externalIds(),
+      },
+    );
+  };
+  for (const table of new Set(["", ...routeTables, ...staticRoutes.map(({ routeTable }) => routeTable)])) {
+    const suffix = table === "" ? "" : `/${table}`;
+    if (joinGateway.v4 !== undefined) route(`default4${suffix}`, "0.0.0.0/0", joinGateway.v4, "dst-ip", table);
+    if (joinGateway.v6 !== undefined) route(`default6${suffix}`, "::/0", joinGateway.v6, "dst-ip", table);
+  }
+  const known = new Set<string>();
+  for (const { policy, cidr, nextHopIp, routeTable } of staticRoutes.flatMap(inOvn)) {
+    const id = `route/${routeTable}/${policy}/${cidr}/${nextHopIp}`;
+    // Equal routes are one row.
+    if (known.has(id)) continue;
+    known.add(id);
+    route(id, cidr, nextHopIp, policy === "policySrc" ? "src-ip" : "dst-ip", routeTable);
+  }
+}
+
+function inUse({ subnets, peeredBy }: VpcInput): string {
+  const parts = [
+    ...(subnets.length === 0 ? [] : [`subnets of the VPC to be deleted: ${subnets.join(", ")}`]),
+    ...(peeredBy.length === 0 ? [] : [`peerings with it to be removed from VPCs: ${peeredBy.join(", ")}`]),
+  ];
+  return `waiting for ${parts.join("; and for ")}`;
+}
 
 /**
  * A route as OVN is given it. One by source for everything is its two halves: northd gives it the priority of the router's own flow that
@@ -147,9 +221,4 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
 function inOvn(route: StaticRouteFact): StaticRouteFact[] {
   const halves = route.policy === "policySrc" ? HALVES[route.cidr] : undefined;
   return halves === undefined ? [route] : halves.map((cidr) => ({ ...route, cidr }));
-}
-
-/** The entries of a list without the repeated ones: equal routes are one row. */
-function unique<T>(entries: readonly T[]): T[] {
-  return [...new Map(entries.map((entry) => [JSON.stringify(entry), entry])).values()];
 }

@@ -13,13 +13,11 @@ export const NOT_SUPPORTED = {
     "u2oFeatures",
     "enableMulticastSnoop",
     "enableExternalLBAddress",
-    "routeTable",
     "nodeNetwork",
   ],
   vpcs: [
     "staticRoutes[].ecmpMode",
     "staticRoutes[].bfdId",
-    "vpcPeerings",
     "enableExternal",
     "extraExternalSubnets",
     "enableBfd",

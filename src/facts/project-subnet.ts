@@ -88,6 +88,7 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
     ipv6RaConfigs: spec.ipv6RAConfigs ?? "",
     enableLb: enableLb && !joins,
     mtu: spec.mtu ?? 0,
+    routeTable: storable(spec.routeTable ?? ""),
     private: spec.private === true,
     allowSubnets: spec.allowSubnets ?? [],
     allowEwTraffic: spec.allowEWTraffic === true,

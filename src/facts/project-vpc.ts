@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { VpcPolicyRoute, VpcSpec, VpcStaticRoute } from "../api/generated/vpc.ts";
+import type { VpcPeering, VpcPolicyRoute, VpcSpec, VpcStaticRoute } from "../api/generated/vpc.ts";
 import { isStorable, quoted } from "../api/text.ts";
 import { parseIp } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
 import { readFields, recordsIn, recordText } from "./accepted.ts";
 import { customObjectFields, type ProjectedMeta } from "./meta.ts";
 import { NOT_SUPPORTED, unsupportedFields } from "./not-supported.ts";
+import { peeringAsWritten, projectPeerings } from "./project-peering.ts";
 import type { PolicyRouteFact, StaticRouteFact, VpcFact } from "./vpc.ts";
 
 /** What {@link projectVpc} reads of a Vpc. */
@@ -19,7 +20,13 @@ export interface VpcObject {
 export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
   const problems: Problem[] = [];
   const accepted = recordText(vpc.metadata.annotations);
-  const { staticRoutes = [], policyRoutes = [], namespaces = [], defaultSubnet = "" } = vpc.spec ?? {};
+  const {
+    staticRoutes = [],
+    policyRoutes = [],
+    vpcPeerings = [],
+    namespaces = [],
+    defaultSubnet = "",
+  } = vpc.spec ?? {};
   return {
     ...customObjectFields(vpc.metadata),
     isDefault: vpc.metadata.name === defaultVpc,
@@ -27,6 +34,7 @@ export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
     defaultSubnet,
     staticRoutes: staticRoutes.flatMap((route, i) => projectStaticRoute(route, `spec.staticRoutes[${i}]`, problems)),
     policyRoutes: policyRoutes.flatMap((route, i) => projectPolicyRoute(route, `spec.policyRoutes[${i}]`, problems)),
+    peerings: projectPeerings(vpcPeerings, vpc.metadata.name, problems),
     problems,
     unsupported: unsupportedFields(NOT_SUPPORTED.vpcs, vpc.spec),
     annotated: vpc.metadata.annotations !== undefined,
@@ -42,13 +50,19 @@ function readFormer(text: string): VpcFact["former"] {
   const problems: Problem[] = [];
   const staticRoutes = entriesOf(fields?.["staticRoutes"])?.flatMap((route) => projectStaticRoute(route, "", problems));
   const policyRoutes = entriesOf(fields?.["policyRoutes"])?.flatMap((route) => projectPolicyRoute(route, "", problems));
+  const vpcPeerings = entriesOf(fields?.["vpcPeerings"]);
+  const peerings = vpcPeerings && projectPeerings(vpcPeerings, "", problems);
   if (problems.length > 0) return {};
-  return { ...(staticRoutes && { staticRoutes }), ...(policyRoutes && { policyRoutes }) };
+  return {
+    ...(staticRoutes && { staticRoutes }),
+    ...(policyRoutes && { policyRoutes }),
+    ...(peerings && { vpcPeerings: peerings }),
+  };
 }
 
 /** The lists of {@link VpcFact} as the API has them, for the annotation. */
 export function routesAsWritten(of: VpcFact["former"]): Readonly<Record<string, unknown>> {
-  const { staticRoutes, policyRoutes } = of;
+  const { staticRoutes, policyRoutes, vpcPeerings } = of;
   return {
     ...(policyRoutes && {
       policyRoutes: policyRoutes.map(({ priority, match, action, nextHops }) => ({
@@ -66,10 +80,11 @@ export function routesAsWritten(of: VpcFact["former"]): Readonly<Record<string, 
         routeTable,
       })),
     }),
+    ...(vpcPeerings && { vpcPeerings: vpcPeerings.map(peeringAsWritten) }),
   };
 }
 
-type Entry = Partial<VpcStaticRoute> & Partial<VpcPolicyRoute>;
+type Entry = Partial<VpcStaticRoute> & Partial<VpcPolicyRoute> & Partial<VpcPeering>;
 
 function entriesOf(value: unknown): readonly Entry[] | undefined {
   return Array.isArray(value) && value.every(isEntry) ? value : undefined;
@@ -104,7 +119,7 @@ function projectStaticRoute(
   if (!isStorable(routeTable))
     return wrong("routeTable", "InvalidRouteTable", `${quoted(routeTable)} has a character that OVN does not allow`);
   const side = policy === "policySrc" ? "policySrc" : "policyDst";
-  return [{ policy: side, cidr: prefix.text, nextHopIp: hop.text, routeTable }];
+  return [{ path, policy: side, cidr: prefix.text, nextHopIp: hop.text, routeTable }];
 }
 
 const MAX_PRIORITY = 32767;

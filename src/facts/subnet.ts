@@ -38,6 +38,8 @@ export interface SubnetFact extends CustomObjectFact {
   /** Whether OVN balances what its pods send to Services. */
   readonly enableLb: boolean;
   readonly mtu: number;
+  /** The routing table of its VPC's router by which its pods' packets are routed; "" for the main one. */
+  readonly routeTable: string;
   /** Only its own pods, the nodes and `allowSubnets` reach its pods. */
   readonly private: boolean;
   /** As written. */

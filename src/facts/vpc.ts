@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { Dual } from "../net/dual.ts";
 import type { RecordAnnotations } from "./accepted.ts";
 import type { CustomObjectFact } from "./meta.ts";
 
@@ -11,6 +12,8 @@ export interface VpcFact extends CustomObjectFact {
   readonly defaultSubnet: string;
   readonly staticRoutes: readonly StaticRouteFact[];
   readonly policyRoutes: readonly PolicyRouteFact[];
+  /** At most one for each other VPC, none with itself. */
+  readonly peerings: readonly PeeringFact[];
   /** What it sets of `NOT_SUPPORTED`. */
   readonly unsupported: readonly string[];
   /** What of it cannot be. */
@@ -24,11 +27,31 @@ export interface VpcFact extends CustomObjectFact {
   readonly former: {
     readonly staticRoutes?: readonly StaticRouteFact[];
     readonly policyRoutes?: readonly PolicyRouteFact[];
+    /** Those that were active. */
+    readonly vpcPeerings?: readonly PeeringFact[];
   };
+}
+
+/** One entry of `Vpc.spec.vpcPeerings`. */
+export interface PeeringFact {
+  /** Where it is in the spec. */
+  readonly path: string;
+  readonly remoteVpc: string;
+  /** This router's end of the link; empty where `localConnectIP` cannot be used, and `problems` says why. */
+  readonly local: Dual<LinkAddress>;
+}
+
+/** A router's address on the link to another router. */
+export interface LinkAddress {
+  readonly address: string;
+  /** The CIDR of the link. */
+  readonly network: string;
 }
 
 /** One entry of `Vpc.spec.staticRoutes`. */
 export interface StaticRouteFact {
+  /** Where it is in the spec. */
+  readonly path: string;
   readonly policy: "policyDst" | "policySrc";
   /** A CIDR or an address. */
   readonly cidr: string;

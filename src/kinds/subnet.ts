@@ -30,7 +30,7 @@ export const subnetKind: Kind<"subnetSpecs"> = {
     Logical_Switch: ["name", "external_ids", "ports", "acls", "load_balancer_group"],
     Logical_Switch_Port: PORT_COLUMNS,
     Logical_Router: ["ports", "policies"],
-    Logical_Router_Port: ["name", "mac", "networks", "ipv6_ra_configs", "external_ids"],
+    Logical_Router_Port: ["name", "mac", "networks", "ipv6_ra_configs", "options", "external_ids"],
     Logical_Router_Policy: POLICY_COLUMNS,
     Port_Group: ["name", "external_ids", "ports"],
     Address_Set: ["name", "external_ids"],

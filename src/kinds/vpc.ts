@@ -23,7 +23,8 @@ export const vpcKind: Kind<"vpcs"> = {
   indexes: {},
   unit: vpcUnit,
   rows: {
-    Logical_Router: ["name", "options", "external_ids", "static_routes", "policies"],
+    Logical_Router: ["name", "options", "external_ids", "ports", "static_routes", "policies"],
+    Logical_Router_Port: ["name", "mac", "networks", "peer", "external_ids"],
     Logical_Router_Static_Route: ["ip_prefix", "nexthop", "policy", "route_table", "external_ids"],
     Logical_Router_Policy: POLICY_COLUMNS,
     Load_Balancer_Group: ["name"],

@@ -16,7 +16,10 @@ export interface VpcSpec {
   readonly staticRoutes?: readonly VpcStaticRoute[];
   /** Routing policies of the logical router; they take precedence over its routes. */
   readonly policyRoutes?: readonly VpcPolicyRoute[];
-  /** Peerings with other VPCs. The other VPC must have the matching peering. */
+  /**
+   * Peerings with other VPCs: a link between the two routers. The other VPC must have the matching peering, and no
+   * subnet of the one may overlap a subnet of the other. What is sent over the link is said by `staticRoutes` of both.
+   */
   readonly vpcPeerings?: readonly VpcPeering[];
   /**
    * Whether the router gets a port in the default external subnet (ConfigMap `ovn-external-gw-config`). Default false.
@@ -76,7 +79,7 @@ export interface VpcPeering {
   readonly remoteVpc?: string;
   /**
    * This router's address on the link between the routers, with its prefix length, for example `169.254.0.1/30`; for
-   * dual stack two, separated by a comma.
+   * dual stack two, separated by a comma. The other VPC has another address of the same network.
    */
   readonly localConnectIP?: string;
 }
@@ -120,7 +123,7 @@ export interface VpcStatus {
   readonly sctpSessionLoadBalancer?: string;
   /** Names of the VPC's subnets. */
   readonly subnets?: readonly string[];
-  /** Names of the peered VPCs. */
+  /** Names of the VPCs with which a peering is active. */
   readonly vpcPeerings?: readonly string[];
   /** `spec.enableExternal`, as applied. */
   readonly enableExternal?: boolean;

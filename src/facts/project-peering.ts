@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { VpcPeering } from "../api/generated/vpc.ts";
+import { isStorable, quoted } from "../api/text.ts";
+import { hostPrefix, parseIp } from "../net/address.ts";
+import { broadcastAddress, cidrsOverlap, parseCidr } from "../net/cidr.ts";
+import { type Dual, dualValues } from "../net/dual.ts";
+import type { LinkAddress, PeeringFact, VpcFact } from "./vpc.ts";
+
+type Problem = VpcFact["problems"][number];
+
+/**
+ * The peerings of a spec. One that cannot be is left out; one whose VPC is known but whose address cannot be used is kept without addresses, so that
+ * the one that was active before can stay. `problems` gets what is wrong.
+ */
+export function projectPeerings(
+  entries: readonly Partial<VpcPeering>[],
+  vpc: string,
+  problems: Problem[],
+): readonly PeeringFact[] {
+  const found: PeeringFact[] = [];
+  for (const [i, { remoteVpc = "", localConnectIP = "" }] of entries.entries()) {
+    const path = `spec.vpcPeerings[${i}]`;
+    const wrong = (field: string, reason: string, message: string): void =>
+      void problems.push({ path: `${path}.${field}`, reason, message });
+    const twin = found.find((other) => other.remoteVpc === remoteVpc);
+    if (remoteVpc === "" || !isStorable(remoteVpc))
+      wrong("remoteVpc", "InvalidPeering", `${quoted(remoteVpc)} is not the name of a VPC`);
+    else if (remoteVpc === vpc) wrong("remoteVpc", "InvalidPeering", "a VPC cannot be peered with itself");
+    else if (twin !== undefined)
+      wrong("remoteVpc", "InvalidPeering", `${twin.path} is a peering with VPC ${quoted(remoteVpc)} already`);
+    else {
+      const read = readLink(localConnectIP);
+      const other = "wrong" in read ? undefined : found.find((one) => overlapping(one.local, read.local));
+      if ("wrong" in read) wrong("localConnectIP", "InvalidPeering", read.wrong);
+      else if (other !== undefined)
+        wrong(
+          "localConnectIP",
+          "PeeringConflict",
+          `${quoted(localConnectIP)} is in the network of ${other.path}; each peering needs a network of its own`,
+        );
+      found.push({ path, remoteVpc, local: "wrong" in read || other !== undefined ? {} : read.local });
+    }
+  }
+  return found;
+}
+
+/** A peering as the API has it. */
+export function peeringAsWritten({ remoteVpc, local }: PeeringFact): Required<VpcPeering> {
+  const addresses = dualValues(local).map(({ address, network }) => `${address}/${network.split("/")[1]}`);
+  return { remoteVpc, localConnectIP: addresses.join(",") };
+}
+
+function readLink(text: string): { readonly local: Dual<LinkAddress> } | { readonly wrong: string } {
+  const example = "give one such as 169.254.0.1/30, or one of each family separated by a comma";
+  const local: { v4?: LinkAddress; v6?: LinkAddress } = {};
+  for (const part of text.split(",").map((one) => one.trim())) {
+    const network = parseCidr(part);
+    const ip = parseIp(part.split("/")[0] ?? "");
+    if (network === undefined || ip === undefined || !part.includes("/"))
+      return { wrong: `${quoted(part)} is not an address with a prefix length; ${example}` };
+    const family = ip.family === 4 ? "v4" : "v6";
+    if (local[family] !== undefined) return { wrong: `${quoted(text)} has two addresses of one family; ${example}` };
+    const reserved = ip.value === network.base || ip.value === broadcastAddress(network)?.value;
+    if (network.prefix === hostPrefix(ip.family))
+      return { wrong: `${quoted(part)} leaves no address for the other router; ${example}` };
+    if (ip.family === 4 && network.prefix < 31 && reserved)
+      return { wrong: `${quoted(part)} is the network's own or its broadcast address; ${example}` };
+    local[family] = { address: ip.text, network: network.text };
+  }
+  return { local };
+}
+
+function overlapping(a: Dual<LinkAddress>, b: Dual<LinkAddress>): boolean {
+  return (["v4", "v6"] as const).some((family) => {
+    const [mine, theirs] = [parseCidr(a[family]?.network ?? ""), parseCidr(b[family]?.network ?? "")];
+    return mine !== undefined && theirs !== undefined && cidrsOverlap(mine, theirs);
+  });
+}
