@@ -34,6 +34,8 @@ export const CONTROLLER_COMPONENT = "kube-ovn-controller";
 export const ADDRESS_CONDITION = "WeftInternalIPNotUsed";
 /** Type of the condition of a Node that OVN has no chassis for it, or that it shares one. Its status is True; where all is well, there is no such condition. */
 export const CHASSIS_CONDITION = "WeftChassisProblem";
+/** Type of the condition of a Node that a network of its annotation `node_networks` is not used. Its status is True; where all are used, there is no such condition. */
+export const NETWORKS_CONDITION = "WeftNodeNetworksNotUsed";
 /** Component that the daemon's Events come from: the DaemonSet's name. */
 export const DAEMON_COMPONENT = "kube-ovn-cni";
 

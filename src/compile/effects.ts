@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { type ADDRESS_CONDITION, type CHASSIS_CONDITION, DEPRECATED_FINALIZER, FINALIZER } from "../api/names.ts";
+import {
+  type ADDRESS_CONDITION,
+  type CHASSIS_CONDITION,
+  DEPRECATED_FINALIZER,
+  FINALIZER,
+  type NETWORKS_CONDITION,
+} from "../api/names.ts";
 import { podTypeOf } from "../claims/retention.ts";
 import { type RecordAnnotations, recordAnnotations, writeFields } from "../facts/accepted.ts";
 import type { IpFact } from "../facts/ip.ts";
@@ -157,7 +163,7 @@ export interface ReportEffect {
 export interface NodeConditionEffect {
   readonly kind: "node-condition";
   readonly key: string;
-  readonly type: typeof ADDRESS_CONDITION | typeof CHASSIS_CONDITION;
+  readonly type: typeof ADDRESS_CONDITION | typeof CHASSIS_CONDITION | typeof NETWORKS_CONDITION;
   readonly name: string;
   readonly uid: string;
   readonly problem: { readonly reason: string; readonly message: string } | undefined;

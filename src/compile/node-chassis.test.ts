@@ -52,6 +52,15 @@ t.test("a missing chassis names whoever has the node's name or address: a former
   t.match(judge("a"), { message: /ovn-sbctl chassis-del old; ovn-sbctl chassis-del older$/ });
 });
 
+t.test("a chassis that has the address of one of the node's networks is named", async (t) => {
+  const { facts, chassis, judge } = world({ a: "new" });
+  const node = facts.get("nodes", "a");
+  const contract = '{"version":1,"networks":{"storage":"192.168.10.11"}}';
+  facts.set("nodes", "a", node && { ...node, annotations: { ...node.annotations, [NODE.contract]: contract } });
+  chassis("c9", "z", "192.168.10.11");
+  t.match(judge("a"), { reason: "ChassisMissing", message: /ovn-sbctl chassis-del c9$/ });
+});
+
 t.test("a former chassis beside the node's own is a conflict, one of another availability zone is none", async (t) => {
   const { chassis, judge } = world({ a: "new" });
   chassis("new", "a", "172.18.0.11");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { NODE } from "../api/annotations.ts";
+import { acceptedNetworks } from "../contract/node.ts";
 import type { ChassisProblemFact } from "../facts/database.ts";
 import type { NodeFact } from "../facts/node.ts";
 import type { FactReader } from "../facts/store.ts";
@@ -33,7 +34,8 @@ export function judgeChassis(facts: FactReader, node: NodeFact): Omit<ChassisPro
       message: `OVN has more than one chassis for this node: ${id}, the current one, and ${names.join(", ")}; delete the former ones: ${deletion(names)}`,
     };
   }
-  const tunnels = node.addresses.flatMap((ip) => facts.by("encaps", "ip", ip).map(({ chassis }) => chassis));
+  const ends = [...node.addresses, ...Object.values(acceptedNetworks(node.annotations))];
+  const tunnels = ends.flatMap((ip) => facts.by("encaps", "ip", ip).map(({ chassis }) => chassis));
   const inTheWay = [...new Set([...former.map(({ name }) => name), ...tunnels])].sort();
   const absent = `the southbound database has no chassis ${id}, so pods of this node cannot reach other nodes`;
   return {

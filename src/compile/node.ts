@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { spell } from "../api/name.ts";
-import { ADDRESS_CONDITION, CHASSIS_CONDITION, nodePortGroupName } from "../api/names.ts";
+import { ADDRESS_CONDITION, CHASSIS_CONDITION, NETWORKS_CONDITION, nodePortGroupName } from "../api/names.ts";
 import { nodePortName } from "../api/port-names.ts";
 import { samePlain } from "../collections/plain.ts";
 import { encodeNodeContract } from "../contract/node.ts";
@@ -16,6 +16,7 @@ import { annotate, type NodeConditionEffect, releaseIp, type WeftEffect } from "
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { compileNodeAcls } from "./node-acls.ts";
 import { judgeNodeAddresses, type NodeAddresses } from "./node-addresses.ts";
+import { type JudgedNetworks, judgeNodeNetworks } from "./node-networks.ts";
 import { nodeGroupId, nodePortId, nodesSetId, routerId, switchId } from "./owner-ids.ts";
 import { nameCollisionKey } from "./port-group-name-collisions.ts";
 import { externalIds } from "./rows.ts";
@@ -30,6 +31,8 @@ interface NodeInput {
   readonly node: NodeFact | undefined;
   /** Which of its addresses count. */
   readonly addresses: NodeAddresses;
+  /** Its further networks. */
+  readonly networks: JudgedNetworks | undefined;
   readonly cluster: ClusterFact;
   readonly join: SubnetFact | undefined;
   /** The record of its address on the join switch; absent until one is allocated. */
@@ -58,12 +61,14 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     const group = spell(nodePortGroupName(key), taken);
     const chassis = chassisOf(reader, key);
     const join = reader.get("subnets", cluster.joinSubnet);
-    return { node, addresses, cluster, join, ip, policies, group, ...(chassis && { chassis }) };
+    const networks = node && judgeNodeNetworks(reader, node);
+    return { node, addresses, networks, cluster, join, ip, policies, group, ...(chassis && { chassis }) };
   },
 
   compile({
     node,
     addresses: { accepted, refused },
+    networks,
     cluster,
     join,
     ip,
@@ -82,6 +87,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     if (policies) compileNodeAcls(build, node.name, accepted, ip, group);
     const said = [
       ...tell(node, ADDRESS_CONDITION, node.addressProblem, addressProblem(refused)),
+      ...tell(node, NETWORKS_CONDITION, node.networksProblem, networks?.problem),
       ...(chassis === undefined ? [] : tell(node, CHASSIS_CONDITION, node.chassisProblem, chassis.problem)),
     ];
     if (ip === undefined || join === undefined) return build.finish(said);
@@ -120,6 +126,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
       joinSubnet: join.name,
       portName: port,
       ...(cluster.nodePorts && { nodePorts: cluster.nodePorts }),
+      ...(networks?.used && { networks: networks.accepted }),
     });
     const effects = annotate("nodes", node, contract);
     return build.finish([...effects, ...said]);

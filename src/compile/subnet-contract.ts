@@ -20,7 +20,7 @@ export function subnetContract(
 ): string | undefined {
   // A verdict without a key is nobody's.
   if (verdict.key === "") return undefined;
-  const { vpc, provider, vlan, cidr, natOutgoing, gatewayType } = subnet;
+  const { vpc, provider, vlan, cidr, natOutgoing, gatewayType, nodeNetwork } = subnet;
   // Provider networks (`vlan`) are not built, so no node has a way to them.
   const routed = verdict.ok && vpc === cluster.router && isOvnProvider(provider) && vlan === "";
   const { egress } = routed ? readEgress(subnet, cluster.router, egressTableOwner) : {};
@@ -31,6 +31,7 @@ export function subnetContract(
     gatewayType,
     mtu: readMtu(subnet.mtu),
     ...(egress && { egress }),
+    ...(nodeNetwork !== "" && { nodeNetwork }),
   });
 }
 

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import t from "tap";
 import { dualValues } from "../net/dual.ts";
-import { decodeNodeContract, encodeNodeContract, type NodeContractText } from "./node.ts";
+import { acceptedNetworks, decodeNodeContract, encodeNodeContract, type NodeContractText } from "./node.ts";
 import { anyInterface, anyIp, anyName, codeOf, written } from "./testing/arbitraries.ts";
 
 const contract = (): fc.Arbitrary<NodeContractText> =>
@@ -13,6 +13,9 @@ const contract = (): fc.Arbitrary<NodeContractText> =>
       sources: fc.record({ v4: anyIp(4), v6: anyIp(6) }, { requiredKeys: [] }),
       joinSubnet: anyName(),
       portName: anyName(),
+      networks: fc.option(fc.constantFrom({ storage: "192.168.10.11" }, { a: "fd00::1", b: "10.9.0.1" }), {
+        nil: undefined,
+      }),
       nodePorts: fc.option(
         fc.tuple(fc.integer({ min: 1, max: 65_535 }), fc.integer({ min: 1, max: 65_535 })).map(([a, b]) => ({
           first: Math.min(a, b),
@@ -21,9 +24,10 @@ const contract = (): fc.Arbitrary<NodeContractText> =>
         { nil: undefined },
       ),
     })
-    .map(({ interface: { mac, addresses, cidr, gateway }, nodePorts, ...rest }) => ({
+    .map(({ interface: { mac, addresses, cidr, gateway }, nodePorts, networks, ...rest }) => ({
       ...{ mac, addresses, cidr, gateway, ...rest },
       ...(nodePorts && { nodePorts }),
+      ...(networks && { networks }),
     }));
 
 const SAMPLE: NodeContractText = {
@@ -49,8 +53,9 @@ t.test("what the controller writes on a node is what its daemon reads", async (t
         sources: read.sources.map((ip) => ip.text),
         joinSubnet: read.joinSubnet,
         nodePorts: read.nodePorts,
+        networks: read.networks,
       };
-      const { mac, addresses, cidr, gateway, sources, joinSubnet, nodePorts } = text;
+      const { mac, addresses, cidr, gateway, sources, joinSubnet, nodePorts, networks = {} } = text;
       t.strictSame(texts, {
         mac,
         addresses: (["v4", "v6"] as const).flatMap((f) =>
@@ -60,9 +65,21 @@ t.test("what the controller writes on a node is what its daemon reads", async (t
         sources: dualValues(sources),
         joinSubnet,
         nodePorts,
+        networks,
       });
     }),
   );
+});
+
+t.test("a node's networks are in the document of settings, and none is there once they are gone", async (t) => {
+  const contract = (networks: Record<string, string>) => encodeNodeContract({ ...SAMPLE, networks });
+  const key = "weft.kubeovn.io/node-contract";
+  const one = '{"version":1,"nodePorts":"30000-32767","networks":{"storage":"192.168.10.11"}}';
+  t.equal(contract({ storage: "192.168.10.11" })[key], one);
+  t.equal(contract({})[key], '{"version":1,"nodePorts":"30000-32767"}');
+  t.strictSame(acceptedNetworks({ [key]: one }), { storage: "192.168.10.11" });
+  for (const none of [{}, { [key]: "{" }, { [key]: '{"version":1,"networks":{"a":"x"}}' }])
+    t.strictSame(acceptedNetworks(none), {});
 });
 
 t.test("the annotations are Kube-OVN's, and one of our own", async (t) => {
@@ -92,6 +109,8 @@ t.test("a node without an address has no contract, and an invalid field is named
     ["weft.kubeovn.io/node-contract", "{", /^malformed/],
     ["weft.kubeovn.io/node-contract", '{"version":2}', /^unsupported-version/],
     ["weft.kubeovn.io/node-contract", '{"version":1,"nodePorts":"9-1"}', /^invalid-field: field "nodePorts"/],
+    ["weft.kubeovn.io/node-contract", '{"version":1,"networks":["10.0.0.1"]}', /^invalid-field: field "networks"/],
+    ["weft.kubeovn.io/node-contract", '{"version":1,"networks":{"a":"10.0.0"}}', /^invalid-field: field "networks"/],
   ] as const)
     t.match(
       codeOf(() => decodeNodeContract({ ...sample, [name]: value })),

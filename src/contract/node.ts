@@ -14,7 +14,8 @@ import {
   type WantedAnnotations,
   writeDual,
 } from "./annotations.ts";
-import { invalidField, readDocument, writeDocument } from "./document.ts";
+import { ContractError, invalidField, readDocument, writeDocument } from "./document.ts";
+import { type NodeNetworks, readNodeNetworks } from "./node-networks.ts";
 
 /**
  * What one node is to do: how it joins the default VPC, in Kube-OVN's annotations of the Node, and those settings of the cluster that nodes and
@@ -32,6 +33,8 @@ export interface NodeContract {
   readonly joinSubnet: string;
   /** Where node ports of Services are. Absent: the controller has not said. */
   readonly nodePorts?: PortRange;
+  /** Its further networks and its address in each. */
+  readonly networks: NodeNetworks;
 }
 
 /** A contract as it is written: addresses are texts in canonical form. */
@@ -45,6 +48,8 @@ export interface NodeContractText {
   /** Name of its port on the join switch. */
   readonly portName: string;
   readonly nodePorts?: PortRange;
+  /** Absent where there are none and were none. */
+  readonly networks?: NodeNetworks;
 }
 
 /** The annotations of a Node. */
@@ -59,8 +64,26 @@ export function encodeNodeContract(of: NodeContractText): WantedAnnotations {
     [NODE.logicalSwitch]: of.joinSubnet,
     [NODE.portName]: of.portName,
     [NODE.source]: sources === "" ? undefined : sources,
-    ...(of.nodePorts && { [NODE.contract]: writeDocument({ nodePorts: portRangeText(of.nodePorts) }) }),
+    ...((of.nodePorts || of.networks) && { [NODE.contract]: writeSettings(of) }),
   };
+}
+
+function writeSettings({ nodePorts, networks = {} }: NodeContractText): string {
+  return writeDocument({
+    ...(nodePorts && { nodePorts: portRangeText(nodePorts) }),
+    ...(Object.keys(networks).length > 0 && { networks }),
+  });
+}
+
+/** The networks that a node has been told to use; none where its contract cannot be read. */
+export function acceptedNetworks(annotations: Annotations): NodeNetworks {
+  const text = annotations[NODE.contract];
+  try {
+    return text === undefined ? {} : readNetworks(readDocument(text)["networks"]);
+  } catch (error) {
+    if (error instanceof ContractError) return {};
+    throw error;
+  }
 }
 
 /**
@@ -82,7 +105,8 @@ export function decodeNodeContract(annotations: Annotations): NodeContract | und
     return { ip, cidr };
   });
   const settings = annotations[NODE.contract];
-  const nodePorts = settings === undefined ? undefined : readNodePorts(settings);
+  const document = settings === undefined ? {} : readDocument(settings);
+  const nodePorts = document["nodePorts"] === undefined ? undefined : readNodePorts(document["nodePorts"]);
   return {
     mac,
     addresses,
@@ -90,11 +114,17 @@ export function decodeNodeContract(annotations: Annotations): NodeContract | und
     sources: list(NODE.source, parseIp, "is not a list of addresses"),
     joinSubnet: annotations[NODE.logicalSwitch] ?? "",
     ...(nodePorts && { nodePorts }),
+    networks: readNetworks(document["networks"]),
   };
 }
 
-function readNodePorts(text: string): PortRange {
-  const { nodePorts } = readDocument(text);
+function readNetworks(value: unknown): NodeNetworks {
+  const read = readNodeNetworks(value === undefined ? undefined : JSON.stringify(value));
+  if (read.ok && read.problems.length === 0) return read.networks;
+  throw invalidField("networks", "an object of addresses by the names of networks");
+}
+
+function readNodePorts(nodePorts: unknown): PortRange {
   const range = typeof nodePorts === "string" ? parsePortRange(nodePorts) : undefined;
   if (range === undefined) throw invalidField("nodePorts", "a range of ports such as 30000-32767");
   return range;

@@ -7,7 +7,7 @@ import { decodeSubnetContract, encodeSubnetContract, type SubnetContractText } f
 import { anyCidr, anyIp, codeOf } from "./testing/arbitraries.ts";
 
 const contract = (): fc.Arbitrary<SubnetContractText> =>
-  fc.record(
+  fc.record<SubnetContractText>(
     {
       natRules: fc.array(
         fc.record(
@@ -32,8 +32,9 @@ const contract = (): fc.Arbitrary<SubnetContractText> =>
       natOutgoing: fc.boolean(),
       gatewayType: fc.constantFrom("distributed", "centralized"),
       mtu: fc.integer({ min: 0, max: 65_535 }),
+      nodeNetwork: fc.constantFrom("storage", "b"),
     },
-    { noNullPrototype: true },
+    { noNullPrototype: true, requiredKeys: ["natRules", "egress", "cidrs", "natOutgoing", "gatewayType", "mtu"] },
   );
 
 const SAMPLE = { cidrs: ["10.16.0.0/16"], natOutgoing: true, gatewayType: "distributed", mtu: 1400 } as const;
@@ -99,6 +100,7 @@ t.test("whatever else stands there is refused, and it is said why", async (t) =>
     [JSON.stringify({ ...sample, egress: { gateways: [], table: 0, priority: 1 } }), /^invalid-field: field "table"/],
     [JSON.stringify({ ...sample, mtu: 1.5 }), /^invalid-field: field "mtu" must be a whole number from 0 to 65535/],
     [JSON.stringify({ ...sample, mtu: 70_000 }), /^invalid-field: field "mtu"/],
+    [JSON.stringify({ ...sample, nodeNetwork: 1 }), /^invalid-field: field "nodeNetwork" must be a name/],
   ] as const)
     t.match(
       codeOf(() => decodeSubnetContract(text)),

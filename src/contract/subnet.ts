@@ -59,6 +59,8 @@ export interface SubnetContract {
   readonly gatewayType: (typeof GATEWAY_TYPES)[number];
   /** MTU of its pods' interfaces, in bytes; 0: the node's own. */
   readonly mtu: number;
+  /** Which of a node's networks the tunnels of its pods use, by name. Absent: the node's default one. */
+  readonly nodeNetwork?: string;
 }
 
 /** A contract as it is written: its ranges are texts in canonical form. */
@@ -70,8 +72,12 @@ export type SubnetContractText = Omit<SubnetContract, "cidrs" | "natRules" | "eg
 
 /** The text of the annotation. */
 export function encodeSubnetContract(contract: SubnetContractText): string {
-  const { cidrs, natOutgoing, natRules = [], egress, gatewayType, mtu } = contract;
-  const further = { ...(natRules.length > 0 && { natRules }), ...(egress && { egress }) };
+  const { cidrs, natOutgoing, natRules = [], egress, gatewayType, mtu, nodeNetwork } = contract;
+  const further = {
+    ...(natRules.length > 0 && { natRules }),
+    ...(egress && { egress }),
+    ...(nodeNetwork && { nodeNetwork }),
+  };
   return writeDocument({ cidrs, natOutgoing, gatewayType, mtu, ...further });
 }
 
@@ -83,6 +89,8 @@ export function decodeSubnetContract(text: string): SubnetContract {
   const fields = readDocument(text);
   const natRules = readNatRules(fields);
   const egress = readEgress(fields);
+  const { nodeNetwork } = fields;
+  if (nodeNetwork !== undefined && typeof nodeNetwork !== "string") throw invalidField("nodeNetwork", "a name");
   return {
     cidrs: readList(fields, "cidrs", parsePodCidr, "a list of CIDRs, none of them of length 0"),
     natOutgoing: readBoolean(fields, "natOutgoing"),
@@ -90,6 +98,7 @@ export function decodeSubnetContract(text: string): SubnetContract {
     mtu: readInteger(fields, "mtu", [0, 65_535]),
     ...(natRules.length > 0 && { natRules }),
     ...(egress && { egress }),
+    ...(nodeNetwork && { nodeNetwork }),
   };
 }
 

@@ -8,6 +8,7 @@ import { Gateway } from "./gateway/gateway.ts";
 import { annotateChassis, setNetworkAvailable } from "./gateway/node.ts";
 import { OvsPorts } from "./ovs/ovs-ports.ts";
 import { OvsView } from "./ovs/ovs-view.ts";
+import { PodEncaps } from "./pods/pod-encaps.ts";
 import { PodUpkeep } from "./pods/pod-upkeep.ts";
 import { readPod } from "./pods/pods.ts";
 import { RepairReport } from "./repair-report.ts";
@@ -19,6 +20,7 @@ export interface Components {
   readonly ports: OvsPorts;
   readonly lanes: Lanes;
   readonly gateway: Gateway;
+  readonly encaps: PodEncaps;
   readonly upkeep: PodUpkeep;
   readonly publication: Publication;
   /** Why pods cannot get a network on this node; undefined if they can. */
@@ -43,6 +45,14 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     annotateChassis: (chassis) => annotateChassis(kube, options.nodeName, chassis),
     setNetworkAvailable: () => setNetworkAvailable(kube, options.nodeName, clock.wall()),
     onState: () => publication.trigger(),
+    onPlanes: () => encaps.trigger(),
+    warnNode: (reason, message) => recordOnNode(options.nodeName, watches, reason, message),
+  });
+  const encaps = new PodEncaps({
+    ...{ view, pods, subnets, clock, log },
+    planesKnown: () => gateway.planesKnown,
+    plane: (network) => gateway.plane(network),
+    warnNode: (reason, message) => recordOnNode(options.nodeName, watches, reason, message),
   });
   const upkeep = new PodUpkeep({
     ...{ view, ports, links, lanes, pods, metrics, report, clock, log },
@@ -55,7 +65,7 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     return gateway.notReady;
   };
   const publication = new Publication({ options, hostIo, metrics, report, clock, log, notReady });
-  return { view, ports, lanes, gateway, upkeep, publication, notReady };
+  return { view, ports, lanes, gateway, encaps, upkeep, publication, notReady };
 }
 
 /** Records a Warning about this node. Its uid is left out until the node has been read. */

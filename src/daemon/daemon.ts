@@ -34,7 +34,7 @@ export async function startDaemon(
   const context = daemonContext(options, connections, log);
   const watches = makeWatches(context);
   const components = makeComponents(context, watches);
-  const { view, lanes, gateway, upkeep, publication } = components;
+  const { view, lanes, gateway, encaps, upkeep, publication } = components;
   const { pods, nodes, subnets, events } = watches;
   const { clock, hostIo } = context;
 
@@ -52,7 +52,7 @@ export async function startDaemon(
     () => publication.trigger(),
     () => undefined,
   );
-  for (const part of [publication, upkeep, pods, nodes, subnets, gateway]) part.start();
+  for (const part of [publication, upkeep, encaps, pods, nodes, subnets, gateway]) part.start();
   log.info({ socket: options.bindSocket }, "serving CNI requests");
 
   return {
@@ -61,7 +61,7 @@ export async function startDaemon(
       stopping.abort(reason);
       await drain(cni.drain(), lanes, reason, clock);
       cni.close();
-      await Promise.all([upkeep, publication, gateway].map((part) => part.stop()));
+      await Promise.all([upkeep, encaps, publication, gateway].map((part) => part.stop()));
       await events.stop();
       http.close();
       await Promise.all([pods, nodes, subnets].map((informer) => informer.stop()));
@@ -72,9 +72,9 @@ export async function startDaemon(
 
 /** What the CNI verbs work with. */
 function verbWorld(
-  { connections, clock, log }: DaemonContext,
+  { options, connections, clock, log }: DaemonContext,
   { pods, subnets }: Watches,
-  { ports, lanes, gateway, upkeep, notReady }: Components,
+  { ports, lanes, gateway, encaps, upkeep, notReady }: Components,
   journal: Journal,
   stopping: AbortSignal,
 ): VerbWorld {
@@ -82,8 +82,10 @@ function verbWorld(
     ...{ pods, ports, lanes, journal, clock, notReady, stopping, links: connections.links },
     mtuOf: (subnet) => {
       const contract = subnets.get(subnet)?.contract;
-      return (typeof contract === "object" && contract.mtu) || gateway.mtu;
+      if (typeof contract !== "object") return gateway.mtu;
+      return contract.mtu || options.mtu || gateway.plane(contract.nodeNetwork ?? "")?.mtu || gateway.mtu;
     },
+    encapOf: (subnet) => encaps.encapOf(subnet),
     explain: explainByEvents(connections.kube, CONTROLLER_COMPONENT),
     deadlines: { ...DEFAULT_ALLOCATION_DEADLINES, installedMs: DEFAULT_INSTALLED_MS },
     onLeftover: (hostName, failures) => {

@@ -17,6 +17,8 @@ export interface NodeFact {
   readonly addressProblem?: { readonly reason: string; readonly message: string };
   /** The same of condition `CHASSIS_CONDITION`. */
   readonly chassisProblem?: { readonly reason: string; readonly message: string };
+  /** The same of condition `NETWORKS_CONDITION`. */
+  readonly networksProblem?: { readonly reason: string; readonly message: string };
   /** All of its IP addresses, sorted. */
   readonly addresses: readonly string[];
   readonly labels: Readonly<Record<string, string>>;

@@ -13,7 +13,6 @@ export const NOT_SUPPORTED = {
     "u2oFeatures",
     "enableMulticastSnoop",
     "enableExternalLBAddress",
-    "nodeNetwork",
   ],
   vpcs: [
     "staticRoutes[].ecmpMode",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { OVN_PROVIDER, SUBNET } from "../api/annotations.ts";
+import { isOvnProvider, OVN_PROVIDER, SUBNET } from "../api/annotations.ts";
 import type { SubnetSpec } from "../api/generated/subnet.ts";
 import { DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
 import { storable } from "../api/text.ts";
@@ -52,6 +52,8 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
     missing["gatewayType"] = gatewayType;
   // The join subnet has nodes only, whose traffic kube-proxy has translated before.
   const joins = name === defaults.joinSubnet;
+  // Nodes themselves, and other plugins' interfaces, do not choose where tunnels end.
+  const hasTunnels = !joins && isOvnProvider(provider);
   const enableLb = spec.enableLb ?? defaults.enableLb ?? true;
   if (spec.enableLb === undefined && !joins) missing["enableLb"] = enableLb;
   return {
@@ -89,6 +91,7 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
     enableLb: enableLb && !joins,
     mtu: spec.mtu ?? 0,
     routeTable: storable(spec.routeTable ?? ""),
+    nodeNetwork: hasTunnels ? storable(spec.nodeNetwork ?? "") : "",
     private: spec.private === true,
     allowSubnets: spec.allowSubnets ?? [],
     allowEwTraffic: spec.allowEWTraffic === true,
@@ -98,7 +101,10 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
       match,
       action,
     })),
-    unsupported: unsupportedFields(NOT_SUPPORTED.subnets, spec),
+    unsupported: [
+      ...unsupportedFields(NOT_SUPPORTED.subnets, spec),
+      ...(hasTunnels || !spec.nodeNetwork ? [] : ["nodeNetwork"]),
+    ],
     missing,
     annotated: subnet.metadata.annotations !== undefined,
     records: recordsIn(subnet.metadata.annotations),

@@ -40,6 +40,8 @@ export interface SubnetFact extends CustomObjectFact {
   readonly mtu: number;
   /** The routing table of its VPC's router by which its pods' packets are routed; "" for the main one. */
   readonly routeTable: string;
+  /** Which of the nodes' networks the tunnels of its pods use; "" for the default one. */
+  readonly nodeNetwork: string;
   /** Only its own pods, the nodes and `allowSubnets` reach its pods. */
   readonly private: boolean;
   /** As written. */

@@ -4,6 +4,7 @@ import { NODE } from "../api/annotations.ts";
 import { nodeClaims } from "../claims/node.ts";
 import { chassisUnit } from "../compile/chassis.ts";
 import { nodeUnit } from "../compile/node.ts";
+import { claimedNetworkAddresses } from "../compile/node-networks.ts";
 import type { NodeFact } from "../facts/node.ts";
 import { projectNode } from "../facts/project-core.ts";
 import { NODES } from "../kube/resources.ts";
@@ -15,7 +16,7 @@ declare module "../facts/types.ts" {
     readonly nodes: NodeFact;
   }
   interface FactIndexes {
-    readonly nodes: "internal" | "chassis";
+    readonly nodes: "internal" | "chassis" | "networks";
   }
 }
 
@@ -27,6 +28,7 @@ export const nodeKind: Kind<"nodes"> = {
   indexes: {
     internal: ({ internal }) => Object.values(internal),
     chassis: ({ annotations }) => [annotations[NODE.chassis]],
+    networks: claimedNetworkAddresses,
   },
   unit: nodeUnit,
   roots: (old, now) =>

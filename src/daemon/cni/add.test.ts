@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
+import { CNI_ERROR } from "../../api/cni-message.ts";
 import { FakeLinks, FakePods, FakePorts } from "../testing/fake-node.ts";
 import { type AddWorld, addPod } from "./add.ts";
+import { CniError } from "./cni-error.ts";
 import { type PodRequest, readPodRequest } from "./request.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
@@ -31,6 +33,7 @@ function setup(): Setup {
     ports: new FakePorts(),
     links: new FakeLinks(),
     mtuOf: () => 1400,
+    encapOf: () => undefined,
     explain: async () => undefined,
     stopping: new AbortController().signal,
     deadlines: { allocatedMs: 200, knownMs: 50, installedMs: 200 },
@@ -242,4 +245,24 @@ t.test("what could not be rolled back is handed to the collector", async (t) => 
   await t.rejects(addPod(world, request(), new Stopwatch(), quiet), /configure broke/);
   t.same(world.leftovers, ["0123456789ab_h", "port 0123456789ab_h"]);
   t.equal(world.links.pairs.size, 0, "the other step was rolled back nevertheless");
+});
+
+t.test("a pod whose subnet names a network that the node lacks does not start, and nothing is left", async (t) => {
+  const refused = new CniError(CNI_ERROR.tryAgainLater, 'this node has no network "storage"');
+  const world: Setup = {
+    ...setup(),
+    encapOf: () => {
+      throw refused;
+    },
+  };
+  world.pods.set("shop", "web-0", "u-1", ALLOCATED);
+  await t.rejects(addPod(world, request(), new Stopwatch(), quiet), refused);
+  nothingLeft(t, world);
+});
+
+t.test("the port of a pod of another network says where its tunnels end", async (t) => {
+  const world: Setup = { ...setup(), encapOf: (subnet) => (subnet === "ovn-default" ? "192.168.10.11" : undefined) };
+  world.pods.set("shop", "web-0", "u-1", ALLOCATED);
+  await addPod(world, request(), new Stopwatch(), quiet);
+  t.match([...world.ports.ports.values()], [{ externalIds: { "encap-ip": "192.168.10.11" } }]);
 });

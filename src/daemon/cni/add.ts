@@ -30,6 +30,8 @@ export interface AddWorld {
   readonly links: PodLinks;
   /** MTU of pods of a subnet: the subnet's own, or the node's tunnels'; 0 while neither is known. */
   mtuOf(subnet: string): number;
+  /** Where the tunnels of pods of a subnet end on this node; undefined for the default address. @throws CniError 11 where the node lacks the subnet's network. */
+  encapOf(subnet: string): string | undefined;
   readonly explain: Explain;
   readonly deadlines: AllocationDeadlines & { readonly installedMs: number };
   /** Fires when the daemon shuts down: an ADD that has created nothing yet is aborted, others may go on for a while. */
@@ -59,7 +61,8 @@ export async function addPod(
   if (request.ipamOnly) return await addresses(world, request, found.allocation);
 
   const wanted = interfaceFor(world, request, found);
-  const spec = portFor(request, found, wanted, world.clock ?? SYSTEM_CLOCK);
+  const encap = world.encapOf(found.allocation.subnet);
+  const spec = portFor(request, found, wanted, encap, world.clock ?? SYSTEM_CLOCK);
   refuseConfusion(world.ports, request, spec.externalIds[EXTERNAL_ID.ifaceId] ?? "");
   const undo = new Undo();
   try {
@@ -191,13 +194,18 @@ function interfaceFor(world: AddWorld, request: PodRequest, { pod, allocation }:
   };
 }
 
-function portFor(request: PodRequest, found: FoundAllocation, wanted: PodLink, clock: Pick<Clock, "uuid">): PortSpec {
-  const { pod, allocation } = found;
+function portFor(
+  request: PodRequest,
+  { pod, allocation }: FoundAllocation,
+  wanted: PodLink,
+  encap: string | undefined,
+  clock: Pick<Clock, "uuid">,
+): PortSpec {
   return {
     portUuid: clock.uuid(),
     interfaceUuid: clock.uuid(),
     name: wanted.hostName,
-    externalIds: portIds(pod, allocation, markOf(request, pod)),
+    externalIds: { ...portIds(pod, allocation, markOf(request, pod)), ...(encap && { [EXTERNAL_ID.encapIp]: encap }) },
   };
 }
 

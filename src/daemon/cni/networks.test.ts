@@ -52,6 +52,7 @@ function setup(...all: Record<string, string>[]) {
   const world: AddWorld = {
     ...parts,
     mtuOf: () => 1400,
+    encapOf: () => undefined,
     explain: async () => undefined,
     stopping: here,
     deadlines: { allocatedMs: 100, knownMs: 50, installedMs: 100 },

@@ -46,6 +46,7 @@ function setup() {
     ...parts,
     journal: new Journal(metrics, log, 3),
     mtuOf: () => 1400,
+    encapOf: () => undefined,
     explain: async () => undefined,
     stopping: new AbortController().signal,
     deadlines: { allocatedMs: 500, knownMs: 500, installedMs: 500 },

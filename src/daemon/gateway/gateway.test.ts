@@ -71,6 +71,7 @@ async function setup(t: Test, options: { readonly tunnels?: false } = {}) {
   const vswitchd = await fakeVswitchd(switching, kernel);
   const nft = new FakeNftables();
   const told: string[] = [];
+  const nodeWarned: string[] = [];
   const repaired: string[] = [];
   const warned: string[] = [];
   const settings: Record<string, string> = {};
@@ -95,6 +96,8 @@ async function setup(t: Test, options: { readonly tunnels?: false } = {}) {
     log: { info: () => undefined, warn: (fields, message) => void warned.push(`${message} ${JSON.stringify(fields)}`) },
     annotateChassis: async (chassis) => void told.push(chassis),
     setNetworkAvailable: async () => void told.push("available"),
+    onPlanes: () => undefined,
+    warnNode: (reason) => void nodeWarned.push(reason),
     onState: () => {
       for (const waiter of waiters) waiter();
     },
@@ -118,7 +121,7 @@ async function setup(t: Test, options: { readonly tunnels?: false } = {}) {
     });
   return {
     ...{ server, bridge, nodes, subnets, kernel, eth1, vswitchd, nft, scripts: nft.scripts },
-    ...{ told, repaired, warned, settings, gateway, until },
+    ...{ told, nodeWarned, repaired, warned, settings, gateway, until },
   };
 }
 
@@ -218,6 +221,37 @@ t.test("settings of Open vSwitch that another program changes come back, others 
   t.ok(repaired.includes("settings external_ids:ovn-encap-ip of Open_vSwitch"));
   await until(undefined);
 });
+
+t.test(
+  "further networks of the node have their tunnel addresses, by event, and what cannot be used is reported once",
+  async (t) => {
+    const { server, settings, nodes, kernel, eth1, repaired, nodeWarned, gateway, until } = await setup(t);
+    Object.assign(settings, { "ovn-encap-ip": "172.19.0.11" });
+    const chassis = { "ovn.kubernetes.io/chassis": "chassis-1" };
+    const networks = (all: object) =>
+      node({ ...chassis, "weft.kubeovn.io/node-contract": JSON.stringify({ version: 1, networks: all }) });
+    nodes.set("weft-1", node(chassis));
+    gateway.start();
+    await until(undefined);
+    const ids = () => server.rows(VSWITCH, "Open_vSwitch")[0]?.external_ids ?? {};
+    t.notOk("ovn-encap-ip-default" in ids(), "a node without networks is left alone");
+    nodes.set("weft-1", networks({ storage: "192.168.10.11" }));
+    await soon(() => nodeWarned.length === 1);
+    t.strictSame([nodeWarned, gateway.plane("storage")], [["NodeNetworkNotUsable"], undefined]);
+    kernel.createLink({ name: "eth2", kind: "veth", mtu: 9000, up: true });
+    kernel.setAddress({ index: kernel.link("eth2")!.index, address: "192.168.10.11", prefix: 24 });
+    await soon(() => ids()["ovn-encap-ip"] === "172.19.0.11,192.168.10.11");
+    t.match(ids(), { "ovn-encap-ip-default": "172.19.0.11", "weft-encap-base": "172.19.0.11" });
+    t.strictSame([gateway.plane("storage"), gateway.mtu], [{ ip: "192.168.10.11", mtu: 8900 }, 1400]);
+    kernel.setLink(kernel.link("eth2")!.index, { mtu: 4000 });
+    await soon(() => gateway.plane("storage")?.mtu === 3900);
+    t.strictSame([repaired, nodeWarned.length], [[], 1], "what is newly wanted is no repair");
+    nodes.set("weft-1", networks({}));
+    await soon(() => ids()["ovn-encap-ip"] === "172.19.0.11");
+    t.equal(gateway.plane("storage"), undefined);
+    t.equal(kernel.addresses({ index: eth1.index }).length, 1);
+  },
+);
 
 t.test("a device that another program deletes is recreated, but not while ovs-vswitchd is down", async (t) => {
   const { server, nodes, kernel, vswitchd, repaired, gateway, until } = await setup(t);

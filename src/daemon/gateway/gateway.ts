@@ -10,6 +10,7 @@ import type { NodeKernel } from "../../node/kernel.ts";
 import type { Nftables } from "../../node/nftables.ts";
 import type { NodeState } from "../../node/state.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
+import { type EncapPlan, type NodePlane, planEncaps } from "../ovs/encap-addresses.ts";
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
 import type { RepairReport } from "../repair-report.ts";
@@ -52,6 +53,10 @@ export interface GatewayWorld {
   setNetworkAvailable(): Promise<void>;
   /** `notReady` has changed. */
   onState(): void;
+  /** What {@link Gateway.plane} says may be something else. */
+  onPlanes(): void;
+  /** Records a Warning about this node. */
+  warnNode(reason: string, message: string): void;
 }
 
 /**
@@ -70,6 +75,8 @@ export class Gateway {
   #foreign = "";
   /** Next hops outside that are on no link of this node. */
   #unreachable = "";
+  #encaps: EncapPlan = { settings: {}, planes: new Map(), problems: [] };
+  #planesKnown = false;
   /** What is blocked by objects of other programs. */
   #blocked = "";
   readonly #lost = new LostNodePort();
@@ -101,6 +108,16 @@ export class Gateway {
   /** MTU of pods of a subnet that sets none; 0 while the tunnels' interface is not known. */
   get mtu(): number {
     return this.#mtu;
+  }
+
+  /** Whether it has been found out which further networks this node has. */
+  get planesKnown(): boolean {
+    return this.#planesKnown;
+  }
+
+  /** A further network of this node; undefined while the node has none of that name, or cannot use it. */
+  plane(network: string): NodePlane | undefined {
+    return this.#encaps.planes.get(network);
   }
 
   /** Starts; `stop` ends it. What was set up stays: pods keep their network without the daemon. */
@@ -150,9 +167,14 @@ export class Gateway {
     if (!nodes.synced) return "this node has not been listed from the API server yet";
     if (!subnets.synced) return "subnets have not been listed from the API server yet";
     // Before all else: ovn-controller makes br-int only when it knows its database.
-    const ovsSettings = this.#world.ovsSettings();
+    const started = this.#world.ovsSettings();
+    const { encaps, isNew, isFirst } = this.#planEncaps(started);
+    const ovsSettings = { ...started, ...encaps.settings };
     const settings = succeeded(await this.#engine.pass({ ovs: { settings: ovsSettings } }));
-    if (settings.repairs.length > 0) this.#loop.backOff(report.note(settings.repairs));
+    if (isNew || isFirst) this.#world.onPlanes();
+    if (settings.repairs.length > 0 && isNew)
+      this.#world.log.info({ changes: settings.repairs }, "tunnel addresses of this node changed");
+    else if (settings.repairs.length > 0) this.#loop.backOff(report.note(settings.repairs));
     const bridge = view.bridge();
     if (bridge === undefined) return "ovn-controller has not created br-int yet";
     const plan = this.#plan();
@@ -175,6 +197,40 @@ export class Gateway {
     if (pass.repairs.length === 0 && (await this.#lost.step(view)))
       this.#loop.backOff(report.note([`device ${NODE_INTERFACE}`]));
     return `ovs-vswitchd has not created ${NODE_INTERFACE} yet`;
+  }
+
+  /** The tunnel addresses, and whether they are others than in the last pass. */
+  #planEncaps(settings: Readonly<Record<string, string>>): {
+    readonly encaps: EncapPlan;
+    readonly isNew: boolean;
+    readonly isFirst: boolean;
+  } {
+    const { view, nodes, node, warnNode, log } = this.#world;
+    const observed = this.#observed;
+    const own = nodes.get(node);
+    const before = this.#encaps;
+    // Where nothing is known of the node, nothing is to be taken from it.
+    if (own === undefined || typeof own.contract === "string") return { encaps: before, isNew: false, isFirst: false };
+    observed.start();
+    const encaps = planEncaps({
+      settings,
+      present: view.root()?.external_ids ?? {},
+      networks: own.contract.networks,
+      tunnelInterface: own.tunnelInterface,
+      linkOf: (ip) => observed.linkOf(ip),
+      addressesOf: (link) => observed.addressesOf(link),
+      isBridge: (link) => view.interfaceNamed(link)?.type === "internal",
+    });
+    this.#encaps = encaps;
+    const isFirst = !this.#planesKnown;
+    this.#planesKnown = true;
+    for (const { reason, message } of encaps.problems) {
+      if (before.problems.some((told) => told.message === message)) continue;
+      log.warn({ reason }, message);
+      warnNode(reason, message);
+    }
+    const isNew = !samePlain(encaps.settings, before.settings) || !samePlain([...encaps.planes], [...before.planes]);
+    return { encaps, isNew, isFirst };
   }
 
   /** What is to be, or what is waited for. */

@@ -18,6 +18,8 @@ export interface OwnNode {
   readonly contract: NodeContract | string;
   /** What this daemon has written there before; undefined where it has not. */
   readonly chassis: string | undefined;
+  /** Names of interfaces whose address its tunnels are to have, as its user wrote them. */
+  readonly tunnelInterface: string | undefined;
   /** Condition NetworkUnavailable; undefined if it is not set. */
   readonly networkUnavailable: string | undefined;
 }
@@ -38,6 +40,7 @@ export class NodeReader {
       uid,
       contract: this.#contract(uid, annotations),
       chassis: annotations[NODE.chassis],
+      tunnelInterface: annotations[NODE.tunnelInterface],
       networkUnavailable: status?.conditions?.find(({ type }) => type === "NetworkUnavailable")?.status,
     };
   }

@@ -8,10 +8,20 @@ import type { NetlinkEvent } from "../../netlink/watch.ts";
 import type { NodeKernel } from "../../node/kernel.ts";
 import { type Encap, encapLink, tunnelMtu } from "./tunnel-mtu.ts";
 
+/** An interface that tunnels may use. */
+export interface TunnelLink {
+  readonly name: string;
+  readonly mtu: number;
+}
+
 /** What the node's plan depends on of what is there and not ours: the interface of the tunnels, and whose the node's addresses are. */
 export class ObservedNode {
   readonly #kernel: Pick<NodeKernel, "addresses" | "links" | "routes">;
   #encap: number | undefined;
+  /** Interfaces that the present answers depend on, of further tunnel addresses. */
+  readonly #links = new Set<number>();
+  /** Addresses and interfaces that further tunnel addresses were looked for by; `start` forgets them. */
+  readonly #ends = new Set<string>();
   /** Addresses that `isLocal` was asked for: a node's own, two at most. */
   readonly #asked = new Set<string>();
 
@@ -29,6 +39,30 @@ export class ObservedNode {
     const link = encapLink(this.#kernel, encap);
     this.#encap = link?.index;
     return link === undefined ? undefined : tunnelMtu(link.mtu, encap);
+  }
+
+  /** Forgets which further tunnel addresses were asked for: those of the next pass are asked for anew. */
+  start(): void {
+    this.#links.clear();
+    this.#ends.clear();
+  }
+
+  /** The interface that has an address; undefined while none has. */
+  linkOf(ip: string): TunnelLink | undefined {
+    this.#ends.add(ip);
+    const index = this.#kernel.addresses().find(({ address }) => address === ip)?.index;
+    const link = this.#kernel.links().find((candidate) => candidate.index === index);
+    if (link !== undefined) this.#links.add(link.index);
+    return link && { name: link.name, mtu: link.mtu };
+  }
+
+  /** The addresses of an interface, as the kernel orders them; undefined where there is no such interface. */
+  addressesOf(name: string): readonly string[] | undefined {
+    this.#ends.add(name);
+    const link = this.#kernel.links().find((candidate) => candidate.name === name);
+    if (link === undefined) return undefined;
+    this.#links.add(link.index);
+    return this.#kernel.addresses({ index: link.index }).map(({ address }) => address);
   }
 
   /** Whether an interface of the node has the address. */
@@ -66,13 +100,22 @@ export class ObservedNode {
   concerns(event: NetlinkEvent): boolean {
     switch (event.type) {
       case "link":
-        return event.link.index === this.#encap || this.#uplinks.has(event.link.index);
+        return (
+          event.link.index === this.#encap ||
+          this.#uplinks.has(event.link.index) ||
+          this.#links.has(event.link.index) ||
+          this.#ends.has(event.link.name)
+        );
       case "route":
         return [...this.#hops.values()].some((hop) => isOnLink(event.route, hop));
       case "address":
         // An unknown encap interface is one that has yet to get its address.
         return (
-          this.#encap === undefined || event.address.index === this.#encap || this.#asked.has(event.address.address)
+          this.#encap === undefined ||
+          event.address.index === this.#encap ||
+          this.#links.has(event.address.index) ||
+          this.#asked.has(event.address.address) ||
+          this.#ends.has(event.address.address)
         );
       default:
         return false;

@@ -22,8 +22,10 @@ export interface LostPortsWorld {
   readonly clock?: Pick<Clock, "uuid">;
 }
 
-/** What ADD writes into a port's `external_ids`; the rest is ovn-controller's. */
-const OURS: readonly string[] = Object.values(EXTERNAL_ID).filter((key) => key !== EXTERNAL_ID.ovnInstalled);
+/** What ADD writes into a port's `external_ids` for good; the rest is ovn-controller's, or `PodEncaps` keeps it. */
+const OURS: readonly string[] = Object.values(EXTERNAL_ID).filter(
+  (key) => key !== EXTERNAL_ID.ovnInstalled && key !== EXTERNAL_ID.encapIp,
+);
 
 /**
  * Ports of pods that another program took off br-int, one by one or with the whole bridge, or whose `external_ids` it changed. Nobody but this

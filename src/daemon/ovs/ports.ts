@@ -22,7 +22,7 @@ export interface PortSpec {
   readonly externalIds: Readonly<Record<string, string>>;
 }
 
-/** What ties a port to its attachment. The keys are Kube-OVN's except the last four, which are ours. */
+/** What ties a port to its attachment. The keys are Kube-OVN's or ovn-controller's except the last four, which are ours. */
 export const EXTERNAL_ID = {
   ifaceId: "iface-id",
   /** The KubeVirt virtual machine that owns the port, if any: the port then has its name. */
@@ -33,6 +33,8 @@ export const EXTERNAL_ID = {
   podNetns: "pod_netns",
   ip: "ip",
   ovnInstalled: "ovn-installed",
+  /** Where the tunnels of the pod end, where that is not the node's default address (ovn-controller(8)). It follows Subnet and Node. */
+  encapIp: "encap-ip",
   podUid: "pod_uid",
   containerId: "container_id",
   ifName: "if_name",
