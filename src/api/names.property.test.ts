@@ -15,7 +15,6 @@ import {
   routerPortName,
   routerSwitchPortName,
   securityGroupPortGroupName,
-  subnetPortGroupName,
   vipPortName,
   virtualPortName,
 } from "./names.ts";
@@ -66,10 +65,7 @@ const ports: fc.Arbitrary<Made<Name>> = fc.oneof(
   subdomain.map((vip): Made<Name> => [`vip ${vip}`, virtualPortName(vip)]),
 );
 
-const groups: fc.Arbitrary<Made<Name>> = fc.oneof(
-  subdomain.map((node): Made<Name> => [`node ${node}`, nodePortGroupName(node)]),
-  fc.tuple(subdomain, subdomain).map((of): Made<Name> => [`subnet ${of.join(" ")}`, subnetPortGroupName(...of)]),
-);
+const groups: fc.Arbitrary<Made<Name>> = subdomain.map((node): Made<Name> => [`node ${node}`, nodePortGroupName(node)]);
 
 const securityGroup: fc.Arbitrary<Made<string>> = fc
   .oneof(subdomain, fc.constant(DENY_ALL_GROUP))
@@ -225,7 +221,6 @@ t.test("what is not ambiguous is spelled as Kube-OVN spells it", async (t) => {
   t.same(virtualPortName("vip-1").plain, "vip-1");
   t.same(vipPortName("slr-web", "shop", "ovn").plain, "slr-web.shop");
   t.same(nodePortGroupName("ip-10.ec2.internal").plain, "node.ip.10.ec2.internal");
-  t.same(subnetPortGroupName("ovn-default", "weft-1").plain, "ovn.default.weft.1");
   t.same(ipPoolAddressSetName("pool-a.b").plain, "pool.a.b");
   t.equal(securityGroupPortGroupName("front-end"), "ovn.sg.front.end");
   fc.assert(

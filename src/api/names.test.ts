@@ -9,7 +9,7 @@ import {
   podAnnotation,
   providerNetworkLabel,
 } from "./annotations.ts";
-import { nodePortGroupName, portGroupAddressSet, subnetPortGroupName } from "./names.ts";
+import { nodePortGroupName, portGroupAddressSet } from "./names.ts";
 import { nodePortName, podPortName } from "./port-names.ts";
 
 t.test("a pod's port carries its provider unless that is OVN's own", async (t) => {
@@ -21,7 +21,6 @@ t.test("a pod's port carries its provider unless that is OVN's own", async (t) =
 t.test("port groups have dots where names have dashes", async (t) => {
   t.equal(nodePortName("weft-1"), "node-weft-1");
   t.equal(nodePortGroupName("weft-1").plain, "node.weft.1");
-  t.equal(subnetPortGroupName("ovn-default", "weft-1").plain, "ovn.default.weft.1");
   t.equal(portGroupAddressSet("node.weft.1", 6), "node.weft.1_ip6");
 });
 

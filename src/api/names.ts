@@ -94,14 +94,6 @@ export function nodePortGroupName(node: string): Name {
   return { plain, distinct: withDigest(plain, ["node", node]) };
 }
 
-/** The port group of a distributed subnet's pods on a node: `<subnet>.<node>`, every `-` a `.`. */
-export function subnetPortGroupName(subnet: string, node: string): Name {
-  const plain = setName(`${subnet}.${node}`);
-  const distinct = withDigest(plain, ["subnet", subnet, node]);
-  // What begins like this may be the group of a SecurityGroup or of a selector.
-  return /^(?:ovn\.sg|weft)\./.test(plain) ? { plain: distinct, distinct } : { plain, distinct };
-}
-
 /** The address set of an IPPool with `enableAddressSet`: its name, every `-` a `.`. */
 export function ipPoolAddressSetName(pool: string): Name {
   const plain = setName(pool);
@@ -137,6 +129,14 @@ export const UPLINKS_GROUP = "weft.uplinks";
 /** The address set of all nodes' own addresses of one family. No IPPool's set has the name, because of its `_`. */
 export function nodesAddressSet(family: 4 | 6): string {
   return `weft_nodes_ip${family}`;
+}
+
+/**
+ * The address set of the ranges of one family of those subnets of the default VPC whose pods leave by their own node; `nat`: of those of them that have
+ * `natOutgoing`.
+ */
+export function leavingAddressSet(how: "distributed" | "nat", family: 4 | 6): string {
+  return `weft_${how}_ip${family}`;
 }
 
 const LOAD_BALANCER_GROUP_PREFIX = "weft/vpc/";

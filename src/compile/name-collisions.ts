@@ -3,6 +3,7 @@
 import { isOvnProvider } from "../api/annotations.ts";
 import {
   ipPoolAddressSetName,
+  nodePortGroupName,
   peeringPortName,
   routerPortName,
   routerSwitchPortName,
@@ -12,14 +13,8 @@ import { samePlain } from "../collections/plain.ts";
 import type { FactChange } from "../facts/fact-change.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { SubnetSpecFact } from "../facts/subnet.ts";
-import type { FactKind, FactTypes } from "../facts/types.ts";
-import {
-  type NameClaim,
-  nameCollisionKey,
-  oldestOf,
-  peeringRole,
-  portGroupNameCollisions,
-} from "./port-group-name-collisions.ts";
+import type { FactTypes } from "../facts/types.ts";
+import { type NameClaim, nameCollisionKey, oldestOf, peeringRole } from "./name-claims.ts";
 
 /** A claim to one name. */
 interface KeyedNameClaim extends NameClaim {
@@ -33,8 +28,7 @@ interface KeyedNameClaim extends NameClaim {
  * alone, so each controller says the same.
  *
  * Ports of routers (towards switches and towards peered routers), router ports of switches and virtual ports are one set of names, address sets of pools another, and port groups of
- * nodes and of subnets on nodes the third ({@link portGroupNameCollisions}). A change costs what the changed object's own names do; only what
- * concerns port groups is settled for all at once when a subnet or a node comes or goes.
+ * nodes the third. A change costs what the changed object's own names do.
  */
 export class NameCollisions {
   readonly #facts: FactStore;
@@ -42,8 +36,6 @@ export class NameCollisions {
   readonly #claims = new Map<string, readonly KeyedNameClaim[]>();
   /** Name → those who would have it. */
   readonly #byName = new Map<string, Set<KeyedNameClaim>>();
-  /** Keys of the facts about port groups. */
-  #groups: ReadonlySet<string> = new Set();
   #started = false;
 
   constructor(facts: FactStore) {
@@ -58,19 +50,17 @@ export class NameCollisions {
     for (const { key } of this.#facts.all("subnetSpecs")) this.#noteSubnet(key);
     for (const { key } of this.#facts.all("vips")) this.#noteVip(key);
     for (const { key } of this.#facts.all("ipPools")) this.#notePool(key);
-    this.#settleGroups();
+    for (const { key } of this.#facts.all("nodes")) this.#noteNode(key);
   }
 
   /** A fact has changed. Call it before the units are told, so that they find what follows from it. */
-  noteFact({ kind, key, old, new: now }: FactChange): void {
+  noteFact({ kind, key }: FactChange): void {
     if (!this.#started) return;
     if (kind === "vpcs") this.#noteVpc(key);
     if (kind === "subnetSpecs") this.#noteSubnet(key);
     if (kind === "vips") this.#noteVip(key);
     if (kind === "ipPools") this.#notePool(key);
-    if (kind === "cluster") this.#settleGroups();
-    if ((kind === "nodes" || kind === "subnetSpecs") && this.#groupsOf(old) !== this.#groupsOf(now))
-      this.#settleGroups();
+    if (kind === "nodes") this.#noteNode(key);
   }
 
   #noteVpc(name: string): void {
@@ -94,6 +84,11 @@ export class NameCollisions {
   #notePool(name: string): void {
     const pool = this.#facts.get("ipPools", name);
     this.#set(nameCollisionKey.ipPool(name), pool === undefined ? [] : [claimOfPool(pool)]);
+  }
+
+  #noteNode(name: string): void {
+    const node = this.#facts.get("nodes", name);
+    this.#set(nameCollisionKey.node(name), node === undefined ? [] : [claimOfNode(node)]);
   }
 
   #set(about: string, claims: readonly KeyedNameClaim[]): void {
@@ -125,29 +120,6 @@ export class NameCollisions {
     }
     this.#facts.set("nameCollisions", about, Object.keys(taken).length === 0 ? undefined : { key: about, taken });
   }
-
-  #settleGroups(): void {
-    const facts = this.#facts;
-    const found = portGroupNameCollisions(
-      facts.all("subnetSpecs").filter((subnet) => this.#hasGroups(subnet)),
-      facts.all("nodes"),
-    );
-    for (const key of this.#groups) if (!found.has(key)) facts.set("nameCollisions", key, undefined);
-    for (const [key, taken] of found) facts.set("nameCollisions", key, { key, taken });
-    this.#groups = new Set(found.keys());
-  }
-
-  /** What of a subnet or a node decides the names of groups; they are settled anew where it changes. */
-  #groupsOf(fact: FactTypes[FactKind] | undefined): string | undefined {
-    if (fact === undefined || !("created" in fact) || ("vpc" in fact && !this.#hasGroups(fact))) return undefined;
-    return fact.created;
-  }
-
-  /** Whether a subnet has port groups on nodes, or would have with another type of gateway. */
-  #hasGroups({ name, vpc, provider }: Pick<SubnetSpecFact, "name" | "vpc"> & { readonly provider?: string }): boolean {
-    const cluster = this.#facts.get("cluster", "cluster");
-    return vpc === cluster?.router && name !== cluster.joinSubnet && isOvnProvider(provider ?? "");
-  }
 }
 
 function claimsOfSubnet({ name, vpc, created }: SubnetSpecFact): readonly KeyedNameClaim[] {
@@ -177,4 +149,9 @@ function claimOfVip({ name, created }: FactTypes["vips"]): KeyedNameClaim {
 function claimOfPool({ name, created }: FactTypes["ipPools"]): KeyedNameClaim {
   const of = { about: nameCollisionKey.ipPool(name), created, text: `IPPool "${name}"` };
   return { ...of, role: "address-set", name: `set/${ipPoolAddressSetName(name).plain}` };
+}
+
+function claimOfNode({ name, created }: FactTypes["nodes"]): KeyedNameClaim {
+  const of = { about: nameCollisionKey.node(name), created, text: `node "${name}"` };
+  return { ...of, role: "group", name: `group/${nodePortGroupName(name).plain}` };
 }

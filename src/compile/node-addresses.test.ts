@@ -6,6 +6,7 @@ import { projectEndpointSlice } from "../facts/project-service.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { WeftEffect } from "./effects.ts";
 import { nodeUnit } from "./node.ts";
+import { POLICY_PRIORITY } from "./subnet-gateway.ts";
 import { addIp, addNode, addSubnet, sampleFacts } from "./testing/sample-facts.ts";
 
 interface Compiled {
@@ -16,7 +17,9 @@ interface Compiled {
 function compile(facts: FactStore, name: string): Compiled {
   const input = nodeUnit.read(facts, name);
   const { rows, effects } = input === undefined ? { rows: [], effects: [] } : nodeUnit.compile(input);
-  const policies = rows.filter(({ table }) => table === "Logical_Router_Policy");
+  const policies = rows.filter(
+    ({ table, columns }) => table === "Logical_Router_Policy" && columns["priority"] === POLICY_PRIORITY.node,
+  );
   return { matches: policies.map(({ columns }) => String(columns["match"])).sort(), effects: effects ?? [] };
 }
 

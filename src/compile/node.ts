@@ -14,13 +14,13 @@ import type { FactReader } from "../facts/store.ts";
 import type { SubnetFact } from "../facts/subnet.ts";
 import { annotate, type NodeConditionEffect, releaseIp, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
+import { nameCollisionKey } from "./name-claims.ts";
 import { compileNodeAcls } from "./node-acls.ts";
 import { judgeNodeAddresses, type NodeAddresses } from "./node-addresses.ts";
 import { type JudgedNetworks, judgeNodeNetworks } from "./node-networks.ts";
 import { nodeGroupId, nodePortId, nodesSetId, routerId, switchId } from "./owner-ids.ts";
-import { nameCollisionKey } from "./port-group-name-collisions.ts";
 import { externalIds } from "./rows.ts";
-import { POLICY_PRIORITY } from "./subnet-gateway.ts";
+import { addNodeGateway, POLICY_PRIORITY } from "./subnet-gateway.ts";
 
 interface Problem {
   readonly reason: string;
@@ -45,7 +45,7 @@ interface NodeInput {
   readonly chassis?: { readonly problem: Problem | undefined };
 }
 
-/** A node: its port on the join switch, the group of its pods, and the way from pods to its own addresses. */
+/** A node: its port on the join switch, the group of its pods, and the ways from pods to its own addresses and, by it, to the outside. */
 export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
   name: "node",
   priority: 2,
@@ -117,9 +117,11 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
         external_ids: externalIds({ node: node.name, "address-family": family === "v4" ? "4" : "6" }),
       });
     }
+    const own = { ...(ip.v4 && { v4: ip.v4 }), ...(ip.v6 && { v6: ip.v6 }) };
+    addNodeGateway(build, node.name, cluster, own);
     const contract = encodeNodeContract({
       mac: ip.mac,
-      addresses: { ...(ip.v4 && { v4: ip.v4 }), ...(ip.v6 && { v6: ip.v6 }) },
+      addresses: own,
       cidr: join.cidr,
       gateway: join.gateway,
       sources,

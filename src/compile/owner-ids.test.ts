@@ -3,15 +3,7 @@
 import t from "tap";
 import { routerPortName, routerSwitchPortName } from "../api/names.ts";
 import { rowUuid, stableMac } from "../desired/identity.ts";
-import {
-  nodeGroupId,
-  nodePortId,
-  routerId,
-  routerMacId,
-  routerPortId,
-  subnetNodeGroupId,
-  switchId,
-} from "./owner-ids.ts";
+import { nodeGroupId, nodePortId, routerId, routerMacId, routerPortId, switchId } from "./owner-ids.ts";
 
 t.test("rows that clusters have are known again: ids and MACs stay what the first version made of them", async (t) => {
   // With another id the former row keeps its name, which OVN has an index on, and the new one is refused until it is swept: pods are cut off.
@@ -19,7 +11,6 @@ t.test("rows that clusters have are known again: ids and MACs stay what the firs
   t.equal(rowUuid("Logical_Switch", switchId("tenant-net")), "94252f83-5890-5260-8f91-1ec0465362f3");
   t.equal(rowUuid("Logical_Switch_Port", nodePortId("n1")), "f3e8de71-8329-548e-b2a2-af63a2bd2506");
   t.equal(rowUuid("Port_Group", nodeGroupId("n1")), "b9ecf924-9c6e-5da6-a76b-2de7460acbb9");
-  t.equal(rowUuid("Port_Group", subnetNodeGroupId("ovn-default", "n1")), "7a1d4c24-cd4e-5c50-ac89-008ed27199f3");
   const ports = [
     { vpc: "ovn-cluster", subnet: "join", mac: "d2:00:cb:64:23:65" },
     { vpc: "tenant", subnet: "tenant-net", mac: "36:33:e6:aa:ac:66" },

@@ -7,7 +7,7 @@ import { encodePodInterface } from "../contract/pod.ts";
 import { rowUuid } from "../desired/identity.ts";
 import { addressesOf } from "../facts/annotation-forms.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
-import { dhcpOptionsId, groupId, nodeGroupId, podPortId, subnetNodeGroupId, switchId } from "./owner-ids.ts";
+import { dhcpOptionsId, groupId, nodeGroupId, podPortId, switchId } from "./owner-ids.ts";
 import { joinSecurityGroups, securityGroupIds } from "./pod-security-groups.ts";
 import type { PortInput } from "./port-input.ts";
 import { externalIds } from "./rows.ts";
@@ -15,7 +15,7 @@ import { addSharedAddresses } from "./shared-addresses.ts";
 
 /** The port of an interface, with its memberships: policies hold for each of a pod's ports, as in Kube-OVN. */
 export function addPort(build: FragmentBuilder, input: PortInput): void {
-  const { pod, node, ip, subnet, router, shared, groups } = input;
+  const { pod, node, ip, subnet, shared, groups } = input;
   const { provider } = ip;
   const wish = (key: PodKey): string | undefined => pod.annotations[podAnnotation(provider, key)];
   const addresses = [ip.mac, ip.v4, ip.v6].filter((part) => part !== "").join(" ");
@@ -48,9 +48,6 @@ export function addPort(build: FragmentBuilder, input: PortInput): void {
     },
   );
   build.member("Port_Group", nodeGroupId(node), "ports", port.uuid);
-  if (subnet.vpc === router && subnet.gatewayType === "distributed") {
-    build.member("Port_Group", subnetNodeGroupId(subnet.name, node), "ports", port.uuid);
-  }
   for (const group of groups) build.member("Port_Group", groupId(group), "ports", port.uuid);
   joinSecurityGroups(build, pod, provider, port.uuid);
   addSharedAddresses(build, input);

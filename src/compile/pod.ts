@@ -155,7 +155,6 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
     retained: !dropped && (pod === undefined || !pod.alive) && isRetained(reader, ip),
     shared: pod === undefined || !onOvn ? NO_SHARED : sharedAddresses(reader, pod, ip.subnet),
     subnet: open ? named : undefined,
-    router: reader.get("cluster", "cluster")?.router ?? "",
     groups: pod === undefined || own === undefined || !onOvn ? [] : groupsOf(reader, pod, own),
     missing: pod === undefined || !onOvn ? [] : missingSecurityGroups(reader, pod, provider),
     strayVips: pod === undefined || provider !== OVN_PROVIDER ? [] : strayVips(reader, pod),

@@ -3,14 +3,11 @@
 import type { IpFact } from "../facts/ip.ts";
 import type { PodFact } from "../facts/pod.ts";
 import type { SubnetFact } from "../facts/subnet.ts";
-import type { Dual } from "../net/dual.ts";
 
-/** Addresses that a pod may send from beside its own, those of Vips that it names (`ovn.kubernetes.io/aaps`), and how they leave the router. */
+/** Addresses that a pod may send from beside its own, those of Vips that it names (`ovn.kubernetes.io/aaps`). */
 export interface SharedAddresses {
   /** Sorted; none for most. */
   readonly addresses: readonly string[];
-  /** The addresses on the join switch of the node that the pod is on, where its subnet has a distributed gateway. */
-  readonly join: Dual<string>;
 }
 
 /** An interface that has an address. */
@@ -23,7 +20,6 @@ export interface PortInput {
   readonly onOvn: boolean;
   /** The subnet of its address, which is accepted. */
   readonly subnet: SubnetFact;
-  readonly router: string;
   /** Addresses of the Vips that the pod may send from as well. */
   readonly shared: SharedAddresses;
   /** Names of the groups that it is in. */

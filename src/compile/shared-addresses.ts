@@ -8,18 +8,17 @@ import type { FactReader } from "../facts/store.ts";
 import { parseIp } from "../net/address.ts";
 import { namedSecurityGroups } from "../policy/security-group-index.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
-import { groupId, podPortId, routerId, securityGroupId, switchId } from "./owner-ids.ts";
+import { groupId, podPortId, securityGroupId, switchId } from "./owner-ids.ts";
 import type { PortInput, SharedAddresses } from "./port-input.ts";
 import { externalIds } from "./rows.ts";
-import { POLICY_PRIORITY } from "./subnet-gateway.ts";
 
 /** Those of a pod that names no Vip. */
-export const NO_SHARED: SharedAddresses = { addresses: [], join: {} };
+export const NO_SHARED: SharedAddresses = { addresses: [] };
 
 /** The addresses of the Vips of its own namespace, and of the interface's subnet, that a pod names. */
 export function sharedAddresses(
   reader: FactReader,
-  { namespace, node, annotations }: PodFact,
+  { namespace, annotations }: PodFact,
   subnet: string,
 ): SharedAddresses {
   const named = annotations[POD.aaps];
@@ -31,14 +30,12 @@ export function sharedAddresses(
     return [vip.v4, vip.v6].flatMap((address) => parseIp(address)?.text ?? []);
   });
   if (addresses.length === 0) return NO_SHARED;
-  const [ip] = reader.by("ips", "holder", `node:${node}`);
-  const join = { ...(ip?.v4 && { v4: ip.v4 }), ...(ip?.v6 && { v6: ip.v6 }) };
-  return { addresses: [...new Set(addresses)].sort(), join };
+  return { addresses: [...new Set(addresses)].sort() };
 }
 
 /**
- * Makes a pod known by the addresses that it shares with others: peers of policies mean them too, and they leave by the node of the pod that
- * sends from them. Only those of Vips, which IPAM has given to the namespace: what a pod says of itself in `port_vips` is no evidence.
+ * Makes a pod known by the addresses that it shares with others: peers of policies mean them too. (They leave by the node of the pod that
+ * sends from them, like all addresses of its subnet, see `addNodeGateway`.) Only those of Vips, which IPAM has given to the namespace: what a pod says of itself in `port_vips` is no evidence.
  *
  * northd makes the address sets of port groups of the `addresses` of their ports (ovn-nb(5), Port_Group `name`). On the pod's own port OVN would
  * answer for a shared address with that pod's MAC, whoever has it now. So a port of their own holds them, which is disabled and for
@@ -47,7 +44,6 @@ export function sharedAddresses(
 export function addSharedAddresses(build: FragmentBuilder, input: PortInput): void {
   const { pod, ip, subnet, groups, shared } = input;
   if (shared.addresses.length === 0) return;
-  if (subnet.vpc === input.router && subnet.gatewayType === "distributed") addGatewayPolicies(build, input);
   const peers = [...groups.map(groupId), ...namedSecurityGroups(pod, ip.provider).map(securityGroupId)];
   if (peers.length === 0) return;
   const name = sharedPortName(ip.name);
@@ -67,24 +63,4 @@ export function addSharedAddresses(build: FragmentBuilder, input: PortInput): vo
     },
   );
   for (const group of peers) build.member("Port_Group", group, "ports", port.uuid);
-}
-
-/** In front of the policies of pods' own addresses, for a pod may have taken the Vip for its own. A router's policies are carried out on the sender's chassis. */
-function addGatewayPolicies(build: FragmentBuilder, { pod, node, ip, subnet, router, shared }: PortInput): void {
-  for (const [family, match] of [
-    ["v4", "ip4"],
-    ["v6", "ip6"],
-  ] as const) {
-    const hop = shared.join[family];
-    const addresses = shared.addresses.filter((address) => address.includes(":") === (family === "v6"));
-    if (hop === undefined || addresses.length === 0) continue;
-    const id = `${podPortId(ip.name, pod.uid)}/gateway/${family}`;
-    build.held("Logical_Router", routerId(router), "policies", "Logical_Router_Policy", id, {
-      priority: POLICY_PRIORITY.shared,
-      match: `${match}.src == {${addresses.join(", ")}} && is_chassis_resident("${ip.name}")`,
-      action: "reroute",
-      nexthops: [hop],
-      external_ids: externalIds({ subnet: subnet.name, node }),
-    });
-  }
 }

@@ -2,7 +2,7 @@
 
 import { isOvnProvider, SUBNET } from "../api/annotations.ts";
 import { spell } from "../api/name.ts";
-import { nodesAddressSet, routerPortName, routerSwitchPortName } from "../api/names.ts";
+import { routerPortName, routerSwitchPortName } from "../api/names.ts";
 import { nodePortName } from "../api/port-names.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import { rowUuid, stableMac } from "../desired/identity.ts";
@@ -11,16 +11,17 @@ import { recordAnnotations, writeAcceptedSubnet } from "../facts/accepted.ts";
 import type { ClusterFact } from "../facts/cluster.ts";
 import { joinDual } from "../facts/project-subnet.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { SubnetFact, SubnetSpecFact, VerdictFact } from "../facts/subnet.ts";
+import type { SubnetFact, SubnetGatewaysFact, SubnetSpecFact, VerdictFact } from "../facts/subnet.ts";
 import { type Dual, dualValues } from "../net/dual.ts";
 import { destinationsOfAcls, translateSubnetRules } from "../policy/subnet-rules.ts";
 import { type VirtualPort, virtualPortsIn } from "../policy/virtual-ports.ts";
 import { readRaConfigs } from "./dhcp-options.ts";
 import { type ConditionEffect, fill, type Note, problemText, type WeftEffect, withNotes } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
+import { activeGateways, gatewayNotes } from "./gateway-nodes.ts";
+import { nameCollisionKey } from "./name-claims.ts";
 import {
   loadBalancerGroupId,
-  nodesSetId,
   ownerUnit,
   routerId,
   routerMacId,
@@ -28,20 +29,13 @@ import {
   switchId,
   UPLINKS_ID,
 } from "./owner-ids.ts";
-import { nameCollisionKey } from "./port-group-name-collisions.ts";
 import { malformedNotes, subnetReferences, unsupportedNotes } from "./references.ts";
 import { externalIds } from "./rows.ts";
 import { addAcls } from "./subnet-acls.ts";
 import { subnetContract } from "./subnet-contract.ts";
 import { addDhcp, dhcpProblems } from "./subnet-dhcp.ts";
 import { egressTableOwner, readEgress } from "./subnet-egress.ts";
-import {
-  activeGateways,
-  addGatewayPolicies,
-  gatewayNotes,
-  gatewayReadiness,
-  type JoinedNode,
-} from "./subnet-gateway.ts";
+import { addGatewaySets, addSubnetGateway } from "./subnet-gateway.ts";
 import { natRuleStatus, readNatRules } from "./subnet-nat-rules.ts";
 import { addSourceGuard } from "./subnet-sources.ts";
 
@@ -58,8 +52,8 @@ export interface SubnetInput {
   readonly cluster: ClusterFact;
   /** Whether its switch has the load balancers of its VPC. */
   readonly balanced: boolean;
-  /** The nodes with their addresses on the join switch; only for subnets of the default VPC, which leave through them. */
-  readonly nodes: readonly JoinedNode[];
+  /** Only of a centralized subnet of the default VPC. */
+  readonly gateways: SubnetGatewaysFact | undefined;
   /** What of it names nothing that is there. */
   readonly notes: readonly Note[];
   /** Whose the routing table is that it names for its way out, if another subnet's. */
@@ -74,8 +68,6 @@ export interface SubnetInput {
   readonly virtualPorts: Readonly<Record<string, readonly VirtualPort[]>>;
   /** Names of its ports towards its router. */
   readonly ports: { readonly router: string; readonly switch: string };
-  /** Names of the nodes of which its Port_Group's plain name is another one's. */
-  readonly takenGroups: readonly string[];
 }
 
 /** What of an accepted subnet is not supported; nothing where all is. */
@@ -102,7 +94,6 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
     const spec = reader.get("subnetSpecs", key);
     const viaNodes = subnet.vpc === cluster.router && subnet.name !== cluster.joinSubnet;
     const taken = reader.get("nameCollisions", nameCollisionKey.subnet(key))?.taken ?? {};
-    const groups = viaNodes ? reader.get("nameCollisions", nameCollisionKey.subnetGroups(key)) : undefined;
     return {
       subnet,
       verdict: reader.get("verdicts", key) ?? UNJUDGED,
@@ -111,7 +102,7 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
       nodeContract: spec?.nodeContract,
       cluster,
       balanced: subnet.enableLb && reader.get("vpcs", subnet.vpc) !== undefined,
-      nodes: viaNodes ? joinedNodes(reader, subnet) : [],
+      gateways: reader.get("subnetGateways", key),
       notes: subnetReferences(reader, subnet),
       joinCidr: viaNodes ? (reader.get("subnets", cluster.joinSubnet)?.cidr ?? {}) : {},
       privateCidrs: reader
@@ -126,7 +117,6 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
         router: spell(routerPortName(subnet.vpc, key), taken["router-port"] !== undefined),
         switch: spell(routerSwitchPortName(key, subnet.vpc), taken["switch-port"] !== undefined),
       },
-      takenGroups: Object.keys(groups?.taken ?? {}).sort(),
     };
   },
 
@@ -147,18 +137,6 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
 function holdersOf(reader: FactReader, subnet: string): readonly string[] {
   const ips = reader.by("ips", "subnet", subnet).map((ip) => ip.name);
   return [...ips, ...reader.by("addressHolders", "subnet", subnet).map(({ who }) => who)];
-}
-
-/** All nodes that have an address on the join switch. */
-function joinedNodes(reader: FactReader, subnet: SubnetFact): readonly JoinedNode[] {
-  return reader.all("nodes").flatMap((node) => {
-    const [ip] = reader.by("ips", "holder", `node:${node.name}`);
-    if (ip === undefined) return [];
-    const chassis = subnet.gatewayType === "centralized" ? reader.get("chassisProblems", node.name) : undefined;
-    const gateway = gatewayReadiness(subnet, node, chassis);
-    const join = { ...(ip.v4 && { v4: ip.v4 }), ...(ip.v6 && { v6: ip.v6 }) };
-    return [{ name: node.name, join, ...(gateway && { gateway }) }];
-  });
 }
 
 function compileRows(input: SubnetInput): Fragment<WeftEffect> {
@@ -204,9 +182,7 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
   addAcls(build, subnet, joinCidr, (cidr) => input.virtualPorts[cidr] ?? []);
   if (name === cluster.joinSubnet) {
     // On it are the nodes themselves, and no pod has an address there. Each node adds its own.
-    for (const family of [4, 6] as const) {
-      build.row("Address_Set", nodesSetId(family), { name: nodesAddressSet(family), external_ids: externalIds() });
-    }
+    addGatewaySets(build);
   } else
     addSourceGuard(build, subnet, {
       uplink,
@@ -214,12 +190,12 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
       joinCidr,
       privateCidrs: input.privateCidrs,
     });
-  if (vpc === cluster.router) addGatewayPolicies(build, input);
+  if (vpc === cluster.router) addSubnetGateway(build, subnet, cluster, activeGateways(subnet, input.gateways));
   return build.finish();
 }
 
 function compileEffects(input: SubnetInput): readonly WeftEffect[] {
-  const { subnet, verdict, cluster, nodes, notes, annotated } = input;
+  const { subnet, verdict, cluster, gateways, notes, annotated } = input;
   const { name, uid, generation, problem, missing } = subnet;
   const condition = (ready: boolean, reason: string, message: string): ConditionEffect => {
     const key = `condition/subnets/${name}`;
@@ -235,13 +211,13 @@ function compileEffects(input: SubnetInput): readonly WeftEffect[] {
       reason,
       message,
     } as const;
-    const [active] = subnet.enableEcmp ? [] : activeGateways(subnet, nodes);
+    const [active] = subnet.enableEcmp ? [] : activeGateways(subnet, gateways);
     const natOutgoingPolicyRules = natRuleStatus(subnet);
     const status = { activateGateway: ready ? (active?.name ?? "") : "", natOutgoingPolicyRules };
     return { ...state, ...(refused && { refused }), status };
   };
   const viaNodes = subnet.vpc === cluster.router && name !== cluster.joinSubnet && isOvnProvider(subnet.provider);
-  const gateways = verdict.ok && viaNodes ? gatewayNotes(subnet, nodes) : [];
+  const gatewayProblems = verdict.ok && viaNodes ? gatewayNotes(subnet, gateways) : [];
   return fill(
     "subnets",
     { ...subnet, annotated, annotations: annotationsOf(input) },
@@ -252,7 +228,7 @@ function compileEffects(input: SubnetInput): readonly WeftEffect[] {
       ...(problem === undefined && { spec: missing }),
     },
     withNotes(stateOf(input, condition), [
-      ...gateways,
+      ...gatewayProblems,
       ...notes,
       ...unsupportedNotes(subnet),
       ...malformedNotes(subnet),

@@ -20,7 +20,7 @@ import { conditionsIn, type WeftEffect } from "./effects.ts";
 import { groupUnit } from "./group.ts";
 import { namespaceUnit } from "./namespace.ts";
 import { nodeUnit } from "./node.ts";
-import { nodeGroupId, securityGroupId, subnetNodeGroupId } from "./owner-ids.ts";
+import { nodeGroupId, securityGroupId } from "./owner-ids.ts";
 import { podUnit } from "./pod.ts";
 import { policyUnit } from "./policy.ts";
 import { subnetUnit } from "./subnet.ts";
@@ -604,10 +604,7 @@ t.test("what stands for a pod in policies and on its way out has the Vips that i
   t.not(address.split(" ")[0], facts.get("ips", "a.default")?.mac);
   const groupsOf = (uuid: string | undefined): string[] =>
     fragment.edges.filter((edge) => edge.table === "Port_Group" && edge.member === uuid).map(({ row }) => row);
-  const place = [
-    rowUuid("Port_Group", nodeGroupId("weft-1")),
-    rowUuid("Port_Group", subnetNodeGroupId("ovn-default", "weft-1")),
-  ];
+  const place = [rowUuid("Port_Group", nodeGroupId("weft-1"))];
   const closed = rowUuid("Port_Group", securityGroupId("kubeovn_deny_all"));
   t.same(
     groupsOf(shared?.uuid).sort(),
@@ -617,34 +614,7 @@ t.test("what stands for a pod in policies and on its way out has the Vips that i
     "it is in the groups that are peers",
   );
   t.equal(groupsOf(shared?.uuid).length, 2);
-  t.match(
-    policies.map(({ columns }) => columns),
-    [
-      {
-        priority: 29001,
-        match: 'ip4.src == {10.16.0.99} && is_chassis_resident("a.default")',
-        action: "reroute",
-        nexthops: ["100.64.0.2"],
-      },
-      {
-        priority: 29001,
-        match: 'ip6.src == {fd00:10:16::99} && is_chassis_resident("a.default")',
-        action: "reroute",
-        nexthops: ["fd00:100:64::2"],
-      },
-    ],
-  );
-  addSubnet(facts, "ovn-default", {
-    cidrBlock: "10.16.0.0/16,fd00:10:16::/112",
-    default: true,
-    gatewayType: "centralized",
-    gatewayNode: "weft-1",
-  });
-  t.same(
-    [compiled().ports.length, compiled().policies.length],
-    [2, 0],
-    "a centralized gateway is by the subnet's prefix",
-  );
+  t.same(policies, [], "they leave by the node of the pod that sends, like all addresses of the subnet");
 });
 
 t.test(

@@ -12,8 +12,8 @@ import { type Dual, dualValues } from "../net/dual.ts";
 import type { PolicyProblem } from "../policy/types.ts";
 import type { Note } from "./effects.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
+import { nameCollisionKey, peeringRole } from "./name-claims.ts";
 import { routerId, routerPortId } from "./owner-ids.ts";
-import { nameCollisionKey, peeringRole } from "./port-group-name-collisions.ts";
 import { externalIds } from "./rows.ts";
 
 /** One end of an active peering: the router's port towards the other router. */

@@ -28,8 +28,8 @@ export interface ServedFact {
  * fact: none is, which is nearly always so. See `src/compile/name-collisions.ts`.
  */
 export interface NameCollisionFact {
-  /** `subnet/<name>` (ports), `subnet-groups/<name>`, `node/<name>`, `vip/<name>` or `ippool/<name>`. */
+  /** `subnet/<name>` (ports), `node/<name>` (its group), `vip/<name>` or `ippool/<name>`. */
   readonly key: string;
-  /** What it is the name of (of groups: the node's name) → who has it, for people. */
+  /** What it is the name of → who has it, for people. */
   readonly taken: Readonly<Record<string, string>>;
 }

@@ -38,6 +38,7 @@ export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
     selects: (subnet) => (subnet.namespaceSelectors.length > 0 ? ["any"] : []),
   },
   verdicts: {},
+  subnetGateways: {},
   addressConflicts: {},
   compiledPolicies: {},
   profiles: {},

@@ -82,6 +82,23 @@ export interface NatRuleFact {
   readonly dstIPs: string;
 }
 
+/** A node that may carry the traffic of a centralized subnet. */
+export interface GatewayNodeFact {
+  readonly name: string;
+  /** Its addresses on the join switch. */
+  readonly join: Dual<string>;
+  readonly ready: boolean;
+}
+
+/** The gateway nodes of a centralized subnet of the default VPC; derived by `src/compile/gateway-nodes.ts`. Key: the subnet. */
+export interface SubnetGatewaysFact {
+  readonly key: string;
+  /** Those that exist, in the order in which they are preferred. */
+  readonly nodes: readonly GatewayNodeFact[];
+  /** Names of those that do not. */
+  readonly missing: readonly string[];
+}
+
 /**
  * Whether a subnet is accepted; derived from the subnet, its neighbours and the nodes, and kept as a fact so that pods
  * are woken by a change of the verdict only. A subnet that is not accepted has no rows and gives no addresses.

@@ -11,7 +11,7 @@ import type {
   ProfileFact,
   SecurityGroupPresenceFact,
 } from "./policy-group.ts";
-import type { SubnetFact, VerdictFact } from "./subnet.ts";
+import type { SubnetFact, SubnetGatewaysFact, VerdictFact } from "./subnet.ts";
 
 /**
  * The facts: what compile and allocation may know of Kubernetes. Each is a narrow projection of one object, so that a
@@ -23,6 +23,7 @@ import type { SubnetFact, VerdictFact } from "./subnet.ts";
 export interface DerivedFactTypes {
   readonly subnets: SubnetFact;
   readonly verdicts: VerdictFact;
+  readonly subnetGateways: SubnetGatewaysFact;
   readonly addressConflicts: AddressConflictFact;
   readonly profiles: ProfileFact;
   readonly groups: GroupFact;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { samePlain } from "../collections/plain.ts";
+import { SubnetGateways } from "../compile/gateway-nodes.ts";
 import { NameCollisions } from "../compile/name-collisions.ts";
 import { ADDRESSES_IN_USE, type Settled, settling, type Unrecorded } from "../compile/subnet-verdict.ts";
 import type { FactChange } from "../facts/fact-change.ts";
@@ -12,8 +13,8 @@ import { SecurityGroupIndex } from "../policy/security-group-index.ts";
 import { AddressHolders } from "./address-holders.ts";
 
 /**
- * The facts that follow from other facts alone: verdicts on subnets, who is in which group, which security groups exist, whose names run together, and which
- * objects hold addresses. What they
+ * The facts that follow from other facts alone: verdicts on subnets, who is in which group, which security groups exist, whose names run together, which
+ * objects hold addresses, and which nodes are the gateways of a subnet. What they
  * say depends on the facts, not on the order in which these came.
  */
 export class DerivedFacts {
@@ -25,6 +26,7 @@ export class DerivedFacts {
   readonly #securityGroups: SecurityGroupIndex;
   readonly #nameCollisions: NameCollisions;
   readonly #addressHolders: AddressHolders;
+  readonly #gateways: SubnetGateways;
   readonly #unrecorded: Unrecorded;
 
   /** `recording` says whose addresses in a subnet are being recorded; who has it calls {@link reconsider} when such an address is given back. */
@@ -35,6 +37,7 @@ export class DerivedFacts {
     this.#securityGroups = new SecurityGroupIndex(facts);
     this.#nameCollisions = new NameCollisions(facts);
     this.#addressHolders = new AddressHolders(facts);
+    this.#gateways = new SubnetGateways(facts);
   }
 
   /** Takes in all facts at once. */
@@ -43,6 +46,7 @@ export class DerivedFacts {
     this.#nameCollisions.start();
     this.#addressHolders.start();
     this.#settle();
+    this.#gateways.start();
     this.#securityGroups.start();
     this.#groups.start();
   }
@@ -63,6 +67,7 @@ export class DerivedFacts {
     facts.derive((change) => this.#addressHolders.noteFact(change), "addressHolders");
     // Subnets before groups: whatever else a change wakes must find the accepted configuration of now.
     facts.derive((change) => this.#noteSubnets(change), "subnets");
+    facts.derive((change) => this.#gateways.noteFact(change), "subnetGateways");
     facts.derive((change) => this.#securityGroups.noteFact(change), "security groups");
     facts.derive((change) => this.#groups.noteFact(change), "groups");
   }

@@ -14,7 +14,7 @@ import {
   withNotes,
 } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
-import { nameCollisionKey } from "../compile/port-group-name-collisions.ts";
+import { nameCollisionKey } from "../compile/name-claims.ts";
 import { malformedNotes, missingNamespaces } from "../compile/references.ts";
 import { externalIds } from "../compile/rows.ts";
 import type { Fragment } from "../desired/fragment.ts";

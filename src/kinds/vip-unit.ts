@@ -16,8 +16,8 @@ import {
   withNotes,
 } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
+import { nameCollisionKey } from "../compile/name-claims.ts";
 import { routerMacId, switchId, vipPortId } from "../compile/owner-ids.ts";
-import { nameCollisionKey } from "../compile/port-group-name-collisions.ts";
 import { malformedNotes, missingNamespaces, unsupportedNotes } from "../compile/references.ts";
 import { externalIds } from "../compile/rows.ts";
 import type { Fragment } from "../desired/fragment.ts";

@@ -11,6 +11,8 @@ export type MatchExpression =
   | { readonly kind: "constant"; readonly value: boolean }
   /** A predicate (`ip4`), or a field that is not 0. */
   | { readonly kind: "truth"; readonly field: MatchField }
+  /** `is_chassis_resident("port")`. */
+  | { readonly kind: "resident"; readonly port: string }
   | MatchComparison
   | MatchRange;
 
@@ -52,15 +54,20 @@ export type MatchConstant =
   /** `@name`: all ports of the group. */
   | { readonly kind: "portGroup"; readonly name: string };
 
+/** The one function of the language: whether a port is on the chassis that carries a rule out. */
+export const RESIDENT = "is_chassis_resident";
+
 /** The text of a match, with the least parentheses that the language takes. */
 export function formatMatch(expression: MatchExpression): string {
   switch (expression.kind) {
     case "and":
     case "or":
       return expression.terms.map(formatTerm).join(expression.kind === "and" ? " && " : " || ");
+    case "resident":
+      return `${RESIDENT}(${JSON.stringify(expression.port)})`;
     case "not": {
       const { term } = expression;
-      const bare = term.kind === "constant" || term.kind === "truth";
+      const bare = term.kind === "constant" || term.kind === "truth" || term.kind === "resident";
       return bare ? `!${formatMatch(term)}` : `!(${formatMatch(term)})`;
     }
     case "constant":

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { MAX_MATCH_LENGTH, MatchError } from "./match-error.ts";
-import type { MatchConstant, MatchExpression, MatchField, MatchOperator, MatchOrder } from "./match-expression.ts";
+import {
+  type MatchConstant,
+  type MatchExpression,
+  type MatchField,
+  type MatchOperator,
+  type MatchOrder,
+  RESIDENT,
+} from "./match-expression.ts";
 import { type Mark, type NumberToken, type Token, tokenize } from "./match-lexer.ts";
 import { type FieldSymbol, type PredicateSymbol, SYMBOLS } from "./match-symbols.ts";
 import { numberWidth } from "./number-set.ts";
@@ -87,7 +94,8 @@ class Parser {
     const inParentheses = this.#mark() === "(";
     const term = this.#primary();
     this.#negated = !this.#negated;
-    if (!inParentheses && term.kind !== "truth" && term.kind !== "constant") {
+    const bare = term.kind === "truth" || term.kind === "constant" || term.kind === "resident";
+    if (!inParentheses && !bare) {
       throw new MatchError("syntax", "what is negated by ! needs parentheses", at);
     }
     return { kind: "not", term };
@@ -95,7 +103,7 @@ class Parser {
 
   #primary(): MatchExpression {
     if (this.#mark() === "(") return this.#parenthesized();
-    if (this.#token.kind === "identifier") return this.#fieldFirst();
+    if (this.#token.kind === "identifier") return this.#token.name === RESIDENT ? this.#resident() : this.#fieldFirst();
     return this.#constantFirst();
   }
 
@@ -109,6 +117,16 @@ class Parser {
     this.#demand(")");
     this.#depth--;
     return expression;
+  }
+
+  #resident(): MatchExpression {
+    this.#next++;
+    this.#demand("(");
+    const token = this.#token;
+    if (token.kind !== "string") throw this.#unexpected("the name of a port");
+    this.#next++;
+    this.#demand(")");
+    return { kind: "resident", port: token.text };
   }
 
   #fieldFirst(): MatchExpression {

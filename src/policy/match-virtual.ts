@@ -120,6 +120,8 @@ function isKnown(expression: MatchExpression): boolean {
       return isKnown(expression.term);
     case "constant":
       return true;
+    case "resident":
+      return false;
     default:
       return (
         KNOWN.has(expression.field.name) &&

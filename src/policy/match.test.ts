@@ -112,6 +112,20 @@ t.test("a negated comparison keeps its prerequisites, so it speaks of its own pr
   t.equal(holds("tcp.dst != 80", SIX), false);
 });
 
+t.test("a port is resident on its own node alone", async (t) => {
+  const on = (text: string, node?: string): boolean =>
+    evaluateMatch(parseMatch(text), node === undefined ? WEB : { ...WEB, node }, {
+      ...SETS,
+      nodeOf: (port) => (port === "web" ? "n1" : undefined),
+    });
+  t.equal(on('ip4 && is_chassis_resident("web")', "n1"), true);
+  t.equal(on('ip4 && is_chassis_resident("web")', "n2"), false);
+  t.equal(on('!is_chassis_resident("web")', "n2"), true);
+  t.equal(on('is_chassis_resident("db")', "n1"), false);
+  t.equal(on('is_chassis_resident("web")'), false, "where the node is not known");
+  t.equal(formatMatch(parseMatch('!(is_chassis_resident( "web" ))')), '!is_chassis_resident("web")');
+});
+
 t.test("a comparison with nothing but empty sets is a constant, whatever the packet is", async (t) => {
   t.equal(holds("ip4.src == $weft.pods.none_ip4"), false);
   t.equal(holds("ip4.src != $weft.pods.none_ip4", SIX), true);
@@ -125,6 +139,9 @@ t.test("what OVN would not install is refused, with its place", async (t) => {
     ["ip4 && tcp || udp", "syntax", 11],
     ["!tcp.dst == 80", "syntax", 0],
     ["!!1", "syntax", 1],
+    ["is_chassis_resident", "syntax", 19],
+    ["is_chassis_resident(web)", "syntax", 20],
+    ['is_chassis_resident("web"', "syntax", 25],
     ["2", "syntax", 1],
     ["ip4 tcp", "syntax", 4],
     ["ip4.src == {}", "syntax", 12],

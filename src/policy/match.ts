@@ -93,6 +93,10 @@ function build(expression: MatchExpression, negated: boolean): Test {
         ? (packet, sets) => tests.every((test) => test(packet, sets))
         : (packet, sets) => tests.some((test) => test(packet, sets));
     }
+    case "resident": {
+      const { port } = expression;
+      return ({ node }, sets) => (node !== undefined && sets.nodeOf?.(port) === node) !== negated;
+    }
     case "truth":
       return buildNumeric(expression.field, negated ? "==" : "!=", () => ZERO);
     case "range": {

@@ -8,6 +8,8 @@ export interface Packet {
   readonly inport?: string;
   /** Name of the logical switch port that it goes to; OVN does not know it in ACLs of direction `from-lport`. */
   readonly outport?: string;
+  /** The node that carries the rule out, of whose ports alone `is_chassis_resident` holds; absent where that is not known. */
+  readonly node?: string;
   readonly source: Ip;
   readonly destination: Ip;
   /** An IP protocol, by name or number. */
@@ -28,6 +30,8 @@ export interface NamedSets {
   portGroup(name: string): ReadonlySet<string> | undefined;
   /** What `$name` holds, addresses and prefixes; `undefined` where there is no such set. */
   addressSet(name: string): readonly string[] | undefined;
+  /** The node that a port is on. Absent: nothing is known of any. */
+  nodeOf?(port: string): string | undefined;
 }
 
 const PROTOCOLS = { TCP: 6n, UDP: 17n, SCTP: 132n, ICMP: 1n, ICMPv6: 58n } as const;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { DENY_ALL_GROUP, portGroupAddressSet } from "../api/names.ts";
+import { NODE_PREFIX, nodePortName } from "../api/port-names.ts";
 import type { ColumnValue, Fragment } from "../desired/fragment.ts";
 import type { PodFact } from "../facts/pod.ts";
 import type { FactReader } from "../facts/store.ts";
@@ -52,6 +53,8 @@ export class Network implements NamedSets {
   /** Router → the prefixes for which it has a route beside its own networks. */
   readonly #routes: ReadonlyMap<string, readonly Cidr[]>;
 
+  /** Port of a node → the node; made when it is first asked for. */
+  #nodePorts: ReadonlyMap<string, string> | undefined;
   /** Port → its ACLs, as far as they were asked for. */
   readonly #lists = new Map<NetworkPort, AclLists>();
   /** Name of a port group → the SecurityGroup that it is of. */
@@ -122,6 +125,14 @@ export class Network implements NamedSets {
   /** The SecurityGroups that a port is in. */
   securityGroups(port: NetworkPort): readonly string[] {
     return port.groups.flatMap((group) => this.#securityGroups.get(group) ?? []);
+  }
+
+  nodeOf(port: string): string | undefined {
+    const { pod } = this.ports.get(port) ?? {};
+    if (pod !== undefined) return this.facts.get("pods", pod)?.node;
+    if (!port.startsWith(NODE_PREFIX)) return undefined;
+    this.#nodePorts ??= new Map(this.facts.all("nodes").map(({ name }) => [nodePortName(name), name]));
+    return this.#nodePorts.get(port);
   }
 
   /** Whether OVN itself balances what ports of a switch send to an address and port. */

@@ -74,7 +74,9 @@ export function tracePacket(network: Network, { from, to, dialled, ...packet }: 
       if (decision.verdict !== "allow") return deny();
     }
     if (i !== 0 || way.router === undefined) continue;
-    const by = routerPolicy(network, way.router, packet);
+    // A router is where its packets are: on the sender's node.
+    const node = from && network.nodeOf(from.name);
+    const by = routerPolicy(network, way.router, { ...packet, ...(node !== undefined && { node }) });
     if (by === undefined) continue;
     const step: TraceStep = { kind: "route", router: way.router, allowed: by.action !== "drop", by };
     if (!step.allowed) return deny(step);

@@ -20,7 +20,7 @@ function asking(t: Test, kube: FakeKube, server: FakeOvsdb, dns: FakeDns) {
   const made = candidate(t, kube, server, { dns });
   const addresses = (): readonly string[] | undefined => {
     const sets = [...made.northbound.rows()].filter(
-      ({ table, columns }) => table === "Address_Set" && !String(columns["name"]).startsWith("weft_nodes_"),
+      ({ table, columns }) => table === "Address_Set" && !String(columns["name"]).startsWith("weft_"),
     );
     return sets.length === 0
       ? undefined

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t, { type Test } from "tap";
+import { nodePortName } from "../../api/port-names.ts";
 import { rowUuid } from "../../desired/identity.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { IPS, NAMESPACES, NODES, PODS, type ResourceType, SUBNETS, VPCS } from "../../kube/resources.ts";
@@ -11,6 +12,10 @@ import { insert, mutate } from "../../ovsdb/operation.ts";
 import { type FakeOvsdb, fakeOvsdb } from "../../ovsdb/testing/fake.ts";
 import { SYSTEM_CLOCK } from "../../time/clock.ts";
 import { candidate, eventually } from "../testing/cluster.ts";
+
+/** The match of the policy by which the pods of a node leave. */
+const LEAVING = (node: string): string =>
+  `ip4.src == $weft_distributed_ip4 && is_chassis_resident("${nodePortName(node)}")`;
 
 /** Makes one object, or several of one age. */
 type Make = (world: World) => Promise<void>;
@@ -142,29 +147,18 @@ class World {
     const podsWhere = (
       test: (place: { readonly subnet: string; readonly node: string }) => boolean,
     ): readonly string[] => [...this.pods].flatMap(([pod, place]) => (test(place) ? pod : [])).sort();
-    const subnets = this.kube.objects<Subnet>(SUBNETS).filter(({ spec }) => spec.vpc === "ovn-cluster");
     for (const { metadata: node } of this.kube.objects(NODES)) {
       t.same(
         membersOf(`node/${node.name}`),
         podsWhere((pod) => pod.node === node.name),
         `the group of node ${node.name}`,
       );
-      for (const { metadata: subnet } of subnets.filter(({ metadata }) => metadata.name !== "join")) {
-        const np = `${subnet.name}/${node.name}`;
-        const wanted = podsWhere((pod) => pod.node === node.name && pod.subnet === subnet.name);
-        t.same(membersOf(np), wanted, `the group of subnet ${subnet.name} on node ${node.name}`);
-        const group = groups.find(({ external_ids }) => external_ids["np"] === np);
-        const via = policies.filter(({ match }) => match.endsWith(`$${group?.name}_ip4`));
-        t.same(
-          via.map(({ external_ids }) => [external_ids["subnet"], external_ids["node"]]),
-          [[subnet.name, node.name]],
-          "its traffic leaves by its own node",
-        );
-      }
+      const via = policies.filter(({ match }) => match === LEAVING(node.name)).map(({ external_ids }) => external_ids);
+      t.match(via, [{ node: node.name }], "its pods leave by it");
     }
   }
 
-  /** Names of the Port_Groups of a subnet on nodes, or of nodes (`node/…`), by what they are for. */
+  /** Names of the Port_Groups of nodes (`node/…`), by what they are for. */
   groupNames(...nps: readonly string[]): readonly (string | undefined)[] {
     const groups = this.server.rows(OVN_NB, "Port_Group");
     return nps.map((np) => groups.find(({ external_ids }) => external_ids["np"] === np)?.name);
@@ -245,43 +239,6 @@ t.test("a switch's port to its router and another router's port have names of th
   await cluster.settled();
 });
 
-for (const subnets of [
-  ["ml", "ml-gpu"],
-  ["ml-gpu", "ml"],
-] as const) {
-  for (const nodes of [
-    ["gpu-node1", "node1"],
-    ["node1", "gpu-node1"],
-  ] as const) {
-    t.test(`subnets ${subnets.join()} on nodes ${nodes.join()} have groups of their own`, APART, async (t) => {
-      const cluster = await world(t, nodes.slice(0, 1));
-      for (const [i, subnet] of subnets.entries())
-        await cluster.make(SUBNETS, subnet, { cidrBlock: `10.6${i}.0.0/24` });
-      await cluster.addPod("first", subnets[0], nodes[0]);
-      await cluster.settled();
-      await cluster.make(NODES, nodes[1]);
-      for (const subnet of subnets)
-        for (const node of nodes) await cluster.addPod(`${subnet}-on-${node}`, subnet, node);
-      await cluster.settled();
-      const nps = ["ml/gpu-node1", "ml-gpu/node1"];
-      const names = cluster.groupNames(...nps);
-      const oldest = nodes[0] === "gpu-node1" ? 0 : 1;
-      t.equal(names[oldest], "ml.gpu.node1", "the one whose node was first");
-      t.match(names[1 - oldest], /^ml\.gpu\.node1_[0-9a-f]{20}$/);
-      t.same(cluster.groupNames("ml/node1", "ml-gpu/gpu-node1"), ["ml.node1", "ml.gpu.gpu.node1"]);
-      await cluster.restart();
-      await cluster.settled();
-      t.same(cluster.groupNames(...nps), names, "a new leader says the same");
-      const gone = oldest === 0 ? "ml" : "ml-gpu";
-      for (const [pod, { subnet }] of cluster.pods)
-        if (subnet === gone) await cluster.removePod(pod.slice("default/".length));
-      await cluster.remove(SUBNETS, gone);
-      await cluster.settled();
-      t.equal(cluster.groupNames(...nps)[1 - oldest], "ml.gpu.node1");
-    });
-  }
-}
-
 for (const nodes of [
   ["a-b", "a.b"],
   ["a.b", "a-b"],
@@ -293,21 +250,20 @@ for (const nodes of [
     await cluster.make(NODES, nodes[1]);
     await cluster.addPod("second", "ovn-default", nodes[1]);
     await cluster.settled();
-    const nps = nodes.flatMap((node) => [`node/${node}`, `ovn-default/${node}`]);
+    const nps = nodes.map((node) => `node/${node}`);
     const names = cluster.groupNames(...nps);
-    t.same(names.slice(0, 2), ["node.a.b", "ovn.default.a.b"], "the elder's names");
-    t.match(names[2], /^node\.a\.b_[0-9a-f]{20}$/);
-    t.match(names[3], /^ovn\.default\.a\.b_[0-9a-f]{20}$/);
+    t.equal(names[0], "node.a.b", "the elder's name");
+    t.match(names[1], /^node\.a\.b_[0-9a-f]{20}$/);
     await cluster.restart();
     await cluster.settled();
     t.same(cluster.groupNames(...nps), names, "a new leader says the same");
     await cluster.removePod("first");
     await cluster.remove(NODES, nodes[0]);
-    await eventually("the survivor has the names", () =>
-      cluster.groupNames(...nps)[3] === "ovn.default.a.b" ? true : undefined,
+    await eventually("the survivor has the name", () =>
+      cluster.groupNames(...nps)[1] === "node.a.b" ? true : undefined,
     );
     await cluster.settled();
-    t.same(cluster.groupNames(...nps), [undefined, undefined, "node.a.b", "ovn.default.a.b"]);
+    t.same(cluster.groupNames(...nps), [undefined, "node.a.b"]);
   });
 }
 

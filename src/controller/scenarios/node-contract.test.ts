@@ -83,7 +83,7 @@ t.test("a mistaken edit changes nothing of the contract", async (t) => {
 t.test("a change that the database refuses is not told to nodes, although the subnet is not Ready", async (t) => {
   const { kube, server } = await start(t);
   const refused = { error: "constraint violation", details: "for the test" };
-  server.onTransact = (operations) => (JSON.stringify(operations).includes("Logical_Router") ? refused : undefined);
+  server.onTransact = (operations) => (JSON.stringify(operations).includes("Address_Set") ? refused : undefined);
   await kube.patch(SUBNETS, { name: "s" }, { type: "merge", body: { spec: { natOutgoing: false } } });
   await eventually("it says so", () =>
     conditionOf(kube, "s", "Ready") === "False NorthboundRefused" ? true : undefined,

@@ -115,6 +115,7 @@ const ordinal: fc.Arbitrary<MatchExpression> = fc.oneof(
       { name: "eth.dst", bits: { low: 40, high: 40 } },
     )
     .map((field): MatchExpression => ({ kind: "truth", field })),
+  fc.constantFrom("web", 'quo"ted').map((port): MatchExpression => ({ kind: "resident", port })),
 );
 
 /** May not: OVN tests these in a positive sense only. */

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** One name that an object would have. */
+export interface NameClaim {
+  /** The key of the fact that says of it whether it is taken. */
+  readonly about: string;
+  /** What it is the name of, among the object's names. */
+  readonly role: string;
+  /** When that has come to be, RFC 3339. */
+  readonly created: string;
+  /** Whose name it is, for people. */
+  readonly text: string;
+}
+
+/** The keys of the facts. */
+export const nameCollisionKey = {
+  vpc: (name: string): string => `vpc/${name}`,
+  subnet: (name: string): string => `subnet/${name}`,
+  node: (name: string): string => `node/${name}`,
+  vip: (name: string): string => `vip/${name}`,
+  ipPool: (name: string): string => `ippool/${name}`,
+};
+
+/** The role of the name of a VPC's router port towards a VPC that it is peered with. */
+export const peeringRole = (remote: string): string => `peering/${remote}`;
+
+/** The claim that gets a name which several claim: the oldest, and of those of one age the first by its keys. */
+export function oldestOf<C extends NameClaim>(claims: Iterable<C>): C | undefined {
+  const [oldest] = [...claims].sort(
+    (a, b) => order(a.created, b.created) || order(a.about, b.about) || order(a.role, b.role),
+  );
+  return oldest;
+}
+
+function order(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
