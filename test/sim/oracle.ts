@@ -18,6 +18,7 @@ import {
   type Subnet,
 } from "./picture.ts";
 import { BEGIN } from "./scheduler.ts";
+import { wrongWaysOut } from "./ways-out.ts";
 
 /** Port groups that are always there: of pods that ask for a SecurityGroup that is not there (Kube-OVN has it), and of switches' ports towards routers. */
 const STANDING_GROUPS: readonly string[] = ["ovn.sg.kubeovn_deny_all", "weft.uplinks"];
@@ -42,6 +43,7 @@ export function judge(evidence: Evidence): string[] {
     ...podsWithoutAddress(picture, free),
     ...wrongPorts(evidence),
     ...wrongGroups(evidence),
+    ...wrongWaysOut(evidence),
     ...wrongAnnotations(evidence),
     ...wrongWishes(evidence),
     ...wrongCounters(picture, free),
@@ -209,31 +211,18 @@ function isContested({ picture }: Evidence, ip: Ip): boolean {
   );
 }
 
-/** Port groups: those of nodes and of distributed subnets hold exactly the ports of their pods. */
+/** Port groups: those of nodes hold exactly the ports of their pods. */
 function wrongGroups(evidence: Evidence): string[] {
   const { picture, northbound } = evidence;
   const found: string[] = [];
   const nameOf = new Map(northbound.rows("Logical_Switch_Port").map((port) => [port._uuid, port.name]));
   const wanted = new Map<string, Set<string>>();
   for (const node of picture.nodes) wanted.set(`node.${node.name}`, new Set());
-  const joined = picture.nodes.filter((node) => picture.ips.some((ip) => ip.name === `node-${node.name}`));
-  for (const subnet of picture.subnets) {
-    if (
-      !subnet.onOvn ||
-      subnet.name === JOIN ||
-      subnet.centralized ||
-      subnet.vpc !== DEFAULT_VPC ||
-      !picture.accepted(subnet)
-    )
-      continue;
-    for (const node of joined) wanted.set(`${subnet.name}.${node.name}`.replaceAll("-", "."), new Set());
-  }
   /** Ports of which a user's reservation wants the address: they may be there or not. */
   const contested = new Set<string>();
   for (const { pod, ip } of expectedPorts(evidence)) {
     if (isContested(evidence, ip)) contested.add(pod.port);
     wanted.get(`node.${pod.node}`)?.add(pod.port);
-    wanted.get(`${ip.subnet}.${pod.node}`.replaceAll("-", "."))?.add(pod.port);
   }
   const groups = new Map(northbound.rows("Port_Group").map((group) => [group.name, group]));
   for (const [name, members] of wanted) {
