@@ -52,6 +52,7 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     ...{ view, pods, subnets, clock, log },
     planesKnown: () => gateway.planesKnown,
     plane: (network) => gateway.plane(network),
+    isPlane: (ip) => gateway.isPlane(ip),
     warnNode: (reason, message) => recordOnNode(options.nodeName, watches, reason, message),
   });
   const upkeep = new PodUpkeep({

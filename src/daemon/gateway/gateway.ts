@@ -120,6 +120,11 @@ export class Gateway {
     return this.#encaps.planes.get(network);
   }
 
+  /** Whether a network of this node has the address. */
+  isPlane(ip: string): boolean {
+    return [...this.#encaps.planes.values()].some((plane) => plane.ip === ip);
+  }
+
   /** Starts; `stop` ends it. What was set up stays: pods keep their network without the daemon. */
   start(): void {
     const { view, nodes, subnets } = this.#world;

@@ -45,6 +45,7 @@ async function setup(t: Test) {
     },
     planesKnown: () => true,
     plane: (network) => planes.get(network),
+    isPlane: (ip) => [...planes.values()].some((plane) => plane.ip === ip),
     warnNode: (reason, message) => void warned.push(`${reason} ${message}`),
   });
   encaps.start();
@@ -102,7 +103,7 @@ t.test("changes of a subnet and of the node's networks reach running pods, and n
 });
 
 t.test(
-  "a pod whose network the node lacks keeps its address, which is reported once, and a new one is refused",
+  "a pod whose network the node lacks keeps its address while the node has that, which is reported once, and a new one is refused",
   async (t) => {
     const { encaps, planes, warned, attach, say, encapOf } = await setup(t);
     planes.set("storage", { ip: "192.168.10.11", mtu: 1400 });
@@ -125,6 +126,9 @@ t.test(
     encaps.trigger();
     await soon(() => encapOf("a") === "192.168.20.11");
     t.equal(warned.length, 1);
+    planes.clear();
+    encaps.trigger();
+    await soon(() => encapOf("a") === undefined);
   },
 );
 

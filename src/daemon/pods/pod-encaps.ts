@@ -30,13 +30,16 @@ export interface PodEncapsWorld {
   planesKnown(): boolean;
   /** A network of this node, if it has it. */
   plane(network: string): NodePlane | undefined;
+  /** Whether a network of this node has the address. */
+  isPlane(ip: string): boolean;
   /** Records a Warning about this node. */
   warnNode(reason: string, message: string): void;
 }
 
 /**
  * Which of the node's addresses the tunnels of each pod end at: `encap-ip` of its interface, by `Subnet.spec.nodeNetwork` and the node's networks. A change of either
- * reaches running pods. A running pod whose network the node lacks keeps the address that it has; one that starts waits.
+ * reaches running pods. A running pod whose network the node lacks keeps the address that it has while that is one of the node's networks, and else has the default
+ * one; one that starts waits.
  */
 export class PodEncaps {
   readonly #world: PodEncapsWorld;
@@ -99,8 +102,8 @@ export class PodEncaps {
     const operations: Operation[] = [];
     const lacking = new Map<string, string>();
     for (const port of view.podPorts()) {
-      const want = inUse ? this.#wanted(port, lacking) : "";
       const has = port.externalIds[EXTERNAL_ID.encapIp] ?? "";
+      const want = inUse ? this.#wanted(port, has, lacking) : "";
       if (want === undefined || want === has) continue;
       const key = EXTERNAL_ID.encapIp;
       operations.push(
@@ -116,15 +119,16 @@ export class PodEncaps {
     log.info({ interfaces: operations.length }, "tunnel addresses of pods changed");
   }
 
-  /** "" for the default address; undefined where what is there stays. */
-  #wanted(port: PodPort, lacking: Map<string, string>): string | undefined {
+  /** "" for the default address; undefined where nothing is known of the pod. */
+  #wanted(port: PodPort, has: string, lacking: Map<string, string>): string | undefined {
     const subnet = this.#subnetOf(port);
     if (subnet === undefined) return undefined;
     const network = this.#networkOf(subnet);
     if (network === "") return "";
     const plane = this.#world.plane(network);
-    if (plane === undefined) lacking.set(subnet, network);
-    return plane?.ip;
+    if (plane !== undefined) return plane.ip;
+    lacking.set(subnet, network);
+    return this.#world.isPlane(has) ? has : "";
   }
 
   #subnetOf(port: PodPort): string | undefined {
@@ -144,7 +148,7 @@ export class PodEncaps {
   #report(lacking: ReadonlyMap<string, string>): void {
     for (const [subnet, network] of lacking) {
       if (this.#reported.get(subnet) === network) continue;
-      const message = `${missing(subnet, network)}; its pods that run here keep the tunnel address that they have; ${WHAT_TO_DO}`;
+      const message = `${missing(subnet, network)}; its pods that run here use the tunnel address that they had, or the default one if this node has lost that; ${WHAT_TO_DO}`;
       this.#world.log.warn({ subnet, network }, message);
       this.#world.warnNode("NodeNetworkNotFound", message);
     }

@@ -106,6 +106,26 @@ await t.test(
   },
 );
 
+await t.test(
+  "a restart keeps the tunnel addresses that the daemon has made of the same address, and no others",
+  async (t) => {
+    const out = await scenario(
+      t,
+      `
+    set_ids() { ovs-vsctl set open . external_ids:ovn-encap-ip='"172.19.0.11,192.0.2.1"' external_ids:weft-encap-base='"'$1'"'; }
+    show() { ovs-vsctl get open . external_ids:ovn-encap-ip; grep ovn-encap-ip= /run/openvswitch/weft-settings; }
+    start start-central; central=$main
+    for base in 172.19.0.11 172.19.0.12; do
+      start start-ovs; until_true 15 /opt/weft/bin/ovs-health ready; set_ids $base; stop
+      start start-ovs; until_true 15 /opt/weft/bin/ovs-health ready; show; stop
+    done
+    `,
+    );
+    t.match(out, /"172\.19\.0\.11,192\.0\.2\.1"\novn-encap-ip=172\.19\.0\.11\n/, "the same address");
+    t.match(out, /"172\.19\.0\.11"\novn-encap-ip=172\.19\.0\.11\n/, "another address");
+  },
+);
+
 await t.test("a switch or an ovn-controller that dies comes back without its neighbours", async (t) => {
   const out = await scenario(
     t,

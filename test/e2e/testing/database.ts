@@ -20,6 +20,7 @@ const NB = {
 } as const;
 
 const VSWITCHD = {
+  Open_vSwitch: ["external_ids"],
   Bridge: ["name", "ports", "datapath_type"],
   Port: ["name", "interfaces"],
   Interface: ["name", "type", "external_ids", "error"],
@@ -52,6 +53,8 @@ export function followOpenVSwitch(root: string) {
   return {
     client,
     mirror,
+    /** The settings of ovn-controller. */
+    settings: (): Readonly<Record<string, string>> => [...mirror.rows("Open_vSwitch")][0]?.external_ids ?? {},
     /** Interfaces that are a pod's. */
     podInterfaces: () =>
       [...mirror.rows("Interface")].filter((row) => row.external_ids["vendor"] === "kube-ovn" && row.name !== "ovn0"),
