@@ -7,6 +7,7 @@ import { encodePodInterface } from "../contract/pod.ts";
 import { rowUuid } from "../desired/identity.ts";
 import { addressesOf } from "../facts/annotation-forms.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
+import { addNorthGateway } from "./north-gateway.ts";
 import { dhcpOptionsId, groupId, nodeGroupId, podPortId, switchId } from "./owner-ids.ts";
 import { joinSecurityGroups, securityGroupIds } from "./pod-security-groups.ts";
 import type { PortInput } from "./port-input.ts";
@@ -51,6 +52,7 @@ export function addPort(build: FragmentBuilder, input: PortInput): void {
   for (const group of groups) build.member("Port_Group", groupId(group), "ports", port.uuid);
   joinSecurityGroups(build, pod, provider, port.uuid);
   addSharedAddresses(build, input);
+  addNorthGateway(build, input);
 }
 
 /** What a pod's annotations are to say of an interface; `undefined`: nothing. */

@@ -13,7 +13,9 @@ import type { SubnetFact } from "../facts/subnet.ts";
 import { groupsOfInterface } from "../policy/group.ts";
 import { annotate, markIp, releaseIp, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
+import { NO_NORTH_GATEWAY, northGateway, reportNorthGateway } from "./north-gateway.ts";
 import { addPort, resultsOf } from "./pod-port.ts";
+import { reportRoutes } from "./pod-route-problems.ts";
 import { missingSecurityGroups, reportMissingGroups } from "./pod-security-groups.ts";
 import type { PortInput } from "./port-input.ts";
 import { NO_SHARED, sharedAddresses } from "./shared-addresses.ts";
@@ -109,6 +111,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
         if (one.onOvn) addPort(build, port);
         tell(pod, resultsOf(port));
         reports.push(...reportMissingGroups(pod, ip.provider, one.missing), ...reportStrayVips(pod, one.strayVips));
+        reports.push(...reportRoutes(port), ...reportNorthGateway(pod, one.north));
       }
     }
     for (const [pod, wanted] of told) effects.push(...annotate("pods", pod, wanted));
@@ -147,6 +150,7 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
   const ofNodes = named?.name === reader.get("cluster", "cluster")?.joinSubnet;
   const open = named !== undefined && !ofNodes && reader.get("verdicts", named.name)?.ok && !isDisputed(reader, ip);
   const onOvn = own?.onOvn === true;
+  const router = reader.get("cluster", "cluster")?.router ?? "";
   return {
     pod,
     ip,
@@ -155,6 +159,8 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
     retained: !dropped && (pod === undefined || !pod.alive) && isRetained(reader, ip),
     shared: pod === undefined || !onOvn ? NO_SHARED : sharedAddresses(reader, pod, ip.subnet),
     subnet: open ? named : undefined,
+    north:
+      pod === undefined || !onOvn ? NO_NORTH_GATEWAY : northGateway(reader, pod, ip, open ? named : undefined, router),
     groups: pod === undefined || own === undefined || !onOvn ? [] : groupsOf(reader, pod, own),
     missing: pod === undefined || !onOvn ? [] : missingSecurityGroups(reader, pod, provider),
     strayVips: pod === undefined || provider !== OVN_PROVIDER ? [] : strayVips(reader, pod),

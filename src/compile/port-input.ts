@@ -3,11 +3,19 @@
 import type { IpFact } from "../facts/ip.ts";
 import type { PodFact } from "../facts/pod.ts";
 import type { SubnetFact } from "../facts/subnet.ts";
+import type { Dual } from "../net/dual.ts";
 
 /** Addresses that a pod may send from beside its own, those of Vips that it names (`ovn.kubernetes.io/aaps`). */
 export interface SharedAddresses {
   /** Sorted; none for most. */
   readonly addresses: readonly string[];
+}
+
+/** Where what a pod sends outside goes instead of its subnet's way out: annotation `ovn.kubernetes.io/north_gateway`. */
+export interface NorthGateway {
+  readonly hops: Dual<string>;
+  /** What is wrong with it. */
+  readonly problems: readonly string[];
 }
 
 /** An interface that has an address. */
@@ -22,6 +30,8 @@ export interface PortInput {
   readonly subnet: SubnetFact;
   /** Addresses of the Vips that the pod may send from as well. */
   readonly shared: SharedAddresses;
+  /** Where what it sends outside goes instead of its subnet's way out. */
+  readonly north: NorthGateway;
   /** Names of the groups that it is in. */
   readonly groups: readonly string[];
 }

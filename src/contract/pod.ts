@@ -2,13 +2,13 @@
 
 import { OVN_PROVIDER, type PodKey, podAnnotation } from "../api/annotations.ts";
 import type { CniRoute } from "../api/cni-message.ts";
-import { isObject } from "../collections/plain.ts";
 import { type Ip, parseIp } from "../net/address.ts";
 import { type Cidr, parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";
 import { parseMac } from "../net/mac.ts";
 import { type Annotations, invalidAnnotation, readCsv, type WantedAnnotations, writeDual } from "./annotations.ts";
 import type { ContractError } from "./document.ts";
+import { readPodRoutes } from "./pod-routes.ts";
 
 /** The interfaces that are made here. */
 const VETH_PAIR = "veth-pair";
@@ -71,9 +71,6 @@ const READ_KEYS = [
   "default_route",
 ] as const satisfies readonly PodKey[];
 
-/** The keys of {@link decodePodInterface} that users write, not the controller. */
-export const USERS_KEYS: ReadonlySet<PodKey> = new Set<PodKey>(["routes", "default_route"]);
-
 const READ_SUFFIXES = READ_KEYS.map((key) => podAnnotation("", key));
 
 /** Whether {@link decodePodInterface} may read an annotation, whatever the provider. */
@@ -132,33 +129,20 @@ export function decodePodInterface(
       `has no address, but ${podAnnotation(provider, "cidr")} is ${JSON.stringify(get("cidr"))}`,
     );
   }
-  const stated = get("default_route");
-  if (!["", "true", "false"].includes(stated)) throw fail("default_route", "must be one of: true, false");
+  // What a user writes wrongly counts as not written; the controller says so in an Event.
+  const stated = get("default_route").trim();
   const machine = get("virtualmachine");
   const contract = {
     addresses: addresses.toSorted((a, b) => a.ip.family - b.ip.family),
     mac,
     subnet: get("logical_switch"),
     nicType: get("pod_nic_type") || VETH_PAIR,
-    routes: readRoutes(get("routes"), () => fail("routes", "is not a JSON list of {dst, gw}")),
-    ...(stated !== "" && { defaultRoute: stated === "true" }),
+    routes: readPodRoutes(
+      get("routes"),
+      addresses.map(({ cidr }) => cidr),
+    ).routes,
+    ...((stated === "true" || stated === "false") && { defaultRoute: stated === "true" }),
     ...(machine !== "" && { machine }),
   };
   return { state: "decided", contract };
-}
-
-function readRoutes(text: string, fail: () => ContractError): readonly CniRoute[] {
-  if (text === "") return [];
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw fail();
-  }
-  if (Array.isArray(value) && value.every(isRoute)) return value;
-  throw fail();
-}
-
-function isRoute(value: unknown): value is CniRoute {
-  return isObject(value) && [value["dst"], value["gw"]].every((part) => ["string", "undefined"].includes(typeof part));
 }

@@ -92,21 +92,34 @@ t.test("each interface of a network that a pod uses twice has its own annotation
   t.match(of("net2"), { allocation: { provider: "lan.shop.ovn.net2", addresses: [{ ip: { text: "10.16.0.8" } }] } });
 });
 
+t.test("routes that the interface cannot have are left out, and the rest works", async (t) => {
+  for (const value of [
+    "{",
+    '{"dst":"0.0.0.0/0"}',
+    '[{"dst":7}]',
+    '[{"dst":"10.0.0.0/8","gw":"fd00::1"}]',
+    '[{"dst":"fd01::/64"}]',
+    '[{"dst":"10.0.0.0/8","gw":"192.168.0.1"}]',
+    "[{}]",
+  ])
+    t.same(routes({ routes: value }), ["0.0.0.0/0 via 10.16.0.1"], value);
+  t.same(routes({ routes: '[{"dst":"192.0.2.0/24"}]', gateway: "" }), [], "without a gateway of the subnet");
+  t.same(routes({ default_route: "yes" }), ["0.0.0.0/0 via 10.16.0.1"]);
+  t.throws(
+    () => routes({}, "ovn", [{ dst: "fd01::/64" }]),
+    { message: /invalid route/ },
+    "the configuration's are not",
+  );
+});
+
 t.test("nonsense in an annotation is named", async (t) => {
   for (const [key, value] of [
     ["mac_address", "nonsense"],
     ["ip_address", "10.16.0.300"],
     ["ip_address", ""],
-    ["default_route", "yes"],
     ["cidr", "10.16.0.0"],
     ["cidr", "fd00::/64"],
     ["gateway", "gw"],
-    ["routes", "{"],
-    ["routes", '{"dst":"0.0.0.0/0"}'],
-    ["routes", '[{"dst":7}]'],
-    ["routes", '[{"dst":"10.0.0.0/8","gw":"fd00::1"}]'],
-    ["routes", '[{"dst":"fd01::/64"}]'],
-    ["routes", "[{}]"],
   ] as const) {
     // `10.16.0.0` without a length may be taken as a host; its address is then outside.
     if (key === "cidr" && value === "10.16.0.0") continue;

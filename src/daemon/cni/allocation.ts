@@ -2,9 +2,8 @@
 
 import { OVN_PROVIDER, podAnnotation } from "../../api/annotations.ts";
 import { CNI_ERROR, type CniRoute } from "../../api/cni-message.ts";
-import { invalidAnnotation } from "../../contract/annotations.ts";
 import { ContractError } from "../../contract/document.ts";
-import { decodePodInterface, type InterfaceAddress, type PodInterfaceState, USERS_KEYS } from "../../contract/pod.ts";
+import { decodePodInterface, type InterfaceAddress, type PodInterfaceState } from "../../contract/pod.ts";
 import { type Ip, parseIp } from "../../net/address.ts";
 import { type Cidr, cidrContains, parseCidr } from "../../net/cidr.ts";
 import type { NodePod } from "../pods/pods.ts";
@@ -16,6 +15,8 @@ export interface PodRoute {
   readonly destination: Cidr;
   readonly gateway: Ip;
   readonly onlink: boolean;
+  /** It is the network configuration's, and not from the pod's annotations. */
+  readonly isConfigured?: boolean;
 }
 
 /** What the controller has decided for one interface of a pod. */
@@ -66,17 +67,22 @@ export function readAllocation(
   }
   // Multus can replace the pod's own network by another one, which is eth0 then.
   const isDefault = defaultRoute ?? (provider === OVN_PROVIDER || request.ifName === "eth0");
-  const wanted: CniRoute[] = [
+  const own: CniRoute[] = [
     ...(isDefault ? addresses.flatMap(({ gateway }) => (gateway === undefined ? [] : [{ gw: gateway.text }])) : []),
     ...stated,
-    ...request.routes,
   ];
-  const routes = wanted.map((route) =>
-    podRoute(route, addresses, () => {
-      const bad = `has an invalid route ${JSON.stringify(route)}`;
-      return notReadable(pod, invalidAnnotation(pod.annotations, podAnnotation(provider, "routes"), bad));
+  const routes = [
+    // What a user asks for and cannot be is left out: the controller says so in an Event.
+    ...own.flatMap((route) => podRoute(route, addresses) ?? []),
+    ...request.routes.map((route): PodRoute => {
+      const found = podRoute(route, addresses);
+      if (found !== undefined) return { ...found, isConfigured: true };
+      throw new CniError(
+        CNI_ERROR.invalidConfig,
+        `the network configuration has an invalid route ${JSON.stringify(route)} (of pod ${pod.namespace}/${pod.name})`,
+      );
     }),
-  );
+  ];
   return { state: "ready", allocation: { provider, isDefault, ...contract, routes: withoutDoubles(routes) } };
 }
 
@@ -89,25 +95,22 @@ function decode(pod: NodePod, provider: string, ipamOnly: boolean): PodInterface
 }
 
 function notReadable(pod: NodePod, cause: ContractError): CniError {
-  const isUsers = [...USERS_KEYS].some((key) => cause.field?.endsWith(podAnnotation("", key)));
   return new CniError(CNI_ERROR.internal, `${cause.message} (of pod ${pod.namespace}/${pod.name})`, {
     cause,
-    details: isUsers
-      ? "correct it; routes of the network configuration are read here too"
-      : "it is written by the controller; recreate the pod to allocate again",
+    details: "it is written by the controller; recreate the pod to allocate again",
   });
 }
 
-/** A route as the message and the annotation have it: no destination means the default route of the gateway's family. */
-function podRoute(route: CniRoute, addresses: readonly InterfaceAddress[], fail: () => CniError): PodRoute {
+/** A route as the message and the annotation have it: no destination means the default route of the gateway's family. Undefined where it cannot be. */
+function podRoute(route: CniRoute, addresses: readonly InterfaceAddress[]): PodRoute | undefined {
   const stated = route.dst === undefined || route.dst === "" ? undefined : parseCidr(route.dst);
   const family = stated?.family ?? parseIp(route.gw ?? "")?.family;
-  if (family === undefined || (route.dst && stated === undefined)) throw fail();
+  if (family === undefined || (route.dst && stated === undefined)) return undefined;
   const gateway = route.gw
     ? parseIp(route.gw)
     : addresses.find((address) => address.ip.family === family && address.gateway !== undefined)?.gateway;
   const destination = stated ?? EVERYWHERE[family];
-  if (gateway === undefined || destination === undefined || gateway.family !== family) throw fail();
+  if (gateway === undefined || destination === undefined || gateway.family !== family) return undefined;
   return { destination, gateway, onlink: !addresses.some(({ cidr }) => cidrContains(cidr, gateway)) };
 }
 
