@@ -206,6 +206,46 @@ await t.test("annotations are judged by the API server where it can, and where i
   t.equal(await policies("--set=validateAnnotations=false"), 0);
 });
 
+const WITHOUT_KUBE_PROXY = [
+  "--set=kubeProxyReplacement=true",
+  "--set=apiServer.host=10.0.0.9",
+  "--set=controller.nbAddress=tcp:[10.0.0.1]:6641",
+  "--set=ovs.sbAddress=tcp:[10.0.0.1]:6642",
+];
+
+await t.test(
+  "without kube-proxy Weft's processes reach API server and databases without Services",
+  { skip },
+  async (t) => {
+    const [, ...others] = WITHOUT_KUBE_PROXY;
+    for (const other of others) {
+      const { code, stderr } = await template(...WITHOUT_KUBE_PROXY.filter((each) => each !== other));
+      t.not(code, 0, other);
+      t.match(stderr, /kubeProxyReplacement needs/, other);
+    }
+    const objects = await render(...WITHOUT_KUBE_PROXY);
+    for (const [kind, name] of [
+      ["DaemonSet", "kube-ovn-cni"],
+      ["Deployment", "kube-ovn-controller"],
+    ] as const) {
+      const [container] = find(objects, kind, name).spec.template.spec.containers;
+      t.ok("kube-proxy-replacement" in flags(container), name);
+      t.match(
+        container.env.find((variable: Any) => variable.name === "KUBERNETES_SERVICE_HOST"),
+        { value: "10.0.0.9" },
+      );
+      t.match(
+        container.env.find((variable: Any) => variable.name === "KUBERNETES_SERVICE_PORT"),
+        { value: "6443" },
+      );
+    }
+    const [daemon] = find(await render(), "DaemonSet", "kube-ovn-cni").spec.template.spec.containers;
+    t.notOk("kube-proxy-replacement" in flags(daemon), "kube-proxy is the default");
+    const rules = JSON.stringify(grantsOf(t, await render(), "kube-ovn-cni"));
+    t.notMatch(rules, /services|endpointslices/, "then daemons read no Services");
+  },
+);
+
 /** The resources that the sources of a component name, by their constants in src/kube/resources.ts. */
 function usedTypes(folder: string): readonly resources.ResourceType[] {
   const used = new Set<resources.ResourceType>();
@@ -230,7 +270,7 @@ function grantsOf(t: Test, objects: readonly Any[], account: string): readonly A
 }
 
 await t.test("each component may reach what its sources name, and nothing else", { skip }, async (t) => {
-  const objects = await render();
+  const objects = await render(...WITHOUT_KUBE_PROXY);
   for (const [folders, followed, account, besides] of [
     [["controller"], KINDS.map(({ type }) => type), "ovn", ["/events", "coordination.k8s.io/leases"]],
     [["daemon"], [], "kube-ovn-cni", []],

@@ -3,14 +3,14 @@
 import type { BuiltImage } from "../image/image.ts";
 import { IMAGE } from "../image/image.ts";
 import type { LabSettings } from "../lab/settings.ts";
-import { JOIN_CIDR, POD_CIDR, SERVICE_CIDR } from "../lab/topology.ts";
+import { API_PORT, addressOf, CONTROL, chosen, JOIN_CIDR, nodeName, POD_CIDR, SERVICE_CIDR } from "../lab/topology.ts";
 
 /** The annotation that makes a workload roll out when, and only when, what it runs has changed under the same tag. */
 const CONTENT = "weft.local/content";
 
 /** The chart's values for a lab. */
 export function labValues(
-  settings: Pick<LabSettings, "ipFamily">,
+  settings: Pick<LabSettings, "ipFamily"> & Partial<Pick<LabSettings, "kubeProxy">>,
   image: Pick<BuiltImage, "system" | "whole">,
 ): unknown {
   const family = (version: "v4" | "v6") => ({
@@ -20,6 +20,11 @@ export function labValues(
   });
   // A new build of our own programs leaves OVS and the databases running.
   const system = { podAnnotations: { [CONTENT]: image.system } };
+  const [api] = chosen(settings.ipFamily, addressOf(CONTROL));
+  // The node that has the label of the control plane.
+  const [central = ""] = chosen(settings.ipFamily, addressOf(nodeName(1)));
+  const direct = settings.kubeProxy === false;
+  const database = (port: number): string => `tcp:[${central}]:${port}`;
   const whole = { podAnnotations: { [CONTENT]: image.whole } };
   return {
     image: { ...IMAGE, pullPolicy: "Never" },
@@ -28,9 +33,10 @@ export function labValues(
     ipv6: family("v6"),
     // eth0 is kubelet's; OVS may come and go on eth1.
     tunnelInterface: "eth1",
+    ...(direct && { kubeProxyReplacement: true, apiServer: { host: api, port: API_PORT } }),
     central: system,
-    ovs: system,
+    ovs: { ...system, ...(direct && { sbAddress: database(6642) }) },
     daemon: whole,
-    controller: whole,
+    controller: { ...whole, ...(direct && { nbAddress: database(6641) }) },
   };
 }

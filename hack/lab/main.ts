@@ -54,7 +54,10 @@ replies with the client's address: http://${EXTERNAL.v4}/ and http://[${EXTERNAL
         "dual",
       ]),
     )
-    .action(async (choice: SettingsChoice) => {
+    .option("--no-kube-proxy", "no kube-proxy: Weft serves Services to nodes and to what is outside")
+    .action(async ({ kubeProxy, ...rest }: SettingsChoice) => {
+      // commander says true where the option is not given.
+      const choice = kubeProxy === false ? { ...rest, kubeProxy } : rest;
       const since = Date.now();
       const settings = await lab.up(choice);
       progress.note(

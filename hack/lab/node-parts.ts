@@ -13,8 +13,8 @@ import { addressOf, chosen, DNS_SERVICE, POD_CIDR } from "./topology.ts";
 /** The image of each pod's sandbox. */
 export const PAUSE_IMAGE = "weft.local/pause:1";
 
-/** containerd, kubelet and kube-proxy of one node, in the order of their dependence. */
-export function nodeParts(paths: LabPaths, settings: LabSettings, node: string): readonly [Part, Part, Part] {
+/** containerd, kubelet and, if the lab has it, kube-proxy of one node, in the order of their dependence. */
+export function nodeParts(paths: LabPaths, settings: LabSettings, node: string): readonly [Part, Part, Part?] {
   const at = spacePaths(paths, node);
   const part = (name: string, rest: Omit<Part, "id" | "space" | "name">): Part => ({
     id: partId(node, name),
@@ -49,7 +49,7 @@ export function nodeParts(paths: LabPaths, settings: LabSettings, node: string):
       writeJson(file("kube-proxy.json"), proxyConfig(paths, settings, node, await proxyMode(paths, node))),
     command: [join(paths.bin, "kube-proxy"), `--config=${file("kube-proxy.json")}`],
   });
-  return [containerd, kubelet, proxy];
+  return settings.kubeProxy === false ? [containerd, kubelet] : [containerd, kubelet, proxy];
 }
 
 async function writeJson(path: string, value: unknown): Promise<void> {

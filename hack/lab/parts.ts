@@ -16,7 +16,9 @@ export function allParts(paths: LabPaths, settings: LabSettings): readonly Part[
   return [
     ...controlPlane(paths, settings),
     echoPart(paths),
-    ...nodeNames(settings.nodes).flatMap((node) => nodeParts(paths, settings, node)),
+    ...nodeNames(settings.nodes).flatMap((node) =>
+      nodeParts(paths, settings, node).filter((part) => part !== undefined),
+    ),
   ];
 }
 

@@ -14,11 +14,18 @@ await test("the settings of a lab", async (t) => {
 
   t.equal(readSettings(paths), undefined, "there are none before the first up");
   const first = await decideSettings(paths, { cni: "bridge" });
-  t.match(first, { nodes: 2, cni: "bridge", ipFamily: "ipv4" });
+  t.match(first, { nodes: 2, cni: "bridge", ipFamily: "ipv4", kubeProxy: true });
   t.same(readSettings(paths), first, "they are kept");
   t.same(await decideSettings(paths, {}), first, "what is not said stays");
   t.match(await decideSettings(paths, { nodes: 3 }), { nodes: 3, hostBlock: first.hostBlock }, "a lab grows");
-  for (const choice of [{ nodes: 2 }, { cni: "none" }, { ipFamily: "dual" }, { nodes: 0 }, { nodes: 1.5 }] as const) {
+  for (const choice of [
+    { nodes: 2 },
+    { cni: "none" },
+    { ipFamily: "dual" },
+    { kubeProxy: false },
+    { nodes: 0 },
+    { nodes: 1.5 },
+  ] as const) {
     await t.rejects(decideSettings(paths, choice), { code: "other-settings" }, `refuses ${JSON.stringify(choice)}`);
   }
 });

@@ -16,6 +16,8 @@ export interface LabSettings {
   readonly nodes: number;
   readonly cni: Cni;
   readonly ipFamily: IpFamily;
+  /** Whether kube-proxy runs on the nodes; otherwise Weft serves Services to nodes and to what is outside. */
+  readonly kubeProxy: boolean;
   /** Which /30 of 198.18.0.0/15 joins the host with the API server. */
   readonly hostBlock: number;
   /** The Debian suite of Weft's image where it is not the usual one: `WEFT_DEBIAN_SUITE` as last given. */
@@ -33,7 +35,7 @@ export function readSettings(paths: LabPaths): LabSettings | undefined {
 }
 
 /** Settings a caller may choose; what is not said is as in the lab that is up, else the default. */
-export type SettingsChoice = Partial<Pick<LabSettings, "nodes" | "cni" | "ipFamily">>;
+export type SettingsChoice = Partial<Pick<LabSettings, "nodes" | "cni" | "ipFamily" | "kubeProxy">>;
 
 /**
  * Decides and keeps the settings. A lab that is up can grow, but its network plugin and families stay: rejects with LabError
@@ -46,6 +48,8 @@ export async function decideSettings(paths: LabPaths, choice: SettingsChoice): P
     if (choice.cni !== undefined && choice.cni !== old.cni) throw wrong(`the lab is running with --cni ${old.cni}`);
     if (choice.ipFamily !== undefined && choice.ipFamily !== old.ipFamily)
       throw wrong(`the lab is up with --ip-family ${old.ipFamily}`);
+    if (choice.kubeProxy !== undefined && choice.kubeProxy !== (old.kubeProxy ?? true))
+      throw wrong(`the lab is up ${choice.kubeProxy ? "without" : "with"} kube-proxy`);
     if (choice.nodes !== undefined && choice.nodes < old.nodes)
       throw wrong(`the lab is up with ${old.nodes} nodes and does not shrink`);
   }
@@ -58,6 +62,7 @@ export async function decideSettings(paths: LabPaths, choice: SettingsChoice): P
     nodes,
     cni: choice.cni ?? old?.cni ?? "weft",
     ipFamily: choice.ipFamily ?? old?.ipFamily ?? "ipv4",
+    kubeProxy: choice.kubeProxy ?? old?.kubeProxy ?? true,
     hostBlock: old?.hostBlock ?? freeBlock(paths),
     ...(suite === undefined ? {} : { suite }),
   };

@@ -28,6 +28,9 @@ export const JOIN_SUBNET = "join";
 /** The node's own interface into OVN, an internal port of `br-int`. */
 export const NODE_INTERFACE = "ovn0";
 
+/** The node's interface by which it reaches Services where there is no kube-proxy, an internal port of `br-int`. */
+export const SERVICE_INTERFACE = "ovn-services";
+
 /** `source.component` of every Event that the controller writes. The daemon's Events carry its node's name there. */
 export const CONTROLLER_COMPONENT = "kube-ovn-controller";
 /** Type of the condition of a Node that an InternalIP of it is not used. Its status is True; where all are used, there is no such condition. */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { aclName, HAIRPIN_SOURCE, UPLINKS_GROUP } from "../api/names.ts";
-import type { IpFact } from "../facts/ip.ts";
 import type { Dual } from "../net/dual.ts";
 import type { AclStage } from "../policy/verdict.ts";
 import { holdAcl } from "./acl-row.ts";
@@ -14,7 +13,7 @@ const TIERS_BEFORE_LAST = [0, 1, 2] as const;
 
 /**
  * What holds for all pods of a node while there are policies, as ACLs of the node's group, whose name is `group`.
- * @param internal those of the node's own addresses that count.
+ * @param own the addresses from which the node speaks to pods: those of its own that count, and those in the join subnet.
  *
  * **Their own node reaches them** whatever policies say, and is reached whatever NetworkPolicies say: kubelet's probes come from there (NetworkPolicy, "The behavior of to
  * and from selectors"). Kube-OVN's priority. It is not believed by its address alone: it comes through the router, and no pod's switch lets a node's
@@ -31,8 +30,7 @@ const TIERS_BEFORE_LAST = [0, 1, 2] as const;
 export function compileNodeAcls(
   build: FragmentBuilder,
   node: string,
-  internal: Dual<string>,
-  ip: IpFact | undefined,
+  own: readonly Dual<string>[],
   group: string,
 ): void {
   const add = (
@@ -58,7 +56,7 @@ export function compileNodeAcls(
     ["v4", "ip4"],
     ["v6", "ip6"],
   ] as const) {
-    const addresses = [internal[family] ?? "", ip?.[family] ?? ""].filter((address) => address !== "");
+    const addresses = own.flatMap((dual) => dual[family] ?? []);
     if (addresses.length === 0) continue;
     const nodes = `{${[...new Set(addresses)].sort().join(", ")}}`;
     const fromNode = `inport == @${UPLINKS_GROUP} && ${word}.src == ${nodes}`;

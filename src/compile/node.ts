@@ -20,6 +20,7 @@ import { judgeNodeAddresses, type NodeAddresses } from "./node-addresses.ts";
 import { type JudgedNetworks, judgeNodeNetworks } from "./node-networks.ts";
 import { nodeGroupId, nodePortId, nodesSetId, routerId, switchId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
+import { addNodeServices, serviceAddresses } from "./service-switch.ts";
 import { addNodeGateway, POLICY_PRIORITY } from "./subnet-gateway.ts";
 
 interface Problem {
@@ -84,7 +85,10 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
       name: group,
       external_ids: externalIds({ node: node.name, np: `node/${node.name}` }),
     });
-    if (policies) compileNodeAcls(build, node.name, accepted, ip, group);
+    const own = { ...(ip?.v4 && { v4: ip.v4 }), ...(ip?.v6 && { v6: ip.v6 }) };
+    const balanced = cluster.kubeProxyReplacement === true && join !== undefined;
+    const [source] = balanced ? serviceAddresses(own, join) : [{}];
+    if (policies) compileNodeAcls(build, node.name, [accepted, own, source], group);
     const said = [
       ...tell(node, ADDRESS_CONDITION, node.addressProblem, addressProblem(refused)),
       ...tell(node, NETWORKS_CONDITION, node.networksProblem, networks?.problem),
@@ -117,7 +121,6 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
         external_ids: externalIds({ node: node.name, "address-family": family === "v4" ? "4" : "6" }),
       });
     }
-    const own = { ...(ip.v4 && { v4: ip.v4 }), ...(ip.v6 && { v6: ip.v6 }) };
     addNodeGateway(build, node.name, cluster, own);
     const contract = encodeNodeContract({
       mac: ip.mac,
@@ -129,6 +132,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
       portName: port,
       ...(cluster.nodePorts && { nodePorts: cluster.nodePorts }),
       ...(networks?.used && { networks: networks.accepted }),
+      ...(balanced && { services: addNodeServices(build, node.name, own, join, cluster) }),
     });
     const effects = annotate("nodes", node, contract);
     return build.finish([...effects, ...said]);

@@ -15,7 +15,7 @@ export function ownerUnit(table: string, ownerId: string): string | undefined {
     case "Logical_Router":
       return unitId("vpc", ownerId);
     case "Logical_Switch":
-      return unitId("subnet", ownerId);
+      return unitId("subnet", first);
     case "Load_Balancer_Group":
     case "Port_Group":
       if (second === "") return undefined;
@@ -32,6 +32,9 @@ export const routerId = (vpc: string): string => vpc;
 
 /** The Logical_Switch of a subnet. */
 export const switchId = (subnet: string): string => subnet;
+
+/** The Logical_Switch by which nodes reach Services, of the unit of the join subnet: see `service-switch.ts`. It is its name too, which no subnet can have. */
+export const serviceSwitchId = (join: string): string => `${join}/services`;
 
 /**
  * The Logical_Router_Port between a VPC's router and a subnet's switch, and the Logical_Switch_Port of the pair: by their names as they are spelled,

@@ -31,6 +31,7 @@ import {
 } from "./owner-ids.ts";
 import { malformedNotes, subnetReferences, unsupportedNotes } from "./references.ts";
 import { externalIds } from "./rows.ts";
+import { addServiceSwitch } from "./service-switch.ts";
 import { addAcls } from "./subnet-acls.ts";
 import { subnetContract } from "./subnet-contract.ts";
 import { addDhcp, dhcpProblems } from "./subnet-dhcp.ts";
@@ -183,6 +184,7 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
   if (name === cluster.joinSubnet) {
     // On it are the nodes themselves, and no pod has an address there. Each node adds its own.
     addGatewaySets(build);
+    if (cluster.kubeProxyReplacement === true) addServiceSwitch(build, subnet, cluster);
   } else
     addSourceGuard(build, subnet, {
       uplink,

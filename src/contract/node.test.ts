@@ -23,11 +23,22 @@ const contract = (): fc.Arbitrary<NodeContractText> =>
         })),
         { nil: undefined },
       ),
+      services: fc.option(
+        fc.record({
+          mac: anyInterface().map(({ mac }) => mac),
+          portName: anyName(),
+          sources: fc.record({ v4: anyIp(4), v6: anyIp(6) }, { requiredKeys: [] }),
+          gateways: fc.record({ v4: anyIp(4), v6: anyIp(6) }, { requiredKeys: [] }),
+          cidr: anyInterface().map(({ cidr }) => cidr),
+        }),
+        { nil: undefined },
+      ),
     })
-    .map(({ interface: { mac, addresses, cidr, gateway }, nodePorts, networks, ...rest }) => ({
+    .map(({ interface: { mac, addresses, cidr, gateway }, nodePorts, networks, services, ...rest }) => ({
       ...{ mac, addresses, cidr, gateway, ...rest },
       ...(nodePorts && { nodePorts }),
       ...(networks && { networks }),
+      ...(services && { services }),
     }));
 
 const SAMPLE: NodeContractText = {
@@ -54,8 +65,14 @@ t.test("what the controller writes on a node is what its daemon reads", async (t
         joinSubnet: read.joinSubnet,
         nodePorts: read.nodePorts,
         networks: read.networks,
+        services: read.services && {
+          ...read.services,
+          sources: read.services.sources.map((ip) => ip.text),
+          gateways: read.services.gateways.map((ip) => ip.text),
+          cidrs: read.services.cidrs.map((range) => range.text),
+        },
       };
-      const { mac, addresses, cidr, gateway, sources, joinSubnet, nodePorts, networks = {} } = text;
+      const { mac, addresses, cidr, gateway, sources, joinSubnet, nodePorts, networks = {}, services } = text;
       t.strictSame(texts, {
         mac,
         addresses: (["v4", "v6"] as const).flatMap((f) =>
@@ -66,6 +83,13 @@ t.test("what the controller writes on a node is what its daemon reads", async (t
         joinSubnet,
         nodePorts,
         networks,
+        services: services && {
+          mac: services.mac,
+          portName: services.portName,
+          sources: dualValues(services.sources),
+          gateways: dualValues(services.gateways),
+          cidrs: dualValues(services.cidr),
+        },
       });
     }),
   );
@@ -111,6 +135,11 @@ t.test("a node without an address has no contract, and an invalid field is named
     ["weft.kubeovn.io/node-contract", '{"version":1,"nodePorts":"9-1"}', /^invalid-field: field "nodePorts"/],
     ["weft.kubeovn.io/node-contract", '{"version":1,"networks":["10.0.0.1"]}', /^invalid-field: field "networks"/],
     ["weft.kubeovn.io/node-contract", '{"version":1,"networks":{"a":"10.0.0"}}', /^invalid-field: field "networks"/],
+    [
+      "weft.kubeovn.io/node-contract",
+      '{"version":1,"nodePorts":"1-9","serviceSources":["100.64.128.2"]}',
+      /^invalid-field: field "serviceMac"/,
+    ],
   ] as const)
     t.match(
       codeOf(() => decodeNodeContract({ ...sample, [name]: value })),

@@ -3,7 +3,7 @@
 import { NODE } from "../api/annotations.ts";
 import { type Ip, parseIp } from "../net/address.ts";
 import type { Cidr } from "../net/cidr.ts";
-import type { Dual } from "../net/dual.ts";
+import { type Dual, dualValues } from "../net/dual.ts";
 import { parseMac } from "../net/mac.ts";
 import { type PortRange, parsePortRange, portRangeText } from "../net/port-range.ts";
 import {
@@ -14,7 +14,7 @@ import {
   type WantedAnnotations,
   writeDual,
 } from "./annotations.ts";
-import { ContractError, invalidField, readDocument, writeDocument } from "./document.ts";
+import { ContractError, type Fields, invalidField, readDocument, readList, writeDocument } from "./document.ts";
 import { type NodeNetworks, readNodeNetworks } from "./node-networks.ts";
 
 /**
@@ -35,6 +35,21 @@ export interface NodeContract {
   readonly nodePorts?: PortRange;
   /** Its further networks and its address in each. */
   readonly networks: NodeNetworks;
+  /** How it reaches Services through OVN, for itself and for what comes from outside. Absent: kube-proxy does that. */
+  readonly services?: NodeServices;
+}
+
+/** How a node reaches Services through OVN. */
+export interface NodeServices {
+  /** Of its port on the switch of Services, whose name is `portName`. */
+  readonly mac: string;
+  readonly portName: string;
+  /** The addresses from which it does, one of each family at most; no interface has them. */
+  readonly sources: readonly Ip[];
+  /** The next hops to Services. */
+  readonly gateways: readonly Ip[];
+  /** The Services' ranges. */
+  readonly cidrs: readonly Cidr[];
 }
 
 /** A contract as it is written: addresses are texts in canonical form. */
@@ -50,6 +65,16 @@ export interface NodeContractText {
   readonly nodePorts?: PortRange;
   /** Absent where there are none and were none. */
   readonly networks?: NodeNetworks;
+  readonly services?: NodeServicesText;
+}
+
+/** {@link NodeServices} as they are written. */
+export interface NodeServicesText {
+  readonly mac: string;
+  readonly portName: string;
+  readonly sources: Dual<string>;
+  readonly gateways: Dual<string>;
+  readonly cidr: Dual<string>;
 }
 
 /** The annotations of a Node. */
@@ -64,14 +89,21 @@ export function encodeNodeContract(of: NodeContractText): WantedAnnotations {
     [NODE.logicalSwitch]: of.joinSubnet,
     [NODE.portName]: of.portName,
     [NODE.source]: sources === "" ? undefined : sources,
-    ...((of.nodePorts || of.networks) && { [NODE.contract]: writeSettings(of) }),
+    ...((of.nodePorts || of.networks || of.services) && { [NODE.contract]: writeSettings(of) }),
   };
 }
 
-function writeSettings({ nodePorts, networks = {} }: NodeContractText): string {
+function writeSettings({ nodePorts, networks = {}, services }: NodeContractText): string {
   return writeDocument({
     ...(nodePorts && { nodePorts: portRangeText(nodePorts) }),
     ...(Object.keys(networks).length > 0 && { networks }),
+    ...(services && {
+      serviceMac: services.mac,
+      servicePort: services.portName,
+      serviceSources: dualValues(services.sources),
+      serviceGateways: dualValues(services.gateways),
+      serviceRanges: dualValues(services.cidr),
+    }),
   });
 }
 
@@ -107,6 +139,7 @@ export function decodeNodeContract(annotations: Annotations): NodeContract | und
   const settings = annotations[NODE.contract];
   const document = settings === undefined ? {} : readDocument(settings);
   const nodePorts = document["nodePorts"] === undefined ? undefined : readNodePorts(document["nodePorts"]);
+  const services = readServices(document);
   return {
     mac,
     addresses,
@@ -114,6 +147,7 @@ export function decodeNodeContract(annotations: Annotations): NodeContract | und
     sources: list(NODE.source, parseIp, "is not a list of addresses"),
     joinSubnet: annotations[NODE.logicalSwitch] ?? "",
     ...(nodePorts && { nodePorts }),
+    ...(services && { services }),
     networks: readNetworks(document["networks"]),
   };
 }
@@ -122,6 +156,21 @@ function readNetworks(value: unknown): NodeNetworks {
   const read = readNodeNetworks(value === undefined ? undefined : JSON.stringify(value));
   if (read.ok && read.problems.length === 0) return read.networks;
   throw invalidField("networks", "an object of addresses by the names of networks");
+}
+
+function readServices(fields: Fields): NodeServices | undefined {
+  if (fields["serviceSources"] === undefined) return undefined;
+  const { serviceMac, servicePort } = fields;
+  const mac = typeof serviceMac === "string" ? parseMac(serviceMac) : undefined;
+  if (mac === undefined) throw invalidField("serviceMac", "a MAC address");
+  if (typeof servicePort !== "string" || servicePort === "") throw invalidField("servicePort", "a name");
+  return {
+    mac,
+    portName: servicePort,
+    gateways: readList(fields, "serviceGateways", parseIp, "a list of addresses"),
+    sources: readList(fields, "serviceSources", parseIp, "a list of addresses"),
+    cidrs: readList(fields, "serviceRanges", parsePodCidr, "a list of CIDRs other than /0"),
+  };
 }
 
 function readNodePorts(nodePorts: unknown): PortRange {

@@ -241,6 +241,7 @@ export class Controller {
       serviceCidr: cidrTexts(settings.serviceCidr),
       nodeRanges: settings.nodeCidrs,
       nodePorts: settings.nodePorts,
+      ...(settings.kubeProxyReplacement && { kubeProxyReplacement: true }),
       keepVmIp: settings.keepVmIp,
     });
     // A controller that is alone has the lock in an instant. What it reads afterwards need not be read again when it leads.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { OVN_PROVIDER } from "../api/annotations.ts";
+import { serviceSwitchRanges } from "../compile/service-switch.ts";
 import { KubeError } from "../kube/errors.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject, NewObject } from "../kube/object.ts";
@@ -31,7 +32,13 @@ export async function ensureDefaults(kube: Kube, settings: Settings, known: Know
   const common = { vpc: settings.clusterRouter, provider: OVN_PROVIDER };
   await ensure("subnets", {
     metadata: { name: settings.nodeSwitch },
-    spec: { ...common, default: false, cidrBlock: settings.nodeSwitchCidr, disableInterConnection: true },
+    spec: {
+      ...common,
+      default: false,
+      cidrBlock: settings.nodeSwitchCidr,
+      disableInterConnection: true,
+      ...(settings.kubeProxyReplacement && { excludeIps: serviceSwitchRanges(settings.nodeSwitchCidr) }),
+    },
   });
   await ensure("subnets", {
     metadata: { name: settings.defaultSubnet },

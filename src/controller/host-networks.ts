@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { NetworkInterfaceInfo } from "node:os";
-import { NODE_INTERFACE } from "../api/names.ts";
+import { NODE_INTERFACE, SERVICE_INTERFACE } from "../api/names.ts";
 import { parseCidr } from "../net/cidr.ts";
 
 /**
@@ -11,7 +11,7 @@ import { parseCidr } from "../net/cidr.ts";
 export function hostNetworks(interfaces: NodeJS.Dict<NetworkInterfaceInfo[]>): readonly string[] {
   const found = new Set<string>();
   for (const [name, entries] of Object.entries(interfaces)) {
-    if (name === NODE_INTERFACE) continue;
+    if (name === NODE_INTERFACE || name === SERVICE_INTERFACE) continue;
     for (const { internal, cidr } of entries ?? []) {
       const network = internal || cidr === null ? undefined : parseCidr(cidr);
       if (network === undefined || /^(fe[89ab][0-9a-f]:|169\.254\.)/.test(network.text)) continue;

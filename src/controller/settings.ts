@@ -34,6 +34,8 @@ export interface Settings {
   readonly ovsdbInactivityS: number;
   /** Whether subnets that do not say (`spec.enableLb`) have what their pods send to Services balanced by OVN. */
   readonly enableLb: boolean;
+  /** Whether nodes reach Services through OVN, so that there need be no kube-proxy. */
+  readonly kubeProxyReplacement: boolean;
   /** Whether a KubeVirt machine has an address as long as it exists, or each of its pods one of its own. */
   readonly keepVmIp: boolean;
   readonly metricsPort: number;
@@ -102,6 +104,12 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
       boolean,
       true,
     )
+    .option(
+      "--kube-proxy-replacement <boolean>",
+      "serve Services to nodes and to clients outside the cluster, without kube-proxy",
+      boolean,
+      false,
+    )
     .option("--keep-vm-ip <boolean>", "keep the addresses of a KubeVirt virtual machine across its pods", boolean, true)
     .option("--metrics-port <port>", "port of /metrics", port, 10660)
     .option("--health-port <port>", "port of /healthz and /readyz on 127.0.0.1", port, 10662)
@@ -120,6 +128,7 @@ interface Flags {
   readonly metricsPort: number;
   readonly healthPort: number;
   readonly enableLb: boolean;
+  readonly kubeProxyReplacement: boolean;
   readonly keepVmIp: boolean;
   readonly domainGrace: number;
   readonly ovsdbInactivityTimeout: number;
@@ -147,6 +156,7 @@ export function readSettings(command: Command, environment: Readonly<Record<stri
     domainGraceS: flags.domainGrace,
     ovsdbInactivityS: flags.ovsdbInactivityTimeout,
     enableLb: flags.enableLb,
+    kubeProxyReplacement: flags.kubeProxyReplacement,
     keepVmIp: flags.keepVmIp,
     metricsPort: flags.metricsPort,
     healthPort: flags.healthPort,

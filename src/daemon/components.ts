@@ -30,7 +30,7 @@ export interface Components {
 /** Makes them. Nothing is done before they are started. */
 export function makeComponents(context: DaemonContext, watches: Watches): Components {
   const { options, connections, clock, hostIo, metrics, log } = context;
-  const { pods, nodes, subnets } = watches;
+  const { pods, nodes, subnets, services } = watches;
   const { kube, kernel, nft, links } = connections;
   const view = new OvsView(connections.ovsdb);
   const [ports, lanes] = [new OvsPorts(view), new Lanes()];
@@ -39,7 +39,7 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     event: (reason, message) => recordOnNode(options.nodeName, watches, reason, message),
   });
   const gateway = new Gateway({
-    ...{ view, nodes, subnets, report, clock, log, kernel, nft },
+    ...{ view, nodes, subnets, services, report, clock, log, kernel, nft },
     ...{ node: options.nodeName, joinSubnet: options.nodeSwitch, nodePorts: options.nodePorts, mtu: options.mtu },
     ovsSettings: () => hostIo.ovsSettings(),
     annotateChassis: (chassis) => annotateChassis(kube, options.nodeName, chassis),

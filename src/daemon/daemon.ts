@@ -35,7 +35,7 @@ export async function startDaemon(
   const watches = makeWatches(context);
   const components = makeComponents(context, watches);
   const { view, lanes, gateway, encaps, upkeep, publication } = components;
-  const { pods, nodes, subnets, events } = watches;
+  const { pods, nodes, subnets, services, events } = watches;
   const { clock, hostIo } = context;
 
   const stopping = new AbortController();
@@ -52,7 +52,7 @@ export async function startDaemon(
     () => publication.trigger(),
     () => undefined,
   );
-  for (const part of [publication, upkeep, encaps, pods, nodes, subnets, gateway]) part.start();
+  for (const part of [publication, upkeep, encaps, pods, nodes, subnets, services, gateway]) part.start();
   log.info({ socket: options.bindSocket }, "serving CNI requests");
 
   return {
@@ -64,7 +64,7 @@ export async function startDaemon(
       await Promise.all([upkeep, encaps, publication, gateway].map((part) => part.stop()));
       await events.stop();
       http.close();
-      await Promise.all([pods, nodes, subnets].map((informer) => informer.stop()));
+      await Promise.all([pods, nodes, subnets, services].map((each) => each.stop()));
       view.mirror.close();
     },
   };

@@ -17,8 +17,10 @@ export interface DaemonOptions {
   readonly cniConfName: string;
   /** Where the plugins are that our configuration chains. */
   readonly cniBinDir: string;
-  /** "" where not given. Read by later rules for Services; kube-proxy serves them now. */
+  /** "" where not given. Not read: the controller says in each Node's contract which ranges are Services'. */
   readonly serviceClusterIpRange: string;
+  /** Whether node ports and external addresses of Services are served here, if the controller says how. */
+  readonly kubeProxyReplacement: boolean;
   /** Where node ports of Services are. */
   readonly nodePorts: PortRange;
   /** The subnet that `ovn0` is in. */
@@ -60,6 +62,11 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
       `node ports of Services (default: ${portRangeText(DEFAULT_NODE_PORTS)})`,
       portRangeOf,
     )
+    .option(
+      "--kube-proxy-replacement",
+      "serve node ports and external addresses of Services, without kube-proxy",
+      false,
+    )
     .option("--node-switch <subnet>", "the subnet that joins nodes to the default VPC", JOIN_SUBNET)
     .option("--mtu <bytes>", "MTU of pods; 0: what the tunnel interface leaves", mtuOf, 0)
     .option("--metrics-port <port>", "port of /metrics; 0: none", portOf, 10665)
@@ -73,7 +80,7 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
   const given = env["KUBE_NODE_NAME"];
   if (given) command.setOptionValueWithSource("nodeName", given, "env");
   command.parse([...argv], { from: "user" });
-  const options = command.opts<Record<string, string | number | undefined>>();
+  const options = command.opts<Record<string, string | number | boolean | undefined>>();
   const { serviceNodePortRange: nodePorts = DEFAULT_NODE_PORTS } = command.opts<{ serviceNodePortRange?: PortRange }>();
   return {
     nodeName: String(options["nodeName"]),
@@ -84,6 +91,7 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
     cniConfName: String(options["cniConfName"]),
     cniBinDir: String(options["cniBinDir"]),
     serviceClusterIpRange: String(options["serviceClusterIpRange"]),
+    kubeProxyReplacement: options["kubeProxyReplacement"] === true,
     nodePorts,
     nodeSwitch: String(options["nodeSwitch"]),
     mtu: Number(options["mtu"]),

@@ -7,6 +7,7 @@ import type { DaemonContext } from "./context.ts";
 import { nodeInformer, type OwnNode } from "./gateway/node.ts";
 import { type RoutedSubnet, subnetInformer } from "./gateway/subnets.ts";
 import { type NodePod, podInformer } from "./pods/pods.ts";
+import { NO_SERVICES, type ServedServices, watchServices } from "./services/served-services.ts";
 
 /** What the daemon watches in the API server, and the Events that it records there. */
 export interface Watches {
@@ -15,6 +16,8 @@ export interface Watches {
   /** This node, and no other. */
   readonly nodes: Informer<OwnNode>;
   readonly subnets: Informer<RoutedSubnet>;
+  /** Those that this node serves: none where kube-proxy does. */
+  readonly services: ServedServices;
   readonly events: EventRecorder;
 }
 
@@ -27,6 +30,9 @@ export function makeWatches({ options, connections, clock, log }: DaemonContext)
     pods: podInformer(kube, options.nodeName, onError, time),
     nodes: nodeInformer(kube, options.nodeName, log, onError, time),
     subnets: subnetInformer(kube, log, onError, time),
+    services: options.kubeProxyReplacement
+      ? watchServices({ kube, node: options.nodeName, time }, onError)
+      : NO_SERVICES,
     events: eventRecorder(kube, {
       ...{ component: DAEMON_COMPONENT, host: options.nodeName },
       ...time,

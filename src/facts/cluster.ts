@@ -14,6 +14,8 @@ export interface ClusterFact {
   readonly nodeRanges: readonly string[];
   /** Where node ports of Services are, kube-apiserver's `--service-node-port-range`. Absent: nobody has said. */
   readonly nodePorts?: PortRange;
+  /** Nodes reach Services through OVN, so there need be no kube-proxy. Absent: kube-proxy serves nodes and what comes from outside. */
+  readonly kubeProxyReplacement?: boolean;
   /** Whether a KubeVirt machine has an address as long as it exists; otherwise each of its pods has one of its own. Absent: it has. */
   readonly keepVmIp?: boolean;
 }

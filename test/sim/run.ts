@@ -339,6 +339,7 @@ function settingsOf({ cidrs }: Script): Settings {
     domainGraceS: 600,
     ovsdbInactivityS: 5,
     enableLb: true,
+    kubeProxyReplacement: false,
     keepVmIp: true,
     metricsPort: 0,
     healthPort: 0,

@@ -74,6 +74,23 @@ preferredDuringSchedulingIgnoredDuringExecution:
   valueFrom: { fieldRef: { fieldPath: spec.nodeName } }
 {{- end }}
 
+{{/* Where the API server is, if it is not to be reached by its Service, which is only there once Weft is. kubelet sets the same variables to the Service. */}}
+{{- define "weft.apiServerEnv" -}}
+{{- with .Values.apiServer.host }}
+- { name: KUBERNETES_SERVICE_HOST, value: {{ . | quote }} }
+- { name: KUBERNETES_SERVICE_PORT, value: {{ $.Values.apiServer.port | int64 | quote }} }
+{{- end }}
+{{- end }}
+
+{{/* Without kube-proxy nobody serves a Service before Weft does. */}}
+{{- define "weft.checkReplacement" -}}
+{{- if .Values.kubeProxyReplacement }}
+{{- if not .Values.apiServer.host }}{{ fail "kubeProxyReplacement needs apiServer.host: the address of an API server, or of the load balancer in front of several" }}{{ end }}
+{{- if not .Values.controller.nbAddress }}{{ fail "kubeProxyReplacement needs controller.nbAddress: the address of the node of ovn-central, such as tcp:[10.0.0.1]:6641" }}{{ end }}
+{{- if not .Values.ovs.sbAddress }}{{ fail "kubeProxyReplacement needs ovs.sbAddress: the address of the node of ovn-central, such as tcp:[10.0.0.1]:6642" }}{{ end }}
+{{- end }}
+{{- end }}
+
 {{/* Readiness and liveness of a process of ours. Called with the port, which is on the node's loopback address: kubelet is
 on the node, and pods, which could hold all connections of a port on the node's address, do not reach it. */}}
 {{- define "weft.httpProbes" -}}

@@ -29,6 +29,7 @@ export const SETTINGS: Settings = {
   nodeSwitch: "join",
   nodeSwitchCidr: "100.64.0.0/24",
   enableLb: true,
+  kubeProxyReplacement: false,
   keepVmIp: true,
   serviceCidr: "10.96.0.0/12",
   nodeCidrs: ["0.0.0.0/0", "::/0"],

@@ -4,6 +4,7 @@ import t from "tap";
 import type { SubnetContract } from "../../contract/subnet.ts";
 import { parseCidr } from "../../net/cidr.ts";
 import { DEFAULT_NODE_PORTS } from "../../net/port-range.ts";
+import { NO_SERVICES } from "../services/served-services.ts";
 import { type GatewayFacts, planGateway } from "./gateway-plan.ts";
 import { NodeReader, type OwnNode } from "./node.ts";
 import type { RoutedSubnet } from "./subnets.ts";
@@ -12,6 +13,7 @@ const FACTS: GatewayFacts = {
   joinSubnet: "join",
   mtu: 1400,
   nodePorts: DEFAULT_NODE_PORTS,
+  services: NO_SERVICES.current(),
   isLocal: () => true,
   linkTo: () => undefined,
 };

@@ -2,8 +2,9 @@
 
 import type { SubnetContract } from "../../contract/subnet.ts";
 import type { Ip } from "../../net/address.ts";
-import type { Cidr } from "../../net/cidr.ts";
+import { type Cidr, hostCidr } from "../../net/cidr.ts";
 import type { PortRange } from "../../net/port-range.ts";
+import type { ServiceRulesInput } from "../services/service-rules.ts";
 import { type EgressPlan, planEgress } from "./egress.ts";
 import type { HostRulesInput } from "./host-rules.ts";
 import type { OwnNode } from "./node.ts";
@@ -19,6 +20,8 @@ export interface GatewayPlan {
   readonly rules: HostRulesInput;
   /** What leaves by a router outside. */
   readonly egress: readonly EgressPlan[];
+  /** Absent: kube-proxy serves this node. */
+  readonly services?: ServiceRulesInput;
   /** Addresses by which pods are to know the node and that no interface of it has: it cannot send from them. */
   readonly foreign: readonly Ip[];
 }
@@ -30,6 +33,8 @@ export interface GatewayFacts {
   readonly mtu: number;
   /** Where the controller does not say. */
   readonly nodePorts: PortRange;
+  /** What the node serves of Services. */
+  readonly services: Pick<ServiceRulesInput, "services" | "endpoints">;
   /** Whether an interface of this node has the address. */
   isLocal(ip: Ip): boolean;
   /** The interface on whose link the address is; undefined where it is on none. */
@@ -43,7 +48,7 @@ export interface GatewayFacts {
 export function planGateway(
   node: OwnNode | undefined,
   subnets: Iterable<RoutedSubnet>,
-  { joinSubnet, mtu, nodePorts, isLocal, linkTo }: GatewayFacts,
+  { joinSubnet, mtu, nodePorts, services, isLocal, linkTo }: GatewayFacts,
 ): GatewayPlan | string {
   if (node === undefined) return "the Node object of this node does not exist";
   if (typeof node.contract === "string") return node.contract;
@@ -59,6 +64,8 @@ export function planGateway(
     routes.push(...contract.cidrs.flatMap((destination) => routeTo(destination, gateways, sources)));
   }
   const egress = planEgress(behind, { isLocal, linkTo });
+  const { services: contract } = node.contract;
+  for (const source of contract?.sources ?? []) routes.push(...routeTo(hostCidr(source), gateways, sources));
   const join = addresses.map(({ cidr }) => cidr);
   return {
     mac,
@@ -78,6 +85,7 @@ export function planGateway(
       sources,
       nodePorts: node.contract.nodePorts ?? nodePorts,
     },
+    ...(contract && { services: { contract, from: sources, ...services } }),
   };
 }
 

@@ -6,6 +6,7 @@ import { linkLocalFromMac } from "../../net/mac.ts";
 import { type AddressState, EACH_UPLINK, type NodeState, type SysctlState } from "../../node/state.ts";
 import { INTEGRATION_BRIDGE } from "../ovs/ovs-view.ts";
 import { EXTERNAL_ID } from "../ovs/ports.ts";
+import { serviceState } from "../services/service-state.ts";
 import { egressRoutes, egressRules } from "./egress.ts";
 import type { GatewayPlan } from "./gateway-plan.ts";
 import { compileHostRules, HOST_TABLE } from "./host-rules.ts";
@@ -26,27 +27,29 @@ export interface GatewayNode {
 export function gatewayState(plan: GatewayPlan, node: GatewayNode): NodeState {
   const link = NODE_INTERFACE;
   const { mac, mtu } = plan;
+  const services = plan.services && serviceState(plan.services, { mtu, userspace: node.userspace });
+  const own = plan.routes.map(({ destination, gateway, source }) => ({
+    link,
+    destination: destination.text,
+    gateway: gateway.text,
+    ...(source !== undefined && { source: source.text }),
+  }));
   return {
     ovs: {
       settings: node.ovsSettings,
       bridges: [],
-      ports: [{ name: link, bridge: INTEGRATION_BRIDGE, mac, mtu, externalIds: portIds(node.name, plan) }],
+      ports: [
+        { name: link, bridge: INTEGRATION_BRIDGE, mac, mtu, externalIds: portIds(node.name, plan) },
+        ...(services?.ports ?? []),
+      ],
     },
-    links: [{ name: link, mac, mtu, checksumOff: node.userspace }],
-    sysctls: sysctls(plan),
-    addresses: addresses(plan),
-    routes: [
-      ...plan.routes.map(({ destination, gateway, source }) => ({
-        link,
-        destination: destination.text,
-        gateway: gateway.text,
-        ...(source !== undefined && { source: source.text }),
-      })),
-      ...egressRoutes(plan.egress),
-    ],
+    links: [{ name: link, mac, mtu, checksumOff: node.userspace }, ...(services?.links ?? [])],
+    sysctls: [...sysctls(plan), ...(services?.sysctls ?? [])],
+    addresses: [...addresses(plan), ...(services?.addresses ?? [])],
+    routes: [...own, ...(services?.routes ?? []), ...egressRoutes(plan.egress)],
     rules: egressRules(plan.egress),
     qdiscs: [],
-    tables: [{ name: HOST_TABLE, script: compileHostRules(plan.rules), link }],
+    tables: [{ name: HOST_TABLE, script: compileHostRules(plan.rules), link }, ...(services?.tables ?? [])],
   };
 }
 

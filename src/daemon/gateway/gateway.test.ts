@@ -10,6 +10,7 @@ import { VSWITCH } from "../../ovsdb/generated/vswitch.ts";
 import { insert, mutate, update } from "../../ovsdb/operation.ts";
 import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
 import { OvsView } from "../ovs/ovs-view.ts";
+import { NO_SERVICES } from "../services/served-services.ts";
 import { FakeNftables, fakeVswitchd } from "../testing/fake-node.ts";
 import { Gateway, type GatewayWorld } from "./gateway.ts";
 import { NodeReader, type OwnNode } from "./node.ts";
@@ -86,6 +87,7 @@ async function setup(t: Test, options: { readonly tunnels?: false } = {}) {
     nft,
     nodes,
     subnets,
+    services: NO_SERVICES,
     report: {
       note(repairs) {
         repaired.push(...repairs);

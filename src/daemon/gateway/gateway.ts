@@ -14,6 +14,7 @@ import { type EncapPlan, type NodePlane, planEncaps } from "../ovs/encap-address
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
 import type { RepairReport } from "../repair-report.ts";
+import type { ServedServices } from "../services/served-services.ts";
 import { type GatewayPlan, planGateway } from "./gateway-plan.ts";
 import { gatewayState } from "./gateway-state.ts";
 import { LostNodePort } from "./lost-node-port.ts";
@@ -42,6 +43,7 @@ export interface GatewayWorld {
   readonly nft: Nftables;
   readonly nodes: Facts<OwnNode>;
   readonly subnets: Facts<RoutedSubnet>;
+  readonly services: Pick<ServedServices, "synced" | "current" | "subscribe">;
   readonly report: Pick<RepairReport, "note">;
   /** What `start-ovs` has set, see ovs-settings.ts. */
   ovsSettings(): Readonly<Record<string, string>>;
@@ -127,12 +129,13 @@ export class Gateway {
 
   /** Starts; `stop` ends it. What was set up stays: pods keep their network without the daemon. */
   start(): void {
-    const { view, nodes, subnets } = this.#world;
+    const { view, nodes, subnets, services } = this.#world;
     const trigger = (): void => this.#loop.trigger();
     const hurry = (): void => this.#loop.hurry();
     this.#stops.push(
       nodes.subscribe(hurry),
       subnets.subscribe(hurry),
+      services.subscribe(hurry),
       view.mirror.onSyncedChange(trigger),
       view.mirror.subscribe((changes) => {
         const waited = (change: OvsChange): boolean => this.#lost.waiting && change.table === "Open_vSwitch";
@@ -163,7 +166,7 @@ export class Gateway {
 
   /** One pass. Returns what it waits for; the event that ends the wait triggers the next pass. */
   async #ensure(): Promise<string | undefined> {
-    const { view, nodes, subnets, report } = this.#world;
+    const { view, nodes, subnets, services, report } = this.#world;
     if (!view.synced) {
       // Open vSwitch restarts, and sets up its devices again.
       this.#settled = {};
@@ -171,6 +174,7 @@ export class Gateway {
     }
     if (!nodes.synced) return "this node has not been listed from the API server yet";
     if (!subnets.synced) return "subnets have not been listed from the API server yet";
+    if (!services.synced) return "Services have not been listed from the API server yet";
     // Before all else: ovn-controller makes br-int only when it knows its database.
     const started = this.#world.ovsSettings();
     const { encaps, isNew, isFirst } = this.#planEncaps(started);
@@ -240,7 +244,7 @@ export class Gateway {
 
   /** What is to be, or what is waited for. */
   #plan(): GatewayPlan | string {
-    const { view, nodes, subnets, joinSubnet, nodePorts, log } = this.#world;
+    const { view, nodes, subnets, services, joinSubnet, nodePorts, log } = this.#world;
     const encap = view.encap();
     const mtu = this.#world.mtu || (encap === undefined ? undefined : this.#observed.mtu(encap));
     if (mtu === undefined)
@@ -250,6 +254,7 @@ export class Gateway {
       joinSubnet,
       mtu,
       nodePorts,
+      services: services.current(),
       isLocal: (ip: Ip) => this.#observed.isLocal(ip),
       linkTo: (ip: Ip) => this.#observed.linkTo(ip),
     };

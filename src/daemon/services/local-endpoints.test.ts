@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import t from "tap";
+import { ENDPOINT_SLICES } from "../../kube/resources.ts";
+import { fakeKube } from "../../kube/testing/fake.ts";
+import { ManualClock } from "../../time/testing/manual-clock.ts";
+import { LocalEndpoints, readLocalSlice } from "./local-endpoints.ts";
+
+const slice = (endpoints: Parameters<typeof readLocalSlice>[0]["endpoints"]) => ({
+  metadata: {
+    name: "web-abc",
+    namespace: "default",
+    uid: "u",
+    resourceVersion: "1",
+    labels: { "kubernetes.io/service-name": "web" },
+  },
+  ports: [{ name: "http", protocol: "TCP", port: 8080 }],
+  ...(endpoints && { endpoints }),
+});
+const texts = (list: readonly { ip: { text: string }; port: string; number: number }[] = []) =>
+  list.map(({ ip, port, number }) => `${ip.text} ${port} ${number}`);
+
+t.test("of a slice counts what is on the node, and what terminates but serves by itself", async (t) => {
+  const read = readLocalSlice(
+    slice([
+      { addresses: ["10.16.0.2"], nodeName: "weft-1" },
+      { addresses: ["10.16.0.3"], nodeName: "weft-2" },
+      { addresses: ["10.16.0.4"], nodeName: "weft-1", conditions: { ready: false, serving: true, terminating: true } },
+      { addresses: ["10.16.0.5"], nodeName: "weft-1", conditions: { ready: false } },
+    ]),
+    "weft-1",
+  );
+  t.equal(read?.service, "default/web");
+  t.same(texts(read?.ready), ["10.16.0.2 http 8080"]);
+  t.same(texts(read?.draining), ["10.16.0.4 http 8080"]);
+  t.equal(readLocalSlice(slice([{ addresses: ["10.16.0.3"], nodeName: "weft-2" }]), "weft-1"), undefined);
+  t.equal(readLocalSlice(slice(undefined), "weft-1"), undefined);
+});
+
+t.test("it follows the endpoints of the Services that it is told of, and of no others", async (t) => {
+  const clock = new ManualClock();
+  const fake = fakeKube({ clock });
+  const waiters = new Set<() => void>();
+  const local = new LocalEndpoints(
+    { kube: fake, node: "weft-1", time: { clock } },
+    (error) => void t.fail(String(error)),
+    () => {
+      for (const waiter of waiters) waiter();
+    },
+  );
+  t.teardown(() => local.stop());
+  const create = (service: string, address: string) =>
+    fake.create(ENDPOINT_SLICES, {
+      ...slice([{ addresses: [address], nodeName: "weft-1" }]),
+      metadata: { name: `${service}-1`, namespace: "default", labels: { "kubernetes.io/service-name": service } },
+    });
+  const seen = (): readonly string[] => [...local.byService()].map(([key, list]) => `${key} ${list[0]?.ip.text}`);
+  const until = (wanted: readonly string[]): Promise<void> =>
+    new Promise((resolve) => {
+      const look = (): void => {
+        if (!local.synced || [...seen()].sort().join() !== wanted.join()) return;
+        waiters.delete(look);
+        resolve();
+      };
+      waiters.add(look);
+      look();
+    });
+  await create("web", "10.16.0.2");
+  await create("other", "10.16.0.3");
+  local.follow([]);
+  t.ok(local.synced, "there is nothing to wait for");
+  local.follow(["default/web"]);
+  t.notOk(local.synced);
+  await until(["default/web 10.16.0.2"]);
+  local.follow(["default/web", "default/late"]);
+  t.same(seen(), ["default/web 10.16.0.2"], "what was known stays until the new list is complete");
+  await until(["default/web 10.16.0.2"]);
+  await create("late", "10.16.0.4");
+  await until(["default/late 10.16.0.4", "default/web 10.16.0.2"]);
+  local.follow([]);
+  t.same(seen(), []);
+});

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { samePlain } from "../../collections/plain.ts";
+import { type Informer, informer } from "../../kube/informer.ts";
+import type { InformerTime } from "../../kube/informer-options.ts";
+import type { Kube } from "../../kube/kube.ts";
+import type { KubeObject } from "../../kube/object.ts";
+import { ENDPOINT_SLICES } from "../../kube/resources.ts";
+import { parseIp } from "../../net/address.ts";
+import { readNftProtocol } from "./node-services.ts";
+import type { LocalEndpoint } from "./service-rules.ts";
+
+/** The label that names the Service of an EndpointSlice (discovery.k8s.io/v1). */
+const SERVICE_LABEL = "kubernetes.io/service-name";
+/** With more Services than these all EndpointSlices are watched: a selector is part of a URL. */
+const MAX_NAMES = 50;
+
+/** What {@link readLocalSlice} reads of an EndpointSlice. */
+export interface SliceWithNodes extends KubeObject {
+  readonly ports?:
+    | readonly { readonly name?: string | null; readonly protocol?: string | null; readonly port?: number | null }[]
+    | null;
+  readonly endpoints?:
+    | readonly {
+        readonly addresses?: readonly string[] | null;
+        readonly nodeName?: string | null;
+        readonly conditions?: {
+          readonly ready?: boolean | null;
+          readonly serving?: boolean | null;
+          readonly terminating?: boolean | null;
+        } | null;
+      }[]
+    | null;
+}
+
+/** What one EndpointSlice has on one node. */
+export interface LocalSlice {
+  /** Key of the Service. */
+  readonly service: string;
+  readonly ready: readonly LocalEndpoint[];
+  /** Those that terminate but still serve. */
+  readonly draining: readonly LocalEndpoint[];
+}
+
+/** The endpoints of a slice that are on `node`; undefined where there is none. */
+export function readLocalSlice(slice: SliceWithNodes, node: string): LocalSlice | undefined {
+  const { namespace, labels = {} } = slice.metadata;
+  const found = { ready: [] as LocalEndpoint[], draining: [] as LocalEndpoint[] };
+  for (const { addresses, nodeName, conditions } of slice.endpoints ?? []) {
+    const ip = parseIp(addresses?.[0] ?? "");
+    if (nodeName !== node || ip === undefined) continue;
+    const serves = (conditions?.serving ?? true) && conditions?.terminating === true;
+    const list = (conditions?.ready ?? true) ? found.ready : serves ? found.draining : undefined;
+    for (const { name, protocol, port } of slice.ports ?? []) {
+      const word = readNftProtocol(protocol ?? "TCP");
+      if (word !== undefined && port) list?.push({ port: name ?? "", protocol: word, ip, number: port });
+    }
+  }
+  if (found.ready.length + found.draining.length === 0) return undefined;
+  return { service: `${namespace}/${labels[SERVICE_LABEL] ?? ""}`, ...found };
+}
+
+/**
+ * The endpoints on this node of the Services that are asked for, by label selector: what becomes of others' endpoints is not sent to this node. When
+ * other Services are asked for, what was known before stays until the new list is complete.
+ */
+export class LocalEndpoints {
+  readonly #make: (selector: string | undefined) => Informer<LocalSlice>;
+  readonly #onChange: () => void;
+  #selector: string | undefined = "";
+  #current: Informer<LocalSlice> | undefined;
+  #next: Informer<LocalSlice> | undefined;
+
+  constructor(
+    { kube, node, time }: { readonly kube: Kube; readonly node: string; readonly time?: InformerTime },
+    onError: (error: unknown, context: string) => void,
+    onChange: () => void,
+  ) {
+    this.#onChange = onChange;
+    this.#make = (labelSelector) =>
+      informer<SliceWithNodes, LocalSlice>(kube, ENDPOINT_SLICES, {
+        fromMemory: true,
+        ...(labelSelector !== undefined && { labelSelector }),
+        project: (slice) => readLocalSlice(slice, node),
+        equal: samePlain,
+        onError,
+        ...time,
+      });
+  }
+
+  /** Whether nothing is waited for. */
+  get synced(): boolean {
+    return this.#next === undefined;
+  }
+
+  /** Says of which Services the endpoints are needed, by their keys. */
+  follow(keys: readonly string[]): void {
+    const names = [...new Set(keys.map((key) => key.slice(key.indexOf("/") + 1)))].sort();
+    const selector =
+      names.length === 0 ? "" : names.length > MAX_NAMES ? undefined : `${SERVICE_LABEL} in (${names.join(",")})`;
+    if (selector === this.#selector) return;
+    this.#selector = selector;
+    void this.#next?.stop();
+    this.#next = undefined;
+    if (selector === "") {
+      void this.#current?.stop();
+      this.#current = undefined;
+      this.#onChange();
+      return;
+    }
+    const next = this.#make(selector);
+    this.#next = next;
+    next.whenSynced().then(
+      () => this.#swap(next),
+      () => undefined,
+    );
+    next.start();
+  }
+
+  /** Key of the Service → its endpoints here: those that are ready, or, where none is, those that terminate but still serve. */
+  byService(): ReadonlyMap<string, readonly LocalEndpoint[]> {
+    const [ready, draining] = [new Map<string, LocalEndpoint[]>(), new Map<string, LocalEndpoint[]>()];
+    for (const slice of this.#current?.values() ?? []) {
+      for (const [map, list] of [
+        [ready, slice.ready],
+        [draining, slice.draining],
+      ] as const)
+        if (list.length > 0) map.set(slice.service, [...(map.get(slice.service) ?? []), ...list]);
+    }
+    return new Map([...draining, ...ready]);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.#current?.stop(), this.#next?.stop()]);
+  }
+
+  #swap(next: Informer<LocalSlice>): void {
+    if (this.#next !== next) return;
+    void this.#current?.stop();
+    this.#current = next;
+    this.#next = undefined;
+    next.subscribe(this.#onChange);
+    this.#onChange();
+  }
+}

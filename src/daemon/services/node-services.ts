@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { samePlain } from "../../collections/plain.ts";
+import { type Informer, informer } from "../../kube/informer.ts";
+import type { InformerTime } from "../../kube/informer-options.ts";
+import type { Kube } from "../../kube/kube.ts";
+import type { KubeObject } from "../../kube/object.ts";
+import { SERVICES } from "../../kube/resources.ts";
+import { type Ip, isMapped, parseIp } from "../../net/address.ts";
+import { type Cidr, parseCidr } from "../../net/cidr.ts";
+
+/** What {@link readNodeService} reads of a Service. */
+export interface ServiceWithPorts extends KubeObject {
+  readonly spec?: {
+    readonly type?: string;
+    readonly clusterIP?: string;
+    readonly clusterIPs?: readonly string[];
+    readonly externalIPs?: readonly string[] | null;
+    readonly externalTrafficPolicy?: string;
+    readonly loadBalancerSourceRanges?: readonly string[] | null;
+    readonly healthCheckNodePort?: number;
+    readonly ports?:
+      | readonly {
+          readonly name?: string;
+          readonly protocol?: string;
+          readonly port: number;
+          readonly nodePort?: number;
+        }[]
+      | null;
+  };
+  readonly status?: {
+    readonly loadBalancer?: {
+      readonly ingress?: readonly { readonly ip?: string; readonly ipMode?: string }[] | null;
+    } | null;
+  };
+}
+
+/** A protocol of a Service's port, as nft(8) writes it. */
+export type NftProtocol = "tcp" | "udp" | "sctp";
+
+/** What a node serves of a Service to itself and to clients outside: the Service's address is OVN's to balance. */
+export interface NodeService {
+  readonly key: string;
+  /** Its `clusterIPs`. */
+  readonly addresses: readonly Ip[];
+  readonly ports: readonly {
+    readonly name: string;
+    readonly protocol: NftProtocol;
+    readonly port: number;
+    /** 0: none. */
+    readonly nodePort: number;
+  }[];
+  /** Its `externalIPs`. */
+  readonly externalIps: readonly Ip[];
+  /** Addresses of `status.loadBalancer.ingress` that are handled on nodes (`ipMode` is not `Proxy`). */
+  readonly loadBalancerIps: readonly Ip[];
+  /** Whose connections to `loadBalancerIps` are accepted; empty: everybody's. */
+  readonly sourceRanges: readonly Cidr[];
+  /** `externalTrafficPolicy: Local`: only endpoints on the node, which see the client's address. */
+  readonly local: boolean;
+  /** 0: none. */
+  readonly healthCheckNodePort: number;
+}
+
+/** The label that makes a Service another proxy's. */
+const PROXY_LABEL = "service.kubernetes.io/service-proxy-name";
+
+/** What a node serves of a Service; undefined where that is nothing: it is only reached at its cluster address. */
+export function readNodeService({ metadata, spec = {}, status }: ServiceWithPorts): NodeService | undefined {
+  const addresses = readIps(spec.clusterIPs ?? [spec.clusterIP]);
+  if (spec.type === "ExternalName" || addresses.length === 0 || metadata.labels?.[PROXY_LABEL]) return undefined;
+  const outside = spec.type === "NodePort" || spec.type === "LoadBalancer";
+  const externalIps = readIps(spec.externalIPs ?? []);
+  if (!outside && externalIps.length === 0) return undefined;
+  const balanced = spec.type === "LoadBalancer";
+  const ingress = balanced ? (status?.loadBalancer?.ingress ?? []) : [];
+  return {
+    key: `${metadata.namespace}/${metadata.name}`,
+    addresses,
+    ports: (spec.ports ?? []).flatMap(({ name = "", protocol = "TCP", port, nodePort = 0 }) => {
+      const word = readNftProtocol(protocol);
+      return word === undefined ? [] : [{ name, protocol: word, port, nodePort: outside ? nodePort : 0 }];
+    }),
+    externalIps,
+    loadBalancerIps: readIps(ingress.map(({ ip, ipMode }) => (ipMode === "Proxy" ? "" : ip))),
+    sourceRanges: balanced ? (spec.loadBalancerSourceRanges ?? []).flatMap((text) => parseCidr(text.trim()) ?? []) : [],
+    local: spec.externalTrafficPolicy === "Local",
+    healthCheckNodePort: balanced && spec.externalTrafficPolicy === "Local" ? (spec.healthCheckNodePort ?? 0) : 0,
+  };
+}
+
+function readIps(texts: readonly (string | undefined)[]): readonly Ip[] {
+  return texts.flatMap((text = "") => {
+    const ip = parseIp(text);
+    return ip === undefined || isMapped(ip) ? [] : [ip];
+  });
+}
+
+/** A protocol of the API as nft(8) writes it; undefined for others than TCP, UDP and SCTP. */
+export function readNftProtocol(protocol: string): NftProtocol | undefined {
+  const word = protocol.toLowerCase();
+  return word === "tcp" || word === "udp" || word === "sctp" ? word : undefined;
+}
+
+/** All Services; of those that nodes do not serve nothing is kept. Endpoints are not read here, so what is announced are changes of Services themselves. */
+export function serviceInformer(
+  kube: Kube,
+  onError: (error: unknown, context: string) => void,
+  time: InformerTime = {},
+): Informer<NodeService> {
+  return informer<ServiceWithPorts, NodeService>(kube, SERVICES, {
+    fromMemory: true,
+    project: readNodeService,
+    equal: (a, b) => a === b || samePlain(a, b),
+    onError,
+    ...time,
+  });
+}

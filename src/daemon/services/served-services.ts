@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { Informer } from "../../kube/informer.ts";
+import type { InformerTime } from "../../kube/informer-options.ts";
+import type { Kube } from "../../kube/kube.ts";
+import { LocalEndpoints } from "./local-endpoints.ts";
+import { type NodeService, serviceInformer } from "./node-services.ts";
+import type { ServiceRulesInput } from "./service-rules.ts";
+
+/** What the node serves of Services, kept up to date. */
+export interface ServedServices {
+  /** Everything has been read. */
+  readonly synced: boolean;
+  current(): Pick<ServiceRulesInput, "services" | "endpoints">;
+  /** Calls `listener` after each change, and when `synced` changes. */
+  subscribe(listener: () => void): () => void;
+  start(): void;
+  stop(): Promise<void>;
+}
+
+/** Where kube-proxy serves the node. */
+export const NO_SERVICES: ServedServices = {
+  synced: true,
+  current: () => ({ services: [], endpoints: new Map() }),
+  subscribe: () => () => undefined,
+  start: () => undefined,
+  stop: async () => undefined,
+};
+
+/** Watches all Services, and the EndpointSlices of those with `externalTrafficPolicy: Local`. */
+export function watchServices(
+  from: { readonly kube: Kube; readonly node: string; readonly time?: InformerTime },
+  onError: (error: unknown, context: string) => void,
+): ServedServices {
+  const listeners = new Set<() => void>();
+  const announce = (): void => {
+    for (const listener of listeners) listener();
+  };
+  const services: Informer<NodeService> = serviceInformer(from.kube, onError, from.time);
+  const local = new LocalEndpoints(from, onError, announce);
+  const changed = (): void => {
+    if (!services.synced) return;
+    local.follow([...services.values()].filter((service) => service.local).map(({ key }) => key));
+    announce();
+  };
+  services.subscribe(changed);
+  return {
+    get synced() {
+      return services.synced && local.synced;
+    },
+    current: () => ({ services: [...services.values()], endpoints: local.byService() }),
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    start() {
+      services.start();
+      services.whenSynced().then(changed, () => undefined);
+    },
+    async stop() {
+      await Promise.all([services.stop(), local.stop()]);
+    },
+  };
+}

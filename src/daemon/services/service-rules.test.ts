@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { execFileSync } from "node:child_process";
+import t from "tap";
+import { parseIp } from "../../net/address.ts";
+import { parseCidr } from "../../net/cidr.ts";
+import { readNodeService, type ServiceWithPorts } from "./node-services.ts";
+import { compileServiceRules, type ServiceRulesInput } from "./service-rules.ts";
+
+const ip = (text: string) => parseIp(text)!;
+const CONTRACT: ServiceRulesInput["contract"] = {
+  mac: "02:00:00:00:00:02",
+  portName: "node-weft-1/services",
+  sources: [ip("100.64.128.2"), ip("fd00:100:64::8002")],
+  gateways: [ip("100.64.128.1"), ip("fd00:100:64::8001")],
+  cidrs: [parseCidr("10.96.0.0/12")!, parseCidr("fd00:10:96::/112")!],
+};
+
+function service(name: string, spec: ServiceWithPorts["spec"], ingress: readonly string[] = []) {
+  const metadata = { name, namespace: "default", uid: name, resourceVersion: "1" };
+  const status = { loadBalancer: { ingress: ingress.map((each) => ({ ip: each })) } };
+  const made = readNodeService({
+    metadata,
+    spec: { clusterIPs: ["10.96.0.7", "fd00:10:96::7"], ports: [{ port: 80, nodePort: 30_080 }], ...spec },
+    status,
+  });
+  if (made === undefined) throw new Error(`${name} is not served by nodes`);
+  return made;
+}
+
+const input = (more: Partial<ServiceRulesInput> = {}): ServiceRulesInput => ({
+  contract: CONTRACT,
+  from: [ip("172.18.0.11")],
+  services: [],
+  endpoints: new Map(),
+  ...more,
+});
+
+/** The rules of one chain. */
+function chain(text: string, name: string): readonly string[] {
+  const lines = text.split("\n");
+  const rest = lines.slice(lines.indexOf(`  chain ${name} {`) + 1);
+  return rest.slice(0, rest.indexOf("  }")).map((line) => line.trim());
+}
+
+const FULL = input({
+  services: [
+    service("web", { type: "NodePort", externalIPs: ["198.51.100.7"] }),
+    service(
+      "near",
+      {
+        type: "LoadBalancer",
+        externalTrafficPolicy: "Local",
+        clusterIPs: ["10.96.0.8", "fd00:10:96::8"],
+        ports: [{ name: "dns", protocol: "UDP", port: 53, nodePort: 30_053 }],
+        loadBalancerSourceRanges: ["192.0.2.0/24"],
+      },
+      ["198.51.100.8", "2001:db8::8"],
+    ),
+  ],
+  endpoints: new Map([
+    ["default/near", [{ port: "dns", protocol: "udp" as const, ip: ip("10.16.0.9"), number: 5353 }]],
+  ]),
+});
+
+t.test("node ports and external addresses become the Service's address, of the same family", async (t) => {
+  const rules = chain(compileServiceRules(FULL), "services");
+  t.same(rules, [
+    "dnat ip to ip daddr . meta l4proto . th dport map { 198.51.100.7 . tcp . 80 : 10.96.0.7 . 80, 198.51.100.8 . udp . 53 : 10.96.0.8 . 53 }",
+    "fib daddr type local ip daddr != 127.0.0.0/8 dnat ip to meta l4proto . th dport map { tcp . 30080 : 10.96.0.7 . 80, udp . 30053 : 10.96.0.8 . 53 }",
+    "dnat ip6 to ip6 daddr . meta l4proto . th dport map { 2001:db8::8 . udp . 53 : fd00:10:96::8 . 53 }",
+    "fib daddr type local ip6 daddr != ::1 dnat ip6 to meta l4proto . th dport map { tcp . 30080 : fd00:10:96::7 . 80, udp . 30053 : fd00:10:96::8 . 53 }",
+  ]);
+});
+
+t.test("with externalTrafficPolicy Local clients outside get endpoints of this node only", async (t) => {
+  const rules = chain(compileServiceRules(FULL), "local");
+  t.same(
+    rules.filter((rule) => rule.includes("ip daddr") && rule.includes("dnat")),
+    [
+      "ip daddr 198.51.100.8 udp dport 53 dnat ip to numgen random mod 1 map { 0 : 10.16.0.9 . 5353 }",
+      "fib daddr type local ip daddr != 127.0.0.0/8 udp dport 30053 dnat ip to numgen random mod 1 map { 0 : 10.16.0.9 . 5353 }",
+    ],
+  );
+  t.ok(
+    rules.includes(`ip6 daddr 2001:db8::8 udp dport 53 counter drop comment "no endpoint on this node"`),
+    "without an endpoint the client is not answered",
+  );
+  t.equal(
+    rules[0],
+    `ip daddr 198.51.100.8 udp dport 53 ip saddr != { 192.0.2.0/24 } counter drop comment "loadBalancerSourceRanges"`,
+  );
+  t.ok(
+    rules.includes(`ip6 daddr 2001:db8::8 udp dport 53 counter drop comment "loadBalancerSourceRanges"`),
+    "ranges of one family accept nobody of the other",
+  );
+});
+
+t.test("what goes to Services has the node's address for them, in every case", async (t) => {
+  t.match(chain(compileServiceRules(input()), "postrouting"), [
+    /^type nat hook postrouting priority srcnat - 2/,
+    /^oifname "ovn-services" ip daddr \{ 10.96.0.0\/12 \} ip saddr != 100.64.128.2 snat ip to 100.64.128.2/,
+    /^oifname != \{ "ovn0", "ovn-services" \} ip saddr 100.64.128.2 masquerade/,
+    /^oifname "ovn-services" ip6 daddr/,
+    /^oifname != .* ip6 saddr fd00:100:64::8002 masquerade/,
+  ]);
+});
+
+t.test("the order of Services changes nothing", async (t) => {
+  const { services } = FULL;
+  t.equal(compileServiceRules({ ...FULL, services: [...services].reverse() }), compileServiceRules(FULL));
+});
+
+t.test("a Service that is only reached at its cluster address is not the node's affair", async (t) => {
+  const metadata = { name: "s", namespace: "default", uid: "u", resourceVersion: "1" };
+  const read = (spec: NonNullable<ServiceWithPorts["spec"]>, labels = {}) =>
+    readNodeService({ metadata: { ...metadata, labels }, spec });
+  const ports = [{ port: 80, nodePort: 30_080 }];
+  t.equal(read({ type: "ClusterIP", clusterIPs: ["10.96.0.7"], ports }), undefined);
+  t.equal(read({ type: "ExternalName", externalIPs: ["198.51.100.7"] }), undefined);
+  t.equal(read({ type: "NodePort", clusterIPs: ["None"], ports }), undefined, "nor one without an address");
+  const proxy = { "service.kubernetes.io/service-proxy-name": "other" };
+  t.equal(read({ type: "NodePort", clusterIPs: ["10.96.0.7"], ports }, proxy), undefined, "nor another proxy's");
+  t.match(read({ clusterIPs: ["10.96.0.7"], externalIPs: ["198.51.100.7"], ports }), {
+    ports: [{ protocol: "tcp", port: 80, nodePort: 0 }],
+  });
+  const ingress = [{ ip: "198.51.100.7", ipMode: "Proxy" }, { ip: "198.51.100.8" }];
+  const balanced = readNodeService({
+    metadata,
+    spec: { type: "LoadBalancer", clusterIPs: ["10.96.0.7"], ports },
+    status: { loadBalancer: { ingress } },
+  });
+  t.same(
+    balanced?.loadBalancerIps.map(({ text }) => text),
+    ["198.51.100.8"],
+    "an address that the load balancer translates itself is left to it",
+  );
+});
+
+function noNftables(): string | false {
+  try {
+    execFileSync("unshare", ["--net", "nft", "list", "tables"], { stdio: "ignore" });
+    return false;
+  } catch {
+    return "needs root and nft(8) for a network namespace of its own";
+  }
+}
+
+t.test("nft takes the rules, also in the place of former ones", { skip: noNftables() }, async (t) => {
+  for (const each of [input(), FULL]) {
+    const script = compileServiceRules(each);
+    t.doesNotThrow(() =>
+      execFileSync("unshare", ["--net", "nft", "-f", "-"], {
+        input: `${script}${script}`,
+        stdio: ["pipe", "ignore", "pipe"],
+      }),
+    );
+  }
+});

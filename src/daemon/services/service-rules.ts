@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { NODE_INTERFACE, SERVICE_INTERFACE } from "../../api/names.ts";
+import type { NodeServices } from "../../contract/node.ts";
+import type { Family, Ip } from "../../net/address.ts";
+import type { Cidr } from "../../net/cidr.ts";
+import type { NftProtocol, NodeService } from "./node-services.ts";
+
+/** The table of the Services that nodes serve. */
+export const SERVICE_TABLE = "inet weft/services";
+
+/** What the table is made from. */
+export interface ServiceRulesInput {
+  readonly contract: NodeServices;
+  /** The node's own addresses from which it speaks to pods, one of each family at most. */
+  readonly from: readonly Ip[];
+  readonly services: readonly NodeService[];
+  /** Key of a Service with `local` → its endpoints on this node. */
+  readonly endpoints: ReadonlyMap<string, readonly LocalEndpoint[]>;
+}
+
+/** An endpoint on this node of one port of a Service. */
+export interface LocalEndpoint {
+  /** Name of the Service's port. */
+  readonly port: string;
+  readonly protocol: NftProtocol;
+  readonly ip: Ip;
+  readonly number: number;
+}
+
+/**
+ * Node ports and external addresses of Services, and how a node reaches Services, as input of `nft -f -`. What is addressed to a node port
+ * or an external address gets the Service's address, which is routed to `ovn-services`, and OVN balances it as it does for pods. It goes there from the
+ * node's address on the switch of Services, so that the replies return through here. With `externalTrafficPolicy: Local` it gets the
+ * address of an endpoint on this node instead, and keeps the client's.
+ *
+ * Before kube-proxy's chains, so that the two can run side by side until kube-proxy is removed. Without named sets and maps, see `compileHostRules`. Pure; the
+ * same input in any order gives the same text.
+ */
+export function compileServiceRules(input: ServiceRulesInput): string {
+  const { sources } = input.contract;
+  const rules = sources.map(({ family }) => serviceRules(family, input));
+  return [
+    `table ${SERVICE_TABLE} {}`,
+    `delete table ${SERVICE_TABLE}`,
+    `table ${SERVICE_TABLE} {`,
+    "  chain local {",
+    ...rules.flatMap(({ local }) => local),
+    "  }",
+    "  chain services {",
+    ...rules.flatMap(({ all }) => all),
+    "  }",
+    "  chain prerouting {",
+    "    type nat hook prerouting priority dstnat - 5; policy accept;",
+    `    iifname != "${NODE_INTERFACE}" jump local`,
+    "    jump services",
+    "  }",
+    "  chain output {",
+    // nft 1.0 has no name for this priority in this hook.
+    "    type nat hook output priority -105; policy accept;",
+    "    jump services",
+    "  }",
+    "  chain forward {",
+    "    type filter hook forward priority filter - 1; policy accept;",
+    ...sources.flatMap((source) => refuseUnknown(source, input.contract.cidrs)),
+    "  }",
+    "  chain postrouting {",
+    "    type nat hook postrouting priority srcnat - 2; policy accept;",
+    ...sources.flatMap((source) => sourceRules(source, input.contract.cidrs)),
+    "  }",
+    "}",
+    "",
+  ].join("\n");
+}
+
+/**
+ * Translation of destinations of one family. `local`: for clients outside, of Services with `externalTrafficPolicy: Local`; the node itself and its pods
+ * reach all endpoints (kube-proxy's rule).
+ */
+function serviceRules(
+  family: Family,
+  { services, endpoints }: ServiceRulesInput,
+): Record<"local" | "all", readonly string[]> {
+  const word = family === 4 ? "ip" : "ip6";
+  const filters: string[] = [];
+  const local: string[] = [];
+  const external = new Map<string, string>();
+  const nodePorts = new Map<string, string>();
+  const toNode = `fib daddr type local ${word} daddr != ${family === 4 ? "127.0.0.0/8" : "::1"}`;
+  for (const service of [...services].sort((a, b) => (a.key < b.key ? -1 : 1))) {
+    const address = service.addresses.find((ip) => ip.family === family);
+    if (address === undefined) continue;
+    const [own, balanced] = [service.externalIps, service.loadBalancerIps].map((ips) =>
+      ips.filter((ip) => ip.family === family),
+    );
+    const ranges = service.sourceRanges.filter((range) => range.family === family);
+    for (const { name, protocol, port, nodePort } of service.ports) {
+      if (service.sourceRanges.length > 0) {
+        const others = ranges.length === 0 ? "" : `${word} saddr != ${set(ranges)} `;
+        for (const ip of balanced ?? [])
+          filters.push(
+            `${word} daddr ${ip.text} ${protocol} dport ${port} ${others}counter drop comment "loadBalancerSourceRanges"`,
+          );
+      }
+      const target = `${address.text} . ${port}`;
+      const here = (endpoints.get(service.key) ?? []).filter(
+        (each) => each.port === name && each.protocol === protocol && each.ip.family === family,
+      );
+      for (const ip of [...(own ?? []), ...(balanced ?? [])]) {
+        if (service.local) local.push(...toLocal(word, `${word} daddr ${ip.text} ${protocol} dport ${port}`, here));
+        external.set(`${ip.text} . ${protocol} . ${port}`, target);
+      }
+      if (nodePort === 0) continue;
+      if (service.local) local.push(...toLocal(word, `${toNode} ${protocol} dport ${nodePort}`, here));
+      nodePorts.set(`${protocol} . ${nodePort}`, target);
+    }
+  }
+  const lookUp = (key: string, map: ReadonlyMap<string, string>): readonly string[] =>
+    map.size === 0 ? [] : [`dnat ${word} to ${key} map { ${elements(map)} }`];
+  const indent = (rule: string): string => `    ${rule}`;
+  const all = [
+    ...lookUp(`${word} daddr . meta l4proto . th dport`, external),
+    ...lookUp("meta l4proto . th dport", nodePorts).map((rule) => `${toNode} ${rule}`),
+  ];
+  return { local: [...filters, ...local].map(indent), all: all.map(indent) };
+}
+
+/** What comes from outside goes to endpoints of this node, in turn; without one it is dropped, so that a load balancer outside tries another node. */
+function toLocal(word: "ip" | "ip6", match: string, endpoints: readonly LocalEndpoint[]): readonly string[] {
+  const targets = [...new Set(endpoints.map(({ ip, number }) => `${ip.text} . ${number}`))].sort();
+  if (targets.length === 0) return [`${match} counter drop comment "no endpoint on this node"`];
+  const map = targets.map((target, i) => `${i} : ${target}`).join(", ");
+  return [`${match} dnat ${word} to numgen random mod ${targets.length} map { ${map} }`];
+}
+
+/** What OVN has not balanced has no endpoints to go to, comes back, and would go to OVN again. */
+function refuseUnknown({ family, text }: Ip, cidrs: readonly Cidr[]): readonly string[] {
+  const word = family === 4 ? "ip" : "ip6";
+  const ranges = cidrs.filter((cidr) => cidr.family === family);
+  if (ranges.length === 0) return [];
+  const match = `    iifname "${NODE_INTERFACE}" ${word} saddr ${text} ${word} daddr ${set(ranges)}`;
+  return [
+    `${match} meta l4proto tcp counter reject with tcp reset`,
+    `${match} counter reject with icmpx port-unreachable`,
+  ];
+}
+
+/** Sources of one family: towards OVN the node's address for Services, on the way from there to an endpoint outside OVN the node's own. */
+function sourceRules({ family, text }: Ip, cidrs: readonly Cidr[]): readonly string[] {
+  const word = family === 4 ? "ip" : "ip6";
+  const ranges = cidrs.filter((cidr) => cidr.family === family);
+  if (ranges.length === 0) return [];
+  return [
+    `    oifname "${SERVICE_INTERFACE}" ${word} daddr ${set(ranges)} ${word} saddr != ${text} snat ${word} to ${text} comment "to Services"`,
+    `    oifname != { "${NODE_INTERFACE}", "${SERVICE_INTERFACE}" } ${word} saddr ${text} masquerade comment "to endpoints outside the VPC"`,
+  ];
+}
+
+function set(cidrs: readonly Cidr[]): string {
+  return `{ ${cidrs
+    .map(({ text }) => text)
+    .sort()
+    .join(", ")} }`;
+}
+
+function elements(map: ReadonlyMap<string, string>): string {
+  return [...map]
+    .map(([key, value]) => `${key} : ${value}`)
+    .sort()
+    .join(", ");
+}

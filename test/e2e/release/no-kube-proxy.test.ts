@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import t from "tap";
+import { openLab } from "../../../hack/lab/lab.ts";
+import { addressOf, OUTSIDE } from "../../../hack/lab/topology.ts";
+import { until } from "../../../hack/lab/wait.ts";
+import { type Exec, http, urlHost } from "../../../hack/traffic/probe.ts";
+import { SERVICES } from "../../../src/kube/resources.ts";
+import type { Thing } from "../testing/objects.ts";
+import { idlePod, inNode, inPod, type Manifest, run, useNamespace, webPod } from "../testing/pods.ts";
+import { openWorld, whyNoLab } from "../testing/world.ts";
+
+const NAME = "weft-no-proxy";
+const HOST_PORT = 18_080;
+/** Addresses that nobody has, IPv4 first; routed from outside to a node. */
+const BALANCED = ["198.51.100.20", "2001:db8:51::20"] as const;
+const EXTERNAL = ["198.51.100.30", "2001:db8:51::30"] as const;
+const RESTRICTED = ["198.51.100.40", "2001:db8:51::40"] as const;
+const FAMILIES = [0, 1] as const;
+
+function whyNot(): string | false {
+  const why = whyNoLab();
+  if (why !== false) return why;
+  return openLab().settings?.kubeProxy === false
+    ? false
+    : 'the lab has kube-proxy: "npm run lab -- up --no-kube-proxy"';
+}
+
+const labelled = (pod: Manifest, app: string): Manifest => ({ ...pod, metadata: { ...pod.metadata, labels: { app } } });
+
+/** A server on its node's own network. */
+function hostPod(name: string, node: string): Manifest {
+  const pod = labelled(webPod(NAME, name, node), "host");
+  const spec = pod["spec"] as { readonly containers: readonly object[] };
+  const [container] = spec.containers;
+  const args = ["netexec", `--http-port=${HOST_PORT}`, "--udp-port=-1"];
+  return { ...pod, spec: { ...spec, hostNetwork: true, containers: [{ ...container, args }] } };
+}
+
+t.test("Services without kube-proxy", { skip: whyNot(), timeout: 400_000 }, async (t) => {
+  const world = await openWorld(t);
+  const [first = "", second = ""] = world.lab.nodes;
+  await useNamespace(t, world, NAME);
+  const [, , one, two] = await run(world, [
+    labelled(webPod(NAME, "server", second), "pods"),
+    hostPod("host", first),
+    idlePod(NAME, "one", first),
+    idlePod(NAME, "two", second),
+  ]);
+  const [server, host] = ["server", "host"].map((name) => world.pods.get(`${NAME}/${name}`)) as [Thing, Thing];
+  t.equal(host.status.podIP, addressOf(first).v4, "it is on the node's network");
+
+  const make = async (name: string, app: string, spec: object, port = 8080): Promise<Thing> =>
+    world.kube.create<Thing>(SERVICES, {
+      metadata: { name, namespace: NAME },
+      spec: {
+        selector: { app },
+        ipFamilyPolicy: "RequireDualStack",
+        ports: [
+          { name: "tcp", protocol: "TCP", port: 80, targetPort: port },
+          { name: "udp", protocol: "UDP", port: 80, targetPort: 8081 },
+        ],
+        ...spec,
+      },
+      status: {},
+    });
+  const give = (name: string, addresses: readonly string[]): Promise<unknown> =>
+    world.kube.patch(
+      SERVICES,
+      { namespace: NAME, name },
+      { type: "merge", body: { status: { loadBalancer: { ingress: addresses.map((ip) => ({ ip })) } } } },
+      { subresource: "status" },
+    );
+  const cluster = await make("cluster", "pods", { type: "NodePort" });
+  const onHost = await make("on-host", "host", { type: "NodePort" }, HOST_PORT);
+  const local = await make("local", "pods", { type: "LoadBalancer", externalTrafficPolicy: "Local" });
+  await give("local", BALANCED);
+  await make("external", "pods", { externalIPs: [...EXTERNAL] });
+  await make("restricted", "pods", {
+    type: "LoadBalancer",
+    loadBalancerSourceRanges: ["192.0.2.0/24", "2001:db8:9::/64"],
+  });
+  await give("restricted", RESTRICTED);
+  const empty = await make("empty", "nothing", { type: "NodePort" });
+
+  const outside = inNode(world, OUTSIDE);
+  const via = addressOf(second);
+  for (const [v4, v6] of [BALANCED, EXTERNAL, RESTRICTED]) {
+    await outside(["ip", "route", "replace", v4, "via", via.v4]);
+    await outside(["ip", "-6", "route", "replace", v6, "via", via.v6]);
+    t.teardown(() => outside(["ip", "route", "del", v4]));
+    t.teardown(() => outside(["ip", "-6", "route", "del", v6]));
+  }
+  const clients: Readonly<Record<string, Exec>> = {
+    "pod of the other node": inPod(one!),
+    "pod of the same node": inPod(two!),
+    "the endpoint itself": inPod(server),
+    [first]: inNode(world, first),
+    [second]: inNode(world, second),
+    outside,
+  };
+  const nodePort = ({ spec }: Thing, protocol = "TCP"): number =>
+    spec.ports.find((port: { protocol: string }) => port.protocol === protocol).nodePort;
+  const nodeAddress = (node: string, family: 0 | 1): string => addressOf(node)[family === 0 ? "v4" : "v6"];
+  const ask = (exec: Exec, address: string, port: number, path = "hostname") =>
+    http(exec, `http://${urlHost(address)}:${port}/${path}`);
+  const udp = async (exec: Exec, address: string, port: number): Promise<string> => {
+    const script = `exec 3<>/dev/udp/${address}/${port}; printf hostname >&3; timeout 3 dd bs=512 count=1 <&3 2>/dev/null`;
+    return (await exec(["bash", "-c", script])).stdout.trim();
+  };
+  for (const node of [first, second])
+    await until(`${node} serves all node ports`, 20_000, async () =>
+      (await Promise.all([cluster, onHost].map((each) => ask(outside, nodeAddress(node, 1), nodePort(each))))).every(
+        ({ ok }) => ok,
+      ),
+    );
+
+  await t.test("each client reaches each kind of address, by both families", async (t) => {
+    for (const [who, exec] of Object.entries(clients)) {
+      for (const family of FAMILIES) {
+        const reaches = async (what: string, address: string, port: number, expected: string): Promise<void> => {
+          const { ok, detail } = await ask(exec, address, port);
+          t.ok(ok && detail === expected, `${who} → ${what} ${address}:${port}`, { detail, expected });
+        };
+        if (exec !== outside) {
+          await reaches("ClusterIP", cluster.spec.clusterIPs[family], 80, "server");
+          await reaches("ClusterIP of a node's own network", onHost.spec.clusterIPs[family], 80, first);
+          t.equal(await udp(exec, cluster.spec.clusterIPs[family], 80), "server", `${who} → ClusterIP, UDP`);
+        }
+        for (const node of [first, second]) {
+          await reaches(`node port of ${node}`, nodeAddress(node, family), nodePort(cluster), "server");
+          await reaches(`node port of ${node}, to a node`, nodeAddress(node, family), nodePort(onHost), first);
+        }
+        t.equal(
+          await udp(exec, nodeAddress(first, family), nodePort(cluster, "UDP")),
+          "server",
+          `${who} → node port, UDP`,
+        );
+        await reaches("node port with Local", nodeAddress(second, family), nodePort(local), "server");
+        await reaches("load balancer's address", BALANCED[family], 80, "server");
+        await reaches("external address", EXTERNAL[family], 80, "server");
+      }
+    }
+  });
+
+  await t.test(
+    "with externalTrafficPolicy Local the endpoint sees the client outside, and other nodes do not answer",
+    async (t) => {
+      for (const family of FAMILIES) {
+        const own = addressOf(OUTSIDE)[family === 0 ? "v4" : "v6"];
+        for (const [address, port] of [
+          [nodeAddress(second, family), nodePort(local)],
+          [BALANCED[family], 80],
+        ] as const) {
+          const { detail } = await ask(outside, address, port, "clientip");
+          t.ok(detail.startsWith(`${urlHost(own)}:`), `${address}:${port} sees ${detail}`);
+        }
+        const { ok } = await ask(outside, nodeAddress(first, family), nodePort(local));
+        t.notOk(ok, "a node without an endpoint does not answer");
+        t.ok((await ask(inNode(world, first), nodeAddress(first, family), nodePort(local))).ok, "except to itself");
+      }
+    },
+  );
+
+  await t.test("a Service without endpoints, and a port that no Service has, refuse at once", async (t) => {
+    for (const family of FAMILIES) {
+      for (const [who, exec] of Object.entries(clients)) {
+        const { detail } = await ask(exec, nodeAddress(second, family), nodePort(empty));
+        t.match(detail, /refused|Couldn't connect|reset/, `${who} → node port without endpoints`);
+        if (exec === outside) continue;
+        const refused = await ask(exec, empty.spec.clusterIPs[family], 80);
+        t.match(refused.detail, /refused|Couldn't connect|reset/, `${who} → ClusterIP without endpoints`);
+        const unknown = await ask(exec, cluster.spec.clusterIPs[family], 81);
+        t.match(unknown.detail, /refused|Couldn't connect|reset|unreachable/, `${who} → unknown port`);
+      }
+    }
+  });
+
+  await t.test("loadBalancerSourceRanges keep other clients outside out", async (t) => {
+    for (const family of FAMILIES) {
+      t.notOk((await ask(outside, RESTRICTED[family], 80)).ok, "from outside");
+      t.ok((await ask(inPod(one!), RESTRICTED[family], 80)).ok, "pods are not meant");
+    }
+  });
+});
