@@ -83,6 +83,7 @@ const SUBNET: Samples = {
 
 const ROUTE = { cidr: "172.31.0.0/16", nextHopIP: "10.0.1.254" };
 const RULE = { priority: 5, match: "ip4", action: "reroute", nextHopIP: "10.0.1.254" };
+const BFD = { enabled: true, ip: "10.255.255.255" };
 const VPC: Samples = {
   defaultSubnet: { base: { namespaces: ["default"] }, value: "x-subnet" },
   namespaces: { base: { defaultSubnet: "x-subnet" }, value: ["default"] },
@@ -101,9 +102,9 @@ const VPC: Samples = {
   enableExternal: { value: true },
   extraExternalSubnets: { value: ["ext"] },
   enableBfd: { value: true },
-  "bfdPort.enabled": { value: true },
-  "bfdPort.ip": { value: "10.255.255.255" },
-  "bfdPort.nodeSelector": { value: SELECTOR[0] },
+  "bfdPort.enabled": { base: { bfdPort: { ip: BFD.ip } }, value: true },
+  "bfdPort.ip": { base: { bfdPort: BFD }, value: "10.255.255.254" },
+  "bfdPort.nodeSelector": { base: { bfdPort: BFD }, value: SELECTOR[0] },
 };
 
 const POOL: Samples = {
@@ -224,7 +225,9 @@ function observe(kind: (typeof KINDS)[number]["kind"], spec: Spec): { made: stri
     const labels = { gw: name === "weft-2" ? "yes" : "no" };
     if (node)
       facts.set("nodes", name, {
-        ...projectNode({ metadata: { name, uid: node.uid, labels } }),
+        ...projectNode({
+          metadata: { name, uid: node.uid, labels, annotations: { "ovn.kubernetes.io/chassis": `chassis-${name}` } },
+        }),
         internal: node.internal,
       });
   }

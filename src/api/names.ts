@@ -71,6 +71,11 @@ export function peeringPortName(vpc: string, remote: string): Name {
   return portName(`${vpc}-${remote}`, ["peering", vpc, remote]);
 }
 
+/** The router port of a VPC from which its BFD sessions start, and the group of chassis that may host it. No other port has an `@` in its name. */
+export function bfdPortName(vpc: string): string {
+  return `bfd@${vpc}`;
+}
+
 /** The virtual port of a Vip without a type: the Vip's name. */
 export function virtualPortName(vip: string): Name {
   return portName(vip, ["vip", vip]);

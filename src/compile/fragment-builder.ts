@@ -12,9 +12,14 @@ export class FragmentBuilder {
   readonly #rows: DesiredRow[] = [];
   readonly #edges: Edge[] = [];
 
-  /** A row of a root table. */
-  row<T extends Table>(table: T, ownerId: string, columns: Partial<OvnNbTables[T]>): DesiredRow {
-    const made = row(table, ownerId, columns);
+  /** A row of a root table. `foreign`: see {@link DesiredRow}. */
+  row<T extends Table>(
+    table: T,
+    ownerId: string,
+    columns: Partial<OvnNbTables[T]>,
+    foreign: readonly (keyof OvnNbTables[T] & string)[] = [],
+  ): DesiredRow {
+    const made = { ...row(table, ownerId, columns), ...(foreign.length > 0 && { foreign }) };
     this.#rows.push(made);
     return made;
   }
@@ -32,8 +37,9 @@ export class FragmentBuilder {
     table: T,
     ownerId: string,
     columns: Partial<OvnNbTables[T]>,
+    foreign: readonly (keyof OvnNbTables[T] & string)[] = [],
   ): DesiredRow {
-    const made = this.row(table, ownerId, columns);
+    const made = this.row(table, ownerId, columns, foreign);
     this.#edges.push(edge(holder, holderId, column, made.uuid));
     return made;
   }

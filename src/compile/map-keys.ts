@@ -14,7 +14,7 @@ import { OWNER_KEY } from "../desired/identity.ts";
 const EXTERNAL_IDS: ReadonlySet<string> = new Set([
   ...[VENDOR_KEY, OWNER_KEY, "ls", "pod", "provider", "shared-by", "subnet", "node", "np", "address-family"],
   ...["policy", "rule", "selector", "sources", "type", "sg", "security_groups", "ippool", "protocol"],
-  ...["namespace", "service", "vpc", "domain"],
+  ...["namespace", "service", "vpc", "domain", "lrp"],
 ]);
 
 /** One for each group of a pod, as Kube-OVN's tools look for them. */
@@ -24,7 +24,8 @@ const SECURITY_GROUP = "associated_sg_";
 const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   ACL: ["apply-after-lb"],
   Load_Balancer: ["reject", "hairpin_snat_ip", "ct_flush", "affinity_timeout"],
-  Logical_Router_Port: ["route_table"],
+  Logical_Router_Port: ["route_table", "bfd-only"],
+  Logical_Router_Static_Route: ["ecmp_symmetric_reply"],
   Logical_Router: ["always_learn_from_arp_request", "dynamic_neigh_routers", "mac_binding_age_threshold"],
   Logical_Switch_Port: ["router-port", "virtual-ip", "virtual-parents", "arp_proxy", "disable_arp_nd_rsp"],
 };

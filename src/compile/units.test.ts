@@ -71,6 +71,9 @@ t.test("the default VPC is a router with default routes to the join gateway", as
   golden(t, "vpc-default", vpcUnit, sampleFacts(), "ovn-cluster");
 });
 
+/** The uuid of a row of table BFD that somebody has made. */
+const BFD = "4ba0d4e4-2d1c-4b7c-9d6f-0b0f5d4d8f3a";
+
 t.test("a VPC of its own has the routes and policies of its spec, equal ones once", async (t) => {
   const facts = sampleFacts();
   const route = { cidr: "0.0.0.0/0", nextHopIP: "10.0.1.254", policy: "policyDst" } as const;
@@ -79,13 +82,26 @@ t.test("a VPC of its own has the routes and policies of its spec, equal ones onc
       route,
       route,
       { cidr: "10.0.1.0/24", nextHopIP: "10.0.1.253", policy: "policySrc", routeTable: "rt" },
+      { cidr: "172.31.0.0/16", nextHopIP: "10.0.1.8", ecmpMode: "ecmp_symmetric_reply", bfdId: BFD },
+      { cidr: "172.31.0.0/16", nextHopIP: "10.0.1.9", ecmpMode: "ecmp_symmetric_reply" },
     ],
+    bfdPort: { enabled: true, ip: "10.255.255.255,fd00:ffff::1" },
     policyRoutes: [
       { priority: 10, match: "ip4.src == 10.0.1.5", action: "reroute", nextHopIP: "10.0.1.252,10.0.1.251" },
       { priority: 11, match: "ip4.src == 10.0.1.6", action: "drop" },
     ],
   });
   addSubnet(facts, "a1", { vpc: "team-a", cidrBlock: "10.0.1.0/24" });
+  const session = {
+    key: "team-a-a1/10.0.1.8",
+    uuid: BFD,
+    port: "team-a-a1",
+    address: "10.0.1.8",
+    status: "up",
+  } as const;
+  facts.set("bfdSessions", session.key, session);
+  const nodes = ["weft-2", "weft-1"].map((name) => ({ name, chassis: `chassis-${name}` }));
+  facts.set("bfdPorts", "team-a", { key: "team-a", nodes });
   golden(t, "vpc-custom", vpcUnit, facts, "team-a");
 });
 

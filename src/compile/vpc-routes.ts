@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { quoted } from "../api/text.ts";
 import { routesAsWritten } from "../facts/project-vpc.ts";
 import type { PeeringFact, PolicyRouteFact, StaticRouteFact, VpcFact } from "../facts/vpc.ts";
 import { canonicalMatch } from "../policy/canonical-match.ts";
 import type { PolicyProblem } from "../policy/types.ts";
 import { readUserMatch } from "../policy/user-match.ts";
-import { remembered as annotationOf } from "./effects.ts";
+import { remembered as annotationOf, type Note } from "./effects.ts";
 
 /** A VPC's active routes and rules, and what of its spec is not accepted. */
 export interface VpcRoutes {
@@ -47,6 +48,47 @@ export function settleVpcRoutes(vpc: VpcFact): VpcRoutes {
       ...(known("policyRoutes") && { policyRoutes: merged.rules }),
     },
   };
+}
+
+/** The value of `ecmpMode` that means something. */
+export const SYMMETRIC = "ecmp_symmetric_reply";
+
+/** What OVN does not do of what static routes ask for. */
+export function routeNotes(
+  routes: readonly StaticRouteFact[],
+  sessions: readonly { readonly uuid: string; readonly address: string }[],
+): readonly Note[] {
+  const notes: Note[] = [];
+  const note = (reason: string, path: string, field: string, message: string): void =>
+    void notes.push({ reason, message: `${path || "staticRoutes"}.${field}: ${message}` });
+  for (const { path, ecmpMode, bfdId, nextHopIp } of routes) {
+    if (ecmpMode === SYMMETRIC)
+      note(
+        "NotSupported",
+        path,
+        "ecmpMode",
+        "OVN returns replies by the path of the request on routers that are on one chassis only, which a VPC's is not; the routes share the traffic, and a reply takes any of them",
+      );
+    else if (ecmpMode !== "")
+      note("NotSupported", path, "ecmpMode", `${quoted(ecmpMode)} has no effect; must be ${SYMMETRIC} or empty`);
+    if (bfdId === "") continue;
+    const session = sessions.find(({ uuid }) => uuid === bfdId);
+    if (session === undefined)
+      note(
+        "BfdNotFound",
+        path,
+        "bfdId",
+        `the northbound database has no BFD session ${quoted(bfdId)}; the next hop is not monitored`,
+      );
+    else if (session.address !== nextHopIp)
+      note(
+        "BfdNotFound",
+        path,
+        "bfdId",
+        `the BFD session is with ${session.address}, not with ${nextHopIp}; the next hop is not monitored`,
+      );
+  }
+  return notes;
 }
 
 /** The annotation in which a VPC records its accepted lists. */

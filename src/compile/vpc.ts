@@ -5,14 +5,16 @@ import { defaultOfVpc } from "../claims/namespace-subnets.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
 import type { ClusterFact } from "../facts/cluster.ts";
+import type { BfdSessionFact } from "../facts/database.ts";
 import type { FactReader } from "../facts/store.ts";
-import type { StaticRouteFact, VpcFact } from "../facts/vpc.ts";
+import type { BfdPortFact, StaticRouteFact, VpcFact } from "../facts/vpc.ts";
 import { type Dual, dualValues } from "../net/dual.ts";
 import { type ConditionEffect, fill, type Note, problemText, type WeftEffect, withNotes } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { loadBalancerGroupId, routerId, UPLINKS_ID } from "./owner-ids.ts";
 import { malformedNotes, unsupportedNotes, vpcReferences } from "./references.ts";
 import { externalIds } from "./rows.ts";
+import { addBfdPort, bfdNotes, bfdProblems, bfdStatus } from "./vpc-bfd.ts";
 import { checkNextHops, type RouterNetwork } from "./vpc-next-hops.ts";
 import {
   addPeerings,
@@ -22,7 +24,7 @@ import {
   peeredBy,
   readPeerings,
 } from "./vpc-peerings.ts";
-import { rememberRoutes, settleVpcRoutes } from "./vpc-routes.ts";
+import { rememberRoutes, routeNotes, SYMMETRIC, settleVpcRoutes } from "./vpc-routes.ts";
 
 /** The two halves of all addresses of a family. */
 const HALVES: Readonly<Record<string, readonly string[]>> = {
@@ -44,6 +46,10 @@ interface VpcInput {
   /** The routing tables that they name, beside the main one. */
   readonly routeTables: readonly string[];
   readonly peerings: Peerings;
+  /** The BFD sessions that its static routes name. */
+  readonly sessions: readonly Pick<BfdSessionFact, "uuid" | "address">[];
+  /** The nodes that may host its BFD port. */
+  readonly bfdNodes: BfdPortFact["nodes"];
   /** The VPCs whose peerings keep it, asked for only when it is being deleted. */
   readonly peeredBy: readonly string[];
 }
@@ -70,6 +76,10 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       ranges: connectedRanges(reader, key),
       routeTables: [...new Set(members.map(({ routeTable }) => routeTable))].filter((table) => table !== "").sort(),
       peerings: readPeerings(reader, vpc),
+      sessions: vpc.staticRoutes.flatMap(({ bfdId }) =>
+        bfdId === "" ? [] : reader.by("bfdSessions", "uuid", bfdId).map(({ uuid, address }) => ({ uuid, address })),
+      ),
+      bfdNodes: vpc.bfdPort === undefined ? [] : (reader.get("bfdPorts", key)?.nodes ?? []),
       peeredBy: vpc.deleting ? peeredBy(reader, vpc) : [],
     };
   },
@@ -93,6 +103,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     // Each subnet adds its own.
     if (vpc.isDefault) build.row("Port_Group", UPLINKS_ID, { name: UPLINKS_GROUP, external_ids: externalIds() });
     addPeerings(build, vpc.name, peerings.links, ranges);
+    addBfdPort(build, input);
     const routes = settleVpcRoutes(vpc);
     const hops = checkNextHops(routes.staticRoutes, routes.policyRoutes, networksOf(input));
     addStaticRoutes(build, input, routes.staticRoutes);
@@ -106,7 +117,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
         external_ids: externalIds(),
       });
     }
-    const problems = [...routes.problems, ...peerings.problems];
+    const problems = [...routes.problems, ...peerings.problems, ...bfdProblems(input)];
     const [problem] = problems;
     const state = vpc.deleting
       ? {
@@ -128,6 +139,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       defaultLogicalSwitch: defaultSubnet,
       subnets,
       vpcPeerings: peerings.links.map(({ remoteVpc }) => remoteVpc),
+      bfdPort: bfdStatus(input),
     };
     const key = `condition/vpcs/${name}`;
     const condition: ConditionEffect = {
@@ -147,6 +159,8 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       withNotes(condition, [
         ...peerings.notes,
         ...hops.notes,
+        ...routeNotes(routes.staticRoutes, input.sessions),
+        ...bfdNotes(input),
         ...notes,
         ...unsupportedNotes(vpc),
         ...malformedNotes(vpc),
@@ -172,37 +186,48 @@ function networksOf({ ranges, peerings }: VpcInput): readonly RouterNetwork[] {
  */
 function addStaticRoutes(
   build: FragmentBuilder,
-  { vpc, joinGateway, routeTables }: VpcInput,
+  { vpc, joinGateway, routeTables, sessions }: VpcInput,
   staticRoutes: readonly StaticRouteFact[],
 ): void {
-  const route = (id: string, prefix: string, nexthop: string, policy: "dst-ip" | "src-ip", table: string): void => {
+  const route = (
+    of: string,
+    columns: { ip_prefix: string; nexthop: string; policy: "dst-ip" | "src-ip"; route_table: string },
+    { bfd, symmetric = false }: { readonly bfd?: string | undefined; readonly symmetric?: boolean } = {},
+  ): void => {
+    const router = routerId(vpc.name);
+    const row = { ...columns, bfd, options: symmetric ? { ecmp_symmetric_reply: "true" } : {} };
+    const id = `${vpc.name}/${of}`;
     build.held(
       "Logical_Router",
-      routerId(vpc.name),
+      router,
       "static_routes",
       "Logical_Router_Static_Route",
-      `${vpc.name}/${id}`,
-      {
-        ip_prefix: prefix,
-        nexthop,
-        policy,
-        route_table: table,
-        external_ids: externalIds(),
-      },
+      id,
+      { ...row, external_ids: externalIds() },
+      ["bfd"],
     );
   };
   for (const table of new Set(["", ...routeTables, ...staticRoutes.map(({ routeTable }) => routeTable)])) {
     const suffix = table === "" ? "" : `/${table}`;
-    if (joinGateway.v4 !== undefined) route(`default4${suffix}`, "0.0.0.0/0", joinGateway.v4, "dst-ip", table);
-    if (joinGateway.v6 !== undefined) route(`default6${suffix}`, "::/0", joinGateway.v6, "dst-ip", table);
+    const way = { policy: "dst-ip", route_table: table } as const;
+    if (joinGateway.v4 !== undefined)
+      route(`default4${suffix}`, { ...way, ip_prefix: "0.0.0.0/0", nexthop: joinGateway.v4 });
+    if (joinGateway.v6 !== undefined)
+      route(`default6${suffix}`, { ...way, ip_prefix: "::/0", nexthop: joinGateway.v6 });
   }
   const known = new Set<string>();
-  for (const { policy, cidr, nextHopIp, routeTable } of staticRoutes.flatMap(inOvn)) {
+  for (const { policy, cidr, nextHopIp, routeTable, ecmpMode, bfdId } of staticRoutes.flatMap(inOvn)) {
     const id = `route/${routeTable}/${policy}/${cidr}/${nextHopIp}`;
     // Equal routes are one row.
     if (known.has(id)) continue;
     known.add(id);
-    route(id, cidr, nextHopIp, policy === "policySrc" ? "src-ip" : "dst-ip", routeTable);
+    const side = policy === "policySrc" ? "src-ip" : "dst-ip";
+    const session = sessions.find(({ uuid }) => uuid === bfdId);
+    route(
+      id,
+      { ip_prefix: cidr, nexthop: nextHopIp, policy: side, route_table: routeTable },
+      { bfd: session?.address === nextHopIp ? session.uuid : undefined, symmetric: ecmpMode === SYMMETRIC },
+    );
   }
 }
 

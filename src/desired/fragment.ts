@@ -26,6 +26,8 @@ export interface DesiredRow {
   /** A name for people, used in plans, logs and golden files. */
   readonly label: string;
   readonly columns: Readonly<Record<string, ColumnValue>>;
+  /** The columns that refer to rows of another client, as users name them: their uuids are not made by us, nor qualified. */
+  readonly foreign?: readonly string[];
 }
 
 /**

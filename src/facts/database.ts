@@ -31,6 +31,8 @@ export interface DownPortFact {
 /** A BFD session that a row of the northbound database asks for, by `<logical port>/<address>`. */
 export interface BfdSessionFact {
   readonly key: string;
+  /** The row's. */
+  readonly uuid: string;
   /** Port of a router that it starts from. */
   readonly port: string;
   /** The address at its other end. */

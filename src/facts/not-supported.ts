@@ -14,14 +14,7 @@ export const NOT_SUPPORTED = {
     "enableMulticastSnoop",
     "enableExternalLBAddress",
   ],
-  vpcs: [
-    "staticRoutes[].ecmpMode",
-    "staticRoutes[].bfdId",
-    "enableExternal",
-    "extraExternalSubnets",
-    "enableBfd",
-    "bfdPort",
-  ],
+  vpcs: ["enableExternal", "extraExternalSubnets", "enableBfd"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 /** Those of the fields (as above) that a spec sets, sorted. A value that says the same as none (false, 0, "", an empty list) sets nothing. */

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { VpcPeering, VpcPolicyRoute, VpcSpec, VpcStaticRoute } from "../api/generated/vpc.ts";
+import type { VpcBfdPort, VpcPeering, VpcPolicyRoute, VpcSpec, VpcStaticRoute } from "../api/generated/vpc.ts";
 import { isStorable, quoted } from "../api/text.ts";
 import { parseIp } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
+import { parseDualIp } from "../net/dual.ts";
 import { readFields, recordsIn, recordText } from "./accepted.ts";
 import { customObjectFields, type ProjectedMeta } from "./meta.ts";
 import { NOT_SUPPORTED, unsupportedFields } from "./not-supported.ts";
 import { peeringAsWritten, projectPeerings } from "./project-peering.ts";
-import type { PolicyRouteFact, StaticRouteFact, VpcFact } from "./vpc.ts";
+import type { PolicyRouteFact, StaticRouteFact, VpcBfdPortFact, VpcFact } from "./vpc.ts";
 
 /** What {@link projectVpc} reads of a Vpc. */
 export interface VpcObject {
@@ -35,6 +36,7 @@ export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
     staticRoutes: staticRoutes.flatMap((route, i) => projectStaticRoute(route, `spec.staticRoutes[${i}]`, problems)),
     policyRoutes: policyRoutes.flatMap((route, i) => projectPolicyRoute(route, `spec.policyRoutes[${i}]`, problems)),
     peerings: projectPeerings(vpcPeerings, vpc.metadata.name, problems),
+    ...(vpc.spec?.bfdPort?.enabled === true && { bfdPort: projectBfdPort(vpc.spec.bfdPort, problems) }),
     problems,
     unsupported: unsupportedFields(NOT_SUPPORTED.vpcs, vpc.spec),
     annotated: vpc.metadata.annotations !== undefined,
@@ -73,11 +75,13 @@ export function routesAsWritten(of: VpcFact["former"]): Readonly<Record<string, 
       })),
     }),
     ...(staticRoutes && {
-      staticRoutes: staticRoutes.map(({ policy, cidr, nextHopIp, routeTable }) => ({
+      staticRoutes: staticRoutes.map(({ policy, cidr, nextHopIp, routeTable, ecmpMode, bfdId }) => ({
         policy,
         cidr,
         nextHopIP: nextHopIp,
         routeTable,
+        ...(ecmpMode !== "" && { ecmpMode }),
+        ...(bfdId !== "" && { bfdId }),
       })),
     }),
     ...(vpcPeerings && { vpcPeerings: vpcPeerings.map(peeringAsWritten) }),
@@ -102,7 +106,7 @@ type Problem = VpcFact["problems"][number];
 
 /** northd's own parser takes octets beyond 255 and cuts them, so that another address would be used without a word. */
 function projectStaticRoute(
-  { policy, cidr = "", nextHopIP = "", routeTable = "" }: Partial<VpcStaticRoute>,
+  { policy, cidr = "", nextHopIP = "", routeTable = "", ecmpMode = "", bfdId = "" }: Partial<VpcStaticRoute>,
   path: string,
   problems: Problem[],
 ): readonly StaticRouteFact[] {
@@ -119,7 +123,22 @@ function projectStaticRoute(
   if (!isStorable(routeTable))
     return wrong("routeTable", "InvalidRouteTable", `${quoted(routeTable)} has a character that OVN does not allow`);
   const side = policy === "policySrc" ? "policySrc" : "policyDst";
-  return [{ path, policy: side, cidr: prefix.text, nextHopIp: hop.text, routeTable }];
+  return [{ path, policy: side, cidr: prefix.text, nextHopIp: hop.text, routeTable, ecmpMode, bfdId }];
+}
+
+function projectBfdPort({ ip = "", nodeSelector }: VpcBfdPort, problems: Problem[]): VpcBfdPortFact {
+  // A prefix length, which Kube-OVN takes as well, says nothing: the port is alone in its network.
+  const texts = ip.split(",").map((text) => text.trim().split("/")[0] ?? "");
+  const read = parseDualIp(texts.join(","));
+  if (read === undefined) {
+    const what = `${quoted(ip)} is not a valid address such as 10.255.255.255, or one of each family separated by a comma`;
+    problems.push({ path: "spec.bfdPort.ip", reason: "InvalidBfdPort", message: `${what}; the port does not exist` });
+  }
+  const { v4, v6 } = read ?? {};
+  return {
+    ip: { ...(v4 && { v4: v4.text }), ...(v6 && { v6: v6.text }) },
+    ...(nodeSelector !== undefined && { nodeSelector }),
+  };
 }
 
 const MAX_PRIORITY = 32767;

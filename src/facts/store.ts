@@ -52,6 +52,7 @@ export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
   nameCollisions: {},
   addressHolders: { subnet: (holder) => [holder.subnet] },
   cluster: {},
+  bfdPorts: {},
   chassisProblems: {},
 };
 

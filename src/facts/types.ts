@@ -12,6 +12,7 @@ import type {
   SecurityGroupPresenceFact,
 } from "./policy-group.ts";
 import type { SubnetFact, SubnetGatewaysFact, VerdictFact } from "./subnet.ts";
+import type { BfdPortFact } from "./vpc.ts";
 
 /**
  * The facts: what compile and allocation may know of Kubernetes. Each is a narrow projection of one object, so that a
@@ -37,6 +38,7 @@ export interface DerivedFactTypes {
   readonly addressHolders: AddressHolderFact;
   readonly cluster: ClusterFact;
   readonly chassisProblems: ChassisProblemFact;
+  readonly bfdPorts: BfdPortFact;
 }
 
 /** Every kind of fact by the name of its table in the store. Those of objects and of rows are added by their kinds (`src/kinds`). */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { LabelSelector } from "../api/label-selector.ts";
 import type { Dual } from "../net/dual.ts";
 import type { RecordAnnotations } from "./accepted.ts";
 import type { CustomObjectFact } from "./meta.ts";
@@ -14,6 +15,8 @@ export interface VpcFact extends CustomObjectFact {
   readonly policyRoutes: readonly PolicyRouteFact[];
   /** At most one for each other VPC, none with itself. */
   readonly peerings: readonly PeeringFact[];
+  /** Absent where it is not enabled. */
+  readonly bfdPort?: VpcBfdPortFact;
   /** What it sets of `NOT_SUPPORTED`. */
   readonly unsupported: readonly string[];
   /** What of it cannot be. */
@@ -30,6 +33,21 @@ export interface VpcFact extends CustomObjectFact {
     /** Those that were active. */
     readonly vpcPeerings?: readonly PeeringFact[];
   };
+}
+
+/** `Vpc.spec.bfdPort`, enabled. */
+export interface VpcBfdPortFact {
+  /** Empty where `ip` cannot be read, and `problems` says why. */
+  readonly ip: Dual<string>;
+  /** Absent: any nodes. */
+  readonly nodeSelector?: LabelSelector;
+}
+
+/** The nodes that may host the BFD port of a VPC; derived (`src/compile/vpc-bfd-nodes.ts`). Key: the VPC. */
+export interface BfdPortFact {
+  readonly key: string;
+  /** The first one is to host it, while its chassis lives. */
+  readonly nodes: readonly { readonly name: string; readonly chassis: string }[];
 }
 
 /** One entry of `Vpc.spec.vpcPeerings`. */
@@ -57,6 +75,10 @@ export interface StaticRouteFact {
   readonly cidr: string;
   readonly nextHopIp: string;
   readonly routeTable: string;
+  /** As written: `ecmp_symmetric_reply`, or "". */
+  readonly ecmpMode: string;
+  /** The uuid of a row of table BFD, as written; "" for none. */
+  readonly bfdId: string;
 }
 
 /** One entry of `Vpc.spec.policyRoutes`. */

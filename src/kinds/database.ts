@@ -30,6 +30,7 @@ declare module "../facts/types.ts" {
     readonly serviceMonitors: ServiceMonitorFact;
   }
   interface FactIndexes {
+    readonly bfdSessions: "uuid";
     readonly chassis: "name" | "host";
     readonly encaps: "ip";
   }
@@ -87,9 +88,9 @@ export const NORTHBOUND_KINDS: readonly AnyTableKind<OvnNbTables>[] = [
     facts: "bfdSessions",
     table: "BFD",
     columns: ["logical_port", "dst_ip", "status"],
-    indexes: {},
-    project: ({ logical_port: port, dst_ip: address, status }): BfdSessionFact => {
-      return { key: `${port}/${address}`, port, address, status: status ?? "unknown" };
+    indexes: { uuid: ({ uuid }) => [uuid] },
+    project: ({ _uuid: uuid, logical_port: port, dst_ip: address, status }): BfdSessionFact => {
+      return { key: `${port}/${address}`, uuid, port, address, status: status ?? "unknown" };
     },
   }),
 ];

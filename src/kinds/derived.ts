@@ -4,6 +4,7 @@ import { samePlain } from "../collections/plain.ts";
 import { SubnetGateways } from "../compile/gateway-nodes.ts";
 import { NameCollisions } from "../compile/name-collisions.ts";
 import { ADDRESSES_IN_USE, type Settled, settling, type Unrecorded } from "../compile/subnet-verdict.ts";
+import { VpcBfdNodes } from "../compile/vpc-bfd-nodes.ts";
 import type { FactChange } from "../facts/fact-change.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { SubnetSpecFact } from "../facts/subnet.ts";
@@ -27,6 +28,7 @@ export class DerivedFacts {
   readonly #nameCollisions: NameCollisions;
   readonly #addressHolders: AddressHolders;
   readonly #gateways: SubnetGateways;
+  readonly #bfdNodes: VpcBfdNodes;
   readonly #unrecorded: Unrecorded;
 
   /** `recording` says whose addresses in a subnet are being recorded; who has it calls {@link reconsider} when such an address is given back. */
@@ -38,6 +40,7 @@ export class DerivedFacts {
     this.#nameCollisions = new NameCollisions(facts);
     this.#addressHolders = new AddressHolders(facts);
     this.#gateways = new SubnetGateways(facts);
+    this.#bfdNodes = new VpcBfdNodes(facts);
   }
 
   /** Takes in all facts at once. */
@@ -45,6 +48,7 @@ export class DerivedFacts {
     this.#started = true;
     this.#nameCollisions.start();
     this.#addressHolders.start();
+    this.#bfdNodes.start();
     this.#settle();
     this.#gateways.start();
     this.#securityGroups.start();
@@ -65,6 +69,7 @@ export class DerivedFacts {
     const facts = this.#facts;
     facts.derive((change) => this.#nameCollisions.noteFact(change), "nameCollisions");
     facts.derive((change) => this.#addressHolders.noteFact(change), "addressHolders");
+    facts.derive((change) => this.#bfdNodes.noteFact(change), "bfdPorts");
     // Subnets before groups: whatever else a change wakes must find the accepted configuration of now.
     facts.derive((change) => this.#noteSubnets(change), "subnets");
     facts.derive((change) => this.#gateways.noteFact(change), "subnetGateways");

@@ -24,8 +24,10 @@ export const vpcKind: Kind<"vpcs"> = {
   unit: vpcUnit,
   rows: {
     Logical_Router: ["name", "options", "external_ids", "ports", "static_routes", "policies"],
-    Logical_Router_Port: ["name", "mac", "networks", "peer", "external_ids"],
-    Logical_Router_Static_Route: ["ip_prefix", "nexthop", "policy", "route_table", "external_ids"],
+    Logical_Router_Port: ["name", "mac", "networks", "peer", "options", "ha_chassis_group", "external_ids"],
+    HA_Chassis_Group: ["name", "ha_chassis", "external_ids"],
+    HA_Chassis: ["chassis_name", "priority", "external_ids"],
+    Logical_Router_Static_Route: ["ip_prefix", "nexthop", "policy", "route_table", "options", "bfd", "external_ids"],
     Logical_Router_Policy: POLICY_COLUMNS,
     Load_Balancer_Group: ["name"],
     Port_Group: ["name", "external_ids"],

@@ -20,7 +20,9 @@ export function withClusterId<E extends Effect>(fragment: Fragment<E>, identity:
   if (id === "") return fragment;
   const rows = fragment.rows.map((row): DesiredRow => {
     const uuid = qualify(row.uuid, id);
-    const references = Object.keys(row.columns).filter((column) => identity.isReference(row.table, column));
+    const references = Object.keys(row.columns).filter(
+      (column) => identity.isReference(row.table, column) && row.foreign?.includes(column) !== true,
+    );
     if (references.length === 0) return { ...row, uuid };
     const columns = { ...row.columns };
     for (const column of references) columns[column] = qualifiedValue(row.columns[column], id);

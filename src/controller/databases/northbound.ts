@@ -65,6 +65,7 @@ export const EDGE_COLUMNS: ReadonlyMap<string, readonly EdgeColumn[]> = new Map(
   ["Load_Balancer_Group", [{ column: "load_balancer", exclusive: true }]],
   // A map: its members are its entries.
   ["Chassis_Template_Var", [{ column: "variables", exclusive: true }]],
+  ["HA_Chassis_Group", [{ column: "ha_chassis", exclusive: true }]],
   ["Meter", [{ column: "bands", exclusive: true }]],
 ]);
 

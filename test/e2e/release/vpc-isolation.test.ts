@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import t from "tap";
+import { until } from "../../../hack/lab/wait.ts";
+import { http, ping, urlHost } from "../../../hack/traffic/probe.ts";
+import { SERVICES, SUBNETS, VPCS } from "../../../src/kube/resources.ts";
+import { countFrames, type FrameCounter, macOf } from "../testing/frames.ts";
+import type { Thing } from "../testing/objects.ts";
+import { addressesOf, inPod, run, useNamespace, webPod } from "../testing/pods.ts";
+import { judged, useSubnet } from "../testing/subnets.ts";
+import { openWorld, whyNoLab } from "../testing/world.ts";
+
+/** Both have the same ranges, and pods with the same addresses. */
+const TWINS = ["weft-red", "weft-blue"] as const;
+const CIDR = "10.88.0.0/24,fd00:88::/120";
+/** Peered with the first of the twins. */
+const PEER = "weft-green";
+
+t.setTimeout(300_000);
+
+t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
+  const world = await openWorld(t);
+  const [first = "", second = ""] = world.lab.nodes;
+
+  const useVpc = async (name: string, cidrBlock: string, spec: object = {}): Promise<void> => {
+    await useNamespace(t, world, name);
+    if (world.vpcs.get(name) !== undefined) {
+      await world.kube.delete(VPCS, { name });
+      await world.vpcs.gone(name);
+    }
+    await world.kube.create(VPCS, { metadata: { name }, spec: { namespaces: [name], ...spec } });
+    t.teardown(async () => {
+      if (world.vpcs.get(name) !== undefined) await world.kube.delete(VPCS, { name });
+    });
+    await useSubnet(t, world, `${name}-pods`, { vpc: name, cidrBlock, namespaces: [name] });
+    await judged(world, `${name}-pods`);
+  };
+  const fixed = (v4: string, v6: string) => ({ "ovn.kubernetes.io/ip_address": `${v4},${v6}` });
+  /** A pod on each node, with the same addresses in each VPC, and a third with an address of its own range. */
+  const podsOf = async (vpc: string): Promise<readonly [Thing, Thing, Thing]> => {
+    const [near, far, other] = await run(world, [
+      webPod(vpc, `${vpc}-near`, first, fixed("10.88.0.11", "fd00:88::11")),
+      webPod(vpc, `${vpc}-far`, second, fixed("10.88.0.12", "fd00:88::12")),
+      webPod(vpc, `${vpc}-other`, first, fixed("10.88.0.200", "fd00:88::c8")),
+    ]);
+    if (near === undefined || far === undefined || other === undefined) throw new Error("no pods");
+    return [near, far, other];
+  };
+
+  for (const vpc of TWINS) await useVpc(vpc, CIDR);
+  const red = await podsOf(TWINS[0]);
+  const blue = await podsOf(TWINS[1]);
+
+  await t.test("pods with one address are each reached in their own VPC, and only there", async (t) => {
+    for (const [pods, vpc] of [
+      [red, TWINS[0]],
+      [blue, TWINS[1]],
+    ] as const) {
+      for (const from of pods) {
+        for (const to of pods.filter((pod) => pod !== from)) {
+          for (const address of addressesOf(to)) {
+            const url = `http://${urlHost(address)}:8080/hostname`;
+            // Several: what went to the other VPC's pod by chance would show.
+            const found = await Promise.all(Array.from({ length: 5 }, () => http(inPod(from), url, to.metadata.name)));
+            t.ok(
+              found.every(({ ok }) => ok),
+              `${from.metadata.name} to ${address} in ${vpc}: ${found.find(({ ok }) => !ok)?.detail ?? ""}`,
+            );
+          }
+        }
+      }
+    }
+  });
+
+  /** Everything that goes to more than one receiver, or asks for an address. */
+  const shout = async (pod: Thing): Promise<void> => {
+    const exec = inPod(pod);
+    const own = addressesOf(pod)[0];
+    await Promise.all([
+      exec(["busybox", "arping", "-c", "2", "-w", "2", "-I", "eth0", "10.88.0.77"]),
+      exec(["busybox", "arping", "-U", "-c", "2", "-w", "2", "-I", "eth0", own]),
+      exec(["busybox", "arping", "-A", "-c", "2", "-w", "2", "-I", "eth0", own]),
+      exec(["busybox", "ping", "-c", "2", "-W", "1", "-I", "eth0", "224.0.0.1"]),
+      exec(["busybox", "ping", "-c", "2", "-W", "1", "-I", "eth0", "239.88.88.88"]),
+      exec(["busybox", "ping6", "-c", "2", "-W", "1", "-I", "eth0", "ff02::1"]),
+      exec(["busybox", "ping6", "-c", "1", "-W", "1", "fd00:88::77"]),
+      exec(["busybox", "udhcpc", "-n", "-q", "-f", "-t", "1", "-T", "1", "-i", "eth0", "-s", "/bin/true"]),
+    ]);
+  };
+
+  await t.test("neither VPC hears ARP, ND, broadcast and multicast of the other, on one node and across", async (t) => {
+    for (const [talk, listen] of [
+      [red, blue],
+      [blue, red],
+    ] as const) {
+      const macs = talk.map(macOf);
+      const counters = new Map<Thing, FrameCounter>();
+      for (const pod of [...talk, ...listen]) counters.set(pod, await countFrames(pod, macs));
+      const read = async (pod: Thing) => (await counters.get(pod)?.read()) ?? {};
+      for (const pod of talk) await shout(pod);
+      // The talkers' own VPC has heard it: this is what says that the count of the others means something, and that all has arrived.
+      for (const pod of talk) {
+        for (const mac of macs.filter((one) => one !== macOf(pod))) {
+          await until(`${pod.metadata.name} hears ${mac}`, 10_000, async () => ((await read(pod))[mac] ?? 0) >= 10);
+        }
+      }
+      for (const pod of listen) {
+        const heard = Object.values(await read(pod));
+        t.equal(heard.length, 3);
+        t.ok(
+          heard.every((n) => n === 0),
+          `${pod.metadata.name} has heard nothing of ${talk[0].metadata.namespace}: ${heard.join(", ")}`,
+        );
+      }
+      for (const counter of counters.values()) await counter.stop();
+    }
+  });
+
+  await t.test("a Service of one VPC is not there in the other, though its endpoint's address is", async (t) => {
+    const [name] = TWINS;
+    const ports = [{ port: 80, targetPort: 8080 }];
+    await world.kube.create(SERVICES, {
+      metadata: { name: "far", namespace: name },
+      spec: { selector: { app: `${name}-far` }, ports },
+    } as never);
+    const service = await world.kube.get<Thing>(SERVICES, { namespace: name, name: "far" });
+    const url = `http://${urlHost(service.spec.clusterIP)}/hostname`;
+    await until(
+      "pods of its VPC reach it",
+      20_000,
+      async () => (await http(inPod(red[0]), url, red[1].metadata.name)).ok,
+    );
+    const other = await http(inPod(blue[0]), url);
+    t.notOk(other.ok, `a pod of the other VPC does not: ${other.detail}`);
+  });
+
+  await t.test("peered VPCs reach each other as far as their routes say, and no further", async (t) => {
+    const link = (remoteVpc: string, n: number) => ({
+      vpcPeerings: [{ remoteVpc, localConnectIP: `169.254.88.${n}/30,fd69:88::${n}/126` }],
+    });
+    const route = (cidr: string, nextHopIP: string) => ({ cidr, nextHopIP });
+    await useVpc(PEER, "10.89.0.0/24,fd00:89::/120", {
+      ...link(TWINS[0], 2),
+      // Not to 10.88.0.200, nor to fd00:88::c8.
+      staticRoutes: [route("10.88.0.0/28", "169.254.88.1"), route("fd00:88::/123", "fd69:88::1")],
+    });
+    const [green] = await run(world, [webPod(PEER, `${PEER}-pod`, second)]);
+    if (green === undefined) throw new Error("no pod");
+    const [v4, v6] = addressesOf(green);
+    const to = async (from: Thing, address: string, expect: string): Promise<boolean> =>
+      (await http(inPod(from), `http://${urlHost(address)}:8080/hostname`, expect)).ok;
+    t.notOk((await ping(inPod(green), "10.88.0.11", 1)).ok, "nothing before the other side names it");
+
+    const spec = {
+      ...link(PEER, 1),
+      staticRoutes: [route("10.89.0.0/24", "169.254.88.2"), route("fd00:89::/120", "fd69:88::2")],
+    };
+    await world.kube.patch(VPCS, { name: TWINS[0] }, { type: "merge", body: { spec } });
+    for (const [vpc, remote] of [
+      [TWINS[0], PEER],
+      [PEER, TWINS[0]],
+    ] as const)
+      await world.vpcs.until(vpc, "is peered", (object) => object?.status?.vpcPeerings?.includes(remote) === true);
+    for (const [pod, four, six] of [
+      [red[0], "10.88.0.11", "fd00:88::11"],
+      [red[1], "10.88.0.12", "fd00:88::12"],
+    ] as const) {
+      for (const address of [four, six])
+        await until(`${address} answers`, 10_000, () => to(green, address, pod.metadata.name));
+      for (const address of [v4, v6])
+        t.ok(await to(pod, address, green.metadata.name), `${pod.metadata.name} to ${address}`);
+    }
+    for (const address of addressesOf(red[2]))
+      t.notOk((await ping(inPod(green), address, 1)).ok, `there is no route to ${address}`);
+    for (const pod of blue) {
+      for (const address of [v4, v6])
+        t.notOk((await ping(inPod(pod), address, 1)).ok, `${pod.metadata.name} to ${address}`);
+    }
+
+    // A subnet that overlaps one of the peer is refused, and the peering goes on.
+    await useSubnet(t, world, "weft-green-2", { vpc: PEER, cidrBlock: "10.88.0.128/25" });
+    t.match((await judged(world, "weft-green-2", "SubnetConflict")).message, /with which VPC weft-green is peered/);
+    t.ok(await to(green, "10.88.0.11", red[0].metadata.name));
+    await world.kube.delete(SUBNETS, { name: "weft-green-2" });
+
+    // What would be rerouted to where no path leads is dropped.
+    const rule = { priority: 10, match: "ip4.dst == 10.88.0.12", action: "reroute", nextHopIP: "192.0.2.1" };
+    await world.kube.patch(VPCS, { name: PEER }, { type: "merge", body: { spec: { policyRoutes: [rule] } } });
+    await until(
+      "10.88.0.12 is not reached past the rule",
+      10_000,
+      async () => !(await ping(inPod(green), "10.88.0.12", 1)).ok,
+    );
+    t.ok((await ping(inPod(green), "10.88.0.11")).ok, "others are");
+
+    // One side is enough to end it.
+    await world.kube.patch(VPCS, { name: TWINS[0] }, { type: "merge", body: { spec: { vpcPeerings: null } } });
+    await until("the peering has ended", 10_000, async () => !(await ping(inPod(green), "10.88.0.11", 1)).ok);
+  });
+});
