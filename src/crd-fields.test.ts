@@ -125,6 +125,18 @@ const VIP: Samples = {
   attachSubnets: { value: ["x-subnet"] },
 };
 
+const SWITCH_LB_RULE: Samples = {
+  vip: { value: "10.16.0.78" },
+  namespace: { value: "teams" },
+  selector: { value: ["app: other"] },
+  endpoints: { value: ["10.16.0.9"] },
+  sessionAffinity: { value: "ClientIP" },
+  "ports[].name": { value: "dns" },
+  "ports[].port": { value: 81 },
+  "ports[].targetPort": { value: 8081 },
+  "ports[].protocol": { value: "UDP" },
+};
+
 const OVN_EIP: Samples = {
   externalSubnet: { value: "x-subnet" },
   type: { value: "lrp" },
@@ -202,6 +214,12 @@ const KINDS = [
     samples: POOL,
   },
   { file: "vips", kind: "vips", base: { subnet: "ovn-default" }, samples: VIP },
+  {
+    file: "switch-lb-rules",
+    kind: "switchLbRules",
+    base: { vip: "10.16.0.77", selector: ["app: web"], ports: [{ port: 80 }] },
+    samples: SWITCH_LB_RULE,
+  },
   { file: "ovn-eips", kind: "ovnEips", base: { externalSubnet: "ovn-default" }, samples: OVN_EIP },
   {
     file: "ips",

@@ -164,6 +164,21 @@ export function loadBalancerName(service: string, protocol: "TCP" | "UDP" | "SCT
   return `${service}/${protocol.toLowerCase()}`;
 }
 
+/** The Service of a SwitchLBRule, as in Kube-OVN. */
+export function ruleServiceName(rule: string): string {
+  return `slr-${rule}`;
+}
+
+/** Whether a Service may be a rule's by its name. */
+export function isRuleServiceName(name: string): boolean {
+  return name.startsWith(ruleServiceName(""));
+}
+
+/** The EndpointSlice of the endpoints of one family that a SwitchLBRule names. */
+export function ruleSliceName(rule: string, family: "IPv4" | "IPv6"): string {
+  return `${ruleServiceName(rule)}-${family.toLowerCase()}`;
+}
+
 /** The load balancer for what clients send again, of a sticky Service's ports of one protocol: see `src/compile/service.ts`. */
 export function repeatsName(service: string, protocol: "TCP" | "UDP" | "SCTP"): string {
   return `${loadBalancerName(service, protocol)}/repeats`;

@@ -25,7 +25,10 @@ export type WeftEffect =
   | ReportEffect
   | NodeConditionEffect
   | MakeResolverEffect
-  | DropResolverEffect;
+  | DropResolverEffect
+  | MakeObjectEffect
+  | PatchObjectEffect
+  | DropObjectEffect;
 
 /** Set (or, with null, remove) annotations of one object in one patch, provided that it still has this UID. */
 export interface AnnotateEffect {
@@ -142,6 +145,55 @@ export interface DropResolverEffect {
   readonly key: string;
   readonly name: string;
   readonly uid: string;
+}
+
+/** Create an object that another one needs. One that is there already is an error: what it is to be patched to is not known here. */
+export interface MakeObjectEffect {
+  readonly kind: "make-object";
+  readonly key: string;
+  readonly resource: ObjectKind;
+  readonly body: ObjectBody<string>;
+}
+
+/** Restore an object that was made so, by a merge patch, provided that it still has this UID. */
+export interface PatchObjectEffect {
+  readonly kind: "patch-object";
+  readonly key: string;
+  readonly resource: ObjectKind;
+  readonly uid: string;
+  readonly body: ObjectBody;
+}
+
+/** Delete an object that was made so, provided that it still has this UID. */
+export interface DropObjectEffect {
+  readonly kind: "drop-object";
+  readonly key: string;
+  readonly resource: ObjectKind;
+  /** "" for objects of the whole cluster. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** What of an object is written; in a patch null takes a label or an annotation off. */
+export interface ObjectBody<Value = string | null> {
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly labels?: Readonly<Record<string, Value>>;
+    readonly annotations?: Readonly<Record<string, Value>>;
+    readonly ownerReferences?: readonly OwnerReferenceBody[];
+  };
+  readonly [field: string]: unknown;
+}
+
+/** An owner of an object (meta/v1 OwnerReference): when it is deleted, the object is too. */
+export interface OwnerReferenceBody {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly controller: true;
 }
 
 /** Say in an Event what of an object cannot be done as it is written. */

@@ -13,6 +13,7 @@ import { annotate, report, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { loadBalancerGroupId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
+import { isPlaced, type ServiceVips, vipsOfService } from "./service-vip.ts";
 import { vpcOfService } from "./service-vpc.ts";
 
 interface ServiceInput {
@@ -24,13 +25,14 @@ interface ServiceInput {
   readonly vpcExists: boolean;
   readonly serviceCidr: ClusterFact["serviceCidr"];
   readonly slices: readonly EndpointSliceFact[];
+  readonly vips: ServiceVips;
 }
 
 /**
  * A Service as pods of its VPC see it: one load balancer for each protocol, in the group that every switch of the VPC has. It is small,
  * so an endpoint's change rewrites a small row; and the client's address stays, so that policies see who speaks.
  *
- * Only cluster addresses are here. Node ports, external addresses and what nodes themselves send stay with kube-proxy, and so do
+ * Only cluster addresses and VIPs are here. Node ports, external addresses and what nodes themselves send stay with kube-proxy, and so do
  * Services with `internalTrafficPolicy: Local`: a load balancer of a switch is the same on all nodes.
  */
 export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
@@ -45,7 +47,8 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
     const vpc = vpcOfService(reader, service, slices, cluster?.router ?? "");
     const vpcExists = reader.get("vpcs", vpc) !== undefined;
     const balanced = !service.nodeLocal && service.proxy === "";
-    return { service, vpc, balanced, vpcExists, serviceCidr: cluster?.serviceCidr ?? {}, slices };
+    const vips = vipsOfService(reader, service, slices, vpc, cluster?.router ?? "");
+    return { service, vpc, balanced, vpcExists, serviceCidr: cluster?.serviceCidr ?? {}, slices, vips };
   },
 
   compile(input): Fragment<WeftEffect> {
@@ -53,21 +56,21 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
     const { uid, namespace, name } = service;
     const about = { resource: "services", namespace, name, uid } as const;
     const build = new FragmentBuilder();
-    if (!balanced) return build.finish();
+    if (!balanced || !isPlaced(service, slices)) return build.finish();
     if (!vpcExists) {
       const message = `VPC "${vpc}" does not exist; pods cannot reach the Service at its addresses`;
       return build.finish(report(about, [{ path: "metadata.annotations", reason: "VpcNotFound", message }]));
     }
     for (const protocol of ["TCP", "UDP", "SCTP"] as const) {
       const ports = service.ports.filter((port) => port.protocol === protocol);
-      const vips = vipsOf(service.addresses, ports, slices);
+      const vips = vipsOf([...service.addresses, ...input.vips.addresses], ports, slices);
       if (Object.keys(vips).length === 0) continue;
       addLoadBalancer(build, loadBalancerName(service.key, protocol), input, protocol, vips, service.affinity);
       const repeats = service.affinity === 0 ? {} : repeatsOf(vips, input.serviceCidr);
       if (Object.keys(repeats).length > 0)
         addLoadBalancer(build, repeatsName(service.key, protocol), input, undefined, repeats, 0);
     }
-    const problems = [...service.problems, ...slices.flatMap((slice) => slice.problems)];
+    const problems = [...service.problems, ...slices.flatMap((slice) => slice.problems), ...input.vips.problems];
     const annotations = service.vpc === "" ? {} : { [SERVICE.vpc]: service.vpc };
     return build.finish([
       ...report(about, problems),

@@ -39,6 +39,7 @@ import { egressTableOwner, readEgress } from "./subnet-egress.ts";
 import { addGatewaySets, addSubnetGateway } from "./subnet-gateway.ts";
 import { natRuleStatus, readNatRules } from "./subnet-nat-rules.ts";
 import { addSourceGuard } from "./subnet-sources.ts";
+import { proxiedAddresses } from "./vip-proxies.ts";
 
 /** What a subnet compiles from. */
 export interface SubnetInput {
@@ -67,6 +68,8 @@ export interface SubnetInput {
   readonly privateCidrs: readonly string[];
   /** The ranges that its `acls` name → the Services' ports in them. */
   readonly virtualPorts: Readonly<Record<string, readonly VirtualPort[]>>;
+  /** Addresses of load balancers that its router answers for. */
+  readonly proxied: readonly string[];
   /** Names of its ports towards its router. */
   readonly ports: { readonly router: string; readonly switch: string };
 }
@@ -114,6 +117,7 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
       ),
       egressTableOwner: egressTableOwner(reader, subnet),
       holders: subnet.deleting ? holdersOf(reader, key) : [],
+      proxied: proxiedAddresses(reader, key),
       ports: {
         router: spell(routerPortName(subnet.vpc, key), taken["router-port"] !== undefined),
         switch: spell(routerSwitchPortName(key, subnet.vpc), taken["switch-port"] !== undefined),
@@ -170,7 +174,10 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
       name: ports.switch,
       type: "router",
       addresses: ["router"],
-      options: { "router-port": ports.router },
+      options: {
+        "router-port": ports.router,
+        ...(input.proxied.length > 0 && { arp_proxy: input.proxied.join(" ") }),
+      },
       external_ids: externalIds({ ls: name }),
     });
     if (vpc === cluster.router) {

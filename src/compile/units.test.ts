@@ -528,44 +528,54 @@ t.test("a pool is an address set where it is asked for, and stays until its last
   golden(t, "ippool-gone", ipPoolUnit, facts, "team-a");
 });
 
-t.test("a Vip is a virtual port of the pods that name it, or a port of its own", async (t) => {
-  const facts = sampleFacts();
-  const vip = (type: string): unknown =>
-    facts.set(
-      "vips",
-      "shared",
-      projectVip({
-        metadata: { name: "shared", uid: "uid-vip" },
-        spec: {
-          namespace: "default",
-          subnet: "ovn-default",
-          type,
-          v4ip: "10.16.0.9",
-          macAddress: "02:00:00:00:00:42",
-          selector: ["app: web"],
-        },
-        status: { v4ip: "10.16.0.9", mac: "02:00:00:00:00:42" },
-      }),
-    );
-  const pod = facts.get("pods", "default/a");
-  if (!pod) throw new Error("no sample");
-  const annotations = { "ovn.kubernetes.io/aaps": "shared", "ovn.kubernetes.io/port_security": "true" };
-  facts.set("pods", "default/a", { ...pod, labels: { app: "web" }, annotations });
-  vip("");
-  golden(t, "vip-virtual", vipUnit, facts, "shared");
-  golden(t, "pod-with-pair", podUnit, facts, "default/a");
-  facts.set("pods", "default/a", { ...pod, labels: { app: "other" }, annotations });
-  const input = vipUnit.read(facts, "shared");
-  t.same(input?.parents, [], "the selector leaves the pod out");
-  vip("switch_lb_vip");
-  golden(t, "vip-switch-lb", vipUnit, facts, "shared");
-  const lb = vipUnit.read(facts, "shared");
-  const gateway = stableMac("ovn-cluster-ovn-default");
-  const state = lb && conditionsIn(vipUnit.compile(lb).effects)[0];
-  t.match(state, { ready: true, message: `it has 10.16.0.9, ${gateway}`, status: { mac: gateway } });
-  vip("kube_host_vm_vip");
-  golden(t, "vip-host-machine", vipUnit, facts, "shared");
-});
+t.test(
+  "a Vip is a virtual port of the pods that name it, a port of its own, or what the router answers for",
+  async (t) => {
+    const facts = sampleFacts();
+    const vip = (type: string): unknown =>
+      facts.set(
+        "vips",
+        "shared",
+        projectVip({
+          metadata: { name: "shared", uid: "uid-vip" },
+          spec: {
+            namespace: "default",
+            subnet: "ovn-default",
+            type,
+            v4ip: "10.16.0.9",
+            macAddress: "02:00:00:00:00:42",
+            selector: ["app: web"],
+          },
+          status: { v4ip: "10.16.0.9", mac: "02:00:00:00:00:42" },
+        }),
+      );
+    const pod = facts.get("pods", "default/a");
+    if (!pod) throw new Error("no sample");
+    const annotations = { "ovn.kubernetes.io/aaps": "shared", "ovn.kubernetes.io/port_security": "true" };
+    facts.set("pods", "default/a", { ...pod, labels: { app: "web" }, annotations });
+    vip("");
+    golden(t, "vip-virtual", vipUnit, facts, "shared");
+    golden(t, "pod-with-pair", podUnit, facts, "default/a");
+    facts.set("pods", "default/a", { ...pod, labels: { app: "other" }, annotations });
+    const input = vipUnit.read(facts, "shared");
+    t.same(input?.parents, [], "the selector leaves the pod out");
+    vip("switch_lb_vip");
+    golden(t, "vip-switch-lb", vipUnit, facts, "shared");
+    const lb = vipUnit.read(facts, "shared");
+    const gateway = stableMac("ovn-cluster-ovn-default");
+    const state = lb && conditionsIn(vipUnit.compile(lb).effects)[0];
+    t.match(state, { ready: true, message: `it has 10.16.0.9, ${gateway}`, status: { mac: gateway } });
+    const toRouter = () => {
+      const input = subnetUnit.read(facts, "ovn-default");
+      const rows = input === undefined ? [] : subnetUnit.compile(input).rows;
+      return rows.find(({ columns }) => columns["type"] === "router")?.columns["options"];
+    };
+    t.match(toRouter(), { arp_proxy: "10.16.0.9" });
+    vip("kube_host_vm_vip");
+    golden(t, "vip-host-machine", vipUnit, facts, "shared");
+    t.notMatch(toRouter(), { arp_proxy: /./ }, "the router answers for load balancers only");
+  },
+);
 
 t.test("a port of one family in a subnet of two has the DHCP options of that one", async (t) => {
   const facts = sampleFacts();

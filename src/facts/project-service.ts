@@ -3,17 +3,15 @@
 import { SERVICE } from "../api/annotations.ts";
 import { type Ip, isMapped, parseIp } from "../net/address.ts";
 import type { ProjectedMeta } from "./meta.ts";
+import { mayHaveVip, ruleOwned, type VipServiceObject, vipService } from "./project-switch-lb-rule.ts";
 import type { EndpointSliceFact, ProblemFact, ServiceFact, ServicePortFact } from "./service.ts";
 
 /** What {@link projectService} reads of a Service. */
-export interface ServiceObject {
-  readonly metadata: ProjectedMeta;
-  readonly spec?: {
+export interface ServiceObject extends VipServiceObject {
+  readonly spec?: VipServiceObject["spec"] & {
     readonly type?: string;
     readonly clusterIP?: string;
     readonly clusterIPs?: readonly string[];
-    readonly ports?: readonly { readonly name?: string; readonly protocol?: string; readonly port: number }[];
-    readonly sessionAffinity?: string;
     readonly sessionAffinityConfig?: {
       readonly clientIP?: { readonly timeoutSeconds?: number | null } | null;
     } | null;
@@ -55,14 +53,15 @@ const DEFAULT_AFFINITY_S = 10_800;
 const MAX_AFFINITY_S = 65_535;
 
 /**
- * The fact of a Service; none for one without a cluster address: headless, ExternalName, or not given one yet. Each address and port is read by
+ * The fact of a Service; none for one without a cluster address (headless, ExternalName, or not given one yet), unless it has a VIP or may be a rule's. Each address and port is read by
  * itself: OVN installs nothing at all for a load balancer's address of which it cannot read one endpoint.
  */
-export function projectService({ metadata, spec = {} }: ServiceObject): ServiceFact | undefined {
+export function projectService(service: ServiceObject): ServiceFact | undefined {
+  const { metadata, spec = {} } = service;
   const problems: ProblemFact[] = [];
   const given = (spec.clusterIPs ?? [spec.clusterIP ?? ""]).filter((text) => text !== "" && text !== "None");
   const addresses = given.flatMap((text, i) => readAddress(text, `spec.clusterIPs[${i}]`, problems)?.text ?? []);
-  if (spec.type === "ExternalName" || given.length === 0) return undefined;
+  if (spec.type === "ExternalName" || (given.length === 0 && !mayHaveVip(service))) return undefined;
   const { name, namespace = "default", uid, annotations = {} } = metadata;
   return {
     key: `${namespace}/${name}`,
@@ -76,6 +75,7 @@ export function projectService({ metadata, spec = {} }: ServiceObject): ServiceF
     proxy: metadata.labels?.[PROXY_LABEL] ?? "",
     vpc: annotations[SERVICE.vpc] ?? "",
     chosenVpc: annotations[SERVICE.logicalSwitch] ? (annotations[SERVICE.logicalRouter] ?? "") : "",
+    ...vipService(service, problems),
     problems,
   };
 }
@@ -85,7 +85,7 @@ export function projectService({ metadata, spec = {} }: ServiceObject): ServiceF
  * kube-proxy; a condition that is not stated means: ready, serving, not terminating (discovery.k8s.io/v1).
  */
 export function projectEndpointSlice(slice: EndpointSliceObject): EndpointSliceFact | undefined {
-  const { name, namespace = "default", labels = {} } = slice.metadata;
+  const { name, namespace = "default", uid, labels = {} } = slice.metadata;
   const service = labels[SERVICE_LABEL];
   if (!service) return undefined;
   const problems: ProblemFact[] = [];
@@ -101,6 +101,10 @@ export function projectEndpointSlice(slice: EndpointSliceObject): EndpointSliceF
   }
   return {
     key: `${namespace}/${name}`,
+    name,
+    uid,
+    namespace,
+    ...ruleOwned(slice.metadata),
     service: `${namespace}/${service}`,
     ports: (slice.ports ?? []).flatMap((port, i) => readPort(port, `EndpointSlice ${name} ports[${i}]`, problems)),
     ready: [...ready].sort(),

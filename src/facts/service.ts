@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** One Service that has cluster addresses. */
-export interface ServiceFact {
+import type { RuleOwnedFact, VipServiceFact } from "./vip-service.ts";
+
+/** One Service that has cluster addresses or VIPs. */
+export interface ServiceFact extends VipServiceFact {
   readonly key: string;
   readonly uid: string;
   readonly namespace: string;
@@ -32,8 +34,11 @@ export interface ServicePortFact {
 }
 
 /** One EndpointSlice of a Service. */
-export interface EndpointSliceFact {
+export interface EndpointSliceFact extends RuleOwnedFact {
   readonly key: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly namespace: string;
   /** Key of the Service. */
   readonly service: string;
   /** With the numbers of its own endpoints: a named target port may have another one in each slice. */

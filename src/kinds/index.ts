@@ -19,6 +19,7 @@ import {
 import { securityGroupKind } from "./security-group.ts";
 import { endpointSliceKind, serviceKind } from "./service.ts";
 import { subnetKind } from "./subnet.ts";
+import { switchLbRuleKind } from "./switch-lb-rule.ts";
 import { vipKind } from "./vip.ts";
 import { vpcKind } from "./vpc.ts";
 
@@ -31,6 +32,7 @@ export const KINDS: readonly AnyKind[] = [
   ipPoolKind,
   vipKind,
   ovnEipKind,
+  switchLbRuleKind,
   ipKind,
   networkPolicyKind,
   adminNetworkPolicyKind,

@@ -5,6 +5,7 @@ import { projectEndpointSlice, projectService } from "../facts/project-service.t
 import type { EndpointSliceFact, ServiceFact } from "../facts/service.ts";
 import { ENDPOINT_SLICES, SERVICES } from "../kube/resources.ts";
 import type { Kind } from "./kind.ts";
+import { rootsOfRules } from "./switch-lb-rule.ts";
 
 declare module "../facts/types.ts" {
   interface FactTypes {
@@ -12,7 +13,8 @@ declare module "../facts/types.ts" {
     readonly endpointSlices: EndpointSliceFact;
   }
   interface FactIndexes {
-    readonly endpointSlices: "service";
+    readonly services: "address" | "rule";
+    readonly endpointSlices: "service" | "rule";
   }
 }
 
@@ -21,15 +23,19 @@ export const serviceKind: Kind<"services"> = {
   facts: "services",
   type: SERVICES,
   project: projectService,
-  indexes: {},
+  indexes: {
+    address: ({ addresses, vips }) => [...addresses, ...vips],
+    rule: ({ rule }) => (rule === "" ? [] : [rule]),
+  },
   unit: serviceUnit,
+  roots: (old, now) => [{ kind: serviceUnit.name, key: (now ?? old)?.key ?? "" }, ...rootsOfRules(old, now)],
   rows: {
     Load_Balancer: ["name", "protocol", "vips", "selection_fields", "options", "external_ids"],
     Load_Balancer_Group: ["load_balancer"],
   },
   access: {
-    verbs: ["get", "patch"],
-    why: "Followed; an annotation says in which VPC each is. One of them is the DNS for domain names in policies. (`get` is for weftctl.)",
+    verbs: ["get", "create", "patch", "delete"],
+    why: "Followed; an annotation says in which VPC each is. SwitchLBRules make some. One of them is the DNS for domain names in policies. (`get` is for weftctl.)",
   },
 };
 
@@ -38,6 +44,7 @@ export const endpointSliceKind: Kind<"endpointSlices"> = {
   facts: "endpointSlices",
   type: ENDPOINT_SLICES,
   project: projectEndpointSlice,
-  indexes: { service: (slice) => [slice.service] },
-  access: { verbs: [], why: "Followed." },
+  indexes: { service: (slice) => [slice.service], rule: ({ rule }) => (rule === "" ? [] : [rule]) },
+  roots: rootsOfRules,
+  access: { verbs: ["create", "patch", "delete"], why: "Followed; SwitchLBRules that name endpoints make some." },
 };

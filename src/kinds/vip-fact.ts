@@ -42,6 +42,6 @@ declare module "../facts/types.ts" {
     readonly vips: VipFact;
   }
   interface FactIndexes {
-    readonly vips: "subnet" | "namespace";
+    readonly vips: "subnet" | "namespace" | "answered";
   }
 }

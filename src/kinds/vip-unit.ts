@@ -93,7 +93,8 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
       },
       condition,
     );
-    // Where there is no switch the address is only kept.
+    // Where there is no switch the address is only kept; for a load balancer's the port of the router answers (`vip-proxies.ts`).
+    if (vip.type === "switch_lb_vip") return new FragmentBuilder().finish(effects);
     if (subnet === undefined || !vip.given || dispute !== undefined || taken || !isOvnProvider(subnet.provider))
       return new FragmentBuilder().finish(effects);
     const build = new FragmentBuilder();
@@ -156,13 +157,11 @@ function addVirtualPort(
 }
 
 function addPlainPort(build: FragmentBuilder, name: string, vip: VipFact, subnet: SubnetFact): void {
-  const forLb = vip.type === "switch_lb_vip";
-  const mac = macOf(vip, subnet);
   build.held("Logical_Switch", switchId(subnet.name), "ports", "Logical_Switch_Port", vipPortId(vip.name), {
     name,
     type: "",
-    addresses: [[mac, vip.v4, vip.v6].filter((part) => part !== "").join(" ")],
-    options: forLb ? { arp_proxy: "true" } : {},
+    addresses: [[vip.mac, vip.v4, vip.v6].filter((part) => part !== "").join(" ")],
+    options: {},
     external_ids: externalIds({ ls: subnet.name, pod: `${vip.namespace}/${vip.name}` }),
   });
 }

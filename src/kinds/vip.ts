@@ -80,7 +80,11 @@ export const vipKind: Kind<"vips"> = {
   facts: "vips",
   type: VIPS,
   project: projectVip,
-  indexes: { subnet: (vip) => [vip.subnet], namespace: (vip) => [vip.namespace] },
+  indexes: {
+    subnet: (vip) => [vip.subnet],
+    namespace: (vip) => [vip.namespace],
+    answered: (vip) => (vip.type === "switch_lb_vip" && vip.given && !vip.deleting ? [vip.subnet] : []),
+  },
   unit: vipUnit,
   rows: { Logical_Switch: ["ports"], Logical_Switch_Port: PORT_COLUMNS },
   claim: vipClaims,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { vipsByRule } from "../facts/service-vips.ts";
 import type { FactReader } from "../facts/store.ts";
 import { parseIp } from "../net/address.ts";
 import { cidrContains, parseCidr } from "../net/cidr.ts";
@@ -26,7 +27,7 @@ export function virtualPortsIn(reader: FactReader, cidr: string): readonly Virtu
   const range = parseCidr(cidr);
   if (range === undefined || range.prefix === 0) return [];
   return reader.all("services").flatMap((service) => {
-    const named = service.addresses.filter((text) => {
+    const named = [...service.addresses, ...vipsByRule(reader, service)].filter((text) => {
       const ip = parseIp(text);
       return ip !== undefined && cidrContains(range, ip);
     });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { ovnEipKind } from "../../src/kinds/ovn-eip.ts";
+import { switchLbRuleKind } from "../../src/kinds/switch-lb-rule.ts";
 import {
   ADMIN_NETWORK_POLICIES,
   DNS_NAME_RESOLVERS,
@@ -120,6 +121,11 @@ const TARGETS: Readonly<Record<string, Target>> = {
     type: ovnEipKind.type,
     spec: () => ({ externalSubnet: `${PREFIX}nowhere`, type: "nat", v4Ip: "", v6Ip: "", macAddress: "" }),
     edits: ["type", "v6Ip"],
+  },
+  switchlbrules: {
+    type: switchLbRuleKind.type,
+    spec: () => ({ vip: "", namespace: `${PREFIX}nowhere`, selector: [], endpoints: [], ports: [] }),
+    edits: ["selector", "endpoints", "sessionAffinity"],
   },
   ips: {
     type: IPS,

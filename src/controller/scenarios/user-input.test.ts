@@ -378,6 +378,55 @@ const CLUSTER: readonly Thing[] = [
     },
     { ...NS, labels: { "kubernetes.io/service-name": "web" } },
   ),
+  thing(
+    "switchLbRules",
+    "web",
+    {
+      spec: {
+        vip: "10.16.0.120,fd16::120",
+        namespace: "default",
+        selector: ["app: web"],
+        endpoints: ["10.16.0.2", "fd16::2"],
+        sessionAffinity: "ClientIP",
+        ports: [
+          { name: "http", port: 80, targetPort: 8080, protocol: "TCP" },
+          { name: "dns", port: 53, protocol: "UDP" },
+        ],
+      },
+    },
+    { annotations: { "ovn.kubernetes.io/service_health_check": "false" } },
+  ),
+  thing(
+    "services",
+    "slr-web",
+    {
+      spec: {
+        clusterIP: "None",
+        selector: {},
+        ipFamilies: ["IPv4", "IPv6"],
+        ports: [{ name: "http", protocol: "TCP", port: 80, targetPort: 8080 }],
+      },
+    },
+    {
+      ...NS,
+      annotations: {
+        "ovn.kubernetes.io/switch_lb_vip": "10.16.0.120,fd16::120",
+        "ovn.kubernetes.io/vpc": "ovn-cluster",
+      },
+      ownerReferences: [
+        { apiVersion: "kubeovn.io/v1", kind: "SwitchLBRule", name: "web", uid: "uid-switchLbRules-web" },
+      ],
+    },
+  ),
+  thing(
+    "endpointSlices",
+    "slr-web-ipv4",
+    {
+      ports: [{ name: "http", protocol: "TCP", port: 8080 }],
+      endpoints: [{ addresses: ["10.16.0.2"], conditions: { ready: true } }],
+    },
+    { ...NS, labels: { "kubernetes.io/service-name": "slr-web" } },
+  ),
   thing("statefulSets", "web", { spec: { replicas: 2, ordinals: { start: 1 } } }, NS),
   thing("virtualMachines", "web", { spec: { running: true } }, NS),
 ];

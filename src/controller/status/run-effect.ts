@@ -65,10 +65,9 @@ async function dispatch(tools: EffectTools, effect: WeftEffect, isWanted: () => 
   const { kube } = tools;
   switch (effect.kind) {
     case "annotate": {
-      const { resource, namespace, name, uid, annotations } = effect;
-      const ref = namespace === "" ? { name } : { namespace, name };
+      const { resource, uid, annotations } = effect;
       const patch = { type: "merge", body: { metadata: { uid, annotations } } } as const;
-      await kube.patch(typeOf(resource), ref, patch, { metadataOnly: true });
+      await kube.patch(typeOf(resource), refOf(effect), patch, { metadataOnly: true });
       return;
     }
     case "fill":
@@ -102,7 +101,25 @@ async function dispatch(tools: EffectTools, effect: WeftEffect, isWanted: () => 
     case "drop-resolver":
       await kube.delete(DNS_NAME_RESOLVERS, { name: effect.name }, { preconditions: { uid: effect.uid } });
       return;
+    case "make-object": {
+      const { resource, body } = effect;
+      tools.observed(resource, await kube.create(typeOf(resource), body));
+      return;
+    }
+    case "patch-object": {
+      const { resource, uid, body } = effect;
+      const patch = { type: "merge", body: { ...body, metadata: { ...body.metadata, uid } } } as const;
+      tools.observed(resource, await kube.patch(typeOf(resource), refOf(body.metadata), patch));
+      return;
+    }
+    case "drop-object":
+      await kube.delete(typeOf(effect.resource), refOf(effect), { preconditions: { uid: effect.uid } });
+      return;
   }
+}
+
+function refOf({ namespace = "", name }: ObjectRef): ObjectRef {
+  return namespace === "" ? { name } : { namespace, name };
 }
 
 /** How the API server answers to a UID that is not the object's: a precondition is a `conflict`, `metadata.uid` in a patch is `invalid` (it is immutable). */
@@ -117,21 +134,22 @@ async function isForAnother({ kube }: EffectTools, effect: WeftEffect): Promise<
 /** The object that an effect writes to provided that it has this UID. */
 function subjectOf(effect: WeftEffect): { type: ResourceType; ref: ObjectRef; uid: string } | undefined {
   if (!("uid" in effect)) return undefined;
-  const { name, uid } = effect;
+  const { uid } = effect;
   switch (effect.kind) {
-    case "annotate": {
-      const { namespace } = effect;
-      return { type: typeOf(effect.resource), ref: namespace === "" ? { name } : { namespace, name }, uid };
-    }
+    case "annotate":
+    case "drop-object":
+      return { type: typeOf(effect.resource), ref: refOf(effect), uid };
+    case "patch-object":
+      return { type: typeOf(effect.resource), ref: refOf(effect.body.metadata), uid };
     case "fill":
-      return { type: typeOf(effect.resource), ref: { name }, uid };
+      return { type: typeOf(effect.resource), ref: { name: effect.name }, uid };
     case "release-ip":
     case "mark-ip":
-      return { type: IPS, ref: { name }, uid };
+      return { type: IPS, ref: { name: effect.name }, uid };
     case "node-condition":
-      return { type: NODES, ref: { name }, uid };
+      return { type: NODES, ref: { name: effect.name }, uid };
     case "drop-resolver":
-      return { type: DNS_NAME_RESOLVERS, ref: { name }, uid };
+      return { type: DNS_NAME_RESOLVERS, ref: { name: effect.name }, uid };
     case "condition":
       return undefined;
   }

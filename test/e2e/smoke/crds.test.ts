@@ -18,9 +18,10 @@ const PLURALS: Readonly<Record<string, string>> = {
   Vip: "vips",
   OvnEip: "ovn-eips",
   SecurityGroup: "security-groups",
+  SwitchLBRule: "switch-lb-rules",
 };
 
-type Kind = "Vpc" | "Subnet" | "IP" | "IPPool" | "Vip" | "OvnEip" | "SecurityGroup";
+type Kind = "Vpc" | "Subnet" | "IP" | "IPPool" | "Vip" | "OvnEip" | "SecurityGroup" | "SwitchLBRule";
 type Fields = Readonly<Record<string, unknown>>;
 
 t.test("the rules of every definition are tried here", async (t) => {
@@ -296,6 +297,36 @@ const GOOD: readonly (readonly [Kind, string, Fields])[] = [
     "what a Go client writes",
     { externalSubnet: "external204", v4Ip: "", v6Ip: "", macAddress: "", type: "lsp" },
   ],
+  [
+    "SwitchLBRule",
+    "pods by their labels",
+    {
+      vip: "10.16.0.50",
+      namespace: "default",
+      selector: ["app:web", "tier: front"],
+      sessionAffinity: "ClientIP",
+      ports: [
+        { name: "http", port: 80, targetPort: 8080, protocol: "TCP" },
+        { name: "dns", port: 53, targetPort: 53, protocol: "UDP" },
+      ],
+    },
+  ],
+  [
+    "SwitchLBRule",
+    "endpoints of both families",
+    { vip: "10.16.0.50,fd00::50", endpoints: ["10.16.0.9", "fd00::9"], ports: [{ port: 80 }] },
+  ],
+  [
+    "SwitchLBRule",
+    "what a Go client writes",
+    {
+      vip: "1.1.1.1",
+      namespace: "default",
+      selector: null,
+      endpoints: ["10.16.0.9"],
+      ports: [{ name: "http", port: 80, protocol: "TCP" }],
+    },
+  ],
   ["Vip", "any free address", { subnet: "ovn-default", type: "" }],
   [
     "Vip",
@@ -546,6 +577,33 @@ const BAD: readonly (readonly [Kind, Fields, ...string[]])[] = [
   ["Subnet", { ...CIDR, vpc: "Team A" }, 'vpc "Team A" cannot be the name of a Vpc'],
   ["Vip", { subnet: "s", namespace: "a.b" }, 'namespace "a.b" cannot be the name of a namespace'],
   ["Vip", {}, "spec.subnet", "is missing"],
+  ["SwitchLBRule", { ports: [{ port: 80 }] }, "spec.vip", "is missing"],
+  ["SwitchLBRule", { vip: "10.16.0.50" }, "spec.ports", "is missing"],
+  ["SwitchLBRule", { vip: "10.16.0.500", ports: [{ port: 80 }] }, 'vip "10.16.0.500" is not an IP address'],
+  ["SwitchLBRule", { vip: "10.0.0.1,10.0.0.2", ports: [{ port: 80 }] }, "more than one address of a family"],
+  ["SwitchLBRule", { vip: "10.0.0.1", ports: [{ port: 0 }] }, "greater than or equal to 1"],
+  ["SwitchLBRule", { vip: "10.0.0.1", ports: [{ name: "a" }] }, "spec.ports[0].port", "is missing"],
+  ["SwitchLBRule", { vip: "10.0.0.1", ports: [{ port: 80 }, { port: 81 }] }, "must have a name"],
+  [
+    "SwitchLBRule",
+    { vip: "10.0.0.1", ports: [{ port: 80, protocol: "ICMP" }] },
+    'protocol "ICMP" must be one of: TCP, UDP, SCTP',
+  ],
+  [
+    "SwitchLBRule",
+    { vip: "10.0.0.1", ports: [{ port: 80 }], sessionAffinity: "Client" },
+    'sessionAffinity "Client" must be one of: None, ClientIP',
+  ],
+  [
+    "SwitchLBRule",
+    { vip: "10.0.0.1", ports: [{ port: 80 }], selector: ["web"] },
+    'selector entry "web" is not a label',
+  ],
+  [
+    "SwitchLBRule",
+    { vip: "10.0.0.1", ports: [{ port: 80 }], endpoints: ["web"] },
+    'endpoint "web" is not an IP address',
+  ],
   ["OvnEip", { v4Ip: "10.0.0" }, 'v4Ip "10.0.0" is not an IPv4 address'],
   ["OvnEip", { v6Ip: "FD00::1" }, "write fd00::1"],
   ["OvnEip", { macAddress: "00-00-00-53-6b-b6" }, "six bytes such as"],

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { SERVICE } from "../api/annotations.ts";
+import type { SwitchLBRulePort, SwitchLBRuleSpec } from "../api/generated/switchlbrule.ts";
+import { isRuleServiceName } from "../api/names.ts";
+import { type Ip, isMapped, parseIp } from "../net/address.ts";
+import { customObjectFields, type ProjectedMeta } from "./meta.ts";
+import type { ProblemFact } from "./service.ts";
+import type { SwitchLbRuleFact } from "./switch-lb-rule.ts";
+import type { RuleOwnedFact, RulePortFact, RuleServiceFact, VipServiceFact } from "./vip-service.ts";
+
+/** The annotations that a rule hands on to its Service, and so which it takes off it. The VIPs are the rule's own. */
+const HANDED_ON = [SERVICE.logicalRouter, SERVICE.logicalSwitch, SERVICE.healthCheck];
+const RULE_ANNOTATIONS = [SERVICE.switchLbVip, ...HANDED_ON];
+
+/** What {@link projectSwitchLbRule} reads of a SwitchLBRule. */
+export interface SwitchLbRuleObject {
+  readonly metadata: ProjectedMeta;
+  readonly spec?: SwitchLBRuleSpec;
+}
+
+/** The fact of a SwitchLBRule. A spec with a problem makes no Service, and leaves the one that it has made as it is. */
+export function projectSwitchLbRule({ metadata, spec = {} }: SwitchLbRuleObject): SwitchLbRuleFact {
+  const problems: ProblemFact[] = [];
+  const problem = (path: string, reason: string, message: string): void => {
+    problems.push({ path, reason, message });
+  };
+  const vips = readVips(spec.vip ?? "", "spec.vip", problems).map(({ text }) => text);
+  if (vips.length === 0 && problems.length === 0)
+    problem("spec.vip", "InvalidAddress", "is missing; give an IP address such as 10.16.0.50");
+  const named = (spec.endpoints ?? []).flatMap((text, i) => readIp(text, `spec.endpoints[${i}]`, problems) ?? []);
+  const endpoints = [...new Set(named.map(({ text }) => text))].sort();
+  const ports = (spec.ports ?? []).flatMap((port, i) => readPort(port, `spec.ports[${i}]`, problems));
+  if (ports.length === 0 && problems.length === 0)
+    problem("spec.ports", "InvalidPort", "is missing; give one port or more");
+  for (const [i, { name }] of ports.entries()) {
+    if (ports.findIndex((other) => other.name === name) < i)
+      problem(`spec.ports[${i}].name`, "InvalidPort", `"${name}" is also the name of another port`);
+  }
+  const selector = readSelector(spec.selector ?? [], problems);
+  const { sessionAffinity = "" } = spec;
+  if (!["", "None", "ClientIP"].includes(sessionAffinity))
+    problem("spec.sessionAffinity", "InvalidAffinity", `"${sessionAffinity}" must be one of: None, ClientIP`);
+  const annotations: Record<string, string> = { [SERVICE.switchLbVip]: vips.join(",") };
+  for (const key of HANDED_ON) {
+    const value = metadata.annotations?.[key];
+    if (value) annotations[key] = value;
+  }
+  const service = {
+    namespace: spec.namespace || "default",
+    annotations,
+    selector: endpoints.length > 0 ? {} : selector,
+    ports,
+    sessionAffinity: sessionAffinity || "None",
+    families: vips.map(familyOf),
+  };
+  return {
+    ...customObjectFields(metadata),
+    vips,
+    ...(problems.length === 0 && { service }),
+    endpoints,
+    selectorUnused: endpoints.length > 0 && Object.keys(selector).length > 0,
+    problems,
+  };
+}
+
+function familyOf(address: string): string {
+  return address.includes(":") ? "IPv6" : "IPv4";
+}
+
+/** Addresses separated by commas, IPv4 first, one of each family. */
+function readVips(text: string, path: string, problems: ProblemFact[]): readonly Ip[] {
+  const parts = text.split(",").map((part) => part.trim());
+  const ips = parts.flatMap((part) => (part === "" ? [] : (readIp(part, path, problems) ?? [])));
+  const found = ([4, 6] as const).flatMap((family) => ips.find((ip) => ip.family === family) ?? []);
+  if (found.length < ips.length)
+    problems.push({ path, reason: "InvalidAddress", message: `"${text}" has more than one address of a family` });
+  return found;
+}
+
+function readIp(text: string, path: string, problems: ProblemFact[]): Ip | undefined {
+  const ip = parseIp(text);
+  if (ip !== undefined && !isMapped(ip)) return ip;
+  const message = `"${text}" is not an IP address such as 10.16.0.50 or fd00:10:16::50`;
+  problems.push({ path, reason: "InvalidAddress", message });
+  return undefined;
+}
+
+function readPort(
+  { name = "", port = 0, targetPort = 0, protocol = "" }: SwitchLBRulePort,
+  path: string,
+  problems: ProblemFact[],
+): readonly RulePortFact[] {
+  const known = protocol || "TCP";
+  if (known !== "TCP" && known !== "UDP" && known !== "SCTP") {
+    const message = `"${protocol}" must be one of: TCP, UDP, SCTP`;
+    problems.push({ path: `${path}.protocol`, reason: "InvalidProtocol", message });
+    return [];
+  }
+  for (const [field, value] of [
+    ["port", port],
+    ["targetPort", targetPort || port],
+  ] as const) {
+    if (Number.isInteger(value) && value >= 1 && value <= 65_535) continue;
+    problems.push({ path: `${path}.${field}`, reason: "InvalidPort", message: `${value} is not a port (1 to 65535)` });
+    return [];
+  }
+  return [{ name, protocol: known, port, targetPort: targetPort || port }];
+}
+
+function readSelector(entries: readonly string[], problems: ProblemFact[]): Readonly<Record<string, string>> {
+  const labels: Record<string, string> = {};
+  for (const [i, entry] of entries.entries()) {
+    const [key = "", value, ...rest] = entry.split(":").map((part) => part.trim());
+    if (key !== "" && value !== undefined && rest.length === 0) labels[key] = value;
+    else {
+      const message = `"${entry}" is not a label such as "app: web"`;
+      problems.push({ path: `spec.selector[${i}]`, reason: "InvalidSelector", message });
+    }
+  }
+  return labels;
+}
+
+/** What {@link vipService} reads of a Service. */
+export interface VipServiceObject {
+  readonly metadata: ProjectedMeta;
+  readonly spec?: {
+    readonly clusterIP?: string;
+    readonly ipFamilies?: readonly string[];
+    readonly selector?: Readonly<Record<string, string>> | null;
+    readonly sessionAffinity?: string;
+    readonly ports?: readonly {
+      readonly name?: string;
+      readonly protocol?: string;
+      readonly port: number;
+      readonly targetPort?: number | string;
+    }[];
+  };
+}
+
+/** Whether a Service without cluster addresses is of concern: it has a VIP, or a rule may want its name. */
+export function mayHaveVip({ metadata }: VipServiceObject): boolean {
+  return isRuleServiceName(metadata.name) || Boolean(metadata.annotations?.[SERVICE.switchLbVip]);
+}
+
+/** The part of a Service's fact that is about its VIPs and its rule. An address that cannot be read is a problem. */
+export function vipService({ metadata, spec = {} }: VipServiceObject, problems: ProblemFact[]): VipServiceFact {
+  const { annotations = {} } = metadata;
+  const path = `metadata.annotations[${SERVICE.switchLbVip}]`;
+  const vips = readVips(annotations[SERVICE.switchLbVip] ?? "", path, problems).map(({ text }) => text);
+  const owned = ruleOwned(metadata);
+  if (!mayHaveVip({ metadata }) && owned.rule === "") return { vips, ...owned };
+  const ports = (spec.ports ?? []).map(({ name = "", protocol = "TCP", port, targetPort }) => ({
+    name,
+    protocol: protocol as RulePortFact["protocol"],
+    port,
+    // A name is nothing that a rule writes, and so not what is wanted.
+    targetPort: typeof targetPort === "number" ? targetPort : 0,
+  }));
+  const written: RuleServiceFact = {
+    annotations: Object.fromEntries(
+      RULE_ANNOTATIONS.flatMap((key) => (annotations[key] ? [[key, annotations[key]]] : [])),
+    ),
+    selector: spec.selector ?? {},
+    ports,
+    sessionAffinity: spec.sessionAffinity ?? "None",
+    families: spec.ipFamilies ?? [],
+  };
+  return { vips, ...owned, written: { ...written, headless: spec.clusterIP === "None" } };
+}
+
+/** The rule that has made an object, by its owner reference. */
+export function ruleOwned({ ownerReferences = [] }: ProjectedMeta): RuleOwnedFact {
+  const owner = ownerReferences.find(
+    ({ kind, apiVersion = "" }) => kind === "SwitchLBRule" && apiVersion.startsWith("kubeovn.io/"),
+  );
+  return { rule: owner?.name ?? "", ruleUid: owner?.uid ?? "" };
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { CustomObjectFact } from "./meta.ts";
+import type { ProblemFact } from "./service.ts";
+import type { RuleServiceFact } from "./vip-service.ts";
+
+/** One SwitchLBRule. */
+export interface SwitchLbRuleFact extends CustomObjectFact {
+  /** One address of each family at most. */
+  readonly vips: readonly string[];
+  /** What the Service is to be that it makes; absent while the spec has problems. */
+  readonly service?: RuleServiceFact & { readonly namespace: string };
+  /** Addresses of the endpoints, sorted; empty where the Service selects pods. */
+  readonly endpoints: readonly string[];
+  /** `spec.selector` is set beside `spec.endpoints` and so not used. */
+  readonly selectorUnused: boolean;
+  /** What of the spec is invalid. */
+  readonly problems: readonly ProblemFact[];
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { switchLbRuleUnit } from "../compile/switch-lb-rule.ts";
+import { projectSwitchLbRule } from "../facts/project-switch-lb-rule.ts";
+import type { SwitchLbRuleFact } from "../facts/switch-lb-rule.ts";
+import type { RuleOwnedFact } from "../facts/vip-service.ts";
+import type { Kind, Root } from "./kind.ts";
+
+declare module "../facts/types.ts" {
+  interface FactTypes {
+    readonly switchLbRules: SwitchLbRuleFact;
+  }
+}
+
+/** kubeovn.io/v1 SwitchLBRule. */
+export const switchLbRuleKind: Kind<"switchLbRules"> = {
+  facts: "switchLbRules",
+  type: { group: "kubeovn.io", version: "v1", plural: "switch-lb-rules", namespaced: false, kind: "SwitchLBRule" },
+  project: projectSwitchLbRule,
+  indexes: {},
+  unit: switchLbRuleUnit,
+  status: "subresource",
+  access: { verbs: [], why: "Followed; each makes a Service." },
+};
+
+/** The rules that have made an object: what is left of one that is gone is deleted. */
+export function rootsOfRules(old: RuleOwnedFact | undefined, now: RuleOwnedFact | undefined): readonly Root[] {
+  const rules = [old, now].flatMap((one) => (one === undefined || one.rule === "" ? [] : [one.rule]));
+  return [...new Set(rules)].map((key) => ({ kind: switchLbRuleUnit.name, key }));
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import t, { type Test } from "tap";
+import { until } from "../../../hack/lab/wait.ts";
+import { http, urlHost } from "../../../hack/traffic/probe.ts";
+import { switchLbRuleKind } from "../../../src/kinds/switch-lb-rule.ts";
+import { SERVICES, VIPS, VPCS } from "../../../src/kube/resources.ts";
+import { Objects, type Thing } from "../testing/objects.ts";
+import { idlePod, inPod, type Manifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
+import { judged, readiness, useSubnet } from "../testing/subnets.ts";
+import { openWorld, type World, whyNoLab } from "../testing/world.ts";
+
+const NAME = "weft-slr";
+const OTHER = "weft-slr-other";
+const NEAR = { cidrBlock: "10.72.0.0/24,fd00:10:72::/120" };
+const VIP = { v4ip: "10.72.0.50", v6ip: "fd00:10:72::50" };
+const ADDRESSES = [VIP.v4ip, VIP.v6ip];
+const { type: RULES } = switchLbRuleKind;
+
+const labelled = (pod: Manifest): Manifest => ({ ...pod, metadata: { ...pod.metadata, labels: { web: "yes" } } });
+const within = (subnet: string) => ({ "ovn.kubernetes.io/logical_switch": subnet });
+
+/** Waits until each address of the rule's load balancer has so many endpoints, and that is active on all nodes. */
+async function balanced(world: World, endpoints: number): Promise<void> {
+  await world.nb.until(`the rule has ${endpoints} endpoints`, () => {
+    const row = [...world.nb.mirror.rows("Load_Balancer")].find(({ name }) => name === `${NAME}/slr-${NAME}/tcp`);
+    const lists = Object.values(row?.vips ?? {});
+    return lists.length === 2 && lists.every((list) => list.split(",").filter(Boolean).length === endpoints);
+  });
+  await world.lab.kubectl(["-n", "kube-system", "exec", "deploy/ovn-central", "--", "ovn-nbctl", "--wait=hv", "sync"]);
+}
+
+async function useVpc(t: Test, world: World, name: string): Promise<void> {
+  await world.kube.create(VPCS, { metadata: { name }, spec: {} });
+  t.teardown(() => world.kube.delete(VPCS, { name }));
+}
+
+t.test("load balancers of a VPC", { skip: whyNoLab() }, async (t) => {
+  const world = await openWorld(t);
+  await useNamespace(t, world, NAME);
+  for (const vpc of [NAME, OTHER]) await useVpc(t, world, vpc);
+  await useSubnet(t, world, `${NAME}-near`, { ...NEAR, vpc: NAME });
+  await useSubnet(t, world, `${NAME}-far`, { cidrBlock: "10.73.0.0/24,fd00:10:73::/120", vpc: NAME });
+  // On purpose the same range: VPCs do not see each other's addresses.
+  await useSubnet(t, world, OTHER, { ...NEAR, vpc: OTHER });
+  for (const subnet of [`${NAME}-near`, `${NAME}-far`, OTHER]) await judged(world, subnet);
+  const rules = new Objects(world.kube, RULES);
+  await rules.ready();
+  t.teardown(() => rules.stop());
+  await world.kube.create<Thing>(VIPS, {
+    metadata: { name: NAME },
+    spec: { subnet: `${NAME}-near`, type: "switch_lb_vip", ...VIP },
+    status: {},
+  });
+  t.teardown(() => world.kube.delete(VIPS, { name: NAME }));
+  const near = within(`${NAME}-near`);
+  const backends = await run(world, [
+    labelled(webPod(NAME, "one", "weft-1", near)),
+    labelled(webPod(NAME, "two", "weft-2", near)),
+  ]);
+  const [sameNode, otherNode, otherSubnet, otherVpc] = await run(world, [
+    idlePod(NAME, "same-1", "weft-1", near),
+    idlePod(NAME, "same-2", "weft-2", near),
+    idlePod(NAME, "far", "weft-1", within(`${NAME}-far`)),
+    idlePod(NAME, "foreign", "weft-1", within(OTHER)),
+  ]);
+  await world.kube.create<Thing>(RULES, {
+    metadata: { name: NAME },
+    spec: {
+      vip: ADDRESSES.join(","),
+      namespace: NAME,
+      selector: ["web:yes"],
+      ports: [{ name: "http", port: 80, targetPort: 8080, protocol: "TCP" }],
+    },
+    status: {},
+  });
+  const state = await rules.until(NAME, "is ready", (rule) => {
+    const condition = readiness(rule);
+    return condition?.status === "True" ? condition : false;
+  });
+  t.equal(state.reason, "Ready", state.message);
+  t.match(rules.get(NAME)?.status, { ports: "80/TCP", service: `${NAME}/slr-${NAME}` });
+  await balanced(world, 2);
+
+  const url = (address: string): string => `http://${urlHost(address)}/hostname`;
+  await t.test("pods of its VPC reach it, in its own subnet and in others; pods of another VPC do not", async (t) => {
+    for (const address of ADDRESSES) {
+      for (const client of [sameNode!, otherNode!, otherSubnet!, ...backends]) {
+        const answers = await Promise.all(Array.from({ length: 12 }, () => http(inPod(client), url(address))));
+        const names = new Set(answers.map(({ detail }) => detail));
+        t.same([...names].sort(), ["one", "two"], `${client.metadata.name} by ${address}`);
+      }
+      t.notOk((await http(inPod(otherVpc!), url(address))).ok, `the other VPC by ${address}`);
+    }
+  });
+
+  await t.test("with affinity a client keeps its endpoint", async (t) => {
+    const body = { spec: { sessionAffinity: "ClientIP" } };
+    await world.kube.patch(RULES, { name: NAME }, { type: "merge", body });
+    await world.nb.until("it has affinity", () =>
+      [...world.nb.mirror.rows("Load_Balancer")].some(
+        ({ name, options }) => name === `${NAME}/slr-${NAME}/tcp` && options["affinity_timeout"] !== undefined,
+      ),
+    );
+    await balanced(world, 2);
+    for (const address of ADDRESSES) {
+      const first = await http(inPod(sameNode!), url(address));
+      t.ok(first.ok, first.detail);
+      for (let i = 0; i < 5; i++) t.equal((await http(inPod(sameNode!), url(address))).detail, first.detail);
+    }
+    await world.kube.patch(RULES, { name: NAME }, { type: "merge", body: { spec: { sessionAffinity: "None" } } });
+  });
+
+  await t.test("it goes with its rule", async (t) => {
+    await world.kube.delete(RULES, { name: NAME });
+    await rules.gone(NAME);
+    await world.nb.until("its load balancer is gone", () =>
+      [...world.nb.mirror.rows("Load_Balancer")].every(({ name }) => !name.startsWith(`${NAME}/`)),
+    );
+    const services = await world.kube.list<Thing>(SERVICES, { namespace: NAME });
+    t.same(services.items, []);
+    await until("nobody answers", 10_000, async () => !(await http(inPod(sameNode!), url(VIP.v4ip))).ok);
+  });
+  await remove(world, NAME, ["one", "two", "same-1", "same-2", "far", "foreign"]);
+});
