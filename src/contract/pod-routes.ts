@@ -6,7 +6,7 @@ import { parseIp } from "../net/address.ts";
 import { type Cidr, cidrContains, parseCidr } from "../net/cidr.ts";
 
 /** The routes of an annotation `routes` that an interface can have, and what is wrong with the others. */
-export interface PodRoutes {
+export interface ReadRoutes {
   readonly routes: readonly CniRoute[];
   /** Each names the route, and says why it is ignored. */
   readonly problems: readonly string[];
@@ -17,7 +17,7 @@ export interface PodRoutes {
  * A route that the interface cannot have is left out, and the others count: so a mistake in one does not keep the pod from starting.
  * @param cidrs the ranges of the interface's subnet; a gateway outside of them answers nobody there.
  */
-export function readPodRoutes(text: string, cidrs: readonly Cidr[]): PodRoutes {
+export function readPodRoutes(text: string, cidrs: readonly Cidr[]): ReadRoutes {
   if (text.trim() === "") return { routes: [], problems: [] };
   let value: unknown;
   try {

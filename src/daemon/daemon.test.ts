@@ -187,6 +187,30 @@ t.test("a daemon sets its node up, says so, and serves pods", async (t) => {
   t.ok(existsSync(conflist), "pods of a node whose daemon restarts go on");
 });
 
+t.test("a subnet's new gateway reaches a running pod, also one that was changed while no daemon ran", async (t) => {
+  const { kube, links, socket, conflist, start } = await node(t);
+  let daemon = await start();
+  await until(() => existsSync(conflist));
+  const spec = { nodeName: "weft-1", hostNetwork: false };
+  const ref = { name: "web-0", namespace: "shop" };
+  const pod = await kube.create(PODS, { metadata: { ...ref, annotations: ALLOCATED }, spec });
+  const added = await call(socket, "add", { ...body("web-0", "aaaaaaaaaaaaaaaa"), pod_uid: pod.metadata.uid });
+  t.equal(added.status, 200);
+  const routes = () => links.pairs.get("aaaaaaaaaaaa_h")?.routes.map(({ gateway }) => gateway.text);
+  t.same(routes(), ["10.16.0.1"]);
+  const move = (gateway: string) => {
+    const annotations = { "ovn.kubernetes.io/gateway": gateway };
+    return kube.patch(PODS, ref, { type: "merge", body: { metadata: { annotations } } });
+  };
+  await move("10.16.0.254");
+  await until(() => routes()?.join() === "10.16.0.254");
+  await daemon.stop();
+  await move("10.16.0.253");
+  daemon = await start();
+  await until(() => routes()?.join() === "10.16.0.253");
+  await daemon.stop();
+});
+
 t.test("the node's way to the pods of a subnet stays while that is being deleted or is not ready", async (t) => {
   const { kube, kernel, scripts, conflist, start } = await node(t);
   let daemon = await start();

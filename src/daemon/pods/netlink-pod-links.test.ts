@@ -8,6 +8,7 @@ import { listLinks } from "../../netlink/links.ts";
 import { type NetlinkSocket, openNetlink } from "../../netlink/socket.ts";
 import { readSysctl } from "../../netlink/sysctl.ts";
 import { withNetns } from "../../netlink/with-netns.ts";
+import type { PodRoute } from "../cni/allocation.ts";
 import { NetlinkPodLinks } from "./netlink-pod-links.ts";
 import type { PodLink } from "./pod-links.ts";
 
@@ -212,4 +213,52 @@ t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t
     await t.rejects(links.createPair(own), { code: 8, message: /node's own/ });
     t.notOk(await links.exists(wanted.hostName), "nothing is left");
   });
+});
+
+t.test("routes of a running pod are changed in its namespace", { skip: noNamespaces() }, async (t) => {
+  const { links, pod: netns, exec } = namespaces(t);
+  const wanted = pod(netns, `t${process.pid % 100000}r_h`);
+  const [v4, v6, extra] = wanted.routes as [PodRoute, PodRoute, PodRoute];
+  const configured = { ...extra, isConfigured: true };
+  await links.createPair(wanted);
+  t.teardown(() => links.removePair(wanted.hostName));
+  await links.configure({ ...wanted, routes: [v4, v6, configured] });
+  t.match(exec("route"), /default via 10\.16\.0\.1 dev eth0 proto 87/);
+  exec("route", "add", "198.51.100.0/24", "via", "10.16.0.5");
+  const next = (route: PodRoute, gateway: string): PodRoute => ({ ...route, gateway: parseIp(gateway)! });
+  const own = { destination: parseCidr("203.0.113.0/24")!, gateway: parseIp("10.16.0.9")!, onlink: false };
+  const first = [next(v4, "10.16.0.254"), next(v6, "fd00:10:16::fe"), own];
+  t.same(await links.setRoutes(netns, "eth0", first, [v4, v6]), [
+    "0.0.0.0/0 via 10.16.0.254",
+    "::/0 via fd00:10:16::fe",
+    "203.0.113.0/24 via 10.16.0.9",
+  ]);
+  t.match(exec("route"), /default via 10\.16\.0\.254 dev eth0/);
+  t.notMatch(exec("route"), /default via 10\.16\.0\.1 /);
+  t.match(exec("-6", "route"), /default via fd00:10:16::fe dev eth0/);
+  t.notMatch(exec("-6", "route"), /default via fd00:10:16::1 /);
+  t.same(await links.setRoutes(netns, "eth0", first, []), [], "what is there is not touched");
+  t.same(await links.setRoutes(netns, "eth0", first.slice(0, 2), first), ["203.0.113.0/24 removed"]);
+  t.match(exec("route"), /192\.0\.2\.0\/24 via 169\.254\.1\.1/, "the configuration's stays");
+  t.match(exec("route"), /198\.51\.100\.0\/24 via 10\.16\.0\.5/, "and an administrator's");
+  exec("route", "replace", "default", "via", "10.16.0.3");
+  t.same(await links.setRoutes(netns, "eth0", [v4], []), ["::/0 removed"], "who has replaced the default route has it");
+  t.same(await links.setRoutes(netns, "eth0", [v4], [next(v4, "10.16.0.3")]), ["0.0.0.0/0 via 10.16.0.1"]);
+  t.same(await links.setRoutes("/run/netns/none", "eth0", [v4], []), []);
+  t.same(await links.setRoutes(netns, "none", [v4], []), []);
+});
+
+t.test("a default route that another interface has taken stays there", { skip: noNamespaces() }, async (t) => {
+  const { links, pod: netns, exec } = namespaces(t);
+  const wanted = pod(netns, `t${process.pid % 100000}s_h`);
+  const [v4] = wanted.routes as [PodRoute];
+  await links.createPair(wanted);
+  t.teardown(() => links.removePair(wanted.hostName));
+  await links.configure({ ...wanted, routes: [] });
+  exec("link", "add", "net1", "type", "bridge");
+  exec("address", "add", "10.30.0.7/24", "dev", "net1");
+  exec("link", "set", "net1", "up");
+  exec("route", "add", "default", "via", "10.30.0.1");
+  t.same(await links.setRoutes(netns, "eth0", [v4], []), []);
+  t.match(exec("route"), /default via 10\.30\.0\.1 dev net1/);
 });

@@ -21,7 +21,8 @@ import type { NetlinkSocket } from "../../netlink/socket.ts";
 import { writeSysctl } from "../../netlink/sysctl.ts";
 import { inOwnNetns, type Netns, withNetns } from "../../netlink/with-netns.ts";
 import { isHostLinkName } from "../../node/link-names.ts";
-import { LINK_GROUP, POD_LINK_ALIAS } from "../../node/marks.ts";
+import { LINK_GROUP, POD_LINK_ALIAS, PROTOCOL } from "../../node/marks.ts";
+import type { PodRoute } from "../cni/allocation.ts";
 import { CniError } from "../cni/cni-error.ts";
 import type { HostEnd, ObservedInterface, PodLink, PodLinks } from "./pod-links.ts";
 import { readPodAlias } from "./pod-mark.ts";
@@ -85,6 +86,20 @@ export class NetlinkPodLinks implements PodLinks {
         deleteRoute(ns.netlink, { destination, device, metric });
       }
     });
+  }
+
+  async setRoutes(
+    netns: string,
+    ifName: string,
+    wanted: readonly PodRoute[],
+    former: readonly PodRoute[],
+  ): Promise<readonly string[]> {
+    try {
+      return withNetns(netns, (ns) => correctRoutes(ns, ifName, wanted, former));
+    } catch (error) {
+      if (error instanceof NetlinkError && error.code === "no-netns") return [];
+      throw error;
+    }
   }
 
   announce(wanted: PodLink): void {
@@ -169,14 +184,46 @@ function configureInside(ns: Netns, wanted: PodLink): void {
     // The controller gives an address once; detecting duplicates would make the pod wait for a second.
     ensureAddress(ns.netlink, { index: link.index, address: ip.text, prefix: cidr.prefix, noDad: true });
   }
-  for (const { destination, gateway, onlink } of wanted.routes) {
+  for (const { destination, gateway, onlink, isConfigured } of wanted.routes) {
     ensureRoute(ns.netlink, {
       destination: destination.text,
       gateway: gateway.text,
       device: link.index,
       onlink,
+      ...(isConfigured !== true && { protocol: PROTOCOL }),
     });
   }
+}
+
+function correctRoutes(
+  ns: Netns,
+  ifName: string,
+  wanted: readonly PodRoute[],
+  former: readonly PodRoute[],
+): readonly string[] {
+  const link = getLink(ns.netlink, ifName);
+  if (link === undefined) return [];
+  const changes: string[] = [];
+  const all = listRoutes(ns.netlink, { table: ROUTE_TABLE_MAIN }).filter(({ type }) => type === "unicast");
+  for (const { destination, gateway, onlink } of wanted) {
+    const present = all.filter((route) => route.destination === destination.text);
+    if (present.some((route) => route.device === link.index && route.gateway === gateway.text)) continue;
+    const isOurs = (route: Route): boolean =>
+      route.device === link.index &&
+      (route.protocol === PROTOCOL ||
+        former.some((old) => old.destination.text === destination.text && old.gateway.text === route.gateway));
+    if (!present.every(isOurs)) continue;
+    const route = { destination: destination.text, gateway: gateway.text, device: link.index, onlink };
+    ensureRoute(ns.netlink, { ...route, protocol: PROTOCOL });
+    changes.push(`${destination.text} via ${gateway.text}`);
+  }
+  for (const { destination, device, protocol, metric } of all) {
+    if (device !== link.index || protocol !== PROTOCOL) continue;
+    if (wanted.some((route) => route.destination.text === destination)) continue;
+    deleteRoute(ns.netlink, { destination, device, metric, protocol });
+    changes.push(`${destination} removed`);
+  }
+  return changes;
 }
 
 function sendAnnouncement(wanted: PodLink): void {

@@ -59,6 +59,17 @@ export interface PodLinks {
   configure(wanted: PodLink): Promise<void>;
   /** Takes the default routes of these families away from all interfaces of the namespace but `ifName`, which is to have them. */
   removeDefaultRoutes(netns: string, ifName: string, families: readonly (4 | 6)[]): Promise<void>;
+  /**
+   * Makes the routes of a running pod's interface those that its annotations say; returns what was changed. Routes of others stay (the network configuration's, an administrator's): only those
+   * with our mark go, or are replaced, or those of `former` that an earlier version set without it. A default route that another interface has taken stays there. Nothing where the namespace or
+   * the interface does not exist.
+   */
+  setRoutes(
+    netns: string,
+    ifName: string,
+    wanted: readonly PodRoute[],
+    former: readonly PodRoute[],
+  ): Promise<readonly string[]>;
   /** Tells the neighbours (gratuitous ARP, unsolicited neighbour advertisement). Best effort, never throws. */
   announce(wanted: PodLink): void;
   /** Deletes the host's end and with it the pod's; an absent one is fine. One that another program has marked stays. */

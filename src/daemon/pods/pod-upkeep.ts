@@ -7,6 +7,7 @@ import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
 import type { RepairReport } from "../repair-report.ts";
 import { type CollectorWorld, collectOrphans } from "./collector.ts";
+import { PodRoutes } from "./pod-routes.ts";
 import type { NodePod } from "./pods.ts";
 
 /** What the upkeep works with. */
@@ -20,12 +21,16 @@ export interface PodUpkeepWorld extends Omit<CollectorWorld, "lost" | "log"> {
   watchLostLinks(onLost: (name: string | undefined) => void): { close(): void };
 }
 
-/** Keeps what pods have on the node after their ADD: lost ports are restored, orphaned ones collected. */
+/** Keeps what pods have on the node after their ADD: lost ports are restored, orphaned ones collected, and routes follow the annotations. */
 export class PodUpkeep {
   readonly #world: PodUpkeepWorld;
   readonly #lost: LostPorts;
   readonly #restoring: ReconcileLoop;
   readonly #collection: ReconcileLoop;
+  readonly #routes: PodRoutes;
+  readonly #routing: ReconcileLoop;
+  /** A collection has seen all pods and all ports. */
+  #isRunning = false;
   readonly #stops: (() => void)[] = [];
 
   constructor(world: PodUpkeepWorld) {
@@ -39,6 +44,8 @@ export class PodUpkeep {
       this.#restoring.backOff(report.note(repairs));
       if (error !== undefined) throw error;
     }, "failed to restore ports that another program removed; retrying");
+    this.#routes = new PodRoutes(world);
+    this.#routing = loop(() => this.#routes.apply(), "failed to change routes of pods; retrying");
     this.#collection = loop(() => this.#collect(), "failed to remove orphaned ports and interfaces; retrying");
   }
 
@@ -53,11 +60,13 @@ export class PodUpkeep {
       // The runtime may have lost the sandbox, and then nobody sends a DEL. What a DEL has removed is not there to be found.
       pods.subscribe(({ old, new: now }) => {
         if (old !== undefined && !old.uids.some((uid) => now?.uids.includes(uid))) collect();
+        if (this.#routes.note(old, now)) this.#routing.trigger();
       }),
       () => lostLinks.close(),
       view.mirror.onSyncedChange(collect),
       view.mirror.subscribe((changes) => {
         if (changes.some(isBroken)) collect();
+        if (changes.some((change) => this.#routes.concerns(change))) this.#routing.trigger();
         if (this.#lost.note(changes)) this.#restoring.trigger();
       }),
     );
@@ -71,7 +80,7 @@ export class PodUpkeep {
 
   async stop(): Promise<void> {
     for (const stop of this.#stops) stop();
-    await Promise.all([this.#collection.stop(), this.#restoring.stop()]);
+    await Promise.all([this.#collection.stop(), this.#restoring.stop(), this.#routing.stop()]);
   }
 
   async #collect(): Promise<void> {
@@ -79,6 +88,11 @@ export class PodUpkeep {
     if (!view.synced || view.bridge() === undefined) return;
     const isLost = await collectOrphans({ ...this.#world, lost: this.#lost });
     if (isLost) this.#restoring.trigger();
+    // Once the ports are known: whatever has changed while no daemon was running.
+    if (this.#isRunning || !this.#world.pods.synced) return;
+    this.#isRunning = true;
+    this.#routes.noteAll();
+    this.#routing.trigger();
   }
 }
 

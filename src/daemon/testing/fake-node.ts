@@ -54,6 +54,21 @@ export class FakeLinks implements PodLinks {
     this.#loseRoutes(netns, ifName, ({ prefix, family }) => prefix === 0 && families.includes(family));
   }
 
+  async setRoutes(netns: string, ifName: string, wanted: readonly PodRoute[]): Promise<readonly string[]> {
+    await this.onStep("setRoutes");
+    for (const [name, pair] of this.pairs) {
+      if (pair.netns !== netns || pair.ifName !== ifName) continue;
+      const text = (routes: readonly PodRoute[]) =>
+        routes.map((route) => `${route.destination.text} via ${route.gateway.text}`);
+      const kept = pair.routes.filter(({ isConfigured }) => isConfigured === true);
+      const routes = [...kept, ...wanted.filter((route) => !text(kept).includes(text([route])[0] ?? ""))];
+      this.pairs.set(name, { ...pair, routes });
+      const before = text(pair.routes);
+      return text(routes).filter((route) => !before.includes(route));
+    }
+    return [];
+  }
+
   #loseRoutes(netns: string, except: string, which: (destination: PodRoute["destination"]) => boolean): void {
     for (const [name, pair] of this.pairs) {
       if (pair.netns !== netns || pair.ifName === except) continue;

@@ -145,6 +145,25 @@ function podLinks(machine: Machine, call: Call): PodLinks {
       call("removeDefaultRoutes", () =>
         loseRoutes(netns, ifName, ({ prefix, family }) => prefix === 0 && families.includes(family)),
       ),
+    setRoutes: (netns, ifName, wanted) =>
+      call("setRoutes", () => {
+        const end = endIn(netns, ifName);
+        if (end === undefined) return [];
+        const others = [...pairs.values()].filter((pair) => pair !== end && pair.wanted.netns === netns);
+        const taken = new Set(
+          others.flatMap(({ wanted: { routes } }) => routes.map(({ destination }) => destination.text)),
+        );
+        const kept = end.wanted.routes.filter(({ isConfigured }) => isConfigured === true);
+        const own = wanted.filter(
+          ({ destination: { text } }) => !taken.has(text) && !kept.some(({ destination }) => destination.text === text),
+        );
+        const routes = [...kept, ...own];
+        const texts = (list: typeof routes): readonly string[] =>
+          list.map(({ destination, gateway }) => `${destination.text} via ${gateway.text}`);
+        const before = texts([...end.wanted.routes]);
+        pairs.set(end.wanted.hostName, { ...end, wanted: { ...end.wanted, routes } });
+        return texts(routes).filter((text) => !before.includes(text));
+      }),
     announce: () => undefined,
     removePair: (hostName) =>
       call(`removePair ${hostName}`, () => {
