@@ -12,6 +12,7 @@ import { PodEncaps } from "./pods/pod-encaps.ts";
 import { PodUpkeep } from "./pods/pod-upkeep.ts";
 import { readPod } from "./pods/pods.ts";
 import { RepairReport } from "./repair-report.ts";
+import { ServiceHealth } from "./services/service-health.ts";
 import type { Watches } from "./watches.ts";
 
 /** The parts of the daemon that act on the node, wired together. */
@@ -23,6 +24,8 @@ export interface Components {
   readonly encaps: PodEncaps;
   readonly upkeep: PodUpkeep;
   readonly publication: Publication;
+  /** Absent where kube-proxy serves the node. */
+  readonly serviceHealth?: ServiceHealth;
   /** Why pods cannot get a network on this node; undefined if they can. */
   notReady(): string | undefined;
 }
@@ -65,8 +68,25 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     if (!pods.synced) return "this node's pods have not been listed from the API server yet";
     return gateway.notReady;
   };
+  const serviceHealth = options.kubeProxyReplacement
+    ? new ServiceHealth({
+        ...{ services, clock, log, serve: hostIo.serveHealth },
+        healthy: () => gateway.notReady === undefined,
+        eligible: () => nodes.get(options.nodeName)?.isLeaving !== true,
+      })
+    : undefined;
   const publication = new Publication({ options, hostIo, metrics, report, clock, log, notReady });
-  return { view, ports, lanes, gateway, encaps, upkeep, publication, notReady };
+  return {
+    view,
+    ports,
+    lanes,
+    gateway,
+    encaps,
+    upkeep,
+    publication,
+    notReady,
+    ...(serviceHealth && { serviceHealth }),
+  };
 }
 
 /** Records a Warning about this node. Its uid is left out until the node has been read. */

@@ -52,6 +52,7 @@ export async function startDaemon(
     () => publication.trigger(),
     () => undefined,
   );
+  components.serviceHealth?.start();
   for (const part of [publication, upkeep, encaps, pods, nodes, subnets, services, gateway]) part.start();
   log.info({ socket: options.bindSocket }, "serving CNI requests");
 
@@ -62,6 +63,7 @@ export async function startDaemon(
       await drain(cni.drain(), lanes, reason, clock);
       cni.close();
       await Promise.all([upkeep, encaps, publication, gateway].map((part) => part.stop()));
+      await components.serviceHealth?.stop();
       await events.stop();
       http.close();
       await Promise.all([pods, nodes, subnets, services].map((each) => each.stop()));

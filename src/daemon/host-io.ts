@@ -8,6 +8,7 @@ import { pluginVersions } from "./cni/plugin-versions.ts";
 import { type CniServer, serveCni, type VerbHandlers } from "./cni/server.ts";
 import type { DaemonOptions } from "./options.ts";
 import { readOvsSettings } from "./ovs/ovs-settings.ts";
+import { type ServeHealth, serveHealth } from "./services/service-health.ts";
 import { watchFile } from "./watch-file.ts";
 
 /** The sockets that the daemon serves on its node, and the files that it reads and writes there. */
@@ -16,6 +17,8 @@ export interface HostIo {
   serveCni(handlers: VerbHandlers): Promise<CniServer>;
   /** Serves metrics and probes. */
   serveAdmin(shown: Shown): Promise<Pick<Served, "close">>;
+  /** Serves health checks of Services. */
+  readonly serveHealth: ServeHealth;
   /** Writes the runtime's network configuration, whatever is there. */
   writeConflist(text: string): Promise<void>;
   /** Writes it unless it has that text already. Returns whether it was written. */
@@ -36,6 +39,7 @@ export function nodeHostIo(options: DaemonOptions): HostIo {
   return {
     serveCni: (handlers) => serveCni(options.bindSocket, handlers),
     serveAdmin: (shown) => serve({ metrics: options.metricsPort, health: options.healthPort }, shown),
+    serveHealth,
     writeConflist: (text) => writeAtomically(folder, name, text),
     ensureConflist: (text) => ensureFile(folder, name, text),
     watchConflist: (listener, onFailure) => watchFile(folder, name, listener, onFailure),

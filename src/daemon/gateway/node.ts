@@ -20,9 +20,14 @@ export interface OwnNode {
   readonly chassis: string | undefined;
   /** Names of interfaces whose address its tunnels are to have, as its user wrote them. */
   readonly tunnelInterface: string | undefined;
+  /** It is being deleted, or its autoscaler is about to: load balancers are to send nothing new to it. */
+  readonly isLeaving: boolean;
   /** Condition NetworkUnavailable; undefined if it is not set. */
   readonly networkUnavailable: string | undefined;
 }
+
+/** The taint of a node that the cluster's autoscaler is about to remove; kube-proxy heeds it too. */
+const LEAVING_TAINT = "ToBeDeletedByClusterAutoscaler";
 
 /** Reads the contract of a node, and remembers the last valid one, as `SubnetReader` does. */
 export class NodeReader {
@@ -34,12 +39,14 @@ export class NodeReader {
     this.#warn = (fields, message) => log.warn(fields, message);
   }
 
-  read({ metadata, status }: Node): OwnNode {
+  read({ metadata, spec, status }: Node): OwnNode {
     const { uid, annotations = {} } = metadata;
     return {
       uid,
       contract: this.#contract(uid, annotations),
       chassis: annotations[NODE.chassis],
+      isLeaving:
+        metadata.deletionTimestamp !== undefined || (spec?.taints ?? []).some(({ key }) => key === LEAVING_TAINT),
       tunnelInterface: annotations[NODE.tunnelInterface],
       networkUnavailable: status?.conditions?.find(({ type }) => type === "NetworkUnavailable")?.status,
     };

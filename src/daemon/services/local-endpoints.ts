@@ -130,6 +130,14 @@ export class LocalEndpoints {
     return new Map([...draining, ...ready]);
   }
 
+  /** How many endpoints here of a Service are ready, in the family with more of them; those that terminate do not count. */
+  readyCount(service: string): number {
+    const slices = [...(this.#current?.values() ?? [])].filter((slice) => slice.service === service);
+    const ips = new Map(slices.flatMap(({ ready }) => ready.map(({ ip }) => [ip.text, ip.family])));
+    const families = [...ips.values()];
+    return Math.max(...([4, 6] as const).map((family) => families.filter((each) => each === family).length));
+  }
+
   async stop(): Promise<void> {
     await Promise.all([this.#current?.stop(), this.#next?.stop()]);
   }

@@ -12,6 +12,8 @@ export interface ServedServices {
   /** Everything has been read. */
   readonly synced: boolean;
   current(): Pick<ServiceRulesInput, "services" | "endpoints">;
+  /** `healthCheckNodePort` → its Service, and how many of that Service's endpoints here are ready. */
+  healthChecks(): ReadonlyMap<number, { readonly service: string; readonly endpoints: number }>;
   /** Calls `listener` after each change, and when `synced` changes. */
   subscribe(listener: () => void): () => void;
   start(): void;
@@ -22,6 +24,7 @@ export interface ServedServices {
 export const NO_SERVICES: ServedServices = {
   synced: true,
   current: () => ({ services: [], endpoints: new Map() }),
+  healthChecks: () => new Map(),
   subscribe: () => () => undefined,
   start: () => undefined,
   stop: async () => undefined,
@@ -49,6 +52,15 @@ export function watchServices(
       return services.synced && local.synced;
     },
     current: () => ({ services: [...services.values()], endpoints: local.byService() }),
+    healthChecks: () =>
+      new Map(
+        [...services.values()]
+          .filter(({ healthCheckNodePort }) => healthCheckNodePort > 0)
+          .map(({ key, healthCheckNodePort }) => [
+            healthCheckNodePort,
+            { service: key, endpoints: local.readyCount(key) },
+          ]),
+      ),
     subscribe(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);

@@ -176,6 +176,29 @@ t.test("Services without kube-proxy", { skip: whyNot(), timeout: 400_000 }, asyn
     }
   });
 
+  await t.test("load balancers outside are told which nodes have endpoints, and which nodes serve", async (t) => {
+    const status = async (address: string, port: number): Promise<readonly [string, string]> => {
+      const url = `http://${urlHost(address)}:${port}/healthz`;
+      const { stdout } = await outside(["curl", "-sg", "--max-time", "5", "-w", "\\n%{http_code}", url]);
+      const [body = "", code = ""] = stdout.trim().split(/\n(?=\d+$)/);
+      return [code, body];
+    };
+    for (const family of FAMILIES) {
+      for (const [node, code, localEndpoints] of [
+        [first, "503", 0],
+        [second, "200", 1],
+      ] as const) {
+        const [found, body] = await status(nodeAddress(node, family), local.spec.healthCheckNodePort);
+        t.equal(found, code, node);
+        const service = { namespace: NAME, name: "local" };
+        t.same(JSON.parse(body), { service, localEndpoints, serviceProxyHealthy: true }, node);
+        const [proxy, said] = await status(nodeAddress(node, family), 10_256);
+        t.equal(proxy, "200", node);
+        t.match(JSON.parse(said), { nodeEligible: true });
+      }
+    }
+  });
+
   await t.test("loadBalancerSourceRanges keep other clients outside out", async (t) => {
     for (const family of FAMILIES) {
       t.notOk((await ask(outside, RESTRICTED[family], 80)).ok, "from outside");

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { createServer, type Server } from "node:http";
+import type { Clock } from "../../time/clock.ts";
+import { formatTime } from "../../time/rfc3339.ts";
+import { ReconcileLoop } from "../reconcile-loop.ts";
+import type { ServedServices } from "./served-services.ts";
+
+/** The port of kube-proxy's own health, which load balancers of clouds ask for `externalTrafficPolicy: Cluster` (KEP-3458). */
+export const PROXY_HEALTH_PORT = 10_256;
+
+/** Connections of one listener at a time. */
+const MAX_CONNECTIONS = 64;
+
+/** What is answered to a path. */
+export interface HealthAnswer {
+  readonly status: 200 | 503 | 404;
+  readonly body: object;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Serves one port on all addresses of the node until it is closed. Rejects with the error of listen(2). */
+export type ServeHealth = (port: number, answer: (path: string) => HealthAnswer) => Promise<{ close(): void }>;
+
+/** What {@link ServiceHealth} works with. */
+export interface ServiceHealthWorld {
+  readonly services: Pick<ServedServices, "healthChecks" | "subscribe">;
+  readonly serve: ServeHealth;
+  /** Whether this node serves Services. */
+  healthy(): boolean;
+  /** Whether load balancers may send new connections to this node, as far as its Node object says. */
+  eligible(): boolean;
+  readonly clock: Clock;
+  readonly log: { warn(fields: object, message: string): void };
+}
+
+/**
+ * Answers load balancers outside as kube-proxy does: on each Service's `healthCheckNodePort` whether this node has endpoints of it, and on port 10256 whether
+ * the node serves Services at all. Load balancers send their clients to the nodes that answer with 200.
+ */
+export class ServiceHealth {
+  readonly #world: ServiceHealthWorld;
+  readonly #loop: ReconcileLoop;
+  /** Port → what listens. */
+  readonly #open = new Map<number, { close(): void }>();
+  #unsubscribe: () => void = () => undefined;
+
+  constructor(world: ServiceHealthWorld) {
+    this.#world = world;
+    this.#loop = new ReconcileLoop(
+      () => this.#reconcile(),
+      (error, retryMs) =>
+        world.log.warn({ err: error, retryMs }, "failed to serve health checks of Services; retrying"),
+      {},
+      world.clock,
+    );
+  }
+
+  start(): void {
+    this.#unsubscribe = this.#world.services.subscribe(() => this.#loop.trigger());
+    this.#loop.trigger();
+  }
+
+  async stop(): Promise<void> {
+    this.#unsubscribe();
+    await this.#loop.stop();
+    for (const server of this.#open.values()) server.close();
+    this.#open.clear();
+  }
+
+  async #reconcile(): Promise<void> {
+    const { services, serve } = this.#world;
+    const ports = new Set([PROXY_HEALTH_PORT, ...services.healthChecks().keys()]);
+    for (const [port, server] of this.#open) {
+      if (ports.has(port)) continue;
+      server.close();
+      this.#open.delete(port);
+    }
+    const failed: unknown[] = [];
+    for (const port of ports) {
+      if (this.#open.has(port)) continue;
+      try {
+        this.#open.set(port, await serve(port, (path) => this.#answer(port, path)));
+      } catch (error) {
+        failed.push(error);
+      }
+    }
+    if (failed.length > 0) throw failed[0];
+  }
+
+  #answer(port: number, path: string): HealthAnswer {
+    const { services, healthy, eligible, clock } = this.#world;
+    const isHealthy = healthy();
+    if (port === PROXY_HEALTH_PORT) {
+      const isLive = path === "/livez";
+      if (!isLive && path !== "/healthz") return { status: 404, body: { paths: ["/healthz", "/livez"] } };
+      const now = formatTime(clock.wall());
+      const nodeEligible = eligible();
+      const ok = isHealthy && (isLive || nodeEligible);
+      return { status: ok ? 200 : 503, body: { lastUpdated: now, currentTime: now, nodeEligible } };
+    }
+    const check = services.healthChecks().get(port);
+    if (check === undefined) return { status: 404, body: {} };
+    const [namespace, name] = check.service.split("/");
+    const { endpoints } = check;
+    return {
+      status: isHealthy && endpoints > 0 ? 200 : 503,
+      headers: { "X-Load-Balancing-Endpoint-Weight": String(endpoints) },
+      body: { service: { namespace, name }, localEndpoints: endpoints, serviceProxyHealthy: isHealthy },
+    };
+  }
+}
+
+/** {@link ServeHealth} of the real node. */
+export async function serveHealth(port: number, answer: (path: string) => HealthAnswer): Promise<{ close(): void }> {
+  const server: Server = createServer((request, response) => {
+    const { status, body, headers } = answer(new URL(request.url ?? "/", "http://here").pathname);
+    const text = `${JSON.stringify(body)}\n`;
+    const fixed = { "content-type": "application/json", "x-content-type-options": "nosniff" };
+    response.writeHead(status, { ...fixed, ...headers, "content-length": Buffer.byteLength(text) });
+    response.end(text);
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  server.requestTimeout = 10_000;
+  const listening = Promise.withResolvers<void>();
+  server.once("error", listening.reject);
+  server.listen({ port }, () => listening.resolve());
+  await listening.promise;
+  return {
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
