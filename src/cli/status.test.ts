@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
+import { encodeNodeContract } from "../contract/node.ts";
 import { publishLease } from "../kube/lease.ts";
+import { DAEMON_SETS, NODES } from "../kube/resources.ts";
 import { fakeKube } from "../kube/testing/fake.ts";
 import { ManualClock } from "../time/testing/manual-clock.ts";
 import { formatStatus, readStatus } from "./status.ts";
@@ -27,4 +29,49 @@ t.test("only a controller that holds the Lease and renews it is said to lead", a
   ]);
   await lease.stop();
   t.match(await status(), [undefined, /^Leader: none: the last leader has gone and no other has taken its place/]);
+});
+
+t.test("it is said who serves Services to nodes, and what contradicts it", async (t) => {
+  const kube = fakeKube({ clock: new ManualClock() });
+  const lines = async () =>
+    formatStatus(await readStatus(kube, "kube-system", 0))
+      .split("\n")
+      .slice(1, 3);
+  const contract = (index: number, services: boolean) =>
+    encodeNodeContract({
+      mac: "02:00:00:00:00:02",
+      addresses: { v4: `100.64.0.${index}` },
+      cidr: { v4: "100.64.0.0/16" },
+      gateway: { v4: "100.64.0.1" },
+      sources: {},
+      joinSubnet: "join",
+      portName: `node-weft-${index}`,
+      ...(services && {
+        services: {
+          mac: "02:00:00:00:00:03",
+          portName: `node-weft-${index}/services`,
+          sources: { v4: `100.64.128.${index}` },
+          gateways: { v4: "100.64.128.1" },
+          cidr: { v4: "10.96.0.0/12" },
+        },
+      }),
+    });
+  const add = (index: number, services: boolean) => {
+    const annotations = Object.fromEntries(
+      Object.entries(contract(index, services)).flatMap(([name, value]) =>
+        value === undefined ? [] : [[name, value]],
+      ),
+    );
+    return kube.create(NODES, { metadata: { name: `weft-${index}`, annotations } });
+  };
+  await add(2, true);
+  t.same(await lines(), ["Services for nodes and clients outside: Weft", ""]);
+  await add(3, false);
+  t.match(await lines(), [
+    "Services for nodes and clients outside: Weft on 1 of 2 nodes, kube-proxy on the others",
+    /^ {2}Warning: no DaemonSet has the label k8s-app=kube-proxy/,
+  ]);
+  const labels = { "k8s-app": "kube-proxy" };
+  await kube.create(DAEMON_SETS, { metadata: { name: "kube-proxy", namespace: "kube-system", labels } });
+  t.match((await lines())[1], /^ {2}Warning: DaemonSet kube-system\/kube-proxy runs too/);
 });

@@ -3,11 +3,13 @@
 import { CONTROLLER_POD, NODE } from "../api/annotations.ts";
 import { type Condition, findCondition } from "../api/conditions.ts";
 import { CHASSIS_CONDITION } from "../api/names.ts";
+import { ContractError } from "../contract/document.ts";
+import { decodeNodeContract } from "../contract/node.ts";
 import type { Kube } from "../kube/kube.ts";
 import { type LeaseView, readLease } from "../kube/lease.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { listEach } from "../kube/pages.ts";
-import { NODES, PODS, type ResourceType, SUBNETS, VPCS } from "../kube/resources.ts";
+import { DAEMON_SETS, NODES, PODS, type ResourceType, SUBNETS, VPCS } from "../kube/resources.ts";
 import { parseTime } from "../time/rfc3339.ts";
 import { formatTable } from "./table.ts";
 
@@ -19,8 +21,12 @@ export interface NetworkStatus {
   readonly leaderProblem: string | undefined;
   /** Controllers that do not lead although they could, each with its reason. */
   readonly blocked: readonly { readonly pod: string; readonly reason: string }[];
+  /** DaemonSets that are kube-proxy's by their label. */
+  readonly kubeProxies: readonly string[];
   readonly nodes: readonly {
     readonly name: string;
+    /** Who serves Services to the node and to clients outside, as its contract says. */
+    readonly services: "weft" | "kube-proxy";
     readonly join: string;
     readonly chassis: string;
     /** What the controller says is wrong with it: a reason. */
@@ -50,12 +56,13 @@ export interface NodeCondition {
 
 /** Reads what Weft knows of itself from the API server. `now`: the time, in ms since 1970. */
 export async function readStatus(kube: Kube, namespace: string, now: number): Promise<NetworkStatus> {
-  const [lease, controllers, nodes, vpcs, subnets] = await Promise.all([
+  const [lease, controllers, nodes, vpcs, subnets, kubeProxies] = await Promise.all([
     readLease(kube, { namespace, name: "kube-ovn-controller" }),
     everything(kube, PODS, { namespace, labelSelector: "app=kube-ovn-controller" }),
     everything(kube, NODES),
     everything(kube, VPCS),
     everything(kube, SUBNETS),
+    everything(kube, DAEMON_SETS, { labelSelector: "k8s-app=kube-proxy" }),
   ]);
   return {
     ...leaderOf(lease, now),
@@ -63,11 +70,13 @@ export async function readStatus(kube: Kube, namespace: string, now: number): Pr
       const reason = annotations[CONTROLLER_POD.notLeading];
       return reason === undefined ? [] : [{ pod: name, reason }];
     }),
+    kubeProxies: kubeProxies.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
     nodes: nodes.map(({ metadata, status }) => {
       const annotations = metadata.annotations ?? {};
       const conditions = ((status as Loose | undefined)?.["conditions"] ?? []) as readonly NodeCondition[];
       return {
         name: metadata.name,
+        services: servesServices(annotations) ? "weft" : "kube-proxy",
         join: annotations[NODE.ipAddress] ?? "",
         chassis: annotations[NODE.chassis] ?? "",
         chassisProblem: conditions.find(({ type }) => type === CHASSIS_CONDITION)?.reason,
@@ -109,6 +118,7 @@ export function formatStatus(status: NetworkStatus): string {
     [
       `Leader: ${status.leader ?? `none: ${status.leaderProblem}`}\n`,
       ...status.blocked.map(({ pod, reason }) => `${pod} does not lead: ${reason}.\n`),
+      servicesText(status),
     ].join(""),
     formatTable(
       ["NODE", "READY", "JOIN ADDRESS", "CHASSIS"],
@@ -126,6 +136,34 @@ export function formatStatus(status: NetworkStatus): string {
       status.subnets.map(({ name, ready, vpc, cidr, using, available }) => [name, ready, vpc, cidr, using, available]),
     ),
   ].join("\n");
+}
+
+/** Whether the contract of a node says that it serves Services; a contract that cannot be read says nothing. */
+function servesServices(annotations: Readonly<Record<string, string>>): boolean {
+  try {
+    return decodeNodeContract(annotations)?.services !== undefined;
+  } catch (error) {
+    if (error instanceof ContractError) return false;
+    throw error;
+  }
+}
+
+/** Who serves Services to nodes and to clients outside, and what contradicts it. */
+function servicesText({ nodes, kubeProxies }: NetworkStatus): string {
+  if (nodes.length === 0) return "";
+  const by = nodes.filter(({ services }) => services === "weft").length;
+  const all = by === nodes.length;
+  const who =
+    by === 0 ? "kube-proxy" : all ? "Weft" : `Weft on ${by} of ${nodes.length} nodes, kube-proxy on the others`;
+  const found = kubeProxies.join(", ");
+  const also = `  Warning: DaemonSet ${found} runs too; with kubeProxyReplacement it is not needed, and its rules stay until "kube-proxy --cleanup"\n`;
+  const none =
+    '  Warning: no DaemonSet has the label k8s-app=kube-proxy; unless kube-proxy runs in another form, set "kubeProxyReplacement: true"\n';
+  return [
+    `Services for nodes and clients outside: ${who}\n`,
+    ...(by > 0 && found !== "" ? [also] : []),
+    ...(!all && found === "" ? [none] : []),
+  ].join("");
 }
 
 /** A Lease that does not say how long it lasts lasts as long as ours do, in s. */

@@ -72,6 +72,7 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     ? new ServiceHealth({
         ...{ services, clock, log, serve: hostIo.serveHealth },
         healthy: () => gateway.notReady === undefined,
+        warnNode: (reason, message) => recordOnNode(options.nodeName, watches, reason, message),
         eligible: () => nodes.get(options.nodeName)?.isLeaving !== true,
       })
     : undefined;

@@ -24,13 +24,14 @@ function setup() {
       },
     },
     async serve(port, answer) {
-      if (taken.has(port)) throw new Error(`port ${port} is in use`);
+      if (taken.has(port)) throw Object.assign(new Error(`port ${port} is in use`), { code: "EADDRINUSE" });
       listening.set(port, answer);
       return { close: () => void listening.delete(port) };
     },
     healthy: () => state.healthy,
     eligible: () => state.eligible,
     log: { warn: (_, message) => void warned.push(message) },
+    warnNode: (reason, message) => void warned.push(`${reason}: ${message}`),
   });
   return { health, clock, listening, checks, taken, state, warned, announce: () => announce() };
 }
@@ -81,7 +82,10 @@ t.test("a port that another program has is tried again, and keeps none of the ot
   health.start();
   await clock.advance(200);
   t.same([...listening.keys()], [31_000]);
-  t.match(warned, [/failed to serve health checks of Services; retrying/]);
+  t.match(warned, [
+    /^HealthCheckPortInUse: another program listens on port 10256.*; kube-proxy.* is to be removed$/,
+    /failed to serve health checks of Services; retrying/,
+  ]);
   taken.clear();
   await clock.advance(60_000);
   t.ok(listening.has(PROXY_HEALTH_PORT));

@@ -32,6 +32,8 @@ export interface ServiceHealthWorld {
   eligible(): boolean;
   readonly clock: Clock;
   readonly log: { warn(fields: object, message: string): void };
+  /** Records a Warning about this node. */
+  warnNode(reason: string, message: string): void;
 }
 
 /**
@@ -43,6 +45,7 @@ export class ServiceHealth {
   readonly #loop: ReconcileLoop;
   /** Port → what listens. */
   readonly #open = new Map<number, { close(): void }>();
+  #told = "";
   #unsubscribe: () => void = () => undefined;
 
   constructor(world: ServiceHealthWorld) {
@@ -77,15 +80,33 @@ export class ServiceHealth {
       this.#open.delete(port);
     }
     const failed: unknown[] = [];
+    const inUse: number[] = [];
     for (const port of ports) {
       if (this.#open.has(port)) continue;
       try {
         this.#open.set(port, await serve(port, (path) => this.#answer(port, path)));
       } catch (error) {
         failed.push(error);
+        if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") inUse.push(port);
       }
     }
+    this.#tell(inUse);
     if (failed.length > 0) throw failed[0];
+  }
+
+  /** The port of kube-proxy is kube-proxy's as long as that runs. */
+  #tell(inUse: readonly number[]): void {
+    const text = inUse.join(", ");
+    if (text === this.#told) return;
+    this.#told = text;
+    if (text === "") return;
+    const proxy = inUse.includes(PROXY_HEALTH_PORT)
+      ? `; kube-proxy, which listens on ${PROXY_HEALTH_PORT}, is to be removed`
+      : "";
+    this.#world.warnNode(
+      "HealthCheckPortInUse",
+      `another program listens on port ${text}, so health checks of Services are not answered there${proxy}`,
+    );
   }
 
   #answer(port: number, path: string): HealthAnswer {
