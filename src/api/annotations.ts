@@ -269,3 +269,6 @@ export function ipLabels(of: { subnet: string; node: string; reserved: boolean }
 export function labelValue(name: string): string {
   return name.length > 63 ? "" : name;
 }
+
+/** The label that says in which zone a node is (k8s.io/api/core/v1 `LabelTopologyZone`). */
+export const ZONE_LABEL = "topology.kubernetes.io/zone";

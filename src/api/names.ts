@@ -179,9 +179,24 @@ export function ruleSliceName(rule: string, family: "IPv4" | "IPv6"): string {
   return `${ruleServiceName(rule)}-${family.toLowerCase()}`;
 }
 
-/** The load balancer for what clients send again, of a sticky Service's ports of one protocol: see `src/compile/service.ts`. */
+/** The load balancer for what clients send again, of a sticky Service's ports of one protocol: see `src/compile/service-repeats.ts`. */
 export function repeatsName(service: string, protocol: "TCP" | "UDP" | "SCTP"): string {
   return `${loadBalancerName(service, protocol)}/repeats`;
+}
+
+/** The load balancer of a Service that keeps to endpoints on the client's node, for one protocol and family. */
+export function localName(service: string, protocol: "TCP" | "UDP" | "SCTP", v6: boolean): string {
+  return `${loadBalancerName(service, protocol)}/local${v6 ? 6 : 4}`;
+}
+
+/** The load balancer that refuses what is sent to such a Service on nodes without an endpoint. */
+export function refusalName(service: string): string {
+  return `${service}/refuse`;
+}
+
+/** The load balancer of a Service for clients in one zone, for one protocol and family. */
+export function zonalName(service: string, protocol: "TCP" | "UDP" | "SCTP", v6: boolean, zone: string): string {
+  return `${loadBalancerName(service, protocol)}/zone${v6 ? 6 : 4}/${zone}`;
 }
 
 /** The port that holds the addresses which a pod shares: of no pod, because of its `/`. See `src/compile/shared-addresses.ts`. */

@@ -108,7 +108,15 @@ t.test(
     const cluster = await SampleCluster.make();
     await cluster.pod("default/client", { app: "client" });
     const web = await cluster.pod("default/web", { app: "web" }, { node: "weft-2" });
-    await cluster.service("default/web", "10.96.0.10", 80, 8080, [web], { internalTrafficPolicy: "Local" });
+    await cluster.service(
+      "default/web",
+      "10.96.0.10",
+      80,
+      8080,
+      [web],
+      {},
+      { "service.kubernetes.io/service-proxy-name": "x" },
+    );
     await cluster.policy("default/out", {
       podSelector: { matchLabels: { app: "client" } },
       policyTypes: ["Egress"],
@@ -117,6 +125,17 @@ t.test(
     await golden(t, "service-by-node", cluster, ["client", "svc/web", "80"], false);
   },
 );
+
+t.test("of a Service with internalTrafficPolicy Local only endpoints on the client's node count", async (t) => {
+  const cluster = await SampleCluster.make();
+  await cluster.pod("default/client");
+  await cluster.pod("default/far", {}, { node: "weft-3" });
+  const one = await cluster.pod("default/web-1");
+  const two = await cluster.pod("default/web-2", {}, { node: "weft-2" });
+  await cluster.service("default/web", "10.96.0.10", 80, 8080, [one, two], { internalTrafficPolicy: "Local" });
+  await golden(t, "service-local", cluster, ["client", "svc/web", "80"], true);
+  await golden(t, "service-local-none", cluster, ["far", "svc/web", "80"], false);
+});
 
 t.test("SecurityGroups see a Service's own address", async (t) => {
   const cluster = await SampleCluster.make();

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t from "tap";
 import { formatFragment } from "../reconcile/text.ts";
 import { chassisUnit } from "./chassis.ts";
-import { templateVip, zoneVariable } from "./template-variables.ts";
+import { plainVip, templateVip, zoneVariable } from "./template-variables.ts";
 import { addChassis, addNode, sampleFacts } from "./testing/sample-facts.ts";
 
 t.test("a node's variables are those that addresses are spelled with, and its zone", async (t) => {
@@ -38,4 +38,9 @@ t.test("an address of a template is plain for IPv4, and without a colon of its o
   t.equal(templateVip("10.96.0.20", 80), "10.96.0.20:80");
   t.equal(templateVip("10.96.0.20", 80, "zone.a"), "10.96.0.20^zone.a:80");
   t.equal(templateVip("fd::2", 80), "^xf^xd^colon^colon^x2:80");
+  for (const where of [undefined, "zone.a_db.c"]) {
+    t.equal(plainVip(templateVip("10.96.0.20", 80, where)), "10.96.0.20:80");
+    t.equal(plainVip(templateVip("fd::2", 80, where)), "[fd::2]:80");
+  }
+  t.equal(plainVip("[fd::2]:80"), "[fd::2]:80");
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { NODE } from "../api/annotations.ts";
+import { NODE, ZONE_LABEL } from "../api/annotations.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import { mapEntry } from "../desired/map-entry.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
@@ -17,9 +17,6 @@ interface ChassisInput {
   readonly chassis: string;
   readonly zone: string;
 }
-
-/** The label that says in which zone a node is. */
-const ZONE_LABEL = "topology.kubernetes.io/zone";
 
 /**
  * What load balancers of all nodes are to read differently on this one: its row of `Chassis_Template_Var`. The entries of its map are members that

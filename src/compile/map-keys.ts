@@ -23,9 +23,9 @@ const SECURITY_GROUP = "associated_sg_";
 /** Table → keys of its column `options`. */
 const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   ACL: ["apply-after-lb"],
-  Load_Balancer: ["reject", "hairpin_snat_ip", "ct_flush", "affinity_timeout"],
   Logical_Router_Port: ["route_table", "bfd-only"],
   Logical_Router_Static_Route: ["ecmp_symmetric_reply"],
+  Load_Balancer: ["reject", "hairpin_snat_ip", "ct_flush", "affinity_timeout", "template", "address-family"],
   Logical_Router: ["always_learn_from_arp_request", "dynamic_neigh_routers", "mac_binding_age_threshold"],
   Logical_Switch_Port: ["router-port", "virtual-ip", "virtual-parents", "arp_proxy", "disable_arp_nd_rsp"],
 };

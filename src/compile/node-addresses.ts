@@ -60,7 +60,7 @@ function refusal(reader: FactReader, node: NodeFact, cluster: ClusterFact, ip: I
   if (holds(services, ip))
     return { reason: "ServiceAddress", message: `it is in the range of Services (${services.join(", ")})` };
   const slices = reader.by("endpointSlices", "service", API_SERVER);
-  const isApiServer = slices.some(({ ready, draining }) => [...ready, ...draining].includes(ip.text));
+  const isApiServer = slices.some(({ endpoints }) => endpoints.some(({ address }) => address === ip.text));
   if (isApiServer && !CONTROL_PLANE.some((label) => label in node.labels)) {
     const message = `it is the API server's, and the node has no label ${CONTROL_PLANE[0]}`;
     return { reason: "ApiServerAddress", message };

@@ -43,7 +43,7 @@ export function vipsOfService(
 /** Whether it is known in which VPC a Service is that has only VIPs. */
 export function isPlaced({ addresses, vpc, chosenVpc }: ServiceFact, slices: readonly EndpointSliceFact[]): boolean {
   if (addresses.length > 0 || vpc !== "" || chosenVpc !== "") return true;
-  return slices.some(({ ready, draining }) => ready.length + draining.length > 0);
+  return slices.some(({ endpoints }) => endpoints.length > 0);
 }
 
 /** What else of the VPC has an address, in words. */

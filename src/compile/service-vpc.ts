@@ -16,17 +16,23 @@ export function vpcOfService(
   return service.chosenVpc || (vpcOfEndpoints(reader, service, slices) ?? (service.vpc || defaultVpc));
 }
 
-/** Pods of a namespace may have one address in several VPCs; then the Service stays where it is. Other namespaces' pods have no say. */
+/**
+ * An endpoint names its pod by `targetRef`, so an address that pods have in several VPCs says nothing wrong. One that names none goes by its address; pods
+ * of a namespace may have it in several VPCs, and then the Service stays where it is. Other namespaces' pods have no say.
+ */
 function vpcOfEndpoints(
   reader: FactReader,
   { namespace, vpc }: ServiceFact,
   slices: readonly EndpointSliceFact[],
 ): string | undefined {
-  for (const { ready, draining } of slices) {
-    for (const address of [...ready, ...draining]) {
+  for (const { endpoints } of slices) {
+    for (const { address, pod } of endpoints) {
+      if (pod !== "" && !pod.startsWith(`${namespace}/`)) continue;
+      // Of a pod of a virtual machine the machine has the address.
+      const holder = pod === "" ? "" : (reader.get("pods", pod)?.holder ?? pod);
       const found = reader
         .by("ips", "address", address)
-        .filter(({ holder }) => holder.startsWith(`${namespace}/`))
+        .filter((ip) => (pod === "" ? ip.holder.startsWith(`${namespace}/`) : ip.holder === holder))
         .flatMap((ip) => reader.get("subnets", ip.subnet)?.vpc ?? []);
       if (found.length > 0) return found.includes(vpc) ? vpc : found[0];
     }

@@ -4,19 +4,32 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
 import type { DesiredRow } from "../desired/fragment.ts";
 import { rowUuid } from "../desired/identity.ts";
+import { projectService } from "../facts/project-service.ts";
 import type { FactStore } from "../facts/store.ts";
+import { Zones } from "../kinds/zones.ts";
 import { formatFragment } from "../reconcile/text.ts";
 import type { WeftEffect } from "./effects.ts";
 import { loadBalancerGroupId } from "./owner-ids.ts";
 import { serviceUnit } from "./service.ts";
-import { addEndpoints, addIp, addService, addSubnet, addVpc, sampleFacts } from "./testing/sample-facts.ts";
+import {
+  addChassis,
+  addEndpoints,
+  addIp,
+  addNode,
+  addService,
+  addSubnet,
+  addVpc,
+  sampleFacts,
+} from "./testing/sample-facts.ts";
 
-const GROUPS = new Map(
+const GROUPS = new Map<string, string>(
   ["ovn-cluster", "team-a"].map((vpc) => {
     const id = loadBalancerGroupId(vpc);
-    return [rowUuid("Load_Balancer_Group", id), `Load_Balancer_Group ${id}`];
+    return [rowUuid("Load_Balancer_Group", id), `Load_Balancer_Group ${id}`] as const;
   }),
 );
+for (const node of ["weft-1", "weft-2"])
+  GROUPS.set(rowUuid("Chassis_Template_Var", node), `Chassis_Template_Var ${node}`);
 
 /** Compares a Service's fragment with `service.golden/<name>.txt`; WEFT_GOLDEN=write makes the file anew. */
 function golden(t: Test, name: string, facts: FactStore, key: string): void {
@@ -193,17 +206,178 @@ t.test("a Service of another VPC is balanced there, once the VPC exists", async 
   golden(t, "custom-vpc", facts, "default/web");
 });
 
-t.test("what OVN cannot keep to is left to kube-proxy, and other proxies' Services to them", async (t) => {
+t.test("other proxies' Services are left to them", async (t) => {
   const facts = sampleFacts();
-  addService(facts, "local", { ...DUAL, ports: [HTTP], internalTrafficPolicy: "Local" });
-  t.equal(vips(facts, "default/local"), undefined);
-  addService(
-    facts,
-    "theirs",
-    { ...DUAL, ports: [HTTP] },
-    { labels: { "service.kubernetes.io/service-proxy-name": "x" } },
-  );
+  const labels = { "service.kubernetes.io/service-proxy-name": "x" };
+  addService(facts, "theirs", { ...DUAL, ports: [HTTP] }, { labels });
   t.equal(vips(facts, "default/theirs"), undefined);
+});
+
+t.test("a Service is in the VPC of its endpoints' pods, although others have their addresses elsewhere", async (t) => {
+  const facts = sampleFacts();
+  for (const vpc of ["team-a", "team-b"]) {
+    addVpc(facts, vpc, {});
+    addSubnet(facts, `shop-${vpc}`, { cidrBlock: "10.30.0.0/24", vpc });
+  }
+  const ip = { nodeName: "weft-1", v4: "10.30.0.2", v6: "", namespace: "default" };
+  addIp(facts, "a.default", { ...ip, podName: "a", subnet: "shop-team-a" });
+  addIp(facts, "b.default", { ...ip, podName: "b", subnet: "shop-team-b" });
+  addService(facts, "web", { ...DUAL, ports: [HTTP] });
+  const vpcWith = (targetRef?: { kind: string; name: string; namespace?: string }) => {
+    const endpoints = [{ addresses: ["10.30.0.2"], ...(targetRef && { targetRef }) }];
+    addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints });
+    return balancer(facts, "default/web")?.columns["external_ids"];
+  };
+  t.match(vpcWith({ kind: "Pod", name: "b" }), { vpc: "team-b" });
+  t.match(vpcWith({ kind: "Pod", name: "a" }), { vpc: "team-a" });
+  t.match(vpcWith({ kind: "Pod", name: "c" }), { vpc: "ovn-cluster" }, "the pod has no address yet");
+  t.match(vpcWith({ kind: "Pod", namespace: "other", name: "b" }), { vpc: "ovn-cluster" }, "another namespace's");
+  t.match(vpcWith({ kind: "Node", name: "b" }), { vpc: "team-a" }, "no pod is named, so its address counts");
+});
+
+const POLICY_LOCAL = { ...DUAL, ports: [HTTP], internalTrafficPolicy: "Local" };
+const onNode = (address: string, nodeName: string, more: object = {}) => ({ addresses: [address], nodeName, ...more });
+
+t.test("with internalTrafficPolicy Local each node says which endpoints it has, and others refuse", async (t) => {
+  const facts = sampleFacts();
+  addService(facts, "web", { ...POLICY_LOCAL, externalIPs: ["192.0.2.7"] });
+  addEndpoints(facts, "web", "web-1", {
+    ports: [{ ...HTTP, port: 8080 }],
+    endpoints: [
+      onNode("10.16.0.2", "weft-1"),
+      onNode("10.16.0.3", "weft-1"),
+      onNode("10.16.0.4", "weft-1", { conditions: { ready: false, serving: true, terminating: true } }),
+      onNode("10.16.0.5", "weft-2", { conditions: { ready: false, serving: true, terminating: true } }),
+      { addresses: ["10.16.0.6"] },
+    ],
+  });
+  addEndpoints(facts, "web", "web-2", {
+    ports: [{ ...HTTP, port: 8080 }],
+    endpoints: [onNode("fd00:10:16::2", "weft-1")],
+  });
+  golden(t, "local", facts, "default/web");
+});
+
+t.test(
+  "of a sticky Service with internalTrafficPolicy Local a client's address says which endpoint it has",
+  async (t) => {
+    const facts = sampleFacts();
+    addService(facts, "web", { ...POLICY_LOCAL, sessionAffinity: "ClientIP" });
+    const { rows } = serviceUnit.compile(serviceUnit.read(facts, "default/web")!);
+    t.same(
+      rows.map(({ columns }) => [columns["name"], columns["selection_fields"]]),
+      [
+        ["default/web/tcp/local4", ["ip_src"]],
+        ["default/web/tcp/local6", ["ipv6_src"]],
+        ["default/web/refuse", []],
+      ],
+    );
+    for (const { columns } of rows) t.notMatch(columns["options"], { affinity_timeout: String });
+  },
+);
+
+t.test("external addresses are balanced as kube-proxy does for pods: by all endpoints", async (t) => {
+  const facts = sampleFacts();
+  const spec = { clusterIPs: ["10.96.0.20"], ports: [HTTP] };
+  const endpoints = [onNode("10.16.0.2", "weft-1"), onNode("10.16.0.3", "weft-2")];
+  addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints });
+  const both = "10.16.0.2:8080,10.16.0.3:8080";
+  const set = (more: object, ingress: readonly { ip?: string; ipMode?: string; hostname?: string }[] = []) => {
+    const metadata = { name: "web", namespace: "default", uid: "uid-web" };
+    const object = { metadata, spec: { ...spec, ...more }, status: { loadBalancer: { ingress } } };
+    facts.set("services", "default/web", projectService(object));
+    return vips(facts, "default/web");
+  };
+  t.same(set({ externalIPs: ["192.0.2.7", "10.96.0.20", "192.0.2.7"] }), {
+    "10.96.0.20:80": both,
+    "192.0.2.7:80": both,
+  });
+  const ingress = [
+    { ip: "198.51.100.9" },
+    { ip: "198.51.100.8", ipMode: "VIP" },
+    { ip: "198.51.100.7", ipMode: "Proxy" },
+    { hostname: "lb.example" },
+    { ip: "2001:db8::9" },
+  ];
+  const addresses = (more: object) => Object.keys(set(more, ingress) as object);
+  t.same(addresses({ externalTrafficPolicy: "Local" }), [
+    "10.96.0.20:80",
+    "198.51.100.8:80",
+    "198.51.100.9:80",
+    "[2001:db8::9]:80",
+  ]);
+  t.same(
+    addresses({ loadBalancerSourceRanges: [" 203.0.113.0/24 "] }),
+    ["10.96.0.20:80", "[2001:db8::9]:80"],
+    "who may come from where OVN cannot tell: that is left to kube-proxy, for the family that it is about",
+  );
+  t.same(set({ externalIPs: ["192.0.2.7"], internalTrafficPolicy: "Local" }), {
+    "10.96.0.20:80": "^local.uid_dweb.tcp.80.v4",
+  });
+  const input = serviceUnit.read(facts, "default/web")!;
+  t.match(
+    serviceUnit.compile(input).rows.find(({ columns }) => columns["name"] === "default/web/tcp")?.columns["vips"],
+    { "192.0.2.7:80": both },
+    "an internal policy is about cluster addresses alone",
+  );
+  set({ externalIPs: ["192.0.2.300"] });
+  t.match(reports(facts, "default/web"), [/spec\.externalIPs\[0\]: "192\.0\.2\.300" is not a valid IP address/]);
+});
+
+const zone = (...names: string[]) => ({ hints: { forZones: names.map((name) => ({ name })) } });
+
+t.test("endpoints with hints are for their zones, on the nodes of which they are balanced", async (t) => {
+  const facts = sampleFacts();
+  const zones = new Zones(facts);
+  facts.derive((change) => zones.noteFact(change), "zones");
+  zones.start();
+  addChassis(facts, "weft-1", "c1", "a");
+  addChassis(facts, "weft-2", "c2", "b");
+  addNode(facts, "weft-3", "172.18.0.13");
+  addService(facts, "web", { ...DUAL, ports: [HTTP], trafficDistribution: "PreferClose" } as never);
+  const slice = (...endpoints: object[]) =>
+    addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints: endpoints as never });
+  const names = () => serviceUnit.compile(serviceUnit.read(facts, "default/web")!).rows.map(({ label }) => label);
+  slice(onNode("10.16.0.2", "weft-1", zone("a")), onNode("10.16.0.3", "weft-2", zone("c")));
+  golden(t, "zones", facts, "default/web");
+  slice(onNode("10.16.0.2", "weft-1", zone("a")), onNode("10.16.0.3", "weft-2"));
+  t.same(names(), ["service/default/web/tcp"], "one endpoint without a hint");
+  const ending = { conditions: { ready: false, serving: true, terminating: true } };
+  slice(onNode("10.16.0.2", "weft-1", zone("a")), onNode("10.16.0.3", "weft-2", ending));
+  t.equal(names().length, 4, "one that ends has none");
+  slice(onNode("10.16.0.2", "weft-1", { ...zone("a"), ...ending }));
+  t.same(names(), ["service/default/web/tcp"], "where none is ready zones do not count");
+  slice(onNode("10.16.0.2", "weft-1", zone("a")));
+  addService(facts, "web", { ...DUAL, ports: [HTTP], sessionAffinity: "ClientIP" });
+  t.equal(names()[0], "service/default/web/tcp", "a client that keeps its endpoint keeps it wherever that is");
+});
+
+t.test("a node that comes or goes wakes no Service with hints, a zone does", async (t) => {
+  const facts = sampleFacts();
+  const zones = new Zones(facts);
+  facts.derive((change) => zones.noteFact(change), "zones");
+  addChassis(facts, "weft-1", "c1", "a");
+  addChassis(facts, "weft-2", "c2", "a");
+  zones.start();
+  const changed: string[] = [];
+  t.teardown(facts.subscribe(({ kind, key }) => kind === "zones" && changed.push(key)));
+  addNode(facts, "weft-3", "172.18.0.13");
+  addChassis(facts, "weft-3", "c3", "a");
+  facts.set("nodes", "weft-2", undefined);
+  t.same(
+    changed.filter((key) => key !== ""),
+    [],
+  );
+  addChassis(facts, "weft-1", "c1", "b");
+  t.same(
+    changed.filter((key) => key !== ""),
+    ["b"],
+  );
+  facts.set("nodes", "weft-3", undefined);
+  t.same(
+    changed.filter((key) => key !== ""),
+    ["b", "a"],
+  );
 });
 
 t.test("a Service without a cluster address is nothing to balance", async (t) => {

@@ -90,8 +90,11 @@ export function ruleSlices(
     const same =
       present?.ruleUid === rule.uid &&
       present.service === service &&
-      present.draining.length === 0 &&
-      samePlain(present.ready, addresses) &&
+      present.endpoints.every(({ state }) => state === "ready") &&
+      samePlain(
+        present.endpoints.map(({ address }) => address),
+        addresses,
+      ) &&
       samePlain(present.ports, numbers);
     if (same) return { key, effects: [] };
     const labels = {

@@ -26,6 +26,16 @@ export function templateVip(address: string, port: number, where?: string): stri
   return `${spelled}${where === undefined ? "" : `^${where}`}:${port}`;
 }
 
+/** The address and port that such a key is for; of one without variables it is the key itself. */
+export function plainVip(key: string): string {
+  const plain = key
+    .replace(/\^zone\.[\w.]*/, "")
+    .replaceAll("^colon", ":")
+    .replaceAll(/\^x([0-9a-f])/g, "$1");
+  const end = plain.lastIndexOf(":");
+  return key.includes("^colon") ? `[${plain.slice(0, end)}]${plain.slice(end)}` : plain;
+}
+
 /** The variable with a node's own endpoints of a port of a Service. Each Service has its own: its UID is in the name. */
 export function endpointsVariable(uid: string, protocol: string, port: number, v6: boolean): string {
   return `local.${plainName(uid)}.${protocol.toLowerCase()}.${port}.${v6 ? "v6" : "v4"}`;

@@ -2,6 +2,11 @@
 
 import type { Dual } from "../net/dual.ts";
 
+/** A zone that some node is in (label `topology.kubernetes.io/zone`); derived. The zone "" is that of nodes without the label. */
+export interface ZoneFact {
+  readonly key: string;
+}
+
 /** One node. */
 export interface NodeFact {
   readonly key: string;

@@ -2,9 +2,10 @@
 
 import { SERVICE } from "../api/annotations.ts";
 import { type Ip, isMapped, parseIp } from "../net/address.ts";
+import { parseCidr } from "../net/cidr.ts";
 import type { ProjectedMeta } from "./meta.ts";
 import { mayHaveVip, ruleOwned, type VipServiceObject, vipService } from "./project-switch-lb-rule.ts";
-import type { EndpointSliceFact, ProblemFact, ServiceFact, ServicePortFact } from "./service.ts";
+import type { EndpointFact, EndpointSliceFact, ProblemFact, ServiceFact, ServicePortFact } from "./service.ts";
 
 /** What {@link projectService} reads of a Service. */
 export interface ServiceObject extends VipServiceObject {
@@ -16,6 +17,13 @@ export interface ServiceObject extends VipServiceObject {
       readonly clientIP?: { readonly timeoutSeconds?: number | null } | null;
     } | null;
     readonly internalTrafficPolicy?: string;
+    readonly externalIPs?: readonly string[] | null;
+    readonly loadBalancerSourceRanges?: readonly string[] | null;
+  };
+  readonly status?: {
+    readonly loadBalancer?: {
+      readonly ingress?: readonly { readonly ip?: string; readonly ipMode?: string | null }[] | null;
+    } | null;
   };
 }
 
@@ -37,6 +45,9 @@ export interface EndpointSliceObject {
           readonly serving?: boolean | null;
           readonly terminating?: boolean | null;
         } | null;
+        readonly nodeName?: string | null;
+        readonly targetRef?: { readonly kind?: string; readonly namespace?: string; readonly name?: string } | null;
+        readonly hints?: { readonly forZones?: readonly { readonly name: string }[] | null } | null;
       }[]
     | null;
 }
@@ -57,18 +68,30 @@ const MAX_AFFINITY_S = 65_535;
  * itself: OVN installs nothing at all for a load balancer's address of which it cannot read one endpoint.
  */
 export function projectService(service: ServiceObject): ServiceFact | undefined {
-  const { metadata, spec = {} } = service;
+  const { metadata, spec = {}, status = {} } = service;
   const problems: ProblemFact[] = [];
   const given = (spec.clusterIPs ?? [spec.clusterIP ?? ""]).filter((text) => text !== "" && text !== "None");
   const addresses = given.flatMap((text, i) => readAddress(text, `spec.clusterIPs[${i}]`, problems)?.text ?? []);
   if (spec.type === "ExternalName" || (given.length === 0 && !mayHaveVip(service))) return undefined;
   const { name, namespace = "default", uid, annotations = {} } = metadata;
+  const read = (texts: readonly string[], field: (i: number) => string, others: readonly string[]) => {
+    const found = texts.flatMap((text, i) => (text === "" ? [] : (readAddress(text, field(i), problems)?.text ?? [])));
+    return [...new Set(found)].filter((address) => !others.includes(address)).sort();
+  };
+  const externalIps = read(spec.externalIPs ?? [], (i) => `spec.externalIPs[${i}]`, addresses);
+  // An absent mode is VIP (core/v1).
+  const ingress = (status.loadBalancer?.ingress ?? []).map(({ ip = "", ipMode }) => (ipMode === "Proxy" ? "" : ip));
+  const ingressIps = read(ingress, (i) => `status.loadBalancer.ingress[${i}].ip`, [...addresses, ...externalIps]);
+  const ranges = (spec.loadBalancerSourceRanges ?? []).map((text) => parseCidr(text.trim())?.family);
   return {
     key: `${namespace}/${name}`,
     uid,
     namespace,
     name,
     addresses,
+    externalIps,
+    ingressIps,
+    restrictedFamilies: ([4, 6] as const).filter((family) => ranges.includes(family)),
     ports: (spec.ports ?? []).flatMap((port, i) => readPort(port, `spec.ports[${i}]`, problems)),
     affinity: spec.sessionAffinity === "ClientIP" ? readAffinity(spec, problems) : 0,
     nodeLocal: spec.internalTrafficPolicy === "Local",
@@ -89,15 +112,24 @@ export function projectEndpointSlice(slice: EndpointSliceObject): EndpointSliceF
   const service = labels[SERVICE_LABEL];
   if (!service) return undefined;
   const problems: ProblemFact[] = [];
-  const ready = new Set<string>();
-  const draining = new Set<string>();
-  for (const [i, { addresses, conditions }] of (slice.endpoints ?? []).entries()) {
+  const endpoints = new Map<string, EndpointFact>();
+  for (const [i, endpoint] of (slice.endpoints ?? []).entries()) {
+    const { addresses, conditions } = endpoint;
     const [first] = addresses ?? [];
     const path = `EndpointSlice ${name} endpoints[${i}].addresses[0]`;
     const address = first === undefined ? undefined : readAddress(first, path, problems)?.text;
     if (address === undefined) continue;
-    if (conditions?.ready ?? true) ready.add(address);
-    else if ((conditions?.serving ?? true) && conditions?.terminating === true) draining.add(address);
+    const ready = conditions?.ready ?? true;
+    if (!ready && !((conditions?.serving ?? true) && conditions?.terminating === true)) continue;
+    if (endpoints.get(address)?.state === "ready") continue;
+    const { nodeName, targetRef: target, hints } = endpoint;
+    endpoints.set(address, {
+      address,
+      state: ready ? "ready" : "draining",
+      node: nodeName ?? "",
+      pod: target?.kind === "Pod" && target.name ? `${target.namespace || namespace}/${target.name}` : "",
+      forZones: (hints?.forZones ?? []).map((zone) => zone.name).sort(),
+    });
   }
   return {
     key: `${namespace}/${name}`,
@@ -107,8 +139,7 @@ export function projectEndpointSlice(slice: EndpointSliceObject): EndpointSliceF
     ...ruleOwned(slice.metadata),
     service: `${namespace}/${service}`,
     ports: (slice.ports ?? []).flatMap((port, i) => readPort(port, `EndpointSlice ${name} ports[${i}]`, problems)),
-    ready: [...ready].sort(),
-    draining: [...draining].sort(),
+    endpoints: [...endpoints.values()].sort((a, b) => (a.address < b.address ? -1 : 1)),
     problems,
   };
 }

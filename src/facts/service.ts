@@ -10,6 +10,12 @@ export interface ServiceFact extends VipServiceFact {
   readonly name: string;
   /** Its `clusterIPs`, one of each family at most. */
   readonly addresses: readonly string[];
+  /** Its `externalIPs`, which are not `addresses` as well. */
+  readonly externalIps: readonly string[];
+  /** `status.loadBalancer.ingress[].ip` of mode VIP, which are not among the others as well: those of mode Proxy are a load balancer's own. */
+  readonly ingressIps: readonly string[];
+  /** The families of whose `ingressIps` not every client may be served: `loadBalancerSourceRanges`. */
+  readonly restrictedFamilies: readonly (4 | 6)[];
   readonly ports: readonly ServicePortFact[];
   /** `sessionAffinity: ClientIP`: for so many seconds after its last connection a client keeps its endpoint; 0: it has none to keep. */
   readonly affinity: number;
@@ -43,12 +49,23 @@ export interface EndpointSliceFact extends RuleOwnedFact {
   readonly service: string;
   /** With the numbers of its own endpoints: a named target port may have another one in each slice. */
   readonly ports: readonly ServicePortFact[];
-  /** Addresses of the ready endpoints, sorted. */
-  readonly ready: readonly string[];
-  /** Addresses of those that end but still serve, sorted. */
-  readonly draining: readonly string[];
+  /** Those that may be sent to, each address once, sorted by address. */
+  readonly endpoints: readonly EndpointFact[];
   /** What of it cannot be balanced. */
   readonly problems: readonly ProblemFact[];
+}
+
+/** One endpoint that may be sent to. */
+export interface EndpointFact {
+  readonly address: string;
+  /** Ready; or it ends but still serves. */
+  readonly state: "ready" | "draining";
+  /** The node that it is on; "" where it is not said. */
+  readonly node: string;
+  /** The pod that it is (`namespace/name`), by its `targetRef`; "" where that names none. */
+  readonly pod: string;
+  /** `hints.forZones`: the zones whose clients are to use it. */
+  readonly forZones: readonly string[];
 }
 
 /** What of an object cannot be as it is written. */
@@ -59,4 +76,15 @@ export interface ProblemFact {
   readonly reason: string;
   /** Names the value, what is wrong, and what would be accepted. */
   readonly message: string;
+}
+
+/** The addresses at which pods' switches balance a Service, each once: all but those that not every client may use, which OVN cannot tell. */
+export function balancedAddresses({
+  addresses,
+  externalIps,
+  ingressIps,
+  restrictedFamilies,
+}: ServiceFact): readonly string[] {
+  const open = ingressIps.filter((address) => !restrictedFamilies.includes(address.includes(":") ? 6 : 4));
+  return [...addresses, ...externalIps, ...open];
 }

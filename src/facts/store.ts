@@ -54,6 +54,7 @@ export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
   cluster: {},
   bfdPorts: {},
   chassisProblems: {},
+  zones: {},
 };
 
 /** How facts are looked up. Units get one that records each call as a dependency. */

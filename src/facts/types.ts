@@ -4,6 +4,7 @@ import type { ClusterFact, NameCollisionFact, ServedFact } from "./cluster.ts";
 import type { ChassisProblemFact } from "./database.ts";
 import type { DomainFact, DomainStateFact } from "./domain.ts";
 import type { AddressConflictFact, AddressHolderFact } from "./ip.ts";
+import type { ZoneFact } from "./node.ts";
 import type {
   GroupFact,
   PolicyUseFact,
@@ -39,6 +40,7 @@ export interface DerivedFactTypes {
   readonly cluster: ClusterFact;
   readonly chassisProblems: ChassisProblemFact;
   readonly bfdPorts: BfdPortFact;
+  readonly zones: ZoneFact;
 }
 
 /** Every kind of fact by the name of its table in the store. Those of objects and of rows are added by their kinds (`src/kinds`). */

@@ -12,10 +12,11 @@ import type { FactKind } from "../facts/types.ts";
 import { GroupIndex } from "../policy/group-index.ts";
 import { SecurityGroupIndex } from "../policy/security-group-index.ts";
 import { AddressHolders } from "./address-holders.ts";
+import { Zones } from "./zones.ts";
 
 /**
  * The facts that follow from other facts alone: verdicts on subnets, who is in which group, which security groups exist, whose names run together, which
- * objects hold addresses, and which nodes are the gateways of a subnet. What they
+ * objects hold addresses, which nodes are the gateways of a subnet, and which zones there are. What they
  * say depends on the facts, not on the order in which these came.
  */
 export class DerivedFacts {
@@ -29,6 +30,7 @@ export class DerivedFacts {
   readonly #addressHolders: AddressHolders;
   readonly #gateways: SubnetGateways;
   readonly #bfdNodes: VpcBfdNodes;
+  readonly #zones: Zones;
   readonly #unrecorded: Unrecorded;
 
   /** `recording` says whose addresses in a subnet are being recorded; who has it calls {@link reconsider} when such an address is given back. */
@@ -41,6 +43,7 @@ export class DerivedFacts {
     this.#addressHolders = new AddressHolders(facts);
     this.#gateways = new SubnetGateways(facts);
     this.#bfdNodes = new VpcBfdNodes(facts);
+    this.#zones = new Zones(facts);
   }
 
   /** Takes in all facts at once. */
@@ -49,6 +52,7 @@ export class DerivedFacts {
     this.#nameCollisions.start();
     this.#addressHolders.start();
     this.#bfdNodes.start();
+    this.#zones.start();
     this.#settle();
     this.#gateways.start();
     this.#securityGroups.start();
@@ -70,6 +74,7 @@ export class DerivedFacts {
     facts.derive((change) => this.#nameCollisions.noteFact(change), "nameCollisions");
     facts.derive((change) => this.#addressHolders.noteFact(change), "addressHolders");
     facts.derive((change) => this.#bfdNodes.noteFact(change), "bfdPorts");
+    facts.derive((change) => this.#zones.noteFact(change), "zones");
     // Subnets before groups: whatever else a change wakes must find the accepted configuration of now.
     facts.derive((change) => this.#noteSubnets(change), "subnets");
     facts.derive((change) => this.#gateways.noteFact(change), "subnetGateways");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { NODE } from "../api/annotations.ts";
+import { NODE, ZONE_LABEL } from "../api/annotations.ts";
 import { nodeClaims } from "../claims/node.ts";
 import { chassisUnit } from "../compile/chassis.ts";
 import { nodeUnit } from "../compile/node.ts";
@@ -16,7 +16,7 @@ declare module "../facts/types.ts" {
     readonly nodes: NodeFact;
   }
   interface FactIndexes {
-    readonly nodes: "internal" | "chassis" | "networks";
+    readonly nodes: "internal" | "chassis" | "networks" | "zone";
   }
 }
 
@@ -29,6 +29,7 @@ export const nodeKind: Kind<"nodes"> = {
     internal: ({ internal }) => Object.values(internal),
     chassis: ({ annotations }) => [annotations[NODE.chassis]],
     networks: claimedNetworkAddresses,
+    zone: ({ labels }) => [labels[ZONE_LABEL] ?? ""],
   },
   unit: nodeUnit,
   roots: (old, now) =>

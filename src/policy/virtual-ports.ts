@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { balancedAddresses } from "../facts/service.ts";
 import { vipsByRule } from "../facts/service-vips.ts";
 import type { FactReader } from "../facts/store.ts";
 import { parseIp } from "../net/address.ts";
@@ -27,7 +28,7 @@ export function virtualPortsIn(reader: FactReader, cidr: string): readonly Virtu
   const range = parseCidr(cidr);
   if (range === undefined || range.prefix === 0) return [];
   return reader.all("services").flatMap((service) => {
-    const named = [...service.addresses, ...vipsByRule(reader, service)].filter((text) => {
+    const named = [...balancedAddresses(service), ...vipsByRule(reader, service)].filter((text) => {
       const ip = parseIp(text);
       return ip !== undefined && cidrContains(range, ip);
     });
@@ -36,12 +37,14 @@ export function virtualPortsIn(reader: FactReader, cidr: string): readonly Virtu
     return named.flatMap((address) =>
       service.ports.map(({ name, protocol, port }) => {
         const endpoints = new Map<number, Set<string>>();
-        for (const { ports, ready, draining } of slices) {
+        for (const { ports, endpoints: present } of slices) {
           for (const own of ports) {
             if (own.name !== name || own.protocol !== protocol) continue;
             const found = endpoints.get(own.port) ?? new Set();
             endpoints.set(own.port, found);
-            for (const one of [...ready, ...draining]) if (one.includes(":") === address.includes(":")) found.add(one);
+            for (const one of present) {
+              if (one.address.includes(":") === address.includes(":")) found.add(one.address);
+            }
           }
         }
         const sorted = [...endpoints].flatMap(([number, found]) =>

@@ -2,6 +2,7 @@
 
 import { DENY_ALL_GROUP, portGroupAddressSet } from "../api/names.ts";
 import { NODE_PREFIX, nodePortName } from "../api/port-names.ts";
+import { plainVip } from "../compile/template-variables.ts";
 import type { ColumnValue, Fragment } from "../desired/fragment.ts";
 import type { PodFact } from "../facts/pod.ts";
 import type { FactReader } from "../facts/store.ts";
@@ -313,7 +314,7 @@ function readBalanced(tables: Tables): ReadonlyMap<string, ReadonlySet<string>> 
     const own = tables.members(uuid, "load_balancer").flatMap((member) => {
       const columns = tables.row("Load_Balancer", member)?.columns ?? {};
       return Object.keys((columns["vips"] ?? {}) as object).map(
-        (vip) => `${String(columns["protocol"] ?? "tcp")} ${vip}`,
+        (vip) => `${String(columns["protocol"] ?? "tcp")} ${plainVip(vip)}`,
       );
     });
     ofGroup.set(uuid, own);

@@ -15,6 +15,7 @@ export interface ObservedService {
     readonly type?: string;
     readonly clusterIP?: string;
     readonly clusterIPs?: readonly string[];
+    readonly internalTrafficPolicy?: string;
     readonly ports?: readonly { readonly name?: string; readonly protocol?: string; readonly port: number }[];
   };
 }
@@ -24,6 +25,7 @@ export interface ObservedSlice {
   readonly endpoints?: readonly {
     readonly addresses: readonly string[];
     readonly conditions?: { readonly ready?: boolean };
+    readonly nodeName?: string;
   }[];
   readonly ports?: readonly { readonly name?: string; readonly protocol?: string; readonly port?: number }[];
 }
@@ -35,7 +37,13 @@ export interface ServiceTarget {
   /** Its cluster addresses; none of a headless one. */
   readonly virtual: Dual<Ip>;
   readonly port: PortQuestion;
-  readonly backends: readonly { readonly address: Ip; readonly port: PortQuestion }[];
+  readonly backends: readonly {
+    readonly address: Ip;
+    readonly port: PortQuestion;
+    readonly node?: string | undefined;
+  }[];
+  /** `internalTrafficPolicy: Local`: only those on the client's node. */
+  readonly local: boolean;
 }
 
 /** Finds the port of a Service that is asked for, and its ready backends. Throws {@link EndpointError} where it has none such. */
@@ -72,10 +80,13 @@ export function serviceTarget(
     if (number === undefined) return [];
     return endpoints
       .filter(({ conditions }) => conditions?.ready !== false)
-      .flatMap(({ addresses }) => addresses.flatMap((text) => parseIp(text) ?? []))
-      .map((address) => ({ address, port: { protocol, port: number } }));
+      .flatMap(({ addresses, nodeName: node }) =>
+        addresses.flatMap((text) => parseIp(text) ?? []).map((address) => ({ address, node })),
+      )
+      .map((backend) => ({ ...backend, port: { protocol, port: number } }));
   });
-  return { label, virtual, port: { protocol, port: found.port }, backends };
+  const local = service.spec?.internalTrafficPolicy === "Local";
+  return { label, virtual, port: { protocol, port: found.port }, backends, local };
 }
 
 /** The answer for a Service: it is allowed where every backend can be reached. */
@@ -102,7 +113,7 @@ export function explainService(
   network: Network,
   book: PolicyIndex,
   from: Endpoint,
-  { label, virtual, port, backends }: ServiceTarget,
+  { label, virtual, port, backends: all, local }: ServiceTarget,
 ): ServiceExplanation {
   const vips = Object.values(virtual) as Ip[];
   const head = { from: from.label, to: label, port: portQuestionText(port) };
@@ -113,8 +124,11 @@ export function explainService(
       network.isBalanced(from.place.switch, port.protocol, vip, port.port),
   );
   const translatedBy = vips.length === 0 ? "nobody" : balanced.length > 0 ? "OVN" : "node";
+  const kept = local && vips.length > 0 && from.node !== undefined;
+  const backends = kept ? all.filter(({ node }) => node === from.node) : all;
   if (backends.length === 0) {
-    return { ...head, verdict: "denied", translatedBy, backends: [], problem: `${label} has no ready endpoint` };
+    const problem = `${label} has no ready endpoint${kept ? ` on node ${from.node}, and internalTrafficPolicy is Local` : ""}`;
+    return { ...head, verdict: "denied", translatedBy, backends: [], problem };
   }
   let sender = from;
   let first: Explanation | undefined;

@@ -107,16 +107,21 @@ export class SampleCluster {
     targetPort: number,
     backends: readonly string[],
     more: object = {},
+    labels: Readonly<Record<string, string>> = {},
   ): Promise<void> {
     const [namespace = "default", name = ""] = key.split("/");
     await this.add(SERVICES, {
-      metadata: { namespace, name },
+      metadata: { namespace, name, labels },
       spec: { clusterIP, clusterIPs: [clusterIP], ports: [{ port }], ...more },
     });
     await this.add(ENDPOINT_SLICES, {
       metadata: { namespace, name: `${name}-1`, labels: { "kubernetes.io/service-name": name } },
       addressType: "IPv4",
-      endpoints: backends.map((address) => ({ addresses: [address], conditions: { ready: true } })),
+      endpoints: backends.map((address, i) => ({
+        addresses: [address],
+        conditions: { ready: true },
+        nodeName: `weft-${i + 1}`,
+      })),
       ports: [{ protocol: "TCP", port: targetPort }],
     });
   }

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { chassisUnit } from "../../compile/chassis.ts";
 import { splitUnitId } from "../../desired/unit-kind.ts";
 import type { FactReader } from "../../facts/store.ts";
 import { KINDS } from "../../kinds/index.ts";
 import type { AnyKind } from "../../kinds/kind.ts";
+import { nodeKind } from "../../kinds/node.ts";
 import { knownAs } from "../../kinds/objects.ts";
 import type { EventSubject } from "../../kube/recorder.ts";
 
 /** Kind of unit → the kind of object that its units stand for. Groups are nobody's own: policies share them. */
-const KIND_OF_UNIT: ReadonlyMap<string, AnyKind> = new Map(
-  KINDS.flatMap((kind) => (kind.unit === undefined ? [] : [[kind.unit.name, kind] as const])),
-);
+const KIND_OF_UNIT: ReadonlyMap<string, AnyKind> = new Map([
+  ...KINDS.flatMap((kind) => (kind.unit === undefined ? [] : [[kind.unit.name, kind] as const])),
+  [chassisUnit.name, nodeKind],
+]);
 
 /** The objects that a unit stands for, for Events about it: its own, or the pods that use a holder's addresses. */
 export function unitObjects(facts: FactReader, unit: string): readonly EventSubject[] {
