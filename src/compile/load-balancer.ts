@@ -4,6 +4,7 @@ import { HAIRPIN_SOURCE } from "../api/names.ts";
 import type { DesiredRow } from "../desired/fragment.ts";
 import type { ServicePortFact } from "../facts/service.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
+import { addHealthChecks } from "./health-checks.ts";
 import { loadBalancerGroupId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
 
@@ -19,6 +20,8 @@ export interface LoadBalancer {
   readonly affinity?: number;
   /** Its texts have variables of nodes in them, and its addresses are of this family. See `template-variables.ts`. */
   readonly template?: 4 | 6;
+  /** How its endpoints are checked, see `HealthChecks`; absent for those that never are. */
+  readonly checks?: Readonly<Record<string, string>>;
   /** Which endpoint a client has depends on its address alone. */
   readonly byClient?: boolean;
 }
@@ -30,11 +33,13 @@ export function addLoadBalancer(
   vpc: string,
   balancer: LoadBalancer,
 ): DesiredRow {
-  const { name, protocol, vips, affinity = 0, template, byClient = false } = balancer;
-  const made = build.row("Load_Balancer", `service/${name}`, {
+  const { name, protocol, vips, affinity = 0, template, checks, byClient = false } = balancer;
+  const id = `service/${name}`;
+  const made = build.row("Load_Balancer", id, {
     name,
     protocol: protocol?.toLowerCase() as "tcp" | "udp" | "sctp" | undefined,
     vips,
+    ...(checks && { ip_port_mappings: checks }),
     // Otherwise as it comes: with an affinity, too, for a client whose time is over may go elsewhere.
     selection_fields: byClient ? [template === 6 ? "ipv6_src" : "ip_src"] : [],
     options: {
@@ -49,5 +54,6 @@ export function addLoadBalancer(
     external_ids: externalIds({ namespace: of.namespace, service: of.name, vpc }),
   });
   build.member("Load_Balancer_Group", loadBalancerGroupId(vpc), "load_balancer", made.uuid);
+  if (Object.keys(checks ?? {}).length > 0) addHealthChecks(build, id, Object.keys(vips), of);
   return made;
 }

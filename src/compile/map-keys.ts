@@ -26,6 +26,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   Logical_Router_Port: ["route_table", "bfd-only"],
   Logical_Router_Static_Route: ["ecmp_symmetric_reply"],
   Load_Balancer: ["reject", "hairpin_snat_ip", "ct_flush", "affinity_timeout", "template", "address-family"],
+  Load_Balancer_Health_Check: ["interval", "timeout", "success_count", "failure_count"],
   Logical_Router: ["always_learn_from_arp_request", "dynamic_neigh_routers", "mac_binding_age_threshold"],
   Logical_Switch_Port: ["router-port", "virtual-ip", "virtual-parents", "arp_proxy", "disable_arp_nd_rsp"],
 };

@@ -11,6 +11,7 @@ import { annotate, report, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { addLoadBalancer } from "./load-balancer.ts";
 import { hostPort, isV6, isZonal, targetsOf, usable } from "./service-endpoints.ts";
+import { type HealthChecks, makeCheckSources, serviceHealth } from "./service-health.ts";
 import { addLocal } from "./service-local.ts";
 import { repeatsOf } from "./service-repeats.ts";
 import { isPlaced, type ServiceVips, vipsOfService } from "./service-vip.ts";
@@ -25,6 +26,7 @@ interface ServiceInput {
   readonly serviceCidr: ClusterFact["serviceCidr"];
   readonly slices: readonly EndpointSliceFact[];
   readonly vips: ServiceVips;
+  readonly health: HealthChecks;
   /** The addresses whose endpoints are not each node's own. */
   readonly wide: readonly string[];
   /** The zones that have nodes, where endpoints are meant for some only. */
@@ -54,7 +56,8 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
     const wide = [...own, ...vips.addresses];
     const zonal = zonalFamilies(service, service.ports, wide, slices).length > 0;
     const zones = zonal ? reader.all("zones").map((zone) => zone.key) : [];
-    return { service, vpc, vpcExists, serviceCidr: cluster?.serviceCidr ?? {}, slices, vips, wide, zones };
+    const health = serviceHealth(reader, service, vips.addresses, slices, vpc);
+    return { service, vpc, vpcExists, serviceCidr: cluster?.serviceCidr ?? {}, slices, vips, health, wide, zones };
   },
 
   compile(input): Fragment<WeftEffect> {
@@ -69,10 +72,16 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
     }
     if (service.nodeLocal) addLocal(build, service, vpc, slices);
     for (const protocol of ["TCP", "UDP", "SCTP"] as const) addCluster(build, input, protocol);
-    const problems = [...service.problems, ...slices.flatMap((slice) => slice.problems), ...input.vips.problems];
+    const problems = [
+      ...service.problems,
+      ...slices.flatMap((slice) => slice.problems),
+      ...input.vips.problems,
+      ...input.health.problems,
+    ];
     const annotations = service.vpc === "" ? {} : { [SERVICE.vpc]: service.vpc };
     return build.finish([
       ...report(about, problems),
+      ...makeCheckSources(input.health),
       // Kube-OVN tells it when it has seen an EndpointSlice, and tools read it there.
       ...(slices.length === 0
         ? []
@@ -84,7 +93,7 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
 /** The addresses at which clients on every node have the same endpoints, or those of their zone. */
 function addCluster(
   build: FragmentBuilder,
-  { service, vpc, slices, serviceCidr, wide, zones }: ServiceInput,
+  { service, vpc, slices, serviceCidr, wide, zones, health, vips: { addresses: own } }: ServiceInput,
   protocol: ServicePortFact["protocol"],
 ): void {
   const { key, affinity } = service;
@@ -103,7 +112,9 @@ function addCluster(
     }
   }
   if (Object.keys(vips).length === 0) return;
-  addLoadBalancer(build, service, vpc, { name: loadBalancerName(key, protocol), protocol, vips, affinity });
+  const name = loadBalancerName(key, protocol);
+  const checks = own.length > 0 && protocol !== "SCTP" ? { checks: health.mappings } : {};
+  addLoadBalancer(build, service, vpc, { name, protocol, vips, affinity, ...checks });
   const repeats = affinity === 0 ? {} : repeatsOf(vips, serviceCidr);
   if (Object.keys(repeats).length > 0)
     addLoadBalancer(build, service, vpc, { name: repeatsName(key, protocol), vips: repeats });

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t from "tap";
 import type { SwitchLBRuleSpec } from "../api/generated/switchlbrule.ts";
 import { projectSwitchLbRule } from "../facts/project-switch-lb-rule.ts";
 import type { FactStore } from "../facts/store.ts";
+import { projectVip } from "../kinds/vip.ts";
+import { vipUnit } from "../kinds/vip-unit.ts";
+import { formatFragment } from "../reconcile/text.ts";
 import { conditionsIn, type WeftEffect } from "./effects.ts";
 import { serviceUnit } from "./service.ts";
 import { switchLbRuleUnit } from "./switch-lb-rule.ts";
@@ -25,7 +29,7 @@ function addRule(facts: FactStore, name: string, spec: SwitchLBRuleSpec, annotat
 }
 
 /** The Service of a rule as the API server has it. */
-function addRuleService(facts: FactStore, rule: string, vip = VIP): void {
+function addRuleService(facts: FactStore, rule: string, vip = VIP, more = {}): void {
   const spec = {
     clusterIP: "None",
     clusterIPs: ["None"],
@@ -41,7 +45,7 @@ function addRuleService(facts: FactStore, rule: string, vip = VIP): void {
     uid: `uid-rule-${rule}`,
     controller: true,
   };
-  const annotations = { "ovn.kubernetes.io/switch_lb_vip": vip };
+  const annotations = { "ovn.kubernetes.io/switch_lb_vip": vip, ...more };
   addService(facts, `slr-${rule}`, spec, { annotations, ownerReferences: [owner] });
 }
 
@@ -184,3 +188,50 @@ t.test("what a rule has made is deleted when it is gone, or another one has its 
   facts.set("switchLbRules", "web", projectSwitchLbRule({ metadata, spec: { vip: VIP, ports: PORTS } }));
   t.match(effects(facts), [{ kind: "drop-object", uid: "uid-slr-web" }]);
 });
+
+t.test(
+  "endpoints on OVN are checked from a Vip of their subnet, which is made for that and goes with the last rule",
+  async (t) => {
+    const facts = sampleFacts();
+    addRule(facts, "web", {});
+    const placed = { "ovn.kubernetes.io/vpc": "ovn-cluster" };
+    addRuleService(facts, "web", VIP, placed);
+    addWeb(facts, "slr-web", "10.16.0.2", "203.0.113.10");
+    const fragment = () => serviceUnit.compile(serviceUnit.read(facts, "default/slr-web")!);
+    const tables = () => fragment().rows.map(({ table }) => table);
+    const make = {
+      kind: "make-object",
+      resource: "vips",
+      body: { metadata: { name: "ovn-default" }, spec: { subnet: "ovn-default" } },
+    };
+    t.match(fragment().effects, [make]);
+    t.same(tables(), ["Load_Balancer"], "nothing is checked without an address to do it from");
+    const labels = { "weft.kubeovn.io/health-check-source": "true" };
+    const metadata = { name: "ovn-default", uid: "uid-source", labels };
+    const given = { v4ip: "10.16.0.99", mac: "02:00:00:00:00:99" };
+    const vip = (type = "") =>
+      projectVip({
+        metadata,
+        spec: { subnet: "ovn-default", type, v4ip: given.v4ip, macAddress: given.mac },
+        status: given,
+      });
+    facts.set("vips", "ovn-default", vip());
+    t.same(fragment().effects, []);
+    const file = new URL("./service.golden/switch-lb-rule.txt", import.meta.url);
+    const text = formatFragment(fragment(), () => undefined);
+    if (process.env["WEFT_GOLDEN"] === "write") writeFileSync(file, text);
+    t.equal(text, existsSync(file) ? readFileSync(file, "utf8") : "");
+    const [balancer, check] = fragment().rows;
+    t.same(balancer?.columns["ip_port_mappings"], { "10.16.0.2": "a.default:10.16.0.99" }, "others are not checked");
+    t.match(check, { table: "Load_Balancer_Health_Check", columns: { vip: `${VIP}:80` } });
+    const source = () => vipUnit.compile(vipUnit.read(facts, "ovn-default")!).effects;
+    t.notMatch(source(), [{ kind: "drop-object" }]);
+    facts.set("vips", "ovn-default", vip("switch_lb_vip"));
+    t.match(fragment().effects, [{ kind: "report", reason: "NoCheckSource" }]);
+    facts.set("vips", "ovn-default", vip());
+    addRuleService(facts, "web", VIP, { ...placed, "ovn.kubernetes.io/service_health_check": "false" });
+    t.same(tables(), ["Load_Balancer"]);
+    t.same(fragment().rows[0]?.columns["ip_port_mappings"], {});
+    t.match(source(), [{ kind: "drop-object", resource: "vips", name: "ovn-default" }]);
+  },
+);

@@ -149,7 +149,8 @@ export function vipService({ metadata, spec = {} }: VipServiceObject, problems: 
   const path = `metadata.annotations[${SERVICE.switchLbVip}]`;
   const vips = readVips(annotations[SERVICE.switchLbVip] ?? "", path, problems).map(({ text }) => text);
   const owned = ruleOwned(metadata);
-  if (!mayHaveVip({ metadata }) && owned.rule === "") return { vips, ...owned };
+  const common = { vips, healthCheck: annotations[SERVICE.healthCheck] !== "false", ...owned };
+  if (!mayHaveVip({ metadata }) && owned.rule === "") return common;
   const ports = (spec.ports ?? []).map(({ name = "", protocol = "TCP", port, targetPort }) => ({
     name,
     protocol: protocol as RulePortFact["protocol"],
@@ -166,7 +167,7 @@ export function vipService({ metadata, spec = {} }: VipServiceObject, problems: 
     sessionAffinity: spec.sessionAffinity ?? "None",
     families: spec.ipFamilies ?? [],
   };
-  return { vips, ...owned, written: { ...written, headless: spec.clusterIP === "None" } };
+  return { ...common, written: { ...written, headless: spec.clusterIP === "None" } };
 }
 
 /** The rule that has made an object, by its owner reference. */

@@ -30,6 +30,8 @@ export interface RuleOwnedFact {
 export interface VipServiceFact extends RuleOwnedFact {
   /** Addresses in its annotation `switch_lb_vip`, which OVN balances although they are not cluster addresses. */
   readonly vips: readonly string[];
+  /** Whether OVN checks the endpoints of the VIPs. */
+  readonly healthCheck: boolean;
   /** What the API server has of what a rule writes; absent for Services that are no rule's. */
   readonly written?: RuleServiceFact & {
     /** Whether it has no cluster address. */

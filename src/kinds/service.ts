@@ -13,7 +13,7 @@ declare module "../facts/types.ts" {
     readonly endpointSlices: EndpointSliceFact;
   }
   interface FactIndexes {
-    readonly services: "address" | "rule";
+    readonly services: "address" | "rule" | "checked";
     readonly endpointSlices: "service" | "rule";
   }
 }
@@ -26,11 +26,16 @@ export const serviceKind: Kind<"services"> = {
   indexes: {
     address: ({ addresses, vips }) => [...addresses, ...vips],
     rule: ({ rule }) => (rule === "" ? [] : [rule]),
+    checked: ({ vips, healthCheck, vpc }) => (vips.length > 0 && healthCheck && vpc !== "" ? [vpc] : []),
   },
   unit: serviceUnit,
   roots: (old, now) => [{ kind: serviceUnit.name, key: (now ?? old)?.key ?? "" }, ...rootsOfRules(old, now)],
   rows: {
-    Load_Balancer: ["name", "protocol", "vips", "selection_fields", "options", "external_ids"],
+    Load_Balancer: [
+      ...(["name", "protocol", "vips", "selection_fields", "options", "external_ids"] as const),
+      ...(["ip_port_mappings", "health_check"] as const),
+    ],
+    Load_Balancer_Health_Check: ["vip", "options", "external_ids"],
     Load_Balancer_Group: ["load_balancer"],
   },
   access: {

@@ -24,6 +24,8 @@ export interface VipFact extends Malformed {
   readonly mac: string;
   /** Whether `status` says that the addresses were given. */
   readonly given: boolean;
+  /** The controller has made it as the source of health checks. */
+  readonly checkSource: boolean;
   /** Labels of the pods that may be its parents; empty for all of the namespace, absent for none of them: it cannot be read. */
   readonly selector?: readonly (readonly [key: string, value: string])[];
   /** What it sets of `NOT_SUPPORTED`. */

@@ -17,9 +17,11 @@ import {
 } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import { nameCollisionKey } from "../compile/name-claims.ts";
+import { dropObject } from "../compile/owned-object.ts";
 import { routerMacId, switchId, vipPortId } from "../compile/owner-ids.ts";
 import { malformedNotes, missingNamespaces, unsupportedNotes } from "../compile/references.ts";
 import { externalIds } from "../compile/rows.ts";
+import { needsCheckSource } from "../compile/service-health.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import { stableMac } from "../desired/identity.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
@@ -45,6 +47,8 @@ interface VipInput {
   readonly dispute: AddressConflictFact | undefined;
   /** Whether the plain name of its port is another one's. */
   readonly namesake: boolean;
+  /** It was made for health checks, and none is to be made from it any more. */
+  readonly unused: boolean;
 }
 
 /**
@@ -71,16 +75,18 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
         vip.type === ""
           ? reader.get("nameCollisions", nameCollisionKey.vip(key)) !== undefined
           : reader.by("pods", "holder", `${vip.namespace}/${key}`).length > 0,
+      unused: vip.checkSource && !needsCheckSource(reader, vip.subnet),
     };
   },
 
-  compile({ vip, subnet, parents, taken, refusal, dispute, notes, namesake }): Fragment<WeftEffect> {
+  compile({ vip, subnet, parents, taken, refusal, dispute, notes, namesake, unused }): Fragment<WeftEffect> {
     if (vip.deleting) return new FragmentBuilder().finish(fill("vips", vip, { finalizer: false }));
     const condition = stateOf(vip, subnet, refusal, dispute, [
       ...notes,
       ...unsupportedNotes(vip),
       ...malformedNotes(vip),
     ]);
+    if (unused) return new FragmentBuilder().finish([dropObject("vips", vip)]);
     const known = vip.problem === undefined && vip.written.length + vip.accepted.length > 0;
     const effects = fill(
       "vips",

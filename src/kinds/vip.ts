@@ -2,6 +2,7 @@
 
 import type { VipSpec, VipStatus } from "../api/generated/vip.ts";
 import { storable } from "../api/text.ts";
+import { CHECK_SOURCE_LABEL } from "../compile/service-health.ts";
 import { readFields, recordsIn, recordText, stringList } from "../facts/accepted.ts";
 import type { ProjectedMeta } from "../facts/meta.ts";
 import { unsupportedFields } from "../facts/not-supported.ts";
@@ -54,6 +55,7 @@ export function projectVip({ metadata, spec = {}, status = {} }: VipObject): Vip
     v4: ipText(spec.v4ip ?? "", 4),
     v6: ipText(spec.v6ip ?? "", 6),
     mac: parseMac(spec.macAddress ?? "") ?? "",
+    checkSource: metadata.labels?.[CHECK_SOURCE_LABEL] === "true",
     given: Boolean(status.mac || status.v4ip || status.v6ip),
     unsupported: unsupportedFields(NOT_SUPPORTED, spec),
     written,
@@ -91,5 +93,8 @@ export const vipKind: Kind<"vips"> = {
   status: "object",
   notSupported: NOT_SUPPORTED,
   remembers: (text) => readFields(text) !== undefined,
-  access: { verbs: ["patch"], why: "Followed; finalizers and what they were given are patched." },
+  access: {
+    verbs: ["create", "patch", "delete"],
+    why: "Followed; finalizers and what they were given are patched. Health checks of SwitchLBRules come from some that are made for them.",
+  },
 };

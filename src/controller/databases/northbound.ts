@@ -62,6 +62,7 @@ export const EDGE_COLUMNS: ReadonlyMap<string, readonly EdgeColumn[]> = new Map(
     ],
   ],
   ["Address_Set", [{ column: "addresses", exclusive: true }]],
+  ["Load_Balancer", [{ column: "health_check", exclusive: true }]],
   ["Load_Balancer_Group", [{ column: "load_balancer", exclusive: true }]],
   // A map: its members are its entries.
   ["Chassis_Template_Var", [{ column: "variables", exclusive: true }]],

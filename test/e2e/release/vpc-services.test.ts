@@ -94,6 +94,36 @@ t.test("load balancers of a VPC", { skip: whyNoLab() }, async (t) => {
     }
   });
 
+  await t.test("an endpoint that does not answer any more leaves by itself, and comes back", async () => {
+    const monitors = () =>
+      world.lab.kubectl([
+        ...["-n", "kube-system", "exec", "deploy/ovn-central", "--"],
+        ...["ovn-sbctl", "--bare", "--columns=ip,status", "list", "Service_Monitor"],
+      ]);
+    const all = async (wanted: string): Promise<boolean> => {
+      const { stdout } = await monitors();
+      return stdout.split(/\s+/).filter((word) => word === wanted).length === 4;
+    };
+    await until("both are checked at their addresses of both families", 60_000, () => all("online"));
+    const alone = async (address: string): Promise<boolean> => {
+      const answers = await Promise.all(Array.from({ length: 8 }, () => http(inPod(sameNode!), url(address))));
+      return answers.every(({ ok, detail }) => ok && detail === "two");
+    };
+    const block = (verb: string) =>
+      Promise.all(
+        ["iptables", "ip6tables"].map((tool) =>
+          inPod(backends[0]!)([tool, verb, "INPUT", "-p", "tcp", "--dport", "8080", "-j", "DROP"]),
+        ),
+      );
+    await block("-I");
+    for (const address of ADDRESSES)
+      await until(`only the other one answers by ${address}`, 90_000, () => alone(address));
+    await block("-D");
+    await until("both are online again", 60_000, () => all("online"));
+    for (const address of ADDRESSES)
+      await until(`both answer by ${address}`, 20_000, async () => !(await alone(address)));
+  });
+
   await t.test("with affinity a client keeps its endpoint", async (t) => {
     const body = { spec: { sessionAffinity: "ClientIP" } };
     await world.kube.patch(RULES, { name: NAME }, { type: "merge", body });
