@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { ROOT } from "../build/npm.ts";
 import { baseCommit, withWorktree } from "./base.ts";
+import type { TopologySize } from "./topology-world.ts";
 
 /** Where results are left, in the checkout; ignored by git, and not the lab's, so that they outlive it. */
 const OUT = "dist/bench";
@@ -150,6 +151,29 @@ program
     writeFileSync(`${OUT}/policy.html`, policyPage(bench));
     process.stdout.write(json ? `${JSON.stringify(bench, null, 2)}\n` : formatPolicy(bench));
     console.error(`\nwritten: ${OUT}/policy.json and ${OUT}/policy.html`);
+  });
+
+program
+  .command("topology")
+  .description(
+    "many VPCs, subnets and nodes: rows and how they grow, single changes until committed, a cold start; with a real northbound database and northd. Does not need root, but the image's root file system (npm run lab -- up makes it); about 5 minutes.",
+  )
+  .option("--vpcs <n>", "number of VPCs beside the default one", Number, 100)
+  .option("--subnets <n>", "number of subnets, a third of them in the default VPC", Number, 300)
+  .option("--nodes <n>", "number of nodes", Number, 50)
+  .option("--pods <n>", "number of pods", Number, 5_000)
+  .option("--services <n>", "number of Services with three endpoints each", Number, 1_000)
+  .option("--json", "print the figures as JSON", false)
+  .action(async ({ json, ...size }: { json: boolean } & TopologySize) => {
+    const [{ benchTopology }, { formatTopology }] = await Promise.all([
+      import("./topology.ts"),
+      import("./topology-report.ts"),
+    ]);
+    const bench = await benchTopology(size);
+    mkdirSync(OUT, { recursive: true });
+    writeFileSync(`${OUT}/topology.json`, `${JSON.stringify(bench, null, 2)}\n`);
+    process.stdout.write(json ? `${JSON.stringify(bench, null, 2)}\n` : `${formatTopology(bench)}\n`);
+    console.error(`\nwritten: ${OUT}/topology.json`);
   });
 
 program

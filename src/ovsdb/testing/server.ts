@@ -36,6 +36,14 @@ export class TestFolder {
     return server;
   }
 
+  /** A standalone server named `name`, with an empty database of the schema in a file (ovsdb-tool(1)), started. */
+  async ofSchemaFile(name: string, schemaFile: string, options: readonly string[] = []): Promise<TestServer> {
+    const server = this.#add(name, options);
+    await this.tool("ovsdb-tool", "create", server.file, schemaFile);
+    await server.start();
+    return server;
+  }
+
   /** A raft cluster with an empty database, all servers joined. */
   async cluster<Tables>(
     schema: DatabaseSchema<Tables>,

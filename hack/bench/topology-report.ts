@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { formatVerdicts, ms, type Verdict } from "./page.ts";
+import type { TopologyBench } from "./topology.ts";
+
+const GOALS = { changeMs: 50, coldStartMs: 10_000 } as const;
+
+/** What was measured, beside what was wanted. */
+export function topologyVerdicts({ changes, coldStarts, rows, growth }: TopologyBench): readonly Verdict[] {
+  const singles = changes.map(({ what, ms: { median, max } }) => ({
+    what: `${what}, until committed`,
+    measured: `median ${ms(median)}, slowest ${ms(max)}`,
+    goal: `≤ ${ms(GOALS.changeMs)}`,
+    met: median <= GOALS.changeMs,
+  }));
+  const slowest = Math.max(...coldStarts.map((start) => start.ms));
+  const writes = coldStarts.reduce((sum, { transactions }) => sum + transactions, 0);
+  const total = (of: Readonly<Record<string, number>>): number => Object.values(of).reduce((sum, n) => sum + n, 0);
+  const factor = total(growth.doubled["all"] ?? {}) / total(growth.rows);
+  const node = changes.find(({ what }) => what === "one more node");
+  return [
+    ...singles,
+    {
+      what: "cold start over a database that is right",
+      measured: `${ms(slowest)}, ${writes} transactions, ${total(rows)} rows`,
+      goal: `≤ ${ms(GOALS.coldStartMs)}, no transaction`,
+      met: slowest <= GOALS.coldStartMs && writes === 0,
+    },
+    { what: "rows, all factors doubled", measured: `${factor.toFixed(2)} ×`, goal: "≤ 2 ×", met: factor <= 2 },
+    {
+      what: "units compiled for one more node",
+      measured: String(node?.units),
+      goal: "no subnet, no pod",
+      met: (node?.units ?? 0) <= 4,
+    },
+  ];
+}
+
+/** The figures for a terminal. */
+export function formatTopology(bench: TopologyBench): string {
+  const { size, rows, changes, coldStarts, growth } = bench;
+  const sizes = Object.entries(size).map(([name, count]) => `${count} ${name}`);
+  const factors = Object.keys(growth.doubled);
+  const tables = Object.keys(growth.rows).sort();
+  const cells = (texts: readonly string[]): string => texts.map((text) => text.padStart(9)).join("");
+  return [
+    `${sizes.join(", ")}: ${Object.entries(rows)
+      .map(([table, count]) => `${table} ${count}`)
+      .join(", ")}`,
+    "",
+    `${"change".padEnd(38)}${cells(["median", "slowest", "txns", "ops", "units", "northd"])}`,
+    ...changes.map(
+      ({ what, ms: { median, max }, transactions, operations, units, northdCpuMs }) =>
+        `${what.padEnd(38)}${cells([ms(median), ms(max), transactions.toFixed(1), operations.toFixed(1), units.toFixed(1), ms(northdCpuMs)])}`,
+    ),
+    ...coldStarts.map(
+      ({ ms: time, transactions, units }) =>
+        `cold start: ${ms(time)}, ${units} units compiled, ${transactions} transactions`,
+    ),
+    "",
+    `rows where one factor is doubled (${Object.entries(growth.size)
+      .map(([name, count]) => `${count} ${name}`)
+      .join(", ")})`,
+    `${"table".padEnd(28)}${cells(["now", ...factors])}`,
+    ...tables.map(
+      (table) =>
+        `${table.padEnd(28)}${cells([growth.rows, ...factors.map((name) => growth.doubled[name] ?? {})].map((of) => String(of[table] ?? 0)))}`,
+    ),
+    "",
+    formatVerdicts(topologyVerdicts(bench)),
+  ].join("\n");
+}
