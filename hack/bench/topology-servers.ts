@@ -58,7 +58,7 @@ export class OvnServers {
   async synced(): Promise<number> {
     const started = performance.now();
     const [loader, ...first] = program("ovn-nbctl");
-    const sync = [`--db=${this.northbound.remote}`, "--timeout=300", "--wait=sb", "sync"];
+    const sync = [`--db=${this.northbound.remote}`, "--timeout=1200", "--wait=sb", "sync"];
     await run(loader, [...first, ...sync], { env: environment(this.#folder) });
     return performance.now() - started;
   }
