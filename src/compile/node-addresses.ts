@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { isOvnProvider, NODE } from "../api/annotations.ts";
+import { NODE } from "../api/annotations.ts";
 import type { ClusterFact } from "../facts/cluster.ts";
 import type { NodeFact } from "../facts/node.ts";
 import type { FactReader } from "../facts/store.ts";
@@ -52,10 +52,8 @@ function refusal(reader: FactReader, node: NodeFact, cluster: ClusterFact, ip: I
     const names = others.map(({ name }) => name).sort();
     return { reason: "NotUnique", message: `node ${names.slice(0, 3).join(", ")} has the same address` };
   }
-  for (const { name, vpc, provider, cidr } of reader.all("subnets")) {
-    if (vpc !== cluster.router || !isOvnProvider(provider)) continue;
-    if (holds(Object.values(cidr), ip)) return { reason: "PodAddress", message: `it is in subnet ${name}` };
-  }
+  const subnet = reader.get("nodeSubnets", node.name)?.[ip.family === 4 ? "v4" : "v6"];
+  if (subnet !== undefined) return { reason: "PodAddress", message: `it is in subnet ${subnet}` };
   const services = Object.values(cluster.serviceCidr);
   if (holds(services, ip))
     return { reason: "ServiceAddress", message: `it is in the range of Services (${services.join(", ")})` };

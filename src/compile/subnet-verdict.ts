@@ -62,6 +62,8 @@ export function* settling(
   readonly spec: SubnetSpecFact;
   /** The subnets with addresses that this one names as well. */
   readonly others: readonly SubnetSpecFact[];
+  /** A node with an address in its range, as text that tells it from others. */
+  readonly node: string | undefined;
   readonly settle: () => Settled;
 }> {
   const reader = strictReader(facts);
@@ -72,15 +74,15 @@ export function* settling(
   const { router, serviceCidr } = reader.get("cluster", "cluster") ?? {};
   for (const spec of specs) {
     const others = neighbours.get(spec.name) ?? [];
+    // Another plugin's network may well be the nodes' own.
+    const node = spec.vpc === router && isOvnProvider(spec.provider) ? nodeIn(spec.cidr) : undefined;
     const settleThis = (): Settled => {
-      // Another plugin's network may well be the nodes' own.
-      const node = spec.vpc === router && isOvnProvider(spec.provider) ? nodeIn(spec.cidr) : undefined;
       return {
         ...settle(reader, spec, others, node, { router, cidr: serviceCidr }, linksOf(spec.vpc), unrecorded),
         spec,
       };
     };
-    yield { spec, others, settle: settleThis };
+    yield { spec, others, node: node && `${node.node} ${node.address}`, settle: settleThis };
   }
 }
 

@@ -39,6 +39,7 @@ export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
   },
   verdicts: {},
   subnetGateways: {},
+  nodeSubnets: {},
   addressConflicts: {},
   compiledPolicies: {},
   profiles: {},

@@ -99,6 +99,11 @@ export interface SubnetGatewaysFact {
   readonly missing: readonly string[];
 }
 
+/** In which subnet of the default VPC a node's InternalIP is, by family; derived by `src/compile/node-subnets.ts`. Key: the node; none for a node of which no address is. */
+export interface NodeSubnetsFact extends Dual<string> {
+  readonly key: string;
+}
+
 /**
  * Whether a subnet is accepted; derived from the subnet, its neighbours and the nodes, and kept as a fact so that pods
  * are woken by a change of the verdict only. A subnet that is not accepted has no rows and gives no addresses.

@@ -12,7 +12,7 @@ import type {
   ProfileFact,
   SecurityGroupPresenceFact,
 } from "./policy-group.ts";
-import type { SubnetFact, SubnetGatewaysFact, VerdictFact } from "./subnet.ts";
+import type { NodeSubnetsFact, SubnetFact, SubnetGatewaysFact, VerdictFact } from "./subnet.ts";
 import type { BfdPortFact } from "./vpc.ts";
 
 /**
@@ -26,6 +26,7 @@ export interface DerivedFactTypes {
   readonly subnets: SubnetFact;
   readonly verdicts: VerdictFact;
   readonly subnetGateways: SubnetGatewaysFact;
+  readonly nodeSubnets: NodeSubnetsFact;
   readonly addressConflicts: AddressConflictFact;
   readonly profiles: ProfileFact;
   readonly groups: GroupFact;

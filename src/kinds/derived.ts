@@ -3,6 +3,7 @@
 import { samePlain } from "../collections/plain.ts";
 import { SubnetGateways } from "../compile/gateway-nodes.ts";
 import { NameCollisions } from "../compile/name-collisions.ts";
+import { NodeSubnets } from "../compile/node-subnets.ts";
 import { ADDRESSES_IN_USE, type Settled, settling, type Unrecorded } from "../compile/subnet-verdict.ts";
 import { VpcBfdNodes } from "../compile/vpc-bfd-nodes.ts";
 import type { FactChange } from "../facts/fact-change.ts";
@@ -22,13 +23,17 @@ import { Zones } from "./zones.ts";
 export class DerivedFacts {
   readonly #facts: FactStore;
   readonly #groups: GroupIndex;
-  /** Subnet → how it was settled last, and among which others. */
-  readonly #settled = new Map<string, Settled & { readonly others: readonly SubnetSpecFact[] }>();
+  /** Subnet → how it was settled last, among which others, and with which node's address in its range. */
+  readonly #settled = new Map<
+    string,
+    Settled & { readonly others: readonly SubnetSpecFact[]; readonly node: string | undefined }
+  >();
   #started = false;
   readonly #securityGroups: SecurityGroupIndex;
   readonly #nameCollisions: NameCollisions;
   readonly #addressHolders: AddressHolders;
   readonly #gateways: SubnetGateways;
+  readonly #nodeSubnets: NodeSubnets;
   readonly #bfdNodes: VpcBfdNodes;
   readonly #zones: Zones;
   readonly #unrecorded: Unrecorded;
@@ -42,6 +47,7 @@ export class DerivedFacts {
     this.#nameCollisions = new NameCollisions(facts);
     this.#addressHolders = new AddressHolders(facts);
     this.#gateways = new SubnetGateways(facts);
+    this.#nodeSubnets = new NodeSubnets(facts);
     this.#bfdNodes = new VpcBfdNodes(facts);
     this.#zones = new Zones(facts);
   }
@@ -55,6 +61,7 @@ export class DerivedFacts {
     this.#zones.start();
     this.#settle();
     this.#gateways.start();
+    this.#nodeSubnets.start();
     this.#securityGroups.start();
     this.#groups.start();
   }
@@ -78,6 +85,7 @@ export class DerivedFacts {
     // Subnets before groups: whatever else a change wakes must find the accepted configuration of now.
     facts.derive((change) => this.#noteSubnets(change), "subnets");
     facts.derive((change) => this.#gateways.noteFact(change), "subnetGateways");
+    facts.derive((change) => this.#nodeSubnets.noteFact(change), "nodeSubnets");
     facts.derive((change) => this.#securityGroups.noteFact(change), "security groups");
     facts.derive((change) => this.#groups.noteFact(change), "groups");
   }
@@ -85,7 +93,7 @@ export class DerivedFacts {
   #noteSubnets(change: FactChange): void {
     const { kind, key } = change;
     // A subnet that comes, goes or changes is of no concern but to those with addresses that it names: a hundred that come are settled once each.
-    if (SETTLING.has(kind)) this.#settle(kind === "subnetSpecs");
+    if (SETTLING.has(kind)) this.#settle(kind !== "vpcs");
     else if (kind === "ips" || kind === "addressHolders")
       this.#noteHolder(change as FactChange<"ips" | "addressHolders">);
     // Of a subnet that could not be read nothing is known, which is not the same as that there is none.
@@ -107,22 +115,22 @@ export class DerivedFacts {
   }
 
   /**
-   * Settles all subnets anew, or those only that have changed themselves or of whose neighbours one has; what is equal is cut off by the store.
-   * Subnets and nodes change rarely and are few.
+   * Settles all subnets anew, or those only that have changed themselves or of whose neighbours one has, or in whose range another node's address is; what is
+   * equal is cut off by the store. Subnets and nodes change rarely and are few.
    */
   #settle(changedOnly = false): void {
     if (!this.#started) return;
     const facts = this.#facts;
     const settled: Settled[] = [];
     let unsettled = 0;
-    for (const { spec, others, settle } of settling(facts, this.#unrecorded)) {
+    for (const { spec, others, node, settle } of settling(facts, this.#unrecorded)) {
       const before = this.#settled.get(spec.name);
-      if (changedOnly && before?.spec === spec && sameList(before.others, others)) continue;
+      if (changedOnly && before?.spec === spec && before.node === node && sameList(before.others, others)) continue;
       const subject = { part: "derived fact", where: "subnets", kind: "subnetSpecs", key: spec.name } as const;
       try {
         const outcome = settle();
         if (before?.spec !== spec || !samePlain(before.verdict, outcome.verdict)) settled.push(outcome);
-        this.#settled.set(spec.name, { ...outcome, others });
+        this.#settled.set(spec.name, { ...outcome, others, node });
         facts.failures.succeeded(subject);
       } catch (error) {
         // Its accepted configuration stays active.

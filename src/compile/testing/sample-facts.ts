@@ -20,6 +20,7 @@ import { factStore } from "../../kinds/store.ts";
 import { GroupIndex } from "../../policy/group-index.ts";
 import { SecurityGroupIndex } from "../../policy/security-group-index.ts";
 import { SubnetGateways } from "../gateway-nodes.ts";
+import { NodeSubnets } from "../node-subnets.ts";
 import { settleSubnets as settleAll } from "../subnet-verdict.ts";
 
 /** The settings of a controller that was told nothing. */
@@ -59,9 +60,10 @@ export function sampleFacts(failures?: Failures): FactStore {
   const namespace = { metadata: { name: "default", uid: "uid-ns", labels: { team: "a" } } };
   facts.set("namespaces", "default", projectNamespace(namespace));
   deriveGroups(facts);
-  const gateways = new SubnetGateways(facts);
-  gateways.start();
-  facts.derive((change) => gateways.noteFact(change));
+  for (const derived of [new SubnetGateways(facts), new NodeSubnets(facts)]) {
+    derived.start();
+    facts.derive((change) => derived.noteFact(change));
+  }
   addPod(facts, "a", { node: "weft-1" });
   addIp(facts, "a.default", {
     podName: "a",
