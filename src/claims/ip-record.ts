@@ -69,7 +69,8 @@ function annotationsOf(pod: PodFact | undefined, provider: string | undefined): 
   };
 }
 
-function addressFields(lease: AddressLease): Readonly<Record<string, string>> {
+/** The fields of a record that hold addresses. */
+export function addressFields(lease: AddressLease): Readonly<Record<string, string>> {
   return {
     ipAddress: [lease.v4, lease.v6].filter((address) => address !== undefined).join(","),
     v4IpAddress: lease.v4 ?? "",

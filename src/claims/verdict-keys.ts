@@ -12,6 +12,11 @@ export function vipVerdictKey(vip: string): string {
   return `vip/${vip}`;
 }
 
+/** Why the multicast querier of a subnet was given no address. */
+export function querierVerdictKey(subnet: string): string {
+  return `mcast/${subnet}`;
+}
+
 /** Why a reservation was not given what it lacks. */
 export function reservationVerdictKey(ip: string): string {
   return `ip/${ip}`;

@@ -169,9 +169,9 @@ const V6: ReadonlyMap<string, OptionReader> = new Map(
   }),
 );
 
-/** `Subnet.spec.dhcpV4Options` or `dhcpV6Options`: what of it OVN takes, and why the rest is left out. */
-export function readDhcpOptions(text: string, family: 4 | 6): ReadOptions {
-  return readOptionList(text, `spec.dhcpV${family}Options`, family === 4 ? V4 : V6);
+/** `Subnet.spec.dhcpV4Options` or `dhcpV6Options`, or a pod's own at `path`: what of it OVN takes, and why the rest is left out. */
+export function readDhcpOptions(text: string, family: 4 | 6, path = `spec.dhcpV${family}Options`): ReadOptions {
+  return readOptionList(text, path, family === 4 ? V4 : V6);
 }
 
 const ROUTE_INFO = /^(HIGH|MEDIUM|LOW)-(.+)$/;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Which keys of maps are ours. OVN's tools, northd and other programs keep keys of their own in `external_ids` and `options` of rows of ours: these
+ * Which keys of maps are ours. OVN's tools, northd and other programs keep keys of their own in `external_ids`, `options` and `other_config` of rows of ours: these
  * are left alone, and only keys named here are written and taken away. All other maps (the addresses of a load balancer, the options of
  * `DHCP_Options`, router advertisements) say together what a row does, so they are ours whole.
  *
@@ -13,7 +13,7 @@ import { OWNER_KEY } from "../desired/identity.ts";
 
 const EXTERNAL_IDS: ReadonlySet<string> = new Set([
   ...[VENDOR_KEY, OWNER_KEY, "ls", "pod", "provider", "shared-by", "subnet", "node", "np", "address-family"],
-  ...["policy", "rule", "selector", "sources", "type", "sg", "security_groups", "ippool", "protocol"],
+  ...["policy", "rule", "selector", "sources", "type", "sg", "security_groups", "ippool", "protocol", "port"],
   ...["namespace", "service", "vpc", "domain", "lrp"],
 ]);
 
@@ -31,22 +31,27 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   Logical_Switch_Port: ["router-port", "virtual-ip", "virtual-parents", "arp_proxy", "disable_arp_nd_rsp"],
 };
 
+/** Table → keys of its column `other_config`. */
+const OTHER_CONFIG: Readonly<Record<string, readonly string[]>> = {
+  Logical_Switch: ["mcast_snoop", "mcast_querier", "mcast_eth_src", "mcast_ip4_src", "mcast_ip6_src"],
+};
+
 /** Whether a map of a table is shared with others, so that only keys of ours are compared. */
 export function isSharedMap(table: string, column: string): boolean {
   // A routing policy has a key for each gateway node, as Kube-OVN's tools look for them: any key may be an old one of ours.
   if (column === "external_ids") return table !== "Logical_Router_Policy";
-  return column === "options" && table !== "DHCP_Options";
+  return column === "other_config" || (column === "options" && table !== "DHCP_Options");
 }
 
 /** Whether a key of such a map is ours. */
 export function isOwnKey(table: string, column: string, key: string): boolean {
   if (column === "external_ids") return EXTERNAL_IDS.has(key) || key.startsWith(SECURITY_GROUP);
-  return OPTIONS[table]?.includes(key) === true;
+  return (column === "other_config" ? OTHER_CONFIG : OPTIONS)[table]?.includes(key) === true;
 }
 
 /** Throws where a row has a key in a shared map that is not declared here: it would never be taken away. */
 export function checkMapKeys(table: string, columns: Readonly<Record<string, unknown>>): void {
-  for (const column of ["external_ids", "options"]) {
+  for (const column of ["external_ids", "options", "other_config"]) {
     const map = columns[column];
     if (map === undefined || !isSharedMap(table, column)) continue;
     for (const key of Object.keys(map as object)) {

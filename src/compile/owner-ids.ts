@@ -82,5 +82,8 @@ export const loadBalancerGroupId = (vpc: string): string => `vpc/${vpc}`;
 /** The Logical_Switch_Port of a pod's interface; the UID, so that a pod anew under an old name is a new port. */
 export const podPortId = (port: string, uid: string): string => `${port}/${uid}`;
 
+/** The Logical_Switch_Port of a subnet's multicast querier. */
+export const querierPortId = (subnet: string): string => `${subnet}/mcast-querier`;
+
 /** The DHCP_Options of a subnet for one family. */
 export const dhcpOptionsId = (subnet: string, family: 4 | 6): string => `${subnet}/dhcpv${family}`;

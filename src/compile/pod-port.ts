@@ -4,11 +4,11 @@ import { OVN_PROVIDER, type PodKey, podAnnotation } from "../api/annotations.ts"
 import { holderName } from "../claims/pod-interfaces.ts";
 import type { WantedAnnotations } from "../contract/annotations.ts";
 import { encodePodInterface } from "../contract/pod.ts";
-import { rowUuid } from "../desired/identity.ts";
 import { addressesOf } from "../facts/annotation-forms.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
 import { addNorthGateway } from "./north-gateway.ts";
-import { dhcpOptionsId, groupId, nodeGroupId, podPortId, switchId } from "./owner-ids.ts";
+import { groupId, nodeGroupId, podPortId, switchId } from "./owner-ids.ts";
+import { addPortDhcp } from "./pod-dhcp.ts";
 import { joinSecurityGroups, securityGroupIds } from "./pod-security-groups.ts";
 import type { PortInput } from "./port-input.ts";
 import { externalIds } from "./rows.ts";
@@ -22,11 +22,6 @@ export function addPort(build: FragmentBuilder, input: PortInput): void {
   const addresses = [ip.mac, ip.v4, ip.v6].filter((part) => part !== "").join(" ");
   const vips = addressesOf(wish("port_vips") ?? "");
   const secured = wish("port_security") === "true";
-  // A port of one family in a subnet of two is answered for that one only.
-  const dhcp = (family: 4 | 6): string | undefined =>
-    subnet.enableDhcp && (family === 4 ? ip.v4 : ip.v6) !== "" && subnet.cidr[family === 4 ? "v4" : "v6"] !== undefined
-      ? rowUuid("DHCP_Options", dhcpOptionsId(subnet.name, family))
-      : undefined;
   const port = build.held(
     "Logical_Switch",
     switchId(subnet.name),
@@ -38,8 +33,8 @@ export function addPort(build: FragmentBuilder, input: PortInput): void {
       type: "",
       addresses: wish("layer2_forward") === "true" ? [addresses, "unknown"].sort() : [addresses],
       port_security: secured ? [[...new Set([addresses, ...vips, ...shared.addresses])].join(" ")] : [],
-      dhcpv4_options: dhcp(4),
-      dhcpv6_options: dhcp(6),
+      dhcpv4_options: addPortDhcp(build, input, 4),
+      dhcpv6_options: addPortDhcp(build, input, 6),
       external_ids: externalIds({
         ls: subnet.name,
         pod: pod.key,

@@ -14,6 +14,7 @@ import { groupsOfInterface } from "../policy/group.ts";
 import { annotate, markIp, releaseIp, type WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { NO_NORTH_GATEWAY, northGateway, reportNorthGateway } from "./north-gateway.ts";
+import { reportDhcpOptions } from "./pod-dhcp.ts";
 import { addPort, resultsOf } from "./pod-port.ts";
 import { reportRoutes } from "./pod-route-problems.ts";
 import { missingSecurityGroups, reportMissingGroups } from "./pod-security-groups.ts";
@@ -110,6 +111,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
         const port = { ...one, pod, node: pod.node, subnet, groups };
         if (one.onOvn) addPort(build, port);
         tell(pod, resultsOf(port));
+        if (one.onOvn) reports.push(...reportDhcpOptions(port));
         reports.push(...reportMissingGroups(pod, ip.provider, one.missing), ...reportStrayVips(pod, one.strayVips));
         reports.push(...reportRoutes(port), ...reportNorthGateway(pod, one.north));
       }

@@ -14,29 +14,36 @@ const DHCP_SERVER = "169.254.0.254";
 /** The DHCP_Options of a subnet with `enableDHCP`, one row for each family (ovn-nb(5) DHCP_Options). */
 export function addDhcp(build: FragmentBuilder, subnet: SubnetFact): void {
   if (!subnet.enableDhcp) return;
-  const { name, cidr, gateway } = subnet;
+  for (const family of [4, 6] as const) {
+    const { options } = readDhcpOptions(family === 4 ? subnet.dhcpV4Options : subnet.dhcpV6Options, family);
+    const row = dhcpRow(subnet, family, options);
+    if (row !== undefined) build.row("DHCP_Options", dhcpOptionsId(subnet.name, family), row);
+  }
+}
+
+/** A row of DHCP_Options for a subnet of the family, with what the options do not say by default; undefined where the subnet has none. */
+export function dhcpRow(
+  { name, cidr, gateway, mtu }: SubnetFact,
+  family: 4 | 6,
+  options: Readonly<Record<string, string>>,
+  ids: Readonly<Record<string, string>> = {},
+) {
   const mac = stableMac(`${name}/dhcp`);
-  if (cidr.v4 && gateway.v4) {
-    const defaults: Record<string, string> = {
-      lease_time: "3600",
-      router: gateway.v4,
-      server_id: DHCP_SERVER,
-      server_mac: mac,
-      ...readDhcpOptions(subnet.mtu > 0 ? `mtu=${subnet.mtu}` : "", 4).options,
-    };
-    build.row("DHCP_Options", dhcpOptionsId(name, 4), {
-      cidr: cidr.v4,
-      options: { ...defaults, ...readDhcpOptions(subnet.dhcpV4Options, 4).options },
-      external_ids: externalIds({ ls: name, protocol: "IPv4" }),
-    });
+  if (family === 6) {
+    if (cidr.v6 === undefined) return undefined;
+    const external_ids = externalIds({ ls: name, protocol: "IPv6", ...ids });
+    return { cidr: cidr.v6, options: { server_id: mac, ...options }, external_ids };
   }
-  if (cidr.v6) {
-    build.row("DHCP_Options", dhcpOptionsId(name, 6), {
-      cidr: cidr.v6,
-      options: { server_id: mac, ...readDhcpOptions(subnet.dhcpV6Options, 6).options },
-      external_ids: externalIds({ ls: name, protocol: "IPv6" }),
-    });
-  }
+  if (cidr.v4 === undefined || gateway.v4 === undefined) return undefined;
+  const defaults = {
+    lease_time: "3600",
+    router: gateway.v4,
+    server_id: DHCP_SERVER,
+    server_mac: mac,
+    ...readDhcpOptions(mtu > 0 ? `mtu=${mtu}` : "", 4).options,
+  };
+  const external_ids = externalIds({ ls: name, protocol: "IPv4", ...ids });
+  return { cidr: cidr.v4, options: { ...defaults, ...options }, external_ids };
 }
 
 /** What of a subnet's DHCP options and router advertisements is left out, where these are in use. */

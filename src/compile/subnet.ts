@@ -37,6 +37,15 @@ import { subnetContract } from "./subnet-contract.ts";
 import { addDhcp, dhcpProblems } from "./subnet-dhcp.ts";
 import { egressTableOwner, readEgress } from "./subnet-egress.ts";
 import { addGatewaySets, addSubnetGateway } from "./subnet-gateway.ts";
+import {
+  addQuerierPort,
+  type MulticastInput,
+  multicastConfig,
+  multicastNotes,
+  multicastStatus,
+  readMulticast,
+  releaseQuerier,
+} from "./subnet-multicast.ts";
 import { natRuleStatus, readNatRules } from "./subnet-nat-rules.ts";
 import { addSourceGuard } from "./subnet-sources.ts";
 import { proxiedAddresses } from "./vip-proxies.ts";
@@ -52,6 +61,7 @@ export interface SubnetInput {
   /** What nodes have been told to do for it. */
   readonly nodeContract: SubnetSpecFact["nodeContract"];
   readonly cluster: ClusterFact;
+  readonly multicast: MulticastInput;
   /** Whether its switch has the load balancers of its VPC. */
   readonly balanced: boolean;
   /** Only of a centralized subnet of the default VPC. */
@@ -105,6 +115,7 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
       annotated: spec?.annotated === true,
       nodeContract: spec?.nodeContract,
       cluster,
+      multicast: readMulticast(reader, subnet),
       balanced: subnet.enableLb && reader.get("vpcs", subnet.vpc) !== undefined,
       gateways: reader.get("subnetGateways", key),
       notes: subnetReferences(reader, subnet),
@@ -148,7 +159,9 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
   const { subnet, cluster, ports } = input;
   const { name, vpc, cidr, gateway } = subnet;
   const build = new FragmentBuilder();
-  build.row("Logical_Switch", switchId(name), { name, external_ids: externalIds() });
+  const other_config = multicastConfig(subnet, input.multicast);
+  build.row("Logical_Switch", switchId(name), { name, other_config, external_ids: externalIds() });
+  addQuerierPort(build, subnet, input.multicast);
   if (input.balanced) {
     const group = loadBalancerGroupId(vpc);
     const [uuid, owner] = [rowUuid("Load_Balancer_Group", group), ownerUnit("Load_Balancer_Group", group)];
@@ -222,12 +235,13 @@ function compileEffects(input: SubnetInput): readonly WeftEffect[] {
     } as const;
     const [active] = subnet.enableEcmp ? [] : activeGateways(subnet, gateways);
     const natOutgoingPolicyRules = natRuleStatus(subnet);
-    const status = { activateGateway: ready ? (active?.name ?? "") : "", natOutgoingPolicyRules };
+    const activateGateway = ready ? (active?.name ?? "") : "";
+    const status = { activateGateway, natOutgoingPolicyRules, ...multicastStatus(subnet, input.multicast) };
     return { ...state, ...(refused && { refused }), status };
   };
   const viaNodes = subnet.vpc === cluster.router && name !== cluster.joinSubnet && isOvnProvider(subnet.provider);
   const gatewayProblems = verdict.ok && viaNodes ? gatewayNotes(subnet, gateways) : [];
-  return fill(
+  const filled = fill(
     "subnets",
     { ...subnet, annotated, annotations: annotationsOf(input) },
     {
@@ -239,10 +253,12 @@ function compileEffects(input: SubnetInput): readonly WeftEffect[] {
     withNotes(stateOf(input, condition), [
       ...gatewayProblems,
       ...notes,
+      ...multicastNotes(subnet, input.multicast),
       ...unsupportedNotes(subnet),
       ...malformedNotes(subnet),
     ]),
   );
+  return [...filled, ...releaseQuerier(subnet, input.multicast, input.holders)];
 }
 
 function annotationsOf({ records, nodeContract }: SubnetInput): Readonly<Record<string, string>> {

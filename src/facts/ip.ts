@@ -8,7 +8,7 @@ export interface IpFact extends Malformed {
   readonly key: string;
   readonly name: string;
   readonly uid: string;
-  /** Who holds it: `namespace/pod`, `namespace/<virtual machine>`, `node:<node>`, or "" for an address that a user reserved. */
+  /** Who holds it: `namespace/pod`, `namespace/<virtual machine>`, `node:<node>`, `subnet:<subnet>` (its multicast querier), or "" for an address that a user reserved. */
   readonly holder: string;
   /** The provider of the pod's interface; `ovn` for the primary one. */
   readonly provider: string;

@@ -11,7 +11,6 @@ export const NOT_SUPPORTED = {
     "u2oInterconnection",
     "u2oInterconnectionIP",
     "u2oFeatures",
-    "enableMulticastSnoop",
     "enableExternalLBAddress",
   ],
   vpcs: ["enableExternal", "extraExternalSubnets", "enableBfd"],

@@ -2,7 +2,7 @@
 
 import { LABEL, OVN_PROVIDER } from "../api/annotations.ts";
 import type { IPSpec } from "../api/generated/ip.ts";
-import { NODE_PREFIX, nodePortName, podPortName } from "../api/port-names.ts";
+import { multicastQuerierName, NODE_PREFIX, nodePortName, podPortName } from "../api/port-names.ts";
 import { ipText } from "../net/address.ts";
 import { parseMac } from "../net/mac.ts";
 import type { IpFact } from "./ip.ts";
@@ -67,7 +67,7 @@ function providerOf(
   return name.startsWith(own) ? name.slice(own.length) : OVN_PROVIDER;
 }
 
-/** A node's IP object has no namespace and is named after its port; every other one belongs to a pod. */
+/** A node's IP object has no namespace and is named after its port; that of a subnet's multicast querier is named after its port as well; every other one belongs to a pod. */
 function holderOf(name: string, spec: NonNullable<IpObject["spec"]>): string {
   if (!spec.namespace) {
     // Either will do: the object goes on being the node's when somebody edits one of them.
@@ -76,5 +76,8 @@ function holderOf(name: string, spec: NonNullable<IpObject["spec"]>): string {
     const node = [spec.nodeName, spec.podName].find((candidate) => candidate && isNamed(candidate));
     return node === undefined ? "" : `node:${node}`;
   }
+  // A subnet's querier is its own pod, as Kube-OVN writes it; no pod's port has such a name.
+  if (spec.podName === name && spec.subnet && name === multicastQuerierName(spec.subnet))
+    return `subnet:${spec.subnet}`;
   return spec.podName ? `${spec.namespace}/${spec.podName}` : "";
 }

@@ -89,6 +89,7 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
     enableIpv6Ra: spec.enableIPv6RA === true,
     ipv6RaConfigs: spec.ipv6RAConfigs ?? "",
     enableLb: enableLb && !joins,
+    enableMulticastSnoop: spec.enableMulticastSnoop === true,
     mtu: spec.mtu ?? 0,
     routeTable: storable(spec.routeTable ?? ""),
     nodeNetwork: hasTunnels ? storable(spec.nodeNetwork ?? "") : "",

@@ -37,6 +37,8 @@ export interface SubnetFact extends CustomObjectFact {
   readonly ipv6RaConfigs: string;
   /** Whether OVN balances what its pods send to Services. */
   readonly enableLb: boolean;
+  /** Multicast goes to members only. */
+  readonly enableMulticastSnoop: boolean;
   readonly mtu: number;
   /** The routing table of its VPC's router by which its pods' packets are routed; "" for the main one. */
   readonly routeTable: string;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { SUBNET_HOLDER } from "../claims/multicast-querier.ts";
 import { reservationClaims } from "../claims/reservation.ts";
 import { nodeUnit } from "../compile/node.ts";
 import { podUnit } from "../compile/pod.ts";
+import { subnetUnit } from "../compile/subnet.ts";
 import type { IpFact } from "../facts/ip.ts";
 import { projectIp } from "../facts/project-ip.ts";
 import { IPS } from "../kube/resources.ts";
@@ -47,5 +49,6 @@ const NODE_HOLDER = "node:";
 function rootsOfHolder(holder: string): readonly Root[] {
   if (holder === "") return [];
   if (holder.startsWith(NODE_HOLDER)) return [{ kind: nodeUnit.name, key: holder.slice(NODE_HOLDER.length) }];
+  if (holder.startsWith(SUBNET_HOLDER)) return [{ kind: subnetUnit.name, key: holder.slice(SUBNET_HOLDER.length) }];
   return [{ kind: podUnit.name, key: holder }];
 }

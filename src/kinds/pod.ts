@@ -32,6 +32,7 @@ export const podKind: Kind<"pods"> = {
   unit: podUnit,
   rows: {
     Logical_Switch: ["ports"],
+    DHCP_Options: ["cidr", "options", "external_ids"],
     Logical_Switch_Port: [...PORT_COLUMNS, "enabled", "port_security", "dhcpv4_options", "dhcpv6_options"],
     Port_Group: ["ports"],
     Logical_Router: ["policies"],

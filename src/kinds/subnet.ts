@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { querierClaims } from "../claims/multicast-querier.ts";
 import { subnetUnit } from "../compile/subnet.ts";
 import { readAcceptedSubnet } from "../facts/accepted.ts";
 import { NOT_SUPPORTED } from "../facts/not-supported.ts";
@@ -26,8 +27,9 @@ export const subnetKind: Kind<"subnetSpecs"> = {
   indexes: { vpc: (subnet) => [subnet.vpc] },
   accepted: "subnets",
   unit: subnetUnit,
+  claim: querierClaims,
   rows: {
-    Logical_Switch: ["name", "external_ids", "ports", "acls", "load_balancer_group"],
+    Logical_Switch: ["name", "other_config", "external_ids", "ports", "acls", "load_balancer_group"],
     Logical_Switch_Port: PORT_COLUMNS,
     Logical_Router: ["ports", "policies"],
     Logical_Router_Port: ["name", "mac", "networks", "ipv6_ra_configs", "options", "external_ids"],
