@@ -13,8 +13,8 @@ import { SPELLING, zoneVariable } from "./template-variables.ts";
 
 interface ChassisInput {
   readonly node: string;
-  /** Its `system-id`. */
-  readonly chassis: string;
+  /** Its `system-id`; absent where another node's is the same, and that one has the variables. */
+  readonly chassis?: string;
   readonly zone: string;
 }
 
@@ -34,12 +34,13 @@ export const chassisUnit: UnitKind<FactReader, ChassisInput, WeftEffect> = {
     if (node === undefined || chassis === undefined) return undefined;
     // Copies of one disk have one system-id (the node's condition says so): of these the first one counts.
     const [first] = reader.by("nodes", "chassis", chassis);
-    if (first !== undefined && first.key !== key) return undefined;
+    if (first !== undefined && first.key !== key) return { node: key, zone: "" };
     return { node: key, chassis, zone: node.labels[ZONE_LABEL] ?? "" };
   },
 
   compile({ node, chassis, zone }): Fragment<WeftEffect> {
     const build = new FragmentBuilder();
+    if (chassis === undefined) return build.finish();
     const id = chassisVariablesId(node);
     build.row("Chassis_Template_Var", id, { chassis, external_ids: externalIds({ node }) });
     for (const entry of [...SPELLING, mapEntry(zoneVariable(zone), "")])

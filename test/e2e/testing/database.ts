@@ -17,6 +17,7 @@ const NB = {
   ACL: "all",
   DHCP_Options: "all",
   Load_Balancer: "all",
+  Chassis_Template_Var: "all",
 } as const;
 
 const VSWITCHD = {
