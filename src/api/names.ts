@@ -219,3 +219,25 @@ export function aclName(...parts: readonly string[]): string {
  * `hairpin_snat_ip`). It is the same for all, so that policies can let it in; nothing else has it.
  */
 export const HAIRPIN_SOURCE = { v4: "169.254.169.5", v6: "fd69::5" } as const;
+
+/**
+ * Where nodes reach the pods of custom VPCs from, for kubelet's probes (`src/compile/vpc-probe.ts`): a network of the router's and the node's address, the
+ * same in each VPC and on each node. No subnet may contain it.
+ */
+export const PROBE_NETWORK = {
+  v4: { cidr: "169.254.169.8/30", router: "169.254.169.9", node: "169.254.169.10" },
+  v6: { cidr: "fd69::8/126", router: "fd69::9", node: "fd69::a" },
+} as const;
+
+/** The MAC of a node on that network. Each VPC has a switch of its own, so it may be the same everywhere. */
+export const PROBE_MAC = "0a:58:a9:fe:a9:0a";
+
+/** The switch of a VPC from which its pods are probed. No subnet or port has a name with a `/` that begins so, nor the ports below. */
+export function probeSwitchName(vpc: string): string {
+  return `weft/probe/${vpc}`;
+}
+
+/** The port of nodes on that switch, and the `iface-id` of the interface that a node has for the VPC. */
+export function probePortName(vpc: string): string {
+  return `${probeSwitchName(vpc)}/node`;
+}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { aclName, HAIRPIN_SOURCE, UPLINKS_GROUP } from "../api/names.ts";
+import { aclName, HAIRPIN_SOURCE, PROBE_NETWORK, UPLINKS_GROUP } from "../api/names.ts";
 import type { Dual } from "../net/dual.ts";
 import type { AclStage } from "../policy/verdict.ts";
 import { holdAcl } from "./acl-row.ts";
@@ -17,7 +17,7 @@ const TIERS_BEFORE_LAST = [0, 1, 2] as const;
  *
  * **Their own node reaches them** whatever policies say, and is reached whatever NetworkPolicies say: kubelet's probes come from there (NetworkPolicy, "The behavior of to
  * and from selectors"). Kube-OVN's priority. It is not believed by its address alone: it comes through the router, and no pod's switch lets a node's
- * address out (`subnet-sources.ts`). IPv6's neighbour discovery needs no such rule: ovn-northd lets it through where there is
+ * address out (`subnet-sources.ts`). In custom VPCs it comes from the address of `PROBE_NETWORK`, which nothing but a node's port has (`vpc-probe.ts`). IPv6's neighbour discovery needs no such rule: ovn-northd lets it through where there is
  * any `allow-related`. **So do they themselves** through a Service, from an address that no port may send from; on its way out such a packet is
  * turned back before ACLs that apply after load balancing.
  *
@@ -60,9 +60,10 @@ export function compileNodeAcls(
     if (addresses.length === 0) continue;
     const nodes = `{${[...new Set(addresses)].sort().join(", ")}}`;
     const fromNode = `inport == @${UPLINKS_GROUP} && ${word}.src == ${nodes}`;
+    const unspoofed = `{${HAIRPIN_SOURCE[family]}, ${PROBE_NETWORK[family].node}}`;
     for (const tier of [2, 3] as const) {
       add(word, "to-lport", tier, 3000, fromNode, "allow-related");
-      add(`itself-${word}`, "to-lport", tier, 3000, `${word}.src == ${HAIRPIN_SOURCE[family]}`, "allow-related");
+      add(`itself-${word}`, "to-lport", tier, 3000, `${word}.src == ${unspoofed}`, "allow-related");
     }
     // On the way out only NetworkPolicies, which are in the tier before (see `compileAcls`), and the baseline have to leave that to the node. SecurityGroups and a
     // subnet's rules are above these in their tiers, for they are in the same stage, and what they do not let out does not go to the node either.

@@ -15,7 +15,7 @@ export function ownerUnit(table: string, ownerId: string): string | undefined {
     case "Logical_Router":
       return unitId("vpc", ownerId);
     case "Logical_Switch":
-      return unitId("subnet", first);
+      return first === "vpc" && second !== "" ? unitId("vpc", second) : unitId("subnet", first);
     case "Load_Balancer_Group":
     case "Port_Group":
       if (second === "") return undefined;
@@ -35,6 +35,9 @@ export const switchId = (subnet: string): string => subnet;
 
 /** The Logical_Switch by which nodes reach Services, of the unit of the join subnet: see `service-switch.ts`. It is its name too, which no subnet can have. */
 export const serviceSwitchId = (join: string): string => `${join}/services`;
+
+/** The Logical_Switch from which a VPC's pods are probed: see `vpc-probe.ts`. */
+export const probeSwitchId = (vpc: string): string => `vpc/${vpc}/probe`;
 
 /**
  * The Logical_Router_Port between a VPC's router and a subnet's switch, and the Logical_Switch_Port of the pair: by their names as they are spelled,

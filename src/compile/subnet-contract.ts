@@ -24,6 +24,7 @@ export function subnetContract(
   // Provider networks (`vlan`) are not built, so no node has a way to them.
   const routed = verdict.ok && vpc === cluster.router && isOvnProvider(provider) && vlan === "";
   const { egress } = routed ? readEgress(subnet, cluster.router, egressTableOwner) : {};
+  const probed = verdict.ok && vpc !== cluster.router && isOvnProvider(provider) && vlan === "";
   return encodeSubnetContract({
     cidrs: routed ? dualValues(cidr) : [],
     natOutgoing,
@@ -32,6 +33,7 @@ export function subnetContract(
     mtu: readMtu(subnet.mtu),
     ...(egress && { egress }),
     ...(nodeNetwork !== "" && { nodeNetwork }),
+    ...(probed && { probe: { vpc, cidrs: dualValues(cidr) } }),
   });
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { aclName, HAIRPIN_SOURCE, nodesAddressSet } from "../api/names.ts";
+import { aclName, HAIRPIN_SOURCE, nodesAddressSet, PROBE_NETWORK } from "../api/names.ts";
 import type { SubnetFact } from "../facts/subnet.ts";
 import type { Dual } from "../net/dual.ts";
 import { holdAcl } from "./acl-row.ts";
@@ -34,7 +34,7 @@ export interface ReservedSources {
 
 /**
  * Drops what a port of the switch sends from an address that rules and hosts trust for whose it is, whether or not the port has
- * `port_security`: the subnet's gateway, also in ARP; the nodes' addresses, on the join subnet and their own; those of private subnets; and the source that a pod
+ * `port_security`: the subnet's gateway, also in ARP; the nodes' addresses, on the join subnet and their own; those of private subnets; the source of probes in custom VPCs; and the one that a pod
  * sees of itself (`HAIRPIN_SOURCE`). OVN puts the last one in after these ACLs, so here it is always a lie. From the router all but that may come.
  *
  * Such ACLs need no conntrack: one that drops is not stateful (ovn-northd(8), "from-lport" ACLs).
@@ -66,6 +66,7 @@ export function addSourceGuard(
       ...(own === undefined ? [] : [own]),
       ...(join === undefined ? [] : [join]),
       HAIRPIN_SOURCE[key],
+      PROBE_NETWORK[key].node,
       ...privateCidrs.filter((cidr) => cidr.includes(":") === (number === 6)),
       ...(nodes ? [`$${nodesAddressSet(number)}`] : []),
     ];

@@ -24,6 +24,7 @@ import {
   peeredBy,
   readPeerings,
 } from "./vpc-peerings.ts";
+import { addProbeSourceGuard, addVpcProbe } from "./vpc-probe.ts";
 import { rememberRoutes, routeNotes, SYMMETRIC, settleVpcRoutes } from "./vpc-routes.ts";
 
 /** The two halves of all addresses of a family. */
@@ -104,6 +105,8 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     if (vpc.isDefault) build.row("Port_Group", UPLINKS_ID, { name: UPLINKS_GROUP, external_ids: externalIds() });
     addPeerings(build, vpc.name, peerings.links, ranges);
     addBfdPort(build, input);
+    if (vpc.isDefault) addProbeSourceGuard(build, vpc.name);
+    else addVpcProbe(build, vpc.name);
     const routes = settleVpcRoutes(vpc);
     const hops = checkNextHops(routes.staticRoutes, routes.policyRoutes, networksOf(input));
     addStaticRoutes(build, input, routes.staticRoutes);

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import t from "tap";
 import type { Cidr } from "../net/cidr.ts";
 import { decodeSubnetContract, encodeSubnetContract, type SubnetContractText } from "./subnet.ts";
-import { anyCidr, anyIp, codeOf } from "./testing/arbitraries.ts";
+import { anyCidr, anyIp, anyName, codeOf } from "./testing/arbitraries.ts";
 
 const contract = (): fc.Arbitrary<SubnetContractText> =>
   fc.record<SubnetContractText>(
@@ -28,13 +28,17 @@ const contract = (): fc.Arbitrary<SubnetContractText> =>
         },
         { noNullPrototype: true },
       ),
+      probe: fc.record({ vpc: anyName(), cidrs: fc.array(anyCidr(), { maxLength: 2 }) }, { noNullPrototype: true }),
       cidrs: fc.array(anyCidr(), { maxLength: 2 }),
       natOutgoing: fc.boolean(),
       gatewayType: fc.constantFrom("distributed", "centralized"),
       mtu: fc.integer({ min: 0, max: 65_535 }),
       nodeNetwork: fc.constantFrom("storage", "b"),
     },
-    { noNullPrototype: true, requiredKeys: ["natRules", "egress", "cidrs", "natOutgoing", "gatewayType", "mtu"] },
+    {
+      noNullPrototype: true,
+      requiredKeys: ["natRules", "egress", "probe", "cidrs", "natOutgoing", "gatewayType", "mtu"],
+    },
   );
 
 const SAMPLE = { cidrs: ["10.16.0.0/16"], natOutgoing: true, gatewayType: "distributed", mtu: 1400 } as const;
@@ -42,13 +46,14 @@ const SAMPLE = { cidrs: ["10.16.0.0/16"], natOutgoing: true, gatewayType: "distr
 t.test("what the controller writes is what a daemon reads", async (t) => {
   fc.assert(
     fc.property(contract(), (written) => {
-      const { cidrs, natRules = [], egress, ...rest } = decodeSubnetContract(encodeSubnetContract(written));
+      const { cidrs, natRules = [], egress, probe, ...rest } = decodeSubnetContract(encodeSubnetContract(written));
       const texts = (list: readonly Cidr[]): readonly string[] => list.map(({ text }) => text);
       const rules = natRules.map(({ action, source, destination }) => {
         return { action, source: texts(source), destination: texts(destination) };
       });
       const way = egress && { ...egress, gateways: egress.gateways.map(({ text }) => text) };
-      t.strictSame({ ...rest, natRules: rules, egress: way, cidrs: texts(cidrs) }, written);
+      const probed = probe && { ...probe, cidrs: texts(probe.cidrs) };
+      t.strictSame({ ...rest, natRules: rules, egress: way, probe: probed, cidrs: texts(cidrs) }, written);
     }),
   );
 });
@@ -99,6 +104,8 @@ t.test("whatever else stands there is refused, and it is said why", async (t) =>
     ],
     [JSON.stringify({ ...sample, egress: { gateways: [], table: 0, priority: 1 } }), /^invalid-field: field "table"/],
     [JSON.stringify({ ...sample, mtu: 1.5 }), /^invalid-field: field "mtu" must be a whole number from 0 to 65535/],
+    [JSON.stringify({ ...sample, probe: { vpc: "", cidrs: [] } }), /^invalid-field: field "probe" must be a VPC/],
+    [JSON.stringify({ ...sample, probe: { vpc: "a", cidrs: ["x"] } }), /^invalid-field: field "cidrs"/],
     [JSON.stringify({ ...sample, mtu: 70_000 }), /^invalid-field: field "mtu"/],
     [JSON.stringify({ ...sample, nodeNetwork: 1 }), /^invalid-field: field "nodeNetwork" must be a name/],
   ] as const)

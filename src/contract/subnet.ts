@@ -61,22 +61,32 @@ export interface SubnetContract {
   readonly mtu: number;
   /** Which of a node's networks the tunnels of its pods use, by name. Absent: the node's default one. */
   readonly nodeNetwork?: string;
+  /** Of a subnet of a custom VPC: nodes reach its pods for probes (`src/daemon/probes`). Daemons from before it ignore the field: the version stays. */
+  readonly probe?: ProbedSubnet;
+}
+
+/** The VPC, and the ranges in which its pods' addresses are. */
+export interface ProbedSubnet<C = Cidr> {
+  readonly vpc: string;
+  readonly cidrs: readonly C[];
 }
 
 /** A contract as it is written: its ranges are texts in canonical form. */
-export type SubnetContractText = Omit<SubnetContract, "cidrs" | "natRules" | "egress"> & {
+export type SubnetContractText = Omit<SubnetContract, "cidrs" | "natRules" | "egress" | "probe"> & {
   readonly cidrs: readonly string[];
+  readonly probe?: ProbedSubnet<string>;
   readonly natRules?: readonly NatRuleText[];
   readonly egress?: EgressText;
 };
 
 /** The text of the annotation. */
 export function encodeSubnetContract(contract: SubnetContractText): string {
-  const { cidrs, natOutgoing, natRules = [], egress, gatewayType, mtu, nodeNetwork } = contract;
+  const { cidrs, natOutgoing, natRules = [], egress, gatewayType, mtu, nodeNetwork, probe } = contract;
   const further = {
     ...(natRules.length > 0 && { natRules }),
     ...(egress && { egress }),
     ...(nodeNetwork && { nodeNetwork }),
+    ...(probe && { probe }),
   };
   return writeDocument({ cidrs, natOutgoing, gatewayType, mtu, ...further });
 }
@@ -91,6 +101,7 @@ export function decodeSubnetContract(text: string): SubnetContract {
   const egress = readEgress(fields);
   const { nodeNetwork } = fields;
   if (nodeNetwork !== undefined && typeof nodeNetwork !== "string") throw invalidField("nodeNetwork", "a name");
+  const probe = readProbe(fields);
   return {
     cidrs: readList(fields, "cidrs", parsePodCidr, "a list of CIDRs, none of them of length 0"),
     natOutgoing: readBoolean(fields, "natOutgoing"),
@@ -99,6 +110,7 @@ export function decodeSubnetContract(text: string): SubnetContract {
     ...(natRules.length > 0 && { natRules }),
     ...(egress && { egress }),
     ...(nodeNetwork && { nodeNetwork }),
+    ...(probe && { probe }),
   };
 }
 
@@ -123,5 +135,16 @@ function readEgress({ egress }: Fields): EgressGateway | undefined {
     gateways: readList(egress, "gateways", parseIp, "a list of addresses"),
     table: readInteger(egress, "table", [1, 0xffff_ffff]),
     priority: readInteger(egress, "priority", [1, 0xffff_ffff]),
+  };
+}
+
+/** The VPC from which nodes probe; none where the document has no such field. @throws ContractError */
+function readProbe({ probe }: Fields): ProbedSubnet | undefined {
+  if (probe === undefined) return undefined;
+  if (!isObject(probe) || typeof probe["vpc"] !== "string" || probe["vpc"] === "")
+    throw invalidField("probe", "a VPC and its ranges");
+  return {
+    vpc: probe["vpc"],
+    cidrs: readList(probe, "cidrs", parsePodCidr, "a list of CIDRs, none of them of length 0"),
   };
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { NODES } from "../kube/resources.ts";
+import { NODES, PODS } from "../kube/resources.ts";
 import { Lanes } from "./cni/lanes.ts";
 import { Publication } from "./cni/publication.ts";
 import type { DaemonContext } from "./context.ts";
@@ -11,6 +11,7 @@ import { OvsView } from "./ovs/ovs-view.ts";
 import { PodEncaps } from "./pods/pod-encaps.ts";
 import { PodUpkeep } from "./pods/pod-upkeep.ts";
 import { readPod } from "./pods/pods.ts";
+import { Probes } from "./probes/probes.ts";
 import { RepairReport } from "./repair-report.ts";
 import { ServiceHealth } from "./services/service-health.ts";
 import type { Watches } from "./watches.ts";
@@ -23,6 +24,7 @@ export interface Components {
   readonly gateway: Gateway;
   readonly encaps: PodEncaps;
   readonly upkeep: PodUpkeep;
+  readonly probes: Probes;
   readonly publication: Publication;
   /** Absent where kube-proxy serves the node. */
   readonly serviceHealth?: ServiceHealth;
@@ -47,9 +49,18 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     ovsSettings: () => hostIo.ovsSettings(),
     annotateChassis: (chassis) => annotateChassis(kube, options.nodeName, chassis),
     setNetworkAvailable: () => setNetworkAvailable(kube, options.nodeName, clock.wall()),
-    onState: () => publication.trigger(),
+    onState: () => {
+      publication.trigger();
+      probes.trigger();
+    },
     onPlanes: () => encaps.trigger(),
     warnNode: (reason, message) => recordOnNode(options.nodeName, watches, reason, message),
+  });
+  const probes = new Probes({
+    ...{ view, pods, subnets, report, clock, log, kernel, nft },
+    mtu: () => gateway.mtu,
+    event: ({ name, namespace, uids: [uid = ""] }, reason, message) =>
+      watches.events.record({ type: PODS, name, namespace, uid }, "Warning", reason, message),
   });
   const encaps = new PodEncaps({
     ...{ view, pods, subnets, clock, log },
@@ -84,6 +95,7 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     gateway,
     encaps,
     upkeep,
+    probes,
     publication,
     notReady,
     ...(serviceHealth && { serviceHealth }),

@@ -6,7 +6,7 @@ import { NOT_SUPPORTED } from "../facts/not-supported.ts";
 import { projectVpc } from "../facts/project-vpc.ts";
 import type { VpcFact } from "../facts/vpc.ts";
 import { VPCS } from "../kube/resources.ts";
-import { POLICY_COLUMNS } from "./columns.ts";
+import { ACL_COLUMNS, POLICY_COLUMNS, PORT_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";
 
 declare module "../facts/types.ts" {
@@ -31,6 +31,9 @@ export const vpcKind: Kind<"vpcs"> = {
     Logical_Router_Policy: POLICY_COLUMNS,
     Load_Balancer_Group: ["name"],
     Port_Group: ["name", "external_ids"],
+    Logical_Switch: ["name", "external_ids", "ports", "acls"],
+    Logical_Switch_Port: PORT_COLUMNS,
+    ACL: ACL_COLUMNS,
   },
   status: "subresource",
   notSupported: NOT_SUPPORTED.vpcs,

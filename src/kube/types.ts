@@ -18,6 +18,23 @@ export interface ContainerPort {
   readonly protocol?: "TCP" | "UDP" | "SCTP";
 }
 
+/** Where a probe or a lifecycle hook of a container connects to (core/v1 ProbeHandler, LifecycleHandler); nowhere if it runs a program. */
+export interface ProbeHandler {
+  readonly httpGet?: { readonly host?: string; readonly port: number | string };
+  readonly tcpSocket?: { readonly host?: string; readonly port: number | string };
+  readonly grpc?: { readonly port: number };
+}
+
+/** A container of a pod, as far as a network needs it. */
+export interface Container {
+  readonly name: string;
+  readonly ports?: readonly ContainerPort[];
+  readonly livenessProbe?: ProbeHandler;
+  readonly readinessProbe?: ProbeHandler;
+  readonly startupProbe?: ProbeHandler;
+  readonly lifecycle?: { readonly postStart?: ProbeHandler; readonly preStop?: ProbeHandler };
+}
+
 /** core/v1 Pod: the fields a network needs. */
 export interface Pod extends KubeObject {
   readonly spec?: {
@@ -25,13 +42,9 @@ export interface Pod extends KubeObject {
     readonly hostNetwork?: boolean;
     readonly restartPolicy?: "Always" | "OnFailure" | "Never";
     readonly serviceAccountName?: string;
-    readonly containers?: readonly { readonly name: string; readonly ports?: readonly ContainerPort[] }[];
+    readonly containers?: readonly Container[];
     /** Init containers with restartPolicy Always are sidecars: their ports count too. */
-    readonly initContainers?: readonly {
-      readonly name: string;
-      readonly restartPolicy?: string;
-      readonly ports?: readonly ContainerPort[];
-    }[];
+    readonly initContainers?: readonly (Container & { readonly restartPolicy?: string })[];
   };
   readonly status?: {
     readonly phase?: "Pending" | "Running" | "Succeeded" | "Failed" | "Unknown";

@@ -5,7 +5,7 @@ import { addressDriver } from "./addresses.ts";
 import type { Driver, DriverPlan, Pass, Results } from "./driver.ts";
 import type { NodeKernel } from "./kernel.ts";
 import { linkDriver } from "./links.ts";
-import { PROTOCOL } from "./marks.ts";
+import { NODE_OWNER, type Owner } from "./marks.ts";
 import { type Nftables, NftTables } from "./nftables.ts";
 import { type OvsTables, ovsDriver } from "./ovs.ts";
 import { qdiscDriver } from "./qdiscs.ts";
@@ -21,6 +21,8 @@ export interface NodeParts {
   readonly ovs: OvsTables;
   /** The uuid of a new row. */
   uuid(): string;
+  /** Default: {@link NODE_OWNER}. */
+  readonly owner?: Owner;
 }
 
 /**
@@ -31,6 +33,7 @@ export interface NodeParts {
 export class NodeEngine {
   readonly #kernel: NodeKernel;
   readonly #tables: NftTables;
+  readonly #owner: Owner;
   readonly #drivers: readonly Driver[];
   /** Of the links of the state. */
   #names: ReadonlySet<string> = new Set();
@@ -40,16 +43,17 @@ export class NodeEngine {
   #isBlocked = false;
   readonly #stops: (() => void)[] = [];
 
-  constructor({ kernel, nft, ovs, uuid }: NodeParts) {
+  constructor({ kernel, nft, ovs, uuid, owner = NODE_OWNER }: NodeParts) {
     this.#kernel = kernel;
-    this.#tables = new NftTables(nft);
+    this.#tables = new NftTables(nft, owner);
+    this.#owner = owner;
     this.#drivers = [
-      ovsDriver(ovs, uuid),
-      linkDriver(kernel),
+      ovsDriver(ovs, uuid, owner),
+      linkDriver(kernel, owner),
       sysctlDriver(kernel),
       addressDriver(kernel),
-      routeDriver(kernel),
-      ruleDriver(kernel),
+      routeDriver(kernel, owner),
+      ruleDriver(kernel, owner),
       qdiscDriver(kernel),
       this.#tables.driver(kernel),
     ];
@@ -104,13 +108,13 @@ export class NodeEngine {
         return this.#indexes.has(event.address.index);
       case "route":
         if (this.#isBlocked && event.change === "removed") return true;
-        return event.route.protocol === PROTOCOL || this.#indexes.has(event.route.device ?? 0);
+        return event.route.protocol === this.#owner.protocol || this.#indexes.has(event.route.device ?? 0);
       case "netconf":
         return (
           event.netconf.where === "all" || (event.netconf.where !== "default" && this.#indexes.has(event.netconf.where))
         );
       case "rule":
-        return event.rule.protocol === PROTOCOL;
+        return event.rule.protocol === this.#owner.protocol;
       case "qdisc":
         if (this.#isBlocked && event.change === "removed") return true;
         return this.#indexes.has(event.qdisc.index);

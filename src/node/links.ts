@@ -3,7 +3,7 @@
 import type { Link, LinkChange } from "../netlink/links.ts";
 import { type Driver, driver, type Step } from "./driver.ts";
 import type { NodeKernel } from "./kernel.ts";
-import { NODE_LINK_ALIAS } from "./marks.ts";
+import { NODE_OWNER, type Owner } from "./marks.ts";
 import type { LinkState, NodeState } from "./state.ts";
 
 type LinkStep = Step &
@@ -21,7 +21,7 @@ interface FoundLink {
 }
 
 /** Links: those that we make, and what we set of those that others make. */
-export function linkDriver(kernel: NodeKernel): Driver {
+export function linkDriver(kernel: NodeKernel, { linkAlias }: Owner = NODE_OWNER): Driver {
   return driver<readonly FoundLink[], LinkStep>({
     kind: "links",
     list({ links }) {
@@ -29,7 +29,7 @@ export function linkDriver(kernel: NodeKernel): Driver {
       const isAsked = (name: string): boolean => links.some((link) => link.name === name && link.checksumOff === true);
       return kernel.links().map((link) => ({ link, checksum: isAsked(link.name) && kernel.checksum(link.name) }));
     },
-    diff: diffLinks,
+    diff: (found, state) => diffLinks(found, state, linkAlias),
     apply(step) {
       switch (step.do) {
         case "make": {
@@ -37,7 +37,7 @@ export function linkDriver(kernel: NodeKernel): Driver {
           kernel.createLink({
             name,
             kind: make,
-            alias: NODE_LINK_ALIAS,
+            alias: linkAlias,
             up: true,
             ...(mac !== undefined && { mac }),
             ...(mtu !== undefined && { mtu }),
@@ -57,28 +57,28 @@ export function linkDriver(kernel: NodeKernel): Driver {
   });
 }
 
-function diffLinks(found: readonly FoundLink[], { links = [] }: NodeState) {
+function diffLinks(found: readonly FoundLink[], { links = [] }: NodeState, linkAlias: string) {
   const remove: LinkStep[] = [];
   const set: LinkStep[] = [];
   const missing: string[] = [];
   const wanted = new Map(links.map((link) => [link.name, link]));
   for (const { link } of found) {
     // Also one that is to be of another kind.
-    const isLeft = link.alias === NODE_LINK_ALIAS && wanted.get(link.name)?.make !== link.kind;
+    const isLeft = link.alias === linkAlias && wanted.get(link.name)?.make !== link.kind;
     if (isLeft) remove.push({ do: "remove", index: link.index, what: `link ${link.name} (no longer wanted)` });
   }
   for (const want of links) {
     const has = found.find(({ link }) => link.name === want.name);
-    if (has !== undefined) set.push(...changes(has, want));
+    if (has !== undefined) set.push(...changes(has, want, linkAlias));
     else if (want.make === undefined) missing.push(want.name);
     else set.push({ do: "make", link: { ...want, make: want.make }, what: `link ${want.name}` });
   }
   return { remove, set, missing };
 }
 
-function changes({ link, checksum }: FoundLink, want: LinkState): readonly LinkStep[] {
+function changes({ link, checksum }: FoundLink, want: LinkState, linkAlias: string): readonly LinkStep[] {
   // One of that name that another program has made stays its own.
-  if (want.make !== undefined && link.alias !== NODE_LINK_ALIAS) return [];
+  if (want.make !== undefined && link.alias !== linkAlias) return [];
   const { name, index } = link;
   const wrongMac = want.mac !== undefined && link.mac !== want.mac;
   const wrongMtu = want.mtu !== undefined && link.mtu !== want.mtu;

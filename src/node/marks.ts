@@ -10,12 +10,24 @@ import { isHostLinkName } from "./link-names.ts";
  * | --- | --- |
  * | link | begins its alias (IFLA_IFALIAS, `ip link`) with `weft:`; a pod's also has the group {@link LINK_GROUP} |
  * | address | is on a link of the desired state |
- * | route, rule | `protocol` 87 (rtnetlink(7), FRA_PROTOCOL) |
+ * | route, rule | `protocol` 87, of probes 88 (rtnetlink(7), FRA_PROTOCOL) |
  * | qdisc | handle 5746: |
  * | table of nftables | is called `weft`, or `weft/` and something (`weft-tunnel` is of `start-ovs`) |
  * | row of Open vSwitch | `external_ids:weft-owner`; pods' ports have `vendor=kube-ovn` and `pod_name`, as Kube-OVN's |
  */
 export const PROTOCOL = 87;
+
+/** Whose objects an engine looks after. Several engines on a node leave each other's alone. */
+export interface Owner {
+  /** `protocol` of its routes and rules. */
+  readonly protocol: number;
+  /** `external_ids:weft-owner` of its ports in Open vSwitch. */
+  readonly port: string;
+  /** Alias of the links that it makes. */
+  readonly linkAlias: string;
+  /** Whether a table of nftables is its own. */
+  ownsTable(name: string): boolean;
+}
 
 /**
  * Bit of the packet mark of what kube-proxy has translated on this node on its way from pods: the rules for subnets with an `externalEgressGateway` do not take it. kube-proxy's own bits
@@ -48,6 +60,30 @@ export const BRIDGE_OWNER = "node/bridge";
 /** Whether a link is the host end of a pod's pair: it says so, or an earlier version has made it and it is named like one. */
 export function isPodLink({ alias, kind, name }: Pick<Link, "alias" | "kind" | "name">): boolean {
   return alias === undefined ? kind === "veth" && isHostLinkName(name) : alias.startsWith(POD_LINK_ALIAS);
+}
+
+/** The table of nftables for probes of pods in custom VPCs. */
+export const PROBE_TABLE = "inet weft/probes";
+
+/** The node's own network: everything that is not of another owner. */
+export const NODE_OWNER: Owner = {
+  protocol: PROTOCOL,
+  port: OWNER,
+  linkAlias: NODE_LINK_ALIAS,
+  ownsTable: (name) => isOurTable(name) && name !== PROBE_TABLE,
+};
+
+/** The way to pods of custom VPCs for kubelet's probes (`src/daemon/probes`). */
+export const PROBE_OWNER: Owner = {
+  protocol: 88,
+  port: "probes",
+  linkAlias: "weft: probes",
+  ownsTable: (name) => name === PROBE_TABLE,
+};
+
+/** Whether a link is one by which pods of a custom VPC are probed: by its name, which is made of the VPC's. */
+export function isProbeLink({ name }: Pick<Link, "name">): boolean {
+  return /^probe[0-9a-f]{10}$/.test(name);
 }
 
 /** Whether a table of nftables is ours. */

@@ -5,7 +5,7 @@ import type { NetlinkSocket } from "../netlink/socket.ts";
 import { type Subscription, watch } from "../netlink/watch.ts";
 import { type Driver, type DriverOutcome, driver, type Step } from "./driver.ts";
 import type { NodeKernel } from "./kernel.ts";
-import { isOurTable } from "./marks.ts";
+import { isOurTable, NODE_OWNER, type Owner } from "./marks.ts";
 import type { NodeState, TableState } from "./state.ts";
 
 /** nft takes a moment for thousands of elements; one that hangs is ended. */
@@ -102,13 +102,17 @@ export class NftTables {
   /** Changed since they were last read. The kernel reports our own changes too. */
   readonly #suspect = new Set<string>();
 
-  constructor(nft: Nftables) {
+  readonly #owner: Owner;
+
+  constructor(nft: Nftables, owner: Owner = NODE_OWNER) {
     this.#nft = nft;
+    this.#owner = owner;
   }
 
   /** Calls `listener` when a table may have changed, which the next pass then looks at. */
   watch(listener: () => void): () => void {
     const watched = this.#nft.watch((table) => {
+      if (table !== undefined && !this.#owner.ownsTable(table)) return;
       for (const name of table === undefined ? this.#applied.keys() : [table]) this.#suspect.add(name);
       listener();
     });
@@ -121,7 +125,7 @@ export class NftTables {
       kind: "tables",
       list: async ({ tables }) => {
         if (tables === undefined) return undefined;
-        this.#left ??= new Set((await this.#nft.tables()).filter(isOurTable));
+        this.#left ??= new Set((await this.#nft.tables()).filter((name) => this.#owner.ownsTable(name)));
         for (const [name, applied] of this.#applied) {
           if (this.#suspect.delete(name)) this.#applied.set(name, { ...applied, now: await this.#nft.list(name) });
         }

@@ -3,7 +3,7 @@
 import { type InterfaceRow, VSWITCH } from "../ovsdb/generated/vswitch.ts";
 import { insert, type Mutation, mutate, type Operation, update } from "../ovsdb/operation.ts";
 import { type Driver, type DriverOutcome, driver, type Step } from "./driver.ts";
-import { BRIDGE_OWNER, OVS_OWNER_KEY, OWNER } from "./marks.ts";
+import { BRIDGE_OWNER, NODE_OWNER, OVS_OWNER_KEY, type Owner } from "./marks.ts";
 import type { NodeState, OvsBridgeState, OvsPortState, OvsState } from "./state.ts";
 
 type Ids = Readonly<Record<string, string>>;
@@ -49,11 +49,14 @@ type OvsStep = Step & { readonly operations: readonly Operation[] };
  * Rows of the local Open vSwitch database. They are found by name, which is unique there, and not by a `_uuid` of ours as in the northbound database:
  * ovs-vswitchd, ovn-controller and `start-ovs` write the same rows, so of each one only the columns and keys that are ours are compared and set.
  */
-export function ovsDriver(tables: OvsTables, uuid: () => string): Driver {
+export function ovsDriver(tables: OvsTables, uuid: () => string, { port }: Owner = NODE_OWNER): Driver {
   return driver<OvsTables, OvsStep>({
     kind: "ovs",
     list: ({ ovs }) => (ovs === undefined || tables.root() === undefined ? undefined : tables),
-    diff: (found, { ovs = {} }: NodeState) => ({ remove: removals(found, ovs), set: settings(found, ovs, uuid) }),
+    diff: (found, { ovs = {} }: NodeState) => ({
+      remove: removals(found, ovs, port),
+      set: settings(found, ovs, uuid, port),
+    }),
     async apply({ operations }): Promise<DriverOutcome> {
       await tables.transact(operations);
       return "done";
@@ -65,11 +68,12 @@ function settings(
   tables: OvsTables,
   { settings: wanted = {}, bridges = [], ports = [] }: OvsState,
   uuid: () => string,
+  owner: string,
 ): readonly OvsStep[] {
   return [
     ...settingSteps(tables, wanted),
     ...bridges.flatMap((bridge) => bridgeSteps(tables, bridge, uuid)),
-    ...ports.flatMap((port) => portSteps(tables, port, uuid)),
+    ...ports.flatMap((port) => portSteps(tables, port, uuid, owner)),
   ];
 }
 
@@ -128,12 +132,12 @@ function bridgeSteps(tables: OvsTables, want: OvsBridgeState, uuid: () => string
  * The MAC and the MTU are set here and not only on the device: ovs-vswitchd makes the device, and would set it back. A port of that name that is there is
  * ours: names are, of all that the drivers make.
  */
-function portSteps(tables: OvsTables, want: OvsPortState, uuid: () => string): readonly OvsStep[] {
+function portSteps(tables: OvsTables, want: OvsPortState, uuid: () => string, owner: string): readonly OvsStep[] {
   const [bridge, has] = [bridgeNamed(tables, want.bridge), tables.interfaceNamed(want.name)];
   if (bridge === undefined) return [];
   const what = `port ${want.name} of Open vSwitch`;
   const columns = { type: "internal", mac: want.mac, mtu_request: want.mtu };
-  const externalIds = { ...want.externalIds, [OVS_OWNER_KEY]: OWNER };
+  const externalIds = { ...want.externalIds, [OVS_OWNER_KEY]: owner };
   if (has === undefined) {
     const [port, face] = [uuid(), uuid()];
     const operations = [
@@ -164,13 +168,13 @@ function wrongKeys(has: Ids, want: Ids): Ids | undefined {
 }
 
 /** Rows that say that they are ours and that are not wanted. Off its bridge a port is out of the database (RFC 7047 §3.2). */
-function removals(tables: OvsTables, { bridges, ports }: OvsState): readonly OvsStep[] {
+function removals(tables: OvsTables, { bridges, ports }: OvsState, owner: string): readonly OvsStep[] {
   const steps: OvsStep[] = [];
   if (ports !== undefined) {
     const wanted = new Set(ports.map(({ name }) => name));
     for (const face of tables.interfaces()) {
       const port =
-        face.external_ids[OVS_OWNER_KEY] === OWNER && !wanted.has(face.name) ? tables.portOf(face._uuid) : undefined;
+        face.external_ids[OVS_OWNER_KEY] === owner && !wanted.has(face.name) ? tables.portOf(face._uuid) : undefined;
       const holder =
         port === undefined ? undefined : [...tables.bridges()].find((bridge) => bridge.ports.includes(port));
       if (port === undefined || holder === undefined) continue;

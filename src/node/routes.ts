@@ -5,7 +5,7 @@ import { NetlinkError } from "../netlink/error.ts";
 import { ROUTE_TABLE_MAIN, type Route, type RouteSpec } from "../netlink/routes.ts";
 import { type Driver, type DriverOutcome, driver, type Step } from "./driver.ts";
 import type { NodeKernel } from "./kernel.ts";
-import { PROTOCOL } from "./marks.ts";
+import { NODE_OWNER, type Owner } from "./marks.ts";
 import type { NodeState, RouteState } from "./state.ts";
 
 /** Metric of an IPv6 route that is given none (IP6_RT_PRIO_USER, net/ipv6_route.h). */
@@ -30,7 +30,7 @@ type RouteStep = Step &
   );
 
 /** Routes, marked by their protocol. On links of the state the desired one takes the place of whatever leads to its destination. */
-export function routeDriver(kernel: NodeKernel): Driver {
+export function routeDriver(kernel: NodeKernel, { protocol: own }: Owner = NODE_OWNER): Driver {
   return driver<Found, RouteStep>({
     kind: "routes",
     list({ routes, links = [] }) {
@@ -49,10 +49,10 @@ export function routeDriver(kernel: NodeKernel): Driver {
         const device = indexes.get(name);
         return device === undefined ? [] : kernel.routes({ device });
       });
-      const ours = kernel.routes({ protocol: PROTOCOL });
-      return { indexes, routes: [...onLinks.filter(({ protocol }) => protocol !== PROTOCOL), ...ours] };
+      const ours = kernel.routes({ protocol: own });
+      return { indexes, routes: [...onLinks.filter(({ protocol }) => protocol !== own), ...ours] };
     },
-    diff: diffRoutes,
+    diff: (found, state) => diffRoutes(found, state, own),
     apply(step) {
       switch (step.do) {
         case "add":
@@ -67,12 +67,12 @@ export function routeDriver(kernel: NodeKernel): Driver {
   });
 }
 
-function diffRoutes({ indexes, routes: found }: Found, { routes = [] }: NodeState) {
+function diffRoutes({ indexes, routes: found }: Found, { routes = [] }: NodeState, own: number) {
   const remove: RouteStep[] = [];
   const set: RouteStep[] = [];
   const wanted = new Map(routes.map((route) => [keyOf(route.destination, route.table, route.metric), route]));
   for (const { destination, table, metric, device, protocol } of found) {
-    if (protocol !== PROTOCOL || wanted.has(keyOf(destination, table, metric))) continue;
+    if (protocol !== own || wanted.has(keyOf(destination, table, metric))) continue;
     const route = { destination, table, metric, protocol, ...(device !== undefined && { device }) };
     remove.push({ do: "remove", route, what: `route ${destination} (no longer wanted)` });
   }
@@ -80,9 +80,9 @@ function diffRoutes({ indexes, routes: found }: Found, { routes = [] }: NodeStat
     const device = want.type === undefined ? indexes.get(want.link) : NO_DEVICE;
     if (device === undefined) continue;
     const there = found.filter(({ destination, table, metric }) => keyOf(destination, table, metric) === key);
-    if (there.some((route) => isRoute(route, want, device))) continue;
+    if (there.some((route) => isRoute(route, want, device, own))) continue;
     const what = `route ${want.destination} ${want.type ?? `dev ${want.link}`}`;
-    set.push({ do: there.length > 0 ? "replace" : "add", route: specOf(want, device), what });
+    set.push({ do: there.length > 0 ? "replace" : "add", route: specOf(want, device, own), what });
   }
   // Those that go go last: the ranges of one that grows and of the one before it are the same network's.
   return { set: [...set, ...remove] };
@@ -93,10 +93,10 @@ function keyOf(destination: string, table = ROUTE_TABLE_MAIN, metric = 0): strin
   return `${destination} table ${table} metric ${known}`;
 }
 
-function isRoute(route: Route, want: RouteState, device: number): boolean {
-  if (want.type !== undefined) return route.protocol === PROTOCOL && route.type === want.type;
+function isRoute(route: Route, want: RouteState, device: number, own: number): boolean {
+  if (want.type !== undefined) return route.protocol === own && route.type === want.type;
   return (
-    route.protocol === PROTOCOL &&
+    route.protocol === own &&
     route.device === device &&
     route.type === "unicast" &&
     route.gateway === want.gateway &&
@@ -104,10 +104,10 @@ function isRoute(route: Route, want: RouteState, device: number): boolean {
   );
 }
 
-function specOf(want: RouteState, device: number): RouteSpec {
-  if (want.type !== undefined) return { ...want, protocol: PROTOCOL };
+function specOf(want: RouteState, device: number, own: number): RouteSpec {
+  if (want.type !== undefined) return { ...want, protocol: own };
   const { link: _, type: _unicast, ...route } = want;
-  return { ...route, device, protocol: PROTOCOL };
+  return { ...route, device, protocol: own };
 }
 
 /** What is not ours is not replaced: it may be the node's own way. */

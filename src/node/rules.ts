@@ -4,19 +4,19 @@ import { NetlinkError } from "../netlink/error.ts";
 import type { Rule } from "../netlink/rules.ts";
 import { type Driver, driver, type Step } from "./driver.ts";
 import type { NodeKernel } from "./kernel.ts";
-import { PROTOCOL } from "./marks.ts";
+import { NODE_OWNER, type Owner } from "./marks.ts";
 import type { NodeState, RuleState } from "./state.ts";
 
 type RuleStep = Step & { readonly do: "add" | "remove"; readonly rule: RuleState };
 
 /** Rules of the routing policy, marked by their protocol. */
-export function ruleDriver(kernel: NodeKernel): Driver {
+export function ruleDriver(kernel: NodeKernel, { protocol: own }: Owner = NODE_OWNER): Driver {
   return driver<readonly Rule[], RuleStep>({
     kind: "rules",
-    list: ({ rules }) => rules && kernel.rules().filter(({ protocol }) => protocol === PROTOCOL),
+    list: ({ rules }) => rules && kernel.rules().filter(({ protocol }) => protocol === own),
     diff: diffRules,
     apply(step) {
-      const rule = { ...step.rule, protocol: PROTOCOL };
+      const rule = { ...step.rule, protocol: own };
       if (step.do === "remove") return kernel.deleteRule(rule) ? "done" : "absent";
       try {
         kernel.addRule(rule);

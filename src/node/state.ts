@@ -99,6 +99,8 @@ export interface LinkRouteState {
   /** A prefix. */
   readonly destination: string;
   readonly gateway?: string;
+  /** No address of the link says that the gateway is on it. */
+  readonly onlink?: boolean;
   /** The address from which the node itself sends there. */
   readonly source?: string;
   readonly table?: number;

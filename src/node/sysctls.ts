@@ -3,7 +3,7 @@
 import { NetlinkError } from "../netlink/error.ts";
 import { type Driver, driver, type Step } from "./driver.ts";
 import type { NodeKernel } from "./kernel.ts";
-import { isPodLink } from "./marks.ts";
+import { isPodLink, isProbeLink } from "./marks.ts";
 import { EACH_UPLINK, type SysctlState } from "./state.ts";
 
 /** A setting and its value, "" where there is none. */
@@ -21,7 +21,7 @@ export function sysctlDriver(kernel: NodeKernel): Driver {
     list({ sysctls }) {
       if (sysctls === undefined) return undefined;
       const uplinks = sysctls.some(({ key }) => key.includes(EACH_UPLINK))
-        ? kernel.links().filter((link) => !link.loopback && !isPodLink(link))
+        ? kernel.links().filter((link) => !link.loopback && !isPodLink(link) && !isProbeLink(link))
         : [];
       return sysctls
         .filter(({ link }) => link === undefined || kernel.link(link) !== undefined)

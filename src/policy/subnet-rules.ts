@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { HAIRPIN_SOURCE, nodesAddressSet, UPLINKS_GROUP } from "../api/names.ts";
+import { HAIRPIN_SOURCE, nodesAddressSet, PROBE_NETWORK, UPLINKS_GROUP } from "../api/names.ts";
 import { quoted } from "../api/text.ts";
 import type { SubnetAclFact, SubnetFact } from "../facts/subnet.ts";
 import { parseCidr } from "../net/cidr.ts";
@@ -122,7 +122,7 @@ function privateAcls(
     if (nodes !== undefined) {
       for (const sources of [nodes, `$${nodesAddressSet(family)}`])
         acls.push(allow(PRIORITY.node, `inport == @${UPLINKS_GROUP} && ${ip}.src == ${sources}`, "private/nodes"));
-    }
+    } else acls.push(allow(PRIORITY.node, `${ip}.src == ${PROBE_NETWORK[key].node}`, "private/nodes"));
     // A pod of it that reaches itself through a Service.
     acls.push(allow(PRIORITY.allow, `${ip}.src == ${HAIRPIN_SOURCE[key]}`, "private/itself"));
     for (const { block, rule } of others) {

@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { NODE_INTERFACE, SERVICE_INTERFACE } from "../../api/names.ts";
 import type { NodeKernel } from "../../node/kernel.ts";
+import { isProbeLink } from "../../node/marks.ts";
 import type { Nftables } from "../../node/nftables.ts";
 import { INTEGRATION_BRIDGE } from "../ovs/ovs-view.ts";
 import { NodeFiles, type NodePaths, type Removal } from "./files.ts";
@@ -76,7 +77,8 @@ const TAPS: readonly string[] = [NODE_INTERFACE, SERVICE_INTERFACE, INTEGRATION_
 /** The datapath's devices outlive ovs-vswitchd: those of the kernel's with it, those of one in userspace one by one. */
 async function removeDatapath({ kernel, run }: CleanupParts, result: Removal): Promise<void> {
   for (const { index, name, kind } of kernel.links()) {
-    if (kind === "tun" && TAPS.includes(name)) await attempt(result, `link ${name}`, () => kernel.deleteLink(index));
+    if (kind === "tun" && (TAPS.includes(name) || isProbeLink({ name })))
+      await attempt(result, `link ${name}`, () => kernel.deleteLink(index));
   }
   if (kernel.link("ovs-system") === undefined) return;
   await attempt(result, "kernel datapath ovs-system", () => run("ovs-dpctl", ["del-dp", "system@ovs-system"]));

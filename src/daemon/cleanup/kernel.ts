@@ -3,7 +3,7 @@
 import type { Driver, Results } from "../../node/driver.ts";
 import type { NodeKernel } from "../../node/kernel.ts";
 import { linkDriver } from "../../node/links.ts";
-import { isPodLink } from "../../node/marks.ts";
+import { isPodLink, NODE_OWNER, PROBE_OWNER } from "../../node/marks.ts";
 import { type Nftables, NftTables } from "../../node/nftables.ts";
 import { qdiscDriver } from "../../node/qdiscs.ts";
 import { routeDriver } from "../../node/routes.ts";
@@ -27,11 +27,13 @@ const NOTHING: NodeState = { links: [], routes: [], rules: [], qdiscs: [], table
 export async function cleanKernel(kernel: NodeKernel, nft: Nftables, result: Removal): Promise<void> {
   const results: Results = { repairs: [], missing: new Set(), blocked: [], failures: [] };
   const drivers: readonly Driver[] = [
-    new NftTables(nft).driver(kernel),
     qdiscDriver(kernel),
-    ruleDriver(kernel),
-    routeDriver(kernel),
-    linkDriver(kernel),
+    ...[NODE_OWNER, PROBE_OWNER].flatMap((owner) => [
+      new NftTables(nft, owner).driver(kernel),
+      ruleDriver(kernel, owner),
+      routeDriver(kernel, owner),
+      linkDriver(kernel, owner),
+    ]),
   ];
   for (const driver of drivers) await (await driver.plan(NOTHING, results)).apply("remove");
   result.removed.push(...results.repairs);

@@ -8,7 +8,7 @@ import { detachOperation } from "../ovs/ovs-ports.ts";
 import type { OvsView } from "../ovs/ovs-view.ts";
 
 /**
- * Brings back the device of `ovn0` that another program has deleted. ovs-vswitchd makes the device when the port comes into the database and does not
+ * Brings back the device of a port of the node's own (`ovn0`, or a link for probes) that another program has deleted. ovs-vswitchd makes the device when the port comes into the database and does not
  * notice that it is gone, so the port is taken out and comes in again; but not where ovs-vswitchd itself is gone, which makes it when it is back.
  *
  * Whether ovs-vswitchd is there is asked of it: it answers a raised `next_cfg` with `cur_cfg` (ovs-vswitchd.conf.db(5)). Nothing waits in here: each call
@@ -36,17 +36,18 @@ export class LostNodePort {
     this.#phase = "none";
   }
 
-  /** The port is in the database and the device is not there. Returns whether the port was taken out. */
-  async step(view: OvsView): Promise<boolean> {
+  /** The ports are in the database and their devices are not there. Returns whether the ports were taken out. */
+  async step(view: OvsView, links: readonly string[] = [NODE_INTERFACE]): Promise<boolean> {
     if (this.#phase === "none") {
       await this.#ask(view, []);
       this.#phase = "asked";
     }
-    const [bridge, row] = [view.bridge(), view.interfaceNamed(NODE_INTERFACE)];
-    const port = row === undefined ? undefined : view.portOf(row._uuid);
+    const bridge = view.bridge();
+    const rows = links.flatMap((link) => view.interfaceNamed(link) ?? []);
+    const ports = rows.flatMap((row) => view.portOf(row._uuid) ?? []);
     if (this.#phase !== "asked" || (view.root()?.cur_cfg ?? 0) < this.#asked) return false;
-    if (bridge === undefined || port === undefined) return false;
-    await this.#ask(view, [detachOperation(bridge._uuid, [port])]);
+    if (bridge === undefined || ports.length === 0) return false;
+    await this.#ask(view, [detachOperation(bridge._uuid, ports)]);
     this.#phase = "removed";
     return true;
   }

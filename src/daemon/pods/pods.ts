@@ -8,6 +8,7 @@ import type { InformerTime } from "../../kube/informer-options.ts";
 import type { Kube } from "../../kube/kube.ts";
 import { PODS } from "../../kube/resources.ts";
 import type { Pod } from "../../kube/types.ts";
+import { probePorts } from "./probe-ports.ts";
 
 /** What the daemon keeps of a pod of its node. */
 export interface NodePod {
@@ -15,9 +16,15 @@ export interface NodePod {
   readonly namespace: string;
   /** The uid, and for a static pod also the one that kubelet gives the runtime (its mirror object has another). */
   readonly uids: readonly string[];
+  /** Time of creation, as the API server writes it. */
+  readonly created: string;
   readonly deleting: boolean;
+  /** All its containers have ended for good: its address may be another pod's. */
+  readonly ended: boolean;
   /** Those about interfaces, see `concernsInterface`. */
   readonly annotations: Readonly<Record<string, string>>;
+  /** The TCP ports at its address that kubelet connects to. */
+  readonly probePorts: readonly number[];
 }
 
 /** kubelet writes the static pod's own uid there; it is what CNI_ARGS holds. */
@@ -35,8 +42,11 @@ export function nodePod(pod: Pod): NodePod {
     name: pod.metadata.name,
     namespace: pod.metadata.namespace ?? "",
     uids: hash === undefined ? [pod.metadata.uid] : [pod.metadata.uid, hash],
+    created: pod.metadata.creationTimestamp ?? "",
     deleting: pod.metadata.deletionTimestamp !== undefined,
+    ended: pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed",
     annotations,
+    probePorts: probePorts(pod),
   };
 }
 
@@ -71,6 +81,8 @@ export async function readPod(kube: Kube, namespace: string, name: string): Prom
 function samePod(a: NodePod, b: NodePod): boolean {
   return (
     a.deleting === b.deleting &&
+    a.ended === b.ended &&
+    a.probePorts.join() === b.probePorts.join() &&
     a.uids.join() === b.uids.join() &&
     JSON.stringify(a.annotations) === JSON.stringify(b.annotations)
   );

@@ -274,7 +274,7 @@ export class FakeKernel implements NodeKernel {
         cidrContains(cidr, gateway)
       );
     };
-    if (gateway !== undefined && !this.#routes.some(isOnLink))
+    if (gateway !== undefined && spec.onlink !== true && !this.#routes.some(isOnLink))
       throw new NetlinkError("unreachable", "RTM_NEWROUTE", "Nexthop has invalid gateway");
     if (spec.device !== undefined) this.#require(spec.device);
     return route;
