@@ -204,6 +204,11 @@ export function sharedPortName(port: string): string {
   return `${port}/shared`;
 }
 
+/** What a gateway node is watched by, a port with its switch and group: of no pod and no Subnet, because of its `/`. See `src/compile/gateway.ts`. */
+export function gatewayName(node: string): string {
+  return `gateway/${node}`;
+}
+
 /** The meter of a policy's logging, by its limit in packets a second. `policy`: see `Policy.id`. */
 export function meterName(policy: string, rate: number): string {
   return `${policy}/${rate}`;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { FactChange } from "../facts/fact-change.ts";
+import type { NodeFact } from "../facts/node.ts";
 import { type FactReader, type FactStore, strictReader } from "../facts/store.ts";
 import type { GatewayNodeFact, SubnetFact, SubnetGatewaysFact } from "../facts/subnet.ts";
+import type { FactKind } from "../facts/types.ts";
 import { matchesLabels, selectorProblem } from "../policy/labels.ts";
 import type { Note } from "./effects.ts";
 
@@ -28,7 +30,7 @@ export class SubnetGateways {
   noteFact({ kind, key, old, new: now }: FactChange): void {
     if (!this.#started) return;
     if (kind === "subnets") this.#settleSubnet(key);
-    else if (kind === "nodes" || kind === "chassisProblems" || kind === "cluster") this.#settle();
+    else if (kind === "nodes" || NODE_STATES.has(kind) || kind === "cluster") this.#settle();
     else if (kind === "ips" && [old, now].some((ip) => ip !== undefined && "holder" in ip && isOfNode(ip.holder)))
       this.#settle();
   }
@@ -44,6 +46,9 @@ export class SubnetGateways {
     facts.failures.run(subject, () => facts.set("subnetGateways", name, gatewaysOf(strictReader(facts), name)));
   }
 }
+
+/** What is said of nodes elsewhere, and decides whether they are ready. */
+const NODE_STATES: ReadonlySet<FactKind> = new Set(["chassisProblems", "gatewayLosses"]);
 
 function isOfNode(holder: unknown): boolean {
   return typeof holder === "string" && holder.startsWith("node:");
@@ -76,17 +81,23 @@ function namesOf(reader: FactReader, { gatewayNodes, gatewayNodeSelectors }: Sub
 }
 
 /**
- * A node as a gateway; nothing where there is no such node. One is ready whose kubelet says so, which has an address on the join switch, and of which OVN has a
- * chassis: without these, what is led to the node goes nowhere.
+ * A node as a gateway; nothing where there is no such node. One is ready whose kubelet says so, which has an address on the join switch, of which OVN has a
+ * chassis, and which other nodes reach: without these, what is led to the node goes nowhere.
  */
 function gatewayNode(reader: FactReader, name: string): GatewayNodeFact | undefined {
   const node = reader.get("nodes", name);
   if (node === undefined) return undefined;
   const [ip] = reader.by("ips", "holder", `node:${name}`);
   const join = { ...(ip?.v4 && { v4: ip.v4 }), ...(ip?.v6 && { v6: ip.v6 }) };
-  const joined = Object.keys(join).length > 0;
-  const ready = joined && node.ready && reader.get("chassisProblems", name)?.reason !== "ChassisMissing";
-  return { name, join, ready };
+  const problem = problemOf(reader, node, Object.keys(join).length > 0);
+  return { name, join, ...(problem !== undefined && { problem }) };
+}
+
+function problemOf(reader: FactReader, { name, ready }: NodeFact, joined: boolean): string | undefined {
+  if (!joined) return "has no address in the join subnet yet";
+  if (reader.get("gatewayLosses", name) !== undefined) return "is not reached by other nodes through tunnels";
+  if (reader.get("chassisProblems", name)?.reason === "ChassisMissing") return "has no chassis in OVN";
+  return ready ? undefined : "is not Ready";
 }
 
 /**
@@ -98,7 +109,7 @@ export function activeGateways(
   gateways: SubnetGatewaysFact | undefined,
 ): readonly GatewayNodeFact[] {
   const all = gateways?.nodes ?? [];
-  const ready = all.filter((node) => node.ready);
+  const ready = all.filter(({ problem }) => problem === undefined);
   const usable = ready.length > 0 ? ready : all;
   return enableEcmp ? usable : usable.slice(0, 1);
 }
@@ -116,11 +127,18 @@ export function gatewayNotes(subnet: SubnetFact, gateways: SubnetGatewaysFact | 
     );
   const field = gatewayNodes.length > 0 ? `spec.gatewayNode "${gatewayNodes.join(",")}"` : "spec.gatewayNodeSelectors";
   if (nodes.length === 0) return none(`no node of ${field} exists`);
-  if (nodes.every(({ ready }) => !ready)) {
+  const unready = nodes.flatMap(({ name, problem }) => (problem === undefined ? [] : [`${name} ${problem}`]));
+  if (unready.length === nodes.length) {
     const active = activeGateways(subnet, gateways).map(({ name }) => name);
-    const message = `no node of ${field} is ready; ${active.join(", ")} may not carry the subnet's traffic`;
+    const message = `no node of ${field} is ready (${unready.join(", ")}); ${active.join(", ")} may not carry the subnet's traffic`;
     return [{ reason: "NoReadyGateway", message }];
   }
-  if (missing.length === 0) return [];
-  return [{ reason: "NodeNotFound", message: `spec.gatewayNode names nodes that do not exist: ${missing.join(", ")}` }];
+  return [
+    ...(missing.length === 0
+      ? []
+      : [{ reason: "NodeNotFound", message: `spec.gatewayNode names nodes that do not exist: ${missing.join(", ")}` }]),
+    ...(unready.length === 0
+      ? []
+      : [{ reason: "NodeNotReady", message: `gateway nodes that are not used: ${unready.join(", ")}` }]),
+  ];
 }

@@ -15,7 +15,12 @@ export function ownerUnit(table: string, ownerId: string): string | undefined {
     case "Logical_Router":
       return unitId("vpc", ownerId);
     case "Logical_Switch":
-      return first === "vpc" && second !== "" ? unitId("vpc", second) : unitId("subnet", first);
+      // Those of subnets, whose names have no slash, and of what is no Subnet.
+      return (first === "vpc" || first === "gateway") && second !== ""
+        ? unitId(first, second)
+        : unitId("subnet", first);
+    case "HA_Chassis_Group":
+      return first === "gateway" ? unitId("gateway", second) : undefined;
     case "Load_Balancer_Group":
     case "Port_Group":
       if (second === "") return undefined;
@@ -26,6 +31,12 @@ export function ownerUnit(table: string, ownerId: string): string | undefined {
       return undefined;
   }
 }
+
+/** The HA_Chassis_Group by which a gateway node is watched. */
+export const gatewayGroupId = (node: string): string => `gateway/${node}`;
+
+/** The Logical_Switch of the port by which a gateway node is watched, and that port. */
+export const gatewaySwitchId = (node: string): string => `gateway/${node}`;
 
 /** The Logical_Router of a VPC. */
 export const routerId = (vpc: string): string => vpc;

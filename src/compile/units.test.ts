@@ -2,11 +2,12 @@
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
+import { NODE } from "../api/annotations.ts";
 import type { DesiredRow } from "../desired/fragment.ts";
 import { rowUuid, stableMac } from "../desired/identity.ts";
 import type { AnyUnitKind } from "../desired/unit-kind.ts";
 import { judgeAnnotations, NAMESPACE_RULES } from "../facts/annotation-rules.ts";
-import { projectPod } from "../facts/project-core.ts";
+import { projectNode, projectPod } from "../facts/project-core.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import type { FactReader, FactStore } from "../facts/store.ts";
 import { AddressHolders } from "../kinds/address-holders.ts";
@@ -17,6 +18,7 @@ import { projectVip } from "../kinds/vip.ts";
 import { vipUnit } from "../kinds/vip-unit.ts";
 import { formatFragment } from "../reconcile/text.ts";
 import { conditionsIn, type WeftEffect } from "./effects.ts";
+import { gatewayUnit } from "./gateway.ts";
 import { groupUnit } from "./group.ts";
 import { namespaceUnit } from "./namespace.ts";
 import { nodeUnit } from "./node.ts";
@@ -142,6 +144,17 @@ t.test("a centralized subnet sends pods out through its first gateway node, or t
   golden(t, "subnet-centralized", subnetUnit, facts, "central");
   addSubnet(facts, "central", { ...spec, enableEcmp: true });
   golden(t, "subnet-centralized-ecmp", subnetUnit, facts, "central");
+});
+
+t.test("a gateway node that another one can stand in for is watched by others", async (t) => {
+  const facts = sampleFacts();
+  for (const name of ["weft-1", "weft-2", "weft-3"]) {
+    const annotations = { [NODE.chassis]: `chassis-${name}` };
+    facts.set("nodes", name, projectNode({ metadata: { name, uid: name, annotations } }));
+  }
+  const spec = { cidrBlock: "10.20.0.0/24", gatewayType: "centralized", gatewayNode: "weft-2,weft-1" } as const;
+  addSubnet(facts, "central", spec);
+  golden(t, "gateway", gatewayUnit, facts, "weft-2");
 });
 
 t.test(

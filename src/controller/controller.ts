@@ -38,6 +38,7 @@ import type { Settings } from "./settings.ts";
 import { Sources } from "./sources.ts";
 import type { AcceptedRecord } from "./status/accepted-records.ts";
 import { ChassisWatch } from "./status/chassis-watch.ts";
+import { GatewayWatch } from "./status/gateway-watch.ts";
 import { failedUnit } from "./status/report-failure.ts";
 import { Reporter } from "./status/reporter.ts";
 import type { StatusResource } from "./status/status-writer.ts";
@@ -111,6 +112,7 @@ export class Controller {
   readonly #batching: CommitBatching;
   readonly #domains: Domains;
   readonly #chassis: ChassisWatch;
+  readonly #gateways: GatewayWatch;
   #macSource: MacSource | undefined;
   #term: Term | undefined;
   /** Everything was read after the lock had been won, and it has not been lost since. */
@@ -157,6 +159,7 @@ export class Controller {
       limits: { ...DOMAIN_LIMITS, graceMs: parts.settings.domainGraceS * 1000 },
     });
     this.#chassis = new ChassisWatch(this.facts, clock);
+    this.#gateways = new GatewayWatch(this.facts, clock);
     this.allocator = new Allocator({
       facts: this.facts,
       rowUuid: rowUuidHere,
@@ -207,6 +210,7 @@ export class Controller {
     facts.subscribe((change) => this.allocator.noteFact(change), "allocator");
     facts.subscribe((change) => this.stuckPods.noteFact(change), "stuck pods");
     facts.subscribe((change) => this.#chassis.noteFact(change), "chassis");
+    facts.subscribe((change) => this.#gateways.noteFact(change), "gateways");
     northbound.feed(facts);
     southbound?.feed(facts);
     northbound.subscribe((changes) => this.engine.noteDatabase(changes));
@@ -275,6 +279,9 @@ export class Controller {
       .catch((error: unknown) =>
         log.warn({ err: error }, "failed to annotate namespace kube-system with the cluster id"),
       );
+    northbound
+      .setOptions()
+      .catch((error: unknown) => log.warn({ err: error }, "failed to set the options of NB_Global for BFD in tunnels"));
     try {
       await ensureDefaults(term.kube, settings, this.#sources);
     } catch (error) {
@@ -326,6 +333,7 @@ export class Controller {
   async stop(): Promise<void> {
     this.#endTerm();
     this.#chassis.stop();
+    this.#gateways.stop();
     this.failures.stop();
     await Promise.all([this.#events.stop(), this.#domains.stop(), this.#sources.stop()]);
   }

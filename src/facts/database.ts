@@ -60,7 +60,7 @@ export interface EncapFact {
   readonly chassis: string;
 }
 
-/** A router's port that one chassis of several carries (`chassisredirect`), by its name in the southbound database: `cr-<port>`. */
+/** A port that one chassis of several carries, by its name in the southbound database: a router's (`chassisredirect`), `cr-<port>`, or a switch's (`external`). */
 export interface GatewayPortFact {
   readonly key: string;
   /** Key of the {@link ChassisFact} that carries it now; absent where none does. */

@@ -40,6 +40,8 @@ export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
   verdicts: {},
   subnetGateways: {},
   nodeSubnets: {},
+  gatewayGroups: {},
+  gatewayLosses: {},
   addressConflicts: {},
   compiledPolicies: {},
   profiles: {},

@@ -89,7 +89,23 @@ export interface GatewayNodeFact {
   readonly name: string;
   /** Its addresses on the join switch. */
   readonly join: Dual<string>;
-  readonly ready: boolean;
+  /** Why nothing should be led to it, in words that follow its name; absent where it is ready. */
+  readonly problem?: string;
+}
+
+/**
+ * The chassis that watch a gateway node, itself included: a group in which OVN decides by BFD who is alive; derived by `src/compile/gateway-groups.ts`. Key: the
+ * node. Absent where there is no other gateway node to fail over to, or where chassis are too few to decide.
+ */
+export interface GatewayGroupFact {
+  readonly key: string;
+  /** Names of chassis, the node's own first. */
+  readonly members: readonly string[];
+}
+
+/** That the other members of its group do not reach a gateway node; derived by `src/controller/status/gateway-watch.ts`. Key: the node. */
+export interface GatewayLossFact {
+  readonly key: string;
 }
 
 /** The gateway nodes of a centralized subnet of the default VPC; derived by `src/compile/gateway-nodes.ts`. Key: the subnet. */

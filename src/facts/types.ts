@@ -12,7 +12,14 @@ import type {
   ProfileFact,
   SecurityGroupPresenceFact,
 } from "./policy-group.ts";
-import type { NodeSubnetsFact, SubnetFact, SubnetGatewaysFact, VerdictFact } from "./subnet.ts";
+import type {
+  GatewayGroupFact,
+  GatewayLossFact,
+  NodeSubnetsFact,
+  SubnetFact,
+  SubnetGatewaysFact,
+  VerdictFact,
+} from "./subnet.ts";
 import type { BfdPortFact } from "./vpc.ts";
 
 /**
@@ -27,6 +34,8 @@ export interface DerivedFactTypes {
   readonly verdicts: VerdictFact;
   readonly subnetGateways: SubnetGatewaysFact;
   readonly nodeSubnets: NodeSubnetsFact;
+  readonly gatewayGroups: GatewayGroupFact;
+  readonly gatewayLosses: GatewayLossFact;
   readonly addressConflicts: AddressConflictFact;
   readonly profiles: ProfileFact;
   readonly groups: GroupFact;

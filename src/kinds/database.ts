@@ -120,7 +120,10 @@ export const SOUTHBOUND_KINDS: readonly AnyTableKind<OvnSbTables>[] = [
     facts: "gatewayPorts",
     table: "Port_Binding",
     columns: ["logical_port", "chassis"],
-    whereAny: [["type", "==", "chassisredirect"]],
+    whereAny: [
+      ["type", "==", "chassisredirect"],
+      ["type", "==", "external"],
+    ],
     indexes: {},
     project: ({ logical_port: key, chassis }): GatewayPortFact => ({ key, ...(chassis !== undefined && { chassis }) }),
   }),

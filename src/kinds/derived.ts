@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { samePlain } from "../collections/plain.ts";
+import { GatewayGroups } from "../compile/gateway-groups.ts";
 import { SubnetGateways } from "../compile/gateway-nodes.ts";
 import { NameCollisions } from "../compile/name-collisions.ts";
 import { NodeSubnets } from "../compile/node-subnets.ts";
@@ -34,6 +35,7 @@ export class DerivedFacts {
   readonly #addressHolders: AddressHolders;
   readonly #gateways: SubnetGateways;
   readonly #nodeSubnets: NodeSubnets;
+  readonly #gatewayGroups: GatewayGroups;
   readonly #bfdNodes: VpcBfdNodes;
   readonly #zones: Zones;
   readonly #unrecorded: Unrecorded;
@@ -48,6 +50,7 @@ export class DerivedFacts {
     this.#addressHolders = new AddressHolders(facts);
     this.#gateways = new SubnetGateways(facts);
     this.#nodeSubnets = new NodeSubnets(facts);
+    this.#gatewayGroups = new GatewayGroups(facts);
     this.#bfdNodes = new VpcBfdNodes(facts);
     this.#zones = new Zones(facts);
   }
@@ -62,6 +65,7 @@ export class DerivedFacts {
     this.#settle();
     this.#gateways.start();
     this.#nodeSubnets.start();
+    this.#gatewayGroups.start();
     this.#securityGroups.start();
     this.#groups.start();
   }
@@ -86,6 +90,7 @@ export class DerivedFacts {
     facts.derive((change) => this.#noteSubnets(change), "subnets");
     facts.derive((change) => this.#gateways.noteFact(change), "subnetGateways");
     facts.derive((change) => this.#nodeSubnets.noteFact(change), "nodeSubnets");
+    facts.derive((change) => this.#gatewayGroups.noteFact(change), "gatewayGroups");
     facts.derive((change) => this.#securityGroups.noteFact(change), "security groups");
     facts.derive((change) => this.#groups.noteFact(change), "groups");
   }

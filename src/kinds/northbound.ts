@@ -12,12 +12,20 @@ const GROUP_ROWS: NorthboundColumns = {
   Address_Set: ["name", "addresses", "external_ids"],
 };
 
+/** What watches gateway nodes. */
+const GATEWAY_ROWS: NorthboundColumns = {
+  HA_Chassis_Group: ["name", "ha_chassis", "external_ids"],
+  HA_Chassis: ["chassis_name", "priority", "external_ids"],
+  Logical_Switch: ["name", "ports", "external_ids"],
+  Logical_Switch_Port: ["name", "type", "addresses", "ha_chassis_group", "external_ids"],
+};
+
 /** A table of the northbound database. */
 export type NorthboundTable = keyof OvnNbTables;
 
 /** What the units write of the northbound database: table → columns, both sorted. */
 export function writtenColumns(): ReadonlyMap<NorthboundTable, readonly string[]> {
-  return union([...KINDS.map((kind) => kind.rows ?? {}), GROUP_ROWS]);
+  return union([...KINDS.map((kind) => kind.rows ?? {}), GROUP_ROWS, GATEWAY_ROWS]);
 }
 
 /** What the controller mirrors of the northbound database: what the units write, and what facts are made of besides. */

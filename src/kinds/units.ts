@@ -3,6 +3,7 @@
 import { DENY_ALL_GROUP } from "../api/names.ts";
 import { chassisUnit } from "../compile/chassis.ts";
 import type { WeftEffect } from "../compile/effects.ts";
+import { gatewayUnit } from "../compile/gateway.ts";
 import { groupUnit } from "../compile/group.ts";
 import type { AnyUnitKind } from "../desired/unit-kind.ts";
 import type { FactChange } from "../facts/fact-change.ts";
@@ -12,11 +13,12 @@ import { KINDS } from "./index.ts";
 import type { Root } from "./kind.ts";
 import { securityGroupUnit } from "./security-group.ts";
 
-/** Every kind of unit, for the engine: those of objects, of what policies share, and of nodes' variables. */
+/** Every kind of unit, for the engine: those of objects, of what policies share, of nodes' variables, and of what watches gateway nodes. */
 export const UNIT_KINDS: readonly AnyUnitKind<FactReader, WeftEffect>[] = [
   ...KINDS.flatMap(({ unit }) => unit ?? []),
   groupUnit,
   chassisUnit,
+  gatewayUnit,
 ];
 
 type RootsOfChange = (change: FactChange) => readonly Root[];
@@ -39,6 +41,7 @@ const ROOTS: ReadonlyMap<FactKind, RootsOfChange> = new Map<FactKind, RootsOfCha
     return unit === undefined ? [] : [[accepted ?? facts, ({ key }) => [{ kind: unit.name, key }]]];
   }),
   ["groups", ({ key }) => [{ kind: groupUnit.name, key }]],
+  ["gatewayGroups", ({ key }) => [{ kind: gatewayUnit.name, key }]],
   ["cluster", () => [{ kind: securityGroupUnit.name, key: DENY_ALL_GROUP }]],
 ]);
 

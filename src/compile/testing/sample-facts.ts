@@ -19,6 +19,7 @@ import type { FactStore } from "../../facts/store.ts";
 import { factStore } from "../../kinds/store.ts";
 import { GroupIndex } from "../../policy/group-index.ts";
 import { SecurityGroupIndex } from "../../policy/security-group-index.ts";
+import { GatewayGroups } from "../gateway-groups.ts";
 import { SubnetGateways } from "../gateway-nodes.ts";
 import { NodeSubnets } from "../node-subnets.ts";
 import { settleSubnets as settleAll } from "../subnet-verdict.ts";
@@ -60,7 +61,7 @@ export function sampleFacts(failures?: Failures): FactStore {
   const namespace = { metadata: { name: "default", uid: "uid-ns", labels: { team: "a" } } };
   facts.set("namespaces", "default", projectNamespace(namespace));
   deriveGroups(facts);
-  for (const derived of [new SubnetGateways(facts), new NodeSubnets(facts)]) {
+  for (const derived of [new SubnetGateways(facts), new GatewayGroups(facts), new NodeSubnets(facts)]) {
     derived.start();
     facts.derive((change) => derived.noteFact(change));
   }

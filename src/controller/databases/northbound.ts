@@ -19,6 +19,7 @@ import type { DatabaseView, Plan } from "../../reconcile/plan.ts";
 import type { EdgeColumn, SweptRow } from "../../reconcile/sweep.ts";
 import { operationsOf } from "./operations.ts";
 import { takeChanges } from "./table-facts.ts";
+import { tunnelBfdOptions } from "./tunnel-bfd.ts";
 
 /** The OVSDB lock that the leader holds (an RFC 7047 `<id>`: no hyphen); each of its transactions asserts it, so a deposed leader cannot write. */
 export const LEADER_LOCK = "weft_controller";
@@ -143,6 +144,11 @@ export class Northbound {
     } catch (error) {
       return outcomeOf(error);
     }
+  }
+
+  /** Sets the options of the whole database that are ours and that nobody has set. Rejects as {@link OvsdbClient.transact} does. */
+  async setOptions(): Promise<void> {
+    await this.client.transact(OVN_NB.name, [tunnelBfdOptions()], { assertLock: LEADER_LOCK, timeoutMs: COMMIT_MS });
   }
 
   /** Whether the database agrees that this client holds the leader's lock: a transaction that asserts it and changes nothing. Never rejects. */

@@ -88,7 +88,10 @@ t.test("a row at which a projection throws keeps its fact, and the others go on"
 t.test("of a table is asked what its kinds read, and of ports of the southbound database only gateways'", async (t) => {
   t.same(selectionOf(SOUTHBOUND_KINDS).Port_Binding, {
     columns: ["logical_port", "chassis"],
-    whereAny: [["type", "==", "chassisredirect"]],
+    whereAny: [
+      ["type", "==", "chassisredirect"],
+      ["type", "==", "external"],
+    ],
   });
   const asked = Object.keys(selectionOf(SOUTHBOUND_KINDS));
   for (const large of ["Logical_Flow", "MAC_Binding", "FDB", "Chassis_Private"]) t.notOk(asked.includes(large), large);

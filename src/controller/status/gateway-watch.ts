@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { gatewayName } from "../../api/names.ts";
+import type { FactChange } from "../../facts/fact-change.ts";
+import type { FactStore } from "../../facts/store.ts";
+import type { FactKind } from "../../facts/types.ts";
+import type { Clock } from "../../time/clock.ts";
+
+/**
+ * A node is lost when another chassis has had its port for so long, in ms. While members of a group have no BFD session with each other yet, or lose them for a
+ * moment, each takes the port from the other; ovn-controller waits 500 ms before it takes one again (binding.c, `CLAIM_TIME_THRESHOLD_MS`).
+ */
+const LOST_MS = 700;
+/** A node is back when it has had its port for so long, in ms: one that flaps is not used, for each change of the gateway breaks connections. */
+const BACK_MS = 5_000;
+/** In a new group, sessions come up: a node that never had its port is lost only after so long, in ms. */
+const NEW_MS = 10_000;
+
+/** What decides. */
+const JUDGED: ReadonlySet<FactKind> = new Set(["gatewayGroups", "gatewayPorts", "chassis"]);
+
+interface Watched {
+  /** `new`: its port was made while this process looked, and it has not had it yet. */
+  state: "new" | "up" | "lost";
+  /** The state that it goes into if nothing changes until then. */
+  next?: { readonly state: "up" | "lost"; readonly cancel: () => void };
+}
+
+/**
+ * Keeps facts `gatewayLosses`: gateway nodes whose port (`gatewayUnit`) another chassis carries. Where none carries it nothing is known and nothing
+ * changes. Who finds, as a new process, that another one carries a port that was there before believes it at once.
+ */
+export class GatewayWatch {
+  readonly #facts: FactStore;
+  readonly #clock: Pick<Clock, "after">;
+  readonly #watched = new Map<string, Watched>();
+
+  constructor(facts: FactStore, clock: Pick<Clock, "after">) {
+    this.#facts = facts;
+    this.#clock = clock;
+  }
+
+  /** A fact has changed. */
+  noteFact({ kind, key }: FactChange): void {
+    if (!JUDGED.has(kind)) return;
+    if (kind === "gatewayGroups") this.#judge(key);
+    // Of gateway nodes there are few.
+    else for (const group of this.#facts.all("gatewayGroups")) this.#judge(group.key);
+  }
+
+  /** Ends it. */
+  stop(): void {
+    for (const { next } of this.#watched.values()) next?.cancel();
+    this.#watched.clear();
+  }
+
+  #judge(node: string): void {
+    const facts = this.#facts;
+    const group = facts.get("gatewayGroups", node);
+    const port = facts.get("gatewayPorts", gatewayName(node));
+    const known = this.#watched.get(node);
+    if (group === undefined) {
+      known?.next?.cancel();
+      this.#watched.delete(node);
+      facts.set("gatewayLosses", node, undefined);
+      return;
+    }
+    if (port === undefined) return;
+    const carrier = port.chassis === undefined ? undefined : facts.get("chassis", port.chassis)?.name;
+    const watched: Watched = known ?? { state: carrier === undefined ? "new" : "up" };
+    this.#watched.set(node, watched);
+    const next = nextState(watched.state, carrier === undefined ? undefined : carrier === group.members[0]);
+    if (next === undefined) this.#stay(watched);
+    else if (known === undefined && next === "lost") this.#set(node, watched, next);
+    else this.#after(node, watched, next);
+  }
+
+  #stay(watched: Watched): void {
+    watched.next?.cancel();
+    delete watched.next;
+  }
+
+  #after(node: string, watched: Watched, state: "up" | "lost"): void {
+    if (watched.next?.state === state) return;
+    this.#stay(watched);
+    const ms = state === "up" ? BACK_MS : watched.state === "new" ? NEW_MS : LOST_MS;
+    watched.next = { state, cancel: this.#clock.after(ms, () => this.#set(node, watched, state)) };
+  }
+
+  #set(node: string, watched: Watched, state: "up" | "lost"): void {
+    this.#stay(watched);
+    watched.state = state;
+    this.#facts.set("gatewayLosses", node, state === "lost" ? { key: node } : undefined);
+  }
+}
+
+/** The state that a node is to go into; `own`: whether it carries its port, unknown where nobody does. */
+function nextState(state: Watched["state"], own: boolean | undefined): "up" | "lost" | undefined {
+  if (own === undefined) return undefined;
+  const next = own ? "up" : "lost";
+  return next === state ? undefined : next;
+}
