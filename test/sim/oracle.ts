@@ -185,7 +185,15 @@ function wrongPorts(evidence: Evidence): string[] {
   for (const [name, port] of ports) {
     const isNode = picture.nodes.some((node) => name === `node-${node.name}`);
     const isVip = picture.vips.some((vip) => name === vip.name || name === `${vip.name}.${vip.namespace}`);
-    if (expected.has(name) || isNode || isVip || port.type === "router" || port.type === "external" || foreignPorts.has(name)) continue;
+    if (
+      expected.has(name) ||
+      isNode ||
+      isVip ||
+      port.type === "router" ||
+      port.type === "external" ||
+      foreignPorts.has(name)
+    )
+      continue;
     if (isHostile(name)) continue;
     found.push(`port ${name} (${port.addresses.join()}) is there for no pod`);
   }
