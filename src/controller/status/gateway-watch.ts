@@ -8,7 +8,7 @@ import type { Clock } from "../../time/clock.ts";
 
 /**
  * A node is lost when another chassis has had its port for so long, in ms. While members of a group have no BFD session with each other yet, or lose them for a
- * moment, each takes the port from the other; ovn-controller waits 500 ms before it takes one again (binding.c, `CLAIM_TIME_THRESHOLD_MS`).
+ * moment, each takes the port from the other; ovn-controller waits 500 ms before it takes one again (ovn controller/binding.c).
  */
 const LOST_MS = 700;
 /** A node is back when it has had its port for so long, in ms: one that flaps is not used, for each change of the gateway breaks connections. */
