@@ -168,6 +168,52 @@ t.test("a Service without an annotation is in the VPC of its endpoints, and says
   t.match(vpcOf(), { vpc: "ovn-cluster" }, "who names router and switch has chosen");
 });
 
+t.test("pods of two VPCs with one address are told apart by the names that the EndpointSlice has", async (t) => {
+  const facts = sampleFacts();
+  for (const vpc of ["team-a", "team-b"]) {
+    addVpc(facts, vpc, {});
+    addSubnet(facts, `${vpc}-pods`, { cidrBlock: "10.30.0.0/24", vpc });
+    for (const [i, name] of ["one", "two"].entries()) {
+      const podName = `${name}-${vpc}`;
+      const of = { podName, namespace: "default", nodeName: "weft-1", subnet: `${vpc}-pods` };
+      addIp(facts, `${podName}.default`, { ...of, v4: `10.30.0.${i + 2}`, v6: "" });
+    }
+  }
+  addService(facts, "web", { clusterIPs: ["10.96.0.20"], ports: [HTTP] });
+  const serve = (...endpoints: readonly (readonly [string, string])[]): void =>
+    addEndpoints(facts, "web", "web-1", {
+      ports: [{ ...HTTP, port: 8080 }],
+      endpoints: endpoints.map(([address, name]) => ({ addresses: [address], targetRef: { kind: "Pod", name } })),
+    });
+  const made = () => {
+    const { external_ids, vips } = balancer(facts, "default/web")?.columns ?? {};
+    return [(external_ids as { vpc: string }).vpc, Object.values(vips ?? {})];
+  };
+  serve(["10.30.0.2", "one-team-b"]);
+  t.same(made(), ["team-b", ["10.30.0.2:8080"]], "not the VPC of the namespace's other pod with that address");
+  serve(["10.30.0.2", "one-team-a"], ["10.30.0.3", "two-team-b"]);
+  t.same(
+    made(),
+    ["team-a", ["10.30.0.2:8080"]],
+    "10.30.0.3 is another pod in this VPC, which the Service does not select",
+  );
+});
+
+t.test("an endpoint in another VPC stays if its address is in no subnet of the Service's own", async (t) => {
+  const facts = sampleFacts();
+  addVpc(facts, "team-a", {});
+  addSubnet(facts, "shop", { cidrBlock: "10.30.0.0/24", vpc: "team-a" });
+  const annotations = { "ovn.kubernetes.io/logical_router": "ovn-cluster", "ovn.kubernetes.io/logical_switch": "x" };
+  addService(facts, "web", { clusterIPs: ["10.96.0.20"], ports: [HTTP] }, { annotations });
+  const of = { podName: "w", namespace: "default", nodeName: "weft-1", subnet: "shop" };
+  addIp(facts, "w.default", { ...of, v4: "10.30.0.2", v6: "" });
+  addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints: ready("10.30.0.2") });
+  t.match(balancer(facts, "default/web")?.columns, {
+    external_ids: { vpc: "ovn-cluster" },
+    vips: { "10.96.0.20:80": "10.30.0.2:8080" },
+  });
+});
+
 t.test("a Service without endpoints keeps its addresses, to refuse", async (t) => {
   const facts = sampleFacts();
   addService(facts, "web", { ...DUAL, ports: [HTTP] });

@@ -15,7 +15,7 @@ import { type HealthChecks, makeCheckSources, serviceHealth } from "./service-he
 import { addLocal } from "./service-local.ts";
 import { repeatsOf } from "./service-repeats.ts";
 import { isPlaced, type ServiceVips, vipsOfService } from "./service-vip.ts";
-import { vpcOfService } from "./service-vpc.ts";
+import { slicesInVpc, vpcOfService } from "./service-vpc.ts";
 import { addZonal } from "./service-zones.ts";
 
 interface ServiceInput {
@@ -48,8 +48,9 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
     const service = reader.get("services", key);
     if (service === undefined) return undefined;
     const cluster = reader.get("cluster", "cluster");
-    const slices = reader.by("endpointSlices", "service", key);
-    const vpc = vpcOfService(reader, service, slices, cluster?.router ?? "");
+    const all = reader.by("endpointSlices", "service", key);
+    const vpc = vpcOfService(reader, service, all, cluster?.router ?? "");
+    const slices = slicesInVpc(reader, service, all, vpc);
     const vpcExists = reader.get("vpcs", vpc) !== undefined;
     const vips = vipsOfService(reader, service, slices, vpc, cluster?.router ?? "");
     const own = balancedAddresses(service).filter((one) => !service.nodeLocal || !service.addresses.includes(one));

@@ -134,6 +134,26 @@ t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
     t.notOk(other.ok, `a pod of the other VPC does not: ${other.detail}`);
   });
 
+  await t.test("a BFD port changes nothing for the pods of its VPC", async (t) => {
+    const body = { spec: { bfdPort: { enabled: true, ip: "10.255.255.255,fd00:ffff::1" } } };
+    await world.kube.patch(VPCS, { name: TWINS[0] }, { type: "merge", body });
+    const port = await world.vpcs.until(TWINS[0], "has its BFD port", ({ status } = {} as Thing) =>
+      status?.bfdPort?.nodes?.length === 2 ? status.bfdPort : false,
+    );
+    t.match(port, { name: `bfd@${TWINS[0]}`, ip: "10.255.255.255,fd00:ffff::1" });
+    const ports = [...world.nb.mirror.rows("Logical_Router_Port")];
+    t.ok(
+      ports.some(({ name }) => name === port.name),
+      "the router has it",
+    );
+    for (const address of addressesOf(red[1])) t.ok((await ping(inPod(red[0]), address)).ok, `${address} across nodes`);
+    for (const address of addressesOf(red[2])) t.ok((await ping(inPod(red[0]), address)).ok, `${address} on the node`);
+    await world.kube.patch(VPCS, { name: TWINS[0] }, { type: "merge", body: { spec: { bfdPort: null } } });
+    await world.nb.until("its port has gone", () =>
+      [...world.nb.mirror.rows("Logical_Router_Port")].every(({ name }) => name !== port.name),
+    );
+  });
+
   await t.test("peered VPCs reach each other as far as their routes say, and no further", async (t) => {
     const link = (remoteVpc: string, n: number) => ({
       vpcPeerings: [{ remoteVpc, localConnectIP: `169.254.88.${n}/30,fd69:88::${n}/126` }],
