@@ -12,7 +12,9 @@ function compile(spec: Partial<VpcSpec>, cidrBlock = "10.0.1.0/24,fd00:1::/64") 
   addSubnet(facts, "pods", { vpc: "team", cidrBlock });
   const input = vpcUnit.read(facts, "team");
   const { rows, effects } = input ? vpcUnit.compile(input) : { rows: [], effects: [] };
-  const of = (name: string) => rows.flatMap(({ table, columns }) => (table === name ? [columns] : []));
+  const of = (name: string) =>
+    // Those of the spec, not the system's.
+    rows.flatMap(({ table, label, columns }) => (table === name && label.startsWith("team/") ? [columns] : []));
   return {
     policies: of("Logical_Router_Policy"),
     routes: of("Logical_Router_Static_Route"),
