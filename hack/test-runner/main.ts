@@ -8,8 +8,9 @@ import { createProgress, seconds } from "../host/progress.ts";
 import { DEBIAN_SUITE, NEWEST_SUITE } from "../image/base.ts";
 import { down } from "../lab/down.ts";
 import { openLab } from "../lab/lab.ts";
+import type { SettingsChoice } from "../lab/settings.ts";
 import { prepareMachine } from "./machine.ts";
-import { labStages, RELEASE, SIMULATION, SMOKE, type Stage, unitFiles, VERSIONS } from "./plan.ts";
+import { labStages, NO_KUBE_PROXY, RELEASE, SIMULATION, SMOKE, type Stage, unitFiles, VERSIONS } from "./plan.ts";
 import { Tally } from "./tally.ts";
 import { type FileResult, runTestFile } from "./test-file.ts";
 
@@ -70,7 +71,12 @@ async function tier(title: string, files: readonly string[], options: FileOption
  * The tests that need the lab: one lab for all of them, taken down at the end whatever happens. Its image is made of the Debian `suite`
  * (`hack/image/base.ts`), for which the lab's deployment and those of the tests ask the environment.
  */
-async function onLab(title: string, suite: string, stages: readonly Stage[]): Promise<void> {
+async function onLab(
+  title: string,
+  suite: string,
+  stages: readonly Stage[],
+  choice: Pick<SettingsChoice, "kubeProxy"> = {},
+): Promise<void> {
   console.log(`\n== ${title}`);
   if (process.getuid?.() !== 0) {
     tally.addCheck(`${title}: needs root`, false);
@@ -82,7 +88,7 @@ async function onLab(title: string, suite: string, stages: readonly Stage[]): Pr
   process.env["WEFT_DEBIAN_SUITE"] = suite;
   const since = performance.now();
   try {
-    await lab.up({ nodes: 2, cni: "weft", ipFamily: "dual" });
+    await lab.up({ nodes: 2, cni: "weft", ipFamily: "dual", ...choice });
     for (const lanes of stages) {
       await Promise.all(lanes.map((files) => runFiles(files, { timeoutMs: 600_000, jobs: 1, retry: true })));
     }
@@ -111,6 +117,8 @@ async function main(tierName: string, { suite }: { readonly suite?: string }): P
   if (tierName === "release") {
     await checks({ "policies by the thousand": ["node", "test/policy-oracle/main.ts", "--runs", "4000"] });
     await onLab("release tests on the lab", suite ?? DEBIAN_SUITE, labStages(RELEASE));
+    const without = { kubeProxy: false };
+    await onLab("tests on a lab without kube-proxy", suite ?? DEBIAN_SUITE, labStages(NO_KUBE_PROXY), without);
     // Without the argument, on the OVN and OVS to come as well.
     if (suite === undefined) await onLab("tests on the lab with the newest OVN", NEWEST_SUITE, labStages(VERSIONS));
   }

@@ -20,6 +20,11 @@ export function unitFiles(): readonly string[] {
 
 export const SMOKE = ["test/e2e/smoke/**/*.test.ts"];
 export const RELEASE = ["test/e2e/release/**/*.test.ts"];
+/** What is to be so without kube-proxy: these need a lab of its own. */
+export const NO_KUBE_PROXY = [
+  "test/e2e/no-kube-proxy/**/*.test.ts",
+  ...["reach", "services"].map((name) => `test/e2e/smoke/${name}.test.ts`),
+];
 /** What depends on how northd, ovn-controller and the switch do their work. */
 export const VERSIONS = [
   ...SMOKE,

@@ -47,6 +47,7 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     ...{ view, nodes, subnets, services, report, clock, log, kernel, nft },
     ...{ node: options.nodeName, joinSubnet: options.nodeSwitch, nodePorts: options.nodePorts, mtu: options.mtu },
     ovsSettings: () => hostIo.ovsSettings(),
+    forgetUdpFlows: (ip, port) => hostIo.forgetUdpFlows(ip, port),
     annotateChassis: (chassis) => annotateChassis(kube, options.nodeName, chassis),
     setNetworkAvailable: () => setNetworkAvailable(kube, options.nodeName, clock.wall()),
     onState: () => {

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { join } from "node:path";
+import type { Ip } from "../net/address.ts";
+import { forgetUdpFlows } from "../netlink/conntrack.ts";
+import { NETLINK_NETFILTER } from "../netlink/route-fd.ts";
+import { openNetlink } from "../netlink/socket.ts";
 import { releaseStartupPages } from "../netlink/startup-pages.ts";
 import { type Served, type Shown, serve } from "../telemetry/serve.ts";
 import { ensureFile, writeAtomically } from "./cni/conflist.ts";
@@ -17,6 +21,8 @@ export interface HostIo {
   serveCni(handlers: VerbHandlers): Promise<CniServer>;
   /** Serves metrics and probes. */
   serveAdmin(shown: Shown): Promise<Pick<Served, "close">>;
+  /** See {@link import("../netlink/conntrack.ts").forgetUdpFlows}. */
+  forgetUdpFlows(ip: Ip, port: number): number;
   /** Serves health checks of Services. */
   readonly serveHealth: ServeHealth;
   /** Writes the runtime's network configuration, whatever is there. */
@@ -40,6 +46,10 @@ export function nodeHostIo(options: DaemonOptions): HostIo {
     serveCni: (handlers) => serveCni(options.bindSocket, handlers),
     serveAdmin: (shown) => serve({ metrics: options.metricsPort, health: options.healthPort }, shown),
     serveHealth,
+    forgetUdpFlows(ip, port) {
+      using socket = openNetlink(undefined, NETLINK_NETFILTER);
+      return forgetUdpFlows(socket, ip, port);
+    },
     writeConflist: (text) => writeAtomically(folder, name, text),
     ensureConflist: (text) => ensureFile(folder, name, text),
     watchConflist: (listener, onFailure) => watchFile(folder, name, listener, onFailure),

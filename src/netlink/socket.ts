@@ -6,7 +6,7 @@ import { type Answer, readAnswer, readSteadily, requestBytes } from "./exchange.
 import { send, sendOnPool } from "./libc.ts";
 import { type NetlinkMessage, type NetlinkRequest, NLM_F_ACK, NLM_F_DUMP } from "./message.ts";
 import { enter, type NetnsRef } from "./netns.ts";
-import { datagramsOf, openRouteFd, openRouteFdBeside } from "./route-fd.ts";
+import { datagramsOf, NETLINK_ROUTE, openRouteFd, openRouteFdBeside } from "./route-fd.ts";
 import { type NetlinkGroup, type Notice, protocolOf, type Subscription, subscribeOn } from "./subscription.ts";
 
 /**
@@ -38,8 +38,8 @@ export interface NetlinkSocket {
 const MAX_ON_POOL = 3;
 
 /** Opens a connection to a namespace, or to the one the thread is in. Throws `no-netns`, `permission`. */
-export function openNetlink(netns?: NetnsRef): NetlinkSocket {
-  return new RouteSocket(netns === undefined ? openRouteFd() : enter(netns, () => openRouteFd()));
+export function openNetlink(netns?: NetnsRef, protocol: number = NETLINK_ROUTE): NetlinkSocket {
+  return new RouteSocket(netns === undefined ? openRouteFd(protocol) : enter(netns, () => openRouteFd(protocol)));
 }
 
 class RouteSocket implements NetlinkSocket {

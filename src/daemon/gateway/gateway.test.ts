@@ -88,6 +88,7 @@ async function setup(t: Test, options: { readonly tunnels?: false } = {}) {
     nodes,
     subnets,
     services: NO_SERVICES,
+    forgetUdpFlows: () => 0,
     report: {
       note(repairs) {
         repaired.push(...repairs);

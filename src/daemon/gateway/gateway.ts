@@ -15,6 +15,7 @@ import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
 import type { RepairReport } from "../repair-report.ts";
 import type { ServedServices } from "../services/served-services.ts";
+import { StaleUdp } from "../services/stale-udp.ts";
 import { type GatewayPlan, planGateway } from "./gateway-plan.ts";
 import { gatewayState } from "./gateway-state.ts";
 import { LostNodePort } from "./lost-node-port.ts";
@@ -45,6 +46,8 @@ export interface GatewayWorld {
   readonly subnets: Facts<RoutedSubnet>;
   readonly services: Pick<ServedServices, "synced" | "current" | "subscribe">;
   readonly report: Pick<RepairReport, "note">;
+  /** See {@link import("../../netlink/conntrack.ts").forgetUdpFlows}. */
+  forgetUdpFlows(ip: Ip, port: number): number;
   /** What `start-ovs` has set, see ovs-settings.ts. */
   ovsSettings(): Readonly<Record<string, string>>;
   /** Default: those of this machine. */
@@ -82,6 +85,7 @@ export class Gateway {
   /** What is blocked by objects of other programs. */
   #blocked = "";
   readonly #lost = new LostNodePort();
+  readonly #staleUdp: StaleUdp;
   /** The state with which a pass found nothing to do: what a later pass changes with it was changed by another program. */
   #settled: NodeState = {};
   /** Index of the device of `ovn0` in the last pass; one that ovs-vswitchd has recreated has another. */
@@ -90,6 +94,7 @@ export class Gateway {
   constructor(world: GatewayWorld) {
     const { kernel, nft, view, clock = SYSTEM_CLOCK } = world;
     this.#world = world;
+    this.#staleUdp = new StaleUdp((ip, port) => world.forgetUdpFlows(ip, port));
     this.#engine = new NodeEngine({ kernel, nft, ovs: view, uuid: clock.uuid });
     this.#observed = new ObservedNode(kernel);
     this.#loop = new ReconcileLoop(
@@ -197,6 +202,8 @@ export class Gateway {
     const pass = await this.#engine.pass(state);
     this.#judge(state, pass);
     succeeded(pass);
+    // The table waits for ovn0.
+    if (!pass.missing.includes(NODE_INTERFACE)) this.#staleUdp.applied(plan.services);
     if (!pass.missing.includes(NODE_INTERFACE)) {
       this.#lost.found();
       return undefined;

@@ -210,6 +210,7 @@ export class SimNode {
         };
       },
       serveAdmin: async () => ({ close: () => undefined }),
+      forgetUdpFlows: () => 0,
       serveHealth: async () => ({ close: () => undefined }),
       writeConflist: async (text: string) => {
         if (life.process.alive) this.machine.conflist = text;

@@ -7,7 +7,7 @@ import { until } from "../../../hack/lab/wait.ts";
 import { type Exec, http, urlHost } from "../../../hack/traffic/probe.ts";
 import { SERVICES } from "../../../src/kube/resources.ts";
 import type { Thing } from "../testing/objects.ts";
-import { idlePod, inNode, inPod, type Manifest, run, useNamespace, webPod } from "../testing/pods.ts";
+import { idlePod, inNode, inPod, type Manifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
 import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-no-proxy";
@@ -204,5 +204,21 @@ t.test("Services without kube-proxy", { skip: whyNot(), timeout: 400_000 }, asyn
       t.notOk((await ask(outside, RESTRICTED[family], 80)).ok, "from outside");
       t.ok((await ask(inPod(one!), RESTRICTED[family], 80)).ok, "pods are not meant");
     }
+  });
+
+  await t.test("a UDP client outside that speaks on leaves an endpoint that is gone", async (t) => {
+    const own = `${via.v4}/${nodePort(local, "UDP")}`;
+    // One socket, so one flow; a datagram each second.
+    const script = `exec 3<>/dev/udp/${own}; for i in $(seq 40); do printf hostname >&3; timeout 1 dd bs=512 count=1 <&3 2>/dev/null; echo; sleep 0.2; done`;
+    const answers = world.lab.node(OUTSIDE).exec(["bash", "-c", script], { allowFailure: true, timeoutMs: 90_000 });
+    await until("the flow is there", 10_000, async () => {
+      const { stdout } = await world.lab.node(second).exec(["cat", "/proc/net/nf_conntrack"]);
+      return stdout.includes(`dport=${nodePort(local, "UDP")} `);
+    });
+    await run(world, [labelled(webPod(NAME, "next", second), "pods")]);
+    await remove(world, NAME, ["server"]);
+    const seen = (await answers).stdout.split("\n").filter((line) => line !== "");
+    t.equal(seen[0], "server");
+    t.equal(seen.at(-1), "next");
   });
 });
