@@ -322,6 +322,29 @@ t.test(
   },
 );
 
+t.test("what OVN does in another way than a Service asks for is reported", async (t) => {
+  const facts = sampleFacts();
+  const sticky = { sessionAffinity: "ClientIP" };
+  for (const [spec, said] of [
+    [
+      { trafficDistribution: "PreferSameNode" },
+      /^spec\.trafficDistribution: PreferSameNode is treated as PreferSameZone/,
+    ],
+    [{ trafficDistribution: "PreferClose", ...sticky }, /^spec\.trafficDistribution: a Service with sessionAffinity/],
+    [
+      { internalTrafficPolicy: "Local", ...sticky },
+      /^spec\.sessionAffinityConfig: the session affinity has no timeout/,
+    ],
+    [{ trafficDistribution: "PreferClose", internalTrafficPolicy: "Local" }, undefined],
+    [sticky, undefined],
+  ] as const) {
+    addService(facts, "web", { ...DUAL, ports: [HTTP], ...spec });
+    const [problem] = reports(facts, "default/web");
+    if (said === undefined) t.equal(problem, undefined);
+    else t.match(problem, said);
+  }
+});
+
 t.test("external addresses are balanced as kube-proxy does for pods: by all endpoints", async (t) => {
   const facts = sampleFacts();
   const spec = { clusterIPs: ["10.96.0.20"], ports: [HTTP] };
@@ -380,7 +403,7 @@ t.test("endpoints with hints are for their zones, on the nodes of which they are
   addChassis(facts, "weft-1", "c1", "a");
   addChassis(facts, "weft-2", "c2", "b");
   addNode(facts, "weft-3", "172.18.0.13");
-  addService(facts, "web", { ...DUAL, ports: [HTTP], trafficDistribution: "PreferClose" } as never);
+  addService(facts, "web", { ...DUAL, ports: [HTTP], trafficDistribution: "PreferClose" });
   const slice = (...endpoints: object[]) =>
     addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints: endpoints as never });
   const names = () => serviceUnit.compile(serviceUnit.read(facts, "default/web")!).rows.map(({ label }) => label);

@@ -19,6 +19,7 @@ export interface ServiceObject extends VipServiceObject {
     readonly internalTrafficPolicy?: string;
     readonly externalIPs?: readonly string[] | null;
     readonly loadBalancerSourceRanges?: readonly string[] | null;
+    readonly trafficDistribution?: string | null;
   };
   readonly status?: {
     readonly loadBalancer?: {
@@ -82,6 +83,7 @@ export function projectService(service: ServiceObject): ServiceFact | undefined 
   // An absent mode is VIP (core/v1).
   const ingress = (status.loadBalancer?.ingress ?? []).map(({ ip = "", ipMode }) => (ipMode === "Proxy" ? "" : ip));
   const ingressIps = read(ingress, (i) => `status.loadBalancer.ingress[${i}].ip`, [...addresses, ...externalIps]);
+  problems.push(...limits(spec));
   const ranges = (spec.loadBalancerSourceRanges ?? []).map((text) => parseCidr(text.trim())?.family);
   return {
     key: `${namespace}/${name}`,
@@ -142,6 +144,24 @@ export function projectEndpointSlice(slice: EndpointSliceObject): EndpointSliceF
     endpoints: [...endpoints.values()].sort((a, b) => (a.address < b.address ? -1 : 1)),
     problems,
   };
+}
+
+/** What of a Service OVN does in another way than it asks for. */
+function limits({ trafficDistribution, sessionAffinity, internalTrafficPolicy }: NonNullable<ServiceObject["spec"]>) {
+  const found: ProblemFact[] = [];
+  const say = (field: string, message: string): unknown =>
+    found.push({ path: `spec.${field}`, reason: "NotSupported", message });
+  const sticky = sessionAffinity === "ClientIP";
+  if (trafficDistribution && sticky)
+    say("trafficDistribution", "a Service with sessionAffinity does not prefer near endpoints");
+  else if (trafficDistribution === "PreferSameNode")
+    say(
+      "trafficDistribution",
+      "PreferSameNode is treated as PreferSameZone; for the node's own endpoints alone, set internalTrafficPolicy: Local",
+    );
+  if (sticky && internalTrafficPolicy === "Local")
+    say("sessionAffinityConfig", "the session affinity has no timeout with internalTrafficPolicy: Local");
+  return found;
 }
 
 /** OVN reads IPv4-mapped addresses as IPv4, and then they do not fit the address that they stand behind. */
