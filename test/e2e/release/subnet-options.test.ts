@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import t from "tap";
+import { until } from "../../../hack/lab/wait.ts";
+import { SUBNETS } from "../../../src/kube/resources.ts";
+import { formatIpv6 } from "../../../src/net/address.ts";
+import { capture, castToGroup, joinGroup, leaseV6, solicitRouter } from "../testing/link.ts";
+import type { Thing } from "../testing/objects.ts";
+import { addressesOf, idlePod, inPod, run, useNamespace } from "../testing/pods.ts";
+import { judged, switchOf, useSubnet } from "../testing/subnets.ts";
+import { openWorld, type World, whyNoLab } from "../testing/world.ts";
+
+const DHCP = "weft-dhcp";
+const MULTICAST = "weft-multicast";
+const PORT = 5353;
+const DATAGRAMS = 20;
+
+let world: World;
+
+function within(subnet: string, more: Record<string, string> = {}): Record<string, string> {
+  const annotations = { logical_switch: subnet, ...more };
+  return Object.fromEntries(Object.entries(annotations).map(([key, value]) => [`ovn.kubernetes.io/${key}`, value]));
+}
+
+function change(name: string, spec: object): Promise<unknown> {
+  return world.kube.patch(SUBNETS, { name }, { type: "merge", body: { spec } });
+}
+
+function macOf(pod: Thing): string {
+  return pod.metadata.annotations?.["ovn.kubernetes.io/mac_address"] ?? "";
+}
+
+/** What busybox' DHCP client was given, as the variables of its script. */
+async function leaseV4(script: string, pod: Thing): Promise<Readonly<Record<string, string>>> {
+  const options = ["-O", "mtu", "-O", "dns", "-O", "domain", "-O", "lease"];
+  const { stdout } = await inPod(pod)([
+    "busybox",
+    "udhcpc",
+    "-i",
+    "eth0",
+    "-n",
+    "-q",
+    "-f",
+    "-t",
+    "5",
+    ...options,
+    "-s",
+    script,
+  ]);
+  return Object.fromEntries([...stdout.matchAll(/^(\w+)=(.*)$/gm)].map(([, key = "", value = ""]) => [key, value]));
+}
+
+/** The options of a message of DHCPv6 (RFC 8415 §21.1): code → content. */
+function optionsOf(bytes: Buffer): ReadonlyMap<number, Buffer> {
+  const found = new Map<number, Buffer>();
+  for (let at = 0; at + 4 <= bytes.length; ) {
+    const [code, length] = [bytes.readUInt16BE(at), bytes.readUInt16BE(at + 2)];
+    found.set(code, bytes.subarray(at + 4, at + 4 + length));
+    at += 4 + length;
+  }
+  return found;
+}
+
+function ipv6(bytes: Buffer | undefined): string {
+  return bytes === undefined ? "" : formatIpv6(BigInt(`0x${bytes.toString("hex")}`));
+}
+
+interface Advertisement {
+  readonly managed: boolean;
+  readonly other: boolean;
+  readonly mtu: number | undefined;
+  readonly prefix: string | undefined;
+  /** Addresses may be made of the prefix. */
+  readonly autonomous: boolean | undefined;
+}
+
+/** A router advertisement (RFC 4861 §4.2); undefined for other packets. */
+function advertisementOf(hex: string): Advertisement | undefined {
+  const packet = Buffer.from(hex, "hex").subarray(40);
+  if (packet[0] !== 134) return undefined;
+  const options = new Map<number, Buffer>();
+  for (let at = 16; at + 8 <= packet.length; ) {
+    const length = (packet[at + 1] ?? 0) * 8;
+    if (length === 0) break;
+    options.set(packet[at] ?? 0, packet.subarray(at, at + length));
+    at += length;
+  }
+  const [flags = 0, prefix] = [packet[5], options.get(3)];
+  return {
+    managed: (flags & 0x80) !== 0,
+    other: (flags & 0x40) !== 0,
+    mtu: options.get(5)?.readUInt32BE(4),
+    prefix: prefix && `${ipv6(prefix.subarray(16, 32))}/${prefix[2]}`,
+    autonomous: prefix && ((prefix[3] ?? 0) & 0x40) !== 0,
+  };
+}
+
+t.test("what pods are told of their subnet by DHCP and router advertisements", { skip: whyNoLab() }, async (t) => {
+  world = await openWorld(t);
+  const folder = await mkdtemp(join(tmpdir(), "weft-dhcp-"));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const script = join(folder, "udhcpc.sh");
+  await writeFile(script, '#!/bin/sh\n[ "$1" = bound ] && env\nexit 0\n');
+  await chmod(script, 0o755);
+  const namespace = await useNamespace(t, world, "weft-dhcp");
+  await useSubnet(t, world, DHCP, {
+    cidrBlock: "10.76.0.0/24,fd00:10:76::/112",
+    mtu: 1300,
+    enableDHCP: true,
+    dhcpV4Options: 'dns_server=10.96.0.10,domain_name="shop.example"',
+    dhcpV6Options: 'dns_server=fd00:10:96::a,domain_search="shop.example"',
+    enableIPv6RA: true,
+    ipv6RAConfigs: "address_mode=dhcpv6_stateful,mtu=1300,send_periodic=true,max_interval=4,min_interval=3",
+  });
+  await judged(world, DHCP);
+  const own = { "dhcp-v4-options": "lease_time=120,dns_server=192.0.2.53" };
+  const [plain, special] = await run(world, [
+    idlePod(namespace, "plain", "weft-1", within(DHCP)),
+    idlePod(namespace, "special", "weft-2", within(DHCP, own)),
+  ]);
+
+  await t.test("the DHCP client of busybox gets its pod's address, router, MTU and name servers", async (t) => {
+    const lease = await leaseV4(script, plain!);
+    t.match(lease, {
+      ip: addressesOf(plain!)[0],
+      subnet: "255.255.255.0",
+      router: "10.76.0.1",
+      mtu: "1300",
+      dns: "10.96.0.10",
+      domain: "shop.example",
+      lease: "3600",
+      serverid: "169.254.0.254",
+    });
+    t.match(await leaseV4(script, special!), {
+      ip: addressesOf(special!)[0],
+      lease: "120",
+      dns: "192.0.2.53",
+      router: "10.76.0.1",
+    });
+  });
+
+  await t.test("a DHCPv6 client gets its pod's address and name servers", async (t) => {
+    for (const pod of [plain!, special!]) {
+      const reply = await leaseV6(pod, macOf(pod));
+      t.equal(reply[0], 7, "a Reply");
+      const options = optionsOf(reply.subarray(4));
+      const address = optionsOf(options.get(3)?.subarray(12) ?? Buffer.alloc(0)).get(5);
+      t.equal(ipv6(address?.subarray(0, 16)), addressesOf(pod)[1]);
+      t.equal(ipv6(options.get(23)), "fd00:10:96::a");
+      t.match(options.get(24)?.toString("latin1"), "shop");
+    }
+  });
+
+  await t.test("router advertisements come unasked and when asked, and follow the Subnet", async (t) => {
+    const heard = async (pod: Thing, wanted: (one: Advertisement) => boolean): Promise<Advertisement> =>
+      until("a router advertisement", 30_000, async () => {
+        const packets = await capture(pod, "::");
+        await solicitRouter(pod);
+        await new Promise((resolve) => setTimeout(resolve, 1_000));
+        return (await packets.stop()).flatMap((hex) => advertisementOf(hex) ?? []).find(wanted);
+      }) as Promise<Advertisement>;
+    const packets = await capture(plain!, "ff02::1");
+    // They are max_interval (4 s) apart at most.
+    await new Promise((resolve) => setTimeout(resolve, 6_000));
+    const [unasked] = (await packets.stop()).flatMap((hex) => advertisementOf(hex) ?? []);
+    const stateful = { managed: true, other: false, mtu: 1300, prefix: "fd00:10:76::/112", autonomous: false };
+    t.match(unasked, { managed: true, mtu: 1300, prefix: "fd00:10:76::/112", autonomous: false });
+    t.match(await heard(plain!, () => true), { ...stateful, other: unasked?.other ?? false });
+    await change(DHCP, { ipv6RAConfigs: "address_mode=slaac,mtu=1280" });
+    const slaac = { managed: false, other: false, mtu: 1280, prefix: "fd00:10:76::/112", autonomous: true };
+    t.strictSame(await heard(plain!, ({ managed }) => !managed), slaac);
+  });
+});
+
+t.test("multicast goes to members only", { skip: whyNoLab() }, async (t) => {
+  world = await openWorld(t);
+  const namespace = await useNamespace(t, world, "weft-multicast");
+  await useSubnet(t, world, MULTICAST, { cidrBlock: "10.77.0.0/24,fd00:10:77::/112" });
+  await judged(world, MULTICAST);
+  const annotations = within(MULTICAST);
+  const [sender, near, far, other] = await run(world, [
+    idlePod(namespace, "sender", "weft-1", annotations),
+    idlePod(namespace, "near", "weft-1", annotations),
+    idlePod(namespace, "far", "weft-2", annotations),
+    idlePod(namespace, "other", "weft-2", annotations),
+  ]);
+  const groups = ["239.1.2.3", "ff15::1:2:3"] as const;
+  const by = (pod: Thing, group: string): string => (group.includes(":") ? "eth0" : addressesOf(pod)[0]);
+  /** What comes to the interface of a pod that is no member, of a burst. */
+  const stray = async (group: string): Promise<number> => {
+    const packets = await capture(other!, group);
+    await castToGroup(sender!, group, by(sender!, group), PORT, DATAGRAMS);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    return (await packets.stop()).length;
+  };
+
+  await t.test("without snooping all ports have it", async (t) => {
+    for (const group of groups)
+      await until(`${group} is flooded`, 15_000, async () => (await stray(group)) === DATAGRAMS);
+    t.strictSame(switchOf(world, MULTICAST)?.other_config, {});
+  });
+
+  await t.test("with snooping the querier has an address of the subnet, which its status says", async (t) => {
+    const queries = await Promise.all([capture(far!, "224.0.0.1"), capture(far!, "ff02::1")]);
+    await change(MULTICAST, { enableMulticastSnoop: true });
+    const config = await world.nb.until("snooping is on", () => {
+      const found = switchOf(world, MULTICAST)?.other_config;
+      return found?.["mcast_snoop"] === "true" && found;
+    });
+    const ip = await world.ips.until(`mcast-querier.${MULTICAST}`, "exists", (found) => found);
+    t.match(config, { mcast_querier: "true", mcast_ip4_src: ip.spec.v4IpAddress, mcast_eth_src: ip.spec.macAddress });
+    const status = await world.subnets.until(MULTICAST, "says it", (subnet) =>
+      subnet?.status?.mcastQuerierIP ? subnet.status : false,
+    );
+    t.match(status, {
+      mcastQuerierIP: `${ip.spec.v4IpAddress},${ip.spec.v6IpAddress}`,
+      mcastQuerierMAC: ip.spec.macAddress,
+    });
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    const [v4 = [], v6 = []] = await Promise.all(queries.map((each) => each.stop()));
+    const from = (packets: readonly string[], first: number, end: number): readonly string[] => [
+      ...new Set(packets.map((hex) => Buffer.from(hex, "hex").subarray(first, end).toString("hex"))),
+    ];
+    t.strictSame(
+      from(v4, 12, 16),
+      [Buffer.from(ip.spec.v4IpAddress.split(".").map(Number)).toString("hex")],
+      "IGMP queries",
+    );
+    t.strictSame(
+      from(v6, 8, 24).map((hex) => ipv6(Buffer.from(hex, "hex"))),
+      [config["mcast_ip6_src"]],
+      "MLD queries",
+    );
+  });
+
+  await t.test("members on both nodes have each datagram, others none", async (t) => {
+    for (const group of groups) {
+      const burst = async (): Promise<readonly number[]> => {
+        const members = await Promise.all([near!, far!].map((pod) => joinGroup(pod, group, by(pod, group), PORT)));
+        // A report is on its way to both nodes by way of the southbound database.
+        await new Promise((resolve) => setTimeout(resolve, 1_500));
+        const strays = await stray(group);
+        return [...(await Promise.all(members.map((member) => member.stop()))), strays];
+      };
+      let seen: readonly number[] = [];
+      await until(`members of ${group} are known`, 40_000, async () => {
+        seen = await burst();
+        return seen[0] === DATAGRAMS && seen[1] === DATAGRAMS;
+      }).catch((error) => t.comment(String(error)));
+      t.strictSame(seen, [DATAGRAMS, DATAGRAMS, 0], `${group}: near, far, a pod that is no member`);
+    }
+  });
+
+  await t.test("without snooping the address is given back, and multicast is flooded again", async () => {
+    await change(MULTICAST, { enableMulticastSnoop: false });
+    await world.ips.gone(`mcast-querier.${MULTICAST}`);
+    for (const group of groups)
+      await until(`${group} is flooded`, 15_000, async () => (await stray(group)) === DATAGRAMS);
+  });
+});
