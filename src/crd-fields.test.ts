@@ -5,7 +5,7 @@ import { join } from "node:path";
 import t from "tap";
 import { parse } from "yaml";
 import { conditionsIn } from "./compile/effects.ts";
-import { addPod, addVpc, sampleFacts } from "./compile/testing/sample-facts.ts";
+import { addDnsConfig, addPod, addVpc, sampleFacts } from "./compile/testing/sample-facts.ts";
 import { rig } from "./controller/testing/allocator-rig.ts";
 import { projectNode } from "./facts/project-core.ts";
 import { compileAll } from "./kinds/compile-all.ts";
@@ -137,6 +137,13 @@ const SWITCH_LB_RULE: Samples = {
   "ports[].protocol": { value: "UDP" },
 };
 
+const VPC_DNS: Samples = {
+  replicas: { value: 3 },
+  vpc: { value: "other" },
+  subnet: { value: "x-subnet" },
+  corefile: { value: "mine" },
+};
+
 const OVN_EIP: Samples = {
   externalSubnet: { value: "x-subnet" },
   type: { value: "lrp" },
@@ -220,6 +227,7 @@ const KINDS = [
     base: { vip: "10.16.0.77", selector: ["app: web"], ports: [{ port: 80 }] },
     samples: SWITCH_LB_RULE,
   },
+  { file: "vpc-dnses", kind: "vpcDnses", base: { vpc: "ovn-cluster", subnet: "ovn-default" }, samples: VPC_DNS },
   { file: "ovn-eips", kind: "ovnEips", base: { externalSubnet: "ovn-default" }, samples: OVN_EIP },
   {
     file: "ips",
@@ -262,6 +270,7 @@ function observe(kind: (typeof KINDS)[number]["kind"], spec: Spec): { made: stri
   };
   set("subnetSpecs", "x-subnet", { cidrBlock: "10.50.0.0/24", ...(kind === "vpcs" && { vpc: "x" }) });
   set("securityGroups", "other", {});
+  addDnsConfig(facts);
   const given =
     kind === "vips"
       ? { mac: "02:00:00:00:00:01" }

@@ -34,7 +34,23 @@ metadata:
   labels:
     {{- include "weft.labels" . | nindent 4 }}
 rules:
-${accessRules().map(ruleText).join("")}`;
+${accessRules()
+  .filter(({ own }) => own !== true)
+  .map(ruleText)
+  .join("")}---
+# The same in Weft's own namespace.
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: system:ovn
+  namespace: {{ .Release.Namespace }}
+  labels:
+    {{- include "weft.labels" . | nindent 4 }}
+rules:
+${accessRules()
+  .filter(({ own }) => own === true)
+  .map(ruleText)
+  .join("")}`;
 }
 
 function ruleText({ group, resource, names, verbs, why }: AccessRule): string {

@@ -169,6 +169,11 @@ export function ruleServiceName(rule: string): string {
   return `slr-${rule}`;
 }
 
+/** The Deployment and the SwitchLBRule of a VpcDns, as in Kube-OVN. */
+export function vpcDnsName(dns: string): string {
+  return `vpc-dns-${dns}`;
+}
+
 /** Whether a Service may be a rule's by its name. */
 export function isRuleServiceName(name: string): boolean {
   return name.startsWith(ruleServiceName(""));

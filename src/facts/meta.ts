@@ -47,6 +47,17 @@ export interface CustomObjectFact extends ObjectFact, Malformed {
   readonly finalizers: readonly string[];
 }
 
+/** Name and UID of the object of ours that has made another one, by its owner reference; "" for none. */
+export function makerOf(
+  { ownerReferences = [] }: ProjectedMeta,
+  ofKind: string,
+): { readonly name: string; readonly uid: string } {
+  const owner = ownerReferences.find(
+    ({ kind, apiVersion = "" }) => kind === ofKind && apiVersion.startsWith("kubeovn.io/"),
+  );
+  return { name: owner?.name ?? "", uid: owner?.uid ?? "" };
+}
+
 /** The fields of {@link CustomObjectFact} by an object's metadata. */
 export function customObjectFields(metadata: ProjectedMeta): Omit<CustomObjectFact, "malformed"> {
   const { name, uid, generation = 0, creationTimestamp = "", deletionTimestamp, finalizers = [] } = metadata;

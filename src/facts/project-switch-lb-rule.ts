@@ -4,7 +4,7 @@ import { SERVICE } from "../api/annotations.ts";
 import type { SwitchLBRulePort, SwitchLBRuleSpec } from "../api/generated/switchlbrule.ts";
 import { isRuleServiceName } from "../api/names.ts";
 import { type Ip, isMapped, parseIp } from "../net/address.ts";
-import { customObjectFields, type ProjectedMeta } from "./meta.ts";
+import { customObjectFields, makerOf, type ProjectedMeta } from "./meta.ts";
 import type { ProblemFact } from "./service.ts";
 import type { SwitchLbRuleFact } from "./switch-lb-rule.ts";
 import type { RuleOwnedFact, RulePortFact, RuleServiceFact, VipServiceFact } from "./vip-service.ts";
@@ -56,6 +56,8 @@ export function projectSwitchLbRule({ metadata, spec = {} }: SwitchLbRuleObject)
   };
   return {
     ...customObjectFields(metadata),
+    dns: makerOf(metadata, "VpcDns").name,
+    dnsUid: makerOf(metadata, "VpcDns").uid,
     vips,
     ...(problems.length === 0 && { service }),
     endpoints,
@@ -171,9 +173,7 @@ export function vipService({ metadata, spec = {} }: VipServiceObject, problems: 
 }
 
 /** The rule that has made an object, by its owner reference. */
-export function ruleOwned({ ownerReferences = [] }: ProjectedMeta): RuleOwnedFact {
-  const owner = ownerReferences.find(
-    ({ kind, apiVersion = "" }) => kind === "SwitchLBRule" && apiVersion.startsWith("kubeovn.io/"),
-  );
-  return { rule: owner?.name ?? "", ruleUid: owner?.uid ?? "" };
+export function ruleOwned(metadata: ProjectedMeta): RuleOwnedFact {
+  const { name, uid } = makerOf(metadata, "SwitchLBRule");
+  return { rule: name, ruleUid: uid };
 }

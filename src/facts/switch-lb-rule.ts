@@ -6,6 +6,9 @@ import type { RuleServiceFact } from "./vip-service.ts";
 
 /** One SwitchLBRule. */
 export interface SwitchLbRuleFact extends CustomObjectFact {
+  /** Name and UID of the VpcDns that has made it; "" for none. */
+  readonly dns: string;
+  readonly dnsUid: string;
   /** One address of each family at most. */
   readonly vips: readonly string[];
   /** What the Service is to be that it makes; absent while the spec has problems. */

@@ -11,13 +11,18 @@ export interface AccessRule {
   /** The only objects that it is about, by their names; absent where it is about all of them. */
   readonly names?: readonly string[];
   readonly verbs: readonly string[];
+  /** Only in Weft's own namespace: a rule of a Role. */
+  readonly own?: true;
   readonly why: string;
 }
 
 /** What the controller needs to be allowed of the whole cluster: of each kind of object, and of what the API serves beside them. */
 export function accessRules(): readonly AccessRule[] {
   const rules = KINDS.flatMap(({ type, status, access }): AccessRule[] => {
-    const object = { group: type.group, resource: type.plural, verbs: verbsOf(access.verbs), why: access.why };
+    const { names, own, verbs, why: what } = access;
+    const of = { group: type.group, resource: type.plural };
+    const object = { ...of, ...(names && { names }), verbs: verbsOf(verbs), why: what };
+    if (own !== undefined) return [object, { ...of, verbs: own, own: true, why: what }];
     if (status !== "subresource" && access.status === undefined) return [object];
     const why = "What users see of their state.";
     return [object, { group: type.group, resource: `${type.plural}/status`, verbs: ["patch"], why }];

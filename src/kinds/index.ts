@@ -22,6 +22,7 @@ import { subnetKind } from "./subnet.ts";
 import { switchLbRuleKind } from "./switch-lb-rule.ts";
 import { vipKind } from "./vip.ts";
 import { vpcKind } from "./vpc.ts";
+import { dnsDeploymentKind, vpcDnsConfigKind, vpcDnsKind } from "./vpc-dns.ts";
 
 /** Every kind of object that Weft knows. A new kind is one file, named here. */
 export const KINDS: readonly AnyKind[] = [
@@ -33,6 +34,9 @@ export const KINDS: readonly AnyKind[] = [
   vipKind,
   ovnEipKind,
   switchLbRuleKind,
+  vpcDnsKind,
+  vpcDnsConfigKind,
+  dnsDeploymentKind,
   ipKind,
   networkPolicyKind,
   adminNetworkPolicyKind,

@@ -69,6 +69,10 @@ export interface Counters {
 /** Part of the access rights to a kind: those that do not follow from the rest of its descriptor. */
 export interface Access {
   readonly verbs: readonly ("get" | "create" | "patch" | "delete")[];
+  /** What is done with those of Weft's own namespace only. */
+  readonly own?: readonly ("create" | "patch" | "delete")[];
+  /** The only objects that are read, by their names. */
+  readonly names?: readonly string[];
   /** Its status is written although not by the status writer. */
   readonly status?: true;
   /** What is done with the objects, in words, for those who read the chart. */

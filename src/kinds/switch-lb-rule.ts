@@ -5,10 +5,14 @@ import { projectSwitchLbRule } from "../facts/project-switch-lb-rule.ts";
 import type { SwitchLbRuleFact } from "../facts/switch-lb-rule.ts";
 import type { RuleOwnedFact } from "../facts/vip-service.ts";
 import type { Kind, Root } from "./kind.ts";
+import { rootsOfDns } from "./vpc-dns.ts";
 
 declare module "../facts/types.ts" {
   interface FactTypes {
     readonly switchLbRules: SwitchLbRuleFact;
+  }
+  interface FactIndexes {
+    readonly switchLbRules: "dns";
   }
 }
 
@@ -17,10 +21,11 @@ export const switchLbRuleKind: Kind<"switchLbRules"> = {
   facts: "switchLbRules",
   type: { group: "kubeovn.io", version: "v1", plural: "switch-lb-rules", namespaced: false, kind: "SwitchLBRule" },
   project: projectSwitchLbRule,
-  indexes: {},
+  indexes: { dns: ({ dns }) => (dns === "" ? [] : [dns]) },
   unit: switchLbRuleUnit,
+  roots: (old, now) => [{ kind: switchLbRuleUnit.name, key: (now ?? old)?.key ?? "" }, ...rootsOfDns(old, now)],
   status: "subresource",
-  access: { verbs: [], why: "Followed; each makes a Service." },
+  access: { verbs: ["create", "patch", "delete"], why: "Followed; each makes a Service. VpcDns make some." },
 };
 
 /** The rules that have made an object: what is left of one that is gone is deleted. */

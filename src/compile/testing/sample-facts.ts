@@ -15,6 +15,7 @@ import { projectSecurityGroup } from "../../facts/project-security-group.ts";
 import { projectEndpointSlice, projectService } from "../../facts/project-service.ts";
 import { projectSubnet } from "../../facts/project-subnet.ts";
 import { projectVpc } from "../../facts/project-vpc.ts";
+import { projectVpcDnsConfig } from "../../facts/project-vpc-dns.ts";
 import type { FactStore } from "../../facts/store.ts";
 import { factStore } from "../../kinds/store.ts";
 import { GroupIndex } from "../../policy/group-index.ts";
@@ -266,4 +267,22 @@ export function addIp(
     spec: { ...spec, v4IpAddress: v4, v6IpAddress: v6, macAddress },
   };
   facts.set("ips", name, projectIp(object));
+}
+
+/** Adds what a VpcDns needs: the settings, a network towards the API server, and the Service of that. */
+export function addDnsConfig(facts: FactStore, data: Readonly<Record<string, string>> = {}): void {
+  const metadata = { name: "vpc-dns-config", namespace: "kube-system", uid: "uid-dns-config" };
+  const settings = {
+    "coredns-vip": "10.96.0.3",
+    "coredns-image": "coredns:1",
+    "nad-name": "ovn-nad",
+    "nad-provider": "ovn-nad.default.ovn",
+    "k8s-service-host": "10.96.0.1",
+  };
+  facts.set(
+    "vpcDnsConfigs",
+    "kube-system/vpc-dns-config",
+    projectVpcDnsConfig({ metadata, data: { ...settings, ...data } }),
+  );
+  addNetwork(facts, "ovn-nad", { type: "kube-ovn", provider: "ovn-nad.default.ovn" });
 }

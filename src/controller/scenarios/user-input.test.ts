@@ -427,6 +427,40 @@ const CLUSTER: readonly Thing[] = [
     },
     { ...NS, labels: { "kubernetes.io/service-name": "slr-web" } },
   ),
+  thing("vpcDnses", "team", { spec: { vpc: "team", subnet: "inner", corefile: "c", replicas: 2 } }),
+  thing(
+    "vpcDnsConfigs",
+    "vpc-dns-config",
+    {
+      data: {
+        "coredns-vip": "10.96.0.3",
+        "coredns-image": "coredns",
+        "enable-vpc-dns": "true",
+        "nad-name": "net",
+        "nad-provider": "net.default.ovn",
+        "k8s-service-host": "10.96.0.1",
+        "k8s-service-port": "443",
+      },
+    },
+    { namespace: "kube-system" },
+  ),
+  thing(
+    "dnsDeployments",
+    "vpc-dns-team",
+    {
+      spec: {
+        replicas: 2,
+        template: {
+          metadata: { annotations: { "k8s.v1.cni.cncf.io/networks": "default/net" } },
+          spec: { containers: [{ name: "coredns", image: "coredns" }] },
+        },
+      },
+    },
+    {
+      namespace: "kube-system",
+      ownerReferences: [{ apiVersion: "kubeovn.io/v1", kind: "VpcDns", name: "team", uid: "uid-vpcDnses-team" }],
+    },
+  ),
   thing("statefulSets", "web", { spec: { replicas: 2, ordinals: { start: 1 } } }, NS),
   thing("virtualMachines", "web", { spec: { running: true } }, NS),
 ];

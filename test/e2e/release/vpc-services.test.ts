@@ -42,8 +42,8 @@ t.test("load balancers of a VPC", { skip: whyNoLab() }, async (t) => {
   await useSubnet(t, world, `${NAME}-near`, { ...NEAR, vpc: NAME });
   await useSubnet(t, world, `${NAME}-far`, { cidrBlock: "10.73.0.0/24,fd00:10:73::/120", vpc: NAME });
   // On purpose the same range: VPCs do not see each other's addresses.
-  await useSubnet(t, world, OTHER, { ...NEAR, vpc: OTHER });
-  for (const subnet of [`${NAME}-near`, `${NAME}-far`, OTHER]) await judged(world, subnet);
+  await useSubnet(t, world, `${OTHER}-pods`, { ...NEAR, vpc: OTHER });
+  for (const subnet of [`${NAME}-near`, `${NAME}-far`, `${OTHER}-pods`]) await judged(world, subnet);
   const rules = new Objects(world.kube, RULES);
   await rules.ready();
   t.teardown(() => rules.stop());
@@ -62,7 +62,7 @@ t.test("load balancers of a VPC", { skip: whyNoLab() }, async (t) => {
     idlePod(NAME, "same-1", "weft-1", near),
     idlePod(NAME, "same-2", "weft-2", near),
     idlePod(NAME, "far", "weft-1", within(`${NAME}-far`)),
-    idlePod(NAME, "foreign", "weft-1", within(OTHER)),
+    idlePod(NAME, "foreign", "weft-1", within(`${OTHER}-pods`)),
   ]);
   await world.kube.create<Thing>(RULES, {
     metadata: { name: NAME },

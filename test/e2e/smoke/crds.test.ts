@@ -19,9 +19,10 @@ const PLURALS: Readonly<Record<string, string>> = {
   OvnEip: "ovn-eips",
   SecurityGroup: "security-groups",
   SwitchLBRule: "switch-lb-rules",
+  VpcDns: "vpc-dnses",
 };
 
-type Kind = "Vpc" | "Subnet" | "IP" | "IPPool" | "Vip" | "OvnEip" | "SecurityGroup" | "SwitchLBRule";
+type Kind = "Vpc" | "Subnet" | "IP" | "IPPool" | "Vip" | "OvnEip" | "SecurityGroup" | "SwitchLBRule" | "VpcDns";
 type Fields = Readonly<Record<string, unknown>>;
 
 t.test("the rules of every definition are tried here", async (t) => {
@@ -327,6 +328,8 @@ const GOOD: readonly (readonly [Kind, string, Fields])[] = [
       ports: [{ name: "http", port: 80, protocol: "TCP" }],
     },
   ],
+  ["VpcDns", "a VPC's", { vpc: "team", subnet: "team-pods", replicas: 2 }],
+  ["VpcDns", "what a Go client writes", { replicas: 0, vpc: "team", subnet: "team-pods", corefile: "mine" }],
   ["Vip", "any free address", { subnet: "ovn-default", type: "" }],
   [
     "Vip",
@@ -578,6 +581,9 @@ const BAD: readonly (readonly [Kind, Fields, ...string[]])[] = [
   ["Vip", { subnet: "s", namespace: "a.b" }, 'namespace "a.b" cannot be the name of a namespace'],
   ["Vip", {}, "spec.subnet", "is missing"],
   ["SwitchLBRule", { ports: [{ port: 80 }] }, "spec.vip", "is missing"],
+  ["VpcDns", { subnet: "s" }, "spec.vpc", "is missing"],
+  ["VpcDns", { vpc: "v" }, "spec.subnet", "is missing"],
+  ["VpcDns", { vpc: "v", subnet: "s", replicas: 4 }, "less than or equal to 3"],
   ["SwitchLBRule", { vip: "10.16.0.50" }, "spec.ports", "is missing"],
   ["SwitchLBRule", { vip: "10.16.0.500", ports: [{ port: 80 }] }, 'vip "10.16.0.500" is not an IP address'],
   ["SwitchLBRule", { vip: "10.0.0.1,10.0.0.2", ports: [{ port: 80 }] }, "more than one address of a family"],
@@ -687,6 +693,9 @@ const CHANGES: readonly (readonly [Kind, Fields, Fields, ...string[]])[] = [
   ["IP", { subnet: "s", macAddress: "00:00:00:00:00:02" }, { macAddress: "00:00:00:00:00:04" }, "macAddress was"],
   ["IPPool", { subnet: "s", ips: ["10.0.0.5"] }, { subnet: "t" }, 'subnet was "s" and cannot be changed'],
   ["IPPool", { subnet: "s", ips: ["10.0.0.5"] }, { ips: ["10.0.0.5..10.0.0.9"], namespaces: ["a"] }],
+  ["VpcDns", { vpc: "v", subnet: "s" }, { vpc: "w" }, 'vpc was "v" and cannot be changed'],
+  ["VpcDns", { vpc: "v", subnet: "s" }, { subnet: "t" }, 'subnet was "s" and cannot be changed'],
+  ["VpcDns", { vpc: "v", subnet: "s" }, { replicas: 3, corefile: "mine" }],
   ["OvnEip", { externalSubnet: "s" }, { externalSubnet: "t" }, 'externalSubnet was "s" and cannot be changed'],
   ["OvnEip", {}, { externalSubnet: "external", v4Ip: "10.0.0.5", type: "nat" }],
   ["Vip", { subnet: "s" }, { subnet: "t" }, 'subnet was "s" and cannot be changed'],
@@ -912,8 +921,11 @@ t.test("the CRDs on a real API server", { skip: "missing" in binaries ? binaries
       vip: "NAME NAMESPACE V4IP V6IP MAC SUBNET TYPE",
       oeip: "NAME V4IP V6IP MAC TYPE NAT READY EXTERNALSUBNET",
       sg: "NAME AGE",
+      slr: "NAME VIP PORT(S) SERVICE AGE",
+      "vpc-dns": "NAME ACTIVE VPC SUBNET COREFILE",
     };
     await create("SecurityGroup", {});
+    await create("SwitchLBRule", { vip: "10.0.0.1", ports: [{ port: 80 }] });
     for (const [short, line] of Object.entries(columns)) {
       const { stdout } = await kubectl("get", short);
       t.equal(stdout.split("\n")[0]?.trim().split(/\s+/).join(" "), line);
