@@ -93,7 +93,7 @@ t.test("a VPC of its own has the routes and policies of its spec, equal ones onc
       { priority: 11, match: "ip4.src == 10.0.1.6", action: "drop" },
     ],
   });
-  addSubnet(facts, "a1", { vpc: "team-a", cidrBlock: "10.0.1.0/24" });
+  addSubnet(facts, "a1", { vpc: "team-a", cidrBlock: "10.0.1.0/24", excludeIps: ["10.0.1.8..10.0.1.254"] });
   const session = {
     key: "team-a-a1/10.0.1.8",
     uuid: BFD,

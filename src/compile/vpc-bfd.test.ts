@@ -28,7 +28,7 @@ function node(facts: FactStore, name: string, chassis: string, labels: Record<st
 
 function compile(facts: FactStore, spec: Partial<VpcSpec>) {
   addVpc(facts, "team", spec);
-  addSubnet(facts, "pods", { vpc: "team", cidrBlock: "10.0.1.0/24" });
+  addSubnet(facts, "pods", { vpc: "team", cidrBlock: "10.0.1.0/24", excludeIps: ["10.0.1.8..10.0.1.9"] });
   const input = vpcUnit.read(facts, "team");
   const { rows, effects } = input ? vpcUnit.compile(input) : { rows: [], effects: [] };
   const of = (name: string) => rows.flatMap(({ table, columns }) => (table === name ? [columns] : []));

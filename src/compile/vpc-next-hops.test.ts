@@ -3,20 +3,21 @@
 import t from "tap";
 import type { VpcSpec } from "../api/generated/vpc.ts";
 import { conditionsIn } from "./effects.ts";
-import { addSubnet, addVpc, sampleFacts } from "./testing/sample-facts.ts";
+import { addIp, addSubnet, addVpc, sampleFacts } from "./testing/sample-facts.ts";
 import { vpcUnit } from "./vpc.ts";
 
 function compile(spec: Partial<VpcSpec>, cidrBlock = "10.0.1.0/24,fd00:1::/64") {
   const facts = sampleFacts();
   addVpc(facts, "team", spec);
-  addSubnet(facts, "pods", { vpc: "team", cidrBlock });
+  addSubnet(facts, "pods", { vpc: "team", cidrBlock, excludeIps: ["10.0.1.8..10.0.1.9", "fd00:1::9"] });
   const input = vpcUnit.read(facts, "team");
   const { rows, effects } = input ? vpcUnit.compile(input) : { rows: [], effects: [] };
   const of = (name: string) =>
     // Those of the spec, not the system's.
     rows.flatMap(({ table, label, columns }) => (table === name && label.startsWith("team/") ? [columns] : []));
   return {
-    policies: of("Logical_Router_Policy"),
+    // Without the router's own, for kubelet's probes.
+    policies: of("Logical_Router_Policy").filter(({ priority }) => Number(priority) < 32_000),
     routes: of("Logical_Router_Static_Route"),
     condition: conditionsIn(effects)[0],
   };
@@ -62,6 +63,26 @@ t.test("a static route to a next hop out of reach is said not to be active", asy
       "spec.staticRoutes[0].nextHopIP: 10.9.0.1 is in no subnet and no peering of the VPC; the route is not active",
   });
   t.equal(routes.length, 2, "northd takes it as soon as there is a path");
+});
+
+t.test("a next hop that nobody has is said, and is not when somebody has it", async (t) => {
+  const facts = sampleFacts();
+  const route = { cidr: "172.31.0.0/16", nextHopIP: "10.0.1.77" };
+  addVpc(facts, "team", { staticRoutes: [route] });
+  addSubnet(facts, "pods", { vpc: "team", cidrBlock: "10.0.1.0/24" });
+  const condition = () => {
+    const input = vpcUnit.read(facts, "team");
+    return conditionsIn(input ? vpcUnit.compile(input).effects : [])[0];
+  };
+  const message = /^next hop 10.0.1.77 is in a subnet or on a link of the VPC, but no pod, Vip or router has it/;
+  t.match(condition(), { ready: true, reason: "NextHopNotFound", message });
+  const of = { podName: "fw", namespace: "default", nodeName: "weft-1", v4: "10.0.1.77", v6: "" };
+  addVpc(facts, "twin", {});
+  addSubnet(facts, "twins", { vpc: "twin", cidrBlock: "10.0.1.0/24" });
+  addIp(facts, "twin.default", { ...of, subnet: "twins" });
+  t.match(condition(), { reason: "NextHopNotFound" }, "a pod of another VPC is not meant");
+  addIp(facts, "fw.default", { ...of, subnet: "pods" });
+  t.match(condition(), { reason: "Ready", message: "" });
 });
 
 t.test("a subnet that is not accepted leads nowhere", async (t) => {

@@ -20,6 +20,8 @@ import { externalIds } from "./rows.ts";
 export interface PeeringLink {
   readonly remoteVpc: string;
   readonly local: Dual<LinkAddress>;
+  /** The addresses of the other router. */
+  readonly remote: Dual<string>;
   /** Name of the port. */
   readonly port: string;
   /** Name of the port of the other router. */
@@ -79,19 +81,25 @@ export function readPeerings(reader: FactReader, vpc: VpcFact): Peerings {
     const judge = (mine: PeeringFact, its: PeeringFact): Omit<PolicyProblem, "path"> | undefined =>
       mismatchOf(mine, its, remoteVpc) ?? overlapOf(own, others, mine, vpc.name, remoteVpc);
     const wrong = judge(entry, theirs);
-    const former = formerOf(vpc, entry);
+    const former = { mine: formerOf(vpc, entry), theirs: formerOf(remote, theirs) };
     const active =
-      wrong === undefined ? entry : judge(former, formerOf(remote, theirs)) === undefined ? former : undefined;
+      wrong === undefined
+        ? { mine: entry, theirs }
+        : judge(former.mine, former.theirs) === undefined
+          ? former
+          : undefined;
     const rest = active === undefined ? "the peering is not active" : "the last accepted peering stays active";
     // Of an address that cannot be used the projection says why.
     const read = vpc.problems.filter((problem) => problem.path.startsWith(`${path}.`));
     for (const problem of [...read, ...(read.length === 0 && wrong ? [{ ...wrong, path }] : [])])
       problems.push({ ...problem, message: `${problem.message}; ${rest}` });
     if (active === undefined) continue;
-    remembered.push({ ...active, path: "" });
+    remembered.push({ ...active.mine, path: "" });
+    const { v4, v6 } = active.theirs.local;
     links.push({
       remoteVpc,
-      local: active.local,
+      local: active.mine.local,
+      remote: { ...(v4 && { v4: v4.address }), ...(v6 && { v6: v6.address }) },
       port: portName(reader, vpc.name, remoteVpc),
       peer: portName(reader, remoteVpc, vpc.name),
     });

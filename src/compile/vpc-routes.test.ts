@@ -15,11 +15,14 @@ function isRule({ table, label }: { readonly table: string; readonly label: stri
   return table === "Logical_Router_Policy" && label.includes("/policy/");
 }
 
+/** What the routes lead to: somebody's of whom IPAM knows nothing. */
+const HOPS = ["10.0.1.10..10.0.1.254", "fd00::1..fd00::254"];
+
 /** A VPC whose spec is applied again and again, by a controller that starts anew each time. */
 function vpc(name = "team") {
   const facts = sampleFacts();
   if (name !== "ovn-cluster") addVpc(facts, name, {});
-  addSubnet(facts, "hops", { vpc: name, cidrBlock: "10.0.1.0/24,fd00::/64" });
+  addSubnet(facts, "hops", { vpc: name, cidrBlock: "10.0.1.0/24,fd00::/64", excludeIps: HOPS });
   let accepted: string | undefined;
   return (spec: Spec) => {
     const annotations = accepted === undefined ? {} : { [ACCEPTED_ANNOTATION]: accepted };

@@ -15,7 +15,7 @@ import { loadBalancerGroupId, routerId, UPLINKS_ID } from "./owner-ids.ts";
 import { malformedNotes, unsupportedNotes, vpcReferences } from "./references.ts";
 import { externalIds } from "./rows.ts";
 import { addBfdPort, bfdNotes, bfdProblems, bfdStatus } from "./vpc-bfd.ts";
-import { checkNextHops, type RouterNetwork } from "./vpc-next-hops.ts";
+import { checkNextHops, type RouterNetwork, vacantHops } from "./vpc-next-hops.ts";
 import {
   addPeerings,
   type ConnectedRange,
@@ -47,6 +47,8 @@ interface VpcInput {
   /** The routing tables that they name, beside the main one. */
   readonly routeTables: readonly string[];
   readonly peerings: Peerings;
+  /** The next hops of its routes that nobody has. */
+  readonly vacant: readonly string[];
   /** The BFD sessions that its static routes name. */
   readonly sessions: readonly Pick<BfdSessionFact, "uuid" | "address">[];
   /** The nodes that may host its BFD port. */
@@ -68,15 +70,18 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     const members = reader.by("subnets", "vpc", key);
     const subnets = members.map((subnet) => subnet.name);
     const defaultSubnet = vpc.isDefault ? (cluster?.defaultSubnet ?? "") : (defaultOfVpc(reader, vpc)?.name ?? "");
+    const ranges = connectedRanges(reader, key);
+    const peerings = readPeerings(reader, vpc);
     return {
       vpc,
       notes: vpcReferences(reader, vpc),
       joinGateway: join?.gateway ?? {},
       defaultSubnet,
       subnets,
-      ranges: connectedRanges(reader, key),
+      ranges,
       routeTables: [...new Set(members.map(({ routeTable }) => routeTable))].filter((table) => table !== "").sort(),
-      peerings: readPeerings(reader, vpc),
+      peerings,
+      vacant: vacantHops(reader, vpc, ranges, peerings.links),
       sessions: vpc.staticRoutes.flatMap(({ bfdId }) =>
         bfdId === "" ? [] : reader.by("bfdSessions", "uuid", bfdId).map(({ uuid, address }) => ({ uuid, address })),
       ),
@@ -108,7 +113,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     if (vpc.isDefault) addProbeSourceGuard(build, vpc.name);
     else addVpcProbe(build, vpc.name);
     const routes = settleVpcRoutes(vpc);
-    const hops = checkNextHops(routes.staticRoutes, routes.policyRoutes, networksOf(input));
+    const hops = checkNextHops(routes.staticRoutes, routes.policyRoutes, networksOf(input), input.vacant);
     addStaticRoutes(build, input, routes.staticRoutes);
     for (const { priority, match, action, nextHops } of hops.policyRoutes) {
       const id = `${vpc.name}/policy/${priority}/${match}`;
