@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t, { type Test } from "tap";
+import { DEFAULT_VPC, PROBE_NETWORK } from "../../api/names.ts";
 import { nodePortName } from "../../api/port-names.ts";
 import { rowUuid } from "../../desired/identity.ts";
 import type { KubeObject } from "../../kube/object.ts";
@@ -117,8 +118,10 @@ class World {
     for (const router of this.server.rows(OVN_NB, "Logical_Router")) {
       const own = subnets.filter(({ spec }) => spec.vpc === router.name);
       const networks = router.ports.map((port) => routers.get(port)?.networks.join() ?? "no port").sort();
-      const wanted = own.map(({ spec }) => `${spec.gateway}/${spec.cidrBlock?.split("/")[1]}`).sort();
-      t.same(networks, wanted, `router ${router.name} has the ports of its subnets`);
+      const { v4, v6 } = PROBE_NETWORK;
+      const probes = router.name === DEFAULT_VPC ? [] : [`${v4.router}/30,${v6.router}/126`];
+      const wanted = own.map(({ spec }) => `${spec.gateway}/${spec.cidrBlock?.split("/")[1]}`);
+      t.same(networks, [...wanted, ...probes].sort(), `router ${router.name} has the ports of its subnets`);
       for (const { metadata, spec } of own) {
         const peers = (switches.get(metadata.name)?.ports ?? []).flatMap((port) => ports.get(port) ?? []);
         const uplink = peers.filter(({ type }) => type === "router");
