@@ -133,7 +133,16 @@ export function gatewayNotes(subnet: SubnetFact, gateways: SubnetGatewaysFact | 
     const message = `no node of ${field} is ready (${unready.join(", ")}); ${active.join(", ")} may not carry the subnet's traffic`;
     return [{ reason: "NoReadyGateway", message }];
   }
+  const { invalid } = subnet.gatewaySources;
   return [
+    ...(invalid.length === 0
+      ? []
+      : [
+          {
+            reason: "InvalidGatewayNode",
+            message: `spec.gatewayNode gives ${invalid.map((text) => `"${text}"`).join(", ")}, which is not an IP address; the node sends from its own address`,
+          },
+        ]),
     ...(missing.length === 0
       ? []
       : [{ reason: "NodeNotFound", message: `spec.gatewayNode names nodes that do not exist: ${missing.join(", ")}` }]),

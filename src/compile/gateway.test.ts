@@ -2,6 +2,7 @@
 
 import t from "tap";
 import { NODE } from "../api/annotations.ts";
+import { decodeSubnetContract } from "../contract/subnet.ts";
 import { projectNode } from "../facts/project-core.ts";
 import type { FactStore } from "../facts/store.ts";
 import { conditionsIn } from "./effects.ts";
@@ -83,4 +84,32 @@ t.test("a gateway node that others do not reach is not used, and the subnet says
   t.same(compiled(true).hops, ["100.64.0.21", "100.64.0.22"], "or all");
   facts.set("gatewayLosses", "n1", undefined);
   t.match(compiled(true), { hops: ["100.64.0.21"], active: "" });
+});
+
+t.test("a gateway node may be given with the addresses from which it sends", async (t) => {
+  const facts = sampleFacts();
+  for (const n of [1, 2]) addGateway(facts, `n${n}`, 20 + n);
+  const gatewayNode = "n1:172.18.0.21, n2 : fd00:172:18:0::22,n2:172.18.0.22,n2:nonsense";
+  addSubnet(facts, "c", { ...CENTRAL, gatewayNode, natOutgoing: true });
+  const compiled = () => {
+    const input = subnetUnit.read(facts, "c");
+    const { rows, effects } = input === undefined ? { rows: [], effects: [] } : subnetUnit.compile(input);
+    const text = effects.flatMap((effect) =>
+      effect.kind === "fill" ? [effect.annotations?.["weft.kubeovn.io/node-contract"] ?? ""] : [],
+    );
+    const hops = rows.flatMap(({ columns }) => (columns["priority"] === 29000 ? [columns["nexthops"]] : []));
+    return { hops: hops.flat(), told: decodeSubnetContract(text[0] ?? ""), message: conditionsIn(effects)[0]?.message };
+  };
+  const { hops, told, message } = compiled();
+  t.same(hops, ["100.64.0.21"]);
+  t.same(
+    told.natSources?.map(({ text }) => text),
+    ["172.18.0.21", "fd00:172:18::22", "172.18.0.22"],
+  );
+  t.equal(
+    message,
+    'spec.gatewayNode gives "nonsense", which is not an IP address; the node sends from its own address',
+  );
+  addSubnet(facts, "c", { ...CENTRAL, gatewayNode });
+  t.equal(compiled().told.natSources, undefined, "nothing is translated");
 });

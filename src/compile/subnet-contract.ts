@@ -28,6 +28,7 @@ export function subnetContract(
   return encodeSubnetContract({
     cidrs: routed ? dualValues(cidr) : [],
     natOutgoing,
+    natSources: routed && gatewayType === "centralized" && natOutgoing ? subnet.gatewaySources.ips : [],
     natRules: routed ? readNatRules(subnet).rules : [],
     gatewayType,
     mtu: readMtu(subnet.mtu),

@@ -51,6 +51,8 @@ export interface SubnetContract {
   readonly cidrs: readonly Cidr[];
   /** What its pods send outside of the cluster leaves with the node's address. */
   readonly natOutgoing: boolean;
+  /** From which addresses gateway nodes send it instead, each node from the one that it has. Daemons from before it ignore the field: the version stays. */
+  readonly natSources?: readonly Ip[];
   /** The exceptions to that, if any; the first one that matches decides. Daemons from before them ignore the field: the version stays. */
   readonly natRules?: readonly NatRule[];
   /** Where what its pods send outside leaves the cluster, if not by the node's main table. Daemons from before it ignore the field: the version stays. */
@@ -72,17 +74,19 @@ export interface ProbedSubnet<C = Cidr> {
 }
 
 /** A contract as it is written: its ranges are texts in canonical form. */
-export type SubnetContractText = Omit<SubnetContract, "cidrs" | "natRules" | "egress" | "probe"> & {
+export type SubnetContractText = Omit<SubnetContract, "natSources" | "cidrs" | "natRules" | "egress" | "probe"> & {
   readonly cidrs: readonly string[];
   readonly probe?: ProbedSubnet<string>;
+  readonly natSources?: readonly string[];
   readonly natRules?: readonly NatRuleText[];
   readonly egress?: EgressText;
 };
 
 /** The text of the annotation. */
 export function encodeSubnetContract(contract: SubnetContractText): string {
-  const { cidrs, natOutgoing, natRules = [], egress, gatewayType, mtu, nodeNetwork, probe } = contract;
+  const { cidrs, natOutgoing, natSources = [], natRules = [], egress, gatewayType, mtu, nodeNetwork, probe } = contract;
   const further = {
+    ...(natSources.length > 0 && { natSources }),
     ...(natRules.length > 0 && { natRules }),
     ...(egress && { egress }),
     ...(nodeNetwork && { nodeNetwork }),
@@ -107,6 +111,9 @@ export function decodeSubnetContract(text: string): SubnetContract {
     natOutgoing: readBoolean(fields, "natOutgoing"),
     gatewayType: readWord(fields, "gatewayType", GATEWAY_TYPES),
     mtu: readInteger(fields, "mtu", [0, 65_535]),
+    ...(fields["natSources"] !== undefined && {
+      natSources: readList(fields, "natSources", parseIp, "a list of addresses"),
+    }),
     ...(natRules.length > 0 && { natRules }),
     ...(egress && { egress }),
     ...(nodeNetwork && { nodeNetwork }),

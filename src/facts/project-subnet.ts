@@ -4,6 +4,7 @@ import { isOvnProvider, OVN_PROVIDER, SUBNET } from "../api/annotations.ts";
 import type { SubnetSpec } from "../api/generated/subnet.ts";
 import { DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
 import { storable } from "../api/text.ts";
+import { parseIp } from "../net/address.ts";
 import { type Dual, dualValues, formatDual } from "../net/dual.ts";
 import { parseRange, rangeContains } from "../net/range.ts";
 import { parseSubnetAddresses } from "../net/subnet-addresses.ts";
@@ -69,7 +70,7 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
     namespaces: spec.namespaces ?? [],
     namespaceSelectors: spec.namespaceSelectors ?? [],
     gatewayType,
-    gatewayNodes: projectGatewayNodes(spec.gatewayNode ?? ""),
+    ...projectGatewayNodes(spec.gatewayNode ?? ""),
     gatewayNodeSelectors: spec.gatewayNodeSelectors ?? [],
     enableEcmp: spec.enableEcmp === true,
     natOutgoing: spec.natOutgoing === true,
@@ -194,10 +195,20 @@ export function joinDual(dual: Dual<string>): string {
   });
 }
 
-/** The node names in `spec.gatewayNode`: `n1,n2`, or `n1:ip,n2:ip` where the address is of use to an underlay only. */
-function projectGatewayNodes(text: string): readonly string[] {
-  return text
-    .split(",")
-    .map((entry) => entry.trim().split(":")[0] ?? "")
-    .filter((name) => name !== "");
+/** `spec.gatewayNode`: `n1,n2`, or `n1:ip,n2:ip` (a node may be named once for each family) where each node sends what it translates from that address. */
+function projectGatewayNodes(text: string): Pick<SubnetSpecFact, "gatewayNodes" | "gatewaySources"> {
+  const names: string[] = [];
+  const ips: string[] = [];
+  const invalid: string[] = [];
+  for (const entry of text.split(",").map((each) => each.trim())) {
+    const colon = entry.indexOf(":");
+    const name = colon < 0 ? entry : entry.slice(0, colon).trim();
+    if (name !== "") names.push(name);
+    if (colon < 0) continue;
+    const address = entry.slice(colon + 1).trim();
+    const ip = parseIp(address);
+    if (ip === undefined) invalid.push(address);
+    else ips.push(ip.text);
+  }
+  return { gatewayNodes: [...new Set(names)], gatewaySources: { ips, invalid } };
 }

@@ -22,6 +22,8 @@ export interface SubnetFact extends CustomObjectFact {
   readonly gatewayType: "distributed" | "centralized";
   /** Node names of a centralized gateway, in order. */
   readonly gatewayNodes: readonly string[];
+  /** The addresses that `gatewayNode` gives beside nodes' names, from which these send, in canonical form; others as they are written. */
+  readonly gatewaySources: { readonly ips: readonly string[]; readonly invalid: readonly string[] };
   /** Its nodes by their labels; they count where `gatewayNodes` is empty. */
   readonly gatewayNodeSelectors: readonly LabelSelector[];
   readonly enableEcmp: boolean;

@@ -19,7 +19,7 @@ import type { DatabaseView, Plan } from "../../reconcile/plan.ts";
 import type { EdgeColumn, SweptRow } from "../../reconcile/sweep.ts";
 import { operationsOf } from "./operations.ts";
 import { takeChanges } from "./table-facts.ts";
-import { tunnelBfdOptions } from "./tunnel-bfd.ts";
+import { askOptions, missingOptions } from "./tunnel-bfd.ts";
 
 /** The OVSDB lock that the leader holds (an RFC 7047 `<id>`: no hyphen); each of its transactions asserts it, so a deposed leader cannot write. */
 export const LEADER_LOCK = "weft_controller";
@@ -148,7 +148,10 @@ export class Northbound {
 
   /** Sets the options of the whole database that are ours and that nobody has set. Rejects as {@link OvsdbClient.transact} does. */
   async setOptions(): Promise<void> {
-    await this.client.transact(OVN_NB.name, [tunnelBfdOptions()], { assertLock: LEADER_LOCK, timeoutMs: COMMIT_MS });
+    const limits = { assertLock: LEADER_LOCK, timeoutMs: COMMIT_MS };
+    const [answer] = await this.client.transact(OVN_NB.name, [askOptions()], limits);
+    const operations = missingOptions(answer);
+    if (operations.length > 0) await this.client.transact(OVN_NB.name, operations, limits);
   }
 
   /** Whether the database agrees that this client holds the leader's lock: a transaction that asserts it and changes nothing. Never rejects. */

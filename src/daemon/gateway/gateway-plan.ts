@@ -77,6 +77,12 @@ export function planGateway(
     rules: {
       cluster: unique([...join, ...behind.flatMap((subnet) => subnet.cidrs)]),
       natOutgoing: unique(behind.flatMap((subnet) => (subnet.natOutgoing ? subnet.cidrs : []))),
+      natSources: behind.flatMap(({ cidrs, natSources = [] }) =>
+        cidrs.flatMap((cidr) => {
+          const source = natSources.find((ip) => ip.family === cidr.family && isLocal(ip));
+          return source === undefined ? [] : [{ cidr, source }];
+        }),
+      ),
       natRules: behind.flatMap(({ cidrs, natOutgoing, natRules = [] }) =>
         natOutgoing && natRules.length > 0 ? [{ cidrs, natRules }] : [],
       ),

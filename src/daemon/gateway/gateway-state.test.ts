@@ -47,6 +47,7 @@ const PLAN: GatewayPlan = {
     cluster: [],
     natOutgoing: [],
     natRules: [],
+    natSources: [],
     egress: false,
     centralized: [],
     sources: [],

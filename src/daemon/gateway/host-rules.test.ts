@@ -15,6 +15,7 @@ const cidrs = (...texts: string[]): Cidr[] => texts.map((text) => parseCidr(text
 const NONE: HostRulesInput = {
   cluster: [],
   natOutgoing: [],
+  natSources: [],
   natRules: [],
   egress: false,
   centralized: [],
@@ -29,6 +30,7 @@ const CASES: Record<string, HostRulesInput> = {
   dual: {
     cluster: cidrs("10.16.0.0/16", "fd00:10:16::/112", "100.64.0.0/16", "fd00:100:64::/112", "10.16.4.0/24"),
     natOutgoing: cidrs("10.16.0.0/16", "fd00:10:16::/112"),
+    natSources: [],
     natRules: [],
     egress: true,
     centralized: cidrs("10.16.4.0/24"),
@@ -53,6 +55,15 @@ const CASES: Record<string, HostRulesInput> = {
         cidrs: cidrs("10.16.0.0/16"),
         natRules: [{ action: "forward", source: cidrs("fd00::1/128"), destination: [] }],
       },
+    ],
+  },
+  "nat-sources": {
+    ...NONE,
+    cluster: cidrs("10.16.0.0/16", "10.60.0.0/24", "fd00:60::/112"),
+    natOutgoing: cidrs("10.16.0.0/16", "10.60.0.0/24", "fd00:60::/112"),
+    natSources: [
+      { cidr: cidrs("10.60.0.0/24")[0]!, source: sources("172.18.0.99")[0]! },
+      { cidr: cidrs("fd00:60::/112")[0]!, source: sources("fd00:172:18::99")[0]! },
     ],
   },
   "nothing-to-nat": { ...NONE, cluster: cidrs("fd00:10:16::/112", "fd00:100:64::/112") },

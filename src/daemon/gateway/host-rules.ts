@@ -14,6 +14,8 @@ export interface HostRulesInput {
   readonly cluster: readonly Cidr[];
   /** Those of them whose pods' traffic to the outside is masqueraded (`natOutgoing`). */
   readonly natOutgoing: readonly Cidr[];
+  /** Those of them that this node, as their gateway, sends from an address of its own that the subnet names. */
+  readonly natSources: readonly { readonly cidr: Cidr; readonly source: Ip }[];
   /** The exceptions to that of each subnet that has some. */
   readonly natRules: readonly SubnetNatRules[];
   /** Those of them whose pods reach the outside through gateway nodes. */
@@ -116,7 +118,7 @@ function fromOutside(families: readonly (4 | 6)[], cluster: readonly Cidr[]): re
 
 /** Masquerading of connections from pods of one family that leave the node. */
 function natChain(family: 4 | 6, input: HostRulesInput): readonly string[] {
-  const { cluster, natOutgoing, nodePorts } = input;
+  const { cluster, natOutgoing, natSources, nodePorts } = input;
   const out = natOutgoing.filter((cidr) => cidr.family === family);
   const rulesOf = natRuleChains(family, input);
   const leaving = out.length === 0 ? "" : `${ip(family)} saddr ${addresses(family, out)}`;
@@ -128,6 +130,15 @@ function natChain(family: 4 | 6, input: HostRulesInput): readonly string[] {
     '    ct status dnat masquerade fully-random comment "services"',
     `    ${ip(family)} daddr ${addresses(family, cluster)} return`,
     ...rulesOf.jumps,
+    ...natSources
+      .filter(({ cidr }) => cidr.family === family)
+      .flatMap(({ cidr, source: { text } }) => {
+        const [word, port] = [ip(family), family === 4 ? text : `[${text}]`];
+        return [
+          `    ${word} saddr ${cidr.text} ${toNodePorts(input)} snat ${word} to ${port}:${portRangeText(nodePorts)} fully-random comment "gatewayNode"`,
+          `    ${word} saddr ${cidr.text} snat ${word} to ${text} fully-random comment "gatewayNode"`,
+        ];
+      }),
     ...(out.length === 0
       ? []
       : [
