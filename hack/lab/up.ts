@@ -234,7 +234,8 @@ async function ensureNode(
   await start(paths, containerd, progress);
   await progress.step(`images of ${node}`, () => importIntoNode(paths, space, archives));
   await apiReady;
-  await Promise.all([kubelet, proxy].map((part) => part && start(paths, part, progress)));
+  const parts = [kubelet, ...(proxy === undefined ? [] : [proxy])];
+  await Promise.all(parts.map((part) => start(paths, part, progress)));
 }
 
 /** Debian's CNI plugins, where containerd looks for them: copies, as a network's DaemonSet may overwrite one. */
