@@ -4,6 +4,7 @@ import t from "tap";
 import { until } from "../../../hack/lab/wait.ts";
 import { ping } from "../../../hack/traffic/probe.ts";
 import { NODES, PODS, SUBNETS } from "../../../src/kube/resources.ts";
+import { capture, castToGroup } from "../testing/link.ts";
 import {
   addressesOf,
   idlePod,
@@ -110,6 +111,19 @@ t.test("the tunnels of a subnet use a further network of the nodes", { skip: why
     const others = await pings(standing[0]!, addressesOf(standing[2]!)[0]);
     t.ok((others["base"] ?? 0) >= 2 * PINGS, `both ways: ${JSON.stringify(others)}`);
     t.equal(others["storage"], 0);
+  });
+
+  await t.test("multicast takes one tunnel between two nodes, of whichever networks", async (t) => {
+    const group = "239.1.2.9";
+    const packets = await capture(two!, group);
+    const before = await count();
+    await castToGroup(one!, group, addressesOf(one!)[0], 5353, PINGS);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const after = await count();
+    t.equal((await packets.stop()).length, PINGS, "where the networks reach each other");
+    const used = Object.fromEntries(ways.map(({ name }) => [name, (after[name] ?? 0) - (before[name] ?? 0)]));
+    const all = Object.values(used).reduce((sum, packets) => sum + packets, 0);
+    t.ok(all >= PINGS && all < 2 * PINGS, `each datagram once: ${JSON.stringify(used)}`);
   });
 
   await t.test("a pod of the default network reaches them, where the networks reach each other", async (t) => {
