@@ -191,6 +191,7 @@ function wrongPorts(evidence: Evidence): string[] {
       isVip ||
       port.type === "router" ||
       port.type === "external" ||
+      port.type === "localport" ||
       foreignPorts.has(name)
     )
       continue;
@@ -335,15 +336,28 @@ function wrongContracts(picture: Picture): string[] {
     const mtu = typeof spec["mtu"] === "number" ? spec["mtu"] : 0;
     const routed = accepted && onOvn && vpc === DEFAULT_VPC && !spec["vlan"];
     const text = object.metadata.annotations?.["weft.kubeovn.io/node-contract"] ?? "{}";
-    const { cidrs = [], ...told } = JSON.parse(text) as { cidrs?: readonly string[] };
+    const {
+      cidrs = [],
+      probe,
+      ...told
+    } = JSON.parse(text) as {
+      cidrs?: readonly string[];
+      probe?: { readonly vpc?: string; readonly cidrs?: readonly string[] };
+    };
     const ranges = cidrs.map((cidr) => readBlock(cidr));
+    // Of a custom VPC nodes reach the pods for probes alone.
+    const probed = accepted && onOvn && vpc !== DEFAULT_VPC && !spec["vlan"];
+    const probes = probe && { vpc: probe.vpc, blocks: (probe.cidrs ?? []).map((cidr) => readBlock(cidr)) };
     const wanted = {
       version: 1,
       natOutgoing: spec["natOutgoing"] === true,
       gatewayType: centralized ? "centralized" : "distributed",
       mtu: Number.isInteger(mtu) && mtu >= 0 && mtu <= 65_535 ? mtu : 0,
     };
-    const right = isDeepStrictEqual(ranges, routed ? blocks : []) && isDeepStrictEqual(told, wanted);
+    const right =
+      isDeepStrictEqual(ranges, routed ? blocks : []) &&
+      isDeepStrictEqual(probes, probed ? { vpc, blocks } : undefined) &&
+      isDeepStrictEqual(told, wanted);
     return right ? [] : [`nodes are told ${text} of subnet ${name}, which is ${routed ? "" : "not "}theirs to reach`];
   });
 }
