@@ -45,6 +45,14 @@ t.test("what pods send to a node's address is led to it, where the address count
   t.notOk(effects.some(({ kind }) => kind === "node-condition" || kind === "report"));
 });
 
+t.test("an address of a further range of Services does not count either", async (t) => {
+  const facts = withNode(sampleFacts(), "172.18.0.19");
+  facts.set("serviceRanges", "services", { key: "services", cidrs: ["10.96.0.0/12", "172.18.0.16/28"] });
+  t.match(told(facts, "stolen"), {
+    message: /172\.18\.0\.19 .*range of Services \(10\.96\.0\.0\/12, 172\.18\.0\.16\/28\)/,
+  });
+});
+
 t.test("an address that a kubelet had better not name is not led to its node, and a condition says why", async (t) => {
   const cases: readonly (readonly [string, string, RegExp])[] = [
     [

@@ -7,6 +7,7 @@ import type { FactReader } from "../facts/store.ts";
 import { type Ip, parseIp } from "../net/address.ts";
 import { cidrContains, parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";
+import { rangesOfServices } from "./service-ranges.ts";
 
 /** Why an InternalIP of a node does not count. */
 export interface RefusedAddress {
@@ -54,7 +55,7 @@ function refusal(reader: FactReader, node: NodeFact, cluster: ClusterFact, ip: I
   }
   const subnet = reader.get("nodeSubnets", node.name)?.[ip.family === 4 ? "v4" : "v6"];
   if (subnet !== undefined) return { reason: "PodAddress", message: `it is in subnet ${subnet}` };
-  const services = Object.values(cluster.serviceCidr);
+  const services = rangesOfServices(reader);
   if (holds(services, ip))
     return { reason: "ServiceAddress", message: `it is in the range of Services (${services.join(", ")})` };
   const slices = reader.by("endpointSlices", "service", API_SERVER);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { ClusterFact } from "../facts/cluster.ts";
 import { parseIp } from "../net/address.ts";
 import { cidrContains, parseCidr } from "../net/cidr.ts";
 
@@ -14,9 +13,9 @@ import { cidrContains, parseCidr } from "../net/cidr.ts";
  */
 export function repeatsOf(
   vips: Readonly<Record<string, string>>,
-  serviceCidr: ClusterFact["serviceCidr"],
+  ranges: readonly string[],
 ): Readonly<Record<string, string>> {
-  const blocks = Object.values(serviceCidr).flatMap((text) => parseCidr(text) ?? []);
+  const blocks = ranges.flatMap((text) => parseCidr(text) ?? []);
   const endpoints = Object.values(vips).flatMap((list) => (list === "" ? [] : list.split(",")));
   const addresses = endpoints.map((endpoint) => endpoint.slice(0, endpoint.lastIndexOf(":")).replace(/^\[|\]$/g, ""));
   // Another Service's address is that Service's to balance.

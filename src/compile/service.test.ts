@@ -95,6 +95,16 @@ t.test("a client of a Service with affinity is remembered, and what it sends aga
   const endpoints = ready("10.16.0.2", "fd00:10:16::2", "10.96.0.7");
   addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints });
   golden(t, "affinity", facts, "default/web");
+  const led = (): readonly string[] => {
+    const input = serviceUnit.read(facts, "default/web");
+    const rows = input === undefined ? [] : serviceUnit.compile(input).rows;
+    return rows
+      .filter(({ columns }) => columns["protocol"] === undefined)
+      .flatMap(({ columns }) => Object.keys(columns["vips"] ?? {}));
+  };
+  t.same(led(), ["10.16.0.2", "fd00:10:16::2"]);
+  facts.set("serviceRanges", "services", { key: "services", cidrs: ["10.96.0.0/12", "fd00:10:16::/120"] });
+  t.same(led(), ["10.16.0.2"], "what may be another Service's address is not led to itself");
   for (const [seconds, kept, said] of [
     [undefined, "10800", undefined],
     [65_535, "65535", undefined],

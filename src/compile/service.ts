@@ -4,7 +4,6 @@ import { SERVICE } from "../api/annotations.ts";
 import { loadBalancerName, repeatsName } from "../api/names.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
-import type { ClusterFact } from "../facts/cluster.ts";
 import { balancedAddresses, type EndpointSliceFact, type ServiceFact, type ServicePortFact } from "../facts/service.ts";
 import type { FactReader } from "../facts/store.ts";
 import { annotate, report, type WeftEffect } from "./effects.ts";
@@ -13,6 +12,7 @@ import { addLoadBalancer } from "./load-balancer.ts";
 import { hostPort, isV6, isZonal, targetsOf, usable } from "./service-endpoints.ts";
 import { type HealthChecks, makeCheckSources, serviceHealth } from "./service-health.ts";
 import { addLocal } from "./service-local.ts";
+import { rangesOfServices } from "./service-ranges.ts";
 import { repeatsOf } from "./service-repeats.ts";
 import { isPlaced, type ServiceVips, vipsOfService } from "./service-vip.ts";
 import { slicesInVpc, vpcOfService } from "./service-vpc.ts";
@@ -23,7 +23,8 @@ interface ServiceInput {
   /** The VPC that it is in. */
   readonly vpc: string;
   readonly vpcExists: boolean;
-  readonly serviceCidr: ClusterFact["serviceCidr"];
+  /** Whose addresses other Services balance. */
+  readonly serviceRanges: readonly string[];
   readonly slices: readonly EndpointSliceFact[];
   readonly vips: ServiceVips;
   readonly health: HealthChecks;
@@ -58,7 +59,7 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
     const zonal = zonalFamilies(service, service.ports, wide, slices).length > 0;
     const zones = zonal ? reader.all("zones").map((zone) => zone.key) : [];
     const health = serviceHealth(reader, service, vips.addresses, slices, vpc);
-    return { service, vpc, vpcExists, serviceCidr: cluster?.serviceCidr ?? {}, slices, vips, health, wide, zones };
+    return { service, vpc, vpcExists, serviceRanges: rangesOfServices(reader), slices, vips, health, wide, zones };
   },
 
   compile(input): Fragment<WeftEffect> {
@@ -94,7 +95,7 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
 /** The addresses at which clients on every node have the same endpoints, or those of their zone. */
 function addCluster(
   build: FragmentBuilder,
-  { service, vpc, slices, serviceCidr, wide, zones, health, vips: { addresses: own } }: ServiceInput,
+  { service, vpc, slices, serviceRanges: ranges, wide, zones, health, vips: { addresses: own } }: ServiceInput,
   protocol: ServicePortFact["protocol"],
 ): void {
   const { key, affinity } = service;
@@ -116,7 +117,7 @@ function addCluster(
   const name = loadBalancerName(key, protocol);
   const checks = own.length > 0 && protocol !== "SCTP" ? { checks: health.mappings } : {};
   addLoadBalancer(build, service, vpc, { name, protocol, vips, affinity, ...checks });
-  const repeats = affinity === 0 ? {} : repeatsOf(vips, serviceCidr);
+  const repeats = affinity === 0 ? {} : repeatsOf(vips, ranges);
   if (Object.keys(repeats).length > 0)
     addLoadBalancer(build, service, vpc, { name: repeatsName(key, protocol), vips: repeats });
 }

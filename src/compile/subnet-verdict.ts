@@ -8,9 +8,9 @@ import type { SubnetFact, SubnetSpecFact, VerdictFact } from "../facts/subnet.ts
 import type { PeeringFact } from "../facts/vpc.ts";
 import { parseIp } from "../net/address.ts";
 import { cidrContains, cidrsOverlap, parseCidr } from "../net/cidr.ts";
-import type { Dual } from "../net/dual.ts";
 import { type ParsedSubnetAddresses, parseSubnetAddresses } from "../net/subnet-addresses.ts";
 import { selectorProblem } from "../policy/labels.ts";
+import { rangesOfServices } from "./service-ranges.ts";
 import { findNeighbours, nodeFinder } from "./subnet-neighbours.ts";
 import { recordedPeerings } from "./vpc-peerings.ts";
 
@@ -71,14 +71,15 @@ export function* settling(
   const { pairs, linksOf } = recordedPeerings(reader.all("vpcs"));
   const neighbours = findNeighbours(specs, pairs);
   const nodeIn = nodeFinder(reader.all("nodes"));
-  const { router, serviceCidr } = reader.get("cluster", "cluster") ?? {};
+  const { router } = reader.get("cluster", "cluster") ?? {};
+  const services = rangesOfServices(reader);
   for (const spec of specs) {
     const others = neighbours.get(spec.name) ?? [];
     // Another plugin's network may well be the nodes' own.
     const node = spec.vpc === router && isOvnProvider(spec.provider) ? nodeIn(spec.cidr) : undefined;
     const settleThis = (): Settled => {
       return {
-        ...settle(reader, spec, others, node, { router, cidr: serviceCidr }, linksOf(spec.vpc), unrecorded),
+        ...settle(reader, spec, others, node, { router, cidrs: services }, linksOf(spec.vpc), unrecorded),
         spec,
       };
     };
@@ -91,7 +92,7 @@ function settle(
   current: SubnetSpecFact,
   others: readonly SubnetSpecFact[],
   node: { readonly node: string; readonly address: string } | undefined,
-  services: { readonly router: string | undefined; readonly cidr: Dual<string> | undefined },
+  services: { readonly router: string | undefined; readonly cidrs: readonly string[] },
   links: readonly PeeringFact[],
   unrecorded: Unrecorded,
 ): Settled {
@@ -174,10 +175,12 @@ function unclearSelector({ namespaceSelectors }: SubnetFact): Problem | undefine
 /** Addresses of Services are no pod's: what is sent to one is balanced, on nodes and on the switches that have load balancers. */
 function serviceInside(
   subnet: SubnetFact,
-  { router, cidr = {} }: { readonly router: string | undefined; readonly cidr: Dual<string> | undefined },
+  { router, cidrs }: { readonly router: string | undefined; readonly cidrs: readonly string[] },
 ): Problem | undefined {
   if (!isOvnProvider(subnet.provider) || (subnet.vpc !== router && !subnet.enableLb)) return undefined;
-  const shared = overlap(subnet, { cidr });
+  const [shared] = cidrs.flatMap(
+    (text) => overlap(subnet, { cidr: text.includes(":") ? { v6: text } : { v4: text } }) ?? [],
+  );
   if (shared === undefined) return undefined;
   const message = `spec.cidrBlock ${shared.mine} overlaps ${shared.theirs}, the addresses of Services; choose a range outside it`;
   return { reason: "ServiceConflict", message };

@@ -55,6 +55,7 @@ export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
   nameCollisions: {},
   addressHolders: { subnet: (holder) => [holder.subnet] },
   cluster: {},
+  serviceRanges: {},
   bfdPorts: {},
   chassisProblems: {},
   zones: {},

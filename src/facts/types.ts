@@ -12,6 +12,7 @@ import type {
   ProfileFact,
   SecurityGroupPresenceFact,
 } from "./policy-group.ts";
+import type { ServiceRangesFact } from "./service-cidr.ts";
 import type {
   GatewayGroupFact,
   GatewayLossFact,
@@ -48,6 +49,7 @@ export interface DerivedFactTypes {
   readonly nameCollisions: NameCollisionFact;
   readonly addressHolders: AddressHolderFact;
   readonly cluster: ClusterFact;
+  readonly serviceRanges: ServiceRangesFact;
   readonly chassisProblems: ChassisProblemFact;
   readonly bfdPorts: BfdPortFact;
   readonly zones: ZoneFact;

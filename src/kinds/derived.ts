@@ -5,6 +5,7 @@ import { GatewayGroups } from "../compile/gateway-groups.ts";
 import { SubnetGateways } from "../compile/gateway-nodes.ts";
 import { NameCollisions } from "../compile/name-collisions.ts";
 import { NodeSubnets } from "../compile/node-subnets.ts";
+import { ServiceRanges } from "../compile/service-ranges.ts";
 import { ADDRESSES_IN_USE, type Settled, settling, type Unrecorded } from "../compile/subnet-verdict.ts";
 import { VpcBfdNodes } from "../compile/vpc-bfd-nodes.ts";
 import type { FactChange } from "../facts/fact-change.ts";
@@ -38,6 +39,7 @@ export class DerivedFacts {
   readonly #gatewayGroups: GatewayGroups;
   readonly #bfdNodes: VpcBfdNodes;
   readonly #zones: Zones;
+  readonly #serviceRanges: ServiceRanges;
   readonly #unrecorded: Unrecorded;
 
   /** `recording` says whose addresses in a subnet are being recorded; who has it calls {@link reconsider} when such an address is given back. */
@@ -53,6 +55,7 @@ export class DerivedFacts {
     this.#gatewayGroups = new GatewayGroups(facts);
     this.#bfdNodes = new VpcBfdNodes(facts);
     this.#zones = new Zones(facts);
+    this.#serviceRanges = new ServiceRanges(facts);
   }
 
   /** Takes in all facts at once. */
@@ -62,6 +65,7 @@ export class DerivedFacts {
     this.#addressHolders.start();
     this.#bfdNodes.start();
     this.#zones.start();
+    this.#serviceRanges.start();
     this.#settle();
     this.#gateways.start();
     this.#nodeSubnets.start();
@@ -86,6 +90,7 @@ export class DerivedFacts {
     facts.derive((change) => this.#addressHolders.noteFact(change), "addressHolders");
     facts.derive((change) => this.#bfdNodes.noteFact(change), "bfdPorts");
     facts.derive((change) => this.#zones.noteFact(change), "zones");
+    facts.derive((change) => this.#serviceRanges.noteFact(change), "serviceRanges");
     // Subnets before groups: whatever else a change wakes must find the accepted configuration of now.
     facts.derive((change) => this.#noteSubnets(change), "subnets");
     facts.derive((change) => this.#gateways.noteFact(change), "subnetGateways");
@@ -98,7 +103,7 @@ export class DerivedFacts {
   #noteSubnets(change: FactChange): void {
     const { kind, key } = change;
     // A subnet that comes, goes or changes is of no concern but to those with addresses that it names: a hundred that come are settled once each.
-    if (SETTLING.has(kind)) this.#settle(kind !== "vpcs");
+    if (SETTLING.has(kind)) this.#settle(kind === "subnetSpecs" || kind === "nodes");
     else if (kind === "ips" || kind === "addressHolders")
       this.#noteHolder(change as FactChange<"ips" | "addressHolders">);
     // Of a subnet that could not be read nothing is known, which is not the same as that there is none.
@@ -166,4 +171,4 @@ function sameList<T>(a: readonly T[], b: readonly T[]): boolean {
 }
 
 /** What subnets are settled by. */
-const SETTLING: ReadonlySet<FactKind> = new Set(["subnetSpecs", "vpcs", "nodes"]);
+const SETTLING: ReadonlySet<FactKind> = new Set(["subnetSpecs", "vpcs", "nodes", "serviceRanges"]);

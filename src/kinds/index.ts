@@ -18,6 +18,7 @@ import {
 } from "./policies.ts";
 import { securityGroupKind } from "./security-group.ts";
 import { endpointSliceKind, serviceKind } from "./service.ts";
+import { serviceCidrKind } from "./service-cidr.ts";
 import { subnetKind } from "./subnet.ts";
 import { switchLbRuleKind } from "./switch-lb-rule.ts";
 import { vipKind } from "./vip.ts";
@@ -46,6 +47,7 @@ export const KINDS: readonly AnyKind[] = [
   nameResolverKind,
   serviceKind,
   endpointSliceKind,
+  serviceCidrKind,
   attachmentKind,
   statefulSetKind,
   virtualMachineKind,

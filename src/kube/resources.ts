@@ -57,6 +57,8 @@ export const NETWORK_ATTACHMENTS: ResourceType = grouped(
   "network-attachment-definitions",
   "NetworkAttachmentDefinition",
 );
+/** networking.k8s.io/v1 ServiceCIDR. */
+export const SERVICE_CIDRS: ResourceType = grouped("networking.k8s.io", "servicecidrs", "ServiceCIDR", false);
 /** networking.k8s.io/v1 NetworkPolicy. */
 export const NETWORK_POLICIES: ResourceType = grouped("networking.k8s.io", "networkpolicies", "NetworkPolicy");
 /** policy.networking.k8s.io/v1alpha1 AdminNetworkPolicy. */

@@ -3,23 +3,14 @@
 import { KubeError } from "../../kube/errors.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { KubeObject } from "../../kube/object.ts";
-import type { ResourceType } from "../../kube/resources.ts";
+import { SERVICE_CIDRS } from "../../kube/resources.ts";
 import type { Values } from "./helm-run.ts";
-
-/** networking.k8s.io/v1 ServiceCIDR: since Kubernetes 1.33 the API server says there what Services' addresses are. */
-export const SERVICE_CIDRS: ResourceType = {
-  group: "networking.k8s.io",
-  version: "v1",
-  plural: "servicecidrs",
-  namespaced: false,
-  kind: "ServiceCIDR",
-};
 
 interface ServiceCidr extends KubeObject {
   readonly spec?: { readonly cidrs?: readonly string[] };
 }
 
-/** The ranges of Services' addresses, IPv4 and IPv6; undefined where the API server does not say. */
+/** The ranges of Services' addresses, IPv4 and IPv6, as ServiceCIDR `kubernetes` has them since Kubernetes 1.33; undefined where the API server does not say. */
 export async function serviceRanges(kube: Kube): Promise<{ readonly v4?: string; readonly v6?: string } | undefined> {
   try {
     const { spec } = await kube.get<ServiceCidr>(SERVICE_CIDRS, { name: "kubernetes" });
