@@ -10,6 +10,8 @@ import { idlePod, inPod, type Manifest, remove, run, useNamespace, webPod } from
 import { judged, readiness, useSubnet } from "../testing/subnets.ts";
 import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
+t.setTimeout(400_000);
+
 const NAME = "weft-slr";
 const OTHER = "weft-slr-other";
 const NEAR = { cidrBlock: "10.72.0.0/24,fd00:10:72::/120" };
