@@ -184,7 +184,7 @@ export function ruleSliceName(rule: string, family: "IPv4" | "IPv6"): string {
   return `${ruleServiceName(rule)}-${family.toLowerCase()}`;
 }
 
-/** The load balancer for what clients send again, of a sticky Service's ports of one protocol: see `src/compile/service-repeats.ts`. */
+/** The load balancer for what clients send again, of a sticky Service's ports of one protocol: see `src/compile/service/service-repeats.ts`. */
 export function repeatsName(service: string, protocol: "TCP" | "UDP" | "SCTP"): string {
   return `${loadBalancerName(service, protocol)}/repeats`;
 }
@@ -204,12 +204,12 @@ export function zonalName(service: string, protocol: "TCP" | "UDP" | "SCTP", v6:
   return `${loadBalancerName(service, protocol)}/zone${v6 ? 6 : 4}/${zone}`;
 }
 
-/** The port that holds the addresses which a pod shares: of no pod, because of its `/`. See `src/compile/shared-addresses.ts`. */
+/** The port that holds the addresses which a pod shares: of no pod, because of its `/`. See `src/compile/pod/shared-addresses.ts`. */
 export function sharedPortName(port: string): string {
   return `${port}/shared`;
 }
 
-/** What a gateway node is watched by, a port with its switch and group: of no pod and no Subnet, because of its `/`. See `src/compile/gateway.ts`. */
+/** What a gateway node is watched by, a port with its switch and group: of no pod and no Subnet, because of its `/`. See `src/compile/gateway/gateway.ts`. */
 export function gatewayName(node: string): string {
   return `gateway/${node}`;
 }
@@ -231,7 +231,7 @@ export function aclName(...parts: readonly string[]): string {
 export const HAIRPIN_SOURCE = { v4: "169.254.169.5", v6: "fd69::5" } as const;
 
 /**
- * Where nodes reach the pods of custom VPCs from, for kubelet's probes (`src/compile/vpc-probe.ts`): a network of the router's and the node's address, the
+ * Where nodes reach the pods of custom VPCs from, for kubelet's probes (`src/compile/vpc/vpc-probe.ts`): a network of the router's and the node's address, the
  * same in each VPC and on each node. No subnet may contain it.
  */
 export const PROBE_NETWORK = {

@@ -9,10 +9,10 @@ import { ipPoolUnit, projectIpPool } from "../kinds/ippool.ts";
 import { projectVip } from "../kinds/vip.ts";
 import { vipUnit } from "../kinds/vip-unit.ts";
 import { type ConditionEffect, conditionsIn, type WeftEffect } from "./effects.ts";
-import { podUnit } from "./pod.ts";
-import { subnetUnit } from "./subnet.ts";
+import { podUnit } from "./pod/pod.ts";
+import { subnetUnit } from "./subnet/subnet.ts";
 import { addPod, addSubnet, addVpc, sampleFacts } from "./testing/sample-facts.ts";
-import { vpcUnit } from "./vpc.ts";
+import { vpcUnit } from "./vpc/vpc.ts";
 
 type Condition = ConditionEffect | undefined;
 

@@ -18,14 +18,14 @@ import { projectVip } from "../kinds/vip.ts";
 import { vipUnit } from "../kinds/vip-unit.ts";
 import { formatFragment } from "../reconcile/text.ts";
 import { conditionsIn, type WeftEffect } from "./effects.ts";
-import { gatewayUnit } from "./gateway.ts";
+import { gatewayUnit } from "./gateway/gateway.ts";
 import { groupUnit } from "./group.ts";
 import { namespaceUnit } from "./namespace.ts";
-import { nodeUnit } from "./node.ts";
+import { nodeUnit } from "./node/node.ts";
 import { nodeGroupId, securityGroupId } from "./owner-ids.ts";
-import { podUnit } from "./pod.ts";
+import { podUnit } from "./pod/pod.ts";
 import { policyUnit } from "./policy.ts";
-import { subnetUnit } from "./subnet.ts";
+import { subnetUnit } from "./subnet/subnet.ts";
 import {
   addAdminPolicy,
   addIp,
@@ -39,7 +39,7 @@ import {
   sampleFacts,
   settleSubnets,
 } from "./testing/sample-facts.ts";
-import { vpcUnit } from "./vpc.ts";
+import { vpcUnit } from "./vpc/vpc.ts";
 
 /** The names of rows of all units, so that references in golden files are readable. */
 function namesOf(facts: FactStore): (uuid: string) => string | undefined {

@@ -3,7 +3,7 @@
 import type { Logger } from "pino";
 import { CONTROLLER_COMPONENT } from "../api/names.ts";
 import { annotate, releaseIp, type WeftEffect } from "../compile/effects.ts";
-import { podUnit } from "../compile/pod.ts";
+import { podUnit } from "../compile/pod/pod.ts";
 import { type FailureSubject, Failures } from "../desired/failures.ts";
 import { unitId } from "../desired/unit-kind.ts";
 import { recordAnnotations } from "../facts/accepted.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { OVN_PROVIDER } from "../api/annotations.ts";
-import { serviceSwitchRanges } from "../compile/service-switch.ts";
+import { serviceSwitchRanges } from "../compile/service/service-switch.ts";
 import { KubeError } from "../kube/errors.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject, NewObject } from "../kube/object.ts";

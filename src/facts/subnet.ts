@@ -96,7 +96,7 @@ export interface GatewayNodeFact {
 }
 
 /**
- * The chassis that watch a gateway node, itself included: a group in which OVN decides by BFD who is alive; derived by `src/compile/gateway-groups.ts`. Key: the
+ * The chassis that watch a gateway node, itself included: a group in which OVN decides by BFD who is alive; derived by `src/compile/gateway/gateway-groups.ts`. Key: the
  * node. Absent where there is no other gateway node to fail over to, or where chassis are too few to decide.
  */
 export interface GatewayGroupFact {
@@ -110,7 +110,7 @@ export interface GatewayLossFact {
   readonly key: string;
 }
 
-/** The gateway nodes of a centralized subnet of the default VPC; derived by `src/compile/gateway-nodes.ts`. Key: the subnet. */
+/** The gateway nodes of a centralized subnet of the default VPC; derived by `src/compile/gateway/gateway-nodes.ts`. Key: the subnet. */
 export interface SubnetGatewaysFact {
   readonly key: string;
   /** Those that exist, in the order in which they are preferred. */
@@ -119,7 +119,7 @@ export interface SubnetGatewaysFact {
   readonly missing: readonly string[];
 }
 
-/** In which subnet of the default VPC a node's InternalIP is, by family; derived by `src/compile/node-subnets.ts`. Key: the node; none for a node of which no address is. */
+/** In which subnet of the default VPC a node's InternalIP is, by family; derived by `src/compile/node/node-subnets.ts`. Key: the node; none for a node of which no address is. */
 export interface NodeSubnetsFact extends Dual<string> {
   readonly key: string;
 }

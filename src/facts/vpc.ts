@@ -43,7 +43,7 @@ export interface VpcBfdPortFact {
   readonly nodeSelector?: LabelSelector;
 }
 
-/** The nodes that may host the BFD port of a VPC; derived (`src/compile/vpc-bfd-nodes.ts`). Key: the VPC. */
+/** The nodes that may host the BFD port of a VPC; derived (`src/compile/vpc/vpc-bfd-nodes.ts`). Key: the VPC. */
 export interface BfdPortFact {
   readonly key: string;
   /** The first one is to host it, while its chassis lives. */

@@ -2,7 +2,7 @@
 
 import t from "tap";
 import { conditionsIn } from "../compile/effects.ts";
-import { subnetUnit } from "../compile/subnet.ts";
+import { subnetUnit } from "../compile/subnet/subnet.ts";
 import { addIp, addNode, addVpc, sampleFacts } from "../compile/testing/sample-facts.ts";
 import { ACCEPTED_ANNOTATION, readAcceptedSubnet, writeAcceptedSubnet } from "../facts/accepted.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";

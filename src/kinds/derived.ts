@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { samePlain } from "../collections/plain.ts";
-import { GatewayGroups } from "../compile/gateway-groups.ts";
-import { SubnetGateways } from "../compile/gateway-nodes.ts";
+import { GatewayGroups } from "../compile/gateway/gateway-groups.ts";
+import { SubnetGateways } from "../compile/gateway/gateway-nodes.ts";
 import { NameCollisions } from "../compile/name-collisions.ts";
-import { NodeSubnets } from "../compile/node-subnets.ts";
-import { ServiceRanges } from "../compile/service-ranges.ts";
-import { ADDRESSES_IN_USE, type Settled, settling, type Unrecorded } from "../compile/subnet-verdict.ts";
-import { VpcBfdNodes } from "../compile/vpc-bfd-nodes.ts";
+import { NodeSubnets } from "../compile/node/node-subnets.ts";
+import { ServiceRanges } from "../compile/service/service-ranges.ts";
+import { ADDRESSES_IN_USE, type Settled, settling, type Unrecorded } from "../compile/subnet/subnet-verdict.ts";
+import { VpcBfdNodes } from "../compile/vpc/vpc-bfd-nodes.ts";
 import type { FactChange } from "../facts/fact-change.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { SubnetSpecFact } from "../facts/subnet.ts";

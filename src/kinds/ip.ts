@@ -2,9 +2,9 @@
 
 import { SUBNET_HOLDER } from "../claims/multicast-querier.ts";
 import { reservationClaims } from "../claims/reservation.ts";
-import { nodeUnit } from "../compile/node.ts";
-import { podUnit } from "../compile/pod.ts";
-import { subnetUnit } from "../compile/subnet.ts";
+import { nodeUnit } from "../compile/node/node.ts";
+import { podUnit } from "../compile/pod/pod.ts";
+import { subnetUnit } from "../compile/subnet/subnet.ts";
 import type { IpFact } from "../facts/ip.ts";
 import { projectIp } from "../facts/project-ip.ts";
 import { IPS } from "../kube/resources.ts";

@@ -2,9 +2,9 @@
 
 import { NODE, ZONE_LABEL } from "../api/annotations.ts";
 import { nodeClaims } from "../claims/node.ts";
-import { chassisUnit } from "../compile/chassis.ts";
-import { nodeUnit } from "../compile/node.ts";
-import { claimedNetworkAddresses } from "../compile/node-networks.ts";
+import { chassisUnit } from "../compile/node/chassis.ts";
+import { nodeUnit } from "../compile/node/node.ts";
+import { claimedNetworkAddresses } from "../compile/node/node-networks.ts";
 import type { NodeFact } from "../facts/node.ts";
 import { projectNode } from "../facts/project-core.ts";
 import { NODES } from "../kube/resources.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { podClaims } from "../claims/pod.ts";
-import { podUnit } from "../compile/pod.ts";
+import { podUnit } from "../compile/pod/pod.ts";
 import type { PodFact } from "../facts/pod.ts";
 import { projectPod } from "../facts/project-core.ts";
 import { PODS } from "../kube/resources.ts";

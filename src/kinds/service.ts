@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { serviceUnit } from "../compile/service.ts";
+import { serviceUnit } from "../compile/service/service.ts";
 import { projectEndpointSlice, projectService } from "../facts/project-service.ts";
 import type { EndpointSliceFact, ServiceFact } from "../facts/service.ts";
 import { ENDPOINT_SLICES, SERVICES } from "../kube/resources.ts";

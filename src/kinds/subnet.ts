@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { querierClaims } from "../claims/multicast-querier.ts";
-import { subnetUnit } from "../compile/subnet.ts";
+import { subnetUnit } from "../compile/subnet/subnet.ts";
 import { readAcceptedSubnet } from "../facts/accepted.ts";
 import { NOT_SUPPORTED } from "../facts/not-supported.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { switchLbRuleUnit } from "../compile/switch-lb-rule.ts";
+import { switchLbRuleUnit } from "../compile/service/switch-lb-rule.ts";
 import { projectSwitchLbRule } from "../facts/project-switch-lb-rule.ts";
 import type { SwitchLbRuleFact } from "../facts/switch-lb-rule.ts";
 import type { RuleOwnedFact } from "../facts/vip-service.ts";

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { DENY_ALL_GROUP } from "../api/names.ts";
-import { chassisUnit } from "../compile/chassis.ts";
 import type { WeftEffect } from "../compile/effects.ts";
-import { gatewayUnit } from "../compile/gateway.ts";
+import { gatewayUnit } from "../compile/gateway/gateway.ts";
 import { groupUnit } from "../compile/group.ts";
+import { chassisUnit } from "../compile/node/chassis.ts";
 import type { AnyUnitKind } from "../desired/unit-kind.ts";
 import type { FactChange } from "../facts/fact-change.ts";
 import type { FactReader } from "../facts/store.ts";

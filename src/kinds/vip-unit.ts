@@ -21,7 +21,7 @@ import { dropObject } from "../compile/owned-object.ts";
 import { routerMacId, switchId, vipPortId } from "../compile/owner-ids.ts";
 import { malformedNotes, missingNamespaces, unsupportedNotes } from "../compile/references.ts";
 import { externalIds } from "../compile/rows.ts";
-import { needsCheckSource } from "../compile/service-health.ts";
+import { needsCheckSource } from "../compile/service/service-health.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import { stableMac } from "../desired/identity.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { vpcDnsUnit } from "../compile/vpc-dns.ts";
-import { DNS_NAMESPACE } from "../compile/vpc-dns-objects.ts";
+import { vpcDnsUnit } from "../compile/vpc/vpc-dns.ts";
+import { DNS_NAMESPACE } from "../compile/vpc/vpc-dns-objects.ts";
 import { projectDnsDeployment, projectVpcDns, projectVpcDnsConfig } from "../facts/project-vpc-dns.ts";
 import type { DnsDeploymentFact, VpcDnsConfigFact, VpcDnsFact } from "../facts/vpc-dns.ts";
 import { CONFIG_MAPS, DEPLOYMENTS } from "../kube/resources.ts";

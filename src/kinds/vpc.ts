@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { vpcUnit } from "../compile/vpc.ts";
+import { vpcUnit } from "../compile/vpc/vpc.ts";
 import { readFields } from "../facts/accepted.ts";
 import { NOT_SUPPORTED } from "../facts/not-supported.ts";
 import { projectVpc } from "../facts/project-vpc.ts";

@@ -2,7 +2,7 @@
 
 import { DENY_ALL_GROUP, portGroupAddressSet } from "../api/names.ts";
 import { NODE_PREFIX, nodePortName } from "../api/port-names.ts";
-import { plainVip } from "../compile/template-variables.ts";
+import { plainVip } from "../compile/service/template-variables.ts";
 import type { ColumnValue, Fragment } from "../desired/fragment.ts";
 import type { PodFact } from "../facts/pod.ts";
 import type { FactReader } from "../facts/store.ts";

@@ -20,10 +20,10 @@ import type { FactStore } from "../../facts/store.ts";
 import { factStore } from "../../kinds/store.ts";
 import { GroupIndex } from "../../policy/group-index.ts";
 import { SecurityGroupIndex } from "../../policy/security-group-index.ts";
-import { GatewayGroups } from "../gateway-groups.ts";
-import { SubnetGateways } from "../gateway-nodes.ts";
-import { NodeSubnets } from "../node-subnets.ts";
-import { settleSubnets as settleAll } from "../subnet-verdict.ts";
+import { GatewayGroups } from "../gateway/gateway-groups.ts";
+import { SubnetGateways } from "../gateway/gateway-nodes.ts";
+import { NodeSubnets } from "../node/node-subnets.ts";
+import { settleSubnets as settleAll } from "../subnet/subnet-verdict.ts";
 
 /** The settings of a controller that was told nothing. */
 export const SAMPLE_CLUSTER: ClusterFact = {

@@ -2,7 +2,7 @@
 
 import t from "tap";
 import { conditionsIn } from "../../compile/effects.ts";
-import { subnetUnit } from "../../compile/subnet.ts";
+import { subnetUnit } from "../../compile/subnet/subnet.ts";
 import {
   addNetwork,
   addPod,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { samePlain } from "../../collections/plain.ts";
-import { judgeChassis } from "../../compile/node-chassis.ts";
+import { judgeChassis } from "../../compile/node/node-chassis.ts";
 import type { ChassisProblemFact } from "../../facts/database.ts";
 import type { FactChange } from "../../facts/fact-change.ts";
 import type { FactStore } from "../../facts/store.ts";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { chassisUnit } from "../../compile/chassis.ts";
+import { chassisUnit } from "../../compile/node/chassis.ts";
 import { splitUnitId } from "../../desired/unit-kind.ts";
 import type { FactReader } from "../../facts/store.ts";
 import { KINDS } from "../../kinds/index.ts";

@@ -155,7 +155,7 @@ function natChain(family: 4 | 6, input: HostRulesInput): readonly string[] {
  * 0x4000), what pods send to each other through kube-proxy on this node, and packets whose replies would not pass this node.
  *
  * The source ports for pods and those for node ports are disjoint. A pod behind another node's port replies through that node if the port
- * is in the range of node ports, and otherwise straight to this node (`nodePortMatch` in `src/compile/subnet-gateway.ts`).
+ * is in the range of node ports, and otherwise straight to this node (`nodePortMatch` in `src/compile/gateway/subnet-gateway.ts`).
  */
 function asNodeChains({ family, text }: Ip, input: HostRulesInput): readonly string[] {
   const { cluster, centralized, nodePorts } = input;

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { FactChange } from "../../facts/fact-change.ts";
+import type { NodeFact } from "../../facts/node.ts";
+import { type FactReader, type FactStore, strictReader } from "../../facts/store.ts";
+import type { GatewayNodeFact, SubnetFact, SubnetGatewaysFact } from "../../facts/subnet.ts";
+import type { FactKind } from "../../facts/types.ts";
+import { matchesLabels, selectorProblem } from "../../policy/labels.ts";
+import type { Note } from "../effects.ts";
+
+/**
+ * Keeps facts `subnetGateways`: which nodes are the gateways of each centralized subnet of the default VPC, and in what state. Nodes change often and subnets
+ * must not be compiled for that: a subnet's unit reads this fact alone, which changes only where the outcome does.
+ */
+export class SubnetGateways {
+  readonly #facts: FactStore;
+  #started = false;
+
+  constructor(facts: FactStore) {
+    this.#facts = facts;
+  }
+
+  /** Takes in all facts at once. */
+  start(): void {
+    this.#started = true;
+    this.#settle();
+  }
+
+  /** A fact has changed. Centralized subnets and their nodes are few: all are looked at. */
+  noteFact({ kind, key, old, new: now }: FactChange): void {
+    if (!this.#started) return;
+    if (kind === "subnets") this.#settleSubnet(key);
+    else if (kind === "nodes" || NODE_STATES.has(kind) || kind === "cluster") this.#settle();
+    else if (kind === "ips" && [old, now].some((ip) => ip !== undefined && "holder" in ip && isOfNode(ip.holder)))
+      this.#settle();
+  }
+
+  #settle(): void {
+    for (const { name } of this.#facts.all("subnets")) this.#settleSubnet(name);
+  }
+
+  #settleSubnet(name: string): void {
+    const facts = this.#facts;
+    // What cannot be read leaves what was known.
+    const subject = { part: "derived fact", where: "subnetGateways", kind: "subnets", key: name } as const;
+    facts.failures.run(subject, () => facts.set("subnetGateways", name, gatewaysOf(strictReader(facts), name)));
+  }
+}
+
+/** What is said of nodes elsewhere, and decides whether they are ready. */
+const NODE_STATES: ReadonlySet<FactKind> = new Set(["chassisProblems", "gatewayLosses"]);
+
+function isOfNode(holder: unknown): boolean {
+  return typeof holder === "string" && holder.startsWith("node:");
+}
+
+/** The gateway nodes of a subnet; nothing where it is not centralized, or leaves by no nodes. */
+function gatewaysOf(reader: FactReader, name: string): SubnetGatewaysFact | undefined {
+  const subnet = reader.get("subnets", name);
+  const cluster = reader.get("cluster", "cluster");
+  if (subnet === undefined || subnet.gatewayType !== "centralized") return undefined;
+  if (subnet.vpc !== cluster?.router || name === cluster.joinSubnet) return undefined;
+  const nodes: GatewayNodeFact[] = [];
+  const missing: string[] = [];
+  for (const node of namesOf(reader, subnet)) {
+    const found = gatewayNode(reader, node);
+    if (found === undefined) missing.push(node);
+    else nodes.push(found);
+  }
+  return { key: name, nodes, missing };
+}
+
+/** Names of the nodes that a subnet means, in the order in which they are preferred. */
+function namesOf(reader: FactReader, { gatewayNodes, gatewayNodeSelectors }: SubnetFact): readonly string[] {
+  if (gatewayNodes.length > 0) return [...new Set(gatewayNodes)];
+  const selectors = gatewayNodeSelectors.filter((selector) => selectorProblem(selector) === undefined);
+  if (selectors.length === 0) return [];
+  return reader
+    .all("nodes")
+    .flatMap(({ name, labels }) => (selectors.some((selector) => matchesLabels(selector, labels)) ? [name] : []));
+}
+
+/**
+ * A node as a gateway; nothing where there is no such node. One is ready whose kubelet says so, which has an address on the join switch, of which OVN has a
+ * chassis, and which other nodes reach: without these, what is led to the node goes nowhere.
+ */
+function gatewayNode(reader: FactReader, name: string): GatewayNodeFact | undefined {
+  const node = reader.get("nodes", name);
+  if (node === undefined) return undefined;
+  const [ip] = reader.by("ips", "holder", `node:${name}`);
+  const join = { ...(ip?.v4 && { v4: ip.v4 }), ...(ip?.v6 && { v6: ip.v6 }) };
+  const problem = problemOf(reader, node, Object.keys(join).length > 0);
+  return { name, join, ...(problem !== undefined && { problem }) };
+}
+
+function problemOf(reader: FactReader, { name, ready }: NodeFact, joined: boolean): string | undefined {
+  if (!joined) return "has no address in the join subnet yet";
+  if (reader.get("gatewayLosses", name) !== undefined) return "is not reached by other nodes through tunnels";
+  if (reader.get("chassisProblems", name)?.reason === "ChassisMissing") return "has no chassis in OVN";
+  return ready ? undefined : "is not Ready";
+}
+
+/**
+ * The nodes that carry the traffic of a centralized subnet now: those that are ready, the first of them in the order of `gatewayNode` where it has
+ * no ECMP. Where none is ready all stand: one that is said not to be may still forward.
+ */
+export function activeGateways(
+  { enableEcmp }: Pick<SubnetFact, "enableEcmp">,
+  gateways: SubnetGatewaysFact | undefined,
+): readonly GatewayNodeFact[] {
+  const all = gateways?.nodes ?? [];
+  const ready = all.filter(({ problem }) => problem === undefined);
+  const usable = ready.length > 0 ? ready : all;
+  return enableEcmp ? usable : usable.slice(0, 1);
+}
+
+/** What is wrong with the gateway of a centralized subnet. */
+export function gatewayNotes(subnet: SubnetFact, gateways: SubnetGatewaysFact | undefined): readonly Note[] {
+  if (subnet.gatewayType !== "centralized") return [];
+  const { gatewayNodes, gatewayNodeSelectors } = subnet;
+  const { nodes = [], missing = [] } = gateways ?? {};
+  const lost = "pods of the subnet have no connectivity outside the VPC";
+  const none = (why: string): readonly Note[] => [{ reason: "NoReadyGateway", message: `${why}: ${lost}` }];
+  if (gatewayNodes.length + gatewayNodeSelectors.length === 0)
+    return none(
+      "spec.gatewayType is centralized, and neither spec.gatewayNode nor spec.gatewayNodeSelectors names a node",
+    );
+  const field = gatewayNodes.length > 0 ? `spec.gatewayNode "${gatewayNodes.join(",")}"` : "spec.gatewayNodeSelectors";
+  if (nodes.length === 0) return none(`no node of ${field} exists`);
+  const unready = nodes.flatMap(({ name, problem }) => (problem === undefined ? [] : [`${name} ${problem}`]));
+  if (unready.length === nodes.length) {
+    const active = activeGateways(subnet, gateways).map(({ name }) => name);
+    const message = `no node of ${field} is ready (${unready.join(", ")}); ${active.join(", ")} may not carry the subnet's traffic`;
+    return [{ reason: "NoReadyGateway", message }];
+  }
+  const { invalid } = subnet.gatewaySources;
+  return [
+    ...(invalid.length === 0
+      ? []
+      : [
+          {
+            reason: "InvalidGatewayNode",
+            message: `spec.gatewayNode gives ${invalid.map((text) => `"${text}"`).join(", ")}, which is not an IP address; the node sends from its own address`,
+          },
+        ]),
+    ...(missing.length === 0
+      ? []
+      : [{ reason: "NodeNotFound", message: `spec.gatewayNode names nodes that do not exist: ${missing.join(", ")}` }]),
+    ...(unready.length === 0
+      ? []
+      : [{ reason: "NodeNotReady", message: `gateway nodes that are not used: ${unready.join(", ")}` }]),
+  ];
+}

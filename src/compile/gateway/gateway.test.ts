@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import t from "tap";
+import { NODE } from "../../api/annotations.ts";
+import { decodeSubnetContract } from "../../contract/subnet.ts";
+import { projectNode } from "../../facts/project-core.ts";
+import type { FactStore } from "../../facts/store.ts";
+import { conditionsIn } from "../effects.ts";
+import { subnetUnit } from "../subnet/subnet.ts";
+import { addIp, addSubnet, sampleFacts } from "../testing/sample-facts.ts";
+import { gatewayUnit } from "./gateway.ts";
+
+/** Adds a node with its address on the join switch, and what its daemon says its chassis is. */
+function addGateway(facts: FactStore, name: string, n: number, chassis = `c-${name}`): void {
+  const annotations = { [NODE.chassis]: chassis };
+  facts.set("nodes", name, projectNode({ metadata: { name, uid: name, annotations } }));
+  addIp(facts, `node-${name}`, { podName: name, nodeName: name, subnet: "join", v4: `100.64.0.${n}`, v6: "" });
+}
+
+function groups(facts: FactStore): Readonly<Record<string, string>> {
+  return Object.fromEntries(facts.all("gatewayGroups").map(({ key, members }) => [key, members.join(" ")]));
+}
+
+const CENTRAL = { cidrBlock: "10.30.0.0/24", gatewayType: "centralized", gatewayNode: "n1,n2" } as const;
+
+t.test("gateway nodes are watched where another one could take over, by chassis enough to decide", async (t) => {
+  const facts = sampleFacts();
+  addSubnet(facts, "c", CENTRAL);
+  addGateway(facts, "n1", 21);
+  addGateway(facts, "n2", 22);
+  t.same(groups(facts), {}, "of two, neither knows which of them is cut off");
+  addGateway(facts, "n3", 23);
+  t.same(groups(facts), { n1: "c-n1 c-n2 c-n3", n2: "c-n2 c-n3 c-n1" });
+  for (const n of [4, 5, 6, 7]) addGateway(facts, `n${n}`, 20 + n);
+  t.same(groups(facts), { n1: "c-n1 c-n2 c-n3 c-n4 c-n5", n2: "c-n2 c-n3 c-n4 c-n5 c-n6" }, "but no more than five");
+  addGateway(facts, "n2", 22, "c-n1");
+  t.same(groups(facts), { n1: "c-n1 c-n3 c-n4 c-n5 c-n6" }, "of copies of one disk only the first counts");
+  addGateway(facts, "n2", 22);
+  addSubnet(facts, "c", { ...CENTRAL, gatewayNode: "n1" });
+  t.same(groups(facts), {}, "a single gateway has nobody to fail over to");
+});
+
+t.test("a gateway node is watched by a port that the first living chassis of its group carries", async (t) => {
+  const facts = sampleFacts();
+  addSubnet(facts, "c", CENTRAL);
+  for (const n of [1, 2, 3]) addGateway(facts, `n${n}`, 20 + n);
+  const input = gatewayUnit.read(facts, "n1");
+  const { rows = [], edges = [] } = input === undefined ? {} : gatewayUnit.compile(input);
+  const [group] = rows.filter(({ table }) => table === "HA_Chassis_Group");
+  const members = rows.flatMap(({ table, columns: { chassis_name, priority } }) =>
+    table === "HA_Chassis" ? [[chassis_name, priority]] : [],
+  );
+  t.same(members, [
+    ["c-n1", 100],
+    ["c-n2", 99],
+    ["c-n3", 98],
+  ]);
+  t.match(rows.find(({ table }) => table === "Logical_Switch_Port")?.columns, {
+    name: "gateway/n1",
+    type: "external",
+    ha_chassis_group: group?.uuid,
+  });
+  t.same(new Set(edges.map(({ holderUnit }) => holderUnit)), new Set(["gateway:n1"]), "all rows are this unit's own");
+});
+
+t.test("a gateway node that others do not reach is not used, and the subnet says so", async (t) => {
+  const facts = sampleFacts();
+  for (const n of [1, 2, 3]) addGateway(facts, `n${n}`, 20 + n);
+  const compiled = (enableEcmp: boolean) => {
+    addSubnet(facts, "c", { ...CENTRAL, enableEcmp });
+    const input = subnetUnit.read(facts, "c");
+    const { rows, effects } = input === undefined ? { rows: [], effects: [] } : subnetUnit.compile(input);
+    const hops = rows.flatMap(({ columns }) => (columns["priority"] === 29000 ? [columns["nexthops"]] : []));
+    const [condition] = conditionsIn(effects);
+    return { hops: hops.flat(), active: condition?.status?.["activateGateway"], message: condition?.message };
+  };
+  t.match(compiled(false), { hops: ["100.64.0.21"], active: "n1", message: "" });
+  facts.set("gatewayLosses", "n1", { key: "n1" });
+  const said = "gateway nodes that are not used: n1 is not reached by other nodes through tunnels";
+  t.match(compiled(false), { hops: ["100.64.0.22"], active: "n2", message: said });
+  t.same(compiled(true).hops, ["100.64.0.22"]);
+  facts.set("gatewayLosses", "n2", { key: "n2" });
+  t.same(compiled(false).hops, ["100.64.0.21"], "where all are lost the first one stays");
+  t.same(compiled(true).hops, ["100.64.0.21", "100.64.0.22"], "or all");
+  facts.set("gatewayLosses", "n1", undefined);
+  t.match(compiled(true), { hops: ["100.64.0.21"], active: "" });
+});
+
+t.test("a gateway node may be given with the addresses from which it sends", async (t) => {
+  const facts = sampleFacts();
+  for (const n of [1, 2]) addGateway(facts, `n${n}`, 20 + n);
+  const gatewayNode = "n1:172.18.0.21, n2 : fd00:172:18:0::22,n2:172.18.0.22,n2:nonsense";
+  addSubnet(facts, "c", { ...CENTRAL, gatewayNode, natOutgoing: true });
+  const compiled = () => {
+    const input = subnetUnit.read(facts, "c");
+    const { rows, effects } = input === undefined ? { rows: [], effects: [] } : subnetUnit.compile(input);
+    const text = effects.flatMap((effect) =>
+      effect.kind === "fill" ? [effect.annotations?.["weft.kubeovn.io/node-contract"] ?? ""] : [],
+    );
+    const hops = rows.flatMap(({ columns }) => (columns["priority"] === 29000 ? [columns["nexthops"]] : []));
+    return { hops: hops.flat(), told: decodeSubnetContract(text[0] ?? ""), message: conditionsIn(effects)[0]?.message };
+  };
+  const { hops, told, message } = compiled();
+  t.same(hops, ["100.64.0.21"]);
+  t.same(
+    told.natSources?.map(({ text }) => text),
+    ["172.18.0.21", "fd00:172:18::22", "172.18.0.22"],
+  );
+  t.equal(
+    message,
+    'spec.gatewayNode gives "nonsense", which is not an IP address; the node sends from its own address',
+  );
+  addSubnet(facts, "c", { ...CENTRAL, gatewayNode });
+  t.equal(compiled().told.natSources, undefined, "nothing is translated");
+});

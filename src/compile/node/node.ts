@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { spell } from "../../api/name.ts";
+import { ADDRESS_CONDITION, CHASSIS_CONDITION, NETWORKS_CONDITION, nodePortGroupName } from "../../api/names.ts";
+import { nodePortName } from "../../api/port-names.ts";
+import { samePlain } from "../../collections/plain.ts";
+import { encodeNodeContract } from "../../contract/node.ts";
+import type { Fragment } from "../../desired/fragment.ts";
+import type { UnitKind } from "../../desired/unit-kind.ts";
+import type { ClusterFact } from "../../facts/cluster.ts";
+import type { IpFact } from "../../facts/ip.ts";
+import type { NodeFact } from "../../facts/node.ts";
+import type { FactReader } from "../../facts/store.ts";
+import type { SubnetFact } from "../../facts/subnet.ts";
+import { annotate, type NodeConditionEffect, releaseIp, type WeftEffect } from "../effects.ts";
+import { FragmentBuilder } from "../fragment-builder.ts";
+import { addNodeGateway, POLICY_PRIORITY } from "../gateway/subnet-gateway.ts";
+import { nameCollisionKey } from "../name-claims.ts";
+import { nodeGroupId, nodePortId, nodesSetId, routerId, switchId } from "../owner-ids.ts";
+import { externalIds } from "../rows.ts";
+import { addNodeServices, serviceAddresses } from "../service/service-switch.ts";
+import { compileNodeAcls } from "./node-acls.ts";
+import { judgeNodeAddresses, type NodeAddresses } from "./node-addresses.ts";
+import { type JudgedNetworks, judgeNodeNetworks } from "./node-networks.ts";
+
+interface Problem {
+  readonly reason: string;
+  readonly message: string;
+}
+
+interface NodeInput {
+  readonly node: NodeFact | undefined;
+  /** Which of its addresses count. */
+  readonly addresses: NodeAddresses;
+  /** Its further networks. */
+  readonly networks: JudgedNetworks | undefined;
+  readonly cluster: ClusterFact;
+  readonly join: SubnetFact | undefined;
+  /** The record of its address on the join switch; absent until one is allocated. */
+  readonly ip: IpFact | undefined;
+  /** Whether there are policies, so that it must be said that the node always reaches its own pods. */
+  readonly policies: boolean;
+  /** The name of its Port_Group. */
+  readonly group: string;
+  /** What is wrong with its chassis; absent where that is not known, so that what its status says of it stays. */
+  readonly chassis?: { readonly problem: Problem | undefined };
+}
+
+/** A node: its port on the join switch, the group of its pods, and the ways from pods to its own addresses and, by it, to the outside. */
+export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
+  name: "node",
+  priority: 2,
+
+  read(reader, key) {
+    const cluster = reader.get("cluster", "cluster");
+    const node = reader.get("nodes", key);
+    const [ip] = reader.by("ips", "holder", `node:${key}`);
+    if (cluster === undefined || (node === undefined && ip === undefined)) return undefined;
+    const policies = reader.all("policyUse").length > 0;
+    const addresses = node === undefined ? { accepted: {}, refused: [] } : judgeNodeAddresses(reader, node, cluster);
+    const taken = reader.get("nameCollisions", nameCollisionKey.node(key))?.taken["group"] !== undefined;
+    const group = spell(nodePortGroupName(key), taken);
+    const chassis = chassisOf(reader, key);
+    const join = reader.get("subnets", cluster.joinSubnet);
+    const networks = node && judgeNodeNetworks(reader, node);
+    return { node, addresses, networks, cluster, join, ip, policies, group, ...(chassis && { chassis }) };
+  },
+
+  compile({
+    node,
+    addresses: { accepted, refused },
+    networks,
+    cluster,
+    join,
+    ip,
+    policies,
+    group,
+    chassis,
+  }): Fragment<WeftEffect> {
+    if (node === undefined) {
+      return new FragmentBuilder().finish(ip === undefined || ip.reserved ? [] : [releaseIp(ip)]);
+    }
+    const build = new FragmentBuilder();
+    build.row("Port_Group", nodeGroupId(node.name), {
+      name: group,
+      external_ids: externalIds({ node: node.name, np: `node/${node.name}` }),
+    });
+    const own = { ...(ip?.v4 && { v4: ip.v4 }), ...(ip?.v6 && { v6: ip.v6 }) };
+    const balanced = cluster.kubeProxyReplacement === true && join !== undefined;
+    const [source] = balanced ? serviceAddresses(own, join) : [{}];
+    if (policies) compileNodeAcls(build, node.name, [accepted, own, source], group);
+    const said = [
+      ...tell(node, ADDRESS_CONDITION, node.addressProblem, addressProblem(refused)),
+      ...tell(node, NETWORKS_CONDITION, node.networksProblem, networks?.problem),
+      ...(chassis === undefined ? [] : tell(node, CHASSIS_CONDITION, node.chassisProblem, chassis.problem)),
+    ];
+    if (ip === undefined || join === undefined) return build.finish(said);
+    const port = nodePortName(node.name);
+    const addresses = [ip.mac, ip.v4, ip.v6].filter((part) => part !== "").join(" ");
+    build.held("Logical_Switch", switchId(join.name), "ports", "Logical_Switch_Port", nodePortId(node.name), {
+      name: port,
+      type: "",
+      addresses: [addresses],
+      external_ids: externalIds({ ls: join.name }),
+    });
+    const sources: { v4?: string; v6?: string } = {};
+    for (const [family, match, hop] of [
+      ["v4", "ip4", ip.v4],
+      ["v6", "ip6", ip.v6],
+    ] as const) {
+      const address = accepted[family];
+      if (address === undefined || hop === "") continue;
+      sources[family] = address;
+      build.member("Address_Set", nodesSetId(family === "v4" ? 4 : 6), "addresses", address);
+      const id = `${nodePortId(node.name)}/${family}`;
+      build.held("Logical_Router", routerId(cluster.router), "policies", "Logical_Router_Policy", id, {
+        priority: POLICY_PRIORITY.node,
+        match: `${match}.dst == ${address}`,
+        action: "reroute",
+        nexthops: [hop],
+        external_ids: externalIds({ node: node.name, "address-family": family === "v4" ? "4" : "6" }),
+      });
+    }
+    addNodeGateway(build, node.name, cluster, own);
+    const contract = encodeNodeContract({
+      mac: ip.mac,
+      addresses: own,
+      cidr: join.cidr,
+      gateway: join.gateway,
+      sources,
+      joinSubnet: join.name,
+      portName: port,
+      ...(cluster.nodePorts && { nodePorts: cluster.nodePorts }),
+      ...(networks?.used && { networks: networks.accepted }),
+      ...(balanced && { services: addNodeServices(build, node.name, own, join, cluster) }),
+    });
+    const effects = annotate("nodes", node, contract);
+    return build.finish([...effects, ...said]);
+  },
+};
+
+/** What is wrong with the chassis of a node, as far as that is known. */
+function chassisOf(reader: FactReader, node: string): NodeInput["chassis"] {
+  if (reader.get("served", "chassis") === undefined) return undefined;
+  const found = reader.get("chassisProblems", node);
+  return { problem: found && { reason: found.reason, message: found.message } };
+}
+
+/** Which of its addresses do not count. */
+function addressProblem(refused: NodeAddresses["refused"]): Problem | undefined {
+  const [first] = refused;
+  return first && { reason: first.reason, message: refused.map(({ message }) => message).join("; ") };
+}
+
+/** Says in a condition and an Event what is wrong with a node; nothing where the condition says so already. */
+function tell(
+  { name, uid }: NodeFact,
+  type: NodeConditionEffect["type"],
+  told: Problem | undefined,
+  problem: Problem | undefined,
+): readonly WeftEffect[] {
+  if (samePlain(problem, told)) return [];
+  const condition = { kind: "node-condition", key: `node-condition/${type}/${uid}`, type, name, uid, problem } as const;
+  if (problem === undefined) return [condition];
+  const about = { resource: "nodes", namespace: "", name, uid } as const;
+  return [condition, { kind: "report", key: `report/${type}/${uid}`, about, ...problem }];
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { OVN_PROVIDER, POD } from "../../api/annotations.ts";
+import type { IpFact } from "../../facts/ip.ts";
+import type { PodFact } from "../../facts/pod.ts";
+import type { FactReader } from "../../facts/store.ts";
+import type { SubnetFact } from "../../facts/subnet.ts";
+import type { Ip } from "../../net/address.ts";
+import { cidrContains, parseCidr } from "../../net/cidr.ts";
+import { parseDualIp } from "../../net/dual.ts";
+import type { ReportEffect } from "../effects.ts";
+import type { FragmentBuilder } from "../fragment-builder.ts";
+import { podPortId, routerId } from "../owner-ids.ts";
+import { externalIds } from "../rows.ts";
+import type { NorthGateway, PortInput } from "./port-input.ts";
+
+/** The priority of Kube-OVN (NorthGatewayRoutePolicyPriority): ahead of the way out of the pod's subnet, behind what stays in the cluster. */
+const PRIORITY = 29_250;
+
+const FAMILIES = [
+  { family: "v4", match: "ip4" },
+  { family: "v6", match: "ip6" },
+] as const;
+
+/** That of a pod that names none. */
+export const NO_NORTH_GATEWAY: NorthGateway = { hops: {}, problems: [] };
+
+/** Reads the annotation for the pod's own interface: only that may have it, in the default VPC, as in Kube-OVN. */
+export function northGateway(
+  reader: FactReader,
+  { annotations }: PodFact,
+  ip: IpFact,
+  subnet: SubnetFact | undefined,
+  router: string,
+): NorthGateway {
+  const text = annotations[POD.northGateway];
+  if (text === undefined || text.trim() === "" || ip.provider !== OVN_PROVIDER || subnet === undefined)
+    return NO_NORTH_GATEWAY;
+  if (subnet.vpc !== router) return { hops: {}, problems: [`only pods in VPC "${router}" can have one`] };
+  // Its form has been judged with the other annotations.
+  const wanted = parseDualIp(text.replaceAll(" ", "")) ?? {};
+  const hops: { v4?: string; v6?: string } = {};
+  const problems: string[] = [];
+  for (const { family } of FAMILIES) {
+    const hop = wanted[family];
+    if (hop === undefined) continue;
+    const problem =
+      ip[family] === "" ? `the pod has no address of the family of ${hop.text}` : hopProblem(reader, hop, ip, router);
+    if (problem === undefined) hops[family] = hop.text;
+    else problems.push(problem);
+  }
+  return { hops, problems };
+}
+
+/** northd leaves out a policy whose next hop is on no network of the router, and only logs it. */
+function hopProblem(reader: FactReader, hop: Ip, ip: IpFact, router: string): string | undefined {
+  const family = hop.family === 4 ? "v4" : "v6";
+  if (ip[family] === hop.text) return `${hop.text} is the pod's own address`;
+  const holder = reader.by("subnets", "vpc", router).find(({ name, cidr }) => {
+    const range = parseCidr(cidr[family] ?? "");
+    return range !== undefined && cidrContains(range, hop) && reader.get("verdicts", name)?.ok === true;
+  });
+  if (holder === undefined) return `${hop.text} is in no subnet of VPC "${router}"`;
+  if (holder.gateway[family] === hop.text)
+    return `${hop.text} is the router's own address, the gateway of subnet ${holder.name}`;
+  return undefined;
+}
+
+/**
+ * The policies that send what the pod sends outside to its next hop. They match nothing from the moment on when the pod's port is bound to no chassis, which the node's DEL brings about by itself,
+ * also while no controller runs; and never another pod that has got the address since.
+ */
+export function addNorthGateway(build: FragmentBuilder, { pod, ip, subnet, north }: PortInput): void {
+  for (const { family, match } of FAMILIES) {
+    const hop = north.hops[family];
+    if (hop === undefined) continue;
+    const id = `${podPortId(ip.name, pod.uid)}/north/${family}`;
+    build.held("Logical_Router", routerId(subnet.vpc), "policies", "Logical_Router_Policy", id, {
+      priority: PRIORITY,
+      match: `${match}.src == ${ip[family]} && is_chassis_resident("${ip.name}")`,
+      action: "reroute",
+      nexthops: [hop],
+      external_ids: externalIds({ subnet: subnet.name }),
+    });
+  }
+}
+
+/** Says in an Event what is wrong with a pod's annotation. */
+export function reportNorthGateway(
+  { namespace, name, uid }: PodFact,
+  { problems }: NorthGateway,
+): readonly ReportEffect[] {
+  if (problems.length === 0) return [];
+  const about = { resource: "pods", namespace, name, uid } as const;
+  const message = `annotation ${POD.northGateway} is ignored: ${problems.join("; ")}`;
+  return [{ kind: "report", key: `report/pods/${uid}/north-gateway`, about, reason: "InvalidNorthGateway", message }];
+}

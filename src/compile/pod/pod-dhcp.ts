@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { podAnnotation } from "../../api/annotations.ts";
+import { rowUuid } from "../../desired/identity.ts";
+import type { ReportEffect } from "../effects.ts";
+import type { FragmentBuilder } from "../fragment-builder.ts";
+import type { ReadOptions } from "../option-list.ts";
+import { dhcpOptionsId, podPortId } from "../owner-ids.ts";
+import { readDhcpOptions } from "../subnet/dhcp-options.ts";
+import { dhcpRow } from "../subnet/subnet-dhcp.ts";
+import type { PortInput } from "./port-input.ts";
+
+/**
+ * The DHCP_Options of a port, by its uuid: its own where the pod's annotation `dhcp-v4-options` or `dhcp-v6-options` has any, as in Kube-OVN also in a subnet without DHCP, and else its
+ * subnet's. A port of one family in a subnet of two is answered for that one only.
+ */
+export function addPortDhcp(build: FragmentBuilder, input: PortInput, family: 4 | 6): string | undefined {
+  const { pod, ip, subnet } = input;
+  const side = family === 4 ? "v4" : "v6";
+  if (ip[side] === "" || subnet.cidr[side] === undefined) return undefined;
+  const own = ownOptions(input, family);
+  if (own === undefined)
+    return subnet.enableDhcp ? rowUuid("DHCP_Options", dhcpOptionsId(subnet.name, family)) : undefined;
+  const row = dhcpRow(subnet, family, own.options, { port: ip.name });
+  return row && build.row("DHCP_Options", `${podPortId(ip.name, pod.uid)}/dhcpv${family}`, row).uuid;
+}
+
+function ownOptions({ pod, ip }: PortInput, family: 4 | 6): ReadOptions | undefined {
+  const key = podAnnotation(ip.provider, family === 4 ? "dhcp-v4-options" : "dhcp-v6-options");
+  const text = pod.annotations[key]?.trim();
+  return text ? readDhcpOptions(text, family, `annotation ${key}`) : undefined;
+}
+
+/** Says of a pod which of its own options are left out. */
+export function reportDhcpOptions(input: PortInput): readonly ReportEffect[] {
+  const problems = ([4, 6] as const).flatMap((family) => ownOptions(input, family)?.problems ?? []);
+  const [first] = problems;
+  if (first === undefined) return [];
+  const { namespace, name, uid } = input.pod;
+  const message = problems.map(({ path, message }) => `${path}: ${message}`).join("; ");
+  const about = { resource: "pods", namespace, name, uid } as const;
+  return [
+    { kind: "report", key: `report/pods/${uid}/dhcp/${input.ip.provider}`, about, reason: first.reason, message },
+  ];
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import t from "tap";
+import { secondaryInterfaces } from "../../claims/pod-interfaces.ts";
+import type { Fragment } from "../../desired/fragment.ts";
+import { rowUuid } from "../../desired/identity.ts";
+import type { FactStore } from "../../facts/store.ts";
+import type { AnnotateEffect, WeftEffect } from "../effects.ts";
+import { groupId } from "../owner-ids.ts";
+import {
+  addIp,
+  addNetwork,
+  addNetworkPolicy,
+  addPod,
+  addSubnet,
+  NETWORK_CONFIG,
+  sampleFacts,
+} from "../testing/sample-facts.ts";
+import { podUnit } from "./pod.ts";
+
+const NETWORKS = "k8s.v1.cni.cncf.io/networks";
+
+/** The sample pod with an interface on OVN and one that only has its address here, told of both. */
+function sample(): FactStore {
+  const facts = sampleFacts();
+  addNetwork(facts, "net1", NETWORK_CONFIG.ovn("net1"));
+  addNetwork(facts, "lan", NETWORK_CONFIG.ipam("lan"));
+  addSubnet(facts, "net1", { cidrBlock: "10.30.0.0/24", provider: "net1.default.ovn" });
+  addSubnet(facts, "lan", { cidrBlock: "10.31.0.0/24", provider: "lan.default" });
+  name(facts, "net1,lan");
+  const common = { podName: "a", namespace: "default", nodeName: "weft-1", v6: "" };
+  addIp(facts, "a.default.net1.default.ovn", { ...common, subnet: "net1", v4: "10.30.0.2" });
+  addIp(facts, "a.default.lan.default", { ...common, subnet: "lan", v4: "10.31.0.2" });
+  name(facts, "net1,lan");
+  return facts;
+}
+
+function compile(facts: FactStore): Fragment<WeftEffect> {
+  const input = podUnit.read(facts, "default/a");
+  return input === undefined
+    ? { database: "OVN_Northbound", rows: [], edges: [], effects: [] }
+    : podUnit.compile(input);
+}
+
+/** The pod names these networks; it has been told all that it was to be told until then. */
+function name(facts: FactStore, networks: string): void {
+  const told = compile(facts).effects.filter((effect): effect is AnnotateEffect => effect.kind === "annotate");
+  const annotations: Record<string, string> = { ...facts.get("pods", "default/a")?.annotations, [NETWORKS]: networks };
+  for (const [key, value] of told.flatMap((effect) => Object.entries(effect.annotations))) {
+    if (value === null) delete annotations[key];
+    else annotations[key] = value;
+  }
+  addPod(facts, "a", { node: "weft-1", annotations });
+}
+
+const ports = (facts: FactStore) => compile(facts).rows.map((row) => row.columns["name"]);
+const released = (facts: FactStore) =>
+  compile(facts).effects.flatMap((effect) => (effect.kind === "release-ip" ? effect.name : []));
+
+t.test(
+  "an interface that a pod names no more goes with its port, its address and all that was told of it",
+  async (t) => {
+    const facts = sample();
+    t.same(ports(facts), ["a.default", "a.default.net1.default.ovn"]);
+    name(facts, "lan");
+    t.same(ports(facts), ["a.default"]);
+    t.same(released(facts), ["a.default.net1.default.ovn"]);
+    const [told] = compile(facts).effects.flatMap((effect) => (effect.kind === "annotate" ? [effect.annotations] : []));
+    t.same([...new Set(Object.values(told ?? {}))], [null]);
+    t.match(Object.keys(told ?? {}), [/^net1\.default\.ovn\.kubernetes\.io\//]);
+    name(facts, "lan");
+    t.same(facts.get("pods", "default/a")?.annotations["net1.default.ovn.kubernetes.io/allocated"], undefined);
+  },
+);
+
+t.test("a pod keeps what it has where the definition goes, or what it says of networks cannot be read", async (t) => {
+  const facts = sample();
+  const before = compile(facts);
+  name(facts, "net1,lan");
+  facts.set("attachments", "default/net1", undefined);
+  facts.set("attachments", "default/lan", undefined);
+  t.same(compile(facts).rows, before.rows);
+  t.same(released(facts), []);
+  name(facts, "net1,,lan");
+  t.same(compile(facts).rows, before.rows);
+  t.same(compile(facts).effects, []);
+  name(facts, "");
+  t.same(released(facts).sort(), ["a.default.lan.default", "a.default.net1.default.ovn"]);
+});
+
+t.test("a definition that means something else by now is another interface", async (t) => {
+  const facts = sample();
+  addNetwork(facts, "net1", NETWORK_CONFIG.ipam("net1"));
+  t.same(released(facts), ["a.default.net1.default.ovn"]);
+  const pod = facts.get("pods", "default/a");
+  const names = pod && secondaryInterfaces(facts, pod).interfaces.map(({ provider }) => provider);
+  t.same(names, ["net1.default", "lan.default"]);
+});
+
+t.test("the addresses of all interfaces are given back with the pod, and kept where its own is kept", async (t) => {
+  const facts = sample();
+  facts.set("pods", "default/a", undefined);
+  t.same(released(facts).sort(), ["a.default", "a.default.lan.default", "a.default.net1.default.ovn"]);
+  for (const ip of facts.by("ips", "holder", "default/a"))
+    facts.set("ips", ip.name, { ...ip, podType: "VirtualMachine" });
+  t.equal(released(facts).length, 3);
+  facts.set("virtualMachines", "default/a", { key: "default/a", deleting: false });
+  t.same(released(facts), []);
+  addPod(facts, "a", { node: "weft-1", annotations: { [NETWORKS]: "lan" } });
+  t.same(released(facts), ["a.default.net1.default.ovn"], "its next pod has no such interface");
+  t.match(
+    compile(facts).effects.find((effect) => effect.kind === "release-ip"),
+    { confirm: undefined },
+  );
+});
+
+t.test("what is kept for a pod's place outlives that its network is not known for a while", async (t) => {
+  const facts = sample();
+  const name = "a.default.net1.default.ovn";
+  const ip = facts.get("ips", name);
+  if (ip) facts.set("ips", name, { ...ip, podUid: "its-predecessor", podType: "VirtualMachine" });
+  facts.set("virtualMachines", "default/a", { key: "default/a", deleting: false });
+  addPod(facts, "a", { node: "weft-1", annotations: { [NETWORKS]: "net1" } });
+  for (const definition of [undefined, "{"]) {
+    if (definition === undefined) facts.set("attachments", "default/net1", undefined);
+    else addNetwork(facts, "net1", definition);
+    t.same(released(facts), ["a.default.lan.default"]);
+    t.same(ports(facts), ["a.default"]);
+  }
+  addPod(facts, "a", { node: "weft-1", annotations: { [NETWORKS]: "net1,," } });
+  t.notOk(released(facts).includes(name));
+  addPod(facts, "a", { node: "weft-1", annotations: { [NETWORKS]: "lan" } });
+  t.ok(released(facts).includes(name), "it is not among those that the pod names");
+});
+
+t.test("each interface goes by itself", async (t) => {
+  const facts = sample();
+  facts.set("ips", "a.default", undefined);
+  t.same(ports(facts), ["a.default.net1.default.ovn"]);
+  facts.set("verdicts", "net1", undefined);
+  t.same(ports(facts), []);
+  t.same(compile(facts).effects, [], "what has been told stays");
+});
+
+t.test("a policy holds for every port of a pod, or for the interfaces that it names", async (t) => {
+  const facts = sample();
+  const policies: Record<string, string | undefined> = {
+    all: undefined,
+    own: "ovn",
+    net1: "default/net1",
+    lan: "default/lan",
+  };
+  for (const [policy, interfaces] of Object.entries(policies)) {
+    const annotations = interfaces === undefined ? {} : { "ovn.kubernetes.io/network_policy_for": interfaces };
+    addNetworkPolicy(facts, policy, { podSelector: {}, ingress: [{ from: [{ podSelector: {} }] }] }, annotations);
+  }
+  const profile = facts.get("profiles", facts.get("pods", "default/a")?.profile ?? "");
+  t.equal(profile?.groups.length, 4, "subjects and peers of one policy are one group");
+  const { rows, edges } = compile(facts);
+  const groupsOf = (port: string) => {
+    const row = rows.find(({ columns }) => columns["name"] === port);
+    const rowOf = (group: string) => rowUuid("Port_Group", groupId(group));
+    const found = profile?.groups.filter((group) =>
+      edges.some((edge) => edge.row === rowOf(group) && edge.member === row?.uuid),
+    );
+    return found?.map((group) => profile?.limited?.[group]?.join() ?? "all").sort();
+  };
+  t.same(groupsOf("a.default"), ["all", "ovn"]);
+  t.same(groupsOf("a.default.net1.default.ovn"), ["all", "net1.default.ovn"]);
+});
+
+t.test("security groups and other wishes are those of the interface", async (t) => {
+  const facts = sample();
+  const annotations = {
+    [NETWORKS]: "net1",
+    "net1.default.ovn.kubernetes.io/security_groups": "sg",
+    "net1.default.ovn.kubernetes.io/layer2_forward": "true",
+  };
+  addPod(facts, "a", { node: "weft-1", annotations });
+  const { rows, effects } = compile(facts);
+  t.match(rows[0]?.columns, { name: "a.default", addresses: [/ 10\.16\.0\.2 /] });
+  t.match(rows[1]?.columns, { addresses: [/ 10\.30\.0\.2$/, "unknown"], external_ids: { security_groups: "sg" } });
+  t.notOk(Object.hasOwn(rows[0]?.columns["external_ids"] as object, "security_groups"));
+  t.match(effects.at(-1), {
+    kind: "report",
+    message: /^interface "net1\.default\.ovn": security group "sg" does not exist/,
+  });
+});

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { OVN_PROVIDER, type PodKey, podAnnotation } from "../../api/annotations.ts";
+import { holderName } from "../../claims/pod-interfaces.ts";
+import type { WantedAnnotations } from "../../contract/annotations.ts";
+import { encodePodInterface } from "../../contract/pod.ts";
+import { addressesOf } from "../../facts/annotation-forms.ts";
+import type { FragmentBuilder } from "../fragment-builder.ts";
+import { groupId, nodeGroupId, podPortId, switchId } from "../owner-ids.ts";
+import { externalIds } from "../rows.ts";
+import { addNorthGateway } from "./north-gateway.ts";
+import { addPortDhcp } from "./pod-dhcp.ts";
+import { joinSecurityGroups, securityGroupIds } from "./pod-security-groups.ts";
+import type { PortInput } from "./port-input.ts";
+import { addSharedAddresses } from "./shared-addresses.ts";
+
+/** The port of an interface, with its memberships: policies hold for each of a pod's ports, as in Kube-OVN. */
+export function addPort(build: FragmentBuilder, input: PortInput): void {
+  const { pod, node, ip, subnet, shared, groups } = input;
+  const { provider } = ip;
+  const wish = (key: PodKey): string | undefined => pod.annotations[podAnnotation(provider, key)];
+  const addresses = [ip.mac, ip.v4, ip.v6].filter((part) => part !== "").join(" ");
+  const vips = addressesOf(wish("port_vips") ?? "");
+  const secured = wish("port_security") === "true";
+  const port = build.held(
+    "Logical_Switch",
+    switchId(subnet.name),
+    "ports",
+    "Logical_Switch_Port",
+    podPortId(ip.name, pod.uid),
+    {
+      name: ip.name,
+      type: "",
+      addresses: wish("layer2_forward") === "true" ? [addresses, "unknown"].sort() : [addresses],
+      port_security: secured ? [[...new Set([addresses, ...vips, ...shared.addresses])].join(" ")] : [],
+      dhcpv4_options: addPortDhcp(build, input, 4),
+      dhcpv6_options: addPortDhcp(build, input, 6),
+      external_ids: externalIds({
+        ls: subnet.name,
+        pod: pod.key,
+        ...(provider !== OVN_PROVIDER && { provider }),
+        ...securityGroupIds(pod, provider),
+      }),
+    },
+  );
+  build.member("Port_Group", nodeGroupId(node), "ports", port.uuid);
+  for (const group of groups) build.member("Port_Group", groupId(group), "ports", port.uuid);
+  joinSecurityGroups(build, pod, provider, port.uuid);
+  addSharedAddresses(build, input);
+  addNorthGateway(build, input);
+}
+
+/** What a pod's annotations are to say of an interface; `undefined`: nothing. */
+export function resultsOf({ pod, ip, subnet, onOvn }: PortInput): WantedAnnotations {
+  return encodePodInterface(ip.provider, {
+    onOvn,
+    addresses: { ...(ip.v4 && { v4: ip.v4 }), ...(ip.v6 && { v6: ip.v6 }) },
+    mac: ip.mac,
+    cidr: subnet.cidr,
+    gateway: subnet.gateway,
+    subnet: subnet.name,
+    router: subnet.vpc,
+    ...(pod.holder !== pod.key && { machine: holderName(pod) }),
+  });
+}

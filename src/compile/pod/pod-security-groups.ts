@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { OVN_PROVIDER } from "../../api/annotations.ts";
+import { DENY_ALL_GROUP } from "../../api/names.ts";
+import { quoted } from "../../api/text.ts";
+import { isOfForm, OBJECT_NAME } from "../../facts/annotation-forms.ts";
+import type { PodFact } from "../../facts/pod.ts";
+import type { FactReader } from "../../facts/store.ts";
+import { namedSecurityGroups } from "../../policy/security-group-index.ts";
+import type { ReportEffect } from "../effects.ts";
+import type { FragmentBuilder } from "../fragment-builder.ts";
+import { securityGroupId } from "../owner-ids.ts";
+
+/** The groups that a pod names for an interface and that do not exist. */
+export function missingSecurityGroups(reader: FactReader, pod: PodFact, provider: string): readonly string[] {
+  return namedSecurityGroups(pod, provider).filter((name) => reader.get("securityGroupPresence", name) === undefined);
+}
+
+/** What a port says of its security groups: Kube-OVN's `external_ids`. */
+export function securityGroupIds(pod: PodFact, provider: string): Readonly<Record<string, string>> {
+  const names = namedSecurityGroups(pod, provider).filter((name) => isOfForm(OBJECT_NAME, name));
+  if (names.length === 0) return {};
+  const associated = Object.fromEntries(names.map((name) => [`associated_sg_${name}`, "true"]));
+  return { security_groups: names.join("/"), ...associated };
+}
+
+/**
+ * Makes a port a member of the groups that its pod names for it, and of the one that drops what these do not allow. A group that does not exist
+ * allows nothing; the membership takes effect when it is created. (In Kube-OVN a pod is open while none of its groups exists.)
+ */
+export function joinSecurityGroups(build: FragmentBuilder, pod: PodFact, provider: string, port: string): void {
+  const names = namedSecurityGroups(pod, provider);
+  // What no group can be called closes like one that does not exist.
+  const possible = names.filter((name) => isOfForm(OBJECT_NAME, name));
+  for (const name of names.length === 0 ? [] : [DENY_ALL_GROUP, ...possible]) {
+    build.member("Port_Group", securityGroupId(name), "ports", port);
+  }
+}
+
+/** Says of a pod that it names groups for an interface that do not exist. */
+export function reportMissingGroups(
+  pod: PodFact,
+  provider: string,
+  missing: readonly string[],
+): readonly ReportEffect[] {
+  if (missing.length === 0) return [];
+  const { namespace, name, uid } = pod;
+  const names = missing.map((group) => quoted(group)).join(", ");
+  const rest =
+    namedSecurityGroups(pod, provider).length > missing.length
+      ? "only its other groups allow traffic"
+      : "all traffic of the pod is dropped";
+  const message =
+    missing.length > 1
+      ? `security groups ${names} do not exist; ${rest} until they are created`
+      : `security group ${names} does not exist; ${rest} until it is created`;
+  const about = { resource: "pods", namespace, name, uid } as const;
+  const own = provider === OVN_PROVIDER;
+  const key = own ? `report/pods/${uid}` : `report/pods/${uid}/${provider}`;
+  const said = own ? message : `interface "${provider}": ${message}`;
+  return [{ kind: "report", key, about, reason: "SecurityGroupNotFound", message: said }];
+}

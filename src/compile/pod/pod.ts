@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { annotationDomain, OVN_PROVIDER, ovnAttachmentProvider, POD } from "../../api/annotations.ts";
+import { podPortName } from "../../api/port-names.ts";
+import { allocatedProviders, interfaceOf, mayHave, type PodInterface } from "../../claims/pod-interfaces.ts";
+import { isRetained, mayBeKept } from "../../claims/retention.ts";
+import type { Fragment } from "../../desired/fragment.ts";
+import type { UnitKind } from "../../desired/unit-kind.ts";
+import type { IpFact } from "../../facts/ip.ts";
+import type { PodFact } from "../../facts/pod.ts";
+import type { FactReader } from "../../facts/store.ts";
+import type { SubnetFact } from "../../facts/subnet.ts";
+import { groupsOfInterface } from "../../policy/group.ts";
+import { annotate, markIp, releaseIp, type WeftEffect } from "../effects.ts";
+import { FragmentBuilder } from "../fragment-builder.ts";
+import { NO_NORTH_GATEWAY, northGateway, reportNorthGateway } from "./north-gateway.ts";
+import { reportDhcpOptions } from "./pod-dhcp.ts";
+import { addPort, resultsOf } from "./pod-port.ts";
+import { reportRoutes } from "./pod-route-problems.ts";
+import { missingSecurityGroups, reportMissingGroups } from "./pod-security-groups.ts";
+import type { PortInput } from "./port-input.ts";
+import { NO_SHARED, sharedAddresses } from "./shared-addresses.ts";
+
+/** One interface: the record of its address, and who has it. */
+interface InterfaceInput extends Omit<PortInput, "pod" | "node" | "groups" | "subnet"> {
+  readonly pod: PodFact | undefined;
+  /** The subnet of its address, if that is accepted. */
+  readonly subnet: SubnetFact | undefined;
+  /** The address is kept although no pod uses it. */
+  readonly retained: boolean;
+  /** Its pod is there, but has no such interface any more. */
+  readonly dropped: boolean;
+  /** Names of the groups that it is in; `undefined` while that is not known. */
+  readonly groups: readonly string[] | undefined;
+  /** Names of the security groups that it is to be in and that do not exist. */
+  readonly missing: readonly string[];
+  /** The Vips that the pod names and cannot have addresses of; said once, with its own interface. */
+  readonly strayVips: readonly string[];
+}
+
+interface PodInput {
+  readonly interfaces: readonly InterfaceInput[];
+  /** Pods whose annotations have mistakes. */
+  readonly mistaken: readonly PodFact[];
+  /** What pods were told of interfaces that they do not have any more. */
+  readonly stale: readonly { readonly pod: PodFact; readonly providers: readonly string[] }[];
+}
+
+/**
+ * A pod: the port of each of its interfaces with every membership in one fragment, hence in one transaction, and its annotations once
+ * that is committed. Its addresses are not decided here: compile reads the IP objects that allocation has recorded. Each interface
+ * goes by itself: one that waits for its address, or may not have one, keeps no other one from working.
+ *
+ * Its key is the holder of the addresses, `namespace/pod` or `namespace/machine`. It outlives the pod for as long as an IP object
+ * names it, to give the address back after the port is gone, or to keep it where it is retained.
+ */
+export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
+  name: "pod",
+  priority: 3,
+
+  read(reader, key) {
+    const pods = reader.by("pods", "holder", key);
+    const ips = reader.by("ips", "holder", key).filter((ip) => !ip.reserved || ip.deleting || pods.length > 0);
+    if (pods.length === 0 && ips.length === 0) return undefined;
+    const own = ips.filter((ip) => ip.provider === OVN_PROVIDER);
+    // One that somebody else made may have any name.
+    const first = own.find((ip) => isNamedAfter(ip)) ?? own[0];
+    const further = ips.filter((ip) => ip.provider !== OVN_PROVIDER);
+    const interfaces = (first === undefined ? further : [first, ...further]).map((ip) => readOne(reader, pods, ip));
+    const stale = pods.flatMap((pod) => {
+      const gone = allocatedProviders(pod).filter((provider) => interfaceOf(reader, pod, provider) === undefined);
+      return pod.alive && gone.length > 0 ? { pod, providers: gone } : [];
+    });
+    return { interfaces, stale, mistaken: pods.filter((pod) => pod.alive && pod.invalidAnnotations !== undefined) };
+  },
+
+  compile({ interfaces, stale, mistaken }): Fragment<WeftEffect> {
+    const build = new FragmentBuilder();
+    const effects: WeftEffect[] = [];
+    /** A pod → what its annotations are to be: in one patch, whatever they are about. */
+    const told = new Map<PodFact, Record<string, string | undefined>>();
+    const tell = (pod: PodFact, annotations: Readonly<Record<string, string | undefined>>): void =>
+      void told.set(pod, { ...told.get(pod), ...annotations });
+    const reports: WeftEffect[] = mistaken.map(reportInvalidAnnotations);
+    for (const { pod, providers } of stale) {
+      const keys = Object.keys(pod.annotations).filter((key) =>
+        providers.some((provider) => key.startsWith(`${annotationDomain(provider)}/`)),
+      );
+      tell(pod, Object.fromEntries(keys.map((key) => [key, undefined])));
+    }
+    for (const one of interfaces) {
+      const { pod, ip, subnet, retained, dropped, groups } = one;
+      if (pod === undefined || !pod.alive) {
+        // What is kept is kept until a user deletes it.
+        const kept = (ip.reserved || retained) && !ip.deleting;
+        if (!kept) effects.push(releaseIp(ip, mayBeKept(ip) && !ip.deleting && !dropped));
+        continue;
+      }
+      const own = ip.podUid === pod.uid || ip.podUid === "";
+      if (own) effects.push(...markIp(ip, pod));
+      // A record of its namesake's that a user deletes is in its way.
+      if (ip.deleting && !own) effects.push(releaseIp(ip));
+      // A reservation of a user's may lack its MAC or its address until the allocator has filled them in.
+      else if (
+        own &&
+        subnet !== undefined &&
+        isComplete(one, subnet) &&
+        pod.node !== undefined &&
+        groups !== undefined
+      ) {
+        const port = { ...one, pod, node: pod.node, subnet, groups };
+        if (one.onOvn) addPort(build, port);
+        tell(pod, resultsOf(port));
+        if (one.onOvn) reports.push(...reportDhcpOptions(port));
+        reports.push(...reportMissingGroups(pod, ip.provider, one.missing), ...reportStrayVips(pod, one.strayVips));
+        reports.push(...reportRoutes(port), ...reportNorthGateway(pod, one.north));
+      }
+    }
+    for (const [pod, wanted] of told) effects.push(...annotate("pods", pod, wanted));
+    return build.finish([...effects, ...reports]);
+  },
+};
+
+/** Says of a pod what its annotations cannot mean. */
+function reportInvalidAnnotations({ namespace, name, uid, invalidAnnotations = [] }: PodFact): WeftEffect {
+  return {
+    kind: "report",
+    key: `report/pods/${uid}/annotations`,
+    about: { resource: "pods", namespace, name, uid },
+    reason: "InvalidAnnotation",
+    message: invalidAnnotations.map(({ message }) => message).join(". "),
+  };
+}
+
+function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): InterfaceInput {
+  const { provider } = ip;
+  const alive = pods.filter((pod) => pod.alive);
+  const ofThose = alive.flatMap((pod) => {
+    const found = interfaceOf(reader, pod, provider);
+    return found === undefined ? [] : { pod, found };
+  });
+  // What it may have when its network is known is kept as if it were not there.
+  const without = alive.length > 0 && ofThose.length === 0;
+  const dropped = without && !alive.some((pod) => mayHave(reader, pod, provider));
+  const having = pods.filter((pod) => !pod.alive || ofThose.some((one) => one.pod === pod));
+  const pod = without
+    ? undefined
+    : (having.find((candidate) => candidate.uid === ip.podUid) ?? having.find(({ alive }) => alive) ?? having[0]);
+  const own = ofThose.find((one) => one.pod === pod)?.found;
+  const named = reader.get("subnets", ip.subnet);
+  // Whoever has an address of the join subnet is taken for a node.
+  const ofNodes = named?.name === reader.get("cluster", "cluster")?.joinSubnet;
+  const open = named !== undefined && !ofNodes && reader.get("verdicts", named.name)?.ok && !isDisputed(reader, ip);
+  const onOvn = own?.onOvn === true;
+  const router = reader.get("cluster", "cluster")?.router ?? "";
+  return {
+    pod,
+    ip,
+    onOvn,
+    dropped,
+    retained: !dropped && (pod === undefined || !pod.alive) && isRetained(reader, ip),
+    shared: pod === undefined || !onOvn ? NO_SHARED : sharedAddresses(reader, pod, ip.subnet),
+    subnet: open ? named : undefined,
+    north:
+      pod === undefined || !onOvn ? NO_NORTH_GATEWAY : northGateway(reader, pod, ip, open ? named : undefined, router),
+    groups: pod === undefined || own === undefined || !onOvn ? [] : groupsOf(reader, pod, own),
+    missing: pod === undefined || !onOvn ? [] : missingSecurityGroups(reader, pod, provider),
+    strayVips: pod === undefined || provider !== OVN_PROVIDER ? [] : strayVips(reader, pod),
+  };
+}
+
+/** The groups in which a port is; `undefined` while that is not known. */
+function groupsOf(
+  reader: FactReader,
+  pod: PodFact,
+  { provider, network }: PodInterface,
+): readonly string[] | undefined {
+  const profile = reader.get("profiles", pod.profile);
+  // Policies name networks, whichever of several interfaces on one it is.
+  const named = network === undefined ? provider : ovnAttachmentProvider(network.name, network.namespace);
+  return profile && groupsOfInterface(profile, named);
+}
+
+/** Whether an IP object has the name that the allocator gives. */
+function isNamedAfter({ holder, name, provider }: IpFact): boolean {
+  const [namespace = "", owner = ""] = holder.split("/");
+  return name === podPortName(owner, namespace, provider);
+}
+
+function isComplete({ ip, onOvn }: InterfaceInput, subnet: SubnetFact): boolean {
+  const bare = subnet.protocol === "Mac";
+  return (bare || ip.v4 !== "" || ip.v6 !== "") && (ip.mac !== "" || !(onOvn || bare));
+}
+
+function isDisputed(reader: FactReader, ip: IpFact): boolean {
+  return reader.get("addressConflicts", ip.name) !== undefined;
+}
+
+/** The Vips that a pod names to share their addresses and that are not there, or not for its namespace. */
+function strayVips(reader: FactReader, pod: PodFact): readonly string[] {
+  const names = (pod.annotations[POD.aaps] ?? "").split(",").map((name) => name.trim());
+  return names.filter((name) => name !== "" && reader.get("vips", name)?.namespace !== pod.namespace);
+}
+
+function reportStrayVips(pod: PodFact, names: readonly string[]): readonly WeftEffect[] {
+  if (names.length === 0) return [];
+  const { namespace, name, uid } = pod;
+  const shown = names.map((vip) => `"${vip}"`).join(", ");
+  const message = `annotation ${POD.aaps} names ${shown}, which is no Vip of namespace "${namespace}"; the pod does not get its address`;
+  const about = { resource: "pods", namespace, name, uid } as const;
+  return [{ kind: "report", key: `report/pods/${uid}/vips`, about, reason: "VipNotFound", message }];
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { IpFact } from "../../facts/ip.ts";
+import type { PodFact } from "../../facts/pod.ts";
+import type { SubnetFact } from "../../facts/subnet.ts";
+import type { Dual } from "../../net/dual.ts";
+
+/** Addresses that a pod may send from beside its own, those of Vips that it names (`ovn.kubernetes.io/aaps`). */
+export interface SharedAddresses {
+  /** Sorted; none for most. */
+  readonly addresses: readonly string[];
+}
+
+/** Where what a pod sends outside goes instead of its subnet's way out: annotation `ovn.kubernetes.io/north_gateway`. */
+export interface NorthGateway {
+  readonly hops: Dual<string>;
+  /** What is wrong with it. */
+  readonly problems: readonly string[];
+}
+
+/** An interface that has an address. */
+export interface PortInput {
+  readonly pod: PodFact;
+  readonly node: string;
+  /** The record of its address, whose `provider` is the interface's. */
+  readonly ip: IpFact;
+  /** Whether it is a port of OVN; otherwise it has an address, and nothing else here. */
+  readonly onOvn: boolean;
+  /** The subnet of its address, which is accepted. */
+  readonly subnet: SubnetFact;
+  /** Addresses of the Vips that the pod may send from as well. */
+  readonly shared: SharedAddresses;
+  /** Where what it sends outside goes instead of its subnet's way out. */
+  readonly north: NorthGateway;
+  /** Names of the groups that it is in. */
+  readonly groups: readonly string[];
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { EndpointFact, EndpointSliceFact, ServicePortFact } from "../../facts/service.ts";
+
+/** One endpoint of a port of a Service: where a connection may be sent to. */
+export interface Target extends EndpointFact {
+  /** `address:port`, as OVN reads it. */
+  readonly text: string;
+}
+
+/** Whether a text of an address is one of IPv6. */
+export function isV6(address: string): boolean {
+  return address.includes(":");
+}
+
+/** An address and a port as OVN reads them. */
+export function hostPort(address: string, port: number): string {
+  return isV6(address) ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/**
+ * Every endpoint of a port of a Service, of one family, each once, sorted by its text. The port's number is each slice's own: a named target port may have
+ * another one there. In several slices an endpoint that is ready in one of them is ready.
+ */
+export function targetsOf(port: ServicePortFact, v6: boolean, slices: readonly EndpointSliceFact[]): readonly Target[] {
+  const found = new Map<string, Target>();
+  for (const slice of slices) {
+    const numbers = slice.ports.filter(({ name, protocol }) => name === port.name && protocol === port.protocol);
+    for (const endpoint of slice.endpoints) {
+      if (isV6(endpoint.address) !== v6) continue;
+      for (const number of numbers) {
+        const text = hostPort(endpoint.address, number.port);
+        if (found.get(text)?.state !== "ready") found.set(text, { ...endpoint, text });
+      }
+    }
+  }
+  return [...found.values()].sort((a, b) => (a.text < b.text ? -1 : 1));
+}
+
+/** As in kube-proxy (pkg/proxy/topology.go): the ready ones, or, where none is, those that end but still serve. */
+export function usable(targets: readonly Target[]): readonly Target[] {
+  const ready = targets.filter(({ state }) => state === "ready");
+  return ready.length > 0 ? ready : targets;
+}
+
+/** The usable endpoints of each node that has any, which a `Local` policy keeps to. */
+export function usableByNode(targets: readonly Target[]): ReadonlyMap<string, readonly Target[]> {
+  const nodes = Map.groupBy(
+    targets.filter(({ node }) => node !== ""),
+    ({ node }) => node,
+  );
+  return new Map([...nodes].map(([node, own]) => [node, usable(own)]));
+}
+
+/** Whether clients are to keep to endpoints by their zone: every ready one has a hint for which zones it is (kube-proxy's `topologyModeFromHints`). */
+export function isZonal(targets: readonly Target[]): boolean {
+  const ready = targets.filter(({ state }) => state === "ready");
+  return ready.length > 0 && ready.every(({ forZones }) => forZones.length > 0);
+}
+
+/** The endpoints for clients in a zone: those that are meant for it, or all, where none is or not all have hints. */
+export function usableInZone(targets: readonly Target[], zone: string): readonly Target[] {
+  const all = usable(targets);
+  if (!isZonal(targets)) return all;
+  const own = all.filter(({ forZones }) => forZones.includes(zone));
+  return own.length > 0 ? own : all;
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { isOvnProvider } from "../../api/annotations.ts";
+import type { EndpointSliceFact, ProblemFact, ServiceFact } from "../../facts/service.ts";
+import type { FactReader } from "../../facts/store.ts";
+import type { WeftEffect } from "../effects.ts";
+import { makeObject } from "../owned-object.ts";
+
+/** The label of a Vip that the controller has made as the source of health checks, and deletes when no rule of the VPC needs it. */
+export const CHECK_SOURCE_LABEL = "weft.kubeovn.io/health-check-source";
+
+/** How OVN checks the endpoints of a Service's VIPs. */
+export interface HealthChecks {
+  /** Address of an endpoint → `<port>:<source address>`, as `ip_port_mappings` has it. */
+  readonly mappings: Readonly<Record<string, string>>;
+  /** Subnets that need an address from which to check. */
+  readonly lacking: readonly string[];
+  readonly problems: readonly ProblemFact[];
+}
+
+const NONE: HealthChecks = { mappings: {}, lacking: [], problems: [] };
+
+/**
+ * How the endpoints of a Service's VIPs are checked, unless its annotation `service_health_check` says `false`: each that is a pod's address on OVN, from the
+ * address of a Vip that has its subnet's name, as in Kube-OVN. The node of the pod sends the checks, and answers ARP for that address. Other
+ * endpoints are not checked.
+ */
+export function serviceHealth(
+  reader: FactReader,
+  service: ServiceFact,
+  vips: readonly string[],
+  slices: readonly EndpointSliceFact[],
+  vpc: string,
+): HealthChecks {
+  // By its annotation Vips find the rules of their VPC: they are not made before it is there.
+  if (vips.length === 0 || !service.healthCheck || service.vpc !== vpc) return NONE;
+  const mappings: Record<string, string> = {};
+  const lacking = new Set<string>();
+  const taken = new Set<string>();
+  for (const address of new Set(slices.flatMap(readyAddresses))) {
+    for (const ip of reader.by("ips", "address", address)) {
+      const subnet = reader.get("subnets", ip.subnet);
+      if (ip.holder === "" || subnet?.vpc !== vpc || !isOvnProvider(subnet.provider) || subnet.deleting) continue;
+      const vip = reader.get("vips", subnet.name);
+      if (vip === undefined) lacking.add(subnet.name);
+      else if (vip.subnet !== subnet.name || vip.type !== "") taken.add(subnet.name);
+      const source = vip?.given && !vip.deleting && !taken.has(subnet.name) ? vip[isV6(address) ? "v6" : "v4"] : "";
+      if (source) mappings[inBrackets(address)] = `${ip.name}:${inBrackets(source)}`;
+    }
+  }
+  const problems = [...taken].map((name) => {
+    const message = `Vip "${name}" is not a plain one of subnet "${name}", so the endpoints of that subnet are not checked; rename the Vip`;
+    return { path: "health check", reason: "NoCheckSource", message };
+  });
+  return { mappings, lacking: [...lacking].sort(), problems };
+}
+
+/** The effects that make the addresses from which is checked. */
+export function makeCheckSources({ lacking }: HealthChecks): readonly WeftEffect[] {
+  return lacking.map((name) =>
+    makeObject("vips", { metadata: { name, labels: { [CHECK_SOURCE_LABEL]: "true" } }, spec: { subnet: name } }),
+  );
+}
+
+/** Whether a rule of the subnet's VPC may need the address from which its pods are checked: it stays as long as one does, whichever endpoints that has. */
+export function needsCheckSource(reader: FactReader, name: string): boolean {
+  const subnet = reader.get("subnets", name);
+  return subnet !== undefined && !subnet.deleting && reader.by("services", "checked", subnet.vpc).length > 0;
+}
+
+function readyAddresses({ endpoints }: EndpointSliceFact): readonly string[] {
+  return endpoints.flatMap(({ address, state }) => (state === "ready" ? [address] : []));
+}
+
+function isV6(address: string): boolean {
+  return address.includes(":");
+}
+
+function inBrackets(address: string): string {
+  return isV6(address) ? `[${address}]` : address;
+}

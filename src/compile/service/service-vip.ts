@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { EndpointSliceFact, ProblemFact, ServiceFact } from "../../facts/service.ts";
+import { vipsByRule } from "../../facts/service-vips.ts";
+import type { FactReader } from "../../facts/store.ts";
+import { vpcOfService } from "./service-vpc.ts";
+
+/** The VIPs of a Service: those at which OVN balances it, and why it does not at the others. */
+export interface ServiceVips {
+  readonly addresses: readonly string[];
+  readonly problems: readonly ProblemFact[];
+}
+
+/**
+ * The VIPs of a Service in its VPC (annotation `switch_lb_vip`). An address that something else of the VPC has is refused; of several Services with one VIP
+ * the oldest has it. Without an endpoint and without a choice by annotations nobody knows in which VPC it is to be: then there are none yet.
+ */
+export function vipsOfService(
+  reader: FactReader,
+  service: ServiceFact,
+  slices: readonly EndpointSliceFact[],
+  vpc: string,
+  defaultVpc: string,
+): ServiceVips {
+  const vouched = vipsByRule(reader, service);
+  const problems: ProblemFact[] = service.vips
+    .filter((vip) => !vouched.includes(vip))
+    .map((vip) => {
+      const message = `VIP ${vip} is not used: only the Service of a SwitchLBRule has VIPs; create a SwitchLBRule instead`;
+      return { path: "metadata.annotations", reason: "NoSwitchLBRule", message };
+    });
+  if (!isPlaced(service, slices)) return { addresses: [], problems };
+  const addresses = vouched.filter((address) => {
+    const holder = holderOf(reader, service, address, vpc, defaultVpc);
+    if (holder === undefined) return true;
+    const message = `VIP ${address} is ${holder.what}; the Service is not reachable at it`;
+    problems.push({ path: "metadata.annotations", reason: holder.reason, message });
+    return false;
+  });
+  return { addresses, problems };
+}
+
+/** Whether it is known in which VPC a Service is that has only VIPs. */
+export function isPlaced({ addresses, vpc, chosenVpc }: ServiceFact, slices: readonly EndpointSliceFact[]): boolean {
+  if (addresses.length > 0 || vpc !== "" || chosenVpc !== "") return true;
+  return slices.some(({ endpoints }) => endpoints.length > 0);
+}
+
+/** What else of the VPC has an address, in words. */
+function holderOf(
+  reader: FactReader,
+  service: ServiceFact,
+  address: string,
+  vpc: string,
+  defaultVpc: string,
+): { readonly reason: string; readonly what: string } | undefined {
+  for (const other of reader.by("services", "address", address)) {
+    if (other.key === service.key) continue;
+    const isVip = !other.addresses.includes(address);
+    if (isVip && (!isBefore(reader, other, service) || !vipsByRule(reader, other).includes(address))) continue;
+    const slices = reader.by("endpointSlices", "service", other.key);
+    if (!isPlaced(other, slices) || vpcOfService(reader, other, slices, defaultVpc) !== vpc) continue;
+    if (!isVip) return { reason: "VipIsClusterIp", what: `the ClusterIP of Service ${other.key}` };
+    return { reason: "VipInUse", what: `already the VIP of SwitchLBRule "${other.rule}", which is older` };
+  }
+  for (const ip of reader.by("ips", "address", address)) {
+    if (ip.holder !== "" && reader.get("subnets", ip.subnet)?.vpc === vpc) {
+      const node = ip.holder.startsWith("node:");
+      const what = node ? `the address of node ${ip.holder.slice(5)}` : `the address of pod ${ip.holder}`;
+      return { reason: node ? "VipIsNodeAddress" : "VipIsPodAddress", what };
+    }
+  }
+  if (vpc === defaultVpc) {
+    const [node] = reader.by("nodes", "internal", address);
+    if (node !== undefined) return { reason: "VipIsNodeAddress", what: `the address of node ${node.name}` };
+  }
+  for (const { name, gateway } of reader.by("subnets", "vpc", vpc)) {
+    if (gateway.v4 === address || gateway.v6 === address)
+      return { reason: "VipIsGateway", what: `the gateway of subnet "${name}"` };
+  }
+  return undefined;
+}
+
+/** The older of two rules has a VIP that both name; of two of one second that with the smaller name. A Service may be made anew. */
+function isBefore(reader: FactReader, a: ServiceFact, b: ServiceFact): boolean {
+  const [first, second] = [a, b].map(({ rule }) => reader.get("switchLbRules", rule)?.created ?? "");
+  return first === second ? a.rule < b.rule : (first ?? "") < (second ?? "");
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { EndpointFact, EndpointSliceFact, ServiceFact } from "../../facts/service.ts";
+import type { FactReader } from "../../facts/store.ts";
+import { parseIp } from "../../net/address.ts";
+import { cidrContains, parseCidr } from "../../net/cidr.ts";
+import { connectedRanges } from "../vpc/vpc-peerings.ts";
+
+/**
+ * The VPC of a Service, as Kube-OVN finds it: the one that a user has chosen by naming router and switch; else that of its first endpoint that
+ * is a pod of its namespace; else the one that it was in; else the default one.
+ */
+export function vpcOfService(
+  reader: FactReader,
+  service: ServiceFact,
+  slices: readonly EndpointSliceFact[],
+  defaultVpc: string,
+): string {
+  return service.chosenVpc || (vpcOfEndpoints(reader, service, slices) ?? (service.vpc || defaultVpc));
+}
+
+/**
+ * The EndpointSlices of a Service without endpoints that are pods of another VPC and have an address of a subnet of the Service's own VPC: there it is
+ * another pod's, or may become one's. One whose address is in no subnet of the VPC stays: it may be in a peered one.
+ */
+export function slicesInVpc(
+  reader: FactReader,
+  { namespace }: ServiceFact,
+  slices: readonly EndpointSliceFact[],
+  vpc: string,
+): readonly EndpointSliceFact[] {
+  return slices.map((slice) => {
+    const endpoints = slice.endpoints.filter((endpoint) => {
+      const vpcs = vpcsOfEndpoint(reader, namespace, endpoint);
+      return vpcs.length === 0 || vpcs.includes(vpc) || !isInVpc(reader, vpc, endpoint.address);
+    });
+    return endpoints.length === slice.endpoints.length ? slice : { ...slice, endpoints };
+  });
+}
+
+/** Of several VPCs of one endpoint it is the one in which the Service was. */
+function vpcOfEndpoints(
+  reader: FactReader,
+  { namespace, vpc }: ServiceFact,
+  slices: readonly EndpointSliceFact[],
+): string | undefined {
+  for (const { endpoints } of slices) {
+    for (const endpoint of endpoints) {
+      const found = vpcsOfEndpoint(reader, namespace, endpoint);
+      if (found.length > 0) return found.includes(vpc) ? vpc : found[0];
+    }
+  }
+  return undefined;
+}
+
+/**
+ * The VPCs in which an endpoint has its address. It names its pod by `targetRef`, so an address that pods have in several VPCs says nothing wrong. One that names
+ * none goes by its address, which pods of a namespace may have in several VPCs. Other namespaces' pods have no say.
+ */
+function vpcsOfEndpoint(reader: FactReader, namespace: string, { address, pod }: EndpointFact): readonly string[] {
+  if (pod !== "" && !pod.startsWith(`${namespace}/`)) return [];
+  // Of a pod of a virtual machine the machine has the address.
+  const holder = pod === "" ? "" : (reader.get("pods", pod)?.holder ?? pod);
+  return reader
+    .by("ips", "address", address)
+    .filter((ip) => (pod === "" ? ip.holder.startsWith(`${namespace}/`) : ip.holder === holder))
+    .flatMap((ip) => reader.get("subnets", ip.subnet)?.vpc ?? []);
+}
+
+function isInVpc(reader: FactReader, vpc: string, address: string): boolean {
+  const ip = parseIp(address);
+  return connectedRanges(reader, vpc).some(({ cidr }) => {
+    const block = parseCidr(cidr);
+    return ip !== undefined && block !== undefined && cidrContains(block, ip);
+  });
+}

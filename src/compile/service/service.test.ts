@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import t, { type Test } from "tap";
+import type { DesiredRow } from "../../desired/fragment.ts";
+import { rowUuid } from "../../desired/identity.ts";
+import { projectService } from "../../facts/project-service.ts";
+import type { FactStore } from "../../facts/store.ts";
+import { Zones } from "../../kinds/zones.ts";
+import { formatFragment } from "../../reconcile/text.ts";
+import type { WeftEffect } from "../effects.ts";
+import { loadBalancerGroupId } from "../owner-ids.ts";
+import {
+  addChassis,
+  addEndpoints,
+  addIp,
+  addNode,
+  addService,
+  addSubnet,
+  addVpc,
+  sampleFacts,
+} from "../testing/sample-facts.ts";
+import { serviceUnit } from "./service.ts";
+
+const GROUPS = new Map<string, string>(
+  ["ovn-cluster", "team-a"].map((vpc) => {
+    const id = loadBalancerGroupId(vpc);
+    return [rowUuid("Load_Balancer_Group", id), `Load_Balancer_Group ${id}`] as const;
+  }),
+);
+for (const node of ["weft-1", "weft-2"])
+  GROUPS.set(rowUuid("Chassis_Template_Var", node), `Chassis_Template_Var ${node}`);
+
+/** Compares a Service's fragment with `service.golden/<name>.txt`; WEFT_GOLDEN=write makes the file anew. */
+function golden(t: Test, name: string, facts: FactStore, key: string): void {
+  const input = serviceUnit.read(facts, key);
+  const text =
+    input === undefined ? "(no unit)\n" : formatFragment(serviceUnit.compile(input), (uuid) => GROUPS.get(uuid));
+  const file = new URL(`./service.golden/${name}.txt`, import.meta.url);
+  if (process.env["WEFT_GOLDEN"] === "write") writeFileSync(file, text);
+  t.equal(text, existsSync(file) ? readFileSync(file, "utf8") : "", name);
+}
+
+/** The vips of a Service's load balancer for a protocol. */
+function vips(facts: FactStore, key: string, protocol = "tcp"): unknown {
+  const input = serviceUnit.read(facts, key);
+  const rows = input === undefined ? [] : serviceUnit.compile(input).rows;
+  return rows.find(({ columns }) => columns["protocol"] === protocol)?.columns["vips"];
+}
+
+/** The first load balancer of a Service. */
+function balancer(facts: FactStore, key: string): DesiredRow | undefined {
+  return serviceUnit.compile(serviceUnit.read(facts, key)!).rows[0];
+}
+
+function effects(facts: FactStore, key: string): readonly WeftEffect[] {
+  return serviceUnit.compile(serviceUnit.read(facts, key)!).effects;
+}
+
+/** What is said of a Service. */
+function reports(facts: FactStore, key: string): readonly string[] {
+  return effects(facts, key).flatMap((effect) => (effect.kind === "report" ? [effect.message] : []));
+}
+
+const DUAL = { clusterIPs: ["10.96.0.20", "fd00:10:96::20"] };
+const HTTP = { name: "http", protocol: "TCP", port: 80 };
+const ready = (...addresses: string[]) => addresses.map((address) => ({ addresses: [address] }));
+
+t.test(
+  "a Service is one load balancer for each protocol, with its endpoints of each family by each slice's own ports",
+  async (t) => {
+    const facts = sampleFacts();
+    addService(facts, "web", {
+      ...DUAL,
+      ports: [HTTP, { name: "dns", protocol: "UDP", port: 53 }, { name: "dns-tcp", protocol: "TCP", port: 53 }],
+    });
+    const ports = (http: number) => [
+      { name: "http", protocol: "TCP", port: http },
+      { name: "dns", protocol: "UDP", port: 5353 },
+      { name: "dns-tcp", protocol: "TCP", port: 5353 },
+    ];
+    addEndpoints(facts, "web", "web-1", { ports: ports(8080), endpoints: ready("10.16.0.9", "10.16.0.2") });
+    // A named target port, which other pods of the Service have another number for.
+    addEndpoints(facts, "web", "web-2", { ports: ports(8081), endpoints: ready("10.16.0.3", "10.16.0.9") });
+    addEndpoints(facts, "web", "web-3", { ports: ports(8080), endpoints: ready("fd00:10:16::2") });
+    addEndpoints(facts, "other", "other-1", { ports: ports(8080), endpoints: ready("10.16.0.4") });
+    golden(t, "dual-stack", facts, "default/web");
+  },
+);
+
+t.test("a client of a Service with affinity is remembered, and what it sends again is let through", async (t) => {
+  const facts = sampleFacts();
+  const spec = { ...DUAL, ports: [HTTP], sessionAffinity: "ClientIP" };
+  addService(facts, "web", { ...spec, sessionAffinityConfig: { clientIP: { timeoutSeconds: 60 } } });
+  const endpoints = ready("10.16.0.2", "fd00:10:16::2", "10.96.0.7");
+  addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints });
+  golden(t, "affinity", facts, "default/web");
+  const led = (): readonly string[] => {
+    const input = serviceUnit.read(facts, "default/web");
+    const rows = input === undefined ? [] : serviceUnit.compile(input).rows;
+    return rows
+      .filter(({ columns }) => columns["protocol"] === undefined)
+      .flatMap(({ columns }) => Object.keys(columns["vips"] ?? {}));
+  };
+  t.same(led(), ["10.16.0.2", "fd00:10:16::2"]);
+  facts.set("serviceRanges", "services", { key: "services", cidrs: ["10.96.0.0/12", "fd00:10:16::/120"] });
+  t.same(led(), ["10.16.0.2"], "what may be another Service's address is not led to itself");
+  for (const [seconds, kept, said] of [
+    [undefined, "10800", undefined],
+    [65_535, "65535", undefined],
+    [86_400, "65535", /more than OVN supports/],
+  ] as const) {
+    addService(facts, "web", { ...spec, sessionAffinityConfig: { clientIP: { timeoutSeconds: seconds ?? null } } });
+    t.match(balancer(facts, "default/web")?.columns["options"], { affinity_timeout: kept });
+    const [problem] = reports(facts, "default/web");
+    if (said === undefined) t.equal(problem, undefined);
+    else t.match(problem, said);
+  }
+});
+
+t.test("what OVN would misread of a Service or its endpoints is left out by itself, and is said", async (t) => {
+  const facts = sampleFacts();
+  addService(facts, "web", {
+    clusterIPs: ["10.96.0.20", "::ffff:10.96.0.20"],
+    ports: [HTTP, { ...HTTP, port: 70_000 }],
+  });
+  const endpoints = [...ready("10.16.0.2", "10.16.0.300", "::ffff:10.16.0.4", "web.example"), { addresses: [] }];
+  addEndpoints(facts, "web", "web-1", {
+    ports: [
+      { ...HTTP, port: 8080 },
+      { ...HTTP, port: 0 },
+    ],
+    endpoints,
+  });
+  addEndpoints(facts, "web", "web-2", { ports: [{ ...HTTP, port: 8081 }], endpoints: ready("10.16.0.3") });
+  t.same(vips(facts, "default/web"), { "10.96.0.20:80": "10.16.0.2:8080,10.16.0.3:8081" });
+  const [said] = reports(facts, "default/web");
+  for (const path of [
+    'spec.clusterIPs[1]: "::ffff:10.96.0.20" is an IPv4-mapped IPv6 address',
+    "spec.ports[1].port: 70000 is not a valid port (1 to 65535)",
+    'EndpointSlice web-1 endpoints[1].addresses[0]: "10.16.0.300" is not a valid IP address',
+    'EndpointSlice web-1 endpoints[2].addresses[0]: "::ffff:10.16.0.4" is an IPv4-mapped IPv6 address',
+    'EndpointSlice web-1 endpoints[3].addresses[0]: "web.example" is not a valid IP address',
+    "EndpointSlice web-1 ports[1].port: 0 is not a valid port",
+  ])
+    t.ok(said?.includes(path), path);
+  addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints: ready("10.16.0.2") });
+  addService(facts, "web", { clusterIPs: ["10.96.0.20"], ports: [HTTP] });
+  t.same(reports(facts, "default/web"), []);
+});
+
+t.test("a Service without an annotation is in the VPC of its endpoints, and says so", async (t) => {
+  const facts = sampleFacts();
+  addVpc(facts, "team-a", {});
+  addSubnet(facts, "shop", { cidrBlock: "10.30.0.0/24", vpc: "team-a" });
+  addService(facts, "web", { ...DUAL, ports: [HTTP] });
+  const vpcOf = () => balancer(facts, "default/web")?.columns["external_ids"];
+  const annotation = () =>
+    effects(facts, "default/web").flatMap((effect) => (effect.kind === "annotate" ? [effect.annotations] : []));
+  t.match(vpcOf(), { vpc: "ovn-cluster" });
+  t.same(annotation(), [], "no EndpointSlice has been seen");
+  addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints: ready("10.30.0.2") });
+  t.same(annotation(), [{ "ovn.kubernetes.io/vpc": "ovn-cluster" }], "nobody has the address");
+  const ip = { podName: "w", nodeName: "weft-1", subnet: "shop", v4: "10.30.0.2", v6: "" };
+  addIp(facts, "w.other", { ...ip, namespace: "other" });
+  t.match(vpcOf(), { vpc: "ovn-cluster" }, "other namespaces' pods have no say");
+  addIp(facts, "w.default", { ...ip, namespace: "default" });
+  t.match(vpcOf(), { vpc: "team-a" });
+  t.same(annotation(), [{ "ovn.kubernetes.io/vpc": "team-a" }]);
+  const annotated = (annotations: Record<string, string>) =>
+    addService(facts, "web", { ...DUAL, ports: [HTTP] }, { annotations });
+  annotated({ "ovn.kubernetes.io/vpc": "team-a" });
+  t.same(annotation(), []);
+  facts.set("ips", "w.default", undefined);
+  t.match(vpcOf(), { vpc: "team-a" }, "without pods it stays where it was");
+  annotated({ "ovn.kubernetes.io/logical_router": "ovn-cluster", "ovn.kubernetes.io/logical_switch": "ovn-default" });
+  addIp(facts, "w.default", { ...ip, namespace: "default" });
+  t.match(vpcOf(), { vpc: "ovn-cluster" }, "who names router and switch has chosen");
+});
+
+t.test("pods of two VPCs with one address are told apart by the names that the EndpointSlice has", async (t) => {
+  const facts = sampleFacts();
+  for (const vpc of ["team-a", "team-b"]) {
+    addVpc(facts, vpc, {});
+    addSubnet(facts, `${vpc}-pods`, { cidrBlock: "10.30.0.0/24", vpc });
+    for (const [i, name] of ["one", "two"].entries()) {
+      const podName = `${name}-${vpc}`;
+      const of = { podName, namespace: "default", nodeName: "weft-1", subnet: `${vpc}-pods` };
+      addIp(facts, `${podName}.default`, { ...of, v4: `10.30.0.${i + 2}`, v6: "" });
+    }
+  }
+  addService(facts, "web", { clusterIPs: ["10.96.0.20"], ports: [HTTP] });
+  const serve = (...endpoints: readonly (readonly [string, string])[]): void =>
+    addEndpoints(facts, "web", "web-1", {
+      ports: [{ ...HTTP, port: 8080 }],
+      endpoints: endpoints.map(([address, name]) => ({ addresses: [address], targetRef: { kind: "Pod", name } })),
+    });
+  const made = () => {
+    const { external_ids, vips } = balancer(facts, "default/web")?.columns ?? {};
+    return [(external_ids as { vpc: string }).vpc, Object.values(vips ?? {})];
+  };
+  serve(["10.30.0.2", "one-team-b"]);
+  t.same(made(), ["team-b", ["10.30.0.2:8080"]], "not the VPC of the namespace's other pod with that address");
+  serve(["10.30.0.2", "one-team-a"], ["10.30.0.3", "two-team-b"]);
+  t.same(
+    made(),
+    ["team-a", ["10.30.0.2:8080"]],
+    "10.30.0.3 is another pod in this VPC, which the Service does not select",
+  );
+});
+
+t.test("an endpoint in another VPC stays if its address is in no subnet of the Service's own", async (t) => {
+  const facts = sampleFacts();
+  addVpc(facts, "team-a", {});
+  addSubnet(facts, "shop", { cidrBlock: "10.30.0.0/24", vpc: "team-a" });
+  const annotations = { "ovn.kubernetes.io/logical_router": "ovn-cluster", "ovn.kubernetes.io/logical_switch": "x" };
+  addService(facts, "web", { clusterIPs: ["10.96.0.20"], ports: [HTTP] }, { annotations });
+  const of = { podName: "w", namespace: "default", nodeName: "weft-1", subnet: "shop" };
+  addIp(facts, "w.default", { ...of, v4: "10.30.0.2", v6: "" });
+  addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints: ready("10.30.0.2") });
+  t.match(balancer(facts, "default/web")?.columns, {
+    external_ids: { vpc: "ovn-cluster" },
+    vips: { "10.96.0.20:80": "10.30.0.2:8080" },
+  });
+});
+
+t.test("a Service without endpoints keeps its addresses, to refuse", async (t) => {
+  const facts = sampleFacts();
+  addService(facts, "web", { ...DUAL, ports: [HTTP] });
+  golden(t, "no-endpoints", facts, "default/web");
+});
+
+t.test("only ready endpoints count; where none is, those that end but still serve", async (t) => {
+  const facts = sampleFacts();
+  addService(facts, "web", { clusterIP: "10.96.0.20", clusterIPs: ["10.96.0.20"], ports: [HTTP] });
+  const endpoint = (address: string, conditions: object) => ({ addresses: [address], conditions });
+  const ending = { ready: false, serving: true, terminating: true };
+  const slice = (...endpoints: { addresses: string[]; conditions: object }[]) =>
+    addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints });
+  slice(
+    endpoint("10.16.0.2", { ready: true }),
+    endpoint("10.16.0.3", ending),
+    endpoint("10.16.0.4", { ready: false, serving: false, terminating: false }),
+    endpoint("10.16.0.5", {}),
+  );
+  t.same(vips(facts, "default/web"), { "10.96.0.20:80": "10.16.0.2:8080,10.16.0.5:8080" });
+  slice(
+    endpoint("10.16.0.3", ending),
+    endpoint("10.16.0.4", { ready: false, serving: true, terminating: false }),
+    endpoint("10.16.0.6", { ready: false, serving: false, terminating: true }),
+  );
+  t.same(vips(facts, "default/web"), { "10.96.0.20:80": "10.16.0.3:8080" });
+});
+
+t.test("a Service of another VPC is balanced there, once the VPC exists", async (t) => {
+  const facts = sampleFacts();
+  const annotations = { "ovn.kubernetes.io/vpc": "team-a" };
+  addService(facts, "web", { ...DUAL, ports: [HTTP] }, { annotations });
+  t.equal(vips(facts, "default/web"), undefined);
+  t.match(reports(facts, "default/web"), [/VPC "team-a" does not exist/]);
+  addVpc(facts, "team-a", {});
+  golden(t, "custom-vpc", facts, "default/web");
+});
+
+t.test("other proxies' Services are left to them", async (t) => {
+  const facts = sampleFacts();
+  const labels = { "service.kubernetes.io/service-proxy-name": "x" };
+  addService(facts, "theirs", { ...DUAL, ports: [HTTP] }, { labels });
+  t.equal(vips(facts, "default/theirs"), undefined);
+});
+
+t.test("a Service is in the VPC of its endpoints' pods, although others have their addresses elsewhere", async (t) => {
+  const facts = sampleFacts();
+  for (const vpc of ["team-a", "team-b"]) {
+    addVpc(facts, vpc, {});
+    addSubnet(facts, `shop-${vpc}`, { cidrBlock: "10.30.0.0/24", vpc });
+  }
+  const ip = { nodeName: "weft-1", v4: "10.30.0.2", v6: "", namespace: "default" };
+  addIp(facts, "a.default", { ...ip, podName: "a", subnet: "shop-team-a" });
+  addIp(facts, "b.default", { ...ip, podName: "b", subnet: "shop-team-b" });
+  addService(facts, "web", { ...DUAL, ports: [HTTP] });
+  const vpcWith = (targetRef?: { kind: string; name: string; namespace?: string }) => {
+    const endpoints = [{ addresses: ["10.30.0.2"], ...(targetRef && { targetRef }) }];
+    addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints });
+    return balancer(facts, "default/web")?.columns["external_ids"];
+  };
+  t.match(vpcWith({ kind: "Pod", name: "b" }), { vpc: "team-b" });
+  t.match(vpcWith({ kind: "Pod", name: "a" }), { vpc: "team-a" });
+  t.match(vpcWith({ kind: "Pod", name: "c" }), { vpc: "ovn-cluster" }, "the pod has no address yet");
+  t.match(vpcWith({ kind: "Pod", namespace: "other", name: "b" }), { vpc: "ovn-cluster" }, "another namespace's");
+  t.match(vpcWith({ kind: "Node", name: "b" }), { vpc: "team-a" }, "no pod is named, so its address counts");
+});
+
+const POLICY_LOCAL = { ...DUAL, ports: [HTTP], internalTrafficPolicy: "Local" };
+const onNode = (address: string, nodeName: string, more: object = {}) => ({ addresses: [address], nodeName, ...more });
+
+t.test("with internalTrafficPolicy Local each node says which endpoints it has, and others refuse", async (t) => {
+  const facts = sampleFacts();
+  addService(facts, "web", { ...POLICY_LOCAL, externalIPs: ["192.0.2.7"] });
+  addEndpoints(facts, "web", "web-1", {
+    ports: [{ ...HTTP, port: 8080 }],
+    endpoints: [
+      onNode("10.16.0.2", "weft-1"),
+      onNode("10.16.0.3", "weft-1"),
+      onNode("10.16.0.4", "weft-1", { conditions: { ready: false, serving: true, terminating: true } }),
+      onNode("10.16.0.5", "weft-2", { conditions: { ready: false, serving: true, terminating: true } }),
+      { addresses: ["10.16.0.6"] },
+    ],
+  });
+  addEndpoints(facts, "web", "web-2", {
+    ports: [{ ...HTTP, port: 8080 }],
+    endpoints: [onNode("fd00:10:16::2", "weft-1")],
+  });
+  golden(t, "local", facts, "default/web");
+});
+
+t.test(
+  "of a sticky Service with internalTrafficPolicy Local a client's address says which endpoint it has",
+  async (t) => {
+    const facts = sampleFacts();
+    addService(facts, "web", { ...POLICY_LOCAL, sessionAffinity: "ClientIP" });
+    const { rows } = serviceUnit.compile(serviceUnit.read(facts, "default/web")!);
+    t.same(
+      rows.map(({ columns }) => [columns["name"], columns["selection_fields"]]),
+      [
+        ["default/web/tcp/local4", ["ip_src"]],
+        ["default/web/tcp/local6", ["ipv6_src"]],
+        ["default/web/refuse", []],
+      ],
+    );
+    for (const { columns } of rows) t.notMatch(columns["options"], { affinity_timeout: String });
+  },
+);
+
+t.test("what OVN does in another way than a Service asks for is reported", async (t) => {
+  const facts = sampleFacts();
+  const sticky = { sessionAffinity: "ClientIP" };
+  for (const [spec, said] of [
+    [
+      { trafficDistribution: "PreferSameNode" },
+      /^spec\.trafficDistribution: PreferSameNode is treated as PreferSameZone/,
+    ],
+    [{ trafficDistribution: "PreferClose", ...sticky }, /^spec\.trafficDistribution: a Service with sessionAffinity/],
+    [
+      { internalTrafficPolicy: "Local", ...sticky },
+      /^spec\.sessionAffinityConfig: the session affinity has no timeout/,
+    ],
+    [{ trafficDistribution: "PreferClose", internalTrafficPolicy: "Local" }, undefined],
+    [sticky, undefined],
+  ] as const) {
+    addService(facts, "web", { ...DUAL, ports: [HTTP], ...spec });
+    const [problem] = reports(facts, "default/web");
+    if (said === undefined) t.equal(problem, undefined);
+    else t.match(problem, said);
+  }
+});
+
+t.test("external addresses are balanced as kube-proxy does for pods: by all endpoints", async (t) => {
+  const facts = sampleFacts();
+  const spec = { clusterIPs: ["10.96.0.20"], ports: [HTTP] };
+  const endpoints = [onNode("10.16.0.2", "weft-1"), onNode("10.16.0.3", "weft-2")];
+  addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints });
+  const both = "10.16.0.2:8080,10.16.0.3:8080";
+  const set = (more: object, ingress: readonly { ip?: string; ipMode?: string; hostname?: string }[] = []) => {
+    const metadata = { name: "web", namespace: "default", uid: "uid-web" };
+    const object = { metadata, spec: { ...spec, ...more }, status: { loadBalancer: { ingress } } };
+    facts.set("services", "default/web", projectService(object));
+    return vips(facts, "default/web");
+  };
+  t.same(set({ externalIPs: ["192.0.2.7", "10.96.0.20", "192.0.2.7"] }), {
+    "10.96.0.20:80": both,
+    "192.0.2.7:80": both,
+  });
+  const ingress = [
+    { ip: "198.51.100.9" },
+    { ip: "198.51.100.8", ipMode: "VIP" },
+    { ip: "198.51.100.7", ipMode: "Proxy" },
+    { hostname: "lb.example" },
+    { ip: "2001:db8::9" },
+  ];
+  const addresses = (more: object) => Object.keys(set(more, ingress) as object);
+  t.same(addresses({ externalTrafficPolicy: "Local" }), [
+    "10.96.0.20:80",
+    "198.51.100.8:80",
+    "198.51.100.9:80",
+    "[2001:db8::9]:80",
+  ]);
+  t.same(
+    addresses({ loadBalancerSourceRanges: [" 203.0.113.0/24 "] }),
+    ["10.96.0.20:80", "[2001:db8::9]:80"],
+    "who may come from where OVN cannot tell: that is left to kube-proxy, for the family that it is about",
+  );
+  t.same(set({ externalIPs: ["192.0.2.7"], internalTrafficPolicy: "Local" }), {
+    "10.96.0.20:80": "^local.uid_dweb.tcp.80.v4",
+  });
+  const input = serviceUnit.read(facts, "default/web")!;
+  t.match(
+    serviceUnit.compile(input).rows.find(({ columns }) => columns["name"] === "default/web/tcp")?.columns["vips"],
+    { "192.0.2.7:80": both },
+    "an internal policy is about cluster addresses alone",
+  );
+  set({ externalIPs: ["192.0.2.300"] });
+  t.match(reports(facts, "default/web"), [/spec\.externalIPs\[0\]: "192\.0\.2\.300" is not a valid IP address/]);
+});
+
+const zone = (...names: string[]) => ({ hints: { forZones: names.map((name) => ({ name })) } });
+
+t.test("endpoints with hints are for their zones, on the nodes of which they are balanced", async (t) => {
+  const facts = sampleFacts();
+  const zones = new Zones(facts);
+  facts.derive((change) => zones.noteFact(change), "zones");
+  zones.start();
+  addChassis(facts, "weft-1", "c1", "a");
+  addChassis(facts, "weft-2", "c2", "b");
+  addNode(facts, "weft-3", "172.18.0.13");
+  addService(facts, "web", { ...DUAL, ports: [HTTP], trafficDistribution: "PreferClose" });
+  const slice = (...endpoints: object[]) =>
+    addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints: endpoints as never });
+  const names = () => serviceUnit.compile(serviceUnit.read(facts, "default/web")!).rows.map(({ label }) => label);
+  slice(onNode("10.16.0.2", "weft-1", zone("a")), onNode("10.16.0.3", "weft-2", zone("c")));
+  golden(t, "zones", facts, "default/web");
+  slice(onNode("10.16.0.2", "weft-1", zone("a")), onNode("10.16.0.3", "weft-2"));
+  t.same(names(), ["service/default/web/tcp"], "one endpoint without a hint");
+  const ending = { conditions: { ready: false, serving: true, terminating: true } };
+  slice(onNode("10.16.0.2", "weft-1", zone("a")), onNode("10.16.0.3", "weft-2", ending));
+  t.equal(names().length, 4, "one that ends has none");
+  slice(onNode("10.16.0.2", "weft-1", { ...zone("a"), ...ending }));
+  t.same(names(), ["service/default/web/tcp"], "where none is ready zones do not count");
+  slice(onNode("10.16.0.2", "weft-1", zone("a")));
+  addService(facts, "web", { ...DUAL, ports: [HTTP], sessionAffinity: "ClientIP" });
+  t.equal(names()[0], "service/default/web/tcp", "a client that keeps its endpoint keeps it wherever that is");
+});
+
+t.test("a node that comes or goes wakes no Service with hints, a zone does", async (t) => {
+  const facts = sampleFacts();
+  const zones = new Zones(facts);
+  facts.derive((change) => zones.noteFact(change), "zones");
+  addChassis(facts, "weft-1", "c1", "a");
+  addChassis(facts, "weft-2", "c2", "a");
+  zones.start();
+  const changed: string[] = [];
+  t.teardown(facts.subscribe(({ kind, key }) => kind === "zones" && changed.push(key)));
+  addNode(facts, "weft-3", "172.18.0.13");
+  addChassis(facts, "weft-3", "c3", "a");
+  facts.set("nodes", "weft-2", undefined);
+  t.same(
+    changed.filter((key) => key !== ""),
+    [],
+  );
+  addChassis(facts, "weft-1", "c1", "b");
+  t.same(
+    changed.filter((key) => key !== ""),
+    ["b"],
+  );
+  facts.set("nodes", "weft-3", undefined);
+  t.same(
+    changed.filter((key) => key !== ""),
+    ["b", "a"],
+  );
+});
+
+t.test("a Service without a cluster address is nothing to balance", async (t) => {
+  const facts = sampleFacts();
+  addService(facts, "headless", { clusterIP: "None", clusterIPs: ["None"], ports: [HTTP] });
+  addService(facts, "named", { type: "ExternalName", ports: [HTTP] });
+  addService(facts, "new", { ports: [HTTP] });
+  for (const name of ["headless", "named", "new"]) t.equal(facts.get("services", `default/${name}`), undefined, name);
+});
+
+t.test("what says nothing new of a Service or its endpoints wakes nobody", async (t) => {
+  const facts = sampleFacts();
+  const ports = [{ ...HTTP, port: 8080 }];
+  addService(facts, "web", { ...DUAL, ports: [HTTP] });
+  addEndpoints(facts, "web", "web-1", { ports, endpoints: ready("10.16.0.2", "10.16.0.3") });
+  t.teardown(facts.subscribe((change) => t.fail(`${change.kind} ${change.key} has changed`)));
+  addService(facts, "web", { ...DUAL, ports: [HTTP], type: "LoadBalancer" }, { labels: { some: "label" } });
+  addEndpoints(facts, "web", "web-1", { ports, endpoints: ready("10.16.0.3", "10.16.0.2") });
+});

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { SERVICE } from "../../api/annotations.ts";
+import { loadBalancerName, repeatsName } from "../../api/names.ts";
+import type { Fragment } from "../../desired/fragment.ts";
+import type { UnitKind } from "../../desired/unit-kind.ts";
+import {
+  balancedAddresses,
+  type EndpointSliceFact,
+  type ServiceFact,
+  type ServicePortFact,
+} from "../../facts/service.ts";
+import type { FactReader } from "../../facts/store.ts";
+import { annotate, report, type WeftEffect } from "../effects.ts";
+import { FragmentBuilder } from "../fragment-builder.ts";
+import { addLoadBalancer } from "./load-balancer.ts";
+import { hostPort, isV6, isZonal, targetsOf, usable } from "./service-endpoints.ts";
+import { type HealthChecks, makeCheckSources, serviceHealth } from "./service-health.ts";
+import { addLocal } from "./service-local.ts";
+import { rangesOfServices } from "./service-ranges.ts";
+import { repeatsOf } from "./service-repeats.ts";
+import { isPlaced, type ServiceVips, vipsOfService } from "./service-vip.ts";
+import { slicesInVpc, vpcOfService } from "./service-vpc.ts";
+import { addZonal } from "./service-zones.ts";
+
+interface ServiceInput {
+  readonly service: ServiceFact;
+  /** The VPC that it is in. */
+  readonly vpc: string;
+  readonly vpcExists: boolean;
+  /** Whose addresses other Services balance. */
+  readonly serviceRanges: readonly string[];
+  readonly slices: readonly EndpointSliceFact[];
+  readonly vips: ServiceVips;
+  readonly health: HealthChecks;
+  /** The addresses whose endpoints are not each node's own. */
+  readonly wide: readonly string[];
+  /** The zones that have nodes, where endpoints are meant for some only. */
+  readonly zones: readonly string[];
+}
+
+/**
+ * A Service as pods of its VPC see it: one load balancer for each protocol, in the group that every switch of the VPC has. It is small,
+ * so an endpoint's change rewrites a small row; and the client's address stays, so that policies see who speaks.
+ *
+ * Its cluster addresses and VIPs are here, and those external ones that kube-proxy would answer a pod at: by all endpoints, whatever `externalTrafficPolicy`
+ * says, as kube-proxy does for clients in the cluster. Node ports and what nodes themselves send stay with kube-proxy.
+ */
+export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
+  name: "service",
+  priority: 4,
+
+  read(reader, key) {
+    const service = reader.get("services", key);
+    if (service === undefined) return undefined;
+    const cluster = reader.get("cluster", "cluster");
+    const all = reader.by("endpointSlices", "service", key);
+    const vpc = vpcOfService(reader, service, all, cluster?.router ?? "");
+    const slices = slicesInVpc(reader, service, all, vpc);
+    const vpcExists = reader.get("vpcs", vpc) !== undefined;
+    const vips = vipsOfService(reader, service, slices, vpc, cluster?.router ?? "");
+    const own = balancedAddresses(service).filter((one) => !service.nodeLocal || !service.addresses.includes(one));
+    const wide = [...own, ...vips.addresses];
+    const zonal = zonalFamilies(service, service.ports, wide, slices).length > 0;
+    const zones = zonal ? reader.all("zones").map((zone) => zone.key) : [];
+    const health = serviceHealth(reader, service, vips.addresses, slices, vpc);
+    return { service, vpc, vpcExists, serviceRanges: rangesOfServices(reader), slices, vips, health, wide, zones };
+  },
+
+  compile(input): Fragment<WeftEffect> {
+    const { service, vpc, vpcExists, slices } = input;
+    const { uid, namespace, name } = service;
+    const about = { resource: "services", namespace, name, uid } as const;
+    const build = new FragmentBuilder();
+    if (service.proxy !== "" || !isPlaced(service, slices)) return build.finish();
+    if (!vpcExists) {
+      const message = `VPC "${vpc}" does not exist; pods cannot reach the Service at its addresses`;
+      return build.finish(report(about, [{ path: "metadata.annotations", reason: "VpcNotFound", message }]));
+    }
+    if (service.nodeLocal) addLocal(build, service, vpc, slices);
+    for (const protocol of ["TCP", "UDP", "SCTP"] as const) addCluster(build, input, protocol);
+    const problems = [
+      ...service.problems,
+      ...slices.flatMap((slice) => slice.problems),
+      ...input.vips.problems,
+      ...input.health.problems,
+    ];
+    const annotations = service.vpc === "" ? {} : { [SERVICE.vpc]: service.vpc };
+    return build.finish([
+      ...report(about, problems),
+      ...makeCheckSources(input.health),
+      // Kube-OVN tells it when it has seen an EndpointSlice, and tools read it there.
+      ...(slices.length === 0
+        ? []
+        : annotate("services", { namespace, name, uid, annotations }, { [SERVICE.vpc]: vpc })),
+    ]);
+  },
+};
+
+/** The addresses at which clients on every node have the same endpoints, or those of their zone. */
+function addCluster(
+  build: FragmentBuilder,
+  { service, vpc, slices, serviceRanges: ranges, wide, zones, health, vips: { addresses: own } }: ServiceInput,
+  protocol: ServicePortFact["protocol"],
+): void {
+  const { key, affinity } = service;
+  const ports = service.ports.filter((port) => port.protocol === protocol);
+  const zonal = zones.length === 0 ? [] : zonalFamilies(service, ports, wide, slices);
+  for (const v6 of zonal) {
+    const addresses = wide.filter((address) => isV6(address) === v6);
+    addZonal(build, { service, vpc, protocol, v6, addresses }, slices, zones);
+  }
+  const vips: Record<string, string> = {};
+  for (const address of wide) {
+    if (zonal.includes(isV6(address))) continue;
+    for (const port of ports) {
+      const targets = usable(targetsOf(port, isV6(address), slices));
+      vips[hostPort(address, port.port)] = targets.map(({ text }) => text).join(",");
+    }
+  }
+  if (Object.keys(vips).length === 0) return;
+  const name = loadBalancerName(key, protocol);
+  const checks = own.length > 0 && protocol !== "SCTP" ? { checks: health.mappings } : {};
+  addLoadBalancer(build, service, vpc, { name, protocol, vips, affinity, ...checks });
+  const repeats = affinity === 0 ? {} : repeatsOf(vips, ranges);
+  if (Object.keys(repeats).length > 0)
+    addLoadBalancer(build, service, vpc, { name: repeatsName(key, protocol), vips: repeats });
+}
+
+/**
+ * The families (whether IPv6) of which endpoints of some port are meant for clients of some zones. A client that keeps its endpoint keeps it wherever
+ * that is: northd makes no flows that learn affinity from a template.
+ */
+function zonalFamilies(
+  service: ServiceFact,
+  ports: readonly ServicePortFact[],
+  addresses: readonly string[],
+  slices: readonly EndpointSliceFact[],
+): readonly boolean[] {
+  if (service.affinity > 0) return [];
+  const families = [false, true].filter((v6) => addresses.some((address) => isV6(address) === v6));
+  return families.filter((v6) => ports.some((port) => isZonal(targetsOf(port, v6, slices))));
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { ruleServiceName, ruleSliceName } from "../../api/names.ts";
+import { samePlain } from "../../collections/plain.ts";
+import type { EndpointSliceFact, ServiceFact } from "../../facts/service.ts";
+import type { SwitchLbRuleFact } from "../../facts/switch-lb-rule.ts";
+import type { RuleServiceFact } from "../../facts/vip-service.ts";
+import type { Dual } from "../../net/dual.ts";
+import type { WeftEffect } from "../effects.ts";
+import { dropObject, makeObject, ownedBy, patchObject } from "../owned-object.ts";
+
+const OWNER_KIND = "SwitchLBRule";
+
+/** Who manages an EndpointSlice (discovery.k8s.io/v1, label `endpointslice.kubernetes.io/managed-by`). */
+const MANAGED_BY = "weft.kubeovn.io";
+
+/** The Service that a rule makes. */
+export interface WantedService extends RuleServiceFact {
+  readonly key: string;
+  readonly namespace: string;
+}
+
+/** What the Service of a rule is to be, with the families that Services of the cluster have; nothing while its spec is invalid. */
+export function wantedService(
+  { name, service }: SwitchLbRuleFact,
+  serviceCidr: Readonly<Dual<string>>,
+): WantedService | undefined {
+  if (service === undefined) return undefined;
+  const { v4, v6 } = serviceCidr;
+  const served = [...(v4 ? ["IPv4"] : []), ...(v6 ? ["IPv6"] : [])];
+  const families = service.families.filter((family) => served.length === 0 || served.includes(family));
+  return { ...service, families, key: `${service.namespace}/${ruleServiceName(name)}` };
+}
+
+/** The effects that make the Service of a rule, or restore it. What cannot be changed of a Service makes it anew. */
+export function ruleService(
+  rule: SwitchLbRuleFact,
+  wanted: WantedService,
+  service: ServiceFact | undefined,
+): readonly WeftEffect[] {
+  const { namespace, annotations, selector, ports, sessionAffinity, families } = wanted;
+  if (families.length === 0) return [];
+  const metadata = { name: ruleServiceName(rule.name), namespace, ownerReferences: ownedBy(OWNER_KIND, rule) };
+  const spec = {
+    ports: ports.map(({ name, ...rest }) => ({ ...(name !== "" && { name }), ...rest })),
+    sessionAffinity,
+    ipFamilies: families,
+    ipFamilyPolicy: families.length > 1 ? "PreferDualStack" : "SingleStack",
+  };
+  if (service === undefined) {
+    const body = {
+      metadata: { ...metadata, annotations },
+      spec: { ...spec, type: "ClusterIP", clusterIP: "None", selector },
+    };
+    return [makeObject("services", body)];
+  }
+  const { written, ruleUid } = service;
+  if (written === undefined) return [];
+  const { headless, ...present } = written;
+  const { key: _, namespace: __, ...asked } = wanted;
+  if (ruleUid === rule.uid && headless && samePlain(present, asked)) return [];
+  // The first family cannot be changed; and of a Service that loses its selector the EndpointSlices stay.
+  const selects = (of: RuleServiceFact): boolean => Object.keys(of.selector).length > 0;
+  if (!headless || present.families[0] !== families[0] || selects(present) !== selects(asked))
+    return [dropObject("services", service)];
+  const body = {
+    metadata: { ...metadata, annotations: { ...nulls(present.annotations), ...annotations } },
+    spec: { ...spec, selector: { ...nulls(present.selector), ...selector } },
+  };
+  return [patchObject("services", service, body)];
+}
+
+function nulls(keys: Readonly<Record<string, unknown>>): Readonly<Record<string, null>> {
+  return Object.fromEntries(Object.keys(keys).map((key) => [key, null]));
+}
+
+/** The EndpointSlices of a rule that names its endpoints, one for each family: their keys, and the effects that make or restore them. */
+export function ruleSlices(
+  rule: SwitchLbRuleFact,
+  { namespace, key: service, ports }: WantedService,
+  slices: readonly EndpointSliceFact[],
+): { readonly keys: readonly string[]; readonly effects: readonly WeftEffect[] } {
+  const numbers = ports.map(({ name, protocol, targetPort: port }) => ({ name, protocol, port }));
+  const wanted = (["IPv4", "IPv6"] as const).flatMap((family) => {
+    const addresses = rule.endpoints.filter((address) => address.includes(":") === (family === "IPv6"));
+    if (addresses.length === 0) return [];
+    const name = ruleSliceName(rule.name, family);
+    const key = `${namespace}/${name}`;
+    const present = slices.find((slice) => slice.key === key);
+    const same =
+      present?.ruleUid === rule.uid &&
+      present.service === service &&
+      present.endpoints.every(({ state }) => state === "ready") &&
+      samePlain(
+        present.endpoints.map(({ address }) => address),
+        addresses,
+      ) &&
+      samePlain(present.ports, numbers);
+    if (same) return { key, effects: [] };
+    const labels = {
+      "kubernetes.io/service-name": ruleServiceName(rule.name),
+      "endpointslice.kubernetes.io/managed-by": MANAGED_BY,
+    };
+    const body = {
+      metadata: { name, namespace, labels, ownerReferences: ownedBy(OWNER_KIND, rule) },
+      endpoints: addresses.map((address) => ({ addresses: [address], conditions: { ready: true } })),
+      ports: numbers,
+    };
+    const effect =
+      present === undefined
+        ? makeObject("endpointSlices", { ...body, addressType: family })
+        : patchObject("endpointSlices", present, body);
+    return { key, effects: [effect] };
+  });
+  return { keys: wanted.map(({ key }) => key), effects: wanted.flatMap(({ effects }) => effects) };
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { addressConflictOf } from "../../claims/address-conflict.ts";
+import { vipOwner } from "../../claims/pod-request.ts";
+import type { FactReader } from "../../facts/store.ts";
+import { parseIp } from "../../net/address.ts";
+import { cidrContains, parseCidr } from "../../net/cidr.ts";
+import { dualValues } from "../../net/dual.ts";
+import type { Note } from "../effects.ts";
+
+/**
+ * The addresses of a subnet that its router answers ARP and ND for (ovn-nb(5) Logical_Switch_Port `arp_proxy`, an option of ports of type `router` only):
+ * those of its Vips with `type: switch_lb_vip`, sorted. A port of the address with the router's MAC, as in Kube-OVN, would be a second
+ * destination for that MAC in the switch, and OVN would choose one of the two for all that goes to the router.
+ */
+export function proxiedAddresses(reader: FactReader, subnet: string): readonly string[] {
+  return reader
+    .by("vips", "answered", subnet)
+    .filter(({ name }) => addressConflictOf(reader, vipOwner(name)) === undefined)
+    .flatMap(({ v4, v6 }) => [v4, v6].filter((address) => address !== ""))
+    .sort();
+}
+
+/** The VIPs in the range of a subnet of the VPC that nobody answers ARP and ND for. */
+export function unreservedVips(reader: FactReader, vips: readonly string[], vpc: string): readonly Note[] {
+  return vips.flatMap((vip) => {
+    const ip = parseIp(vip);
+    const subnet = reader.by("subnets", "vpc", vpc).find(({ cidr }) =>
+      dualValues(cidr).some((text) => {
+        const block = parseCidr(text);
+        return ip !== undefined && block !== undefined && cidrContains(block, ip);
+      }),
+    );
+    if (subnet === undefined || proxiedAddresses(reader, subnet.name).includes(vip)) return [];
+    const field = vip.includes(":") ? "v6ip" : "v4ip";
+    const message = `VIP ${vip} is in the range of subnet "${subnet.name}", whose pods cannot reach it: create a Vip with spec.subnet "${subnet.name}", type switch_lb_vip and ${field} ${vip}`;
+    return [{ reason: "VipNotReserved", message }];
+  });
+}

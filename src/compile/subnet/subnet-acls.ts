@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { aclName } from "../../api/names.ts";
+import type { SubnetFact } from "../../facts/subnet.ts";
+import type { Dual } from "../../net/dual.ts";
+import { translateSubnetRules } from "../../policy/subnet-rules.ts";
+import type { VirtualPortsIn } from "../../policy/virtual-ports.ts";
+import { aclContent, holdAcl } from "../acl-row.ts";
+import type { FragmentBuilder } from "../fragment-builder.ts";
+import { switchId } from "../owner-ids.ts";
+import { externalIds } from "../rows.ts";
+
+/**
+ * Adds what a subnet's spec says about traffic to its switch. The id of an ACL is its content: what stays the same in a changed list is not
+ * written, and equal ones are one.
+ */
+export function addAcls(
+  build: FragmentBuilder,
+  subnet: SubnetFact,
+  joinCidr: Dual<string>,
+  virtualPorts: VirtualPortsIn,
+): void {
+  const { name } = subnet;
+  for (const acl of translateSubnetRules(subnet, joinCidr, virtualPorts).acls) {
+    const { direction, priority, match, action, rule, log } = acl;
+    const id = `subnet/${name}/${aclContent([direction, priority, match, action], 16)}`;
+    if (build.has("ACL", id)) continue;
+    holdAcl(build, "Logical_Switch", switchId(name), id, {
+      // Under the subnet's name what it drops is found in logs, as in Kube-OVN.
+      name: log ? name : aclName("subnet", name, rule),
+      // A connection is judged by where it really goes, from its first packet to its last (ovn-nb(5), ACL options).
+      stage: direction === "to-lport" ? direction : "from-lport-after-lb",
+      tier: 2,
+      priority,
+      match,
+      action,
+      log,
+      severity: log ? "warning" : undefined,
+      external_ids: externalIds({ policy: `subnet/${name}`, rule, subnet: name }),
+    });
+  }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import fc from "fast-check";
+import t from "tap";
+import { decodeSubnetContract } from "../../contract/subnet.ts";
+import { addSubnet, SAMPLE_CLUSTER, sampleFacts } from "../testing/sample-facts.ts";
+import { subnetContract } from "./subnet-contract.ts";
+
+t.test("whatever a Subnet's spec says, a daemon can read the contract", async (t) => {
+  const odd = fc.constantFrom(undefined, null, true, "x", "1400", 1400, -1, 1.5, 70_000, 1e300, [], {});
+  const spec = fc.record(
+    {
+      cidrBlock: fc.constantFrom("10.20.0.0/24", "10.20.0.0/24,fd00:20::/64", "0.0.0.0/0", "10.20.0.0/99", "::/0", ""),
+      vpc: fc.constantFrom("ovn-cluster", "other", ""),
+      vlan: fc.constantFrom("", "v"),
+      provider: fc.constantFrom("", "ovn", "net.shop.ovn", "net.shop"),
+      gatewayType: odd,
+      natOutgoing: odd,
+      mtu: odd,
+    },
+    { requiredKeys: [], noNullPrototype: true },
+  );
+  let routed = 0;
+  fc.assert(
+    fc.property(spec, (of) => {
+      const facts = sampleFacts();
+      addSubnet(facts, "s", of as Parameters<typeof addSubnet>[2]);
+      const [subnet, verdict] = [facts.get("subnets", "s"), facts.get("verdicts", "s")];
+      if (subnet === undefined || verdict === undefined) throw new Error("not judged");
+      const contract = decodeSubnetContract(subnetContract(subnet, verdict, SAMPLE_CLUSTER, undefined) ?? "");
+      const theirs = verdict.ok && of.vpc !== "other" && !of.vlan && of.provider !== "net.shop";
+      t.equal(contract.cidrs.length > 0, theirs, JSON.stringify(of));
+      if (theirs) routed++;
+    }),
+    { numRuns: 500, seed: 3 },
+  );
+  t.ok(routed > 20, `${routed} of them are routed`);
+});
+
+t.test("a subnet that nobody has judged yet has no contract", async (t) => {
+  const subnet = sampleFacts().get("subnets", "ovn-default");
+  if (subnet === undefined) throw new Error("no subnet");
+  t.equal(
+    subnetContract(subnet, { key: "", ok: false, reason: "", message: "" }, SAMPLE_CLUSTER, undefined),
+    undefined,
+  );
+});

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { isOvnProvider } from "../../api/annotations.ts";
+import { encodeSubnetContract } from "../../contract/subnet.ts";
+import type { ClusterFact } from "../../facts/cluster.ts";
+import type { SubnetFact, VerdictFact } from "../../facts/subnet.ts";
+import { dualValues } from "../../net/dual.ts";
+import { readEgress } from "./subnet-egress.ts";
+import { readNatRules } from "./subnet-nat-rules.ts";
+
+/**
+ * What nodes are to do for a subnet, see `SUBNET.nodeContract`; `undefined` while it has not been validated: then the annotation stays. It holds the accepted
+ * configuration, and nothing of conditions: a subnet that is being deleted and still has pods goes on as it was.
+ */
+export function subnetContract(
+  subnet: SubnetFact,
+  verdict: VerdictFact,
+  cluster: ClusterFact,
+  egressTableOwner: string | undefined,
+): string | undefined {
+  // A verdict without a key is nobody's.
+  if (verdict.key === "") return undefined;
+  const { vpc, provider, vlan, cidr, natOutgoing, gatewayType, nodeNetwork } = subnet;
+  // Provider networks (`vlan`) are not built, so no node has a way to them.
+  const routed = verdict.ok && vpc === cluster.router && isOvnProvider(provider) && vlan === "";
+  const { egress } = routed ? readEgress(subnet, cluster.router, egressTableOwner) : {};
+  const probed = verdict.ok && vpc !== cluster.router && isOvnProvider(provider) && vlan === "";
+  return encodeSubnetContract({
+    cidrs: routed ? dualValues(cidr) : [],
+    natOutgoing,
+    natSources: routed && gatewayType === "centralized" && natOutgoing ? subnet.gatewaySources.ips : [],
+    natRules: routed ? readNatRules(subnet).rules : [],
+    gatewayType,
+    mtu: readMtu(subnet.mtu),
+    ...(egress && { egress }),
+    ...(nodeNetwork !== "" && { nodeNetwork }),
+    ...(probed && { probe: { vpc, cidrs: dualValues(cidr) } }),
+  });
+}
+
+/** An object from before a CRD with limits may have any number, or none: then the node's own counts. */
+function readMtu(mtu: unknown): number {
+  return typeof mtu === "number" && Number.isInteger(mtu) && mtu >= 0 && mtu <= 65_535 ? mtu : 0;
+}

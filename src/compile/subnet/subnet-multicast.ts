@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { multicastQuerierName } from "../../api/port-names.ts";
+import { hasQuerier, isQuerierOf } from "../../claims/multicast-querier.ts";
+import { querierVerdictKey } from "../../claims/verdict-keys.ts";
+import type { IpFact } from "../../facts/ip.ts";
+import type { FactReader } from "../../facts/store.ts";
+import type { SubnetFact } from "../../facts/subnet.ts";
+import { parseIp } from "../../net/address.ts";
+import { cidrContains, parseCidr } from "../../net/cidr.ts";
+import { linkLocalFromMac } from "../../net/mac.ts";
+import { type Note, type ReleaseIpEffect, releaseIp } from "../effects.ts";
+import type { FragmentBuilder } from "../fragment-builder.ts";
+import { querierPortId, switchId } from "../owner-ids.ts";
+import { externalIds } from "../rows.ts";
+
+/** What a subnet's multicast compiles from. */
+export interface MulticastInput {
+  /** The record of its querier's address. */
+  readonly querier: IpFact | undefined;
+  /** Why it was given none. */
+  readonly refusal: { readonly reason: string; readonly message: string } | undefined;
+}
+
+/** Reads it. */
+export function readMulticast(reader: FactReader, subnet: SubnetFact): MulticastInput {
+  const record = reader.get("ips", multicastQuerierName(subnet.name));
+  const querier = record !== undefined && isQuerierOf(record, subnet.name) ? record : undefined;
+  const refused =
+    querier === undefined && hasQuerier(subnet) ? reader.get("verdicts", querierVerdictKey(subnet.name)) : undefined;
+  return { querier, refusal: refused && { reason: refused.reason, message: refused.message } };
+}
+
+/** Its querier, if it has its address. */
+function activeQuerier(subnet: SubnetFact, { querier }: MulticastInput): IpFact | undefined {
+  const isOurs = querier !== undefined && hasQuerier(subnet) && !querier.deleting && querier.mac !== "";
+  return isOurs && isInside(subnet, querier) ? querier : undefined;
+}
+
+function isInside({ cidr }: SubnetFact, ip: IpFact): boolean {
+  return (["v4", "v6"] as const).every((family) => {
+    const [address, block] = [parseIp(ip[family]), parseCidr(cidr[family] ?? "")];
+    return address === undefined || (block !== undefined && cidrContains(block, address));
+  });
+}
+
+/**
+ * `other_config` of the switch (ovn-nb(5), "IP Multicast Snooping Options"): multicast goes to members only, whom the querier asks. An MLD query must come from a link-local
+ * address (RFC 3810 §5.1.14), so that of the querier's MAC is used. Without a querier memberships would end, so nothing is set before it has its address.
+ */
+export function multicastConfig(subnet: SubnetFact, input: MulticastInput): Readonly<Record<string, string>> {
+  const querier = activeQuerier(subnet, input);
+  if (querier === undefined) return {};
+  const linkLocal = subnet.cidr.v6 === undefined ? undefined : linkLocalFromMac(querier.mac)?.text;
+  return {
+    mcast_snoop: "true",
+    mcast_querier: "true",
+    mcast_eth_src: querier.mac,
+    ...(querier.v4 !== "" && { mcast_ip4_src: querier.v4 }),
+    ...(linkLocal !== undefined && { mcast_ip6_src: linkLocal }),
+  };
+}
+
+/** The querier's port, which keeps its addresses from other clients of the database, as in Kube-OVN. No node binds it. */
+export function addQuerierPort(build: FragmentBuilder, subnet: SubnetFact, input: MulticastInput): void {
+  const querier = activeQuerier(subnet, input);
+  if (querier === undefined) return;
+  const { mac, v4, v6, name } = querier;
+  build.held("Logical_Switch", switchId(subnet.name), "ports", "Logical_Switch_Port", querierPortId(subnet.name), {
+    name,
+    type: "",
+    addresses: [[mac, v4, v6].filter((part) => part !== "").join(" ")],
+    external_ids: externalIds({ ls: subnet.name }),
+  });
+}
+
+/** What its status says. */
+export function multicastStatus(subnet: SubnetFact, input: MulticastInput): Readonly<Record<string, string>> {
+  const { mac = "", v4 = "", v6 = "" } = activeQuerier(subnet, input) ?? {};
+  return { mcastQuerierIP: [v4, v6].filter((part) => part !== "").join(","), mcastQuerierMAC: mac };
+}
+
+/** Gives back an address that is not wanted any more: snooping is off, the range is another one, or the subnet is being deleted and nothing else is in it. */
+export function releaseQuerier(
+  subnet: SubnetFact,
+  input: MulticastInput,
+  holders: readonly string[],
+): readonly ReleaseIpEffect[] {
+  const { querier } = input;
+  if (querier === undefined) return [];
+  const isLast = subnet.deleting && holders.every((name) => name === querier.name);
+  return activeQuerier(subnet, input) === undefined || isLast ? [releaseIp(querier)] : [];
+}
+
+/** What is not as the spec says. */
+export function multicastNotes(subnet: SubnetFact, { refusal }: MulticastInput): readonly Note[] {
+  if (!subnet.enableMulticastSnoop) return [];
+  if (!hasQuerier(subnet)) {
+    const message = "spec.enableMulticastSnoop has no effect: the subnet has no switch with addresses in OVN";
+    return [{ reason: "NotSupported", message }];
+  }
+  if (refusal === undefined) return [];
+  const message = `multicast is sent to all ports until the querier has an address (spec.enableMulticastSnoop): ${refusal.message}`;
+  return [{ reason: refusal.reason, message }];
+}

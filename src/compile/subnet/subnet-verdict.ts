@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { isOvnProvider } from "../../api/annotations.ts";
+import { samePlain } from "../../collections/plain.ts";
+import { joinDual, withAccepted } from "../../facts/project-subnet.ts";
+import { type FactReader, type FactStore, strictReader } from "../../facts/store.ts";
+import type { SubnetFact, SubnetSpecFact, VerdictFact } from "../../facts/subnet.ts";
+import type { PeeringFact } from "../../facts/vpc.ts";
+import { parseIp } from "../../net/address.ts";
+import { cidrContains, cidrsOverlap, parseCidr } from "../../net/cidr.ts";
+import { type ParsedSubnetAddresses, parseSubnetAddresses } from "../../net/subnet-addresses.ts";
+import { selectorProblem } from "../../policy/labels.ts";
+import { rangesOfServices } from "../service/service-ranges.ts";
+import { recordedPeerings } from "../vpc/vpc-peerings.ts";
+import { findNeighbours, nodeFinder } from "./subnet-neighbours.ts";
+
+/** A subnet's configuration as it is accepted, or would be, and whether it is. */
+export interface Settled {
+  readonly spec: SubnetSpecFact;
+  readonly subnet: SubnetFact;
+  readonly verdict: VerdictFact;
+}
+
+interface Problem {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** The reason of a refusal that ends when addresses are given back. */
+export const ADDRESSES_IN_USE = "AddressesInUse";
+
+/**
+ * Decides with which addresses subnets are accepted, each together with its neighbours. Accepted configuration stays active: new addresses
+ * that are invalid or conflict are refused, and the subnet keeps the last accepted ones, so that an invalid `kubectl apply` takes down
+ * neither this subnet nor another. Of two that are new and overlap in one VPC the older counts (by creation time, then by name).
+ */
+export function settleSubnets(facts: FactStore): readonly Settled[] {
+  return [...settling(facts)].map(({ settle }) => settle());
+}
+
+/** Who holds addresses of a subnet; `""` where there is none of a family. */
+export interface SubnetHolder {
+  /** For people: kind and name of an object. */
+  readonly who: string;
+  readonly v4: string;
+  readonly v6: string;
+}
+
+/** What is known in this process before it is in objects. */
+export interface Unrecorded {
+  /** How a subnet was settled last: its addresses may be held although the annotation that they were accepted is not written yet. */
+  readonly last: (subnet: string) => Settled | undefined;
+  /** Whose addresses in a subnet were decided, and are being recorded. */
+  readonly holders: (subnet: string) => readonly SubnetHolder[];
+}
+
+/** The same, each by itself: for those who must not let one that throws stop the others. */
+export function* settling(
+  facts: FactStore,
+  unrecorded: Unrecorded = { last: () => undefined, holders: () => [] },
+): Iterable<{
+  readonly spec: SubnetSpecFact;
+  /** The subnets with addresses that this one names as well. */
+  readonly others: readonly SubnetSpecFact[];
+  /** A node with an address in its range, as text that tells it from others. */
+  readonly node: string | undefined;
+  readonly settle: () => Settled;
+}> {
+  const reader = strictReader(facts);
+  const specs = reader.all("subnetSpecs");
+  const { pairs, linksOf } = recordedPeerings(reader.all("vpcs"));
+  const neighbours = findNeighbours(specs, pairs);
+  const nodeIn = nodeFinder(reader.all("nodes"));
+  const { router } = reader.get("cluster", "cluster") ?? {};
+  const services = rangesOfServices(reader);
+  for (const spec of specs) {
+    const others = neighbours.get(spec.name) ?? [];
+    // Another plugin's network may well be the nodes' own.
+    const node = spec.vpc === router && isOvnProvider(spec.provider) ? nodeIn(spec.cidr) : undefined;
+    const settleThis = (): Settled => {
+      return {
+        ...settle(reader, spec, others, node, { router, cidrs: services }, linksOf(spec.vpc), unrecorded),
+        spec,
+      };
+    };
+    yield { spec, others, node: node && `${node.node} ${node.address}`, settle: settleThis };
+  }
+}
+
+function settle(
+  reader: FactReader,
+  current: SubnetSpecFact,
+  others: readonly SubnetSpecFact[],
+  node: { readonly node: string; readonly address: string } | undefined,
+  services: { readonly router: string | undefined; readonly cidrs: readonly string[] },
+  links: readonly PeeringFact[],
+  unrecorded: Unrecorded,
+): Settled {
+  const holders = (): readonly SubnetHolder[] => holdersIn(reader, current.name, unrecorded);
+  const spec = withLast(current, unrecorded.last(current.name), holders);
+  const { accepted, nodeContract: _contract, annotated: _annotated, records: _records, ...written } = spec;
+  const key = spec.name;
+  const problem =
+    written.problem ??
+    withoutVpc(reader, written) ??
+    serviceInside(written, services) ??
+    clash(written, others, isAccepted(spec)) ??
+    (isAccepted(spec) ? undefined : linkInside(written, links)) ??
+    nodeInside(written, node) ??
+    inUse(spec, holders);
+  const unclear = unclearSelector(written);
+  const refused = joined(problem, unclear);
+  if (refused === undefined) return { spec, subnet: written, verdict: { key, ok: true, reason: "Ready", message: "" } };
+  const base = problem === undefined ? written : withAccepted(spec);
+  // Whom a selector that cannot be read means is not known: whoever was meant before still is.
+  const namespaceSelectors = (unclear && accepted?.namespaceSelectors) ?? base.namespaceSelectors;
+  const former = { ...base, namespaceSelectors };
+  const stands = problem === undefined || (clash(former, others, true) === undefined && subnetAddressesOf(former).ok);
+  if (accepted !== undefined && stands) {
+    return { spec, subnet: former, verdict: { key, ok: true, reason: "Ready", message: "", refused } };
+  }
+  return { spec, subnet: written, verdict: { key, ok: false, ...refused } };
+}
+
+/** The spec; what was settled last counts as recorded where somebody holds an address of it that would be left out now. */
+function withLast(
+  spec: SubnetSpecFact,
+  last: Settled | undefined,
+  holders: () => readonly SubnetHolder[],
+): SubnetSpecFact {
+  if (last === undefined || !last.verdict.ok || last.subnet.uid !== spec.uid || last.subnet.cidr === spec.cidr)
+    return spec;
+  const { cidr, gateway, excludeIps, namespaceSelectors } = last.subnet;
+  const { accepted } = spec;
+  if (accepted !== undefined && samePlain([accepted.cidr, accepted.gateway], [cidr, gateway])) return spec;
+  // Exclusions that could not be read were projected without knowing those that counted.
+  const exclusions = spec.problem === undefined ? spec.excludeIps : excludeIps;
+  const known = { ...spec, excludeIps: exclusions, accepted: { cidr, gateway, excludeIps, namespaceSelectors } };
+  return inUse(known, holders) === undefined ? spec : known;
+}
+
+function joined(...problems: readonly (Problem | undefined)[]): Problem | undefined {
+  const known = problems.filter((problem) => problem !== undefined);
+  const [first] = known;
+  return first && { reason: first.reason, message: known.map(({ message }) => message).join("; ") };
+}
+
+/** The addresses of subnets, read once: a thousand subnets are looked at with each change of one of them. */
+const parsedAddresses = new WeakMap<
+  SubnetFact["cidr"],
+  { readonly of: string; readonly parsed: ParsedSubnetAddresses }
+>();
+
+/** Which addresses a subnet has, for IPAM; or why they cannot be. */
+export function subnetAddressesOf({ cidr, gateway, excludeIps }: SubnetFact): ParsedSubnetAddresses {
+  const fields = { cidrBlock: joinDual(cidr), gateway: joinDual(gateway), excludeIps };
+  const of = JSON.stringify(fields);
+  let known = parsedAddresses.get(cidr);
+  if (known?.of !== of) {
+    known = { of, parsed: parseSubnetAddresses(fields) };
+    parsedAddresses.set(cidr, known);
+  }
+  return known.parsed;
+}
+
+function unclearSelector({ namespaceSelectors }: SubnetFact): Problem | undefined {
+  for (const [i, selector] of namespaceSelectors.entries()) {
+    const problem = selectorProblem(selector);
+    if (problem === undefined) continue;
+    return { reason: "InvalidSelector", message: `spec.namespaceSelectors[${i}]: ${problem}` };
+  }
+  return undefined;
+}
+
+/** Addresses of Services are no pod's: what is sent to one is balanced, on nodes and on the switches that have load balancers. */
+function serviceInside(
+  subnet: SubnetFact,
+  { router, cidrs }: { readonly router: string | undefined; readonly cidrs: readonly string[] },
+): Problem | undefined {
+  if (!isOvnProvider(subnet.provider) || (subnet.vpc !== router && !subnet.enableLb)) return undefined;
+  const [shared] = cidrs.flatMap(
+    (text) => overlap(subnet, { cidr: text.includes(":") ? { v6: text } : { v4: text } }) ?? [],
+  );
+  if (shared === undefined) return undefined;
+  const message = `spec.cidrBlock ${shared.mine} overlaps ${shared.theirs}, the addresses of Services; choose a range outside it`;
+  return { reason: "ServiceConflict", message };
+}
+
+function withoutVpc(reader: FactReader, { vpc, provider }: SubnetFact): Problem | undefined {
+  if (!isOvnProvider(provider) || reader.get("vpcs", vpc) !== undefined) return undefined;
+  const message = `VPC "${vpc}" (spec.vpc) does not exist; create it, or recreate the subnet in another VPC`;
+  return { reason: "VpcUnknown", message };
+}
+
+/** Whether the addresses of the spec are the accepted ones. */
+function isAccepted({ accepted, cidr, gateway }: SubnetSpecFact): boolean {
+  return accepted !== undefined && samePlain([accepted.cidr, accepted.gateway], [cidr, gateway]);
+}
+
+/** The neighbour with which a subnet's addresses conflict. `settled`: they are accepted already. */
+function clash(subnet: SubnetFact, others: readonly SubnetSpecFact[], settled: boolean): Problem | undefined {
+  for (const other of others) {
+    const former = other.accepted && overlap(subnet, other.accepted);
+    const wanted = other.problem === undefined && !isAccepted(other) ? overlap(subnet, other) : undefined;
+    const between = isOvnProvider(subnet.provider) && other.vpc !== subnet.vpc;
+    // Of two that were accepted in peered VPCs neither is refused: the peering is.
+    const older = isOlder(other, subnet) && !(between && settled);
+    // Accepted addresses go before new ones, otherwise the older subnet's.
+    const lost = (former !== undefined && (!settled || older)) || (wanted !== undefined && !settled && older);
+    const shared = former ?? wanted;
+    if (!lost || shared === undefined) continue;
+    const { mine, theirs } = shared;
+    const where = between
+      ? `in VPC ${other.vpc}, with which VPC ${subnet.vpc} is peered`
+      : isOvnProvider(subnet.provider)
+        ? `in VPC ${subnet.vpc}`
+        : `of provider ${subnet.provider}`;
+    const message = `spec.cidrBlock ${mine} overlaps ${theirs} of subnet ${other.name} ${where}; choose a range that no other subnet has`;
+    return { reason: "SubnetConflict", message };
+  }
+  return undefined;
+}
+
+/** The link between the routers of peered VPCs has addresses of its own. */
+function linkInside(subnet: SubnetFact, links: readonly PeeringFact[]): Problem | undefined {
+  if (!isOvnProvider(subnet.provider)) return undefined;
+  for (const { remoteVpc, local } of links) {
+    const cidr = { ...(local.v4 && { v4: local.v4.network }), ...(local.v6 && { v6: local.v6.network }) };
+    const shared = overlap(subnet, { cidr });
+    if (shared === undefined) continue;
+    const message = `spec.cidrBlock ${shared.mine} overlaps ${shared.theirs}, the network of the peering of VPC ${subnet.vpc} with VPC ${remoteVpc}; choose a range outside it`;
+    return { reason: "SubnetConflict", message };
+  }
+  return undefined;
+}
+
+function nodeInside(
+  { cidr }: SubnetFact,
+  found: { readonly node: string; readonly address: string } | undefined,
+): Problem | undefined {
+  if (found === undefined) return undefined;
+  const { node, address } = found;
+  const block = cidr[address.includes(":") ? "v6" : "v4"];
+  const message = `spec.cidrBlock ${block} contains ${address}, the address of node ${node}; choose a range without addresses of nodes`;
+  return { reason: "NodeConflict", message };
+}
+
+/** Whoever holds addresses in a subnet. */
+function holdersIn(reader: FactReader, subnet: string, unrecorded: Unrecorded): readonly SubnetHolder[] {
+  const recorded = [
+    ...reader.by("ips", "subnet", subnet).map(({ name, v4, v6 }) => ({ who: ipObject(name), v4, v6 })),
+    ...reader.by("addressHolders", "subnet", subnet),
+  ];
+  const known = new Set(recorded.map(({ who }) => who));
+  return [...recorded, ...unrecorded.holders(subnet).filter(({ who }) => !known.has(who))];
+}
+
+/** An IP object, for people. */
+export function ipObject(name: string): string {
+  return `IP ${name}`;
+}
+
+/** Who holds an address that new addresses in the spec would take away: asked for only where they are new. */
+function inUse(spec: SubnetSpecFact, holders: () => readonly SubnetHolder[]): Problem | undefined {
+  const { accepted, cidr, gateway } = spec;
+  if (accepted === undefined || isAccepted(spec)) return undefined;
+  const out: { readonly text: string; readonly who: string }[] = [];
+  for (const holder of holders()) {
+    for (const family of ["v4", "v6"] as const) {
+      const text = holder[family];
+      if (text === "") continue;
+      if (text === gateway[family]) {
+        const message = `spec.gateway ${text} is in use by ${holder.who}; choose an address that is not in use`;
+        return { reason: ADDRESSES_IN_USE, message };
+      }
+      const address = parseIp(text);
+      const [now, was] = [parseCidr(cidr[family] ?? ""), parseCidr(accepted.cidr[family] ?? "")];
+      if (address === undefined || was === undefined || !cidrContains(was, address)) continue;
+      if (now === undefined || !cidrContains(now, address)) out.push({ text, who: holder.who });
+    }
+  }
+  const [first] = out;
+  if (first === undefined) return undefined;
+  const more = out.length > 1 ? ` (and ${out.length - 1} more addresses in use)` : "";
+  const blocks = Object.values(cidr).join(",");
+  const message = `spec.cidrBlock ${blocks} does not contain ${first.text}, which is in use by ${first.who}${more}; choose a range that contains all addresses in use, or delete their owners`;
+  return { reason: ADDRESSES_IN_USE, message };
+}
+
+function overlap(
+  a: Pick<SubnetFact, "cidr">,
+  b: Pick<SubnetFact, "cidr">,
+): { mine: string; theirs: string } | undefined {
+  for (const family of ["v4", "v6"] as const) {
+    const mine = parseCidr(a.cidr[family] ?? "");
+    const theirs = parseCidr(b.cidr[family] ?? "");
+    if (mine && theirs && cidrsOverlap(mine, theirs)) return { mine: mine.text, theirs: theirs.text };
+  }
+  return undefined;
+}
+
+function isOlder(a: SubnetFact, b: SubnetFact): boolean {
+  return a.created === b.created ? a.name < b.name : a.created < b.created;
+}

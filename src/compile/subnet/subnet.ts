@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { isOvnProvider, SUBNET } from "../../api/annotations.ts";
+import { spell } from "../../api/name.ts";
+import { routerPortName, routerSwitchPortName } from "../../api/names.ts";
+import { nodePortName } from "../../api/port-names.ts";
+import type { Fragment } from "../../desired/fragment.ts";
+import { rowUuid, stableMac } from "../../desired/identity.ts";
+import type { UnitKind } from "../../desired/unit-kind.ts";
+import { recordAnnotations, writeAcceptedSubnet } from "../../facts/accepted.ts";
+import type { ClusterFact } from "../../facts/cluster.ts";
+import { joinDual } from "../../facts/project-subnet.ts";
+import type { FactReader } from "../../facts/store.ts";
+import type { SubnetFact, SubnetGatewaysFact, SubnetSpecFact, VerdictFact } from "../../facts/subnet.ts";
+import { type Dual, dualValues } from "../../net/dual.ts";
+import { destinationsOfAcls, translateSubnetRules } from "../../policy/subnet-rules.ts";
+import { type VirtualPort, virtualPortsIn } from "../../policy/virtual-ports.ts";
+import { type ConditionEffect, fill, type Note, problemText, type WeftEffect, withNotes } from "../effects.ts";
+import { FragmentBuilder } from "../fragment-builder.ts";
+import { activeGateways, gatewayNotes } from "../gateway/gateway-nodes.ts";
+import { addGatewaySets, addSubnetGateway } from "../gateway/subnet-gateway.ts";
+import { nameCollisionKey } from "../name-claims.ts";
+import {
+  loadBalancerGroupId,
+  ownerUnit,
+  routerId,
+  routerMacId,
+  routerPortId,
+  switchId,
+  UPLINKS_ID,
+} from "../owner-ids.ts";
+import { malformedNotes, subnetReferences, unsupportedNotes } from "../references.ts";
+import { externalIds } from "../rows.ts";
+import { addServiceSwitch } from "../service/service-switch.ts";
+import { proxiedAddresses } from "../service/vip-proxies.ts";
+import { readRaConfigs } from "./dhcp-options.ts";
+import { addAcls } from "./subnet-acls.ts";
+import { subnetContract } from "./subnet-contract.ts";
+import { addDhcp, dhcpProblems } from "./subnet-dhcp.ts";
+import { egressTableOwner, readEgress } from "./subnet-egress.ts";
+import {
+  addQuerierPort,
+  type MulticastInput,
+  multicastConfig,
+  multicastNotes,
+  multicastStatus,
+  readMulticast,
+  releaseQuerier,
+} from "./subnet-multicast.ts";
+import { natRuleStatus, readNatRules } from "./subnet-nat-rules.ts";
+import { addSourceGuard } from "./subnet-sources.ts";
+
+/** What a subnet compiles from. */
+export interface SubnetInput {
+  readonly subnet: SubnetFact;
+  readonly verdict: VerdictFact;
+  /** Its records of the accepted configuration. */
+  readonly records: SubnetSpecFact["records"];
+  /** Whether it has any annotations. */
+  readonly annotated: boolean;
+  /** What nodes have been told to do for it. */
+  readonly nodeContract: SubnetSpecFact["nodeContract"];
+  readonly cluster: ClusterFact;
+  readonly multicast: MulticastInput;
+  /** Whether its switch has the load balancers of its VPC. */
+  readonly balanced: boolean;
+  /** Only of a centralized subnet of the default VPC. */
+  readonly gateways: SubnetGatewaysFact | undefined;
+  /** What of it names nothing that is there. */
+  readonly notes: readonly Note[];
+  /** Whose the routing table is that it names for its way out, if another subnet's. */
+  readonly egressTableOwner: string | undefined;
+  /** The objects that still hold its addresses, asked for only when it is being deleted. */
+  readonly holders: readonly string[];
+  /** The join subnet's addresses, from which nodes reach pods; only for subnets that have a way from there. */
+  readonly joinCidr: Dual<string>;
+  /** The ranges of the VPC's other private subnets. */
+  readonly privateCidrs: readonly string[];
+  /** The ranges that its `acls` name → the Services' ports in them. */
+  readonly virtualPorts: Readonly<Record<string, readonly VirtualPort[]>>;
+  /** Addresses of load balancers that its router answers for. */
+  readonly proxied: readonly string[];
+  /** Names of its ports towards its router. */
+  readonly ports: { readonly router: string; readonly switch: string };
+}
+
+/** What of an accepted subnet is not supported; nothing where all is. */
+function notBuilt({ provider, vlan, protocol }: SubnetFact): { reason: string; message: string } | undefined {
+  // What is made of the vlan of another plugin's interfaces is that plugin's affair.
+  if (vlan === "" || !isOvnProvider(provider)) return undefined;
+  const what = protocol === "Mac" ? "MAC addresses" : "addresses";
+  const message = `its pods get ${what} but have no connectivity outside the subnet: provider networks (spec.vlan "${vlan}") are not supported`;
+  return { reason: "NoProviderNetwork", message };
+}
+
+/** Nothing is known of the subnet's neighbours yet: it stays closed. */
+const UNJUDGED: VerdictFact = { key: "", ok: false, reason: "Pending", message: "the spec has not been validated yet" };
+
+/** A subnet: its logical switch, the pair of ports to its router, and how its traffic leaves the VPC. */
+export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
+  name: "subnet",
+  priority: 1,
+
+  read(reader, key) {
+    const subnet = reader.get("subnets", key);
+    const cluster = reader.get("cluster", "cluster");
+    if (subnet === undefined || cluster === undefined) return undefined;
+    const spec = reader.get("subnetSpecs", key);
+    const viaNodes = subnet.vpc === cluster.router && subnet.name !== cluster.joinSubnet;
+    const taken = reader.get("nameCollisions", nameCollisionKey.subnet(key))?.taken ?? {};
+    return {
+      subnet,
+      verdict: reader.get("verdicts", key) ?? UNJUDGED,
+      records: spec?.records ?? {},
+      annotated: spec?.annotated === true,
+      nodeContract: spec?.nodeContract,
+      cluster,
+      multicast: readMulticast(reader, subnet),
+      balanced: subnet.enableLb && reader.get("vpcs", subnet.vpc) !== undefined,
+      gateways: reader.get("subnetGateways", key),
+      notes: subnetReferences(reader, subnet),
+      joinCidr: viaNodes ? (reader.get("subnets", cluster.joinSubnet)?.cidr ?? {}) : {},
+      privateCidrs: reader
+        .by("subnets", "private", subnet.vpc)
+        .flatMap(({ name, cidr }) => (name === key ? [] : dualValues(cidr))),
+      virtualPorts: Object.fromEntries(
+        destinationsOfAcls(subnet).map((cidr) => [cidr, virtualPortsIn(reader, cidr)] as const),
+      ),
+      egressTableOwner: egressTableOwner(reader, subnet),
+      holders: subnet.deleting ? holdersOf(reader, key) : [],
+      proxied: proxiedAddresses(reader, key),
+      ports: {
+        router: spell(routerPortName(subnet.vpc, key), taken["router-port"] !== undefined),
+        switch: spell(routerSwitchPortName(key, subnet.vpc), taken["switch-port"] !== undefined),
+      },
+    };
+  },
+
+  compile(input): Fragment<WeftEffect> {
+    const { subnet, verdict, holders } = input;
+    const gone = subnet.deleting && holders.length === 0;
+    // A subnet whose addresses another plugin's interfaces get has no switch.
+    const rows =
+      gone || !verdict.ok || !isOvnProvider(subnet.provider) ? new FragmentBuilder().finish() : compileRows(input);
+    return {
+      ...rows,
+      effects: gone ? fill("subnets", subnet, { finalizer: false }) : compileEffects(input),
+    };
+  },
+};
+
+/** What is still in a subnet. */
+function holdersOf(reader: FactReader, subnet: string): readonly string[] {
+  const ips = reader.by("ips", "subnet", subnet).map((ip) => ip.name);
+  return [...ips, ...reader.by("addressHolders", "subnet", subnet).map(({ who }) => who)];
+}
+
+function compileRows(input: SubnetInput): Fragment<WeftEffect> {
+  const { subnet, cluster, ports } = input;
+  const { name, vpc, cidr, gateway } = subnet;
+  const build = new FragmentBuilder();
+  const other_config = multicastConfig(subnet, input.multicast);
+  build.row("Logical_Switch", switchId(name), { name, other_config, external_ids: externalIds() });
+  addQuerierPort(build, subnet, input.multicast);
+  if (input.balanced) {
+    const group = loadBalancerGroupId(vpc);
+    const [uuid, owner] = [rowUuid("Load_Balancer_Group", group), ownerUnit("Load_Balancer_Group", group)];
+    build.member("Logical_Switch", switchId(name), "load_balancer_group", uuid, owner);
+  }
+
+  const networks = (["v4", "v6"] as const).flatMap((family) => {
+    const [address, block] = [gateway[family], cidr[family]];
+    return address && block ? [`${address}/${block.split("/")[1]}`] : [];
+  });
+  if (networks.length > 0) {
+    const ra = subnet.enableIpv6Ra && cidr.v6 ? readRaConfigs(subnet.ipv6RaConfigs).options : {};
+    build.held("Logical_Router", routerId(vpc), "ports", "Logical_Router_Port", routerPortId(ports.router), {
+      name: ports.router,
+      mac: stableMac(routerMacId(vpc, name)),
+      networks: [...networks].sort(),
+      ipv6_ra_configs: ra,
+      options: subnet.routeTable === "" ? {} : { route_table: subnet.routeTable },
+      external_ids: externalIds(),
+    });
+    const switchPort = routerPortId(ports.switch);
+    build.held("Logical_Switch", switchId(name), "ports", "Logical_Switch_Port", switchPort, {
+      name: ports.switch,
+      type: "router",
+      addresses: ["router"],
+      options: {
+        "router-port": ports.router,
+        ...(input.proxied.length > 0 && { arp_proxy: input.proxied.join(" ") }),
+      },
+      external_ids: externalIds({ ls: name }),
+    });
+    if (vpc === cluster.router) {
+      build.member("Port_Group", UPLINKS_ID, "ports", rowUuid("Logical_Switch_Port", switchPort));
+    }
+  }
+  addDhcp(build, subnet);
+  const { joinCidr } = input;
+  const uplink = networks.length > 0 ? ports.switch : undefined;
+  addAcls(build, subnet, joinCidr, (cidr) => input.virtualPorts[cidr] ?? []);
+  if (name === cluster.joinSubnet) {
+    // On it are the nodes themselves, and no pod has an address there. Each node adds its own.
+    addGatewaySets(build);
+    if (cluster.kubeProxyReplacement === true) addServiceSwitch(build, subnet, cluster);
+  } else
+    addSourceGuard(build, subnet, {
+      uplink,
+      nodes: vpc === cluster.router,
+      joinCidr,
+      privateCidrs: input.privateCidrs,
+    });
+  if (vpc === cluster.router) addSubnetGateway(build, subnet, cluster, activeGateways(subnet, input.gateways));
+  return build.finish();
+}
+
+function compileEffects(input: SubnetInput): readonly WeftEffect[] {
+  const { subnet, verdict, cluster, gateways, notes, annotated } = input;
+  const { name, uid, generation, problem, missing } = subnet;
+  const condition = (ready: boolean, reason: string, message: string): ConditionEffect => {
+    const key = `condition/subnets/${name}`;
+    const { refused } = verdict;
+    const state = {
+      kind: "condition",
+      key,
+      resource: "subnets",
+      name,
+      uid,
+      generation,
+      ready,
+      reason,
+      message,
+    } as const;
+    const [active] = subnet.enableEcmp ? [] : activeGateways(subnet, gateways);
+    const natOutgoingPolicyRules = natRuleStatus(subnet);
+    const activateGateway = ready ? (active?.name ?? "") : "";
+    const status = { activateGateway, natOutgoingPolicyRules, ...multicastStatus(subnet, input.multicast) };
+    return { ...state, ...(refused && { refused }), status };
+  };
+  const viaNodes = subnet.vpc === cluster.router && name !== cluster.joinSubnet && isOvnProvider(subnet.provider);
+  const gatewayProblems = verdict.ok && viaNodes ? gatewayNotes(subnet, gateways) : [];
+  const filled = fill(
+    "subnets",
+    { ...subnet, annotated, annotations: annotationsOf(input) },
+    {
+      finalizer: true,
+      generation,
+      annotations: wantedAnnotations(input),
+      ...(problem === undefined && { spec: missing }),
+    },
+    withNotes(stateOf(input, condition), [
+      ...gatewayProblems,
+      ...notes,
+      ...multicastNotes(subnet, input.multicast),
+      ...unsupportedNotes(subnet),
+      ...malformedNotes(subnet),
+    ]),
+  );
+  return [...filled, ...releaseQuerier(subnet, input.multicast, input.holders)];
+}
+
+function annotationsOf({ records, nodeContract }: SubnetInput): Readonly<Record<string, string>> {
+  return {
+    ...records,
+    ...(nodeContract !== undefined && { [SUBNET.nodeContract]: nodeContract }),
+  };
+}
+
+/** What it remembers of itself, and what nodes go by. Neither is ever taken off. */
+function wantedAnnotations({
+  subnet,
+  verdict,
+  cluster,
+  egressTableOwner,
+}: SubnetInput): Readonly<Record<string, string>> {
+  const contract = subnetContract(subnet, verdict, cluster, egressTableOwner);
+  return {
+    ...(verdict.ok && subnet.protocol !== "Mac" && recordAnnotations(writeAcceptedSubnet(subnet))),
+    ...(contract !== undefined && { [SUBNET.nodeContract]: contract }),
+  };
+}
+
+function stateOf(
+  { subnet, verdict, cluster, holders, joinCidr, egressTableOwner }: SubnetInput,
+  condition: (ready: boolean, reason: string, message: string) => ConditionEffect,
+): ConditionEffect {
+  if (!verdict.ok) return condition(false, verdict.reason, verdict.message);
+  if (subnet.deleting) return condition(false, "InUse", inUse(holders, cluster));
+  const lack = notBuilt(subnet);
+  if (lack !== undefined) return condition(false, lack.reason, lack.message);
+  const problems = [
+    ...translateSubnetRules(subnet, joinCidr).problems,
+    ...dhcpProblems(subnet),
+    ...readNatRules(subnet).problems,
+    ...readEgress(subnet, cluster.router, egressTableOwner).problems,
+  ];
+  const [problem] = problems;
+  if (problem === undefined) return condition(true, "Ready", former(subnet, verdict));
+  return notAsWritten(condition(true, problem.reason, problemText(problems)));
+}
+
+/** Its pods are served, which nodes go by; that something in its spec does not count is in condition `Validated`. */
+function notAsWritten(effect: ConditionEffect): ConditionEffect {
+  const { reason, message, refused } = effect;
+  return { ...effect, refused: refused ?? { reason, message } };
+}
+
+/** What it goes on with, where something in its spec is refused. */
+function former({ cidr, gateway }: SubnetFact, { refused }: VerdictFact): string {
+  if (refused === undefined) return "";
+  return `the last accepted cidrBlock ${joinDual(cidr)} and gateway ${joinDual(gateway)} stay active; condition Validated says why the spec is not accepted`;
+}
+
+function inUse(holders: readonly string[], { joinSubnet }: ClusterFact): string {
+  const shown = holders.slice(0, 5).join(", ");
+  const more = holders.length > 5 ? ` and ${holders.length - 5} more` : "";
+  const nodes = holders.some((name) => name.startsWith(nodePortName("")))
+    ? `; nodes have addresses in "${joinSubnet}"`
+    : "";
+  return `waiting for addresses to be released: ${shown}${more}${nodes}`;
+}

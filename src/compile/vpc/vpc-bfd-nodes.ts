@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { NODE } from "../../api/annotations.ts";
+import type { LabelSelector } from "../../api/label-selector.ts";
+import { digestOf } from "../../api/name.ts";
+import { samePlain } from "../../collections/plain.ts";
+import type { FactChange } from "../../facts/fact-change.ts";
+import type { NodeFact } from "../../facts/node.ts";
+import type { FactStore } from "../../facts/store.ts";
+import type { BfdPortFact, VpcFact } from "../../facts/vpc.ts";
+import { matchesLabels, selectorProblem } from "../../policy/labels.ts";
+
+/** How many nodes may host the port of a VPC that selects none: as in Kube-OVN. */
+const DEFAULT_NODES = 3;
+
+/**
+ * Keeps facts `bfdPorts`: the nodes that may host the BFD port of a VPC, so that a VPC is not woken by every node. Of a VPC that selects none they are any three, which a
+ * digest of both names spreads; that a node is ready is OVN's affair, which moves the port when a chassis dies. A node without a chassis is left out.
+ */
+export class VpcBfdNodes {
+  readonly #facts: FactStore;
+  #started = false;
+
+  constructor(facts: FactStore) {
+    this.#facts = facts;
+  }
+
+  /** Takes in all facts at once. */
+  start(): void {
+    this.#started = true;
+    for (const vpc of this.#facts.all("vpcs")) this.#settle(vpc.key);
+  }
+
+  /** A fact has changed. Call it before the units are told, so that they find what follows from it. */
+  noteFact({ kind, key, old, new: now }: FactChange): void {
+    if (!this.#started) return;
+    if (kind === "vpcs") this.#settle(key);
+    if (kind === "nodes" && !samePlain(seenOf(old as NodeFact | undefined), seenOf(now as NodeFact | undefined)))
+      for (const vpc of this.#facts.all("vpcs")) if (vpc.bfdPort !== undefined) this.#settle(vpc.key);
+  }
+
+  #settle(vpc: string): void {
+    const fact = this.#facts.get("vpcs", vpc);
+    this.#facts.set("bfdPorts", vpc, fact?.bfdPort && { key: vpc, ...chooseNodes(fact, this.#facts.all("nodes")) });
+  }
+}
+
+/** What of a node decides whether it may host a port. */
+function seenOf(node: NodeFact | undefined): object | undefined {
+  return node && { labels: node.labels, chassis: node.annotations[NODE.chassis] };
+}
+
+function selects(selector: LabelSelector, { labels }: NodeFact): boolean {
+  return selectorProblem(selector) === undefined && matchesLabels(selector, labels);
+}
+
+function chooseNodes({ name, bfdPort }: VpcFact, all: readonly NodeFact[]): Omit<BfdPortFact, "key"> {
+  const selector = bfdPort?.nodeSelector;
+  const selected = all.flatMap((node) => {
+    const chassis = node.annotations[NODE.chassis];
+    if (chassis === undefined || (selector !== undefined && !selects(selector, node))) return [];
+    return [{ name: node.name, chassis, place: digestOf([name, node.name]) }];
+  });
+  selected.sort((a, b) => (a.place < b.place ? -1 : 1));
+  const nodes = selector === undefined ? selected.slice(0, DEFAULT_NODES) : selected;
+  return { nodes: nodes.map(({ name: node, chassis }) => ({ name: node, chassis })) };
+}

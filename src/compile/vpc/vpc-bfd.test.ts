@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import t from "tap";
+import type { VpcSpec } from "../../api/generated/vpc.ts";
+import { projectNode } from "../../facts/project-core.ts";
+import type { FactStore } from "../../facts/store.ts";
+import { DerivedFacts } from "../../kinds/derived.ts";
+import { conditionsIn } from "../effects.ts";
+import { addSubnet, addVpc, sampleFacts } from "../testing/sample-facts.ts";
+import { vpcUnit } from "./vpc.ts";
+
+const SESSION = "4ba0d4e4-2d1c-4b7c-9d6f-0b0f5d4d8f3a";
+
+function cluster(nodes: readonly string[]) {
+  const facts = sampleFacts();
+  const derived = new DerivedFacts(facts);
+  derived.follow();
+  derived.start();
+  for (const name of ["weft-1", "weft-2"]) facts.set("nodes", name, undefined);
+  for (const name of nodes) node(facts, name, `chassis-${name}`);
+  return facts;
+}
+
+function node(facts: FactStore, name: string, chassis: string, labels: Record<string, string> = {}): void {
+  const annotations: Record<string, string> = chassis === "" ? {} : { "ovn.kubernetes.io/chassis": chassis };
+  facts.set("nodes", name, projectNode({ metadata: { name, uid: `uid-${name}`, labels, annotations } }));
+}
+
+function compile(facts: FactStore, spec: Partial<VpcSpec>) {
+  addVpc(facts, "team", spec);
+  addSubnet(facts, "pods", { vpc: "team", cidrBlock: "10.0.1.0/24", excludeIps: ["10.0.1.8..10.0.1.9"] });
+  const input = vpcUnit.read(facts, "team");
+  const { rows, effects } = input ? vpcUnit.compile(input) : { rows: [], effects: [] };
+  const of = (name: string) => rows.flatMap(({ table, columns }) => (table === name ? [columns] : []));
+  return {
+    port: of("Logical_Router_Port").find(({ name }) => name === "bfd@team"),
+    group: of("HA_Chassis_Group")[0],
+    chassis: of("HA_Chassis").map(({ chassis_name: name, priority }) => [name, priority]),
+    routes: of("Logical_Router_Static_Route"),
+    condition: conditionsIn(effects)[0],
+  };
+}
+
+const enabled = (more: object = {}) => ({ bfdPort: { enabled: true, ip: "10.255.255.255", ...more } });
+
+t.test("the BFD port of a VPC may be on any three nodes, or on those that it selects", async (t) => {
+  const facts = cluster(["n1", "n2", "n3", "n4", "n5"]);
+  const any = compile(facts, enabled());
+  t.match(any.port, { networks: ["10.255.255.255/32"], options: { "bfd-only": "true" } });
+  t.match(any.group, { name: "bfd@team", external_ids: { lrp: "bfd@team" } });
+  t.equal(any.chassis.length, 3);
+  t.same(
+    any.chassis.map(([, priority]) => priority),
+    [100, 99, 98],
+  );
+  const { bfdPort } = any.condition?.status ?? {};
+  t.match(bfdPort, { name: "bfd@team", ip: "10.255.255.255", nodes: { length: 3 } });
+  t.match(any.condition, { ready: true, reason: "BfdPortLimited" });
+
+  node(facts, "n4", "chassis-n4", { gw: "yes" });
+  const chosen = compile(facts, enabled({ nodeSelector: { matchLabels: { gw: "yes" } } }));
+  t.same(chosen.chassis, [["chassis-n4", 100]]);
+  node(facts, "n4", "", { gw: "yes" });
+  const none = compile(facts, enabled({ nodeSelector: { matchLabels: { gw: "yes" } } }));
+  t.same(none.chassis, []);
+  t.match(none.condition, { reason: "NoReadyGateway", message: /no node that may host the port has a chassis in OVN/ });
+
+  const off = compile(facts, { bfdPort: { enabled: false, ip: "10.255.255.255" } });
+  t.same([off.port, off.group], [undefined, undefined]);
+  t.match(off.condition, { reason: "Ready", status: { bfdPort: { name: "", ip: "", nodes: [] } } });
+});
+
+t.test("a node that comes or is labelled changes nothing of a VPC that it is not to host", async (t) => {
+  const facts = cluster(["n1", "n2", "n3"]);
+  compile(facts, enabled({ nodeSelector: { matchLabels: { gw: "yes" } } }));
+  const before = facts.get("bfdPorts", "team");
+  node(facts, "n9", "chassis-n9");
+  t.equal(facts.get("bfdPorts", "team"), before);
+});
+
+t.test("an address that cannot be, or a selector, is refused, and the port is not there", async (t) => {
+  const facts = cluster(["n1"]);
+  for (const [more, reason, message] of [
+    [{ ip: "10.255.255.999" }, "InvalidBfdPort", /"10.255.255.999" is not a valid address.*the port does not exist/],
+    [{ ip: "10.0.1.9" }, "InvalidBfdPort", /10.0.1.9 is in subnet pods \(10.0.1.0\/24\)/],
+  ] as const) {
+    const { port, group, condition } = compile(facts, enabled(more));
+    t.same([port, group], [undefined, undefined]);
+    t.match(condition, { ready: true, refused: { reason, message } });
+  }
+  const { chassis, condition } = compile(facts, enabled({ nodeSelector: { matchLabels: { "a b": "" } } }));
+  t.same(chassis, []);
+  t.match(condition, { refused: { reason: "InvalidSelector", message: /no node hosts the port/ } });
+});
+
+t.test("a static route refers to the BFD session that it names, if that is with its next hop", async (t) => {
+  const facts = cluster([]);
+  const route = { cidr: "172.31.0.0/16", nextHopIP: "10.0.1.9", bfdId: SESSION };
+  const missing = compile(facts, { staticRoutes: [route] });
+  t.match(missing.routes, [{ bfd: undefined }]);
+  t.match(missing.condition, {
+    ready: true,
+    reason: "BfdNotFound",
+    message: `spec.staticRoutes[0].bfdId: the northbound database has no BFD session "${SESSION}"; the next hop is not monitored`,
+  });
+  const session = {
+    key: "team-pods/10.0.1.9",
+    uuid: SESSION,
+    port: "team-pods",
+    address: "10.0.1.9",
+    status: "up",
+  } as const;
+  facts.set("bfdSessions", session.key, session);
+  const found = compile(facts, { staticRoutes: [route] });
+  t.match(found.routes, [{ bfd: SESSION }]);
+  t.match(found.condition, { reason: "Ready" });
+  const other = compile(facts, { staticRoutes: [{ ...route, nextHopIP: "10.0.1.8" }] });
+  t.match(other.routes, [{ bfd: undefined }]);
+  t.match(other.condition, { reason: "BfdNotFound", message: /is with 10.0.1.9, not with 10.0.1.8/ });
+});
+
+t.test(
+  "routes with one destination share the traffic, and what OVN does not do with their replies is said",
+  async (t) => {
+    const facts = cluster([]);
+    const to = (nextHopIP: string, ecmpMode: string) => ({ cidr: "172.31.0.0/16", nextHopIP, ecmpMode });
+    const { routes, condition } = compile(facts, {
+      staticRoutes: [to("10.0.1.8", "ecmp_symmetric_reply"), to("10.0.1.9", "ecmp_symmetric_reply")],
+    });
+    t.match(routes, [{ options: { ecmp_symmetric_reply: "true" } }, { options: { ecmp_symmetric_reply: "true" } }]);
+    t.match(condition, { ready: true, reason: "NotSupported", message: /on routers that are on one chassis only/ });
+    const odd = compile(facts, { staticRoutes: [to("10.0.1.8", "fast")] });
+    t.match(odd.routes, [{ options: {} }]);
+    t.match(odd.condition, { message: /"fast" has no effect; must be ecmp_symmetric_reply or empty/ });
+  },
+);

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { isOvnProvider } from "../../api/annotations.ts";
+import { spell } from "../../api/name.ts";
+import { peeringPortName } from "../../api/names.ts";
+import { stableMac } from "../../desired/identity.ts";
+import { peeringAsWritten } from "../../facts/project-peering.ts";
+import type { FactReader } from "../../facts/store.ts";
+import type { LinkAddress, PeeringFact, VpcFact } from "../../facts/vpc.ts";
+import { cidrsOverlap, parseCidr } from "../../net/cidr.ts";
+import { type Dual, dualValues } from "../../net/dual.ts";
+import type { PolicyProblem } from "../../policy/types.ts";
+import type { Note } from "../effects.ts";
+import type { FragmentBuilder } from "../fragment-builder.ts";
+import { nameCollisionKey, peeringRole } from "../name-claims.ts";
+import { routerId, routerPortId } from "../owner-ids.ts";
+import { externalIds } from "../rows.ts";
+
+/** One end of an active peering: the router's port towards the other router. */
+export interface PeeringLink {
+  readonly remoteVpc: string;
+  readonly local: Dual<LinkAddress>;
+  /** The addresses of the other router. */
+  readonly remote: Dual<string>;
+  /** Name of the port. */
+  readonly port: string;
+  /** Name of the port of the other router. */
+  readonly peer: string;
+}
+
+/** Which peerings of a VPC are active, and why the others are not. */
+export interface Peerings {
+  readonly links: readonly PeeringLink[];
+  /** What is invalid. */
+  readonly problems: readonly PolicyProblem[];
+  /** What waits for another object. */
+  readonly notes: readonly Note[];
+  /** The active ones, as they are to be recorded. */
+  readonly remembered: readonly PeeringFact[];
+}
+
+/** The ranges of a VPC's accepted subnets that its router is connected to. */
+export interface ConnectedRange {
+  readonly subnet: string;
+  readonly cidr: string;
+  /** The router's own address in it; absent where the subnet has no gateway. */
+  readonly gateway?: string;
+}
+
+/**
+ * Decides which peerings of a VPC are active: those that both VPCs name, with two addresses of one network, while no range of the one overlaps a range of
+ * the other. Both sides come to the same answer, because each looks at both. A peering that was active stays so with its former addresses where the new
+ * ones cannot be, as long as both VPCs still name it.
+ */
+export function readPeerings(reader: FactReader, vpc: VpcFact): Peerings {
+  const links: PeeringLink[] = [];
+  const remembered: PeeringFact[] = [];
+  const problems: PolicyProblem[] = [];
+  const notes: Note[] = [];
+  const own = vpc.peerings.length === 0 ? [] : connectedRanges(reader, vpc.name);
+  const known = new Set(vpc.peerings.map(({ path }) => path));
+  // Those of entries that are left out altogether.
+  for (const problem of vpc.problems) {
+    const [entry] = /^spec\.vpcPeerings\[\d+\]/.exec(problem.path) ?? [];
+    if (entry !== undefined && !known.has(entry))
+      problems.push({ ...problem, message: `${problem.message}; the entry is ignored` });
+  }
+  for (const entry of vpc.peerings) {
+    const { path, remoteVpc } = entry;
+    const remote = reader.get("vpcs", remoteVpc);
+    const theirs = remote?.peerings.find((one) => one.remoteVpc === vpc.name);
+    if (remote === undefined) {
+      notes.push({ reason: "VpcNotFound", message: `${path}.remoteVpc: VPC "${remoteVpc}" does not exist` });
+      continue;
+    }
+    if (theirs === undefined) {
+      notes.push({ reason: "PeeringIncomplete", message: `${path}: ${incomplete(vpc.name, remoteVpc, entry)}` });
+      continue;
+    }
+    const others = connectedRanges(reader, remoteVpc);
+    const judge = (mine: PeeringFact, its: PeeringFact): Omit<PolicyProblem, "path"> | undefined =>
+      mismatchOf(mine, its, remoteVpc) ?? overlapOf(own, others, mine, vpc.name, remoteVpc);
+    const wrong = judge(entry, theirs);
+    const former = { mine: formerOf(vpc, entry), theirs: formerOf(remote, theirs) };
+    const active =
+      wrong === undefined
+        ? { mine: entry, theirs }
+        : judge(former.mine, former.theirs) === undefined
+          ? former
+          : undefined;
+    const rest = active === undefined ? "the peering is not active" : "the last accepted peering stays active";
+    // Of an address that cannot be used the projection says why.
+    const read = vpc.problems.filter((problem) => problem.path.startsWith(`${path}.`));
+    for (const problem of [...read, ...(read.length === 0 && wrong ? [{ ...wrong, path }] : [])])
+      problems.push({ ...problem, message: `${problem.message}; ${rest}` });
+    if (active === undefined) continue;
+    remembered.push({ ...active.mine, path: "" });
+    const { v4, v6 } = active.theirs.local;
+    links.push({
+      remoteVpc,
+      local: active.mine.local,
+      remote: { ...(v4 && { v4: v4.address }), ...(v6 && { v6: v6.address }) },
+      port: portName(reader, vpc.name, remoteVpc),
+      peer: portName(reader, remoteVpc, vpc.name),
+    });
+  }
+  return { links, problems, notes, remembered };
+}
+
+/**
+ * The peerings that were active and that both VPCs still name: pairs of VPCs, each once, and the links of a VPC. New ranges of subnets are judged by
+ * them, so that a new subnet does not end a peering.
+ */
+export function recordedPeerings(vpcs: readonly VpcFact[]): {
+  readonly pairs: readonly (readonly [string, string])[];
+  readonly linksOf: (vpc: string) => readonly PeeringFact[];
+} {
+  const byName = new Map(vpcs.map((vpc) => [vpc.name, vpc]));
+  const named = (list: readonly PeeringFact[] | undefined, vpc: string): boolean =>
+    list?.some(({ remoteVpc }) => remoteVpc === vpc) === true;
+  const linksOf = (vpc: string): readonly PeeringFact[] => {
+    const { former, peerings } = byName.get(vpc) ?? { former: {}, peerings: [] };
+    return (former.vpcPeerings ?? []).filter(({ remoteVpc }) => {
+      const remote = byName.get(remoteVpc);
+      return named(peerings, remoteVpc) && named(remote?.peerings, vpc) && named(remote?.former.vpcPeerings, vpc);
+    });
+  };
+  const pairs = vpcs.flatMap(({ name }) =>
+    linksOf(name).flatMap(({ remoteVpc }) => (name < remoteVpc ? [[name, remoteVpc] as const] : [])),
+  );
+  return { pairs, linksOf };
+}
+
+/** The ranges that a VPC's router is connected to by its accepted subnets. */
+export function connectedRanges(reader: FactReader, vpc: string): readonly ConnectedRange[] {
+  return reader.by("subnets", "vpc", vpc).flatMap(({ name, provider, cidr, gateway }) => {
+    if (!isOvnProvider(provider) || reader.get("verdicts", name)?.ok !== true) return [];
+    return (["v4", "v6"] as const).flatMap((family): ConnectedRange[] => {
+      const [block, own] = [cidr[family], gateway[family]];
+      return block === undefined ? [] : [{ subnet: name, cidr: block, ...(own !== undefined && { gateway: own }) }];
+    });
+  });
+}
+
+/** The names of the VPCs whose peering with a VPC both of them want: they keep it from being deleted, unless they are being deleted too. */
+export function peeredBy(reader: FactReader, vpc: VpcFact): readonly string[] {
+  return vpc.peerings.flatMap(({ remoteVpc }) => {
+    const remote = reader.get("vpcs", remoteVpc);
+    return remote?.deleting === false && remote.peerings.some((one) => one.remoteVpc === vpc.name) ? [remoteVpc] : [];
+  });
+}
+
+/**
+ * The router ports of the active peerings. northd connects two ports of routers that name each other (ovn-nb(5), Logical_Router_Port `peer`) and knows
+ * each one's MAC at the other, so nothing is asked by ARP. What comes from a peer with a source address of this VPC's own subnets is dropped: policies
+ * believe such an address.
+ */
+export function addPeerings(
+  build: FragmentBuilder,
+  vpc: string,
+  links: readonly PeeringLink[],
+  ranges: readonly ConnectedRange[],
+): void {
+  for (const { remoteVpc, local, port, peer } of links) {
+    const networks = dualValues(local).map(({ address, network }) => `${address}/${network.split("/")[1]}`);
+    build.held("Logical_Router", routerId(vpc), "ports", "Logical_Router_Port", routerPortId(port), {
+      name: port,
+      mac: stableMac(`peering/${vpc}/${remoteVpc}`),
+      networks: networks.sort(),
+      peer,
+      external_ids: externalIds(),
+    });
+    for (const ip of ["ip4", "ip6"] as const) {
+      const own = ranges.map(({ cidr }) => cidr).filter((cidr) => cidr.includes(":") === (ip === "ip6"));
+      if (own.length === 0) continue;
+      const id = `${vpc}/peering/${remoteVpc}/sources/${ip}`;
+      build.held("Logical_Router", routerId(vpc), "policies", "Logical_Router_Policy", id, {
+        priority: 32767,
+        match: `inport == ${JSON.stringify(port)} && ${ip}.src == {${own.sort().join(", ")}}`,
+        action: "drop",
+        nexthops: [],
+        external_ids: externalIds({ sources: ip }),
+      });
+    }
+  }
+}
+
+function portName(reader: FactReader, vpc: string, remote: string): string {
+  const taken = reader.get("nameCollisions", nameCollisionKey.vpc(vpc))?.taken[peeringRole(remote)];
+  return spell(peeringPortName(vpc, remote), taken !== undefined);
+}
+
+function formerOf({ former }: VpcFact, entry: PeeringFact): PeeringFact {
+  return former.vpcPeerings?.find((one) => one.remoteVpc === entry.remoteVpc) ?? entry;
+}
+
+function incomplete(vpc: string, remoteVpc: string, entry: PeeringFact): string {
+  const networks = dualValues(entry.local).map(({ network }) => network);
+  const another = networks.length === 0 ? "" : ` and as localConnectIP another address of ${networks.join(" and ")}`;
+  return `VPC "${remoteVpc}" has no peering with this VPC, so it is not active; add one there, with remoteVpc ${vpc}${another}`;
+}
+
+/** Why two ends of a link do not fit together; nothing where they do. */
+function mismatchOf(
+  mine: PeeringFact,
+  theirs: PeeringFact,
+  remoteVpc: string,
+): Omit<PolicyProblem, "path"> | undefined {
+  const [a, b] = [mine, theirs].map((one) => peeringAsWritten(one).localConnectIP || "(invalid)");
+  const wrong = (what: string): Omit<PolicyProblem, "path"> => ({
+    reason: "PeeringMismatch",
+    message: `localConnectIP ${a} and that of VPC "${remoteVpc}", ${b}, ${what}`,
+  });
+  const families = (["v4", "v6"] as const).filter((family) => mine.local[family] ?? theirs.local[family]);
+  if (families.length === 0)
+    return wrong("must be two addresses of one network, such as 169.254.0.1/30 and 169.254.0.2/30");
+  for (const family of families) {
+    const [left, right] = [mine.local[family], theirs.local[family]];
+    if (left === undefined || right === undefined) return wrong("must have the same address families");
+    if (left.network !== right.network) return wrong("are in different networks; they must be two addresses of one");
+    if (left.address === right.address) return wrong("are the same address; each router needs its own");
+  }
+  return undefined;
+}
+
+/** Why two VPCs cannot be peered: a packet for an address must have one VPC that it is for. */
+function overlapOf(
+  own: readonly ConnectedRange[],
+  other: readonly ConnectedRange[],
+  { local }: PeeringFact,
+  vpc: string,
+  remoteVpc: string,
+): Omit<PolicyProblem, "path"> | undefined {
+  const wrong = (message: string): Omit<PolicyProblem, "path"> => ({ reason: "PeeringConflict", message });
+  const theirs = other.map((range) => ({ ...range, block: parseCidr(range.cidr) }));
+  for (const { subnet, cidr } of own) {
+    const mine = parseCidr(cidr);
+    const found = theirs.find(({ block }) => mine && block && cidrsOverlap(mine, block));
+    if (found !== undefined)
+      return wrong(
+        `subnet ${subnet} (${cidr}) overlaps subnet ${found.subnet} (${found.cidr}) of VPC "${remoteVpc}": VPCs that are peered must have different addresses`,
+      );
+  }
+  for (const { network } of dualValues(local)) {
+    for (const [where, ranges] of [[vpc, own] as const, [remoteVpc, other] as const]) {
+      const found = ranges.find(({ cidr }) => overlaps(cidr, network));
+      if (found !== undefined)
+        return wrong(
+          `network ${network} of localConnectIP overlaps subnet ${found.subnet} (${found.cidr}) of VPC "${where}"; choose a network that no subnet has`,
+        );
+    }
+  }
+  return undefined;
+}
+
+function overlaps(a: string, b: string): boolean {
+  const [left, right] = [parseCidr(a), parseCidr(b)];
+  return left !== undefined && right !== undefined && cidrsOverlap(left, right);
+}

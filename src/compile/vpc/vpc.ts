@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { loadBalancerGroupName, UPLINKS_GROUP } from "../../api/names.ts";
+import { defaultOfVpc } from "../../claims/namespace-subnets.ts";
+import type { Fragment } from "../../desired/fragment.ts";
+import type { UnitKind } from "../../desired/unit-kind.ts";
+import type { ClusterFact } from "../../facts/cluster.ts";
+import type { BfdSessionFact } from "../../facts/database.ts";
+import type { FactReader } from "../../facts/store.ts";
+import type { BfdPortFact, StaticRouteFact, VpcFact } from "../../facts/vpc.ts";
+import { type Dual, dualValues } from "../../net/dual.ts";
+import { type ConditionEffect, fill, type Note, problemText, type WeftEffect, withNotes } from "../effects.ts";
+import { FragmentBuilder } from "../fragment-builder.ts";
+import { loadBalancerGroupId, routerId, UPLINKS_ID } from "../owner-ids.ts";
+import { malformedNotes, unsupportedNotes, vpcReferences } from "../references.ts";
+import { externalIds } from "../rows.ts";
+import { addBfdPort, bfdNotes, bfdProblems, bfdStatus } from "./vpc-bfd.ts";
+import { checkNextHops, type RouterNetwork, vacantHops } from "./vpc-next-hops.ts";
+import {
+  addPeerings,
+  type ConnectedRange,
+  connectedRanges,
+  type Peerings,
+  peeredBy,
+  readPeerings,
+} from "./vpc-peerings.ts";
+import { addProbeSourceGuard, addVpcProbe } from "./vpc-probe.ts";
+import { rememberRoutes, routeNotes, SYMMETRIC, settleVpcRoutes } from "./vpc-routes.ts";
+
+/** The two halves of all addresses of a family. */
+const HALVES: Readonly<Record<string, readonly string[]>> = {
+  "0.0.0.0/0": ["0.0.0.0/1", "128.0.0.0/1"],
+  "::/0": ["::/1", "8000::/1"],
+};
+
+interface VpcInput {
+  readonly vpc: VpcFact;
+  /** What of it names nothing that is there. */
+  readonly notes: readonly Note[];
+  /** The join subnet's gateway: where the default VPC sends what no subnet holds. */
+  readonly joinGateway: Dual<string>;
+  readonly defaultSubnet: string;
+  /** Names of the VPC's subnets. */
+  readonly subnets: readonly string[];
+  /** The ranges of those that its router is connected to. */
+  readonly ranges: readonly ConnectedRange[];
+  /** The routing tables that they name, beside the main one. */
+  readonly routeTables: readonly string[];
+  readonly peerings: Peerings;
+  /** The next hops of its routes that nobody has. */
+  readonly vacant: readonly string[];
+  /** The BFD sessions that its static routes name. */
+  readonly sessions: readonly Pick<BfdSessionFact, "uuid" | "address">[];
+  /** The nodes that may host its BFD port. */
+  readonly bfdNodes: BfdPortFact["nodes"];
+  /** The VPCs whose peerings keep it, asked for only when it is being deleted. */
+  readonly peeredBy: readonly string[];
+}
+
+/** A VPC: its logical router and the routes and policies of its spec. */
+export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
+  name: "vpc",
+  priority: 0,
+
+  read(reader, key) {
+    const vpc = reader.get("vpcs", key);
+    if (vpc === undefined) return undefined;
+    const cluster: ClusterFact | undefined = reader.get("cluster", "cluster");
+    const join = vpc.isDefault && cluster ? reader.get("subnets", cluster.joinSubnet) : undefined;
+    const members = reader.by("subnets", "vpc", key);
+    const subnets = members.map((subnet) => subnet.name);
+    const defaultSubnet = vpc.isDefault ? (cluster?.defaultSubnet ?? "") : (defaultOfVpc(reader, vpc)?.name ?? "");
+    const ranges = connectedRanges(reader, key);
+    const peerings = readPeerings(reader, vpc);
+    return {
+      vpc,
+      notes: vpcReferences(reader, vpc),
+      joinGateway: join?.gateway ?? {},
+      defaultSubnet,
+      subnets,
+      ranges,
+      routeTables: [...new Set(members.map(({ routeTable }) => routeTable))].filter((table) => table !== "").sort(),
+      peerings,
+      vacant: vacantHops(reader, vpc, ranges, peerings.links),
+      sessions: vpc.staticRoutes.flatMap(({ bfdId }) =>
+        bfdId === "" ? [] : reader.by("bfdSessions", "uuid", bfdId).map(({ uuid, address }) => ({ uuid, address })),
+      ),
+      bfdNodes: vpc.bfdPort === undefined ? [] : (reader.get("bfdPorts", key)?.nodes ?? []),
+      peeredBy: vpc.deleting ? peeredBy(reader, vpc) : [],
+    };
+  },
+
+  compile(input): Fragment<WeftEffect> {
+    const { vpc, notes, defaultSubnet, subnets, ranges, peerings } = input;
+    const build = new FragmentBuilder();
+    if (vpc.deleting && subnets.length + input.peeredBy.length === 0)
+      return build.finish(fill("vpcs", vpc, { finalizer: false }));
+    build.row("Logical_Router", routerId(vpc.name), {
+      name: vpc.name,
+      options: {
+        always_learn_from_arp_request: "false",
+        dynamic_neigh_routers: "true",
+        mac_binding_age_threshold: "300",
+      },
+      external_ids: externalIds(),
+    });
+    // What balances the VPC's Services: each Service adds its own, each switch takes all.
+    build.row("Load_Balancer_Group", loadBalancerGroupId(vpc.name), { name: loadBalancerGroupName(vpc.name) });
+    // Each subnet adds its own.
+    if (vpc.isDefault) build.row("Port_Group", UPLINKS_ID, { name: UPLINKS_GROUP, external_ids: externalIds() });
+    addPeerings(build, vpc.name, peerings.links, ranges);
+    addBfdPort(build, input);
+    if (vpc.isDefault) addProbeSourceGuard(build, vpc.name);
+    else addVpcProbe(build, vpc.name);
+    const routes = settleVpcRoutes(vpc);
+    const hops = checkNextHops(routes.staticRoutes, routes.policyRoutes, networksOf(input), input.vacant);
+    addStaticRoutes(build, input, routes.staticRoutes);
+    for (const { priority, match, action, nextHops } of hops.policyRoutes) {
+      const id = `${vpc.name}/policy/${priority}/${match}`;
+      build.held("Logical_Router", routerId(vpc.name), "policies", "Logical_Router_Policy", id, {
+        priority,
+        match,
+        action,
+        nexthops: [...nextHops].sort(),
+        external_ids: externalIds(),
+      });
+    }
+    const problems = [...routes.problems, ...peerings.problems, ...bfdProblems(input)];
+    const [problem] = problems;
+    const state = vpc.deleting
+      ? {
+          ready: false,
+          reason: "InUse",
+          message: inUse(input),
+        }
+      : {
+          ready: true,
+          reason: problem?.reason ?? "Ready",
+          message: problemText(problems),
+          ...(problem && { refused: { reason: problem.reason, message: problemText(problems) } }),
+        };
+    const { name, uid, generation } = vpc;
+    const status = {
+      standby: true,
+      default: vpc.isDefault,
+      router: name,
+      defaultLogicalSwitch: defaultSubnet,
+      subnets,
+      vpcPeerings: peerings.links.map(({ remoteVpc }) => remoteVpc),
+      bfdPort: bfdStatus(input),
+    };
+    const key = `condition/vpcs/${name}`;
+    const condition: ConditionEffect = {
+      kind: "condition",
+      key,
+      resource: "vpcs",
+      name,
+      uid,
+      generation,
+      ...state,
+      status,
+    };
+    const effects = fill(
+      "vpcs",
+      { ...vpc, annotations: vpc.records },
+      { finalizer: true, annotations: rememberRoutes(vpc, routes, peerings.remembered) },
+      withNotes(condition, [
+        ...peerings.notes,
+        ...hops.notes,
+        ...routeNotes(routes.staticRoutes, input.sessions),
+        ...bfdNotes(input),
+        ...notes,
+        ...unsupportedNotes(vpc),
+        ...malformedNotes(vpc),
+      ]),
+    );
+    return build.finish(effects);
+  },
+};
+
+/** What the router is connected to: its subnets and the links to its peers. */
+function networksOf({ ranges, peerings }: VpcInput): readonly RouterNetwork[] {
+  return [
+    ...ranges.flatMap(({ cidr, gateway }) => (gateway === undefined ? [] : [{ cidr, address: gateway }])),
+    ...peerings.links.flatMap(({ local }) =>
+      dualValues(local).map(({ network, address }) => ({ cidr: network, address })),
+    ),
+  ];
+}
+
+/**
+ * The routes of the spec, and in the default VPC the one to the nodes, in each routing table: a port with a table of its own looks at no other one's routes
+ * (ovn-nb(5), Logical_Router_Static_Route `route_table`).
+ */
+function addStaticRoutes(
+  build: FragmentBuilder,
+  { vpc, joinGateway, routeTables, sessions }: VpcInput,
+  staticRoutes: readonly StaticRouteFact[],
+): void {
+  const route = (
+    of: string,
+    columns: { ip_prefix: string; nexthop: string; policy: "dst-ip" | "src-ip"; route_table: string },
+    { bfd, symmetric = false }: { readonly bfd?: string | undefined; readonly symmetric?: boolean } = {},
+  ): void => {
+    const router = routerId(vpc.name);
+    const row = { ...columns, bfd, options: symmetric ? { ecmp_symmetric_reply: "true" } : {} };
+    const id = `${vpc.name}/${of}`;
+    build.held(
+      "Logical_Router",
+      router,
+      "static_routes",
+      "Logical_Router_Static_Route",
+      id,
+      { ...row, external_ids: externalIds() },
+      ["bfd"],
+    );
+  };
+  for (const table of new Set(["", ...routeTables, ...staticRoutes.map(({ routeTable }) => routeTable)])) {
+    const suffix = table === "" ? "" : `/${table}`;
+    const way = { policy: "dst-ip", route_table: table } as const;
+    if (joinGateway.v4 !== undefined)
+      route(`default4${suffix}`, { ...way, ip_prefix: "0.0.0.0/0", nexthop: joinGateway.v4 });
+    if (joinGateway.v6 !== undefined)
+      route(`default6${suffix}`, { ...way, ip_prefix: "::/0", nexthop: joinGateway.v6 });
+  }
+  const known = new Set<string>();
+  for (const { policy, cidr, nextHopIp, routeTable, ecmpMode, bfdId } of staticRoutes.flatMap(inOvn)) {
+    const id = `route/${routeTable}/${policy}/${cidr}/${nextHopIp}`;
+    // Equal routes are one row.
+    if (known.has(id)) continue;
+    known.add(id);
+    const side = policy === "policySrc" ? "src-ip" : "dst-ip";
+    const session = sessions.find(({ uuid }) => uuid === bfdId);
+    route(
+      id,
+      { ip_prefix: cidr, nexthop: nextHopIp, policy: side, route_table: routeTable },
+      { bfd: session?.address === nextHopIp ? session.uuid : undefined, symmetric: ecmpMode === SYMMETRIC },
+    );
+  }
+}
+
+function inUse({ subnets, peeredBy }: VpcInput): string {
+  const parts = [
+    ...(subnets.length === 0 ? [] : [`subnets of the VPC to be deleted: ${subnets.join(", ")}`]),
+    ...(peeredBy.length === 0 ? [] : [`peerings with it to be removed from VPCs: ${peeredBy.join(", ")}`]),
+  ];
+  return `waiting for ${parts.join("; and for ")}`;
+}
+
+/**
+ * A route as OVN is given it. One by source for everything is its two halves: northd gives it the priority of the router's own flow that
+ * drops (26.03, findings/ovn-source-default-route-ties-with-drop.sh).
+ */
+function inOvn(route: StaticRouteFact): StaticRouteFact[] {
+  const halves = route.policy === "policySrc" ? HALVES[route.cidr] : undefined;
+  return halves === undefined ? [route] : halves.map((cidr) => ({ ...route, cidr }));
+}
