@@ -282,6 +282,40 @@ t.test("a device that another program deletes is recreated, but not while ovs-vs
   await until(undefined);
 });
 
+t.test("so is ovn-services, where nodes serve Services", async (t) => {
+  const { server, nodes, kernel, vswitchd, repaired, gateway, until } = await setup(t);
+  const contract = {
+    version: 1,
+    serviceMac: "02:00:00:00:80:02",
+    servicePort: "node-weft-1/services",
+    serviceSources: ["100.64.128.2"],
+    serviceGateways: ["100.64.128.1"],
+    serviceRanges: ["10.96.0.0/12"],
+  };
+  const chassis = { "ovn.kubernetes.io/chassis": "chassis-1" };
+  nodes.set("weft-1", node({ ...chassis, "weft.kubeovn.io/node-contract": JSON.stringify(contract) }));
+  gateway.start();
+  await until(undefined);
+  const row = (name: string) => server.rows(VSWITCH, "Interface").find((each) => each.name === name)?._uuid;
+  const root = () => server.rows(VSWITCH, "Open_vSwitch")[0];
+  const reconfigure = () =>
+    server.edit(VSWITCH, [update(VSWITCH, "Open_vSwitch", [], { cur_cfg: root()?.next_cfg ?? 0 })]);
+  const [first, other] = [row("ovn-services"), row("ovn0")];
+  vswitchd.stop();
+  kernel.deleteLink(kernel.link("ovn-services")!.index);
+  await until(/has not created ovn-services/);
+  await soon(() => (root()?.next_cfg ?? 0) === 1);
+  await reconfigure();
+  await soon(() => row("ovn-services") === undefined);
+  t.same(repaired, ["device ovn-services"]);
+  await reconfigure();
+  await soon(() => row("ovn-services") !== undefined);
+  t.not(row("ovn-services"), first);
+  t.equal(row("ovn0"), other, "the other port stays");
+  vswitchd.restart();
+  await until(undefined);
+});
+
 t.test("a lost database is said, and is not the end", async (t) => {
   const { server, nodes, gateway, until } = await setup(t);
   nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));

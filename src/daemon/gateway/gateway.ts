@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { NODE_INTERFACE } from "../../api/names.ts";
+import { NODE_INTERFACE, SERVICE_INTERFACE } from "../../api/names.ts";
 import { samePlain } from "../../collections/plain.ts";
 import type { Ip } from "../../net/address.ts";
 import type { PortRange } from "../../net/port-range.ts";
@@ -22,6 +22,9 @@ import { LostNodePort } from "./lost-node-port.ts";
 import type { OwnNode } from "./node.ts";
 import { ObservedNode } from "./observed-node.ts";
 import type { RoutedSubnet } from "./subnets.ts";
+
+/** The node's own ports of br-int. */
+const OWN_PORTS: readonly string[] = [NODE_INTERFACE, SERVICE_INTERFACE];
 
 /** An informer, as the gateway uses it. */
 interface Facts<P> {
@@ -88,8 +91,8 @@ export class Gateway {
   readonly #staleUdp: StaleUdp;
   /** The state with which a pass found nothing to do: what a later pass changes with it was changed by another program. */
   #settled: NodeState = {};
-  /** Index of the device of `ovn0` in the last pass; one that ovs-vswitchd has recreated has another. */
-  #device: number | undefined;
+  /** Indexes of the node's own devices in the last pass; one that ovs-vswitchd has recreated has another. */
+  #devices = "";
 
   constructor(world: GatewayWorld) {
     const { kernel, nft, view, clock = SYSTEM_CLOCK } = world;
@@ -193,26 +196,26 @@ export class Gateway {
     if (bridge === undefined) return "ovn-controller has not created br-int yet";
     const plan = this.#plan();
     if (typeof plan === "string") return plan;
-    if (this.#lost.removing(view)) return `ovs-vswitchd has not released the lost ${NODE_INTERFACE} yet`;
+    if (this.#lost.removing(view)) return "ovs-vswitchd has not released a lost device of this node yet";
     const userspace = bridge.datapath_type === "netdev";
     const state = gatewayState(plan, { name: this.#world.node, userspace, ovsSettings });
-    const device = this.#world.kernel.link(NODE_INTERFACE)?.index;
-    if (device !== this.#device) this.#settled = {};
-    this.#device = device;
+    const devices = OWN_PORTS.map((link) => this.#world.kernel.link(link)?.index).join();
+    if (devices !== this.#devices) this.#settled = {};
+    this.#devices = devices;
     const pass = await this.#engine.pass(state);
     this.#judge(state, pass);
     succeeded(pass);
-    // The table waits for ovn0.
-    if (!pass.missing.includes(NODE_INTERFACE)) this.#staleUdp.applied(plan.services);
-    if (!pass.missing.includes(NODE_INTERFACE)) {
+    // The tables wait for their links.
+    if (pass.missing.length === 0) {
+      this.#staleUdp.applied(plan.services);
       this.#lost.found();
       return undefined;
     }
     this.#settled = {};
-    // One that has just come in is being made.
-    if (pass.repairs.length === 0 && (await this.#lost.step(view)))
-      this.#loop.backOff(report.note([`device ${NODE_INTERFACE}`]));
-    return `ovs-vswitchd has not created ${NODE_INTERFACE} yet`;
+    // Those that have just come in are being made.
+    if (pass.repairs.length === 0 && (await this.#lost.step(view, pass.missing)))
+      this.#loop.backOff(report.note(pass.missing.map((link) => `device ${link}`)));
+    return `ovs-vswitchd has not created ${pass.missing.join(", ")} yet`;
   }
 
   /** The tunnel addresses, and whether they are others than in the last pass. */
@@ -323,7 +326,7 @@ export class Gateway {
 function concernsNode(change: OvsChange): boolean {
   if (change.table === "Bridge")
     return change.old?.datapath_type !== change.new?.datapath_type || !change.old || !change.new;
-  if (change.table === "Interface") return (change.new ?? change.old)?.name === NODE_INTERFACE;
+  if (change.table === "Interface") return OWN_PORTS.includes((change.new ?? change.old)?.name ?? "");
   // `cur_cfg` goes up with each pod's port.
   return change.table === "Open_vSwitch" && !samePlain(change.old?.external_ids, change.new?.external_ids);
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { NODE_INTERFACE } from "../../api/names.ts";
 import { VSWITCH } from "../../ovsdb/generated/vswitch.ts";
 import { mutate, type Operation, select } from "../../ovsdb/operation.ts";
 import { selectedRows } from "../../ovsdb/result.ts";
@@ -8,7 +7,7 @@ import { detachOperation } from "../ovs/ovs-ports.ts";
 import type { OvsView } from "../ovs/ovs-view.ts";
 
 /**
- * Brings back the device of a port of the node's own (`ovn0`, or a link for probes) that another program has deleted. ovs-vswitchd makes the device when the port comes into the database and does not
+ * Brings back the device of a port of the node's own (`ovn0`, `ovn-services`, or a link for probes) that another program has deleted. ovs-vswitchd makes the device when the port comes into the database and does not
  * notice that it is gone, so the port is taken out and comes in again; but not where ovs-vswitchd itself is gone, which makes it when it is back.
  *
  * Whether ovs-vswitchd is there is asked of it: it answers a raised `next_cfg` with `cur_cfg` (ovs-vswitchd.conf.db(5)). Nothing waits in here: each call
@@ -37,7 +36,7 @@ export class LostNodePort {
   }
 
   /** The ports are in the database and their devices are not there. Returns whether the ports were taken out. */
-  async step(view: OvsView, links: readonly string[] = [NODE_INTERFACE]): Promise<boolean> {
+  async step(view: OvsView, links: readonly string[]): Promise<boolean> {
     if (this.#phase === "none") {
       await this.#ask(view, []);
       this.#phase = "asked";
