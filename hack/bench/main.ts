@@ -177,6 +177,25 @@ program
   });
 
 program
+  .command("dataplane")
+  .description(
+    "packets, throughput, connections and latency between pods, compared with a bridge of the same Open vSwitch between the same network namespaces. Needs root; about 3 minutes for each turn.",
+  )
+  .option("--turns <n>", "number of alternations of the paths", Number, 3)
+  .option("--json", "print the figures as JSON", false)
+  .action(async ({ json, turns }: { json: boolean; turns: number }) => {
+    const [{ benchDataplane }, { formatDataplane }] = await Promise.all([
+      import("./dataplane.ts"),
+      import("./dataplane-report.ts"),
+    ]);
+    const bench = await benchDataplane({ turns });
+    mkdirSync(OUT, { recursive: true });
+    writeFileSync(`${OUT}/dataplane.json`, `${JSON.stringify(bench, null, 2)}\n`);
+    process.stdout.write(json ? `${JSON.stringify(bench, null, 2)}\n` : `${formatDataplane(bench)}\n`);
+    console.error(`\nwritten: ${OUT}/dataplane.json`);
+  });
+
+program
   .command("ipam")
   .description("address allocation alone: time, memory, start-up. Does not need root.")
   .option("--json", "print the figures as JSON", false)
