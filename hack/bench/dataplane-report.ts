@@ -60,6 +60,7 @@ export function formatDataplane(bench: DataplaneBench): string {
     "× raw",
     "p50 ms",
     "p99 ms",
+    "failed",
   ];
   const line = (what: string, cells: readonly string[]): string =>
     `${what.padEnd(34)}${cells.map((cell) => cell.padStart(11)).join("")}`;
@@ -79,6 +80,7 @@ export function formatDataplane(bench: DataplaneBench): string {
       ratio((of) => of.connections.perSecond),
       connections.p50.toFixed(2),
       connections.p99.toFixed(2),
+      String(connections.failed),
     ]);
   });
   return [

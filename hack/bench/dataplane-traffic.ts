@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { run } from "../host/run.ts";
 import { quantile } from "./statistics.ts";
 
-const WORKER = fileURLToPath(new URL("connections-worker.ts", import.meta.url));
+const WORKER = fileURLToPath(new URL("../traffic/connections-worker.ts", import.meta.url));
 
 /** Ports of the servers. */
 export const IPERF_PORT = 5301;
