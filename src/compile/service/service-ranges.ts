@@ -19,7 +19,7 @@ export class ServiceRanges {
   /** Takes in all facts at once. */
   start(): void {
     const facts = this.#facts;
-    const flag = Object.values(facts.get("cluster", "cluster")?.serviceCidr ?? {});
+    const flag: readonly string[] = Object.values(facts.get("cluster", "cluster")?.serviceCidr ?? {});
     const cidrs = [...new Set([...flag, ...facts.all("serviceCidrs").flatMap((one) => one.cidrs)])].sort();
     facts.set("serviceRanges", KEY, { key: KEY, cidrs });
   }

@@ -51,7 +51,7 @@ async function setup(t: Test) {
   encaps.start();
   t.teardown(async () => {
     await encaps.stop();
-    server.close();
+    await server.close();
   });
   const attach = async (name: string, subnet: string): Promise<void> => {
     pods.set("shop", name, `u-${name}`, {

@@ -37,7 +37,7 @@ t.test(
       spec: { selector: { app: "server" }, ports: [{ port: PORT, protocol: "TCP" }] },
     } as never);
     const { clusterIP = "" } = (service as { spec?: { clusterIP?: string } }).spec ?? {};
-    const [address = ""] = addressesOf(server);
+    const [address] = addressesOf(server);
     const netns = podNetns(client.metadata.uid);
     const serving = await serve(podNetns(server.metadata.uid));
     t.teardown(() => serving.kill("SIGKILL"));
