@@ -4,17 +4,17 @@ import { NODE } from "../../api/annotations.ts";
 import type { FactChange } from "../../facts/fact-change.ts";
 import type { FactStore } from "../../facts/store.ts";
 
-/** So many chassis are in a group: rows stay linear in gateway nodes, and several may fail at once. */
+/** The maximum number of chassis in a group: rows stay linear in gateway nodes, and several may fail at once. */
 const MOST = 5;
 /**
- * With two, who is alive cannot be told from who is cut off: an ovn-controller takes nothing over that has a working tunnel to no other chassis of the group
- * (ovn controller/ha-chassis.c, `ha_chassis_group_is_active`).
+ * Two chassis cannot tell a dead one from one that is disconnected: an ovn-controller without a working tunnel to another chassis of the group takes
+ * nothing over (ovn controller/ha-chassis.c, `ha_chassis_group_is_active`).
  */
 const LEAST = 3;
 
 /**
- * Keeps facts `gatewayGroups`: by which chassis each gateway node is watched whose subnet has another one. Beside the node these are the next ones in
- * the order of all nodes' names, so groups of few nodes change where a node comes or goes.
+ * Maintains the facts `gatewayGroups`: the chassis that watch each gateway node, for subnets with more than one gateway node. Besides the node itself
+ * these are the next ones in the order of all nodes' names, so a node that is added or removed changes only few groups.
  */
 export class GatewayGroups {
   readonly #facts: FactStore;
@@ -24,7 +24,7 @@ export class GatewayGroups {
     this.#facts = facts;
   }
 
-  /** Takes in all facts at once. */
+  /** Processes all facts at once. */
   start(): void {
     this.#started = true;
     this.#settle();
@@ -45,7 +45,7 @@ export class GatewayGroups {
     const ring: { readonly node: string; readonly chassis: string }[] = [];
     for (const node of watched.size === 0 ? [] : facts.all("nodes")) {
       const chassis = chassisOf(node);
-      // Copies of one disk have one system-id.
+      // Nodes copied from one disk have the same system-id.
       if (chassis !== undefined && !ring.some((other) => other.chassis === chassis))
         ring.push({ node: node.name, chassis });
     }

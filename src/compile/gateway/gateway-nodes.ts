@@ -9,8 +9,8 @@ import { matchesLabels, selectorProblem } from "../../policy/labels.ts";
 import type { Note } from "../effects.ts";
 
 /**
- * Keeps facts `subnetGateways`: which nodes are the gateways of each centralized subnet of the default VPC, and in what state. Nodes change often and subnets
- * must not be compiled for that: a subnet's unit reads this fact alone, which changes only where the outcome does.
+ * Maintains the facts `subnetGateways`: the gateway nodes of each centralized subnet of the default VPC, and their state. Nodes change often, and
+ * subnets need not be compiled for that: a subnet's unit reads only this fact, which changes only with the result.
  */
 export class SubnetGateways {
   readonly #facts: FactStore;
@@ -20,13 +20,13 @@ export class SubnetGateways {
     this.#facts = facts;
   }
 
-  /** Takes in all facts at once. */
+  /** Processes all facts at once. */
   start(): void {
     this.#started = true;
     this.#settle();
   }
 
-  /** A fact has changed. Centralized subnets and their nodes are few: all are looked at. */
+  /** A fact has changed. Centralized subnets and their nodes are few, so all are evaluated. */
   noteFact({ kind, key, old, new: now }: FactChange): void {
     if (!this.#started) return;
     if (kind === "subnets") this.#settleSubnet(key);
@@ -41,20 +41,20 @@ export class SubnetGateways {
 
   #settleSubnet(name: string): void {
     const facts = this.#facts;
-    // What cannot be read leaves what was known.
+    // If a subnet cannot be read, its former fact stays.
     const subject = { part: "derived fact", where: "subnetGateways", kind: "subnets", key: name } as const;
     facts.failures.run(subject, () => facts.set("subnetGateways", name, gatewaysOf(strictReader(facts), name)));
   }
 }
 
-/** What is said of nodes elsewhere, and decides whether they are ready. */
+/** The other facts about nodes that decide whether they are ready. */
 const NODE_STATES: ReadonlySet<FactKind> = new Set(["chassisProblems", "gatewayLosses"]);
 
 function isOfNode(holder: unknown): boolean {
   return typeof holder === "string" && holder.startsWith("node:");
 }
 
-/** The gateway nodes of a subnet; nothing where it is not centralized, or leaves by no nodes. */
+/** The gateway nodes of a subnet; undefined if it is not centralized, not in the default VPC, or the join subnet. */
 function gatewaysOf(reader: FactReader, name: string): SubnetGatewaysFact | undefined {
   const subnet = reader.get("subnets", name);
   const cluster = reader.get("cluster", "cluster");
@@ -70,7 +70,7 @@ function gatewaysOf(reader: FactReader, name: string): SubnetGatewaysFact | unde
   return { key: name, nodes, missing };
 }
 
-/** Names of the nodes that a subnet means, in the order in which they are preferred. */
+/** Names of the gateway nodes of a subnet, in the order of preference. */
 function namesOf(reader: FactReader, { gatewayNodes, gatewayNodeSelectors }: SubnetFact): readonly string[] {
   if (gatewayNodes.length > 0) return [...new Set(gatewayNodes)];
   const selectors = gatewayNodeSelectors.filter((selector) => selectorProblem(selector) === undefined);
@@ -81,8 +81,8 @@ function namesOf(reader: FactReader, { gatewayNodes, gatewayNodeSelectors }: Sub
 }
 
 /**
- * A node as a gateway; nothing where there is no such node. One is ready whose kubelet says so, which has an address on the join switch, of which OVN has a
- * chassis, and which other nodes reach: without these, what is led to the node goes nowhere.
+ * The state of a node as a gateway; undefined if the node does not exist. It is ready if kubelet says so, it has an address on the join switch, OVN
+ * has a chassis for it, and other nodes reach it. Otherwise traffic sent to it would be lost.
  */
 function gatewayNode(reader: FactReader, name: string): GatewayNodeFact | undefined {
   const node = reader.get("nodes", name);
@@ -101,8 +101,8 @@ function problemOf(reader: FactReader, { name, ready }: NodeFact, joined: boolea
 }
 
 /**
- * The nodes that carry the traffic of a centralized subnet now: those that are ready, the first of them in the order of `gatewayNode` where it has
- * no ECMP. Where none is ready all stand: one that is said not to be may still forward.
+ * The nodes that currently carry the traffic of a centralized subnet: the ready ones, or without ECMP the first ready one in the order of
+ * `gatewayNode`. If none is ready, all are used: a node reported as not ready may still forward.
  */
 export function activeGateways(
   { enableEcmp }: Pick<SubnetFact, "enableEcmp">,
@@ -114,7 +114,7 @@ export function activeGateways(
   return enableEcmp ? usable : usable.slice(0, 1);
 }
 
-/** What is wrong with the gateway of a centralized subnet. */
+/** Problems with the gateway of a centralized subnet. */
 export function gatewayNotes(subnet: SubnetFact, gateways: SubnetGatewaysFact | undefined): readonly Note[] {
   if (subnet.gatewayType !== "centralized") return [];
   const { gatewayNodes, gatewayNodeSelectors } = subnet;

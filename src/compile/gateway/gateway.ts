@@ -11,15 +11,15 @@ import { FragmentBuilder } from "../fragment-builder.ts";
 import { gatewayGroupId, gatewaySwitchId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
 
-/** Of the first member of a group; each further one has one less. */
+/** The priority of the first member of a group; each further member has one less. */
 const HIGHEST = 100;
 
 /**
- * What tells whether a gateway node is alive: a port that no packet passes, on a switch of its own, which the first living chassis of the node's group carries. The
- * members of such a group send each other BFD through their tunnels (ovn-controller enables it), so when the node is dead or cut off,
- * another chassis writes into the port's binding that it has it now, which is the event (`GatewayWatch`).
+ * Adds the port that shows whether a gateway node is alive. It carries no packets, is on a switch of its own, and the first living chassis of the
+ * node's group claims it. The members of the group monitor each other by BFD on their tunnels (ovn-controller enables it). If the node is dead or
+ * disconnected, another chassis claims the port, which `GatewayWatch` sees in its Port_Binding.
  *
- * A port of type `external` has a group and costs nearly no flows; a router's port with a group costs a router.
+ * A port of type `external` with a group costs almost no flows; a router port with a group would need a router.
  */
 export const gatewayUnit: UnitKind<FactReader, GatewayGroupFact, WeftEffect> = {
   name: "gateway",

@@ -11,7 +11,7 @@ import type { FragmentBuilder } from "../fragment-builder.ts";
 import { leavingSetId, nodePortId, nodesSetId, routerId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
 
-/** Priorities of Kube-OVN's Logical_Router_Policy rows; `nodePort` is our own. */
+/** Priorities of Kube-OVN's Logical_Router_Policy rows; `nodePort` is Weft's own. */
 export const POLICY_PRIORITY = { subnet: 31000, nodePort: 30500, node: 30000, gateway: 29000 } as const;
 
 const FAMILIES = [
@@ -19,7 +19,7 @@ const FAMILIES = [
   { family: "v6", number: 6, match: "ip6" },
 ] as const;
 
-/** The Address_Sets to which nodes and subnets of the default VPC add their own. */
+/** The Address_Sets to which nodes and subnets of the default VPC add their addresses. */
 export function addGatewaySets(build: FragmentBuilder): void {
   for (const { number } of FAMILIES) {
     build.row("Address_Set", nodesSetId(number), { name: nodesAddressSet(number), external_ids: externalIds() });
@@ -32,11 +32,11 @@ export function addGatewaySets(build: FragmentBuilder): void {
 }
 
 /**
- * How a subnet of the default VPC reaches what is outside it. Traffic between subnets stays in the router (31000); all
- * other traffic goes to a node's `ovn0` (29000). A subnet with a distributed gateway only adds its range to what leaves by the sender's node,
- * see {@link addNodeGateway}; a centralized one has a policy of its own, to its gateway nodes. What is sent to a node goes there
- * inside OVN (30000), but for one thing, see {@link nodePortMatch}.
- * @param active the gateway nodes that carry the traffic of a centralized subnet now.
+ * Adds how a subnet of the default VPC reaches destinations outside of it. Traffic between subnets stays in the router (31000); all other traffic
+ * goes to the `ovn0` of a node (29000). A subnet with a distributed gateway only adds its range to an Address_Set, see {@link addNodeGateway}; a
+ * centralized one has its own policy to its gateway nodes. Traffic to a node goes there inside OVN (30000), except to node ports, see {@link
+ * nodePortMatch}.
+ * @param active the gateway nodes that currently carry the traffic of a centralized subnet.
  */
 export function addSubnetGateway(
   build: FragmentBuilder,
@@ -82,10 +82,10 @@ export function addSubnetGateway(
 }
 
 /**
- * How the pods of a node leave whose subnets have a distributed gateway: by that node. A router's policies are carried out where the packet enters the router,
- * which is on the sender's node, and a node's own port is nowhere else: so one policy for each node does for the pods of all subnets, whatever
- * address of the subnet they send from, that of a Vip which several pods share included. Only the node itself has flows of it (ovn-controller
- * evaluates `is_chassis_resident`), as many as there are ranges.
+ * Adds the policy by which pods of distributed subnets leave through this node, if it is their own. Router policies are evaluated where a packet
+ * enters the router, which is on the sender's node, and a node's own port is only there. So one policy for each node serves the pods of all subnets,
+ * with any source address of the subnets, also that of a Vip that several pods share. Only the node itself has the flows (ovn-controller evaluates
+ * `is_chassis_resident`), one for each range.
  * @param join the node's addresses on the join switch.
  */
 export function addNodeGateway(build: FragmentBuilder, node: string, cluster: ClusterFact, join: Dual<string>): void {
@@ -112,13 +112,13 @@ export function addNodeGateway(build: FragmentBuilder, node: string, cluster: Cl
 }
 
 /**
- * What pods send to a node's port from the range of node ports. It leaves through their own node and comes to the other one as that node's,
- * like anything from outside: by its pod's address, kube-proxy would take it for the cluster's own and pass over
- * `externalTrafficPolicy: Local`.
+ * Matches what pods send to a node port of a node. It leaves through their own node and arrives at the other node with that node's address, like
+ * traffic from outside: with the pod's address, kube-proxy would treat it as traffic from inside the cluster and ignore `externalTrafficPolicy:
+ * Local`.
  *
- * The same holds for answers. A node that speaks to a node port does so from a port of that range (`compileHostRules`): so a pod behind
- * a node port of its own node with `externalTrafficPolicy: Local`, which sees the other node's address as the client's, answers
- * through the node that has translated the address and must translate it back. Other answers to nodes go straight to them.
+ * The same is true for replies. A node connects to node ports from a source port of the node port range (`compileHostRules`). So if a pod behind a
+ * node port of its own node sees another node as the client (`externalTrafficPolicy: Local`), its reply goes through its node, which must translate
+ * the address back. Other replies to nodes are sent to them directly.
  */
 function nodePortMatch(family: 4 | 6, { first, last }: PortRange): string {
   const ports = (["tcp", "udp", "sctp"] as const).map((name) => `(${name}.dst >= ${first} && ${name}.dst <= ${last})`);

@@ -6,17 +6,17 @@ import { parseMac } from "../../net/mac.ts";
 import { members, type OptionReader, ownOption, type ReadOptions, readOptionList } from "../option-list.ts";
 
 /**
- * The DHCP options that OVN knows, and the types of their values (ovn lib/ovn-l7.h, northd/ovn-northd.c; ovn-nb(5), DHCP_Options;
- * the same in 25.03 and 26.03). northd pastes them into one action for each port: one that ovn-controller cannot read takes DHCP from
- * all ports of the subnet, and nothing but its log says so.
+ * The DHCP options that OVN supports, and the types of their values (ovn lib/ovn-l7.h, northd/ovn-northd.c; ovn-nb(5), DHCP_Options; the same in
+ * 25.03 and 26.03). northd puts all options into one action for each port: an option that ovn-controller cannot parse disables DHCP for all ports of
+ * the subnet, and only its log says so.
  */
 
-/** A DHCPv4 option has a length of one byte. */
+/** A DHCPv4 option has a length field of one byte. */
 const V4_BYTES = 255;
-/** A DHCPv6 option has one of two, but all of an answer is one datagram. */
+/** A DHCPv6 option has a length field of two bytes, but an answer must fit into one datagram. */
 const V6_BYTES = 1024;
 
-/** RFC 1035 §2.3.1, and `_` as services have it. */
+/** RFC 1035 §2.3.1, and `_` as in names of services. */
 const DOMAIN = /^(?=.{2,253}$)[a-z0-9_](?:[-a-z0-9_]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[-a-z0-9_]{0,61}[a-z0-9_])?)*$/i;
 
 const wrong = (text: string): { readonly wrong: string } => ({ wrong: text });
@@ -43,7 +43,7 @@ function integer(first: number, last: number): OptionReader {
   };
 }
 
-/** A string of OVN's is in quotes, escaped as in JSON (ovn lib/lex.c). */
+/** OVN's strings are in quotes and escaped as in JSON (ovn lib/lex.c). */
 function string(bytes: number): OptionReader {
   return (value) => {
     const text = unquoted(value);
@@ -64,7 +64,7 @@ function unquoted(value: string): string | undefined {
   }
 }
 
-/** Domain names, in one string by commas. */
+/** Domain names in one string, separated by commas. */
 function domains(limit: number): OptionReader {
   return (value) => {
     const names = members(value).map((name) => name.replace(/\.$/, ""));
@@ -106,7 +106,7 @@ const mac: OptionReader = (value) => {
 const bool = integer(0, 1);
 const uint8 = integer(0, 0xff);
 const uint32 = integer(0, 0xffff_ffff);
-/** What fits into one option. */
+/** Whether values fit into one option. */
 const ipv4s = addresses(4, 63);
 
 const isBoolean: OptionReader = (value) =>
@@ -169,7 +169,7 @@ const V6: ReadonlyMap<string, OptionReader> = new Map(
   }),
 );
 
-/** `Subnet.spec.dhcpV4Options` or `dhcpV6Options`, or a pod's own at `path`: what of it OVN takes, and why the rest is left out. */
+/** Reads `Subnet.spec.dhcpV4Options` or `dhcpV6Options`, or a pod's options at `path`: the options in OVN's form, and why others are left out. */
 export function readDhcpOptions(text: string, family: 4 | 6, path = `spec.dhcpV${family}Options`): ReadOptions {
   return readOptionList(text, path, family === 4 ? V4 : V6);
 }
@@ -192,13 +192,13 @@ function oneOf(...words: readonly string[]): OptionReader {
   return (value) => (words.includes(value) ? { value } : wrong(`must be one of: ${words.join(", ")}`));
 }
 
-/** northd puts the quotes around it. */
+/** northd adds the quotes. */
 const searchList: OptionReader = (value) => {
   const made = domains(16)(value);
   return "value" in made ? { value: made.value.slice(1, -1) } : made;
 };
 
-/** ovn-nb(5), Logical_Router_Port `ipv6_ra_configs`; the bounds are RFC 4861 §6.2.1's, to which OVN keeps (ovn lib/packets.h). */
+/** ovn-nb(5), Logical_Router_Port `ipv6_ra_configs`; OVN uses the limits of RFC 4861 §6.2.1 (ovn lib/packets.h). */
 const RA: ReadonlyMap<string, OptionReader> = new Map(
   Object.entries({
     address_mode: oneOf("slaac", "dhcpv6_stateful", "dhcpv6_stateless"),
@@ -213,7 +213,7 @@ const RA: ReadonlyMap<string, OptionReader> = new Map(
   }),
 );
 
-/** `Subnet.spec.ipv6RAConfigs`: Kube-OVN's defaults where it is empty. Without a mode OVN would advertise nothing. */
+/** Reads `Subnet.spec.ipv6RAConfigs`; Kube-OVN's defaults if it is empty. Without an address mode OVN would not advertise. */
 export function readRaConfigs(text: string): ReadOptions {
   const address_mode = "dhcpv6_stateful";
   if (text.trim() === "") {

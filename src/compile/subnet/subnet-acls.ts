@@ -11,8 +11,8 @@ import { switchId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
 
 /**
- * Adds what a subnet's spec says about traffic to its switch. The id of an ACL is its content: what stays the same in a changed list is not
- * written, and equal ones are one.
+ * Adds the ACLs of a subnet's spec to its switch. The id of an ACL is a digest of its content: unchanged entries of a changed list are not written,
+ * and equal entries are one row.
  */
 export function addAcls(
   build: FragmentBuilder,
@@ -26,9 +26,9 @@ export function addAcls(
     const id = `subnet/${name}/${aclContent([direction, priority, match, action], 16)}`;
     if (build.has("ACL", id)) continue;
     holdAcl(build, "Logical_Switch", switchId(name), id, {
-      // Under the subnet's name what it drops is found in logs, as in Kube-OVN.
+      // Logs name the subnet for packets that it drops, as in Kube-OVN.
       name: log ? name : aclName("subnet", name, rule),
-      // A connection is judged by where it really goes, from its first packet to its last (ovn-nb(5), ACL options).
+      // A connection is judged by its real destination (after load balancing), from its first packet to its last (ovn-nb(5), ACL options).
       stage: direction === "to-lport" ? direction : "from-lport-after-lb",
       tier: 2,
       priority,

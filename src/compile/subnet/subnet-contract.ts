@@ -9,8 +9,8 @@ import { readEgress } from "./subnet-egress.ts";
 import { readNatRules } from "./subnet-nat-rules.ts";
 
 /**
- * What nodes are to do for a subnet, see `SUBNET.nodeContract`; `undefined` while it has not been validated: then the annotation stays. It holds the accepted
- * configuration, and nothing of conditions: a subnet that is being deleted and still has pods goes on as it was.
+ * The node contract of a subnet, see `SUBNET.nodeContract`; undefined while the subnet has not been validated: then the annotation stays. It contains
+ * the accepted configuration and no conditions: a subnet that is being deleted and still has pods works as before.
  */
 export function subnetContract(
   subnet: SubnetFact,
@@ -18,10 +18,10 @@ export function subnetContract(
   cluster: ClusterFact,
   egressTableOwner: string | undefined,
 ): string | undefined {
-  // A verdict without a key is nobody's.
+  // A verdict without a key belongs to no subnet.
   if (verdict.key === "") return undefined;
   const { vpc, provider, vlan, cidr, natOutgoing, gatewayType, nodeNetwork } = subnet;
-  // Provider networks (`vlan`) are not built, so no node has a way to them.
+  // Provider networks (`vlan`) are not supported, so nodes cannot reach them.
   const routed = verdict.ok && vpc === cluster.router && isOvnProvider(provider) && vlan === "";
   const { egress } = routed ? readEgress(subnet, cluster.router, egressTableOwner) : {};
   const probed = verdict.ok && vpc !== cluster.router && isOvnProvider(provider) && vlan === "";
@@ -38,7 +38,7 @@ export function subnetContract(
   });
 }
 
-/** An object from before a CRD with limits may have any number, or none: then the node's own counts. */
+/** Objects from before a CRD with limits may have any number or none: then the node's own value is used. */
 function readMtu(mtu: unknown): number {
   return typeof mtu === "number" && Number.isInteger(mtu) && mtu >= 0 && mtu <= 65_535 ? mtu : 0;
 }

@@ -8,7 +8,7 @@ import { dhcpOptionsId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
 import { readDhcpOptions, readRaConfigs } from "./dhcp-options.ts";
 
-/** The address that OVN's DHCP server answers from (Kube-OVN's choice, link-local so that it clashes with nothing). */
+/** The server address of OVN's DHCP (Kube-OVN's choice; link-local, so that it conflicts with nothing). */
 const DHCP_SERVER = "169.254.0.254";
 
 /** The DHCP_Options of a subnet with `enableDHCP`, one row for each family (ovn-nb(5) DHCP_Options). */
@@ -21,7 +21,7 @@ export function addDhcp(build: FragmentBuilder, subnet: SubnetFact): void {
   }
 }
 
-/** A row of DHCP_Options for a subnet of the family, with what the options do not say by default; undefined where the subnet has none. */
+/** A row of DHCP_Options for a subnet of the family, with defaults for options that are not set; undefined if the subnet does not have the family. */
 export function dhcpRow(
   { name, cidr, gateway, mtu }: SubnetFact,
   family: 4 | 6,
@@ -46,7 +46,7 @@ export function dhcpRow(
   return { cidr: cidr.v4, options: { ...defaults, ...options }, external_ids };
 }
 
-/** What of a subnet's DHCP options and router advertisements is left out, where these are in use. */
+/** The DHCP options and router advertisement options that are left out, if they are in use. */
 export function dhcpProblems(subnet: SubnetFact): readonly PolicyProblem[] {
   const { cidr, enableDhcp, enableIpv6Ra, dhcpV4Options, dhcpV6Options, ipv6RaConfigs } = subnet;
   return [

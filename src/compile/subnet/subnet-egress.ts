@@ -8,14 +8,14 @@ import { cidrContains, parseCidr } from "../../net/cidr.ts";
 import { dualValues, parseDualIp } from "../../net/dual.ts";
 import type { PolicyProblem } from "../../policy/types.ts";
 
-/** Tables of the kernel (`/etc/iproute2/rt_tables`: unspec, default, main, local) and those of Weft itself. */
+/** The kernel's tables (`/etc/iproute2/rt_tables`: unspec, default, main, local) and Weft's. */
 const RESERVED_TABLES: readonly Reserved[] = [
   [0, 0],
   [253, 255],
   [870, 879],
   [8700, 8799],
 ];
-/** Rule 0 is the kernel's for local addresses; from 32766 on are those for the tables main and default. */
+/** Rule 0 is the kernel's for local addresses; rules from 32766 on are for the tables main and default. */
 const RESERVED_PRIORITIES: readonly Reserved[] = [
   [0, 0],
   [870, 879],
@@ -25,16 +25,16 @@ const RESERVED_PRIORITIES: readonly Reserved[] = [
 
 const LINK_LOCAL = parseCidr("fe80::/10");
 
-/** The first and the last of some numbers. */
+/** The first and the last number of a range. */
 type Reserved = readonly [number, number];
 
-/** `Subnet.spec.externalEgressGateway` as nodes are told of it, and what is wrong with it. */
+/** `Subnet.spec.externalEgressGateway` in the form for nodes, and what is wrong with it. */
 export interface Egress {
   readonly egress?: EgressText;
   readonly problems: readonly PolicyProblem[];
 }
 
-/** The subnet that has the routing table of this one, if there is one that is older. */
+/** The older subnet with the same routing table; undefined if there is none. */
 export function egressTableOwner(reader: FactReader, subnet: SubnetFact): string | undefined {
   if (subnet.egress.gateway === "") return undefined;
   const others = reader.by("subnets", "egressTable", String(subnet.egress.table));
@@ -45,7 +45,7 @@ function isOlder(a: SubnetFact, b: SubnetFact): boolean {
   return a.created === b.created ? a.name < b.name : a.created < b.created;
 }
 
-/** Reads the gateway outside by which a subnet leaves. @param owner see {@link egressTableOwner}. */
+/** Reads the external egress gateway of a subnet. @param owner see {@link egressTableOwner}. */
 export function readEgress(subnet: SubnetFact, router: string, owner: string | undefined): Egress {
   const { gateway, table, priority } = subnet.egress;
   if (gateway === "") return { problems: [] };

@@ -14,15 +14,15 @@ import type { FragmentBuilder } from "../fragment-builder.ts";
 import { querierPortId, switchId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
 
-/** What a subnet's multicast compiles from. */
+/** The input of a subnet's multicast configuration. */
 export interface MulticastInput {
   /** The record of its querier's address. */
   readonly querier: IpFact | undefined;
-  /** Why it was given none. */
+  /** Why the querier was given no address. */
   readonly refusal: { readonly reason: string; readonly message: string } | undefined;
 }
 
-/** Reads it. */
+/** Reads the input. */
 export function readMulticast(reader: FactReader, subnet: SubnetFact): MulticastInput {
   const record = reader.get("ips", multicastQuerierName(subnet.name));
   const querier = record !== undefined && isQuerierOf(record, subnet.name) ? record : undefined;
@@ -31,7 +31,7 @@ export function readMulticast(reader: FactReader, subnet: SubnetFact): Multicast
   return { querier, refusal: refused && { reason: refused.reason, message: refused.message } };
 }
 
-/** Its querier, if it has its address. */
+/** The subnet's querier, if it has an address. */
 function activeQuerier(subnet: SubnetFact, { querier }: MulticastInput): IpFact | undefined {
   const isOurs = querier !== undefined && hasQuerier(subnet) && !querier.deleting && querier.mac !== "";
   return isOurs && isInside(subnet, querier) ? querier : undefined;
@@ -45,8 +45,8 @@ function isInside({ cidr }: SubnetFact, ip: IpFact): boolean {
 }
 
 /**
- * `other_config` of the switch (ovn-nb(5), "IP Multicast Snooping Options"): multicast goes to members only, whom the querier asks. An MLD query must come from a link-local
- * address (RFC 3810 §5.1.14), so that of the querier's MAC is used. Without a querier memberships would end, so nothing is set before it has its address.
+ * `other_config` of the switch (ovn-nb(5), "IP Multicast Snooping Options"). MLD queries must come from a link-local address (RFC 3810 §5.1.14), so
+ * the one of the querier's MAC is used. Memberships would expire without a querier, so nothing is set until it has its address.
  */
 export function multicastConfig(subnet: SubnetFact, input: MulticastInput): Readonly<Record<string, string>> {
   const querier = activeQuerier(subnet, input);
@@ -74,13 +74,16 @@ export function addQuerierPort(build: FragmentBuilder, subnet: SubnetFact, input
   });
 }
 
-/** What its status says. */
+/** The querier in the subnet's status. */
 export function multicastStatus(subnet: SubnetFact, input: MulticastInput): Readonly<Record<string, string>> {
   const { mac = "", v4 = "", v6 = "" } = activeQuerier(subnet, input) ?? {};
   return { mcastQuerierIP: [v4, v6].filter((part) => part !== "").join(","), mcastQuerierMAC: mac };
 }
 
-/** Gives back an address that is not wanted any more: snooping is off, the range is another one, or the subnet is being deleted and nothing else is in it. */
+/**
+ * Releases the querier's address if it is not wanted any more: snooping is off, the range has changed, or the subnet is being deleted and has no
+ * other addresses in use.
+ */
 export function releaseQuerier(
   subnet: SubnetFact,
   input: MulticastInput,
@@ -92,7 +95,7 @@ export function releaseQuerier(
   return activeQuerier(subnet, input) === undefined || isLast ? [releaseIp(querier)] : [];
 }
 
-/** What is not as the spec says. */
+/** Problems, for the subnet's condition. */
 export function multicastNotes(subnet: SubnetFact, { refusal }: MulticastInput): readonly Note[] {
   if (!subnet.enableMulticastSnoop) return [];
   if (!hasQuerier(subnet)) {

@@ -7,19 +7,19 @@ import { parseIp } from "../../net/address.ts";
 import { type Cidr, hostCidr, parseCidr } from "../../net/cidr.ts";
 import type { PolicyProblem } from "../../policy/types.ts";
 
-/** So many characters of JSON in the node contract of a subnet, which daemons read up to 16 KiB of. */
+/** Limit for the JSON of the rules, in characters: daemons read node contracts of at most 16 KiB. */
 const MAX_LENGTH = 12 * 1024;
 
 /** Length of a rule's ID (Kube-OVN, NatPolicyRuleIDLength). */
 const ID_LENGTH = 12;
 
-/** `Subnet.spec.natOutgoingPolicyRules` as nodes are told of it, and what of it they are not. */
+/** `Subnet.spec.natOutgoingPolicyRules` in the form for nodes, and what is left out. */
 export interface NatRules {
   readonly rules: readonly NatRuleText[];
   readonly problems: readonly PolicyProblem[];
 }
 
-/** Reads the exceptions to `natOutgoing`, in their order. An invalid one is left out, the others count. */
+/** Reads the exceptions to `natOutgoing`, in their order. Invalid rules are left out; the others apply. */
 export function readNatRules({ natOutgoing, natRules }: Pick<SubnetFact, "natOutgoing" | "natRules">): NatRules {
   if (natRules.length === 0) return { rules: [], problems: [] };
   if (!natOutgoing)
@@ -49,7 +49,7 @@ export function readNatRules({ natOutgoing, natRules }: Pick<SubnetFact, "natOut
   return { rules, problems };
 }
 
-/** `status.natOutgoingPolicyRules` as Kube-OVN writes it: all rules as they are, each with an ID of its content and its place. */
+/** `status.natOutgoingPolicyRules` as in Kube-OVN: all rules unchanged, each with an ID from its content and its position. */
 export function natRuleStatus({ name, natOutgoing, natRules }: SubnetFact): readonly unknown[] {
   if (!natOutgoing) return [];
   return natRules.map(({ srcIPs, dstIPs, action }, i) => {

@@ -8,7 +8,7 @@ import { parseIp } from "../../net/address.ts";
 import { cidrSize, parseCidr } from "../../net/cidr.ts";
 import type { Dual } from "../../net/dual.ts";
 
-/** A range of addresses, and whose it is. */
+/** A range of addresses and its subnet. */
 interface Interval<T> {
   readonly first: bigint;
   readonly last: bigint;
@@ -17,7 +17,7 @@ interface Interval<T> {
 
 const FAMILIES = ["v4", "v6"] as const;
 
-/** Ranges are read once: a thousand subnets are looked at with each change of one of them. */
+/** Parsed ranges are cached: each change of one subnet compares a thousand others. */
 const read = new WeakMap<Dual<string>, readonly (Omit<Interval<unknown>, "of"> | undefined)[]>();
 
 function rangesOf(cidr: Dual<string>): readonly (Omit<Interval<unknown>, "of"> | undefined)[] {
@@ -33,18 +33,18 @@ function rangesOf(cidr: Dual<string>): readonly (Omit<Interval<unknown>, "of"> |
 }
 
 /**
- * Which subnets of one network overlap, in their specs or in their accepted configurations: subnet → the others, by name.
- * A network is a VPC, and within it a vlan; other plugins' networks are told apart by their providers. Of two VPCs that are peered the subnets of the one are
- * neighbours of those of the other. O(n log n) where few overlap. Pure.
+ * Finds the subnets of one network that overlap, in their specs or in their accepted configurations: subnet → the others, by name. A network is a
+ * VPC, and within it a vlan; networks of other plugins are distinguished by their providers. Subnets of two peered VPCs are neighbours as well. O(n
+ * log n) if few overlap. Pure.
  */
 export function findNeighbours(
   specs: readonly SubnetSpecFact[],
   peered: readonly (readonly [string, string])[] = [],
 ): ReadonlyMap<string, readonly SubnetSpecFact[]> {
-  /** VPC → the pairs that it is of. */
+  /** VPC → its peerings, as pairs. */
   const pairs = new MultiMap<string, string>();
   for (const pair of peered) for (const vpc of pair) pairs.add(vpc, JSON.stringify(["peered", ...pair]));
-  /** Network and family → what its subnets name. */
+  /** Network and family → the ranges of its subnets. */
   const networks = new Map<string, Interval<SubnetSpecFact>[]>();
   for (const spec of specs) {
     const own = spec.problem === undefined ? [spec.cidr] : [];
@@ -85,7 +85,7 @@ export function findNeighbours(
   return new Map([...found].map(([name, others]) => [name, [...others].sort((a, b) => (a.name < b.name ? -1 : 1))]));
 }
 
-/** Finds, for a range, a node that has an address in it: the one with the lowest. */
+/** Finds, for a range, the node with the lowest address in it. */
 export function nodeFinder(
   nodes: readonly NodeFact[],
 ): (cidr: Dual<string>) => { node: string; address: string } | undefined {

@@ -8,7 +8,7 @@ import type { FragmentBuilder } from "../fragment-builder.ts";
 import { routerId, switchId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
 
-/** Above all that anybody can write: OVN's first tier, and its highest priorities (ovn-nb(5), ACL `priority`). */
+/** Above everything that users can write: OVN's first tier, and its highest priorities (ovn-nb(5), ACL `priority`). */
 const TIER = 0;
 const PRIORITY = { uplink: 32767, drop: 32766 } as const;
 
@@ -17,31 +17,32 @@ const FAMILIES = [
   { key: "v6", number: 6, ip: "ip6" },
 ] as const;
 
-/** Of the router's policy, above all that a VPC's spec may say (ovn-nb(5), Logical_Router_Policy `priority`). */
+/** The priority of the router's policy: above everything that a VPC's spec can contain (ovn-nb(5), Logical_Router_Policy `priority`). */
 const ROUTER_PRIORITY = 32767;
 
-/** What a subnet's pods must not send from. */
+/** The addresses that a subnet's pods must not send from. */
 export interface ReservedSources {
-  /** The port of the subnet's switch towards its router; absent where there is none. */
+  /** The port of the subnet's switch towards its router; absent if there is none. */
   readonly uplink: string | undefined;
-  /** Whether nodes are reached from here, so that their addresses are theirs. */
+  /** Whether nodes are reached from here; only then their addresses are protected. */
   readonly nodes: boolean;
-  /** The join subnet's addresses; only where nodes are reached from here. */
+  /** The join subnet's addresses; only if nodes are reached from here. */
   readonly joinCidr: Dual<string>;
-  /** The other private subnets' of the VPC: these believe addresses of their own. */
+  /** The ranges of the VPC's other private subnets, which trust addresses of their own. */
   readonly privateCidrs: readonly string[];
 }
 
 /**
- * Drops what a port of the switch sends from an address that rules and hosts trust for whose it is, whether or not the port has
- * `port_security`: the subnet's gateway, also in ARP; the nodes' addresses, on the join subnet and their own; those of private subnets; the source of probes in custom VPCs; and the one that a pod
- * sees of itself (`HAIRPIN_SOURCE`). OVN puts the last one in after these ACLs, so here it is always a lie. From the router all but that may come.
+ * Drops what a port of the switch sends from an address that rules and hosts trust, whether or not the port has `port_security`: the subnet's
+ * gateway, also in ARP; addresses of nodes, in the join subnet and their own; addresses of other private subnets; the source of probes in custom
+ * VPCs; and the source that a pod sees when it reaches itself through a Service (`HAIRPIN_SOURCE`). OVN sets the last one after these ACLs, so before
+ * them it is always spoofed. The router may send from all but that one.
  *
- * Such ACLs need no conntrack: one that drops is not stateful (ovn-northd(8), "from-lport" ACLs).
+ * These ACLs need no conntrack: an ACL that drops is not stateful (ovn-northd(8), "from-lport" ACLs).
  *
- * The gateways of other subnets are not looked at here, which would cost flows by the square of their number. A router drops by itself what comes
- * to it from one of its IPv4 addresses (ovn-northd(8), "L3 admission control"), and the policy here does the same in IPv6. What the router itself sends
- * from there passes policies too, so they leave alone ICMPv6 and TCP resets.
+ * Gateways of other subnets are not checked here: the number of flows would be quadratic. A router drops packets from one of its own IPv4 addresses
+ * (ovn-northd(8), "L3 admission control"), and the policy here does the same for IPv6. Packets that the router itself sends from there pass policies
+ * too, so ICMPv6 and TCP resets are excepted.
  */
 export function addSourceGuard(
   build: FragmentBuilder,

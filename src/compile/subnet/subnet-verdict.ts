@@ -14,7 +14,7 @@ import { rangesOfServices } from "../service/service-ranges.ts";
 import { recordedPeerings } from "../vpc/vpc-peerings.ts";
 import { findNeighbours, nodeFinder } from "./subnet-neighbours.ts";
 
-/** A subnet's configuration as it is accepted, or would be, and whether it is. */
+/** A subnet's configuration, and whether it is accepted. */
 export interface Settled {
   readonly spec: SubnetSpecFact;
   readonly subnet: SubnetFact;
@@ -26,13 +26,13 @@ interface Problem {
   readonly message: string;
 }
 
-/** The reason of a refusal that ends when addresses are given back. */
+/** The reason of a refusal that ends when addresses are released. */
 export const ADDRESSES_IN_USE = "AddressesInUse";
 
 /**
- * Decides with which addresses subnets are accepted, each together with its neighbours. Accepted configuration stays active: new addresses
- * that are invalid or conflict are refused, and the subnet keeps the last accepted ones, so that an invalid `kubectl apply` takes down
- * neither this subnet nor another. Of two that are new and overlap in one VPC the older counts (by creation time, then by name).
+ * Decides which configuration of each subnet is accepted, together with its neighbours. Accepted configuration stays active: an invalid or
+ * conflicting edit is refused and the last accepted addresses stay, so an invalid `kubectl apply` breaks neither this subnet nor another. Of two new
+ * subnets that overlap in one VPC, the older is accepted (by creation time, then by name).
  */
 export function settleSubnets(facts: FactStore): readonly Settled[] {
   return [...settling(facts)].map(({ settle }) => settle());
@@ -40,29 +40,29 @@ export function settleSubnets(facts: FactStore): readonly Settled[] {
 
 /** Who holds addresses of a subnet; `""` where there is none of a family. */
 export interface SubnetHolder {
-  /** For people: kind and name of an object. */
+  /** Kind and name of the object, for messages. */
   readonly who: string;
   readonly v4: string;
   readonly v6: string;
 }
 
-/** What is known in this process before it is in objects. */
+/** What this process knows before objects record it. */
 export interface Unrecorded {
-  /** How a subnet was settled last: its addresses may be held although the annotation that they were accepted is not written yet. */
+  /** The last verdict on a subnet: its addresses may be in use before the annotation that records their acceptance is written. */
   readonly last: (subnet: string) => Settled | undefined;
-  /** Whose addresses in a subnet were decided, and are being recorded. */
+  /** Who has been given addresses in a subnet that are still being recorded. */
   readonly holders: (subnet: string) => readonly SubnetHolder[];
 }
 
-/** The same, each by itself: for those who must not let one that throws stop the others. */
+/** The same, one at a time: for callers in which an exception for one must not stop the others. */
 export function* settling(
   facts: FactStore,
   unrecorded: Unrecorded = { last: () => undefined, holders: () => [] },
 ): Iterable<{
   readonly spec: SubnetSpecFact;
-  /** The subnets with addresses that this one names as well. */
+  /** The subnets whose addresses overlap this one's. */
   readonly others: readonly SubnetSpecFact[];
-  /** A node with an address in its range, as text that tells it from others. */
+  /** A node with an address in its range: a text that distinguishes it from others. */
   readonly node: string | undefined;
   readonly settle: () => Settled;
 }> {
@@ -75,7 +75,7 @@ export function* settling(
   const services = rangesOfServices(reader);
   for (const spec of specs) {
     const others = neighbours.get(spec.name) ?? [];
-    // Another plugin's network may well be the nodes' own.
+    // Another plugin's network may be the nodes' own network.
     const node = spec.vpc === router && isOvnProvider(spec.provider) ? nodeIn(spec.cidr) : undefined;
     const settleThis = (): Settled => {
       return {
@@ -112,7 +112,7 @@ function settle(
   const refused = joined(problem, unclear);
   if (refused === undefined) return { spec, subnet: written, verdict: { key, ok: true, reason: "Ready", message: "" } };
   const base = problem === undefined ? written : withAccepted(spec);
-  // Whom a selector that cannot be read means is not known: whoever was meant before still is.
+  // Namespaces of a selector that cannot be read are not known: the former ones stay bound.
   const namespaceSelectors = (unclear && accepted?.namespaceSelectors) ?? base.namespaceSelectors;
   const former = { ...base, namespaceSelectors };
   const stands = problem === undefined || (clash(former, others, true) === undefined && subnetAddressesOf(former).ok);
@@ -122,7 +122,7 @@ function settle(
   return { spec, subnet: written, verdict: { key, ok: false, ...refused } };
 }
 
-/** The spec; what was settled last counts as recorded where somebody holds an address of it that would be left out now. */
+/** The spec. The last verdict counts as recorded if an object has an address of it that the spec would leave out. */
 function withLast(
   spec: SubnetSpecFact,
   last: Settled | undefined,
@@ -133,7 +133,7 @@ function withLast(
   const { cidr, gateway, excludeIps, namespaceSelectors } = last.subnet;
   const { accepted } = spec;
   if (accepted !== undefined && samePlain([accepted.cidr, accepted.gateway], [cidr, gateway])) return spec;
-  // Exclusions that could not be read were projected without knowing those that counted.
+  // Exclusions that could not be read were projected without the accepted ones.
   const exclusions = spec.problem === undefined ? spec.excludeIps : excludeIps;
   const known = { ...spec, excludeIps: exclusions, accepted: { cidr, gateway, excludeIps, namespaceSelectors } };
   return inUse(known, holders) === undefined ? spec : known;
@@ -145,13 +145,13 @@ function joined(...problems: readonly (Problem | undefined)[]): Problem | undefi
   return first && { reason: first.reason, message: known.map(({ message }) => message).join("; ") };
 }
 
-/** The addresses of subnets, read once: a thousand subnets are looked at with each change of one of them. */
+/** Parsed addresses of subnets are cached: each change of one subnet compares a thousand others. */
 const parsedAddresses = new WeakMap<
   SubnetFact["cidr"],
   { readonly of: string; readonly parsed: ParsedSubnetAddresses }
 >();
 
-/** Which addresses a subnet has, for IPAM; or why they cannot be. */
+/** The addresses of a subnet for IPAM, or why they are invalid. */
 export function subnetAddressesOf({ cidr, gateway, excludeIps }: SubnetFact): ParsedSubnetAddresses {
   const fields = { cidrBlock: joinDual(cidr), gateway: joinDual(gateway), excludeIps };
   const of = JSON.stringify(fields);
@@ -172,7 +172,7 @@ function unclearSelector({ namespaceSelectors }: SubnetFact): Problem | undefine
   return undefined;
 }
 
-/** Addresses of Services are no pod's: what is sent to one is balanced, on nodes and on the switches that have load balancers. */
+/** Pods must not have addresses of the Service ranges: nodes and switches with load balancers translate packets to them. */
 function serviceInside(
   subnet: SubnetFact,
   { router, cidrs }: { readonly router: string | undefined; readonly cidrs: readonly string[] },
@@ -197,15 +197,15 @@ function isAccepted({ accepted, cidr, gateway }: SubnetSpecFact): boolean {
   return accepted !== undefined && samePlain([accepted.cidr, accepted.gateway], [cidr, gateway]);
 }
 
-/** The neighbour with which a subnet's addresses conflict. `settled`: they are accepted already. */
+/** The neighbour that a subnet's addresses conflict with. `settled`: they are already accepted. */
 function clash(subnet: SubnetFact, others: readonly SubnetSpecFact[], settled: boolean): Problem | undefined {
   for (const other of others) {
     const former = other.accepted && overlap(subnet, other.accepted);
     const wanted = other.problem === undefined && !isAccepted(other) ? overlap(subnet, other) : undefined;
     const between = isOvnProvider(subnet.provider) && other.vpc !== subnet.vpc;
-    // Of two that were accepted in peered VPCs neither is refused: the peering is.
+    // If both were accepted in peered VPCs, neither is refused; the peering is.
     const older = isOlder(other, subnet) && !(between && settled);
-    // Accepted addresses go before new ones, otherwise the older subnet's.
+    // Accepted addresses come before new ones, then those of the older subnet.
     const lost = (former !== undefined && (!settled || older)) || (wanted !== undefined && !settled && older);
     const shared = former ?? wanted;
     if (!lost || shared === undefined) continue;
@@ -245,7 +245,7 @@ function nodeInside(
   return { reason: "NodeConflict", message };
 }
 
-/** Whoever holds addresses in a subnet. */
+/** The objects with addresses in a subnet. */
 function holdersIn(reader: FactReader, subnet: string, unrecorded: Unrecorded): readonly SubnetHolder[] {
   const recorded = [
     ...reader.by("ips", "subnet", subnet).map(({ name, v4, v6 }) => ({ who: ipObject(name), v4, v6 })),
@@ -255,12 +255,12 @@ function holdersIn(reader: FactReader, subnet: string, unrecorded: Unrecorded): 
   return [...recorded, ...unrecorded.holders(subnet).filter(({ who }) => !known.has(who))];
 }
 
-/** An IP object, for people. */
+/** An IP object in messages. */
 export function ipObject(name: string): string {
   return `IP ${name}`;
 }
 
-/** Who holds an address that new addresses in the spec would take away: asked for only where they are new. */
+/** The objects that have an address which the spec's new addresses leave out; read only if these are new. */
 function inUse(spec: SubnetSpecFact, holders: () => readonly SubnetHolder[]): Problem | undefined {
   const { accepted, cidr, gateway } = spec;
   if (accepted === undefined || isAccepted(spec)) return undefined;

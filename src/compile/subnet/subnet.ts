@@ -50,53 +50,53 @@ import {
 import { natRuleStatus, readNatRules } from "./subnet-nat-rules.ts";
 import { addSourceGuard } from "./subnet-sources.ts";
 
-/** What a subnet compiles from. */
+/** What a subnet is compiled from. */
 export interface SubnetInput {
   readonly subnet: SubnetFact;
   readonly verdict: VerdictFact;
-  /** Its records of the accepted configuration. */
+  /** The annotations that record its accepted configuration. */
   readonly records: SubnetSpecFact["records"];
   /** Whether it has any annotations. */
   readonly annotated: boolean;
-  /** What nodes have been told to do for it. */
+  /** The node contract that has been written. */
   readonly nodeContract: SubnetSpecFact["nodeContract"];
   readonly cluster: ClusterFact;
   readonly multicast: MulticastInput;
   /** Whether its switch has the load balancers of its VPC. */
   readonly balanced: boolean;
-  /** Only of a centralized subnet of the default VPC. */
+  /** Only for a centralized subnet of the default VPC. */
   readonly gateways: SubnetGatewaysFact | undefined;
-  /** What of it names nothing that is there. */
+  /** Objects that the spec names and that do not exist. */
   readonly notes: readonly Note[];
-  /** Whose the routing table is that it names for its way out, if another subnet's. */
+  /** The other subnet that has the routing table which this one names for its egress gateway. */
   readonly egressTableOwner: string | undefined;
-  /** The objects that still hold its addresses, asked for only when it is being deleted. */
+  /** The objects that have its addresses; read only while it is being deleted. */
   readonly holders: readonly string[];
-  /** The join subnet's addresses, from which nodes reach pods; only for subnets that have a way from there. */
+  /** The join subnet's addresses, from which nodes reach pods; only for subnets that nodes reach. */
   readonly joinCidr: Dual<string>;
   /** The ranges of the VPC's other private subnets. */
   readonly privateCidrs: readonly string[];
-  /** The ranges that its `acls` name → the Services' ports in them. */
+  /** The ranges named in `acls` → the ports of the Services in them. */
   readonly virtualPorts: Readonly<Record<string, readonly VirtualPort[]>>;
-  /** Addresses of load balancers that its router answers for. */
+  /** VIPs for which its router answers ARP and ND. */
   readonly proxied: readonly string[];
-  /** Names of its ports towards its router. */
+  /** Names of the ports between its switch and its router. */
   readonly ports: { readonly router: string; readonly switch: string };
 }
 
-/** What of an accepted subnet is not supported; nothing where all is. */
+/** What is not supported of an accepted subnet; undefined if everything is. */
 function notBuilt({ provider, vlan, protocol }: SubnetFact): { reason: string; message: string } | undefined {
-  // What is made of the vlan of another plugin's interfaces is that plugin's affair.
+  // The vlan of another plugin's interfaces is handled by that plugin.
   if (vlan === "" || !isOvnProvider(provider)) return undefined;
   const what = protocol === "Mac" ? "MAC addresses" : "addresses";
   const message = `its pods get ${what} but have no connectivity outside the subnet: provider networks (spec.vlan "${vlan}") are not supported`;
   return { reason: "NoProviderNetwork", message };
 }
 
-/** Nothing is known of the subnet's neighbours yet: it stays closed. */
+/** The subnet's neighbours are not known yet: it is not accepted. */
 const UNJUDGED: VerdictFact = { key: "", ok: false, reason: "Pending", message: "the spec has not been validated yet" };
 
-/** A subnet: its logical switch, the pair of ports to its router, and how its traffic leaves the VPC. */
+/** A subnet: its logical switch, the pair of ports to its router, and its way out of the VPC. */
 export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
   name: "subnet",
   priority: 1,
@@ -139,7 +139,7 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
   compile(input): Fragment<WeftEffect> {
     const { subnet, verdict, holders } = input;
     const gone = subnet.deleting && holders.length === 0;
-    // A subnet whose addresses another plugin's interfaces get has no switch.
+    // A subnet for interfaces of another plugin has no switch.
     const rows =
       gone || !verdict.ok || !isOvnProvider(subnet.provider) ? new FragmentBuilder().finish() : compileRows(input);
     return {
@@ -202,7 +202,7 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
   const uplink = networks.length > 0 ? ports.switch : undefined;
   addAcls(build, subnet, joinCidr, (cidr) => input.virtualPorts[cidr] ?? []);
   if (name === cluster.joinSubnet) {
-    // On it are the nodes themselves, and no pod has an address there. Each node adds its own.
+    // The join switch has the nodes and no pods. Each node adds its own port.
     addGatewaySets(build);
     if (cluster.kubeProxyReplacement === true) addServiceSwitch(build, subnet, cluster);
   } else
@@ -268,7 +268,7 @@ function annotationsOf({ records, nodeContract }: SubnetInput): Readonly<Record<
   };
 }
 
-/** What it remembers of itself, and what nodes go by. Neither is ever taken off. */
+/** The annotations with its accepted configuration and its node contract. Neither is ever removed. */
 function wantedAnnotations({
   subnet,
   verdict,
@@ -301,13 +301,13 @@ function stateOf(
   return notAsWritten(condition(true, problem.reason, problemText(problems)));
 }
 
-/** Its pods are served, which nodes go by; that something in its spec does not count is in condition `Validated`. */
+/** The condition of a subnet whose pods are served: what is not accepted of its spec is in condition `Validated`. */
 function notAsWritten(effect: ConditionEffect): ConditionEffect {
   const { reason, message, refused } = effect;
   return { ...effect, refused: refused ?? { reason, message } };
 }
 
-/** What it goes on with, where something in its spec is refused. */
+/** The configuration that stays active if a part of its spec is refused. */
 function former({ cidr, gateway }: SubnetFact, { refused }: VerdictFact): string {
   if (refused === undefined) return "";
   return `the last accepted cidrBlock ${joinDual(cidr)} and gateway ${joinDual(gateway)} stay active; condition Validated says why the spec is not accepted`;

@@ -10,12 +10,13 @@ import type { FactStore } from "../../facts/store.ts";
 import type { BfdPortFact, VpcFact } from "../../facts/vpc.ts";
 import { matchesLabels, selectorProblem } from "../../policy/labels.ts";
 
-/** How many nodes may host the port of a VPC that selects none: as in Kube-OVN. */
+/** The number of nodes that may host the BFD port of a VPC without a node selector, as in Kube-OVN. */
 const DEFAULT_NODES = 3;
 
 /**
- * Keeps facts `bfdPorts`: the nodes that may host the BFD port of a VPC, so that a VPC is not woken by every node. Of a VPC that selects none they are any three, which a
- * digest of both names spreads; that a node is ready is OVN's affair, which moves the port when a chassis dies. A node without a chassis is left out.
+ * Maintains the facts `bfdPorts`: the nodes that may host the BFD port of a VPC. A VPC's unit reads only this fact, so other nodes do not wake it.
+ * For a VPC without a node selector they are any three nodes, spread by a digest of both names. Readiness of nodes is not considered: OVN moves the
+ * port when a chassis dies. Nodes without a chassis are left out.
  */
 export class VpcBfdNodes {
   readonly #facts: FactStore;
@@ -25,13 +26,13 @@ export class VpcBfdNodes {
     this.#facts = facts;
   }
 
-  /** Takes in all facts at once. */
+  /** Processes all facts at once. */
   start(): void {
     this.#started = true;
     for (const vpc of this.#facts.all("vpcs")) this.#settle(vpc.key);
   }
 
-  /** A fact has changed. Call it before the units are told, so that they find what follows from it. */
+  /** A fact has changed. Call this before units are notified, so that they find the derived facts. */
   noteFact({ kind, key, old, new: now }: FactChange): void {
     if (!this.#started) return;
     if (kind === "vpcs") this.#settle(key);
@@ -45,7 +46,7 @@ export class VpcBfdNodes {
   }
 }
 
-/** What of a node decides whether it may host a port. */
+/** The parts of a node that decide whether it may host a port. */
 function seenOf(node: NodeFact | undefined): object | undefined {
   return node && { labels: node.labels, chassis: node.annotations[NODE.chassis] };
 }

@@ -14,7 +14,7 @@ import { routerId, routerPortId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
 import type { ConnectedRange } from "./vpc-peerings.ts";
 
-/** What the BFD port of a VPC is made of. */
+/** What the BFD port of a VPC is compiled from. */
 interface BfdInput {
   readonly vpc: VpcFact;
   readonly bfdNodes: BfdPortFact["nodes"];
@@ -22,8 +22,8 @@ interface BfdInput {
 }
 
 /**
- * The router port from which a VPC's BFD sessions start, and the group of chassis that may host it, the first one with the highest priority. `bfd-only` is an
- * option of Kube-OVN's OVN, see {@link bfdNotes}.
+ * The router port from which a VPC's BFD sessions start, and the HA_Chassis_Group of the nodes that may host it; the first node has the highest
+ * priority. `bfd-only` is an option of Kube-OVN's build of OVN, see {@link bfdNotes}.
  */
 export function addBfdPort(build: FragmentBuilder, input: BfdInput): void {
   const addresses = addressesOf(input);
@@ -49,7 +49,7 @@ export function addBfdPort(build: FragmentBuilder, input: BfdInput): void {
   });
 }
 
-/** What keeps the port from being there. What its address is, the projection has read. */
+/** Why the port cannot be created. The projection has validated its address. */
 export function bfdProblems({ vpc, ranges }: Omit<BfdInput, "bfdNodes">): readonly PolicyProblem[] {
   const read = vpc.problems.filter(({ path }) => path.startsWith("spec.bfdPort"));
   const { ip = {}, nodeSelector = {} } = vpc.bfdPort ?? {};
@@ -68,7 +68,7 @@ export function bfdProblems({ vpc, ranges }: Omit<BfdInput, "bfdNodes">): readon
   ];
 }
 
-/** What a user should know of the port. */
+/** What a user should know about the port. */
 export function bfdNotes(input: BfdInput): readonly Note[] {
   if (addressesOf(input).length === 0) return [];
   const none = {
@@ -83,7 +83,7 @@ export function bfdNotes(input: BfdInput): readonly Note[] {
   return input.bfdNodes.length === 0 ? [none, limited] : [limited];
 }
 
-/** The port in the status of its VPC; empty fields where there is none. */
+/** The port in the status of its VPC; empty fields if there is none. */
 export function bfdStatus(input: BfdInput): Readonly<Record<string, unknown>> {
   const addresses = addressesOf(input);
   if (addresses.length === 0) return { name: "", ip: "", nodes: [] };
@@ -94,7 +94,7 @@ export function bfdStatus(input: BfdInput): Readonly<Record<string, unknown>> {
   };
 }
 
-/** Its addresses; none where it is not to be there. */
+/** The port's addresses; none if there must be no port. */
 function addressesOf({ vpc, ranges }: BfdInput): readonly string[] {
   const addresses = dualValues(vpc.bfdPort?.ip ?? {});
   return addresses.some((address) => ranges.some(({ cidr }) => isIn(cidr, address))) ? [] : addresses;

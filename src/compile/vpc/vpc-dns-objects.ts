@@ -12,7 +12,7 @@ import { makeObject, ownedBy, patchObject } from "../owned-object.ts";
 /** The namespace of the Deployments, as in Kube-OVN. */
 export const DNS_NAMESPACE = "kube-system";
 const OWNER_KIND = "VpcDns";
-/** Labels as in Kube-OVN; `k8s-app` is the selector of Deployment and SwitchLBRule. */
+/** Labels, as in Kube-OVN; `k8s-app` is the selector of the Deployment and the SwitchLBRule. */
 const APP = "k8s-app";
 const PORTS = [
   { name: "dns", port: 53, protocol: "UDP" },
@@ -20,7 +20,9 @@ const PORTS = [
   { name: "metrics", port: 9153, protocol: "TCP" },
 ] as const;
 
-/** Annotations of the pods: their own interface in the VPC, one more in the default subnet, and the route to the API server through that. */
+/**
+ * Annotations of the pods: their own interface in the VPC, a secondary interface in the default subnet, and the route to the API server through it.
+ */
 export function dnsPodAnnotations(
   subnet: string,
   nad: { readonly name: string; readonly provider: string },
@@ -36,7 +38,7 @@ export function dnsPodAnnotations(
   };
 }
 
-/** The effects that make the Deployment of a VpcDns, or restore it. */
+/** The effects that create the Deployment of a VpcDns, or restore it. */
 export function dnsDeployment(
   dns: VpcDnsFact,
   wanted: DnsDeploymentSpec,
@@ -58,7 +60,7 @@ export function dnsDeployment(
   return [patchObject("dnsDeployments", present, { metadata, spec })];
 }
 
-/** As Kube-OVN's template has it. */
+/** As in Kube-OVN's template. */
 function deploymentSpec(name: string, { replicas, image, corefile, annotations, env }: DnsDeploymentSpec) {
   const matchLabels = { [APP]: name };
   const expression = { key: APP, operator: "In", values: [name] };
@@ -110,7 +112,7 @@ function deploymentSpec(name: string, { replicas, image, corefile, annotations, 
   };
 }
 
-/** The effects that make the SwitchLBRule of a VpcDns, or restore it. It names the VPC, which so does not depend on endpoints. */
+/** The effects that create the SwitchLBRule of a VpcDns, or restore it. It names the VPC, so that it does not depend on endpoints. */
 export function dnsRule(
   dns: VpcDnsFact,
   vips: readonly string[],

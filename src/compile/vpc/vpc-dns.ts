@@ -15,30 +15,30 @@ import { dropObject } from "../owned-object.ts";
 import { malformedNotes } from "../references.ts";
 import { DNS_NAMESPACE, dnsDeployment, dnsPodAnnotations, dnsRule } from "./vpc-dns-objects.ts";
 
-/** Key of the ConfigMap with the settings of all VpcDns. */
+/** Key of the ConfigMap with the settings for all VpcDns. */
 const CONFIG_KEY = `${DNS_NAMESPACE}/vpc-dns-config`;
 
-/** What the objects of a VpcDns are to be, or why they cannot be made. */
+/** The wanted objects of a VpcDns, or why they cannot be created. */
 type Plan =
   | { readonly ok: true; readonly deployment: DnsDeploymentSpec; readonly vips: readonly string[] }
   | { readonly ok: false; readonly reason: string; readonly message: string };
 
 interface DnsInput {
-  /** Absent where only what it has made is still there. */
+  /** Absent if the VpcDns is gone and only its objects still exist. */
   readonly dns: VpcDnsFact | undefined;
   readonly plan: Plan;
-  /** It has been turned off: what was made goes. */
+  /** VpcDns is turned off: its objects are deleted. */
   readonly off: boolean;
   readonly deployments: readonly DnsDeploymentFact[];
   readonly rules: readonly SwitchLbRuleFact[];
-  /** Whoever has the names of its Deployment and its SwitchLBRule. */
+  /** The present objects with the names of its Deployment and its SwitchLBRule. */
   readonly deployment: DnsDeploymentFact | undefined;
   readonly rule: SwitchLbRuleFact | undefined;
 }
 
 const GONE: Plan = { ok: false, reason: "", message: "" };
 
-/** A VpcDns: the Deployment and the SwitchLBRule that it makes, and its condition. What cannot be made anew leaves what is there. */
+/** A VpcDns: its Deployment, its SwitchLBRule and its condition. If they cannot be planned, existing objects stay as they are. */
 export const vpcDnsUnit: UnitKind<FactReader, DnsInput, WeftEffect> = {
   name: "vpcdns",
   priority: 5,
@@ -157,7 +157,7 @@ function planOf(reader: FactReader, dns: VpcDnsFact, config: VpcDnsConfigFact | 
   };
 }
 
-/** Of two of one second the one with the smaller name. */
+/** Whether the first is older; of two with the same creation time, the one with the smaller name. */
 function isOlder(a: VpcDnsFact, b: VpcDnsFact): boolean {
   if (a.name === b.name || a.deleting) return false;
   return a.created === b.created ? a.name < b.name : a.created < b.created;

@@ -9,24 +9,23 @@ import { parseRange, rangeContains } from "../../net/range.ts";
 import type { Note } from "../effects.ts";
 import type { ConnectedRange, PeeringLink } from "./vpc-peerings.ts";
 
-/** What a router is connected to by one of its ports. */
+/** A network that a router is connected to by one of its ports. */
 export interface RouterNetwork {
   readonly cidr: string;
   /** The router's own address in it. */
   readonly address: string;
 }
 
-/** Policies as OVN is to have them, and what of the routes leads nowhere. */
+/** The policies for OVN, and the next hops that cannot be reached. */
 export interface CheckedHops {
   readonly policyRoutes: readonly PolicyRouteFact[];
   readonly notes: readonly Note[];
 }
 
 /**
- * Checks next hops against the networks of the router. northd leaves out a `reroute` none of whose next hops is in one of them
- * (findings/ovn-reroute-without-path-is-no-rule.sh), and its packets would go on by the ordinary routes, past the firewall that they were meant for. Such
- * a policy drops until one of its next hops can be reached. A static route without a path is no route for northd either: there, less specific routes count,
- * as in any router.
+ * Checks next hops against the router's networks. northd ignores a `reroute` if none of its next hops is in one of them
+ * (findings/ovn-reroute-without-path-is-no-rule.sh): its packets would take the ordinary routes and bypass a firewall. So such a policy drops until
+ * one of its next hops can be reached. northd also ignores a static route without a path; less specific routes then apply, as in any router.
  */
 export function checkNextHops(
   staticRoutes: readonly StaticRouteFact[],
@@ -64,8 +63,8 @@ export function checkNextHops(
 }
 
 /**
- * The next hops that a VPC names and that nobody has: addresses of its subnets or links that no IP object, no other object and no router holds. What is in
- * `excludeIps` may be somebody's of whom IPAM knows nothing.
+ * The vacant next hops of a VPC: addresses of its subnets or links that no IP object, no other object and no router has. Addresses in `excludeIps`
+ * are not reported, because IPAM does not know who uses them.
  */
 export function vacantHops(
   reader: FactReader,

@@ -31,26 +31,26 @@ export interface PeeringLink {
 /** Which peerings of a VPC are active, and why the others are not. */
 export interface Peerings {
   readonly links: readonly PeeringLink[];
-  /** What is invalid. */
+  /** Invalid entries. */
   readonly problems: readonly PolicyProblem[];
-  /** What waits for another object. */
+  /** Entries that wait for another object. */
   readonly notes: readonly Note[];
-  /** The active ones, as they are to be recorded. */
+  /** The active peerings, as they are to be recorded. */
   readonly remembered: readonly PeeringFact[];
 }
 
-/** The ranges of a VPC's accepted subnets that its router is connected to. */
+/** A range of a VPC's accepted subnets that its router is connected to. */
 export interface ConnectedRange {
   readonly subnet: string;
   readonly cidr: string;
-  /** The router's own address in it; absent where the subnet has no gateway. */
+  /** The router's own address in it; absent if the subnet has no gateway. */
   readonly gateway?: string;
 }
 
 /**
- * Decides which peerings of a VPC are active: those that both VPCs name, with two addresses of one network, while no range of the one overlaps a range of
- * the other. Both sides come to the same answer, because each looks at both. A peering that was active stays so with its former addresses where the new
- * ones cannot be, as long as both VPCs still name it.
+ * Decides which peerings of a VPC are active: those that both VPCs name, with two addresses of one network, if no range of one VPC overlaps a range
+ * of the other. Each side evaluates both sides, so they come to the same result. If new addresses of an active peering cannot be used, it stays
+ * active with its former addresses while both VPCs name it.
  */
 export function readPeerings(reader: FactReader, vpc: VpcFact): Peerings {
   const links: PeeringLink[] = [];
@@ -59,7 +59,7 @@ export function readPeerings(reader: FactReader, vpc: VpcFact): Peerings {
   const notes: Note[] = [];
   const own = vpc.peerings.length === 0 ? [] : connectedRanges(reader, vpc.name);
   const known = new Set(vpc.peerings.map(({ path }) => path));
-  // Those of entries that are left out altogether.
+  // Entries that the projection has left out.
   for (const problem of vpc.problems) {
     const [entry] = /^spec\.vpcPeerings\[\d+\]/.exec(problem.path) ?? [];
     if (entry !== undefined && !known.has(entry))
@@ -89,7 +89,7 @@ export function readPeerings(reader: FactReader, vpc: VpcFact): Peerings {
           ? former
           : undefined;
     const rest = active === undefined ? "the peering is not active" : "the last accepted peering stays active";
-    // Of an address that cannot be used the projection says why.
+    // The projection reports invalid addresses.
     const read = vpc.problems.filter((problem) => problem.path.startsWith(`${path}.`));
     for (const problem of [...read, ...(read.length === 0 && wrong ? [{ ...wrong, path }] : [])])
       problems.push({ ...problem, message: `${problem.message}; ${rest}` });
@@ -108,8 +108,8 @@ export function readPeerings(reader: FactReader, vpc: VpcFact): Peerings {
 }
 
 /**
- * The peerings that were active and that both VPCs still name: pairs of VPCs, each once, and the links of a VPC. New ranges of subnets are judged by
- * them, so that a new subnet does not end a peering.
+ * The peerings that were active and that both VPCs still name: pairs of VPCs, each once, and the links of a VPC. New ranges of subnets are checked
+ * against them, so that a new subnet does not end a peering.
  */
 export function recordedPeerings(vpcs: readonly VpcFact[]): {
   readonly pairs: readonly (readonly [string, string])[];
@@ -131,7 +131,7 @@ export function recordedPeerings(vpcs: readonly VpcFact[]): {
   return { pairs, linksOf };
 }
 
-/** The ranges that a VPC's router is connected to by its accepted subnets. */
+/** The ranges of a VPC's accepted subnets that its router is connected to. */
 export function connectedRanges(reader: FactReader, vpc: string): readonly ConnectedRange[] {
   return reader.by("subnets", "vpc", vpc).flatMap(({ name, provider, cidr, gateway }) => {
     if (!isOvnProvider(provider) || reader.get("verdicts", name)?.ok !== true) return [];
@@ -142,7 +142,7 @@ export function connectedRanges(reader: FactReader, vpc: string): readonly Conne
   });
 }
 
-/** The names of the VPCs whose peering with a VPC both of them want: they keep it from being deleted, unless they are being deleted too. */
+/** Names of the VPCs with a peering that both sides name: they keep the VPC from being deleted, unless they are being deleted too. */
 export function peeredBy(reader: FactReader, vpc: VpcFact): readonly string[] {
   return vpc.peerings.flatMap(({ remoteVpc }) => {
     const remote = reader.get("vpcs", remoteVpc);
@@ -151,9 +151,9 @@ export function peeredBy(reader: FactReader, vpc: VpcFact): readonly string[] {
 }
 
 /**
- * The router ports of the active peerings. northd connects two ports of routers that name each other (ovn-nb(5), Logical_Router_Port `peer`) and knows
- * each one's MAC at the other, so nothing is asked by ARP. What comes from a peer with a source address of this VPC's own subnets is dropped: policies
- * believe such an address.
+ * Adds the router ports of the active peerings. northd connects two router ports that name each other (ovn-nb(5), Logical_Router_Port `peer`) and
+ * knows the MAC of each at the other router, so ARP is not needed. Packets from a peer with a source address of this VPC's own subnets are dropped,
+ * because policies trust such addresses.
  */
 export function addPeerings(
   build: FragmentBuilder,
@@ -200,7 +200,7 @@ function incomplete(vpc: string, remoteVpc: string, entry: PeeringFact): string 
   return `VPC "${remoteVpc}" has no peering with this VPC, so it is not active; add one there, with remoteVpc ${vpc}${another}`;
 }
 
-/** Why two ends of a link do not fit together; nothing where they do. */
+/** Why the two ends of a link do not match; undefined if they do. */
 function mismatchOf(
   mine: PeeringFact,
   theirs: PeeringFact,
@@ -223,7 +223,7 @@ function mismatchOf(
   return undefined;
 }
 
-/** Why two VPCs cannot be peered: a packet for an address must have one VPC that it is for. */
+/** Why two VPCs cannot be peered: an address must belong to only one of them. */
 function overlapOf(
   own: readonly ConnectedRange[],
   other: readonly ConnectedRange[],

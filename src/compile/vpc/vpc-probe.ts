@@ -7,7 +7,10 @@ import type { FragmentBuilder } from "../fragment-builder.ts";
 import { probeSwitchId, routerId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
 
-/** The highest (ovn-nb(5), ACL and Logical_Router_Policy `priority`): nothing that a VPC's spec says goes before. A port may only be matched, not excluded, so there are two. */
+/**
+ * The highest priorities (ovn-nb(5), ACL and Logical_Router_Policy `priority`): nothing in a VPC's spec comes before them. Two are needed, because a
+ * policy can match a port but not exclude one.
+ */
 const PRIORITY = { first: 32767, second: 32766 } as const;
 
 const FAMILIES = [
@@ -16,14 +19,16 @@ const FAMILIES = [
 ] as const;
 
 /**
- * How nodes reach the pods of a custom VPC for kubelet's probes: a switch with one port to the VPC's router and one of type `localport`, which each node that runs such pods binds to
- * an interface of its own (ovn-nb(5), Logical_Switch_Port `type`). The rows are the VPC's: neither nodes nor subnets add any. A switch of all VPCs together would
- * make every VPC's flows a matter of every node, and join what is to be apart.
+ * Adds the rows by which nodes reach the pods of a custom VPC for kubelet's probes: a switch with a port to the VPC's router and a port of type
+ * `localport`, which each node with such pods binds to an interface of its own (ovn-nb(5), Logical_Switch_Port `type`). Nodes and subnets add no
+ * rows. One switch for all VPCs would connect VPCs that must be isolated, and every node would have the flows of every VPC.
  *
- * - **To pods**: what a node sends by it goes where the router's own networks lead, whatever the VPC's policies say.
- * - **Back**: what is sent to the node's address there goes to this port whatever the VPC's routes and policies say, on the chassis where the pod runs. Only TCP packets that are no
- *   requests pass the port, so a pod cannot reach a node by it. (The node drops what its conntrack does not know, `src/daemon/probes/probe-rules.ts`.)
- * - **Nobody else is believed to be a node**: the router drops that source from all its other ports, and the subnets' switches from pods' ports (`subnet-sources.ts`).
+ * - **To pods**: packets from a node follow the routes to the router's own networks, whatever the VPC's policies are.
+ * - **Back**: packets to the node's address go to this port on the chassis of the pod, whatever the VPC's routes and policies are. The port lets only
+ *   TCP packets with ACK pass, so a pod cannot open a connection to a node. (The node drops packets that its conntrack does not know,
+ *   `src/daemon/probes/probe-rules.ts`.)
+ * - **Spoofing**: the router drops the node's source address from all its other ports, and the subnets' switches drop it from pods' ports
+ *   (`subnet-sources.ts`).
  */
 export function addVpcProbe(build: FragmentBuilder, vpc: string): void {
   const name = probeSwitchName(vpc);
@@ -58,7 +63,7 @@ export function addVpcProbe(build: FragmentBuilder, vpc: string): void {
       ...{ name, stage: "to-lport", tier: 0, priority, match, action },
       external_ids: ids,
     });
-  // Bit 4 of the flags is ACK, which only the first packet of a connection lacks. Neighbour discovery is IP too.
+  // Bit 4 of the flags is ACK; only the first packet of a connection does not have it. Neighbour discovery is IP too.
   acl("replies", PRIORITY.first, `${to} && (nd || (tcp.flags[4] && (${node})))`, "allow");
   acl("requests", PRIORITY.second, `${to} && ip`, "drop");
   const inport = `inport == ${JSON.stringify(routerPort)}`;
@@ -70,7 +75,10 @@ export function addVpcProbe(build: FragmentBuilder, vpc: string): void {
   addProbeSourceGuard(build, vpc);
 }
 
-/** What a router drops as sent by no node: the source that `node-acls.ts` lets in everywhere. In the default VPC that is all of it, for nodes have another way there. */
+/**
+ * What a router drops because no node has sent it: the source address that `node-acls.ts` allows everywhere. The default VPC's router drops all of
+ * it, because nodes reach its pods in another way.
+ */
 export function addProbeSourceGuard(build: FragmentBuilder, vpc: string): void {
   const sources = FAMILIES.map(({ key, ip }) => `${ip}.src == ${PROBE_NETWORK[key].node}`).join(" || ");
   addPolicy(build, vpc, "sources", PRIORITY.second, sources, "drop");

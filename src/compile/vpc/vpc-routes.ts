@@ -8,19 +8,19 @@ import type { PolicyProblem } from "../../policy/types.ts";
 import { readUserMatch } from "../../policy/user-match.ts";
 import { remembered as annotationOf, type Note } from "../effects.ts";
 
-/** A VPC's active routes and rules, and what of its spec is not accepted. */
+/** A VPC's active routes and policies, and the parts of its spec that are not accepted. */
 export interface VpcRoutes {
   readonly staticRoutes: readonly StaticRouteFact[];
   /** No two have the same priority and match. */
   readonly policyRoutes: readonly PolicyRouteFact[];
   readonly problems: readonly PolicyProblem[];
-  /** What is to count while a later spec cannot; without a list of which an entry is left out. */
+  /** The accepted lists to record, for a later spec that is invalid; lists with entries left out are not recorded. */
   readonly remembered: VpcFact["former"];
 }
 
 /**
- * Decides which routes and rules of a VPC are active. A list with an invalid entry is not accepted: the last accepted list stays active, where it is
- * known, because the invalid entry may have been the one that drops traffic. Where it is not known, the other entries count.
+ * Decides which routes and policies of a VPC are active. A list with an invalid entry is not accepted, because the invalid entry may be the one that
+ * drops traffic: the last accepted list stays active. If none is known, the valid entries are used.
  */
 export function settleVpcRoutes(vpc: VpcFact): VpcRoutes {
   const read = readRules(vpc.policyRoutes);
@@ -50,10 +50,10 @@ export function settleVpcRoutes(vpc: VpcFact): VpcRoutes {
   };
 }
 
-/** The value of `ecmpMode` that means something. */
+/** The only value of `ecmpMode` with a meaning. */
 export const SYMMETRIC = "ecmp_symmetric_reply";
 
-/** What OVN does not do of what static routes ask for. */
+/** What static routes request and OVN does not do. */
 export function routeNotes(
   routes: readonly StaticRouteFact[],
   sessions: readonly { readonly uuid: string; readonly address: string }[],
@@ -114,18 +114,18 @@ function readRules(entries: readonly PolicyRouteFact[]): Pick<VpcRoutes, "proble
   return { rules, problems };
 }
 
-/** Smaller is stricter: of two rules that contradict each other the stricter one stands. */
+/** Smaller is stricter: of two contradicting policies the stricter one is used. */
 const STRICTNESS: Readonly<Record<PolicyRouteFact["action"], number>> = { drop: 0, reroute: 1, allow: 2 };
 
 /**
- * Makes one rule of those with the same priority and match, however it is spelt: OVN leaves open which of several decides. Several that reroute are one
- * with all their next hops; of different actions the strictest stands.
+ * Merges policies with the same priority and match (in any spelling), because OVN does not define which one decides. Several `reroute` policies
+ * become one with all their next hops; of different actions the strictest is used.
  */
 function mergeRules(entries: readonly PolicyRouteFact[]): {
   readonly rules: readonly PolicyRouteFact[];
   readonly problems: readonly PolicyProblem[];
 } {
-  /** priority and match → the rule. */
+  /** priority and match → the policy. */
   const rules = new Map<string, PolicyRouteFact>();
   const problems: PolicyProblem[] = [];
   for (const entry of entries) {

@@ -35,25 +35,25 @@ const HALVES: Readonly<Record<string, readonly string[]>> = {
 
 interface VpcInput {
   readonly vpc: VpcFact;
-  /** What of it names nothing that is there. */
+  /** Objects that the spec names and that do not exist. */
   readonly notes: readonly Note[];
-  /** The join subnet's gateway: where the default VPC sends what no subnet holds. */
+  /** The join subnet's gateway: the next hop of the default VPC's default route. */
   readonly joinGateway: Dual<string>;
   readonly defaultSubnet: string;
   /** Names of the VPC's subnets. */
   readonly subnets: readonly string[];
-  /** The ranges of those that its router is connected to. */
+  /** The ranges that its router is connected to. */
   readonly ranges: readonly ConnectedRange[];
-  /** The routing tables that they name, beside the main one. */
+  /** The routing tables that its subnets name, besides the main one. */
   readonly routeTables: readonly string[];
   readonly peerings: Peerings;
-  /** The next hops of its routes that nobody has. */
+  /** The vacant next hops of its routes. */
   readonly vacant: readonly string[];
   /** The BFD sessions that its static routes name. */
   readonly sessions: readonly Pick<BfdSessionFact, "uuid" | "address">[];
   /** The nodes that may host its BFD port. */
   readonly bfdNodes: BfdPortFact["nodes"];
-  /** The VPCs whose peerings keep it, asked for only when it is being deleted. */
+  /** The VPCs whose peerings keep it; read only while it is being deleted. */
   readonly peeredBy: readonly string[];
 }
 
@@ -104,9 +104,9 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       },
       external_ids: externalIds(),
     });
-    // What balances the VPC's Services: each Service adds its own, each switch takes all.
+    // The load balancers of the VPC's Services: each Service adds its own, and each switch has the group.
     build.row("Load_Balancer_Group", loadBalancerGroupId(vpc.name), { name: loadBalancerGroupName(vpc.name) });
-    // Each subnet adds its own.
+    // Each subnet adds its own port.
     if (vpc.isDefault) build.row("Port_Group", UPLINKS_ID, { name: UPLINKS_GROUP, external_ids: externalIds() });
     addPeerings(build, vpc.name, peerings.links, ranges);
     addBfdPort(build, input);
@@ -178,7 +178,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
   },
 };
 
-/** What the router is connected to: its subnets and the links to its peers. */
+/** The networks of the router's ports: its subnets and the links to its peers. */
 function networksOf({ ranges, peerings }: VpcInput): readonly RouterNetwork[] {
   return [
     ...ranges.flatMap(({ cidr, gateway }) => (gateway === undefined ? [] : [{ cidr, address: gateway }])),
@@ -189,8 +189,8 @@ function networksOf({ ranges, peerings }: VpcInput): readonly RouterNetwork[] {
 }
 
 /**
- * The routes of the spec, and in the default VPC the one to the nodes, in each routing table: a port with a table of its own looks at no other one's routes
- * (ovn-nb(5), Logical_Router_Static_Route `route_table`).
+ * The static routes of the spec. In the default VPC also the route to the nodes, in each routing table: a port with a routing table does not use
+ * routes of other tables (ovn-nb(5), Logical_Router_Static_Route `route_table`).
  */
 function addStaticRoutes(
   build: FragmentBuilder,
@@ -248,8 +248,8 @@ function inUse({ subnets, peeredBy }: VpcInput): string {
 }
 
 /**
- * A route as OVN is given it. One by source for everything is its two halves: northd gives it the priority of the router's own flow that
- * drops (26.03, findings/ovn-source-default-route-ties-with-drop.sh).
+ * A route in the form for OVN. A source route for all addresses becomes two, one for each half: northd gives it the same priority as the router's own
+ * flow that drops (26.03, findings/ovn-source-default-route-ties-with-drop.sh).
  */
 function inOvn(route: StaticRouteFact): StaticRouteFact[] {
   const halves = route.policy === "policySrc" ? HALVES[route.cidr] : undefined;

@@ -7,28 +7,30 @@ import type { FactKind } from "../../facts/types.ts";
 import type { Clock } from "../../time/clock.ts";
 
 /**
- * A node is lost when another chassis has had its port for so long, in ms. While members of a group have no BFD session with each other yet, or lose them for a
- * moment, each takes the port from the other; ovn-controller waits 500 ms before it takes one again (ovn controller/binding.c).
+ * A node is lost once another chassis has had its port for this long, in ms. While the members of a group have no BFD sessions with each other, each
+ * takes the port from the other; ovn-controller waits 500 ms before it claims a port again (ovn controller/binding.c).
  */
 const LOST_MS = 700;
-/** A node is back when it has had its port for so long, in ms: one that flaps is not used, for each change of the gateway breaks connections. */
+/**
+ * A node is back once it has had its port for this long, in ms: a flapping node is not used, because each change of the gateway breaks connections.
+ */
 const BACK_MS = 5_000;
-/** In a new group, sessions come up: a node that never had its port is lost only after so long, in ms. */
+/** In a new group, while BFD sessions come up, a node that has never had its port is lost only after this long, in ms. */
 const NEW_MS = 10_000;
 
-/** What decides. */
+/** The facts that the decision depends on. */
 const JUDGED: ReadonlySet<FactKind> = new Set(["gatewayGroups", "gatewayPorts", "chassis"]);
 
 interface Watched {
-  /** `new`: its port was made while this process looked, and it has not had it yet. */
+  /** `new`: the port was created while this process watched, and the node has not had it yet. */
   state: "new" | "up" | "lost";
-  /** The state that it goes into if nothing changes until then. */
+  /** The state that follows if nothing changes until the timer fires. */
   next?: { readonly state: "up" | "lost"; readonly cancel: () => void };
 }
 
 /**
- * Keeps facts `gatewayLosses`: gateway nodes whose port (`gatewayUnit`) another chassis carries. Where none carries it nothing is known and nothing
- * changes. Who finds, as a new process, that another one carries a port that was there before believes it at once.
+ * Maintains the facts `gatewayLosses`: gateway nodes whose port (`gatewayUnit`) is on another chassis. If the port is on no chassis, the state does
+ * not change. A new process that finds an existing port on another chassis accepts that at once.
  */
 export class GatewayWatch {
   readonly #facts: FactStore;
@@ -44,11 +46,11 @@ export class GatewayWatch {
   noteFact({ kind, key }: FactChange): void {
     if (!JUDGED.has(kind)) return;
     if (kind === "gatewayGroups") this.#judge(key);
-    // Of gateway nodes there are few.
+    // There are few gateway nodes.
     else for (const group of this.#facts.all("gatewayGroups")) this.#judge(group.key);
   }
 
-  /** Ends it. */
+  /** Cancels all timers. */
   stop(): void {
     for (const { next } of this.#watched.values()) next?.cancel();
     this.#watched.clear();
@@ -94,7 +96,7 @@ export class GatewayWatch {
   }
 }
 
-/** The state that a node is to go into; `own`: whether it carries its port, unknown where nobody does. */
+/** The state that a node changes to; undefined if it does not. `own`: whether its port is on its own chassis; undefined if it is on none. */
 function nextState(state: Watched["state"], own: boolean | undefined): "up" | "lost" | undefined {
   if (own === undefined) return undefined;
   const next = own ? "up" : "lost";

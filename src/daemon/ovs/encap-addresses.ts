@@ -7,61 +7,64 @@ import { tunnelMtu } from "../gateway/tunnel-mtu.ts";
 
 type Ids = Readonly<Record<string, string>>;
 
-/** Keys of `external_ids` of `Open_vSwitch`. The first three are ovn-controller's (ovn-controller(8)), the others ours. */
+/** Keys of `external_ids` of `Open_vSwitch`. The first three are ovn-controller's (ovn-controller(8)), the others are ours. */
 export const ENCAP_ID = {
-  /** Addresses by commas: a chassis has an `Encap` for each, and a tunnel from each to each of the other chassis'. */
+  /** Addresses, separated by commas: a chassis has an `Encap` for each, and a tunnel from each one to each address of the other chassis. */
   ip: "ovn-encap-ip",
-  /** The one of interfaces that name none in `encap-ip`. */
+  /** The address for interfaces without `encap-ip`. */
   default: "ovn-encap-ip-default",
   type: "ovn-encap-type",
-  /** The address of `start-ovs` that the list was made for: a restart of it with the same address leaves the list as it is. */
+  /** The address of `start-ovs` for which the list was made: a restart of `start-ovs` with the same address does not change the list. */
   base: "weft-encap-base",
-  /** The networks in use, as JSON: what stays active while a new address cannot be used, across restarts. */
+  /** The active networks, as JSON: they stay active across restarts while a new address cannot be used. */
   networks: "weft-node-networks",
 } as const;
 
-/** What the tunnel addresses of a node follow from. */
+/** The input of {@link planEncaps}. */
 export interface EncapInput {
   /** What `start-ovs` has set. */
   readonly settings: Ids;
-  /** `external_ids` of `Open_vSwitch` as they are. */
+  /** The current `external_ids` of `Open_vSwitch`. */
   readonly present: Ids;
   /** What the controller has told the node to use. */
   readonly networks: NodeNetworks;
-  /** Annotation `NODE.tunnelInterface`: names by commas, of which the first that exists counts. */
+  /** Annotation `NODE.tunnelInterface`: names, separated by commas; the first existing one is used. */
   readonly tunnelInterface: string | undefined;
-  /** The interface that has an address. */
+  /** The interface that has an address; undefined if there is none. */
   linkOf(ip: string): { readonly name: string; readonly mtu: number } | undefined;
-  /** The addresses of an interface; undefined where there is none of that name. */
+  /** The addresses of an interface; undefined if it does not exist. */
   addressesOf(link: string): readonly string[] | undefined;
   /** Whether the interface is a bridge of Open vSwitch. */
   isBridge(link: string): boolean;
 }
 
-/** One network of a node, in use. */
+/** An active network of a node. */
 export interface NodePlane {
-  /** Where its tunnels end. */
+  /** The address of its tunnels. */
   readonly ip: string;
-  /** What its tunnels leave of the MTU of its interface. */
+  /** The MTU of its interface minus the overhead of tunnels. */
   readonly mtu: number;
 }
 
-/** What is to be set, and what came of each network. */
+/** What to set, and which networks cannot be used. */
 export interface EncapPlan {
-  /** To be set over those of `start-ovs`; empty where nothing beside its address is wanted, or ever was. */
+  /** To be set instead of what `start-ovs` set; empty if only its address is wanted and nothing else was set before. */
   readonly settings: Ids;
-  /** The networks in use, by name. */
+  /** The active networks, by name. */
   readonly planes: ReadonlyMap<string, NodePlane>;
   readonly problems: readonly { readonly reason: string; readonly message: string }[];
 }
 
-/** The tunnel addresses of a node: that of `start-ovs`, or of the interface that the Node's annotation names, and those of its further networks. Pure. */
+/**
+ * Decides the tunnel addresses of a node: that of `start-ovs`, or of the interface that the Node's annotation names, and those of its further
+ * networks. Pure.
+ */
 export function planEncaps(input: EncapInput): EncapPlan {
   const { settings, present } = input;
   const base = settings[ENCAP_ID.ip];
   const problems: { reason: string; message: string }[] = [];
   const planes = new Map<string, NodePlane>();
-  // While start-ovs has set nothing, what is there stays.
+  // Until start-ovs has set an address, the present values stay.
   if (base === undefined) return { settings: {}, planes: formerPlanes(input), problems };
   const first = defaultAddress(input, base, problems);
   const former = formerNetworks(present);
@@ -79,7 +82,7 @@ export function planEncaps(input: EncapInput): EncapPlan {
   }
   for (const [network, ip] of Object.entries(used)) planes.set(network, { ip, mtu: mtuOf(input, ip) });
   const others = [...new Set(Object.values(used))].filter((ip) => ip !== first).sort();
-  // A node that has no use for it stays as start-ovs has made it.
+  // If a node has no further networks, the values of start-ovs stay.
   if (first === base && planes.size === 0 && present[ENCAP_ID.base] === undefined)
     return { settings: {}, planes, problems };
   return {
@@ -104,7 +107,7 @@ function formerPlanes(input: EncapInput): ReadonlyMap<string, NodePlane> {
   return new Map(networks.map(([network, ip]) => [network, { ip, mtu: mtuOf(input, ip) }]));
 }
 
-/** Why tunnels cannot end at an address. */
+/** Why an address cannot be used for tunnels. */
 function unusable(input: EncapInput, ip: string): string | undefined {
   const link = input.linkOf(ip);
   if (link === undefined) return `no interface of this node has the address ${ip}`;
@@ -112,13 +115,13 @@ function unusable(input: EncapInput, ip: string): string | undefined {
   return `${ip} is on interface ${link.name}, and the userspace datapath sends tunnels only from addresses of bridges of Open vSwitch such as br-phy`;
 }
 
-/** 0 while no interface has the address. */
+/** 0 if no interface has the address. */
 function mtuOf({ settings, linkOf }: EncapInput, ip: string): number {
   const link = linkOf(ip);
   return link === undefined ? 0 : tunnelMtu(link.mtu, { type: settings[ENCAP_ID.type] ?? "geneve", ip });
 }
 
-/** Where tunnels end whose pods name no network. An interface that cannot be used leaves the former address active. */
+/** The tunnel address for pods without a network. If the interface cannot be used, the former address stays active. */
 function defaultAddress(input: EncapInput, base: string, problems: { reason: string; message: string }[]): string {
   const { tunnelInterface = "", present } = input;
   const names = tunnelInterface.split(",").flatMap((name) => name.trim() || []);

@@ -26,9 +26,9 @@ export interface PodEncapsWorld {
   };
   readonly clock: Clock;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
-  /** Whether `plane` knows the node's networks; when it does from now on, `trigger` is called. */
+  /** Whether `plane` knows the node's networks; `trigger` is called once it does. */
   planesKnown(): boolean;
-  /** A network of this node, if it has it. */
+  /** The address of a network of this node; undefined if the node does not have the network. */
   plane(network: string): NodePlane | undefined;
   /** Whether a network of this node has the address. */
   isPlane(ip: string): boolean;
@@ -37,15 +37,15 @@ export interface PodEncapsWorld {
 }
 
 /**
- * Which of the node's addresses the tunnels of each pod end at: `encap-ip` of its interface, by `Subnet.spec.nodeNetwork` and the node's networks. A change of either
- * reaches running pods. A running pod whose network the node lacks keeps the address that it has while that is one of the node's networks, and else has the default
- * one; one that starts waits.
+ * Sets the tunnel address of each pod's interface (`encap-ip`), from `Subnet.spec.nodeNetwork` and the node's networks. Changes of either are applied
+ * to running pods. If the node does not have the network, a running pod keeps its address while that belongs to one of the node's networks, and
+ * otherwise uses the default one; a new pod does not start.
  */
 export class PodEncaps {
   readonly #world: PodEncapsWorld;
   readonly #loop: ReconcileLoop;
   readonly #stops: (() => void)[] = [];
-  /** subnet → the network that was missing when that was reported. */
+  /** Subnet → the missing network that was last reported. */
   #reported: ReadonlyMap<string, string> = new Map();
 
   constructor(world: PodEncapsWorld) {
@@ -56,8 +56,8 @@ export class PodEncaps {
   }
 
   /**
-   * The tunnel address of pods of a subnet; undefined for the node's default one.
-   * @throws CniError 11 where this node lacks the subnet's network.
+   * The tunnel address for pods of a subnet; undefined for the node's default address.
+   * @throws CniError 11 if this node does not have the subnet's network.
    */
   encapOf(subnet: string): string | undefined {
     const network = this.#networkOf(subnet);
@@ -79,7 +79,7 @@ export class PodEncaps {
     );
   }
 
-  /** Something may have changed that tunnel addresses follow from. */
+  /** Something that tunnel addresses depend on may have changed. */
   trigger(): void {
     this.#loop.trigger();
   }
@@ -97,7 +97,7 @@ export class PodEncaps {
   async #reconcile(): Promise<void> {
     const { view, subnets, log } = this.#world;
     if (!view.synced || !this.#world.planesKnown()) return;
-    // Where no subnet names a network, no pod's annotations need to be read.
+    // If no subnet names a network, no pod's annotations need to be read.
     const inUse = [...subnets.values()].some(({ name }) => this.#networkOf(name) !== "");
     const operations: Operation[] = [];
     const lacking = new Map<string, string>();
@@ -119,7 +119,7 @@ export class PodEncaps {
     log.info({ interfaces: operations.length }, "tunnel addresses of pods changed");
   }
 
-  /** "" for the default address; undefined where nothing is known of the pod. */
+  /** "" for the default address; undefined if the pod's subnet is not known. */
   #wanted(port: PodPort, has: string, lacking: Map<string, string>): string | undefined {
     const subnet = this.#subnetOf(port);
     if (subnet === undefined) return undefined;
@@ -140,7 +140,7 @@ export class PodEncaps {
       const state = readAllocation(pod, { ...mark, ipamOnly: false, routes: [] });
       return state.state === "ready" ? state.allocation.subnet : undefined;
     } catch {
-      // ADD reports what is malformed; the pod keeps what it has.
+      // ADD reports malformed annotations; the pod keeps its address.
       return undefined;
     }
   }
@@ -162,7 +162,7 @@ function missing(subnet: string, network: string): string {
   return `this node has no network ${JSON.stringify(network)} (spec.nodeNetwork of Subnet "${subnet}")`;
 }
 
-/** A pod's interface is new, or its tunnel address was changed. */
+/** Whether a change concerns tunnel addresses: a pod's interface is new, or its tunnel address was changed. */
 function mayDiffer(change: OvsChange): boolean {
   if (change.table !== "Interface" || change.new === undefined) return false;
   const { old, new: now } = change;

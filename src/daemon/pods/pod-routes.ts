@@ -10,7 +10,7 @@ import { EXTERNAL_ID, type PodPort, type Ports } from "../ovs/ports.ts";
 import type { PodLinks } from "./pod-links.ts";
 import type { NodePod } from "./pods.ts";
 
-/** What the routes of running pods are kept with. */
+/** What {@link PodRoutes} works with. */
 export interface PodRoutesWorld {
   readonly ports: Pick<Ports, "all">;
   readonly links: Pick<PodLinks, "setRoutes">;
@@ -20,49 +20,50 @@ export interface PodRoutesWorld {
 }
 
 /**
- * Keeps the routes inside running pods as their annotations say: the controller writes a subnet's new gateway there, and users their own routes. A route that stays is not touched and a default
- * route is replaced in one step, so connections go on. Those of the network configuration, and of interfaces that other plugins made, stay as ADD made them.
+ * Keeps the routes inside running pods equal to their annotations, in which the controller writes a subnet's new gateway, and users their own routes.
+ * A route that stays is not touched, and a default route is replaced atomically, so connections are kept. Routes of the network configuration, and
+ * interfaces of other plugins, stay as ADD made them.
  */
 export class PodRoutes {
   readonly #world: PodRoutesWorld;
-  /** `namespace/name` of pods to look at → the pod as it was when its routes were right last; undefined where that is not known. */
+  /** Pods to check, by `namespace/name` → the pod when its routes were last correct; undefined if that is not known. */
   readonly #changed = new Map<string, NodePod | undefined>();
 
   constructor(world: PodRoutesWorld) {
     this.#world = world;
   }
 
-  /** A pod has changed. Returns whether its routes may have. */
+  /** A pod has changed. Returns whether its routes may have changed. */
   note(old: NodePod | undefined, now: NodePod | undefined): boolean {
     if (old === undefined || now === undefined || now.deleting) return false;
     if (!old.uids.some((uid) => now.uids.includes(uid)) || samePlain(old.annotations, now.annotations)) return false;
-    // What an ADD has not read yet it reads as it is by then.
+    // An ADD reads the pod's latest state itself.
     if (!Object.keys(old.annotations).some((name) => name.endsWith("/allocated"))) return false;
     const key = `${now.namespace}/${now.name}`;
     if (!this.#changed.has(key)) this.#changed.set(key, old);
     return true;
   }
 
-  /** All pods with ports may have changed: nobody has looked for a while. */
+  /** Notes all pods with ports for a check: changes may have been missed. */
   noteAll(): void {
     for (const key of new Set(this.#world.ports.all().map(podOf))) {
       if (!this.#changed.has(key)) this.#changed.set(key, undefined);
     }
   }
 
-  /** Whether a port of a pod that was noted may be this one, which has just been made. */
+  /** Whether a port that has just been created may belong to a noted pod. */
   concerns({ table, old, new: now }: OvsChange): boolean {
     if (this.#changed.size === 0 || table !== "Interface" || old !== undefined || now === undefined) return false;
     return this.#changed.has(podOf({ externalIds: now.external_ids }));
   }
 
-  /** Corrects the routes of those that were noted. One that fails does not stop the others: then it throws in the end, and is to be called again. */
+  /** Corrects the routes of noted pods. A failure does not stop the others: the error is thrown at the end, and the call is to be repeated. */
   async apply(): Promise<void> {
     const ports = Map.groupBy(this.#world.ports.all(), podOf);
     const errors: unknown[] = [];
     for (const [key, old] of [...this.#changed]) {
       const pod = this.#world.pods.get(key);
-      // An ADD that is about to make its port may have read what was there before: the pod is looked at again with its port.
+      // An ADD that is about to create the port may have read older annotations: the pod is checked again with its port.
       if (pod !== undefined && !ports.has(key)) continue;
       this.#changed.delete(key);
       if (pod === undefined) continue;
@@ -85,7 +86,7 @@ export class PodRoutes {
     const wanted = read(pod);
     if (wanted === undefined) return;
     const former = (old && read(old)) ?? [];
-    // In the attachment's lane, so that a DEL or an ADD that runs is not disturbed.
+    // In the attachment's lane, so that it does not interfere with a running DEL or ADD.
     const changes = await lanes.run(attachmentKey({ containerId, ifName }), "check", () =>
       links.setRoutes(netns, ifName, wanted, former),
     );
@@ -98,7 +99,7 @@ function podOf({ externalIds: ids }: Pick<PodPort, "externalIds">): string {
   return `${ids[EXTERNAL_ID.podNamespace] ?? ""}/${ids[EXTERNAL_ID.podName] ?? ""}`;
 }
 
-/** What ADD would set now; undefined where that cannot be known: then the routes stay. */
+/** The routes that ADD would set now; undefined if they cannot be determined: then the routes stay. */
 function routesOf(pod: NodePod, provider: string, ifName: string): readonly PodRoute[] | undefined {
   try {
     const state = readAllocation(pod, { provider, ifName, ipamOnly: false, routes: [] });

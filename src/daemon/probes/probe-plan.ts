@@ -14,33 +14,35 @@ export interface ProbeTarget {
   readonly port: number;
 }
 
-/** A pod that kubelet does not reach, and why. */
+/** A pod that kubelet's probes do not reach, and why. */
 export interface Unprobed {
   readonly pod: NodePod;
   readonly message: string;
 }
 
-/** What is to be reached in custom VPCs. */
+/** What the node must reach in custom VPCs. */
 export interface ProbePlan {
-  /** VPC → its targets, both in order. */
+  /** VPC → its targets, sorted. */
   readonly vpcs: ReadonlyMap<string, readonly ProbeTarget[]>;
   readonly unprobed: readonly Unprobed[];
 }
 
-/** What the plan depends on beside the pods. */
+/** What the plan depends on besides the pods. */
 export interface ProbeFacts {
-  /** What nodes are to do for a subnet, why that is not known, or nothing where there is no such subnet. */
+  /** A subnet's node contract; an error if it cannot be read; undefined if there is no such subnet. */
   contractOf(subnet: string): SubnetContract | string | undefined;
-  /** The prefix, on an interface of the node, that has the address. */
+  /** The prefix of the node's interface that contains the address; undefined if there is none. */
   nearby(ip: Ip): string | undefined;
 }
 
 /**
- * Which packets of the node itself lead into which VPC: those to a port that kubelet probes, at the address of a pod of a custom VPC on this node.
+ * Plans which of the node's own packets are sent into which VPC: those to a port that kubelet probes, at the address of a pod of a custom VPC on this
+ * node.
  *
- * A packet says nothing of the VPC it is for. So an address that the node has another use for stays that one's: one of its own networks' (else a pod could take the place of the API
- * server), or of a pod of the default VPC on this node. Of pods of several custom VPCs with one address and port, the oldest is probed.
- * @returns a reason instead where a contract is not known: then the present state must stay.
+ * A packet does not say which VPC it is for. So two kinds of addresses are never sent into a custom VPC: addresses in a network of the node's
+ * interfaces (otherwise a pod could take the place of the API server), and addresses of pods of the default VPC on this node. Of pods of several
+ * custom VPCs with the same address and port, the oldest is probed.
+ * @returns a reason instead if a contract is not known: then the present state must stay.
  */
 export function planProbes(pods: Iterable<NodePod>, { contractOf, nearby }: ProbeFacts): ProbePlan | string {
   const own = new Map<string, NodePod>();
@@ -53,13 +55,13 @@ export function planProbes(pods: Iterable<NodePod>, { contractOf, nearby }: Prob
     const { probe } = contract;
     if (probe === undefined) for (const { text } of at.ips) own.set(text, pod);
     else if (pod.probePorts.length > 0) {
-      // Whoever may annotate a pod could otherwise lead any address of the node's into the VPC.
+      // Otherwise anyone who may annotate a pod could redirect any address of the node into the VPC.
       const ips = at.ips.filter((ip) => probe.cidrs.some((cidr) => cidrContains(cidr, ip)));
       wanted.push({ pod, vpc: probe.vpc, ips });
     }
   }
   const vpcs = new Map<string, ProbeTarget[]>();
-  /** address and port → whose it is. */
+  /** address and port → the pod that has it. */
   const taken = new Map<string, { readonly pod: NodePod; readonly vpc: string }>();
   const unprobed: Unprobed[] = [];
   for (const { pod, vpc, ips } of wanted.sort((a, b) => compareAge(a.pod, b.pod))) {
@@ -91,10 +93,10 @@ export function planProbes(pods: Iterable<NodePod>, { contractOf, nearby }: Prob
   return { vpcs: new Map([...vpcs].sort(([a], [b]) => (a < b ? -1 : 1))), unprobed };
 }
 
-/** Decoded annotations, by pod: they are looked at again with each change of another one. */
+/** Decoded annotations by pod: each change of any pod evaluates all pods again. */
 const decoded = new WeakMap<NodePod, { readonly subnet: string; readonly ips: readonly Ip[] }>();
 
-/** The addresses of a pod's own interface, which are in its status; undefined while it has none. */
+/** The addresses of a pod's own interface, from its status; undefined if it has none yet. */
 function addressesOf(pod: NodePod): { readonly subnet: string; readonly ips: readonly Ip[] } | undefined {
   const known = decoded.get(pod);
   if (known !== undefined) return known;
@@ -106,7 +108,7 @@ function addressesOf(pod: NodePod): { readonly subnet: string; readonly ips: rea
     decoded.set(pod, found);
     return found;
   } catch (error) {
-    // Its ADD says what is wrong.
+    // The pod's ADD reports what is wrong.
     if (error instanceof ContractError) return undefined;
     throw error;
   }

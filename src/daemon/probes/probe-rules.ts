@@ -4,14 +4,14 @@ import { PROBE_NETWORK } from "../../api/names.ts";
 import { PROBE_TABLE } from "../../node/marks.ts";
 import type { ProbeTarget } from "./probe-plan.ts";
 
-/** A VPC as the node reaches it. */
+/** A VPC that the node reaches for probes. */
 export interface ProbedVpc {
   readonly link: string;
   readonly slot: number;
   readonly targets: readonly ProbeTarget[];
 }
 
-/** The bits of a packet's mark that say into which VPC it is to go. kube-proxy's are 0x4000 and 0x8000, Kube-OVN's 0x80000 and 0x90000. */
+/** The bits of a packet's mark that name its VPC. kube-proxy uses 0x4000 and 0x8000, Kube-OVN 0x80000 and 0x90000. */
 export const MARK_MASK = 0x7f00_0000;
 
 /** The mark of a slot. */
@@ -19,7 +19,10 @@ export function markOfSlot(slot: number): number {
   return slot << 24;
 }
 
-/** Conntrack zone of a slot: above all that ovn-controller takes, which begins at 1 in the same table if the datapath is the kernel's. */
+/**
+ * The conntrack zone of a slot. It is above the zones that ovn-controller allocates, which begin at 1 and share the kernel's table with the kernel
+ * datapath.
+ */
 function zoneOfSlot(slot: number): number {
   return 65_400 + slot;
 }
@@ -30,9 +33,10 @@ const FAMILIES = [
 ] as const;
 
 /**
- * The rules for probes as input of `nft -f -`. What the node itself sends to a target is marked, for which a rule of the routing policy leads it to the VPC's link, and is sent from the node's address there.
- * What comes by such a link is dropped unless it is the reply to that. Each VPC has a conntrack zone: connections to one address in two VPCs are two, and a packet of one VPC is never
- * taken for one of another. Chain `output` comes before kube-proxy's, so what goes to a Service is not looked at. A chain `route` sends a packet whose mark changes the new way.
+ * Compiles the nftables rules for probes, as input of `nft -f -`. Packets that the node itself sends to a target get the VPC's mark, which a routing
+ * rule maps to the VPC's link, and the node's address in the VPC as their source. Packets that arrive by such a link are dropped unless they are
+ * replies to these. Each VPC has a conntrack zone of its own, so that connections to the same address in two VPCs are not mixed up. Chain `output`
+ * comes before kube-proxy's chains, so packets to Services are not matched. It has type `route`, so that a packet with a new mark is routed again.
  */
 export function compileProbeRules(vpcs: readonly ProbedVpc[]): string {
   const links = `{ ${vpcs.map(({ link }) => `"${link}"`).join(", ")} }`;

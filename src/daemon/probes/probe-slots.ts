@@ -3,7 +3,7 @@
 import type { NodeKernel } from "../../node/kernel.ts";
 import { PROBE_OWNER } from "../../node/marks.ts";
 
-/** How many VPCs a node can probe at a time. */
+/** The number of VPCs that a node can probe at the same time. */
 export const SLOTS = 99;
 
 /** Routing table of a slot (1 to {@link SLOTS}). */
@@ -12,13 +12,13 @@ export function tableOfSlot(slot: number): number {
 }
 
 /**
- * A small number for each link by which a VPC is probed, from which its mark, routing table and conntrack zone follow. A link keeps its number for as long as it is wanted, so that
- * one VPC more changes nothing of the others; after a restart the routes in the kernel tell it.
+ * Assigns a small number (slot) to each link by which a VPC is probed. The VPC's mark, routing table and conntrack zone follow from it. A link keeps
+ * its slot while it is wanted, so another VPC changes nothing of the others. After a restart the slots are read from the routes in the kernel.
  */
 export class ProbeSlots {
   #slots: ReadonlyMap<string, number> | undefined;
 
-  /** Slots of `links`; none for those that find no number free. */
+  /** The slots of `links`; links for which no slot is free are left out. */
   assign(links: readonly string[], kernel: Pick<NodeKernel, "routes" | "links">): ReadonlyMap<string, number> {
     const known = this.#slots ?? slotsInKernel(kernel);
     const slots = new Map<string, number>();

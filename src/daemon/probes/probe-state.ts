@@ -9,7 +9,7 @@ import { EXTERNAL_ID } from "../ovs/ports.ts";
 import { compileProbeRules, MARK_MASK, markOfSlot, type ProbedVpc } from "./probe-rules.ts";
 import { tableOfSlot } from "./probe-slots.ts";
 
-/** Priority of the rules of the routing policy: after the node's own addresses, before its main table. */
+/** Priority of the routing rules: after the rule for local addresses, before the main table. */
 const RULE_PRIORITY = 870;
 
 const FAMILIES = [
@@ -26,8 +26,8 @@ export function probeLinkName(vpc: string): string {
 }
 
 /**
- * The node's desired state for probes. The links have no addresses: what the node sends by them has one of the VPC's by translation, and no packet that comes by them is for the node before
- * it is translated back. Pure.
+ * The node's desired state for probes. The links have no addresses: packets sent by them get the node's address in the VPC by translation, and
+ * replies are translated back before routing. Pure.
  */
 export function probeState(
   vpcs: readonly VpcState[],
@@ -49,7 +49,7 @@ export function probeState(
     links: vpcs.map(({ link }) => ({ name: link, mac: PROBE_MAC, mtu, checksumOff: userspace })),
     sysctls: families.flatMap(({ family, vpc: { link } }) =>
       family === 4
-        ? // rp_filter asks for the way back by the mark that replies get, or it would drop them: an interface without addresses fails even the loose check.
+        ? // rp_filter uses the mark of replies. Without it even the loose check drops everything on an interface without addresses.
           [{ key: ["ipv4", "conf", link, "src_valid_mark"], value: "1", link }]
         : [
             { key: ["ipv6", "conf", link, "disable_ipv6"], value: "0", link },
@@ -68,7 +68,7 @@ export function probeState(
       priority: RULE_PRIORITY,
       mark: markOfSlot(slot),
       mask: MARK_MASK,
-      // What the node itself sends.
+      // Only packets that the node itself sends.
       inputInterface: "lo",
       table: tableOfSlot(slot),
     })),

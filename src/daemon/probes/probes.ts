@@ -23,7 +23,7 @@ import { type ProbePlan, planProbes, type Unprobed } from "./probe-plan.ts";
 import { ProbeSlots, SLOTS } from "./probe-slots.ts";
 import { probeLinkName, probeState, type VpcState } from "./probe-state.ts";
 
-/** What the probes work with. */
+/** What {@link Probes} works with. */
 export interface ProbesWorld {
   readonly view: OvsView;
   readonly kernel: NodeKernel;
@@ -39,12 +39,12 @@ export interface ProbesWorld {
   event(pod: NodePod, reason: string, message: string): void;
 }
 
-/** Reason of the Event of a pod whose probes cannot be told from other packets. */
+/** Reason of the Event for a pod whose probes cannot be told from other packets. */
 const AMBIGUOUS = "ProbeAddressAmbiguous";
 
 /**
- * The node's way to pods of custom VPCs for kubelet's probes: a link into each VPC that has pods with probes here. It is set up beside the pods' ADDs, which do not wait for it, and kept apart from the
- * node's own network: what fails here leaves that alone.
+ * Maintains the node's connections to pods of custom VPCs for kubelet's probes: a link into each VPC that has pods with probes on this node. ADDs do
+ * not wait for it. It is separate from the node's own network, which failures here do not affect.
  */
 export class Probes {
   readonly #world: ProbesWorld;
@@ -53,13 +53,15 @@ export class Probes {
   readonly #slots = new ProbeSlots();
   readonly #lost = new LostNodePort();
   readonly #stops: (() => void)[] = [];
-  /** The state with which a pass found nothing to do: what a later pass changes with it was changed by another program. */
+  /**
+   * The state with which the last pass found nothing to do: changes that a later pass makes with the same state restore what another program changed.
+   */
   #settled: NodeState | undefined;
-  /** Indexes of the links in the last pass; those that ovs-vswitchd has made anew have others. */
+  /** Indexes of the links in the last pass. Links that ovs-vswitchd has recreated have other indexes. */
   #devices = "";
-  /** Something of the node's may be other than it was. */
+  /** Something on the node may have changed. */
   #suspect = true;
-  /** Messages that were told of pods, by uid. */
+  /** Messages already reported, by the pod's UID. */
   #told: ReadonlyMap<string, string> = new Map();
 
   constructor(world: ProbesWorld) {
@@ -75,7 +77,7 @@ export class Probes {
     );
   }
 
-  /** Starts; `stop` ends it. What was set up stays. */
+  /** Starts. `stop` ends it; what was set up stays. */
   start(): void {
     const { view, pods, subnets } = this.#world;
     const suspect = (): void => {
@@ -96,7 +98,7 @@ export class Probes {
     suspect();
   }
 
-  /** What it depends on may have changed: the node's MTU is known. */
+  /** The node's MTU is known or has changed. */
   trigger(): void {
     this.#loop.trigger();
   }
@@ -110,7 +112,7 @@ export class Probes {
   async #reconcile(): Promise<void> {
     const { view, pods, subnets, kernel, report } = this.#world;
     if (!view.synced) {
-      // Open vSwitch restarts, and sets up its devices again.
+      // Open vSwitch is restarting and recreates its devices.
       this.#settled = undefined;
       this.#suspect = true;
       return;
@@ -140,7 +142,7 @@ export class Probes {
       return;
     }
     this.#settled = undefined;
-    // Those that have just come in are being made.
+    // ovs-vswitchd is still creating these devices.
     if (pass.repairs.length === 0 && (await this.#lost.step(view, pass.missing)))
       this.#loop.backOff(report.note(pass.missing.map((link) => `device ${link}`)));
   }
@@ -158,7 +160,7 @@ export class Probes {
     });
   }
 
-  /** The VPCs with their links; says of pods why they are not probed. */
+  /** The VPCs with their links; reports pods that are not probed. */
   #vpcs({ vpcs, unprobed }: ProbePlan): readonly VpcState[] {
     const slots = this.#slots.assign([...vpcs.keys()].map(probeLinkName), this.#world.kernel);
     this.#tell(unprobed);
@@ -181,7 +183,7 @@ export class Probes {
     this.#told = told;
   }
 
-  /** Distinguishes what another program has changed from what is set up for the first time or newly wanted. */
+  /** Logs changes; distinguishes restored state from first set-up and from newly wanted state. */
   #judge(state: NodeState, { repairs }: Pass): void {
     const { log, report } = this.#world;
     if (repairs.length === 0) {
@@ -191,7 +193,7 @@ export class Probes {
       this.#settled = undefined;
       log.info({ changes: repairs }, "the way to pods of custom VPCs changed");
     } else this.#loop.backOff(report.note(repairs));
-    // What was changed is looked at once more, which the next event would do anyway.
+    // Checks restored state once more, as the next event would do anyway.
     if (repairs.length > 0) this.#loop.trigger();
   }
 

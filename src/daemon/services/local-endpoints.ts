@@ -12,7 +12,7 @@ import type { LocalEndpoint } from "./service-rules.ts";
 
 /** The label that names the Service of an EndpointSlice (discovery.k8s.io/v1). */
 const SERVICE_LABEL = "kubernetes.io/service-name";
-/** With more Services than these all EndpointSlices are watched: a selector is part of a URL. */
+/** If more Services than this are needed, all EndpointSlices are watched: the selector is part of the URL. */
 const MAX_NAMES = 50;
 
 /** What {@link readLocalSlice} reads of an EndpointSlice. */
@@ -33,16 +33,16 @@ export interface SliceWithNodes extends KubeObject {
     | null;
 }
 
-/** What one EndpointSlice has on one node. */
+/** The endpoints of one EndpointSlice on one node. */
 export interface LocalSlice {
   /** Key of the Service. */
   readonly service: string;
   readonly ready: readonly LocalEndpoint[];
-  /** Those that terminate but still serve. */
+  /** Endpoints that are terminating but still serving. */
   readonly draining: readonly LocalEndpoint[];
 }
 
-/** The endpoints of a slice that are on `node`; undefined where there is none. */
+/** The endpoints of a slice on `node`; undefined if there are none. */
 export function readLocalSlice(slice: SliceWithNodes, node: string): LocalSlice | undefined {
   const { namespace, labels = {} } = slice.metadata;
   const found = { ready: [] as LocalEndpoint[], draining: [] as LocalEndpoint[] };
@@ -61,8 +61,8 @@ export function readLocalSlice(slice: SliceWithNodes, node: string): LocalSlice 
 }
 
 /**
- * The endpoints on this node of the Services that are asked for, by label selector: what becomes of others' endpoints is not sent to this node. When
- * other Services are asked for, what was known before stays until the new list is complete.
+ * Watches the endpoints on this node of the given Services, by label selector, so that EndpointSlices of other Services are not sent to this node.
+ * When the set of Services changes, the known endpoints stay until the new list is complete.
  */
 export class LocalEndpoints {
   readonly #make: (selector: string | undefined) => Informer<LocalSlice>;
@@ -88,12 +88,12 @@ export class LocalEndpoints {
       });
   }
 
-  /** Whether nothing is waited for. */
+  /** Whether the list is complete. */
   get synced(): boolean {
     return this.#next === undefined;
   }
 
-  /** Says of which Services the endpoints are needed, by their keys. */
+  /** Sets the Services whose endpoints are needed, by their keys. */
   follow(keys: readonly string[]): void {
     const names = [...new Set(keys.map((key) => key.slice(key.indexOf("/") + 1)))].sort();
     const selector =
@@ -117,7 +117,7 @@ export class LocalEndpoints {
     next.start();
   }
 
-  /** Key of the Service → its endpoints here: those that are ready, or, where none is, those that terminate but still serve. */
+  /** Key of the Service → its endpoints on this node: the ready ones or, if there are none, those that are terminating but still serving. */
   byService(): ReadonlyMap<string, readonly LocalEndpoint[]> {
     const [ready, draining] = [new Map<string, LocalEndpoint[]>(), new Map<string, LocalEndpoint[]>()];
     for (const slice of this.#current?.values() ?? []) {
@@ -130,7 +130,7 @@ export class LocalEndpoints {
     return new Map([...draining, ...ready]);
   }
 
-  /** How many endpoints here of a Service are ready, in the family with more of them; those that terminate do not count. */
+  /** The number of ready endpoints of a Service on this node, in the family with more of them. Terminating endpoints do not count. */
   readyCount(service: string): number {
     const slices = [...(this.#current?.values() ?? [])].filter((slice) => slice.service === service);
     const ips = new Map(slices.flatMap(({ ready }) => ready.map(({ ip }) => [ip.text, ip.family])));

@@ -38,7 +38,7 @@ export interface ServiceWithPorts extends KubeObject {
 /** A protocol of a Service's port, as nft(8) writes it. */
 export type NftProtocol = "tcp" | "udp" | "sctp";
 
-/** What a node serves of a Service to itself and to clients outside: the Service's address is OVN's to balance. */
+/** The part of a Service that a node serves to itself and to clients outside. OVN balances the Service's ClusterIP. */
 export interface NodeService {
   readonly key: string;
   /** Its `clusterIPs`. */
@@ -54,18 +54,18 @@ export interface NodeService {
   readonly externalIps: readonly Ip[];
   /** Addresses of `status.loadBalancer.ingress` that are handled on nodes (`ipMode` is not `Proxy`). */
   readonly loadBalancerIps: readonly Ip[];
-  /** Whose connections to `loadBalancerIps` are accepted; empty: everybody's. */
+  /** Sources that may connect to `loadBalancerIps`, as CIDRs; empty: all. */
   readonly sourceRanges: readonly Cidr[];
-  /** `externalTrafficPolicy: Local`: only endpoints on the node, which see the client's address. */
+  /** `externalTrafficPolicy: Local`: only endpoints on the node are used, and they see the client's address. */
   readonly local: boolean;
   /** 0: none. */
   readonly healthCheckNodePort: number;
 }
 
-/** The label that makes a Service another proxy's. */
+/** The label of Services that another proxy serves. */
 const PROXY_LABEL = "service.kubernetes.io/service-proxy-name";
 
-/** What a node serves of a Service; undefined where that is nothing: it is only reached at its cluster address. */
+/** Reads what a node serves of a Service; undefined if the Service has only a ClusterIP. */
 export function readNodeService({ metadata, spec = {}, status }: ServiceWithPorts): NodeService | undefined {
   const addresses = readIps(spec.clusterIPs ?? [spec.clusterIP]);
   if (spec.type === "ExternalName" || addresses.length === 0 || metadata.labels?.[PROXY_LABEL]) return undefined;
@@ -96,13 +96,13 @@ function readIps(texts: readonly (string | undefined)[]): readonly Ip[] {
   });
 }
 
-/** A protocol of the API as nft(8) writes it; undefined for others than TCP, UDP and SCTP. */
+/** A protocol of the API as nft(8) writes it; undefined for protocols other than TCP, UDP and SCTP. */
 export function readNftProtocol(protocol: string): NftProtocol | undefined {
   const word = protocol.toLowerCase();
   return word === "tcp" || word === "udp" || word === "sctp" ? word : undefined;
 }
 
-/** All Services; of those that nodes do not serve nothing is kept. Endpoints are not read here, so what is announced are changes of Services themselves. */
+/** All Services that nodes serve; nothing is kept of others. Endpoints are not read here, so only changes of Services themselves are announced. */
 export function serviceInformer(
   kube: Kube,
   onError: (error: unknown, context: string) => void,

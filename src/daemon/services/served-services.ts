@@ -7,12 +7,12 @@ import { LocalEndpoints } from "./local-endpoints.ts";
 import { type NodeService, serviceInformer } from "./node-services.ts";
 import type { ServiceRulesInput } from "./service-rules.ts";
 
-/** What the node serves of Services, kept up to date. */
+/** The Services that the node serves, kept up to date. */
 export interface ServedServices {
-  /** Everything has been read. */
+  /** Whether everything has been read. */
   readonly synced: boolean;
   current(): Pick<ServiceRulesInput, "services" | "endpoints">;
-  /** `healthCheckNodePort` → its Service, and how many of that Service's endpoints here are ready. */
+  /** `healthCheckNodePort` → its Service, and how many of the Service's endpoints on this node are ready. */
   healthChecks(): ReadonlyMap<number, { readonly service: string; readonly endpoints: number }>;
   /** Calls `listener` after each change, and when `synced` changes. */
   subscribe(listener: () => void): () => void;
@@ -20,7 +20,7 @@ export interface ServedServices {
   stop(): Promise<void>;
 }
 
-/** Where kube-proxy serves the node. */
+/** For nodes that kube-proxy serves: no Services. */
 export const NO_SERVICES: ServedServices = {
   synced: true,
   current: () => ({ services: [], endpoints: new Map() }),

@@ -6,13 +6,13 @@ import { formatTime } from "../../time/rfc3339.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
 import type { ServedServices } from "./served-services.ts";
 
-/** The port of kube-proxy's own health, which load balancers of clouds ask for `externalTrafficPolicy: Cluster` (KEP-3458). */
+/** The port of kube-proxy's own health check, which load balancers of clouds use for `externalTrafficPolicy: Cluster` (KEP-3458). */
 export const PROXY_HEALTH_PORT = 10_256;
 
-/** Connections of one listener at a time. */
+/** The maximum number of simultaneous connections of one listener. */
 const MAX_CONNECTIONS = 64;
 
-/** What is answered to a path. */
+/** The response for a path. */
 export interface HealthAnswer {
   readonly status: 200 | 503 | 404;
   readonly body: object;
@@ -28,7 +28,7 @@ export interface ServiceHealthWorld {
   readonly serve: ServeHealth;
   /** Whether this node serves Services. */
   healthy(): boolean;
-  /** Whether load balancers may send new connections to this node, as far as its Node object says. */
+  /** Whether load balancers may send new connections to this node, according to its Node object. */
   eligible(): boolean;
   readonly clock: Clock;
   readonly log: { warn(fields: object, message: string): void };
@@ -37,13 +37,13 @@ export interface ServiceHealthWorld {
 }
 
 /**
- * Answers load balancers outside as kube-proxy does: on each Service's `healthCheckNodePort` whether this node has endpoints of it, and on port 10256 whether
- * the node serves Services at all. Load balancers send their clients to the nodes that answer with 200.
+ * Answers health checks of external load balancers as kube-proxy does: on the `healthCheckNodePort` of each Service, whether this node has endpoints
+ * of the Service; on port 10256, whether the node serves Services at all. Load balancers send clients to the nodes that answer with 200.
  */
 export class ServiceHealth {
   readonly #world: ServiceHealthWorld;
   readonly #loop: ReconcileLoop;
-  /** Port → what listens. */
+  /** Port → its listener. */
   readonly #open = new Map<number, { close(): void }>();
   #told = "";
   #unsubscribe: () => void = () => undefined;
@@ -94,7 +94,7 @@ export class ServiceHealth {
     if (failed.length > 0) throw failed[0];
   }
 
-  /** The port of kube-proxy is kube-proxy's as long as that runs. */
+  /** Port 10256 is in use while kube-proxy runs. */
   #tell(inUse: readonly number[]): void {
     const text = inUse.join(", ");
     if (text === this.#told) return;
@@ -132,7 +132,7 @@ export class ServiceHealth {
   }
 }
 
-/** {@link ServeHealth} of the real node. */
+/** {@link ServeHealth} on the real node. */
 export async function serveHealth(port: number, answer: (path: string) => HealthAnswer): Promise<{ close(): void }> {
   const server: Server = createServer((request, response) => {
     const { status, body, headers } = answer(new URL(request.url ?? "/", "http://here").pathname);

@@ -6,13 +6,13 @@ import type { Family, Ip } from "../../net/address.ts";
 import type { Cidr } from "../../net/cidr.ts";
 import type { NftProtocol, NodeService } from "./node-services.ts";
 
-/** The table of the Services that nodes serve. */
+/** The nftables table of the Services that nodes serve. */
 export const SERVICE_TABLE = "inet weft/services";
 
-/** What the table is made from. */
+/** The input of the table. */
 export interface ServiceRulesInput {
   readonly contract: NodeServices;
-  /** The node's own addresses from which it speaks to pods, one of each family at most. */
+  /** The node's own addresses from which it connects to pods, at most one of each family. */
   readonly from: readonly Ip[];
   readonly services: readonly NodeService[];
   /** Key of a Service with `local` → its endpoints on this node. */
@@ -29,13 +29,13 @@ export interface LocalEndpoint {
 }
 
 /**
- * Node ports and external addresses of Services, and how a node reaches Services, as input of `nft -f -`. What is addressed to a node port
- * or an external address gets the Service's address, which is routed to `ovn-services`, and OVN balances it as it does for pods. It goes there from the
- * node's address on the switch of Services, so that the replies return through here. With `externalTrafficPolicy: Local` it gets the
- * address of an endpoint on this node instead, and keeps the client's.
+ * Compiles the nftables rules for node ports and external addresses, and for the node's own connections to Services, as input of `nft -f -`. A node
+ * port or external address is translated to the ClusterIP, which is routed to `ovn-services`, where OVN balances it as for pods. The source is the
+ * node's address on the switch of Services, so that replies return through this node. With `externalTrafficPolicy: Local` the destination is
+ * translated to an endpoint on this node instead, and the client's address is kept.
  *
- * Before kube-proxy's chains, so that the two can run side by side until kube-proxy is removed. Without named sets and maps, see `compileHostRules`. Pure; the
- * same input in any order gives the same text.
+ * The chains come before kube-proxy's, so both can run until kube-proxy is removed. Named sets and maps are not used, see `compileHostRules`. Pure;
+ * the order of the input does not matter.
  */
 export function compileServiceRules(input: ServiceRulesInput): string {
   const { sources } = input.contract;
@@ -74,8 +74,8 @@ export function compileServiceRules(input: ServiceRulesInput): string {
 }
 
 /**
- * Translation of destinations of one family. `local`: for clients outside, of Services with `externalTrafficPolicy: Local`; the node itself and its pods
- * reach all endpoints (kube-proxy's rule).
+ * Translation of destinations of one family. `local`: clients outside use only endpoints on this node of Services with `externalTrafficPolicy:
+ * Local`; the node itself and its pods use all endpoints, as in kube-proxy.
  */
 function serviceRules(
   family: Family,
@@ -125,7 +125,10 @@ function serviceRules(
   return { local: [...filters, ...local].map(indent), all: all.map(indent) };
 }
 
-/** What comes from outside goes to endpoints of this node, in turn; without one it is dropped, so that a load balancer outside tries another node. */
+/**
+ * Distributes connections from outside over the endpoints on this node, in turn. Without endpoints they are dropped, so that an external load
+ * balancer tries another node.
+ */
 function toLocal(word: "ip" | "ip6", match: string, endpoints: readonly LocalEndpoint[]): readonly string[] {
   const targets = [...new Set(endpoints.map(({ ip, number }) => `${ip.text} . ${number}`))].sort();
   if (targets.length === 0) return [`${match} counter drop comment "no endpoint on this node"`];
@@ -133,7 +136,7 @@ function toLocal(word: "ip" | "ip6", match: string, endpoints: readonly LocalEnd
   return [`${match} dnat ${word} to numgen random mod ${targets.length} map { ${map} }`];
 }
 
-/** What OVN has not balanced has no endpoints to go to, comes back, and would go to OVN again. */
+/** Refuses what OVN has not balanced: it has no endpoints, comes back from OVN, and would be sent to OVN again. */
 function refuseUnknown({ family, text }: Ip, cidrs: readonly Cidr[]): readonly string[] {
   const word = family === 4 ? "ip" : "ip6";
   const ranges = cidrs.filter((cidr) => cidr.family === family);
@@ -145,7 +148,7 @@ function refuseUnknown({ family, text }: Ip, cidrs: readonly Cidr[]): readonly s
   ];
 }
 
-/** Sources of one family: towards OVN the node's address for Services, on the way from there to an endpoint outside OVN the node's own. */
+/** Sources of one family: towards OVN the node's address for Services; from there to an endpoint outside OVN the node's own address. */
 function sourceRules({ family, text }: Ip, cidrs: readonly Cidr[]): readonly string[] {
   const word = family === 4 ? "ip" : "ip6";
   const ranges = cidrs.filter((cidr) => cidr.family === family);

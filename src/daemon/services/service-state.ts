@@ -8,7 +8,7 @@ import { INTEGRATION_BRIDGE } from "../ovs/ovs-view.ts";
 import { EXTERNAL_ID } from "../ovs/ports.ts";
 import { compileServiceRules, SERVICE_TABLE, type ServiceRulesInput } from "./service-rules.ts";
 
-/** What a node needs to reach Services through OVN, by kind. */
+/** What a node needs to reach Services through OVN. */
 export interface ServiceState {
   readonly ports: readonly OvsPortState[];
   readonly links: readonly LinkState[];
@@ -19,8 +19,8 @@ export interface ServiceState {
 }
 
 /**
- * The interface on the switch of Services, the routes by it, and the packet rules. The interface has no address but a link-local one of IPv6, without
- * which the kernel asks no neighbour: what is sent to Services gets its source from the rules. Pure.
+ * The interface on the switch of Services, its routes, and the nftables rules. The interface has only an IPv6 link-local address, without which the
+ * kernel sends no neighbour solicitations: the rules give packets to Services their source. Pure.
  */
 export function serviceState(
   input: ServiceRulesInput,
@@ -44,7 +44,7 @@ export function serviceState(
       const from = source !== undefined && { source: source.text };
       const ranges = cidrs.filter(({ family }) => family === gateway.family);
       return [
-        // The gateway is in the network of ovn0's address, too.
+        // The gateway is also in the network of ovn0's address.
         { link, destination: hostCidr(gateway).text, ...from },
         ...ranges.map(({ text }) => ({ link, destination: text, gateway: gateway.text, ...from })),
       ];

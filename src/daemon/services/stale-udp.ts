@@ -4,19 +4,19 @@ import type { Ip } from "../../net/address.ts";
 import type { LocalEndpoint, ServiceRulesInput } from "./service-rules.ts";
 
 /**
- * Flows of UDP to endpoints that the rules no longer name. A flow keeps its endpoint as long as its client speaks, also one that is gone (TCP's clients notice
- * that by themselves). Flows to what OVN balances are OVN's (`ct_flush`).
+ * Deletes conntrack entries of UDP flows to endpoints that the rules no longer name. A flow keeps its endpoint while its client sends, even if the
+ * endpoint is gone; TCP clients notice that themselves. OVN deletes flows that it has balanced (`ct_flush`).
  */
 export class StaleUdp {
   readonly #forget: (ip: Ip, port: number) => number;
   #known: ReadonlyMap<string, LocalEndpoint> = new Map();
 
-  /** @param forget makes the kernel forget the flows to an endpoint. */
+  /** @param forget deletes the kernel's conntrack entries for an endpoint. */
   constructor(forget: (ip: Ip, port: number) => number) {
     this.#forget = forget;
   }
 
-  /** To be called when the rules are those of `services`. @throws NetlinkError; the call may be repeated. */
+  /** Call it once the rules are those of `services`. @throws NetlinkError; the call may be repeated. */
   applied(services: Pick<ServiceRulesInput, "endpoints"> | undefined): void {
     const udp = [...(services?.endpoints.values() ?? [])].flat().filter(({ protocol }) => protocol === "udp");
     const now = new Map(udp.map((endpoint) => [`${endpoint.ip.text} ${endpoint.number}`, endpoint]));
