@@ -75,7 +75,7 @@ t.test("port 10256 says whether the node serves Services and is to get new clien
   await health.stop();
 });
 
-t.test("a port that another program has is tried again, and keeps none of the others", async (t) => {
+t.test("a port that another program has is retried, and does not delay the others", async (t) => {
   const { health, clock, listening, checks, taken, warned } = setup();
   taken.add(PROXY_HEALTH_PORT);
   checks.set(31_000, { service: "default/web", endpoints: 1 });
