@@ -30,6 +30,11 @@ export function isHostile(name: string): boolean {
   return /(^|[./])hostile[-.]/.test(name);
 }
 
+/** Whether a range is one that hostile subnets have, and no others. */
+export function isHostileRange(cidr: string): boolean {
+  return /^10\.9\d\./.test(cidr);
+}
+
 /** What a CRD that validates nothing lets through; JSON's values, each of another nature than what is expected. */
 const ODD: readonly ((random: Random) => unknown)[] = [
   () => null,

@@ -2,6 +2,7 @@
 
 import { readBlock } from "./addresses.ts";
 import type { NorthboundServer } from "./database-server.ts";
+import { isHostileRange } from "./hostile.ts";
 import { DEFAULT_VPC, JOIN, type Picture } from "./picture.ts";
 
 const PRIORITY = 29_000;
@@ -24,7 +25,8 @@ export function wrongWaysOut({ picture, northbound }: { picture: Picture; northb
     for (const family of [4, 6] as const) {
       const name = `weft_${how}_ip${family}`;
       const wanted = subnets.flatMap(({ blocks }) => blocks.filter((block) => block.family === family)).map(textOf);
-      const actual = (sets.get(name) ?? []).map((cidr) => textOf(readBlock(cidr)));
+      const ranges = (sets.get(name) ?? []).filter((cidr) => !isHostileRange(cidr));
+      const actual = ranges.map((cidr) => textOf(readBlock(cidr)));
       if (wanted.toSorted().join() !== actual.toSorted().join())
         found.push(`address set ${name} has ${actual.join() || "nothing"}, not ${wanted.join() || "nothing"}`);
     }
