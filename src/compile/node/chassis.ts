@@ -13,16 +13,17 @@ import { SPELLING, zoneVariable } from "../service/template-variables.ts";
 
 interface ChassisInput {
   readonly node: string;
-  /** Its `system-id`; absent where another node's is the same, and that one has the variables. */
+  /** Its `system-id`; absent if another node has the same one and gets the variables. */
   readonly chassis?: string;
   readonly zone: string;
 }
 
 /**
- * What load balancers of all nodes are to read differently on this one: its row of `Chassis_Template_Var`. The entries of its map are members that
- * others add, each a key of its own: a Service adds its endpoints on the node.
+ * The variables of load balancers on this node: its row of `Chassis_Template_Var`. Other units add the entries of the map, each with a key of its
+ * own: a Service adds its endpoints on the node.
  *
- * A unit apart from the node's: OVN has one row for a chassis, so one that somebody else made keeps this one out, and must keep out nothing else.
+ * This unit is separate from the node's: OVN allows one row for each chassis, so a row of another client keeps this one out, and must not keep out
+ * anything else.
  */
 export const chassisUnit: UnitKind<FactReader, ChassisInput, WeftEffect> = {
   name: "chassis",
@@ -32,7 +33,7 @@ export const chassisUnit: UnitKind<FactReader, ChassisInput, WeftEffect> = {
     const node = reader.get("nodes", key);
     const chassis = node?.annotations[NODE.chassis];
     if (node === undefined || chassis === undefined) return undefined;
-    // Copies of one disk have one system-id (the node's condition says so): of these the first one counts.
+    // Nodes copied from one disk have the same system-id (the node's condition says so): the first of them gets the variables.
     const [first] = reader.by("nodes", "chassis", chassis);
     if (first !== undefined && first.key !== key) return { node: key, zone: "" };
     return { node: key, chassis, zone: node.labels[ZONE_LABEL] ?? "" };

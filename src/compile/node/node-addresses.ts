@@ -9,14 +9,14 @@ import { cidrContains, parseCidr } from "../../net/cidr.ts";
 import type { Dual } from "../../net/dual.ts";
 import { rangesOfServices } from "../service/service-ranges.ts";
 
-/** Why an InternalIP of a node does not count. */
+/** Why an InternalIP of a node is not trusted. */
 export interface RefusedAddress {
   readonly reason: "NotUnique" | "PodAddress" | "ServiceAddress" | "ApiServerAddress" | "OutsideNodeRanges";
   /** A sentence that names the address. */
   readonly message: string;
 }
 
-/** The InternalIPs of a node, judged. */
+/** The trusted and the refused InternalIPs of a node. */
 export interface NodeAddresses {
   readonly accepted: Dual<string>;
   readonly refused: readonly RefusedAddress[];
@@ -24,13 +24,14 @@ export interface NodeAddresses {
 
 /** The Service of the API server. */
 const API_SERVER = "default/kubernetes";
-/** Labels that no kubelet may give its own node (admission plugin NodeRestriction). */
+/** Labels that kubelets cannot set on their own nodes (admission plugin NodeRestriction). */
 const CONTROL_PLANE = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
 
 /**
- * Which InternalIPs of a node count. Its kubelet writes them, and what pods send to them is led to that node: whoever has a kubelet's
- * credential could otherwise name any address and get what pods send there. An address counts that no other node names (or none that had it before), that is no pod's, no Service's and,
- * on a node of the control plane at most, an API server's, and that is in the nodes' networks as the administrator, or the controller's own host, says.
+ * Decides which InternalIPs of a node are trusted. Its kubelet writes them, and pods' traffic to them is routed to the node: with a stolen kubelet
+ * credential one could otherwise name any address and receive that traffic. An address is trusted if no other node names it (or none had it before),
+ * no pod and no Service has it, it is not an API server's (except on nodes of the control plane), and it is in the nodes' networks, according to the
+ * administrator or to the controller's own host.
  */
 export function judgeNodeAddresses(reader: FactReader, node: NodeFact, cluster: ClusterFact): NodeAddresses {
   const accepted: { v4?: string; v6?: string } = {};
@@ -73,8 +74,8 @@ function refusal(reader: FactReader, node: NodeFact, cluster: ClusterFact, ip: I
 }
 
 /**
- * Whether the controller has written that it uses the address. A kubelet may write that too, but on its own node only: then the address is nobody's,
- * and nobody takes it from him whose it was.
+ * Whether the controller has recorded that it uses the address. A kubelet can write that too, but only on its own node: then no node has the address,
+ * and none takes it from its former owner.
  */
 function hasIn({ annotations }: NodeFact, ip: Ip): boolean {
   return (annotations[NODE.source] ?? "").split(",").some((text) => parseIp(text.trim())?.text === ip.text);

@@ -7,12 +7,12 @@ import type { NodeFact } from "../../facts/node.ts";
 import type { FactReader } from "../../facts/store.ts";
 
 /**
- * What is wrong with the chassis that a node's daemon says it is; nothing where all is well, or where it is not known: the daemon has not said
- * it, or the southbound database has not been read.
+ * What is wrong with the chassis of a node, according to its daemon; undefined if nothing is, or if it is not known: the daemon has not reported it,
+ * or the southbound database has not been read.
  *
- * OVN goes by the `system-id`, which a node that is installed anew has another one of. Its ovn-controller then does not get in as long as the former
- * chassis has its tunnel address, and says so in its log only ("already has encap ip … cannot duplicate"); two nodes with one
- * `system-id`, as copies of one disk have, take each other's ports away in turn.
+ * OVN identifies a chassis by its `system-id`, which changes when a node is reinstalled. Its ovn-controller cannot register while the former chassis
+ * has its tunnel address, and says so only in its log ("already has encap ip … cannot duplicate"). Two nodes with the same `system-id`, as after
+ * copying a disk, take each other's ports away in turn.
  */
 export function judgeChassis(facts: FactReader, node: NodeFact): Omit<ChassisProblemFact, "key"> | undefined {
   const id = node.annotations[NODE.chassis];

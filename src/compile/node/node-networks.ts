@@ -6,24 +6,25 @@ import { type NodeNetworks, readNodeNetworks } from "../../contract/node-network
 import type { NodeFact } from "../../facts/node.ts";
 import type { FactReader } from "../../facts/store.ts";
 
-/** The networks of a node, judged. */
+/** The networks of a node, and what is wrong with its annotation. */
 export interface JudgedNetworks {
-  /** What its daemon is to use. */
+  /** The networks for its daemon. */
   readonly accepted: NodeNetworks;
-  /** Whether there are any, or were. */
+  /** Whether there are or were any. */
   readonly used: boolean;
   readonly problem: { readonly reason: string; readonly message: string } | undefined;
 }
 
-/** The addresses that a node names in its annotation: an index, by which two nodes with one address are found. */
+/** The addresses in a node's annotation: an index to find two nodes with the same address. */
 export function claimedNetworkAddresses({ annotations }: NodeFact): readonly string[] {
   const read = readNodeNetworks(annotations[NODE.nodeNetworks]);
   return read.ok ? Object.values(read.networks) : [];
 }
 
 /**
- * Which networks of annotation `NODE.nodeNetworks` a node uses. What cannot be used leaves its former address active, which the node's contract remembers:
- * running pods have their tunnels there. ovn-controller of a node whose address another chassis has registers nothing at all, so the first node keeps an address.
+ * Decides which networks of annotation `NODE.nodeNetworks` a node uses. If an address cannot be used, the former one, which the node's contract
+ * records, stays active: tunnels of running pods end there. The ovn-controller of a node whose address another chassis has registers nothing at all,
+ * so the first node keeps an address.
  */
 export function judgeNodeNetworks(reader: FactReader, node: NodeFact): JudgedNetworks {
   const former = acceptedNetworks(node.annotations);
@@ -58,7 +59,7 @@ export function judgeNodeNetworks(reader: FactReader, node: NodeFact): JudgedNet
   };
 }
 
-/** Who else has the address, unless it was this node's before. */
+/** The other nodes that have the address; if this node had it before, only those that had it too. */
 function otherHolders(reader: FactReader, node: NodeFact, address: string): readonly string[] {
   const has = (other: NodeFact): boolean => Object.values(acceptedNetworks(other.annotations)).includes(address);
   const internal = reader.by("nodes", "internal", address).filter(({ name }) => name !== node.name);

@@ -11,8 +11,8 @@ import { cidrContains, parseCidr } from "../../net/cidr.ts";
 const FAMILIES = ["v4", "v6"] as const;
 
 /**
- * Keeps facts `nodeSubnets`: which subnet of the default VPC has a node's InternalIP in its range. A node's unit reads this fact alone, so a new subnet does not
- * make all nodes read all subnets.
+ * Maintains the facts `nodeSubnets`: the subnet of the default VPC whose range contains a node's InternalIP. A node's unit reads only this fact, so a
+ * new subnet does not make all nodes read all subnets.
  */
 export class NodeSubnets {
   readonly #facts: FactStore;
@@ -22,13 +22,13 @@ export class NodeSubnets {
     this.#facts = facts;
   }
 
-  /** Takes in all facts at once. */
+  /** Processes all facts at once. */
   start(): void {
     this.#started = true;
     for (const node of this.#facts.all("nodes")) this.#settle(node.name);
   }
 
-  /** A fact has changed: a node is looked at by itself, and because of a subnet those that have an address in its former or present range. */
+  /** A fact has changed. For a node only that node is evaluated; for a subnet, the nodes with an address in its former or present range. */
   noteFact({ kind, key, old, new: now }: FactChange): void {
     if (!this.#started) return;
     if (kind === "nodes") this.#settle(key);
@@ -60,7 +60,7 @@ export class NodeSubnets {
   }
 }
 
-/** The families of which a node's InternalIP is in a subnet's range. */
+/** The families in which a node's InternalIP is in a subnet's range. */
 function familiesIn({ internal }: NodeFact, { cidr }: SubnetFact): readonly ("v4" | "v6")[] {
   return FAMILIES.filter((family) => {
     const ip = parseIp(internal[family] ?? "");

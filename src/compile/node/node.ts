@@ -30,23 +30,25 @@ interface Problem {
 
 interface NodeInput {
   readonly node: NodeFact | undefined;
-  /** Which of its addresses count. */
+  /** Its trusted addresses. */
   readonly addresses: NodeAddresses;
   /** Its further networks. */
   readonly networks: JudgedNetworks | undefined;
   readonly cluster: ClusterFact;
   readonly join: SubnetFact | undefined;
-  /** The record of its address on the join switch; absent until one is allocated. */
+  /** The record of its address on the join switch; absent until it has been allocated. */
   readonly ip: IpFact | undefined;
-  /** Whether there are policies, so that it must be said that the node always reaches its own pods. */
+  /** Whether there are policies, so that a rule must allow the node to reach its own pods. */
   readonly policies: boolean;
   /** The name of its Port_Group. */
   readonly group: string;
-  /** What is wrong with its chassis; absent where that is not known, so that what its status says of it stays. */
+  /** What is wrong with its chassis; absent if that is not known: then its condition stays. */
   readonly chassis?: { readonly problem: Problem | undefined };
 }
 
-/** A node: its port on the join switch, the group of its pods, and the ways from pods to its own addresses and, by it, to the outside. */
+/**
+ * A node: its port on the join switch, the group of its pods, and the policies by which pods reach its own addresses and, through it, the outside.
+ */
 export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
   name: "node",
   priority: 2,
@@ -139,20 +141,20 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
   },
 };
 
-/** What is wrong with the chassis of a node, as far as that is known. */
+/** What is wrong with the chassis of a node, if it is known. */
 function chassisOf(reader: FactReader, node: string): NodeInput["chassis"] {
   if (reader.get("served", "chassis") === undefined) return undefined;
   const found = reader.get("chassisProblems", node);
   return { problem: found && { reason: found.reason, message: found.message } };
 }
 
-/** Which of its addresses do not count. */
+/** Its addresses that are not trusted. */
 function addressProblem(refused: NodeAddresses["refused"]): Problem | undefined {
   const [first] = refused;
   return first && { reason: first.reason, message: refused.map(({ message }) => message).join("; ") };
 }
 
-/** Says in a condition and an Event what is wrong with a node; nothing where the condition says so already. */
+/** The condition and Event that say what is wrong with a node; none if the condition already says so. */
 function tell(
   { name, uid }: NodeFact,
   type: NodeConditionEffect["type"],

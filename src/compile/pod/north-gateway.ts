@@ -14,7 +14,7 @@ import { podPortId, routerId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
 import type { NorthGateway, PortInput } from "./port-input.ts";
 
-/** The priority of Kube-OVN (NorthGatewayRoutePolicyPriority): ahead of the way out of the pod's subnet, behind what stays in the cluster. */
+/** Kube-OVN's priority (NorthGatewayRoutePolicyPriority): before the way out of the pod's subnet, after policies for destinations in the cluster. */
 const PRIORITY = 29_250;
 
 const FAMILIES = [
@@ -22,10 +22,10 @@ const FAMILIES = [
   { family: "v6", match: "ip6" },
 ] as const;
 
-/** That of a pod that names none. */
+/** For pods without the annotation. */
 export const NO_NORTH_GATEWAY: NorthGateway = { hops: {}, problems: [] };
 
-/** Reads the annotation for the pod's own interface: only that may have it, in the default VPC, as in Kube-OVN. */
+/** Reads the annotation for the pod's own interface: only that can have it, in the default VPC, as in Kube-OVN. */
 export function northGateway(
   reader: FactReader,
   { annotations }: PodFact,
@@ -37,7 +37,7 @@ export function northGateway(
   if (text === undefined || text.trim() === "" || ip.provider !== OVN_PROVIDER || subnet === undefined)
     return NO_NORTH_GATEWAY;
   if (subnet.vpc !== router) return { hops: {}, problems: [`only pods in VPC "${router}" can have one`] };
-  // Its form has been judged with the other annotations.
+  // The annotation's syntax has been validated with the others.
   const wanted = parseDualIp(text.replaceAll(" ", "")) ?? {};
   const hops: { v4?: string; v6?: string } = {};
   const problems: string[] = [];
@@ -52,7 +52,7 @@ export function northGateway(
   return { hops, problems };
 }
 
-/** northd leaves out a policy whose next hop is on no network of the router, and only logs it. */
+/** northd ignores a policy whose next hop is in no network of the router, and only logs it. */
 function hopProblem(reader: FactReader, hop: Ip, ip: IpFact, router: string): string | undefined {
   const family = hop.family === 4 ? "v4" : "v6";
   if (ip[family] === hop.text) return `${hop.text} is the pod's own address`;
@@ -67,8 +67,8 @@ function hopProblem(reader: FactReader, hop: Ip, ip: IpFact, router: string): st
 }
 
 /**
- * The policies that send what the pod sends outside to its next hop. They match nothing from the moment on when the pod's port is bound to no chassis, which the node's DEL brings about by itself,
- * also while no controller runs; and never another pod that has got the address since.
+ * Adds the policies that send the pod's traffic to the outside to its next hop. They match nothing once the pod's port is bound to no chassis, which
+ * the node's DEL causes even while no controller runs; and they never match another pod that has got the address since.
  */
 export function addNorthGateway(build: FragmentBuilder, { pod, ip, subnet, north }: PortInput): void {
   for (const { family, match } of FAMILIES) {
@@ -85,7 +85,7 @@ export function addNorthGateway(build: FragmentBuilder, { pod, ip, subnet, north
   }
 }
 
-/** Says in an Event what is wrong with a pod's annotation. */
+/** The Event that says what is wrong with a pod's annotation. */
 export function reportNorthGateway(
   { namespace, name, uid }: PodFact,
   { problems }: NorthGateway,

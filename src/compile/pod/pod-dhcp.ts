@@ -11,8 +11,8 @@ import { dhcpRow } from "../subnet/subnet-dhcp.ts";
 import type { PortInput } from "./port-input.ts";
 
 /**
- * The DHCP_Options of a port, by its uuid: its own where the pod's annotation `dhcp-v4-options` or `dhcp-v6-options` has any, as in Kube-OVN also in a subnet without DHCP, and else its
- * subnet's. A port of one family in a subnet of two is answered for that one only.
+ * Sets the DHCP_Options of a port, by its UUID: the pod's own if its annotation `dhcp-v4-options` or `dhcp-v6-options` has any (as in Kube-OVN also
+ * in a subnet without DHCP), else its subnet's. A port with one family in a dual-stack subnet gets answers for that family only.
  */
 export function addPortDhcp(build: FragmentBuilder, input: PortInput, family: 4 | 6): string | undefined {
   const { pod, ip, subnet } = input;
@@ -31,7 +31,7 @@ function ownOptions({ pod, ip }: PortInput, family: 4 | 6): ReadOptions | undefi
   return text ? readDhcpOptions(text, family, `annotation ${key}`) : undefined;
 }
 
-/** Says of a pod which of its own options are left out. */
+/** The Event that names the pod's DHCP options which are left out. */
 export function reportDhcpOptions(input: PortInput): readonly ReportEffect[] {
   const problems = ([4, 6] as const).flatMap((family) => ownOptions(input, family)?.problems ?? []);
   const [first] = problems;

@@ -14,7 +14,7 @@ import { joinSecurityGroups, securityGroupIds } from "./pod-security-groups.ts";
 import type { PortInput } from "./port-input.ts";
 import { addSharedAddresses } from "./shared-addresses.ts";
 
-/** The port of an interface, with its memberships: policies hold for each of a pod's ports, as in Kube-OVN. */
+/** Adds the port of an interface with its memberships: policies apply to each port of a pod, as in Kube-OVN. */
 export function addPort(build: FragmentBuilder, input: PortInput): void {
   const { pod, node, ip, subnet, shared, groups } = input;
   const { provider } = ip;
@@ -50,7 +50,7 @@ export function addPort(build: FragmentBuilder, input: PortInput): void {
   addNorthGateway(build, input);
 }
 
-/** What a pod's annotations are to say of an interface; `undefined`: nothing. */
+/** The wanted annotations of a pod for an interface; `undefined`: none. */
 export function resultsOf({ pod, ip, subnet, onOvn }: PortInput): WantedAnnotations {
   return encodePodInterface(ip.provider, {
     onOvn,

@@ -7,7 +7,7 @@ import { dualValues } from "../../net/dual.ts";
 import type { ReportEffect } from "../effects.ts";
 import type { PortInput } from "./port-input.ts";
 
-/** Says in an Event which routes of an interface's annotation `routes` its node leaves out. */
+/** The Event that names routes of an interface's annotation `routes` which its node leaves out. */
 export function reportRoutes({ pod, ip, subnet }: Pick<PortInput, "pod" | "ip" | "subnet">): readonly ReportEffect[] {
   const annotation = podAnnotation(ip.provider, "routes");
   const text = pod.annotations[annotation];

@@ -16,7 +16,7 @@ export function missingSecurityGroups(reader: FactReader, pod: PodFact, provider
   return namedSecurityGroups(pod, provider).filter((name) => reader.get("securityGroupPresence", name) === undefined);
 }
 
-/** What a port says of its security groups: Kube-OVN's `external_ids`. */
+/** Kube-OVN's `external_ids` for the security groups of a port. */
 export function securityGroupIds(pod: PodFact, provider: string): Readonly<Record<string, string>> {
   const names = namedSecurityGroups(pod, provider).filter((name) => isOfForm(OBJECT_NAME, name));
   if (names.length === 0) return {};
@@ -25,19 +25,19 @@ export function securityGroupIds(pod: PodFact, provider: string): Readonly<Recor
 }
 
 /**
- * Makes a port a member of the groups that its pod names for it, and of the one that drops what these do not allow. A group that does not exist
- * allows nothing; the membership takes effect when it is created. (In Kube-OVN a pod is open while none of its groups exists.)
+ * Makes a port a member of the groups that its pod names for it, and of the group that drops everything these do not allow. A group that does not
+ * exist allows nothing; the membership takes effect when it is created. (In Kube-OVN a pod is open while none of its groups exists.)
  */
 export function joinSecurityGroups(build: FragmentBuilder, pod: PodFact, provider: string, port: string): void {
   const names = namedSecurityGroups(pod, provider);
-  // What no group can be called closes like one that does not exist.
+  // An invalid name closes the port, like a group that does not exist.
   const possible = names.filter((name) => isOfForm(OBJECT_NAME, name));
   for (const name of names.length === 0 ? [] : [DENY_ALL_GROUP, ...possible]) {
     build.member("Port_Group", securityGroupId(name), "ports", port);
   }
 }
 
-/** Says of a pod that it names groups for an interface that do not exist. */
+/** The Event that names groups of an interface which do not exist. */
 export function reportMissingGroups(
   pod: PodFact,
   provider: string,

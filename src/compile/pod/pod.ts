@@ -21,38 +21,38 @@ import { missingSecurityGroups, reportMissingGroups } from "./pod-security-group
 import type { PortInput } from "./port-input.ts";
 import { NO_SHARED, sharedAddresses } from "./shared-addresses.ts";
 
-/** One interface: the record of its address, and who has it. */
+/** One interface: the record of its address, and its pod. */
 interface InterfaceInput extends Omit<PortInput, "pod" | "node" | "groups" | "subnet"> {
   readonly pod: PodFact | undefined;
-  /** The subnet of its address, if that is accepted. */
+  /** The subnet of its address, if it is accepted. */
   readonly subnet: SubnetFact | undefined;
   /** The address is kept although no pod uses it. */
   readonly retained: boolean;
-  /** Its pod is there, but has no such interface any more. */
+  /** Its pod exists but does not have this interface any more. */
   readonly dropped: boolean;
-  /** Names of the groups that it is in; `undefined` while that is not known. */
+  /** Names of the groups that it is in; `undefined` while they are not known. */
   readonly groups: readonly string[] | undefined;
-  /** Names of the security groups that it is to be in and that do not exist. */
+  /** Names of security groups that it should be in and that do not exist. */
   readonly missing: readonly string[];
-  /** The Vips that the pod names and cannot have addresses of; said once, with its own interface. */
+  /** The Vips that the pod names and whose addresses it cannot have; reported once, with its own interface. */
   readonly strayVips: readonly string[];
 }
 
 interface PodInput {
   readonly interfaces: readonly InterfaceInput[];
-  /** Pods whose annotations have mistakes. */
+  /** Pods with invalid annotations. */
   readonly mistaken: readonly PodFact[];
-  /** What pods were told of interfaces that they do not have any more. */
+  /** Annotations of pods about interfaces that they do not have any more. */
   readonly stale: readonly { readonly pod: PodFact; readonly providers: readonly string[] }[];
 }
 
 /**
- * A pod: the port of each of its interfaces with every membership in one fragment, hence in one transaction, and its annotations once
- * that is committed. Its addresses are not decided here: compile reads the IP objects that allocation has recorded. Each interface
- * goes by itself: one that waits for its address, or may not have one, keeps no other one from working.
+ * A pod: the port of each of its interfaces with all memberships in one fragment, hence in one transaction, and its annotations once that is
+ * committed. Addresses are not decided here: compile reads the IP objects that allocation has recorded. Interfaces are independent: one that waits
+ * for its address, or cannot have one, does not affect the others.
  *
- * Its key is the holder of the addresses, `namespace/pod` or `namespace/machine`. It outlives the pod for as long as an IP object
- * names it, to give the address back after the port is gone, or to keep it where it is retained.
+ * Its key is the holder of the addresses, `namespace/pod` or `namespace/machine`. The unit outlives the pod while an IP object names it, to release
+ * the address after the port is gone, or to keep it if it is retained.
  */
 export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
   name: "pod",
@@ -63,7 +63,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
     const ips = reader.by("ips", "holder", key).filter((ip) => !ip.reserved || ip.deleting || pods.length > 0);
     if (pods.length === 0 && ips.length === 0) return undefined;
     const own = ips.filter((ip) => ip.provider === OVN_PROVIDER);
-    // One that somebody else made may have any name.
+    // IP objects that another program created may have any name.
     const first = own.find((ip) => isNamedAfter(ip)) ?? own[0];
     const further = ips.filter((ip) => ip.provider !== OVN_PROVIDER);
     const interfaces = (first === undefined ? further : [first, ...further]).map((ip) => readOne(reader, pods, ip));
@@ -77,7 +77,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
   compile({ interfaces, stale, mistaken }): Fragment<WeftEffect> {
     const build = new FragmentBuilder();
     const effects: WeftEffect[] = [];
-    /** A pod → what its annotations are to be: in one patch, whatever they are about. */
+    /** A pod → its wanted annotations: one patch for all of them. */
     const told = new Map<PodFact, Record<string, string | undefined>>();
     const tell = (pod: PodFact, annotations: Readonly<Record<string, string | undefined>>): void =>
       void told.set(pod, { ...told.get(pod), ...annotations });
@@ -91,16 +91,16 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
     for (const one of interfaces) {
       const { pod, ip, subnet, retained, dropped, groups } = one;
       if (pod === undefined || !pod.alive) {
-        // What is kept is kept until a user deletes it.
+        // Retained addresses are kept until a user deletes the IP object.
         const kept = (ip.reserved || retained) && !ip.deleting;
         if (!kept) effects.push(releaseIp(ip, mayBeKept(ip) && !ip.deleting && !dropped));
         continue;
       }
       const own = ip.podUid === pod.uid || ip.podUid === "";
       if (own) effects.push(...markIp(ip, pod));
-      // A record of its namesake's that a user deletes is in its way.
+      // The record of a former pod with this name, which a user is deleting: it must go first.
       if (ip.deleting && !own) effects.push(releaseIp(ip));
-      // A reservation of a user's may lack its MAC or its address until the allocator has filled them in.
+      // A user's reservation may have no MAC or address until the allocator sets them.
       else if (
         own &&
         subnet !== undefined &&
@@ -121,7 +121,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
   },
 };
 
-/** Says of a pod what its annotations cannot mean. */
+/** The Event about a pod's invalid annotations. */
 function reportInvalidAnnotations({ namespace, name, uid, invalidAnnotations = [] }: PodFact): WeftEffect {
   return {
     kind: "report",
@@ -139,7 +139,7 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
     const found = interfaceOf(reader, pod, provider);
     return found === undefined ? [] : { pod, found };
   });
-  // What it may have when its network is known is kept as if it were not there.
+  // Addresses that it may have once its network is known are kept meanwhile.
   const without = alive.length > 0 && ofThose.length === 0;
   const dropped = without && !alive.some((pod) => mayHave(reader, pod, provider));
   const having = pods.filter((pod) => !pod.alive || ofThose.some((one) => one.pod === pod));
@@ -148,7 +148,7 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
     : (having.find((candidate) => candidate.uid === ip.podUid) ?? having.find(({ alive }) => alive) ?? having[0]);
   const own = ofThose.find((one) => one.pod === pod)?.found;
   const named = reader.get("subnets", ip.subnet);
-  // Whoever has an address of the join subnet is taken for a node.
+  // Whoever has an address of the join subnet is treated as a node.
   const ofNodes = named?.name === reader.get("cluster", "cluster")?.joinSubnet;
   const open = named !== undefined && !ofNodes && reader.get("verdicts", named.name)?.ok && !isDisputed(reader, ip);
   const onOvn = own?.onOvn === true;
@@ -169,19 +169,19 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
   };
 }
 
-/** The groups in which a port is; `undefined` while that is not known. */
+/** The groups of a port; `undefined` while they are not known. */
 function groupsOf(
   reader: FactReader,
   pod: PodFact,
   { provider, network }: PodInterface,
 ): readonly string[] | undefined {
   const profile = reader.get("profiles", pod.profile);
-  // Policies name networks, whichever of several interfaces on one it is.
+  // Policies name networks, so all interfaces in that network count.
   const named = network === undefined ? provider : ovnAttachmentProvider(network.name, network.namespace);
   return profile && groupsOfInterface(profile, named);
 }
 
-/** Whether an IP object has the name that the allocator gives. */
+/** Whether an IP object has the name that the allocator gives it. */
 function isNamedAfter({ holder, name, provider }: IpFact): boolean {
   const [namespace = "", owner = ""] = holder.split("/");
   return name === podPortName(owner, namespace, provider);
@@ -196,7 +196,7 @@ function isDisputed(reader: FactReader, ip: IpFact): boolean {
   return reader.get("addressConflicts", ip.name) !== undefined;
 }
 
-/** The Vips that a pod names to share their addresses and that are not there, or not for its namespace. */
+/** The Vips that a pod names to share their addresses and that do not exist, or are not for its namespace. */
 function strayVips(reader: FactReader, pod: PodFact): readonly string[] {
   const names = (pod.annotations[POD.aaps] ?? "").split(",").map((name) => name.trim());
   return names.filter((name) => name !== "" && reader.get("vips", name)?.namespace !== pod.namespace);

@@ -5,13 +5,13 @@ import type { PodFact } from "../../facts/pod.ts";
 import type { SubnetFact } from "../../facts/subnet.ts";
 import type { Dual } from "../../net/dual.ts";
 
-/** Addresses that a pod may send from beside its own, those of Vips that it names (`ovn.kubernetes.io/aaps`). */
+/** Addresses that a pod may send from besides its own: those of Vips that it names (`ovn.kubernetes.io/aaps`). */
 export interface SharedAddresses {
-  /** Sorted; none for most. */
+  /** Sorted; empty for most pods. */
   readonly addresses: readonly string[];
 }
 
-/** Where what a pod sends outside goes instead of its subnet's way out: annotation `ovn.kubernetes.io/north_gateway`. */
+/** The next hop of a pod's traffic to the outside, instead of its subnet's way out: annotation `ovn.kubernetes.io/north_gateway`. */
 export interface NorthGateway {
   readonly hops: Dual<string>;
   /** What is wrong with it. */
@@ -24,13 +24,13 @@ export interface PortInput {
   readonly node: string;
   /** The record of its address, whose `provider` is the interface's. */
   readonly ip: IpFact;
-  /** Whether it is a port of OVN; otherwise it has an address, and nothing else here. */
+  /** Whether it is a port of OVN; otherwise only its address is managed here. */
   readonly onOvn: boolean;
-  /** The subnet of its address, which is accepted. */
+  /** The subnet of its address; it is accepted. */
   readonly subnet: SubnetFact;
   /** Addresses of the Vips that the pod may send from as well. */
   readonly shared: SharedAddresses;
-  /** Where what it sends outside goes instead of its subnet's way out. */
+  /** The next hop of its traffic to the outside, instead of its subnet's way out. */
   readonly north: NorthGateway;
   /** Names of the groups that it is in. */
   readonly groups: readonly string[];

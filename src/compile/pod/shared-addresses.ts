@@ -12,10 +12,10 @@ import { groupId, podPortId, securityGroupId, switchId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
 import type { PortInput, SharedAddresses } from "./port-input.ts";
 
-/** Those of a pod that names no Vip. */
+/** For pods that name no Vip. */
 export const NO_SHARED: SharedAddresses = { addresses: [] };
 
-/** The addresses of the Vips of its own namespace, and of the interface's subnet, that a pod names. */
+/** The addresses of the Vips that a pod names, if they are in its namespace and in the interface's subnet. */
 export function sharedAddresses(
   reader: FactReader,
   { namespace, annotations }: PodFact,
@@ -34,12 +34,13 @@ export function sharedAddresses(
 }
 
 /**
- * Makes a pod known by the addresses that it shares with others: peers of policies mean them too. (They leave by the node of the pod that
- * sends from them, like all addresses of its subnet, see `addNodeGateway`.) Only those of Vips, which IPAM has given to the namespace: what a pod says of itself in `port_vips` is no evidence.
+ * Adds a pod's shared addresses to the groups of its policies, so that peers of policies include them. (Such packets leave by the node of the pod
+ * that sends them, like those from all addresses of its subnet, see `addNodeGateway`.) Only addresses of Vips count, which IPAM has given to the
+ * namespace; what a pod claims in `port_vips` does not.
  *
- * northd makes the address sets of port groups of the `addresses` of their ports (ovn-nb(5), Port_Group `name`). On the pod's own port OVN would
- * answer for a shared address with that pod's MAC, whoever has it now. So a port of their own holds them, which is disabled and for
- * which nothing is answered: of it northd makes address sets and nothing else (northd.c, 25.03 and 26.03).
+ * northd builds the address sets of port groups from the `addresses` of their ports (ovn-nb(5), Port_Group `name`). If the pod's own port had a
+ * shared address, OVN would answer ARP for it with that pod's MAC, whichever pod has it at present. So a separate port has them. It is disabled, and
+ * OVN does not answer for it: northd makes only address sets of it (northd.c, 25.03 and 26.03).
  */
 export function addSharedAddresses(build: FragmentBuilder, input: PortInput): void {
   const { pod, ip, subnet, groups, shared } = input;

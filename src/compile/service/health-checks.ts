@@ -3,10 +3,10 @@
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { externalIds } from "../rows.ts";
 
-/** How endpoints are checked: every 5 s; three failures take one out, two successes back (ovn-nb(5) Load_Balancer_Health_Check). */
+/** How endpoints are checked: every 5 s; three failures remove an endpoint, two successes restore it (ovn-nb(5) Load_Balancer_Health_Check). */
 const CHECK_OPTIONS = { interval: "5", timeout: "5", success_count: "2", failure_count: "3" };
 
-/** Checks the endpoints of a load balancer's VIPs, all of one protocol that OVN can check. */
+/** Adds the health checks of a load balancer's VIPs, all of one protocol that OVN can check. */
 export function addHealthChecks(
   build: FragmentBuilder,
   balancerId: string,

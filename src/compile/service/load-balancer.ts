@@ -10,23 +10,23 @@ import { addHealthChecks } from "./health-checks.ts";
 
 /** A load balancer in the group of a VPC. */
 export interface LoadBalancer {
-  /** Unique among all; it says to whom the row belongs. */
+  /** Unique; it names the owner of the row. */
   readonly name: string;
-  /** None: its addresses are without ports. */
+  /** Undefined: the addresses have no ports. */
   readonly protocol?: ServicePortFact["protocol"] | undefined;
-  /** `address:port` → endpoints by commas. Without endpoints it answers at once that there are none. */
+  /** `address:port` → endpoints, separated by commas. Without endpoints connections are refused at once. */
   readonly vips: Readonly<Record<string, string>>;
-  /** Seconds for which a client keeps its endpoint after its last connection began; 0: it keeps none. */
+  /** Seconds for which a client keeps its endpoint after it last opened a connection; 0: no affinity. */
   readonly affinity?: number;
-  /** Its texts have variables of nodes in them, and its addresses are of this family. See `template-variables.ts`. */
+  /** The family of the addresses of a template load balancer, whose texts contain variables. See `template-variables.ts`. */
   readonly template?: 4 | 6;
-  /** How its endpoints are checked, see `HealthChecks`; absent for those that never are. */
+  /** How its endpoints are checked, see `HealthChecks`; absent if they never are. */
   readonly checks?: Readonly<Record<string, string>>;
-  /** Which endpoint a client has depends on its address alone. */
+  /** The endpoint depends only on the client's address. */
   readonly byClient?: boolean;
 }
 
-/** Adds the row of a load balancer, and its membership in the group that every switch of the VPC has. `of`: the Service. */
+/** Adds the row of a load balancer and its membership in the group that every switch of the VPC has. `of`: the Service. */
 export function addLoadBalancer(
   build: FragmentBuilder,
   of: { readonly namespace: string; readonly name: string },
@@ -40,13 +40,13 @@ export function addLoadBalancer(
     protocol: protocol?.toLowerCase() as "tcp" | "udp" | "sctp" | undefined,
     vips,
     ...(checks && { ip_port_mappings: checks }),
-    // Otherwise as it comes: with an affinity, too, for a client whose time is over may go elsewhere.
+    // Otherwise a hash of the packet; also with affinity, since a client may change its endpoint after the timeout.
     selection_fields: byClient ? [template === 6 ? "ipv6_src" : "ip_src"] : [],
     options: {
-      // Without endpoints: an answer at once, not silence.
+      // Without endpoints: refuse the connection, do not drop it.
       reject: "true",
       hairpin_snat_ip: `${HAIRPIN_SOURCE.v4} ${HAIRPIN_SOURCE.v6}`,
-      // A UDP client that speaks on would never leave an endpoint that is gone; a TCP connection ends by itself.
+      // A UDP client that keeps sending would never leave a removed endpoint; a TCP connection ends by itself.
       ...(protocol === "UDP" && { ct_flush: "true" }),
       ...(affinity > 0 && { affinity_timeout: String(affinity) }),
       ...(template !== undefined && { template: "true", "address-family": `ipv${template}` }),

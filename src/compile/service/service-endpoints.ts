@@ -2,13 +2,13 @@
 
 import type { EndpointFact, EndpointSliceFact, ServicePortFact } from "../../facts/service.ts";
 
-/** One endpoint of a port of a Service: where a connection may be sent to. */
+/** One endpoint of a port of a Service: a destination for connections. */
 export interface Target extends EndpointFact {
   /** `address:port`, as OVN reads it. */
   readonly text: string;
 }
 
-/** Whether a text of an address is one of IPv6. */
+/** Whether the text of an address is IPv6. */
 export function isV6(address: string): boolean {
   return address.includes(":");
 }
@@ -19,8 +19,8 @@ export function hostPort(address: string, port: number): string {
 }
 
 /**
- * Every endpoint of a port of a Service, of one family, each once, sorted by its text. The port's number is each slice's own: a named target port may have
- * another one there. In several slices an endpoint that is ready in one of them is ready.
+ * The endpoints of a port of a Service of one family, each once, sorted by their text. The port number is taken from each slice, because a named
+ * target port may differ between pods. An endpoint in several slices is ready if it is ready in one of them.
  */
 export function targetsOf(port: ServicePortFact, v6: boolean, slices: readonly EndpointSliceFact[]): readonly Target[] {
   const found = new Map<string, Target>();
@@ -37,13 +37,13 @@ export function targetsOf(port: ServicePortFact, v6: boolean, slices: readonly E
   return [...found.values()].sort((a, b) => (a.text < b.text ? -1 : 1));
 }
 
-/** As in kube-proxy (pkg/proxy/topology.go): the ready ones, or, where none is, those that end but still serve. */
+/** As in kube-proxy (pkg/proxy/topology.go): the ready endpoints or, if there are none, those that are terminating but still serving. */
 export function usable(targets: readonly Target[]): readonly Target[] {
   const ready = targets.filter(({ state }) => state === "ready");
   return ready.length > 0 ? ready : targets;
 }
 
-/** The usable endpoints of each node that has any, which a `Local` policy keeps to. */
+/** The usable endpoints of each node that has any, for a `Local` policy. */
 export function usableByNode(targets: readonly Target[]): ReadonlyMap<string, readonly Target[]> {
   const nodes = Map.groupBy(
     targets.filter(({ node }) => node !== ""),
@@ -52,13 +52,13 @@ export function usableByNode(targets: readonly Target[]): ReadonlyMap<string, re
   return new Map([...nodes].map(([node, own]) => [node, usable(own)]));
 }
 
-/** Whether clients are to keep to endpoints by their zone: every ready one has a hint for which zones it is (kube-proxy's `topologyModeFromHints`). */
+/** Whether endpoints are chosen by zone: all ready ones have zone hints (kube-proxy's `topologyModeFromHints`). */
 export function isZonal(targets: readonly Target[]): boolean {
   const ready = targets.filter(({ state }) => state === "ready");
   return ready.length > 0 && ready.every(({ forZones }) => forZones.length > 0);
 }
 
-/** The endpoints for clients in a zone: those that are meant for it, or all, where none is or not all have hints. */
+/** The endpoints for clients in a zone: those with a hint for it; all, if there are none or some have no hints. */
 export function usableInZone(targets: readonly Target[], zone: string): readonly Target[] {
   const all = usable(targets);
   if (!isZonal(targets)) return all;

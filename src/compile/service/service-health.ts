@@ -6,14 +6,14 @@ import type { FactReader } from "../../facts/store.ts";
 import type { WeftEffect } from "../effects.ts";
 import { makeObject } from "../owned-object.ts";
 
-/** The label of a Vip that the controller has made as the source of health checks, and deletes when no rule of the VPC needs it. */
+/** The label of a Vip that the controller created as the source of health checks, and deletes once no rule of the VPC needs it. */
 export const CHECK_SOURCE_LABEL = "weft.kubeovn.io/health-check-source";
 
 /** How OVN checks the endpoints of a Service's VIPs. */
 export interface HealthChecks {
-  /** Address of an endpoint → `<port>:<source address>`, as `ip_port_mappings` has it. */
+  /** Address of an endpoint → `<port>:<source address>`, as in `ip_port_mappings`. */
   readonly mappings: Readonly<Record<string, string>>;
-  /** Subnets that need an address from which to check. */
+  /** Subnets that need a source address for health checks. */
   readonly lacking: readonly string[];
   readonly problems: readonly ProblemFact[];
 }
@@ -21,9 +21,9 @@ export interface HealthChecks {
 const NONE: HealthChecks = { mappings: {}, lacking: [], problems: [] };
 
 /**
- * How the endpoints of a Service's VIPs are checked, unless its annotation `service_health_check` says `false`: each that is a pod's address on OVN, from the
- * address of a Vip that has its subnet's name, as in Kube-OVN. The node of the pod sends the checks, and answers ARP for that address. Other
- * endpoints are not checked.
+ * How the endpoints of a Service's VIPs are checked, unless its annotation `service_health_check` is `false`. Endpoints that are addresses of pods on
+ * OVN are checked, from the address of the Vip that has the name of their subnet, as in Kube-OVN. The pod's node sends the checks and answers ARP for
+ * that address. Other endpoints are not checked.
  */
 export function serviceHealth(
   reader: FactReader,
@@ -32,7 +32,7 @@ export function serviceHealth(
   slices: readonly EndpointSliceFact[],
   vpc: string,
 ): HealthChecks {
-  // By its annotation Vips find the rules of their VPC: they are not made before it is there.
+  // Vips find the rules of their VPC by this annotation, so they are created only after it is written.
   if (vips.length === 0 || !service.healthCheck || service.vpc !== vpc) return NONE;
   const mappings: Record<string, string> = {};
   const lacking = new Set<string>();
@@ -55,14 +55,14 @@ export function serviceHealth(
   return { mappings, lacking: [...lacking].sort(), problems };
 }
 
-/** The effects that make the addresses from which is checked. */
+/** The effects that create the source addresses of health checks. */
 export function makeCheckSources({ lacking }: HealthChecks): readonly WeftEffect[] {
   return lacking.map((name) =>
     makeObject("vips", { metadata: { name, labels: { [CHECK_SOURCE_LABEL]: "true" } }, spec: { subnet: name } }),
   );
 }
 
-/** Whether a rule of the subnet's VPC may need the address from which its pods are checked: it stays as long as one does, whichever endpoints that has. */
+/** Whether a rule of the subnet's VPC may need the source address of health checks: it stays while such a rule exists, whatever its endpoints are. */
 export function needsCheckSource(reader: FactReader, name: string): boolean {
   const subnet = reader.get("subnets", name);
   return subnet !== undefined && !subnet.deleting && reader.by("services", "checked", subnet.vpc).length > 0;

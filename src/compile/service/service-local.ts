@@ -10,13 +10,13 @@ import { isV6, targetsOf, usableByNode } from "./service-endpoints.ts";
 import { endpointsVariable, templateVip } from "./template-variables.ts";
 
 /**
- * The cluster addresses of a Service with `internalTrafficPolicy: Local`: one load balancer for each protocol and family, whose endpoints are what
- * the client's node says of them in a variable, and an entry for each node that has endpoints.
+ * The cluster addresses of a Service with `internalTrafficPolicy: Local`: one template load balancer for each protocol and family, whose endpoints
+ * are a variable, and an entry for this variable on each node with endpoints.
  *
- * On other nodes OVN has no flow for such an address and port, and the packet would leave its VPC by the default route. So a second one, of a lower
- * priority as it is without a port (northd: 110 and 120), refuses whatever else is sent to the address.
+ * On other nodes OVN has no flow for the address and port, and the packet would leave the VPC by the default route. So a second load balancer refuses
+ * everything else that is sent to the address. It has no port, and so a lower priority (northd: 110 and 120).
  *
- * northd makes no flows that learn affinity from a template: of a sticky Service a client's address says which of its node's endpoints it has.
+ * northd makes no affinity flows for template load balancers: with `sessionAffinity` a hash of the client's address chooses the endpoint on its node.
  */
 export function addLocal(
   build: FragmentBuilder,

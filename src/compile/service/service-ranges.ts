@@ -16,7 +16,7 @@ export class ServiceRanges {
     this.#facts = facts;
   }
 
-  /** Takes in all facts at once. */
+  /** Processes all facts at once. */
   start(): void {
     const facts = this.#facts;
     const flag: readonly string[] = Object.values(facts.get("cluster", "cluster")?.serviceCidr ?? {});

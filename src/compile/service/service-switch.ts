@@ -13,14 +13,14 @@ import { loadBalancerGroupId, ownerUnit, routerId, serviceSwitchId } from "../ow
 import { externalIds } from "../rows.ts";
 
 /**
- * Without kube-proxy nodes reach Services by a switch of their own, which has the load balancers of the default VPC and on which each node has a second
- * port, `ovn-services`. It is not the join switch: what nodes and pods send each other without a Service stays out of conntrack, and what OVN balances to
- * an endpoint outside the VPC leaves by `ovn0`. That is another port, with another zone of conntrack: in one zone the two halves of such a connection,
- * to the Service's address and to the endpoint's, would have the same reply.
+ * Without kube-proxy, nodes reach Services by a switch of their own, which has the load balancers of the default VPC, and on which each node has a
+ * second port, `ovn-services`. The join switch is not used for this: traffic between nodes and pods without a Service stays out of conntrack, and
+ * traffic balanced to an endpoint outside the VPC leaves by `ovn0`, a port with another conntrack zone. In one zone the two halves of such a
+ * connection, to the Service's address and to the endpoint's, would have the same reply.
  *
- * **A node's address there** is its join address with the highest host bit set: unique, without an allocation. It is the source of all that the node sends
- * to Services, for itself and for clients outside. No interface of the node has it, so what is sent to it is routed, back into OVN, which restores
- * the Service's address. The upper half of the join subnet is this switch's network, so nodes must not be given join addresses of it.
+ * **A node's address there** is its join address with the highest host bit set: unique, without an allocation. It is the source of all packets of the
+ * node to Services, for itself and for clients outside. No interface of the node has it, so replies to it are routed back into OVN, which restores
+ * the Service's address. The upper half of the join subnet is this switch's network, so nodes must not be given join addresses from it.
  */
 export function addServiceSwitch(build: FragmentBuilder, join: SubnetFact, { router }: ClusterFact): void {
   const networks = halves(join.cidr).flatMap(({ upper, half }) => {
@@ -50,13 +50,16 @@ export function addServiceSwitch(build: FragmentBuilder, join: SubnetFact, { rou
   });
 }
 
-/** Priority of the policy that takes what OVN has balanced to an endpoint outside the VPC to the node that sent it; `POLICY_PRIORITY` has the others. */
+/**
+ * Priority of the policy that sends traffic balanced to an endpoint outside the VPC back to the node it came from; the others are in
+ * `POLICY_PRIORITY`.
+ */
 const RETURN_PRIORITY = 30700;
 
 /**
- * A node's port on that switch, and the way back to it.
- * @param addresses the node's in the join subnet.
- * @returns what the node is told; no sources where its join address is in the upper half.
+ * Adds a node's port on that switch, and the route for replies to it.
+ * @param addresses the node's addresses in the join subnet.
+ * @returns what the node is told; no sources if its join address is in the upper half.
  */
 export function addNodeServices(
   build: FragmentBuilder,
@@ -130,7 +133,7 @@ interface Half {
 function halves(cidrs: Dual<string>): readonly Half[] {
   return (["v4", "v6"] as const).flatMap((family) => {
     const block = parseCidr(cidrs[family] ?? "");
-    // A gateway, a node, and what IPv4 keeps for itself.
+    // Room for a gateway, a node, and the network and broadcast addresses of IPv4.
     if (block === undefined || cidrSize(block) < 8n) return [];
     const half = cidrSize(block) / 2n;
     const upper = cidrOf(ipFromValue(block.family, block.base + half), block.prefix + 1);
@@ -138,7 +141,7 @@ function halves(cidrs: Dual<string>): readonly Half[] {
   });
 }
 
-/** An address of the lower half, moved to the upper one; undefined where it is not in the lower half. */
+/** An address of the lower half, moved to the upper half; undefined if it is not in the lower half. */
 function moved(addresses: Dual<string>, upper: Cidr, half: bigint): string | undefined {
   const ip = parseIp(addresses[upper.family === 4 ? "v4" : "v6"] ?? "");
   if (ip === undefined || ip.family !== upper.family || ip.value >= upper.base) return undefined;

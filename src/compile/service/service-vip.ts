@@ -5,15 +5,15 @@ import { vipsByRule } from "../../facts/service-vips.ts";
 import type { FactReader } from "../../facts/store.ts";
 import { vpcOfService } from "./service-vpc.ts";
 
-/** The VIPs of a Service: those at which OVN balances it, and why it does not at the others. */
+/** The VIPs of a Service: those at which OVN balances it, and why the others are refused. */
 export interface ServiceVips {
   readonly addresses: readonly string[];
   readonly problems: readonly ProblemFact[];
 }
 
 /**
- * The VIPs of a Service in its VPC (annotation `switch_lb_vip`). An address that something else of the VPC has is refused; of several Services with one VIP
- * the oldest has it. Without an endpoint and without a choice by annotations nobody knows in which VPC it is to be: then there are none yet.
+ * The VIPs of a Service in its VPC (annotation `switch_lb_vip`). An address that another object of the VPC has is refused; of several Services with
+ * the same VIP the oldest has it. While the VPC is not known (no endpoint, and no choice by annotations) there are no VIPs.
  */
 export function vipsOfService(
   reader: FactReader,
@@ -40,13 +40,13 @@ export function vipsOfService(
   return { addresses, problems };
 }
 
-/** Whether it is known in which VPC a Service is that has only VIPs. */
+/** Whether the VPC of a Service that has only VIPs is known. */
 export function isPlaced({ addresses, vpc, chosenVpc }: ServiceFact, slices: readonly EndpointSliceFact[]): boolean {
   if (addresses.length > 0 || vpc !== "" || chosenVpc !== "") return true;
   return slices.some(({ endpoints }) => endpoints.length > 0);
 }
 
-/** What else of the VPC has an address, in words. */
+/** The other object of the VPC that has an address, for messages. */
 function holderOf(
   reader: FactReader,
   service: ServiceFact,
@@ -81,7 +81,10 @@ function holderOf(
   return undefined;
 }
 
-/** The older of two rules has a VIP that both name; of two of one second that with the smaller name. A Service may be made anew. */
+/**
+ * Whether the first rule is older; of two with the same creation time, the one with the smaller name. The age of the Service does not matter: it may
+ * be recreated.
+ */
 function isBefore(reader: FactReader, a: ServiceFact, b: ServiceFact): boolean {
   const [first, second] = [a, b].map(({ rule }) => reader.get("switchLbRules", rule)?.created ?? "");
   return first === second ? a.rule < b.rule : (first ?? "") < (second ?? "");

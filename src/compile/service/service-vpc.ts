@@ -7,8 +7,8 @@ import { cidrContains, parseCidr } from "../../net/cidr.ts";
 import { connectedRanges } from "../vpc/vpc-peerings.ts";
 
 /**
- * The VPC of a Service, as Kube-OVN finds it: the one that a user has chosen by naming router and switch; else that of its first endpoint that
- * is a pod of its namespace; else the one that it was in; else the default one.
+ * The VPC of a Service, as in Kube-OVN: the one that a user has chosen by naming router and switch; else that of its first endpoint that is a pod of
+ * its namespace; else its former one; else the default VPC.
  */
 export function vpcOfService(
   reader: FactReader,
@@ -20,8 +20,8 @@ export function vpcOfService(
 }
 
 /**
- * The EndpointSlices of a Service without endpoints that are pods of another VPC and have an address of a subnet of the Service's own VPC: there it is
- * another pod's, or may become one's. One whose address is in no subnet of the VPC stays: it may be in a peered one.
+ * The EndpointSlices of a Service without endpoints that are pods of another VPC but whose address is in a subnet of the Service's VPC: there the
+ * address belongs, or may belong, to another pod. An endpoint whose address is in no subnet of the VPC stays: it may be in a peered VPC.
  */
 export function slicesInVpc(
   reader: FactReader,
@@ -38,7 +38,7 @@ export function slicesInVpc(
   });
 }
 
-/** Of several VPCs of one endpoint it is the one in which the Service was. */
+/** The VPC of the first endpoint that is in any. If it is in several, the former VPC of the Service is preferred. */
 function vpcOfEndpoints(
   reader: FactReader,
   { namespace, vpc }: ServiceFact,
@@ -54,12 +54,12 @@ function vpcOfEndpoints(
 }
 
 /**
- * The VPCs in which an endpoint has its address. It names its pod by `targetRef`, so an address that pods have in several VPCs says nothing wrong. One that names
- * none goes by its address, which pods of a namespace may have in several VPCs. Other namespaces' pods have no say.
+ * The VPCs in which an endpoint has its address. An endpoint names its pod by `targetRef`, so pods with the same address in other VPCs do not matter.
+ * One without `targetRef` is found by its address, which pods of the namespace may have in several VPCs. Pods of other namespaces are not considered.
  */
 function vpcsOfEndpoint(reader: FactReader, namespace: string, { address, pod }: EndpointFact): readonly string[] {
   if (pod !== "" && !pod.startsWith(`${namespace}/`)) return [];
-  // Of a pod of a virtual machine the machine has the address.
+  // The address of a virtual machine's pod belongs to the virtual machine.
   const holder = pod === "" ? "" : (reader.get("pods", pod)?.holder ?? pod);
   return reader
     .by("ips", "address", address)

@@ -17,9 +17,8 @@ export interface ZonalAddresses {
 }
 
 /**
- * The addresses of a Service whose endpoints have hints for zones (`trafficDistribution`): one load balancer for each zone that has nodes, each
- * of which is only on the nodes of its zone, as its addresses have the zone's variable in them. So the rows are as many as zones, and one more node is
- * none.
+ * The addresses of a Service whose endpoints have zone hints (`trafficDistribution`): one load balancer for each zone that has nodes. Its addresses
+ * contain the zone's variable, so only nodes of the zone have flows for it. There are as many rows as zones, and another node adds none.
  */
 export function addZonal(
   build: FragmentBuilder,

@@ -28,23 +28,23 @@ interface ServiceInput {
   /** The VPC that it is in. */
   readonly vpc: string;
   readonly vpcExists: boolean;
-  /** Whose addresses other Services balance. */
+  /** The ranges of ClusterIPs: addresses in them are balanced by their own Services. */
   readonly serviceRanges: readonly string[];
   readonly slices: readonly EndpointSliceFact[];
   readonly vips: ServiceVips;
   readonly health: HealthChecks;
-  /** The addresses whose endpoints are not each node's own. */
+  /** The addresses whose endpoints are not chosen by node. */
   readonly wide: readonly string[];
-  /** The zones that have nodes, where endpoints are meant for some only. */
+  /** The zones that have nodes, if endpoints have zone hints. */
   readonly zones: readonly string[];
 }
 
 /**
- * A Service as pods of its VPC see it: one load balancer for each protocol, in the group that every switch of the VPC has. It is small,
- * so an endpoint's change rewrites a small row; and the client's address stays, so that policies see who speaks.
+ * A Service as pods of its VPC see it: one load balancer for each protocol, in the group that every switch of the VPC has. It is small, so a changed
+ * endpoint rewrites a small row. The client's address is kept, so policies see the client.
  *
- * Its cluster addresses and VIPs are here, and those external ones that kube-proxy would answer a pod at: by all endpoints, whatever `externalTrafficPolicy`
- * says, as kube-proxy does for clients in the cluster. Node ports and what nodes themselves send stay with kube-proxy.
+ * It has the cluster addresses, the VIPs, and those external addresses that kube-proxy would serve to pods: with all endpoints, whatever
+ * `externalTrafficPolicy` is, as kube-proxy does for clients in the cluster. Node ports, and traffic that nodes send, are left to kube-proxy.
  */
 export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
   name: "service",
@@ -89,7 +89,7 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
     return build.finish([
       ...report(about, problems),
       ...makeCheckSources(input.health),
-      // Kube-OVN tells it when it has seen an EndpointSlice, and tools read it there.
+      // Kube-OVN writes it when it sees an EndpointSlice, and tools read it there.
       ...(slices.length === 0
         ? []
         : annotate("services", { namespace, name, uid, annotations }, { [SERVICE.vpc]: vpc })),
@@ -97,7 +97,7 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
   },
 };
 
-/** The addresses at which clients on every node have the same endpoints, or those of their zone. */
+/** The addresses at which clients on all nodes use the same endpoints, or those of their zone. */
 function addCluster(
   build: FragmentBuilder,
   { service, vpc, slices, serviceRanges: ranges, wide, zones, health, vips: { addresses: own } }: ServiceInput,
@@ -128,8 +128,8 @@ function addCluster(
 }
 
 /**
- * The families (whether IPv6) of which endpoints of some port are meant for clients of some zones. A client that keeps its endpoint keeps it wherever
- * that is: northd makes no flows that learn affinity from a template.
+ * The families (whether IPv6) in which endpoints of some port have zone hints. Services with affinity ignore them: northd makes no affinity flows for
+ * template load balancers.
  */
 function zonalFamilies(
   service: ServiceFact,

@@ -11,16 +11,16 @@ import { dropObject, makeObject, ownedBy, patchObject } from "../owned-object.ts
 
 const OWNER_KIND = "SwitchLBRule";
 
-/** Who manages an EndpointSlice (discovery.k8s.io/v1, label `endpointslice.kubernetes.io/managed-by`). */
+/** The manager of our EndpointSlices (discovery.k8s.io/v1, label `endpointslice.kubernetes.io/managed-by`). */
 const MANAGED_BY = "weft.kubeovn.io";
 
-/** The Service that a rule makes. */
+/** The Service of a rule. */
 export interface WantedService extends RuleServiceFact {
   readonly key: string;
   readonly namespace: string;
 }
 
-/** What the Service of a rule is to be, with the families that Services of the cluster have; nothing while its spec is invalid. */
+/** The wanted Service of a rule, with the families that Services of the cluster have; undefined while the rule's spec is invalid. */
 export function wantedService(
   { name, service }: SwitchLbRuleFact,
   serviceCidr: Readonly<Dual<string>>,
@@ -32,7 +32,7 @@ export function wantedService(
   return { ...service, families, key: `${service.namespace}/${ruleServiceName(name)}` };
 }
 
-/** The effects that make the Service of a rule, or restore it. What cannot be changed of a Service makes it anew. */
+/** The effects that create the Service of a rule, or restore it. If an immutable field differs, the Service is recreated. */
 export function ruleService(
   rule: SwitchLbRuleFact,
   wanted: WantedService,
@@ -59,7 +59,7 @@ export function ruleService(
   const { headless, ...present } = written;
   const { key: _, namespace: __, ...asked } = wanted;
   if (ruleUid === rule.uid && headless && samePlain(present, asked)) return [];
-  // The first family cannot be changed; and of a Service that loses its selector the EndpointSlices stay.
+  // The first family is immutable, and a Service that loses its selector keeps its EndpointSlices.
   const selects = (of: RuleServiceFact): boolean => Object.keys(of.selector).length > 0;
   if (!headless || present.families[0] !== families[0] || selects(present) !== selects(asked))
     return [dropObject("services", service)];
@@ -74,7 +74,7 @@ function nulls(keys: Readonly<Record<string, unknown>>): Readonly<Record<string,
   return Object.fromEntries(Object.keys(keys).map((key) => [key, null]));
 }
 
-/** The EndpointSlices of a rule that names its endpoints, one for each family: their keys, and the effects that make or restore them. */
+/** The EndpointSlices of a rule with `endpoints`, one for each family: their keys, and the effects that create or restore them. */
 export function ruleSlices(
   rule: SwitchLbRuleFact,
   { namespace, key: service, ports }: WantedService,

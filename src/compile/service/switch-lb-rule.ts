@@ -16,22 +16,22 @@ import { ruleService, ruleSlices, type WantedService, wantedService } from "./sw
 import { unreservedVips } from "./vip-proxies.ts";
 
 interface RuleInput {
-  /** Absent where only what it has made is still there. */
+  /** Absent if the rule is gone and only its objects still exist. */
   readonly rule: SwitchLbRuleFact | undefined;
-  /** What its Service is to be; absent where that cannot be said. */
+  /** The wanted Service; absent if the rule's spec is invalid. */
   readonly wanted: WantedService | undefined;
-  /** Whoever has the name of its Service. */
+  /** The present Service with its name. */
   readonly service: ServiceFact | undefined;
-  /** What it has made, and what is left of former rules of its name. */
+  /** The objects that it created, and those of former rules of its name. */
   readonly services: readonly ServiceFact[];
   readonly slices: readonly EndpointSliceFact[];
-  /** Where the Service is balanced. */
+  /** The VPC in which the Service is balanced. */
   readonly place: { readonly vpc: string; readonly exists: boolean; readonly vips: ServiceVips } | undefined;
   readonly notes: readonly Note[];
   readonly namespaceMissing: readonly Note[];
 }
 
-/** A SwitchLBRule: the Service that it makes, whose unit has the load balancer, and its condition. */
+/** A SwitchLBRule: its condition, and its Service, whose unit has the load balancer. */
 export const switchLbRuleUnit: UnitKind<FactReader, RuleInput, WeftEffect> = {
   name: "switchlbrule",
   priority: 4,
@@ -81,7 +81,7 @@ export const switchLbRuleUnit: UnitKind<FactReader, RuleInput, WeftEffect> = {
     }
     const condition = conditionOf(input, rule);
     const said = condition === undefined ? [] : [condition];
-    // An invalid spec leaves what is there as it is.
+    // With an invalid spec, existing objects stay as they are.
     if (wanted === undefined) return build.finish(said);
     const own = service !== undefined && isOwn(rule, service);
     const wantedSlices = own ? ruleSlices(rule, wanted, slices) : { keys: [], effects: [] };
@@ -107,13 +107,13 @@ function placeOf(reader: FactReader, service: ServiceFact, defaultVpc: string): 
   return { vpc, exists, vips: vipsOfService(reader, service, slices, vpc, defaultVpc) };
 }
 
-/** Whether the Service is the rule's: by its owner reference or, one of Kube-OVN's, by its annotation. */
+/** Whether the Service belongs to the rule: by its owner reference or, for one of Kube-OVN's, by its annotation. */
 function isOwn(rule: SwitchLbRuleFact, service: ServiceFact): boolean {
   if (service.rule !== "") return service.ruleUid === rule.uid;
   return service.vips.length > 0 && service.written?.headless === true;
 }
 
-/** Nothing while nothing has been decided. */
+/** Undefined until there is a result. */
 function conditionOf(
   { wanted, service, place, notes, namespaceMissing }: RuleInput,
   rule: SwitchLbRuleFact,

@@ -9,9 +9,9 @@ import { dualValues } from "../../net/dual.ts";
 import type { Note } from "../effects.ts";
 
 /**
- * The addresses of a subnet that its router answers ARP and ND for (ovn-nb(5) Logical_Switch_Port `arp_proxy`, an option of ports of type `router` only):
- * those of its Vips with `type: switch_lb_vip`, sorted. A port of the address with the router's MAC, as in Kube-OVN, would be a second
- * destination for that MAC in the switch, and OVN would choose one of the two for all that goes to the router.
+ * The addresses of a subnet for which its router answers ARP and ND (ovn-nb(5) Logical_Switch_Port `arp_proxy`, an option of ports of type `router`
+ * only): those of its Vips with `type: switch_lb_vip`, sorted. A port with the address and the router's MAC, as in Kube-OVN, would be a second
+ * destination for that MAC in the switch, and OVN would choose either of them for all traffic to the router.
  */
 export function proxiedAddresses(reader: FactReader, subnet: string): readonly string[] {
   return reader
@@ -21,7 +21,7 @@ export function proxiedAddresses(reader: FactReader, subnet: string): readonly s
     .sort();
 }
 
-/** The VIPs in the range of a subnet of the VPC that nobody answers ARP and ND for. */
+/** The VIPs in the range of a subnet of the VPC for which ARP and ND are not answered. */
 export function unreservedVips(reader: FactReader, vips: readonly string[], vpc: string): readonly Note[] {
   return vips.flatMap((vip) => {
     const ip = parseIp(vip);
