@@ -10,7 +10,17 @@ import { down } from "../lab/down.ts";
 import { openLab } from "../lab/lab.ts";
 import type { SettingsChoice } from "../lab/settings.ts";
 import { prepareMachine } from "./machine.ts";
-import { labStages, NO_KUBE_PROXY, RELEASE, SIMULATION, SMOKE, type Stage, unitFiles, VERSIONS } from "./plan.ts";
+import {
+  labStages,
+  NO_KUBE_PROXY,
+  RELEASE,
+  SIMULATION,
+  SMOKE,
+  type Stage,
+  THREE_NODES,
+  unitFiles,
+  VERSIONS,
+} from "./plan.ts";
 import { Tally } from "./tally.ts";
 import { type FileResult, runTestFile } from "./test-file.ts";
 
@@ -75,7 +85,7 @@ async function onLab(
   title: string,
   suite: string,
   stages: readonly Stage[],
-  choice: Pick<SettingsChoice, "kubeProxy"> = {},
+  choice: Pick<SettingsChoice, "kubeProxy" | "nodes"> = {},
 ): Promise<void> {
   console.log(`\n== ${title}`);
   if (process.getuid?.() !== 0) {
@@ -118,6 +128,7 @@ async function main(tierName: string, { suite }: { readonly suite?: string }): P
     await checks({ "policies by the thousand": ["node", "test/policy-oracle/main.ts", "--runs", "4000"] });
     await onLab("release tests on the lab", suite ?? DEBIAN_SUITE, labStages(RELEASE));
     const without = { kubeProxy: false };
+    await onLab("tests on a lab of three nodes", suite ?? DEBIAN_SUITE, labStages(THREE_NODES), { nodes: 3 });
     await onLab("tests on a lab without kube-proxy", suite ?? DEBIAN_SUITE, labStages(NO_KUBE_PROXY), without);
     // Without the argument, on the OVN and OVS to come as well.
     if (suite === undefined) await onLab("tests on the lab with the newest OVN", NEWEST_SUITE, labStages(VERSIONS));

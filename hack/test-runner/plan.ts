@@ -25,6 +25,8 @@ export const NO_KUBE_PROXY = [
   "test/e2e/no-kube-proxy/**/*.test.ts",
   ...["reach", "services"].map((name) => `test/e2e/smoke/${name}.test.ts`),
 ];
+/** What needs three nodes: of two chassis, OVN cannot tell which one is cut off. */
+export const THREE_NODES = ["test/e2e/three-nodes/**/*.test.ts"];
 /** What depends on how northd, ovn-controller and the switch do their work. */
 export const VERSIONS = [
   ...SMOKE,
