@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { EVENTS, type ResourceType, typeName } from "../kube/resources.ts";
+import { DAEMON_SETS, EVENTS, type ResourceType, typeName } from "../kube/resources.ts";
 import { KINDS } from "./index.ts";
 
 /** One rule of a ClusterRole (rbac.authorization.k8s.io/v1 PolicyRule) about one resource, and what it is for. */
@@ -36,6 +36,12 @@ export function accessRules(): readonly AccessRule[] {
       names: awaited.sort(),
       verbs: ["list", "watch"],
       why: "When types that need not be there are installed: their definitions are watched for as long as they are not.",
+    },
+    {
+      group: DAEMON_SETS.group,
+      resource: DAEMON_SETS.plural,
+      verbs: ["list"],
+      why: "`weftctl status` looks for kube-proxy.",
     },
     {
       group: EVENTS.group,
