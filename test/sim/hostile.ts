@@ -2,8 +2,10 @@
 
 import { ovnEipKind } from "../../src/kinds/ovn-eip.ts";
 import { switchLbRuleKind } from "../../src/kinds/switch-lb-rule.ts";
+import { vpcDnsKind } from "../../src/kinds/vpc-dns.ts";
 import {
   ADMIN_NETWORK_POLICIES,
+  CONFIG_MAPS,
   DNS_NAME_RESOLVERS,
   IP_POOLS,
   IPS,
@@ -25,12 +27,12 @@ import type { HostileAction } from "./script.ts";
 /** How the names of hostile objects begin: what becomes of them is not judged, what becomes of others is. */
 const PREFIX = "hostile-";
 
-/** Whether an object, or a row that is named after one, is hostile. Names of port groups have dots for hyphens. */
+/** Whether an object, or a row that is named after one, is hostile. Names of port groups have dots for hyphens; SwitchLBRules and VpcDns make objects with prefixes. */
 export function isHostile(name: string): boolean {
-  return /(^|[./])hostile[-.]/.test(name);
+  return /(^|[./]|slr-|vpc-dns-)hostile[-.]/.test(name);
 }
 
-/** Whether a range is one that hostile subnets have, and no others. */
+/** Whether a range is one that only hostile subnets have: whether such a subnet is accepted is not judged. */
 export function isHostileRange(cidr: string): boolean {
   return /^10\.9\d\./.test(cidr);
 }
@@ -132,6 +134,16 @@ const TARGETS: Readonly<Record<string, Target>> = {
     spec: () => ({ vip: "", namespace: `${PREFIX}nowhere`, selector: [], endpoints: [], ports: [] }),
     edits: ["selector", "endpoints", "sessionAffinity"],
   },
+  vpcdnses: {
+    type: vpcDnsKind.type,
+    spec: (i) => ({
+      vpc: "ovn-cluster",
+      subnet: i % 2 === 0 ? "ovn-default" : `${PREFIX}nowhere`,
+      corefile: "",
+      replicas: 1,
+    }),
+    edits: ["corefile", "replicas"],
+  },
   ips: {
     type: IPS,
     spec: () => ({
@@ -196,6 +208,9 @@ export class Hostile {
       case "names":
         this.#pod(pick, {}, {}, `${PREFIX}${"x.".repeat(122)}x`);
         return;
+      case "dnsconfig":
+        this.#dnsConfig(random);
+        return;
       case "policy":
         this.#policy(pick, random);
         return;
@@ -235,6 +250,29 @@ export class Hostile {
   #pod(pick: number, annotations: Record<string, string>, more: object, name = `${PREFIX}${pick % 40}`): void {
     if (this.#kube.object(NAMESPACES, { name: "default" }) === undefined) return;
     this.#cluster.createPod("default", name, { annotations, labels: { "sim.test/hostile": "x".repeat(63) } }, more);
+  }
+
+  /** The settings of all VpcDns: texts, as the API server sees to it. */
+  #dnsConfig(random: Random): void {
+    const odd = ["", "\u0000", "10.96.0.300", "fd96::3,10.96.0.3", "x".repeat(5_000), "false", '"', "1e300"];
+    const sound = {
+      "coredns-vip": "10.96.0.3",
+      "coredns-image": "coredns:1",
+      "nad-name": `${PREFIX}${random.int(0, 39)}`,
+      "nad-provider": "dns.default.ovn",
+      "k8s-service-host": "10.96.0.1",
+      "enable-vpc-dns": "true",
+    };
+    const data = Object.fromEntries(
+      Object.entries(sound).map(([key, value]) => [key, random.chance(0.1) ? random.pick(odd) : value]),
+    );
+    const ref = { namespace: "kube-system", name: "vpc-dns-config" };
+    const exists = this.#kube.object(CONFIG_MAPS, ref) !== undefined;
+    this.#cluster.ignore(
+      exists
+        ? this.#kube.patch(CONFIG_MAPS, ref, merge({ data }))
+        : this.#kube.create(CONFIG_MAPS, { metadata: ref, data } as never),
+    );
   }
 
   #policy(pick: number, random: Random): void {

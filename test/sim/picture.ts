@@ -315,8 +315,12 @@ function readAddresses(cidrs: string, named: string): Subnet["wanted"] {
 
 /** What becomes of hostile objects is not judged. */
 function readConditions({ metadata, status }: KubeObject): Picture["conditions"] {
-  const { conditions = [] } = (status ?? {}) as { conditions?: { type: string; lastUpdateTime: string }[] };
-  return conditions.map(({ type, lastUpdateTime }) => ({ what: `${metadata.name} ${type}`, time: lastUpdateTime }));
+  const { conditions } = (status ?? {}) as { conditions?: { type: string; lastUpdateTime: string }[] };
+  // Another client may have put anything there, until it is restored.
+  if (!Array.isArray(conditions)) return [];
+  return conditions
+    .flatMap((one) => one ?? [])
+    .map(({ type, lastUpdateTime }) => ({ what: `${metadata.name} ${type}`, time: lastUpdateTime }));
 }
 
 function isJudged({ metadata }: KubeObject): boolean {

@@ -61,7 +61,7 @@ t.test(
     await eventually("a has an address", () => addressOf(kube, "a"));
     t.equal(election.blocked, undefined);
     await eventually("the notice is gone", () => (notice() === undefined ? true : undefined));
-    t.match(formatStatus(await readStatus(kube, "kube-system", Date.now())), /^Leader: test\n\n/);
+    t.match(formatStatus(await readStatus(kube, "kube-system", Date.now())), /^Leader: test\nServices for nodes/);
   },
 );
 

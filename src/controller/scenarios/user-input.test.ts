@@ -99,6 +99,7 @@ const CLUSTER: readonly Thing[] = [
       policyRoutes: [{ priority: 8, match: "ip4", action: "drop" }],
     }),
   ),
+  thing("serviceCidrs", "more", { spec: { cidrs: ["10.97.0.0/24", "fd97::/112"] } }),
   thing("nodes", "n1", {
     status: {
       addresses: [
