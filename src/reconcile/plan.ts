@@ -5,6 +5,7 @@ import type { ColumnValue, DesiredRow, Edge } from "../desired/fragment.ts";
 import type { Contended } from "./contention.ts";
 import { type Desired, ownersOf, type WantedMember } from "./desired.ts";
 import { contains, displacedBy, isMap } from "./members.ts";
+import { namedDeletes } from "./named-deletes.ts";
 import { ownerOf } from "./owner.ts";
 import type { Touched } from "./touched.ts";
 
@@ -87,6 +88,8 @@ class Planner {
   readonly #updates: RowUpdate[] = [];
   /** uuid → table of the root rows that go. */
   readonly #deletes = new Map<string, string>();
+  /** All rows that go. */
+  readonly #going: { table: string; uuid: string; columns: Readonly<Record<string, ColumnValue>> }[] = [];
   readonly #deferred = new Set<string>();
   /** Rows already looked at. */
   readonly #seen = new Set<string>();
@@ -109,8 +112,9 @@ class Planner {
     const wanted = this.#desired.row(uuid)?.row;
     const present = this.#view.get(table, uuid);
     if (wanted === undefined) {
-      // A row of a non-root table goes by itself with its last strong reference.
-      if (present !== undefined && this.#view.isRoot(table)) this.#deletes.set(uuid, table);
+      if (present === undefined) return;
+      this.#going.push({ table, uuid, columns: present });
+      if (this.#view.isRoot(table)) this.#deletes.set(uuid, table);
       return;
     }
     if (present === undefined) this.#insert(wanted);
@@ -209,7 +213,7 @@ class Planner {
       inserts: [...this.#inserts.values()].filter((row) => !this.#deferred.has(row.uuid)),
       updates: this.#updates,
       mutations: [...mutations.values()],
-      deletes: [...this.#deletes].map(([uuid, table]) => ({ table, uuid })),
+      deletes: namedDeletes(this.#going, (table) => this.#view.isRoot(table)),
       deferred: this.#deferred,
       misdirected,
     };

@@ -4,6 +4,7 @@ import type { ColumnValue } from "../desired/fragment.ts";
 import { splitUnitId } from "../desired/unit-kind.ts";
 import type { Desired } from "./desired.ts";
 import { membersOf } from "./members.ts";
+import { namedDeletes } from "./named-deletes.ts";
 import { ownerOf } from "./owner.ts";
 import type { Plan, PlannedMutation } from "./plan.ts";
 
@@ -76,7 +77,7 @@ export function planSweep(
   const kept = keptRows(owned, holders, edgeColumns, isKept);
   const orphans = [...owned.values()].filter((row) => desired.row(row.uuid) === undefined && !kept.has(row.uuid));
   const replaced = orphans.filter((row) => wantsRows(desired, ownerOf(row.columns) ?? ""));
-  const deletes = rootsAmong(orphans, isRoot);
+  const deletes = namedDeletes(orphans, isRoot);
   const gone = new Set(deletes.map((row) => row.uuid));
   const mutations: PlannedMutation[] = [];
   for (const holder of holders) {
@@ -99,7 +100,7 @@ export function planSweep(
     replaced: {
       ...NOTHING,
       mutations: membersAmong(mutations, new Set(replaced.map((row) => row.uuid))),
-      deletes: rootsAmong(replaced, isRoot),
+      deletes: namedDeletes(replaced, isRoot),
     },
     orphans,
     owned: owned.size,
@@ -134,10 +135,6 @@ function keptRows(
 }
 
 const NOTHING = { inserts: [], updates: [], deferred: new Set<string>(), misdirected: [] } as const;
-
-function rootsAmong(rows: readonly SweptRow[], isRoot: (table: string) => boolean): Plan["deletes"] {
-  return rows.filter((row) => isRoot(row.table)).map(({ table, uuid }) => ({ table, uuid }));
-}
 
 /** What of the mutations takes these rows out of what holds them. */
 function membersAmong(mutations: readonly PlannedMutation[], rows: ReadonlySet<string>): PlannedMutation[] {
