@@ -25,6 +25,8 @@ t.test("bad fields are problems, each with its own reason", (t) => {
     [{ cidrBlock: "127.0.0.0/24" }, "CidrNotUnicast"],
     [{ cidrBlock: "fe80::/64" }, "CidrNotUnicast"],
     [{ cidrBlock: "224.0.0.0/24" }, "CidrNotUnicast"],
+    [{ cidrBlock: "fd69::8/127" }, "CidrNotUnicast"],
+    [{ cidrBlock: "10.16.0.0/16,fd69::/64" }, "CidrNotUnicast"],
     [{ cidrBlock: "10.16.0.0/16", gateway: "10.17.0.1" }, "InvalidGateway"],
     [{ cidrBlock: "10.16.0.0/16", gateway: "10.16.0.1/16" }, "InvalidGateway"],
     [{ cidrBlock: "10.16.0.0/16", gateway: "10.16.0.0" }, "GatewayIsReserved"],

@@ -56,6 +56,8 @@ const SPECIAL: readonly (readonly [range: string, what: string])[] = [
   ["::1/128", "loopback"],
   ["fe80::/10", "link-local"],
   ["ff00::/8", "multicast"],
+  // `PROBE_NETWORK` of `src/api/names.ts`; what it is in IPv4 is link-local.
+  ["fd69::8/126", "reserved for kubelet's probes"],
 ];
 
 /**

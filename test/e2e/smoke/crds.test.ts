@@ -453,6 +453,7 @@ const BAD: readonly (readonly [Kind, Fields, ...string[]])[] = [
   ["Subnet", { cidrBlock: "224.0.0.0/3" }, "multicast"],
   ["Subnet", { cidrBlock: "0.0.0.0/8" }, "unspecified"],
   ["Subnet", { cidrBlock: "fe80::/64" }, "link-local"],
+  ["Subnet", { cidrBlock: "fd69::/112" }, "reserved for probes (fd69::8/126)"],
   ["Subnet", { ...CIDR, gateway: "10.0.1.1" }, 'gateway "10.0.1.1" is not inside cidrBlock "10.0.0.0/24"'],
   ["Subnet", { ...CIDR, gateway: "fd00::1" }, 'gateway "fd00::1" is not inside'],
   ["Subnet", { ...DUAL, gateway: "10.0.0.1,fd01::1" }, 'gateway "10.0.0.1,fd01::1" is not inside'],
@@ -738,7 +739,7 @@ t.test("the CRDs on a real API server", { skip: "missing" in binaries ? binaries
       const blocks = ["10.20.0.0", "127.0.0.0", "0.0.0.0", "169.254.1.0", "224.0.0.0"].flatMap((base) =>
         [0, 24, 30, 31, 32].map((length) => `${base}/${length}`),
       );
-      const blocks6 = ["fd00::", "fe80::", "::", "ff02::"].flatMap((base) =>
+      const blocks6 = ["fd00::", "fe80::", "::", "ff02::", "fd69::8"].flatMap((base) =>
         [0, 64, 126, 127, 128].map((length) => `${base}/${length}`),
       );
       const gateways = [
