@@ -164,6 +164,43 @@ t.test("pods of different VPCs do not reach each other, and why is said", async 
   await golden(t, "into-vpc-from-outside", cluster, ["198.51.100.1", "far", "80"], false);
 });
 
+/** Pod `default/a` in VPC `team-a` and `default/b` in VPC `team-b`, which are peered; routes and policy routes as told. */
+async function peeredVpcs(specs: { readonly a?: object; readonly b?: object }): Promise<SampleCluster> {
+  const cluster = await SampleCluster.make();
+  for (const [n, [own, other, spec]] of [["a", "b", specs.a] as const, ["b", "a", specs.b] as const].entries()) {
+    const vpcPeerings = [{ remoteVpc: `team-${other}`, localConnectIP: `169.254.0.${n + 1}/30` }];
+    await cluster.add(VPCS, {
+      metadata: { name: `team-${own}`, uid: `uid-${own}` },
+      spec: { vpcPeerings, ...spec },
+      status: { standby: true, subnets: [`net-${own}`] },
+    });
+    await cluster.subnet(`net-${own}`, `10.77.${n}.0/24`, { vpc: `team-${own}` });
+    const made = await cluster.add(PODS, {
+      metadata: { namespace: "default", name: own },
+      spec: { nodeName: "weft-1" },
+    });
+    const of = { podName: own, namespace: "default", nodeName: "weft-1", subnet: `net-${own}` };
+    await cluster.ip(`${own}.default`, of, `10.77.${n}.5`, "", made.metadata.uid);
+  }
+  return cluster;
+}
+
+const TO_B = { cidr: "10.77.1.0/24", nextHopIP: "169.254.0.2", policy: "policyDst" };
+const TO_A = { cidr: "10.77.0.0/24", nextHopIP: "169.254.0.1", policy: "policyDst" };
+
+t.test("of pods in peered VPCs the peering is named, and what drops on the way", async (t) => {
+  const drop = { priority: 100, match: "ip4.dst == 10.77.1.5 && tcp.dst == 81", action: "drop" };
+  const cluster = await peeredVpcs({ a: { staticRoutes: [TO_B], policyRoutes: [drop] }, b: { staticRoutes: [TO_A] } });
+  await golden(t, "peered-vpcs", cluster, ["a", "b", "80"], true);
+  await golden(t, "peered-vpcs-dropped", cluster, ["a", "b", "81"], false);
+});
+
+t.test("a peering without routes connects nothing, and which VPC lacks one is said", async (t) => {
+  await golden(t, "peered-no-route", await peeredVpcs({}), ["a", "b", "80"], false);
+  const oneWay = await peeredVpcs({ a: { staticRoutes: [TO_B] } });
+  await golden(t, "peered-no-reply", oneWay, ["a", "b", "80"], false);
+});
+
 t.test("what cannot be understood or found is refused with what would be accepted", async (t) => {
   const cluster = await SampleCluster.make();
   await cluster.pod("default/a");

@@ -4,6 +4,7 @@ import { mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
+import { PODS, VPCS } from "../kube/resources.ts";
 import type { Matrix } from "../reachability/matrix.ts";
 import { matrixCommand } from "./matrix.ts";
 import { SampleCluster } from "./testing/sample-cluster.ts";
@@ -38,6 +39,44 @@ t.test("a matrix has a row for each kind of pod and says what is open in part", 
 `,
   );
   t.ok(ok);
+});
+
+t.test("a matrix has pods of peered VPCs, and says which VPC lacks a route", async (t) => {
+  const cluster = await SampleCluster.make();
+  for (const [n, own, other, staticRoutes] of [
+    [0, "a", "b", [{ cidr: "10.77.1.0/24", nextHopIP: "169.254.0.2", policy: "policyDst" }]],
+    [1, "b", "a", [{ cidr: "10.77.0.0/24", nextHopIP: "169.254.0.1", policy: "policyDst" }]],
+    [2, "c", "b", []],
+  ] as const) {
+    const vpcPeerings = [{ remoteVpc: `team-${other}`, localConnectIP: `169.254.${n >> 1}.${(n & 1) + 1}/30` }];
+    await cluster.add(VPCS, {
+      metadata: { name: `team-${own}` },
+      spec: { vpcPeerings, staticRoutes },
+      status: { standby: true, subnets: [`net-${own}`] },
+    });
+    await cluster.subnet(`net-${own}`, `10.77.${n}.0/24`, { vpc: `team-${own}` });
+    const made = await cluster.add(PODS, {
+      metadata: { namespace: "default", name: own, labels: { own } },
+      spec: { nodeName: "weft-1" },
+    });
+    const of = { podName: own, namespace: "default", nodeName: "weft-1", subnet: `net-${own}` };
+    await cluster.ip(`${own}.default`, of, `10.77.${n}.5`, "", made.metadata.uid);
+  }
+  const { data } = await matrixCommand(cluster.kube, { namespace: "default", output: "json" });
+  const { rows, cells } = data as Matrix;
+  t.same(
+    rows.map(({ name }) => name),
+    ["default/a", "default/b", "default/c"],
+  );
+  t.same(
+    cells.map((row) => row.map(({ reach }) => reach)),
+    [
+      ["self", "all", "none"],
+      ["all", "self", "none"],
+      ["none", "none", "self"],
+    ],
+  );
+  t.match(cells[0]?.[2]?.why, /net-a is in VPC team-a and net-c in VPC team-c, and nothing joins them/);
 });
 
 t.test("a matrix for one port and another namespace", async (t) => {

@@ -156,6 +156,11 @@ function explainStep(
   packet: PacketPort,
 ): ExplainedStep | undefined {
   if (step.kind === "no-route") return { ...ROUTE, at: "the network", verdict: "denied", because: step.message };
+  if (step.kind === "peering") {
+    const { router, by } = step;
+    const because = `goes to VPC ${by.router} by their peering (port ${by.port})`;
+    return { ...ROUTE, at: `router ${router}`, verdict: "allowed", because };
+  }
   if (step.kind === "route") {
     const { nexthops, action } = step.by;
     const node = nexthops.flatMap((hop) => network.withAddress(hop)).find((port) => port.pod === undefined);

@@ -23,6 +23,24 @@ export interface RouterPolicy {
   readonly label: string;
 }
 
+/** A static route (ovn-nb(5), Logical_Router_Static_Route). */
+export interface StaticRoute {
+  readonly cidr: Cidr;
+  /** An address, or `discard`. */
+  readonly nexthop: string;
+}
+
+/** A router's port to the router of another VPC (ovn-nb(5), Logical_Router_Port `peer`). */
+export interface Peering {
+  /** This router's port. */
+  readonly port: string;
+  /** The other router, and its port. */
+  readonly router: string;
+  readonly remotePort: string;
+  /** The networks of the link. */
+  readonly networks: readonly Cidr[];
+}
+
 /** Where a switch's traffic goes that is not for its own ports. */
 export interface Uplink {
   readonly router: string;
@@ -51,8 +69,10 @@ export class Network implements NamedSets {
   readonly #uplinks: ReadonlyMap<string, Uplink>;
   /** Router → its policies, the one that decides first in front. */
   readonly #routerPolicies: ReadonlyMap<string, readonly RouterPolicy[]>;
-  /** Router → the prefixes for which it has a route beside its own networks. */
-  readonly #routes: ReadonlyMap<string, readonly Cidr[]>;
+  /** Router → its routes beside its own networks, the longest prefixes in front. */
+  readonly #routes: ReadonlyMap<string, readonly StaticRoute[]>;
+  /** Router → its ports to other routers. */
+  readonly #peerings: ReadonlyMap<string, readonly Peering[]>;
 
   /** Port of a node → the node; made when it is first asked for. */
   #nodePorts: ReadonlyMap<string, string> | undefined;
@@ -81,6 +101,7 @@ export class Network implements NamedSets {
     this.#uplinks = readUplinks(tables);
     this.#routerPolicies = readRouterPolicies(tables);
     this.#routes = readRoutes(tables);
+    this.#peerings = readPeerings(tables);
     this.#balanced = readBalanced(tables);
     this.#securityGroups = readSecurityGroups(tables);
     this.acls = new AclIndex(tables, ports.values());
@@ -148,9 +169,15 @@ export class Network implements NamedSets {
     return cluster !== undefined && this.#uplinks.get(cluster.joinSubnet)?.router === router;
   }
 
-  /** Whether a router knows a way to an address that is not of its switches. */
-  hasRoute(router: string, address: Ip): boolean {
-    return (this.#routes.get(router) ?? []).some((prefix) => cidrContains(prefix, address));
+  /** The routes by which a router sends packets for an address that is not of its switches: those of the longest prefix. */
+  routesTo(router: string, address: Ip): readonly StaticRoute[] {
+    const all = (this.#routes.get(router) ?? []).filter(({ cidr }) => cidrContains(cidr, address));
+    return all.filter(({ cidr }) => cidr.prefix === all[0]?.cidr.prefix);
+  }
+
+  /** A router's peerings with the routers of other VPCs. */
+  peerings(router: string): readonly Peering[] {
+    return this.#peerings.get(router) ?? [];
   }
 
   /** The ACLs that may concern what comes from, or goes to, a port. */
@@ -295,16 +322,46 @@ function readRouterPolicies(tables: Tables): ReadonlyMap<string, readonly Router
 }
 
 /** Static routes by destination (ovn-nb(5), Logical_Router_Static_Route). */
-function readRoutes(tables: Tables): ReadonlyMap<string, readonly Cidr[]> {
-  const routes = new Map<string, readonly Cidr[]>();
+function readRoutes(tables: Tables): ReadonlyMap<string, readonly StaticRoute[]> {
+  const routes = new Map<string, readonly StaticRoute[]>();
   for (const [uuid, { columns }] of tables.rows("Logical_Router")) {
     const own = tables.members(uuid, "static_routes").flatMap((member) => {
       const route = tables.row("Logical_Router_Static_Route", member)?.columns;
-      return route?.["policy"] === "src-ip" ? [] : (parseCidr(String(route?.["ip_prefix"])) ?? []);
+      const cidr = parseCidr(String(route?.["ip_prefix"]));
+      if (route?.["policy"] === "src-ip" || cidr === undefined) return [];
+      return { cidr, nexthop: String(route?.["nexthop"]) };
     });
-    routes.set(String(columns["name"]), own);
+    routes.set(
+      String(columns["name"]),
+      own.sort((a, b) => b.cidr.prefix - a.cidr.prefix),
+    );
   }
   return routes;
+}
+
+function readPeerings(tables: Tables): ReadonlyMap<string, readonly Peering[]> {
+  const routerOf = new Map<string, string>();
+  const ends: { router: string; port: string; remotePort: string; networks: readonly Cidr[] }[] = [];
+  for (const [uuid, { columns }] of tables.rows("Logical_Router")) {
+    const router = String(columns["name"]);
+    for (const member of tables.members(uuid, "ports")) {
+      const row = tables.row("Logical_Router_Port", member)?.columns;
+      if (row?.["peer"] === undefined) continue;
+      const port = String(row["name"]);
+      routerOf.set(port, router);
+      const networks = texts(row["networks"]).flatMap((text) => parseCidr(text) ?? []);
+      ends.push({ router, port, remotePort: String(row["peer"]), networks });
+    }
+  }
+  const peerings = new Map<string, Peering[]>();
+  for (const { router, port, remotePort, networks } of ends) {
+    const remote = routerOf.get(remotePort);
+    if (remote === undefined) continue;
+    const known = peerings.get(router) ?? [];
+    peerings.set(router, known);
+    known.push({ port, remotePort, networks, router: remote });
+  }
+  return peerings;
 }
 
 /** What the load balancers of each switch answer to (ovn-nb(5), Load_Balancer `vips`, Logical_Switch `load_balancer_group`). */

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { Ip } from "../net/address.ts";
+import { type Ip, parseIp } from "../net/address.ts";
+import { type Cidr, cidrContains } from "../net/cidr.ts";
 import { isMatch, readMatch } from "../policy/match.ts";
 import type { Packet } from "../policy/packet.ts";
 import { type AclDecision, type AclStage, decideStage } from "../policy/verdict.ts";
 import type { Acl } from "./acls.ts";
-import type { Network, RouterPolicy } from "./network.ts";
+import type { Network, Peering, RouterPolicy } from "./network.ts";
 import type { NetworkPort } from "./network-port.ts";
 
 /** Where a packet begins or ends: at a port, or `undefined` for outside of all networks that Weft knows. */
@@ -24,6 +25,8 @@ export type TraceStep =
   | { readonly kind: "acls"; readonly stage: AclStage; readonly port: NetworkPort; readonly decision: AclDecision<Acl> }
   /** A router's policy that drops, or sends elsewhere. */
   | { readonly kind: "route"; readonly router: string; readonly allowed: boolean; readonly by: RouterPolicy }
+  /** Where the packet goes on to the router of another VPC. */
+  | { readonly kind: "peering"; readonly router: string; readonly by: Peering }
   | { readonly kind: "no-route"; readonly message: string };
 
 /** The packet's way, up to where it is dropped. */
@@ -60,7 +63,7 @@ export function tracePacket(network: Network, { from, to, dialled, ...packet }: 
     // What a pod sends to itself does not leave it; by way of a load balancer it does, and is turned back after the first stage.
     return dialled === undefined || leave(from, "from-lport", true) ? { allowed: true, steps } : deny();
   }
-  const way = wayOf(network, from, to, packet.destination);
+  const way = wayOf(network, from, to, packet.source, packet.destination);
   if (typeof way === "string") return deny({ kind: "no-route", message: way });
   for (const [i, pass] of way.passes.entries()) {
     const { in: inport, out: outport } = pass;
@@ -73,16 +76,27 @@ export function tracePacket(network: Network, { from, to, dialled, ...packet }: 
       steps.push({ kind: "acls", stage: "to-lport", port: outport, decision });
       if (decision.verdict !== "allow") return deny();
     }
-    if (i !== 0 || way.router === undefined) continue;
+    if (i !== 0) continue;
     // A router is where its packets are: on the sender's node.
     const node = from && network.nodeOf(from.name);
-    const by = routerPolicy(network, way.router, { ...packet, ...(node !== undefined && { node }) });
-    if (by === undefined) continue;
-    const step: TraceStep = { kind: "route", router: way.router, allowed: by.action !== "drop", by };
-    if (!step.allowed) return deny(step);
-    if (by.action === "reroute") steps.push(step);
+    for (const { router, inport, peering } of way.hops) {
+      const by = routerPolicy(network, router, { ...packet, ...(node && { node }), ...(inport && { inport }) });
+      const step: TraceStep | undefined = by && { kind: "route", router, allowed: by.action !== "drop", by };
+      if (step?.allowed === false) return deny(step);
+      if (step !== undefined && by?.action === "reroute") steps.push(step);
+      if (peering !== undefined) steps.push({ kind: "peering", router, by: peering });
+    }
   }
   return { allowed: true, steps };
+}
+
+/** A router that a packet passes. */
+interface Hop {
+  readonly router: string;
+  /** Its port that the packet comes in by, where that is a peering's. */
+  readonly inport?: string;
+  /** How it goes on to the next router. */
+  readonly peering?: Peering;
 }
 
 /** The ports by which a packet comes into and goes out of each switch, or why there is no way. */
@@ -90,20 +104,38 @@ function wayOf(
   network: Network,
   from: Place,
   to: Place,
+  source: Ip,
   destination: Ip,
-): { readonly passes: readonly Pass[]; readonly router?: string } | string {
-  if (from !== undefined && to !== undefined && from.switch === to.switch) return { passes: [{ in: from, out: to }] };
+): { readonly passes: readonly Pass[]; readonly hops: readonly Hop[] } | string {
+  if (from !== undefined && to !== undefined && from.switch === to.switch) {
+    return { passes: [{ in: from, out: to }], hops: [] };
+  }
   const start = from === undefined ? undefined : uplinkPort(network, from.switch);
   const end = to === undefined ? undefined : uplinkPort(network, to.switch);
   if (from !== undefined && start === undefined) return `subnet ${from.switch} has no router`;
   if (to !== undefined && end === undefined) return `subnet ${to.switch} has no router`;
   const router = start?.router ?? end?.router;
-  if (start !== undefined && end !== undefined && start.router !== end.router) {
-    return `${from?.switch} is in VPC ${start.router} and ${to?.switch} in VPC ${end.router}, and nothing joins them`;
-  }
   if (router === undefined) return "neither end is in a network of Weft's";
-  if (to === undefined && !network.hasRoute(router, destination)) {
-    return `VPC ${router} has no route to ${destination.text}`;
+  let hops: readonly Hop[] = [{ router }];
+  if (start !== undefined && end !== undefined && start.router !== end.router) {
+    const there = hopsBetween(network, start.router, end.router, destination);
+    if (there === undefined) {
+      return `${from?.switch} is in VPC ${start.router} and ${to?.switch} in VPC ${end.router}, and nothing joins them`;
+    }
+    if (typeof there === "string") return there;
+    // What is not answered is no connection.
+    const back = hopsBetween(network, end.router, start.router, source);
+    if (typeof back === "string") return `replies do not come back: ${back}`;
+    if (back === undefined) return `replies do not come back: VPC ${end.router} has no route to ${source.text}`;
+    hops = there;
+  }
+  if (to === undefined) {
+    const routes = network.routesTo(router, destination);
+    const [route] = routes;
+    if (route === undefined) return `VPC ${router} has no route to ${destination.text}`;
+    if (routes.every(({ nexthop }) => nexthop === "discard")) {
+      return `VPC ${router} drops what is for ${destination.text}: its route for ${route.cidr.text} discards`;
+    }
   }
   if (from === undefined && end !== undefined && !network.isJoined(end.router)) {
     return `nothing from outside gets into VPC ${router}: its subnets have no way to the nodes`;
@@ -111,7 +143,37 @@ function wayOf(
   const passes: Pass[] = [];
   if (from !== undefined && start !== undefined) passes.push({ in: from, out: start.port });
   if (to !== undefined && end !== undefined) passes.push({ in: end.port, out: to });
-  return { passes, router };
+  return { passes, hops };
+}
+
+/**
+ * The routers from one VPC to another, by the routes that lead through peerings. Or the reason why a peered VPC is not reached; undefined
+ * where no peering is on the way.
+ */
+function hopsBetween(network: Network, from: string, to: string, address: Ip): readonly Hop[] | string | undefined {
+  const hops: Hop[] = [];
+  const seen = new Set<string>();
+  let [router, inport] = [from, undefined as string | undefined];
+  while (router !== to) {
+    if (seen.has(router)) return `routes for ${address.text} form a loop between VPCs ${[...seen].sort().join(", ")}`;
+    seen.add(router);
+    const peerings = network.peerings(router);
+    const routes = network.routesTo(router, address);
+    const peering = peerings.find(({ networks }) => routes.some(({ nexthop }) => isIn(networks, nexthop)));
+    if (peering === undefined) {
+      const peered = peerings.some((each) => each.router === to);
+      if (!peered) return hops.length === 0 ? undefined : `VPC ${router} has no route to ${address.text}`;
+      return `VPC ${router} is peered with VPC ${to}, but has no route to ${address.text} through that peering: add one to its staticRoutes`;
+    }
+    hops.push({ router, ...(inport !== undefined && { inport }), peering });
+    [router, inport] = [peering.router, peering.remotePort];
+  }
+  return [...hops, { router, ...(inport !== undefined && { inport }) }];
+}
+
+function isIn(networks: readonly Cidr[], text: string): boolean {
+  const address = parseIp(text);
+  return address !== undefined && networks.some((network) => cidrContains(network, address));
 }
 
 function uplinkPort(
