@@ -118,18 +118,22 @@ async function withoutLab(): Promise<void> {
   await tier("unit tests and simulation", files, { timeoutMs: 1_200_000, jobs: availableParallelism() + 1 });
 }
 
+function withoutKubeProxy(suite = DEBIAN_SUITE): Promise<void> {
+  return onLab("tests on a lab without kube-proxy", suite, labStages(NO_KUBE_PROXY), { kubeProxy: false });
+}
+
 async function main(tierName: string, { suite }: { readonly suite?: string }): Promise<void> {
   const since = performance.now();
-  const lab = tierName !== "unit";
-  if (lab) await prepareMachine();
-  if (tierName !== "lab") await withoutLab();
-  if (lab) await onLab("smoke tests on the lab", suite ?? DEBIAN_SUITE, labStages(SMOKE));
+  if (tierName !== "unit") await prepareMachine();
+  if (["unit", "smoke", "release"].includes(tierName)) await withoutLab();
+  if (["lab", "smoke", "release"].includes(tierName))
+    await onLab("smoke tests on the lab", suite ?? DEBIAN_SUITE, labStages(SMOKE));
+  if (tierName === "no-kube-proxy") await withoutKubeProxy(suite);
   if (tierName === "release") {
     await checks({ "policies by the thousand": ["node", "test/policy-oracle/main.ts", "--runs", "4000"] });
     await onLab("release tests on the lab", suite ?? DEBIAN_SUITE, labStages(RELEASE));
-    const without = { kubeProxy: false };
     await onLab("tests on a lab of three nodes", suite ?? DEBIAN_SUITE, labStages(THREE_NODES), { nodes: 3 });
-    await onLab("tests on a lab without kube-proxy", suite ?? DEBIAN_SUITE, labStages(NO_KUBE_PROXY), without);
+    await withoutKubeProxy(suite);
     // Without the argument, on the OVN and OVS to come as well.
     if (suite === undefined) await onLab("tests on the lab with the newest OVN", NEWEST_SUITE, labStages(VERSIONS));
   }
@@ -140,9 +144,9 @@ async function main(tierName: string, { suite }: { readonly suite?: string }): P
 
 const program = new Command("npm test --")
   .description(
-    "Runs lint, type checks and unit tests (tier `unit`); `smoke` adds the tests on the lab, `release` also the long ones. `lab` runs only the tests on the lab.",
+    "Runs lint, type checks and unit tests (tier `unit`); `smoke` adds the tests on the lab, `release` also the long ones. `lab` runs only the tests on the lab, `no-kube-proxy` only those of `release` on a lab without kube-proxy.",
   )
-  .addArgument(new Argument("<tier>").choices(["unit", "lab", "smoke", "release"]))
+  .addArgument(new Argument("<tier>").choices(["unit", "lab", "no-kube-proxy", "smoke", "release"]))
   .option("--suite <name>", "Debian suite of the OVS and OVN in the lab; by default, `release` tests two of them")
   .action(main);
 program.parseAsync().catch((error: unknown) => {

@@ -39,6 +39,8 @@ export const ADDRESS_CONDITION = "WeftInternalIPNotUsed";
 export const CHASSIS_CONDITION = "WeftChassisProblem";
 /** Type of the condition of a Node that a network of its annotation `node_networks` is not used. Its status is True; where all are used, there is no such condition. */
 export const NETWORKS_CONDITION = "WeftNodeNetworksNotUsed";
+/** Type of the condition of a Node that it cannot reach Services, which it should without kube-proxy. Its status is True; where it can, there is no such condition. */
+export const SERVICES_CONDITION = "WeftServicesNotReachable";
 /** Component that the daemon's Events come from: the DaemonSet's name. */
 export const DAEMON_COMPONENT = "kube-ovn-cni";
 

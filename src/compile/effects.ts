@@ -6,6 +6,7 @@ import {
   DEPRECATED_FINALIZER,
   FINALIZER,
   type NETWORKS_CONDITION,
+  type SERVICES_CONDITION,
 } from "../api/names.ts";
 import { podTypeOf } from "../claims/retention.ts";
 import { type RecordAnnotations, recordAnnotations, writeFields } from "../facts/accepted.ts";
@@ -215,7 +216,11 @@ export interface ReportEffect {
 export interface NodeConditionEffect {
   readonly kind: "node-condition";
   readonly key: string;
-  readonly type: typeof ADDRESS_CONDITION | typeof CHASSIS_CONDITION | typeof NETWORKS_CONDITION;
+  readonly type:
+    | typeof ADDRESS_CONDITION
+    | typeof CHASSIS_CONDITION
+    | typeof NETWORKS_CONDITION
+    | typeof SERVICES_CONDITION;
   readonly name: string;
   readonly uid: string;
   readonly problem: { readonly reason: string; readonly message: string } | undefined;

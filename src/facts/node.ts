@@ -24,6 +24,8 @@ export interface NodeFact {
   readonly chassisProblem?: { readonly reason: string; readonly message: string };
   /** The same of condition `NETWORKS_CONDITION`. */
   readonly networksProblem?: { readonly reason: string; readonly message: string };
+  /** The same of condition `SERVICES_CONDITION`. */
+  readonly servicesProblem?: { readonly reason: string; readonly message: string };
   /** All of its IP addresses, sorted. */
   readonly addresses: readonly string[];
   readonly labels: Readonly<Record<string, string>>;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { hash } from "node:crypto";
-import { ADDRESS_CONDITION, CHASSIS_CONDITION, NETWORKS_CONDITION } from "../api/names.ts";
+import { ADDRESS_CONDITION, CHASSIS_CONDITION, NETWORKS_CONDITION, SERVICES_CONDITION } from "../api/names.ts";
 import { parseIp } from "../net/address.ts";
 import type { Dual } from "../net/dual.ts";
 import { judgeAnnotations, POD_RULES } from "./annotation-rules.ts";
@@ -115,7 +115,7 @@ export function projectNode(node: NodeObject): NodeFact {
     return found && { reason: found.reason ?? "", message: found.message ?? "" };
   };
   const [addressProblem, chassisProblem] = [told(ADDRESS_CONDITION), told(CHASSIS_CONDITION)];
-  const networksProblem = told(NETWORKS_CONDITION);
+  const [networksProblem, servicesProblem] = [told(NETWORKS_CONDITION), told(SERVICES_CONDITION)];
   return {
     key: name,
     name,
@@ -124,6 +124,7 @@ export function projectNode(node: NodeObject): NodeFact {
     ...(addressProblem && { addressProblem }),
     ...(chassisProblem && { chassisProblem }),
     ...(networksProblem && { networksProblem }),
+    ...(servicesProblem && { servicesProblem }),
     internal: internal satisfies Dual<string>,
     ready: !(node.status?.conditions ?? []).some(({ type, status }) => type === "Ready" && status !== "True"),
     addresses: [...addresses].sort(),

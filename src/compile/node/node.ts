@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { spell } from "../../api/name.ts";
-import { ADDRESS_CONDITION, CHASSIS_CONDITION, NETWORKS_CONDITION, nodePortGroupName } from "../../api/names.ts";
+import {
+  ADDRESS_CONDITION,
+  CHASSIS_CONDITION,
+  NETWORKS_CONDITION,
+  nodePortGroupName,
+  SERVICES_CONDITION,
+} from "../../api/names.ts";
 import { nodePortName } from "../../api/port-names.ts";
 import { samePlain } from "../../collections/plain.ts";
 import { encodeNodeContract } from "../../contract/node.ts";
@@ -18,7 +24,7 @@ import { addNodeGateway, POLICY_PRIORITY } from "../gateway/subnet-gateway.ts";
 import { nameCollisionKey } from "../name-claims.ts";
 import { nodeGroupId, nodePortId, nodesSetId, routerId, switchId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
-import { addNodeServices, serviceAddresses } from "../service/service-switch.ts";
+import { addNodeServices, serviceAddresses, serviceSourceProblem } from "../service/service-switch.ts";
 import { compileNodeAcls } from "./node-acls.ts";
 import { judgeNodeAddresses, type NodeAddresses } from "./node-addresses.ts";
 import { type JudgedNetworks, judgeNodeNetworks } from "./node-networks.ts";
@@ -94,6 +100,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     const said = [
       ...tell(node, ADDRESS_CONDITION, node.addressProblem, addressProblem(refused)),
       ...tell(node, NETWORKS_CONDITION, node.networksProblem, networks?.problem),
+      ...tell(node, SERVICES_CONDITION, node.servicesProblem, balanced ? serviceSourceProblem(own, join) : undefined),
       ...(chassis === undefined ? [] : tell(node, CHASSIS_CONDITION, node.chassisProblem, chassis.problem)),
     ];
     if (ip === undefined || join === undefined) return build.finish(said);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
+import { SERVICES_CONDITION } from "../../api/names.ts";
 import { nodeUnit } from "../node/node.ts";
 import { subnetUnit } from "../subnet/subnet.ts";
 import { SAMPLE_CLUSTER, sampleFacts } from "../testing/sample-facts.ts";
@@ -50,4 +51,31 @@ t.test("with kube-proxy there are no rows for it", async (t) => {
     [],
     "and nothing else is different",
   );
+});
+
+t.test("a node whose join address is in the upper half has a condition that it cannot reach Services", async (t) => {
+  const facts = sampleFacts();
+  const conditions = (kubeProxyReplacement: boolean) => {
+    facts.set("cluster", "cluster", { ...SAMPLE_CLUSTER, kubeProxyReplacement });
+    const input = nodeUnit.read(facts, "weft-1");
+    const { effects } = input === undefined ? { effects: [] } : nodeUnit.compile(input);
+    return effects.flatMap((effect) =>
+      effect.kind === "node-condition" && effect.type === SERVICES_CONDITION ? [effect.problem] : [],
+    );
+  };
+  t.same(conditions(true), [], "in the lower half");
+  const [ip] = facts.by("ips", "holder", "node:weft-1");
+  const node = facts.get("nodes", "weft-1");
+  if (ip === undefined || node === undefined) throw new Error("the sample has no weft-1");
+  facts.set("ips", ip.key, { ...ip, v4: "100.64.200.2" });
+  const [problem] = conditions(true);
+  t.match(problem, {
+    reason: "JoinAddressInUpperHalf",
+    message:
+      /^the node cannot reach Services through 100\.64\.200\.2: .*lower half of subnet "join" \(100\.64\.0\.0\/16,/,
+  });
+  t.same(conditions(false), [], "kube-proxy serves nodes");
+  facts.set("nodes", "weft-1", { ...node, servicesProblem: { reason: "", message: "", ...problem } });
+  t.same(conditions(true), [], "said once");
+  t.same(conditions(false), [undefined], "it goes when kube-proxy is back");
 });

@@ -112,6 +112,20 @@ export function serviceAddresses(
   return [sources, gateways];
 }
 
+/** Why a node cannot reach Services by some of its join addresses; undefined where it can by all. */
+export function serviceSourceProblem(
+  addresses: Dual<string>,
+  { name, cidr, gateway }: Pick<SubnetFact, "name" | "cidr" | "gateway">,
+): { readonly reason: string; readonly message: string } | undefined {
+  const [sources] = serviceAddresses(addresses, { cidr, gateway });
+  const without = (["v4", "v6"] as const).flatMap((family) =>
+    sources[family] === undefined ? (addresses[family] ?? []) : [],
+  );
+  if (without.length === 0) return undefined;
+  const message = `the node cannot reach Services through ${without.join(" and ")}: join addresses must be in the lower half of subnet "${name}" (${dualValues(cidr).join(",")}) without kube-proxy; run kube-proxy, or drain the node, delete its Node object and restart its kubelet`;
+  return { reason: "JoinAddressInUpperHalf", message };
+}
+
 /** The addresses that nodes must not be given, in the form of `spec.excludeIps`. `cidrs`: the join subnet's `cidrBlock`. */
 export function serviceSwitchRanges(cidrs: string): readonly string[] {
   const [v4, v6] = [
