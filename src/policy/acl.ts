@@ -18,7 +18,7 @@ import type {
   RuleLog,
 } from "./types.ts";
 
-/** One ACL that a policy wants (ovn-nb(5), ACL table). */
+/** One ACL of a policy (ovn-nb(5), ACL table). */
 export interface AclSpec {
   /** Name of the group whose Port_Group holds it. */
   readonly holder: string;
@@ -27,7 +27,7 @@ export interface AclSpec {
   readonly priority: number;
   readonly match: string;
   readonly action: PolicyRuleAction;
-  /** The rule that it comes from, see `PolicyRule.name`; `<direction>/isolation` for what no rule decides. */
+  /** The rule of the policy, see `PolicyRule.name`; `<direction>/isolation` for traffic that no rule decides. */
   readonly rule: string;
   readonly log?: RuleLog;
 }
@@ -39,7 +39,7 @@ export interface CompiledPolicy {
   readonly groups: ReadonlyMap<string, Group>;
 }
 
-/** The numbers that the pods of a selector may mean by the name of a port (more than they do is harmless). */
+/** The numbers that the pods of a selector may mean by the name of a port (additional ones are harmless). */
 export type NumbersOf = (
   port: { readonly protocol: string; readonly name: string },
   pods: PodSelector,
@@ -52,9 +52,8 @@ const FAMILIES = [
 ] as const;
 
 /**
- * The ACLs of a policy. Pure: depends on the policy and on which numbers its named ports have. A rule becomes one ACL for each IP
- * family (one for both where any peer will do), one more for each ipBlock with exceptions, and one for each number of a named
- * port.
+ * The ACLs of a policy. Pure: depends on the policy and on the numbers of its named ports. A rule becomes one ACL for each IP family (one for both if
+ * any peer is allowed), one more for each ipBlock with exceptions, and one for each number of a named port.
  */
 export function compileAcls(policy: Policy, numbersOf: NumbersOf): CompiledPolicy {
   const acls = new Map<string, AclSpec>();
@@ -85,10 +84,10 @@ export function compileAcls(policy: Policy, numbersOf: NumbersOf): CompiledPolic
 }
 
 /**
- * Where an ACL is. All that leaves a pod is asked in one stage, after load balancing, and must be let through by NetworkPolicies as well as by
- * SecurityGroups and the subnet's own rules, which have OVN's tiers 2 and 3. So policies are asked before: the administrators' in
- * tier 0, and NetworkPolicies in tier 1, where what they allow passes. It is allowed in tier 2, behind all that is there, so that the
- * baseline in tier 3 is not asked.
+ * Where an ACL is evaluated. Everything that leaves a pod is evaluated in one stage, after load balancing, and must be allowed by NetworkPolicies as
+ * well as by SecurityGroups and the subnet's own rules, which have OVN's tiers 2 and 3. So policies come before them: administrators' policies in
+ * tier 0, and NetworkPolicies in tier 1, where what they allow passes. It is allowed in tier 2, after all other rules there, so that the baseline in
+ * tier 3 is not evaluated.
  */
 function placed(spec: AclSpec): readonly AclSpec[] {
   if (spec.direction === "ingress" || spec.tier === 3) return [spec];
@@ -125,7 +124,7 @@ interface Subject {
   readonly name: string;
 }
 
-/** The matches of a rule, each with the group whose Port_Group holds its ACL. */
+/** The matches of a rule, each with the group whose Port_Group has its ACL. */
 function* matchesOf(
   rule: PolicyRule,
   subject: Subject,
@@ -134,7 +133,7 @@ function* matchesOf(
 ): Iterable<{ readonly holder: string; readonly match: string }> {
   const { direction, ports } = rule;
   const own = subjectMatch(direction, subject.name);
-  // What drops the first fragment of a datagram drops it whole.
+  // Dropping the first fragment of a datagram drops the whole datagram.
   const whole = rule.action !== "drop";
   const plain = ports === "any" ? undefined : portsMatch(ports, whole);
   if (plain !== "") {
@@ -158,7 +157,7 @@ function* matchesOf(
     }
     const receivers = rule.peers === "any" ? [EVERY_POD] : rule.peers;
     for (const peer of receivers) {
-      // Only a pod gives a port a name, so an ipBlock stands for the pods in it.
+      // Only pods have named ports, so an ipBlock means the pods in it.
       const pods = peer.kind === "pods" ? peer.selector : EVERY_POD.selector;
       for (const number of numbersOf(port, pods)) {
         const named: Peer = { kind: "pods", selector: { ...pods, port: { protocol, name, number } } };
@@ -178,7 +177,7 @@ function all(...parts: readonly (string | undefined)[]): string {
   return parts.filter((part) => part !== undefined && part !== "").join(" && ");
 }
 
-/** The matches for the other side; `""` where any will do. Those of pods come in the order of {@link FAMILIES}. */
+/** The matches for the other side; `""` if any is allowed. Matches for pods are in the order of {@link FAMILIES}. */
 function* peerMatches(
   peers: PolicyRule["peers"],
   direction: Direction,
@@ -222,7 +221,7 @@ function portOf(protocol: Protocol, number: number, whole: boolean): string {
 
 const WORDS = { TCP: "tcp", UDP: "udp", SCTP: "sctp" } as const;
 
-/** The match for ports that are not named; `""` where there is none of these. */
+/** The match for ports by number; `""` if there are none. */
 function portsMatch(ports: readonly PortMatch[], whole: boolean): string {
   const parts: string[] = [];
   for (const protocol of ["TCP", "UDP", "SCTP"] as const) {

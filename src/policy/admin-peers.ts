@@ -5,16 +5,16 @@ import { parseCidr } from "../net/cidr.ts";
 import { selectorProblem } from "./labels.ts";
 import type { Direction, Peer, PolicyRuleAction } from "./types.ts";
 
-/** Takes a {@link PolicyProblem}. */
+/** Receives a {@link PolicyProblem}. */
 export type ReportProblem = (path: string, reason: string, message: string) => void;
 
 /** The peers of a rule. */
 export interface TranslatedPeers {
   /** Pods: they may have names for ports. */
   readonly named: readonly Peer[];
-  /** Networks, nodes, domain names. */
+  /** Networks, nodes and domain names. */
   readonly others: readonly Peer[];
-  /** Whether all of it was understood. */
+  /** Whether all peers are valid. */
   readonly clear: boolean;
 }
 
@@ -30,7 +30,7 @@ interface Context {
 const DOMAIN = /^(\*\.)?([a-z0-9]([-a-z0-9_]*[a-z0-9])?\.)+[a-z0-9]([-a-z0-9_]*[a-z0-9])?\.?$/i;
 const DOMAIN_LENGTH = 254;
 
-/** What the peers of a rule mean. An unclear one is left out, and said. */
+/** Translates the peers of a rule. Invalid ones are left out and reported. */
 export function translatePeers(
   peers: readonly AdminPeerFact[],
   context: Context,

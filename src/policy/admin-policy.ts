@@ -16,7 +16,7 @@ import { clearPart, selectorProblem } from "./labels.ts";
 import { DEFAULT_LOG_RATE, readLogRate } from "./log-rate.ts";
 import type { Direction, PodSelector, Policy, PolicyProblem, PolicyRule, PolicyRuleAction, RuleLog } from "./types.ts";
 
-/** How the kinds are called. */
+/** The names of the kinds. */
 export const ADMIN_KINDS = {
   anp: "AdminNetworkPolicy",
   banp: "BaselineAdminNetworkPolicy",
@@ -24,11 +24,11 @@ export const ADMIN_KINDS = {
 } as const;
 
 /**
- * What an AdminNetworkPolicy, BaselineAdminNetworkPolicy or ClusterNetworkPolicy means (policy.networking.k8s.io). Where it is not
- * clear it is closed, as the API asks for: an unclear part of an Allow matches nothing, a Deny or Pass with a peer that is not
- * clear denies everything. Of a policy that is unclear as a whole (whom it is for, where it stands) only the Denies count.
+ * Translates an AdminNetworkPolicy, BaselineAdminNetworkPolicy or ClusterNetworkPolicy (policy.networking.k8s.io). Invalid parts fail closed, as the
+ * API requires: an invalid part of an Allow matches nothing; a Deny or Pass with an invalid peer denies everything. Of a policy whose subject or
+ * priority is invalid only the Denies apply.
  *
- * Priorities are those that the policy has by itself; see `settleTies` for policies that want the same.
+ * The priorities are those of the policy alone; see `settleTies` for policies with equal priorities.
  */
 export function translateAdminPolicy(fact: AdminPolicyFact): Policy {
   const { kind, name } = fact;
@@ -58,7 +58,7 @@ export function translateAdminPolicy(fact: AdminPolicyFact): Policy {
   return { ...policy, subjects: [subject], rules, problems };
 }
 
-/** The rules of one direction in their order, before they have their priorities. */
+/** The rules of one direction in their order, before priorities are assigned. */
 export function unplacedRules(fact: AdminPolicyFact, direction: Direction): readonly UnplacedRule[] {
   return understand(fact, () => undefined).rules[direction];
 }
@@ -78,7 +78,7 @@ function understand(fact: AdminPolicyFact, report: ReportProblem): Understood {
   return { subject: subject.selector, rules: { ingress: rulesOf("ingress"), egress: rulesOf("egress") } };
 }
 
-/** Whether it is clear where the policy stands among others. */
+/** Whether the policy's place among others is valid. */
 function checkPlace({ kind, tier, priority }: AdminPolicyFact, report: ReportProblem): boolean {
   const { first, last } = ADMIN_PRIORITIES;
   const known = kind !== "cnp" || tier === "Admin" || tier === "Baseline";
@@ -118,7 +118,7 @@ function translateSubject(
   return { selector: { namespaceSelector: clearPart(namespaceSelector), podSelector: clearPart(podSelector) }, clear };
 }
 
-/** None where the rule matches nothing; two where some of its peers have no names for ports. */
+/** None if the rule matches nothing; two if some of its peers cannot have named ports. */
 function translateRule(
   fact: AdminPolicyFact,
   direction: Direction,
@@ -152,7 +152,7 @@ function translateRule(
   if (!clear && action !== "allow-related") return [denyAll];
   const portsPath = `${path}.${fact.kind === "cnp" ? "protocols" : "ports"}`;
   const ports = translatePorts(rule.ports, { action, path: portsPath }, report);
-  // A Pass on ports that are not clear may not pass anything.
+  // A Pass with invalid ports must not pass anything.
   const made = ports.clear || action !== "pass" ? action : "drop";
   const rules: UnplacedRule[] = [];
   const add = (peers: PolicyRule["peers"], match: PolicyRule["ports"]): void => {
@@ -176,7 +176,7 @@ function translateRule(
   return rules;
 }
 
-/** All of IP, and not ARP. */
+/** All IP traffic, without ARP. */
 const EVERYBODY: PolicyRule["peers"] = [
   { kind: "cidr", cidr: "0.0.0.0/0", except: [] },
   { kind: "cidr", cidr: "::/0", except: [] },
@@ -188,7 +188,7 @@ function actionOf({ kind }: AdminPolicyFact, text: string): PolicyRuleAction | u
   return text === "Pass" && kind !== "banp" ? "pass" : undefined;
 }
 
-/** Kube-OVN's annotation: the actions, in OVN's words, whose traffic is logged. */
+/** Kube-OVN's annotation: the actions, in OVN's terms, whose traffic is logged. */
 function logOf(annotations: Readonly<Record<string, string>>, action: PolicyRuleAction): RuleLog | undefined {
   const actions = (annotations[NETWORK_POLICY.logActions] ?? "").split(",").map((text) => text.trim());
   if (!actions.includes(action) && !(action === "allow-related" && actions.includes("allow"))) return undefined;

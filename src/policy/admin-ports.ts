@@ -7,17 +7,17 @@ import type { PolicyRule, PolicyRuleAction, PortMatch, Protocol } from "./types.
 /** The ports of a rule. */
 export interface TranslatedPorts {
   readonly match: PolicyRule["ports"];
-  /** Those without a name. */
+  /** Ports by number. */
   readonly unnamed: PolicyRule["ports"];
-  /** How many have a name. */
+  /** The number of named ports. */
   readonly names: number;
-  /** Whether all of it was understood. */
+  /** Whether all ports are valid. */
   readonly clear: boolean;
 }
 
 const PROTOCOLS: readonly Protocol[] = ["TCP", "UDP", "SCTP"];
 
-/** What the ports of a rule mean. Where one is not clear, an Allow does not match it, and any other rule matches all ports. */
+/** Translates the ports of a rule. If one is invalid, an Allow does not match it, and any other rule matches all ports. */
 export function translatePorts(
   ports: readonly AdminPortFact[] | undefined,
   { action, path }: { readonly action: PolicyRuleAction; readonly path: string },

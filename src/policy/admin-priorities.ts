@@ -3,22 +3,22 @@
 import type { AdminSlots } from "../facts/admin-policy.ts";
 import type { PolicyRule } from "./types.ts";
 
-/** A rule before it has its priority. */
+/** A rule without a priority. */
 export interface UnplacedRule extends Omit<PolicyRule, "priority"> {
-  /** Where it stands among the rules of its direction, from 0; rules of one place are one. Never falls in a list. */
+  /** Its position among the rules of its direction, from 0; rules with the same position are one rule. Never decreases in a list. */
   readonly place: number;
 }
 
-/** Rules with their priorities, and how many did not find one. */
+/** Rules with their priorities, and the number of rules for which there was none. */
 export interface PlacedRules {
   readonly rules: readonly PolicyRule[];
   readonly closed: number;
 }
 
 /**
- * Gives rules of one direction, in their order, priorities from `slots`: one for each place, as Kube-OVN does. Where there are
- * more places than slots, rules of one action that follow each other share one, for among them the order says nothing.
- * What does not fit even so is closed: its Allows are left out, the rest is denied, at the last priority.
+ * Assigns priorities from `slots` to rules of one direction, in their order: one for each position, as in Kube-OVN. If there are more positions than
+ * slots, consecutive rules with the same action share one, because their order does not matter. Rules that still do not fit fail closed: their Allows
+ * are left out, the rest is denied, at the last priority.
  */
 export function assignPriorities(
   rules: readonly UnplacedRule[],
@@ -28,7 +28,7 @@ export function assignPriorities(
   const offsets = (places.at(-1) ?? 0) < count ? places : runs(rules);
   if ((offsets.at(-1) ?? 0) < count)
     return { rules: rules.map((rule, i) => place(rule, first - (offsets[i] ?? 0))), closed: 0 };
-  // The last slot is for what does not fit.
+  // The last slot is for rules that do not fit.
   const fit = offsets.findIndex((offset) => offset >= count - 1);
   const placed = rules.slice(0, fit).map((rule, i) => place(rule, first - (offsets[i] ?? 0)));
   const rest = rules.slice(fit);
@@ -42,7 +42,7 @@ function place(rule: UnplacedRule, priority: number): PolicyRule {
   return { direction, action, peers, ports, name, priority, ...(log && { log }) };
 }
 
-/** For each rule how often the action has changed before it. */
+/** For each rule, the number of changes of the action before it. */
 function runs(rules: readonly UnplacedRule[]): readonly number[] {
   let run = 0;
   return rules.map(({ action }, i) => {

@@ -8,11 +8,11 @@ import { canonicalSelector } from "./labels.ts";
 import type { Direction, Policy, PolicyProblem, PolicyRule } from "./types.ts";
 
 /**
- * What a policy means among those that want the same place. Which of two policies with one priority decides is left open by the API,
- * and OVN leaves open which of two ACLs with one priority does. So the rules of such policies, as far as they may concern the
- * same pods and do not all do the same, are put into one order that keeps each policy's own: with each step the policy goes on
- * that comes to its next Deny soonest. What a connection meets first is still the decision of one of the policies, as the
- * API wants it, and always the same one, whichever policy came first.
+ * Translates a policy together with others that have the same priority. The API does not define which of two policies with the same priority decides,
+ * and OVN does not define which of two ACLs with the same priority does. So the rules of such policies, as far as they may apply to the same pods
+ * with different actions, are merged into one order that keeps the order within each policy: the next rule is taken from the policy whose next Deny
+ * comes soonest. So each connection is still decided by one of the policies, as the API requires, and the result does not depend on which policy was
+ * created first.
  */
 export function settleTies(reader: FactReader, fact: AdminPolicyFact): Policy {
   const own = translateAdminPolicy(fact);
@@ -41,7 +41,7 @@ export function settleTies(reader: FactReader, fact: AdminPolicyFact): Policy {
   return { ...own, rules, problems: [...own.problems, ...problems] };
 }
 
-/** All policies that are tied with one, itself among them, also by way of others; in an order that all of them find. */
+/** All policies that are tied with one, directly or through others, including itself; in an order that is the same for all of them. */
 function tiedWith(reader: FactReader, fact: AdminPolicyFact): readonly AdminPolicyFact[] {
   const found = new Map<string, AdminPolicyFact>();
   const open = [fact];
@@ -70,7 +70,7 @@ function slotsOverlap(a: AdminPolicyFact, b: AdminPolicyFact): boolean {
   return one.tier === other.tier && one.first > other.first - other.count && other.first > one.first - one.count;
 }
 
-/** False only where labels that are asked for exclude each other. */
+/** False only if required labels exclude each other. */
 function mayConcernSamePods(a: AdminPolicyFact, b: AdminPolicyFact): boolean {
   const parts = ({ subject: { namespaces, pods } }: AdminPolicyFact): readonly Readonly<Record<string, string>>[] =>
     [namespaces ?? pods?.namespaceSelector ?? {}, pods?.podSelector ?? {}].map(
@@ -82,7 +82,7 @@ function mayConcernSamePods(a: AdminPolicyFact, b: AdminPolicyFact): boolean {
   );
 }
 
-/** The rules of `own` in one direction, placed among those of the others; none where there is nothing to settle. */
+/** The rules of `own` in one direction, placed among those of the others; none if there is no tie. */
 function settle(tied: readonly AdminPolicyFact[], direction: Direction, own: AdminPolicyFact): PlacedRules | undefined {
   const lists = tied.map((fact) => ({ fact, first: adminSlots(fact).first, rules: unplacedRules(fact, direction) }));
   const busy = lists.filter(({ rules }) => rules.length > 0);
@@ -103,7 +103,7 @@ function settle(tied: readonly AdminPolicyFact[], direction: Direction, own: Adm
   const slots = tied.map(adminSlots);
   const top = Math.max(...slots.map(({ first }) => first));
   const bottom = Math.min(...slots.map(({ first, count }) => first - count));
-  // Whose a rule is must outlive the placing, which may leave some out.
+  // The owner of a rule must be known after the placing, which may leave some out.
   const tagged = merged.map((rule, i) => ({ ...rule, name: `${owners[i] === own ? "+" : "-"}${rule.name}` }));
   const { rules, closed } = assignPriorities(tagged, { first: top, count: top - bottom });
   const ours = rules.flatMap((rule) => (rule.name.startsWith("+") ? [{ ...rule, name: rule.name.slice(1) }] : []));

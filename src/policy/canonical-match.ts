@@ -4,8 +4,8 @@ import { readMatch } from "./match.ts";
 import { formatMatch, type MatchComparison, type MatchConstant, type MatchExpression } from "./match-expression.ts";
 
 /**
- * A text that is the same for matches which say the same in other words: other blanks, comments, parentheses, order or repetitions of terms and of
- * constants, `/32` behind an address. Where it differs they may still mean the same. A match that OVN cannot read is its own.
+ * A text that is equal for matches which differ only in blanks, comments, parentheses, order or repetition of terms and constants, or `/32` after an
+ * address. Matches with different texts may still be equivalent. A match that OVN cannot parse is returned unchanged.
  */
 export function canonicalMatch(match: string): string {
   const expression = readMatch(match);
@@ -40,7 +40,7 @@ function canonicalComparison(comparison: MatchComparison): MatchExpression {
   return { ...comparison, constants, braces: constants.length > 1 };
 }
 
-/** A host's prefix length says nothing. */
+/** The prefix length of a host is redundant. */
 function withoutFullMask(constant: MatchConstant): MatchConstant {
   if (constant.kind !== "number" || constant.mask === undefined) return constant;
   const bits = constant.format === "ipv4" ? 32n : constant.format === "ipv6" ? 128n : undefined;

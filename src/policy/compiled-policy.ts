@@ -10,7 +10,7 @@ import type { Group, PolicyProblem } from "./types.ts";
 export interface CompiledPolicyFact {
   /** See {@link compiledPolicyKey}. */
   readonly key: string;
-  /** What its rows are named after, see `Policy.id`. */
+  /** The owner of its rows, see `Policy.id`. */
   readonly id: string;
   readonly acls: readonly AclSpec[];
   readonly problems: readonly PolicyProblem[];
@@ -29,7 +29,7 @@ export function compiledPolicyKey(kind: PolicyKind, key: string): string {
   return `${kind}/${key}`;
 }
 
-/** A policy as ACLs, and the groups that these refer to by name; undefined where there is no such policy. A pure function of what it reads. */
+/** Compiles a policy to ACLs and the groups that they name; undefined if the policy does not exist. A pure function of the facts that it reads. */
 export function compilePolicy(
   reader: FactReader,
   kind: PolicyKind,
@@ -48,9 +48,9 @@ export function compilePolicy(
   return { fact: { key: compiledPolicyKey(kind, key), id: policy.id, acls, problems, domains }, groups };
 }
 
-/** The names of ports that a policy asks for. A name may be asked for in several protocols, and needs a pod in one of them. */
+/** The named ports of a policy. A name may be used with several protocols, and needs a pod in one of them. */
 class PortsAsked {
-  /** namespace and name → the protocols, and whether any pod has it. */
+  /** namespace and name → the protocols, and whether any pod has the port. */
   readonly #asked = new Map<string, { readonly text: string; readonly protocols: Set<string>; known: boolean }>();
 
   note({ protocol, name }: { readonly protocol: string; readonly name: string }, namespace = "", known: boolean): void {

@@ -32,28 +32,28 @@ interface Used {
 }
 
 /**
- * Compiles the policies, and knows which groups they refer to and which pods are in which of these; says so in derived facts
- * (`compiledPolicies`, `groups`, `profiles`, `portNumbers`, `policyUse`), synchronously with the change that makes them so. Equal selectors are one group,
- * by reference count, and each is evaluated once for each profile, however many pods have it.
+ * Compiles the policies, and tracks which groups they name and which pods are in these. Maintains derived facts (`compiledPolicies`, `groups`,
+ * `profiles`, `portNumbers`, `policyUse`), synchronously with the change that causes them. Equal selectors are one group, by reference count, and
+ * each is evaluated once for each profile, however many pods have that.
  *
- * It has a memory, but no history: what it says follows from the facts alone, in whatever order they came.
+ * The result depends only on the facts, not on the order in which they came.
  */
 export class GroupIndex {
   readonly #facts: FactStore;
   readonly #profiles = new Profiles();
   /** name → group. */
   readonly #groups = new Map<string, UsedGroup>();
-  /** anchor → names of the groups of pods whose selectors are found there. */
+  /** anchor → names of the groups of pods whose selectors are found under it. */
   readonly #byAnchor = new MultiMap<string, string>();
-  /** `kind/key` → what that policy refers to. */
+  /** `kind/key` → the groups and names of that policy. */
   readonly #policies = new Map<string, Used>();
-  /** Which policies, by `kind/key`, read what when they were compiled. */
+  /** The facts that each policy, by `kind/key`, read when it was compiled. */
   readonly #dependents = new Dependents();
-  /** Key of `portNumbers` → number → how many profiles mean it. */
+  /** Key of `portNumbers` → number → how many profiles have it. */
   readonly #numbers = new Map<string, Map<number, number>>();
-  /** Profiles whose fact is to be written. */
+  /** Profiles whose fact must be written. */
   readonly #touched = new Set<Profile>();
-  /** Profiles of which it is not known whether some group selects them. */
+  /** Profiles for which it is not known whether some group selects them. */
   readonly #unclear = new Set<Profile>();
   #started = false;
 
@@ -61,7 +61,7 @@ export class GroupIndex {
     this.#facts = facts;
   }
 
-  /** Takes in all facts at once. Until then nothing is derived, and so no pod has a port. */
+  /** Processes all facts at once. Nothing is derived before, so no pod has a port yet. */
   start(): void {
     if (this.#started) return;
     this.#started = true;
@@ -70,7 +70,7 @@ export class GroupIndex {
     this.#finish();
   }
 
-  /** A fact has changed. Call it before the units are told, so that they find what follows from it. */
+  /** A fact has changed. Call this before units are notified, so that they find the derived facts. */
   noteFact(change: FactChange): void {
     if (!this.#started) return;
     const { kind } = change;
@@ -93,7 +93,7 @@ export class GroupIndex {
     this.#count(gone, -1);
   }
 
-  /** Besides the policy itself those may change that want the same place. */
+  /** Policies with the same priority may change too. */
   #notePolicy(kind: PolicyKind, change: FactChange): void {
     this.#renew(kind, change.key);
     this.#renewReaders(change, compiledPolicyKey(kind, change.key));
@@ -118,7 +118,7 @@ export class GroupIndex {
     for (const profile of this.#profiles.inNamespace(namespace)) this.#evaluate(profile);
   }
 
-  /** Compares a profile with all selectors that may select it. */
+  /** Evaluates all selectors that may select a profile. */
   #evaluate(profile: Profile): void {
     this.#touched.add(profile);
     const namespace = this.#facts.get("namespaces", profile.namespace);
@@ -139,7 +139,9 @@ export class GroupIndex {
     }
   }
 
-  /** Whether a group selects a profile. Where that throws it is as it was, and if it was not, the pods are not known to be free of its policies. */
+  /**
+   * Whether a group selects a profile. If the evaluation throws, the former result stays; without one, the pods are not treated as free of policies.
+   */
   #selects(name: string, profile: Profile, namespace: NamespaceFact): boolean {
     const group = this.#groups.get(name)?.group;
     if (group?.kind !== "pods") return false;
@@ -159,7 +161,7 @@ export class GroupIndex {
     }
   }
 
-  /** The numbers of a profile's named ports count once more, or once less. */
+  /** Counts the numbers of a profile's named ports up or down. */
   #count(profile: Profile, by: 1 | -1): void {
     for (const port of profile.ports) {
       for (const namespace of [profile.namespace, undefined]) {
@@ -177,7 +179,7 @@ export class GroupIndex {
     }
   }
 
-  /** A policy has come, changed or gone, or something that it reads has: it is compiled, and its groups are found anew. */
+  /** A policy, or a fact that it reads, has been added, changed or removed: compiles it and finds its groups again. */
   #renew(kind: PolicyKind, key: string): void {
     const id = compiledPolicyKey(kind, key);
     const before = this.#policies.get(id);
@@ -187,7 +189,7 @@ export class GroupIndex {
     try {
       compiled = compilePolicy(recordingReader(strictReader(this.#facts), dependencies), kind, key);
     } catch (error) {
-      // It keeps its groups and ACLs; where it has none yet, nobody is to take it for one without.
+      // It keeps its groups and ACLs; if it has none yet, it must not be treated as a policy without any.
       this.#dependents.set(id, dependencies);
       this.#policies.set(id, { kind, key, groups: before?.groups ?? [] });
       this.#facts.setUnread("compiledPolicies", id, true);
@@ -252,11 +254,11 @@ export class GroupIndex {
     return limited.length === 0 ? sorted : { ...sorted, limited: Object.fromEntries(limited) };
   }
 
-  /** Writes what has changed. A profile without its namespace has no fact: its pods' policies are not known. */
+  /** Writes changed facts. A profile whose namespace is not known has no fact: the policies of its pods are not known. */
   #finish(): void {
     for (const profile of this.#touched) {
       if (this.#unclear.has(profile) && profile.pods.size > 0) {
-        // What was known of it stays.
+        // The former fact stays.
         this.#facts.setUnread("profiles", profile.key, true);
         continue;
       }
@@ -264,7 +266,7 @@ export class GroupIndex {
       const known = profile.pods.size > 0 && this.#facts.get("namespaces", profile.namespace) !== undefined;
       const { key } = profile;
       this.#facts.set("profiles", key, known ? this.#factOf(profile) : undefined);
-      // Whose namespace could not be read is not without policies, and stays in the groups that it is in.
+      // If its namespace cannot be read, it stays in its groups.
       if (!known) this.#facts.setUnread("profiles", key, this.#facts.isUnread("namespaces", profile.namespace));
     }
     this.#touched.clear();

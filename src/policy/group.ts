@@ -11,7 +11,7 @@ import type { Group, PodSelector } from "./types.ts";
 /** The label that the API server puts on each namespace with its own name (well-known label `kubernetes.io/metadata.name`). */
 const NAMESPACE_NAME = "kubernetes.io/metadata.name";
 
-/** The same group in its one canonical form, so that equal groups have one name whoever wrote them. */
+/** The canonical form of a group, so that equal groups have one name. */
 export function canonicalGroup(group: Group): Group {
   switch (group.kind) {
     case "pods":
@@ -43,7 +43,7 @@ function canonicalPodSelector({
   return all ? rest : { namespaceSelector: namespaces, ...rest };
 }
 
-/** What a canonical group consists of, for people. */
+/** A description of a canonical group for people. */
 export function groupText(group: Group): string {
   switch (group.kind) {
     case "pods": {
@@ -69,20 +69,20 @@ export function groupText(group: Group): string {
 }
 
 /**
- * The name of a canonical group in the northbound database: that of its Port_Group, and with `_ip4` or `_ip6` behind it of its
- * address sets (for a Port_Group, ovn-northd makes those by itself; ovn-nb(5), Port_Group `name`). A digest, because OVN's
- * identifiers take neither the length nor the characters of selectors, and because shortened names would collide.
+ * The name of a canonical group in the northbound database: that of its Port_Group, and with the suffix `_ip4` or `_ip6` that of its address sets
+ * (ovn-northd creates those of a Port_Group; ovn-nb(5), Port_Group `name`). It is a digest, because OVN's identifiers allow neither the length nor
+ * the characters of selectors, and shortened names could collide.
  */
 export function groupName(group: Group): string {
   return `weft.${group.kind}.${digestOf(group)}`;
 }
 
-/** The groups of a profile in which a pod's interface is. */
+/** The groups of a profile that apply to a pod's interface. */
 export function groupsOfInterface({ groups, limited }: ProfileFact, provider: string): readonly string[] {
   return limited === undefined ? groups : groups.filter((name) => limited[name]?.includes(provider) !== false);
 }
 
-/** What of a pod a selector looks at. */
+/** The parts of a pod that selectors evaluate. */
 export type SelectedPod = Pick<PodFact, "namespace" | "labels" | "ports">;
 
 /** Whether a canonical selector selects a pod of `namespace`. */

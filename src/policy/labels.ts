@@ -23,7 +23,7 @@ export function matchesLabels(selector: LabelSelector, labels: Readonly<Record<s
   });
 }
 
-/** A label's key: a name, perhaps with a domain in front of it (Kubernetes, "Labels and Selectors", "Syntax and character set"). */
+/** The key of a label: a name with an optional prefix (Kubernetes, "Labels and Selectors", "Syntax and character set"). */
 const LABEL_KEY = /^(?:[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
 
@@ -33,7 +33,7 @@ function labelProblem(key: string, values: readonly string[]): string | undefine
   return wrong === undefined ? undefined : `label ${key} cannot have the value ${quoted(wrong)}`;
 }
 
-/** The first requirement of a selector that has no meaning, as a sentence; none where all are clear. */
+/** The first invalid requirement of a selector, as a message; undefined if all are valid. */
 export function selectorProblem(selector: LabelSelector): string | undefined {
   for (const [key, value] of Object.entries(selector.matchLabels ?? {})) {
     const problem = labelProblem(key, [value]);
@@ -53,7 +53,7 @@ export function selectorProblem(selector: LabelSelector): string | undefined {
   return undefined;
 }
 
-/** The requirements of a selector that are understood: without the others it selects more, never less. */
+/** The valid requirements of a selector: without the others it selects more, never less. */
 export function clearPart(selector: LabelSelector): LabelSelector {
   if (selectorProblem(selector) === undefined) return selector;
   const { matchLabels = {}, matchExpressions = [] } = selector;
@@ -73,7 +73,7 @@ export function canonicalSelector(selector: LabelSelector): LabelSelector {
     const sorted = [...new Set(values)].sort();
     const [only] = sorted;
     const plain = operator === "In" && sorted.length === 1 && only !== undefined;
-    // A second, different equality on the same label stays an expression: together they match nothing, as written.
+    // A second, different equality for the same label stays an expression: together they match nothing, as written.
     if (plain && (equal.get(key) ?? only) === only) equal.set(key, only);
     else
       others.set(`${key}\0${operator}\0${sorted.join("\0")}`, {
@@ -89,7 +89,7 @@ export function canonicalSelector(selector: LabelSelector): LabelSelector {
   };
 }
 
-/** A selector in one line, as `kubectl -l` would take it: `app=web,tier in (a,b),!old`. Empty for one that matches all. */
+/** A selector on one line, in the syntax of `kubectl -l`: `app=web,tier in (a,b),!old`. Empty if it matches all. */
 export function selectorText(selector: LabelSelector): string {
   const equal = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => `${key}=${value}`);
   const others = (selector.matchExpressions ?? []).map(({ key, operator, values = [] }) => {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Packets a second that are logged where what a policy says of that cannot be read. */
+/** The limit of logging in packets per second if a policy's own limit is invalid. */
 export const DEFAULT_LOG_RATE = 100;
 
-/** What a rate may be at most (ovn-nb(5), Meter_Band `rate`). */
+/** The largest rate (ovn-nb(5), Meter_Band `rate`). */
 const MAX_RATE = 4_294_967_295;
 
-/** A number of packets a second, 0 for no limit; nothing where the text is none. */
+/** A rate in packets per second, 0 for no limit; undefined if the text is not a rate. */
 export function readLogRate(text: string): number | undefined {
   const rate = /^[0-9]{1,10}$/.test(text.trim()) ? Number(text) : Number.NaN;
   return rate <= MAX_RATE ? rate : undefined;

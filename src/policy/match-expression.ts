@@ -3,13 +3,13 @@
 import { ipFromValue } from "../net/address.ts";
 import type { NumberFormat, NumberToken } from "./match-lexer.ts";
 
-/** A match, read. Values are plain and immutable; {@link formatMatch} gives a text that reads the same. */
+/** A parsed match. Values are plain and immutable; {@link formatMatch} returns a text that parses to the same. */
 export type MatchExpression =
   | { readonly kind: "and" | "or"; readonly terms: readonly MatchExpression[] }
   | { readonly kind: "not"; readonly term: MatchExpression }
   /** `1` and `0`. */
   | { readonly kind: "constant"; readonly value: boolean }
-  /** A predicate (`ip4`), or a field that is not 0. */
+  /** A predicate (`ip4`), or a field that is compared with 0 implicitly. */
   | { readonly kind: "truth"; readonly field: MatchField }
   /** `is_chassis_resident("port")`. */
   | { readonly kind: "resident"; readonly port: string }
@@ -22,7 +22,7 @@ export interface MatchComparison {
   readonly field: MatchField;
   readonly operator: MatchOperator;
   readonly constants: readonly MatchConstant[];
-  /** Whether the constants are in braces, as more than one must be. */
+  /** Whether the constants are in braces; several must be. */
   readonly braces: boolean;
 }
 
@@ -54,10 +54,10 @@ export type MatchConstant =
   /** `@name`: all ports of the group. */
   | { readonly kind: "portGroup"; readonly name: string };
 
-/** The one function of the language: whether a port is on the chassis that carries a rule out. */
+/** The only function of the language: whether a port is on the chassis that evaluates the rule. */
 export const RESIDENT = "is_chassis_resident";
 
-/** The text of a match, with the least parentheses that the language takes. */
+/** The text of a match, with as few parentheses as possible. */
 export function formatMatch(expression: MatchExpression): string {
   switch (expression.kind) {
     case "and":
@@ -85,7 +85,11 @@ export function formatMatch(expression: MatchExpression): string {
   }
 }
 
-/** `&&` and `||` need parentheses when used together, and OVN does not mind them otherwise. */
+/**
+ * `&&` and `
+ *
+ * ` need parentheses when combined; OVN allows additional ones.
+ */
 function formatTerm(term: MatchExpression): string {
   return term.kind === "and" || term.kind === "or" ? `(${formatMatch(term)})` : formatMatch(term);
 }
@@ -128,7 +132,7 @@ function formatNumber(value: bigint, format: NumberFormat): string {
   }
 }
 
-/** The length of the prefix that the mask is, if it is one. */
+/** The length of the prefix that the mask is; undefined if it is not a prefix. */
 function prefixLength(mask: bigint, format: NumberFormat): number | undefined {
   if (format !== "ipv4" && format !== "ipv6") return undefined;
   const bits = format === "ipv4" ? 32 : 128;

@@ -3,7 +3,7 @@
 import { parseIp } from "../net/address.ts";
 import { MatchError } from "./match-error.ts";
 
-/** How a number was written; kept, so that printing gives it back in the same form. */
+/** The notation of a number, so that printing returns the same form. */
 export type NumberFormat = "decimal" | "hexadecimal" | "ipv4" | "ipv6" | "ethernet";
 
 /** A number as OVN's lexer reads it. Bits of `value` outside `mask` are 0. */
@@ -14,10 +14,10 @@ export interface NumberToken {
   readonly format: NumberFormat;
 }
 
-/** The marks of the language. */
+/** The punctuation of the language. */
 export type Mark = (typeof MARKS)[number];
 
-/** One token, with its place in the text. */
+/** One token, with its position in the text. */
 export type Token = { readonly at: number } & (
   | { readonly kind: "end" }
   | { readonly kind: "mark"; readonly mark: Mark }
@@ -30,13 +30,13 @@ export type Token = { readonly at: number } & (
   | NumberToken
 );
 
-/** Longer ones first: the first that fits is taken. */
+/** Longer ones first: the first match is used. */
 const MARKS = ["&&", "||", "==", "!=", "<=", ">=", "..", "(", ")", "{", "}", "[", "]", "<", ">", "!", ","] as const;
 
 const SPACE = /(?:[ \t\n\r\v\f]+|\/\/[^\n]*|\/\*(?:(?!\*\/)[^\n])*\*\/)*/y;
 const IDENTIFIER = /[A-Za-z_.][A-Za-z0-9_.]*/y;
 const STRING = /"(?:[^"\\]|\\.)*"/y;
-/** An address that begins with a letter is told from an identifier by its colon. */
+/** The colon distinguishes an address that begins with a letter from an identifier. */
 const NUMBER_START = /[0-9]|::|[0-9a-fA-F]+:/y;
 /** A double dot ends a number. */
 const NUMBER = /(?:[A-Za-z0-9:]|\.(?!\.))+/y;
@@ -108,7 +108,7 @@ function maskOf(value: NumberToken, mask: NumberToken): bigint | undefined {
   if (bits > 0n && mask.format === "decimal" && mask.value <= bits) {
     return ((1n << mask.value) - 1n) << (bits - mask.value);
   }
-  // OVN takes 0/0x1234 and no other mixture.
+  // OVN accepts 0/0x1234 and no other mix of notations.
   return value.format === "decimal" && mask.format === "hexadecimal" && value.value === 0n ? mask.value : undefined;
 }
 
@@ -130,7 +130,7 @@ function parseNumber(text: string, at: number): NumberToken {
   throw new MatchError("syntax", `${JSON.stringify(shown)} is neither a number nor an address`, at);
 }
 
-/** Reads what an address set holds: an address, with or without a mask. `undefined` for anything else; OVN leaves it out. */
+/** Reads an entry of an address set: an address, with or without a mask. `undefined` for anything else, which OVN ignores. */
 export function parseAddress(text: string): NumberToken | undefined {
   try {
     const [length, token] = readNumber(text, 0, /^[A-Za-z0-9:.]*/.exec(text)?.[0] ?? "");

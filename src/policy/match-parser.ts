@@ -13,12 +13,12 @@ import { type Mark, type NumberToken, type Token, tokenize } from "./match-lexer
 import { type FieldSymbol, type PredicateSymbol, SYMBOLS } from "./match-symbols.ts";
 import { numberWidth } from "./number-set.ts";
 
-/** As deep as OVN takes parentheses (ovn lib/expr.c, MAX_PAREN_DEPTH). */
+/** OVN's limit for nested parentheses (ovn lib/expr.c, MAX_PAREN_DEPTH). */
 const MAX_DEPTH = 100;
 
 /**
- * Reads a match (ovn-sb(5), Logical_Flow `match`) and refuses what OVN refuses, as far as that does not depend on the contents of
- * sets. Throws `MatchError`.
+ * Parses a match (ovn-sb(5), Logical_Flow `match`) and refuses what OVN refuses, as far as that does not depend on the contents of sets. Throws
+ * `MatchError`.
  */
 export function parseExpression(text: string): MatchExpression {
   if (text.length > MAX_MATCH_LENGTH) {
@@ -38,7 +38,7 @@ class Parser {
   readonly #tokens: readonly Token[];
   #next = 0;
   #depth = 0;
-  /** Whether an odd number of `!` is around. */
+  /** Whether the number of enclosing `!` is odd. */
   #negated = false;
 
   constructor(tokens: readonly Token[]) {
@@ -240,7 +240,7 @@ class Parser {
       throw new MatchError("operator", `${field.name} needs an explicit comparison, such as != 0`, at);
     }
     const nominal = symbol.level === "nominal";
-    // A field that is on its own says "!= 0", which a nominal one may not; a predicate may not be negated.
+    // A field alone means "!= 0", which is not allowed for a nominal one; a predicate must not be negated.
     if (nominal && this.#negated === (symbol.kind === "predicate")) throw nominalError(field, at);
     return { kind: "truth", field };
   }
@@ -268,7 +268,7 @@ class Parser {
   }
 }
 
-/** The symbol of a field that the parser has let through. */
+/** The symbol of a field that the parser has accepted. */
 export function symbolOf(field: MatchField): FieldSymbol | PredicateSymbol {
   const symbol = SYMBOLS.get(field.name);
   if (symbol === undefined) throw new MatchError("unknown-symbol", `there is no field ${JSON.stringify(field.name)}`);
@@ -280,7 +280,7 @@ function widthOf(field: MatchField, symbol: FieldSymbol | PredicateSymbol): numb
   return symbol.kind === "predicate" ? 1 : symbol.width;
 }
 
-/** Whether OVN finds the number too wide for the field. */
+/** Whether the number is too wide for the field, as OVN checks it. */
 export function isTooWide(number: NumberToken, symbol: FieldSymbol | PredicateSymbol): boolean {
   return numberWidth(number) > (symbol.kind === "predicate" ? 1 : symbol.width);
 }
@@ -304,7 +304,7 @@ function nominalError(field: MatchField, at: number): MatchError {
   return new MatchError("operator", `${field.name} may only be tested in a positive sense, without a ! around it`, at);
 }
 
-/** Whether the operator asks which one is larger. */
+/** Whether the operator compares by order. */
 export function isOrder(operator: MatchOperator): operator is MatchOrder {
   return operator !== "==" && operator !== "!=";
 }

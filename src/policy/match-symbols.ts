@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * The symbols of OVN's match language (ovn-sb(5), "Symbols"; ovn lib/logical-fields.c): those that speak of a packet on a logical
- * switch. Registers and flags are internal to OVN and are not for ACLs.
+ * The symbols of OVN's match language (ovn-sb(5), "Symbols"; ovn lib/logical-fields.c) for packets on a logical switch. Registers and flags are
+ * internal to OVN and not for ACLs.
  */
 
 /**
- * What may be done with a symbol (ovn-sb(5), "Level of Measurement"). A `nominal` one may only be tested for equality, and only
- * in a positive sense: OVN refuses `!tcp` and `inport != "a"`.
+ * The operations that a symbol allows (ovn-sb(5), "Level of Measurement"). A `nominal` one may only be tested for equality, and not be negated: OVN
+ * refuses `!tcp` and `inport != "a"`.
  */
 export type Level = "ordinal" | "nominal" | "boolean";
 
-/** A field of the packet or of what OVN knows about it. */
+/** A field of the packet or of its metadata in OVN. */
 export interface FieldSymbol {
   readonly kind: "field";
   /** In bits; 0 for a string. */
   readonly width: number;
   readonly level: Level;
-  /** A match that every test of the field implies. */
+  /** A match that every comparison of the field implies. */
   readonly prerequisite?: string;
 }
 
@@ -38,7 +38,7 @@ function predicate(expansion: string, level: Level = "nominal"): PredicateSymbol
 
 const ND = "icmp6.code == 0 && ip.ttl == 255";
 
-/** Symbol name → what it is. */
+/** Symbol name → symbol. */
 export const SYMBOLS: ReadonlyMap<string, FieldSymbol | PredicateSymbol> = new Map(
   Object.entries({
     inport: field(0, undefined, "nominal"),

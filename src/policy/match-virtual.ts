@@ -15,9 +15,8 @@ const KNOWN = new Set([
 ]);
 
 /**
- * The matches that a match for packets to Services' addresses is for those that go on to their endpoints: for each port of a Service whose
- * address stands in it (`ip4.dst == 10.96.0.10`, or a range around that), what it says of such a packet, said of the same packet
- * after load balancing. A match that OVN refuses, and one that names no Service, has none.
+ * Rewrites a match for packets to addresses of Services to matches for the same packets after load balancing: one for each port of a Service whose
+ * address is in the match (`ip4.dst == 10.96.0.10`, or a range that contains it). A match that OVN refuses, or that names no Service, gives none.
  */
 export function matchesBehind(match: string, virtualPorts: VirtualPortsIn): readonly string[] {
   const expression = readMatch(match);
@@ -39,7 +38,7 @@ export function matchesBehind(match: string, virtualPorts: VirtualPortsIn): read
   return [...new Set(found)];
 }
 
-/** The addresses and ranges, as CIDRs, that a match wants destinations to be in; none of a match that OVN refuses. */
+/** The addresses and ranges, as CIDRs, of destinations in a match; none if OVN refuses the match. */
 export function destinationsOf(match: string): readonly string[] {
   const expression = readMatch(match);
   return expression === undefined ? [] : [...new Set(destinations(expression))];
@@ -77,7 +76,7 @@ function prefixLength(mask: bigint | undefined, bits: number): number | undefine
   return mask === prefix ? length : undefined;
 }
 
-/** The expression for a packet to that port: what it says of the destination and the protocol is decided, the rest stays. */
+/** The expression for a packet to that port: conditions about the destination and the protocol are evaluated, the rest stays. */
 function substitute(expression: MatchExpression, port: VirtualPort): MatchExpression {
   switch (expression.kind) {
     case "and":
@@ -94,7 +93,7 @@ function substitute(expression: MatchExpression, port: VirtualPort): MatchExpres
       return second === undefined ? first : { kind: expression.kind, terms: rest };
     }
     case "not": {
-      // A negation is of each comparison with its prerequisites, so it is decided as a whole where it can be.
+      // A negation applies to each comparison with its prerequisites, so it is evaluated as a whole where possible.
       if (isKnown(expression.term)) return decided(expression, port);
       const term = substitute(expression.term, port);
       return term.kind === "constant" ? { kind: "constant", value: !term.value } : { kind: "not", term };
@@ -110,7 +109,7 @@ function decided(expression: MatchExpression, port: VirtualPort): MatchExpressio
   return { kind: "constant", value: isMatch(expression, packetTo(port), NO_SETS) };
 }
 
-/** Whether all that an expression looks at is known. */
+/** Whether all fields that an expression uses are known. */
 function isKnown(expression: MatchExpression): boolean {
   switch (expression.kind) {
     case "and":

@@ -12,9 +12,8 @@ const ALLOW = 2001;
 const DROP = 2000;
 
 /**
- * What a NetworkPolicy means (networking.k8s.io/v1). What cannot be understood of it allows nothing and is said in `problems`:
- * a bad peer or port matches nothing; where it is not clear which pods are selected, all that it might select are isolated, and it
- * allows them nothing.
+ * Translates a NetworkPolicy (networking.k8s.io/v1). Invalid parts allow nothing and are reported in `problems`: an invalid peer or port matches
+ * nothing; if the pod selector is invalid, all pods that it may select are isolated, and it allows them nothing.
  */
 export function translateNetworkPolicy(fact: NetworkPolicyFact): Policy {
   const { namespace, annotations, spec } = fact;
@@ -65,8 +64,8 @@ export function translateNetworkPolicy(fact: NetworkPolicyFact): Policy {
 type Report = (path: string, reason: string, message: string) => void;
 
 /**
- * The providers of the interfaces that a policy is for, subjects and peers alike: `ovn` for pods' own, `namespace/name` for those on a network,
- * by commas (Kube-OVN's `parsePolicyFor`). Nothing where it does not say; none where nothing of it can be read.
+ * The providers of the interfaces that a policy applies to, for subjects and peers: `ovn` for pods' own interfaces, `namespace/name` for those on a
+ * network, separated by commas (Kube-OVN's `parsePolicyFor`). Undefined if the policy does not say; none if nothing of it is valid.
  */
 function interfacesOf(annotations: Readonly<Record<string, string>>, report: Report): readonly string[] | undefined {
   const text = annotations[NETWORK_POLICY.policyFor]?.trim() ?? "";
@@ -88,7 +87,7 @@ function interfacesOf(annotations: Readonly<Record<string, string>>, report: Rep
   return [...found].sort();
 }
 
-/** Peers that are pods, with these of their interfaces only. */
+/** Peers that are pods, limited to these interfaces. */
 function ofInterfaces(peers: PolicyRule["peers"], providers: readonly string[] | undefined): PolicyRule["peers"] {
   if (peers === "any" || providers === undefined) return peers;
   return peers.map((peer) =>
@@ -96,7 +95,7 @@ function ofInterfaces(peers: PolicyRule["peers"], providers: readonly string[] |
   );
 }
 
-/** `policyTypes` as it counts: ingress always, egress where there is an egress rule, unless it is spelled out. */
+/** The effective `policyTypes`: unless given, ingress always, and egress if there is an egress rule. */
 function directions({ spec }: NetworkPolicyFact, report: Report): readonly Direction[] {
   const types = spec.policyTypes ?? [];
   if (types.length === 0) return (spec.egress ?? []).length > 0 ? ["ingress", "egress"] : ["ingress"];
@@ -239,7 +238,7 @@ function enforcement(annotations: Readonly<Record<string, string>>, report: Repo
   return "standard";
 }
 
-/** The logging that Kube-OVN's annotations ask for: of drops, unless they say of what. */
+/** The logging that Kube-OVN's annotations request; of drops, unless they list actions. */
 function logging(
   annotations: Readonly<Record<string, string>>,
   report: Report,

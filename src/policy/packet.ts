@@ -2,41 +2,38 @@
 
 import type { Ip } from "../net/address.ts";
 
-/** The first packet of a connection, as far as ACLs look at it. */
+/** The first packet of a connection, as ACLs see it. */
 export interface Packet {
-  /** Name of the logical switch port that it comes from; absent where it comes from outside the switch. */
+  /** Name of the logical switch port that it comes from; absent if it comes from outside the switch. */
   readonly inport?: string;
   /** Name of the logical switch port that it goes to; OVN does not know it in ACLs of direction `from-lport`. */
   readonly outport?: string;
-  /** The node that carries the rule out, of whose ports alone `is_chassis_resident` holds; absent where that is not known. */
+  /** The node that evaluates the rule: `is_chassis_resident` is true for its ports only; absent if it is not known. */
   readonly node?: string;
   readonly source: Ip;
   readonly destination: Ip;
   /** An IP protocol, by name or number. */
   readonly protocol: "TCP" | "UDP" | "SCTP" | "ICMP" | "ICMPv6" | number;
-  /** Of TCP, UDP and SCTP. Where one is absent, no comparison with it holds. */
+  /** Ports of TCP, UDP and SCTP. No comparison with an absent one is true. */
   readonly sourcePort?: number;
   readonly destinationPort?: number;
-  /** Other fields by their name in the match language (`icmp4.type`, `eth.src`); no comparison with an absent one holds. */
+  /** Other fields by their name in the match language (`icmp4.type`, `eth.src`); no comparison with an absent one is true. */
   readonly fields?: Readonly<Record<string, bigint>>;
 }
 
-/**
- * What the names in matches mean. A set must be the same array or set as long as its contents are: what is made of it for looking
- * addresses up is kept with it.
- */
+/** The meaning of names in matches. As long as its contents are the same, a set must be the same array or set: look-up tables are cached with it. */
 export interface NamedSets {
-  /** The names of the ports of `@name`; `undefined` where there is no such group. */
+  /** The names of the ports of `@name`; `undefined` if there is no such group. */
   portGroup(name: string): ReadonlySet<string> | undefined;
-  /** What `$name` holds, addresses and prefixes; `undefined` where there is no such set. */
+  /** The addresses and prefixes of `$name`; `undefined` if there is no such set. */
   addressSet(name: string): readonly string[] | undefined;
-  /** The node that a port is on. Absent: nothing is known of any. */
+  /** The node that a port is on. Absent: no port's node is known. */
   nodeOf?(port: string): string | undefined;
 }
 
 const PROTOCOLS = { TCP: 6n, UDP: 17n, SCTP: 132n, ICMP: 1n, ICMPv6: 58n } as const;
 
-/** Of the first packet of a connection, whole and untagged. */
+/** For the first packet of a connection, unfragmented and untagged. */
 const DEFAULTS: Readonly<Record<string, bigint>> = {
   ...{
     "ct.trk": 1n,
@@ -51,7 +48,7 @@ const DEFAULTS: Readonly<Record<string, bigint>> = {
   ...{ ct_mark: 0n, ct_label: 0n, "pkt.mark": 0n, "vlan.tci": 0n, "ip.frag": 0n },
 };
 
-/** The value of a numeric field of the match language; `undefined` where the packet does not say. Prerequisites are not looked at. */
+/** The value of a numeric field of the match language; `undefined` if the packet does not have it. Prerequisites are not checked. */
 export function numericField(name: string): (packet: Packet) => bigint | undefined {
   switch (name) {
     case "eth.type":

@@ -8,7 +8,7 @@ export function portNumbersKey(port: { readonly protocol: string; readonly name:
   return `${namespace ?? "*"}:${port.protocol}/${port.name}`;
 }
 
-/** The numbers that the pods of a selector may mean by the name of a port, as the facts have it. */
+/** The numbers that the pods of a selector may mean by the name of a port, from the facts. */
 export function portNumbers(
   reader: FactReader,
   port: { readonly protocol: string; readonly name: string },

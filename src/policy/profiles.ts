@@ -3,24 +3,24 @@
 import type { NamedPortFact, PodFact } from "../facts/pod.ts";
 import type { PodSelector } from "./types.ts";
 
-/** Pods that are the same to every selector: one namespace, the same labels, the same named ports. */
+/** Pods that no selector distinguishes: one namespace, the same labels, the same named ports. */
 export interface Profile {
   readonly key: string;
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly ports: readonly NamedPortFact[];
-  /** Under which {@link anchorOf anchors} selectors that may select it are found. */
+  /** The {@link anchorOf anchors} of selectors that may select it. */
   readonly anchors: readonly string[];
   /** Keys of the pods that have it. */
   readonly pods: Set<string>;
-  /** Names of the groups it is in. */
+  /** Names of its groups. */
   readonly groups: Set<string>;
 }
 
 /**
- * Where a selector is looked for: by its namespace, and by the first label that it wants to be equal to something. A profile
- * is compared with the selectors under its own few anchors only, and a selector with the profiles under its one anchor, so
- * that ten thousand policies cost a pod no more than those that may concern it.
+ * The key under which a selector is indexed: its namespace, and the first label that it requires to be equal to a value. A profile is compared only
+ * with the selectors under its own few anchors, and a selector with the profiles under its one anchor, so the cost of a pod does not grow with all
+ * policies.
  */
 export function anchorOf({ namespace, podSelector }: PodSelector): string {
   const [first] = Object.entries(podSelector.matchLabels ?? {});
@@ -36,7 +36,7 @@ function anchor(namespace: string | undefined, pair: readonly [string, string] |
   return pair === undefined ? (namespace ?? "*") : `${namespace ?? "*"}\0${pair[0]}=${pair[1]}`;
 }
 
-/** All profiles, found by key, by anchor and by namespace. */
+/** All profiles, indexed by key, anchor and namespace. */
 export class Profiles {
   readonly #byKey = new Map<string, Profile>();
   /** anchor → the profiles under it. */
@@ -47,12 +47,12 @@ export class Profiles {
     return this.#byAnchor.get(anchor) ?? [];
   }
 
-  /** Those of one namespace. */
+  /** The profiles of one namespace. */
   inNamespace(namespace: string): Iterable<Profile> {
     return this.under(namespace);
   }
 
-  /** A pod has come. Returns its profile where it is the first that has it. */
+  /** Adds a pod. Returns its profile if the pod is the first one that has it. */
   join(pod: PodFact): Profile | undefined {
     const known = this.#byKey.get(pod.profile);
     if (known !== undefined) {
@@ -78,7 +78,7 @@ export class Profiles {
     return made;
   }
 
-  /** A pod has gone. Returns its profile where it was the last that had it. */
+  /** Removes a pod. Returns its profile if the pod was the last one that had it. */
   leave(pod: PodFact): Profile | undefined {
     const profile = this.#byKey.get(pod.profile);
     if (profile === undefined || !profile.pods.delete(pod.key) || profile.pods.size > 0) return undefined;

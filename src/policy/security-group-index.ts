@@ -5,7 +5,7 @@ import type { FactChange } from "../facts/fact-change.ts";
 import type { PodFact } from "../facts/pod.ts";
 import type { FactStore } from "../facts/store.ts";
 
-/** The names in a pod's annotation `security_groups` of one interface, each once. */
+/** The names in a pod's annotation `security_groups` of one interface, without duplicates. */
 export function namedSecurityGroups(pod: PodFact, provider: string = OVN_PROVIDER): readonly string[] {
   const text = pod.annotations[podAnnotation(provider, "security_groups")];
   if (text === undefined) return [];
@@ -20,8 +20,8 @@ function namesAny(pod: PodFact): boolean {
 }
 
 /**
- * Says in derived facts which SecurityGroups exist (`securityGroupPresence`), so that pods are not woken by a change of rules, and
- * whether there are any, or pods that name one (`policyUse`), so that nodes know that they must say what they reach.
+ * Maintains derived facts: which SecurityGroups exist (`securityGroupPresence`), so that a change of rules does not wake pods; and whether there are
+ * any, or pods that name one (`policyUse`), so that nodes know whether a rule must allow them to reach their pods.
  */
 export class SecurityGroupIndex {
   readonly #facts: FactStore;
@@ -32,14 +32,14 @@ export class SecurityGroupIndex {
     this.#facts = facts;
   }
 
-  /** Takes in all facts at once. */
+  /** Processes all facts at once. */
   start(): void {
     for (const { key } of this.#facts.all("securityGroups")) this.#note(key);
     for (const pod of this.#facts.all("pods")) this.#notePod(pod.key, pod);
     this.#finish();
   }
 
-  /** A fact has changed. Call it before the units are told, so that they find what follows from it. */
+  /** A fact has changed. Call this before units are notified, so that they find the derived facts. */
   noteFact({ kind, key, new: now }: FactChange): void {
     if (kind === "securityGroups") this.#note(key);
     else if (kind === "pods") this.#notePod(key, now as PodFact | undefined);

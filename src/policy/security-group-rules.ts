@@ -11,13 +11,13 @@ export interface EndpointsRemote {
   readonly addresses: readonly string[];
 }
 
-/** A rule as it is enforced: without doubts. */
+/** A rule as it is enforced: all parts are valid. */
 export interface ClosedRule {
   readonly index: number;
   readonly priority: number;
   readonly action: PolicyRuleAction;
   readonly families: readonly (4 | 6)[];
-  /** Absent: whoever it is. */
+  /** Absent: any remote. */
   readonly remote?: NonNullable<SecurityGroupRuleFact["remote"]> | EndpointsRemote;
   /** A canonical CIDR, or `any`. */
   readonly local: string;
@@ -26,14 +26,14 @@ export interface ClosedRule {
   readonly sourcePorts: "any" | PortRangeFact;
 }
 
-/** Smaller is stricter: of two rules that contradict each other the stricter one stands. */
+/** Smaller is stricter: of two contradicting rules the stricter one is used. */
 const STRICTNESS: Readonly<Record<PolicyRuleAction, number>> = { drop: 0, pass: 1, "allow-related": 2 };
 const SPELLING: Readonly<Record<PolicyRuleAction, string>> = { drop: "drop", pass: "pass", "allow-related": "allow" };
 
 /**
- * The rules of one direction as they are enforced, and what of them is not as it is written. What is not clear is closed: an unclear rule
- * that allows is left out, and one that drops or passes drops, whatever its unclear part may have been meant to be. Of
- * rules that contradict each other, because they have one priority and some packets in common, the strictest stands.
+ * The rules of one direction as they are enforced, and the problems of the others. Invalid rules fail closed: one that allows is left out, and one
+ * that drops or passes drops, whatever its invalid part was meant to be. Of contradicting rules, which have the same priority and some packets in
+ * common, the strictest is used.
  */
 export function closeRules(
   group: SecurityGroupFact,
@@ -50,7 +50,7 @@ export function closeRules(
       const closed = fact.policy === "allow" ? "the rule allows nothing" : "the rule drops whatever else it matches";
       problems.push({ path: pathOf(direction, fact.index), reason, message: `${message}; ${closed}` });
     }
-    // That the group's tier is not known is said once, and not for each rule.
+    // An invalid tier of the group is reported once, not for each rule.
     const action = actionOf(fact, doubts.length > 0 || group.tier === undefined);
     if (action === undefined) continue;
     const rule = closedRule(fact, action, exists);
@@ -94,13 +94,13 @@ function doubtsOf(
   return doubts;
 }
 
-/** What a rule does; nothing for one that is left out. */
+/** The action of a rule; undefined if the rule is left out. */
 function actionOf({ policy }: SecurityGroupRuleFact, unclear: boolean): PolicyRuleAction | undefined {
   if (policy === "allow") return unclear ? undefined : "allow-related";
   return policy === "pass" && !unclear ? "pass" : "drop";
 }
 
-/** A part that is not known does not narrow what the rule matches. */
+/** An invalid part does not narrow the match. */
 function closedRule(
   fact: SecurityGroupRuleFact,
   action: PolicyRuleAction,
@@ -117,8 +117,8 @@ function closedRule(
 }
 
 /**
- * Takes the rules apart that contradict each other: OVN does not say which of two ACLs of one tier and priority decides (ovn-nb(5), ACL
- * `priority`). One that allows is left out, and one that passes drops, where another one is stricter.
+ * Resolves contradictions: OVN does not define which of two ACLs of one tier and priority decides (ovn-nb(5), ACL `priority`). If another rule is
+ * stricter, one that allows is left out, and one that passes drops.
  */
 function settleTies(
   rules: readonly ClosedRule[],
@@ -151,7 +151,7 @@ function settleTies(
   return { rules: kept, problems };
 }
 
-/** Tells whether some packet may be matched by both of two rules; groups may have members in common. Reads each CIDR once. */
+/** Whether a packet may match both of two rules; groups may have members in common. Parses each CIDR once. */
 function overlaps(): (a: ClosedRule, b: ClosedRule) => boolean {
   /** text → CIDR. */
   const known = new Map<string, Cidr | undefined>();
@@ -172,7 +172,7 @@ function overlaps(): (a: ClosedRule, b: ClosedRule) => boolean {
     (a.local === "any" || b.local === "any" || meet(a.local, b.local));
 }
 
-/** The CIDRs of a rule's other side; the members of a group may be anywhere. */
+/** The CIDRs of a rule's remote; members of a group may have any address. */
 function remotes({ remote }: ClosedRule): readonly string[] {
   if (remote?.kind === "cidr") return [remote.cidr];
   return remote?.kind === "endpoints"

@@ -14,16 +14,16 @@ export interface SecurityGroupAcl {
   readonly priority: number;
   readonly match: string;
   readonly action: PolicyRuleAction;
-  /** `ingress/0` for a rule of the spec; otherwise what it is for. */
+  /** `ingress/0` for a rule of the spec; otherwise its purpose. */
   readonly rule: string;
 }
 
 /** A SecurityGroup in terms of OVN. */
 export interface TranslatedSecurityGroup {
   readonly acls: readonly SecurityGroupAcl[];
-  /** What of it is not enforced as written; that part is closed. */
+  /** Parts that are not enforced as written; they fail closed. */
   readonly problems: readonly PolicyProblem[];
-  /** The directions in which all is enforced as written. */
+  /** The directions in which everything is enforced as written. */
   readonly clean: readonly Direction[];
 }
 
@@ -32,13 +32,13 @@ const PRIORITY = { highest: 18484, base: 2005, sameGroup: 2004, drop: 2003 } as 
 
 const DIRECTIONS: readonly Direction[] = ["ingress", "egress"];
 const FAMILIES = [4, 6] as const;
-/** OVN's tiers of the API's tiers 0 and 1. */
+/** OVN's tiers for the API's tiers 0 and 1. */
 const TIERS = [2, 3] as const;
 
 /**
- * What a SecurityGroup means. Pure; `exists` tells of other groups, `virtualPorts` of the Services that egress rules name: such a rule is
- * also for what stands behind them, for that is where connections go. Rules of tier 0 are in OVN's tier 2, those of tier 1 in tier 3, as in
- * Kube-OVN. What is not allowed is dropped by {@link denyAllAcls}, so there is nothing here that drops by default.
+ * Translates a SecurityGroup. Pure; `exists` says whether another group exists, `virtualPorts` gives the Services that egress rules name: such a rule
+ * also applies to their endpoints, because connections go there. Rules of tier 0 are in OVN's tier 2, those of tier 1 in tier 3, as in Kube-OVN.
+ * {@link denyAllAcls} drops what is not allowed, so nothing is dropped by default here.
  */
 export function translateSecurityGroup(
   group: SecurityGroupFact,
@@ -77,11 +77,11 @@ export function translateSecurityGroup(
 }
 
 /**
- * The ACLs of the group of all who name a SecurityGroup: without what they need to have a network at all, they get and send nothing
- * that no rule allows. In both tiers, so that what a rule passes on is dropped below if no rule there allows it.
+ * The ACLs of the group of all ports with a SecurityGroup: except for the traffic that an interface needs, they receive and send nothing that no rule
+ * allows. In both tiers, so that traffic that a rule passes on is dropped in the lower tier if no rule there allows it.
  *
- * Kube-OVN gives the base rules to each group. Here they are once, for the members of every group are members of this one, also
- * where the groups that they name do not exist.
+ * Kube-OVN adds the base rules to each group. Here they exist once, because the members of every group are members of this one, even if the groups
+ * that they name do not exist.
  */
 export function denyAllAcls(): readonly SecurityGroupAcl[] {
   const portGroup = portGroupOf(DENY_ALL_GROUP);
@@ -104,8 +104,8 @@ export function denyAllAcls(): readonly SecurityGroupAcl[] {
 }
 
 /**
- * What a network interface needs to be one, as in Kube-OVN: ARP; neighbour discovery from the link itself, that is, with hop limit 255
- * (RFC 4861; OVN lets MLD through on its own); DHCP; VRRP, for pods that share an address (RFC 9568).
+ * The traffic that a network interface needs, as in Kube-OVN: ARP; neighbour discovery from the link itself, that is, with hop limit 255 (RFC 4861;
+ * OVN allows MLD itself); DHCP; VRRP, for pods that share an address (RFC 9568).
  */
 const BASE: Readonly<Record<Direction, Readonly<Record<string, string>>>> = {
   ingress: {
@@ -128,12 +128,12 @@ function subject(direction: Direction, portGroup: string): string {
   return `${direction === "ingress" ? "outport" : "inport"} == @${portGroup}`;
 }
 
-/** Which field of a packet is the other side's address. */
+/** The field of a packet with the remote's address. */
 function remoteSide(direction: Direction): "src" | "dst" {
   return direction === "ingress" ? "src" : "dst";
 }
 
-/** The match of a rule, one for each family that it is for. */
+/** The matches of a rule, one for each family that it applies to. */
 function matchesOf(rule: ClosedRule, direction: Direction, portGroup: string): readonly string[] {
   return FAMILIES.filter((family) => rule.families.includes(family)).map((family) => {
     const parts = [subject(direction, portGroup), `ip${family}`];
@@ -151,7 +151,7 @@ function matchesOf(rule: ClosedRule, direction: Direction, portGroup: string): r
       const ports = [...portMatch(protocol, "dst", rule.ports), ...portMatch(protocol, "src", rule.sourcePorts)];
       if (ports.length === 0) ports.push(protocol);
       const own = ports.length > 1 ? `(${ports.join(" && ")})` : ports.join();
-      // What drops the first fragment of a datagram drops it whole.
+      // Dropping the first fragment of a datagram drops the whole datagram.
       parts.push(...(rule.action === "drop" ? ports : [`(${own} || ${laterFragments(protocol)})`]));
     }
     return parts.join(" && ");
@@ -166,7 +166,7 @@ function portMatch(
   if (ports === "any") return [];
   const { first, last } = ports;
   const field = `${protocol}.${side}`;
-  // A range costs flows by the number of its bits, and all ports cost none.
+  // A range costs flows by the number of its bits; a match for all ports costs none.
   if (first === 1 && last === 65535) return [protocol];
   return [first === last ? `${field} == ${first}` : `${first} <= ${field} <= ${last}`];
 }

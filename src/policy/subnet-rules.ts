@@ -17,12 +17,12 @@ export interface SubnetAclSpec {
   readonly priority: number;
   readonly match: string;
   readonly action: SubnetAclFact["action"];
-  /** `acls/0` for an entry of the spec; otherwise what it is for. */
+  /** `acls/0` for an entry of the spec; otherwise its purpose. */
   readonly rule: string;
   readonly log: boolean;
 }
 
-/** A subnet's own rules in terms of OVN, and what of them is not enforced as written. */
+/** A subnet's own rules as ACLs, and the parts that are not enforced as written. */
 export interface TranslatedSubnet {
   readonly acls: readonly SubnetAclSpec[];
   readonly problems: readonly PolicyProblem[];
@@ -38,8 +38,8 @@ const FAMILIES = [
 ] as const;
 
 /**
- * What `private`, `allowSubnets`, `allowEWTraffic` and `acls` of a subnet mean. Pure. `joinCidr`: where nodes are in the VPC, empty
- * where there is no way from there; they speak from there and from addresses of their own.
+ * Translates `private`, `allowSubnets`, `allowEWTraffic` and `acls` of a subnet. Pure. `joinCidr`: the join subnet, from which nodes connect to pods
+ * (besides their own addresses); empty if nodes do not reach the VPC.
  */
 export function translateSubnetRules(
   subnet: SubnetFact,
@@ -58,7 +58,7 @@ export function translateSubnetRules(
   return { acls, problems };
 }
 
-/** Of entries with the same direction, priority and match, however it is spelt, the strictest stands: OVN leaves open which of them decides. */
+/** Of entries with the same direction, priority and match, in any spelling, the strictest is used: OVN does not define which of them decides. */
 function strictest(entries: readonly (readonly SubnetAclSpec[])[], problems: PolicyProblem[]): SubnetAclSpec[] {
   const keyOf = ({ direction, priority, match }: SubnetAclSpec): string =>
     `${direction} ${priority} ${canonicalMatch(match)}`;
@@ -75,7 +75,7 @@ function strictest(entries: readonly (readonly SubnetAclSpec[])[], problems: Pol
       const stands = found.get(keyOf(acl));
       if (stands === undefined || strictness(stands.acl) === strictness(acl)) return true;
       const what = `spec.acls[${stands.index}] has the same direction, priority ${acl.priority} and match, with action ${stands.acl.action}`;
-      // What stands behind the first one follows from it.
+      // Endpoints follow from the first entry.
       if (n === 0) {
         const message = `${what}, which is used; give one of them another priority`;
         problems.push({ path: `spec.acls[${index}]`, reason: "PriorityConflict", message });
@@ -90,7 +90,7 @@ function strictness({ action }: SubnetAclSpec): number {
   return action === "drop" || action === "reject" ? 0 : action === "pass" ? 1 : 2;
 }
 
-/** All that is sent to a port of the switch is dropped but for the pairs that are let through; answers always pass. */
+/** Drops everything that is sent to a port of the switch, except allowed pairs; replies always pass. */
 function privateAcls(
   { cidr, allowSubnets }: SubnetFact,
   joinCidr: Dual<string>,
@@ -123,7 +123,7 @@ function privateAcls(
       for (const sources of [nodes, `$${nodesAddressSet(family)}`])
         acls.push(allow(PRIORITY.node, `inport == @${UPLINKS_GROUP} && ${ip}.src == ${sources}`, "private/nodes"));
     } else acls.push(allow(PRIORITY.node, `${ip}.src == ${PROBE_NETWORK[key].node}`, "private/nodes"));
-    // A pod of it that reaches itself through a Service.
+    // A pod of the subnet that reaches itself through a Service.
     acls.push(allow(PRIORITY.allow, `${ip}.src == ${HAIRPIN_SOURCE[key]}`, "private/itself"));
     for (const { block, rule } of others) {
       if (block.family !== family) continue;
@@ -151,26 +151,26 @@ function eastWestAcls({ cidr }: SubnetFact): SubnetAclSpec[] {
   });
 }
 
-/** What the API server lets in now; older objects may have other words. */
+/** The values that the API server accepts now; older objects may have others. */
 const DIRECTIONS: ReadonlySet<string> = new Set<SubnetAclSpec["direction"]>(["from-lport", "to-lport"]);
 const ACTIONS: ReadonlySet<string> = new Set<SubnetAclSpec["action"]>([
   ...(["allow", "allow-related", "allow-stateless"] as const),
   ...(["drop", "reject", "pass"] as const),
 ]);
 
-/** The ranges among whose addresses a subnet's `acls` may name Services'. */
+/** The ranges in which a subnet's `acls` may name addresses of Services. */
 export function destinationsOfAcls({ acls }: SubnetFact): readonly string[] {
   return [...new Set(acls.filter(isBalanced).flatMap(({ match }) => destinationsOf(match)))];
 }
 
-/** Whether what a rule is about may have gone through load balancing; what is not tracked has not. */
+/** Whether the rule's traffic may have passed load balancing; untracked traffic has not. */
 function isBalanced({ direction, action }: SubnetAclFact): boolean {
   return direction === "from-lport" && action !== "allow-stateless";
 }
 
 /**
- * An entry of `acls`; one for what leaves a port that names Services' addresses is also for what goes on to their endpoints. OVN installs nothing for
- * a match that it cannot read, so such a rule is closed here: one that allows is left out, and any other drops all IP traffic of its
+ * Translates an entry of `acls`. An entry for traffic from a port that names addresses of Services also applies to their endpoints. OVN installs
+ * nothing for a match that it cannot parse, so such an entry fails closed: one that allows is left out, and any other drops all IP traffic of its
  * direction at its priority.
  */
 function userAcl(
@@ -192,7 +192,7 @@ function userAcl(
     return userAcl({ ...acl, action: "drop" }, index, problems, virtualPorts);
   }
   const read = readUserMatch(acl.match);
-  // What NetworkPolicies let out has priority 0.
+  // What NetworkPolicies allow to leave has priority 0.
   const priority = Math.min(Math.max(Math.trunc(acl.priority) || 1, 1), MAX_PRIORITY);
   if ("match" in read) {
     const behind = isBalanced(acl) ? matchesBehind(read.match, virtualPorts) : [];

@@ -7,7 +7,7 @@ import { settleTies } from "./admin-ties.ts";
 import { translateNetworkPolicy } from "./network-policy.ts";
 import type { Policy } from "./types.ts";
 
-/** Each kind of fact that is a policy, and what it means. A new kind is added here, and as a unit. */
+/** Each kind of fact that is a policy, and its translation. A new kind is added here, and as a unit. */
 const TRANSLATORS = {
   networkPolicies: translateNetworkPolicy,
   adminNetworkPolicies: translateAdminPolicy,
@@ -26,13 +26,13 @@ export function isPolicyKind(kind: string): kind is PolicyKind {
   return kind in TRANSLATORS;
 }
 
-/** What a policy means by itself. Pure. */
+/** Translates a policy by itself. Pure. */
 export function translatePolicy<K extends PolicyKind>(kind: K, fact: FactTypes[K]): Policy {
   // The table's type ties each kind to its own function; TypeScript cannot follow that through a generic K.
   return (TRANSLATORS[kind] as (fact: FactTypes[K]) => Policy)(fact);
 }
 
-/** What a policy means among all others, which may want the same place; none where there is no such policy. */
+/** Translates a policy together with others that have the same priority; undefined if the policy does not exist. */
 export function acceptedPolicy(reader: FactReader, kind: PolicyKind, key: string): Policy | undefined {
   const fact = reader.get(kind, key);
   if (fact === undefined) return undefined;

@@ -3,11 +3,11 @@
 import type { GroupMeaning, PodSelectorFact } from "../facts/policy-group.ts";
 
 /**
- * What every kind of policy (NetworkPolicy, AdminNetworkPolicy, ClusterNetworkPolicy …) is translated to before it becomes ACLs.
- * Values are plain and immutable; selectors are canonical (`canonicalSelector` in `labels.ts`), so equal ones are one group.
+ * The common form of every kind of policy (NetworkPolicy, AdminNetworkPolicy, ClusterNetworkPolicy …), before it becomes ACLs. Values are plain and
+ * immutable; selectors are canonical (`canonicalSelector` in `labels.ts`), so equal ones are one group.
  */
 
-/** Seen from the selected pods: `ingress` is to them, `egress` is from them. */
+/** From the view of the selected pods: `ingress` is to them, `egress` is from them. */
 export type Direction = "ingress" | "egress";
 
 /** A transport protocol, as Kubernetes spells it. */
@@ -16,7 +16,7 @@ export type Protocol = "TCP" | "UDP" | "SCTP";
 /** Pods by labels, see {@link PodSelectorFact}. */
 export type PodSelector = PodSelectorFact;
 
-/** A set of addresses that ACLs refer to by name, shared by all policies that mean the same set. */
+/** A set of addresses that ACLs refer to by name; policies with equal sets share it. */
 export type Group = GroupMeaning;
 
 /** The other side of a rule. Several peers of a rule are alternatives. */
@@ -31,7 +31,7 @@ export type PortMatch =
   | { readonly kind: "any"; readonly protocol: Protocol }
   /** `last` equals `first` for a single one. */
   | { readonly kind: "range"; readonly protocol: Protocol; readonly first: number; readonly last: number }
-  /** Whatever number the pod at the receiving end calls so. */
+  /** The number that the receiving pod has for this name. */
   | { readonly kind: "named"; readonly protocol: Protocol; readonly name: string };
 
 /** What an ACL does (ovn-nb(5), ACL `action`). `pass` leaves the decision to the next tier. */
@@ -43,11 +43,11 @@ export interface PolicyRule {
   /** Of the ACL, within the tier; larger wins. */
   readonly priority: number;
   readonly action: PolicyRuleAction;
-  /** `any`: whoever it is. An empty list matches nobody. */
+  /** `any`: every peer. An empty list matches none. */
   readonly peers: "any" | readonly Peer[];
   /** `any`: all traffic of every protocol. An empty list matches nothing. */
   readonly ports: "any" | readonly PortMatch[];
-  /** For people: `ingress/0`, or the name that the policy's author gave. */
+  /** For people: `ingress/0`, or the author's name for the rule. */
   readonly name: string;
   readonly log?: RuleLog;
 }
@@ -59,11 +59,11 @@ export interface RuleLog {
   readonly rate: number;
 }
 
-/** What happens to a subject's traffic that no rule of its policies has decided, in one direction. */
+/** What happens to a subject's traffic that no rule of its policies decides, in one direction. */
 export interface Isolation {
   readonly direction: Direction;
   readonly priority: number;
-  /** `lax` leaves alone what is neither TCP, UDP nor SCTP, and DHCP. */
+  /** `lax` exempts DHCP and everything that is not TCP, UDP or SCTP. */
   readonly mode: "standard" | "lax";
   readonly log?: RuleLog;
 }
@@ -72,19 +72,19 @@ export interface Isolation {
 export interface Policy {
   /** Owner of its rows: `np/<namespace>/<name>`, `anp/<name>`, `banp/<name>`, `cnp/<name>`. */
   readonly id: string;
-  /** How people call it: `NetworkPolicy default/web`. */
+  /** Its name for people: `NetworkPolicy default/web`. */
   readonly label: string;
   /** OVN's tier of its ACLs (ovn-nb(5), ACL `tier`); smaller is decided first. */
   readonly tier: 0 | 1 | 2 | 3;
-  /** Whom it applies to; several are alternatives. */
+  /** The subjects; several are alternatives. */
   readonly subjects: readonly PodSelector[];
   readonly rules: readonly PolicyRule[];
   readonly isolation: readonly Isolation[];
-  /** What of it cannot be enforced as written, each a sentence; that part is closed. */
+  /** Parts that cannot be enforced as written, each as a message; they fail closed. */
   readonly problems: readonly PolicyProblem[];
 }
 
-/** A part of a policy that is not clear or not possible. */
+/** A part of a policy that is invalid or not supported. */
 export interface PolicyProblem {
   /** The field, as a path: `spec.ingress[0].from[1].ipBlock.cidr`. */
   readonly path: string;

@@ -4,18 +4,18 @@ import { isStorable, quoted } from "../api/text.ts";
 import { parseMatch } from "./match.ts";
 import { MatchError } from "./match-error.ts";
 
-/** A match as OVN is given it, or why it cannot be, in a sentence. */
+/** A match for OVN, or why it is invalid, as a message. */
 export type UserMatch = { readonly match: string } | { readonly wrong: string };
 
-/** So that what northd puts around it still nests less deep than OVN takes (ovn lib/expr.c, MAX_PAREN_DEPTH). */
+/** Leaves room for the parentheses that northd adds (ovn lib/expr.c, MAX_PAREN_DEPTH). */
 const MAX_DEPTH = 90;
 
-/** Strings and comments, in which nothing else has a meaning. */
+/** Strings and comments, which are not parsed further. */
 const OPAQUE = /"(?:[^"\\]|\\.)*"|\/\/[^\n]*|\/\*(?:(?!\*\/)[^\n])*\*\//g;
 
 /**
- * Reads a match that a user has written. northd and ovn-controller pass over one that they cannot read, and only log it. Comments are
- * left out: northd writes on behind a match, and a comment at its end would swallow that, and with it the whole flow.
+ * Reads a match that a user has written. northd and ovn-controller ignore a match that they cannot parse, and only log it. Comments are removed:
+ * northd appends to a match, and a comment at its end would hide that and invalidate the flow.
  */
 export function readUserMatch(text: string): UserMatch {
   if (text.trim() === "") return { wrong: "it is empty, and says nothing; ip stands for all IP traffic" };

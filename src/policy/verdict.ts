@@ -6,7 +6,7 @@ import type { NamedSets, Packet } from "./packet.ts";
 
 export type { NamedSets, Packet } from "./packet.ts";
 
-/** What an ACL is to a packet (ovn-nb(5), table ACL). A row of the northbound database is one. */
+/** An ACL as evaluated for a packet (ovn-nb(5), table ACL); rows of the northbound database have this form. */
 export interface AclView {
   readonly direction: "from-lport" | "to-lport";
   readonly priority: number;
@@ -16,22 +16,22 @@ export interface AclView {
   readonly options?: Readonly<Record<string, string>>;
 }
 
-/** What a stage decides, and why. */
+/** The decision of a stage, and why. */
 export interface AclDecision<A extends AclView = AclView> {
   readonly verdict: "allow" | "drop" | "reject";
-  /** The ACL that decides; absent where none matches, which allows. */
+  /** The ACL that decides; absent if none matches, which allows. */
   readonly by?: A;
-  /** The ACLs with action `pass` by which the decision went on to the next tier. */
+  /** The ACLs with action `pass` that deferred the decision to the next tier. */
   readonly passedBy: readonly A[];
 }
 
-/** The same for the whole way through one switch. */
+/** The same for all stages of one switch. */
 export interface SwitchDecision<A extends AclView = AclView> extends AclDecision<A> {
-  /** The stage that decides; the last one where all allow. */
+  /** The stage that decides; the last one if all allow. */
   readonly stage: AclStage;
 }
 
-/** Where an ACL is looked at: leaving the port, before and after load balancing; or going to the port. */
+/** The stages: leaving the port, before and after load balancing; and going to the port. */
 export type AclStage = "from-lport" | "from-lport-after-lb" | "to-lport";
 
 /** The stage of an ACL (ovn-nb(5), ACL `direction` and `options:apply-after-lb`). */
@@ -40,10 +40,10 @@ export function stageOf(acl: AclView): AclStage {
   return acl.options?.["apply-after-lb"] === "true" ? "from-lport-after-lb" : "from-lport";
 }
 
-/** ACLs by the stage in which they are looked at. */
+/** ACLs by the stage in which they are evaluated. */
 export type AclStages<A extends AclView> = Readonly<Record<AclStage, readonly A[]>>;
 
-/** Sorts ACLs by stage; their order stays. */
+/** Sorts ACLs by stage; their order is kept. */
 export function byStage<A extends AclView>(acls: readonly A[]): AclStages<A> {
   const of = (stage: AclStage): readonly A[] => acls.filter((acl) => stageOf(acl) === stage);
   return {
@@ -54,10 +54,10 @@ export function byStage<A extends AclView>(acls: readonly A[]): AclStages<A> {
 }
 
 /**
- * What the ACLs of one stage make of a packet: the lowest tier is decided first; within it the highest priority that matches; `pass`
- * goes on to the next tier, and so does a tier in which nothing matches; after the last one, the packet is allowed. Where two of one
- * priority match, OVN does as it likes; this takes the strictest. An ACL whose match OVN would refuse, or that names a set that does
- * not exist, is not active. The array is taken for immutable.
+ * Evaluates the ACLs of one stage for a packet: the lowest tier first; within it the highest priority that matches; `pass` continues with the next
+ * tier, and so does a tier in which nothing matches; after the last one the packet is allowed. Of matching ACLs with the same priority OVN may use
+ * any; this uses the strictest. An ACL whose match OVN would refuse, or that names a set that does not exist, is not active. The array must not be
+ * changed afterwards.
  */
 export function decideStage<A extends AclView>(acls: readonly A[], packet: Packet, sets: NamedSets): AclDecision<A> {
   const passedBy: A[] = [];
@@ -75,10 +75,10 @@ export function decideStage<A extends AclView>(acls: readonly A[], packet: Packe
   return { verdict: "allow", passedBy };
 }
 
-/** What ACLs of all stages make of a packet that comes and goes by ports of one switch: every stage must allow it. */
+/** Evaluates the ACLs of all stages for a packet between ports of one switch: every stage must allow it. */
 export function decideAll<A extends AclView>(acls: readonly A[], packet: Packet, sets: NamedSets): SwitchDecision<A> {
   const stages = staged(acls);
-  // In the stages before forwarding, where it goes to is not known yet.
+  // In the stages before forwarding, the destination port is not known yet.
   const { outport: _, ...leaving } = packet;
   const first = decideStage(stages["from-lport"] as readonly A[], leaving, sets);
   if (first.verdict !== "allow") return { ...first, stage: "from-lport" };
@@ -96,13 +96,13 @@ const STRICTNESS: readonly AclView["action"][] = [
   "allow-stateless",
 ];
 
-/** An ACL, its match read. */
+/** An ACL with its parsed match. */
 interface Ready<A extends AclView = AclView> {
   readonly acl: A;
   readonly match: MatchExpression;
 }
 
-/** A list of ACLs → the active ones, in the order in which they decide. */
+/** A list of ACLs → the active ones, in the order of evaluation. */
 const READY = new WeakMap<readonly AclView[], readonly Ready[]>();
 
 function ready(acls: readonly AclView[]): readonly Ready[] {

@@ -7,7 +7,7 @@ import { parseIp } from "../net/address.ts";
 import { cidrContains, parseCidr } from "../net/cidr.ts";
 import type { Protocol } from "./types.ts";
 
-/** One port of a Service's address, and where connections to it really go. */
+/** One port of a Service's address, and the endpoints of connections to it. */
 export interface VirtualPort {
   readonly address: string;
   readonly protocol: Protocol;
@@ -20,9 +20,9 @@ export interface VirtualPort {
 export type VirtualPortsIn = (cidr: string) => readonly VirtualPort[];
 
 /**
- * What stands behind the Services that a rule for a CIDR names. All endpoints that connections may have, those included that end but still
- * serve. What leaves a pod is judged by where it goes after load balancing, so a rule for a Service's address is one for these.
- * `0.0.0.0/0` and `::/0` name nothing.
+ * The endpoints of the Services that a rule for a CIDR names: all that connections may have, including those that are terminating but still serving.
+ * Traffic from a pod is evaluated with its destination after load balancing, so a rule for a Service's address must apply to these. `0.0.0.0/0` and
+ * `::/0` name no Services.
  */
 export function virtualPortsIn(reader: FactReader, cidr: string): readonly VirtualPort[] {
   const range = parseCidr(cidr);

@@ -14,7 +14,7 @@ t.test(
   },
 );
 
-t.test("nor does one while the controller is killed", { skip: whyNoLab() }, async (t) => {
+t.test("no forbidden packet gets in while the controller is killed", { skip: whyNoLab() }, async (t) => {
   const world = await openWorld(t);
   const disturb = async (): Promise<void> => {
     for (let i = 0; i < 3; i++) {

@@ -42,7 +42,7 @@ await test("a second lab on the same machine", async (t) => {
   const before = await others();
   const pids = async (): Promise<unknown> => (await lab.status()).parts.map(({ id, pid }) => [id, pid]);
 
-  await t.test("goes without a trace when its up was killed half-way", async (t) => {
+  await t.test("down removes a lab whose up was killed half-way", async (t) => {
     const env = { ...process.env, WEFT_LAB_ROOT: root };
     const child = spawn(process.execPath, [join(CHECKOUT, "hack/lab/main.ts"), "up", "--cni=bridge", "--nodes=1"], {
       env,
@@ -115,7 +115,7 @@ await test("a second lab on the same machine", async (t) => {
     await t.rejects(lab.kill("weft-9/kubelet"), { code: "unknown-part" });
   });
 
-  await t.test("goes without a trace, and the other lab has not noticed", async (t) => {
+  await t.test("down removes the lab and leaves the other one alone", async (t) => {
     await lab.down();
     t.same(leftovers(paths), []);
     t.same(await others(), before);

@@ -67,7 +67,7 @@ t.test("pods with several networks through Multus", { skip: whyNoLab(), timeout:
   await createNetwork(world, HOME, "lan", ovnNetwork("lan", HOME));
   await createNetwork(world, HOME, "wire", macvlanNetwork("wire", HOME));
 
-  await t.test("kubelet's pods have them from their start, and are rid of them at their end", async (t) => {
+  await t.test("pods of kubelet get all interfaces at their start, and all are removed at their end", async (t) => {
     const networks = { "k8s.v1.cni.cncf.io/networks": "lan,wire@macvlan0" };
     const [one, two] = (await run(world, [
       webPod(HOME, "one", "weft-1", networks),

@@ -94,7 +94,7 @@ t.test("kubelet's probes reach pods of custom VPCs", { skip: whyNoLab() }, async
     }
   });
 
-  await t.test("nobody else gets in or out by that way", async (t) => {
+  await t.test("no other traffic enters or leaves a VPC through the probe port", async (t) => {
     const [webA, far] = [world.pods.get(`${a}/web`)!, world.pods.get(`${b}/far`)!];
     const [probe] = await run(world, [idlePod(a, "idle", first)]);
     const [v4, v6] = addressesOf(webA);

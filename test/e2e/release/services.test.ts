@@ -37,7 +37,7 @@ function makeService(world: World, name: string, spec: object): Promise<Thing> {
   });
 }
 
-t.test("Services, at greater length", { skip: whyNoLab() }, async (whole) => {
+t.test("Services in custom VPCs and with affinity", { skip: whyNoLab() }, async (whole) => {
   const t = whole;
   const world = await openWorld(t);
   await useNamespace(t, world, NAME);

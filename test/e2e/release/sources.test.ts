@@ -23,7 +23,7 @@ function placedIn(subnet: string): Record<string, string> {
   return { "ovn.kubernetes.io/logical_switch": subnet };
 }
 
-t.test("nobody is taken for a node, a gateway or itself by the source it writes", { skip: whyNoLab() }, async (t) => {
+t.test("a pod cannot spoof the address of a node, a gateway or the pod itself", { skip: whyNoLab() }, async (t) => {
   const world = await openWorld(t);
   const [first = "", second = ""] = world.lab.nodes;
   await useSubnet(t, world, SUBNET, { cidrBlock: "10.61.0.0/24,fd00:61::/112" });
@@ -78,7 +78,7 @@ t.test("nobody is taken for a node, a gateway or itself by the source it writes"
       t.same(await received(from, victim), []);
     });
   }
-  await t.test("nor does a pod that no policy is about get what says that it is from there", async (t) => {
+  await t.test("packets with a spoofed source do not reach a pod without policies either", async (t) => {
     t.same(await received(near, far), [`${addressesOf(near)[0]} 9`]);
     t.same(await received(routed, far), [`${addressesOf(routed)[0]} 9`]);
   });
@@ -88,7 +88,7 @@ t.test("nobody is taken for a node, a gateway or itself by the source it writes"
       t.notOk((await ping(inNode(world, second), address, 1)).ok, `${second} to ${address}`);
     }
   });
-  await t.test("no pod speaks as a node to another one's tunnels, nor to OVN's databases", async (t) => {
+  await t.test("pods cannot send to tunnel ports of nodes or to OVN's databases", async (t) => {
     // A pod that no policy is about: to be told apart is only who has let the packet through.
     const listener = await receiver(netns(near), PORT);
     const mac = String(near.metadata.annotations?.["ovn.kubernetes.io/mac_address"]);
@@ -104,7 +104,7 @@ t.test("nobody is taken for a node, a gateway or itself by the source it writes"
     await sendDatagram(netns(far), "", addressesOf(near)[0], PORT, 9);
     t.same(await listener.stop(), [`${addressesOf(far)[0]} 9`]);
   });
-  await t.test("a host outside that sends to pods through a node is no pod by the source it writes", async (t) => {
+  await t.test("a host outside cannot spoof the address of a pod", async (t) => {
     const outside = inNode(world, OUTSIDE);
     const listener = await receiver(netns(near), PORT);
     const from = (source: string, to: string): Promise<void> =>

@@ -197,7 +197,7 @@ t.test("multicast goes to members only", { skip: whyNoLab() }, async (t) => {
     return (await packets.stop()).length;
   };
 
-  await t.test("without snooping all ports have it", async (t) => {
+  await t.test("without snooping all ports receive multicast", async (t) => {
     for (const group of groups)
       await until(`${group} is flooded`, 15_000, async () => (await stray(group)) === DATAGRAMS);
     t.strictSame(switchOf(world, MULTICAST)?.other_config, {});
@@ -236,7 +236,7 @@ t.test("multicast goes to members only", { skip: whyNoLab() }, async (t) => {
     );
   });
 
-  await t.test("members on both nodes have each datagram, others none", async (t) => {
+  await t.test("with snooping members on both nodes receive each datagram, other pods none", async (t) => {
     for (const group of groups) {
       const burst = async (): Promise<readonly number[]> => {
         const members = await Promise.all([near!, far!].map((pod) => joinGroup(pod, group, by(pod, group), PORT)));

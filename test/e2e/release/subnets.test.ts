@@ -148,7 +148,7 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (who
     },
   );
 
-  await t.test("a range that cannot be is refused, and everybody's pods go on as before", async (t) => {
+  await t.test("an invalid range is refused, and all pods keep their network", async (t) => {
     await useSubnet(t, world, "weft-beside", { cidrBlock: "10.71.2.0/24" });
     await judged(world, "weft-beside");
     const beside = switchOf(world, "weft-beside");
@@ -402,7 +402,7 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (who
     }
   });
 
-  await t.test("a Vip keeps its subnet from going", async (t) => {
+  await t.test("a subnet is not deleted while a Vip is in it", async (t) => {
     await useSubnet(t, world, "weft-kept", { cidrBlock: "10.73.0.0/28" });
     await judged(world, "weft-kept");
     await world.kube.create<Thing>(VIPS, {

@@ -143,7 +143,7 @@ t.test("load balancers of a VPC", { skip: whyNoLab() }, async (t) => {
     await world.kube.patch(RULES, { name: NAME }, { type: "merge", body: { spec: { sessionAffinity: "None" } } });
   });
 
-  await t.test("it goes with its rule", async (t) => {
+  await t.test("the Service and the load balancer are deleted with the rule", async (t) => {
     await world.kube.delete(RULES, { name: NAME });
     await rules.gone(NAME);
     await world.nb.until("its load balancer is gone", () =>

@@ -231,7 +231,7 @@ t.test("addresses of workloads", { skip: whyNoLab() }, async (t) => {
     await discard("statefulset", "list");
   });
 
-  await t.test("a machine's address is the machine's: its next pod has it, on whichever node", async (t) => {
+  await t.test("a virtual machine keeps its address: its next pod has it, on any node", async (t) => {
     const machines = {
       group: "kubevirt.io",
       version: "v1",

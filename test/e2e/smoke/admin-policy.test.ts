@@ -36,7 +36,7 @@ function definitions(file: string): readonly NewObject<KubeObject>[] {
   return parseAllDocuments(text).map((document) => document.toJS() as NewObject<KubeObject>);
 }
 
-t.test("what administrators say is what packets do", { skip: whyNoLab() }, async (t) => {
+t.test("packets follow administrators' policies", { skip: whyNoLab() }, async (t) => {
   const world = await openWorld(t);
   const { kube } = world;
   await useNamespace(t, world, HOME);
@@ -209,7 +209,7 @@ t.test("what administrators say is what packets do", { skip: whyNoLab() }, async
     await kube.delete(CRDS, { name: typeName(DNS_NAME_RESOLVERS) });
   });
 
-  await t.test("what cannot be enforced as written is closed, and said", async (t) => {
+  await t.test("what cannot be enforced as written fails closed and is reported", async (t) => {
     const egress = [
       { action: "Accept", to: [{ domainNames: ["*.weft.example"] }] },
       { action: "Deny", to: [{ networks: ["10.0.0.0/99"] }] },

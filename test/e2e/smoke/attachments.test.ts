@@ -207,7 +207,7 @@ t.test("secondary interfaces of pods", { skip: whyNoLab(), timeout: 240_000 }, a
     t.equal(await lookInside(one, "net9"), undefined);
   });
 
-  await t.test("what cannot be right is refused at once, and touches nothing", async (t) => {
+  await t.test("invalid requests are refused at once and change nothing", async (t) => {
     const now = await takeInventory(world);
     const lan = ovnNetwork("lan", HOME);
     for (const [what, conf, ifName, message] of [
@@ -252,7 +252,7 @@ t.test("secondary interfaces of pods", { skip: whyNoLab(), timeout: 240_000 }, a
     t.strictSame(await takeInventory(world), inner, "what the controller has given is still the pods'");
   });
 
-  await t.test("with the pods go the addresses and ports of all of their networks", async (t) => {
+  await t.test("the addresses and ports of all networks are released with the pods", async (t) => {
     await remove(world, HOME, ["one", "two"]);
     await sameInventory(t, world, before, "nothing is left");
   });

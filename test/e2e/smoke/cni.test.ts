@@ -350,7 +350,7 @@ t.test("the shim and the daemon on a node", { skip: whyNoLab() }, async (t) => {
     });
   });
 
-  await t.test("a pod that never was is unknown, once it has been waited for", async (t) => {
+  await t.test("an ADD for a pod that does not exist fails after its deadline", async (t) => {
     const { code, out } = await unknownPod;
     t.match([code, out], [1, { code: CNI_ERROR.unknownContainer, msg: `pod ${namespace}/nobody is unknown` }]);
   });

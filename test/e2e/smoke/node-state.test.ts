@@ -12,7 +12,7 @@ import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const NODE = "weft-1";
 
-t.test("a node keeps what is ours, and what is not ours stays", { skip: whyNoLab() }, async (t) => {
+t.test("a node's own state is restored, and that of other programs is left alone", { skip: whyNoLab() }, async (t) => {
   const world = await openWorld(t);
   const pods = await standingPods(world);
   const near = pods.find((pod) => pod.spec.nodeName === NODE)!;

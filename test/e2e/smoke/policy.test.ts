@@ -24,7 +24,7 @@ function labelled(namespace: string, name: string, node: string, role: string): 
   return { ...pod, metadata: { ...pod.metadata, labels: { role } }, spec: { ...spec, containers } };
 }
 
-t.test("what policies say is what packets do", { skip: whyNoLab() }, async (t) => {
+t.test("packets follow NetworkPolicies", { skip: whyNoLab() }, async (t) => {
   const world: World = await openWorld(t);
   await useNamespace(t, world, NAMESPACE);
   await useNamespace(t, world, OTHER);
@@ -39,11 +39,11 @@ t.test("what policies say is what packets do", { skip: whyNoLab() }, async (t) =
   const deny = (to: readonly Thing[]): Promise<unknown> =>
     Promise.all(to.map((from) => settles(from, web, 8080, false)));
 
-  await t.test("without policies everybody connects", async () => {
+  await t.test("without policies all connections are allowed", async () => {
     await allow([friend, stranger, elsewhere]);
   });
 
-  await t.test("a policy without rules keeps everybody out, except the pod's own node", async (t) => {
+  await t.test("a policy without rules denies all connections except those from the pod's own node", async (t) => {
     await createPolicy(world, NAMESPACE, "deny", { podSelector: { matchLabels: { role: "web" } } });
     await deny([friend, stranger, elsewhere]);
     for (const address of addressesOf(web)) {
@@ -151,7 +151,7 @@ t.test("what policies say is what packets do", { skip: whyNoLab() }, async (t) =
     t.match(event.message, "no pod in namespace weft-policy has a container port named nope");
   });
 
-  await t.test("when the policies go, everybody connects again, and nothing is left of them", async (t) => {
+  await t.test("when the policies are deleted all connections are allowed again, and no rows are left", async (t) => {
     for (const name of ["deny", "friends", "others", "out", "nonsense"]) await deletePolicy(world, NAMESPACE, name);
     await allow([friend, stranger, elsewhere]);
     await settles(friend, stranger, 8080, true);

@@ -39,12 +39,12 @@ function eventAbout(kind: string, name: string, reason: string, text: string): P
   );
 }
 
-t.test("what cannot be is refused where its reader looks", { skip: whyNoLab() }, async (t) => {
+t.test("invalid objects are refused where their author looks", { skip: whyNoLab() }, async (t) => {
   world = await openWorld(t);
   const before = await takeInventory(world);
   const namespace = await useNamespace(t, world, "weft-refusals");
 
-  await t.test("kubectl apply itself refuses a subnet whose CIDR is none", async (t) => {
+  await t.test("kubectl apply refuses a subnet with an invalid CIDR", async (t) => {
     const subnet = {
       apiVersion: "kubeovn.io/v1",
       kind: "Subnet",
