@@ -64,6 +64,8 @@ export class Cluster {
   #serial = 0;
   /** Who gives pods their networks; without one they have it as soon as they are told their addresses. */
   kubelets: Kubelets | undefined;
+  /** Called whenever something has changed. */
+  onWake = (): void => {};
 
   constructor(kube: FakeKube, scheduler: Scheduler, seed: string) {
     this.#kube = kube;
@@ -139,6 +141,7 @@ export class Cluster {
     for (const set of sets) if (set.metadata.deletionTimestamp === undefined) this.#scaleSet(set, pods);
     for (const deployment of this.deployments.values()) this.#scaleDeployment(deployment, pods);
     for (const namespace of this.#kube.objects(NAMESPACES)) this.#endNamespace(namespace, pods, sets);
+    this.onWake();
   }
 
   #look(pod: SimPod, nodes: readonly string[], sets: readonly SimSet[]): void {

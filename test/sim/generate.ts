@@ -3,7 +3,7 @@
 import { type Extra, extraActions, USUAL } from "./extras.ts";
 import { Random } from "./random.ts";
 import type { RandomFaultKind } from "./random-faults.ts";
-import type { Action, ActionName, NetworkWant, NodeAction, Script, Wishes } from "./script.ts";
+import type { Action, ActionName, NetworkWant, NodeAction, Script, TenantAction, Wishes } from "./script.ts";
 
 const NAMESPACES = ["default", "blue", "green"] as const;
 const BARE = ["a", "b", "c", "d"] as const;
@@ -38,7 +38,10 @@ const VPC_OF: Readonly<Record<string, string>> = { inner: VPC };
 const CLASHES: Readonly<Record<string, string>> = { clash: "10.30.0.0/24", large: "10.16.0.0/20" };
 
 /** What is made here; the rest comes as an extra. */
-type GeneratedName = Exclude<ActionName, "throw" | "hostile" | "daemons" | NodeAction["do"]>;
+type GeneratedName = Exclude<
+  ActionName,
+  "throw" | "hostile" | "daemons" | "ready-node" | NodeAction["do"] | TenantAction["do"]
+>;
 
 /** How likely each action is, before a run's own taste. Sums do not matter. */
 const WEIGHTS: Readonly<Record<GeneratedName, number>> = {

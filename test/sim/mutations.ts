@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { SUBNET } from "../../src/api/annotations.ts";
+import { serviceUnit } from "../../src/compile/service/service.ts";
+import { vpcUnit } from "../../src/compile/vpc/vpc.ts";
 import { encodeSubnetContract } from "../../src/contract/subnet.ts";
 import type { Controller, ControllerParts } from "../../src/controller/controller.ts";
 import { WriteFence } from "../../src/controller/leadership/fencing.ts";
@@ -9,6 +11,7 @@ import { StatusWriter } from "../../src/controller/status/status-writer.ts";
 import { OvsPorts } from "../../src/daemon/ovs/ovs-ports.ts";
 import type { PodFact } from "../../src/facts/pod.ts";
 import { projectIp } from "../../src/facts/project-ip.ts";
+import type { PeeringFact, VpcFact } from "../../src/facts/vpc.ts";
 import type { StatefulSetFact } from "../../src/facts/workload.ts";
 import { KubeError } from "../../src/kube/errors.ts";
 import type { Kube, Patch } from "../../src/kube/kube.ts";
@@ -300,7 +303,57 @@ export const MUTATIONS: readonly Mutation[] = [
       },
     }),
   },
+  {
+    name: "endpoints-of-other-vpcs",
+    bug: "a Service's load balancer sends to the addresses of endpoints that are pods of other VPCs: in its own VPC another pod has them",
+    shown: 1,
+    extras: ["tenants"],
+    install: () =>
+      replaced(serviceUnit, "read", (read) => (reader, key) => {
+        const input = read.call(serviceUnit, reader, key);
+        return input && { ...input, slices: reader.by("endpointSlices", "service", key) };
+      }),
+  },
+  {
+    name: "routes-of-other-vpcs",
+    bug: "a VPC gets the static routes of all VPCs",
+    shown: 1,
+    extras: ["tenants"],
+    install: () =>
+      replaced(vpcUnit, "read", (read) => (reader, key) => {
+        const input = read.call(vpcUnit, reader, key);
+        const staticRoutes = reader.all("vpcs").flatMap((vpc) => vpc.staticRoutes);
+        return input && { ...input, vpc: { ...input.vpc, staticRoutes } };
+      }),
+  },
+  {
+    name: "one-sided-peering",
+    bug: "a VPC is linked to each that names it, whether it names that one or not",
+    shown: 1,
+    extras: ["tenants"],
+    controller: ({ facts }) => {
+      const get = facts.get.bind(facts);
+      facts.get = (kind, key) => {
+        const fact = get(kind, key);
+        if (kind !== "vpcs" || fact === undefined) return fact;
+        const vpc = fact as unknown as VpcFact;
+        const named = new Set(vpc.peerings.map(({ remoteVpc }) => remoteVpc));
+        const others = facts.all("vpcs").flatMap((other) => {
+          const theirs = other.peerings.find(({ remoteVpc }) => remoteVpc === vpc.name);
+          return theirs === undefined || named.has(other.name) ? [] : [answerTo(other.name, theirs)];
+        });
+        return { ...vpc, peerings: [...vpc.peerings, ...others] } as unknown as typeof fact;
+      };
+    },
+  },
 ];
+
+/** The other side of a peering, as its user would have written it. */
+function answerTo(remoteVpc: string, { path, local }: PeeringFact): PeeringFact {
+  const [v4] = [local.v4];
+  const other = v4?.address.endsWith(".1") ? v4.address.replace(/1$/, "2") : v4?.address.replace(/2$/, "1");
+  return { path, remoteVpc, local: v4 === undefined ? {} : { v4: { ...v4, address: other ?? v4.address } } };
+}
 
 /** The mutation of that name; throws if there is none. */
 export function mutationNamed(name: string): Mutation {

@@ -2,11 +2,13 @@
 
 import type { Settings } from "../../src/controller/settings.ts";
 import {
+  ENDPOINT_SLICES,
   IP_POOLS,
   IPS,
   NAMESPACES,
   NODES,
   PODS,
+  SERVICES,
   STATEFUL_SETS,
   SUBNETS,
   VIPS,
@@ -31,7 +33,18 @@ import { Random } from "./random.ts";
 import { RandomFaults } from "./random-faults.ts";
 import { Replica } from "./replica.ts";
 import { Scheduler } from "./scheduler.ts";
-import type { Action, DatabaseAction, FaultAction, NodeAction, Script, ThrowAction, UserAction } from "./script.ts";
+import type {
+  Action,
+  DatabaseAction,
+  FaultAction,
+  NodeAction,
+  Script,
+  TenantAction,
+  ThrowAction,
+  UserAction,
+} from "./script.ts";
+import { Tenancy, wrongTenancy } from "./tenancy.ts";
+import { TenantUsers } from "./tenant-users.ts";
 import { Throwing } from "./throwing.ts";
 import { Trace } from "./trace.ts";
 import { Users } from "./users.ts";
@@ -134,6 +147,7 @@ async function carryOut(
       invariants.onCommit(from);
       nodes?.onNorthbound();
       portLoss.onCommit(from);
+      tenancy?.onCommit();
     },
   });
   const otherClient = new OtherClient(northbound, scheduler, randomFaults);
@@ -147,6 +161,8 @@ async function carryOut(
     touched: users.touched,
     onViolation: violate,
   });
+  const tenants = script.actions.some(isTenant) ? new TenantUsers(kube, cluster) : undefined;
+  const tenancy = tenants && new Tenancy({ kube, northbound, onViolation: violate });
   current = { onBug: violate };
   const world = {
     scheduler,
@@ -192,6 +208,15 @@ async function carryOut(
       cluster.ignore(kube.watch(type, { resourceVersion: "0", timeoutSeconds: 1e9, signal }, () => quiet.disturbed()));
     }
   }
+  if (tenants !== undefined && tenancy !== undefined) {
+    for (const type of [VPCS, SUBNETS]) {
+      cluster.ignore(kube.watch(type, { resourceVersion: "0", timeoutSeconds: 1e9, signal }, () => tenancy.look()));
+    }
+    for (const type of [PODS, SERVICES, ENDPOINT_SLICES]) {
+      cluster.ignore(kube.watch(type, { resourceVersion: "0", timeoutSeconds: 1e9, signal }, () => cluster.wake()));
+    }
+    cluster.onWake = () => tenants.look();
+  }
   if (script.actions.some((action) => action.do === "daemons")) {
     nodes = new Nodes({
       scheduler,
@@ -222,6 +247,7 @@ async function carryOut(
       scheduler.note(`ACTION ${JSON.stringify(action)}`);
       if (action.do === "hostile") hostile.act(action);
       else if (isNode(action)) nodes?.act(action);
+      else if (isTenant(action)) tenants?.act(action);
       else if (action.do !== "daemons") act(action, users, otherClient, faults);
     });
   }
@@ -283,6 +309,7 @@ async function carryOut(
     const picture = new Picture(kube);
     const evidence = { picture, northbound, touched: users.touched, foreignPorts: otherClient.foreignPorts };
     for (const what of judge(evidence)) violate(`${when}, ${what}`);
+    if (tenancy !== undefined) for (const what of wrongTenancy(kube, picture, northbound)) violate(`${when}, ${what}`);
     if (nodes === undefined) return;
     const judged = nodes.judge(users.touched);
     await scheduler.run(5_000);
@@ -309,6 +336,10 @@ async function settle(
 
 function isNode(action: Action): action is NodeAction & Action {
   return /^(daemon-|ovs-|node-|cni-|subnet-mistake)/.test(action.do);
+}
+
+function isTenant(action: Action): action is TenantAction & Action {
+  return action.do.startsWith("tenant-");
 }
 
 function act(

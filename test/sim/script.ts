@@ -64,6 +64,8 @@ export type UserAction =
   | { readonly do: "reserve"; readonly name: string; readonly spec: Readonly<Record<string, unknown>> }
   | { readonly do: "node"; readonly name: string; readonly address: string }
   | { readonly do: "delete-node"; readonly name: string }
+  /** kubelet says whether the node is Ready. */
+  | { readonly do: "ready-node"; readonly name: string; readonly ready: boolean }
   | { readonly do: "delete"; readonly type: "subnets" | "vpcs" | "ippools" | "vips"; readonly name: string }
   /** Deletes an IP object; `force`: with its finalizers. */
   | { readonly do: "delete-ip"; readonly pick: number; readonly force: boolean }
@@ -73,6 +75,31 @@ export type UserAction =
   | { readonly do: "edit-status"; readonly pick: number }
   /** Takes all finalizers off an object. */
   | { readonly do: "strip"; readonly type: "ips" | "subnets" | "ippools" | "vips" | "vpcs"; readonly pick: number };
+
+/** What tenants do with their VPCs, beside what all users do; see `tenants.ts`. */
+export type TenantAction =
+  /** A pod in a subnet of some VPC, mostly with an address that pods of other VPCs have as well. */
+  | {
+      readonly do: "tenant-pod";
+      readonly ns: string;
+      readonly name: string;
+      readonly labels: Readonly<Record<string, string>>;
+      readonly wishes: Wishes;
+    }
+  /** Creates the object, or merges into its spec. */
+  | {
+      readonly do: "tenant-object";
+      readonly type: "services" | "switch-lb-rules" | "networkpolicies";
+      readonly ns?: string;
+      readonly name: string;
+      readonly spec: Readonly<Record<string, unknown>>;
+    }
+  | {
+      readonly do: "tenant-delete";
+      readonly type: "services" | "switch-lb-rules" | "networkpolicies";
+      readonly ns?: string;
+      readonly name: string;
+    };
 
 /** What somebody does to the northbound database. */
 export type DatabaseAction =
@@ -179,6 +206,7 @@ export type FaultAction =
 /** One thing that happens, `at` so many ms after the beginning. */
 export type Action = { readonly at: number } & (
   | UserAction
+  | TenantAction
   | DatabaseAction
   | FaultAction
   | ThrowAction

@@ -22,15 +22,22 @@ const SEARCHED = [
   "unknown-is-done",
   "used-before-recorded",
   "forgotten-del",
+  "endpoints-of-other-vpcs",
 ];
 /** What is added to some scripts (`extras.ts`), and what must hold then. */
 const EXTRA = {
   hostile: "unexpected objects stop nothing, and do not affect other objects",
   throws: "code that throws affects only its own object, which recovers when the code stops throwing",
+  tenants: "VPCs with the same addresses are given nothing of each other",
   nodes: "pods keep their networks, and nodes the configuration of other programs, whatever happens to daemons",
 };
 /** An action of each extra, which must occur. */
-const INJECTED: Readonly<Record<string, string>> = { hostile: "hostile", throws: "throw", nodes: "daemon-crash" };
+const INJECTED: Readonly<Record<string, string>> = {
+  hostile: "hostile",
+  throws: "throw",
+  nodes: "daemon-crash",
+  tenants: "tenant-pod",
+};
 /** How many seeds of these. */
 const EXTRA_SEEDS = 12;
 /** Number of seeds, from the first one that showed it, in which a mutation must be found. */

@@ -168,6 +168,11 @@ export class Users {
         if (node !== undefined) cluster.delete(NODES, node);
         return;
       }
+      case "ready-node": {
+        const status = { conditions: [{ type: "Ready", status: action.ready ? "True" : "False" }] };
+        cluster.ignore(kube.patch(NODES, { name: action.name }, merge({ status }), { subresource: "status" }));
+        return;
+      }
       case "subnet":
         this.#apply(SUBNETS, action.name, action.spec, []);
         return;
