@@ -380,7 +380,10 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (who
     await judged(world, "weft-gateway");
     await change("weft-gateway", { gatewayType: "centralized", gatewayNode: "nosuch" });
     const lost = await judged(world, "weft-gateway", "NoReadyGateway");
-    t.match(lost.message, 'no node of spec.gatewayNode "nosuch" is there');
+    t.match(
+      lost.message,
+      'no node of spec.gatewayNode "nosuch" exists: pods of the subnet have no connectivity outside the VPC',
+    );
     await change("weft-gateway", { gatewayNode: "weft-2,weft-1" });
     await world.subnets.until(
       "weft-gateway",
