@@ -138,6 +138,6 @@ t.test("a pod cannot spoof the address of a node, a gateway or the pod itself", 
       "an Event says why pod passing has no address",
       20_000,
     );
-    t.match(told.message, /Subnet "join" is for nodes/);
+    t.match(told.message, /Subnet "join" is reserved for nodes/);
   });
 });

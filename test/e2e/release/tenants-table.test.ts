@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import pLimit from "p-limit";
+import t from "tap";
+import { addressOf, EXTERNAL, OUTSIDE } from "../../../hack/lab/topology.ts";
+import { until } from "../../../hack/lab/wait.ts";
+import { type Exec, http, urlHost } from "../../../hack/traffic/probe.ts";
+import { switchLbRuleKind } from "../../../src/kinds/switch-lb-rule.ts";
+import { SERVICES, VIPS, VPCS } from "../../../src/kube/resources.ts";
+import { Objects, type Thing } from "../testing/objects.ts";
+import { addressesOf, idlePod, inNode, inPod, remove, run, useNamespace, webPod } from "../testing/pods.ts";
+import { judged, readiness, useSubnet } from "../testing/subnets.ts";
+import { openWorld, whyNoLab } from "../testing/world.ts";
+
+const NAME = "weft-table";
+const TENANT = `${NAME}-tenant`;
+const OTHER = `${NAME}-other`;
+/** Endpoints run on the first one, and gateways of centralized subnets are on the second one. */
+const [NEAR, FAR] = ["weft-1", "weft-2"];
+const FAMILIES = ["v4", "v6"] as const;
+type Family = (typeof FAMILIES)[number];
+
+/** The address from which FAR sends for the subnet that names one; the test gives it to the node. */
+const NAMED = { v4: "172.18.0.212", v6: "fd00:172:18::212" };
+
+/** What differs between the subnets. `by` is the node through which their pods leave, where it is not the pod's own. */
+const KINDS = [
+  { name: "nat", net: 81, vpc: undefined, by: undefined, spec: { natOutgoing: true } },
+  { name: "plain", net: 82, vpc: undefined, by: undefined, spec: { natOutgoing: false } },
+  {
+    name: "central",
+    net: 83,
+    vpc: undefined,
+    by: FAR,
+    spec: { natOutgoing: true, gatewayType: "centralized", gatewayNode: FAR },
+  },
+  {
+    name: "named",
+    net: 84,
+    vpc: undefined,
+    by: FAR,
+    spec: {
+      natOutgoing: true,
+      gatewayType: "centralized",
+      gatewayNode: FAMILIES.map((family) => `${FAR}:${NAMED[family]}`).join(","),
+    },
+  },
+  { name: "tenant", net: 85, vpc: TENANT, by: undefined, spec: {} },
+] as const;
+type Kind = (typeof KINDS)[number];
+
+/** Where a client is. Pods of the default VPC are `near` or `far` from the endpoint, whatever their subnet. */
+const CLIENTS = ["near", "far", "tenant-near", "tenant-far", "other", NEAR, FAR, OUTSIDE] as const;
+type Client = (typeof CLIENTS)[number];
+
+/**
+ * Who reaches what: `+` must reach it, `-` must not; a dot is not asked, because kube-proxy or the network outside decides it. The columns are
+ * CLIENTS, the rows are ways to an endpoint on NEAR: by its own address (as of a headless Service), by a Service's ClusterIP, by one with
+ * `internalTrafficPolicy: Local`, by an external address, by a node port of either node, and by the VIP of a SwitchLBRule.
+ */
+const TABLE = {
+  default: {
+    pod: "+ + - - - + + +",
+    clusterIP: "+ + - - - + + .",
+    local: "+ - - - - + - .",
+    externalIP: "+ + - - - + + +",
+    [`nodePort ${NEAR}`]: "+ + - - - + + +",
+    [`nodePort ${FAR}`]: "+ + - - - + + +",
+    rule: "+ + - - - - - -",
+  },
+  // No way leads from nodes to a custom VPC, and kube-proxy is on the nodes.
+  tenant: {
+    pod: "- - + + - - - -",
+    clusterIP: "- - + + - - - -",
+    local: "- - + - - - - -",
+    externalIP: "- - + + - - - -",
+    [`nodePort ${NEAR}`]: "- - - - - - - -",
+    [`nodePort ${FAR}`]: "- - - - - - - -",
+    rule: "- - + + - - - -",
+  },
+};
+
+const nameOf = ({ name }: Kind): string => `${NAME}-${name}-net`;
+const cidrOf = (net: number): string => `10.${net}.0.0/24,fd00:10:${net}::/120`;
+const within = (subnet: string) => ({ "ovn.kubernetes.io/logical_switch": subnet });
+const vipOf = ({ net }: Kind) => ({ v4: `10.${net}.0.50`, v6: `fd00:10:${net}::32` });
+const externalOf = ({ net }: Kind) => ({ v4: `192.0.2.${net}`, v6: `2001:db8:77::${net}` });
+const inFamily = (addresses: readonly string[], family: Family): string =>
+  addresses.find((address) => address.includes(":") === (family === "v6")) ?? "(none)";
+
+/** One cell in one family. */
+interface Cell {
+  readonly text: string;
+  readonly from: Exec;
+  readonly url: string;
+  /** The endpoint's name, which it says itself: another pod with its address is not it. */
+  readonly expect: string;
+  readonly reach: boolean;
+}
+
+t.test("who reaches which Service of which subnet", { skip: whyNoLab(), timeout: 540_000 }, async (t) => {
+  const world = await openWorld(t);
+  await useNamespace(t, world, NAME);
+  for (const name of [TENANT, OTHER]) {
+    await world.kube.create(VPCS, { metadata: { name }, spec: {} });
+    t.teardown(() => world.kube.delete(VPCS, { name }));
+  }
+  const far = inNode(world, FAR);
+  for (const address of Object.values(NAMED)) {
+    // Deprecated, or the kernel would masquerade other subnets' packets with it: of IPv6 addresses it takes the newest.
+    const lifetime = address.includes(":") ? ["nodad", "preferred_lft", "0"] : [];
+    await far(["ip", "address", "replace", address, "dev", "eth0", ...lifetime]);
+    t.teardown(async () => void (await far(["ip", "address", "delete", address, "dev", "eth0"])));
+  }
+  for (const kind of KINDS) {
+    const { net, vpc, spec } = kind;
+    await useSubnet(t, world, nameOf(kind), { cidrBlock: cidrOf(net), ...(vpc && { vpc }), ...spec });
+  }
+  // The other VPC has the tenant's range.
+  const other = `${OTHER}-net`;
+  await useSubnet(t, world, other, { cidrBlock: cidrOf(85), vpc: OTHER });
+  await Promise.all([...KINDS.map(nameOf), other].map((name) => judged(world, name)));
+  const ext = inNode(world, OUTSIDE);
+  const route = async (to: string, node: string): Promise<void> => {
+    const [ip, via] = to.includes(":") ? ["-6", addressOf(node).v6] : ["-4", addressOf(node).v4];
+    await ext(["ip", ip, "route", "replace", to, "via", via]);
+    t.teardown(async () => void (await ext(["ip", ip, "route", "delete", to])));
+  };
+  for (const kind of KINDS) {
+    for (const range of cidrOf(kind.net).split(",")) await route(range, kind.by ?? NEAR);
+    for (const address of Object.values(externalOf(kind))) await route(address, NEAR);
+  }
+
+  const manifests = [
+    ...KINDS.flatMap((kind) => [
+      webPod(NAME, `${kind.name}-web`, NEAR, within(nameOf(kind))),
+      idlePod(NAME, `${kind.name}-near`, NEAR, within(nameOf(kind))),
+      idlePod(NAME, `${kind.name}-far`, FAR, within(nameOf(kind))),
+    ]),
+    idlePod(NAME, "other", NEAR, {
+      ...within(other),
+      "ovn.kubernetes.io/ip_address": "10.85.0.200,fd00:10:85::c8",
+    }),
+  ];
+  const pods = new Map((await run(world, manifests, 120_000)).map((pod) => [pod.metadata.name, pod]));
+  const pod = (name: string): Thing => {
+    const found = pods.get(name);
+    if (found === undefined) throw new Error(`there is no pod ${name}`);
+    return found;
+  };
+
+  const rules = new Objects(world.kube, switchLbRuleKind.type);
+  await rules.ready();
+  t.teardown(() => rules.stop());
+  const services = new Map<string, Thing>();
+  const makeService = async (name: string, kind: Kind, spec: object): Promise<void> => {
+    const service = await world.kube.create<Thing>(SERVICES, {
+      metadata: { name, namespace: NAME },
+      spec: {
+        ipFamilyPolicy: "RequireDualStack",
+        selector: { app: `${kind.name}-web` },
+        ports: [{ port: 80, targetPort: 8080 }],
+        ...spec,
+      },
+      status: {},
+    });
+    services.set(name, service);
+  };
+  await Promise.all(
+    KINDS.map(async (kind) => {
+      await makeService(kind.name, kind, { type: "NodePort", externalIPs: Object.values(externalOf(kind)) });
+      await makeService(`${kind.name}-local`, kind, { internalTrafficPolicy: "Local" });
+      const name = `${NAME}-${kind.name}`;
+      const { v4, v6 } = vipOf(kind);
+      await world.kube.create<Thing>(VIPS, {
+        metadata: { name },
+        spec: { subnet: nameOf(kind), type: "switch_lb_vip", v4ip: v4, v6ip: v6 },
+        status: {},
+      });
+      t.teardown(() => world.kube.delete(VIPS, { name }));
+      await world.kube.create<Thing>(switchLbRuleKind.type, {
+        metadata: { name },
+        spec: {
+          vip: `${v4},${v6}`,
+          namespace: NAME,
+          selector: [`app:${kind.name}-web`],
+          ports: [{ name: "http", port: 80, targetPort: 8080, protocol: "TCP" }],
+        },
+        status: {},
+      });
+      t.teardown(() => world.kube.delete(switchLbRuleKind.type, { name }));
+      await rules.until(name, "is ready", (rule) => readiness(rule)?.status === "True");
+    }),
+  );
+
+  const execs = new Map<Client, readonly { readonly name: string; readonly exec: Exec }[]>();
+  const add = (client: Client, name: string, exec: Exec): void =>
+    void execs.set(client, [...(execs.get(client) ?? []), { name, exec }]);
+  for (const { name, vpc } of KINDS) {
+    for (const side of ["near", "far"] as const)
+      add(vpc === undefined ? side : `tenant-${side}`, `${name}-${side}`, inPod(pod(`${name}-${side}`)));
+  }
+  add("other", "other", inPod(pod("other")));
+  for (const space of [NEAR, FAR, OUTSIDE] as const) add(space, space, inNode(world, space));
+
+  const urlsOf = (kind: Kind, family: Family): Readonly<Record<string, string>> => {
+    const service = services.get(kind.name);
+    const local = services.get(`${kind.name}-local`);
+    const url = (address: string, port: number): string => `http://${urlHost(address)}:${port}/hostname`;
+    const port: number = service?.spec.ports[0].nodePort;
+    return {
+      pod: url(inFamily(addressesOf(pod(`${kind.name}-web`)), family), 8080),
+      clusterIP: url(inFamily(service?.spec.clusterIPs, family), 80),
+      local: url(inFamily(local?.spec.clusterIPs, family), 80),
+      externalIP: url(externalOf(kind)[family], 80),
+      [`nodePort ${NEAR}`]: url(addressOf(NEAR)[family], port),
+      [`nodePort ${FAR}`]: url(addressOf(FAR)[family], port),
+      rule: url(vipOf(kind)[family], 80),
+    };
+  };
+  const cells: Cell[] = [];
+  for (const kind of KINDS) {
+    for (const family of FAMILIES) {
+      const urls = urlsOf(kind, family);
+      for (const [way, row] of Object.entries(TABLE[kind.vpc === undefined ? "default" : "tenant"])) {
+        for (const [i, expected] of row.split(" ").entries()) {
+          const client = CLIENTS[i];
+          if (client === undefined || expected === ".") continue;
+          for (const { name, exec } of execs.get(client) ?? []) {
+            cells.push({
+              text: `${name} to ${kind.name} by ${way}, ${family}`,
+              from: exec,
+              url: urls[way] ?? "",
+              expect: `${kind.name}-web`,
+              reach: expected === "+",
+            });
+          }
+        }
+      }
+    }
+  }
+
+  const limit = pLimit(24);
+  await world.lab.kubectl(["-n", "kube-system", "exec", "deploy/ovn-central", "--", "ovn-nbctl", "--wait=hv", "sync"]);
+  await t.test("what must reach", async (t) => {
+    const positive = cells.filter(({ reach }) => reach);
+    const failing = await Promise.all(
+      positive.map((cell) =>
+        limit(async () => {
+          let last = "";
+          // kube-proxy takes a moment to learn of a Service, and tells nobody.
+          const reached = async (): Promise<boolean> => {
+            const { ok, detail } = await http(cell.from, cell.url, cell.expect);
+            last = detail;
+            return ok;
+          };
+          return until(cell.text, 15_000, reached).then(
+            () => [],
+            () => [`${cell.text} does not reach ${cell.url}: ${last}`],
+          );
+        }),
+      ),
+    );
+    t.same(failing.flat(), [], `all of ${positive.length} cells`);
+  });
+
+  // After the others: by now it is not for lack of time that something is not reached.
+  await t.test("what must not reach", async (t) => {
+    const negative = cells.filter(({ reach }) => !reach);
+    const failing = await Promise.all(
+      negative.map((cell) =>
+        limit(async () => {
+          const { ok, detail } = await http(cell.from, cell.url, cell.expect);
+          return ok ? [`${cell.text} reaches ${cell.url}: ${detail}`] : [];
+        }),
+      ),
+    );
+    t.same(failing.flat(), [], `all of ${negative.length} cells`);
+  });
+
+  await t.test("which address the outside sees of a pod", async (t) => {
+    const ways = KINDS.flatMap((kind) =>
+      (["near", "far"] as const).flatMap((side) => FAMILIES.map((family) => ({ kind, side, family }))),
+    );
+    const failing = await Promise.all(
+      ways.map(async ({ kind, side, family }) => {
+        const client = pod(`${kind.name}-${side}`);
+        const own = inFamily(addressesOf(client), family);
+        const node = addressOf(kind.by ?? client.spec.nodeName)[family];
+        const expected = { nat: node, plain: own, central: node, named: NAMED[family], tenant: "" }[kind.name];
+        if (kind.name === "plain") await route(own, client.spec.nodeName);
+        const { ok, detail } = await http(inPod(client), `http://${urlHost(EXTERNAL[family])}/`);
+        const seen = ok ? detail.trim() : "";
+        return seen === expected ? [] : [`${client.metadata.name}, ${family}: "${detail}", not "${expected}"`];
+      }),
+    );
+    t.same(failing.flat(), [], `all of ${ways.length} ways`);
+  });
+  await remove(world, NAME, [...pods.keys()]);
+});
