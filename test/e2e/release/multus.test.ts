@@ -1,49 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { cp, rm } from "node:fs/promises";
-import { join } from "node:path";
-import t, { type Test } from "tap";
-import { createProgress } from "../../../hack/host/progress.ts";
+import t from "tap";
 import { addressOf } from "../../../hack/lab/topology.ts";
-import { ensureMultus } from "../../../hack/tools/multus.ts";
 import { serverPod } from "../../../hack/traffic/pods.ts";
 import { ping } from "../../../hack/traffic/probe.ts";
 import { runExamples } from "../testing/examples.ts";
 import { sameInventory, takeInventory } from "../testing/inventory.ts";
+import { useMultus } from "../testing/multus.ts";
 import { createNetwork, lookInside, macvlanNetwork, ovnNetwork, useNetworkType } from "../testing/networks.ts";
 import type { Thing } from "../testing/objects.ts";
 import { inPod, type Manifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
 import { connects } from "../testing/policies.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
-import { openWorld, type World, whyNoLab } from "../testing/world.ts";
+import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const HOME = "weft-multus";
-const FOLDER = "/etc/cni/net.d";
-/** The runtime takes the first file of the folder. */
-const FILE = `${FOLDER}/00-multus.conf`;
-
-/** Puts Multus between the runtimes and Weft for the length of a test. */
-async function useMultus(t: Test, world: World): Promise<void> {
-  const binary = await ensureMultus(createProgress());
-  const config = {
-    cniVersion: "1.0.0",
-    name: "multus-cni-network",
-    type: "multus",
-    kubeconfig: world.lab.paths.nodeKubeconfig,
-    clusterNetwork: `${FOLDER}/01-kube-ovn.conflist`,
-  };
-  for (const name of world.lab.nodes) {
-    const node = world.lab.node(name);
-    const target = join(node.paths.opt, "cni/bin/multus");
-    await cp(binary, target);
-    t.teardown(async () => {
-      await node.exec(["rm", "-f", FILE]);
-      await rm(target, { force: true });
-    });
-    const script = `cat >${FOLDER}/.new && mv ${FOLDER}/.new ${FILE}`;
-    await node.exec(["sh", "-c", script], { input: JSON.stringify(config) });
-  }
-}
 
 /** What Multus says of a pod's networks: interface → its addresses. */
 function networkStatus(pod: Thing): Readonly<Record<string, readonly string[]>> {
