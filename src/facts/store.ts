@@ -191,6 +191,11 @@ export class FactStore implements FactReader {
     return this.#unread.includes(kind, key);
   }
 
+  /** Keys of the objects of a kind that are there and whose facts are not known. */
+  unread(kind: FactKind): readonly string[] {
+    return [...this.#unread.get(kind)];
+  }
+
   /**
    * Calls `listener` after each change, when everything has been derived that follows from it (see {@link derive}); returns how to stop it.
    * Changes that a listener makes are told when all have heard of the present one. `name` is for people.

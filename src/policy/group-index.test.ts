@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import t from "tap";
 import type { LabelSelector } from "../api/label-selector.ts";
+import { Failures } from "../desired/failures.ts";
 import type { NetworkPolicySpec } from "../facts/network-policy.ts";
 import { projectAdminPolicy } from "../facts/project-admin-policy.ts";
 import { projectNamespace, projectPod } from "../facts/project-core.ts";
@@ -222,3 +223,14 @@ t.test("what is derived step by step is what is derived from the outcome at once
     { numRuns: 300 },
   );
 });
+
+t.test(
+  "a policy that could not be read before the start counts as a policy, as one does that cannot be read later",
+  async (t) => {
+    const facts = factStore(new Failures(undefined, () => {}));
+    facts.setUnread("adminNetworkPolicies", "odd", true);
+    new GroupIndex(facts).start();
+    t.same(facts.get("policyUse", "cluster"), { key: "cluster", any: true }, "nodes keep their rules");
+    t.ok(facts.isUnread("compiledPolicies", compiledPolicyKey("adminNetworkPolicies", "odd")));
+  },
+);

@@ -66,7 +66,11 @@ export class GroupIndex {
     if (this.#started) return;
     this.#started = true;
     for (const pod of this.#facts.all("pods")) this.#join(pod);
-    for (const kind of POLICY_KINDS) for (const { key } of this.#facts.all(kind)) this.#renew(kind, key);
+    for (const kind of POLICY_KINDS) {
+      for (const { key } of this.#facts.all(kind)) this.#renew(kind, key);
+      // One that could not be read is a policy too: the database may have its ACLs, and nodes' own rules must stay beside them.
+      for (const key of this.#facts.unread(kind)) this.#renew(kind, key);
+    }
     this.#finish();
   }
 
