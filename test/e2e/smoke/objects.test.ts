@@ -85,7 +85,7 @@ t.test("what Weft shows in Kubernetes and OVN, as Kube-OVN does", { skip: whyNoL
         podType: "",
       },
     });
-    t.strictSame(await table("ip", key), [[key, v4, v6, mac, node, "ovn-default"]]);
+    t.strictSame(await table("ips.kubeovn.io", key), [[key, v4, v6, mac, node, "ovn-default"]]);
     for (const each of world.lab.nodes)
       t.match(world.ips.get(`node-${each}`), { spec: { subnet: "join", podName: each } });
     const kept = world.pods
