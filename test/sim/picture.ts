@@ -123,6 +123,8 @@ export class Picture {
   readonly machines: readonly KubeObject[];
   /** Names of VPCs. */
   readonly vpcs: ReadonlySet<string>;
+  /** VPC → those with which it has an active peering, as its status says. */
+  readonly peers: ReadonlyMap<string, readonly string[]>;
   readonly pools: readonly {
     readonly name: string;
     readonly subnet: string;
@@ -150,6 +152,12 @@ export class Picture {
     this.sets = kube.objects<SimSet>(STATEFUL_SETS);
     this.conditions = [...kube.objects(SUBNETS), ...kube.objects(VPCS)].filter(isJudged).flatMap(readConditions);
     this.vpcs = new Set(kube.objects(VPCS).map(({ metadata }) => metadata.name));
+    this.peers = new Map(
+      kube.objects(VPCS).map(({ metadata, status }) => {
+        const { vpcPeerings: active } = (status ?? {}) as { readonly vpcPeerings?: unknown };
+        return [metadata.name, Array.isArray(active) ? active.map(String) : []];
+      }),
+    );
     this.machines = kube.objects(MACHINES);
     this.pools = kube
       .objects(IP_POOLS)
@@ -188,6 +196,10 @@ export class Picture {
       const older = other.created < created || (other.created === created && other.name < name);
       if (older && isSound(other.wanted) && meets(other.wanted.blocks))
         return `${other.name}, which is older, wants it as well`;
+    }
+    for (const other of this.subnets) {
+      const isPeer = subnet.onOvn && other.onOvn && this.peers.get(vpc)?.includes(other.vpc) === true;
+      if (isPeer && other.accepted && meets(other.blocks)) return `it overlaps ${other.name} of a peered VPC`;
     }
     const addresses = this.nodes.flatMap((node) => node.addresses);
     if (subnet.onOvn && vpc === DEFAULT_VPC && wanted.blocks.some((block) => addresses.some((ip) => isIn(block, ip))))
