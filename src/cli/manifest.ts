@@ -32,11 +32,11 @@ export interface Manifest {
 
 type Loose = Readonly<Record<string, unknown>>;
 
-/** Types that can be planned, by `apiVersion kind`. */
+/** Types that can be planned, by `apiVersion kind`: not those of which only certain objects are followed (Deployments and ConfigMaps of VpcDns). */
 const TYPES = new Map(
-  feeds({ router: "", joinSubnet: "" }).map(
-    ([kind, { type }]) => [`${apiVersionOf(type)} ${type.kind}`, { kind, type }] as const,
-  ),
+  feeds({ router: "", joinSubnet: "" })
+    .filter(([, { fieldSelector }]) => fieldSelector === undefined)
+    .map(([kind, { type }]) => [`${apiVersionOf(type)} ${type.kind}`, { kind, type }] as const),
 );
 
 /** What may stand in a manifest beside what it is about. */

@@ -217,7 +217,7 @@ t.test(
       });
     facts.set("vips", "ovn-default", vip());
     t.same(fragment().effects, []);
-    const file = new URL("../service.golden/switch-lb-rule.txt", import.meta.url);
+    const file = new URL("./service.golden/switch-lb-rule.txt", import.meta.url);
     const text = formatFragment(fragment(), () => undefined);
     if (process.env["WEFT_GOLDEN"] === "write") writeFileSync(file, text);
     t.equal(text, existsSync(file) ? readFileSync(file, "utf8") : "");
