@@ -35,7 +35,7 @@ type Loose = Readonly<Record<string, unknown>>;
 /** Types that can be planned, by `apiVersion kind`: not those of which only certain objects are followed (Deployments and ConfigMaps of VpcDns). */
 const TYPES = new Map(
   feeds({ router: "", joinSubnet: "" })
-    .filter(([, { fieldSelector }]) => fieldSelector === undefined)
+    .filter(([, { fieldSelector }]) => fieldSelector?.startsWith("metadata.") !== true)
     .map(([kind, { type }]) => [`${apiVersionOf(type)} ${type.kind}`, { kind, type }] as const),
 );
 
