@@ -12,7 +12,7 @@ const ELSEWHERE = ["dhcpv4_options", "dhcpv6_options", "enabled"];
 function goldenColumns(): ReadonlyMap<string, ReadonlySet<string>> {
   const found = new Map<string, Set<string>>();
   const add = (table: string, column: string): unknown => found.set(table, (found.get(table) ?? new Set()).add(column));
-  for (const file of globSync("*/{units,service}.golden/*.txt", { cwd: join(import.meta.dirname, "..") })) {
+  for (const file of globSync("**/{units,service}.golden/*.txt", { cwd: join(import.meta.dirname, "..") })) {
     let table = "";
     for (const line of readFileSync(join(import.meta.dirname, "..", file), "utf8").split("\n")) {
       const edge = /^([A-Z]\w+) .* (\w+) \+= /.exec(line);
