@@ -58,8 +58,8 @@ t.test("what another program breaks is restored", { skip: whyNoLab() }, async (t
     await nbctl("ls-del", "somebody-else");
   });
 
-  await t.test("a member taken out of its port group comes back", async (t) => {
-    const group = "ovn.default.weft.2";
+  await t.test("a member taken out of its port group or its address set comes back", async (t) => {
+    const group = "node.weft.2";
     const { _uuid } = world.nb.port(portName)!;
     const members = async () => (await nbctl("get", "Port_Group", group, "ports")).includes(_uuid);
     const { took } = await timed(async () => {
@@ -67,6 +67,13 @@ t.test("what another program breaks is restored", { skip: whyNoLab() }, async (t
       await until("the member is back", 10_000, members);
     });
     t.comment(`${took} with ovn-nbctl's own start`);
+    // By which the pods of the subnet leave by their own nodes.
+    const [range = ""] = (far.metadata.annotations?.["ovn.kubernetes.io/cidr"] ?? "").split(",");
+    const set = "weft_distributed_ip4";
+    await nbctl("remove", "address_set", set, "addresses", JSON.stringify(range));
+    await until("the range is back", 10_000, async () =>
+      (await nbctl("get", "address_set", set, "addresses")).includes(range),
+    );
     const leaves = async () => (await http(inPod(far), `http://${EXTERNAL.v4}/`)).ok;
     await until("the pod leaves by its node", 10_000, leaves);
   });
