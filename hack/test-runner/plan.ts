@@ -41,9 +41,9 @@ const EXAMPLES = "test/e2e/smoke/docs.test.ts";
 /**
  * What may run beside them: it makes objects of its own, judges these alone, and touches no process of Weft's and nothing that holds for the whole
  * cluster (the examples have the one BaselineAdminNetworkPolicy, and `weftctl status` of theirs wants each subnet to be ready). Nor does it ask for a
- * time of less than some seconds.
+ * time of less than some seconds, as `policy` does, which counts datagrams sent every 5 ms: while the examples make VPCs, some are late or lost.
  */
-const BESIDE_EXAMPLES = ["crds", "policy", "reach"].map((name) => `test/e2e/smoke/${name}.test.ts`);
+const BESIDE_EXAMPLES = ["crds", "reach"].map((name) => `test/e2e/smoke/${name}.test.ts`);
 
 /** The stages in which the lab tests of some patterns run. A file that nothing is known of runs alone. */
 export function labStages(patterns: readonly string[]): readonly Stage[] {
