@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
 import type { Lab } from "../lab/lab.ts";
 import { findProcesses } from "../lab/process.ts";
+import { processCpuMs } from "./process-cpu.ts";
 
 /** CPU time of the machine and of the lab's processes at one moment, in ms. */
 export interface LoadReading {
@@ -97,8 +98,7 @@ export function sumLoads(loads: readonly Load[]): Load {
 /** Node.js programs go by their bundle's name, all others by their command's. */
 function cpuOf(pid: number): { readonly name: string; readonly ms: number } | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const ms = processCpuMs(pid);
     const words = readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0");
     const bundle = words.find((word) => word.endsWith(".mjs"));
     const program = bundle ?? words[0] ?? "";
@@ -106,7 +106,7 @@ function cpuOf(pid: number): { readonly name: string; readonly ms: number } | un
       .slice(program.lastIndexOf("/") + 1)
       .replace(/\.mjs$/, "")
       .replace(/:.*/, "");
-    return { name, ms: (Number(fields[11]) + Number(fields[12])) * 10 };
+    return { name, ms };
   } catch {
     return undefined;
   }

@@ -8,6 +8,7 @@ import type { Lab } from "../lab/lab.ts";
 import { findProcesses } from "../lab/process.ts";
 import { spaceMark } from "../lab/space.ts";
 import { type Build, withBuild } from "./builds.ts";
+import { processCpuMs } from "./process-cpu.ts";
 
 /** What a process has used so far, from /proc: CPU in ms (user and system, in steps of 10), memory in MiB. */
 export interface ProcessUse {
@@ -107,12 +108,9 @@ export class ControllerProcess {
 
   /** What it has used so far. */
   use(): ProcessUse {
-    const stat = readFileSync(`/proc/${this.#child.pid}/stat`, "latin1");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     const status = readFileSync(`/proc/${this.#child.pid}/status`, "latin1");
     const mebibytes = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1]) / 1024;
-    // proc(5): utime and stime are fields 14 and 15, in ticks of 10 ms.
-    const cpuMs = (Number(fields[11]) + Number(fields[12])) * 10;
+    const cpuMs = processCpuMs(this.#child.pid);
     return { cpuMs, residentMiB: mebibytes("VmRSS"), peakMiB: mebibytes("VmHWM") };
   }
 

@@ -6,6 +6,7 @@ import type { Lab } from "../lab/lab.ts";
 import { findProcesses } from "../lab/process.ts";
 import { spaceMark } from "../lab/space.ts";
 import { insideDaemon } from "./controller-process.ts";
+import { processCpuMs } from "./process-cpu.ts";
 
 /** The bridge of the raw path on each node. */
 const BRIDGE = "br-raw";
@@ -74,11 +75,9 @@ export async function addRawPath(lab: Lab, ends: readonly RawEnd[]): Promise<() 
   };
 }
 
-/** CPU that a node's ovs-vswitchd has used so far, ms (in steps of 10). */
+/** CPU that a node's ovs-vswitchd has used so far, ms. */
 export function vswitchdCpuMs(lab: Lab, node: string): number {
-  const stat = readFileSync(`/proc/${vswitchd(lab, node)}/stat`, "latin1");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * 10;
+  return processCpuMs(vswitchd(lab, node));
 }
 
 /** `netdev`, or `system`. */

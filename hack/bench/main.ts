@@ -31,6 +31,15 @@ async function withOther<T>({ beside, base }: Other, bench: (beside: { beside?: 
   return await withWorktree(ROOT, commit, (path) => bench({ beside: path }));
 }
 
+/** Leaves the figures as a file, and prints them: as JSON, or as `text`. */
+function publish(name: string, bench: object, json: boolean, text: string): void {
+  const figures = `${JSON.stringify(bench, null, 2)}\n`;
+  mkdirSync(OUT, { recursive: true });
+  writeFileSync(`${OUT}/${name}.json`, figures);
+  process.stdout.write(json ? figures : text);
+  console.error(`\nwritten: ${OUT}/${name}.json`);
+}
+
 const EXAMPLES = `
 Compare figures of the same run only, because machines are noisy: benches alternate between two builds, and never compare with stored times.
 
@@ -121,10 +130,7 @@ program
       import("./subnets-report.ts"),
     ]);
     const bench = await withOther({ beside, base }, (other) => benchSubnets({ ...options, ...other }));
-    mkdirSync(OUT, { recursive: true });
-    writeFileSync(`${OUT}/subnets.json`, `${JSON.stringify(bench, null, 2)}\n`);
-    process.stdout.write(json ? `${JSON.stringify(bench, null, 2)}\n` : formatSubnets(bench));
-    console.error(`\nwritten: ${OUT}/subnets.json`);
+    publish("subnets", bench, json, formatSubnets(bench));
   });
 
 program
@@ -170,10 +176,7 @@ program
       import("./topology-report.ts"),
     ]);
     const bench = await benchTopology(size);
-    mkdirSync(OUT, { recursive: true });
-    writeFileSync(`${OUT}/topology.json`, `${JSON.stringify(bench, null, 2)}\n`);
-    process.stdout.write(json ? `${JSON.stringify(bench, null, 2)}\n` : `${formatTopology(bench)}\n`);
-    console.error(`\nwritten: ${OUT}/topology.json`);
+    publish("topology", bench, json, `${formatTopology(bench)}\n`);
   });
 
 program
@@ -189,10 +192,7 @@ program
       import("./dataplane-report.ts"),
     ]);
     const bench = await benchDataplane({ turns });
-    mkdirSync(OUT, { recursive: true });
-    writeFileSync(`${OUT}/dataplane.json`, `${JSON.stringify(bench, null, 2)}\n`);
-    process.stdout.write(json ? `${JSON.stringify(bench, null, 2)}\n` : `${formatDataplane(bench)}\n`);
-    console.error(`\nwritten: ${OUT}/dataplane.json`);
+    publish("dataplane", bench, json, `${formatDataplane(bench)}\n`);
   });
 
 program

@@ -2,20 +2,17 @@
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { findOvsTools } from "../../src/ovsdb/testing/ovs-tools.ts";
+import { cachedRoot, findOvsTools, programsOf } from "../../src/ovsdb/testing/ovs-tools.ts";
 import { TestFolder, type TestServer } from "../../src/ovsdb/testing/server.ts";
+import { processCpuMs } from "./process-cpu.ts";
 
 const run = promisify(execFile);
 
 /** The root file system of the image, in which the programs of OVN are. */
-const ROOT = join(
-  process.env["WEFT_CACHE"] ?? join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "weft"),
-  `${process.env["WEFT_DEBIAN_SUITE"] ?? "trixie"}-base`,
-);
+const ROOT = cachedRoot();
 
 /** OVN's two databases and northd, as processes without privileges, in a folder of their own. */
 export class OvnServers {
@@ -63,11 +60,9 @@ export class OvnServers {
     return performance.now() - started;
   }
 
-  /** CPU that northd has used so far, ms (in steps of 10: proc(5), utime and stime). */
+  /** CPU that northd has used so far, ms. */
   northdCpuMs(): number {
-    const stat = readFileSync(`/proc/${this.#northd.pid}/stat`, "latin1");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return (Number(fields[11]) + Number(fields[12])) * 10;
+    return processCpuMs(this.#northd.pid);
   }
 
   async stop(): Promise<void> {
@@ -78,16 +73,10 @@ export class OvnServers {
   }
 }
 
-/** A program of the root file system, through its own loader: it needs its own libc. */
 function program(name: string): readonly [string, ...string[]] {
-  const loader = ["lib64/ld-linux-x86-64.so.2", "lib/ld-linux-aarch64.so.1"]
-    .map((path) => join(ROOT, path))
-    .find((path) => existsSync(path));
-  if (loader === undefined) throw new Error(`no loader in ${ROOT}`);
-  const libraries = readdirSync(join(ROOT, "usr/lib"))
-    .filter((entry) => entry.endsWith("-linux-gnu"))
-    .map((entry) => join(ROOT, "usr/lib", entry));
-  return [loader, "--library-path", libraries.join(":"), join(ROOT, "usr/bin", name)];
+  const start = programsOf(ROOT);
+  if (start === undefined) throw new Error(`no loader in ${ROOT}`);
+  return start(join("usr/bin", name));
 }
 
 function environment({ path }: TestFolder): NodeJS.ProcessEnv {

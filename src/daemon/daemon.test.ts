@@ -19,17 +19,9 @@ import { fakeOvsdb } from "../ovsdb/testing/fake.ts";
 import { startDaemon } from "./daemon.ts";
 import { readOptions } from "./options.ts";
 import { REPAIRED } from "./repair-report.ts";
+import { ALLOCATED } from "./testing/allocated.ts";
 import { FakeLinks, FakeNftables, fakeVswitchd, GROUP_ONLY } from "./testing/fake-node.ts";
 
-const ALLOCATED = {
-  "ovn.kubernetes.io/allocated": "true",
-  "ovn.kubernetes.io/routed": "true",
-  "ovn.kubernetes.io/ip_address": "10.16.0.7",
-  "ovn.kubernetes.io/mac_address": "02:00:00:00:00:07",
-  "ovn.kubernetes.io/cidr": "10.16.0.0/16",
-  "ovn.kubernetes.io/gateway": "10.16.0.1",
-  "ovn.kubernetes.io/logical_switch": "ovn-default",
-};
 const JOINED = {
   "ovn.kubernetes.io/ip_address": "100.64.0.2",
   "ovn.kubernetes.io/mac_address": "02:00:00:00:00:02",

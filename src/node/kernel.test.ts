@@ -8,19 +8,10 @@ import { newNetns, noKernel, runIn } from "../netlink/testing/netns.ts";
 import { type Netns, withNetns } from "../netlink/with-netns.ts";
 import { NodeEngine } from "./engine.ts";
 import { NetlinkKernel } from "./kernel.ts";
-import type { OvsTables } from "./ovs.ts";
 import type { NodeState } from "./state.ts";
+import { NO_OVS } from "./testing/no-ovs.ts";
 
 const skip = noKernel();
-
-const NO_OVS: OvsTables = {
-  root: () => undefined,
-  bridges: () => [],
-  interfaces: () => [],
-  interfaceNamed: () => undefined,
-  portOf: () => undefined,
-  transact: async () => undefined,
-};
 
 /** Without a link-local address, which the kernel would add when it likes. */
 function quietUp(ip: (...args: string[]) => string, link: string): void {

@@ -4,21 +4,13 @@ import t from "tap";
 import { DaemonMetrics } from "../metrics.ts";
 import { collectOrphans } from "../pods/collector.ts";
 import type { NodePod } from "../pods/pods.ts";
+import { ALLOCATED } from "../testing/allocated.ts";
 import { FakeLinks, FakePods, FakePorts } from "../testing/fake-node.ts";
 import { CniError } from "./cni-error.ts";
 import { Journal } from "./journal.ts";
 import { Lanes } from "./lanes.ts";
 import { cniVerbs, type VerbWorld } from "./verbs.ts";
 
-const ALLOCATED = {
-  "ovn.kubernetes.io/allocated": "true",
-  "ovn.kubernetes.io/routed": "true",
-  "ovn.kubernetes.io/ip_address": "10.16.0.7",
-  "ovn.kubernetes.io/mac_address": "02:00:00:00:00:07",
-  "ovn.kubernetes.io/cidr": "10.16.0.0/16",
-  "ovn.kubernetes.io/gateway": "10.16.0.1",
-  "ovn.kubernetes.io/logical_switch": "ovn-default",
-};
 const BODY = {
   cni_type: "kube-ovn",
   pod_name: "web-0",

@@ -5,18 +5,9 @@ import { parseIp } from "../../net/address.ts";
 import { parseCidr } from "../../net/cidr.ts";
 import { Lanes } from "../cni/lanes.ts";
 import { EXTERNAL_ID } from "../ovs/ports.ts";
+import { ALLOCATED } from "../testing/allocated.ts";
 import { FakeLinks, FakePods, FakePorts } from "../testing/fake-node.ts";
 import { PodRoutes } from "./pod-routes.ts";
-
-const ALLOCATED = {
-  "ovn.kubernetes.io/allocated": "true",
-  "ovn.kubernetes.io/routed": "true",
-  "ovn.kubernetes.io/ip_address": "10.16.0.7",
-  "ovn.kubernetes.io/mac_address": "02:00:00:00:00:07",
-  "ovn.kubernetes.io/cidr": "10.16.0.0/16",
-  "ovn.kubernetes.io/gateway": "10.16.0.1",
-  "ovn.kubernetes.io/logical_switch": "ovn-default",
-};
 
 /** A pod that runs, and what keeps its routes. */
 async function setup() {

@@ -12,21 +12,12 @@ import { type Netns, withNetns } from "../../netlink/with-netns.ts";
 import { NodeEngine } from "../../node/engine.ts";
 import { NetlinkKernel } from "../../node/kernel.ts";
 import { PROBE_OWNER } from "../../node/marks.ts";
-import type { OvsTables } from "../../node/ovs.ts";
+import { NO_OVS } from "../../node/testing/no-ovs.ts";
 import { FakeNftables } from "../testing/fake-node.ts";
 import { compileProbeRules } from "./probe-rules.ts";
 import { probeLinkName, probeState } from "./probe-state.ts";
 
 const skip = noKernel();
-
-const NO_OVS: OvsTables = {
-  root: () => undefined,
-  bridges: () => [],
-  interfaces: () => [],
-  interfaceNamed: () => undefined,
-  portOf: () => undefined,
-  transact: async () => undefined,
-};
 
 const target = (address: string, port: number) => ({ ip: parseIp(address)!, port });
 /** Both have a pod with the address; the ports differ. */

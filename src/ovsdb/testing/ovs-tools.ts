@@ -26,7 +26,7 @@ const TOOLS = Object.keys(FOLDERS) as readonly OvsTool[];
  * there are none. `WEFT_TEST_OVS=cache` passes the PATH over, `WEFT_DEBIAN_SUITE=sid` takes those of another Debian suite.
  */
 export function findOvsTools(): OvsTools | string {
-  const { PATH = "", WEFT_CACHE, WEFT_DEBIAN_SUITE = "trixie", WEFT_TEST_OVS, XDG_CACHE_HOME } = process.env;
+  const { PATH = "", WEFT_TEST_OVS } = process.env;
   if (WEFT_TEST_OVS !== "cache") {
     const folders = [...PATH.split(delimiter), "/usr/sbin", "/sbin"].filter((folder) => folder !== "");
     const found = new Map(
@@ -36,21 +36,32 @@ export function findOvsTools(): OvsTools | string {
       return { command: (tool) => [found.get(tool) ?? tool] };
     }
   }
-  const root = join(
-    WEFT_CACHE ?? join(XDG_CACHE_HOME ?? join(homedir(), ".cache"), "weft"),
-    `${WEFT_DEBIAN_SUITE}-base`,
-  );
+  const root = cachedRoot();
+  const start = programsOf(root);
+  if (start === undefined || !TOOLS.every((tool) => existsSync(join(root, FOLDERS[tool], tool)))) {
+    return `no ovsdb-server on the PATH, nor in ${root}`;
+  }
+  return { command: (tool) => start(join(FOLDERS[tool], tool)) };
+}
+
+/** The root file system that the project caches, whether it has been made yet or not. */
+export function cachedRoot(): string {
+  const { WEFT_CACHE, WEFT_DEBIAN_SUITE = "trixie", XDG_CACHE_HOME } = process.env;
+  const cache = WEFT_CACHE ?? join(XDG_CACHE_HOME ?? join(homedir(), ".cache"), "weft");
+  return join(cache, `${WEFT_DEBIAN_SUITE}-base`);
+}
+
+/**
+ * How a program of a root file system is started, by its path there: through that system's own loader, because it needs its own libc. Nothing where the system
+ * has none.
+ */
+export function programsOf(root: string): ((path: string) => readonly [string, ...string[]]) | undefined {
   const loader = ["lib64/ld-linux-x86-64.so.2", "lib/ld-linux-aarch64.so.1"]
     .map((path) => join(root, path))
     .find((path) => existsSync(path));
-  if (loader === undefined || !TOOLS.every((tool) => existsSync(join(root, FOLDERS[tool], tool)))) {
-    return `no ovsdb-server on the PATH, nor in ${root}`;
-  }
-  // Its programs need its own libc, so they are started through its own loader.
+  if (loader === undefined) return undefined;
   const libraries = readdirSync(join(root, "usr/lib"))
     .filter((name) => name.endsWith("-linux-gnu"))
     .map((name) => join(root, "usr/lib", name));
-  return {
-    command: (tool) => [loader, "--library-path", libraries.join(":"), join(root, FOLDERS[tool], tool)],
-  };
+  return (path) => [loader, "--library-path", libraries.join(":"), join(root, path)];
 }
