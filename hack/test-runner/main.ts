@@ -124,7 +124,7 @@ function withoutKubeProxy(suite = DEBIAN_SUITE): Promise<void> {
 
 async function main(tierName: string, { suite }: { readonly suite?: string }): Promise<void> {
   const since = performance.now();
-  if (tierName !== "unit") await prepareMachine();
+  if (tierName !== "unit") await prepareMachine({ release: tierName === "release" });
   if (["unit", "smoke", "release"].includes(tierName)) await withoutLab();
   if (["lab", "smoke", "release"].includes(tierName))
     await onLab("smoke tests on the lab", suite ?? DEBIAN_SUITE, labStages(SMOKE));

@@ -46,8 +46,14 @@ async function build(target: string, progress: Progress): Promise<void> {
   const part = `${target}.${process.pid}.part`;
   try {
     await writeFile(join(folder, "go.mod"), `module weft.local/multus\n\ngo 1.24\n\nrequire ${MODULE} ${VERSION}\n`);
-    const args = ["build", "-mod=mod", "-trimpath", "-ldflags", "-s -w", "-o", part, `${MODULE}/cmd/multus`];
-    await progress.step("building Multus", () => run(go, args, { cwd: folder, env: { CGO_ENABLED: "0" } }));
+    const args = ["-mod=mod", "-trimpath", "-ldflags", "-s -w", "-o", part, `${MODULE}/cmd/multus`];
+    await progress.step("building Multus", (step) =>
+      run(go, ["build", "-v", ...args], {
+        cwd: folder,
+        env: { CGO_ENABLED: "0" },
+        onLine: (line) => step.update(line.slice(0, 80)),
+      }),
+    );
     await rename(part, target);
   } finally {
     await rm(part, { force: true });
