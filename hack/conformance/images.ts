@@ -18,6 +18,7 @@ const NEEDS: readonly Need[] = [
   { what: "dig", package: "bind9-dnsutils" },
   { what: "getent", package: "libc-bin" },
   { what: "nc.openbsd", package: "netcat-openbsd" },
+  { what: "wget", package: "wget" },
 ];
 
 /**
@@ -42,27 +43,13 @@ export async function importTestImages(lab: Lab, kube: string, e2eTest: string, 
   await Promise.all(lab.nodes.map((node) => lab.node(node).exec(tag)));
 }
 
-/** As the tests call it, `wget -q -O - -T SECONDS URL`: that of Debian's static busybox crashes with `-T`. */
-const WGET = `#!/bin/sh
-seconds=30
-while [ $# -gt 0 ]; do
-  case $1 in
-    -q) ;;
-    -O) shift ;;
-    -T) shift; seconds=$1 ;;
-    *) url=$1 ;;
-  esac
-  shift
-done
-exec curl -sSfg --max-time "$seconds" "$url"
-`;
-
 async function tools(root: string): Promise<void> {
-  // A shell that is not busybox: that one takes its own nc for whatever nc there is.
-  const programs = { sh: "dash", dig: "dig", getent: "getent", nc: "nc.openbsd" };
+  // A shell that is not busybox: that one takes its own nc for whatever nc there is. The wget of Debian's static busybox 1.35 crashes with `-T`.
+  const programs = { sh: "dash", dig: "dig", getent: "getent", nc: "nc.openbsd", wget: "wget" };
   for (const [target, program] of Object.entries(programs))
     await copyProgram(findCommand(program) ?? program, root, `bin/${target}`);
-  await writeFile(join(root, "bin/wget"), WGET, { mode: 0o755 });
   await mkdir(join(root, "etc"), { recursive: true });
   await writeFile(join(root, "etc/nsswitch.conf"), "hosts: files dns\n");
+  // As busybox's in the released image: GNU's wget tries 20 times otherwise.
+  await writeFile(join(root, "etc/wgetrc"), "tries = 1\n");
 }
