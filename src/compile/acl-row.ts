@@ -6,10 +6,10 @@ import type { OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
 import type { AclStage } from "../policy/verdict.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
 
-/** An ACL (ovn-nb(5), ACL): where it is evaluated instead of `direction` and `options`; logs nothing unless it says so. */
+/** An ACL (ovn-nb(5), ACL), with the stage of evaluation instead of `direction` and `options`; does not log by default. */
 export type AclColumns = Partial<Pick<OvnNbTables["ACL"], "log" | "severity" | "meter">> &
   Pick<OvnNbTables["ACL"], "tier" | "priority" | "match" | "action" | "external_ids"> & {
-    /** Cut to the length that the schema takes. */
+    /** Truncated to the maximum length of the schema. */
     readonly name: string;
     readonly stage: AclStage;
   };
@@ -31,7 +31,7 @@ export function holdAcl(
   });
 }
 
-/** A digest of what an ACL says, for its id: what stays the same in a changed list is not written. `length` hexadecimal digits. */
+/** A digest of the content of an ACL, for its id: unchanged ACLs of a changed list are not written. `length` hexadecimal digits. */
 export function aclContent(parts: readonly unknown[], length: number): string {
   return digestOf(parts, length);
 }

@@ -16,7 +16,7 @@ import type { FactKindWith, ObjectKind } from "../facts/types.ts";
 import type { PolicyKind } from "../policy/translate.ts";
 import type { PolicyProblem } from "../policy/types.ts";
 
-/** What units ask for outside the northbound database. Each is idempotent: carrying it out twice does no harm. */
+/** Requests of units for changes outside the northbound database. Each is idempotent. */
 export type WeftEffect =
   | AnnotateEffect
   | ReleaseIpEffect
@@ -42,19 +42,19 @@ export interface AnnotateEffect {
   readonly annotations: Readonly<Record<string, string | null>>;
 }
 
-/** Delete an IP object, provided that nobody has changed it meanwhile, and with it give its address back. */
+/** Delete an IP object, provided that it is unchanged, and release its address. */
 export interface ReleaseIpEffect {
   readonly kind: "release-ip";
   readonly key: string;
   readonly name: string;
   readonly uid: string;
-  /** The resource version on which that was decided: whoever has taken the record over since keeps it. */
+  /** The resourceVersion that the decision is based on: a record that has been taken over since is kept. */
   readonly version: string;
-  /** Ask the API server whether the StatefulSet or machine really does not keep it: what facts say of them may be old. */
+  /** Ask the API server whether the StatefulSet or virtual machine keeps it: the facts may be stale. */
   readonly confirm?: true;
 }
 
-/** Write into an IP object what keeps its address beyond its pod. */
+/** Record in an IP object the owner that keeps its address when the pod is deleted. */
 export interface MarkIpEffect {
   readonly kind: "mark-ip";
   readonly key: string;
@@ -65,8 +65,8 @@ export interface MarkIpEffect {
 }
 
 /**
- * Write into an object, in one patch, all that Weft keeps there: its finalizer, defaults and allocated addresses in spec and labels, the accepted configuration in annotations.
- * What others have written meanwhile stays. Each write of an object of the cluster costs the API server some 10 ms of CPU.
+ * Write all of Weft's fields of an object in one patch: the finalizer, defaults and allocated addresses in spec and labels, the accepted configuration in annotations.
+ * Changes by other clients are kept. Each write of a cluster-scoped object costs the API server some 10 ms of CPU.
  */
 export interface FillEffect {
   readonly kind: "fill";
@@ -74,23 +74,23 @@ export interface FillEffect {
   readonly resource: FinalizedKind;
   readonly name: string;
   readonly uid: string;
-  /** Put our finalizer on it, or take it off; absent where it is right. */
+  /** Add or remove our finalizer; absent if nothing is to change. */
   readonly finalizer?: boolean;
   readonly annotations?: Readonly<Record<string, string | null>>;
-  /** Whether it has annotations: where it has none the API server has nothing to add to. */
+  /** Whether it has annotations: a JSON patch cannot add to a map that does not exist. */
   readonly annotated: boolean;
   readonly spec?: Readonly<Record<string, unknown>>;
-  /** `metadata.generation` of the spec that lacks these fields; named where `spec` is and `version` is not. */
+  /** `metadata.generation` of the spec that lacks these fields; present if `spec` is and `version` is not. */
   readonly generation?: number;
-  /** Only where `version` is named. */
+  /** Only together with `version`. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** The resource version on which that was decided, where the fact has it. */
+  /** The resourceVersion that the decision is based on, if the fact has it. */
   readonly version?: string;
-  /** Said when this has been answered, with the generation that came of it. */
+  /** Written after this patch, with the generation that results from it. */
   readonly condition?: ConditionEffect;
 }
 
-/** The kinds of facts that say which finalizers their objects have. */
+/** The kinds of facts that contain the finalizers of their objects. */
 export type FinalizedKind = FactKindWith<{
   readonly name: string;
   readonly uid: string;
@@ -101,27 +101,27 @@ export type FinalizedKind = FactKindWith<{
 /** Policies that have a status. */
 export type AdminPolicyResource = Exclude<PolicyKind, "networkPolicies">;
 
-/** State in an object's status whether it is accepted, and if not, why. */
+/** Write into an object's status whether it is accepted, and if not, why. */
 export interface ConditionEffect {
   readonly kind: "condition";
   readonly key: string;
   readonly resource: ObjectKind;
   readonly name: string;
   readonly uid: string;
-  /** `metadata.generation` of what was looked at; absent where statuses count as generations too. */
+  /** `metadata.generation` of the evaluated spec; absent for kinds whose status updates increase the generation. */
   readonly generation?: number;
   readonly ready: boolean;
   readonly reason: string;
   readonly message: string;
-  /** Where an earlier configuration is active: why the spec is not accepted. */
+  /** If an earlier configuration is active: why the spec is not accepted. */
   readonly refused?: { readonly reason: string; readonly message: string };
-  /** What its user should know although it is accepted; see {@link withNotes}. */
+  /** Warnings about an accepted object; see {@link withNotes}. */
   readonly notes?: readonly Note[];
   /** Further fields of the status that follow from the spec. */
   readonly status?: Readonly<Record<string, unknown>>;
 }
 
-/** Something about an object that does not keep it from being accepted. */
+/** A warning about an accepted object. */
 export interface Note {
   /** One CamelCase word. */
   readonly reason: string;
@@ -129,18 +129,18 @@ export interface Note {
   readonly message: string;
 }
 
-/** Make a DNSNameResolver, unless there is one of its name. */
+/** Create a DNSNameResolver, unless one of that name exists. */
 export interface MakeResolverEffect {
   readonly kind: "make-resolver";
   readonly key: string;
   readonly name: string;
-  /** The label that says for which policy. */
+  /** The label that names the policy. */
   readonly policy: string;
-  /** With a dot at the end. */
+  /** With a trailing dot. */
   readonly domain: string;
 }
 
-/** Delete a DNSNameResolver that was made for a policy. */
+/** Delete a DNSNameResolver that was created for a policy. */
 export interface DropResolverEffect {
   readonly kind: "drop-resolver";
   readonly key: string;
@@ -148,7 +148,7 @@ export interface DropResolverEffect {
   readonly uid: string;
 }
 
-/** Create an object that another one needs. One that is there already is an error: what it is to be patched to is not known here. */
+/** Create an object that another one needs. An existing one is an error: this effect does not know how to patch it. */
 export interface MakeObjectEffect {
   readonly kind: "make-object";
   readonly key: string;
@@ -156,7 +156,7 @@ export interface MakeObjectEffect {
   readonly body: ObjectBody<string>;
 }
 
-/** Restore an object that was made so, by a merge patch, provided that it still has this UID. */
+/** Restore an object that Weft created, by a merge patch, provided that it still has this UID. */
 export interface PatchObjectEffect {
   readonly kind: "patch-object";
   readonly key: string;
@@ -165,18 +165,18 @@ export interface PatchObjectEffect {
   readonly body: ObjectBody;
 }
 
-/** Delete an object that was made so, provided that it still has this UID. */
+/** Delete an object that Weft created, provided that it still has this UID. */
 export interface DropObjectEffect {
   readonly kind: "drop-object";
   readonly key: string;
   readonly resource: ObjectKind;
-  /** "" for objects of the whole cluster. */
+  /** "" for cluster-scoped objects. */
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
 }
 
-/** What of an object is written; in a patch null takes a label or an annotation off. */
+/** The fields of an object to write; in a patch null removes a label or an annotation. */
 export interface ObjectBody<Value = string | null> {
   readonly metadata: {
     readonly name: string;
@@ -197,13 +197,13 @@ export interface OwnerReferenceBody {
   readonly controller: true;
 }
 
-/** Say in an Event what of an object cannot be done as it is written. */
+/** Report in an Event which parts of an object cannot be applied. */
 export interface ReportEffect {
   readonly kind: "report";
   readonly key: string;
   readonly about: {
     readonly resource: ObjectKind;
-    /** "" for objects of the whole cluster. */
+    /** "" for cluster-scoped objects. */
     readonly namespace: string;
     readonly name: string;
     readonly uid: string;
@@ -212,7 +212,7 @@ export interface ReportEffect {
   readonly message: string;
 }
 
-/** Set one of our conditions of a Node, or take it away. The other conditions are kubelet's. */
+/** Set or remove one of our conditions of a Node. The other conditions are kubelet's. */
 export interface NodeConditionEffect {
   readonly kind: "node-condition";
   readonly key: string;
@@ -226,7 +226,7 @@ export interface NodeConditionEffect {
   readonly problem: { readonly reason: string; readonly message: string } | undefined;
 }
 
-/** A condition with notes in its reason and message, behind what it says itself, and each in an Event; of many only the first ones. */
+/** A condition with warnings appended to its reason and message, and an Event for each; only the first of many. */
 export function withNotes(effect: ConditionEffect, all: readonly Note[]): ConditionEffect {
   const notes = all.slice(0, 10);
   const [first] = notes;
@@ -237,7 +237,7 @@ export function withNotes(effect: ConditionEffect, all: readonly Note[]): Condit
   return { ...effect, reason, message: texts.join("; "), notes };
 }
 
-/** The effect that says in one Event what of an object cannot be done; none where all can. */
+/** The effect that reports in one Event which parts of an object cannot be applied; none if all can. */
 export function report(about: ReportEffect["about"], problems: readonly PolicyProblem[]): readonly ReportEffect[] {
   const [first] = problems;
   if (first === undefined) return [];
@@ -245,7 +245,7 @@ export function report(about: ReportEffect["about"], problems: readonly PolicyPr
   return [{ kind: "report", key, about, reason: first.reason, message: problemText(problems) }];
 }
 
-/** The problems of an object in one text; of many only the first ones, for a status takes 32 KiB and an Event 1 KiB. */
+/** The problems of an object in one text; only the first of many: a status has at most 32 KiB and an Event 1 KiB. */
 export function problemText(problems: readonly PolicyProblem[]): string {
   const texts = problems.slice(0, 10).map(({ path, message }) => `${path}: ${message}`);
   if (problems.length > 10) texts.push(`and ${problems.length - 10} more`);
@@ -253,8 +253,7 @@ export function problemText(problems: readonly PolicyProblem[]): string {
 }
 
 /**
- * The effect that gives an object the wanted annotations: only those that differ from what it has, and nothing where none
- * does.
+ * The effect that sets the desired annotations of an object: only those that differ; no effect if none does.
  */
 export function annotate(
   resource: AnnotateEffect["resource"],
@@ -273,7 +272,7 @@ export function annotate(
   return [{ kind: "annotate", key, resource, namespace, name, uid, annotations }];
 }
 
-/** The wanted annotations that differ from those that are there, null for those that are to go; nothing where none does. */
+/** The desired annotations that differ from the existing ones, null for those to remove; `undefined` if none does. */
 function differingAnnotations(
   present: Readonly<Record<string, string>>,
   wanted: Readonly<Record<string, string | undefined>>,
@@ -283,22 +282,22 @@ function differingAnnotations(
   return Object.keys(annotations).length === 0 ? undefined : annotations;
 }
 
-/** The annotation in which an object records its accepted configuration, see `ACCEPTED_ANNOTATION`; nothing is recorded of what is too long. */
+/** The annotation in which an object records its accepted configuration, see `ACCEPTED_ANNOTATION`; a configuration that is too long is not recorded. */
 export function remembered(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
   return recordAnnotations(writeFields(fields) ?? "{}");
 }
 
-/** The same of a record that stays as it is: both annotations have it. */
+/** The same for an unchanged record: both annotations have it. */
 export function keptRecord(text: string): RecordAnnotations {
   return text === "" ? {} : recordAnnotations(text);
 }
 
-/** What an object is to have that Weft keeps in it; see {@link FillEffect}. */
+/** The desired fields of Weft in an object; see {@link FillEffect}. */
 export interface Filling {
-  /** Whether it is to have our finalizer. */
+  /** Whether our finalizer is desired. */
   readonly finalizer: boolean;
   readonly annotations?: Readonly<Record<string, string | undefined>>;
-  /** What its spec lacks, of that `generation` or of that `version`. */
+  /** Missing fields of the spec of that `generation` or `version`. */
   readonly spec?: Readonly<Record<string, unknown>>;
   readonly generation?: number;
   readonly labels?: Readonly<Record<string, string>>;
@@ -306,8 +305,8 @@ export interface Filling {
 }
 
 /**
- * The effects that write into an object what it lacks and then, or at the same time, say its condition. No finalizer is put on what is being
- * deleted. The form that our finalizer had before Kube-OVN 1.13 goes in any case: nobody else would ever take it off.
+ * The effects that write missing fields of an object and, afterwards or at the same time, its condition. No finalizer is added to an object that is
+ * being deleted. The finalizer of Kube-OVN before 1.13 is always removed: no other program would.
  */
 export function fill(
   resource: FinalizedKind,
@@ -316,7 +315,7 @@ export function fill(
     readonly uid: string;
     readonly deleting: boolean;
     readonly finalizers: readonly string[];
-    /** Those that are ours. */
+    /** Our annotations. */
     readonly annotations?: Readonly<Record<string, string>>;
     readonly annotated?: boolean;
   },
@@ -337,25 +336,25 @@ export function fill(
     ...(version === undefined ? !filled && generation !== undefined && { generation } : { version }),
   };
   if (condition === undefined) return [effect];
-  // The generation that the condition names is not the last one, or the two writes would be in each other's way.
+  // In sequence: the patch increases the generation that the condition has to name, and two concurrent writes would conflict.
   const after = effect.spec !== undefined || effect.version !== undefined;
   return after ? [{ ...effect, condition }] : [effect, condition];
 }
 
-/** The conditions among effects, also those that are said when another effect has been answered. */
+/** The conditions among effects, including those that are written after another effect. */
 export function conditionsIn(effects: readonly WeftEffect[]): readonly ConditionEffect[] {
   return effects.flatMap((effect) =>
     effect.kind === "condition" ? effect : effect.kind === "fill" ? (effect.condition ?? []) : [],
   );
 }
 
-/** The effect that gives an address back, see {@link ReleaseIpEffect}. */
+/** The effect that releases an address, see {@link ReleaseIpEffect}. */
 export function releaseIp(ip: Pick<IpFact, "name" | "uid" | "version">, confirm = false): ReleaseIpEffect {
   const { name, uid, version } = ip;
   return { kind: "release-ip", key: `release/${name}`, name, uid, version, ...(confirm && { confirm }) };
 }
 
-/** The effect that follows a pod's owner: a StatefulSet may adopt a pod that had none; nothing where the record says so already. */
+/** The effect that records a pod's owner: a StatefulSet may adopt a pod without one; no effect if the record has it. */
 export function markIp({ name, uid, podType }: IpFact, pod: PodFact): readonly MarkIpEffect[] {
   const wanted = podTypeOf(pod);
   if (wanted === "" || podType === wanted) return [];

@@ -15,13 +15,13 @@ import { groupId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
 
 interface GroupInput extends GroupFact {
-  /** Of nodes and domains; absent where they are not known. */
+  /** Of nodes and domains; absent if unknown. */
   readonly addresses?: { readonly v4: readonly string[]; readonly v6: readonly string[] };
 }
 
 /**
- * A group that policies refer to. A group of pods is a Port_Group, and its members are not its own matter: each pod adds itself,
- * in the transaction that makes its port, so that no pod is ever up without its policies. A group of nodes or of the addresses
+ * A group that policies refer to. A group of pods is a Port_Group without members: each pod adds itself
+ * in the transaction that creates its port, so that no pod is ever up without its policies. A group of nodes or of the addresses
  * of a domain is an Address_Set for each family.
  */
 export const groupUnit: UnitKind<FactReader, GroupInput, WeftEffect> = {
@@ -52,7 +52,7 @@ export const groupUnit: UnitKind<FactReader, GroupInput, WeftEffect> = {
       ["v4", 4],
       ["v6", 6],
     ] as const) {
-      // What is not known is left as it is: after a restart the addresses of a domain are, until the DNS has answered.
+      // Unknown addresses are left as they are: after a restart, those of a domain until the DNS has answered.
       const known = addresses && { addresses: addresses[family] };
       build.row("Address_Set", `${groupId(name)}/ip${number}`, {
         name: portGroupAddressSet(name, number),
@@ -64,7 +64,7 @@ export const groupUnit: UnitKind<FactReader, GroupInput, WeftEffect> = {
   },
 };
 
-/** What nodes are reached by: the addresses of their own, and those that they have on the join switch. */
+/** The addresses of nodes: their own, and those on the join switch. */
 function nodeAddresses(reader: FactReader, selector: LabelSelector): NonNullable<GroupInput["addresses"]> {
   const found = { v4: new Set<string>(), v6: new Set<string>() };
   for (const node of reader.all("nodes")) {

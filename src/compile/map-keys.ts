@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Which keys of maps are ours. OVN's tools, northd and other programs keep keys of their own in `external_ids`, `options` and `other_config` of rows of ours: these
- * are left alone, and only keys named here are written and taken away. All other maps (the addresses of a load balancer, the options of
- * `DHCP_Options`, router advertisements) say together what a row does, so they are ours whole.
+ * The keys of maps that are ours. OVN's tools, northd and other programs keep keys of their own in `external_ids`, `options` and `other_config` of our rows: these
+ * are not changed, and only keys listed here are written and removed. All other maps (the addresses of a load balancer, the options of
+ * `DHCP_Options`, router advertisements) define what a row does, so all of their keys are ours.
  *
- * A key that no version writes any more stays here for as long as a cluster may have it.
+ * A key that is no longer written stays listed here as long as a cluster may have it.
  */
 
 import { VENDOR_KEY } from "../api/names.ts";
@@ -36,7 +36,7 @@ const OTHER_CONFIG: Readonly<Record<string, readonly string[]>> = {
   Logical_Switch: ["mcast_snoop", "mcast_querier", "mcast_eth_src", "mcast_ip4_src", "mcast_ip6_src"],
 };
 
-/** Whether a map of a table is shared with others, so that only keys of ours are compared. */
+/** Whether a map of a table is shared with other programs, so that only our keys are compared. */
 export function isSharedMap(table: string, column: string): boolean {
   // A routing policy has a key for each gateway node, as Kube-OVN's tools look for them: any key may be an old one of ours.
   if (column === "external_ids") return table !== "Logical_Router_Policy";
@@ -49,7 +49,7 @@ export function isOwnKey(table: string, column: string, key: string): boolean {
   return (column === "other_config" ? OTHER_CONFIG : OPTIONS)[table]?.includes(key) === true;
 }
 
-/** Throws where a row has a key in a shared map that is not declared here: it would never be taken away. */
+/** Throws where a row has a key in a shared map that is not declared here: it would never be removed. */
 export function checkMapKeys(table: string, columns: Readonly<Record<string, unknown>>): void {
   for (const column of ["external_ids", "options", "other_config"]) {
     const map = columns[column];

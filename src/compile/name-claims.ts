@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** One name that an object would have. */
+/** One name that an object claims. */
 export interface NameClaim {
-  /** The key of the fact that says of it whether it is taken. */
+  /** The key of the fact that tells whether it is taken. */
   readonly about: string;
-  /** What it is the name of, among the object's names. */
+  /** The role of the name in the object. */
   readonly role: string;
-  /** When that has come to be, RFC 3339. */
+  /** Creation time, RFC 3339. */
   readonly created: string;
-  /** Whose name it is, for people. */
+  /** The owner of the name, for messages. */
   readonly text: string;
 }
 
@@ -24,7 +24,7 @@ export const nameCollisionKey = {
 /** The role of the name of a VPC's router port towards a VPC that it is peered with. */
 export const peeringRole = (remote: string): string => `peering/${remote}`;
 
-/** The claim that gets a name which several claim: the oldest, and of those of one age the first by its keys. */
+/** The claim that wins a name: the oldest, among those of the same age the first by key. */
 export function oldestOf<C extends NameClaim>(claims: Iterable<C>): C | undefined {
   const [oldest] = [...claims].sort(
     (a, b) => order(a.created, b.created) || order(a.about, b.about) || order(a.role, b.role),

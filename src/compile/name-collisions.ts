@@ -18,23 +18,23 @@ import { type NameClaim, nameCollisionKey, oldestOf, peeringRole } from "./name-
 
 /** A claim to one name. */
 interface KeyedNameClaim extends NameClaim {
-  /** With what it is a name of in front: a port and an address set may have one name. */
+  /** Prefixed with the kind of row: a port and an address set may have the same name. */
   readonly name: string;
 }
 
 /**
- * Says in derived facts (`nameCollisions`) which names that objects would have are an older object's. Of objects with the same name the oldest has
- * it, by creation time and then by key, as long as it exists: a later object never takes a name over. What is said depends on the objects
- * alone, so each controller says the same.
+ * Derives the facts `nameCollisions`: which names claimed by an object belong to an older one. Of objects with the same name the oldest has
+ * it, by creation time and then by key, as long as it exists: a later object never takes a name over. The result depends only on the objects,
+ * so all controllers agree.
  *
- * Ports of routers (towards switches and towards peered routers), router ports of switches and virtual ports are one set of names, address sets of pools another, and port groups of
- * nodes the third. A change costs what the changed object's own names do.
+ * Ports of routers (towards switches and towards peered routers), router ports of switches and virtual ports share one namespace, address sets of pools have another, and port groups of
+ * nodes a third. The cost of a change depends on the names of the changed object only.
  */
 export class NameCollisions {
   readonly #facts: FactStore;
-  /** Key of a fact → the names that its object would have. */
+  /** Key of a fact → the names that its object claims. */
   readonly #claims = new Map<string, readonly KeyedNameClaim[]>();
-  /** Name → those who would have it. */
+  /** Name → its claims. */
   readonly #byName = new Map<string, Set<KeyedNameClaim>>();
   #started = false;
 
@@ -42,7 +42,7 @@ export class NameCollisions {
     this.#facts = facts;
   }
 
-  /** Takes in all facts at once. */
+  /** Reads all facts. */
   start(): void {
     if (this.#started) return;
     this.#started = true;
@@ -53,7 +53,7 @@ export class NameCollisions {
     for (const { key } of this.#facts.all("nodes")) this.#noteNode(key);
   }
 
-  /** A fact has changed. Call it before the units are told, so that they find what follows from it. */
+  /** Processes a changed fact. Call it before units are notified, so that they read up-to-date derived facts. */
   noteFact({ kind, key }: FactChange): void {
     if (!this.#started) return;
     if (kind === "vpcs") this.#noteVpc(key);
@@ -130,7 +130,7 @@ function claimsOfSubnet({ name, vpc, created }: SubnetSpecFact): readonly KeyedN
   ];
 }
 
-/** A peering may be added to a VPC at any time, so it gives way to subnets and Vips however young they are. */
+/** A peering may be added to a VPC at any time, so it loses against subnets and Vips of any age. */
 function claimsOfVpc({ name, peerings, created }: FactTypes["vpcs"]): readonly KeyedNameClaim[] {
   return peerings.map(({ remoteVpc }) => ({
     about: nameCollisionKey.vpc(name),

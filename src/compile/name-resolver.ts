@@ -10,7 +10,7 @@ import type { PolicyProblem } from "../policy/types.ts";
 import type { MakeResolverEffect, WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 
-/** What the API server takes for `DNSNameResolver.spec.name`. */
+/** The pattern of `DNSNameResolver.spec.name` in its CRD. */
 const RESOLVABLE = /^(\*\.)?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.){2,}$/;
 
 /** The domain names in the rules of a policy, in their canonical form. */
@@ -24,14 +24,14 @@ export function resolverName({ kind, name }: Pick<AdminPolicyFact, "kind" | "nam
   return `anp-${policy}-${createHash("sha256").update(`${domain}.`).digest("hex").slice(0, 8)}`;
 }
 
-/** How Kube-OVN calls a policy: names of its port groups begin with a letter. */
+/** Kube-OVN's name of a policy: names of port groups begin with a letter. */
 function policyLabel(kind: "anp" | "banp" | "cnp", name: string): string {
   return /^[a-z]/i.test(name) ? name : `${kind}${name}`;
 }
 
 /**
- * The DNSNameResolvers that a policy's domain names need and that are not there; a plugin of CoreDNS, if there is one, writes into
- * their status what names resolve to as pods ask. None where the cluster does not serve the type.
+ * The missing DNSNameResolvers for a policy's domain names; a plugin of CoreDNS, if installed, writes into
+ * their status the addresses that pods' queries resolve to. None if the cluster does not serve the type.
  */
 export function wantedResolvers(reader: FactReader, policy: AdminPolicyFact): readonly MakeResolverEffect[] {
   if (policy.kind === "banp") return [];
@@ -46,7 +46,7 @@ export function wantedResolvers(reader: FactReader, policy: AdminPolicyFact): re
   });
 }
 
-/** What is wrong with the domain names of a policy, so that they may match less than they say. */
+/** Problems of the domain names of a policy, because of which they may match less than specified. */
 export function domainProblems(reader: FactReader, domains: Iterable<string>): readonly PolicyProblem[] {
   return [...domains].flatMap((domain) => {
     const path = `domain ${domain}`;
@@ -73,18 +73,18 @@ function problemOf({
 
 interface ResolverInput {
   readonly resolver: NameResolverFact;
-  /** Whether a policy has its name. */
+  /** Whether a policy uses its domain name. */
   readonly wanted: boolean;
 }
 
-/** A DNSNameResolver that was made for a policy: it goes when the policy wants it no more. */
+/** A DNSNameResolver that was created for a policy: deleted when the policy no longer needs it. */
 export const nameResolverUnit: UnitKind<FactReader, ResolverInput, WeftEffect> = {
   name: "nameresolver",
   priority: 5,
 
   read(reader, key) {
     const resolver = reader.get("nameResolvers", key);
-    // Users may make some of their own.
+    // Users may create their own.
     if (resolver === undefined || resolver.policy === "" || !key.startsWith("anp-")) return undefined;
     const { policy, domain } = resolver;
     const wanted = (["anp", "cnp"] as const).some((kind) => {

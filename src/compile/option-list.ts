@@ -3,24 +3,24 @@
 import { quoted } from "../api/text.ts";
 import type { PolicyProblem } from "../policy/types.ts";
 
-/** One `name=value` of a list, the value as it is written. */
+/** One `name=value` of a list, with the value as written. */
 export interface WrittenOption {
   readonly name: string;
   readonly value: string;
 }
 
-/** What a list of options comes to: those that OVN takes, as it takes them, and why the others are left out. */
+/** The result of parsing a list of options: those that OVN accepts, in its syntax, and why the others are left out. */
 export interface ReadOptions {
   readonly options: Readonly<Record<string, string>>;
   readonly problems: readonly PolicyProblem[];
 }
 
-/** An option's value as OVN takes it, or why it cannot be, as the end of a sentence about it. */
+/** An option's value in OVN's syntax, or why it is invalid, as the end of a message. */
 export type OptionReader = (value: string) => { readonly value: string } | { readonly wrong: string };
 
 /**
- * Reads `name=value` pairs by commas. A comma in quotes or in braces belongs to the value, and so does what follows a comma without a
- * name of its own (`dns_server=8.8.8.8,1.1.1.1`). What is not known or cannot be is left out and said, at `path`.
+ * Parses `name=value` pairs separated by commas. A comma in quotes or braces belongs to the value, and so does a part
+ * without a name (`dns_server=8.8.8.8,1.1.1.1`). Unknown and invalid options are left out and reported at `path`.
  */
 export function readOptionList(text: string, path: string, readers: ReadonlyMap<string, OptionReader>): ReadOptions {
   const options: Record<string, string> = {};
@@ -39,7 +39,7 @@ export function readOptionList(text: string, path: string, readers: ReadonlyMap<
   return { options, problems };
 }
 
-/** OVN's own: northd writes it beside the others, and a second one is no better. */
+/** Set by northd itself. */
 export const ownOption: OptionReader = () => ({ wrong: "is set by OVN from the port's address" });
 
 function namesOf(readers: ReadonlyMap<string, OptionReader>): string {
@@ -60,7 +60,7 @@ function writtenOptions(text: string, complain: (message: string) => unknown): r
   return found;
 }
 
-/** Splits at a separator where it is in neither quotes nor braces. */
+/** Splits at separators outside of quotes and braces. */
 function splitOutside(text: string, separator: string): readonly string[] {
   const parts: string[] = [];
   let [start, depth, inQuotes] = [0, 0, false];
@@ -79,7 +79,7 @@ function splitOutside(text: string, separator: string): readonly string[] {
   return [...parts, text.slice(start)];
 }
 
-/** The members of a list, with or without braces or quotes around all of it; by commas, semicolons or blanks. */
+/** The members of a list, optionally in braces or quotes; separated by commas, semicolons or blanks. */
 export function members(value: string): readonly string[] {
   const inner = /^\{(.*)\}$|^"(.*)"$/s.exec(value);
   const text = inner?.[1] ?? inner?.[2] ?? value;

@@ -10,7 +10,7 @@ import type {
   PatchObjectEffect,
 } from "./effects.ts";
 
-/** What is known of an object that another one has made. */
+/** The known state of an object that belongs to another one. */
 interface Made {
   readonly namespace?: string;
   readonly name: string;
@@ -37,7 +37,7 @@ export function dropObject(resource: ObjectKind, made: Made): DropObjectEffect {
   return { kind: "drop-object", key: key(resource, made), resource, namespace, name, uid };
 }
 
-/** The owner reference to an object of ours, of kubeovn.io/v1. */
+/** The owner reference to an object of kubeovn.io/v1. */
 export function ownedBy(kind: string, { name, uid }: CustomObjectFact): readonly OwnerReferenceBody[] {
   return [{ apiVersion: "kubeovn.io/v1", kind, name, uid, controller: true }];
 }

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * The owner ids of rows that other units refer to. One owns the row; the others name it with the same function, so that
+ * The owner ids of rows that several units refer to. One unit owns the row; the others use the same function, so that
  * a reference is known before its row exists.
  */
 
 import { NODE_PREFIX } from "../api/port-names.ts";
 import { unitId } from "../desired/unit-kind.ts";
 
-/** The unit that owns the row of an owner id, of the tables whose rows hold others' rows; absent for those that only hold their own unit's. */
+/** The unit that owns the row of an owner id, for tables whose rows are referred to by other units; absent for other tables. */
 export function ownerUnit(table: string, ownerId: string): string | undefined {
   const [first = "", second = ""] = ownerId.split("/");
   switch (table) {
     case "Logical_Router":
       return unitId("vpc", ownerId);
     case "Logical_Switch":
-      // Those of subnets, whose names have no slash, and of what is no Subnet.
+      // Switches of Subnets, whose names have no slash, and others.
       return (first === "vpc" || first === "gateway") && second !== ""
         ? unitId(first, second)
         : unitId("subnet", first);
@@ -32,10 +32,10 @@ export function ownerUnit(table: string, ownerId: string): string | undefined {
   }
 }
 
-/** The HA_Chassis_Group by which a gateway node is watched. */
+/** The HA_Chassis_Group for the liveness of a gateway node. */
 export const gatewayGroupId = (node: string): string => `gateway/${node}`;
 
-/** The Logical_Switch of the port by which a gateway node is watched, and that port. */
+/** The Logical_Switch of the port for the liveness of a gateway node, and that port. */
 export const gatewaySwitchId = (node: string): string => `gateway/${node}`;
 
 /** The Logical_Router of a VPC. */
@@ -44,26 +44,26 @@ export const routerId = (vpc: string): string => vpc;
 /** The Logical_Switch of a subnet. */
 export const switchId = (subnet: string): string => subnet;
 
-/** The Logical_Switch by which nodes reach Services, of the unit of the join subnet: see `service-switch.ts`. It is its name too, which no subnet can have. */
+/** The Logical_Switch by which nodes reach Services, of the unit of the join subnet: see `service-switch.ts`. It is also its name, which no subnet can have. */
 export const serviceSwitchId = (join: string): string => `${join}/services`;
 
 /** The Logical_Switch from which a VPC's pods are probed: see `vpc-probe.ts`. */
 export const probeSwitchId = (vpc: string): string => `vpc/${vpc}/probe`;
 
 /**
- * The Logical_Router_Port between a VPC's router and a subnet's switch, and the Logical_Switch_Port of the pair: by their names as they are spelled,
- * which are unique (fact `nameCollisions`). OVN has an index on these names, so a row with another id could not take the place of one that is there
- * before that is swept, and the subnet would be cut off from its router meanwhile.
+ * The Logical_Router_Port between a VPC's router and a subnet's switch, and the Logical_Switch_Port of the pair: by their literal names,
+ * which are unique (fact `nameCollisions`). OVN has an index on these names, so a row with another id could not replace an existing one
+ * until that is removed, and the subnet would be disconnected meanwhile.
  */
 export const routerPortId = (name: string): string => name;
 
 /**
- * What the MAC of that router port is made of. It stays when the port's name is spelled otherwise: pods remember their gateway's MAC. It is
+ * The seed of the MAC of that router port. It does not depend on the port's name: pods cache their gateway's MAC. It is
  * unique among the subnets of a VPC.
  */
 export const routerMacId = (vpc: string, subnet: string): string => `${vpc}-${subnet}`;
 
-/** The Logical_Switch_Port of a node on the join switch, whatever its name is. */
+/** The Logical_Switch_Port of a node on the join switch, independent of its name. */
 export const nodePortId = (node: string): string => `${NODE_PREFIX}${node}`;
 
 /** The Logical_Switch_Port of a Vip. */
@@ -87,13 +87,13 @@ export const leavingSetId = (how: "distributed" | "nat", family: 4 | 6): string 
 /** The Port_Group (or the Address_Sets) of a group that policies refer to. */
 export const groupId = (name: string): string => `group/${name}`;
 
-/** The Port_Group of a SecurityGroup, or of those who name any (`DENY_ALL_GROUP`). */
+/** The Port_Group of a SecurityGroup, or of all ports with any (`DENY_ALL_GROUP`). */
 export const securityGroupId = (name: string): string => `sg/${name}`;
 
 /** The Load_Balancer_Group of a VPC. */
 export const loadBalancerGroupId = (vpc: string): string => `vpc/${vpc}`;
 
-/** The Logical_Switch_Port of a pod's interface; the UID, so that a pod anew under an old name is a new port. */
+/** The Logical_Switch_Port of a pod's interface; by UID, so that a recreated pod has a new port. */
 export const podPortId = (port: string, uid: string): string => `${port}/${uid}`;
 
 /** The Logical_Switch_Port of a subnet's multicast querier. */

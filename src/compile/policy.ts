@@ -30,9 +30,9 @@ interface PolicyInput {
   readonly problems: readonly PolicyProblem[];
   /** The object, for Events about it. */
   readonly about: ReportEffect["about"];
-  /** Where its status says whether it is enforced: which one, and of which generation. */
+  /** The object whose status tells whether it is enforced, and its generation. */
   readonly status?: { readonly resource: AdminPolicyResource; readonly generation: number };
-  /** What is to be made so that its domain names are learned. */
+  /** The DNSNameResolvers for its domain names. */
   readonly resolvers: readonly MakeResolverEffect[];
 }
 
@@ -74,7 +74,7 @@ export function addAcl(build: FragmentBuilder, policy: string, spec: AclSpec): v
   const content = aclContent([holder, direction, tier, priority, match, action], 12);
   holdAcl(build, "Port_Group", groupId(holder), `${policy}/${rule}/${content}`, {
     name: aclName(policy, rule),
-    // What leaves a pod is judged by where it really goes, which a load balancer may decide (ovn-nb(5), ACL options).
+    // Egress is evaluated after load balancing (ovn-nb(5), ACL options).
     stage: direction === "ingress" ? "to-lport" : "from-lport-after-lb",
     tier,
     priority,
@@ -87,12 +87,12 @@ export function addAcl(build: FragmentBuilder, policy: string, spec: AclSpec): v
   });
 }
 
-/** A limit of a policy's logging, in packets a second; returns its name (ovn-nb(5), Meter). */
+/** A meter for a policy's log, in packets per second; returns its name (ovn-nb(5), Meter). */
 function addMeter(build: FragmentBuilder, policy: string, rate: number): string {
   const name = meterName(policy, rate);
   if (build.has("Meter", name)) return name;
   const band = rowUuid("Meter_Band", name);
-  // `bands` must not be empty even in the row as it is inserted, so it is a column of the row as well as an edge.
+  // The schema requires `bands` to be non-empty at insertion, so it is a column of the row as well as an edge.
   build.row("Meter", name, { name, unit: "pktps", bands: [band], external_ids: externalIds({ policy }) });
   build.held("Meter", name, "bands", "Meter_Band", name, {
     action: "drop",

@@ -8,19 +8,19 @@ import type { SubnetFact } from "../facts/subnet.ts";
 import type { VpcFact } from "../facts/vpc.ts";
 import type { Note } from "./effects.ts";
 
-/** Namespaces that an object names and that do not exist. They may be created later: the object is accepted nevertheless. */
+/** Missing namespaces that an object refers to. They may be created later: the object is accepted nevertheless. */
 export function missingNamespaces(reader: FactReader, names: readonly string[], field: string): readonly Note[] {
   const missing = [...new Set(names)].filter((name) => reader.get("namespaces", name) === undefined);
   if (missing.length === 0) return [];
   return [{ reason: "NamespaceNotFound", message: `${field} names namespaces that do not exist: ${listed(missing)}` }];
 }
 
-/** What a Subnet names and does not exist, except its VPC, without which it is not accepted, and the nodes of its gateway. */
+/** Missing objects that a Subnet refers to, except its VPC, without which it is not accepted, and its gateway nodes. */
 export function subnetReferences(reader: FactReader, { namespaces, provider }: SubnetFact): readonly Note[] {
   return [...missingNamespaces(reader, namespaces, "spec.namespaces"), ...missingNetwork(reader, provider)];
 }
 
-/** The network of a provider `<name>.<namespace>`, with `.ovn` behind it where the interface is on OVN. */
+/** The network of a provider `<name>.<namespace>`, with the suffix `.ovn` if the interface is on OVN. */
 function missingNetwork(reader: FactReader, provider: string): readonly Note[] {
   if (provider === OVN_PROVIDER || reader.get("served", "attachments") === undefined) return [];
   const parts = provider.split(".");
@@ -35,7 +35,7 @@ function missingNetwork(reader: FactReader, provider: string): readonly Note[] {
   return [{ reason: "NetworkNotFound", message: `spec.provider "${provider}" ${what}` }];
 }
 
-/** What a VPC names and is not there, or is another VPC's. */
+/** Objects that a VPC refers to and that are missing, or belong to another VPC. */
 export function vpcReferences(reader: FactReader, vpc: VpcFact): readonly Note[] {
   const notes = [...missingNamespaces(reader, vpc.namespaces, "spec.namespaces")];
   if (vpc.defaultSubnet !== "") {
@@ -64,12 +64,12 @@ export function vpcReferences(reader: FactReader, vpc: VpcFact): readonly Note[]
   return notes;
 }
 
-/** The fields that have another type than the CRD says: an object may be older than that, or the cluster's CRD validate less. */
+/** Fields whose type differs from the CRD: the object may be older, or the CRD in the cluster less strict. */
 export function malformedNotes({ malformed = [] }: Malformed): readonly Note[] {
   return malformed.map(({ path, message }) => ({ reason: "MalformedField", message: `${path}: ${message}` }));
 }
 
-/** The fields that an object sets and that nothing is done about. */
+/** Fields of an object that are not supported. */
 export function unsupportedNotes({ unsupported }: { readonly unsupported: readonly string[] }): readonly Note[] {
   if (unsupported.length === 0) return [];
   const fields = unsupported.map((path) => `spec.${path}`).join(", ");

@@ -9,7 +9,7 @@ import { ownerUnit } from "./owner-ids.ts";
 
 type Table = keyof OvnNbTables;
 
-/** A desired row of the northbound database, its columns checked against the schema. `ownerId` also names it for people. */
+/** A desired row of the northbound database with columns checked against the schema. `ownerId` also identifies it in messages. */
 export function row<T extends Table>(table: T, ownerId: string, columns: Partial<OvnNbTables[T]>): DesiredRow {
   checkMapKeys(table, columns);
   return {

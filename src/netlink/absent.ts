@@ -2,7 +2,7 @@
 
 import { NetlinkError } from "./error.ts";
 
-/** What `fn` gives, or `absent` if the kernel says that the thing is not there. */
+/** The result of `fn`, or `absent` if the kernel answers that the object does not exist. */
 export function absentAs<T>(absent: T, fn: () => T): T {
   try {
     return fn();

@@ -8,7 +8,7 @@ import { canonical, canonicalGolden, survivesDamage, throwsCode } from "./testin
 
 const HEADER = 8;
 
-t.test("addresses are given as iproute2 does", async (t) => {
+t.test("adding an address sends the request of iproute2", async (t) => {
   const goldens = [
     [
       // ip addr add 10.16.0.5/16 broadcast 10.16.255.255 dev h1
@@ -45,11 +45,11 @@ t.test("addresses are given as iproute2 does", async (t) => {
   for (const [golden, request] of goldens) t.same(canonical(request, HEADER), canonicalGolden(golden, HEADER));
 });
 
-t.test("to ensure is to replace", async (t) => {
+t.test("ensuring an address replaces an existing one", async (t) => {
   t.equal(encodeAddressNew({ index: 7, address: "10.16.0.5", prefix: 16 }, true).flags, 0x500);
 });
 
-t.test("what makes no sense is refused before it is sent", async (t) => {
+t.test("invalid values are refused before they are sent", async (t) => {
   const add = (spec: object) => () => encodeAddressNew({ index: 7, address: "10.16.0.5", prefix: 16, ...spec }, false);
   throwsCode(t, add({ address: "10.16.0" }), "invalid", /not a valid IP/);
   throwsCode(t, add({ prefix: 33 }), "invalid", /prefix length/);
@@ -73,7 +73,7 @@ const DYNAMIC =
 const NODAD =
   "0a4082000200000014000100fd00000000000000000000000000000514000600ffffffffffffffffec330500ec3305000800080082000000";
 
-t.test("addresses are read", async (t) => {
+t.test("addresses are decoded", async (t) => {
   const read = (hex: string) => decodeAddress(Buffer.from(hex, "hex"));
   t.match(read(PLAIN), {
     index: 2,
@@ -92,11 +92,11 @@ t.test("addresses are read", async (t) => {
   t.match(read(DYNAMIC), { tentative: true, permanent: false, validSeconds: 3600, preferredSeconds: 1800 });
 });
 
-t.test("an address of another family is none", async (t) => {
+t.test("an address of another family is ignored", async (t) => {
   t.equal(decodeAddress(Buffer.from("1c00000002000000", "hex")), undefined);
 });
 
-t.test("what is sent reads as what was asked for", async (t) => {
+t.test("a decoded request has the requested values", async (t) => {
   const address = fc.oneof(
     fc.record({ ip: fc.bigInt(0n, 0xffff_ffffn).map((value) => ipFromValue(4, value)), prefix: fc.nat(32) }),
     fc.record({ ip: fc.bigInt(0n, (1n << 128n) - 1n).map((value) => ipFromValue(6, value)), prefix: fc.nat(128) }),
@@ -110,6 +110,6 @@ t.test("what is sent reads as what was asked for", async (t) => {
   );
 });
 
-t.test("no bytes make it read outside of them", async () => {
+t.test("no input makes the decoder read out of bounds", async () => {
   for (const hex of [PEER, PLAIN, DYNAMIC, NODAD]) survivesDamage(decodeAddress, Buffer.from(hex, "hex"));
 });

@@ -50,19 +50,19 @@ export interface AddressKey {
 
 /** An address to give to an interface. */
 export interface AddressSpec extends AddressKey {
-  /** IPv6: usable at once, without looking whether a neighbour has it (IFA_F_NODAD, RFC 4862 §5.4) */
+  /** IPv6: usable at once, without duplicate address detection (IFA_F_NODAD, RFC 4862 §5.4) */
   readonly noDad?: boolean;
-  /** Default `global` */
+  /** Default: `global` */
   readonly scope?: Scope;
-  /** IPv4; none if left out */
+  /** IPv4; no label if absent */
   readonly broadcast?: string;
   /** The kernel adds no route for the prefix (IFA_F_NOPREFIXROUTE) */
   readonly noPrefixRoute?: boolean;
   /** The other end of a point-to-point link; `prefix` is then its length */
   readonly peer?: string;
-  /** Seconds; for ever if left out */
+  /** Seconds; unlimited if absent */
   readonly validSeconds?: number;
-  /** Seconds; as `validSeconds` if left out */
+  /** Seconds; default: `validSeconds` */
   readonly preferredSeconds?: number;
 }
 
@@ -72,21 +72,21 @@ export interface Address extends AddressKey {
   readonly scope: Scope;
   readonly peer: string | undefined;
   readonly broadcast: string | undefined;
-  /** IPv4; the interface's name unless someone set another */
+  /** IPv4; by default the interface's name */
   readonly label: string | undefined;
-  /** IPv6: still being checked for duplicates, so not usable yet */
+  /** IPv6: duplicate address detection is in progress, so it is not usable yet (IFA_F_TENTATIVE) */
   readonly tentative: boolean;
-  /** IPv6: a neighbour has it */
+  /** IPv6: duplicate address detection found it on a neighbour (IFA_F_DADFAILED) */
   readonly dadFailed: boolean;
   readonly noDad: boolean;
   readonly noPrefixRoute: boolean;
-  /** Set by an administrator, without an end */
+  /** Set by an administrator, with no lifetime (IFA_F_PERMANENT) */
   readonly permanent: boolean;
-  /** Seconds left; `undefined` is for ever */
+  /** Seconds left; `undefined` if unlimited */
   readonly validSeconds: number | undefined;
-  /** Seconds left; `undefined` is for ever */
+  /** Seconds left; `undefined` if unlimited */
   readonly preferredSeconds: number | undefined;
-  /** IFA_F_* as they are */
+  /** IFA_F_* as received */
   readonly flags: number;
 }
 
@@ -126,19 +126,19 @@ function encode(name: string, type: number, flags: number, spec: AddressSpec): N
   return { type, name, flags, payload: Buffer.concat(parts) };
 }
 
-/** Gives an address to an interface; `replace` changes what is there instead of failing. */
+/** Adds an address to an interface; `replace` changes an existing one instead of failing. */
 export function encodeAddressNew(spec: AddressSpec, replace: boolean): NetlinkRequest {
   return encode("RTM_NEWADDR", RTM_NEWADDR, NLM_F_CREATE | (replace ? NLM_F_REPLACE : NLM_F_EXCL), spec);
 }
 
-/** Takes an address from an interface. */
+/** Deletes an address from an interface. */
 export function encodeAddressDelete(key: AddressKey & { readonly peer?: string }): NetlinkRequest {
   const { index, address, prefix, peer } = key;
   const spec = peer === undefined ? { index, address, prefix } : { index, address, prefix, peer };
   return encode("RTM_DELADDR", RTM_DELADDR, 0, spec);
 }
 
-/** Asks for the addresses of one family or both, of one interface or all. */
+/** Requests the addresses of one family or both, of one interface or all. */
 export function encodeAddressDump(filter: { readonly family?: Family; readonly index?: number }): NetlinkRequest {
   const name = "RTM_GETADDR";
   const header = Buffer.alloc(HEADER);

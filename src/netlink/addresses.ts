@@ -16,7 +16,7 @@ import type { NetlinkSocket } from "./socket.ts";
 
 export type { Address, AddressKey, AddressSpec } from "./address-codec.ts";
 
-/** The addresses of all interfaces or one, of both families or one. Empty for an interface that is not there. */
+/** The addresses of all interfaces or one, of both families or one. Empty if the interface does not exist. */
 export function listAddresses(
   socket: NetlinkSocket,
   filter: { readonly index?: number; readonly family?: Family } = {},
@@ -31,14 +31,14 @@ export function listAddresses(
 }
 
 /**
- * Gives an address to an interface, or renews what it has of it. The kernel does not change the prefix length of an
- * IPv6 address that is there: delete it first. Throws `not-found` if the interface is not there.
+ * Adds an address to an interface, or updates its flags and lifetimes. The kernel does not change the prefix length of an
+ * existing IPv6 address: delete it first. Throws `not-found` if the interface does not exist.
  */
 export function ensureAddress(socket: NetlinkSocket, spec: AddressSpec): void {
   socket.request(encodeAddressNew(spec, true));
 }
 
-/** Takes an address from an interface. `false` if it did not have it. */
+/** Deletes an address from an interface. `false` if it did not have it. */
 export function deleteAddress(socket: NetlinkSocket, key: AddressKey & { readonly peer?: string }): boolean {
   return absentAs(false, () => {
     socket.request(encodeAddressDelete(key));

@@ -12,7 +12,7 @@ const ALL_NODES = Buffer.from("ff020000000000000000000000000001", "hex");
 const ALL_NODES_MAC = Buffer.from("333300000001", "hex");
 const ICMPV6 = 58;
 const NEIGHBOUR_ADVERTISEMENT = 136;
-/** Not asked for, and to replace what is known (RFC 4861 §4.4). */
+/** Unsolicited, with the override flag (RFC 4861 §4.4). */
 const OVERRIDE = 0x20;
 const TARGET_LINK_ADDRESS = 2;
 
@@ -23,7 +23,7 @@ export interface Frame {
 }
 
 /**
- * The frame that announces the address on the link: an ARP announcement, that is a broadcast request for one's own
+ * The frame that announces the address on the link: an ARP announcement, that is, a broadcast request for the sender's own
  * address (RFC 5227 §2.3), or an unsolicited neighbour advertisement to all nodes (RFC 4861 §7.2.6). `mac` is 6 bytes.
  */
 export function encodeAnnouncement(mac: Buffer, ip: Ip): Frame {
@@ -54,7 +54,7 @@ function neighbourAdvertisement(mac: Buffer, address: Buffer): Frame {
   tail.writeUInt32BE(ICMPV6, 4);
   // RFC 8200 §8.1: the checksum covers the addresses, the length and the protocol as well.
   message.writeUInt16BE(checksum(Buffer.concat([address, ALL_NODES, tail, message])), 2);
-  // Version 6, hop limit 255: a receiver refuses less, since it could come from beyond a router (RFC 4861 §7.1.2).
+  // Version 6, hop limit 255: receivers drop any other value, because the packet could have passed a router (RFC 4861 §7.1.2).
   const header = Buffer.alloc(8);
   header.writeUInt8(0x60, 0);
   header.writeUInt16BE(message.length, 4);

@@ -13,9 +13,9 @@ const PACKET_QDISC_BYPASS = 20;
 const ENOBUFS = 105;
 
 /**
- * Tells the link that these addresses are here now: one gratuitous ARP or unsolicited neighbour advertisement each.
- * Neighbours that knew them under another MAC learn the new one, and switches their port. Does not wait, and nobody
- * answers. The interface must be up and have a carrier: else throws `down`.
+ * Announces addresses on the link: one gratuitous ARP or unsolicited neighbour advertisement each. Neighbours update
+ * the MAC, and switches the port. Does not wait; there is no reply. Throws `down` unless the interface is up and has a
+ * carrier.
  */
 export function announce(
   ns: Netns,
@@ -30,7 +30,7 @@ export function announce(
   // Protocol 0: this socket receives nothing.
   const fd = openSocket(AF_PACKET, SOCK_RAW, 0);
   try {
-    // Past the queue: for up to a second after a veth has got its carrier, the queue still swallows what it is given.
+    // Bypass the qdisc: for up to a second after a veth gets its carrier, the noop qdisc still drops packets.
     setOption(fd, SOL_PACKET, PACKET_QDISC_BYPASS, 1);
     for (const frame of frames) send(fd, index, frame);
   } finally {
@@ -48,7 +48,7 @@ function send(fd: number, index: number, frame: Frame): void {
   }
 }
 
-/** struct sockaddr_ll (packet(7)), of which sending wants family, protocol, interface and length of the address. */
+/** struct sockaddr_ll (packet(7)), of which sending needs family, protocol, interface and address length. */
 function linkLayerAddress(index: number, frame: Frame): Buffer {
   const out = Buffer.alloc(20);
   out.writeUInt16LE(AF_PACKET, 0);

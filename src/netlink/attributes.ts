@@ -21,7 +21,7 @@ export function align4(length: number): number {
   return (length + 3) & ~3;
 }
 
-/** An attribute with these bytes as they are. Throws a `RangeError` above 65,531 bytes. */
+/** An attribute with these bytes. Throws a `RangeError` above 65,531 bytes. */
 export function bytesAttribute(type: number, value: Uint8Array): Buffer {
   if (value.length > MAX_VALUE) throw new RangeError(`an attribute of ${value.length} bytes`);
   const out = Buffer.alloc(align4(HEADER + value.length));
@@ -45,7 +45,7 @@ export function u16Attribute(type: number, value: number): Buffer {
   return bytesAttribute(type, bytes);
 }
 
-/** An attribute that holds 32 unsigned bits in host byte order. Throws a `RangeError` for a number outside of them. */
+/** An attribute that holds 32 unsigned bits in host byte order. Throws a `RangeError` for a number out of range. */
 export function u32Attribute(type: number, value: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32LE(value);
@@ -58,16 +58,16 @@ export function textAttribute(type: number, value: string): Buffer {
 }
 
 /**
- * An attribute that holds others. Without the flag NLA_F_NESTED: the containers used here are older than it, the kernel
- * reads them either way, and iproute2 does not set it.
+ * An attribute that contains attributes. The flag NLA_F_NESTED is not set: the containers used here are older than the flag, the kernel
+ * accepts them either way, and iproute2 does not set it.
  */
 export function nestedAttribute(type: number, parts: readonly Buffer[]): Buffer {
   return bytesAttribute(type, Buffer.concat(parts));
 }
 
 /**
- * Reads a row of attributes. Throws `protocol` if one is shorter than its header or longer than what is left. Up to
- * three bytes behind the last one are taken for padding.
+ * Reads a sequence of attributes. Throws `protocol` if one is shorter than its header or longer than the remaining bytes.
+ * Up to three bytes after the last one are taken for padding.
  */
 export function decodeAttributes(bytes: Uint8Array, what = "attribute"): AttributeSet {
   const buffer = asBuffer(bytes);
@@ -93,8 +93,8 @@ export function asBuffer(bytes: Uint8Array): Buffer {
 }
 
 /**
- * Attributes by type. An absent one reads as `undefined`; one of another size than its kind has throws `protocol`.
- * Where a type occurs more than once the last one counts, as in the kernel; `all` gives every one.
+ * Attributes by type. An absent one reads as `undefined`; one of the wrong size throws `protocol`.
+ * If a type occurs more than once, the last one counts, as in the kernel; `all` returns every one.
  */
 export class AttributeSet implements Iterable<Attribute> {
   readonly #attributes: readonly Attribute[];
@@ -109,7 +109,7 @@ export class AttributeSet implements Iterable<Attribute> {
     return this.#attributes[Symbol.iterator]();
   }
 
-  /** The value as it is. */
+  /** The bytes of the value. */
   bytes(type: number): Buffer | undefined {
     for (let i = this.#attributes.length - 1; i >= 0; i--) {
       const attribute = this.#attributes[i];
@@ -118,7 +118,7 @@ export class AttributeSet implements Iterable<Attribute> {
     return undefined;
   }
 
-  /** The value, if it has at least `length` bytes: for structs, which newer kernels may lengthen. */
+  /** The value, if it has at least `length` bytes: for structs, which newer kernels may extend. */
   struct(type: number, length: number): Buffer | undefined {
     const value = this.bytes(type);
     if (value !== undefined && value.length < length) {

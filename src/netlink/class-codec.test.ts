@@ -20,7 +20,7 @@ t.test("a class has its rates, and its bursts in ticks, as tc has them", async (
   t.equal(parms?.toString("hex", 36, 44), "0000000002000000");
 });
 
-t.test("the quantum stays where the kernel does not complain", async (t) => {
+t.test("the quantum stays in the range in which the kernel logs no warning", async (t) => {
   const quantum = (rate: number) =>
     decodeAttributes(encodeClassSet({ ...spec, rate, burst: 2000, ceil: rate }).payload.subarray(HEADER))
       .nested(2)
@@ -31,7 +31,7 @@ t.test("the quantum stays where the kernel does not complain", async (t) => {
   t.equal(quantum(10e9), 200_000);
 });
 
-t.test("what makes no sense is refused before it is sent", async (t) => {
+t.test("invalid values are refused before they are sent", async (t) => {
   throwsCode(t, () => encodeClassSet({ ...spec, rate: 0 }), "invalid", /rate/);
   throwsCode(t, () => encodeClassSet({ ...spec, ceil: -1 }), "invalid", /rate/);
   throwsCode(t, () => encodeClassSet({ ...spec, rate: 8 }), "invalid", /burst/);
@@ -44,7 +44,7 @@ const CLASS =
   "000000000300000010000200ffffffff00000000080001006874620040000200300001000001000000000000a02526000001000000000000" +
   "ffffffff366e01005a620200400d030000000000020000000c00070000eb08bf01000000";
 
-t.test("classes are read", async (t) => {
+t.test("classes are decoded", async (t) => {
   t.same(decodeClass(Buffer.from(CLASS, "hex")), {
     index: 3,
     kind: "htb",
@@ -57,6 +57,6 @@ t.test("classes are read", async (t) => {
   t.match(decodeClass(encodeClassSet({ ...spec, ceil: 60e9 }).payload), { rate: 20e6, ceil: 60e9, parent: "1:" });
 });
 
-t.test("no bytes make it read outside of them", async () => {
+t.test("no input makes the decoder read out of bounds", async () => {
   survivesDamage(decodeClass, Buffer.from(CLASS, "hex"));
 });

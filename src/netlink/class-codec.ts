@@ -25,13 +25,13 @@ export interface ClassSpec {
   readonly parent: TcHandle;
   /** "1:10" */
   readonly handle: TcHandle;
-  /** Bits per second that it has in any case */
+  /** Guaranteed rate, bit/s */
   readonly rate: number;
-  /** Bits per second up to which it may borrow; default `rate` */
+  /** Maximum rate when it borrows, bit/s; default: `rate` */
   readonly ceil?: number;
-  /** Bytes at once at `rate`; default a hundredth of a second's, 2 KiB at least */
+  /** Burst at `rate`, bytes; default: 10 ms at that rate, at least 2 KiB */
   readonly burst?: number;
-  /** Bytes at once at `ceil`; default likewise */
+  /** Burst at `ceil`, bytes; default: likewise */
   readonly ceilBurst?: number;
   /** Classes with a lower value get excess bandwidth first; default 0 */
   readonly priority?: number;
@@ -50,7 +50,7 @@ export interface TrafficClass {
   readonly priority: number | undefined;
 }
 
-/** Makes or changes a class of an htb. */
+/** Creates or changes a class of an htb. */
 export function encodeClassSet(spec: ClassSpec): NetlinkRequest {
   const name = "RTM_NEWTCLASS";
   const ceil = spec.ceil ?? spec.rate;
@@ -59,7 +59,7 @@ export function encodeClassSet(spec: ClassSpec): NetlinkRequest {
   encodeRate(name, ceil).copy(parms, 12);
   parms.writeUInt32LE(sendingTime(name, spec.burst ?? defaultBurst(spec.rate), spec.rate), 24);
   parms.writeUInt32LE(sendingTime(name, spec.ceilBurst ?? defaultBurst(ceil), ceil), 28);
-  // As the kernel would choose it, which would log that it had to.
+  // The value that the kernel would choose; it logs a warning when it has to.
   const quantum = Math.floor(spec.rate / 8 / 10);
   parms.writeUInt32LE(Math.min(Math.max(quantum, 1_000), 200_000), 32);
   parms.writeUInt32LE(requireU32(name, "priority", spec.priority ?? 0), 40);
@@ -82,7 +82,7 @@ function defaultBurst(rate: number): number {
   return Math.max(2_048, Math.ceil(rate / 8 / 100));
 }
 
-/** How long that many bytes take, in ticks of 64 ns (PSCHED_SHIFT; since Linux 2.6.31 every kernel's). */
+/** Transmission time of that many bytes, in ticks of 64 ns (PSCHED_SHIFT; in every kernel since Linux 2.6.31). */
 function sendingTime(name: string, bytes: number, rate: number): number {
   const ticks = Math.floor((requireU32(name, "a burst of", bytes) * 8 * 1e9) / rate / 64);
   return requireU32(name, "the ticks of a burst,", ticks);
@@ -94,7 +94,7 @@ export function encodeClassDelete(index: number, handle: TcHandle): NetlinkReque
   return { type: RTM_DELTCLASS, name, payload: tcHeader(requireIndex(name, index), handleNumber(name, handle), 0) };
 }
 
-/** Asks for the classes of an interface. */
+/** Requests the classes of an interface. */
 export function encodeClassDump(index: number): NetlinkRequest {
   const name = "RTM_GETTCLASS";
   return { type: RTM_GETTCLASS, name, payload: tcHeader(requireIndex(name, index), 0, 0) };

@@ -25,21 +25,21 @@ const TUPLE_PROTO = 2;
 const PROTO_NUM = 1;
 const PROTO_SRC_PORT = 2;
 /**
- * CTA_FILTER_REPLY_FLAGS, and the bits of what is compared: protocol and source port (CTA_FILTER_F_*, net/netfilter/nf_internals.h). Not the address: of IPv6 the
- * kernel (6.18) lists those flows that have another one.
+ * CTA_FILTER_REPLY_FLAGS, and the bits of the compared fields: protocol and source port (CTA_FILTER_F_*, net/netfilter/nf_internals.h). The address is not
+ * compared: for IPv6 the kernel (6.18) inverts that filter.
  */
 const FILTER_ORIG_FLAGS = 1;
 const FILTER_REPLY_FLAGS = 2;
 const COMPARED = (1 << 3) | (1 << 4);
 
-/** NLA_F_NESTED, which newer containers must have. */
+/** NLA_F_NESTED, which newer containers require. */
 const NESTED = 0x8000;
 const UDP = 17;
 
 /**
- * Makes the kernel forget the UDP flows that it translates to an endpoint: a client that speaks on is then treated by the rules of the moment. Needs Linux 5.8.
+ * Deletes the conntrack entries of UDP flows that are translated to an endpoint, so that the next packet of a client is translated by the current rules. Needs Linux 5.8.
  * @param socket one of protocol NETLINK_NETFILTER.
- * @returns how many there were.
+ * @returns the number of deleted entries.
  */
 export function forgetUdpFlows(socket: NetlinkSocket, ip: Ip, port: number): number {
   const found = socket.dump(dumpRequest(ip, port));

@@ -13,7 +13,7 @@ const ETHTOOL_STXCSUM = 0x17;
 const IFREQ = 40;
 const IFNAMSIZ = 16;
 
-/** struct ethtool_value: u32 command, u32 value. Gives the value as the kernel leaves it. */
+/** struct ethtool_value: u32 command, u32 value. Returns the value that the kernel writes back. */
 function ethtool(ns: Netns, operation: string, command: number, name: string, value: number): number {
   ns.assertEntered(operation);
   const request = Buffer.alloc(IFREQ);
@@ -31,9 +31,9 @@ function ethtool(ns: Netns, operation: string, command: number, name: string, va
 }
 
 /**
- * Switches the computing of checksums of sent packets by the device on or off, as `ethtool -K NAME tx off`; segmentation
- * offloads, which need it, go with it. A veth "computes" them by leaving them out, and the userspace datapath of Open
- * vSwitch passes on what it gets: TCP over it works only with this off on both ends.
+ * Switches TX checksum offload on or off, as `ethtool -K NAME tx off` does; segmentation offloads depend on it. A veth
+ * leaves the checksums unset, and the userspace datapath of Open vSwitch forwards the packets as they are: TCP works
+ * only with the offload off on both ends.
  *
  * Throws `not-found`, and `unsupported` if the device cannot.
  */
@@ -41,7 +41,7 @@ export function setTxChecksum(ns: Netns, name: string, on: boolean): void {
   ethtool(ns, "ETHTOOL_STXCSUM", ETHTOOL_STXCSUM, name, on ? 1 : 0);
 }
 
-/** Whether the device computes the checksums of sent packets. */
+/** Whether TX checksum offload is on. */
 export function getTxChecksum(ns: Netns, name: string): boolean {
   return ethtool(ns, "ETHTOOL_GTXCSUM", ETHTOOL_GTXCSUM, name, 0) !== 0;
 }

@@ -44,7 +44,7 @@ function source(...datagrams: readonly Buffer[]) {
 
 const texts = (answer: Answer) => answer.messages.map(({ payload }) => payload.toString());
 
-t.test("a request asks, and says how it wants its answer", async (t) => {
+t.test("a request has the flags for its kind of reply", async (t) => {
   const bytes = requestBytes({ type: 18, name: "RTM_GETLINK", flags: 0x400, payload: Buffer.alloc(16) }, 0x004, 9);
   t.equal(bytes.toString("hex", 0, 16), "20000000120005040900000000000000");
 });
@@ -55,7 +55,7 @@ t.test("a list is read over several datagrams to its end", async (t) => {
   t.equal(answer.interrupted, false);
 });
 
-t.test("what belongs to another request is passed over", async (t) => {
+t.test("replies to other requests are skipped", async (t) => {
   const answer = readAnswer(source(row(4, "old"), refusal(4, 17, "old"), row(5, "a"), end(4), end(5)), "test", 5);
   t.same(texts(answer), ["a"]);
 });
@@ -70,18 +70,18 @@ t.test("a refusal is thrown with the kernel's message", async (t) => {
   );
 });
 
-t.test("a list that ends in an error is no list", async (t) => {
+t.test("a dump that ends in an error throws it", async (t) => {
   throwsCode(t, () => readAnswer(source(row(5, "a"), end(5, 2)), "test", 5), "not-found");
 });
 
-t.test("after an answer that breaks off or does not decode, the rest is thrown away", async (t) => {
+t.test("after a truncated or malformed reply the rest is discarded", async (t) => {
   const from = source(row(5, "a"), Buffer.from("junk"), row(5, "b"), end(5));
   throwsCode(t, () => readAnswer(from, "test", 5), "protocol");
   t.equal(from.left.length, 0);
   throwsCode(t, () => readAnswer(source(row(5, "a")), "test", 5), "protocol", /no answer/);
 });
 
-t.test("a list that changed while it was read is read again, and not for ever", async (t) => {
+t.test("a dump that changed while it was read is repeated a limited number of times", async (t) => {
   let reads = 0;
   const read = () => {
     reads++;

@@ -14,22 +14,22 @@ import {
   NLMSG_NOOP,
 } from "./message.ts";
 
-/** More than any node's own tables; a full view of the Internet's routes is four times that, and is to be filtered. */
+/** More than any node's own tables. A full Internet routing table is four times that and has to be filtered. */
 const MAX_MESSAGES = 262_144;
 const MAX_READS = 8;
 
-/** What the kernel answered, acknowledgement apart. */
+/** The kernel's reply without the acknowledgement. */
 export interface Answer {
   readonly messages: readonly NetlinkMessage[];
   /** The list changed while it was read (NLM_F_DUMP_INTR). */
   readonly interrupted: boolean;
 }
 
-/** Where an answer comes from. */
+/** The source of replies. */
 export interface Datagrams {
-  /** The next datagram, in its own memory. Throws if there is none. */
+  /** The next datagram, in a buffer of its own. Throws if there is none. */
   next(): Uint8Array;
-  /** Throws away what is left. */
+  /** Discards the remaining datagrams. */
   discard(): void;
 }
 
@@ -40,8 +40,8 @@ export function requestBytes(request: NetlinkRequest, kind: number, sequence: nu
 }
 
 /**
- * Reads the answer to the request with this sequence number, which is sent: so the answer is there, or its first piece,
- * and the kernel makes each further piece as the one before is read. Throws the kernel's refusal.
+ * Reads the reply to the request with this sequence number. The request has been sent, so the reply or its first part is available,
+ * and the kernel makes each further part when the previous one is read. Throws the kernel's error.
  */
 export function readAnswer(from: Datagrams, operation: string, sequence: number): Answer {
   const messages: NetlinkMessage[] = [];
@@ -50,7 +50,7 @@ export function readAnswer(from: Datagrams, operation: string, sequence: number)
   try {
     while (!finished) {
       for (const message of decodeMessages(from.next())) {
-        // What is left of an exchange that was given up.
+        // The rest of an abandoned exchange.
         if (message.sequence !== sequence || finished) continue;
         if ((message.flags & NLM_F_DUMP_INTR) !== 0) interrupted = true;
         if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
@@ -66,13 +66,13 @@ export function readAnswer(from: Datagrams, operation: string, sequence: number)
       }
     }
   } finally {
-    // The kernel refuses the next listing while one is not read to its end.
+    // The kernel refuses the next dump until this one has been read to its end.
     if (!finished) from.discard();
   }
   return { messages, interrupted };
 }
 
-/** Reads a list again, while it changed as it was read, at most 8 times. Throws `interrupted`. */
+/** Repeats a dump that changed while it was read, at most 8 times. Throws `interrupted`. */
 export function readSteadily(operation: string, read: () => Answer): readonly NetlinkMessage[] {
   for (let reads = 0; reads < MAX_READS; reads++) {
     const { messages, interrupted } = read();

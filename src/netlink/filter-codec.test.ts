@@ -7,7 +7,7 @@ import { canonical, canonicalGolden, survivesDamage, throwsCode } from "./testin
 const HEADER = 20;
 const at = { index: 3, parent: "1:", priority: 10 };
 
-t.test("filters by address are asked for as tc does", async (t) => {
+t.test("a filter by address sends the request of tc", async (t) => {
   // tc filter add dev ax parent 1: protocol ip prio 10 u32
   //   match ip src 10.16.0.5/32 match ip dst 10.0.0.0/9 flowid 1:10
   const ipv4 =
@@ -36,7 +36,7 @@ function sorted(request: ReturnType<typeof encodeFilterAdd>): ReturnType<typeof 
   return { ...request, payload: Buffer.concat([head, payload.subarray(payload.length - 8), selector]) };
 }
 
-t.test("a filter for all that redirects is asked for as tc does", async (t) => {
+t.test("a redirecting filter for all packets sends the request of tc", async (t) => {
   // tc filter add dev ax parent ffff: protocol all prio 1 u32 match u32 0 0 action mirred egress redirect dev ifb5
   const golden = "000000000300000000000000" + "0000ffff" + "00030100" + "08000100" + "75333200";
   const parms = "00000000000000000400000000000000000000000100000004000000";
@@ -47,7 +47,7 @@ t.test("a filter for all that redirects is asked for as tc does", async (t) => {
   t.match(hex, `0b0001006d697272656400002400020020000200${parms}`);
 });
 
-t.test("what makes no sense is refused before it is sent", async (t) => {
+t.test("invalid values are refused before they are sent", async (t) => {
   throwsCode(t, () => encodeFilterAdd({ ...at, priority: 0 }), "invalid", /priority/);
   throwsCode(t, () => encodeFilterAdd({ ...at, priority: 65_536 }), "invalid", /priority/);
   throwsCode(t, () => encodeFilterAdd({ ...at, source: "10.0.0.0/8" }), "invalid", /no family/);
@@ -63,7 +63,7 @@ const FILTER =
   "08000b0008000000";
 const TABLE = "0000000003000000000000800000020008000a00080001007533320008000b00000000000c0002000800040001000000";
 
-t.test("filters are read, and the tables they are in are none", async (t) => {
+t.test("filters are decoded, their hash tables are ignored", async (t) => {
   t.same(decodeFilter(Buffer.from(FILTER, "hex")), {
     index: 3,
     kind: "u32",
@@ -76,6 +76,6 @@ t.test("filters are read, and the tables they are in are none", async (t) => {
   t.match(decodeFilter(payload), { index: 3, parent: "1:", priority: 10, class: "1:10" });
 });
 
-t.test("no bytes make it read outside of them", async () => {
+t.test("no input makes the decoder read out of bounds", async () => {
   for (const hex of [FILTER, TABLE]) survivesDamage(decodeFilter, Buffer.from(hex, "hex"));
 });

@@ -34,24 +34,24 @@ const TC_U32_TERMINAL = 1;
 
 /** family → Ethernet type */
 const ETHER_TYPES = { 4: 0x0800, 6: 0x86dd, all: 0x0003 } as const;
-/** Where the addresses stand in the header of each family, in bytes (RFC 791 §3.1, RFC 8200 §3). */
+/** Offsets of the addresses in the header of each family, in bytes (RFC 791 §3.1, RFC 8200 §3). */
 const OFFSETS = { 4: { source: 12, destination: 16 }, 6: { source: 8, destination: 24 } } as const;
 
-/** A u32 filter (tc-u32(8)): which packets, and what becomes of them. */
+/** A u32 filter (tc-u32(8)): a match and an action. */
 export interface FilterSpec {
   readonly index: number;
-  /** The qdisc or class it hangs on: "1:", or "ffff:" for what comes in */
+  /** The qdisc or class that it is attached to: "1:", or "ffff:" for ingress */
   readonly parent: TcHandle;
   /** 1 to 65,535, lower first. All filters of a priority have one family, and are deleted together */
   readonly priority: number;
-  /** Default `all`: packets of any protocol, which then all match */
+  /** Default: `all`, which matches packets of any protocol */
   readonly family?: Family;
-  /** Prefixes; what is left out matches all */
+  /** Prefixes; an absent one matches all */
   readonly source?: string;
   readonly destination?: string;
-  /** The class it puts them into */
+  /** The class of matching packets */
   readonly class?: TcHandle;
-  /** ifindex of the interface that sends them instead (mirred egress redirect), as an ifb does */
+  /** ifindex of the interface to redirect matching packets to (mirred egress redirect), such as an ifb */
   readonly redirect?: number;
 }
 
@@ -64,14 +64,14 @@ export interface Filter {
   readonly class: TcHandle | undefined;
 }
 
-/** Adds a filter behind those of its priority. */
+/** Adds a filter after those of its priority. */
 export function encodeFilterAdd(spec: FilterSpec): NetlinkRequest {
   const name = "RTM_NEWTFILTER";
   if (spec.family === undefined && (spec.source !== undefined || spec.destination !== undefined)) {
     throw invalidArgument(name, "an address to match, but no family");
   }
   const keys = spec.family === undefined ? [] : addressKeys(name, spec.family, spec);
-  // A filter must look at something; a mask of zeros takes anything.
+  // A filter must have a key; a mask of zeros matches everything.
   if (keys.length === 0) keys.push(Buffer.alloc(16));
   const options = [bytesAttribute(TCA_U32_SEL, selector(keys))];
   if (spec.class !== undefined) options.push(u32Attribute(TCA_U32_CLASSID, handleNumber(name, spec.class)));

@@ -15,7 +15,7 @@ import { canonical, canonicalGolden, survivesDamage, throwsCode } from "./testin
 
 const HEADER = 16;
 
-t.test("a veth pair is asked for as iproute2 does", async (t) => {
+t.test("creating a veth pair sends the request of iproute2", async (t) => {
   // ip link add h0 up address 02:00:00:00:00:01 mtu 1400 type veth
   //   peer address 02:00:00:00:00:05 mtu 1400 netns NAME name eth0
   const golden =
@@ -30,7 +30,7 @@ t.test("a veth pair is asked for as iproute2 does", async (t) => {
   t.same(canonical(request, HEADER), canonicalGolden(golden, HEADER));
 });
 
-t.test("a bridge and a VLAN are asked for as iproute2 does", async (t) => {
+t.test("creating a bridge and a VLAN sends the requests of iproute2", async (t) => {
   // ip link add br0 type bridge
   const bridge =
     "38000000100005069f6b016b00000000000000000000000000000000000000000800030062723000100012000a0001006272696467650000";
@@ -43,7 +43,7 @@ t.test("a bridge and a VLAN are asked for as iproute2 does", async (t) => {
   t.same(canonical(request, HEADER), canonicalGolden(vlan, HEADER));
 });
 
-t.test("a change carries what changes and nothing else", async (t) => {
+t.test("a change contains only the changed attributes", async (t) => {
   // ip link set h1 up address 02:00:00:00:00:09 mtu 1300 alias hello
   const golden =
     "4000000010000500a06b016b00000000000000000400000001000000010000000a00010002000000000900000800040014050000090014006865" +
@@ -65,7 +65,7 @@ t.test("an interface is named by index or by name", async (t) => {
   t.equal(decodeAttributes(encodeLinkGet("eth0").payload.subarray(HEADER)).text(3), "eth0");
 });
 
-t.test("what the kernel would misread is refused before it is sent", async (t) => {
+t.test("values that the kernel would misread are refused before they are sent", async (t) => {
   for (const name of ["", ".", "..", "a/b", "a b", "a:b", "a%d", "sixteen-letters-", "fünf-und-zwanzig", "a\0b"]) {
     throwsCode(t, () => encodeLinkSet(4, { name }), "invalid", /not a valid interface name/);
   }
@@ -85,7 +85,7 @@ const VETH =
   "08000500020000000c0006006e6f717565756500300034801e003500612d7261746865722d6c6f6e672d6e616d652d666f722d6974000000" +
   "0b0035007365636f6e64000004003e8004004180";
 
-t.test("a link is read", async (t) => {
+t.test("a link is decoded", async (t) => {
   t.same(decodeLink(Buffer.from(VETH, "hex")), {
     index: 2,
     name: "h0",
@@ -126,6 +126,6 @@ t.test("names, MACs and MTUs come back as they were sent", async (t) => {
   );
 });
 
-t.test("no bytes make it read outside of them", async () => {
+t.test("no input makes the decoder read out of bounds", async () => {
   survivesDamage(decodeLink, Buffer.from(VETH, "hex"));
 });

@@ -38,7 +38,7 @@ const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
 const VETH_INFO_PEER = 1;
 const IFLA_VLAN_ID = 1;
-/** Spares the counters of IPv6 and of virtual functions, a third of the message; the others come anyway. */
+/** Leaves out the counters of IPv6 and of virtual functions, a third of the message. */
 const RTEXT_FILTER_SKIP_STATS = 8;
 
 /** Flags (linux/if.h). */
@@ -53,7 +53,7 @@ const HEADER = 16;
 /** RFC 2863 §3.1.14, in the order of the kernel's IF_OPER_*. */
 const OPER_STATES = ["unknown", "not-present", "down", "lower-layer-down", "testing", "dormant", "up"] as const;
 
-/** What an interface says of itself (RFC 2863 ifOperStatus). Drivers that do not say are `unknown`: loopback, tun. */
+/** The operational state of an interface (RFC 2863 ifOperStatus). `unknown` for drivers that do not report it: loopback, tun. */
 export type OperState = (typeof OPER_STATES)[number];
 
 /** A network interface as the kernel reports it. */
@@ -67,34 +67,34 @@ export interface Link {
   readonly mac: string | undefined;
   /** Bytes */
   readonly mtu: number;
-  /** Set up by an administrator (IFF_UP) */
+  /** Administratively up (IFF_UP) */
   readonly up: boolean;
-  /** Something is at the other end (IFF_LOWER_UP) */
+  /** Has a carrier (IFF_LOWER_UP) */
   readonly carrier: boolean;
   readonly operState: OperState;
   readonly loopback: boolean;
-  /** Set promiscuous by an administrator (IFF_PROMISC); a bridge makes its ports so without showing it here */
+  /** Set promiscuous by an administrator (IFF_PROMISC); ports of a bridge are promiscuous without this flag */
   readonly promiscuous: boolean;
   /** IFLA_IFALIAS, free text */
   readonly alias: string | undefined;
-  /** IFLA_GROUP (`ip link set group`), 0 unless another was set */
+  /** IFLA_GROUP (`ip link set group`), default 0 */
   readonly group: number;
-  /** The other names under which it is found */
+  /** Alternative names */
   readonly altNames: readonly string[];
   /** ifindex of the bridge, bond or OVS datapath it is a port of */
   readonly master: number | undefined;
   /** IFLA_LINK: a veth's other end, a VLAN's parent. An ifindex in the namespace `peerNetnsId`, if that is set */
   readonly peer: number | undefined;
-  /** The number by which this namespace knows the peer's; `undefined` if it is the same namespace */
+  /** The id of the peer's namespace in this namespace; `undefined` if it is the same namespace */
   readonly peerNetnsId: number | undefined;
-  /** IFF_* as they are */
+  /** IFF_* as received */
   readonly flags: number;
 }
 
 /** One end of a veth pair. */
 export interface VethEnd {
   readonly name: string;
-  /** The kernel picks a random one if left out */
+  /** Default: a random one, chosen by the kernel */
   readonly mac?: string;
   /** Bytes */
   readonly mtu?: number;
@@ -103,7 +103,7 @@ export interface VethEnd {
   readonly group?: number;
 }
 
-/** What to change of an interface; what is left out stays. */
+/** Changes of an interface; absent fields stay unchanged. */
 export interface LinkAttributes {
   readonly up?: boolean;
   readonly promiscuous?: boolean;
@@ -111,11 +111,11 @@ export interface LinkAttributes {
   readonly mac?: string;
   /** Bytes */
   readonly mtu?: number;
-  /** "" takes it away */
+  /** "" removes it */
   readonly alias?: string;
   /** IFLA_GROUP */
   readonly group?: number;
-  /** ifindex of the bridge it becomes a port of; 0 takes it out */
+  /** ifindex of the bridge to attach it to; 0 detaches it */
   readonly master?: number;
   /** An open descriptor of the network namespace to move it to */
   readonly netnsFd?: number;
@@ -145,7 +145,7 @@ function body(operation: string, index: number, link: LinkAttributes): Buffer[] 
   if (link.mtu !== undefined) parts.push(u32Attribute(IFLA_MTU, requireU32(operation, "an MTU of", link.mtu)));
   if (link.alias !== undefined) {
     if (Buffer.byteLength(link.alias) > 255) throw invalidArgument(operation, "an alias of more than 255 bytes");
-    // Without a zero byte: the kernel takes an empty value to mean that the alias goes.
+    // Without a terminating zero: an empty value removes the alias.
     parts.push(bytesAttribute(IFLA_IFALIAS, Buffer.from(link.alias)));
   }
   if (link.group !== undefined) parts.push(u32Attribute(IFLA_GROUP, requireU32(operation, "group", link.group)));
@@ -162,21 +162,21 @@ function lookup(operation: string, which: string | number): Buffer[] {
   return [header(0), textAttribute(IFLA_IFNAME, requireInterfaceName(operation, which))];
 }
 
-/** Asks for one interface by index or name (its other names are found, too). */
+/** Requests one interface by index or by name or alternative name. */
 export function encodeLinkGet(which: string | number): NetlinkRequest {
   const name = "RTM_GETLINK";
   const payload = [...lookup(name, which), u32Attribute(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)];
   return { type: RTM_GETLINK, name, payload: Buffer.concat(payload) };
 }
 
-/** Asks for every interface. */
+/** Requests all interfaces. */
 export function encodeLinkDump(): NetlinkRequest {
   const payload = [header(0), u32Attribute(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)];
   return { type: RTM_GETLINK, name: "RTM_GETLINK", payload: Buffer.concat(payload) };
 }
 
 /**
- * Makes both ends of a veth pair at once, `peer` in the namespace of `peerNetnsFd`. Moving an end there afterwards
+ * Creates both ends of a veth pair, `peer` in the namespace of `peerNetnsFd`. Moving an end there afterwards
  * would cost an RCU grace period (milliseconds) and show it for a moment in the wrong namespace.
  */
 export function encodeVethCreate(
@@ -222,15 +222,15 @@ export function encodeLinkSet(index: number, change: LinkAttributes): NetlinkReq
   return { type: RTM_SETLINK, name, payload: Buffer.concat(body(name, requireIndex(name, index), change)) };
 }
 
-/** Deletes an interface; a veth goes with its other end. */
+/** Deletes an interface; deleting one end of a veth pair deletes both. */
 export function encodeLinkDelete(which: string | number): NetlinkRequest {
   const name = "RTM_DELLINK";
   return { type: RTM_DELLINK, name, payload: Buffer.concat(lookup(name, which)) };
 }
 
 /**
- * Reads the payload of an RTM_NEWLINK or RTM_DELLINK; `undefined` for the messages of a family (AF_BRIDGE says with
- * RTM_DELLINK that a bridge lost a port, which lives on). Throws `protocol`.
+ * Reads the payload of an RTM_NEWLINK or RTM_DELLINK; `undefined` for messages of a family (an RTM_DELLINK of
+ * AF_BRIDGE means that a port left a bridge; the interface still exists). Throws `protocol`.
  */
 export function decodeLink(payload: Buffer): Link | undefined {
   if (payload.length < HEADER) throw malformed("link", `${payload.length} bytes`);

@@ -20,7 +20,7 @@ async function twoNamespaces(t: { teardown(fn: () => void): unknown }) {
   return { hostPath, podPath, host, pod };
 }
 
-t.test("a veth pair appears with each end in its place, named and addressed", { skip }, async (t) => {
+t.test("a veth pair is created with each end in its namespace, with its name and MAC", { skip }, async (t) => {
   const { hostPath, podPath, host, pod } = await twoNamespaces(t);
   const { link, peer } = createVeth(host, {
     name: "h0",
@@ -49,7 +49,7 @@ t.test("both ends may be in one namespace", { skip }, async (t) => {
   t.equal(getLink(host, "b")?.peerNetnsId, undefined);
 });
 
-t.test("a pair that cannot be made leaves neither end", { skip }, async (t) => {
+t.test("a failed creation of a pair leaves neither end", { skip }, async (t) => {
   const { podPath, host, pod } = await twoNamespaces(t);
   createVeth(pod, { name: "eth0", peer: { name: "other" } });
   const create = (peer: object) => () =>
@@ -109,7 +109,7 @@ t.test("deleting an end deletes both, and says whether there was one", { skip },
   t.equal(deleteLink(host, 4711), false);
 });
 
-t.test("many are deleted without holding up the program", { skip }, async (t) => {
+t.test("many links are deleted without blocking the event loop", { skip }, async (t) => {
   const { podPath, host, pod } = await twoNamespaces(t);
   const names = Array.from({ length: 10 }, (_, i) => `h${i}`);
   for (const name of names) createVeth(host, { name, peer: { name, netns: podPath } });

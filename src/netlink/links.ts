@@ -21,16 +21,16 @@ import { type NetlinkSocket, openNetlink } from "./socket.ts";
 
 export type { Link, OperState } from "./link-codec.ts";
 
-/** A veth pair to make: this end in the socket's namespace, `peer` in `peer.netns`, or here if that is left out. */
+/** A veth pair to create: this end in the socket's namespace, `peer` in `peer.netns` (default: here). */
 export interface VethSpec extends VethEnd {
-  /** Free text on this end */
+  /** Alias of this end, free text */
   readonly alias?: string;
   readonly peer: VethEnd & { readonly netns?: NetnsRef };
 }
 
-/** What to change of an interface; what is left out stays. */
+/** Changes of an interface; absent fields stay unchanged. */
 export interface LinkChange extends Omit<LinkAttributes, "netnsFd"> {
-  /** Moves it there; its addresses and routes do not come along */
+  /** Moves it there; its addresses and routes are lost */
   readonly netns?: NetnsRef;
 }
 
@@ -39,7 +39,7 @@ export function listLinks(socket: NetlinkSocket): readonly Link[] {
   return links(socket.dump(encodeLinkDump()));
 }
 
-/** An interface by name or index; `undefined` if there is none. */
+/** An interface by name or index; `undefined` if it does not exist. */
 export function getLink(socket: NetlinkSocket, which: string | number): Link | undefined {
   return absentAs(undefined, () => links(socket.request(encodeLinkGet(which)))[0]);
 }
@@ -58,8 +58,8 @@ function requireLink(socket: NetlinkSocket, name: string): Link {
 }
 
 /**
- * Makes a veth pair, the peer at once in its namespace, under its name, and up if so asked. Throws `exists` if either
- * name is taken in its namespace, `no-netns` if the peer's is gone; then neither end is there.
+ * Creates a veth pair, with the peer directly in its namespace, under its name, and up if requested. Throws `exists` if either
+ * name is taken in its namespace, `no-netns` if the peer's namespace is gone; then neither end is created.
  * `peer` of the result is the other end's index, in its own namespace.
  */
 export function createVeth(socket: NetlinkSocket, spec: VethSpec): { readonly link: Link; readonly peer: number } {
@@ -71,7 +71,7 @@ export function createVeth(socket: NetlinkSocket, spec: VethSpec): { readonly li
     if (link.peer === undefined) throw new NetlinkError("protocol", "RTM_GETLINK", `${spec.name} has no other end`);
     if (up === true) setPeerUp(socket, netns, link.peer);
     if (alias === undefined) return { link, peer: link.peer };
-    // The kernel reads no alias while it makes an interface.
+    // The kernel ignores an alias when it creates an interface.
     setLink(socket, link.index, { alias });
     return { link: { ...link, alias }, peer: link.peer };
   } catch (error) {
@@ -80,7 +80,7 @@ export function createVeth(socket: NetlinkSocket, spec: VethSpec): { readonly li
   }
 }
 
-/** In a request of its own: while a pair is being made, the end that is made first cannot be set up (ENOTCONN). */
+/** In a separate request: the first end of a pair cannot be set up while the pair is being created (ENOTCONN). */
 function setPeerUp(socket: NetlinkSocket, netns: NetnsRef | undefined, index: number): void {
   if (netns === undefined) {
     setLink(socket, index, { up: true });
@@ -90,18 +90,18 @@ function setPeerUp(socket: NetlinkSocket, netns: NetnsRef | undefined, index: nu
   }
 }
 
-/** An interface to make other than a veth. */
+/** An interface to create, other than a veth. */
 export interface LinkSpec extends Omit<LinkAttributes, "netnsFd"> {
   readonly name: string;
   /** "bridge", "ifb", "dummy" or "vlan" */
   readonly kind: string;
-  /** ifindex of the interface below, for a VLAN */
+  /** ifindex of the parent of a VLAN */
   readonly parent?: number;
-  /** VLAN number, 1 to 4094 */
+  /** VLAN ID, 1 to 4094 */
   readonly vlan?: number;
 }
 
-/** Makes an interface. Throws `exists`, and `unsupported` if the kernel has no such kind. */
+/** Creates an interface. Throws `exists`, or `unsupported` if the kernel has no such kind. */
 export function createLink(socket: NetlinkSocket, spec: LinkSpec): Link {
   const { kind, parent, vlan, alias, ...rest } = spec;
   const on = { ...(parent === undefined ? {} : { parent }), ...(vlan === undefined ? {} : { vlan }) };
@@ -120,7 +120,7 @@ export function setLink(socket: NetlinkSocket, index: number, change: LinkChange
   );
 }
 
-/** Deletes an interface, a veth with its other end. `false` if there was none. See `deleteLinkAsync`. */
+/** Deletes an interface, a veth with its other end. `false` if it did not exist. See `deleteLinkAsync`. */
 export function deleteLink(socket: NetlinkSocket, which: string | number): boolean {
   return absentAs(false, () => {
     socket.request(encodeLinkDelete(which));
@@ -129,7 +129,7 @@ export function deleteLink(socket: NetlinkSocket, which: string | number): boole
 }
 
 /**
- * The same without waiting on this thread: deleting takes the kernel 10 ms and more, nearly all of it sleep.
+ * Deletes an interface without blocking this thread: the kernel sleeps for 10 ms and more.
  * Resolves when the interface is gone.
  */
 export async function deleteLinkAsync(socket: NetlinkSocket, which: string | number): Promise<boolean> {

@@ -20,12 +20,12 @@ function message(type: number, flags: number, payload: Buffer): NetlinkMessage {
   return { type, flags, sequence: 1, port: 0, payload };
 }
 
-t.test("a message has its length in front, and is padded to four bytes", async (t) => {
+t.test("a message begins with its length and is padded to four bytes", async (t) => {
   const bytes = encodeMessage({ type: 18, flags: 0x301, sequence: 7, payload: Buffer.from("aabbcc", "hex") });
   t.equal(bytes.toString("hex"), "13000000120001030700000000000000aabbcc00");
 });
 
-t.test("what is written is read, several messages in a datagram", async (t) => {
+t.test("several messages in a datagram decode to what was encoded", async (t) => {
   const any = fc.record({
     type: fc.nat(0xffff),
     flags: fc.nat(0xffff),
@@ -43,7 +43,7 @@ t.test("what is written is read, several messages in a datagram", async (t) => {
   );
 });
 
-t.test("a length that does not fit is refused", async (t) => {
+t.test("an invalid length is refused", async (t) => {
   throwsCode(t, () => decodeMessages(Buffer.alloc(15)), "protocol", /15 bytes left/);
   throwsCode(t, () => decodeMessages(Buffer.alloc(16)), "protocol", /length of 0/);
   const long = encodeMessage({ type: 2, flags: 0, sequence: 1, payload: Buffer.alloc(4) });
@@ -69,7 +69,7 @@ t.test("an error that repeats the request has its message behind that", async (t
   t.same(read, { errno: 19, text: "No such device" });
 });
 
-t.test("what is missing and where it went wrong is said too", async (t) => {
+t.test("the missing attribute and the offset of the error are decoded", async (t) => {
   const header = encodeMessage({ type: 24, flags: 5, sequence: 1, payload: Buffer.alloc(0) });
   const parts = [Buffer.from("eaffffff", "hex"), header, u32Attribute(2, 36), u32Attribute(5, 8)];
   const read = decodeAcknowledgement(message(NLMSG_ERROR, NLM_F_CAPPED | NLM_F_ACK_TLVS, Buffer.concat(parts)));
@@ -89,12 +89,12 @@ t.test("a list may end in an error", async (t) => {
   t.same(read, { errno: 2, text: "ipv4: FIB table does not exist" });
 });
 
-t.test("an error number that is none is refused", async (t) => {
+t.test("an invalid error number is refused", async (t) => {
   const payload = Buffer.concat([Buffer.from("05000000", "hex"), Buffer.alloc(16)]);
   throwsCode(t, () => decodeAcknowledgement(message(NLMSG_ERROR, 0, payload)), "protocol");
 });
 
-t.test("no bytes make it read outside of them", async () => {
+t.test("no input makes the decoder read out of bounds", async () => {
   const request = encodeMessage({ type: 16, flags: 5, sequence: 1, payload: Buffer.alloc(18) });
   const error = Buffer.concat([Buffer.from("edffffff", "hex"), request, textAttribute(1, "No such device")]);
   survivesDamage((bytes) => decodeAcknowledgement(message(NLMSG_ERROR, NLM_F_ACK_TLVS, bytes)), error);

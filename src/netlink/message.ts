@@ -3,19 +3,19 @@
 import { align4, asBuffer, decodeAttributes } from "./attributes.ts";
 import { malformed } from "./error.ts";
 
-/** What is asked of the kernel. The socket adds NLM_F_REQUEST, NLM_F_ACK or NLM_F_DUMP, and the sequence number. */
+/** A request. The socket adds NLM_F_REQUEST, NLM_F_ACK or NLM_F_DUMP, and the sequence number. */
 export interface NetlinkRequest {
   /** RTM_* */
   readonly type: number;
   /** The name of `type`, for errors */
   readonly name: string;
-  /** NLM_F_CREATE and its like; 0 if left out */
+  /** NLM_F_CREATE and similar flags; default 0 */
   readonly flags?: number;
-  /** The family header (struct ifinfomsg …) and the attributes behind it */
+  /** The family header (struct ifinfomsg …), followed by the attributes */
   readonly payload: Buffer;
 }
 
-/** A message as it came (struct nlmsghdr, linux/netlink.h). */
+/** A received message (struct nlmsghdr, linux/netlink.h). */
 export interface NetlinkMessage {
   readonly type: number;
   readonly flags: number;
@@ -24,25 +24,25 @@ export interface NetlinkMessage {
   readonly payload: Buffer;
 }
 
-/** Message types below 16 belong to netlink itself. */
+/** Message types below 16 are control messages of netlink. */
 export const NLMSG_NOOP = 1;
 export const NLMSG_ERROR = 2;
 export const NLMSG_DONE = 3;
 
 export const NLM_F_REQUEST = 0x001;
 export const NLM_F_ACK = 0x004;
-/** The tables changed while they were listed: the list may miss or repeat something. */
+/** The table changed during the dump, which may miss or repeat entries. */
 export const NLM_F_DUMP_INTR = 0x010;
 /** NLM_F_ROOT | NLM_F_MATCH */
 export const NLM_F_DUMP = 0x300;
-/** Of a request that makes something: replace it if it is there. */
+/** In a request that creates an object: replace an existing one. */
 export const NLM_F_REPLACE = 0x100;
-/** Of a request that makes something: fail if it is there. */
+/** In a request that creates an object: fail if it exists. */
 export const NLM_F_EXCL = 0x200;
 export const NLM_F_CREATE = 0x400;
-/** Of an NLMSG_ERROR: the request is not repeated in it. */
+/** In an NLMSG_ERROR: it does not contain the request. */
 const NLM_F_CAPPED = 0x100;
-/** Of an NLMSG_ERROR or NLMSG_DONE: attributes of the extended ACK follow. */
+/** In an NLMSG_ERROR or NLMSG_DONE: attributes of the extended ACK follow. */
 const NLM_F_ACK_TLVS = 0x200;
 
 const NLMSGERR_ATTR_MSG = 1;
@@ -51,7 +51,7 @@ const NLMSGERR_ATTR_MISS_TYPE = 5;
 
 const HEADER = 16;
 
-/** One message with its header. `port` 0 lets the kernel put in the socket's own. */
+/** One message with its header. With `port` 0 the kernel fills in the socket's own. */
 export function encodeMessage(message: Omit<NetlinkMessage, "port">): Buffer {
   const out = Buffer.alloc(align4(HEADER + message.payload.length));
   out.writeUInt32LE(HEADER + message.payload.length, 0);
@@ -62,7 +62,7 @@ export function encodeMessage(message: Omit<NetlinkMessage, "port">): Buffer {
   return out;
 }
 
-/** The messages of one datagram. Throws `protocol` if a length does not fit. Payloads point into `datagram`. */
+/** The messages of one datagram. Throws `protocol` for an invalid length. Payloads point into `datagram`. */
 export function decodeMessages(datagram: Uint8Array): NetlinkMessage[] {
   const buffer = asBuffer(datagram);
   const messages: NetlinkMessage[] = [];
@@ -86,17 +86,17 @@ export function decodeMessages(datagram: Uint8Array): NetlinkMessage[] {
   return messages;
 }
 
-/** What an NLMSG_ERROR or NLMSG_DONE says. */
+/** The content of an NLMSG_ERROR or NLMSG_DONE. */
 export interface Acknowledgement {
   /** Positive errno(3); 0 is success */
   readonly errno: number;
-  /** The kernel's message about it (NLMSGERR_ATTR_MSG); with `errno` 0 it is a warning */
+  /** The kernel's message (NLMSGERR_ATTR_MSG); a warning if `errno` is 0 */
   readonly text: string | undefined;
 }
 
 /**
- * Reads an NLMSG_ERROR (struct nlmsgerr, then the request unless capped) or an NLMSG_DONE (an int), each with the
- * extended ACK behind it where NLM_F_ACK_TLVS says so.
+ * Reads an NLMSG_ERROR (struct nlmsgerr, then the request unless capped) or an NLMSG_DONE (an int), each followed by the
+ * extended ACK if NLM_F_ACK_TLVS is set.
  */
 export function decodeAcknowledgement(message: NetlinkMessage): Acknowledgement {
   const { payload } = message;

@@ -20,7 +20,7 @@ t.test("neighbours are set and deleted as iproute2 does", async (t) => {
   t.same(canonical(encodeNeighbourDelete({ index: 7, address: "10.16.0.1" }), HEADER), canonicalGolden(golden, HEADER));
 });
 
-t.test("what makes no sense is refused before it is sent", async (t) => {
+t.test("invalid values are refused before they are sent", async (t) => {
   throwsCode(t, () => encodeNeighbourSet({ index: 7, address: "10.16.0.1" }), "invalid", /no MAC/);
   throwsCode(t, () => encodeNeighbourSet({ index: 7, address: "10.16.0.1", mac: "02" }), "invalid", /MAC/);
   throwsCode(t, () => encodeNeighbourDelete({ index: 7, address: "" }), "invalid", /not a valid IP/);
@@ -36,7 +36,7 @@ const MULTICAST =
   "73170000030000000300000000000000";
 const PROXY = "0a000000020000000000080114000100fd000000000000000000000000000077";
 
-t.test("neighbours are read", async (t) => {
+t.test("neighbours are decoded", async (t) => {
   const read = (hex: string) => decodeNeighbour(Buffer.from(hex, "hex"));
   t.same(read(PERMANENT), {
     index: 2,
@@ -56,6 +56,6 @@ t.test("an entry of a bridge's table is none", async (t) => {
   t.equal(decodeNeighbour(Buffer.from("070000000200000080000001", "hex")), undefined);
 });
 
-t.test("no bytes make it read outside of them", async () => {
+t.test("no input makes the decoder read out of bounds", async () => {
   for (const hex of [PERMANENT, MULTICAST, PROXY]) survivesDamage(decodeNeighbour, Buffer.from(hex, "hex"));
 });

@@ -30,7 +30,7 @@ const NTF_ROUTER = 0x80;
 /** struct ndmsg */
 const HEADER = 12;
 
-/** state → NUD_*. RFC 4861 §7.3.2 has the first five; `permanent` and `noarp` are never asked about. */
+/** state → NUD_*. RFC 4861 §7.3.2 has the first five; `permanent` and `noarp` entries are never resolved. */
 const STATES = {
   incomplete: 0x01,
   reachable: 0x02,
@@ -43,21 +43,21 @@ const STATES = {
   none: 0x00,
 } as const;
 
-/** What the kernel thinks of a neighbour's link-layer address. */
+/** The state of a neighbour entry. */
 export type NeighbourState = keyof typeof STATES;
 
-/** Which entry of the neighbour table. */
+/** The key of an entry of the neighbour table. */
 export interface NeighbourKey {
   /** ifindex */
   readonly index: number;
   readonly address: string;
-  /** An address that the host answers for in another's place (proxy ARP, proxy NDP), in a table of its own */
+  /** An address that the host answers for by proxy (proxy ARP, proxy NDP); these entries have their own table */
   readonly proxy?: boolean;
 }
 
 /** An entry to set. */
 export interface NeighbourSpec extends NeighbourKey {
-  /** Wanted unless `proxy` */
+  /** Required unless `proxy` */
   readonly mac?: string;
   /** Default `permanent` */
   readonly state?: NeighbourState;
@@ -71,7 +71,7 @@ export interface Neighbour {
   readonly mac: string | undefined;
   readonly state: NeighbourState;
   readonly proxy: boolean;
-  /** IPv6: it says it is a router */
+  /** IPv6: it has announced itself as a router */
   readonly router: boolean;
 }
 
@@ -87,7 +87,7 @@ function encode(name: string, type: number, flags: number, spec: NeighbourSpec, 
   return { type, name, flags, payload: Buffer.concat(parts) };
 }
 
-/** Sets an entry, whatever was there. */
+/** Creates or replaces an entry. */
 export function encodeNeighbourSet(spec: NeighbourSpec): NetlinkRequest {
   const name = "RTM_NEWNEIGH";
   if (spec.mac === undefined && spec.proxy !== true) throw invalidArgument(name, `no MAC for ${spec.address}`);

@@ -16,7 +16,7 @@ import type { NetlinkSocket } from "./socket.ts";
 
 export type { Neighbour, NeighbourKey, NeighbourSpec, NeighbourState } from "./neighbour-codec.ts";
 
-/** The neighbours (ARP and NDP) of all interfaces or one. `proxy`: those the host answers for instead. */
+/** The neighbours (ARP and NDP) of all interfaces or one. `proxy`: the table of proxy entries instead. */
 export function listNeighbours(
   socket: NetlinkSocket,
   filter: { readonly index?: number; readonly family?: Family; readonly proxy?: boolean } = {},
@@ -30,12 +30,12 @@ export function listNeighbours(
   );
 }
 
-/** Sets an entry, whatever was there; permanent unless said otherwise. */
+/** Creates or replaces an entry; its default state is `permanent`. */
 export function ensureNeighbour(socket: NetlinkSocket, spec: NeighbourSpec): void {
   socket.request(encodeNeighbourSet(spec));
 }
 
-/** Deletes an entry. `false` if there was none. */
+/** Deletes an entry. `false` if it did not exist. */
 export function deleteNeighbour(socket: NetlinkSocket, key: NeighbourKey): boolean {
   return absentAs(false, () => {
     socket.request(encodeNeighbourDelete(key));

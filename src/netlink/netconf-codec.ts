@@ -15,15 +15,15 @@ const NETCONFA_IFINDEX_DEFAULT = 0xffff_fffe;
 /** struct netconfmsg, padded */
 const HEADER = 4;
 
-/** Of which interface a switch below `/proc/sys/net/ipv4/conf` or `ipv6/conf` was set: an ifindex, `conf/all` or `conf/default`. */
+/** The scope of a sysctl below `/proc/sys/net/ipv4/conf` or `ipv6/conf` that was set: an ifindex, `conf/all` or `conf/default`. */
 export interface Netconf {
   readonly family: Family;
   readonly where: number | "all" | "default";
 }
 
 /**
- * Reads the payload of an RTM_NEWNETCONF, which comes when forwarding, rp_filter, proxy_neigh and a few others are set, and not for all
- * switches (net/ipv4/devinet.c, net/ipv6/addrconf.c); `undefined` for other families. Throws `protocol`.
+ * Reads the payload of an RTM_NEWNETCONF, sent when forwarding, rp_filter, proxy_neigh and a few others are set, but not for all
+ * sysctls (net/ipv4/devinet.c, net/ipv6/addrconf.c); `undefined` for other families. Throws `protocol`.
  */
 export function decodeNetconf(payload: Buffer): Netconf | undefined {
   if (payload.length < HEADER) throw malformed("netconf", `${payload.length} bytes`);

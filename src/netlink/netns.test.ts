@@ -15,7 +15,7 @@ import { inOwnNetns, type Netns, withNetns } from "./with-netns.ts";
 const skip = noKernel();
 const HERE = "/proc/thread-self/ns/net";
 
-t.test("a namespace is known by what it is, not by its path", { skip }, async (t) => {
+t.test("the identity of a namespace does not depend on its path", { skip }, async (t) => {
   const [one, other] = await Promise.all([newNetns(t), newNetns(t)]);
   const { dev, ino } = statSync(one, { bigint: true });
   t.equal(netnsIdentity(one), `${dev}:${ino}`);
@@ -23,7 +23,7 @@ t.test("a namespace is known by what it is, not by its path", { skip }, async (t
   t.equal(netnsIdentity("/proc/self/ns/net"), netnsIdentity(HERE));
 });
 
-t.test("what is no network namespace has no identity", { skip }, async (t) => {
+t.test("a file that is not a network namespace has no identity", { skip }, async (t) => {
   for (const path of ["/run/netns/is-not-there", "/etc/hostname/x", "/proc/self/ns/mnt", "/etc/hostname", "/"]) {
     t.equal(netnsIdentity(path), undefined, path);
     throwsCode(t, () => withNetns(path, () => {}), "no-netns");
@@ -48,7 +48,7 @@ t.test("a namespace that is open outlives its process", { skip }, async (t) => {
   socket.close();
 });
 
-t.test("the thread comes back, whatever happens", { skip }, async (t) => {
+t.test("the thread returns to its namespace, also after an exception", { skip }, async (t) => {
   const [one, other] = await Promise.all([newNetns(t), newNetns(t)]);
   const home = readlinkSync(HERE);
   const seen = withNetns(one, () => {
@@ -67,7 +67,7 @@ t.test("the thread comes back, whatever happens", { skip }, async (t) => {
   );
 });
 
-t.test("a scope is of no use after its end, nor while the thread is elsewhere", { skip }, async (t) => {
+t.test("a scope is closed after its end and while the thread is in another namespace", { skip }, async (t) => {
   const [one, other] = await Promise.all([newNetns(t), newNetns(t)]);
   const escaped = withNetns(one, (ns) => {
     t.equal(listLinks(ns.netlink).length, 1);
@@ -92,7 +92,7 @@ t.test("an asynchronous function is refused, by its type and when it runs", { sk
   t.equal(readlinkSync(HERE), home);
 });
 
-t.test("threads that are made while the thread is in a namespace are not born there", { skip }, async (t) => {
+t.test("threads created while the thread is in a namespace do not start there", { skip }, async (t) => {
   const path = await newNetns(t);
   // In a process of its own, whose libuv has no threads yet.
   const script = `
@@ -133,7 +133,7 @@ async function withVeth(t: { teardown(fn: () => void): unknown }, name: string, 
   return path;
 }
 
-t.test("settings are those of the namespace, and keys may have dots in them", { skip }, async (t) => {
+t.test("sysctls are those of the namespace, and keys may contain dots", { skip }, async (t) => {
   const key = ["ipv6", "conf", "eth0.5", "accept_ra"];
   const path = await withVeth(t, "eth0.5", (ns) => {
     writeSysctl(ns, key, 0);

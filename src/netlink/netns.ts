@@ -4,10 +4,10 @@ import { access, closeSync, fstatSync, openSync } from "node:fs";
 import { errorFromFs, NetlinkError } from "./error.ts";
 import { isNetns, setNetns } from "./libc.ts";
 
-/** An open network namespace. While it is open the namespace lives on, though its name and processes go. */
+/** An open network namespace. It keeps the namespace alive even if its name and processes go. */
 export interface NetnsHandle {
   readonly fd: number;
-  /** Where it was opened; by now it may be another one, or none */
+  /** The path at which it was opened; by now it may be another namespace, or none */
   readonly path: string;
   /** As of `netnsIdentity` */
   readonly identity: string;
@@ -19,8 +19,8 @@ export interface NetnsHandle {
 export type NetnsRef = string | NetnsHandle;
 
 /**
- * Opens a network namespace. Throws `no-netns` if there is nothing at the path, or something else: what is left at
- * /run/netns/x after an unmount is an empty file.
+ * Opens a network namespace. Throws `no-netns` if the path does not exist or is not a network namespace: an unmount
+ * leaves an empty file at /run/netns/x.
  */
 export function openNetns(path: string): NetnsHandle {
   let fd: number;
@@ -37,7 +37,7 @@ export function openNetns(path: string): NetnsHandle {
   }
   let open = true;
   const close = () => {
-    // A number closed twice may by then be another's.
+    // A descriptor closed twice may have been reused by then.
     if (open) closeSync(fd);
     open = false;
   };
@@ -54,8 +54,8 @@ function identityOf(fd: number): string {
 }
 
 /**
- * "st_dev:st_ino" of the network namespace at a path. Two paths with the same identity are the same namespace, as long
- * as it lives; a later one may get the number again. `undefined` if there is none (any more).
+ * "st_dev:st_ino" of the network namespace at a path. Two paths with the same identity are the same namespace
+ * while it exists; a later one may get the same inode number. `undefined` if it does not exist.
  */
 export function netnsIdentity(path: string): string | undefined {
   try {
@@ -67,29 +67,29 @@ export function netnsIdentity(path: string): string | undefined {
   }
 }
 
-/** The thread's own namespace; opened before the thread first leaves it. */
+/** The thread's original namespace; opened before the thread first leaves it. */
 let home: NetnsHandle | undefined;
-/** Where the thread is now. */
+/** The current namespace of the thread. */
 let current: NetnsHandle | undefined;
 
-/** The namespace this thread is in. */
+/** The current namespace of this thread. */
 export function currentNetns(): NetnsHandle {
   if (home === undefined) {
     home = openNetns("/proc/thread-self/ns/net");
-    // A thread is born in the namespace of the one that makes it. libuv makes its pool at the first asynchronous call:
-    // within `enter`, name lookups would be a pod's from then on. So that call is made before, whatever it is.
+    // A thread starts in the namespace of the thread that creates it. libuv creates its pool at the first asynchronous call:
+    // inside `enter`, name lookups would be made in a pod's namespace from then on. So an asynchronous call is made before.
     access("/", () => {});
   }
   return current ?? home;
 }
 
 /**
- * Runs `fn` with this thread in a network namespace, and takes the thread out again. May be nested. Other threads of
+ * Runs `fn` with this thread in a network namespace, then returns the thread to the previous one. May be nested. Other threads of
  * the process are not affected, and the synchronous calls of `node:fs` run on this thread, so they see the
  * namespace's own /proc/sys/net; asynchronous ones do not.
  *
- * If the way back fails the process is aborted: every later connection and every file under /proc/sys/net would be
- * some pod's, and nothing that catches an error could know.
+ * If the return fails, the process is aborted: every later connection and every file under /proc/sys/net would be
+ * in some pod's namespace, and no error handler could know.
  */
 export function enter<T>(netns: NetnsRef, fn: (inside: NetnsHandle) => T): T {
   const before = currentNetns();

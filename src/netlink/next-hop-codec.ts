@@ -11,17 +11,17 @@ const RTNH_F_ONLINK = 4;
 /** struct rtnexthop */
 const HEADER = 8;
 
-/** One of several ways of a route (ECMP). */
+/** One of several next hops of a route (ECMP). */
 export interface NextHopSpec {
   readonly gateway?: string;
   /** ifindex */
   readonly device?: number;
-  /** 1 to 256, default 1: the share of flows that go this way */
+  /** 1 to 256, default 1: the weight of this next hop */
   readonly weight?: number;
   readonly onlink?: boolean;
 }
 
-/** One of several ways of a route, as the kernel reports it. */
+/** One of several next hops of a route, as the kernel reports it. */
 export interface NextHop {
   readonly gateway: string | undefined;
   readonly device: number;
@@ -45,7 +45,7 @@ export function decodeVia(bytes: Buffer): string {
   return ipFromBytes(bytes.subarray(2), "route");
 }
 
-/** The value of an RTA_MULTIPATH: a row of struct rtnexthop, each with its attributes. */
+/** The value of an RTA_MULTIPATH: a sequence of struct rtnexthop, each with its attributes. */
 export function encodeNextHops(operation: string, family: Family, hops: readonly NextHopSpec[]): Buffer {
   if (hops.length === 0) throw invalidArgument(operation, "no next hops");
   return Buffer.concat(

@@ -17,7 +17,7 @@ t.test("a notification names its table, of whatever family and kind", async (t) 
   t.same(decodeNftChange(message(0x0a0c, named(99))), { family: "99", table: "weft" }, "a family of later kernels");
 });
 
-t.test("what is of no table is none", async (t) => {
+t.test("a notification without a table is ignored", async (t) => {
   t.equal(decodeNftChange(message(0x0a0f, Buffer.concat([header(0), u32Attribute(1, 7)]))), undefined, "a generation");
   t.equal(decodeNftChange(message(0x0a06, header(1))), undefined, "a rule of a nameless table");
   t.equal(decodeNftChange(message(0x0106, header(1))), undefined, "another subsystem");

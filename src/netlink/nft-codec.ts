@@ -6,7 +6,7 @@ import type { NetlinkMessage } from "./message.ts";
 
 /** NFNL_SUBSYS_NFTABLES (linux/netfilter/nfnetlink.h): the upper byte of a message's type. */
 const NFTABLES = 10;
-/** NFT_MSG_NEWGEN (linux/netfilter/nf_tables.h): a transaction's end, of no table. */
+/** NFT_MSG_NEWGEN (linux/netfilter/nf_tables.h): the end of a transaction, which names no table. */
 const NEWGEN = 15;
 /** NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_RULE_TABLE … : what names the table is the first attribute of each kind of message. */
 const TABLE = 1;
@@ -23,13 +23,13 @@ const FAMILIES: Readonly<Record<number, string>> = {
   10: "ip6",
 };
 
-/** A table of nftables of which something (a chain, a rule, an element) was added, changed or removed, or the table itself. */
+/** A table of nftables that was changed: the table itself, a chain, a rule or an element was added, changed or removed. */
 export interface NftChange {
   readonly family: string;
   readonly table: string;
 }
 
-/** What a notification of nftables says; `undefined` for what is of no table. Throws `protocol`. */
+/** Reads a notification of nftables; `undefined` if it concerns no table. Throws `protocol`. */
 export function decodeNftChange({ type, payload }: NetlinkMessage): NftChange | undefined {
   if (type >> 8 !== NFTABLES || (type & 0xff) === NEWGEN) return undefined;
   if (payload.length < HEADER) throw malformed("nftables notification", `${payload.length} bytes`);

@@ -7,7 +7,7 @@ import { canonical, canonicalGolden, survivesDamage, throwsCode } from "./testin
 
 const HEADER = 20;
 
-t.test("handles are written as tc writes them", async (t) => {
+t.test("handles have the notation of tc", async (t) => {
   for (const handle of ["root", "ingress", "1:", "1:10", "ffff:", "a:b", "0:"]) {
     t.equal(handleText(handleNumber("test", handle)), handle);
   }
@@ -18,7 +18,7 @@ t.test("handles are written as tc writes them", async (t) => {
   }
 });
 
-t.test("qdiscs are asked for as tc does", async (t) => {
+t.test("setting a qdisc sends the request of tc", async (t) => {
   // tc qdisc replace dev ax root handle 1: htb default 10
   const htb =
     "4800000024000505ae71016b00000000000000000300000000000100ffffffff0000000008000100687462001c00020018000200030000000a00" +
@@ -36,7 +36,7 @@ t.test("qdiscs are asked for as tc does", async (t) => {
   t.same(canonical(encodeQdiscDelete(3, "root"), HEADER), canonicalGolden(gone, HEADER));
 });
 
-t.test("what makes no sense is refused before it is sent", async (t) => {
+t.test("invalid values are refused before they are sent", async (t) => {
   const tbf = { index: 3, kind: "tbf", rate: 1e6, burst: 2000, limit: 3000 } as const;
   throwsCode(t, () => encodeQdiscSet({ ...tbf, rate: 7 }), "invalid", /rate of 7/);
   throwsCode(t, () => encodeQdiscSet({ ...tbf, rate: Number.NaN }), "invalid", /rate/);
@@ -53,7 +53,7 @@ const HTB =
   "000000000300000000000200ffffffff0300000008000100687462002400020018000200110003000a000000100000000000000000000000" +
   "08000500e8030000";
 
-t.test("qdiscs are read", async (t) => {
+t.test("qdiscs are decoded", async (t) => {
   const read = (hex: string) => decodeQdisc(Buffer.from(hex, "hex"));
   const tbf = { index: 3, kind: "tbf", handle: "1:", parent: "root", rate: 100e9, limit: 50_000_000 };
   t.same(read(TBF), { ...tbf, defaultClass: undefined });
@@ -62,6 +62,6 @@ t.test("qdiscs are read", async (t) => {
   t.match(decodeQdisc(set.payload), { kind: "tbf", rate: 200e6, limit: 500_000 });
 });
 
-t.test("no bytes make it read outside of them", async () => {
+t.test("no input makes the decoder read out of bounds", async () => {
   for (const hex of [TBF, HTB]) survivesDamage(decodeQdisc, Buffer.from(hex, "hex"));
 });

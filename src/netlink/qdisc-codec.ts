@@ -31,16 +31,16 @@ const HTB_INIT = 20;
 /**
  * A queueing discipline to put on an interface.
  *
- * - `tbf` (tc-tbf(8)) lets `rate` through, `burst` of it at once, and drops beyond `limit` of waiting bytes.
- * - `htb` (tc-htb(8)) has classes; what no filter puts into one goes into `defaultClass`, or unhindered.
- * - `ingress` is where filters for what comes in hang; its handle is "ffff:" and its parent "ingress".
+ * - `tbf` (tc-tbf(8)) limits to `rate` with bursts of `burst`, and drops packets when more than `limit` bytes are queued.
+ * - `htb` (tc-htb(8)) has classes; packets that no filter classifies go to `defaultClass`, or are not limited.
+ * - `ingress` holds the filters for received packets; its handle is "ffff:" and its parent "ingress".
  */
 export type QdiscSpec = { readonly index: number; readonly parent?: TcHandle; readonly handle?: TcHandle } & (
   | {
       readonly kind: "tbf";
       /** Bits per second */
       readonly rate: number;
-      /** Bytes; at least the MTU, and at least what comes in a timer tick (`rate` / 250 / 8) */
+      /** Bytes; at least the MTU, and at least the bytes of a timer tick (`rate` / 250 / 8) */
       readonly burst: number;
       /** Bytes */
       readonly limit: number;
@@ -63,7 +63,7 @@ export interface Qdisc {
   readonly defaultClass: TcHandle | undefined;
 }
 
-/** Sets the qdisc at a place, whatever was there. */
+/** Creates or replaces the qdisc of a parent. */
 export function encodeQdiscSet(spec: QdiscSpec): NetlinkRequest {
   const name = "RTM_NEWQDISC";
   const ingress = spec.kind === "ingress";
@@ -72,7 +72,7 @@ export function encodeQdiscSet(spec: QdiscSpec): NetlinkRequest {
   const parts = [tcHeader(requireIndex(name, spec.index), handle, parent), textAttribute(TCA_KIND, spec.kind)];
   if (spec.kind === "tbf") parts.push(nestedAttribute(TCA_OPTIONS, tbfOptions(name, spec)));
   if (spec.kind === "htb") parts.push(nestedAttribute(TCA_OPTIONS, [htbInit(name, spec.defaultClass)]));
-  // An ingress has nothing to replace, and the kernel refuses to.
+  // The kernel refuses to replace an ingress qdisc.
   const flags = NLM_F_CREATE | (ingress ? 0 : NLM_F_REPLACE);
   return { type: RTM_NEWQDISC, name, flags, payload: Buffer.concat(parts) };
 }
@@ -84,7 +84,7 @@ function tbfOptions(name: string, spec: { rate: number; burst: number; limit: nu
   const parts = [bytesAttribute(TCA_TBF_PARMS, parms)];
   const large = rate64(spec.rate);
   if (large !== undefined) parts.push(bytesAttribute(TCA_TBF_RATE64, large));
-  // In bytes, so that the kernel's clock need not be known here.
+  // In bytes, which does not depend on the kernel's clock.
   parts.push(u32Attribute(TCA_TBF_BURST, requireU32(name, "a burst of", spec.burst)));
   return parts;
 }
@@ -92,21 +92,21 @@ function tbfOptions(name: string, spec: { rate: number; burst: number; limit: nu
 /** struct tc_htb_glob */
 function htbInit(name: string, defaultClass: TcHandle | undefined): Buffer {
   const init = Buffer.alloc(HTB_INIT);
-  // Version 3, and what to divide a rate by for a class's quantum: 10, as in iproute2.
+  // Version 3, and rate2quantum (the divisor of a rate for the quantum of a class): 10, as in iproute2.
   init.writeUInt32LE(3, 0);
   init.writeUInt32LE(10, 4);
-  // Its second number only: the class is one of its own.
+  // The minor number only: the class is one of its own.
   if (defaultClass !== undefined) init.writeUInt32LE(handleNumber(name, defaultClass) & 0xffff, 8);
   return bytesAttribute(TCA_HTB_INIT, init);
 }
 
-/** Deletes the qdisc at a place; the interface gets its default one back. */
+/** Deletes the qdisc of a parent; the interface gets its default one back. */
 export function encodeQdiscDelete(index: number, parent: TcHandle): NetlinkRequest {
   const name = "RTM_DELQDISC";
   return { type: RTM_DELQDISC, name, payload: tcHeader(requireIndex(name, index), 0, handleNumber(name, parent)) };
 }
 
-/** Asks for the qdiscs of all interfaces: the kernel leaves out none. */
+/** Requests the qdiscs of all interfaces: the kernel does not filter. */
 export function encodeQdiscDump(): NetlinkRequest {
   return { type: RTM_GETQDISC, name: "RTM_GETQDISC", payload: tcHeader(0, 0, 0) };
 }

@@ -8,18 +8,18 @@ const RATESPEC = 12;
 const ETHERNET = 1;
 const MAX_U32 = 0xffff_ffff;
 
-/** A rate in bits per second as the kernel's struct, which has bytes per second. Throws `invalid`. */
+/** The struct for a rate in bit/s; the kernel counts in bytes per second. Throws `invalid`. */
 export function encodeRate(operation: string, bits: number): Buffer {
   const bytes = Math.floor(bits / 8);
   if (!Number.isSafeInteger(bytes) || bytes < 1) throw invalidArgument(operation, `a rate of ${bits} bit/s`);
   const out = Buffer.alloc(RATESPEC);
   out.writeUInt8(ETHERNET, 1);
-  // What does not fit stands in an attribute of its own; see `rate64`.
+  // Larger rates have a separate attribute, see `rate64`.
   out.writeUInt32LE(Math.min(bytes, MAX_U32), 8);
   return out;
 }
 
-/** The bytes per second that do not fit into the struct, that is from 34 Gbit/s; `undefined` for those that do. */
+/** Bytes per second, if they do not fit into the struct (from 34 Gbit/s), else `undefined`. */
 export function rate64(bits: number): Buffer | undefined {
   const bytes = Math.floor(bits / 8);
   if (bytes < MAX_U32) return undefined;
@@ -28,7 +28,7 @@ export function rate64(bits: number): Buffer | undefined {
   return out;
 }
 
-/** Bits per second of the kernel's struct, at the start of `spec`, and the attribute beside it, if there is one. */
+/** The rate in bit/s from the struct at the start of `spec` and from the 64-bit attribute, if present. */
 export function decodeRate(spec: Buffer, large: Buffer | undefined): number {
   return (large === undefined ? spec.readUInt32LE(8) : Number(large.readBigUInt64LE(0))) * 8;
 }

@@ -12,7 +12,7 @@ const HEADER = 12;
 /** Default protocol of iproute2. */
 const protocol = ROUTE_PROTOCOL_BOOT;
 
-t.test("routes are asked for as iproute2 does", async (t) => {
+t.test("adding a route sends the request of iproute2", async (t) => {
   const goldens = [
     [
       // ip route replace default via 169.254.1.1 dev h1 onlink
@@ -70,7 +70,7 @@ t.test("routes are asked for as iproute2 does", async (t) => {
   for (const [golden, request] of goldens) t.same(canonical(request, HEADER), canonicalGolden(golden, HEADER));
 });
 
-t.test("what makes no sense is refused before it is sent", async (t) => {
+t.test("invalid values are refused before they are sent", async (t) => {
   const add = (spec: object) => () => encodeRouteNew({ destination: "10.0.0.0/8", ...spec }, false);
   throwsCode(t, add({ destination: "10.0.0.0" }), "invalid", /not a valid prefix/);
   throwsCode(t, add({ destination: "10.16.0.1/16" }), "invalid", /host bits.*10\.16\.0\.0\/16/);
@@ -99,7 +99,7 @@ const IPV6 =
   "3200000014000500fd000000000000000000000000000001080004000200000024000c000000000000000000000000000000000000000000" +
   "0000000000000000000000000500140000000000";
 
-t.test("routes are read", async (t) => {
+t.test("routes are decoded", async (t) => {
   const read = (hex: string) => decodeRoute(Buffer.from(hex, "hex"));
   t.same(read(ONLINK), {
     family: 4,
@@ -137,7 +137,7 @@ t.test("routes of other families, and cached copies, are left out", async (t) =>
   t.equal(decodeRoute(payload), undefined);
 });
 
-t.test("what is sent reads as what was asked for", async (t) => {
+t.test("a decoded request has the requested values", async (t) => {
   const v4 = fc.bigInt(0n, 0xffff_ffffn).map((value) => ipFromValue(4, value));
   const v6 = fc.bigInt(0n, (1n << 128n) - 1n).map((value) => ipFromValue(6, value));
   const destination = fc.oneof(
@@ -163,7 +163,7 @@ t.test("what is sent reads as what was asked for", async (t) => {
   );
 });
 
-t.test("no bytes make it read outside of them", async () => {
+t.test("no input makes the decoder read out of bounds", async () => {
   for (const hex of [ONLINK, MULTIPATH, VIA6, BLACKHOLE, IPV6]) {
     survivesDamage(decodeRoute, Buffer.from(hex, "hex"));
   }

@@ -41,20 +41,20 @@ const RTA_TABLE = 15;
 const RTA_VIA = 18;
 const RTAX_MTU = 2;
 const RTNH_F_ONLINK = 4;
-/** A cached copy made for one destination (an IPv6 path MTU), no route of anyone's */
+/** A cached copy for one destination (an IPv6 path MTU), not a configured route */
 const RTM_F_CLONED = 0x200;
 /** struct rtmsg */
 const HEADER = 12;
 
 /** The table that `ip route` shows. */
 export const ROUTE_TABLE_MAIN = 254;
-/** Addresses of this host itself. */
+/** The table of local addresses. */
 export const ROUTE_TABLE_LOCAL = 255;
-/** Who set a route (RTPROT_*): the kernel itself, for an interface's address … */
+/** The origin of a route (RTPROT_*): the kernel, for an interface's address; */
 export const ROUTE_PROTOCOL_KERNEL = 2;
-/** … a person or a script at boot … */
+/** an administrator or a script at boot; */
 export const ROUTE_PROTOCOL_BOOT = 3;
-/** … or an administrator for good, which is the default here. */
+/** an administrator, permanently (the default here). */
 export const ROUTE_PROTOCOL_STATIC = 4;
 
 /** RTN_*, in the order of their numbers. */
@@ -73,7 +73,7 @@ const TYPES = [
   "xresolve",
 ] as const;
 
-/** What becomes of a packet that the route is for (rtnetlink(7) rtm_type). */
+/** The type of a route: what happens to matching packets (rtnetlink(7) rtm_type). */
 export type RouteType = (typeof TYPES)[number];
 
 /** A route to add, replace or delete. */
@@ -84,21 +84,21 @@ export interface RouteSpec {
   readonly gateway?: string;
   /** ifindex */
   readonly device?: number;
-  /** The gateway is taken to be on the device's link, though no prefix there holds it */
+  /** Treat the gateway as directly attached to the device, even if no prefix of it contains the gateway (RTNH_F_ONLINK) */
   readonly onlink?: boolean;
-  /** Several ways at once, instead of `gateway` and `device` */
+  /** Several next hops, instead of `gateway` and `device` */
   readonly nextHops?: readonly NextHopSpec[];
-  /** Source address the host itself prefers for this route */
+  /** Preferred source address of the host for this route */
   readonly source?: string;
-  /** Default 254, the main table */
+  /** Default: 254, the main table */
   readonly table?: number;
-  /** Lower goes first. Default 0; IPv6 makes 1024 of it */
+  /** Lower has precedence. Default: 0, which IPv6 turns into 1024 */
   readonly metric?: number;
-  /** Default as in ip-route(8): `host` for a local route, `link` for IPv4 without gateway, else `global` */
+  /** Default: as in ip-route(8): `host` for a local route, `link` for IPv4 without gateway, else `global` */
   readonly scope?: Scope;
-  /** RTPROT_*; default ROUTE_PROTOCOL_STATIC */
+  /** RTPROT_*; default: ROUTE_PROTOCOL_STATIC */
   readonly protocol?: number;
-  /** Default `unicast` */
+  /** Default: `unicast` */
   readonly type?: RouteType;
   /** Path MTU, bytes */
   readonly mtu?: number;
@@ -111,7 +111,7 @@ export interface Route {
   readonly gateway: string | undefined;
   readonly device: number | undefined;
   readonly onlink: boolean;
-  /** Empty unless there are several ways at once */
+  /** Empty unless there are several next hops */
   readonly nextHops: readonly NextHop[];
   readonly source: string | undefined;
   readonly table: number;
@@ -142,7 +142,7 @@ function encode(name: string, type: number, flags: number, spec: RouteSpec, scop
   const header = Buffer.alloc(HEADER);
   header.writeUInt8(familyNumber(family), 0);
   header.writeUInt8(destination.prefix, 1);
-  // A byte holds tables up to 255; RTA_TABLE names the others.
+  // The header holds tables up to 255; the others are in RTA_TABLE.
   header.writeUInt8(table < 256 ? table : 0, 4);
   header.writeUInt8(protocolNumber(name, spec.protocol ?? (type === RTM_DELROUTE ? 0 : ROUTE_PROTOCOL_STATIC)), 5);
   header.writeUInt8(scopeNumber(spec.scope ?? scope ?? defaultScope(spec, family)), 6);
@@ -179,18 +179,18 @@ function protocolNumber(name: string, protocol: number): number {
   return protocol;
 }
 
-/** Adds a route; `replace` takes the place of one with the same destination, table and metric instead of failing. */
+/** Adds a route; `replace` replaces one with the same destination, table and metric instead of failing. */
 export function encodeRouteNew(spec: RouteSpec, replace: boolean): NetlinkRequest {
   const flags = NLM_F_CREATE | (replace ? NLM_F_REPLACE : NLM_F_EXCL);
   return encode("RTM_NEWROUTE", RTM_NEWROUTE, flags, spec, undefined);
 }
 
-/** Deletes the first route that has everything the key names; what it leaves out may be anything. */
+/** Deletes the first route that matches all fields of the key; absent fields match anything. */
 export function encodeRouteDelete(key: RouteSpec): NetlinkRequest {
   return encode("RTM_DELROUTE", RTM_DELROUTE, 0, key, "nowhere");
 }
 
-/** Asks for the routes of a family; the kernel applies the filter. */
+/** Requests the routes of a family; the kernel applies the filter. */
 export function encodeRouteDump(
   family: Family,
   filter: { readonly table?: number; readonly device?: number; readonly protocol?: number },

@@ -10,29 +10,29 @@ import { enter } from "./netns.ts";
 export const NETLINK_ROUTE = 0;
 export const NETLINK_NETFILTER = 12;
 export const SOL_NETLINK = 270;
-/** The request is not sent back with an error. */
+/** Errors do not contain the request. */
 const NETLINK_CAP_ACK = 10;
-/** Errors come with a message. */
+/** Errors have a message (extended ACK). */
 const NETLINK_EXT_ACK = 11;
-/** The kernel heeds the filters of a listing (4.20). */
+/** The kernel applies the filters of dumps (Linux 4.20). */
 const NETLINK_GET_STRICT_CHK = 12;
 
 /**
- * Where datagrams are received, one after the other: nothing waits between filling and copying it. The kernel makes
- * listings in pieces of 32 KiB at most; a single interface with hundreds of virtual functions is larger, but they are
- * not asked for.
+ * The receive buffer, for one datagram at a time: it is filled and copied synchronously. The kernel makes
+ * dumps in parts of at most 32 KiB; a single interface with hundreds of virtual functions is larger, but these are
+ * not requested.
  */
 const RECEIVED = Buffer.alloc(65_536);
 const MAX_DISCARDED = 65_536;
 
-/** A descriptor of a netlink socket in the namespace that the thread is in; `fs.closeSync` closes it. */
+/** A descriptor of a netlink socket in the current namespace of the thread; `fs.closeSync` closes it. */
 export function openRouteFd(protocol: number = NETLINK_ROUTE): number {
   const fd = openSocket(AF_NETLINK, SOCK_RAW, protocol);
   try {
     setOption(fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
     setOption(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
     setOption(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
-    // struct sockaddr_nl; port 0 lets the kernel choose, and the kernel itself is the other end by default.
+    // struct sockaddr_nl; with port 0 the kernel chooses one, and the peer is the kernel by default.
     const address = Buffer.alloc(12);
     address.writeUInt16LE(AF_NETLINK, 0);
     bind(fd, address);
@@ -43,7 +43,7 @@ export function openRouteFd(protocol: number = NETLINK_ROUTE): number {
   }
 }
 
-/** The same in the namespace of another socket, wherever the thread is. */
+/** A descriptor of a netlink socket in the namespace of another socket, whatever the current one of the thread is. */
 export function openRouteFdBeside(socket: number, protocol: number = NETLINK_ROUTE): number {
   const fd = netnsOfSocket(socket);
   try {
@@ -55,7 +55,7 @@ export function openRouteFdBeside(socket: number, protocol: number = NETLINK_ROU
   }
 }
 
-/** The answers on a socket, read without waiting. */
+/** The replies on a socket, read without blocking. */
 export function datagramsOf(fd: number, operation: string): Datagrams {
   return {
     next: () => {

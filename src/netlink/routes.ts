@@ -26,7 +26,7 @@ export {
 } from "./route-codec.ts";
 export type { Scope } from "./scope.ts";
 
-/** Which routes to list; the kernel leaves out the others. */
+/** A filter of routes, applied by the kernel. */
 export interface RouteFilter {
   readonly family?: Family;
   readonly table?: number;
@@ -36,7 +36,7 @@ export interface RouteFilter {
   readonly protocol?: number;
 }
 
-/** The routes of both families or one. Empty for a table or interface that is not there. */
+/** The routes of both families or one. Empty if the table or interface does not exist. */
 export function listRoutes(socket: NetlinkSocket, filter: RouteFilter = {}): readonly Route[] {
   const families: readonly Family[] = filter.family === undefined ? [4, 6] : [filter.family];
   return families.flatMap((family) =>
@@ -50,17 +50,17 @@ export function listRoutes(socket: NetlinkSocket, filter: RouteFilter = {}): rea
   );
 }
 
-/** Adds a route. Throws `exists`, `unreachable` for a gateway that is not on a link, `down` for a device that is. */
+/** Adds a route. Throws `exists`, `unreachable` for a gateway that is not directly attached, `down` for a device that is down. */
 export function addRoute(socket: NetlinkSocket, spec: RouteSpec): void {
   socket.request(encodeRouteNew(spec, false));
 }
 
-/** Adds a route, or puts it in the place of the one with its destination, table and metric. */
+/** Adds a route, or replaces the one with the same destination, table and metric. */
 export function ensureRoute(socket: NetlinkSocket, spec: RouteSpec): void {
   socket.request(encodeRouteNew(spec, true));
 }
 
-/** Deletes the first route that has everything the key names. `false` if there is none. */
+/** Deletes the first route that matches all fields of the key. `false` if there is none. */
 export function deleteRoute(socket: NetlinkSocket, key: RouteSpec): boolean {
   return absentAs(false, () => {
     socket.request(encodeRouteDelete(key));

@@ -7,7 +7,7 @@ import { canonical, canonicalGolden, survivesDamage, throwsCode } from "./testin
 
 const HEADER = 12;
 
-t.test("rules are added as iproute2 does", async (t) => {
+t.test("adding a rule sends the request of iproute2", async (t) => {
   // ip rule add from 10.16.0.0/16 to 10.96.0.0/12 fwmark 0x4000/0xff00 iif h1 lookup 1000 priority 100
   const golden =
     "5400000020000506aa6b016b00000000020c10000000000100000000080002000a100000080001000a60000008000a0000400000080010" +
@@ -30,7 +30,7 @@ t.test("rules are added as iproute2 does", async (t) => {
   t.same(canonical(refusal, HEADER), canonicalGolden(prohibit, HEADER));
 });
 
-t.test("what makes no sense is refused before it is sent", async (t) => {
+t.test("invalid values are refused before they are sent", async (t) => {
   const add = (spec: object) => () => encodeRuleNew({ family: 4, priority: 1, table: 100, ...spec });
   throwsCode(t, () => encodeRuleNew({ family: 4, priority: 1 }), "invalid", /action table with table none/);
   throwsCode(t, add({ action: "prohibit" }), "invalid", /action prohibit with table 100/);
@@ -50,7 +50,7 @@ const PROHIBIT =
   "0000000000000000";
 const LOCAL = "02000000ff0000010000000008000f00ff00000008000e00ffffffff0500150002000000";
 
-t.test("rules are read", async (t) => {
+t.test("rules are decoded", async (t) => {
   const read = (hex: string) => decodeRule(Buffer.from(hex, "hex"));
   t.match(read(MARKED), {
     family: 4,
@@ -70,7 +70,7 @@ t.test("rules are read", async (t) => {
   t.equal(read(LOCAL)?.source, undefined);
 });
 
-t.test("what is sent reads as what was asked for", async (t) => {
+t.test("a decoded request has the requested values", async (t) => {
   const spec = fc.record(
     {
       mark: fc.nat(0xffff_ffff),
@@ -94,11 +94,11 @@ t.test("what is sent reads as what was asked for", async (t) => {
   );
 });
 
-t.test("a source of any address is none", async (t) => {
+t.test("a source prefix of length 0 is omitted", async (t) => {
   const { payload } = encodeRuleNew({ family: 4, priority: 1, table: 100, source: "0.0.0.0/0" });
   t.equal(decodeRule(payload)?.source, undefined);
 });
 
-t.test("no bytes make it read outside of them", async () => {
+t.test("no input makes the decoder read out of bounds", async () => {
   for (const hex of [MARKED, PROHIBIT, LOCAL]) survivesDamage(decodeRule, Buffer.from(hex, "hex"));
 });

@@ -40,17 +40,17 @@ const NO_SUPPRESSION = 0xffff_ffff;
 /** action → FR_ACT_* */
 const ACTIONS = { table: 1, goto: 2, nop: 3, blackhole: 6, unreachable: 7, prohibit: 8 } as const;
 
-/** What a rule does with the packets it matches: look into a table, skip to another rule, or end there. */
+/** The action of a rule: look up a table, jump to another rule, or terminate. */
 export type RuleAction = keyof typeof ACTIONS;
 
-/** A rule of the routing policy (ip-rule(8)): all that is named here must match. */
+/** A rule of the routing policy (ip-rule(8)): all fields that are present must match. */
 export interface RuleSpec {
   readonly family: Family;
-  /** Lower goes first; several rules may share one */
+  /** Lower has precedence; several rules may have the same */
   readonly priority: number;
-  /** Default `table` */
+  /** Default: `table` */
   readonly action?: Exclude<RuleAction, "goto">;
-  /** The table to look into, for the action `table` */
+  /** The table to look up, for the action `table` */
   readonly table?: number;
   /** A prefix */
   readonly source?: string;
@@ -58,19 +58,19 @@ export interface RuleSpec {
   readonly destination?: string;
   /** Firewall mark */
   readonly mark?: number;
-  /** Bits of the mark that count; default all */
+  /** Mask of the mark; default: all bits */
   readonly mask?: number;
-  /** Name of the interface the packet came by; "lo" is the host itself */
+  /** Name of the receiving interface; "lo" for packets of the host itself */
   readonly inputInterface?: string;
   /** Name of the interface a local socket is bound to */
   readonly outputInterface?: string;
   /** Transport protocol: 6 TCP, 17 UDP */
   readonly ipProtocol?: number;
-  /** Routes of the table with a prefix of this length or shorter do not count (0: its default routes) */
+  /** Ignore routes of the table with a prefix of this length or shorter (0: default routes) */
   readonly suppressPrefixLength?: number;
-  /** Everything that does *not* match */
+  /** Invert the match */
   readonly invert?: boolean;
-  /** Who set it (RTPROT_*); default none */
+  /** Origin (RTPROT_*); default: none */
   readonly protocol?: number;
 }
 
@@ -78,7 +78,7 @@ export interface RuleSpec {
 export interface Rule {
   readonly family: Family;
   readonly priority: number;
-  /** `undefined` for an action this does not know */
+  /** `undefined` for an unknown action */
   readonly action: RuleAction | undefined;
   readonly table: number;
   readonly goto: number | undefined;
@@ -113,7 +113,7 @@ function encode(name: string, type: number, flags: number, spec: RuleSpec): Netl
     if (text === undefined) continue;
     const cidr = requireCidr(name, text);
     if (cidr.family !== spec.family) throw invalidArgument(name, `${text} in a rule for IPv${spec.family}`);
-    // A prefix of length 0 matches everything, and the kernel wants none.
+    // A prefix of length 0 matches everything, and the kernel requires that it is absent.
     if (cidr.prefix === 0) continue;
     header.writeUInt8(cidr.prefix, at);
     parts.push(bytesAttribute(attribute, ipBytes({ family: cidr.family, value: cidr.base })));
@@ -143,17 +143,17 @@ function encode(name: string, type: number, flags: number, spec: RuleSpec): Netl
   return { type, name, flags, payload: Buffer.concat(parts) };
 }
 
-/** Adds a rule; fails if the very same is there. */
+/** Adds a rule; fails if an identical one exists. */
 export function encodeRuleNew(spec: RuleSpec): NetlinkRequest {
   return encode("RTM_NEWRULE", RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, spec);
 }
 
-/** Deletes the first rule that has everything named. */
+/** Deletes the first rule that matches all fields. */
 export function encodeRuleDelete(spec: RuleSpec): NetlinkRequest {
   return encode("RTM_DELRULE", RTM_DELRULE, 0, spec);
 }
 
-/** Asks for the rules of a family. */
+/** Requests the rules of a family. */
 export function encodeRuleDump(family: Family): NetlinkRequest {
   const header = Buffer.alloc(HEADER);
   header.writeUInt8(familyNumber(family), 0);

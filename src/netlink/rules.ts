@@ -15,7 +15,7 @@ import type { NetlinkSocket } from "./socket.ts";
 
 export type { Rule, RuleAction, RuleSpec } from "./rule-codec.ts";
 
-/** The rules of both families or one, in the order in which they are tried. */
+/** The rules of both families or one, in the order of evaluation. */
 export function listRules(socket: NetlinkSocket, filter: { readonly family?: Family } = {}): readonly Rule[] {
   const families: readonly Family[] = filter.family === undefined ? [4, 6] : [filter.family];
   return families.flatMap((family) =>
@@ -27,12 +27,12 @@ export function listRules(socket: NetlinkSocket, filter: { readonly family?: Fam
   );
 }
 
-/** Adds a rule. Throws `exists` if the very same is there. */
+/** Adds a rule. Throws `exists` if an identical one exists. */
 export function addRule(socket: NetlinkSocket, spec: RuleSpec): void {
   socket.request(encodeRuleNew(spec));
 }
 
-/** Deletes the first rule that has everything named. `false` if there is none. */
+/** Deletes the first rule that matches all fields. `false` if there is none. */
 export function deleteRule(socket: NetlinkSocket, spec: RuleSpec): boolean {
   return absentAs(false, () => {
     socket.request(encodeRuleDelete(spec));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * How far an address or a route reaches (rtnetlink(7), linux/rtnetlink.h RT_SCOPE_*). The kernel allows numbers between
- * these; nobody uses them, and they read as the next wider one.
+ * The scope of an address or a route (rtnetlink(7), linux/rtnetlink.h RT_SCOPE_*). The kernel allows numbers in between;
+ * they are not used in practice and read as the next wider scope.
  */
 export type Scope = "global" | "site" | "link" | "host" | "nowhere";
 

@@ -10,22 +10,22 @@ import { datagramsOf, NETLINK_ROUTE, openRouteFd, openRouteFdBeside } from "./ro
 import { type NetlinkGroup, type Notice, protocolOf, type Subscription, subscribeOn } from "./subscription.ts";
 
 /**
- * A connection to the kernel's routing tables of one network namespace, whatever namespace the thread is in later. It
+ * A netlink socket in one network namespace, independent of the namespace that the thread enters later. It
  * keeps that namespace alive until closed.
  *
- * Calls are synchronous: the kernel works off a request within send(2), and its answer is there when send returns.
+ * Calls are synchronous: the kernel processes a request within send(2), and the reply is available when send returns.
  */
 export interface NetlinkSocket {
-  /** Sends a request and gives what came before the acknowledgement. Throws the kernel's refusal. */
+  /** Sends a request and returns the messages before the acknowledgement. Throws the kernel's error. */
   request(request: NetlinkRequest): readonly NetlinkMessage[];
   /**
-   * The same for a request over which the kernel sleeps (deleting an interface waits for an RCU grace period, 10 ms and
-   * more): it waits on a thread of libuv's pool, three at a time in this process. Requests made meanwhile may overtake it.
+   * The same for a request in which the kernel sleeps (deleting an interface waits for an RCU grace period, 10 ms and
+   * more): it blocks a thread of libuv's pool, at most three at a time in this process. Later requests may overtake it.
    */
   requestAsync(request: NetlinkRequest): Promise<readonly NetlinkMessage[]>;
   /**
-   * Lists. A list that changed while it was read is read again, at most 8 times; then `interrupted`. Throws
-   * `no-memory` beyond 262,144 entries: let the kernel filter.
+   * Sends a dump request. A dump that changed while it was read is repeated, at most 8 times; then throws `interrupted`. Throws
+   * `no-memory` beyond 262,144 entries: use a filter of the kernel.
    */
   dump(request: NetlinkRequest): readonly NetlinkMessage[];
   /** Subscribes to changes in this socket's namespace, on a separate socket; this one may be closed before it. */
@@ -34,10 +34,10 @@ export interface NetlinkSocket {
   [Symbol.dispose](): void;
 }
 
-/** Of the four threads that libuv has for files, name lookups and this: the kernel works faster on several at once. */
+/** Out of the four threads that libuv has for files, name lookups and this. */
 const MAX_ON_POOL = 3;
 
-/** Opens a connection to a namespace, or to the one the thread is in. Throws `no-netns`, `permission`. */
+/** Opens a socket in a namespace, by default the current one of the thread. Throws `no-netns`, `permission`. */
 export function openNetlink(netns?: NetnsRef, protocol: number = NETLINK_ROUTE): NetlinkSocket {
   return new RouteSocket(netns === undefined ? openRouteFd(protocol) : enter(netns, () => openRouteFd(protocol)));
 }
@@ -96,12 +96,12 @@ class RouteSocket implements NetlinkSocket {
 }
 
 let onPool = 0;
-/** Who waits for a thread, the longest first. As many as there are callers of `requestAsync` that wait for it. */
+/** Requests that wait for a thread, first in first out. At most as many as there are pending calls of `requestAsync`. */
 const waiting: (() => void)[] = [];
 
 async function withSlot<T>(fn: () => Promise<T>): Promise<T> {
   if (onPool < MAX_ON_POOL) onPool++;
-  // A request that ends passes on its slot, so that no other request gets in between.
+  // A request that ends hands over its slot, so that no other request takes it in between.
   else await new Promise<void>((resolve) => waiting.push(resolve));
   try {
     return await fn();

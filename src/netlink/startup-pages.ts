@@ -14,7 +14,7 @@ export interface Mapping {
 const HEADER = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \d+\s+(.*)$/;
 
 /**
- * The mappings of `file` in a text of /proc/PID/smaps that are read-only and hold what the file holds. Those with anonymous pages are left
+ * The read-only mappings of `file` in a text of /proc/PID/smaps whose pages are identical to the file. Those with anonymous pages are left
  * out: the loader has written to them (relocations) before it made them read-only.
  */
 export function cleanMappings(smaps: string, file: string): readonly Mapping[] {
@@ -38,7 +38,7 @@ export function cleanMappings(smaps: string, file: string): readonly Mapping[] {
  * resident for as long as the process runs. Pages that are needed again come back from the page cache by minor faults; the others are no longer
  * the process' and the kernel can use their memory without having to find out that they are idle.
  *
- * To be called when start-up is complete. Best effort: returns the number of bytes that it applied to, resident or not; 0 where the kernel refuses.
+ * Call it when start-up is complete. Best effort: returns the number of bytes that were unmapped, resident or not; 0 if the kernel refuses.
  */
 export function releaseStartupPages(): number {
   let bytes = 0;
@@ -48,7 +48,7 @@ export function releaseStartupPages(): number {
       bytes += length;
     }
   } catch {
-    // The process only stays larger than it need be.
+    // Harmless: the process only stays larger than necessary.
   }
   return bytes;
 }

@@ -22,10 +22,10 @@ const GROUPS = {
   nftables: 7,
 } as const;
 
-/** A kind of change to hear of. `nftables` (NFNLGRP_NFTABLES) comes over another protocol than the others, and so not together with them. */
+/** A multicast group to subscribe to. `nftables` (NFNLGRP_NFTABLES) has another netlink protocol than the others and cannot be combined with them. */
 export type NetlinkGroup = keyof typeof GROUPS;
 
-/** The protocol over which changes of these kinds come. Throws a TypeError for a mixture. */
+/** The netlink protocol of these groups. Throws a TypeError if they have different ones. */
 export function protocolOf(groups: readonly NetlinkGroup[]): number {
   const isNft = groups.map((group) => group === "nftables");
   if (isNft.includes(true) && isNft.includes(false)) throw new TypeError("nftables is watched alone");
@@ -33,20 +33,20 @@ export function protocolOf(groups: readonly NetlinkGroup[]): number {
 }
 
 /**
- * What a subscription hears: a change (RTM_NEW*, RTM_DEL*, NFT_MSG_*); or that changes were lost because they came faster than
- * they were read, so that everything must be listed again; or that it is broken, and closed.
+ * An event of a subscription: a change (RTM_NEW*, RTM_DEL*, NFT_MSG_*); an overrun: changes were lost because they arrived faster than
+ * they were read, so everything must be listed again; or a failure, after which it is closed.
  */
 export type Notice =
   | { readonly type: "message"; readonly message: NetlinkMessage }
   | { readonly type: "overrun" }
   | { readonly type: "failed"; readonly error: NetlinkError };
 
-/** A subscription; it lasts until it is closed. Closing it twice is not an error. */
+/** A subscription; open until it is closed. Closing it twice is not an error. */
 export interface Subscription {
   close(): void;
-  /** Lets the process end though this is open. */
+  /** Allows the process to exit while this is open. */
   unref(): void;
-  /** Takes `unref` back. */
+  /** Reverts `unref`. */
   ref(): void;
   [Symbol.dispose](): void;
 }
@@ -54,18 +54,18 @@ export interface Subscription {
 const NETLINK_ADD_MEMBERSHIP = 1;
 const SOL_SOCKET = 1;
 const SO_RCVBUFFORCE = 33;
-/** Room for some thousands of changes while the program is at something else. */
+/** Room for some thousands of changes while the event loop is busy. */
 const RECEIVE_BUFFER = 4 << 20;
-/** Changes read in one go; then the rest of the program has its turn. */
+/** Changes read in one iteration of the event loop. */
 const MAX_READS = 256;
 /** More than fits into `RECEIVE_BUFFER`. */
 const MAX_DISCARDED = 65_536;
 const RECEIVED = Buffer.alloc(65_536);
 
-/** Those that are open: the event loop alone does not keep one from being collected. */
+/** The open subscriptions: the event loop alone does not keep them from being garbage-collected. */
 const OPEN = new Set<Subscription>();
 
-/** Subscribes on a netlink socket, which it closes in the end, and at once if that fails. */
+/** Subscribes on a netlink socket and takes ownership of it: it is closed with the subscription, or at once on failure. */
 export function subscribeOn(
   fd: number,
   groups: readonly NetlinkGroup[],
@@ -111,7 +111,7 @@ function listen(fd: number, listener: (notice: Notice) => void): Subscription {
   return subscription;
 }
 
-/** What there is to read; empty if there is nothing. Does not throw. */
+/** Reads the pending datagrams; empty if there are none. Does not throw. */
 function nextNotices(fd: number): readonly Notice[] {
   try {
     const length = receive(fd, RECEIVED);
@@ -129,8 +129,8 @@ function nextNotices(fd: number): readonly Notice[] {
 }
 
 /**
- * Until what had room is read, the kernel throws away whatever comes: who lists before that would miss it. So all of it
- * goes first, and then it is said that something went.
+ * The kernel drops further changes until the receive buffer has been read, and a caller that lists before would miss them. So the buffer
+ * is discarded first, and the overrun reported afterwards.
  */
 function discard(fd: number): void {
   for (let reads = 0; reads < MAX_DISCARDED; reads++) if (receive(fd, RECEIVED) === "empty") return;

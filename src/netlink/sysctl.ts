@@ -6,12 +6,12 @@ import { errorFromFs, invalidArgument } from "./error.ts";
 import type { Netns } from "./with-netns.ts";
 
 /**
- * The settings of a network namespace. /proc/sys/net shows those of the *thread* that opens a file there; the
- * synchronous calls of `node:fs` run on the calling thread, which `ns` says is in the namespace.
+ * The sysctls of a network namespace. /proc/sys/net shows those of the *thread* that opens a file there; the
+ * synchronous calls of `node:fs` run on the calling thread, and `ns` shows that it is in the namespace.
  */
 
 /**
- * The path of a key below /proc/sys/net, given in parts because the name of an interface may contain dots:
+ * The path of a key below /proc/sys/net, as a list because the name of an interface may contain dots:
  * ["ipv6", "conf", "eth0.100", "accept_ra"].
  */
 function pathOf(operation: string, key: readonly string[]): string {
@@ -23,7 +23,7 @@ function pathOf(operation: string, key: readonly string[]): string {
   return `/proc/sys/net/${key.join("/")}`;
 }
 
-/** A setting as text without the line's end; `undefined` if the kernel has no such key, or no such interface. */
+/** The value of a sysctl without the newline; `undefined` if the kernel has no such key or interface. */
 export function readSysctl(ns: Netns, key: readonly string[]): string | undefined {
   const operation = `read ${key.join(".")}`;
   ns.assertEntered(operation);
@@ -37,7 +37,7 @@ export function readSysctl(ns: Netns, key: readonly string[]): string | undefine
   });
 }
 
-/** Sets a setting, unless it is so already. Throws `not-found` if there is no such key, `permission` if /proc/sys is read-only. */
+/** Sets a sysctl, unless it has the value already. Throws `not-found` if there is no such key, `permission` if /proc/sys is read-only. */
 export function writeSysctl(ns: Netns, key: readonly string[], value: string | number): void {
   const text = String(value);
   if (readSysctl(ns, key) === text) return;

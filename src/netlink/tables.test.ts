@@ -21,7 +21,7 @@ async function withEth0(t: { teardown(fn: () => void): unknown }) {
   return { path, socket, index: link.index };
 }
 
-t.test("addresses are given, renewed and taken", { skip }, async (t) => {
+t.test("addresses are added, updated and deleted", { skip }, async (t) => {
   const { path, socket, index } = await withEth0(t);
   const spec = { index, address: "10.16.0.5", prefix: 16, broadcast: "10.16.255.255" };
   ensureAddress(socket, spec);
@@ -88,7 +88,7 @@ t.test("IPv6 routes are replaced and deleted likewise", { skip }, async (t) => {
   }
 });
 
-t.test("a gateway on no connected network needs to be called on-link", { skip }, async (t) => {
+t.test("a gateway outside all connected networks needs `onLink`", { skip }, async (t) => {
   const { socket, index } = await withEth0(t);
   ensureAddress(socket, { index, address: "10.16.0.5", prefix: 32 });
   const route = { destination: "0.0.0.0/0", gateway: "169.254.1.1", device: index };
@@ -98,7 +98,7 @@ t.test("a gateway on no connected network needs to be called on-link", { skip },
   t.match(listRoutes(socket, { family: 4, table: 254 }), [{ ...route, onlink: true }]);
 });
 
-t.test("routes go into any table, several ways at once, or nowhere", { skip }, async (t) => {
+t.test("routes may be in any table, have several next hops, or be unreachable", { skip }, async (t) => {
   const { socket, index } = await withEth0(t);
   ensureAddress(socket, { index, address: "fd00::5", prefix: 64, noDad: true });
   ensureAddress(socket, { index, address: "10.16.0.5", prefix: 16 });
@@ -118,7 +118,7 @@ t.test("routes go into any table, several ways at once, or nowhere", { skip }, a
   t.same(listRoutes(socket, { table: 4711 }), []);
 });
 
-t.test("a list longer than a datagram comes whole", { skip }, async (t) => {
+t.test("a dump longer than a datagram is complete", { skip }, async (t) => {
   const { socket, index } = await withEth0(t);
   const destinations = Array.from({ length: 3000 }, (_, i) => `10.${i >> 8}.${i & 255}.0/24`);
   for (const destination of destinations) addRoute(socket, { destination, device: index, table: 1000 });
@@ -126,7 +126,7 @@ t.test("a list longer than a datagram comes whole", { skip }, async (t) => {
   t.same(listed.sort(), destinations.sort());
 });
 
-t.test("neighbours are set for good, and answered for", { skip }, async (t) => {
+t.test("permanent and proxy neighbours are set", { skip }, async (t) => {
   const { path, socket, index } = await withEth0(t);
   const entry = { index, address: "10.16.0.1", mac: "02:00:00:00:00:01" };
   ensureNeighbour(socket, entry);
@@ -163,7 +163,7 @@ t.test("rules are added once, and deleted", { skip }, async (t) => {
   t.equal(deleteRule(socket, rule), false);
 });
 
-t.test("a socket that is closed says so", { skip }, async (t) => {
+t.test("a closed socket throws `closed`", { skip }, async (t) => {
   const path = await newNetns(t);
   const socket = openNetlink(path);
   socket.close();

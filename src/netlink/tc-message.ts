@@ -3,7 +3,7 @@
 import { type AttributeSet, decodeAttributes } from "./attributes.ts";
 import { invalidArgument, malformed } from "./error.ts";
 
-/** What the messages of qdiscs, classes and filters have in common (linux/rtnetlink.h struct tcmsg). */
+/** The common part of messages of qdiscs, classes and filters (linux/rtnetlink.h struct tcmsg). */
 
 export const TCA_KIND = 1;
 export const TCA_OPTIONS = 2;
@@ -12,7 +12,7 @@ const TC_H_INGRESS = 0xffff_fff1;
 const HEADER = 20;
 
 /**
- * A place in the tree of queues, as tc(8) writes it: "root", "ingress", a qdisc "1:" or a class "1:10". The numbers are
+ * A handle or parent, as tc(8) writes it: "root", "ingress", a qdisc "1:" or a class "1:10". The numbers are
  * hexadecimal, 16 bits each.
  */
 export type TcHandle = string;
@@ -26,7 +26,7 @@ export function handleNumber(operation: string, handle: TcHandle): number {
   return Number.parseInt(match[1] ?? "", 16) * 0x1_0000 + Number.parseInt(match[2] || "0", 16);
 }
 
-/** The handle of the kernel's number. */
+/** The handle for the kernel's number. */
 export function handleText(number: number): TcHandle {
   if (number === TC_H_ROOT) return "root";
   if (number === TC_H_INGRESS) return "ingress";
@@ -44,19 +44,19 @@ export function tcHeader(index: number, handle: number, parent: number, info = 0
   return out;
 }
 
-/** What the messages of qdiscs, classes and filters begin with. */
+/** The decoded common part of messages of qdiscs, classes and filters. */
 export interface TcHead {
   readonly index: number;
   readonly kind: string;
   readonly handle: TcHandle;
   readonly parent: TcHandle;
-  /** tcm_info: of a filter, priority and Ethernet type */
+  /** tcm_info: priority and Ethernet type of a filter */
   readonly info: number;
-  /** Only of the kinds asked for: those of others need not be attributes at all */
+  /** Only for the requested kinds: the options of others need not be attributes */
   readonly options: AttributeSet | undefined;
 }
 
-/** Reads the header, the kind, and the options of the given kinds. Throws `protocol`. */
+/** Reads the header, the kind, and the options if it is one of the given kinds. Throws `protocol`. */
 export function decodeTcHead(payload: Buffer, what: string, kinds: readonly string[]): TcHead {
   if (payload.length < HEADER) throw malformed(what, `${payload.length} bytes`);
   const attributes = decodeAttributes(payload.subarray(HEADER), what);

@@ -42,7 +42,7 @@ t.test("a token bucket is set, changed and deleted", { skip }, async (t) => {
   t.equal(listQdiscs(socket, index)[0]?.kind, "noqueue");
 });
 
-t.test("classes share what there is", { skip }, async (t) => {
+t.test("classes share the rate of their parent", { skip }, async (t) => {
   const { path, socket, index } = await withEth0(t);
   const htb = { index, kind: "htb", handle: "1:", defaultClass: "1:20" } as const;
   ensureQdisc(socket, htb);
@@ -70,7 +70,7 @@ t.test("classes share what there is", { skip }, async (t) => {
   t.same(listClasses(socket, 4711), []);
 });
 
-t.test("filters put packets into classes, or on another interface", { skip }, async (t) => {
+t.test("filters classify packets or redirect them to another interface", { skip }, async (t) => {
   const { path, socket, index } = await withEth0(t);
   const ifb = createLink(socket, { name: "ifb7", kind: "ifb", up: true });
   ensureQdisc(socket, { index, kind: "htb", handle: "1:" });

@@ -46,8 +46,8 @@ export function listQdiscs(socket: NetlinkSocket, index?: number): readonly Qdis
 }
 
 /**
- * Sets the qdisc at a place. A tbf there takes on the new values. An htb cannot be changed: one with the same handle and
- * default class stays as it is, with its classes and filters, and any other makes way.
+ * Ensures the qdisc of a parent. An existing tbf is changed in place. An htb cannot be changed: one with the same handle and
+ * default class is kept with its classes and filters, and any other is replaced.
  */
 export function ensureQdisc(socket: NetlinkSocket, spec: QdiscSpec): void {
   if (spec.kind === "htb") {
@@ -64,16 +64,16 @@ export function ensureQdisc(socket: NetlinkSocket, spec: QdiscSpec): void {
 function isSameHtb(there: Qdisc, wanted: QdiscSpec & { readonly kind: "htb" }): boolean {
   const number = (handle: TcHandle | undefined) => handleNumber("RTM_NEWQDISC", handle ?? "0:");
   const sameHandle = wanted.handle === undefined || number(wanted.handle) === number(there.handle);
-  // Of the default class only the second number counts.
+  // Only the minor number of the default class is compared.
   return sameHandle && (number(wanted.defaultClass) & 0xffff) === (number(there.defaultClass) & 0xffff);
 }
 
-/** Deletes the qdisc at a place, with its classes and filters. `false` if there was only the default one. */
+/** Deletes the qdisc of a parent, with its classes and filters. `false` if there was only the default one. */
 export function deleteQdisc(socket: NetlinkSocket, index: number, parent: TcHandle): boolean {
   return deleted(() => socket.request(encodeQdiscDelete(index, parent)));
 }
 
-/** The classes of an interface. Empty for one that is not there. */
+/** The classes of an interface. Empty if it does not exist. */
 export function listClasses(socket: NetlinkSocket, index: number): readonly TrafficClass[] {
   return absentAs([], () =>
     socket
@@ -83,17 +83,17 @@ export function listClasses(socket: NetlinkSocket, index: number): readonly Traf
   );
 }
 
-/** Makes a class of an htb, or changes it. Throws `not-found` if there is no such parent. */
+/** Creates or changes a class of an htb. Throws `not-found` if the parent does not exist. */
 export function ensureClass(socket: NetlinkSocket, spec: ClassSpec): void {
   socket.request(encodeClassSet(spec));
 }
 
-/** Deletes a class. `false` if there was none; throws `busy` while it has classes or filters under it. */
+/** Deletes a class. `false` if it did not exist; throws `busy` while it has child classes or filters. */
 export function deleteClass(socket: NetlinkSocket, index: number, handle: TcHandle): boolean {
   return deleted(() => socket.request(encodeClassDelete(index, handle)));
 }
 
-/** The filters on a qdisc or class, in the order in which they are tried. */
+/** The filters on a qdisc or class, in the order of evaluation. */
 export function listFilters(socket: NetlinkSocket, index: number, parent: TcHandle): readonly Filter[] {
   return absentAs([], () =>
     socket
@@ -104,7 +104,7 @@ export function listFilters(socket: NetlinkSocket, index: number, parent: TcHand
   );
 }
 
-/** Adds a filter. The kernel does not look whether there is a like one. */
+/** Adds a filter. The kernel does not check for an identical one. */
 export function addFilter(socket: NetlinkSocket, spec: FilterSpec): void {
   socket.request(encodeFilterAdd(spec));
 }

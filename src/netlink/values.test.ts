@@ -6,7 +6,7 @@ import { scopeName, scopeNumber } from "./scope.ts";
 import { throwsCode } from "./testing/codec-checks.ts";
 import { linkAddressText, prefixText } from "./values.ts";
 
-t.test("a link-layer address of zeros is none, and one of any length has a text", async (t) => {
+t.test("a link-layer address of zeros is undefined, and one of any length has a text", async (t) => {
   t.equal(linkAddressText(undefined), undefined);
   t.equal(linkAddressText(Buffer.alloc(0)), undefined);
   t.equal(linkAddressText(Buffer.alloc(6)), undefined);
@@ -14,14 +14,14 @@ t.test("a link-layer address of zeros is none, and one of any length has a text"
   t.equal(linkAddressText(Buffer.from("0a000001", "hex")), "0a:00:00:01");
 });
 
-t.test("a prefix whose bytes the kernel left out is of zeros", async (t) => {
+t.test("a prefix whose bytes the kernel omits consists of zeros", async (t) => {
   t.equal(prefixText(4, undefined, 0, "test"), "0.0.0.0/0");
   t.equal(prefixText(6, undefined, 0, "test"), "::/0");
   throwsCode(t, () => prefixText(4, Buffer.alloc(16), 8, "test"), "protocol");
   throwsCode(t, () => prefixText(4, undefined, 33, "test"), "protocol");
 });
 
-t.test("a scope that has no name reads as the next wider one", async (t) => {
+t.test("an unnamed scope reads as the next wider one", async (t) => {
   for (const scope of ["global", "site", "link", "host", "nowhere"] as const)
     t.equal(scopeName(scopeNumber(scope)), scope);
   t.equal(scopeName(199), "global");

@@ -16,19 +16,19 @@ export function familyNumber(family: Family): number {
   return family === 4 ? AF_INET : AF_INET6;
 }
 
-/** The family of the kernel's number; `undefined` for what is neither IPv4 nor IPv6 (MPLS, bridge tables). */
+/** The family of the kernel's number; `undefined` for other families (MPLS, bridge tables). */
 export function familyOf(number: number): Family | undefined {
   return number === AF_INET ? 4 : number === AF_INET6 ? 6 : undefined;
 }
 
-/** Reads an address that a caller gave; throws `invalid`. */
+/** Parses an address argument; throws `invalid`. */
 export function requireIp(operation: string, text: string): Ip {
   const ip = parseIp(text);
   if (ip === undefined) throw invalidArgument(operation, `${JSON.stringify(text)} is not a valid IP address`);
   return ip;
 }
 
-/** Reads a prefix that a caller gave; throws `invalid`, also if host bits are set: the kernel would refuse those. */
+/** Parses a prefix argument; throws `invalid`, also if host bits are set, which the kernel rejects. */
 export function requireCidr(operation: string, text: string): Cidr {
   const cidr = parseCidr(text);
   if (cidr === undefined) throw invalidArgument(operation, `${JSON.stringify(text)} is not a valid prefix`);
@@ -49,20 +49,20 @@ export function ipBytes(ip: { readonly family: Family; readonly value: bigint })
   return out;
 }
 
-/** The number in 4 or 16 bytes of network order. */
+/** The number in 4 or 16 bytes in network order. */
 function ipValue(bytes: Buffer): bigint {
   if (bytes.length === 4) return BigInt(bytes.readUInt32BE(0));
   return (bytes.readBigUInt64BE(0) << 64n) | bytes.readBigUInt64BE(8);
 }
 
-/** The canonical text of an address in 4 or 16 bytes; `protocol` for another count. */
+/** The canonical text of an address in 4 or 16 bytes; throws `protocol` for another length. */
 export function ipFromBytes(bytes: Buffer, what: string): string {
   if (bytes.length === 4) return formatIpv4(bytes.readUInt32BE(0));
   if (bytes.length === 16) return formatIpv6(ipValue(bytes));
   throw malformed(what, `an address of ${bytes.length} bytes`);
 }
 
-/** "address/length" of the bytes of a destination; the kernel leaves them out when they are all zero. */
+/** "address/length" of a destination; the kernel omits the bytes when they are all zero. */
 export function prefixText(family: Family, bytes: Buffer | undefined, length: number, what: string): string {
   if (length > (family === 4 ? 32 : 128)) throw malformed(what, `an IPv${family} prefix length of ${length}`);
   if (bytes === undefined) return `${ipFromValue(family, 0n).text}/${length}`;
@@ -71,7 +71,7 @@ export function prefixText(family: Family, bytes: Buffer | undefined, length: nu
   return `${ipFromBytes(bytes, what)}/${length}`;
 }
 
-/** The six bytes of a unicast MAC that a caller gave; throws `invalid`. */
+/** The six bytes of a unicast MAC argument; throws `invalid`. */
 export function macBytes(operation: string, text: string): Buffer {
   const mac = parseMac(text);
   if (mac === undefined) throw invalidArgument(operation, `${JSON.stringify(text)} is not a valid MAC address`);
@@ -79,8 +79,8 @@ export function macBytes(operation: string, text: string): Buffer {
 }
 
 /**
- * The text of a link-layer address: hexadecimal bytes with colons. `undefined` if there is none, which the kernel says
- * with no bytes, or with zeros only. Not only for Ethernet: an IPv6 tunnel has 16 bytes here.
+ * The text of a link-layer address: hexadecimal bytes with colons. `undefined` if there is none, which the kernel reports
+ * as no bytes or as zeros. Not only for Ethernet: that of an IPv6 tunnel has 16 bytes.
  */
 export function linkAddressText(bytes: Uint8Array | undefined): string | undefined {
   if (bytes === undefined || bytes.every((byte) => byte === 0)) return undefined;
@@ -89,7 +89,7 @@ export function linkAddressText(bytes: Uint8Array | undefined): string | undefin
     .replaceAll(/(..)(?=.)/g, "$1:");
 }
 
-/** An interface's number that a caller gave; throws `invalid` if it is not a positive 31-bit number. */
+/** Checks an ifindex argument; throws `invalid` if it is not a positive 31-bit number. */
 export function requireIndex(operation: string, index: number): number {
   if (!Number.isInteger(index) || index <= 0 || index > 0x7fff_ffff) {
     throw invalidArgument(operation, `${index} is not a valid interface index`);
@@ -97,7 +97,7 @@ export function requireIndex(operation: string, index: number): number {
   return index;
 }
 
-/** A number that a caller gave for an unsigned 32-bit field; throws `invalid`. */
+/** Checks an argument for an unsigned 32-bit field; throws `invalid`. */
 export function requireU32(operation: string, what: string, value: number): number {
   if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff) {
     throw invalidArgument(operation, `${what} ${value} does not fit into 32 bits`);
@@ -106,8 +106,8 @@ export function requireU32(operation: string, what: string, value: number): numb
 }
 
 /**
- * An interface's name that a caller gave; throws `invalid` by the kernel's own rule (dev_valid_name): 1 to 15 bytes, not
- * "." or "..", no slash, colon or white space. A "%" is refused too: the kernel would fill in a number of its choice.
+ * Checks an interface name argument; throws `invalid` by the kernel's rule (dev_valid_name): 1 to 15 bytes, not
+ * "." or "..", no slash, colon or white space. A "%" is refused too: the kernel replaces it by a number.
  */
 export function requireInterfaceName(operation: string, name: string): string {
   const bytes = Buffer.byteLength(name);

@@ -19,8 +19,8 @@ export type { NetlinkGroup, Subscription } from "./subscription.ts";
 export type KernelChange = "set" | "removed";
 
 /**
- * What happened in a network namespace. After `overrun` changes were lost, and after `failed` (the watch is closed) no
- * more will come: list again, and in the latter case watch again.
+ * An event of a network namespace. `overrun`: changes were lost, list again. `failed`: the watch is closed, watch and
+ * list again.
  */
 export type NetlinkEvent =
   | { readonly type: "link"; readonly change: KernelChange; readonly link: Link }
@@ -29,16 +29,16 @@ export type NetlinkEvent =
   | { readonly type: "neighbour"; readonly change: KernelChange; readonly neighbour: Neighbour }
   | { readonly type: "rule"; readonly change: KernelChange; readonly rule: Rule }
   | { readonly type: "qdisc"; readonly change: KernelChange; readonly qdisc: Qdisc }
-  /** A switch of the kernel was set. */
+  /** A sysctl was set. */
   | { readonly type: "netconf"; readonly netconf: Netconf }
-  /** Something of that table of nftables, `family` as nft(8) writes it; one for each rule of a large change. */
+  /** A table of nftables was changed, `family` as nft(8) writes it; one event for each rule of a large change. */
   | { readonly type: "nftables"; readonly family: string; readonly table: string }
   | { readonly type: "overrun" }
   | { readonly type: "failed"; readonly error: NetlinkError };
 
 /**
- * Calls `listener` with what changes in the socket's namespace, from the event loop. To miss nothing, watch first and
- * list then: what happens in between comes twice. `nftables` cannot be asked for together with others: throws a TypeError.
+ * Calls `listener` from the event loop for changes in the socket's namespace. To miss nothing, watch first and
+ * list afterwards: changes in between are reported twice. `nftables` cannot be combined with others: throws a TypeError.
  */
 export function watch(
   socket: NetlinkSocket,
@@ -63,7 +63,7 @@ export function watch(
   return subscription;
 }
 
-/** What a notification says; `undefined` for what is none of ours (bridge tables, cached routes). Throws `protocol`. */
+/** Reads a notification; `undefined` for others (bridge tables, cached routes). Throws `protocol`. */
 function decodeEvent(message: NetlinkMessage): NetlinkEvent | undefined {
   const { payload } = message;
   switch (message.type) {

@@ -5,22 +5,22 @@ import { currentNetns, enter, type NetnsHandle, type NetnsRef } from "./netns.ts
 import { type NetlinkSocket, openNetlink } from "./socket.ts";
 
 /**
- * A network namespace that the thread is in just now. It is good only within the function it was given to: afterwards,
- * and while the thread is in another namespace in between, everything that takes it throws `closed`.
+ * The current network namespace of the thread. It is valid only within the function that it was passed to: afterwards,
+ * and while the thread is in another namespace, everything that takes it throws `closed`.
  */
 export interface Netns {
   /** As of `netnsIdentity` */
   readonly identity: string;
-  /** A connection to the namespace, opened when first asked for and closed with the scope */
+  /** A socket in the namespace, opened on first use and closed with the scope */
   readonly netlink: NetlinkSocket;
   /** Throws `closed` unless the thread is in this namespace, in this scope. */
   assertEntered(operation: string): void;
 }
 
 /**
- * Does many things in a network namespace with one way in and one way out. `fn` must be synchronous, and so is all that
- * this folder does: at an `await` the thread would go on with the work of others, in the wrong namespace. TypeScript
- * refuses an async function ("Expected 3 arguments"); what comes as a promise nevertheless throws `invalid`.
+ * Enters a network namespace once for several operations. `fn` must be synchronous, as is everything in
+ * this folder: at an `await` the thread would continue with other work in the wrong namespace. TypeScript
+ * refuses an async function ("Expected 3 arguments"); a promise that is returned nevertheless throws `invalid`.
  *
  * Throws `no-netns` if the namespace is gone.
  */
@@ -29,7 +29,7 @@ export function withNetns<F extends Work>(netns: NetnsRef, fn: F, ...synchronous
   return enter(netns, (inside) => runScope(inside, fn));
 }
 
-/** The same in the namespace that the thread is in anyway: the host's, outside of `withNetns`. */
+/** The same in the current namespace of the thread: the host's, outside of `withNetns`. */
 export function inOwnNetns<F extends Work>(fn: F, ...synchronous: Synchronous<F>): ReturnType<F> {
   void synchronous;
   return runScope(currentNetns(), fn);
@@ -38,14 +38,14 @@ export function inOwnNetns<F extends Work>(fn: F, ...synchronous: Synchronous<F>
 type Work = (ns: Netns) => unknown;
 
 /**
- * No further argument for a function that is synchronous, and one that nobody can give for one that is not. Over the
- * function's type and not its result's: as the operand of an async function's `return`, the result could be a promise.
+ * No further argument for a synchronous function, and one of type `never` for an asynchronous one. Depends on the
+ * function's type, not its result's: as the operand of an async function's `return`, the result could be a promise.
  */
 type Synchronous<F extends Work> = [Extract<ReturnType<F>, PromiseLike<unknown>>] extends [never]
   ? []
   : [never: "the function given must not be async"];
 
-/** The scope whose function runs. */
+/** The scope whose function is running. */
 let running: Scope | undefined;
 
 function runScope<F extends Work>(inside: NetnsHandle, fn: F): ReturnType<F> {

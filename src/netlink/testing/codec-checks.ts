@@ -6,13 +6,13 @@ import { decodeAttributes } from "../attributes.ts";
 import { NetlinkError } from "../error.ts";
 import type { NetlinkRequest } from "../message.ts";
 
-/** Helpers of this folder's tests. */
+/** Helpers for tests of codecs. */
 
 const NLM_F_REQUEST_ACK = 0x005;
 
 /**
- * A request in a form in which two with the same content are equal: type, flags, family header, and the attributes
- * sorted, since the kernel does not mind their order.
+ * A canonical form of a request: type, flags, family header, and the attributes
+ * sorted, since their order has no meaning.
  */
 export function canonical(request: NetlinkRequest, header: number): readonly string[] {
   return [
@@ -21,7 +21,7 @@ export function canonical(request: NetlinkRequest, header: number): readonly str
   ];
 }
 
-/** The same of what iproute2 sent, as `strace -e write=3 ip …` shows it. */
+/** The same for a request of iproute2, as `strace -e write=3 ip …` shows it. */
 export function canonicalGolden(hex: string, header: number): readonly string[] {
   const bytes = Buffer.from(hex, "hex");
   const flags = bytes.readUInt16LE(6) & ~NLM_F_REQUEST_ACK;
@@ -39,7 +39,7 @@ function canonicalPayload(payload: Buffer, header: number): readonly string[] {
   ];
 }
 
-/** Calls that may give anything, but throw nothing except `NetlinkError` with the code `protocol`. */
+/** Calls `fn`, which may return anything but throws nothing except `NetlinkError` with the code `protocol`. */
 function throwsOnlyProtocol(fn: () => unknown): boolean {
   try {
     fn();
@@ -51,12 +51,12 @@ function throwsOnlyProtocol(fn: () => unknown): boolean {
 }
 
 /**
- * Checks that a decoder takes every beginning of a payload, the payload with any byte changed, and any bytes at all,
- * without reading outside of them: it gives something or throws `protocol`.
+ * Checks that a decoder handles every prefix of a payload, the payload with any byte changed, and random bytes,
+ * without reading out of bounds: it returns a value or throws `protocol`.
  */
 export function survivesDamage(decode: (payload: Buffer) => unknown, payload: Buffer): void {
   for (let length = 0; length <= payload.length; length++) {
-    // In memory of its own size, so that a read beyond the end cannot find the rest.
+    // In a buffer of exactly this size, so that a read beyond the end fails.
     throwsOnlyProtocol(() => decode(Buffer.from(new Uint8Array(payload.subarray(0, length)))));
   }
   fc.assert(

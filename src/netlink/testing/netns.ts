@@ -6,10 +6,10 @@ import { existsSync } from "node:fs";
 import { openNetns } from "../netns.ts";
 import { withNetns } from "../with-netns.ts";
 
-/** Helpers of this folder's tests that want a real kernel. */
+/** Helpers for tests against a real kernel. */
 
 /**
- * Why the tests with a real kernel cannot run here; `false` if they can. They make namespaces of their own and touch
+ * The reason why tests against a real kernel cannot run here; `false` if they can. They create namespaces of their own and change
  * nothing else.
  */
 export function noKernel(): string | false {
@@ -25,17 +25,17 @@ export function noKernel(): string | false {
   }
 }
 
-/** Where a test ends what it began. */
+/** Registers the cleanup of a test. */
 interface Teardown {
   teardown(fn: () => void): unknown;
 }
 
-/** A network namespace with nothing in it. It is held by a process that sleeps, and gone with it. */
+/** An empty network namespace. It exists as long as a sleeping process that holds it. */
 export async function newNetns(t: Teardown): Promise<string> {
   return (await newNetnsHolder(t)).path;
 }
 
-/** The same, and a way to end it. */
+/** The same, with a function to remove it. */
 export async function newNetnsHolder(t: Teardown): Promise<{ readonly path: string; end(): Promise<void> }> {
   const holder = spawn("/usr/bin/unshare", ["--net", "sh", "-c", "echo; exec sleep 120"], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -49,7 +49,7 @@ export async function newNetnsHolder(t: Teardown): Promise<{ readonly path: stri
   return { path: `/proc/${holder.pid}/ns/net`, end };
 }
 
-/** Runs a program in a namespace and gives what it prints: whether others see there what was done. */
+/** Runs a program in a namespace and returns its output, to check results independently. */
 export function runIn(netns: string, program: string, ...args: readonly string[]): string {
   using handle = openNetns(netns);
   const fd = 3;

@@ -57,7 +57,7 @@ await test("a second lab on the same machine", async (t) => {
     t.same(leftovers(paths), []);
   });
 
-  await t.test("runs pods on the floor's network", async (t) => {
+  await t.test("runs pods on its own network when Weft is not installed", async (t) => {
     await lab.up({ cni: "bridge", nodes: 1 });
     await lab.kubectl([
       "run",
@@ -75,13 +75,13 @@ await test("a second lab on the same machine", async (t) => {
     t.match(dns.stdout, "10.96.0.1");
   });
 
-  await t.test("is left as it is by a second up", async (t) => {
+  await t.test("a second up changes nothing", async (t) => {
     const first = await pids();
     await lab.up();
     t.same(await pids(), first);
   });
 
-  await t.test("is repaired by up: dead and paused parts, a lost link", async (t) => {
+  await t.test("up repairs dead and frozen processes and a lost link", async (t) => {
     await lab.kill("scheduler");
     await lab.kill("weft-1/containerd");
     lab.pause("weft-1/kubelet");
@@ -101,7 +101,7 @@ await test("a second lab on the same machine", async (t) => {
     await lab.node("weft-1").exec(["ip", "link", "show", "eth1"]);
   });
 
-  await t.test("is repaired by up after a power cut of a node", async (t) => {
+  await t.test("up repairs a node after a power cut", async (t) => {
     const old = identify(lab.node("weft-1").pid);
     await lab.kill("weft-1");
     t.throws(() => lab.node("weft-1").pid, { code: "not-up" });
@@ -110,7 +110,7 @@ await test("a second lab on the same machine", async (t) => {
     t.not(lab.node("weft-1").pid, old?.pid);
   });
 
-  await t.test("refuses what contradicts it", async (t) => {
+  await t.test("refuses options that contradict the running lab", async (t) => {
     await t.rejects(lab.up({ cni: "none" }), { code: "other-settings" });
     await t.rejects(lab.kill("weft-9/kubelet"), { code: "unknown-part" });
   });

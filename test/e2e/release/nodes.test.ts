@@ -12,7 +12,7 @@ import { openWorld, whyNoLab } from "../testing/world.ts";
 const NAME = "weft-nodes";
 const FAMILIES = ["v4", "v6"] as const;
 
-t.test("nodes and pods, and what they send to ports of nodes", { skip: whyNoLab() }, async (t) => {
+t.test("traffic between nodes and pods, and to node ports", { skip: whyNoLab() }, async (t) => {
   const world = await openWorld(t);
   await useNamespace(t, world, NAME);
   const web = webPod(NAME, "web", "weft-2");

@@ -56,7 +56,7 @@ function encapIp(node: string, pod: string): string | undefined {
   return face?.external_ids["encap-ip"];
 }
 
-t.test("the tunnels of a subnet use a further network of the nodes", { skip: whyNoLab() }, async (whole) => {
+t.test("the tunnels of a subnet use another network of the nodes", { skip: whyNoLab() }, async (whole) => {
   const t = whole;
   world = await openWorld(t);
   const standing = await standingPods(world);

@@ -104,7 +104,7 @@ t.test("a pod cannot spoof the address of a node, a gateway or the pod itself", 
     await sendDatagram(netns(far), "", addressesOf(near)[0], PORT, 9);
     t.same(await listener.stop(), [`${addressesOf(far)[0]} 9`]);
   });
-  await t.test("a host outside cannot spoof the address of a pod", async (t) => {
+  await t.test("an outside host cannot spoof the address of a pod", async (t) => {
     const outside = inNode(world, OUTSIDE);
     const listener = await receiver(netns(near), PORT);
     const from = (source: string, to: string): Promise<void> =>

@@ -98,7 +98,7 @@ function advertisementOf(hex: string): Advertisement | undefined {
   };
 }
 
-t.test("what pods are told of their subnet by DHCP and router advertisements", { skip: whyNoLab() }, async (t) => {
+t.test("DHCP and router advertisements of subnets", { skip: whyNoLab() }, async (t) => {
   world = await openWorld(t);
   const folder = await mkdtemp(join(tmpdir(), "weft-dhcp-"));
   t.teardown(() => rm(folder, { recursive: true }));

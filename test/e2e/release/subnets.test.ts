@@ -247,7 +247,7 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (who
     },
   );
 
-  await t.test("addresses are excluded and let go of while pods run", async (t) => {
+  await t.test("addresses are excluded and released while pods run", async (t) => {
     await change(GROW, { excludeIps: ["10.71.0.4..10.71.1.199", "10.71.1.201..10.71.1.254"] });
     await world.subnets.until(GROW, "has nothing left", (subnet) => subnet?.status?.v4availableIPs === 0);
     await world.kube.create(PODS, idlePod(namespace, "excluded", "weft-1", within(GROW)));
@@ -356,7 +356,7 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (who
     }
   });
 
-  await t.test("exclusions that cannot be read do not open those that were there before", async (t) => {
+  await t.test("invalid exclusions keep the previous ones", async (t) => {
     const excludeIps = ["10.75.0.2..10.75.0.9", "fd00:10:75::2..fd00:10:75::9"];
     await useSubnet(t, world, "weft-excluded", { cidrBlock: "10.75.0.0/24,fd00:10:75::/112", excludeIps });
     await judged(world, "weft-excluded");
@@ -375,7 +375,7 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (who
     await remove(world, namespace, ["excluded-on"]);
   });
 
-  await t.test("a gateway node that is not there is in the condition, and the active one in the status", async (t) => {
+  await t.test("a missing gateway node is in the condition, and the active one in the status", async (t) => {
     await useSubnet(t, world, "weft-gateway", { cidrBlock: "10.76.0.0/24" });
     await judged(world, "weft-gateway");
     await change("weft-gateway", { gatewayType: "centralized", gatewayNode: "nosuch" });

@@ -98,7 +98,7 @@ interface Cell {
   readonly reach: boolean;
 }
 
-t.test("who reaches which Service of which subnet", { skip: whyNoLab(), timeout: 540_000 }, async (t) => {
+t.test("clients and Services of all kinds of subnets", { skip: whyNoLab(), timeout: 540_000 }, async (t) => {
   const world = await openWorld(t);
   await useNamespace(t, world, NAME);
   for (const name of [TENANT, OTHER]) {
@@ -242,7 +242,7 @@ t.test("who reaches which Service of which subnet", { skip: whyNoLab(), timeout:
 
   const limit = pLimit(24);
   await world.lab.kubectl(["-n", "kube-system", "exec", "deploy/ovn-central", "--", "ovn-nbctl", "--wait=hv", "sync"]);
-  await t.test("what must reach", async (t) => {
+  await t.test("connections that must succeed", async (t) => {
     const positive = cells.filter(({ reach }) => reach);
     const failing = await Promise.all(
       positive.map((cell) =>
@@ -265,7 +265,7 @@ t.test("who reaches which Service of which subnet", { skip: whyNoLab(), timeout:
   });
 
   // After the others: by now it is not for lack of time that something is not reached.
-  await t.test("what must not reach", async (t) => {
+  await t.test("connections that must fail", async (t) => {
     const negative = cells.filter(({ reach }) => !reach);
     const failing = await Promise.all(
       negative.map((cell) =>
@@ -278,7 +278,7 @@ t.test("who reaches which Service of which subnet", { skip: whyNoLab(), timeout:
     t.same(failing.flat(), [], `all of ${negative.length} cells`);
   });
 
-  await t.test("which address the outside sees of a pod", async (t) => {
+  await t.test("the source address that an outside host sees", async (t) => {
     const ways = KINDS.flatMap((kind) =>
       (["near", "far"] as const).flatMap((side) => FAMILIES.map((family) => ({ kind, side, family }))),
     );

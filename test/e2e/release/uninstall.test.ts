@@ -39,14 +39,14 @@ function weftctl(...args: readonly string[]): Promise<RunResult> {
 }
 const before = await Promise.all(lab.nodes.map((name) => snapshotOf(lab.node(name))));
 
-await t.test("a cluster without a network is fit for Weft", async (t) => {
+await t.test("env-check accepts a cluster without a network", async (t) => {
   const { code, stdout, stderr } = await weftctl("env-check", `--helm=${helm}`, "--output=json");
   t.equal(code, 0, stdout + stderr);
   const checks = JSON.parse(stdout) as readonly { name: string; result: string }[];
   t.match(checks.find(({ name }) => name === "IPv4 ranges")?.result, "ok", "the range of Services was found");
 });
 
-await t.test("the nodes are looked at by pods that are gone afterwards", async (t) => {
+await t.test("env-check --nodes leaves no pods", async (t) => {
   const { code, stdout, stderr } = await weftctl(
     ...["env-check", "--nodes", `--helm=${helm}`, `--image=${image}`, "--set=tunnelInterface=eth1", "--output=json"],
   );
@@ -98,12 +98,12 @@ await t.test("weftctl installs Weft, waits until it runs, and pods reach each ot
   t.equal(answer.code, 0);
 });
 
-await t.test("the version of what runs is told", async (t) => {
+await t.test("weftctl version shows the version of the installation", async (t) => {
   const { stdout } = await weftctl("version", "--output=json");
   t.match(JSON.parse(stdout), { client: { commit: /^[0-9a-f]{40}(-dirty)?$/ }, cluster: { weft: { image } } });
 });
 
-await t.test("while pods use the network it is not removed", async (t) => {
+await t.test("uninstall refuses while pods use the network", async (t) => {
   const { code, stderr } = await weftctl("uninstall", `--helm=${helm}`, "--yes");
   t.equal(code, 1, stderr);
   t.match(stderr, /default\/on-weft-1/);
@@ -121,7 +121,7 @@ await t.test("weftctl uninstall leaves the nodes as they were", async (t) => {
   t.notMatch(nodes, /ovn\.kubernetes\.io|weft\.kubeovn\.io/);
 });
 
-await t.test("a removal can be repeated", async (t) => {
+await t.test("uninstall can be repeated", async (t) => {
   const { code, stdout, stderr } = await weftctl("uninstall", `--helm=${helm}`, "--yes", "--force", `--image=${image}`);
   t.equal(code, 0, stdout + stderr);
 });

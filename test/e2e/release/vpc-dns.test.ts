@@ -100,7 +100,7 @@ t.test("the DNS of a VPC", { skip: whyNoLab(), timeout: 400_000 }, async (t) => 
     return (await inPod(pod)(command).catch(() => ({ stdout: "" }))).stdout;
   };
 
-  await t.test("its pods look up Services at its addresses, by both families", async (t) => {
+  await t.test("pods of the VPC resolve Services at its addresses, both families", async (t) => {
     const name = "kube-dns.kube-system.svc.cluster.local";
     for (const server of VIPS) {
       await until(`${server} answers`, 60_000, async () => (await lookUp(client!, name, "A", server)).includes(name));
@@ -109,7 +109,7 @@ t.test("the DNS of a VPC", { skip: whyNoLab(), timeout: 400_000 }, async (t) => 
     }
   });
 
-  await t.test("it follows Services, which needs its way to the API server", async (t) => {
+  await t.test("it follows changes of Services through its route to the API server", async (t) => {
     const service = await world.kube.create<Thing>(SERVICES, {
       metadata: { name: "late", namespace: NAME },
       spec: { ports: [{ port: 80 }] },
@@ -127,7 +127,7 @@ t.test("the DNS of a VPC", { skip: whyNoLab(), timeout: 400_000 }, async (t) => 
       t.notMatch(await lookUp(foreign!, "kube-dns.kube-system.svc.cluster.local", "A", server), DNS_SERVICE.v4, server);
   });
 
-  await t.test("what it has made goes with it", async () => {
+  await t.test("its objects are deleted with it", async () => {
     await world.kube.delete(VPC_DNSES, { name: NAME });
     await deployments.gone(key, 60_000);
     await until("nobody answers", 30_000, async () => {

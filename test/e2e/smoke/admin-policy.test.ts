@@ -61,7 +61,7 @@ t.test("packets follow administrators' policies", { skip: whyNoLab() }, async (t
   const outside = (): Promise<readonly boolean[]> =>
     Promise.all([EXTERNAL.v4, EXTERNAL.v6].map((address) => connects(inPod(client), address, EXTERNAL_PORT)));
 
-  await t.test("types that come later count at once", async (t) => {
+  await t.test("policy types that are served later are enforced at once", async (t) => {
     for (const type of TYPES) t.equal(crds.get(typeName(type)), undefined, `${type.kind} is not there yet`);
     await settles(other, web, 8080, true);
     for (const crd of definitions("policy.networking.k8s.io.yaml")) await kube.create(CRDS, crd);
@@ -91,17 +91,20 @@ t.test("packets follow administrators' policies", { skip: whyNoLab() }, async (t
     await anps.stop();
   });
 
-  await t.test("a Deny overrules a NetworkPolicy that allows; a Pass before it leaves the matter to that", async () => {
-    await createPolicy(world, HOME, "welcome", { podSelector: {}, ingress: [{}] });
-    await settles(other, web, 8080, false);
-    const pass = { priority: 10, subject: IN_HOME, ingress: [{ action: "Pass", from: [IN_OTHER] }] };
-    await create(ADMIN_NETWORK_POLICIES, "weft-pass", pass);
-    await settles(other, web, 8080, true);
-    await deletePolicy(world, HOME, "welcome");
-    await createPolicy(world, HOME, "closed", { podSelector: {}, policyTypes: ["Ingress"] });
-    await settles(other, web, 8080, false);
-    await settles(client, web, 8080, false);
-  });
+  await t.test(
+    "a Deny overrules a NetworkPolicy that allows; a Pass before it delegates to the NetworkPolicy",
+    async () => {
+      await createPolicy(world, HOME, "welcome", { podSelector: {}, ingress: [{}] });
+      await settles(other, web, 8080, false);
+      const pass = { priority: 10, subject: IN_HOME, ingress: [{ action: "Pass", from: [IN_OTHER] }] };
+      await create(ADMIN_NETWORK_POLICIES, "weft-pass", pass);
+      await settles(other, web, 8080, true);
+      await deletePolicy(world, HOME, "welcome");
+      await createPolicy(world, HOME, "closed", { podSelector: {}, policyTypes: ["Ingress"] });
+      await settles(other, web, 8080, false);
+      await settles(client, web, 8080, false);
+    },
+  );
 
   await t.test("an Allow overrules a NetworkPolicy that isolates, for its ports", async (t) => {
     const ports = [{ portRange: { start: 8000, end: 8080 } }];
@@ -135,7 +138,7 @@ t.test("packets follow administrators' policies", { skip: whyNoLab() }, async (t
     },
   );
 
-  await t.test("a ClusterNetworkPolicy lets out to a domain name and to nodes, and to nobody else", async (t) => {
+  await t.test("a ClusterNetworkPolicy allows egress to a domain name and to nodes only", async (t) => {
     // The cluster's own DNS answers with the addresses of the world outside.
     const name = "outside";
     const headless = { clusterIP: "None", ports: [{ port: EXTERNAL_PORT }], ipFamilyPolicy: "RequireDualStack" };
@@ -180,7 +183,7 @@ t.test("packets follow administrators' policies", { skip: whyNoLab() }, async (t
     await settles(client, web, 8080, true);
   });
 
-  await t.test("a wildcard is what DNSNameResolvers have seen", async (t) => {
+  await t.test("a wildcard domain matches the addresses in DNSNameResolvers", async (t) => {
     for (const crd of definitions("dnsnameresolvers.kubeovn.io.yaml")) await kube.create(CRDS, crd);
     await established(crds, DNS_NAME_RESOLVERS);
     const resolvers = new Objects(kube, DNS_NAME_RESOLVERS);
@@ -229,7 +232,7 @@ t.test("packets follow administrators' policies", { skip: whyNoLab() }, async (t
     await settles(client, web, 8080, true);
   });
 
-  await t.test("nothing is left of them", async (t) => {
+  await t.test("deleted policies leave no rows", async (t) => {
     const left = (): readonly unknown[] =>
       [...world.nb.mirror.rows("ACL")].filter(({ external_ids: ids }) => /^(anp|banp|cnp)\//.test(ids["policy"] ?? ""));
     t.strictSame(left(), []);

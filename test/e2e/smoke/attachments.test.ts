@@ -89,7 +89,7 @@ t.test("secondary interfaces of pods", { skip: whyNoLab(), timeout: 240_000 }, a
   const [one, two] = pods;
   const inner = await takeInventory(world);
 
-  await t.test("a network on OVN: each pod has a second interface, and they speak over it", async (t) => {
+  await t.test("a network on OVN: each pod has a second interface, and pods reach each other over it", async (t) => {
     const results: PluginRun[] = [];
     for (const pod of pods) {
       const { result, took } = await timed(() => call(pod, "ADD", ovnNetwork("lan", HOME), "net1"));
@@ -142,7 +142,7 @@ t.test("secondary interfaces of pods", { skip: whyNoLab(), timeout: 240_000 }, a
     t.match(await call(one, "CHECK", conf, "net1"), { code: 1, out: { msg: "net1 has no address" } });
   });
 
-  await t.test("a network of MACs alone: interfaces without addresses, that carry what pods put on them", async (t) => {
+  await t.test("a layer 2 network: interfaces without addresses that carry frames of any address", async (t) => {
     for (const [index, pod] of pods.entries()) {
       const mac = ipOf(pod, BARE).spec.macAddress;
       t.strictSame(await call(pod, "ADD", ovnNetwork("bare", HOME), "net3"), {

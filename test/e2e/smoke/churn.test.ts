@@ -11,7 +11,7 @@ import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const COUNT = Number(process.env["WEFT_CHURN_PODS"] ?? 20);
 
-t.test("kills in the middle of work", { skip: whyNoLab() }, async (t) => {
+t.test("processes are killed while pods are created", { skip: whyNoLab() }, async (t) => {
   const world = await openWorld(t);
   const [witness] = await standingPods(world);
   const namespace = await useNamespace(t, world, "weft-churn");
@@ -63,7 +63,7 @@ t.test("kills in the middle of work", { skip: whyNoLab() }, async (t) => {
     },
   );
 
-  await t.test("when they are deleted nothing of them is left", async (t) => {
+  await t.test("deleted pods leave no objects, rows or interfaces", async (t) => {
     const { took } = await timed(() => remove(world, namespace, names));
     t.comment(`pods and addresses are gone ${took} after they were deleted`);
     await sameInventory(t, world, before, "ports, interfaces and IP objects are those of before");

@@ -119,11 +119,11 @@ t.test("the shim and the daemon on a node", { skip: whyNoLab() }, async (t) => {
     t.strictSame([code, out], [0, { cniVersion: "1.0.0", supportedVersions: [...CNI_VERSIONS] }]);
   });
 
-  await t.test("STATUS is silent while the daemon can set up pods", async (t) => {
+  await t.test("STATUS succeeds without output while the daemon can set up pods", async (t) => {
     t.strictSame(await call("STATUS", V11), { code: 0, out: undefined });
   });
 
-  await t.test("ADD answers in the shape of each version, and DEL takes all of it away", async (t) => {
+  await t.test("ADD returns the result of each CNI version, and DEL removes everything", async (t) => {
     for (const version of CNI_VERSIONS) {
       await unchanged(t, `nothing is left of ${version}`, async () => {
         const { result: added, took } = await timed(() => call("ADD", configuration(version), attachment));
@@ -173,7 +173,7 @@ t.test("the shim and the daemon on a node", { skip: whyNoLab() }, async (t) => {
     },
   );
 
-  await t.test("CHECK passes while all is as ADD made it, and names what is not", async (t) => {
+  await t.test("CHECK passes while nothing has changed since ADD, and names what has", async (t) => {
     const check = (): Promise<PluginRun> =>
       call("CHECK", configuration("1.1.0", { prevResult: result("1.1.0") }), attachment);
     const inside = (...command: string[]) => world.lab.node(NODE).exec(["ip", "-netns", "weft-hand", ...command]);
@@ -206,7 +206,7 @@ t.test("the shim and the daemon on a node", { skip: whyNoLab() }, async (t) => {
     t.strictSame(checked, { code: 0, out: undefined });
   });
 
-  await t.test("GC removes what is not in the runtime's list, and nothing else", async (t) => {
+  await t.test("GC removes attachments that are not in the runtime's list, and no others", async (t) => {
     const other = await handmade(t, "other");
     t.equal((await call("ADD", V11, other.attachment)).code, 0);
     const before = await takeInventory(world);
@@ -231,7 +231,7 @@ t.test("the shim and the daemon on a node", { skip: whyNoLab() }, async (t) => {
     t.equal((await call("DEL", V11, other.attachment)).code, 0);
   });
 
-  await t.test("DEL is content with a container, a namespace, a pod and a result that are gone", async (t) => {
+  await t.test("DEL succeeds if the container, namespace, pod or result is gone", async (t) => {
     await unchanged(t, "and with that nothing is left", async () => {
       const gone = await handmade(t, "gone");
       t.equal((await call("ADD", V11, gone.attachment)).code, 0);
@@ -276,7 +276,7 @@ t.test("the shim and the daemon on a node", { skip: whyNoLab() }, async (t) => {
     });
   });
 
-  await t.test("the socket is for root alone, and the message may have keys that are not known", async (t) => {
+  await t.test("only root can open the socket, and unknown keys of a message are ignored", async (t) => {
     t.equal(statSync(join(world.lab.node(NODE).root, DEFAULT_SERVER_SOCKET)).mode & 0o777, 0o600);
     const body = { cni_type: "kube-ovn", provider: "ovn", container_id: "c", if_name: "eth0", plan: [1] };
     const curl = [
@@ -293,7 +293,7 @@ t.test("the shim and the daemon on a node", { skip: whyNoLab() }, async (t) => {
     t.equal(stdout, "204");
   });
 
-  await t.test("a pod that vanishes, or whose container is removed, ends its ADD at once", async (t) => {
+  await t.test("an ADD ends at once when its pod or container is removed", async (t) => {
     await unchanged(t, "nothing is left", async () => {
       const netns = await makeNetns(t, world, NODE, "weft-late");
       const lost = idlePod(namespace, "late", undefined, { "ovn.kubernetes.io/logical_switch": "no-such-subnet" });
@@ -318,7 +318,7 @@ t.test("the shim and the daemon on a node", { skip: whyNoLab() }, async (t) => {
   });
 
   const portNames = (): readonly string[] => [...world.ovs(NODE).mirror.rows("Port")].map(({ name }) => name);
-  await t.test("with the daemon down each verb says so, and its start collects what others have left", async (t) => {
+  await t.test("while the daemon is down each verb returns an error, and its start removes orphans", async (t) => {
     await withoutRestarts(world, "kube-ovn-cni", NODE);
     await unchanged(t, "nothing is left", async () => {
       const [daemon] = world.own("kube-ovn-cni", NODE);

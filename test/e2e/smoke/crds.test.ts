@@ -25,7 +25,7 @@ const PLURALS: Readonly<Record<string, string>> = {
 type Kind = "Vpc" | "Subnet" | "IP" | "IPPool" | "Vip" | "OvnEip" | "SecurityGroup" | "SwitchLBRule" | "VpcDns";
 type Fields = Readonly<Record<string, unknown>>;
 
-t.test("the rules of every definition are tried here", async (t) => {
+t.test("every CRD with validation rules has cases here", async (t) => {
   const definitions = readdirSync(CRDS).filter((name) => name.endsWith(".yaml"));
   t.same(
     Object.values(PLURALS)
@@ -713,14 +713,14 @@ t.test("the CRDs on a real API server", { skip: "missing" in binaries ? binaries
   await kubectl("apply", "--server-side", "-f", CRDS);
   await kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", CRDS);
 
-  t.test("what works in Kube-OVN is accepted", async (t) => {
+  t.test("manifests that work in Kube-OVN are accepted", async (t) => {
     for (const [kind, what, spec] of GOOD) {
       const answer = await tryOut(kind, spec);
       t.equal(answer.status, 201, `${kind}: ${what}: ${answer.body.message}`);
     }
   });
 
-  t.test("what cannot work is refused with the value and what would be accepted", async (t) => {
+  t.test("invalid objects are refused with the value and the accepted ones", async (t) => {
     for (const [kind, spec, ...says] of BAD) {
       const answer = await tryOut(kind, spec);
       t.equal(answer.status, 422, `${kind} ${JSON.stringify(spec)}`);
@@ -793,7 +793,7 @@ t.test("the CRDs on a real API server", { skip: "missing" in binaries ? binaries
     t.match(answer.body.message, 'unknown field "spec.cidr"');
   });
 
-  t.test("what is fixed cannot be changed, and the rest can", async (t) => {
+  t.test("immutable fields cannot be changed, others can", async (t) => {
     for (const [kind, spec, change, ...says] of CHANGES) {
       const name = await create(kind, spec);
       const answer = await patch(kind, name, { spec: change });

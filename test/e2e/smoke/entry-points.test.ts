@@ -126,7 +126,7 @@ await t.test(
   },
 );
 
-await t.test("a switch or an ovn-controller that dies comes back without its neighbours", async (t) => {
+await t.test("a process that dies is restarted alone", async (t) => {
   const out = await scenario(
     t,
     `
@@ -179,7 +179,7 @@ await t.test("tunnels use the node's own address where no interface is named, in
   );
 });
 
-await t.test("what cannot work is said, and nothing of someone else is stopped", async (t) => {
+await t.test("unusable settings are reported, and processes of others are not stopped", async (t) => {
   const out = await scenario(
     t,
     `
@@ -198,7 +198,7 @@ await t.test("what cannot work is said, and nothing of someone else is stopped",
   );
 });
 
-await t.test("the shim is replaced as a whole, and a node's own plugins are kept", async (t) => {
+await t.test("the shim is replaced atomically, and a node's own plugins are kept", async (t) => {
   const out = await scenario(
     t,
     `

@@ -17,7 +17,7 @@ import { openWorld, whyNoLab } from "../testing/world.ts";
 const NAMESPACE = "weft-explain";
 const PORT = 8080;
 
-t.test("what weftctl answers from desired state is what packets do", { skip: whyNoLab() }, async (t) => {
+t.test("packets agree with the verdicts of weftctl, which uses desired state only", { skip: whyNoLab() }, async (t) => {
   const world = await openWorld(t);
   await useNamespace(t, world, NAMESPACE);
   const roles = { web: "weft-1", friend: "weft-2", stranger: "weft-1" };
@@ -60,7 +60,7 @@ t.test("what weftctl answers from desired state is what packets do", { skip: why
     ingress: [{ from: [{ podSelector: { matchLabels: { role: "friend" } } }], ports: [{ port: PORT }] }],
   };
 
-  await t.test("a plan says who would lose what, and stores nothing", async (t) => {
+  await t.test("a plan lists the connections that would be lost, and stores nothing", async (t) => {
     const file = join(await mkdtemp(join(tmpdir(), "weft-")), "policy.json");
     const policy = {
       apiVersion: "networking.k8s.io/v1",

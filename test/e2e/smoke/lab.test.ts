@@ -8,7 +8,7 @@ import { EXTERNAL } from "../../../hack/lab/topology.ts";
 
 const lab = openLab();
 await test("the checkout's lab", { skip: lab.settings === undefined && "it is not up" }, async (t) => {
-  await t.test("is whole, and says so as JSON would have it", async (t) => {
+  await t.test("is complete, and `status --json` says so", async (t) => {
     const status = await lab.status();
     t.equal(status.whole, true, JSON.stringify(status.parts.filter((part) => part.state !== "running")));
     t.same(
@@ -31,7 +31,7 @@ await test("the checkout's lab", { skip: lab.settings === undefined && "it is no
     }
   });
 
-  await t.test("has a world outside that answers with the client's address, in both families", async (t) => {
+  await t.test("has an outside host that answers with the client's address, in both families", async (t) => {
     for (const url of [`http://${EXTERNAL.v4}/`, `http://[${EXTERNAL.v6}]/`]) {
       const { stdout } = await lab.node("weft-2").exec(["curl", "--silent", "--max-time", "5", url]);
       t.equal(stdout.trim(), url.includes("[") ? "fd00:172:18::12" : "172.18.0.12");

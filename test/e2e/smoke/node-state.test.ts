@@ -50,7 +50,7 @@ t.test("a node's own state is restored, and that of other programs is left alone
     t.match(alias, `alias weft: pod ${near.metadata.namespace}/${near.metadata.name} uid=${near.metadata.uid}`);
   });
 
-  await t.test("a rule and a qdisc that say they are ours, and that nobody wants, go", async (t) => {
+  await t.test("orphaned rules and qdiscs with our mark are removed", async (t) => {
     await onNode("ip", "rule", "add", "priority", "20001", "from", "198.18.8.0/24", "lookup", "7777", "protocol", "87");
     const gone = async () => (await onNode("ip", "rule", "show", "priority", "20001")) === "";
     const { took } = await timed(() => until("the rule is gone", 5_000, gone, 10));

@@ -35,7 +35,7 @@ function conditions({ status }: Thing): Readonly<Record<string, unknown>> {
   return Object.fromEntries(list.map((condition) => [condition["type"], condition["status"]]));
 }
 
-t.test("what Weft shows in Kubernetes and OVN, as Kube-OVN does", { skip: whyNoLab() }, async (t) => {
+t.test("objects in Kubernetes and OVN are those of Kube-OVN", { skip: whyNoLab() }, async (t) => {
   world = await openWorld(t);
   const [pod] = await standingPods(world);
   const { name } = pod!.metadata;
@@ -60,7 +60,7 @@ t.test("what Weft shows in Kubernetes and OVN, as Kube-OVN does", { skip: whyNoL
     },
   );
 
-  await t.test("an IP object records the address of each pod and node", async (t) => {
+  await t.test("an IP object records the addresses of each pod and node", async (t) => {
     const mac = annotations(pod!)["mac_address"];
     const key = `${name}.${STANDING}`;
     t.match(world.ips.get(key), {
@@ -240,7 +240,7 @@ t.test("what Weft shows in Kubernetes and OVN, as Kube-OVN does", { skip: whyNoL
     }
   });
 
-  await t.test("neither process may do what it does not need", async (t) => {
+  await t.test("neither process has privileges that it does not need", async (t) => {
     const may = async (account: string, ...what: string[]): Promise<string> => {
       const as = `--as=system:serviceaccount:kube-system:${account}`;
       const { stdout } = await world.lab.kubectl(["auth", "can-i", ...what, as], { allowFailure: true });

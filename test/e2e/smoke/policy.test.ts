@@ -125,7 +125,7 @@ t.test("packets follow NetworkPolicies", { skip: whyNoLab() }, async (t) => {
     },
   );
 
-  await t.test("a policy for egress lets out only what it allows, and the answers to what came in", async (t) => {
+  await t.test("an egress policy allows what its rules name, and replies to ingress", async (t) => {
     const [v4, v6] = addressesOf(web);
     await createPolicy(world, NAMESPACE, "out", {
       podSelector: { matchLabels: { role: "friend" } },

@@ -25,7 +25,7 @@ function isOurs(object: Thing): boolean {
   return newest?.manager.startsWith("weft-") === true;
 }
 
-t.test("where nothing happens", { skip: whyNoLab() }, async (t) => {
+t.test("an idle cluster", { skip: whyNoLab() }, async (t) => {
   const world = await openWorld(t);
   await standingPods(world);
   // What earlier tests took away is on its way out.

@@ -9,7 +9,7 @@ import type { Thing } from "../testing/objects.ts";
 import { addressesOf, inNode, STANDING, standingPods } from "../testing/pods.ts";
 import { openWorld, whyNoLab } from "../testing/world.ts";
 
-t.test("who reaches whom", { skip: whyNoLab() }, async (t) => {
+t.test("every pod reaches every pod, node and Service", { skip: whyNoLab() }, async (t) => {
   const world = await openWorld(t);
   const pods = await standingPods(world);
   const service = await world.kube.create<Thing>(SERVICES, {

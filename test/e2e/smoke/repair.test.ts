@@ -28,7 +28,7 @@ async function onNode(node: string, ...command: string[]): Promise<string> {
   return (await world.lab.node(node).exec(command)).stdout;
 }
 
-t.test("what another program breaks is restored", { skip: whyNoLab() }, async (t) => {
+t.test("what another program changes is restored", { skip: whyNoLab() }, async (t) => {
   world = await openWorld(t);
   const pods = await standingPods(world);
   const near = pods.find((pod) => pod.spec.nodeName === "weft-1")!;

@@ -48,7 +48,7 @@ async function endsWith(t: Test, from: Thing, to: Thing, change: () => Promise<u
 
 const HTTP = { protocol: "tcp", portRangeMin: 8080, portRangeMax: 8080 };
 
-t.test("what security groups say is what packets do", { skip: whyNoLab() }, async (t) => {
+t.test("packets follow SecurityGroups", { skip: whyNoLab() }, async (t) => {
   const world = await openWorld(t);
   const groups = new Objects(world.kube, SECURITY_GROUPS);
   await groups.ready();
@@ -83,7 +83,7 @@ t.test("what security groups say is what packets do", { skip: whyNoLab() }, asyn
     webPod(NAMESPACE, "plain", "weft-2"),
   ])) as readonly [Thing, Thing, Thing, Thing];
 
-  await t.test("members of the group that a rule names get in, and nobody else", async (t) => {
+  await t.test("members of the group that a rule names are allowed, all others denied", async (t) => {
     await settles(front, back, 8080, true);
     await settles(plain, back, 8080, false);
     await settles(back, plain, 8080, false);
@@ -119,7 +119,7 @@ t.test("what security groups say is what packets do", { skip: whyNoLab() }, asyn
     },
   );
 
-  await t.test("rules that come and go count at once, also for pods that run", async () => {
+  await t.test("added and removed rules apply at once, also to running pods", async () => {
     await change(BACK, { ingressRules: [] });
     await settles(front, back, 8080, false);
     const [v4, v6] = addressesOf(plain);
@@ -143,7 +143,7 @@ t.test("what security groups say is what packets do", { skip: whyNoLab() }, asyn
     await change(FRONT, { egressRules: both({}) });
   });
 
-  await t.test("what the upper tier passes on the lower one decides", async () => {
+  await t.test("what the upper tier passes is decided by the lower one", async () => {
     await change(BACK, { ingressRules: both({ policy: "pass" }) });
     await create(LOWER, { tier: 1, ingressRules: both(HTTP) });
     await settles(plain, back, 8080, false);
@@ -177,7 +177,7 @@ t.test("what security groups say is what packets do", { skip: whyNoLab() }, asyn
     },
   );
 
-  await t.test("a rule that names nobody is closed, and the group says which", async (t) => {
+  await t.test("a rule without a valid peer matches nothing, and an Event names it", async (t) => {
     await change(LATE, {
       ingressRules: both({ ...HTTP, remoteType: "securityGroup", remoteSecurityGroup: "weft-ghost" }),
     });
@@ -188,7 +188,7 @@ t.test("what security groups say is what packets do", { skip: whyNoLab() }, asyn
     await settles(plain, late, 8080, false);
   });
 
-  await t.test("a private subnet has to do with its own pods, nodes and whom it names only", async (t) => {
+  await t.test("a private subnet communicates only with its own pods, nodes and allowed subnets", async (t) => {
     const cidrs = ["10.49.0.0/24", "fd00:10:49::/120"];
     await useSubnet(t, world, SUBNET, { cidrBlock: cidrs.join(","), private: true });
     await judged(world, SUBNET);

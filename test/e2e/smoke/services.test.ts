@@ -107,7 +107,7 @@ t.test("Services", { skip: whyNoLab() }, async (t) => {
     t.match(client!.spec.nodeName, here!.spec.nodeName);
   });
 
-  await t.test("names are resolved, and the API server is reached, which has a node's network", async (t) => {
+  await t.test("pods resolve names and reach the API server, whose endpoint is a node's network", async (t) => {
     const dns = world.kube.get<Thing>(SERVICES, { namespace: "kube-system", name: "kube-dns" });
     const name = `near.${NAME}.svc.cluster.local`;
     for (const server of (await dns).spec.clusterIPs)
@@ -119,7 +119,7 @@ t.test("Services", { skip: whyNoLab() }, async (t) => {
     }
   });
 
-  await t.test("a pod reaches itself, whatever policies say, and policies see who speaks", async (t) => {
+  await t.test("a pod reaches itself through a Service despite policies, and policies see the client", async (t) => {
     for (const [address, as] of [
       [near[0]!, HAIRPIN_SOURCE.v4],
       [near[1]!, HAIRPIN_SOURCE.v6],
@@ -155,7 +155,7 @@ t.test("Services", { skip: whyNoLab() }, async (t) => {
     }
   });
 
-  await t.test("who speaks on over UDP is led to the next endpoint when its own is gone", async (t) => {
+  await t.test("a UDP client that continues is moved to another endpoint when its own is gone", async (t) => {
     const asked = join(t.testdir({}), "asked");
     await inPod(client!)(["mkfifo", asked]);
     const flow = talk(inPod(client!), near[0]!, 81, asked, there!.metadata.name);

@@ -12,7 +12,7 @@ import { openWorld, whyNoLab } from "../testing/world.ts";
 const VIP = "weft-vip";
 const ADDRESS = "10.16.200.200";
 
-t.test("a virtual address", { skip: whyNoLab() }, async (t) => {
+t.test("a Vip", { skip: whyNoLab() }, async (t) => {
   const world = await openWorld(t);
   const [client] = await standingPods(world);
   const namespace = await useNamespace(t, world, VIP);

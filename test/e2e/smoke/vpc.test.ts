@@ -17,7 +17,7 @@ t.test("VPCs and gateways", { skip: whyNoLab() }, async (t) => {
   const world = await openWorld(t);
   const standing = await standingPods(world);
 
-  await t.test("pods of a VPC reach each other across nodes, and nobody of the default VPC", async (t) => {
+  await t.test("pods of a VPC reach each other across nodes, and no pod of the default VPC", async (t) => {
     const namespace = await useNamespace(t, world, "weft-vpc");
     if (world.vpcs.get(VPC) === undefined)
       await world.kube.create(VPCS, { metadata: { name: VPC }, spec: { namespaces: [namespace] } });
@@ -57,7 +57,7 @@ t.test("VPCs and gateways", { skip: whyNoLab() }, async (t) => {
     await world.nb.until("its router is gone", () => !routers().includes(VPC));
   });
 
-  await t.test("pods of a centralized subnet leave by its gateway node, wherever they run", async (t) => {
+  await t.test("pods of a centralized subnet leave by its gateway node, whatever their own node", async (t) => {
     const namespace = await useNamespace(t, world, "weft-central");
     await useSubnet(t, world, CENTRAL, {
       cidrBlock: "10.44.0.0/24,fd00:10:44::/120",
