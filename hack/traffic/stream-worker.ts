@@ -50,12 +50,12 @@ async function stream(address: string, port: number, everyMs: number): Promise<v
 
 async function receive(port: number): Promise<void> {
   const socket = createSocket({ type: "udp6" });
-  const seen: string[] = [];
-  socket.on("message", (message, { address }) => seen.push(`${address.replace("::ffff:", "")} ${message.length}`));
+  socket.on("message", (message, { address }) =>
+    process.stdout.write(`${address.replace("::ffff:", "")} ${message.length}\n`),
+  );
   socket.bind(port, "::", () => process.stdout.write("ready\n"));
   await ended;
   socket.close();
-  process.stdout.write(JSON.stringify(seen));
 }
 
 async function send(source: string, address: string, port: number, bytes: number): Promise<void> {

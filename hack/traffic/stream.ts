@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { type LineProgram, startLines } from "./lines.ts";
 
 /** What happened to one datagram. Times are ms since the epoch, with fractions, and the same on all of one machine. */
 export interface Shot {
@@ -48,10 +49,12 @@ export async function datagramStream(
   };
 }
 
-/** Takes datagrams to `port` in a network namespace until it is stopped; `stop` returns the source and the size of each, as `10.16.0.5 3000`. */
-export async function receiver(netns: string, port: number): Promise<{ stop(): Promise<readonly string[]> }> {
-  const child = await start(netns, ["receive", `${port}`]);
-  return { stop: async () => JSON.parse(await end(child)) as readonly string[] };
+/**
+ * Takes datagrams to `port` in a network namespace until it is stopped; each is a line with its source and size, as `10.16.0.5 3000`. What was sent
+ * may still be on its way: wait until the last datagram has come before stopping it.
+ */
+export function receiver(netns: string, port: number): Promise<LineProgram> {
+  return startLines(netns, SCRIPT, ["receive", `${port}`]);
 }
 
 /** Sends one datagram from a network namespace; `source` is an address of that, or "" for the usual one. Resolves when it is sent. */

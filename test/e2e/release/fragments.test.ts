@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
+import type { LineProgram } from "../../../hack/traffic/lines.ts";
 import { podNetns } from "../../../hack/traffic/pods.ts";
 import { receiver, sendDatagram } from "../../../hack/traffic/stream.ts";
 import { SECURITY_GROUPS, SERVICES } from "../../../src/kube/resources.ts";
 import { Objects, type Thing } from "../testing/objects.ts";
 import { addressesOf, idlePod, run, useNamespace } from "../testing/pods.ts";
-import { createPolicy, settles } from "../testing/policies.ts";
+import { createPolicy, policyApplies } from "../testing/policies.ts";
 import { readiness } from "../testing/subnets.ts";
-import { openWorld, whyNoLab } from "../testing/world.ts";
+import { openWorld, syncNodes, whyNoLab } from "../testing/world.ts";
 
 const NAMESPACE = "weft-fragments";
 const GROUP = "weft-fragments";
@@ -19,6 +20,11 @@ const CLOSED = 9001;
 const SERVICE = 81;
 /** Of datagrams: one in a packet, and one in several. */
 const SIZES = [100, 3000] as const;
+
+/** Waits until all of these datagrams have come. */
+function arrived(listener: LineProgram, expected: readonly string[]): Promise<void> {
+  return listener.until("each datagram comes", (lines) => expected.every((one) => lines.includes(one)), 20_000);
+}
 
 t.test("a rule for a port holds for datagrams larger than the MTU", { skip: whyNoLab() }, async (t) => {
   const world = await openWorld(t);
@@ -60,7 +66,8 @@ t.test("a rule for a port holds for datagrams larger than the MTU", { skip: whyN
     policyTypes: ["Egress"],
     egress: [{ ports }],
   });
-  await settles(plain, guarded, 1, false);
+  await policyApplies(world, NAMESPACE, "in");
+  await policyApplies(world, NAMESPACE, "out");
   const netns = (pod: Thing): string => podNetns(pod.metadata.uid);
 
   for (const [how, from, to] of [
@@ -70,15 +77,16 @@ t.test("a rule for a port holds for datagrams larger than the MTU", { skip: whyN
     ["a group for what leaves", grouped, plain],
   ] as const) {
     await t.test(`${how}: all sizes to the port that it names, and none to another`, async (t) => {
-      const listeners = [await receiver(netns(to), OPEN), await receiver(netns(to), CLOSED)];
+      const listeners = [await receiver(netns(to), OPEN), await receiver(netns(to), CLOSED)] as const;
       const sent = addressesOf(to).flatMap((address) =>
         SIZES.flatMap((bytes) => [CLOSED, OPEN].map((port) => ({ address, bytes, port }))),
       );
       await Promise.all(sent.map(({ address, bytes, port }) => sendDatagram(netns(from), "", address, port, bytes)));
-      // The last one is on its way to the other end.
-      await new Promise((resolve) => setTimeout(resolve, 500));
-      const [open, closed] = await Promise.all(listeners.map((listener) => listener.stop()));
+      await sendDatagram(netns(from), "", addressesOf(to)[0], OPEN, 1);
       const expected = addressesOf(from).flatMap((address) => SIZES.map((bytes) => `${address} ${bytes}`));
+      expected.push(`${addressesOf(from)[0]} 1`);
+      await arrived(listeners[0], expected);
+      const [open, closed] = await Promise.all(listeners.map((listener) => listener.stop()));
       t.same([...(open ?? [])].sort(), expected.sort());
       t.same(closed, []);
     });
@@ -108,14 +116,14 @@ t.test("a rule for a port holds for datagrams larger than the MTU", { skip: whyN
           (row) => row.name === `${NAMESPACE}/${name}/udp` && Object.values(row.vips).every((list) => list !== ""),
         ),
       );
-      await world.lab.kubectl([...central, "ovn-nbctl", "--wait=hv", "sync"]);
+      await syncNodes(world);
       const listener = await receiver(netns(to), OPEN);
       // Each from a socket of its own.
       for (const address of addresses) {
         for (const bytes of SIZES) await sendDatagram(netns(from), "", address, SERVICE, bytes);
       }
-      await new Promise((resolve) => setTimeout(resolve, 500));
       const expected = addressesOf(from).flatMap((address) => SIZES.map((bytes) => `${address} ${bytes}`));
+      await arrived(listener, expected);
       t.same([...(await listener.stop())].sort(), expected.sort(), `${from.metadata.name} to ${name}`);
     }
   });

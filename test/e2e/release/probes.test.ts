@@ -130,6 +130,7 @@ t.test("kubelet's probes reach pods of custom VPCs", { skip: whyNoLab() }, async
       await sendDatagram(podNetns(probe!.metadata.uid), source, to, 9000, 8);
     }
     await sendDatagram(podNetns(probe!.metadata.uid), addressesOf(probe!)[0], v4, 9000, 9);
+    await listener.until("the last datagram comes", (lines) => lines.some((line) => line.endsWith(" 9")), 20_000);
     t.same(await listener.stop(), [`${addressesOf(probe!)[0]} 9`], "no pod is believed to be the node");
   });
 

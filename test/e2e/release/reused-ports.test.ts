@@ -10,7 +10,7 @@ import { SERVICES } from "../../../src/kube/resources.ts";
 import type { Thing } from "../testing/objects.ts";
 import { addressesOf, idlePod, run, useNamespace } from "../testing/pods.ts";
 import { createPolicy } from "../testing/policies.ts";
-import { openWorld, whyNoLab } from "../testing/world.ts";
+import { openWorld, syncNodes, whyNoLab } from "../testing/world.ts";
 
 const NAMESPACE = "weft-reused-ports";
 const PORT = 5302;
@@ -51,8 +51,7 @@ t.test(
         (row) => row.name === `${NAMESPACE}/server/tcp` && Object.values(row.vips).every((list) => list !== ""),
       ),
     );
-    const central = ["--namespace=kube-system", "exec", "deployment/ovn-central", "--"];
-    await world.lab.kubectl([...central, "ovn-nbctl", "--wait=hv", "sync"]);
+    await syncNodes(world);
     // Whether the timestamps of the one address are older than those of the other is up to chance, so each comes first once.
     const { times, failed } = await ask(20);
     t.equal(failed, 0);

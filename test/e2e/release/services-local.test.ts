@@ -7,7 +7,7 @@ import { PODS, SERVICES, VPCS } from "../../../src/kube/resources.ts";
 import type { Thing } from "../testing/objects.ts";
 import { idlePod, inPod, type Manifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
-import { openWorld, type World, whyNoLab } from "../testing/world.ts";
+import { openWorld, syncNodes, type World, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-local";
 const EXTERNAL = ["192.0.2.77", "2001:db8:77::7"];
@@ -26,7 +26,7 @@ function makeService(world: World, namespace: string, name: string, spec: object
 
 /** Waits until all nodes have what the database says. */
 async function active(world: World): Promise<void> {
-  await world.lab.kubectl(["-n", "kube-system", "exec", "deploy/ovn-central", "--", "ovn-nbctl", "--wait=hv", "sync"]);
+  await syncNodes(world);
 }
 
 /** Waits until nodes' variables have so many endpoints of Services together. */

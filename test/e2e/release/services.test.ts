@@ -8,7 +8,7 @@ import { SERVICES, VPCS } from "../../../src/kube/resources.ts";
 import type { Thing } from "../testing/objects.ts";
 import { idlePod, inPod, type Manifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
-import { openWorld, type World, whyNoLab } from "../testing/world.ts";
+import { openWorld, syncNodes, type World, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-keep";
 const CLIENTS = 8;
@@ -26,7 +26,7 @@ async function balanced(world: World, name: string, endpoints: number): Promise<
     const lists = Object.values(row?.vips ?? {});
     return lists.length > 0 && lists.every((list) => list.split(",").filter(Boolean).length === endpoints);
   });
-  await world.lab.kubectl(["-n", "kube-system", "exec", "deploy/ovn-central", "--", "ovn-nbctl", "--wait=hv", "sync"]);
+  await syncNodes(world);
 }
 
 function makeService(world: World, name: string, spec: object): Promise<Thing> {

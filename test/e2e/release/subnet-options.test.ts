@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
 import { until } from "../../../hack/lab/wait.ts";
+import { ping } from "../../../hack/traffic/probe.ts";
 import { SUBNETS } from "../../../src/kube/resources.ts";
 import { formatIpv6 } from "../../../src/net/address.ts";
 import { capture, castToGroup, joinGroup, leaseV6, solicitRouter } from "../testing/link.ts";
@@ -17,6 +18,7 @@ const DHCP = "weft-dhcp";
 const MULTICAST = "weft-multicast";
 const PORT = 5353;
 const DATAGRAMS = 20;
+const BYTES = 4;
 
 let world: World;
 
@@ -155,17 +157,20 @@ t.test("DHCP and router advertisements of subnets", { skip: whyNoLab() }, async 
   });
 
   await t.test("router advertisements come unasked and when asked, and follow the Subnet", async (t) => {
-    const heard = async (pod: Thing, wanted: (one: Advertisement) => boolean): Promise<Advertisement> =>
-      until("a router advertisement", 30_000, async () => {
-        const packets = await capture(pod, "::");
-        await solicitRouter(pod);
-        await new Promise((resolve) => setTimeout(resolve, 1_000));
-        return (await packets.stop()).flatMap((hex) => advertisementOf(hex) ?? []).find(wanted);
-      }) as Promise<Advertisement>;
+    const wantedOf = (lines: readonly string[], wanted: (one: Advertisement) => boolean) =>
+      lines.flatMap((hex) => advertisementOf(hex) ?? []).find(wanted);
+    /** Asks until an advertisement comes that is wanted: an answer of before may still be on its way. */
+    const heard = async (pod: Thing, wanted: (one: Advertisement) => boolean): Promise<Advertisement | undefined> => {
+      const packets = await capture(pod, "::");
+      const asking = setInterval(() => void solicitRouter(pod), 1_000);
+      await packets.until("a router advertisement", (lines) => wantedOf(lines, wanted) !== undefined, 40_000);
+      clearInterval(asking);
+      return wantedOf(await packets.stop(), wanted);
+    };
     const packets = await capture(plain!, "ff02::1");
     // They are max_interval (4 s) apart at most.
-    await new Promise((resolve) => setTimeout(resolve, 6_000));
-    const [unasked] = (await packets.stop()).flatMap((hex) => advertisementOf(hex) ?? []);
+    await packets.until("an advertisement", (lines) => wantedOf(lines, () => true) !== undefined, 30_000);
+    const unasked = wantedOf(await packets.stop(), () => true);
     const stateful = { managed: true, other: false, mtu: 1300, prefix: "fd00:10:76::/112", autonomous: false };
     t.match(unasked, { managed: true, mtu: 1300, prefix: "fd00:10:76::/112", autonomous: false });
     t.match(await heard(plain!, () => true), { ...stateful, other: unasked?.other ?? false });
@@ -189,17 +194,19 @@ t.test("multicast goes to members only", { skip: whyNoLab() }, async (t) => {
   ]);
   const groups = ["239.1.2.3", "ff15::1:2:3"] as const;
   const by = (pod: Thing, group: string): string => (group.includes(":") ? "eth0" : addressesOf(pod)[0]);
-  /** What comes to the interface of a pod that is no member, of a burst. */
-  const stray = async (group: string): Promise<number> => {
-    const packets = await capture(other!, group);
-    await castToGroup(sender!, group, by(sender!, group), PORT, DATAGRAMS);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    return (await packets.stop()).length;
-  };
+  const cast = (group: string, count = DATAGRAMS, bytes = BYTES): Promise<void> =>
+    castToGroup(sender!, group, by(sender!, group), PORT, count, bytes);
+  /** Waits until a pod that is no member receives all of a burst, each datagram once. */
+  const flooded = (group: string): Promise<unknown> =>
+    until(`${group} is flooded`, 30_000, async () => {
+      const packets = await capture(other!, group);
+      await cast(group);
+      const last = await ping(inPod(sender!), addressesOf(other!)[0], 10);
+      return (await packets.stop()).length === DATAGRAMS && last.ok;
+    });
 
   await t.test("without snooping all ports receive multicast", async (t) => {
-    for (const group of groups)
-      await until(`${group} is flooded`, 15_000, async () => (await stray(group)) === DATAGRAMS);
+    for (const group of groups) await flooded(group);
     t.strictSame(switchOf(world, MULTICAST)?.other_config, {});
   });
 
@@ -219,7 +226,7 @@ t.test("multicast goes to members only", { skip: whyNoLab() }, async (t) => {
       mcastQuerierIP: `${ip.spec.v4IpAddress},${ip.spec.v6IpAddress}`,
       mcastQuerierMAC: ip.spec.macAddress,
     });
-    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    for (const each of queries) await each.until("a query", ({ length }) => length > 0, 30_000);
     const [v4 = [], v6 = []] = await Promise.all(queries.map((each) => each.stop()));
     const from = (packets: readonly string[], first: number, end: number): readonly string[] => [
       ...new Set(packets.map((hex) => Buffer.from(hex, "hex").subarray(first, end).toString("hex"))),
@@ -238,18 +245,19 @@ t.test("multicast goes to members only", { skip: whyNoLab() }, async (t) => {
 
   await t.test("with snooping members on both nodes receive each datagram, other pods none", async (t) => {
     for (const group of groups) {
-      const burst = async (): Promise<readonly number[]> => {
-        const members = await Promise.all([near!, far!].map((pod) => joinGroup(pod, group, by(pod, group), PORT)));
-        // A report is on its way to both nodes by way of the southbound database.
-        await new Promise((resolve) => setTimeout(resolve, 1_500));
-        const strays = await stray(group);
-        return [...(await Promise.all(members.map((member) => member.stop()))), strays];
-      };
-      let seen: readonly number[] = [];
-      await until(`members of ${group} are known`, 40_000, async () => {
-        seen = await burst();
-        return seen[0] === DATAGRAMS && seen[1] === DATAGRAMS;
-      }).catch((error) => t.comment(String(error)));
+      const members = await Promise.all([near!, far!].map((pod) => joinGroup(pod, group, by(pod, group), PORT)));
+      // Reports are on their way to both nodes, by the southbound database.
+      await until(`members of ${group} are known`, 60_000, async () => {
+        await cast(group, 1, 1);
+        return members.every(({ lines }) => lines.length > 0);
+      });
+      const strays = await capture(other!, group);
+      await cast(group);
+      const burst = (lines: readonly string[]): number => lines.filter((line) => line === String(BYTES)).length;
+      for (const member of members) await member.until("each datagram", (lines) => burst(lines) >= DATAGRAMS, 20_000);
+      t.ok((await ping(inPod(sender!), addressesOf(other!)[0], 10)).ok, "what was sent has come");
+      const seen = await Promise.all(members.map(async (member) => burst(await member.stop())));
+      seen.push((await strays.stop()).length);
       t.strictSame(seen, [DATAGRAMS, DATAGRAMS, 0], `${group}: near, far, a pod that is no member`);
     }
   });
@@ -257,7 +265,6 @@ t.test("multicast goes to members only", { skip: whyNoLab() }, async (t) => {
   await t.test("without snooping the address is given back, and multicast is flooded again", async () => {
     await change(MULTICAST, { enableMulticastSnoop: false });
     await world.ips.gone(`mcast-querier.${MULTICAST}`);
-    for (const group of groups)
-      await until(`${group} is flooded`, 15_000, async () => (await stray(group)) === DATAGRAMS);
+    for (const group of groups) await flooded(group);
   });
 });

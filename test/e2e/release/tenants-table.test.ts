@@ -10,7 +10,7 @@ import { SERVICES, VIPS, VPCS } from "../../../src/kube/resources.ts";
 import { Objects, type Thing } from "../testing/objects.ts";
 import { addressesOf, idlePod, inNode, inPod, remove, run, useNamespace, webPod } from "../testing/pods.ts";
 import { judged, readiness, useSubnet } from "../testing/subnets.ts";
-import { openWorld, whyNoLab } from "../testing/world.ts";
+import { openWorld, syncNodes, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-table";
 const TENANT = `${NAME}-tenant`;
@@ -241,7 +241,7 @@ t.test("clients and Services of all kinds of subnets", { skip: whyNoLab(), timeo
   }
 
   const limit = pLimit(24);
-  await world.lab.kubectl(["-n", "kube-system", "exec", "deploy/ovn-central", "--", "ovn-nbctl", "--wait=hv", "sync"]);
+  await syncNodes(world);
   await t.test("connections that must succeed", async (t) => {
     const positive = cells.filter(({ reach }) => reach);
     const failing = await Promise.all(

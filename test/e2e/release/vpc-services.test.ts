@@ -8,7 +8,7 @@ import { SERVICES, VIPS, VPCS } from "../../../src/kube/resources.ts";
 import { Objects, type Thing } from "../testing/objects.ts";
 import { idlePod, inPod, type Manifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
 import { judged, readiness, useSubnet } from "../testing/subnets.ts";
-import { openWorld, type World, whyNoLab } from "../testing/world.ts";
+import { openWorld, syncNodes, type World, whyNoLab } from "../testing/world.ts";
 
 t.setTimeout(400_000);
 
@@ -29,7 +29,7 @@ async function balanced(world: World, endpoints: number): Promise<void> {
     const lists = Object.values(row?.vips ?? {});
     return lists.length === 2 && lists.every((list) => list.split(",").filter(Boolean).length === endpoints);
   });
-  await world.lab.kubectl(["-n", "kube-system", "exec", "deploy/ovn-central", "--", "ovn-nbctl", "--wait=hv", "sync"]);
+  await syncNodes(world);
 }
 
 async function useVpc(t: Test, world: World, name: string): Promise<void> {

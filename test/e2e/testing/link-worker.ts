@@ -11,11 +11,11 @@ const [AF_INET6, AF_PACKET, SOCK_DGRAM, SOCK_RAW, IPPROTO_ICMPV6] = [10, 17, 2, 
 
 if (what === "capture") await capture(args[0] ?? "", args[1] ?? "");
 else if (what === "join") await join(args[0] ?? "", args[1] ?? "", Number(args[2]));
-else if (what === "cast") await cast(args[0] ?? "", args[1] ?? "", Number(args[2]), Number(args[3]));
+else if (what === "cast") await cast(args[0] ?? "", args[1] ?? "", Number(args[2]), Number(args[3]), Number(args[4]));
 else if (what === "solicit") await solicit(Number(args[0]));
 else if (what === "dhcpv6") await dhcpv6(args[0] ?? "", args[1] ?? "");
 
-/** The packets that come to an interface with this destination (`::` for any), as hexadecimal digits of all behind the Ethernet header. */
+/** A line for each packet that comes to an interface with this destination (`::` for any): hexadecimal digits of all behind the Ethernet header. */
 async function capture(index: string, destination: string): Promise<void> {
   const six = isIPv6(destination);
   const type = six ? 0x86dd : 0x0800;
@@ -28,14 +28,15 @@ async function capture(index: string, destination: string): Promise<void> {
   address.writeInt32LE(Number(index), 4);
   bind(fd, address);
   const wanted = bytesOf(destination);
-  const seen: string[] = [];
+  let count = 0;
   const into = Buffer.alloc(2048);
   const read = (): void => {
     for (let length = receive(fd, into); length !== "empty"; length = receive(fd, into)) {
       if (length === "overrun") continue;
       const packet = into.subarray(0, Math.min(length, into.length));
       const to = six ? packet.subarray(24, 40) : packet.subarray(16, 20);
-      if ((destination === "::" || to.equals(wanted)) && seen.length < 10_000) seen.push(packet.toString("hex"));
+      if ((destination === "::" || to.equals(wanted)) && count++ < 10_000)
+        process.stdout.write(`${packet.toString("hex")}\n`);
     }
   };
   const readiness = watchReadable(fd, read);
@@ -43,31 +44,28 @@ async function capture(index: string, destination: string): Promise<void> {
   await ended;
   read();
   readiness.close();
-  process.stdout.write(JSON.stringify(seen));
 }
 
-/** Takes what comes to a group, by an interface (IPv6: its name, IPv4: its address); says how many datagrams came. */
+/** Takes what comes to a group, by an interface (IPv6: its name, IPv4: its address); a line with the length of each datagram. */
 async function join(group: string, by: string, port: number): Promise<void> {
   const socket = createSocket({ type: isIPv6(group) ? "udp6" : "udp4", reuseAddr: true });
-  let count = 0;
-  socket.on("message", () => count++);
+  socket.on("message", (message) => process.stdout.write(`${message.length}\n`));
   await new Promise<void>((resolve) => socket.bind(port, resolve));
   socket.addMembership(group, isIPv6(group) ? `::%${by}` : by);
   process.stdout.write("ready\n");
   await ended;
   socket.close();
-  process.stdout.write(String(count));
 }
 
 /** Sends datagrams to a group. */
-async function cast(group: string, by: string, port: number, count: number): Promise<void> {
+async function cast(group: string, by: string, port: number, count: number, bytes: number): Promise<void> {
   const socket = createSocket(isIPv6(group) ? "udp6" : "udp4");
   await new Promise<void>((resolve) => socket.bind(0, resolve));
   socket.setMulticastInterface(isIPv6(group) ? `::%${by}` : by);
   socket.setMulticastTTL(8);
   process.stdout.write("ready\n");
   for (let i = 0; i < count; i++) {
-    await new Promise((resolve) => socket.send("weft", port, group, resolve));
+    await new Promise((resolve) => socket.send(Buffer.alloc(bytes), port, group, resolve));
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   await ended;
@@ -117,17 +115,23 @@ async function dhcpv6(name: string, mac: string): Promise<void> {
       `ff02::1:2%${name}`,
     );
   let answer = "";
+  const answered = Promise.withResolvers<void>();
   socket.on("message", (message) => {
     if (message[0] === 2) send(3, [option(2, optionOf(message, 2))]);
-    else if (message[0] === 7) answer = message.toString("hex");
+    else if (message[0] === 7) {
+      answer = message.toString("hex");
+      answered.resolve();
+    }
   });
   await new Promise<void>((resolve) => socket.bind(546, "::", resolve));
   process.stdout.write("ready\n");
   send(1);
-  for (let i = 0; i < 50 && answer === ""; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    if (i % 10 === 9) send(1);
-  }
+  // A second apart (SOL_TIMEOUT), for at most half a minute.
+  const timer = setInterval(() => send(1), 1_000);
+  const late = setTimeout(answered.resolve, 30_000);
+  await answered.promise;
+  clearInterval(timer);
+  clearTimeout(late);
   await ended;
   socket.close();
   process.stdout.write(answer);

@@ -1,40 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { type LineProgram, startLines } from "../../../hack/traffic/lines.ts";
 import { podNetns } from "../../../hack/traffic/pods.ts";
 import type { Thing } from "./objects.ts";
 import { inPod } from "./pods.ts";
 
 const SCRIPT = fileURLToPath(new URL("link-worker.ts", import.meta.url));
 
-/** A program in a pod's network namespace; `stop` ends it and returns what it says. */
-export interface PodProgram {
-  stop(): Promise<string>;
-}
-
-async function start(pod: Thing, args: readonly string[]): Promise<PodProgram> {
-  const command = [`--net=${podNetns(pod.metadata.uid)}`, process.execPath, SCRIPT, ...args];
-  const child: ChildProcess = spawn("nsenter", command, { stdio: ["pipe", "pipe", "inherit"] });
-  let text = "";
-  await new Promise<void>((resolve, reject) => {
-    child.stdout?.once("data", () => resolve());
-    child.once("exit", (code) =>
-      reject(new Error(`${args[0]} in ${pod.metadata.name} ended at once (exit code ${code})`)),
-    );
-  });
-  child.stdout?.on("data", (chunk: Buffer) => {
-    text += chunk.toString();
-  });
-  return {
-    async stop() {
-      const closed = once(child, "close");
-      child.stdin?.end();
-      await closed;
-      return text;
-    },
-  };
+/** Starts the program in a pod's network namespace. */
+function start(pod: Thing, args: readonly string[]): Promise<LineProgram> {
+  return startLines(podNetns(pod.metadata.uid), SCRIPT, args);
 }
 
 /** Not by /sys, which is the host's in a namespace of the network alone. */
@@ -42,26 +18,29 @@ async function linkIndex(pod: Thing): Promise<string> {
   return /^(\d+):/.exec((await inPod(pod)(["ip", "-o", "link", "show", "eth0"])).stdout)?.[1] ?? "";
 }
 
-/** The packets that come to a pod's eth0 with this destination (`::` for any of IPv6), until it is stopped: hexadecimal digits of each, from the IP header on. */
-export async function capture(pod: Thing, destination: string): Promise<{ stop(): Promise<readonly string[]> }> {
-  const program = await start(pod, ["capture", await linkIndex(pod), destination]);
-  return { stop: async () => JSON.parse(await program.stop()) as readonly string[] };
+/**
+ * The packets that come to a pod's eth0 with this destination (`::` for any of IPv6), until it is stopped; each is a line of hexadecimal digits, from
+ * the IP header on.
+ */
+export async function capture(pod: Thing, destination: string): Promise<LineProgram> {
+  return start(pod, ["capture", await linkIndex(pod), destination]);
 }
 
-/** A pod joins a group; `stop` returns how many datagrams came. */
-export async function joinGroup(
+/** A pod joins a group until it is stopped; each datagram that comes is a line with its length. */
+export function joinGroup(pod: Thing, group: string, by: string, port: number): Promise<LineProgram> {
+  return start(pod, ["join", group, by, String(port)]);
+}
+
+/** A pod sends so many datagrams of so many bytes to a group. */
+export async function castToGroup(
   pod: Thing,
   group: string,
   by: string,
   port: number,
-): Promise<{ stop(): Promise<number> }> {
-  const program = await start(pod, ["join", group, by, String(port)]);
-  return { stop: async () => Number(await program.stop()) };
-}
-
-/** A pod sends so many datagrams to a group. */
-export async function castToGroup(pod: Thing, group: string, by: string, port: number, count: number): Promise<void> {
-  await (await start(pod, ["cast", group, by, String(port), String(count)])).stop();
+  count: number,
+  bytes = 4,
+): Promise<void> {
+  await (await start(pod, ["cast", group, by, String(port), String(count), String(bytes)])).stop();
 }
 
 /** A pod asks for a router advertisement. */
@@ -71,5 +50,5 @@ export async function solicitRouter(pod: Thing): Promise<void> {
 
 /** A pod asks for an address by DHCPv6: the server's Reply, empty where none came. */
 export async function leaseV6(pod: Thing, mac: string): Promise<Buffer> {
-  return Buffer.from(await (await start(pod, ["dhcpv6", "eth0", mac])).stop(), "hex");
+  return Buffer.from((await (await start(pod, ["dhcpv6", "eth0", mac])).stop()).join(""), "hex");
 }

@@ -5,7 +5,7 @@ import { type Exec, urlHost } from "../../../hack/traffic/probe.ts";
 import { NETWORK_POLICIES } from "../../../src/kube/resources.ts";
 import type { Thing } from "./objects.ts";
 import { addressesOf, inPod } from "./pods.ts";
-import type { World } from "./world.ts";
+import { syncNodes, type World } from "./world.ts";
 
 /** Whether a TCP connection opens within a second. */
 export async function connects(exec: Exec, address: string, port: number): Promise<boolean> {
@@ -29,6 +29,14 @@ export async function settles(from: Thing, to: Thing, port: number, open: boolea
 /** Creates a NetworkPolicy. */
 export function createPolicy(world: World, namespace: string, name: string, spec: object): Promise<unknown> {
   return world.kube.create(NETWORK_POLICIES, { metadata: { namespace, name }, spec });
+}
+
+/** Waits until a NetworkPolicy applies on all nodes: for rules whose effect no connection shows. */
+export async function policyApplies(world: World, namespace: string, name: string): Promise<void> {
+  await world.nb.until(`the rules of policy ${namespace}/${name}`, () =>
+    [...world.nb.mirror.rows("ACL")].some(({ external_ids: ids }) => ids["policy"] === `np/${namespace}/${name}`),
+  );
+  await syncNodes(world);
 }
 
 /** Deletes a NetworkPolicy. */

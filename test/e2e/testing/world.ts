@@ -92,3 +92,8 @@ export async function openWorld(t: Test): Promise<World> {
     },
   };
 }
+
+/** Resolves when ovn-controller on each node has made flows of all that the northbound database has now. */
+export async function syncNodes(world: World): Promise<void> {
+  await world.lab.kubectl(["-n", "kube-system", "exec", "deploy/ovn-central", "--", "ovn-nbctl", "--wait=hv", "sync"]);
+}
