@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import fc from "fast-check";
 import t from "tap";
@@ -15,20 +13,9 @@ import { MatchError } from "./match-error.ts";
 import { formatMatch } from "./match-expression.ts";
 import type { NamedSets, Packet } from "./packet.ts";
 import { matches } from "./testing/match.ts";
+import { findOvnTrace } from "./testing/ovn-trace.ts";
 
-// What is installed on a machine may be without OVN; the cached root file system has it.
-process.env["WEFT_TEST_OVS"] = "cache";
-
-/** The command that runs OVN's own ovn-trace, from where the other programs are; or why there is none. */
-function findTrace(): readonly string[] | string {
-  const tools = findOvsTools();
-  if (typeof tools === "string") return tools;
-  const command = tools.command("ovs-appctl");
-  const path = join(dirname(command.at(-1) ?? ""), "ovn-trace");
-  return existsSync(path) ? [...command.slice(0, -1), path] : `no ${basename(path)} beside ovs-appctl`;
-}
-
-const trace = findTrace();
+const trace = findOvnTrace();
 const skip = typeof trace === "string" ? trace : false;
 
 const PORTS = ["web", "db", 'quo"ted'] as const;

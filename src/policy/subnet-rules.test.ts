@@ -121,3 +121,11 @@ t.test(
       t.match(translate({ acls: [allow, other] }), { acls: { length: 2 }, problems: [] });
   },
 );
+
+t.test("a rule that can match no packet is kept, and a problem says so", async (t) => {
+  const { acls, problems } = translate({
+    acls: [{ direction: "from-lport", priority: 5, match: 'outport == "db"', action: "drop" }],
+  });
+  t.same(acls, ['from-lport 5 outport == "db": drop']);
+  t.match(problems, [/^spec\.acls\[0\]\.match MatchWithoutEffect .* write a rule of to-lport$/]);
+});

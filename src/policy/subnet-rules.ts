@@ -191,10 +191,12 @@ function userAcl(
     problems.push({ path: `${path}.action`, reason: "InvalidAction", message });
     return userAcl({ ...acl, action: "drop" }, index, problems, virtualPorts);
   }
-  const read = readUserMatch(acl.match);
+  const read = readUserMatch(acl.match, acl.direction);
   // What NetworkPolicies allow to leave has priority 0.
   const priority = Math.min(Math.max(Math.trunc(acl.priority) || 1, 1), MAX_PRIORITY);
   if ("match" in read) {
+    if (read.doubt !== undefined)
+      problems.push({ path: `${path}.match`, reason: "MatchWithoutEffect", message: read.doubt });
     const behind = isBalanced(acl) ? matchesBehind(read.match, virtualPorts) : [];
     return [read.match, ...behind].map((match) => ({ ...acl, match, priority, rule, log: false }));
   }

@@ -11,7 +11,7 @@ t.test("a match is given to OVN as it is written, but for comments", async (t) =
     ['inport == "a//b /* c */"', 'inport == "a//b /* c */"'],
     ["ip4 // x\n&& tcp", "ip4  \n&& tcp"],
   ] as const)
-    t.same(readUserMatch(text), { match }, text);
+    t.same(readUserMatch(text, "to-lport"), { match }, text);
 });
 
 t.test("what OVN could not read is told in a sentence", async (t) => {
@@ -25,7 +25,28 @@ t.test("what OVN could not read is told in a sentence", async (t) => {
     ['inport == "\ud800"', /does not allow/],
     [`${"(".repeat(95)}ip4${")".repeat(95)}`, /deeper than 90/],
   ] as const) {
-    const read = readUserMatch(text);
+    const read = readUserMatch(text, "to-lport");
     t.match("wrong" in read ? read.wrong : "", wrong, text);
   }
+});
+
+t.test("a match that OVN accepts and that has no effect is given to OVN, and says why", async (t) => {
+  for (const [place, text, doubt] of [
+    ["from-lport", 'outport == "db" && tcp', /matches no packet: OVN does not know the outport/],
+    ["from-lport", "ip4 && ip6.dst == fd00::1", /its parts exclude each other/],
+    ["to-lport", "tcp.dst == 80 && udp", /its parts exclude each other/],
+    ["router", "arp.tpa == 10.0.0.1", /only IP packets get to the policies of a router/],
+    ["to-lport", "ip4.src == $office && inport == @desks", /names \$office, @desks, which Weft does not create/],
+  ] as const)
+    t.match(readUserMatch(text, place), { match: text, doubt }, text);
+  for (const [place, text] of [
+    ["to-lport", 'outport == "db" && tcp'],
+    ["from-lport", 'inport == "db" && (ip4.src == 10.0.0.1 || ip6)'],
+    ["to-lport", "arp || ip.proto == 89"],
+    ["to-lport", "inport == @weft.uplinks && ip4.src == $weft_nodes_ip4"],
+    ["to-lport", "ip4.src == $ovn.sg.web_ip4"],
+    ["router", "ip4.src != 10.0.0.0/8 && !(tcp.dst == 80) && !ip.later_frag"],
+    ["router", 'ip && is_chassis_resident("x")'],
+  ] as const)
+    t.same(readUserMatch(text, place), { match: text }, text);
 });

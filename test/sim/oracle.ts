@@ -2,6 +2,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { OWNER_KEY } from "../../src/desired/identity.ts";
+import { TABLES_WITH_MATCH, wrongMatchesOfDatabase } from "../../src/policy/testing/ovn-matches.ts";
 import { keyOfAddress, meet, readBlock } from "./addresses.ts";
 import type { NorthboundServer } from "./database-server.ts";
 import { FreeAddresses, readRanges } from "./free-addresses.ts";
@@ -44,6 +45,7 @@ export function judge(evidence: Evidence): string[] {
     ...wrongPorts(evidence),
     ...wrongGroups(evidence),
     ...wrongWaysOut(evidence),
+    ...wrongMatchesIn(evidence),
     ...wrongAnnotations(evidence),
     ...wrongWishes(evidence),
     ...wrongCounters(picture, free),
@@ -53,6 +55,17 @@ export function judge(evidence: Evidence): string[] {
     ...wrongNodes(evidence, free),
     ...leftObjects(picture),
   ];
+}
+
+/** OVN accepts each match, and each group, set and port that a match names exists. */
+function wrongMatchesIn({ northbound }: Evidence): readonly string[] {
+  const tables = [...TABLES_WITH_MATCH, "Port_Group", "Address_Set", "Logical_Switch"] as const;
+  const ports = ["Logical_Switch_Port", "Logical_Router_Port"] as const;
+  return wrongMatchesOfDatabase(
+    [...tables, ...ports].flatMap((table) =>
+      northbound.rows(table).map((row) => ({ table, uuid: row._uuid, columns: { ...row } })),
+    ),
+  );
 }
 
 /** Who waits for an address although there is one; those who may are left out. */

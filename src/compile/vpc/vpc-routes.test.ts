@@ -168,3 +168,15 @@ t.test("a user's rule on the default VPC leaves the system's alone, also where i
     "it is a row of its own, so that only it goes when the entry goes",
   );
 });
+
+t.test(
+  "a policy that can match no packet is a row all the same, and the condition says that it has no effect",
+  async (t) => {
+    const { rules, condition } = vpc()({
+      policyRoutes: [{ priority: 5, match: "ip4 && ip6.dst == fd00::1", action: "drop" }],
+    });
+    t.equal(rules.length, 1);
+    t.match(condition, { ready: true, reason: "MatchWithoutEffect", refused: undefined });
+    t.match(condition?.message, /spec\.policyRoutes\[0\]\.match: .* matches no packet: its parts exclude each other/);
+  },
+);

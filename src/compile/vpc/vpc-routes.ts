@@ -91,6 +91,15 @@ export function routeNotes(
   return notes;
 }
 
+/** Policies whose match OVN accepts and that have no effect. */
+export function matchNotes(rules: readonly PolicyRouteFact[]): readonly Note[] {
+  return rules.flatMap(({ path, match }) => {
+    const read = readUserMatch(match, "router");
+    if (!("doubt" in read)) return [];
+    return [{ reason: "MatchWithoutEffect", message: `${path || "policyRoutes"}.match: ${read.doubt}` }];
+  });
+}
+
 /** The annotation in which a VPC records its accepted lists. */
 export function rememberRoutes(
   vpc: VpcFact,
@@ -107,7 +116,7 @@ function readRules(entries: readonly PolicyRouteFact[]): Pick<VpcRoutes, "proble
   const rules: PolicyRouteFact[] = [];
   const problems: PolicyProblem[] = [];
   for (const entry of entries) {
-    const read = readUserMatch(entry.match);
+    const read = readUserMatch(entry.match, "router");
     if ("wrong" in read) problems.push({ path: `${entry.path}.match`, reason: "InvalidMatch", message: read.wrong });
     else rules.push({ ...entry, match: read.match });
   }

@@ -25,7 +25,7 @@ import {
   readPeerings,
 } from "./vpc-peerings.ts";
 import { addProbeSourceGuard, addVpcProbe } from "./vpc-probe.ts";
-import { rememberRoutes, routeNotes, SYMMETRIC, settleVpcRoutes } from "./vpc-routes.ts";
+import { matchNotes, rememberRoutes, routeNotes, SYMMETRIC, settleVpcRoutes } from "./vpc-routes.ts";
 
 /** The two halves of all addresses of a family. */
 const HALVES: Readonly<Record<string, readonly string[]>> = {
@@ -168,6 +168,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
         ...peerings.notes,
         ...hops.notes,
         ...routeNotes(routes.staticRoutes, input.sessions),
+        ...matchNotes(routes.policyRoutes),
         ...bfdNotes(input),
         ...notes,
         ...unsupportedNotes(vpc),

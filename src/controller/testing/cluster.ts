@@ -11,6 +11,7 @@ import type { Pod } from "../../kube/types.ts";
 import type { OvsdbClient } from "../../ovsdb/client.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { type FakeOvsdb, fakeOvsdb } from "../../ovsdb/testing/fake.ts";
+import { wrongMatches } from "../../policy/testing/ovn-matches.ts";
 import { SYSTEM_CLOCK } from "../../time/clock.ts";
 import { Controller, type ControllerParts } from "../controller.ts";
 import { Northbound } from "../databases/northbound.ts";
@@ -54,6 +55,13 @@ export async function cluster(t: Test): Promise<{ kube: FakeKube; server: FakeOv
   const kube = fakeKube();
   const server = fakeOvsdb(OVN_NB);
   t.teardown(() => server.close());
+  server.onTransact = (operations) => {
+    const rows = operations.flatMap((operation) =>
+      operation.op === "insert" ? [{ table: operation.table, uuid: operation.uuid ?? "", columns: operation.row }] : [],
+    );
+    for (const wrong of wrongMatches(rows)) t.fail(wrong);
+    return undefined;
+  };
   await kube.create(NODES, { metadata: { name: "n1" } });
   await kube.create(NAMESPACES, { metadata: { name: "default" } });
   return { kube, server };

@@ -12,6 +12,7 @@ import { factStore } from "../../kinds/store.ts";
 import { rootsOf, UNIT_KINDS } from "../../kinds/units.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
+import { wrongMatchesOfDatabase } from "../../policy/testing/ovn-matches.ts";
 import { Engine } from "../../reconcile/engine.ts";
 import { Tracker } from "../../reconcile/tracker.ts";
 import { SYSTEM_CLOCK } from "../../time/clock.ts";
@@ -121,6 +122,8 @@ export async function stateMachine(t: Test) {
         await after();
       }
     },
+    /** All rows, as the mirror has them. */
+    all: () => [...northbound.rows()],
     rows(): Rows {
       const found = [...northbound.rows()].map(({ table, uuid, columns }) => [`${table} ${uuid}`, columns] as const);
       return Object.fromEntries(found.sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -143,6 +146,7 @@ export async function sameRowsHowever(t: Test, states: readonly State[]): Promis
     await machine.apply(state);
     await machine.idle();
     fresh.push(machine.rows());
+    t.same(wrongMatchesOfDatabase(machine.all()), [], "OVN accepts each match");
   }
   const numbers = states.map((_, i) => i);
   const walks = {
