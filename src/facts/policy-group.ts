@@ -3,13 +3,35 @@
 import type { LabelSelector } from "../api/label-selector.ts";
 import type { NamedPortFact } from "./pod.ts";
 
-/** Which groups the pods of one profile are in; derived from the policies. A pod without it gets no port. */
+/** Which groups the ports in one VPC of the pods of one profile are in; derived from the policies. A pod without it gets no port there. */
 export interface ProfileFact {
+  /** See {@link profileKey}. */
   readonly key: string;
   /** Sorted. */
   readonly groups: readonly string[];
   /** Those of the groups that not all of a pod's interfaces are in → the providers of those that are; absent where there is none. */
   readonly limited?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** The key of the fact `profiles` for ports in a custom VPC, or in the default VPC where `vpc` is undefined. */
+export function profileKey(profile: string, vpc: string | undefined): string {
+  return vpc === undefined ? profile : `${profile}@${vpc}`;
+}
+
+/** The custom VPCs in which pods are that a selector selects; derived from the pods and their addresses. Absent where there is none. */
+export interface GroupVpcsFact {
+  /** The name of the selector's group in the default VPC. */
+  readonly key: string;
+  /** Sorted. */
+  readonly vpcs: readonly string[];
+}
+
+/** The VPCs with which one has an active peering; derived by `src/compile/vpc/vpc-peers.ts`. Absent where there is none. */
+export interface VpcPeersFact {
+  /** Name of the VPC. */
+  readonly key: string;
+  /** Sorted. */
+  readonly vpcs: readonly string[];
 }
 
 /** A group that some policy refers to; derived from the policies. */
@@ -31,6 +53,8 @@ export type GroupMeaning =
  * pod's own labels.
  */
 export interface PodSelectorFact {
+  /** Only ports in this custom VPC; where it is absent, only those in the default VPC. */
+  readonly vpc?: string;
   readonly namespace?: string;
   readonly namespaceSelector?: LabelSelector;
   readonly podSelector: LabelSelector;

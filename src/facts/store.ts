@@ -46,6 +46,8 @@ export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
   compiledPolicies: {},
   profiles: {},
   groups: {},
+  groupVpcs: {},
+  vpcPeers: {},
   portNumbers: {},
   domains: {},
   domainStates: {},

@@ -7,10 +7,12 @@ import type { AddressConflictFact, AddressHolderFact } from "./ip.ts";
 import type { ZoneFact } from "./node.ts";
 import type {
   GroupFact,
+  GroupVpcsFact,
   PolicyUseFact,
   PortNumbersFact,
   ProfileFact,
   SecurityGroupPresenceFact,
+  VpcPeersFact,
 } from "./policy-group.ts";
 import type { ServiceRangesFact } from "./service-cidr.ts";
 import type {
@@ -40,6 +42,8 @@ export interface DerivedFactTypes {
   readonly addressConflicts: AddressConflictFact;
   readonly profiles: ProfileFact;
   readonly groups: GroupFact;
+  readonly groupVpcs: GroupVpcsFact;
+  readonly vpcPeers: VpcPeersFact;
   readonly portNumbers: PortNumbersFact;
   readonly domains: DomainFact;
   readonly domainStates: DomainStateFact;

@@ -8,6 +8,7 @@ import { NodeSubnets } from "../compile/node/node-subnets.ts";
 import { ServiceRanges } from "../compile/service/service-ranges.ts";
 import { ADDRESSES_IN_USE, type Settled, settling, type Unrecorded } from "../compile/subnet/subnet-verdict.ts";
 import { VpcBfdNodes } from "../compile/vpc/vpc-bfd-nodes.ts";
+import { VpcPeers } from "../compile/vpc/vpc-peers.ts";
 import type { FactChange } from "../facts/fact-change.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { SubnetSpecFact } from "../facts/subnet.ts";
@@ -19,7 +20,7 @@ import { Zones } from "./zones.ts";
 
 /**
  * The facts that follow from other facts alone: verdicts on subnets, who is in which group, which security groups exist, whose names run together, which
- * objects hold addresses, which nodes are the gateways of a subnet, and which zones there are. What they
+ * objects hold addresses, which nodes are the gateways of a subnet, which VPCs are peered, and which zones there are. What they
  * say depends on the facts, not on the order in which these came.
  */
 export class DerivedFacts {
@@ -38,6 +39,7 @@ export class DerivedFacts {
   readonly #nodeSubnets: NodeSubnets;
   readonly #gatewayGroups: GatewayGroups;
   readonly #bfdNodes: VpcBfdNodes;
+  readonly #vpcPeers: VpcPeers;
   readonly #zones: Zones;
   readonly #serviceRanges: ServiceRanges;
   readonly #unrecorded: Unrecorded;
@@ -54,6 +56,7 @@ export class DerivedFacts {
     this.#nodeSubnets = new NodeSubnets(facts);
     this.#gatewayGroups = new GatewayGroups(facts);
     this.#bfdNodes = new VpcBfdNodes(facts);
+    this.#vpcPeers = new VpcPeers(facts);
     this.#zones = new Zones(facts);
     this.#serviceRanges = new ServiceRanges(facts);
   }
@@ -70,6 +73,7 @@ export class DerivedFacts {
     this.#gateways.start();
     this.#nodeSubnets.start();
     this.#gatewayGroups.start();
+    this.#vpcPeers.start();
     this.#securityGroups.start();
     this.#groups.start();
   }
@@ -96,6 +100,7 @@ export class DerivedFacts {
     facts.derive((change) => this.#gateways.noteFact(change), "subnetGateways");
     facts.derive((change) => this.#nodeSubnets.noteFact(change), "nodeSubnets");
     facts.derive((change) => this.#gatewayGroups.noteFact(change), "gatewayGroups");
+    facts.derive((change) => this.#vpcPeers.noteFact(change), "vpcPeers");
     facts.derive((change) => this.#securityGroups.noteFact(change), "security groups");
     facts.derive((change) => this.#groups.noteFact(change), "groups");
   }

@@ -2,7 +2,7 @@
 
 import { portGroupAddressSet } from "../api/names.ts";
 import { cidrContainsCidr, parseCidr } from "../net/cidr.ts";
-import { canonicalGroup, groupName } from "./group.ts";
+import { canonicalGroup, groupName, selectorInVpc } from "./group.ts";
 import { laterFragments } from "./ip-fragments.ts";
 import type {
   Direction,
@@ -45,6 +45,17 @@ export type NumbersOf = (
   pods: PodSelector,
 ) => readonly number[];
 
+/** Where pods are. A VPC is a custom one by its name, or the default VPC as `undefined`. */
+export interface PodVpcs {
+  /** The custom VPCs in which a selector selects pods. */
+  readonly of: (selector: PodSelector) => readonly string[];
+  /** The VPCs that are peered with one. */
+  readonly peeredWith: (vpc: string | undefined) => readonly (string | undefined)[];
+}
+
+/** All pods are in the default VPC. */
+const DEFAULT_VPC: PodVpcs = { of: () => [], peeredWith: () => [] };
+
 /** Both IP families, with the words of the match language (ovn-sb(5), Logical_Flow `match`). */
 const FAMILIES = [
   { family: 4, ip: "ip4" },
@@ -52,10 +63,13 @@ const FAMILIES = [
 ] as const;
 
 /**
- * The ACLs of a policy. Pure: depends on the policy and on the numbers of its named ports. A rule becomes one ACL for each IP family (one for both if
+ * The ACLs of a policy. Pure: depends on the policy, on the numbers of its named ports and on where pods are. A rule becomes one ACL for each IP family (one for both if
  * any peer is allowed), one more for each ipBlock with exceptions, and one for each number of a named port.
+ *
+ * VPCs may have equal addresses, so each has ACLs of its own: for the default VPC, and for each custom one in which there are subjects. Peers are the
+ * pods of the same VPC and of VPCs peered with it, whose addresses differ from its own.
  */
-export function compileAcls(policy: Policy, numbersOf: NumbersOf): CompiledPolicy {
+export function compileAcls(policy: Policy, numbersOf: NumbersOf, vpcs: PodVpcs = DEFAULT_VPC): CompiledPolicy {
   const acls = new Map<string, AclSpec>();
   const groups = new Map<string, Group>();
   const use = (group: Group): string => {
@@ -70,17 +84,43 @@ export function compileAcls(policy: Policy, numbersOf: NumbersOf): CompiledPolic
       acls.set([holder, tier, priority, direction, match].join("\0"), spec);
     }
   };
-  for (const selector of policy.subjects) {
-    const subject = { selector, name: use({ kind: "pods", selector }) };
-    for (const rule of policy.rules) {
-      for (const { holder, match } of matchesOf(rule, subject, use, numbersOf)) {
-        const { direction, priority, action, name, log } = rule;
-        add({ holder, direction, tier: policy.tier, priority, match, action, rule: name, ...(log && { log }) });
+  for (const selected of policy.subjects) {
+    for (const vpc of [undefined, ...vpcs.of(selected)]) {
+      const selector = selectorInVpc(selected, vpc);
+      const subject = { selector, name: use({ kind: "pods", selector }) };
+      const near = nearTo(vpc, vpcs);
+      for (const rule of policy.rules) {
+        for (const { holder, match } of matchesOf(rule, subject, near, use, numbersOf)) {
+          const { direction, priority, action, name, log } = rule;
+          add({ holder, direction, tier: policy.tier, priority, match, action, rule: name, ...(log && { log }) });
+        }
       }
+      for (const isolation of policy.isolation) add(isolationAcl(isolation, subject.name, policy.tier));
     }
-    for (const isolation of policy.isolation) add(isolationAcl(isolation, subject.name, policy.tier));
   }
   return { acls: [...acls.values()], groups };
+}
+
+/** The pods of a selector that subjects in one VPC may have as peers: one selector for each VPC. */
+type Near = (selector: PodSelector) => readonly PodSelector[];
+
+/** Peered VPCs in which a selector selects nobody are left out, so that a VPC with many peerings does not multiply the groups of all policies. */
+function nearTo(vpc: string | undefined, { of, peeredWith }: PodVpcs): Near {
+  const peered = peeredWith(vpc);
+  return (selector) => {
+    const there = peered.some((other) => other !== undefined) ? of(selector) : [];
+    const others = peered.filter((other) => other === undefined || there.includes(other));
+    return [vpc, ...others].map((one) => selectorInVpc(selector, one));
+  };
+}
+
+/** The peers of a rule in the VPCs where they may be. */
+function peersNear(peers: readonly Peer[], near: Near): readonly Peer[] {
+  return peers.flatMap((peer): readonly Peer[] => (peer.kind === "pods" ? near(peer.selector).map(podsOf) : [peer]));
+}
+
+function podsOf(selector: PodSelector): Peer {
+  return { kind: "pods", selector };
 }
 
 /**
@@ -128,16 +168,18 @@ interface Subject {
 function* matchesOf(
   rule: PolicyRule,
   subject: Subject,
+  near: Near,
   use: (group: Group) => string,
   numbersOf: NumbersOf,
 ): Iterable<{ readonly holder: string; readonly match: string }> {
   const { direction, ports } = rule;
+  const everyPeer = rule.peers === "any" ? "any" : peersNear(rule.peers, near);
   const own = subjectMatch(direction, subject.name);
   // Dropping the first fragment of a datagram drops the whole datagram.
   const whole = rule.action !== "drop";
   const plain = ports === "any" ? undefined : portsMatch(ports, whole);
   if (plain !== "") {
-    for (const peers of peerMatches(rule.peers, direction, use))
+    for (const peers of peerMatches(everyPeer, direction, use))
       yield { holder: subject.name, match: all(own, peers, plain) };
   }
   for (const port of ports === "any" ? [] : ports) {
@@ -146,7 +188,7 @@ function* matchesOf(
     if (direction === "ingress") {
       for (const number of numbersOf(port, subject.selector)) {
         const holder = use({ kind: "pods", selector: { ...subject.selector, port: { protocol, name, number } } });
-        for (const peers of peerMatches(rule.peers, direction, use)) {
+        for (const peers of peerMatches(everyPeer, direction, use)) {
           yield {
             holder,
             match: all(subjectMatch(direction, holder), peers, portOf(protocol, number, whole)),
@@ -160,8 +202,8 @@ function* matchesOf(
       // Only pods have named ports, so an ipBlock means the pods in it.
       const pods = peer.kind === "pods" ? peer.selector : EVERY_POD.selector;
       for (const number of numbersOf(port, pods)) {
-        const named: Peer = { kind: "pods", selector: { ...pods, port: { protocol, name, number } } };
-        for (const [i, peers] of [...peerMatches([named], direction, use)].entries()) {
+        const named = near({ ...pods, port: { protocol, name, number } }).map(podsOf);
+        for (const [i, peers] of [...peerMatches(named, direction, use)].entries()) {
           const within = peer.kind === "pods" ? [""] : [...peerMatches([peer], direction, use, FAMILIES[i]?.family)];
           for (const also of within)
             yield { holder: subject.name, match: all(own, peers, also, portOf(protocol, number, whole)) };

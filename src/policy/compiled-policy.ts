@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { FactReader } from "../facts/store.ts";
-import { type AclSpec, compileAcls } from "./acl.ts";
+import { type AclSpec, compileAcls, type NumbersOf } from "./acl.ts";
+import { podVpcs } from "./pod-vpcs.ts";
 import { portNumbers } from "./port-numbers.ts";
 import { acceptedPolicy, type PolicyKind } from "./translate.ts";
 import type { Group, PolicyProblem } from "./types.ts";
@@ -38,11 +39,12 @@ export function compilePolicy(
   const policy = acceptedPolicy(reader, kind, key);
   if (policy === undefined) return undefined;
   const ports = new PortsAsked();
-  const { acls, groups } = compileAcls(policy, (port, pods) => {
+  const numbersOf: NumbersOf = (port, pods) => {
     const numbers = portNumbers(reader, port, pods);
     ports.note(port, pods.namespace, numbers.length > 0);
     return numbers;
-  });
+  };
+  const { acls, groups } = compileAcls(policy, numbersOf, podVpcs(reader));
   const domains = [...groups.values()].flatMap((group) => (group.kind === "domain" ? [group.domain] : []));
   const problems = [...policy.problems, ...ports.problems()];
   return { fact: { key: compiledPolicyKey(kind, key), id: policy.id, acls, problems, domains }, groups };

@@ -4,15 +4,29 @@ import fc from "fast-check";
 import t from "tap";
 import type { LabelSelector } from "../api/label-selector.ts";
 import { Failures } from "../desired/failures.ts";
+import type { ClusterFact } from "../facts/cluster.ts";
 import type { NetworkPolicySpec } from "../facts/network-policy.ts";
+import { profileKey } from "../facts/policy-group.ts";
 import { projectAdminPolicy } from "../facts/project-admin-policy.ts";
 import { projectNamespace, projectPod } from "../facts/project-core.ts";
+import { projectIp } from "../facts/project-ip.ts";
 import { projectNetworkPolicy } from "../facts/project-policy.ts";
+import { projectSubnet } from "../facts/project-subnet.ts";
 import type { FactStore } from "../facts/store.ts";
 import { factStore } from "../kinds/store.ts";
 import { compiledPolicyKey } from "./compiled-policy.ts";
 import { groupText } from "./group.ts";
 import { GroupIndex } from "./group-index.ts";
+
+const CLUSTER: ClusterFact = {
+  key: "cluster",
+  router: "main",
+  defaultSubnet: "main",
+  joinSubnet: "join",
+  serviceCidr: {},
+  nodeRanges: [],
+  nodePorts: { first: 30_000, last: 32_767 },
+};
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -34,6 +48,19 @@ function pod(facts: FactStore, key: string, labels: Labels, ports: Readonly<Reco
   facts.set("pods", key, projectPod({ metadata: { name, namespace: space, uid: key, labels }, spec: { containers } }));
 }
 
+/** Gives a pod an address in a subnet, which is in the VPC of that name, or takes it away. */
+function address(facts: FactStore, key: string, vpc: string, given = true): void {
+  const [namespace = "", podName = ""] = key.split("/");
+  const name = `${podName}.${namespace}.${vpc}`;
+  const spec = { podName, namespace, subnet: vpc, v4IpAddress: "10.80.0.2", v6IpAddress: "", macAddress: "" };
+  facts.set("ips", name, given ? projectIp({ metadata: { name, uid: name }, spec }) : undefined);
+}
+
+/** A subnet with a name, in a VPC. */
+function subnet(facts: FactStore, name: string, vpc: string): void {
+  facts.set("subnets", name, projectSubnet({ metadata: { name, uid: name, generation: 1 }, spec: { vpc } }));
+}
+
 function policy(facts: FactStore, key: string, spec: NetworkPolicySpec): void {
   const [space = "", name = ""] = key.split("/");
   facts.set("networkPolicies", key, projectNetworkPolicy({ metadata: { name, namespace: space, uid: key }, spec }));
@@ -47,8 +74,8 @@ function adminPolicy(facts: FactStore, name: string, team: string, actions: read
 }
 
 /** The groups of a pod, for people. */
-function groupsOf(facts: FactStore, key: string): string[] | undefined {
-  const names = facts.get("profiles", facts.get("pods", key)?.profile ?? "")?.groups;
+function groupsOf(facts: FactStore, key: string, vpc?: string): string[] | undefined {
+  const names = facts.get("profiles", profileKey(facts.get("pods", key)?.profile ?? "", vpc))?.groups;
   return names?.map((name) => groupText(facts.get("groups", name)?.group ?? { kind: "domain", domain: "?" })).sort();
 }
 
@@ -138,6 +165,67 @@ t.test("a named port is a group for each number that pods of the namespace mean 
   t.equal(facts.size("groups"), 2);
 });
 
+t.test("a port in a custom VPC is in groups of that VPC, which are there while it is", async (t) => {
+  const facts = derived();
+  for (const vpc of ["red", "black"]) subnet(facts, vpc, vpc);
+  namespace(facts, "a");
+  policy(facts, "a/p", {
+    podSelector: { matchLabels: { app: "web" } },
+    ingress: [{ from: [{ podSelector: {} }] }],
+  });
+  const plain = facts.all("groups");
+  const compiled = facts.all("compiledPolicies");
+  pod(facts, "a/db", { app: "db" });
+  address(facts, "a/db", "red");
+  t.strictSame(groupsOf(facts, "a/db", "red"), [], "no subject is in red");
+  t.strictSame([facts.all("groups"), facts.all("compiledPolicies")], [plain, compiled]);
+  pod(facts, "a/web", { app: "web" });
+  address(facts, "a/web", "red");
+  t.strictSame(groupsOf(facts, "a/db", "red"), ["all pods in namespace a, in VPC red"]);
+  const own = ["all pods in namespace a, in VPC red", "pods with app=web in namespace a, in VPC red"];
+  t.strictSame(groupsOf(facts, "a/web", "red"), own);
+  t.equal(groupsOf(facts, "a/web", "black"), undefined, "it gets no port there");
+  address(facts, "a/web", "black");
+  t.strictSame(groupsOf(facts, "a/web", "black")?.length, 2);
+  address(facts, "a/web", "red", false);
+  t.strictSame(groupsOf(facts, "a/db", "red"), []);
+  subnet(facts, "black", "red");
+  t.strictSame(groupsOf(facts, "a/web", "red"), own, "its subnet is in another VPC now");
+  t.equal(groupsOf(facts, "a/web", "black"), undefined);
+  facts.set("pods", "a/web", undefined);
+  t.strictSame([facts.all("groups"), facts.all("compiledPolicies")], [plain, compiled]);
+});
+
+t.test("a pod compiles no policy unless it is the first or last subject in its VPC", async (t) => {
+  const facts = derived();
+  for (const vpc of ["red", "black"]) subnet(facts, vpc, vpc);
+  namespace(facts, "a");
+  policy(facts, "a/p", { podSelector: { matchLabels: { app: "web" } }, ingress: [{ from: [{ podSelector: {} }] }] });
+  let compiled = 0;
+  facts.subscribe(({ kind }) => {
+    if (kind === "compiledPolicies") compiled++;
+  });
+  const compiles = (act: () => void): number => {
+    compiled = 0;
+    act();
+    return compiled;
+  };
+  const put = (name: string, app: string, vpc: string): void => {
+    pod(facts, `a/${name}`, { app, name });
+    address(facts, `a/${name}`, vpc);
+  };
+  const counts = [
+    compiles(() => put("w1", "web", "red")),
+    compiles(() => put("w2", "web", "red")),
+    compiles(() => put("d1", "db", "red")),
+    compiles(() => put("d2", "db", "black")),
+    compiles(() => put("w3", "web", "black")),
+    compiles(() => facts.set("pods", "a/w1", undefined)),
+    compiles(() => facts.set("pods", "a/w2", undefined)),
+  ];
+  t.strictSame(counts, [1, 0, 0, 0, 1, 0, 1]);
+});
+
 t.test("policies that want the same place are compiled anew when one of them comes, changes or goes", async (t) => {
   const facts = derived();
   const reasons = (name: string): string[] | undefined =>
@@ -182,6 +270,7 @@ const spec: fc.Arbitrary<NetworkPolicySpec> = fc.record({
 });
 const space = fc.constantFrom("a", "b");
 const nth = fc.constantFrom("0", "1", "2");
+const vpc = fc.constantFrom("red", "black");
 const step = fc.oneof(
   fc.record({ do: fc.constant("pod" as const), space, nth, labels, http: fc.constantFrom(0, 80, 8080) }),
   fc.record({ do: fc.constant("policy" as const), space, nth, spec }),
@@ -195,12 +284,28 @@ const step = fc.oneof(
     actions: fc.array(fc.constantFrom("Allow", "Deny", "Pass"), { maxLength: 2 }),
   }),
   fc.record({ do: fc.constant("drop admin policy" as const), nth }),
+  fc.record({ do: fc.constant("address" as const), space, nth, vpc, given: fc.constantFrom(true, true, false) }),
+  fc.record({ do: fc.constant("subnet" as const), name: vpc, vpc: fc.constantFrom("red", "black", "main") }),
+  fc.record({ do: fc.constant("peers" as const), vpc, peers: fc.subarray(["main", "red", "black"]) }),
 );
+
+const SOURCES = [
+  "cluster",
+  "networkPolicies",
+  "adminNetworkPolicies",
+  "pods",
+  "namespaces",
+  "ips",
+  "subnets",
+  "vpcPeers",
+] as const;
+const DERIVED = ["compiledPolicies", "profiles", "groups", "groupVpcs", "portNumbers", "policyUse"] as const;
 
 t.test("what is derived step by step is what is derived from the outcome at once", async (t) => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 25 }), (steps) => {
       const facts = derived();
+      facts.set("cluster", "cluster", CLUSTER);
       for (const one of steps) {
         if (one.do === "namespace") namespace(facts, one.space, one.labels);
         else if (one.do === "drop namespace") facts.set("namespaces", one.space, undefined);
@@ -208,15 +313,18 @@ t.test("what is derived step by step is what is derived from the outcome at once
           pod(facts, `${one.space}/${one.nth}`, one.labels, one.http > 0 ? { http: one.http } : {});
         else if (one.do === "admin policy") adminPolicy(facts, one.nth, one.team, one.actions);
         else if (one.do === "drop admin policy") facts.set("adminNetworkPolicies", one.nth, undefined);
+        else if (one.do === "address") address(facts, `${one.space}/${one.nth}`, one.vpc, one.given);
+        else if (one.do === "subnet") subnet(facts, one.name, one.vpc);
+        else if (one.do === "peers") facts.set("vpcPeers", one.vpc, { key: one.vpc, vpcs: one.peers });
         else if (one.do === "policy") policy(facts, `${one.space}/${one.nth}`, one.spec);
         else facts.set(one.do === "drop pod" ? "pods" : "networkPolicies", `${one.space}/${one.nth}`, undefined);
       }
       const fresh = factStore();
-      for (const kind of ["networkPolicies", "adminNetworkPolicies", "pods", "namespaces"] as const) {
+      for (const kind of SOURCES) {
         for (const fact of facts.all(kind)) fresh.set(kind, fact.key, fact);
       }
       new GroupIndex(fresh).start();
-      for (const kind of ["compiledPolicies", "profiles", "groups", "portNumbers", "policyUse"] as const) {
+      for (const kind of DERIVED) {
         t.strictSame(facts.all(kind), fresh.all(kind));
       }
     }),

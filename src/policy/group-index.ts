@@ -9,19 +9,34 @@ import type { PodFact } from "../facts/pod.ts";
 import type { ProfileFact } from "../facts/policy-group.ts";
 import { type FactStore, recordingReader, strictReader } from "../facts/store.ts";
 import { compiledPolicyKey, compilePolicy } from "./compiled-policy.ts";
-import { selectsPod } from "./group.ts";
+import { groupName, selectsPod } from "./group.ts";
+import { customVpcsOf, podsConcerned } from "./pod-vpcs.ts";
 import { portNumbersKey } from "./port-numbers.ts";
 import { anchorOf, type Profile, Profiles } from "./profiles.ts";
 import { isPolicyKind, POLICY_KINDS, type PolicyKind } from "./translate.ts";
-import type { Group } from "./types.ts";
+import type { Group, PodSelector } from "./types.ts";
 
 /** A group in use. */
 interface UsedGroup {
   readonly group: Group;
   /** `kind/key` of the policies that refer to it. */
   readonly users: Set<string>;
-  /** Profiles that are in it; empty for groups that are not of pods. */
-  readonly members: Set<Profile>;
+}
+
+/** A selector of pods that some group in use has, in whichever VPC. */
+interface UsedSelector {
+  /** Without a VPC. */
+  readonly selector: PodSelector;
+  /** VPC → name of the group in use. */
+  readonly groups: Map<Profile["vpc"], string>;
+  /** VPC → the profiles that it selects there. */
+  readonly members: Map<Profile["vpc"], Set<Profile>>;
+}
+
+/** What a pod is in. */
+interface Joined {
+  readonly pod: PodFact;
+  readonly vpcs: readonly Profile["vpc"][];
 }
 
 /** What one policy refers to. */
@@ -33,8 +48,11 @@ interface Used {
 
 /**
  * Compiles the policies, and tracks which groups they name and which pods are in these. Maintains derived facts (`compiledPolicies`, `groups`,
- * `profiles`, `portNumbers`, `policyUse`), synchronously with the change that causes them. Equal selectors are one group, by reference count, and
- * each is evaluated once for each profile, however many pods have that.
+ * `groupVpcs`, `profiles`, `portNumbers`, `policyUse`), synchronously with the change that causes them. Equal selectors are one group, by reference
+ * count, and each is evaluated once for each profile, however many pods have that.
+ *
+ * A pod counts in the default VPC from the moment that it is known, which is harmless if it has no port there, and in a custom VPC while it has an
+ * address there. So a policy has its ACLs for a VPC before the first port of a subject there can be made.
  *
  * The result depends only on the facts, not on the order in which they came.
  */
@@ -43,7 +61,9 @@ export class GroupIndex {
   readonly #profiles = new Profiles();
   /** name → group. */
   readonly #groups = new Map<string, UsedGroup>();
-  /** anchor → names of the groups of pods whose selectors are found under it. */
+  /** Name of its group in the default VPC → selector. */
+  readonly #selectors = new Map<string, UsedSelector>();
+  /** anchor → the selectors, by name, that are found under it. */
   readonly #byAnchor = new MultiMap<string, string>();
   /** `kind/key` → the groups and names of that policy. */
   readonly #policies = new Map<string, Used>();
@@ -51,8 +71,12 @@ export class GroupIndex {
   readonly #dependents = new Dependents();
   /** Key of `portNumbers` → number → how many profiles have it. */
   readonly #numbers = new Map<string, Map<number, number>>();
+  /** Pods and what they are in, by key. */
+  readonly #pods = new Map<string, Joined>();
   /** Profiles whose fact must be written. */
   readonly #touched = new Set<Profile>();
+  /** Selectors, by name, whose fact `groupVpcs` must be written. */
+  readonly #moved = new Set<string>();
   /** Profiles for which it is not known whether some group selects them. */
   readonly #unclear = new Set<Profile>();
   #started = false;
@@ -65,7 +89,7 @@ export class GroupIndex {
   start(): void {
     if (this.#started) return;
     this.#started = true;
-    for (const pod of this.#facts.all("pods")) this.#join(pod);
+    for (const pod of this.#facts.all("pods")) this.#settlePod(pod.key);
     for (const kind of POLICY_KINDS) {
       for (const { key } of this.#facts.all(kind)) this.#renew(kind, key);
       // One that could not be read is a policy too: the database may have its ACLs, and nodes' own rules must stay beside them.
@@ -78,21 +102,32 @@ export class GroupIndex {
   noteFact(change: FactChange): void {
     if (!this.#started) return;
     const { kind } = change;
-    if (kind === "pods") this.#notePod(change.old as PodFact | undefined, change.new as PodFact | undefined);
-    else if (kind === "namespaces") this.#noteNamespace(change.key);
+    if (kind === "pods" || kind === "ips" || kind === "subnets") {
+      for (const key of podsConcerned(this.#facts, change)) this.#settlePod(key);
+    } else if (kind === "namespaces") this.#noteNamespace(change.key);
+    else if (kind === "vpcPeers") this.#renewReaders(change);
     else if (isPolicyKind(kind)) this.#notePolicy(kind, change);
     else return;
     this.#finish();
   }
 
-  #notePod(old: PodFact | undefined, now: PodFact | undefined): void {
-    if (old?.profile === now?.profile) return;
-    if (now !== undefined) this.#join(now);
-    if (old === undefined) return;
-    const gone = this.#profiles.leave(old);
+  /** A pod has come, changed, gone, or may be in other VPCs. */
+  #settlePod(key: string): void {
+    const pod = this.#facts.get("pods", key);
+    const old = this.#pods.get(key);
+    const vpcs = pod === undefined ? [] : [undefined, ...customVpcsOf(this.#facts, pod)];
+    const stays = pod !== undefined && old?.pod.profile === pod.profile;
+    if (pod === undefined) this.#pods.delete(key);
+    else this.#pods.set(key, { pod, vpcs });
+    for (const vpc of vpcs) if (pod !== undefined && !(stays && old?.vpcs.includes(vpc))) this.#join(pod, vpc);
+    for (const vpc of old?.vpcs ?? [])
+      if (old !== undefined && !(stays && vpcs.includes(vpc))) this.#leave(old.pod, vpc);
+  }
+
+  #leave(pod: PodFact, vpc: Profile["vpc"]): void {
+    const gone = this.#profiles.leave(pod, vpc);
     if (gone === undefined) return;
-    for (const name of gone.groups) this.#groups.get(name)?.members.delete(gone);
-    gone.groups.clear();
+    for (const name of [...gone.selectors]) this.#unselect(name, gone);
     this.#touched.add(gone);
     this.#count(gone, -1);
   }
@@ -111,8 +146,8 @@ export class GroupIndex {
     }
   }
 
-  #join(pod: PodFact): void {
-    const made = this.#profiles.join(pod);
+  #join(pod: PodFact, vpc: Profile["vpc"]): void {
+    const made = this.#profiles.join(pod, vpc);
     if (made === undefined) return;
     this.#evaluate(made);
     this.#count(made, 1);
@@ -132,26 +167,39 @@ export class GroupIndex {
         if (namespace !== undefined && this.#selects(name, profile, namespace)) found.add(name);
       }
     }
-    for (const name of profile.groups) {
-      if (found.has(name)) continue;
-      profile.groups.delete(name);
-      this.#groups.get(name)?.members.delete(profile);
-    }
-    for (const name of found) {
-      profile.groups.add(name);
-      this.#groups.get(name)?.members.add(profile);
-    }
+    for (const name of [...profile.selectors]) if (!found.has(name)) this.#unselect(name, profile);
+    for (const name of found) this.#select(name, profile);
+  }
+
+  #select(name: string, profile: Profile): void {
+    const used = this.#selectors.get(name);
+    if (used === undefined) return;
+    profile.selectors.add(name);
+    const members = used.members.get(profile.vpc);
+    if (members === undefined) {
+      used.members.set(profile.vpc, new Set([profile]));
+      this.#moved.add(name);
+    } else members.add(profile);
+  }
+
+  #unselect(name: string, profile: Profile): void {
+    profile.selectors.delete(name);
+    const members = this.#selectors.get(name)?.members;
+    const there = members?.get(profile.vpc);
+    if (there?.delete(profile) !== true || there.size > 0) return;
+    members?.delete(profile.vpc);
+    this.#moved.add(name);
   }
 
   /**
-   * Whether a group selects a profile. If the evaluation throws, the former result stays; without one, the pods are not treated as free of policies.
+   * Whether a selector selects a profile. If the evaluation throws, the former result stays; without one, the pods are not treated as free of policies.
    */
   #selects(name: string, profile: Profile, namespace: NamespaceFact): boolean {
-    const group = this.#groups.get(name)?.group;
-    if (group?.kind !== "pods") return false;
+    const selector = this.#selectors.get(name)?.selector;
+    if (selector === undefined) return false;
     const subject = { part: "derived fact", where: "groups", kind: "groups", key: `${name} ${profile.key}` } as const;
     try {
-      const selects = selectsPod(group.selector, profile, namespace);
+      const selects = selectsPod(selector, profile, namespace);
       this.#facts.failures.succeeded(subject);
       return selects;
     } catch (error) {
@@ -161,7 +209,7 @@ export class GroupIndex {
         this.#evaluate(profile);
         this.#finish();
       });
-      return profile.groups.has(name);
+      return profile.selectors.has(name);
     }
   }
 
@@ -221,45 +269,73 @@ export class GroupIndex {
       known.users.add(user);
       return;
     }
-    const members = new Set<Profile>();
-    this.#groups.set(name, { group, users: new Set([user]), members });
+    this.#groups.set(name, { group, users: new Set([user]) });
     this.#facts.set("groups", name, { key: name, group });
     if (group.kind !== "pods") return;
-    this.#byAnchor.add(anchorOf(group.selector), name);
-    for (const profile of this.#profiles.under(anchorOf(group.selector))) {
+    const { vpc } = group.selector;
+    const used = this.#usedSelector(group.selector);
+    used.groups.set(vpc, name);
+    for (const profile of used.members.get(vpc) ?? []) this.#touched.add(profile);
+  }
+
+  #usedSelector({ vpc: _, ...selector }: PodSelector): UsedSelector {
+    const name = groupName({ kind: "pods", selector });
+    const known = this.#selectors.get(name);
+    if (known !== undefined) return known;
+    const made: UsedSelector = { selector, groups: new Map(), members: new Map() };
+    this.#selectors.set(name, made);
+    this.#byAnchor.add(anchorOf(selector), name);
+    for (const profile of this.#profiles.under(anchorOf(selector))) {
       const namespace = this.#facts.get("namespaces", profile.namespace);
-      if (namespace === undefined || !this.#selects(name, profile, namespace)) continue;
-      members.add(profile);
-      profile.groups.add(name);
-      this.#touched.add(profile);
+      if (namespace !== undefined && this.#selects(name, profile, namespace)) this.#select(name, profile);
     }
+    return made;
   }
 
   #disuse(name: string, user: string): void {
     const used = this.#groups.get(name);
     if (used === undefined || !used.users.delete(user) || used.users.size > 0) return;
+    const { group } = used;
     this.#groups.delete(name);
     this.#facts.set("groups", name, undefined);
-    if (used.group.kind === "pods") this.#byAnchor.delete(anchorOf(used.group.selector), name);
-    for (const profile of used.members) {
-      profile.groups.delete(name);
-      this.#touched.add(profile);
-    }
+    if (group.kind !== "pods") return;
+    const { vpc, ...selector } = group.selector;
+    const base = groupName({ kind: "pods", selector });
+    const { groups, members } = this.#selectors.get(base) ?? {};
+    groups?.delete(vpc);
+    for (const profile of members?.get(vpc) ?? []) this.#touched.add(profile);
+    if (groups === undefined || groups.size > 0) return;
+    this.#selectors.delete(base);
+    this.#byAnchor.delete(anchorOf(selector), base);
+    this.#moved.add(base);
+    for (const profiles of members?.values() ?? []) for (const profile of profiles) profile.selectors.delete(base);
   }
 
-  #factOf({ key, groups }: Profile): ProfileFact {
-    const limited = [...groups].flatMap((name) => {
-      const group = this.#groups.get(name)?.group;
-      return group?.kind === "pods" && group.selector.providers !== undefined
-        ? [[name, group.selector.providers] as const]
-        : [];
+  #factOf({ key, vpc, selectors }: Profile): ProfileFact {
+    const found = [...selectors].flatMap((base) => {
+      const used = this.#selectors.get(base);
+      const name = used?.groups.get(vpc);
+      return used === undefined || name === undefined ? [] : [[name, used.selector.providers] as const];
     });
-    const sorted = { key, groups: [...groups].sort() };
+    const limited = found.flatMap(([name, providers]) => (providers === undefined ? [] : [[name, providers] as const]));
+    const sorted = { key, groups: found.map(([name]) => name).sort() };
     return limited.length === 0 ? sorted : { ...sorted, limited: Object.fromEntries(limited) };
+  }
+
+  /** Writes the facts `groupVpcs`, and compiles the policies again that have read them; these have the same selectors as before. */
+  #writeVpcs(): void {
+    for (const name of this.#moved) {
+      this.#moved.delete(name);
+      const custom = [...(this.#selectors.get(name)?.members.keys() ?? [])].filter((vpc) => vpc !== undefined);
+      const fact = custom.length === 0 ? undefined : { key: name, vpcs: custom.sort() };
+      const changed = this.#facts.set("groupVpcs", name, fact);
+      if (changed !== undefined) this.#renewReaders(changed);
+    }
   }
 
   /** Writes changed facts. A profile whose namespace is not known has no fact: the policies of its pods are not known. */
   #finish(): void {
+    this.#writeVpcs();
     for (const profile of this.#touched) {
       if (this.#unclear.has(profile) && profile.pods.size > 0) {
         // The former fact stays.

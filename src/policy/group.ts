@@ -24,6 +24,7 @@ export function canonicalGroup(group: Group): Group {
 }
 
 function canonicalPodSelector({
+  vpc,
   namespace,
   namespaceSelector,
   podSelector,
@@ -31,7 +32,7 @@ function canonicalPodSelector({
   providers,
 }: PodSelector): PodSelector {
   const pods = canonicalSelector(podSelector);
-  const rest = { podSelector: pods, ...(port && { port }), ...(providers && { providers }) };
+  const rest = { podSelector: pods, ...(port && { port }), ...(providers && { providers }), ...(vpc && { vpc }) };
   if (namespace !== undefined) return { namespace, ...rest };
   const namespaces = canonicalSelector(namespaceSelector ?? {});
   const { matchLabels = {}, matchExpressions } = namespaces;
@@ -47,7 +48,7 @@ function canonicalPodSelector({
 export function groupText(group: Group): string {
   switch (group.kind) {
     case "pods": {
-      const { namespace, namespaceSelector, podSelector, port, providers } = group.selector;
+      const { vpc, namespace, namespaceSelector, podSelector, port, providers } = group.selector;
       const where =
         namespace !== undefined
           ? `in namespace ${namespace}`
@@ -57,7 +58,8 @@ export function groupText(group: Group): string {
       const labels = selectorText(podSelector);
       const named = port === undefined ? "" : ` whose port ${port.name} is ${port.number}/${port.protocol}`;
       const only = providers === undefined ? "" : `, interfaces ${providers.join(" ")}`;
-      return `${labels === "" ? "all pods" : `pods with ${labels}`} ${where}${named}${only}`;
+      const there = vpc === undefined ? "" : `, in VPC ${vpc}`;
+      return `${labels === "" ? "all pods" : `pods with ${labels}`} ${where}${named}${only}${there}`;
     }
     case "nodes": {
       const labels = selectorText(group.selector);
@@ -77,6 +79,11 @@ export function groupName(group: Group): string {
   return `weft.${group.kind}.${digestOf(group)}`;
 }
 
+/** A selector of the same pods, for their ports in a custom VPC, or in the default VPC where `vpc` is undefined. */
+export function selectorInVpc({ vpc: _, ...selector }: PodSelector, vpc: string | undefined): PodSelector {
+  return vpc === undefined ? selector : { ...selector, vpc };
+}
+
 /** The groups of a profile that apply to a pod's interface. */
 export function groupsOfInterface({ groups, limited }: ProfileFact, provider: string): readonly string[] {
   return limited === undefined ? groups : groups.filter((name) => limited[name]?.includes(provider) !== false);
@@ -85,7 +92,7 @@ export function groupsOfInterface({ groups, limited }: ProfileFact, provider: st
 /** The parts of a pod that selectors evaluate. */
 export type SelectedPod = Pick<PodFact, "namespace" | "labels" | "ports">;
 
-/** Whether a canonical selector selects a pod of `namespace`. */
+/** Whether a canonical selector selects a pod of `namespace`, whichever VPC that is in. */
 export function selectsPod(selector: PodSelector, pod: SelectedPod, namespace: Pick<NamespaceFact, "labels">): boolean {
   if (selector.namespace !== undefined && selector.namespace !== pod.namespace) return false;
   if (selector.namespaceSelector !== undefined && !matchesLabels(selector.namespaceSelector, namespace.labels))

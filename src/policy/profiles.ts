@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { NamedPortFact, PodFact } from "../facts/pod.ts";
+import { profileKey } from "../facts/policy-group.ts";
 import type { PodSelector } from "./types.ts";
 
-/** Pods that no selector distinguishes: one namespace, the same labels, the same named ports. */
+/** Pods that no selector distinguishes, in one VPC: one namespace, the same labels, the same named ports. */
 export interface Profile {
   readonly key: string;
+  /** A custom VPC; `undefined` is the default VPC. */
+  readonly vpc: string | undefined;
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly ports: readonly NamedPortFact[];
@@ -13,8 +16,8 @@ export interface Profile {
   readonly anchors: readonly string[];
   /** Keys of the pods that have it. */
   readonly pods: Set<string>;
-  /** Names of its groups. */
-  readonly groups: Set<string>;
+  /** The selectors that select it, by the names of their groups in the default VPC. */
+  readonly selectors: Set<string>;
 }
 
 /**
@@ -52,22 +55,24 @@ export class Profiles {
     return this.under(namespace);
   }
 
-  /** Adds a pod. Returns its profile if the pod is the first one that has it. */
-  join(pod: PodFact): Profile | undefined {
-    const known = this.#byKey.get(pod.profile);
+  /** Adds a pod in a VPC. Returns its profile if the pod is the first one that has it. */
+  join(pod: PodFact, vpc: string | undefined): Profile | undefined {
+    const key = profileKey(pod.profile, vpc);
+    const known = this.#byKey.get(key);
     if (known !== undefined) {
       known.pods.add(pod.key);
       return undefined;
     }
-    const { profile: key, namespace, labels, ports } = pod;
+    const { namespace, labels, ports } = pod;
     const made: Profile = {
       key,
+      vpc,
       namespace,
       labels,
       ports,
       anchors: anchorsOf(pod),
       pods: new Set([pod.key]),
-      groups: new Set(),
+      selectors: new Set(),
     };
     this.#byKey.set(key, made);
     for (const anchor of made.anchors) {
@@ -78,9 +83,9 @@ export class Profiles {
     return made;
   }
 
-  /** Removes a pod. Returns its profile if the pod was the last one that had it. */
-  leave(pod: PodFact): Profile | undefined {
-    const profile = this.#byKey.get(pod.profile);
+  /** Removes a pod from a VPC. Returns its profile if the pod was the last one that had it. */
+  leave(pod: PodFact, vpc: string | undefined): Profile | undefined {
+    const profile = this.#byKey.get(profileKey(pod.profile, vpc));
     if (profile === undefined || !profile.pods.delete(pod.key) || profile.pods.size > 0) return undefined;
     this.#byKey.delete(profile.key);
     for (const anchor of profile.anchors) {

@@ -4,6 +4,7 @@ import { DENY_ALL_GROUP } from "../api/names.ts";
 import type { Ip } from "../net/address.ts";
 import type { Dual } from "../net/dual.ts";
 import { groupText } from "../policy/group.ts";
+import { vpcsNear } from "../policy/pod-vpcs.ts";
 import type { Direction } from "../policy/types.ts";
 import type { AclDecision } from "../policy/verdict.ts";
 import type { Acl } from "./acls.ts";
@@ -185,7 +186,8 @@ function explainStep(
   const unruled = denied && by?.externalIds["rule"] === `${what}/isolation`;
   const nearest = (): readonly NearMiss[] => {
     if (by?.externalIds["policy"] !== DENY_ALL_ID) {
-      return nearMisses(network, applying, { direction: what, packet, other, receiver: ends.to.pod });
+      const vpcs = vpcsNear(network.facts, step.port.switch);
+      return nearMisses(network, applying, { direction: what, packet, other, vpcs, receiver: ends.to.pod });
     }
     const { source, destination, dialled } = ends;
     const sent = { inport: ends.from.place?.name ?? "", source, destination, ...packet };

@@ -9,7 +9,7 @@ import type { Packet } from "../policy/packet.ts";
 import type { Direction, Peer, Policy, PolicyRule, PortMatch } from "../policy/types.ts";
 import type { Acl } from "./acls.ts";
 import type { Network } from "./network.ts";
-import { peerGroupName, rulePath, ruleText } from "./policy-index.ts";
+import { peerGroupNames, rulePath, ruleText } from "./policy-index.ts";
 
 /** A rule that would have allowed the packet, had one thing been otherwise. */
 export interface NearMiss {
@@ -28,6 +28,8 @@ interface Candidate {
   readonly packet: Pick<Packet, "protocol" | "destinationPort">;
   /** The address at the other side. */
   readonly other: Ip;
+  /** The VPCs in which that may be a pod: the one of the port that is asked about, and those peered with it; `undefined` is the default VPC. */
+  readonly vpcs: readonly (string | undefined)[];
   /** The pod that receives it, whose names for ports count. */
   readonly receiver: PodFact | undefined;
 }
@@ -37,7 +39,7 @@ export function nearMisses(network: Network, policies: readonly Policy[], candid
   return policies.flatMap(({ label, rules }) =>
     rules.flatMap((rule): readonly NearMiss[] => {
       if (rule.direction !== candidate.direction || rule.action !== "allow-related") return [];
-      const peer = rule.peers === "any" || rule.peers.some((one) => isPeer(network, one, candidate.other));
+      const peer = rule.peers === "any" || rule.peers.some((one) => isPeer(network, one, candidate));
       const port = rule.ports === "any" || rule.ports.some((one) => isPort(one, candidate));
       if (peer === port || isHopeless(rule)) return [];
       return [{ policy: label, rule: rulePath(rule.name), allows: ruleText(rule), misses: peer ? "port" : "peer" }];
@@ -91,7 +93,7 @@ function isHopeless({ peers, ports }: PolicyRule): boolean {
   return (peers !== "any" && peers.length === 0) || (ports !== "any" && ports.length === 0);
 }
 
-function isPeer(network: Network, peer: Peer, address: Ip): boolean {
+function isPeer(network: Network, peer: Peer, { other: address, vpcs }: Candidate): boolean {
   if (peer.kind === "cidr") {
     const within = (text: string): boolean => {
       const cidr = parseCidr(text);
@@ -99,8 +101,9 @@ function isPeer(network: Network, peer: Peer, address: Ip): boolean {
     };
     return within(peer.cidr) && !peer.except.some(within);
   }
-  const set = network.addressSet(`${peerGroupName(peer)}_ip${address.family}`);
-  return set?.includes(address.text) === true;
+  return peerGroupNames(peer, vpcs).some((name) =>
+    network.addressSet(`${name}_ip${address.family}`)?.includes(address.text),
+  );
 }
 
 function isPort(port: PortMatch, { packet: { protocol, destinationPort }, receiver }: Candidate): boolean {

@@ -2,8 +2,10 @@
 
 import { OVN_PROVIDER } from "../api/annotations.ts";
 import type { PodFact } from "../facts/pod.ts";
+import { profileKey } from "../facts/policy-group.ts";
 import type { FactReader } from "../facts/store.ts";
-import { canonicalGroup, groupName, groupsOfInterface, groupText } from "../policy/group.ts";
+import { canonicalGroup, groupName, groupsOfInterface, groupText, selectorInVpc } from "../policy/group.ts";
+import { customVpc } from "../policy/pod-vpcs.ts";
 import { acceptedPolicy, POLICY_KINDS } from "../policy/translate.ts";
 import type { Direction, Group, Peer, Policy, PolicyRule, PortMatch } from "../policy/types.ts";
 
@@ -47,12 +49,22 @@ export class PolicyIndex {
 
   /** The policies that apply to a pod's own interface in one direction, by label. */
   applyingTo(pod: PodFact, direction: Direction): readonly Policy[] {
-    const profile = this.#facts.get("profiles", pod.profile);
+    const own = this.#facts.by("ips", "holder", pod.holder).find(({ provider }) => provider === OVN_PROVIDER);
+    const subnet = own && this.#facts.get("subnets", own.subnet);
+    const vpc = subnet && customVpc(this.#facts, subnet);
+    const profile = this.#facts.get("profiles", profileKey(pod.profile, vpc));
     const groups = profile === undefined ? [] : groupsOfInterface(profile, OVN_PROVIDER);
-    const found = new Set(groups.flatMap((group) => this.#bySubject.get(group) ?? []));
+    const found = new Set(groups.flatMap((name) => this.#bySubject.get(this.#inDefaultVpc(name)) ?? []));
     return [...found]
       .filter(({ rules, isolation }) => [...rules, ...isolation].some((part) => part.direction === direction))
       .sort((a, b) => a.tier - b.tier || (a.label < b.label ? -1 : 1));
+  }
+
+  /** The name of the same group in the default VPC. */
+  #inDefaultVpc(name: string): string {
+    const group = this.#facts.get("groups", name)?.group;
+    if (group?.kind !== "pods" || group.selector.vpc === undefined) return name;
+    return nameOf({ kind: "pods", selector: selectorInVpc(group.selector, undefined) });
   }
 }
 
@@ -60,9 +72,11 @@ function nameOf(group: Group): string {
   return groupName(canonicalGroup(group));
 }
 
-/** The name of the group that a peer is; none for one that is written as a CIDR. */
-export function peerGroupName(peer: Peer): string | undefined {
-  return peer.kind === "cidr" ? undefined : nameOf(peer);
+/** The names of the groups that a peer may be, one for each VPC from which a pod may come; none for one that is written as a CIDR. */
+export function peerGroupNames(peer: Peer, vpcs: readonly (string | undefined)[]): readonly string[] {
+  if (peer.kind === "cidr") return [];
+  if (peer.kind !== "pods") return [nameOf(peer)];
+  return vpcs.map((vpc) => nameOf({ kind: "pods", selector: selectorInVpc(peer.selector, vpc) }));
 }
 
 /** Where in the object a rule stands: `spec.ingress[0]`, with the name that its author gave it. */

@@ -8,9 +8,11 @@ import type { Fragment } from "../../desired/fragment.ts";
 import type { UnitKind } from "../../desired/unit-kind.ts";
 import type { IpFact } from "../../facts/ip.ts";
 import type { PodFact } from "../../facts/pod.ts";
+import { profileKey } from "../../facts/policy-group.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { SubnetFact } from "../../facts/subnet.ts";
 import { groupsOfInterface } from "../../policy/group.ts";
+import { customVpc } from "../../policy/pod-vpcs.ts";
 import { annotate, markIp, releaseIp, type WeftEffect } from "../effects.ts";
 import { FragmentBuilder } from "../fragment-builder.ts";
 import { NO_NORTH_GATEWAY, northGateway, reportNorthGateway } from "./north-gateway.ts";
@@ -163,7 +165,7 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
     subnet: open ? named : undefined,
     north:
       pod === undefined || !onOvn ? NO_NORTH_GATEWAY : northGateway(reader, pod, ip, open ? named : undefined, router),
-    groups: pod === undefined || own === undefined || !onOvn ? [] : groupsOf(reader, pod, own),
+    groups: pod === undefined || own === undefined || !onOvn ? [] : groupsOf(reader, pod, own, named),
     missing: pod === undefined || !onOvn ? [] : missingSecurityGroups(reader, pod, provider),
     strayVips: pod === undefined || provider !== OVN_PROVIDER ? [] : strayVips(reader, pod),
   };
@@ -174,8 +176,9 @@ function groupsOf(
   reader: FactReader,
   pod: PodFact,
   { provider, network }: PodInterface,
+  subnet: SubnetFact | undefined,
 ): readonly string[] | undefined {
-  const profile = reader.get("profiles", pod.profile);
+  const profile = subnet && reader.get("profiles", profileKey(pod.profile, customVpc(reader, subnet)));
   // Policies name networks, so all interfaces in that network count.
   const named = network === undefined ? provider : ovnAttachmentProvider(network.name, network.namespace);
   return profile && groupsOfInterface(profile, named);

@@ -24,6 +24,7 @@ import { GatewayGroups } from "../gateway/gateway-groups.ts";
 import { SubnetGateways } from "../gateway/gateway-nodes.ts";
 import { NodeSubnets } from "../node/node-subnets.ts";
 import { settleSubnets as settleAll } from "../subnet/subnet-verdict.ts";
+import { VpcPeers } from "../vpc/vpc-peers.ts";
 
 /** The settings of a controller that was told nothing. */
 export const SAMPLE_CLUSTER: ClusterFact = {
@@ -80,9 +81,10 @@ export function sampleFacts(failures?: Failures): FactStore {
 
 /** Keeps what follows from policies in step with them, as the controller does. */
 export function deriveGroups(facts: FactStore): void {
-  const groups = new GroupIndex(facts);
-  groups.start();
-  facts.derive((change) => groups.noteFact(change));
+  for (const derived of [new VpcPeers(facts), new GroupIndex(facts)]) {
+    derived.start();
+    facts.derive((change) => derived.noteFact(change));
+  }
 }
 
 /** Adds a NetworkPolicy to the namespace `default`. */

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { Dependency } from "../../facts/dependency.ts";
+import { Dependents } from "../../facts/dependents.ts";
+import type { FactChange } from "../../facts/fact-change.ts";
+import { type FactStore, recordingReader, strictReader } from "../../facts/store.ts";
+import { readPeerings } from "./vpc-peerings.ts";
+
+/** Maintains the facts `vpcPeers`: the VPCs with which one has an active peering, so that policies and groups know whose pods may come. */
+export class VpcPeers {
+  readonly #facts: FactStore;
+  /** The facts by which the peerings of each VPC were judged last. */
+  readonly #dependents = new Dependents();
+  #started = false;
+
+  constructor(facts: FactStore) {
+    this.#facts = facts;
+  }
+
+  /** Processes all facts at once. */
+  start(): void {
+    this.#started = true;
+    for (const { key } of this.#facts.all("vpcs")) this.#settle(key);
+  }
+
+  /** A fact has changed. Call this before policies are told, so that they find the derived facts. */
+  noteFact({ kind, key, touched }: FactChange): void {
+    if (!this.#started) return;
+    const concerned = new Set(touched.flatMap((dependency) => this.#dependents.of(dependency)));
+    if (kind === "vpcs") concerned.add(key);
+    for (const vpc of concerned) this.#settle(vpc);
+  }
+
+  #settle(key: string): void {
+    const facts = this.#facts;
+    const seen: Dependency[] = [];
+    const subject = { part: "derived fact", where: "vpcPeers", kind: "vpcs", key } as const;
+    try {
+      const vpc = facts.get("vpcs", key);
+      const { links } =
+        vpc === undefined ? { links: [] } : readPeerings(recordingReader(strictReader(facts), seen), vpc);
+      const vpcs = [...new Set(links.map(({ remoteVpc }) => remoteVpc))].sort();
+      facts.set("vpcPeers", key, vpcs.length === 0 ? undefined : { key, vpcs });
+      facts.failures.succeeded(subject);
+    } catch (error) {
+      // The former fact stays, as the peerings do.
+      facts.failures.failed(subject, error, () => this.#settle(key));
+    }
+    this.#dependents.set(key, seen);
+  }
+}

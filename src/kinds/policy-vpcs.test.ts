@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import t from "tap";
+import {
+  addAdminPolicy,
+  addIp,
+  addNetwork,
+  addNetworkPolicy,
+  addPod,
+  addSubnet,
+  addVpc,
+  NETWORK_CONFIG,
+  sampleFacts,
+} from "../compile/testing/sample-facts.ts";
+import type { FactStore } from "../facts/store.ts";
+import { compileAll } from "./compile-all.ts";
+
+/** The address sets of the groups of pods and SecurityGroups. */
+const PEERS = /\$((?:weft\.pods|weft\.sg|ovn\.sg)\.[\w.]+)_ip[46]/g;
+
+/** `subject peer` for each two VPCs of which an ACL of ports in the one names ports in the other. */
+function pairs(facts: FactStore): readonly string[] {
+  const ports = new Map<string, string>();
+  const members = new Map<string, string[]>();
+  const groups = new Map<string, string>();
+  const held = new Map<string, string>();
+  const acls: { uuid: string; match: string }[] = [];
+  for (const { rows, edges } of compileAll(facts).values()) {
+    for (const { table, uuid, columns } of rows) {
+      const { ls = "" } = (columns["external_ids"] ?? {}) as Readonly<Record<string, string>>;
+      if (table === "Logical_Switch_Port") ports.set(uuid, facts.get("subnets", ls)?.vpc ?? "");
+      if (table === "Port_Group") groups.set(uuid, String(columns["name"]));
+      if (table === "ACL") acls.push({ uuid, match: String(columns["match"]) });
+    }
+    for (const { table, row, column, member } of edges) {
+      if (table !== "Port_Group") continue;
+      if (column === "acls") held.set(member, row);
+      else members.set(row, [...(members.get(row) ?? []), member]);
+    }
+  }
+  const vpcsOf = (group: string): string[] => (members.get(group) ?? []).flatMap((port) => ports.get(port) ?? []);
+  const byName = new Map([...groups].map(([uuid, name]) => [name, vpcsOf(uuid)]));
+  const found = acls.flatMap(({ uuid, match }) => {
+    const named = [...match.matchAll(PEERS)].map(([, name = ""]) => name);
+    const unknown = named.filter((name) => !byName.has(name));
+    if (unknown.length > 0) throw new Error(`the ACL ${match} names ${unknown.join()}, which does not exist`);
+    const peers = named.flatMap((name) => byName.get(name) ?? []);
+    return vpcsOf(held.get(uuid) ?? "").flatMap((subject) => peers.map((peer) => `${subject} ${peer}`));
+  });
+  return [...new Set(found)].sort();
+}
+
+/** Two VPCs with the same addresses, and the pods `client`, `server` of each, which have the same addresses. */
+function twoVpcs(): FactStore {
+  const facts = sampleFacts();
+  for (const vpc of ["red", "black"]) {
+    addVpc(facts, vpc, {});
+    addSubnet(facts, `${vpc}-pods`, { vpc, cidrBlock: "10.80.0.0/24,fd00:10:80::/112" });
+    for (const [i, app] of ["client", "server"].entries()) put(facts, `${vpc}-${app}`, app, `${vpc}-pods`, i + 2);
+  }
+  return facts;
+}
+
+function put(facts: FactStore, name: string, app: string, subnet: string, host: number, net = "80"): void {
+  addPod(facts, name, { node: "weft-1", labels: { app } });
+  const of = { podName: name, namespace: "default", nodeName: "weft-1", subnet };
+  addIp(facts, `${name}.default`, { ...of, v4: `10.${net}.0.${host}`, v6: `fd00:10:${net}::${host}` });
+}
+
+const FROM_CLIENTS = {
+  podSelector: { matchLabels: { app: "server" } },
+  policyTypes: ["Ingress", "Egress"],
+  ingress: [{ from: [{ podSelector: { matchLabels: { app: "client" } } }] }],
+  egress: [{ to: [{ namespaceSelector: {}, podSelector: { matchLabels: { app: "client" } } }] }],
+} as const;
+
+t.test("a policy lets in nobody who has an allowed pod's address in another VPC", async (t) => {
+  const facts = twoVpcs();
+  addNetworkPolicy(facts, "clients", FROM_CLIENTS);
+  t.strictSame(pairs(facts), ["black black", "red red"]);
+});
+
+t.test("pods of VPCs that are peered are peers, while the peering is active", async (t) => {
+  const facts = twoVpcs();
+  addNetworkPolicy(facts, "clients", FROM_CLIENTS);
+  const link = (remoteVpc: string, localConnectIP: string) => ({ vpcPeerings: [{ remoteVpc, localConnectIP }] });
+  addVpc(facts, "blue", link("red", "169.254.0.1/30"));
+  addSubnet(facts, "blue-pods", { vpc: "blue", cidrBlock: "10.81.0.0/24,fd00:10:81::/112" });
+  put(facts, "blue-client", "client", "blue-pods", 2, "81");
+  t.strictSame(pairs(facts), ["black black", "red red"], "red does not name blue");
+  addVpc(facts, "red", link("blue", "169.254.0.2/30"));
+  t.strictSame(pairs(facts), ["black black", "red blue", "red red"]);
+  put(facts, "blue-server", "server", "blue-pods", 3, "81");
+  t.strictSame(pairs(facts), ["black black", "blue blue", "blue red", "red blue", "red red"]);
+  addVpc(facts, "blue", link("red", "169.254.0.5/30"));
+  t.strictSame(pairs(facts), ["black black", "blue blue", "red red"], "the addresses do not match");
+});
+
+t.test("the default VPC has peers of its own and of VPCs that are peered with it", async (t) => {
+  const facts = twoVpcs();
+  addNetworkPolicy(facts, "clients", FROM_CLIENTS);
+  put(facts, "main-client", "client", "ovn-default", 9, "16");
+  put(facts, "main-server", "server", "ovn-default", 10, "16");
+  const plain = pairs(facts);
+  t.strictSame(plain, ["black black", "ovn-cluster ovn-cluster", "red red"]);
+  addVpc(facts, "red", { vpcPeerings: [{ remoteVpc: "ovn-cluster", localConnectIP: "169.254.0.1/30" }] });
+  addVpc(facts, "ovn-cluster", { vpcPeerings: [{ remoteVpc: "red", localConnectIP: "169.254.0.2/30" }] });
+  t.strictSame(pairs(facts), [...plain, "ovn-cluster red", "red ovn-cluster"].sort());
+});
+
+t.test("each interface of a pod is in groups of its own VPC", async (t) => {
+  const facts = twoVpcs();
+  addNetworkPolicy(facts, "clients", FROM_CLIENTS);
+  addNetwork(facts, "blacknet", NETWORK_CONFIG.ovn("blacknet"));
+  addVpc(facts, "both", {});
+  addSubnet(facts, "both-pods", { vpc: "both", cidrBlock: "10.80.0.0/24", provider: "blacknet.default.ovn" });
+  const annotations = { "k8s.v1.cni.cncf.io/networks": "blacknet" };
+  for (const app of ["client", "server"]) {
+    const name = `red-${app}`;
+    addPod(facts, name, { node: "weft-1", labels: { app }, annotations });
+    const of = { podName: name, namespace: "default", nodeName: "weft-1", subnet: "both-pods" };
+    addIp(facts, `${name}.default.blacknet.default.ovn`, { ...of, v4: `10.80.0.${app === "client" ? 2 : 3}`, v6: "" });
+  }
+  t.strictSame(pairs(facts), ["black black", "both both", "red red"]);
+});
+
+t.test("named ports and administrators' policies do not cross VPCs", async (t) => {
+  const facts = twoVpcs();
+  addNetworkPolicy(facts, "named", {
+    podSelector: {},
+    policyTypes: ["Ingress", "Egress"],
+    ingress: [{ from: [{ namespaceSelector: {} }], ports: [{ port: "http" }] }],
+    egress: [{ ports: [{ port: "http" }] }, { to: [{ ipBlock: { cidr: "10.80.0.0/16" } }], ports: [{ port: "http" }] }],
+  });
+  for (const vpc of ["red", "black"]) {
+    const name = `${vpc}-http`;
+    addPod(facts, name, { node: "weft-1", ports: { http: 8080 } });
+    const of = { podName: name, namespace: "default", nodeName: "weft-1", subnet: `${vpc}-pods` };
+    addIp(facts, `${name}.default`, { ...of, v4: "10.80.0.9", v6: "fd00:10:80::9" });
+  }
+  const subject = { namespaces: {} };
+  const rules = {
+    ingress: [{ action: "Deny", from: [{ namespaces: {} }] }],
+    egress: [{ action: "Allow", to: [{ pods: { namespaceSelector: {}, podSelector: {} } }] }],
+  };
+  addAdminPolicy(facts, "anp", "all", { priority: 7, subject, ...rules });
+  addAdminPolicy(facts, "banp", "default", { subject, ...rules });
+  const cluster = { ingress: rules.ingress, egress: [{ ...rules.egress[0], action: "Accept" }] };
+  addAdminPolicy(facts, "cnp", "all", { priority: 8, tier: "Admin", subject, ...cluster });
+  t.strictSame(pairs(facts), ["black black", "ovn-cluster ovn-cluster", "red red"]);
+});
