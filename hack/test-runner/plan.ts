@@ -2,9 +2,17 @@
 
 import { globSync } from "node:fs";
 
-const UNIT = ["src/**/*.test.ts", "hack/**/*.test.ts", "test/policy-oracle/**/*.test.ts"];
+const UNIT = ["src/**/*.test.ts", "hack/**/*.test.ts", "test/{policy-oracle,histories}/**/*.test.ts"];
 /** What takes longest begins first, so that no processor is idle at the end. */
-const LONGEST = ["test/policy-oracle/", "src/ovsdb/raft.", "src/controller/", "src/policy/", "src/ipam/", "src/kube/"];
+const LONGEST = [
+  "test/policy-oracle/",
+  "test/histories/",
+  "src/ovsdb/raft.",
+  "src/controller/",
+  "src/policy/",
+  "src/ipam/",
+  "src/kube/",
+];
 
 /** The simulation uses all processors, but not all the time. It takes longest, so it begins first. */
 export const SIMULATION: readonly string[] = globSync("test/sim/**/*.test.ts");

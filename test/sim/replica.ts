@@ -30,7 +30,7 @@ export interface Surroundings {
   /** What the code throws. */
   readonly throwing: Throwing;
   /** A bug that the controllers have. */
-  readonly mutation: Mutation | undefined;
+  readonly mutation: Pick<Mutation, "parts" | "controller"> | undefined;
   readonly onWrite: (process: SimProcess, verb: string, type: ResourceType, ref: ObjectRef) => void;
   /** Objects are anything here: that some cannot be understood, and an error says so, is expected. */
   readonly hostile: boolean;

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { type Edit, historyText } from "./edits.ts";
+import { differences, type Plant, World } from "./world.ts";
+
+/**
+ * Carries out a history, and says what is wrong with what comes of it; nothing is if the list is empty. At rest, a controller that knows nothing writes nothing, and
+ * makes the same rows in an empty database; no transaction was ever refused; when all has been deleted again, the database is as it was at first.
+ */
+export async function faultsOf(
+  history: readonly Edit[],
+  plant?: Plant,
+  print?: (line: string) => void,
+): Promise<readonly string[]> {
+  const world = new World(historyText(history), plant, print);
+  const onBug = (error: unknown): void => world.fault(`nobody caught: ${error instanceof Error ? error.stack : error}`);
+  process.on("unhandledRejection", onBug);
+  try {
+    await world.begin();
+    const [rows, names] = [world.rows(), world.names()];
+    for (const edit of history) await world.carryOut(edit);
+    await world.settle();
+    await world.judgeFresh();
+    await world.deleteAll(history.length % 2 === 0);
+    const left = world.names().filter((name) => !names.includes(name));
+    for (const name of left) world.fault(`when all is deleted, there still is ${name}`);
+    if (left.length === 0)
+      for (const difference of differences(rows, world.rows())) world.fault(`when all is deleted: ${difference}`);
+  } finally {
+    world.end();
+    process.off("unhandledRejection", onBug);
+  }
+  return world.faults;
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import fc from "fast-check";
+import { switchLbRuleKind } from "../../src/kinds/switch-lb-rule.ts";
+import { vpcDnsKind } from "../../src/kinds/vpc-dns.ts";
+import type { ObjectRef } from "../../src/kube/object.ts";
+import {
+  CONFIG_MAPS,
+  ENDPOINT_SLICES,
+  NAMESPACES,
+  NETWORK_ATTACHMENTS,
+  NETWORK_POLICIES,
+  NODES,
+  PODS,
+  type ResourceType,
+  SERVICES,
+  SUBNETS,
+  VIPS,
+  VPCS,
+} from "../../src/kube/resources.ts";
+import * as objects from "./objects.ts";
+
+/** One thing that happens, so many ms after the one before. */
+export type Edit = { readonly after: number } & (
+  | { readonly do: "put"; readonly type: ResourceType; readonly ref: ObjectRef; readonly body: objects.Body }
+  | { readonly do: "delete"; readonly type: ResourceType; readonly ref: ObjectRef }
+  /** The controller ends, in good order or not, and is started again. */
+  | { readonly do: "restart"; readonly crash: boolean }
+);
+
+/** Types whose objects are deleted at the end of a history, in one order or the other. */
+export const EDITED: readonly ResourceType[] = [
+  PODS,
+  vpcDnsKind.type,
+  switchLbRuleKind.type,
+  SERVICES,
+  ENDPOINT_SLICES,
+  NETWORK_POLICIES,
+  VIPS,
+  SUBNETS,
+  VPCS,
+  CONFIG_MAPS,
+  NETWORK_ATTACHMENTS,
+];
+
+/** How long before an edit: at once with the one before, while that is being carried out, or when all is done. In ms. */
+const after = fc.constantFrom(0, 0, 30, 1_000, 5_000, 40_000);
+
+/** Histories of so many edits at most. */
+export function histories(length: number): fc.Arbitrary<readonly Edit[]> {
+  return fc.array(edit, { minLength: 1, maxLength: length, size: "max" });
+}
+
+/** A line for each edit. */
+export function historyText(history: readonly Edit[]): string {
+  return history.map(editText).join("\n");
+}
+
+function editText(one: Edit): string {
+  const when = `+${one.after} ms: `;
+  if (one.do === "restart") return `${when}the controller ${one.crash ? "crashes" : "restarts"}`;
+  const { namespace, name } = one.ref;
+  const what = `${one.do} ${one.type.plural} ${namespace === undefined ? "" : `${namespace}/`}${name}`;
+  return `${when}${what}${one.do === "put" ? ` ${JSON.stringify(one.body)}` : ""}`;
+}
+
+/** Puts, and sometimes deletes, of objects with some names. */
+function edits(
+  type: ResourceType,
+  refs: readonly ObjectRef[],
+  body: fc.Arbitrary<objects.Body>,
+  deleted: (ref: ObjectRef) => boolean = () => true,
+): fc.Arbitrary<Edit> {
+  return fc.tuple(fc.constantFrom(...refs), body, after, fc.nat(9)).map(([ref, fields, ms, die]): Edit => {
+    if (die < 2 && deleted(ref)) return { after: ms, do: "delete", type, ref };
+    return { after: ms, do: "put", type, ref, body: plain(fields) };
+  });
+}
+
+/** Without fields that are undefined, as JSON has none. */
+function plain(body: objects.Body): objects.Body {
+  return JSON.parse(JSON.stringify(body)) as objects.Body;
+}
+
+function named(...names: readonly string[]): readonly ObjectRef[] {
+  return names.map((name) => ({ name }));
+}
+
+type Notes = Readonly<Record<string, string | undefined>> | undefined;
+
+function withSpec(spec: fc.Arbitrary<object>, notes: fc.Arbitrary<Notes> = fc.constant({})) {
+  return fc.record({ spec, annotations: notes }).map(({ spec: fields, annotations = {} }): objects.Body => {
+    return { spec: fields, metadata: { annotations: annotations as Readonly<Record<string, string>> } };
+  });
+}
+
+const config = { name: "vpc-dns-config", namespace: "kube-system" };
+const network: objects.Body = { spec: { config: '{"type":"kube-ovn","provider":"nad.default.ovn"}' } };
+const services = [
+  { namespace: "default", name: "s1" },
+  { namespace: "blue", name: "s2" },
+];
+const slices = [...services, { namespace: "default", name: "slr-r1" }].map(({ namespace, name }) => {
+  return { namespace, name: `${name}-x` };
+});
+const pods = [
+  { namespace: "blue", name: "p1" },
+  { namespace: "blue", name: "p2" },
+  { namespace: "default", name: "p3" },
+];
+const node = fc.record({ annotations: objects.nodeNotes, labels: objects.nodeLabels, ready: fc.boolean() });
+
+const edit: fc.Arbitrary<Edit> = fc.oneof(
+  { weight: 3, arbitrary: edits(VPCS, named("va", "vb"), withSpec(objects.vpc)) },
+  { weight: 1, arbitrary: edits(VPCS, named("ovn-cluster"), withSpec(objects.vpc), () => false) },
+  { weight: 5, arbitrary: edits(SUBNETS, named("sa", "sb", "sc"), withSpec(objects.subnet)) },
+  { weight: 3, arbitrary: edits(switchLbRuleKind.type, named("r1", "r2"), withSpec(objects.rule, objects.place)) },
+  { weight: 2, arbitrary: edits(vpcDnsKind.type, named("d1", "d2"), withSpec(objects.dns)) },
+  {
+    weight: 2,
+    arbitrary: edits(
+      CONFIG_MAPS,
+      [config],
+      objects.dnsConfig.map((data) => ({ data })),
+    ),
+  },
+  { weight: 1, arbitrary: edits(NETWORK_ATTACHMENTS, [{ namespace: "default", name: "nad" }], fc.constant(network)) },
+  { weight: 2, arbitrary: edits(VIPS, named("v1", "v2"), withSpec(objects.vip)) },
+  { weight: 3, arbitrary: edits(SERVICES, services, withSpec(objects.service, objects.servicePlace)) },
+  { weight: 2, arbitrary: edits(ENDPOINT_SLICES, slices, objects.slice) },
+  { weight: 2, arbitrary: edits(NETWORK_POLICIES, [{ namespace: "blue", name: "np" }], withSpec(objects.policy)) },
+  {
+    weight: 4,
+    arbitrary: edits(
+      PODS,
+      pods,
+      objects.podWishes.map((annotations) => {
+        return { metadata: { annotations: annotations as Readonly<Record<string, string>>, labels: { app: "web" } } };
+      }),
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: edits(
+      NODES,
+      named("n1", "n2", "n3"),
+      node.map(({ annotations, labels, ready }) => ({
+        metadata: { annotations: annotations as Readonly<Record<string, string>>, labels },
+        status: { conditions: [{ type: "Ready", status: ready ? "True" : "False" }] },
+      })),
+      // One stays: without a node no pod could be bound.
+      ({ name }) => name !== "n1",
+    ),
+  },
+  { weight: 1, arbitrary: edits(NAMESPACES, named("blue"), fc.constant({ metadata: { labels: { team: "blue" } } })) },
+  { weight: 1, arbitrary: fc.record({ after, do: fc.constant("restart" as const), crash: fc.boolean() }) },
+);

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { ControllerParts } from "../../src/controller/controller.ts";
+import { SETTINGS } from "../../src/controller/testing/cluster.ts";
+import { KubeError } from "../../src/kube/errors.ts";
+import type { KubeObject, ObjectRef } from "../../src/kube/object.ts";
+import {
+  DEPLOYMENTS,
+  ENDPOINT_SLICES,
+  EVENTS,
+  IPS,
+  NAMESPACES,
+  NODES,
+  PODS,
+  type ResourceType,
+  VPCS,
+} from "../../src/kube/resources.ts";
+import { type FakeKube, fakeKube } from "../../src/kube/testing/fake.ts";
+import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
+import { merge } from "../sim/cluster.ts";
+import { NorthboundServer } from "../sim/database-server.ts";
+import type { Mutation } from "../sim/mutations.ts";
+import { RandomFaults } from "../sim/random-faults.ts";
+import { Replica } from "../sim/replica.ts";
+import { Scheduler } from "../sim/scheduler.ts";
+import { Throwing } from "../sim/throwing.ts";
+import { Trace } from "../sim/trace.ts";
+import { EDITED, type Edit } from "./edits.ts";
+
+/** Longer than any pause before something that failed is tried again, and than a node's chassis may be missing, in ms. */
+const QUIET_MS = 130_000;
+/** All must have settled by then, in ms. */
+const PATIENCE_MS = 20 * 60_000;
+
+/** A bug that the controllers of a world have, to show that it is found. */
+export type Plant = Pick<Mutation, "parts" | "controller">;
+
+/** An API server, a northbound database and one controller, in simulated time and without faults. */
+export class World {
+  readonly faults: string[] = [];
+  readonly #scheduler: Scheduler;
+  readonly #kube: FakeKube;
+  readonly #seed: string;
+  readonly #plant: Plant | undefined;
+  readonly #applied = new Map<string, readonly string[]>();
+  #northbound: NorthboundServer;
+  #replica: Replica;
+  #databases = 0;
+  #lastWrite = 0;
+  #writes: string[] = [];
+  /** What is written to the database is what it lacks. */
+  #isFilling = false;
+
+  constructor(seed: string, plant?: Plant, print?: (line: string) => void) {
+    this.#seed = seed;
+    this.#plant = plant;
+    this.#scheduler = new Scheduler(new Trace(print));
+    const clock = { wall: this.#scheduler.now, after: this.#scheduler.after };
+    this.#kube = fakeKube({ clock, schedule: (deliver) => deliver() });
+    this.#northbound = this.#database();
+    this.#replica = this.#controller();
+  }
+
+  /** What has gone wrong in the code itself. */
+  fault(what: string): void {
+    if (!this.faults.includes(what)) this.faults.push(what);
+  }
+
+  /** A small cluster, with a controller that has found nothing to do for a while. */
+  async begin(): Promise<void> {
+    for (const name of ["default", "kube-system", "blue"]) await this.#kube.create(NAMESPACES, { metadata: { name } });
+    await this.#edit({ after: 0, do: "put", type: NODES, ref: { name: "n1" }, body: {} });
+    this.#replica.start();
+    await this.settle();
+  }
+
+  /** Carries out an edit when its time has come. */
+  async carryOut(edit: Edit): Promise<void> {
+    await this.#scheduler.run(edit.after);
+    this.#scheduler.note(`EDIT ${JSON.stringify(edit)}`);
+    if (edit.do !== "restart") await this.#edit(edit);
+    else if (edit.crash) this.#replica.crash(500, "at once");
+    else void this.#replica.restart(500);
+  }
+
+  /** Waits until nothing has been written for a while. */
+  async settle(): Promise<void> {
+    const began = this.#scheduler.elapsed;
+    this.#lastWrite = began;
+    while (this.#scheduler.elapsed - this.#lastWrite < QUIET_MS) {
+      await this.#scheduler.run(5_000);
+      if (this.#scheduler.elapsed - began < PATIENCE_MS) continue;
+      this.fault(`still writing after ${PATIENCE_MS / 60_000} minutes: ${this.#writes.slice(-4).join("; ")}`);
+      return;
+    }
+    if (!this.#replica.leading) this.fault("nobody leads");
+  }
+
+  /** A controller that knows nothing must find nothing to write, and over an empty database make the rows that are there. */
+  async judgeFresh(): Promise<void> {
+    await this.#judgeSuccessor("a fresh controller", false);
+    await this.#judgeSuccessor("a fresh controller with an empty database", true);
+    for (const event of this.#kube.objects<KubeObject & { reason?: string; message?: string }>(EVENTS))
+      if (event.reason === "InternalError") this.fault(`Event InternalError: ${event.message}`);
+  }
+
+  /** Deletes all that edits make, in one order of types or the other: the cluster must be as it was at first. */
+  async deleteAll(reverse: boolean): Promise<void> {
+    const types = reverse ? EDITED.toReversed() : EDITED;
+    for (const type of types) {
+      for (const { metadata } of this.#kube.objects(type)) {
+        if (STANDING.has(metadata.name) || isOfRule(metadata.name)) continue;
+        await this.#edit({ after: 0, do: "delete", type, ref: refOf(metadata) });
+      }
+      if (reverse) await this.#scheduler.run(2_000);
+    }
+    for (const name of ["n2", "n3"]) await this.#edit({ after: 0, do: "delete", type: NODES, ref: { name } });
+    const ready = { status: { conditions: null } };
+    await this.#kube.patch(NODES, { name: "n1" }, merge(ready), { subresource: "status" });
+    await this.#edit({ after: 0, do: "put", type: NODES, ref: { name: "n1" }, body: {} });
+    await this.#edit({ after: 0, do: "put", type: VPCS, ref: { name: "ovn-cluster" }, body: { spec: {} } });
+    await this.#edit({ after: 0, do: "put", type: NAMESPACES, ref: { name: "blue" }, body: {} });
+    await this.settle();
+  }
+
+  /** Names of all objects but those that only say what has happened. */
+  names(): readonly string[] {
+    return CHECKED.flatMap((type) =>
+      this.#kube.objects(type).map(({ metadata: { namespace = "", name, finalizers = [] } }) => {
+        return `${type.plural} ${namespace}/${name} ${finalizers.join()}`;
+      }),
+    );
+  }
+
+  /** The rows of the database: table and uuid → columns, in one order. */
+  rows(): ReadonlyMap<string, string> {
+    const tables = Object.keys(OVN_NB.tables).filter((table) => !NOT_OURS.has(table));
+    const rows = tables.flatMap((table) =>
+      this.#northbound.rows(table as "Logical_Switch").map(({ _uuid, ...columns }) => {
+        return [`${table} ${_uuid}`, JSON.stringify(columns, inOrder)] as const;
+      }),
+    );
+    return new Map(rows);
+  }
+
+  /** Ends all that runs. */
+  end(): void {
+    this.#replica.process?.kill();
+  }
+
+  async #judgeSuccessor(who: string, isEmpty: boolean): Promise<void> {
+    const before = this.rows();
+    this.end();
+    // What was on its way arrives, and its lock ends.
+    for (const wire of this.#northbound.wires()) wire.cut({ upArrives: false, downArrives: false });
+    await this.#scheduler.run(60_000);
+    if (isEmpty) this.#northbound = this.#database();
+    this.#writes = [];
+    this.#isFilling = isEmpty;
+    this.#replica = this.#controller();
+    this.#replica.start();
+    await this.settle();
+    this.#isFilling = false;
+    if (this.#writes.length > 0) this.fault(`${who} wrote: ${this.#writes.slice(0, 4).join("; ")}`);
+    for (const difference of differences(before, this.rows())) this.fault(`${who}: ${difference}`);
+  }
+
+  async #edit(edit: Extract<Edit, { ref: object }>): Promise<void> {
+    const kube = this.#kube;
+    const { type, ref } = edit;
+    const id = `${type.plural} ${ref.namespace}/${ref.name}`;
+    const present = kube.object(type, ref);
+    try {
+      if (edit.do === "delete") {
+        this.#applied.delete(id);
+        if (present !== undefined) await kube.delete(type, ref, type === PODS ? { gracePeriodSeconds: 0 } : {});
+        return;
+      }
+      const { metadata: { annotations = {}, labels } = {}, status, ...fields } = edit.body;
+      // As `kubectl apply` does it: what the user has set before and does not set now goes, what others have set stays.
+      if (present === undefined) {
+        const more = type === PODS ? { spec: { nodeName: "n1", hostNetwork: false, containers: [] } } : {};
+        const served = type === ENDPOINT_SLICES && { "kubernetes.io/service-name": ref.name.replace(/-x$/, "") };
+        await kube.create(type, {
+          metadata: { ...ref, annotations, labels: { ...labels, ...served } },
+          ...fields,
+          ...more,
+        });
+      } else {
+        const { annotations: had = {}, labels: wore = {} } = present.metadata;
+        const dropped = this.#applied.get(id) ?? [];
+        const others = Object.fromEntries(Object.entries(had).filter(([key]) => !dropped.includes(key)));
+        const metadata = {
+          ...present.metadata,
+          annotations: { ...others, ...annotations },
+          labels: type === NODES ? (labels ?? {}) : wore,
+        };
+        await kube.update(type, { ...present, ...allowed(type, present, fields), metadata });
+      }
+      this.#applied.set(id, Object.keys(annotations));
+      if (type === NODES) {
+        const addresses = [{ type: "InternalIP", address: `172.18.0.${10 + Number(ref.name.slice(1))}` }];
+        await kube.patch(type, ref, merge({ status: { addresses, ...(status as object) } }), { subresource: "status" });
+      }
+    } catch (error) {
+      if (!(error instanceof KubeError)) throw error;
+    }
+  }
+
+  #database(): NorthboundServer {
+    const nothing = (): void => {};
+    const watcher = {
+      onTransact: nothing,
+      onCommit: (_: unknown, operations: readonly object[]) => this.#committed(operations),
+    };
+    return new NorthboundServer(this.#scheduler, new RandomFaults(), `${this.#seed}/${this.#databases++}`, watcher);
+  }
+
+  #controller(): Replica {
+    const scheduler = this.#scheduler;
+    return new Replica(`c${this.#databases}`, {
+      scheduler,
+      randomFaults: new RandomFaults(),
+      kube: this.#kube,
+      northbound: this.#northbound,
+      settings: { ...SETTINGS, ovnNb: "sim" },
+      seed: this.#seed,
+      throwing: new Throwing(scheduler, this.#seed, []),
+      mutation: { ...this.#plant, parts: (parts) => this.#watched(this.#plant?.parts?.(parts) ?? parts) },
+      onWrite: (_process, verb, { plural }, { namespace, name }) => {
+        // What only says what has happened, and what the controller says of itself on its own pod.
+        if (plural === "leases" || plural === "events" || (plural === "pods" && namespace === "kube-system")) return;
+        this.#lastWrite = scheduler.elapsed;
+        this.#writes.push(`${verb} ${plural} ${name}`);
+      },
+      hostile: false,
+      onBug: (what) => this.fault(what),
+    });
+  }
+
+  /** A transaction that the database refuses is a fault: nobody but the controller writes there. */
+  #watched(parts: ControllerParts): ControllerParts {
+    const commit = parts.northbound.commit.bind(parts.northbound);
+    parts.northbound.commit = async (plan) => {
+      const outcome = await commit(plan);
+      if (outcome.kind === "refused") this.fault(`a transaction is refused: ${outcome.error.message}`);
+      return outcome;
+    };
+    return parts;
+  }
+
+  #committed(operations: readonly object[]): void {
+    const writes = operations.filter((operation) => !("op" in operation) || !QUESTIONS.has(String(operation.op)));
+    if (writes.length === 0) return;
+    this.#lastWrite = this.#scheduler.elapsed;
+    if (!this.#isFilling) this.#writes.push(JSON.stringify(writes).slice(0, 500));
+  }
+}
+
+/** Operations that change nothing. */
+const QUESTIONS: ReadonlySet<string> = new Set(["assert", "select", "wait"]);
+/** Tables of what belongs to the whole database. */
+const NOT_OURS: ReadonlySet<string> = new Set(["NB_Global", "Connection", "SSL"]);
+/** What there is without any edit. */
+const STANDING: ReadonlySet<string> = new Set(["ovn-cluster", "ovn-default", "join"]);
+/** Types of objects of which none may stay behind. */
+const CHECKED = [...EDITED, NAMESPACES, NODES, IPS, DEPLOYMENTS];
+
+function refOf({ namespace, name }: ObjectRef): ObjectRef {
+  return namespace === undefined ? { name } : { namespace, name };
+}
+
+/** Whether the controller made the object, and so deletes it: the Service of a SwitchLBRule. */
+function isOfRule(name: string): boolean {
+  return /^slr-r\d$/.test(name);
+}
+
+/** Sets of rows have no order. */
+function inOrder(_key: string, value: unknown): unknown {
+  return Array.isArray(value) ? value.toSorted() : value;
+}
+
+/** What is in one of two maps only, or not the same in both. */
+export function differences(
+  before: ReadonlyMap<string, string>,
+  after: ReadonlyMap<string, string>,
+): readonly string[] {
+  const keys = [...new Set([...before.keys(), ...after.keys()])];
+  return keys.flatMap((key) => {
+    const [old, now] = [before.get(key), after.get(key)];
+    return old === now ? [] : [`row ${key} is ${now ?? "not there"}, and was ${old ?? "not there"}`];
+  });
+}
+
+/** Fields of a spec that cannot be changed once they are set, as rules in `crds/` say, which the API server in memory does not know. */
+const FIXED: Readonly<Record<string, readonly string[]>> = {
+  subnets: ["vpc"],
+  vips: ["subnet", "namespace", "v4ip", "v6ip", "type"],
+  "vpc-dnses": ["vpc", "subnet"],
+};
+
+/** The fields that an edit may set. */
+function allowed(
+  { plural }: ResourceType,
+  present: KubeObject,
+  { spec, ...rest }: Readonly<Record<string, unknown>>,
+): object {
+  if (spec === undefined) return rest;
+  const had = Object.entries(present.spec ?? {}).filter(([, value]) => value !== "");
+  const fixed = had.filter(([field]) => FIXED[plural]?.includes(field));
+  const cidr =
+    plural === "subnets" &&
+    (spec as { cidrBlock?: string }).cidrBlock === "" &&
+    had.filter(([field]) => field === "cidrBlock");
+  return { ...rest, spec: { ...spec, ...Object.fromEntries([...fixed, ...(cidr || [])]) } };
+}
