@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { VpcPeering } from "../api/generated/vpc.ts";
+import { PROBE_NETWORK } from "../api/names.ts";
 import { isStorable, quoted } from "../api/text.ts";
 import { hostPrefix, parseIp } from "../net/address.ts";
-import { broadcastAddress, cidrsOverlap, parseCidr } from "../net/cidr.ts";
+import { broadcastAddress, cidrContains, cidrsOverlap, parseCidr } from "../net/cidr.ts";
 import { type Dual, dualValues } from "../net/dual.ts";
 import type { LinkAddress, PeeringFact, VpcFact } from "./vpc.ts";
 
@@ -32,7 +33,7 @@ export function projectPeerings(
     else {
       const read = readLink(localConnectIP);
       const other = "wrong" in read ? undefined : found.find((one) => overlapping(one.local, read.local));
-      if ("wrong" in read) wrong("localConnectIP", "InvalidPeering", read.wrong);
+      if ("wrong" in read) wrong("localConnectIP", read.reason ?? "InvalidPeering", read.wrong);
       else if (other !== undefined)
         wrong(
           "localConnectIP",
@@ -51,7 +52,9 @@ export function peeringAsWritten({ remoteVpc, local }: PeeringFact): Required<Vp
   return { remoteVpc, localConnectIP: addresses.join(",") };
 }
 
-function readLink(text: string): { readonly local: Dual<LinkAddress> } | { readonly wrong: string } {
+function readLink(
+  text: string,
+): { readonly local: Dual<LinkAddress> } | { readonly wrong: string; readonly reason?: string } {
   const example = "give one such as 169.254.0.1/30, or one of each family separated by a comma";
   const local: { v4?: LinkAddress; v6?: LinkAddress } = {};
   for (const part of text.split(",").map((one) => one.trim())) {
@@ -66,6 +69,12 @@ function readLink(text: string): { readonly local: Dual<LinkAddress> } | { reado
       return { wrong: `${quoted(part)} leaves no address for the other router; ${example}` };
     if (ip.family === 4 && network.prefix < 31 && reserved)
       return { wrong: `${quoted(part)} is the network's own or its broadcast address; ${example}` };
+    const probes = parseCidr(PROBE_NETWORK[family].cidr);
+    if (probes !== undefined && cidrContains(probes, ip))
+      return {
+        wrong: `${ip.text} is reserved for kubelet's probes (${probes.text}); choose another network`,
+        reason: "PeeringConflict",
+      };
     local[family] = { address: ip.text, network: network.text };
   }
   return { local };

@@ -151,6 +151,13 @@ t.test("a peering that cannot be is refused with a reason, and another one of th
       "PeeringMismatch",
       /same address families/,
     ],
+    [
+      { remoteVpc: "b", localConnectIP: "169.254.169.10/16" },
+      "169.254.0.2/16",
+      "PeeringConflict",
+      /169\.254\.169\.10 is reserved for kubelet's probes/,
+    ],
+    [{ remoteVpc: "b", localConnectIP: "fd69::9/126" }, "fd69::a/126", "PeeringConflict", /reserved for kubelet's/],
     [{ remoteVpc: "b", localConnectIP: "10.1.0.129/30" }, "10.1.0.130/30", "PeeringConflict", /overlaps subnet web/],
     [{ remoteVpc: "b", localConnectIP: "10.2.0.129/30" }, "10.2.0.130/30", "PeeringConflict", /overlaps subnet db/],
   ] as const) {

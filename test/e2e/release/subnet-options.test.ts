@@ -162,9 +162,11 @@ t.test("DHCP and router advertisements of subnets", { skip: whyNoLab() }, async 
     /** Asks until an advertisement comes that is wanted: an answer of before may still be on its way. */
     const heard = async (pod: Thing, wanted: (one: Advertisement) => boolean): Promise<Advertisement | undefined> => {
       const packets = await capture(pod, "::");
-      const asking = setInterval(() => void solicitRouter(pod), 1_000);
-      await packets.until("a router advertisement", (lines) => wantedOf(lines, wanted) !== undefined, 40_000);
-      clearInterval(asking);
+      const ask = async (): Promise<Advertisement | undefined> => {
+        await solicitRouter(pod);
+        return wantedOf(packets.lines, wanted);
+      };
+      await until("a router advertisement", 40_000, ask, 1_000);
       return wantedOf(await packets.stop(), wanted);
     };
     const packets = await capture(plain!, "ff02::1");
