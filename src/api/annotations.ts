@@ -156,6 +156,11 @@ export const NODE = {
   contract: "weft.kubeovn.io/node-contract",
   /** OVN's name of the node's chassis (`system-id`), written by the daemon. */
   chassis: "ovn.kubernetes.io/chassis",
+  /**
+   * The only chassis that this node's tunnels are monitored to (BFD), while they are all down: OVN's name of it, written by the daemon and removed when one is up again.
+   * The controller reads it in clusters of two nodes.
+   */
+  unreachable: "weft.kubeovn.io/unreachable-chassis",
   /** Interface whose address tunnels end at. */
   tunnelInterface: "ovn.kubernetes.io/tunnel_interface",
   /** JSON object, network name → address that its tunnels end at. */

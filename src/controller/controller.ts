@@ -38,6 +38,7 @@ import type { Settings } from "./settings.ts";
 import { Sources } from "./sources.ts";
 import type { AcceptedRecord } from "./status/accepted-records.ts";
 import { ChassisWatch } from "./status/chassis-watch.ts";
+import { GatewaySplits } from "./status/gateway-splits.ts";
 import { GatewayWatch } from "./status/gateway-watch.ts";
 import { failedUnit } from "./status/report-failure.ts";
 import { Reporter } from "./status/reporter.ts";
@@ -113,6 +114,7 @@ export class Controller {
   readonly #domains: Domains;
   readonly #chassis: ChassisWatch;
   readonly #gateways: GatewayWatch;
+  readonly #splits: GatewaySplits;
   #macSource: MacSource | undefined;
   #term: Term | undefined;
   /** Everything was read after the lock had been won, and it has not been lost since. */
@@ -160,6 +162,7 @@ export class Controller {
     });
     this.#chassis = new ChassisWatch(this.facts, clock);
     this.#gateways = new GatewayWatch(this.facts, clock);
+    this.#splits = new GatewaySplits(this.facts, clock);
     this.allocator = new Allocator({
       facts: this.facts,
       rowUuid: rowUuidHere,
@@ -211,6 +214,7 @@ export class Controller {
     facts.subscribe((change) => this.stuckPods.noteFact(change), "stuck pods");
     facts.subscribe((change) => this.#chassis.noteFact(change), "chassis");
     facts.subscribe((change) => this.#gateways.noteFact(change), "gateways");
+    facts.subscribe((change) => this.#splits.noteFact(change), "gateway splits");
     northbound.feed(facts);
     southbound?.feed(facts);
     northbound.subscribe((changes) => this.engine.noteDatabase(changes));
@@ -334,6 +338,7 @@ export class Controller {
     this.#endTerm();
     this.#chassis.stop();
     this.#gateways.stop();
+    this.#splits.stop();
     this.failures.stop();
     await Promise.all([this.#events.stop(), this.#domains.stop(), this.#sources.stop()]);
   }

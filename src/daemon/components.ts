@@ -5,7 +5,8 @@ import { Lanes } from "./cni/lanes.ts";
 import { Publication } from "./cni/publication.ts";
 import type { DaemonContext } from "./context.ts";
 import { Gateway } from "./gateway/gateway.ts";
-import { annotateChassis, setNetworkAvailable } from "./gateway/node.ts";
+import { annotateChassis, annotateUnreachable, setNetworkAvailable } from "./gateway/node.ts";
+import { TunnelReport } from "./gateway/tunnel-report.ts";
 import { OvsPorts } from "./ovs/ovs-ports.ts";
 import { OvsView } from "./ovs/ovs-view.ts";
 import { PodEncaps } from "./pods/pod-encaps.ts";
@@ -23,6 +24,7 @@ export interface Components {
   readonly lanes: Lanes;
   readonly gateway: Gateway;
   readonly encaps: PodEncaps;
+  readonly tunnels: TunnelReport;
   readonly upkeep: PodUpkeep;
   readonly probes: Probes;
   readonly publication: Publication;
@@ -70,6 +72,10 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     isPlane: (ip) => gateway.isPlane(ip),
     warnNode: (reason, message) => recordOnNode(options.nodeName, watches, reason, message),
   });
+  const tunnels = new TunnelReport({
+    ...{ view, nodes, node: options.nodeName, clock, log },
+    annotate: (chassis) => annotateUnreachable(kube, options.nodeName, chassis),
+  });
   const upkeep = new PodUpkeep({
     ...{ view, ports, links, lanes, pods, metrics, report, clock, log },
     readPod: (namespace, name) => readPod(kube, namespace, name),
@@ -95,6 +101,7 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     lanes,
     gateway,
     encaps,
+    tunnels,
     upkeep,
     probes,
     publication,

@@ -42,6 +42,7 @@ export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
   nodeSubnets: {},
   gatewayGroups: {},
   gatewayLosses: {},
+  gatewaySplits: {},
   addressConflicts: {},
   compiledPolicies: {},
   profiles: {},

@@ -97,7 +97,7 @@ export interface GatewayNodeFact {
 
 /**
  * The chassis that watch a gateway node, itself included: a group in which OVN decides by BFD who is alive; derived by `src/compile/gateway/gateway-groups.ts`. Key: the
- * node. Absent where there is no other gateway node to fail over to, or where chassis are too few to decide.
+ * node. Absent where there is no other gateway node to fail over to. In a group of two, OVN decides nothing: each node reports what it sees of the other ({@link GatewaySplitFact}).
  */
 export interface GatewayGroupFact {
   readonly key: string;
@@ -110,6 +110,18 @@ export interface GatewayLossFact {
   readonly key: string;
 }
 
+/**
+ * In a cluster of two nodes: that the tunnels between a gateway node and the other one are down; derived by `src/controller/status/gateway-splits.ts`. Key: the
+ * gateway node.
+ */
+export interface GatewaySplitFact {
+  readonly key: string;
+  /** Name of the other node. */
+  readonly peer: string;
+  /** The other node reports it, and the gateway node itself does not report the other one: it is taken for dead. */
+  readonly lost: boolean;
+}
+
 /** The gateway nodes of a centralized subnet of the default VPC; derived by `src/compile/gateway/gateway-nodes.ts`. Key: the subnet. */
 export interface SubnetGatewaysFact {
   readonly key: string;
@@ -117,6 +129,8 @@ export interface SubnetGatewaysFact {
   readonly nodes: readonly GatewayNodeFact[];
   /** Names of those that do not. */
   readonly missing: readonly string[];
+  /** Tunnels between its two gateway nodes, which are the cluster's only nodes, are down: pods leave by their own node. */
+  readonly split: boolean;
 }
 
 /** In which subnet of the default VPC a node's InternalIP is, by family; derived by `src/compile/node/node-subnets.ts`. Key: the node; none for a node of which no address is. */

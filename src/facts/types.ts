@@ -18,6 +18,7 @@ import type { ServiceRangesFact } from "./service-cidr.ts";
 import type {
   GatewayGroupFact,
   GatewayLossFact,
+  GatewaySplitFact,
   NodeSubnetsFact,
   SubnetFact,
   SubnetGatewaysFact,
@@ -39,6 +40,7 @@ export interface DerivedFactTypes {
   readonly nodeSubnets: NodeSubnetsFact;
   readonly gatewayGroups: GatewayGroupFact;
   readonly gatewayLosses: GatewayLossFact;
+  readonly gatewaySplits: GatewaySplitFact;
   readonly addressConflicts: AddressConflictFact;
   readonly profiles: ProfileFact;
   readonly groups: GroupFact;

@@ -31,7 +31,7 @@ const GROUP = "kubeovn.io";
 /** Annotations of a Node that the controller or the daemon writes; what users write there stays. */
 const NODE_ANNOTATIONS: readonly string[] = [
   ...[NODE.allocated, NODE.ipAddress, NODE.macAddress, NODE.cidr, NODE.gateway],
-  ...[NODE.logicalSwitch, NODE.portName, NODE.source, NODE.contract, NODE.chassis],
+  ...[NODE.logicalSwitch, NODE.portName, NODE.source, NODE.contract, NODE.chassis, NODE.unreachable],
 ];
 
 /** The kinds of `kubeovn.io` that the API server serves, with how many objects there are. */

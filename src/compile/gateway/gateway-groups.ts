@@ -6,11 +6,8 @@ import type { FactStore } from "../../facts/store.ts";
 
 /** The maximum number of chassis in a group: rows stay linear in gateway nodes, and several may fail at once. */
 const MOST = 5;
-/**
- * Two chassis cannot tell a dead one from one that is disconnected: an ovn-controller without a working tunnel to another chassis of the group takes
- * nothing over (ovn controller/ha-chassis.c, `ha_chassis_group_is_active`).
- */
-const LEAST = 3;
+/** A chassis alone has nobody to watch it. */
+const LEAST = 2;
 
 /**
  * Maintains the facts `gatewayGroups`: the chassis that watch each gateway node, for subnets with more than one gateway node. Besides the node itself

@@ -5,6 +5,7 @@ import type { NodeFact } from "../../facts/node.ts";
 import { type FactReader, type FactStore, strictReader } from "../../facts/store.ts";
 import type { GatewayNodeFact, SubnetFact, SubnetGatewaysFact } from "../../facts/subnet.ts";
 import type { FactKind } from "../../facts/types.ts";
+import type { Dual } from "../../net/dual.ts";
 import { matchesLabels, selectorProblem } from "../../policy/labels.ts";
 import type { Note } from "../effects.ts";
 
@@ -48,7 +49,7 @@ export class SubnetGateways {
 }
 
 /** The other facts about nodes that decide whether they are ready. */
-const NODE_STATES: ReadonlySet<FactKind> = new Set(["chassisProblems", "gatewayLosses"]);
+const NODE_STATES: ReadonlySet<FactKind> = new Set(["chassisProblems", "gatewayLosses", "gatewaySplits"]);
 
 function isOfNode(holder: unknown): boolean {
   return typeof holder === "string" && holder.startsWith("node:");
@@ -67,7 +68,9 @@ function gatewaysOf(reader: FactReader, name: string): SubnetGatewaysFact | unde
     if (found === undefined) missing.push(node);
     else nodes.push(found);
   }
-  return { key: name, nodes, missing };
+  const joined = nodes.flatMap(({ name, join }) => (hasAny(join) ? [name] : []));
+  const split = joined.some((node) => joined.includes(reader.get("gatewaySplits", node)?.peer ?? ""));
+  return { key: name, nodes, missing, split };
 }
 
 /** Names of the gateway nodes of a subnet, in the order of preference. */
@@ -89,13 +92,18 @@ function gatewayNode(reader: FactReader, name: string): GatewayNodeFact | undefi
   if (node === undefined) return undefined;
   const [ip] = reader.by("ips", "holder", `node:${name}`);
   const join = { ...(ip?.v4 && { v4: ip.v4 }), ...(ip?.v6 && { v6: ip.v6 }) };
-  const problem = problemOf(reader, node, Object.keys(join).length > 0);
+  const problem = problemOf(reader, node, hasAny(join));
   return { name, join, ...(problem !== undefined && { problem }) };
+}
+
+function hasAny(join: Dual<string>): boolean {
+  return Object.keys(join).length > 0;
 }
 
 function problemOf(reader: FactReader, { name, ready }: NodeFact, joined: boolean): string | undefined {
   if (!joined) return "has no address in the join subnet yet";
-  if (reader.get("gatewayLosses", name) !== undefined) return "is not reached by other nodes through tunnels";
+  if (reader.get("gatewayLosses", name) !== undefined || reader.get("gatewaySplits", name)?.lost === true)
+    return "is not reached by other nodes through tunnels";
   if (reader.get("chassisProblems", name)?.reason === "ChassisMissing") return "has no chassis in OVN";
   return ready ? undefined : "is not Ready";
 }
@@ -146,6 +154,14 @@ export function gatewayNotes(subnet: SubnetFact, gateways: SubnetGatewaysFact | 
     ...(missing.length === 0
       ? []
       : [{ reason: "NodeNotFound", message: `spec.gatewayNode names nodes that do not exist: ${missing.join(", ")}` }]),
+    ...(gateways?.split !== true || unready.length > 0
+      ? []
+      : [
+          {
+            reason: "GatewaysSplit",
+            message: `tunnels between ${nodes.map(({ name }) => name).join(" and ")} are down: each pod leaves by its own node until they are up again`,
+          },
+        ]),
     ...(unready.length === 0
       ? []
       : [{ reason: "NodeNotReady", message: `gateway nodes that are not used: ${unready.join(", ")}` }]),

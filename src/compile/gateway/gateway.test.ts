@@ -23,12 +23,13 @@ function groups(facts: FactStore): Readonly<Record<string, string>> {
 
 const CENTRAL = { cidrBlock: "10.30.0.0/24", gatewayType: "centralized", gatewayNode: "n1,n2" } as const;
 
-t.test("gateway nodes are watched where another one could take over, by chassis enough to decide", async (t) => {
+t.test("gateway nodes are watched where another one could take over", async (t) => {
   const facts = sampleFacts();
   addSubnet(facts, "c", CENTRAL);
   addGateway(facts, "n1", 21);
+  t.same(groups(facts), {}, "a single node has nobody to watch it");
   addGateway(facts, "n2", 22);
-  t.same(groups(facts), {}, "of two, neither knows which of them is cut off");
+  t.same(groups(facts), { n1: "c-n1 c-n2", n2: "c-n2 c-n1" });
   addGateway(facts, "n3", 23);
   t.same(groups(facts), { n1: "c-n1 c-n2 c-n3", n2: "c-n2 c-n3 c-n1" });
   for (const n of [4, 5, 6, 7]) addGateway(facts, `n${n}`, 20 + n);
@@ -84,6 +85,44 @@ t.test("a gateway node that others do not reach is not used, and the subnet says
   t.same(compiled(true).hops, ["100.64.0.21", "100.64.0.22"], "or all");
   facts.set("gatewayLosses", "n1", undefined);
   t.match(compiled(true), { hops: ["100.64.0.21"], active: "" });
+});
+
+t.test("while tunnels between the only two nodes are down, pods leave by their own node", async (t) => {
+  const facts = sampleFacts();
+  for (const n of [1, 2]) addGateway(facts, `n${n}`, 20 + n);
+  const compiled = (spec: object = {}) => {
+    addSubnet(facts, "c", { ...CENTRAL, natOutgoing: true, ...spec });
+    const input = subnetUnit.read(facts, "c");
+    const { rows, edges, effects } =
+      input === undefined ? { rows: [], edges: [], effects: [] } : subnetUnit.compile(input);
+    const [condition] = conditionsIn(effects);
+    return {
+      hops: rows.flatMap(({ columns }) => (columns["priority"] === 29000 ? [columns["nexthops"]] : [])),
+      sets: edges.flatMap(({ table, member }) => (table === "Address_Set" ? [member] : [])),
+      active: condition?.status?.["activateGateway"],
+      message: condition?.message,
+    };
+  };
+  const split = (node: string, peer: string, lost?: boolean): unknown =>
+    facts.set("gatewaySplits", node, lost === undefined ? undefined : { key: node, peer, lost });
+  const central = { hops: [["100.64.0.21"]], sets: [], active: "n1", message: "" };
+  const own = { hops: [], sets: ["10.30.0.0/24", "10.30.0.0/24"], active: "n1" };
+  t.same(compiled(), central);
+  split("n1", "n2", false);
+  const message = "tunnels between n1 and n2 are down: each pod leaves by its own node until they are up again";
+  t.same(compiled(), { ...own, message }, "as with a distributed gateway");
+  t.same(compiled({ enableEcmp: true }), { ...own, active: "", message });
+  t.same(compiled({ natOutgoing: false }).sets, ["10.30.0.0/24"]);
+  split("n2", "n1", false);
+  split("n1", "n2", true);
+  const lost = "gateway nodes that are not used: n1 is not reached by other nodes through tunnels";
+  t.same(compiled(), { ...own, active: "n2", message: lost }, "the status names the node that is alive");
+  split("n2", "n1");
+  t.match(compiled(), { ...own, active: "n2" }, "one node is told before the other");
+  split("n1", "n2");
+  t.same(compiled(), central);
+  split("n2", "n1", false);
+  t.match(compiled({ gatewayNode: "n1" }).hops, [["100.64.0.21"]], "a node that is no gateway is none of this subnet");
 });
 
 t.test("a gateway node may be given with the addresses from which it sends", async (t) => {

@@ -3,13 +3,14 @@
 import { leavingAddressSet, nodesAddressSet } from "../../api/names.ts";
 import { nodePortName } from "../../api/port-names.ts";
 import type { ClusterFact } from "../../facts/cluster.ts";
-import type { GatewayNodeFact, SubnetFact } from "../../facts/subnet.ts";
+import type { SubnetFact, SubnetGatewaysFact } from "../../facts/subnet.ts";
 import type { Dual } from "../../net/dual.ts";
 import type { PortRange } from "../../net/port-range.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 
 import { leavingSetId, nodePortId, nodesSetId, routerId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
+import { activeGateways } from "./gateway-nodes.ts";
 
 /** Priorities of Kube-OVN's Logical_Router_Policy rows; `nodePort` is Weft's own. */
 export const POLICY_PRIORITY = { subnet: 31000, nodePort: 30500, node: 30000, gateway: 29000 } as const;
@@ -34,15 +35,16 @@ export function addGatewaySets(build: FragmentBuilder): void {
 /**
  * Adds how a subnet of the default VPC reaches destinations outside of it. Traffic between subnets stays in the router (31000); all other traffic
  * goes to the `ovn0` of a node (29000). A subnet with a distributed gateway only adds its range to an Address_Set, see {@link addNodeGateway}; a
- * centralized one has its own policy to its gateway nodes. Traffic to a node goes there inside OVN (30000), except to node ports, see {@link
+ * centralized one has its own policy to its gateway nodes. While its two gateway nodes, all that the cluster has, cannot reach each other through tunnels,
+ * a pod can only leave by its own node, as with a distributed gateway. Traffic to a node goes there inside OVN (30000), except to node ports, see {@link
  * nodePortMatch}.
- * @param active the gateway nodes that currently carry the traffic of a centralized subnet.
+ * @param gateways the gateway nodes of a centralized subnet.
  */
 export function addSubnetGateway(
   build: FragmentBuilder,
   subnet: SubnetFact,
   cluster: ClusterFact,
-  active: readonly GatewayNodeFact[],
+  gateways: SubnetGatewaysFact | undefined,
 ): void {
   const { name, cidr, natOutgoing } = subnet;
   const policy = (
@@ -61,12 +63,12 @@ export function addSubnetGateway(
     if (block === undefined) continue;
     policy(`local/${family}`, { priority: POLICY_PRIORITY.subnet, match: `${match}.dst == ${block}`, action: "allow" });
     if (name === cluster.joinSubnet) continue;
-    if (subnet.gatewayType === "distributed") {
+    if (subnet.gatewayType === "distributed" || gateways?.split === true) {
       build.member("Address_Set", leavingSetId("distributed", number), "addresses", block);
       if (natOutgoing) build.member("Address_Set", leavingSetId("nat", number), "addresses", block);
       continue;
     }
-    const hops = active.flatMap((node) => {
+    const hops = activeGateways(subnet, gateways).flatMap((node) => {
       const hop = node.join[family];
       return hop === undefined ? [] : [{ node: node.name, hop }];
     });

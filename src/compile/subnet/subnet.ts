@@ -212,7 +212,7 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
       joinCidr,
       privateCidrs: input.privateCidrs,
     });
-  if (vpc === cluster.router) addSubnetGateway(build, subnet, cluster, activeGateways(subnet, input.gateways));
+  if (vpc === cluster.router) addSubnetGateway(build, subnet, cluster, input.gateways);
   return build.finish();
 }
 

@@ -18,6 +18,8 @@ export interface OwnNode {
   readonly contract: NodeContract | string;
   /** What this daemon has written there before; undefined where it has not. */
   readonly chassis: string | undefined;
+  /** The chassis that this daemon has written there as unreachable; undefined where it has written none. */
+  readonly unreachable: string | undefined;
   /** Names of interfaces whose address its tunnels are to have, as its user wrote them. */
   readonly tunnelInterface: string | undefined;
   /** It is being deleted, or its autoscaler is about to: load balancers are to send nothing new to it. */
@@ -45,6 +47,7 @@ export class NodeReader {
       uid,
       contract: this.#contract(uid, annotations),
       chassis: annotations[NODE.chassis],
+      unreachable: annotations[NODE.unreachable],
       isLeaving:
         metadata.deletionTimestamp !== undefined || (spec?.taints ?? []).some(({ key }) => key === LEAVING_TAINT),
       tunnelInterface: annotations[NODE.tunnelInterface],
@@ -94,6 +97,12 @@ export function nodeInformer(
 /** Writes the chassis that this node is in OVN. */
 export async function annotateChassis(kube: Kube, name: string, chassis: string): Promise<void> {
   const body = { metadata: { annotations: { [NODE.chassis]: chassis } } };
+  await kube.patch(NODES, { name }, { type: "merge", body }, { metadataOnly: true });
+}
+
+/** Writes which chassis this node does not reach; undefined: none. */
+export async function annotateUnreachable(kube: Kube, name: string, chassis: string | undefined): Promise<void> {
+  const body = { metadata: { annotations: { [NODE.unreachable]: chassis ?? null } } };
   await kube.patch(NODES, { name }, { type: "merge", body }, { metadataOnly: true });
 }
 

@@ -14,8 +14,8 @@ import { EXTERNAL_ID, type PodPort } from "./ports.ts";
 const SELECTION = {
   Open_vSwitch: ["external_ids", "cur_cfg"],
   Bridge: ["name", "ports", "datapath_type"],
-  Port: ["name", "interfaces"],
-  Interface: ["name", "type", "mac", "mtu_request", "external_ids", "error"],
+  Port: ["name", "interfaces", "external_ids"],
+  Interface: ["name", "type", "mac", "mtu_request", "external_ids", "error", "bfd", "bfd_status"],
 } as const;
 
 type ViewTables = Selected<VswitchTables, typeof SELECTION>;
@@ -32,6 +32,9 @@ export type RootView = MirrorRow<ViewTables["Open_vSwitch"]>;
 /** The integration bridge (ovn-controller(8), `ovn-bridge`). */
 export const INTEGRATION_BRIDGE = "br-int";
 
+/** In a Port's external_ids: `<chassis>@<its address>`, and `%<our address>` in newer versions (ovn controller/encaps.c, `encaps_tunnel_id_create`). */
+const TUNNEL_ID = "ovn-chassis-id";
+
 /** The local Open vSwitch database as it is, with the lookups that the daemon needs. */
 export class OvsView implements OvsTables {
   readonly client: OvsdbClient;
@@ -40,6 +43,7 @@ export class OvsView implements OvsTables {
   readonly #ports: RowIndex<ViewTables["Port"]>;
   readonly #interfaces: RowIndex<ViewTables["Interface"]>;
   readonly #byIfaceId: RowIndex<ViewTables["Interface"]>;
+  readonly #tunnels: RowIndex<ViewTables["Port"]>;
   readonly #byContainer: RowIndex<ViewTables["Interface"]>;
 
   constructor(client: OvsdbClient) {
@@ -47,6 +51,7 @@ export class OvsView implements OvsTables {
     this.mirror = client.monitor(VSWITCH, SELECTION);
     this.#bridges = this.mirror.index("Bridge", "name", (row) => row.name);
     this.#ports = this.mirror.index("Port", "interface", (row) => row.interfaces);
+    this.#tunnels = this.mirror.index("Port", "tunnel", ({ external_ids: ids }) => ids[TUNNEL_ID] && TUNNEL_ID);
     this.#interfaces = this.mirror.index("Interface", "name", (row) => row.name);
     this.#byIfaceId = this.mirror.index("Interface", "iface-id", ours(EXTERNAL_ID.ifaceId));
     this.#byContainer = this.mirror.index("Interface", "container", ours(EXTERNAL_ID.containerId));
@@ -124,6 +129,17 @@ export class OvsView implements OvsTables {
       error: row.error ?? "",
       installed: ids[EXTERNAL_ID.ovnInstalled] === "true",
     };
+  }
+
+  /** The tunnels of ovn-controller: for each interface the chassis at its other end. */
+  tunnels(): readonly { readonly chassis: string; readonly row: InterfaceView }[] {
+    return this.#tunnels.lookup(TUNNEL_ID).flatMap(({ external_ids: ids, interfaces }) =>
+      interfaces.flatMap((uuid) => {
+        const [chassis] = (ids[TUNNEL_ID] ?? "").split("@");
+        const row = this.mirror.get("Interface", uuid);
+        return row === undefined || !chassis ? [] : [{ chassis, row }];
+      }),
+    );
   }
 
   /** Every pod port of ours. */
