@@ -7,10 +7,11 @@ import type { DesiredRow } from "../desired/fragment.ts";
 import { rowUuid, stableMac } from "../desired/identity.ts";
 import type { AnyUnitKind } from "../desired/unit-kind.ts";
 import { judgeAnnotations, NAMESPACE_RULES } from "../facts/annotation-rules.ts";
+import { deriverOf } from "../facts/derivation.ts";
 import { projectNode, projectPod } from "../facts/project-core.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import type { FactReader, FactStore } from "../facts/store.ts";
-import { AddressHolders } from "../kinds/address-holders.ts";
+import { addressHolders } from "../kinds/address-holders.ts";
 import { ipPoolUnit, projectIpPool } from "../kinds/ippool.ts";
 import { factStore } from "../kinds/store.ts";
 import { rootsOf, UNIT_KINDS } from "../kinds/units.ts";
@@ -35,6 +36,7 @@ import {
   addPod,
   addSubnet,
   addVpc,
+  followed,
   NETWORK_CONFIG,
   sampleFacts,
   settleSubnets,
@@ -256,12 +258,10 @@ t.test("a subnet in deletion keeps its rows and names who is in it; then it give
   facts.set("ips", "b.default", undefined);
   const vip = { metadata: { name: "v", uid: "v" }, spec: { subnet: "old" }, status: { v4ip: "10.20.0.9" } };
   facts.set("vips", "v", projectVip(vip));
-  const holders = new AddressHolders(facts);
-  holders.start();
+  followed(facts, deriverOf(facts, addressHolders));
   const used = subnetUnit.read(facts, "old");
   const said = used === undefined ? [] : subnetUnit.compile(used).effects;
   t.ok(JSON.stringify(said).includes("waiting for addresses to be released: Vip v"), "a Vip too");
-  facts.derive((change) => holders.noteFact(change));
   facts.set("vips", "v", undefined);
   const fact = facts.get("subnets", "old");
   if (fact) facts.set("subnets", "old", { ...fact, finalizers: ["kubeovn.io/kube-ovn-controller"] });

@@ -36,6 +36,11 @@ export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
     egressTable: ({ egress }) => (egress.gateway === "" ? [] : [String(egress.table)]),
     // Those that any namespace may be bound to by its labels.
     selects: (subnet) => (subnet.namespaceSelectors.length > 0 ? ["any"] : []),
+    // Of those with a centralized gateway; "" where nodes are chosen by their labels.
+    gatewayNode: ({ gatewayType, gatewayNodes }) =>
+      gatewayType !== "centralized" ? [] : gatewayNodes.length > 0 ? gatewayNodes : [""],
+    // Those whose rules make ACLs.
+    rules: (subnet) => (subnet.private || subnet.acls.length > 0 ? ["any"] : []),
   },
   verdicts: {},
   subnetGateways: {},
@@ -128,6 +133,11 @@ export class FactStore implements FactReader {
     if (keys.length > 1) return keys.toSorted().flatMap((key) => table.get(key) ?? []);
     const fact = keys[0] === undefined ? undefined : table.get(keys[0]);
     return fact === undefined ? NONE : [fact];
+  }
+
+  /** Whether any fact is found under `value`. */
+  has<K extends FactKind>(kind: K, index: IndexName<K>, value: string): boolean {
+    return this.#entries.get(indexTopic(kind, index))?.has(value) === true;
   }
 
   all<K extends FactKind>(kind: K): readonly FactTypes[K][] {

@@ -67,7 +67,7 @@ export interface FactTypes extends DerivedFactTypes {}
 /** The names of the indexes of each kind that has any. Added to by kinds of objects and rows as well. */
 export interface FactIndexes {
   readonly addressHolders: "subnet";
-  readonly subnets: "vpc" | "provider" | "namespace" | "private" | "selects" | "egressTable";
+  readonly subnets: "vpc" | "provider" | "namespace" | "private" | "selects" | "egressTable" | "gatewayNode" | "rules";
 }
 
 /** The name of a kind of fact. */

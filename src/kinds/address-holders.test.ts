@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { AddressHolders } from "./address-holders.ts";
+import { followed } from "../compile/testing/sample-facts.ts";
+import { deriverOf } from "../facts/derivation.ts";
+import { addressHolders } from "./address-holders.ts";
 import { factStore } from "./store.ts";
 import { projectVip } from "./vip.ts";
 
@@ -9,9 +11,7 @@ const metadata = { name: "a", uid: "uid-a" };
 
 t.test("an object holds what it was given, from then on and until it is gone", async (t) => {
   const facts = factStore();
-  const holders = new AddressHolders(facts);
-  facts.derive((change) => holders.noteFact(change));
-  holders.start();
+  followed(facts, deriverOf(facts, addressHolders));
   const held = () => facts.by("addressHolders", "subnet", "s");
   facts.set("vips", "a", projectVip({ metadata, spec: { subnet: "s", v4ip: "10.0.0.9" } }));
   t.same(held(), [], "what it asks for it does not hold");
@@ -25,6 +25,6 @@ t.test("an object holds what it was given, from then on and until it is gone", a
 t.test("what is there already is taken in at the start", async (t) => {
   const facts = factStore();
   facts.set("vips", "a", projectVip({ metadata, spec: { subnet: "s" }, status: { mac: "02:00:00:00:00:01" } }));
-  new AddressHolders(facts).start();
+  deriverOf(facts, addressHolders).start();
   t.match(facts.all("addressHolders"), [{ key: "vips/a", who: "Vip a" }]);
 });

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { FactChange } from "../facts/fact-change.ts";
+import type { Derivation } from "../facts/derivation.ts";
 import type { AddressHolderFact } from "../facts/ip.ts";
-import type { FactStore } from "../facts/store.ts";
 import type { FactKind } from "../facts/types.ts";
 import type { IpRecord } from "../ipam/reserve.ts";
 import { KINDS } from "./index.ts";
@@ -28,38 +27,17 @@ const HOLDER_OF: ReadonlyMap<FactKind, HolderOf> = new Map(
 );
 
 /**
- * Keeps the facts `addressHolders`: the addresses that objects hold without an IP object, whatever kind they are of. What is asked of a subnet (is an
- * address in use, may it go) need not know the kinds then.
+ * The facts `addressHolders`: the addresses that objects hold without an IP object, whatever kind they are of. What is asked of a subnet (is an address
+ * in use, may it go) need not know the kinds then.
  */
-export class AddressHolders {
-  readonly #facts: FactStore;
-  #started = false;
-
-  constructor(facts: FactStore) {
-    this.#facts = facts;
-  }
-
-  /** Takes in all facts at once. */
-  start(): void {
-    this.#started = true;
-    const { failures } = this.#facts;
-    for (const kind of HOLDER_OF.keys()) {
-      for (const { key } of this.#facts.all(kind)) {
-        const subject = { part: "derived fact", where: "addressHolders", kind, key } as const;
-        failures.run(subject, () => this.#note(kind, key));
-      }
-    }
-  }
-
-  /** A fact has changed. Call it before the units are told, so that they find what follows from it. */
-  noteFact({ kind, key }: FactChange): void {
-    if (this.#started) this.#note(kind, key);
-  }
-
-  #note(kind: FactKind, key: string): void {
-    const holderOf = HOLDER_OF.get(kind);
-    if (holderOf === undefined) return;
-    const fact = this.#facts.get(kind, key);
-    this.#facts.set("addressHolders", `${kind}/${key}`, fact && holderOf(key, fact as never));
-  }
-}
+export const addressHolders: Derivation<"addressHolders"> = {
+  kind: "addressHolders",
+  keys: (facts) => [...HOLDER_OF.keys()].flatMap((kind) => facts.all(kind).map(({ key }) => `${kind}/${key}`)),
+  changedBy: ({ kind, key }) => (HOLDER_OF.has(kind) ? [`${kind}/${key}`] : []),
+  derive: (facts, of) => {
+    const at = of.indexOf("/");
+    const [kind, key] = [of.slice(0, at) as FactKind, of.slice(at + 1)];
+    const fact = facts.get(kind, key);
+    return fact && HOLDER_OF.get(kind)?.(key, fact as never);
+  },
+};

@@ -13,6 +13,9 @@ declare module "../facts/types.ts" {
   interface FactTypes {
     readonly vpcs: VpcFact;
   }
+  interface FactIndexes {
+    readonly vpcs: "bfdPort";
+  }
 }
 
 /** kubeovn.io/v1 Vpc. */
@@ -20,7 +23,7 @@ export const vpcKind: Kind<"vpcs"> = {
   facts: "vpcs",
   type: VPCS,
   project: (object, { router }) => projectVpc(object, router),
-  indexes: {},
+  indexes: { bfdPort: ({ bfdPort }) => (bfdPort === undefined ? [] : ["any"]) },
   unit: vpcUnit,
   rows: {
     Logical_Router: ["name", "options", "external_ids", "ports", "static_routes", "policies"],

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { NODE } from "../../api/annotations.ts";
+import { changeOf, type Deriver } from "../../facts/derivation.ts";
 import type { FactChange } from "../../facts/fact-change.ts";
+import type { NodeFact } from "../../facts/node.ts";
 import type { FactStore } from "../../facts/store.ts";
 
 /** The maximum number of chassis in a group: rows stay linear in gateway nodes, and several may fail at once. */
@@ -13,39 +15,31 @@ const LEAST = 2;
  * Maintains the facts `gatewayGroups`: the chassis that watch each gateway node, for subnets with more than one gateway node. Besides the node itself
  * these are the next ones in the order of all nodes' names, so a node that is added or removed changes only few groups.
  */
-export class GatewayGroups {
+export class GatewayGroups implements Deriver {
   readonly #facts: FactStore;
-  #started = false;
 
   constructor(facts: FactStore) {
     this.#facts = facts;
   }
 
-  /** Processes all facts at once. */
+  noteFact(change: FactChange): void {
+    const node = changeOf("nodes", change);
+    if (change.kind === "subnetGateways" || chassisOf(node?.old) !== chassisOf(node?.new)) this.start();
+  }
+
   start(): void {
-    this.#started = true;
-    this.#settle();
-  }
-
-  /** A fact has changed. */
-  noteFact({ kind, old, new: now }: FactChange): void {
-    if (!this.#started) return;
-    if (kind === "subnetGateways") this.#settle();
-    if (kind === "nodes" && chassisOf(old) !== chassisOf(now)) this.#settle();
-  }
-
-  #settle(): void {
     const facts = this.#facts;
     const watched = new Set(
       facts.all("subnetGateways").flatMap(({ nodes }) => (nodes.length > 1 ? nodes.map(({ name }) => name) : [])),
     );
-    const ring: { readonly node: string; readonly chassis: string }[] = [];
+    /** Chassis → its node. */
+    const nodes = new Map<string, string>();
     for (const node of watched.size === 0 ? [] : facts.all("nodes")) {
       const chassis = chassisOf(node);
       // Nodes copied from one disk have the same system-id.
-      if (chassis !== undefined && !ring.some((other) => other.chassis === chassis))
-        ring.push({ node: node.name, chassis });
+      if (chassis !== undefined && !nodes.has(chassis)) nodes.set(chassis, node.name);
     }
+    const ring = [...nodes].map(([chassis, node]) => ({ node, chassis }));
     const groups = new Map<string, readonly string[]>();
     for (const [at, { node }] of ring.entries()) {
       if (!watched.has(node) || ring.length < LEAST) continue;
@@ -60,7 +54,6 @@ export class GatewayGroups {
   }
 }
 
-function chassisOf(fact: unknown): string | undefined {
-  const { annotations } = (fact ?? {}) as { readonly annotations?: Readonly<Record<string, string>> };
-  return annotations?.[NODE.chassis];
+function chassisOf(node: NodeFact | undefined): string | undefined {
+  return node?.annotations[NODE.chassis];
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { changeOf, type Derivation } from "../../facts/derivation.ts";
 import type { FactChange } from "../../facts/fact-change.ts";
 import type { NodeFact } from "../../facts/node.ts";
 import { type FactReader, type FactStore, strictReader } from "../../facts/store.ts";
@@ -10,49 +11,34 @@ import { matchesLabels, selectorProblem } from "../../policy/labels.ts";
 import type { Note } from "../effects.ts";
 
 /**
- * Maintains the facts `subnetGateways`: the gateway nodes of each centralized subnet of the default VPC, and their state. Nodes change often, and
+ * The facts `subnetGateways`: the gateway nodes of each centralized subnet of the default VPC, and their state. Nodes change often, and
  * subnets need not be compiled for that: a subnet's unit reads only this fact, which changes only with the result.
  */
-export class SubnetGateways {
-  readonly #facts: FactStore;
-  #started = false;
+export const subnetGateways: Derivation<"subnetGateways"> = {
+  kind: "subnetGateways",
+  keys: subnetNames,
+  changedBy(change, facts) {
+    if (change.kind === "subnets") return [change.key];
+    if (change.kind === "cluster") return subnetNames(facts);
+    const nodes = NODE_STATES.has(change.kind) ? [change.key] : nodesWith(changeOf("ips", change));
+    // Also those whose nodes are chosen by their labels.
+    const names = nodes.length === 0 ? [] : ["", ...nodes];
+    return new Set(names.flatMap((name) => facts.by("subnets", "gatewayNode", name).map((subnet) => subnet.name)));
+  },
+  derive: (facts, key) => gatewaysOf(strictReader(facts), key),
+};
 
-  constructor(facts: FactStore) {
-    this.#facts = facts;
-  }
-
-  /** Processes all facts at once. */
-  start(): void {
-    this.#started = true;
-    this.#settle();
-  }
-
-  /** A fact has changed. Centralized subnets and their nodes are few, so all are evaluated. */
-  noteFact({ kind, key, old, new: now }: FactChange): void {
-    if (!this.#started) return;
-    if (kind === "subnets") this.#settleSubnet(key);
-    else if (kind === "nodes" || NODE_STATES.has(kind) || kind === "cluster") this.#settle();
-    else if (kind === "ips" && [old, now].some((ip) => ip !== undefined && "holder" in ip && isOfNode(ip.holder)))
-      this.#settle();
-  }
-
-  #settle(): void {
-    for (const { name } of this.#facts.all("subnets")) this.#settleSubnet(name);
-  }
-
-  #settleSubnet(name: string): void {
-    const facts = this.#facts;
-    // If a subnet cannot be read, its former fact stays.
-    const subject = { part: "derived fact", where: "subnetGateways", kind: "subnets", key: name } as const;
-    facts.failures.run(subject, () => facts.set("subnetGateways", name, gatewaysOf(strictReader(facts), name)));
-  }
+function subnetNames(facts: FactStore): readonly string[] {
+  return facts.all("subnets").map(({ name }) => name);
 }
 
-/** The other facts about nodes that decide whether they are ready. */
-const NODE_STATES: ReadonlySet<FactKind> = new Set(["chassisProblems", "gatewayLosses", "gatewaySplits"]);
+/** The facts about nodes that decide whether they are ready, beside their addresses. */
+const NODE_STATES: ReadonlySet<FactKind> = new Set(["nodes", "chassisProblems", "gatewayLosses", "gatewaySplits"]);
 
-function isOfNode(holder: unknown): boolean {
-  return typeof holder === "string" && holder.startsWith("node:");
+/** The nodes whose address on the join switch a change is about. */
+function nodesWith(change: FactChange<"ips"> | undefined): readonly string[] {
+  const holders = [change?.old, change?.new].map((ip) => ip?.holder ?? "");
+  return holders.flatMap((holder) => (holder.startsWith("node:") ? [holder.slice("node:".length)] : []));
 }
 
 /** The gateway nodes of a subnet; undefined if it is not centralized, not in the default VPC, or the join subnet. */

@@ -4,9 +4,10 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
 import type { DesiredRow } from "../../desired/fragment.ts";
 import { rowUuid } from "../../desired/identity.ts";
+import { deriverOf } from "../../facts/derivation.ts";
 import { projectService } from "../../facts/project-service.ts";
 import type { FactStore } from "../../facts/store.ts";
-import { Zones } from "../../kinds/zones.ts";
+import { zones } from "../../kinds/zones.ts";
 import { formatFragment } from "../../reconcile/text.ts";
 import type { WeftEffect } from "../effects.ts";
 import { loadBalancerGroupId } from "../owner-ids.ts";
@@ -18,6 +19,7 @@ import {
   addService,
   addSubnet,
   addVpc,
+  followed,
   sampleFacts,
 } from "../testing/sample-facts.ts";
 import { serviceUnit } from "./service.ts";
@@ -407,9 +409,7 @@ const zone = (...names: string[]) => ({ hints: { forZones: names.map((name) => (
 
 t.test("endpoints with hints are for their zones, on the nodes of which they are balanced", async (t) => {
   const facts = sampleFacts();
-  const zones = new Zones(facts);
-  facts.derive((change) => zones.noteFact(change), "zones");
-  zones.start();
+  followed(facts, deriverOf(facts, zones));
   addChassis(facts, "weft-1", "c1", "a");
   addChassis(facts, "weft-2", "c2", "b");
   addNode(facts, "weft-3", "172.18.0.13");
@@ -433,11 +433,9 @@ t.test("endpoints with hints are for their zones, on the nodes of which they are
 
 t.test("a node that comes or goes wakes no Service with hints, a zone does", async (t) => {
   const facts = sampleFacts();
-  const zones = new Zones(facts);
-  facts.derive((change) => zones.noteFact(change), "zones");
   addChassis(facts, "weft-1", "c1", "a");
   addChassis(facts, "weft-2", "c2", "a");
-  zones.start();
+  followed(facts, deriverOf(facts, zones));
   const changed: string[] = [];
   t.teardown(facts.subscribe(({ kind, key }) => kind === "zones" && changed.push(key)));
   addNode(facts, "weft-3", "172.18.0.13");

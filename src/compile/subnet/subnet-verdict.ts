@@ -3,7 +3,7 @@
 import { isOvnProvider } from "../../api/annotations.ts";
 import { samePlain } from "../../collections/plain.ts";
 import { joinDual, withAccepted } from "../../facts/project-subnet.ts";
-import { type FactReader, type FactStore, strictReader } from "../../facts/store.ts";
+import type { FactReader } from "../../facts/store.ts";
 import type { SubnetFact, SubnetSpecFact, VerdictFact } from "../../facts/subnet.ts";
 import type { PeeringFact } from "../../facts/vpc.ts";
 import { parseIp } from "../../net/address.ts";
@@ -11,8 +11,6 @@ import { cidrContains, cidrsOverlap, parseCidr } from "../../net/cidr.ts";
 import { type ParsedSubnetAddresses, parseSubnetAddresses } from "../../net/subnet-addresses.ts";
 import { selectorProblem } from "../../policy/labels.ts";
 import { rangesOfServices } from "../service/service-ranges.ts";
-import { recordedPeerings } from "../vpc/vpc-peerings.ts";
-import { findNeighbours, nodeFinder } from "./subnet-neighbours.ts";
 
 /** A subnet's configuration, and whether it is accepted. */
 export interface Settled {
@@ -28,15 +26,6 @@ interface Problem {
 
 /** The reason of a refusal that ends when addresses are released. */
 export const ADDRESSES_IN_USE = "AddressesInUse";
-
-/**
- * Decides which configuration of each subnet is accepted, together with its neighbours. Accepted configuration stays active: an invalid or
- * conflicting edit is refused and the last accepted addresses stay, so an invalid `kubectl apply` breaks neither this subnet nor another. Of two new
- * subnets that overlap in one VPC, the older is accepted (by creation time, then by name).
- */
-export function settleSubnets(facts: FactStore): readonly Settled[] {
-  return [...settling(facts)].map(({ settle }) => settle());
-}
 
 /** Who holds addresses of a subnet; `""` where there is none of a family. */
 export interface SubnetHolder {
@@ -54,47 +43,26 @@ export interface Unrecorded {
   readonly holders: (subnet: string) => readonly SubnetHolder[];
 }
 
-/** The same, one at a time: for callers in which an exception for one must not stop the others. */
-export function* settling(
-  facts: FactStore,
-  unrecorded: Unrecorded = { last: () => undefined, holders: () => [] },
-): Iterable<{
-  readonly spec: SubnetSpecFact;
+/** What a subnet is settled among. */
+export interface SubnetSurroundings {
   /** The subnets whose addresses overlap this one's. */
   readonly others: readonly SubnetSpecFact[];
-  /** A node with an address in its range: a text that distinguishes it from others. */
-  readonly node: string | undefined;
-  readonly settle: () => Settled;
-}> {
-  const reader = strictReader(facts);
-  const specs = reader.all("subnetSpecs");
-  const { pairs, linksOf } = recordedPeerings(reader.all("vpcs"));
-  const neighbours = findNeighbours(specs, pairs);
-  const nodeIn = nodeFinder(reader.all("nodes"));
-  const { router } = reader.get("cluster", "cluster") ?? {};
-  const services = rangesOfServices(reader);
-  for (const spec of specs) {
-    const others = neighbours.get(spec.name) ?? [];
-    // Another plugin's network may be the nodes' own network.
-    const node = spec.vpc === router && isOvnProvider(spec.provider) ? nodeIn(spec.cidr) : undefined;
-    const settleThis = (): Settled => {
-      return {
-        ...settle(reader, spec, others, node, { router, cidrs: services }, linksOf(spec.vpc), unrecorded),
-        spec,
-      };
-    };
-    yield { spec, others, node: node && `${node.node} ${node.address}`, settle: settleThis };
-  }
+  /** A node with an address in its range. */
+  readonly node: { readonly node: string; readonly address: string } | undefined;
+  /** The active peerings of its VPC. */
+  readonly links: readonly PeeringFact[];
 }
 
-function settle(
+/**
+ * Decides which configuration of a subnet is accepted, together with its neighbours. Accepted configuration stays active: an invalid or
+ * conflicting edit is refused and the last accepted addresses stay, so an invalid `kubectl apply` breaks neither this subnet nor another. Of two new
+ * subnets that overlap in one VPC, the older is accepted (by creation time, then by name).
+ */
+export function settleSubnet(
   reader: FactReader,
   current: SubnetSpecFact,
-  others: readonly SubnetSpecFact[],
-  node: { readonly node: string; readonly address: string } | undefined,
-  services: { readonly router: string | undefined; readonly cidrs: readonly string[] },
-  links: readonly PeeringFact[],
-  unrecorded: Unrecorded,
+  { others, node, links }: SubnetSurroundings,
+  unrecorded: Unrecorded = { last: () => undefined, holders: () => [] },
 ): Settled {
   const holders = (): readonly SubnetHolder[] => holdersIn(reader, current.name, unrecorded);
   const spec = withLast(current, unrecorded.last(current.name), holders);
@@ -103,23 +71,24 @@ function settle(
   const problem =
     written.problem ??
     withoutVpc(reader, written) ??
-    serviceInside(written, services) ??
+    serviceInside(written, reader) ??
     clash(written, others, isAccepted(spec)) ??
     (isAccepted(spec) ? undefined : linkInside(written, links)) ??
     nodeInside(written, node) ??
     inUse(spec, holders);
   const unclear = unclearSelector(written);
   const refused = joined(problem, unclear);
-  if (refused === undefined) return { spec, subnet: written, verdict: { key, ok: true, reason: "Ready", message: "" } };
+  const settled = (subnet: SubnetFact, verdict: VerdictFact): Settled => ({ spec: current, subnet, verdict });
+  if (refused === undefined) return settled(written, { key, ok: true, reason: "Ready", message: "" });
   const base = problem === undefined ? written : withAccepted(spec);
   // Namespaces of a selector that cannot be read are not known: the former ones stay bound.
   const namespaceSelectors = (unclear && accepted?.namespaceSelectors) ?? base.namespaceSelectors;
   const former = { ...base, namespaceSelectors };
   const stands = problem === undefined || (clash(former, others, true) === undefined && subnetAddressesOf(former).ok);
   if (accepted !== undefined && stands) {
-    return { spec, subnet: former, verdict: { key, ok: true, reason: "Ready", message: "", refused } };
+    return settled(former, { key, ok: true, reason: "Ready", message: "", refused });
   }
-  return { spec, subnet: written, verdict: { key, ok: false, ...refused } };
+  return settled(written, { key, ok: false, ...refused });
 }
 
 /** The spec. The last verdict counts as recorded if an object has an address of it that the spec would leave out. */
@@ -173,12 +142,10 @@ function unclearSelector({ namespaceSelectors }: SubnetFact): Problem | undefine
 }
 
 /** Pods must not have addresses of the Service ranges: nodes and switches with load balancers translate packets to them. */
-function serviceInside(
-  subnet: SubnetFact,
-  { router, cidrs }: { readonly router: string | undefined; readonly cidrs: readonly string[] },
-): Problem | undefined {
+function serviceInside(subnet: SubnetFact, reader: FactReader): Problem | undefined {
+  const { router } = reader.get("cluster", "cluster") ?? {};
   if (!isOvnProvider(subnet.provider) || (subnet.vpc !== router && !subnet.enableLb)) return undefined;
-  const [shared] = cidrs.flatMap(
+  const [shared] = rangesOfServices(reader).flatMap(
     (text) => overlap(subnet, { cidr: text.includes(":") ? { v6: text } : { v4: text } }) ?? [],
   );
   if (shared === undefined) return undefined;

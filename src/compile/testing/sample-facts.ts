@@ -6,6 +6,7 @@ import { stableMac } from "../../desired/identity.ts";
 import { recordAnnotations, writeAcceptedSubnet } from "../../facts/accepted.ts";
 import type { AdminPolicyKind } from "../../facts/admin-policy.ts";
 import type { ClusterFact } from "../../facts/cluster.ts";
+import { type Deriver, deriverOf } from "../../facts/derivation.ts";
 import { type AdminPolicyObject, projectAdminPolicy } from "../../facts/project-admin-policy.ts";
 import { projectAttachment } from "../../facts/project-attachment.ts";
 import { projectNamespace, projectNode, projectPod } from "../../facts/project-core.ts";
@@ -21,9 +22,9 @@ import { factStore } from "../../kinds/store.ts";
 import { GroupIndex } from "../../policy/group-index.ts";
 import { SecurityGroupIndex } from "../../policy/security-group-index.ts";
 import { GatewayGroups } from "../gateway/gateway-groups.ts";
-import { SubnetGateways } from "../gateway/gateway-nodes.ts";
+import { subnetGateways } from "../gateway/gateway-nodes.ts";
 import { NodeSubnets } from "../node/node-subnets.ts";
-import { settleSubnets as settleAll } from "../subnet/subnet-verdict.ts";
+import { SubnetVerdicts } from "../subnet/subnet-verdicts.ts";
 import { VpcPeers } from "../vpc/vpc-peers.ts";
 
 /** The settings of a controller that was told nothing. */
@@ -63,10 +64,8 @@ export function sampleFacts(failures?: Failures): FactStore {
   const namespace = { metadata: { name: "default", uid: "uid-ns", labels: { team: "a" } } };
   facts.set("namespaces", "default", projectNamespace(namespace));
   deriveGroups(facts);
-  for (const derived of [new SubnetGateways(facts), new GatewayGroups(facts), new NodeSubnets(facts)]) {
-    derived.start();
-    facts.derive((change) => derived.noteFact(change));
-  }
+  const derivers = [deriverOf(facts, subnetGateways), new GatewayGroups(facts), new NodeSubnets(facts)];
+  for (const deriver of derivers) followed(facts, deriver);
   addPod(facts, "a", { node: "weft-1" });
   addIp(facts, "a.default", {
     podName: "a",
@@ -81,10 +80,13 @@ export function sampleFacts(failures?: Failures): FactStore {
 
 /** Keeps what follows from policies in step with them, as the controller does. */
 export function deriveGroups(facts: FactStore): void {
-  for (const derived of [new VpcPeers(facts), new GroupIndex(facts)]) {
-    derived.start();
-    facts.derive((change) => derived.noteFact(change));
-  }
+  for (const deriver of [new VpcPeers(facts), new GroupIndex(facts)]) followed(facts, deriver);
+}
+
+/** Starts a deriver, and has it follow changes. */
+export function followed(facts: FactStore, deriver: Deriver): void {
+  deriver.start();
+  facts.derive((change) => deriver.noteFact(change));
 }
 
 /** Adds a NetworkPolicy to the namespace `default`. */
@@ -189,9 +191,7 @@ export function addSubnet(
 
 /** Derives the accepted subnets from their specs. */
 export function settleSubnets(facts: FactStore): void {
-  const settled = settleAll(facts);
-  for (const { subnet } of settled) facts.set("subnets", subnet.name, subnet);
-  for (const { subnet, verdict } of settled) facts.set("verdicts", subnet.name, verdict);
+  new SubnetVerdicts(facts).start();
 }
 
 /** Adds a SecurityGroup, and says that it exists. */

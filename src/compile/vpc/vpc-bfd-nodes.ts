@@ -4,9 +4,8 @@ import { NODE } from "../../api/annotations.ts";
 import type { LabelSelector } from "../../api/label-selector.ts";
 import { digestOf } from "../../api/name.ts";
 import { samePlain } from "../../collections/plain.ts";
-import type { FactChange } from "../../facts/fact-change.ts";
+import { changeOf, type Derivation } from "../../facts/derivation.ts";
 import type { NodeFact } from "../../facts/node.ts";
-import type { FactStore } from "../../facts/store.ts";
 import type { BfdPortFact, VpcFact } from "../../facts/vpc.ts";
 import { matchesLabels, selectorProblem } from "../../policy/labels.ts";
 
@@ -14,37 +13,24 @@ import { matchesLabels, selectorProblem } from "../../policy/labels.ts";
 const DEFAULT_NODES = 3;
 
 /**
- * Maintains the facts `bfdPorts`: the nodes that may host the BFD port of a VPC. A VPC's unit reads only this fact, so other nodes do not wake it.
+ * The facts `bfdPorts`: the nodes that may host the BFD port of a VPC. A VPC's unit reads only this fact, so other nodes do not wake it.
  * For a VPC without a node selector they are any three nodes, spread by a digest of both names. Readiness of nodes is not considered: OVN moves the
  * port when a chassis dies. Nodes without a chassis are left out.
  */
-export class VpcBfdNodes {
-  readonly #facts: FactStore;
-  #started = false;
-
-  constructor(facts: FactStore) {
-    this.#facts = facts;
-  }
-
-  /** Processes all facts at once. */
-  start(): void {
-    this.#started = true;
-    for (const vpc of this.#facts.all("vpcs")) this.#settle(vpc.key);
-  }
-
-  /** A fact has changed. Call this before units are notified, so that they find the derived facts. */
-  noteFact({ kind, key, old, new: now }: FactChange): void {
-    if (!this.#started) return;
-    if (kind === "vpcs") this.#settle(key);
-    if (kind === "nodes" && !samePlain(seenOf(old as NodeFact | undefined), seenOf(now as NodeFact | undefined)))
-      for (const vpc of this.#facts.all("vpcs")) if (vpc.bfdPort !== undefined) this.#settle(vpc.key);
-  }
-
-  #settle(vpc: string): void {
-    const fact = this.#facts.get("vpcs", vpc);
-    this.#facts.set("bfdPorts", vpc, fact?.bfdPort && { key: vpc, ...chooseNodes(fact, this.#facts.all("nodes")) });
-  }
-}
+export const bfdPorts: Derivation<"bfdPorts"> = {
+  kind: "bfdPorts",
+  keys: (facts) => facts.all("vpcs").map(({ key }) => key),
+  changedBy: (change, facts) => {
+    const node = changeOf("nodes", change);
+    if (node === undefined) return change.kind === "vpcs" ? [change.key] : [];
+    if (samePlain(seenOf(node.old), seenOf(node.new))) return [];
+    return facts.by("vpcs", "bfdPort", "any").map(({ key }) => key);
+  },
+  derive: (facts, key) => {
+    const vpc = facts.get("vpcs", key);
+    return vpc?.bfdPort && { key, ...chooseNodes(vpc, facts.all("nodes")) };
+  },
+};
 
 /** The parts of a node that decide whether it may host a port. */
 function seenOf(node: NodeFact | undefined): object | undefined {

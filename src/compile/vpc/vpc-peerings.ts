@@ -108,27 +108,17 @@ export function readPeerings(reader: FactReader, vpc: VpcFact): Peerings {
 }
 
 /**
- * The peerings that were active and that both VPCs still name: pairs of VPCs, each once, and the links of a VPC. New ranges of subnets are checked
- * against them, so that a new subnet does not end a peering.
+ * The peerings of a VPC that were active and that both VPCs still name. New ranges of subnets are checked against them, so that a new subnet does not
+ * end a peering. What one VPC says of another, that one says of it.
  */
-export function recordedPeerings(vpcs: readonly VpcFact[]): {
-  readonly pairs: readonly (readonly [string, string])[];
-  readonly linksOf: (vpc: string) => readonly PeeringFact[];
-} {
-  const byName = new Map(vpcs.map((vpc) => [vpc.name, vpc]));
+export function recordedPeerings(reader: FactReader, vpc: string): readonly PeeringFact[] {
   const named = (list: readonly PeeringFact[] | undefined, vpc: string): boolean =>
     list?.some(({ remoteVpc }) => remoteVpc === vpc) === true;
-  const linksOf = (vpc: string): readonly PeeringFact[] => {
-    const { former, peerings } = byName.get(vpc) ?? { former: {}, peerings: [] };
-    return (former.vpcPeerings ?? []).filter(({ remoteVpc }) => {
-      const remote = byName.get(remoteVpc);
-      return named(peerings, remoteVpc) && named(remote?.peerings, vpc) && named(remote?.former.vpcPeerings, vpc);
-    });
-  };
-  const pairs = vpcs.flatMap(({ name }) =>
-    linksOf(name).flatMap(({ remoteVpc }) => (name < remoteVpc ? [[name, remoteVpc] as const] : [])),
-  );
-  return { pairs, linksOf };
+  const { former, peerings } = reader.get("vpcs", vpc) ?? { former: {}, peerings: [] };
+  return (former.vpcPeerings ?? []).filter(({ remoteVpc }) => {
+    const remote = reader.get("vpcs", remoteVpc);
+    return named(peerings, remoteVpc) && named(remote?.peerings, vpc) && named(remote?.former.vpcPeerings, vpc);
+  });
 }
 
 /** The ranges of a VPC's accepted subnets that its router is connected to. */

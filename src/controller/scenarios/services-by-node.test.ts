@@ -9,11 +9,13 @@ import {
   addNode,
   addService,
   addVpc,
+  followed,
   sampleFacts,
 } from "../../compile/testing/sample-facts.ts";
+import { deriverOf } from "../../facts/derivation.ts";
 import { everyFact, type FactStore } from "../../facts/store.ts";
 import { rootsOf, UNIT_KINDS } from "../../kinds/units.ts";
-import { Zones } from "../../kinds/zones.ts";
+import { zones } from "../../kinds/zones.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
 import { Engine } from "../../reconcile/engine.ts";
@@ -45,9 +47,7 @@ async function rig(t: Test, prepare: (facts: FactStore) => void = () => undefine
   const facts = sampleFacts();
   addVpc(facts, "team-a", {});
   prepare(facts);
-  const zones = new Zones(facts);
-  facts.derive((change) => zones.noteFact(change), "zones");
-  zones.start();
+  followed(facts, deriverOf(facts, zones));
   let plans: Plan[] = [];
   const engine = new Engine<WeftEffect>({
     database: "OVN_Northbound",
