@@ -2,7 +2,6 @@
 
 import fc from "fast-check";
 import t, { type Test } from "tap";
-import type { WeftEffect } from "../../compile/effects.ts";
 import {
   addChassis,
   addEndpoints,
@@ -13,16 +12,10 @@ import {
   sampleFacts,
 } from "../../compile/testing/sample-facts.ts";
 import { deriverOf } from "../../facts/derivation.ts";
-import { everyFact, type FactStore } from "../../facts/store.ts";
-import { rootsOf, UNIT_KINDS } from "../../kinds/units.ts";
+import type { FactStore } from "../../facts/store.ts";
 import { zones } from "../../kinds/zones.ts";
-import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
-import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
-import { Engine } from "../../reconcile/engine.ts";
 import { type Plan, planSize } from "../../reconcile/plan.ts";
-import { Tracker } from "../../reconcile/tracker.ts";
-import { SYSTEM_CLOCK } from "../../time/clock.ts";
-import { Northbound } from "../databases/northbound.ts";
+import { engineRig } from "../testing/engine-rig.ts";
 
 const NODES = ["weft-1", "weft-2", "weft-3"];
 const TABLES = new Set(["Load_Balancer", "Load_Balancer_Group", "Chassis_Template_Var"]);
@@ -40,53 +33,19 @@ interface Rig {
 
 /** An engine over an empty database, with the facts that it follows. */
 async function rig(t: Test, prepare: (facts: FactStore) => void = () => undefined): Promise<Rig> {
-  const server = fakeOvsdb(OVN_NB);
-  const client = server.connect();
-  const northbound = new Northbound(client);
-  await northbound.lock.whenHeld();
   const facts = sampleFacts();
   addVpc(facts, "team-a", {});
   prepare(facts);
   followed(facts, deriverOf(facts, zones));
-  let plans: Plan[] = [];
-  const engine = new Engine<WeftEffect>({
-    database: "OVN_Northbound",
-    tracker: new Tracker<WeftEffect>(UNIT_KINDS, facts, rootsOf),
-    view: northbound.view,
-    commit: (plan) => {
-      plans.push(plan);
-      return northbound.commit(plan);
-    },
-    whenReady: () => northbound.whenReady(),
-    offerEffects: () => undefined,
-    timers: SYSTEM_CLOCK,
-    onUnitFailure: (unit, error) => t.fail(`${unit}: ${error.message}`),
-    onDeposed: () => t.fail("deposed"),
-    batch: 1_000,
-  });
-  northbound.subscribe((changes) => engine.noteDatabase(changes));
-  facts.subscribe((change) => engine.noteFact(change));
-  for (const change of everyFact(facts)) engine.noteFact(change);
-  await northbound.whenReady();
-  engine.start();
-  await engine.whenIdle();
+  const { engine, northbound, plans, close } = await engineRig(t, facts, { batch: 1_000 });
   return {
-    facts,
+    ...{ facts, plans, close },
     idle: () => engine.whenIdle(),
-    plans: () => {
-      const seen = plans;
-      plans = [];
-      return seen;
-    },
     rows: () =>
       [...northbound.rows()]
         .filter(({ table }) => TABLES.has(table))
         .map(({ table, uuid, columns }) => JSON.stringify([table, uuid, sorted(columns)]))
         .sort(),
-    close: async () => {
-      await client.close();
-      await server.close();
-    },
   };
 }
 

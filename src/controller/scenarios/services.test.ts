@@ -1,31 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import type { WeftEffect } from "../../compile/effects.ts";
 import { addEndpoints, addService, sampleFacts } from "../../compile/testing/sample-facts.ts";
-import { everyFact } from "../../facts/store.ts";
-import { rootsOf, UNIT_KINDS } from "../../kinds/units.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
-import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
-import { Engine } from "../../reconcile/engine.ts";
-import { type Plan, planSize } from "../../reconcile/plan.ts";
+import { planSize } from "../../reconcile/plan.ts";
 import { braked, planSweep } from "../../reconcile/sweep.ts";
-import { Tracker } from "../../reconcile/tracker.ts";
-import { SYSTEM_CLOCK } from "../../time/clock.ts";
-import { EDGE_COLUMNS, Northbound } from "../databases/northbound.ts";
+import { EDGE_COLUMNS } from "../databases/northbound.ts";
+import { engineRig } from "../testing/engine-rig.ts";
 
 const SERVICES = 5_000;
 const ports = [{ protocol: "TCP", port: 80 }];
 
 t.test("with 5,000 Services, one more or one changed endpoint writes one small row", { timeout: 99_000 }, async (t) => {
-  const server = fakeOvsdb(OVN_NB);
-  const client = server.connect();
-  t.teardown(async () => {
-    await client.close();
-    await server.close();
-  });
-  const northbound = new Northbound(client);
-  await northbound.lock.whenHeld();
   const facts = sampleFacts();
   const service = (i: number): void => {
     addService(facts, `s${i}`, { clusterIPs: [`10.96.${i >> 8}.${i & 255}`], ports });
@@ -34,29 +20,8 @@ t.test("with 5,000 Services, one more or one changed endpoint writes one small r
     addEndpoints(facts, `s${i}`, `s${i}-1`, { ports, endpoints: [{ addresses: [address] }] });
   };
   for (let i = 0; i < SERVICES; i++) service(i);
-  let plans: Plan[] = [];
-  const tracker = new Tracker<WeftEffect>(UNIT_KINDS, facts, rootsOf);
-  const engine = new Engine<WeftEffect>({
-    database: "OVN_Northbound",
-    tracker,
-    view: northbound.view,
-    commit: (plan) => {
-      plans.push(plan);
-      return northbound.commit(plan);
-    },
-    whenReady: () => northbound.whenReady(),
-    offerEffects: () => undefined,
-    timers: SYSTEM_CLOCK,
-    onUnitFailure: (unit, error) => t.fail(`${unit}: ${error.message}`),
-    onDeposed: () => t.fail("deposed"),
-    batch: SERVICES,
-  });
-  northbound.subscribe((changes) => engine.noteDatabase(changes));
-  facts.subscribe((change) => engine.noteFact(change));
-  for (const change of everyFact(facts)) engine.noteFact(change);
-  await northbound.whenReady();
-  engine.start();
-  await engine.whenIdle();
+  const { engine, northbound, client, plans, close } = await engineRig(t, facts, { batch: SERVICES });
+  t.teardown(close);
   const rows = () => [...northbound.rows()];
   const groups = () => rows().filter(({ table }) => table === "Load_Balancer_Group");
   t.equal(rows().filter(({ table }) => table === "Load_Balancer").length, SERVICES);
@@ -72,25 +37,26 @@ t.test("with 5,000 Services, one more or one changed endpoint writes one small r
   t.match(groupsOf("ovn-default"), { length: 1 });
   t.match(groupsOf("join"), { length: 0 }, "nodes' own traffic is not balanced here");
 
-  plans = [];
+  plans();
   service(SERVICES);
   await engine.whenIdle();
+  const added = plans();
   t.same(
-    plans.map(({ inserts, mutations }) => [inserts.length, mutations.length, planSize(plans[0] as Plan)]),
+    added.map((plan) => [plan.inserts.length, plan.mutations.length, planSize(plan)]),
     [[1, 1, 2]],
     "one row, and one membership",
   );
-  t.equal(plans[0]?.mutations[0]?.insert.length, 1);
+  t.equal(added[0]?.mutations[0]?.insert.length, 1);
 
-  plans = [];
   endpoint(17, "10.16.0.2");
   await engine.whenIdle();
+  const changed = plans();
   t.same(
-    plans.map((plan) => [plan.updates.length, planSize(plan)]),
+    changed.map((plan) => [plan.updates.length, planSize(plan)]),
     [[1, 1]],
     "one column of one row",
   );
-  t.same(plans[0]?.updates[0]?.columns, { vips: { "10.96.0.17:80": "10.16.0.2:80" } });
+  t.same(changed[0]?.updates[0]?.columns, { vips: { "10.96.0.17:80": "10.16.0.2:80" } });
 
   facts.set("services", "default/s17", undefined);
   await engine.whenIdle();

@@ -4,19 +4,12 @@ import type { Test } from "tap";
 import { samePlain } from "../../collections/plain.ts";
 import type { WeftEffect } from "../../compile/effects.ts";
 import { SAMPLE_CLUSTER } from "../../compile/testing/sample-facts.ts";
-import { strictReader } from "../../facts/store.ts";
 import type { FactKind } from "../../facts/types.ts";
 import { DerivedFacts } from "../../kinds/derived.ts";
 import { feedsOf } from "../../kinds/feeds.ts";
 import { factStore } from "../../kinds/store.ts";
-import { rootsOf, UNIT_KINDS } from "../../kinds/units.ts";
-import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
-import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
 import { wrongMatchesOfDatabase } from "../../policy/testing/ovn-matches.ts";
-import { Engine } from "../../reconcile/engine.ts";
-import { Tracker } from "../../reconcile/tracker.ts";
-import { SYSTEM_CLOCK } from "../../time/clock.ts";
-import { EXCLUSIVE, Northbound, OWN_COLUMNS } from "../databases/northbound.ts";
+import { engineRig } from "./engine-rig.ts";
 
 /** An object, and the facts that it becomes. */
 export interface StateObject {
@@ -40,14 +33,6 @@ const FEEDS = feedsOf({ router: SAMPLE_CLUSTER.router, joinSubnet: SAMPLE_CLUSTE
  * objects' next facts, as if the API server had answered at once.
  */
 export async function stateMachine(t: Test) {
-  const server = fakeOvsdb(OVN_NB);
-  const client = server.connect();
-  t.teardown(async () => {
-    await client.close();
-    await server.close();
-  });
-  const northbound = new Northbound(client);
-  await northbound.lock.whenHeld();
   const facts = factStore();
   facts.set("cluster", "cluster", SAMPLE_CLUSTER);
   const derived = new DerivedFacts(facts);
@@ -77,24 +62,8 @@ export async function stateMachine(t: Test) {
     written.set(id, { ...written.get(id), ...effect.annotations });
     queueMicrotask(() => set(id));
   };
-  const engine = new Engine<WeftEffect>({
-    database: "OVN_Northbound",
-    tracker: new Tracker<WeftEffect>(UNIT_KINDS, strictReader(facts), rootsOf),
-    view: northbound.view,
-    ownColumns: OWN_COLUMNS,
-    exclusive: (table) => EXCLUSIVE.get(table) ?? [],
-    commit: (plan) => northbound.commit(plan),
-    whenReady: () => northbound.whenReady(),
-    offerEffects: (_unit, effects) => effects.forEach(take),
-    timers: SYSTEM_CLOCK,
-    onUnitFailure: (unit, error) => t.fail(`${unit}: ${error.message}`),
-    onDeposed: () => t.fail("deposed"),
-  });
-  northbound.subscribe((changes) => engine.noteDatabase(changes));
-  facts.subscribe((change) => engine.noteFact(change));
-  await northbound.whenReady();
-  engine.start();
-  t.teardown(() => engine.stop());
+  const { engine, northbound, close } = await engineRig(t, facts, { take });
+  t.teardown(close);
   const idle = async (): Promise<void> => {
     // What has been written leads to facts, which may lead to more.
     for (let quiet = 0; quiet < 3; quiet++) {
