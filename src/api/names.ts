@@ -201,6 +201,11 @@ export function refusalName(service: string): string {
   return `${service}/refuse`;
 }
 
+/** The load balancer that refuses, in the default VPC, what is sent to a Service of another VPC, for one protocol. */
+export function foreignName(service: string, protocol: "TCP" | "UDP" | "SCTP"): string {
+  return `${loadBalancerName(service, protocol)}/of-other-vpc`;
+}
+
 /** The load balancer of a Service for clients in one zone, for one protocol and family. */
 export function zonalName(service: string, protocol: "TCP" | "UDP" | "SCTP", v6: boolean, zone: string): string {
   return `${loadBalancerName(service, protocol)}/zone${v6 ? 6 : 4}/${zone}`;

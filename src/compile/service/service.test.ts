@@ -258,10 +258,32 @@ t.test("a Service of another VPC is balanced there, once the VPC exists", async 
   const facts = sampleFacts();
   const annotations = { "ovn.kubernetes.io/vpc": "team-a" };
   addService(facts, "web", { ...DUAL, ports: [HTTP] }, { annotations });
-  t.equal(vips(facts, "default/web"), undefined);
+  t.same(vips(facts, "default/web"), { "10.96.0.20:80": "", "[fd00:10:96::20]:80": "" }, "refused in the default VPC");
   t.match(reports(facts, "default/web"), [/VPC "team-a" does not exist/]);
   addVpc(facts, "team-a", {});
   golden(t, "custom-vpc", facts, "default/web");
+});
+
+t.test("clients of the default VPC are refused at all addresses of a Service of another VPC", async (t) => {
+  const facts = sampleFacts();
+  addVpc(facts, "team-a", {});
+  const external = { externalIPs: ["192.0.2.7"], loadBalancerSourceRanges: ["198.51.100.0/24"] };
+  const annotations = { "ovn.kubernetes.io/vpc": "team-a" };
+  const status = { loadBalancer: { ingress: [{ ip: "192.0.2.8" }] } };
+  const spec = { clusterIPs: ["10.96.0.20"], ports: [HTTP], ...external };
+  addService(facts, "web", spec, { annotations }, status);
+  const { rows, edges } = serviceUnit.compile(serviceUnit.read(facts, "default/web")!);
+  const inGroup = (vpc: string) => {
+    const group = rowUuid("Load_Balancer_Group", loadBalancerGroupId(vpc));
+    const members = edges.filter(({ row }) => row === group).map(({ member }) => member);
+    return rows.filter(({ uuid }) => members.includes(uuid)).map(({ columns }) => columns["vips"]);
+  };
+  t.same(inGroup("ovn-cluster"), [{ "10.96.0.20:80": "", "192.0.2.7:80": "", "192.0.2.8:80": "" }]);
+  t.same(inGroup("team-a"), [{ "10.96.0.20:80": "", "192.0.2.7:80": "" }], "no endpoints yet");
+  facts.set("services", "default/web", undefined);
+  addService(facts, "own", { clusterIPs: ["10.96.0.21"], ports: [HTTP] });
+  const own = serviceUnit.compile(serviceUnit.read(facts, "default/own")!).rows;
+  t.equal(own.length, 1, "nothing is refused of the default VPC's own");
 });
 
 t.test("other proxies' Services are left to them", async (t) => {

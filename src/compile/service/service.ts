@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { SERVICE } from "../../api/annotations.ts";
-import { loadBalancerName, repeatsName } from "../../api/names.ts";
+import { foreignName, loadBalancerName, repeatsName } from "../../api/names.ts";
 import type { Fragment } from "../../desired/fragment.ts";
 import type { UnitKind } from "../../desired/unit-kind.ts";
 import {
@@ -27,6 +27,7 @@ interface ServiceInput {
   readonly service: ServiceFact;
   /** The VPC that it is in. */
   readonly vpc: string;
+  readonly defaultVpc: string;
   readonly vpcExists: boolean;
   /** The ranges of ClusterIPs: addresses in them are balanced by their own Services. */
   readonly serviceRanges: readonly string[];
@@ -55,16 +56,18 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
     if (service === undefined) return undefined;
     const cluster = reader.get("cluster", "cluster");
     const all = reader.by("endpointSlices", "service", key);
-    const vpc = vpcOfService(reader, service, all, cluster?.router ?? "");
+    const defaultVpc = cluster?.router ?? "";
+    const vpc = vpcOfService(reader, service, all, defaultVpc);
     const slices = slicesInVpc(reader, service, all, vpc);
     const vpcExists = reader.get("vpcs", vpc) !== undefined;
-    const vips = vipsOfService(reader, service, slices, vpc, cluster?.router ?? "");
+    const vips = vipsOfService(reader, service, slices, vpc, defaultVpc);
     const own = balancedAddresses(service).filter((one) => !service.nodeLocal || !service.addresses.includes(one));
     const wide = [...own, ...vips.addresses];
     const zonal = zonalFamilies(service, service.ports, wide, slices).length > 0;
     const zones = zonal ? reader.all("zones").map((zone) => zone.key) : [];
     const health = serviceHealth(reader, service, vips.addresses, slices, vpc);
-    return { service, vpc, vpcExists, serviceRanges: rangesOfServices(reader), slices, vips, health, wide, zones };
+    const serviceRanges = rangesOfServices(reader);
+    return { service, vpc, defaultVpc, vpcExists, serviceRanges, slices, vips, health, wide, zones };
   },
 
   compile(input): Fragment<WeftEffect> {
@@ -73,12 +76,15 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
     const about = { resource: "services", namespace, name, uid } as const;
     const build = new FragmentBuilder();
     if (service.proxy !== "" || !isPlaced(service, slices)) return build.finish();
+    const foreign = input.defaultVpc !== "" && vpc !== input.defaultVpc;
     if (!vpcExists) {
+      if (foreign) refuseInDefaultVpc(build, service, input.defaultVpc);
       const message = `VPC "${vpc}" does not exist; pods cannot reach the Service at its addresses`;
       return build.finish(report(about, [{ path: "metadata.annotations", reason: "VpcNotFound", message }]));
     }
     if (service.nodeLocal) addLocal(build, service, vpc, slices);
     for (const protocol of ["TCP", "UDP", "SCTP"] as const) addCluster(build, input, protocol);
+    if (foreign) refuseInDefaultVpc(build, service, input.defaultVpc);
     const problems = [
       ...service.problems,
       ...slices.flatMap((slice) => slice.problems),
@@ -96,6 +102,24 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
     ]);
   },
 };
+
+/**
+ * Refuses clients of the default VPC at the addresses of a Service of another VPC. Without that, OVN would send them to their node, and kube-proxy, to
+ * which VPCs mean nothing, on to whoever has the endpoint's address in the default VPC. Ports that the Service does not have are nobody's there.
+ */
+function refuseInDefaultVpc(build: FragmentBuilder, service: ServiceFact, defaultVpc: string): void {
+  const addresses = [...service.addresses, ...service.externalIps, ...service.ingressIps];
+  for (const protocol of ["TCP", "UDP", "SCTP"] as const) {
+    const ports = service.ports.filter((port) => port.protocol === protocol);
+    const vips = addresses.flatMap((address) => ports.map(({ port }) => [hostPort(address, port), ""]));
+    if (vips.length > 0)
+      addLoadBalancer(build, service, defaultVpc, {
+        name: foreignName(service.key, protocol),
+        protocol,
+        vips: Object.fromEntries(vips),
+      });
+  }
+}
 
 /** The addresses at which clients on all nodes use the same endpoints, or those of their zone. */
 function addCluster(

@@ -122,8 +122,9 @@ export function addService(
   name: string,
   spec: NonNullable<Parameters<typeof projectService>[0]["spec"]>,
   metadata: Partial<Parameters<typeof projectService>[0]["metadata"]> = {},
+  status: NonNullable<Parameters<typeof projectService>[0]["status"]> = {},
 ): void {
-  const object = { metadata: { name, namespace: "default", uid: `uid-${name}`, ...metadata }, spec };
+  const object = { metadata: { name, namespace: "default", uid: `uid-${name}`, ...metadata }, spec, status };
   facts.set("services", `default/${name}`, projectService(object));
 }
 

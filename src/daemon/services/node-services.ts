@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { SERVICE } from "../../api/annotations.ts";
+import { DEFAULT_VPC } from "../../api/names.ts";
 import { samePlain } from "../../collections/plain.ts";
 import { type Informer, informer } from "../../kube/informer.ts";
 import type { InformerTime } from "../../kube/informer-options.ts";
@@ -56,7 +58,10 @@ export interface NodeService {
   readonly loadBalancerIps: readonly Ip[];
   /** Sources that may connect to `loadBalancerIps`, as CIDRs; empty: all. */
   readonly sourceRanges: readonly Cidr[];
-  /** `externalTrafficPolicy: Local`: only endpoints on the node are used, and they see the client's address. */
+  /**
+   * `externalTrafficPolicy: Local`: only endpoints on the node are used, and they see the client's address. Not for a Service of another VPC, which the
+   * node does not reach: at its ClusterIP OVN refuses, while its endpoints' addresses are those of others in the default VPC.
+   */
   readonly local: boolean;
   /** 0: none. */
   readonly healthCheckNodePort: number;
@@ -73,6 +78,7 @@ export function readNodeService({ metadata, spec = {}, status }: ServiceWithPort
   const externalIps = readIps(spec.externalIPs ?? []);
   if (!outside && externalIps.length === 0) return undefined;
   const balanced = spec.type === "LoadBalancer";
+  const own = (metadata.annotations?.[SERVICE.vpc] || DEFAULT_VPC) === DEFAULT_VPC;
   const ingress = balanced ? (status?.loadBalancer?.ingress ?? []) : [];
   return {
     key: `${metadata.namespace}/${metadata.name}`,
@@ -84,7 +90,7 @@ export function readNodeService({ metadata, spec = {}, status }: ServiceWithPort
     externalIps,
     loadBalancerIps: readIps(ingress.map(({ ip, ipMode }) => (ipMode === "Proxy" ? "" : ip))),
     sourceRanges: balanced ? (spec.loadBalancerSourceRanges ?? []).flatMap((text) => parseCidr(text.trim()) ?? []) : [],
-    local: spec.externalTrafficPolicy === "Local",
+    local: own && spec.externalTrafficPolicy === "Local",
     healthCheckNodePort: balanced && spec.externalTrafficPolicy === "Local" ? (spec.healthCheckNodePort ?? 0) : 0,
   };
 }

@@ -137,6 +137,26 @@ t.test("a Service that is only reached at its cluster address is not the node's 
   );
 });
 
+t.test("endpoints of another VPC are not reached by a node, whatever the policy", async (t) => {
+  const metadata = { name: "s", namespace: "default", uid: "u", resourceVersion: "1" };
+  const spec = { type: "NodePort", clusterIPs: ["10.96.0.7"], externalTrafficPolicy: "Local" };
+  const inVpc = (vpc: string) => {
+    const annotations = { "ovn.kubernetes.io/vpc": vpc };
+    const service = readNodeService({
+      metadata: { ...metadata, annotations },
+      spec: { ...spec, ports: [{ port: 80, nodePort: 30_080 }] },
+    })!;
+    const endpoints = new Map([
+      ["default/s", [{ port: "", protocol: "tcp", ip: ip("10.16.0.5"), number: 8080 } as const]],
+    ]);
+    return compileServiceRules(input({ services: [service], endpoints }));
+  };
+  t.match(inVpc("ovn-cluster"), "10.16.0.5 . 8080");
+  const rules = inVpc("team-a");
+  t.notMatch(rules, "10.16.0.5", "the address is of a pod of the default VPC");
+  t.match(rules, "tcp . 30080 : 10.96.0.7 . 80", "OVN refuses");
+});
+
 function noNftables(): string | false {
   try {
     execFileSync("unshare", ["--net", "nft", "list", "tables"], { stdio: "ignore" });
