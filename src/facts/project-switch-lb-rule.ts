@@ -4,6 +4,7 @@ import { SERVICE } from "../api/annotations.ts";
 import type { SwitchLBRulePort, SwitchLBRuleSpec } from "../api/generated/switchlbrule.ts";
 import { isRuleServiceName } from "../api/names.ts";
 import { type Ip, isMapped, parseIp } from "../net/address.ts";
+import { cidrContains, parseCidr } from "../net/cidr.ts";
 import { customObjectFields, makerOf, type ProjectedMeta } from "./meta.ts";
 import type { ProblemFact } from "./service.ts";
 import type { SwitchLbRuleFact } from "./switch-lb-rule.ts";
@@ -28,12 +29,14 @@ export function projectSwitchLbRule({ metadata, spec = {} }: SwitchLbRuleObject)
   const vips = readVips(spec.vip ?? "", "spec.vip", problems).map(({ text }) => text);
   if (vips.length === 0 && problems.length === 0)
     problem("spec.vip", "InvalidAddress", "is missing; give an IP address such as 10.16.0.50");
-  const named = (spec.endpoints ?? []).flatMap((text, i) => readIp(text, `spec.endpoints[${i}]`, problems) ?? []);
+  const named = (spec.endpoints ?? []).flatMap((text, i) => readEndpoint(text, `spec.endpoints[${i}]`, problems) ?? []);
   const endpoints = [...new Set(named.map(({ text }) => text))].sort();
   const ports = (spec.ports ?? []).flatMap((port, i) => readPort(port, `spec.ports[${i}]`, problems));
   if (ports.length === 0 && problems.length === 0)
     problem("spec.ports", "InvalidPort", "is missing; give one port or more");
-  for (const [i, { name }] of ports.entries()) {
+  for (const [i, { name, port, protocol }] of ports.entries()) {
+    if (ports.findIndex((other) => other.port === port && other.protocol === protocol) < i)
+      problem(`spec.ports[${i}].port`, "InvalidPort", `${port}/${protocol} is also another entry; give each port once`);
     if (ports.findIndex((other) => other.name === name) < i)
       problem(`spec.ports[${i}].name`, "InvalidPort", `"${name}" is also the name of another port`);
   }
@@ -79,6 +82,32 @@ function readVips(text: string, path: string, problems: ProblemFact[]): readonly
     problems.push({ path, reason: "InvalidAddress", message: `"${text}" has more than one address of a family` });
   return found;
 }
+
+/** What an EndpointSlice may have, or the API server refuses it (`ValidateNonSpecialIP` of Kubernetes). */
+function readEndpoint(text: string, path: string, problems: ProblemFact[]): Ip | undefined {
+  const ip = readIp(text, path, problems);
+  const special = ip && NOT_ENDPOINTS.find(([range]) => cidrContains(range, ip));
+  if (special === undefined) return ip;
+  const message = `"${text}" cannot be an endpoint: it is ${special[1]}`;
+  problems.push({ path, reason: "InvalidAddress", message });
+  return undefined;
+}
+
+const NOT_ENDPOINTS = (
+  [
+    ["0.0.0.0/32", "the unspecified address"],
+    ["::/128", "the unspecified address"],
+    ["127.0.0.0/8", "loopback"],
+    ["::1/128", "loopback"],
+    ["169.254.0.0/16", "link-local"],
+    ["fe80::/10", "link-local"],
+    ["224.0.0.0/24", "link-local multicast"],
+    ["ff02::/16", "link-local multicast"],
+  ] as const
+).flatMap(([text, what]) => {
+  const range = parseCidr(text);
+  return range === undefined ? [] : [[range, what] as const];
+});
 
 function readIp(text: string, path: string, problems: ProblemFact[]): Ip | undefined {
   const ip = parseIp(text);

@@ -235,3 +235,35 @@ t.test(
     t.match(source(), [{ kind: "drop-object", resource: "vips", name: "ovn-default" }]);
   },
 );
+
+t.test(
+  "a port twice and an endpoint that the API server would refuse are told, and the Service stays as it was",
+  async (t) => {
+    const facts = sampleFacts();
+    addVpc(facts, "team", {});
+    for (const [spec, reason, message] of [
+      [
+        { ports: [...PORTS, { ...PORTS[0], name: "again" }] },
+        "InvalidPort",
+        /spec\.ports\[1\]\.port: 80\/TCP is also another/,
+      ],
+      [
+        { endpoints: ["127.0.0.1"] },
+        "InvalidAddress",
+        /spec\.endpoints\[0\]: "127\.0\.0\.1" cannot be an endpoint: it is loop/,
+      ],
+      [{ endpoints: ["fe80::1"] }, "InvalidAddress", /it is link-local/],
+      [{ endpoints: ["0.0.0.0"] }, "InvalidAddress", /it is the unspecified address/],
+    ] as const) {
+      addRule(facts, "web", spec);
+      t.match(conditionsIn(effects(facts))[0], { ready: false, reason, message });
+      t.same(
+        effects(facts).filter(({ kind }) => kind !== "condition"),
+        [],
+        "nothing is made",
+      );
+    }
+    addRule(facts, "web", { ports: [...PORTS, { ...PORTS[0], name: "udp", protocol: "UDP" }] });
+    t.equal(effects(facts)[0]?.kind, "make-object", "one number of two protocols is right");
+  },
+);

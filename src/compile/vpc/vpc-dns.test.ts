@@ -115,3 +115,14 @@ t.test("its condition says what is missing", async (t) => {
   t.equal(reason(facts), "VpcHasDns");
   t.equal(reason(facts, "older"), "Deploying");
 });
+
+t.test("coredns-vip is one address, or one of each family; two of one family are refused", async (t) => {
+  const facts = sample();
+  addDnsConfig(facts, { "coredns-vip": "10.96.0.3,10.96.0.4" });
+  const condition = conditionsIn(effects(facts))[0];
+  t.match(condition, { ready: false, reason: "InvalidConfig" });
+  t.match(condition?.message, /coredns-vip "10\.96\.0\.3,10\.96\.0\.4" is not an IP address .* one of each family/);
+  addDnsConfig(facts, { "coredns-vip": "10.96.0.3, fd00:10:96::3" });
+  carryOut(facts);
+  t.equal(reason(facts), "Ready");
+});

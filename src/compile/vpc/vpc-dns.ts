@@ -7,8 +7,7 @@ import { COREDNS } from "../../facts/project-vpc-dns.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { SwitchLbRuleFact } from "../../facts/switch-lb-rule.ts";
 import type { DnsDeploymentFact, DnsDeploymentSpec, VpcDnsConfigFact, VpcDnsFact } from "../../facts/vpc-dns.ts";
-import { parseIp } from "../../net/address.ts";
-import { dualValues } from "../../net/dual.ts";
+import { dualValues, parseDualIp } from "../../net/dual.ts";
 import { type ConditionEffect, type WeftEffect, withNotes } from "../effects.ts";
 import { FragmentBuilder } from "../fragment-builder.ts";
 import { dropObject } from "../owned-object.ts";
@@ -100,12 +99,18 @@ function planOf(reader: FactReader, dns: VpcDnsFact, config: VpcDnsConfigFact | 
   const no = (reason: string, message: string): Plan => ({ ok: false, reason, message });
   if (config === undefined) return no("ConfigMapNotFound", `ConfigMap ${CONFIG_KEY} does not exist; create it`);
   if (!config.enabled) return no("NotEnabled", `ConfigMap ${CONFIG_KEY}: enable-vpc-dns is false`);
-  const vips = config.vip.split(",").flatMap((text) => parseIp(text.trim())?.text ?? []);
-  if (vips.length === 0 || vips.length > 2)
+  const parsed = parseDualIp(
+    config.vip
+      .split(",")
+      .map((text) => text.trim())
+      .join(","),
+  );
+  if (parsed === undefined)
     return no(
       "InvalidConfig",
-      `ConfigMap ${CONFIG_KEY}: coredns-vip "${config.vip}" is not an IP address such as 10.96.0.3`,
+      `ConfigMap ${CONFIG_KEY}: coredns-vip "${config.vip}" is not an IP address such as 10.96.0.3, or one of each family separated by a comma`,
     );
+  const vips = dualValues(parsed).map(({ text }) => text);
   const image = config.image || (reader.get("dnsDeployments", `${DNS_NAMESPACE}/${COREDNS}`)?.present.image ?? "");
   if (image === "")
     return no(

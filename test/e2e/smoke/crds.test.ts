@@ -70,6 +70,9 @@ function kubectl(...args: string[]) {
 /** A rule of a security group that is for all of IPv4. */
 const ANY4 = { ipVersion: "ipv4", priority: 10, remoteType: "address", remoteAddress: "0.0.0.0/0", policy: "allow" };
 
+/** Policy routing of a subnet with an egress gateway. */
+const TABLE = { gatewayType: "centralized", policyRoutingTableID: 1000, policyRoutingPriority: 1500 };
+
 /** Specs that work in Kube-OVN, in the shapes that its manual shows. */
 const GOOD: readonly (readonly [Kind, string, Fields])[] = [
   ["Vpc", "an empty one", {}],
@@ -610,6 +613,58 @@ const BAD: readonly (readonly [Kind, Fields, ...string[]])[] = [
     "SwitchLBRule",
     { vip: "10.0.0.1", ports: [{ port: 80 }], endpoints: ["web"] },
     'endpoint "web" is not an IP address',
+  ],
+  [
+    "SwitchLBRule",
+    { vip: "10.0.0.1", ports: [{ port: 80 }], endpoints: ["127.0.0.1"] },
+    'endpoint "127.0.0.1" cannot be one: it is loopback',
+  ],
+  [
+    "SwitchLBRule",
+    { vip: "10.0.0.1", ports: [{ port: 80 }], endpoints: ["fe80::1"] },
+    'endpoint "fe80::1" cannot be one',
+  ],
+  [
+    "SwitchLBRule",
+    {
+      vip: "10.0.0.1",
+      ports: [
+        { name: "a", port: 80 },
+        { name: "b", port: 80, protocol: "TCP" },
+      ],
+    },
+    "each port and protocol may be given once",
+  ],
+  [
+    "Subnet",
+    { cidrBlock: "10.0.0.0/16", externalEgressGateway: "192.168.0.300" },
+    'externalEgressGateway "192.168.0.300" is not an address',
+  ],
+  [
+    "Subnet",
+    { cidrBlock: "10.0.0.0/16", externalEgressGateway: "192.168.0.1", natOutgoing: true, ...TABLE },
+    "externalEgressGateway",
+    "natOutgoing exclude each other",
+  ],
+  [
+    "Subnet",
+    { cidrBlock: "10.0.0.0/16", externalEgressGateway: "192.168.0.1" },
+    "externalEgressGateway needs a policyRoutingTableID of its own",
+  ],
+  [
+    "Subnet",
+    { cidrBlock: "10.0.0.0/16", externalEgressGateway: "192.168.0.1", ...TABLE, policyRoutingTableID: 254 },
+    "253-255, 870-879 and 8700-8799",
+  ],
+  [
+    "Subnet",
+    { cidrBlock: "10.0.0.0/16", externalEgressGateway: "192.168.0.1", ...TABLE, policyRoutingPriority: 32_766 },
+    "externalEgressGateway needs a policyRoutingPriority from 1 to 32765",
+  ],
+  [
+    "Subnet",
+    { cidrBlock: "10.0.0.0/16", externalEgressGateway: "fd00::1", ...TABLE },
+    'externalEgressGateway "fd00::1" does not fit cidrBlock "10.0.0.0/16"',
   ],
   ["OvnEip", { v4Ip: "10.0.0" }, 'v4Ip "10.0.0" is not an IPv4 address'],
   ["OvnEip", { v6Ip: "FD00::1" }, "write fd00::1"],
