@@ -122,6 +122,11 @@ export const POD = {
   /** Multus: attachment that takes the place of the default network. */
   defaultNetwork: "v1.multus-cni.io/default-network",
   resourceName: "k8s.v1.cni.cncf.io/resourceName",
+  /** The upstream bandwidth plugin's limits of the pod's own interface, quantities of bit/s. */
+  ingressBandwidth: "kubernetes.io/ingress-bandwidth",
+  egressBandwidth: "kubernetes.io/egress-bandwidth",
+  /** Written by the controller: the QoS that is active on each interface (`src/contract/qos.ts`). */
+  qos: "weft.kubeovn.io/qos",
 } as const;
 
 /** Annotations of a Namespace, written by the controller. */

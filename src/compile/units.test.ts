@@ -305,6 +305,7 @@ t.test("a pod's own wishes shape its port", async (t) => {
   addPod(facts, "a", {
     node: "weft-1",
     annotations: {
+      "ovn.kubernetes.io/ingress_rate": "10",
       "ovn.kubernetes.io/port_security": "true",
       "ovn.kubernetes.io/port_vips": "10.16.0.200",
       "ovn.kubernetes.io/layer2_forward": "true",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { OVN_PROVIDER, type PodKey, podAnnotation } from "../api/annotations.ts";
+import { OVN_PROVIDER, POD, type PodKey, podAnnotation } from "../api/annotations.ts";
 import type { CniRoute } from "../api/cni-message.ts";
 import { type Ip, parseIp } from "../net/address.ts";
 import { type Cidr, parseCidr } from "../net/cidr.ts";
@@ -75,7 +75,7 @@ const READ_SUFFIXES = READ_KEYS.map((key) => podAnnotation("", key));
 
 /** Whether {@link decodePodInterface} may read an annotation, whatever the provider. */
 export function concernsInterface(annotation: string): boolean {
-  return READ_SUFFIXES.some((suffix) => annotation.endsWith(suffix));
+  return annotation === POD.qos || READ_SUFFIXES.some((suffix) => annotation.endsWith(suffix));
 }
 
 /** The annotations of a pod about one interface. All of them are written at once. */

@@ -31,7 +31,7 @@ t.test("an annotation without sense counts as absent, or as what closes, and a s
     "ovn.kubernetes.io/layer2_forward": "yes",
     "ovn.kubernetes.io/port_vips": "10.16.0.9,10.16.0.300",
     "ovn.kubernetes.io/ip_address": "10.10.10.10.10",
-    "ovn.kubernetes.io/ingress_rate": "3M",
+    "ovn.kubernetes.io/bgp": "everywhere",
     "ovn.kubernetes.io/mirror": "true",
   };
   const judged = judgeAnnotations(annotations, POD_RULES);
@@ -47,7 +47,7 @@ t.test("an annotation without sense counts as absent, or as what closes, and a s
       'annotation ovn.kubernetes.io/port_security is "yes", which is invalid; true is used; it must be true or false',
       'annotation ovn.kubernetes.io/layer2_forward is "yes", which is invalid; it is ignored; it must be true or false',
       'annotation ovn.kubernetes.io/port_vips is "10.16.0.9,10.16.0.300", which is invalid; its invalid parts are ignored; it must be addresses or CIDRs, with commas between them',
-      'annotation ovn.kubernetes.io/ingress_rate is "3M", which is invalid; it is ignored; it must be a whole number of 0 or more',
+      'annotation ovn.kubernetes.io/bgp is "everywhere", which is invalid; it is ignored; it must be true, cluster or local',
     ],
   );
   const metadata = { name: "a", namespace: "default", uid: "u", annotations };

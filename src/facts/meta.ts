@@ -83,7 +83,8 @@ function isOfAttachment(key: string): boolean {
   return parts?.[1] !== undefined && POD_KEYS.has(parts[1]);
 }
 
-const OURS = /^weft\.kubeovn\.io\/|(?:^|\.)ovn(?:\.[a-z0-9-]+)?\.kubernetes\.io\//;
+const OURS =
+  /^weft\.kubeovn\.io\/|^kubernetes\.io\/(?:in|e)gress-bandwidth$|(?:^|\.)ovn(?:\.[a-z0-9-]+)?\.kubernetes\.io\//;
 
 /** An annotation that decides an address, of a domain that other people do not have either: about `ovn.kubernetes.io`. */
 const LOOKS_OURS = /^[a-z.]{14,20}\/(?:ip_address|mac_address|ip_pool|ip_family|logical_switch)$/;

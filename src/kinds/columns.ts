@@ -8,6 +8,9 @@ export const ACL_COLUMNS = [
   ...(["log", "severity", "meter", "options", "external_ids"] as const),
 ] as const;
 
+/** Of a QoS rule. */
+export const QOS_COLUMNS = ["priority", "direction", "match", "bandwidth", "external_ids"] as const;
+
 /** Of a routing policy. */
 export const POLICY_COLUMNS = ["priority", "match", "action", "nexthops", "external_ids"] as const;
 

@@ -5,7 +5,7 @@ import { podUnit } from "../compile/pod/pod.ts";
 import type { PodFact } from "../facts/pod.ts";
 import { projectPod } from "../facts/project-core.ts";
 import { PODS } from "../kube/resources.ts";
-import { POLICY_COLUMNS, PORT_COLUMNS } from "./columns.ts";
+import { POLICY_COLUMNS, PORT_COLUMNS, QOS_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";
 
 declare module "../facts/types.ts" {
@@ -31,7 +31,8 @@ export const podKind: Kind<"pods"> = {
   },
   unit: podUnit,
   rows: {
-    Logical_Switch: ["ports"],
+    Logical_Switch: ["ports", "qos_rules"],
+    QoS: QOS_COLUMNS,
     DHCP_Options: ["cidr", "options", "external_ids"],
     Logical_Switch_Port: [...PORT_COLUMNS, "enabled", "port_security", "dhcpv4_options", "dhcpv6_options"],
     Port_Group: ["ports"],

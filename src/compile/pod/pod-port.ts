@@ -10,6 +10,7 @@ import { groupId, nodeGroupId, podPortId, switchId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
 import { addNorthGateway } from "./north-gateway.ts";
 import { addPortDhcp } from "./pod-dhcp.ts";
+import { addPortQos } from "./pod-qos.ts";
 import { joinSecurityGroups, securityGroupIds } from "./pod-security-groups.ts";
 import type { PortInput } from "./port-input.ts";
 import { addSharedAddresses } from "./shared-addresses.ts";
@@ -48,6 +49,7 @@ export function addPort(build: FragmentBuilder, input: PortInput): void {
   joinSecurityGroups(build, pod, provider, port.uuid);
   addSharedAddresses(build, input);
   addNorthGateway(build, input);
+  addPortQos(build, input);
 }
 
 /** The wanted annotations of a pod for an interface; `undefined`: none. */

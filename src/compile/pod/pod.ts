@@ -4,6 +4,7 @@ import { annotationDomain, OVN_PROVIDER, ovnAttachmentProvider, POD } from "../.
 import { podPortName } from "../../api/port-names.ts";
 import { allocatedProviders, interfaceOf, mayHave, type PodInterface } from "../../claims/pod-interfaces.ts";
 import { isRetained, mayBeKept } from "../../claims/retention.ts";
+import { decodePodQos, encodePodQos, type PodQos } from "../../contract/qos.ts";
 import type { Fragment } from "../../desired/fragment.ts";
 import type { UnitKind } from "../../desired/unit-kind.ts";
 import type { IpFact } from "../../facts/ip.ts";
@@ -18,6 +19,7 @@ import { FragmentBuilder } from "../fragment-builder.ts";
 import { NO_NORTH_GATEWAY, northGateway, reportNorthGateway } from "./north-gateway.ts";
 import { reportDhcpOptions } from "./pod-dhcp.ts";
 import { addPort, resultsOf } from "./pod-port.ts";
+import { podQos, reportQos } from "./pod-qos.ts";
 import { reportRoutes } from "./pod-route-problems.ts";
 import { missingSecurityGroups, reportMissingGroups } from "./pod-security-groups.ts";
 import type { PortInput } from "./port-input.ts";
@@ -83,6 +85,8 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
     const told = new Map<PodFact, Record<string, string | undefined>>();
     const tell = (pod: PodFact, annotations: Readonly<Record<string, string | undefined>>): void =>
       void told.set(pod, { ...told.get(pod), ...annotations });
+    /** A pod → the QoS of its ports. */
+    const active = new Map<PodFact, PodQos>();
     const reports: WeftEffect[] = mistaken.map(reportInvalidAnnotations);
     for (const { pod, providers } of stale) {
       const keys = Object.keys(pod.annotations).filter((key) =>
@@ -113,15 +117,28 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
         const port = { ...one, pod, node: pod.node, subnet, groups };
         if (one.onOvn) addPort(build, port);
         tell(pod, resultsOf(port));
-        if (one.onOvn) reports.push(...reportDhcpOptions(port));
+        if (one.onOvn) {
+          const qos = podQos(pod, ip.provider);
+          active.set(pod, { ...active.get(pod), [ip.provider]: qos });
+          reports.push(...reportDhcpOptions(port), ...reportQos(pod, ip.provider, qos));
+        }
         reports.push(...reportMissingGroups(pod, ip.provider, one.missing), ...reportStrayVips(pod, one.strayVips));
         reports.push(...reportRoutes(port), ...reportNorthGateway(pod, one.north));
       }
     }
+    for (const [pod, qos] of active) tell(pod, { [POD.qos]: encodePodQos({ ...waitingQos(pod, interfaces), ...qos }) });
     for (const [pod, wanted] of told) effects.push(...annotate("pods", pod, wanted));
     return build.finish([...effects, ...reports]);
   },
 };
+
+/** What is recorded of the QoS of a pod's interfaces; those that wait for something keep it. */
+function waitingQos(pod: PodFact, interfaces: readonly InterfaceInput[]): PodQos {
+  const its = new Set(interfaces.flatMap((one) => (one.pod === pod ? one.ip.provider : [])));
+  return Object.fromEntries(
+    Object.entries(decodePodQos(pod.annotations[POD.qos])).filter(([provider]) => its.has(provider)),
+  );
+}
 
 /** The Event about a pod's invalid annotations. */
 function reportInvalidAnnotations({ namespace, name, uid, invalidAnnotations = [] }: PodFact): WeftEffect {

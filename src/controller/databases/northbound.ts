@@ -44,6 +44,7 @@ export const EDGE_COLUMNS: ReadonlyMap<string, readonly EdgeColumn[]> = new Map(
     [
       { column: "ports", exclusive: false },
       { column: "acls", exclusive: false },
+      { column: "qos_rules", exclusive: false },
       { column: "load_balancer_group", exclusive: false },
     ],
   ],

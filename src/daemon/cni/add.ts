@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { POD } from "../../api/annotations.ts";
 import { CNI_ERROR, type CniResponse } from "../../api/cni-message.ts";
+import { decodePodQos } from "../../contract/qos.ts";
 import { hostLinkName } from "../../node/link-names.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import { portIds } from "../ovs/port-ids.ts";
@@ -60,6 +62,7 @@ export async function addPod(
   const found = await allocated(world, request, watch, signal);
   if (request.ipamOnly) return await addresses(world, request, found.allocation);
 
+  refuseQos(found);
   const wanted = interfaceFor(world, request, found);
   const encap = world.encapOf(found.allocation.subnet);
   const spec = portFor(request, found, wanted, encap, world.clock ?? SYSTEM_CLOCK);
@@ -147,6 +150,12 @@ async function connect(
   for (const task of tasks) task.catch((error) => failed.abort(error));
   await Promise.allSettled(tasks);
   if (failed.signal.aborted) throw failed.signal.reason;
+}
+
+/** An interface whose limits cannot be read is not created without them. */
+function refuseQos({ pod, allocation }: FoundAllocation): void {
+  const { refused, problem = "" } = decodePodQos(pod.annotations[POD.qos])[allocation.provider] ?? {};
+  if (refused) throw new CniError(CNI_ERROR.invalidConfig, `${problem} (of pod ${pod.namespace}/${pod.name})`);
 }
 
 async function vacated(world: AddWorld, { name }: PortSpec, outer: AbortSignal): Promise<void> {

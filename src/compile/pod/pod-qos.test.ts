@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import t from "tap";
+import { addIp, addPod, addSubnet, sampleFacts } from "../testing/sample-facts.ts";
+import { podUnit } from "./pod.ts";
+
+const RECORD = "weft.kubeovn.io/qos";
+
+/** What a pod with these annotations compiles to. */
+function compile(annotations: Readonly<Record<string, string>>) {
+  const facts = sampleFacts();
+  addSubnet(facts, "net", { cidrBlock: "10.40.0.0/24" });
+  addPod(facts, "a", { node: "weft-1", annotations });
+  addIp(facts, "a.default", {
+    podName: "a",
+    namespace: "default",
+    nodeName: "weft-1",
+    subnet: "net",
+    v4: "10.40.0.2",
+    v6: "",
+  });
+  const input = podUnit.read(facts, "default/a");
+  if (input === undefined) throw new Error("no input");
+  const { rows, edges, effects } = podUnit.compile(input);
+  const written = effects.find((effect) => effect.kind === "annotate");
+  return {
+    rules: rows.filter(({ table }) => table === "QoS"),
+    edges: edges.filter(({ column }) => column === "qos_rules"),
+    record: written?.kind === "annotate" ? written.annotations[RECORD] : undefined,
+    event: effects.find((effect) => effect.kind === "report"),
+  };
+}
+
+const ALLOCATED = { "ovn.kubernetes.io/allocated": "true" };
+
+t.test("each limit is one rule of the pod's own port, with OVN's direction the other way round", (t) => {
+  const { rules, edges, record, event } = compile({
+    "ovn.kubernetes.io/ingress_rate": "10",
+    "ovn.kubernetes.io/egress_rate": "3",
+    "ovn.kubernetes.io/egress_burst": "1",
+  });
+  t.match(rules, [
+    {
+      columns: {
+        direction: "to-lport",
+        match: 'outport == "a.default"',
+        bandwidth: { rate: 10_000, burst: 8_000 },
+        external_ids: { port: "a.default", pod: "default/a" },
+      },
+    },
+    { columns: { direction: "from-lport", match: 'inport == "a.default"', bandwidth: { rate: 3_000, burst: 1_000 } } },
+  ]);
+  t.equal(rules.length, 2);
+  t.strictSame(
+    edges.map(({ member }) => member),
+    rules.map(({ uuid }) => uuid),
+  );
+  t.equal(record, '{"ovn":{"ingress":{"rate":10000,"burst":8000},"egress":{"rate":3000,"burst":1000}}}');
+  t.equal(event, undefined);
+  t.end();
+});
+
+t.test("a pod without limits has no rule and no record, and one whose limits are removed loses its record", (t) => {
+  t.match(compile({}), { rules: [], record: undefined });
+  t.match(compile({ ...ALLOCATED, [RECORD]: '{"ovn":{"ingress":{"rate":10000,"burst":8000}}}' }), {
+    rules: [],
+    record: null,
+  });
+  t.end();
+});
+
+t.test("an invalid rate of a running pod leaves the last valid one active, and the Event says so", (t) => {
+  const before = { ...ALLOCATED, [RECORD]: '{"ovn":{"ingress":{"rate":10000,"burst":8000}}}' };
+  const { rules, record, event } = compile({ ...before, "ovn.kubernetes.io/ingress_rate": "fast" });
+  t.match(rules, [{ columns: { bandwidth: { rate: 10_000, burst: 8_000 } } }]);
+  t.match(event, {
+    reason: "InvalidQoS",
+    message:
+      /^annotation ovn.kubernetes.io\/ingress_rate is "fast", which is invalid: .*; 10 Mbit\/s \(burst 8 Mbit\) stays active$/,
+  });
+  t.notMatch(record, /refused/);
+  const none = compile({ ...ALLOCATED, "ovn.kubernetes.io/ingress_rate": "fast" });
+  t.match(none, { rules: [], event: { message: /; no limit is active$/ } });
+  t.notMatch(none.record, /refused/, "a running pod is not refused");
+  t.end();
+});
+
+t.test(
+  "an invalid rate of a new pod refuses its interface until it is corrected; the other direction is active",
+  (t) => {
+    const { rules, record, event } = compile({
+      "ovn.kubernetes.io/ingress_rate": "-1",
+      "ovn.kubernetes.io/egress_rate": "5",
+    });
+    t.match(rules, [{ columns: { direction: "from-lport" } }]);
+    t.equal(rules.length, 1);
+    t.match(event, { message: /; the interface is not created$/ });
+    t.match(JSON.parse(record ?? ""), { ovn: { egress: { rate: 5_000 }, refused: true } });
+    const again = { ...ALLOCATED, [RECORD]: record ?? "" };
+    t.match(JSON.parse(compile({ ...again, "ovn.kubernetes.io/ingress_rate": "-2" }).record ?? ""), {
+      ovn: { refused: true },
+    });
+    t.equal(
+      compile({ ...again, "ovn.kubernetes.io/ingress_rate": "2" }).record,
+      '{"ovn":{"ingress":{"rate":2000,"burst":1600}}}',
+    );
+    t.end();
+  },
+);

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { isObject } from "../collections/plain.ts";
+
+/** What lets through `rate`, and `burst` of it at once. */
+export interface Bandwidth {
+  /** kbit/s, at least 1 */
+  readonly rate: number;
+  /** kbit, at least 1 */
+  readonly burst: number;
+}
+
+/** What is done to packets to an interface, to try programs out (tc-netem(8)). */
+export interface Netem {
+  /** Milliseconds */
+  readonly latency?: number;
+  /** Milliseconds by which the latency varies */
+  readonly jitter?: number;
+  /** Packets that wait at once */
+  readonly limit?: number;
+  /** Percent of packets that are dropped */
+  readonly loss?: number;
+}
+
+/** The QoS of one interface, from the view of the pod or node. */
+export interface Qos {
+  /** To it; absent: not limited. */
+  readonly ingress?: Bandwidth;
+  /** From it; absent: not limited. */
+  readonly egress?: Bandwidth;
+  readonly netem?: Netem;
+  /** What of the annotations is invalid, with what is active instead; absent where nothing is. */
+  readonly problem?: string;
+  /** The interface is not to be made: there is a problem, and nothing that was active before. */
+  readonly refused?: true;
+}
+
+/** The QoS of a pod's interfaces, by provider. Those that have none are absent. */
+export type PodQos = Readonly<Record<string, Qos>>;
+
+/** The text of the annotation `weft.kubeovn.io/qos`; undefined where no interface has QoS. */
+export function encodePodQos(qos: PodQos): string | undefined {
+  const some = Object.entries(qos).filter(([, of]) => Object.keys(of).length > 0);
+  if (some.length === 0) return undefined;
+  return JSON.stringify(Object.fromEntries(some.toSorted(([a], [b]) => (a < b ? -1 : 1))));
+}
+
+/** Reads what {@link encodePodQos} has written. What is malformed, and fields of a later version, are left out. */
+export function decodePodQos(text: string | undefined): PodQos {
+  const read = parse(text ?? "");
+  const found: Record<string, Qos> = {};
+  for (const [provider, of] of Object.entries(isObject(read) ? read : {})) {
+    if (!isObject(of)) continue;
+    const { ingress, egress, netem, problem, refused } = of;
+    const limits = { ingress: bandwidth(ingress), egress: bandwidth(egress), netem: emulation(netem) };
+    found[provider] = {
+      ...(limits.ingress && { ingress: limits.ingress }),
+      ...(limits.egress && { egress: limits.egress }),
+      ...(limits.netem && { netem: limits.netem }),
+      ...(typeof problem === "string" && { problem }),
+      ...(refused === true && { refused }),
+    };
+  }
+  return found;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function bandwidth(value: unknown): Bandwidth | undefined {
+  if (!isObject(value)) return undefined;
+  const { rate, burst } = value;
+  return isCount(rate) && isCount(burst) ? { rate, burst } : undefined;
+}
+
+function emulation(value: unknown): Netem | undefined {
+  if (!isObject(value)) return undefined;
+  const { latency, jitter, limit, loss } = value;
+  return {
+    ...(isCount(latency) && { latency }),
+    ...(isCount(jitter) && { jitter }),
+    ...(isCount(limit) && { limit }),
+    ...(typeof loss === "number" && loss > 0 && loss <= 100 && { loss }),
+  };
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= 4_294_967_295;
+}
+
+/** For people: "10 Mbit/s (burst 8 Mbit)". */
+export function showBandwidth({ rate, burst }: Bandwidth): string {
+  return `${showKbit(rate)}/s (burst ${showKbit(burst)})`;
+}
+
+/** For people: "latency 10 ms, loss 1 %". */
+export function showNetem({ latency, jitter, limit, loss }: Netem): string {
+  const parts = [
+    latency && `latency ${latency} ms`,
+    jitter && `jitter ${jitter} ms`,
+    limit && `limit ${limit} packets`,
+    loss && `loss ${loss} %`,
+  ];
+  return parts.filter(Boolean).join(", ");
+}
+
+function showKbit(kbit: number): string {
+  return kbit < 1_000 ? `${kbit} kbit` : `${kbit / 1_000} Mbit`;
+}
