@@ -10,6 +10,7 @@ import { TunnelReport } from "./gateway/tunnel-report.ts";
 import { OvsPorts } from "./ovs/ovs-ports.ts";
 import { OvsView } from "./ovs/ovs-view.ts";
 import { PodEncaps } from "./pods/pod-encaps.ts";
+import { PodQosRows } from "./pods/pod-qos.ts";
 import { PodUpkeep } from "./pods/pod-upkeep.ts";
 import { readPod } from "./pods/pods.ts";
 import { Probes } from "./probes/probes.ts";
@@ -25,6 +26,7 @@ export interface Components {
   readonly gateway: Gateway;
   readonly encaps: PodEncaps;
   readonly tunnels: TunnelReport;
+  readonly qosRows: PodQosRows;
   readonly upkeep: PodUpkeep;
   readonly probes: Probes;
   readonly publication: Publication;
@@ -76,6 +78,11 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     ...{ view, nodes, node: options.nodeName, clock, log },
     annotate: (chassis) => annotateUnreachable(kube, options.nodeName, chassis),
   });
+  const qosRows = new PodQosRows({
+    ...{ view, pods, clock, log },
+    warnPod: ({ name, namespace, uids: [uid = ""] }, reason, message) =>
+      watches.events.record({ type: PODS, name, namespace, uid }, "Warning", reason, message),
+  });
   const upkeep = new PodUpkeep({
     ...{ view, ports, links, lanes, pods, metrics, report, clock, log },
     readPod: (namespace, name) => readPod(kube, namespace, name),
@@ -102,6 +109,7 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     gateway,
     encaps,
     tunnels,
+    qosRows,
     upkeep,
     probes,
     publication,

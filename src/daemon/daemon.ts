@@ -34,7 +34,7 @@ export async function startDaemon(
   const context = daemonContext(options, connections, log);
   const watches = makeWatches(context);
   const components = makeComponents(context, watches);
-  const { view, lanes, gateway, encaps, tunnels, upkeep, probes, publication } = components;
+  const { view, lanes, gateway, encaps, qosRows, tunnels, upkeep, probes, publication } = components;
   const { pods, nodes, subnets, services, events } = watches;
   const { clock, hostIo } = context;
 
@@ -53,7 +53,7 @@ export async function startDaemon(
     () => undefined,
   );
   components.serviceHealth?.start();
-  for (const part of [publication, upkeep, encaps, tunnels, pods, nodes, subnets, services, gateway, probes])
+  for (const part of [publication, upkeep, encaps, qosRows, tunnels, pods, nodes, subnets, services, gateway, probes])
     part.start();
   log.info({ socket: options.bindSocket }, "serving CNI requests");
 
@@ -63,7 +63,7 @@ export async function startDaemon(
       stopping.abort(reason);
       await drain(cni.drain(), lanes, reason, clock);
       cni.close();
-      await Promise.all([upkeep, encaps, tunnels, publication, gateway, probes].map((part) => part.stop()));
+      await Promise.all([upkeep, encaps, qosRows, tunnels, publication, gateway, probes].map((part) => part.stop()));
       await components.serviceHealth?.stop();
       await events.stop();
       http.close();

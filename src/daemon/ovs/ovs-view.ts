@@ -14,7 +14,9 @@ import { EXTERNAL_ID, type PodPort } from "./ports.ts";
 const SELECTION = {
   Open_vSwitch: ["external_ids", "cur_cfg"],
   Bridge: ["name", "ports", "datapath_type"],
-  Port: ["name", "interfaces", "external_ids"],
+  Port: ["name", "interfaces", "qos", "external_ids"],
+  QoS: ["type", "queues", "other_config", "external_ids"],
+  Queue: ["other_config", "external_ids"],
   Interface: ["name", "type", "mac", "mtu_request", "external_ids", "error", "bfd", "bfd_status"],
 } as const;
 

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+
+/** What arrived at an interface, with the headers of IP and Ethernet. */
+export interface Arrived {
+  readonly mbit: number;
+  readonly seconds: number;
+}
+
+/** How {@link flow} sends. */
+export interface FlowOptions {
+  /** One TCP connection, or datagrams of `mbit` Mbit/s. */
+  readonly protocol: "tcp" | "udp";
+  readonly mbit: number;
+  /** How long it is measured, s. */
+  readonly seconds: number;
+  /** How long it is sent before that, s: a burst that has been saved up is not measured then. */
+  readonly settle?: number;
+  /** Of the server; for several at a time. */
+  readonly port?: number;
+  /** Words before the program, such as `["chrt", "--fifo", "10"]`. */
+  readonly by?: readonly string[];
+}
+
+/**
+ * Sends from one network namespace to an address of another, both as `podNetns` gives them, with iperf3, and measures what arrives at eth0 by its
+ * counters: they tell what a queue at the end swallows, and when they were read.
+ */
+export async function flow(from: string, to: string, address: string, options: FlowOptions): Promise<Arrived> {
+  const { protocol, mbit, seconds, settle = 0, port = 5201, by = [] } = options;
+  const start = (netns: string, args: readonly string[]): ChildProcess =>
+    spawn("nsenter", [`--net=${netns}`, ...by, "iperf3", `--port=${port}`, ...args], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+  const server = start(to, ["--server", "--one-off", "--forceflush"]);
+  const udp = protocol === "udp" ? ["--udp", `--bandwidth=${mbit}M`, "--length=1300"] : [];
+  let client: ChildProcess | undefined;
+  try {
+    await speaks(server);
+    client = start(from, [`--client=${address}`, "--time=3600", "--interval=0.1", "--forceflush", ...udp]);
+    // Its first lines: it is connected, and has sent for a while.
+    await speaks(client);
+    client.stdout?.resume();
+    server.stdout?.resume();
+    await pause(100 + settle * 1_000);
+    const [before, started] = [receivedBytes(to), performance.now()];
+    await pause(seconds * 1_000);
+    const [after, ended] = [receivedBytes(to), performance.now()];
+    if (client.exitCode !== null) throw new Error(`iperf3 to ${address}:${port} ended early`);
+    return { mbit: ((after - before) * 8) / 1e6, seconds: (ended - started) / 1_000 };
+  } finally {
+    for (const child of [client, server]) await stop(child);
+  }
+}
+
+function receivedBytes(netns: string): number {
+  const text = readFileSync(netns.replace("/ns/net", "/net/dev"), "utf8");
+  return Number(/eth0:\s*([0-9]+)/.exec(text)?.[1]);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+async function speaks(child: ChildProcess): Promise<void> {
+  if (child.stdout === null) return;
+  const failed = once(child, "exit").then(([code]) => {
+    throw new Error(`iperf3 ended at once (exit code ${code})`);
+  });
+  failed.catch(() => undefined);
+  await Promise.race([once(child.stdout, "data"), failed]);
+}
+
+async function stop(child: ChildProcess | undefined): Promise<void> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, "exit");
+  child.kill("SIGKILL");
+  await gone;
+}

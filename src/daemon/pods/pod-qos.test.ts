@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { randomUUID } from "node:crypto";
+import t, { type Test } from "tap";
+import { VSWITCH } from "../../ovsdb/generated/vswitch.ts";
+import { insert } from "../../ovsdb/operation.ts";
+import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
+import { SYSTEM_CLOCK } from "../../time/clock.ts";
+import { OvsPorts } from "../ovs/ovs-ports.ts";
+import { OvsView } from "../ovs/ovs-view.ts";
+import { FakePods } from "../testing/fake-node.ts";
+import { PodQosRows } from "./pod-qos.ts";
+
+const soon = async (condition: () => boolean): Promise<void> => {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+};
+
+async function setup(t: Test, datapath_type: string) {
+  const server = fakeOvsdb(VSWITCH);
+  const bridge = randomUUID();
+  await server.edit(VSWITCH, [
+    insert(VSWITCH, "Open_vSwitch", undefined, { bridges: [bridge] }),
+    insert(VSWITCH, "Bridge", bridge, { name: "br-int", datapath_type }),
+  ]);
+  const view = new OvsView(server.connect());
+  await view.mirror.whenSynced();
+  const ports = new OvsPorts(view);
+  const pods = new FakePods();
+  const warned: string[] = [];
+  const rows = new PodQosRows({
+    ...{ view, pods, clock: SYSTEM_CLOCK, log: { info: () => undefined, warn: () => undefined } },
+    warnPod: ({ name }, reason, message) => void warned.push(`${name} ${reason} ${message}`),
+  });
+  rows.start();
+  t.teardown(async () => {
+    await rows.stop();
+    await server.close();
+  });
+  const say = (name: string, qos: object): void =>
+    pods.set("shop", name, `u-${name}`, { "weft.kubeovn.io/qos": JSON.stringify({ ovn: qos }) });
+  const attach = async (name: string): Promise<string> => {
+    const externalIds = {
+      ...{ "iface-id": `${name}.shop`, vendor: "kube-ovn", pod_name: name, pod_namespace: "shop" },
+      ...{ pod_uid: `u-${name}`, container_id: name, if_name: "eth0" },
+    };
+    const portUuid = randomUUID();
+    await ports.attach(
+      { portUuid, interfaceUuid: randomUUID(), name: `${name}_h`, externalIds },
+      new AbortController().signal,
+    );
+    return portUuid;
+  };
+  const detach = (port: string): Promise<void> => ports.detach([port]);
+  const rates = (): readonly unknown[] => server.rows(VSWITCH, "Queue").map((row) => row.other_config["max-rate"]);
+  const bound = (name: string): string | undefined =>
+    server.rows(VSWITCH, "Port").find((row) => row.name === `${name}_h`)?.qos;
+  const emulated = (): readonly unknown[] => server.rows(VSWITCH, "QoS").map((row) => row.other_config["latency"]);
+  return { server, pods, warned, say, attach, detach, rates, bound, emulated };
+}
+
+const TEN = { ingress: { rate: 10_000, burst: 8_000 } };
+
+t.test(
+  "with the kernel datapath a pod's port has its QoS, which follows the record and goes with the port",
+  async (t) => {
+    const { server, say, attach, detach, rates, bound, warned } = await setup(t, "system");
+    say("a", TEN);
+    say("b", TEN);
+    const port = await attach("a");
+    await attach("b");
+    await soon(() => bound("a") !== undefined && bound("b") !== undefined);
+    const before = [server.transactions.length, bound("b")];
+    say("a", { ingress: { rate: 20_000, burst: 8_000 } });
+    await soon(() => rates().includes("20000000"));
+    t.strictSame(
+      [server.transactions.length, bound("b")],
+      [Number(before[0]) + 1, before[1]],
+      "one transaction, of that port",
+    );
+    await detach(port);
+    await soon(() => rates().length === 1);
+    say("b", {});
+    await soon(() => rates().length === 0);
+    t.equal(bound("b"), undefined);
+    t.strictSame(warned, []);
+  },
+);
+
+t.test("with the userspace datapath there are the rows, and no port has them", async (t) => {
+  const { say, attach, rates, bound, emulated, warned } = await setup(t, "netdev");
+  say("a", TEN);
+  await attach("a");
+  await soon(() => rates().length === 1);
+  t.equal(bound("a"), undefined);
+  t.strictSame(warned, []);
+  say("a", { netem: { latency: 600 } });
+  await soon(() => emulated().includes("600000"));
+  t.equal(bound("a"), undefined);
+  t.match(warned, [
+    /^a QoSNotApplied interface of ovn: latency 600 ms is not enforced: this node has Open vSwitch's userspace datapath/,
+  ]);
+  await attach("b");
+  t.equal(warned.length, 1, "it is reported once");
+});
+
+t.test("emulation beside a rate is not enforced, and an Event says so", async (t) => {
+  const { say, attach, warned } = await setup(t, "system");
+  say("a", { ...TEN, netem: { loss: 1 } });
+  await attach("a");
+  await soon(() => warned.length === 1);
+  t.match(warned[0], /loss 1 % is not enforced: a port has one QoS, and ingress_rate has priority/);
+});

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { POD } from "../../api/annotations.ts";
+import { decodePodQos, type Qos, showNetem } from "../../contract/qos.ts";
+import type { Clock } from "../../time/clock.ts";
+import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
+import { markOfPort } from "../ovs/port-ids.ts";
+import { EXTERNAL_ID, type PodPort } from "../ovs/ports.ts";
+import { planQosRows, qosRows, type WantedQos } from "../ovs/qos-rows.ts";
+import { ReconcileLoop } from "../reconcile-loop.ts";
+import type { NodePod } from "./pods.ts";
+
+/** What {@link PodQosRows} works with. */
+export interface PodQosWorld {
+  readonly view: OvsView;
+  readonly pods: {
+    readonly synced: boolean;
+    get(key: string): NodePod | undefined;
+    whenSynced(): Promise<void>;
+    subscribe(listener: (change: { readonly old?: NodePod; readonly new?: NodePod }) => void): () => void;
+  };
+  readonly clock: Pick<Clock, "now" | "after" | "uuid">;
+  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
+  /** Records a Warning about a pod. */
+  warnPod(pod: NodePod, reason: string, message: string): void;
+}
+
+/**
+ * Keeps the rows of Open vSwitch's QoS equal to what is active on the node's pods. With the kernel datapath the ports have them. With the userspace
+ * datapath they do not: all pods of a node are sent to by one socket there, and what waits in one pod's queue stops what is sent to the others
+ * (`docs/design/qos.md`). There rates are enforced by OVN's meters alone, and emulation is not, which an Event says.
+ */
+export class PodQosRows {
+  readonly #world: PodQosWorld;
+  readonly #loop: ReconcileLoop;
+  readonly #stops: (() => void)[] = [];
+  /** What was last reported, by uid of the pod and provider. */
+  #reported = new Map<string, string>();
+
+  constructor(world: PodQosWorld) {
+    this.#world = world;
+    const onError = (error: unknown, retryMs: number): void =>
+      world.log.warn({ err: error, retryMs }, "failed to change QoS rows of Open vSwitch; retrying");
+    this.#loop = new ReconcileLoop(() => this.#reconcile(), onError, {}, world.clock);
+  }
+
+  start(): void {
+    const { view, pods } = this.#world;
+    const trigger = (): void => this.#loop.trigger();
+    this.#stops.push(
+      pods.subscribe(({ old, new: now }) => {
+        if (old?.annotations[POD.qos] !== now?.annotations[POD.qos]) this.#loop.hurry();
+      }),
+      view.mirror.onSyncedChange(trigger),
+      view.mirror.subscribe((changes) => {
+        if (changes.some(mayDiffer)) trigger();
+      }),
+    );
+    pods.whenSynced().then(trigger, () => undefined);
+  }
+
+  async stop(): Promise<void> {
+    for (const stop of this.#stops) stop();
+    await this.#loop.stop();
+  }
+
+  async #reconcile(): Promise<void> {
+    const { view, pods, clock, log } = this.#world;
+    const bridge = view.bridge();
+    if (!view.synced || !pods.synced || bridge === undefined) return;
+    const isKernel = bridge.datapath_type !== "netdev";
+    const reported = new Map<string, string>();
+    const wanted = view.podPorts().flatMap((port): readonly WantedQos[] => {
+      const found = this.#qosOf(port);
+      if (found === undefined) return [];
+      this.#report(found, isKernel, reported);
+      const { [EXTERNAL_ID.ifaceId]: ifaceId = "" } = port.externalIds;
+      const pod = `${found.pod.namespace}/${found.pod.name}`;
+      const rows = qosRows({ portUuid: port.portUuid, ifaceId, pod }, found.qos);
+      return rows === undefined ? [] : [rows];
+    });
+    this.#reported = reported;
+    const found = {
+      qos: [...view.mirror.rows("QoS")],
+      queues: [...view.mirror.rows("Queue")],
+      ofPorts: new Map([...view.mirror.rows("Port")].flatMap(({ _uuid, qos }) => (qos ? [[_uuid, qos] as const] : []))),
+    };
+    const operations = planQosRows(wanted, found, isKernel, () => clock.uuid());
+    if (operations.length === 0) return;
+    await view.transact(operations);
+    log.info({ operations: operations.length }, "QoS rows of Open vSwitch changed");
+  }
+
+  #qosOf(port: PodPort): { pod: NodePod; provider: string; qos: Qos } | undefined {
+    const { [EXTERNAL_ID.podNamespace]: namespace, [EXTERNAL_ID.podName]: name } = port.externalIds;
+    const pod = this.#world.pods.get(`${namespace}/${name}`);
+    // Most pods have no QoS, and their ports' marks need not be read.
+    if (pod?.annotations[POD.qos] === undefined) return undefined;
+    const mark = markOfPort(port);
+    if (mark === undefined || !pod.uids.includes(mark.uid)) return undefined;
+    const all = decodePodQos(pod.annotations[POD.qos]);
+    const provider = [`${mark.provider}.${mark.ifName}`, mark.provider].find((one) => all[one] !== undefined);
+    const qos = provider === undefined ? undefined : all[provider];
+    return provider === undefined || qos === undefined ? undefined : { pod, provider, qos };
+  }
+
+  #report(
+    { pod, provider, qos }: { readonly pod: NodePod; readonly provider: string; readonly qos: Qos },
+    isKernel: boolean,
+    reported: Map<string, string>,
+  ): void {
+    const why = notApplied(qos, isKernel);
+    if (why === undefined) return;
+    const key = `${pod.uids.join()}/${provider}`;
+    const message = `interface of ${provider}: ${why}`;
+    reported.set(key, message);
+    if (this.#reported.get(key) !== message) this.#world.warnPod(pod, "QoSNotApplied", message);
+  }
+}
+
+/** Why emulation is not enforced, if it is asked for and is not. */
+function notApplied({ ingress, netem }: Qos, isKernel: boolean): string | undefined {
+  if (netem === undefined) return undefined;
+  const what = showNetem(netem);
+  if (!isKernel)
+    return `${what} is not enforced: this node has Open vSwitch's userspace datapath, which would delay other pods too; the row of Open vSwitch is for information`;
+  return ingress === undefined
+    ? undefined
+    : `${what} is not enforced: a port has one QoS, and ingress_rate has priority; remove either`;
+}
+
+function mayDiffer({ table, old, new: now }: OvsChange): boolean {
+  switch (table) {
+    case "QoS":
+    case "Queue":
+      return true;
+    case "Port":
+      return old?.qos !== now?.qos;
+    case "Interface":
+      return (now ?? old)?.external_ids[EXTERNAL_ID.podName] !== undefined && (old === undefined || now === undefined);
+    default:
+      return false;
+  }
+}
