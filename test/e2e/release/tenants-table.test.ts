@@ -289,8 +289,14 @@ t.test("clients and Services of all kinds of subnets", { skip: whyNoLab(), timeo
         const node = addressOf(kind.by ?? client.spec.nodeName)[family];
         const expected = { nat: node, plain: own, central: node, named: NAMED[family], tenant: "" }[kind.name];
         if (kind.name === "plain") await route(own, client.spec.nodeName);
-        const { ok, detail } = await http(inPod(client), `http://${urlHost(EXTERNAL[family])}/`);
-        const seen = ok ? detail.trim() : "";
+        let [seen, detail] = ["", ""];
+        const answered = async (): Promise<boolean> => {
+          const result = await http(inPod(client), `http://${urlHost(EXTERNAL[family])}/`);
+          detail = result.detail;
+          if (result.ok) seen = detail.trim();
+          return result.ok || expected === "";
+        };
+        await until(`an answer to ${client.metadata.name}`, 20_000, answered).catch(() => {});
         return seen === expected ? [] : [`${client.metadata.name}, ${family}: "${detail}", not "${expected}"`];
       }),
     );

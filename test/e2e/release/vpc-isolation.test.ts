@@ -7,8 +7,9 @@ import { SERVICES, SUBNETS, VPCS } from "../../../src/kube/resources.ts";
 import { countFrames, type FrameCounter, macOf } from "../testing/frames.ts";
 import type { Thing } from "../testing/objects.ts";
 import { addressesOf, inPod, run, useNamespace, webPod } from "../testing/pods.ts";
+import { answeredBy, echoes } from "../testing/reachable.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
-import { openWorld, whyNoLab } from "../testing/world.ts";
+import { openWorld, syncNodes, whyNoLab } from "../testing/world.ts";
 
 /** Both have the same ranges, and pods with the same addresses. */
 const TWINS = ["weft-red", "weft-blue"] as const;
@@ -61,11 +62,8 @@ t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
           for (const address of addressesOf(to)) {
             const url = `http://${urlHost(address)}:8080/hostname`;
             // Several: what went to the other VPC's pod by chance would show.
-            const found = await Promise.all(Array.from({ length: 5 }, () => http(inPod(from), url, to.metadata.name)));
-            t.ok(
-              found.every(({ ok }) => ok),
-              `${from.metadata.name} to ${address} in ${vpc}: ${found.find(({ ok }) => !ok)?.detail ?? ""}`,
-            );
+            const asked = Array.from({ length: 5 }, () => answeredBy(inPod(from), url, to.metadata.name));
+            await t.resolves(Promise.all(asked), `${from.metadata.name} to ${address} in ${vpc}`);
           }
         }
       }
@@ -152,8 +150,11 @@ t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
       ports.some(({ name }) => name === port.name),
       "the router has it",
     );
-    for (const address of addressesOf(red[1])) t.ok((await ping(inPod(red[0]), address)).ok, `${address} across nodes`);
-    for (const address of addressesOf(red[2])) t.ok((await ping(inPod(red[0]), address)).ok, `${address} on the node`);
+    await syncNodes(world);
+    for (const address of addressesOf(red[1]))
+      await t.resolves(echoes(inPod(red[0]), address), `${address} across nodes`);
+    for (const address of addressesOf(red[2]))
+      await t.resolves(echoes(inPod(red[0]), address), `${address} on the node`);
     await world.kube.patch(VPCS, { name: TWINS[0] }, { type: "merge", body: { spec: { bfdPort: null } } });
     await world.nb.until("its port has gone", () =>
       [...world.nb.mirror.rows("Logical_Router_Port")].every(({ name }) => name !== port.name),
@@ -173,8 +174,8 @@ t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
     const [green] = await run(world, [webPod(PEER, `${PEER}-pod`, second)]);
     if (green === undefined) throw new Error("no pod");
     const [v4, v6] = addressesOf(green);
-    const to = async (from: Thing, address: string, expect: string): Promise<boolean> =>
-      (await http(inPod(from), `http://${urlHost(address)}:8080/hostname`, expect)).ok;
+    const to = (from: Thing, address: string, name: string): Promise<unknown> =>
+      answeredBy(inPod(from), `http://${urlHost(address)}:8080/hostname`, name);
     t.notOk((await ping(inPod(green), "10.88.0.11", 1)).ok, "nothing before the other side names it");
 
     const spec = {
@@ -191,10 +192,9 @@ t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
       [red[0], "10.88.0.11", "fd00:88::11"],
       [red[1], "10.88.0.12", "fd00:88::12"],
     ] as const) {
-      for (const address of [four, six])
-        await until(`${address} answers`, 30_000, () => to(green, address, pod.metadata.name));
+      for (const address of [four, six]) await to(green, address, pod.metadata.name);
       for (const address of [v4, v6])
-        t.ok(await to(pod, address, green.metadata.name), `${pod.metadata.name} to ${address}`);
+        await t.resolves(to(pod, address, green.metadata.name), `${pod.metadata.name} to ${address}`);
     }
     for (const address of addressesOf(red[2]))
       t.notOk((await ping(inPod(green), address, 1)).ok, `there is no route to ${address}`);
@@ -206,7 +206,7 @@ t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
     // A subnet that overlaps one of the peer is refused, and the peering goes on.
     await useSubnet(t, world, "weft-green-2", { vpc: PEER, cidrBlock: "10.88.0.128/25" });
     t.match((await judged(world, "weft-green-2", "SubnetConflict")).message, /with which VPC weft-green is peered/);
-    t.ok(await to(green, "10.88.0.11", red[0].metadata.name));
+    await to(green, "10.88.0.11", red[0].metadata.name);
     await world.kube.delete(SUBNETS, { name: "weft-green-2" });
 
     // What would be rerouted to where no path leads is dropped.
@@ -217,7 +217,7 @@ t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
       30_000,
       async () => !(await ping(inPod(green), "10.88.0.12", 1)).ok,
     );
-    t.ok((await ping(inPod(green), "10.88.0.11")).ok, "others are");
+    await t.resolves(echoes(inPod(green), "10.88.0.11"), "others are");
 
     // One side is enough to end it.
     await world.kube.patch(VPCS, { name: TWINS[0] }, { type: "merge", body: { spec: { vpcPeerings: null } } });

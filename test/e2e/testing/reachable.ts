@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { until } from "../../../hack/lab/wait.ts";
-import { ping } from "../../../hack/traffic/probe.ts";
+import { type Exec, http, ping } from "../../../hack/traffic/probe.ts";
 import type { Thing } from "./objects.ts";
 import { addressesOf, inPod } from "./pods.ts";
 
@@ -15,4 +15,18 @@ export async function reaches(from: Thing, to: Thing): Promise<boolean> {
 /** Waits until `from` reaches `to` over both families; packets tell nobody that they would arrive. */
 export function reachable(from: Thing, to: Thing, ms = 30_000): Promise<unknown> {
   return until(`${from.metadata.name} reaches ${to.metadata.name}`, ms, () => reaches(from, to), 50);
+}
+
+/** Waits until an address gives an echo. */
+export function echoes(exec: Exec, address: string, ms = 30_000): Promise<unknown> {
+  return until(`${address} gives an echo`, ms, async () => (await ping(exec, address, 3)).ok);
+}
+
+/** Waits until the server of a pod answers with the pod's name; rejects at once if another pod does. */
+export function answeredBy(exec: Exec, url: string, pod: string, ms = 30_000): Promise<unknown> {
+  return until(`${url} is answered by ${pod}`, ms, async () => {
+    const { ok, detail } = await http(exec, url);
+    if (ok && detail !== pod) throw new Error(`${url} is answered by ${detail}, not by ${pod}`);
+    return ok;
+  });
 }
