@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { bfdPortName } from "../../api/names.ts";
+import { bfdPortName, PROBE_NETWORK } from "../../api/names.ts";
 import { stableMac } from "../../desired/identity.ts";
 import type { BfdPortFact, VpcFact } from "../../facts/vpc.ts";
 import { parseIp } from "../../net/address.ts";
@@ -12,13 +12,14 @@ import type { Note } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { routerId, routerPortId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
-import type { ConnectedRange } from "./vpc-peerings.ts";
+import type { ConnectedRange, PeeringLink } from "./vpc-peerings.ts";
 
 /** What the BFD port of a VPC is compiled from. */
 interface BfdInput {
   readonly vpc: VpcFact;
   readonly bfdNodes: BfdPortFact["nodes"];
   readonly ranges: readonly ConnectedRange[];
+  readonly peerings: { readonly links: readonly PeeringLink[] };
 }
 
 /**
@@ -50,13 +51,13 @@ export function addBfdPort(build: FragmentBuilder, input: BfdInput): void {
 }
 
 /** Why the port cannot be created. The projection has validated its address. */
-export function bfdProblems({ vpc, ranges }: Omit<BfdInput, "bfdNodes">): readonly PolicyProblem[] {
+export function bfdProblems({ vpc, ...networks }: Omit<BfdInput, "bfdNodes">): readonly PolicyProblem[] {
   const read = vpc.problems.filter(({ path }) => path.startsWith("spec.bfdPort"));
   const { ip = {}, nodeSelector = {} } = vpc.bfdPort ?? {};
   const found = dualValues(ip).flatMap((address) => {
-    const range = ranges.find(({ cidr }) => isIn(cidr, address));
-    if (range === undefined) return [];
-    const message = `${address} is in subnet ${range.subnet} (${range.cidr}); choose an address that is not used in the VPC; the port does not exist`;
+    const use = useOf(networks, address);
+    if (use === undefined) return [];
+    const message = `${address} is ${use}; choose an address that is not used in the VPC; the port does not exist`;
     return [{ path: "spec.bfdPort.ip", reason: "InvalidBfdPort", message }];
   });
   const unclear = selectorProblem(nodeSelector);
@@ -95,9 +96,21 @@ export function bfdStatus(input: BfdInput): Readonly<Record<string, unknown>> {
 }
 
 /** The port's addresses; none if there must be no port. */
-function addressesOf({ vpc, ranges }: BfdInput): readonly string[] {
+function addressesOf({ vpc, ...networks }: BfdInput): readonly string[] {
   const addresses = dualValues(vpc.bfdPort?.ip ?? {});
-  return addresses.some((address) => ranges.some(({ cidr }) => isIn(cidr, address))) ? [] : addresses;
+  return addresses.some((address) => useOf(networks, address) !== undefined) ? [] : addresses;
+}
+
+/** What the VPC's router has an address for already; undefined if nothing. */
+function useOf({ ranges, peerings }: Pick<BfdInput, "ranges" | "peerings">, address: string): string | undefined {
+  const range = ranges.find(({ cidr }) => isIn(cidr, address));
+  if (range !== undefined) return `in subnet ${range.subnet} (${range.cidr})`;
+  for (const { remoteVpc, local } of peerings.links) {
+    const link = dualValues(local).find(({ network }) => isIn(network, address));
+    if (link !== undefined) return `on the link to VPC ${remoteVpc} (${link.network})`;
+  }
+  const probes = Object.values(PROBE_NETWORK).find(({ cidr }) => isIn(cidr, address));
+  return probes && `reserved for kubelet's probes (${probes.cidr})`;
 }
 
 function isIn(cidr: string, address: string): boolean {
