@@ -16,16 +16,27 @@ const GROUP = "weft-test.example";
 const FAMILIES = ["IPv4", "IPv6"] as const;
 type Family = (typeof FAMILIES)[number];
 
-/** A Service of one family only. */
-function serviceOf(family: Family): string {
-  return `server-${family.toLowerCase()}`;
+/** The name of a node's pod. */
+function serverOf(node: string): string {
+  return `server-${node}`;
 }
 
-/** A certificate for both Services, and its key, in base64. */
-async function certificate(t: Test): Promise<{ readonly crt: string; readonly key: string }> {
+/**
+ * The name of what leads to a node's pod over one family alone. Each has its own: an API server that had connections to the pod of another node would try
+ * these first, and find out only after 30 s that nobody answers.
+ */
+function nameOf(node: string, family: Family): string {
+  return `${serverOf(node)}-${family.toLowerCase()}`;
+}
+
+/** A certificate for Services of these names, and its key, in base64. */
+async function certificate(
+  t: Test,
+  services: readonly string[],
+): Promise<{ readonly crt: string; readonly key: string }> {
   const folder = await mkdtemp(join(tmpdir(), "weft-webhook-"));
   t.teardown(() => rm(folder, { recursive: true }));
-  const names = FAMILIES.map((family) => `DNS:${serviceOf(family)}.${NAMESPACE}.svc`).join(",");
+  const names = services.map((name) => `DNS:${name}.${NAMESPACE}.svc`).join(",");
   await run("openssl", [
     ...["req", "-x509", "-days", "2", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
     ...["-subj", "/CN=server", "-addext", `subjectAltName=${names}`],
@@ -51,7 +62,7 @@ function server(node: string): object {
   return {
     apiVersion: "v1",
     kind: "Pod",
-    metadata: { namespace: NAMESPACE, name: "server", labels: { app: "server" } },
+    metadata: { namespace: NAMESPACE, name: serverOf(node), labels: { app: serverOf(node) } },
     spec: {
       nodeSelector: { "kubernetes.io/hostname": node },
       tolerations: [{ operator: "Exists" }],
@@ -66,10 +77,9 @@ function server(node: string): object {
   };
 }
 
-/** The Service of a family, with a webhook that denies ConfigMaps labelled with that family, and an API of a version of its own. */
-function familyObjects(family: Family, caBundle: string): readonly object[] {
-  const name = serviceOf(family);
-  const word = family.toLowerCase();
+/** A Service of one family for a node's pod, with a webhook that denies ConfigMaps labelled with its name, and an API of a version of its own. */
+function objectsOf(node: string, family: Family, version: string, caBundle: string): readonly object[] {
+  const name = nameOf(node, family);
   const namespaced = { namespace: NAMESPACE, name };
   return [
     {
@@ -77,7 +87,7 @@ function familyObjects(family: Family, caBundle: string): readonly object[] {
       kind: "Service",
       metadata: namespaced,
       spec: {
-        selector: { app: "server" },
+        selector: { app: serverOf(node) },
         ipFamilies: [family],
         ipFamilyPolicy: "SingleStack",
         ports: ["web", "api", "webhook"].map((port, index) => ({ name: port, port: 1000 + index, targetPort: port })),
@@ -86,15 +96,15 @@ function familyObjects(family: Family, caBundle: string): readonly object[] {
     {
       apiVersion: "admissionregistration.k8s.io/v1",
       kind: "ValidatingWebhookConfiguration",
-      metadata: { name: `weft-test-${word}` },
+      metadata: { name: `weft-test-${name}` },
       webhooks: [
         {
-          name: `${word}.${GROUP}`,
+          name: `${name}.${GROUP}`,
           admissionReviewVersions: ["v1"],
           sideEffects: "None",
           failurePolicy: "Fail",
           timeoutSeconds: 5,
-          objectSelector: { matchLabels: { "weft-test": word } },
+          objectSelector: { matchLabels: { "weft-test": name } },
           rules: [{ apiGroups: [""], apiVersions: ["v1"], resources: ["configmaps"], operations: ["CREATE"] }],
           clientConfig: { caBundle, service: { ...namespaced, path: "/always-deny", port: 1002 } },
         },
@@ -103,10 +113,10 @@ function familyObjects(family: Family, caBundle: string): readonly object[] {
     {
       apiVersion: "apiregistration.k8s.io/v1",
       kind: "APIService",
-      metadata: { name: `${versionOf(family)}.${GROUP}` },
+      metadata: { name: `${version}.${GROUP}` },
       spec: {
         group: GROUP,
-        version: versionOf(family),
+        version,
         groupPriorityMinimum: 100,
         versionPriority: 10,
         caBundle,
@@ -114,10 +124,6 @@ function familyObjects(family: Family, caBundle: string): readonly object[] {
       },
     },
   ];
-}
-
-function versionOf(family: Family): string {
-  return family === "IPv4" ? "v4" : "v6";
 }
 
 /** What kubectl says, be it good or bad. */
@@ -141,11 +147,17 @@ async function saysSoon(lab: Lab, wanted: RegExp, args: readonly string[], input
 
 t.test("the API server reaches pods", { skip: whyNoLab() }, async (t) => {
   const lab = openLab();
-  const { crt, key } = await certificate(t);
+  const ways = lab.nodes
+    .flatMap((node) => FAMILIES.map((family) => ({ node, family, name: nameOf(node, family) })))
+    .map((way, index) => ({ ...way, version: `v${index + 1}` }));
+  const { crt, key } = await certificate(
+    t,
+    ways.map(({ name }) => name),
+  );
   t.teardown(async () => {
-    const clusterWide = FAMILIES.flatMap((family) => [
-      `apiservice/${versionOf(family)}.${GROUP}`,
-      `validatingwebhookconfiguration/weft-test-${family.toLowerCase()}`,
+    const clusterWide = ways.flatMap(({ name, version }) => [
+      `apiservice/${version}.${GROUP}`,
+      `validatingwebhookconfiguration/weft-test-${name}`,
     ]);
     // An API that nobody serves any more would keep the namespace from going.
     await lab.kubectl(["delete", "--ignore-not-found", ...clusterWide]);
@@ -160,36 +172,35 @@ t.test("the API server reaches pods", { skip: whyNoLab() }, async (t) => {
       type: "kubernetes.io/tls",
       data: { "tls.crt": crt, "tls.key": key },
     },
-    ...FAMILIES.flatMap((family) => familyObjects(family, crt)),
+    ...ways.flatMap(({ node, family, version }) => objectsOf(node, family, version, crt)),
   ]);
+  await lab.kubectl(["wait", "-n", NAMESPACE, "serviceaccount/default", "--for=create", "--timeout=30s"]);
+  await apply(lab, lab.nodes.map(server));
 
   for (const node of lab.nodes) {
     await t.test(`on ${node}`, async (t) => {
-      const pod = ["--namespace", NAMESPACE, "pod/server"];
-      await lab.kubectl(["delete", "--ignore-not-found", ...pod]);
-      await apply(lab, [server(node)]);
-      await lab.kubectl(["wait", ...pod, "--for=condition=Ready", "--timeout=90s"]);
+      const pod = serverOf(node);
+      await lab.kubectl(["wait", "--namespace", NAMESPACE, `pod/${pod}`, "--for=condition=Ready", "--timeout=90s"]);
       const proxied = (path: string): readonly string[] => ["get", "--raw", `/api/v1/namespaces/${NAMESPACE}/${path}`];
 
-      t.equal(await said(lab, proxied("pods/http:server:8080/proxy/hostname")), "server", "by the proxy to pods");
-      t.equal(await said(lab, proxied("pods/https:server:8443/proxy/hostname")), "server", "and with TLS");
-      const client = (await said(lab, proxied("pods/http:server:8080/proxy/clientip"))).replace(/:\d+$/, "");
+      t.equal(await said(lab, proxied(`pods/http:${pod}:8080/proxy/hostname`)), pod, "by the proxy to pods");
+      t.equal(await said(lab, proxied(`pods/https:${pod}:8443/proxy/hostname`)), pod, "and with TLS");
+      const client = (await said(lab, proxied(`pods/http:${pod}:8080/proxy/clientip`))).replace(/:\d+$/, "");
       t.match(client, /^172\.18\.0\.1[12]$/, "the pod sees a node");
 
-      for (const family of FAMILIES) {
-        const service = serviceOf(family);
+      for (const { family, name, version } of ways.filter((way) => way.node === node)) {
         t.ok(
-          await saysSoon(lab, /^server$/, proxied(`services/${service}:web/proxy/hostname`)),
+          await saysSoon(lab, new RegExp(`^${pod}$`), proxied(`services/${name}:web/proxy/hostname`)),
           `${family}: by the proxy`,
         );
         const map = {
           apiVersion: "v1",
           kind: "ConfigMap",
-          metadata: { namespace: NAMESPACE, generateName: "map-", labels: { "weft-test": family.toLowerCase() } },
+          metadata: { namespace: NAMESPACE, generateName: "map-", labels: { "weft-test": name } },
         };
         const denied = /denied the request: this webhook denies all requests/;
         t.ok(await saysSoon(lab, denied, ["create", "-f", "-"], JSON.stringify(map)), `${family}: a webhook`);
-        const path = `/apis/${GROUP}/${versionOf(family)}/things`;
+        const path = `/apis/${GROUP}/${version}/things`;
         t.ok(await saysSoon(lab, /^NOW: /, ["get", "--raw", path]), `${family}: an aggregated API`);
       }
       t.notMatch(await said(lab, ["get", "configmaps", "-n", NAMESPACE, "-o", "name"]), "map-", "nothing got past it");
