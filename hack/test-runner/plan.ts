@@ -44,19 +44,25 @@ export const VERSIONS = [
 /** Lanes of files on one lab: those of a lane run one after the other, the lanes side by side. */
 export type Stage = readonly (readonly string[])[];
 
-/** The documentation's examples wait for most of their time. */
-const EXAMPLES = "test/e2e/smoke/docs.test.ts";
 /**
- * What may run beside them: it makes objects of its own, judges these alone, and touches no process of Weft's and nothing that holds for the whole
- * cluster (the examples have the one BaselineAdminNetworkPolicy, and `weftctl status` of theirs wants each subnet to be ready). Nor does it ask for a
- * time of less than some seconds, as `policy` does, which counts datagrams sent every 5 ms: while the examples make VPCs, some are late or lost.
+ * What may run side by side, by its name among the smoke tests; all else runs alone. Each makes objects of its own, judges these alone, and touches no
+ * process of Weft's and nothing that holds for the whole cluster but what no other lane of its stage knows of. None asks for a time of less than some
+ * seconds, or for each datagram, as `policy` and `security-groups` do, which send one every 5 ms: while others make VPCs, some are late or lost.
  */
-const BESIDE_EXAMPLES = ["crds", "reach"].map((name) => `test/e2e/smoke/${name}.test.ts`);
+const BESIDE: readonly Stage[] = [
+  // The examples wait for most of their time. They have the one BaselineAdminNetworkPolicy, and `weftctl status` of theirs wants each subnet to be ready.
+  // The entry points are started in namespaces of their own, beside the lab.
+  [["docs"], ["crds", "reach", "entry-points"]],
+  // Attempts to connect that have to fail after a second are most of the first.
+  [["admin-policy"], ["vip", "vpc"]],
+];
 
 /** The stages in which the lab tests of some patterns run. A file that nothing is known of runs alone. */
 export function labStages(patterns: readonly string[]): readonly Stage[] {
   const files = globSync(patterns).sort();
-  const beside = files.filter((file) => BESIDE_EXAMPLES.includes(file));
-  const alone = files.filter((file) => file !== EXAMPLES && !BESIDE_EXAMPLES.includes(file));
-  return [[files.filter((file) => file === EXAMPLES), beside], ...alone.map((file) => [[file]])];
+  const beside = BESIDE.map((stage) =>
+    stage.map((lane) => lane.map((name) => `test/e2e/smoke/${name}.test.ts`).filter((file) => files.includes(file))),
+  ).filter((stage) => stage.flat().length > 0);
+  const known = new Set(beside.flat(2));
+  return [...beside, ...files.filter((file) => !known.has(file)).map((file) => [[file]])];
 }

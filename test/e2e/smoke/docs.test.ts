@@ -11,17 +11,24 @@ const lab = openLab();
 t.setTimeout(600_000);
 const reason = lab.nodes.length === 0 ? "no lab is up: npm run lab -- up" : false;
 
-/** Pages that use the same names or addresses: they come one after the other, beside all others, for most of their time is waiting. */
-const TOGETHER = ["policies.md", "security-groups.md", "subnets-and-vpcs.md"];
+/**
+ * Lanes that run side by side, for most of their time is waiting. Pages that use the same names or addresses are in one lane. `weftctl status` of
+ * look-inside.md wants each subnet to be ready, so it comes before pages of any lane have subnets that are not.
+ */
+const LANES = [
+  ["policies.md", "security-groups.md", "subnets-and-vpcs.md"],
+  ["services.md", "vpc-services.md", "node-networks.md", "ways-out.md"],
+];
 /** Pages for maintainers: nothing in them is run on a cluster. */
 const NOT_ON_A_CLUSTER = ["releasing.md"];
-const others = readdirSync(DOCS).filter(
-  (name) => name.endsWith(".md") && ![...TOGETHER, ...NOT_ON_A_CLUSTER].includes(name),
-);
+const first = ["look-inside.md"];
+const known = [...LANES.flat(), ...NOT_ON_A_CLUSTER, ...first];
+const others = readdirSync(DOCS).filter((name) => name.endsWith(".md") && !known.includes(name));
+const lanes = [...LANES, [...first, ...others]];
 
 if (!reason) await buildCli([hostPlatform()], createProgress());
-t.jobs = 2;
-for (const pages of [TOGETHER, others]) {
+t.jobs = lanes.length;
+for (const pages of lanes) {
   t.test(`pages: ${pages.join(", ")}`, { skip: reason, buffered: true, timeout: 600_000 }, async (t) => {
     for (const file of pages) {
       await t.test(`every example of docs/${file} works as it stands`, { timeout: 300_000 }, (t) =>
