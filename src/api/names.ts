@@ -201,6 +201,11 @@ export function refusalName(service: string): string {
   return `${service}/refuse`;
 }
 
+/** The load balancer of such a Service for what nodes translate from its node ports, for one protocol. */
+export function nodePortsName(service: string, protocol: "TCP" | "UDP" | "SCTP"): string {
+  return `${loadBalancerName(service, protocol)}/node-ports`;
+}
+
 /** The load balancer that refuses, in the default VPC, what is sent to a Service of another VPC, for one protocol. */
 export function foreignName(service: string, protocol: "TCP" | "UDP" | "SCTP"): string {
   return `${loadBalancerName(service, protocol)}/of-other-vpc`;

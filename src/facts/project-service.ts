@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { SERVICE } from "../api/annotations.ts";
+import { nodePortTarget } from "../api/node-port-target.ts";
 import { type Ip, isMapped, parseIp } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
 import type { ProjectedMeta } from "./meta.ts";
@@ -17,6 +18,7 @@ export interface ServiceObject extends VipServiceObject {
       readonly clientIP?: { readonly timeoutSeconds?: number | null } | null;
     } | null;
     readonly internalTrafficPolicy?: string;
+    readonly externalTrafficPolicy?: string;
     readonly externalIPs?: readonly string[] | null;
     readonly loadBalancerSourceRanges?: readonly string[] | null;
     readonly trafficDistribution?: string | null;
@@ -84,6 +86,13 @@ export function projectService(service: ServiceObject): ServiceFact | undefined 
   const ingress = (status.loadBalancer?.ingress ?? []).map(({ ip = "", ipMode }) => (ipMode === "Proxy" ? "" : ip));
   const ingressIps = read(ingress, (i) => `status.loadBalancer.ingress[${i}].ip`, [...addresses, ...externalIps]);
   problems.push(...limits(spec));
+  const ports = (spec.ports ?? []).flatMap((port, i) => readPort(port, `spec.ports[${i}]`, problems));
+  const wide = ports.flatMap((of) => {
+    const { nodePort = 0 } =
+      spec.ports?.find(({ protocol = "TCP", port }) => protocol === of.protocol && port === of.port) ?? {};
+    const port = nodePortTarget(spec, { ...of, nodePort });
+    return port === of.port ? [] : [{ of, port }];
+  });
   const ranges = (spec.loadBalancerSourceRanges ?? []).map((text) => parseCidr(text.trim())?.family);
   return {
     key: `${namespace}/${name}`,
@@ -94,9 +103,11 @@ export function projectService(service: ServiceObject): ServiceFact | undefined 
     externalIps,
     ingressIps,
     restrictedFamilies: ([4, 6] as const).filter((family) => ranges.includes(family)),
-    ports: (spec.ports ?? []).flatMap((port, i) => readPort(port, `spec.ports[${i}]`, problems)),
+    ports,
     affinity: spec.sessionAffinity === "ClientIP" ? readAffinity(spec, problems) : 0,
     nodeLocal: spec.internalTrafficPolicy === "Local",
+    ...(spec.sessionAffinity === "ClientIP" && isOutside(spec) && { stickyOutside: true }),
+    ...(wide.length > 0 && { wide }),
     proxy: metadata.labels?.[PROXY_LABEL] ?? "",
     vpc: annotations[SERVICE.vpc] ?? "",
     chosenVpc: annotations[SERVICE.logicalSwitch] ? (annotations[SERVICE.logicalRouter] ?? "") : "",
@@ -144,6 +155,10 @@ export function projectEndpointSlice(slice: EndpointSliceObject): EndpointSliceF
     endpoints: [...endpoints.values()].sort((a, b) => (a.address < b.address ? -1 : 1)),
     problems,
   };
+}
+
+function isOutside({ type, externalIPs }: NonNullable<ServiceObject["spec"]>): boolean {
+  return type === "NodePort" || type === "LoadBalancer" || (externalIPs ?? []).length > 0;
 }
 
 /** What of a Service OVN does in another way than it asks for. */

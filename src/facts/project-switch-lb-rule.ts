@@ -165,6 +165,7 @@ export interface VipServiceObject {
       readonly protocol?: string;
       readonly port: number;
       readonly targetPort?: number | string;
+      readonly nodePort?: number;
     }[];
   };
 }

@@ -21,6 +21,13 @@ export interface ServiceFact extends VipServiceFact {
   readonly affinity: number;
   /** `internalTrafficPolicy: Local`: only endpoints on the client's node. */
   readonly nodeLocal: boolean;
+  /** It has affinity, and node ports or external addresses. */
+  readonly stickyOutside?: true;
+  /**
+   * The ports of its cluster addresses at which the endpoints of all nodes are used, although it is `nodeLocal`: see {@link
+   * import("../api/node-port-target.ts").nodePortTarget}. Absent where there is none.
+   */
+  readonly wide?: readonly { readonly of: ServicePortFact; readonly port: number }[];
   /** Label `service.kubernetes.io/service-proxy-name`: whose it is, if not the cluster's proxy's. */
   readonly proxy: string;
   /** The VPC that its annotation names, which the controller writes; "" where none does. */

@@ -496,3 +496,47 @@ t.test("what says nothing new of a Service or its endpoints wakes nobody", async
   addService(facts, "web", { ...DUAL, ports: [HTTP], type: "LoadBalancer" }, { labels: { some: "label" } });
   addEndpoints(facts, "web", "web-1", { ports, endpoints: ready("10.16.0.3", "10.16.0.2") });
 });
+
+t.test(
+  "node ports of a Service with internalTrafficPolicy Local use all endpoints, at a port of their own",
+  async (t) => {
+    const facts = sampleFacts();
+    const made = (spec: object, replacement = true) => {
+      facts.set("cluster", "cluster", { ...facts.get("cluster", "cluster")!, kubeProxyReplacement: replacement });
+      const ports = [{ ...HTTP, nodePort: 30_080 }];
+      addService(facts, "web", { clusterIPs: ["10.96.0.20"], type: "NodePort", ports, ...spec });
+      const { rows } = serviceUnit.compile(serviceUnit.read(facts, "default/web")!);
+      return rows.find(({ columns }) => String(columns["name"]).endsWith("/node-ports"))?.columns["vips"];
+    };
+    const endpoints = [
+      { addresses: ["10.16.0.2"], nodeName: "weft-1" },
+      { addresses: ["10.16.0.3"], nodeName: "weft-2" },
+    ];
+    addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints });
+    const local = { internalTrafficPolicy: "Local" };
+    t.same(made(local), { "10.96.0.20:30080": "10.16.0.2:8080,10.16.0.3:8080" });
+    t.equal(made(local, false), undefined, "kube-proxy serves them");
+    t.equal(made({}), undefined, "at the Service's port all are used anyway");
+    t.equal(made({ ...local, externalTrafficPolicy: "Local" }), undefined, "the node translates to its own");
+    t.equal(made({ ...local, type: "ClusterIP" }), undefined, "it has no node port");
+    const taken = [
+      { ...HTTP, nodePort: 30_080 },
+      { name: "b", protocol: "TCP", port: 30_080, nodePort: 30_081 },
+    ];
+    t.match(made({ ...local, ports: taken }), { "10.96.0.20:30081": "" }, "not at a port that the Service has");
+  },
+);
+
+t.test("an Event says what nodes do not do for a sticky Service without kube-proxy", async (t) => {
+  const facts = sampleFacts();
+  const said = (spec: object, kubeProxyReplacement: boolean) => {
+    facts.set("cluster", "cluster", { ...facts.get("cluster", "cluster")!, kubeProxyReplacement });
+    addService(facts, "web", { clusterIPs: ["10.96.0.20"], ports: [HTTP], sessionAffinity: "ClientIP", ...spec });
+    return reports(facts, "default/web");
+  };
+  t.match(said({ type: "NodePort" }, true), [
+    /spec\.sessionAffinity: .* all clients that come to one node have one endpoint/,
+  ]);
+  t.same(said({ type: "NodePort" }, false), []);
+  t.same(said({}, true), []);
+});

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { SERVICE } from "../../api/annotations.ts";
-import { foreignName, loadBalancerName, repeatsName } from "../../api/names.ts";
+import { foreignName, loadBalancerName, nodePortsName, repeatsName } from "../../api/names.ts";
 import type { Fragment } from "../../desired/fragment.ts";
 import type { UnitKind } from "../../desired/unit-kind.ts";
 import {
   balancedAddresses,
   type EndpointSliceFact,
+  type ProblemFact,
   type ServiceFact,
   type ServicePortFact,
 } from "../../facts/service.ts";
@@ -28,6 +29,8 @@ interface ServiceInput {
   /** The VPC that it is in. */
   readonly vpc: string;
   readonly defaultVpc: string;
+  /** Nodes reach Services through OVN. */
+  readonly replacement: boolean;
   readonly vpcExists: boolean;
   /** The ranges of ClusterIPs: addresses in them are balanced by their own Services. */
   readonly serviceRanges: readonly string[];
@@ -67,7 +70,8 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
     const zones = zonal ? reader.all("zones").map((zone) => zone.key) : [];
     const health = serviceHealth(reader, service, vips.addresses, slices, vpc);
     const serviceRanges = rangesOfServices(reader);
-    return { service, vpc, defaultVpc, vpcExists, serviceRanges, slices, vips, health, wide, zones };
+    const replacement = cluster?.kubeProxyReplacement === true;
+    return { service, vpc, defaultVpc, replacement, vpcExists, serviceRanges, slices, vips, health, wide, zones };
   },
 
   compile(input): Fragment<WeftEffect> {
@@ -83,13 +87,17 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
       return build.finish(report(about, [{ path: "metadata.annotations", reason: "VpcNotFound", message }]));
     }
     if (service.nodeLocal) addLocal(build, service, vpc, slices);
-    for (const protocol of ["TCP", "UDP", "SCTP"] as const) addCluster(build, input, protocol);
+    for (const protocol of ["TCP", "UDP", "SCTP"] as const) {
+      addCluster(build, input, protocol);
+      if (input.replacement && !foreign) addNodePorts(build, service, vpc, slices, protocol);
+    }
     if (foreign) refuseInDefaultVpc(build, service, input.defaultVpc);
     const problems = [
       ...service.problems,
       ...slices.flatMap((slice) => slice.problems),
       ...input.vips.problems,
       ...input.health.problems,
+      ...(input.replacement && !foreign ? nodeLimits(service) : []),
     ];
     const annotations = service.vpc === "" ? {} : { [SERVICE.vpc]: service.vpc };
     return build.finish([
@@ -102,6 +110,41 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
     ]);
   },
 };
+
+/** What of a Service nodes serve in another way than it asks for, without kube-proxy. */
+function nodeLimits({ stickyOutside }: ServiceFact): readonly ProblemFact[] {
+  if (stickyOutside === undefined) return [];
+  const message =
+    "through node ports and external addresses, all clients that come to one node have one endpoint; set externalTrafficPolicy: Local to spread them over the nodes";
+  return [{ path: "spec.sessionAffinity", reason: "NotSupported", message }];
+}
+
+/**
+ * Without kube-proxy, node ports and external addresses of a Service with `internalTrafficPolicy: Local` and without `externalTrafficPolicy: Local`:
+ * nodes translate them to a port of the ClusterIP of their own, where all endpoints are used.
+ */
+function addNodePorts(
+  build: FragmentBuilder,
+  service: ServiceFact,
+  vpc: string,
+  slices: readonly EndpointSliceFact[],
+  protocol: ServicePortFact["protocol"],
+): void {
+  const ports = service.wide?.filter(({ of }) => of.protocol === protocol) ?? [];
+  const vips = service.addresses.flatMap((address) =>
+    ports.map(({ of, port }) => {
+      const targets = usable(targetsOf(of, isV6(address), slices));
+      return [hostPort(address, port), targets.map(({ text }) => text).join(",")];
+    }),
+  );
+  if (vips.length > 0)
+    addLoadBalancer(build, service, vpc, {
+      name: nodePortsName(service.key, protocol),
+      protocol,
+      vips: Object.fromEntries(vips),
+      affinity: service.affinity,
+    });
+}
 
 /**
  * Refuses clients of the default VPC at the addresses of a Service of another VPC. Without that, OVN would send them to their node, and kube-proxy, to

@@ -11,7 +11,7 @@ import type { Pod } from "../../kube/types.ts";
 import type { OvsdbClient } from "../../ovsdb/client.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { type FakeOvsdb, fakeOvsdb } from "../../ovsdb/testing/fake.ts";
-import { wrongMatches } from "../../policy/testing/ovn-matches.ts";
+import { refusedMatches } from "../../policy/testing/ovn-matches.ts";
 import { SYSTEM_CLOCK } from "../../time/clock.ts";
 import { Controller, type ControllerParts } from "../controller.ts";
 import { Northbound } from "../databases/northbound.ts";
@@ -59,7 +59,7 @@ export async function cluster(t: Test): Promise<{ kube: FakeKube; server: FakeOv
     const rows = operations.flatMap((operation) =>
       operation.op === "insert" ? [{ table: operation.table, uuid: operation.uuid ?? "", columns: operation.row }] : [],
     );
-    for (const wrong of wrongMatches(rows)) t.fail(wrong);
+    for (const wrong of refusedMatches(rows)) t.fail(wrong);
     return undefined;
   };
   await kube.create(NODES, { metadata: { name: "n1" } });

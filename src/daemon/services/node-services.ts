@@ -2,6 +2,7 @@
 
 import { SERVICE } from "../../api/annotations.ts";
 import { DEFAULT_VPC } from "../../api/names.ts";
+import { nodePortTarget } from "../../api/node-port-target.ts";
 import { samePlain } from "../../collections/plain.ts";
 import { type Informer, informer } from "../../kube/informer.ts";
 import type { InformerTime } from "../../kube/informer-options.ts";
@@ -19,6 +20,7 @@ export interface ServiceWithPorts extends KubeObject {
     readonly clusterIPs?: readonly string[];
     readonly externalIPs?: readonly string[] | null;
     readonly externalTrafficPolicy?: string;
+    readonly internalTrafficPolicy?: string;
     readonly loadBalancerSourceRanges?: readonly string[] | null;
     readonly healthCheckNodePort?: number;
     readonly ports?:
@@ -51,6 +53,8 @@ export interface NodeService {
     readonly port: number;
     /** 0: none. */
     readonly nodePort: number;
+    /** The port of the ClusterIP to which node port and external addresses are translated. */
+    readonly target: number;
   }[];
   /** Its `externalIPs`. */
   readonly externalIps: readonly Ip[];
@@ -85,7 +89,9 @@ export function readNodeService({ metadata, spec = {}, status }: ServiceWithPort
     addresses,
     ports: (spec.ports ?? []).flatMap(({ name = "", protocol = "TCP", port, nodePort = 0 }) => {
       const word = readNftProtocol(protocol);
-      return word === undefined ? [] : [{ name, protocol: word, port, nodePort: outside ? nodePort : 0 }];
+      if (word === undefined) return [];
+      const target = nodePortTarget(spec, { protocol, port, nodePort });
+      return [{ name, protocol: word, port, nodePort: outside ? nodePort : 0, target }];
     }),
     externalIps,
     loadBalancerIps: readIps(ingress.map(({ ip, ipMode }) => (ipMode === "Proxy" ? "" : ip))),

@@ -137,6 +137,23 @@ t.test("a Service that is only reached at its cluster address is not the node's 
   );
 });
 
+t.test(
+  "a node port goes to a port at which all endpoints are used, where the Service's own is for one node's",
+  async (t) => {
+    const rules = (spec: ServiceWithPorts["spec"]) => compileServiceRules(input({ services: [service("s", spec)] }));
+    const local = { type: "LoadBalancer", internalTrafficPolicy: "Local", externalIPs: ["198.51.100.7"] };
+    const wide = rules(local);
+    t.match(wide, "tcp . 30080 : 10.96.0.7 . 30080");
+    t.match(wide, "198.51.100.7 . tcp . 80 : 10.96.0.7 . 30080");
+    t.match(rules({ type: "LoadBalancer" }), "tcp . 30080 : 10.96.0.7 . 80");
+    const taken = [
+      { port: 80, nodePort: 30_080 },
+      { name: "b", port: 30_080, nodePort: 30_081 },
+    ];
+    t.match(rules({ ...local, ports: taken }), "tcp . 30080 : 10.96.0.7 . 80");
+  },
+);
+
 t.test("endpoints of another VPC are not reached by a node, whatever the policy", async (t) => {
   const metadata = { name: "s", namespace: "default", uid: "u", resourceVersion: "1" };
   const spec = { type: "NodePort", clusterIPs: ["10.96.0.7"], externalTrafficPolicy: "Local" };

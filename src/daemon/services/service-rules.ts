@@ -94,7 +94,7 @@ function serviceRules(
       ips.filter((ip) => ip.family === family),
     );
     const ranges = service.sourceRanges.filter((range) => range.family === family);
-    for (const { name, protocol, port, nodePort } of service.ports) {
+    for (const { name, protocol, port, nodePort, target: number } of service.ports) {
       if (service.sourceRanges.length > 0) {
         const others = ranges.length === 0 ? "" : `${word} saddr != ${set(ranges)} `;
         for (const ip of balanced ?? [])
@@ -102,7 +102,7 @@ function serviceRules(
             `${word} daddr ${ip.text} ${protocol} dport ${port} ${others}counter drop comment "loadBalancerSourceRanges"`,
           );
       }
-      const target = `${address.text} . ${port}`;
+      const target = `${address.text} . ${number}`;
       const here = (endpoints.get(service.key) ?? []).filter(
         (each) => each.port === name && each.protocol === protocol && each.ip.family === family,
       );

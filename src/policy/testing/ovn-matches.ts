@@ -18,20 +18,31 @@ export const TABLES_WITH_MATCH = ["ACL", "Logical_Router_Policy", "NAT", "QoS"] 
 
 const TABLES: ReadonlySet<string> = new Set(TABLES_WITH_MATCH);
 
+/** What OVN refuses of the matches of rows: one text for each. */
+export function refusedMatches(rows: Iterable<NorthboundRow>): readonly string[] {
+  return judge(rows, (match) => (typeof match === "string" ? `OVN refuses it: ${match}` : undefined));
+}
+
 /**
- * What OVN refuses of the matches of rows, or accepts and never applies: one text for each. Rows that are looked at alone
- * (one unit's) are enough.
+ * The same, and what OVN accepts and never applies, which is right only where a user has written it. Rows that are looked at alone (one unit's) are
+ * enough.
  */
 export function wrongMatches(rows: Iterable<NorthboundRow>): readonly string[] {
-  const found: string[] = [];
-  for (const row of rows) {
+  return judge(rows, (match, row) => {
+    if (typeof match === "string") return `OVN refuses it: ${match}`;
+    return mayMatch(match, { place: placeOf(row) }) ? undefined : "no packet matches";
+  });
+}
+
+function judge(
+  rows: Iterable<NorthboundRow>,
+  why: (match: MatchExpression | string, row: NorthboundRow) => string | undefined,
+): readonly string[] {
+  return [...rows].flatMap((row) => {
     const match = matchOf(row);
-    if (match === undefined) continue;
-    const read = parsed(match);
-    if (typeof read === "string") found.push(`${describe(row)}: ${match}: OVN refuses it: ${read}`);
-    else if (!mayMatch(read, { place: placeOf(row) })) found.push(`${describe(row)}: ${match}: no packet matches`);
-  }
-  return found;
+    const wrong = match === undefined ? undefined : why(parsed(match), row);
+    return wrong === undefined ? [] : [`${describe(row)}: ${match}: ${wrong}`];
+  });
 }
 
 /**
