@@ -134,6 +134,22 @@ program
   });
 
 program
+  .command("qos")
+  .description(
+    "limits of pods, asked and got, for TCP and UDP, each direction, one pod and ten, on a node and across; an unlimited pod beside them; a change. Needs root; 10 minutes.",
+  )
+  .option("--seconds <n>", "how long each flow is measured", Number, 4)
+  .option("--rates <list>", "Mbit/s, with commas", (text) => text.split(",").map(Number), [1, 10, 100, 500])
+  .option("--by <command>", 'words before each iperf3, such as "chrt --fifo 5" on a busy machine', "")
+  .option("--json", "print the figures as JSON", false)
+  .action(async ({ json, by, ...options }: { json: boolean; by: string; seconds: number; rates: number[] }) => {
+    const [{ benchQos }, { formatQos, qosPage }] = await Promise.all([import("./qos.ts"), import("./qos-report.ts")]);
+    const bench = await benchQos({ ...options, by: by.split(" ").filter((word) => word !== "") });
+    publish("qos", bench, json, formatQos(bench));
+    writeFileSync(`${OUT}/qos.html`, qosPage(bench));
+  });
+
+program
   .command("policy")
   .description(
     "policies, from the change to the commit in a real northbound database: one, a hundred, a label, 10,000 × 10,000. Does not need root; about a minute.",

@@ -56,7 +56,8 @@ export async function flow(from: string, to: string, address: string, options: F
   }
 }
 
-function receivedBytes(netns: string): number {
+/** Bytes that eth0 of a network namespace has received. */
+export function receivedBytes(netns: string): number {
   const text = readFileSync(netns.replace("/ns/net", "/net/dev"), "utf8");
   return Number(/eth0:\s*([0-9]+)/.exec(text)?.[1]);
 }

@@ -172,6 +172,8 @@ export const NODE = {
   nodeNetworks: "ovn.kubernetes.io/node_networks",
   ingressRate: "ovn.kubernetes.io/ingress_rate",
   egressRate: "ovn.kubernetes.io/egress_rate",
+  /** Written by the controller: the QoS that is active on `ovn0` (`src/contract/qos.ts`). */
+  qos: "weft.kubeovn.io/qos",
 } as const;
 
 /** Annotations of a controller's own Pod. */

@@ -64,3 +64,22 @@ t.test(
     t.match(await node(), / NO: ChassisMissing c1$/);
   },
 );
+
+t.test("the limits that are active are shown, and what is invalid beside them", async (t) => {
+  const kube = fakeKube();
+  const qos = {
+    ovn: { ingress: { rate: 10_000, burst: 8_000 }, netem: { latency: 5 } },
+    "net1.default.ovn": { problem: "annotation x is invalid; no limit is active" },
+  };
+  const annotations = { "weft.kubeovn.io/qos": JSON.stringify(qos) };
+  await kube.create(PODS, { metadata: { namespace: "default", name: "a", annotations }, spec: {} });
+  const steps = (await podSteps(kube, "default", "a")).filter(({ what }) => what.startsWith("QoS"));
+  t.strictSame(steps, [
+    { what: "QoS of ovn", ok: true, detail: "to the pod 10 Mbit/s (burst 8 Mbit), latency 5 ms" },
+    {
+      what: "QoS of net1.default.ovn",
+      ok: false,
+      detail: "no limit is active: annotation x is invalid; no limit is active",
+    },
+  ]);
+});

@@ -5,11 +5,13 @@ import {
   NODE,
   OVN_PROVIDER,
   ovnAttachmentProvider,
+  POD,
   type PodKey,
   podAnnotation,
 } from "../api/annotations.ts";
 import { CHASSIS_CONDITION } from "../api/names.ts";
 import { podPortName } from "../api/port-names.ts";
+import { decodePodQos, showBandwidth, showNetem } from "../contract/qos.ts";
 import { type AttachmentObject, projectAttachment } from "../facts/project-attachment.ts";
 import { projectNetworks } from "../facts/project-networks.ts";
 import { KubeError } from "../kube/errors.ts";
@@ -83,7 +85,24 @@ export async function podSteps(kube: Kube, namespace: string, name: string): Pro
         ? addresses.join(" ")
         : `CNI ADD has not succeeded: see the log of weft-daemon on ${nodeName || "its node"}`,
   });
-  return [...steps, ...(await networkSteps(kube, pod))];
+  return [...steps, ...(await networkSteps(kube, pod)), ...qosSteps(annotations)];
+}
+
+/** The QoS that is active on each interface, as the controller has recorded it. */
+function qosSteps(annotations: Readonly<Record<string, string>>): readonly PodStep[] {
+  return Object.entries(decodePodQos(annotations[POD.qos])).map(([provider, { ingress, egress, netem, problem }]) => {
+    const active = [
+      ingress && `to the pod ${showBandwidth(ingress)}`,
+      egress && `from the pod ${showBandwidth(egress)}`,
+      netem && showNetem(netem),
+    ];
+    const shown = active.filter(Boolean).join(", ") || "no limit is active";
+    return {
+      what: `QoS of ${provider}`,
+      ok: problem === undefined,
+      detail: problem === undefined ? shown : `${shown}: ${problem}`,
+    };
+  });
 }
 
 /** What became of the networks that a pod names beside its own one. */

@@ -8,7 +8,7 @@ import { claimedNetworkAddresses } from "../compile/node/node-networks.ts";
 import type { NodeFact } from "../facts/node.ts";
 import { projectNode } from "../facts/project-core.ts";
 import { NODES } from "../kube/resources.ts";
-import { ACL_COLUMNS, POLICY_COLUMNS, PORT_COLUMNS } from "./columns.ts";
+import { ACL_COLUMNS, POLICY_COLUMNS, PORT_COLUMNS, QOS_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";
 
 declare module "../facts/types.ts" {
@@ -40,7 +40,8 @@ export const nodeKind: Kind<"nodes"> = {
   rows: {
     Port_Group: ["name", "external_ids", "acls"],
     ACL: ACL_COLUMNS,
-    Logical_Switch: ["ports"],
+    Logical_Switch: ["ports", "qos_rules"],
+    QoS: QOS_COLUMNS,
     Logical_Switch_Port: PORT_COLUMNS,
     Logical_Router: ["policies"],
     Logical_Router_Policy: POLICY_COLUMNS,

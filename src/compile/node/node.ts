@@ -28,6 +28,7 @@ import { addNodeServices, serviceAddresses, serviceSourceProblem } from "../serv
 import { compileNodeAcls } from "./node-acls.ts";
 import { judgeNodeAddresses, type NodeAddresses } from "./node-addresses.ts";
 import { type JudgedNetworks, judgeNodeNetworks } from "./node-networks.ts";
+import { addNodeQos, nodeQosRecord, reportNodeQos } from "./node-qos.ts";
 
 interface Problem {
   readonly reason: string;
@@ -143,8 +144,9 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
       ...(networks?.used && { networks: networks.accepted }),
       ...(balanced && { services: addNodeServices(build, node.name, own, join, cluster) }),
     });
-    const effects = annotate("nodes", node, contract);
-    return build.finish([...effects, ...said]);
+    const qos = addNodeQos(build, node, port, join.name);
+    const effects = annotate("nodes", node, { ...contract, ...nodeQosRecord(qos) });
+    return build.finish([...effects, ...said, ...reportNodeQos(node, qos)]);
   },
 };
 
