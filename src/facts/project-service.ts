@@ -2,6 +2,7 @@
 
 import { SERVICE } from "../api/annotations.ts";
 import { nodePortTarget } from "../api/node-port-target.ts";
+import { isLeftToOthers } from "../api/service-labels.ts";
 import { type Ip, isMapped, parseIp } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
 import type { ProjectedMeta } from "./meta.ts";
@@ -55,9 +56,6 @@ export interface EndpointSliceObject {
     | null;
 }
 
-/** The label that makes a Service another proxy's (kube-proxy leaves it alone as well). */
-const PROXY_LABEL = "service.kubernetes.io/service-proxy-name";
-
 /** The label that names the Service of an EndpointSlice (discovery.k8s.io/v1). */
 const SERVICE_LABEL = "kubernetes.io/service-name";
 
@@ -108,7 +106,7 @@ export function projectService(service: ServiceObject): ServiceFact | undefined 
     nodeLocal: spec.internalTrafficPolicy === "Local",
     ...(spec.sessionAffinity === "ClientIP" && isOutside(spec) && { stickyOutside: true }),
     ...(wide.length > 0 && { wide }),
-    proxy: metadata.labels?.[PROXY_LABEL] ?? "",
+    leftToOthers: isLeftToOthers(metadata.labels),
     vpc: annotations[SERVICE.vpc] ?? "",
     chosenVpc: annotations[SERVICE.logicalSwitch] ? (annotations[SERVICE.logicalRouter] ?? "") : "",
     ...vipService(service, problems),

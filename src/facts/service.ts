@@ -28,8 +28,8 @@ export interface ServiceFact extends VipServiceFact {
    * import("../api/node-port-target.ts").nodePortTarget}. Absent where there is none.
    */
   readonly wide?: readonly { readonly of: ServicePortFact; readonly port: number }[];
-  /** Label `service.kubernetes.io/service-proxy-name`: whose it is, if not the cluster's proxy's. */
-  readonly proxy: string;
+  /** By a label it is another proxy's, or nobody's (`isLeftToOthers`). */
+  readonly leftToOthers: boolean;
   /** The VPC that its annotation names, which the controller writes; "" where none does. */
   readonly vpc: string;
   /** The VPC that a user has chosen for it by naming router and switch; "" where it follows its endpoints. */

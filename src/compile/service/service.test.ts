@@ -286,11 +286,14 @@ t.test("clients of the default VPC are refused at all addresses of a Service of 
   t.equal(own.length, 1, "nothing is refused of the default VPC's own");
 });
 
-t.test("other proxies' Services are left to them", async (t) => {
-  const facts = sampleFacts();
-  const labels = { "service.kubernetes.io/service-proxy-name": "x" };
-  addService(facts, "theirs", { ...DUAL, ports: [HTTP] }, { labels });
-  t.equal(vips(facts, "default/theirs"), undefined);
+t.test("Services that kube-proxy leaves alone by a label, whatever its value, are left alone", async (t) => {
+  for (const name of ["service-proxy-name", "headless"]) {
+    for (const value of ["x", ""]) {
+      const facts = sampleFacts();
+      addService(facts, "theirs", { ...DUAL, ports: [HTTP] }, { labels: { [`service.kubernetes.io/${name}`]: value } });
+      t.equal(vips(facts, "default/theirs"), undefined, `${name}: "${value}"`);
+    }
+  }
 });
 
 t.test("a Service is in the VPC of its endpoints' pods, although others have their addresses elsewhere", async (t) => {

@@ -79,7 +79,7 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
     const { uid, namespace, name } = service;
     const about = { resource: "services", namespace, name, uid } as const;
     const build = new FragmentBuilder();
-    if (service.proxy !== "" || !isPlaced(service, slices)) return build.finish();
+    if (service.leftToOthers || !isPlaced(service, slices)) return build.finish();
     const foreign = input.defaultVpc !== "" && vpc !== input.defaultVpc;
     if (!vpcExists) {
       if (foreign) refuseInDefaultVpc(build, service, input.defaultVpc);

@@ -3,6 +3,7 @@
 import { SERVICE } from "../../api/annotations.ts";
 import { DEFAULT_VPC } from "../../api/names.ts";
 import { nodePortTarget } from "../../api/node-port-target.ts";
+import { isLeftToOthers } from "../../api/service-labels.ts";
 import { samePlain } from "../../collections/plain.ts";
 import { type Informer, informer } from "../../kube/informer.ts";
 import type { InformerTime } from "../../kube/informer-options.ts";
@@ -71,13 +72,10 @@ export interface NodeService {
   readonly healthCheckNodePort: number;
 }
 
-/** The label of Services that another proxy serves. */
-const PROXY_LABEL = "service.kubernetes.io/service-proxy-name";
-
 /** Reads what a node serves of a Service; undefined if the Service has only a ClusterIP. */
 export function readNodeService({ metadata, spec = {}, status }: ServiceWithPorts): NodeService | undefined {
   const addresses = readIps(spec.clusterIPs ?? [spec.clusterIP]);
-  if (spec.type === "ExternalName" || addresses.length === 0 || metadata.labels?.[PROXY_LABEL]) return undefined;
+  if (spec.type === "ExternalName" || addresses.length === 0 || isLeftToOthers(metadata.labels)) return undefined;
   const outside = spec.type === "NodePort" || spec.type === "LoadBalancer";
   const externalIps = readIps(spec.externalIPs ?? []);
   if (!outside && externalIps.length === 0) return undefined;

@@ -119,8 +119,12 @@ t.test("a Service that is only reached at its cluster address is not the node's 
   t.equal(read({ type: "ClusterIP", clusterIPs: ["10.96.0.7"], ports }), undefined);
   t.equal(read({ type: "ExternalName", externalIPs: ["198.51.100.7"] }), undefined);
   t.equal(read({ type: "NodePort", clusterIPs: ["None"], ports }), undefined, "nor one without an address");
-  const proxy = { "service.kubernetes.io/service-proxy-name": "other" };
-  t.equal(read({ type: "NodePort", clusterIPs: ["10.96.0.7"], ports }, proxy), undefined, "nor another proxy's");
+  for (const label of ["service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"]) {
+    for (const value of ["other", ""]) {
+      const found = read({ type: "NodePort", clusterIPs: ["10.96.0.7"], ports }, { [label]: value });
+      t.equal(found, undefined, `nor one that is left to others by ${label}: "${value}"`);
+    }
+  }
   t.match(read({ clusterIPs: ["10.96.0.7"], externalIPs: ["198.51.100.7"], ports }), {
     ports: [{ protocol: "tcp", port: 80, nodePort: 0 }],
   });
