@@ -84,9 +84,12 @@ t.test("kubelet's probes reach pods of custom VPCs", { skip: whyNoLab() }, async
     t.ok(webA);
     await run(world, [probed(b, "web", first, 221, 8081), probed(b, "far", second, 222)]);
     const node = inNode(world, first);
+    // kubelet probes one family; the other's first connection has a neighbour to find, which may take longer than `connects` waits.
+    const reached = (address: string, port: number): Promise<unknown> =>
+      until(`${address} port ${port} is reached`, 10_000, () => connects(node, address, port));
     for (const address of addressesOf(webA!)) {
-      t.ok(await connects(node, address, 8080), `the node reaches ${address} port 8080, in the first VPC`);
-      t.ok(await connects(node, address, 8081), `and port 8081, in the second`);
+      t.ok(await reached(address, 8080), `the node reaches ${address} port 8080, in the first VPC`);
+      t.ok(await reached(address, 8081), `and port 8081, in the second`);
     }
     for (const pod of [webA!, world.pods.get(`${b}/web`)!, world.pods.get(`${b}/far`)!]) {
       const [status] = pod.status.containerStatuses;
