@@ -343,9 +343,11 @@ t.test("addresses of workloads", { skip: whyNoLab() }, async (t) => {
       const router = [...world.nb.mirror.rows("Logical_Router_Port")].find(
         ({ name }) => name === "ovn-cluster-ovn-default",
       );
-      const port = await world.nb.until("the load balancer's port", () => world.nb.port(`weft-lb.${namespace}`));
-      t.strictSame(port.addresses, [`${router!.mac} ${lb.v4ip} ${lb.v6ip}`]);
-      t.match(port.options, { arp_proxy: "true" });
+      const answered = (): readonly string[] =>
+        world.nb.port("ovn-default-ovn-cluster")?.options["arp_proxy"]?.split(" ") ?? [];
+      await world.nb.until("the router's port answers for the load balancer's addresses", () =>
+        [lb.v4ip, lb.v6ip].every((address) => answered().includes(address)),
+      );
       const wishes = { "ovn.kubernetes.io/aaps": "weft-pair", "ovn.kubernetes.io/port_security": "true" };
       const [pod] = await run(world, [idlePod(namespace, "pair", "weft-1", wishes)]);
       const [four, six] = addressesOf(pod!);
@@ -353,6 +355,18 @@ t.test("addresses of workloads", { skip: whyNoLab() }, async (t) => {
       t.strictSame(world.nb.port(`pair.${namespace}`)?.port_security, [
         `${mac} ${four} ${six} ${pair.v4ip} ${pair.v6ip}`,
       ]);
+      await until("it answers with the router's MAC", 10_000, async () => {
+        const { stdout } = await inPod(pod!)(["busybox", "arping", "-c", "1", "-w", "2", "-I", "eth0", lb.v4ip]);
+        // Without leading zeros.
+        const [, found = ""] = /\[([\da-f:]+)\]/i.exec(stdout) ?? [];
+        return (
+          found
+            .split(":")
+            .map((byte) => byte.padStart(2, "0"))
+            .join(":")
+            .toLowerCase() === router!.mac
+        );
+      });
       await inPod(pod!)(["ip", "address", "add", `${pair.v4ip}/32`, "dev", "eth0"]);
       await inPod(pod!)(["busybox", "arping", "-U", "-c", "1", "-I", "eth0", pair.v4ip]);
       const as = ["busybox", "ping", "-c", "1", "-W", "1", "-I", pair.v4ip, addressesOf(client!)[0]];
@@ -368,6 +382,7 @@ t.test("addresses of workloads", { skip: whyNoLab() }, async (t) => {
         await world.kube.delete(VIPS, { name });
         await vips.gone(name);
       }
+      await world.nb.until("and no longer for them", () => !answered().includes(lb.v4ip));
     },
   );
 
