@@ -164,6 +164,47 @@ t.test("pods of different VPCs do not reach each other, and why is said", async 
   await golden(t, "into-vpc-from-outside", cluster, ["198.51.100.1", "far", "80"], false);
 });
 
+t.test(
+  "a pod of a custom VPC is reached from its own node, by the port for kubelet's probes, and from no other",
+  async (t) => {
+    const cluster = await SampleCluster.make();
+    await cluster.add(VPCS, { metadata: { name: "island" }, spec: {} });
+    await podsIn(cluster, "island", { far: "10.77.0.5" });
+    await golden(t, "probe", cluster, ["node/weft-1", "far", "80"], true);
+    await golden(t, "probe-other-node", cluster, ["node/weft-2", "far", "80"], false);
+    await cluster.policy("default/far", { podSelector: {}, ingress: [] });
+    await golden(t, "probe-isolated", cluster, ["node/weft-1", "far", "80"], true);
+  },
+);
+
+t.test("a reroute to a pod is followed through that pod, whose policies decide as well", async (t) => {
+  const through = async (match: string) => {
+    const cluster = await SampleCluster.make();
+    const policyRoutes = [{ priority: 10, match, action: "reroute", nextHopIP: "10.77.2.5" }];
+    await cluster.add(VPCS, { metadata: { name: "island" }, spec: { policyRoutes } });
+    await podsIn(cluster, "island", { a: "10.77.0.5", b: "10.77.1.5", firewall: "10.77.2.5" });
+    return cluster;
+  };
+  const cluster = await through('inport == "island-net-a" && ip4.dst == 10.77.1.0/24');
+  await golden(t, "reroute", cluster, ["a", "b", "80"], true);
+  await golden(t, "reroute-loop", await through("ip4.dst == 10.77.1.0/24"), ["a", "b", "80"], false);
+  await cluster.policy("default/firewall", { podSelector: { matchLabels: { app: "firewall" } }, ingress: [] });
+  await golden(t, "reroute-isolated", cluster, ["a", "b", "80"], false);
+});
+
+/** Pods on `weft-1` in a VPC by name and address, each in a subnet of its own, with a label `app`. */
+async function podsIn(cluster: SampleCluster, vpc: string, pods: Readonly<Record<string, string>>): Promise<void> {
+  for (const [name, address] of Object.entries(pods)) {
+    await cluster.subnet(`net-${name}`, `${address.replace(/\d+$/, "0")}/24`, { vpc });
+    const made = await cluster.add(PODS, {
+      metadata: { namespace: "default", name, labels: { app: name } },
+      spec: { nodeName: "weft-1" },
+    });
+    const of = { podName: name, namespace: "default", nodeName: "weft-1", subnet: `net-${name}` };
+    await cluster.ip(`${name}.default`, of, address, "", made.metadata.uid);
+  }
+}
+
 /** Pod `default/a` in VPC `team-a` and `default/b` in VPC `team-b`, which are peered; routes and policy routes as told. */
 async function peeredVpcs(specs: { readonly a?: object; readonly b?: object }): Promise<SampleCluster> {
   const cluster = await SampleCluster.make();

@@ -8,11 +8,13 @@ import { vpcsNear } from "../policy/pod-vpcs.ts";
 import type { Direction } from "../policy/types.ts";
 import type { AclDecision } from "../policy/verdict.ts";
 import type { Acl } from "./acls.ts";
-import type { Endpoint } from "./endpoint.ts";
+import { type Endpoint, podEndpointOf } from "./endpoint.ts";
 import { type NearMiss, nearAcls, nearMisses } from "./near-misses.ts";
 import type { Network } from "./network.ts";
+import type { NetworkPort } from "./network-port.ts";
 import { type PolicyIndex, rulePath, ruleText } from "./policy-index.ts";
 import { type PacketPort, type PortQuestion, packetPort, portQuestionText, resolvePort } from "./port.ts";
+import { probing } from "./probe.ts";
 import { type Place, type TraceQuestion, type TraceStep, tracePacket } from "./trace.ts";
 
 /** An ACL that had a say, as it stands in the northbound database. */
@@ -84,11 +86,17 @@ export interface ExplainRequest {
  * be allowed for the whole to be.
  */
 export function explain(network: Network, book: PolicyIndex, request: ExplainRequest): Explanation {
-  const { from, to, port: asked, dialled } = request;
+  const { to, port: asked, dialled } = request;
+  const from = probing(network, request.from, to);
   const port = resolvePort(asked, to.pod);
-  const head = { from: from.label, to: to.label, port: portQuestionText(typeof port === "string" ? asked : port) };
+  const head = {
+    from: request.from.label,
+    to: to.label,
+    port: portQuestionText(typeof port === "string" ? asked : port),
+  };
   const denied = (problem: string): Explanation => ({ ...head, verdict: "denied", paths: [], problem });
   if (typeof port === "string") return denied(port);
+  if ("problem" in from) return denied(from.problem);
   if (to.vacant !== undefined) return denied(`no pod has ${to.label}; it is an address of subnet ${to.vacant}`);
   const paths = (["v4", "v6"] as const).flatMap((family) => {
     const [source, destination] = [from.source[family], to.destination[family]];
@@ -164,16 +172,22 @@ function explainStep(
   }
   if (step.kind === "route") {
     const { nexthops, action } = step.by;
-    const node = nexthops.flatMap((hop) => network.withAddress(hop)).find((port) => port.pod === undefined);
+    const ports = nexthops.flatMap((hop) => network.withAddress(hop));
+    const node = ports.find((port) => port.pod === undefined);
+    const pod = ports.find(
+      (port) => port.pod !== undefined && network.uplink(port.switch)?.router === step.router,
+    )?.pod;
     const towards = node?.name.startsWith("node-") ? `by node ${node.name.slice("node-".length)}` : nexthops.join(", ");
     const because =
       action === "drop"
         ? `dropped by policy route ${step.by.label} (priority ${step.by.priority})`
-        : `leaves ${towards} (policy route ${step.by.label})`;
+        : pod !== undefined
+          ? `goes to pod ${pod}, which must forward it (policy route ${step.by.label})`
+          : `leaves ${towards} (policy route ${step.by.label})`;
     return { ...ROUTE, at: `router ${step.router}`, verdict: step.allowed ? "allowed" : "denied", because };
   }
   const what: Direction = step.stage === "to-lport" ? "ingress" : "egress";
-  const end = endAt(ends, step.port);
+  const end = endAt(ends, step.port) ?? forwarderAt(network, step.port);
   const { decision } = step;
   const { by } = decision;
   // At a router's port nothing is worth saying unless something decides there.
@@ -221,6 +235,12 @@ const ROUTE = { what: "route", passed: [], policies: [], nearest: [] } as const;
 
 function endAt({ from, to }: Ends, port: Place): Endpoint | undefined {
   return port === from.place ? from : port === to.place ? to : undefined;
+}
+
+/** A pod on the way, which forwards the packet. */
+function forwarderAt(network: Network, port: NetworkPort): Endpoint | undefined {
+  const pod = port.pod === undefined ? undefined : network.facts.get("pods", port.pod);
+  return pod && podEndpointOf(pod, port);
 }
 
 function sentence(

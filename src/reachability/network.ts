@@ -46,6 +46,8 @@ export interface Uplink {
   readonly router: string;
   /** The switch's port towards the router. */
   readonly port: string;
+  /** The router's own port towards the switch. */
+  readonly routerPort: string;
 }
 
 /**
@@ -291,8 +293,10 @@ function readUplinks(tables: Tables): ReadonlyMap<string, Uplink> {
       const port = tables.row("Logical_Switch_Port", member)?.columns;
       if (port?.["type"] !== "router") continue;
       const options = port["options"] as Readonly<Record<string, string>> | undefined;
-      const router = routerOf.get(options?.["router-port"] ?? "");
-      if (router !== undefined) uplinks.set(String(columns["name"]), { router, port: String(port["name"]) });
+      const routerPort = options?.["router-port"] ?? "";
+      const router = routerOf.get(routerPort);
+      if (router !== undefined)
+        uplinks.set(String(columns["name"]), { router, port: String(port["name"]), routerPort });
     }
   }
   return uplinks;

@@ -44,7 +44,16 @@ interface Pass {
  * What becomes of a packet, by the desired state alone: the way through switches and routers, and what the ACLs of each switch make of
  * it. Pure.
  */
-export function tracePacket(network: Network, { from, to, dialled, ...packet }: TraceQuestion): PacketTrace {
+export function tracePacket(network: Network, question: TraceQuestion): PacketTrace {
+  return traceFrom(network, question, new Set());
+}
+
+/** `forwarders`: the pods that have forwarded the packet already. */
+function traceFrom(
+  network: Network,
+  { from, to, dialled, ...packet }: TraceQuestion,
+  forwarders: ReadonlySet<NetworkPort>,
+): PacketTrace {
   const steps: TraceStep[] = [];
   const deny = (step?: TraceStep): PacketTrace => ({
     allowed: false,
@@ -59,6 +68,13 @@ export function tracePacket(network: Network, { from, to, dialled, ...packet }: 
     steps.push({ kind: "acls", stage, port, decision });
     return decision.verdict === "allow";
   };
+  const arrive = (port: NetworkPort, entering: Packet): boolean => {
+    const acls = network.listsOf(port)["to-lport"];
+    if (acls.length === 0) return true;
+    const decision = decideStage(acls, entering, network);
+    steps.push({ kind: "acls", stage: "to-lport", port, decision });
+    return decision.verdict === "allow";
+  };
   if (from !== undefined && from === to) {
     // What a pod sends to itself does not leave it; by way of a load balancer it does, and is turned back after the first stage.
     return dialled === undefined || leave(from, "from-lport", true) ? { allowed: true, steps } : deny();
@@ -70,12 +86,7 @@ export function tracePacket(network: Network, { from, to, dialled, ...packet }: 
     const entering = { ...packet, inport: inport.name, outport: outport.name };
     for (const stage of ["from-lport", "from-lport-after-lb"] as const)
       if (!leave(inport, stage, i === 0)) return deny();
-    const receiver = network.listsOf(outport)["to-lport"];
-    if (receiver.length > 0) {
-      const decision = decideStage(receiver, entering, network);
-      steps.push({ kind: "acls", stage: "to-lport", port: outport, decision });
-      if (decision.verdict !== "allow") return deny();
-    }
+    if (!arrive(outport, entering)) return deny();
     if (i !== 0) continue;
     // A router is where its packets are: on the sender's node.
     const node = from && network.nodeOf(from.name);
@@ -83,7 +94,20 @@ export function tracePacket(network: Network, { from, to, dialled, ...packet }: 
       const by = routerPolicy(network, router, { ...packet, ...(node && { node }), ...(inport && { inport }) });
       const step: TraceStep | undefined = by && { kind: "route", router, allowed: by.action !== "drop", by };
       if (step?.allowed === false) return deny(step);
-      if (step !== undefined && by?.action === "reroute") steps.push(step);
+      if (step !== undefined && by?.action === "reroute") {
+        steps.push(step);
+        const forwarder = from && forwarderOf(network, router, by);
+        if (forwarder !== undefined && forwarder.port !== to) {
+          const { port } = forwarder;
+          if (port === from || forwarders.has(port)) {
+            const message = `policy route ${by.label} sends what ${port.pod} forwards back to it: exclude what comes from it, or from its subnet, in the match`;
+            return deny({ kind: "no-route", message });
+          }
+          if (!arrive(port, { ...packet, inport: forwarder.inport.name, outport: port.name })) return deny();
+          const rest = traceFrom(network, { ...packet, from: port, to }, new Set([...forwarders, port]));
+          return { allowed: rest.allowed, steps: [...steps, ...rest.steps] };
+        }
+      }
       if (peering !== undefined) steps.push({ kind: "peering", router, by: peering });
     }
   }
@@ -93,7 +117,7 @@ export function tracePacket(network: Network, { from, to, dialled, ...packet }: 
 /** A router that a packet passes. */
 interface Hop {
   readonly router: string;
-  /** Its port that the packet comes in by, where that is a peering's. */
+  /** Its port that the packet comes in by; absent where that is not known. */
   readonly inport?: string;
   /** How it goes on to the next router. */
   readonly peering?: Peering;
@@ -116,15 +140,16 @@ function wayOf(
   if (to !== undefined && end === undefined) return `subnet ${to.switch} has no router`;
   const router = start?.router ?? end?.router;
   if (router === undefined) return "neither end is in a network of Weft's";
-  let hops: readonly Hop[] = [{ router }];
+  const inport = start?.routerPort;
+  let hops: readonly Hop[] = [{ router, ...(inport !== undefined && { inport }) }];
   if (start !== undefined && end !== undefined && start.router !== end.router) {
-    const there = hopsBetween(network, start.router, end.router, destination);
+    const there = hopsBetween(network, start, end.router, destination);
     if (there === undefined) {
       return `${from?.switch} is in VPC ${start.router} and ${to?.switch} in VPC ${end.router}, and nothing joins them`;
     }
     if (typeof there === "string") return there;
     // What is not answered is no connection.
-    const back = hopsBetween(network, end.router, start.router, source);
+    const back = hopsBetween(network, end, start.router, source);
     if (typeof back === "string") return `replies do not come back: ${back}`;
     if (back === undefined) return `replies do not come back: VPC ${end.router} has no route to ${source.text}`;
     hops = there;
@@ -150,10 +175,15 @@ function wayOf(
  * The routers from one VPC to another, by the routes that lead through peerings. Or the reason why a peered VPC is not reached; undefined
  * where no peering is on the way.
  */
-function hopsBetween(network: Network, from: string, to: string, address: Ip): readonly Hop[] | string | undefined {
+function hopsBetween(
+  network: Network,
+  from: { readonly router: string; readonly routerPort: string },
+  to: string,
+  address: Ip,
+): readonly Hop[] | string | undefined {
   const hops: Hop[] = [];
   const seen = new Set<string>();
-  let [router, inport] = [from, undefined as string | undefined];
+  let [router, inport] = [from.router, from.routerPort];
   while (router !== to) {
     if (seen.has(router)) return `routes for ${address.text} form a loop between VPCs ${[...seen].sort().join(", ")}`;
     seen.add(router);
@@ -165,10 +195,10 @@ function hopsBetween(network: Network, from: string, to: string, address: Ip): r
       if (!peered) return hops.length === 0 ? undefined : `VPC ${router} has no route to ${address.text}`;
       return `VPC ${router} is peered with VPC ${to}, but has no route to ${address.text} through that peering: add one to its staticRoutes`;
     }
-    hops.push({ router, ...(inport !== undefined && { inport }), peering });
+    hops.push({ router, inport, peering });
     [router, inport] = [peering.router, peering.remotePort];
   }
-  return [...hops, { router, ...(inport !== undefined && { inport }) }];
+  return [...hops, { router, inport }];
 }
 
 function isIn(networks: readonly Cidr[], text: string): boolean {
@@ -179,10 +209,23 @@ function isIn(networks: readonly Cidr[], text: string): boolean {
 function uplinkPort(
   network: Network,
   name: string,
-): { readonly router: string; readonly port: NetworkPort } | undefined {
+): { readonly router: string; readonly routerPort: string; readonly port: NetworkPort } | undefined {
   const uplink = network.uplink(name);
   const port = uplink && network.ports.get(uplink.port);
-  return uplink === undefined || port === undefined ? undefined : { router: uplink.router, port };
+  return uplink === undefined || port === undefined ? undefined : { ...uplink, port };
+}
+
+/** The pod in the router's own switches that a policy sends packets to, the first one of several; and the port by which they come to its switch. */
+function forwarderOf(
+  network: Network,
+  router: string,
+  { nexthops }: RouterPolicy,
+): { readonly port: NetworkPort; readonly inport: NetworkPort } | undefined {
+  for (const port of nexthops.flatMap((hop) => network.withAddress(hop))) {
+    const uplink = uplinkPort(network, port.switch);
+    if (port.pod !== undefined && uplink?.router === router) return { port, inport: uplink.port };
+  }
+  return undefined;
 }
 
 /** The router's policy that decides (ovn-nb(5), Logical_Router_Policy `priority`). */
