@@ -5,7 +5,7 @@
  * a take-over of a running cluster look for them (`pkg/util/const.go`, `pkg/ovs/util.go`). All functions are pure; none
  * checks its arguments, which are names that the API server has accepted. Names of distinct objects are distinct (see `name.ts`).
  */
-import { type Name, withDigest } from "./name.ts";
+import { digestOf, type Name, withDigest } from "./name.ts";
 import { NODE_PREFIX, podPortName } from "./port-names.ts";
 
 /** Held by every object of ours while something in the northbound database depends on it. */
@@ -123,6 +123,16 @@ export const DENY_ALL_GROUP = "kubeovn_deny_all";
 export function securityGroupPortGroupName(group: string): string {
   const name = `ovn.sg.${group}`.replaceAll("-", ".");
   return group.includes(".") ? withDigest(name, ["sg", group]) : name;
+}
+
+/** That of its ports in a custom VPC, which are not in the former one. */
+export function securityGroupInVpcName(group: string, vpc: string): string {
+  return `weft.sg.${digestOf([group, vpc])}`;
+}
+
+/** The port group of all pods' ports in a custom VPC. */
+export function vpcPodsGroupName(vpc: string): string {
+  return `weft.vpc.${digestOf(vpc)}`;
 }
 
 /** The address set that northd keeps of a port group's addresses (ovn-nb(5) Port_Group): `<group>_ip4` or `_ip6`. */

@@ -87,8 +87,15 @@ export const leavingSetId = (how: "distributed" | "nat", family: 4 | 6): string 
 /** The Port_Group (or the Address_Sets) of a group that policies refer to. */
 export const groupId = (name: string): string => `group/${name}`;
 
-/** The Port_Group of a SecurityGroup, or of all ports with any (`DENY_ALL_GROUP`). */
-export const securityGroupId = (name: string): string => `sg/${name}`;
+/**
+ * The Port_Group of a SecurityGroup, or of all ports with any (`DENY_ALL_GROUP`). A SecurityGroup's ports in a custom VPC are in one of that VPC
+ * instead.
+ */
+export const securityGroupId = (name: string, vpc?: string): string =>
+  vpc === undefined ? `sg/${name}` : `sg/${name}/${vpc}`;
+
+/** The Port_Group of all pods' ports in a custom VPC. */
+export const vpcPodsId = (vpc: string): string => `vpc/${vpc}/pods`;
 
 /** The Load_Balancer_Group of a VPC. */
 export const loadBalancerGroupId = (vpc: string): string => `vpc/${vpc}`;

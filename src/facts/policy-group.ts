@@ -80,6 +80,14 @@ export interface PolicyUseFact {
   readonly any: true;
 }
 
+/** The custom VPCs in which pods are that name a SecurityGroup for an interface there; derived. Absent where there is none. */
+export interface SecurityGroupVpcsFact {
+  /** Name of the group, which need not exist. */
+  readonly key: string;
+  /** Sorted. */
+  readonly vpcs: readonly string[];
+}
+
 /** That a SecurityGroup exists; derived, so that its members are woken when it comes or goes, not when its rules change. */
 export interface SecurityGroupPresenceFact {
   readonly key: string;

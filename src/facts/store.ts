@@ -60,6 +60,7 @@ export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
   served: {},
   policyUse: {},
   securityGroupPresence: {},
+  securityGroupVpcs: {},
   nameCollisions: {},
   addressHolders: { subnet: (holder) => [holder.subnet] },
   cluster: {},

@@ -12,6 +12,7 @@ import type {
   PortNumbersFact,
   ProfileFact,
   SecurityGroupPresenceFact,
+  SecurityGroupVpcsFact,
   VpcPeersFact,
 } from "./policy-group.ts";
 import type { ServiceRangesFact } from "./service-cidr.ts";
@@ -52,6 +53,7 @@ export interface DerivedFactTypes {
   readonly served: ServedFact;
   readonly policyUse: PolicyUseFact;
   readonly securityGroupPresence: SecurityGroupPresenceFact;
+  readonly securityGroupVpcs: SecurityGroupVpcsFact;
   readonly nameCollisions: NameCollisionFact;
   readonly addressHolders: AddressHolderFact;
   readonly cluster: ClusterFact;

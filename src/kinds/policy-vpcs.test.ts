@@ -7,12 +7,15 @@ import {
   addNetwork,
   addNetworkPolicy,
   addPod,
+  addSecurityGroup,
   addSubnet,
   addVpc,
   NETWORK_CONFIG,
   sampleFacts,
 } from "../compile/testing/sample-facts.ts";
 import type { FactStore } from "../facts/store.ts";
+import { SecurityGroupIndex } from "../policy/security-group-index.ts";
+import { Network } from "../reachability/network.ts";
 import { compileAll } from "./compile-all.ts";
 
 /** The address sets of the groups of pods and SecurityGroups. */
@@ -61,8 +64,17 @@ function twoVpcs(): FactStore {
   return facts;
 }
 
-function put(facts: FactStore, name: string, app: string, subnet: string, host: number, net = "80"): void {
-  addPod(facts, name, { node: "weft-1", labels: { app } });
+function put(
+  facts: FactStore,
+  name: string,
+  app: string,
+  subnet: string,
+  host: number,
+  net = "80",
+  group?: string,
+): void {
+  const annotations = group === undefined ? {} : { "ovn.kubernetes.io/security_groups": group };
+  addPod(facts, name, { node: "weft-1", labels: { app }, annotations });
   const of = { podName: name, namespace: "default", nodeName: "weft-1", subnet };
   addIp(facts, `${name}.default`, { ...of, v4: `10.${net}.0.${host}`, v6: `fd00:10:${net}::${host}` });
 }
@@ -148,4 +160,76 @@ t.test("named ports and administrators' policies do not cross VPCs", async (t) =
   const cluster = { ingress: rules.ingress, egress: [{ ...rules.egress[0], action: "Accept" }] };
   addAdminPolicy(facts, "cnp", "all", { priority: 8, tier: "Admin", subject, ...cluster });
   t.strictSame(pairs(facts), ["black black", "ovn-cluster ovn-cluster", "red red"]);
+});
+
+t.test("members of a SecurityGroup trust members in their own VPC and in peered ones only", async (t) => {
+  const facts = twoVpcs();
+  const groups = new SecurityGroupIndex(facts);
+  groups.start();
+  facts.derive((change) => groups.noteFact(change));
+  const link = (remoteVpc: string, localConnectIP: string) => ({ vpcPeerings: [{ remoteVpc, localConnectIP }] });
+  addVpc(facts, "blue", link("red", "169.254.0.1/30"));
+  addSubnet(facts, "blue-pods", { vpc: "blue", cidrBlock: "10.81.0.0/24,fd00:10:81::/112" });
+  addSubnet(facts, "free", { cidrBlock: "10.80.0.0/24,fd00:10:80::/112" });
+  const allow = {
+    policy: "allow",
+    priority: 1,
+    protocol: "all",
+    ipVersion: "ipv4",
+    remoteType: "securityGroup",
+  } as const;
+  addSecurityGroup(facts, "web", {
+    allowSameGroupTraffic: true,
+    ingressRules: [{ ...allow, remoteSecurityGroup: "db" }],
+  });
+  addSecurityGroup(facts, "db", { egressRules: [{ ...allow, remoteSecurityGroup: "web" }] });
+  for (const [subnet, net] of [
+    ["red-pods", "80"],
+    ["black-pods", "80"],
+    ["blue-pods", "81"],
+    ["free", "80"],
+  ] as const) {
+    for (const [i, group] of ["web", "db"].entries()) put(facts, `${subnet}-${group}`, "x", subnet, 20 + i, net, group);
+  }
+  const apart = ["black black", "blue blue", "ovn-cluster ovn-cluster", "red red"];
+  t.strictSame(pairs(facts), apart);
+  addVpc(facts, "red", link("blue", "169.254.0.2/30"));
+  t.strictSame(pairs(facts), [...apart, "blue red", "red blue"].sort());
+  for (const group of ["web", "db"]) put(facts, `black-pods-${group}`, "x", "red-pods", 30, "80", group);
+  const there = facts.all("securityGroupVpcs").map(({ vpcs }) => vpcs);
+  t.strictSame(
+    there,
+    [
+      ["blue", "red"],
+      ["blue", "red"],
+    ],
+    "black has no members any more",
+  );
+});
+
+t.test("a pod of a custom VPC with a node's address is not taken for a node", async (t) => {
+  const facts = sampleFacts();
+  addVpc(facts, "red", { vpcPeerings: [{ remoteVpc: "ovn-cluster", localConnectIP: "169.254.0.1/30" }] });
+  addVpc(facts, "ovn-cluster", { vpcPeerings: [{ remoteVpc: "red", localConnectIP: "169.254.0.2/30" }] });
+  addSubnet(facts, "nodes-too", { vpc: "red", cidrBlock: "172.18.0.0/24" });
+  addNetworkPolicy(facts, "closed", { podSelector: {}, policyTypes: ["Ingress", "Egress"] });
+  addPod(facts, "red", { node: "weft-1" });
+  const of = { podName: "red", namespace: "default", nodeName: "weft-1", subnet: "nodes-too" };
+  addIp(facts, "red.default", { ...of, v4: "172.18.0.200", v6: "" });
+  const network = new Network(facts, compileAll(facts).values());
+  const port = network.ports.get("red.default");
+  if (port === undefined) throw new Error("the pod has no port");
+  const trusting = [...network.acls.all.values()].filter(
+    ({ group, match }) => group !== undefined && port.groups.includes(group) && match.includes("172.18."),
+  );
+  t.strictSame(trusting, [], "on its way out");
+  const dropped = network.routerPolicies("ovn-cluster").filter(({ action }) => action === "drop");
+  t.match(
+    dropped
+      .map(({ match }) => match)
+      .filter((match) => match.includes("inport"))
+      .sort(),
+    [/\$weft_nodes_ip4\}$/, /\$weft_nodes_ip6\}$/],
+    "on its way into the default VPC",
+  );
 });

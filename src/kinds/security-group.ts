@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { createHash } from "node:crypto";
-import { aclName, DENY_ALL_GROUP, securityGroupPortGroupName } from "../api/names.ts";
+import { aclName, DENY_ALL_GROUP, securityGroupInVpcName, securityGroupPortGroupName } from "../api/names.ts";
 import { aclContent, holdAcl } from "../compile/acl-row.ts";
 import { problemText, type WeftEffect } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
@@ -13,6 +13,7 @@ import { projectSecurityGroup } from "../facts/project-security-group.ts";
 import type { SecurityGroupFact } from "../facts/security-group.ts";
 import type { FactReader } from "../facts/store.ts";
 import { SECURITY_GROUPS } from "../kube/resources.ts";
+import { podVpcs } from "../policy/pod-vpcs.ts";
 import { denyAllAcls, type SecurityGroupAcl, translateSecurityGroup } from "../policy/security-group.ts";
 import type { Direction } from "../policy/types.ts";
 import { type VirtualPort, virtualPortsIn } from "../policy/virtual-ports.ts";
@@ -32,6 +33,15 @@ interface SecurityGroupInput {
   readonly known: readonly string[];
   /** The ranges that its egress rules name → the Services' ports in them. */
   readonly virtualPorts?: Readonly<Record<string, readonly VirtualPort[]>>;
+  /** The VPCs in which it has ports: the default VPC, and custom ones. */
+  readonly places?: readonly Place[];
+}
+
+interface Place {
+  /** A custom VPC; absent for the default VPC. */
+  readonly vpc?: string;
+  /** Group → the VPCs in which members of it are peers here; `null` is the default VPC. */
+  readonly peers: Readonly<Record<string, readonly (string | null)[]>>;
 }
 
 /**
@@ -54,29 +64,36 @@ export const securityGroupUnit: UnitKind<FactReader, SecurityGroupInput, WeftEff
       direction === "egress" && remote?.kind === "cidr" ? [remote.cidr] : [],
     );
     const virtualPorts = Object.fromEntries(ranges.map((cidr) => [cidr, virtualPortsIn(reader, cidr)] as const));
-    return { group, known, virtualPorts };
+    const vpcs = reader.get("securityGroupVpcs", key)?.vpcs ?? [];
+    const places = [undefined, ...vpcs].map((vpc) => placeIn(reader, [key, ...known], vpc));
+    return { group, known, virtualPorts, places };
   },
 
-  compile({ group, known, virtualPorts }): Fragment<WeftEffect> {
+  compile({ group, known, virtualPorts, places = [] }): Fragment<WeftEffect> {
     const build = new FragmentBuilder();
     if (group === undefined) {
       addPortGroup(build, DENY_ALL_GROUP);
       for (const acl of denyAllAcls()) addAcl(build, DENY_ALL_GROUP, acl);
       return build.finish();
     }
-    const {
-      acls,
-      problems: unclear,
-      clean,
-    } = translateSecurityGroup(
-      group,
-      (name) => known.includes(name),
-      (cidr) => virtualPorts?.[cidr] ?? [],
-    );
+    const [own] = places.map(({ vpc, peers }) => {
+      const translated = translateSecurityGroup(
+        group,
+        (name) => known.includes(name),
+        (cidr) => virtualPorts?.[cidr] ?? [],
+        {
+          portGroup: portGroupName(group.name, vpc),
+          members: (name) => (peers[name] ?? []).map((other) => portGroupName(name, other ?? undefined)),
+        },
+      );
+      addPortGroup(build, group.name, vpc);
+      for (const acl of translated.acls) addAcl(build, group.name, acl, vpc);
+      return translated;
+    });
+    if (own === undefined) throw new Error(`security group ${group.name} has no place`);
+    const { acls, problems: unclear, clean } = own;
     const malformed = (group.malformed ?? []).map((field) => ({ reason: "MalformedField", ...field }));
     const problems = [...unclear, ...malformed];
-    addPortGroup(build, group.name);
-    for (const acl of acls) addAcl(build, group.name, acl);
     const { name, uid, generation, tier } = group;
     const [first] = problems;
     return build.finish([
@@ -103,19 +120,34 @@ export const securityGroupUnit: UnitKind<FactReader, SecurityGroupInput, WeftEff
   },
 };
 
-function addPortGroup(build: FragmentBuilder, name: string): void {
-  build.row("Port_Group", securityGroupId(name), {
-    name: securityGroupPortGroupName(name),
-    external_ids: externalIds({ type: "security_group", sg: name }),
+/** The default VPC always counts, because its Port_Group is there; a custom one counts for the groups that have members there. */
+function placeIn(reader: FactReader, groups: readonly string[], vpc: string | undefined): Place {
+  const near = [vpc, ...podVpcs(reader).peeredWith(vpc)];
+  const peers = groups.map((name) => {
+    const there = reader.get("securityGroupVpcs", name)?.vpcs ?? [];
+    const vpcs = near.filter((other) => other === undefined || there.includes(other));
+    return [name, vpcs.map((other) => other ?? null)] as const;
+  });
+  return { ...(vpc !== undefined && { vpc }), peers: Object.fromEntries(peers) };
+}
+
+function portGroupName(group: string, vpc: string | undefined): string {
+  return vpc === undefined ? securityGroupPortGroupName(group) : securityGroupInVpcName(group, vpc);
+}
+
+function addPortGroup(build: FragmentBuilder, name: string, vpc?: string): void {
+  build.row("Port_Group", securityGroupId(name, vpc), {
+    name: portGroupName(name, vpc),
+    external_ids: externalIds({ type: "security_group", sg: name, ...(vpc !== undefined && { vpc }) }),
   });
 }
 
 /** The id of an ACL is its content, so that what stays the same in a changed group is not written; equal ones are one. */
-function addAcl(build: FragmentBuilder, name: string, acl: SecurityGroupAcl): void {
+function addAcl(build: FragmentBuilder, name: string, acl: SecurityGroupAcl, vpc?: string): void {
   const { direction, tier, priority, match, action, rule } = acl;
   const id = `sg/${name}/${aclContent([direction, tier, priority, match, action], 16)}`;
   if (build.has("ACL", id)) return;
-  holdAcl(build, "Port_Group", securityGroupId(name), id, {
+  holdAcl(build, "Port_Group", securityGroupId(name, vpc), id, {
     name: aclName("sg", name, rule),
     // A connection is judged by where it really goes, from its first packet to its last (ovn-nb(5), ACL options).
     stage: direction === "ingress" ? "to-lport" : "from-lport-after-lb",

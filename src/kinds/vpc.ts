@@ -33,7 +33,7 @@ export const vpcKind: Kind<"vpcs"> = {
     Logical_Router_Static_Route: ["ip_prefix", "nexthop", "policy", "route_table", "options", "bfd", "external_ids"],
     Logical_Router_Policy: POLICY_COLUMNS,
     Load_Balancer_Group: ["name"],
-    Port_Group: ["name", "external_ids"],
+    Port_Group: ["name", "external_ids", "acls"],
     Logical_Switch: ["name", "external_ids", "ports", "acls"],
     Logical_Switch_Port: PORT_COLUMNS,
     ACL: ACL_COLUMNS,

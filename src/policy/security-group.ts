@@ -35,8 +35,16 @@ const FAMILIES = [4, 6] as const;
 /** OVN's tiers for the API's tiers 0 and 1. */
 const TIERS = [2, 3] as const;
 
+/** Where a group is translated for: its ports in one VPC. */
+export interface SecurityGroupPlace {
+  /** Name of the Port_Group of these. */
+  readonly portGroup: string;
+  /** The names of the Port_Groups of the members of a group in this VPC and in those that are peered with it. */
+  readonly members: (group: string) => readonly string[];
+}
+
 /**
- * Translates a SecurityGroup. Pure; `exists` says whether another group exists, `virtualPorts` gives the Services that egress rules name: such a rule
+ * Translates a SecurityGroup for its ports in the default VPC, or in `place`. Pure; `exists` says whether another group exists, `virtualPorts` gives the Services that egress rules name: such a rule
  * also applies to their endpoints, because connections go there. Rules of tier 0 are in OVN's tier 2, those of tier 1 in tier 3, as in Kube-OVN.
  * {@link denyAllAcls} drops what is not allowed, so nothing is dropped by default here.
  */
@@ -44,9 +52,10 @@ export function translateSecurityGroup(
   group: SecurityGroupFact,
   exists: (name: string) => boolean,
   virtualPorts: VirtualPortsIn = () => [],
+  place: SecurityGroupPlace = { portGroup: portGroupOf(group.name), members: (name) => [portGroupOf(name)] },
 ): TranslatedSecurityGroup {
   const tier = TIERS[group.tier ?? 0];
-  const portGroup = portGroupOf(group.name);
+  const { portGroup } = place;
   const acls: SecurityGroupAcl[] = [];
   const problems: PolicyProblem[] = [...group.problems];
   const clean: Direction[] = [];
@@ -55,14 +64,15 @@ export function translateSecurityGroup(
     if (closed.problems.length === 0 && group.problems.length === 0) clean.push(direction);
     problems.push(...closed.problems);
     for (const rule of closed.rules) {
-      for (const match of matchesOf(rule, direction, portGroup)) {
+      for (const match of matchesOf(rule, direction, place)) {
         const priority = PRIORITY.highest - rule.priority;
         acls.push({ direction, tier, priority, match, action: rule.action, rule: `${direction}/${rule.index}` });
       }
     }
     if (!group.allowSameGroupTraffic || group.tier === undefined) continue;
     for (const family of FAMILIES) {
-      const members = `ip${family}.${remoteSide(direction)} == $${portGroupAddressSet(portGroup, family)}`;
+      const members = membersMatch(place.members(group.name), direction, family);
+      if (members === undefined) continue;
       acls.push({
         direction,
         tier,
@@ -133,14 +143,27 @@ function remoteSide(direction: Direction): "src" | "dst" {
   return direction === "ingress" ? "src" : "dst";
 }
 
-/** The matches of a rule, one for each family that it applies to. */
-function matchesOf(rule: ClosedRule, direction: Direction, portGroup: string): readonly string[] {
-  return FAMILIES.filter((family) => rule.families.includes(family)).map((family) => {
+/** The match for the addresses of port groups; none if there are none. */
+function membersMatch(portGroups: readonly string[], direction: Direction, family: 4 | 6): string | undefined {
+  const sets = portGroups.map((name) => `$${portGroupAddressSet(name, family)}`).sort();
+  if (sets.length === 0) return undefined;
+  return `ip${family}.${remoteSide(direction)} == ${sets.length === 1 ? sets.join() : `{${sets.join(", ")}}`}`;
+}
+
+/** The matches of a rule, one for each family that it applies to; none if it is about a group without members that may be there. */
+function matchesOf(
+  rule: ClosedRule,
+  direction: Direction,
+  { portGroup, members }: SecurityGroupPlace,
+): readonly string[] {
+  return FAMILIES.filter((family) => rule.families.includes(family)).flatMap((family) => {
     const parts = [subject(direction, portGroup), `ip${family}`];
     const { remote, local, protocol } = rule;
     const field = `ip${family}.${remoteSide(direction)}`;
     if (remote?.kind === "group") {
-      parts.push(`${field} == $${portGroupAddressSet(portGroupOf(remote.name), family)}`);
+      const match = membersMatch(members(remote.name), direction, family);
+      if (match === undefined) return [];
+      parts.push(match);
     } else if (remote?.kind === "endpoints") parts.push(`${field} == {${remote.addresses.join(", ")}}`);
     else if (remote !== undefined && !remote.cidr.endsWith("/0")) parts.push(`${field} == ${remote.cidr}`);
     if (local !== "any" && !local.endsWith("/0")) {

@@ -233,7 +233,7 @@ function isContested({ picture }: Evidence, ip: Ip): boolean {
   );
 }
 
-/** Port groups: those of nodes hold exactly the ports of their pods. */
+/** Port groups: those of nodes hold exactly the ports of their pods in the default VPC, those of custom VPCs the ports there. */
 function wrongGroups(evidence: Evidence): string[] {
   const { picture, northbound } = evidence;
   const found: string[] = [];
@@ -242,9 +242,15 @@ function wrongGroups(evidence: Evidence): string[] {
   for (const node of picture.nodes) wanted.set(`node.${node.name}`, new Set());
   /** Ports of which a user's reservation wants the address: they may be there or not. */
   const contested = new Set<string>();
+  const vpcGroups = northbound.rows("Port_Group").filter(({ name }) => name.startsWith("weft.vpc."));
+  const groupOf = new Map(vpcGroups.map(({ name, external_ids }) => [external_ids["vpc"], name]));
+  for (const { name } of vpcGroups) wanted.set(name, new Set());
   for (const { pod, ip } of expectedPorts(evidence)) {
     if (isContested(evidence, ip)) contested.add(pod.port);
-    wanted.get(`node.${pod.node}`)?.add(pod.port);
+    const vpc = picture.subnet(ip.subnet)?.vpc ?? DEFAULT_VPC;
+    const group = vpc === DEFAULT_VPC ? `node.${pod.node}` : groupOf.get(vpc);
+    if (group === undefined) found.push(`VPC ${vpc} has no port group for ${pod.port}`);
+    else wanted.get(group)?.add(pod.port);
   }
   const groups = new Map(northbound.rows("Port_Group").map((group) => [group.name, group]));
   for (const [name, members] of wanted) {

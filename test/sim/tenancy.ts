@@ -23,7 +23,7 @@ export interface TenancyWorld {
 
 /**
  * No VPC is given anything of another one: each router has the switches of its own subnets, routers are linked only where both VPCs name each other,
- * each route and policy is of its own VPC's spec, and each switch has the load balancers of its own VPC. What was in a spec once may
+ * each route and policy is of its own VPC's spec, each switch has the load balancers of its own VPC, and no ACL trusts ports of another VPC. What was in a spec once may
  * still be in the database while a controller lags, so all that ever was counts; what never was is a violation at once.
  */
 export class Tenancy {
@@ -73,6 +73,7 @@ export class Tenancy {
     }
     this.#checkSwitches(routerByPort);
     this.#checkRoutes();
+    this.#checkPeers();
   }
 
   #checkSwitches(routerByPort: ReadonlyMap<string, string | undefined>): void {
@@ -98,6 +99,33 @@ export class Tenancy {
     }
   }
 
+  /** What an ACL of ports in one VPC names as peers are ports in that VPC, or in one that was ever peered with it. */
+  #checkPeers(): void {
+    const { northbound, onViolation } = this.#world;
+    const vpcsOf = new Map<string, ReadonlySet<string>>();
+    for (const { name, ports } of northbound.rows("Logical_Switch"))
+      for (const port of isHostile(name) ? [] : ports) vpcsOf.set(port, this.#vpcsOf.get(name) ?? new Set());
+    const matches = new Map(northbound.rows("ACL").map(({ _uuid, match }) => [_uuid, match]));
+    const groups = northbound.rows("Port_Group").filter(({ name }) => !isHostile(name));
+    const members = new Map(groups.map(({ name, ports }) => [name, distinct(ports.map((port) => vpcsOf.get(port)))]));
+    for (const { name, acls } of groups) {
+      for (const match of acls.flatMap((uuid) => matches.get(uuid) ?? [])) {
+        const peers = [...match.matchAll(/\$([\w.]+)_ip[46]\b/g)].flatMap(([, peer = ""]) => members.get(peer) ?? []);
+        for (const own of members.get(name) ?? []) {
+          const stranger = peers.find((peer) => !this.#areNear(own, peer));
+          if (stranger !== undefined)
+            onViolation(
+              `an ACL of ports in VPC ${[...own].join()} trusts ports in VPC ${[...stranger].join()}: ${match}`,
+            );
+        }
+      }
+    }
+  }
+
+  #areNear(some: ReadonlySet<string>, others: ReadonlySet<string>): boolean {
+    return [...some].some((a) => [...others].some((b) => a === b || this.#peered.has(`${a} ${b}`)));
+  }
+
   #checkRoutes(): void {
     const { northbound, onViolation } = this.#world;
     const routes = new Map(northbound.rows("Logical_Router_Static_Route").map((row) => [row._uuid, row]));
@@ -119,6 +147,11 @@ export class Tenancy {
       }
     }
   }
+}
+
+/** Each of the sets once. */
+function distinct(sets: readonly (ReadonlySet<string> | undefined)[]): readonly ReadonlySet<string>[] {
+  return [...new Set(sets)].filter((set) => set !== undefined);
 }
 
 /**

@@ -5,20 +5,20 @@ import type { Dual } from "../../net/dual.ts";
 import type { AclStage } from "../../policy/verdict.ts";
 import { holdAcl } from "../acl-row.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
-import { nodeGroupId } from "../owner-ids.ts";
+import { nodeGroupId, vpcPodsId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
 
 /** The tiers that are followed by another tier: OVN has four (ovn-nb(5), ACL `tier`). */
 const TIERS_BEFORE_LAST = [0, 1, 2] as const;
 
 /**
- * Adds the rules for all pods of a node while there are policies, as ACLs of the node's group, whose name is `group`.
+ * Adds the rules for all pods of the default VPC on a node while there are policies, as ACLs of the node's group, whose name is `group`.
  * @param own the addresses from which the node connects to pods: its trusted addresses, and those in the join subnet.
  *
  * **The pods' own node** reaches them whatever policies say, and they reach it whatever NetworkPolicies say, because kubelet's probes come from there
  * (NetworkPolicy, "The behavior of to and from selectors"). The priority is Kube-OVN's. The address alone is not trusted: the traffic comes through
- * the router, and no pod's switch lets a packet with a node's address out (`subnet-sources.ts`). In custom VPCs it comes from the address of
- * `PROBE_NETWORK`, which only a node's port has (`vpc-probe.ts`). Neighbour discovery of IPv6 needs no rule: ovn-northd allows it if there is any
+ * the router, and no pod's switch lets a packet with a node's address out (`subnet-sources.ts`), nor comes any in from a peered VPC (`vpc-peerings.ts`). In
+ * custom VPCs it comes from the address of `PROBE_NETWORK`, which only a node's port has (`vpc-probe.ts`). Neighbour discovery of IPv6 needs no rule: ovn-northd allows it if there is any
  * `allow-related`.
  *
  * **A pod that reaches itself** through a Service has a source address from which no port may send. On its way out such a packet is turned back
@@ -35,37 +35,15 @@ export function compileNodeAcls(
   own: readonly Dual<string>[],
   group: string,
 ): void {
-  const add = (
-    name: string,
-    stage: AclStage,
-    tier: 0 | 1 | 2 | 3,
-    priority: number,
-    match: string,
-    action: "allow-related" | "pass",
-  ): void => {
-    const port = stage === "to-lport" ? "outport" : "inport";
-    holdAcl(build, "Port_Group", nodeGroupId(node), `node/${node}/${name}/${stage}/${tier}`, {
-      name: aclName("node", node),
-      stage,
-      tier,
-      priority,
-      match: `${port} == @${group} && ${match}`,
-      action,
-      external_ids: externalIds({ node: node }),
-    });
-  };
-  for (const [family, word] of [
-    ["v4", "ip4"],
-    ["v6", "ip6"],
-  ] as const) {
+  const add = adderOf(build, { id: nodeGroupId(node), name: aclName("node", node), ids: { node }, group });
+  for (const [family, word] of WORDS) {
     const addresses = own.flatMap((dual) => dual[family] ?? []);
     if (addresses.length === 0) continue;
     const nodes = `{${[...new Set(addresses)].sort().join(", ")}}`;
     const fromNode = `inport == @${UPLINKS_GROUP} && ${word}.src == ${nodes}`;
-    const unspoofed = `{${HAIRPIN_SOURCE[family]}, ${PROBE_NETWORK[family].node}}`;
     for (const tier of [2, 3] as const) {
       add(word, "to-lport", tier, 3000, fromNode, "allow-related");
-      add(`itself-${word}`, "to-lport", tier, 3000, `${word}.src == ${unspoofed}`, "allow-related");
+      addUnspoofed(add, tier, family, word);
     }
     // On the way out only NetworkPolicies, which are in the tier before (see `compileAcls`), and the baseline must be overridden for the node.
     // SecurityGroups and a subnet's rules are above these in their tiers, because they are in the same stage: what they do not allow does not reach
@@ -75,5 +53,65 @@ export function compileNodeAcls(
     add(word, "from-lport-after-lb", 2, 0, toNode, "allow-related");
     add(word, "from-lport-after-lb", 3, 1900, toNode, "allow-related");
   }
+  addPasses(add);
+}
+
+/**
+ * Adds the same for all pods of a custom VPC, as ACLs of its group, whose name is `group`. Its pods are in no node's group: a pod of such a VPC may
+ * have a node's address, and nodes reach its pods from the address of `PROBE_NETWORK` only.
+ */
+export function compileVpcAcls(build: FragmentBuilder, vpc: string, group: string): void {
+  const add = adderOf(build, { id: vpcPodsId(vpc), name: aclName("vpc", vpc), ids: { vpc }, group });
+  for (const [family, word] of WORDS) for (const tier of [2, 3] as const) addUnspoofed(add, tier, family, word);
+  addPasses(add);
+}
+
+const WORDS = [
+  ["v4", "ip4"],
+  ["v6", "ip6"],
+] as const;
+
+type Add = (
+  name: string,
+  stage: AclStage,
+  tier: 0 | 1 | 2 | 3,
+  priority: number,
+  match: string,
+  action: "allow-related" | "pass",
+) => void;
+
+/** The group whose pods the rules are for. */
+interface Holder {
+  /** Owner id of its Port_Group, and prefix of those of the ACLs. */
+  readonly id: string;
+  /** Its name in the database. */
+  readonly group: string;
+  /** Name of the ACLs. */
+  readonly name: string;
+  readonly ids: Readonly<Record<string, string>>;
+}
+
+function adderOf(build: FragmentBuilder, { id, group, name, ids }: Holder): Add {
+  return (rule, stage, tier, priority, match, action) => {
+    const port = stage === "to-lport" ? "outport" : "inport";
+    holdAcl(build, "Port_Group", id, `${id}/${rule}/${stage}/${tier}`, {
+      name,
+      stage,
+      tier,
+      priority,
+      match: `${port} == @${group} && ${match}`,
+      action,
+      external_ids: externalIds(ids),
+    });
+  };
+}
+
+/** Sources that no port of a pod may send from. */
+function addUnspoofed(add: Add, tier: 2 | 3, family: "v4" | "v6", word: string): void {
+  const unspoofed = `{${HAIRPIN_SOURCE[family]}, ${PROBE_NETWORK[family].node}}`;
+  add(`itself-${word}`, "to-lport", tier, 3000, `${word}.src == ${unspoofed}`, "allow-related");
+}
+
+function addPasses(add: Add): void {
   for (const tier of TIERS_BEFORE_LAST) add("pass", "to-lport", tier, 0, "ip", "pass");
 }

@@ -6,7 +6,7 @@ import type { WantedAnnotations } from "../../contract/annotations.ts";
 import { encodePodInterface } from "../../contract/pod.ts";
 import { addressesOf } from "../../facts/annotation-forms.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
-import { groupId, nodeGroupId, podPortId, switchId } from "../owner-ids.ts";
+import { groupId, nodeGroupId, podPortId, switchId, vpcPodsId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
 import { addNorthGateway } from "./north-gateway.ts";
 import { addPortDhcp } from "./pod-dhcp.ts";
@@ -17,7 +17,7 @@ import { addSharedAddresses } from "./shared-addresses.ts";
 
 /** Adds the port of an interface with its memberships: policies apply to each port of a pod, as in Kube-OVN. */
 export function addPort(build: FragmentBuilder, input: PortInput): void {
-  const { pod, node, ip, subnet, shared, groups } = input;
+  const { pod, node, ip, subnet, vpc, shared, groups } = input;
   const { provider } = ip;
   const wish = (key: PodKey): string | undefined => pod.annotations[podAnnotation(provider, key)];
   const addresses = [ip.mac, ip.v4, ip.v6].filter((part) => part !== "").join(" ");
@@ -44,9 +44,9 @@ export function addPort(build: FragmentBuilder, input: PortInput): void {
       }),
     },
   );
-  build.member("Port_Group", nodeGroupId(node), "ports", port.uuid);
+  build.member("Port_Group", vpc === undefined ? nodeGroupId(node) : vpcPodsId(vpc), "ports", port.uuid);
   for (const group of groups) build.member("Port_Group", groupId(group), "ports", port.uuid);
-  joinSecurityGroups(build, pod, provider, port.uuid);
+  joinSecurityGroups(build, input, port.uuid);
   addSharedAddresses(build, input);
   addNorthGateway(build, input);
   addPortQos(build, input);

@@ -10,6 +10,7 @@ import { namedSecurityGroups } from "../../policy/security-group-index.ts";
 import type { ReportEffect } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { securityGroupId } from "../owner-ids.ts";
+import type { PortInput } from "./port-input.ts";
 
 /** The groups that a pod names for an interface and that do not exist. */
 export function missingSecurityGroups(reader: FactReader, pod: PodFact, provider: string): readonly string[] {
@@ -28,13 +29,13 @@ export function securityGroupIds(pod: PodFact, provider: string): Readonly<Recor
  * Makes a port a member of the groups that its pod names for it, and of the group that drops everything these do not allow. A group that does not
  * exist allows nothing; the membership takes effect when it is created. (In Kube-OVN a pod is open while none of its groups exists.)
  */
-export function joinSecurityGroups(build: FragmentBuilder, pod: PodFact, provider: string, port: string): void {
+export function joinSecurityGroups(build: FragmentBuilder, { pod, ip, vpc }: PortInput, port: string): void {
+  const { provider } = ip;
   const names = namedSecurityGroups(pod, provider);
   // An invalid name closes the port, like a group that does not exist.
   const possible = names.filter((name) => isOfForm(OBJECT_NAME, name));
-  for (const name of names.length === 0 ? [] : [DENY_ALL_GROUP, ...possible]) {
-    build.member("Port_Group", securityGroupId(name), "ports", port);
-  }
+  if (names.length > 0) build.member("Port_Group", securityGroupId(DENY_ALL_GROUP), "ports", port);
+  for (const name of possible) build.member("Port_Group", securityGroupId(name, vpc), "ports", port);
 }
 
 /** The Event that names groups of an interface which do not exist. */

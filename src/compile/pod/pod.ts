@@ -172,8 +172,10 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
   const open = named !== undefined && !ofNodes && reader.get("verdicts", named.name)?.ok && !isDisputed(reader, ip);
   const onOvn = own?.onOvn === true;
   const router = reader.get("cluster", "cluster")?.router ?? "";
+  const vpc = named && customVpc(reader, named);
   return {
     pod,
+    ...(vpc !== undefined && { vpc }),
     ip,
     onOvn,
     dropped,
@@ -182,7 +184,7 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
     subnet: open ? named : undefined,
     north:
       pod === undefined || !onOvn ? NO_NORTH_GATEWAY : northGateway(reader, pod, ip, open ? named : undefined, router),
-    groups: pod === undefined || own === undefined || !onOvn ? [] : groupsOf(reader, pod, own, named),
+    groups: pod === undefined || own === undefined || !onOvn ? [] : named && groupsOf(reader, pod, own, vpc),
     missing: pod === undefined || !onOvn ? [] : missingSecurityGroups(reader, pod, provider),
     strayVips: pod === undefined || provider !== OVN_PROVIDER ? [] : strayVips(reader, pod),
   };
@@ -193,9 +195,9 @@ function groupsOf(
   reader: FactReader,
   pod: PodFact,
   { provider, network }: PodInterface,
-  subnet: SubnetFact | undefined,
+  vpc: string | undefined,
 ): readonly string[] | undefined {
-  const profile = subnet && reader.get("profiles", profileKey(pod.profile, customVpc(reader, subnet)));
+  const profile = reader.get("profiles", profileKey(pod.profile, vpc));
   // Policies name networks, so all interfaces in that network count.
   const named = network === undefined ? provider : ovnAttachmentProvider(network.name, network.namespace);
   return profile && groupsOfInterface(profile, named);

@@ -28,6 +28,8 @@ export interface PortInput {
   readonly onOvn: boolean;
   /** The subnet of its address; it is accepted. */
   readonly subnet: SubnetFact;
+  /** The custom VPC of the subnet; absent for the default VPC. */
+  readonly vpc?: string;
   /** Addresses of the Vips that the pod may send from as well. */
   readonly shared: SharedAddresses;
   /** The next hop of its traffic to the outside, instead of its subnet's way out. */

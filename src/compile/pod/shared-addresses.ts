@@ -43,9 +43,10 @@ export function sharedAddresses(
  * OVN does not answer for it: northd makes only address sets of it (northd.c, 25.03 and 26.03).
  */
 export function addSharedAddresses(build: FragmentBuilder, input: PortInput): void {
-  const { pod, ip, subnet, groups, shared } = input;
+  const { pod, ip, subnet, vpc, groups, shared } = input;
   if (shared.addresses.length === 0) return;
-  const peers = [...groups.map(groupId), ...namedSecurityGroups(pod, ip.provider).map(securityGroupId)];
+  const securityGroups = namedSecurityGroups(pod, ip.provider).map((name) => securityGroupId(name, vpc));
+  const peers = [...groups.map(groupId), ...securityGroups];
   if (peers.length === 0) return;
   const name = sharedPortName(ip.name);
   const port = build.held(

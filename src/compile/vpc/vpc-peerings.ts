@@ -2,7 +2,7 @@
 
 import { isOvnProvider } from "../../api/annotations.ts";
 import { spell } from "../../api/name.ts";
-import { peeringPortName } from "../../api/names.ts";
+import { nodesAddressSet, peeringPortName } from "../../api/names.ts";
 import { stableMac } from "../../desired/identity.ts";
 import { peeringAsWritten } from "../../facts/project-peering.ts";
 import type { FactReader } from "../../facts/store.ts";
@@ -143,11 +143,11 @@ export function peeredBy(reader: FactReader, vpc: VpcFact): readonly string[] {
 /**
  * Adds the router ports of the active peerings. northd connects two router ports that name each other (ovn-nb(5), Logical_Router_Port `peer`) and
  * knows the MAC of each at the other router, so ARP is not needed. Packets from a peer with a source address of this VPC's own subnets are dropped,
- * because policies trust such addresses.
+ * because policies trust such addresses, and in the default VPC those with a node's address as well: a range of the other VPC may contain it.
  */
 export function addPeerings(
   build: FragmentBuilder,
-  vpc: string,
+  { name: vpc, isDefault }: Pick<VpcFact, "name" | "isDefault">,
   links: readonly PeeringLink[],
   ranges: readonly ConnectedRange[],
 ): void {
@@ -163,10 +163,11 @@ export function addPeerings(
     for (const ip of ["ip4", "ip6"] as const) {
       const own = ranges.map(({ cidr }) => cidr).filter((cidr) => cidr.includes(":") === (ip === "ip6"));
       if (own.length === 0) continue;
+      const sources = [...own.sort(), ...(isDefault ? [`$${nodesAddressSet(ip === "ip4" ? 4 : 6)}`] : [])];
       const id = `${vpc}/peering/${remoteVpc}/sources/${ip}`;
       build.held("Logical_Router", routerId(vpc), "policies", "Logical_Router_Policy", id, {
         priority: 32767,
-        match: `inport == ${JSON.stringify(port)} && ${ip}.src == {${own.sort().join(", ")}}`,
+        match: `inport == ${JSON.stringify(port)} && ${ip}.src == {${sources.join(", ")}}`,
         action: "drop",
         nexthops: [],
         external_ids: externalIds({ sources: ip }),

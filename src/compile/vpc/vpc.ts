@@ -24,6 +24,7 @@ import {
   peeredBy,
   readPeerings,
 } from "./vpc-peerings.ts";
+import { addVpcPods } from "./vpc-pods.ts";
 import { addProbeSourceGuard, addVpcProbe } from "./vpc-probe.ts";
 import { matchNotes, rememberRoutes, routeNotes, SYMMETRIC, settleVpcRoutes } from "./vpc-routes.ts";
 
@@ -53,6 +54,8 @@ interface VpcInput {
   readonly sessions: readonly Pick<BfdSessionFact, "uuid" | "address">[];
   /** The nodes that may host its BFD port. */
   readonly bfdNodes: BfdPortFact["nodes"];
+  /** Whether there are policies, so that a rule must allow nodes to reach its pods; `false` for the default VPC, whose pods are in groups of nodes. */
+  readonly policies: boolean;
   /** The VPCs whose peerings keep it; read only while it is being deleted. */
   readonly peeredBy: readonly string[];
 }
@@ -86,6 +89,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
         bfdId === "" ? [] : reader.by("bfdSessions", "uuid", bfdId).map(({ uuid, address }) => ({ uuid, address })),
       ),
       bfdNodes: vpc.bfdPort === undefined ? [] : (reader.get("bfdPorts", key)?.nodes ?? []),
+      policies: !vpc.isDefault && reader.all("policyUse").length > 0,
       peeredBy: vpc.deleting ? peeredBy(reader, vpc) : [],
     };
   },
@@ -108,10 +112,13 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     build.row("Load_Balancer_Group", loadBalancerGroupId(vpc.name), { name: loadBalancerGroupName(vpc.name) });
     // Each subnet adds its own port.
     if (vpc.isDefault) build.row("Port_Group", UPLINKS_ID, { name: UPLINKS_GROUP, external_ids: externalIds() });
-    addPeerings(build, vpc.name, peerings.links, ranges);
+    addPeerings(build, vpc, peerings.links, ranges);
     addBfdPort(build, input);
     if (vpc.isDefault) addProbeSourceGuard(build, vpc.name);
-    else addVpcProbe(build, vpc.name);
+    else {
+      addVpcProbe(build, vpc.name);
+      addVpcPods(build, vpc.name, input.policies);
+    }
     const routes = settleVpcRoutes(vpc);
     const hops = checkNextHops(routes.staticRoutes, routes.policyRoutes, networksOf(input), input.vacant);
     addStaticRoutes(build, input, routes.staticRoutes);
