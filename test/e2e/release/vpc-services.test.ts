@@ -7,6 +7,7 @@ import { switchLbRuleKind } from "../../../src/kinds/switch-lb-rule.ts";
 import { SERVICES, VIPS, VPCS } from "../../../src/kube/resources.ts";
 import { Objects, type Thing } from "../testing/objects.ts";
 import { idlePod, inPod, type Manifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
+import { answeredBy } from "../testing/reachable.ts";
 import { judged, readiness, useSubnet } from "../testing/subnets.ts";
 import { openWorld, syncNodes, type World, whyNoLab } from "../testing/world.ts";
 
@@ -142,9 +143,12 @@ t.test("load balancers of a VPC", { skip: whyNoLab() }, async (t) => {
     );
     await balanced(world, 2);
     for (const address of ADDRESSES) {
-      const first = await http(inPod(sameNode!), url(address));
-      t.ok(first.ok, first.detail);
-      for (let i = 0; i < 5; i++) t.equal((await http(inPod(sameNode!), url(address))).detail, first.detail);
+      const client = inPod(sameNode!);
+      const first = await until(`${address} answers`, 30_000, async () => {
+        const result = await http(client, url(address));
+        return result.ok && result.detail;
+      });
+      for (let i = 0; i < 5; i++) await t.resolves(answeredBy(client, url(address), first), `${first} again`);
     }
     await world.kube.patch(RULES, { name: NAME }, { type: "merge", body: { spec: { sessionAffinity: "None" } } });
   });
@@ -157,7 +161,7 @@ t.test("load balancers of a VPC", { skip: whyNoLab() }, async (t) => {
     );
     const services = await world.kube.list<Thing>(SERVICES, { namespace: NAME });
     t.same(services.items, []);
-    await until("nobody answers", 10_000, async () => !(await http(inPod(sameNode!), url(VIP.v4ip))).ok);
+    await until("nobody answers", 30_000, async () => !(await http(inPod(sameNode!), url(VIP.v4ip))).ok);
   });
   await remove(world, NAME, ["one", "two", "same-1", "same-2", "far", "foreign"]);
 });
