@@ -6,8 +6,6 @@ import { createInterface } from "node:readline";
 import type { Attempt } from "./prober.ts";
 
 /** Runs in a pod's network namespace, see prober.ts. Ends when its standard input does. */
-const PATIENCE_MS = 400;
-
 for (const port of process.argv.slice(2).map(Number)) {
   createServer((socket) => socket.on("error", () => {}).end("hello")).listen(port, "::");
   const socket = createSocket({ type: "udp6" });
@@ -24,7 +22,7 @@ for await (const line of createInterface({ input: process.stdin })) {
 }
 process.exit(0);
 
-function tcp({ address, port }: Attempt): Promise<boolean> {
+function tcp({ address, port, patienceMs }: Attempt): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: address, port });
     const end = (answer: boolean): void => {
@@ -32,12 +30,12 @@ function tcp({ address, port }: Attempt): Promise<boolean> {
       socket.destroy();
       resolve(answer);
     };
-    const timer = setTimeout(() => end(false), PATIENCE_MS);
+    const timer = setTimeout(() => end(false), patienceMs);
     socket.on("connect", () => end(true)).on("error", () => end(false));
   });
 }
 
-function udp({ address, port }: Attempt): Promise<boolean> {
+function udp({ address, port, patienceMs }: Attempt): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
     const end = (answer: boolean): void => {
@@ -45,7 +43,7 @@ function udp({ address, port }: Attempt): Promise<boolean> {
       socket.close();
       resolve(answer);
     };
-    const timer = setTimeout(() => end(false), PATIENCE_MS);
+    const timer = setTimeout(() => end(false), patienceMs);
     socket.on("message", () => end(true)).on("error", () => {});
     socket.send("hello", port, address);
   });
