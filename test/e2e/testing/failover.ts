@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { setTimeout as delay } from "node:timers/promises";
+import type { Test } from "tap";
+import { addressOf, FABRIC, linksOf, OUTSIDE } from "../../../hack/lab/topology.ts";
+import { podNetns } from "../../../hack/traffic/pods.ts";
+import { datagramStream, echoServer, type Shot } from "../../../hack/traffic/stream.ts";
+import type { Thing } from "./objects.ts";
+import { idlePod, isReady, run, useNamespace } from "./pods.ts";
+import { judged, useSubnet } from "./subnets.ts";
+import { when } from "./when.ts";
+import type { World } from "./world.ts";
+
+const PORT = 9_000;
+const EVERY_MS = 10;
+/**
+ * Pods on each node with an ECMP gateway: with so many, some leave by each of two nodes. Flows of one pod would not do: Open vSwitch's userspace datapath
+ * chooses by addresses alone for UDP (`hash(sym_l4)`, OVS lib/flow.c, `flow_hash_symmetric_l4`).
+ */
+const PODS = 5;
+/** What a flow through a node that fails loses at least, in s: less than it takes BFD to notice. */
+const LEAST_S = 0.3;
+/** What is still right on a machine with much else to do, in s. The target is 3 s. */
+const MOST_S = 10;
+/** kubelet's own state of a node takes 40 s; until then it is the tunnels that tell. */
+const WATCH_MS = 20_000;
+
+/** The nodes of a test: a centralized subnet leaves by `first`, or else by `second`. */
+export interface FailoverNodes {
+  readonly first: string;
+  readonly second: string;
+  /** Where its pods run. */
+  readonly pods: readonly string[];
+}
+
+/** What fails and what is expected then. */
+export interface Fault {
+  readonly what: string;
+  begin(): Promise<unknown>;
+  end(): Promise<unknown>;
+  /** Resolves when the fault has had its effect, as far as objects show it. */
+  effective(): Promise<unknown>;
+  /** Whether pods on a node lose anything at all. */
+  loses(node: string): boolean;
+}
+
+/** Subnets with a gateway each and with ECMP, their pods, and an echo server outside. */
+export interface FailoverWorld {
+  /** Resolves when the subnet without ECMP names a node as its active gateway. */
+  active(node: string): Promise<unknown>;
+  /** Takes the ports of a node's links in the fabric down or up. */
+  links(node: string, state: "up" | "down", bridges?: readonly string[]): Promise<unknown>;
+  /** Runs a fault under datagrams from each pod each 10 ms, and checks how many of them are lost. */
+  suffer(t: Test, fault: Fault): Promise<void>;
+}
+
+/** The longest time in which none of the datagrams sent came back, in s. */
+function lostSeconds(shots: readonly Shot[]): number {
+  let longest = 0;
+  let since: number | undefined;
+  for (const { sent, echoed } of shots) {
+    if (echoed !== undefined) since = undefined;
+    else {
+      since ??= sent;
+      longest = Math.max(longest, sent + EVERY_MS - since);
+    }
+  }
+  return longest / 1000;
+}
+
+/** Moves the controller to other nodes: nobody would watch a node that fails together with it. */
+async function moveController(world: World, from: string): Promise<void> {
+  const there = world.own("kube-ovn-controller", from);
+  if (there.length === 0) return;
+  await world.lab.kubectl(["cordon", from]);
+  try {
+    for (const { metadata } of there) await world.lab.kubectl(["-n", "kube-system", "delete", "pod", metadata.name]);
+    await when(
+      (listener) => world.pods.subscribe(listener),
+      () => {
+        const running = world.own("kube-ovn-controller");
+        return running.length > 0 && running.every((pod) => pod.spec.nodeName !== from && isReady(pod));
+      },
+      `the controller runs, and not on ${from}`,
+      60_000,
+    );
+  } finally {
+    await world.lab.kubectl(["uncordon", from]);
+  }
+}
+
+/** Creates what a fail-over is measured with; all names begin with `name`. */
+export async function useFailover(t: Test, world: World, name: string, nodes: FailoverNodes): Promise<FailoverWorld> {
+  const { lab } = world;
+  const { first, second } = nodes;
+  t.same(world.own("ovn-central", first), [], `OVN's databases are not on ${first}`);
+  await moveController(world, first);
+  const namespace = await useNamespace(t, world, name);
+  const gateway = { gatewayType: "centralized", gatewayNode: `${first},${second}`, natOutgoing: true };
+  const kinds = [
+    { subnet: `${name}-one`, count: 1, spec: { cidrBlock: "10.45.0.0/24,fd00:10:45::/120" } },
+    { subnet: `${name}-ecmp`, count: PODS, spec: { cidrBlock: "10.46.0.0/24,fd00:10:46::/120", enableEcmp: true } },
+  ] as const;
+  for (const { subnet, spec } of kinds) {
+    await useSubnet(t, world, subnet, { ...spec, ...gateway });
+    await judged(world, subnet);
+  }
+  const places = kinds.flatMap(({ subnet, count }) =>
+    nodes.pods.flatMap((node) =>
+      Array.from({ length: count }, (_, i) => ({ subnet, node, pod: `${subnet}-${node}-${i}` })),
+    ),
+  );
+  const pods: readonly Thing[] = await run(
+    world,
+    places.map(({ subnet, node, pod }) =>
+      idlePod(namespace, pod, node, { "ovn.kubernetes.io/logical_switch": subnet }),
+    ),
+  );
+  // An address of an interface: what listens everywhere replies to UDP from the address of the way back.
+  const outside = addressOf(OUTSIDE);
+  const echo = await echoServer(lab.node(OUTSIDE).netns, PORT);
+  t.teardown(() => echo.stop());
+  const flows = places.flatMap(({ subnet, node }, i) =>
+    [outside.v4, outside.v6].map((address) => {
+      const group = `${subnet}, ${address.includes(":") ? "v6" : "v4"}, from ${node}`;
+      return { group, node, netns: podNetns(pods[i]?.metadata.uid ?? ""), address };
+    }),
+  );
+
+  return {
+    active: (node) =>
+      world.subnets.until(
+        `${name}-one`,
+        `leaves by ${node}`,
+        (subnet) => subnet?.status?.activateGateway === node,
+        120_000,
+      ),
+    links: (node, state, bridges = ["br0", "br1"]) =>
+      Promise.all(
+        linksOf(node).flatMap(({ port, bridge }) =>
+          bridges.includes(bridge) ? [lab.node(FABRIC).exec(["ip", "link", "set", port, state])] : [],
+        ),
+      ),
+    async suffer(t, { what, begin, end, effective, loses }) {
+      const streams = await Promise.all(
+        flows.map(async (flow) => ({
+          ...flow,
+          stream: await datagramStream(flow.netns, flow.address, PORT, EVERY_MS),
+        })),
+      );
+      await delay(3_000);
+      const begun = Date.now();
+      let taken: number;
+      let ended: number;
+      try {
+        await begin();
+        await effective();
+        taken = (Date.now() - begun) / 1000;
+        await delay(Math.max(1_000, Math.min(5_000, WATCH_MS - taken * 1000)));
+        ended = Date.now();
+      } finally {
+        await end();
+      }
+      const lost = new Map<string, { readonly node: string; readonly seconds: number[] }>();
+      for (const { group, node, stream } of streams) {
+        const shots = await stream.stop();
+        const before = shots.filter(({ sent }) => sent < begun);
+        const through = before.slice(-10).some(({ echoed }) => echoed !== undefined);
+        t.ok(through, `${group}: the flow went through before`);
+        const of = lost.get(group) ?? { node, seconds: [] };
+        of.seconds.push(lostSeconds(shots.filter(({ sent }) => sent >= begun && sent < ended)));
+        lost.set(group, of);
+      }
+      for (const [group, { node, seconds }] of lost) {
+        const most = Math.max(...seconds);
+        t.comment(`${what}, ${group}: ${most.toFixed(2)} s lost of the worst of ${seconds.length} flows`);
+        t.ok(most <= MOST_S, `${group} has lost ${most.toFixed(2)} s`);
+        if (loses(node)) t.ok(most > LEAST_S, `${group}: the flow went by the node that failed`);
+      }
+      t.comment(`${what}: effective after ${taken.toFixed(2)} s`);
+    },
+  };
+}
+
+/** Faults of the first gateway node, after which the second one takes over. */
+export function deaths(world: World, { first, second }: FailoverNodes, failover: FailoverWorld): readonly Fault[] {
+  const { lab } = world;
+  const { links, active } = failover;
+  const common = { effective: () => active(second), loses: () => true };
+  return [
+    { what: "frozen", begin: async () => lab.pause(first), end: async () => lab.resume(first), ...common },
+    { what: "unplugged", begin: () => links(first, "down"), end: () => links(first, "up"), ...common },
+    { what: "killed", begin: () => lab.kill(first), end: () => lab.up(), ...common },
+  ];
+}
+
+/** How long a node is given after `active`, in ms: sessions of a group come up, and all flows go by the right nodes. */
+export const SETTLED_MS = 6_000;
