@@ -24,11 +24,16 @@ export interface MulticastInput {
 
 /** Reads the input. */
 export function readMulticast(reader: FactReader, subnet: SubnetFact): MulticastInput {
-  const record = reader.get("ips", multicastQuerierName(subnet.name));
-  const querier = record !== undefined && isQuerierOf(record, subnet.name) ? record : undefined;
+  const querier = querierOf(reader, subnet.name);
   const refused =
     querier === undefined && hasQuerier(subnet) ? reader.get("verdicts", querierVerdictKey(subnet.name)) : undefined;
   return { querier, refusal: refused && { reason: refused.reason, message: refused.message } };
+}
+
+/** The record of the address of a subnet's querier. */
+export function querierOf(reader: FactReader, subnet: string): IpFact | undefined {
+  const record = reader.get("ips", multicastQuerierName(subnet));
+  return record !== undefined && isQuerierOf(record, subnet) ? record : undefined;
 }
 
 /** The subnet's querier, if it has an address. */

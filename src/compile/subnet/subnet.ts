@@ -9,13 +9,22 @@ import { rowUuid, stableMac } from "../../desired/identity.ts";
 import type { UnitKind } from "../../desired/unit-kind.ts";
 import { recordAnnotations, writeAcceptedSubnet } from "../../facts/accepted.ts";
 import type { ClusterFact } from "../../facts/cluster.ts";
+import type { IpFact } from "../../facts/ip.ts";
 import { joinDual } from "../../facts/project-subnet.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { SubnetFact, SubnetGatewaysFact, SubnetSpecFact, VerdictFact } from "../../facts/subnet.ts";
 import { type Dual, dualValues } from "../../net/dual.ts";
 import { destinationsOfAcls, translateSubnetRules } from "../../policy/subnet-rules.ts";
 import { type VirtualPort, virtualPortsIn } from "../../policy/virtual-ports.ts";
-import { type ConditionEffect, fill, type Note, problemText, type WeftEffect, withNotes } from "../effects.ts";
+import {
+  type ConditionEffect,
+  fill,
+  type Note,
+  problemText,
+  releaseIp,
+  type WeftEffect,
+  withNotes,
+} from "../effects.ts";
 import { FragmentBuilder } from "../fragment-builder.ts";
 import { activeGateways, gatewayNotes } from "../gateway/gateway-nodes.ts";
 import { addGatewaySets, addSubnetGateway } from "../gateway/subnet-gateway.ts";
@@ -44,6 +53,7 @@ import {
   multicastConfig,
   multicastNotes,
   multicastStatus,
+  querierOf,
   readMulticast,
   releaseQuerier,
 } from "./subnet-multicast.ts";
@@ -96,16 +106,25 @@ function notBuilt({ provider, vlan, protocol }: SubnetFact): { reason: string; m
 /** The subnet's neighbours are not known yet: it is not accepted. */
 const UNJUDGED: VerdictFact = { key: "", ok: false, reason: "Pending", message: "the spec has not been validated yet" };
 
+/** What is left of a subnet that does not exist: the record of its querier, which was on its way when the subnet was deleted. */
+interface OrphanedQuerier {
+  readonly orphan: IpFact;
+}
+
 /** A subnet: its logical switch, the pair of ports to its router, and its way out of the VPC. */
-export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
+export const subnetUnit: UnitKind<FactReader, SubnetInput | OrphanedQuerier, WeftEffect> = {
   name: "subnet",
   priority: 1,
 
   read(reader, key) {
     const subnet = reader.get("subnets", key);
     const cluster = reader.get("cluster", "cluster");
-    if (subnet === undefined || cluster === undefined) return undefined;
     const spec = reader.get("subnetSpecs", key);
+    if (spec === undefined && subnet === undefined) {
+      const orphan = querierOf(reader, key);
+      return orphan && { orphan };
+    }
+    if (subnet === undefined || cluster === undefined) return undefined;
     const viaNodes = subnet.vpc === cluster.router && subnet.name !== cluster.joinSubnet;
     const taken = reader.get("nameCollisions", nameCollisionKey.subnet(key))?.taken ?? {};
     return {
@@ -137,6 +156,7 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput, WeftEffect> = {
   },
 
   compile(input): Fragment<WeftEffect> {
+    if ("orphan" in input) return { ...new FragmentBuilder().finish(), effects: [releaseIp(input.orphan)] };
     const { subnet, verdict, holders } = input;
     const gone = subnet.deleting && holders.length === 0;
     // A subnet for interfaces of another plugin has no switch.

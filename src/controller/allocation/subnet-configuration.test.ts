@@ -84,3 +84,21 @@ t.test(
     );
   },
 );
+
+t.test(
+  "a subnet that cannot be read any more is unknown, as to a controller that starts then, unless it is in use",
+  async (t) => {
+    const facts = sampleFacts();
+    const ipam = new Ipam({ macs: hashedMacs("test") });
+    const CIDRS: Readonly<Record<string, string>> = { idle: "10.50.0.0/24", used: "10.51.0.0/24" };
+    const set = (name: string, excludeIps: readonly string[]): void => {
+      addSubnet(facts, name, { vpc: "nowhere", cidrBlock: CIDRS[name] ?? "", excludeIps: [...excludeIps] });
+      configureSubnet(facts, ipam, name);
+    };
+    for (const name of ["idle", "used"]) set(name, []);
+    t.match(ipam.allocate({ owner: "a", subnets: ["used"], want: { kind: "any" } }), { ok: true });
+    for (const name of ["idle", "used"]) set(name, ["x"]);
+    t.same([...ipam.subnetNames()], ["used"]);
+    t.ok(ipam.leaseOf("a"));
+  },
+);

@@ -21,6 +21,8 @@ export function configureSubnet(facts: FactStore, ipam: Ipam, name: string): rea
   // One that conflicts with its neighbours gives no addresses (see `withEligibleSubnets`), but those in use stay in use.
   const parsed = subnet === undefined || subnet.problem !== undefined ? undefined : subnetAddressesOf(subnet);
   if (subnet === undefined) ipam.remove(name, { force: true });
+  // To a controller that starts now it is unknown. What is held in it stays.
+  else if (parsed?.ok !== true) ipam.remove(name);
   let problems: Refusal[] | undefined;
   if (subnet !== undefined && parsed?.ok === true) {
     problems = [];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
+import { FINALIZER } from "../../api/names.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { IPS, SUBNETS } from "../../kube/resources.ts";
 import type { FakeKube } from "../../kube/testing/fake.ts";
@@ -59,6 +60,15 @@ t.test("multicast snooping has a querier with an address of the subnet, which is
   await kube.delete(SUBNETS, { name: "web" });
   await eventually("the subnet is gone", () => (subnetOf(kube) ? undefined : true));
   t.equal(kube.object(IPS, { name: QUERIER }), undefined);
+});
+
+t.test("a querier's record that was on its way when its subnet was deleted is deleted", async (t) => {
+  const { kube, server } = await cluster(t);
+  const { controller } = candidate(t, kube, server);
+  await eventually("it leads", () => controller.leading || undefined);
+  const spec = { podName: QUERIER, namespace: "default", subnet: "web", v4IpAddress: "10.60.0.2" };
+  await kube.create(IPS, { metadata: { name: QUERIER, finalizers: [FINALIZER] }, spec } as never);
+  await eventually("its record is gone", () => (kube.object(IPS, { name: QUERIER }) ? undefined : true), 5_000);
 });
 
 t.test("another leader finds the querier as it was, and keys of others in the switch stay", async (t) => {
