@@ -3,6 +3,7 @@
 import type { Dial } from "../../src/ovsdb/dial.ts";
 import { OvsdbError } from "../../src/ovsdb/errors.ts";
 import { OVN_NB, type OvnNbTables } from "../../src/ovsdb/generated/ovn-nb.ts";
+import { OVN_SB, type OvnSbTables } from "../../src/ovsdb/generated/ovn-sb.ts";
 import { VSWITCH, type VswitchTables } from "../../src/ovsdb/generated/vswitch.ts";
 import type { Json, JsonObject } from "../../src/ovsdb/json.ts";
 import type { MirrorRow } from "../../src/ovsdb/mirror.ts";
@@ -31,7 +32,7 @@ export interface DatabaseWatcher {
 
 /** Schema → its text, which takes a while to write. */
 const TEXTS = new Map(
-  [OVN_NB, VSWITCH].map((schema) => [schema.name, JSON.stringify(schemaJson(schema as AnySchema))]),
+  [OVN_NB, OVN_SB, VSWITCH].map((schema) => [schema.name, JSON.stringify(schemaJson(schema as AnySchema))]),
 );
 
 // Tables of whatever schema.
@@ -185,6 +186,13 @@ export class DatabaseServer<Tables> {
 export class NorthboundServer extends DatabaseServer<OvnNbTables> {
   constructor(scheduler: Scheduler, randomFaults: RandomFaults, seed: string, watcher: DatabaseWatcher) {
     super(OVN_NB, scheduler, randomFaults, seed, watcher);
+  }
+}
+
+/** The southbound database. */
+export class SouthboundServer extends DatabaseServer<OvnSbTables> {
+  constructor(scheduler: Scheduler, randomFaults: RandomFaults, seed: string, watcher: DatabaseWatcher) {
+    super(OVN_SB, scheduler, randomFaults, `${seed}/southbound`, watcher);
   }
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { chassisAction, chassisAtFirst, quietDeaths } from "./chassis.ts";
 import { Random } from "./random.ts";
 import type { Action } from "./script.ts";
 import { tenantAction, tenantsAtFirst } from "./tenants.ts";
 
 /** What may be added to a script beside what `generate.ts` makes: each has a stream of chance of its own, so that the rest stays as it is. */
-export const EXTRAS = ["throws", "hostile", "nodes", "tenants"] as const;
+export const EXTRAS = ["throws", "hostile", "nodes", "tenants", "chassis"] as const;
 /** One of {@link EXTRAS}. */
 export type Extra = (typeof EXTRAS)[number];
 /** What every script may have. */
@@ -14,23 +15,31 @@ export const USUAL: readonly Extra[] = [];
 /** The actions that one kind of extra adds to the script of a seed; often none. */
 export function extraActions(extra: Extra, seed: number, length: number, replicas: number): Action[] {
   const random = new Random(`script/${seed}/${extra}`);
-  if (!random.chance(extra === "tenants" ? 0.8 : 0.4)) return [];
+  if (!random.chance(extra === "tenants" || extra === "chassis" ? 0.8 : 0.4)) return [];
   const count = random.int(1, MOST[extra]);
-  const begin: Action[] =
-    extra === "nodes" ? [{ at: 0, do: "daemons" }] : extra === "tenants" ? tenantsAtFirst(random) : [];
-  return begin.concat(
+  const last = extra === "chassis" ? quietDeaths(random, length) : [];
+  return (BEGINNINGS[extra]?.(random) ?? []).concat(
+    last,
     Array.from({ length: count }, () => random.int(1_000, length)).flatMap((at) => MAKERS[extra](random, at, replicas)),
   );
 }
 
 /** So many actions at most. */
-const MOST: Readonly<Record<Extra, number>> = { throws: 6, hostile: 6, nodes: 15, tenants: 40 };
+const MOST: Readonly<Record<Extra, number>> = { throws: 6, hostile: 6, nodes: 15, tenants: 40, chassis: 15 };
+
+/** What is there at first. */
+const BEGINNINGS: Partial<Readonly<Record<Extra, (random: Random) => Action[]>>> = {
+  nodes: () => [{ at: 0, do: "daemons" }],
+  tenants: tenantsAtFirst,
+  chassis: chassisAtFirst,
+};
 
 const MAKERS: Readonly<Record<Extra, (random: Random, at: number, replicas: number) => Action[]>> = {
   throws,
   hostile,
   nodes,
   tenants: tenantAction,
+  chassis: chassisAction,
 };
 
 const UNITS = [

@@ -22,7 +22,7 @@ export class Faults {
   }
 
   act(action: FaultAction | ThrowAction): void {
-    const { randomFaults, northbound, kube, throwing } = this.#world;
+    const { randomFaults, northbound, southbound, kube, throwing } = this.#world;
     switch (action.do) {
       case "random-faults":
         this.#last(action.for, randomFaults.begin(action.kind, action.rate, action.replica));
@@ -82,6 +82,10 @@ export class Faults {
       case "nb-down":
         northbound.stop();
         this.#last(action.for, () => northbound.start(action.forget));
+        return;
+      case "sb-down":
+        southbound?.stop();
+        this.#last(action.for, () => southbound?.start(action.forget));
         return;
       case "nb-follower":
         northbound.setLeader(false);

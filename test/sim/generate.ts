@@ -3,7 +3,16 @@
 import { type Extra, extraActions, USUAL } from "./extras.ts";
 import { Random } from "./random.ts";
 import type { RandomFaultKind } from "./random-faults.ts";
-import type { Action, ActionName, NetworkWant, NodeAction, Script, TenantAction, Wishes } from "./script.ts";
+import type {
+  Action,
+  ActionName,
+  ChassisAction,
+  NetworkWant,
+  NodeAction,
+  Script,
+  TenantAction,
+  Wishes,
+} from "./script.ts";
 
 const NAMESPACES = ["default", "blue", "green"] as const;
 const BARE = ["a", "b", "c", "d"] as const;
@@ -40,7 +49,14 @@ const CLASHES: Readonly<Record<string, string>> = { clash: "10.30.0.0/24", large
 /** What is made here; the rest comes as an extra. */
 type GeneratedName = Exclude<
   ActionName,
-  "throw" | "hostile" | "daemons" | "ready-node" | NodeAction["do"] | TenantAction["do"]
+  | "throw"
+  | "hostile"
+  | "daemons"
+  | "ready-node"
+  | "sb-down"
+  | NodeAction["do"]
+  | TenantAction["do"]
+  | ChassisAction["do"]
 >;
 
 /** How likely each action is, before a run's own taste. Sums do not matter. */
@@ -156,7 +172,14 @@ function tasteOf(random: Random): Partial<Record<GeneratedName, number>> {
 
 /** Whether an action is a fault rather than somebody's doing. */
 export function isFault(name: ActionName): boolean {
-  const databases: readonly ActionName[] = ["nb-cut", "nb-unreachable", "nb-down", "nb-follower", "nb-steal"];
+  const databases: readonly ActionName[] = [
+    "nb-cut",
+    "nb-unreachable",
+    "nb-down",
+    "nb-follower",
+    "nb-steal",
+    "sb-down",
+  ];
   return /^(random-faults|api-|watch-|crash|restart|pause)/.test(name) || databases.includes(name);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { SUBNET } from "../../src/api/annotations.ts";
+import { NODE, SUBNET } from "../../src/api/annotations.ts";
 import { serviceUnit } from "../../src/compile/service/service.ts";
 import { vpcUnit } from "../../src/compile/vpc/vpc.ts";
 import { encodeSubnetContract } from "../../src/contract/subnet.ts";
@@ -9,6 +9,7 @@ import { WriteFence } from "../../src/controller/leadership/fencing.ts";
 import { Sources } from "../../src/controller/sources.ts";
 import { StatusWriter } from "../../src/controller/status/status-writer.ts";
 import { OvsPorts } from "../../src/daemon/ovs/ovs-ports.ts";
+import type { NodeFact } from "../../src/facts/node.ts";
 import type { PodFact } from "../../src/facts/pod.ts";
 import { projectIp } from "../../src/facts/project-ip.ts";
 import type { PeeringFact, VpcFact } from "../../src/facts/vpc.ts";
@@ -343,6 +344,51 @@ export const MUTATIONS: readonly Mutation[] = [
           return theirs === undefined || named.has(other.name) ? [] : [answerTo(other.name, theirs)];
         });
         return { ...vpc, peerings: [...vpc.peerings, ...others] } as unknown as typeof fact;
+      };
+    },
+  },
+  {
+    name: "dead-gateway-kept",
+    bug: "a centralized subnet goes on leaving by a node that is not Ready",
+    shown: 3,
+    extras: ["chassis"],
+    controller: ({ facts }) => {
+      const set = facts.set.bind(facts);
+      facts.set = (kind, key, fact) => {
+        if (kind === "gatewayLosses" || kind === "gatewaySplits") return;
+        if (kind !== "nodes" || fact === undefined) set(kind, key, fact);
+        else set(kind, key, { ...(fact as unknown as NodeFact), ready: true } as unknown as typeof fact);
+      };
+    },
+  },
+  {
+    name: "southbound-ignored",
+    bug: "that another chassis has a gateway node's port is not noticed: packets are lost until kubelet's silence shows",
+    shown: 3,
+    extras: ["chassis"],
+    controller: ({ facts }) => {
+      const set = facts.set.bind(facts);
+      facts.set = (kind, key, fact) => void (kind !== "gatewayPorts" && set(kind, key, fact));
+    },
+  },
+  {
+    name: "former-chassis",
+    bug: "the chassis that a node had first stays in groups and variables when the node has been installed anew",
+    shown: 3,
+    extras: ["chassis"],
+    controller: ({ facts }) => {
+      const set = facts.set.bind(facts);
+      const first = new Map<string, string>();
+      facts.set = (kind, key, fact) => {
+        const node = fact as unknown as NodeFact | undefined;
+        const chassis = node?.annotations?.[NODE.chassis];
+        if (kind !== "nodes" || node === undefined || chassis === undefined) {
+          set(kind, key, fact);
+          return;
+        }
+        const annotations = { ...node.annotations, [NODE.chassis]: first.get(key) ?? chassis };
+        if (!first.has(key)) first.set(key, chassis);
+        set(kind, key, { ...node, annotations } as unknown as typeof fact);
       };
     },
   },

@@ -118,7 +118,14 @@ export class Picture {
   readonly ips: readonly Ip[];
   readonly vips: readonly Vip[];
   readonly pods: readonly Pod[];
-  readonly nodes: readonly { readonly name: string; readonly addresses: readonly Address[] }[];
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly addresses: readonly Address[];
+    readonly ready: boolean;
+    /** Its chassis, and the one that it reports not to reach. */
+    readonly chassis: string | undefined;
+    readonly unreachable: string | undefined;
+  }[];
   readonly sets: readonly SimSet[];
   readonly machines: readonly KubeObject[];
   /** Names of VPCs. */
@@ -140,6 +147,11 @@ export class Picture {
     this.nodes = kube.objects(NODES).map((node) => ({
       name: node.metadata.name,
       addresses: firstOfEach((node.status as { addresses?: { address: string }[] } | undefined)?.addresses ?? []),
+      ready: ((node.status as { conditions?: { type: string; status: string }[] } | undefined)?.conditions ?? []).every(
+        ({ type, status }) => type !== "Ready" || status === "True",
+      ),
+      chassis: node.metadata.annotations?.["ovn.kubernetes.io/chassis"],
+      unreachable: node.metadata.annotations?.["weft.kubeovn.io/unreachable-chassis"],
     }));
     this.subnets = kube.objects(SUBNETS).filter(isJudged).map(readSubnet);
     this.ips = kube.objects(IPS).map(readIp);

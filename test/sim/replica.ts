@@ -3,6 +3,7 @@
 import type { Logger } from "pino";
 import { Controller, type ControllerParts } from "../../src/controller/controller.ts";
 import { Northbound } from "../../src/controller/databases/northbound.ts";
+import { Southbound } from "../../src/controller/databases/southbound.ts";
 import { Election } from "../../src/controller/leadership/election.ts";
 import type { Settings } from "../../src/controller/settings.ts";
 import type { ObjectRef } from "../../src/kube/object.ts";
@@ -10,7 +11,8 @@ import type { ResourceType } from "../../src/kube/resources.ts";
 import type { FakeKube } from "../../src/kube/testing/fake.ts";
 import { Connection } from "../../src/ovsdb/connection.ts";
 import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
-import type { NorthboundServer } from "./database-server.ts";
+import { OVN_SB } from "../../src/ovsdb/generated/ovn-sb.ts";
+import type { NorthboundServer, SouthboundServer } from "./database-server.ts";
 import { KubeLink } from "./kube-link.ts";
 import type { Mutation } from "./mutations.ts";
 import { SimProcess } from "./process.ts";
@@ -25,6 +27,8 @@ export interface Surroundings {
   readonly randomFaults: RandomFaults;
   readonly kube: FakeKube;
   readonly northbound: NorthboundServer;
+  /** Absent: the controller reads nothing of it. */
+  readonly southbound?: SouthboundServer | undefined;
   readonly settings: Settings;
   readonly seed: string;
   /** What the code throws. */
@@ -45,6 +49,7 @@ interface Incarnation {
   readonly controller: Controller;
   readonly election: Election;
   readonly northbound: Northbound;
+  readonly southbound: Southbound | undefined;
 }
 
 /** One replica of the controller's Deployment: it is started anew, as another process, whenever it has ended. */
@@ -107,9 +112,11 @@ export class Replica {
       { clock: process.clock, dial: server.dialer(process) },
     );
     const northbound = new Northbound(client);
+    const southbound = this.#southboundOf(process);
     const made: ControllerParts = {
       kube: link,
       northbound,
+      ...(southbound && { southbound }),
       settings: { ...settings, identity: name },
       log,
       clock: process.clock,
@@ -123,7 +130,7 @@ export class Replica {
       randomFaults.count("controller gave itself up");
       this.crash(1_000, "at once");
     });
-    this.#running = { process, link, controller, election, northbound };
+    this.#running = { process, link, controller, election, northbound, southbound };
     scheduler.note(`${name} starts`);
     election.start();
   }
@@ -133,7 +140,7 @@ export class Replica {
    * the socket) or has to find out by its probes (the machine is gone).
    */
   crash(downMs: number, server: "at once" | "later"): void {
-    const { scheduler, northbound, seed } = this.#world;
+    const { scheduler, northbound, southbound, seed } = this.#world;
     const ended = this.#running;
     if (ended === undefined) return;
     this.#running = undefined;
@@ -145,6 +152,7 @@ export class Replica {
       if (server === "at once") wire.cut({ upArrives: random.chance(0.5), downArrives: false });
       else scheduler.after(random.int(5_000, 30_000), () => wire.abandon());
     }
+    for (const wire of southbound?.wires(process) ?? []) wire.cut({ upArrives: false, downArrives: false });
     scheduler.after(downMs, () => this.start());
   }
 
@@ -157,7 +165,7 @@ export class Replica {
     // Kubelet kills what does not end by itself.
     ending.process.clock.after(30_000, () => this.#ended(ending, downMs));
     await ending.election.stop();
-    await ending.northbound.close();
+    await Promise.all([ending.northbound.close(), ending.southbound?.close()]);
     this.#ended(ending, downMs);
   }
 
@@ -167,6 +175,14 @@ export class Replica {
     ending.process.kill();
     for (const wire of this.#world.northbound.wires(ending.process)) wire.cut({ upArrives: true, downArrives: false });
     this.#world.scheduler.after(downMs, () => this.start());
+  }
+
+  #southboundOf(process: SimProcess): Southbound | undefined {
+    const { southbound: server, scheduler } = this.#world;
+    if (server === undefined) return undefined;
+    const onEvent = ({ type }: { readonly type: string }): void => scheduler.note(`${process.name} southbound ${type}`);
+    const options = { remotes: ["sim"], database: OVN_SB.name, onEvent };
+    return new Southbound(new Connection(options, { clock: process.clock, dial: server.dialer(process) }));
   }
 
   /** What the code says. Its complaints about the world are expected here; its complaints about itself are not. */

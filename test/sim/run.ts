@@ -19,6 +19,7 @@ import { AddressHistory } from "./address-history.ts";
 import { Cluster } from "./cluster.ts";
 import { NorthboundServer } from "./database-server.ts";
 import { Faults } from "./faults.ts";
+import { leavesByDead, wrongGateways } from "./gateways.ts";
 import { isFault } from "./generate.ts";
 import { Hostile } from "./hostile.ts";
 import { Invariants } from "./invariants.ts";
@@ -35,6 +36,7 @@ import { Replica } from "./replica.ts";
 import { Scheduler } from "./scheduler.ts";
 import type {
   Action,
+  ChassisAction,
   DatabaseAction,
   FaultAction,
   NodeAction,
@@ -43,6 +45,7 @@ import type {
   ThrowAction,
   UserAction,
 } from "./script.ts";
+import { Southbound } from "./southbound.ts";
 import { Tenancy, wrongTenancy } from "./tenancy.ts";
 import { TenantUsers } from "./tenant-users.ts";
 import { Throwing } from "./throwing.ts";
@@ -75,6 +78,10 @@ export interface RunOptions {
 const QUIET_ENOUGH_MS = 5_000;
 /** What decides who can have an address. */
 const WATCHED = [PODS, IPS, SUBNETS, IP_POOLS, VIPS, VPCS, NODES, NAMESPACES, STATEFUL_SETS];
+/** After so many ms nothing leads to a dead node that other nodes watch by BFD: long before kubelet's silence shows, and longer than a new group is given. */
+const FAIL_OVER_MS = 15_000;
+/** What is left of faults so long after they have ended, a watch that is half open, has been noticed, in ms. */
+const LATE_MS = 160_000;
 /** How long all must be quiet before it counts as settled: longer than any pause after a failure, in ms. */
 const QUIET_MS = 200_000;
 /** A silent watch is noticed after 150 s, and late requests arrive within 60 s. */
@@ -148,6 +155,7 @@ async function carryOut(
       nodes?.onNorthbound();
       portLoss.onCommit(from);
       tenancy?.onCommit();
+      southbound?.onNorthbound();
     },
   });
   const otherClient = new OtherClient(northbound, scheduler, randomFaults);
@@ -163,6 +171,9 @@ async function carryOut(
   });
   const tenants = script.actions.some(isTenant) ? new TenantUsers(kube, cluster) : undefined;
   const tenancy = tenants && new Tenancy({ kube, northbound, onViolation: violate });
+  const southbound: Southbound | undefined = script.actions.some(isChassis)
+    ? new Southbound({ scheduler, randomFaults, kube, cluster, northbound, seed: script.seed, onDeath })
+    : undefined;
   current = { onBug: violate };
   const world = {
     scheduler,
@@ -170,6 +181,7 @@ async function carryOut(
     randomFaults,
     kube,
     northbound,
+    southbound: southbound?.server,
     settings: settingsOf(script),
     seed: script.seed,
     mutation: options.mutation,
@@ -236,6 +248,7 @@ async function carryOut(
     cluster.kubelets = nodes;
   }
   cluster.start();
+  southbound?.start();
   // As long as it is not there rows have the uuids that they had before a cluster had an id: who starts later upgrades the cluster.
   const upgrade = new Random(`${script.seed}/cluster-id`);
   scheduler.after(upgrade.chance(0.6) ? 0 : upgrade.int(0, script.length), () =>
@@ -248,6 +261,7 @@ async function carryOut(
       if (action.do === "hostile") hostile.act(action);
       else if (isNode(action)) nodes?.act(action);
       else if (isTenant(action)) tenants?.act(action);
+      else if (isChassis(action)) southbound?.act(action);
       else if (action.do !== "daemons") act(action, users, otherClient, faults);
     });
   }
@@ -290,6 +304,22 @@ async function carryOut(
     simulated: scheduler.elapsed,
   };
 
+  /** Where nothing else happens meanwhile, what left by a node that has died leaves by another one long before kubelet's silence shows. */
+  function onDeath(node: string): void {
+    const since = scheduler.elapsed;
+    // What faults have delayed has arrived by then.
+    if (!faultless && since < script.length + LATE_MS) return;
+    scheduler.after(FAIL_OVER_MS, () => {
+      const isCalm = !script.actions.some(
+        ({ at }) => at > since - FAIL_OVER_MS && at <= since + FAIL_OVER_MS && at !== since,
+      );
+      if (!isCalm || southbound?.isWatched(node) !== true || replicas.every(({ leading }) => !leading)) return;
+      randomFaults.count("fail-over judged");
+      for (const what of leavesByDead(node, new Picture(kube), northbound, southbound))
+        violate(`${FAIL_OVER_MS / 1_000} s after ${node} died, ${what}`);
+    });
+  }
+
   /** Whose own code, or that of what he needs, throws. */
   function mayWait(pod: Pod): boolean {
     if (throwing.healed) return false;
@@ -310,6 +340,8 @@ async function carryOut(
     const evidence = { picture, northbound, touched: users.touched, foreignPorts: otherClient.foreignPorts };
     for (const what of judge(evidence)) violate(`${when}, ${what}`);
     if (tenancy !== undefined) for (const what of wrongTenancy(kube, picture, northbound)) violate(`${when}, ${what}`);
+    if (southbound !== undefined)
+      for (const what of wrongGateways(picture, northbound, southbound)) violate(`${when}, ${what}`);
     if (nodes === undefined) return;
     const judged = nodes.judge(users.touched);
     await scheduler.run(5_000);
@@ -340,6 +372,10 @@ function isNode(action: Action): action is NodeAction & Action {
 
 function isTenant(action: Action): action is TenantAction & Action {
   return action.do.startsWith("tenant-");
+}
+
+function isChassis(action: Action): action is ChassisAction & Action {
+  return action.do.startsWith("chassis-");
 }
 
 function act(

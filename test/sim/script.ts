@@ -164,6 +164,21 @@ export type NodeAction =
   /** Somebody writes what OVN cannot read into a subnet, or takes it away again. */
   | { readonly do: "subnet-mistake"; readonly pick: number; readonly thing: number; readonly mend: boolean };
 
+/** What happens to a node's machine with its ovn-controller, and to the southbound database; see `southbound.ts`. */
+export type ChassisAction =
+  /** It is dead, for ever or for a time; then it is what it was, has another tunnel address, or was installed anew and is another chassis. */
+  | {
+      readonly do: "chassis-dead";
+      readonly name: string;
+      readonly for?: number;
+      readonly back?: "same" | "elsewhere" | "reinstalled";
+      readonly encap?: string;
+    }
+  /** It is started again, if it is dead. */
+  | { readonly do: "chassis-start"; readonly name: string }
+  /** The administrator deletes the chassis that are in a node's way. */
+  | { readonly do: "chassis-delete"; readonly name: string };
+
 /** The nodes' daemons run; without it pods have networks as soon as they are told so. */
 interface DaemonsAction {
   readonly do: "daemons";
@@ -199,6 +214,7 @@ export type FaultAction =
   | { readonly do: "nb-cut"; readonly replica: string; readonly up: boolean; readonly down: boolean }
   | { readonly do: "nb-unreachable"; readonly replica: string; readonly for: number; readonly lose: boolean }
   | { readonly do: "nb-down"; readonly for: number; readonly forget: boolean }
+  | { readonly do: "sb-down"; readonly for: number; readonly forget: boolean }
   | { readonly do: "nb-follower"; readonly for: number }
   /** Somebody steals the leader's lock for a while. */
   | { readonly do: "nb-steal"; readonly for: number };
@@ -212,6 +228,7 @@ export type Action = { readonly at: number } & (
   | ThrowAction
   | HostileAction
   | NodeAction
+  | ChassisAction
   | DaemonsAction
 );
 

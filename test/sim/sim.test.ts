@@ -23,12 +23,16 @@ const SEARCHED = [
   "used-before-recorded",
   "forgotten-del",
   "endpoints-of-other-vpcs",
+  "dead-gateway-kept",
+  "southbound-ignored",
+  "former-chassis",
 ];
 /** What is added to some scripts (`extras.ts`), and what must hold then. */
 const EXTRA = {
   hostile: "unexpected objects stop nothing, and do not affect other objects",
   throws: "code that throws affects only its own object, which recovers when the code stops throwing",
   tenants: "VPCs with the same addresses are given nothing of each other",
+  chassis: "pods leave by nodes that live, and rows name chassis that nodes are",
   nodes: "pods keep their networks, and nodes the configuration of other programs, whatever happens to daemons",
 };
 /** An action of each extra, which must occur. */
@@ -37,6 +41,7 @@ const INJECTED: Readonly<Record<string, string>> = {
   throws: "throw",
   nodes: "daemon-crash",
   tenants: "tenant-pod",
+  chassis: "fail-over judged",
 };
 /** How many seeds of these. */
 const EXTRA_SEEDS = 12;

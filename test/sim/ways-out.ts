@@ -2,6 +2,7 @@
 
 import { readBlock } from "./addresses.ts";
 import type { NorthboundServer } from "./database-server.ts";
+import { isSplit } from "./gateways.ts";
 import { isHostileRange } from "./hostile.ts";
 import { DEFAULT_VPC, JOIN, type Picture } from "./picture.ts";
 
@@ -18,9 +19,9 @@ export function wrongWaysOut({ picture, northbound }: { picture: Picture; northb
   );
   const sets = new Map(northbound.rows("Address_Set").map(({ name, addresses }) => [name, addresses]));
   for (const how of ["distributed", "nat"] as const) {
-    const subnets = routed.filter(({ centralized, object }) => {
-      const { natOutgoing } = (object.spec ?? {}) as { readonly natOutgoing?: unknown };
-      return !centralized && (how === "distributed" || natOutgoing === true);
+    const subnets = routed.filter((subnet) => {
+      const { natOutgoing } = (subnet.object.spec ?? {}) as { readonly natOutgoing?: unknown };
+      return (!subnet.centralized || isSplit(picture, subnet)) && (how === "distributed" || natOutgoing === true);
     });
     for (const family of [4, 6] as const) {
       const name = `weft_${how}_ip${family}`;
@@ -44,7 +45,8 @@ export function wrongWaysOut({ picture, northbound }: { picture: Picture; northb
         found.push(`pods of ${node} leave by ${hops.join(" ") || "nothing"}, not ${address}`);
     }
   }
-  for (const { name, centralized, blocks, object } of routed) {
+  for (const subnet of routed) {
+    const { name, centralized, blocks, object } = subnet;
     const { gatewayNode = "" } = (object.spec ?? {}) as { readonly gatewayNode?: string };
     const families = blocks.map(({ family }) => family);
     const named = gatewayNode
@@ -55,7 +57,7 @@ export function wrongWaysOut({ picture, northbound }: { picture: Picture; northb
     const hops = own.flatMap(({ nexthops }) => nexthops);
     const strange = hops.filter((hop) => !centralized || !named.includes(hop));
     if (strange.length > 0) found.push(`subnet ${name} leaves by ${strange.join()}, which is none of its gateways`);
-    if (centralized && named.length > 0 && hops.length === 0)
+    if (centralized && named.length > 0 && hops.length === 0 && !isSplit(picture, subnet))
       found.push(`subnet ${name} leaves by none of its gateways`);
   }
   return found;

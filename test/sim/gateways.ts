@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { NorthboundServer } from "./database-server.ts";
+import { isHostile } from "./hostile.ts";
+import { DEFAULT_VPC, type Picture, type Subnet } from "./picture.ts";
+import type { Southbound } from "./southbound.ts";
+
+/** The priority of policies by which packets leave the VPC. */
+const PRIORITY = 29_000;
+
+/** Of subnets that leave by a dead node although another of their gateway nodes lives. */
+export function leavesByDead(
+  dead: string,
+  picture: Picture,
+  northbound: NorthboundServer,
+  southbound: Southbound,
+): string[] {
+  const found = deadGateways(picture, northbound, southbound);
+  const addresses = picture.ips.find((ip) => ip.name === `node-${dead}`)?.addresses ?? [];
+  return found.filter((what) => addresses.some((address) => what.split(", not by")[0]?.includes(address)));
+}
+
+/** When settled: packets leave by nodes that live, and no row names a chassis that no node is. */
+export function wrongGateways(picture: Picture, northbound: NorthboundServer, southbound: Southbound): string[] {
+  return [...deadGateways(picture, northbound, southbound), ...staleChassis(picture, northbound)];
+}
+
+/**
+ * A centralized subnet leaves by all of its gateway nodes that live, or by the first of them. Where none lives nothing would be right. One that lives is
+ * joined, Ready, and a chassis that others reach.
+ */
+function deadGateways(picture: Picture, northbound: NorthboundServer, southbound: Southbound): string[] {
+  const joins = new Map(
+    picture.nodes.map(({ name }) => [name, picture.ips.find((ip) => ip.name === `node-${name}`)?.addresses ?? []]),
+  );
+  const policies = northbound.rows("Logical_Router_Policy").filter(({ priority }) => priority === PRIORITY);
+  return picture.subnets.flatMap((subnet) => {
+    const { name, accepted, onOvn, vpc, centralized, blocks, object } = subnet;
+    if (!accepted || !onOvn || vpc !== DEFAULT_VPC || !centralized || isHostile(name) || isSplit(picture, subnet))
+      return [];
+    const { enableEcmp = false } = (object.spec ?? {}) as { enableEcmp?: boolean };
+    const living = namesOf(subnet).filter((name) => {
+      const isJoined = (joins.get(name) ?? []).length > 0;
+      return isJoined && southbound.lives(name) && picture.nodes.find((node) => node.name === name)?.ready === true;
+    });
+    if (living.length === 0) return [];
+    const active = enableEcmp ? living : living.slice(0, 1);
+    const families = blocks.map(({ family }) => family);
+    const wanted = active
+      .flatMap((node) => joins.get(node) ?? [])
+      .filter((address) => families.includes(address.includes(":") ? 6 : 4));
+    const hops = policies
+      .filter(({ external_ids }) => external_ids["subnet"] === name)
+      .flatMap(({ nexthops }) => nexthops);
+    if (wanted.toSorted().join() === hops.toSorted().join()) return [];
+    return [
+      `subnet ${name} leaves by ${hops.join() || "nothing"}, not by ${wanted.join()} of ${active.join()}, of which alone it is known that they live`,
+    ];
+  });
+}
+
+/**
+ * Whether pods of a centralized subnet leave by their own nodes: it has two gateway nodes, which are all chassis there are, and one of them reports not to
+ * reach the other.
+ */
+export function isSplit(picture: Picture, subnet: Subnet): boolean {
+  const chassis = new Set(picture.nodes.flatMap((node) => node.chassis ?? []));
+  const named = namesOf(subnet).flatMap((name) => picture.nodes.filter((node) => node.name === name));
+  const joined = named.filter(({ name }) =>
+    picture.ips.some((ip) => ip.name === `node-${name}` && ip.addresses.length > 0),
+  );
+  const reports = joined.some(
+    ({ unreachable }) => unreachable !== undefined && joined.some((other) => other.chassis === unreachable),
+  );
+  return subnet.centralized && chassis.size === 2 && joined.length === 2 && reports;
+}
+
+function namesOf({ object }: Subnet): readonly string[] {
+  const { gatewayNode = "" } = (object.spec ?? {}) as { gatewayNode?: string };
+  return [...new Set(gatewayNode.split(",").map((node) => node.trim()))];
+}
+
+/** Members of groups and variables of load balancers are those of chassis that nodes say they are, for a chassis that nobody is claims nothing. */
+function staleChassis(picture: Picture, northbound: NorthboundServer): string[] {
+  const told = new Set(picture.nodes.map(({ chassis }) => chassis));
+  const rows = [
+    ...northbound
+      .rows("HA_Chassis")
+      .map(({ chassis_name }) => ({ what: "a member of a group", chassis: chassis_name })),
+    ...northbound.rows("Chassis_Template_Var").map(({ chassis }) => ({ what: "a row of variables", chassis })),
+  ];
+  return rows.flatMap(({ what, chassis }) =>
+    told.has(chassis) ? [] : [`${what} is of chassis ${chassis}, which no node is`],
+  );
+}
