@@ -51,11 +51,14 @@ export function formatTopology(bench: TopologyBench): string {
       .map(([table, count]) => `${table} ${count}`)
       .join(", ")}`,
     "",
-    `${"change".padEnd(38)}${cells(["median", "slowest", "txns", "ops", "units", "CPU", "northd"])}`,
-    ...changes.map(
-      ({ what, ms: { median, max }, transactions, operations, units, controllerCpuMs, northdCpuMs }) =>
-        `${what.padEnd(38)}${cells([ms(median), ms(max), transactions.toFixed(1), operations.toFixed(1), units.toFixed(1), ms(controllerCpuMs), ms(northdCpuMs)])}`,
-    ),
+    `${"change".padEnd(38)}${cells(["median", "slowest", "txns", "ops", "units", "CPU", "northd", "ovn-ctl", "vswitchd"])}`,
+    ...changes.map((change) => {
+      const { transactions, operations, units } = change;
+      const times = [change.controllerCpuMs, change.northdCpuMs, change.ovnControllerCpuMs, change.vswitchdCpuMs];
+      const counts = [transactions, operations, units].map((count) => count.toFixed(1));
+      return `${change.what.padEnd(38)}${cells([ms(change.ms.median), ms(change.ms.max), ...counts, ...times.map(ms)])}`;
+    }),
+    "CPU of the controller (with the API server in its process), of northd, and of ovn-controller and ovs-vswitchd of one node",
     ...coldStarts.map(
       ({ ms: time, transactions, units }) =>
         `cold start: ${ms(time)}, ${units} units compiled, ${transactions} transactions`,

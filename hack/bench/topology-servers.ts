@@ -20,6 +20,7 @@ export class OvnServers {
   readonly southbound: TestServer;
   readonly #folder: TestFolder;
   readonly #northd: ChildProcess;
+  #conf = "";
 
   private constructor(folder: TestFolder, northbound: TestServer, southbound: TestServer, northd: ChildProcess) {
     this.#folder = folder;
@@ -38,7 +39,7 @@ export class OvnServers {
     const folder = await TestFolder.make(tools);
     const northbound = await folder.ofSchemaFile("nb", schema("ovn-nb.ovsschema"));
     const southbound = await folder.ofSchemaFile("sb", schema("ovn-sb.ovsschema"));
-    const [loader, ...first] = program("ovn-northd");
+    const [loader, ...first] = program("usr/bin/ovn-northd");
     const northd = spawn(
       loader,
       [
@@ -51,13 +52,44 @@ export class OvnServers {
     return new OvnServers(folder, northbound, southbound, northd);
   }
 
-  /** Returns when northd has done what the northbound database says now; the time that took, ms. */
-  async synced(): Promise<number> {
-    const started = performance.now();
-    const [loader, ...first] = program("ovn-nbctl");
-    const sync = [`--db=${this.northbound.remote}`, "--timeout=1200", "--wait=sb", "sync"];
-    await run(loader, [...first, ...sync], { env: environment(this.#folder) });
-    return performance.now() - started;
+  /** Returns when northd, and with `hv` each ovn-controller, has done what the northbound database says now. */
+  async synced(wait: "sb" | "hv" = "sb"): Promise<void> {
+    await this.#run("usr/bin/ovn-nbctl", [`--db=${this.northbound.remote}`, `--wait=${wait}`, "sync"]);
+  }
+
+  /** Runs commands of ovn-sbctl, each a list of words, in one transaction. */
+  async sbctl(commands: readonly (readonly string[])[]): Promise<void> {
+    if (commands.length === 0) return;
+    await this.#run("usr/bin/ovn-sbctl", [`--db=${this.southbound.remote}`, ...joined(commands)]);
+  }
+
+  /** Starts the database of a node's Open vSwitch; returns how it is reached. */
+  async openVswitch(): Promise<string> {
+    const schema = join(ROOT, "usr/share/openvswitch/vswitch.ovsschema");
+    const { remote } = await this.#folder.ofSchemaFile("conf", schema);
+    this.#conf = remote;
+    await this.#run("usr/bin/ovs-vsctl", [`--db=${remote}`, "--no-wait", "init"]);
+    return remote;
+  }
+
+  /** Runs commands of ovs-vsctl, each a list of words, in one transaction. */
+  async vsctl(commands: readonly (readonly string[])[]): Promise<void> {
+    await this.#run("usr/bin/ovs-vsctl", [`--db=${this.#conf}`, ...joined(commands)]);
+  }
+
+  /** The folder of their sockets. */
+  get path(): string {
+    return this.#folder.path;
+  }
+
+  /** What programs of OVN need to find it. */
+  get environment(): NodeJS.ProcessEnv {
+    return environment(this.#folder);
+  }
+
+  async #run(path: string, args: readonly string[]): Promise<void> {
+    const [loader, ...first] = program(path);
+    await run(loader, [...first, "--timeout=1200", ...args], { env: this.environment, maxBuffer: 2 ** 26 });
   }
 
   /** CPU that northd has used so far, ms. */
@@ -73,10 +105,15 @@ export class OvnServers {
   }
 }
 
-function program(name: string): readonly [string, ...string[]] {
+/** How a program of the image is started, by its path there. */
+export function program(path: string): readonly [string, ...string[]] {
   const start = programsOf(ROOT);
   if (start === undefined) throw new Error(`no loader in ${ROOT}`);
-  return start(join("usr/bin", name));
+  return start(path);
+}
+
+function joined(commands: readonly (readonly string[])[]): readonly string[] {
+  return commands.flatMap((command, i) => (i === 0 ? command : ["--", ...command]));
 }
 
 function environment({ path }: TestFolder): NodeJS.ProcessEnv {

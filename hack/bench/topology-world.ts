@@ -20,6 +20,7 @@ import { ipFromValue } from "../../src/net/address.ts";
 import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
 import { openOvsdb } from "../../src/ovsdb/open.ts";
 import { SYSTEM_CLOCK } from "../../src/time/clock.ts";
+import { BenchNode, type NodeCpu } from "./topology-node.ts";
 import { OvnServers } from "./topology-servers.ts";
 
 /** How large a cluster is. */
@@ -60,6 +61,7 @@ export class TopologyWorld {
   readonly servers: OvnServers;
   readonly size: TopologySize;
   #running: Running;
+  #node: BenchNode | undefined;
 
   private constructor(kube: FakeKube, servers: OvnServers, size: TopologySize, running: Running) {
     this.kube = kube;
@@ -87,10 +89,24 @@ export class TopologyWorld {
     return world;
   }
 
+  /** Starts Open vSwitch and ovn-controller of the first node, with its pods; those of the others are bound to chassis that do not run. */
+  async startNode(say: (text: string) => void): Promise<void> {
+    const { pods, nodes, subnets } = this.size;
+    const ports = new Map(Array.from({ length: nodes }, (_, n) => [`node-${n}`, [`node-node-${n}`]]));
+    for (let n = 0; n < pods; n++) ports.get(`node-${n % nodes}`)?.push(`pod-${n}.ns-${n % subnets}`);
+    const [[name = "", own = []] = [], ...others] = ports;
+    this.#node = await BenchNode.start(this.servers, name, own, new Map(others), say);
+  }
+
+  /** CPU that the programs of the node have used; nothing where it has not been started. */
+  nodeCpu(): NodeCpu {
+    return this.#node?.cpu() ?? { controllerMs: 0, vswitchdMs: 0 };
+  }
+
   /**
    * Carries out a change and waits until it is in the database and nothing follows from it any more. What northd writes into the northbound database
-   * (Logical_Switch_Port `up`, when it has compiled the change) is not part of it. northd is idle when this returns, so that one change does not run
-   * beside the work that the one before made for it.
+   * (Logical_Switch_Port `up`, when it has compiled the change) is not part of it. northd and ovn-controller are idle when this returns, so that one change does
+   * not run beside the work that the one before made for them.
    */
   async measure(change: () => Promise<unknown>): Promise<Change> {
     const { engine, committed } = this.#running;
@@ -102,7 +118,7 @@ export class TopologyWorld {
     await this.quiet();
     const { user, system } = process.cpuUsage(cpu);
     const { transactions, operations, compiled } = engine.stats;
-    await this.servers.synced();
+    await this.servers.synced("hv");
     return {
       ms: committed() - started,
       transactions: transactions - before.transactions,
@@ -145,6 +161,7 @@ export class TopologyWorld {
   }
 
   async close(): Promise<void> {
+    await this.#node?.stop();
     await this.#running.stop();
     await this.servers.stop();
   }

@@ -30,7 +30,12 @@ export interface ChangeFigures {
   readonly units: number;
   readonly controllerCpuMs: number;
   readonly northdCpuMs: number;
+  /** Of one node, which has a fiftieth of the pods. */
+  readonly ovnControllerCpuMs: number;
+  readonly vswitchdCpuMs: number;
 }
+
+type Used = Pick<ChangeFigures, "northdCpuMs" | "ovnControllerCpuMs" | "vswitchdCpuMs">;
 
 /** The figures of one run. */
 export interface TopologyBench {
@@ -101,15 +106,22 @@ export async function benchTopology(size: TopologySize): Promise<TopologyBench> 
     progress.step(named(of), (step) => TopologyWorld.make(of, (text) => step.update(text)));
 
   const world = await make(size);
+  await progress.step("ovn-controller of one node", (step) => world.startNode((text) => step.update(text)));
   const rows = world.rows();
   const changes: ChangeFigures[] = [];
   for (const { what, change } of CHANGES) {
     const of: Change[] = [];
-    const cpu = world.servers.northdCpuMs();
+    const [cpu, node] = [world.servers.northdCpuMs(), world.nodeCpu()];
     await progress.step(what, async () => {
       for (let n = 0; n < ROUNDS; n++) of.push(await world.measure(() => change(world, n)));
     });
-    changes.push(figures(what, of, (world.servers.northdCpuMs() - cpu) / ROUNDS));
+    const now = world.nodeCpu();
+    const used = {
+      northdCpuMs: world.servers.northdCpuMs() - cpu,
+      ovnControllerCpuMs: now.controllerMs - node.controllerMs,
+      vswitchdCpuMs: now.vswitchdMs - node.vswitchdMs,
+    };
+    changes.push(figures(what, of, used));
   }
   const coldStarts = [];
   for (let i = 0; i < 3; i++) coldStarts.push(await progress.step("a cold start", () => world.restart()));
@@ -137,7 +149,8 @@ export async function benchTopology(size: TopologySize): Promise<TopologyBench> 
   };
 }
 
-function figures(what: string, of: readonly Change[], northdCpuMs: number): ChangeFigures {
+/** `used`: what all the changes together used. */
+function figures(what: string, of: readonly Change[], used: Used): ChangeFigures {
   const mean = (get: (change: Change) => number): number => of.reduce((sum, one) => sum + get(one), 0) / of.length;
   return {
     what,
@@ -146,6 +159,8 @@ function figures(what: string, of: readonly Change[], northdCpuMs: number): Chan
     operations: mean(({ operations }) => operations),
     units: mean(({ units }) => units),
     controllerCpuMs: mean(({ cpuMs }) => cpuMs),
-    northdCpuMs,
+    northdCpuMs: used.northdCpuMs / of.length,
+    ovnControllerCpuMs: used.ovnControllerCpuMs / of.length,
+    vswitchdCpuMs: used.vswitchdCpuMs / of.length,
   };
 }
