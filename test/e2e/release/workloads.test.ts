@@ -332,12 +332,17 @@ t.test("addresses of workloads", { skip: whyNoLab() }, async (t) => {
       for (const [name, type] of [
         ["weft-lb", "switch_lb_vip"],
         ["weft-pair", ""],
-      ] as const)
+      ] as const) {
         await world.kube.create<Thing>(VIPS, {
           metadata: { name },
           spec: { subnet: "ovn-default", namespace, ...(type !== "" && { type }) },
           status: {},
         });
+        // Where the test fails before it deletes them.
+        t.teardown(async () => {
+          if (vips.get(name) !== undefined) await world.kube.delete(VIPS, { name });
+        });
+      }
       const lb = await vips.until("weft-lb", "has its addresses", (vip) => vip?.status?.v4ip && vip.status);
       const pair = await vips.until("weft-pair", "has its addresses", (vip) => vip?.status?.mac && vip.status);
       const router = [...world.nb.mirror.rows("Logical_Router_Port")].find(
