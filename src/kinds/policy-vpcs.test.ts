@@ -233,3 +233,28 @@ t.test("a pod of a custom VPC with a node's address is not taken for a node", as
     "on its way into the default VPC",
   );
 });
+
+t.test(
+  "rows of policies grow with the VPCs in which they have subjects, not with their pods or with other VPCs",
+  async (t) => {
+    const rows = (vpcs: number, pods: number, others: number): number => {
+      const facts = sampleFacts();
+      for (let i = 0; i < 3; i++)
+        addNetworkPolicy(facts, `p${i}`, { ...FROM_CLIENTS, podSelector: { matchLabels: { app: `s${i}` } } });
+      for (let vpc = 0; vpc < vpcs + others; vpc++) {
+        addVpc(facts, `v${vpc}`, {});
+        addSubnet(facts, `v${vpc}-pods`, { vpc: `v${vpc}`, cidrBlock: "10.80.0.0/24,fd00:10:80::/112" });
+        for (let i = 0; i < 3 * pods; i++)
+          put(facts, `v${vpc}-${i}`, vpc < vpcs ? `s${i % 3}` : "client", `v${vpc}-pods`, i + 2);
+      }
+      return [...compileAll(facts)]
+        .filter(([unit]) => /^(group|networkpolicy):/.test(unit))
+        .flatMap(([, { rows }]) => rows).length;
+    };
+    const [none, one] = [rows(0, 1, 0), rows(1, 1, 0)];
+    t.comment(`rows of 3 policies: ${none} without custom VPCs, ${one} with subjects in one`);
+    t.equal(rows(4, 1, 0), none + 4 * (one - none), "four VPCs");
+    t.equal(rows(1, 4, 0), one, "more pods");
+    t.equal(rows(1, 1, 4), one, "VPCs without subjects");
+  },
+);

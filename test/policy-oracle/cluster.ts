@@ -15,11 +15,32 @@ import { DerivedFacts } from "../../src/kinds/derived.ts";
 import { factStore } from "../../src/kinds/store.ts";
 import type { Node, Pod, Policy, World } from "./api.ts";
 
-/** The two subnets of the pods; a pod is in the one that its IPv4 address is of. */
+/**
+ * The subnets of the pods. A pod is in the one that its annotation names, or else in the one that its addresses are of. Two VPCs have the addresses of
+ * the default VPC's first subnet; one of them is peered with a third.
+ */
 export const SUBNETS = {
-  "ovn-default": { v4: "10.16.0", v6: "fd00:10:16:", cidrBlock: "10.16.0.0/16,fd00:10:16::/112" },
-  second: { v4: "10.17.0", v6: "fd00:10:17:", cidrBlock: "10.17.0.0/16,fd00:10:17::/112" },
+  "ovn-default": { vpc: "ovn-cluster", v4: "10.16.0", v6: "fd00:10:16:", cidrBlock: "10.16.0.0/16,fd00:10:16::/112" },
+  second: { vpc: "ovn-cluster", v4: "10.17.0", v6: "fd00:10:17:", cidrBlock: "10.17.0.0/16,fd00:10:17::/112" },
+  twin: { vpc: "red", v4: "10.16.0", v6: "fd00:10:16:", cidrBlock: "10.16.0.0/16,fd00:10:16::/112" },
+  triplet: { vpc: "black", v4: "10.16.0", v6: "fd00:10:16:", cidrBlock: "10.16.0.0/16,fd00:10:16::/112" },
+  beside: { vpc: "blue", v4: "10.18.0", v6: "fd00:10:18:", cidrBlock: "10.18.0.0/16,fd00:10:18::/112" },
 } as const;
+
+/** Name of a subnet. */
+export type SubnetName = keyof typeof SUBNETS;
+
+/** The annotation that names a pod's subnet. */
+export const SUBNET_ANNOTATION = "ovn.kubernetes.io/logical_switch";
+
+/** The subnet of a pod. */
+export function subnetOf({ metadata, status }: Pod): SubnetName {
+  const named = metadata.annotations?.[SUBNET_ANNOTATION];
+  if (named !== undefined && named in SUBNETS) return named as SubnetName;
+  const isSecond = ({ ip }: { readonly ip: string }): boolean =>
+    ip.startsWith(`${SUBNETS.second.v4}.`) || ip.startsWith(SUBNETS.second.v6);
+  return status.podIPs.some(isSecond) ? "second" : "ovn-default";
+}
 
 /** The addresses that a node sends from into the pod network, by its place in the list of nodes. */
 export function joinAddresses(index: number): { readonly v4: string; readonly v6: string } {
@@ -35,9 +56,24 @@ export function emptyCluster(): FactStore {
     "ovn-cluster",
     projectVpc({ metadata: { name: "ovn-cluster", uid: "vpc", generation: 1 } }, "ovn-cluster"),
   );
-  const subnets = { join: "100.64.0.0/16,fd00:100:64::/112", ...mapValues(SUBNETS, ({ cidrBlock }) => cidrBlock) };
-  for (const [name, cidrBlock] of Object.entries(subnets)) {
-    const spec = { cidrBlock, default: name === "ovn-default" };
+  const towards = (remoteVpc: string, own: number, other: number, cidrBlock: string) => ({
+    vpcPeerings: [{ remoteVpc, localConnectIP: `169.254.0.${own}/30,fd69::${own}/126` }],
+    staticRoutes: cidrBlock
+      .split(",")
+      .map((cidr) => ({ cidr, nextHopIP: cidr.includes(":") ? `fd69::${other}` : `169.254.0.${other}` })),
+  });
+  const { twin, beside } = SUBNETS;
+  const vpcs = {
+    [twin.vpc]: towards(beside.vpc, 1, 2, beside.cidrBlock),
+    [SUBNETS.triplet.vpc]: {},
+    [beside.vpc]: towards(twin.vpc, 2, 1, twin.cidrBlock),
+  };
+  for (const [name, spec] of Object.entries(vpcs)) {
+    facts.set("vpcs", name, projectVpc({ metadata: { name, uid: `vpc-${name}`, generation: 1 }, spec }, "ovn-cluster"));
+  }
+  const join = { vpc: "ovn-cluster", cidrBlock: "100.64.0.0/16,fd00:100:64::/112" };
+  for (const [name, { vpc, cidrBlock }] of Object.entries({ join, ...SUBNETS })) {
+    const spec = { vpc, cidrBlock, default: name === "ovn-default" };
     facts.set("subnetSpecs", name, projectSubnet({ metadata: { name, uid: `uid-${name}`, generation: 1 }, spec }));
   }
   const derived = new DerivedFacts(facts);
@@ -71,10 +107,11 @@ export function putNode(facts: FactStore, { metadata, status }: Node, index: num
 }
 
 /** A pod keeps its node and its addresses for life; with others it is another pod. */
-export function uidOf({ metadata: { name, namespace }, spec, status }: Pod): string {
-  return ["uid", namespace, name, spec.nodeName, String(spec.hostNetwork), ...status.podIPs.map(({ ip }) => ip)].join(
-    "-",
-  );
+export function uidOf(pod: Pod): string {
+  const { metadata, spec, status } = pod;
+  const { name, namespace } = metadata;
+  const parts = ["uid", namespace, name, spec.nodeName, String(spec.hostNetwork), subnetOf(pod)];
+  return [...parts, ...status.podIPs.map(({ ip }) => ip)].join("-");
 }
 
 /** Sets a pod and the record of its address; one on the host's network leaves nothing. */
@@ -84,7 +121,7 @@ export function putPod(facts: FactStore, { metadata, spec, status }: Pod): void 
   const addresses = status.podIPs.map(({ ip }) => ip);
   const v4 = addresses.find((address) => !address.includes(":")) ?? "";
   const v6 = addresses.find((address) => address.includes(":")) ?? "";
-  const subnet = v4.startsWith(SUBNETS.second.v4) || v6.startsWith(SUBNETS.second.v6) ? "second" : "ovn-default";
+  const subnet = subnetOf({ metadata, spec, status });
   if (spec.hostNetwork !== true) {
     putIp(
       facts,
@@ -160,8 +197,4 @@ function putIp(
     name,
     projectIp({ metadata: { name, uid: `uid-ip-${name}`, annotations }, spec: { ...spec, ...addresses } }),
   );
-}
-
-function mapValues<K extends string, V, W>(object: Readonly<Record<K, V>>, of: (value: V) => W): Record<K, W> {
-  return Object.fromEntries(Object.entries<V>(object).map(([key, value]) => [key, of(value)])) as Record<K, W>;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Pod, World } from "./api.ts";
-import { clusterOf, joinAddresses } from "./cluster.ts";
+import { clusterOf, joinAddresses, SUBNETS, subnetOf } from "./cluster.ts";
 import { PORTS, STRANGERS } from "./generate.ts";
-import { type Connection, isAllowed, type Party } from "./oracle.ts";
+import { type Connection, isAllowed, isConnected, type Party } from "./oracle.ts";
 import { Picture } from "./picture.ts";
 import { compileRows } from "./rows.ts";
 
@@ -33,10 +33,19 @@ export function* attempts(world: World): Iterable<Attempt> {
       if (from.pod === undefined && to.pod === undefined) continue;
       // What a pod sends to itself never leaves it.
       if (from.pod === to.pod || from.address.includes(":") !== to.address.includes(":")) continue;
+      if (!areConnected(from, to)) continue;
       for (const connection of CONNECTIONS) yield { from, to, connection };
     }
   }
 }
+
+/** Whether there is a way between two parties, see `isConnected`. */
+export function areConnected(from: Party, to: Party): boolean {
+  return isConnected(from, to, (pod) => SUBNETS[subnetOf(pod)].vpc, PEERED);
+}
+
+/** The VPCs that are peered with each other. */
+const PEERED = [SUBNETS.twin.vpc, SUBNETS.beside.vpc];
 
 /** A pod on the host's network is its node, which is a party anyway. */
 function partiesOfPod(pod: Pod): Party[] {

@@ -22,7 +22,7 @@ import type {
   Protocol,
   World,
 } from "./api.ts";
-import { SUBNETS } from "./cluster.ts";
+import { SUBNET_ANNOTATION, SUBNETS, type SubnetName } from "./cluster.ts";
 
 /** Worlds for property tests: of so few names, labels, ports and addresses that everything collides with everything. */
 
@@ -111,6 +111,9 @@ const containers = fc
   )
   .chain((ports) => fc.constantFrom([{ ports }], [...ports.map((port) => ({ ports: [port] })), {}]));
 
+/** More than a world has pods. */
+const PLACES = 6;
+
 /** The pod whose place in the world is `index`; its address follows from the place. */
 export function pod(index: number): fc.Arbitrary<Pod> {
   return fc
@@ -119,16 +122,28 @@ export function pod(index: number): fc.Arbitrary<Pod> {
       labels: labels(["app", "tier"]),
       nodeName: fc.constantFrom(...NODES),
       containers,
-      subnet: fc.constantFrom(...Object.values(SUBNETS)),
+      subnet: fc.constantFrom<SubnetName[]>(
+        "ovn-default",
+        "ovn-default",
+        "second",
+        "twin",
+        "twin",
+        "triplet",
+        "beside",
+      ),
       families: fc.constantFrom<("v4" | "v6")[][]>(["v4", "v6"], ["v4", "v6"], ["v4"], ["v6"]),
       // Like its node, whatever its labels are.
       hostNetwork: fc.constantFrom(false, false, false, false, false, false, true),
     })
-    .map(({ namespace, labels, nodeName, containers, subnet, families, hostNetwork }) => {
-      // No other pod of any place or namespace has it, as none gets an address that another one's port may still have.
-      const host = 2 + index + 6 * NAMESPACES.indexOf(namespace);
+    .map(({ namespace, labels, nodeName, containers, subnet: subnetName, families, hostNetwork }) => {
+      const subnet = SUBNETS[subnetName];
+      // No other pod of any place or namespace of the VPC has it, as none gets an address that another one's port may still have. In other VPCs
+      // pods of the next places have it.
+      const place = subnet.vpc === "red" ? index + 1 : subnet.vpc === "black" ? index + 2 : index;
+      const host = 2 + (place % PLACES) + PLACES * NAMESPACES.indexOf(namespace);
+      const annotations = { [SUBNET_ANNOTATION]: subnetName };
       return {
-        metadata: { name: `p${index}`, namespace, labels },
+        metadata: { name: `p${index}`, namespace, labels, ...(subnet.vpc !== "ovn-cluster" && { annotations }) },
         spec: { nodeName, containers, ...(hostNetwork && { hostNetwork }) },
         status: {
           podIPs: families.map((family) => ({
@@ -385,7 +400,7 @@ export function securityGroup(index: number): fc.Arbitrary<SecurityGroup> {
 export function securedPod(index: number): fc.Arbitrary<Pod> {
   return fc.tuple(pod(index), fc.subarray([...SECURITY_GROUPS])).map(([pod, groups]) => {
     if (groups.length === 0) return pod;
-    const annotations = { "ovn.kubernetes.io/security_groups": groups.join(",") };
+    const annotations = { ...pod.metadata.annotations, "ovn.kubernetes.io/security_groups": groups.join(",") };
     return { ...pod, metadata: { ...pod.metadata, annotations } };
   });
 }

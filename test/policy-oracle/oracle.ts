@@ -39,6 +39,19 @@ export interface Connection {
 type Direction = "ingress" | "egress";
 
 /**
+ * Whether there is a way between two parties at all: pods of one VPC and of peered ones reach each other (Kube-OVN, "Custom VPC", "VPC peering");
+ * nodes, and what is outside, only those of the default VPC, as the others have no gateway here.
+ */
+export function isConnected(from: Party, to: Party, vpcOf: (pod: Pod) => string, peered: readonly string[]): boolean {
+  const [a, b] = [from, to].map(({ pod }) =>
+    pod === undefined || pod.spec.hostNetwork === true ? DEFAULT_VPC : vpcOf(pod),
+  );
+  return a === b || (a !== undefined && b !== undefined && peered.includes(a) && peered.includes(b));
+}
+
+const DEFAULT_VPC = "ovn-cluster";
+
+/**
  * Whether the connection is allowed: by what the sender's policies say of egress, and by what the receiver's say of ingress.
  * `undefined` where the specifications do not say.
  */

@@ -13,7 +13,7 @@ import { PolicyIndex } from "../../src/reachability/policy-index.ts";
 import { type ReachSet, reachBetween, reachMinus } from "../../src/reachability/reach-set.ts";
 import type { Pod, World } from "./api.ts";
 import { clusterOf } from "./cluster.ts";
-import { attempts, CONNECTIONS, describe } from "./compare.ts";
+import { areConnected, attempts, CONNECTIONS, describe } from "./compare.ts";
 import { networkPolicyWorlds } from "./generate.ts";
 import { isAllowed } from "./oracle.ts";
 
@@ -69,7 +69,9 @@ function pairsOf(world: World): ReadonlySet<string> {
       });
       for (const connection of CONNECTIONS) {
         const open = families.every(
-          ([a, b]) => isAllowed(world, { address: a, pod: from }, { address: b, pod: to }, connection) !== false,
+          ([a, b]) =>
+            areConnected({ address: a, pod: from }, { address: b, pod: to }) &&
+            isAllowed(world, { address: a, pod: from }, { address: b, pod: to }, connection) !== false,
         );
         if (families.length > 0 && open)
           found.add(`${keyOf(from)} ${keyOf(to)} ${connection.protocol} ${connection.port}`);
