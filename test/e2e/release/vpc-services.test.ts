@@ -47,9 +47,11 @@ t.test("load balancers of a VPC", { skip: whyNoLab() }, async (t) => {
   // On purpose the same range: VPCs do not see each other's addresses.
   await useSubnet(t, world, `${OTHER}-pods`, { ...NEAR, vpc: OTHER });
   for (const subnet of [`${NAME}-near`, `${NAME}-far`, `${OTHER}-pods`]) await judged(world, subnet);
-  const rules = new Objects(world.kube, RULES);
-  await rules.ready();
-  t.teardown(() => rules.stop());
+  const [rules, services] = [new Objects(world.kube, RULES), new Objects(world.kube, SERVICES)];
+  for (const objects of [rules, services]) {
+    await objects.ready();
+    t.teardown(() => objects.stop());
+  }
   await world.kube.create<Thing>(VIPS, {
     metadata: { name: NAME },
     spec: { subnet: `${NAME}-near`, type: "switch_lb_vip", ...VIP },
@@ -159,8 +161,10 @@ t.test("load balancers of a VPC", { skip: whyNoLab() }, async (t) => {
     await world.nb.until("its load balancer is gone", () =>
       [...world.nb.mirror.rows("Load_Balancer")].every(({ name }) => !name.startsWith(`${NAME}/`)),
     );
-    const services = await world.kube.list<Thing>(SERVICES, { namespace: NAME });
-    t.same(services.items, []);
+    // It is deleted after the rows.
+    await services.gone(`${NAME}/slr-${NAME}`);
+    const left = await world.kube.list<Thing>(SERVICES, { namespace: NAME });
+    t.same(left.items, []);
     await until("nobody answers", 30_000, async () => !(await http(inPod(sameNode!), url(VIP.v4ip))).ok);
   });
   await remove(world, NAME, ["one", "two", "same-1", "same-2", "far", "foreign"]);
