@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { addIp, addPod, addSubnet, sampleFacts } from "../testing/sample-facts.ts";
+import { addIp, addNetwork, addPod, addSubnet, NETWORK_CONFIG, sampleFacts } from "../testing/sample-facts.ts";
 import { podUnit } from "./pod.ts";
 
 const RECORD = "weft.kubeovn.io/qos";
@@ -107,3 +107,30 @@ t.test(
     t.end();
   },
 );
+
+t.test("a secondary interface has limits of its own, by its provider", (t) => {
+  const facts = sampleFacts();
+  addNetwork(facts, "net1", NETWORK_CONFIG.ovn("net1"));
+  addSubnet(facts, "net1", { cidrBlock: "10.30.0.0/24", provider: "net1.default.ovn" });
+  const annotations = {
+    "k8s.v1.cni.cncf.io/networks": "net1",
+    "net1.default.ovn.kubernetes.io/ingress_rate": "7",
+    "ovn.kubernetes.io/egress_rate": "bad",
+    "ovn.kubernetes.io/allocated": "true",
+  };
+  addPod(facts, "a", { node: "weft-1", annotations });
+  const common = { podName: "a", namespace: "default", nodeName: "weft-1" };
+  addIp(facts, "a.default", { ...common, subnet: "ovn-default", v4: "10.16.0.2", v6: "" });
+  addIp(facts, "a.default.net1.default.ovn", { ...common, subnet: "net1", v4: "10.30.0.2", v6: "" });
+  const input = podUnit.read(facts, "default/a");
+  const { rows = [], effects = [] } = input === undefined ? {} : podUnit.compile(input);
+  const rules = rows.filter(({ table }) => table === "QoS");
+  t.match(rules, [{ columns: { match: 'outport == "a.default.net1.default.ovn"', bandwidth: { rate: 7_000 } } }]);
+  t.equal(rules.length, 1);
+  t.match(
+    effects.find((effect) => effect.kind === "report" && effect.reason === "InvalidQoS"),
+    { key: /qos\/ovn$/ },
+    "an invalid annotation of one interface is reported of it, and does not affect the other",
+  );
+  t.end();
+});

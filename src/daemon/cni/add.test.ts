@@ -266,3 +266,24 @@ t.test("the port of a pod of another network says where its tunnels end", async 
   await addPod(world, request(), new Stopwatch(), quiet);
   t.match([...world.ports.ports.values()], [{ externalIds: { "encap-ip": "192.168.10.11" } }]);
 });
+
+t.test(
+  "an interface whose limit is invalid is not created without it, and the error says what is accepted",
+  async (t) => {
+    const world = setup();
+    const problem = 'annotation ovn.kubernetes.io/ingress_rate is "fast", which is invalid: it must be a whole number';
+    const told = (ovn: object) => ({ ...ALLOCATED, "weft.kubeovn.io/qos": JSON.stringify({ ovn }) });
+    world.pods.set("shop", "web-0", "u-1", told({ problem, refused: true }));
+    await t.rejects(addPod(world, request(), new Stopwatch(), quiet), {
+      code: CNI_ERROR.invalidConfig,
+      message: `${problem} (of pod shop/web-0)`,
+    });
+    nothingLeft(t, world);
+    world.pods.set("shop", "web-0", "u-1", told({ problem, ingress: { rate: 1_000, burst: 800 } }));
+    t.match(
+      await addPod(world, request(), new Stopwatch(), quiet),
+      { mac_address: "02:00:00:00:00:07" },
+      "what was active before is enough",
+    );
+  },
+);
