@@ -134,3 +134,24 @@ t.test("a secondary interface has limits of its own, by its provider", (t) => {
   );
   t.end();
 });
+
+t.test("limits of an interface that another plugin creates are not enforced, and the Event says so", (t) => {
+  const facts = sampleFacts();
+  addNetwork(facts, "lan", NETWORK_CONFIG.ipam("lan"));
+  addSubnet(facts, "lan", { cidrBlock: "10.31.0.0/24", provider: "lan.default" });
+  const annotations = { "k8s.v1.cni.cncf.io/networks": "lan", "lan.default.kubernetes.io/ingress_rate": "7" };
+  addPod(facts, "a", { node: "weft-1", annotations });
+  const common = { podName: "a", namespace: "default", nodeName: "weft-1" };
+  addIp(facts, "a.default.lan.default", { ...common, subnet: "lan", v4: "10.31.0.2", v6: "" });
+  const input = podUnit.read(facts, "default/a");
+  const { rows = [], effects = [] } = input === undefined ? {} : podUnit.compile(input);
+  t.strictSame(
+    rows.filter(({ table }) => table === "QoS"),
+    [],
+  );
+  t.match(
+    effects.find((effect) => effect.kind === "report"),
+    { reason: "QoSNotApplied", message: /^interface of lan.default: another plugin creates it/ },
+  );
+  t.end();
+});

@@ -33,3 +33,15 @@ export function reportQos(
   const about = { resource: "pods", namespace, name, uid } as const;
   return [{ kind: "report", key: `report/pods/${uid}/qos/${provider}`, about, reason: "InvalidQoS", message: problem }];
 }
+
+/** The Event that says that the limits of an interface which another plugin creates are not enforced. */
+export function reportForeignQos(
+  { namespace, name, uid, annotations }: PodFact,
+  provider: string,
+): readonly ReportEffect[] {
+  const { ingress, egress, netem } = readQosRequest(annotations, provider);
+  if ([ingress, egress, netem].every(({ state }) => state === "absent")) return [];
+  const about = { resource: "pods", namespace, name, uid } as const;
+  const message = `interface of ${provider}: another plugin creates it, so its limits (ingress_rate and so on) are not enforced; only interfaces on OVN are limited`;
+  return [{ kind: "report", key: `report/pods/${uid}/qos/${provider}`, about, reason: "QoSNotApplied", message }];
+}

@@ -19,7 +19,7 @@ import { FragmentBuilder } from "../fragment-builder.ts";
 import { NO_NORTH_GATEWAY, northGateway, reportNorthGateway } from "./north-gateway.ts";
 import { reportDhcpOptions } from "./pod-dhcp.ts";
 import { addPort, resultsOf } from "./pod-port.ts";
-import { podQos, reportQos } from "./pod-qos.ts";
+import { podQos, reportForeignQos, reportQos } from "./pod-qos.ts";
 import { reportRoutes } from "./pod-route-problems.ts";
 import { missingSecurityGroups, reportMissingGroups } from "./pod-security-groups.ts";
 import type { PortInput } from "./port-input.ts";
@@ -121,7 +121,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
           const qos = podQos(pod, ip.provider);
           active.set(pod, { ...active.get(pod), [ip.provider]: qos });
           reports.push(...reportDhcpOptions(port), ...reportQos(pod, ip.provider, qos));
-        }
+        } else reports.push(...reportForeignQos(pod, ip.provider));
         reports.push(...reportMissingGroups(pod, ip.provider, one.missing), ...reportStrayVips(pod, one.strayVips));
         reports.push(...reportRoutes(port), ...reportNorthGateway(pod, one.north));
       }
