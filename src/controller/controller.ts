@@ -66,6 +66,12 @@ export interface ControllerParts {
 /** How long a start waits for the lock, in ms, before it reads as a standby. */
 const LOCK_MS = 300;
 
+/**
+ * How long a process that starts waits for the southbound database, in ms: without it, a new leader would have pods leave by a gateway node that is dead and
+ * still counts as Ready. If it cannot be reached, kubelet's state decides.
+ */
+const SOUTHBOUND_MS = 2_000;
+
 /** So often what throws at an object when everything is read is tried before this process decides without it. */
 const ATTEMPTS = 3;
 
@@ -240,7 +246,7 @@ export class Controller {
 
   /** Reads everything, and follows it from then on. Resolves when facts and mirror are complete. */
   async sync(signal?: AbortSignal): Promise<void> {
-    const { settings, northbound } = this.#parts;
+    const { settings, northbound, southbound } = this.#parts;
     this.facts.set("cluster", "cluster", {
       key: "cluster",
       router: settings.clusterRouter,
@@ -256,7 +262,12 @@ export class Controller {
     await until(northbound.lock.whenHeld(signal), LOCK_MS, this.#parts.clock);
     this.#fresh = northbound.lock.state === "held";
     this.#sources.start();
-    await Promise.all([this.#identity.read(signal), this.#sources.whenSynced(signal), northbound.whenReady(signal)]);
+    await Promise.all([
+      this.#identity.read(signal),
+      this.#sources.whenSynced(signal),
+      northbound.whenReady(signal),
+      southbound && until(southbound.whenReady(signal), SOUTHBOUND_MS, this.#parts.clock),
+    ]);
     this.#identity.settle();
     this.#derived.start();
     if (!this.#fresh) this.engine.keepWarm();

@@ -27,7 +27,7 @@ import { Throwing } from "../sim/throwing.ts";
 import { Trace } from "../sim/trace.ts";
 import { EDITED, type Edit } from "./edits.ts";
 
-/** Longer than any pause before something that failed is tried again, and than a node's chassis may be missing, in ms. */
+/** Longer than any pause before something that failed is retried, and than a node's chassis may be missing, in ms. */
 const QUIET_MS = 130_000;
 /** All must have settled by then, in ms. */
 const PATIENCE_MS = 20 * 60_000;

@@ -13,8 +13,8 @@ import { selectionOf, takeChanges } from "./table-facts.ts";
 const SELECTION = selectionOf(SOUTHBOUND_KINDS);
 
 /**
- * The southbound database, read only. Nothing waits for it: before it has been read there are no facts of it, and while it cannot be
- * reached those that there are stay as they were.
+ * The southbound database, read only. Nothing depends on it: a process that begins to lead waits for it for a moment only, before it has been read there are
+ * no facts of it, and while it cannot be reached those that there are stay as they were.
  */
 export class Southbound {
   readonly #client: OvsdbClient;
@@ -28,6 +28,11 @@ export class Southbound {
   /** Whether the facts are current. */
   get synced(): boolean {
     return this.#mirror.synced;
+  }
+
+  /** Resolves when the facts are current. */
+  whenReady(signal?: AbortSignal): Promise<void> {
+    return this.#mirror.whenSynced(signal);
   }
 
   /** Takes what {@link SOUTHBOUND_KINDS} names in as facts, and says in facts `served` that it has been read. Call it at once. */
