@@ -4,6 +4,8 @@
 #
 #   ovn_install SUITE VERSION   SUITE is a Debian release; fails unless its ovn-northd says VERSION
 #   ovn_start                   the two databases and ovn-northd
+#   ovn_start_chassis           after that, Open vSwitch without a datapath of the kernel (ports have the type `dummy`) and ovn-controller
+#   vsctl ARG…                  ovs-vsctl on it
 #   in_root COMMAND…            runs a program of the release; $run is a folder for its sockets, $root$run the same from outside
 #   nb ARG…  sb ARG…  trace ARG…   ovn-nbctl, ovn-sbctl and ovn-trace on these databases
 #   northd_log                  what ovn-northd has logged
@@ -17,7 +19,7 @@ ovn_install() {
   command -v debootstrap >/dev/null || { echo "install debootstrap first" >&2; exit 2; }
   echo "installing OVN from Debian $suite in a temporary folder (two minutes)"
   # Without a mount namespace of its own, debootstrap's /proc would stay.
-  unshare --mount --propagation private debootstrap --variant=minbase --include=openvswitch-common,ovn-central,ovn-host "$suite" "$root" >"$root.log" 2>&1 ||
+  unshare --mount --propagation private debootstrap --variant=minbase --include=openvswitch-switch,ovn-central,ovn-host "$suite" "$root" >"$root.log" 2>&1 ||
     { tail -n 5 "$root.log" >&2; exit 2; }
   mkdir -p "$root$run"
   local said
@@ -37,13 +39,23 @@ ovn_start() {
     --ovnnb-db=unix:$run/nb.sock --ovnsb-db=unix:$run/sb.sock 2>/dev/null
 }
 
+ovn_start_chassis() {
+  in_root ovsdb-tool create $run/conf.db /usr/share/openvswitch/vswitch.ovsschema
+  in_root ovsdb-server --detach --no-chdir -vconsole:off --pidfile=$run/conf.pid --unixctl=$run/conf.ctl --remote=punix:$run/conf.sock $run/conf.db
+  vsctl --no-wait init -- set open . external_ids:system-id=chassis external_ids:hostname=chassis external_ids:ovn-remote=unix:$run/sb.sock \
+    external_ids:ovn-encap-type=geneve external_ids:ovn-encap-ip=127.0.0.1 -- add-br br-int -- set bridge br-int datapath_type=dummy fail_mode=secure
+  in_root ovs-vswitchd --detach --no-chdir -vconsole:off --enable-dummy=override --disable-system --pidfile=$run/vswitchd.pid --unixctl=$run/vswitchd.ctl unix:$run/conf.sock
+  in_root ovn-controller --detach --no-chdir -vconsole:off --log-file=$run/controller.log --pidfile=$run/controller.pid --unixctl=$run/controller.ctl unix:$run/conf.sock 2>/dev/null
+}
+
 ovn_end() {
   local pid
   for pid in "$root$run"/*.pid; do if [ -e "$pid" ]; then kill "$(cat "$pid")" || true; fi; done
   rm -rf "$root" "$root.log"
 }
 
-in_root() { chroot "$root" "$@"; }
+in_root() { chroot "$root" env OVS_RUNDIR=$run OVN_RUNDIR=$run "$@"; }
+vsctl() { in_root ovs-vsctl --db=unix:$run/conf.sock "$@"; }
 nb() { in_root ovn-nbctl --db=unix:$run/nb.sock "$@"; }
 sb() { in_root ovn-sbctl --db=unix:$run/sb.sock "$@"; }
 trace() { in_root ovn-trace --db=unix:$run/sb.sock "$@"; }
