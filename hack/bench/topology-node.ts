@@ -34,13 +34,7 @@ export class BenchNode {
     say: (text: string) => void,
   ): Promise<BenchNode> {
     say("chassis of the other nodes");
-    // One command: each reads the whole database first.
-    await servers.sbctl(
-      [...elsewhere].flatMap(([other, names], i) => [
-        ["chassis-add", other, "geneve", `198.18.${i >> 8}.${i & 255}`],
-        ...names.map((port) => ["lsp-bind", port, other]),
-      ]),
-    );
+    await servers.addChassis(elsewhere);
     const local = await servers.openVswitch();
     const socket = (file: string): string => join(servers.path, file);
     const daemon = (path: string, ...args: readonly string[]): ChildProcess => {
@@ -75,7 +69,7 @@ export class BenchNode {
     say("ovn-controller starts");
     const controller = daemon("usr/bin/ovn-controller", local);
     const node = new BenchNode(vswitchd, controller);
-    await servers.sbctl([["wait-until", "Chassis_Private", name]]);
+    await servers.chassisAppears(name);
     await servers.synced("hv");
     return node;
   }

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { OVN_SB } from "../../src/ovsdb/generated/ovn-sb.ts";
+import type { Json } from "../../src/ovsdb/json.ts";
+import { openOvsdb } from "../../src/ovsdb/open.ts";
+import type { Operation } from "../../src/ovsdb/operation.ts";
 import { cachedRoot, findOvsTools, programsOf } from "../../src/ovsdb/testing/ovs-tools.ts";
 import { TestFolder, type TestServer } from "../../src/ovsdb/testing/server.ts";
 import { processCpuMs } from "./process-cpu.ts";
@@ -57,10 +62,44 @@ export class OvnServers {
     await this.#run("usr/bin/ovn-nbctl", [`--db=${this.northbound.remote}`, `--wait=${wait}`, "sync"]);
   }
 
-  /** Runs commands of ovn-sbctl, each a list of words, in one transaction. */
-  async sbctl(commands: readonly (readonly string[])[]): Promise<void> {
-    if (commands.length === 0) return;
-    await this.#run("usr/bin/ovn-sbctl", [`--db=${this.southbound.remote}`, ...joined(commands)]);
+  /** Resolves when an ovn-controller has registered as that chassis. */
+  async chassisAppears(name: string): Promise<void> {
+    const wait = ["wait-until", "Chassis_Private", name];
+    await this.#run("usr/bin/ovn-sbctl", [`--db=${this.southbound.remote}`, ...wait]);
+  }
+
+  /** Adds chassis of nodes that do not run, with the ports that are bound to them (ovn-sbctl would look for each port in all of them). */
+  async addChassis(ports: ReadonlyMap<string, readonly string[]>): Promise<void> {
+    const client = openOvsdb({ remotes: [this.southbound.remote], database: OVN_SB.name, maxMessageBytes: 2 ** 30 });
+    await client.whenConnected();
+    const columns = ["_uuid", "logical_port"];
+    const [bindings] = await client.transact(OVN_SB.name, [
+      { op: "select", table: "Port_Binding", where: [], columns },
+    ]);
+    const rows = new Map((bindings?.rows ?? []).map((row) => [row["logical_port"], row["_uuid"] as Json]));
+    const operations = [...ports].flatMap(([name, bound], i): readonly Operation[] => {
+      const ip = `198.18.${i >> 8}.${i & 255}`;
+      const [encap, chassis] = [randomUUID(), randomUUID()];
+      const row = { name, encaps: ["uuid", encap] };
+      return [
+        { op: "insert", table: "Encap", uuid: encap, row: { type: "geneve", ip, chassis_name: name } },
+        { op: "insert", table: "Chassis", uuid: chassis, row },
+        ...bound.flatMap((port): readonly Operation[] => {
+          const uuid = rows.get(port);
+          if (uuid === undefined) throw new Error(`no port ${port} in the southbound database`);
+          return [
+            {
+              op: "update",
+              table: "Port_Binding",
+              where: [["_uuid", "==", uuid]],
+              row: { chassis: ["uuid", chassis] },
+            },
+          ];
+        }),
+      ];
+    });
+    await client.transact(OVN_SB.name, operations, { timeoutMs: 600_000 });
+    await client.close();
   }
 
   /** Starts the database of a node's Open vSwitch; returns how it is reached. */
