@@ -16,7 +16,7 @@ const reason = lab.nodes.length === 0 ? "no lab is up: npm run lab -- up" : fals
  * look-inside.md wants each subnet to be ready, so it comes before pages of any lane have subnets that are not.
  */
 const LANES = [
-  ["policies.md", "security-groups.md", "subnets-and-vpcs.md"],
+  ["policies.md", "security-groups.md", "vpcs.md"],
   ["services.md", "vpc-services.md", "node-networks.md", "ways-out.md"],
 ];
 /** Pages for maintainers: nothing in them is run on a cluster. */
