@@ -53,6 +53,7 @@ t.test("it is said who serves Services to nodes, and what contradicts it", async
           sources: { v4: `100.64.128.${index}` },
           gateways: { v4: "100.64.128.1" },
           cidr: { v4: "10.96.0.0/12" },
+          vpc: "ovn-cluster",
         },
       }),
     });

@@ -30,6 +30,7 @@ const contract = (): fc.Arbitrary<NodeContractText> =>
           sources: fc.record({ v4: anyIp(4), v6: anyIp(6) }, { requiredKeys: [] }),
           gateways: fc.record({ v4: anyIp(4), v6: anyIp(6) }, { requiredKeys: [] }),
           cidr: anyInterface().map(({ cidr }) => cidr),
+          vpc: anyName(),
         }),
         { nil: undefined },
       ),
@@ -89,6 +90,7 @@ t.test("what the controller writes on a node is what its daemon reads", async (t
           sources: dualValues(services.sources),
           gateways: dualValues(services.gateways),
           cidrs: dualValues(services.cidr),
+          vpc: services.vpc,
         },
       });
     }),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { NODE } from "../api/annotations.ts";
+import { DEFAULT_VPC } from "../api/names.ts";
 import { type Ip, parseIp } from "../net/address.ts";
 import type { Cidr } from "../net/cidr.ts";
 import { type Dual, dualValues } from "../net/dual.ts";
@@ -50,6 +51,8 @@ export interface NodeServices {
   readonly gateways: readonly Ip[];
   /** The Services' ranges. */
   readonly cidrs: readonly Cidr[];
+  /** Name of the VPC that nodes are in: they do not reach Services of other VPCs. */
+  readonly vpc: string;
 }
 
 /** A contract as it is written: addresses are texts in canonical form. */
@@ -75,6 +78,7 @@ export interface NodeServicesText {
   readonly sources: Dual<string>;
   readonly gateways: Dual<string>;
   readonly cidr: Dual<string>;
+  readonly vpc: string;
 }
 
 /** The annotations of a Node. */
@@ -103,6 +107,7 @@ function writeSettings({ nodePorts, networks = {}, services }: NodeContractText)
       serviceSources: dualValues(services.sources),
       serviceGateways: dualValues(services.gateways),
       serviceRanges: dualValues(services.cidr),
+      serviceVpc: services.vpc,
     }),
   });
 }
@@ -160,13 +165,16 @@ function readNetworks(value: unknown): NodeNetworks {
 
 function readServices(fields: Fields): NodeServices | undefined {
   if (fields["serviceSources"] === undefined) return undefined;
-  const { serviceMac, servicePort } = fields;
+  // Controllers from before the field have told daemons of the default name only.
+  const { serviceMac, servicePort, serviceVpc = DEFAULT_VPC } = fields;
   const mac = typeof serviceMac === "string" ? parseMac(serviceMac) : undefined;
   if (mac === undefined) throw invalidField("serviceMac", "a MAC address");
   if (typeof servicePort !== "string" || servicePort === "") throw invalidField("servicePort", "a name");
+  if (typeof serviceVpc !== "string" || serviceVpc === "") throw invalidField("serviceVpc", "a name");
   return {
     mac,
     portName: servicePort,
+    vpc: serviceVpc,
     gateways: readList(fields, "serviceGateways", parseIp, "a list of addresses"),
     sources: readList(fields, "serviceSources", parseIp, "a list of addresses"),
     cidrs: readList(fields, "serviceRanges", parsePodCidr, "a list of CIDRs other than /0"),

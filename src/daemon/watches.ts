@@ -26,12 +26,17 @@ export function makeWatches({ options, connections, clock, log }: DaemonContext)
   const { kube } = connections;
   const onError = (error: unknown, context: string): void => log.warn({ err: error }, context);
   const time = { clock };
+  const nodes = nodeInformer(kube, options.nodeName, log, onError, time);
+  const vpc = (): string | undefined => {
+    const contract = nodes.get(options.nodeName)?.contract;
+    return typeof contract === "object" ? contract.services?.vpc : undefined;
+  };
   return {
     pods: podInformer(kube, options.nodeName, onError, time),
-    nodes: nodeInformer(kube, options.nodeName, log, onError, time),
+    nodes,
     subnets: subnetInformer(kube, log, onError, time),
     services: options.kubeProxyReplacement
-      ? watchServices({ kube, node: options.nodeName, time }, onError)
+      ? watchServices({ kube, node: options.nodeName, vpc, time }, onError)
       : NO_SERVICES,
     events: eventRecorder(kube, {
       ...{ component: DAEMON_COMPONENT, host: options.nodeName },

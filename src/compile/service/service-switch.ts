@@ -93,7 +93,7 @@ export function addNodeServices(
       external_ids: externalIds({ node, "address-family": family === "v4" ? "4" : "6" }),
     });
   }
-  return { mac, portName: port, sources, gateways, cidr: serviceCidr };
+  return { mac, portName: port, sources, gateways, cidr: serviceCidr, vpc: router };
 }
 
 /** A node's addresses on the switch of Services, and the gateways there. */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { SERVICE } from "../../api/annotations.ts";
-import { DEFAULT_VPC } from "../../api/names.ts";
 import { nodePortTarget } from "../../api/node-port-target.ts";
 import { isLeftToOthers } from "../../api/service-labels.ts";
 import { samePlain } from "../../collections/plain.ts";
@@ -63,11 +62,10 @@ export interface NodeService {
   readonly loadBalancerIps: readonly Ip[];
   /** Sources that may connect to `loadBalancerIps`, as CIDRs; empty: all. */
   readonly sourceRanges: readonly Cidr[];
-  /**
-   * `externalTrafficPolicy: Local`: only endpoints on the node are used, and they see the client's address. Not for a Service of another VPC, which the
-   * node does not reach: at its ClusterIP OVN refuses, while its endpoints' addresses are those of others in the default VPC.
-   */
+  /** `externalTrafficPolicy: Local`: only endpoints on the node are used, and they see the client's address. */
   readonly local: boolean;
+  /** The VPC that the controller says it is in; absent: the one of nodes. */
+  readonly vpc?: string;
   /** 0: none. */
   readonly healthCheckNodePort: number;
 }
@@ -80,7 +78,7 @@ export function readNodeService({ metadata, spec = {}, status }: ServiceWithPort
   const externalIps = readIps(spec.externalIPs ?? []);
   if (!outside && externalIps.length === 0) return undefined;
   const balanced = spec.type === "LoadBalancer";
-  const own = (metadata.annotations?.[SERVICE.vpc] || DEFAULT_VPC) === DEFAULT_VPC;
+  const vpc = metadata.annotations?.[SERVICE.vpc];
   const ingress = balanced ? (status?.loadBalancer?.ingress ?? []) : [];
   return {
     key: `${metadata.namespace}/${metadata.name}`,
@@ -94,9 +92,18 @@ export function readNodeService({ metadata, spec = {}, status }: ServiceWithPort
     externalIps,
     loadBalancerIps: readIps(ingress.map(({ ip, ipMode }) => (ipMode === "Proxy" ? "" : ip))),
     sourceRanges: balanced ? (spec.loadBalancerSourceRanges ?? []).flatMap((text) => parseCidr(text.trim()) ?? []) : [],
-    local: own && spec.externalTrafficPolicy === "Local",
+    local: spec.externalTrafficPolicy === "Local",
+    ...(vpc && { vpc }),
     healthCheckNodePort: balanced && spec.externalTrafficPolicy === "Local" ? (spec.healthCheckNodePort ?? 0) : 0,
   };
+}
+
+/**
+ * Whether a Service is in the VPC of nodes. A node does not reach one that is not: at its ClusterIP OVN refuses, and its endpoints' addresses are those of
+ * others in the node's VPC.
+ */
+export function isInVpc({ vpc }: NodeService, ofNodes: string | undefined): boolean {
+  return vpc === undefined || vpc === ofNodes;
 }
 
 function readIps(texts: readonly (string | undefined)[]): readonly Ip[] {

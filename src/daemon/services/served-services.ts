@@ -4,7 +4,7 @@ import type { Informer } from "../../kube/informer.ts";
 import type { InformerTime } from "../../kube/informer-options.ts";
 import type { Kube } from "../../kube/kube.ts";
 import { LocalEndpoints } from "./local-endpoints.ts";
-import { type NodeService, serviceInformer } from "./node-services.ts";
+import { isInVpc, type NodeService, serviceInformer } from "./node-services.ts";
 import type { ServiceRulesInput } from "./service-rules.ts";
 
 /** The Services that the node serves, kept up to date. */
@@ -32,7 +32,13 @@ export const NO_SERVICES: ServedServices = {
 
 /** Watches all Services, and the EndpointSlices of those with `externalTrafficPolicy: Local`. */
 export function watchServices(
-  from: { readonly kube: Kube; readonly node: string; readonly time?: InformerTime },
+  from: {
+    readonly kube: Kube;
+    readonly node: string;
+    /** The VPC that nodes are in; undefined if the node does not know it yet. */
+    readonly vpc: () => string | undefined;
+    readonly time?: InformerTime;
+  },
   onError: (error: unknown, context: string) => void,
 ): ServedServices {
   const listeners = new Set<() => void>();
@@ -56,9 +62,9 @@ export function watchServices(
       new Map(
         [...services.values()]
           .filter(({ healthCheckNodePort }) => healthCheckNodePort > 0)
-          .map(({ key, healthCheckNodePort }) => [
-            healthCheckNodePort,
-            { service: key, endpoints: local.readyCount(key) },
+          .map((service) => [
+            service.healthCheckNodePort,
+            { service: service.key, endpoints: isInVpc(service, from.vpc()) ? local.readyCount(service.key) : 0 },
           ]),
       ),
     subscribe(listener) {

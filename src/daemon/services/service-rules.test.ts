@@ -14,6 +14,7 @@ const CONTRACT: ServiceRulesInput["contract"] = {
   sources: [ip("100.64.128.2"), ip("fd00:100:64::8002")],
   gateways: [ip("100.64.128.1"), ip("fd00:100:64::8001")],
   cidrs: [parseCidr("10.96.0.0/12")!, parseCidr("fd00:10:96::/112")!],
+  vpc: "ovn-cluster",
 };
 
 function service(name: string, spec: ServiceWithPorts["spec"], ingress: readonly string[] = []) {
@@ -161,7 +162,7 @@ t.test(
 t.test("endpoints of another VPC are not reached by a node, whatever the policy", async (t) => {
   const metadata = { name: "s", namespace: "default", uid: "u", resourceVersion: "1" };
   const spec = { type: "NodePort", clusterIPs: ["10.96.0.7"], externalTrafficPolicy: "Local" };
-  const inVpc = (vpc: string) => {
+  const inVpc = (vpc: string, ofNodes = "ovn-cluster") => {
     const annotations = { "ovn.kubernetes.io/vpc": vpc };
     const service = readNodeService({
       metadata: { ...metadata, annotations },
@@ -170,9 +171,11 @@ t.test("endpoints of another VPC are not reached by a node, whatever the policy"
     const endpoints = new Map([
       ["default/s", [{ port: "", protocol: "tcp", ip: ip("10.16.0.5"), number: 8080 } as const]],
     ]);
-    return compileServiceRules(input({ services: [service], endpoints }));
+    return compileServiceRules(input({ contract: { ...CONTRACT, vpc: ofNodes }, services: [service], endpoints }));
   };
   t.match(inVpc("ovn-cluster"), "10.16.0.5 . 8080");
+  t.match(inVpc("core", "core"), "10.16.0.5 . 8080", "the default VPC has the name that the controller says");
+  t.notMatch(inVpc("ovn-cluster", "core"), "10.16.0.5");
   const rules = inVpc("team-a");
   t.notMatch(rules, "10.16.0.5", "the address is of a pod of the default VPC");
   t.match(rules, "tcp . 30080 : 10.96.0.7 . 80", "OVN refuses");

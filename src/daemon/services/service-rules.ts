@@ -4,7 +4,7 @@ import { NODE_INTERFACE, SERVICE_INTERFACE } from "../../api/names.ts";
 import type { NodeServices } from "../../contract/node.ts";
 import type { Family, Ip } from "../../net/address.ts";
 import type { Cidr } from "../../net/cidr.ts";
-import type { NftProtocol, NodeService } from "./node-services.ts";
+import { isInVpc, type NftProtocol, type NodeService } from "./node-services.ts";
 
 /** The nftables table of the Services that nodes serve. */
 export const SERVICE_TABLE = "inet weft/services";
@@ -79,7 +79,7 @@ export function compileServiceRules(input: ServiceRulesInput): string {
  */
 function serviceRules(
   family: Family,
-  { services, endpoints }: ServiceRulesInput,
+  { contract, services, endpoints }: ServiceRulesInput,
 ): Record<"local" | "all", readonly string[]> {
   const word = family === 4 ? "ip" : "ip6";
   const filters: string[] = [];
@@ -93,6 +93,7 @@ function serviceRules(
     const [own, balanced] = [service.externalIps, service.loadBalancerIps].map((ips) =>
       ips.filter((ip) => ip.family === family),
     );
+    const keepsClient = service.local && isInVpc(service, contract.vpc);
     const ranges = service.sourceRanges.filter((range) => range.family === family);
     for (const { name, protocol, port, nodePort, target: number } of service.ports) {
       if (service.sourceRanges.length > 0) {
@@ -107,11 +108,11 @@ function serviceRules(
         (each) => each.port === name && each.protocol === protocol && each.ip.family === family,
       );
       for (const ip of [...(own ?? []), ...(balanced ?? [])]) {
-        if (service.local) local.push(...toLocal(word, `${word} daddr ${ip.text} ${protocol} dport ${port}`, here));
+        if (keepsClient) local.push(...toLocal(word, `${word} daddr ${ip.text} ${protocol} dport ${port}`, here));
         external.set(`${ip.text} . ${protocol} . ${port}`, target);
       }
       if (nodePort === 0) continue;
-      if (service.local) local.push(...toLocal(word, `${toNode} ${protocol} dport ${nodePort}`, here));
+      if (keepsClient) local.push(...toLocal(word, `${toNode} ${protocol} dport ${nodePort}`, here));
       nodePorts.set(`${protocol} . ${nodePort}`, target);
     }
   }
