@@ -5,9 +5,10 @@ import { openLab } from "../../../hack/lab/lab.ts";
 import { addressOf, OUTSIDE } from "../../../hack/lab/topology.ts";
 import { until } from "../../../hack/lab/wait.ts";
 import { type Exec, http, urlHost } from "../../../hack/traffic/probe.ts";
-import { SERVICES } from "../../../src/kube/resources.ts";
+import { SERVICES, VPCS } from "../../../src/kube/resources.ts";
 import type { Thing } from "../testing/objects.ts";
 import { idlePod, inNode, inPod, type Manifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
+import { judged, useSubnet } from "../testing/subnets.ts";
 import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-no-proxy";
@@ -17,6 +18,10 @@ const BALANCED = ["198.51.100.20", "2001:db8:51::20"] as const;
 const EXTERNAL = ["198.51.100.30", "2001:db8:51::30"] as const;
 const RESTRICTED = ["198.51.100.40", "2001:db8:51::40"] as const;
 const FAMILIES = [0, 1] as const;
+/** A VPC with one subnet. */
+const TENANT = { name: `${NAME}-tenant`, subnet: `${NAME}-pods`, cidrBlock: "10.90.0.0/24,fd00:10:90::/120" };
+
+const REFUSED = /refused|Couldn't connect|reset/;
 
 function whyNot(): string | false {
   const why = whyNoLab();
@@ -37,7 +42,7 @@ function hostPod(name: string, node: string): Manifest {
   return { ...pod, spec: { ...spec, hostNetwork: true, containers: [{ ...container, args }] } };
 }
 
-t.test("Services without kube-proxy", { skip: whyNot(), timeout: 400_000 }, async (t) => {
+t.test("Services without kube-proxy", { skip: whyNot(), timeout: 500_000 }, async (t) => {
   const world = await openWorld(t);
   const [first = "", second = ""] = world.lab.nodes;
   await useNamespace(t, world, NAME);
@@ -81,6 +86,17 @@ t.test("Services without kube-proxy", { skip: whyNot(), timeout: 400_000 }, asyn
     loadBalancerSourceRanges: ["192.0.2.0/24", "2001:db8:9::/64"],
   });
   await give("restricted", RESTRICTED);
+  const near = await make("near", "pods", { type: "NodePort", internalTrafficPolicy: "Local" });
+  await world.kube.create(VPCS, { metadata: { name: TENANT.name }, spec: {} });
+  t.teardown(() => world.kube.delete(VPCS, { name: TENANT.name }));
+  await useSubnet(t, world, TENANT.subnet, { cidrBlock: TENANT.cidrBlock, vpc: TENANT.name });
+  await judged(world, TENANT.subnet);
+  const within = { "ovn.kubernetes.io/logical_switch": TENANT.subnet };
+  const [, neighbour] = await run(world, [
+    labelled(webPod(NAME, "tenant", second, within), "tenant"),
+    idlePod(NAME, "neighbour", first, within),
+  ]);
+  const tenant = await make("tenant", "tenant", { type: "NodePort" });
   const empty = await make("empty", "nothing", { type: "NodePort" });
 
   const outside = inNode(world, OUTSIDE);
@@ -172,6 +188,34 @@ t.test("Services without kube-proxy", { skip: whyNot(), timeout: 400_000 }, asyn
         t.match(refused.detail, /refused|Couldn't connect|reset/, `${who} → ClusterIP without endpoints`);
         const unknown = await ask(exec, cluster.spec.clusterIPs[family], 81);
         t.match(unknown.detail, /refused|Couldn't connect|reset|unreachable/, `${who} → unknown port`);
+      }
+    }
+  });
+
+  await t.test(
+    "with internalTrafficPolicy Local, node ports use the endpoints of all nodes, and the ClusterIP does not",
+    async (t) => {
+      for (const family of FAMILIES) {
+        for (const [who, exec] of Object.entries({ outside, [first]: inNode(world, first), pod: inPod(one!) })) {
+          for (const node of [first, second]) {
+            const { ok, detail } = await ask(exec, nodeAddress(node, family), nodePort(near));
+            t.ok(ok && detail === "server", `${who} → node port of ${node}: ${detail}`);
+          }
+        }
+        const { detail } = await ask(inPod(one!), near.spec.clusterIPs[family], 80);
+        t.match(detail, REFUSED, "the pod's node has no endpoint");
+        t.ok((await ask(inPod(two!), near.spec.clusterIPs[family], 80)).ok, "the other node has");
+      }
+    },
+  );
+
+  await t.test("a Service of another VPC refuses all but the VPC's own pods", async (t) => {
+    for (const family of FAMILIES) {
+      const [address, port] = [tenant.spec.clusterIPs[family], nodePort(tenant)];
+      await until("its own pods reach it", 20_000, async () => (await ask(inPod(neighbour!), address, 80)).ok);
+      for (const [who, exec] of Object.entries(clients)) {
+        if (exec !== outside) t.match((await ask(exec, address, 80)).detail, REFUSED, `${who} → ClusterIP`);
+        t.match((await ask(exec, nodeAddress(second, family), port)).detail, REFUSED, `${who} → node port`);
       }
     }
   });

@@ -6,7 +6,7 @@ import { http, ping, urlHost } from "../../../hack/traffic/probe.ts";
 import { SERVICES, SUBNETS, VPCS } from "../../../src/kube/resources.ts";
 import { countFrames, type FrameCounter, macOf } from "../testing/frames.ts";
 import type { Thing } from "../testing/objects.ts";
-import { addressesOf, inPod, run, useNamespace, webPod } from "../testing/pods.ts";
+import { addressesOf, idlePod, inPod, run, useNamespace, webPod } from "../testing/pods.ts";
 import { answeredBy, echoes } from "../testing/reachable.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
 import { openWorld, syncNodes, whyNoLab } from "../testing/world.ts";
@@ -16,6 +16,8 @@ const TWINS = ["weft-red", "weft-blue"] as const;
 const CIDR = "10.88.0.0/24,fd00:88::/120";
 /** Peered with the first of the twins. */
 const PEER = "weft-green";
+/** In the default VPC, with the same range. */
+const PLAIN = "weft-plain";
 
 t.setTimeout(300_000);
 
@@ -136,6 +138,44 @@ t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
     );
     const other = await http(inPod(blue[0]), url);
     t.notOk(other.ok, `a pod of the other VPC does not: ${other.detail}`);
+  });
+
+  await t.test("pods of the default VPC are refused, also where one of them has the endpoint's address", async (t) => {
+    await useNamespace(t, world, PLAIN);
+    await useSubnet(t, world, `${PLAIN}-pods`, { cidrBlock: CIDR, namespaces: [PLAIN] });
+    await judged(world, `${PLAIN}-pods`);
+    const [decoy, near, far] = await run(world, [
+      webPod(PLAIN, "decoy", second, fixed("10.88.0.12", "fd00:88::12")),
+      idlePod(PLAIN, "near", second, fixed("10.88.0.21", "fd00:88::21")),
+      idlePod(PLAIN, "far", first, fixed("10.88.0.22", "fd00:88::22")),
+    ]);
+    if (decoy === undefined || near === undefined || far === undefined) throw new Error("no pods");
+    const [name] = TWINS;
+    const metadata = { name: "both", namespace: name };
+    const ports = [{ port: 80, targetPort: 8080 }];
+    await world.kube.create(SERVICES, {
+      metadata,
+      spec: { selector: { app: `${name}-far` }, ports, ipFamilyPolicy: "RequireDualStack" },
+    } as never);
+    const { spec } = await world.kube.get<Thing>(SERVICES, metadata);
+    for (const [family, address] of addressesOf(decoy).entries()) {
+      const service = `http://${urlHost(spec.clusterIPs[family])}/hostname`;
+      const reached = async (): Promise<boolean> => (await http(inPod(red[0]), service, red[1].metadata.name)).ok;
+      await until("pods of its VPC reach it", 30_000, reached);
+      for (const client of [near, far]) {
+        const { metadata: from } = client;
+        await t.resolves(
+          answeredBy(inPod(client), `http://${urlHost(address)}:8080/hostname`, "decoy"),
+          "by its address",
+        );
+        // One that is delivered would answer, at the node's kube-proxy as well as in OVN.
+        for (let i = 0; i < 5; i++) {
+          const { ok, detail } = await http(inPod(client), service);
+          t.notOk(ok, `${from.name} to ${spec.clusterIPs[family]}: ${detail}`);
+          t.match(detail, /refused|Couldn't connect|reset/, "at once");
+        }
+      }
+    }
   });
 
   await t.test("a BFD port changes nothing for the pods of its VPC", async (t) => {
