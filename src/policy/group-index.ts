@@ -9,7 +9,7 @@ import type { PodFact } from "../facts/pod.ts";
 import type { ProfileFact } from "../facts/policy-group.ts";
 import { type FactStore, recordingReader, strictReader } from "../facts/store.ts";
 import { compiledPolicyKey, compilePolicy } from "./compiled-policy.ts";
-import { groupName, selectsPod } from "./group.ts";
+import { groupName, selectorInVpc, selectsPod } from "./group.ts";
 import { customVpcsOf, podsConcerned } from "./pod-vpcs.ts";
 import { portNumbersKey } from "./port-numbers.ts";
 import { anchorOf, type Profile, Profiles } from "./profiles.ts";
@@ -278,7 +278,8 @@ export class GroupIndex {
     for (const profile of used.members.get(vpc) ?? []) this.#touched.add(profile);
   }
 
-  #usedSelector({ vpc: _, ...selector }: PodSelector): UsedSelector {
+  #usedSelector(inOneVpc: PodSelector): UsedSelector {
+    const selector = selectorInVpc(inOneVpc, undefined);
     const name = groupName({ kind: "pods", selector });
     const known = this.#selectors.get(name);
     if (known !== undefined) return known;

@@ -80,8 +80,9 @@ export function groupName(group: Group): string {
 }
 
 /** A selector of the same pods, for their ports in a custom VPC, or in the default VPC where `vpc` is undefined. */
-export function selectorInVpc({ vpc: _, ...selector }: PodSelector, vpc: string | undefined): PodSelector {
-  return vpc === undefined ? selector : { ...selector, vpc };
+export function selectorInVpc(selector: PodSelector, vpc: string | undefined): PodSelector {
+  const { vpc: _vpc, ...anywhere } = selector;
+  return vpc === undefined ? anywhere : { ...anywhere, vpc };
 }
 
 /** The groups of a profile that apply to a pod's interface. */

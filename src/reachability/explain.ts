@@ -255,7 +255,7 @@ function sentence(
     return `no rule of ${applying.join(", ")} decides this, and nothing isolates its ${what}`;
   }
   const verb = verdict === "allow" ? "allowed" : verdict === "reject" ? "rejected" : "dropped";
-  const { policy: id, rule, node } = by.externalIds;
+  const { policy: id, rule, node, vpc } = by.externalIds;
   const policy = id === undefined ? undefined : book.policy(id);
   if (id === DENY_ALL_ID && verdict !== "allow") {
     const groups = applying.filter((label) => label.startsWith("SecurityGroup "));
@@ -270,7 +270,9 @@ function sentence(
   if (found !== undefined && policy !== undefined) {
     return `${verb} by ${policy.label}, ${rulePath(found.name)}: ${ruleText(found)}`;
   }
-  if (node !== undefined && end !== undefined) return `${verb}: a pod and its own node always reach each other`;
+  // The rules for all pods of a node, or of a custom VPC (`node-acls.ts`).
+  if ((node ?? vpc) !== undefined && end !== undefined)
+    return `${verb}: a pod and its own node always reach each other`;
   const owner = aclOwner(book, by);
   const where = owner.rule === undefined ? "" : `, ${owner.rule}`;
   return `${verb} by ${owner.policy === undefined ? `ACL ${by.name || by.uuid}` : `${owner.policy}${where}`}`;

@@ -277,7 +277,7 @@ function isOfRule(name: string): boolean {
 
 /** Sets of rows have no order. */
 function inOrder(_key: string, value: unknown): unknown {
-  return Array.isArray(value) ? value.toSorted() : value;
+  return Array.isArray(value) ? value.toSorted((a, b) => (String(a) < String(b) ? -1 : 1)) : value;
 }
 
 /** What is in one of two maps only, or not the same in both. */
