@@ -77,6 +77,34 @@ t.test("nodes that report each other both stay", async (t) => {
   t.same(shown(), { a: "joined", b: "joined" });
 });
 
+t.test("a node that withdraws its report before the other one does is not lost", async (t) => {
+  const { clock, report, group, shown } = world();
+  group("c-a", "c-b");
+  report("a", "b");
+  report("b", "a");
+  clock.pass(30_000);
+  report("a");
+  clock.pass(4_999);
+  t.same(shown(), { a: "split", b: "split" });
+  report("b");
+  clock.pass(5_000);
+  t.same(shown(), { a: "joined", b: "joined" });
+  report("b", "a");
+  clock.pass(700);
+  t.same(shown(), { a: "lost", b: "split" }, "the next time it counts only what is reported then");
+});
+
+t.test("a node that dies after it has withdrawn its report is lost", async (t) => {
+  const { clock, report, group, shown } = world();
+  group("c-a", "c-b");
+  report("a", "b");
+  report("b", "a");
+  clock.pass(30_000);
+  report("a");
+  clock.pass(5_000);
+  t.same(shown(), { a: "lost", b: "split" });
+});
+
 t.test("a report has no effect on a node that has its own to make, also if the author has died since", async (t) => {
   const { clock, report, group, shown } = world();
   group("c-a", "c-b");

@@ -10,7 +10,10 @@ import type { Clock } from "../../time/clock.ts";
  * cut, BFD ends on both sides within this time.
  */
 const LOST_MS = 700;
-/** The nodes are connected again once nobody has reported anything else for this long, in ms: each change of the gateway breaks connections. */
+/**
+ * The nodes are connected again once nobody has reported anything else for this long, in ms: each change of the gateway breaks connections. A node that has
+ * withdrawn its own report is given as long, for the other one's is then about to follow: their sessions come up at about the same time.
+ */
 const JOINED_MS = 5_000;
 
 type State = "joined" | "split" | "lost";
@@ -19,6 +22,8 @@ interface Watched {
   state: State;
   /** The other node. */
   peer: string;
+  /** The node has reported the other one, so it was alive after they were disconnected. */
+  spoke: boolean;
   /** The state that follows if nothing changes until the timer fires. */
   next?: { readonly state: State; readonly cancel: () => void };
 }
@@ -68,8 +73,9 @@ export class GatewaySplits {
     const reported = this.#reports(other, own);
     const reports = this.#reports(own, other);
     const state = !reported && !reports ? "joined" : reports ? "split" : "lost";
-    const watched: Watched = known ?? { state: "joined", peer };
+    const watched: Watched = known ?? { state: "joined", peer, spoke: false };
     watched.peer = peer;
+    if (reports) watched.spoke = true;
     this.#watched.set(node, watched);
     if (known === undefined) this.#set(node, watched, state);
     else this.#follow(node, watched, state);
@@ -88,7 +94,7 @@ export class GatewaySplits {
     if (target === watched.state) this.#stay(watched);
     else if (target !== watched.next?.state) {
       this.#stay(watched);
-      const ms = target === "joined" ? JOINED_MS : LOST_MS;
+      const ms = target === "joined" || watched.spoke ? JOINED_MS : LOST_MS;
       watched.next = { state: target, cancel: this.#clock.after(ms, () => this.#set(node, watched, target)) };
     }
   }
@@ -101,6 +107,7 @@ export class GatewaySplits {
   #set(node: string, watched: Watched, state: State): void {
     this.#stay(watched);
     watched.state = state;
+    if (state !== "split") watched.spoke = false;
     const fact = { key: node, peer: watched.peer, lost: state === "lost" };
     this.#facts.set("gatewaySplits", node, state === "joined" ? undefined : fact);
   }
