@@ -17,11 +17,26 @@ import {
 } from "./testing/engine.ts";
 import { Tracker } from "./tracker.ts";
 
+/** Ports that have a second row if their annotation says so. */
+const withExtraRow: typeof portKind = {
+  ...portKind,
+  read: (reader, key) => {
+    const input = portKind.read(reader, key);
+    return input && { ...input, mac: reader.get("pods", key)?.annotations["extra"] ?? "" };
+  },
+  compile: (input) => {
+    const own = portKind.compile(input);
+    if (input.mac === "") return own;
+    const extra = portKind.compile({ ...input, name: `${input.name}/extra` });
+    return { ...own, rows: [...own.rows, ...extra.rows], edges: [...own.edges, ...extra.edges] };
+  },
+};
+
 /** An engine whose switches must be whole, on an empty database. */
-function wholeEngine(t: Test, batch: number, ownColumns: readonly OwnColumn[] = []) {
+function wholeEngine(t: Test, batch: number, ownColumns: readonly OwnColumn[] = [], ports = portKind) {
   const facts = factStore();
   const database = new EngineDatabase();
-  const kinds = [{ ...switchKind, atomic: true as const }, portKind];
+  const kinds = [{ ...switchKind, atomic: true as const }, ports];
   const tracker = new Tracker<SaidEffect>(kinds, facts, switchesAndPorts);
   const refused: string[] = [];
   const hooks = { beforeCommit: (): void => {} };
@@ -157,3 +172,18 @@ t.test(
     t.strictSame(refused, [], "nothing is refused");
   },
 );
+
+t.test("a port that is there does not come later because another row of its unit is new", async (t) => {
+  const { database, engine, addSwitch, setPort } = wholeEngine(t, 3, [], withExtraRow);
+  for (const name of ["one", "two"]) addSwitch(name);
+  for (let i = 0; i < 10; i++) setPort(`p${i}`, { switch: "one" });
+  engine.start();
+  await engine.whenIdle();
+  const before = database.plans.length;
+  addSwitch("three");
+  for (let i = 0; i < 10; i++) setPort(`p${i}`, { switch: "two", extra: "true" });
+  await engine.whenIdle();
+  const moved = database.plans[before]?.mutations.flatMap((mutation) => mutation.insert) ?? [];
+  for (let i = 0; i < 10; i++) t.ok(moved.includes(rowUuid("Port", `p${i}`)), `p${i} moves with the first`);
+  t.equal(database.get("Port", rowUuid("Port", "p9/extra"))?.["name"], "p9/extra");
+});

@@ -14,7 +14,7 @@ export interface BatchOptions {
   readonly isReady: (unit: string) => boolean;
   /** Whether a unit must be committed with what is dirty together with it. */
   readonly isAtomic: (unit: string) => boolean;
-  /** Whether a unit has a row that the database does not have. */
+  /** Whether a unit has rows, and the database has none of them. */
   readonly isNew: (unit: string) => boolean;
   /** Units that count, at most. */
   readonly limit: number;

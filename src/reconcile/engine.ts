@@ -42,8 +42,8 @@ export interface EngineOptions<E extends Effect> {
   /** Called after each committed transaction: its plan, the number of units, the repairs in it, and how long it took in ms. */
   readonly onCommit?: (commit: { plan: Plan; units: number; repairs: number; ms: number }) => void;
   /**
-   * Units per transaction at most; default 200. Where a kind of unit asks for it (`UnitKind.atomic`), only those count that bring rows
-   * which the database does not have: a port that is not there yet carries no traffic, so it may come later, whereas what
+   * Units per transaction at most; default 200. Where a kind of unit asks for it (`UnitKind.atomic`), only those count of whose rows
+   * the database has none: a port that is not there yet carries no traffic, so it may come later, whereas what
    * changes for the ports that are there changes all at once.
    */
   readonly batch?: number;
@@ -336,7 +336,7 @@ export class Engine<E extends Effect> {
       onCompiled: () => this.#cleared || this.#touchOrphanedMembers(),
       isReady: (unit) => this.#failing.isReady(unit),
       isAtomic: (unit) => tracker.isAtomic(unit),
-      isNew: (unit) => this.#isNew(unit),
+      isNew: (unit) => this.#isAllNew(unit),
       limit,
     });
   }
@@ -352,6 +352,12 @@ export class Engine<E extends Effect> {
   #isNew(unit: string): boolean {
     const rows = this.desired.fragment(unit)?.rows ?? [];
     return rows.some((row) => this.#options.view.get(row.table, row.uuid) === undefined);
+  }
+
+  /** Whether a unit has rows, and the database has none of them: a port that is there may carry traffic, whatever else its unit has that is new. */
+  #isAllNew(unit: string): boolean {
+    const rows = this.desired.fragment(unit)?.rows ?? [];
+    return rows.length > 0 && rows.every((row) => this.#options.view.get(row.table, row.uuid) === undefined);
   }
 
   #compile(unit: string): void {
