@@ -3,11 +3,13 @@
 import t from "tap";
 import {
   addAdminPolicy,
+  addEndpoints,
   addIp,
   addNetwork,
   addNetworkPolicy,
   addPod,
   addSecurityGroup,
+  addService,
   addSubnet,
   addVpc,
   NETWORK_CONFIG,
@@ -205,6 +207,63 @@ t.test("members of a SecurityGroup trust members in their own VPC and in peered 
     ],
     "black has no members any more",
   );
+});
+
+t.test("a rule for a Service's address applies to endpoints of Services of the port's own VPC only", async (t) => {
+  const facts = sampleFacts();
+  const groups = new SecurityGroupIndex(facts);
+  groups.start();
+  facts.derive((change) => groups.noteFact(change));
+  addVpc(facts, "red", {});
+  const acls = {
+    action: "allow-related",
+    direction: "from-lport",
+    priority: 1002,
+    match: "ip4.dst == 10.96.0.0/16",
+  } as const;
+  for (const [subnet, vpc] of [
+    ["red-pods", "red"],
+    ["main-pods", "ovn-cluster"],
+  ] as const)
+    addSubnet(facts, subnet, { vpc, cidrBlock: "10.80.0.0/24", acls: [acls] });
+  addSecurityGroup(facts, "web", {
+    egressRules: [
+      {
+        policy: "allow",
+        priority: 1,
+        protocol: "all",
+        ipVersion: "ipv4",
+        remoteType: "address",
+        remoteAddress: "10.96.0.0/16",
+      },
+    ],
+  });
+  for (const [i, vpc] of ["", "red"].entries()) {
+    const name = `s${i}`;
+    const annotations = vpc === "" ? {} : { "ovn.kubernetes.io/vpc": vpc };
+    addService(facts, name, { clusterIP: `10.96.0.1${i}`, ports: [{ port: 80, protocol: "TCP" }] }, { annotations });
+    addEndpoints(facts, name, `${name}-1`, {
+      ports: [{ port: 8080, protocol: "TCP" }],
+      endpoints: [{ addresses: [`10.80.0.10${i}`], conditions: { ready: true } }],
+    });
+  }
+  put(facts, "red-web", "x", "red-pods", 20, "80", "web");
+  put(facts, "main-web", "x", "main-pods", 20, "80", "web");
+  const compiled = compileAll(facts);
+  const network = new Network(facts, compiled.values());
+  const endpoints = (port: string): readonly string[] => {
+    const groups = network.ports.get(port)?.groups ?? [];
+    const own = [...network.acls.all.values()].filter(({ group }) => group !== undefined && groups.includes(group));
+    return own.flatMap(({ match }) => match.match(/10\.80\.0\.10\d/g) ?? []);
+  };
+  t.strictSame(endpoints("red-web.default"), ["10.80.0.101"]);
+  t.strictSame(endpoints("main-web.default"), ["10.80.0.100"]);
+  const ofSubnet = (name: string): readonly string[] =>
+    (compiled.get(`subnet:${name}`)?.rows ?? []).flatMap(
+      ({ columns }) => String(columns["match"]).match(/10\.80\.0\.10\d/g) ?? [],
+    );
+  t.strictSame(ofSubnet("red-pods"), ["10.80.0.101"]);
+  t.strictSame(ofSubnet("main-pods"), ["10.80.0.100"]);
 });
 
 t.test("a pod of a custom VPC with a node's address is not taken for a node", async (t) => {

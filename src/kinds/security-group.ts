@@ -31,8 +31,6 @@ interface SecurityGroupInput {
   readonly group?: SecurityGroupFact;
   /** Names of groups that its rules refer to and that exist. */
   readonly known: readonly string[];
-  /** The ranges that its egress rules name → the Services' ports in them. */
-  readonly virtualPorts?: Readonly<Record<string, readonly VirtualPort[]>>;
   /** The VPCs in which it has ports: the default VPC, and custom ones. */
   readonly places?: readonly Place[];
 }
@@ -42,6 +40,8 @@ interface Place {
   readonly vpc?: string;
   /** Group → the VPCs in which members of it are peers here; `null` is the default VPC. */
   readonly peers: Readonly<Record<string, readonly (string | null)[]>>;
+  /** The ranges that its egress rules name → the ports of this VPC's Services in them. */
+  readonly virtualPorts: Readonly<Record<string, readonly VirtualPort[]>>;
 }
 
 /**
@@ -63,24 +63,23 @@ export const securityGroupUnit: UnitKind<FactReader, SecurityGroupInput, WeftEff
     const ranges = group.rules.flatMap(({ direction, remote }) =>
       direction === "egress" && remote?.kind === "cidr" ? [remote.cidr] : [],
     );
-    const virtualPorts = Object.fromEntries(ranges.map((cidr) => [cidr, virtualPortsIn(reader, cidr)] as const));
     const vpcs = reader.get("securityGroupVpcs", key)?.vpcs ?? [];
-    const places = [undefined, ...vpcs].map((vpc) => placeIn(reader, [key, ...known], vpc));
-    return { group, known, virtualPorts, places };
+    const places = [undefined, ...vpcs].map((vpc) => placeIn(reader, [key, ...known], ranges, vpc));
+    return { group, known, places };
   },
 
-  compile({ group, known, virtualPorts, places = [] }): Fragment<WeftEffect> {
+  compile({ group, known, places = [] }): Fragment<WeftEffect> {
     const build = new FragmentBuilder();
     if (group === undefined) {
       addPortGroup(build, DENY_ALL_GROUP);
       for (const acl of denyAllAcls()) addAcl(build, DENY_ALL_GROUP, acl);
       return build.finish();
     }
-    const [own] = places.map(({ vpc, peers }) => {
+    const [own] = places.map(({ vpc, peers, virtualPorts }) => {
       const translated = translateSecurityGroup(
         group,
         (name) => known.includes(name),
-        (cidr) => virtualPorts?.[cidr] ?? [],
+        (cidr) => virtualPorts[cidr] ?? [],
         {
           portGroup: portGroupName(group.name, vpc),
           members: (name) => (peers[name] ?? []).map((other) => portGroupName(name, other ?? undefined)),
@@ -121,14 +120,24 @@ export const securityGroupUnit: UnitKind<FactReader, SecurityGroupInput, WeftEff
 };
 
 /** The default VPC always counts, because its Port_Group is there; a custom one counts for the groups that have members there. */
-function placeIn(reader: FactReader, groups: readonly string[], vpc: string | undefined): Place {
+function placeIn(
+  reader: FactReader,
+  groups: readonly string[],
+  ranges: readonly string[],
+  vpc: string | undefined,
+): Place {
   const near = [vpc, ...podVpcs(reader).peeredWith(vpc)];
   const peers = groups.map((name) => {
     const there = reader.get("securityGroupVpcs", name)?.vpcs ?? [];
     const vpcs = near.filter((other) => other === undefined || there.includes(other));
     return [name, vpcs.map((other) => other ?? null)] as const;
   });
-  return { ...(vpc !== undefined && { vpc }), peers: Object.fromEntries(peers) };
+  const virtualPorts = ranges.map((cidr) => [cidr, virtualPortsIn(reader, cidr, vpc)] as const);
+  return {
+    ...(vpc !== undefined && { vpc }),
+    peers: Object.fromEntries(peers),
+    virtualPorts: Object.fromEntries(virtualPorts),
+  };
 }
 
 function portGroupName(group: string, vpc: string | undefined): string {

@@ -16,18 +16,22 @@ export interface VirtualPort {
   readonly endpoints: Readonly<Record<number, readonly string[]>>;
 }
 
-/** The ports of the Services whose addresses are in a CIDR. */
+/** The ports of the Services of one VPC whose addresses are in a CIDR. */
 export type VirtualPortsIn = (cidr: string) => readonly VirtualPort[];
 
 /**
- * The endpoints of the Services that a rule for a CIDR names: all that connections may have, including those that are terminating but still serving.
+ * The endpoints of the Services of one VPC that a rule for a CIDR names; `vpc` is a custom one, or undefined for the default VPC. Those of other VPCs are
+ * not balanced there, and their endpoints' addresses may be those of others. They are all that connections may have, including those that are terminating but still serving.
  * Traffic from a pod is evaluated with its destination after load balancing, so a rule for a Service's address must apply to these. `0.0.0.0/0` and
  * `::/0` name no Services.
  */
-export function virtualPortsIn(reader: FactReader, cidr: string): readonly VirtualPort[] {
+export function virtualPortsIn(reader: FactReader, cidr: string, vpc: string | undefined): readonly VirtualPort[] {
   const range = parseCidr(cidr);
   if (range === undefined || range.prefix === 0) return [];
+  const defaultVpc = reader.get("cluster", "cluster")?.router ?? "";
   return reader.all("services").flatMap((service) => {
+    // As the controller has recorded it: one that is new counts in a custom VPC once that is done.
+    if ((service.chosenVpc || service.vpc || defaultVpc) !== (vpc ?? defaultVpc)) return [];
     const named = [...balancedAddresses(service), ...vipsByRule(reader, service)].filter((text) => {
       const ip = parseIp(text);
       return ip !== undefined && cidrContains(range, ip);

@@ -14,6 +14,7 @@ import { joinDual } from "../../facts/project-subnet.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { SubnetFact, SubnetGatewaysFact, SubnetSpecFact, VerdictFact } from "../../facts/subnet.ts";
 import { type Dual, dualValues } from "../../net/dual.ts";
+import { customVpc } from "../../policy/pod-vpcs.ts";
 import { destinationsOfAcls, translateSubnetRules } from "../../policy/subnet-rules.ts";
 import { type VirtualPort, virtualPortsIn } from "../../policy/virtual-ports.ts";
 import {
@@ -143,7 +144,9 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput | OrphanedQuerier, Wef
         .by("subnets", "private", subnet.vpc)
         .flatMap(({ name, cidr }) => (name === key ? [] : dualValues(cidr))),
       virtualPorts: Object.fromEntries(
-        destinationsOfAcls(subnet).map((cidr) => [cidr, virtualPortsIn(reader, cidr)] as const),
+        destinationsOfAcls(subnet).map(
+          (cidr) => [cidr, virtualPortsIn(reader, cidr, customVpc(reader, subnet))] as const,
+        ),
       ),
       egressTableOwner: egressTableOwner(reader, subnet),
       holders: subnet.deleting ? holdersOf(reader, key) : [],
