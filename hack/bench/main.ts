@@ -140,7 +140,11 @@ program
   )
   .option("--seconds <n>", "how long each flow is measured", Number, 4)
   .option("--rates <list>", "Mbit/s, with commas", (text) => text.split(",").map(Number), [1, 10, 100, 500])
-  .option("--by <command>", 'words before each iperf3, such as "chrt --fifo 5" on a busy machine', "")
+  .option(
+    "--by <command>",
+    'words before each iperf3, such as "nice -n -5"; not real-time priority, with which iperf3 starves a small machine',
+    "",
+  )
   .option("--json", "print the figures as JSON", false)
   .action(async ({ json, by, ...options }: { json: boolean; by: string; seconds: number; rates: number[] }) => {
     const [{ benchQos }, { formatQos, qosPage }] = await Promise.all([import("./qos.ts"), import("./qos-report.ts")]);

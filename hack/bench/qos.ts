@@ -38,7 +38,7 @@ export interface QosBench {
   readonly load: Load;
 }
 
-/** Measures limits of pods on the lab. `by`: words before each iperf3, such as `chrt --fifo 5` on a machine that does other things too. */
+/** Measures limits of pods on the lab. `by`: words before each iperf3, such as `nice -n -5`; with real-time priority iperf3, which polls, starves a small machine. */
 export async function benchQos(options: {
   readonly seconds: number;
   readonly rates: readonly number[];

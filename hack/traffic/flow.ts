@@ -21,7 +21,7 @@ export interface FlowOptions {
   readonly settle?: number;
   /** Of the server; for several at a time. */
   readonly port?: number;
-  /** Words before the program, such as `["chrt", "--fifo", "10"]`. */
+  /** Words before the program, such as `["nice", "-n", "-5"]`. */
   readonly by?: readonly string[];
 }
 
