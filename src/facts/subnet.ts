@@ -93,6 +93,8 @@ export interface GatewayNodeFact {
   readonly join: Dual<string>;
   /** Why nothing should be led to it, in words that follow its name; absent where it is ready. */
   readonly problem?: string;
+  /** Its problem is only that other nodes are said not to reach it: they may be the dead ones. */
+  readonly unreached?: true;
 }
 
 /**

@@ -79,24 +79,27 @@ function gatewayNode(reader: FactReader, name: string): GatewayNodeFact | undefi
   const [ip] = reader.by("ips", "holder", `node:${name}`);
   const join = { ...(ip?.v4 && { v4: ip.v4 }), ...(ip?.v6 && { v6: ip.v6 }) };
   const problem = problemOf(reader, node, hasAny(join));
-  return { name, join, ...(problem !== undefined && { problem }) };
+  if (problem !== undefined) return { name, join, problem };
+  const isLost = reader.get("gatewayLosses", name) !== undefined || reader.get("gatewaySplits", name)?.lost === true;
+  if (isLost) return { name, join, problem: "is not reached by other nodes through tunnels", unreached: true };
+  return { name, join };
 }
 
 function hasAny(join: Dual<string>): boolean {
   return Object.keys(join).length > 0;
 }
 
+/** What is wrong with a node itself, whatever other nodes see of it. */
 function problemOf(reader: FactReader, { name, ready }: NodeFact, joined: boolean): string | undefined {
   if (!joined) return "has no address in the join subnet yet";
-  if (reader.get("gatewayLosses", name) !== undefined || reader.get("gatewaySplits", name)?.lost === true)
-    return "is not reached by other nodes through tunnels";
   if (reader.get("chassisProblems", name)?.reason === "ChassisMissing") return "has no chassis in OVN";
   return ready ? undefined : "is not Ready";
 }
 
 /**
  * The nodes that currently carry the traffic of a centralized subnet: the ready ones, or without ECMP the first ready one in the order of
- * `gatewayNode`. If none is ready, all are used: a node reported as not ready may still forward.
+ * `gatewayNode`. If none is ready, those are used which other nodes do not reach and which have no other problem: a chassis whose group is dead has nobody to
+ * reach it, and claims nothing (ovn controller/ha-chassis.c). If there is none either, all are used: a node reported as not ready may still forward.
  */
 export function activeGateways(
   { enableEcmp }: Pick<SubnetFact, "enableEcmp">,
@@ -104,7 +107,8 @@ export function activeGateways(
 ): readonly GatewayNodeFact[] {
   const all = gateways?.nodes ?? [];
   const ready = all.filter(({ problem }) => problem === undefined);
-  const usable = ready.length > 0 ? ready : all;
+  const unreached = all.filter((node) => node.unreached === true);
+  const usable = [ready, unreached].find((nodes) => nodes.length > 0) ?? all;
   return enableEcmp ? usable : usable.slice(0, 1);
 }
 

@@ -11,9 +11,10 @@ import { addIp, addSubnet, sampleFacts } from "../testing/sample-facts.ts";
 import { gatewayUnit } from "./gateway.ts";
 
 /** Adds a node with its address on the join switch, and what its daemon says its chassis is. */
-function addGateway(facts: FactStore, name: string, n: number, chassis = `c-${name}`): void {
+function addGateway(facts: FactStore, name: string, n: number, chassis = `c-${name}`, ready = "True"): void {
   const annotations = { [NODE.chassis]: chassis };
-  facts.set("nodes", name, projectNode({ metadata: { name, uid: name, annotations } }));
+  const status = { conditions: [{ type: "Ready", status: ready }] };
+  facts.set("nodes", name, projectNode({ metadata: { name, uid: name, annotations }, status }));
   addIp(facts, `node-${name}`, { podName: name, nodeName: name, subnet: "join", v4: `100.64.0.${n}`, v6: "" });
 }
 
@@ -85,6 +86,15 @@ t.test("a gateway node that others do not reach is not used, and the subnet says
   t.same(compiled(true).hops, ["100.64.0.21", "100.64.0.22"], "or all");
   facts.set("gatewayLosses", "n1", undefined);
   t.match(compiled(true), { hops: ["100.64.0.21"], active: "" });
+  // The last living node of a group: it was lost when the others died, has no BFD session since it is back, and so claims nothing.
+  addGateway(facts, "n1", 21, "c-n1", "Unknown");
+  const none = 'no node of spec.gatewayNode "n1,n2" is ready';
+  const why = "n1 is not Ready, n2 is not reached by other nodes through tunnels";
+  const message = `${none} (${why}); n2 may not carry the subnet's traffic`;
+  t.same(compiled(false), { hops: ["100.64.0.22"], active: "n2", message }, "Ready is preferred to NotReady");
+  t.same(compiled(true).hops, ["100.64.0.22"]);
+  addGateway(facts, "n2", 22, "c-n2", "Unknown");
+  t.same(compiled(true).hops, ["100.64.0.21", "100.64.0.22"], "where no node is Ready, all stay");
 });
 
 t.test("while tunnels between the only two nodes are down, pods leave by their own node", async (t) => {
