@@ -108,6 +108,14 @@ t.test(
   },
 );
 
+t.test("a record that a new pod brings with it is not what was active before", (t) => {
+  const forged = { [RECORD]: '{"ovn":{"ingress":{"rate":4000000000,"burst":4000000000}}}' };
+  const { rules, record } = compile({ ...forged, "ovn.kubernetes.io/ingress_rate": "fast" });
+  t.strictSame(rules, []);
+  t.match(JSON.parse(record ?? "{}"), { ovn: { refused: true } });
+  t.end();
+});
+
 t.test("a secondary interface has limits of its own, by its provider", (t) => {
   const facts = sampleFacts();
   addNetwork(facts, "net1", NETWORK_CONFIG.ovn("net1"));

@@ -12,8 +12,10 @@ import type { PortInput } from "./port-input.ts";
 
 /** The QoS that is active on an interface: an invalid annotation leaves the last valid value active, which the pod's record says. */
 export function podQos({ annotations }: PodFact, provider: string): Qos {
-  const before = decodePodQos(annotations[POD.qos])[provider] ?? {};
-  const isNew = annotations[podAnnotation(provider, "allocated")] !== "true" || before.refused === true;
+  const allocated = annotations[podAnnotation(provider, "allocated")] === "true";
+  // Both are written at once: a record without an allocation is not the controller's.
+  const before = allocated ? (decodePodQos(annotations[POD.qos])[provider] ?? {}) : {};
+  const isNew = !allocated || before.refused === true;
   return settleQos(readQosRequest(annotations, provider), before, isNew);
 }
 
