@@ -7,11 +7,12 @@ import type { UnitKind } from "../desired/unit-kind.ts";
 import type { GroupFact } from "../facts/policy-group.ts";
 import type { FactReader } from "../facts/store.ts";
 import { parseIp } from "../net/address.ts";
+import { parseCidr } from "../net/cidr.ts";
 import { groupText } from "../policy/group.ts";
 import { matchesLabels } from "../policy/labels.ts";
 import type { WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
-import { groupId } from "./owner-ids.ts";
+import { groupId, groupSetId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
 
 interface GroupInput extends GroupFact {
@@ -22,7 +23,7 @@ interface GroupInput extends GroupFact {
 /**
  * A group that policies refer to. A group of pods is a Port_Group without members: each pod adds itself
  * in the transaction that creates its port, so that no pod is ever up without its policies. A group of nodes or of the addresses
- * of a domain is an Address_Set for each family.
+ * of a domain is an Address_Set for each family; one of nodes' sources is a set of one family, which each node joins itself.
  */
 export const groupUnit: UnitKind<FactReader, GroupInput, WeftEffect> = {
   name: "group",
@@ -31,7 +32,7 @@ export const groupUnit: UnitKind<FactReader, GroupInput, WeftEffect> = {
 
   read(reader, key) {
     const fact = reader.get("groups", key);
-    if (fact === undefined || fact.group.kind === "pods") return fact;
+    if (fact === undefined || fact.group.kind === "pods" || fact.group.kind === "sources") return fact;
     if (fact.group.kind === "nodes") return { ...fact, addresses: nodeAddresses(reader, fact.group.selector) };
     const asked = reader.get("domains", fact.group.domain);
     const seen = reader.by("nameResolvers", "domain", fact.group.domain);
@@ -52,9 +53,10 @@ export const groupUnit: UnitKind<FactReader, GroupInput, WeftEffect> = {
       ["v4", 4],
       ["v6", 6],
     ] as const) {
+      if (group.kind === "sources" && parseCidr(group.cidr)?.family !== number) continue;
       // Unknown addresses are left as they are: after a restart, those of a domain until the DNS has answered.
       const known = addresses && { addresses: addresses[family] };
-      build.row("Address_Set", `${groupId(name)}/ip${number}`, {
+      build.row("Address_Set", groupSetId(name, number), {
         name: portGroupAddressSet(name, number),
         ...known,
         external_ids,

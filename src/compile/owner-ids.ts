@@ -87,6 +87,9 @@ export const leavingSetId = (how: "distributed" | "nat", family: 4 | 6): string 
 /** The Port_Group (or the Address_Sets) of a group that policies refer to. */
 export const groupId = (name: string): string => `group/${name}`;
 
+/** The Address_Set of one family of a group without a Port_Group. */
+export const groupSetId = (name: string, family: 4 | 6): string => `${groupId(name)}/ip${family}`;
+
 /**
  * The Port_Group of a SecurityGroup, or of all ports with any (`DENY_ALL_GROUP`). A SecurityGroup's ports in a custom VPC are in one of that VPC
  * instead.

@@ -46,7 +46,17 @@ export type GroupMeaning =
   | { readonly kind: "pods"; readonly selector: PodSelectorFact }
   | { readonly kind: "nodes"; readonly selector: LabelSelector }
   /** The addresses of a DNS name; `*.example.com` means every name below. */
-  | { readonly kind: "domain"; readonly domain: string };
+  | { readonly kind: "domain"; readonly domain: string }
+  /** Without kube-proxy: the addresses from which nodes send to Services, of those whose InternalIP is in `cidr` and in none of `except`. */
+  | { readonly kind: "sources"; readonly cidr: string; readonly except: readonly string[] };
+
+/** The groups of kind `sources` that a node may be in by its InternalIPs; derived. Absent where there is none. */
+export interface NodeSourcesFact {
+  /** Name of the node. */
+  readonly key: string;
+  /** Sorted. */
+  readonly groups: readonly string[];
+}
 
 /**
  * Pods by labels. Both parts must hold: the namespace (exactly one, or by its labels; all of them where both are absent) and the

@@ -53,6 +53,7 @@ export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
   profiles: {},
   groups: {},
   groupVpcs: {},
+  nodeSources: {},
   vpcPeers: {},
   portNumbers: {},
   domains: {},

@@ -8,6 +8,7 @@ import type { ZoneFact } from "./node.ts";
 import type {
   GroupFact,
   GroupVpcsFact,
+  NodeSourcesFact,
   PolicyUseFact,
   PortNumbersFact,
   ProfileFact,
@@ -46,6 +47,7 @@ export interface DerivedFactTypes {
   readonly profiles: ProfileFact;
   readonly groups: GroupFact;
   readonly groupVpcs: GroupVpcsFact;
+  readonly nodeSources: NodeSourcesFact;
   readonly vpcPeers: VpcPeersFact;
   readonly portNumbers: PortNumbersFact;
   readonly domains: DomainFact;

@@ -68,8 +68,14 @@ const FAMILIES = [
  *
  * VPCs may have equal addresses, so each has ACLs of its own: for the default VPC, and for each custom one in which there are subjects. Peers are the
  * pods of the same VPC and of VPCs peered with it, whose addresses differ from its own.
+ * @param bySource whether nodes send to Services from other addresses than their InternalIPs, by which an ipBlock means them.
  */
-export function compileAcls(policy: Policy, numbersOf: NumbersOf, vpcs: PodVpcs = DEFAULT_VPC): CompiledPolicy {
+export function compileAcls(
+  policy: Policy,
+  numbersOf: NumbersOf,
+  vpcs: PodVpcs = DEFAULT_VPC,
+  bySource = false,
+): CompiledPolicy {
   const acls = new Map<string, AclSpec>();
   const groups = new Map<string, Group>();
   const use = (group: Group): string => {
@@ -89,8 +95,10 @@ export function compileAcls(policy: Policy, numbersOf: NumbersOf, vpcs: PodVpcs 
       const selector = selectorInVpc(selected, vpc);
       const subject = { selector, name: use({ kind: "pods", selector }) };
       const near = nearTo(vpc, vpcs);
+      // Nodes reach Services of the default VPC only.
+      const sources = bySource && vpc === undefined;
       for (const rule of policy.rules) {
-        for (const { holder, match } of matchesOf(rule, subject, near, use, numbersOf)) {
+        for (const { holder, match } of matchesOf(rule, subject, near, use, numbersOf, sources)) {
           const { direction, priority, action, name, log } = rule;
           add({ holder, direction, tier: policy.tier, priority, match, action, rule: name, ...(log && { log }) });
         }
@@ -171,15 +179,17 @@ function* matchesOf(
   near: Near,
   use: (group: Group) => string,
   numbersOf: NumbersOf,
+  bySource: boolean,
 ): Iterable<{ readonly holder: string; readonly match: string }> {
   const { direction, ports } = rule;
   const everyPeer = rule.peers === "any" ? "any" : peersNear(rule.peers, near);
   const own = subjectMatch(direction, subject.name);
+  const sources = bySource && direction === "ingress";
   // Dropping the first fragment of a datagram drops the whole datagram.
   const whole = rule.action !== "drop";
   const plain = ports === "any" ? undefined : portsMatch(ports, whole);
   if (plain !== "") {
-    for (const peers of peerMatches(everyPeer, direction, use))
+    for (const peers of peerMatches(everyPeer, direction, use, { sources }))
       yield { holder: subject.name, match: all(own, peers, plain) };
   }
   for (const port of ports === "any" ? [] : ports) {
@@ -188,7 +198,7 @@ function* matchesOf(
     if (direction === "ingress") {
       for (const number of numbersOf(port, subject.selector)) {
         const holder = use({ kind: "pods", selector: { ...subject.selector, port: { protocol, name, number } } });
-        for (const peers of peerMatches(everyPeer, direction, use)) {
+        for (const peers of peerMatches(everyPeer, direction, use, { sources })) {
           yield {
             holder,
             match: all(subjectMatch(direction, holder), peers, portOf(protocol, number, whole)),
@@ -204,7 +214,8 @@ function* matchesOf(
       for (const number of numbersOf(port, pods)) {
         const named = near({ ...pods, port: { protocol, name, number } }).map(podsOf);
         for (const [i, peers] of [...peerMatches(named, direction, use)].entries()) {
-          const within = peer.kind === "pods" ? [""] : [...peerMatches([peer], direction, use, FAMILIES[i]?.family)];
+          const within =
+            peer.kind === "pods" ? [""] : [...peerMatches([peer], direction, use, { only: FAMILIES[i]?.family })];
           for (const also of within)
             yield { holder: subject.name, match: all(own, peers, also, portOf(protocol, number, whole)) };
         }
@@ -219,12 +230,15 @@ function all(...parts: readonly (string | undefined)[]): string {
   return parts.filter((part) => part !== undefined && part !== "").join(" && ");
 }
 
-/** The matches for the other side; `""` if any is allowed. Matches for pods are in the order of {@link FAMILIES}. */
+/**
+ * The matches for the other side; `""` if any is allowed. Matches for pods are in the order of {@link FAMILIES}.
+ * @param sources whether CIDRs also mean the nodes in them by their addresses for Services.
+ */
 function* peerMatches(
   peers: PolicyRule["peers"],
   direction: Direction,
   use: (group: Group) => string,
-  only?: 4 | 6,
+  { only, sources = false }: { readonly only?: 4 | 6 | undefined; readonly sources?: boolean } = {},
 ): Iterable<string> {
   if (peers === "any") {
     yield "";
@@ -235,9 +249,10 @@ function* peerMatches(
     const field = `${ip}.${direction === "ingress" ? "src" : "dst"}`;
     const members = new Set<string>();
     const apart: string[] = [];
+    const set = (group: Group): string => `$${portGroupAddressSet(use(group), family)}`;
     for (const peer of peers) {
       if (peer.kind !== "cidr") {
-        members.add(`$${portGroupAddressSet(use(peer), family)}`);
+        members.add(set(peer));
         continue;
       }
       const cidr = parseCidr(peer.cidr);
@@ -246,8 +261,11 @@ function* peerMatches(
         const inner = parseCidr(text);
         return inner !== undefined && cidrContainsCidr(cidr, inner);
       });
+      // A block of everything has these addresses too.
+      if (sources && cidr.prefix > 0) members.add(set({ kind: "sources", cidr: cidr.text, except }));
+      const holes = sources ? except.map((hole) => set({ kind: "sources", cidr: hole, except: [] })) : [];
       if (except.length === 0) members.add(cidr.text);
-      else apart.push(`${field} == ${cidr.text} && ${field} != {${[...except].sort().join(", ")}}`);
+      else apart.push(`${field} == ${cidr.text} && ${field} != {${[...except, ...holes].sort().join(", ")}}`);
     }
     if (members.size > 0) yield `${field} == {${[...members].sort().join(", ")}}`;
     yield* apart;

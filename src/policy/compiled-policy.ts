@@ -44,7 +44,8 @@ export function compilePolicy(
     ports.note(port, pods.namespace, numbers.length > 0);
     return numbers;
   };
-  const { acls, groups } = compileAcls(policy, numbersOf, podVpcs(reader));
+  const bySource = reader.get("cluster", "cluster")?.kubeProxyReplacement === true;
+  const { acls, groups } = compileAcls(policy, numbersOf, podVpcs(reader), bySource);
   const domains = [...groups.values()].flatMap((group) => (group.kind === "domain" ? [group.domain] : []));
   const problems = [...policy.problems, ...ports.problems()];
   return { fact: { key: compiledPolicyKey(kind, key), id: policy.id, acls, problems, domains }, groups };

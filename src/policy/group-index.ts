@@ -10,6 +10,7 @@ import type { ProfileFact } from "../facts/policy-group.ts";
 import { type FactStore, recordingReader, strictReader } from "../facts/store.ts";
 import { compiledPolicyKey, compilePolicy } from "./compiled-policy.ts";
 import { groupName, selectorInVpc, selectsPod } from "./group.ts";
+import { NodeSources } from "./node-sources.ts";
 import { customVpcsOf, podsConcerned } from "./pod-vpcs.ts";
 import { portNumbersKey } from "./port-numbers.ts";
 import { anchorOf, type Profile, Profiles } from "./profiles.ts";
@@ -58,6 +59,7 @@ interface Used {
  */
 export class GroupIndex {
   readonly #facts: FactStore;
+  readonly #sources: NodeSources;
   readonly #profiles = new Profiles();
   /** name → group. */
   readonly #groups = new Map<string, UsedGroup>();
@@ -83,6 +85,7 @@ export class GroupIndex {
 
   constructor(facts: FactStore) {
     this.#facts = facts;
+    this.#sources = new NodeSources(facts);
   }
 
   /** Processes all facts at once. Nothing is derived before, so no pod has a port yet. */
@@ -107,6 +110,7 @@ export class GroupIndex {
     } else if (kind === "namespaces") this.#noteNamespace(change.key);
     else if (kind === "vpcPeers") this.#renewReaders(change);
     else if (isPolicyKind(kind)) this.#notePolicy(kind, change);
+    else if (kind === "nodes") this.#sources.noteNode(change);
     else return;
     this.#finish();
   }
@@ -271,6 +275,7 @@ export class GroupIndex {
     }
     this.#groups.set(name, { group, users: new Set([user]) });
     this.#facts.set("groups", name, { key: name, group });
+    if (group.kind === "sources") this.#sources.add(name, group);
     if (group.kind !== "pods") return;
     const { vpc } = group.selector;
     const used = this.#usedSelector(group.selector);
@@ -299,6 +304,7 @@ export class GroupIndex {
     const { group } = used;
     this.#groups.delete(name);
     this.#facts.set("groups", name, undefined);
+    if (group.kind === "sources") this.#sources.remove(name);
     if (group.kind !== "pods") return;
     const { vpc, ...selector } = group.selector;
     const base = groupName({ kind: "pods", selector });

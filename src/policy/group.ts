@@ -20,6 +20,8 @@ export function canonicalGroup(group: Group): Group {
       return { kind: "nodes", selector: canonicalSelector(group.selector) };
     case "domain":
       return { kind: "domain", domain: canonicalDomain(group.domain) };
+    case "sources":
+      return { kind: "sources", cidr: group.cidr, except: [...new Set(group.except)].sort() };
   }
 }
 
@@ -67,6 +69,10 @@ export function groupText(group: Group): string {
     }
     case "domain":
       return `addresses of ${group.domain}`;
+    case "sources": {
+      const except = group.except.length === 0 ? "" : ` except ${group.except.join(", ")}`;
+      return `nodes in ${group.cidr}${except}, by their addresses for Services`;
+    }
   }
 }
 

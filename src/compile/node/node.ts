@@ -29,6 +29,7 @@ import { compileNodeAcls } from "./node-acls.ts";
 import { judgeNodeAddresses, type NodeAddresses } from "./node-addresses.ts";
 import { type JudgedNetworks, judgeNodeNetworks } from "./node-networks.ts";
 import { addNodeQos, nodeQosRecord, reportNodeQos } from "./node-qos.ts";
+import { addNodeSources, blocksOfNode, type NodeBlocks } from "./node-sources.ts";
 
 interface Problem {
   readonly reason: string;
@@ -47,6 +48,8 @@ interface NodeInput {
   readonly ip: IpFact | undefined;
   /** Whether there are policies, so that a rule must allow the node to reach its own pods. */
   readonly policies: boolean;
+  /** The groups of policies that its sources for Services may be in. */
+  readonly blocks: NodeBlocks;
   /** The name of its Port_Group. */
   readonly group: string;
   /** What is wrong with its chassis; absent if that is not known: then its condition stays. */
@@ -72,7 +75,8 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     const chassis = chassisOf(reader, key);
     const join = reader.get("subnets", cluster.joinSubnet);
     const networks = node && judgeNodeNetworks(reader, node);
-    return { node, addresses, networks, cluster, join, ip, policies, group, ...(chassis && { chassis }) };
+    const blocks = blocksOfNode(reader, key);
+    return { node, addresses, networks, cluster, join, ip, policies, blocks, group, ...(chassis && { chassis }) };
   },
 
   compile({
@@ -83,6 +87,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     join,
     ip,
     policies,
+    blocks,
     group,
     chassis,
   }): Fragment<WeftEffect> {
@@ -98,6 +103,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     const balanced = cluster.kubeProxyReplacement === true && join !== undefined;
     const [source] = balanced ? serviceAddresses(own, join) : [{}];
     if (policies) compileNodeAcls(build, node.name, [accepted, own, source], group);
+    addNodeSources(build, blocks, accepted, source ?? {});
     const said = [
       ...tell(node, ADDRESS_CONDITION, node.addressProblem, addressProblem(refused)),
       ...tell(node, NETWORKS_CONDITION, node.networksProblem, networks?.problem),

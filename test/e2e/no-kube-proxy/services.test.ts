@@ -5,7 +5,7 @@ import { openLab } from "../../../hack/lab/lab.ts";
 import { addressOf, OUTSIDE } from "../../../hack/lab/topology.ts";
 import { until } from "../../../hack/lab/wait.ts";
 import { type Exec, http, urlHost } from "../../../hack/traffic/probe.ts";
-import { SERVICES, VPCS } from "../../../src/kube/resources.ts";
+import { NETWORK_POLICIES, SERVICES, VPCS } from "../../../src/kube/resources.ts";
 import type { Thing } from "../testing/objects.ts";
 import { idlePod, inNode, inPod, type Manifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
@@ -218,6 +218,32 @@ t.test("Services without kube-proxy", { skip: whyNot(), timeout: 500_000 }, asyn
         t.match((await ask(exec, nodeAddress(second, family), port)).detail, REFUSED, `${who} → node port`);
       }
     }
+  });
+
+  await t.test("a policy that names a node by its addresses allows what the node sends to Services", async (t) => {
+    const spec = (...blocks: string[]) => ({
+      podSelector: { matchLabels: { app: "pods" } },
+      policyTypes: ["Ingress"],
+      ingress: [{ from: blocks.map((cidr) => ({ ipBlock: { cidr } })) }],
+    });
+    const isAllowed = async (exec: Exec, family: 0 | 1): Promise<boolean> =>
+      (await ask(exec, cluster.spec.clusterIPs[family], 80)).ok;
+    const metadata = { name: "nodes", namespace: NAME };
+    await world.kube.create(NETWORK_POLICIES, { metadata, spec: spec("192.0.2.1/32", "2001:db8:9::1/128") } as never);
+    const node = inNode(world, first);
+    for (const family of FAMILIES)
+      await until("others are named", 30_000, async () => !(await isAllowed(node, family)));
+    const { v4, v6 } = addressOf(first);
+    const body = { spec: spec(`${v4}/32`, `${v6}/128`) };
+    await world.kube.patch(NETWORK_POLICIES, metadata, { type: "merge", body });
+    for (const family of FAMILIES) {
+      await until("the node is named", 30_000, () => isAllowed(node, family));
+      t.ok((await ask(outside, nodeAddress(first, family), nodePort(cluster))).ok, "so are clients by its node ports");
+      for (const pod of [one!, two!]) t.notOk(await isAllowed(inPod(pod), family), `${pod.metadata.name} is not`);
+    }
+    await world.kube.delete(NETWORK_POLICIES, metadata);
+    for (const family of FAMILIES)
+      await until("without a policy pods are allowed", 30_000, () => isAllowed(inPod(one!), family));
   });
 
   await t.test("load balancers outside are told which nodes have endpoints, and which nodes serve", async (t) => {
