@@ -142,20 +142,24 @@ class World {
     );
     const groups = this.server.rows(OVN_NB, "Port_Group");
     const policies = this.server.rows(OVN_NB, "Logical_Router_Policy");
-    const membersOf = (np: string): readonly unknown[] => {
-      const [group, ...more] = groups.filter(({ external_ids }) => external_ids["np"] === np);
-      t.same(more, [], `${np} has one group`);
-      return group?.ports.map((port) => podOf.get(port)).sort() ?? [`no group ${np}`];
+    const membersOf = (key: "np" | "vpc", value: string): readonly unknown[] => {
+      const [group, ...more] = groups.filter(({ external_ids }) => external_ids[key] === value);
+      t.same(more, [], `${value} has one group`);
+      return group?.ports.map((port) => podOf.get(port)).sort() ?? [`no group ${value}`];
     };
-    const podsWhere = (
-      test: (place: { readonly subnet: string; readonly node: string }) => boolean,
-    ): readonly string[] => [...this.pods].flatMap(([pod, place]) => (test(place) ? pod : [])).sort();
+    const vpcs = new Map(this.kube.objects<Subnet>(SUBNETS).map(({ metadata, spec }) => [metadata.name, spec.vpc]));
+    const podsWhere = (test: (vpc: string, node: string) => boolean): readonly string[] =>
+      [...this.pods]
+        .flatMap(([pod, { subnet, node }]) => (test(vpcs.get(subnet) ?? DEFAULT_VPC, node) ? pod : []))
+        .sort();
+    for (const { metadata } of this.kube.objects(VPCS).filter(({ metadata: { name } }) => name !== DEFAULT_VPC)) {
+      const { name } = metadata;
+      const wanted = podsWhere((vpc) => vpc === name);
+      t.same(membersOf("vpc", name), wanted, `the group of VPC ${name}`);
+    }
     for (const { metadata: node } of this.kube.objects(NODES)) {
-      t.same(
-        membersOf(`node/${node.name}`),
-        podsWhere((pod) => pod.node === node.name),
-        `the group of node ${node.name}`,
-      );
+      const wanted = podsWhere((vpc, on) => vpc === DEFAULT_VPC && on === node.name);
+      t.same(membersOf("np", `node/${node.name}`), wanted, `the group of node ${node.name}`);
       const via = policies.filter(({ match }) => match === LEAVING(node.name)).map(({ external_ids }) => external_ids);
       t.match(via, [{ node: node.name }], "its pods leave by it");
     }
