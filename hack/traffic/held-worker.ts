@@ -6,7 +6,6 @@
  */
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
-import { setTimeout as delay } from "node:timers/promises";
 
 const REQUEST = "GET / HTTP/1.1\r\nHost: outside\r\n\r\n";
 const [host = ""] = process.argv.slice(2);
@@ -16,14 +15,13 @@ const socket = connect({ host, port: 80, noDelay: true }, () => {
   socket.write(REQUEST);
 });
 let received = "";
-socket.on("data", async (chunk) => {
+socket.on("data", (chunk) => {
   received += chunk;
   const answer = /\r\n\r\n(\S+)\n/.exec(received)?.[1];
   if (answer === undefined) return;
   received = "";
   process.stdout.write(`${socket.localPort} ${answer}\n`);
-  await delay(500);
-  socket.write(REQUEST);
+  setTimeout(() => socket.write(REQUEST), 500);
 });
 socket.on("close", () => process.exit());
 socket.on("error", (error) => process.stdout.write(`${error.message}\n`));

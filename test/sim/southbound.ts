@@ -220,6 +220,7 @@ export class Southbound {
 
   /** Machines that run write their chassis and their tunnel's end; the database refuses one whose address another chassis has. */
   #register(): void {
+    let refused = false;
     for (const machine of this.#machines.values()) {
       if (!machine.up) continue;
       const id = idOf(machine);
@@ -233,9 +234,19 @@ export class Southbound {
         chassis === undefined
           ? [end, insert(OVN_SB, "Chassis", rowUuid("Chassis", id), row)]
           : [end, update(OVN_SB, "Chassis", chassis._uuid, { encaps: [encap] })];
-      if (!this.#edit(operations)) this.#wake(RETRY_MS);
+      if (!this.#edit(operations)) refused = true;
     }
+    // One timer for all: each would come back here, and two machines that are refused would double the timers each time.
+    if (!refused || this.#retrying) return;
+    this.#retrying = true;
+    this.#world.scheduler.after(RETRY_MS, () => {
+      this.#retrying = false;
+      this.#register();
+      this.#claim();
+    });
   }
+
+  #retrying = false;
 
   /** The first living chassis of each group claims its port. */
   #claim(): void {
