@@ -348,6 +348,20 @@ export const MUTATIONS: readonly Mutation[] = [
     },
   },
   {
+    name: "policies-of-other-vpcs",
+    bug: "all VPCs count as peered in policies: a port trusts the addresses of pods that have them in another VPC",
+    shown: 9,
+    extras: ["tenants"],
+    controller: ({ facts }) => {
+      const get = facts.get.bind(facts);
+      facts.get = (kind, key) => {
+        if (kind !== "vpcPeers") return get(kind, key);
+        const vpcs = facts.all("vpcs").flatMap(({ name }) => (name === key ? [] : [name]));
+        return { key, vpcs } as unknown as ReturnType<typeof get<typeof kind>>;
+      };
+    },
+  },
+  {
     name: "dead-gateway-kept",
     bug: "a centralized subnet goes on leaving by a node that is not Ready",
     shown: 3,
