@@ -131,6 +131,7 @@ async function main(tierName: string, { suite }: { readonly suite?: string }): P
   if (tierName === "no-kube-proxy") await withoutKubeProxy(suite);
   if (tierName === "release") {
     await checks({ "policies by the thousand": ["node", "test/policy-oracle/main.ts", "--runs", "4000"] });
+    await checks({ "more seeds": ["node", "test/sim/main.ts", "--first-seed", "121", "--seeds", "400"] });
     await onLab("release tests on the lab", suite ?? DEBIAN_SUITE, labStages(RELEASE));
     await onLab("tests on a lab of three nodes", suite ?? DEBIAN_SUITE, labStages(THREE_NODES), { nodes: 3 });
     await withoutKubeProxy(suite);
