@@ -6,19 +6,9 @@ import t from "tap";
 import { FakeNftables } from "../daemon/testing/fake-node.ts";
 import { NodeEngine } from "./engine.ts";
 import { isOurTable, NODE_LINK_ALIAS, PROTOCOL, QDISC_HANDLE } from "./marks.ts";
-import type { OvsTables } from "./ovs.ts";
 import type { NodeState } from "./state.ts";
 import { FakeKernel } from "./testing/fake-kernel.ts";
-
-/** No database: the rows of Open vSwitch have a test of their own. */
-const NO_OVS: OvsTables = {
-  root: () => undefined,
-  bridges: () => [],
-  interfaces: () => [],
-  interfaceNamed: () => undefined,
-  portOf: () => undefined,
-  transact: async () => undefined,
-};
+import { NO_OVS } from "./testing/no-ovs.ts";
 
 interface Node {
   readonly kernel: FakeKernel;

@@ -2,30 +2,26 @@
 
 import type { Dependency } from "../../facts/dependency.ts";
 import { Dependents } from "../../facts/dependents.ts";
+import type { Deriver } from "../../facts/derivation.ts";
 import type { FactChange } from "../../facts/fact-change.ts";
 import { type FactStore, recordingReader, strictReader } from "../../facts/store.ts";
 import { readPeerings } from "./vpc-peerings.ts";
 
 /** Maintains the facts `vpcPeers`: the VPCs with which one has an active peering, so that policies and groups know whose pods may come. */
-export class VpcPeers {
+export class VpcPeers implements Deriver {
   readonly #facts: FactStore;
   /** The facts by which the peerings of each VPC were judged last. */
   readonly #dependents = new Dependents();
-  #started = false;
 
   constructor(facts: FactStore) {
     this.#facts = facts;
   }
 
-  /** Processes all facts at once. */
   start(): void {
-    this.#started = true;
     for (const { key } of this.#facts.all("vpcs")) this.#settle(key);
   }
 
-  /** A fact has changed. Call this before policies are told, so that they find the derived facts. */
   noteFact({ kind, key, touched }: FactChange): void {
-    if (!this.#started) return;
     const concerned = new Set(touched.flatMap((dependency) => this.#dependents.of(dependency)));
     if (kind === "vpcs") concerned.add(key);
     for (const vpc of concerned) this.#settle(vpc);

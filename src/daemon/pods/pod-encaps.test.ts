@@ -11,6 +11,7 @@ import type { RoutedSubnet } from "../gateway/subnets.ts";
 import type { NodePlane } from "../ovs/encap-addresses.ts";
 import { OvsPorts } from "../ovs/ovs-ports.ts";
 import { OvsView } from "../ovs/ovs-view.ts";
+import { ALLOCATED } from "../testing/allocated.ts";
 import { FakePods } from "../testing/fake-node.ts";
 import { PodEncaps } from "./pod-encaps.ts";
 
@@ -55,12 +56,7 @@ async function setup(t: Test) {
   });
   const attach = async (name: string, subnet: string): Promise<void> => {
     pods.set("shop", name, `u-${name}`, {
-      "ovn.kubernetes.io/allocated": "true",
-      "ovn.kubernetes.io/routed": "true",
-      "ovn.kubernetes.io/ip_address": "10.16.0.7",
-      "ovn.kubernetes.io/mac_address": "02:00:00:00:00:07",
-      "ovn.kubernetes.io/cidr": "10.16.0.0/16",
-      "ovn.kubernetes.io/gateway": "10.16.0.1",
+      ...ALLOCATED,
       "ovn.kubernetes.io/logical_switch": subnet,
       "ovn.kubernetes.io/pod_nic_type": "veth-pair",
     });
