@@ -3,7 +3,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import t from "tap";
 import { openLab } from "../../../hack/lab/lab.ts";
-import { deaths, SETTLED_MS, useFailover } from "../testing/failover.ts";
+import { SETTLED_MS, sufferDeaths, useFailover } from "../testing/failover.ts";
 import { readiness } from "../testing/subnets.ts";
 import { openWorld, whyNoLab } from "../testing/world.ts";
 
@@ -21,15 +21,7 @@ t.test(
   { skip: noLab(), timeout: 600_000 },
   async (t) => {
     const world = await openWorld(t);
-    const failover = await useFailover(t, world, "weft-failover", NODES);
-    for (const fault of deaths(world, NODES, failover)) {
-      await t.test(`${NODES.first} is ${fault.what}`, async (t) => {
-        await failover.active(NODES.first);
-        await delay(SETTLED_MS);
-        await failover.suffer(t, fault);
-        await failover.active(NODES.first);
-      });
-    }
+    await sufferDeaths(t, world, NODES);
   },
 );
 

@@ -210,7 +210,7 @@ export async function useFailover(t: Test, world: World, name: string, nodes: Fa
 }
 
 /** Faults of the first gateway node, after which the second one takes over. */
-export function deaths(world: World, { first, second }: FailoverNodes, failover: FailoverWorld): readonly Fault[] {
+function deaths(world: World, { first, second }: FailoverNodes, failover: FailoverWorld): readonly Fault[] {
   const { lab } = world;
   const { links, active } = failover;
   const common: Pick<Fault, "effective" | "loses"> = {
@@ -226,3 +226,16 @@ export function deaths(world: World, { first, second }: FailoverNodes, failover:
 
 /** How long a node is given after `active`, in ms: sessions of a group come up, and all flows go by the right nodes. */
 export const SETTLED_MS = 6_000;
+
+/** Checks by packets that the second gateway node takes over however the first one dies, and that the first one is used again afterwards. */
+export async function sufferDeaths(t: Test, world: World, nodes: FailoverNodes): Promise<void> {
+  const failover = await useFailover(t, world, "weft-failover", nodes);
+  for (const fault of deaths(world, nodes, failover)) {
+    await t.test(`${nodes.first} is ${fault.what}`, async (t) => {
+      await failover.active(nodes.first);
+      await delay(SETTLED_MS);
+      await failover.suffer(t, fault);
+      await failover.active(nodes.first);
+    });
+  }
+}
