@@ -28,9 +28,16 @@ export class TestFolder {
     return new TestFolder(await mkdtemp(join(tmpdir(), "ovsdb-")), tools);
   }
 
-  /** A standalone server with an empty database, started; `options` are more of ovsdb-server's. */
-  async standalone<Tables>(schema: DatabaseSchema<Tables>, options: readonly string[] = []): Promise<TestServer> {
-    const server = this.#add("db", options);
+  /**
+   * A standalone server with an empty database, started; `options` are more of ovsdb-server's. `probeMs`: it gives up clients that do not answer its
+   * probes, as ovn-central's servers do; 1,000 at least.
+   */
+  async standalone<Tables>(
+    schema: DatabaseSchema<Tables>,
+    options: readonly string[] = [],
+    probeMs?: number,
+  ): Promise<TestServer> {
+    const server = this.#add("db", options, probeMs);
     await this.tool("ovsdb-tool", "create", server.file, await this.#schemaFile(schema));
     await server.start();
     return server;
@@ -94,8 +101,8 @@ export class TestFolder {
     await rm(this.path, { recursive: true, force: true });
   }
 
-  #add(name: string, options: readonly string[]): TestServer {
-    const server = new TestServer(this, name, options);
+  #add(name: string, options: readonly string[], probeMs?: number): TestServer {
+    const server = new TestServer(this, name, options, probeMs);
     this.#servers.push(server);
     return server;
   }
@@ -122,14 +129,16 @@ export class TestServer {
   readonly #folder: TestFolder;
   readonly #control: string;
   readonly #options: readonly string[];
+  readonly #probeMs: number | undefined;
   #process: ChildProcess | undefined;
 
-  constructor(folder: TestFolder, name: string, options: readonly string[]) {
+  constructor(folder: TestFolder, name: string, options: readonly string[], probeMs?: number) {
     this.#folder = folder;
     this.file = join(folder.path, `${name}.db`);
     this.remote = `unix:${join(folder.path, `${name}.sock`)}`;
     this.#control = join(folder.path, `${name}.ctl`);
     this.#options = options;
+    this.#probeMs = probeMs;
   }
 
   /** Resolves when the server listens. */
@@ -138,10 +147,12 @@ export class TestServer {
     await Promise.all([rm(socket, { force: true }), rm(this.#control, { force: true })]);
     const [command, ...first] = this.#folder.tools.command("ovsdb-server");
     const quiet = ["--no-chdir", "-vconsole:off", "-vsyslog:off"];
-    const options = [...quiet, `--unixctl=${this.#control}`, `--remote=p${this.remote}`, ...this.#options];
+    const what =
+      this.#probeMs === undefined ? [`--remote=p${this.remote}`, this.file] : [await this.#configured(this.#probeMs)];
+    const options = [...quiet, `--unixctl=${this.#control}`, ...this.#options, ...what];
     const path = this.#folder.path;
     const env = { ...process.env, OVS_RUNDIR: path, OVS_LOGDIR: path, OVS_DBDIR: path };
-    this.#process = spawn(command, [...first, ...options, this.file], { stdio: "ignore", env });
+    this.#process = spawn(command, [...first, ...options], { stdio: "ignore", env });
     await Promise.all([fileAppears(socket), fileAppears(this.#control)]);
   }
 
@@ -158,6 +169,14 @@ export class TestServer {
   /** Stops the process in its tracks (SIGSTOP), connections left open; or lets it go on. */
   freeze(frozen: boolean): void {
     this.#process?.kill(frozen ? "SIGSTOP" : "SIGCONT");
+  }
+
+  /** A remote has an inactivity probe only by a configuration file, ovsdb-server(1). */
+  async #configured(probeMs: number): Promise<string> {
+    const file = `${this.file}.conf`;
+    const remotes = { [`p${this.remote}`]: { "inactivity-probe": probeMs } };
+    await writeFile(file, JSON.stringify({ remotes, databases: { [this.file]: {} } }));
+    return `--config-file=${file}`;
   }
 
   control(...args: readonly string[]): Promise<string> {
