@@ -8,7 +8,7 @@ import t from "tap";
 const LEVELS: Readonly<Record<string, number>> = {
   ...{ collections: 0, time: 0 },
   ...{ api: 1, net: 1, desired: 1 },
-  ...{ ovsdb: 2, netlink: 2, kube: 2, facts: 2, telemetry: 2, contract: 2 },
+  ...{ ovsdb: 2, netlink: 2, kube: 2, facts: 2, telemetry: 2, contract: 2, pki: 2 },
   ...{ ipam: 3, policy: 3, node: 3 },
   ...{ claims: 4 },
   ...{ compile: 5 },
